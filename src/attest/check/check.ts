@@ -1,0 +1,203 @@
+/**
+ * The check of an attestation. Two doors: `verifyEnvelope` accepts what DSSE and sigstore accept (both base64 forms, unknown
+ * fields); `checkAttestation` then demands the one encoding that stella writes, so that no byte of the file can be changed unseen.
+ *
+ * Wrong proof and right proof by a stranger are different answers: `signature` findings end verification, an unknown signer
+ * leaves the rest to be judged, and is never success.
+ */
+import { Buffer } from "node:buffer";
+import { verify } from "node:crypto";
+import type { Finding } from "../../errors.ts";
+import { sha256 } from "../../bundle/hash.ts";
+import { type Json, type JsonObject, parseStrict } from "../../bundle/strict_json.ts";
+import { type Algorithm, digestOf, encodeBundle, type Envelope } from "../dsse.ts";
+import { payloadType, preAuthEncoding, sigstoreBundleType } from "../dsse.ts";
+import { manifestSubject, predicateType, statementType } from "../statement.ts";
+import type { TrustedKey } from "./trust.ts";
+
+/** An attestation is small; more is refused unread. */
+export const largestAttestation = 4 * 1024 * 1024;
+
+export interface Checked {
+  /** The trusted key whose signature is right. */
+  signer?: TrustedKey;
+  /** What the attestation says of its signer; worth nothing by itself. */
+  claimedKeyid?: string;
+  findings: Finding[];
+}
+
+/** Which signature failures there are; also the `reason` label of export_attestation_failures_total. */
+type Reason =
+  | "signature_invalid"
+  | "payload_type"
+  | "predicate_type"
+  | "subject_mismatch"
+  | "malformed";
+
+class Refused extends Error {
+  constructor(readonly reason: Reason, message: string) {
+    super(message);
+  }
+}
+
+/**
+ * Checks the attestation file `bytes` over the manifest's exact bytes against the trusted keys.
+ * No error is thrown for bad content: everything is a finding (code signature, or untrusted for an unknown signer).
+ */
+export function checkAttestation(
+  path: string,
+  bytes: Uint8Array,
+  manifestBytes: Uint8Array,
+  trusted: readonly TrustedKey[],
+): Checked {
+  let claimedKeyid: string | undefined;
+  try {
+    const envelope = readEnvelope(bytes);
+    claimedKeyid = envelope.keyid;
+    const signer = findSigner(envelope, trusted);
+    checkStatement(envelope, sha256(manifestBytes));
+    checkEncoding(bytes, envelope, signer);
+    return signer === undefined
+      ? { claimedKeyid, findings: [unknownSigner(path, claimedKeyid)] }
+      : { signer, claimedKeyid, findings: [] };
+  } catch (error) {
+    if (!(error instanceof Refused)) throw error;
+    const finding = refusal(path, error);
+    return claimedKeyid === undefined
+      ? { findings: [finding] }
+      : { claimedKeyid, findings: [finding] };
+  }
+}
+
+function refusal(path: string, error: Refused): Finding {
+  return {
+    code: "signature",
+    reason: error.reason,
+    path,
+    found: error.message,
+    hint: "the bundle or its attestation was changed after signing: get it again from its origin",
+  };
+}
+
+function unknownSigner(path: string, keyid: string): Finding {
+  return {
+    code: "untrusted",
+    reason: "key_unknown",
+    path,
+    found: `signed by the key ${keyid}, which is not trusted here`,
+    hint:
+      "get the signer's public key another way and give it with --trust FILE, or keep it by `stella keys trust FILE`",
+  };
+}
+
+/** Whether one of `keys` made the signature over the envelope, as the DSSE protocol says. */
+export function verifyEnvelope(
+  envelope: Envelope,
+  keys: readonly TrustedKey[],
+): TrustedKey | undefined {
+  const signed = preAuthEncoding(envelope.payloadType, envelope.payload);
+  return keys.find((one) => {
+    try {
+      return verify(digestOf(one.algorithm as Algorithm), signed, one.key, envelope.signature);
+    } catch {
+      return false;
+    }
+  });
+}
+
+/** A key that is named and trusted but did not sign is a wrong signature; a key that nobody trusts is a stranger. */
+function findSigner(envelope: Envelope, trusted: readonly TrustedKey[]): TrustedKey | undefined {
+  const signer = verifyEnvelope(envelope, trusted);
+  if (signer !== undefined) return signer;
+  const named = trusted.find((one) => one.keyid === envelope.keyid);
+  if (named === undefined) return undefined;
+  throw new Refused(
+    "signature_invalid",
+    `the signature is not by the key ${named.keyid} (${named.name}) that it names`,
+  );
+}
+
+/** Reads a sigstore bundle v0.3 with a public key hint and a DSSE envelope with exactly one signature. */
+export function readEnvelope(bytes: Uint8Array): Envelope {
+  const bundle = parse(bytes, "the attestation");
+  if (bundle["mediaType"] !== sigstoreBundleType) {
+    throw new Refused("malformed", `the attestation is not of the type ${sigstoreBundleType}`);
+  }
+  const envelope = objectAt(bundle, "dsseEnvelope");
+  const signatures = envelope["signatures"];
+  const [first] = Array.isArray(signatures) && signatures.length === 1 ? signatures : [];
+  if (!isObject(first)) {
+    throw new Refused("malformed", "the attestation has not exactly one signature");
+  }
+  if (envelope["payloadType"] !== payloadType) {
+    throw new Refused("payload_type", `the payload is not of the type ${payloadType}`);
+  }
+  return {
+    payloadType,
+    payload: base64(textAt(envelope, "payload")),
+    signature: base64(textAt(first, "sig")),
+    keyid: textAt(first, "keyid"),
+  };
+}
+
+function checkStatement(envelope: Envelope, manifestDigest: string): void {
+  const statement = parse(envelope.payload, "the statement");
+  if (statement["_type"] !== statementType) {
+    throw new Refused("malformed", `the statement is not of the type ${statementType}`);
+  }
+  if (statement["predicateType"] !== predicateType) {
+    throw new Refused("predicate_type", `the predicate is not of the type ${predicateType}`);
+  }
+  const subjects = Array.isArray(statement["subject"]) ? statement["subject"] : [];
+  const ours = subjects.filter((s) => isObject(s) && s["name"] === manifestSubject);
+  const digest = isObject(ours[0]) ? ours[0]["digest"] : undefined;
+  const found = isObject(digest) ? digest["sha256"] : undefined;
+  if (ours.length !== 1 || found !== manifestDigest) {
+    throw new Refused(
+      "subject_mismatch",
+      `the attestation is for a manifest with sha256 ${
+        String(found)
+      }, this one has ${manifestDigest}`,
+    );
+  }
+}
+
+/** The file must be what stella writes for this envelope, with the keyid of the key that verified. */
+function checkEncoding(bytes: Uint8Array, envelope: Envelope, signer?: TrustedKey): void {
+  const keyid = signer?.keyid ?? envelope.keyid;
+  if (!Buffer.from(bytes).equals(encodeBundle({ ...envelope, keyid }))) {
+    throw new Refused("malformed", "the attestation is not in the one encoding of the format");
+  }
+}
+
+function parse(bytes: Uint8Array, what: string): JsonObject {
+  try {
+    const value = parseStrict(bytes);
+    if (isObject(value)) return value;
+  } catch (error) {
+    throw new Refused("malformed", `${what} is not JSON: ${(error as Error).message}`);
+  }
+  throw new Refused("malformed", `${what} is not a JSON object`);
+}
+
+function isObject(value: Json | undefined): value is JsonObject {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function objectAt(object: JsonObject, name: string): JsonObject {
+  const value = object[name];
+  if (isObject(value)) return value;
+  throw new Refused("malformed", `the attestation has no object ${name}`);
+}
+
+function textAt(object: JsonObject, name: string): string {
+  const value = object[name];
+  if (typeof value === "string") return value;
+  throw new Refused("malformed", `the attestation has no text ${name}`);
+}
+
+/** DSSE: "verifiers MUST accept either" standard or URL-safe base64. */
+function base64(text: string): Uint8Array {
+  if (!/^[A-Za-z0-9+/_-]*={0,2}$/.test(text)) throw new Refused("malformed", "base64 is expected");
+  return Buffer.from(text, "base64");
+}

@@ -1,0 +1,59 @@
+/**
+ * DSSE (secure-systems-lab/dsse, protocol.md and envelope.md) inside a sigstore bundle v0.3 (sigstore protobuf-specs,
+ * sigstore_bundle.proto), signed by a plain key: no transparency log, no clock, so an attestation made twice is the same bytes.
+ */
+import { Buffer } from "node:buffer";
+import { createHash, type KeyObject } from "node:crypto";
+
+export const payloadType = "application/vnd.in-toto+json";
+export const sigstoreBundleType = "application/vnd.dev.sigstore.bundle.v0.3+json";
+
+/** What is signed: `DSSEv1 LEN(type) type LEN(body) body`, lengths in bytes. */
+export function preAuthEncoding(type: string, body: Uint8Array): Uint8Array {
+  const head = `DSSEv1 ${Buffer.byteLength(type)} ${type} ${body.length} `;
+  return Buffer.concat([Buffer.from(head), body]);
+}
+
+/** base64 of the sha256 of the public key's SPKI: sigstore's hint, our keyid. */
+export function keyidOf(key: KeyObject): string {
+  const spki = key.export({ type: "spki", format: "der" });
+  return createHash("sha256").update(spki).digest("base64");
+}
+
+export type Algorithm = "ed25519" | "p256";
+
+/** The algorithm of a key, or undefined where it is none that stella signs or verifies with. */
+export function algorithmOf(key: KeyObject): Algorithm | undefined {
+  if (key.asymmetricKeyType === "ed25519") return "ed25519";
+  const curve = key.asymmetricKeyDetails?.namedCurve;
+  return key.asymmetricKeyType === "ec" && curve === "prime256v1" ? "p256" : undefined;
+}
+
+/** The digest that node:crypto has to be told: none for Ed25519, and never its default. */
+export function digestOf(algorithm: Algorithm): "sha256" | null {
+  return algorithm === "p256" ? "sha256" : null;
+}
+
+export interface Envelope {
+  payloadType: string;
+  payload: Uint8Array;
+  keyid: string;
+  signature: Uint8Array;
+}
+
+/** The one encoding of an attestation file: fixed key order, standard padded base64, one line feed. */
+export function encodeBundle(envelope: Envelope): Uint8Array {
+  const bundle = {
+    mediaType: sigstoreBundleType,
+    verificationMaterial: { publicKey: { hint: envelope.keyid } },
+    dsseEnvelope: {
+      payload: Buffer.from(envelope.payload).toString("base64"),
+      payloadType: envelope.payloadType,
+      signatures: [{
+        sig: Buffer.from(envelope.signature).toString("base64"),
+        keyid: envelope.keyid,
+      }],
+    },
+  };
+  return Buffer.from(JSON.stringify(bundle) + "\n");
+}

@@ -1,0 +1,90 @@
+/** Key files: `<name>.key` (PKCS#8 PEM, 0600) and `<name>.pub` (SPKI PEM) side by side. */
+import { createPublicKey, generateKeyPairSync } from "node:crypto";
+import { chmodSync, existsSync, mkdirSync, readFileSync, statSync } from "node:fs";
+import { dirname } from "node:path";
+import { ioError, StellaError } from "../../errors.ts";
+import { writeNew } from "../../bundle/durable.ts";
+import { shown } from "../../bundle/names.ts";
+import { type Algorithm, keyidOf } from "../dsse.ts";
+import { onRemovable } from "../media.ts";
+import { type Signer, signerFromPem } from "./signer.ts";
+
+export interface MadeKey {
+  keyid: string;
+  keyPath: string;
+  publicPath: string;
+}
+
+export function publicPathOf(keyPath: string): string {
+  return keyPath.replace(/\.key$/, "") + ".pub";
+}
+
+/**
+ * Makes a key pair; neither file may exist. The key is never made on vfat or exfat, which keep no modes.
+ * @throws StellaError usage, media
+ */
+export function generateKey(keyPath: string, algorithm: Algorithm): MadeKey {
+  const publicPath = publicPathOf(keyPath);
+  for (const path of [keyPath, publicPath]) {
+    if (!existsSync(path)) continue;
+    throw new StellaError("usage", `Cannot make a key at ${shown(path)}: the file exists`, {
+      hint: "move it away, or name another file with --out",
+    });
+  }
+  makeKeyDirectory(dirname(keyPath));
+  const { privateKey, publicKey } = algorithm === "ed25519"
+    ? generateKeyPairSync("ed25519")
+    : generateKeyPairSync("ec", { namedCurve: "P-256" });
+  writeNew(keyPath, privateKey.export({ type: "pkcs8", format: "pem" }) as string, 0o600);
+  writeNew(publicPath, publicKey.export({ type: "spki", format: "pem" }) as string, 0o644);
+  return { keyid: keyidOf(publicKey), keyPath, publicPath };
+}
+
+function makeKeyDirectory(directory: string): void {
+  try {
+    if (!existsSync(directory)) {
+      mkdirSync(directory, { recursive: true, mode: 0o700 });
+      chmodSync(directory, 0o700);
+    }
+  } catch (error) {
+    throw ioError("Cannot make the directory for keys", directory, error);
+  }
+  if (onRemovable(directory)) {
+    throw new StellaError(
+      "usage",
+      `Cannot make a key in ${shown(directory)}: it is removable media`,
+      {
+        hint:
+          "that file system keeps no modes, everybody could read the key: use --out on a disk of this machine",
+      },
+    );
+  }
+}
+
+/**
+ * Reads a private key file that only its owner can read.
+ * @throws StellaError usage
+ */
+export function loadSigner(keyPath: string): Signer {
+  let pem: string;
+  try {
+    const mode = statSync(keyPath).mode;
+    if ((mode & 0o077) !== 0) {
+      throw new StellaError("usage", `Cannot use the key ${shown(keyPath)}: others can read it`, {
+        hint: `run: chmod 600 ${keyPath}`,
+      });
+    }
+    pem = readFileSync(keyPath, "utf8");
+  } catch (error) {
+    if (error instanceof StellaError) throw error;
+    throw ioError("Cannot read the key", keyPath, error);
+  }
+  return signerFromPem(pem, shown(keyPath));
+}
+
+/** SPKI PEM and keyid of a private key file. */
+export function publicOf(keyPath: string): { pem: string; keyid: string } {
+  loadSigner(keyPath);
+  const key = createPublicKey(readFileSync(keyPath, "utf8"));
+  return { pem: key.export({ type: "spki", format: "pem" }) as string, keyid: keyidOf(key) };
+}

@@ -1,0 +1,68 @@
+/**
+ * The in-toto Statement v1 with an SLSA provenance v1 predicate: says which manifest, made how, from what.
+ * It holds no time, host, user or local path, so the attestation of the same inputs is the same bytes.
+ * Source: in-toto/attestation spec/v1/statement.md; slsa.dev/provenance/v1.
+ */
+
+export const statementType = "https://in-toto.io/Statement/v1";
+export const predicateType = "https://slsa.dev/provenance/v1";
+export const manifestSubject = "manifest.json";
+export const registrySubject = "registry-manifest";
+
+export interface Provenance {
+  /** sha256 of manifest.json, hex. */
+  bundleDigest: string;
+  /** sha256 of the OCI manifest that a push would make, hex; a directory bundle has none. */
+  registryManifest?: string;
+  version: string;
+  parameters: {
+    profile: string;
+    tenant: string;
+    compression: string;
+    layout: string;
+    volumeSize?: number;
+    created: string;
+  };
+  /** One per source, by digest of its part of the index; never a local path. */
+  sources: { name: string; sha256: string }[];
+}
+
+export function encodeStatement(p: Provenance): Uint8Array {
+  const subject = [
+    { name: manifestSubject, digest: { sha256: p.bundleDigest } },
+    ...(p.registryManifest === undefined
+      ? []
+      : [{ name: registrySubject, digest: { sha256: p.registryManifest } }]),
+  ];
+  return new TextEncoder().encode(JSON.stringify({
+    _type: statementType,
+    subject,
+    predicateType,
+    predicate: {
+      buildDefinition: {
+        buildType: "urn:stella:bundle:v1",
+        externalParameters: parametersOf(p),
+        internalParameters: {},
+        resolvedDependencies: p.sources.map((s) => ({
+          name: s.name,
+          digest: { sha256: s.sha256 },
+        })),
+      },
+      runDetails: {
+        builder: { id: "urn:stella", version: { stella: p.version } },
+        metadata: { invocationId: p.bundleDigest },
+      },
+    },
+  }));
+}
+
+function parametersOf({ parameters: p }: Provenance): Record<string, string | number> {
+  return {
+    profile: p.profile,
+    tenant: p.tenant,
+    compression: p.compression,
+    layout: p.layout,
+    ...(p.volumeSize === undefined ? {} : { volumeSize: p.volumeSize }),
+    created: p.created,
+  };
+}

@@ -1,0 +1,57 @@
+/** Writes that survive a power cut: the file is synced before it gets its name, and the directory after. */
+import { closeSync, fchmodSync, fsyncSync, openSync, renameSync, rmSync, writeSync } from "node:fs";
+import { ioError } from "../errors.ts";
+
+/** Writes all of `bytes`, whatever the system takes at once. */
+export function writeAll(fd: number, bytes: Uint8Array): void {
+  let at = 0;
+  while (at < bytes.length) at += writeSync(fd, bytes, at, bytes.length - at);
+}
+
+/**
+ * A new file with exactly this mode whatever the umask, synced; what exists is never touched, and no half file stays.
+ * @throws StellaError media, usage
+ */
+export function writeNew(path: string, content: Uint8Array | string, mode: number): void {
+  const bytes = typeof content === "string" ? new TextEncoder().encode(content) : content;
+  let fd: number;
+  try {
+    fd = openSync(path, "wx", mode);
+  } catch (error) {
+    throw ioError("Cannot make", path, error);
+  }
+  try {
+    fchmodSync(fd, mode);
+    writeAll(fd, bytes);
+    fsyncSync(fd);
+  } catch (error) {
+    rmSync(path, { force: true });
+    throw ioError("Cannot write", path, error);
+  } finally {
+    closeSync(fd);
+  }
+}
+
+/** Names in `directory` that were made, changed or removed are on the disk when this returns. */
+export function syncDirectory(directory: string): void {
+  try {
+    const fd = openSync(directory, "r");
+    try {
+      fsyncSync(fd);
+    } finally {
+      closeSync(fd);
+    }
+  } catch (error) {
+    // Some file systems (vfat over FUSE, network shares) cannot sync a directory; a failing disk is another matter.
+    const code = (error as { code?: string }).code;
+    if (code !== "EINVAL" && code !== "ENOTSUP") throw ioError("Cannot sync", directory, error);
+  }
+}
+
+export function rename(from: string, to: string): void {
+  try {
+    renameSync(from, to);
+  } catch (error) {
+    throw ioError("Cannot give its name to", to, error);
+  }
+}

@@ -1,0 +1,93 @@
+/**
+ * SHA256SUMS, the index: a line per payload file, `<64 hex><2 spaces><path>\n`, sorted bytewise, each path once.
+ * `sha256sum -c --strict SHA256SUMS` reads it where the payload was unpacked. It is a stream: a million lines cost no memory.
+ */
+import { Buffer } from "node:buffer";
+import { pathFault } from "./paths.ts";
+
+export interface IndexEntry {
+  path: string;
+  sha256: string;
+}
+
+const pathStart = 66;
+/** sha256, two spaces, the longest path, line feed. */
+const longestLine = pathStart + 4095 + 1;
+const hexDigits = /^[0-9a-f]{64}$/;
+
+export function encodeIndexLine(entry: IndexEntry): string {
+  return `${entry.sha256}  ${entry.path}\n`;
+}
+
+/** What a line of the index breaks; `line` counts from 1. */
+export class IndexFault extends Error {
+  constructor(readonly line: number, readonly reason: string) {
+    super(reason);
+  }
+}
+
+/**
+ * Cuts the index into entries while its bytes arrive. Feed blocks in order with `push`, take entries with `next`
+ * (undefined: more bytes are needed), and call `end` after the last block.
+ * @throws IndexFault on anything but the exact format: form, order, repetition, unsafe path
+ */
+export class IndexParser {
+  #pending: Buffer = Buffer.alloc(0);
+  #at = 0;
+  #line = 0;
+  #previous: Buffer | undefined;
+  readonly #utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+
+  push(block: Uint8Array): void {
+    this.#pending = Buffer.concat([this.#pending.subarray(this.#at), block]);
+    this.#at = 0;
+  }
+
+  next(): IndexEntry | undefined {
+    const end = this.#pending.indexOf(10, this.#at);
+    if (end < 0) {
+      if (this.#pending.length - this.#at > longestLine) this.#fail("the line is too long");
+      return undefined;
+    }
+    const line = this.#pending.subarray(this.#at, end);
+    this.#at = end + 1;
+    this.#line++;
+    return this.#entry(line);
+  }
+
+  end(): void {
+    if (this.#at < this.#pending.length) {
+      this.#line++;
+      this.#fail("the last line has no line feed");
+    }
+  }
+
+  #entry(line: Buffer): IndexEntry {
+    const sha256 = line.toString("latin1", 0, 64);
+    if (!hexDigits.test(sha256) || line[64] !== 32 || line[65] !== 32 || line.length <= pathStart) {
+      this.#fail("the line is not <64 hex digits><two spaces><path>");
+    }
+    const raw = line.subarray(pathStart);
+    if (this.#previous !== undefined && Buffer.compare(this.#previous, raw) >= 0) {
+      this.#fail("the path is not after the one before it in bytewise order");
+    }
+    this.#previous = raw;
+    return { path: this.#path(raw), sha256 };
+  }
+
+  #path(raw: Buffer): string {
+    let path: string;
+    try {
+      path = this.#utf8.decode(raw);
+    } catch {
+      this.#fail("the path is not UTF-8");
+    }
+    const fault = pathFault(path);
+    if (fault !== undefined) this.#fail(`the path cannot be used: ${fault}`);
+    return path;
+  }
+
+  #fail(reason: string): never {
+    throw new IndexFault(this.#line, reason);
+  }
+}

@@ -1,0 +1,73 @@
+/** Shapes of strict JSON: each takes a value and the place where it stands, and returns it typed or says what is wrong there. */
+import type { Json } from "./strict_json.ts";
+
+/** Says the place in the document, such as `files[3].size`, and what is wrong there. */
+export class ShapeFault extends Error {
+  constructor(place: string, reason: string) {
+    super(`${place === "" ? "the document" : place} ${reason}`);
+  }
+}
+
+export type Shape<T> = (value: Json | undefined, place: string) => T;
+type Shapes = Record<string, Shape<unknown>>;
+type Of<S extends Shapes> = { [K in keyof S]: S[K] extends Shape<infer T> ? T : never };
+
+/** An object with exactly the `required` names and at most the `optional` ones. */
+export function object<R extends Shapes, O extends Shapes>(
+  required: R,
+  optional: O,
+): Shape<Of<R> & Partial<Of<O>>> {
+  return (value, place) => {
+    if (value === null || typeof value !== "object" || Array.isArray(value)) {
+      throw new ShapeFault(place, "is not an object");
+    }
+    const out: Record<string, unknown> = {};
+    for (const name of Object.keys(value)) {
+      const shape = Object.hasOwn(required, name)
+        ? required[name]
+        : Object.hasOwn(optional, name)
+        ? optional[name]
+        : undefined;
+      if (shape === undefined) throw new ShapeFault(join(place, name), "is not known");
+      out[name] = shape(value[name], join(place, name));
+    }
+    for (const name of Object.keys(required)) {
+      if (!(name in out)) throw new ShapeFault(join(place, name), "is missing");
+    }
+    return out as Of<R> & Partial<Of<O>>;
+  };
+}
+
+export function array<T>(item: Shape<T>, most: number): Shape<T[]> {
+  return (value, place) => {
+    if (!Array.isArray(value)) throw new ShapeFault(place, "is not an array");
+    if (value.length > most) throw new ShapeFault(place, `has more than ${most} items`);
+    return value.map((one, i) => item(one, `${place}[${i}]`));
+  };
+}
+
+export function text(pattern: RegExp, what: string): Shape<string> {
+  return (value, place) => {
+    if (typeof value === "string" && pattern.test(value)) return value;
+    throw new ShapeFault(place, `is not ${what}`);
+  };
+}
+
+/** One of `values`, by identity. */
+export function oneOf<const T extends Json>(...values: T[]): Shape<T> {
+  return (value, place) => {
+    if ((values as unknown[]).includes(value)) return value as T;
+    throw new ShapeFault(place, `is not ${values.map((v) => JSON.stringify(v)).join(" or ")}`);
+  };
+}
+
+export function integer(least: number, most = Number.MAX_SAFE_INTEGER): Shape<number> {
+  return (value, place) => {
+    if (typeof value === "number" && value >= least && value <= most) return value;
+    throw new ShapeFault(place, `is not an integer from ${least} to ${most}`);
+  };
+}
+
+function join(place: string, name: string): string {
+  return place === "" ? name : `${place}.${name}`;
+}

@@ -1,0 +1,37 @@
+/** Names: profiles, tenants, and how foreign text is shown. One function checks each kind of name. */
+import { StellaError } from "../errors.ts";
+
+const namePattern = /^[a-z0-9]([a-z0-9._-]{0,62}[a-z0-9])?$/;
+
+/** Whether `name` may name a profile or a tenant (design.md section 1); a path is built from no other name. */
+export function isName(name: string): boolean {
+  return namePattern.test(name) && !name.includes("..");
+}
+
+/** @throws StellaError usage */
+export function checkName(kind: "profile" | "tenant", name: string): string {
+  if (isName(name)) return name;
+  throw new StellaError("usage", `The ${kind} name ${shown(name)} cannot be used`, {
+    hint: "use 1 to 64 of a-z 0-9 . _ - with a letter or digit at both ends and no '..'",
+  });
+}
+
+// Controls, soft hyphen, zero-width, bidi and line separators, lone surrogates, tags: what can move a cursor or hide.
+const unprintable =
+  // deno-lint-ignore no-control-regex -- these are exactly the characters that must not reach a terminal
+  /[\u0000-\u001f\u007f-\u009f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202f\u2060-\u206f\ufeff\ufff0-\ufffb\p{Cs}\u{e0000}-\u{e007f}]/gu;
+
+/** Text that may come from an attacker, safe for a terminal or a log: every odd character becomes `\u{hex}`. */
+export function escaped(text: string): string {
+  return text.replace(unprintable, hex);
+}
+
+function hex(character: string): string {
+  return `\\u{${(character.codePointAt(0) ?? 0).toString(16)}}`;
+}
+
+/** Quoted and escaped, at most 120 characters: for use inside a message. */
+export function shown(text: string): string {
+  const cut = text.length > 120 ? text.slice(0, 117) + "..." : text;
+  return `"${escaped(cut)}"`;
+}

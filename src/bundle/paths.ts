@@ -1,0 +1,59 @@
+/**
+ * Payload paths: which are allowed, and in which order they stand.
+ *
+ * A path is refused where some system could not hold it or some tool could not check it (design.md section 3, Names):
+ * the bundle has to unpack on ext4, APFS, NTFS and FAT alike, and `sha256sum -c` has to read the index.
+ */
+import { Buffer } from "node:buffer";
+
+const encoder = new TextEncoder();
+const longestPart = 255;
+const longestPath = 4095;
+
+// Controls, bidi controls, line separators, byte order mark, replacement character, tags, lone surrogates.
+const controls =
+  // deno-lint-ignore no-control-regex -- these are exactly what is refused
+  /[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ufff9-\ufffd\p{Cs}\u{e0000}-\u{e007f}]/u;
+const windowsDevice = /^(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³]|conin\$|conout\$)(\.|$)/i;
+
+/** Bytewise order of two paths as UTF-8; JavaScript's own order differs above U+D7FF. */
+export function comparePaths(a: string, b: string): number {
+  return Buffer.compare(Buffer.from(a), Buffer.from(b));
+}
+
+/** Why `path` cannot be a payload path, in words, or undefined. Order and twins are the caller's business. */
+export function pathFault(path: string): string | undefined {
+  if (path === "") return "it is empty";
+  if (path === "-") return "sha256sum would read standard input for it";
+  if (path.startsWith("/")) return "it is absolute";
+  if (controls.test(path)) return "it has a control character or is not UTF-8";
+  if (path.normalize("NFC") !== path) return "it is not in Unicode form NFC";
+  if (encoder.encode(path).length > longestPath) return `it is longer than ${longestPath} bytes`;
+  return firstFault(path.split("/"));
+}
+
+function firstFault(parts: string[]): string | undefined {
+  for (const part of parts) {
+    const fault = partFault(part);
+    if (fault !== undefined) return fault;
+  }
+  return undefined;
+}
+
+function partFault(part: string): string | undefined {
+  if (part === "") return "it has an empty part";
+  if (part === "." || part === "..") return `it has the part ${part}`;
+  const odd = /[\\:*?"<>|]/.exec(part);
+  if (odd) return `it has the character ${odd[0]}`;
+  if (/[. ]$/.test(part)) return "a part ends with a dot or a space";
+  if (windowsDevice.test(part)) return "a part is a Windows device name";
+  if (encoder.encode(part).length > longestPart) {
+    return `a part is longer than ${longestPart} bytes`;
+  }
+  return undefined;
+}
+
+/** What two names share that a case-insensitive file system cannot keep apart. */
+export function folded(name: string): string {
+  return name.normalize("NFKC").toUpperCase().toLowerCase();
+}

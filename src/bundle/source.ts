@@ -1,0 +1,166 @@
+/**
+ * Where a bundle is read from. A directory and a mounted stick are one source; registries and pipes are others, handed in.
+ * Files are read in order, once, into a buffer of the caller.
+ */
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  lstatSync,
+  openSync,
+  readSync,
+  type Stats,
+} from "node:fs";
+import { join } from "node:path";
+import { ioError, StellaError } from "../errors.ts";
+import { shown } from "./names.ts";
+
+export interface ByteReader {
+  readonly size: number;
+  /** Fills `buffer` from where the last read ended; fewer bytes only at the end. @throws StellaError media */
+  read(buffer: Uint8Array): number | Promise<number>;
+  close(): void;
+}
+
+export interface BundleSource {
+  /** For messages. */
+  readonly name: string;
+  /** A regular file by its path below the manifest's directory; undefined where there is none. */
+  open(path: string): ByteReader | undefined | Promise<ByteReader | undefined>;
+  /** All that lies below a directory; `fault` says what a thing that is no regular file is. Sources of listed files only lack it. */
+  walk?(directory: string): Iterable<Found> | AsyncIterable<Found>;
+}
+
+export interface Found {
+  path: string;
+  fault?: string;
+}
+
+/** A bundle in the directory `root`. Links and special files are refused (code unsafe), never followed. */
+export function directorySource(root: string): BundleSource {
+  return {
+    name: root,
+    open: (path) => openRegular(root, path),
+    walk: (directory) => walk(root, directory),
+  };
+}
+
+function* walk(root: string, directory: string): Generator<Found> {
+  for (const entry of Deno.readDirSync(join(root, directory))) {
+    const path = `${directory}/${entry.name}`;
+    if (entry.isDirectory) yield* walk(root, path);
+    else if (entry.isFile) yield { path };
+    else yield { path, fault: entry.isSymlink ? "a symbolic link" : "a device, pipe or socket" };
+  }
+}
+
+/**
+ * Opens a regular file below `root`. O_NOFOLLOW has no effect under scoped permissions (platform.md, trap 1), so every part is
+ * looked at first, and what was opened is compared with what was looked at.
+ */
+export function openRegular(root: string, path: string): ByteReader | undefined {
+  const full = join(root, path);
+  const seen = lookAt(root, path);
+  if (seen === undefined) return undefined;
+  let fd: number;
+  try {
+    fd = openSync(full, constants.O_RDONLY);
+  } catch (error) {
+    throw ioError("Cannot open", full, error);
+  }
+  const now = fstatSync(fd);
+  if (now.dev !== seen.dev || now.ino !== seen.ino || !now.isFile()) {
+    closeSync(fd);
+    throw new StellaError("unsafe", `Cannot read ${shown(full)}: it changed while it was opened`);
+  }
+  return new FileReader(fd, now.size, full);
+}
+
+function lookAt(root: string, path: string): Stats | undefined {
+  const parts = path.split("/");
+  let full = root;
+  for (const [i, part] of parts.entries()) {
+    full = join(full, part);
+    const stat = lstat(full);
+    if (stat === undefined) return undefined;
+    if (i === parts.length - 1 ? !stat.isFile() : !stat.isDirectory()) {
+      throw new StellaError("unsafe", `Cannot read ${shown(full)}: it is ${kindOf(stat)}`, {
+        hint: "a bundle holds regular files only; nothing was followed or opened",
+      });
+    }
+    if (i === parts.length - 1) return stat;
+  }
+  return undefined;
+}
+
+function lstat(path: string): Stats | undefined {
+  try {
+    return lstatSync(path);
+  } catch (error) {
+    const code = (error as { code?: string }).code;
+    if (code === "ENOENT" || code === "ENOTDIR") return undefined;
+    throw ioError("Cannot look at", path, error);
+  }
+}
+
+/** What a thing that is no regular file is, in words. */
+export function kindOf(stat: Stats): string {
+  if (stat.isSymbolicLink()) return "a symbolic link";
+  if (stat.isDirectory()) return "a directory";
+  if (stat.isFile()) return "a regular file";
+  return "a device, pipe or socket";
+}
+
+class FileReader implements ByteReader {
+  #fd: number | undefined;
+  constructor(fd: number, readonly size: number, readonly path: string) {
+    this.#fd = fd;
+  }
+
+  read(buffer: Uint8Array): number {
+    let filled = 0;
+    try {
+      while (filled < buffer.length) {
+        const n = readSync(this.#fd!, buffer, filled, buffer.length - filled, null);
+        if (n === 0) break;
+        filled += n;
+      }
+    } catch (error) {
+      throw new StellaError("media", `Cannot read ${shown(this.path)}: ${String(error)}`, {
+        cause: error,
+        hint:
+          "the medium failed; this says nothing about the content: clean, replug or copy it and verify again",
+      });
+    }
+    return filled;
+  }
+
+  close(): void {
+    if (this.#fd !== undefined) closeSync(this.#fd);
+    this.#fd = undefined;
+  }
+}
+
+/**
+ * A whole small file; undefined where there is none.
+ * @throws StellaError manifest where it is larger than `most`
+ */
+export async function readSmall(
+  source: BundleSource,
+  path: string,
+  most: number,
+): Promise<Uint8Array | undefined> {
+  const reader = await source.open(path);
+  if (reader === undefined) return undefined;
+  try {
+    // One byte more than allowed tells a file that grew from one that fits.
+    const buffer = new Uint8Array(Math.min(reader.size, most) + 1);
+    const length = await reader.read(buffer);
+    if (length > most) {
+      throw new StellaError("manifest", `${shown(path)} has more than ${most} bytes`);
+    }
+    return buffer.subarray(0, length);
+  } finally {
+    reader.close();
+  }
+}

@@ -1,0 +1,113 @@
+/**
+ * Tar headers, byte for byte: ustar, PAX records only where a path or size needs them, always the bytes that
+ * TarStream of @std/tar writes for the same entry where it can express it (platform.md, Tar headers).
+ *
+ * There is exactly one encoding of an entry. The verifier writes the header it expects and compares 512 bytes;
+ * it parses no tar, so no byte of an archive can differ unseen.
+ * Source: POSIX.1-2017 pax, "ustar Interchange Format" and "pax Header Block".
+ */
+import { Buffer } from "node:buffer";
+import { sha256 } from "./hash.ts";
+
+export const blockSize = 512;
+
+export interface TarEntry {
+  path: string;
+  size: number;
+  /** 0o644 or 0o755. */
+  mode: number;
+  /** Whole seconds; the same for all entries of an archive. */
+  mtime: number;
+}
+
+/** The size field holds eleven octal digits: below 8 GiB. */
+const sizeLimit = 8 * 1024 ** 3;
+const nameLength = 100;
+const prefixLength = 155;
+
+/** Zero bytes that follow `size` bytes of content. */
+export function paddingOf(size: number): number {
+  return (blockSize - size % blockSize) % blockSize;
+}
+
+/** The header of a regular file: 512 bytes, or a PAX header, its records and 512 bytes. */
+export function encodeHeader(entry: TarEntry): Uint8Array {
+  const path = Buffer.from(entry.path);
+  const split = splitPath(path);
+  const paxPath = split === undefined || path.some((byte) => byte > 127);
+  const records = [
+    ...(paxPath ? [record("path", entry.path)] : []),
+    ...(entry.size >= sizeLimit ? [record("size", String(entry.size))] : []),
+  ];
+  const { name, prefix } = split ?? { name: cutName(path), prefix: Buffer.alloc(0) };
+  const size = entry.size >= sizeLimit ? 0 : entry.size;
+  const main = ustar({ name, prefix, size, type: "0", mode: entry.mode, mtime: entry.mtime });
+  if (records.length === 0) return main;
+  return Buffer.concat([paxBlocks(path, records, entry.mtime), main]);
+}
+
+/** As TarStream splits: name alone up to 100 bytes, else at the leftmost slash that leaves a name of at most 99 bytes. */
+function splitPath(path: Buffer): { name: Buffer; prefix: Buffer } | undefined {
+  if (path.length <= nameLength) return { name: path, prefix: Buffer.alloc(0) };
+  const slash = path.indexOf(0x2f, path.length - nameLength);
+  if (slash < 0 || slash > prefixLength || slash === path.length - 1) return undefined;
+  return { name: path.subarray(slash + 1), prefix: path.subarray(0, slash) };
+}
+
+/** The first 100 bytes of a path, cut back to a character's border. */
+function cutName(path: Buffer): Buffer {
+  let end = nameLength;
+  while (end > 0 && ((path[end] ?? 0) & 0xc0) === 0x80) end--;
+  return path.subarray(0, end);
+}
+
+/** `LENGTH key=value\n`, where LENGTH counts itself. */
+function record(key: string, value: string): Buffer {
+  const rest = Buffer.byteLength(` ${key}=${value}\n`);
+  let length = rest + String(rest).length;
+  if (rest + String(length).length !== length) length = rest + String(length).length;
+  return Buffer.from(`${length} ${key}=${value}\n`);
+}
+
+function paxBlocks(path: Buffer, records: Buffer[], mtime: number): Buffer {
+  const body = Buffer.concat(records);
+  const name = Buffer.from(`PaxHeaders/${sha256(path).slice(0, 12)}`);
+  const header = ustar({
+    name,
+    prefix: Buffer.alloc(0),
+    size: body.length,
+    type: "x",
+    mode: 0o644,
+    mtime,
+  });
+  return Buffer.concat([header, body, Buffer.alloc(paddingOf(body.length))]);
+}
+
+interface Fields {
+  name: Buffer;
+  prefix: Buffer;
+  size: number;
+  type: "0" | "x";
+  mode: number;
+  mtime: number;
+}
+
+function ustar(fields: Fields): Buffer {
+  const block = Buffer.alloc(blockSize);
+  fields.name.copy(block, 0);
+  block.write(`${octal(fields.mode, 6)} \0${octal(0, 6)} \0${octal(0, 6)} \0`, 100, "latin1");
+  block.write(`${octal(fields.size, 11)} ${octal(fields.mtime, 11)} `, 124, "latin1");
+  block.write("        ", 148, "latin1");
+  block.write(`${fields.type}`, 156, "latin1");
+  block.write("ustar\u000000", 257, "latin1");
+  // uname and gname stay empty; devmajor and devminor are eight NUL bytes each.
+  fields.prefix.copy(block, 345);
+  let sum = 0;
+  for (const byte of block) sum += byte;
+  block.write(`${octal(sum, 6)}\0 `, 148, "latin1");
+  return block;
+}
+
+function octal(value: number, digits: number): string {
+  return value.toString(8).padStart(digits, "0");
+}

@@ -1,0 +1,211 @@
+/**
+ * The way out: profile -> plan -> entries -> archive and index -> manifest -> attestation -> the output directory.
+ * Room `export` knows neither metrics nor terminal: stages and bytes go out by callback, and what it is told to sign with is handed in.
+ */
+import { chmodSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { StellaError } from "../errors.ts";
+import { attest, type Signer } from "../attest/sign/signer.ts";
+import { encodeStatement } from "../attest/statement.ts";
+import { writeNew } from "../bundle/durable.ts";
+import { sha256 } from "../bundle/hash.ts";
+import {
+  attestationName,
+  bundleDigest,
+  type BundleFile,
+  type Compression,
+  encodeManifest,
+  indexName,
+  type Layout,
+  type Manifest,
+  manifestName,
+  mediaTypes,
+  type Role,
+} from "../bundle/manifest.ts";
+import { checkName } from "../bundle/names.ts";
+import { comparePaths } from "../bundle/paths.ts";
+import { createdText } from "../bundle/time.ts";
+import type { FilesSource } from "../config/profile.ts";
+import { bundleArtifact } from "../registry/artifact.ts";
+import type { BuiltinEntry } from "./inputs.ts";
+import { pack, type Packed } from "./pack.ts";
+import { Place, refuseInside } from "./place.ts";
+import { makePlan, type Plan } from "./plan.ts";
+import type { ExportProgress, ExportReport } from "./report.ts";
+import verifyScript from "./verify.sh" with { type: "text" };
+import verifyText from "./VERIFY.txt" with { type: "text" };
+
+export interface ExportOptions {
+  profile: string;
+  tenant: string;
+  sources: readonly FilesSource[];
+  /** The kit's files. */
+  builtin: readonly BuiltinEntry[];
+  /** Directory that will hold manifest.json; made where it is missing. */
+  directory: string;
+  layout: Layout;
+  compression: Compression;
+  volumeSize?: number;
+  /** Seconds since 1970 for `created`; undefined: the newest input's time. */
+  epoch?: number;
+  /** The program's own path, to be carried along as `stella`. */
+  self?: string;
+  force: boolean;
+  signer: Signer;
+  tool: { version: string; commit: string };
+  uuid: () => string;
+  progress: ExportProgress;
+  breathe: () => Promise<void>;
+}
+
+/** Makes the plan only: what an export would pack, with all faults. Nothing is written. */
+export function planExport(options: Pick<ExportOptions, "sources" | "builtin" | "epoch">): Plan {
+  const { sources, builtin, epoch } = options;
+  return makePlan({ sources, builtin, ...(epoch === undefined ? {} : { epoch }) });
+}
+
+/**
+ * Exports a bundle into `options.directory`.
+ * @throws StellaError usage (2), unsafe (9), media (12); the directory is then as it was
+ */
+export async function exportBundle(options: ExportOptions): Promise<ExportReport> {
+  checkName("profile", options.profile);
+  checkName("tenant", options.tenant);
+  refuseInside(options.directory, options.sources.map((source) => source.path));
+  options.progress("plan", 0, 0);
+  const plan = planExport(options);
+  const place = new Place({ ...options, uuid: options.uuid() });
+  try {
+    place.check(neededNames(options));
+    const manifest = await writeBundle(options, plan, place.partial);
+    options.progress("store", 0, 0);
+    const names = writtenNames(manifest);
+    place.commit(names);
+    return report(manifest, encodeManifest(manifest), options.signer.keyid, names);
+  } finally {
+    place.abandon();
+  }
+}
+
+async function writeBundle(options: ExportOptions, plan: Plan, partial: string): Promise<Manifest> {
+  let done = 0;
+  const packed = await pack({
+    ...options,
+    plan,
+    directory: partial,
+    progress: (bytes) => options.progress("read", done += bytes, plan.bytes),
+  });
+  await options.breathe();
+  options.progress("sign", 0, 0);
+  const manifest = describe(options, plan, [...packed.files, ...companions(options, partial)]);
+  const bytes = encodeManifest(manifest);
+  const statement = encodeStatement(provenance(options, manifest, bytes, packed));
+  for (const { path } of packed.files) chmodSync(join(partial, path), 0o644);
+  writeNew(join(partial, attestationName), attest(statement, options.signer), 0o644);
+  writeNew(join(partial, manifestName), bytes, 0o644);
+  return manifest;
+}
+
+/** The files that help without stella, and stella itself. */
+function companions(options: ExportOptions, partial: string): BundleFile[] {
+  const files = [
+    companion(partial, "VERIFY.txt", "document", verifyText),
+    companion(partial, "verify.sh", "script", verifyScript),
+  ];
+  if (options.self === undefined) return files;
+  return [...files, companion(partial, "stella", "program", readFileSync(options.self))];
+}
+
+function companion(
+  partial: string,
+  path: string,
+  role: Role,
+  content: string | Uint8Array,
+): BundleFile {
+  const bytes = typeof content === "string" ? new TextEncoder().encode(content) : content;
+  const executable = role !== "document";
+  writeNew(join(partial, path), bytes, executable ? 0o755 : 0o644);
+  return {
+    path,
+    role,
+    ...(executable ? { executable } : {}),
+    size: bytes.length,
+    sha256: sha256(bytes),
+  };
+}
+
+function describe(options: ExportOptions, plan: Plan, files: BundleFile[]): Manifest {
+  const { layout } = options;
+  return {
+    schemaVersion: 1,
+    mediaType: mediaTypes.manifest,
+    profile: options.profile,
+    tenant: options.tenant,
+    created: createdText(plan.created),
+    tool: { name: "stella", ...options.tool },
+    payload: { layout, index: indexName, files: plan.files, bytes: plan.bytes },
+    files: files.sort((a, b) => comparePaths(a.path, b.path)),
+  };
+}
+
+function provenance(options: ExportOptions, manifest: Manifest, bytes: Uint8Array, packed: Packed) {
+  const { layout, compression, volumeSize, profile, tenant } = options;
+  const registryManifest = layout === "directory"
+    ? undefined
+    : bundleArtifact(manifest, bytes).digest.replace("sha256:", "");
+  return {
+    bundleDigest: bundleDigest(bytes),
+    ...(registryManifest === undefined ? {} : { registryManifest }),
+    version: options.tool.version,
+    parameters: {
+      profile,
+      tenant,
+      compression,
+      layout,
+      ...(volumeSize === undefined ? {} : { volumeSize }),
+      created: manifest.created,
+    },
+    sources: packed.sources,
+  };
+}
+
+/** Names that any export of this profile may write; volumes add `.001` and up. */
+function neededNames(options: ExportOptions): string[] {
+  const payload = options.layout === "directory"
+    ? "payload"
+    : `${options.profile}.tar${options.compression === "zstd" ? ".zst" : ""}`;
+  const self = options.self === undefined ? [] : ["stella"];
+  return [attestationName, indexName, payload, "VERIFY.txt", "verify.sh", ...self];
+}
+
+function writtenNames(manifest: Manifest): string[] {
+  const payload = manifest.payload.layout === "directory" ? ["payload"] : [];
+  return [manifestName, attestationName, ...manifest.files.map((file) => file.path), ...payload];
+}
+
+function report(
+  manifest: Manifest,
+  bytes: Uint8Array,
+  keyid: string,
+  files: string[],
+): ExportReport {
+  const stored = manifest.files.reduce((sum, file) => sum + file.size, 0);
+  return {
+    profile: manifest.profile,
+    tenant: manifest.tenant,
+    created: manifest.created,
+    bundleDigest: bundleDigest(bytes),
+    keyid,
+    bundleBytes: stored + bytes.length,
+    payload: { files: manifest.payload.files, bytes: manifest.payload.bytes },
+    files,
+  };
+}
+
+/** A directory bundle that is asked for with options that only an archive has. @throws StellaError usage */
+export function checkLayout(layout: Layout, volumeSize: number | undefined): void {
+  if (layout === "archive" || volumeSize === undefined) return;
+  throw new StellaError("usage", "Cannot cut a directory bundle into volumes", {
+    hint: "leave out --volume-size, or use --layout archive",
+  });
+}

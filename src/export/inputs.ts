@@ -1,0 +1,104 @@
+/**
+ * What goes into a payload: directories, files and built-in entries, laid over each other as one tree. Two inputs may share a
+ * directory, never a file.
+ */
+import { lstatSync, type Stats } from "node:fs";
+import { basename } from "node:path";
+import { ioError, StellaError } from "../errors.ts";
+import { shown } from "../bundle/names.ts";
+import { pathFault } from "../bundle/paths.ts";
+import { kindOf } from "../bundle/source.ts";
+import type { FilesSource } from "../config/profile.ts";
+
+/** A file that the program brings along. */
+export interface BuiltinEntry {
+  path: string;
+  bytes: Uint8Array;
+}
+
+/** Where the bytes of a payload file are. `source` counts the inputs from 0. */
+export type Origin = { source: number } & ({ file: string } | { bytes: Uint8Array });
+
+/** A directory of the payload: real directories that are overlaid, and children that inputs named. */
+export interface Folder {
+  real: { path: string; source: number }[];
+  folders: Map<string, Folder>;
+  files: Map<string, Origin>;
+}
+
+export function emptyFolder(): Folder {
+  return { real: [], folders: new Map(), files: new Map() };
+}
+
+/**
+ * `DIR`, `FILE` or `PREFIX=PATH`. A path that itself holds `=` is written with `./` or `/` in front.
+ * @throws StellaError usage
+ */
+export function parseInput(text: string): FilesSource {
+  const at = text.indexOf("=");
+  if (at < 1 || /^[./]/.test(text)) return { path: text };
+  return { prefix: text.slice(0, at), path: text.slice(at + 1) };
+}
+
+/** @throws StellaError usage, unsafe with all faults at once */
+export function layOut(sources: readonly FilesSource[], builtin: readonly BuiltinEntry[]): Folder {
+  const root = emptyFolder();
+  builtin.forEach((entry) => place(root, entry.path, { source: 0, bytes: entry.bytes }));
+  const first = builtin.length > 0 ? 1 : 0;
+  sources.forEach((source, i) => addSource(root, source, first + i));
+  return root;
+}
+
+function addSource(root: Folder, source: FilesSource, index: number): void {
+  const stat = look(source.path);
+  const prefix = checkPrefix(source.prefix);
+  if (stat.isFile()) {
+    return place(root, prefix + basename(source.path), { source: index, file: source.path });
+  }
+  if (stat.isDirectory()) {
+    const folder = prefix === "" ? root : folderAt(root, prefix.slice(0, -1).split("/"));
+    folder.real.push({ path: source.path, source: index });
+    return;
+  }
+  throw new StellaError("unsafe", `Cannot pack ${shown(source.path)}: it is ${kindOf(stat)}`, {
+    hint: "give the file or directory that it points to",
+  });
+}
+
+function look(path: string): Stats {
+  try {
+    return lstatSync(path);
+  } catch (error) {
+    throw ioError("Cannot read the input", path, error);
+  }
+}
+
+function checkPrefix(prefix: string | undefined): string {
+  if (prefix === undefined) return "";
+  const clean = prefix.replace(/\/$/, "");
+  const fault = pathFault(clean);
+  if (fault === undefined) return `${clean}/`;
+  throw new StellaError("usage", `Cannot use the prefix ${shown(prefix)}: ${fault}`);
+}
+
+function folderAt(root: Folder, parts: string[]): Folder {
+  let folder = root;
+  for (const part of parts) {
+    let next = folder.folders.get(part);
+    if (next === undefined) folder.folders.set(part, next = emptyFolder());
+    folder = next;
+  }
+  return folder;
+}
+
+function place(root: Folder, path: string, origin: Origin): void {
+  const parts = path.split("/");
+  const name = parts.pop()!;
+  const folder = folderAt(root, parts);
+  if (folder.files.has(name)) {
+    throw new StellaError("usage", `Cannot pack two inputs under the one name ${shown(path)}`, {
+      hint: "put one of them below a prefix: --input PREFIX=PATH",
+    });
+  }
+  folder.files.set(name, origin);
+}

@@ -1,0 +1,326 @@
+/**
+ * The payload on its way into the bundle: each file is read once, its digest goes into the index and its bytes into the archive
+ * (or below `payload/`). A file that changes while it is read is an error, never a bundle that differs from its source.
+ */
+import { closeSync, fchmodSync, fstatSync, fsyncSync, mkdirSync, openSync, readSync } from "node:fs";
+import type { Hash } from "node:crypto";
+import { dirname, join } from "node:path";
+import { ioError, StellaError } from "../errors.ts";
+import { ArchiveWriter } from "../bundle/archive_writer.ts";
+import { writeAll } from "../bundle/durable.ts";
+import { sha256, startSha256 } from "../bundle/hash.ts";
+import { encodeIndexLine } from "../bundle/index_file.ts";
+import { type BundleFile, type Compression, indexName, type Layout } from "../bundle/manifest.ts";
+import { shown } from "../bundle/names.ts";
+import { type OriginStat, type Plan, statOrigin } from "./plan.ts";
+import { walk, type WalkedFile } from "./walk.ts";
+
+export interface PackOptions {
+  plan: Plan;
+  /** An empty directory of this export's own. */
+  directory: string;
+  profile: string;
+  layout: Layout;
+  compression: Compression;
+  volumeSize?: number;
+  progress: (bytes: number) => void;
+  /** Awaited now and then, so that signals and timers of the process get their turn. @throws to stop */
+  breathe: () => Promise<void>;
+}
+
+export interface Packed {
+  /** The index and the archive or its volumes. */
+  files: BundleFile[];
+  /** Digest per source over its lines of the index. */
+  sources: { name: string; sha256: string }[];
+}
+
+export async function pack(options: PackOptions): Promise<Packed> {
+  const packer = new Packer(options);
+  try {
+    return await packer.run();
+  } finally {
+    packer.close();
+  }
+}
+
+/** Where the bytes of the files go. */
+interface Payload {
+  begin(path: string, size: number, executable: boolean): void;
+  /** Room to read into, of one byte at least; what was filled is said by `advance`. */
+  room(): Uint8Array;
+  advance(count: number): void;
+  end(size: number): void;
+  finish(): BundleFile[];
+  abort(): void;
+}
+
+class Packer {
+  readonly #payload: Payload;
+  readonly #index: IndexWriter;
+  readonly #digests: Hash[];
+  #files = 0;
+  #bytes = 0;
+
+  constructor(readonly options: PackOptions) {
+    const { plan, layout } = options;
+    this.#digests = plan.sources.map(() => startSha256());
+    this.#index = new IndexWriter(join(options.directory, indexName));
+    this.#payload = layout === "archive" ? archivePayload(options) : new FilesPayload(options);
+  }
+
+  async run(): Promise<Packed> {
+    const { plan, breathe } = this.options;
+    let waited = Date.now();
+    for (const file of walk(plan.tree, (finding) => this.#changed(finding.path ?? ""))) {
+      const digest = await this.#file(file);
+      const line = encodeIndexLine({ path: file.path, sha256: digest });
+      this.#index.add(line);
+      this.#digests[file.origin.source]!.update(line);
+      if (Date.now() - waited > 50) {
+        await breathe();
+        waited = Date.now();
+      }
+    }
+    if (this.#files !== plan.files || this.#bytes !== plan.bytes) {
+      throw changed(`${plan.files} files of ${plan.bytes} bytes are now ${this.#files} of ${this.#bytes}`);
+    }
+    return this.#packed();
+  }
+
+  close(): void {
+    this.#payload.abort();
+    this.#index.close();
+  }
+
+  #packed(): Packed {
+    const sources = this.options.plan.sources.map((name, i) => ({
+      name,
+      sha256: this.#digests[i]!.digest("hex"),
+    }));
+    return { files: [this.#index.finish(), ...this.#payload.finish()], sources };
+  }
+
+  async #file({ path, origin }: WalkedFile): Promise<string> {
+    const seen = statOrigin(origin);
+    this.#files++;
+    this.#bytes += seen.size;
+    this.#payload.begin(path, seen.size, seen.executable);
+    const digest = "bytes" in origin
+      ? this.#copyBytes(origin.bytes)
+      : await this.#copyFile(origin.file, seen);
+    this.#payload.end(seen.size);
+    return digest;
+  }
+
+  #copyBytes(bytes: Uint8Array): string {
+    for (let at = 0; at < bytes.length;) {
+      const room = this.#payload.room();
+      const part = bytes.subarray(at, at + room.length);
+      room.set(part);
+      this.#payload.advance(part.length);
+      at += part.length;
+    }
+    this.options.progress(bytes.length);
+    return sha256(bytes);
+  }
+
+  async #copyFile(path: string, seen: OriginStat): Promise<string> {
+    const fd = openSame(path, seen);
+    try {
+      const digest = await this.#copyDescriptor(fd, path, seen.size);
+      const after = fstatSync(fd);
+      if (after.size !== seen.size || after.mtimeMs !== seen.stat!.mtimeMs) this.#changed(path);
+      return digest;
+    } finally {
+      closeSync(fd);
+    }
+  }
+
+  async #copyDescriptor(fd: number, path: string, size: number): Promise<string> {
+    const hash = startSha256();
+    let waited = Date.now();
+    for (let left = size; left > 0;) {
+      const room = this.#payload.room();
+      const view = room.subarray(0, Math.min(room.length, left, readLength));
+      const n = read(fd, view, path);
+      if (n === 0) this.#changed(path);
+      hash.update(view.subarray(0, n));
+      this.#payload.advance(n);
+      this.options.progress(n);
+      left -= n;
+      if (left > 0 && Date.now() - waited > 50) {
+        await this.options.breathe();
+        waited = Date.now();
+      }
+    }
+    return hash.digest("hex");
+  }
+
+  #changed(path: string): never {
+    throw changed(`${shown(path)} is not what it was when the export began`);
+  }
+}
+
+const readLength = 1024 * 1024;
+
+function changed(what: string): StellaError {
+  return new StellaError("usage", `Cannot export: the inputs changed while they were read: ${what}`, {
+    hint: "export a snapshot, or run it again when nothing writes there",
+  });
+}
+
+function read(fd: number, buffer: Uint8Array, path: string): number {
+  try {
+    return readSync(fd, buffer, 0, buffer.length, null);
+  } catch (error) {
+    throw ioError("Cannot read", path, error);
+  }
+}
+
+/** Opens a file that is still the regular file that was looked at; a link in its place is never read. */
+function openSame(path: string, seen: OriginStat): number {
+  let fd: number;
+  try {
+    fd = openSync(path, "r");
+  } catch (error) {
+    throw ioError("Cannot open", path, error);
+  }
+  const now = fstatSync(fd);
+  if (now.isFile() && now.dev === seen.stat!.dev && now.ino === seen.stat!.ino) return fd;
+  closeSync(fd);
+  throw changed(`${shown(path)} was exchanged`);
+}
+
+function archivePayload(options: PackOptions): Payload {
+  const { directory, profile, compression, volumeSize, plan } = options;
+  const writer = new ArchiveWriter({
+    directory,
+    name: `${profile}.tar${compression === "zstd" ? ".zst" : ""}`,
+    compression,
+    ...(volumeSize === undefined ? {} : { volumeSize }),
+  });
+  return {
+    begin: (path, size, executable) =>
+      writer.header({ path, size, mode: executable ? 0o755 : 0o644, mtime: plan.created }),
+    room: () => writer.room(),
+    advance: (count) => writer.advance(count),
+    end: (size) => writer.pad(size),
+    finish: () => writer.finish(),
+    abort: () => writer.abort(),
+  };
+}
+
+/** Above this many files a sync per file costs more than it saves: the directory's files are synced by the system in its time. */
+const mostSynced = 10_000;
+
+/** The payload as files below `payload/`, mode 0644 whatever the umask. */
+class FilesPayload implements Payload {
+  readonly #root: string;
+  readonly #buffer = new Uint8Array(readLength);
+  readonly #sync: boolean;
+  #made = "";
+  #path = "";
+  #fd: number | undefined;
+
+  constructor(options: PackOptions) {
+    this.#root = join(options.directory, "payload");
+    this.#sync = options.plan.files <= mostSynced;
+  }
+
+  begin(path: string): void {
+    this.#path = join(this.#root, path);
+    const folder = dirname(this.#path);
+    try {
+      if (folder !== this.#made) mkdirSync(folder, { recursive: true, mode: 0o755 });
+      this.#made = folder;
+      this.#fd = openSync(this.#path, "wx", 0o644);
+      fchmodSync(this.#fd, 0o644);
+    } catch (error) {
+      throw ioError("Cannot make", this.#path, error);
+    }
+  }
+
+  room(): Uint8Array {
+    return this.#buffer;
+  }
+
+  advance(count: number): void {
+    try {
+      writeAll(this.#fd!, this.#buffer.subarray(0, count));
+    } catch (error) {
+      throw ioError("Cannot write", this.#path, error);
+    }
+  }
+
+  end(): void {
+    try {
+      if (this.#sync) fsyncSync(this.#fd!);
+    } catch (error) {
+      throw ioError("Cannot sync", this.#path, error);
+    }
+    this.abort();
+  }
+
+  finish(): BundleFile[] {
+    return [];
+  }
+
+  abort(): void {
+    if (this.#fd !== undefined) closeSync(this.#fd);
+    this.#fd = undefined;
+  }
+}
+
+/** The index, written in blocks, with its own digest. */
+class IndexWriter {
+  readonly #fd: number;
+  readonly #hash = startSha256();
+  #lines: string[] = [];
+  #pending = 0;
+  #size = 0;
+  #open = true;
+
+  constructor(readonly path: string) {
+    try {
+      this.#fd = openSync(path, "wx", 0o644);
+    } catch (error) {
+      throw ioError("Cannot make", path, error);
+    }
+  }
+
+  add(line: string): void {
+    this.#lines.push(line);
+    this.#pending += line.length;
+    if (this.#pending > 256 * 1024) this.#flush();
+  }
+
+  finish(): BundleFile {
+    this.#flush();
+    try {
+      fsyncSync(this.#fd);
+    } catch (error) {
+      throw ioError("Cannot sync", this.path, error);
+    }
+    this.close();
+    return { path: indexName, role: "index", size: this.#size, sha256: this.#hash.digest("hex") };
+  }
+
+  close(): void {
+    if (this.#open) closeSync(this.#fd);
+    this.#open = false;
+  }
+
+  #flush(): void {
+    const bytes = new TextEncoder().encode(this.#lines.join(""));
+    try {
+      writeAll(this.#fd, bytes);
+    } catch (error) {
+      throw ioError("Cannot write", this.path, error);
+    }
+    this.#hash.update(bytes);
+    this.#size += bytes.length;
+    this.#lines = [];
+    this.#pending = 0;
+  }
+}

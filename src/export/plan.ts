@@ -1,0 +1,110 @@
+/** The plan: a profile made exact. One walk over the inputs finds the totals, the one epoch and everything that cannot be packed. */
+import { lstatSync, type Stats } from "node:fs";
+import { type Finding, ioError, StellaError } from "../errors.ts";
+import { shown } from "../bundle/names.ts";
+import { pathFault } from "../bundle/paths.ts";
+import { createdText, earliestCreated, latestCreated } from "../bundle/time.ts";
+import type { FilesSource } from "../config/profile.ts";
+import { type BuiltinEntry, type Folder, layOut, type Origin } from "./inputs.ts";
+import { walk } from "./walk.ts";
+
+export interface Plan {
+  tree: Folder;
+  /** Names of the sources for the attestation: their prefix or number, never a local path. */
+  sources: string[];
+  files: number;
+  bytes: number;
+  /** Seconds since 1970. */
+  created: number;
+  /** Directories with nothing in them, which an archive of files cannot carry. */
+  empty: string[];
+}
+
+export interface PlanOptions {
+  sources: readonly FilesSource[];
+  builtin: readonly BuiltinEntry[];
+  /** SOURCE_DATE_EPOCH, or the kit's own time; undefined: the newest input's time. */
+  epoch?: number;
+}
+
+/** The most faults that are listed one by one. */
+const mostFaults = 1000;
+
+/** @throws StellaError usage where there is nothing to pack, unsafe with every name and entry that cannot be carried */
+export function makePlan(options: PlanOptions): Plan {
+  const tree = layOut(options.sources, options.builtin);
+  const faults: Finding[] = [];
+  const empty: string[] = [];
+  let [files, bytes, newest, faultCount] = [0, 0, 0, 0];
+  const fault = (finding: Finding) => {
+    if (++faultCount <= mostFaults) faults.push(finding);
+  };
+  for (const { path, origin } of walk(tree, fault, (p) => empty.push(p))) {
+    // The walk has checked every part; only the length of the whole is left.
+    const whole = path.length > 1000 ? pathFault(path) : undefined;
+    if (whole !== undefined) fault(longPath(path, whole));
+    const stat = statOrigin(origin);
+    files++;
+    bytes += stat.size;
+    newest = Math.max(newest, stat.mtime);
+  }
+  if (faultCount > 0) throw refused(faultCount, faults);
+  if (files === 0) throw nothing(options.sources);
+  const created = checkCreated(options.epoch ?? newest);
+  return { tree, sources: sourceNames(options), files, bytes, created, empty };
+}
+
+export interface OriginStat {
+  size: number;
+  /** Whole seconds. */
+  mtime: number;
+  executable: boolean;
+  stat?: Stats;
+}
+
+/** Looks at the file without following a link. @throws StellaError usage, unsafe */
+export function statOrigin(origin: Origin): OriginStat {
+  if ("bytes" in origin) return { size: origin.bytes.length, mtime: 0, executable: false };
+  try {
+    const stat = lstatSync(origin.file);
+    return {
+      size: stat.size,
+      mtime: Math.floor(stat.mtimeMs / 1000),
+      executable: (stat.mode & 0o100) !== 0,
+      stat,
+    };
+  } catch (error) {
+    throw ioError("Cannot look at", origin.file, error);
+  }
+}
+
+function sourceNames(options: PlanOptions): string[] {
+  const names = options.sources.map((source, i) => source.prefix ?? `source-${i + 1}`);
+  return options.builtin.length > 0 ? ["builtin", ...names] : names;
+}
+
+function longPath(path: string, found: string): Finding {
+  return { code: "unsafe", reason: "unsafe_name", path, found, hint: "rename it, or leave it out" };
+}
+
+function refused(count: number, faults: Finding[]): StellaError {
+  const what = count === 1 ? "an entry that cannot be carried" : `${count} entries that cannot be carried`;
+  return new StellaError("unsafe", `Cannot export: the inputs have ${what}`, {
+    findings: faults,
+    hint: "every system and checking tool has to be able to hold the names: see Names in the README",
+  });
+}
+
+function nothing(sources: readonly FilesSource[]): StellaError {
+  const where = sources.map((source) => shown(source.path)).join(", ") || "no input";
+  return new StellaError("usage", `Cannot export: no file was found in ${where}`, {
+    hint: "give files or directories with --input PATH, or configure sources for the profile",
+  });
+}
+
+function checkCreated(seconds: number): number {
+  if (seconds >= earliestCreated && seconds <= latestCreated) return seconds;
+  throw new StellaError("usage", `Cannot date the bundle ${new Date(seconds * 1000).toISOString()}`, {
+    hint: `tar, zip and FAT hold ${createdText(earliestCreated)} to ${createdText(latestCreated)}: set SOURCE_DATE_EPOCH or touch the inputs`,
+  });
+}

@@ -1,0 +1,57 @@
+/** The files beside the manifest: opened so that a link or a missing file is a finding, and hashed. */
+import { StellaError } from "../errors.ts";
+import { startSha256 } from "../bundle/hash.ts";
+import type { BundleFile } from "../bundle/manifest.ts";
+import type { BundleSource, ByteReader } from "../bundle/source.ts";
+import { digestDiffers, type Findings, sizeDiffers } from "./findings.ts";
+
+/** Told the bytes that were read since the last call. */
+export type Progress = (bytes: number) => void;
+
+/** Opens a listed file; what is missing or unsafe is a finding and undefined. A missing volume counts as truncation. */
+export async function openFile(
+  source: BundleSource,
+  file: { path: string; volume?: unknown },
+  findings: Findings,
+): Promise<ByteReader | undefined> {
+  try {
+    const reader = await source.open(file.path);
+    if (reader !== undefined) return reader;
+    findings.add({
+      code: file.volume === undefined ? "missing" : "truncated",
+      reason: file.volume === undefined ? "file_missing" : "volume_missing",
+      path: file.path,
+      hint: "the manifest lists the file, but it is not there: copy it too",
+    });
+  } catch (error) {
+    if (!(error instanceof StellaError) || error.code !== "unsafe") throw error;
+    findings.add({ code: "unsafe", reason: "unsafe_entry", path: file.path, found: error.message });
+  }
+  return undefined;
+}
+
+const block = 1024 * 1024;
+
+/** Compares size and sha256 of a listed file that is neither index nor archive. */
+export async function checkFile(
+  source: BundleSource,
+  file: BundleFile,
+  findings: Findings,
+  progress: Progress,
+): Promise<void> {
+  const reader = await openFile(source, file, findings);
+  if (reader === undefined) return;
+  const hash = startSha256();
+  const buffer = new Uint8Array(block);
+  let size = 0;
+  for (let n = await reader.read(buffer); n > 0; n = await reader.read(buffer)) {
+    hash.update(buffer.subarray(0, n));
+    size += n;
+    progress(n);
+    if (size > file.size) break;
+  }
+  reader.close();
+  if (size !== file.size) return findings.add(sizeDiffers(file, reader.size));
+  const found = hash.digest("hex");
+  if (found !== file.sha256) findings.add(digestDiffers(file.path, file.sha256, found));
+}

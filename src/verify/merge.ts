@@ -1,0 +1,206 @@
+/**
+ * The merge of index and archive: two sorted streams, walked once, side by side. For the index's next path the header is
+ * written and compared, the content hashed, the padding compared; after the last entry come two zero blocks and nothing more.
+ *
+ * After damage the merge goes on at the first block that is the header of a later entry; the files in between are reported as not
+ * judged. What this file finds is a detail where the digest of the stored bytes, or the index's own, was already wrong.
+ */
+import { Buffer } from "node:buffer";
+import { hash } from "node:crypto";
+import type { Finding } from "../errors.ts";
+import { startSha256 } from "../bundle/hash.ts";
+import { type IndexEntry, IndexFault } from "../bundle/index_file.ts";
+import { indexName } from "../bundle/manifest.ts";
+import { comparePaths } from "../bundle/paths.ts";
+import { blockSize, paddingOf, type TarEntry } from "../bundle/tar_header.ts";
+import { digestDiffers } from "./findings.ts";
+import type { IndexReader } from "./index_reader.ts";
+import type { TarCursor } from "./tar_cursor.ts";
+import { explainHeader, matchHeader, plainPath, readHeader } from "./tar_entry.ts";
+
+/** How far ahead in the index a header that was found after damage is looked for. */
+const searchDepth = 100_000;
+
+export interface Merged {
+  files: number;
+  bytes: number;
+  findings: Finding[];
+}
+
+/** @param mtime seconds of the manifest's `created`, which every header states */
+export async function mergeArchive(
+  index: IndexReader,
+  cursor: TarCursor,
+  archive: string,
+  mtime: number,
+): Promise<Merged> {
+  const merge = new Merge(index, cursor, archive, mtime);
+  try {
+    await merge.run();
+  } catch (error) {
+    if (!(error instanceof IndexFault)) throw error;
+    merge.found.findings.push(indexFinding(error));
+    await merge.drain();
+  }
+  return merge.found;
+}
+
+export function indexFinding(fault: IndexFault): Finding {
+  return {
+    code: "unexpected",
+    reason: "index_malformed",
+    path: indexName,
+    line: fault.line,
+    found: fault.reason,
+    hint: "the index is not as stella writes it: get the bundle again",
+  };
+}
+
+class Merge {
+  readonly found: Merged = { files: 0, bytes: 0, findings: [] };
+
+  constructor(
+    readonly index: IndexReader,
+    readonly cursor: TarCursor,
+    readonly archive: string,
+    readonly mtime: number,
+  ) {}
+
+  async run(): Promise<void> {
+    for (let next = await this.index.peek(); next !== undefined; next = await this.index.peek()) {
+      if (!await this.#entry(next) && !await this.#goOn()) return;
+    }
+    await this.#end();
+  }
+
+  /** Reads the archive to its end, so that its own digests are complete. */
+  async drain(): Promise<void> {
+    while (!this.cursor.ended) {
+      this.cursor.gap = false;
+      this.cursor.span(Infinity);
+      await this.cursor.load();
+    }
+  }
+
+  /** One entry; false where the place in the archive was lost. */
+  async #entry(next: IndexEntry): Promise<boolean> {
+    const header = await readHeader(this.cursor);
+    if (header === undefined) return false;
+    const entry = matchHeader(header, next.path, this.mtime);
+    if (entry === undefined) {
+      this.#explain(header, next.path);
+      return false;
+    }
+    const digest = await this.#content(entry);
+    if (digest === undefined) return false;
+    this.#checkPadding(entry);
+    this.index.take();
+    if (digest === next.sha256) {
+      this.found.files++;
+      this.found.bytes += entry.size;
+    } else this.#add(digestDiffers(next.path, next.sha256, digest));
+    return true;
+  }
+
+  #explain(header: Parameters<typeof explainHeader>[0], expected: string | undefined): void {
+    const difference = explainHeader(header, expected);
+    const path = difference.path ?? expected ?? this.archive;
+    this.#add({ ...difference, path });
+    // The block may be the start of a later entry: search from it.
+    if (header.length === blockSize) this.cursor.back(blockSize);
+    if (difference.reason === "entry_missing") this.index.take();
+  }
+
+  /** sha256 of the entry's content; undefined where the archive ends or a piece is missing. */
+  async #content(entry: TarEntry): Promise<string | undefined> {
+    if (entry.size <= this.cursor.ready) return hash("sha256", this.cursor.span(entry.size), "hex");
+    const running = startSha256();
+    for (let left = entry.size; left > 0;) {
+      if (this.cursor.ready === 0 && !await this.cursor.load()) return undefined;
+      const span = this.cursor.span(left);
+      running.update(span);
+      left -= span.length;
+    }
+    return running.digest("hex");
+  }
+
+  /** Content and padding fill whole blocks, and pieces are whole blocks: the padding is in the piece of the last byte. */
+  #checkPadding(entry: TarEntry): void {
+    if (this.cursor.span(paddingOf(entry.size)).every((byte) => byte === 0)) return;
+    this.#add({
+      code: "unexpected",
+      reason: "padding_differs",
+      path: entry.path,
+      found: "bytes that are not zero after the content",
+    });
+  }
+
+  /** After damage: on to the first block that is the header of an entry still to come. False where there is none. */
+  async #goOn(): Promise<boolean> {
+    for (;;) {
+      this.cursor.gap = false;
+      const block = await this.cursor.block();
+      if (block === undefined && !this.cursor.gap) break;
+      const path = block && plainPath(block, this.mtime);
+      if (path === undefined || !await this.#isAhead(path)) continue;
+      this.cursor.back(blockSize);
+      await this.#notJudged(path);
+      return true;
+    }
+    await this.#notJudged(undefined);
+    return false;
+  }
+
+  async #isAhead(path: string): Promise<boolean> {
+    for (let ahead = 0; ahead < searchDepth; ahead++) {
+      const entry = await this.index.peek(ahead);
+      const order = entry === undefined ? 1 : comparePaths(entry.path, path);
+      if (order >= 0) return order === 0;
+    }
+    return false;
+  }
+
+  /** Takes the entries before `path` (undefined: all) and reports them in one finding. */
+  async #notJudged(path: string | undefined): Promise<void> {
+    let count = 0;
+    let first = "";
+    let last = "";
+    for (let e = await this.index.peek(); e && e.path !== path; e = await this.index.peek()) {
+      if (count++ === 0) first = e.path;
+      last = e.path;
+      this.index.take();
+    }
+    if (count === 0) return;
+    const range = count === 1 ? first : `${first} to ${last}`;
+    this.#add({
+      code: "missing",
+      reason: "not_judged",
+      path: first,
+      found: `${count} ${count === 1 ? "file" : "files"} (${range}) could not be judged`,
+      hint: "the archive is damaged there: see the findings about it",
+    });
+  }
+
+  /** After the last entry: two zero blocks, then the end. */
+  async #end(): Promise<void> {
+    const fault = await this.#endFault();
+    if (fault !== undefined && !this.cursor.gap) this.#add({ path: this.archive, ...fault });
+    await this.drain();
+  }
+
+  async #endFault(): Promise<Omit<Finding, "path"> & { path?: string } | undefined> {
+    for (let i = 0; i < 2; i++) {
+      const block = await this.cursor.block();
+      if (block === undefined) {
+        return { code: "truncated", reason: "truncated", found: "a tar without its end blocks" };
+      }
+      if (block.some((byte) => byte !== 0)) return explainHeader(Buffer.from(block), undefined);
+    }
+    if (this.cursor.ready === 0 && !await this.cursor.load()) return undefined;
+    return { code: "unexpected", reason: "trailing_data", found: "bytes after the end of the tar" };
+  }
+
+  #add(finding: Finding): void {
+    this.found.findings.push(finding);
+  }
+}

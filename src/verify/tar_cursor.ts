@@ -1,0 +1,58 @@
+/**
+ * A position in the tar, over pieces that may be missing. The hot path is synchronous: `span` hands out what the current piece
+ * still holds, and only when it is empty does the caller wait for `load`.
+ */
+import type { Piece } from "./archive_reader.ts";
+import { blockSize } from "../bundle/tar_header.ts";
+
+const nothing = new Uint8Array(0);
+
+export class TarCursor {
+  #piece: Uint8Array = nothing;
+  #at = 0;
+  /** Set where a piece was missing; whoever lost the place clears it. */
+  gap = false;
+  ended = false;
+
+  constructor(readonly next: () => Promise<Piece | undefined>) {}
+
+  /** Bytes that can be had without waiting. */
+  get ready(): number {
+    return this.#piece.length - this.#at;
+  }
+
+  /** Up to `most` bytes of the current piece; a view that lives until the next load. */
+  span(most: number): Uint8Array {
+    const view = this.#piece.subarray(this.#at, this.#at + most);
+    this.#at += view.length;
+    return view;
+  }
+
+  /** Gives back the last `count` bytes of the current piece. */
+  back(count: number): void {
+    this.#at -= count;
+  }
+
+  /**
+   * Goes on to the next piece once the current one is used up. False at the end, and where a piece is missing: then the cursor
+   * stands at the start of the next piece that is there, and `gap` is set.
+   */
+  async load(): Promise<boolean> {
+    if (this.gap || this.ended) return false;
+    for (;;) {
+      const piece = await this.next();
+      this.#at = 0;
+      this.#piece = piece?.bytes ?? nothing;
+      if (piece === undefined) this.ended = true;
+      if (piece === undefined || piece.bytes !== undefined) return !this.gap && !this.ended;
+      this.gap = true;
+    }
+  }
+
+  /** The next block of 512 bytes; undefined at the end or at a gap. Pieces are whole blocks, so none is split. */
+  async block(): Promise<Uint8Array | undefined> {
+    if (this.ready === 0 && !await this.load()) return undefined;
+    const block = this.span(blockSize);
+    return block.length === blockSize ? block : undefined;
+  }
+}

@@ -1,0 +1,120 @@
+/**
+ * One header of the tar against the one that is expected. The expected bytes are written, not the found ones parsed; only size and
+ * mode come from the header, and what was read is looked into only to say how it differs.
+ */
+import { Buffer } from "node:buffer";
+import type { ErrorCode } from "../errors.ts";
+import { comparePaths, pathFault } from "../bundle/paths.ts";
+import { blockSize, encodeHeader, paddingOf, type TarEntry } from "../bundle/tar_header.ts";
+import type { TarCursor } from "./tar_cursor.ts";
+
+/** PAX records of ours hold a path and a size. */
+const largestRecords = 8 * blockSize;
+const pax = 0x78;
+
+/** All blocks of the next header, PAX records included; undefined at the end or at a gap. */
+export async function readHeader(cursor: TarCursor): Promise<Buffer | undefined> {
+  const first = await cursor.block();
+  if (first === undefined || first[156] !== pax) return first && Buffer.from(first);
+  const size = octalAt(first, 124);
+  const blocks = [Buffer.from(first)];
+  if (size === undefined || size > largestRecords) return blocks[0];
+  for (let left = size + paddingOf(size) + blockSize; left > 0; left -= blockSize) {
+    const block = await cursor.block();
+    if (block === undefined) return undefined;
+    blocks.push(Buffer.from(block));
+  }
+  return Buffer.concat(blocks);
+}
+
+/** The entry that a header states for `path`, if it is exactly the header that stella writes for it. */
+export function matchHeader(header: Buffer, path: string, mtime: number): TarEntry | undefined {
+  const main = header.subarray(-blockSize);
+  const size = paxSize(header) ?? octalAt(main, 124);
+  const mode = octalAt(main, 100);
+  if (size === undefined || (mode !== 0o644 && mode !== 0o755)) return undefined;
+  const entry = { path, size, mode, mtime };
+  return header.equals(encodeHeader(entry)) ? entry : undefined;
+}
+
+/** Whether a block is the plain header of some entry of ours; tells where to go on after damage. */
+export function plainPath(block: Uint8Array, mtime: number): string | undefined {
+  const header = Buffer.from(block.buffer, block.byteOffset, block.length);
+  if (header.toString("latin1", 257, 265) !== "ustar\u000000") return undefined;
+  const path = pathOf(header);
+  return matchHeader(header, path, mtime) === undefined ? undefined : path;
+}
+
+export interface Difference {
+  code: ErrorCode;
+  reason: string;
+  path?: string;
+  found: string;
+}
+
+/** Says how a header differs from the one for `expected` (undefined: after the last entry). */
+export function explainHeader(header: Buffer, expected: string | undefined): Difference {
+  const main = header.subarray(-blockSize);
+  if (header.every((byte) => byte === 0)) {
+    return { code: "missing", reason: "entry_missing", found: "the archive ends before it" };
+  }
+  if (main.toString("latin1", 257, 262) !== "ustar") {
+    return { code: "unexpected", reason: "header_differs", found: "bytes that are no tar header" };
+  }
+  const path = pathOf(main);
+  const type = String.fromCharCode(main[156]!);
+  if (type !== "0") return { code: "unsafe", reason: "entry_type", path, found: `type ${type}` };
+  const fault = pathFault(path);
+  if (fault !== undefined) return { code: "unsafe", reason: "entry_path", path, found: fault };
+  return explainPath(path, expected);
+}
+
+function explainPath(path: string, expected: string | undefined): Difference {
+  const order = expected === undefined ? -1 : comparePaths(path, expected);
+  if (order < 0) {
+    return {
+      code: "unexpected",
+      reason: "entry_unexpected",
+      path,
+      found: "the index does not list it",
+    };
+  }
+  if (order > 0) {
+    return {
+      code: "missing",
+      reason: "entry_missing",
+      found: `the archive goes on with another file`,
+    };
+  }
+  return {
+    code: "unexpected",
+    reason: "header_differs",
+    path,
+    found: "size, mode, time, owner or another field of the header is not as stella writes it",
+  };
+}
+
+function pathOf(main: Buffer): string {
+  const name = field(main, 0, 100);
+  const prefix = field(main, 345, 155);
+  return prefix === "" ? name : `${prefix}/${name}`;
+}
+
+function field(block: Buffer, at: number, length: number): string {
+  const end = block.indexOf(0, at);
+  return block.toString("utf8", at, end < 0 || end > at + length ? at + length : end);
+}
+
+function octalAt(block: Uint8Array, at: number): number | undefined {
+  const text = Buffer.from(block.buffer, block.byteOffset + at, 12).toString("latin1");
+  const digits = /^[0-7]+/.exec(text)?.[0];
+  return digits === undefined ? undefined : parseInt(digits, 8);
+}
+
+function paxSize(header: Buffer): number | undefined {
+  if (header.length === blockSize) return undefined;
+  const found = /\n\d+ size=(\d+)\n|^\d+ size=(\d+)\n/.exec(
+    header.toString("latin1", blockSize, header.length - blockSize),
+  );
+  return found === null ? undefined : Number(found[1] ?? found[2]);
+}

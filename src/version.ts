@@ -1,0 +1,67 @@
+/**
+ * Which stella this is: version, commit, build date and form. The build writes one line in front of
+ * dist/stella.js that sets `STELLA_BUILD`; from source there is none and the commit is read from .git.
+ */
+import { readFileSync } from "node:fs";
+
+export const version = "0.1.0";
+
+export type Form = "source" | "script" | "compiled" | "portable";
+
+export interface Build {
+  version: string;
+  /** 40 hex digits, or `unknown`. */
+  commit: string;
+  /** RFC 3339, seconds: the commit's time, not the clock's, so that builds are reproducible. */
+  buildDate: string;
+  form: Form;
+}
+
+interface Stamp {
+  commit: string;
+  date: string;
+}
+
+function stamp(): Stamp | undefined {
+  return (globalThis as { STELLA_BUILD?: Stamp }).STELLA_BUILD;
+}
+
+function commitFromGit(): string {
+  try {
+    const git = new URL("../.git/", import.meta.url);
+    const head = readFileSync(new URL("HEAD", git), "utf8").trim();
+    const ref = head.startsWith("ref: ") ? head.slice(5) : undefined;
+    const commit = ref === undefined ? head : readRef(git, ref);
+    return /^[0-9a-f]{40}$/.test(commit) ? commit : "unknown";
+  } catch {
+    return "unknown";
+  }
+}
+
+function readRef(git: URL, ref: string): string {
+  try {
+    return readFileSync(new URL(ref, git), "utf8").trim();
+  } catch {
+    const packed = readFileSync(new URL("packed-refs", git), "utf8");
+    return packed.split("\n").find((line) => line.endsWith(` ${ref}`))?.slice(0, 40) ?? "";
+  }
+}
+
+function form(stamped: boolean): Form {
+  if (Deno.build.standalone) return "compiled";
+  if (!stamped) return "source";
+  return Deno.env.get("STELLA_SELF") === undefined ? "script" : "portable";
+}
+
+let cached: Build | undefined;
+
+/** Facts about the running program; computed once. */
+export function build(): Build {
+  const stamped = stamp();
+  return cached ??= {
+    version,
+    commit: stamped?.commit ?? commitFromGit(),
+    buildDate: stamped?.date ?? "unknown",
+    form: form(stamped !== undefined),
+  };
+}
