@@ -8,13 +8,19 @@ import { join } from "node:path";
 import { ioError, StellaError } from "../errors.ts";
 import { writeAll } from "./durable.ts";
 import { sha256, startSha256 } from "./hash.ts";
-import { type BundleFile, type Chunk, chunkSize, type Compression, mediaTypes } from "./manifest.ts";
+import {
+  type BundleFile,
+  type Chunk,
+  chunkSize,
+  type Compression,
+  mediaTypes,
+} from "./manifest.ts";
 import { blockSize, encodeHeader, paddingOf, type TarEntry } from "./tar_header.ts";
 import { compressChunk } from "./zstd_chunk.ts";
 
 export interface ArchiveOptions {
   directory: string;
-  /** `<profile>.tar.zst` or `<profile>.tar`; volumes add `.001` and up. */
+  /** By archiveName; volumes add their number. */
   name: string;
   compression: Compression;
   /** Bytes a volume may have; undefined: one archive. */
@@ -30,7 +36,16 @@ interface OpenVolume {
   chunks: Chunk[];
 }
 
-const mostVolumes = 999;
+export const mostVolumes = 999;
+
+export function archiveName(profile: string, compression: Compression): string {
+  return `${profile}.tar${compression === "zstd" ? ".zst" : ""}`;
+}
+
+/** `number` counts from 1. */
+export function volumeName(archive: string, number: number): string {
+  return `${archive}.${String(number).padStart(3, "0")}`;
+}
 
 export class ArchiveWriter {
   readonly #chunk = new Uint8Array(chunkSize);
@@ -112,18 +127,26 @@ export class ArchiveWriter {
   #openVolume(): OpenVolume {
     const number = this.#done.length + 1;
     if (number > mostVolumes) {
-      throw new StellaError("usage", `Cannot cut the archive into more than ${mostVolumes} volumes`, {
-        hint: "choose a larger --volume-size",
-      });
+      throw new StellaError(
+        "usage",
+        `Cannot cut the archive into more than ${mostVolumes} volumes`,
+        {
+          hint: "choose a larger --volume-size",
+        },
+      );
     }
-    const suffix = this.options.volumeSize === undefined ? "" : `.${String(number).padStart(3, "0")}`;
-    const path = join(this.options.directory, this.options.name + suffix);
+    const path = join(this.options.directory, this.#name(number));
     try {
       const fd = openSync(path, "wx", 0o644);
       return { path, fd, hash: startSha256(), size: 0, uncompressedSize: 0, chunks: [] };
     } catch (error) {
       throw ioError("Cannot make", path, error);
     }
+  }
+
+  #name(number: number): string {
+    const { name, volumeSize } = this.options;
+    return volumeSize === undefined ? name : volumeName(name, number);
   }
 
   #closeVolume(): void {
@@ -140,10 +163,10 @@ export class ArchiveWriter {
   }
 
   #file(volume: OpenVolume, i: number): BundleFile {
-    const { compression, volumeSize, name } = this.options;
+    const { compression, volumeSize } = this.options;
     const numbered = volumeSize !== undefined;
     return {
-      path: numbered ? `${name}.${String(i + 1).padStart(3, "0")}` : name,
+      path: this.#name(i + 1),
       role: "archive",
       mediaType: compression === "zstd" ? mediaTypes.tarZstd : mediaTypes.tar,
       size: volume.size,

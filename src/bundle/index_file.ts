@@ -3,6 +3,7 @@
  * `sha256sum -c --strict SHA256SUMS` reads it where the payload was unpacked. It is a stream: a million lines cost no memory.
  */
 import { Buffer } from "node:buffer";
+import { shown } from "./names.ts";
 import { pathFault } from "./paths.ts";
 
 export interface IndexEntry {
@@ -19,9 +20,9 @@ export function encodeIndexLine(entry: IndexEntry): string {
   return `${entry.sha256}  ${entry.path}\n`;
 }
 
-/** What a line of the index breaks; `line` counts from 1. */
+/** What a line of the index breaks; `line` counts from 1. `unsafe`: the path itself is one that no payload may have. */
 export class IndexFault extends Error {
-  constructor(readonly line: number, readonly reason: string) {
+  constructor(readonly line: number, readonly reason: string, readonly unsafe = false) {
     super(reason);
   }
 }
@@ -29,13 +30,15 @@ export class IndexFault extends Error {
 /**
  * Cuts the index into entries while its bytes arrive. Feed blocks in order with `push`, take entries with `next`
  * (undefined: more bytes are needed), and call `end` after the last block.
- * @throws IndexFault on anything but the exact format: form, order, repetition, unsafe path
+ * @throws IndexFault on anything but the exact format: form, order, repetition, unsafe path, a file below a file
  */
 export class IndexParser {
   #pending: Buffer = Buffer.alloc(0);
   #at = 0;
   #line = 0;
   #previous: Buffer | undefined;
+  /** Paths so far that the last one begins with, each a beginning of the next: few, whatever the count of lines. */
+  readonly #stems: string[] = [];
   readonly #utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
   push(block: Uint8Array): void {
@@ -46,8 +49,9 @@ export class IndexParser {
   next(): IndexEntry | undefined {
     const end = this.#pending.indexOf(10, this.#at);
     if (end < 0) {
-      if (this.#pending.length - this.#at > longestLine) this.#fail("the line is too long");
-      return undefined;
+      if (this.#pending.length - this.#at <= longestLine) return undefined;
+      this.#line++;
+      this.#fail("the line is too long");
     }
     const line = this.#pending.subarray(this.#at, end);
     this.#at = end + 1;
@@ -72,7 +76,17 @@ export class IndexParser {
       this.#fail("the path is not after the one before it in bytewise order");
     }
     this.#previous = raw;
-    return { path: this.#path(raw), sha256 };
+    const path = this.#path(raw);
+    this.#checkBelow(path);
+    return { path, sha256 };
+  }
+
+  /** `a` and `a/b` cannot both be files. In sorted order all between them begin with `a` too, so a stack of stems finds it. */
+  #checkBelow(path: string): void {
+    while (this.#stems.length > 0 && !path.startsWith(this.#stems.at(-1)!)) this.#stems.pop();
+    const above = this.#stems.find((stem) => path[stem.length] === "/");
+    if (above !== undefined) this.#fail(`the path lies below the file ${shown(above)}`, true);
+    this.#stems.push(path);
   }
 
   #path(raw: Buffer): string {
@@ -80,14 +94,14 @@ export class IndexParser {
     try {
       path = this.#utf8.decode(raw);
     } catch {
-      this.#fail("the path is not UTF-8");
+      this.#fail("the path is not UTF-8", true);
     }
     const fault = pathFault(path);
-    if (fault !== undefined) this.#fail(`the path cannot be used: ${fault}`);
+    if (fault !== undefined) this.#fail(`the path cannot be used: ${fault}`, true);
     return path;
   }
 
-  #fail(reason: string): never {
-    throw new IndexFault(this.#line, reason);
+  #fail(reason: string, unsafe = false): never {
+    throw new IndexFault(this.#line, reason, unsafe);
   }
 }

@@ -1,4 +1,5 @@
 /** Shapes of strict JSON: each takes a value and the place where it stands, and returns it typed or says what is wrong there. */
+import { shown } from "./names.ts";
 import type { Json } from "./strict_json.ts";
 
 /** Says the place in the document, such as `files[3].size`, and what is wrong there. */
@@ -68,6 +69,8 @@ export function integer(least: number, most = Number.MAX_SAFE_INTEGER): Shape<nu
   };
 }
 
+/** Names that are not known may be anything, of any length: they are shown, not pasted. */
 function join(place: string, name: string): string {
-  return place === "" ? name : `${place}.${name}`;
+  const safe = /^[A-Za-z0-9]{1,40}$/.test(name) ? name : shown(name);
+  return place === "" ? safe : `${place}.${safe}`;
 }

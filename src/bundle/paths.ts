@@ -14,7 +14,8 @@ const longestPath = 4095;
 const controls =
   // deno-lint-ignore no-control-regex -- these are exactly what is refused
   /[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ufff9-\ufffd\p{Cs}\u{e0000}-\u{e007f}]/u;
-const windowsDevice = /^(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³]|conin\$|conout\$)(\.|$)/i;
+// Windows drops spaces before the dot as well: `nul .txt` is the device.
+const windowsDevice = /^(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³]|conin\$|conout\$) *(\.|$)/i;
 
 /** Bytewise order of two paths as UTF-8; JavaScript's own order differs above U+D7FF. */
 export function comparePaths(a: string, b: string): number {

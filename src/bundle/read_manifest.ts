@@ -17,6 +17,7 @@ import {
 import { isName, shown } from "./names.ts";
 import { comparePaths, pathFault } from "./paths.ts";
 import { JsonFault, parseStrict } from "./strict_json.ts";
+import { blockSize } from "./tar_header.ts";
 import { createdSeconds } from "./time.ts";
 import { largestStored } from "./zstd_chunk.ts";
 
@@ -150,6 +151,9 @@ function checkArchive(file: BundleFile, archives: BundleFile[], place: string): 
   const { chunks, uncompressedSize: bytes } = file;
   if (!file.mediaType || !file.chunkSize || !chunks || bytes === undefined) {
     throw new ShapeFault(place, "lacks mediaType, uncompressedSize, chunkSize or chunks");
+  }
+  if (bytes % blockSize !== 0) {
+    throw new ShapeFault(`${place}.uncompressedSize`, `is not whole tar blocks of ${blockSize}`);
   }
   if (file.mediaType !== archives[0]?.mediaType) {
     throw new ShapeFault(`${place}.mediaType`, "differs from the first volume's");

@@ -12,7 +12,7 @@ import {
   type Stats,
 } from "node:fs";
 import { join } from "node:path";
-import { ioError, StellaError } from "../errors.ts";
+import { type ErrorCode, ioError, StellaError } from "../errors.ts";
 import { shown } from "./names.ts";
 
 export interface ByteReader {
@@ -45,12 +45,26 @@ export function directorySource(root: string): BundleSource {
   };
 }
 
+/** Lists nothing through a link: a `payload` that points elsewhere must not make all of elsewhere a finding. */
 function* walk(root: string, directory: string): Generator<Found> {
-  for (const entry of Deno.readDirSync(join(root, directory))) {
+  const full = join(root, directory);
+  const stat = lstat(full);
+  if (stat === undefined) return;
+  if (!stat.isDirectory()) return yield { path: directory, fault: kindOf(stat) };
+  for (const entry of list(full)) {
     const path = `${directory}/${entry.name}`;
-    if (entry.isDirectory) yield* walk(root, path);
+    if (entry.name.includes("\ufffd")) yield { path, fault: "something whose name is not UTF-8" };
+    else if (entry.isDirectory) yield* walk(root, path);
     else if (entry.isFile) yield { path };
     else yield { path, fault: entry.isSymlink ? "a symbolic link" : "a device, pipe or socket" };
+  }
+}
+
+function list(full: string): Iterable<Deno.DirEntry> {
+  try {
+    return Deno.readDirSync(full);
+  } catch (error) {
+    throw ioError("Cannot list", full, error);
   }
 }
 
@@ -143,12 +157,13 @@ class FileReader implements ByteReader {
 
 /**
  * A whole small file; undefined where there is none.
- * @throws StellaError manifest where it is larger than `most`
+ * @throws StellaError `tooLarge` where it has more than `most` bytes
  */
 export async function readSmall(
   source: BundleSource,
   path: string,
   most: number,
+  tooLarge: ErrorCode = "manifest",
 ): Promise<Uint8Array | undefined> {
   const reader = await source.open(path);
   if (reader === undefined) return undefined;
@@ -157,7 +172,7 @@ export async function readSmall(
     const buffer = new Uint8Array(Math.min(reader.size, most) + 1);
     const length = await reader.read(buffer);
     if (length > most) {
-      throw new StellaError("manifest", `${shown(path)} has more than ${most} bytes`);
+      throw new StellaError(tooLarge, `Cannot read ${shown(path)}: it has more than ${most} bytes`);
     }
     return buffer.subarray(0, length);
   } finally {

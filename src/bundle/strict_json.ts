@@ -3,6 +3,7 @@
  * programs can read two meanings out of one signed file. This reader refuses all that and says where.
  * Source: RFC 8259, with the limits of I-JSON (RFC 7493): unique names, integers within 2^53-1.
  */
+import { shown } from "./names.ts";
 
 export type Json = null | boolean | number | string | Json[] | JsonObject;
 export interface JsonObject {
@@ -17,6 +18,12 @@ export class JsonFault extends Error {
 }
 
 const deepest = 32;
+/**
+ * How much a document may hold: a value costs 1, an object or array 3, as their memory does. The largest manifest needs less;
+ * without a limit 16 MiB of `{},{},...` by anybody, since a stranger's manifest is read too, would take more than a gigabyte.
+ */
+const budget = 1 << 20;
+const containerCost = 3;
 
 /**
  * Parses UTF-8 JSON strictly. Numbers must be integers in plain decimal, since no document of ours has others.
@@ -44,12 +51,15 @@ const words: [string, Json][] = [["true", true], ["false", false], ["null", null
 
 class Parser {
   #at = 0;
+  #left = budget;
   constructor(readonly text: string) {}
 
   value(depth: number): Json {
     if (depth > deepest) this.#fail("Nesting is too deep");
     this.#match(space);
     const next = this.text[this.#at];
+    this.#left -= next === "{" || next === "[" ? containerCost : 1;
+    if (this.#left < 0) this.#fail("The document holds too many values");
     if (next === "{") return this.#object(depth);
     if (next === "[") return this.#array(depth);
     if (next === '"') return this.#string();
@@ -67,7 +77,7 @@ class Parser {
       this.#match(space);
       const start = this.#at;
       const name = this.#string();
-      if (name in object) this.#fail(`The name ${JSON.stringify(name)} stands twice`, start);
+      if (name in object) this.#fail(`The name ${shown(name)} stands twice`, start);
       this.#expect(":");
       object[name] = this.value(depth + 1);
     });

@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { StellaError } from "../errors.ts";
 import { attest, type Signer } from "../attest/sign/signer.ts";
 import { encodeStatement } from "../attest/statement.ts";
+import { archiveName, mostVolumes, volumeName } from "../bundle/archive_writer.ts";
 import { writeNew } from "../bundle/durable.ts";
 import { sha256 } from "../bundle/hash.ts";
 import {
@@ -83,7 +84,7 @@ export async function exportBundle(options: ExportOptions): Promise<ExportReport
     place.commit(names);
     return report(manifest, encodeManifest(manifest), options.signer.keyid, names);
   } finally {
-    place.abandon();
+    place.close();
   }
 }
 
@@ -169,13 +170,17 @@ function provenance(options: ExportOptions, manifest: Manifest, bytes: Uint8Arra
   };
 }
 
-/** Names that any export of this profile may write; volumes add `.001` and up. */
+/** Names that this export may need, as many volumes as there can be among them. */
 function neededNames(options: ExportOptions): string[] {
-  const payload = options.layout === "directory"
-    ? "payload"
-    : `${options.profile}.tar${options.compression === "zstd" ? ".zst" : ""}`;
   const self = options.self === undefined ? [] : ["stella"];
-  return [attestationName, indexName, payload, "VERIFY.txt", "verify.sh", ...self];
+  return [attestationName, indexName, ...payloadNames(options), "VERIFY.txt", "verify.sh", ...self];
+}
+
+function payloadNames({ layout, profile, compression, volumeSize }: ExportOptions): string[] {
+  if (layout === "directory") return ["payload"];
+  const name = archiveName(profile, compression);
+  if (volumeSize === undefined) return [name];
+  return Array.from({ length: mostVolumes }, (_, i) => volumeName(name, i + 1));
 }
 
 function writtenNames(manifest: Manifest): string[] {

@@ -2,16 +2,16 @@
  * The payload on its way into the bundle: each file is read once, its digest goes into the index and its bytes into the archive
  * (or below `payload/`). A file that changes while it is read is an error, never a bundle that differs from its source.
  */
-import { closeSync, fchmodSync, fstatSync, fsyncSync, mkdirSync, openSync, readSync } from "node:fs";
+import { closeSync, fstatSync, openSync, readSync } from "node:fs";
 import type { Hash } from "node:crypto";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import { ioError, StellaError } from "../errors.ts";
-import { ArchiveWriter } from "../bundle/archive_writer.ts";
-import { writeAll } from "../bundle/durable.ts";
 import { sha256, startSha256 } from "../bundle/hash.ts";
 import { encodeIndexLine } from "../bundle/index_file.ts";
 import { type BundleFile, type Compression, indexName, type Layout } from "../bundle/manifest.ts";
 import { shown } from "../bundle/names.ts";
+import { IndexWriter } from "./index_writer.ts";
+import { archivePayload, FilesPayload, type Payload, readLength } from "./payload.ts";
 import { type OriginStat, type Plan, statOrigin } from "./plan.ts";
 import { walk, type WalkedFile } from "./walk.ts";
 
@@ -44,23 +44,13 @@ export async function pack(options: PackOptions): Promise<Packed> {
   }
 }
 
-/** Where the bytes of the files go. */
-interface Payload {
-  begin(path: string, size: number, executable: boolean): void;
-  /** Room to read into, of one byte at least; what was filled is said by `advance`. */
-  room(): Uint8Array;
-  advance(count: number): void;
-  end(size: number): void;
-  finish(): BundleFile[];
-  abort(): void;
-}
-
 class Packer {
   readonly #payload: Payload;
   readonly #index: IndexWriter;
   readonly #digests: Hash[];
   #files = 0;
   #bytes = 0;
+  #newest = 0;
 
   constructor(readonly options: PackOptions) {
     const { plan, layout } = options;
@@ -82,10 +72,17 @@ class Packer {
         waited = Date.now();
       }
     }
-    if (this.#files !== plan.files || this.#bytes !== plan.bytes) {
-      throw changed(`${plan.files} files of ${plan.bytes} bytes are now ${this.#files} of ${this.#bytes}`);
-    }
+    this.#checkPlan();
     return this.#packed();
+  }
+
+  /** Against what the plan saw: a file that was written since then would make `created` a time that no second export finds. */
+  #checkPlan(): void {
+    const { files, bytes, newest } = this.options.plan;
+    if (this.#files !== files || this.#bytes !== bytes) {
+      throw changed(`${files} files of ${bytes} bytes are now ${this.#files} of ${this.#bytes}`);
+    }
+    if (this.#newest !== newest) throw changed("one was written after the export began");
   }
 
   close(): void {
@@ -105,6 +102,7 @@ class Packer {
     const seen = statOrigin(origin);
     this.#files++;
     this.#bytes += seen.size;
+    this.#newest = Math.max(this.#newest, seen.mtime);
     this.#payload.begin(path, seen.size, seen.executable);
     const digest = "bytes" in origin
       ? this.#copyBytes(origin.bytes)
@@ -162,12 +160,14 @@ class Packer {
   }
 }
 
-const readLength = 1024 * 1024;
-
 function changed(what: string): StellaError {
-  return new StellaError("usage", `Cannot export: the inputs changed while they were read: ${what}`, {
-    hint: "export a snapshot, or run it again when nothing writes there",
-  });
+  return new StellaError(
+    "usage",
+    `Cannot export: the inputs changed while they were read: ${what}`,
+    {
+      hint: "export a snapshot, or run it again when nothing writes there",
+    },
+  );
 }
 
 function read(fd: number, buffer: Uint8Array, path: string): number {
@@ -190,137 +190,4 @@ function openSame(path: string, seen: OriginStat): number {
   if (now.isFile() && now.dev === seen.stat!.dev && now.ino === seen.stat!.ino) return fd;
   closeSync(fd);
   throw changed(`${shown(path)} was exchanged`);
-}
-
-function archivePayload(options: PackOptions): Payload {
-  const { directory, profile, compression, volumeSize, plan } = options;
-  const writer = new ArchiveWriter({
-    directory,
-    name: `${profile}.tar${compression === "zstd" ? ".zst" : ""}`,
-    compression,
-    ...(volumeSize === undefined ? {} : { volumeSize }),
-  });
-  return {
-    begin: (path, size, executable) =>
-      writer.header({ path, size, mode: executable ? 0o755 : 0o644, mtime: plan.created }),
-    room: () => writer.room(),
-    advance: (count) => writer.advance(count),
-    end: (size) => writer.pad(size),
-    finish: () => writer.finish(),
-    abort: () => writer.abort(),
-  };
-}
-
-/** Above this many files a sync per file costs more than it saves: the directory's files are synced by the system in its time. */
-const mostSynced = 10_000;
-
-/** The payload as files below `payload/`, mode 0644 whatever the umask. */
-class FilesPayload implements Payload {
-  readonly #root: string;
-  readonly #buffer = new Uint8Array(readLength);
-  readonly #sync: boolean;
-  #made = "";
-  #path = "";
-  #fd: number | undefined;
-
-  constructor(options: PackOptions) {
-    this.#root = join(options.directory, "payload");
-    this.#sync = options.plan.files <= mostSynced;
-  }
-
-  begin(path: string): void {
-    this.#path = join(this.#root, path);
-    const folder = dirname(this.#path);
-    try {
-      if (folder !== this.#made) mkdirSync(folder, { recursive: true, mode: 0o755 });
-      this.#made = folder;
-      this.#fd = openSync(this.#path, "wx", 0o644);
-      fchmodSync(this.#fd, 0o644);
-    } catch (error) {
-      throw ioError("Cannot make", this.#path, error);
-    }
-  }
-
-  room(): Uint8Array {
-    return this.#buffer;
-  }
-
-  advance(count: number): void {
-    try {
-      writeAll(this.#fd!, this.#buffer.subarray(0, count));
-    } catch (error) {
-      throw ioError("Cannot write", this.#path, error);
-    }
-  }
-
-  end(): void {
-    try {
-      if (this.#sync) fsyncSync(this.#fd!);
-    } catch (error) {
-      throw ioError("Cannot sync", this.#path, error);
-    }
-    this.abort();
-  }
-
-  finish(): BundleFile[] {
-    return [];
-  }
-
-  abort(): void {
-    if (this.#fd !== undefined) closeSync(this.#fd);
-    this.#fd = undefined;
-  }
-}
-
-/** The index, written in blocks, with its own digest. */
-class IndexWriter {
-  readonly #fd: number;
-  readonly #hash = startSha256();
-  #lines: string[] = [];
-  #pending = 0;
-  #size = 0;
-  #open = true;
-
-  constructor(readonly path: string) {
-    try {
-      this.#fd = openSync(path, "wx", 0o644);
-    } catch (error) {
-      throw ioError("Cannot make", path, error);
-    }
-  }
-
-  add(line: string): void {
-    this.#lines.push(line);
-    this.#pending += line.length;
-    if (this.#pending > 256 * 1024) this.#flush();
-  }
-
-  finish(): BundleFile {
-    this.#flush();
-    try {
-      fsyncSync(this.#fd);
-    } catch (error) {
-      throw ioError("Cannot sync", this.path, error);
-    }
-    this.close();
-    return { path: indexName, role: "index", size: this.#size, sha256: this.#hash.digest("hex") };
-  }
-
-  close(): void {
-    if (this.#open) closeSync(this.#fd);
-    this.#open = false;
-  }
-
-  #flush(): void {
-    const bytes = new TextEncoder().encode(this.#lines.join(""));
-    try {
-      writeAll(this.#fd, bytes);
-    } catch (error) {
-      throw ioError("Cannot write", this.path, error);
-    }
-    this.#hash.update(bytes);
-    this.#size += bytes.length;
-    this.#lines = [];
-    this.#pending = 0;
-  }
 }

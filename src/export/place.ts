@@ -1,25 +1,25 @@
 /**
  * The output directory: everything is written in `.stella-<uuid>.partial/` inside it, synced, then takes its name, the manifest
- * last. A failed or killed export never looks finished, and never destroys the bundle that stood there.
+ * last. A failed or killed export never looks finished, and one that did not come to its renames has not touched the bundle that
+ * stood there.
  */
-import {
-  chmodSync,
-  existsSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  realpathSync,
-  rmSync,
-} from "node:fs";
+import { chmodSync, mkdirSync, readdirSync, realpathSync, statSync } from "node:fs";
 import { join, sep } from "node:path";
 import { ioError, StellaError } from "../errors.ts";
 import { rename, syncDirectory } from "../bundle/durable.ts";
-import { attestationName, type Manifest, manifestName } from "../bundle/manifest.ts";
+import { type Manifest, manifestName } from "../bundle/manifest.ts";
 import { shown } from "../bundle/names.ts";
-import { readManifest } from "../bundle/read_manifest.ts";
-
-const oldName = "manifest.json.old";
-const payloadName = "payload";
+import {
+  clearLeftovers,
+  lockPartial,
+  namesOf,
+  oldName,
+  payloadName,
+  present,
+  remove,
+  takeBack,
+  tryManifest,
+} from "./leftovers.ts";
 
 export interface PlaceOptions {
   directory: string;
@@ -35,110 +35,123 @@ export class Place {
   /** Where the export writes. */
   readonly partial: string;
   readonly #lock: Deno.FsFile;
-  readonly #old: Manifest | undefined;
+  /** What stands there and is replaced; two where an export was killed while it cleared up. */
+  readonly #old: Manifest[] = [];
 
   /** @throws StellaError usage where something else is in the way or another export runs there */
   constructor(readonly options: PlaceOptions) {
     const { directory } = options;
     makeDirectory(directory);
-    clearLeftovers(directory);
-    this.#old = this.#replaced();
     this.partial = join(directory, `.stella-${options.uuid}.partial`);
     makeDirectory(this.partial);
     this.#lock = lock(this.partial);
+    try {
+      // The own lock first: of two exports that begin at once, at least one sees the other.
+      clearLeftovers(directory, this.partial);
+      this.#old = this.#replaced();
+    } catch (error) {
+      this.close();
+      throw error;
+    }
   }
 
-  /** Refuses, before any work is done, names that the export will need and that something else has. */
+  /** Refuses, before any work is done, names that the export may need and that something else has. */
   check(names: readonly string[]): void {
     const { directory, force } = this.options;
-    const mine = new Set([...(this.#old?.files.map((f) => f.path) ?? []), attestationName]);
-    if (this.#old === undefined) mine.delete(attestationName);
-    else if (this.#old.payload.layout === "directory") mine.add(payloadName);
-    const taken = readdirSync(directory).filter((name) => {
-      return names.some((n) => name === n || name.startsWith(`${n}.0`)) && !mine.has(name);
-    });
-    if (taken.length === 0 || force) return;
-    throw inTheWay(directory, taken);
+    const mine = new Set(this.#old.flatMap(namesOf));
+    const needed = new Set(names);
+    const taken = readdirSync(directory).filter((name) => needed.has(name) && !mine.has(name));
+    if (taken.length > 0 && !force) throw inTheWay(directory, taken);
   }
 
   /** Gives all files of `partial` their names, the manifest last, and takes away what only the old bundle had. */
   commit(names: readonly string[]): void {
-    const { directory } = this.options;
-    this.#lock.close();
-    rmSync(join(this.partial, lockName), { force: true });
     syncDirectory(this.partial);
-    const manifest = join(directory, manifestName);
-    if (existsSync(manifest)) rename(manifest, join(directory, oldName));
-    for (const name of names.filter((n) => n !== manifestName)) this.#take(name);
-    syncDirectory(directory);
-    rename(join(this.partial, manifestName), manifest);
-    syncDirectory(directory);
+    try {
+      this.#rename(names);
+    } catch (error) {
+      this.#undo();
+      throw error;
+    }
     this.#clearOld(names);
   }
 
-  /** Leaves the directory as it was. */
-  abandon(): void {
-    try {
-      this.#lock.close();
-    } catch { /* it was closed by commit */ }
-    rmSync(this.partial, { recursive: true, force: true });
+  /** Ends it, after a commit too; without one the directory is as it was. */
+  close(): void {
+    // Without its manifest the folder says nothing: a kill in between cannot make it look like a commit under way.
+    remove(join(this.partial, manifestName));
+    remove(this.partial);
+    this.#lock.close();
   }
 
-  #take(name: string): void {
+  #rename(names: readonly string[]): void {
+    const { directory } = this.options;
+    const manifest = join(directory, manifestName);
+    if (present(manifest) !== undefined) {
+      this.#makeRoom(oldName);
+      rename(manifest, join(directory, oldName));
+      // On a stick without a journal the new files could otherwise reach the disk under the old manifest.
+      syncDirectory(directory);
+    }
+    for (const name of names.filter((n) => n !== manifestName)) {
+      this.#makeRoom(name);
+      rename(join(this.partial, name), join(directory, name));
+    }
+    syncDirectory(directory);
+    rename(join(this.partial, manifestName), manifest);
+    syncDirectory(directory);
+  }
+
+  /** A rename replaces files and links, but no directory: that goes into the partial folder first. */
+  #makeRoom(name: string): void {
     const target = join(this.options.directory, name);
-    // Only a directory cannot be renamed over: the old payload goes into the partial folder first.
-    if (name === payloadName && existsSync(target)) rename(target, join(this.partial, "old"));
-    rename(join(this.partial, name), target);
+    const stat = present(target);
+    if (stat === undefined || (!stat.isDirectory() && name !== payloadName)) return;
+    rename(target, join(this.partial, `old-${name}`));
+  }
+
+  #undo(): void {
+    try {
+      takeBack(this.options.directory, this.partial);
+    } catch { /* the first error says more; the next export tries again */ }
   }
 
   #clearOld(names: readonly string[]): void {
     const { directory } = this.options;
-    const kept = new Set([...names, manifestName]);
-    const listed = this.#old?.files.map((file) => file.path) ?? [];
-    for (const path of listed.filter((one) => !kept.has(one))) {
-      rmSync(join(directory, path), { force: true });
+    const kept = new Set(names);
+    for (const name of this.#old.flatMap(namesOf).filter((one) => !kept.has(one))) {
+      const path = join(directory, name);
+      // Only the payload is a directory of a bundle's own, whatever else a manifest may claim.
+      if (name === payloadName || !present(path)?.isDirectory()) remove(path);
     }
-    if (this.#old?.payload.layout === "directory" && !kept.has(payloadName)) {
-      rmSync(join(directory, payloadName), { recursive: true, force: true });
-    }
-    rmSync(join(directory, oldName), { force: true });
-    rmSync(this.partial, { recursive: true, force: true });
+    remove(join(directory, oldName));
     syncDirectory(directory);
   }
 
-  /** The bundle that stands there, if it may be replaced. */
-  #replaced(): Manifest | undefined {
+  /** The bundle that stands there, or stood there when an export was killed, if it may be replaced. */
+  #replaced(): Manifest[] {
     const { directory, profile, tenant, force } = this.options;
-    for (const name of [manifestName, oldName]) {
-      const path = join(directory, name);
-      if (!existsSync(path)) continue;
-      const old = tryManifest(path);
-      if (old?.profile === profile && old.tenant === tenant) return old;
-      if (force) return old;
-      throw inTheWay(directory, [name]);
-    }
-    return undefined;
-  }
-}
-
-function tryManifest(path: string): Manifest | undefined {
-  try {
-    return readManifest(readFileSync(path));
-  } catch {
-    return undefined;
+    const names = [manifestName, oldName].filter((name) => present(join(directory, name)));
+    return names.flatMap((name) => {
+      const old = tryManifest(join(directory, name));
+      const ours = old?.profile === profile && old.tenant === tenant;
+      if (!ours && !force) throw inTheWay(directory, [name]);
+      return old ?? [];
+    });
   }
 }
 
 function inTheWay(directory: string, names: string[]): StellaError {
   const list = names.map((name) => shown(name)).join(", ");
   return new StellaError("usage", `Cannot export into ${shown(directory)}: ${list} is in the way`, {
-    hint: "it is not an earlier bundle of this profile and tenant: choose another directory, or replace it with --force",
+    hint:
+      "it is not an earlier bundle of this profile and tenant: choose another directory, or replace it with --force",
   });
 }
 
 function makeDirectory(path: string): void {
   try {
-    if (existsSync(path)) return;
+    if (statSync(path, { throwIfNoEntry: false })?.isDirectory()) return;
     mkdirSync(path, { recursive: true });
     chmodSync(path, 0o755);
   } catch (error) {
@@ -146,35 +159,12 @@ function makeDirectory(path: string): void {
   }
 }
 
-const lockName = "lock";
-const partialPattern = /^\.stella-[0-9a-f-]{36}\.partial$/;
-
-/** Removes what killed exports left; a folder whose lock is held belongs to an export that runs. */
-function clearLeftovers(directory: string): void {
-  for (const name of readdirSync(directory).filter((one) => partialPattern.test(one))) {
-    const folder = join(directory, name);
-    const held = tryLock(folder);
-    if (held === undefined) {
-      throw new StellaError("usage", `Cannot export into ${shown(directory)}: another export runs there`, {
-        hint: "wait for it, or choose another directory",
-      });
-    }
-    held.close();
-    rmSync(folder, { recursive: true, force: true });
-  }
-}
-
 function lock(folder: string): Deno.FsFile {
-  const held = tryLock(folder);
+  const held = lockPartial(folder);
   if (held !== undefined) return held;
-  throw new StellaError("internal", `Cannot lock ${shown(folder)}`);
-}
-
-function tryLock(folder: string): Deno.FsFile | undefined {
-  const file = Deno.openSync(join(folder, lockName), { create: true, write: true });
-  if (file.tryLockSync(true)) return file;
-  file.close();
-  return undefined;
+  throw new StellaError("usage", `Cannot lock ${shown(folder)}: another export clears it`, {
+    hint: "run it again when no other export begins in that directory",
+  });
 }
 
 /** An output inside an input would pack itself. @throws StellaError usage */
@@ -183,9 +173,13 @@ export function refuseInside(directory: string, inputs: readonly string[]): void
   for (const input of inputs) {
     const root = existing(input);
     if (out !== root && !out.startsWith(root.endsWith(sep) ? root : root + sep)) continue;
-    throw new StellaError("usage", `Cannot export into ${shown(directory)}: it lies in the input ${shown(input)}`, {
-      hint: "the bundle would pack itself: choose a directory outside of the inputs",
-    });
+    throw new StellaError(
+      "usage",
+      `Cannot export into ${shown(directory)}: it lies in the input ${shown(input)}`,
+      {
+        hint: "the bundle would pack itself: choose a directory outside of the inputs",
+      },
+    );
   }
 }
 

@@ -16,6 +16,8 @@ export interface Plan {
   bytes: number;
   /** Seconds since 1970. */
   created: number;
+  /** Time of the newest input, seconds since 1970. */
+  newest: number;
   /** Directories with nothing in them, which an archive of files cannot carry. */
   empty: string[];
 }
@@ -51,7 +53,7 @@ export function makePlan(options: PlanOptions): Plan {
   if (faultCount > 0) throw refused(faultCount, faults);
   if (files === 0) throw nothing(options.sources);
   const created = checkCreated(options.epoch ?? newest);
-  return { tree, sources: sourceNames(options), files, bytes, created, empty };
+  return { tree, sources: sourceNames(options), files, bytes, created, newest, empty };
 }
 
 export interface OriginStat {
@@ -88,10 +90,13 @@ function longPath(path: string, found: string): Finding {
 }
 
 function refused(count: number, faults: Finding[]): StellaError {
-  const what = count === 1 ? "an entry that cannot be carried" : `${count} entries that cannot be carried`;
+  const what = count === 1
+    ? "an entry that cannot be carried"
+    : `${count} entries that cannot be carried`;
   return new StellaError("unsafe", `Cannot export: the inputs have ${what}`, {
     findings: faults,
-    hint: "every system and checking tool has to be able to hold the names: see Names in the README",
+    hint:
+      "every system and checking tool has to be able to hold the names: see Names in the README",
   });
 }
 
@@ -104,7 +109,13 @@ function nothing(sources: readonly FilesSource[]): StellaError {
 
 function checkCreated(seconds: number): number {
   if (seconds >= earliestCreated && seconds <= latestCreated) return seconds;
-  throw new StellaError("usage", `Cannot date the bundle ${new Date(seconds * 1000).toISOString()}`, {
-    hint: `tar, zip and FAT hold ${createdText(earliestCreated)} to ${createdText(latestCreated)}: set SOURCE_DATE_EPOCH or touch the inputs`,
-  });
+  throw new StellaError(
+    "usage",
+    `Cannot date the bundle ${new Date(seconds * 1000).toISOString()}`,
+    {
+      hint: `tar, zip and FAT hold ${createdText(earliestCreated)} to ${
+        createdText(latestCreated)
+      }: set SOURCE_DATE_EPOCH or touch the inputs`,
+    },
+  );
 }

@@ -24,6 +24,8 @@ export function* walk(
   const listing = list(folder, prefix, onFault);
   if (listing.keys.length === 0 && prefix !== "") onEmpty(prefix);
   for (const key of listing.keys) {
+    // A name that is no UTF-8 cannot be opened by what the system made of it; checkNames has refused it.
+    if (key.includes("\ufffd")) continue;
     if (key.endsWith("/")) {
       yield* walk(listing.folder(key.slice(0, -1)), onFault, onEmpty, prefix + key);
     } else yield { path: prefix + key, origin: listing.origin(key) };
@@ -101,7 +103,14 @@ function checkNames(keys: string[], prefix: string, onFault: OnFault): void {
     if (fault !== undefined) onFault(unsafeName(prefix + name, `it cannot be carried: ${fault}`));
     const twin = seen.get(folded(name));
     if (twin !== undefined) {
-      onFault(unsafeName(prefix + name, twin === name ? "two inputs have this name" : `it cannot stand beside ${twin} where case or form does not count`));
+      onFault(
+        unsafeName(
+          prefix + name,
+          twin === name
+            ? "two inputs have this name"
+            : `it cannot stand beside ${twin} where case or form does not count`,
+        ),
+      );
     }
     seen.set(folded(name), name);
   }

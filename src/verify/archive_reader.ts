@@ -7,7 +7,7 @@ import type { Finding } from "../errors.ts";
 import { sha256, startSha256 } from "../bundle/hash.ts";
 import { type BundleFile, type Chunk, chunkSize, mediaTypes } from "../bundle/manifest.ts";
 import type { BundleSource, ByteReader } from "../bundle/source.ts";
-import { decompressChunk, largestStored } from "../bundle/zstd_chunk.ts";
+import { decompressChunk } from "../bundle/zstd_chunk.ts";
 import { digestDiffers, type Findings, trailing } from "./findings.ts";
 import { openFile, type Progress } from "./files.ts";
 
@@ -25,8 +25,17 @@ interface OpenFile {
   damaged: boolean;
 }
 
+function largestChunk(volumes: BundleFile[]): number {
+  let largest = 1;
+  for (const { chunks = [] } of volumes) {
+    for (const { size } of chunks) largest = Math.max(largest, size);
+  }
+  return largest;
+}
+
 export class ArchiveReader {
-  readonly #buffer = new Uint8Array(largestStored(chunkSize));
+  /** Room for the largest chunk that there is: a small bundle needs little. */
+  readonly #buffer: Uint8Array;
   #current: OpenFile | undefined;
   #volume = 0;
   /** Whether a stored digest differed: then what the tar says is a detail of that. */
@@ -37,7 +46,14 @@ export class ArchiveReader {
     readonly volumes: BundleFile[],
     readonly findings: Findings,
     readonly progress: Progress,
-  ) {}
+  ) {
+    this.#buffer = new Uint8Array(largestChunk(volumes));
+  }
+
+  /** Closes what an error left open. */
+  close(): void {
+    this.#current?.reader?.close();
+  }
 
   /** The next piece, or undefined after the last. */
   async next(): Promise<Piece | undefined> {

@@ -1,65 +1,75 @@
 /**
  * A payload that lies as files under `payload/`: every path of the index is opened and hashed, then the files that are there are
- * counted; only if there are more than the index lists are their names compared.
+ * counted; only if their number differs is the index read again and are names compared, so that a million files cost no memory.
  */
 import { hash } from "node:crypto";
 import type { Finding } from "../errors.ts";
 import { startSha256 } from "../bundle/hash.ts";
 import { IndexFault } from "../bundle/index_file.ts";
+import { indexName } from "../bundle/manifest.ts";
 import type { BundleSource, ByteReader } from "../bundle/source.ts";
 import { digestDiffers, Findings } from "./findings.ts";
 import { openFile, type Progress } from "./files.ts";
-import type { IndexReader } from "./index_reader.ts";
+import { IndexReader } from "./index_reader.ts";
 import { indexFinding, type Merged } from "./merge.ts";
 
 export const payloadFolder = "payload";
 
+/** @param most bytes of the whole payload: no file of it is larger */
 export async function checkDirectory(
   source: BundleSource,
   index: IndexReader,
+  most: number,
   progress: Progress,
 ): Promise<Merged> {
-  const check = new DirectoryCheck(source, index, progress);
+  const check = new DirectoryCheck(source, index, most, progress);
   try {
     await check.run();
   } catch (error) {
     if (!(error instanceof IndexFault)) throw error;
     check.findings.add(indexFinding(error));
   }
-  return { files: check.files, bytes: check.bytes, findings: check.findings.all() };
+  return { files: check.files, bytes: check.bytes, findings: check.findings };
 }
 
 class DirectoryCheck {
   files = 0;
   bytes = 0;
   readonly findings = new Findings();
+  /** Listed paths that are regular files, right or wrong. */
+  #opened = 0;
   readonly #buffer = new Uint8Array(1024 * 1024);
 
   constructor(
     readonly source: BundleSource,
     readonly index: IndexReader,
+    readonly most: number,
     readonly progress: Progress,
   ) {}
 
   async run(): Promise<void> {
-    const listed = new Set<string>();
     for (let e = await this.index.peek(); e !== undefined; e = await this.index.peek()) {
-      listed.add(e.path);
       await this.#file(e.path, e.sha256);
       this.index.take();
     }
-    await this.#extras(listed);
+    if (this.source.walk !== undefined) await this.#extras();
   }
 
   async #file(path: string, expected: string): Promise<void> {
     const full = `${payloadFolder}/${path}`;
     const reader = await openFile(this.source, { path: full }, this.findings);
     if (reader === undefined) return;
-    const { digest, size } = await this.#digest(reader);
-    reader.close();
-    if (digest !== expected) return this.findings.add(digestDiffers(full, expected, digest));
-    this.files++;
-    this.bytes += size;
+    try {
+      this.#opened++;
+      // A file put there as large as a disk would keep the verifier busy for hours.
+      if (reader.size > this.most) return this.findings.add(tooLarge(full, this.most, reader.size));
+      const { digest, size } = await this.#digest(reader);
+      if (digest !== expected) return this.findings.add(digestDiffers(full, expected, digest));
+      this.files++;
+      this.bytes += size;
+    } finally {
+      reader.close();
+    }
   }
 
   async #digest(reader: ByteReader): Promise<{ digest: string; size: number }> {
@@ -79,13 +89,67 @@ class DirectoryCheck {
     return { digest: running.digest("hex"), size };
   }
 
-  async #extras(listed: Set<string>): Promise<void> {
-    if (this.source.walk === undefined) return;
-    for await (const { path, fault } of this.source.walk(payloadFolder)) {
-      if (fault !== undefined) this.findings.add(notAFile(path, fault));
-      else if (!listed.has(path.slice(payloadFolder.length + 1))) this.findings.add(extra(path));
+  /** Every listed path was opened: if as many files are there as were opened, there are no others. */
+  async #extras(): Promise<void> {
+    let there = 0;
+    for await (const { path, fault } of this.source.walk!(payloadFolder)) {
+      if (fault === undefined) there++;
+      else this.findings.add(notAFile(path, fault));
     }
+    if (there === this.#opened) return;
+    if (await this.#nameExtras() === 0) this.findings.add(unstable(there, this.#opened));
   }
+
+  async #nameExtras(): Promise<number> {
+    const listed = await this.#listed();
+    let extras = 0;
+    for await (const { path, fault } of this.source.walk!(payloadFolder)) {
+      if (fault !== undefined || listed.has(path)) continue;
+      this.findings.add(extra(path));
+      extras++;
+    }
+    return extras;
+  }
+
+  async #listed(): Promise<Set<string>> {
+    const listed = new Set<string>();
+    const reader = await openFile(this.source, { path: indexName }, this.findings);
+    if (reader === undefined) return listed;
+    try {
+      const index = new IndexReader(reader, this.index.size);
+      for (let e = await index.peek(); e !== undefined; e = await index.peek()) {
+        listed.add(`${payloadFolder}/${e.path}`);
+        index.take();
+      }
+    } finally {
+      reader.close();
+    }
+    return listed;
+  }
+}
+
+function tooLarge(path: string, most: number, size: number): Finding {
+  return {
+    code: "digest",
+    reason: "size_differs",
+    path,
+    found: `${size} bytes`,
+    expected: `at most ${most} bytes, the size of the whole payload`,
+    hint: "the bytes are not the signed ones: copy the file again from a good medium",
+  };
+}
+
+/** The count differs, yet every name is listed. */
+function unstable(there: number, opened: number): Finding {
+  return {
+    code: "unexpected",
+    reason: "entry_unexpected",
+    path: payloadFolder,
+    found: `${there} files`,
+    expected: `${opened} files`,
+    hint:
+      "something changes the directory, or its file system takes different names for one: copy it elsewhere",
+  };
 }
 
 function notAFile(path: string, fault: string): Finding {

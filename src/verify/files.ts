@@ -41,17 +41,30 @@ export async function checkFile(
 ): Promise<void> {
   const reader = await openFile(source, file, findings);
   if (reader === undefined) return;
+  try {
+    const found = await digestOf(reader, file.size, progress);
+    if (found.size !== file.size) return findings.add(sizeDiffers(file, reader.size));
+    if (found.sha256 === file.sha256) return;
+    findings.add(digestDiffers(file.path, file.sha256, found.sha256));
+  } finally {
+    reader.close();
+  }
+}
+
+/** Digest and length; stops soon after `most` bytes, since no more can be right. */
+async function digestOf(
+  reader: ByteReader,
+  most: number,
+  progress: Progress,
+): Promise<{ sha256: string; size: number }> {
   const hash = startSha256();
-  const buffer = new Uint8Array(block);
+  const buffer = new Uint8Array(Math.min(block, most + 1));
   let size = 0;
   for (let n = await reader.read(buffer); n > 0; n = await reader.read(buffer)) {
     hash.update(buffer.subarray(0, n));
     size += n;
     progress(n);
-    if (size > file.size) break;
+    if (size > most) break;
   }
-  reader.close();
-  if (size !== file.size) return findings.add(sizeDiffers(file, reader.size));
-  const found = hash.digest("hex");
-  if (found !== file.sha256) findings.add(digestDiffers(file.path, file.sha256, found));
+  return { sha256: hash.digest("hex"), size };
 }

@@ -1,24 +1,42 @@
 /** The findings of one verification, and how the common ones are worded. */
-import type { Finding } from "../errors.ts";
+import type { ErrorCode, Finding } from "../errors.ts";
 import type { BundleFile } from "../bundle/manifest.ts";
 
 /** The most findings that are kept one by one; a bundle of a million missing files must not fill the memory. */
 const mostFindings = 10_000;
 
 export class Findings {
-  readonly list: Finding[] = [];
-  #left = 0;
+  readonly #list: Finding[] = [];
+  /** How many more there were of each code: the exit code must not depend on what came first. */
+  readonly #unlisted = new Map<ErrorCode, number>();
 
-  add(finding: Finding): void {
-    if (this.list.length < mostFindings) this.list.push(finding);
-    else this.#left++;
+  get none(): boolean {
+    return this.#list.length === 0;
   }
 
-  /** All findings; the last says how many more there were. */
+  add(finding: Finding): void {
+    if (this.#list.length < mostFindings) this.#list.push(finding);
+    else this.#count(finding.code, 1);
+  }
+
+  /** Takes over all of `other`, with its codes changed. */
+  take(other: Findings, change: (code: ErrorCode) => ErrorCode): void {
+    for (const finding of other.#list) this.add({ ...finding, code: change(finding.code) });
+    for (const [code, count] of other.#unlisted) this.#count(change(code), count);
+  }
+
+  /** All findings; after the last that is listed, one for each code that has more. */
   all(): Finding[] {
-    if (this.#left === 0) return this.list;
-    const found = `${this.#left} more findings are not listed`;
-    return [...this.list, { code: this.list.at(-1)!.code, reason: "more_findings", found }];
+    const more = [...this.#unlisted].map(([code, count]): Finding => ({
+      code,
+      reason: "more_findings",
+      found: `${count} more findings of this kind are not listed`,
+    }));
+    return [...this.#list, ...more];
+  }
+
+  #count(code: ErrorCode, more: number): void {
+    this.#unlisted.set(code, (this.#unlisted.get(code) ?? 0) + more);
   }
 }
 

@@ -2,6 +2,7 @@
 import type { Hash } from "node:crypto";
 import { startSha256 } from "../bundle/hash.ts";
 import { type IndexEntry, IndexParser } from "../bundle/index_file.ts";
+import { comparePaths } from "../bundle/paths.ts";
 import type { ByteReader } from "../bundle/source.ts";
 
 const blockLength = 256 * 1024;
@@ -9,18 +10,35 @@ const blockLength = 256 * 1024;
 export class IndexReader {
   readonly #parser = new IndexParser();
   readonly #hash: Hash = startSha256();
-  readonly #block = new Uint8Array(blockLength);
+  readonly #block: Uint8Array;
   readonly #queue: IndexEntry[] = [];
   #head = 0;
   #ended = false;
   #bytes = 0;
 
-  constructor(readonly reader: ByteReader) {}
+  /** @param size bytes that the manifest states: a longer index is read until that is clear, and no further */
+  constructor(readonly reader: ByteReader, readonly size: number) {
+    this.#block = new Uint8Array(Math.min(size + 1, blockLength));
+  }
 
   /** The entry `ahead` places after the next one, without taking it; undefined after the last. */
   async peek(ahead = 0): Promise<IndexEntry | undefined> {
     while (this.#queue.length - this.#head <= ahead && await this.#more());
     return this.#queue[this.#head + ahead];
+  }
+
+  /** Whether one of the next `depth` entries has this path. They are sorted: hostile headers by the million must stay cheap. */
+  async has(path: string, depth: number): Promise<boolean> {
+    await this.peek(depth - 1);
+    let [low, high] = [this.#head, Math.min(this.#queue.length, this.#head + depth)];
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      const order = comparePaths(this.#queue[middle]!.path, path);
+      if (order === 0) return true;
+      if (order < 0) low = middle + 1;
+      else high = middle;
+    }
+    return false;
   }
 
   /** Takes the next entry where it is already read: no promise on the hot path. */
@@ -57,11 +75,11 @@ export class IndexReader {
   async #read(): Promise<Uint8Array | undefined> {
     if (this.#ended) return undefined;
     const n = await this.reader.read(this.#block);
-    if (n < this.#block.length) this.#ended = n === 0;
+    this.#bytes += n;
+    this.#ended = n === 0 || this.#bytes > this.size;
     if (n === 0) return undefined;
     const block = this.#block.subarray(0, n);
     this.#hash.update(block);
-    this.#bytes += n;
     return block;
   }
 }

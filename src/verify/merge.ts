@@ -5,15 +5,13 @@
  * After damage the merge goes on at the first block that is the header of a later entry; the files in between are reported as not
  * judged. What this file finds is a detail where the digest of the stored bytes, or the index's own, was already wrong.
  */
-import { Buffer } from "node:buffer";
 import { hash } from "node:crypto";
 import type { Finding } from "../errors.ts";
 import { startSha256 } from "../bundle/hash.ts";
 import { type IndexEntry, IndexFault } from "../bundle/index_file.ts";
 import { indexName } from "../bundle/manifest.ts";
-import { comparePaths } from "../bundle/paths.ts";
 import { blockSize, paddingOf, type TarEntry } from "../bundle/tar_header.ts";
-import { digestDiffers } from "./findings.ts";
+import { digestDiffers, Findings } from "./findings.ts";
 import type { IndexReader } from "./index_reader.ts";
 import type { TarCursor } from "./tar_cursor.ts";
 import { explainHeader, matchHeader, plainPath, readHeader } from "./tar_entry.ts";
@@ -24,7 +22,7 @@ const searchDepth = 100_000;
 export interface Merged {
   files: number;
   bytes: number;
-  findings: Finding[];
+  findings: Findings;
 }
 
 /** @param mtime seconds of the manifest's `created`, which every header states */
@@ -39,7 +37,7 @@ export async function mergeArchive(
     await merge.run();
   } catch (error) {
     if (!(error instanceof IndexFault)) throw error;
-    merge.found.findings.push(indexFinding(error));
+    merge.found.findings.add(indexFinding(error));
     await merge.drain();
   }
   return merge.found;
@@ -47,8 +45,8 @@ export async function mergeArchive(
 
 export function indexFinding(fault: IndexFault): Finding {
   return {
-    code: "unexpected",
-    reason: "index_malformed",
+    code: fault.unsafe ? "unsafe" : "unexpected",
+    reason: fault.unsafe ? "entry_path" : "index_malformed",
     path: indexName,
     line: fault.line,
     found: fault.reason,
@@ -57,7 +55,7 @@ export function indexFinding(fault: IndexFault): Finding {
 }
 
 class Merge {
-  readonly found: Merged = { files: 0, bytes: 0, findings: [] };
+  readonly found: Merged = { files: 0, bytes: 0, findings: new Findings() };
 
   constructor(
     readonly index: IndexReader,
@@ -142,21 +140,12 @@ class Merge {
       const block = await this.cursor.block();
       if (block === undefined && !this.cursor.gap) break;
       const path = block && plainPath(block, this.mtime);
-      if (path === undefined || !await this.#isAhead(path)) continue;
+      if (path === undefined || !await this.index.has(path, searchDepth)) continue;
       this.cursor.back(blockSize);
       await this.#notJudged(path);
       return true;
     }
     await this.#notJudged(undefined);
-    return false;
-  }
-
-  async #isAhead(path: string): Promise<boolean> {
-    for (let ahead = 0; ahead < searchDepth; ahead++) {
-      const entry = await this.index.peek(ahead);
-      const order = entry === undefined ? 1 : comparePaths(entry.path, path);
-      if (order >= 0) return order === 0;
-    }
     return false;
   }
 
@@ -190,17 +179,17 @@ class Merge {
 
   async #endFault(): Promise<Omit<Finding, "path"> & { path?: string } | undefined> {
     for (let i = 0; i < 2; i++) {
-      const block = await this.cursor.block();
-      if (block === undefined) {
+      const header = await readHeader(this.cursor);
+      if (header === undefined) {
         return { code: "truncated", reason: "truncated", found: "a tar without its end blocks" };
       }
-      if (block.some((byte) => byte !== 0)) return explainHeader(Buffer.from(block), undefined);
+      if (header.some((byte) => byte !== 0)) return explainHeader(header, undefined);
     }
     if (this.cursor.ready === 0 && !await this.cursor.load()) return undefined;
     return { code: "unexpected", reason: "trailing_data", found: "bytes after the end of the tar" };
   }
 
   #add(finding: Finding): void {
-    this.found.findings.push(finding);
+    this.found.findings.add(finding);
   }
 }

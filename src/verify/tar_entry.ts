@@ -8,8 +8,8 @@ import { comparePaths, pathFault } from "../bundle/paths.ts";
 import { blockSize, encodeHeader, paddingOf, type TarEntry } from "../bundle/tar_header.ts";
 import type { TarCursor } from "./tar_cursor.ts";
 
-/** PAX records of ours hold a path and a size. */
-const largestRecords = 8 * blockSize;
+/** PAX records of ours hold a path of at most 4095 bytes and a size. */
+const largestRecords = 9 * blockSize;
 const pax = 0x78;
 
 /** All blocks of the next header, PAX records included; undefined at the end or at a gap. */
@@ -61,7 +61,7 @@ export function explainHeader(header: Buffer, expected: string | undefined): Dif
   if (main.toString("latin1", 257, 262) !== "ustar") {
     return { code: "unexpected", reason: "header_differs", found: "bytes that are no tar header" };
   }
-  const path = pathOf(main);
+  const path = paxPath(header) ?? pathOf(main);
   const type = String.fromCharCode(main[156]!);
   if (type !== "0") return { code: "unsafe", reason: "entry_type", path, found: `type ${type}` };
   const fault = pathFault(path);
@@ -109,6 +109,16 @@ function octalAt(block: Uint8Array, at: number): number | undefined {
   const text = Buffer.from(block.buffer, block.byteOffset + at, 12).toString("latin1");
   const digits = /^[0-7]+/.exec(text)?.[0];
   return digits === undefined ? undefined : parseInt(digits, 8);
+}
+
+/** What a PAX record makes of the name: that is where other programs would unpack the entry to. */
+function paxPath(header: Buffer): string | undefined {
+  const records = header.toString(
+    "utf8",
+    blockSize,
+    Math.max(header.length - blockSize, blockSize),
+  );
+  return /(?:^|\n)\d+ path=([^\n]*)\n/.exec(records)?.[1];
 }
 
 function paxSize(header: Buffer): number | undefined {

@@ -75,7 +75,7 @@ async function checkSigner(
   manifestBytes: Uint8Array,
   trusted: readonly TrustedKey[],
 ): Promise<Checked> {
-  const bytes = await readSmall(source, attestationName, largestAttestation);
+  const bytes = await readSmall(source, attestationName, largestAttestation, "signature");
   if (bytes !== undefined) {
     return checkAttestation(attestationName, bytes, manifestBytes, trusted);
   }
@@ -114,23 +114,33 @@ async function checkPayload(
   count: (bytes: number) => void,
 ): Promise<number> {
   const indexFile = manifest.files.find((file) => file.role === "index")!;
-  const reader = await openFile(source, indexFile, findings);
-  if (reader === undefined) return 0;
-  const index = new IndexReader(reader);
   const volumes = manifest.files.filter((file) => file.role === "archive");
   const archive = new ArchiveReader(source, volumes, findings, count);
-  const merged = manifest.payload.layout === "directory"
-    ? await checkDirectory(source, index, count)
-    : await mergeArchive(
-      index,
-      new TarCursor(() => archive.next()),
-      volumes[0]!.path,
-      createdSeconds(manifest.created)!,
-    );
-  const indexRight = await checkIndexDigest(index, indexFile, findings, count);
-  reader.close();
-  addMerged(merged, manifest, findings, indexRight && !archive.damaged);
-  return merged.files;
+  const reader = await openFile(source, indexFile, findings);
+  try {
+    if (reader === undefined) return await checkWithoutIndex(archive);
+    const index = new IndexReader(reader, indexFile.size);
+    const merged = manifest.payload.layout === "directory"
+      ? await checkDirectory(source, index, manifest.payload.bytes, count)
+      : await mergeArchive(
+        index,
+        new TarCursor(() => archive.next()),
+        volumes[0]!.path,
+        createdSeconds(manifest.created)!,
+      );
+    const indexRight = await checkIndexDigest(index, indexFile, findings, count);
+    addMerged(merged, manifest, findings, indexRight && !archive.damaged);
+    return merged.files;
+  } finally {
+    reader?.close();
+    archive.close();
+  }
+}
+
+/** The stored bytes can still be judged; which files they hold cannot. */
+async function checkWithoutIndex(archive: ArchiveReader): Promise<number> {
+  while (await archive.next() !== undefined);
+  return 0;
 }
 
 async function checkIndexDigest(
@@ -141,21 +151,22 @@ async function checkIndexDigest(
 ): Promise<boolean> {
   const found = await index.finish();
   count(found.size);
-  if (found.size !== file.size) findings.add(sizeDiffers(file, found.size));
-  else if (found.sha256 !== file.sha256) {
-    findings.add(digestDiffers(file.path, file.sha256, found.sha256));
-  } else return true;
+  if (found.size === file.size && found.sha256 === file.sha256) return true;
+  findings.add(
+    found.size === file.size
+      ? digestDiffers(file.path, file.sha256, found.sha256)
+      : sizeDiffers(file, Math.max(found.size, index.reader.size)),
+  );
   return false;
 }
 
 /** What the merge found is a detail of code 7 where the stored bytes themselves were already wrong. */
 function addMerged(merged: Merged, manifest: Manifest, findings: Findings, sound: boolean): void {
-  for (const finding of merged.findings) {
-    const detail = !sound && (finding.code === "unexpected" || finding.code === "unsafe");
-    findings.add(detail ? { ...finding, code: "digest" } : finding);
-  }
+  findings.take(merged.findings, (code) => {
+    return !sound && (code === "unexpected" || code === "unsafe") ? "digest" : code;
+  });
   const { files, bytes } = manifest.payload;
-  if (merged.findings.length > 0 || (merged.files === files && merged.bytes === bytes)) return;
+  if (!merged.findings.none || (merged.files === files && merged.bytes === bytes)) return;
   findings.add({
     code: "digest",
     reason: "payload_differs",

@@ -9,6 +9,7 @@ import { Buffer } from "node:buffer";
 import { verify } from "node:crypto";
 import type { Finding } from "../../errors.ts";
 import { sha256 } from "../../bundle/hash.ts";
+import { shown } from "../../bundle/names.ts";
 import { type Json, type JsonObject, parseStrict } from "../../bundle/strict_json.ts";
 import { type Algorithm, digestOf, encodeBundle, type Envelope } from "../dsse.ts";
 import { payloadType, preAuthEncoding, sigstoreBundleType } from "../dsse.ts";
@@ -53,7 +54,7 @@ export function checkAttestation(
   let claimedKeyid: string | undefined;
   try {
     const envelope = readEnvelope(bytes);
-    claimedKeyid = envelope.keyid;
+    claimedKeyid = checkKeyid(envelope.keyid);
     const signer = findSigner(envelope, trusted);
     checkStatement(envelope, sha256(manifestBytes));
     checkEncoding(bytes, envelope, signer);
@@ -67,6 +68,12 @@ export function checkAttestation(
       ? { findings: [finding] }
       : { claimedKeyid, findings: [finding] };
   }
+}
+
+/** What stella writes there; anything else could be of any length and would be shown to a person. */
+function checkKeyid(keyid: string): string {
+  if (/^[A-Za-z0-9+/]{43}=$/.test(keyid)) return keyid;
+  throw new Refused("malformed", `the keyid ${shown(keyid)} is no base64 of a sha256`);
 }
 
 function refusal(path: string, error: Refused): Finding {
@@ -150,14 +157,19 @@ function checkStatement(envelope: Envelope, manifestDigest: string): void {
   }
   const subjects = Array.isArray(statement["subject"]) ? statement["subject"] : [];
   const ours = subjects.filter((s) => isObject(s) && s["name"] === manifestSubject);
-  const digest = isObject(ours[0]) ? ours[0]["digest"] : undefined;
-  const found = isObject(digest) ? digest["sha256"] : undefined;
-  if (ours.length !== 1 || found !== manifestDigest) {
+  if (ours.length !== 1) {
     throw new Refused(
       "subject_mismatch",
-      `the attestation is for a manifest with sha256 ${
-        String(found)
-      }, this one has ${manifestDigest}`,
+      `the statement has ${ours.length} subjects called ${manifestSubject}, not one`,
+    );
+  }
+  const digest = isObject(ours[0]) ? ours[0]["digest"] : undefined;
+  const found = isObject(digest) ? digest["sha256"] : undefined;
+  if (found !== manifestDigest) {
+    const other = typeof found === "string" ? shown(found) : "no single digest";
+    throw new Refused(
+      "subject_mismatch",
+      `the attestation is for a manifest with sha256 ${other}, this one has ${manifestDigest}`,
     );
   }
 }

@@ -33,10 +33,11 @@ export function readPublicKey(path: string): TrustedKey {
         "a public key begins with -----BEGIN PUBLIC KEY-----; `stella keys show --public` prints one",
     });
   }
-  return trustedKey(pem, path);
+  return publicKeyFrom(pem, path);
 }
 
-function trustedKey(pem: string, path: string): TrustedKey {
+/** A public key from its SPKI PEM; `path` is where it came from. @throws StellaError usage */
+export function publicKeyFrom(pem: string, path: string): TrustedKey {
   try {
     const key = createPublicKey(pem);
     const algorithm = algorithmOf(key);

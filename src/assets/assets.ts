@@ -1,0 +1,43 @@
+/**
+ * What the binary carries besides the program: one file is copied to a machine, and all else that its operators need comes
+ * out of it. The dashboard, rules and runbook are those of dashboards/, the units those of systemd/ beside this file; the
+ * SBOM is rendered. Text comes in by import, so it is the same in every form and needs no file at run time.
+ *
+ * Here are also facts about the binary's own bytes (self.ts).
+ */
+import dashboard from "../../dashboards/export-center-observability.json" with { type: "text" };
+import runbook from "../../dashboards/observability.md" with { type: "text" };
+import prometheus from "../../dashboards/prometheus.yml" with { type: "text" };
+import rulesTest from "../../dashboards/export-center.rules.test.yml" with { type: "text" };
+import rules from "../../dashboards/export-center.rules.yml" with { type: "text" };
+import lock from "../../deno.lock" with { type: "text" };
+import { build } from "../version.ts";
+import { renderSbom } from "./sbom.ts";
+import verifyUnit from "./systemd/stella-verify@.service" with { type: "text" };
+import unit from "./systemd/stella.service" with { type: "text" };
+
+export type AssetKind = "dashboard" | "rules" | "scrape" | "runbook" | "unit" | "sbom";
+
+export interface Asset {
+  /** Relative, below `dashboards/` or `systemd/`, or `sbom.cdx.json`. */
+  path: string;
+  bytes: Uint8Array;
+  kind: AssetKind;
+}
+
+/** Everything, sorted by the bytes of the path; the same in each run of the same build. It is the payload of `kit`. */
+export function assets(): Asset[] {
+  const { version, commit } = build();
+  const sbom = renderSbom(lock, { version, commit, deno: Deno.version.deno });
+  const texts: [string, AssetKind, string][] = [
+    ["dashboards/export-center-observability.json", "dashboard", dashboard],
+    ["dashboards/export-center.rules.test.yml", "rules", rulesTest],
+    ["dashboards/export-center.rules.yml", "rules", rules],
+    ["dashboards/observability.md", "runbook", runbook],
+    ["dashboards/prometheus.yml", "scrape", prometheus],
+    ["sbom.cdx.json", "sbom", sbom],
+    ["systemd/stella-verify@.service", "unit", verifyUnit],
+    ["systemd/stella.service", "unit", unit],
+  ];
+  return texts.map(([path, kind, text]) => ({ path, bytes: new TextEncoder().encode(text), kind }));
+}

@@ -1,0 +1,138 @@
+/**
+ * The build's own SBOM: CycloneDX 1.6 JSON, rendered from deno.lock. No serial number and no time, so that one build always
+ * gives the same bytes; no digest of stella itself, which carries this text.
+ */
+
+export interface Built {
+  version: string;
+  /** 40 hex digits or `unknown`. */
+  commit: string;
+  /** The version of the Deno that runs it; it is part of every form of the binary. */
+  deno: string;
+}
+
+interface Package {
+  integrity?: string;
+  dependencies?: string[];
+}
+
+interface Lock {
+  specifiers?: Record<string, string>;
+  npm?: Record<string, Package>;
+}
+
+/** Packages that only the tests import; what only they need is no part of the binary. */
+const testOnly = ["fast-check", "@sigstore/bundle", "@sigstore/verify"];
+
+/**
+ * The document, with a line end. Components are sorted by name and version.
+ * @param lock the text of deno.lock, version 5
+ * @throws Error where the lock names a package that it does not hold
+ */
+export function renderSbom(lock: string, built: Built): string {
+  const { specifiers = {}, npm = {} } = JSON.parse(lock) as Lock;
+  const roots = rootsOf(specifiers);
+  const keys = [...reachable(roots, npm)].sort();
+  const document = {
+    $schema: "http://cyclonedx.org/schema/bom-1.6.schema.json",
+    bomFormat: "CycloneDX",
+    specVersion: "1.6",
+    version: 1,
+    metadata: { lifecycles: [{ phase: "build" }], component: program(built) },
+    components: [platform(built.deno), ...keys.map((key) => component(key, npm[key]))],
+    dependencies: [
+      { ref: programRef(built), dependsOn: [denoRef(built.deno), ...roots.map(refOf).sort()] },
+      ...keys.map((key) => ({
+        ref: refOf(key),
+        dependsOn: dependenciesOf(key, npm).map(refOf).sort(),
+      })),
+    ],
+  };
+  return `${JSON.stringify(document, null, 2)}\n`;
+}
+
+/** Keys of the npm packages that the program imports; `npm:NAME@REQUIREMENT` → the version that was chosen. */
+function rootsOf(specifiers: Record<string, string>): string[] {
+  return Object.entries(specifiers).flatMap(([specifier, version]) => {
+    const name = /^npm:(@?[^@]+)@/.exec(specifier)?.[1];
+    return name === undefined || testOnly.includes(name) ? [] : [`${name}@${version}`];
+  });
+}
+
+function reachable(roots: string[], npm: Record<string, Package>): Set<string> {
+  const seen = new Set<string>();
+  const visit = (key: string) => {
+    if (seen.has(key)) return;
+    seen.add(key);
+    dependenciesOf(key, npm).forEach(visit);
+  };
+  roots.forEach(visit);
+  return seen;
+}
+
+/** The lock writes a dependency as NAME where it holds one version of it, else as NAME@VERSION. */
+function dependenciesOf(key: string, npm: Record<string, Package>): string[] {
+  const found = npm[key];
+  if (found === undefined) throw new Error(`Cannot render the SBOM: deno.lock lacks ${key}`);
+  return (found.dependencies ?? []).map((dependency) => {
+    const exact = npm[dependency] !== undefined;
+    const whole = exact ? dependency : Object.keys(npm).find((k) => parse(k).name === dependency);
+    if (whole === undefined) {
+      throw new Error(`Cannot render the SBOM: deno.lock lacks ${dependency}`);
+    }
+    return whole;
+  });
+}
+
+/** `@scope/name@1.2.3_peer@4.5.6`: the part from the underscore on tells which peer it was paired with. */
+function parse(key: string): { name: string; version: string } {
+  const [, name = key, version = ""] = /^(@?[^@]+)@([^_]+)/.exec(key) ?? [];
+  return { name, version };
+}
+
+/** The package URL, which serves as bom-ref too. */
+function refOf(key: string): string {
+  const { name, version } = parse(key);
+  return `pkg:npm/${name.replace("@", "%40")}@${version}`;
+}
+
+function component(key: string, found: Package | undefined): unknown {
+  const { name, version } = parse(key);
+  const [, group, short = name] = /^(@[^/]+)\/(.+)$/.exec(name) ?? [];
+  const sha512 = /^sha512-(.+)$/.exec(found?.integrity ?? "")?.[1];
+  return {
+    type: "library",
+    "bom-ref": refOf(key),
+    ...(group === undefined ? {} : { group }),
+    name: short,
+    version,
+    purl: refOf(key),
+    ...(sha512 === undefined
+      ? {}
+      : { hashes: [{ alg: "SHA-512", content: Uint8Array.fromBase64(sha512).toHex() }] }),
+  };
+}
+
+function program(built: Built): unknown {
+  return {
+    type: "application",
+    "bom-ref": programRef(built),
+    name: "stella",
+    version: built.version,
+    purl: programRef(built),
+    properties: [{ name: "stella:commit", value: built.commit }],
+  };
+}
+
+function platform(deno: string): unknown {
+  const ref = denoRef(deno);
+  return { type: "platform", "bom-ref": ref, name: "deno", version: deno, purl: ref };
+}
+
+function programRef({ version }: Built): string {
+  return `pkg:generic/stella@${version}`;
+}
+
+function denoRef(version: string): string {
+  return `pkg:github/denoland/deno@v${version}`;
+}

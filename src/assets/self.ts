@@ -1,0 +1,74 @@
+/**
+ * The end of the portable binary: where its parts lie, and the sha256 of every byte before that digest. Written by the
+ * build, read by the launcher at each start (places only) and by `stella version --check` (the digest too).
+ *
+ *   imageOffset, imageSize, scriptOffset, scriptSize (8 bytes each, little endian) | sha256 (32) | "STELLAv1"
+ */
+import { Buffer } from "node:buffer";
+import { createHash } from "node:crypto";
+import { closeSync, fstatSync, openSync, readSync } from "node:fs";
+
+export const trailerMagic = "STELLAv1";
+const placesLength = 32;
+/** The digest and the magic: what the digest does not cover. */
+const endLength = 32 + trailerMagic.length;
+
+/** Bytes from the start of the file. */
+export interface Places {
+  imageOffset: number;
+  imageSize: number;
+  scriptOffset: number;
+  scriptSize: number;
+}
+
+export interface SelfCheck {
+  ok: boolean;
+  /** Hex, as the build wrote it; absent where the file does not end as a portable stella does. */
+  expected?: string;
+  /** Hex, recomputed from the file's bytes. */
+  found: string;
+}
+
+/** The first part of the trailer; the digest of all bytes up to its end, and the magic, follow it. */
+export function encodePlaces(places: Places): Buffer {
+  const bytes = Buffer.alloc(placesLength);
+  const { imageOffset, imageSize, scriptOffset, scriptSize } = places;
+  [imageOffset, imageSize, scriptOffset, scriptSize].forEach((value, index) => {
+    bytes.writeBigUInt64LE(BigInt(value), index * 8);
+  });
+  return bytes;
+}
+
+/**
+ * Recomputes the digest of a portable binary (97 MB: 0.1 s). It tells damage and accidents; whoever can replace the file
+ * can replace the digest too, so for trust compare the file with a signed manifest (`stella status --manifest`).
+ * @param path the binary's own path; STELLA_SELF under the portable form
+ * @throws the system's error where the file cannot be read
+ */
+export function checkSelf(path: string): SelfCheck {
+  const file = openSync(path, "r");
+  try {
+    const { size } = fstatSync(file);
+    const covered = Math.max(0, size - endLength);
+    const found = digestOf(file, covered);
+    const end = Buffer.alloc(endLength);
+    readSync(file, end, 0, endLength, covered);
+    if (end.toString("latin1", 32) !== trailerMagic) return { ok: false, found };
+    const expected = end.toString("hex", 0, 32);
+    return { ok: expected === found, expected, found };
+  } finally {
+    closeSync(file);
+  }
+}
+
+function digestOf(file: number, length: number): string {
+  const hash = createHash("sha256");
+  const buffer = Buffer.allocUnsafe(1024 * 1024);
+  for (let at = 0; at < length;) {
+    const count = readSync(file, buffer, 0, Math.min(buffer.length, length - at), at);
+    if (count === 0) break;
+    hash.update(buffer.subarray(0, count));
+    at += count;
+  }
+  return hash.digest("hex");
+}

@@ -1,0 +1,60 @@
+/**
+ * The base of `deno compile`: denort, Deno's run time without its tools, of the very version of Deno. The compiler takes
+ * DENORT_BIN, else a zip in Deno's cache, else it downloads that zip, without a limit of time; so it is asked for here first.
+ */
+import { StellaError } from "../errors.ts";
+import { run } from "./run.ts";
+
+const probeLimit = 10_000;
+
+/**
+ * Makes sure that `deno compile` will find denort, or can download it.
+ * @throws StellaError usage, with the ways to get it
+ */
+export async function assertDenort(): Promise<void> {
+  const chosen = Deno.env.get("DENORT_BIN");
+  if (chosen !== undefined && chosen !== "") return await assertFile(chosen);
+  const zip = `release/v${Deno.version.deno}/denort-${Deno.build.target}.zip`;
+  const cached = `${await denoDirectory()}/dl/${zip}`;
+  if (await isFile(cached)) return;
+  const url = `https://dl.deno.land/${zip}`;
+  const trouble = await probe(url);
+  if (trouble === undefined) return;
+  throw new StellaError("usage", `Cannot compile: ${url} cannot be had (${trouble})`, {
+    hint: [
+      "one of these helps:",
+      `  put that file, from a machine that has it, at ${cached}`,
+      "  set DENORT_BIN to the path of the unpacked denort",
+      "  deno task build:portable builds one file without it (Linux x86-64, needs a C compiler)",
+    ].join("\n"),
+  });
+}
+
+async function assertFile(path: string): Promise<void> {
+  if (await isFile(path)) return;
+  throw new StellaError(
+    "usage",
+    `Cannot compile: DENORT_BIN names no file: ${JSON.stringify(path)}`,
+  );
+}
+
+async function isFile(path: string): Promise<boolean> {
+  return (await Deno.stat(path).catch(() => undefined))?.isFile ?? false;
+}
+
+async function denoDirectory(): Promise<string> {
+  const { stdout } = await run(Deno.execPath(), ["info", "--json", "--no-config"]);
+  return (JSON.parse(stdout) as { denoDir: string }).denoDir;
+}
+
+/** What keeps a URL from being downloaded, or undefined. */
+async function probe(url: string): Promise<string | undefined> {
+  try {
+    const answer = await fetch(url, { method: "HEAD", signal: AbortSignal.timeout(probeLimit) });
+    return answer.ok ? undefined : `status ${answer.status}`;
+  } catch (cause) {
+    return (cause as Error).name === "TimeoutError"
+      ? `no answer in ${probeLimit / 1000} s`
+      : "no connection";
+  }
+}

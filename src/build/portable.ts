@@ -1,0 +1,127 @@
+/** `deno task build:portable`: dist/stella from the launcher, Deno's own executable and dist/stella.js, without denort. */
+import { createHash } from "node:crypto";
+import { encodePlaces, trailerMagic } from "../assets/self.ts";
+import { StellaError } from "../errors.ts";
+import { launcherConfig } from "./launcher_config.ts";
+import { run } from "./run.ts";
+import { type Script, setTime } from "./script.ts";
+import { starts } from "./starts.ts";
+
+const pageSize = 4096;
+const sources = new URL(".", import.meta.url).pathname;
+
+/**
+ * Builds `directory`/stella. The same script, Deno and compiler give the same bytes.
+ * @throws StellaError usage where the machine or its tools do not fit, internal where the compiler fails
+ */
+export async function buildPortable(script: Script, directory: string): Promise<string> {
+  assertPlatform();
+  const partial = await Deno.makeTempDir({ dir: directory, prefix: ".portable-" });
+  try {
+    const image = await Deno.readFile(Deno.execPath());
+    const launcher = await compileLauncher(partial, glibcMinorOf(image));
+    const path = `${partial}/stella`;
+    await writeParts(path, parts(launcher, image, await Deno.readFile(script.path)));
+    await setTime(path, script.stamp);
+    await assertStarts(path);
+    await Deno.rename(path, `${directory}/stella`);
+  } finally {
+    await Deno.remove(partial, { recursive: true });
+  }
+  return `${directory}/stella`;
+}
+
+function assertPlatform(): void {
+  const { os, arch } = Deno.build;
+  if (os === "linux" && arch === "x86_64" && Deno.build.env === "gnu") return;
+  throw new StellaError("usage", `Cannot build the portable form on ${Deno.build.target}`, {
+    hint: "its launcher is for Linux on x86-64 with glibc only; deno task build has no such limit",
+  });
+}
+
+/** What does not start never gets the name under which it would be copied to other machines. */
+async function assertStarts(path: string): Promise<void> {
+  if (await starts(path)) return;
+  const { stderr } = await run(path, ["version"], { clearEnv: true, limit: 30_000 });
+  throw new StellaError("internal", `Cannot start what was built: ${stderr.trim()}`);
+}
+
+/** The launcher's bytes; the configuration is generated beside it. */
+async function compileLauncher(directory: string, glibcMinor: number): Promise<Uint8Array> {
+  await Deno.writeTextFile(`${directory}/launcher_config.h`, launcherConfig(glibcMinor));
+  const output = `${directory}/launcher`;
+  const args = [...compilerFlags, `-I${directory}`, `-I${sources}`, "-o", output];
+  const compiler = await findCompiler();
+  const { code, stderr } = await run(compiler, [...args, `${sources}launcher.c`]);
+  if (code === 0) return await Deno.readFile(output);
+  throw new StellaError(
+    "internal",
+    `Cannot compile the launcher with ${compiler}: ${stderr.trim()}`,
+    {
+      hint: "it needs the C library's headers (Debian: gcc and libc6-dev)",
+    },
+  );
+}
+
+/** Nothing of a C library, no addresses or names that depend on the place of the sources. */
+const compilerFlags = [
+  "-std=gnu11",
+  "-O2",
+  "-Wall",
+  "-Wextra",
+  "-ffreestanding",
+  "-nostdlib",
+  "-static",
+  "-fno-pie",
+  "-no-pie",
+  "-fno-stack-protector",
+  "-fno-asynchronous-unwind-tables",
+  "-Wl,--build-id=none",
+  "-Wl,-z,noexecstack",
+  "-s",
+];
+
+async function findCompiler(): Promise<string> {
+  const chosen = Deno.env.get("CC");
+  const candidates = chosen ? [chosen] : ["cc", "gcc", "clang"];
+  for (const name of candidates) {
+    if ((await run(name, ["--version"])).code === 0) return name;
+  }
+  throw new StellaError("usage", `Cannot build the launcher: found no ${candidates.join(", ")}`, {
+    hint: "install a C compiler (Debian: apt install gcc libc6-dev) or set CC",
+  });
+}
+
+/** The newest GLIBC_2.N that stands in the executable's table of names, in its first megabytes. */
+export function glibcMinorOf(image: Uint8Array): number {
+  const head = new TextDecoder("latin1").decode(image.subarray(0, 4 * 1024 * 1024));
+  const minors = [...head.matchAll(/GLIBC_2\.(\d+)/g)].map((match) => Number(match[1]));
+  if (minors.length > 0) return Math.max(...minors);
+  throw new StellaError(
+    "internal",
+    "Cannot tell which glibc Deno needs: it names no GLIBC_2 version",
+  );
+}
+
+function parts(launcher: Uint8Array, image: Uint8Array, script: Uint8Array): Uint8Array[] {
+  const padding = new Uint8Array((pageSize - launcher.length % pageSize) % pageSize);
+  const imageOffset = launcher.length + padding.length;
+  const scriptOffset = imageOffset + image.length;
+  const places = { imageOffset, imageSize: image.length, scriptOffset, scriptSize: script.length };
+  return [launcher, padding, image, script, encodePlaces(places)];
+}
+
+async function writeParts(path: string, covered: Uint8Array[]): Promise<void> {
+  const hash = createHash("sha256");
+  const magic = new TextEncoder().encode(trailerMagic);
+  using file = await Deno.open(path, { write: true, createNew: true, mode: 0o755 });
+  const writer = file.writable.getWriter();
+  for (const part of covered) {
+    hash.update(part);
+    await writer.write(part as Uint8Array<ArrayBuffer>);
+  }
+  await writer.write(hash.digest());
+  await writer.write(magic);
+  await writer.close();
+  await Deno.chmod(path, 0o755);
+}

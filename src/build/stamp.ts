@@ -1,0 +1,45 @@
+/** Which commit is built, and when it was made: the build's only facts that are not in the files themselves. */
+import { StellaError } from "../errors.ts";
+import { run } from "./run.ts";
+
+export interface Stamp {
+  /** 40 hex digits, or `unknown` where the sources lie in no Git checkout. */
+  commit: string;
+  /** RFC 3339, seconds. */
+  date: string;
+  /** Whether files differ from the commit. */
+  modified: boolean;
+}
+
+/**
+ * The commit of `root` and its time. Without a commit the date is SOURCE_DATE_EPOCH, else 1980-01-01: never the clock,
+ * so that the same files give the same bytes.
+ */
+export async function readStamp(root: string): Promise<Stamp> {
+  const git = (...args: string[]) => run("git", ["-C", root, ...args]);
+  const shown = await git("show", "--no-patch", "--format=%H %ct", "HEAD");
+  const [, commit, seconds] = /^([0-9a-f]{40}) (\d+)\s*$/.exec(shown.stdout) ?? [];
+  if (shown.code !== 0 || commit === undefined) {
+    return { commit: "unknown", date: dateOf(epochFromEnvironment()), modified: false };
+  }
+  const status = await git("status", "--porcelain", "--untracked-files=all");
+  return { commit, date: dateOf(Number(seconds)), modified: status.stdout !== "" };
+}
+
+/** The line that the build puts before the bundle; src/version.ts reads it. */
+export function stampLine({ commit, date }: Stamp): string {
+  return `globalThis.STELLA_BUILD=${JSON.stringify({ commit, date })};\n`;
+}
+
+function epochFromEnvironment(): number {
+  const text = Deno.env.get("SOURCE_DATE_EPOCH");
+  if (text === undefined || text === "") return Date.UTC(1980, 0, 1) / 1000;
+  if (/^\d{1,11}$/.test(text)) return Number(text);
+  throw new StellaError("usage", `Cannot build: SOURCE_DATE_EPOCH is ${JSON.stringify(text)}`, {
+    hint: "give whole seconds since 1970, or unset it",
+  });
+}
+
+function dateOf(seconds: number): string {
+  return new Date(seconds * 1000).toISOString().replace(".000Z", "Z");
+}

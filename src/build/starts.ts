@@ -1,0 +1,13 @@
+/** The proof that a built file is stella: it is started. */
+import { version } from "../version.ts";
+import { run } from "./run.ts";
+
+/** Whether the file, with an empty environment, answers `version` with this version within 30 s. */
+export async function starts(path: string): Promise<boolean> {
+  try {
+    const { code, stdout } = await run(path, ["version"], { clearEnv: true, limit: 30_000 });
+    return code === 0 && stdout.includes(version);
+  } catch {
+    return false; // the system cannot execute it at all
+  }
+}

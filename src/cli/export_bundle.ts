@@ -1,0 +1,223 @@
+/** `stella export bundle`: profile, key and output put together, then the way out. */
+import { basename, dirname, join } from "node:path";
+import { StellaError } from "../errors.ts";
+import { loadSigner, type MadeKey } from "../attest/sign/keys.ts";
+import type { Signer } from "../attest/sign/signer.ts";
+import { type Compression, type Layout, manifestName } from "../bundle/manifest.ts";
+import { checkName, isName, shown } from "../bundle/names.ts";
+import { pathFault } from "../bundle/paths.ts";
+import { loadConfig } from "../config/load.ts";
+import { requireStateDirectory } from "../config/paths.ts";
+import type { Profile } from "../config/profile.ts";
+import { checkLayout, exportBundle, type ExportOptions, planExport } from "../export/export.ts";
+import { parseInput } from "../export/inputs.ts";
+import type { ExportReport } from "../export/report.ts";
+import { parseVolumeSize } from "../export/volume_size.ts";
+import { build } from "../version.ts";
+import { breathe } from "./breathe.ts";
+import type { Host } from "./host.ts";
+import type { CommonOptions, Result } from "./program.ts";
+import { ProgressLine } from "./progress.ts";
+import { type PushFlags, pushTo } from "./push_bundle.ts";
+import { machineSigner, recipeOf } from "./recipe.ts";
+import { counted, sizeText } from "./render.ts";
+
+export interface ExportFlags extends CommonOptions, PushFlags {
+  profile?: string;
+  manifest: string;
+  input?: string[];
+  key?: string;
+  tenant: string;
+  compression?: Compression;
+  layout: Layout;
+  volumeSize?: string;
+  push?: string;
+  includeSelf?: boolean;
+  force?: boolean;
+  dryRun?: boolean;
+}
+
+export async function exportBundleCommand(flags: ExportFlags, host: Host): Promise<Result> {
+  const directory = outputDirectory(flags.manifest);
+  const parts = await partsOf(flags, host);
+  if (flags.dryRun) return dryRun(parts);
+  const { signer, made } = signerFor(flags, host);
+  const line = new ProgressLine(host, flags.quiet === true || flags.json === true);
+  try {
+    const report = await exportBundle({
+      ...parts,
+      directory,
+      signer,
+      force: flags.force === true,
+      uuid: host.uuid,
+      breathe: breathe(host),
+      progress: (stage, done, total) => line.update(stage, done, total),
+    });
+    line.end();
+    const pushed = flags.push === undefined
+      ? undefined
+      : await pushTo(directory, flags.push, flags, host);
+    return exported(report, directory, made, pushed?.text ?? "", pushed?.json);
+  } finally {
+    line.end();
+  }
+}
+
+/** An export's manifest has to be called manifest.json: everything else finds it by that name. */
+function outputDirectory(manifest: string): string {
+  if (basename(manifest) === manifestName) return dirname(manifest);
+  throw new StellaError(
+    "usage",
+    `Cannot write the manifest to ${shown(manifest)}: it has to be called ${manifestName}`,
+    {
+      hint: `for example: --manifest out/${manifestName}`,
+    },
+  );
+}
+
+type Parts = Omit<
+  ExportOptions,
+  "directory" | "signer" | "force" | "uuid" | "breathe" | "progress"
+>;
+
+async function partsOf(flags: ExportFlags, host: Host): Promise<Parts> {
+  checkName("tenant", flags.tenant);
+  const profile = await findProfile(profileName(flags), flags, host);
+  const volumeSize = flags.volumeSize === undefined ? undefined : parseVolumeSize(flags.volumeSize);
+  checkLayout(flags.layout, volumeSize);
+  return {
+    ...recipeOf(profile, host.environment),
+    profile: profile.name,
+    tenant: flags.tenant,
+    sources: profile.sources,
+    layout: flags.layout,
+    compression: flags.compression ?? profile.compression,
+    ...(volumeSize === undefined ? {} : { volumeSize }),
+    ...(flags.includeSelf ? { self: selfPath() } : {}),
+  };
+}
+
+/** Not a required option for commander, which would then ask for it under `verify` and `push` too. */
+function profileName(flags: ExportFlags): string {
+  if (flags.profile !== undefined) return checkName("profile", flags.profile);
+  throw new StellaError("usage", "Cannot export: no profile was named", {
+    hint: "for example: stella export bundle --profile kit --manifest out/manifest.json",
+  });
+}
+
+async function findProfile(name: string, flags: ExportFlags, host: Host): Promise<Profile> {
+  const checks = { isName, pathFault };
+  const { config } = await loadConfig(
+    { flag: flags.config, environment: host.environment },
+    checks,
+  );
+  const inputs = (flags.input ?? []).map(parseInput);
+  const known = config.profiles.get(name);
+  if (known !== undefined) return { ...known, sources: [...known.sources, ...inputs] };
+  if (inputs.length > 0) {
+    return {
+      name,
+      kind: "files",
+      sources: inputs,
+      compression: "zstd",
+      targets: [],
+    };
+  }
+  throw new StellaError(
+    "usage",
+    `Cannot export the profile ${shown(name)}: it is not configured`,
+    {
+      hint: `give it something to pack with --input PATH, or use one of: ${
+        [...config.profiles.keys()].join(", ")
+      }`,
+    },
+  );
+}
+
+function selfPath(): string {
+  const { form } = build();
+  if (form === "compiled") return Deno.execPath();
+  const self = Deno.env.get("STELLA_SELF");
+  if (form === "portable" && self !== undefined) return self;
+  throw new StellaError(
+    "usage",
+    "Cannot include this program: it runs from its source, not as one binary",
+    {
+      hint: "build it with `deno task build` or `deno task build:portable`, and run the binary",
+    },
+  );
+}
+
+function signerFor(flags: ExportFlags, host: Host): { signer: Signer; made?: MadeKey } {
+  if (flags.key !== undefined) return { signer: loadSigner(flags.key) };
+  return machineSigner(requireStateDirectory(host.environment));
+}
+
+function dryRun(parts: Parts): Result {
+  const plan = planExport(parts);
+  const facts = {
+    profile: parts.profile,
+    tenant: parts.tenant,
+    files: plan.files,
+    bytes: plan.bytes,
+    created: new Date(plan.created * 1000).toISOString().replace(".000", ""),
+  };
+  return {
+    code: 0,
+    json: {
+      ok: true,
+      code: 0,
+      dryRun: true,
+      bundle: facts,
+      emptyDirectories: plan.empty,
+      files: [],
+    },
+    text: `would export  ${facts.profile} of ${facts.created}: ${counted(plan.files, "file")}, ${
+      sizeText(plan.bytes)
+    }\n`,
+  };
+}
+
+function exported(
+  report: ExportReport,
+  directory: string,
+  made: MadeKey | undefined,
+  pushedText: string,
+  pushed: unknown,
+): Result {
+  const { profile, tenant, created, bundleDigest, payload } = report;
+  const lines = [
+    `exported  ${profile} of ${created} into ${directory}`,
+    `  payload   ${counted(payload.files, "file")}, ${sizeText(payload.bytes)}, in a bundle of ${
+      sizeText(report.bundleBytes)
+    }`,
+    `  digest    sha256:${bundleDigest}`,
+    `  signed by ${report.keyid}`,
+    ...(made === undefined ? [] : [
+      `  A new key was made for this machine: ${made.keyPath}`,
+      `  Others need ${made.publicPath} to verify; bring it to them another way than the bundle.`,
+    ]),
+    `  check it: stella export bundle verify --manifest ${join(directory, manifestName)}`,
+  ];
+  return {
+    code: 0,
+    json: {
+      ok: true,
+      code: 0,
+      verdict: "exported",
+      bundle: {
+        profile,
+        tenant,
+        bundleDigest,
+        created,
+        files: payload.files,
+        bytes: payload.bytes,
+      },
+      signer: { keyid: report.keyid, ...(made === undefined ? {} : { made: made.keyPath }) },
+      findings: [],
+      files: report.files,
+      ...(pushed === undefined ? {} : { pushed }),
+    },
+    text: lines.join("\n") + "\n" + pushedText,
+  };
+}

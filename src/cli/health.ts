@@ -1,0 +1,18 @@
+/** `stella health`: readiness of a running service by exit code, for hosts without curl: 0 ready, 1 not. */
+import { escaped } from "../bundle/names.ts";
+import { askService } from "./ask_service.ts";
+import type { Host } from "./host.ts";
+import type { CommonOptions, Result } from "./program.ts";
+
+/** @throws StellaError internal (1 as well) where nobody answers */
+export async function runHealth(
+  options: CommonOptions & { url?: string },
+  host: Host,
+): Promise<Result> {
+  const { status, text } = await askService(options.url, "/health/readiness?verbose", host);
+  const ok = status === 200;
+  const code = ok ? 0 : 1;
+  // The lines are another program's text, even if it should be ours.
+  const lines = text.split("\n").map(escaped).filter((line) => line !== "");
+  return { code, json: { ok, code, checks: lines }, text: lines.join("\n") + "\n" };
+}

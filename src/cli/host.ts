@@ -1,0 +1,15 @@
+/** What the process lends to a command; main.ts makes the real one, tests make their own. */
+export interface Host {
+  environment: (name: string) => string | undefined;
+  stdout: (text: string) => void;
+  stderr: (text: string) => void;
+  /** Columns of the terminal on stderr; undefined where it is none. */
+  columns: () => number | undefined;
+  /** Milliseconds since 1970. */
+  now: () => number;
+  uuid: () => string;
+  /** Aborted by SIGINT and SIGTERM. */
+  stop: AbortSignal;
+  /** The module to start a worker of this very program from. */
+  mainUrl: string;
+}

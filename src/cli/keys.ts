@@ -1,0 +1,105 @@
+/** `stella keys`: make a key, show keys, trust a key. */
+import { existsSync, mkdirSync, readFileSync } from "node:fs";
+import { basename, join } from "node:path";
+import { ioError, StellaError } from "../errors.ts";
+import type { Algorithm } from "../attest/dsse.ts";
+import { keysInDirectory, readPublicKey, type TrustedKey } from "../attest/check/trust.ts";
+import { generateKey, publicOf } from "../attest/sign/keys.ts";
+import { writeNew } from "../bundle/durable.ts";
+import { escaped, shown } from "../bundle/names.ts";
+import {
+  keyDirectory,
+  requireStateDirectory,
+  stateDirectory,
+  trustDirectories,
+} from "../config/paths.ts";
+import type { Host } from "./host.ts";
+import type { CommonOptions, Result } from "./program.ts";
+
+export async function generateCommand(
+  options: CommonOptions & { algorithm: Algorithm; out?: string },
+  host: Host,
+): Promise<Result> {
+  const path = options.out ??
+    join(keyDirectory(requireStateDirectory(host.environment)), "signing.key");
+  const made = generateKey(path, options.algorithm);
+  return await Promise.resolve({
+    code: 0,
+    json: { ok: true, code: 0, algorithm: options.algorithm, ...made },
+    text:
+      `made the key ${made.keyPath}\n  public    ${made.publicPath}\n  keyid     ${made.keyid}\n`,
+  });
+}
+
+export async function showCommand(
+  options: CommonOptions & { public?: boolean; key?: string },
+  host: Host,
+): Promise<Result> {
+  if (options.public) return await Promise.resolve(showPublic(options.key, host));
+  const keys = trusted(host);
+  const lines = keys.map((key) => `${key.keyid}  ${key.algorithm}  ${escaped(key.path)}`);
+  return {
+    code: 0,
+    json: {
+      ok: true,
+      code: 0,
+      keys: keys.map(({ keyid, name, path, algorithm }) => ({ keyid, name, path, algorithm })),
+    },
+    text: lines.length === 0
+      ? "no key is trusted here yet: `stella keys generate` makes one, `stella keys trust FILE` takes one\n"
+      : lines.join("\n") + "\n",
+  };
+}
+
+function showPublic(named: string | undefined, host: Host): Result {
+  const path = named ?? join(keyDirectory(requireStateDirectory(host.environment)), "signing.key");
+  if (!existsSync(path)) {
+    throw new StellaError("usage", `Cannot show the key ${shown(path)}: there is none`, {
+      hint: "make one with `stella keys generate`",
+    });
+  }
+  const { pem, keyid } = publicOf(path);
+  return { code: 0, json: { ok: true, code: 0, keyid, pem }, text: pem };
+}
+
+function trusted(host: Host): TrustedKey[] {
+  const state = stateDirectory(host.environment);
+  const own = state === undefined ? [] : [keyDirectory(state)];
+  return [...own, ...trustDirectories(host.environment)].flatMap(keysInDirectory);
+}
+
+export async function trustCommand(
+  _options: CommonOptions,
+  host: Host,
+  args: string[],
+): Promise<Result> {
+  const key = readPublicKey(args[0]!);
+  const directory = trustDirectories(host.environment).at(-1)!;
+  const target = join(directory, `${basename(key.path).replace(/\.pub$/, "")}.pub`);
+  if (existsSync(target)) {
+    const known = readPublicKey(target).keyid === key.keyid;
+    if (!known) {
+      throw new StellaError(
+        "usage",
+        `Cannot trust ${shown(key.path)}: ${shown(target)} is another key`,
+        {
+          hint: "rename the file, or take the other key away first",
+        },
+      );
+    }
+  } else addTrust(directory, target, key.path);
+  return await Promise.resolve({
+    code: 0,
+    json: { ok: true, code: 0, keyid: key.keyid, path: target },
+    text: `trusted ${key.keyid}\n  kept in   ${target}\n`,
+  });
+}
+
+function addTrust(directory: string, target: string, from: string): void {
+  try {
+    mkdirSync(directory, { recursive: true, mode: 0o755 });
+  } catch (error) {
+    throw ioError("Cannot make the trust directory", directory, error);
+  }
+  writeNew(target, readFileSync(from), 0o644);
+}

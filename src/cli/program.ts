@@ -1,0 +1,258 @@
+/**
+ * The command line: which commands there are, their options and their help. Each command's work lies in a file of its own that
+ * is loaded when it is called, so that `stella version` does not pay for the server.
+ */
+import { Command, CommanderError, Option } from "commander";
+import { exitCodes } from "../errors.ts";
+import type { Host } from "./host.ts";
+import { asStellaError, errorJson, errorText } from "./render.ts";
+
+export interface CommonOptions {
+  config?: string;
+  json?: boolean;
+  quiet?: boolean;
+}
+
+/** What a command gives back: its exit code, and its one result for --json or the text for a person. */
+export interface Result {
+  code: number;
+  json: unknown;
+  text: string;
+}
+
+type Work = (options: never, host: Host, args: string[]) => Promise<Result>;
+
+/** Runs one command line. @returns the exit code; nothing below ends the process */
+export async function run(args: string[], host: Host): Promise<number> {
+  let code: number = exitCodes.internal;
+  const program = commands(host, (result) => code = result);
+  try {
+    await program.parseAsync(args, { from: "user" });
+    return code;
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : exitCodes.usage;
+    host.stderr(errorText(asStellaError(error)));
+    return exitCodes.internal;
+  }
+}
+
+const codesHelp = `
+Exit codes:
+  0 ok   1 internal   2 usage or configuration   3 manifest unreadable   4 signature invalid
+  5 signer not trusted   6 file missing   7 digest or size differs   8 unexpected content
+  9 unsafe path or entry   10 truncated, or volume missing   11 wrong base or rollback
+  12 no space or media error   13 registry   130 interrupted`;
+
+function commands(host: Host, done: (code: number) => void): Command {
+  const program = new Command("stella")
+    .description(
+      "An Export Center in one binary: signed, reproducible bundles for sites behind an air gap",
+    )
+    .exitOverride().configureOutput({ writeOut: host.stdout, writeErr: host.stderr })
+    .enablePositionalOptions().showSuggestionAfterError()
+    .addHelpText("after", codesHelp);
+  const leaf = leafMaker(host, done);
+  exportCommands(program, leaf);
+  serviceCommands(program, leaf);
+  keyCommands(program, leaf);
+  otherCommands(program, leaf);
+  return program;
+}
+
+interface Leaf {
+  (
+    parent: Command,
+    usage: string,
+    about: string,
+    examples: string[],
+    work: () => Promise<Work>,
+  ): Command;
+}
+
+/** Makes a command that does work: common options, examples, and the one place where results and errors are written. */
+function leafMaker(host: Host, done: (code: number) => void): Leaf {
+  return (parent, usage, about, examples, load) => {
+    const command = parent.command(usage).description(about);
+    const shown = examples.map((line) => `\n  ${line}`).join("");
+    common(command).addHelpText("after", `\nExamples:${shown}\n${codesHelp}`);
+    return command.action(async (...given: unknown[]) => {
+      const options = command.opts<CommonOptions>();
+      const name = pathOf(command);
+      done(await perform(name, options, host, given.slice(0, -2).flat() as string[], load));
+    });
+  };
+}
+
+async function perform(
+  name: string,
+  options: CommonOptions,
+  host: Host,
+  args: string[],
+  load: () => Promise<Work>,
+): Promise<number> {
+  try {
+    const result = await (await load())(options as never, host, args);
+    if (options.json) {
+      host.stdout(JSON.stringify({ command: name, ...result.json as object }) + "\n");
+    } else if (!options.quiet || result.code !== 0) host.stdout(result.text);
+    return result.code;
+  } catch (thrown) {
+    const error = asStellaError(thrown);
+    if (options.json) host.stdout(JSON.stringify(errorJson(name, error)) + "\n");
+    else host.stderr(errorText(error));
+    return error.exitCode;
+  }
+}
+
+function common(command: Command): Command {
+  return command
+    .option("--config <file>", "configuration file")
+    .option("--json", "print one result object on stdout")
+    .option("--quiet", "print nothing but errors");
+}
+
+function pathOf(command: Command): string {
+  const names: string[] = [];
+  for (let c: Command | null = command; c?.parent; c = c.parent) names.unshift(c.name());
+  return names.join(" ");
+}
+
+function group(parent: Command, name: string, about: string): Command {
+  return parent.command(name).description(about).enablePositionalOptions();
+}
+
+const many = (value: string, before: string[] | undefined) => [...(before ?? []), value];
+
+function exportCommands(program: Command, leaf: Leaf): void {
+  const group1 = group(program, "export", "Make, check and carry bundles");
+  const bundle = leaf(group1, "bundle", "Export a profile as a signed bundle", [
+    "stella export bundle --profile kit --manifest out/manifest.json",
+    "stella export bundle --profile advisories --input osv=/srv/osv --manifest out/manifest.json",
+  ], async () => (await import("./export_bundle.ts")).exportBundleCommand)
+    .enablePositionalOptions()
+    .option(
+      "--profile <name>",
+      "configured profile, kit, or a new name together with --input",
+    )
+    .option(
+      "--manifest <path>",
+      "where the manifest goes; the other files lie beside it",
+      "out/manifest.json",
+    )
+    .option("--input <path>", "file or directory to pack, or PREFIX=PATH; repeatable", many)
+    .option("--key <file>", "private key that signs (default: the key of this machine)")
+    .option("--tenant <name>", "whom the export belongs to", "default")
+    .addOption(new Option("--compression <kind>", "of the archive").choices(["zstd", "none"]))
+    .addOption(
+      new Option("--layout <kind>", "of the payload").choices(["archive", "directory"]).default(
+        "archive",
+      ),
+    )
+    .option("--volume-size <size>", "cut the archive: fat32, or a size such as 4G or 700MB")
+    .option("--include-self", "put this program beside the bundle")
+    .option("--force", "replace whatever stands in the way in the output directory")
+    .option("--dry-run", "say what would be packed, write nothing");
+  pushOptions(bundle.option("--push <ref>", "then push to a registry: oci://HOST/REPOSITORY:TAG"));
+  verifyOptions(
+    leaf(bundle, "verify", "Verify a bundle: every byte is the signed one", [
+      "stella export bundle verify --manifest out/manifest.json",
+      "stella export bundle verify --manifest /media/stick --trust signer.pub",
+    ], verifyWork).requiredOption(
+      "--manifest <path>",
+      "manifest.json, or the directory that holds it",
+    ),
+  );
+  verifyOptions(
+    leaf(program, "verify <path>", "Verify the bundle at a path or on a mounted stick", [
+      "stella verify out",
+      "stella verify /media/stick --trust signer.pub --json",
+    ], verifyWork),
+  );
+  pushOptions(
+    leaf(bundle, "push <ref>", "Push a finished bundle to an OCI registry", [
+      "stella export bundle push --manifest out/manifest.json oci://registry.site:5000/exports/kit:latest",
+    ], async () => (await import("./push_bundle.ts")).pushBundleCommand)
+      .requiredOption("--manifest <path>", "manifest.json, or the directory that holds it"),
+  );
+}
+
+const verifyWork = async () => (await import("./verify_bundle.ts")).verifyBundleCommand;
+
+function verifyOptions(command: Command): Command {
+  return command
+    .option("--trust <path>", "public key, or a directory of *.pub; repeatable", many)
+    .option("--trust-from-media", "allow --trust to lie in the bundle or on its medium")
+    .option("--integrity-only", "judge the bytes only, whoever signed them");
+}
+
+function pushOptions(command: Command): Command {
+  return command
+    .option("--plain-http", "speak http to a registry that is not on this machine")
+    .option("--ca <file>", "certificate authority of the registry, PEM")
+    .option("--credentials <file>", "JSON file {username, password}, mode 0600");
+}
+
+function serviceCommands(program: Command, leaf: Leaf): void {
+  leaf(program, "serve", "Run the service: exports API, health, status, metrics", [
+    "stella serve",
+    "stella serve --listen 127.0.0.1:9000 --config /etc/stella/stella.yaml",
+  ], async () => (await import("./service.ts")).serveCommand)
+    .option("--listen <address>", "HOST:PORT (default: STELLA_LISTEN, else 127.0.0.1:8420)");
+  leaf(program, "status", "Show a running service; compare its build with a bundle's manifest", [
+    "stella status",
+    "stella status --manifest out/manifest.json",
+  ], async () => (await import("./service.ts")).statusCommand)
+    .option("--url <url>", "of the service (default: STELLA_URL, else http://127.0.0.1:8420)")
+    .option("--manifest <path>", "manifest.json, or the directory that holds it");
+  leaf(program, "health", "Readiness of a running service, by exit code: 0 ready, 1 not", [
+    "stella health",
+  ], async () => (await import("./service.ts")).healthCommand)
+    .option("--url <url>", "of the service (default: STELLA_URL, else http://127.0.0.1:8420)");
+}
+
+function keyCommands(program: Command, leaf: Leaf): void {
+  const keys = group(program, "keys", "Signing keys and trusted keys");
+  leaf(keys, "generate", "Make a key pair", [
+    "stella keys generate",
+    "stella keys generate --algorithm p256 --out /etc/stella/release.key",
+  ], async () => (await import("./keys.ts")).generateCommand)
+    .addOption(
+      new Option("--algorithm <name>", "of the key").choices(["ed25519", "p256"]).default(
+        "ed25519",
+      ),
+    )
+    .option("--out <file>", "private key file; the public one lies beside it");
+  leaf(keys, "show", "Show the key of this machine and the trusted keys", [
+    "stella keys show",
+    "stella keys show --public > signer.pub",
+  ], async () => (await import("./keys.ts")).showCommand)
+    .option("--public", "print the public key as PEM")
+    .option("--key <file>", "another private key");
+  leaf(keys, "trust <file>", "Trust a public key on this machine", [
+    "stella keys trust signer.pub",
+  ], async () => (await import("./keys.ts")).trustCommand);
+}
+
+function otherCommands(program: Command, leaf: Leaf): void {
+  const assets = group(
+    program,
+    "assets",
+    "What the binary carries: dashboards, rules, runbook, units",
+  );
+  leaf(
+    assets,
+    "list",
+    "List it",
+    ["stella assets list"],
+    async () => (await import("./assets.ts")).listCommand,
+  );
+  leaf(assets, "write <dir>", "Write it", [
+    "stella assets write /tmp/stella",
+    "stella assets write --only systemd /etc/systemd/system",
+  ], async () => (await import("./assets.ts")).writeCommand)
+    .addOption(new Option("--only <kind>", "just these").choices(["systemd", "dashboards"]));
+  leaf(program, "version", "Version, commit, build date and form", [
+    "stella version --check",
+  ], async () => (await import("./version.ts")).versionCommand)
+    .option("--check", "compare the program's bytes with the digest from its build");
+}

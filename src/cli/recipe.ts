@@ -1,0 +1,52 @@
+/** What an export of a profile needs besides its sources: built-in files, time, build and key. For the command and for the service. */
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { StellaError } from "../errors.ts";
+import { assets } from "../assets/assets.ts";
+import { generateKey, loadSigner, type MadeKey } from "../attest/sign/keys.ts";
+import type { Signer } from "../attest/sign/signer.ts";
+import { shown } from "../bundle/names.ts";
+import { earliestCreated } from "../bundle/time.ts";
+import { keyDirectory } from "../config/paths.ts";
+import type { Environment } from "../config/paths.ts";
+import type { Profile } from "../config/profile.ts";
+import type { BuiltinEntry } from "../export/inputs.ts";
+import { build } from "../version.ts";
+
+export interface Recipe {
+  builtin: BuiltinEntry[];
+  epoch?: number;
+  tool: { version: string; commit: string };
+}
+
+/** @throws StellaError usage for a SOURCE_DATE_EPOCH that is none */
+export function recipeOf(profile: Profile, environment: Environment): Recipe {
+  const { version, commit } = build();
+  const epoch = epochOf(profile, environment);
+  return {
+    builtin: profile.kind === "kit" ? assets() : [],
+    ...(epoch === undefined ? {} : { epoch }),
+    tool: { version, commit },
+  };
+}
+
+/** SOURCE_DATE_EPOCH; else for the kit the build's time, since its files have none; else the newest input's. */
+function epochOf(profile: Profile, environment: Environment): number | undefined {
+  const given = environment("SOURCE_DATE_EPOCH");
+  if (given !== undefined && given !== "") {
+    if (/^\d{1,12}$/.test(given)) return Number(given);
+    const text = `Cannot use SOURCE_DATE_EPOCH=${shown(given)}: it is not a count of seconds`;
+    throw new StellaError("usage", text, { hint: "for example: SOURCE_DATE_EPOCH=1767225600" });
+  }
+  if (profile.kind !== "kit") return undefined;
+  const built = Date.parse(build().buildDate) / 1000;
+  return Number.isFinite(built) ? built : earliestCreated;
+}
+
+/** The signing key in the state directory; the first export makes it. */
+export function machineSigner(state: string): { signer: Signer; made?: MadeKey } {
+  const path = join(keyDirectory(state), "signing.key");
+  if (existsSync(path)) return { signer: loadSigner(path) };
+  const made = generateKey(path, "ed25519");
+  return { signer: loadSigner(path), made };
+}

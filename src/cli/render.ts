@@ -1,0 +1,103 @@
+/** Errors, findings and verdicts as text and as JSON. Whatever may come from a bundle is escaped here, on its way to a terminal. */
+import { type ErrorCode, exitCodes, type Finding, messageOf, StellaError } from "../errors.ts";
+import { escaped } from "../bundle/names.ts";
+import type { Verdict } from "../verify/verdict.ts";
+
+/** An error of any kind as a StellaError; what nobody expected is code internal and says so. */
+export function asStellaError(thrown: unknown): StellaError {
+  if (thrown instanceof StellaError) return thrown;
+  return new StellaError("internal", `Unexpected error: ${messageOf(thrown)}`, {
+    cause: thrown,
+    hint: "this is a defect of stella: please report it with the command that you ran",
+  });
+}
+
+export function errorText(error: StellaError): string {
+  const lines = [
+    `error: ${escaped(error.message)} (code ${error.exitCode})`,
+    ...error.findings.map(findingText),
+  ];
+  if (error.hint !== undefined) lines.push(`hint:  ${escaped(error.hint)}`);
+  return lines.join("\n") + "\n";
+}
+
+export function errorJson(command: string, error: StellaError): unknown {
+  return {
+    command,
+    ok: false,
+    code: error.exitCode,
+    error: { message: error.message, ...(error.hint === undefined ? {} : { hint: error.hint }) },
+    findings: error.findings.map(findingJson),
+  };
+}
+
+/** The finding as scripts read it: its code as the number. */
+export function findingJson(finding: Finding): unknown {
+  return { ...finding, code: exitCodes[finding.code as ErrorCode] };
+}
+
+export function findingText(finding: Finding): string {
+  const place = [
+    finding.path === undefined ? "" : escaped(finding.path),
+    finding.range === undefined ? "" : `bytes ${finding.range[0]} to ${finding.range[1]}`,
+    finding.line === undefined ? "" : `line ${finding.line}`,
+  ].filter((part) => part !== "").join(", ");
+  const lines = [`  [${exitCodes[finding.code]}] ${finding.reason}: ${place}`];
+  if (finding.found !== undefined) lines.push(`      found     ${escaped(finding.found)}`);
+  if (finding.expected !== undefined) lines.push(`      expected  ${escaped(finding.expected)}`);
+  if (finding.hint !== undefined) lines.push(`      do        ${escaped(finding.hint)}`);
+  return lines.join("\n");
+}
+
+export function verdictJson(verdict: Verdict): Record<string, unknown> {
+  const { ok, code, bundle, signer, claimedKeyid, filesVerified } = verdict;
+  return {
+    ok,
+    code,
+    verdict: verdict.verdict,
+    ...(bundle === undefined ? {} : { bundle }),
+    ...(signer === undefined ? {} : { signer }),
+    ...(claimedKeyid === undefined ? {} : { claimedKeyid }),
+    filesVerified,
+    findings: verdict.findings.map(findingJson),
+    files: [],
+  };
+}
+
+export function verdictText(verdict: Verdict): string {
+  const { bundle, signer, findings } = verdict;
+  const head = verdict.ok ? verdict.verdict : `REFUSED (code ${verdict.code})`;
+  const what = bundle === undefined ? "" : `  ${bundle.profile} of ${bundle.created}`;
+  const lines = [`${head}${what}`];
+  if (bundle !== undefined) {
+    lines.push(
+      `  payload   ${filesOf(verdict, bundle)}`,
+      `  digest    sha256:${bundle.bundleDigest}`,
+    );
+  }
+  if (signer !== undefined) lines.push(`  signed by ${escaped(signer.name)} (${signer.keyid})`);
+  if (verdict.verdict === "integrity-only") {
+    lines.push("  Only the bytes were judged, as asked: this says nothing about who made them.");
+  }
+  return [...lines, ...findings.map(findingText)].join("\n") + "\n";
+}
+
+function filesOf(verdict: Verdict, bundle: NonNullable<Verdict["bundle"]>): string {
+  const total = counted(bundle.files, "file");
+  if (verdict.filesVerified === bundle.files) {
+    return `${total}, ${sizeText(bundle.bytes)}, every digest right`;
+  }
+  return `${verdict.filesVerified} of ${total} with the right digest`;
+}
+
+export function counted(count: number, noun: string): string {
+  return `${count.toLocaleString("en-US")} ${noun}${count === 1 ? "" : "s"}`;
+}
+
+/** Bytes in binary units, three digits: `13.7 MiB`. */
+export function sizeText(bytes: number): string {
+  const units = ["B", "KiB", "MiB", "GiB", "TiB"];
+  let [value, unit] = [bytes, 0];
+  for (; value >= 1000 && unit < units.length - 1; unit++) value /= 1024;
+  return `${unit === 0 ? value : value.toPrecision(3)} ${units[unit]}`;
+}

@@ -1,0 +1,52 @@
+/** `stella serve`: what the command line says, turned into a service that runs until it is asked to stop. */
+import { isName } from "../bundle/names.ts";
+import { pathFault } from "../bundle/paths.ts";
+import { refuseHostileEnvironment } from "../config/hostile_environment.ts";
+import { defaultListen, parseListen } from "../config/listen.ts";
+import { loadConfig } from "../config/load.ts";
+import { requireStateDirectory } from "../config/paths.ts";
+import type { ServiceOptions } from "../app.ts";
+import type { Host } from "./host.ts";
+import type { CommonOptions, Result } from "./program.ts";
+
+export interface ServeOptions extends CommonOptions {
+  listen?: string;
+}
+
+/**
+ * Serves until `host.stop` is aborted, then stops in order; the result is code 0. Everything that can be refused is refused
+ * before the lock is taken.
+ * @throws StellaError usage
+ */
+export async function runServe(
+  options: ServeOptions,
+  host: Host,
+  parts: Pick<ServiceOptions, "attestation">,
+): Promise<Result> {
+  const { environment } = host;
+  refuseHostileEnvironment(environment);
+  const listen = parseListen(options.listen ?? (environment("STELLA_LISTEN") || defaultListen));
+  const { config } = await loadConfig({ flag: options.config, environment }, { isName, pathFault });
+  const state = requireStateDirectory(environment);
+  const { startService } = await import("../app.ts");
+  const service = await startService({
+    ...parts,
+    config,
+    state,
+    listen,
+    environment,
+    mainUrl: host.mainUrl,
+    now: host.now,
+    elapsed: () => performance.now(),
+    random: (bytes) => crypto.getRandomValues(bytes),
+    write: (bytes) => Deno.stderr.write(bytes),
+  });
+  await aborted(host.stop);
+  await service.stop();
+  return { code: 0, json: { ok: true, code: 0, url: service.url }, text: "" };
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return Promise.resolve();
+  return new Promise((resolve) => signal.addEventListener("abort", () => resolve()));
+}

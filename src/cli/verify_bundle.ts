@@ -1,0 +1,132 @@
+/** `stella export bundle verify` and `stella verify`: trust first, then confinement, then the first byte of the bundle. */
+import { existsSync, readdirSync, statSync } from "node:fs";
+import { basename, dirname, join } from "node:path";
+import { StellaError } from "../errors.ts";
+import {
+  keysAt,
+  keysInDirectory,
+  refuseTrustFromMedia,
+  type TrustedKey,
+} from "../attest/check/trust.ts";
+import { manifestName } from "../bundle/manifest.ts";
+import { shown } from "../bundle/names.ts";
+import { directorySource } from "../bundle/source.ts";
+import { keyDirectory, stateDirectory, trustDirectories } from "../config/paths.ts";
+import { grants } from "../config/permissions.ts";
+import { confine, proveConfined } from "../verify/confine.ts";
+import { verifyBundle } from "../verify/verify.ts";
+import type { Verdict } from "../verify/verdict.ts";
+import { breathing } from "./breathe.ts";
+import type { Host } from "./host.ts";
+import type { CommonOptions, Result } from "./program.ts";
+import { ProgressLine } from "./progress.ts";
+import { verdictJson, verdictText } from "./render.ts";
+
+export interface VerifyOptions extends CommonOptions {
+  manifest?: string;
+  trust?: string[];
+  trustFromMedia?: boolean;
+  integrityOnly?: boolean;
+}
+
+export async function verifyBundleCommand(
+  options: VerifyOptions,
+  host: Host,
+  args: string[],
+): Promise<Result> {
+  const directory = options.manifest === undefined
+    ? findBundle(args[0]!)
+    : bundleDirectory(options.manifest);
+  const trusted = trustedKeys(options, host, directory);
+  confine(Deno.permissions, grants);
+  proveConfined();
+  const verdict = await judged(directory, trusted, options, host);
+  const note = options.trustFromMedia && verdict.signer !== undefined
+    ? "  The key was taken from the bundle's own medium, as asked: it proves no origin.\n"
+    : "";
+  return {
+    code: verdict.code,
+    json: {
+      ...verdictJson(verdict),
+      ...(note === "" ? {} : { trustFromMedia: true }),
+    },
+    text: verdictText(verdict) + note,
+  };
+}
+
+async function judged(
+  directory: string,
+  trusted: TrustedKey[],
+  options: VerifyOptions,
+  host: Host,
+): Promise<Verdict> {
+  const line = new ProgressLine(host, options.quiet === true || options.json === true);
+  try {
+    return await verifyBundle(breathing(directorySource(directory), host), {
+      trusted,
+      ...(options.integrityOnly ? { integrityOnly: true } : {}),
+      progress: (done, total) => line.update("verify", done, total),
+    });
+  } finally {
+    line.end();
+  }
+}
+
+/** Own key, trust directories, --trust; what lies with the bundle is refused. */
+function trustedKeys(options: VerifyOptions, host: Host, directory: string): TrustedKey[] {
+  const state = stateDirectory(host.environment);
+  const standing = [
+    ...(state === undefined ? [] : [keyDirectory(state)]),
+    ...trustDirectories(host.environment),
+  ].filter((path) => existsSync(path));
+  const named = options.trust ?? [];
+  if (!options.trustFromMedia) {
+    for (const path of [...standing, ...named]) {
+      if (existsSync(path)) refuseTrustFromMedia(path, directory);
+    }
+  }
+  return [...standing.flatMap(keysInDirectory), ...named.flatMap(keysAt)];
+}
+
+/** The directory that holds the manifest which `--manifest` names, by file or by directory. */
+export function bundleDirectory(path: string): string {
+  const stat = statSync(path, { throwIfNoEntry: false });
+  if (stat?.isDirectory()) return path;
+  if (basename(path) !== manifestName) {
+    throw new StellaError(
+      "usage",
+      `Cannot verify ${shown(path)}: it is no directory and not called ${manifestName}`,
+      {
+        hint: "name the manifest.json of the bundle, or the directory that holds it",
+      },
+    );
+  }
+  return dirname(path);
+}
+
+/** `PATH/manifest.json`, else the only `PATH/<directory>/manifest.json`: a stick that holds one bundle. */
+function findBundle(path: string): string {
+  if (basename(path) === manifestName || existsSync(join(path, manifestName))) {
+    return bundleDirectory(path);
+  }
+  const below = foldersOf(path).filter((name) => existsSync(join(path, name, manifestName)));
+  if (below.length === 1) return join(path, below[0]!);
+  const found = below.length === 0
+    ? "it holds no manifest.json"
+    : `it holds ${below.length} bundles: ${below.map((name) => shown(name)).join(", ")}`;
+  throw new StellaError("usage", `Cannot verify ${shown(path)}: ${found}`, {
+    hint: below.length === 0 ? "name the directory that holds manifest.json" : "name one of them",
+  });
+}
+
+function foldersOf(path: string): string[] {
+  try {
+    return readdirSync(path, { withFileTypes: true }).filter((entry) => entry.isDirectory())
+      .map((entry) => entry.name).sort();
+  } catch (error) {
+    throw new StellaError("usage", `Cannot verify ${shown(path)}: it cannot be listed`, {
+      cause: error,
+      hint: "check the path, and that the stick is mounted",
+    });
+  }
+}

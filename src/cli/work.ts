@@ -1,0 +1,35 @@
+/** The worker of the service: this module is the program again, started to do one export. */
+import { answerExports } from "../app.ts";
+import { keysInDirectory } from "../attest/check/trust.ts";
+import { directorySource } from "../bundle/source.ts";
+import { keyDirectory } from "../config/paths.ts";
+import { runJob } from "../export/job.ts";
+import { verifyBundle } from "../verify/verify.ts";
+import { machineSigner, recipeOf } from "./recipe.ts";
+
+export function work(): void {
+  answerExports((job, on, signal) => {
+    const { signer } = machineSigner(job.state);
+    const parts = {
+      ...recipeOf(job.profile, (name) => Deno.env.get(name)),
+      signer,
+      uuid: () => crypto.randomUUID(),
+      breathe: () => breathe(signal),
+      verify: (directory: string) => reasonAgainst(directory, keyDirectory(job.state)),
+    };
+    return runJob(job, parts, on, signal);
+  });
+}
+
+/** A turn for the messages of the service, such as the one to cancel. */
+async function breathe(signal: AbortSignal): Promise<void> {
+  await new Promise((resolve) => setTimeout(resolve, 0));
+  signal.throwIfAborted();
+}
+
+/** Why the bundle would be refused by somebody who trusts this machine's keys alone; undefined: it would not. */
+async function reasonAgainst(directory: string, keys: string): Promise<string | undefined> {
+  const trusted = keysInDirectory(keys);
+  const verdict = await verifyBundle(directorySource(directory), { trusted });
+  return verdict.ok ? undefined : verdict.findings[0]?.reason ?? "refused";
+}

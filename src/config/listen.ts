@@ -1,0 +1,56 @@
+/** The address of the service: loopback only, because there are no access tokens yet. */
+import { isIP } from "node:net";
+import { StellaError } from "../errors.ts";
+
+export const defaultListen = "127.0.0.1:8420";
+
+export interface Listen {
+  /** An IP address, without brackets. */
+  host: string;
+  /** 0 lets the system choose. */
+  port: number;
+}
+
+/**
+ * Reads `HOST:PORT`, `[::1]:PORT` or `localhost:PORT`.
+ * @throws StellaError usage where it cannot be read or is not loopback
+ */
+export function parseListen(text: string): Listen {
+  const parts = /^(?:\[([0-9a-fA-F:.]+)\]|([^:[\]]+)):(\d{1,5})$/.exec(text);
+  const port = Number(parts?.[3]);
+  const host = addressOf(parts?.[1] ?? parts?.[2] ?? "");
+  if (host === undefined || !(port <= 65535)) {
+    throw new StellaError("usage", `Cannot listen on ${JSON.stringify(text)}: no IP:PORT`, {
+      hint: `write it as ${defaultListen} or [::1]:8420`,
+    });
+  }
+  if (!isLoopback(host)) {
+    throw new StellaError(
+      "usage",
+      `Cannot listen on ${JSON.stringify(text)}: not a loopback address`,
+      {
+        hint:
+          "this version has no access tokens, so only this machine may reach it: use 127.0.0.1 or [::1]",
+      },
+    );
+  }
+  return { host, port };
+}
+
+/** 127.0.0.0/8 and ::1, as IP addresses; a name is never resolved to find out. */
+export function isLoopback(address: string): boolean {
+  if (isIP(address) === 4) return address.startsWith("127.");
+  return isIP(address) === 6 && URL.parse(`http://[${address}]`)?.hostname === "[::1]";
+}
+
+/** `http://HOST:PORT`. */
+export function urlOf(listen: Listen): string {
+  const host = isIP(listen.host) === 6 ? `[${listen.host}]` : listen.host;
+  return `http://${host}:${listen.port}`;
+}
+
+/** localhost is taken as 127.0.0.1 without asking a resolver, which might say otherwise. */
+function addressOf(host: string): string | undefined {
+  if (host.toLowerCase() === "localhost") return "127.0.0.1";
+  return isIP(host) === 0 ? undefined : host;
+}

@@ -1,0 +1,85 @@
+/**
+ * The configuration: found, read, checked. All faults are told at once, each with its line and its path in the file.
+ * Without a file there is still a configuration: the profile `kit`, the tenant `default`, no registry.
+ * No file is ever taken from the working directory, which may be a hostile stick (design.md section 4).
+ */
+import { readFileSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { ioError, StellaError } from "../errors.ts";
+import { type Environment, stateDirectory } from "./paths.ts";
+import type { Profile, RegistryConfig } from "./profile.ts";
+import type { NameChecks, ParsedConfig } from "./schema.ts";
+
+export interface Config {
+  registries: ReadonlyMap<string, RegistryConfig>;
+  tenants: readonly string[];
+  /** By name; `kit` is always there. */
+  profiles: ReadonlyMap<string, Profile>;
+}
+
+export interface LoadedConfig {
+  config: Config;
+  /** The file it came from; undefined where there is none. */
+  path: string | undefined;
+}
+
+const systemFile = "/etc/stella/stella.yaml";
+/** Bytes; far above any real file, far below what would make the parser a burden. */
+const largestFile = 1024 * 1024;
+
+const kit: Profile = { name: "kit", kind: "kit", sources: [], compression: "zstd", targets: [] };
+
+/**
+ * Reads `flag`, else STELLA_CONFIG, else `<state>/stella.yaml`, else /etc/stella/stella.yaml. A file that was named has to be
+ * there, the last two need not.
+ * @throws StellaError usage with one finding per fault
+ */
+export async function loadConfig(
+  where: { flag?: string | undefined; environment: Environment; systemFile?: string },
+  checks: NameChecks,
+): Promise<LoadedConfig> {
+  const path = findFile(where.flag, where.environment, where.systemFile ?? systemFile);
+  if (path === undefined) return { config: configOf(undefined), path };
+  const text = readText(path);
+  // The parser and the schema take 80 ms to load, which a command without a configuration file need not pay.
+  const { parseConfig } = await import("./parse.ts");
+  return { config: configOf(parseConfig(path, text, checks)), path };
+}
+
+function findFile(
+  flag: string | undefined,
+  environment: Environment,
+  system: string,
+): string | undefined {
+  const named = flag ?? environment("STELLA_CONFIG");
+  if (named !== undefined && named !== "") return named;
+  const state = stateDirectory(environment);
+  const candidates = [...(state === undefined ? [] : [join(state, "stella.yaml")]), system];
+  return candidates.find(exists);
+}
+
+function exists(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false }) !== undefined;
+}
+
+function readText(path: string): string {
+  try {
+    const stat = statSync(path);
+    if (stat.isFile() && stat.size <= largestFile) return readFileSync(path, "utf8");
+  } catch (error) {
+    throw ioError("Cannot read the configuration", path, error);
+  }
+  throw new StellaError(
+    "usage",
+    `Cannot read the configuration ${JSON.stringify(path)}: it is not a small file`,
+  );
+}
+
+function configOf(parsed: ParsedConfig | undefined): Config {
+  const profiles = [kit, ...(parsed?.profiles ?? [])];
+  return {
+    registries: new Map(parsed?.registries.map((one) => [one.name, one])),
+    tenants: parsed?.tenants ?? ["default"],
+    profiles: new Map(profiles.map((one) => [one.name, one])),
+  };
+}

@@ -1,0 +1,63 @@
+/**
+ * Where stella keeps things. The environment is handed in as a function, so that a test has its own and the
+ * library reads nothing behind anybody's back. Source: design.md section 4, XDG base directory specification 0.8.
+ */
+import { isAbsolute, join } from "node:path";
+import { StellaError } from "../errors.ts";
+
+/** The value of a variable, undefined where it is not set. */
+export type Environment = (name: string) => string | undefined;
+
+/**
+ * STELLA_DATA, else STATE_DIRECTORY (systemd), else XDG_STATE_HOME/stella, else HOME/.local/state/stella; undefined
+ * where none is set. Nothing is made here.
+ * @throws StellaError usage for a relative STELLA_DATA: it would move with the working directory
+ */
+export function stateDirectory(environment: Environment): string | undefined {
+  const named = set(environment, "STELLA_DATA");
+  if (named !== undefined) return absolute("STELLA_DATA", named);
+  // systemd lists several directories with a colon; ours is the only or the first one.
+  const given = set(environment, "STATE_DIRECTORY")?.split(":")[0];
+  if (given !== undefined) return absolute("STATE_DIRECTORY", given);
+  return xdg(environment, "XDG_STATE_HOME", ".local/state");
+}
+
+/** As `stateDirectory`, for commands that cannot do without. @throws StellaError usage */
+export function requireStateDirectory(environment: Environment): string {
+  const found = stateDirectory(environment);
+  if (found !== undefined) return found;
+  throw new StellaError("usage", "Cannot find the state directory: HOME is not set", {
+    hint: "set STELLA_DATA to a directory of this user",
+  });
+}
+
+/** The keys of this machine: what is in it signs, and is trusted. */
+export function keyDirectory(state: string): string {
+  return join(state, "keys");
+}
+
+/** Directories of trusted keys beside the own ones and those named by `--trust`; they need not exist. */
+export function trustDirectories(environment: Environment): string[] {
+  const own = xdg(environment, "XDG_CONFIG_HOME", ".config");
+  return ["/etc/stella/trust.d", ...(own === undefined ? [] : [join(own, "trust.d")])];
+}
+
+/** `<variable>/stella`, else `HOME/<fallback>/stella`; the specification says to ignore a relative value. */
+function xdg(environment: Environment, variable: string, fallback: string): string | undefined {
+  const base = set(environment, variable);
+  if (base !== undefined && isAbsolute(base)) return join(base, "stella");
+  const home = set(environment, "HOME");
+  return home !== undefined && isAbsolute(home) ? join(home, fallback, "stella") : undefined;
+}
+
+function set(environment: Environment, name: string): string | undefined {
+  const value = environment(name);
+  return value === "" ? undefined : value;
+}
+
+function absolute(name: string, path: string): string {
+  if (isAbsolute(path)) return path;
+  throw new StellaError("usage", `Cannot use ${name}=${JSON.stringify(path)}: it is relative`, {
+    hint: "name the directory from the root",
+  });
+}

@@ -1,0 +1,68 @@
+/** A profile as stella.yaml writes it; what comes out is the Profile of profile.ts without its name. */
+import { z } from "zod";
+import { durationSeconds } from "./duration.ts";
+import type { FilesSource, Profile, Target } from "./profile.ts";
+import { absolutePath } from "./registry_schema.ts";
+import { tagFault } from "./tag.ts";
+
+/** An SLA at or above this is outside the histogram's buckets, so that its alert could never fire (operations.md A4). */
+export const slaLimit = 7200;
+
+/** distribution-spec, "Pulling manifests": <name>. */
+const repositoryPattern =
+  /^[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*(\/[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*)*$/;
+
+const repository = z.string().max(255).regex(repositoryPattern, "must be a repository name");
+const tag = z.string().superRefine(without(tagFault));
+const sla = z.string().transform((value, context): number => {
+  const seconds = durationSeconds(value);
+  if (seconds !== undefined && seconds < slaLimit) return seconds;
+  context.addIssue({ code: "custom", message: "must be a duration such as 15m, below 2h" });
+  return z.NEVER;
+});
+
+/** One value of `profiles`. `pathFault` says why a payload path cannot be used, in words, or undefined. */
+export function profileSchema(pathFault: (path: string) => string | undefined) {
+  return z.strictObject({
+    kind: z.literal("files", "must be files"),
+    sources: z.array(sourceSchema(pathFault)).min(1, "must name at least one source"),
+    compression: z.enum(["zstd", "none"], "must be zstd or none").default("zstd"),
+    sla: sla.exactOptional(),
+    targets: z.array(targetSchema).default([]),
+  }).transform(({ sla, ...rest }): Omit<Profile, "name"> => ({
+    ...rest,
+    ...(sla === undefined ? {} : { slaSeconds: sla }),
+  }));
+}
+
+function sourceSchema(pathFault: (path: string) => string | undefined) {
+  const prefix = z.string().superRefine(without(pathFault));
+  return z.strictObject({ files: absolutePath, prefix: prefix.exactOptional() })
+    .transform(({ files, ...rest }): FilesSource => ({ path: files, ...rest }));
+}
+
+/** Not a union of two: its error would not tell which of the two was meant. */
+const targetSchema = z.strictObject({
+  directory: absolutePath.exactOptional(),
+  registry: z.string().exactOptional(),
+  repository: repository.exactOptional(),
+  tag: tag.exactOptional(),
+}).transform(({ directory, registry, repository, tag }, context): Target => {
+  const remote = [registry, repository, tag].filter((one) => one !== undefined).length;
+  if (directory !== undefined && remote === 0) return { directory };
+  if (directory === undefined && registry && repository && tag) {
+    return { registry, repository, tag };
+  }
+  const message = "must have either directory, or registry, repository and tag";
+  context.addIssue({ code: "custom", message });
+  return z.NEVER;
+});
+
+/** A refinement from a function that says in words what is wrong with a text. */
+function without(fault: (text: string) => string | undefined) {
+  return (value: string, context: z.RefinementCtx): void => {
+    const found = fault(value);
+    if (found === undefined) return;
+    context.addIssue({ code: "custom", message: `cannot be used: ${found}` });
+  };
+}

@@ -1,0 +1,33 @@
+/** A registry as stella.yaml names it. */
+import { isAbsolute } from "node:path";
+import { z } from "zod";
+import { isLoopback } from "./listen.ts";
+
+/** Paths are absolute, since a service has no working directory to speak of. */
+export const absolutePath = z.string().refine(isAbsolute, "must be an absolute path");
+
+/** One value of `registries`; what it gives is a RegistryConfig without its name. */
+export const registrySchema = z.strictObject({
+  url: z.string(),
+  plainHttp: z.boolean().exactOptional(),
+  ca: absolutePath.exactOptional(),
+  credentialsFile: absolutePath.exactOptional(),
+}).superRefine((value, context) => {
+  const message = urlFault(value.url, value.plainHttp === true);
+  if (message !== undefined) context.addIssue({ code: "custom", path: ["url"], message });
+});
+
+function urlFault(text: string, plainHttp: boolean): string | undefined {
+  const url = URL.parse(text);
+  if (url === null || !/^https?:$/.test(url.protocol)) return "must be https://HOST[:PORT]";
+  if (url.username !== "" || url.password !== "") {
+    return "must not hold credentials: use credentialsFile";
+  }
+  if (url.pathname !== "/" || url.search !== "" || url.hash !== "") return "must not have a path";
+  if (url.protocol === "https:" || plainHttp || isNear(url.hostname)) return undefined;
+  return "must be https, or say plainHttp: true";
+}
+
+function isNear(host: string): boolean {
+  return host === "localhost" || isLoopback(host.replace(/^\[|\]$/g, ""));
+}

@@ -1,0 +1,76 @@
+/** What stella.yaml may say, as one zod schema: unknown keys are errors, and defaults stand here and nowhere else. */
+import { z } from "zod";
+import type { Profile, RegistryConfig } from "./profile.ts";
+import { profileSchema } from "./profile_schema.ts";
+import { registrySchema } from "./registry_schema.ts";
+
+/** The two checks of names that the room of the bundle owns; handed in, because config imports no other room. */
+export interface NameChecks {
+  /** Whether it may name a profile or a tenant. */
+  isName(name: string): boolean;
+  /** Why a payload path cannot be used, in words, or undefined. */
+  pathFault(path: string): string | undefined;
+}
+
+export interface ParsedConfig {
+  registries: RegistryConfig[];
+  tenants: string[];
+  profiles: Profile[];
+}
+
+const nameRule = "must be 1 to 64 of a-z 0-9 . _ - with a letter or digit at both ends";
+
+/** The schema of the whole file; `checks` is what its names are held to. */
+export function configSchema(checks: NameChecks) {
+  const name = z.string().refine(checks.isName, nameRule);
+  return z.strictObject({
+    version: z.literal(1, "must be 1"),
+    registries: z.record(name, registrySchema).default({}),
+    tenants: z.array(name).min(1, "must name at least one tenant")
+      .refine(isDistinct, "must not repeat a name").default(["default"]),
+    profiles: z.record(name, profileSchema(checks.pathFault)).default({}),
+  }).transform((value): ParsedConfig => ({
+    registries: Object.entries(value.registries).map(([name, rest]) => ({ name, ...rest })),
+    tenants: value.tenants,
+    profiles: Object.entries(value.profiles).map(([name, rest]) => ({ name, ...rest })),
+  }));
+}
+
+export interface Fault {
+  /** Keys and positions from the root to what is wrong. */
+  place: PropertyKey[];
+  text: string;
+}
+
+/**
+ * What one part of the file says about another. It looks at the unchecked value, because zod does not refine what has
+ * other faults, and all faults are to be told at once.
+ */
+export function crossFaults(value: unknown): Fault[] {
+  const registries = mapOf(mapOf(value)["registries"]);
+  const profiles = Object.entries(mapOf(mapOf(value)["profiles"]));
+  return profiles.flatMap(([name, profile]) => [
+    ...(name === "kit"
+      ? [{ place: ["profiles", "kit"], text: "is built in: use another name" }]
+      : []),
+    ...targetsOf(profile).flatMap((target, at): Fault[] => {
+      const registry = mapOf(target)["registry"];
+      if (typeof registry !== "string" || Object.hasOwn(registries, registry)) return [];
+      const place = ["profiles", name, "targets", at, "registry"];
+      return [{ place, text: "is not one of the registries" }];
+    }),
+  ]);
+}
+
+function targetsOf(profile: unknown): unknown[] {
+  const targets = mapOf(profile)["targets"];
+  return Array.isArray(targets) ? targets : [];
+}
+
+function mapOf(value: unknown): Record<string, unknown> {
+  return value !== null && typeof value === "object" ? value as Record<string, unknown> : {};
+}
+
+function isDistinct(names: string[]): boolean {
+  return new Set(names).size === names.length;
+}

@@ -1,0 +1,35 @@
+/** Tags of exported bundles in a registry: a template with `{created}`, `{profile}` and `{digest}`. */
+
+const placeholders = ["created", "profile", "digest"] as const;
+export type TagValues = Record<typeof placeholders[number], string>;
+
+/** distribution-spec, "Pulling manifests": what a tag may be. */
+const tagPattern = /^[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}$/;
+
+/** The longest values that can be filled in, to judge a template before there is a bundle. */
+const longest: TagValues = {
+  created: "2026-01-01T00:00:00Z",
+  profile: "p".repeat(64),
+  digest: "0".repeat(64),
+};
+
+/** Why `template` cannot be used, in words, or undefined. */
+export function tagFault(template: string): string | undefined {
+  const unknown = [...template.matchAll(/\{([^}]*)\}/g)].map((match) => match[1] ?? "")
+    .filter((name) => !(placeholders as readonly string[]).includes(name));
+  if (unknown.length > 0) return `it knows no {${unknown[0]}}, only {created} {profile} {digest}`;
+  return tagPattern.test(renderTag(template, longest))
+    ? undefined
+    : "what it renders is no tag: 1 to 128 of a-z A-Z 0-9 _ . - and no dot or dash in front";
+}
+
+/**
+ * The tag of one bundle. `created` is the manifest's; it is rendered as `20260101T000000Z`, because a tag holds no colon.
+ * `digest` is the bundleDigest, 64 hex digits.
+ */
+export function renderTag(template: string, values: TagValues): string {
+  return template
+    .replaceAll("{created}", values.created.replace(/[-:]/g, ""))
+    .replaceAll("{profile}", values.profile)
+    .replaceAll("{digest}", values.digest);
+}

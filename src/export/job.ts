@@ -1,0 +1,188 @@
+/**
+ * One export of the service, from its profile to all its targets: staged, verified as a stranger would, stored by one rename, then
+ * published. The same profile run by hand goes through the same `exportBundle`.
+ */
+import { StellaError } from "../errors.ts";
+import type { Compression, Layout } from "../bundle/manifest.ts";
+import type { Profile, RegistryConfig } from "../config/profile.ts";
+import { renderTag } from "../config/tag.ts";
+import { pushResult, type RegistryReason } from "../registry/failure.ts";
+import { openRegistry } from "../registry/open.ts";
+import { pushBundle } from "../registry/push.ts";
+import { parseEndpoint } from "../registry/reference.ts";
+import { systemTiming } from "../registry/retry.ts";
+import { FileStore } from "../store/store.ts";
+import { checkLayout, exportBundle, type ExportOptions } from "./export.ts";
+import { publishDirectory } from "./publish.ts";
+import type { ExportReport } from "./report.ts";
+import { parseVolumeSize } from "./volume_size.ts";
+
+export interface ExportJob {
+  exportId: string;
+  tenant: string;
+  profile: Profile;
+  compression?: Compression;
+  layout?: Layout;
+  /** `fat32`, or a size as a person writes it. */
+  volumeSize?: string;
+  /** The state directory. */
+  state: string;
+  registries: RegistryConfig[];
+}
+
+/** What a job says on its way. */
+export type JobEvent =
+  | { kind: "progress"; stage: string; done: number; total: number }
+  | { kind: "published"; result: "success" | "error" }
+  | { kind: "pushed"; registry: string; result: "success" | RegistryReason; seconds: number }
+  | { kind: "verified"; result: "success" | "failed"; reason?: string };
+
+/** What the job needs and its room may not know: built-in files, key, build, time, and the verifier. */
+export interface JobParts
+  extends Pick<ExportOptions, "builtin" | "epoch" | "signer" | "tool" | "uuid" | "breathe"> {
+  /** Judges the finished bundle in a directory; undefined: good, else the reason. */
+  verify(directory: string): Promise<string | undefined>;
+}
+
+type Say = (event: JobEvent) => void;
+
+/** @throws StellaError: whatever ends the export; targets that failed are tried all, and named together */
+export async function runJob(
+  job: ExportJob,
+  parts: JobParts,
+  say: Say,
+  signal: AbortSignal,
+): Promise<ExportReport> {
+  const store = new FileStore(job.state);
+  const staging = store.begin(job.exportId);
+  try {
+    const report = await exportBundle(exportOptions(job, parts, staging, say));
+    await selfCheck(staging, parts, say);
+    say({ kind: "progress", stage: "store", done: 0, total: 0 });
+    const { exportId, tenant } = job;
+    const place = store.commit({ exportId, tenant, profile: job.profile.name });
+    say({ kind: "published", result: "success" });
+    await publish(job, place, report, say, signal);
+    return report;
+  } finally {
+    store.abandon(job.exportId);
+  }
+}
+
+function exportOptions(
+  job: ExportJob,
+  parts: JobParts,
+  directory: string,
+  say: Say,
+): ExportOptions {
+  const volumeSize = job.volumeSize === undefined ? undefined : parseVolumeSize(job.volumeSize);
+  const layout = job.layout ?? "archive";
+  checkLayout(layout, volumeSize);
+  const { builtin, epoch, signer, tool, uuid, breathe } = parts;
+  return {
+    builtin,
+    signer,
+    tool,
+    uuid,
+    breathe,
+    ...(epoch === undefined ? {} : { epoch }),
+    profile: job.profile.name,
+    tenant: job.tenant,
+    sources: job.profile.sources,
+    directory,
+    layout,
+    compression: job.compression ?? job.profile.compression,
+    ...(volumeSize === undefined ? {} : { volumeSize }),
+    force: false,
+    progress: (stage, done, total) => say({ kind: "progress", stage, done, total }),
+  };
+}
+
+async function selfCheck(directory: string, parts: JobParts, say: Say): Promise<void> {
+  const reason = await parts.verify(directory);
+  if (reason === undefined) return say({ kind: "verified", result: "success" });
+  say({ kind: "verified", result: "failed", reason });
+  throw new StellaError("digest", `The finished bundle does not verify: ${reason}`, {
+    hint: "memory or disk of this machine changed its bytes: check both; nothing was stored",
+  });
+}
+
+async function publish(
+  job: ExportJob,
+  place: string,
+  report: ExportReport,
+  say: Say,
+  signal: AbortSignal,
+): Promise<void> {
+  const failed: unknown[] = [];
+  for (const target of job.profile.targets) {
+    try {
+      if ("directory" in target) toDirectory(place, target.directory, job, report, say);
+      else await toRegistry(place, target, job, report, say, signal);
+    } catch (error) {
+      failed.push(error);
+    }
+  }
+  if (failed.length > 0) throw failed[0];
+}
+
+function toDirectory(
+  place: string,
+  directory: string,
+  job: ExportJob,
+  report: ExportReport,
+  say: Say,
+): void {
+  try {
+    publishDirectory(place, directory, { ...job, profile: job.profile.name }, report.files);
+    say({ kind: "published", result: "success" });
+  } catch (error) {
+    say({ kind: "published", result: "error" });
+    throw error;
+  }
+}
+
+async function toRegistry(
+  place: string,
+  target: { registry: string; repository: string; tag: string },
+  job: ExportJob,
+  report: ExportReport,
+  say: Say,
+  signal: AbortSignal,
+): Promise<void> {
+  const started = performance.now();
+  const end = (result: "success" | RegistryReason) =>
+    say({
+      kind: "pushed",
+      registry: target.registry,
+      result,
+      seconds: (performance.now() - started) / 1000,
+    });
+  const client = clientFor(job.registries.find(({ name }) => name === target.registry)!);
+  try {
+    const { created, profile, bundleDigest: digest } = report;
+    await pushBundle({
+      client,
+      dir: place,
+      repository: target.repository,
+      tag: renderTag(target.tag, { created, profile, digest }),
+      progress: (done, total) => say({ kind: "progress", stage: "push", done, total }),
+      signal,
+    });
+    end("success");
+  } catch (error) {
+    end(pushResult(error));
+    throw error;
+  } finally {
+    client.close();
+  }
+}
+
+function clientFor(registry: RegistryConfig) {
+  const { url, plainHttp, ca, credentialsFile } = registry;
+  return openRegistry({
+    endpoint: parseEndpoint(url, plainHttp),
+    ...(ca === undefined ? {} : { ca }),
+    ...(credentialsFile === undefined ? {} : { credentialsFile }),
+  }, { timing: systemTiming, policy: () => {} });
+}

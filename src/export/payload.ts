@@ -1,0 +1,121 @@
+/** Where the bytes of the payload go: into the archive, or into files below `payload/`. */
+import { chmodSync, closeSync, fchmodSync, fsyncSync, mkdirSync, openSync } from "node:fs";
+import { join } from "node:path";
+import { ioError } from "../errors.ts";
+import { archiveName, ArchiveWriter } from "../bundle/archive_writer.ts";
+import { syncDirectory, writeAll } from "../bundle/durable.ts";
+import type { BundleFile } from "../bundle/manifest.ts";
+import type { PackOptions } from "./pack.ts";
+
+/** Bytes of one read. */
+export const readLength = 1024 * 1024;
+
+export interface Payload {
+  begin(path: string, size: number, executable: boolean): void;
+  /** Room to read into, of one byte at least; what was filled is said by `advance`. */
+  room(): Uint8Array;
+  advance(count: number): void;
+  end(size: number): void;
+  finish(): BundleFile[];
+  abort(): void;
+}
+
+export function archivePayload(options: PackOptions): Payload {
+  const { directory, profile, compression, volumeSize, plan } = options;
+  const writer = new ArchiveWriter({
+    directory,
+    name: archiveName(profile, compression),
+    compression,
+    ...(volumeSize === undefined ? {} : { volumeSize }),
+  });
+  return {
+    begin: (path, size, executable) =>
+      writer.header({ path, size, mode: executable ? 0o755 : 0o644, mtime: plan.created }),
+    room: () => writer.room(),
+    advance: (count) => writer.advance(count),
+    end: (size) => writer.pad(size),
+    finish: () => writer.finish(),
+    abort: () => writer.abort(),
+  };
+}
+
+/** Above this many files a sync per file or folder costs more than it saves: the system writes them in its time. */
+const mostSynced = 10_000;
+
+/** The payload as files below `payload/`, modes 0644 and 0755 whatever the umask. */
+export class FilesPayload implements Payload {
+  readonly #directory: string;
+  /** The folders from `payload` down to the current one. In sorted order no folder that was left is entered again. */
+  readonly #folders: string[] = [];
+  readonly #buffer = new Uint8Array(readLength);
+  readonly #sync: boolean;
+  #path = "";
+  #fd: number | undefined;
+
+  constructor(options: PackOptions) {
+    this.#directory = options.directory;
+    this.#sync = options.plan.files <= mostSynced;
+  }
+
+  begin(path: string): void {
+    const parts = ["payload", ...path.split("/")];
+    this.#path = join(this.#directory, ...parts);
+    try {
+      this.#enter(parts.slice(0, -1));
+      this.#fd = openSync(this.#path, "wx", 0o644);
+      fchmodSync(this.#fd, 0o644);
+    } catch (error) {
+      throw ioError("Cannot make", this.#path, error);
+    }
+  }
+
+  room(): Uint8Array {
+    return this.#buffer;
+  }
+
+  advance(count: number): void {
+    try {
+      writeAll(this.#fd!, this.#buffer.subarray(0, count));
+    } catch (error) {
+      throw ioError("Cannot write", this.#path, error);
+    }
+  }
+
+  end(): void {
+    try {
+      if (this.#sync) fsyncSync(this.#fd!);
+    } catch (error) {
+      throw ioError("Cannot sync", this.#path, error);
+    }
+    this.abort();
+  }
+
+  finish(): BundleFile[] {
+    this.#leave(0);
+    return [];
+  }
+
+  #enter(parts: string[]): void {
+    const same = parts.findIndex((part, i) => part !== this.#folders[i]);
+    this.#leave(same < 0 ? parts.length : same);
+    for (const part of parts.slice(this.#folders.length)) {
+      const folder = join(this.#directory, ...this.#folders, part);
+      mkdirSync(folder);
+      chmodSync(folder, 0o755);
+      this.#folders.push(part);
+    }
+  }
+
+  /** Leaves folders until `depth` are left; each is synced, so that its names are on the disk. */
+  #leave(depth: number): void {
+    while (this.#folders.length > depth) {
+      if (this.#sync) syncDirectory(join(this.#directory, ...this.#folders));
+      this.#folders.pop();
+    }
+  }
+
+  abort(): void {
+    if (this.#fd !== undefined) closeSync(this.#fd);
+    this.#fd = undefined;
+  }
+}

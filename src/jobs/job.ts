@@ -1,0 +1,62 @@
+/**
+ * Jobs: what was asked for, kept until it is done. This room knows how to queue, lease and run work, and nothing of what
+ * the work is: that comes in as a function, so that the queue can be tested without an export.
+ */
+
+import type { Row } from "./sql.ts";
+
+export const states = ["queued", "running", "succeeded", "failed", "cancelled"] as const;
+export type State = typeof states[number];
+export type Finished = Exclude<State, "queued" | "running">;
+
+/** Why a job failed, for the person who asked for it. */
+export interface JobError {
+  /** A code of errors.ts. */
+  code: string;
+  message: string;
+  hint?: string;
+}
+
+/** Times are milliseconds since 1970. */
+export interface Job {
+  /** UUIDv7; as exportId it runs through logs, API and store. */
+  id: string;
+  tenant: string;
+  profile: string;
+  /** What to do, as plain data; opaque here. */
+  request: unknown;
+  state: State;
+  /** How often it was started; more than once after the service died under it. */
+  attempt: number;
+  createdAt: number;
+  /** Of the first attempt. */
+  startedAt?: number;
+  finishedAt?: number;
+  bundleDigest?: string;
+  error?: JobError;
+}
+
+/** How a job ended. */
+export interface Outcome {
+  state: Finished;
+  bundleDigest?: string;
+  error?: JobError;
+}
+
+/** From a row of the table `jobs`; see database.ts. */
+export function jobOf(row: Row): Job {
+  const job: Job = {
+    id: String(row["id"]),
+    tenant: String(row["tenant"]),
+    profile: String(row["profile"]),
+    request: JSON.parse(String(row["request"])),
+    state: String(row["state"]) as State,
+    attempt: Number(row["attempt"]),
+    createdAt: Number(row["created_at"]),
+  };
+  if (row["started_at"] !== null) job.startedAt = Number(row["started_at"]);
+  if (row["finished_at"] !== null) job.finishedAt = Number(row["finished_at"]);
+  if (row["bundle_digest"] !== null) job.bundleDigest = String(row["bundle_digest"]);
+  if (row["error"] !== null) job.error = JSON.parse(String(row["error"])) as JobError;
+  return job;
+}

@@ -1,0 +1,55 @@
+/** One service per state directory: an exclusive flock, which the kernel drops when the process ends, however it ends. */
+import { statSync } from "node:fs";
+import { join } from "node:path";
+import { ioError, StellaError } from "../errors.ts";
+
+export interface Lock {
+  /** Whether the file that others would lock is still the one we hold: it may have been removed under us. */
+  isHeld(): boolean;
+  release(): void;
+}
+
+/**
+ * Takes the lock of the state directory `state`, which is made where it is missing, or fails at once. The file `lock` holds
+ * the number of the process that has it, for people.
+ * @throws StellaError usage where another process holds it, media
+ */
+export async function takeLock(state: string): Promise<Lock> {
+  const path = join(state, "lock");
+  const file = await open(state, path);
+  try {
+    if (!await file.tryLock(true)) throw taken(path);
+    await file.truncate();
+    await file.write(new TextEncoder().encode(`${Deno.pid}\n`));
+  } catch (error) {
+    file.close();
+    throw error instanceof StellaError ? error : ioError("Cannot lock", path, error);
+  }
+  return lockOn(file, path);
+}
+
+async function open(state: string, path: string): Promise<Deno.FsFile> {
+  try {
+    await Deno.mkdir(state, { recursive: true, mode: 0o700 });
+    return await Deno.open(path, { read: true, write: true, create: true, mode: 0o600 });
+  } catch (error) {
+    throw ioError("Cannot lock", path, error);
+  }
+}
+
+function lockOn(file: Deno.FsFile, path: string): Lock {
+  const inode = file.statSync().ino;
+  return {
+    isHeld: () => statSync(path, { throwIfNoEntry: false })?.ino === inode,
+    // The file stays: removing it would let two processes hold a lock on two files of one name.
+    release: () => file.close(),
+  };
+}
+
+function taken(path: string): StellaError {
+  const holder = Deno.readTextFileSync(path).trim();
+  const who = /^\d+$/.test(holder) ? `process ${holder}` : "another process";
+  return new StellaError("usage", `Cannot use ${JSON.stringify(path)}: ${who} holds it`, {
+    hint: "another stella serves this state directory: stop it, or set STELLA_DATA to another one",
+  });
+}

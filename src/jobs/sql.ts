@@ -1,0 +1,81 @@
+/** A thin hold on node:sqlite: prepared statements by their text, transactions, and errors that say what was tried. */
+import type { DatabaseSync, SQLInputValue, StatementSync } from "node:sqlite";
+import { messageOf, StellaError } from "../errors.ts";
+
+export type Row = Record<string, string | number | bigint | Uint8Array | null>;
+export type Value = SQLInputValue;
+
+export class Database {
+  readonly #db: DatabaseSync;
+  readonly #statements = new Map<string, StatementSync>();
+
+  constructor(db: DatabaseSync) {
+    this.#db = db;
+  }
+
+  one(sql: string, values: Value[] = []): Row | undefined {
+    return this.#statement(sql).get(...values) as Row | undefined;
+  }
+
+  all(sql: string, values: Value[] = []): Row[] {
+    return this.#statement(sql).all(...values) as Row[];
+  }
+
+  /** How many rows changed. */
+  run(sql: string, values: Value[] = []): number {
+    return Number(this.#statement(sql).run(...values).changes);
+  }
+
+  /** Several statements without values. */
+  script(sql: string): void {
+    this.#db.exec(sql);
+  }
+
+  /**
+   * The value of `PRAGMA text`. All rows are taken, because `get` stops after the first: `journal_mode = wal` says wal
+   * in it, fails to sync after it, and stays another mode without a word (tried).
+   */
+  pragma(text: string): unknown {
+    return Object.values(this.#db.prepare(`PRAGMA ${text}`).all()[0] ?? {})[0];
+  }
+
+  /**
+   * Runs `body` in one transaction that takes the write lock at once, so that it cannot fail half-way for want of it.
+   * @throws StellaError media where the disk is full or failing, internal for everything else; a StellaError of `body` as it is
+   */
+  write<T>(action: string, body: () => T): T {
+    try {
+      this.#db.exec("BEGIN IMMEDIATE");
+      const result = body();
+      this.#db.exec("COMMIT");
+      return result;
+    } catch (error) {
+      // After some errors (disk full) SQLite has rolled back by itself, and then there is nothing left to roll back.
+      if (this.#db.isTransaction) this.#db.exec("ROLLBACK");
+      throw error instanceof StellaError ? error : databaseError(action, error);
+    }
+  }
+
+  close(): void {
+    this.#statements.clear();
+    this.#db.close();
+  }
+
+  #statement(sql: string): StatementSync {
+    const statement = this.#statements.get(sql) ?? this.#db.prepare(sql);
+    this.#statements.set(sql, statement);
+    return statement;
+  }
+}
+
+/** exec() gives no error number, only SQLite's text (sqlite3_errstr), so the text decides. */
+export function databaseError(action: string, cause: unknown): StellaError {
+  const text = messageOf(cause);
+  const media = /disk is full|disk I\/O error|readonly database|unable to open|i\/o error/.test(
+    text,
+  );
+  return new StellaError(media ? "media" : "internal", `${action}: ${text}`, {
+    cause,
+    ...(media ? { hint: "free space in the state directory, and look at its disk" } : {}),
+  });
+}

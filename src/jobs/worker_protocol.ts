@@ -1,0 +1,34 @@
+/** What goes over the border of a worker: plain data only. */
+import { type ErrorCode, type Finding, messageOf, StellaError } from "../errors.ts";
+
+export type ToWorker<Job> = { kind: "run"; job: Job } | { kind: "cancel" };
+
+export type FromWorker<Event, Result> =
+  /** The worker listens: what is said to it before that is lost, because its module loads the program first. */
+  | { kind: "ready" }
+  /** Sent every few seconds while a job runs, so that silence means something. */
+  | { kind: "alive" }
+  | { kind: "event"; event: Event }
+  | { kind: "done"; result: Result }
+  | { kind: "failed"; failure: Failure };
+
+export interface Failure {
+  code: ErrorCode;
+  message: string;
+  hint?: string;
+  findings: readonly Finding[];
+}
+
+/** An error loses its class on the way; this is what is left of it. */
+export function failureOf(thrown: unknown): Failure {
+  if (!(thrown instanceof StellaError)) {
+    return { code: "internal", message: messageOf(thrown), findings: [] };
+  }
+  const { code, message, hint, findings } = thrown;
+  return { code, message, findings, ...(hint === undefined ? {} : { hint }) };
+}
+
+export function errorOf(failure: Failure): StellaError {
+  const { code, message, ...rest } = failure;
+  return new StellaError(code, message, rest);
+}

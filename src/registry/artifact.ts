@@ -1,0 +1,156 @@
+/**
+ * What a bundle is in a registry: one OCI image manifest whose layers are manifest.json and the files it lists, and one
+ * referrer that carries the attestation. Both are pure functions of the bundle, because the digest of the first is a
+ * subject of the attestation: it is signed before any registry is known, so neither version nor tag may enter.
+ * Source: image-spec manifest.md and descriptor.md 1.1, cosign specs/BUNDLE_SPEC.md, design.md section 10 "OCI manifest".
+ */
+import { StellaError } from "../errors.ts";
+import { sha256 } from "../bundle/hash.ts";
+import {
+  type BundleFile,
+  type Manifest,
+  manifestName,
+  mediaTypes,
+  type Role,
+} from "../bundle/manifest.ts";
+
+export const ociTypes = {
+  manifest: "application/vnd.oci.image.manifest.v1+json",
+  index: "application/vnd.oci.image.index.v1+json",
+  empty: "application/vnd.oci.empty.v1+json",
+  bundle: "application/vnd.stella.bundle.v1",
+  attestation: "application/vnd.dev.sigstore.bundle.v0.3+json",
+} as const;
+
+export type Digest = `sha256:${string}`;
+
+export interface Descriptor {
+  mediaType: string;
+  digest: Digest;
+  /** Bytes. */
+  size: number;
+  artifactType?: string;
+  annotations?: Record<string, string>;
+}
+
+/** An OCI manifest as it is sent, byte for byte, and its digest. */
+export interface Artifact {
+  bytes: Uint8Array;
+  digest: Digest;
+}
+
+/** The two bytes `{}` that stand in for a config; image-spec manifest.md, "Guidance for an Empty Descriptor". */
+export const emptyConfig = new TextEncoder().encode("{}");
+const emptyDescriptor: Descriptor = {
+  mediaType: ociTypes.empty,
+  digest: digestOf(emptyConfig),
+  size: emptyConfig.length,
+};
+
+const created = "org.opencontainers.image.created";
+const title = "org.opencontainers.image.title";
+
+/** The media type of a layer follows from the file's role alone, never from its name or content; an archive brings its own. */
+const roleTypes: Record<Exclude<Role, "archive">, string> = {
+  document: "text/plain",
+  index: "text/plain",
+  program: "application/octet-stream",
+  script: "application/x-sh",
+};
+
+/**
+ * The OCI manifest of a bundle, without a line feed at the end. `manifestBytes` are the exact bytes of manifest.json.
+ * @throws StellaError usage for a bundle in directory layout, which has no such form
+ */
+export function bundleArtifact(manifest: Manifest, manifestBytes: Uint8Array): Artifact {
+  if (manifest.payload.layout !== "archive") {
+    throw new StellaError("usage", "Cannot push the bundle: its layout is directory", {
+      hint: "export it with --layout archive",
+    });
+  }
+  return encode({
+    schemaVersion: 2,
+    mediaType: ociTypes.manifest,
+    artifactType: ociTypes.bundle,
+    config: emptyDescriptor,
+    layers: [manifestLayer(manifestBytes), ...manifest.files.map(fileLayer)],
+    annotations: { [created]: manifest.created, [title]: manifest.profile },
+  });
+}
+
+/** The referrer that carries the attestation of `bundle`; `at` is the bundle's own `created`. */
+export function attestationArtifact(
+  bundle: Artifact,
+  attestation: Uint8Array,
+  at: string,
+): Artifact {
+  const name = `${digestOf(attestation).replace(":", "-")}.sigstore.json`;
+  return encode({
+    schemaVersion: 2,
+    mediaType: ociTypes.manifest,
+    artifactType: ociTypes.attestation,
+    config: emptyDescriptor,
+    layers: [layer(ociTypes.attestation, attestation, name)],
+    subject: descriptorOf(bundle),
+    annotations: attestationAnnotations(at),
+  });
+}
+
+/** How a list of referrers points at `referrer`: its type and annotations are repeated (distribution-spec, Referrers Tag Schema). */
+export function referrerDescriptor(referrer: Artifact, at: string): Descriptor {
+  return {
+    ...descriptorOf(referrer),
+    artifactType: ociTypes.attestation,
+    annotations: attestationAnnotations(at),
+  };
+}
+
+/** All attestations of stella are in-toto statements with SLSA provenance in a DSSE envelope. */
+function attestationAnnotations(at: string): Record<string, string> {
+  return {
+    "dev.sigstore.bundle.content": "dsse-envelope",
+    "dev.sigstore.bundle.predicateType": "https://slsa.dev/provenance/v1",
+    [created]: at,
+  };
+}
+
+/** How other documents point at `artifact`. */
+export function descriptorOf(artifact: Artifact): Descriptor {
+  return { mediaType: ociTypes.manifest, digest: artifact.digest, size: artifact.bytes.length };
+}
+
+export function digestOf(bytes: Uint8Array): Digest {
+  return `sha256:${sha256(bytes)}`;
+}
+
+function manifestLayer(bytes: Uint8Array): Descriptor {
+  return layer(mediaTypes.manifest, bytes, manifestName);
+}
+
+function layer(mediaType: string, bytes: Uint8Array, name: string): Descriptor {
+  return {
+    mediaType,
+    digest: digestOf(bytes),
+    size: bytes.length,
+    annotations: { [title]: name },
+  };
+}
+
+function fileLayer(file: BundleFile): Descriptor {
+  return {
+    mediaType: file.role === "archive" ? archiveType(file) : roleTypes[file.role],
+    digest: `sha256:${file.sha256}`,
+    size: file.size,
+    annotations: { [title]: file.path },
+  };
+}
+
+function archiveType(file: BundleFile): string {
+  if (file.mediaType !== undefined) return file.mediaType;
+  throw new StellaError("manifest", "Cannot describe the bundle: an archive has no mediaType");
+}
+
+function encode(value: unknown): Artifact {
+  const bytes = new TextEncoder().encode(JSON.stringify(value));
+  return { bytes, digest: digestOf(bytes) };
+}

@@ -1,0 +1,148 @@
+/** Carries one request through: sends its body, reads the answer, and ends it where nothing moves any more. */
+import type { ClientRequest, IncomingMessage } from "node:http";
+import { Readable } from "node:stream";
+import { pipeline } from "node:stream/promises";
+import { StellaError } from "../errors.ts";
+import { broken, RegistryError, stopped, target } from "./failure.ts";
+import type { Answer, Body, Outgoing } from "./message.ts";
+
+/** Milliseconds: until a connection stands (look-up and TLS included), and between two bytes that move. */
+export interface Timeouts {
+  connect: number;
+  stall: number;
+}
+
+/** The least size of a manifest that every registry must take is also the most that is read (distribution-spec, Pushing Manifests). */
+const largestAnswer = 4 * 1024 * 1024;
+const largestError = 8 * 1024;
+
+/** @throws RegistryError where no answer came; StellaError of the body or the signal */
+export async function exchange(
+  request: ClientRequest,
+  outgoing: Outgoing,
+  timeouts: Timeouts,
+): Promise<Answer> {
+  const watch = new Watch(request, outgoing, timeouts);
+  try {
+    const response = await responseTo(request, outgoing.body, watch);
+    return await readAnswer(response, outgoing, watch);
+  } catch (error) {
+    const cause = watch.cause ?? error;
+    throw cause instanceof StellaError ? cause : broken(outgoing.method, outgoing.url, cause);
+  } finally {
+    watch.end();
+    if (!request.writableFinished) request.destroy();
+  }
+}
+
+/** Ends an exchange that does not get on: first the connection, then any byte in either direction, and always the signal. */
+class Watch {
+  /** Why the watch ended the exchange: what Node reports then may be any kind of reset. */
+  cause: Error | undefined;
+  onStop: (cause: Error) => void = () => {};
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  readonly #signal: AbortSignal | undefined;
+  readonly #abort = () => this.#stop(stopped(this.#signal!));
+
+  constructor(
+    readonly request: ClientRequest,
+    { url, signal }: Outgoing,
+    readonly limit: Timeouts,
+  ) {
+    this.#signal = signal;
+    signal?.addEventListener("abort", this.#abort, { once: true });
+    this.#arm(limit.connect, "no connection");
+    request.on("socket", (socket) => {
+      // Deno 2.9 sends a request again by itself where a kept connection ends, even if we ended it. retry.ts decides that.
+      request.reusedSocket = false;
+      if (!socket.connecting) return this.moved();
+      const ready = url.protocol === "https:" ? "secureConnect" : "connect";
+      socket.once(ready, () => this.moved());
+    });
+  }
+
+  /** A byte moved. */
+  moved(): void {
+    if (this.cause === undefined) this.#arm(this.limit.stall, "no byte moved");
+  }
+
+  end(): void {
+    clearTimeout(this.#timer);
+    this.cause ??= new Error("the exchange is over");
+    this.#signal?.removeEventListener("abort", this.#abort);
+  }
+
+  #arm(milliseconds: number, what: string): void {
+    clearTimeout(this.#timer);
+    const late = new Error(`${what} within ${milliseconds / 1000} s`);
+    this.#timer = setTimeout(
+      () => this.#stop(Object.assign(late, { code: "ETIMEDOUT" })),
+      milliseconds,
+    );
+  }
+
+  #stop(cause: Error): void {
+    this.cause ??= cause;
+    this.request.destroy(cause);
+    // A request that still waits for its socket says nothing when it is destroyed.
+    this.onStop(cause);
+  }
+}
+
+/** The answer may come before the body is sent: then the rest of it is of no use, and errors of sending it are none. */
+function responseTo(
+  request: ClientRequest,
+  body: Body | undefined,
+  watch: Watch,
+): Promise<IncomingMessage> {
+  return new Promise((resolve, reject) => {
+    watch.onStop = reject;
+    request.on("response", resolve);
+    request.on("error", reject);
+    request.on("close", () => reject(new Error("the connection was closed")));
+    if (body === undefined) request.end();
+    else pipeline(Readable.from(watched(body, watch)), request).catch(reject);
+  });
+}
+
+async function* watched(body: Body, watch: Watch): AsyncIterable<Uint8Array> {
+  for await (const piece of body.open()) {
+    yield piece;
+    watch.moved();
+  }
+}
+
+async function readAnswer(
+  response: IncomingMessage,
+  { method, url }: Outgoing,
+  watch: Watch,
+): Promise<Answer> {
+  const status = response.statusCode ?? 0;
+  const most = status >= 400 ? largestError : largestAnswer;
+  const pieces: Uint8Array[] = [];
+  let size = 0;
+  for await (const piece of response as AsyncIterable<Uint8Array>) {
+    watch.moved();
+    pieces.push(piece);
+    size += piece.length;
+    if (size > most) break;
+  }
+  if (size > most && status < 400) {
+    throw new RegistryError("rejected", `${target(method, url)}: more than ${most} bytes came`);
+  }
+  return { status, header: (name) => single(response.headers[name]), body: joined(pieces, most) };
+}
+
+function single(value: string | string[] | undefined): string | undefined {
+  return Array.isArray(value) ? value.join(", ") : value;
+}
+
+function joined(pieces: Uint8Array[], most: number): Uint8Array {
+  const all = new Uint8Array(pieces.reduce((sum, piece) => sum + piece.length, 0));
+  let at = 0;
+  for (const piece of pieces) {
+    all.set(piece, at);
+    at += piece.length;
+  }
+  return all.subarray(0, most);
+}

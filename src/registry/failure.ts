@@ -1,0 +1,175 @@
+/**
+ * What goes wrong between us and a registry, in the classes that the metric `export_registry_push_total` counts
+ * (operations.md A3). Every text a registry chose is escaped and cut here, and URLs lose their query: an upload URL
+ * carries the state of its session.
+ */
+import { escaped } from "../bundle/names.ts";
+import { messageOf, StellaError } from "../errors.ts";
+import type { Answer, Outgoing } from "./message.ts";
+
+/** `auth` is about identity on either side: our credentials, or the registry's certificate. */
+export const pushResults = [
+  "success",
+  "timeout",
+  "auth",
+  "rejected",
+  "server_error",
+  "reset",
+  "digest_mismatch",
+] as const;
+export type PushResult = typeof pushResults[number];
+export type RegistryReason = Exclude<PushResult, "success">;
+
+export class RegistryError extends StellaError {
+  readonly reason: RegistryReason;
+  /** The HTTP status, where there was an answer. */
+  readonly status: number | undefined;
+  /** Whether the same request may go well a little later. */
+  readonly passing: boolean;
+  /** Milliseconds the registry asks us to wait. */
+  readonly retryAfter: number | undefined;
+
+  constructor(reason: RegistryReason, message: string, more: RegistryFacts = {}) {
+    super("registry", message, {
+      cause: more.cause,
+      ...(more.hint === undefined ? {} : { hint: more.hint }),
+      findings: [{ code: "registry", reason }],
+    });
+    this.reason = reason;
+    this.status = more.status;
+    this.passing = more.passing ?? false;
+    this.retryAfter = more.retryAfter;
+  }
+}
+
+export interface RegistryFacts {
+  status?: number;
+  passing?: boolean;
+  retryAfter?: number;
+  hint?: string;
+  cause?: unknown;
+}
+
+/** The label of a push that ended with `thrown`. A local file that differs from its manifest counts as digest_mismatch. */
+export function pushResult(thrown: unknown): RegistryReason {
+  if (thrown instanceof RegistryError) return thrown.reason;
+  return thrown instanceof StellaError && thrown.code === "digest" ? "digest_mismatch" : "rejected";
+}
+
+/** `PUT https://host/v2/x/manifests/y: 400 MANIFEST_INVALID: text` (distribution-spec, Error Codes). */
+export function refused(
+  { method, url }: Outgoing,
+  answer: Answer,
+  more: RegistryFacts = {},
+): RegistryError {
+  const { status } = answer;
+  const detail = errorText(answer.body);
+  const wait = retryAfter(answer);
+  return new RegistryError(
+    reasonOf(status, detail),
+    `${target(method, url)}: ${status}${detail && ` ${detail}`}`,
+    {
+      status,
+      passing: isPassing(status),
+      ...(wait === undefined ? {} : { retryAfter: wait }),
+      ...hintOf(status),
+      ...more,
+    },
+  );
+}
+
+/** An exchange that ended without an answer: a name without address, no connection, a reset, a refused certificate. */
+export function broken(method: string, url: URL, cause: unknown): RegistryError {
+  const code = (cause as { code?: string } | null)?.code ?? "";
+  const text = `${target(method, url)}: ${shortened(wordsOf(cause))}`;
+  if (isCertificate(code)) {
+    const hint = "name the authority that signed the registry's certificate, or have it renewed";
+    return new RegistryError("auth", text, { cause, hint });
+  }
+  if (code === "ENOTFOUND") {
+    return new RegistryError("reset", text, { cause, hint: "check the registry's host name" });
+  }
+  const reason = code === "ETIMEDOUT" ? "timeout" : "reset";
+  return new RegistryError(reason, text, { cause, passing: true });
+}
+
+/** The error of an aborted signal: a caller's time limit is a timeout, everything else an interruption. */
+export function stopped(signal: AbortSignal): StellaError {
+  const late = (signal.reason as { name?: string } | undefined)?.name === "TimeoutError";
+  return late
+    ? new RegistryError("timeout", "The registry did not answer in the time that was given")
+    : new StellaError("interrupted", "The work with the registry was stopped");
+}
+
+/** `METHOD URL` without the query. */
+export function target(method: string, url: URL): string {
+  return `${method} ${escaped(url.origin + url.pathname)}`;
+}
+
+/** Connecting to several addresses fails with all their errors and no message of its own. */
+function wordsOf(cause: unknown): string {
+  return cause instanceof AggregateError && cause.message === ""
+    ? cause.errors.map(messageOf).join("; ")
+    : messageOf(cause);
+}
+
+function isCertificate(code: string): boolean {
+  return /^(CERT_|ERR_TLS_CERT|UNABLE_TO_|SELF_SIGNED|DEPTH_ZERO|HOSTNAME_MISMATCH|INVALID_CA)/
+    .test(code);
+}
+
+function isPassing(status: number): boolean {
+  return status === 408 || status === 429 || (status >= 500 && status !== 501 && status !== 505);
+}
+
+function reasonOf(status: number, detail: string): RegistryReason {
+  if (status === 401 || status === 403) return "auth";
+  if (status === 408) return "timeout";
+  if (status >= 500) return "server_error";
+  return detail.startsWith("DIGEST_INVALID") ? "digest_mismatch" : "rejected";
+}
+
+function hintOf(status: number): { hint?: string } {
+  if (status >= 300 && status < 400) {
+    return { hint: "redirects are not followed: name the registry itself" };
+  }
+  if (status === 401) return { hint: "give credentials that may push to this repository" };
+  if (status === 403) return { hint: "ask for the right to push to this repository" };
+  if (status === 413) return { hint: "export with --volume-size so that each file is smaller" };
+  return {};
+}
+
+/** `CODE: message` of each error, or nothing: the body may be anything, a proxy's page too. */
+function errorText(body: Uint8Array): string {
+  let errors: unknown;
+  try {
+    errors = (JSON.parse(new TextDecoder().decode(body)) as { errors?: unknown } | null)?.errors;
+  } catch {
+    return "";
+  }
+  if (!Array.isArray(errors)) return "";
+  return shortened(errors.slice(0, 5).map(oneError).filter(Boolean).join("; "));
+}
+
+function oneError(error: unknown): string {
+  const { code, message } = (error ?? {}) as { code?: unknown; message?: unknown };
+  return [code, message].filter((part) => typeof part === "string" && part !== "").join(": ");
+}
+
+function shortened(text: string): string {
+  return escaped(text.length > 400 ? `${text.slice(0, 397)}...` : text);
+}
+
+/**
+ * Milliseconds; RFC 9110 section 10.2.3: seconds, or a date. The date is measured against the registry's own clock, because
+ * behind an air gap two clocks seldom agree.
+ */
+function retryAfter({ header }: Answer): number | undefined {
+  const value = header("retry-after");
+  if (value === undefined) return undefined;
+  if (/^\d{1,9}$/.test(value)) return Number(value) * 1000;
+  // Date.parse takes nearly everything; an HTTP date ends in GMT.
+  if (!value.endsWith(" GMT")) return undefined;
+  const wait = Date.parse(value) - Date.parse(header("date") ?? "");
+  return Number.isNaN(wait) ? undefined : Math.max(0, wait);
+}

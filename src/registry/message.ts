@@ -1,0 +1,33 @@
+/** What goes to a registry and what comes back: HTTP as far as the distribution-spec needs it. */
+
+export interface Outgoing {
+  method: "GET" | "HEAD" | "POST" | "PUT";
+  url: URL;
+  headers?: Record<string, string>;
+  body?: Body;
+  signal?: AbortSignal | undefined;
+}
+
+/** Opened anew for every attempt; `open` yields exactly `size` bytes, or throws. */
+export interface Body {
+  size: number;
+  open(): AsyncIterable<Uint8Array>;
+}
+
+export interface Answer {
+  status: number;
+  /** By lowercase name. */
+  header(name: string): string | undefined;
+  /** Cut after 8 KiB where the status is an error. */
+  body: Uint8Array;
+}
+
+/** A body that is already in memory. */
+export function bodyOf(bytes: Uint8Array): Body {
+  return {
+    size: bytes.length,
+    async *open() {
+      if (bytes.length > 0) yield await Promise.resolve(bytes);
+    },
+  };
+}

@@ -1,0 +1,138 @@
+/** Pushes a finished bundle from its directory. Nothing is copied: files are read once, on their way out. */
+import { largestManifest, readManifest } from "../bundle/read_manifest.ts";
+import { attestationName, type Manifest, manifestName } from "../bundle/manifest.ts";
+import { shown } from "../bundle/names.ts";
+import { type BundleSource, directorySource, readSmall } from "../bundle/source.ts";
+import { StellaError } from "../errors.ts";
+import {
+  type Artifact,
+  attestationArtifact,
+  bundleArtifact,
+  type Digest,
+  emptyConfig,
+  referrerDescriptor,
+} from "./artifact.ts";
+import { counted, fileBlob, memoryBlob } from "./blob.ts";
+import type { RegistryClient } from "./client.ts";
+import { isRepository, isTag } from "./reference.ts";
+import { announce } from "./referrers.ts";
+import type { Blob, Repository } from "./repository.ts";
+
+export interface PushOptions {
+  client: RegistryClient;
+  /** The directory of the bundle, with manifest.json, its attestation and the files it lists. */
+  dir: string;
+  repository: string;
+  tag?: string;
+  /** Bytes that are in the registry, and bytes of the whole; falls back where an upload starts again. */
+  progress?: (done: number, total: number) => void;
+  signal?: AbortSignal;
+}
+
+export interface PushReport {
+  /** Of the OCI manifest. */
+  digest: Digest;
+  attestationDigest: Digest;
+  tag: string | undefined;
+  /** How the attestation is found from the manifest: by the registry's referrers API, or by the tag `sha256-<hex>`. */
+  referrers: "api" | "tag";
+  /** Sum of all blobs, sent or not. */
+  bytes: number;
+  seconds: number;
+  /** Blobs that were sent, and blobs that were there. */
+  uploaded: number;
+  existed: number;
+}
+
+/** A bundle is small where it is not a file: an attestation of ours has a few KiB. */
+const largestAttestation = 1024 * 1024;
+
+/**
+ * Order: blobs, bundle manifest by digest, attestation, tag. The attestation is pushed as it is; verifying is verify's business.
+ * @throws StellaError usage, manifest, missing, untrusted, digest, media, interrupted; RegistryError
+ */
+export async function pushBundle(options: PushOptions): Promise<PushReport> {
+  const { client, tag } = options;
+  checkNames(options);
+  const started = client.timing.now();
+  const bundle = await readBundle(options.dir);
+  const repository = client.repository(options.repository, options.signal);
+  const counts = await pushBlobs(repository, bundle.blobs, options.progress ?? (() => {}));
+  await repository.pushManifest(bundle.artifact);
+  await repository.pushManifest(bundle.referrer);
+  const descriptor = referrerDescriptor(bundle.referrer, bundle.manifest.created);
+  const referrers = await announce(repository, bundle.artifact.digest, descriptor);
+  if (tag !== undefined) await repository.tag(tag, bundle.artifact);
+  return {
+    digest: bundle.artifact.digest,
+    attestationDigest: bundle.referrer.digest,
+    tag,
+    referrers,
+    ...counts,
+    seconds: (client.timing.now() - started) / 1000,
+  };
+}
+
+function checkNames({ repository, tag }: PushOptions): void {
+  const faults: string[] = [];
+  if (!isRepository(repository)) faults.push(`the repository ${shown(repository)} is not allowed`);
+  if (tag !== undefined && !isTag(tag)) faults.push(`the tag ${shown(tag)} is not allowed`);
+  if (faults.length > 0) {
+    throw new StellaError("usage", `Cannot push the bundle: ${faults.join("; ")}`, {
+      hint: "repositories are lowercase; a tag has letters, digits and . _ - only",
+    });
+  }
+}
+
+interface Bundle {
+  manifest: Manifest;
+  artifact: Artifact;
+  referrer: Artifact;
+  blobs: Blob[];
+}
+
+async function readBundle(dir: string): Promise<Bundle> {
+  const source = directorySource(dir);
+  const bytes = await readSmall(source, manifestName, largestManifest);
+  if (bytes === undefined) {
+    throw new StellaError("manifest", `Cannot push ${shown(dir)}: there is no ${manifestName}`, {
+      hint: "name the directory of a finished bundle",
+    });
+  }
+  const manifest = readManifest(bytes);
+  const artifact = bundleArtifact(manifest, bytes);
+  const attestation = await readAttestation(source, dir);
+  const files = manifest.files.map((file) => fileBlob(source, file));
+  return {
+    manifest,
+    artifact,
+    referrer: attestationArtifact(artifact, attestation, manifest.created),
+    blobs: [emptyConfig, attestation, bytes].map(memoryBlob).concat(files),
+  };
+}
+
+/** An unsigned bundle is not pushed: nobody could tell it from a forged one. */
+async function readAttestation(source: BundleSource, dir: string): Promise<Uint8Array> {
+  const bytes = await readSmall(source, attestationName, largestAttestation);
+  if (bytes !== undefined) return bytes;
+  throw new StellaError("untrusted", `Cannot push ${shown(dir)}: there is no ${attestationName}`, {
+    hint: "export the bundle again, or copy its attestation too",
+  });
+}
+
+async function pushBlobs(
+  repository: Repository,
+  blobs: Blob[],
+  progress: (done: number, total: number) => void,
+): Promise<{ bytes: number; uploaded: number; existed: number }> {
+  const bytes = blobs.reduce((sum, blob) => sum + blob.size, 0);
+  let done = 0;
+  let uploaded = 0;
+  for (const blob of blobs) {
+    const sent = await repository.pushBlob(counted(blob, (n) => progress(done + n, bytes)));
+    if (sent) uploaded++;
+    done += blob.size;
+    progress(done, bytes);
+  }
+  return { bytes, uploaded, existed: blobs.length - uploaded };
+}

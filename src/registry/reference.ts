@@ -1,0 +1,159 @@
+/**
+ * References, `oci://HOST[:PORT]/REPOSITORY[:TAG|@DIGEST]`, and the endpoint behind one. There is no default registry and
+ * no default tag: behind an air gap a guess goes nowhere, or to the wrong place.
+ * Source: distribution-spec 1.1, "Pulling manifests" (names, tags), image-spec descriptor.md (digests).
+ */
+import { isIP } from "node:net";
+import { shown } from "../bundle/names.ts";
+import { StellaError } from "../errors.ts";
+import type { Digest } from "./artifact.ts";
+
+export interface Reference {
+  /** `HOST[:PORT]`, lowercase. */
+  authority: string;
+  repository: string;
+  tag?: string;
+  digest?: Digest;
+}
+
+export interface Endpoint {
+  /** Scheme, host and port; the path is `/`. */
+  url: URL;
+  /** Plain http was allowed for this registry; otherwise only loopback may have it. */
+  plainHttp: boolean;
+}
+
+const component = "[a-z0-9]+(?:(?:\\.|_|__|-+)[a-z0-9]+)*";
+const repositoryPattern = new RegExp(`^${component}(?:/${component})*$`);
+const tagPattern = /^[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}$/;
+const digestPattern = /^sha256:[0-9a-f]{64}$/;
+const label = "[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?";
+const hostPattern = new RegExp(`^(?:${label}(?:\\.${label})*|\\[[0-9a-f:.]+\\])(?::[0-9]{1,5})?$`);
+const longestName = 255;
+
+/** @throws StellaError usage, naming everything that is wrong with it */
+export function parseReference(text: string): Reference {
+  // Before anything is said about the text: no message may repeat a password.
+  if (/^(?:[a-z+]*:\/\/|oci:)?[^/]*@/i.test(text)) throw withCredentials();
+  const rest = withoutScheme(text);
+  const slash = rest.indexOf("/");
+  const authority = (slash < 0 ? rest : rest.slice(0, slash)).toLowerCase();
+  const reference = { authority, ...splitPath(slash < 0 ? "" : rest.slice(slash + 1)) };
+  const faults = faultsOf(reference);
+  if (faults.length === 0) return reference;
+  throw new StellaError("usage", `Cannot use the reference ${shown(text)}: ${faults.join("; ")}`, {
+    hint: "write oci://HOST[:PORT]/REPOSITORY[:TAG]",
+  });
+}
+
+/** The registry of a reference: https, but plain http where it is allowed or on loopback, unless a CA speaks for TLS. */
+export function endpointOf(
+  reference: Reference,
+  options: { plainHttp?: boolean; ca?: boolean } = {},
+): Endpoint {
+  const plain = options.plainHttp || (!options.ca && isLoopbackUrl(reference.authority));
+  return parseEndpoint(`${plain ? "http" : "https"}://${reference.authority}`, options.plainHttp);
+}
+
+/**
+ * A registry as the configuration names it: `https://HOST[:PORT]`.
+ * @throws StellaError usage
+ */
+export function parseEndpoint(text: string, plainHttp = false): Endpoint {
+  if (/^[^/]*\/\/[^/]*@/.test(text)) throw withCredentials();
+  const url = URL.parse(text);
+  const written = /^(https?):\/\/([^/?#]+)\/?$/.exec(text.toLowerCase())?.[2];
+  if (url === null || written === undefined || hostFault(written) !== undefined) {
+    throw new StellaError("usage", `Cannot use the registry ${shown(text)}: it is no plain URL`, {
+      hint: "write https://HOST[:PORT] without a path",
+    });
+  }
+  if (url.protocol === "https:" || plainHttp || isLoopback(hostOf(url))) {
+    return { url: new URL(url.origin), plainHttp };
+  }
+  throw new StellaError("usage", `Cannot use the registry ${shown(text)}: plain http is readable`, {
+    hint: "use https, or allow plain http for this registry",
+  });
+}
+
+/** The host of a URL as a connector takes it: an IPv6 address without its brackets. */
+export function hostOf(url: URL): string {
+  return url.hostname.replace(/^\[|\]$/g, "");
+}
+
+export function portOf(url: URL): number {
+  return Number(url.port) || (url.protocol === "https:" ? 443 : 80);
+}
+
+/** Whether a host name or address stays on this machine. */
+export function isLoopback(hostname: string): boolean {
+  if (isIP(hostname) === 4) return hostname.startsWith("127.");
+  return hostname === "localhost" || hostname === "::1";
+}
+
+/** Whether `tag` may be a tag. */
+export function isTag(tag: string): boolean {
+  return tagPattern.test(tag);
+}
+
+/** Whether `name` may be a repository. */
+export function isRepository(name: string): boolean {
+  return name.length <= longestName && repositoryPattern.test(name);
+}
+
+export function isDigest(text: string): text is Digest {
+  return digestPattern.test(text);
+}
+
+function isLoopbackUrl(authority: string): boolean {
+  const url = URL.parse(`http://${authority}`);
+  return url !== null && isLoopback(hostOf(url));
+}
+
+function withoutScheme(text: string): string {
+  const found = /^oci:(?:\/\/)?(?!\/)/.exec(text);
+  if (found) return text.slice(found[0].length);
+  throw new StellaError("usage", `Cannot use the reference ${shown(text)}: it has no scheme`, {
+    hint: "write oci://HOST[:PORT]/REPOSITORY[:TAG]",
+  });
+}
+
+function splitPath(path: string): { repository: string; tag?: string; digest?: Digest } {
+  const at = path.indexOf("@");
+  if (at >= 0) return { repository: path.slice(0, at), digest: path.slice(at + 1) as Digest };
+  const colon = path.indexOf(":");
+  if (colon < 0) return { repository: path };
+  return { repository: path.slice(0, colon), tag: path.slice(colon + 1) };
+}
+
+function faultsOf(reference: Reference): string[] {
+  const { authority, repository, tag, digest } = reference;
+  const faults = [hostFault(authority)];
+  if (repository === "") faults.push("there is no repository");
+  else if (!isRepository(repository)) faults.push(repositoryFault(repository));
+  if (tag !== undefined && !isTag(tag)) faults.push(`the tag ${shown(tag)} is not allowed`);
+  if (digest !== undefined && !isDigest(digest)) {
+    faults.push(`the digest ${shown(digest)} is not sha256 and 64 hex digits`);
+  }
+  return faults.filter((fault) => fault !== undefined);
+}
+
+function repositoryFault(repository: string): string {
+  const upper = repository !== repository.toLowerCase() ? ", it must be lowercase" : "";
+  return `the repository ${shown(repository)} is not allowed${upper}`;
+}
+
+/** Also refuses spellings such as 127.1 or 0x7f.1, which a URL parser turns into another host than a person reads. */
+function hostFault(authority: string): string | undefined {
+  if (authority === "") return "there is no host";
+  const url = hostPattern.test(authority) ? URL.parse(`http://${authority}`) : null;
+  const host = authority.replace(/:[0-9]+$/, "");
+  if (url !== null && url.hostname === host && url.port !== "0") return undefined;
+  return `the host ${shown(authority)} is not allowed`;
+}
+
+function withCredentials(): StellaError {
+  return new StellaError("usage", "Cannot use the reference: it has credentials in it", {
+    hint: "put them into a credentials file",
+  });
+}

@@ -1,0 +1,71 @@
+/**
+ * Makes a referrer findable. Registries with the referrers API do it by themselves; for the others clients keep an index under
+ * the tag `sha256-<hex>` of the subject, which several writers may share.
+ * Source: distribution-spec 1.1, "Referrers Tag Schema" and "Pushing Manifests with Subject".
+ */
+import { shown } from "../bundle/names.ts";
+import { type Descriptor, type Digest, ociTypes } from "./artifact.ts";
+import { RegistryError } from "./failure.ts";
+import type { Repository, Stored } from "./repository.ts";
+
+const rounds = 5;
+
+/** @returns how `referrer` can be found: the registry's own list, or the tag that was written */
+export async function announce(
+  repository: Repository,
+  subject: Digest,
+  referrer: Descriptor,
+): Promise<"api" | "tag"> {
+  if (await repository.listsReferrers(subject)) return "api";
+  const tag = subject.replace(":", "-");
+  for (let round = 0; round < rounds; round++) {
+    const stored = await repository.index(tag);
+    const merged = withReferrer(stored, referrer, tag);
+    if (merged === undefined || await repository.putIndex(tag, merged, stored?.etag)) return "tag";
+  }
+  throw new RegistryError("rejected", `The tag ${tag} was changed by others ${rounds} times`, {
+    hint: "push again when nobody else writes to this bundle's referrers",
+  });
+}
+
+/** The index with `referrer` in it; undefined where it is there already. What others wrote stays as it is. */
+export function withReferrer(
+  stored: Stored | undefined,
+  referrer: Descriptor,
+  tag: string,
+): Uint8Array | undefined {
+  const index = stored === undefined ? {} : parsedIndex(stored, tag);
+  const manifests = index.manifests ?? [];
+  if (manifests.some((one) => one.digest === referrer.digest)) return undefined;
+  return new TextEncoder().encode(JSON.stringify({
+    schemaVersion: 2,
+    mediaType: ociTypes.index,
+    ...index,
+    manifests: [...manifests, referrer],
+  }));
+}
+
+interface Index {
+  manifests?: { digest?: unknown }[];
+}
+
+/** Something else under this tag is not overwritten: it may be another's only list. */
+function parsedIndex(stored: Stored, tag: string): Index {
+  const value = stored.mediaType === ociTypes.index ? parsedObject(stored.bytes) : undefined;
+  if (Array.isArray(value?.manifests) && value.manifests.every(isObject)) return value as Index;
+  const what = `The tag ${tag} holds ${shown(stored.mediaType)} that is no list of referrers`;
+  throw new RegistryError("rejected", what, { hint: "find out who wrote it, and remove the tag" });
+}
+
+function parsedObject(bytes: Uint8Array): { manifests?: unknown } | undefined {
+  try {
+    const value: unknown = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
+    return isObject(value) ? value : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return value !== null && typeof value === "object" && !Array.isArray(value);
+}

@@ -1,0 +1,77 @@
+/** Asking again: what passes by itself is tried up to five times, with growing, jittered waits. */
+import { RegistryError, stopped } from "./failure.ts";
+
+export interface Timing {
+  /** Milliseconds of a clock that never goes back. */
+  now(): number;
+  /** In [0, 1). */
+  random(): number;
+  /** Rejects as soon as `signal` is aborted. */
+  sleep(milliseconds: number, signal?: AbortSignal): Promise<void>;
+}
+
+export const attempts = 5;
+const firstWait = 500;
+const longestWait = 8_000;
+/** A registry that asks for more patience than this is given up at once, so that an export does not hang for hours. */
+const longestRetryAfter = 120_000;
+
+/**
+ * Runs `action` until it succeeds or fails for good.
+ * @throws what `action` threw last; a RegistryError that was tried to the end says how often
+ */
+export async function withRetries<T>(
+  action: () => Promise<T>,
+  timing: Timing,
+  signal?: AbortSignal,
+): Promise<T> {
+  for (let attempt = 1;; attempt++) {
+    try {
+      return await action();
+    } catch (error) {
+      if (!(error instanceof RegistryError) || !error.passing) throw error;
+      if (attempt === attempts) throw exhausted(error);
+      if ((error.retryAfter ?? 0) > longestRetryAfter) throw tooLong(error);
+      await timing.sleep(waitBefore(attempt, error.retryAfter, timing), signal);
+    }
+  }
+}
+
+/** At least what the registry asked for; else between half and the whole of 0.5, 1, 2, 4, 8 s. */
+function waitBefore(attempt: number, asked: number | undefined, timing: Timing): number {
+  const step = Math.min(longestWait, firstWait * 2 ** (attempt - 1));
+  return Math.max(asked ?? 0, step / 2 + timing.random() * step / 2);
+}
+
+function exhausted(error: RegistryError): RegistryError {
+  return again(error, `${error.message} (${attempts} attempts)`, error.hint);
+}
+
+function tooLong(error: RegistryError): RegistryError {
+  const seconds = Math.ceil((error.retryAfter ?? 0) / 1000);
+  return again(error, error.message, `the registry asks to wait ${seconds} s: push again then`);
+}
+
+function again(error: RegistryError, message: string, hint: string | undefined): RegistryError {
+  return new RegistryError(error.reason, message, {
+    cause: error,
+    ...(error.status === undefined ? {} : { status: error.status }),
+    ...(hint === undefined ? {} : { hint }),
+  });
+}
+
+/** The timing of the real world, for those who wire. */
+export const systemTiming: Timing = {
+  now: () => performance.now(),
+  random: () => Math.random(),
+  sleep: (milliseconds, signal) =>
+    new Promise((resolve, reject) => {
+      if (signal?.aborted) return reject(stopped(signal));
+      const stop = () => (clearTimeout(timer), reject(stopped(signal!)));
+      const timer = setTimeout(() => {
+        signal?.removeEventListener("abort", stop);
+        resolve();
+      }, milliseconds);
+      signal?.addEventListener("abort", stop, { once: true });
+    }),
+};

@@ -1,0 +1,95 @@
+/**
+ * Who is talked to. Node's client instead of fetch, because only it sends Content-Length with a stream and lets us say
+ * which address is connected to (platform.md, trap 5): a name is resolved once, by us, what came out is checked, and exactly
+ * that is used, so no second look-up can lead elsewhere. No redirect is followed and no proxy is known.
+ */
+import type { LookupAddress } from "node:dns";
+import { lookup } from "node:dns/promises";
+import http from "node:http";
+import https from "node:https";
+import { isIP, type LookupFunction } from "node:net";
+import { exchange, type Timeouts } from "./exchange.ts";
+import { RegistryError, stopped } from "./failure.ts";
+import type { Answer, Outgoing } from "./message.ts";
+import { hostOf, isLoopback, portOf } from "./reference.ts";
+
+/** Throws a StellaError where `hostname:port` may not be talked to. */
+export type Policy = (hostname: string, port: number) => void;
+
+export interface TransportOptions {
+  /** PEM texts: the only authorities that are believed. */
+  authorities: readonly string[];
+  policy: Policy;
+  /** The host whose plain http a person allowed; all others may have it only on loopback. */
+  plainHost?: string;
+  timeouts?: Timeouts;
+  resolve?: (hostname: string) => Promise<LookupAddress[]>;
+}
+
+export class Transport {
+  readonly #options: TransportOptions;
+  readonly #plain = new http.Agent({ keepAlive: true });
+  readonly #secure: https.Agent;
+
+  constructor(options: TransportOptions) {
+    this.#options = options;
+    this.#secure = new https.Agent({
+      keepAlive: true,
+      rejectUnauthorized: true,
+      ca: [...options.authorities],
+    });
+  }
+
+  /** @throws RegistryError where no answer came; StellaError of the policy, the body or the signal */
+  async send(outgoing: Outgoing): Promise<Answer> {
+    const { url, signal } = outgoing;
+    if (signal?.aborted) throw stopped(signal);
+    this.#options.policy(hostOf(url), portOf(url));
+    if (isIP(hostOf(url)) !== 0) this.#checkAddress(url, hostOf(url));
+    const timeouts = this.#options.timeouts ?? { connect: 5_000, stall: 60_000 };
+    return await exchange(this.#request(outgoing), outgoing, timeouts);
+  }
+
+  /** Ends idle connections. */
+  close(): void {
+    this.#plain.destroy();
+    this.#secure.destroy();
+  }
+
+  #request({ method, url, headers, body }: Outgoing): http.ClientRequest {
+    const secure = url.protocol === "https:";
+    const host = hostOf(url);
+    return (secure ? https : http).request({
+      method,
+      host,
+      port: portOf(url),
+      path: url.pathname + url.search,
+      headers: { ...headers, ...(body ? { "content-length": String(body.size) } : {}) },
+      agent: secure ? this.#secure : this.#plain,
+      lookup: this.#lookup(url),
+      ...(secure && isIP(host) === 0 ? { servername: host } : {}),
+    });
+  }
+
+  /** Hands every checked address to the connector, which tries them in turn: `localhost` is often ::1 first. */
+  #lookup(url: URL): LookupFunction {
+    const resolve = this.#options.resolve ?? ((name: string) => lookup(name, { all: true }));
+    return (hostname, options, done) => {
+      resolve(hostname).then((addresses) => {
+        for (const { address } of addresses) this.#checkAddress(url, address);
+        const first = addresses[0];
+        if (first === undefined) throw new Error(`${hostname} has no address`);
+        if (options.all) done(null, addresses);
+        else done(null, first.address, first.family);
+      }).catch((error) => done(error, "", 0));
+    };
+  }
+
+  #checkAddress(url: URL, address: string): void {
+    if (url.protocol === "https:" || isLoopback(address)) return;
+    if (hostOf(url) === this.#options.plainHost) return;
+    throw new RegistryError("rejected", `${url.origin}: plain http would leave this machine`, {
+      hint: "use https, or allow plain http for this registry",
+    });
+  }
+}

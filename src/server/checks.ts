@@ -1,0 +1,145 @@
+/** The readiness checks (operations.md A7): each says what it tries, and fails with what it found. */
+import { open, readFile, rename, rm, statfs } from "node:fs/promises";
+import { randomBytes } from "node:crypto";
+import { join } from "node:path";
+import { messageOf } from "../errors.ts";
+import type { Profile, RegistryConfig } from "../config/profile.ts";
+import type { Lock } from "../jobs/lock.ts";
+import type { Queue } from "../jobs/queue.ts";
+import type { Check } from "./readiness.ts";
+
+const probeSize = 4096;
+
+/** Writes, syncs, renames, reads back and removes a small file in `directory`. */
+export function storageWrite(directory: string): Check {
+  return {
+    name: "storage:write",
+    limit: 2_000,
+    run: async () => {
+      const path = join(directory, ".readiness");
+      const bytes = randomBytes(probeSize);
+      try {
+        await writeSynced(`${path}.new`, bytes);
+        await rename(`${path}.new`, path);
+        const same = bytes.equals(await readFile(path));
+        return same ? { status: "pass" } : { status: "fail", output: "read back other bytes" };
+      } finally {
+        await rm(path, { force: true });
+      }
+    },
+  };
+}
+
+/** `onSpace` gets the figures in bytes. Below a tenth free it warns, below a fiftieth it fails. */
+export function storageFree(
+  directory: string,
+  onSpace: (space: { free: number; size: number }) => void,
+): Check {
+  return {
+    name: "storage:free",
+    limit: 1_000,
+    run: async () => {
+      const { bavail, blocks, bsize } = await statfs(directory);
+      onSpace({ free: bavail * bsize, size: blocks * bsize });
+      const share = blocks === 0 ? 1 : bavail / blocks;
+      const output = `${(share * 100).toFixed(1)} % free`;
+      return { status: share < 0.02 ? "fail" : share < 0.1 ? "warn" : "pass", output };
+    },
+  };
+}
+
+export function databaseWrite(queue: Pick<Queue, "probe">): Check {
+  return {
+    name: "database:write",
+    limit: 2_000,
+    run: () => {
+      queue.probe();
+      return { status: "pass" };
+    },
+  };
+}
+
+export function lockHeld(lock: Pick<Lock, "isHeld">): Check {
+  return {
+    name: "lock:held",
+    limit: 1_000,
+    run: () =>
+      lock.isHeld()
+        ? { status: "pass" }
+        : { status: "fail", output: "the lock file was removed or replaced" },
+  };
+}
+
+/**
+ * One check for each registry; `ping` resolves where it answers. A registry that is down only warns while some profile of
+ * the configuration can do without it.
+ */
+export function registryChecks(
+  registries: readonly RegistryConfig[],
+  profiles: readonly Profile[],
+  ping: (registry: RegistryConfig, signal: AbortSignal) => Promise<void>,
+): Check[] {
+  if (registries.length === 0) {
+    return [{
+      name: "registry",
+      limit: 1_000,
+      run: () => ({ status: "pass", output: "none configured" }),
+    }];
+  }
+  const configured = profiles.filter((one) => one.kind !== "kit");
+  return registries.map((registry) => {
+    const needed = configured.length > 0 && configured.every((one) => needs(one, registry.name));
+    const down = needed ? "fail" : "warn";
+    return {
+      name: `registry:${registry.name}`,
+      limit: 2_000,
+      late: down,
+      run: (signal) =>
+        ping(registry, signal).then(
+          () => ({ status: "pass" }),
+          (error) => ({ status: down, output: messageOf(error) }),
+        ),
+    };
+  });
+}
+
+function needs(profile: Profile, registry: string): boolean {
+  return profile.targets.some((target) => "registry" in target && target.registry === registry);
+}
+
+/** What the hand-in of `attestationVerify` found. */
+export interface AttestationProbe {
+  ok: boolean;
+  detail: string;
+  /** Where it is not ok: a reason as the metric counts it. */
+  reason?: string;
+}
+
+/**
+ * `probe` verifies a good envelope and makes sure that its tampered twin is refused, on the path that real bundles take:
+ * without the second half a verifier that always says yes would be ready.
+ */
+export function attestationVerify(
+  probe: () => Promise<AttestationProbe>,
+  onResult: (probe: AttestationProbe) => void,
+): Check {
+  return {
+    name: "attestation:verify",
+    limit: 1_000,
+    run: async () => {
+      const result = await probe();
+      onResult(result);
+      return { status: result.ok ? "pass" : "fail", output: result.detail };
+    },
+  };
+}
+
+async function writeSynced(path: string, bytes: Uint8Array): Promise<void> {
+  const file = await open(path, "w", 0o600);
+  try {
+    await file.writeFile(bytes);
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+}

@@ -1,0 +1,26 @@
+/** What the app is made of; everything is handed in, so that a test can hand in something else. */
+import type { Hono } from "hono";
+import type { Config } from "../config/load.ts";
+import type { Job } from "../jobs/job.ts";
+import type { Queue } from "../jobs/queue.ts";
+import type { Scrape } from "../telemetry/metrics.ts";
+import type { Build } from "../version.ts";
+import type { NodeBindings } from "./guard.ts";
+import type { Liveness } from "./liveness.ts";
+import type { Readiness } from "./readiness.ts";
+
+export interface ServerDeps {
+  build: Build;
+  config: Config;
+  queue: Queue;
+  liveness: Pick<Liveness, "report">;
+  readiness: Pick<Readiness, "report">;
+  scrape(): Promise<Scrape>;
+  isDraining(): boolean;
+  /** Called when a new job is on the disk. */
+  onQueued(job: Job): void;
+  /** An error that no caller is to blame for. */
+  onFault(error: unknown): void;
+}
+
+export type App = Hono<{ Bindings: NodeBindings }>;

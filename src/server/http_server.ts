@@ -1,0 +1,90 @@
+/**
+ * The app on a socket: node:http, because Deno.serve knows no time limits for headers, bodies and idle connections
+ * (reliability.md B2 row 5), so that a handful of slow clients could hold it for ever.
+ */
+import { createAdaptorServer } from "@hono/node-server";
+import type { Server } from "node:http";
+import type { AddressInfo } from "node:net";
+import type { Duplex } from "node:stream";
+import { ioError } from "../errors.ts";
+import { type Listen, urlOf } from "../config/listen.ts";
+import type { App } from "./deps.ts";
+
+/** Times in milliseconds; the names are those of node:http. */
+export interface HttpLimits {
+  headersTimeout: number;
+  /** For a whole request, its body included. */
+  requestTimeout: number;
+  /** Between two requests. */
+  keepAliveTimeout: number;
+  connectionsCheckingInterval: number;
+  /** Bytes. */
+  maxHeaderSize: number;
+}
+
+const usual: HttpLimits = {
+  headersTimeout: 10_000,
+  requestTimeout: 30_000,
+  keepAliveTimeout: 5_000,
+  connectionsCheckingInterval: 1_000,
+  maxHeaderSize: 16 * 1024,
+};
+/** Milliseconds without any byte in either direction. */
+const idleTimeout = 60_000;
+const mostConnections = 512;
+
+export interface HttpServer {
+  /** `http://HOST:PORT` with the port that was given. */
+  url: string;
+  /** Ends idle connections at once and busy ones after `bound` milliseconds. */
+  close(bound: number): Promise<void>;
+}
+
+/** @throws StellaError usage where the address cannot be had */
+export async function serveHttp(
+  app: Pick<App, "fetch">,
+  listen: Listen,
+  limits: HttpLimits = usual,
+): Promise<HttpServer> {
+  const server = createAdaptorServer({
+    fetch: app.fetch,
+    serverOptions: { ...limits },
+    // Request and Response stay what they are for the rest of the program.
+    overrideGlobalObjects: false,
+  }) as Server;
+  server.maxConnections = mostConnections;
+  server.setTimeout(idleTimeout);
+  server.on("clientError", refuse);
+  await listening(server, listen);
+  const { port } = server.address() as AddressInfo;
+  return { url: urlOf({ ...listen, port }), close: (bound) => close(server, bound) };
+}
+
+function listening(server: Server, listen: Listen): Promise<void> {
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  server.once("error", (error) => reject(ioError("Cannot listen on", urlOf(listen), error)));
+  server.listen(listen.port, listen.host, resolve);
+  return promise;
+}
+
+/** What never became a request: the parser's complaint as a bare status, then the end. */
+function refuse(error: Error & { code?: string }, socket: Duplex): void {
+  const status = error.code === "ERR_HTTP_REQUEST_TIMEOUT"
+    ? "408 Request Timeout"
+    : error.code === "HPE_HEADER_OVERFLOW"
+    ? "431 Request Header Fields Too Large"
+    : "400 Bad Request";
+  if (socket.writable && error.code !== "ECONNRESET") {
+    socket.write(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
+  }
+  socket.destroy();
+}
+
+async function close(server: Server, bound: number): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  server.close(() => resolve());
+  server.closeIdleConnections();
+  const limit = setTimeout(() => server.closeAllConnections(), bound);
+  await promise;
+  clearTimeout(limit);
+}

@@ -1,0 +1,58 @@
+/** Refusals as problem documents. Source: RFC 9457. */
+import type { Context } from "hono";
+import type { ContentfulStatusCode } from "hono/utils/http-status";
+import { type ErrorCode, StellaError } from "../errors.ts";
+
+export interface Problem {
+  status: ContentfulStatusCode;
+  /** What happened, as one sentence. */
+  detail: string;
+  /** A code of errors.ts; `usage` where the request is at fault. */
+  code?: ErrorCode;
+  hint?: string;
+  /** Every fault of the request; `path` is a place in the body, or the name of a header or parameter. */
+  errors?: { path: string; message: string }[];
+}
+
+const titles: Record<number, string> = {
+  400: "Bad Request",
+  403: "Forbidden",
+  404: "Not Found",
+  405: "Method Not Allowed",
+  413: "Content Too Large",
+  415: "Unsupported Media Type",
+  421: "Misdirected Request",
+  422: "Unprocessable Content",
+  431: "Request Header Fields Too Large",
+  500: "Internal Server Error",
+  503: "Service Unavailable",
+  507: "Insufficient Storage",
+};
+
+/** `type` is about:blank: the status says it all, and a URL would need somebody to answer it. */
+export function problem(c: Context, { status, detail, code = "usage", ...rest }: Problem) {
+  const body = { type: "about:blank", title: titles[status], status, detail, code, ...rest };
+  return c.body(JSON.stringify(body), status, { "content-type": "application/problem+json" });
+}
+
+const statuses: Partial<Record<ErrorCode, ContentfulStatusCode>> = {
+  usage: 400,
+  media: 507,
+  interrupted: 503,
+};
+
+/** A thrown error as a problem. What is not the caller's fault also goes to `onFault`, and only there with its text. */
+export function problemOf(c: Context, error: Error, onFault: (error: unknown) => void) {
+  if (isAborted(error)) return problem(c, { status: 400, detail: "The request ended too early" });
+  const known = error instanceof StellaError;
+  const status = known ? statuses[error.code] ?? 500 : 500;
+  if (status >= 500) onFault(error);
+  if (!known) return problem(c, { status, code: "internal", detail: "See the service's log" });
+  const { code, message, hint } = error;
+  return problem(c, { status, code, detail: message, ...(hint === undefined ? {} : { hint }) });
+}
+
+/** The client went away while its body was read; nobody reads this answer. */
+function isAborted(error: Error): boolean {
+  return error.message === "aborted" || (error as { code?: string }).code === "ECONNRESET";
+}

@@ -1,0 +1,134 @@
+/**
+ * Whether the service can do its work. One loop in the background runs all checks, each under a limit of its own, and
+ * whoever asks reads the last results: a thousand questions make no more probes than one.
+ */
+import { messageOf } from "../errors.ts";
+
+export type Status = "pass" | "warn" | "fail";
+
+export interface CheckResult {
+  status: Status;
+  /** What was found, in words. */
+  output?: string;
+}
+
+export interface Check {
+  /** `component:measurement`, the label of the metric and the key in the answer. */
+  name: string;
+  /** Milliseconds. */
+  limit: number;
+  /** What a check that takes longer counts as; fail where it does not say. */
+  late?: Status;
+  run(signal: AbortSignal): CheckResult | Promise<CheckResult>;
+}
+
+/** The last result of one check; `time` in milliseconds since 1970. */
+export interface CheckState extends CheckResult {
+  name: string;
+  time: number;
+}
+
+export interface ReadinessOptions {
+  checks: readonly Check[];
+  /** Milliseconds since 1970. */
+  now(): number;
+  /** Milliseconds that only ever grow. */
+  elapsed(): number;
+  isDraining(): boolean;
+  onRound(states: readonly CheckState[]): void;
+  /** Milliseconds between rounds. */
+  interval?: number;
+  /** Milliseconds after which results count for nothing. */
+  stale?: number;
+}
+
+export class Readiness {
+  readonly #options: Required<ReadinessOptions>;
+  #states: CheckState[] = [];
+  #roundAt = -Infinity;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #stopped = false;
+
+  constructor(options: ReadinessOptions) {
+    this.#options = { interval: 10_000, stale: 30_000, ...options };
+  }
+
+  /** Resolves when the first round is done; rounds follow until `stop`. */
+  async start(): Promise<void> {
+    await this.#round();
+    this.#schedule();
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    clearTimeout(this.#timer);
+  }
+
+  /** The worst of all checks but those whose name or component is in `exclude`. */
+  report(exclude: readonly string[] = []): { status: Status; checks: CheckState[] } {
+    const checks = [...this.#states, this.#drain(), ...this.#age()].filter((one) =>
+      !exclude.includes(one.name) && !exclude.includes(one.name.split(":")[0] ?? "")
+    );
+    const has = (status: Status) => checks.some((one) => one.status === status);
+    return { status: has("fail") ? "fail" : has("warn") ? "warn" : "pass", checks };
+  }
+
+  #schedule(): void {
+    if (this.#stopped) return;
+    this.#timer = setTimeout(
+      () => this.#round().then(() => this.#schedule()),
+      this.#options.interval,
+    );
+  }
+
+  async #round(): Promise<void> {
+    const { checks, now, elapsed, onRound } = this.#options;
+    const results = await Promise.all(checks.map(runLimited));
+    this.#states = checks.map(({ name }, at) => {
+      const before = this.#states.find((one) => one.name === name);
+      const result = results[at] ?? { status: "fail" };
+      return { name, time: now(), ...softened(result, before) };
+    });
+    this.#roundAt = elapsed();
+    onRound(this.#states);
+  }
+
+  /** Not a check of the loop: it has to show at once. */
+  #drain(): CheckState {
+    const draining = this.#options.isDraining();
+    return {
+      name: "drain",
+      time: this.#options.now(),
+      ...(draining ? { status: "fail", output: "the service stops" } : { status: "pass" }),
+    };
+  }
+
+  #age(): CheckState[] {
+    const age = this.#options.elapsed() - this.#roundAt;
+    if (age <= this.#options.stale) return [];
+    const time = this.#options.now();
+    return [{ name: "checks:age", time, status: "fail", output: "the last results are stale" }];
+  }
+}
+
+/** A first failure after a success only warns: one lost packet does not take the service out. */
+function softened(result: CheckResult, before: CheckState | undefined): CheckResult {
+  const first = result.status === "fail" && before?.status === "pass";
+  return first ? { ...result, status: "warn", output: `failed once: ${result.output}` } : result;
+}
+
+async function runLimited(check: Check): Promise<CheckResult> {
+  const cancel = new AbortController();
+  const late = Promise.withResolvers<CheckResult>();
+  const limit = setTimeout(() => {
+    late.resolve({ status: check.late ?? "fail", output: `no answer in ${check.limit} ms` });
+    cancel.abort();
+  }, check.limit);
+  try {
+    return await Promise.race([check.run(cancel.signal), late.promise]);
+  } catch (error) {
+    return { status: "fail", output: messageOf(error) };
+  } finally {
+    clearTimeout(limit);
+  }
+}

@@ -1,0 +1,91 @@
+/** Entries in, the bytes of a ustar archive out. */
+import { type TarStreamInput, toHeader, type Uint8Array_ } from "./header.ts";
+
+export {
+  assertValidLinkname,
+  assertValidPath,
+  assertValidTarStreamOptions,
+  type TarStreamDir,
+  type TarStreamFile,
+  type TarStreamInput,
+  type TarStreamOptions,
+  type TarStreamSymlink,
+  type Uint8Array_,
+} from "./header.ts";
+
+const blockSize = 512;
+
+/**
+ * A transform of entries into one archive, closed by two zero blocks. Content is passed on in the pieces in which its
+ * stream gives it, one at a time, so memory does not grow with it. The readable side is a byte stream.
+ *
+ * It fails with a RangeError when a file's stream has more or fewer bytes than its `size`, with a RangeError or
+ * TypeError when a path, link or option does not fit a ustar header; the stream of the entry in hand is cancelled then.
+ */
+export class TarStream implements TransformStream<TarStreamInput, Uint8Array_> {
+  readonly #readable: ReadableStream<Uint8Array_>;
+  readonly #writable: WritableStream<TarStreamInput>;
+
+  constructor() {
+    const inputs = new TransformStream<TarStreamInput, TarStreamInput>();
+    this.#writable = inputs.writable;
+    this.#readable = byteStream(archive(inputs.readable));
+  }
+
+  get readable(): ReadableStream<Uint8Array_> {
+    return this.#readable;
+  }
+
+  get writable(): WritableStream<TarStreamInput> {
+    return this.#writable;
+  }
+}
+
+async function* archive(inputs: ReadableStream<TarStreamInput>): AsyncGenerator<Uint8Array_> {
+  for await (const input of inputs) {
+    try {
+      yield toHeader(input);
+      if (input.type === "file") yield* content(input.readable, input.size);
+    } finally {
+      // A refused header, or a reader that went away, must not leave a file open.
+      if (input.type === "file") await input.readable.cancel();
+    }
+  }
+  yield new Uint8Array(2 * blockSize);
+}
+
+async function* content(
+  readable: ReadableStream<Uint8Array>,
+  size: number,
+): AsyncGenerator<Uint8Array_> {
+  let seen = 0;
+  for await (const chunk of readable) {
+    seen += chunk.length;
+    if (seen > size) break;
+    // A byte stream takes the buffers it is given away from their owner: it gets copies.
+    if (chunk.length > 0) yield chunk.slice();
+  }
+  if (seen !== size) {
+    const found = seen > size ? "more" : `only ${seen}`;
+    throw new RangeError(`Cannot add a file to the archive: its size is ${size}, found ${found}`);
+  }
+  const padding = (blockSize - size % blockSize) % blockSize;
+  if (padding > 0) yield new Uint8Array(padding);
+}
+
+/** A byte stream over a generator, one piece a pull; serves readers of both kinds. */
+function byteStream(pieces: AsyncGenerator<Uint8Array_>): ReadableStream<Uint8Array_> {
+  const stream = new ReadableStream({
+    type: "bytes",
+    async pull(controller) {
+      const { done, value } = await pieces.next();
+      if (!done) return controller.enqueue(value);
+      controller.close();
+      controller.byobRequest?.respond(0);
+    },
+    async cancel() {
+      await pieces.return(undefined);
+    },
+  });
+  return stream as ReadableStream<Uint8Array_>;
+}

@@ -1,0 +1,146 @@
+/**
+ * Finished bundles on the file system: `store/<tenant>/<profile>/<exportId>/`, each a directory as an export leaves it.
+ * A bundle is built in `tmp/` of the same file system and takes its final name by one rename, so that whoever looks
+ * sees all of it or nothing. Directories are 0700: the store is not a place for other users of the machine.
+ */
+import { lstatSync, mkdirSync, readdirSync, renameSync, rmSync, statSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { syncDirectory } from "../bundle/durable.ts";
+import { checkName, isName, shown } from "../bundle/names.ts";
+import { ioError, StellaError } from "../errors.ts";
+
+/** Where one finished bundle lies. */
+export interface StoredBundle {
+  tenant: string;
+  profile: string;
+  /** The export that made it. */
+  exportId: string;
+}
+
+const idPattern = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
+
+export class FileStore {
+  readonly #store: string;
+  readonly #tmp: string;
+
+  /** `state` is the state directory; nothing is made before it is needed. */
+  constructor(state: string) {
+    this.#store = join(state, "store");
+    this.#tmp = join(state, "tmp");
+  }
+
+  /**
+   * An empty directory for the bundle of this export; what an earlier attempt left in it is removed.
+   * @throws StellaError usage, media
+   */
+  begin(exportId: string): string {
+    const staging = join(this.#tmp, checkId(exportId));
+    return attempt("Cannot make", staging, () => {
+      rmSync(staging, { recursive: true, force: true });
+      mkdirSync(staging, { recursive: true, mode: 0o700 });
+      return staging;
+    });
+  }
+
+  /**
+   * Gives the staged bundle its final place, durably, and returns that. Its files must be synced already.
+   * An earlier bundle of the same export is replaced: the attempt that made it died before it could be recorded.
+   * @throws StellaError usage, media
+   */
+  commit(bundle: StoredBundle): string {
+    const staging = join(this.#tmp, checkId(bundle.exportId));
+    const place = this.path(bundle);
+    return attempt("Cannot store the bundle in", place, () => {
+      this.#makeParents(bundle);
+      this.#setAside(place, `${staging}.old`);
+      renameSync(staging, place);
+      syncDirectory(dirname(place));
+      rmSync(`${staging}.old`, { recursive: true, force: true });
+      return place;
+    });
+  }
+
+  /** Removes what is staged for this export. */
+  abandon(exportId: string): void {
+    rmSync(join(this.#tmp, checkId(exportId)), { recursive: true, force: true });
+  }
+
+  /** Removes all that is staged: leftovers of a process that died. For a caller that holds the lock of the state directory. */
+  sweep(): void {
+    for (const name of names(this.#tmp)) {
+      rmSync(join(this.#tmp, name), { recursive: true, force: true });
+    }
+  }
+
+  /** Where the bundle lies or would lie. @throws StellaError usage for a name that cannot be one */
+  path(bundle: StoredBundle): string {
+    const tenant = checkName("tenant", bundle.tenant);
+    const profile = checkName("profile", bundle.profile);
+    return join(this.#store, tenant, profile, checkId(bundle.exportId));
+  }
+
+  /** The directory of a finished bundle; undefined where there is none. */
+  find(bundle: StoredBundle): string | undefined {
+    const place = this.path(bundle);
+    return statSync(place, { throwIfNoEntry: false })?.isDirectory() ? place : undefined;
+  }
+
+  /** Finished bundles, by tenant, profile, and then in the order in which their exports were asked for. */
+  list(filter: { tenant?: string; profile?: string } = {}): StoredBundle[] {
+    const tenants = filter.tenant === undefined ? nameDirectories(this.#store) : [filter.tenant];
+    return tenants.flatMap((tenant) => this.#ofTenant(checkName("tenant", tenant), filter.profile));
+  }
+
+  #ofTenant(tenant: string, only: string | undefined): StoredBundle[] {
+    const base = join(this.#store, tenant);
+    const profiles = only === undefined ? nameDirectories(base) : [checkName("profile", only)];
+    return profiles.flatMap((profile) =>
+      names(join(base, profile)).filter((name) => idPattern.test(name)).sort()
+        .map((exportId) => ({ tenant, profile, exportId }))
+    );
+  }
+
+  /** Each new directory is synced into the one above it, or a power cut could take the whole branch. */
+  #makeParents(bundle: StoredBundle): void {
+    let directory = this.#store;
+    makeDirectory(directory);
+    for (const part of [bundle.tenant, bundle.profile]) {
+      directory = join(directory, part);
+      makeDirectory(directory);
+    }
+  }
+
+  #setAside(place: string, aside: string): void {
+    rmSync(aside, { recursive: true, force: true });
+    if (lstatSync(place, { throwIfNoEntry: false }) !== undefined) renameSync(place, aside);
+  }
+}
+
+function makeDirectory(path: string): void {
+  if (mkdirSync(path, { recursive: true, mode: 0o700 }) !== undefined) syncDirectory(dirname(path));
+}
+
+/** Names in a directory; none where it is not there yet. */
+function names(directory: string): string[] {
+  const there = statSync(directory, { throwIfNoEntry: false }) !== undefined;
+  return there ? readdirSync(directory) : [];
+}
+
+function nameDirectories(directory: string): string[] {
+  return names(directory).filter(isName).sort();
+}
+
+function checkId(exportId: string): string {
+  if (idPattern.test(exportId)) return exportId;
+  throw new StellaError("usage", `The export id ${shown(exportId)} cannot be used`, {
+    hint: "use the id that the export was given",
+  });
+}
+
+function attempt<T>(action: string, path: string, body: () => T): T {
+  try {
+    return body();
+  } catch (error) {
+    throw error instanceof StellaError ? error : ioError(action, path, error);
+  }
+}

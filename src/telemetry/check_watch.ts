@@ -1,0 +1,29 @@
+/** Readiness as log and metrics see it: gauges every round, a line only where something changed. */
+import type { Log } from "./log.ts";
+import type { Metrics } from "./metrics.ts";
+
+interface WatchedCheck {
+  name: string;
+  status: "pass" | "warn" | "fail";
+  output?: string;
+}
+
+const severities = { pass: "INFO", warn: "WARN", fail: "ERROR" } as const;
+
+/** Returns what takes the results of each round. */
+export function watchChecks(log: Log, metrics: Metrics): (checks: readonly WatchedCheck[]) => void {
+  const last = new Map<string, string>();
+  return (checks) => {
+    for (const { name, status, output } of checks) {
+      metrics.checked(name, status);
+      const isNews = status !== (last.get(name) ?? "pass");
+      last.set(name, status);
+      if (!isNews) continue;
+      log(severities[status], "readiness.changed", "A readiness check changed", {
+        check: name,
+        status,
+        ...(output === undefined ? {} : { detail: output }),
+      });
+    }
+  };
+}

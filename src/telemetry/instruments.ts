@@ -1,0 +1,123 @@
+/** The instruments by name, each with every series it will ever have at 0. */
+import { Counter, Gauge, Histogram, type Registry } from "prom-client";
+import { durationBuckets, pushBuckets, sizeBuckets } from "./buckets.ts";
+import {
+  attestationFailures,
+  jobResults,
+  publishResults,
+  pushResults,
+  verificationResults,
+} from "./labels.ts";
+
+export type Instruments = ReturnType<typeof createInstruments>;
+
+/** `profiles` are the values of the label `profile`; `slas` are seconds. */
+export function createInstruments(registry: Registry, profiles: string[], slas: number[]) {
+  const registers = [registry];
+  const make = { registers, profiles };
+  return {
+    jobDuration: byProfile(make, {
+      name: "export_job_duration_seconds",
+      help: "Time from the start of an export to its end, failed ones included.",
+      buckets: durationBuckets(slas),
+    }),
+    bundleSize: byProfile(make, {
+      name: "export_bundle_size_bytes",
+      help: "Size of finished bundles: all files and the manifest.",
+      buckets: sizeBuckets,
+    }),
+    pushLatency: byProfile(make, {
+      name: "export_registry_push_latency_seconds",
+      help: "Whole push of one bundle to a registry, retries and failed pushes included.",
+      buckets: pushBuckets,
+    }),
+    jobs: byProfileAndResult(make, jobResults, {
+      name: "export_jobs_total",
+      help: "Exports that ended, by result.",
+    }),
+    pushes: byProfileAndResult(make, pushResults, {
+      name: "export_registry_push_total",
+      help: "Pushes of bundles to registries, by result.",
+    }),
+    publishes: byValue(registers, "result", publishResults, {
+      name: "export_manifest_publish_total",
+      help: "Manifests that were to be published, by result.",
+    }),
+    verifications: byValue(registers, "result", verificationResults, {
+      name: "export_attestation_verifications_total",
+      help: "Verifications of attestations, by result.",
+    }),
+    attestationFailures: byValue(registers, "reason", attestationFailures, {
+      name: "export_attestation_failures_total",
+      help: "Verifications of DSSE provenance that failed, by reason.",
+    }),
+    sla: gauge(registers, ["profile"], {
+      name: "export_profile_sla_seconds",
+      help: "Time in which an export of the profile should be done.",
+    }),
+    checkUp: gauge(registers, ["check"], {
+      name: "export_readiness_check_up",
+      help: "1 where the readiness check passes or warns, 0 where it fails.",
+    }),
+    checkWarning: gauge(registers, ["check"], {
+      name: "export_readiness_check_warning",
+      help: "1 where the readiness check warns.",
+    }),
+    storageFree: gauge(registers, [], {
+      name: "export_storage_free_bytes",
+      help: "Free bytes of the file system that holds the state directory.",
+    }),
+    storageSize: gauge(registers, [], {
+      name: "export_storage_size_bytes",
+      help: "Size of the file system that holds the state directory.",
+    }),
+    build: gauge(registers, ["version", "commit", "bundle_schema"], {
+      name: "export_build_info",
+      help: "Always 1; the labels tell which stella runs.",
+    }),
+  };
+}
+
+interface Naming {
+  name: string;
+  help: string;
+}
+
+interface Make {
+  registers: Registry[];
+  profiles: string[];
+}
+
+function byProfile(make: Make, naming: Naming & { buckets: number[] }): Histogram<"profile"> {
+  const made = new Histogram({ ...naming, registers: make.registers, labelNames: ["profile"] });
+  for (const profile of make.profiles) made.zero({ profile });
+  return made;
+}
+
+function byProfileAndResult<Result extends string>(
+  make: Make,
+  results: readonly Result[],
+  naming: Naming,
+): Counter<"profile" | "result"> {
+  const labelNames = ["profile", "result"] as const;
+  const made = new Counter({ ...naming, registers: make.registers, labelNames });
+  for (const profile of make.profiles) {
+    for (const result of results) made.inc({ profile, result }, 0);
+  }
+  return made;
+}
+
+function byValue<Label extends string>(
+  registers: Registry[],
+  label: Label,
+  values: readonly string[],
+  naming: Naming,
+): Counter<Label> {
+  const made = new Counter({ ...naming, registers, labelNames: [label] });
+  for (const value of values) made.labels(value).inc(0);
+  return made;
+}
+
+function gauge<Label extends string>(registers: Registry[], labelNames: Label[], naming: Naming) {
+  return new Gauge({ ...naming, registers, labelNames });
+}

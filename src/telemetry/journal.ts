@@ -1,0 +1,13 @@
+/** Whether stderr goes to journald, which then reads a priority from the front of each line. Source: systemd.exec(5). */
+import { fstatSync } from "node:fs";
+
+/** `value` is JOURNAL_STREAM, `DEVICE:INODE`; a child may inherit it and have its stderr elsewhere, so both are compared. */
+export function isJournal(value: string | undefined, descriptor = 2): boolean {
+  if (value === undefined || value === "") return false;
+  try {
+    const { dev, ino } = fstatSync(descriptor, { bigint: true });
+    return value === `${dev}:${ino}`;
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,78 @@
+/**
+ * Lines to a descriptor that may be slow, stuck or closed. Writing waits in the background, so that a pipe nobody reads
+ * does not stop the service (`process.stderr.write` blocks on a full pipe and ends the process on a closed one, tried).
+ * What does not fit into the memory set aside is lost, counted, and the loss is told as soon as a line gets through.
+ */
+
+/** Takes some of the bytes and says how many, as Deno.stderr.write does. */
+export type Write = (bytes: Uint8Array) => Promise<number>;
+
+export class LineWriter {
+  readonly #write: Write;
+  readonly #limit: number;
+  readonly #lossLine: (lost: number) => string;
+  readonly #waiting: Uint8Array[] = [];
+  #bytes = 0;
+  #lost = 0;
+  #flushing: Promise<void> | undefined;
+
+  /** `lossLine` makes the line that tells of lost ones; `limit` is the bytes that may wait. */
+  constructor(write: Write, lossLine: (lost: number) => string, limit = 1024 * 1024) {
+    this.#write = write;
+    this.#lossLine = lossLine;
+    this.#limit = limit;
+  }
+
+  /** Lines that were given up so far and not yet told. */
+  get lost(): number {
+    return this.#lost;
+  }
+
+  /** Never throws and never waits. */
+  line(text: string): void {
+    const bytes = new TextEncoder().encode(text);
+    if (this.#bytes + bytes.length > this.#limit) {
+      this.#lost++;
+      return;
+    }
+    this.#waiting.push(bytes);
+    this.#bytes += bytes.length;
+    this.#flushing ??= this.#flush();
+  }
+
+  /** Resolves when all is written, or after `bound` milliseconds. */
+  async drained(bound: number): Promise<void> {
+    let limit: ReturnType<typeof setTimeout> | undefined;
+    const late = new Promise<void>((resolve) => limit = setTimeout(resolve, bound));
+    await Promise.race([this.#flushing, late]);
+    clearTimeout(limit);
+  }
+
+  async #flush(): Promise<void> {
+    for (let next = this.#waiting[0]; next !== undefined; next = this.#waiting[0]) {
+      const written = await this.#writeAll(next);
+      this.#waiting.shift();
+      this.#bytes -= next.length;
+      if (written) this.#tellLoss();
+      else this.#lost++;
+    }
+    this.#flushing = undefined;
+  }
+
+  #tellLoss(): void {
+    if (this.#lost === 0) return;
+    const text = this.#lossLine(this.#lost);
+    this.#lost = 0;
+    this.line(text);
+  }
+
+  async #writeAll(bytes: Uint8Array): Promise<boolean> {
+    try {
+      for (let at = 0; at < bytes.length;) at += await this.#write(bytes.subarray(at));
+      return true;
+    } catch {
+      // A closed pipe: there is nowhere to say so.
+      return false;
+    }
+  }
+}

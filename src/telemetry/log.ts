@@ -1,0 +1,101 @@
+/**
+ * The log: one JSON object per line on stderr, in the shape of OpenTelemetry's log records with the names an operator
+ * searches by (operations.md A8). The fields are a closed list, so that no secret can slip into one, and every text
+ * is escaped: a name from a bundle is a stranger's text on the operator's terminal.
+ */
+import { messageOf, StellaError } from "../errors.ts";
+import { LineWriter, type Write } from "./line_writer.ts";
+
+/** severityNumber of OpenTelemetry's logs data model, and the priority that journald reads from `<N>`. */
+const severities = {
+  DEBUG: { number: 5, priority: 7 },
+  INFO: { number: 9, priority: 6 },
+  WARN: { number: 13, priority: 4 },
+  ERROR: { number: 17, priority: 3 },
+  FATAL: { number: 21, priority: 2 },
+} as const;
+export type Severity = keyof typeof severities;
+
+export interface LogError {
+  /** A code of errors.ts. */
+  code: string;
+  message: string;
+  hint?: string;
+}
+
+export interface LogFields {
+  exportId?: string;
+  profile?: string;
+  tenant?: string;
+  bundleDigest?: string;
+  attestationStatus?: "verified" | "failed" | "pending";
+  /** Its name in the configuration. */
+  registry?: string;
+  stage?: string;
+  durationMs?: number;
+  /** Of a readiness check. */
+  check?: string;
+  status?: string;
+  detail?: string;
+  url?: string;
+  path?: string;
+  count?: number;
+  error?: LogError;
+}
+
+/** `event` is stable and for programs, `body` is one fixed sentence for people. */
+export type Log = (severity: Severity, event: string, body: string, fields?: LogFields) => void;
+
+export interface LogOptions {
+  /** Takes some of the bytes and says how many, as Deno.stderr.write does. */
+  write: Write;
+  /** Milliseconds since 1970. */
+  now(): number;
+  resource: { "service.name": string; "service.version": string; "service.instance.id": string };
+  /** Makes foreign text safe to show. */
+  escape(text: string): string;
+  /** Whether stderr is the journal, which takes the priority from the front of the line. */
+  journal: boolean;
+}
+
+export interface OpenLog {
+  log: Log;
+  /** Resolves when all lines are written, or after `bound` milliseconds. */
+  drained(bound: number): Promise<void>;
+}
+
+export function openLog(options: LogOptions): OpenLog {
+  const lines = new LineWriter(
+    options.write,
+    (count) => lineOf(options, "WARN", "log.lost", "Lines of this log were lost", { count }),
+  );
+  return {
+    log: (severity, event, body, fields = {}) =>
+      lines.line(lineOf(options, severity, event, body, fields)),
+    drained: (bound) => lines.drained(bound),
+  };
+}
+
+function lineOf(
+  { now, resource, escape, journal }: LogOptions,
+  severityText: Severity,
+  event: string,
+  body: string,
+  fields: LogFields,
+): string {
+  const { number: severityNumber, priority } = severities[severityText];
+  const timestamp = new Date(now()).toISOString();
+  const record = { timestamp, severityText, severityNumber, body, event, resource, ...fields };
+  const json = JSON.stringify(
+    record,
+    (_, value) => typeof value === "string" ? escape(value) : value,
+  );
+  return `${journal ? `<${priority}>` : ""}${json}\n`;
+}
+
+/** Anything that was thrown, as a field. */
+export function logError(thrown: unknown): LogError {
+  const code = thrown instanceof StellaError ? thrown.code : "internal";
+  const hint = thrown instanceof StellaError ? thrown.hint : undefined;
+  return { code, message: messageOf(thrown), ...(hint === undefined ? {} : { hint }) };
+}

@@ -1,0 +1,80 @@
+/**
+ * Giving up what verification does not need, before the first untrusted byte. Revoking is process-wide and a query of a bare name
+ * proves nothing (platform.md, trap 2: `env` says "prompt" while `env:HOME` is granted), so every grant of the program's one list
+ * is queried by itself, and then one operation of each kind is tried.
+ */
+import { existsSync, statfsSync } from "node:fs";
+import { StellaError } from "../errors.ts";
+
+/** The part of Deno.permissions that is needed; handed in, because revoking inside a test would end the tests. */
+export interface Permissions {
+  revokeSync(descriptor: Deno.PermissionDescriptor): Deno.PermissionStatus;
+  querySync(descriptor: Deno.PermissionDescriptor): Deno.PermissionStatus;
+}
+
+/** What the program was granted; the list is config's. */
+export interface Granted {
+  name: "read" | "write" | "net" | "env" | "sys";
+  values?: readonly string[];
+}
+
+const given = ["write", "net", "env", "run", "ffi", "sys", "import"] as const;
+
+/**
+ * Keeps read alone. @throws StellaError internal where anything else is still granted: then nothing is verified
+ */
+export function confine(permissions: Permissions, grants: readonly Granted[]): void {
+  for (const name of given) permissions.revokeSync({ name });
+  const kept = stillGranted(permissions, grants);
+  if (kept.length === 0) return;
+  throw new StellaError("internal", `Cannot give up the permissions ${kept.join(", ")}`, {
+    hint:
+      "run the released binary, or the task `stella`, with the permissions that it is built with",
+  });
+}
+
+function stillGranted(permissions: Permissions, grants: readonly Granted[]): string[] {
+  const bare = given.filter((name) => permissions.querySync({ name }).state === "granted");
+  const single = grants.filter((grant) => grant.name !== "read").flatMap((grant) =>
+    (grant.values ?? []).filter((value) =>
+      permissions.querySync(describe(grant.name, value)).state === "granted"
+    )
+      .map((value) => `${grant.name}:${value}`)
+  );
+  return [...bare, ...single];
+}
+
+function describe(name: Granted["name"], value: string): Deno.PermissionDescriptor {
+  if (name === "env") return { name, variable: value };
+  if (name === "sys") return { name, kind: value as "hostname" };
+  return { name } as Deno.PermissionDescriptor;
+}
+
+/**
+ * Tries what must now be refused. The paths and addresses are such that success would change nothing.
+ * @throws StellaError internal with the operation that went through
+ */
+export function proveConfined(): void {
+  const attempts: [string, () => unknown][] = [
+    ["env", () => Deno.env.get("HOME")],
+    ["sys", () => statfsSync("/")],
+    ["write", () => Deno.writeTextFileSync("/dev/null", "")],
+    ["net", () => Deno.listen({ hostname: "127.0.0.1", port: 0 }).close()],
+    ["run", () => new Deno.Command("/bin/true").outputSync()],
+  ];
+  for (const [name, attempt] of attempts) {
+    try {
+      // `--ignore-env` answers undefined where others refuse; only a value is a leak.
+      if (attempt() === undefined && name === "env") continue;
+    } catch {
+      continue;
+    }
+    throw new StellaError(
+      "internal",
+      `Cannot verify: ${name} is still allowed after it was given up`,
+    );
+  }
+  if (!existsSync("/")) {
+    throw new StellaError("internal", "Cannot verify: reading was given up too");
+  }
+}

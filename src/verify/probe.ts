@@ -1,0 +1,122 @@
+/**
+ * Is verification itself in order? A verifier that says yes to everything is the worst of all, and only a negative control finds it:
+ * the golden bundle has to verify, and its twins have to be refused for the right reason, on the path that real bundles take.
+ */
+import { messageOf } from "../errors.ts";
+import { publicKeyFrom, type TrustedKey } from "../attest/check/trust.ts";
+import { encodeIndexLine } from "../bundle/index_file.ts";
+import { attestationName, indexName, manifestName } from "../bundle/manifest.ts";
+import { sha256 } from "../bundle/hash.ts";
+import type { BundleSource } from "../bundle/source.ts";
+import { blockSize, encodeHeader } from "../bundle/tar_header.ts";
+import { createdSeconds } from "../bundle/time.ts";
+import {
+  goldenAttestation,
+  goldenContent,
+  goldenKey,
+  goldenManifest,
+  goldenPath,
+} from "./golden.ts";
+import { verifyBundle } from "./verify.ts";
+
+export interface Probe {
+  ok: boolean;
+  /** What was tried and what came of it. */
+  detail: string;
+  /** Where it is not ok: the reason, as findings name it. */
+  reason?: string;
+}
+
+type Files = Map<string, Uint8Array>;
+
+/** What must be refused, and why it has to be. */
+const twins: { name: string; reason: string; tamper(files: Files): void; trusted: boolean }[] = [
+  {
+    name: "a bit of the manifest flipped",
+    reason: "subject_mismatch",
+    tamper: (files) => flip(files.get(manifestName)!, 60),
+    trusted: true,
+  },
+  {
+    name: "a bit of the payload flipped",
+    reason: "digest_mismatch",
+    tamper: (files) => flip(files.get("golden.tar")!, blockSize),
+    trusted: true,
+  },
+  { name: "a key that is not trusted", reason: "key_unknown", tamper: () => {}, trusted: false },
+];
+
+/** Never throws: what fails is said. */
+export async function probeAttestation(): Promise<Probe> {
+  try {
+    const key = publicKeyFrom(goldenKey, "golden");
+    const good = await outcome(goldenFiles(), [key]);
+    if (good !== "ok") return failed(`the golden bundle was refused: ${good}`, good);
+    for (const { name, reason, tamper, trusted } of twins) {
+      const files = goldenFiles();
+      tamper(files);
+      const found = await outcome(files, trusted ? [key] : []);
+      if (found === "ok") return failed(`a tampered bundle was accepted: ${name}`, reason);
+      if (found !== reason) return failed(`${name}: refused for ${found}, not ${reason}`, found);
+    }
+    return {
+      ok: true,
+      detail: `the golden bundle verifies, ${twins.length} tampered twins are refused`,
+    };
+  } catch (error) {
+    return failed(`verification failed: ${messageOf(error)}`, "malformed");
+  }
+}
+
+function failed(detail: string, reason: string): Probe {
+  return { ok: false, detail, reason };
+}
+
+/** `ok`, or the first reason. */
+async function outcome(files: Files, trusted: TrustedKey[]): Promise<string> {
+  const verdict = await verifyBundle(memorySource(files), { trusted });
+  return verdict.ok ? "ok" : verdict.findings[0]?.reason ?? "refused without a reason";
+}
+
+function goldenFiles(): Files {
+  const text = new TextEncoder();
+  const content = text.encode(goldenContent);
+  const header = encodeHeader({
+    path: goldenPath,
+    size: content.length,
+    mode: 0o644,
+    mtime: createdSeconds("2026-01-01T00:00:00Z")!,
+  });
+  const tar = new Uint8Array(4 * blockSize);
+  tar.set(header);
+  tar.set(content, blockSize);
+  return new Map([
+    [manifestName, text.encode(goldenManifest + "\n")],
+    [attestationName, text.encode(goldenAttestation + "\n")],
+    [indexName, text.encode(encodeIndexLine({ path: goldenPath, sha256: sha256(content) }))],
+    ["golden.tar", tar],
+  ]);
+}
+
+function flip(bytes: Uint8Array, at: number): void {
+  bytes[at] = bytes[at]! ^ 1;
+}
+
+/** A bundle in memory. */
+export function memorySource(files: ReadonlyMap<string, Uint8Array>): BundleSource {
+  return {
+    name: "memory",
+    open: (path) => {
+      const bytes = files.get(path);
+      if (bytes === undefined) return undefined;
+      let at = 0;
+      const read = (buffer: Uint8Array) => {
+        const part = bytes.subarray(at, at + buffer.length);
+        buffer.set(part);
+        at += part.length;
+        return part.length;
+      };
+      return { size: bytes.length, read, close: () => {} };
+    },
+  };
+}

@@ -1,0 +1,58 @@
+import assert from "node:assert/strict";
+import { Buffer } from "node:buffer";
+import { createHash } from "node:crypto";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { checkSelf, encodePlaces, trailerMagic } from "../../src/assets/self.ts";
+
+/** A file that ends as a portable stella does, longer than the reader's buffer. */
+function sample(): Buffer {
+  const program = Buffer.alloc(1_500_000, "program");
+  const places = { imageOffset: 4096, imageSize: 2 ** 33, scriptOffset: 1_000_000, scriptSize: 7 };
+  const covered = Buffer.concat([program, encodePlaces(places)]);
+  const digest = createHash("sha256").update(covered).digest();
+  return Buffer.concat([covered, digest, Buffer.from(trailerMagic)]);
+}
+
+function check(bytes: Uint8Array) {
+  const directory = mkdtempSync(`${tmpdir()}/stella-self-`);
+  try {
+    writeFileSync(`${directory}/stella`, bytes);
+    return checkSelf(`${directory}/stella`);
+  } finally {
+    rmSync(directory, { recursive: true });
+  }
+}
+
+Deno.test("the digest of an unchanged file is right", () => {
+  const bytes = sample();
+  const expected = bytes.toString("hex", bytes.length - 40, bytes.length - 8);
+  assert.deepEqual(check(bytes), { ok: true, expected, found: expected });
+});
+
+Deno.test("a changed byte shows wherever it is", () => {
+  const length = sample().length;
+  for (const at of [0, 700_000, 1_499_999, length - 72, length - 41, length - 40, length - 9]) {
+    const bytes = sample();
+    bytes[at] = (bytes[at] ?? 0) ^ 1;
+    const { ok, expected, found } = check(bytes);
+    assert.deepEqual([ok, expected === found], [false, false], `byte ${at}`);
+  }
+});
+
+Deno.test("a file that ends otherwise is not right, and nothing is expected of it", () => {
+  const whole = sample();
+  for (const bytes of [whole.subarray(0, -1), whole.subarray(0, 20), Buffer.alloc(0)]) {
+    const { ok, expected, found } = check(bytes);
+    assert.deepEqual([ok, expected], [false, undefined]);
+    assert.match(found, /^[0-9a-f]{64}$/);
+  }
+});
+
+Deno.test("the places are little-endian numbers of eight bytes", () => {
+  const places = { imageOffset: 1, imageSize: 2 ** 33, scriptOffset: 3, scriptSize: 4 };
+  assert.equal(
+    encodePlaces(places).toString("hex"),
+    "0100000000000000" + "0000000002000000" + "0300000000000000" + "0400000000000000",
+  );
+});

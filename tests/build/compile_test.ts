@@ -1,0 +1,117 @@
+/** `deno compile` run to its end on a stand-in for denort: what it puts into the file can be read, not run. */
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { copyFileSync, mkdirSync, readdirSync, readFileSync } from "node:fs";
+import { grants } from "../../src/config/permissions.ts";
+import { fixturePlace, type Place } from "./place.ts";
+
+const compileModule = new URL("../../src/build/compile.ts", import.meta.url).href;
+const scriptModule = new URL("../../src/build/script.ts", import.meta.url).href;
+const denortModule = new URL("../../src/build/denort.ts", import.meta.url).href;
+
+interface Metadata {
+  permissions: Record<string, unknown>;
+  otel_config: Record<string, unknown>;
+  unstable_config: { features: string[] };
+  code_cache_key: unknown;
+  entrypoint_key: string;
+  v8_flags: string[];
+}
+
+/** Runs lines of TypeScript in a Deno of their own, with variables of their own. */
+function runLines(lines: string, env: Record<string, string>) {
+  return spawnSync(Deno.execPath(), ["eval", lines], {
+    env: { PATH: "/usr/bin:/bin", NO_COLOR: "1", ...env },
+  });
+}
+
+function compileWith(place: Place, denort: string): { path: string; real: boolean } {
+  const inherited = ["HOME", "DENO_DIR", "NPM_CONFIG_REGISTRY"].flatMap((name) => {
+    const value = Deno.env.get(name);
+    return value === undefined ? [] : [[name, value]];
+  });
+  const lines = `
+    const { buildScript } = await import(${JSON.stringify(scriptModule)});
+    const { compile } = await import(${JSON.stringify(compileModule)});
+    const directory = ${JSON.stringify(`${place.root}/dist`)};
+    const script = await buildScript(${JSON.stringify(place.root)}, directory);
+    console.log(JSON.stringify(await compile(script, directory)));`;
+  const env = { ...Object.fromEntries(inherited), DENORT_BIN: denort, OTEL_DENO: "true" };
+  const run = runLines(lines, { ...env, OTEL_EXPORTER_OTLP_ENDPOINT: "http://127.0.0.1:9" });
+  assert.equal(run.status, 0, run.stderr.toString());
+  return JSON.parse(run.stdout.toString());
+}
+
+function metadataOf(path: string): Metadata {
+  const text = readFileSync(path, "latin1");
+  const start = text.indexOf('{"argv":');
+  const end = text.indexOf('"app_name":', start);
+  assert.ok(start > 0 && end > start, "no metadata found");
+  return JSON.parse(text.slice(start, text.indexOf("}", end) + 1)) as Metadata;
+}
+
+Deno.test("a compiled file carries the script and exactly the list's permissions, telemetry off", async () => {
+  await using place = await fixturePlace();
+  copyFileSync("/bin/true", `${place.root}/denort`);
+  const { path, real } = compileWith(place, `${place.root}/denort`);
+  assert.equal(real, false);
+  assert.equal(path, `${place.root}/dist/stand-in/stella`);
+  assert.deepEqual(readdirSync(`${place.root}/dist`).sort(), ["stand-in", "stella.js"]);
+  const script = readFileSync(`${place.root}/dist/stella.js`);
+  assert.ok(readFileSync(path).includes(script), "the script is not in the file");
+
+  const { permissions, otel_config, unstable_config, ...rest } = metadataOf(path);
+  const expected = Object.fromEntries(grants.map((g) => [`allow_${g.name}`, g.values ?? []]));
+  const allowed = Object.entries(permissions).filter(([name, value]) =>
+    name.startsWith("allow_") && value !== null
+  );
+  assert.deepEqual(Object.fromEntries(allowed), { ...expected, allow_import: ["none.invalid"] });
+  assert.deepEqual([permissions["ignore_env"], permissions["prompt"]], [[], false]);
+  assert.deepEqual(otel_config, {
+    tracing_enabled: false,
+    metrics_enabled: false,
+    console: "Ignore",
+    deterministic_prefix: null,
+    propagators: [],
+  });
+  assert.deepEqual(unstable_config.features, ["worker-options"]);
+  assert.deepEqual([rest.code_cache_key, rest.entrypoint_key], [null, "stella.js"]);
+});
+
+Deno.test("a compiled file has the same bytes in each place", async () => {
+  await using one = await fixturePlace();
+  await using other = await fixturePlace();
+  const files = [one, other].map((place) => {
+    copyFileSync("/bin/true", `${place.root}/denort`);
+    return readFileSync(compileWith(place, `${place.root}/denort`).path);
+  });
+  assert.ok(files[0]?.equals(files[1] ?? new Uint8Array()), "the files differ");
+});
+
+Deno.test("DENORT_BIN that names nothing is refused with the path", () => {
+  const lines = `await (await import(${JSON.stringify(denortModule)})).assertDenort()`;
+  const run = runLines(lines, { DENORT_BIN: "/nowhere/denort", HOME: "/tmp" });
+  assert.equal(run.status, 1);
+  assert.match(run.stderr.toString(), /DENORT_BIN names no file: "\/nowhere\/denort"/);
+});
+
+Deno.test("without denort and without a network the remedies are named, at once", async () => {
+  await using place = await fixturePlace();
+  const lines = `
+    const { assertDenort } = await import(${JSON.stringify(denortModule)});
+    await assertDenort().catch((error) => console.log(error.code, error.message, error.hint));`;
+  // Nothing listens at the proxy's address: no request leaves the machine.
+  const env = { DENO_DIR: `${place.root}/cache`, HTTPS_PROXY: "http://127.0.0.1:9" };
+  const said = runLines(lines, env).stdout.toString();
+  const refusal = /^usage Cannot compile: https:\S+denort-\S+\.zip cannot be had \(no connection\)/;
+  assert.match(said, refusal);
+  const zip =
+    `${place.root}/cache/dl/release/v${Deno.version.deno}/denort-${Deno.build.target}.zip`;
+  for (const remedy of [zip, "DENORT_BIN", "build:portable"]) {
+    assert.ok(said.includes(remedy), remedy);
+  }
+  // With the file in Deno's cache the same call finds it.
+  mkdirSync(zip.slice(0, zip.lastIndexOf("/")), { recursive: true });
+  copyFileSync("/bin/true", zip);
+  assert.equal(runLines(lines, env).stdout.toString(), "");
+});

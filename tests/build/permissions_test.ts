@@ -1,0 +1,83 @@
+/** One list of permissions: what is written down elsewhere is held to it. */
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { compileFlags } from "../../src/build/compile.ts";
+import {
+  launcherArguments,
+  launcherConfig,
+  passedNames,
+  setVariables,
+} from "../../src/build/launcher_config.ts";
+import { hostileNames, permissionFlags } from "../../src/config/permissions.ts";
+
+const config = JSON.parse(readFileSync(new URL("../../deno.json", import.meta.url), "utf8")) as {
+  tasks: Record<string, string>;
+};
+
+Deno.test("the task that runs stella from its sources has exactly the list's permissions", () => {
+  const expected = `OTEL_DENO=false deno run ${permissionFlags().join(" ")} main.ts`;
+  assert.equal(config.tasks["stella"], expected);
+});
+
+Deno.test("no task gives everything to anything but tests", () => {
+  for (const [name, task] of Object.entries(config.tasks)) {
+    if (!/(^|\s)(-A|--allow-all)(\s|$)/.test(task)) continue;
+    assert.match(task, /deno (test -A|run -A tests\/)/, name);
+  }
+});
+
+Deno.test("every task that starts Deno's run time switches its telemetry off", () => {
+  for (const [name, task] of Object.entries(config.tasks)) {
+    for (const command of task.split(" && ")) {
+      if (/deno (run|test)\b/.test(command)) assert.match(command, /^OTEL_DENO=false /, name);
+    }
+  }
+});
+
+for (
+  const [form, flags] of [["compile", compileFlags()], ["launcher", launcherArguments]] as const
+) {
+  Deno.test(`the ${form} flags are the list's permissions and no others`, () => {
+    const permissions = flags.filter((flag) =>
+      /^--(allow|deny|ignore|no-prompt|no-remote)/.test(flag)
+    );
+    assert.deepEqual(permissions, permissionFlags());
+    for (const flag of ["-A", "--allow-all", "--allow-run", "--allow-ffi", "--allow-env"]) {
+      assert.ok(!flags.includes(flag), flag);
+    }
+    for (
+      const flag of ["--no-config", "--no-lock", "--unstable-worker-options", "--no-code-cache"]
+    ) {
+      assert.ok(flags.includes(flag), flag);
+    }
+  });
+}
+
+Deno.test("the launcher passes no variable that acts before the program's first line", () => {
+  const passed = passedNames();
+  for (const name of passed) assert.doesNotMatch(name, /^(DENO|OTEL|LD)_|^STELLA_SELF$|^HOME$/);
+  for (const name of ["NODE_OPTIONS", "SSLKEYLOGFILE", "STELLA_HOME"]) {
+    assert.ok(!passed.includes(name));
+  }
+  const refusable = hostileNames.filter((name) => passed.includes(name));
+  assert.deepEqual(refusable, [
+    "ALL_PROXY",
+    "HTTPS_PROXY",
+    "HTTP_PROXY",
+    "NODE_EXTRA_CA_CERTS",
+    "NODE_TLS_REJECT_UNAUTHORIZED",
+    "NODE_USE_ENV_PROXY",
+    "all_proxy",
+    "http_proxy",
+    "https_proxy",
+  ]);
+});
+
+Deno.test("the launcher's header holds the list as C strings", () => {
+  const lines = launcherConfig(27).split("\n");
+  assert.ok(lines.includes('#define GLIBC_MINOR_TEXT "27"'));
+  const list = launcherArguments.map((argument) => JSON.stringify(argument)).join(", ");
+  assert.ok(lines.includes(`#define ARGUMENTS ${list}`));
+  const variables = setVariables.map((variable) => JSON.stringify(variable)).join(", ");
+  assert.ok(lines.includes(`#define SET_VARIABLES ${variables}`));
+});

@@ -1,0 +1,88 @@
+import assert from "node:assert/strict";
+import { refuseHostileEnvironment } from "../../src/config/hostile_environment.ts";
+import {
+  keyDirectory,
+  requireStateDirectory,
+  stateDirectory,
+  trustDirectories,
+} from "../../src/config/paths.ts";
+import { environmentNames, hostileNames } from "../../src/config/permissions.ts";
+import { StellaError } from "../../src/errors.ts";
+
+const of = (variables: Record<string, string>) => (name: string) => variables[name];
+
+Deno.test("the state directory follows STELLA_DATA, STATE_DIRECTORY, XDG_STATE_HOME, HOME", () => {
+  const all = {
+    STELLA_DATA: "/data",
+    STATE_DIRECTORY: "/var/lib/stella:/var/lib/other",
+    XDG_STATE_HOME: "/xdg",
+    HOME: "/home/u",
+  };
+  assert.equal(stateDirectory(of(all)), "/data");
+  assert.equal(stateDirectory(of({ ...all, STELLA_DATA: "" })), "/var/lib/stella");
+  assert.equal(stateDirectory(of({ XDG_STATE_HOME: "/xdg", HOME: "/home/u" })), "/xdg/stella");
+  assert.equal(
+    stateDirectory(of({ XDG_STATE_HOME: "relative", HOME: "/home/u" })),
+    "/home/u/.local/state/stella",
+  );
+  assert.equal(stateDirectory(of({})), undefined);
+});
+
+Deno.test("a relative STELLA_DATA is refused: it would move with the working directory", () => {
+  assert.throws(() => stateDirectory(of({ STELLA_DATA: "data" })), {
+    code: "usage",
+    message: /STELLA_DATA="data": it is relative/,
+  });
+});
+
+Deno.test("a command that needs a state directory says how to name one", () => {
+  assert.throws(() => requireStateDirectory(of({})), { code: "usage", hint: /STELLA_DATA/ });
+  assert.equal(keyDirectory("/s"), "/s/keys");
+});
+
+Deno.test("trust directories are the system's and the user's", () => {
+  assert.deepEqual(trustDirectories(of({ HOME: "/home/u" })), [
+    "/etc/stella/trust.d",
+    "/home/u/.config/stella/trust.d",
+  ]);
+  assert.deepEqual(trustDirectories(of({ XDG_CONFIG_HOME: "/c" })), [
+    "/etc/stella/trust.d",
+    "/c/stella/trust.d",
+  ]);
+  assert.deepEqual(trustDirectories(of({})), ["/etc/stella/trust.d"]);
+});
+
+Deno.test("every hostile variable is refused by name, and its value is not repeated", () => {
+  for (const name of hostileNames) {
+    assert.throws(
+      () => refuseHostileEnvironment(of({ [name]: "http://user:secret@proxy" })),
+      (error) => {
+        assert.ok(error instanceof StellaError);
+        assert.equal(error.code, "usage");
+        assert.ok(error.message.includes(name) && error.hint?.includes(`-u ${name} `));
+        assert.deepEqual(error.findings, [
+          { code: "usage", reason: "hostile_environment", found: name },
+        ]);
+        return !JSON.stringify([error.message, error.hint]).includes("secret");
+      },
+    );
+  }
+});
+
+Deno.test("all hostile variables are told at once; values that switch nothing on are let through", () => {
+  assert.throws(
+    () => refuseHostileEnvironment(of({ HTTP_PROXY: "x", SSLKEYLOGFILE: "y" })),
+    { message: "Cannot use the network while HTTP_PROXY, SSLKEYLOGFILE is set" },
+  );
+  refuseHostileEnvironment(of({
+    HTTP_PROXY: "",
+    NODE_TLS_REJECT_UNAUTHORIZED: "1",
+    NODE_USE_ENV_PROXY: "0",
+    OTEL_DENO: "false",
+  }));
+});
+
+Deno.test("no name is both the program's and hostile", () => {
+  const own = new Set<string>(environmentNames);
+  assert.deepEqual(hostileNames.filter((name) => own.has(name)), []);
+});

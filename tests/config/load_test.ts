@@ -1,0 +1,207 @@
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { isName } from "../../src/bundle/names.ts";
+import { pathFault } from "../../src/bundle/paths.ts";
+import { loadConfig } from "../../src/config/load.ts";
+import { StellaError } from "../../src/errors.ts";
+
+const checks = { isName, pathFault };
+
+/** A directory with these files, gone after the test. */
+async function withFiles(
+  files: Record<string, string>,
+  body: (directory: string) => Promise<void>,
+): Promise<void> {
+  const directory = Deno.makeTempDirSync({ prefix: "stella-config-" });
+  try {
+    for (const [name, text] of Object.entries(files)) {
+      Deno.writeTextFileSync(join(directory, name), text);
+    }
+    await body(directory);
+  } finally {
+    Deno.removeSync(directory, { recursive: true });
+  }
+}
+
+async function faultsOf(text: string): Promise<string[]> {
+  let faults: string[] = [];
+  await withFiles({ "stella.yaml": text }, async (directory) => {
+    const flag = join(directory, "stella.yaml");
+    await assert.rejects(
+      loadConfig({ flag, environment: () => undefined }, checks),
+      (error) => {
+        assert.ok(error instanceof StellaError);
+        assert.equal(error.code, "usage");
+        assert.ok(error.findings.every((one) => one.path === flag && one.code === "usage"));
+        faults = error.findings.map((one) => `${one.line} ${one.found}`);
+        return true;
+      },
+    );
+  });
+  return faults;
+}
+
+Deno.test("without a file there is the kit, the tenant default and no registry", async () => {
+  const nowhere = { environment: () => undefined, systemFile: "/nonexistent/stella.yaml" };
+  const { config, path } = await loadConfig(nowhere, checks);
+  assert.equal(path, undefined);
+  assert.deepEqual(config.tenants, ["default"]);
+  assert.equal(config.registries.size, 0);
+  assert.deepEqual([...config.profiles.values()], [
+    { name: "kit", kind: "kit", sources: [], compression: "zstd", targets: [] },
+  ]);
+});
+
+Deno.test("a whole file becomes profiles and registries", async () => {
+  const text = `
+version: 1
+registries:
+  site: { url: "https://registry.site:5000", ca: /etc/stella/ca.pem, credentialsFile: /etc/stella/site.json }
+  near: { url: "http://127.0.0.1:5000" }
+tenants: [default, lab]
+profiles:
+  advisories:
+    kind: files
+    sources: [{ files: /srv/osv, prefix: osv }, { files: /srv/notes.txt }]
+    compression: none
+    sla: 15m
+    targets: [{ directory: /srv/out }, { registry: site, repository: exports/advisories, tag: "{created}" }]
+`;
+  await withFiles({ "stella.yaml": text }, async (directory) => {
+    const flag = join(directory, "stella.yaml");
+    const { config, path } = await loadConfig({ flag, environment: () => undefined }, checks);
+    assert.equal(path, flag);
+    assert.deepEqual(config.tenants, ["default", "lab"]);
+    assert.deepEqual([...config.registries.values()], [
+      {
+        name: "site",
+        url: "https://registry.site:5000",
+        ca: "/etc/stella/ca.pem",
+        credentialsFile: "/etc/stella/site.json",
+      },
+      { name: "near", url: "http://127.0.0.1:5000" },
+    ]);
+    assert.deepEqual([...config.profiles.keys()], ["kit", "advisories"]);
+    assert.deepEqual(config.profiles.get("advisories"), {
+      name: "advisories",
+      kind: "files",
+      sources: [{ path: "/srv/osv", prefix: "osv" }, { path: "/srv/notes.txt" }],
+      compression: "none",
+      slaSeconds: 900,
+      targets: [
+        { directory: "/srv/out" },
+        { registry: "site", repository: "exports/advisories", tag: "{created}" },
+      ],
+    });
+  });
+});
+
+Deno.test("all faults are told at once, in order, with line and path", async () => {
+  const faults = await faultsOf(`version: 2
+surprise: yes
+registries:
+  site: { url: "http://registry.site:5000", caa: x }
+  Bad Name: { url: "https://host" }
+  open: { url: "https://user:word@host" }
+tenants: [default, default, "../x"]
+profiles:
+  __proto__:
+    kind: files
+  kit: { kind: files, sources: [{ files: /x }] }
+  a:
+    kind: risk
+    sources:
+      - files: srv
+        prefix: ../x
+      - files: /ok
+        include: ["**"]
+    sla: 2h
+    compression: gzip
+    targets:
+      - { directory: /x, registry: site }
+      - { registry: nowhere, repository: A/B, tag: "{when}" }
+  b: 7
+  c: { kind: files, sources: [] }
+  d: { kind: files }
+`);
+  assert.deepEqual(faults, [
+    "1 version: must be 1",
+    "2 surprise: is not a known key",
+    "4 registries.site.caa: is not a known key",
+    "4 registries.site.url: must be https, or say plainHttp: true",
+    '5 registries."Bad Name": must be 1 to 64 of a-z 0-9 . _ - with a letter or digit at both ends',
+    "6 registries.open.url: must not hold credentials: use credentialsFile",
+    "7 tenants[2]: must be 1 to 64 of a-z 0-9 . _ - with a letter or digit at both ends",
+    "7 tenants: must not repeat a name",
+    "9 profiles.__proto__: cannot be a name",
+    "11 profiles.kit: is built in: use another name",
+    "13 profiles.a.kind: must be files",
+    "15 profiles.a.sources[0].files: must be an absolute path",
+    "16 profiles.a.sources[0].prefix: cannot be used: it has the part ..",
+    "18 profiles.a.sources[1].include: is not a known key",
+    "19 profiles.a.sla: must be a duration such as 15m, below 2h",
+    "20 profiles.a.compression: must be zstd or none",
+    "22 profiles.a.targets[0]: must have either directory, or registry, repository and tag",
+    "23 profiles.a.targets[1].repository: must be a repository name",
+    "23 profiles.a.targets[1].tag: cannot be used: it knows no {when}, only {created} {profile} {digest}",
+    "23 profiles.a.targets[1].registry: is not one of the registries",
+    "24 profiles.b: must be a map",
+    "25 profiles.c.sources: must name at least one source",
+    "26 profiles.d.sources: is missing: a list goes here",
+  ]);
+});
+
+Deno.test("what is no YAML 1.2 is told by line", async (t) => {
+  const cases: [string, string, string[]][] = [
+    ["a key twice", "version: 1\nversion: 1\n", ["2 Map keys must be unique"]],
+    ["tabs", "version: 1\nprofiles:\n\ta: 1\n", ["3 Tabs are not allowed as indentation"]],
+    ["a foreign tag", "version: 1\nprofiles: !!js {}\n", [
+      "2 Unresolved tag: tag:yaml.org,2002:js",
+    ]],
+    ["an empty file", "", ["1 the file: must be a map"]],
+  ];
+  for (const [name, text, expected] of cases) {
+    await t.step(name, async () => assert.deepEqual(await faultsOf(text), expected));
+  }
+});
+
+Deno.test("an alias bomb is refused, not expanded", async () => {
+  const levels = Array.from(
+    { length: 12 },
+    (_, n) => `k${n + 1}: &k${n + 1} [${Array(9).fill(`*k${n}`).join(", ")}]`,
+  );
+  const faults = await faultsOf(["k0: &k0 [x]", ...levels].join("\n"));
+  assert.match(faults.join(), /^1 Excessive alias count/);
+});
+
+Deno.test("the first of flag, STELLA_CONFIG, state directory and system file is read", async () => {
+  const file = (tenant: string) => `version: 1\ntenants: [${tenant}]\n`;
+  const files = {
+    "flag.yaml": file("flag"),
+    "named.yaml": file("named"),
+    "stella.yaml": file("state"),
+    "system.yaml": file("system"),
+  };
+  await withFiles(files, async (directory) => {
+    const at = (name: string) => join(directory, name);
+    const load = async (flag: string | undefined, variables: Record<string, string>) => {
+      const environment = (name: string) => variables[name];
+      const where = { flag, environment, systemFile: at("system.yaml") };
+      return (await loadConfig(where, checks)).config.tenants[0];
+    };
+    const both = { STELLA_CONFIG: at("named.yaml"), STELLA_DATA: directory };
+    assert.equal(await load(at("flag.yaml"), both), "flag");
+    assert.equal(await load(undefined, both), "named");
+    assert.equal(await load(undefined, { STELLA_DATA: directory }), "state");
+    assert.equal(await load(undefined, {}), "system");
+  });
+});
+
+Deno.test("a file that was named has to be there, small, and a file", async () => {
+  await withFiles({ "large.yaml": "#".repeat(1024 * 1024 + 1) }, async (directory) => {
+    const load = (flag: string) => loadConfig({ flag, environment: () => undefined }, checks);
+    await assert.rejects(load(join(directory, "none.yaml")), { code: "usage", message: /ENOENT/ });
+    await assert.rejects(load(join(directory, "large.yaml")), { message: /not a small file/ });
+    await assert.rejects(load(directory), { message: /not a small file/ });
+  });
+});

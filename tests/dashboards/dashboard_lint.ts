@@ -1,0 +1,162 @@
+/**
+ * What every dashboard of ours keeps to. The first rules say again, in our words, those of grafana/dashboard-linter that
+ * apply to a Prometheus dashboard (docs/rules there; it is written in Go, so it cannot be taken for granted on a test
+ * machine). The others are for an air-gapped site, for Prometheus 3 and for metrics that exist.
+ * That a query parses is not judged here: promtool does that in dashboard_test.ts.
+ */
+import type { Dashboard, Variable } from "../../src/build/grafana_frame.ts";
+import type { Panel, Target } from "../../src/build/grafana.ts";
+import { labelsOf } from "./metric_names.ts";
+import { groupingLabels, matchedLabels, selectors } from "./promql.ts";
+
+/** Finds what is wrong, one line each, naming the place. `anyWindow` are titles that may use another range (file .lint). */
+export type Rule = (dashboard: Dashboard, anyWindow: ReadonlySet<string>) => string[];
+
+const units = new Set(["s", "bytes", "percentunit", "short", "none", "bool_yes_no"]);
+const corePanels = new Set(["timeseries", "stat", "heatmap", "table", "row"]);
+
+const dataPanels = (dashboard: Dashboard) => dashboard.panels.filter((one) => one.type !== "row");
+
+/** Places where `bad` is true, over all panels that show data. */
+function panels(dashboard: Dashboard, bad: (panel: Panel) => boolean): string[] {
+  return dataPanels(dashboard).filter(bad).map((panel) => panel.title || `panel ${panel.id}`);
+}
+
+function targets(
+  dashboard: Dashboard,
+  bad: (target: Target, panel: Panel) => boolean,
+): string[] {
+  return panels(dashboard, (panel) => (panel.targets ?? []).some((one) => bad(one, panel)));
+}
+
+function labelVariables(dashboard: Dashboard): Variable[] {
+  return dashboard.templating.list.filter((one) => one.type === "query");
+}
+
+function hasVariable(dashboard: Dashboard, name: string, label: string): string[] {
+  const good = labelVariables(dashboard).some((one) =>
+    one.name === name && one.label === label && one["multi"] === true && one["allValue"] === ".+"
+  );
+  return good ? [] : [name];
+}
+
+const templated = (source: { uid: string } | undefined) => source?.uid === "${datasource}";
+
+const carries = (target: Target, matcher: string) =>
+  selectors(target.expr).every((one) => one.matchers.includes(matcher));
+
+/** Every query of the file: panels, annotations. */
+function queries(dashboard: Dashboard): [place: string, expr: string, legend: string][] {
+  const drawn = dataPanels(dashboard).flatMap((panel) =>
+    (panel.targets ?? []).map((one) =>
+      [panel.title, one.expr, one.legendFormat] as [string, string, string]
+    )
+  );
+  const marked = dashboard.annotations.list.map((one) =>
+    [one.name, one.expr, String(one["textFormat"] ?? "")] as [string, string, string]
+  );
+  return [...drawn, ...marked];
+}
+
+/** Labels that a query groups by, matches or shows, but that none of its series has. */
+function strangeLabels(expr: string, legend: string): string[] {
+  const named = selectors(expr);
+  const has = new Set(named.flatMap((one) => labelsOf(one.series) ?? []));
+  const shown = [...legend.matchAll(/\{\{\s*(\w+)\s*\}\}/g)].map((one) => one[1] ?? "");
+  return [...groupingLabels(expr), ...named.flatMap(matchedLabels), ...shown]
+    .filter((label) => !has.has(label));
+}
+
+/** `le="300"` is stored as `300.0` by Prometheus 3 and then matches nothing. */
+export function integerBuckets(expr: string): string[] {
+  return [...expr.matchAll(/\ble\s*(?:=~|!~|!=|=)\s*"([^"]*\d[^"]*)"/g)]
+    .map((one) => one[1] ?? "")
+    .filter((value) => !value.includes("(\\\\.0)?"));
+}
+
+function texts(value: unknown): string[] {
+  if (typeof value === "string") return [value];
+  if (typeof value !== "object" || value === null) return [];
+  return Object.entries(value).flatMap(([key, inner]) => [key, ...texts(inner)]);
+}
+
+function overlaps(dashboard: Dashboard): string[] {
+  const taken = new Map<string, string>();
+  const clashes: string[] = [];
+  for (const { title, gridPos: { x, y, w, h } } of dashboard.panels) {
+    if (w < 1 || x + w > 24) clashes.push(`${title} leaves the grid`);
+    for (let cell = 0; cell < w * h; cell++) {
+      const at = `${x + cell % w},${y + Math.floor(cell / w)}`;
+      const other = taken.get(at);
+      if (other !== undefined && other !== title) clashes.push(`${title} covers ${other}`);
+      taken.set(at, title);
+    }
+  }
+  return [...new Set(clashes)];
+}
+
+export const rules: Readonly<Record<string, Rule>> = {
+  "template-datasource-rule": (d) => {
+    const sources = d.templating.list.filter((one) => one.type === "datasource");
+    const good = sources.length === 1 && sources[0]?.name === "datasource" &&
+      sources[0].label === "Data source" && sources[0].query === "prometheus";
+    return good ? [] : ["variables"];
+  },
+  "template-job-rule": (d) => hasVariable(d, "job", "Job"),
+  "template-instance-rule": (d) => hasVariable(d, "instance", "Instance"),
+  "template-label-promql-rule": (d) =>
+    labelVariables(d).filter((one) => !/^label_values\(.+, \w+\)$/.test(one.query))
+      .map((one) => one.name),
+  "template-on-time-change-reload-rule": (d) =>
+    labelVariables(d).filter((one) => one["refresh"] !== 2).map((one) => one.name),
+  "panel-datasource-rule": (d) => panels(d, (panel) => !templated(panel.datasource)),
+  "panel-title-description-rule": (d) => panels(d, (one) => !one.title || !one.description),
+  "panel-units-rule": (d) => panels(d, (one) => !units.has(one.fieldConfig?.defaults.unit ?? "")),
+  "panel-no-targets-rule": (d) => panels(d, (panel) => (panel.targets ?? []).length === 0),
+  "target-job-rule": (d) => targets(d, (one) => !carries(one, 'job=~"$job"')),
+  "target-instance-rule": (d) => targets(d, (one) => !carries(one, 'instance=~"$instance"')),
+  "target-counter-agg-rule": (d) =>
+    targets(d, (one) => /(?<!\b(?:rate|increase)\()\b\w+_total\b/.test(one.expr)),
+  "target-rate-interval-rule": (d, anyWindow) =>
+    targets(d, (one, panel) => {
+      const ranges = [...one.expr.matchAll(/\[([^\]]*)\]/g)].map((range) => range[1]);
+      return ranges.some((range) => range !== "$__rate_interval") && !anyWindow.has(panel.title);
+    }),
+  "uneditable-dashboard": (d) => d.editable ? ["editable"] : [],
+
+  "air-gap-no-url": (d) => texts(d).filter((one) => /^url$|\w:\/\//.test(one)),
+  "air-gap-no-inputs": (d) =>
+    ["__inputs", "__requires", "__elements"].filter((key) => d[key] !== undefined),
+  "air-gap-core-panels": (d) =>
+    d.panels.filter((one) => !corePanels.has(one.type)).map((one) => one.title),
+  "all-datasources-templated": (d) => {
+    const others = [...d.annotations.list, ...labelVariables(d)];
+    const bad = others.filter((one) => !templated(one.datasource)).map((one) => one.name);
+    return [...bad, ...targets(d, (one) => !templated(one.datasource))];
+  },
+  "importable-anywhere": (d) => d.id === null && d.uid !== "" ? [] : ["id and uid"],
+  "panel-ids-unique": (d) => {
+    const ids = d.panels.map((one) => one.id);
+    return ids.filter((id, at) => ids.indexOf(id) !== at).map(String);
+  },
+  "panels-within-grid": overlaps,
+  "target-legend": (d) => targets(d, (one) => one.legendFormat === ""),
+  "prometheus-3-buckets": (d) =>
+    queries(d).filter(([, expr]) => integerBuckets(expr).length > 0).map(([place]) => place),
+  "metrics-exist": (d) =>
+    queries(d).flatMap(([place, expr]) =>
+      selectors(expr).filter((one) => labelsOf(one.series) === undefined)
+        .map((one) => `${place}: ${one.series}`)
+    ),
+  "labels-exist": (d) =>
+    queries(d).flatMap(([place, expr, legend]) =>
+      strangeLabels(expr, legend).map((label) => `${place}: ${label}`)
+    ),
+};
+
+/** All findings as `rule: place`. */
+export function lint(dashboard: Dashboard, anyWindow: ReadonlySet<string>): string[] {
+  return Object.entries(rules).flatMap(([name, rule]) =>
+    rule(dashboard, anyWindow).map((place) => `${name}: ${place}`)
+  );
+}

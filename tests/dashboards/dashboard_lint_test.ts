@@ -1,0 +1,68 @@
+/** Each rule of the lint is shown a dashboard that breaks it, and must be the one that says so. */
+import { deepEqual, ok } from "node:assert/strict";
+import { exportCenterDashboard } from "../../src/build/dashboard.ts";
+import type { Dashboard } from "../../src/build/grafana_frame.ts";
+import type { Panel, Target } from "../../src/build/grafana.ts";
+import { integerBuckets, lint, rules } from "./dashboard_lint.ts";
+
+const anyWindow = new Set(exportCenterDashboard().panels.map((panel) => panel.title));
+
+const panel = (d: Dashboard, at = 0) => d.panels[at] as Panel;
+const target = (d: Dashboard, at = 0) => panel(d, at).targets?.[0] as Target;
+const variable = (d: Dashboard, name: string) =>
+  d.templating.list.find((one) => one.name === name) as Dashboard["templating"]["list"][0];
+const edit = (d: Dashboard, from: string, to: string, at = 0) => {
+  ok(target(d, at).expr.includes(from), `the query has no ${from} to break`);
+  target(d, at).expr = target(d, at).expr.replace(from, to);
+};
+
+const breaks: Record<string, (d: Dashboard) => void> = {
+  "template-datasource-rule": (d) => variable(d, "datasource").name = "source",
+  "template-job-rule": (d) => variable(d, "job")["allValue"] = ".*",
+  "template-instance-rule": (d) => variable(d, "instance")["multi"] = false,
+  "template-label-promql-rule": (d) => variable(d, "profile").query = "label_values(profile)",
+  "template-on-time-change-reload-rule": (d) => variable(d, "profile")["refresh"] = 1,
+  "panel-datasource-rule": (d) => delete panel(d).datasource,
+  "panel-title-description-rule": (d) => panel(d).description = "",
+  "panel-units-rule": (d) => (panel(d).fieldConfig as { defaults: object }).defaults = {},
+  "panel-no-targets-rule": (d) => panel(d).targets = [],
+  "target-job-rule": (d) => edit(d, 'job=~"$job",', ""),
+  "target-instance-rule": (d) => edit(d, 'instance=~"$instance"', 'instance="a"'),
+  "target-counter-agg-rule": (d) => edit(d, "increase(", "idelta(", 3),
+  "target-rate-interval-rule": (d) => {
+    edit(d, "[$__rate_interval]", "[5m]", 3);
+    panel(d, 3).title = "Not excepted";
+  },
+  "uneditable-dashboard": (d) => d.editable = true,
+  "air-gap-no-url": (d) => panel(d).description = "see https://example.org/",
+  "air-gap-no-inputs": (d) => d["__inputs"] = [],
+  "air-gap-core-panels": (d) => panel(d, 2).type = "piechart" as "stat",
+  "all-datasources-templated": (d) => (target(d) as { datasource: object }).datasource = {},
+  "importable-anywhere": (d) => d.uid = "",
+  "panel-ids-unique": (d) => panel(d, 1).id = panel(d).id,
+  "panels-within-grid": (d) => panel(d, 1).gridPos.x = 2,
+  "target-legend": (d) => target(d).legendFormat = "",
+  "prometheus-3-buckets": (d) => edit(d, '"}', '",le="300"}', 1),
+  "metrics-exist": (d) => edit(d, "export_queue_depth", "export_queue_lenght", 4),
+  "labels-exist": (d) => target(d, 4).legendFormat = "{{profile}}",
+};
+
+for (const name of Object.keys(rules)) {
+  Deno.test(`the lint's rule ${name} finds what breaks it`, () => {
+    const broken = structuredClone(exportCenterDashboard());
+    breaks[name]?.(broken);
+    const found = lint(broken, anyWindow).map((line) => line.split(":")[0]);
+    ok(found.includes(name), `found only ${JSON.stringify(found)}`);
+  });
+}
+
+Deno.test("the lint finds nothing in the dashboard that the others break", () => {
+  deepEqual(lint(exportCenterDashboard(), anyWindow), []);
+});
+
+Deno.test("a bucket's bound may be named only in a way that Prometheus 2 and 3 both match", () => {
+  deepEqual(integerBuckets('a{le="300"} + a{le!~"5|10"} + a{le=~"300(\\\\.0)?"} + a{le="+Inf"}'), [
+    "300",
+    "5|10",
+  ]);
+});

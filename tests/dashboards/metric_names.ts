@@ -1,0 +1,56 @@
+/**
+ * Every metric that dashboards, rules and runbook may name, as operations.md A3 spells them, without what Prometheus makes
+ * of them: `job` and `instance` come with the scrape, `_bucket`, `_count`, `_sum` and `le` with the type.
+ * metric_names_test.ts compares the list with what the service exports.
+ */
+export interface Metric {
+  type: "counter" | "gauge" | "histogram";
+  labels: readonly string[];
+}
+
+export const serviceMetrics: Readonly<Record<string, Metric>> = {
+  // The six that were asked for.
+  export_job_duration_seconds: { type: "histogram", labels: ["profile"] },
+  export_bundle_size_bytes: { type: "histogram", labels: ["profile"] },
+  export_registry_push_latency_seconds: { type: "histogram", labels: ["profile"] },
+  export_attestation_failures_total: { type: "counter", labels: ["reason"] },
+  export_queue_depth: { type: "gauge", labels: [] },
+  export_manifest_publish_total: { type: "counter", labels: ["result"] },
+  // What panels and alerts need besides.
+  export_attestation_verifications_total: { type: "counter", labels: ["result"] },
+  export_build_info: { type: "gauge", labels: ["version", "commit", "bundle_schema"] },
+  export_jobs_running: { type: "gauge", labels: [] },
+  export_jobs_total: { type: "counter", labels: ["profile", "result"] },
+  export_profile_sla_seconds: { type: "gauge", labels: ["profile"] },
+  export_queue_oldest_job_timestamp_seconds: { type: "gauge", labels: [] },
+  export_readiness_check_up: { type: "gauge", labels: ["check"] },
+  export_readiness_check_warning: { type: "gauge", labels: ["check"] },
+  export_registry_push_total: { type: "counter", labels: ["profile", "result"] },
+  export_running_oldest_job_start_timestamp_seconds: { type: "gauge", labels: ["profile"] },
+  export_storage_free_bytes: { type: "gauge", labels: [] },
+  export_storage_size_bytes: { type: "gauge", labels: [] },
+  process_cpu_seconds_total: { type: "counter", labels: [] },
+  process_resident_memory_bytes: { type: "gauge", labels: [] },
+  process_start_time_seconds: { type: "gauge", labels: [] },
+};
+
+/** Prometheus' own series. */
+const ownSeries: Readonly<Record<string, readonly string[]>> = {
+  up: [],
+  ALERTS: ["alertname", "alertstate", "severity", "profile", "reason"],
+};
+
+/** The labels of a series as Prometheus stores it, `job` and `instance` among them; undefined where there is none. */
+export function labelsOf(series: string): string[] | undefined {
+  const own = ownSeries[series];
+  if (own !== undefined) return ["job", "instance", ...own];
+  const metric = serviceMetrics[series];
+  if (metric !== undefined && metric.type !== "histogram") {
+    return ["job", "instance", ...metric.labels];
+  }
+  const histogram = /^(.+)_(bucket|count|sum)$/.exec(series);
+  const base = serviceMetrics[histogram?.[1] ?? ""];
+  if (base?.type !== "histogram") return undefined;
+  const buckets = histogram?.[2] === "bucket" ? ["le"] : [];
+  return ["job", "instance", ...base.labels, ...buckets];
+}

@@ -1,0 +1,120 @@
+import { deepEqual, match, ok } from "node:assert/strict";
+import { readdirSync, readFileSync } from "node:fs";
+import { parse } from "yaml";
+import { exportCenterDashboard } from "../../src/build/dashboard.ts";
+import { testWith } from "../needs.ts";
+import { integerBuckets } from "./dashboard_lint.ts";
+import { labelsOf } from "./metric_names.ts";
+import { groupingLabels, matchedLabels, selectors } from "./promql.ts";
+import { dashboards, promtool } from "./promtool.ts";
+
+interface Rule {
+  record?: string;
+  alert?: string;
+  expr: string;
+  labels?: { severity: string };
+  annotations?: Record<string, string>;
+}
+
+interface AlertTest {
+  alertname: string;
+  exp_alerts: unknown[];
+}
+
+const read = (name: string) => readFileSync(new URL(name, dashboards), "utf8");
+const { groups } = parse(read("export-center.rules.yml")) as { groups: { rules: Rule[] }[] };
+const all = groups.flatMap((group) => group.rules);
+const alerts = all.filter((rule) => rule.alert !== undefined);
+const recorded = new Set(all.map((rule) => rule.record));
+
+/** A recording names the labels that it keeps in front of its first colon: `job_profile:...`. */
+function labelsOfSeries(series: string): string[] | undefined {
+  return recorded.has(series) ? (series.split(":")[0] ?? "").split("_") : labelsOf(series);
+}
+
+Deno.test("the alerts are the four that were asked for (the third has two rules), and two about the scrape", () => {
+  deepEqual(alerts.map((rule) => rule.alert), [
+    "ExportJobDurationP99AboveSLA",
+    "ExportAttestationVerificationFailures",
+    "ExportRegistryPushLatencySpike",
+    "ExportRegistryPushErrorRateHigh",
+    "ExportQueueGrowingWithoutCompletion",
+    "ExportCenterDown",
+    "ExportCenterAbsent",
+  ]);
+});
+
+for (const { alert, labels, annotations } of alerts) {
+  Deno.test(`${alert} has a severity, a fixed summary, a description of the case and links without a real address`, () => {
+    ok(["critical", "warning", "info"].includes(labels?.severity ?? ""), labels?.severity);
+    match(annotations?.["summary"] ?? "", /^[A-Z][^{}]+\.$/);
+    match(annotations?.["description"] ?? "", /\{\{ \$(labels|value)/);
+    deepEqual(annotations?.["runbook_url"], `http://stella.invalid/runbook/${alert}`);
+    deepEqual(
+      annotations?.["dashboard_url"],
+      `http://grafana.invalid/d/${exportCenterDashboard().uid}`,
+    );
+  });
+}
+
+Deno.test("every series that a rule names exists, with every label that the rule relies on", () => {
+  for (const { alert, record, expr } of all) {
+    const named = selectors(expr);
+    const has = new Set(named.flatMap((one) => labelsOfSeries(one.series) ?? []));
+    const strange = [
+      ...named.filter((one) => labelsOfSeries(one.series) === undefined).map((one) => one.series),
+      ...groupingLabels(expr).filter((label) => !has.has(label)),
+      ...named.flatMap(matchedLabels).filter((label) => !has.has(label)),
+      ...integerBuckets(expr),
+    ];
+    deepEqual(strange, [], `${alert ?? record}`);
+  }
+});
+
+Deno.test("every alert has a case in which it fires and one in which it does not", () => {
+  const { tests } = parse(read("export-center.rules.test.yml")) as {
+    tests: { alert_rule_test: AlertTest[] }[];
+  };
+  const cases = tests.flatMap((one) => one.alert_rule_test);
+  for (const { alert } of alerts) {
+    const own = cases.filter((one) => one.alertname === alert);
+    ok(own.some((one) => one.exp_alerts.length > 0), `${alert} is never expected`);
+    ok(own.some((one) => one.exp_alerts.length === 0), `${alert} is never excluded`);
+  }
+});
+
+Deno.test("nothing in dashboards/ points outside the site", () => {
+  const allowed = /^https?:\/\/(127\.0\.0\.1|10\.0\.0\.\d+|(stella|grafana)\.invalid)(?![\w.])/;
+  for (const name of readdirSync(dashboards)) {
+    const links = read(name).match(/https?:\/\/[^\s"'`)<]+/g) ?? [];
+    deepEqual(links.filter((link) => !allowed.test(link)), [], name);
+  }
+});
+
+Deno.test("the scrape job is named export-center and loads the rules", () => {
+  const config = parse(read("prometheus.yml")) as {
+    rule_files: string[];
+    scrape_configs: { job_name: string; static_configs: { targets: string[] }[] }[];
+  };
+  deepEqual(config.rule_files, ["export-center.rules.yml"]);
+  deepEqual(config.scrape_configs, [
+    { job_name: "export-center", static_configs: [{ targets: ["127.0.0.1:8420"] }] },
+  ]);
+});
+
+testWith(["promtool"], "promtool check rules finds nothing, and all rules", () => {
+  const said = promtool("check", "rules", "--lint=all", "--lint-fatal", "export-center.rules.yml");
+  match(said, new RegExp(`SUCCESS: ${all.length} rules found`));
+});
+
+testWith(["promtool"], "promtool test rules: every alert fires when it must, and only then", () => {
+  match(promtool("test", "rules", "export-center.rules.test.yml"), /SUCCESS/);
+});
+
+testWith(
+  ["promtool"],
+  "promtool check config accepts the scrape configuration with its rules",
+  () => {
+    match(promtool("check", "config", "prometheus.yml"), /1 rule files found[^]*valid prometheus/);
+  },
+);

@@ -1,0 +1,181 @@
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { openDatabase } from "../../src/jobs/database.ts";
+import { testWith, tool } from "../needs.ts";
+
+function withDirectory(body: (directory: string) => void): void {
+  const directory = Deno.makeTempDirSync({ prefix: "stella-database-" });
+  try {
+    body(directory);
+  } finally {
+    Deno.removeSync(directory, { recursive: true });
+  }
+}
+
+Deno.test("a new database is private, in WAL, synced at each commit, and says whose it is", () => {
+  withDirectory((directory) => {
+    const path = join(directory, "stella.db");
+    const db = openDatabase(path);
+    db.run(
+      "INSERT INTO jobs (id, tenant, profile, request, created_at) VALUES ('a','t','p','{}',1)",
+    );
+    for (const name of ["stella.db", "stella.db-wal", "stella.db-shm"]) {
+      assert.equal(Deno.statSync(join(directory, name)).mode! & 0o777, 0o600, name);
+    }
+    assert.equal(db.pragma("journal_mode"), "wal");
+    assert.equal(db.pragma("synchronous"), 2);
+    assert.equal(db.pragma("application_id"), 0x73746c61);
+    assert.equal(db.pragma("user_version"), 1);
+    db.close();
+    const again = openDatabase(path);
+    assert.equal(again.one("SELECT count(*) AS n FROM jobs")?.["n"], 1);
+    again.close();
+  });
+});
+
+Deno.test("the database of a newer version is refused before a byte of it is written", () => {
+  withDirectory((directory) => {
+    const path = join(directory, "stella.db");
+    openDatabase(path).close();
+    const raw = new DatabaseSync(path);
+    raw.exec("PRAGMA journal_mode = delete; PRAGMA user_version = 2");
+    raw.close();
+    const before = Deno.readFileSync(path);
+    assert.throws(() => openDatabase(path), {
+      code: "usage",
+      message: /stella\.db": its schema is 2, and this version knows 1/,
+      hint: /newer/,
+    });
+    assert.deepEqual(Deno.readFileSync(path), before);
+  });
+});
+
+Deno.test("another program's database is refused", () => {
+  withDirectory((directory) => {
+    const path = join(directory, "stella.db");
+    const raw = new DatabaseSync(path);
+    raw.exec("CREATE TABLE bookmarks (url TEXT)");
+    raw.close();
+    assert.throws(() => openDatabase(path), { code: "usage", message: /not a database of stella/ });
+  });
+});
+
+Deno.test("a damaged database is refused with its name, and nothing is made in its place", () => {
+  withDirectory((directory) => {
+    const path = join(directory, "stella.db");
+    const db = openDatabase(path);
+    for (let i = 0; i < 200; i++) {
+      db.run(
+        "INSERT INTO jobs (id, tenant, profile, request, created_at) VALUES (?, 't', 'p', ?, 1)",
+        [`job-${i}`, `"${"x".repeat(200)}"`],
+      );
+    }
+    db.close();
+    const bytes = Deno.readFileSync(path);
+    // The header of every page but the first: the kind of page and its cell count.
+    for (let page = 4096; page < bytes.length; page += 4096) bytes.fill(0xff, page, page + 8);
+    Deno.writeFileSync(path, bytes);
+    assert.throws(() => openDatabase(path), {
+      code: "usage",
+      message: /stella\.db": (it is damaged|database disk image is malformed)/,
+      hint: /move it away/,
+    });
+    assert.deepEqual(Deno.readFileSync(path), bytes);
+  });
+});
+
+Deno.test("text is no database", () => {
+  withDirectory((directory) => {
+    const path = join(directory, "stella.db");
+    Deno.writeTextFileSync(path, "this is not a database at all\n".repeat(50));
+    assert.throws(() => openDatabase(path), { code: "usage", message: /not a database/ });
+  });
+});
+
+Deno.test("a transaction that fails leaves nothing and the next one works", () => {
+  withDirectory((directory) => {
+    const db = openDatabase(join(directory, "stella.db"));
+    const insert =
+      "INSERT INTO jobs (id, tenant, profile, request, created_at) VALUES ('a','t','p','{}',1)";
+    assert.throws(() =>
+      db.write("Cannot try", () => {
+        db.run(insert);
+        db.run(insert);
+      }), { code: "internal", message: /^Cannot try: UNIQUE constraint failed/ });
+    assert.equal(db.write("Cannot try", () => db.run(insert)), 1);
+    db.close();
+  });
+});
+
+// Full disks and failing syncs, made by strace in a process of its own.
+const probe = `
+  import { openDatabase } from ${
+  JSON.stringify(new URL("../../src/jobs/database.ts", import.meta.url).href)
+};
+  try {
+    const db = openDatabase(Deno.args[0]);
+    db.write("Cannot write", () => db.run(
+      "INSERT INTO jobs (id, tenant, profile, request, created_at) VALUES ('a','t','p','{}',1)"));
+    console.log("wrote", db.pragma("journal_mode"));
+  } catch (error) {
+    console.log(error.code, error.message);
+  }`;
+
+async function traced(directory: string, inject: string): Promise<{ said: string; hits: number }> {
+  const script = join(directory, "probe.ts");
+  const trace = join(directory, "trace");
+  Deno.writeTextFileSync(script, probe);
+  const path = join(directory, "stella.db");
+  const child = new Deno.Command(tool("strace")!, {
+    args: [
+      ...["-f", "-qq", "-o", trace, "-e", `inject=${inject}`, "-P", path, "-P", `${path}-wal`],
+      ...[Deno.execPath(), "run", "-A", "--no-check", "--quiet", "--no-config", script, path],
+    ],
+    env: { DENO_DIR: "/dev/null/none" },
+    stdout: "piped",
+    stderr: "piped",
+  });
+  const { stdout } = await child.output();
+  const hits = Deno.readTextFileSync(trace).split("\n").filter((line) =>
+    line.includes("(INJECTED)")
+  );
+  return { said: new TextDecoder().decode(stdout).trim(), hits: hits.length };
+}
+
+testWith(["strace"], "a sync that fails is never a commit, and never another journal mode", async () => {
+  const directory = Deno.makeTempDirSync({ prefix: "stella-database-" });
+  try {
+    const refused: number[] = [];
+    for (let n = 1; n <= 5; n++) {
+      for (const name of ["stella.db", "stella.db-wal", "stella.db-shm"]) {
+        await Deno.remove(join(directory, name)).catch(() => {});
+      }
+      const { said, hits } = await traced(directory, `fsync,fdatasync:error=EIO:when=${n}`);
+      assert.equal(hits, 1, `the fault ${n} happened`);
+      if (/^media Cannot (open|make|write).*disk I\/O error/.test(said)) refused.push(n);
+      else {
+        // The fifth sync belongs to the checkpoint at the end: what was committed is in the log already.
+        assert.equal(said, "wrote wal");
+        const db = openDatabase(join(directory, "stella.db"));
+        assert.equal(db.one("SELECT count(*) AS n FROM jobs")?.["n"], 1);
+        db.close();
+      }
+    }
+    assert.deepEqual(refused, [1, 2, 3, 4]);
+  } finally {
+    Deno.removeSync(directory, { recursive: true });
+  }
+});
+
+testWith(["strace"], "a full disk is a media error", async () => {
+  const directory = Deno.makeTempDirSync({ prefix: "stella-database-" });
+  try {
+    openDatabase(join(directory, "stella.db")).close();
+    const { said, hits } = await traced(directory, "pwrite64:error=ENOSPC");
+    assert.ok(hits > 0, "the fault happened");
+    assert.match(said, /^media Cannot write: database or disk is full/);
+  } finally {
+    Deno.removeSync(directory, { recursive: true });
+  }
+});

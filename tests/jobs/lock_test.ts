@@ -1,0 +1,52 @@
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { takeLock } from "../../src/jobs/lock.ts";
+
+async function withState(body: (state: string) => Promise<void>): Promise<void> {
+  const directory = Deno.makeTempDirSync({ prefix: "stella-lock-" });
+  try {
+    await body(join(directory, "state"));
+  } finally {
+    Deno.removeSync(directory, { recursive: true });
+  }
+}
+
+Deno.test("the lock makes its state directory, both private, and names its holder", async () => {
+  await withState(async (state) => {
+    const lock = await takeLock(state);
+    assert.equal(Deno.statSync(state).mode! & 0o777, 0o700);
+    assert.equal(Deno.statSync(join(state, "lock")).mode! & 0o777, 0o600);
+    assert.equal(Deno.readTextFileSync(join(state, "lock")), `${Deno.pid}\n`);
+    lock.release();
+  });
+});
+
+Deno.test("a second holder is refused with the number of the first, until that lets go", async () => {
+  await withState(async (state) => {
+    const lock = await takeLock(state);
+    await assert.rejects(takeLock(state), {
+      code: "usage",
+      message: new RegExp(`process ${Deno.pid} holds it`),
+      hint: /STELLA_DATA/,
+    });
+    lock.release();
+    (await takeLock(state)).release();
+  });
+});
+
+Deno.test("a lock whose file was removed or replaced is not held", async () => {
+  await withState(async (state) => {
+    const lock = await takeLock(state);
+    assert.equal(lock.isHeld(), true);
+    Deno.removeSync(join(state, "lock"));
+    assert.equal(lock.isHeld(), false);
+    const other = await takeLock(state);
+    assert.deepEqual([lock.isHeld(), other.isHeld()], [false, true]);
+    lock.release();
+    other.release();
+  });
+});
+
+Deno.test("a state directory that cannot be made is told by its path", async () => {
+  await assert.rejects(takeLock("/dev/null/state"), { message: /Cannot lock "\/dev\/null\/state/ });
+});

@@ -1,0 +1,191 @@
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { StellaError } from "../../src/errors.ts";
+import type { Job, Outcome } from "../../src/jobs/job.ts";
+import { Loop, type LoopOptions } from "../../src/jobs/loop.ts";
+import { Queue } from "../../src/jobs/queue.ts";
+
+/** A loop over a real queue, and what it said. */
+class Bench {
+  readonly directory = Deno.makeTempDirSync({ prefix: "stella-loop-" });
+  readonly said: string[] = [];
+  readonly ended: { outcome: Outcome; seconds: number }[] = [];
+  readonly faults: unknown[] = [];
+  now = 5_000;
+  elapsed = 0;
+  readonly queue: Queue;
+  #waiting: (() => void)[] = [];
+
+  constructor() {
+    let ids = 0;
+    this.queue = new Queue(join(this.directory, "stella.db"), {
+      now: () => this.now,
+      newId: () => `job-${++ids}`,
+    });
+  }
+
+  loop(work: LoopOptions["work"], more: Partial<LoopOptions> = {}): Loop {
+    const loop = new Loop({
+      queue: this.queue,
+      work,
+      now: () => this.now,
+      elapsed: () => this.elapsed,
+      onStart: (job) => this.said.push(`start ${job.id}`),
+      onEnd: (job, outcome, seconds) => {
+        this.said.push(`${outcome.state} ${job.id}`);
+        this.ended.push({ outcome, seconds });
+        this.#waiting.splice(0).forEach((resolve) => resolve());
+      },
+      onFault: (error) => this.faults.push(error),
+      pause: 5,
+      ...more,
+    });
+    loop.start();
+    return loop;
+  }
+
+  enqueue(): string {
+    return this.queue.enqueue({ tenant: "default", profile: "p", request: {} }).job.id;
+  }
+
+  /** Until so many jobs have ended. */
+  async until(count: number): Promise<void> {
+    while (this.ended.length < count) {
+      await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    }
+  }
+
+  [Symbol.dispose](): void {
+    this.queue.close();
+    Deno.removeSync(this.directory, { recursive: true });
+  }
+}
+
+Deno.test("jobs run one at a time, in order, and end once", async () => {
+  using bench = new Bench();
+  let running = 0;
+  const work = async (job: Job) => {
+    assert.equal(++running, 1, "one at a time");
+    await new Promise((resolve) => setTimeout(resolve, 2));
+    running--;
+    return { bundleDigest: `digest of ${job.id}` };
+  };
+  bench.enqueue();
+  const loop = bench.loop(work);
+  bench.enqueue();
+  loop.wake();
+  await bench.until(2);
+  await loop.stop(1_000);
+  assert.deepEqual(bench.said, [
+    "start job-1",
+    "succeeded job-1",
+    "start job-2",
+    "succeeded job-2",
+  ]);
+  assert.equal(bench.queue.get("job-2")?.bundleDigest, "digest of job-2");
+});
+
+Deno.test("a job that fails is told with code and hint, a defect as internal, and the loop goes on", async () => {
+  using bench = new Bench();
+  const errors = [
+    new StellaError("unsafe", "Cannot pack", { hint: "rename it" }),
+    new Error("bug"),
+  ];
+  [1, 2, 3].forEach(() => bench.enqueue());
+  const loop = bench.loop(() => {
+    const error = errors.shift();
+    return error === undefined ? Promise.resolve({}) : Promise.reject(error);
+  });
+  await bench.until(3);
+  await loop.stop(1_000);
+  assert.deepEqual(bench.ended.map(({ outcome }) => outcome), [
+    { state: "failed", error: { code: "unsafe", message: "Cannot pack", hint: "rename it" } },
+    { state: "failed", error: { code: "internal", message: "bug" } },
+    { state: "succeeded" },
+  ]);
+});
+
+Deno.test("seconds are those of a clock that is not set, plus what earlier attempts took", async () => {
+  using bench = new Bench();
+  bench.enqueue();
+  const first = bench.queue.claim()!;
+  assert.equal(first.startedAt, 5_000);
+  bench.queue.recover();
+  bench.now = 8_000;
+  const loop = bench.loop(() => {
+    bench.now = -100_000;
+    bench.elapsed += 250;
+    return Promise.resolve({});
+  });
+  await bench.until(1);
+  await loop.stop(1_000);
+  assert.equal(bench.ended[0]?.seconds, 3.25);
+});
+
+Deno.test("a stop waits for the running job and starts no other", async () => {
+  using bench = new Bench();
+  bench.enqueue();
+  bench.enqueue();
+  const { promise, resolve } = Promise.withResolvers<Record<string, never>>();
+  const loop = bench.loop(() => promise);
+  const stopped = loop.stop(60_000);
+  resolve({});
+  await stopped;
+  assert.deepEqual(bench.said, ["start job-1", "succeeded job-1"]);
+  assert.equal(bench.queue.get("job-2")?.state, "queued");
+});
+
+Deno.test("a job that does not end in time goes back to the queue as if it had not been started", async () => {
+  using bench = new Bench();
+  bench.enqueue();
+  const loop = bench.loop((_, signal) =>
+    new Promise((_, reject) => signal.addEventListener("abort", () => reject(new Error("stop"))))
+  );
+  await loop.stop(10);
+  assert.deepEqual(bench.said, ["start job-1"]);
+  assert.deepEqual([bench.queue.get("job-1")?.state, bench.queue.get("job-1")?.attempt], [
+    "queued",
+    0,
+  ]);
+});
+
+Deno.test("an end that cannot be written is written as soon as it can, and nothing runs in between", async () => {
+  using bench = new Bench();
+  bench.enqueue();
+  bench.enqueue();
+  let full = 3;
+  const real = bench.queue.finish.bind(bench.queue);
+  bench.queue.finish = (job, outcome) => {
+    if (full-- > 0) throw new StellaError("media", "Cannot write: disk is full");
+    return real(job, outcome);
+  };
+  const loop = bench.loop(() => Promise.resolve({}));
+  await bench.until(2);
+  await loop.stop(1_000);
+  assert.equal(bench.faults.length, 3);
+  assert.deepEqual(bench.said, [
+    "start job-1",
+    "succeeded job-1",
+    "start job-2",
+    "succeeded job-2",
+  ]);
+});
+
+Deno.test("a long job keeps its lease by heartbeats, and a heartbeat that fails is a fault, not an end", async () => {
+  using bench = new Bench();
+  bench.enqueue();
+  let beats = 0;
+  bench.queue.heartbeat = () => {
+    if (++beats === 1) throw new StellaError("media", "Cannot write: disk is full");
+    return true;
+  };
+  const work = async () => {
+    while (beats < 3) await new Promise((resolve) => setTimeout(resolve, 1));
+    return {};
+  };
+  const loop = bench.loop(work, { heartbeat: 2 });
+  await bench.until(1);
+  await loop.stop(1_000);
+  assert.equal(bench.faults.length, 1);
+  assert.equal(bench.ended[0]?.outcome.state, "succeeded");
+});

@@ -1,0 +1,70 @@
+import assert from "node:assert/strict";
+import { StellaError } from "../../src/errors.ts";
+import { runInWorker, type WorkerRun } from "../../src/jobs/worker_host.ts";
+import { isWorker } from "../../src/jobs/worker_side.ts";
+
+const url = new URL("./worker_program.ts", import.meta.url).href;
+
+function run(job: string, more: Partial<WorkerRun<string, string>> = {}): Promise<string> {
+  const signal = new AbortController().signal;
+  return runInWorker<string, string, string>({ url, job, onEvent: () => {}, signal, ...more });
+}
+
+Deno.test("a worker does its job, and what it says on the way arrives before the end", async () => {
+  const events: string[] = [];
+  let pulses = 0;
+  const onEvent = (event: string) => events.push(event);
+  assert.equal(await run("echo", { onEvent, onPulse: () => pulses++ }), "done echo");
+  assert.deepEqual(events, ["got echo"]);
+  assert.equal(pulses, 2);
+  assert.equal(isWorker(), false);
+});
+
+Deno.test("a refusal crosses the border with code, hint and findings", async () => {
+  await assert.rejects(run("refuse"), (error) => {
+    assert.ok(error instanceof StellaError);
+    assert.deepEqual([error.code, error.message, error.hint], [
+      "unsafe",
+      "Cannot pack",
+      "rename it",
+    ]);
+    assert.deepEqual(error.findings, [{ code: "unsafe", reason: "path_unsafe", path: "a:b" }]);
+    return true;
+  });
+});
+
+Deno.test("a defect in the work is internal, wherever it happens", async (t) => {
+  const defects = { throw: "a defect", reject: "nobody waits for me", raise: "out of nowhere" };
+  for (const [job, message] of Object.entries(defects)) {
+    await t.step(job, () => assert.rejects(run(job), { code: "internal", message }));
+  }
+});
+
+Deno.test("a worker that cannot be loaded fails its job", async () => {
+  const missing = run("echo", { url: "file:///nonexistent/worker.ts" });
+  await assert.rejects(missing, { code: "internal", message: /worker crashed: .*nonexistent/ });
+});
+
+Deno.test("a worker that falls silent is given up", async (t) => {
+  for (const job of ["exit", "spin"]) {
+    await t.step(
+      job,
+      () =>
+        assert.rejects(run(job, { silence: 300 }), { code: "internal", message: /fell silent/ }),
+    );
+  }
+});
+
+Deno.test("a worker is asked to stop, and stopped when it does not listen", async (t) => {
+  for (const job of ["yield", "spin"]) {
+    await t.step(job, async () => {
+      const stop = new AbortController();
+      const ended = run(job, { signal: stop.signal, grace: 100, onEvent: () => stop.abort() });
+      await assert.rejects(ended, { code: "interrupted" });
+    });
+  }
+});
+
+Deno.test("after a stop no worker is started", async () => {
+  await assert.rejects(run("echo", { signal: AbortSignal.abort(new Error("over")) }), /over/);
+});

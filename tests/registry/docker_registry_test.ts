@@ -1,0 +1,135 @@
+/** Against Debian's docker-registry, which has no referrers API, and with skopeo as an independent reader. */
+import assert from "node:assert/strict";
+import { type ChildProcess, execFileSync, spawn } from "node:child_process";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import net from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { bundleArtifact, digestOf } from "../../src/registry/artifact.ts";
+import type { RegistryClient } from "../../src/registry/client.ts";
+import { pushBundle } from "../../src/registry/push.ts";
+import { systemTiming } from "../../src/registry/retry.ts";
+import { testWith, tool } from "../needs.ts";
+import { attestation, clientFor, type FakeBundle, withBundle } from "./fake_bundle.ts";
+
+async function freePort(): Promise<number> {
+  const server = net.createServer().listen(0, "127.0.0.1");
+  await new Promise((done) => server.once("listening", done));
+  const { port } = server.address() as net.AddressInfo;
+  await new Promise((done) => server.close(done));
+  return port;
+}
+
+function start(dir: string, port: number): ChildProcess {
+  const config = `version: 0.1
+log: {level: error, accesslog: {disabled: true}}
+storage: {filesystem: {rootdirectory: ${JSON.stringify(join(dir, "data"))}}}
+http: {addr: "127.0.0.1:${port}"}
+`;
+  writeFileSync(join(dir, "config.yml"), config);
+  return spawn(tool("docker-registry")!, ["serve", join(dir, "config.yml")], { stdio: "ignore" });
+}
+
+async function ready(client: RegistryClient): Promise<void> {
+  const end = Date.now() + 15_000;
+  while (Date.now() < end) {
+    try {
+      return await client.ping();
+    } catch {
+      await systemTiming.sleep(50);
+    }
+  }
+  throw new Error("docker-registry did not start within 15 s");
+}
+
+/** Runs `body` with a running docker-registry, a bundle and an empty directory. */
+async function withDocker(
+  body: (client: RegistryClient, bundle: FakeBundle, dir: string) => Promise<void>,
+): Promise<void> {
+  const dir = mkdtempSync(join(tmpdir(), "stella-docker-registry-"));
+  const port = await freePort();
+  const child = start(dir, port);
+  const ended = new Promise((done) => child.once("exit", done));
+  const client = clientFor(`http://127.0.0.1:${port}`, { timing: systemTiming });
+  try {
+    await ready(client);
+    mkdirSync(join(dir, "out"));
+    await withBundle((bundle) => body(client, bundle, join(dir, "out")), 5_000_192);
+  } finally {
+    client.close();
+    child.kill("SIGKILL");
+    await ended;
+    rmSync(dir, { recursive: true, force: true });
+  }
+}
+
+function skopeo(...args: string[]): Uint8Array {
+  return execFileSync(tool("skopeo")!, args, {
+    timeout: 30_000,
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+}
+
+testWith(
+  ["docker-registry", "skopeo"],
+  "docker-registry takes a bundle and skopeo reads it back byte for byte",
+  () =>
+    withDocker(async (client, bundle, out) => {
+      const artifact = bundleArtifact(bundle.manifest, bundle.manifestBytes);
+      const report = await pushBundle({
+        client,
+        dir: bundle.dir,
+        repository: "exports/a",
+        tag: "v1",
+      });
+      assert.deepEqual([report.digest, report.referrers], [artifact.digest, "tag"]);
+      const image = `docker://${client.host}/exports/a`;
+      const raw = skopeo("inspect", "--raw", "--tls-verify=false", `${image}:v1`);
+      assert.deepEqual(new Uint8Array(raw), artifact.bytes);
+      skopeo("copy", "--src-tls-verify=false", `${image}@${report.digest}`, `dir:${out}`);
+      assert.deepEqual(new Uint8Array(readFileSync(join(out, "manifest.json"))), artifact.bytes);
+      const expected = [bundle.archive, bundle.manifestBytes].map((bytes) =>
+        digestOf(bytes).slice(7)
+      );
+      for (const hex of expected) assert(readdirSync(out).includes(hex), `${hex} was not copied`);
+      assert.deepEqual(new Uint8Array(readFileSync(join(out, expected[0]!))), bundle.archive);
+    }),
+);
+
+testWith(
+  ["docker-registry", "skopeo"],
+  "docker-registry: the attestation is found by the tag of the digest",
+  () =>
+    withDocker(async (client, bundle, out) => {
+      const report = await pushBundle({ client, dir: bundle.dir, repository: "exports/a" });
+      const image = `docker://${client.host}/exports/a`;
+      const tag = report.digest.replace(":", "-");
+      const index = JSON.parse(
+        String(skopeo("inspect", "--raw", "--tls-verify=false", `${image}:${tag}`)),
+      );
+      assert.equal(index.manifests.length, 1);
+      const [found] = index.manifests;
+      assert.equal(found.digest, report.attestationDigest);
+      assert.equal(found.artifactType, "application/vnd.dev.sigstore.bundle.v0.3+json");
+      assert.equal(found.annotations["dev.sigstore.bundle.content"], "dsse-envelope");
+      skopeo("copy", "--src-tls-verify=false", `${image}@${found.digest}`, `dir:${out}`);
+      const referrer = JSON.parse(readFileSync(join(out, "manifest.json"), "utf8"));
+      assert.equal(referrer.subject.digest, report.digest);
+      const hex = digestOf(attestation).slice(7);
+      assert.deepEqual(new Uint8Array(readFileSync(join(out, hex))), attestation);
+    }),
+);
+
+testWith(
+  ["docker-registry", "skopeo"],
+  "docker-registry: a second push sends nothing",
+  () =>
+    withDocker(async (client, bundle) => {
+      const options = { client, dir: bundle.dir, repository: "exports/a", tag: "v1" };
+      const first = await pushBundle(options);
+      const second = await pushBundle(options);
+      assert.deepEqual([first.uploaded, first.existed], [6, 0]);
+      assert.deepEqual([second.uploaded, second.existed], [0, 6]);
+      assert.equal(second.digest, first.digest);
+    }),
+);

@@ -1,0 +1,86 @@
+/** A push into a registry that was spoilt, and ways to spoil one. */
+import assert from "node:assert/strict";
+import { StellaError } from "../../src/errors.ts";
+import { pushBundle, type PushReport } from "../../src/registry/push.ts";
+import { clientFor, FakeTiming, withBundle } from "./fake_bundle.ts";
+import { fail, FakeRegistry, type Handler } from "./fake_registry.ts";
+
+export interface Outcome {
+  registry: FakeRegistry;
+  /** Milliseconds between attempts. */
+  waits: number[];
+  report?: PushReport;
+  error?: StellaError;
+}
+
+/** Only for the tests of silence: elsewhere a busy machine must not look like a silent registry. */
+export const quick = { connect: 500, stall: 500 };
+
+/** Pushes a bundle of `bytes` bytes into a registry that `prepare` has spoilt, and lets `check` look at what came of it. */
+export async function pushInto(
+  prepare: (registry: FakeRegistry) => void,
+  check: (outcome: Outcome) => void,
+  { bytes = 3072, impatient = false } = {},
+): Promise<void> {
+  const registry = await new FakeRegistry().start();
+  const timing = new FakeTiming();
+  const timeouts = impatient ? { timeouts: quick } : {};
+  const client = clientFor(`http://${registry.host}`, { timing, ...timeouts });
+  prepare(registry);
+  try {
+    await withBundle(async ({ dir }) => {
+      const outcome: Outcome = { registry, waits: timing.waits };
+      try {
+        outcome.report = await pushBundle({ client, dir, repository: "exports/a", tag: "v1" });
+      } catch (error) {
+        assert(error instanceof StellaError, `not a StellaError: ${error}`);
+        outcome.error = error;
+      }
+      check(outcome);
+    }, bytes);
+  } finally {
+    client.close();
+    await registry.stop();
+  }
+}
+
+/** Answers with this status, and an error body that no test looks for in vain. */
+export function status(code: number, headers: Record<string, string> = {}): Handler {
+  return (request, response) => {
+    request.resume();
+    fail(response, code, "UNKNOWN", "as the test wants it", headers);
+  };
+}
+
+/** Takes the whole body, then answers. */
+export function accepted(code: number, headers: Record<string, string>): Handler {
+  return (request, response) => {
+    request.resume().on("end", () => response.writeHead(code, headers).end());
+  };
+}
+
+/** Answers without an end. */
+export function endless(code: number, headers: Record<string, string> = {}): Handler {
+  return (_, response) => {
+    response.writeHead(code, headers);
+    const more = () => {
+      while (!response.destroyed && response.write("x".repeat(64 * 1024)));
+    };
+    response.on("drain", more);
+    more();
+  };
+}
+
+/** Promises 100 bytes, sends 4, and ends the connection or says no more. */
+export function half(then: "reset" | "silence"): Handler {
+  return (request, response) => {
+    request.resume();
+    response.writeHead(200, { "content-length": "100" });
+    response.write("half", () => then === "reset" && response.destroy());
+  };
+}
+
+export const reset: Handler = (request) => void request.socket.destroy();
+export const resetMidway: Handler = (request) =>
+  void request.once("data", () => request.socket.destroy());
+export const silent: Handler = (request) => void request.resume();

@@ -1,0 +1,137 @@
+/** Who is believed to be the registry. The certificates are made here, so that none in the tree can expire. */
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { RegistryError } from "../../src/registry/failure.ts";
+import { openRegistry } from "../../src/registry/open.ts";
+import { parseEndpoint } from "../../src/registry/reference.ts";
+import { testWith, tool } from "../needs.ts";
+import { FakeTiming } from "./fake_bundle.ts";
+import { FakeRegistry } from "./fake_registry.ts";
+
+const curve = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"];
+
+class Authority {
+  readonly dir = mkdtempSync(join(tmpdir(), "stella-tls-"));
+  readonly path = join(this.dir, "ca.pem");
+
+  constructor() {
+    const ca = ["-subj", "/CN=test", "-days", "2", "-addext", "basicConstraints=critical,CA:TRUE"];
+    this.#openssl("req", "-x509", ...curve, "-keyout", "ca.key", "-out", "ca.pem", ...ca);
+  }
+
+  /** A certificate for `names`, valid for so many days from now; -1 makes one that has ended. */
+  issue(names: string, days: number): { key: string; cert: string } {
+    this.#openssl("req", ...curve, "-keyout", "x.key", "-out", "x.csr", "-subj", "/CN=x");
+    writeFileSync(join(this.dir, "x.ext"), `subjectAltName=${names}\n`);
+    const by = ["-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-extfile", "x.ext"];
+    this.#openssl("x509", "-req", "-in", "x.csr", ...by, "-out", "x.pem", "-days", String(days));
+    const read = (name: string) => readFileSync(join(this.dir, name), "utf8");
+    return { key: read("x.key"), cert: read("x.pem") };
+  }
+
+  remove(): void {
+    rmSync(this.dir, { recursive: true, force: true });
+  }
+
+  #openssl(...args: string[]): void {
+    execFileSync(tool("openssl")!, args, { cwd: this.dir, stdio: "ignore", timeout: 20_000 });
+  }
+}
+
+/** Pings a registry that shows a certificate for `names` under the name registry.test, which resolves to loopback. */
+async function ping(
+  names: string,
+  options: { days?: number; url?: string; trusted?: boolean } = {},
+): Promise<void> {
+  const { days = 2, url = "https://registry.test", trusted = true } = options;
+  const authority = new Authority();
+  const registry = await new FakeRegistry(authority.issue(names, days)).start();
+  const endpoint = parseEndpoint(`${url}:${registry.port}`);
+  const client = openRegistry({ endpoint, ...(trusted && { ca: authority.path }) }, {
+    timing: new FakeTiming(),
+    policy: () => {},
+    resolve: () => Promise.resolve([{ address: "127.0.0.1", family: 4 }]),
+  });
+  try {
+    await client.ping();
+    assert.deepEqual(registry.log, ["GET /v2/"]);
+  } catch (error) {
+    assert.deepEqual(registry.log, [], "a request was sent to a server that is not believed");
+    throw error;
+  } finally {
+    client.close();
+    await registry.stop();
+    authority.remove();
+  }
+}
+
+function refusal(message: RegExp) {
+  return (error: unknown) => {
+    assert(error instanceof RegistryError, String(error));
+    assert.deepEqual([error.reason, error.passing], ["auth", false]);
+    assert.match(error.message, message);
+    return true;
+  };
+}
+
+testWith(
+  ["openssl"],
+  "TLS: the named authority is believed, for a name and for an address",
+  async () => {
+    await ping("DNS:registry.test");
+    await ping("IP:127.0.0.1", { url: "https://127.0.0.1" });
+  },
+);
+
+testWith(
+  ["openssl"],
+  "TLS: the certificate of another name is refused",
+  () => assert.rejects(ping("DNS:other.test"), refusal(/does not match certificate's altnames/)),
+);
+
+testWith(
+  ["openssl"],
+  "TLS: the certificate of another address is refused",
+  () => assert.rejects(ping("IP:127.0.0.9", { url: "https://127.0.0.1" }), refusal(/altnames/)),
+);
+
+testWith(
+  ["openssl"],
+  "TLS: a certificate that has ended is refused",
+  () =>
+    assert.rejects(ping("DNS:registry.test", { days: -1 }), refusal(/certificate has expired$/)),
+);
+
+testWith(
+  ["openssl"],
+  "TLS: an authority that nobody named is refused",
+  () => assert.rejects(ping("DNS:registry.test", { trusted: false }), refusal(/unable to verify/)),
+);
+
+testWith(["openssl"], "TLS: a server without TLS ends as reset", async () => {
+  const registry = await new FakeRegistry().start();
+  const client = openRegistry({ endpoint: parseEndpoint(`https://127.0.0.1:${registry.port}`) }, {
+    timing: new FakeTiming(),
+    policy: () => {},
+  });
+  await assert.rejects(client.ping(), { code: "registry", reason: "reset" });
+  client.close();
+  await registry.stop();
+});
+
+Deno.test("a file without a certificate is refused as the authority", () => {
+  const path = import.meta.filename!;
+  const endpoint = parseEndpoint("https://registry.test");
+  const dependencies = { timing: new FakeTiming(), policy: () => {} };
+  assert.throws(() => openRegistry({ endpoint, ca: "/nonexistent" }, dependencies), {
+    code: "usage",
+    message: /^Cannot read the certificates "\/nonexistent"/,
+  });
+  assert.throws(() => openRegistry({ endpoint, ca: path }, dependencies), {
+    code: "usage",
+    message: /there is no certificate$/,
+  });
+});

@@ -1,0 +1,123 @@
+/** Who is talked to: addresses, policy, plain http, and the readiness ping. */
+import assert from "node:assert/strict";
+import type { LookupAddress } from "node:dns";
+import net from "node:net";
+import { StellaError } from "../../src/errors.ts";
+import type { RegistryClient } from "../../src/registry/client.ts";
+import { pushResult, RegistryError } from "../../src/registry/failure.ts";
+import { openRegistry } from "../../src/registry/open.ts";
+import { parseEndpoint } from "../../src/registry/reference.ts";
+import { clientFor, FakeTiming } from "./fake_bundle.ts";
+import { FakeRegistry } from "./fake_registry.ts";
+import { quick, silent, status } from "./spoilt.ts";
+
+/** A client for `url`, whose host resolves to `addresses`; undefined: the look-up never ends. */
+function resolving(
+  url: string,
+  addresses: string[] | undefined,
+  plainHttp = false,
+): RegistryClient {
+  const found: LookupAddress[] | undefined = addresses?.map((address) => ({ address, family: 4 }));
+  return openRegistry({ endpoint: parseEndpoint(url, plainHttp) }, {
+    timing: new FakeTiming(),
+    policy: () => {},
+    timeouts: quick,
+    resolve: () => found ? Promise.resolve(found) : new Promise(() => {}),
+  });
+}
+
+async function closedPort(): Promise<number> {
+  const server = net.createServer().listen(0, "127.0.0.1");
+  await new Promise((done) => server.once("listening", done));
+  const { port } = server.address() as net.AddressInfo;
+  await new Promise((done) => server.close(done));
+  return port;
+}
+
+Deno.test("every address of a name is tried", async () => {
+  const registry = await new FakeRegistry().start();
+  const client = resolving(`http://localhost:${registry.port}`, ["127.0.0.3", "127.0.0.1"]);
+  await client.ping();
+  assert.deepEqual(registry.log, ["GET /v2/"]);
+  client.close();
+  await registry.stop();
+});
+
+Deno.test("refused connections end as reset, with every address named", async () => {
+  const port = await closedPort();
+  const client = resolving(`http://localhost:${port}`, ["127.0.0.3", "127.0.0.4"]);
+  await assert.rejects(client.ping(), (error) => {
+    assert(error instanceof RegistryError && error.reason === "reset", String(error));
+    assert.match(error.message, /^GET http:\/\/localhost:\d+\/v2\/: .*ECONNREFUSED 127\.0\.0\.3/);
+    assert.match(error.message, /ECONNREFUSED 127\.0\.0\.4/);
+    return true;
+  });
+  client.close();
+});
+
+Deno.test("a look-up that never answers ends as timeout", async () => {
+  const client = resolving("http://localhost:5000", undefined);
+  await assert.rejects(client.ping(), {
+    reason: "timeout",
+    message: /no connection within 0\.5 s$/,
+  });
+  client.close();
+});
+
+Deno.test("plain http does not leave the machine, whatever localhost resolves to", async () => {
+  const client = resolving("http://localhost:5000", ["127.0.0.1", "192.0.2.1"]);
+  await assert.rejects(client.ping(), {
+    reason: "rejected",
+    message: /plain http would leave this machine$/,
+  });
+  client.close();
+});
+
+Deno.test("plain http that was allowed is allowed for its host", async () => {
+  const port = await closedPort();
+  const client = resolving(`http://registry.test:${port}`, ["127.0.0.1"], true);
+  await assert.rejects(client.ping(), { reason: "reset", message: /ECONNREFUSED/ });
+  client.close();
+});
+
+Deno.test("the policy is asked before anything else, with host and port", async () => {
+  const asked: [string, number][] = [];
+  const client = openRegistry({ endpoint: parseEndpoint("https://registry.site") }, {
+    timing: new FakeTiming(),
+    policy: (host, port) => {
+      asked.push([host, port]);
+      throw new StellaError("usage", "The egress policy forbids it");
+    },
+    resolve: () => Promise.reject(new Error("a name was looked up")),
+  });
+  await assert.rejects(client.ping(), /The egress policy forbids it/);
+  assert.deepEqual(asked, [["registry.site", 443]]);
+  client.close();
+});
+
+Deno.test("a ping is 200 or 401, asked once", async () => {
+  const registry = await new FakeRegistry().start();
+  const client = clientFor(`http://${registry.host}`);
+  await client.ping();
+  registry.fault(/./, status(401), 1);
+  await client.ping();
+  registry.fault(/./, status(503), 1);
+  await assert.rejects(client.ping(), { reason: "server_error" });
+  registry.fault(/./, status(404), 1);
+  await assert.rejects(client.ping(), { reason: "rejected" });
+  registry.fault(/./, silent, 1);
+  await assert.rejects(client.ping(AbortSignal.timeout(200)), {
+    code: "registry",
+    reason: "timeout",
+  });
+  assert.deepEqual([registry.hits, registry.log.length], [4, 5]);
+  client.close();
+  await registry.stop();
+});
+
+Deno.test("the metric's label of an error", () => {
+  assert.equal(pushResult(new RegistryError("reset", "x")), "reset");
+  assert.equal(pushResult(new StellaError("digest", "x")), "digest_mismatch");
+  assert.equal(pushResult(new StellaError("usage", "x")), "rejected");
+  assert.equal(pushResult(new Error("x")), "rejected");
+});

@@ -1,0 +1,216 @@
+/** The stand-in for @std/tar: the digests below are of what @std/tar 0.1.10 itself wrote for the same entries. */
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { createHash } from "node:crypto";
+import {
+  assertValidLinkname,
+  assertValidPath,
+  assertValidTarStreamOptions,
+  TarStream,
+  type TarStreamInput,
+  UntarStream,
+} from "@std/tar";
+import { testWith, tool } from "../needs.ts";
+
+const mtime = 1767225600;
+
+function file(path: string, text: string, extra: Partial<{ size: number }> = {}): TarStreamInput {
+  const readable = new Blob([text]).stream();
+  return { type: "file", path, size: text.length, readable, options: { mtime }, ...extra };
+}
+
+function tar(inputs: TarStreamInput[]): ReadableStream<Uint8Array<ArrayBuffer>> {
+  return ReadableStream.from(inputs).pipeThrough(new TarStream());
+}
+
+async function bytesOf(stream: ReadableStream<Uint8Array<ArrayBuffer>>): Promise<Uint8Array> {
+  return new Uint8Array(await new Response(stream).arrayBuffer());
+}
+
+async function headerOf(input: TarStreamInput): Promise<string> {
+  const { value } = await tar([input]).getReader({ mode: "byob" }).read(new Uint8Array(512));
+  return createHash("sha256").update(value ?? "").digest("hex");
+}
+
+const long = `a/b/c/d/${"g".repeat(95)}`;
+const owner = { uid: 1000, gid: 100, uname: "root", gname: "wheel", devmajor: "1", devminor: "2" };
+const headers: [string, TarStreamInput, string][] = [
+  [
+    "a file",
+    file("osv/GHSA-1.json", "hello"),
+    "b0577d02f018c81d3cada9de433ac4e662d538eefb62553b85387e46c3c2cc0e",
+  ],
+  [
+    "a path cut at its leftmost possible slash",
+    file(long, ""),
+    "9b72687afc667f212c96c2d3a88af9dade2f2e2c740778cb51873ff2baf7f1a5",
+  ],
+  [
+    "a directory with every option and a name that is not ASCII",
+    { type: "directory", path: "étage/", options: { mtime: 0, ...owner } },
+    "6426107caa7280f6dfaa6a3a78af67b143c789c583a943b977dea74cb5045cb3",
+  ],
+  [
+    "a link",
+    { type: "symlink", path: "l", linkname: "target", options: { mtime: 1 } },
+    "555ddc5ff90929c58b51e5dc46bf9639af09ea36b2a0d0ea3a33c229586db76d",
+  ],
+  [
+    "a file above 8 GiB",
+    { ...file("big", "", { size: 8 ** 11 + 1 }), options: { mtime: 1 } },
+    "a61283b4782833fc8a7bc31f7863e92eed7abdec44de21dd100cd52dcbb5ddae",
+  ],
+];
+for (const [name, input, expected] of headers) {
+  Deno.test(`TarStream writes @std/tar's header of ${name}`, async () => {
+    assert.equal(await headerOf(input), expected);
+  });
+}
+
+Deno.test("TarStream pads content to blocks and ends with two zero blocks", async () => {
+  const archive = await bytesOf(tar([file("one", "x".repeat(513)), file("two", "")]));
+  assert.equal(archive.length, 512 + 1024 + 512 + 1024);
+  assert.ok(archive.subarray(512 + 513, 1536).every((byte) => byte === 0));
+  assert.ok(archive.subarray(-1024).every((byte) => byte === 0));
+});
+
+Deno.test("TarStream leaves the caller's options and bytes alone", async () => {
+  const [content, options] = [new Uint8Array([1, 2, 3]), {}];
+  const readable = ReadableStream.from([content]);
+  await bytesOf(tar([{ type: "file", path: "f", size: 3, readable, options }]));
+  assert.deepEqual([content.length, options], [3, {}]);
+});
+
+Deno.test("TarStream serves a reader with a dirty buffer of its own", async () => {
+  const reader = tar([file("short", "abc")]).getReader({ mode: "byob" });
+  const { value } = await reader.read(new Uint8Array(512).fill(0xaa));
+  assert.deepEqual([...value?.subarray(5, 100) ?? []], new Array(95).fill(0));
+});
+
+for (const size of [2, 4]) {
+  Deno.test(`TarStream refuses a file of 3 bytes that was announced with ${size}`, async () => {
+    await assert.rejects(
+      bytesOf(tar([file("f", "abc", { size })])),
+      new RegExp(`its size is ${size}, found`),
+    );
+  });
+}
+
+Deno.test("TarStream cancels a file's stream when the reader goes away or the header is refused", async () => {
+  const cancelled: string[] = [];
+  const input = (path: string): TarStreamInput => {
+    const readable = new ReadableStream({ cancel: () => void cancelled.push(path) });
+    return { type: "file", path, size: 1, readable };
+  };
+  const reader = tar([input("gone")]).getReader();
+  await reader.read();
+  await reader.cancel();
+  await assert.rejects(bytesOf(tar([input("x".repeat(101))])), RangeError);
+  assert.deepEqual(cancelled, ["gone", "x".repeat(101)]);
+});
+
+Deno.test("TarStream refuses sizes that are none", async () => {
+  for (const size of [-1, NaN, 1.5, 8 ** 12]) {
+    await assert.rejects(headerOf(file("f", "", { size })), /below 64 GiB/);
+  }
+});
+
+Deno.test("assertValidPath accepts what fits into 155 and 100 bytes", () => {
+  for (const path of ["", "a".repeat(100), long, `${"p".repeat(155)}/${"n".repeat(99)}`]) {
+    assertValidPath(path);
+  }
+  for (const path of ["a".repeat(101), `a/${"n".repeat(100)}`, `a/${"b/".repeat(130)}`]) {
+    assert.throws(() => assertValidPath(path), RangeError);
+  }
+  assert.throws(() => assertValidPath(`${"p".repeat(156)}/${"n".repeat(99)}`), TypeError);
+});
+
+Deno.test("assertValidTarStreamOptions names the option that does not fit", () => {
+  assertValidTarStreamOptions({ mode: 0o777777, mtime: 8 ** 11 - 1, uname: "r", devmajor: "8" });
+  const bad = {
+    mode: 8 ** 6,
+    uid: -1,
+    gid: NaN,
+    mtime: 8 ** 11,
+    uname: "é",
+    gname: "g".repeat(32),
+  };
+  for (const [name, value] of Object.entries({ ...bad, devmajor: "123456789" })) {
+    assert.throws(() => assertValidTarStreamOptions({ [name]: value }), new RegExp(` ${name} `));
+  }
+});
+
+Deno.test("assertValidLinkname wants 1 to 100 bytes", () => {
+  assertValidLinkname("é".repeat(50));
+  for (const name of ["", "é".repeat(51)]) {
+    assert.throws(() => assertValidLinkname(name), TypeError);
+  }
+});
+
+async function untar(bytes: Uint8Array<ArrayBuffer>, piece: number): Promise<unknown[]> {
+  const pieces = [];
+  for (let at = 0; at < bytes.length; at += piece) pieces.push(bytes.slice(at, at + piece));
+  const found = [];
+  for await (const entry of ReadableStream.from(pieces).pipeThrough(new UntarStream())) {
+    const text = entry.readable && await new Response(entry.readable).text();
+    found.push([entry.path, entry.header.typeflag, entry.header.mtime, text]);
+  }
+  return found;
+}
+
+const sample = async () => {
+  const directory = { type: "directory", path: "d/", options: { mtime } } as const;
+  return await bytesOf(tar([directory, file(long, "abc"), file("f", "")])) as Uint8Array<
+    ArrayBuffer
+  >;
+};
+
+for (const piece of [1, 511, 100_000]) {
+  Deno.test(`UntarStream reads TarStream's archive in pieces of ${piece}`, async () => {
+    assert.deepEqual(await untar(await sample(), piece), [
+      ["d/", "5", mtime, undefined],
+      [long, "0", mtime, "abc"],
+      ["f", "0", mtime, ""],
+    ]);
+  });
+}
+
+Deno.test("UntarStream goes on after a file that was cancelled", async () => {
+  const paths = [];
+  const archive = new Blob([await sample()]).stream().pipeThrough(new UntarStream());
+  for await (const { path, readable } of archive) {
+    paths.push(path);
+    await readable?.cancel();
+  }
+  assert.deepEqual(paths, ["d/", long, "f"]);
+});
+
+Deno.test("UntarStream says what is wrong with an archive", async () => {
+  const good = await sample();
+  const flipped = good.slice();
+  flipped[0] = 0x65;
+  await assert.rejects(untar(flipped, 512), /checksum is \d+, found \d+/);
+  await assert.rejects(untar(good.slice(0, 1025), 512), /ends 2 bytes before a file/);
+  await assert.rejects(untar(good.slice(0, 100), 512), /last block has 100 of 512/);
+  await assert.rejects(untar(good.slice(0, -512), 512), /two zero blocks/);
+});
+
+testWith(["tar"], "GNU tar lists what TarStream wrote", async () => {
+  const archive = await bytesOf(tar([
+    file(long, "abc"),
+    { type: "directory", path: "d/", options: { mtime, mode: 0o700 } },
+    { type: "symlink", path: "l", linkname: "f", options: { mtime } },
+  ]));
+  const list = spawnSync(tool("tar") ?? "", ["-tvf", "-", "--utc", "--full-time"], {
+    input: archive,
+  });
+  assert.equal(list.stderr.toString(), "");
+  assert.deepEqual(
+    list.stdout.toString().trimEnd().split("\n").map((line) => line.replace(/ +/g, " ")),
+    [
+      `-rw-r--r-- 0/0 3 2026-01-01 00:00:00 ${long}`,
+      "drwx------ 0/0 0 2026-01-01 00:00:00 d/",
+      "lrwxrwxrwx 0/0 0 2026-01-01 00:00:00 l -> f",
+    ],
+  );
+});
