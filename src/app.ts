@@ -4,12 +4,12 @@
  * The rooms are loaded when a service starts, because the worker of an export loads this file too and needs none of them.
  */
 import { join } from "node:path";
-import type { Compression, Layout } from "./bundle/manifest.ts";
 import { escaped } from "./bundle/names.ts";
 import type { Config } from "./config/load.ts";
 import type { Listen } from "./config/listen.ts";
-import type { Profile, RegistryConfig } from "./config/profile.ts";
+import type { RegistryConfig } from "./config/profile.ts";
 import { StellaError } from "./errors.ts";
+import type { ExportJob } from "./export/job.ts";
 import type { ExportReport } from "./export/report.ts";
 import type { Job, Outcome } from "./jobs/job.ts";
 import { answerJob } from "./jobs/worker_side.ts";
@@ -18,22 +18,7 @@ import type { ExportRequest } from "./server/exports.ts";
 import type { ExportEvent, ExportWatch } from "./telemetry/export_watch.ts";
 import { build } from "./version.ts";
 
-export type { ExportEvent };
-
-/** What a worker gets to do: plain data, and all that an export needs to know. */
-export interface ExportJob {
-  exportId: string;
-  tenant: string;
-  profile: Profile;
-  compression?: Compression;
-  layout?: Layout;
-  /** `fat32`, or a size as a person writes it. */
-  volumeSize?: string;
-  /** The state directory: keys, store and staging lie in it. */
-  state: string;
-  /** Those that the profile's targets name. */
-  registries: RegistryConfig[];
-}
+export type { ExportEvent, ExportJob };
 
 export type JobRunner = (
   job: ExportJob,

@@ -63,7 +63,9 @@ class Parser {
     if (next === "{") return this.#object(depth);
     if (next === "[") return this.#array(depth);
     if (next === '"') return this.#string();
-    return this.#word() ?? this.#number();
+    // Not `??`: the word may be null.
+    const word = this.#word();
+    return word === undefined ? this.#number() : word;
   }
 
   end(): void {

@@ -46,7 +46,8 @@ export function trustDirectories(environment: Environment): string[] {
 function xdg(environment: Environment, variable: string, fallback: string): string | undefined {
   const base = set(environment, variable);
   if (base !== undefined && isAbsolute(base)) return join(base, "stella");
-  const home = set(environment, "HOME");
+  // The launcher moves HOME out of Deno's sight (Deno reads ~/.npmrc at every start) and passes it under this name.
+  const home = environment("STELLA_HOME") ?? set(environment, "HOME");
   return home !== undefined && isAbsolute(home) ? join(home, fallback, "stella") : undefined;
 }
 

@@ -1,6 +1,6 @@
 /**
  * What the program may do, once: deno.json's tasks, `deno compile` and the launcher are generated from this list
- * (tests/build_test.ts holds them to it), and verify asks for exactly these grants after giving them up.
+ * (tests/build/permissions_test.ts holds them to it), and verify asks for exactly these grants after giving them up.
  *
  * read, write and net are whole, because a person names any path and any registry on the command line;
  * verification gives write, net, env and sys up before it reads the first untrusted byte.
@@ -31,8 +31,11 @@ export const environmentNames = [
  */
 export const hostileNames = [
   "ALL_PROXY",
+  "DENO_AUDIT_PERMISSIONS",
   "DENO_CERT",
+  "DENO_PERMISSION_BROKER_PATH",
   "DENO_TLS_CA_STORE",
+  "DENO_V8_FLAGS",
   "HTTPS_PROXY",
   "HTTP_PROXY",
   "NODE_EXTRA_CA_CERTS",

@@ -1,5 +1,5 @@
 /** A profile as stella.yaml writes it; what comes out is the Profile of profile.ts without its name. */
-import { z } from "zod";
+import * as z from "zod";
 import { durationSeconds } from "./duration.ts";
 import type { FilesSource, Profile, Target } from "./profile.ts";
 import { absolutePath } from "./registry_schema.ts";

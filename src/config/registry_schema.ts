@@ -1,6 +1,6 @@
 /** A registry as stella.yaml names it. */
 import { isAbsolute } from "node:path";
-import { z } from "zod";
+import * as z from "zod";
 import { isLoopback } from "./listen.ts";
 
 /** Paths are absolute, since a service has no working directory to speak of. */

@@ -1,5 +1,5 @@
 /** What stella.yaml may say, as one zod schema: unknown keys are errors, and defaults stand here and nowhere else. */
-import { z } from "zod";
+import * as z from "zod";
 import type { Profile, RegistryConfig } from "./profile.ts";
 import { profileSchema } from "./profile_schema.ts";
 import { registrySchema } from "./registry_schema.ts";

@@ -59,7 +59,11 @@ export function openDatabase(path: string): Database {
     if (error instanceof StellaError) throw error;
     const failure = databaseError(`Cannot open the database ${JSON.stringify(path)}`, error);
     if (failure.code === "media") throw failure;
-    throw refuse(path, messageOf(error), "restore it, or move it away to start with an empty queue");
+    throw refuse(
+      path,
+      messageOf(error),
+      "restore it, or move it away to start with an empty queue",
+    );
   }
 }
 

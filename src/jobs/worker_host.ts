@@ -38,7 +38,7 @@ export async function runInWorker<Job, Event, Result>(
     over.restart();
   };
   worker.onmessage = ({ data }: MessageEvent<FromWorker<Event, Result>>) => {
-    console.log("MSG", JSON.stringify(data)); lost.restart();
+    lost.restart();
     run.onPulse?.();
     if (data.kind === "ready") send({ kind: "run", job: run.job });
     else if (data.kind === "event") run.onEvent(data.event);

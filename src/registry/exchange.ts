@@ -39,7 +39,6 @@ export async function exchange(
 class Watch {
   /** Why the watch ended the exchange: what Node reports then may be any kind of reset. */
   cause: Error | undefined;
-  onStop: (cause: Error) => void = () => {};
   #timer: ReturnType<typeof setTimeout> | undefined;
   readonly #signal: AbortSignal | undefined;
   readonly #abort = () => this.#stop(stopped(this.#signal!));
@@ -84,8 +83,6 @@ class Watch {
   #stop(cause: Error): void {
     this.cause ??= cause;
     this.request.destroy(cause);
-    // A request that still waits for its socket says nothing when it is destroyed.
-    this.onStop(cause);
   }
 }
 
@@ -96,7 +93,6 @@ function responseTo(
   watch: Watch,
 ): Promise<IncomingMessage> {
   return new Promise((resolve, reject) => {
-    watch.onStop = reject;
     request.on("response", resolve);
     request.on("error", reject);
     request.on("close", () => reject(new Error("the connection was closed")));

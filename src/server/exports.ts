@@ -1,6 +1,6 @@
 /** The exports API: ask for one, look at one, list them. A request names a profile and never a path. */
 import type { Context } from "hono";
-import { z } from "zod";
+import * as z from "zod";
 import type { Config } from "../config/load.ts";
 import { type Job, states } from "../jobs/job.ts";
 import { StellaError } from "../errors.ts";

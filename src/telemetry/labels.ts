@@ -36,7 +36,14 @@ export const attestationFailures = [
 ] as const;
 export type AttestationFailure = typeof attestationFailures[number];
 
-/** The reason as a label; one that is not on the list is a malformed attestation, never a new series. */
+/**
+ * The reason of a finding as a label. Findings know more ways in which content can differ (size, order, truncation, ...), which
+ * all mean that the bytes are not the signed ones; never a new series.
+ */
 export function attestationFailure(reason: string | undefined): AttestationFailure {
-  return attestationFailures.find((one) => one === reason) ?? "malformed";
+  const known = attestationFailures.find((one) => one === reason);
+  if (known !== undefined) return known;
+  return reason === undefined || reason.startsWith("attestation_")
+    ? "malformed"
+    : "digest_mismatch";
 }

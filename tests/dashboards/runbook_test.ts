@@ -131,7 +131,7 @@ async function journal(): Promise<string> {
   watch.told({ kind: "published", result: "success" });
   watch.told({ kind: "pushed", registry: "site", result: "auth", seconds: 1 });
   const error = { code: "registry", message: "refused" };
-  watch.ended({ state: "failed", bundleDigest: "sha256:x", error }, 1);
+  watch.ended({ state: "failed", bundleDigest: "x", error }, 1);
   watchChecks(log, metrics)([{ name: "storage:write", status: "fail", output: "full" }]);
   await drained(1_000);
   return lines.join("\n");

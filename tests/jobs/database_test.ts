@@ -143,30 +143,34 @@ async function traced(directory: string, inject: string): Promise<{ said: string
   return { said: new TextDecoder().decode(stdout).trim(), hits: hits.length };
 }
 
-testWith(["strace"], "a sync that fails is never a commit, and never another journal mode", async () => {
-  const directory = Deno.makeTempDirSync({ prefix: "stella-database-" });
-  try {
-    const refused: number[] = [];
-    for (let n = 1; n <= 5; n++) {
-      for (const name of ["stella.db", "stella.db-wal", "stella.db-shm"]) {
-        await Deno.remove(join(directory, name)).catch(() => {});
+testWith(
+  ["strace"],
+  "a sync that fails is never a commit, and never another journal mode",
+  async () => {
+    const directory = Deno.makeTempDirSync({ prefix: "stella-database-" });
+    try {
+      const refused: number[] = [];
+      for (let n = 1; n <= 5; n++) {
+        for (const name of ["stella.db", "stella.db-wal", "stella.db-shm"]) {
+          await Deno.remove(join(directory, name)).catch(() => {});
+        }
+        const { said, hits } = await traced(directory, `fsync,fdatasync:error=EIO:when=${n}`);
+        assert.equal(hits, 1, `the fault ${n} happened`);
+        if (/^media Cannot (open|make|write).*disk I\/O error/.test(said)) refused.push(n);
+        else {
+          // The fifth sync belongs to the checkpoint at the end: what was committed is in the log already.
+          assert.equal(said, "wrote wal");
+          const db = openDatabase(join(directory, "stella.db"));
+          assert.equal(db.one("SELECT count(*) AS n FROM jobs")?.["n"], 1);
+          db.close();
+        }
       }
-      const { said, hits } = await traced(directory, `fsync,fdatasync:error=EIO:when=${n}`);
-      assert.equal(hits, 1, `the fault ${n} happened`);
-      if (/^media Cannot (open|make|write).*disk I\/O error/.test(said)) refused.push(n);
-      else {
-        // The fifth sync belongs to the checkpoint at the end: what was committed is in the log already.
-        assert.equal(said, "wrote wal");
-        const db = openDatabase(join(directory, "stella.db"));
-        assert.equal(db.one("SELECT count(*) AS n FROM jobs")?.["n"], 1);
-        db.close();
-      }
+      assert.deepEqual(refused, [1, 2, 3, 4]);
+    } finally {
+      Deno.removeSync(directory, { recursive: true });
     }
-    assert.deepEqual(refused, [1, 2, 3, 4]);
-  } finally {
-    Deno.removeSync(directory, { recursive: true });
-  }
-});
+  },
+);
 
 testWith(["strace"], "a full disk is a media error", async () => {
   const directory = Deno.makeTempDirSync({ prefix: "stella-database-" });

@@ -90,6 +90,14 @@ Deno.test("Basic: wrong credentials end as auth after one try", () =>
     assert.equal(registry.log.length, 2);
   }));
 
+Deno.test("Basic: credentials that are refused in the middle are not sent again", () =>
+  withRegistry(async (registry) => {
+    let uses = 0;
+    ask(registry, 'Basic realm="r"', (value) => value === basic && uses++ < 3);
+    await assert.rejects(push(registry), isAuth(/: 401$/));
+    assert.deepEqual([uses, registry.log.length], [4, 5]);
+  }));
+
 Deno.test("Basic: without credentials nothing is tried again", () =>
   withRegistry(async (registry) => {
     ask(registry, 'Basic realm="r"', () => false);

@@ -1,5 +1,6 @@
 /** What a push does when the registry does not. Every test asserts that its fault happened, and the class it ended in. */
 import assert from "node:assert/strict";
+import type { Socket } from "node:net";
 import { RegistryError, type RegistryReason } from "../../src/registry/failure.ts";
 import { digestOf, fail, type Handler } from "./fake_registry.ts";
 import { accepted, endless, half, pushInto, reset, resetMidway, silent, status } from "./spoilt.ts";
@@ -97,19 +98,19 @@ Deno.test("no manifest is put before every blob was accepted", () =>
 
 Deno.test("an upload that is refused early is not sent to the end", () => {
   const bytes = 64 * 1024 * 1024;
-  let read = 0;
+  let socket: Socket | undefined;
   return pushInto((registry) =>
     registry.fault(upload, (request, response) => {
       if (request.headers["content-length"] !== String(bytes)) {
         return accepted(201, {})(request, response);
       }
       // The body is not read: more than the system's buffers cannot have been sent.
-      request.socket.on("close", () => read = request.socket.bytesRead);
+      socket = request.socket;
       fail(response, 413, "SIZE_INVALID", "too big");
     }), ({ error }) => {
     assert(error instanceof RegistryError, String(error));
     assert.match(error.message, /: 413 SIZE_INVALID: too big$/);
-    assert(read < bytes, `${read} bytes were sent`);
+    assert(socket !== undefined && socket.bytesRead < bytes, `${socket?.bytesRead} bytes came`);
   }, { bytes });
 });
 

@@ -45,7 +45,9 @@ const runner: JobRunner = async (job, on, signal) => {
   on({ kind: "progress", stage: "read", done: 0, total: 0 });
   if (name === "busy") hash(2_000);
   if (name === "slow") await new Promise((resolve) => setTimeout(resolve, 1_500));
-  if (name === "fail") throw new StellaError("unsafe", "Cannot pack \u001b[31mred", { hint: "rename it" });
+  if (name === "fail") {
+    throw new StellaError("unsafe", "Cannot pack \u001b[31mred", { hint: "rename it" });
+  }
   if (name === "crash") setTimeout(() => Promise.reject(new Error("a bug")), 0);
   if (name === "crash") await endless();
   if (name === "stuck") await endless();

@@ -1,0 +1,186 @@
+import assert from "node:assert/strict";
+import { Buffer } from "node:buffer";
+import { escaped } from "../../src/bundle/names.ts";
+import { StellaError } from "../../src/errors.ts";
+import { isJournal } from "../../src/telemetry/journal.ts";
+import { LineWriter } from "../../src/telemetry/line_writer.ts";
+import { logError, type LogOptions, openLog } from "../../src/telemetry/log.ts";
+
+const resource = {
+  "service.name": "stella",
+  "service.version": "0.1.0",
+  "service.instance.id": "host:8420",
+};
+
+/** A log into memory. */
+function bench(more: Partial<LogOptions> = {}) {
+  const written: string[] = [];
+  const open = openLog({
+    write: (bytes) => {
+      written.push(new TextDecoder().decode(bytes));
+      return Promise.resolve(bytes.length);
+    },
+    now: () => Date.UTC(2026, 0, 1),
+    resource,
+    escape: escaped,
+    journal: false,
+    ...more,
+  });
+  const lines = async () => {
+    await open.drained(1_000);
+    return written.join("").split("\n").slice(0, -1);
+  };
+  return { ...open, lines };
+}
+
+Deno.test("a line is one JSON object with the names of the contract", async () => {
+  const { log, lines } = bench();
+  log("ERROR", "export.ended", "An export ended", {
+    exportId: "01a2",
+    profile: "advisories",
+    tenant: "lab",
+    bundleDigest: "ab",
+    attestationStatus: "verified",
+    registry: "site",
+    stage: "push",
+    durationMs: 12,
+    error: { code: "registry", message: "refused", hint: "ask" },
+  });
+  assert.deepEqual((await lines()).map((line) => JSON.parse(line)), [{
+    timestamp: "2026-01-01T00:00:00.000Z",
+    severityText: "ERROR",
+    severityNumber: 17,
+    body: "An export ended",
+    event: "export.ended",
+    resource,
+    exportId: "01a2",
+    profile: "advisories",
+    tenant: "lab",
+    bundleDigest: "ab",
+    attestationStatus: "verified",
+    registry: "site",
+    stage: "push",
+    durationMs: 12,
+    error: { code: "registry", message: "refused", hint: "ask" },
+  }]);
+});
+
+Deno.test("text that would move a cursor, hide or break a line is escaped, at any depth", async () => {
+  const { log, lines } = bench();
+  log("WARN", "export.ended", "An export ended", {
+    path: "a\u001b[31m\u202egnp.exe",
+    error: { code: "unsafe", message: "one\ntwo\u2028three\u0007" },
+  });
+  const [line, ...others] = await lines();
+  assert.deepEqual(others, []);
+  // deno-lint-ignore no-control-regex -- none of these may be in the line
+  assert.doesNotMatch(line!, /[\u0000-\u001f\u007f-\u009f\u202a-\u202e\u2028\u2029]/);
+  assert.equal(JSON.parse(line!).path, "a\\u{1b}[31m\\u{202e}gnp.exe");
+});
+
+Deno.test("for the journal each line begins with its priority", async () => {
+  const { log, lines } = bench({ journal: true });
+  for (const severity of ["DEBUG", "INFO", "WARN", "ERROR", "FATAL"] as const) {
+    log(severity, "x", "y");
+  }
+  assert.deepEqual((await lines()).map((line) => line.slice(0, 3)), [
+    "<7>",
+    "<6>",
+    "<4>",
+    "<3>",
+    "<2>",
+  ]);
+});
+
+Deno.test("stderr is the journal only where device and inode are those it was given", () => {
+  const path = Deno.makeTempFileSync();
+  const file = Deno.openSync(path);
+  try {
+    const { dev, ino } = Deno.statSync("/dev/fd/2");
+    assert.equal(isJournal(undefined), false);
+    assert.equal(isJournal(""), false);
+    assert.equal(isJournal("8:1"), false);
+    assert.equal(isJournal(`${dev}:${ino}`), true);
+  } finally {
+    file.close();
+    Deno.removeSync(path);
+  }
+});
+
+Deno.test("an error becomes code, message and hint; a defect is internal", () => {
+  assert.deepEqual(logError(new StellaError("media", "Cannot write", { hint: "free space" })), {
+    code: "media",
+    message: "Cannot write",
+    hint: "free space",
+  });
+  assert.deepEqual(logError("thrown text"), { code: "internal", message: "thrown text" });
+});
+
+Deno.test("a descriptor that takes a few bytes at a time gets whole lines in order", async () => {
+  let taken = Buffer.alloc(0);
+  const { log, drained } = bench({
+    write: (bytes) => {
+      const part = bytes.subarray(0, 7);
+      taken = Buffer.concat([taken, part]);
+      return Promise.resolve(part.length);
+    },
+  });
+  for (const count of [1, 2, 3]) log("INFO", "x", "y", { count });
+  await drained(1_000);
+  const lines = taken.toString().trim().split("\n").map((line) => JSON.parse(line).count);
+  assert.deepEqual(lines, [1, 2, 3]);
+});
+
+Deno.test("a pipe nobody reads loses lines instead of time, and tells how many when it is read again", async () => {
+  const written: string[] = [];
+  let open = () => {};
+  let gate = new Promise<void>((resolve) => open = resolve);
+  const writer = new LineWriter(
+    async (bytes) => {
+      await gate;
+      written.push(new TextDecoder().decode(bytes));
+      return bytes.length;
+    },
+    (lost) => `lost ${lost}\n`,
+    30,
+  );
+  for (let n = 0; n < 10; n++) writer.line(`line ${n}...\n`);
+  assert.equal(writer.lost, 8);
+  const before = performance.now();
+  await writer.drained(20);
+  assert.ok(performance.now() - before < 1_000, "waiting is bounded");
+  assert.deepEqual(written, []);
+  gate = Promise.resolve();
+  open();
+  await writer.drained(1_000);
+  assert.deepEqual(
+    written,
+    ["line 0...\n", "lost 8\n", "line 1...\n"].toSorted((a, b) =>
+      written.indexOf(a) - written.indexOf(b)
+    ),
+  );
+  assert.equal(writer.lost, 0);
+});
+
+Deno.test("a closed pipe costs its lines and nothing else", async () => {
+  let closed = true;
+  const written: string[] = [];
+  const { log, drained } = bench({
+    write: (bytes) => {
+      if (closed) return Promise.reject(new Deno.errors.BrokenPipe("Broken pipe"));
+      written.push(new TextDecoder().decode(bytes));
+      return Promise.resolve(bytes.length);
+    },
+  });
+  log("INFO", "first", "y");
+  log("INFO", "second", "y");
+  await drained(1_000);
+  closed = false;
+  log("INFO", "third", "y");
+  await drained(1_000);
+  const events = written.join("").trim().split("\n").map((line) => JSON.parse(line));
+  assert.deepEqual(events.map(({ event, count }) => [event, count]), [["third", undefined], [
+    "log.lost",
+    2,
+  ]]);
+});
