@@ -5,6 +5,7 @@
  */
 import { join } from "node:path";
 import { escaped } from "./bundle/names.ts";
+import { type EgressPolicy, egressPolicy } from "./config/egress.ts";
 import type { Config } from "./config/load.ts";
 import type { Listen } from "./config/listen.ts";
 import type { RegistryConfig } from "./config/profile.ts";
@@ -12,37 +13,11 @@ import { StellaError } from "./errors.ts";
 import type { ExportJob } from "./export/job.ts";
 import type { ExportReport } from "./export/report.ts";
 import type { Job, Outcome } from "./jobs/job.ts";
-import { answerJob } from "./jobs/worker_side.ts";
 import type { AttestationProbe } from "./server/checks.ts";
 import type { ExportRequest } from "./server/exports.ts";
-import type { ExportEvent, ExportWatch } from "./telemetry/export_watch.ts";
+import type * as telemetry from "./telemetry/traces.ts";
+import type { ExportEvent } from "./telemetry/export_watch.ts";
 import { build } from "./version.ts";
-
-export type { ExportEvent, ExportJob };
-
-export type JobRunner = (
-  job: ExportJob,
-  on: (event: ExportEvent) => void,
-  signal: AbortSignal,
-) => Promise<ExportReport>;
-
-/** Milliseconds between two messages about the same stage: 20,000 files need not be 20,000 messages. */
-const progressPause = 100;
-
-/** The whole of a worker: does the one export it is told to do. */
-export function answerExports(runner: JobRunner): void {
-  answerJob<ExportJob, ExportEvent, ExportReport>((job, emit, signal) => {
-    let last = { stage: "", at: 0 };
-    return runner(job, (event) => {
-      const now = performance.now();
-      if (event.kind === "progress") {
-        if (event.stage === last.stage && now - last.at < progressPause) return;
-        last = { stage: event.stage, at: now };
-      }
-      emit(event);
-    }, signal);
-  });
-}
 
 export interface ServiceOptions {
   config: Config;
@@ -67,6 +42,8 @@ export interface ServiceOptions {
 
 export interface Service {
   url: string;
+  /** What /health/liveness answers. */
+  alive(): boolean;
   /** Not ready at once, no new job, the running one ends or goes back to the queue. */
   stop(): Promise<void>;
 }
@@ -84,7 +61,8 @@ export async function startService(options: ServiceOptions): Promise<Service> {
     const rooms = await loadRooms();
     const ground = await openGround(options, rooms, undo);
     const running = await run(options, rooms, ground, undo);
-    return { url: running.url, stop: () => (running.drain(), unwind()) };
+    const { url, alive, drain } = running;
+    return { url, alive, stop: () => (drain(), unwind()) };
   } catch (error) {
     await unwind();
     throw error;
@@ -97,7 +75,9 @@ async function loadRooms() {
   return {
     ...await import("./jobs/lock.ts"),
     ...await import("./jobs/loop.ts"),
+    ...await import("./jobs/export_timeline.ts"),
     ...await import("./jobs/queue.ts"),
+    ...await import("./jobs/timeline.ts"),
     ...await import("./jobs/uuid.ts"),
     ...await import("./jobs/worker_host.ts"),
     ...await import("./registry/open.ts"),
@@ -110,6 +90,7 @@ async function loadRooms() {
     ...await import("./server/server.ts"),
     ...await import("./store/store.ts"),
     ...await import("./telemetry/check_watch.ts"),
+    ...await import("./telemetry/egress_watch.ts"),
     ...await import("./telemetry/export_watch.ts"),
     ...await import("./telemetry/journal.ts"),
     ...await import("./telemetry/log.ts"),
@@ -144,9 +125,38 @@ async function openGround(options: ServiceOptions, rooms: Rooms, undo: Undo) {
     process: () => rooms.processFigures(startedAt),
     onFault,
   });
-  const watch = ({ id, profile, tenant }: Job) =>
-    new rooms.ExportWatch({ exportId: id, profile, tenant }, { log, metrics, elapsed });
-  return { lock, log, onFault, queue, metrics, watch };
+  const egress = new rooms.EgressWatch({ log, metrics });
+  const policy = egressPolicy(config.egress, (host, port) => egress.refused(`${host}:${port}`));
+  const traces = await openTraces(options, rooms, { log, metrics }, policy);
+  undo.push(() => traces?.close(2_000));
+  const keep = config.timeline.days * 86_400_000;
+  const timeline = new rooms.Timeline(queue.database, { now, random, keep });
+  const watch = ({ id: exportId, ...job }: Job) => {
+    const trace = traces?.ofExport({ exportId, ...job });
+    const of = { exportId, profile: job.profile, tenant: job.tenant };
+    const seen = new rooms.ExportWatch(of, { log, metrics, elapsed, trace, egress });
+    return rooms.alsoInTimeline(seen, of, timeline, onFault);
+  };
+  return { lock, log, onFault, queue, metrics, traces, watch, timeline, egress, policy };
+}
+
+/** Undefined, with no code loaded and no socket opened, where the configuration names no collector. */
+async function openTraces(
+  options: ServiceOptions,
+  rooms: Rooms,
+  to: Pick<Parameters<typeof telemetry.openTraces>[0], "log" | "metrics">,
+  policy: EgressPolicy,
+) {
+  const { config, now, random } = options;
+  if (config.traces === undefined) return undefined;
+  const { openTraces } = await import("./telemetry/traces.ts");
+  const { openPoster } = await import("./registry/poster.ts");
+  const path = "/v1/traces";
+  const poster = openPoster({ ...config.traces, path, contentType: "application/json" }, policy);
+  const { resource, escape } = logOptions(options, rooms);
+  const { version } = build();
+  const traces = openTraces({ ...to, post: poster.post, resource, version, now, random, escape });
+  return { ...traces, close: (bound: number) => traces.close(bound).finally(poster.close) };
 }
 
 function logOptions({ write, now, listen, environment }: ServiceOptions, rooms: Rooms) {
@@ -162,7 +172,7 @@ function logOptions({ write, now, listen, environment }: ServiceOptions, rooms: 
 /** Checks first, then the port, then the work. */
 async function run(options: ServiceOptions, rooms: Rooms, ground: Ground, undo: Undo) {
   const { config, elapsed, now, listen, drain = 60_000 } = options;
-  const { queue, metrics, watch, onFault, log } = ground;
+  const { queue, metrics, traces, watch, timeline, egress, onFault, log } = ground;
   let draining = false;
   const isDraining = () => draining;
   const readiness = readinessOf(options, rooms, ground, isDraining);
@@ -174,8 +184,15 @@ async function run(options: ServiceOptions, rooms: Rooms, ground: Ground, undo: 
   const loop = new rooms.Loop({ ...work, queue, now, elapsed, onFault });
   const onQueued = (job: Job) => (watch(job).queued(), loop.wake());
   const scrape = () => metrics.scrape();
-  const parts = { build: build(), config, queue, liveness, readiness };
-  const app = rooms.createServer({ ...parts, scrape, isDraining, onQueued, onFault });
+  const parts = { build: build(), config, queue, timeline, egress, liveness, readiness };
+  const app = rooms.createServer({
+    ...parts,
+    scrape,
+    isDraining,
+    onQueued,
+    onFault,
+    ...(traces === undefined ? {} : { trace: traces.ofRequest }),
+  });
   const http = await rooms.serveHttp(app, listen);
   undo.push(() => http.close(2_000));
   for (const job of queue.recover().givenUp) watch(job).ended({ ...job, state: "failed" }, 0);
@@ -184,6 +201,7 @@ async function run(options: ServiceOptions, rooms: Rooms, ground: Ground, undo: 
   log("INFO", "service.started", "The service answers", { url: http.url });
   return {
     url: http.url,
+    alive: () => liveness.report().status === "pass",
     drain: () => {
       draining = true;
       log("INFO", "service.stopping", "The service takes no more work and stops");
@@ -194,7 +212,7 @@ async function run(options: ServiceOptions, rooms: Rooms, ground: Ground, undo: 
 function readinessOf(
   options: ServiceOptions,
   rooms: Rooms,
-  { lock, log, queue, metrics }: Ground,
+  { lock, log, queue, metrics, policy }: Ground,
   isDraining: () => boolean,
 ) {
   const { state, config, now, elapsed, attestation } = options;
@@ -203,7 +221,7 @@ function readinessOf(
     const endpoint = rooms.parseEndpoint(registry.url, registry.plainHttp);
     const ca = registry.ca === undefined ? {} : { ca: registry.ca };
     const timing = rooms.systemTiming;
-    const client = rooms.openRegistry({ endpoint, ...ca }, { timing, policy: () => {} });
+    const client = rooms.openRegistry({ endpoint, ...ca }, { timing, policy });
     await client.ping(signal).finally(() => client.close());
   };
   return new rooms.Readiness({
@@ -228,7 +246,7 @@ function readinessOf(
 /** The work of the loop: one worker for each export, watched from start to end. */
 function exportWork(options: ServiceOptions, rooms: Rooms, watch: Ground["watch"]) {
   let heard: number | undefined;
-  let current: ExportWatch;
+  let current: ReturnType<typeof watch>;
   const onPulse = () => heard = options.elapsed();
   return {
     heardAt: () => heard,
@@ -243,7 +261,7 @@ function exportWork(options: ServiceOptions, rooms: Rooms, watch: Ground["watch"
         onPulse,
         signal,
       }).finally(() => heard = undefined);
-      current.made(report.bundleBytes);
+      current.made(report.bundleBytes, report.artifacts);
       return { bundleDigest: report.bundleDigest };
     },
     onEnd: (_: Job, outcome: Outcome, seconds: number) => current.ended(outcome, seconds),
@@ -261,5 +279,6 @@ function exportJob({ config, state }: ServiceOptions, job: Job): ExportJob {
   const named = profile.targets.flatMap((target) => "registry" in target ? target.registry : []);
   const registries = [...config.registries.values()].filter(({ name }) => named.includes(name));
   const { id: exportId, tenant } = job;
-  return { exportId, tenant, profile, state, registries, ...job.request as ExportRequest };
+  const { egress } = config;
+  return { exportId, tenant, profile, state, registries, egress, ...job.request as ExportRequest };
 }

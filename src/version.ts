@@ -2,8 +2,6 @@
  * Which stella this is: version, commit, build date and form. The build writes one line in front of
  * dist/stella.js that sets `STELLA_BUILD`; from source there is none and the commit is read from .git.
  */
-import { readFileSync } from "node:fs";
-
 export const version = "0.1.0";
 
 export type Form = "source" | "script" | "compiled" | "portable";
@@ -29,7 +27,7 @@ function stamp(): Stamp | undefined {
 function commitFromGit(): string {
   try {
     const git = new URL("../.git/", import.meta.url);
-    const head = readFileSync(new URL("HEAD", git), "utf8").trim();
+    const head = Deno.readTextFileSync(new URL("HEAD", git)).trim();
     const ref = head.startsWith("ref: ") ? head.slice(5) : undefined;
     const commit = ref === undefined ? head : readRef(git, ref);
     return /^[0-9a-f]{40}$/.test(commit) ? commit : "unknown";
@@ -40,9 +38,9 @@ function commitFromGit(): string {
 
 function readRef(git: URL, ref: string): string {
   try {
-    return readFileSync(new URL(ref, git), "utf8").trim();
+    return Deno.readTextFileSync(new URL(ref, git)).trim();
   } catch {
-    const packed = readFileSync(new URL("packed-refs", git), "utf8");
+    const packed = Deno.readTextFileSync(new URL("packed-refs", git));
     return packed.split("\n").find((line) => line.endsWith(` ${ref}`))?.slice(0, 40) ?? "";
   }
 }

@@ -4,7 +4,7 @@
  */
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { permissionFlags } from "../src/config/permissions.ts";
+import { permissionFlags, unstableFlags } from "../src/config/permissions.ts";
 
 export const root = fileURLToPath(new URL("..", import.meta.url));
 export const binary = Deno.env.get("STELLA_BINARY");
@@ -25,7 +25,7 @@ export interface RunOptions {
 /** The words of the command line that starts the program. */
 export function programWords(): [string, ...string[]] {
   if (binary !== undefined) return [binary];
-  const flags = [...permissionFlags(), "--unstable-worker-options", "--frozen"];
+  const flags = [...permissionFlags(), ...unstableFlags, "--frozen"];
   return [
     Deno.execPath(),
     "run",

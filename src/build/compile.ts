@@ -1,5 +1,6 @@
 /** `deno task build`: dist/stella by `deno compile`, with the permissions of the one list baked in. */
-import { permissionFlags } from "../config/permissions.ts";
+import { dirname } from "node:path";
+import { permissionFlags, unstableFlags } from "../config/permissions.ts";
 import { StellaError } from "../errors.ts";
 import { assertDenort } from "./denort.ts";
 import { run } from "./run.ts";
@@ -17,7 +18,7 @@ export function compileFlags(): string[] {
     "--no-lock",
     "--no-check",
     "--no-code-cache",
-    "--unstable-worker-options",
+    ...unstableFlags,
     ...permissionFlags(),
   ];
 }
@@ -35,16 +36,46 @@ export interface Compiled {
  */
 export async function compile(script: Script, directory: string): Promise<Compiled> {
   await assertDenort();
+  return await compileBeside(script, directory, [], async (made) => {
+    const real = await starts(made);
+    const target = real ? directory : `${directory}/stand-in`;
+    return { path: `${target}/stella`, real };
+  });
+}
+
+/**
+ * Compiles for another platform into `directory`/TARGET/stella, with `.exe` for Windows. It cannot be started here.
+ * @param target one of denort.ts's `targets`
+ * @throws StellaError as `compile`
+ */
+export async function compileFor(
+  script: Script,
+  directory: string,
+  target: string,
+): Promise<string> {
+  await assertDenort(target);
+  const name = target.includes("windows") ? "stella.exe" : "stella";
+  const place = { path: `${directory}/${target}/${name}`, real: false };
+  await compileBeside(script, directory, ["--target", target], () => Promise.resolve(place));
+  return place.path;
+}
+
+async function compileBeside(
+  script: Script,
+  directory: string,
+  options: string[],
+  placeOf: (made: string) => Promise<Compiled>,
+): Promise<Compiled> {
   const partial = await Deno.makeTempDir({ dir: directory, prefix: ".compile-" });
   try {
     await copyWithTime(script, `${partial}/stella.js`);
-    await compileIn(partial);
-    const real = await starts(`${partial}/stella`);
-    const target = real ? directory : `${directory}/stand-in`;
-    await Deno.mkdir(target, { recursive: true });
-    await setTime(`${partial}/stella`, script.stamp);
-    await Deno.rename(`${partial}/stella`, `${target}/stella`);
-    return { path: `${target}/stella`, real };
+    await compileIn(partial, options);
+    const made = `${partial}/out/${[...Deno.readDirSync(`${partial}/out`)][0]?.name}`;
+    const place = await placeOf(made);
+    await Deno.mkdir(dirname(place.path), { recursive: true });
+    await setTime(made, script.stamp);
+    await Deno.rename(made, place.path);
+    return place;
   } finally {
     await Deno.remove(partial, { recursive: true });
   }
@@ -55,8 +86,10 @@ async function copyWithTime(script: Script, to: string): Promise<void> {
   await setTime(to, script.stamp);
 }
 
-async function compileIn(cwd: string): Promise<void> {
-  const args = ["compile", ...compileFlags(), "--output", "stella", "stella.js"];
+/** The compiler adds `.exe` by itself where the platform wants it: the file's name is the only one in `out`. */
+async function compileIn(cwd: string, options: string[]): Promise<void> {
+  await Deno.mkdir(`${cwd}/out`);
+  const args = ["compile", ...options, ...compileFlags(), "--output", "out/stella", "stella.js"];
   const { code, stderr } = await run(Deno.execPath(), args, { cwd, limit: 600_000 });
   if (code === 0) return;
   throw new StellaError("internal", `Cannot compile: ${stderr.trim()}`);

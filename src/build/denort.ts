@@ -7,14 +7,25 @@ import { run } from "./run.ts";
 
 const probeLimit = 10_000;
 
+/** The platforms that `deno compile` of this version can build for (`deno compile --help`). */
+export const targets: readonly string[] = [
+  "x86_64-unknown-linux-gnu",
+  "aarch64-unknown-linux-gnu",
+  "x86_64-pc-windows-msvc",
+  "aarch64-pc-windows-msvc",
+  "x86_64-apple-darwin",
+  "aarch64-apple-darwin",
+];
+
 /**
  * Makes sure that `deno compile` will find denort, or can download it.
+ * @param target one of `targets`; DENORT_BIN, where it is set, has to be of that platform
  * @throws StellaError usage, with the ways to get it
  */
-export async function assertDenort(): Promise<void> {
+export async function assertDenort(target: string = Deno.build.target): Promise<void> {
   const chosen = Deno.env.get("DENORT_BIN");
   if (chosen !== undefined && chosen !== "") return await assertFile(chosen);
-  const zip = `release/v${Deno.version.deno}/denort-${Deno.build.target}.zip`;
+  const zip = `release/v${Deno.version.deno}/denort-${target}.zip`;
   const cached = `${await denoDirectory()}/dl/${zip}`;
   if (await isFile(cached)) return;
   const url = `https://dl.deno.land/${zip}`;

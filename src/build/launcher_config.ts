@@ -1,6 +1,11 @@
 /** launcher_config.h: what the launcher (launcher.c) does with arguments and environment, from the one list of permissions. */
 import { trailerMagic } from "../assets/self.ts";
-import { environmentNames, hostileNames, permissionFlags } from "../config/permissions.ts";
+import {
+  environmentNames,
+  hostileNames,
+  permissionFlags,
+  unstableFlags,
+} from "../config/permissions.ts";
 import { StellaError } from "../errors.ts";
 
 /** The arguments that Deno gets before the script's path; the person's own come after it and mean nothing to Deno. */
@@ -10,7 +15,7 @@ export const launcherArguments: readonly string[] = [
   "--no-lock",
   "--no-code-cache",
   "--cached-only",
-  "--unstable-worker-options",
+  ...unstableFlags,
   "--ext=js",
   ...permissionFlags(),
 ];

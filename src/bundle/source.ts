@@ -50,6 +50,7 @@ function* walk(root: string, directory: string): Generator<Found> {
   const full = join(root, directory);
   const stat = lstat(full);
   if (stat === undefined) return;
+  if (stat.isFile()) return yield { path: directory, fault: "a file in place of a directory" };
   if (!stat.isDirectory()) return yield { path: directory, fault: kindOf(stat) };
   for (const entry of list(full)) {
     const path = `${directory}/${entry.name}`;
@@ -97,6 +98,8 @@ function lookAt(root: string, path: string): Stats | undefined {
     full = join(full, part);
     const stat = lstat(full);
     if (stat === undefined) return undefined;
+    // Below a file there is nothing; that it stands in a directory's place is for whoever lists the directory.
+    if (i < parts.length - 1 && stat.isFile()) return undefined;
     if (i === parts.length - 1 ? !stat.isFile() : !stat.isDirectory()) {
       throw new StellaError("unsafe", `Cannot read ${shown(full)}: it is ${kindOf(stat)}`, {
         hint: "a bundle holds regular files only; nothing was followed or opened",

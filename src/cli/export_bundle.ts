@@ -6,9 +6,11 @@ import type { Signer } from "../attest/sign/signer.ts";
 import { type Compression, type Layout, manifestName } from "../bundle/manifest.ts";
 import { checkName, isName, shown } from "../bundle/names.ts";
 import { pathFault } from "../bundle/paths.ts";
-import { loadConfig } from "../config/load.ts";
+import { egressPolicy } from "../config/egress.ts";
+import { refuseHostileEnvironment } from "../config/hostile_environment.ts";
+import { type Config, loadConfig } from "../config/load.ts";
 import { requireStateDirectory } from "../config/paths.ts";
-import type { Profile } from "../config/profile.ts";
+import type { EgressConfig, FilesSource, Profile } from "../config/profile.ts";
 import { checkLayout, exportBundle, type ExportOptions, planExport } from "../export/export.ts";
 import { parseInput } from "../export/inputs.ts";
 import type { ExportReport } from "../export/report.ts";
@@ -19,7 +21,8 @@ import type { Host } from "./host.ts";
 import type { CommonOptions, Result } from "./program.ts";
 import { ProgressLine } from "./progress.ts";
 import { type PushFlags, pushTo } from "./push_bundle.ts";
-import { machineSigner, recipeOf } from "./recipe.ts";
+import { systemTiming } from "../registry/retry.ts";
+import { machineSigner, type Recipe, recipeOf } from "./recipe.ts";
 import { counted, sizeText } from "./render.ts";
 
 export interface ExportFlags extends CommonOptions, PushFlags {
@@ -75,18 +78,22 @@ function outputDirectory(manifest: string): string {
   );
 }
 
-type Parts = Omit<
-  ExportOptions,
-  "directory" | "signer" | "force" | "uuid" | "breathe" | "progress"
->;
+type Parts =
+  & Omit<
+    ExportOptions,
+    "directory" | "signer" | "force" | "uuid" | "breathe" | "progress"
+  >
+  & { originals?: FilesSource[] };
 
 async function partsOf(flags: ExportFlags, host: Host): Promise<Parts> {
   checkName("tenant", flags.tenant);
-  const profile = await findProfile(profileName(flags), flags, host);
+  const { profile, egress } = await findProfile(profileName(flags), flags, host);
   const volumeSize = flags.volumeSize === undefined ? undefined : parseVolumeSize(flags.volumeSize);
   checkLayout(flags.layout, volumeSize);
+  const recipe = recipeOf(profile, host.environment);
   return {
-    ...recipeOf(profile, host.environment),
+    ...recipe,
+    ...(profile.kind === "risk" ? await riskParts(profile, recipe, egress, host) : {}),
     profile: profile.name,
     tenant: flags.tenant,
     sources: profile.sources,
@@ -94,6 +101,21 @@ async function partsOf(flags: ExportFlags, host: Host): Promise<Parts> {
     compression: flags.compression ?? profile.compression,
     ...(volumeSize === undefined ? {} : { volumeSize }),
     ...(flags.includeSelf ? { self: selfPath() } : {}),
+  };
+}
+
+/** What a risk profile needs besides; for a dry run, what can be said of it without reading and fetching. */
+async function riskParts(profile: Profile, recipe: Recipe, egress: EgressConfig, host: Host) {
+  if (profile.providers?.some(({ url }) => url !== undefined)) {
+    refuseHostileEnvironment(host.environment);
+  }
+  const { localOriginals, preparation } = await import("../export/risk.ts");
+  const network = { timing: systemTiming, policy: egressPolicy(egress), signal: host.stop };
+  const { sources } = profile;
+  const time = recipe.epoch === undefined ? {} : { epoch: recipe.epoch };
+  return {
+    ...preparation(profile, { network, sources, breathe: breathe(host), ...time }),
+    originals: localOriginals(profile),
   };
 }
 
@@ -105,12 +127,16 @@ function profileName(flags: ExportFlags): string {
   });
 }
 
-async function findProfile(name: string, flags: ExportFlags, host: Host): Promise<Profile> {
+async function findProfile(name: string, flags: ExportFlags, host: Host) {
   const checks = { isName, pathFault };
   const { config } = await loadConfig(
     { flag: flags.config, environment: host.environment },
     checks,
   );
+  return { profile: profileOf(name, flags, config), egress: config.egress };
+}
+
+function profileOf(name: string, flags: ExportFlags, config: Config): Profile {
   const inputs = (flags.input ?? []).map(parseInput);
   const known = config.profiles.get(name);
   if (known !== undefined) return { ...known, sources: [...known.sources, ...inputs] };
@@ -154,7 +180,7 @@ function signerFor(flags: ExportFlags, host: Host): { signer: Signer; made?: Mad
 }
 
 function dryRun(parts: Parts): Result {
-  const plan = planExport(parts);
+  const plan = planExport({ ...parts, sources: [...(parts.originals ?? []), ...parts.sources] });
   const facts = {
     profile: parts.profile,
     tenant: parts.tenant,

@@ -5,7 +5,8 @@
 import { Command, CommanderError, Option } from "commander";
 import { exitCodes } from "../errors.ts";
 import type { Host } from "./host.ts";
-import { asStellaError, errorJson, errorText } from "./render.ts";
+import { perform, type Work } from "./perform.ts";
+import { asStellaError, errorText } from "./render.ts";
 
 export interface CommonOptions {
   config?: string;
@@ -19,8 +20,6 @@ export interface Result {
   json: unknown;
   text: string;
 }
-
-type Work = (options: never, host: Host, args: string[]) => Promise<Result>;
 
 /** Runs one command line. @returns the exit code; nothing below ends the process */
 export async function run(args: string[], host: Host): Promise<number> {
@@ -69,7 +68,7 @@ interface Leaf {
   ): Command;
 }
 
-/** Makes a command that does work: common options, examples, and the one place where results and errors are written. */
+/** Makes a command that does work, with the common options and its examples. */
 function leafMaker(host: Host, done: (code: number) => void): Leaf {
   return (parent, usage, about, examples, load) => {
     const command = parent.command(usage).description(about);
@@ -81,27 +80,6 @@ function leafMaker(host: Host, done: (code: number) => void): Leaf {
       done(await perform(name, options, host, given.slice(0, -2).flat() as string[], load));
     });
   };
-}
-
-async function perform(
-  name: string,
-  options: CommonOptions,
-  host: Host,
-  args: string[],
-  load: () => Promise<Work>,
-): Promise<number> {
-  try {
-    const result = await (await load())(options as never, host, args);
-    if (options.json) {
-      host.stdout(JSON.stringify({ command: name, ...result.json as object }) + "\n");
-    } else if (!options.quiet || result.code !== 0) host.stdout(result.text);
-    return result.code;
-  } catch (thrown) {
-    const error = asStellaError(thrown);
-    if (options.json) host.stdout(JSON.stringify(errorJson(name, error)) + "\n");
-    else host.stderr(errorText(error));
-    return error.exitCode;
-  }
 }
 
 function common(command: Command): Command {
@@ -208,6 +186,13 @@ function serviceCommands(program: Command, leaf: Leaf): void {
     "stella health",
   ], async () => (await import("./service.ts")).healthCommand)
     .option("--url <url>", "of the service (default: STELLA_URL, else http://127.0.0.1:8420)");
+  leaf(program, "spans", "Keep the spans of a site without a collector: OTLP/HTTP into a file", [
+    "stella spans --listen 127.0.0.1:4318 --out spans.ndjson",
+  ], async () => (await import("./spans.ts")).spansCommand)
+    .option("--listen <address>", "HOST:PORT, loopback only", "127.0.0.1:4318")
+    .option("--out <file>", "where they go: a line per request, OTLP JSON", "spans.ndjson")
+    .option("--max-size <mebibytes>", "of the file; full ones become FILE.1, FILE.2, ...", "64")
+    .option("--keep <count>", "how many full files are kept", "5");
 }
 
 function keyCommands(program: Command, leaf: Leaf): void {

@@ -5,7 +5,8 @@ import { refuseHostileEnvironment } from "../config/hostile_environment.ts";
 import { defaultListen, parseListen } from "../config/listen.ts";
 import { loadConfig } from "../config/load.ts";
 import { requireStateDirectory } from "../config/paths.ts";
-import type { ServiceOptions } from "../app.ts";
+import type { Service, ServiceOptions } from "../app.ts";
+import type { Manager } from "../telemetry/notify.ts";
 import type { Host } from "./host.ts";
 import type { CommonOptions, Result } from "./program.ts";
 
@@ -41,9 +42,33 @@ export async function runServe(
     random: (bytes) => crypto.getRandomValues(bytes),
     write: (bytes) => Deno.stderr.write(bytes),
   });
-  await aborted(host.stop);
-  await service.stop();
+  await untilStopped(service, host, state);
   return { code: 0, json: { ok: true, code: 0, url: service.url }, text: "" };
+}
+
+/** A service manager that waits is told; one that cannot be told ends the service in order. */
+async function untilStopped(service: Service, host: Host, directory: string): Promise<void> {
+  let manager: Manager | undefined;
+  try {
+    const { openManager } = await import("../telemetry/notify.ts");
+    manager = openManager(managerOptions(service, host.environment, directory));
+    await manager.ready(`Serving ${service.url}`);
+    await aborted(host.stop);
+    await manager.stopping();
+  } finally {
+    await service.stop();
+    // Not earlier: a watchdog may still listen while a running export ends.
+    manager?.close();
+  }
+}
+
+function managerOptions(service: Service, environment: Host["environment"], directory: string) {
+  return {
+    socket: environment("NOTIFY_SOCKET"),
+    watchdog: { microseconds: environment("WATCHDOG_USEC"), pid: environment("WATCHDOG_PID") },
+    directory,
+    alive: () => service.alive(),
+  };
 }
 
 function aborted(signal: AbortSignal): Promise<void> {

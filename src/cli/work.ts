@@ -1,11 +1,37 @@
 /** The worker of the service: this module is the program again, started to do one export. */
-import { answerExports } from "../app.ts";
 import { keysInDirectory } from "../attest/check/trust.ts";
 import { directorySource } from "../bundle/source.ts";
 import { keyDirectory } from "../config/paths.ts";
-import { runJob } from "../export/job.ts";
+import { type ExportJob, runJob } from "../export/job.ts";
+import type { ExportReport } from "../export/report.ts";
+import { answerJob } from "../jobs/worker_side.ts";
+import type { ExportEvent } from "../telemetry/export_watch.ts";
 import { verifyBundle } from "../verify/verify.ts";
 import { machineSigner, recipeOf } from "./recipe.ts";
+
+export type JobRunner = (
+  job: ExportJob,
+  on: (event: ExportEvent) => void,
+  signal: AbortSignal,
+) => Promise<ExportReport>;
+
+/** Milliseconds between two messages about the same stage: 20,000 files need not be 20,000 messages. */
+const progressPause = 100;
+
+/** The whole of a worker: does the one export it is told to do. */
+export function answerExports(runner: JobRunner): void {
+  answerJob<ExportJob, ExportEvent, ExportReport>((job, emit, signal) => {
+    let last = { stage: "", at: 0 };
+    return runner(job, (event) => {
+      const now = performance.now();
+      if (event.kind === "progress") {
+        if (event.stage === last.stage && now - last.at < progressPause) return;
+        last = { stage: event.stage, at: now };
+      }
+      emit(event);
+    }, signal);
+  });
+}
 
 export function work(): void {
   answerExports((job, on, signal) => {

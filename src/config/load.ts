@@ -7,7 +7,14 @@ import { readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { ioError, StellaError } from "../errors.ts";
 import { type Environment, stateDirectory } from "./paths.ts";
-import type { Profile, RegistryConfig } from "./profile.ts";
+import { openEgress } from "./egress.ts";
+import type {
+  EgressConfig,
+  Profile,
+  RegistryConfig,
+  TimelineConfig,
+  TracesConfig,
+} from "./profile.ts";
 import type { NameChecks, ParsedConfig } from "./schema.ts";
 
 export interface Config {
@@ -15,6 +22,10 @@ export interface Config {
   tenants: readonly string[];
   /** By name; `kit` is always there. */
   profiles: ReadonlyMap<string, Profile>;
+  egress: EgressConfig;
+  timeline: TimelineConfig;
+  /** Absent: no traces, and no connection for them. */
+  traces?: TracesConfig;
 }
 
 export interface LoadedConfig {
@@ -81,5 +92,8 @@ function configOf(parsed: ParsedConfig | undefined): Config {
     registries: new Map(parsed?.registries.map((one) => [one.name, one])),
     tenants: parsed?.tenants ?? ["default"],
     profiles: new Map(profiles.map((one) => [one.name, one])),
+    egress: parsed?.egress ?? openEgress,
+    timeline: parsed?.timeline ?? { days: 90 },
+    ...(parsed?.traces === undefined ? {} : { traces: parsed.traces }),
   };
 }

@@ -10,6 +10,7 @@
 export const environmentNames = [
   "HOME",
   "JOURNAL_STREAM",
+  "NOTIFY_SOCKET",
   "NO_COLOR",
   "SOURCE_DATE_EPOCH",
   "STATE_DIRECTORY",
@@ -21,6 +22,8 @@ export const environmentNames = [
   "STELLA_SELF",
   "STELLA_URL",
   "TERM",
+  "WATCHDOG_PID",
+  "WATCHDOG_USEC",
   "XDG_CONFIG_HOME",
   "XDG_STATE_HOME",
 ] as const;
@@ -65,6 +68,9 @@ export const grants: readonly Grant[] = [
   { name: "env", values: [...environmentNames, ...hostileNames] },
   { name: "sys", values: systemFacts },
 ];
+
+/** Of what Deno calls unstable: workers without permissions, and datagrams over Unix sockets (telemetry/notify.ts). */
+export const unstableFlags: readonly string[] = ["--unstable-net", "--unstable-worker-options"];
 
 /** The flags of `deno run` and `deno compile`; `--no-remote` and the import host that cannot exist end remote code. */
 export function permissionFlags(): string[] {

@@ -5,6 +5,24 @@ export interface FilesSource {
   path: string;
   /** Where in the payload it goes: a relative path without `.` and `..`. */
   prefix?: string;
+  /** What the source's lines of the index have to come to; set by whoever has read the files before. */
+  sha256?: string;
+}
+
+/** Where one kind of risk data comes from: a file or a directory of this machine, or a URL whose content is pinned. */
+export interface ProviderConfig {
+  kind: "kev" | "osv" | "epss" | "csaf";
+  path?: string;
+  /** `https://HOST[:PORT]/PATH`; plain http only on loopback. */
+  url?: string;
+  /** Of what the URL gives, 64 hex digits; always there beside `url`. */
+  sha256?: string;
+  /** Path of a PEM file with the only certificate authorities that are trusted for the URL. */
+  ca?: string;
+  licence?: string;
+  /** `YYYY-MM-DDTHH:MM:SSZ`. */
+  asOf?: string;
+  onInvalid: "fail" | "skip";
 }
 
 export type Target =
@@ -13,12 +31,25 @@ export type Target =
 
 export interface Profile {
   name: string;
-  kind: "files" | "kit";
+  kind: "files" | "kit" | "risk";
   sources: FilesSource[];
+  /** Of the kind risk, at least one. */
+  providers?: ProviderConfig[];
+  /** Path of a shared secret that makes a second envelope beside the attestation, for sites without public keys. */
+  secretFile?: string;
   compression: "zstd" | "none";
   /** Seconds in which an export should be done; always below 7200, the last bucket of the histogram. */
   slaSeconds?: number;
   targets: Target[];
+}
+
+/** A collector of traces; there is none unless the configuration names it. */
+export interface TracesConfig {
+  /** `https://HOST[:PORT]`; plain http only on loopback or with `plainHttp`. */
+  endpoint: string;
+  plainHttp?: boolean;
+  /** Path of a PEM file with the only certificate authorities that are trusted for it. */
+  ca?: string;
 }
 
 export interface RegistryConfig {
@@ -30,4 +61,17 @@ export interface RegistryConfig {
   ca?: string;
   /** Path of a JSON file `{username, password}`, mode 0600. */
   credentialsFile?: string;
+}
+
+/** Which hosts the program may connect to. */
+export interface EgressConfig {
+  /** Nothing but what is on the list. */
+  sealed: boolean;
+  /** As `egressFault` of egress.ts takes them. */
+  allow: readonly string[];
+}
+
+export interface TimelineConfig {
+  /** For so many days events are kept. */
+  days: number;
 }

@@ -2,6 +2,7 @@
 import * as z from "zod";
 import { durationSeconds } from "./duration.ts";
 import type { FilesSource, Profile, Target } from "./profile.ts";
+import { providerSchema } from "./provider_schema.ts";
 import { absolutePath } from "./registry_schema.ts";
 import { tagFault } from "./tag.ts";
 
@@ -24,8 +25,10 @@ const sla = z.string().transform((value, context): number => {
 /** One value of `profiles`. `pathFault` says why a payload path cannot be used, in words, or undefined. */
 export function profileSchema(pathFault: (path: string) => string | undefined) {
   return z.strictObject({
-    kind: z.literal("files", "must be files"),
-    sources: z.array(sourceSchema(pathFault)).min(1, "must name at least one source"),
+    kind: z.enum(["files", "risk"], "must be files or risk"),
+    sources: z.array(sourceSchema(pathFault)).min(1, "must name at least one source").default([]),
+    providers: z.array(providerSchema).min(1, "must name at least one provider").exactOptional(),
+    secretFile: absolutePath.exactOptional(),
     compression: z.enum(["zstd", "none"], "must be zstd or none").default("zstd"),
     sla: sla.exactOptional(),
     targets: z.array(targetSchema).default([]),

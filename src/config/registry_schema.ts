@@ -17,6 +17,16 @@ export const registrySchema = z.strictObject({
   if (message !== undefined) context.addIssue({ code: "custom", path: ["url"], message });
 });
 
+/** Where traces go: the base URL of an OTLP/HTTP collector, to which `/v1/traces` is added. */
+export const tracesSchema = z.strictObject({
+  endpoint: z.string(),
+  plainHttp: z.boolean().exactOptional(),
+  ca: absolutePath.exactOptional(),
+}).superRefine((value, context) => {
+  const message = urlFault(value.endpoint, value.plainHttp === true);
+  if (message !== undefined) context.addIssue({ code: "custom", path: ["endpoint"], message });
+});
+
 function urlFault(text: string, plainHttp: boolean): string | undefined {
   const url = URL.parse(text);
   if (url === null || !/^https?:$/.test(url.protocol)) return "must be https://HOST[:PORT]";

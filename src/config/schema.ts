@@ -1,8 +1,15 @@
 /** What stella.yaml may say, as one zod schema: unknown keys are errors, and defaults stand here and nowhere else. */
 import * as z from "zod";
-import type { Profile, RegistryConfig } from "./profile.ts";
+import { egressFault } from "./egress.ts";
+import type {
+  EgressConfig,
+  Profile,
+  RegistryConfig,
+  TimelineConfig,
+  TracesConfig,
+} from "./profile.ts";
 import { profileSchema } from "./profile_schema.ts";
-import { registrySchema } from "./registry_schema.ts";
+import { registrySchema, tracesSchema } from "./registry_schema.ts";
 
 /** The two checks of names that the room of the bundle owns; handed in, because config imports no other room. */
 export interface NameChecks {
@@ -16,6 +23,9 @@ export interface ParsedConfig {
   registries: RegistryConfig[];
   tenants: string[];
   profiles: Profile[];
+  egress: EgressConfig;
+  timeline: TimelineConfig;
+  traces?: TracesConfig;
 }
 
 const nameRule = "must be 1 to 64 of a-z 0-9 . _ - with a letter or digit at both ends";
@@ -29,12 +39,29 @@ export function configSchema(checks: NameChecks) {
     tenants: z.array(name).min(1, "must name at least one tenant")
       .refine(isDistinct, "must not repeat a name").default(["default"]),
     profiles: z.record(name, profileSchema(checks.pathFault)).default({}),
+    egress: egressSchema.default({ sealed: false, allow: [] }),
+    timeline: z.strictObject({ days: z.number().int().min(1).max(3650) })
+      .default({ days: 90 }),
+    traces: tracesSchema.exactOptional(),
   }).transform((value): ParsedConfig => ({
     registries: Object.entries(value.registries).map(([name, rest]) => ({ name, ...rest })),
     tenants: value.tenants,
     profiles: Object.entries(value.profiles).map(([name, rest]) => ({ name, ...rest })),
+    egress: value.egress,
+    timeline: value.timeline,
+    ...(value.traces === undefined ? {} : { traces: value.traces }),
   }));
 }
+
+const egressSchema = z.strictObject({
+  sealed: z.boolean().default(false),
+  allow: z.array(
+    z.string().superRefine((entry, context) => {
+      const message = egressFault(entry);
+      if (message !== undefined) context.addIssue({ code: "custom", message });
+    }),
+  ).default([]),
+});
 
 export interface Fault {
   /** Keys and positions from the root to what is wrong. */
@@ -53,6 +80,7 @@ export function crossFaults(value: unknown): Fault[] {
     ...(name === "kit"
       ? [{ place: ["profiles", "kit"], text: "is built in: use another name" }]
       : []),
+    ...kindFaults(name, mapOf(profile)),
     ...targetsOf(profile).flatMap((target, at): Fault[] => {
       const registry = mapOf(target)["registry"];
       if (typeof registry !== "string" || Object.hasOwn(registries, registry)) return [];
@@ -60,6 +88,21 @@ export function crossFaults(value: unknown): Fault[] {
       return [{ place, text: "is not one of the registries" }];
     }),
   ]);
+}
+
+/** Each kind of profile has a list that makes it. */
+function kindFaults(name: string, profile: Record<string, unknown>): Fault[] {
+  const fault = (key: string, text: string) => ({ place: ["profiles", name, key], text });
+  const missing = "is missing: a list goes here";
+  const { kind, sources, providers } = profile;
+  if (name === "__proto__") return [];
+  return [
+    ...(kind === "files" && sources === undefined ? [fault("sources", missing)] : []),
+    ...(kind === "risk" && providers === undefined ? [fault("providers", missing)] : []),
+    ...(kind === "files" && providers !== undefined
+      ? [fault("providers", "is for profiles of the kind risk")]
+      : []),
+  ];
 }
 
 function targetsOf(profile: unknown): unknown[] {

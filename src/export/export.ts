@@ -33,6 +33,7 @@ import { pack, type Packed } from "./pack.ts";
 import { Place, refuseInside } from "./place.ts";
 import { makePlan, type Plan } from "./plan.ts";
 import type { ExportProgress, ExportReport } from "./report.ts";
+import type { Prepared } from "./risk.ts";
 import verifyScript from "./verify.sh" with { type: "text" };
 import verifyText from "./VERIFY.txt" with { type: "text" };
 
@@ -57,6 +58,10 @@ export interface ExportOptions {
   uuid: () => string;
   progress: ExportProgress;
   breathe: () => Promise<void>;
+  /** Gets the first bytes of each file that is not empty. */
+  seen?: (path: string, head: Uint8Array) => void;
+  /** Makes sources and the time for an export that has to be prepared, in a directory that it may make; see risk.ts. */
+  prepare?: (scratch: string) => Promise<Prepared>;
 }
 
 /** Makes the plan only: what an export would pack, with all faults. Nothing is written. */
@@ -74,10 +79,11 @@ export async function exportBundle(options: ExportOptions): Promise<ExportReport
   checkName("tenant", options.tenant);
   refuseInside(options.directory, options.sources.map((source) => source.path));
   options.progress("plan", 0, 0);
-  const plan = planExport(options);
+  const early = options.prepare === undefined ? planExport(options) : undefined;
   const place = new Place({ ...options, uuid: options.uuid() });
   try {
     place.check(neededNames(options));
+    const plan = early ?? await planPrepared(options, place.partial);
     const manifest = await writeBundle(options, plan, place.partial);
     options.progress("store", 0, 0);
     const names = writtenNames(manifest);
@@ -86,6 +92,12 @@ export async function exportBundle(options: ExportOptions): Promise<ExportReport
   } finally {
     place.close();
   }
+}
+
+/** What is prepared lies in the export's own folder and goes with it. */
+async function planPrepared(options: ExportOptions, partial: string): Promise<Plan> {
+  const { sources, epoch } = await options.prepare!(join(partial, "prepared"));
+  return planExport({ ...options, sources: [...sources, ...options.sources], epoch });
 }
 
 async function writeBundle(options: ExportOptions, plan: Plan, partial: string): Promise<Manifest> {

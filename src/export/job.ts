@@ -3,8 +3,10 @@
  * published. The same profile run by hand goes through the same `exportBundle`.
  */
 import { StellaError } from "../errors.ts";
+import { ArtifactCount } from "../bundle/artifact_kind.ts";
 import type { Compression, Layout } from "../bundle/manifest.ts";
-import type { Profile, RegistryConfig } from "../config/profile.ts";
+import { type EgressPolicy, egressPolicy } from "../config/egress.ts";
+import type { EgressConfig, Profile, RegistryConfig } from "../config/profile.ts";
 import { renderTag } from "../config/tag.ts";
 import { pushResult, type RegistryReason } from "../registry/failure.ts";
 import { openRegistry } from "../registry/open.ts";
@@ -15,6 +17,7 @@ import { FileStore } from "../store/store.ts";
 import { checkLayout, exportBundle, type ExportOptions } from "./export.ts";
 import { publishDirectory } from "./publish.ts";
 import type { ExportReport } from "./report.ts";
+import { preparation } from "./risk.ts";
 import { parseVolumeSize } from "./volume_size.ts";
 
 export interface ExportJob {
@@ -28,6 +31,7 @@ export interface ExportJob {
   /** The state directory. */
   state: string;
   registries: RegistryConfig[];
+  egress: EgressConfig;
 }
 
 /** What a job says on its way. */
@@ -35,7 +39,9 @@ export type JobEvent =
   | { kind: "progress"; stage: string; done: number; total: number }
   | { kind: "published"; result: "success" | "error" }
   | { kind: "pushed"; registry: string; result: "success" | RegistryReason; seconds: number }
-  | { kind: "verified"; result: "success" | "failed"; reason?: string };
+  | { kind: "verified"; result: "success" | "failed"; reason?: string }
+  /** A connection that the configuration does not allow was not made. */
+  | { kind: "refused"; destination: string };
 
 /** What the job needs and its room may not know: built-in files, key, build, time, and the verifier. */
 export interface JobParts
@@ -56,14 +62,17 @@ export async function runJob(
   const store = new FileStore(job.state);
   const staging = store.begin(job.exportId);
   try {
-    const report = await exportBundle(exportOptions(job, parts, staging, say));
+    const count = new ArtifactCount();
+    const seen = (path: string, head: Uint8Array) => count.add(path, head);
+    const report = await exportBundle({ ...exportOptions(job, parts, staging, say, signal), seen });
+    say({ kind: "progress", stage: "verify", done: 0, total: 0 });
     await selfCheck(staging, parts, say);
     say({ kind: "progress", stage: "store", done: 0, total: 0 });
     const { exportId, tenant } = job;
     const place = store.commit({ exportId, tenant, profile: job.profile.name });
     say({ kind: "published", result: "success" });
     await publish(job, place, report, say, signal);
-    return report;
+    return { ...report, artifacts: count.counts };
   } finally {
     store.abandon(job.exportId);
   }
@@ -74,21 +83,26 @@ function exportOptions(
   parts: JobParts,
   directory: string,
   say: Say,
+  signal: AbortSignal,
 ): ExportOptions {
   const volumeSize = job.volumeSize === undefined ? undefined : parseVolumeSize(job.volumeSize);
   const layout = job.layout ?? "archive";
   checkLayout(layout, volumeSize);
   const { builtin, epoch, signer, tool, uuid, breathe } = parts;
+  const { sources } = job.profile;
+  const network = { timing: systemTiming, policy: policyOf(job, say), signal };
+  const time = epoch === undefined ? {} : { epoch };
   return {
+    ...preparation(job.profile, { network, sources, breathe, ...time }),
     builtin,
     signer,
     tool,
     uuid,
     breathe,
-    ...(epoch === undefined ? {} : { epoch }),
+    ...time,
     profile: job.profile.name,
     tenant: job.tenant,
-    sources: job.profile.sources,
+    sources,
     directory,
     layout,
     compression: job.compression ?? job.profile.compression,
@@ -158,7 +172,8 @@ async function toRegistry(
       result,
       seconds: (performance.now() - started) / 1000,
     });
-  const client = clientFor(job.registries.find(({ name }) => name === target.registry)!);
+  const registry = job.registries.find(({ name }) => name === target.registry)!;
+  const client = clientFor(registry, policyOf(job, say));
   try {
     const { created, profile, bundleDigest: digest } = report;
     await pushBundle({
@@ -178,11 +193,18 @@ async function toRegistry(
   }
 }
 
-function clientFor(registry: RegistryConfig) {
+function policyOf(job: ExportJob, say: Say): EgressPolicy {
+  return egressPolicy(
+    job.egress,
+    (hostname, port) => say({ kind: "refused", destination: `${hostname}:${port}` }),
+  );
+}
+
+function clientFor(registry: RegistryConfig, policy: EgressPolicy) {
   const { url, plainHttp, ca, credentialsFile } = registry;
   return openRegistry({
     endpoint: parseEndpoint(url, plainHttp),
     ...(ca === undefined ? {} : { ca }),
     ...(credentialsFile === undefined ? {} : { credentialsFile }),
-  }, { timing: systemTiming, policy: () => {} });
+  }, { timing: systemTiming, policy });
 }

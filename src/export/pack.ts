@@ -24,6 +24,8 @@ export interface PackOptions {
   compression: Compression;
   volumeSize?: number;
   progress: (bytes: number) => void;
+  /** Gets the first bytes of each file that is not empty, once and in order. */
+  seen?: ((path: string, head: Uint8Array) => void) | undefined;
   /** Awaited now and then, so that signals and timers of the process get their turn. @throws to stop */
   breathe: () => Promise<void>;
 }
@@ -91,10 +93,13 @@ class Packer {
   }
 
   #packed(): Packed {
+    const { expected } = this.options.plan;
     const sources = this.options.plan.sources.map((name, i) => ({
       name,
       sha256: this.#digests[i]!.digest("hex"),
     }));
+    const other = sources.find(({ sha256 }, i) => (expected[i] ?? sha256) !== sha256);
+    if (other !== undefined) throw changed(`those of ${other.name} are not what was checked`);
     return { files: [this.#index.finish(), ...this.#payload.finish()], sources };
   }
 
@@ -105,13 +110,14 @@ class Packer {
     this.#newest = Math.max(this.#newest, seen.mtime);
     this.#payload.begin(path, seen.size, seen.executable);
     const digest = "bytes" in origin
-      ? this.#copyBytes(origin.bytes)
-      : await this.#copyFile(origin.file, seen);
+      ? this.#copyBytes(path, origin.bytes)
+      : await this.#copyFile(path, origin.file, seen);
     this.#payload.end(seen.size);
     return digest;
   }
 
-  #copyBytes(bytes: Uint8Array): string {
+  #copyBytes(name: string, bytes: Uint8Array): string {
+    if (bytes.length > 0) this.options.seen?.(name, bytes);
     for (let at = 0; at < bytes.length;) {
       const room = this.#payload.room();
       const part = bytes.subarray(at, at + room.length);
@@ -123,10 +129,10 @@ class Packer {
     return sha256(bytes);
   }
 
-  async #copyFile(path: string, seen: OriginStat): Promise<string> {
+  async #copyFile(name: string, path: string, seen: OriginStat): Promise<string> {
     const fd = openSame(path, seen);
     try {
-      const digest = await this.#copyDescriptor(fd, path, seen.size);
+      const digest = await this.#copyDescriptor(fd, name, path, seen.size);
       const after = fstatSync(fd);
       if (after.size !== seen.size || after.mtimeMs !== seen.stat!.mtimeMs) this.#changed(path);
       return digest;
@@ -135,7 +141,7 @@ class Packer {
     }
   }
 
-  async #copyDescriptor(fd: number, path: string, size: number): Promise<string> {
+  async #copyDescriptor(fd: number, name: string, path: string, size: number): Promise<string> {
     const hash = startSha256();
     let waited = Date.now();
     for (let left = size; left > 0;) {
@@ -144,6 +150,7 @@ class Packer {
       const n = read(fd, view, path);
       if (n === 0) this.#changed(path);
       hash.update(view.subarray(0, n));
+      if (left === size) this.options.seen?.(name, view.subarray(0, n));
       this.#payload.advance(n);
       this.options.progress(n);
       left -= n;

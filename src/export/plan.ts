@@ -12,6 +12,8 @@ export interface Plan {
   tree: Folder;
   /** Names of the sources for the attestation: their prefix or number, never a local path. */
   sources: string[];
+  /** By source: what its lines of the index have to come to, where that is known. */
+  expected: (string | undefined)[];
   files: number;
   bytes: number;
   /** Seconds since 1970. */
@@ -53,7 +55,8 @@ export function makePlan(options: PlanOptions): Plan {
   if (faultCount > 0) throw refused(faultCount, faults);
   if (files === 0) throw nothing(options.sources);
   const created = checkCreated(options.epoch ?? newest);
-  return { tree, sources: sourceNames(options), files, bytes, created, newest, empty };
+  const names = { sources: sourceNames(options), expected: expectedOf(options) };
+  return { tree, ...names, files, bytes, created, newest, empty };
 }
 
 export interface OriginStat {
@@ -83,6 +86,11 @@ export function statOrigin(origin: Origin): OriginStat {
 function sourceNames(options: PlanOptions): string[] {
   const names = options.sources.map((source, i) => source.prefix ?? `source-${i + 1}`);
   return options.builtin.length > 0 ? ["builtin", ...names] : names;
+}
+
+function expectedOf(options: PlanOptions): (string | undefined)[] {
+  const digests = options.sources.map((source) => source.sha256);
+  return options.builtin.length > 0 ? [undefined, ...digests] : digests;
 }
 
 function longPath(path: string, found: string): Finding {

@@ -24,6 +24,7 @@ const tables = `
     profile TEXT NOT NULL,
     request TEXT NOT NULL,
     idempotency_key TEXT,
+    traceparent TEXT,
     state TEXT NOT NULL DEFAULT 'queued'
       CHECK (state IN ('queued', 'running', 'succeeded', 'failed', 'cancelled')),
     attempt INTEGER NOT NULL DEFAULT 0,
@@ -37,6 +38,17 @@ const tables = `
   CREATE UNIQUE INDEX jobs_key ON jobs (tenant, idempotency_key) WHERE idempotency_key IS NOT NULL;
   CREATE INDEX jobs_open ON jobs (state, seq) WHERE state IN ('queued', 'running');
   CREATE INDEX jobs_tenant ON jobs (tenant, seq);
+  CREATE TABLE events (
+    id TEXT PRIMARY KEY,
+    time INTEGER NOT NULL,
+    export_id TEXT NOT NULL,
+    tenant TEXT NOT NULL,
+    profile TEXT NOT NULL,
+    stage TEXT NOT NULL,
+    attributes TEXT NOT NULL
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX events_export ON events (tenant, export_id, id);
+  CREATE INDEX events_tenant ON events (tenant, id);
 `;
 
 /**

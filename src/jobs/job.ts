@@ -34,6 +34,8 @@ export interface Job {
   finishedAt?: number;
   bundleDigest?: string;
   error?: JobError;
+  /** The caller's trace, as W3C Trace Context writes it; opaque here. */
+  traceparent?: string;
 }
 
 /** How a job ended. */
@@ -58,5 +60,6 @@ export function jobOf(row: Row): Job {
   if (row["finished_at"] !== null) job.finishedAt = Number(row["finished_at"]);
   if (row["bundle_digest"] !== null) job.bundleDigest = String(row["bundle_digest"]);
   if (row["error"] !== null) job.error = JSON.parse(String(row["error"])) as JobError;
+  if (row["traceparent"] !== null) job.traceparent = String(row["traceparent"]);
   return job;
 }

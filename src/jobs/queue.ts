@@ -23,6 +23,8 @@ export interface NewJob {
   request: unknown;
   /** The same key of the same tenant gives the job that stands there already. */
   idempotencyKey?: string;
+  /** Kept with the job; the trace of a repeated request is not. */
+  traceparent?: string;
 }
 
 export interface Filter {
@@ -67,12 +69,25 @@ export class Queue {
       if (earlier !== undefined) return { job: same(earlier, job.profile, request), isNew: false };
       const id = this.#options.newId();
       this.#db.run(
-        `INSERT INTO jobs (id, tenant, profile, request, idempotency_key, created_at)
-         VALUES (?, ?, ?, ?, ?, ?)`,
-        [id, job.tenant, job.profile, request, job.idempotencyKey ?? null, this.#options.now()],
+        `INSERT INTO jobs (id, tenant, profile, request, idempotency_key, traceparent, created_at)
+         VALUES (?, ?, ?, ?, ?, ?, ?)`,
+        [
+          id,
+          job.tenant,
+          job.profile,
+          request,
+          job.idempotencyKey ?? null,
+          job.traceparent ?? null,
+          this.#options.now(),
+        ],
       );
       return { job: this.#get(id) as Job, isNew: true };
     });
+  }
+
+  /** For what is kept beside the queue, in the same file. */
+  get database(): Database {
+    return this.#db;
   }
 
   get(id: string): Job | undefined {

@@ -110,7 +110,7 @@ async function* watched(body: Body, watch: Watch): AsyncIterable<Uint8Array> {
 
 async function readAnswer(
   response: IncomingMessage,
-  { method, url }: Outgoing,
+  { method, url, take }: Outgoing,
   watch: Watch,
 ): Promise<Answer> {
   const status = response.statusCode ?? 0;
@@ -119,6 +119,10 @@ async function readAnswer(
   let size = 0;
   for await (const piece of response as AsyncIterable<Uint8Array>) {
     watch.moved();
+    if (take !== undefined && status < 300) {
+      take(piece);
+      continue;
+    }
     pieces.push(piece);
     size += piece.length;
     if (size > most) break;

@@ -6,6 +6,8 @@ export interface Outgoing {
   headers?: Record<string, string>;
   body?: Body;
   signal?: AbortSignal | undefined;
+  /** Gets the body of a success piece by piece, whatever its size; the answer's body is then empty. @throws to end it */
+  take?: (piece: Uint8Array) => void;
 }
 
 /** Opened anew for every attempt; `open` yields exactly `size` bytes, or throws. */

@@ -51,8 +51,8 @@ const bundles = [
   "/etc/ssl/cert.pem",
 ];
 
-/** Explicit in every case, so that no variable of the environment can add one. */
-function authorities(ca: string | undefined): readonly string[] {
+/** Explicit in every case, so that no variable of the environment can add one. `ca` is a path. */
+export function authorities(ca: string | undefined): readonly string[] {
   const path = ca ?? bundles.find((bundle) => existsSync(bundle));
   if (path === undefined) return rootCertificates;
   const text = readText(path);

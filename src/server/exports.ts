@@ -11,7 +11,8 @@ import type { App, ServerDeps } from "./deps.ts";
 /** What a job is to do, as the queue keeps it. */
 export type ExportRequest = Omit<z.output<ReturnType<typeof requestSchema>>, "tenant" | "profile">;
 
-const idPattern = /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
+/** A UUIDv7: what exports and events of the timeline are called. */
+export const idPattern = /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
 
 /** Profiles and tenants are those of the configuration; any other name is told apart from nothing. */
 function requestSchema(config: Config) {
@@ -25,7 +26,7 @@ function requestSchema(config: Config) {
   });
 }
 
-function tenantSchema(config: Config) {
+export function tenantSchema(config: Config) {
   return z.string().refine((name) => config.tenants.includes(name), "is not a tenant");
 }
 
@@ -60,13 +61,16 @@ export function addExports(app: App, deps: ServerDeps): void {
     if (!body.success) return invalid(c, body.error);
     const { tenant, profile, ...rest } = body.data;
     const idempotencyKey = key.data === undefined ? {} : { idempotencyKey: key.data };
+    const trace = deps.trace?.(c.req.header("traceparent"));
     const { job, isNew } = deps.queue.enqueue({
       tenant,
       profile,
       request: rest,
       ...idempotencyKey,
+      ...(trace === undefined ? {} : { traceparent: trace.traceparent }),
     });
     if (isNew) deps.onQueued(job);
+    trace?.end({ exportId: job.id, profile, tenant, status: 202 });
     return c.json(shown(job), 202, { location: `/v1/exports/${job.id}` });
   });
 
@@ -114,7 +118,7 @@ function jsonOf(text: string): unknown {
 }
 
 /** Everything that is wrong, at once. */
-function invalid(c: Context, error: z.ZodError, place?: string) {
+export function invalid(c: Context, error: z.ZodError, place?: string) {
   const errors = error.issues.flatMap((issue) => {
     const path = [...(place === undefined ? [] : [place]), ...issue.path].join(".");
     if (issue.code !== "unrecognized_keys") return [{ path, message: issue.message }];

@@ -35,17 +35,19 @@ export function problem(c: Context, { status, detail, code = "usage", ...rest }:
   return c.body(JSON.stringify(body), status, { "content-type": "application/problem+json" });
 }
 
-const statuses: Partial<Record<ErrorCode, ContentfulStatusCode>> = {
-  usage: 400,
-  media: 507,
-  interrupted: 503,
-};
+/** `usage` is 400, but for a key that was used for another request (draft-ietf-httpapi-idempotency-key-header-07). */
+function statusOf(error: StellaError): ContentfulStatusCode {
+  if (error.code === "media") return 507;
+  if (error.code === "interrupted") return 503;
+  if (error.code !== "usage") return 500;
+  return error.findings.some(({ reason }) => reason === "idempotency_key_reused") ? 422 : 400;
+}
 
 /** A thrown error as a problem. What is not the caller's fault also goes to `onFault`, and only there with its text. */
 export function problemOf(c: Context, error: Error, onFault: (error: unknown) => void) {
   if (isAborted(error)) return problem(c, { status: 400, detail: "The request ended too early" });
   const known = error instanceof StellaError;
-  const status = known ? statuses[error.code] ?? 500 : 500;
+  const status = known ? statusOf(error) : 500;
   if (status >= 500) onFault(error);
   if (!known) return problem(c, { status, code: "internal", detail: "See the service's log" });
   const { code, message, hint } = error;

@@ -10,6 +10,7 @@ import { addExports } from "./exports.ts";
 import { guard, setHeaders } from "./guard.ts";
 import { addHealth } from "./health.ts";
 import { problem, problemOf } from "./problem.ts";
+import { addTimeline } from "./timeline.ts";
 
 export function createServer(deps: ServerDeps): App {
   const app: App = new Hono();
@@ -21,6 +22,7 @@ export function createServer(deps: ServerDeps): App {
     return c.body(body, 200, { "content-type": contentType });
   });
   addExports(app, deps);
+  addTimeline(app, deps);
   app.get("/v1/profiles", (c) => c.json({ items: profilesOf(deps.config), next: null }));
   refuseOtherMethods(app);
   app.notFound((c) => problem(c, { status: 404, detail: "There is nothing at this path" }));
@@ -29,19 +31,21 @@ export function createServer(deps: ServerDeps): App {
 }
 
 /** For everybody who can reach the service: no path, no digest of a configuration. */
-function statusOf({ build, config }: ServerDeps) {
+function statusOf({ build, config, egress }: ServerDeps) {
   const { version, commit, buildDate, form } = build;
-  return { version, commit, buildDate, form, features: featuresOf(config) };
+  const refused = { egress: { sealed: config.egress.sealed, refused: egress.count } };
+  return { version, commit, buildDate, form, features: featuresOf(config), ...refused };
 }
 
-/** What is switched on. Traces and tokens are off, and an auditor wants to read that. */
-function featuresOf({ profiles, registries }: Config): Record<string, boolean> {
+/** What is switched on. That tokens and mostly traces are off is what an auditor wants to read. */
+function featuresOf({ profiles, registries, egress, traces }: Config): Record<string, boolean> {
   const targets = [...profiles.values()].flatMap((profile) => profile.targets);
   return {
     directoryTargets: targets.some((target) => "directory" in target),
     registryTargets: registries.size > 0,
+    sealed: egress.sealed,
     tokens: false,
-    traces: false,
+    traces: traces !== undefined,
   };
 }
 

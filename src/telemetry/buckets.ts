@@ -21,3 +21,6 @@ export const sizeBuckets = [
 
 /** Seconds; 600 is the deadline of a push, so that a timeout still lies in a bucket. */
 export const pushBuckets = [0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600];
+
+/** Seconds; a stage of a small export takes milliseconds, a push of a large one an hour. */
+export const stageBuckets = [0.01, 0.1, 0.5, 1, 5, 10, 30, 60, 300, 900, 3600];

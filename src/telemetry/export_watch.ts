@@ -1,4 +1,6 @@
 /** One export as log and metrics see it: what it says on its way becomes lines that share exportId, profile and tenant. */
+import type { EgressWatch } from "./egress_watch.ts";
+import type { ExportTrace } from "./export_trace.ts";
 import type { PublishResult, PushResult, VerificationResult } from "./labels.ts";
 import type { Log, LogError, LogFields } from "./log.ts";
 import type { Metrics } from "./metrics.ts";
@@ -18,7 +20,9 @@ export type ExportEvent =
   /** The whole push to one registry, failed ones too; `registry` is its name in the configuration. */
   | { kind: "pushed"; registry: string; result: PushResult; seconds: number }
   /** It verified what it made; `reason` as the metric counts it. */
-  | { kind: "verified"; result: VerificationResult; reason?: string };
+  | { kind: "verified"; result: VerificationResult; reason?: string }
+  /** A connection to `HOST:PORT` that the configuration does not allow was not made. */
+  | { kind: "refused"; destination: string };
 
 /** How it ended. */
 export interface ExportEnd {
@@ -32,16 +36,30 @@ export class ExportWatch {
   readonly #log: Log;
   readonly #metrics: Metrics;
   readonly #elapsed: () => number;
+  readonly #trace: ExportTrace | undefined;
+  readonly #egress: EgressWatch | undefined;
   #attestation: NonNullable<LogFields["attestationStatus"]> = "pending";
   #stage: string | undefined;
   #stageSince = 0;
+  #stageBytes = 0;
 
-  /** `elapsed` is milliseconds that only ever grow. */
-  constructor(of: WatchedExport, to: { log: Log; metrics: Metrics; elapsed: () => number }) {
+  /** `elapsed` is milliseconds that only ever grow; without `trace` none is kept. */
+  constructor(
+    of: WatchedExport,
+    to: {
+      log: Log;
+      metrics: Metrics;
+      elapsed: () => number;
+      trace?: ExportTrace | undefined;
+      egress?: EgressWatch;
+    },
+  ) {
     this.#of = of;
     this.#log = to.log;
     this.#metrics = to.metrics;
     this.#elapsed = to.elapsed;
+    this.#trace = to.trace;
+    this.#egress = to.egress;
   }
 
   queued(): void {
@@ -50,24 +68,29 @@ export class ExportWatch {
 
   /** `attempt` is 1, or more after the service died under it. */
   started(attempt: number): void {
+    this.#trace?.started(attempt);
     this.#line("INFO", "export.started", "An export started", { count: attempt });
   }
 
   told(event: ExportEvent): void {
-    if (event.kind === "progress") this.#stageIs(event.stage);
+    this.#trace?.told(event);
+    if (event.kind === "progress") this.#moved(event.stage, event.done);
     else if (event.kind === "published") this.#published(event.result);
     else if (event.kind === "pushed") this.#pushed(event);
+    else if (event.kind === "refused") this.#egress?.refused(event.destination, this.#of);
     else this.#verified(event.result, event.reason);
   }
 
-  /** There is a bundle of so many bytes. */
-  made(bytes: number): void {
-    this.#metrics.bundleMade({ profile: this.#of.profile, bytes });
+  /** There is a bundle of so many bytes, with so many artifacts of each kind. */
+  made(bytes: number, artifacts: Readonly<Record<string, number>> = {}): void {
+    this.#metrics.bundleMade({ profile: this.#of.profile, bytes, artifacts });
   }
 
   /** `seconds` since it was started first. */
-  ended({ state, bundleDigest, error }: ExportEnd, seconds: number): void {
+  ended(end: ExportEnd, seconds: number): void {
+    const { state, bundleDigest, error } = end;
     this.#endStage();
+    this.#trace?.ended(end);
     const result = state === "succeeded" ? "success" : state;
     this.#metrics.jobFinished({ profile: this.#of.profile, result, seconds });
     this.#line(state === "failed" ? "ERROR" : "INFO", "export.ended", "An export ended", {
@@ -78,12 +101,16 @@ export class ExportWatch {
     });
   }
 
-  /** Progress says the stage over and over; only a new one is news. */
-  #stageIs(stage: string): void {
-    if (stage === this.#stage) return;
-    this.#endStage();
-    this.#stage = stage;
-    this.#stageSince = this.#elapsed();
+  /** Progress says the stage over and over; only a new one is news. A count that falls back began again: a push does. */
+  #moved(stage: string, done: number): void {
+    if (stage !== this.#stage) {
+      this.#endStage();
+      this.#stage = stage;
+      this.#stageSince = this.#elapsed();
+      this.#stageBytes = 0;
+    }
+    this.#metrics.processed(stage, Math.max(0, done - this.#stageBytes));
+    this.#stageBytes = done;
   }
 
   #pushed(push: { registry: string; result: PushResult; seconds: number }): void {
@@ -115,6 +142,7 @@ export class ExportWatch {
   #endStage(): void {
     if (this.#stage === undefined) return;
     const durationMs = Math.round(this.#elapsed() - this.#stageSince);
+    this.#metrics.stageEnded(this.#stage, durationMs / 1000);
     this.#line("INFO", "export.stage.ended", "A stage of an export ended", {
       stage: this.#stage,
       durationMs,
@@ -130,6 +158,7 @@ export class ExportWatch {
   ): void {
     this.#log(severity, event, body, {
       ...this.#of,
+      ...(this.#trace === undefined ? {} : { traceId: this.#trace.traceId }),
       attestationStatus: this.#attestation,
       ...fields,
     });

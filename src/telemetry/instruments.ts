@@ -1,11 +1,13 @@
 /** The instruments by name, each with every series it will ever have at 0. */
 import { Counter, Gauge, Histogram, type Registry } from "prom-client";
-import { durationBuckets, pushBuckets, sizeBuckets } from "./buckets.ts";
+import { durationBuckets, pushBuckets, sizeBuckets, stageBuckets } from "./buckets.ts";
 import {
   attestationFailures,
   jobResults,
   publishResults,
   pushResults,
+  spanResults,
+  stages,
   verificationResults,
 } from "./labels.ts";
 
@@ -35,6 +37,23 @@ export function createInstruments(registry: Registry, profiles: string[], slas: 
       name: "export_jobs_total",
       help: "Exports that ended, by result.",
     }),
+    jobsWithinSla: counterByProfile(make, {
+      name: "export_jobs_within_sla_total",
+      help: "Exports that succeeded inside the SLA of their profile; without an SLA, all that did.",
+    }),
+    stageDuration: stageHistogram(registers),
+    processedBytes: byValue(registers, "stage", stages, {
+      name: "export_processed_bytes_total",
+      help: "Bytes that exports have read or pushed, by stage.",
+    }),
+    bundleArtifacts: gauge(registers, ["profile", "kind"], {
+      name: "export_bundle_artifacts",
+      help: "Files in the newest bundle of the profile, by kind.",
+    }),
+    traceSpans: byValue(registers, "result", spanResults, {
+      name: "export_trace_spans_total",
+      help: "Spans for the collector of traces, by what became of them.",
+    }),
     pushes: byProfileAndResult(make, pushResults, {
       name: "export_registry_push_total",
       help: "Pushes of bundles to registries, by result.",
@@ -50,6 +69,11 @@ export function createInstruments(registry: Registry, profiles: string[], slas: 
     attestationFailures: byValue(registers, "reason", attestationFailures, {
       name: "export_attestation_failures_total",
       help: "Verifications of DSSE provenance that failed, by reason.",
+    }),
+    egressRefusals: new Counter({
+      name: "export_egress_refused_total",
+      help: "Connections that were not made because egress does not allow them.",
+      registers,
     }),
     sla: gauge(registers, ["profile"], {
       name: "export_profile_sla_seconds",
@@ -92,6 +116,22 @@ function byProfile(make: Make, naming: Naming & { buckets: number[] }): Histogra
   const made = new Histogram({ ...naming, registers: make.registers, labelNames: ["profile"] });
   for (const profile of make.profiles) made.zero({ profile });
   return made;
+}
+
+function stageHistogram(registers: Registry[]): Histogram<"stage"> {
+  const made = new Histogram({
+    name: "export_stage_duration_seconds",
+    help: "Time that an export spent in a stage.",
+    buckets: stageBuckets,
+    registers,
+    labelNames: ["stage"],
+  });
+  for (const stage of stages) made.zero({ stage });
+  return made;
+}
+
+function counterByProfile(make: Make, naming: Naming): Counter<"profile"> {
+  return byValue(make.registers, "profile", make.profiles, naming);
 }
 
 function byProfileAndResult<Result extends string>(

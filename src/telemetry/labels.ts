@@ -36,6 +36,28 @@ export const attestationFailures = [
 ] as const;
 export type AttestationFailure = typeof attestationFailures[number];
 
+/** The stages of an export, in their order; `other` is one that this list does not know yet. */
+export const stages = ["plan", "read", "sign", "verify", "store", "push", "other"] as const;
+export type Stage = typeof stages[number];
+
+export function stageOf(name: string): Stage {
+  return stages.find((one) => one === name) ?? "other";
+}
+
+/** What a file of a payload is; see src/export/artifact_kind.ts, which tells. */
+export const artifactKinds = [
+  "osv",
+  "kev",
+  "epss",
+  "csaf",
+  "vex",
+  "cyclonedx",
+  "spdx",
+  "other",
+] as const;
+
+export const spanResults = ["sent", "lost"] as const;
+
 /**
  * The reason of a finding as a label. Findings know more ways in which content can differ (size, order, truncation, ...), which
  * all mean that the bytes are not the signed ones; never a new series.

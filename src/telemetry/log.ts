@@ -41,6 +41,8 @@ export interface LogFields {
   path?: string;
   count?: number;
   error?: LogError;
+  /** Only where traces are on. */
+  traceId?: string;
 }
 
 /** `event` is stable and for programs, `body` is one fixed sentence for people. */

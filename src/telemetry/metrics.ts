@@ -7,10 +7,12 @@
 import { Registry } from "prom-client";
 import { createInstruments, type Instruments } from "./instruments.ts";
 import {
+  artifactKinds,
   attestationFailure,
   type JobResult,
   type PublishResult,
   type PushResult,
+  stageOf,
   type VerificationResult,
 } from "./labels.ts";
 import {
@@ -39,7 +41,8 @@ export interface Scrape {
 export class Metrics {
   readonly #registry = new Registry();
   readonly #instruments: Instruments;
-  readonly #profiles: ReadonlySet<string>;
+  /** Seconds in which an export of the profile should be done, Infinity where nothing was said. */
+  readonly #slas: ReadonlyMap<string, number>;
   readonly #onFault: (error: unknown) => void;
   readonly #refresh: () => void;
 
@@ -49,7 +52,7 @@ export class Metrics {
     const slas = profiles.flatMap((one) => one.slaSeconds ?? []);
     const setQueue = addQueueMetrics(this.#registry, names);
     const setProcess = addProcessMetrics(this.#registry);
-    this.#profiles = new Set(names);
+    this.#slas = new Map(profiles.map((one) => [one.name, one.slaSeconds ?? Infinity]));
     this.#onFault = onFault;
     this.#instruments = createInstruments(this.#registry, names, slas);
     this.#refresh = () => {
@@ -65,16 +68,40 @@ export class Metrics {
 
   /** Cancelled exports count, but their duration says nothing about how long an export takes. */
   jobFinished(end: { profile: string; result: JobResult; seconds: number }): void {
-    this.#of(end.profile, ({ jobs, jobDuration }) => {
+    this.#of(end.profile, ({ jobs, jobsWithinSla, jobDuration }) => {
       const { profile, result, seconds } = end;
       jobs.inc({ profile, result });
+      const isWithin = result === "success" && seconds <= (this.#slas.get(profile) ?? Infinity);
+      if (isWithin) jobsWithinSla.inc({ profile });
       if (result !== "cancelled") jobDuration.observe({ profile }, seconds);
     });
   }
 
-  bundleMade(bundle: { profile: string; bytes: number }): void {
-    const { profile, bytes } = bundle;
-    this.#of(profile, ({ bundleSize }) => bundleSize.observe({ profile }, bytes));
+  /** `artifacts` counts what lies in the bundle, by kind; what is not there is 0, and what never was has no series. */
+  bundleMade(
+    bundle: { profile: string; bytes: number; artifacts?: Readonly<Record<string, number>> },
+  ): void {
+    const { profile, bytes, artifacts = {} } = bundle;
+    this.#of(profile, ({ bundleSize, bundleArtifacts }) => {
+      bundleSize.observe({ profile }, bytes);
+      if (Object.keys(artifacts).length === 0) return;
+      for (const kind of artifactKinds) {
+        bundleArtifacts.set({ profile, kind }, artifacts[kind] ?? 0);
+      }
+    });
+  }
+
+  /** Bytes that a running export has got on with. */
+  processed(stage: string, bytes: number): void {
+    this.#record(({ processedBytes }) => processedBytes.inc({ stage: stageOf(stage) }, bytes));
+  }
+
+  stageEnded(stage: string, seconds: number): void {
+    this.#record(({ stageDuration }) => stageDuration.observe({ stage: stageOf(stage) }, seconds));
+  }
+
+  spans(result: "sent" | "lost", count: number): void {
+    this.#record(({ traceSpans }) => traceSpans.inc({ result }, count));
   }
 
   pushed(push: { profile: string; result: PushResult; seconds: number }): void {
@@ -95,6 +122,11 @@ export class Metrics {
       verifications.inc({ result });
       if (result === "failed") attestationFailures.inc({ reason: attestationFailure(reason) });
     });
+  }
+
+  /** A connection was not made, because the site is sealed. */
+  egressRefused(): void {
+    this.#record(({ egressRefusals }) => egressRefusals.inc());
   }
 
   checked(check: string, status: "pass" | "warn" | "fail"): void {
@@ -122,7 +154,7 @@ export class Metrics {
   }
 
   #of(profile: string, record: (instruments: Instruments) => void): void {
-    if (this.#profiles.has(profile)) this.#record(record);
+    if (this.#slas.has(profile)) this.#record(record);
   }
 
   #record(record: (instruments: Instruments) => void): void {

@@ -5,6 +5,7 @@
  * After damage the merge goes on at the first block that is the header of a later entry; the files in between are reported as not
  * judged. What this file finds is a detail where the digest of the stored bytes, or the index's own, was already wrong.
  */
+import { Buffer } from "node:buffer";
 import { hash } from "node:crypto";
 import type { Finding } from "../errors.ts";
 import { startSha256 } from "../bundle/hash.ts";
@@ -14,7 +15,7 @@ import { blockSize, paddingOf, type TarEntry } from "../bundle/tar_header.ts";
 import { digestDiffers, Findings } from "./findings.ts";
 import type { IndexReader } from "./index_reader.ts";
 import type { TarCursor } from "./tar_cursor.ts";
-import { explainHeader, matchHeader, plainPath, readHeader } from "./tar_entry.ts";
+import { explainHeader, matchHeader, ownPath, readHeader } from "./tar_entry.ts";
 
 /** How far ahead in the index a header that was found after damage is looked for. */
 const searchDepth = 100_000;
@@ -85,10 +86,7 @@ class Merge {
     const header = await readHeader(this.cursor);
     if (header === undefined) return false;
     const entry = matchHeader(header, next.path, this.mtime);
-    if (entry === undefined) {
-      this.#explain(header, next.path);
-      return false;
-    }
+    if (entry === undefined) return this.#explain(header, next.path);
     const digest = await this.#content(entry);
     if (digest === undefined) return false;
     this.#checkPadding(entry);
@@ -100,13 +98,14 @@ class Merge {
     return true;
   }
 
-  #explain(header: Parameters<typeof explainHeader>[0], expected: string | undefined): void {
+  /** True where the place is not lost: `expected` is missing, and the header is that of some entry after it. */
+  #explain(header: Buffer, expected: string): boolean {
     const difference = explainHeader(header, expected);
-    const path = difference.path ?? expected ?? this.archive;
-    this.#add({ ...difference, path });
-    // The block may be the start of a later entry: search from it.
-    if (header.length === blockSize) this.cursor.back(blockSize);
-    if (difference.reason === "entry_missing") this.index.take();
+    this.#add({ ...difference, path: difference.path ?? expected });
+    const again = this.cursor.back(header.length);
+    if (difference.reason !== "entry_missing") return false;
+    this.index.take();
+    return again && ownPath(header, this.mtime) !== undefined;
   }
 
   /** sha256 of the entry's content; undefined where the archive ends or a piece is missing. */
@@ -139,7 +138,8 @@ class Merge {
       this.cursor.gap = false;
       const block = await this.cursor.block();
       if (block === undefined && !this.cursor.gap) break;
-      const path = block && plainPath(block, this.mtime);
+      const path = block &&
+        ownPath(Buffer.from(block.buffer, block.byteOffset, blockSize), this.mtime);
       if (path === undefined || !await this.index.has(path, searchDepth)) continue;
       this.cursor.back(blockSize);
       await this.#notJudged(path);

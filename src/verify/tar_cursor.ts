@@ -28,9 +28,11 @@ export class TarCursor {
     return view;
   }
 
-  /** Gives back the last `count` bytes of the current piece. */
-  back(count: number): void {
+  /** Gives back the last `count` bytes; false where they were not all in the current piece. */
+  back(count: number): boolean {
+    if (count > this.#at) return false;
     this.#at -= count;
+    return true;
   }
 
   /**

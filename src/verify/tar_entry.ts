@@ -37,9 +37,8 @@ export function matchHeader(header: Buffer, path: string, mtime: number): TarEnt
   return header.equals(encodeHeader(entry)) ? entry : undefined;
 }
 
-/** Whether a block is the plain header of some entry of ours; tells where to go on after damage. */
-export function plainPath(block: Uint8Array, mtime: number): string | undefined {
-  const header = Buffer.from(block.buffer, block.byteOffset, block.length);
+/** The path of a header, if it is exactly the header of some entry of ours; tells where to go on after damage. */
+export function ownPath(header: Buffer, mtime: number): string | undefined {
   if (header.toString("latin1", 257, 265) !== "ustar\u000000") return undefined;
   const path = pathOf(header);
   return matchHeader(header, path, mtime) === undefined ? undefined : path;
@@ -61,7 +60,7 @@ export function explainHeader(header: Buffer, expected: string | undefined): Dif
   if (main.toString("latin1", 257, 262) !== "ustar") {
     return { code: "unexpected", reason: "header_differs", found: "bytes that are no tar header" };
   }
-  const path = paxPath(header) ?? pathOf(main);
+  const path = pathOf(header);
   const type = String.fromCharCode(main[156]!);
   if (type !== "0") return { code: "unsafe", reason: "entry_type", path, found: `type ${type}` };
   const fault = pathFault(path);
@@ -94,7 +93,10 @@ function explainPath(path: string, expected: string | undefined): Difference {
   };
 }
 
-function pathOf(main: Buffer): string {
+function pathOf(header: Buffer): string {
+  const main = header.subarray(-blockSize);
+  const pax = paxPath(header);
+  if (pax !== undefined) return pax;
   const name = field(main, 0, 100);
   const prefix = field(main, 345, 155);
   return prefix === "" ? name : `${prefix}/${name}`;

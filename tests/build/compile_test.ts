@@ -25,17 +25,18 @@ function runLines(lines: string, env: Record<string, string>) {
   });
 }
 
-function compileWith(place: Place, denort: string): { path: string; real: boolean } {
+// deno-lint-ignore no-explicit-any -- what the call gives back
+function compileWith(place: Place, denort: string, call = "await compile(script, directory)"): any {
   const inherited = ["HOME", "DENO_DIR", "NPM_CONFIG_REGISTRY"].flatMap((name) => {
     const value = Deno.env.get(name);
     return value === undefined ? [] : [[name, value]];
   });
   const lines = `
     const { buildScript } = await import(${JSON.stringify(scriptModule)});
-    const { compile } = await import(${JSON.stringify(compileModule)});
+    const { compile, compileFor } = await import(${JSON.stringify(compileModule)});
     const directory = ${JSON.stringify(`${place.root}/dist`)};
     const script = await buildScript(${JSON.stringify(place.root)}, directory);
-    console.log(JSON.stringify(await compile(script, directory)));`;
+    console.log(JSON.stringify(${call}));`;
   const env = { ...Object.fromEntries(inherited), DENORT_BIN: denort, OTEL_DENO: "true" };
   const run = runLines(lines, { ...env, OTEL_EXPORTER_OTLP_ENDPOINT: "http://127.0.0.1:9" });
   assert.equal(run.status, 0, run.stderr.toString());
@@ -74,7 +75,7 @@ Deno.test("a compiled file carries the script and exactly the list's permissions
     deterministic_prefix: null,
     propagators: [],
   });
-  assert.deepEqual(unstable_config.features, ["worker-options"]);
+  assert.deepEqual(unstable_config.features, ["net", "worker-options"]);
   assert.deepEqual([rest.code_cache_key, rest.entrypoint_key], [null, "stella.js"]);
 });
 
@@ -114,4 +115,16 @@ Deno.test("without denort and without a network the remedies are named, at once"
   mkdirSync(zip.slice(0, zip.lastIndexOf("/")), { recursive: true });
   copyFileSync("/bin/true", zip);
   assert.equal(runLines(lines, env).stdout.toString(), "");
+});
+
+Deno.test("a file for another platform goes to that platform's folder", async () => {
+  await using place = await fixturePlace();
+  copyFileSync("/bin/true", `${place.root}/denort`);
+  const other = ["aarch64-unknown-linux-gnu", "x86_64-unknown-linux-gnu"].find((one) =>
+    one !== Deno.build.target
+  );
+  const call = `await compileFor(script, directory, ${JSON.stringify(other)})`;
+  const path = compileWith(place, `${place.root}/denort`, call);
+  assert.equal(path, `${place.root}/dist/${other}/stella`);
+  assert.ok(readFileSync(path).includes(readFileSync(`${place.root}/dist/stella.js`)));
 });

@@ -8,7 +8,12 @@ import {
   passedNames,
   setVariables,
 } from "../../src/build/launcher_config.ts";
-import { grants, hostileNames, permissionFlags } from "../../src/config/permissions.ts";
+import {
+  grants,
+  hostileNames,
+  permissionFlags,
+  unstableFlags,
+} from "../../src/config/permissions.ts";
 
 const config = JSON.parse(readFileSync(new URL("../../deno.json", import.meta.url), "utf8")) as {
   tasks: Record<string, string>;
@@ -52,7 +57,7 @@ for (
       assert.ok(!flags.includes(flag), flag);
     }
     for (
-      const flag of ["--no-config", "--no-lock", "--unstable-worker-options", "--no-code-cache"]
+      const flag of ["--no-config", "--no-lock", ...unstableFlags, "--no-code-cache"]
     ) {
       assert.ok(flags.includes(flag), flag);
     }

@@ -186,6 +186,6 @@ Deno.test("strict JSON: a text with one byte changed is refused or means what JS
       }
       assert.deepEqual(plain(read), JSON.parse(new TextDecoder().decode(bytes)));
     }),
-    { numRuns: 500 },
+    500,
   );
 });

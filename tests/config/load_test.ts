@@ -109,7 +109,7 @@ profiles:
     kind: files
   kit: { kind: files, sources: [{ files: /x }] }
   a:
-    kind: risk
+    kind: tree
     sources:
       - files: srv
         prefix: ../x
@@ -135,7 +135,7 @@ profiles:
     "7 tenants: must not repeat a name",
     "9 profiles.__proto__: cannot be a name",
     "11 profiles.kit: is built in: use another name",
-    "13 profiles.a.kind: must be files",
+    "13 profiles.a.kind: must be files or risk",
     "15 profiles.a.sources[0].files: must be an absolute path",
     "16 profiles.a.sources[0].prefix: cannot be used: it has the part ..",
     "18 profiles.a.sources[1].include: is not a known key",

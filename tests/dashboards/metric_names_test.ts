@@ -16,6 +16,7 @@ async function scrape(): Promise<string> {
   });
   metrics.checked("storage:write", "pass");
   metrics.storage({ free: 1, size: 2 });
+  metrics.bundleMade({ profile: "advisories", bytes: 1, artifacts: { osv: 1 } });
   return (await metrics.scrape()).body;
 }
 

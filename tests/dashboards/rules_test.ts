@@ -2,6 +2,8 @@ import { deepEqual, match, ok } from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
 import { parse } from "yaml";
 import { exportCenterDashboard } from "../../src/build/dashboard.ts";
+import { realTime, sixtyfold } from "../../src/build/rule_text.ts";
+import { exportCenterRules, ruleGroups } from "../../src/build/rules.ts";
 import { testWith } from "../needs.ts";
 import { integerBuckets } from "./dashboard_lint.ts";
 import { labelsOf } from "./metric_names.ts";
@@ -32,15 +34,24 @@ function labelsOfSeries(series: string): string[] | undefined {
   return recorded.has(series) ? (series.split(":")[0] ?? "").split("_") : labelsOf(series);
 }
 
-Deno.test("the alerts are the four that were asked for (the third has two rules), and two about the scrape", () => {
+Deno.test("the alerts are the four that were asked for (the third has two rules), then more about exports, then the service", () => {
   deepEqual(alerts.map((rule) => rule.alert), [
     "ExportJobDurationP99AboveSLA",
     "ExportAttestationVerificationFailures",
     "ExportRegistryPushLatencySpike",
     "ExportRegistryPushErrorRateHigh",
     "ExportQueueGrowingWithoutCompletion",
+    "ExportJobStuck",
+    "ExportErrorBudgetBurnFast",
+    "ExportErrorBudgetBurnSlow",
+    "ExportManifestPublishFailures",
     "ExportCenterDown",
     "ExportCenterAbsent",
+    "ExportMetricsMissing",
+    "ExportCenterNotReady",
+    "ExportStorageFillingUp",
+    "ExportCenterRestarting",
+    "ExportCenterWatchdog",
   ]);
 });
 
@@ -56,6 +67,33 @@ for (const { alert, labels, annotations } of alerts) {
     );
   });
 }
+
+Deno.test("the committed rules are what src/build/rules.ts makes of them", () => {
+  ok(
+    read("export-center.rules.yml") === exportCenterRules(),
+    "dashboards/export-center.rules.yml is stale: " +
+      "run deno run --allow-write=dashboards src/build/rules.ts",
+  );
+});
+
+Deno.test("rendered sixty times as fast, every duration is a sixtieth, and nothing else changes", () => {
+  const [real, fast] = [realTime, sixtyfold].map((clock) =>
+    ruleGroups(clock).flatMap((group) => group.rules)
+  );
+  const scaled = (text: string) =>
+    text.replace(
+      /(?<=[[ ])(\d+)([mhd])(?=[\]) ]|$)/gm,
+      (_, count, unit) => `${count * seconds[unit]! / 60}s`,
+    )
+      .replace("> 10\n", "> 0.16666666666666666\n").replaceAll("+ 7200)", "+ 120)").replace(
+        "28800",
+        "480",
+      );
+  const seconds: Record<string, number> = { m: 60, h: 3600, d: 86_400 };
+  deepEqual(fast?.map((rule) => rule.expr), real?.map((rule) => scaled(rule.expr)));
+  const waits = (rules: typeof real) => rules?.map((rule) => "for" in rule ? rule.for ?? "" : "");
+  deepEqual(waits(fast), waits(real)?.map((text) => text.replace(/^(\d+)m$/, "$1s")));
+});
 
 Deno.test("every series that a rule names exists, with every label that the rule relies on", () => {
   for (const { alert, record, expr } of all) {
@@ -79,6 +117,8 @@ Deno.test("every alert has a case in which it fires and one in which it does not
   for (const { alert } of alerts) {
     const own = cases.filter((one) => one.alertname === alert);
     ok(own.some((one) => one.exp_alerts.length > 0), `${alert} is never expected`);
+    // The watchdog has no case in which it is silent: that is what it is for.
+    if (alert === "ExportCenterWatchdog") continue;
     ok(own.some((one) => one.exp_alerts.length === 0), `${alert} is never excluded`);
   }
 });

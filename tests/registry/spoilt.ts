@@ -19,7 +19,7 @@ export const quick = { connect: 500, stall: 500 };
 /** Pushes a bundle of `bytes` bytes into a registry that `prepare` has spoilt, and lets `check` look at what came of it. */
 export async function pushInto(
   prepare: (registry: FakeRegistry) => void,
-  check: (outcome: Outcome) => void,
+  check: (outcome: Outcome) => void | Promise<void>,
   { bytes = 3072, impatient = false } = {},
 ): Promise<void> {
   const registry = await new FakeRegistry().start();
@@ -36,7 +36,7 @@ export async function pushInto(
         assert(error instanceof StellaError, `not a StellaError: ${error}`);
         outcome.error = error;
       }
-      check(outcome);
+      await check(outcome);
     }, bytes);
   } finally {
     client.close();

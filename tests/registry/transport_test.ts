@@ -7,6 +7,7 @@ import type { RegistryClient } from "../../src/registry/client.ts";
 import { pushResult, RegistryError } from "../../src/registry/failure.ts";
 import { openRegistry } from "../../src/registry/open.ts";
 import { parseEndpoint } from "../../src/registry/reference.ts";
+import { Transport } from "../../src/registry/transport.ts";
 import { clientFor, FakeTiming } from "./fake_bundle.ts";
 import { FakeRegistry } from "./fake_registry.ts";
 import { quick, silent, status } from "./spoilt.ts";
@@ -73,11 +74,26 @@ Deno.test("plain http does not leave the machine, whatever localhost resolves to
   client.close();
 });
 
-Deno.test("plain http that was allowed is allowed for its host", async () => {
-  const port = await closedPort();
-  const client = resolving(`http://registry.test:${port}`, ["127.0.0.1"], true);
-  await assert.rejects(client.ping(), { reason: "reset", message: /ECONNREFUSED/ });
+Deno.test("plain http that was allowed is allowed for its host only", async () => {
+  const registry = await new FakeRegistry().start();
+  // 0.0.0.0 reaches this machine, and does not count as loopback.
+  const client = resolving(`http://registry.test:${registry.port}`, ["0.0.0.0"], true);
+  await client.ping();
+  assert.deepEqual(registry.log, ["GET /v2/"]);
   client.close();
+  const transport = new Transport({
+    authorities: [],
+    policy: () => {},
+    plainHost: "registry.test",
+  });
+  const url = new URL(`http://0.0.0.0:${registry.port}/`);
+  await assert.rejects(transport.send({ method: "GET", url }), {
+    reason: "rejected",
+    message: /plain http would leave this machine$/,
+  });
+  assert.equal(registry.log.length, 1);
+  transport.close();
+  await registry.stop();
 });
 
 Deno.test("the policy is asked before anything else, with host and port", async () => {

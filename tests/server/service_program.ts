@@ -5,9 +5,10 @@
 import { appendFileSync } from "node:fs";
 import { createHash } from "node:crypto";
 import { join } from "node:path";
-import { answerExports, type ExportJob, type JobRunner } from "../../src/app.ts";
 import { runServe } from "../../src/cli/serve.ts";
+import { answerExports, type JobRunner } from "../../src/cli/work.ts";
 import { StellaError } from "../../src/errors.ts";
+import type { ExportJob } from "../../src/export/job.ts";
 import type { ExportReport } from "../../src/export/report.ts";
 
 /** Every start and end of an export, with its profile and id, for a test to count. */
@@ -48,9 +49,9 @@ const runner: JobRunner = async (job, on, signal) => {
   if (name === "fail") {
     throw new StellaError("unsafe", "Cannot pack \u001b[31mred", { hint: "rename it" });
   }
+  if (name === "loud") throw new StellaError("unsafe", "x".repeat(90_000));
   if (name === "crash") setTimeout(() => Promise.reject(new Error("a bug")), 0);
   if (name === "crash") await endless();
-  if (name === "stuck") await endless();
   on({ kind: "progress", stage: "store", done: 0, total: 0 });
   on({ kind: "verified", result: "success" });
   on({ kind: "published", result: "success" });

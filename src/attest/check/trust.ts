@@ -4,7 +4,7 @@
  */
 import { createPublicKey, type KeyObject } from "node:crypto";
 import { lstatSync, readdirSync, readFileSync, realpathSync, statSync } from "node:fs";
-import { basename, join, sep } from "node:path";
+import { basename, dirname, join, sep } from "node:path";
 import { ioError, StellaError } from "../../errors.ts";
 import { shown } from "../../bundle/names.ts";
 import { type Algorithm, algorithmOf, keyidOf } from "../dsse.ts";
@@ -92,7 +92,10 @@ export function keysAt(path: string): TrustedKey[] {
 export function refuseTrustFromMedia(trustPath: string, bundleDirectory: string): void {
   const bundle = realpathSync(bundleDirectory);
   const trust = realpathSync(trustPath);
-  const inside = trust === bundle || trust.startsWith(bundle.endsWith(sep) ? bundle : bundle + sep);
+  // A link in the bundle's directory came with the bundle as well, wherever it points.
+  const named = join(realpathSync(dirname(trustPath)), basename(trustPath));
+  const below = bundle.endsWith(sep) ? bundle : bundle + sep;
+  const inside = [trust, named].some((path) => path === bundle || path.startsWith(below));
   const sameMedium = lstatSync(trust).dev === lstatSync(bundle).dev && onRemovable(trust);
   if (!inside && !sameMedium) return;
   const where = inside ? "in the bundle's own directory" : "on the bundle's own medium";

@@ -1,0 +1,27 @@
+/** What lies beside a built program: its digest, and the list of what is inside. */
+import { createHash } from "node:crypto";
+import { basename, dirname } from "node:path";
+import { renderSbom } from "../assets/sbom.ts";
+import { version } from "../version.ts";
+import { setTime } from "./script.ts";
+import type { Stamp } from "./stamp.ts";
+
+/**
+ * Writes `stella.sha256`, as `sha256sum -c` reads it, and `stella.cdx.json`, byte for byte the SBOM that the program carries
+ * and that the profile kit packs.
+ * @param path of the program
+ * @param root of the sources, with deno.lock
+ */
+export async function writeBeside(path: string, root: string, stamp: Stamp): Promise<void> {
+  const name = basename(path);
+  const digest = createHash("sha256").update(await Deno.readFile(path)).digest("hex");
+  const lock = await Deno.readTextFile(`${root}/deno.lock`);
+  const built = { version, commit: stamp.commit, deno: Deno.version.deno };
+  await write(`${path}.sha256`, `${digest}  ${name}\n`, stamp);
+  await write(`${dirname(path)}/stella.cdx.json`, renderSbom(lock, built), stamp);
+}
+
+async function write(path: string, text: string, stamp: Stamp): Promise<void> {
+  await Deno.writeTextFile(path, text);
+  await setTime(path, stamp);
+}

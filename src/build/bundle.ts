@@ -1,0 +1,59 @@
+/**
+ * Sources to one text, by Deno's own bundler in two passes: the first cuts the program at its dynamic imports, the second turns
+ * each piece into a function's body, so that lazy.ts can keep it as text until it is asked for.
+ */
+import { basename } from "node:path";
+import { StellaError } from "../errors.ts";
+import { chunkName, joinChunks, renamed } from "./lazy.ts";
+import { run } from "./run.ts";
+
+/**
+ * The whole program as one module.
+ * @param entry relative to `root`; it may import pieces of the program only dynamically
+ * @param directory for what lies between the passes; gone at the end
+ * @throws StellaError internal, with Deno's words, where the bundler fails; it takes esbuild from the npm registry once
+ */
+export async function bundle(root: string, entry: string, directory: string): Promise<string> {
+  const between = await Deno.makeTempDir({ dir: directory, prefix: ".bundle-" });
+  try {
+    const [split, whole, bodies] = [`${between}/split`, `${between}/whole`, `${between}/bodies`];
+    await bundler(root, entry, ["--frozen", "--code-splitting", "--outdir", split, entry]);
+    const door = basename(entry).replace(/\.ts$/, ".js");
+    const files = filesOf(split).filter((name) => name !== door);
+    await Deno.mkdir(whole);
+    for (const name of [door, ...files]) {
+      const text = await Deno.readTextFile(`${split}/${name}`);
+      await Deno.writeTextFile(`${whole}/${name}`, renamed(text, files));
+    }
+    if (files.length > 0) await bundler(whole, entry, [...bodyOptions, bodies, ...files]);
+    const chunks = await Promise.all(
+      files.map(async (name) =>
+        [chunkName(name), await Deno.readTextFile(`${bodies}/${name}`)] as const
+      ),
+    );
+    return joinChunks(await Deno.readTextFile(`${whole}/${door}`), chunks);
+  } finally {
+    await Deno.remove(between, { recursive: true });
+  }
+}
+
+const bodyOptions = [
+  "--no-config",
+  "--no-lock",
+  "--format=cjs",
+  "--external=chunk:*",
+  "--outdir",
+];
+
+async function bundler(cwd: string, entry: string, options: string[]): Promise<void> {
+  const args = ["bundle", "--quiet", "--platform", "deno", "--minify", ...options];
+  const { code, stderr } = await run(Deno.execPath(), args, { cwd });
+  if (code === 0) return;
+  throw new StellaError("internal", `Cannot bundle ${entry}: ${stderr.trim()}`, {
+    hint: "deno check main.ts says more about faults in the sources",
+  });
+}
+
+function filesOf(directory: string): string[] {
+  return [...Deno.readDirSync(directory)].map(({ name }) => name).sort();
+}

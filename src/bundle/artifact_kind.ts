@@ -1,0 +1,54 @@
+/**
+ * What a payload file is, as the people who use it call it: told from its name and its first bytes, because whole files are not
+ * read twice. A guess for counting and listing, never for trust.
+ * Sources: OSV schema 1.7, CISA KEV catalog, EPSS CSV, CSAF 2.0, OpenVEX 0.2, CycloneDX 1.6, SPDX 2.3 and 3.0.
+ */
+
+export const artifactKinds = [
+  "osv",
+  "kev",
+  "epss",
+  "csaf",
+  "vex",
+  "cyclonedx",
+  "spdx",
+  "other",
+] as const;
+export type ArtifactKind = typeof artifactKinds[number];
+
+/** Bytes of a file that are looked at. */
+export const headLength = 4096;
+
+/** The first that fits counts: a VEX profile of CSAF is VEX, and both forms of VEX say so early. */
+const signs: readonly [ArtifactKind, RegExp][] = [
+  ["vex", /openvex\.dev\/ns|"category"\s*:\s*"csaf_vex"/],
+  ["csaf", /"csaf_version"|"category"\s*:\s*"csaf_/],
+  ["cyclonedx", /"bomFormat"\s*:\s*"CycloneDX"|cyclonedx\.org\/schema/],
+  ["spdx", /"spdxVersion"|"SPDXID"|spdx\.org\/rdf|^SPDXVersion:/m],
+  ["kev", /"catalogVersion"|"cveID"|Known Exploited Vulnerabilities/],
+  ["epss", /^#?\s*model_version:|^cve,epss,percentile/m],
+  [
+    "osv",
+    /"schema_version"\s*:\s*"1\.|^\s*\{\s*"(?:id|modified)"\s*:\s*"[^"]+",[^]*"(?:id|modified|aliases|affected)"\s*:/,
+  ],
+];
+
+const textName = /\.(json|ndjson|jsonl|csv|xml|spdx|rdf)$/i;
+
+/** `path` as in the bundle; `head` its first bytes, up to `headLength` of them. */
+export function artifactKind(path: string, head: Uint8Array): ArtifactKind {
+  if (!textName.test(path)) return "other";
+  // Every byte as a character: the signs are ASCII, and a cut in the middle of a character does no harm.
+  const text = new TextDecoder("latin1").decode(head.subarray(0, headLength));
+  return signs.find(([, sign]) => sign.test(text))?.[0] ?? "other";
+}
+
+/** Counts files by kind; kinds that did not come are absent. */
+export class ArtifactCount {
+  readonly counts: Partial<Record<ArtifactKind, number>> = {};
+
+  add(path: string, head: Uint8Array): void {
+    const kind = artifactKind(path, head);
+    this.counts[kind] = (this.counts[kind] ?? 0) + 1;
+  }
+}

@@ -1,0 +1,78 @@
+/**
+ * Work on chunks: compress, decompress, digest. Small bundles do it in place; large ones on two workers, to which the buffers are
+ * transferred, so that two cores hash and compress at once and nothing is copied. Both are the same `ChunkPool` to the callers.
+ */
+import { sha256, startSha256 } from "./hash.ts";
+import { compressChunk, decompressChunk } from "./zstd_chunk.ts";
+
+/** A stored chunk and its digest. */
+export interface StoredChunk {
+  stored: Uint8Array;
+  sha256: string;
+}
+
+/** What came out of a stored chunk: its bytes, or why there are none. `sha256` is what was found. */
+export interface OpenedChunk {
+  bytes?: Uint8Array;
+  sha256: string;
+  /** Where the digest was right and the frame was not. */
+  fault?: string;
+}
+
+/** The digest of a file that passes by in pieces; `update` gives the piece back. */
+export interface PassingDigest {
+  update(piece: Uint8Array): Promise<Uint8Array>;
+  finish(): Promise<string>;
+}
+
+/** Whoever gives a buffer to the pool does not use it again until it comes back. */
+export interface ChunkPool {
+  /** Chunks that are worth having under way at once. */
+  readonly depth: number;
+  compress(chunk: Uint8Array): Promise<StoredChunk>;
+  /** The digest of a chunk that is stored as it is. */
+  digest(chunk: Uint8Array): Promise<StoredChunk>;
+  open(stored: Uint8Array, expected: { sha256: string; size: number }): Promise<OpenedChunk>;
+  digestFile(): PassingDigest;
+  close(): void;
+}
+
+/** The functions behind both pools; also what a worker does. */
+export const chunkWork = {
+  compress(chunk: Uint8Array): StoredChunk {
+    const stored = compressChunk(chunk);
+    return { stored, sha256: sha256(stored) };
+  },
+  digest(chunk: Uint8Array): StoredChunk {
+    return { stored: chunk, sha256: sha256(chunk) };
+  },
+  /** Nothing is decoded whose digest is not right. */
+  open(stored: Uint8Array, expected: { sha256: string; size: number }): OpenedChunk {
+    const found = sha256(stored);
+    if (found !== expected.sha256) return { sha256: found };
+    try {
+      return { bytes: decompressChunk(stored, expected.size), sha256: found };
+    } catch (error) {
+      return { sha256: found, fault: (error as Error).message };
+    }
+  },
+};
+
+/** Does everything at once, in place. */
+export const localPool: ChunkPool = {
+  depth: 0,
+  compress: (chunk) => Promise.resolve(chunkWork.compress(chunk)),
+  digest: (chunk) => Promise.resolve(chunkWork.digest(chunk)),
+  open: (stored, expected) => Promise.resolve(chunkWork.open(stored, expected)),
+  digestFile: () => {
+    const hash = startSha256();
+    return {
+      update: (piece) => {
+        hash.update(piece);
+        return Promise.resolve(piece);
+      },
+      finish: () => Promise.resolve(hash.digest("hex")),
+    };
+  },
+  close: () => {},
+};

@@ -1,0 +1,141 @@
+/** The pool on workers: who does what, and the messages that go over the border. */
+import {
+  type ChunkPool,
+  chunkWork,
+  type OpenedChunk,
+  type PassingDigest,
+  type StoredChunk,
+} from "./chunk_pool.ts";
+import { startSha256 } from "./hash.ts";
+
+/** `file` counts the digests of passing files. */
+type Asked =
+  | { op: "compress"; bytes: Uint8Array }
+  | { op: "digest"; bytes: Uint8Array }
+  | { op: "open"; bytes: Uint8Array; expected: { sha256: string; size: number } }
+  | { op: "update"; file: number; bytes: Uint8Array }
+  | { op: "finish"; file: number };
+
+type Message = Asked & { id: number };
+
+interface Reply {
+  id: number;
+  result?: unknown;
+  error?: string;
+}
+
+/** The part of a Worker that the pool needs; whoever starts the program knows how to make one. */
+export interface ChunkWorker {
+  postMessage(message: unknown, transfer: Transferable[]): void;
+  onmessage: ((event: MessageEvent) => void) | null;
+  onerror: ((event: ErrorEvent) => void) | null;
+  terminate(): void;
+}
+
+const workers = 2;
+
+/** Starts the workers; they load while the first chunk is read. */
+export function workerPool(start: () => ChunkWorker): ChunkPool {
+  const lanes = Array.from({ length: workers }, () => new Lane(start()));
+  let turn = 0;
+  const next = () => lanes[turn++ % lanes.length]!;
+  let files = 0;
+  return {
+    depth: 2 * workers,
+    compress: (bytes) => next().ask<StoredChunk>({ op: "compress", bytes }, [bytes]),
+    digest: (bytes) => next().ask<StoredChunk>({ op: "digest", bytes }, [bytes]),
+    open: (bytes, expected) => next().ask<OpenedChunk>({ op: "open", bytes, expected }, [bytes]),
+    digestFile: (): PassingDigest => {
+      const file = files++;
+      const lane = lanes[file % lanes.length]!;
+      return {
+        update: (bytes) => lane.ask<Uint8Array>({ op: "update", file, bytes }, [bytes]),
+        finish: () => lane.ask<string>({ op: "finish", file }, []),
+      };
+    },
+    close: () => lanes.forEach((lane) => lane.close()),
+  };
+}
+
+/** One worker and the questions that it has not answered. It answers in order, and takes them before it is loaded. */
+class Lane {
+  readonly #open = new Map<number, PromiseWithResolvers<never>>();
+  #waiting: (() => void)[] | undefined = [];
+  #id = 0;
+
+  constructor(readonly worker: ChunkWorker) {
+    worker.onmessage = ({ data }) => data === "ready" ? this.#ready() : this.#answered(data);
+    worker.onerror = (event) => {
+      event.preventDefault();
+      this.#failed(`a worker ended: ${event.message}`);
+    };
+  }
+
+  ask<T>(question: Asked, views: Uint8Array[]): Promise<T> {
+    const id = this.#id++;
+    const answer = Promise.withResolvers<never>();
+    this.#open.set(id, answer);
+    const transfer = views.map((view) => view.buffer as ArrayBuffer);
+    const send = () => this.worker.postMessage({ ...question, id }, transfer);
+    if (this.#waiting === undefined) send();
+    else this.#waiting.push(send);
+    return answer.promise as Promise<T>;
+  }
+
+  close(): void {
+    this.worker.terminate();
+  }
+
+  /** A worker loses what it is told before its module listens. */
+  #ready(): void {
+    this.#waiting?.forEach((send) => send());
+    this.#waiting = undefined;
+  }
+
+  #answered({ id, result, error }: Reply): void {
+    const answer = this.#open.get(id);
+    this.#open.delete(id);
+    if (error === undefined) answer?.resolve(result as never);
+    else answer?.reject(new Error(error));
+  }
+
+  #failed(reason: string): void {
+    for (const answer of this.#open.values()) answer.reject(new Error(reason));
+    this.#open.clear();
+  }
+}
+
+/** The inside of a worker: answers until it is terminated. */
+export function answerChunks(): void {
+  const port = globalThis as unknown as {
+    onmessage: (event: MessageEvent<Message>) => void;
+    postMessage(message: unknown, transfer?: Transferable[]): void;
+  };
+  const files = new Map<number, ReturnType<typeof startSha256>>();
+  port.onmessage = ({ data }) => {
+    try {
+      const result = answer(data, files);
+      port.postMessage({ id: data.id, result }, buffersOf(result));
+    } catch (error) {
+      port.postMessage({ id: data.id, error: String(error) });
+    }
+  };
+  port.postMessage("ready");
+}
+
+function answer(asked: Message, files: Map<number, ReturnType<typeof startSha256>>): unknown {
+  if (asked.op === "compress") return chunkWork.compress(asked.bytes);
+  if (asked.op === "digest") return chunkWork.digest(asked.bytes);
+  if (asked.op === "open") return chunkWork.open(asked.bytes, asked.expected);
+  const hash = files.get(asked.file) ?? startSha256();
+  files.set(asked.file, hash);
+  if (asked.op === "finish") return hash.digest("hex");
+  hash.update(asked.bytes);
+  return asked.bytes;
+}
+
+/** The buffers in a result, to be handed back rather than copied. */
+function buffersOf(result: unknown): Transferable[] {
+  const views = result instanceof Uint8Array ? [result] : Object.values(result as object);
+  return views.flatMap((view) => view instanceof Uint8Array ? [view.buffer as ArrayBuffer] : []);
+}

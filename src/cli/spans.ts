@@ -1,0 +1,62 @@
+/** `stella spans`: a sink for the spans of a site that has no collector, until it is asked to stop. */
+import { mkdirSync } from "node:fs";
+import { dirname } from "node:path";
+import { StellaError } from "../errors.ts";
+import { shown } from "../bundle/names.ts";
+import { refuseHostileEnvironment } from "../config/hostile_environment.ts";
+import { parseListen } from "../config/listen.ts";
+import { SpansFile } from "../telemetry/sink/spans_file.ts";
+import { openSink } from "../telemetry/sink/span_sink.ts";
+import type { Host } from "./host.ts";
+import type { CommonOptions, Result } from "./program.ts";
+import { counted } from "./render.ts";
+
+export interface SpansOptions extends CommonOptions {
+  listen: string;
+  out: string;
+  /** In MiB. */
+  maxSize: string;
+  keep: string;
+}
+
+const mebibyte = 1024 * 1024;
+
+/** @throws StellaError usage, media */
+export async function spansCommand(options: SpansOptions, host: Host): Promise<Result> {
+  refuseHostileEnvironment(host.environment);
+  const listen = parseListen(options.listen);
+  mkdirSync(dirname(options.out), { recursive: true });
+  const limits = {
+    size: countOf("--max-size", options.maxSize) * mebibyte,
+    keep: countOf("--keep", options.keep),
+  };
+  const file = new SpansFile({ path: options.out, ...limits });
+  let spans = 0;
+  try {
+    const keep = (line: string) => file.add(line);
+    const sink = await openSink({ ...listen, keep, onSpans: (count) => spans += count });
+    if (!options.quiet) host.stderr(`listens on ${sink.url}/v1/traces\n`);
+    await aborted(host.stop);
+    await sink.close();
+    const text = `kept ${counted(spans, "span")} in ${shown(options.out)}\n`;
+    return {
+      code: 0,
+      json: { ok: true, code: 0, url: sink.url, spans, files: [options.out] },
+      text,
+    };
+  } finally {
+    file.close();
+  }
+}
+
+function countOf(option: string, text: string): number {
+  if (/^[1-9]\d{0,5}$/.test(text)) return Number(text);
+  throw new StellaError("usage", `Cannot use ${option} ${shown(text)}: it is no number above 0`, {
+    hint: "--max-size counts in MiB, --keep counts files",
+  });
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return Promise.resolve();
+  return new Promise((resolve) => signal.addEventListener("abort", () => resolve()));
+}

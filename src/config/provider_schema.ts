@@ -1,0 +1,59 @@
+/** A provider of risk data as stella.yaml names it. */
+import * as z from "zod";
+import { isLoopback } from "./listen.ts";
+import type { ProviderConfig } from "./profile.ts";
+import { absolutePath } from "./registry_schema.ts";
+
+/** Given as a day or a time; kept as a time of whole seconds, as a manifest writes it. */
+const asOf = z.string().transform((value, context): string => {
+  const isDate = /^\d{4}-\d\d-\d\d(T\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d))?$/.test(value);
+  const time = Date.parse(value);
+  const seconds = isDate && Number.isFinite(time) ? new Date(time).toISOString() : undefined;
+  if (seconds !== undefined) return `${seconds.slice(0, 19)}Z`;
+  context.addIssue({ code: "custom", message: "must be a date YYYY-MM-DD or a time of RFC 3339" });
+  return z.NEVER;
+});
+
+/** One item of `providers`. */
+export const providerSchema = z.strictObject({
+  kind: z.enum(["kev", "osv", "epss", "csaf"], "must be kev, osv, epss or csaf"),
+  path: absolutePath.exactOptional(),
+  url: z.string().exactOptional(),
+  sha256: z.string().regex(/^[0-9a-f]{64}$/, "must be 64 lowercase hex digits").exactOptional(),
+  ca: absolutePath.exactOptional(),
+  licence: z.string().min(1).max(200).exactOptional(),
+  asOf: asOf.exactOptional(),
+  onInvalid: z.enum(["fail", "skip"], "must be fail or skip").default("fail"),
+}).superRefine((value, context) => {
+  for (const [path, message] of faultsOf(value)) {
+    context.addIssue({ code: "custom", path: path === "" ? [] : [path], message });
+  }
+});
+
+function faultsOf(value: Omit<ProviderConfig, "asOf">): [string, string][] {
+  const { path, url, sha256, ca } = value;
+  if ((path === undefined) === (url === undefined)) return [["", "must have either path or url"]];
+  if (url === undefined) {
+    return [
+      ...(sha256 === undefined ? [] : [["sha256", "goes with url"] as [string, string]]),
+      ...(ca === undefined ? [] : [["ca", "goes with url"] as [string, string]]),
+    ];
+  }
+  const fault = urlFault(url);
+  return [
+    ...(fault === undefined ? [] : [["url", fault] as [string, string]]),
+    ...(sha256 === undefined
+      ? [["url", "must be pinned: give sha256 of its content"] as [string, string]]
+      : []),
+  ];
+}
+
+function urlFault(text: string): string | undefined {
+  const url = URL.parse(text);
+  if (url === null || !/^https?:$/.test(url.protocol)) return "must be https://HOST[:PORT]/PATH";
+  if (url.username !== "" || url.password !== "") return "must not hold credentials";
+  if (/\/$/.test(url.pathname)) return "must name a file";
+  const host = url.hostname.replace(/^\[|\]$/g, "");
+  const near = host === "localhost" || isLoopback(host);
+  return url.protocol === "https:" || near ? undefined : "must be https";
+}

@@ -1,0 +1,126 @@
+/**
+ * The timeline: what happened to every export, step by step, kept for as long as the configuration says. An event belongs to one
+ * tenant, and everything that reads takes the tenant, so that a foreign event is exactly as absent as one that never was.
+ * Ids are UUIDv7 and grow with every event, also of one millisecond and after a clock that was set back: their order is the
+ * order of what happened, and a cursor stays good when older events are gone.
+ */
+import type { Database, Row, Value } from "./sql.ts";
+import { uuidV7 } from "./uuid.ts";
+
+export interface TimelineEvent {
+  id: string;
+  /** Milliseconds since 1970. */
+  time: number;
+  exportId: string;
+  tenant: string;
+  profile: string;
+  /** What happened, such as `queued`, `read`, `pushed`, `succeeded`. */
+  stage: string;
+  /** Details, plain data. */
+  attributes: Record<string, unknown>;
+}
+
+export type EventOf = Pick<TimelineEvent, "exportId" | "tenant" | "profile">;
+
+export interface TimelineFilter {
+  tenant: string;
+  exportId?: string;
+  /** Only events after this one, which need not be there any more. */
+  after?: string;
+  limit: number;
+}
+
+export interface TimelineOptions {
+  /** Milliseconds since 1970. */
+  now: () => number;
+  /** Fills the bytes. */
+  random: (bytes: Uint8Array) => Uint8Array;
+  /** Milliseconds for which events are kept. */
+  keep: number;
+}
+
+/** Events between two looks for those that are too old. */
+const pruneEvery = 500;
+/** Ids of one millisecond: twelve bits of the UUID count them. */
+const mostPerTime = 4096;
+
+export class Timeline {
+  #last: { time: number; count: number };
+  #added = 0;
+
+  constructor(readonly db: Database, readonly options: TimelineOptions) {
+    const newest = db.one("SELECT max(id) AS id FROM events")?.["id"];
+    this.#last = { time: typeof newest === "string" ? timeOf(newest) : 0, count: mostPerTime };
+    this.prune();
+  }
+
+  /** @throws StellaError media */
+  add(of: EventOf, stage: string, attributes: Record<string, unknown> = {}): TimelineEvent {
+    const { exportId, tenant, profile } = of;
+    const event = {
+      id: this.#newId(),
+      time: this.options.now(),
+      exportId,
+      tenant,
+      profile,
+      stage,
+      attributes,
+    };
+    const values = [...Object.values({ ...event, attributes: JSON.stringify(attributes) })];
+    this.db.write(
+      "Cannot write the timeline",
+      () => this.db.run("INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?)", values as Value[]),
+    );
+    if (++this.#added % pruneEvery === 0) this.prune();
+    return event;
+  }
+
+  /** Undefined where there is none, or it is another tenant's. */
+  get(id: string, tenant: string): TimelineEvent | undefined {
+    const row = this.db.one("SELECT * FROM events WHERE id = ? AND tenant = ?", [id, tenant]);
+    return row === undefined ? undefined : eventOf(row);
+  }
+
+  /** Oldest first. */
+  list({ tenant, exportId, after = "", limit }: TimelineFilter): TimelineEvent[] {
+    const [term, more] = exportId === undefined ? ["", []] : [" AND export_id = ?", [exportId]];
+    const sql = `SELECT * FROM events WHERE tenant = ?${term} AND id > ? ORDER BY id LIMIT ?`;
+    return this.db.all(sql, [tenant, ...more, after, limit]).map(eventOf);
+  }
+
+  /** Removes what is too old. @throws StellaError media */
+  prune(): void {
+    const before = this.options.now() - this.options.keep;
+    // Compared as an id, which is the primary key.
+    const oldest = uuidV7(Math.max(0, before), new Uint8Array(10));
+    this.db.write("Cannot prune the timeline", () => {
+      this.db.run("DELETE FROM events WHERE id < ?", [oldest]);
+    });
+  }
+
+  #newId(): string {
+    const now = Math.max(this.options.now(), this.#last.time);
+    const isNew = now > this.#last.time;
+    const count = isNew ? 0 : this.#last.count + 1;
+    this.#last = count < mostPerTime ? { time: now, count } : { time: now + 1, count: 0 };
+    const random = this.options.random(new Uint8Array(10));
+    new DataView(random.buffer).setUint16(0, this.#last.count);
+    return uuidV7(this.#last.time, random);
+  }
+}
+
+function timeOf(id: string): number {
+  return parseInt(id.replaceAll("-", "").slice(0, 12), 16);
+}
+
+function eventOf(row: Row): TimelineEvent {
+  return {
+    id: String(row["id"]),
+    time: Number(row["time"]),
+    exportId: String(row["export_id"]),
+    tenant: String(row["tenant"]),
+    profile: String(row["profile"]),
+    stage: String(row["stage"]),
+    attributes: JSON.parse(String(row["attributes"])),
+  };
+}

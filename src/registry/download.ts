@@ -1,0 +1,119 @@
+/**
+ * A file by its URL, into a file of ours: for data whose content is pinned by its digest. It goes the way of everything that leaves
+ * the machine (transport.ts), follows no redirect, and leaves no file that is not the one that was asked for.
+ */
+import { closeSync, ftruncateSync, openSync, rmSync, writeSync } from "node:fs";
+import { startSha256 } from "../bundle/hash.ts";
+import { shown } from "../bundle/names.ts";
+import { ioError, StellaError } from "../errors.ts";
+import { refused, RegistryError } from "./failure.ts";
+import type { Outgoing } from "./message.ts";
+import { authorities } from "./open.ts";
+import { type Timing, withRetries } from "./retry.ts";
+import { Transport, type TransportOptions } from "./transport.ts";
+
+export interface Download {
+  /** `https://...`; plain http on loopback only. */
+  url: string;
+  /** Lowercase hex of the whole content. */
+  sha256: string;
+  /** Path of a PEM file with the only authorities that are trusted. */
+  ca?: string;
+  /** The new file. */
+  to: string;
+}
+
+export interface DownloadOptions extends Pick<TransportOptions, "policy" | "timeouts" | "resolve"> {
+  timing: Timing;
+  signal?: AbortSignal | undefined;
+  /** Bytes; more are refused while they come. */
+  most?: number;
+}
+
+const largest = 4 * 1024 ** 3;
+
+/** @throws StellaError usage of the policy, registry, media, digest where the content is another */
+export async function download(what: Download, options: DownloadOptions): Promise<void> {
+  const { timing, signal, most = largest, ...network } = options;
+  const url = new URL(what.url);
+  const secure = url.protocol === "https:";
+  const transport = new Transport({ ...network, authorities: secure ? authorities(what.ca) : [] });
+  const file = new NewFile(what.to, most);
+  try {
+    const get = () => fetchInto(file, { method: "GET", url, signal }, transport);
+    await withRetries(get, timing, signal);
+    file.check(what);
+  } catch (error) {
+    file.remove();
+    throw error;
+  } finally {
+    file.close();
+    transport.close();
+  }
+}
+
+async function fetchInto(file: NewFile, outgoing: Outgoing, transport: Transport): Promise<void> {
+  file.restart();
+  const answer = await transport.send({ ...outgoing, take: (piece) => file.add(piece) });
+  if (answer.status !== 200) {
+    const hint = answer.status >= 300 && answer.status < 400
+      ? "redirects are not followed: name the URL that it leads to"
+      : "check the URL";
+    throw refused(outgoing, answer, { hint });
+  }
+}
+
+class NewFile {
+  readonly #fd: number;
+  #hash = startSha256();
+  #size = 0;
+
+  constructor(readonly path: string, readonly most: number) {
+    try {
+      this.#fd = openSync(path, "wx", 0o600);
+    } catch (error) {
+      throw ioError("Cannot make", path, error);
+    }
+  }
+
+  restart(): void {
+    ftruncateSync(this.#fd, 0);
+    [this.#hash, this.#size] = [startSha256(), 0];
+  }
+
+  add(piece: Uint8Array): void {
+    if (this.#size + piece.length > this.most) {
+      throw new RegistryError("rejected", `More than ${this.most} bytes came`);
+    }
+    try {
+      for (let at = 0; at < piece.length;) {
+        at += writeSync(this.#fd, piece, at, piece.length - at, this.#size + at);
+      }
+    } catch (error) {
+      throw ioError("Cannot write", this.path, error);
+    }
+    this.#hash.update(piece);
+    this.#size += piece.length;
+  }
+
+  check({ url, sha256 }: Download): void {
+    const found = this.#hash.digest("hex");
+    if (found === sha256) return;
+    const { origin, pathname } = new URL(url);
+    const text = `Cannot use ${
+      shown(origin + pathname)
+    }: its content is not the one that was pinned`;
+    throw new StellaError("digest", text, {
+      hint: "the data was renewed, or changed on its way: check it, then pin the new digest",
+      findings: [{ code: "digest", reason: "digest_mismatch", found, expected: sha256 }],
+    });
+  }
+
+  remove(): void {
+    rmSync(this.path, { force: true });
+  }
+
+  close(): void {
+    closeSync(this.#fd);
+  }
+}

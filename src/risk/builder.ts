@@ -1,0 +1,88 @@
+/**
+ * The risk room: what is known about vulnerabilities, from several providers, made into one thing that can be asked offline.
+ *
+ * Each provider's files stay as they are (`originals/<name>/`), are checked record by record against the provider's own schema, and
+ * are joined into `joined.ndjson`: one line for each CVE, sorted bytewise, with exploitation (KEV), probability (EPSS),
+ * affected packages (OSV) and the status of products (CSAF). `providers.json` says what went in. The same inputs give the
+ * same bytes, and memory does not grow with them: facts go through a sorted spool.
+ */
+import { earliestCreated } from "../bundle/time.ts";
+import { parseCsaf } from "./csaf.ts";
+import { parseEpss } from "./epss.ts";
+import { Facts } from "./facts.ts";
+import { parseKev } from "./kev.ts";
+import { parseOsv } from "./osv.ts";
+import { type RiskReport, writeOutput } from "./output.ts";
+import type { Original, Provider, ProviderKind, Sink } from "./provider.ts";
+import { listFiles, OriginalsDigest } from "./read.ts";
+import { refuseBad, Tally } from "./tally.ts";
+
+export interface BuildOptions {
+  providers: readonly Provider[];
+  /** An empty directory for the result. */
+  directory: string;
+  /** Another one, for what is in between; the caller removes it. */
+  scratch: string;
+  /** Seconds since 1970: SOURCE_DATE_EPOCH; undefined: `newest`, or a later date of downloaded data. */
+  epoch?: number;
+  /** Time of the newest local file, seconds since 1970. */
+  newest: number;
+  /** Awaited between files. @throws to stop */
+  breathe: () => Promise<void>;
+}
+
+const parsers: Record<ProviderKind, (file: Original, sink: Sink) => void | Promise<void>> = {
+  kev: parseKev,
+  osv: parseOsv,
+  epss: parseEpss,
+  csaf: parseCsaf,
+};
+
+/**
+ * Reads all providers and writes joined.ndjson, providers.json and, where records were left out, rejected.ndjson.
+ * @throws StellaError usage with every bad record and its place, media
+ */
+export async function buildRisk(options: BuildOptions): Promise<RiskReport> {
+  const { providers, directory, scratch, breathe } = options;
+  const tallies = providers.map((provider) => new Tally(provider));
+  const facts = new Facts(scratch, tallies);
+  const digests: OriginalsDigest[] = [];
+  for (const [i, provider] of providers.entries()) {
+    digests.push(await readProvider(provider, facts.sinkOf(i), breathe));
+  }
+  const created = createdOf(options, tallies);
+  const lines = facts.sorted();
+  const report = await writeOutput({ directory, lines, tallies, digests, created, breathe });
+  refuseBad(tallies);
+  return report;
+}
+
+async function readProvider(
+  provider: Provider,
+  sink: Sink,
+  breathe: () => Promise<void>,
+): Promise<OriginalsDigest> {
+  const digest = new OriginalsDigest(provider);
+  const { root, paths } = await listFiles(provider);
+  for (const path of paths) {
+    const { file, done } = digest.open(root, path);
+    try {
+      // Checksums, signatures and notes lie beside the records of some providers; they are carried, not read.
+      if (paths.length === 1 || path.endsWith(".json") || provider.kind === "epss") {
+        await parsers[provider.kind](file, sink);
+      }
+    } finally {
+      done();
+    }
+    await breathe();
+  }
+  return digest;
+}
+
+/** Downloaded files have no time of their own: the data's date stands for it. */
+function createdOf({ epoch, newest }: BuildOptions, tallies: readonly Tally[]): number {
+  if (epoch !== undefined) return epoch;
+  const downloaded = tallies.filter(({ provider }) => provider.url !== undefined);
+  const dates = downloaded.map((tally) => tally.latest ?? earliestCreated);
+  return Math.max(newest, earliestCreated, ...dates);
+}

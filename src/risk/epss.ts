@@ -1,0 +1,109 @@
+/**
+ * FIRST's Exploit Prediction Scoring System, the daily CSV, plain or gzip: a comment with version and date, a header, and a row
+ * for each CVE. Source: first.org/epss/data_stats. It has some 300,000 rows, so it is read as a stream.
+ */
+import { createGunzip } from "node:zlib";
+import { pipeline, Readable } from "node:stream";
+import { messageOf } from "../errors.ts";
+import type { Original, Sink } from "./provider.ts";
+import { isCve } from "./schema.ts";
+
+const header = "cve,epss,percentile";
+const longestLine = 4096;
+const numberPattern = /^\d(\.\d{1,12})?(e-\d{1,2})?$/i;
+
+export async function parseEpss(file: Original, sink: Sink): Promise<void> {
+  const parser = new Parser(file, sink);
+  try {
+    for await (const block of unpacked(file)) parser.push(block);
+  } catch (error) {
+    if ((error as { code?: string }).code?.startsWith("Z_") !== true) throw error;
+    return sink.bad(file.path, `is not whole gzip: ${messageOf(error)}`);
+  }
+  parser.end();
+}
+
+/** The bytes without gzip, which its magic number tells. */
+function unpacked(file: Original): AsyncIterable<Uint8Array> | Iterable<Uint8Array> {
+  const blocks = file.blocks();
+  const first = blocks.next();
+  if (first.done) return [];
+  const all = chained(first.value, blocks);
+  if (first.value[0] !== 0x1f || first.value[1] !== 0x8b) return all;
+  const gunzip = createGunzip();
+  // An error of either ends the iteration over the last one, and is thrown there.
+  pipeline(Readable.from(all, { highWaterMark: 1 }), gunzip, () => {});
+  return gunzip;
+}
+
+function* chained(first: Uint8Array, rest: Iterable<Uint8Array>): Generator<Uint8Array> {
+  yield first;
+  yield* rest;
+}
+
+class Parser {
+  readonly #decoder = new TextDecoder();
+  #rest = "";
+  #line = 0;
+  #headed = false;
+
+  constructor(readonly file: Original, readonly sink: Sink) {}
+
+  push(block: Uint8Array): void {
+    const lines = (this.#rest + this.#decoder.decode(block, { stream: true })).split("\n");
+    this.#rest = lines.pop() ?? "";
+    for (const line of lines) this.#take(line);
+    // Something without line feeds is no CSV, and must not fill the memory.
+    if (this.#rest.length > longestLine) {
+      this.#bad(`the line is longer than ${longestLine} characters`, this.#line + 1);
+      this.#rest = "";
+    }
+  }
+
+  end(): void {
+    if (this.#rest !== "") this.#take(this.#rest);
+    if (!this.#headed) this.#bad(`the header ${header} is missing`, Math.max(1, this.#line));
+  }
+
+  #take(raw: string): void {
+    this.#line++;
+    const line = raw.replace(/\r$/, "");
+    if (line.startsWith("#")) this.#comment(line);
+    else if (!this.#headed) this.#header(line);
+    else if (line !== "") this.#row(line);
+  }
+
+  #comment(line: string): void {
+    const found = /score_date:([0-9T:Z+.-]+)/.exec(line)?.[1];
+    if (found === undefined) return;
+    // Some days write the zone without its colon: +0000.
+    this.sink.dated(found.replace(/([+-]\d\d)(\d\d)$/, "$1:$2"));
+  }
+
+  #header(line: string): void {
+    this.#headed = true;
+    if (line !== header) this.#bad(`the header is not ${header}`, this.#line);
+  }
+
+  #row(line: string): void {
+    const [id = "", score = "", percentile = "", ...more] = line.split(",");
+    const faults = [
+      isCve(id) ? [] : "cve is not a CVE id",
+      isShare(score) ? [] : "epss is not a number from 0 to 1",
+      isShare(percentile) ? [] : "percentile is not a number from 0 to 1",
+      more.length === 0 ? [] : "there are more than three fields",
+    ].flat();
+    faults.forEach((fault) => this.#bad(fault, this.#line));
+    if (faults.length > 0) return;
+    const value = { score: Number(score), percentile: Number(percentile) };
+    this.sink.fact({ ids: [id], record: id, value, path: this.file.path, line: this.#line });
+  }
+
+  #bad(reason: string, line: number): void {
+    this.sink.bad(this.file.path, reason, line);
+  }
+}
+
+function isShare(text: string): boolean {
+  return numberPattern.test(text) && Number(text) <= 1;
+}

@@ -1,0 +1,175 @@
+/** What the builder leaves in the payload: the joined lines, the provider manifest, and what was left out. */
+import { closeSync, openSync, utimesSync } from "node:fs";
+import { join } from "node:path";
+import { writeAll, writeNew } from "../bundle/durable.ts";
+import { startSha256 } from "../bundle/hash.ts";
+import { createdText } from "../bundle/time.ts";
+import { ioError } from "../errors.ts";
+import { decodeFact, joinFacts, type SpooledFact } from "./join.ts";
+import { folderOf, type ProviderKind } from "./provider.ts";
+import type { OriginalsDigest } from "./read.ts";
+import type { Counts, Tally } from "./tally.ts";
+
+/** It sorts before `originals/`, so that it is found at the archive's start. */
+export const joinedName = "joined.ndjson";
+export const providersName = "providers.json";
+export const rejectedName = "rejected.ndjson";
+export const riskMediaType = "application/vnd.stella.risk.providers.v1+json";
+
+/** A provider in providers.json. */
+export interface ProviderReport extends Counts {
+  name: string;
+  kind: ProviderKind;
+  /** `originals/<name>`. */
+  folder: string;
+  url?: string;
+  licence: string | null;
+  asOf: string;
+  onInvalid: "fail" | "skip";
+  files: number;
+  bytes: number;
+  /** sha256 over the lines of SHA256SUMS below the folder. */
+  sha256: string;
+}
+
+export interface RiskReport {
+  /** Seconds since 1970. */
+  created: number;
+  providers: ProviderReport[];
+  /** Lines of joined.ndjson, and how many of them more than one kind of provider speaks of. */
+  ids: number;
+  joined: number;
+}
+
+export interface OutputOptions {
+  directory: string;
+  /** Facts as `encodeFact` writes them, sorted. */
+  lines: Iterable<string>;
+  tallies: readonly Tally[];
+  digests: readonly OriginalsDigest[];
+  created: number;
+  breathe: () => Promise<void>;
+}
+
+/** @throws StellaError media */
+export async function writeOutput(options: OutputOptions): Promise<RiskReport> {
+  const { directory, tallies, digests, created } = options;
+  const { ids, joined, bytes, sha256 } = await writeJoined(options);
+  const providers = tallies.map((tally, i) => reportOf(tally, digests[i]!, created));
+  const manifest = {
+    schemaVersion: 1,
+    mediaType: riskMediaType,
+    created: createdText(created),
+    providers,
+    joined: { path: joinedName, ids, joined, bytes, sha256 },
+  };
+  writeNew(join(directory, providersName), JSON.stringify(manifest) + "\n", 0o644);
+  const faults = tallies.flatMap((tally) => tally.faults).map((one) => JSON.stringify(one) + "\n");
+  if (faults.length > 0) writeNew(join(directory, rejectedName), faults.join(""), 0o644);
+  const names = [joinedName, providersName, ...(faults.length > 0 ? [rejectedName] : [])];
+  // They are as old as what they were made from, or the time of the export would be in the bundle.
+  for (const name of names) utimesSync(join(directory, name), created, created);
+  return { created, providers, ids, joined };
+}
+
+function reportOf(tally: Tally, digest: OriginalsDigest, created: number): ProviderReport {
+  const { name, kind, url, licence, onInvalid } = tally.provider;
+  const { records, rejected, duplicates } = tally;
+  return {
+    name,
+    kind,
+    folder: folderOf(tally.provider),
+    ...(url === undefined ? {} : { url }),
+    licence: licence ?? null,
+    asOf: tally.asOf(created),
+    onInvalid,
+    files: digest.files,
+    bytes: digest.bytes,
+    sha256: digest.digest(),
+    records,
+    rejected,
+    duplicates,
+  };
+}
+
+const pieceSize = 256 * 1024;
+
+async function writeJoined(options: OutputOptions) {
+  const { directory, lines, tallies, breathe } = options;
+  const providers = tallies.map((tally) => tally.provider);
+  const out = new LineFile(join(directory, joinedName));
+  let [ids, joined] = [0, 0];
+  try {
+    for (const facts of byKey(lines, tallies)) {
+      const kinds = new Set(facts.map((fact) => providers[fact.provider]!.kind));
+      ids++;
+      if (kinds.size > 1) joined++;
+      if (out.add(JSON.stringify(joinFacts(facts, providers)))) await breathe();
+    }
+    return { ids, joined, ...out.end() };
+  } finally {
+    out.close();
+  }
+}
+
+/** Groups of facts about one id, without those that repeat an earlier one. */
+function* byKey(lines: Iterable<string>, tallies: readonly Tally[]): Generator<SpooledFact[]> {
+  let group: SpooledFact[] = [];
+  for (const line of lines) {
+    const fact = decodeFact(line);
+    const before = group.at(-1);
+    if (before !== undefined && before.key !== fact.key) {
+      yield group;
+      group = [fact];
+    } else if (before?.provider === fact.provider && before.record === fact.record) {
+      const same = JSON.stringify(before.value) === JSON.stringify(fact.value);
+      tallies[fact.provider]!.repeated(fact.record, same, fact.path, fact.line);
+    } else group.push(fact);
+  }
+  if (group.length > 0) yield group;
+}
+
+/** A file of lines, hashed while it is written in larger pieces. */
+class LineFile {
+  readonly #hash = startSha256();
+  readonly #fd: number;
+  #piece = "";
+  #bytes = 0;
+
+  constructor(readonly path: string) {
+    try {
+      this.#fd = openSync(path, "wx", 0o644);
+    } catch (error) {
+      throw ioError("Cannot make", path, error);
+    }
+  }
+
+  /** True where a piece was written. */
+  add(line: string): boolean {
+    this.#piece += `${line}\n`;
+    if (this.#piece.length < pieceSize) return false;
+    this.#write();
+    return true;
+  }
+
+  end(): { bytes: number; sha256: string } {
+    this.#write();
+    return { bytes: this.#bytes, sha256: this.#hash.digest("hex") };
+  }
+
+  close(): void {
+    closeSync(this.#fd);
+  }
+
+  #write(): void {
+    const bytes = new TextEncoder().encode(this.#piece);
+    this.#piece = "";
+    this.#bytes += bytes.length;
+    this.#hash.update(bytes);
+    try {
+      writeAll(this.#fd, bytes);
+    } catch (error) {
+      throw ioError("Cannot write", this.path, error);
+    }
+  }
+}

@@ -1,0 +1,25 @@
+/** Connections that the configuration does not allow: each is logged and counted, and /status shows how many there were. */
+import type { Log, LogFields } from "./log.ts";
+import type { Metrics } from "./metrics.ts";
+
+export class EgressWatch {
+  readonly #to: { log: Log; metrics: Pick<Metrics, "egressRefused"> };
+  #count = 0;
+
+  constructor(to: { log: Log; metrics: Pick<Metrics, "egressRefused"> }) {
+    this.#to = to;
+  }
+
+  /** Since the service started. */
+  get count(): number {
+    return this.#count;
+  }
+
+  /** `destination` is `HOST:PORT`; `of` is the export that wanted it, where there is one. */
+  refused(destination: string, of: LogFields = {}): void {
+    this.#count++;
+    this.#to.metrics.egressRefused();
+    const body = "A connection that the configuration does not allow was not made";
+    this.#to.log("WARN", "egress.refused", body, { ...of, detail: destination });
+  }
+}

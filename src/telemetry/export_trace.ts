@@ -1,0 +1,180 @@
+/**
+ * One export as a trace: a span for its whole life, below it one for the time it waited, one for each attempt, one for each
+ * stage and each push. The caller's context (traceparent) is kept with the job, so that API, queue, worker and registry make
+ * one trace; an export that nobody called gets a trace whose id is its exportId.
+ */
+import type { ExportEnd, ExportEvent } from "./export_watch.ts";
+import type { Attributes, Span, SpanKind } from "./span.ts";
+import { formatTraceparent, parseTraceparent, type TraceContext } from "./trace_context.ts";
+
+export interface TracedExport {
+  /** UUIDv7. */
+  exportId: string;
+  profile: string;
+  tenant: string;
+  /** Milliseconds since 1970. */
+  createdAt: number;
+  /** Of the span that asked for it. */
+  traceparent?: string;
+}
+
+export interface TraceParts {
+  add(span: Span): void;
+  /** Milliseconds since 1970. */
+  now(): number;
+  random(bytes: Uint8Array): Uint8Array;
+  /** Makes foreign text safe to show. */
+  escape(text: string): string;
+}
+
+export type TraceExport = (of: TracedExport) => ExportTrace | undefined;
+
+/** Undefined where the caller said that it records nothing. */
+export function startTrace(of: TracedExport, parts: TraceParts): ExportTrace | undefined {
+  const hex = of.exportId.replaceAll("-", "");
+  const parent = parseTraceparent(of.traceparent);
+  if (parent?.sampled === false) return undefined;
+  // Both halves follow from the exportId: an attempt after a restart goes on in the same trace, below the same span.
+  return new ExportTrace(of, parts, { traceId: parent?.traceId ?? hex, spanId: hex.slice(16) }, {
+    ...(parent === undefined ? {} : { parentSpanId: parent.spanId }),
+  });
+}
+
+interface OpenSpan {
+  spanId: string;
+  name: string;
+  start: number;
+  attributes: Attributes;
+}
+
+export class ExportTrace {
+  readonly traceId: string;
+  readonly #root: { spanId: string; parentSpanId?: string };
+  #attempt: OpenSpan | undefined;
+  #stage: OpenSpan | undefined;
+  #attestation: "pending" | "verified" | "failed" = "pending";
+
+  constructor(
+    readonly of: TracedExport,
+    readonly parts: TraceParts,
+    { traceId, spanId }: { traceId: string; spanId: string },
+    parent: { parentSpanId?: string },
+  ) {
+    this.traceId = traceId;
+    this.#root = { spanId, ...parent };
+  }
+
+  started(attempt: number): void {
+    const { now } = this.parts;
+    if (attempt === 1) {
+      const waited = { ...this.#open("export.queue"), start: this.of.createdAt };
+      this.#close(waited, this.#root.spanId);
+    }
+    this.#attempt = this.#open("export.attempt", { "export.attempt": attempt });
+    this.#attempt.start = now();
+  }
+
+  told(event: ExportEvent): void {
+    if (event.kind === "progress") this.#stageIs(event.stage);
+    else if (event.kind === "pushed") this.#pushed(event);
+    else if (event.kind === "verified") {
+      this.#attestation = event.result === "success" ? "verified" : "failed";
+    }
+  }
+
+  ended({ state, bundleDigest, error }: ExportEnd): void {
+    const failure = error === undefined ? undefined : this.parts.escape(error.message);
+    this.#endStage(failure);
+    if (this.#attempt !== undefined) this.#close(this.#attempt, this.#root.spanId, failure);
+    const attributes = { state, bundleDigest, "error.type": error?.code };
+    const whole = { ...this.#open("export", attributes), spanId: this.#root.spanId };
+    this.#close({ ...whole, start: this.of.createdAt }, this.#root.parentSpanId, failure);
+    this.#attempt = undefined;
+  }
+
+  /** Progress says the stage over and over. */
+  #stageIs(stage: string): void {
+    if (stage === this.#stage?.attributes["stage"]) return;
+    this.#endStage();
+    this.#stage = this.#open(`export.stage ${stage}`, { stage });
+  }
+
+  #endStage(failure?: string): void {
+    if (this.#stage !== undefined) this.#close(this.#stage, this.#attempt?.spanId, failure);
+    this.#stage = undefined;
+  }
+
+  /** `registry` is its name in the configuration; the host is in no trace. */
+  #pushed({ registry, result, seconds }: { registry: string; result: string; seconds: number }) {
+    const push = this.#open("registry.push", { registry, "push.result": result });
+    const failure = result === "success" ? undefined : result;
+    const parent = this.#stage?.spanId ?? this.#attempt?.spanId;
+    this.#close({ ...push, start: push.start - seconds * 1000 }, parent, failure, "client");
+  }
+
+  #open(name: string, attributes: Attributes = {}): OpenSpan {
+    const spanId = this.parts.random(new Uint8Array(8)).toHex();
+    return { spanId, name, start: this.parts.now(), attributes };
+  }
+
+  /** Every span carries what the log carries, so that each can be found by itself. */
+  #close(open: OpenSpan, parent: string | undefined, error?: string, kind?: SpanKind): void {
+    const { exportId, profile, tenant } = this.of;
+    const parentSpanId = parent ??
+      (open.spanId === this.#root.spanId ? undefined : this.#root.spanId);
+    this.parts.add({
+      ...open,
+      traceId: this.traceId,
+      ...(parentSpanId === undefined ? {} : { parentSpanId }),
+      kind: kind ?? "internal",
+      end: this.parts.now(),
+      attributes: {
+        exportId,
+        profile,
+        tenant,
+        attestationStatus: this.#attestation,
+        ...open.attributes,
+      },
+      ...(error === undefined ? {} : { error }),
+    });
+  }
+}
+
+/** A request that asks for an export: `traceparent` goes into the queue with the job; `end` tells what came of it. */
+export interface RequestTrace {
+  traceparent: string;
+  end(of: { exportId: string; profile: string; tenant: string; status: number }): void;
+}
+
+/** `header` is the caller's traceparent; without a good one a new trace begins. */
+export function traceRequest(header: string | undefined, parts: TraceParts): RequestTrace {
+  const start = parts.now();
+  const id = (bytes: number) => parts.random(new Uint8Array(bytes)).toHex();
+  const parent = parseTraceparent(header);
+  const context: TraceContext = {
+    traceId: parent?.traceId ?? id(16),
+    spanId: id(8),
+    sampled: parent?.sampled ?? true,
+  };
+  return {
+    traceparent: formatTraceparent(context),
+    end: ({ status, ...of }) => {
+      if (!context.sampled) return;
+      parts.add({
+        traceId: context.traceId,
+        spanId: context.spanId,
+        ...(parent === undefined ? {} : { parentSpanId: parent.spanId }),
+        name: "POST /v1/exports",
+        kind: "server",
+        start,
+        end: parts.now(),
+        attributes: {
+          ...of,
+          "http.request.method": "POST",
+          "http.route": "/v1/exports",
+          "http.response.status_code": status,
+        },
+      });
+    },
+  };
+}

@@ -1,0 +1,90 @@
+/**
+ * What a service manager is told (sd_notify(3), Type=notify): that the service is ready, that it stops, and, where a
+ * watchdog is set, that it is alive. One datagram each over a Unix socket; without NOTIFY_SOCKET nothing is opened.
+ */
+import { join } from "node:path";
+import { StellaError } from "../errors.ts";
+
+export interface NotifyOptions {
+  /** NOTIFY_SOCKET: a path, or `@name` for one in the abstract namespace. */
+  socket: string | undefined;
+  /** WATCHDOG_USEC and WATCHDOG_PID: microseconds after which a silent process is ended, and which process is meant. */
+  watchdog: { microseconds: string | undefined; pid: string | undefined };
+  /** Where the sender's end is put for a moment, and taken away again: a directory of ours. */
+  directory: string;
+  /** Whether the service works; while it does not the watchdog hears nothing, and the manager starts it anew. */
+  alive(): boolean;
+}
+
+export interface Manager {
+  /** @throws StellaError usage where the manager cannot be told: it would wait for that and then end the service */
+  ready(status: string): Promise<void>;
+  stopping(): Promise<void>;
+  close(): void;
+}
+
+const nobody: Manager = {
+  ready: () => Promise.resolve(),
+  stopping: () => Promise.resolve(),
+  close: () => {},
+};
+
+/** @throws StellaError usage for a NOTIFY_SOCKET that is no address */
+export function openManager(options: NotifyOptions): Manager {
+  if (options.socket === undefined || options.socket === "") return nobody;
+  const address = addressOf(options.socket);
+  const connection = openSender(join(options.directory, "notify.sock"));
+  const send = (text: string) =>
+    connection.send(new TextEncoder().encode(text), { transport: "unixpacket", path: address });
+  let beat: ReturnType<typeof setInterval> | undefined;
+  return {
+    ready: async (status) => {
+      await send(`READY=1\nSTATUS=${status}`).catch((cause) => {
+        throw unreachable(options.socket!, cause);
+      });
+      const pause = watchdogPause(options.watchdog);
+      if (pause === undefined) return;
+      // What cannot be sent is heard by nobody, and the manager acts on that by itself.
+      beat = setInterval(() => options.alive() && send("WATCHDOG=1").catch(() => {}), pause);
+    },
+    stopping: async () => {
+      await send("STOPPING=1").catch(() => {});
+    },
+    close: () => {
+      clearInterval(beat);
+      connection.close();
+    },
+  };
+}
+
+function addressOf(socket: string): string {
+  if (socket.startsWith("@")) return `\0${socket.slice(1)}`;
+  if (socket.startsWith("/")) return socket;
+  throw new StellaError("usage", `Cannot use NOTIFY_SOCKET: ${JSON.stringify(socket)} is no path`, {
+    hint: "it is set by systemd; unset it where no service manager listens",
+  });
+}
+
+/** A datagram needs a socket that is bound; its name is not needed once it is. */
+function openSender(path: string): Deno.DatagramConn {
+  try {
+    Deno.removeSync(path);
+  } catch { /* it is there only where a start was killed at this very place */ }
+  const connection = Deno.listenDatagram({ transport: "unixpacket", path });
+  Deno.removeSync(path);
+  return connection;
+}
+
+function unreachable(socket: string, cause: unknown): StellaError {
+  return new StellaError("usage", `Cannot tell the service manager at ${JSON.stringify(socket)}`, {
+    cause,
+    hint: "the unit needs AF_UNIX in RestrictAddressFamilies, and NotifyAccess=main",
+  });
+}
+
+/** Half of the time that the manager waits, in milliseconds; undefined where it does not wait for this process. */
+function watchdogPause({ microseconds, pid }: NotifyOptions["watchdog"]): number | undefined {
+  if (pid !== undefined && pid !== "" && pid !== String(Deno.pid)) return undefined;
+  const limit = Number(microseconds);
+  return limit >= 1_000 ? limit / 2_000 : undefined;
+}

@@ -1,0 +1,141 @@
+/**
+ * A place for spans where there is no collector: takes OTLP over HTTP, JSON or protobuf, and hands each request on as one
+ * line. It answers when the line is written, so that a sender tries again what was not.
+ * Source: OTLP specification 1.x, "OTLP/HTTP".
+ */
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
+import { Buffer } from "node:buffer";
+import { gunzipSync } from "node:zlib";
+import { ioError, messageOf } from "../../errors.ts";
+import { countSpans, type Json, tracesFromJson, tracesFromProtobuf } from "./otlp_traces.ts";
+import { WireError } from "./protobuf.ts";
+
+export interface SinkOptions {
+  host: string;
+  port: number;
+  /** Keeps a line. @throws where it cannot */
+  keep(line: string): void;
+  /** After each request that was taken. */
+  onSpans(count: number): void;
+}
+
+export interface SpanSink {
+  url: string;
+  close(): Promise<void>;
+}
+
+/** Bytes of a body, as it comes and unpacked. */
+const largestBody = 8 * 1024 * 1024;
+const largestUnpacked = 64 * 1024 * 1024;
+const mostConnections = 64;
+
+const types = {
+  "application/json": tracesFromJsonBytes,
+  "application/x-protobuf": tracesFromProtobuf,
+};
+type ContentType = keyof typeof types;
+
+/** A request that cannot be taken: OTLP senders drop it at 400 and above, and try again at 503. */
+class Refusal extends Error {
+  constructor(readonly status: number, message: string) {
+    super(message);
+  }
+}
+
+/** @throws StellaError usage where the address cannot be had */
+export async function openSink(options: SinkOptions): Promise<SpanSink> {
+  const server = createServer(
+    { headersTimeout: 10_000, requestTimeout: 30_000, keepAliveTimeout: 60_000 },
+    (request, response) => void take(request, response, options),
+  );
+  server.maxConnections = mostConnections;
+  await listening(server, options);
+  const { address, port } = server.address() as AddressInfo;
+  const host = address.includes(":") ? `[${address}]` : address;
+  return {
+    url: `http://${host}:${port}`,
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve());
+        server.closeAllConnections();
+      }),
+  };
+}
+
+function listening(server: Server, { host, port }: SinkOptions): Promise<void> {
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  server.once("error", (error) => reject(ioError("Cannot listen on", `${host}:${port}`, error)));
+  server.listen(port, host, resolve);
+  return promise;
+}
+
+async function take(
+  request: IncomingMessage,
+  response: ServerResponse,
+  options: SinkOptions,
+): Promise<void> {
+  try {
+    const type = contentType(request);
+    const bytes = unpacked(request, await bodyOf(request));
+    const traces = types[type](bytes);
+    const count = countSpans(traces);
+    kept(JSON.stringify(traces), options);
+    options.onSpans(count);
+    // The empty answer of all that was taken: `{}`, or a message without fields.
+    response.writeHead(200, { "content-type": type }).end(type === "application/json" ? "{}" : "");
+  } catch (error) {
+    refuse(response, error);
+  }
+}
+
+/** A page in a browser can send neither type without asking first, and nobody answers that question here. */
+function contentType(request: IncomingMessage): ContentType {
+  if (request.url !== "/v1/traces") throw new Refusal(404, "only /v1/traces is served here");
+  if (request.method !== "POST") throw new Refusal(405, "only POST is served here");
+  const type = (request.headers["content-type"] ?? "").split(";")[0]?.trim().toLowerCase() ?? "";
+  if (Object.hasOwn(types, type)) return type as ContentType;
+  throw new Refusal(415, "the content type is neither application/json nor application/x-protobuf");
+}
+
+async function bodyOf(request: IncomingMessage): Promise<Uint8Array> {
+  const parts: Uint8Array[] = [];
+  let size = 0;
+  for await (const part of request) {
+    size += part.length;
+    if (size > largestBody) throw new Refusal(413, `a body has at most ${largestBody} bytes`);
+    parts.push(part);
+  }
+  return Buffer.concat(parts);
+}
+
+function unpacked(request: IncomingMessage, body: Uint8Array): Uint8Array {
+  const encoding = request.headers["content-encoding"] ?? "identity";
+  if (encoding === "identity") return body;
+  if (encoding !== "gzip") throw new Refusal(415, "the content encoding is not gzip");
+  try {
+    return gunzipSync(body, { maxOutputLength: largestUnpacked });
+  } catch {
+    throw new Refusal(400, `the body is no gzip of at most ${largestUnpacked} bytes`);
+  }
+}
+
+function tracesFromJsonBytes(bytes: Uint8Array): Json {
+  return tracesFromJson(new TextDecoder().decode(bytes));
+}
+
+function kept(line: string, { keep }: SinkOptions): void {
+  try {
+    keep(line);
+  } catch (error) {
+    throw new Refusal(503, messageOf(error));
+  }
+}
+
+function refuse(response: ServerResponse, error: unknown): void {
+  const status = error instanceof Refusal ? error.status : error instanceof WireError ? 400 : 500;
+  if (response.headersSent || response.destroyed) return;
+  // A sender that is told off in the middle of its body would go on sending it.
+  response.writeHead(status, { "content-type": "application/json", connection: "close" });
+  response.end(JSON.stringify({ code: status === 503 ? 14 : 3, message: messageOf(error) }));
+}

@@ -1,0 +1,69 @@
+/**
+ * A finished span and its form on the wire. One function writes OTLP's JSON (opentelemetry-proto, "JSON Protobuf Encoding":
+ * ids as hex, 64-bit numbers as decimal text, enums as numbers), so that a collector, our sink and a file hold the same.
+ */
+
+export type SpanKind = "internal" | "server" | "client";
+
+/** What is empty is left out. */
+export type Attributes = Readonly<Record<string, string | number | boolean | undefined>>;
+
+export interface Span {
+  traceId: string;
+  spanId: string;
+  parentSpanId?: string;
+  name: string;
+  kind: SpanKind;
+  /** Milliseconds since 1970, fractions too. */
+  start: number;
+  end: number;
+  attributes: Attributes;
+  /** Why it failed; absent where it did not. */
+  error?: string;
+}
+
+const kinds = { internal: 1, server: 2, client: 3 } as const;
+const statusError = 2;
+
+/** The body of one `POST /v1/traces`; `resource` says which program, `version` which of it. */
+export function encodeSpans(resource: Attributes, version: string, spans: readonly Span[]): string {
+  const scope = { name: "stella", version };
+  return JSON.stringify({
+    resourceSpans: [{
+      resource: { attributes: keyValues(resource) },
+      scopeSpans: [{ scope, spans: spans.map(encodeSpan) }],
+    }],
+  });
+}
+
+function encodeSpan(span: Span): unknown {
+  const { traceId, spanId, parentSpanId, name, kind, start, end, attributes, error } = span;
+  return {
+    traceId,
+    spanId,
+    ...(parentSpanId === undefined ? {} : { parentSpanId }),
+    name,
+    kind: kinds[kind],
+    startTimeUnixNano: nanoseconds(start),
+    endTimeUnixNano: nanoseconds(Math.max(start, end)),
+    attributes: keyValues(attributes),
+    status: error === undefined ? {} : { code: statusError, message: error },
+  };
+}
+
+function keyValues(attributes: Attributes): unknown[] {
+  return Object.entries(attributes).flatMap(([key, value]) =>
+    value === undefined ? [] : [{ key, value: anyValue(value) }]
+  );
+}
+
+function anyValue(value: string | number | boolean): unknown {
+  if (typeof value === "string") return { stringValue: value };
+  if (typeof value === "boolean") return { boolValue: value };
+  return Number.isInteger(value) ? { intValue: String(value) } : { doubleValue: value };
+}
+
+/** A number of nanoseconds since 1970 does not fit a double: microseconds do, the rest is zeros. */
+function nanoseconds(milliseconds: number): string {
+  return `${Math.round(milliseconds * 1000)}000`;
+}

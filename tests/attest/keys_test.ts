@@ -1,0 +1,117 @@
+import assert from "node:assert/strict";
+import { generateKeyPairSync } from "node:crypto";
+import { chmodSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import process from "node:process";
+import { StellaError } from "../../src/errors.ts";
+import { readPublicKey } from "../../src/attest/check/trust.ts";
+import { generateKey, loadSigner, publicOf, publicPathOf } from "../../src/attest/sign/keys.ts";
+import { withDirectory } from "../bundle/fixture.ts";
+
+function assertUsage(run: () => unknown, reason: RegExp): void {
+  assert.throws(run, (error) => {
+    assert.ok(error instanceof StellaError, String(error));
+    assert.equal(error.code, "usage");
+    assert.match(error.message, reason);
+    return true;
+  });
+}
+
+function mode(path: string): number {
+  return statSync(path).mode & 0o777;
+}
+
+Deno.test("a new key pair: 0600 and 0644 in a folder of 0700, whatever the umask", async () => {
+  for (const umask of [0o000, 0o022, 0o077]) {
+    await withDirectory((root) => {
+      const before = process.umask(umask);
+      try {
+        const path = join(root, "state/keys/signing.key");
+        const made = generateKey(path, "ed25519");
+        assert.deepEqual([made.keyPath, made.publicPath], [path, path.replace(".key", ".pub")]);
+        assert.deepEqual([mode(path), mode(made.publicPath)], [0o600, 0o644]);
+        assert.equal(mode(join(root, "state/keys")), 0o700);
+        assert.deepEqual(readdirSync(join(root, "state/keys")).sort(), [
+          "signing.key",
+          "signing.pub",
+        ]);
+      } finally {
+        process.umask(before);
+      }
+    });
+  }
+});
+
+Deno.test("both algorithms: the files belong together and sign", async () => {
+  for (const algorithm of ["ed25519", "p256"] as const) {
+    await withDirectory((root) => {
+      const made = generateKey(join(root, "k.key"), algorithm);
+      const trusted = readPublicKey(made.publicPath);
+      assert.deepEqual([trusted.keyid, trusted.algorithm], [made.keyid, algorithm]);
+      assert.equal(loadSigner(made.keyPath).keyid, made.keyid);
+      assert.equal(publicOf(made.keyPath).pem, readFileSync(made.publicPath, "utf8"));
+      assert.equal(publicOf(made.keyPath).keyid, made.keyid);
+    });
+  }
+});
+
+Deno.test("a key is never written over another, nor over its public half", async () => {
+  await withDirectory((root) => {
+    const path = join(root, "k.key");
+    writeFileSync(join(root, "k.pub"), "mine");
+    assertUsage(() => generateKey(path, "ed25519"), /k\.pub.*exists/);
+    assert.deepEqual(readdirSync(root), ["k.pub"], "and none is made beside it");
+    generateKey(join(root, "l.key"), "ed25519");
+    const before = readFileSync(join(root, "l.key"), "utf8");
+    assertUsage(() => generateKey(join(root, "l.key"), "ed25519"), /l\.key.*exists/);
+    assert.equal(readFileSync(join(root, "l.key"), "utf8"), before);
+  });
+});
+
+Deno.test("a key that others can read is refused, with what to do", async () => {
+  await withDirectory((root) => {
+    const { keyPath } = generateKey(join(root, "k.key"), "ed25519");
+    for (const wide of [0o644, 0o640, 0o604, 0o660, 0o601, 0o666]) {
+      chmodSync(keyPath, wide);
+      assertUsage(() => loadSigner(keyPath), /others can read it/);
+      assertUsage(() => publicOf(keyPath), /others can read it/);
+    }
+    for (const narrow of [0o600, 0o400]) {
+      chmodSync(keyPath, narrow);
+      loadSigner(keyPath);
+    }
+  });
+});
+
+Deno.test("what is no signing key is refused, and never printed", async () => {
+  await withDirectory((root) => {
+    const path = join(root, "k.key");
+    const pem = (type: "rsa" | "ec") => {
+      const { privateKey } = type === "rsa"
+        ? generateKeyPairSync("rsa", { modulusLength: 2048 })
+        : generateKeyPairSync("ec", { namedCurve: "P-384" });
+      return privateKey.export({ type: "pkcs8", format: "pem" }) as string;
+    };
+    const files: [string, RegExp][] = [
+      ["", /no private key/],
+      ["top secret", /no private key/],
+      ["-----BEGIN PRIVATE KEY-----\nc2VjcmV0\n-----END PRIVATE KEY-----\n", /no private key/],
+      [pem("rsa"), /its type is rsa/],
+      [pem("ec"), /its type is ec/],
+    ];
+    for (const [content, reason] of files) {
+      writeFileSync(path, content, { mode: 0o600 });
+      assertUsage(() => loadSigner(path), reason);
+      assert.throws(() => loadSigner(path), (error: StellaError) => {
+        const line = content.split("\n")[1] ?? (content === "" ? "\0" : content);
+        return !`${error.message}${error.hint}`.includes(line);
+      });
+    }
+    assertUsage(() => loadSigner(join(root, "none.key")), /Cannot read the key/);
+  });
+});
+
+Deno.test("the public key lies beside the private one", () => {
+  assert.equal(publicPathOf("/x/a.key"), "/x/a.pub");
+  assert.equal(publicPathOf("/x/a.pem"), "/x/a.pem.pub");
+});

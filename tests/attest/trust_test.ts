@@ -1,0 +1,129 @@
+import assert from "node:assert/strict";
+import { generateKeyPairSync } from "node:crypto";
+import { mkdirSync, symlinkSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { StellaError } from "../../src/errors.ts";
+import {
+  keysAt,
+  keysInDirectory,
+  readPublicKey,
+  refuseTrustFromMedia,
+} from "../../src/attest/check/trust.ts";
+import { onRemovable } from "../../src/attest/media.ts";
+import { testKey, withDirectory, writeFiles } from "../bundle/fixture.ts";
+
+function assertUsage(run: () => unknown, reason: RegExp): void {
+  assert.throws(run, (error) => {
+    assert.ok(error instanceof StellaError, String(error));
+    assert.equal(error.code, "usage");
+    assert.match(error.message, reason);
+    return true;
+  });
+}
+
+Deno.test("public keys are Ed25519 or P-256 in SPKI PEM, whatever white space is around", async () => {
+  await withDirectory((root) => {
+    for (const algorithm of ["ed25519", "p256"] as const) {
+      const key = testKey("signer", algorithm);
+      const path = join(root, "signer.pub");
+      for (
+        const pem of [key.publicPem, `\n${key.publicPem}\n`, key.publicPem.replaceAll("\n", "\r\n")]
+      ) {
+        writeFileSync(path, pem);
+        const { keyid, name, algorithm: found } = readPublicKey(path);
+        assert.deepEqual([keyid, name, found], [key.trusted.keyid, "signer", algorithm]);
+      }
+    }
+  });
+});
+
+Deno.test("anything else is refused as a public key, by name", async () => {
+  await withDirectory((root) => {
+    const rsa = generateKeyPairSync("rsa", { modulusLength: 2048 }).publicKey;
+    const p384 = generateKeyPairSync("ec", { namedCurve: "P-384" }).publicKey;
+    const x25519 = generateKeyPairSync("x25519").publicKey;
+    const spki = { type: "spki", format: "pem" } as const;
+    const key = testKey();
+    const files: [string, string, RegExp][] = [
+      ["nothing", "", /no SPKI PEM/],
+      ["text", "hello", /no SPKI PEM/],
+      ["private", key.privatePem, /no SPKI PEM/],
+      ["certificate", key.publicPem.replaceAll("PUBLIC KEY", "CERTIFICATE"), /no SPKI PEM/],
+      ["pkcs1", rsa.export({ type: "pkcs1", format: "pem" }) as string, /no SPKI PEM/],
+      ["garbage", "-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n", /Cannot use/],
+      ["cut", key.publicPem.slice(0, 40), /Cannot use/],
+      ["rsa", rsa.export(spki) as string, /the key type is rsa/],
+      ["p384", p384.export(spki) as string, /the key type is ec/],
+      ["x25519", x25519.export(spki) as string, /the key type is x25519/],
+    ];
+    for (const [name, pem, reason] of files) {
+      const path = join(root, `${name}.pub`);
+      writeFileSync(path, pem);
+      assertUsage(() => readPublicKey(path), reason);
+      assertUsage(() => readPublicKey(path), new RegExp(`${name}.pub`));
+    }
+    assertUsage(() => readPublicKey(join(root, "none.pub")), /Cannot read the public key .*none/);
+  });
+});
+
+Deno.test("a trust directory gives its *.pub files, by name, and nothing else", async () => {
+  await withDirectory((root) => {
+    const [a, b] = [testKey("a"), testKey("b", "p256")];
+    writeFiles(root, {
+      "b.pub": b.publicPem,
+      "a.pub": a.publicPem,
+      "a.key": "secret",
+      "README": "x",
+    });
+    assert.deepEqual(keysInDirectory(root).map((key) => key.name), ["a", "b"]);
+    assert.deepEqual(keysAt(root).map((key) => key.keyid), [a.trusted.keyid, b.trusted.keyid]);
+    assert.deepEqual(keysAt(join(root, "b.pub")).map((key) => key.keyid), [b.trusted.keyid]);
+    assert.deepEqual(keysInDirectory(join(root, "none")), []);
+    assert.deepEqual(keysInDirectory(join(root, "README")), []);
+    writeFileSync(join(root, "c.pub"), "garbage");
+    assertUsage(() => keysInDirectory(root), /c\.pub/);
+  });
+});
+
+Deno.test("--trust has to name something that holds a key", async () => {
+  await withDirectory((root) => {
+    assertUsage(() => keysAt(root), /holds no \*\.pub/);
+    assertUsage(() => keysAt(join(root, "none")), /Cannot read the trusted key/);
+  });
+});
+
+Deno.test("trust in or below the bundle's own directory is refused, however the path is written", async () => {
+  await withDirectory((root) => {
+    writeFiles(root, { "out/k.pub": "", "out/keys/k.pub": "", "out2/k.pub": "", "k.pub": "" });
+    const out = join(root, "out");
+    symlinkSync("out", join(root, "link"));
+    symlinkSync("out/k.pub", join(root, "inside.pub"));
+    symlinkSync(join(root, "k.pub"), join(root, "out/outside.pub"));
+    const refused = [
+      "out",
+      "out/k.pub",
+      "out/keys",
+      "out2/../out/k.pub",
+      "link/k.pub",
+      "inside.pub",
+      "out/outside.pub",
+    ];
+    for (const path of refused) {
+      for (const bundle of [out, `${out}/`, join(root, "link")]) {
+        assertUsage(() => refuseTrustFromMedia(join(root, path), bundle), /own directory/);
+      }
+    }
+    for (const path of ["k.pub", "out2/k.pub", "out2", "."]) {
+      refuseTrustFromMedia(join(root, path), out);
+    }
+    assertUsage(() => refuseTrustFromMedia(join(root, "k.pub"), "/"), /own directory/);
+  });
+});
+
+Deno.test("a directory of this machine's disk is no removable medium", async () => {
+  await withDirectory((root) => {
+    mkdirSync(join(root, "d"));
+    assert.equal(onRemovable(join(root, "d")), false);
+    assert.equal(onRemovable("/proc"), false);
+  });
+});

@@ -1,0 +1,90 @@
+/** The loader in front of the chunks, run by Deno without any permission; each program says what it saw as JSON. */
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { bundle } from "../../src/build/bundle.ts";
+import { joinChunks } from "../../src/build/lazy.ts";
+import { fixturePlace } from "./place.ts";
+
+function ran(module: string, flags: string[] = []): unknown {
+  const directory = mkdtempSync(`${tmpdir()}/stella-lazy-`);
+  try {
+    writeFileSync(`${directory}/program.js`, module);
+    const args = ["run", "--no-config", "--no-prompt", ...flags, `${directory}/program.js`];
+    const { stdout, stderr } = spawnSync(Deno.execPath(), args);
+    assert.equal(stderr.toString(), "");
+    return JSON.parse(stdout.toString().replaceAll(`file://${directory}`, ""));
+  } finally {
+    rmSync(directory, { recursive: true });
+  }
+}
+
+const show = (expression: string) => `console.log(JSON.stringify(${expression}));`;
+
+Deno.test("a chunk is not even read as code before it is imported", () => {
+  const chunks = [["chunk:broken", "this is no (code"], ["chunk:b", "exports.b=2"]] as const;
+  assert.equal(ran(joinChunks(show('(await import("chunk:b")).b'), chunks)), 2);
+  const caught = 'await import("chunk:broken").catch((error)=>error.name)';
+  assert.equal(ran(joinChunks(show(caught), chunks)), "SyntaxError");
+});
+
+Deno.test("a chunk runs once and strictly, and two that need each other see what is there so far", () => {
+  const chunks = [
+    [
+      "chunk:a",
+      'exports.early=1;exports.b=require("chunk:b").sum;globalThis.runs=(globalThis.runs??0)+1',
+    ],
+    [
+      "chunk:b",
+      'exports.sum=require("chunk:a").early+1;try{undeclared=1}catch(e){exports.strict=e.name}',
+    ],
+  ] as const;
+  const seen = '[(await import("chunk:a")).b,(await import("chunk:b")).strict,globalThis.runs]';
+  assert.deepEqual(ran(joinChunks(show(seen), chunks)), [2, "ReferenceError", 1]);
+});
+
+Deno.test("a chunk that throws says where, and is run again next time", () => {
+  const chunks = [
+    ["chunk:t", 'globalThis.n=(globalThis.n??0)+1;if(n<2)throw new Error("first");exports.n=n'],
+  ] as const;
+  const seen = '[await import("chunk:t").catch((e)=>[e.message,/chunk:t,/.test(e.stack)]),' +
+    '(await import("chunk:t")).n]';
+  assert.deepEqual(ran(joinChunks(show(seen), chunks)), [["first", true], 2]);
+});
+
+Deno.test("a chunk gets Deno's own modules and no others, also without V8's compiler", () => {
+  const chunks = [[
+    "chunk:m",
+    'exports.all=async()=>[require("node:path").sep,(await import("node:url")).URL===URL,' +
+    'require("node:module").createRequire()("node:path").sep,require("npm:zod")===undefined]',
+  ]] as const;
+  const module = joinChunks(show('await (await import("chunk:m")).all()'), chunks);
+  assert.deepEqual(ran(module), ["/", true, "/", true]);
+  assert.deepEqual(ran(module, ["--v8-flags=--jitless"]), ["/", true, "/", true]);
+});
+
+Deno.test("an entry that needs a chunk before the loader is there ends the build", () => {
+  for (const entry of ['import{a}from"chunk:a";a()', 'import"chunk:a"']) {
+    assert.throws(() => joinChunks(entry, []), /the entry imports a part of the program/);
+  }
+});
+
+Deno.test("parts share what they both import, text and packages of either kind included", async () => {
+  await using place = await fixturePlace();
+  const files = {
+    "main.ts": `const [a, b] = [await import("./a.ts"), await import("./b.ts")];
+      ${show('[a.count(), b.count(), a.word, (await import("./a.ts")) === a]')}`,
+    "a.ts":
+      `import { next } from "./shared.ts"; import text from "./word.txt" with { type: "text" };
+      export const word = text; export const count = () => next();`,
+    "b.ts": `import { next } from "./shared.ts"; import old from "./old.cjs";
+      export const count = () => next() + old.hundred;`,
+    "shared.ts": "let at = 0; export const next = () => ++at;",
+    "word.txt": 'import("chunk:a") é',
+    "old.cjs": "module.exports = { hundred: require('node:path').sep.length * 100 };",
+  };
+  for (const [name, text] of Object.entries(files)) writeFileSync(`${place.root}/${name}`, text);
+  const module = await bundle(place.root, "main.ts", place.root);
+  assert.deepEqual(ran(module), [1, 102, files["word.txt"], true]);
+});

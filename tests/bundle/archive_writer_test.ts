@@ -1,0 +1,132 @@
+import assert from "node:assert/strict";
+import { Buffer } from "node:buffer";
+import { readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import {
+  archiveName,
+  type ArchiveOptions,
+  ArchiveWriter,
+  volumeName,
+} from "../../src/bundle/archive_writer.ts";
+import { sha256 } from "../../src/bundle/hash.ts";
+import { type BundleFile, chunkSize } from "../../src/bundle/manifest.ts";
+import { testWith } from "../needs.ts";
+import { bytesOf, type Entry, mtime, someEntries, tarOf, withDirectory } from "./fixture.ts";
+
+/** Writes entries as an export does: room, advance, pad. `most` bytes are put into the room at once. */
+function write(options: ArchiveOptions, entries: readonly Entry[], most = Infinity): BundleFile[] {
+  const writer = new ArchiveWriter(options);
+  for (const { path, content, mode = 0o644 } of entries) {
+    const bytes = bytesOf(content);
+    writer.header({ path, size: bytes.length, mode, mtime });
+    for (let at = 0; at < bytes.length;) {
+      const room = writer.room();
+      const part = bytes.subarray(at, at + Math.min(room.length, most));
+      room.set(part);
+      writer.advance(part.length);
+      at += part.length;
+    }
+    writer.pad(bytes.length);
+  }
+  return writer.finish();
+}
+
+function assertDescribes(directory: string, files: BundleFile[]): void {
+  assert.deepEqual(readdirSync(directory).sort(), files.map((file) => file.path).sort());
+  for (const file of files) {
+    const bytes = readFileSync(join(directory, file.path));
+    assert.deepEqual([file.size, file.sha256], [bytes.length, sha256(bytes)], file.path);
+    let at = 0;
+    for (const chunk of file.chunks!) {
+      assert.equal(sha256(bytes.subarray(at, at + chunk.size)), chunk.sha256, file.path);
+      at += chunk.size;
+    }
+    assert.equal(at, bytes.length);
+  }
+}
+
+const large: Entry[] = [
+  ...someEntries,
+  { path: "e.bin", content: new Uint8Array(2 * chunkSize + 1000).map((_, i) => i >> 7) },
+  { path: "f.bin", content: new Uint8Array(100) },
+];
+
+Deno.test("a plain archive is the tar itself, however its bytes arrive", async () => {
+  for (const most of [1, 7, 512, Infinity]) {
+    await withDirectory((directory) => {
+      const files = write({ directory, name: "p.tar", compression: "none" }, someEntries, most);
+      assertDescribes(directory, files);
+      assert.ok(readFileSync(join(directory, "p.tar")).equals(tarOf(someEntries)));
+    });
+  }
+});
+
+Deno.test("an archive is cut into chunks of 4 MiB and described whole", async () => {
+  for (const compression of ["none", "zstd"] as const) {
+    await withDirectory((directory) => {
+      const name = archiveName("p", compression);
+      const [file, ...others] = write({ directory, name, compression }, large);
+      assert.deepEqual(others, []);
+      assertDescribes(directory, [file!]);
+      const length = tarOf(large).length;
+      assert.equal(file!.uncompressedSize, length);
+      assert.equal(file!.chunks!.length, Math.ceil(length / chunkSize));
+      assert.equal(file!.chunkSize, chunkSize);
+      assert.equal(file!.volume, undefined);
+    });
+  }
+});
+
+Deno.test("volumes are cut at chunk borders, within their size, and joined are the archive", async () => {
+  await withDirectory((directory) => {
+    const volumeSize = 8 * 1024 * 1024;
+    const name = archiveName("p", "none");
+    const files = write({ directory, name, compression: "none", volumeSize }, large);
+    assert.deepEqual(files.map((file) => file.path), ["p.tar.001", "p.tar.002"]);
+    assert.deepEqual(files.map((file) => file.volume), [{ index: 1, of: 2 }, { index: 2, of: 2 }]);
+    assertDescribes(directory, files);
+    assert.equal(files[0]!.size, volumeSize);
+    const joined = Buffer.concat(files.map((file) => readFileSync(join(directory, file.path))));
+    assert.ok(joined.equals(tarOf(large)));
+  });
+});
+
+Deno.test("volumes are numbered also where one would do", async () => {
+  await withDirectory((directory) => {
+    const options = { directory, name: "p.tar.zst", compression: "zstd", volumeSize: 2 ** 32 - 1 };
+    const files = write(options as ArchiveOptions, someEntries);
+    assert.deepEqual(files.map((file) => file.path), ["p.tar.zst.001"]);
+    assert.deepEqual(files[0]!.volume, { index: 1, of: 1 });
+  });
+});
+
+Deno.test("names of archives and volumes", () => {
+  assert.equal(archiveName("kit", "zstd"), "kit.tar.zst");
+  assert.equal(archiveName("kit", "none"), "kit.tar");
+  assert.deepEqual([1, 42, 999].map((n) => volumeName("kit.tar", n)), [
+    "kit.tar.001",
+    "kit.tar.042",
+    "kit.tar.999",
+  ]);
+});
+
+Deno.test("a file that stands in the way is never written to", async () => {
+  await withDirectory((directory) => {
+    writeFileSync(join(directory, "p.tar"), "mine");
+    const options = { directory, name: "p.tar", compression: "none" } as const;
+    assert.throws(() => write(options, someEntries), /Cannot make .*p\.tar/);
+    assert.equal(statSync(join(directory, "p.tar")).size, 4);
+  });
+});
+
+testWith(["zstd", "tar"], "zstd and tar read the chunks as one archive", async () => {
+  await withDirectory(async (directory) => {
+    write({ directory, name: "p.tar.zst", compression: "zstd" }, large);
+    const out = await new Deno.Command("sh", {
+      args: ["-ec", "zstd -dc p.tar.zst | sha256sum; tar --zstd -tf p.tar.zst | wc -l"],
+      cwd: directory,
+    }).output();
+    const expected = `${sha256(tarOf(large))}  -\n${large.length}\n`;
+    assert.equal(new TextDecoder().decode(out.stdout), expected);
+  });
+});

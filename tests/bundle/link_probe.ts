@@ -1,0 +1,15 @@
+/** Run as a child with scoped permissions: opens argument 1 below argument 0 and prints what came of it. */
+import { messageOf } from "../../src/errors.ts";
+import { openRegular } from "../../src/bundle/source.ts";
+
+const [root, path] = Deno.args;
+try {
+  const reader = openRegular(root!, path!);
+  const buffer = new Uint8Array(100);
+  const n = await reader?.read(buffer);
+  Deno.stdout.writeSync(
+    new TextEncoder().encode(`read ${new TextDecoder().decode(buffer.subarray(0, n))}`),
+  );
+} catch (error) {
+  Deno.stdout.writeSync(new TextEncoder().encode(messageOf(error)));
+}

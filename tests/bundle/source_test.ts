@@ -1,0 +1,158 @@
+import assert from "node:assert/strict";
+import { mkdirSync, symlinkSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { StellaError } from "../../src/errors.ts";
+import { directorySource, type Found, openRegular, readSmall } from "../../src/bundle/source.ts";
+import { testWith } from "../needs.ts";
+import { memorySource, withDirectory, writeFiles } from "./fixture.ts";
+
+async function readAll(root: string, path: string): Promise<string | undefined> {
+  const bytes = await readSmall(directorySource(root), path, 1000);
+  return bytes && new TextDecoder().decode(bytes);
+}
+
+function assertUnsafe(run: () => unknown, what: string): void {
+  assert.throws(run, (error) => {
+    assert.ok(error instanceof StellaError, String(error));
+    assert.equal(error.code, "unsafe");
+    assert.ok(error.message.endsWith(`it is ${what}`), error.message);
+    return true;
+  });
+}
+
+Deno.test("a directory gives its regular files, and undefined for what is not there", async () => {
+  await withDirectory(async (root) => {
+    writeFiles(root, { "a": "one", "d/b": "two", "empty": "" });
+    assert.equal(await readAll(root, "a"), "one");
+    assert.equal(await readAll(root, "d/b"), "two");
+    assert.equal(await readAll(root, "empty"), "");
+    for (const absent of ["x", "d/x", "x/y", "a/b"]) {
+      assert.equal(await readAll(root, absent), undefined, absent);
+    }
+  });
+});
+
+Deno.test("links and directories are refused, wherever on the way they are", async () => {
+  await withDirectory((root) => {
+    writeFiles(root, { "in/file": "inside", "out/secret": "secret" });
+    symlinkSync("file", join(root, "in/link"));
+    symlinkSync("../out", join(root, "in/folder"));
+    symlinkSync("/nowhere", join(root, "in/dangling"));
+    symlinkSync(".", join(root, "in/self"));
+    for (const path of ["link", "dangling", "folder", "folder/secret", "self/file"]) {
+      assertUnsafe(() => openRegular(join(root, "in"), path), "a symbolic link");
+    }
+    assertUnsafe(() => openRegular(root, "in"), "a directory");
+  });
+});
+
+testWith(["mkfifo"], "a pipe is refused without being opened", async () => {
+  await withDirectory((root) => {
+    new Deno.Command("mkfifo", { args: [join(root, "pipe")] }).outputSync();
+    assertUnsafe(() => openRegular(root, "pipe"), "a device, pipe or socket");
+    assertUnsafe(() => openRegular("/dev", "null"), "a device, pipe or socket");
+  });
+});
+
+Deno.test("a link is refused under scoped permissions too, where O_NOFOLLOW would not help", async () => {
+  await withDirectory(async (root) => {
+    writeFiles(root, { "in/file": "inside", "out/secret": "secret" });
+    symlinkSync("../out/secret", join(root, "in/link"));
+    const source = fileURLToPath(new URL("../../src", import.meta.url));
+    const child = (path: string) =>
+      new Deno.Command(Deno.execPath(), {
+        args: [
+          "run",
+          "--no-prompt",
+          "--no-config",
+          "--no-lock",
+          "--no-check",
+          `--allow-read=${join(root, "in")},${source}`,
+          fileURLToPath(new URL("link_probe.ts", import.meta.url)),
+          join(root, "in"),
+          path,
+        ],
+      }).output();
+    const [good, link] = await Promise.all([child("file"), child("link")]);
+    assert.equal(new TextDecoder().decode(good.stdout), "read inside");
+    assert.match(new TextDecoder().decode(link.stdout), /it is a symbolic link$/);
+  });
+});
+
+async function walked(root: string, directory = "payload"): Promise<Found[]> {
+  const found = await Array.fromAsync(directorySource(root).walk!(directory));
+  return found.sort((a, b) => a.path < b.path ? -1 : 1);
+}
+
+Deno.test("walk lists every file below a directory, and says what is none", async () => {
+  await withDirectory(async (root) => {
+    writeFiles(root, { "payload/a": "", "payload/d/e/f": "", "other": "", "payload/.hidden": "" });
+    symlinkSync("/etc", join(root, "payload/d/link"));
+    assert.deepEqual(await walked(root), [
+      { path: "payload/.hidden" },
+      { path: "payload/a" },
+      { path: "payload/d/e/f" },
+      { path: "payload/d/link", fault: "a symbolic link" },
+    ]);
+  });
+});
+
+Deno.test("walk finds nothing where there is no directory, and looks through no link", async () => {
+  await withDirectory(async (root) => {
+    assert.deepEqual(await walked(root), []);
+    symlinkSync("/etc", join(root, "payload"));
+    assert.deepEqual(await walked(root), [{ path: "payload", fault: "a symbolic link" }]);
+    writeFileSync(join(root, "file"), "");
+    assert.deepEqual(await walked(root, "file"), [{
+      path: "file",
+      fault: "a file in place of a directory",
+    }]);
+  });
+});
+
+Deno.test("walk reports names that are not UTF-8, of files and of directories", async () => {
+  await withDirectory(async (root) => {
+    mkdirSync(join(root, "payload"));
+    // A shell can name what a string of JavaScript cannot.
+    const made = new Deno.Command("sh", {
+      args: ["-ec", "touch \"$(printf 'f\\377')\"; mkdir \"$(printf 'd\\377')\""],
+      cwd: join(root, "payload"),
+    }).outputSync();
+    assert.ok(made.success, new TextDecoder().decode(made.stderr));
+    const fault = "something whose name is not UTF-8";
+    assert.deepEqual(await walked(root), [
+      { path: "payload/d\ufffd", fault },
+      { path: "payload/f\ufffd", fault },
+    ]);
+  });
+});
+
+Deno.test("readSmall reads up to its limit, and refuses more by the code it is given", async () => {
+  const source = memorySource(new Map([["f", new Uint8Array(10).fill(1)]]));
+  assert.equal((await readSmall(source, "f", 10))!.length, 10);
+  assert.equal(await readSmall(source, "g", 10), undefined);
+  await assert.rejects(
+    async () => await readSmall(source, "f", 9),
+    (error: StellaError) => error.code === "manifest" && /more than 9 bytes/.test(error.message),
+  );
+  await assert.rejects(
+    async () => await readSmall(source, "f", 9, "signature"),
+    (error: StellaError) => error.code === "signature",
+  );
+});
+
+Deno.test("a reader fills its buffer until the end, and an error of the medium is code 12", async () => {
+  await withDirectory((root) => {
+    writeFileSync(join(root, "f"), "0123456789");
+    const reader = openRegular(root, "f")!;
+    assert.equal(reader.size, 10);
+    const buffer = new Uint8Array(7);
+    assert.deepEqual([reader.read(buffer), reader.read(buffer), reader.read(buffer)], [7, 3, 0]);
+    reader.close();
+    reader.close();
+    assert.throws(() => reader.read(buffer), (error: StellaError) => {
+      return error.code === "media" && /says nothing about the content/.test(error.hint ?? "");
+    });
+  });
+});

@@ -1,0 +1,83 @@
+/** The binary's own bytes: what it says of them, what it carries, and what happens where they were changed. */
+import assert from "node:assert/strict";
+import { chmodSync, copyFileSync, readFileSync, truncateSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { createHash } from "node:crypto";
+import { grants } from "../../src/config/permissions.ts";
+import { binary } from "../program.ts";
+import { binaryTest, runWith } from "./binary_place.ts";
+
+const portable = binary !== undefined &&
+  readFileSync(binary).subarray(-8).toString("latin1") === "STELLAv1";
+
+binaryTest([], "the binary has exactly the committed list's permissions", async ({ home }) => {
+  const { permissions } = await home.json(["version"]);
+  const listed = grants.flatMap(({ name, values }) =>
+    values === undefined ? [name] : values.map((value) => `${name}:${value}`)
+  );
+  assert.deepEqual(permissions, listed);
+});
+
+binaryTest(
+  [],
+  "beside the binary lie its digest and the SBOM that it carries",
+  async ({ stella, home }) => {
+    const digest = createHash("sha256").update(readFileSync(stella)).digest("hex");
+    assert.equal(readFileSync(`${stella}.sha256`, "utf8"), `${digest}  stella\n`);
+    await home.succeed(["assets", "write", "kit"]);
+    const sbom = readFileSync(join(home.path, "kit/sbom.cdx.json"), "utf8");
+    assert.equal(readFileSync(join(dirname(stella), "stella.cdx.json"), "utf8"), sbom);
+  },
+);
+
+binaryTest(
+  [],
+  "a carried verifier is the binary itself, is listed, and works from the stick",
+  async ({ stella, home, key }) => {
+    await home.succeed([
+      "export",
+      "bundle",
+      "--profile",
+      "kit",
+      "--manifest",
+      "stick/manifest.json",
+      "--include-self",
+    ]);
+    const carried = join(home.path, "stick/stella");
+    assert.ok(readFileSync(carried).equals(readFileSync(stella)));
+    const { files } = JSON.parse(readFileSync(join(home.path, "stick/manifest.json"), "utf8"));
+    const entry = files.find(({ path }: { path: string }) => path === "stella");
+    assert.equal(entry.sha256, createHash("sha256").update(readFileSync(stella)).digest("hex"));
+    chmodSync(join(home.path, "stick"), 0o555);
+    const said = runWith({}, carried, ["verify", join(home.path, "stick"), "--trust", key]);
+    chmodSync(join(home.path, "stick"), 0o755);
+    assert.deepEqual([said.code, said.stderr], [0, ""]);
+  },
+);
+
+binaryTest(
+  [],
+  "a changed byte anywhere is told by version --check, a cut file does not start",
+  ({ stella, home }) => {
+    if (!portable) return;
+    const whole = readFileSync(stella);
+    const changed = join(home.path, "changed");
+    const stamp = 'globalThis.STELLA_BUILD={"commit":"';
+    // Text that nothing obeys: of a message in Deno's own executable, and the commit in the script's first line.
+    const places = [whole.indexOf("NotCapable"), whole.lastIndexOf(stamp) + stamp.length];
+    for (const at of places) {
+      const bytes = Uint8Array.from(whole);
+      bytes[at] = bytes[at]! ^ 1;
+      writeFileSync(changed, bytes, { mode: 0o755 });
+      const { code, stdout } = runWith({}, changed, ["version", "--check", "--json"]);
+      assert.deepEqual([code, JSON.parse(stdout).check.ok], [7, false], `byte ${at}`);
+    }
+    for (const length of [whole.length - 1, whole.length >> 1]) {
+      copyFileSync(stella, changed);
+      truncateSync(changed, length);
+      const { code, stderr } = runWith({}, changed, ["version"]);
+      assert.equal(code, 1);
+      assert.match(stderr, /^stella: Cannot start: the file is cut or was changed/);
+    }
+  },
+);

@@ -1,0 +1,184 @@
+/** Variables and files that Deno, the loader or Node's modules obey on their own (reliability.md, B2): none of them reaches far. */
+import assert from "node:assert/strict";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { tool } from "../needs.ts";
+import { type BinaryPlace, binaryTest, runWith } from "./binary_place.ts";
+
+/** A listener that counts who comes; what is sent to it is not answered. */
+function trap(): { url: string; count: () => number; close: () => Promise<void> } {
+  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  let count = 0;
+  const done = (async () => {
+    for await (const connection of listener) {
+      count++;
+      connection.close();
+    }
+  })();
+  const { port } = listener.addr as Deno.NetAddr;
+  return {
+    url: `http://127.0.0.1:${port}`,
+    count: () => count,
+    close: async () => {
+      // Whoever came while a program was waited for is in the queue still.
+      await new Promise((resolve) => setTimeout(resolve, 100));
+      listener.close();
+      await done;
+    },
+  };
+}
+
+function hostile({ home }: BinaryPlace, url: string): Record<string, string> {
+  const nowhere = join(home.path, "nowhere");
+  return {
+    HTTP_PROXY: url,
+    HTTPS_PROXY: url,
+    ALL_PROXY: url,
+    http_proxy: url,
+    https_proxy: url,
+    all_proxy: url,
+    OTEL_DENO: "true",
+    OTEL_EXPORTER_OTLP_ENDPOINT: url,
+    OTEL_EXPORTER_OTLP_PROTOCOL: "http/json",
+    SSLKEYLOGFILE: join(home.path, "tls.keys"),
+    NODE_TLS_REJECT_UNAUTHORIZED: "0",
+    NODE_EXTRA_CA_CERTS: nowhere,
+    NODE_OPTIONS: `--require=${nowhere}.cjs`,
+    NODE_USE_ENV_PROXY: "1",
+    NPM_CONFIG_REGISTRY: url,
+    DENO_CERT: nowhere,
+    DENO_TLS_CA_STORE: "system",
+    DENO_AUDIT_PERMISSIONS: join(home.path, "audit"),
+    DENO_PERMISSION_BROKER_PATH: `${nowhere}.sock`,
+    DENO_DIR: join(home.path, "deno"),
+    DENO_V8_FLAGS: "--no-such-flag",
+    DENO_TRACE_PERMISSIONS: "1",
+    LD_PRELOAD: `${nowhere}.so`,
+    LD_LIBRARY_PATH: home.path,
+    LD_AUDIT: `${nowhere}.so`,
+  };
+}
+
+Deno.test("the trap catches what a proxy would", async () => {
+  const caught = trap();
+  const lines = 'await fetch("http://a.invalid", { signal: AbortSignal.timeout(500) }).catch(() => {})';
+  runWith({ HTTP_PROXY: caught.url, HOME: "/nowhere" }, Deno.execPath(), ["eval", lines]);
+  await caught.close();
+  assert.equal(caught.count(), 1);
+});
+
+function own({ home }: BinaryPlace): Record<string, string> {
+  return { HOME: home.path, STELLA_DATA: home.state };
+}
+
+binaryTest(
+  [],
+  "hostile variables change nothing where no network is used, and nobody is called",
+  async (place) => {
+    const { stella, home, bundle } = place;
+    const caught = trap();
+    writeFileSync(join(home.path, ".npmrc"), "registry=${NOWHERE}\n");
+    writeFileSync(join(home.path, "deno.json"), "{ this is no json");
+    const variables = { ...own(place), ...hostile(place, caught.url) };
+    const commands = [
+      ["version", "--check"],
+      ["verify", bundle, "--json"],
+      ["export", "bundle", "--profile", "kit", "--manifest", "again/manifest.json", "--quiet"],
+    ];
+    for (const args of commands) {
+      const usual = runWith(own(place), stella, args, { cwd: home.path });
+      const said = runWith(variables, stella, args, { cwd: home.path });
+      assert.deepEqual(said, usual, args.join(" "));
+      assert.equal(said.code, 0, said.stderr);
+    }
+    await caught.close();
+    assert.equal(caught.count(), 0);
+    for (const name of ["tls.keys", "audit", "deno"]) {
+      assert.ok(!existsSync(join(home.path, name)), name);
+    }
+  },
+);
+
+binaryTest(
+  [],
+  "what uses the network refuses to start beside such variables, and sends nothing",
+  async (place) => {
+    const caught = trap();
+    const variables = { ...own(place), ...hostile(place, caught.url) };
+    const reference = `oci://127.0.0.1:1/exports/kit:latest`;
+    const commands = [
+      ["serve", "--listen", "127.0.0.1:0"],
+      ["status", "--url", "http://127.0.0.1:1"],
+      ["export", "bundle", "push", "--manifest", place.bundle, reference, "--plain-http"],
+    ];
+    for (const args of commands) {
+      const { code, stderr } = runWith(variables, place.stella, args);
+      assert.equal(code, 2, stderr);
+      assert.match(stderr, /Cannot use the network while .*HTTP_PROXY.* is set/);
+      assert.ok(!stderr.includes(caught.url), "the value is repeated");
+    }
+    await caught.close();
+    assert.equal(caught.count(), 0);
+  },
+);
+
+binaryTest(
+  ["strace"],
+  "verification opens no connection, starts nothing, writes nothing",
+  (place) => {
+    const { stella, home, bundle, key } = place;
+    const trace = join(home.path, "trace");
+    const calls = "trace=network,execve,open,openat,openat2,creat,mkdir,mkdirat,rename,renameat," +
+      "renameat2,unlink,unlinkat,link,linkat,symlink,symlinkat,truncate,ftruncate,chmod,fchmod,fchmodat";
+    const args = ["-f", "-o", trace, "-e", calls, stella, "verify", bundle, "--trust", key];
+    const { code, stderr } = runWith(own(place), tool("strace")!, args);
+    assert.equal(code, 0, stderr);
+    const lines = readFileSync(trace, "utf8").split("\n");
+    assert.ok(lines.some((line) => line.includes("manifest.json")), "nothing was traced");
+    const done = lines.filter((line) => !/ = -1 |resumed>|^\d+ (\+\+\+|---)/.test(line));
+    assert.equal(
+      done.filter((line) => line.includes("execve(")).length,
+      1,
+      "only the binary itself",
+    );
+    const outside = done.filter((line) =>
+      /O_WRONLY|O_RDWR|O_CREAT|creat\(|mkdir|rename|unlink|link\(|linkat|truncate|chmod|connect\(|bind\(|sendto\(|listen\(/
+        .test(line)
+    );
+    // Deno's own pairs of sockets between its threads; and its cache, below a file, where nothing can be made.
+    assert.deepEqual(
+      outside.filter((line) => !/socketpair|"\/proc\/self\/exe\/none/.test(line)),
+      [],
+    );
+  },
+);
+
+binaryTest(
+  [],
+  "what is made for others is readable, what is of the machine is not",
+  async ({ home }) => {
+    mkdirSync(join(home.path, "made"));
+    const script =
+      'umask 000; exec "$0" export bundle --profile kit --manifest made/manifest.json --quiet';
+    const { code } = runWith(
+      { HOME: home.path, STELLA_DATA: join(home.path, "fresh") },
+      "/bin/sh",
+      [
+        "-c",
+        script,
+        (await import("../program.ts")).binary!,
+      ],
+      { cwd: home.path },
+    );
+    assert.equal(code, 0);
+    const mode = (path: string) => (Deno.statSync(join(home.path, path)).mode! & 0o777).toString(8);
+    const modes = [
+      "fresh",
+      "fresh/keys",
+      "fresh/keys/signing.key",
+      "made/manifest.json",
+      "made/verify.sh",
+    ];
+    assert.deepEqual(modes.map(mode), ["700", "700", "600", "644", "755"]);
+  },
+);

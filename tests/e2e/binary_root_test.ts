@@ -1,0 +1,98 @@
+/** The binary where there is nothing: a root directory of its own with glibc's libraries, /proc, /dev/null and a bundle. */
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { cpSync, mkdirSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { asRoot, type BinaryPlace, binaryTest, runWith, type Said } from "./binary_place.ts";
+
+/** Another user, no network, nothing that can be written, no variables: unshare gives what the system forgets at its end. */
+function inBareRoot(root: string, withProc: boolean, args: string[]): Said {
+  const lines = [
+    "set -e",
+    `mount --bind '${root}' '${root}'`,
+    ...(withProc ? [`mount -t proc proc '${root}/proc'`] : []),
+    `mount --bind /dev/null '${root}/dev/null'`,
+    `mount -o remount,bind,ro '${root}'`,
+    `exec env -i "$(command -v chroot)" --userspec=65534:65534 '${root}' /stella "$@"`,
+  ];
+  const namespaces = ["--mount", "--net", "--pid", "--fork"];
+  const shell = ["/bin/sh", "-c", lines.join("\n"), "sh", ...args];
+  return runWith({ PATH: "/usr/sbin:/usr/bin:/sbin:/bin" }, "unshare", [...namespaces, ...shell]);
+}
+
+function bareRoot({ stella, home, bundle, key }: BinaryPlace): string {
+  const root = join(home.path, "root");
+  for (const name of ["proc", "dev", "media"]) mkdirSync(join(root, name), { recursive: true });
+  writeFileSync(join(root, "dev/null"), "");
+  cpSync(stella, join(root, "stella"));
+  cpSync(bundle, join(root, "media/bundle"), { recursive: true });
+  cpSync(key, join(root, "signer.pub"));
+  for (const library of librariesOf(Deno.execPath())) {
+    mkdirSync(dirname(join(root, library)), { recursive: true });
+    cpSync(library, join(root, library), { dereference: true });
+  }
+  return root;
+}
+
+function librariesOf(program: string): string[] {
+  const listed = spawnSync("ldd", [program]).stdout.toString();
+  return [...listed.matchAll(/(\/\S+) \(0x/g)].map((found) => found[1]!);
+}
+
+binaryTest(["unshare", "chroot", "ldd"], "in a bare root the binary verifies", (place) => {
+  if (!asRoot) return;
+  const root = bareRoot(place);
+  const trusted = inBareRoot(root, true, ["verify", "/media", "--trust", "/signer.pub"]);
+  assert.deepEqual([trusted.code, trusted.stderr], [0, ""]);
+  assert.match(trusted.stdout, /^verified {2}kit .*every digest right/s);
+  const stranger = inBareRoot(root, true, ["verify", "/media", "--json"]);
+  assert.deepEqual(
+    [stranger.code, JSON.parse(stranger.stdout).findings[0].reason],
+    [5, "key_unknown"],
+  );
+  const version = inBareRoot(root, true, ["version", "--check"]);
+  assert.deepEqual([version.code, version.stderr], [0, ""]);
+});
+
+binaryTest(
+  ["unshare", "chroot", "ldd"],
+  "without /proc the binary says what is missing",
+  (place) => {
+    if (!asRoot) return;
+    const { code, stderr } = inBareRoot(bareRoot(place), false, ["version"]);
+    const said = "stella: Cannot start: /proc/self/exe cannot be read (is /proc mounted?)";
+    assert.deepEqual([code, stderr.slice(0, said.length)], [1, said]);
+  },
+);
+
+binaryTest(
+  ["unshare"],
+  "the binary starts where memory files may not be executed",
+  ({ stella }) => {
+    if (!asRoot) return;
+    const script =
+      `echo 2 >/proc/sys/vm/memfd_noexec && cat /proc/sys/vm/memfd_noexec && exec "$0" version`;
+    const args = ["--pid", "--fork", "--mount-proc", "/bin/sh", "-c", script, stella];
+    const { code, stdout, stderr } = runWith({ PATH: "/usr/bin:/bin" }, "unshare", args);
+    if (/memfd_noexec: (Directory )?[Nn]o/.test(stderr) || /nonexistent/.test(stderr)) return; // before Linux 6.3
+    assert.deepEqual([code, stderr], [0, ""]);
+    assert.match(stdout, /^2\nstella /);
+  },
+);
+
+binaryTest(
+  ["unshare", "mount"],
+  "from a medium that forbids execution it is the system that refuses",
+  ({ stella, home }) => {
+    if (!asRoot) return;
+    mkdirSync(join(home.path, "stick"));
+    const lines = [
+      `mount -t tmpfs -o noexec,size=200m none '${home.path}/stick'`,
+      `cp '${stella}' '${home.path}/stick/stella'`,
+      `'${home.path}/stick/stella' version`,
+    ];
+    const args = ["--mount", "/bin/sh", "-c", lines.join(" && ")];
+    const { code, stderr } = runWith({ PATH: "/usr/bin:/bin" }, "unshare", args);
+    assert.deepEqual([code, /stella: Permission denied/.test(stderr)], [126, true]);
+  },
+);

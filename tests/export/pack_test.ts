@@ -1,0 +1,131 @@
+/** Inputs that change while they are read are an error, never a bundle that differs from its source. */
+import assert from "node:assert/strict";
+import {
+  appendFileSync,
+  mkdirSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  truncateSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
+import { join } from "node:path";
+import { parseVolumeSize } from "../../src/export/volume_size.ts";
+import { withDirectory, writeFiles } from "../bundle/fixture.ts";
+import { refusal, run, snapshot } from "./run.ts";
+
+type Change = (root: string) => void;
+
+/** Exports `in` and makes `change` when the first bytes have been read. */
+async function changing(
+  change: Change,
+): Promise<{ code: number; message: string; left: string[] }> {
+  return await withDirectory(async (root) => {
+    writeFiles(root, {
+      "in/a": "x".repeat(3 << 20),
+      "in/b": "second",
+      "in/c/d": "third",
+      "target": "second",
+    });
+    for (const path of ["in/a", "in/b", "in/c/d"]) utimesSync(join(root, path), 1.7e9, 1.7e9);
+    const out = join(root, "out");
+    let changed = false;
+    const progress = (stage: string, done: number) => {
+      if (changed || stage !== "read" || done === 0) return;
+      changed = true;
+      change(root);
+    };
+    const { code, message } = await refusal(() => run(out, join(root, "in"), { progress }));
+    assert.ok(changed, "the change happened");
+    return { code, message, left: Object.keys(snapshot(out)) };
+  });
+}
+
+const changes: [string, Change, RegExp][] = [
+  [
+    "the file grows",
+    (root) => appendFileSync(join(root, "in/a"), "y"),
+    /in\/a.* is not what it was/,
+  ],
+  [
+    "the file shrinks",
+    (root) => truncateSync(join(root, "in/a"), 1 << 20),
+    /in\/a.* is not what it was/,
+  ],
+  ["the file is written in place", (root) => {
+    const fd = Deno.openSync(join(root, "in/a"), { write: true });
+    fd.writeSync(new Uint8Array(1));
+    fd.close();
+  }, /in\/a.* is not what it was/],
+  ["a later file grows", (root) => appendFileSync(join(root, "in/b"), "y"), / bytes are now /],
+  [
+    "a later file is rewritten",
+    (root) => writeFileSync(join(root, "in/b"), "SECOND"),
+    /written after/,
+  ],
+  ["a later file goes", (root) => rmSync(join(root, "in/b")), /in\/b/],
+  ["a later file becomes a link to the same content", (root) => {
+    rmSync(join(root, "in/b"));
+    symlinkSync(join(root, "target"), join(root, "in/b"));
+  }, /Cannot|changed/],
+  ["a later file becomes a directory", (root) => {
+    rmSync(join(root, "in/b"));
+    mkdirSync(join(root, "in/b"));
+  }, /Cannot|changed/],
+  ["a file is added", (root) => writeFileSync(join(root, "in/c/e"), ""), /3 files of .* are now 4/],
+  [
+    "a link is added",
+    (root) => symlinkSync("d", join(root, "in/c/e")),
+    /c\/e.* is not what it was/,
+  ],
+  [
+    "a directory goes",
+    (root) => renameSync(join(root, "in/c"), join(root, "gone")),
+    /Cannot|are now/,
+  ],
+];
+
+Deno.test("a change of the inputs while they are read is code 2, and leaves nothing", async () => {
+  for (const [about, change, reason] of changes) {
+    const { code, message, left } = await changing(change);
+    assert.equal(code, 2, `${about}: ${message}`);
+    assert.match(message, reason, about);
+    assert.deepEqual(left, [], about);
+  }
+});
+
+Deno.test("sizes of volumes", () => {
+  const good: [string, number][] = [
+    ["fat32", 4_294_967_295],
+    ["8388608", 8_388_608],
+    ["8M", 8_388_608],
+    ["9MB", 9_000_000],
+    ["700MB", 700_000_000],
+    ["4G", 4_294_967_296],
+    ["4GB", 4_000_000_000],
+    ["8192K", 8_388_608],
+    ["8389KB", 8_389_000],
+  ];
+  for (const [text, bytes] of good) assert.equal(parseVolumeSize(text), bytes, text);
+  const refused = [
+    "",
+    "8388607",
+    "7M",
+    "8MB",
+    "0",
+    "-8M",
+    "8.5M",
+    "8 M",
+    "8m",
+    "8T",
+    "8MiB",
+    "FAT32",
+    "1e9",
+    "99999999999G",
+    "\u0668M",
+  ];
+  for (const text of refused) {
+    assert.throws(() => parseVolumeSize(text), /Cannot cut volumes of the size/, text);
+  }
+});

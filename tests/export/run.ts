@@ -1,0 +1,71 @@
+/** Exports for tests: a signer that is always the same, no clock, no terminal. */
+import { readdirSync, readFileSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { StellaError } from "../../src/errors.ts";
+import { exportBundle, type ExportOptions } from "../../src/export/export.ts";
+import type { ExportReport } from "../../src/export/report.ts";
+import { testKey } from "../bundle/fixture.ts";
+
+export const key = testKey("exporter");
+export const epoch = 1_767_225_600;
+
+let count = 0;
+
+export function optionsFor(
+  directory: string,
+  input: string | string[],
+  more: Partial<ExportOptions> = {},
+): ExportOptions {
+  return {
+    profile: "p",
+    tenant: "t",
+    sources: [input].flat().map((path) => ({ path })),
+    builtin: [],
+    directory,
+    layout: "archive",
+    compression: "zstd",
+    epoch,
+    force: false,
+    signer: key.signer,
+    tool: { version: "0.1.0", commit: "0".repeat(40) },
+    uuid: () => `00000000-0000-7000-8000-${String(++count).padStart(12, "0")}`,
+    progress: () => {},
+    breathe: () => Promise.resolve(),
+    ...more,
+  };
+}
+
+export function run(
+  directory: string,
+  input: string | string[],
+  more: Partial<ExportOptions> = {},
+): Promise<ExportReport> {
+  return exportBundle(optionsFor(directory, input, more));
+}
+
+/** Code, message and findings (`reason path`) of an export that is refused. */
+export async function refusal(
+  work: () => unknown,
+): Promise<{ code: number; message: string; findings: string[]; error: StellaError }> {
+  try {
+    await work();
+  } catch (error) {
+    if (!(error instanceof StellaError)) throw error;
+    const findings = error.findings.map((f) => `${f.reason} ${f.path}: ${f.found}`);
+    return { code: error.exitCode, message: error.message, findings, error };
+  }
+  throw new Error("it was not refused");
+}
+
+/** Every file below a directory: path to mode and content. */
+export function snapshot(root: string, prefix = ""): Record<string, string> {
+  const found: Record<string, string> = {};
+  for (const entry of readdirSync(join(root, prefix), { withFileTypes: true })) {
+    const path = prefix === "" ? entry.name : `${prefix}/${entry.name}`;
+    const mode = (statSync(join(root, path), { throwIfNoEntry: false })?.mode ?? 0) & 0o777;
+    if (entry.isDirectory()) {
+      Object.assign(found, { [`${path}/`]: mode.toString(8) }, snapshot(root, path));
+    } else found[path] = `${mode.toString(8)} ${readFileSync(join(root, path), "latin1")}`;
+  }
+  return found;
+}

@@ -1,0 +1,103 @@
+/** The app with a real queue, and with health and metrics that a test sets. */
+import { join } from "node:path";
+import { type Config, loadConfig } from "../../src/config/load.ts";
+import type { Profile } from "../../src/config/profile.ts";
+import type { Job } from "../../src/jobs/job.ts";
+import { Queue } from "../../src/jobs/queue.ts";
+import { Timeline } from "../../src/jobs/timeline.ts";
+import { uuidV7 } from "../../src/jobs/uuid.ts";
+import type { ServerDeps } from "../../src/server/deps.ts";
+import type { CheckState } from "../../src/server/readiness.ts";
+import { createServer } from "../../src/server/server.ts";
+
+const profile = (name: string, more: Partial<Profile> = {}): Profile => ({
+  name,
+  kind: "files",
+  sources: [{ path: "/srv/secret-path" }],
+  compression: "zstd",
+  targets: [],
+  ...more,
+});
+
+const nothing = { environment: () => undefined, systemFile: "/nonexistent/stella.yaml" };
+
+export const config: Config = {
+  ...(await loadConfig(nothing, { isName: () => true, pathFault: () => undefined })).config,
+  registries: new Map([["site", { name: "site", url: "https://registry.site:5000" }]]),
+  tenants: ["default", "lab"],
+  profiles: new Map([
+    ["kit", profile("kit", { kind: "kit", sources: [] })],
+    [
+      "advisories",
+      profile("advisories", { slaSeconds: 900, targets: [{ directory: "/srv/secret-path" }] }),
+    ],
+  ]),
+};
+
+export class Bench {
+  readonly directory = Deno.makeTempDirSync({ prefix: "stella-server-" });
+  readonly queued: Job[] = [];
+  readonly faults: unknown[] = [];
+  alive: { status: "pass" | "fail"; output?: string } = { status: "pass" };
+  checks: CheckState[] = [];
+  draining = false;
+  readonly queue: Queue;
+  readonly timeline: Timeline;
+  refused = 0;
+  readonly app;
+
+  constructor(more: Partial<ServerDeps> = {}) {
+    let count = 0;
+    this.queue = new Queue(join(this.directory, "stella.db"), {
+      now: () => 1_767_225_600_000,
+      newId: () => uuidV7(1_767_225_600_000, new Uint8Array(10).fill(++count)),
+    });
+    this.timeline = new Timeline(this.queue.database, {
+      now: () => 1_767_225_600_000,
+      random: (bytes) => bytes.fill(7),
+      keep: 86_400_000,
+    });
+    const refused = () => this.refused;
+    this.app = createServer({
+      build: { version: "0.1.0", commit: "f".repeat(40), buildDate: "unknown", form: "source" },
+      config,
+      queue: this.queue,
+      timeline: this.timeline,
+      egress: {
+        get count() {
+          return refused();
+        },
+      },
+      liveness: { report: () => this.alive },
+      readiness: { report: (exclude = []) => this.#report(exclude) },
+      scrape: () => Promise.resolve({ body: "metric 1\n", contentType: "text/plain; x=y" }),
+      isDraining: () => this.draining,
+      onQueued: (job) => this.queued.push(job),
+      onFault: (error) => this.faults.push(error),
+      ...more,
+    });
+  }
+
+  #report(exclude: readonly string[]) {
+    const checks = this.checks.filter((check) => !exclude.includes(check.name));
+    const failed = checks.some((check) => check.status === "fail");
+    return { status: failed ? "fail" as const : "pass" as const, checks };
+  }
+
+  get(path: string, headers: Record<string, string> = {}): Promise<Response> {
+    return Promise.resolve(this.app.request(`http://127.0.0.1:8420${path}`, { headers }));
+  }
+
+  post(body: unknown, headers: Record<string, string> = {}): Promise<Response> {
+    return Promise.resolve(this.app.request("http://127.0.0.1:8420/v1/exports", {
+      method: "POST",
+      headers: { "content-type": "application/json", ...headers },
+      body: typeof body === "string" ? body : JSON.stringify(body),
+    }));
+  }
+
+  [Symbol.dispose](): void {
+    this.queue.close();
+    Deno.removeSync(this.directory, { recursive: true });
+  }
+}

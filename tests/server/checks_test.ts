@@ -1,0 +1,107 @@
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import type { Profile, RegistryConfig } from "../../src/config/profile.ts";
+import { StellaError } from "../../src/errors.ts";
+import {
+  type AttestationProbe,
+  attestationVerify,
+  databaseWrite,
+  lockHeld,
+  registryChecks,
+  storageFree,
+  storageWrite,
+} from "../../src/server/checks.ts";
+import type { Check } from "../../src/server/readiness.ts";
+
+const run = async (check: Check) => await check.run(new AbortController().signal);
+
+Deno.test("storage is written, synced, read back, and left as it was", async () => {
+  const directory = Deno.makeTempDirSync();
+  try {
+    assert.deepEqual(await run(storageWrite(directory)), { status: "pass" });
+    assert.deepEqual([...Deno.readDirSync(directory)], []);
+  } finally {
+    Deno.removeSync(directory);
+  }
+  await assert.rejects(run(storageWrite(directory)), { code: "ENOENT" });
+});
+
+Deno.test("a name that stands in the way of the probe is a failure", async () => {
+  const directory = Deno.makeTempDirSync();
+  try {
+    Deno.mkdirSync(join(directory, ".readiness"));
+    await assert.rejects(run(storageWrite(directory)), { code: /EISDIR/ });
+  } finally {
+    Deno.removeSync(directory, { recursive: true });
+  }
+});
+
+Deno.test("free space is told in bytes and as a share", async () => {
+  let seen = { free: 0, size: 0 };
+  const result = await run(storageFree("/", (space) => seen = space));
+  assert.match(result.output ?? "", /^\d+\.\d % free$/);
+  assert.ok(seen.size > seen.free && seen.free > 0);
+});
+
+Deno.test("a database that cannot be written to fails with what it said", async () => {
+  assert.deepEqual(await run(databaseWrite({ probe: () => {} })), { status: "pass" });
+  const probe = () => {
+    throw new StellaError("media", "Cannot write to the database: disk is full");
+  };
+  await assert.rejects(async () => await run(databaseWrite({ probe })), {
+    message: /disk is full/,
+  });
+});
+
+Deno.test("a lock that was lost fails", async () => {
+  assert.equal((await run(lockHeld({ isHeld: () => true }))).status, "pass");
+  assert.equal((await run(lockHeld({ isHeld: () => false }))).status, "fail");
+});
+
+const registry: RegistryConfig = { name: "site", url: "https://registry.site:5000" };
+const profile = (name: string, targets: Profile["targets"], kind: Profile["kind"] = "files") =>
+  ({ name, kind, sources: [], compression: "zstd", targets }) satisfies Profile;
+const toRegistry = profile("a", [{ registry: "site", repository: "a", tag: "t" }]);
+const toDirectory = profile("b", [{ directory: "/srv" }]);
+const kit = profile("kit", [], "kit");
+
+Deno.test("without a registry there is one check that says so", async () => {
+  const [check, ...others] = registryChecks([], [kit], () => Promise.reject(new Error("no")));
+  assert.deepEqual(others, []);
+  assert.deepEqual(await run(check!), { status: "pass", output: "none configured" });
+  assert.equal(check?.name, "registry");
+});
+
+Deno.test("a registry that is down warns while a profile can do without it, else fails", async () => {
+  const down = () => Promise.reject(new Error("connect ECONNREFUSED"));
+  const status = async (profiles: Profile[]) =>
+    await run(registryChecks([registry], profiles, down)[0]!);
+  assert.deepEqual(await status([kit, toRegistry, toDirectory]), {
+    status: "warn",
+    output: "connect ECONNREFUSED",
+  });
+  assert.equal((await status([kit])).status, "warn");
+  assert.equal((await status([kit, toRegistry])).status, "fail");
+});
+
+Deno.test("a registry that answers passes, and each has a check of its own", async () => {
+  const other = { ...registry, name: "other" };
+  const asked: string[] = [];
+  const checks = registryChecks([registry, other], [kit], ({ name }) => {
+    asked.push(name);
+    return Promise.resolve();
+  });
+  assert.deepEqual(checks.map(({ name }) => name), ["registry:site", "registry:other"]);
+  for (const check of checks) assert.equal((await run(check)).status, "pass");
+  assert.deepEqual(asked, ["site", "other"]);
+});
+
+Deno.test("the attestation check follows its probe and counts what it found", async () => {
+  const seen: AttestationProbe[] = [];
+  const check = (probe: AttestationProbe) =>
+    run(attestationVerify(() => Promise.resolve(probe), (result) => seen.push(result)));
+  assert.equal((await check({ ok: true, detail: "judged" })).status, "pass");
+  const bad = { ok: false, detail: "a tampered bundle was accepted", reason: "subject_mismatch" };
+  assert.deepEqual(await check(bad), { status: "fail", output: "a tampered bundle was accepted" });
+  assert.deepEqual(seen.map(({ reason }) => reason), [undefined, "subject_mismatch"]);
+});

@@ -1,0 +1,147 @@
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { encodeManifest, indexName, type Manifest, mediaTypes } from "../../src/bundle/manifest.ts";
+import { runHealth } from "../../src/cli/health.ts";
+import type { Host } from "../../src/cli/host.ts";
+import { runStatus } from "../../src/cli/status.ts";
+import { serveHttp } from "../../src/server/http_server.ts";
+import { Bench } from "./bench.ts";
+
+function host(variables: Record<string, string> = {}): Host {
+  return {
+    environment: (name: string) => variables[name],
+    stop: new AbortController().signal,
+  } as unknown as Host;
+}
+
+/** A bundle's manifest that names this build. */
+function manifestOf(commit: string): Uint8Array {
+  const digest = "a".repeat(64);
+  const manifest: Manifest = {
+    schemaVersion: 1,
+    mediaType: mediaTypes.manifest,
+    profile: "kit",
+    tenant: "default",
+    created: "2026-01-01T00:00:00Z",
+    tool: { name: "stella", version: "0.1.0", commit },
+    payload: { layout: "archive", index: indexName, files: 1, bytes: 1 },
+    files: [
+      { path: indexName, role: "index", size: 70, sha256: digest },
+      {
+        path: "kit.tar",
+        role: "archive",
+        mediaType: mediaTypes.tar,
+        size: 2048,
+        sha256: digest,
+        uncompressedSize: 2048,
+        chunkSize: 4194304,
+        chunks: [{ size: 2048, sha256: digest }],
+      },
+    ],
+  };
+  return encodeManifest(manifest);
+}
+
+async function serving(body: (url: string, bench: Bench) => Promise<void>): Promise<void> {
+  using bench = new Bench();
+  const server = await serveHttp(bench.app, { host: "127.0.0.1", port: 0 });
+  try {
+    await body(server.url, bench);
+  } finally {
+    await server.close(100);
+  }
+}
+
+Deno.test("health is readiness by exit code, with the lines of the service, escaped", async () => {
+  await serving(async (url, bench) => {
+    bench.checks = [{ name: "storage:write", status: "pass", time: 0 }];
+    const ready = await runHealth({ url }, host());
+    assert.deepEqual([ready.code, ready.text], [0, "[+]storage:write pass\nreadiness: pass\n"]);
+    bench.checks = [{ name: "lock:held", status: "fail", output: "gone\u001b[2J", time: 0 }];
+    const not = await runHealth({}, host({ STELLA_URL: url }));
+    assert.deepEqual([not.code, not.text], [
+      1,
+      "[-]lock:held fail: gone\\u{1b}[2J\nreadiness: fail\n",
+    ]);
+  });
+});
+
+Deno.test("status shows the build and what is on", async () => {
+  await serving(async (url) => {
+    const { code, text, json } = await runStatus({ url }, host());
+    assert.equal(code, 0);
+    assert.match(text, /^stella 0\.1\.0\n {2}commit {4}f{40}\n/);
+    assert.match(text, /directoryTargets on, .*traces off/);
+    assert.equal((json as { service: { form: string } }).service.form, "source");
+  });
+});
+
+Deno.test("status compares the build with a bundle's manifest, by file or by directory", async () => {
+  const directory = Deno.makeTempDirSync();
+  const path = join(directory, "manifest.json");
+  try {
+    await serving(async (url) => {
+      Deno.writeFileSync(path, manifestOf("f".repeat(40)));
+      for (const manifest of [path, directory]) {
+        const same = await runStatus({ url, manifest }, host());
+        assert.equal(same.code, 0);
+        assert.match(same.text, /names this very build/);
+      }
+      Deno.writeFileSync(path, manifestOf("e".repeat(40)));
+      const { code, json, text } = await runStatus({ url, manifest: path }, host());
+      assert.equal(code, 7);
+      assert.match(text, /build_differs/);
+      const { findings } = json as {
+        findings: { reason: string; found: string; expected: string }[];
+      };
+      assert.deepEqual(findings.map(({ reason, found, expected }) => [reason, found, expected]), [[
+        "build_differs",
+        `commit ${"f".repeat(40)}`,
+        `commit ${"e".repeat(40)}`,
+      ]]);
+    });
+  } finally {
+    Deno.removeSync(directory, { recursive: true });
+  }
+});
+
+Deno.test("a manifest that cannot be read is told before the service is asked", async () => {
+  const path = Deno.makeTempFileSync();
+  try {
+    await assert.rejects(runStatus({ url: "http://127.0.0.1:1", manifest: path }, host()), {
+      code: "manifest",
+    });
+    const gone = { url: "http://127.0.0.1:1", manifest: "/nonexistent/manifest.json" };
+    await assert.rejects(runStatus(gone, host()), { message: /Cannot read the manifest/ });
+  } finally {
+    Deno.removeSync(path);
+  }
+});
+
+Deno.test("nobody at home, something else at home, and a URL that is none", async () => {
+  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const { port } = listener.addr as Deno.NetAddr;
+  listener.close();
+  const nobody = { url: `http://127.0.0.1:${port}` };
+  await assert.rejects(runHealth(nobody, host()), {
+    code: "internal",
+    message: /Cannot ask "http:\/\/127\.0\.0\.1:\d+\/health/,
+    hint: /stella serve/,
+  });
+  for (const url of ["ftp://127.0.0.1", "8420", "http://user:word@127.0.0.1"]) {
+    await assert.rejects(runStatus({ url }, host()), { code: "usage", message: /no http URL/ });
+  }
+  let answer = "{}";
+  const options = { hostname: "127.0.0.1", port: 0, onListen: () => {} };
+  const other = Deno.serve(options, () => new Response(answer));
+  const url = `http://127.0.0.1:${other.addr.port}`;
+  await assert.rejects(runStatus({ url }, host()), { message: /Cannot read the status/ });
+  answer = "x".repeat(100_000);
+  await assert.rejects(runStatus({ url }, host()), { message: /the answer is too long/ });
+  await other.shutdown();
+});
+
+Deno.test("a service is not asked through a proxy", async () => {
+  const hostile = host({ HTTP_PROXY: "http://127.0.0.1:9" });
+  await assert.rejects(runHealth({}, hostile), { code: "usage", message: /HTTP_PROXY/ });
+});

@@ -1,0 +1,224 @@
+import assert from "node:assert/strict";
+import { StellaError } from "../../src/errors.ts";
+import { Bench } from "./bench.ts";
+
+Deno.test("an export that was asked for is accepted, and found where the answer says", async () => {
+  using bench = new Bench();
+  const answer = await bench.post({ profile: "advisories" });
+  const body = await answer.json();
+  assert.equal(answer.status, 202);
+  assert.equal(answer.headers.get("location"), `/v1/exports/${body.id}`);
+  assert.match(body.id, /^019b76da-a800-7/);
+  assert.deepEqual(body, {
+    id: body.id,
+    state: "queued",
+    profile: "advisories",
+    tenant: "default",
+    bundleDigest: null,
+    error: null,
+  });
+  assert.deepEqual(await (await bench.get(answer.headers.get("location")!)).json(), body);
+  assert.deepEqual(bench.queued.map((job) => job.id), [body.id]);
+});
+
+Deno.test("all options reach the job", async () => {
+  using bench = new Bench();
+  const options = { compression: "none", layout: "archive", volumeSize: "700MB" };
+  await bench.post({ profile: "kit", tenant: "lab", ...options });
+  assert.deepEqual(bench.queued[0]?.request, options);
+  assert.equal(bench.queued[0]?.tenant, "lab");
+});
+
+Deno.test("a finished and a failed export tell digest and error", async () => {
+  using bench = new Bench();
+  await bench.post({ profile: "kit" });
+  await bench.post({ profile: "kit" });
+  const [first, second] = [bench.queue.claim()!, bench.queue.claim()!];
+  bench.queue.finish(first, { state: "succeeded", bundleDigest: "ab" });
+  const error = { code: "unsafe", message: "Cannot pack", hint: "rename it" };
+  bench.queue.finish(second, { state: "failed", error });
+  const [a, b] = await Promise.all(
+    [first, second].map(async ({ id }) => await (await bench.get(`/v1/exports/${id}`)).json()),
+  );
+  assert.deepEqual([a.state, a.bundleDigest, a.error], ["succeeded", "ab", null]);
+  assert.deepEqual([b.state, b.bundleDigest, b.error], ["failed", null, error]);
+});
+
+Deno.test("everything that is wrong with a request is told at once, and nothing is queued", async () => {
+  using bench = new Bench();
+  const answer = await bench.post({
+    profile: "../x",
+    tenant: "nobody",
+    compression: "gzip",
+    layout: "tar",
+    volumeSize: "many",
+    path: "/etc",
+  });
+  const body = await answer.json();
+  assert.equal(answer.status, 400);
+  assert.equal(answer.headers.get("content-type"), "application/problem+json");
+  assert.deepEqual(body.errors.map((error: { path: string }) => error.path).sort(), [
+    "compression",
+    "layout",
+    "path",
+    "profile",
+    "tenant",
+    "volumeSize",
+  ]);
+  assert.deepEqual([body.status, body.title, body.code], [400, "Bad Request", "usage"]);
+  assert.equal(bench.queue.figures().queued, 0);
+});
+
+Deno.test("names that no configuration has are refused alike, however they are spelled", async () => {
+  using bench = new Bench();
+  for (
+    const name of ["../x", "%2e%2e", "\0", "__proto__", "constructor", "x".repeat(300), "Kit", ""]
+  ) {
+    for (const body of [{ profile: name }, { profile: "kit", tenant: name }]) {
+      assert.equal((await bench.post(body)).status, 400, JSON.stringify(body));
+    }
+  }
+  assert.deepEqual(bench.queued, []);
+});
+
+Deno.test("what is no JSON object is refused", async () => {
+  using bench = new Bench();
+  for (const body of ["", "{", "null", "[]", "7", '"kit"', "{}", '{"profile":7}']) {
+    assert.equal((await bench.post(body)).status, 400, body);
+  }
+  assert.equal((await bench.post("[".repeat(10_000))).status, 400);
+});
+
+Deno.test("a body of another type is refused: a foreign page's form can send those", async () => {
+  using bench = new Bench();
+  const types = [
+    "text/plain",
+    "application/x-www-form-urlencoded",
+    "multipart/form-data; boundary=x",
+  ];
+  for (const type of [...types, "application/jsonx", ""]) {
+    const answer = await bench.post({ profile: "kit" }, { "content-type": type });
+    assert.equal(answer.status, 415, type);
+  }
+  const spelled = { "content-type": "Application/JSON; charset=utf-8" };
+  assert.equal((await bench.post({ profile: "kit" }, spelled)).status, 202);
+});
+
+Deno.test("a large body is refused, with or without a declared length", async () => {
+  using bench = new Bench();
+  const large = JSON.stringify({ profile: "x".repeat(70_000) });
+  assert.equal((await bench.post(large)).status, 413);
+  let pulled = 0;
+  const endless = new ReadableStream({
+    pull: (controller) => {
+      pulled++;
+      controller.enqueue(new Uint8Array(16 * 1024));
+    },
+  });
+  const answer = await bench.app.request("http://127.0.0.1/v1/exports", {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: endless,
+  });
+  assert.equal(answer.status, 413);
+  assert.ok(pulled < 10, `${pulled} pieces were read`);
+});
+
+Deno.test("an idempotency key makes one export of two requests", async () => {
+  using bench = new Bench();
+  const key = { "idempotency-key": "nightly-2026-01-01" };
+  const [first, second] = [
+    await bench.post({ profile: "kit" }, key),
+    await bench.post({ profile: "kit" }, key),
+  ];
+  assert.deepEqual([first.status, second.status], [202, 202]);
+  assert.equal(first.headers.get("location"), second.headers.get("location"));
+  assert.equal(bench.queued.length, 1);
+});
+
+Deno.test("a key for another request is 422, and a key that is none is refused", async () => {
+  using bench = new Bench();
+  const key = { "idempotency-key": "k" };
+  await bench.post({ profile: "kit" }, key);
+  const answer = await bench.post({ profile: "advisories" }, key);
+  assert.equal(answer.status, 422);
+  assert.match((await answer.json()).detail, /idempotency key has another request/);
+  for (const wrong of ["a b", "x".repeat(256), "\u00fc"]) {
+    assert.equal((await bench.post({ profile: "kit" }, { "idempotency-key": wrong })).status, 400);
+  }
+  assert.equal((await bench.post({ profile: "kit", tenant: "lab" }, key)).status, 202);
+});
+
+Deno.test("an unknown export is 404, whatever stands in its place", async () => {
+  using bench = new Bench();
+  const ids = ["019b76da-a800-7000-8000-000000000000", "x", "..%2f..", "'", "__proto__"];
+  const bodies = await Promise.all(ids.map(async (id) => {
+    const answer = await bench.get(`/v1/exports/${id}`);
+    assert.equal(answer.status, 404, id);
+    return await answer.text();
+  }));
+  assert.equal(new Set(bodies).size, 1, "the same answer for all");
+});
+
+Deno.test("lists come in pages, newest first", async () => {
+  using bench = new Bench();
+  for (let n = 0; n < 5; n++) await bench.post({ profile: n % 2 === 0 ? "kit" : "advisories" });
+  const ids = bench.queued.map((job) => job.id);
+  const page = async (query: string) => {
+    const answer = await bench.get(`/v1/exports?${query}`);
+    assert.equal(answer.status, 200, query);
+    const { items, next } = await answer.json();
+    return { items: items.map((job: { id: string }) => ids.indexOf(job.id)), next };
+  };
+  const first = await page("limit=2");
+  assert.deepEqual(first.items, [4, 3]);
+  const second = await page(`limit=2&cursor=${first.next}`);
+  assert.deepEqual(second.items, [2, 1]);
+  const third = await page(`limit=2&cursor=${second.next}`);
+  assert.deepEqual(third, { items: [0], next: null });
+  assert.deepEqual((await page("profile=kit&state=queued&tenant=default")).items, [4, 2, 0]);
+  assert.deepEqual((await page("limit=5")).next, null);
+});
+
+Deno.test("a list is not asked for in odd ways", async () => {
+  using bench = new Bench();
+  const queries = [
+    "limit=0",
+    "limit=501",
+    "limit=x",
+    "state=done",
+    "cursor=x",
+    "tenant=nobody",
+    "a=b",
+  ];
+  for (const query of queries) {
+    assert.equal((await bench.get(`/v1/exports?${query}`)).status, 400, query);
+  }
+  const unknown = "cursor=019b76da-a800-7000-8000-000000000000";
+  assert.equal((await bench.get(`/v1/exports?${unknown}`)).status, 400);
+});
+
+Deno.test("a service that stops takes no export and says when to try again", async () => {
+  using bench = new Bench();
+  bench.draining = true;
+  const answer = await bench.post({ profile: "kit" });
+  assert.deepEqual([answer.status, answer.headers.get("retry-after")], [503, "10"]);
+  assert.equal(bench.queue.figures().queued, 0);
+});
+
+Deno.test("a full disk is 507 with its reason, a defect 500 without; both go to the log", async () => {
+  using bench = new Bench();
+  bench.queue.enqueue = () => {
+    throw new StellaError("media", "Cannot queue the export: disk is full", { hint: "free space" });
+  };
+  const full = await bench.post({ profile: "kit" });
+  assert.equal(full.status, 507);
+  assert.deepEqual((await full.json()).hint, "free space");
+  bench.queue.enqueue = () => {
+    throw new TypeError("secret detail of a defect");
+  };
+  const defect = await bench.post({ profile: "kit" });
+  assert.equal(defect.status, 500);
+  assert.doesNotMatch(await defect.text(), /secret/);
+  assert.equal(bench.faults.length, 2);
+});

@@ -1,0 +1,156 @@
+import assert from "node:assert/strict";
+import { Hono } from "hono";
+import type { NodeBindings } from "../../src/server/guard.ts";
+import { type HttpServer, serveHttp } from "../../src/server/http_server.ts";
+import { Bench } from "./bench.ts";
+
+const limits = {
+  headersTimeout: 150,
+  requestTimeout: 300,
+  keepAliveTimeout: 200,
+  connectionsCheckingInterval: 25,
+  maxHeaderSize: 2048,
+};
+const loopback = { host: "127.0.0.1", port: 0 };
+
+async function serving(body: (server: HttpServer, bench: Bench) => Promise<void>): Promise<void> {
+  using bench = new Bench();
+  const server = await serveHttp(bench.app, loopback, limits);
+  try {
+    await body(server, bench);
+  } finally {
+    await server.close(100);
+  }
+}
+
+/** Sends the text and gives all that comes back until the connection ends. */
+async function raw({ url }: { url: string }, text: string): Promise<string> {
+  const connection = await Deno.connect({ hostname: "127.0.0.1", port: Number(new URL(url).port) });
+  await connection.write(new TextEncoder().encode(text));
+  let answer = "";
+  for await (const chunk of connection.readable) answer += new TextDecoder().decode(chunk);
+  return answer;
+}
+
+const head = "Host: 127.0.0.1\r\nContent-Type: application/json\r\n";
+const post = `POST /v1/exports HTTP/1.1\r\n${head}`;
+
+Deno.test("the app is served on the port that was given, with its limits in force", async () => {
+  await serving(async (server) => {
+    const answer = await fetch(`${server.url}/status`);
+    assert.equal((await answer.json()).version, "0.1.0");
+    const foreign = await raw(
+      server,
+      "GET /status HTTP/1.1\r\nHost: evil.example\r\nConnection: close\r\n\r\n",
+    );
+    assert.match(foreign, /^HTTP\/1\.1 421 /);
+  });
+});
+
+Deno.test("slow clients are told 408 and let go", async (t) => {
+  const slow = {
+    "a header without end": "GET /status HTTP/1.1\r\nHost: 127",
+    "a body that does not come": `${post}Content-Length: 100\r\n\r\n{"pro`,
+  };
+  await serving(async (server) => {
+    for (const [name, text] of Object.entries(slow)) {
+      await t.step(name, async () => {
+        const began = performance.now();
+        assert.match(await raw(server, text), /^HTTP\/1\.1 408 .*Connection: close/s);
+        assert.ok(performance.now() - began < 2_000);
+      });
+    }
+  });
+});
+
+Deno.test("an idle connection is ended after its last answer", async () => {
+  await serving(async (server) => {
+    const answer = await raw(server, "GET /health/liveness HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n");
+    assert.match(answer, /^HTTP\/1\.1 200 /);
+  });
+});
+
+Deno.test("what is no proper request is refused once, and no second answer follows", async (t) => {
+  const requests: Record<string, [string, number]> = {
+    "two lengths": [`${post}Content-Length: 2\r\nContent-Length: 3\r\n\r\n{}x`, 400],
+    "length and chunks": [
+      `${post}Content-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n`,
+      400,
+    ],
+    "an unknown transfer encoding": [`${post}Transfer-Encoding: gzip\r\n\r\nabc`, 400],
+    "a bare line feed": ["GET /status HTTP/1.1\nHost: 127.0.0.1\n\n", 400],
+    "no Host": ["GET /status HTTP/1.1\r\nConnection: close\r\n\r\n", 400],
+    "TLS": ["\u0016\u0003\u0001\u0002\r\n\r\n", 400],
+    "large headers": [`GET / HTTP/1.1\r\n${head}X: ${"a".repeat(3_000)}\r\n\r\n`, 431],
+    "two Host headers": [`GET /status HTTP/1.1\r\n${head}${head}Connection: close\r\n\r\n`, 400],
+    "an absolute target of another host": [
+      `GET http://evil.example/status HTTP/1.1\r\n${head}Connection: close\r\n\r\n`,
+      421,
+    ],
+  };
+  await serving(async (server) => {
+    for (const [name, [text, status]] of Object.entries(requests)) {
+      await t.step(name, async () => {
+        const answer = await raw(server, text);
+        assert.match(answer, new RegExp(`^HTTP/1\\.1 ${status} `));
+        assert.equal(answer.match(/HTTP\/1\.1 /g)?.length, 1);
+      });
+    }
+  });
+});
+
+Deno.test("a large body is refused before it is read, by its length and by what comes", async () => {
+  await serving(async (server, bench) => {
+    const declared = await raw(server, `${post}Content-Length: 1000000000\r\n\r\n{`);
+    assert.match(declared, /^HTTP\/1\.1 413 /);
+    const piece = `4000\r\n${" ".repeat(0x4000)}\r\n`;
+    const chunked = await raw(
+      server,
+      `${post}Transfer-Encoding: chunked\r\n\r\n${piece.repeat(5)}`,
+    );
+    assert.match(chunked, /^HTTP\/1\.1 413 /);
+    assert.deepEqual(bench.queued, []);
+  });
+});
+
+Deno.test("a client that leaves in the middle of its body queues nothing and is no fault", async () => {
+  await serving(async (server, bench) => {
+    const port = Number(new URL(server.url).port);
+    for (let n = 0; n < 5; n++) {
+      const connection = await Deno.connect({ hostname: "127.0.0.1", port });
+      await connection.write(new TextEncoder().encode(`${post}Content-Length: 100\r\n\r\n{"pro`));
+      connection.close();
+    }
+    assert.equal(
+      (await fetch(`${server.url}/status`).then((answer) => answer.json())).form,
+      "source",
+    );
+    assert.deepEqual([bench.queued, bench.faults], [[], []]);
+  });
+});
+
+Deno.test("closing ends what is idle at once and what is busy after its time", async () => {
+  const app = new Hono<{ Bindings: NodeBindings }>();
+  const { promise, resolve } = Promise.withResolvers<Response>();
+  app.get("/slow", () => promise);
+  app.get("/quick", (c) => c.text("done"));
+  const server = await serveHttp(app, loopback);
+  await fetch(`${server.url}/quick`).then((answer) => answer.text());
+  const slow = assert.rejects(fetch(`${server.url}/slow`));
+  await new Promise((wait) => setTimeout(wait, 50));
+  const began = performance.now();
+  await server.close(50);
+  assert.ok(performance.now() - began < 1_000);
+  await slow;
+  resolve(new Response());
+});
+
+Deno.test("a port that is taken is told as what it is", async () => {
+  await serving(async (server) => {
+    const listen = { host: "127.0.0.1", port: Number(new URL(server.url).port) };
+    await assert.rejects(serveHttp(new Hono<{ Bindings: NodeBindings }>(), listen), {
+      code: "usage",
+      message: /Cannot listen on "http:\/\/127\.0\.0\.1:\d+".*EADDRINUSE/,
+    });
+  });
+});

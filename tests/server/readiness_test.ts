@@ -1,0 +1,161 @@
+import assert from "node:assert/strict";
+import { Liveness } from "../../src/server/liveness.ts";
+import {
+  type Check,
+  type CheckResult,
+  type CheckState,
+  Readiness,
+  type ReadinessOptions,
+} from "../../src/server/readiness.ts";
+
+const check = (name: string, run: Check["run"], limit = 1_000): Check => ({ name, limit, run });
+
+class Bench {
+  elapsed = 0;
+  draining = false;
+  rounds: (readonly CheckState[])[] = [];
+  readonly readiness: Readiness;
+
+  constructor(checks: Check[], more: Partial<ReadinessOptions> = {}) {
+    this.readiness = new Readiness({
+      checks,
+      now: () => 7_000,
+      elapsed: () => this.elapsed,
+      isDraining: () => this.draining,
+      onRound: (states) => this.rounds.push(states),
+      ...more,
+    });
+  }
+
+  words(): string[] {
+    return this.readiness.report().checks.map(({ name, status }) => `${name} ${status}`);
+  }
+
+  async until(rounds: number): Promise<void> {
+    while (this.rounds.length < rounds) await new Promise((resolve) => setTimeout(resolve, 1));
+  }
+
+  [Symbol.dispose](): void {
+    this.readiness.stop();
+  }
+}
+
+Deno.test("the start waits for the first round, and a failure in it counts at once", async () => {
+  using bench = new Bench([
+    check("a", () => ({ status: "pass" })),
+    check("b", () => {
+      throw new Error("no such disk");
+    }),
+  ]);
+  await bench.readiness.start();
+  assert.deepEqual(bench.words(), ["a pass", "b fail", "drain pass"]);
+  assert.equal(bench.readiness.report().status, "fail");
+  assert.deepEqual(bench.rounds[0]?.[1], {
+    name: "b",
+    status: "fail",
+    output: "no such disk",
+    time: 7_000,
+  });
+});
+
+Deno.test("before the first round nothing is ready", () => {
+  using bench = new Bench([]);
+  assert.equal(bench.readiness.report().status, "fail");
+});
+
+Deno.test("a thousand questions make no probe", async () => {
+  let probes = 0;
+  using bench = new Bench([check("a", () => {
+    probes++;
+    return { status: "pass" };
+  })]);
+  await bench.readiness.start();
+  for (let n = 0; n < 1_000; n++) bench.readiness.report();
+  assert.equal(probes, 1);
+});
+
+Deno.test("two failures in a row take it out, one success brings it back", async () => {
+  const results: CheckResult[] = (["pass", "fail", "pass", "fail", "fail", "pass"] as const)
+    .map((status) => ({ status, output: status }));
+  const seen: string[] = [];
+  using bench = new Bench([check("a", () => results.shift() ?? { status: "pass" })], {
+    interval: 1,
+    onRound: (states) => seen.push(`${states[0]?.status}: ${states[0]?.output}`),
+  });
+  await bench.readiness.start();
+  while (seen.length < 6) await new Promise((resolve) => setTimeout(resolve, 1));
+  assert.deepEqual(seen.slice(0, 6), [
+    "pass: pass",
+    "warn: failed once: fail",
+    "pass: pass",
+    "warn: failed once: fail",
+    "fail: fail",
+    "pass: pass",
+  ]);
+});
+
+Deno.test("a check that does not answer in time is told so, and is asked to end", async () => {
+  let asked: AbortSignal | undefined;
+  const hang = (signal: AbortSignal) => {
+    asked = signal;
+    return new Promise<never>(() => {});
+  };
+  using bench = new Bench([
+    check("a", hang, 5),
+    { ...check("registry:site", hang, 5), late: "warn" },
+  ]);
+  await bench.readiness.start();
+  assert.deepEqual(bench.words(), ["a fail", "registry:site warn", "drain pass"]);
+  assert.equal(bench.rounds[0]?.[0]?.output, "no answer in 5 ms");
+  assert.equal(asked?.aborted, true);
+});
+
+Deno.test("a warning leaves it ready and shows", async () => {
+  using bench = new Bench([check("a", () => ({ status: "warn" }))]);
+  await bench.readiness.start();
+  assert.equal(bench.readiness.report().status, "warn");
+});
+
+Deno.test("a stop shows at once, without a round", async () => {
+  using bench = new Bench([check("a", () => ({ status: "pass" }))]);
+  await bench.readiness.start();
+  assert.equal(bench.readiness.report().status, "pass");
+  bench.draining = true;
+  assert.equal(bench.readiness.report().status, "fail");
+  assert.equal(bench.rounds.length, 1);
+});
+
+Deno.test("results that are too old count for nothing", async () => {
+  using bench = new Bench([check("a", () => ({ status: "pass" }))]);
+  await bench.readiness.start();
+  bench.elapsed = 30_000;
+  assert.equal(bench.readiness.report().status, "pass");
+  bench.elapsed = 30_001;
+  assert.deepEqual(bench.words(), ["a pass", "drain pass", "checks:age fail"]);
+});
+
+Deno.test("checks are left out by name or by component", async () => {
+  const failing = () => ({ status: "fail" as const });
+  using bench = new Bench([check("registry:a", failing), check("registry:b", failing)]);
+  await bench.readiness.start();
+  assert.equal(bench.readiness.report(["registry:a"]).status, "fail");
+  assert.equal(bench.readiness.report(["registry"]).status, "pass");
+});
+
+Deno.test("liveness fails for a loop that stands still and for a worker that says nothing", () => {
+  let elapsed = 0;
+  let heardAt: number | undefined;
+  const liveness = new Liveness({ elapsed: () => elapsed, workerHeardAt: () => heardAt });
+  try {
+    assert.deepEqual(liveness.report(), { status: "pass" });
+    elapsed = 30_001;
+    assert.deepEqual(liveness.report(), { status: "fail", output: "event loop stalled" });
+    elapsed = 30_000;
+    heardAt = -30_001;
+    assert.deepEqual(liveness.report(), { status: "fail", output: "worker silent" });
+    heardAt = undefined;
+    assert.deepEqual(liveness.report(), { status: "pass" });
+  } finally {
+    liveness.stop();
+  }
+});

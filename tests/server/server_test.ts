@@ -1,0 +1,114 @@
+import assert from "node:assert/strict";
+import { Bench } from "./bench.ts";
+
+Deno.test("status tells the build and what is switched on, and no path", async () => {
+  using bench = new Bench();
+  const answer = await bench.get("/status");
+  const text = await answer.text();
+  const { version, commit, buildDate, form, features } = JSON.parse(text);
+  assert.deepEqual([version, commit, buildDate, form], [
+    "0.1.0",
+    "f".repeat(40),
+    "unknown",
+    "source",
+  ]);
+  const { directoryTargets, registryTargets, tokens, traces } = features;
+  assert.deepEqual([directoryTargets, registryTargets, tokens, traces], [true, true, false, false]);
+  assert.doesNotMatch(text, /secret-path/);
+});
+
+Deno.test("profiles are named with what a caller can know, and no path", async () => {
+  using bench = new Bench();
+  const text = await (await bench.get("/v1/profiles")).text();
+  assert.deepEqual(JSON.parse(text), {
+    items: [
+      { name: "kit", kind: "kit", compression: "zstd", slaSeconds: null },
+      { name: "advisories", kind: "files", compression: "zstd", slaSeconds: 900 },
+    ],
+    next: null,
+  });
+  assert.doesNotMatch(text, /secret-path/);
+});
+
+Deno.test("metrics come with the content type of their writer", async () => {
+  using bench = new Bench();
+  const answer = await bench.get("/metrics");
+  assert.deepEqual([answer.headers.get("content-type"), await answer.text()], [
+    "text/plain; x=y",
+    "metric 1\n",
+  ]);
+});
+
+Deno.test("every answer carries the headers that keep a browser out, refusals too", async () => {
+  using bench = new Bench();
+  for (const path of ["/status", "/metrics", "/health/liveness", "/nothing", "/v1/exports?x=y"]) {
+    const { headers } = await bench.get(path);
+    assert.equal(headers.get("cache-control"), "no-store", path);
+    assert.match(headers.get("content-security-policy") ?? "", /default-src 'none'/, path);
+    assert.equal(headers.get("x-content-type-options"), "nosniff", path);
+    assert.equal(headers.get("access-control-allow-origin"), null, path);
+  }
+});
+
+Deno.test("an unknown path is 404, a known one asked otherwise 405 with what it allows", async () => {
+  using bench = new Bench();
+  const unknown = await bench.get("/v1/nothing");
+  assert.equal(unknown.status, 404);
+  assert.equal(unknown.headers.get("content-type"), "application/problem+json");
+  const cases: [string, string, string][] = [
+    ["DELETE", "/v1/exports", "POST, GET, HEAD"],
+    ["OPTIONS", "/v1/exports", "POST, GET, HEAD"],
+    ["PUT", "/v1/exports/019b76da-a800-7000-8000-000000000000", "GET, HEAD"],
+    ["POST", "/status", "GET, HEAD"],
+    ["POST", "/health/readiness", "GET, HEAD"],
+  ];
+  for (const [method, path, allow] of cases) {
+    const answer = await bench.app.request(`http://127.0.0.1${path}`, { method });
+    assert.deepEqual(
+      [answer.status, answer.headers.get("allow")],
+      [405, allow],
+      `${method} ${path}`,
+    );
+  }
+});
+
+Deno.test("HEAD is GET without its body", async () => {
+  using bench = new Bench();
+  for (const path of ["/status", "/health/liveness", "/health/readiness", "/v1/exports"]) {
+    const answer = await bench.app.request(`http://localhost${path}`, { method: "HEAD" });
+    assert.deepEqual([answer.status, await answer.text()], [200, ""], path);
+  }
+});
+
+Deno.test("only names of this machine are served, by Host or by an absolute target", async () => {
+  using bench = new Bench();
+  const status = async (url: string, headers: Record<string, string> = {}) =>
+    (await bench.app.request(url, { headers })).status;
+  for (const host of ["127.0.0.1", "127.9.9.9:1", "localhost", "LOCALHOST:99", "[::1]:8420"]) {
+    assert.equal(await status(`http://${host}/status`, { host }), 200, host);
+  }
+  const foreign = ["evil.example", "127.0.0.1.evil.example", "localhost.evil.example", "10.0.0.1"];
+  for (const host of [...foreign, "[::2]", "0.0.0.0", "a b"]) {
+    assert.equal(await status("http://127.0.0.1/status", { host }), 421, host);
+  }
+  assert.equal(await status("http://evil.example/status", { host: "127.0.0.1" }), 421);
+});
+
+Deno.test("pages of another origin are not answered", async () => {
+  using bench = new Bench();
+  for (const origin of ["https://evil.example", "null", "http://localhost.evil.example", "x"]) {
+    assert.equal((await bench.post({ profile: "kit" }, { origin })).status, 403, origin);
+  }
+  assert.deepEqual(bench.queued, []);
+  assert.equal((await bench.get("/status", { origin: "http://localhost:8420" })).status, 200);
+});
+
+Deno.test("two Host headers and a hundred and one headers are refused", async () => {
+  using bench = new Bench();
+  const ask = async (rawHeaders: string[]) =>
+    (await bench.app.request("http://127.0.0.1/status", {}, { incoming: { rawHeaders } })).status;
+  const others = (count: number) => Array.from({ length: count }, (_, n) => [`x-${n}`, "y"]).flat();
+  assert.equal(await ask(["Host", "127.0.0.1", ...others(99)]), 200);
+  assert.equal(await ask(["Host", "127.0.0.1", ...others(100)]), 431);
+  assert.equal(await ask(["Host", "127.0.0.1", "host", "127.0.0.1"]), 400);
+});

@@ -1,0 +1,159 @@
+/** service_program.ts as a process, in a home of its own. */
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { permissionFlags } from "../../src/config/permissions.ts";
+
+const root = fileURLToPath(new URL("../..", import.meta.url));
+const program = fileURLToPath(new URL("./service_program.ts", import.meta.url));
+
+const profiles = ["quick", "busy", "slow", "fail", "loud", "crash", "push"]
+  .map((name) => `  ${name}: { kind: files, sources: [{ files: /srv }] }\n`);
+export const configuration = `version: 1\nprofiles:\n${profiles.join("")}`;
+
+// deno-lint-ignore no-explicit-any -- the job as the API shows it
+export type Shown = any;
+
+export class Home {
+  readonly path = Deno.makeTempDirSync({ prefix: "stella-service-" });
+  readonly state = join(this.path, "state");
+
+  constructor() {
+    this.configure(configuration);
+  }
+
+  configure(text: string): void {
+    Deno.writeTextFileSync(join(this.path, "stella.yaml"), text);
+  }
+
+  spawn(env: Record<string, string> = {}, listen = "127.0.0.1:0"): Deno.ChildProcess {
+    const denoDir = Deno.env.get("DENO_DIR") ?? join(Deno.env.get("HOME") ?? "/", ".cache/deno");
+    const flags = [...permissionFlags(), "--no-check", "--quiet", `--config=${root}deno.json`];
+    return new Deno.Command(Deno.execPath(), {
+      args: ["run", ...flags, program, listen],
+      env: {
+        DENO_DIR: denoDir,
+        HOME: this.path,
+        STELLA_DATA: this.state,
+        STELLA_CONFIG: join(this.path, "stella.yaml"),
+        ...env,
+      },
+      clearEnv: true,
+      stdin: "null",
+      stdout: "null",
+      stderr: "piped",
+    }).spawn();
+  }
+
+  async start(): Promise<Service> {
+    const service = new Service(this.spawn());
+    await service.ready();
+    return service;
+  }
+
+  /** How often exports of each kind started and ended. */
+  runs(): string[] {
+    const text = Deno.readTextFileSync(join(this.state, "runs.log"));
+    return text.trim().split("\n").map((line) => line.split(" ").slice(0, 2).join(" "));
+  }
+
+  [Symbol.dispose](): void {
+    Deno.removeSync(this.path, { recursive: true });
+  }
+}
+
+export class Service {
+  url = "";
+  log = "";
+  readonly child: Deno.ChildProcess;
+  readonly #reader: ReadableStreamDefaultReader<Uint8Array>;
+  readonly #ended: Promise<void>;
+  readonly #started = Promise.withResolvers<void>();
+  #going = Promise.resolve();
+  #go = () => {};
+
+  constructor(child: Deno.ChildProcess) {
+    this.child = child;
+    this.#reader = child.stderr.getReader();
+    this.#ended = this.#read();
+  }
+
+  /** The log tells the port that was given. */
+  async #read(): Promise<void> {
+    const decoder = new TextDecoder();
+    for (;;) {
+      await this.#going;
+      const { value, done } = await this.#reader.read();
+      if (done) break;
+      this.log += decoder.decode(value, { stream: true });
+      const found = /"service.started".*?"url":"([^"]+)"/.exec(this.log);
+      if (found === null) continue;
+      this.url = found[1]!;
+      this.#started.resolve();
+    }
+    this.#started.reject(new Error(`The service has ended:\n${this.log}`));
+    this.#started.promise.catch(() => {});
+  }
+
+  /** Reads no more of the log until `stop`. */
+  pause(): void {
+    this.#going = new Promise((resolve) => this.#go = resolve);
+  }
+
+  /** Closes the reading end of the log's pipe. */
+  async leave(): Promise<void> {
+    await this.#reader.cancel();
+  }
+
+  ready(): Promise<void> {
+    return this.#started.promise;
+  }
+
+  // deno-lint-ignore no-explicit-any -- the log's lines, each one JSON
+  lines(): any[] {
+    return this.log.trim().split("\n").map((line) => JSON.parse(line));
+  }
+
+  async get(path: string): Promise<{ status: number; body: Shown }> {
+    const answer = await fetch(this.url + path, { signal: AbortSignal.timeout(10_000) });
+    const text = await answer.text();
+    return { status: answer.status, body: text.startsWith("{") ? JSON.parse(text) : text };
+  }
+
+  async post(body: unknown): Promise<{ status: number; body: Shown }> {
+    const answer = await fetch(`${this.url}/v1/exports`, {
+      method: "POST",
+      signal: AbortSignal.timeout(10_000),
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify(body),
+    });
+    return { status: answer.status, body: await answer.json() };
+  }
+
+  async enqueue(profile: string): Promise<string> {
+    const { status, body } = await this.post({ profile });
+    assert.equal(status, 202, JSON.stringify(body));
+    return body.id;
+  }
+
+  /** Until the export is in one of these states. */
+  async until(id: string, ...states: string[]): Promise<Shown> {
+    for (let n = 0; n < 400; n++) {
+      const { body } = await this.get(`/v1/exports/${id}`);
+      if (states.includes(body.state)) return body;
+      await new Promise((resolve) => setTimeout(resolve, 25));
+    }
+    throw new Error(`The export ${id} did not become ${states} in 10 s`);
+  }
+
+  /** Ends it by its process id; its exit code. */
+  async stop(signal: Deno.Signal = "SIGTERM"): Promise<number> {
+    try {
+      this.child.kill(signal);
+    } catch { /* it has ended already */ }
+    this.#go();
+    const { code } = await this.child.status;
+    await this.#ended;
+    return code;
+  }
+}

@@ -1,0 +1,102 @@
+import assert from "node:assert/strict";
+import { mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { type NotifyOptions, openManager } from "../../src/telemetry/notify.ts";
+
+interface Surroundings extends AsyncDisposable {
+  directory: string;
+  socket: string;
+  /** The next datagram; undefined where none comes in 300 ms. */
+  heard(): Promise<string | undefined>;
+}
+
+/** A service manager that listens, at a path or in the abstract namespace. */
+function surroundings(socketOf = (directory: string) => `${directory}/manager`): Surroundings {
+  const directory = mkdtempSync(`${tmpdir()}/stella-notify-`);
+  const socket = socketOf(directory);
+  const path = socket.replace(/^@/, "\0");
+  const listener = Deno.listenDatagram({ transport: "unixpacket", path });
+  let next = listener.receive();
+  const heard = async () => {
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const silence = new Promise<undefined>((resolve) => {
+      timer = setTimeout(() => resolve(undefined), 300);
+    });
+    const got = await Promise.race([next, silence]);
+    clearTimeout(timer);
+    if (got === undefined) return undefined;
+    next = listener.receive();
+    return new TextDecoder().decode(got[0]);
+  };
+  const dispose = async () => {
+    listener.close();
+    await next.catch(() => {});
+    rmSync(directory, { recursive: true });
+  };
+  return { directory, socket, heard, [Symbol.asyncDispose]: dispose };
+}
+
+function options(given: Partial<NotifyOptions> & { directory: string }): NotifyOptions {
+  const watchdog = { microseconds: undefined, pid: undefined };
+  return { socket: undefined, watchdog, alive: () => true, ...given };
+}
+
+for (const place of [undefined, () => `@stella-test-${crypto.randomUUID()}`]) {
+  const where = place === undefined ? "at a path" : "in the abstract namespace";
+  Deno.test(`a manager ${where} hears ready, status and stopping, and no file is left`, async () => {
+    await using here = surroundings(place);
+    const manager = openManager(options(here));
+    await manager.ready("Serving http://127.0.0.1:1");
+    assert.equal(await here.heard(), "READY=1\nSTATUS=Serving http://127.0.0.1:1");
+    await manager.stopping();
+    assert.equal(await here.heard(), "STOPPING=1");
+    manager.close();
+    assert.deepEqual(readdirSync(here.directory).filter((name) => name !== "manager"), []);
+  });
+}
+
+Deno.test("the watchdog hears of a service that is alive, in half of its time, and of no other", async () => {
+  await using here = surroundings();
+  let alive = true;
+  const watchdog = { microseconds: "100000", pid: String(Deno.pid) };
+  const manager = openManager(options({ ...here, watchdog, alive: () => alive }));
+  await manager.ready("");
+  await here.heard();
+  const started = performance.now();
+  assert.deepEqual([await here.heard(), await here.heard()], ["WATCHDOG=1", "WATCHDOG=1"]);
+  assert.ok(performance.now() - started >= 90, "the beats are too quick");
+  alive = false;
+  assert.equal(await here.heard(), undefined);
+  alive = true;
+  assert.equal(await here.heard(), "WATCHDOG=1");
+  manager.close();
+});
+
+Deno.test("a watchdog of another process, or none, hears nothing", async () => {
+  await using here = surroundings();
+  const foreign = { microseconds: "20000", pid: String(Deno.pid + 1) };
+  for (const watchdog of [foreign, { microseconds: undefined, pid: undefined }]) {
+    const manager = openManager(options({ ...here, watchdog }));
+    await manager.ready("");
+    await here.heard();
+    assert.equal(await here.heard(), undefined);
+    manager.close();
+  }
+});
+
+Deno.test("without NOTIFY_SOCKET nothing is opened", async () => {
+  for (const socket of [undefined, ""]) {
+    const manager = openManager(options({ directory: "/nowhere", socket }));
+    await manager.ready("");
+    await manager.stopping();
+    manager.close();
+  }
+});
+
+Deno.test("a manager that cannot be told is an error, at the start", async () => {
+  await using here = surroundings();
+  assert.throws(() => openManager(options({ ...here, socket: "vsock:2:1" })), /is no path/);
+  const manager = openManager(options({ ...here, socket: `${here.directory}/nobody` }));
+  await assert.rejects(manager.ready(""), /Cannot tell the service manager at ".*nobody"/);
+  manager.close();
+});

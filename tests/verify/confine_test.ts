@@ -1,0 +1,73 @@
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { StellaError } from "../../src/errors.ts";
+import { grants, permissionFlags } from "../../src/config/permissions.ts";
+import { confine, type Permissions } from "../../src/verify/confine.ts";
+
+/** Permissions as Deno has them: revoking a whole name takes its single grants too; a bare query says nothing of those. */
+class Fake implements Permissions {
+  readonly granted = new Set([
+    "read",
+    "write",
+    "net",
+    ...grants.flatMap((grant) => (grant.values ?? []).map((value) => `${grant.name} ${value}`)),
+  ]);
+
+  constructor(readonly deaf?: string) {}
+
+  revokeSync(descriptor: Deno.PermissionDescriptor): Deno.PermissionStatus {
+    for (const one of [...this.granted]) {
+      if (one.split(" ")[0] === descriptor.name && descriptor.name !== this.deaf) {
+        this.granted.delete(one);
+      }
+    }
+    return this.querySync(descriptor);
+  }
+
+  querySync(descriptor: Deno.PermissionDescriptor): Deno.PermissionStatus {
+    const { name, variable, kind } = descriptor as {
+      name: string;
+      variable?: string;
+      kind?: string;
+    };
+    const key = [name, variable ?? kind].filter((one) => one !== undefined).join(" ");
+    return { state: this.granted.has(key) ? "granted" : "prompt" } as Deno.PermissionStatus;
+  }
+}
+
+Deno.test("confine keeps read alone", () => {
+  const fake = new Fake();
+  confine(fake, grants);
+  assert.deepEqual([...fake.granted], ["read"]);
+});
+
+Deno.test("confine refuses to go on where a single grant is left", () => {
+  for (const name of ["write", "net", "env", "sys"]) {
+    assert.throws(() => confine(new Fake(name), grants), (error) => {
+      assert.ok(error instanceof StellaError && error.code === "internal");
+      assert.match(error.message, new RegExp(`Cannot give up the permissions ${name}`));
+      return true;
+    }, name);
+  }
+});
+
+/** A program that confines itself and then proves it, or proves it without having done so. */
+function child(flags: string[], confined: boolean): { code: number; text: string } {
+  const probe = fileURLToPath(new URL("confine_probe.ts", import.meta.url));
+  const config = fileURLToPath(new URL("../../deno.json", import.meta.url));
+  const { code, stdout } = new Deno.Command(Deno.execPath(), {
+    args: ["run", "--quiet", "--no-check", `--config=${config}`, ...flags, probe, String(confined)],
+    env: { HOME: join("/", "tmp") },
+  }).outputSync();
+  return { code, text: new TextDecoder().decode(stdout) };
+}
+
+Deno.test("with the flags of the released program confinement holds, and is noticed where it does not", () => {
+  assert.deepEqual(child(permissionFlags(), true), { code: 0, text: "confined" });
+  assert.match(child(permissionFlags(), false).text, /is still allowed after it was given up/);
+});
+
+Deno.test("with all permissions confinement holds as well", () => {
+  assert.deepEqual(child(["-A"], true), { code: 0, text: "confined" });
+});
