@@ -17,7 +17,7 @@ import type { AttestationProbe } from "./server/checks.ts";
 import type { ExportRequest } from "./server/exports.ts";
 import type * as telemetry from "./telemetry/traces.ts";
 import type { ExportEvent } from "./telemetry/export_watch.ts";
-import { build } from "./version.ts";
+import { build, programPath } from "./version.ts";
 
 export interface ServiceOptions {
   config: Config;
@@ -73,6 +73,7 @@ type Rooms = Awaited<ReturnType<typeof loadRooms>>;
 
 async function loadRooms() {
   return {
+    ...await import("./assets/self.ts"),
     ...await import("./jobs/lock.ts"),
     ...await import("./jobs/loop.ts"),
     ...await import("./jobs/export_timeline.ts"),
@@ -184,7 +185,8 @@ async function run(options: ServiceOptions, rooms: Rooms, ground: Ground, undo: 
   const loop = new rooms.Loop({ ...work, queue, now, elapsed, onFault });
   const onQueued = (job: Job) => (watch(job).queued(), loop.wake());
   const scrape = () => metrics.scrape();
-  const parts = { build: build(), config, queue, timeline, egress, liveness, readiness };
+  const binary = binaryDigest(rooms, onFault);
+  const parts = { build: build(), binary, config, queue, timeline, egress, liveness, readiness };
   const app = rooms.createServer({
     ...parts,
     scrape,
@@ -207,6 +209,13 @@ async function run(options: ServiceOptions, rooms: Rooms, ground: Ground, undo: 
       log("INFO", "service.stopping", "The service takes no more work and stops");
     },
   };
+}
+
+/** Read once, at the start: an upgrade puts another file in its place while this one runs on. */
+function binaryDigest(rooms: Rooms, onFault: (error: unknown) => void) {
+  const path = programPath();
+  if (path === undefined) return Promise.resolve(undefined);
+  return rooms.digestOfFile(path).catch((error) => void onFault(error));
 }
 
 function readinessOf(

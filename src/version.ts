@@ -63,3 +63,10 @@ export function build(): Build {
     form: form(stamped !== undefined),
   };
 }
+
+/** The path of the one file that is running, or undefined where it runs from its source or as a script. */
+export function programPath(): string | undefined {
+  const { form } = build();
+  if (form === "compiled") return Deno.execPath();
+  return form === "portable" ? Deno.env.get("STELLA_SELF") : undefined;
+}

@@ -6,7 +6,7 @@
  */
 import { Buffer } from "node:buffer";
 import { createHash } from "node:crypto";
-import { closeSync, fstatSync, openSync, readSync } from "node:fs";
+import { closeSync, createReadStream, fstatSync, openSync, readSync } from "node:fs";
 
 export const trailerMagic = "STELLAv1";
 const placesLength = 32;
@@ -59,6 +59,18 @@ export function checkSelf(path: string): SelfCheck {
   } finally {
     closeSync(file);
   }
+}
+
+/**
+ * The sha256 of a whole file, as hex, read in the background: other work goes on meanwhile.
+ * @throws the system's error where it cannot be read
+ */
+export async function digestOfFile(path: string): Promise<string> {
+  const hash = createHash("sha256");
+  for await (const piece of createReadStream(path, { highWaterMark: 1024 * 1024 })) {
+    hash.update(piece);
+  }
+  return hash.digest("hex");
 }
 
 function digestOf(file: number, length: number): string {

@@ -46,14 +46,20 @@ export function encodeBundle(envelope: Envelope): Uint8Array {
   const bundle = {
     mediaType: sigstoreBundleType,
     verificationMaterial: { publicKey: { hint: envelope.keyid } },
-    dsseEnvelope: {
-      payload: Buffer.from(envelope.payload).toString("base64"),
-      payloadType: envelope.payloadType,
-      signatures: [{
-        sig: Buffer.from(envelope.signature).toString("base64"),
-        keyid: envelope.keyid,
-      }],
-    },
+    dsseEnvelope: plainEnvelope(envelope),
   };
   return Buffer.from(JSON.stringify(bundle) + "\n");
+}
+
+/** A bare envelope as a file, in the same one encoding. */
+export function encodeEnvelope(envelope: Envelope): Uint8Array {
+  return Buffer.from(JSON.stringify(plainEnvelope(envelope)) + "\n");
+}
+
+function plainEnvelope({ payload, payloadType, signature, keyid }: Envelope) {
+  return {
+    payload: Buffer.from(payload).toString("base64"),
+    payloadType,
+    signatures: [{ sig: Buffer.from(signature).toString("base64"), keyid }],
+  };
 }

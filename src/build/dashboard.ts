@@ -8,17 +8,22 @@ import { type Line, place } from "./grafana.ts";
 import { type Annotation, annotation, type Dashboard, dashboard } from "./grafana_frame.ts";
 import { ofInstance } from "./promql.ts";
 import { seedPanels } from "./seed_panels.ts";
-import { flowPanels, statePanels } from "./service_panels.ts";
+import { bundlePanels, capacityPanels, exportPanels } from "./flow_panels.ts";
+import { oldestRunning, resultPanels, statePanels, stateTables } from "./service_panels.ts";
 
 function lines(): Line[] {
   return [
     { height: 9, widths: [4, 4, 4, 4, 4, 4], panels: seedPanels() },
-    { row: "Service", height: 5, widths: [4, 4, 4, 4, 8], panels: statePanels() },
-    { height: 8, widths: [6, 6, 6, 6], panels: flowPanels() },
+    { row: "Service", height: 4, widths: [4, 4, 4, 4, 4, 4], panels: statePanels() },
+    { height: 7, widths: [14, 10], panels: stateTables() },
+    { row: "Exports", height: 8, widths: [8, 8, 8], panels: [oldestRunning(), ...exportPanels()] },
+    { row: "Bundles", height: 8, widths: [12, 12], panels: bundlePanels() },
+    { row: "Publishing and trust", height: 8, widths: [8, 8, 8], panels: resultPanels() },
+    { row: "Capacity", height: 8, widths: [6, 6, 6, 6], panels: capacityPanels() },
   ];
 }
 
-function annotations(): Annotation[] {
+export function annotations(): Annotation[] {
   const info = `export_build_info{${ofInstance}}`;
   return [
     annotation(

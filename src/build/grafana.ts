@@ -6,12 +6,22 @@
  */
 
 /** Units of Grafana, by its own ids: seconds, bytes, 0 to 1, plain numbers, none, 1 is yes. */
-export type Unit = "s" | "bytes" | "percentunit" | "short" | "none" | "bool_yes_no";
+export type Unit = "s" | "bytes" | "Bps" | "percentunit" | "short" | "none" | "bool_yes_no";
 
 export interface Query {
   expr: string;
   /** `{{label}}` stands for the label's value. */
   legend: string;
+}
+
+/** A search in the store of traces, in TraceQL. */
+export interface TraceTarget {
+  refId: string;
+  datasource: typeof traceSource;
+  queryType: "traceql";
+  query: string;
+  limit: number;
+  tableType: "traces" | "spans";
 }
 
 export interface Target {
@@ -30,10 +40,10 @@ export interface Panel {
   title: string;
   gridPos: { x: number; y: number; w: number; h: number };
   description?: string;
-  datasource?: typeof datasource;
+  datasource?: typeof datasource | typeof traceSource;
   /** Smallest step between two points. */
   interval?: string;
-  targets?: Target[];
+  targets?: (Target | TraceTarget)[];
   fieldConfig?: FieldConfig;
   options?: Record<string, unknown>;
   transformations?: unknown[];
@@ -64,6 +74,11 @@ export interface Thresholds {
 }
 
 export const datasource = { type: "prometheus", uid: "${datasource}" } as const;
+export const traceSource = { type: "tempo", uid: "${traces}" } as const;
+
+export function isMetric(target: Target | TraceTarget): target is Target {
+  return target.datasource.type === "prometheus";
+}
 
 const refIds = "ABCDEFGH";
 
@@ -175,8 +190,33 @@ export function stat(subject: Subject, query: Query, thresholds: Thresholds): Dr
   };
 }
 
-/** The labels of the newest samples; their value and time are left out. */
-export function table(subject: Subject, query: Query): Draft {
+/** Traces or spans that a search finds, newest first. */
+export function traceTable(
+  subject: Subject,
+  search: { query: string; tableType: TraceTarget["tableType"] },
+): Draft {
+  const { query, tableType } = search;
+  const target: TraceTarget = {
+    refId: "A",
+    datasource: traceSource,
+    queryType: "traceql",
+    query,
+    limit: 20,
+    tableType,
+  };
+  return {
+    type: "table",
+    title: subject.title,
+    description: subject.description,
+    datasource: traceSource,
+    targets: [target],
+    fieldConfig: { defaults: { unit: subject.unit }, overrides: [] },
+    options: { cellHeight: "sm", showHeader: true },
+  };
+}
+
+/** The labels of the newest samples; their time is left out, and their value too unless it gets a name. */
+export function table(subject: Subject, query: Query, valueName?: string): Draft {
   return {
     type: "table",
     title: subject.title,
@@ -186,7 +226,13 @@ export function table(subject: Subject, query: Query): Draft {
     fieldConfig: { defaults: { unit: subject.unit }, overrides: [] },
     options: { cellHeight: "sm", showHeader: true },
     transformations: [
-      { id: "organize", options: { excludeByName: { Time: true, Value: true }, renameByName: {} } },
+      {
+        id: "organize",
+        options: {
+          excludeByName: { Time: true, Value: valueName === undefined },
+          renameByName: valueName === undefined ? {} : { Value: valueName },
+        },
+      },
     ],
   };
 }

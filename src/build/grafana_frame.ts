@@ -69,6 +69,11 @@ function windowVariable(): Variable {
   };
 }
 
+/** Where traces are kept; a site without such a store leaves it empty, and only the panels of traces with it. */
+export function tracesVariable(): Variable {
+  return { type: "datasource", name: "traces", label: "Traces", query: "tempo" };
+}
+
 /** The job is `export-center` until another is chosen: "all" would take in every process that Prometheus scrapes. */
 export function variables(): Variable[] {
   const ofInstance = 'job=~"$job",instance=~"$instance"';
@@ -115,6 +120,7 @@ export function dashboard(
   name: { uid: string; title: string; description: string },
   panels: Panel[],
   annotations: Annotation[],
+  moreVariables: Variable[] = [],
 ): Dashboard {
   return {
     uid: name.uid,
@@ -141,7 +147,7 @@ export function dashboard(
       keepTime: true,
     }],
     annotations: { list: annotations },
-    templating: { list: variables() },
+    templating: { list: [...variables(), ...moreVariables] },
     panels,
   };
 }

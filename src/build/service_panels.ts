@@ -72,7 +72,7 @@ function build(): Draft {
   );
 }
 
-function oldestRunning(): Draft {
+export function oldestRunning(): Draft {
   const start = `export_running_oldest_job_start_timestamp_seconds{${ofProfile}}`;
   return timeseries(
     {
@@ -133,12 +133,75 @@ function verifications(): Draft {
   );
 }
 
-/** What is so now: four numbers and a table. */
-export function statePanels(): Draft[] {
-  return [ready(), jobsRunning(), oldestWaiting(), storageFree(), build()];
+function failuresOfADay(): Draft {
+  return stat(
+    {
+      title: "Verification failures, 24 h",
+      description:
+        "Signatures, provenance and digests that were found wrong in a day. Above zero a person is needed.",
+      unit: "short",
+    },
+    {
+      expr: `sum(increase(export_attestation_failures_total{${ofInstance}}[24h]))`,
+      legend: "failures",
+    },
+    thresholds(["green", "red"], [0.5]),
+  );
 }
 
-/** What happened over time. */
-export function flowPanels(): Draft[] {
-  return [oldestRunning(), manifestPublishes(), registryPushes(), verifications()];
+function withinSla(): Draft {
+  const grown = (counter: string, matchers: string) =>
+    `sum(increase(${counter}{${matchers}}[30d]))`;
+  const finished = grown("export_jobs_total", `${ofProfile},result!="cancelled"`);
+  return stat(
+    {
+      title: "Exports within SLA, 30 d",
+      description:
+        "Share of the finished exports that succeeded inside the SLA of their profile; 99 % is the aim. " +
+        "Cancelled ones do not count. Without an SLA, succeeding is enough.",
+      unit: "percentunit",
+    },
+    { expr: `${grown("export_jobs_within_sla_total", ofProfile)} / ${finished}`, legend: "within" },
+    thresholds(["red", "orange", "green"], [0.94, 0.99]),
+  );
+}
+
+function firingAlerts(): Draft {
+  return table(
+    {
+      title: "Alerts",
+      description:
+        "Alerts of the Export Center that fire or are about to. The watchdog is always among them; " +
+        "the runbook has a section for each name.",
+      unit: "none",
+    },
+    {
+      // Alerts about all instances carry no such label, which `|` lets through.
+      expr:
+        'max by (alertname, alertstate, severity, profile, instance, reason) (ALERTS{job=~"$job|",' +
+        'instance=~"$instance|",alertname=~"Export.+"})',
+      legend: "{{alertname}}",
+    },
+  );
+}
+
+/** What is so now: numbers, then two tables. */
+export function statePanels(): Draft[] {
+  return [
+    ready(),
+    jobsRunning(),
+    oldestWaiting(),
+    storageFree(),
+    failuresOfADay(),
+    withinSla(),
+  ];
+}
+
+export function stateTables(): Draft[] {
+  return [firingAlerts(), build()];
+}
+
+/** Pushes, publishes and verifications over time. */
+export function resultPanels(): Draft[] {
+  return [manifestPublishes(), registryPushes(), verifications()];
 }

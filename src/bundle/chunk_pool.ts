@@ -14,6 +14,8 @@ export interface StoredChunk {
 /** What came out of a stored chunk: its bytes, or why there are none. `sha256` is what was found. */
 export interface OpenedChunk {
   bytes?: Uint8Array;
+  /** The stored bytes, given back. */
+  stored: Uint8Array;
   sha256: string;
   /** Where the digest was right and the frame was not. */
   fault?: string;
@@ -49,11 +51,11 @@ export const chunkWork = {
   /** Nothing is decoded whose digest is not right. */
   open(stored: Uint8Array, expected: { sha256: string; size: number }): OpenedChunk {
     const found = sha256(stored);
-    if (found !== expected.sha256) return { sha256: found };
+    if (found !== expected.sha256) return { stored, sha256: found };
     try {
-      return { bytes: decompressChunk(stored, expected.size), sha256: found };
+      return { stored, bytes: decompressChunk(stored, expected.size), sha256: found };
     } catch (error) {
-      return { sha256: found, fault: (error as Error).message };
+      return { stored, sha256: found, fault: (error as Error).message };
     }
   },
 };

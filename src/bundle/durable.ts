@@ -1,6 +1,6 @@
 /** Writes that survive a power cut: the file is synced before it gets its name, and the directory after. */
 import { closeSync, fchmodSync, fsyncSync, openSync, renameSync, rmSync, writeSync } from "node:fs";
-import { ioError } from "../errors.ts";
+import { ioError, StellaError } from "../errors.ts";
 
 /** Writes all of `bytes`, whatever the system takes at once. */
 export function writeAll(fd: number, bytes: Uint8Array): void {
@@ -14,6 +14,15 @@ export function writeAll(fd: number, bytes: Uint8Array): void {
  */
 export function writeNew(path: string, content: Uint8Array | string, mode: number): void {
   const bytes = typeof content === "string" ? new TextEncoder().encode(content) : content;
+  appendNew(path, mode, (write) => write(bytes));
+}
+
+/** As writeNew, for content that comes in pieces. @throws StellaError media, usage; and what `fill` throws of its own */
+export function appendNew(
+  path: string,
+  mode: number,
+  fill: (write: (bytes: Uint8Array) => void) => void,
+): void {
   let fd: number;
   try {
     fd = openSync(path, "wx", mode);
@@ -22,11 +31,11 @@ export function writeNew(path: string, content: Uint8Array | string, mode: numbe
   }
   try {
     fchmodSync(fd, mode);
-    writeAll(fd, bytes);
+    fill((bytes) => writeAll(fd, bytes));
     fsyncSync(fd);
   } catch (error) {
     rmSync(path, { force: true });
-    throw ioError("Cannot write", path, error);
+    throw error instanceof StellaError ? error : ioError("Cannot write", path, error);
   } finally {
     closeSync(fd);
   }

@@ -6,6 +6,8 @@ import { createHash } from "node:crypto";
 
 export const manifestName = "manifest.json";
 export const attestationName = "manifest.json.sigstore.json";
+/** The envelope of a shared secret, beside the attestation and never in its place. */
+export const hmacName = "manifest.json.hmac.json";
 export const indexName = "SHA256SUMS";
 
 export const mediaTypes = {

@@ -24,6 +24,7 @@ export async function askService(
   url: string | undefined,
   path: string,
   host: Host,
+  most = largestAnswer,
 ): Promise<Answer> {
   refuseHostileEnvironment(host.environment);
   const base = baseUrl(url ?? (host.environment("STELLA_URL") || `http://${defaultListen}`));
@@ -31,7 +32,7 @@ export async function askService(
   const signal = AbortSignal.any([host.stop, AbortSignal.timeout(patience)]);
   try {
     const answer = await fetch(target, { signal, redirect: "error" });
-    return { url: target, status: answer.status, text: await limitedText(answer) };
+    return { url: target, status: answer.status, text: await limitedText(answer, most) };
   } catch (error) {
     throw new StellaError("internal", `Cannot ask ${shown(target)}: ${messageOf(error)}`, {
       cause: error,
@@ -48,12 +49,12 @@ function baseUrl(text: string): URL {
   });
 }
 
-async function limitedText(answer: Response): Promise<string> {
+async function limitedText(answer: Response, most: number): Promise<string> {
   const decoder = new TextDecoder();
   let text = "";
   for await (const chunk of answer.body ?? []) {
     text += decoder.decode(chunk, { stream: true });
-    if (text.length > largestAnswer) {
+    if (text.length > most) {
       throw new Error("the answer is too long for a service of stella");
     }
   }

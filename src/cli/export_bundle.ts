@@ -1,6 +1,7 @@
 /** `stella export bundle`: profile, key and output put together, then the way out. */
 import { basename, dirname, join } from "node:path";
 import { StellaError } from "../errors.ts";
+import { readSecret, type SharedSecret } from "../attest/secret.ts";
 import { loadSigner, type MadeKey } from "../attest/sign/keys.ts";
 import type { Signer } from "../attest/sign/signer.ts";
 import { type Compression, type Layout, manifestName } from "../bundle/manifest.ts";
@@ -13,9 +14,10 @@ import { requireStateDirectory } from "../config/paths.ts";
 import type { EgressConfig, FilesSource, Profile } from "../config/profile.ts";
 import { checkLayout, exportBundle, type ExportOptions, planExport } from "../export/export.ts";
 import { parseInput } from "../export/inputs.ts";
+import { programsOf } from "../export/programs.ts";
 import type { ExportReport } from "../export/report.ts";
 import { parseVolumeSize } from "../export/volume_size.ts";
-import { build } from "../version.ts";
+import { programPath } from "../version.ts";
 import { breathe } from "./breathe.ts";
 import type { Host } from "./host.ts";
 import type { CommonOptions, Result } from "./program.ts";
@@ -30,12 +32,14 @@ export interface ExportFlags extends CommonOptions, PushFlags {
   manifest: string;
   input?: string[];
   key?: string;
+  secret?: string;
   tenant: string;
   compression?: Compression;
   layout: Layout;
   volumeSize?: string;
   push?: string;
   includeSelf?: boolean;
+  includeBinary?: string[];
   force?: boolean;
   dryRun?: boolean;
 }
@@ -100,7 +104,8 @@ async function partsOf(flags: ExportFlags, host: Host): Promise<Parts> {
     layout: flags.layout,
     compression: flags.compression ?? profile.compression,
     ...(volumeSize === undefined ? {} : { volumeSize }),
-    ...(flags.includeSelf ? { self: selfPath() } : {}),
+    ...sealOf(flags.secret ?? profile.secretFile),
+    programs: programsOf(flags.includeSelf ? selfPath() : undefined, flags.includeBinary),
   };
 }
 
@@ -160,11 +165,13 @@ function profileOf(name: string, flags: ExportFlags, config: Config): Profile {
   );
 }
 
+function sealOf(path: string | undefined): { secret?: SharedSecret } {
+  return path === undefined ? {} : { secret: readSecret(path) };
+}
+
 function selfPath(): string {
-  const { form } = build();
-  if (form === "compiled") return Deno.execPath();
-  const self = Deno.env.get("STELLA_SELF");
-  if (form === "portable" && self !== undefined) return self;
+  const path = programPath();
+  if (path !== undefined) return path;
   throw new StellaError(
     "usage",
     "Cannot include this program: it runs from its source, not as one binary",

@@ -10,6 +10,14 @@ export interface Host {
   uuid: () => string;
   /** Aborted by SIGINT and SIGTERM. */
   stop: AbortSignal;
+  /** The process's permissions, which a command can give up for good; absent where a test calls commands in its own process. */
+  permissions?: Permissions;
   /** The module to start a worker of this very program from. */
   mainUrl: string;
+}
+
+/** The part of Deno.permissions that giving up needs. */
+export interface Permissions {
+  revokeSync(descriptor: Deno.PermissionDescriptor): Deno.PermissionStatus;
+  querySync(descriptor: Deno.PermissionDescriptor): Deno.PermissionStatus;
 }

@@ -4,7 +4,7 @@ import { basename, join } from "node:path";
 import { ioError, StellaError } from "../errors.ts";
 import type { Algorithm } from "../attest/dsse.ts";
 import { keysInDirectory, readPublicKey, type TrustedKey } from "../attest/check/trust.ts";
-import { generateKey, publicOf } from "../attest/sign/keys.ts";
+import { generateKey, makeSecret, publicOf } from "../attest/sign/keys.ts";
 import { writeNew } from "../bundle/durable.ts";
 import { escaped, shown } from "../bundle/names.ts";
 import {
@@ -17,9 +17,10 @@ import type { Host } from "./host.ts";
 import type { CommonOptions, Result } from "./program.ts";
 
 export async function generateCommand(
-  options: CommonOptions & { algorithm: Algorithm; out?: string },
+  options: CommonOptions & { algorithm: Algorithm | "hmac"; out?: string },
   host: Host,
 ): Promise<Result> {
+  if (options.algorithm === "hmac") return await Promise.resolve(generateSecret(options.out, host));
   const path = options.out ??
     join(keyDirectory(requireStateDirectory(host.environment)), "signing.key");
   const made = generateKey(path, options.algorithm);
@@ -29,6 +30,18 @@ export async function generateCommand(
     text:
       `made the key ${made.keyPath}\n  public    ${made.publicPath}\n  keyid     ${made.keyid}\n`,
   });
+}
+
+/** A secret has no public half, and is told from a key by its label. */
+function generateSecret(out: string | undefined, host: Host): Result {
+  const path = out ?? join(keyDirectory(requireStateDirectory(host.environment)), "shared.key");
+  const { keyid } = makeSecret(path);
+  return {
+    code: 0,
+    json: { ok: true, code: 0, algorithm: "hmac", keyid, keyPath: path },
+    text: `made the shared secret ${path}\n  keyid     ${keyid}\n` +
+      "  Both ends need this very file: whoever can check with it can also seal with it.\n",
+  };
 }
 
 export async function showCommand(

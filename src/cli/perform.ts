@@ -2,6 +2,7 @@
 import type { Host } from "./host.ts";
 import type { CommonOptions, Result } from "./program.ts";
 import { asStellaError, errorJson, errorText } from "./render.ts";
+import { spare } from "./spare.ts";
 
 export type Work = (options: never, host: Host, args: string[]) => Promise<Result>;
 
@@ -17,6 +18,7 @@ export async function perform(
   load: () => Promise<Work>,
 ): Promise<number> {
   try {
+    if (host.permissions !== undefined) spare(name, host.permissions);
     const result = await (await load())(options as never, host, args);
     if (options.json) {
       host.stdout(JSON.stringify({ command: name, ...result.json as object }) + "\n");

@@ -5,8 +5,9 @@
 import { Command, CommanderError, Option } from "commander";
 import { exitCodes } from "../errors.ts";
 import type { Host } from "./host.ts";
-import { perform, type Work } from "./perform.ts";
+import { codesHelp, group, type Leaf, leafMaker, many } from "./leaf.ts";
 import { asStellaError, errorText } from "./render.ts";
+import { siteCommands } from "./site_commands.ts";
 
 export interface CommonOptions {
   config?: string;
@@ -35,13 +36,6 @@ export async function run(args: string[], host: Host): Promise<number> {
   }
 }
 
-const codesHelp = `
-Exit codes:
-  0 ok   1 internal   2 usage or configuration   3 manifest unreadable   4 signature invalid
-  5 signer not trusted   6 file missing   7 digest or size differs   8 unexpected content
-  9 unsafe path or entry   10 truncated, or volume missing   11 wrong base or rollback
-  12 no space or media error   13 registry   130 interrupted`;
-
 function commands(host: Host, done: (code: number) => void): Command {
   const program = new Command("stella")
     .description(
@@ -55,51 +49,9 @@ function commands(host: Host, done: (code: number) => void): Command {
   serviceCommands(program, leaf);
   keyCommands(program, leaf);
   otherCommands(program, leaf);
+  siteCommands(program, leaf);
   return program;
 }
-
-interface Leaf {
-  (
-    parent: Command,
-    usage: string,
-    about: string,
-    examples: string[],
-    work: () => Promise<Work>,
-  ): Command;
-}
-
-/** Makes a command that does work, with the common options and its examples. */
-function leafMaker(host: Host, done: (code: number) => void): Leaf {
-  return (parent, usage, about, examples, load) => {
-    const command = parent.command(usage).description(about);
-    const shown = examples.map((line) => `\n  ${line}`).join("");
-    common(command).addHelpText("after", `\nExamples:${shown}\n${codesHelp}`);
-    return command.action(async (...given: unknown[]) => {
-      const options = command.opts<CommonOptions>();
-      const name = pathOf(command);
-      done(await perform(name, options, host, given.slice(0, -2).flat() as string[], load));
-    });
-  };
-}
-
-function common(command: Command): Command {
-  return command
-    .option("--config <file>", "configuration file")
-    .option("--json", "print one result object on stdout")
-    .option("--quiet", "print nothing but errors");
-}
-
-function pathOf(command: Command): string {
-  const names: string[] = [];
-  for (let c: Command | null = command; c?.parent; c = c.parent) names.unshift(c.name());
-  return names.join(" ");
-}
-
-function group(parent: Command, name: string, about: string): Command {
-  return parent.command(name).description(about).enablePositionalOptions();
-}
-
-const many = (value: string, before: string[] | undefined) => [...(before ?? []), value];
 
 function exportCommands(program: Command, leaf: Leaf): void {
   const group1 = group(program, "export", "Make, check and carry bundles");
@@ -119,6 +71,7 @@ function exportCommands(program: Command, leaf: Leaf): void {
     )
     .option("--input <path>", "file or directory to pack, or PREFIX=PATH; repeatable", many)
     .option("--key <file>", "private key that signs (default: the key of this machine)")
+    .option("--secret <file>", "shared secret that seals the manifest besides (HMAC-SHA256)")
     .option("--tenant <name>", "whom the export belongs to", "default")
     .addOption(new Option("--compression <kind>", "of the archive").choices(["zstd", "none"]))
     .addOption(
@@ -128,6 +81,7 @@ function exportCommands(program: Command, leaf: Leaf): void {
     )
     .option("--volume-size <size>", "cut the archive: fat32, or a size such as 4G or 700MB")
     .option("--include-self", "put this program beside the bundle")
+    .option("--include-binary <path>", "and a build for another platform; repeatable", many)
     .option("--force", "replace whatever stands in the way in the output directory")
     .option("--dry-run", "say what would be packed, write nothing");
   pushOptions(bundle.option("--push <ref>", "then push to a registry: oci://HOST/REPOSITORY:TAG"));
@@ -146,6 +100,17 @@ function exportCommands(program: Command, leaf: Leaf): void {
       "stella verify /media/stick --trust signer.pub --json",
     ], verifyWork),
   );
+  for (const [name, about] of [["list", "List what a bundle holds"], ["show", "Show a bundle"]]) {
+    verifyOptions(
+      leaf(bundle, name!, `${about}, and what is wrong with it`, [
+        `stella export bundle ${name} --manifest out/manifest.json`,
+        ...(name === "list" ? ["stella export bundle list"] : []),
+      ], async () => {
+        const { listCommand, showCommand } = await import("./list_bundle.ts");
+        return name === "list" ? listCommand : showCommand;
+      }).option("--manifest <path>", "manifest.json, or the directory that holds it"),
+    );
+  }
   pushOptions(
     leaf(bundle, "push <ref>", "Push a finished bundle to an OCI registry", [
       "stella export bundle push --manifest out/manifest.json oci://registry.site:5000/exports/kit:latest",
@@ -159,6 +124,7 @@ const verifyWork = async () => (await import("./verify_bundle.ts")).verifyBundle
 function verifyOptions(command: Command): Command {
   return command
     .option("--trust <path>", "public key, or a directory of *.pub; repeatable", many)
+    .option("--secret <file>", "shared secret that the bundle has to be sealed with")
     .option("--trust-from-media", "allow --trust to lie in the bundle or on its medium")
     .option("--integrity-only", "judge the bytes only, whoever signed them");
 }
@@ -197,14 +163,14 @@ function serviceCommands(program: Command, leaf: Leaf): void {
 
 function keyCommands(program: Command, leaf: Leaf): void {
   const keys = group(program, "keys", "Signing keys and trusted keys");
-  leaf(keys, "generate", "Make a key pair", [
+  leaf(keys, "generate", "Make a key pair, or a shared secret", [
     "stella keys generate",
     "stella keys generate --algorithm p256 --out /etc/stella/release.key",
+    "stella keys generate --algorithm hmac --out /etc/stella/shared.key",
   ], async () => (await import("./keys.ts")).generateCommand)
     .addOption(
-      new Option("--algorithm <name>", "of the key").choices(["ed25519", "p256"]).default(
-        "ed25519",
-      ),
+      new Option("--algorithm <name>", "of the key").choices(["ed25519", "p256", "hmac"])
+        .default("ed25519"),
     )
     .option("--out <file>", "private key file; the public one lies beside it");
   leaf(keys, "show", "Show the key of this machine and the trusted keys", [

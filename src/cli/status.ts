@@ -25,12 +25,14 @@ interface Status {
   commit: string;
   buildDate: string;
   form: string;
+  /** Of the one file that runs; absent under `deno run`. */
+  binary?: { sha256: string };
   features: Record<string, boolean>;
 }
 
 /** Code 0, or 7 with the finding `build_differs`. @throws StellaError usage, manifest, media, internal */
 export async function runStatus(options: StatusOptions, host: Host): Promise<Result> {
-  const tool = options.manifest === undefined ? undefined : readTool(options.manifest);
+  const named = options.manifest === undefined ? undefined : readNamed(options.manifest);
   const { url, status, text } = await askService(options.url, "/status", host);
   const service = status === 200 ? parseStatus(text) : undefined;
   if (service === undefined) {
@@ -42,23 +44,31 @@ export async function runStatus(options: StatusOptions, host: Host): Promise<Res
       },
     );
   }
-  const findings = tool === undefined ? [] : differences(tool, service);
+  const findings = named === undefined ? [] : differences(named, service);
   const code = findings.length === 0 ? 0 : exitCodes.digest;
-  const compared = tool === undefined ? {} : { manifest: { tool } };
+  const compared = named === undefined ? {} : { manifest: named };
   return {
     code,
     json: { ok: code === 0, code, service, ...compared, findings: findings.map(findingJson) },
-    text: statusText(service, tool, findings),
+    text: statusText(service, named, findings),
   };
 }
 
-function readTool(path: string): Manifest["tool"] {
+/** What a manifest says of the build that made it, and of the program that lies beside it as `stella`. */
+interface Named {
+  tool: Manifest["tool"];
+  program?: { sha256: string };
+}
+
+function readNamed(path: string): Named {
   const file = statSync(path, { throwIfNoEntry: false })?.isDirectory()
     ? join(path, manifestName)
     : path;
   try {
     if (statSync(file).size > largestManifest) throw new Error("it is too large for a manifest");
-    return readManifest(readFileSync(file)).tool;
+    const { tool, files } = readManifest(readFileSync(file));
+    const carried = files.find(({ path, role }) => role === "program" && path === "stella");
+    return { tool, ...(carried === undefined ? {} : { program: { sha256: carried.sha256 } }) };
   } catch (error) {
     throw error instanceof StellaError ? error : ioError("Cannot read the manifest", file, error);
   }
@@ -74,24 +84,32 @@ function parseStatus(text: string): Status | undefined {
   }
   const texts = [value?.version, value?.commit, value?.buildDate, value?.form];
   const isStatus = texts.every((one) => typeof one === "string") &&
-    typeof value?.features === "object" && value.features !== null;
+    typeof value?.features === "object" && value.features !== null &&
+    (value.binary === undefined || typeof value.binary?.sha256 === "string");
   return isStatus ? value as Status : undefined;
 }
 
-function differences(tool: Manifest["tool"], service: Status): Finding[] {
-  return (["version", "commit"] as const).filter((name) => tool[name] !== service[name])
-    .map((name) => ({
+function differences({ tool, program }: Named, service: Status): Finding[] {
+  const pairs: [string, string, string][] = [
+    ["version", service.version, tool.version],
+    ["commit", service.commit, tool.commit],
+  ];
+  if (program !== undefined && service.binary !== undefined) {
+    pairs.push(["binary sha256", service.binary.sha256, program.sha256]);
+  }
+  return pairs.filter(([, found, expected]) => found !== expected)
+    .map(([name, found, expected]) => ({
       code: "digest",
       reason: "build_differs",
-      found: `${name} ${service[name]}`,
-      expected: `${name} ${tool[name]}`,
+      found: `${name} ${found}`,
+      expected: `${name} ${expected}`,
       hint: "run the build that made the bundle, or export it again with the running one",
     }));
 }
 
 function statusText(
   service: Status,
-  tool: Manifest["tool"] | undefined,
+  named: Named | undefined,
   findings: Finding[],
 ): string {
   const on = Object.entries(service.features).map(([name, value]) =>
@@ -102,14 +120,17 @@ function statusText(
     `  commit    ${service.commit}`,
     `  built     ${service.buildDate}`,
     `  form      ${service.form}`,
+    ...(service.binary === undefined ? [] : [`  binary    sha256:${service.binary.sha256}`]),
     `  features  ${on.join(", ")}`,
   ].map(escaped);
-  if (tool !== undefined && findings.length === 0) {
-    lines.push(
-      tool.commit === "unknown"
-        ? "  the manifest names this version; neither side knows its commit"
-        : "  the manifest names this very build",
-    );
-  }
+  if (named !== undefined && findings.length === 0) lines.push(agreement(named, service));
   return [...lines, ...findings.map(findingText), ""].join("\n");
+}
+
+function agreement({ tool, program }: Named, service: Status): string {
+  if (program !== undefined && service.binary !== undefined) {
+    return "  the bundle carries this very binary";
+  }
+  if (tool.commit !== "unknown") return "  the manifest names this very build";
+  return "  the manifest names this version; neither side knows its commit";
 }

@@ -8,15 +8,18 @@ import {
   refuseTrustFromMedia,
   type TrustedKey,
 } from "../attest/check/trust.ts";
+import { readSecret } from "../attest/secret.ts";
 import { manifestName } from "../bundle/manifest.ts";
 import { shown } from "../bundle/names.ts";
 import { directorySource } from "../bundle/source.ts";
 import { keyDirectory, stateDirectory, trustDirectories } from "../config/paths.ts";
 import { grants } from "../config/permissions.ts";
 import { confine, proveConfined } from "../verify/confine.ts";
+import type { Tap } from "../verify/tap.ts";
 import { verifyBundle } from "../verify/verify.ts";
 import type { Verdict } from "../verify/verdict.ts";
 import { breathing } from "./breathe.ts";
+import { chunkWorkers } from "./chunk_worker.ts";
 import type { Host } from "./host.ts";
 import type { CommonOptions, Result } from "./program.ts";
 import { ProgressLine } from "./progress.ts";
@@ -25,6 +28,7 @@ import { verdictJson, verdictText } from "./render.ts";
 export interface VerifyOptions extends CommonOptions {
   manifest?: string;
   trust?: string[];
+  secret?: string;
   trustFromMedia?: boolean;
   integrityOnly?: boolean;
 }
@@ -37,10 +41,7 @@ export async function verifyBundleCommand(
   const directory = options.manifest === undefined
     ? findBundle(args[0]!)
     : bundleDirectory(options.manifest);
-  const trusted = trustedKeys(options, host, directory);
-  confine(Deno.permissions, grants);
-  proveConfined();
-  const verdict = await judged(directory, trusted, options, host);
+  const verdict = await judge(directory, options, host);
   const note = options.trustFromMedia && verdict.signer !== undefined
     ? "  The key was taken from the bundle's own medium, as asked: it proves no origin.\n"
     : "";
@@ -54,22 +55,37 @@ export async function verifyBundleCommand(
   };
 }
 
-async function judged(
+/** Trust first, then confinement, then the first byte of the bundle; `tap` looks at the payload on the way. */
+export async function judge(
   directory: string,
-  trusted: TrustedKey[],
   options: VerifyOptions,
   host: Host,
+  tap?: Tap,
 ): Promise<Verdict> {
+  const trusted = trustedKeys(options, host, directory);
+  const secrets = secretsOf(options, directory);
+  confine(Deno.permissions, grants);
+  proveConfined();
   const line = new ProgressLine(host, options.quiet === true || options.json === true);
   try {
     return await verifyBundle(breathing(directorySource(directory), host), {
       trusted,
+      ...secrets,
+      ...(tap === undefined ? {} : { tap }),
       ...(options.integrityOnly ? { integrityOnly: true } : {}),
       progress: (done, total) => line.update("verify", done, total),
+      workers: chunkWorkers(host.mainUrl),
     });
   } finally {
     line.end();
   }
+}
+
+/** A secret on the medium would be no secret. */
+function secretsOf({ secret, trustFromMedia }: VerifyOptions, directory: string) {
+  if (secret === undefined) return {};
+  if (!trustFromMedia && existsSync(secret)) refuseTrustFromMedia(secret, directory);
+  return { secrets: [readSecret(secret)] };
 }
 
 /** Own key, trust directories, --trust; what lies with the bundle is refused. */

@@ -69,6 +69,20 @@ export const grants: readonly Grant[] = [
   { name: "sys", values: systemFacts },
 ];
 
+/**
+ * What a command has no use for, and gives up before its own code is loaded. The verifying commands are not here: they keep
+ * reading alone, once they know whom to trust (src/verify/confine.ts). `version` says what there is, so it gives nothing up.
+ */
+export const spared: Readonly<Record<string, readonly Grant["name"][]>> = {
+  "assets list": ["net", "write", "sys"],
+  "assets write": ["net", "sys"],
+  "health": ["write", "sys"],
+  "keys generate": ["net"],
+  "keys show": ["net", "write"],
+  "keys trust": ["net"],
+  "status": ["write", "sys"],
+};
+
 /** Of what Deno calls unstable: workers without permissions, and datagrams over Unix sockets (telemetry/notify.ts). */
 export const unstableFlags: readonly string[] = ["--unstable-net", "--unstable-worker-options"];
 

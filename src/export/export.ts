@@ -2,9 +2,11 @@
  * The way out: profile -> plan -> entries -> archive and index -> manifest -> attestation -> the output directory.
  * Room `export` knows neither metrics nor terminal: stages and bytes go out by callback, and what it is told to sign with is handed in.
  */
-import { chmodSync, readFileSync } from "node:fs";
+import { chmodSync } from "node:fs";
 import { join } from "node:path";
 import { StellaError } from "../errors.ts";
+import type { SharedSecret } from "../attest/secret.ts";
+import { sealWith } from "../attest/sign/hmac.ts";
 import { attest, type Signer } from "../attest/sign/signer.ts";
 import { encodeStatement } from "../attest/statement.ts";
 import { archiveName, mostVolumes, volumeName } from "../bundle/archive_writer.ts";
@@ -16,6 +18,7 @@ import {
   type BundleFile,
   type Compression,
   encodeManifest,
+  hmacName,
   indexName,
   type Layout,
   type Manifest,
@@ -34,6 +37,7 @@ import { Place, refuseInside } from "./place.ts";
 import { makePlan, type Plan } from "./plan.ts";
 import type { ExportProgress, ExportReport } from "./report.ts";
 import type { Prepared } from "./risk.ts";
+import { type CarriedProgram, carry, checkPrograms } from "./programs.ts";
 import verifyScript from "./verify.sh" with { type: "text" };
 import verifyText from "./VERIFY.txt" with { type: "text" };
 
@@ -50,10 +54,12 @@ export interface ExportOptions {
   volumeSize?: number;
   /** Seconds since 1970 for `created`; undefined: the newest input's time. */
   epoch?: number;
-  /** The program's own path, to be carried along as `stella`. */
-  self?: string;
+  /** Carried along: the program itself as `stella`, and builds for other platforms. */
+  programs?: readonly CarriedProgram[];
   force: boolean;
   signer: Signer;
+  /** Makes a second envelope beside the attestation. */
+  secret?: SharedSecret;
   tool: { version: string; commit: string };
   uuid: () => string;
   progress: ExportProgress;
@@ -86,7 +92,7 @@ export async function exportBundle(options: ExportOptions): Promise<ExportReport
     const plan = early ?? await planPrepared(options, place.partial);
     const manifest = await writeBundle(options, plan, place.partial);
     options.progress("store", 0, 0);
-    const names = writtenNames(manifest);
+    const names = writtenNames(manifest, options);
     place.commit(names);
     return report(manifest, encodeManifest(manifest), options.signer.keyid, names);
   } finally {
@@ -115,18 +121,20 @@ async function writeBundle(options: ExportOptions, plan: Plan, partial: string):
   const statement = encodeStatement(provenance(options, manifest, bytes, packed));
   for (const { path } of packed.files) chmodSync(join(partial, path), 0o644);
   writeNew(join(partial, attestationName), attest(statement, options.signer), 0o644);
+  if (options.secret !== undefined) {
+    writeNew(join(partial, hmacName), sealWith(options.secret, statement), 0o644);
+  }
   writeNew(join(partial, manifestName), bytes, 0o644);
   return manifest;
 }
 
-/** The files that help without stella, and stella itself. */
+/** The files that help without stella, and programs. */
 function companions(options: ExportOptions, partial: string): BundleFile[] {
   const files = [
     companion(partial, "VERIFY.txt", "document", verifyText),
     companion(partial, "verify.sh", "script", verifyScript),
   ];
-  if (options.self === undefined) return files;
-  return [...files, companion(partial, "stella", "program", readFileSync(options.self))];
+  return [...files, ...(options.programs ?? []).map((program) => carry(partial, program))];
 }
 
 function companion(
@@ -182,10 +190,19 @@ function provenance(options: ExportOptions, manifest: Manifest, bytes: Uint8Arra
   };
 }
 
-/** Names that this export may need, as many volumes as there can be among them. */
+/** Names that this export may need, as many volumes as there can be among them. @throws StellaError usage */
 function neededNames(options: ExportOptions): string[] {
-  const self = options.self === undefined ? [] : ["stella"];
-  return [attestationName, indexName, ...payloadNames(options), "VERIFY.txt", "verify.sh", ...self];
+  const names = [
+    attestationName,
+    hmacName,
+    indexName,
+    ...payloadNames(options),
+    "VERIFY.txt",
+    "verify.sh",
+  ];
+  const { programs = [] } = options;
+  checkPrograms(programs, names);
+  return [...names, ...programs.map(({ name }) => name)];
 }
 
 function payloadNames({ layout, profile, compression, volumeSize }: ExportOptions): string[] {
@@ -195,9 +212,16 @@ function payloadNames({ layout, profile, compression, volumeSize }: ExportOption
   return Array.from({ length: mostVolumes }, (_, i) => volumeName(name, i + 1));
 }
 
-function writtenNames(manifest: Manifest): string[] {
+function writtenNames(manifest: Manifest, { secret }: ExportOptions): string[] {
   const payload = manifest.payload.layout === "directory" ? ["payload"] : [];
-  return [manifestName, attestationName, ...manifest.files.map((file) => file.path), ...payload];
+  const seal = secret === undefined ? [] : [hmacName];
+  return [
+    manifestName,
+    attestationName,
+    ...seal,
+    ...manifest.files.map((file) => file.path),
+    ...payload,
+  ];
 }
 
 function report(

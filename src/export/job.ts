@@ -3,6 +3,7 @@
  * published. The same profile run by hand goes through the same `exportBundle`.
  */
 import { StellaError } from "../errors.ts";
+import { readSecret } from "../attest/secret.ts";
 import { ArtifactCount } from "../bundle/artifact_kind.ts";
 import type { Compression, Layout } from "../bundle/manifest.ts";
 import { type EgressPolicy, egressPolicy } from "../config/egress.ts";
@@ -89,7 +90,7 @@ function exportOptions(
   const layout = job.layout ?? "archive";
   checkLayout(layout, volumeSize);
   const { builtin, epoch, signer, tool, uuid, breathe } = parts;
-  const { sources } = job.profile;
+  const { sources, secretFile } = job.profile;
   const network = { timing: systemTiming, policy: policyOf(job, say), signal };
   const time = epoch === undefined ? {} : { epoch };
   return {
@@ -100,6 +101,7 @@ function exportOptions(
     uuid,
     breathe,
     ...time,
+    ...(secretFile === undefined ? {} : { secret: readSecret(secretFile) }),
     profile: job.profile.name,
     tenant: job.tenant,
     sources,

@@ -1,20 +1,27 @@
 /**
  * What exports leave behind that were killed or failed while their files took their names. Such an export has no manifest.json in
- * the output directory: the old one leaves first, the new one comes last. Its folder still holds the new manifest, which says
- * what is its own, so the next export can take that away and put an old bundle that is still whole back into place.
+ * the output directory: the old one leaves first, the new one comes last. Its folder still says which names it was
+ * about to give, and holds what it replaced: the next export takes the one away and puts the other back.
+ *
+ * On a stick anybody may have put such a folder there. So nothing is followed through a link, names are checked as those of a
+ * manifest are, and no directory but a payload is ever removed.
  */
 import { lstatSync, readdirSync, readFileSync, rmSync, type Stats } from "node:fs";
 import { join } from "node:path";
 import { ioError, StellaError } from "../errors.ts";
-import { rename } from "../bundle/durable.ts";
+import { rename, syncDirectory, writeNew } from "../bundle/durable.ts";
 import { attestationName, type Manifest, manifestName } from "../bundle/manifest.ts";
 import { shown } from "../bundle/names.ts";
+import { pathFault } from "../bundle/paths.ts";
 import { largestManifest, readManifest } from "../bundle/read_manifest.ts";
 
 /** The manifest of the bundle that is being replaced. */
 export const oldName = "manifest.json.old";
-export const payloadName = "payload";
+const payloadName = "payload";
+/** In an export's folder: what it replaces, until it is done. */
+export const asideName = "old";
 const lockName = "lock";
+const noteName = "names";
 const partialPattern = /^\.stella-[0-9a-f-]{36}\.partial$/;
 
 /**
@@ -24,12 +31,13 @@ const partialPattern = /^\.stella-[0-9a-f-]{36}\.partial$/;
 export function clearLeftovers(directory: string, own: string): void {
   for (const name of readdirSync(directory).filter((one) => partialPattern.test(one))) {
     const folder = join(directory, name);
-    if (folder === own) continue;
+    if (folder === own || !isDirectory(folder)) continue;
     const lock = lockPartial(folder);
     if (lock === undefined) throw busy(directory);
     try {
-      takeBack(directory, folder);
-      remove(folder);
+      const moved = movedFrom(folder);
+      if (moved !== undefined) takeBack(directory, folder, moved);
+      clearFolder(folder);
     } finally {
       lock.close();
     }
@@ -38,9 +46,11 @@ export function clearLeftovers(directory: string, own: string): void {
 
 /** Takes the lock of an export's folder; undefined where another process holds it. It ends with the process. */
 export function lockPartial(folder: string): Deno.FsFile | undefined {
+  const path = join(folder, lockName);
   let file: Deno.FsFile;
   try {
-    file = Deno.openSync(join(folder, lockName), { create: true, write: true });
+    if (present(path)?.isSymbolicLink()) remove(path);
+    file = Deno.openSync(path, { create: true, write: true });
   } catch (error) {
     throw ioError("Cannot lock", folder, error);
   }
@@ -57,19 +67,38 @@ function busy(directory: string): StellaError {
   );
 }
 
-/** Undoes a commit that ended between its renames; nothing where none was under way. */
-export function takeBack(directory: string, partial: string): void {
+/** Notes in an export's folder which names its commit is about to give. */
+export function noteNames(partial: string, names: readonly string[]): void {
+  writeNew(join(partial, noteName), names.join("\n"), 0o644);
+}
+
+/** What a killed export had moved out of its folder; undefined where its commit had not begun. */
+function movedFrom(partial: string): string[] | undefined {
+  const note = join(partial, noteName);
+  if (!present(note)?.isFile()) return undefined;
+  const names = readFileSync(note, "utf8").split("\n");
+  const safe = names.filter((name) => pathFault(name) === undefined && !name.includes("/"));
+  return safe.filter((name) => present(join(partial, name)) === undefined);
+}
+
+/** Undoes a commit that ended between its renames, after it had moved `moved` out of `partial`. */
+export function takeBack(directory: string, partial: string, moved: readonly string[]): void {
+  // While there is a manifest.json no commit was under way.
   if (present(join(directory, manifestName)) !== undefined) return;
-  const mine = tryManifest(join(partial, manifestName));
-  if (mine === undefined) return;
-  const moved = namesOf(mine).filter((name) => present(join(partial, name)) === undefined);
-  for (const name of moved) remove(join(directory, name));
-  if (present(join(directory, oldName)) === undefined) return;
+  for (const name of moved) removeOwn(directory, name);
+  const aside = join(partial, asideName);
+  for (const name of isDirectory(aside) ? readdirSync(aside) : []) {
+    rename(join(aside, name), join(directory, name));
+  }
+  if (isWhole(directory)) rename(join(directory, oldName), join(directory, manifestName));
+  syncDirectory(directory);
+}
+
+/** Whether all that the old manifest lists is there; of one that cannot be read nobody can say. */
+function isWhole(directory: string): boolean {
+  if (present(join(directory, oldName)) === undefined) return false;
   const old = tryManifest(join(directory, oldName));
-  const whole = old === undefined
-    ? moved.length === 0
-    : namesOf(old).every((name) => present(join(directory, name)) !== undefined);
-  if (whole) rename(join(directory, oldName), join(directory, manifestName));
+  return old === undefined || namesOf(old).every((name) => present(join(directory, name)));
 }
 
 /** What a bundle consists of beside its manifest. */
@@ -94,7 +123,23 @@ export function present(path: string): Stats | undefined {
   return lstatSync(path, { throwIfNoEntry: false });
 }
 
-/** Removes a file, or a folder with all it holds; what is not there is no error. */
+/** Removes an export's folder, its note first: a kill in between must not make it look like a commit under way. */
+export function clearFolder(folder: string): void {
+  remove(join(folder, noteName));
+  remove(folder);
+}
+
+function isDirectory(path: string): boolean {
+  return present(path)?.isDirectory() === true;
+}
+
+/** Removes a bundle's file. Only the payload is a directory of a bundle's own, whatever else a manifest or note may claim. */
+export function removeOwn(directory: string, name: string): void {
+  const path = join(directory, name);
+  if (name === payloadName || !isDirectory(path)) remove(path);
+}
+
+/** Removes a file or link, or a folder with all it holds; what is not there is no error. */
 export function remove(path: string): void {
   try {
     rmSync(path, { recursive: true, force: true });

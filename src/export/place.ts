@@ -1,22 +1,25 @@
 /**
  * The output directory: everything is written in `.stella-<uuid>.partial/` inside it, synced, then takes its name, the manifest
- * last. A failed or killed export never looks finished, and one that did not come to its renames has not touched the bundle that
- * stood there.
+ * last. A failed or killed export never looks finished, and never destroys the bundle that stood there: until the new one is whole,
+ * the old one's files wait in that folder, and come back.
  */
 import { chmodSync, mkdirSync, readdirSync, realpathSync, statSync } from "node:fs";
 import { join, sep } from "node:path";
 import { ioError, StellaError } from "../errors.ts";
 import { rename, syncDirectory } from "../bundle/durable.ts";
-import { type Manifest, manifestName } from "../bundle/manifest.ts";
+import { hmacName, type Manifest, manifestName } from "../bundle/manifest.ts";
 import { shown } from "../bundle/names.ts";
 import {
+  asideName,
+  clearFolder,
   clearLeftovers,
   lockPartial,
   namesOf,
+  noteNames,
   oldName,
-  payloadName,
   present,
   remove,
+  removeOwn,
   takeBack,
   tryManifest,
 } from "./leftovers.ts";
@@ -37,13 +40,15 @@ export class Place {
   readonly #lock: Deno.FsFile;
   /** What stands there and is replaced; two where an export was killed while it cleared up. */
   readonly #old: Manifest[] = [];
+  readonly #moved: string[] = [];
+  #stuck = false;
 
   /** @throws StellaError usage where something else is in the way or another export runs there */
   constructor(readonly options: PlaceOptions) {
     const { directory } = options;
     makeDirectory(directory);
     this.partial = join(directory, `.stella-${options.uuid}.partial`);
-    makeDirectory(this.partial);
+    makeDirectory(join(this.partial, asideName));
     this.#lock = lock(this.partial);
     try {
       // The own lock first: of two exports that begin at once, at least one sees the other.
@@ -58,7 +63,7 @@ export class Place {
   /** Refuses, before any work is done, names that the export may need and that something else has. */
   check(names: readonly string[]): void {
     const { directory, force } = this.options;
-    const mine = new Set(this.#old.flatMap(namesOf));
+    const mine = new Set(this.#ofOld());
     const needed = new Set(names);
     const taken = readdirSync(directory).filter((name) => needed.has(name) && !mine.has(name));
     if (taken.length > 0 && !force) throw inTheWay(directory, taken);
@@ -66,6 +71,7 @@ export class Place {
 
   /** Gives all files of `partial` their names, the manifest last, and takes away what only the old bundle had. */
   commit(names: readonly string[]): void {
+    noteNames(this.partial, names);
     syncDirectory(this.partial);
     try {
       this.#rename(names);
@@ -78,52 +84,55 @@ export class Place {
 
   /** Ends it, after a commit too; without one the directory is as it was. */
   close(): void {
-    // Without its manifest the folder says nothing: a kill in between cannot make it look like a commit under way.
-    remove(join(this.partial, manifestName));
-    remove(this.partial);
-    this.#lock.close();
+    try {
+      if (!this.#stuck) clearFolder(this.partial);
+    } finally {
+      this.#lock.close();
+    }
   }
 
   #rename(names: readonly string[]): void {
     const { directory } = this.options;
     const manifest = join(directory, manifestName);
     if (present(manifest) !== undefined) {
-      this.#makeRoom(oldName);
+      if (present(join(directory, oldName))?.isDirectory()) this.#setAside(oldName);
       rename(manifest, join(directory, oldName));
       // On a stick without a journal the new files could otherwise reach the disk under the old manifest.
       syncDirectory(directory);
     }
     for (const name of names.filter((n) => n !== manifestName)) {
-      this.#makeRoom(name);
+      if (present(join(directory, name)) !== undefined) this.#setAside(name);
       rename(join(this.partial, name), join(directory, name));
+      this.#moved.push(name);
     }
     syncDirectory(directory);
     rename(join(this.partial, manifestName), manifest);
     syncDirectory(directory);
   }
 
-  /** A rename replaces files and links, but no directory: that goes into the partial folder first. */
-  #makeRoom(name: string): void {
-    const target = join(this.options.directory, name);
-    const stat = present(target);
-    if (stat === undefined || (!stat.isDirectory() && name !== payloadName)) return;
-    rename(target, join(this.partial, `old-${name}`));
+  /** What is replaced waits in the partial folder, so that a commit that fails or is killed can be undone. */
+  #setAside(name: string): void {
+    rename(join(this.options.directory, name), join(this.partial, asideName, name));
   }
 
   #undo(): void {
     try {
-      takeBack(this.options.directory, this.partial);
-    } catch { /* the first error says more; the next export tries again */ }
+      takeBack(this.options.directory, this.partial, this.#moved);
+    } catch {
+      // The first error says more. The folder stays, with all of the old bundle that is in it: the next export tries again.
+      this.#stuck = true;
+    }
+  }
+
+  /** What the old bundle may have; whether it was sealed is not in its manifest. */
+  #ofOld(): string[] {
+    return this.#old.flatMap((old) => [hmacName, ...namesOf(old)]);
   }
 
   #clearOld(names: readonly string[]): void {
     const { directory } = this.options;
     const kept = new Set(names);
-    for (const name of this.#old.flatMap(namesOf).filter((one) => !kept.has(one))) {
-      const path = join(directory, name);
-      // Only the payload is a directory of a bundle's own, whatever else a manifest may claim.
-      if (name === payloadName || !present(path)?.isDirectory()) remove(path);
-    }
+    for (const name of this.#ofOld().filter((one) => !kept.has(one))) removeOwn(directory, name);
     remove(join(directory, oldName));
     syncDirectory(directory);
   }

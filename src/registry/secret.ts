@@ -41,7 +41,7 @@ export interface Credentials {
 export function readCredentials(path: string): Credentials {
   const value = parsed(path, readPrivate(path));
   const { username, password, ...rest } = value;
-  if (!isName(username) || typeof password !== "string" || password === "") {
+  if (!isUsername(username) || typeof password !== "string" || password === "") {
     throw unfit(path, "username and password must be non-empty texts, the username without ':'");
   }
   if (Object.keys(rest).length > 0) throw unfit(path, "there are other fields in it");
@@ -84,7 +84,7 @@ function parsed(path: string, bytes: Uint8Array): JsonObject {
 }
 
 /** RFC 7617: a user-id holds no colon, neither half a control character. */
-function isName(value: unknown): value is string {
+function isUsername(value: unknown): value is string {
   return typeof value === "string" && /^[^:\p{Cc}]+$/u.test(value);
 }
 

@@ -13,6 +13,8 @@ import type { Readiness } from "./readiness.ts";
 
 export interface ServerDeps {
   build: Build;
+  /** Hex sha256 of the one file that runs, as it was at the start; absent where it runs from its source. */
+  binary?: Promise<string | undefined>;
   config: Config;
   queue: Queue;
   timeline: Pick<Timeline, "get" | "list">;

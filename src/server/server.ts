@@ -10,13 +10,14 @@ import { addExports } from "./exports.ts";
 import { guard, setHeaders } from "./guard.ts";
 import { addHealth } from "./health.ts";
 import { problem, problemOf } from "./problem.ts";
+import { addRunbook } from "./runbook.ts";
 import { addTimeline } from "./timeline.ts";
 
 export function createServer(deps: ServerDeps): App {
   const app: App = new Hono();
   app.use(setHeaders, guard);
   addHealth(app, deps);
-  app.get("/status", (c) => c.json(statusOf(deps)));
+  app.get("/status", async (c) => c.json(await statusOf(deps)));
   app.get("/metrics", async (c) => {
     const { body, contentType } = await deps.scrape();
     return c.body(body, 200, { "content-type": contentType });
@@ -24,6 +25,7 @@ export function createServer(deps: ServerDeps): App {
   addExports(app, deps);
   addTimeline(app, deps);
   app.get("/v1/profiles", (c) => c.json({ items: profilesOf(deps.config), next: null }));
+  addRunbook(app);
   refuseOtherMethods(app);
   app.notFound((c) => problem(c, { status: 404, detail: "There is nothing at this path" }));
   app.onError((error, c) => problemOf(c, error, deps.onFault));
@@ -31,10 +33,12 @@ export function createServer(deps: ServerDeps): App {
 }
 
 /** For everybody who can reach the service: no path, no digest of a configuration. */
-function statusOf({ build, config, egress }: ServerDeps) {
+async function statusOf({ build, binary, config, egress }: ServerDeps) {
+  const sha256 = await binary;
   const { version, commit, buildDate, form } = build;
   const refused = { egress: { sealed: config.egress.sealed, refused: egress.count } };
-  return { version, commit, buildDate, form, features: featuresOf(config), ...refused };
+  const whole = sha256 === undefined ? {} : { binary: { sha256 } };
+  return { version, commit, buildDate, form, ...whole, features: featuresOf(config), ...refused };
 }
 
 /** What is switched on. That tokens and mostly traces are off is what an auditor wants to read. */

@@ -1,13 +1,13 @@
 /**
  * The archive, chunk by chunk, over all its volumes: reads each stored byte once, takes the digest of every file, and for zstd
  * the digest of every chunk before it is decoded. What is damaged is a finding and a gap; the rest is still handed on.
+ *
+ * Chunks are read ahead as far as the pool has workers for; what was found is told in the order of the bytes all the same.
  */
-import type { Hash } from "node:crypto";
 import type { Finding } from "../errors.ts";
-import { sha256, startSha256 } from "../bundle/hash.ts";
+import type { ChunkPool, PassingDigest } from "../bundle/chunk_pool.ts";
 import { type BundleFile, type Chunk, chunkSize, mediaTypes } from "../bundle/manifest.ts";
 import type { BundleSource, ByteReader } from "../bundle/source.ts";
-import { decompressChunk } from "../bundle/zstd_chunk.ts";
 import { digestDiffers, type Findings, trailing } from "./findings.ts";
 import { openFile, type Progress } from "./files.ts";
 
@@ -16,13 +16,171 @@ export interface Piece {
   bytes: Uint8Array | undefined;
 }
 
+/** Work under way: what comes of it once it is its turn; nothing where it was the end of a volume. */
+type Step = Promise<() => Piece | undefined>;
+
 interface OpenFile {
   file: BundleFile;
   reader: ByteReader | undefined;
-  hash: Hash;
+  digest: PassingDigest;
   next: number;
   at: number;
   damaged: boolean;
+}
+
+export interface ArchivePass {
+  source: BundleSource;
+  findings: Findings;
+  progress: Progress;
+  pool: ChunkPool;
+}
+
+export class ArchiveReader {
+  /** Room for the largest chunk that there is: a small bundle needs little. */
+  readonly #room: number;
+  readonly #free: Uint8Array[] = [];
+  readonly #steps: Step[] = [];
+  #lent: Uint8Array | undefined;
+  #current: OpenFile | undefined;
+  #volume = 0;
+  /** Whether a stored digest differed: then what the tar says is a detail of that. */
+  damaged = false;
+
+  constructor(readonly volumes: BundleFile[], readonly pass: ArchivePass) {
+    this.#room = largestChunk(volumes);
+  }
+
+  /** Closes what an error left open. */
+  close(): void {
+    this.#current?.reader?.close();
+  }
+
+  /** The next piece, or undefined after the last. */
+  async next(): Promise<Piece | undefined> {
+    this.#takeBack();
+    for (;;) {
+      while (this.#steps.length <= this.pass.pool.depth && await this.#goAhead());
+      const step = this.#steps.shift();
+      if (step === undefined) return undefined;
+      const piece = (await step)();
+      if (piece === undefined) continue;
+      this.#lent = piece.bytes;
+      return piece;
+    }
+  }
+
+  /** Starts the work on the next chunk, or on the end of a volume; false after the last. */
+  async #goAhead(): Promise<boolean> {
+    this.#current ??= await this.#openNext();
+    const open = this.#current;
+    if (open === undefined) return false;
+    const chunk = open.file.chunks![open.next];
+    const { step } = chunk === undefined
+      ? { step: this.#finish(open) }
+      : await this.#chunk(open, chunk);
+    if (chunk === undefined) this.#current = undefined;
+    // Its turn may never come, where another chunk fails first.
+    step.catch(() => {});
+    this.#steps.push(step);
+    return true;
+  }
+
+  async #openNext(): Promise<OpenFile | undefined> {
+    const file = this.volumes[this.#volume++];
+    if (file === undefined) return undefined;
+    const reader = await openFile(this.pass.source, file, this.pass.findings);
+    if (reader === undefined) this.damaged = true;
+    const digest = this.pass.pool.digestFile();
+    return { file, reader, digest, next: 0, at: 0, damaged: reader === undefined };
+  }
+
+  /** Reads a chunk and starts the work on it. The step is wrapped, or waiting for the read would wait for the work. */
+  async #chunk(open: OpenFile, chunk: Chunk): Promise<{ step: Step }> {
+    const from = open.at;
+    const index = open.next++;
+    open.at += chunk.size;
+    if (open.reader === undefined) return { step: Promise.resolve(() => ({ bytes: undefined })) };
+    const stored = (this.#free.pop() ?? new Uint8Array(this.#room)).subarray(0, chunk.size);
+    const length = await open.reader.read(stored);
+    this.pass.progress(length);
+    if (length < chunk.size) return { step: this.#cut(open, from + length) };
+    return { step: this.#work(open, stored, index, from) };
+  }
+
+  #work(open: OpenFile, stored: Uint8Array, index: number, from: number): Step {
+    const plain = open.file.mediaType === mediaTypes.tar;
+    return plain ? this.#pass(open, stored) : this.#decode(open, stored, index, from);
+  }
+
+  /** A plain chunk only passes the digest of its file; where it is damaged, the entry that differs says. */
+  async #pass(open: OpenFile, stored: Uint8Array): Step {
+    const bytes = await open.digest.update(stored);
+    return () => ({ bytes });
+  }
+
+  async #decode(open: OpenFile, stored: Uint8Array, index: number, from: number): Step {
+    const range: [number, number] = [from, from + stored.length];
+    const expected = open.file.chunks![index]!.sha256;
+    const size = Math.min(chunkSize, open.file.uncompressedSize! - index * chunkSize);
+    const passed = await open.digest.update(stored);
+    const opened = await this.pass.pool.open(passed, { sha256: expected, size });
+    this.#keep(opened.stored);
+    const { path } = open.file;
+    return () => {
+      if (opened.bytes !== undefined) return { bytes: opened.bytes };
+      const finding = opened.fault === undefined
+        ? digestDiffers(path, expected, opened.sha256)
+        : notDecodable(path, index, opened.fault);
+      return { bytes: this.#damage(open, { ...finding, range }) };
+    };
+  }
+
+  #damage(open: OpenFile, finding: Finding): undefined {
+    open.damaged = true;
+    this.damaged = true;
+    this.pass.findings.add(finding);
+  }
+
+  #cut(open: OpenFile, at: number): Step {
+    open.reader?.close();
+    open.reader = undefined;
+    const finding: Finding = {
+      code: "truncated",
+      reason: "truncated",
+      path: open.file.path,
+      range: [at, open.file.size],
+      found: `${at} bytes`,
+      expected: `${open.file.size} bytes`,
+      hint: "the copy is not complete: copy the file again",
+    };
+    return Promise.resolve(() => ({ bytes: this.#damage(open, finding) }));
+  }
+
+  async #finish(open: OpenFile): Step {
+    const { reader, file } = open;
+    if (reader === undefined) return () => undefined;
+    const more = await reader.read(new Uint8Array(1)) > 0;
+    reader.close();
+    const found = await open.digest.finish();
+    return () => {
+      if (more) this.#damage(open, trailing(file, reader.size));
+      // A damaged chunk has already said it, and where.
+      if (found !== file.sha256 && !open.damaged) {
+        this.#damage(open, digestDiffers(file.path, file.sha256, found));
+      }
+      return undefined;
+    };
+  }
+
+  /** The piece that was handed out before is used up: its room can be filled again. */
+  #takeBack(): void {
+    if (this.#lent !== undefined) this.#keep(this.#lent);
+    this.#lent = undefined;
+  }
+
+  #keep(bytes: Uint8Array): void {
+    if (bytes.buffer.byteLength === this.#room) this.#free.push(new Uint8Array(bytes.buffer));
+  }
 }
 
 function largestChunk(volumes: BundleFile[]): number {
@@ -33,117 +191,12 @@ function largestChunk(volumes: BundleFile[]): number {
   return largest;
 }
 
-export class ArchiveReader {
-  /** Room for the largest chunk that there is: a small bundle needs little. */
-  readonly #buffer: Uint8Array;
-  #current: OpenFile | undefined;
-  #volume = 0;
-  /** Whether a stored digest differed: then what the tar says is a detail of that. */
-  damaged = false;
-
-  constructor(
-    readonly source: BundleSource,
-    readonly volumes: BundleFile[],
-    readonly findings: Findings,
-    readonly progress: Progress,
-  ) {
-    this.#buffer = new Uint8Array(largestChunk(volumes));
-  }
-
-  /** Closes what an error left open. */
-  close(): void {
-    this.#current?.reader?.close();
-  }
-
-  /** The next piece, or undefined after the last. */
-  async next(): Promise<Piece | undefined> {
-    for (;;) {
-      this.#current ??= await this.#openNext();
-      if (this.#current === undefined) return undefined;
-      const chunk = this.#current.file.chunks![this.#current.next];
-      if (chunk === undefined) {
-        await this.#finish(this.#current);
-        this.#current = undefined;
-      } else {
-        return { bytes: await this.#chunk(this.#current, chunk) };
-      }
-    }
-  }
-
-  async #openNext(): Promise<OpenFile | undefined> {
-    const file = this.volumes[this.#volume++];
-    if (file === undefined) return undefined;
-    const reader = await openFile(this.source, file, this.findings);
-    if (reader === undefined) this.damaged = true;
-    return { file, reader, hash: startSha256(), next: 0, at: 0, damaged: reader === undefined };
-  }
-
-  async #chunk(open: OpenFile, chunk: Chunk): Promise<Uint8Array | undefined> {
-    const from = open.at;
-    const index = open.next++;
-    open.at += chunk.size;
-    if (open.reader === undefined) return undefined;
-    const stored = this.#buffer.subarray(0, chunk.size);
-    const length = await open.reader.read(stored);
-    this.progress(length);
-    if (length < chunk.size) return this.#cut(open, from + length);
-    open.hash.update(stored);
-    return this.#decode(open, stored, index, from);
-  }
-
-  #decode(open: OpenFile, stored: Uint8Array, index: number, from: number): Uint8Array | undefined {
-    if (open.file.mediaType === mediaTypes.tar) return stored;
-    const expected = open.file.chunks![index]!.sha256;
-    const found = sha256(stored);
-    const range: [number, number] = [from, from + stored.length];
-    if (found !== expected) {
-      return this.#damage(open, { ...digestDiffers(open.file.path, expected, found), range });
-    }
-    const size = Math.min(chunkSize, open.file.uncompressedSize! - index * chunkSize);
-    try {
-      return decompressChunk(stored, size);
-    } catch (error) {
-      const what = `chunk ${index}: ${(error as Error).message}`;
-      return this.#damage(open, {
-        code: "unexpected",
-        reason: "chunk_not_decodable",
-        path: open.file.path,
-        range,
-        found: what,
-        hint: "the signed chunk is not what stella writes: ask its maker",
-      });
-    }
-  }
-
-  #damage(open: OpenFile, finding: Finding): undefined {
-    open.damaged = true;
-    this.damaged = true;
-    this.findings.add(finding);
-  }
-
-  #cut(open: OpenFile, at: number): undefined {
-    open.reader?.close();
-    open.reader = undefined;
-    return this.#damage(open, {
-      code: "truncated",
-      reason: "truncated",
-      path: open.file.path,
-      range: [at, open.file.size],
-      found: `${at} bytes`,
-      expected: `${open.file.size} bytes`,
-      hint: "the copy is not complete: copy the file again",
-    });
-  }
-
-  async #finish(open: OpenFile): Promise<void> {
-    if (open.reader === undefined) return;
-    if (await open.reader.read(this.#buffer.subarray(0, 1)) > 0) {
-      this.#damage(open, trailing(open.file, open.reader.size));
-    }
-    open.reader.close();
-    const found = open.hash.digest("hex");
-    // A damaged chunk has already said it, and where.
-    if (found === open.file.sha256 || open.damaged) return;
-    this.#damage(open, digestDiffers(open.file.path, open.file.sha256, found));
-  }
+function notDecodable(path: string, index: number, fault: string): Finding {
+  return {
+    code: "unexpected",
+    reason: "chunk_not_decodable",
+    path,
+    found: `chunk ${index}: ${fault}`,
+    hint: "the signed chunk is not what stella writes: ask its maker",
+  };
 }

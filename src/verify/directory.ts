@@ -4,7 +4,7 @@
  */
 import { hash } from "node:crypto";
 import type { Finding } from "../errors.ts";
-import { startSha256 } from "../bundle/hash.ts";
+import type { ChunkPool } from "../bundle/chunk_pool.ts";
 import { IndexFault } from "../bundle/index_file.ts";
 import { indexName } from "../bundle/manifest.ts";
 import type { BundleSource, ByteReader } from "../bundle/source.ts";
@@ -12,17 +12,17 @@ import { digestDiffers, Findings } from "./findings.ts";
 import { openFile, type Progress } from "./files.ts";
 import { IndexReader } from "./index_reader.ts";
 import { indexFinding, type Merged } from "./merge.ts";
+import type { Tap } from "./tap.ts";
 
 export const payloadFolder = "payload";
 
 /** @param most bytes of the whole payload: no file of it is larger */
 export async function checkDirectory(
-  source: BundleSource,
   index: IndexReader,
   most: number,
-  progress: Progress,
+  pass: DirectoryPass,
 ): Promise<Merged> {
-  const check = new DirectoryCheck(source, index, most, progress);
+  const check = new DirectoryCheck(index, most, pass);
   try {
     await check.run();
   } catch (error) {
@@ -32,19 +32,25 @@ export async function checkDirectory(
   return { files: check.files, bytes: check.bytes, findings: check.findings };
 }
 
+export interface DirectoryPass {
+  source: BundleSource;
+  progress: Progress;
+  pool: ChunkPool;
+  tap: Tap | undefined;
+}
+
 class DirectoryCheck {
   files = 0;
   bytes = 0;
   readonly findings = new Findings();
   /** Listed paths that are regular files, right or wrong. */
   #opened = 0;
-  readonly #buffer = new Uint8Array(1024 * 1024);
+  #buffer: Uint8Array = new Uint8Array(1024 * 1024);
 
   constructor(
-    readonly source: BundleSource,
     readonly index: IndexReader,
     readonly most: number,
-    readonly progress: Progress,
+    readonly pass: DirectoryPass,
   ) {}
 
   async run(): Promise<void> {
@@ -52,18 +58,19 @@ class DirectoryCheck {
       await this.#file(e.path, e.sha256);
       this.index.take();
     }
-    if (this.source.walk !== undefined) await this.#extras();
+    if (this.pass.source.walk !== undefined) await this.#extras();
   }
 
   async #file(path: string, expected: string): Promise<void> {
     const full = `${payloadFolder}/${path}`;
-    const reader = await openFile(this.source, { path: full }, this.findings);
+    const reader = await openFile(this.pass.source, { path: full }, this.findings);
     if (reader === undefined) return;
     try {
       this.#opened++;
       // A file put there as large as a disk would keep the verifier busy for hours.
       if (reader.size > this.most) return this.findings.add(tooLarge(full, this.most, reader.size));
-      const { digest, size } = await this.#digest(reader);
+      const take = this.pass.tap?.({ path, size: reader.size, sha256: expected });
+      const { digest, size } = await this.#digest(reader, take);
       if (digest !== expected) return this.findings.add(digestDiffers(full, expected, digest));
       this.files++;
       this.bytes += size;
@@ -72,27 +79,47 @@ class DirectoryCheck {
     }
   }
 
-  async #digest(reader: ByteReader): Promise<{ digest: string; size: number }> {
-    let n = await reader.read(this.#buffer);
-    this.progress(n);
+  async #digest(
+    reader: ByteReader,
+    take: ReturnType<Tap>,
+  ): Promise<{ digest: string; size: number }> {
+    const n = await reader.read(this.#buffer);
+    this.pass.progress(n);
     if (n < this.#buffer.length) {
-      return { digest: hash("sha256", this.#buffer.subarray(0, n), "hex"), size: n };
+      const content = this.#buffer.subarray(0, n);
+      take?.(content);
+      return { digest: hash("sha256", content, "hex"), size: n };
     }
-    const running = startSha256();
-    let size = 0;
-    while (n > 0) {
-      running.update(this.#buffer.subarray(0, n));
+    return await this.#large(reader, this.#buffer, take);
+  }
+
+  /** The next block is read while the one before is hashed. */
+  async #large(
+    reader: ByteReader,
+    first: Uint8Array,
+    take: ReturnType<Tap>,
+  ): Promise<{ digest: string; size: number }> {
+    const running = this.pass.pool.digestFile();
+    let size = first.length;
+    let block = first;
+    let spare: Uint8Array = new Uint8Array(first.length);
+    for (let n = first.length; n > 0;) {
+      take?.(block.subarray(0, n));
+      const passing = running.update(block.subarray(0, n));
+      n = await reader.read(spare);
+      this.pass.progress(n);
       size += n;
-      n = await reader.read(this.#buffer);
-      this.progress(n);
+      const passed = await passing;
+      [block, spare] = [spare, new Uint8Array(passed.buffer)];
     }
-    return { digest: running.digest("hex"), size };
+    this.#buffer = block;
+    return { digest: await running.finish(), size };
   }
 
   /** Every listed path was opened: if as many files are there as were opened, there are no others. */
   async #extras(): Promise<void> {
     let there = 0;
-    for await (const { path, fault } of this.source.walk!(payloadFolder)) {
+    for await (const { path, fault } of this.pass.source.walk!(payloadFolder)) {
       if (fault === undefined) there++;
       else this.findings.add(notAFile(path, fault));
     }
@@ -103,7 +130,7 @@ class DirectoryCheck {
   async #nameExtras(): Promise<number> {
     const listed = await this.#listed();
     let extras = 0;
-    for await (const { path, fault } of this.source.walk!(payloadFolder)) {
+    for await (const { path, fault } of this.pass.source.walk!(payloadFolder)) {
       if (fault !== undefined || listed.has(path)) continue;
       this.findings.add(extra(path));
       extras++;
@@ -113,7 +140,7 @@ class DirectoryCheck {
 
   async #listed(): Promise<Set<string>> {
     const listed = new Set<string>();
-    const reader = await openFile(this.source, { path: indexName }, this.findings);
+    const reader = await openFile(this.pass.source, { path: indexName }, this.findings);
     if (reader === undefined) return listed;
     try {
       const index = new IndexReader(reader, this.index.size);

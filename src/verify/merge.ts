@@ -14,6 +14,7 @@ import { indexName } from "../bundle/manifest.ts";
 import { blockSize, paddingOf, type TarEntry } from "../bundle/tar_header.ts";
 import { digestDiffers, Findings } from "./findings.ts";
 import type { IndexReader } from "./index_reader.ts";
+import type { Tap } from "./tap.ts";
 import type { TarCursor } from "./tar_cursor.ts";
 import { explainHeader, matchHeader, ownPath, readHeader } from "./tar_entry.ts";
 
@@ -32,8 +33,9 @@ export async function mergeArchive(
   cursor: TarCursor,
   archive: string,
   mtime: number,
+  tap?: Tap,
 ): Promise<Merged> {
-  const merge = new Merge(index, cursor, archive, mtime);
+  const merge = new Merge(index, cursor, archive, mtime, tap);
   try {
     await merge.run();
   } catch (error) {
@@ -63,6 +65,7 @@ class Merge {
     readonly cursor: TarCursor,
     readonly archive: string,
     readonly mtime: number,
+    readonly tap: Tap | undefined,
   ) {}
 
   async run(): Promise<void> {
@@ -87,7 +90,7 @@ class Merge {
     if (header === undefined) return false;
     const entry = matchHeader(header, next.path, this.mtime);
     if (entry === undefined) return this.#explain(header, next.path);
-    const digest = await this.#content(entry);
+    const digest = await this.#content(entry, this.tap?.({ ...next, size: entry.size }));
     if (digest === undefined) return false;
     this.#checkPadding(entry);
     this.index.take();
@@ -109,13 +112,18 @@ class Merge {
   }
 
   /** sha256 of the entry's content; undefined where the archive ends or a piece is missing. */
-  async #content(entry: TarEntry): Promise<string | undefined> {
-    if (entry.size <= this.cursor.ready) return hash("sha256", this.cursor.span(entry.size), "hex");
+  async #content(entry: TarEntry, take: ReturnType<Tap>): Promise<string | undefined> {
+    if (entry.size <= this.cursor.ready) {
+      const span = this.cursor.span(entry.size);
+      take?.(span);
+      return hash("sha256", span, "hex");
+    }
     const running = startSha256();
     for (let left = entry.size; left > 0;) {
       if (this.cursor.ready === 0 && !await this.cursor.load()) return undefined;
       const span = this.cursor.span(left);
       running.update(span);
+      take?.(span);
       left -= span.length;
     }
     return running.digest("hex");

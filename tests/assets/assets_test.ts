@@ -3,6 +3,7 @@ import { Buffer } from "node:buffer";
 import { spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { assets } from "../../src/assets/assets.ts";
+import { hostileNames } from "../../src/config/permissions.ts";
 import { build } from "../../src/version.ts";
 import { testWith, tool } from "../needs.ts";
 
@@ -70,4 +71,24 @@ testWith(["systemd-analyze"], "systemd understands every line of the units", () 
     );
     assert.deepEqual(others, [], unit);
   }
+});
+
+Deno.test("the units take away exactly the variables that act past the program's permissions", () => {
+  const unset = (unit: string) => {
+    const lines = readFileSync(new URL(unit, units), "utf8").matchAll(/^UnsetEnvironment=(.*)$/gm);
+    return [...lines].flatMap((found) => found[1]!.split(" ")).sort();
+  };
+  assert.deepEqual(unset("stella.service"), [...hostileNames].sort());
+  // The verifier's unit sets this one itself.
+  const others = hostileNames.filter((name) => name !== "DENO_V8_FLAGS");
+  assert.deepEqual(unset("stella-verify@.service"), [...others].sort());
+});
+
+Deno.test("what the service needs of systemd to start and stop in order stands in its unit", () => {
+  const unit = readFileSync(new URL("stella.service", units), "utf8");
+  const needed = ["Type=notify", "NotifyAccess=main", "WatchdogSec=60", "StateDirectory=stella"];
+  for (const line of needed) assert.ok(unit.includes(`\n${line}\n`), line);
+  // Longer than the service itself waits for a running export.
+  assert.ok(Number(/^TimeoutStopSec=(\d+)$/m.exec(unit)?.[1]) > 60);
+  assert.match(unit, /^RestrictAddressFamilies=.*\bAF_UNIX\b/m);
 });

@@ -5,17 +5,23 @@
  * That a query parses is not judged here: promtool does that in dashboard_test.ts.
  */
 import type { Dashboard, Variable } from "../../src/build/grafana_frame.ts";
-import type { Panel, Target } from "../../src/build/grafana.ts";
+import { isMetric, type Panel, type Target } from "../../src/build/grafana.ts";
 import { labelsOf } from "./metric_names.ts";
 import { groupingLabels, matchedLabels, selectors } from "./promql.ts";
 
-/** Finds what is wrong, one line each, naming the place. `anyWindow` are titles that may use another range (file .lint). */
-export type Rule = (dashboard: Dashboard, anyWindow: ReadonlySet<string>) => string[];
+/** Finds what is wrong, one line each, naming the place. */
+export type Rule = (dashboard: Dashboard) => string[];
 
-const units = new Set(["s", "bytes", "percentunit", "short", "none", "bool_yes_no"]);
+/** Per rule, the titles of panels and dashboards that need not keep it (file .lint). */
+export type Exceptions = ReadonlyMap<string, ReadonlySet<string>>;
+
+const units = new Set(["s", "bytes", "Bps", "percentunit", "short", "none", "bool_yes_no"]);
 const corePanels = new Set(["timeseries", "stat", "heatmap", "table", "row"]);
 
 const dataPanels = (dashboard: Dashboard) => dashboard.panels.filter((one) => one.type !== "row");
+
+/** What a panel asks Prometheus; others search the store of traces. */
+const metrics = (panel: Panel) => (panel.targets ?? []).filter(isMetric);
 
 /** Places where `bad` is true, over all panels that show data. */
 function panels(dashboard: Dashboard, bad: (panel: Panel) => boolean): string[] {
@@ -26,7 +32,7 @@ function targets(
   dashboard: Dashboard,
   bad: (target: Target, panel: Panel) => boolean,
 ): string[] {
-  return panels(dashboard, (panel) => (panel.targets ?? []).some((one) => bad(one, panel)));
+  return panels(dashboard, (panel) => metrics(panel).some((one) => bad(one, panel)));
 }
 
 function labelVariables(dashboard: Dashboard): Variable[] {
@@ -40,7 +46,10 @@ function hasVariable(dashboard: Dashboard, name: string, label: string): string[
   return good ? [] : [name];
 }
 
-const templated = (source: { uid: string } | undefined) => source?.uid === "${datasource}";
+const sources = { prometheus: "${datasource}", tempo: "${traces}" };
+
+const templated = (source: { type: string; uid: string } | undefined) =>
+  source?.uid !== undefined && sources[source.type as keyof typeof sources] === source.uid;
 
 const carries = (target: Target, matcher: string) =>
   selectors(target.expr).every((one) => one.matchers.includes(matcher));
@@ -48,7 +57,7 @@ const carries = (target: Target, matcher: string) =>
 /** Every query of the file: panels, annotations. */
 function queries(dashboard: Dashboard): [place: string, expr: string, legend: string][] {
   const drawn = dataPanels(dashboard).flatMap((panel) =>
-    (panel.targets ?? []).map((one) =>
+    metrics(panel).map((one) =>
       [panel.title, one.expr, one.legendFormat] as [string, string, string]
     )
   );
@@ -100,7 +109,7 @@ export const rules: Readonly<Record<string, Rule>> = {
     const sources = d.templating.list.filter((one) => one.type === "datasource");
     const good = sources.length === 1 && sources[0]?.name === "datasource" &&
       sources[0].label === "Data source" && sources[0].query === "prometheus";
-    return good ? [] : ["variables"];
+    return good ? [] : [d.title];
   },
   "template-job-rule": (d) => hasVariable(d, "job", "Job"),
   "template-instance-rule": (d) => hasVariable(d, "instance", "Instance"),
@@ -117,11 +126,13 @@ export const rules: Readonly<Record<string, Rule>> = {
   "target-instance-rule": (d) => targets(d, (one) => !carries(one, 'instance=~"$instance"')),
   "target-counter-agg-rule": (d) =>
     targets(d, (one) => /(?<!\b(?:rate|increase)\()\b\w+_total\b/.test(one.expr)),
-  "target-rate-interval-rule": (d, anyWindow) =>
-    targets(d, (one, panel) => {
+  "target-rate-interval-rule": (d) =>
+    targets(d, (one) => {
       const ranges = [...one.expr.matchAll(/\[([^\]]*)\]/g)].map((range) => range[1]);
-      return ranges.some((range) => range !== "$__rate_interval") && !anyWindow.has(panel.title);
+      return ranges.some((range) => range !== "$__rate_interval");
     }),
+  "target-promql-rule": (d) =>
+    panels(d, (panel) => (panel.targets ?? []).some((one) => !isMetric(one))),
   "uneditable-dashboard": (d) => d.editable ? ["editable"] : [],
 
   "air-gap-no-url": (d) => texts(d).filter((one) => /^url$|\w:\/\//.test(one)),
@@ -132,7 +143,11 @@ export const rules: Readonly<Record<string, Rule>> = {
   "all-datasources-templated": (d) => {
     const others = [...d.annotations.list, ...labelVariables(d)];
     const bad = others.filter((one) => !templated(one.datasource)).map((one) => one.name);
-    return [...bad, ...targets(d, (one) => !templated(one.datasource))];
+    const asked = panels(
+      d,
+      (panel) => (panel.targets ?? []).some((one) => !templated(one.datasource)),
+    );
+    return [...bad, ...asked];
   },
   "importable-anywhere": (d) => d.id === null && d.uid !== "" ? [] : ["id and uid"],
   "panel-ids-unique": (d) => {
@@ -155,8 +170,9 @@ export const rules: Readonly<Record<string, Rule>> = {
 };
 
 /** All findings as `rule: place`. */
-export function lint(dashboard: Dashboard, anyWindow: ReadonlySet<string>): string[] {
+export function lint(dashboard: Dashboard, exceptions: Exceptions): string[] {
   return Object.entries(rules).flatMap(([name, rule]) =>
-    rule(dashboard, anyWindow).map((place) => `${name}: ${place}`)
+    rule(dashboard).filter((place) => !exceptions.get(name)?.has(place))
+      .map((place) => `${name}: ${place}`)
   );
 }

@@ -132,6 +132,11 @@ async function journal(): Promise<string> {
   watch.told({ kind: "pushed", registry: "site", result: "auth", seconds: 1 });
   const error = { code: "registry", message: "refused" };
   watch.ended({ state: "failed", bundleDigest: "x", error }, 1);
+  log("INFO", "service.started", "The service answers", { url: "http://127.0.0.1:8420" });
+  log("INFO", "service.stopping", "The service takes no more work and stops");
+  log("ERROR", "service.stopped", "The service has stopped", { error });
+  log("WARN", "traces.failed", "Spans cannot be sent to the collector of traces", { detail: "x" });
+  log("INFO", "traces.sent", "The collector of traces answers again");
   watchChecks(log, metrics)([{ name: "storage:write", status: "fail", output: "full" }]);
   await drained(1_000);
   return lines.join("\n");

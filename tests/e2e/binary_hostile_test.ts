@@ -61,7 +61,8 @@ function hostile({ home }: BinaryPlace, url: string): Record<string, string> {
 
 Deno.test("the trap catches what a proxy would", async () => {
   const caught = trap();
-  const lines = 'await fetch("http://a.invalid", { signal: AbortSignal.timeout(500) }).catch(() => {})';
+  const lines =
+    'await fetch("http://a.invalid", { signal: AbortSignal.timeout(500) }).catch(() => {})';
   runWith({ HTTP_PROXY: caught.url, HOME: "/nowhere" }, Deno.execPath(), ["eval", lines]);
   await caught.close();
   assert.equal(caught.count(), 1);

@@ -81,7 +81,9 @@ Deno.test("the statement names the sources by prefix or number, never by a local
 Deno.test("the program is carried along, executable, and listed", async () => {
   await withDirectory(async (root) => {
     writeFiles(root, { ...tree, "bin": "\x7fELF" });
-    await run(join(root, "out"), join(root, "in"), { self: join(root, "bin") });
+    await run(join(root, "out"), join(root, "in"), {
+      programs: [{ name: "stella", path: join(root, "bin") }],
+    });
     const file = readManifest(readFileSync(join(root, "out", manifestName))).files
       .find((one) => one.path === "stella")!;
     assert.deepEqual([file.role, file.executable, file.size], ["program", true, 4]);

@@ -14,7 +14,7 @@ import { join } from "node:path";
 import { attestationName, manifestName } from "../../src/bundle/manifest.ts";
 import { directorySource } from "../../src/bundle/source.ts";
 import type { ExportOptions } from "../../src/export/export.ts";
-import { namesOf } from "../../src/export/leftovers.ts";
+import { namesOf, noteNames } from "../../src/export/leftovers.ts";
 import { Place } from "../../src/export/place.ts";
 import { type MadeBundle, makeBundle, withDirectory, writeFiles } from "../bundle/fixture.ts";
 import { outcomeOf } from "../verify/outcome.ts";
@@ -37,7 +37,7 @@ const forms: Partial<ExportOptions>[] = [
   { compression: "none" },
   { volumeSize: 8 << 20 },
   { layout: "directory" },
-  { self: "/bin/true" },
+  { programs: [{ name: "stella", path: "/bin/true" }] },
 ];
 
 Deno.test("an earlier bundle of any form is replaced by one of any other, and nothing of it stays", async () => {
@@ -121,7 +121,12 @@ const inTheWay: Row[] = [
     /"payload" is in the way/,
   ],
   ["a payload that is a file", put("payload"), { layout: "directory" }, /"payload" is in the way/],
-  ["a program", put("stella"), { self: "/bin/true" }, /"stella" is in the way/],
+  [
+    "a program",
+    put("stella"),
+    { programs: [{ name: "stella", path: "/bin/true" }] },
+    /"stella" is in the way/,
+  ],
   [
     "two at once",
     (out) => writeFiles(out, { "verify.sh": "", "VERIFY.txt": "" }),
@@ -151,7 +156,7 @@ Deno.test("what else is in the way is refused before any work is done, and left 
 Deno.test("--force replaces whatever is in the way", async () => {
   for (const [about, prepare, options] of inTheWay) {
     await inDirectory(async (out, input) => {
-      const { self: _, ...rest } = options;
+      const { programs: _, ...rest } = options;
       await run(out, input, rest);
       const clean = Object.keys(snapshot(out)).sort();
       rmSync(out, { recursive: true });
@@ -238,30 +243,17 @@ function failingCommit(out: string, made: MadeBundle, missing: string): void {
   }
 }
 
-Deno.test("where the first rename fails, the old bundle stands as it stood", async () => {
-  await inDirectory(async (out, input) => {
-    await run(out, input);
-    const before = snapshot(out);
-    failingCommit(out, makeBundle(), attestationName);
-    assert.deepEqual(snapshot(out), before);
-  });
-});
-
-Deno.test("where a later rename fails, there is no manifest, nothing new, and the next export is as ever", async () => {
-  for (const missing of ["SHA256SUMS", "VERIFY.txt", "p.tar"]) {
+Deno.test("where a rename fails, whichever, the directory is as it was", async () => {
+  for (const missing of [attestationName, "SHA256SUMS", "VERIFY.txt", "p.tar"]) {
     await inDirectory(async (out, input) => {
       failingCommit(out, makeBundle(), missing);
       assert.deepEqual(readdirSync(out), [], `${missing}: nothing stood there, nothing stays`);
-      await run(out, input);
-      failingCommit(out, makeBundle(), missing);
-      assert.ok(
-        !existsSync(join(out, manifestName)),
-        "the bundle that stood there was begun to be replaced",
-      );
-      assert.ok(!readdirSync(out).some((name) => name.endsWith(".partial")));
-      await run(out, input);
-      await assertSound(out);
-      assert.equal(readdirSync(out).length, 6);
+      for (const before of forms) {
+        await run(out, input, before);
+        const stood = snapshot(out);
+        failingCommit(out, makeBundle(), missing);
+        assert.deepEqual(snapshot(out), stood, missing);
+      }
     });
   }
 });
@@ -274,7 +266,7 @@ Deno.test("a killed export is cleared: before its renames, between them, and aft
       // What a kill leaves: a folder that nobody holds, some of its files already outside.
       const partial = join(out, `.stella-${uuid(9)}.partial`);
       writeFiles(partial, made.files);
-      writeFiles(partial, { lock: "" });
+      writeFiles(partial, { lock: "", names: names.join("\n") });
       for (const name of names.slice(1).concat(manifestName).slice(0, moved)) {
         renameSync(join(partial, name), join(out, name));
       }
@@ -290,15 +282,35 @@ Deno.test("a killed export is cleared: before its renames, between them, and aft
   }
 });
 
-Deno.test("an old bundle whose replacement was killed at once is found again, even if the next export fails", async () => {
-  await inDirectory(async (out, input) => {
-    await run(out, input);
-    const before = snapshot(out);
-    renameSync(join(out, manifestName), join(out, "manifest.json.old"));
-    writeFiles(join(out, `.stella-${uuid(9)}.partial`), makeBundle().files);
-    await refusal(() => run(out, input, { breathe: () => Promise.resolve(), tenant: "u" }));
-    assert.deepEqual(snapshot(out), before);
+/** Leaves `out` as a kill does after `steps` renames of a commit over the bundle that stands there. */
+function killedAfter(out: string, made: MadeBundle, steps: number): void {
+  const partial = join(out, `.stella-${uuid(9)}.partial`);
+  writeFiles(partial, made.files);
+  mkdirSync(join(partial, "old"));
+  noteNames(partial, [manifestName, ...namesOf(made.manifest)]);
+  const moves = namesOf(made.manifest).flatMap((name): [string, string][] => {
+    const move: [string, string] = [join(partial, name), join(out, name)];
+    return existsSync(join(out, name))
+      ? [[join(out, name), join(partial, "old", name)], move]
+      : [move];
   });
+  moves.unshift([join(out, manifestName), join(out, "manifest.json.old")]);
+  for (const [from, to] of moves.slice(0, steps)) renameSync(from, to);
+}
+
+Deno.test("an old bundle whose replacement was killed comes back, even if the next export fails", async () => {
+  for (const before of forms) {
+    for (let steps = 1; steps <= 8; steps++) {
+      await inDirectory(async (out, input) => {
+        await run(out, input, before);
+        const stood = snapshot(out);
+        killedAfter(out, makeBundle(), steps);
+        assert.ok(!existsSync(join(out, manifestName)));
+        await refusal(() => run(out, input, { tenant: "u" }));
+        assert.deepEqual(snapshot(out), stood, `after ${steps} renames`);
+      });
+    }
+  }
 });
 
 Deno.test("what a killed export had not yet cleared of the old bundle goes with the next", async () => {
@@ -324,5 +336,25 @@ Deno.test("a manifest that claims a directory of mine does not make an export re
     writeFiles(out, { "thesis/chapter": "mine" });
     await run(out, input);
     assert.equal(readFileSync(join(out, "thesis/chapter"), "utf8"), "mine");
+  });
+});
+
+Deno.test("a folder that somebody planted on the stick reaches nothing outside, and no directory", async () => {
+  await withDirectory(async (root) => {
+    writeFiles(root, { "in/a": "1", "home/file": "mine", "out/photos/1.jpg": "mine" });
+    const out = join(root, "out");
+    const names = ["../home/file", "../home", "/etc/hostname", "photos", "..", "", "manifest.json"];
+    writeFiles(join(out, `.stella-${uuid(1)}.partial`), { names: names.join("\n") });
+    symlinkSync(join(root, "home"), join(out, `.stella-${uuid(1)}.partial/old`));
+    symlinkSync(join(root, "home"), join(out, `.stella-${uuid(2)}.partial`));
+    mkdirSync(join(out, `.stella-${uuid(3)}.partial`));
+    symlinkSync(join(root, "home/made"), join(out, `.stella-${uuid(3)}.partial/lock`));
+    await run(out, join(root, "in"));
+    await assertSound(out);
+    assert.deepEqual(readdirSync(join(root, "home")), ["file"]);
+    assert.equal(readFileSync(join(out, "photos/1.jpg"), "utf8"), "mine");
+    assert.deepEqual(readdirSync(out).filter((name) => name.startsWith(".stella")), [
+      `.stella-${uuid(2)}.partial`,
+    ]);
   });
 });

@@ -17,6 +17,17 @@ Deno.test("status tells the build and what is switched on, and no path", async (
   assert.doesNotMatch(text, /secret-path/);
 });
 
+Deno.test("status tells the digest of the binary, where it runs as one", async () => {
+  const sha256 = "a".repeat(64);
+  const binaryOf = async (binary?: Promise<string | undefined>) => {
+    using bench = new Bench(binary === undefined ? {} : { binary });
+    return (await (await bench.get("/status")).json()).binary;
+  };
+  assert.deepEqual(await binaryOf(Promise.resolve(sha256)), { sha256 });
+  assert.equal(await binaryOf(Promise.resolve(undefined)), undefined);
+  assert.equal(await binaryOf(), undefined);
+});
+
 Deno.test("profiles are named with what a caller can know, and no path", async () => {
   using bench = new Bench();
   const text = await (await bench.get("/v1/profiles")).text();

@@ -35,7 +35,8 @@ type Reason =
   | "subject_mismatch"
   | "malformed";
 
-class Refused extends Error {
+/** A reason to refuse, on its way to become a finding. */
+export class Refused extends Error {
   constructor(readonly reason: Reason, message: string) {
     super(message);
   }
@@ -76,7 +77,7 @@ function checkKeyid(keyid: string): string {
   throw new Refused("malformed", `the keyid ${shown(keyid)} is no base64 of a sha256`);
 }
 
-function refusal(path: string, error: Refused): Finding {
+export function refusal(path: string, error: Refused): Finding {
   return {
     code: "signature",
     reason: error.reason,
@@ -130,7 +131,11 @@ export function readEnvelope(bytes: Uint8Array): Envelope {
   if (bundle["mediaType"] !== sigstoreBundleType) {
     throw new Refused("malformed", `the attestation is not of the type ${sigstoreBundleType}`);
   }
-  const envelope = objectAt(bundle, "dsseEnvelope");
+  return readDsse(objectAt(bundle, "dsseEnvelope"));
+}
+
+/** A DSSE envelope with exactly one signature; both base64 forms, and fields that nobody knows, are as DSSE says. */
+export function readDsse(envelope: JsonObject): Envelope {
   const signatures = envelope["signatures"];
   const [first] = Array.isArray(signatures) && signatures.length === 1 ? signatures : [];
   if (!isObject(first)) {
@@ -147,7 +152,8 @@ export function readEnvelope(bytes: Uint8Array): Envelope {
   };
 }
 
-function checkStatement(envelope: Envelope, manifestDigest: string): void {
+/** That the payload is provenance of the manifest with this digest. */
+export function checkStatement(envelope: Envelope, manifestDigest: string): void {
   const statement = parse(envelope.payload, "the statement");
   if (statement["_type"] !== statementType) {
     throw new Refused("malformed", `the statement is not of the type ${statementType}`);
@@ -182,7 +188,7 @@ function checkEncoding(bytes: Uint8Array, envelope: Envelope, signer?: TrustedKe
   }
 }
 
-function parse(bytes: Uint8Array, what: string): JsonObject {
+export function parse(bytes: Uint8Array, what: string): JsonObject {
   try {
     const value = parseStrict(bytes);
     if (isObject(value)) return value;

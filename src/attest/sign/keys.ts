@@ -7,6 +7,7 @@ import { writeNew } from "../../bundle/durable.ts";
 import { shown } from "../../bundle/names.ts";
 import { type Algorithm, keyidOf } from "../dsse.ts";
 import { onRemovable } from "../media.ts";
+import { newSecret, secretFrom, type SharedSecret } from "../secret.ts";
 import { type Signer, signerFromPem } from "./signer.ts";
 
 export interface MadeKey {
@@ -38,6 +39,17 @@ export function generateKey(keyPath: string, algorithm: Algorithm): MadeKey {
   writeNew(keyPath, privateKey.export({ type: "pkcs8", format: "pem" }) as string, 0o600);
   writeNew(publicPath, publicKey.export({ type: "spki", format: "pem" }) as string, 0o644);
   return { keyid: keyidOf(publicKey), keyPath, publicPath };
+}
+
+/**
+ * Makes a shared secret, which nobody else may read; the file may not exist, nor lie where modes are not kept.
+ * @throws StellaError usage, media
+ */
+export function makeSecret(path: string): SharedSecret {
+  makeKeyDirectory(dirname(path));
+  const text = newSecret();
+  writeNew(path, text, 0o600);
+  return secretFrom(text, path);
 }
 
 function makeKeyDirectory(directory: string): void {

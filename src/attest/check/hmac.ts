@@ -1,0 +1,74 @@
+/**
+ * The check of an envelope by a shared secret. It knows HMAC-SHA256 alone, and takes no key but a secret: what an attacker
+ * writes into the envelope cannot choose the algorithm, and a public key is never a secret here.
+ */
+import { Buffer } from "node:buffer";
+import { timingSafeEqual } from "node:crypto";
+import type { Finding } from "../../errors.ts";
+import { sha256 } from "../../bundle/hash.ts";
+import { encodeEnvelope, type Envelope } from "../dsse.ts";
+import { macOf, type SharedSecret } from "../secret.ts";
+import { checkStatement, parse, readDsse, refusal, Refused } from "./check.ts";
+
+export interface CheckedHmac {
+  /** The secret that made the envelope. */
+  secret?: SharedSecret;
+  findings: Finding[];
+}
+
+/**
+ * Checks the envelope file `bytes` over the manifest's exact bytes against the secrets of this machine.
+ * No error is thrown for bad content: everything is a finding (code signature, or untrusted for an unknown secret).
+ */
+export function checkHmac(
+  path: string,
+  bytes: Uint8Array,
+  manifestBytes: Uint8Array,
+  secrets: readonly SharedSecret[],
+): CheckedHmac {
+  try {
+    const envelope = readDsse(parse(bytes, "the envelope"));
+    checkKeyid(envelope.keyid);
+    const secret = findSecret(envelope, secrets);
+    checkStatement(envelope, sha256(manifestBytes));
+    if (!Buffer.from(bytes).equals(encodeEnvelope(envelope))) {
+      throw new Refused("malformed", "the envelope is not in the one encoding of the format");
+    }
+    if (secret === undefined) return { findings: [unknownSecret(path, envelope.keyid)] };
+    return { secret, findings: [] };
+  } catch (error) {
+    if (!(error instanceof Refused)) throw error;
+    return { findings: [refusal(path, error)] };
+  }
+}
+
+/** The keyid is not covered by the MAC, so it has to be the one of the secret: no byte of the file is free. */
+function findSecret(
+  envelope: Envelope,
+  secrets: readonly SharedSecret[],
+): SharedSecret | undefined {
+  const named = secrets.find((secret) => secret.keyid === envelope.keyid);
+  if (named === undefined) return undefined;
+  const expected = macOf(named, envelope.payloadType, envelope.payload);
+  const found = envelope.signature;
+  if (found.length === expected.length && timingSafeEqual(found, expected)) return named;
+  throw new Refused(
+    "signature_invalid",
+    `the code is not by the secret ${named.keyid} (${named.name}) that it names`,
+  );
+}
+
+function checkKeyid(keyid: string): void {
+  if (/^hmac-sha256:[A-Za-z0-9+/]{43}=$/.test(keyid)) return;
+  throw new Refused("malformed", "the keyid is not that of a shared secret");
+}
+
+function unknownSecret(path: string, keyid: string): Finding {
+  return {
+    code: "untrusted",
+    reason: "key_unknown",
+    path,
+    found: `sealed with the secret ${keyid}, which is not the one given here`,
+    hint: "give the secret file that the other side exports with",
+  };
+}

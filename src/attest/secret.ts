@@ -1,0 +1,81 @@
+/**
+ * Shared secrets: for closed sites where both ends hold one and the same file. Whoever can check can also make such an envelope, so it
+ * stands beside the attestation by a key pair, in a file of its own, and nothing that asks for a public key takes it.
+ * The algorithm comes from the key file's label and never from an envelope: `STELLA SHARED SECRET` means HMAC-SHA256 and only that.
+ */
+import { Buffer } from "node:buffer";
+import { createHmac, createSecretKey, type KeyObject, randomBytes } from "node:crypto";
+import { readFileSync, statSync } from "node:fs";
+import { basename } from "node:path";
+import { shown } from "../bundle/names.ts";
+import { ioError, StellaError } from "../errors.ts";
+import { preAuthEncoding } from "./dsse.ts";
+
+/** Bytes: as many as the digest has; a shorter secret would be the weakest part (RFC 2104 section 3). */
+export const leastSecret = 32;
+const mostSecret = 1024;
+
+export interface SharedSecret {
+  /** `hmac-sha256:` and base64 of 32 bytes that follow from the secret and do not tell it. */
+  keyid: string;
+  /** File name without `.key`, for people. */
+  name: string;
+  /** Opaque: it shows nothing where it is printed. */
+  key: KeyObject;
+}
+
+const label = "STELLA SHARED SECRET";
+const pemPattern = new RegExp(
+  `^\\s*-----BEGIN ${label}-----\\s+([A-Za-z0-9+/=\\s]+?)\\s+-----END ${label}-----\\s*$`,
+);
+
+/** The text of a new secret file; 32 random bytes. */
+export function newSecret(): string {
+  return `-----BEGIN ${label}-----\n${
+    randomBytes(leastSecret).toString("base64")
+  }\n-----END ${label}-----\n`;
+}
+
+/**
+ * Reads a secret file that only its owner can read.
+ * @throws StellaError usage
+ */
+export function readSecret(path: string): SharedSecret {
+  let text: string;
+  try {
+    if ((statSync(path).mode & 0o077) !== 0) throw readable(path);
+    text = readFileSync(path, "utf8");
+  } catch (error) {
+    throw error instanceof StellaError ? error : ioError("Cannot read the secret", path, error);
+  }
+  return secretFrom(text, path);
+}
+
+/** A secret from the text of its file; `path` is where it came from. @throws StellaError usage */
+export function secretFrom(text: string, path: string): SharedSecret {
+  const bytes = Buffer.from(pemPattern.exec(text)?.[1] ?? "", "base64");
+  if (bytes.length < leastSecret || bytes.length > mostSecret) {
+    const found = pemPattern.test(text)
+      ? `it has ${bytes.length} bytes, not ${leastSecret} to ${mostSecret}`
+      : `it is no ${label}`;
+    throw new StellaError("usage", `Cannot use ${shown(path)} as a shared secret: ${found}`, {
+      hint: "make one with `stella keys generate --algorithm hmac --out FILE`",
+    });
+  }
+  const key = createSecretKey(bytes);
+  bytes.fill(0);
+  const id = createHmac("sha256", key).update("stella-hmac-keyid\n").digest("base64");
+  return { keyid: `hmac-sha256:${id}`, name: basename(path).replace(/\.key$/, ""), key };
+}
+
+/** HMAC-SHA256 over a prefix that nothing else signs, and the envelope's pre-authentication encoding. */
+export function macOf(secret: SharedSecret, type: string, payload: Uint8Array): Uint8Array {
+  const mac = createHmac("sha256", secret.key);
+  return mac.update("stella-hmac-sha256\n").update(preAuthEncoding(type, payload)).digest();
+}
+
+function readable(path: string): StellaError {
+  return new StellaError("usage", `Cannot use the secret ${shown(path)}: others can read it`, {
+    hint: `run: chmod 600 ${path}`,
+  });
+}

@@ -1,0 +1,8 @@
+/** The envelope that a shared secret makes over a statement, as `manifest.json.hmac.json` holds it. */
+import { encodeEnvelope, payloadType } from "../dsse.ts";
+import { macOf, type SharedSecret } from "../secret.ts";
+
+export function sealWith(secret: SharedSecret, statement: Uint8Array): Uint8Array {
+  const signature = macOf(secret, payloadType, statement);
+  return encodeEnvelope({ payloadType, payload: statement, keyid: secret.keyid, signature });
+}

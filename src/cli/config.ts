@@ -1,0 +1,102 @@
+/** `stella config check`: whether the configuration is right, and which way out of this machine it has. */
+import { StellaError } from "../errors.ts";
+import { escaped, isName, shown } from "../bundle/names.ts";
+import { pathFault } from "../bundle/paths.ts";
+import { isAllowed } from "../config/egress.ts";
+import { type Config, loadConfig } from "../config/load.ts";
+import type { Host } from "./host.ts";
+import type { CommonOptions, Result } from "./program.ts";
+import { counted } from "./render.ts";
+
+/** A host that the configuration names, and whether its own egress lets it be reached. */
+interface Destination {
+  /** `registry site`, `profile risk` or `traces`. */
+  of: string;
+  /** `HOST:PORT`. */
+  destination: string;
+  allowed: boolean;
+}
+
+/** Code 0, or 2 where something is configured that egress would refuse. @throws StellaError usage with every fault */
+export async function checkCommand(
+  options: CommonOptions & { destination?: string },
+  host: Host,
+): Promise<Result> {
+  const where = { flag: options.config, environment: host.environment };
+  const { config, path } = await loadConfig(where, { isName, pathFault });
+  if (options.destination !== undefined) return checkOne(options.destination, config);
+  const reach = destinationsOf(config);
+  const code = reach.every((one) => one.allowed) ? 0 : 2;
+  return {
+    code,
+    json: {
+      ok: code === 0,
+      code,
+      path: path ?? null,
+      profiles: [...config.profiles.keys()],
+      egress: { ...config.egress, reach },
+      findings: [],
+    },
+    text: textOf(config, path, reach),
+  };
+}
+
+function checkOne(destination: string, { egress }: Config): Result {
+  const url = URL.parse(`tcp://${destination}`);
+  if (url === null || url.port === "") {
+    throw new StellaError("usage", `Cannot check ${shown(destination)}: it is no HOST:PORT`, {
+      hint: "for example: stella config check --destination registry.site:5000",
+    });
+  }
+  const allowed = isAllowed(egress, url.hostname.replace(/^\[|\]$/g, ""), Number(url.port));
+  return {
+    code: allowed ? 0 : 2,
+    json: { ok: allowed, code: allowed ? 0 : 2, destination, allowed, findings: [] },
+    text: `${escaped(destination)} is ${allowed ? "allowed" : "refused"}\n`,
+  };
+}
+
+function destinationsOf({ registries, profiles, traces, egress }: Config): Destination[] {
+  const named = [
+    ...[...registries.values()].map(({ name, url }) => [`registry ${name}`, url] as const),
+    ...[...profiles.values()].flatMap(({ name, providers = [] }) =>
+      providers.flatMap(({ url }) => url === undefined ? [] : [[`profile ${name}`, url] as const])
+    ),
+    ...(traces === undefined ? [] : [["traces", traces.endpoint] as const]),
+  ];
+  return named.map(([of, text]) => {
+    const url = new URL(text);
+    const port = Number(url.port) || (url.protocol === "https:" ? 443 : 80);
+    const allowed = isAllowed(egress, url.hostname.replace(/^\[|\]$/g, ""), port);
+    return { of, destination: `${url.hostname}:${port}`, allowed };
+  });
+}
+
+function textOf(config: Config, path: string | undefined, reach: Destination[]): string {
+  const { sealed, allow } = config.egress;
+  const unused = allow.filter((entry) =>
+    !reach.some(({ destination }) => {
+      const { hostname, port } = new URL(`tcp://${destination}`);
+      const host = hostname.replace(/^\[|\]$/g, "");
+      return isAllowed({ sealed: true, allow: [entry] }, host, Number(port));
+    })
+  );
+  const lines = [
+    path === undefined ? "no configuration file: the defaults hold" : `right: ${path}`,
+    `  profiles   ${[...config.profiles.keys()].join(", ")}`,
+    sealed
+      ? `  egress     sealed: nothing but ${allow.join(", ") || "nothing at all"}`
+      : "  egress     open: what is configured, and what is typed on the command line",
+    `  reaches    ${reach.length === 0 ? "nothing" : counted(reach.length, "destination")}`,
+    ...reach.map((one) =>
+      `    ${one.destination} (${one.of})${
+        one.allowed ? "" : ": REFUSED, it is not in egress.allow"
+      }`
+    ),
+    ...(sealed ? unused.map((entry) => `    ${entry}: allowed, and nothing here needs it`) : []),
+    ...(!sealed && allow.length > 0
+      ? ["  egress.allow has no effect while egress.sealed is false"]
+      : []),
+  ];
+  return lines.map(escaped).join("\n") + "\n";
+}

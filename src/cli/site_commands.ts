@@ -1,0 +1,38 @@
+/** Commands of a site: questions to risk bundles, the timeline of its service, and its configuration. */
+import type { Command } from "commander";
+import { group, type Leaf, many } from "./leaf.ts";
+
+export function siteCommands(program: Command, leaf: Leaf): void {
+  riskCommands(group(program, "risk", "Ask a bundle of risk data"), leaf);
+  configCommands(group(program, "config", "The configuration of this site"), leaf);
+  leaf(program, "timeline", "What happened to the exports of a running service, step by step", [
+    "stella timeline",
+    "stella timeline --tenant lab --export 019b76da-a800-7000-8000-000000000000 --json",
+  ], async () => (await import("./timeline.ts")).timelineCommand)
+    .option("--url <url>", "of the service (default: STELLA_URL, else http://127.0.0.1:8420)")
+    .option("--tenant <name>", "whose exports (default: the first one of the service)")
+    .option("--export <id>", "of this export only")
+    .option("--event <id>", "this one event")
+    .option("--after <id>", "what came after this event")
+    .option("--limit <count>", "at most so many, up to 500", "100");
+}
+
+function riskCommands(risk: Command, leaf: Leaf): void {
+  leaf(risk, "query <id>", "What is known about a CVE, by a verified bundle, read in place", [
+    "stella risk query CVE-2021-44228 --manifest out/manifest.json",
+    "stella risk query GHSA-jfh8-c2jp-5v3q --manifest /media/stick --trust signer.pub --json",
+  ], async () => (await import("./risk_query.ts")).riskQueryCommand)
+    .requiredOption("--manifest <path>", "manifest.json, or the directory that holds it")
+    .option("--trust <path>", "public key, or a directory of *.pub; repeatable", many)
+    .option("--secret <file>", "shared secret that the bundle has to be sealed with")
+    .option("--trust-from-media", "allow --trust to lie in the bundle or on its medium")
+    .option("--integrity-only", "judge the bytes only, whoever signed them");
+}
+
+function configCommands(config: Command, leaf: Leaf): void {
+  leaf(config, "check", "Check the configuration and say what it could reach", [
+    "stella config check",
+    "stella config check --config /etc/stella/stella.yaml --json",
+  ], async () => (await import("./config.ts")).checkCommand)
+    .option("--destination <host:port>", "say whether this one is allowed");
+}

@@ -1,0 +1,88 @@
+/** The programs that a bundle carries beside its payload: stella itself, and builds of it for other platforms. */
+import { closeSync, openSync, readSync, statSync } from "node:fs";
+import { basename, join } from "node:path";
+import { type Finding, ioError, StellaError } from "../errors.ts";
+import { appendNew } from "../bundle/durable.ts";
+import { startSha256 } from "../bundle/hash.ts";
+import { type BundleFile, manifestName } from "../bundle/manifest.ts";
+import { folded, pathFault } from "../bundle/paths.ts";
+
+export interface CarriedProgram {
+  /** Its name in the bundle. */
+  name: string;
+  /** Where it lies now. */
+  path: string;
+}
+
+/** `--include-self` and each `--include-binary`: the one is called stella whatever its file is called, the others keep their name. */
+export function programsOf(
+  self: string | undefined,
+  binaries: readonly string[] = [],
+): CarriedProgram[] {
+  const others = binaries.map((path) => ({ name: basename(path), path }));
+  return self === undefined ? others : [{ name: "stella", path: self }, ...others];
+}
+
+/**
+ * Refuses, all at once, what is no file, and names that another system could not hold or that something else in the bundle has.
+ * @param taken the names of the bundle's other files
+ * @throws StellaError usage
+ */
+export function checkPrograms(programs: readonly CarriedProgram[], taken: readonly string[]): void {
+  const seen = new Set([manifestName, ...taken].map(folded));
+  const findings = programs.flatMap((program): Finding[] => {
+    const fault = faultOf(program, seen);
+    seen.add(folded(program.name));
+    if (fault === undefined) return [];
+    return [{ code: "usage", reason: "program_refused", path: program.path, found: fault }];
+  });
+  if (findings.length === 0) return;
+  throw new StellaError("usage", "Cannot carry a program in the bundle", {
+    findings,
+    hint: "give each build a name of its own, such as stella-aarch64 or stella.exe",
+  });
+}
+
+function faultOf({ name, path }: CarriedProgram, seen: Set<string>): string | undefined {
+  if (!statSync(path, { throwIfNoEntry: false })?.isFile()) return "it is no file";
+  if (name.startsWith(".")) return "its name begins with a dot";
+  if (seen.has(folded(name))) return `the bundle has another file called ${name}`;
+  return pathFault(name);
+}
+
+const pieceSize = 1024 * 1024;
+
+/** Copies a program to `directory`, a piece at a time: it is a hundred megabytes. @throws StellaError media, usage */
+export function carry(directory: string, { name, path }: CarriedProgram): BundleFile {
+  const hash = startSha256();
+  let size = 0;
+  appendNew(join(directory, name), 0o755, (write) => {
+    for (const piece of piecesOf(path)) {
+      hash.update(piece);
+      size += piece.length;
+      write(piece);
+    }
+  });
+  return { path: name, role: "program", executable: true, size, sha256: hash.digest("hex") };
+}
+
+/** Each piece is good until the next one is asked for. */
+function* piecesOf(path: string): Generator<Uint8Array> {
+  const buffer = new Uint8Array(pieceSize);
+  const file = opened(path);
+  try {
+    for (let count; (count = readSync(file, buffer)) > 0;) yield buffer.subarray(0, count);
+  } catch (error) {
+    throw ioError("Cannot read", path, error);
+  } finally {
+    closeSync(file);
+  }
+}
+
+function opened(path: string): number {
+  try {
+    return openSync(path, "r");
+  } catch (error) {
+    throw ioError("Cannot read", path, error);
+  }
+}

@@ -1,0 +1,127 @@
+/**
+ * What the manifest lists, against what is there: the files beside it, then index and payload in one pass. Large bundles get workers;
+ * what is found is the same without them.
+ */
+import { type ChunkPool, localPool } from "../bundle/chunk_pool.ts";
+import { type BundleFile, type Manifest, manifestName } from "../bundle/manifest.ts";
+import type { BundleSource } from "../bundle/source.ts";
+import { createdSeconds } from "../bundle/time.ts";
+import { ArchiveReader } from "./archive_reader.ts";
+import { checkDirectory } from "./directory.ts";
+import { digestDiffers, type Findings, sizeDiffers } from "./findings.ts";
+import { checkFile, openFile, type Progress } from "./files.ts";
+import { IndexReader } from "./index_reader.ts";
+import { mergeArchive, type Merged } from "./merge.ts";
+import type { Tap } from "./tap.ts";
+import { TarCursor } from "./tar_cursor.ts";
+
+/** Below this many stored bytes starting a worker costs more than it saves. */
+const worthWorkers = 64 * 1024 * 1024;
+
+export interface ContentOptions {
+  /** A look at the payload on the way. */
+  tap?: Tap;
+  /** Bytes read so far and bytes to read. */
+  progress?: (done: number, total: number) => void;
+  /** Workers for a large bundle; without them, and for small bundles, all is done in place. */
+  workers?: () => ChunkPool;
+}
+
+/** What the checks of one bundle share. */
+export interface Pass {
+  source: BundleSource;
+  findings: Findings;
+  progress: Progress;
+  pool: ChunkPool;
+  tap: Tap | undefined;
+}
+
+/** @returns the payload files whose digest was found right */
+export async function checkContent(
+  source: BundleSource,
+  manifest: Manifest,
+  findings: Findings,
+  options: ContentOptions,
+): Promise<number> {
+  const { layout, bytes } = manifest.payload;
+  const total = manifest.files.reduce((sum, file) => sum + file.size, 0) +
+    (layout === "directory" ? bytes : 0);
+  let done = 0;
+  const progress = (bytes: number) => options.progress?.(done += bytes, total);
+  const pool = total < worthWorkers ? localPool : options.workers?.() ?? localPool;
+  try {
+    for (const file of manifest.files) {
+      if (file.role !== "archive" && file.role !== "index") {
+        await checkFile(source, file, findings, progress);
+      }
+    }
+    return await checkPayload(manifest, { source, findings, progress, pool, tap: options.tap });
+  } finally {
+    pool.close();
+  }
+}
+
+async function checkPayload(manifest: Manifest, pass: Pass): Promise<number> {
+  const indexFile = manifest.files.find((file) => file.role === "index")!;
+  const volumes = manifest.files.filter((file) => file.role === "archive");
+  const archive = new ArchiveReader(volumes, pass);
+  const reader = await openFile(pass.source, indexFile, pass.findings);
+  try {
+    if (reader === undefined) return await checkWithoutIndex(archive);
+    const index = new IndexReader(reader, indexFile.size);
+    const merged = manifest.payload.layout === "directory"
+      ? await checkDirectory(index, manifest.payload.bytes, pass)
+      : await mergeArchive(
+        index,
+        new TarCursor(() => archive.next()),
+        volumes[0]!.path,
+        createdSeconds(manifest.created)!,
+        pass.tap,
+      );
+    const indexRight = await checkIndexDigest(index, indexFile, pass);
+    addMerged(merged, manifest, pass.findings, indexRight && !archive.damaged);
+    return merged.files;
+  } finally {
+    reader?.close();
+    archive.close();
+  }
+}
+
+/** The stored bytes can still be judged; which files they hold cannot. */
+async function checkWithoutIndex(archive: ArchiveReader): Promise<number> {
+  while (await archive.next() !== undefined);
+  return 0;
+}
+
+async function checkIndexDigest(
+  index: IndexReader,
+  file: BundleFile,
+  { findings, progress }: Pass,
+): Promise<boolean> {
+  const found = await index.finish();
+  progress(found.size);
+  if (found.size === file.size && found.sha256 === file.sha256) return true;
+  findings.add(
+    found.size === file.size
+      ? digestDiffers(file.path, file.sha256, found.sha256)
+      : sizeDiffers(file, Math.max(found.size, index.reader.size)),
+  );
+  return false;
+}
+
+/** What the merge found is a detail of code 7 where the stored bytes themselves were already wrong. */
+function addMerged(merged: Merged, manifest: Manifest, findings: Findings, sound: boolean): void {
+  findings.take(merged.findings, (code) => {
+    return !sound && (code === "unexpected" || code === "unsafe") ? "digest" : code;
+  });
+  const { files, bytes } = manifest.payload;
+  if (!merged.findings.none || (merged.files === files && merged.bytes === bytes)) return;
+  findings.add({
+    code: "digest",
+    reason: "payload_differs",
+    path: manifestName,
+    found: `${merged.files} files of ${merged.bytes} bytes`,
+    expected: `${files} files of ${bytes} bytes`,
+    hint: "the manifest contradicts its own index: ask its maker",
+  });
+}

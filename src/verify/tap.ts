@@ -1,0 +1,14 @@
+/** A look at the payload while it is verified, for who lists it or wants one file of it: nothing is read twice. */
+
+export interface TappedFile {
+  path: string;
+  size: number;
+  /** As the index states it; whether the content has it is in the findings. */
+  sha256: string;
+}
+
+/**
+ * Called for each file before its content, in order; gives who takes the pieces, or nobody. A piece is a view that lives until
+ * the call returns. What is taken is worth nothing before the verdict.
+ */
+export type Tap = (file: TappedFile) => ((piece: Uint8Array) => void) | undefined;

@@ -1,0 +1,132 @@
+/** The units' limits, tried for real on the binary: their system call filter, kinds of sockets, and no memory for machine code. */
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { tool } from "../needs.ts";
+import { freePort, Service } from "../program.ts";
+import { type BinaryPlace, binaryTest, runWith } from "./binary_place.ts";
+
+const units = new URL("../../src/assets/systemd/", import.meta.url);
+
+/** The values of a unit's setting, in order. */
+function settings(unit: string, name: string): string[] {
+  const lines = readFileSync(new URL(unit, units), "utf8").split("\n");
+  return lines.filter((line) => line.startsWith(`${name}=`)).map((line) =>
+    line.slice(name.length + 1)
+  );
+}
+
+/** What a set such as @system-service stands for, down to single calls. */
+function callsOf(name: string): string[] {
+  if (!name.startsWith("@")) return [name];
+  const { stdout } = spawnSync(tool("systemd-analyze")!, ["syscall-filter", "--no-pager", name]);
+  const lines = stdout.toString().split("\n").slice(1).map((line) => line.trim());
+  return lines.filter((line) => line !== "" && !line.startsWith("#")).flatMap(callsOf);
+}
+
+/** systemd.exec(5): the first line allows, a later one with ~ takes away. */
+function allowedBy(unit: string): string[] {
+  const allowed = new Set(callsOf("@default"));
+  for (const line of settings(unit, "SystemCallFilter")) {
+    const takesAway = line.startsWith("~");
+    for (const call of line.replace("~", "").split(" ").flatMap(callsOf)) {
+      if (takesAway) allowed.delete(call);
+      else allowed.add(call);
+    }
+  }
+  return [...allowed].sort();
+}
+
+/** A program that runs another one under the unit's filter. */
+function filterOf(unit: string, home: string): string {
+  const calls = allowedBy(unit).filter((call) => call !== "socket");
+  assert.ok(calls.includes("pkey_alloc") && !calls.includes("pivot_root"), "a strange list");
+  const names = calls.map((call) => `#ifdef SYS_${call}\nSYS_${call},\n#endif\n`);
+  writeFileSync(join(home, "allowed.h"), names.join(""));
+  const families = settings(unit, "RestrictAddressFamilies").flatMap((line) => line.split(" "))
+    .filter((family) => family !== "none");
+  writeFileSync(join(home, "families.h"), families.map((family) => `${family},\n`).join(""));
+  return compiled("fixture/filter.c", join(home, unit.replace(/\W/g, "_")), [`-I${home}`]);
+}
+
+function compiled(source: string, output: string, options: string[] = []): string {
+  const path = new URL(source, import.meta.url).pathname;
+  const { status, stderr } = spawnSync(tool("cc")!, [...options, "-o", output, path]);
+  assert.equal(status, 0, stderr.toString());
+  return output;
+}
+
+const needed = ["cc", "systemd-analyze"];
+const onThisMachine = Deno.build.arch === "x86_64" && Deno.build.os === "linux";
+
+binaryTest(
+  needed,
+  "under the verifier's filter, and without machine code, the verdict is the same",
+  (place) => {
+    if (!onThisMachine) return;
+    const { stella, home, bundle, key } = place;
+    const unit = "stella-verify@.service";
+    const filter = filterOf(unit, home.path);
+    const guard = compiled("../build/fixture/mdwe.c", join(home.path, "guard"));
+    const wanted = settings(unit, "Environment").map((line) => line.split("=") as [string, string]);
+    const variables = Object.fromEntries(wanted.map(([name, ...rest]) => [name, rest.join("=")]));
+    const args = ["verify", bundle, "--trust", key, "--json"];
+    const usual = runWith({}, stella, args);
+    const said = runWith(variables, filter, [guard, stella, ...args]);
+    if (said.stderr === "EINVAL\n") return; // no PR_SET_MDWE before Linux 6.3
+    assert.deepEqual([said.code, said.stderr], [0, ""]);
+    assert.deepEqual(JSON.parse(said.stdout), JSON.parse(usual.stdout));
+    // The same limits without the unit's variable are too much for Deno itself: they are there.
+    const deno = runWith({ DENO_DIR: "/dev/null/none" }, guard, [Deno.execPath(), "eval", "0"]);
+    assert.notEqual(deno.code, 0);
+    const line = runWith({ ...variables, DENO_DIR: "/dev/null/none" }, guard, [
+      Deno.execPath(),
+      "eval",
+      "0",
+    ]);
+    assert.equal(line.code, 0, line.stderr);
+  },
+);
+
+binaryTest(needed, "a socket is refused under the verifier's filter", ({ home }) => {
+  if (!onThisMachine) return;
+  const filter = filterOf("stella-verify@.service", home.path);
+  const line = "try { Deno.listen({ port: 0 }); } catch (error) { console.log(error.message); }";
+  const said = runWith({ DENO_DIR: "/dev/null/none" }, filter, [Deno.execPath(), "eval", line]);
+  assert.match(said.stdout, /family not supported/i);
+});
+
+binaryTest(
+  needed,
+  "under the service's filter it serves, exports on a worker and stops",
+  async (place) => {
+    if (!onThisMachine) return;
+    const { stella, home } = place;
+    const service = await startFiltered(filterOf("stella.service", home.path), place);
+    try {
+      const job = await service.export({ profile: "kit" });
+      assert.equal(job.state, "succeeded", JSON.stringify(job));
+      assert.equal((await service.get("/health/readiness")).status, "pass");
+      assert.ok(readFileSync(`/proc/${service.child.pid}/status`, "utf8").includes("Seccomp:\t2"));
+      assert.equal(Deno.readLinkSync(`/proc/${service.child.pid}/exe`), stella);
+    } finally {
+      assert.equal(await service.stop(), 0);
+    }
+  },
+);
+
+async function startFiltered(filter: string, { stella, home }: BinaryPlace): Promise<Service> {
+  const port = freePort();
+  const child = new Deno.Command(filter, {
+    args: [stella, "serve", "--listen", `127.0.0.1:${port}`],
+    env: { STATE_DIRECTORY: join(home.path, "service") },
+    clearEnv: true,
+    stdin: "null",
+    stdout: "null",
+    stderr: "piped",
+  }).spawn();
+  const service = new Service(child, `http://127.0.0.1:${port}`);
+  await service.answers();
+  return service;
+}

@@ -1,0 +1,93 @@
+import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { StellaError } from "../../src/errors.ts";
+import { carry, checkPrograms, programsOf } from "../../src/export/programs.ts";
+import { Home } from "../program.ts";
+
+function inDirectory(body: (directory: string) => void): void {
+  const directory = mkdtempSync(`${tmpdir()}/stella-programs-`);
+  try {
+    body(directory);
+  } finally {
+    rmSync(directory, { recursive: true });
+  }
+}
+
+Deno.test("the running program is called stella, others keep their names", () => {
+  assert.deepEqual(programsOf(undefined), []);
+  assert.deepEqual(programsOf("/usr/bin/s2", ["dist/stella.exe", "/b/stella-arm"]), [
+    { name: "stella", path: "/usr/bin/s2" },
+    { name: "stella.exe", path: "dist/stella.exe" },
+    { name: "stella-arm", path: "/b/stella-arm" },
+  ]);
+});
+
+Deno.test("a carried program is the same bytes, may be run, and is described", () => {
+  inDirectory((directory) => {
+    const bytes = new Uint8Array(2_500_000).fill(7); // more than two pieces
+    writeFileSync(`${directory}/from`, bytes, { mode: 0o600 });
+    const file = carry(directory, { name: "stella.exe", path: `${directory}/from` });
+    const sha256 = createHash("sha256").update(bytes).digest("hex");
+    const size = bytes.length;
+    assert.deepEqual(file, { path: "stella.exe", role: "program", executable: true, size, sha256 });
+    assert.ok(readFileSync(`${directory}/stella.exe`).equals(bytes));
+    assert.equal(statSync(`${directory}/stella.exe`).mode & 0o777, 0o755);
+  });
+});
+
+Deno.test("what cannot be carried is refused, all at once, with its reason", () => {
+  inDirectory((directory) => {
+    for (const name of ["stella", "Verify.SH", ".hidden", "a:b", "good"]) {
+      writeFileSync(`${directory}/${name}`, "x");
+    }
+    mkdirSync(`${directory}/folder`);
+    const paths = [
+      "good",
+      "stella",
+      "Verify.SH",
+      ".hidden",
+      "a:b",
+      "folder",
+      "none",
+      "manifest.json",
+    ];
+    writeFileSync(`${directory}/manifest.json`, "x");
+    const programs = programsOf(`${directory}/good`, paths.map((name) => `${directory}/${name}`));
+    assert.throws(() => checkPrograms(programs, ["verify.sh"]), (error: StellaError) => {
+      assert.equal(error.code, "usage");
+      const found = error.findings.map((
+        { path, found },
+      ) => [path!.slice(directory.length + 1), found]);
+      assert.deepEqual(found, [
+        ["stella", "the bundle has another file called stella"],
+        ["Verify.SH", "the bundle has another file called Verify.SH"],
+        [".hidden", "its name begins with a dot"],
+        ["a:b", "it has the character :"],
+        ["folder", "it is no file"],
+        ["none", "it is no file"],
+        ["manifest.json", "the bundle has another file called manifest.json"],
+      ]);
+      return true;
+    });
+    checkPrograms(programs.slice(0, 2), ["verify.sh"]);
+  });
+});
+
+Deno.test("a build for another platform goes with the bundle and is verified with it", async () => {
+  const home = new Home();
+  try {
+    writeFileSync(`${home.path}/stella.exe`, "MZ");
+    const kit = ["export", "bundle", "--profile", "kit", "--include-binary", "stella.exe"];
+    await home.succeed(kit);
+    await home.succeed(["verify", "out"]);
+    writeFileSync(`${home.path}/out/stella.exe`, "MX");
+    const ran = await home.json(["verify", "out"]);
+    assert.deepEqual([ran.exit, ran.findings[0].path], [7, "stella.exe"]);
+    const refused = await home.json([...kit, "--include-binary", "nowhere"]);
+    assert.deepEqual([refused.exit, refused.findings[0].reason], [2, "program_refused"]);
+  } finally {
+    home.remove();
+  }
+});

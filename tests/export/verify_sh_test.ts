@@ -1,0 +1,282 @@
+/** verify.sh judges bundles of every form without stella: 0 good, 1 not good, 2 cannot check. */
+import assert from "node:assert/strict";
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { attestationName, manifestName } from "../../src/bundle/manifest.ts";
+import type { ExportOptions } from "../../src/export/export.ts";
+import { makeBundle, type Recipe, testKey, withDirectory, writeFiles } from "../bundle/fixture.ts";
+import { testWith, tool } from "../needs.ts";
+import { run } from "./run.ts";
+
+const script = fileURLToPath(new URL("../../src/export/verify.sh", import.meta.url));
+const shell = tool("dash") ?? "sh";
+const tools = ["jq", "openssl"];
+
+function check(
+  args: string[],
+  env: Record<string, string> = {},
+): { code: number; stdout: string; stderr: string } {
+  const { code, stdout, stderr } = new Deno.Command(shell, { args: [script, ...args], env })
+    .outputSync();
+  const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
+  return { code, stdout: text(stdout), stderr: text(stderr) };
+}
+
+const forms: Record<string, Partial<ExportOptions>> = {
+  plain: { compression: "none" },
+  zstd: {},
+  volumes: { volumeSize: 8 << 20 },
+  directory: { layout: "directory" },
+};
+
+/** Exports in a form, signed by a key of the algorithm; KEY.pub lies outside. */
+async function exported(
+  form: string,
+  algorithm: "ed25519" | "p256",
+  body: (out: string, pub: string) => void,
+): Promise<void> {
+  await withDirectory(async (root) => {
+    const key = testKey("shell", algorithm);
+    writeFiles(root, {
+      "in/a b.txt": "first",
+      "in/d/-x": "second",
+      "in/\u00e9": "",
+      "KEY.pub": key.publicPem,
+    });
+    const out = join(root, "out dir");
+    await run(out, join(root, "in"), { ...forms[form], signer: key.signer });
+    body(out, join(root, "KEY.pub"));
+  });
+}
+
+for (const algorithm of ["ed25519", "p256"] as const) {
+  testWith(
+    tools,
+    `verify.sh finds bundles of every form good, signed by ${algorithm}`,
+    async () => {
+      for (const form of Object.keys(forms)) {
+        await exported(form, algorithm, (out, pub) => {
+          const { code, stdout, stderr } = check([pub, out]);
+          assert.deepEqual([code, stderr], [0, ""], form);
+          assert.match(
+            stdout,
+            /^GOOD: p of 2026-01-01T00:00:00Z, 3 payload files, manifest sha256 [0-9a-f]{64}\n$/,
+          );
+          assert.equal(readFileSync(join(out, "verify.sh"), "utf8"), readFileSync(script, "utf8"));
+        });
+      }
+    },
+  );
+}
+
+function flip(name: string | RegExp): (out: string) => void {
+  return (out) => {
+    const path = join(
+      out,
+      readdirSync(out, { recursive: true }).map(String).find((one) => one.match(name))!,
+    );
+    const bytes = readFileSync(path);
+    bytes[bytes.length >> 1]! ^= 1;
+    writeFileSync(path, bytes);
+  };
+}
+
+type Row = [string, string[], (out: string) => void, RegExp];
+const all = Object.keys(forms);
+const archives = all.filter((form) => form !== "directory");
+const rows: Row[] = [
+  ["a changed manifest", all, flip(/^manifest.json$/), /another manifest/],
+  [
+    "a changed attestation",
+    all,
+    flip(/^manifest.json.sigstore.json$/),
+    /not by|not base64|not one DSSE/,
+  ],
+  ["no attestation", all, (out) => rmSync(join(out, attestationName)), /is missing/],
+  ["no manifest", all, (out) => rmSync(join(out, manifestName)), /is missing/],
+  ["a changed index", all, flip(/^SHA256SUMS$/), /files differ/],
+  ["a changed archive", archives, flip(/^p\.tar/), /files differ/],
+  ["no archive", archives, (out) => {
+    for (const name of readdirSync(out)) if (name.startsWith("p.tar")) rmSync(join(out, name));
+  }, /files differ/],
+  ["a longer archive", archives, (out) => {
+    for (const name of readdirSync(out)) {
+      if (name.startsWith("p.tar")) writeFileSync(join(out, name), "x", { flag: "a" });
+    }
+  }, /files differ/],
+  ["a changed script", all, flip(/^verify.sh$/), /files differ/],
+  ["a changed payload file", ["directory"], flip(/a b\.txt$/), /payload differs/],
+  [
+    "a missing payload file",
+    ["directory"],
+    (out) => rmSync(join(out, "payload/a b.txt")),
+    /payload differs/,
+  ],
+  [
+    "an extra payload file",
+    ["directory"],
+    (out) => writeFileSync(join(out, "payload/d/x"), ""),
+    /does not list/,
+  ],
+  [
+    "an extra hidden file",
+    ["directory"],
+    (out) => writeFileSync(join(out, "payload/.x"), ""),
+    /does not list/,
+  ],
+  [
+    "an extra name of two lines",
+    ["directory"],
+    (out) => writeFileSync(join(out, "payload/x\ny"), ""),
+    /does not list/,
+  ],
+  [
+    "an extra link",
+    ["directory"],
+    (out) => symlinkSync("a b.txt", join(out, "payload/x")),
+    /no file/,
+  ],
+  ["a link in place of a file", ["directory"], (out) => {
+    renameSync(join(out, "payload/a b.txt"), join(out, "moved"));
+    symlinkSync("../moved", join(out, "payload/a b.txt"));
+  }, /no file/],
+  ["a payload that is a link", ["directory"], (out) => {
+    renameSync(join(out, "payload"), join(out, "moved"));
+    symlinkSync("moved", join(out, "payload"));
+  }, /no file/],
+  [
+    "no payload",
+    ["directory"],
+    (out) => rmSync(join(out, "payload"), { recursive: true }),
+    /payload differs/,
+  ],
+];
+
+testWith(tools, "verify.sh refuses tampered bundles of every form, with the reason", async () => {
+  for (const form of all) {
+    await exported(form, "ed25519", (out, pub) => {
+      for (const [about, where, change, reason] of rows) {
+        if (!where.includes(form)) continue;
+        const copy = `${out} copy`;
+        cpSync(out, copy, { recursive: true });
+        change(copy);
+        const { code, stdout, stderr } = check([pub, copy]);
+        assert.deepEqual([code, stdout], [1, ""], `${form}: ${about}: ${stderr}`);
+        assert.match(stderr, reason, `${form}: ${about}`);
+        assert.match(stderr, /NOT GOOD/);
+        rmSync(copy, { recursive: true });
+      }
+    });
+  }
+});
+
+const hostile: [string, Recipe, RegExp][] = [
+  ["two manifests in the statement", {
+    statement: (s) => ({ ...s, subject: [s.subject[0], s.subject[0]] }),
+  }, /another manifest/],
+  [
+    "another subject",
+    { statement: (s) => ({ ...s, subject: [{ ...s.subject[0], name: "x" }] }) },
+    /another manifest/,
+  ],
+  ["another predicate", { statement: (s) => ({ ...s, predicateType: "x" }) }, /another manifest/],
+  ["another statement type", { statement: (s) => ({ ...s, _type: "x" }) }, /another manifest/],
+  ["no statement", { statement: () => "x" }, /another manifest/],
+  [
+    "two statements",
+    { statement: (s) => JSON.stringify(s) + JSON.stringify(s) },
+    /another manifest/,
+  ],
+];
+
+testWith(tools, "verify.sh refuses a right signature over a wrong statement", async () => {
+  for (const [about, recipe, reason] of hostile) {
+    await withDirectory((root) => {
+      const made = makeBundle(recipe);
+      writeFiles(root, made.files);
+      const pub = join(root, "KEY.pub");
+      writeFileSync(pub, made.key.publicPem);
+      const { code, stderr } = check([pub, root]);
+      assert.deepEqual([code, reason.test(stderr)], [1, true], `${about}: ${stderr}`);
+    });
+  }
+});
+
+testWith(
+  tools,
+  "verify.sh refuses another key, other envelopes, and says when it cannot check",
+  async () => {
+    await exported("zstd", "ed25519", (out, pub) => {
+      const other = (name: string, pem: string) => {
+        const path = join(out, "..", name);
+        writeFileSync(path, pem);
+        return path;
+      };
+      const stranger = other("s.pub", testKey("stranger").publicPem);
+      assert.match(check([stranger, out]).stderr, /NOT GOOD: the signature is not by/);
+      const p256 = other("p.pub", testKey("p", "p256").publicPem);
+      assert.equal(check([p256, out]).code, 1);
+      const bundle = JSON.parse(readFileSync(join(out, attestationName), "utf8"));
+      const signatures = bundle.dsseEnvelope.signatures;
+      for (const wrong of [[], [...signatures, ...signatures]]) {
+        const text = JSON.stringify({
+          ...bundle,
+          dsseEnvelope: { ...bundle.dsseEnvelope, signatures: wrong },
+        });
+        writeFileSync(join(out, attestationName), text);
+        assert.match(check([pub, out]).stderr, /not one DSSE envelope/);
+      }
+      for (
+        const args of [[], [join(out, "none.pub"), out], [other("x.pub", "no key"), out], [
+          pub,
+          join(out, "none"),
+        ]]
+      ) {
+        const { code, stderr } = check(args);
+        assert.deepEqual([code, /cannot check/.test(stderr)], [2, true], `${args}: ${stderr}`);
+      }
+      const bare = join(out, "..", "bare");
+      mkdirSync(bare);
+      const { code, stderr } = check([pub, out], { PATH: bare });
+      assert.deepEqual([code, /jq is not installed/.test(stderr)], [2, true]);
+    });
+  },
+);
+
+testWith(
+  tools,
+  "the commands of VERIFY.txt work beside the manifest and where the archive was unpacked",
+  async () => {
+    for (const form of all) {
+      await exported(form, "ed25519", (out) => {
+        const where = form === "directory" ? "payload" : "unpacked";
+        if (form !== "directory") mkdirSync(join(out, where));
+        const unpack: Record<string, string> = {
+          plain: "tar -xf p.tar -C unpacked",
+          zstd: "tar --zstd -xf p.tar.zst -C unpacked",
+          volumes: "cat p.tar.zst.001 | zstd -dc | tar -xf - -C unpacked",
+          directory: "true",
+        };
+        const commands = `
+        jq -r '.files[] | "\\(.sha256)  \\(.path)"' manifest.json | sha256sum -c --strict --quiet
+        ${unpack[form]}
+        cd ${where} && sha256sum -c --strict --quiet ../SHA256SUMS`;
+        const { code, stderr } = new Deno.Command("sh", { args: ["-ec", commands], cwd: out })
+          .outputSync();
+        assert.equal(code, 0, `${form}: ${new TextDecoder().decode(stderr)}`);
+        assert.ok(existsSync(join(out, where, "d/-x")));
+      });
+    }
+  },
+);
