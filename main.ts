@@ -1,39 +1,54 @@
-/** The process edge: arguments, signals, exit code. Everything else lies below src/cli. */
-import process from "node:process";
-import { writeSync } from "node:fs";
+/**
+ * The process edge: arguments, signals, exit code. Everything else lies below src/cli and is imported when it is needed: the
+ * build keeps the rest as text beside this module (src/build/lazy.ts). No node: module here, because the first one of a
+ * process costs as much as all else of `stella version`.
+ */
 import type { Host } from "./src/cli/host.ts";
 
-function write(fd: number): (text: string) => void {
+interface Stream {
+  writeSync(bytes: Uint8Array): number;
+}
+
+function write(stream: Stream): (text: string) => void {
   return (text) => {
     try {
-      const bytes = new TextEncoder().encode(text);
-      for (let at = 0; at < bytes.length;) at += writeSync(fd, bytes, at);
+      let bytes = new TextEncoder().encode(text);
+      while (bytes.length > 0) bytes = bytes.subarray(stream.writeSync(bytes));
     } catch { /* the reader has gone: a closed pipe ends no export */ }
   };
 }
 
+/** Columns of the terminal on stderr. */
+function columns(): number | undefined {
+  return Deno.stderr.isTerminal() ? Deno.consoleSize().columns : undefined;
+}
+
 function host(): Host {
   const stop = new AbortController();
-  for (const signal of ["SIGINT", "SIGTERM"] as const) {
+  // Windows knows no SIGTERM; asking for it there is an error.
+  const signals = ["SIGINT", ...Deno.build.os === "windows" ? [] : ["SIGTERM" as const]] as const;
+  for (const signal of signals) {
     // A second signal ends the process at once; what it was writing has no final name yet.
     Deno.addSignalListener(signal, () => stop.signal.aborted ? Deno.exit(130) : stop.abort());
   }
   return {
     environment: (name) => Deno.env.get(name),
-    stdout: write(1),
-    stderr: write(2),
-    columns: () => process.stderr.isTTY ? process.stderr.columns : undefined,
+    stdout: write(Deno.stdout),
+    stderr: write(Deno.stderr),
+    columns,
     now: Date.now,
     uuid: () => crypto.randomUUID(),
     stop: stop.signal,
+    permissions: Deno.permissions,
     mainUrl: import.meta.url,
   };
 }
 
 // A worker of the service starts from this very module, and import.meta.main is true in it too.
 if ("WorkerGlobalScope" in globalThis) {
-  await import("./src/cli/work.ts").then((worker) => worker.work());
+  if (globalThis.name === "chunks") (await import("./src/bundle/chunk_workers.ts")).answerChunks();
+  else (await import("./src/cli/work.ts")).work();
 } else if (import.meta.main) {
-  const { run } = await import("./src/cli/program.ts");
-  Deno.exit(await run(Deno.args, host()));
+  const { start } = await import("./src/cli/start.ts");
+  Deno.exit(await start(Deno.args, host()));
 }

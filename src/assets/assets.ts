@@ -6,7 +6,9 @@
  * Here are also facts about the binary's own bytes (self.ts).
  */
 import dashboard from "../../dashboards/export-center-observability.json" with { type: "text" };
+import traces from "../../dashboards/export-center-traces.json" with { type: "text" };
 import runbook from "../../dashboards/observability.md" with { type: "text" };
+import collector from "../../dashboards/otel-collector.yaml" with { type: "text" };
 import prometheus from "../../dashboards/prometheus.yml" with { type: "text" };
 import rulesTest from "../../dashboards/export-center.rules.test.yml" with { type: "text" };
 import rules from "../../dashboards/export-center.rules.yml" with { type: "text" };
@@ -16,7 +18,14 @@ import { renderSbom } from "./sbom.ts";
 import verifyUnit from "./systemd/stella-verify@.service" with { type: "text" };
 import unit from "./systemd/stella.service" with { type: "text" };
 
-export type AssetKind = "dashboard" | "rules" | "scrape" | "runbook" | "unit" | "sbom";
+export type AssetKind =
+  | "dashboard"
+  | "rules"
+  | "scrape"
+  | "collector"
+  | "runbook"
+  | "unit"
+  | "sbom";
 
 export interface Asset {
   /** Relative, below `dashboards/` or `systemd/`, or `sbom.cdx.json`. */
@@ -31,9 +40,11 @@ export function assets(): Asset[] {
   const sbom = renderSbom(lock, { version, commit, deno: Deno.version.deno });
   const texts: [string, AssetKind, string][] = [
     ["dashboards/export-center-observability.json", "dashboard", dashboard],
+    ["dashboards/export-center-traces.json", "dashboard", traces],
     ["dashboards/export-center.rules.test.yml", "rules", rulesTest],
     ["dashboards/export-center.rules.yml", "rules", rules],
     ["dashboards/observability.md", "runbook", runbook],
+    ["dashboards/otel-collector.yaml", "collector", collector],
     ["dashboards/prometheus.yml", "scrape", prometheus],
     ["sbom.cdx.json", "sbom", sbom],
     ["systemd/stella-verify@.service", "unit", verifyUnit],

@@ -2,6 +2,7 @@
  * Rules of Prometheus as text, in the subset of the format that 2.42 reads and 3.x still does. Durations are asked for from a
  * clock, so that the same rules can be rendered to run sixty times as fast and be tried with real faults in minutes.
  */
+import { placeholders } from "../assets/site_addresses.ts";
 
 export interface Recording {
   /** Why it is as it is: a comment above the rule. */
@@ -50,9 +51,6 @@ export const sixtyfold: Clock = {
   },
   seconds: (count) => String(count / 60),
 };
-
-/** The placeholders that `stella assets write --base-url` and `--grafana-url` fill; nobody's address. */
-export const placeholders = { base: "http://stella.invalid", grafana: "http://grafana.invalid" };
 
 /** The text of a rules file: `head` as comments, then the groups. */
 export function rulesText(head: string, groups: readonly Group[]): string {

@@ -1,13 +1,15 @@
 /**
  * The archive on its way out: tar bytes are collected in a 4 MiB chunk, each full chunk is stored (as one zstd frame, or as it is)
  * and its digest taken, and volumes are cut at chunk borders while they are written: no second copy, no seek.
+ *
+ * With a pool of workers some chunks are under way while the next is filled; they are written in order all the same. The calls
+ * that may have to wait give a promise only when they do: most entries fit into the current chunk.
  */
 import { closeSync, fsyncSync, openSync } from "node:fs";
-import type { Hash } from "node:crypto";
 import { join } from "node:path";
 import { ioError, StellaError } from "../errors.ts";
+import { type ChunkPool, makeRoom, type PassingDigest, type StoredChunk } from "./chunk_pool.ts";
 import { writeAll } from "./durable.ts";
-import { sha256, startSha256 } from "./hash.ts";
 import {
   type BundleFile,
   type Chunk,
@@ -16,7 +18,6 @@ import {
   mediaTypes,
 } from "./manifest.ts";
 import { blockSize, encodeHeader, paddingOf, type TarEntry } from "./tar_header.ts";
-import { compressChunk } from "./zstd_chunk.ts";
 
 export interface ArchiveOptions {
   directory: string;
@@ -25,12 +26,15 @@ export interface ArchiveOptions {
   compression: Compression;
   /** Bytes a volume may have; undefined: one archive. */
   volumeSize?: number;
+  pool: ChunkPool;
 }
 
 interface OpenVolume {
   path: string;
   fd: number;
-  hash: Hash;
+  digest: PassingDigest;
+  /** The piece that passes the digest now. */
+  passing: Promise<unknown>;
   size: number;
   uncompressedSize: number;
   chunks: Chunk[];
@@ -47,39 +51,50 @@ export function volumeName(archive: string, number: number): string {
   return `${archive}.${String(number).padStart(3, "0")}`;
 }
 
+/** A chunk that the pool works on, and how many bytes of tar it holds. */
+interface Pending {
+  stored: Promise<StoredChunk>;
+  length: number;
+}
+
 export class ArchiveWriter {
-  readonly #chunk = new Uint8Array(chunkSize);
+  #chunk = makeRoom();
   #filled = 0;
+  readonly #free: Uint8Array<ArrayBuffer>[] = [];
+  readonly #pending: Pending[] = [];
   #open: OpenVolume | undefined;
-  readonly #done: OpenVolume[] = [];
+  readonly #done: BundleFile[] = [];
 
   constructor(readonly options: ArchiveOptions) {}
 
-  header(entry: TarEntry): void {
-    this.#append(encodeHeader(entry));
+  header(entry: TarEntry): Promise<void> | undefined {
+    return this.#append(encodeHeader(entry));
   }
 
   /** Free room in the current chunk, at least one byte: fill some of it with content and say how much by `advance`. */
   room(): Uint8Array {
-    return this.#chunk.subarray(this.#filled);
+    return this.#chunk.subarray(this.#filled, chunkSize);
   }
 
-  advance(count: number): void {
+  advance(count: number): Promise<void> | undefined {
     this.#filled += count;
-    if (this.#filled === chunkSize) this.#store();
+    return this.#filled === chunkSize ? this.#store() : undefined;
   }
 
   /** The zero bytes after `size` bytes of content. */
-  pad(size: number): void {
-    this.#append(new Uint8Array(paddingOf(size)));
+  pad(size: number): Promise<void> | undefined {
+    return this.#append(new Uint8Array(paddingOf(size)));
   }
 
   /** Two zero blocks, the last chunk, everything synced; returns the files as the manifest lists them. */
-  finish(): BundleFile[] {
-    this.#append(new Uint8Array(2 * blockSize));
-    if (this.#filled > 0) this.#store();
-    this.#closeVolume();
-    return this.#done.map((volume, i) => this.#file(volume, i));
+  async finish(): Promise<BundleFile[]> {
+    await this.#append(new Uint8Array(2 * blockSize));
+    if (this.#filled > 0) await this.#store();
+    while (this.#pending.length > 0) await this.#writeOldest();
+    await this.#closeVolume();
+    if (this.options.volumeSize === undefined) return this.#done;
+    const of = this.#done.length;
+    return this.#done.map((file, i) => ({ ...file, volume: { index: i + 1, of } }));
   }
 
   /** Gives up: closes what is open. */
@@ -88,39 +103,65 @@ export class ArchiveWriter {
     this.#open = undefined;
   }
 
-  #append(bytes: Uint8Array): void {
+  #append(bytes: Uint8Array): Promise<void> | undefined {
+    const room = this.room();
+    if (bytes.length >= room.length) return this.#appendAcross(bytes);
+    room.set(bytes);
+    this.#filled += bytes.length;
+    return undefined;
+  }
+
+  async #appendAcross(bytes: Uint8Array): Promise<void> {
     for (let at = 0; at < bytes.length;) {
       const room = this.room();
       const part = bytes.subarray(at, at + room.length);
       room.set(part);
       at += part.length;
-      this.advance(part.length);
+      await this.advance(part.length);
     }
   }
 
-  #store(): void {
+  /** Gives the full chunk to the pool; where enough are under way, writes the oldest first. */
+  async #store(): Promise<void> {
+    const { pool, compression } = this.options;
     const chunk = this.#chunk.subarray(0, this.#filled);
-    const stored = this.options.compression === "zstd" ? compressChunk(chunk) : chunk;
-    const volume = this.#volumeFor(stored.length);
+    const stored = compression === "zstd" ? pool.compress(chunk) : pool.digest(chunk);
+    // Its turn may never come, where an earlier chunk fails.
+    stored.catch(() => {});
+    this.#pending.push({ stored, length: this.#filled });
+    this.#filled = 0;
+    while (this.#pending.length > pool.depth) await this.#writeOldest();
+    this.#chunk = this.#free.pop() ?? makeRoom();
+  }
+
+  async #writeOldest(): Promise<void> {
+    const { stored, length } = this.#pending.shift()!;
+    const { stored: bytes, sha256 } = await stored;
+    const volume = await this.#volumeFor(bytes.length);
     try {
-      writeAll(volume.fd, stored);
+      writeAll(volume.fd, bytes);
     } catch (error) {
       throw ioError("Cannot write", volume.path, error);
     }
-    volume.hash.update(stored);
-    volume.size += stored.length;
-    volume.uncompressedSize += chunk.length;
-    volume.chunks.push({ size: stored.length, sha256: sha256(stored) });
-    this.#filled = 0;
+    volume.size += bytes.length;
+    volume.uncompressedSize += length;
+    volume.chunks.push({ size: bytes.length, sha256 });
+    await volume.passing;
+    volume.passing = volume.digest.update(bytes).then((passed) => this.#keep(passed));
   }
 
-  #volumeFor(length: number): OpenVolume {
+  /** Its buffer is filled again. */
+  #keep(bytes: Uint8Array): void {
+    this.#free.push(new Uint8Array(bytes.buffer as ArrayBuffer));
+  }
+
+  async #volumeFor(length: number): Promise<OpenVolume> {
     const limit = this.options.volumeSize;
     const open = this.#open;
     const full = limit !== undefined && open !== undefined && open.size > 0 &&
       open.size + length > limit;
     if (open !== undefined && !full) return open;
-    if (open !== undefined) this.#closeVolume();
+    if (open !== undefined) await this.#closeVolume();
     return this.#open = this.#openVolume();
   }
 
@@ -138,7 +179,9 @@ export class ArchiveWriter {
     const path = join(this.options.directory, this.#name(number));
     try {
       const fd = openSync(path, "wx", 0o644);
-      return { path, fd, hash: startSha256(), size: 0, uncompressedSize: 0, chunks: [] };
+      const digest = this.options.pool.digestFile();
+      const passing = Promise.resolve();
+      return { path, fd, digest, passing, size: 0, uncompressedSize: 0, chunks: [] };
     } catch (error) {
       throw ioError("Cannot make", path, error);
     }
@@ -149,8 +192,10 @@ export class ArchiveWriter {
     return volumeSize === undefined ? name : volumeName(name, number);
   }
 
-  #closeVolume(): void {
+  async #closeVolume(): Promise<void> {
     const volume = this.#open!;
+    await volume.passing;
+    const sha256 = await volume.digest.finish();
     this.#open = undefined;
     try {
       fsyncSync(volume.fd);
@@ -159,22 +204,15 @@ export class ArchiveWriter {
     } finally {
       closeSync(volume.fd);
     }
-    this.#done.push(volume);
-  }
-
-  #file(volume: OpenVolume, i: number): BundleFile {
-    const { compression, volumeSize } = this.options;
-    const numbered = volumeSize !== undefined;
-    return {
-      path: this.#name(i + 1),
+    this.#done.push({
+      path: this.#name(this.#done.length + 1),
       role: "archive",
-      mediaType: compression === "zstd" ? mediaTypes.tarZstd : mediaTypes.tar,
+      mediaType: this.options.compression === "zstd" ? mediaTypes.tarZstd : mediaTypes.tar,
       size: volume.size,
-      sha256: volume.hash.digest("hex"),
+      sha256,
       uncompressedSize: volume.uncompressedSize,
       chunkSize,
       chunks: volume.chunks,
-      ...(numbered ? { volume: { index: i + 1, of: this.#done.length } } : {}),
-    };
+    });
   }
 }

@@ -33,7 +33,8 @@ const signs: readonly [ArtifactKind, RegExp][] = [
   ],
 ];
 
-const textName = /\.(json|ndjson|jsonl|csv|xml|spdx|rdf)$/i;
+// A file of many JSON lines is none of these documents, whatever its first line looks like.
+const textName = /\.(json|csv|xml|spdx|rdf)$/i;
 
 /** `path` as in the bundle; `head` its first bytes, up to `headLength` of them. */
 export function artifactKind(path: string, head: Uint8Array): ArtifactKind {

@@ -3,7 +3,15 @@
  * transferred, so that two cores hash and compress at once and nothing is copied. Both are the same `ChunkPool` to the callers.
  */
 import { sha256, startSha256 } from "./hash.ts";
-import { compressChunk, decompressChunk } from "./zstd_chunk.ts";
+import { chunkSize } from "./manifest.ts";
+import { compressChunk, decompressChunk, largestStored } from "./zstd_chunk.ts";
+
+/** Room for a chunk or its frame, whichever is larger: work gives back the buffer that it was given, so that none is made anew. */
+export const roomSize = largestStored(chunkSize);
+
+export function makeRoom(): Uint8Array<ArrayBuffer> {
+  return new Uint8Array(roomSize);
+}
 
 /** A stored chunk and its digest. */
 export interface StoredChunk {
@@ -14,8 +22,6 @@ export interface StoredChunk {
 /** What came out of a stored chunk: its bytes, or why there are none. `sha256` is what was found. */
 export interface OpenedChunk {
   bytes?: Uint8Array;
-  /** The stored bytes, given back. */
-  stored: Uint8Array;
   sha256: string;
   /** Where the digest was right and the frame was not. */
   fault?: string;
@@ -39,11 +45,22 @@ export interface ChunkPool {
   close(): void;
 }
 
+/**
+ * Puts what zlib made into the buffer that it was made from: zlib's own buffers cannot be transferred, and a new one for each chunk
+ * would outrun the garbage collector. In place that costs a copy and nothing else.
+ */
+function backInto(given: Uint8Array, made: Uint8Array): Uint8Array {
+  if (given.buffer.byteLength < made.length) return new Uint8Array(made);
+  const room = new Uint8Array(given.buffer, 0, made.length);
+  room.set(made);
+  return room;
+}
+
 /** The functions behind both pools; also what a worker does. */
 export const chunkWork = {
   compress(chunk: Uint8Array): StoredChunk {
     const stored = compressChunk(chunk);
-    return { stored, sha256: sha256(stored) };
+    return { stored: backInto(chunk, stored), sha256: sha256(stored) };
   },
   digest(chunk: Uint8Array): StoredChunk {
     return { stored: chunk, sha256: sha256(chunk) };
@@ -51,11 +68,12 @@ export const chunkWork = {
   /** Nothing is decoded whose digest is not right. */
   open(stored: Uint8Array, expected: { sha256: string; size: number }): OpenedChunk {
     const found = sha256(stored);
-    if (found !== expected.sha256) return { stored, sha256: found };
+    if (found !== expected.sha256) return { sha256: found };
     try {
-      return { stored, bytes: decompressChunk(stored, expected.size), sha256: found };
+      const bytes = decompressChunk(stored, expected.size);
+      return { bytes: backInto(stored, bytes), sha256: found };
     } catch (error) {
-      return { stored, sha256: found, fault: (error as Error).message };
+      return { sha256: found, fault: (error as Error).message };
     }
   },
 };

@@ -1,9 +1,11 @@
 /** `stella assets`: what the binary carries, listed or written out. */
 import { mkdirSync, writeFileSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
-import { ioError } from "../errors.ts";
+import { ioError, StellaError } from "../errors.ts";
 import { type Asset, assets } from "../assets/assets.ts";
+import { siteAddress, withAddresses } from "../assets/site_addresses.ts";
 import { sha256 } from "../bundle/hash.ts";
+import { shown } from "../bundle/names.ts";
 import type { Host } from "./host.ts";
 import type { CommonOptions, Result } from "./program.ts";
 import { counted } from "./render.ts";
@@ -23,8 +25,15 @@ export async function listCommand(): Promise<Result> {
   });
 }
 
+export interface WriteOptions extends CommonOptions {
+  only?: "systemd" | "dashboards";
+  baseUrl?: string;
+  grafanaUrl?: string;
+}
+
+/** @throws StellaError usage for an address that is none; media */
 export async function writeCommand(
-  options: CommonOptions & { only?: "systemd" | "dashboards" },
+  options: WriteOptions,
   _host: Host,
   args: string[],
 ): Promise<Result> {
@@ -35,12 +44,35 @@ export async function writeCommand(
   // One kind alone goes right into the directory, as /etc/systemd/system wants it.
   const target = ({ path }: Asset) =>
     join(directory, options.only === undefined ? path : basename(path));
-  for (const asset of chosen) write(target(asset), asset.bytes);
+  const filled = filler(options);
+  for (const asset of chosen) write(target(asset), filled(asset));
   const files = chosen.map(target);
   return await Promise.resolve({
     code: 0,
     json: { ok: true, code: 0, files },
     text: `wrote ${counted(files.length, "file")}\n${files.map((file) => `  ${file}\n`).join("")}`,
+  });
+}
+
+/** Gives an asset's bytes, the rules and their tests with the addresses of the site. */
+function filler({ baseUrl, grafanaUrl }: WriteOptions): (asset: Asset) => Uint8Array {
+  const base = addressOf("--base-url", baseUrl);
+  const grafana = addressOf("--grafana-url", grafanaUrl);
+  return ({ kind, bytes }) =>
+    kind !== "rules" ? bytes : new TextEncoder().encode(
+      withAddresses(new TextDecoder().decode(bytes), {
+        ...base && { base },
+        ...grafana && { grafana },
+      }),
+    );
+}
+
+function addressOf(option: string, text: string | undefined): string | undefined {
+  if (text === undefined) return undefined;
+  const address = siteAddress(text);
+  if (address !== undefined) return address;
+  throw new StellaError("usage", `Cannot use ${option} ${shown(text)}: it is no http address`, {
+    hint: "for example: http://10.0.0.5:8420, without user, query or fragment",
   });
 }
 

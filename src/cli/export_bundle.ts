@@ -19,6 +19,7 @@ import type { ExportReport } from "../export/report.ts";
 import { parseVolumeSize } from "../export/volume_size.ts";
 import { programPath } from "../version.ts";
 import { breathe } from "./breathe.ts";
+import { chunkWorkers } from "./chunk_worker.ts";
 import type { Host } from "./host.ts";
 import type { CommonOptions, Result } from "./program.ts";
 import { ProgressLine } from "./progress.ts";
@@ -58,6 +59,7 @@ export async function exportBundleCommand(flags: ExportFlags, host: Host): Promi
       force: flags.force === true,
       uuid: host.uuid,
       breathe: breathe(host),
+      workers: chunkWorkers(host.mainUrl),
       progress: (stage, done, total) => line.update(stage, done, total),
     });
     line.end();

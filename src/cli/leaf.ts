@@ -42,6 +42,13 @@ function common(command: Command): Command {
     .option("--quiet", "print nothing but errors");
 }
 
+/** For commands that are run by hand or by a timer, where nobody can scrape them. */
+export function runFileOptions(command: Command): Command {
+  return command
+    .option("--metrics-textfile <path>", "write metrics of the run, for node_exporter's textfiles")
+    .option("--report <file>", "write the result with its times, as JSON");
+}
+
 function pathOf(command: Command): string {
   const names: string[] = [];
   for (let c: Command | null = command; c?.parent; c = c.parent) names.unshift(c.name());

@@ -1,7 +1,9 @@
 /** One command's work, and the one place where results and errors are written. */
+import type { StellaError } from "../errors.ts";
 import type { Host } from "./host.ts";
 import type { CommonOptions, Result } from "./program.ts";
 import { asStellaError, errorJson, errorText } from "./render.ts";
+import type { RunFileOptions, RunFiles } from "./run_files.ts";
 import { spare } from "./spare.ts";
 
 export type Work = (options: never, host: Host, args: string[]) => Promise<Result>;
@@ -17,17 +19,34 @@ export async function perform(
   args: string[],
   load: () => Promise<Work>,
 ): Promise<number> {
+  let files: RunFiles | undefined;
   try {
+    files = await runFiles(name, options as RunFileOptions, host);
     if (host.permissions !== undefined) spare(name, host.permissions);
     const result = await (await load())(options as never, host, args);
+    files?.end(result.code, result.json);
     if (options.json) {
       host.stdout(JSON.stringify({ command: name, ...result.json as object }) + "\n");
     } else if (!options.quiet || result.code !== 0) host.stdout(result.text);
     return result.code;
   } catch (thrown) {
     const error = asStellaError(thrown);
+    endFailed(files, name, error);
     if (options.json) host.stdout(JSON.stringify(errorJson(name, error)) + "\n");
     else host.stderr(errorText(error));
     return error.exitCode;
   }
+}
+
+/** Opened before anything is given up; most runs ask for none and load nothing for it. */
+async function runFiles(name: string, options: RunFileOptions, host: Host) {
+  if (options.metricsTextfile === undefined && options.report === undefined) return undefined;
+  return (await import("./run_files.ts")).openRunFiles(name, options, host);
+}
+
+/** The error that ended the run is the one to tell, whatever becomes of the files. */
+function endFailed(files: RunFiles | undefined, name: string, error: StellaError): void {
+  try {
+    files?.end(error.exitCode, errorJson(name, error));
+  } catch { /* the run has failed already */ }
 }

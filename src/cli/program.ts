@@ -5,7 +5,7 @@
 import { Command, CommanderError, Option } from "commander";
 import { exitCodes } from "../errors.ts";
 import type { Host } from "./host.ts";
-import { codesHelp, group, type Leaf, leafMaker, many } from "./leaf.ts";
+import { codesHelp, group, type Leaf, leafMaker, many, runFileOptions } from "./leaf.ts";
 import { asStellaError, errorText } from "./render.ts";
 import { siteCommands } from "./site_commands.ts";
 
@@ -122,7 +122,7 @@ function exportCommands(program: Command, leaf: Leaf): void {
 const verifyWork = async () => (await import("./verify_bundle.ts")).verifyBundleCommand;
 
 function verifyOptions(command: Command): Command {
-  return command
+  return runFileOptions(command)
     .option("--trust <path>", "public key, or a directory of *.pub; repeatable", many)
     .option("--secret <file>", "shared secret that the bundle has to be sealed with")
     .option("--trust-from-media", "allow --trust to lie in the bundle or on its medium")
@@ -130,7 +130,7 @@ function verifyOptions(command: Command): Command {
 }
 
 function pushOptions(command: Command): Command {
-  return command
+  return runFileOptions(command)
     .option("--plain-http", "speak http to a registry that is not on this machine")
     .option("--ca <file>", "certificate authority of the registry, PEM")
     .option("--credentials <file>", "JSON file {username, password}, mode 0600");
@@ -201,7 +201,9 @@ function otherCommands(program: Command, leaf: Leaf): void {
     "stella assets write /tmp/stella",
     "stella assets write --only systemd /etc/systemd/system",
   ], async () => (await import("./assets.ts")).writeCommand)
-    .addOption(new Option("--only <kind>", "just these").choices(["systemd", "dashboards"]));
+    .addOption(new Option("--only <kind>", "just these").choices(["systemd", "dashboards"]))
+    .option("--base-url <url>", "where people reach this service: for the links in the alert rules")
+    .option("--grafana-url <url>", "of the site's Grafana, for the same");
   leaf(program, "version", "Version, commit, build date and form", [
     "stella version --check",
   ], async () => (await import("./version.ts")).versionCommand)

@@ -1,6 +1,6 @@
 /**
  * The first thing that is asked of the program. `stella version` is answered here, because the parser of command lines costs
- * twice the time of the rest (README, Speed); everything else is the command line's (program.ts).
+ * twice the time of the rest (README, One binary); everything else is the command line's (program.ts).
  */
 import type { Host } from "./host.ts";
 import { perform } from "./perform.ts";

@@ -16,6 +16,7 @@ import type {
   TracesConfig,
 } from "./profile.ts";
 import type { NameChecks, ParsedConfig } from "./schema.ts";
+import { type ServiceConfig, type TokenConfig, usualService } from "./service.ts";
 
 export interface Config {
   registries: ReadonlyMap<string, RegistryConfig>;
@@ -26,6 +27,9 @@ export interface Config {
   timeline: TimelineConfig;
   /** Absent: no traces, and no connection for them. */
   traces?: TracesConfig;
+  service: ServiceConfig;
+  /** None: whoever can reach the service may do everything, so only loopback may. */
+  tokens: readonly TokenConfig[];
 }
 
 export interface LoadedConfig {
@@ -94,6 +98,8 @@ function configOf(parsed: ParsedConfig | undefined): Config {
     profiles: new Map(profiles.map((one) => [one.name, one])),
     egress: parsed?.egress ?? openEgress,
     timeline: parsed?.timeline ?? { days: 90 },
+    service: parsed?.service ?? usualService,
+    tokens: parsed?.tokens ?? [],
     ...(parsed?.traces === undefined ? {} : { traces: parsed.traces }),
   };
 }

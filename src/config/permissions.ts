@@ -80,6 +80,7 @@ export const spared: Readonly<Record<string, readonly Grant["name"][]>> = {
   "keys generate": ["net"],
   "keys show": ["net", "write"],
   "keys trust": ["net"],
+  "spans": ["sys"],
   "status": ["write", "sys"],
 };
 

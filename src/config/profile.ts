@@ -1,4 +1,5 @@
 /** A profile, made exact and free of zod, so that a command line without configuration can make one too. */
+import type { RetentionConfig, ScheduleConfig } from "./service.ts";
 
 export interface FilesSource {
   /** A file, or a directory whose content is packed. */
@@ -41,6 +42,10 @@ export interface Profile {
   /** Seconds in which an export should be done; always below 7200, the last bucket of the histogram. */
   slaSeconds?: number;
   targets: Target[];
+  /** When the service exports it by itself. */
+  schedule?: ScheduleConfig;
+  /** Which of its stored bundles stay; all of them where it is not given. */
+  retention?: RetentionConfig;
 }
 
 /** A collector of traces; there is none unless the configuration names it. */

@@ -4,6 +4,7 @@ import { durationSeconds } from "./duration.ts";
 import type { FilesSource, Profile, Target } from "./profile.ts";
 import { providerSchema } from "./provider_schema.ts";
 import { absolutePath } from "./registry_schema.ts";
+import { retentionSchema, scheduleSchema } from "./service_schema.ts";
 import { tagFault } from "./tag.ts";
 
 /** An SLA at or above this is outside the histogram's buckets, so that its alert could never fire (operations.md A4). */
@@ -32,6 +33,8 @@ export function profileSchema(pathFault: (path: string) => string | undefined) {
     compression: z.enum(["zstd", "none"], "must be zstd or none").default("zstd"),
     sla: sla.exactOptional(),
     targets: z.array(targetSchema).default([]),
+    schedule: scheduleSchema.exactOptional(),
+    retention: retentionSchema.exactOptional(),
   }).transform(({ sla, ...rest }): Omit<Profile, "name"> => ({
     ...rest,
     ...(sla === undefined ? {} : { slaSeconds: sla }),

@@ -10,6 +10,8 @@ import type {
 } from "./profile.ts";
 import { profileSchema } from "./profile_schema.ts";
 import { registrySchema, tracesSchema } from "./registry_schema.ts";
+import { type ServiceConfig, type TokenConfig, usualService } from "./service.ts";
+import { serviceSchema, tokenSchema } from "./service_schema.ts";
 
 /** The two checks of names that the room of the bundle owns; handed in, because config imports no other room. */
 export interface NameChecks {
@@ -26,6 +28,8 @@ export interface ParsedConfig {
   egress: EgressConfig;
   timeline: TimelineConfig;
   traces?: TracesConfig;
+  service: ServiceConfig;
+  tokens: TokenConfig[];
 }
 
 const nameRule = "must be 1 to 64 of a-z 0-9 . _ - with a letter or digit at both ends";
@@ -43,12 +47,16 @@ export function configSchema(checks: NameChecks) {
     timeline: z.strictObject({ days: z.number().int().min(1).max(3650) })
       .default({ days: 90 }),
     traces: tracesSchema.exactOptional(),
+    service: serviceSchema.default(usualService),
+    tokens: z.record(name, tokenSchema).default({}),
   }).transform((value): ParsedConfig => ({
     registries: Object.entries(value.registries).map(([name, rest]) => ({ name, ...rest })),
     tenants: value.tenants,
     profiles: Object.entries(value.profiles).map(([name, rest]) => ({ name, ...rest })),
     egress: value.egress,
     timeline: value.timeline,
+    service: value.service,
+    tokens: Object.entries(value.tokens).map(([name, rest]) => ({ name, ...rest })),
     ...(value.traces === undefined ? {} : { traces: value.traces }),
   }));
 }
@@ -76,18 +84,39 @@ export interface Fault {
 export function crossFaults(value: unknown): Fault[] {
   const registries = mapOf(mapOf(value)["registries"]);
   const profiles = Object.entries(mapOf(mapOf(value)["profiles"]));
-  return profiles.flatMap(([name, profile]) => [
-    ...(name === "kit"
-      ? [{ place: ["profiles", "kit"], text: "is built in: use another name" }]
-      : []),
-    ...kindFaults(name, mapOf(profile)),
-    ...targetsOf(profile).flatMap((target, at): Fault[] => {
-      const registry = mapOf(target)["registry"];
-      if (typeof registry !== "string" || Object.hasOwn(registries, registry)) return [];
-      const place = ["profiles", name, "targets", at, "registry"];
-      return [{ place, text: "is not one of the registries" }];
-    }),
-  ]);
+  return [
+    ...tokenFaults(value),
+    ...profiles.flatMap(([name, profile]) => [
+      ...(name === "kit"
+        ? [{ place: ["profiles", "kit"], text: "is built in: use another name" }]
+        : []),
+      ...kindFaults(name, mapOf(profile)),
+      ...tenantFaults(value, ["profiles", name, "schedule", "tenant"], [
+        mapOf(mapOf(profile)["schedule"])["tenant"],
+      ]),
+      ...targetsOf(profile).flatMap((target, at): Fault[] => {
+        const registry = mapOf(target)["registry"];
+        if (typeof registry !== "string" || Object.hasOwn(registries, registry)) return [];
+        const place = ["profiles", name, "targets", at, "registry"];
+        return [{ place, text: "is not one of the registries" }];
+      }),
+    ]),
+  ];
+}
+
+function tokenFaults(value: unknown): Fault[] {
+  return Object.entries(mapOf(mapOf(value)["tokens"])).flatMap(([name, token]) => {
+    const tenants = mapOf(token)["tenants"];
+    return tenantFaults(value, ["tokens", name, "tenants"], Array.isArray(tenants) ? tenants : []);
+  });
+}
+
+function tenantFaults(value: unknown, place: PropertyKey[], named: unknown[]): Fault[] {
+  const tenants = mapOf(value)["tenants"] ?? ["default"];
+  const unknown = named.filter((one) =>
+    typeof one === "string" && Array.isArray(tenants) && !tenants.includes(one)
+  );
+  return unknown.length === 0 ? [] : [{ place, text: "is not one of the tenants" }];
 }
 
 /** Each kind of profile has a list that makes it. */

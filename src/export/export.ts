@@ -10,6 +10,7 @@ import { sealWith } from "../attest/sign/hmac.ts";
 import { attest, type Signer } from "../attest/sign/signer.ts";
 import { encodeStatement } from "../attest/statement.ts";
 import { archiveName, mostVolumes, volumeName } from "../bundle/archive_writer.ts";
+import { type ChunkPool, localPool } from "../bundle/chunk_pool.ts";
 import { writeNew } from "../bundle/durable.ts";
 import { sha256 } from "../bundle/hash.ts";
 import {
@@ -64,11 +65,16 @@ export interface ExportOptions {
   uuid: () => string;
   progress: ExportProgress;
   breathe: () => Promise<void>;
+  /** Workers for a large export; without them, and for small ones, all is done in place. */
+  workers?: () => ChunkPool;
   /** Gets the first bytes of each file that is not empty. */
   seen?: (path: string, head: Uint8Array) => void;
   /** Makes sources and the time for an export that has to be prepared, in a directory that it may make; see risk.ts. */
   prepare?: (scratch: string) => Promise<Prepared>;
 }
+
+/** Below this many payload bytes starting a worker costs more than it saves. */
+const worthWorkers = 64 * 1024 * 1024;
 
 /** Makes the plan only: what an export would pack, with all faults. Nothing is written. */
 export function planExport(options: Pick<ExportOptions, "sources" | "builtin" | "epoch">): Plan {
@@ -107,13 +113,7 @@ async function planPrepared(options: ExportOptions, partial: string): Promise<Pl
 }
 
 async function writeBundle(options: ExportOptions, plan: Plan, partial: string): Promise<Manifest> {
-  let done = 0;
-  const packed = await pack({
-    ...options,
-    plan,
-    directory: partial,
-    progress: (bytes) => options.progress("read", done += bytes, plan.bytes),
-  });
+  const packed = await packPlan(options, plan, partial);
   await options.breathe();
   options.progress("sign", 0, 0);
   const manifest = describe(options, plan, [...packed.files, ...companions(options, partial)]);
@@ -126,6 +126,17 @@ async function writeBundle(options: ExportOptions, plan: Plan, partial: string):
   }
   writeNew(join(partial, manifestName), bytes, 0o644);
   return manifest;
+}
+
+async function packPlan(options: ExportOptions, plan: Plan, directory: string): Promise<Packed> {
+  let done = 0;
+  const progress = (bytes: number) => options.progress("read", done += bytes, plan.bytes);
+  const pool = plan.bytes < worthWorkers ? localPool : options.workers?.() ?? localPool;
+  try {
+    return await pack({ ...options, plan, directory, progress, pool });
+  } finally {
+    pool.close();
+  }
 }
 
 /** The files that help without stella, and programs. */

@@ -6,6 +6,7 @@ import { closeSync, fstatSync, openSync, readSync } from "node:fs";
 import type { Hash } from "node:crypto";
 import { join } from "node:path";
 import { ioError, StellaError } from "../errors.ts";
+import type { ChunkPool } from "../bundle/chunk_pool.ts";
 import { sha256, startSha256 } from "../bundle/hash.ts";
 import { encodeIndexLine } from "../bundle/index_file.ts";
 import { type BundleFile, type Compression, indexName, type Layout } from "../bundle/manifest.ts";
@@ -23,6 +24,7 @@ export interface PackOptions {
   layout: Layout;
   compression: Compression;
   volumeSize?: number;
+  pool: ChunkPool;
   progress: (bytes: number) => void;
   /** Gets the first bytes of each file that is not empty, once and in order. */
   seen?: ((path: string, head: Uint8Array) => void) | undefined;
@@ -75,7 +77,7 @@ class Packer {
       }
     }
     this.#checkPlan();
-    return this.#packed();
+    return await this.#packed();
   }
 
   /** Against what the plan saw: a file that was written since then would make `created` a time that no second export finds. */
@@ -92,7 +94,7 @@ class Packer {
     this.#index.close();
   }
 
-  #packed(): Packed {
+  async #packed(): Promise<Packed> {
     const { expected } = this.options.plan;
     const sources = this.options.plan.sources.map((name, i) => ({
       name,
@@ -100,7 +102,7 @@ class Packer {
     }));
     const other = sources.find(({ sha256 }, i) => (expected[i] ?? sha256) !== sha256);
     if (other !== undefined) throw changed(`those of ${other.name} are not what was checked`);
-    return { files: [this.#index.finish(), ...this.#payload.finish()], sources };
+    return { files: [this.#index.finish(), ...await this.#payload.finish()], sources };
   }
 
   async #file({ path, origin }: WalkedFile): Promise<string> {
@@ -108,21 +110,21 @@ class Packer {
     this.#files++;
     this.#bytes += seen.size;
     this.#newest = Math.max(this.#newest, seen.mtime);
-    this.#payload.begin(path, seen.size, seen.executable);
+    await this.#payload.begin(path, seen.size, seen.executable);
     const digest = "bytes" in origin
-      ? this.#copyBytes(path, origin.bytes)
+      ? await this.#copyBytes(path, origin.bytes)
       : await this.#copyFile(path, origin.file, seen);
-    this.#payload.end(seen.size);
+    await this.#payload.end(seen.size);
     return digest;
   }
 
-  #copyBytes(name: string, bytes: Uint8Array): string {
+  async #copyBytes(name: string, bytes: Uint8Array): Promise<string> {
     if (bytes.length > 0) this.options.seen?.(name, bytes);
     for (let at = 0; at < bytes.length;) {
       const room = this.#payload.room();
       const part = bytes.subarray(at, at + room.length);
       room.set(part);
-      this.#payload.advance(part.length);
+      await this.#payload.advance(part.length);
       at += part.length;
     }
     this.options.progress(bytes.length);
@@ -151,7 +153,7 @@ class Packer {
       if (n === 0) this.#changed(path);
       hash.update(view.subarray(0, n));
       if (left === size) this.options.seen?.(name, view.subarray(0, n));
-      this.#payload.advance(n);
+      await this.#payload.advance(n);
       this.options.progress(n);
       left -= n;
       if (left > 0 && Date.now() - waited > 50) {

@@ -11,18 +11,19 @@ import type { PackOptions } from "./pack.ts";
 export const readLength = 1024 * 1024;
 
 export interface Payload {
-  begin(path: string, size: number, executable: boolean): void;
+  begin(path: string, size: number, executable: boolean): Promise<void> | void;
   /** Room to read into, of one byte at least; what was filled is said by `advance`. */
   room(): Uint8Array;
-  advance(count: number): void;
-  end(size: number): void;
-  finish(): BundleFile[];
+  advance(count: number): Promise<void> | void;
+  end(size: number): Promise<void> | void;
+  finish(): BundleFile[] | Promise<BundleFile[]>;
   abort(): void;
 }
 
 export function archivePayload(options: PackOptions): Payload {
-  const { directory, profile, compression, volumeSize, plan } = options;
+  const { directory, profile, compression, volumeSize, plan, pool } = options;
   const writer = new ArchiveWriter({
+    pool,
     directory,
     name: archiveName(profile, compression),
     compression,

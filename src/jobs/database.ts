@@ -3,53 +3,16 @@
  * every transaction is short, and a lock that somebody else holds is an error after a moment and not a stopped service.
  * Sources: reliability.md B2 rows 19 and 20, sqlite.org/pragma.html, /wal.html, /rescode.html.
  */
-import { closeSync, existsSync, openSync } from "node:fs";
+import { closeSync, existsSync, openSync, rmSync } from "node:fs";
 import { DatabaseSync } from "node:sqlite";
 import { messageOf, StellaError } from "../errors.ts";
+import { schemaVersion, stepsFrom } from "./migrations.ts";
 import { Database, databaseError } from "./sql.ts";
 
 /** "stla": `file` and SQLite itself can tell our database from another program's. */
 const applicationId = 0x73746c61;
-/** Grows with every change of the tables below; a database from a newer stella is refused before anything is written. */
-const schemaVersion = 1;
 /** Milliseconds; nobody else writes here but a person with a tool. */
 const busyTimeout = 250;
-
-/** Times are whole milliseconds since 1970; `seq` is the order of arrival; request, error are JSON. */
-const tables = `
-  CREATE TABLE jobs (
-    seq INTEGER PRIMARY KEY AUTOINCREMENT,
-    id TEXT NOT NULL UNIQUE,
-    tenant TEXT NOT NULL,
-    profile TEXT NOT NULL,
-    request TEXT NOT NULL,
-    idempotency_key TEXT,
-    traceparent TEXT,
-    state TEXT NOT NULL DEFAULT 'queued'
-      CHECK (state IN ('queued', 'running', 'succeeded', 'failed', 'cancelled')),
-    attempt INTEGER NOT NULL DEFAULT 0,
-    lease_until INTEGER,
-    created_at INTEGER NOT NULL,
-    started_at INTEGER,
-    finished_at INTEGER,
-    bundle_digest TEXT,
-    error TEXT
-  ) STRICT;
-  CREATE UNIQUE INDEX jobs_key ON jobs (tenant, idempotency_key) WHERE idempotency_key IS NOT NULL;
-  CREATE INDEX jobs_open ON jobs (state, seq) WHERE state IN ('queued', 'running');
-  CREATE INDEX jobs_tenant ON jobs (tenant, seq);
-  CREATE TABLE events (
-    id TEXT PRIMARY KEY,
-    time INTEGER NOT NULL,
-    export_id TEXT NOT NULL,
-    tenant TEXT NOT NULL,
-    profile TEXT NOT NULL,
-    stage TEXT NOT NULL,
-    attributes TEXT NOT NULL
-  ) STRICT, WITHOUT ROWID;
-  CREATE INDEX events_export ON events (tenant, export_id, id);
-  CREATE INDEX events_tenant ON events (tenant, id);
-`;
 
 /**
  * Opens or makes the database at `path`, readable by its owner only.
@@ -64,7 +27,8 @@ export function openDatabase(path: string): Database {
     checkIdentity(db, path);
     setDurable(db, path);
     checkPages(db, path);
-    if (db.pragma("user_version") !== schemaVersion) migrate(db);
+    const schema = Number(db.pragma("user_version"));
+    if (schema !== schemaVersion) migrate(db, path, schema);
     return db;
   } catch (error) {
     opened?.close();
@@ -97,7 +61,9 @@ function checkIdentity(db: Database, path: string): void {
     throw refuse(
       path,
       `its schema is ${version}, and this version knows ${schemaVersion}`,
-      "start the version of stella that wrote it, or a newer one",
+      `start the version that wrote it or a newer one, or put back ${
+        keptName(path, schemaVersion)
+      }`,
     );
   }
 }
@@ -121,11 +87,27 @@ function checkPages(db: Database, path: string): void {
   throw refuse(path, `it is damaged: ${answer}`, "restore it, or move it away");
 }
 
-function migrate(db: Database): void {
-  db.write("Cannot make the tables of the queue", () => {
-    db.script(tables);
+/**
+ * All steps in one transaction. What stands there is copied first, so that the version before this one can be started again
+ * with the database as it left it; jobs that came in between are then missing.
+ */
+function migrate(db: Database, path: string, schema: number): void {
+  if (schema > 0) keep(db, keptName(path, schema));
+  db.write("Cannot make the tables of the database", () => {
+    db.script(stepsFrom(schema));
     db.script(`PRAGMA application_id = ${applicationId}; PRAGMA user_version = ${schemaVersion}`);
   });
+}
+
+function keptName(path: string, schema: number): string {
+  return `${path}.schema${schema}`;
+}
+
+/** VACUUM INTO wants an empty or absent file; an earlier copy is of a start that died after this. */
+function keep(db: Database, copy: string): void {
+  rmSync(copy, { force: true });
+  makePrivate(copy);
+  db.run("VACUUM INTO ?", [copy]);
 }
 
 function refuse(path: string, found: string, hint: string): StellaError {

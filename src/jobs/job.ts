@@ -26,13 +26,20 @@ export interface Job {
   /** What to do, as plain data; opaque here. */
   request: unknown;
   state: State;
-  /** How often it was started; more than once after the service died under it. */
+  /** How often it was started, over all: it tells one holder of the job from the next. */
   attempt: number;
+  /** Starts that count: not those that a stop of the service took back, and not those before a person asked again. */
+  tries: number;
   createdAt: number;
   /** Of the first attempt. */
   startedAt?: number;
   finishedAt?: number;
+  /** It waits at least until then, because it failed before. */
+  notBefore?: number;
+  /** Somebody wants it to end, and it has not yet. */
+  cancelling?: true;
   bundleDigest?: string;
+  /** Of the last attempt; also of a job that waits for its next one. */
   error?: JobError;
   /** The caller's trace, as W3C Trace Context writes it; opaque here. */
   traceparent?: string;
@@ -45,7 +52,11 @@ export interface Outcome {
   error?: JobError;
 }
 
-/** From a row of the table `jobs`; see database.ts. */
+export function isFinished({ state }: Job): boolean {
+  return state !== "queued" && state !== "running";
+}
+
+/** From a row of the table `jobs`; see migrations.ts. */
 export function jobOf(row: Row): Job {
   const job: Job = {
     id: String(row["id"]),
@@ -54,10 +65,13 @@ export function jobOf(row: Row): Job {
     request: JSON.parse(String(row["request"])),
     state: String(row["state"]) as State,
     attempt: Number(row["attempt"]),
+    tries: Number(row["tries"]),
     createdAt: Number(row["created_at"]),
   };
   if (row["started_at"] !== null) job.startedAt = Number(row["started_at"]);
   if (row["finished_at"] !== null) job.finishedAt = Number(row["finished_at"]);
+  if (row["not_before"] !== 0) job.notBefore = Number(row["not_before"]);
+  if (row["cancelling"] !== 0) job.cancelling = true;
   if (row["bundle_digest"] !== null) job.bundleDigest = String(row["bundle_digest"]);
   if (row["error"] !== null) job.error = JSON.parse(String(row["error"])) as JobError;
   if (row["traceparent"] !== null) job.traceparent = String(row["traceparent"]);

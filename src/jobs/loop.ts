@@ -1,13 +1,15 @@
 /**
- * The loop that works: one job at a time, its lease renewed while it runs, its end written before the next one starts.
- * Nothing that a job does ends the loop; a database that cannot be written to is tried again until it can.
+ * The loop that works: as many jobs at once as it was told, each with its lease renewed while it runs and its end written
+ * before its place is given to another. Nothing that a job does ends the loop; a database that cannot be written to is tried
+ * again until it can. What failed in a way that may pass is tried again later.
  */
 import { type ErrorCode, messageOf, StellaError } from "../errors.ts";
+import { backoff } from "./backoff.ts";
 import type { Job, JobError, Outcome } from "./job.ts";
-import type { Queue } from "./queue.ts";
+import { type JobQueue, mostAttempts } from "./job_queue.ts";
 
 export interface LoopOptions {
-  queue: Queue;
+  queue: JobQueue;
   /** Does the job; rejects soon after `signal` aborts. */
   work(job: Job, signal: AbortSignal): Promise<{ bundleDigest?: string }>;
   /** Milliseconds since 1970. */
@@ -15,84 +17,136 @@ export interface LoopOptions {
   /** Milliseconds that only ever grow: a clock that is set does not make a duration negative. */
   elapsed(): number;
   onStart(job: Job): void;
+  /** It failed, and waits `wait` milliseconds for its next try. */
+  onDefer?(job: Job, error: JobError, wait: number): void;
   /** `seconds` counts from the start of the first attempt. */
   onEnd(job: Job, outcome: Outcome, seconds: number): void;
   /** Something that is not the job's fault, such as a database that cannot be written to. */
   onFault(error: unknown): void;
+  /** Whether the same job may go well a little later; where it is not given, nothing does. */
+  mayPass?(error: unknown): boolean;
+  /** In [0, 1). */
+  random?(): number;
+  /** How many jobs run at once. */
+  places?: number;
   /** Milliseconds between heartbeats, a third of the lease or less. */
   heartbeat?: number;
   /** Milliseconds after which the queue is looked at although nobody called `wake`, and a failed write is tried again. */
   pause?: number;
+  /** Milliseconds before a second try. */
+  firstWait?: number;
+}
+
+/** What a running job can be ended with. */
+interface Running {
+  cancel: AbortController;
+  /** Settles when its end is written, or never will be. */
+  done: Promise<void>;
 }
 
 export class Loop {
   readonly #options: Required<LoopOptions>;
   readonly #stop = new AbortController();
-  #done: Promise<void> | undefined;
+  readonly #running = new Map<string, Running>();
+  #timer: ReturnType<typeof setTimeout> | undefined;
   #draining = false;
-  #wake: () => void = () => {};
 
   constructor(options: LoopOptions) {
-    this.#options = { heartbeat: 20_000, pause: 1_000, ...options };
+    this.#options = {
+      heartbeat: 20_000,
+      pause: 1_000,
+      places: 1,
+      firstWait: 10_000,
+      mayPass: () => false,
+      random: () => 0.5,
+      onDefer: () => {},
+      ...options,
+    };
   }
 
   start(): void {
-    this.#done = this.#run();
+    this.wake();
   }
 
-  /** There may be a new job. */
+  /** There may be a new job, or a free place. */
   wake(): void {
-    this.#wake();
+    clearTimeout(this.#timer);
+    if (this.#draining) return;
+    this.#fill();
+    this.#timer = setTimeout(() => this.wake(), this.#options.pause);
   }
 
-  /** Takes no new job, waits for the running one at most `bound` milliseconds, then gives it back to the queue. */
+  /** Ends the job soon, where it runs here; the queue has been told already. */
+  cancel(id: string): void {
+    const reason = new StellaError("interrupted", "The export was cancelled");
+    this.#running.get(id)?.cancel.abort(reason);
+  }
+
+  /** Takes no new job, waits for the running ones at most `bound` milliseconds, then gives them back to the queue. */
   async stop(bound: number): Promise<void> {
     this.#draining = true;
-    this.#wake();
+    clearTimeout(this.#timer);
     const limit = setTimeout(() => this.#stop.abort(), bound);
-    await this.#done;
+    await Promise.all([...this.#running.values()].map(({ done }) => done));
     clearTimeout(limit);
   }
 
-  async #run(): Promise<void> {
-    while (!this.#draining) {
+  #fill(): void {
+    while (this.#running.size < this.#options.places) {
       const job = this.#claim();
-      if (job === undefined) await this.#sleep();
-      else await this.#runOne(job);
+      if (job === undefined) return;
+      const cancel = new AbortController();
+      // Its cancelling could not be carried out by whoever held it before.
+      if (job.cancelling) cancel.abort();
+      const done = this.#runOne(job, cancel.signal).catch(this.#options.onFault).finally(() => {
+        this.#running.delete(job.id);
+        this.wake();
+      });
+      this.#running.set(job.id, { cancel, done });
     }
   }
 
   #claim(): Job | undefined {
     try {
-      return this.#options.queue.claim();
+      return this.#options.queue.claim(new Set(this.#running.keys()));
     } catch (error) {
       this.#options.onFault(error);
       return undefined;
     }
   }
 
-  async #runOne(job: Job): Promise<void> {
-    const { now, elapsed } = this.#options;
+  async #runOne(job: Job, cancelled: AbortSignal): Promise<void> {
+    const { now, elapsed, queue, onStart, onEnd, onDefer } = this.#options;
     const before = Math.max(0, now() - (job.startedAt ?? now()));
     const started = elapsed();
-    this.#options.onStart(job);
-    const outcome = await this.#outcome(job);
-    if (outcome === undefined) {
-      await this.#persist(() => this.#options.queue.release(job));
-    } else if (await this.#persist(() => this.#options.queue.finish(job, outcome))) {
-      this.#options.onEnd(job, outcome, (before + elapsed() - started) / 1000);
+    onStart(job);
+    const outcome = await this.#outcome(job, cancelled);
+    if (outcome === "released") {
+      await this.#persist(() => queue.release(job));
+    } else if ("wait" in outcome) {
+      const { error, wait } = outcome;
+      if (await this.#persist(() => queue.defer(job, error, wait))) onDefer(job, error, wait);
+    } else if (await this.#persist(() => queue.finish(job, outcome))) {
+      onEnd(job, outcome, (before + elapsed() - started) / 1000);
     }
   }
 
-  /** How the work ended; undefined where it was interrupted because the service stops. */
-  async #outcome(job: Job): Promise<Outcome | undefined> {
-    const beat = setInterval(() => this.#beat(job), this.#options.heartbeat);
+  /** How the work ended; released where it was interrupted because the service stops. */
+  async #outcome(
+    job: Job,
+    cancelled: AbortSignal,
+  ): Promise<Outcome | { error: JobError; wait: number } | "released"> {
+    const { work, heartbeat, mayPass, random, firstWait } = this.#options;
+    const beat = setInterval(() => this.#beat(job), heartbeat);
     try {
-      const { bundleDigest } = await this.#options.work(job, this.#stop.signal);
+      const { bundleDigest } = await work(job, AbortSignal.any([this.#stop.signal, cancelled]));
       return { state: "succeeded", ...(bundleDigest === undefined ? {} : { bundleDigest }) };
-    } catch (error) {
-      if (this.#stop.signal.aborted) return undefined;
-      return { state: "failed", error: jobError(error) };
+    } catch (thrown) {
+      if (cancelled.aborted) return { state: "cancelled" };
+      if (this.#stop.signal.aborted) return "released";
+      const error = jobError(thrown);
+      if (!mayPass(thrown) || job.tries >= mostAttempts) return { state: "failed", error };
+      return { error, wait: backoff(job.tries, random(), firstWait) };
     } finally {
       clearInterval(beat);
     }
@@ -115,18 +169,8 @@ export class Loop {
         this.#options.onFault(error);
       }
       if (this.#stop.signal.aborted) return false;
-      await this.#sleep();
+      await new Promise((resolve) => setTimeout(resolve, this.#options.pause));
     }
-  }
-
-  #sleep(): Promise<void> {
-    return new Promise((resolve) => {
-      const timer = setTimeout(resolve, this.#options.pause);
-      this.#wake = () => {
-        clearTimeout(timer);
-        resolve();
-      };
-    });
   }
 }
 

@@ -16,13 +16,15 @@ export interface WorkerRun<Job, Event> {
   signal: AbortSignal;
   /** Milliseconds without a message after which the worker counts as lost. */
   silence?: number;
+  /** Milliseconds without an event after which a worker that lives counts as stuck; for ever where it is not given. */
+  stall?: number;
   /** Milliseconds that a cancelled worker has to end by itself. */
   grace?: number;
 }
 
 /**
  * Runs one job in a new worker that calls `answerJob`.
- * @throws StellaError what the work threw; internal where the worker crashed or fell silent; interrupted after `signal`
+ * @throws StellaError what the work threw; internal where the worker crashed, fell silent or got stuck; interrupted after `signal`
  */
 export async function runInWorker<Job, Event, Result>(
   run: WorkerRun<Job, Event>,
@@ -31,7 +33,8 @@ export async function runInWorker<Job, Event, Result>(
   const worker = new Worker(run.url, { type: "module", name: "export" });
   const { promise, resolve, reject } = Promise.withResolvers<Result>();
   const lost = timer(run.silence ?? 300_000, () => reject(silent()));
-  const over = timer(run.grace ?? 2_000, () => reject(interrupted()));
+  const stuck = timer(run.stall, () => reject(stalled()));
+  const over = timer(run.grace ?? 2_000, () => reject(interrupted(run.signal)));
   const send = (message: ToWorker<Job>) => worker.postMessage(message);
   const cancel = () => {
     send({ kind: "cancel" });
@@ -41,8 +44,10 @@ export async function runInWorker<Job, Event, Result>(
     lost.restart();
     run.onPulse?.();
     if (data.kind === "ready") send({ kind: "run", job: run.job });
-    else if (data.kind === "event") run.onEvent(data.event);
-    else if (data.kind === "done") resolve(data.result);
+    else if (data.kind === "event") {
+      stuck.restart();
+      run.onEvent(data.event);
+    } else if (data.kind === "done") resolve(data.result);
     else if (data.kind === "failed") reject(errorOf(data.failure));
   };
   worker.onerror = (event) => {
@@ -51,36 +56,57 @@ export async function runInWorker<Job, Event, Result>(
   };
   run.signal.addEventListener("abort", cancel);
   lost.restart();
+  stuck.restart();
   try {
     return await promise;
   } finally {
     run.signal.removeEventListener("abort", cancel);
     lost.stop();
+    stuck.stop();
     over.stop();
     worker.terminate();
   }
 }
 
-function timer(milliseconds: number, act: () => void): { restart(): void; stop(): void } {
+function timer(milliseconds: number | undefined, act: () => void) {
   let id: ReturnType<typeof setTimeout> | undefined;
   const stop = () => clearTimeout(id);
   return {
     restart: () => {
       stop();
+      if (milliseconds === undefined) return;
       id = setTimeout(act, milliseconds);
     },
     stop,
   };
 }
 
-function silent(): StellaError {
-  return new StellaError("internal", "The export was lost: its worker fell silent", {
-    hint: "look for a disk or a network share that does not answer, then ask for the export again",
+/** Whether it may go well another time: the worker hung on something outside of it. */
+export function isLost(error: unknown): boolean {
+  return error instanceof StellaError && error.findings.some(({ reason }) => reason === lostReason);
+}
+
+const lostReason = "worker_lost";
+
+function lostError(found: string): StellaError {
+  return new StellaError("internal", `The export was lost: ${found}`, {
+    hint: "look for a disk or a network share that does not answer",
+    findings: [{ code: "internal", reason: lostReason }],
   });
 }
 
-function interrupted(): StellaError {
-  return new StellaError("interrupted", "The export was interrupted: the service stops");
+function silent(): StellaError {
+  return lostError("its worker fell silent");
+}
+
+function stalled(): StellaError {
+  return lostError("it made no progress for too long");
+}
+
+function interrupted({ reason }: AbortSignal): StellaError {
+  return reason instanceof StellaError
+    ? reason
+    : new StellaError("interrupted", "The export was interrupted: the service stops");
 }
 
 function crashed(message: string): StellaError {

@@ -40,7 +40,7 @@ export function answerJob<Job, Event, Result>(
   });
   port.addEventListener("message", ({ data }) => {
     if (data.kind === "cancel") {
-      return cancel.abort(new StellaError("interrupted", "The service stops"));
+      return cancel.abort(new StellaError("interrupted", "The export was stopped"));
     }
     const alive = setInterval(() => port.postMessage({ kind: "alive" }), pulse);
     work(data.job, (event) => port.postMessage({ kind: "event", event }), cancel.signal)

@@ -53,7 +53,7 @@ export class Authorizer {
     const url = realmOf(bearer);
     const service = bearer.parameters.get("service");
     if (service !== undefined) url.searchParams.append("service", service);
-    url.searchParams.append("scope", scope);
+    for (const one of scope.split(" ")) url.searchParams.append("scope", one);
     const headers = this.credentials && { authorization: basic(this.credentials).reveal() };
     const outgoing: Outgoing = { method: "GET", url, signal, ...(headers && { headers }) };
     const answer = await this.send(outgoing);

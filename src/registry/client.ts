@@ -1,37 +1,47 @@
 /**
- * The registry room: a client for OCI registries, and the push of a finished bundle.
+ * The registry room: a client for OCI registries, the push of a finished bundle, and the way back.
  *
  * From the wire up: transport.ts decides who is talked to, exchange.ts carries one request through, challenge.ts answers 401,
- * retry.ts asks again, and this file puts them together; repository.ts spells the distribution-spec's requests, referrers.ts
- * hangs an attestation on a bundle, push.ts walks the order. artifact.ts says what a bundle is in a registry, as a pure
+ * retry.ts asks again, and this file puts them together; repository.ts spells the distribution-spec's requests, upload.ts sends
+ * blobs and goes on where it was, referrers.ts hangs an attestation on a bundle, push.ts walks the order, and source.ts reads
+ * a bundle where it is, for verify. artifact.ts says what a bundle is in a registry, as a pure
  * function, because that digest is signed. Order of a push: blobs, bundle manifest by digest, attestation, tag; so a tag never
  * points at something that cannot be verified.
  */
 import { Authorizer } from "./challenge.ts";
 import { refused } from "./failure.ts";
-import type { Answer, Outgoing } from "./message.ts";
+import type { Answer, Outgoing, Streamed } from "./message.ts";
 import type { Endpoint } from "./reference.ts";
 import { Repository } from "./repository.ts";
-import { type Timing, withRetries } from "./retry.ts";
+import type { UploadMemory } from "./sessions.ts";
+import { type Action, type Timing, withRetries } from "./retry.ts";
 import type { Credentials } from "./secret.ts";
 
 export interface ClientOptions {
   endpoint: Endpoint;
-  transport: { send(outgoing: Outgoing): Promise<Answer>; close(): void };
+  transport: {
+    send(outgoing: Outgoing): Promise<Answer>;
+    open(outgoing: Outgoing): Promise<Streamed>;
+    close(): void;
+  };
   timing: Timing;
   credentials?: Credentials;
+  /** Keeps uploads that were begun; without one they are known for as long as this client lives. */
+  uploads?: UploadMemory;
 }
 
 export class RegistryClient {
   /** `HOST[:PORT]`: the log field `registry`. */
   readonly host: string;
   readonly timing: Timing;
+  readonly uploads: UploadMemory;
   readonly #options: ClientOptions;
   readonly #authorizer: Authorizer;
 
   constructor(options: ClientOptions) {
     this.host = options.endpoint.url.host;
     this.timing = options.timing;
+    this.uploads = options.uploads ?? new Map();
     this.#options = options;
     this.#authorizer = new Authorizer(
       options.credentials,
@@ -60,16 +70,17 @@ export class RegistryClient {
   }
 
   /** Sends a request, once more where a 401 could be answered. `scope` is what a token has to allow. */
-  async ask(outgoing: Outgoing, scope: string): Promise<Answer> {
-    const answer = await this.#send(outgoing, scope);
-    if (answer.status !== 401) return answer;
-    const challenge = answer.header("www-authenticate");
-    const again = await this.#authorizer.answer(challenge, scope, outgoing.signal);
-    return again ? await this.#send(outgoing, scope) : answer;
+  ask(outgoing: Outgoing, scope: string): Promise<Answer> {
+    return this.#authorized(outgoing, scope, (one) => this.#options.transport.send(one));
+  }
+
+  /** As `ask`; the body of a success is left to be read. */
+  open(outgoing: Outgoing, scope: string): Promise<Streamed> {
+    return this.#authorized(outgoing, scope, (one) => this.#options.transport.open(one));
   }
 
   /** Up to five times, as retry.ts says. */
-  retrying<T>(action: () => Promise<T>, signal?: AbortSignal): Promise<T> {
+  retrying<T>(action: Action<T>, signal?: AbortSignal): Promise<T> {
     return withRetries(action, this.timing, signal);
   }
 
@@ -78,8 +89,17 @@ export class RegistryClient {
     this.#options.transport.close();
   }
 
-  #send(outgoing: Outgoing, scope: string): Promise<Answer> {
-    const headers = { ...outgoing.headers, ...this.#authorizer.headers(scope) };
-    return this.#options.transport.send({ ...outgoing, headers });
+  async #authorized<T extends Answer>(
+    outgoing: Outgoing,
+    scope: string,
+    send: (outgoing: Outgoing) => Promise<T>,
+  ): Promise<T> {
+    const withSecret = () =>
+      send({ ...outgoing, headers: { ...outgoing.headers, ...this.#authorizer.headers(scope) } });
+    const answer = await withSecret();
+    if (answer.status !== 401) return answer;
+    const challenge = answer.header("www-authenticate");
+    const again = await this.#authorizer.answer(challenge, scope, outgoing.signal);
+    return again ? await withSecret() : answer;
   }
 }

@@ -4,7 +4,7 @@ import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { StellaError } from "../errors.ts";
 import { broken, RegistryError, stopped, target } from "./failure.ts";
-import type { Answer, Body, Outgoing } from "./message.ts";
+import type { Answer, Body, Outgoing, Streamed } from "./message.ts";
 
 /** Milliseconds: until a connection stands (look-up and TLS included), and between two bytes that move. */
 export interface Timeouts {
@@ -32,6 +32,53 @@ export async function exchange(
   } finally {
     watch.end();
     if (!request.writableFinished) request.destroy();
+  }
+}
+
+/**
+ * As `exchange`, but the body of a success stays in the connection until it is asked for: a reader that is slower than the
+ * registry slows it down, and no time limit runs while nobody reads.
+ */
+export async function openExchange(
+  request: ClientRequest,
+  outgoing: Outgoing,
+  timeouts: Timeouts,
+): Promise<Streamed> {
+  const watch = new Watch(request, outgoing, timeouts);
+  const end = () => {
+    watch.end();
+    request.destroy();
+  };
+  const failure = (error: unknown) => {
+    const cause = watch.cause ?? error;
+    end();
+    return cause instanceof StellaError ? cause : broken(outgoing.method, outgoing.url, cause);
+  };
+  try {
+    const response = await responseTo(request, outgoing.body, watch);
+    if (response.statusCode! < 200 || response.statusCode! >= 300) {
+      const answer = await readAnswer(response, outgoing, watch);
+      watch.end();
+      return { ...answer, stream: undefined };
+    }
+    watch.idle();
+    const pieces = (response as AsyncIterable<Uint8Array>)[Symbol.asyncIterator]();
+    const next = async () => {
+      watch.moved();
+      try {
+        const { value, done } = await pieces.next();
+        if (done) watch.end();
+        else watch.idle();
+        return done ? undefined : value;
+      } catch (error) {
+        throw failure(error);
+      }
+    };
+    const header = (name: string) => single(response.headers[name]);
+    const body = new Uint8Array();
+    return { status: response.statusCode!, header, body, stream: { next, close: end } };
+  } catch (error) {
+    throw failure(error);
   }
 }
 
@@ -63,6 +110,11 @@ class Watch {
   /** A byte moved. */
   moved(): void {
     if (this.cause === undefined) this.#arm(this.limit.stall, "no byte moved");
+  }
+
+  /** Nobody waits for a byte. */
+  idle(): void {
+    clearTimeout(this.#timer);
   }
 
   end(): void {

@@ -1,7 +1,7 @@
 /** What goes to a registry and what comes back: HTTP as far as the distribution-spec needs it. */
 
 export interface Outgoing {
-  method: "GET" | "HEAD" | "POST" | "PUT";
+  method: "GET" | "HEAD" | "POST" | "PUT" | "PATCH";
   url: URL;
   headers?: Record<string, string>;
   body?: Body;
@@ -22,6 +22,18 @@ export interface Answer {
   header(name: string): string | undefined;
   /** Cut after 8 KiB where the status is an error. */
   body: Uint8Array;
+}
+
+/** The body of a success that is read at the reader's own pace; whoever got it closes it. */
+export interface Stream {
+  /** The next bytes; undefined at the end that HTTP knows of. @throws StellaError where the connection ended before */
+  next(): Promise<Uint8Array | undefined>;
+  close(): void;
+}
+
+/** An answer whose body, where it is a success, is still to be read. */
+export interface Streamed extends Answer {
+  stream: Stream | undefined;
 }
 
 /** A body that is already in memory. */

@@ -16,18 +16,21 @@ const longestWait = 8_000;
 /** A registry that asks for more patience than this is given up at once, so that an export does not hang for hours. */
 const longestRetryAfter = 120_000;
 
+/** What is tried. It calls `progressed` when it has got further than ever before: then the attempts count anew. */
+export type Action<T> = (progressed: () => void) => Promise<T>;
+
 /**
  * Runs `action` until it succeeds or fails for good.
  * @throws what `action` threw last; a RegistryError that was tried to the end says how often
  */
 export async function withRetries<T>(
-  action: () => Promise<T>,
+  action: Action<T>,
   timing: Timing,
   signal?: AbortSignal,
 ): Promise<T> {
   for (let attempt = 1;; attempt++) {
     try {
-      return await action();
+      return await action(() => attempt = 1);
     } catch (error) {
       if (!(error instanceof RegistryError) || !error.passing) throw error;
       if (attempt === attempts) throw exhausted(error);

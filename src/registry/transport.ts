@@ -8,9 +8,9 @@ import { lookup } from "node:dns/promises";
 import http from "node:http";
 import https from "node:https";
 import { isIP, type LookupFunction } from "node:net";
-import { exchange, type Timeouts } from "./exchange.ts";
+import { exchange, openExchange, type Timeouts } from "./exchange.ts";
 import { RegistryError, stopped } from "./failure.ts";
-import type { Answer, Outgoing } from "./message.ts";
+import type { Answer, Outgoing, Streamed } from "./message.ts";
 import { hostOf, isLoopback, portOf } from "./reference.ts";
 
 /** Throws a StellaError where `hostname:port` may not be talked to. */
@@ -22,6 +22,8 @@ export interface TransportOptions {
   policy: Policy;
   /** The host whose plain http a person allowed; all others may have it only on loopback. */
   plainHost?: string;
+  /** PEM texts by which we show a registry who we are. */
+  certificate?: { cert: string; key: string };
   timeouts?: Timeouts;
   resolve?: (hostname: string) => Promise<LookupAddress[]>;
 }
@@ -37,17 +39,30 @@ export class Transport {
       keepAlive: true,
       rejectUnauthorized: true,
       ca: [...options.authorities],
+      ...options.certificate,
     });
   }
 
   /** @throws RegistryError where no answer came; StellaError of the policy, the body or the signal */
   async send(outgoing: Outgoing): Promise<Answer> {
-    const { url, signal } = outgoing;
+    this.#check(outgoing);
+    return await exchange(this.#request(outgoing), outgoing, this.#timeouts);
+  }
+
+  /** As `send`; the body of a success is left to be read. */
+  async open(outgoing: Outgoing): Promise<Streamed> {
+    this.#check(outgoing);
+    return await openExchange(this.#request(outgoing), outgoing, this.#timeouts);
+  }
+
+  #check({ url, signal }: Outgoing): void {
     if (signal?.aborted) throw stopped(signal);
     this.#options.policy(hostOf(url), portOf(url));
     if (isIP(hostOf(url)) !== 0) this.#checkAddress(url, hostOf(url));
-    const timeouts = this.#options.timeouts ?? { connect: 5_000, stall: 60_000 };
-    return await exchange(this.#request(outgoing), outgoing, timeouts);
+  }
+
+  get #timeouts(): Timeouts {
+    return this.#options.timeouts ?? { connect: 5_000, stall: 60_000 };
   }
 
   /** Ends idle connections. */

@@ -27,7 +27,7 @@ export interface BuildOptions {
   epoch?: number;
   /** Time of the newest local file, seconds since 1970. */
   newest: number;
-  /** Awaited between files. @throws to stop */
+  /** Awaited now and then, so that signals and timers of the process get their turn. @throws to stop */
   breathe: () => Promise<void>;
 }
 
@@ -43,7 +43,8 @@ const parsers: Record<ProviderKind, (file: Original, sink: Sink) => void | Promi
  * @throws StellaError usage with every bad record and its place, media
  */
 export async function buildRisk(options: BuildOptions): Promise<RiskReport> {
-  const { providers, directory, scratch, breathe } = options;
+  const { providers, directory, scratch } = options;
+  const breathe = seldom(options.breathe);
   const tallies = providers.map((provider) => new Tally(provider));
   const facts = new Facts(scratch, tallies);
   const digests: OriginalsDigest[] = [];
@@ -77,6 +78,16 @@ async function readProvider(
     await breathe();
   }
   return digest;
+}
+
+/** A breath takes a millisecond; there are thousands of files. */
+function seldom(breathe: () => Promise<void>): () => Promise<void> {
+  let last = performance.now();
+  return async () => {
+    if (performance.now() - last < 50) return;
+    await breathe();
+    last = performance.now();
+  };
 }
 
 /** Downloaded files have no time of their own: the data's date stands for it. */

@@ -28,17 +28,22 @@ function unpacked(file: Original): AsyncIterable<Uint8Array> | Iterable<Uint8Arr
   const blocks = file.blocks();
   const first = blocks.next();
   if (first.done) return [];
-  const all = chained(first.value, blocks);
-  if (first.value[0] !== 0x1f || first.value[1] !== 0x8b) return all;
+  if (first.value[0] !== 0x1f || first.value[1] !== 0x8b) return chained(first.value, blocks);
   const gunzip = createGunzip();
+  const packed = Readable.from(copied(first.value, blocks), { highWaterMark: 1 });
   // An error of either ends the iteration over the last one, and is thrown there.
-  pipeline(Readable.from(all, { highWaterMark: 1 }), gunzip, () => {});
+  pipeline(packed, gunzip, () => {});
   return gunzip;
 }
 
 function* chained(first: Uint8Array, rest: Iterable<Uint8Array>): Generator<Uint8Array> {
   yield first;
   yield* rest;
+}
+
+/** A stream reads ahead, and a block lives until the next one only. */
+function* copied(first: Uint8Array, rest: Iterable<Uint8Array>): Generator<Uint8Array> {
+  for (const block of chained(first, rest)) yield block.slice();
 }
 
 class Parser {

@@ -56,7 +56,7 @@ export interface Original {
   /** Below the provider's path; a lone file's own name. */
   path: string;
   size: number;
-  /** The bytes in order. */
+  /** The bytes in order, each block a view that lives until the next one. */
   blocks(): Generator<Uint8Array>;
 }
 

@@ -66,13 +66,13 @@ export class OriginalsDigest {
   }
 }
 
+/** One buffer for all: thousands of small files would otherwise leave as many behind. */
+const buffer = new Uint8Array(blockSize);
+
 /** A file's reader is synchronous; those of other sources are not used here. */
 function* blocksOf(reader: ByteReader, hash: Hash): Generator<Uint8Array> {
-  for (;;) {
-    const buffer = new Uint8Array(Math.min(blockSize, Math.max(1, reader.size)));
-    const length = reader.read(buffer) as number;
-    if (length === 0) return;
-    const block = buffer.subarray(0, length);
+  for (let n = reader.read(buffer) as number; n > 0; n = reader.read(buffer) as number) {
+    const block = buffer.subarray(0, n);
     hash.update(block);
     yield block;
   }
@@ -89,23 +89,17 @@ export function readJson(file: Original, sink: Sink): unknown {
   if (file.size > largestJson) {
     return void sink.bad(file.path, `is larger than ${largestJson} bytes`);
   }
-  const blocks: Uint8Array[] = [];
-  for (const block of file.blocks()) blocks.push(block);
+  const bytes = new Uint8Array(file.size);
+  let at = 0;
+  for (const block of file.blocks()) {
+    // A file that grows is found out by the export; here it is only cut.
+    bytes.set(block.subarray(0, file.size - at), at);
+    at += block.length;
+  }
   try {
     const utf8 = new TextDecoder("utf-8", { fatal: true });
-    return JSON.parse(utf8.decode(concat(blocks)));
+    return JSON.parse(utf8.decode(bytes.subarray(0, at)));
   } catch (error) {
     return void sink.bad(file.path, `is not JSON: ${messageOf(error)}`);
   }
-}
-
-function concat(blocks: Uint8Array[]): Uint8Array {
-  if (blocks.length === 1) return blocks[0]!;
-  const whole = new Uint8Array(blocks.reduce((sum, block) => sum + block.length, 0));
-  let at = 0;
-  for (const block of blocks) {
-    whole.set(block, at);
-    at += block.length;
-  }
-  return whole;
 }

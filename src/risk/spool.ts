@@ -7,33 +7,35 @@ import { join } from "node:path";
 import { writeAll } from "../bundle/durable.ts";
 import { ioError } from "../errors.ts";
 
-/** Characters that wait in memory; a line costs some 50 bytes besides. */
-const mostWaiting = 4 * 1024 * 1024;
-const lineCost = 50;
-const readSize = 64 * 1024;
+/** Bytes that wait in memory. */
+const roomOfRun = 2 * 1024 * 1024;
+const readSize = 16 * 1024;
 
 export class Spool {
   readonly #runs: string[] = [];
-  #lines: string[] = [];
-  #waiting = 0;
+  readonly #encoder = new TextEncoder();
+  /** As bytes: a hundred thousand strings that live for a while cost the garbage collector twenty times their text. */
+  #waiting: Uint8Array;
+  #used = 0;
 
-  /** Runs are files `<prefix>-<number>` in `directory`; `most` characters wait in memory. */
-  constructor(
-    readonly directory: string,
-    readonly prefix: string,
-    readonly most = mostWaiting,
-  ) {}
+  /** Runs are files `<prefix>-<number>` in `directory`; `room` bytes wait in memory. */
+  constructor(readonly directory: string, readonly prefix: string, room = roomOfRun) {
+    this.#waiting = new Uint8Array(room);
+  }
 
   /** A line holds no line feed. @throws StellaError media */
   add(line: string): void {
-    this.#lines.push(line);
-    this.#waiting += line.length + lineCost;
-    if (this.#waiting > this.most) this.#writeRun();
+    // UTF-8 has at most three bytes for each UTF-16 unit.
+    const most = line.length * 3 + 1;
+    if (this.#used > 0 && this.#used + most > this.#waiting.length) this.#writeRun();
+    if (most > this.#waiting.length) this.#waiting = new Uint8Array(most);
+    const { written } = this.#encoder.encodeInto(`${line}\n`, this.#waiting.subarray(this.#used));
+    this.#used += written;
   }
 
   /** All lines, sorted; once. @throws StellaError media */
   *sorted(): Generator<string> {
-    if (this.#runs.length === 0) return yield* this.#lines.sort();
+    if (this.#runs.length === 0) return yield* this.#taken();
     this.#writeRun();
     const runs = this.#runs.map(readLines);
     try {
@@ -44,12 +46,19 @@ export class Spool {
     }
   }
 
+  /** What waits, sorted; the room is free again. */
+  #taken(): string[] {
+    const text = new TextDecoder().decode(this.#waiting.subarray(0, this.#used));
+    this.#used = 0;
+    const lines = text.split("\n");
+    lines.pop();
+    return lines.sort();
+  }
+
   #writeRun(): void {
     const path = join(this.directory, `${this.prefix}-${this.#runs.length}`);
     this.#runs.push(path);
-    const lines = this.#lines.sort();
-    [this.#lines, this.#waiting] = [[], 0];
-    writeLines(path, lines);
+    writeLines(path, this.#taken());
   }
 }
 
@@ -81,11 +90,16 @@ export function* readLines(path: string): Generator<string, undefined> {
   const decoder = new TextDecoder();
   const buffer = new Uint8Array(readSize);
   try {
-    let rest = "";
+    let text = "";
     for (let n = readSync(fd, buffer); n > 0; n = readSync(fd, buffer)) {
-      const lines = (rest + decoder.decode(buffer.subarray(0, n), { stream: true })).split("\n");
-      rest = lines.pop() ?? "";
-      yield* lines;
+      text += decoder.decode(buffer.subarray(0, n), { stream: true });
+      let at = 0;
+      // One by one: lines that wait in a list would outlive the next garbage collection, twenty runs of them.
+      for (let end = text.indexOf("\n"); end >= 0; end = text.indexOf("\n", at)) {
+        yield text.slice(at, end);
+        at = end + 1;
+      }
+      text = text.slice(at);
     }
   } catch (error) {
     throw ioError("Cannot read", path, error);

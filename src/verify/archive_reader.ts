@@ -36,7 +36,7 @@ export interface ArchivePass {
 }
 
 export class ArchiveReader {
-  /** Room for the largest chunk that there is: a small bundle needs little. */
+  /** Room for the largest chunk that there is, stored or decoded: a small bundle needs little. */
   readonly #room: number;
   readonly #free: Uint8Array[] = [];
   readonly #steps: Step[] = [];
@@ -124,7 +124,6 @@ export class ArchiveReader {
     const size = Math.min(chunkSize, open.file.uncompressedSize! - index * chunkSize);
     const passed = await open.digest.update(stored);
     const opened = await this.pass.pool.open(passed, { sha256: expected, size });
-    this.#keep(opened.stored);
     const { path } = open.file;
     return () => {
       if (opened.bytes !== undefined) return { bytes: opened.bytes };
@@ -185,7 +184,8 @@ export class ArchiveReader {
 
 function largestChunk(volumes: BundleFile[]): number {
   let largest = 1;
-  for (const { chunks = [] } of volumes) {
+  for (const { chunks = [], uncompressedSize = 0 } of volumes) {
+    largest = Math.max(largest, Math.min(uncompressedSize, chunkSize));
     for (const { size } of chunks) largest = Math.max(largest, size);
   }
   return largest;

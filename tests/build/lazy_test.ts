@@ -1,7 +1,7 @@
 /** The loader in front of the chunks, run by Deno without any permission; each program says what it saw as JSON. */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { bundle } from "../../src/build/bundle.ts";
 import { joinChunks } from "../../src/build/lazy.ts";
@@ -87,4 +87,17 @@ Deno.test("parts share what they both import, text and packages of either kind i
   for (const [name, text] of Object.entries(files)) writeFileSync(`${place.root}/${name}`, text);
   const module = await bundle(place.root, "main.ts", place.root);
   assert.deepEqual(ran(module), [1, 102, files["word.txt"], true]);
+});
+
+Deno.test("no part of the program but the entry needs import.meta, which a chunk does not have", () => {
+  const root = new URL("../../src/", import.meta.url);
+  // From its source, version.ts looks for the commit beside itself; a built program is stamped.
+  const others = readdirSync(root, { recursive: true }).map(String).filter((path) =>
+    path.endsWith(".ts") && !path.startsWith("build/") && path !== "version.ts"
+  );
+  assert.ok(others.length > 50);
+  const codeOf = (path: string) =>
+    readFileSync(new URL(path, root), "utf8").replaceAll(/\/\*[\s\S]*?\*\/|\/\/.*$/gm, "");
+  const wrong = others.filter((path) => codeOf(path).includes("import.meta"));
+  assert.deepEqual(wrong, []);
 });

@@ -8,27 +8,35 @@ import {
   ArchiveWriter,
   volumeName,
 } from "../../src/bundle/archive_writer.ts";
+import { localPool } from "../../src/bundle/chunk_pool.ts";
 import { sha256 } from "../../src/bundle/hash.ts";
 import { type BundleFile, chunkSize } from "../../src/bundle/manifest.ts";
+import { decompressChunk } from "../../src/bundle/zstd_chunk.ts";
 import { testWith } from "../needs.ts";
 import { bytesOf, type Entry, mtime, someEntries, tarOf, withDirectory } from "./fixture.ts";
 
+type Options = Omit<ArchiveOptions, "pool">;
+
 /** Writes entries as an export does: room, advance, pad. `most` bytes are put into the room at once. */
-function write(options: ArchiveOptions, entries: readonly Entry[], most = Infinity): BundleFile[] {
-  const writer = new ArchiveWriter(options);
+async function write(
+  options: Options,
+  entries: readonly Entry[],
+  most = Infinity,
+): Promise<BundleFile[]> {
+  const writer = new ArchiveWriter({ ...options, pool: localPool });
   for (const { path, content, mode = 0o644 } of entries) {
     const bytes = bytesOf(content);
-    writer.header({ path, size: bytes.length, mode, mtime });
+    await writer.header({ path, size: bytes.length, mode, mtime });
     for (let at = 0; at < bytes.length;) {
       const room = writer.room();
       const part = bytes.subarray(at, at + Math.min(room.length, most));
       room.set(part);
-      writer.advance(part.length);
+      await writer.advance(part.length);
       at += part.length;
     }
-    writer.pad(bytes.length);
+    await writer.pad(bytes.length);
   }
-  return writer.finish();
+  return await writer.finish();
 }
 
 function assertDescribes(directory: string, files: BundleFile[]): void {
@@ -45,16 +53,40 @@ function assertDescribes(directory: string, files: BundleFile[]): void {
   }
 }
 
+/** The tar that a zstd archive holds, by its chunks as they are described. */
+function unpacked(directory: string, file: BundleFile): Buffer {
+  const bytes = readFileSync(join(directory, file.path));
+  let [at, left] = [0, file.uncompressedSize!];
+  return Buffer.concat(file.chunks!.map(({ size }) => {
+    const chunk = decompressChunk(bytes.subarray(at, at + size), Math.min(left, chunkSize));
+    [at, left] = [at + size, left - chunk.length];
+    return chunk;
+  }));
+}
+
+/** What no compressor makes smaller, the same in every run. */
+function noise(length: number): Uint8Array {
+  let state = 1;
+  return new Uint8Array(length).map(() =>
+    (state = Math.imul(state, 1_664_525) + 1_013_904_223) >>> 24
+  );
+}
+
 const large: Entry[] = [
   ...someEntries,
   { path: "e.bin", content: new Uint8Array(2 * chunkSize + 1000).map((_, i) => i >> 7) },
+  { path: "e.noise", content: noise(5_000_000) },
   { path: "f.bin", content: new Uint8Array(100) },
 ];
 
 Deno.test("a plain archive is the tar itself, however its bytes arrive", async () => {
   for (const most of [1, 7, 512, Infinity]) {
-    await withDirectory((directory) => {
-      const files = write({ directory, name: "p.tar", compression: "none" }, someEntries, most);
+    await withDirectory(async (directory) => {
+      const files = await write(
+        { directory, name: "p.tar", compression: "none" },
+        someEntries,
+        most,
+      );
       assertDescribes(directory, files);
       assert.ok(readFileSync(join(directory, "p.tar")).equals(tarOf(someEntries)));
     });
@@ -63,9 +95,9 @@ Deno.test("a plain archive is the tar itself, however its bytes arrive", async (
 
 Deno.test("an archive is cut into chunks of 4 MiB and described whole", async () => {
   for (const compression of ["none", "zstd"] as const) {
-    await withDirectory((directory) => {
+    await withDirectory(async (directory) => {
       const name = archiveName("p", compression);
-      const [file, ...others] = write({ directory, name, compression }, large);
+      const [file, ...others] = await write({ directory, name, compression }, large);
       assert.deepEqual(others, []);
       assertDescribes(directory, [file!]);
       const length = tarOf(large).length;
@@ -73,15 +105,16 @@ Deno.test("an archive is cut into chunks of 4 MiB and described whole", async ()
       assert.equal(file!.chunks!.length, Math.ceil(length / chunkSize));
       assert.equal(file!.chunkSize, chunkSize);
       assert.equal(file!.volume, undefined);
+      if (compression === "zstd") assert.ok(unpacked(directory, file!).equals(tarOf(large)));
     });
   }
 });
 
 Deno.test("volumes are cut at chunk borders, within their size, and joined are the archive", async () => {
-  await withDirectory((directory) => {
+  await withDirectory(async (directory) => {
     const volumeSize = 8 * 1024 * 1024;
     const name = archiveName("p", "none");
-    const files = write({ directory, name, compression: "none", volumeSize }, large);
+    const files = await write({ directory, name, compression: "none", volumeSize }, large);
     assert.deepEqual(files.map((file) => file.path), ["p.tar.001", "p.tar.002"]);
     assert.deepEqual(files.map((file) => file.volume), [{ index: 1, of: 2 }, { index: 2, of: 2 }]);
     assertDescribes(directory, files);
@@ -92,9 +125,9 @@ Deno.test("volumes are cut at chunk borders, within their size, and joined are t
 });
 
 Deno.test("volumes are numbered also where one would do", async () => {
-  await withDirectory((directory) => {
+  await withDirectory(async (directory) => {
     const options = { directory, name: "p.tar.zst", compression: "zstd", volumeSize: 2 ** 32 - 1 };
-    const files = write(options as ArchiveOptions, someEntries);
+    const files = await write(options as Options, someEntries);
     assert.deepEqual(files.map((file) => file.path), ["p.tar.zst.001"]);
     assert.deepEqual(files[0]!.volume, { index: 1, of: 1 });
   });
@@ -111,17 +144,17 @@ Deno.test("names of archives and volumes", () => {
 });
 
 Deno.test("a file that stands in the way is never written to", async () => {
-  await withDirectory((directory) => {
+  await withDirectory(async (directory) => {
     writeFileSync(join(directory, "p.tar"), "mine");
     const options = { directory, name: "p.tar", compression: "none" } as const;
-    assert.throws(() => write(options, someEntries), /Cannot make .*p\.tar/);
+    await assert.rejects(write(options, someEntries), /Cannot make .*p\.tar/);
     assert.equal(statSync(join(directory, "p.tar")).size, 4);
   });
 });
 
 testWith(["zstd", "tar"], "zstd and tar read the chunks as one archive", async () => {
   await withDirectory(async (directory) => {
-    write({ directory, name: "p.tar.zst", compression: "zstd" }, large);
+    await write({ directory, name: "p.tar.zst", compression: "zstd" }, large);
     const out = await new Deno.Command("sh", {
       args: ["-ec", "zstd -dc p.tar.zst | sha256sum; tar --zstd -tf p.tar.zst | wc -l"],
       cwd: directory,

@@ -1,0 +1,87 @@
+/** The metrics of one run, as text. Source: Prometheus exposition format 0.0.4; node_exporter, textfile collector. */
+import type { Run } from "./run_files.ts";
+
+const lastSuccess = "export_run_last_success_timestamp_seconds";
+/** Of other commands and profiles; a file that somebody else filled is not carried on without end. */
+const mostSuccesses = 100;
+
+/** Lines of earlier successes by their labels: a failed run must not make them forgotten. */
+export function previousSuccesses(text: string): Map<string, string> {
+  const lines = text.matchAll(
+    new RegExp(`^${lastSuccess}(\\{[^\\n]*\\}) (\\d+(?:\\.\\d+)?)$`, "gm"),
+  );
+  return new Map([...lines].slice(-mostSuccesses).map((one) => [one[1] ?? "", one[2] ?? ""]));
+}
+
+/** Characters; labels are ASCII as names are, so these are bytes. */
+const block = 4096;
+
+interface Outcome {
+  bundle?: { profile?: string; files?: number; bytes?: number };
+  findings?: readonly { reason?: string }[];
+}
+
+export function runMetrics(run: Run, before: ReadonlyMap<string, string>): string {
+  const { bundle, findings = [] } = run.json as Outcome;
+  const labels = { command: run.command, profile: bundle?.profile ?? run.profile ?? "" };
+  const own = labelText(labels);
+  const seconds = (milliseconds: number) => String(milliseconds / 1000);
+  const successes = new Map([
+    ...before,
+    ...(run.code === 0 ? [[own, seconds(run.ended)]] as const : []),
+  ]);
+  const counts = Map.groupBy(findings, (one) => one.reason ?? "other");
+  return filled([
+    metric("export_run_success", "1 where the newest run ended with code 0, else 0.", [
+      [own, run.code === 0 ? "1" : "0"],
+    ]),
+    metric("export_run_exit_code", "Exit code of the newest run.", [[own, String(run.code)]]),
+    metric("export_run_duration_seconds", "How long the newest run took.", [
+      [own, seconds(run.ended - run.started)],
+    ]),
+    metric("export_run_end_timestamp_seconds", "When the newest run ended.", [
+      [own, seconds(run.ended)],
+    ]),
+    metric(lastSuccess, "When a run last succeeded.", [...successes]),
+    metric("export_run_payload_files", "Files in the payload of its bundle.", [
+      [own, String(bundle?.files ?? 0)],
+    ]),
+    metric("export_run_payload_bytes", "Bytes in the payload of its bundle.", [
+      [own, String(bundle?.bytes ?? 0)],
+    ]),
+    metric(
+      "export_run_findings",
+      "What the newest run found wrong, by reason.",
+      [...counts].toSorted(([a], [b]) => a < b ? -1 : 1)
+        .map(([reason, found]) => [labelText({ ...labels, reason }), String(found.length)]),
+    ),
+  ].join(""));
+}
+
+/**
+ * Fills a text up to whole blocks with a comment: after verification the file can only be written in place, and texts of one
+ * length replace each other in one write, so that a collector that reads meanwhile does not see half of each.
+ */
+function filled(text: string): string {
+  const rest = -(text.length + 2) % block + block;
+  return `${text}#${" ".repeat(rest)}\n`;
+}
+
+/** Nothing at all where there is no sample. */
+function metric(
+  name: string,
+  help: string,
+  samples: readonly (readonly [string, string])[],
+): string {
+  if (samples.length === 0) return "";
+  const lines = samples.map(([labels, value]) => `${name}${labels} ${value}\n`).join("");
+  return `# HELP ${name} ${help}\n# TYPE ${name} gauge\n${lines}`;
+}
+
+/** A profile's name comes from a bundle: whatever is in it, it stays inside the quotes. */
+function labelText(labels: Record<string, string>): string {
+  const escape = (value: string) =>
+    value.replaceAll("\\", "\\\\").replaceAll('"', '\\"').replaceAll("\n", "\\n");
+  const pairs = Object.entries(labels).map(([name, value]) => `${name}="${escape(value)}"`);
+  return `{${pairs.join(",")}}`;
+}

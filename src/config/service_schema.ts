@@ -1,0 +1,76 @@
+/** `service`, `tokens`, and the parts of a profile that only the service reads. */
+import { Cron } from "croner";
+import * as z from "zod";
+import { durationSeconds } from "./duration.ts";
+import { absolutePath } from "./registry_schema.ts";
+import { scopes, type ServiceConfig, usualService } from "./service.ts";
+
+const days = z.number().int().max(3650);
+
+/** Seconds, where no progress of a healthy export takes longer. */
+const stall = z.string().transform((value, context): number => {
+  const seconds = durationSeconds(value);
+  if (seconds !== undefined && seconds >= 60) return seconds;
+  context.addIssue({ code: "custom", message: "must be a duration such as 30m, at least 1m" });
+  return z.NEVER;
+});
+
+const host = z.string().regex(
+  /^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$/,
+  "must be a host name in lower case, without a port",
+);
+
+export const serviceSchema = z.strictObject({
+  concurrency: z.number().int().min(1).max(16).default(usualService.concurrency),
+  stall: stall.default(usualService.stallSeconds),
+  hosts: z.array(host).default([]),
+  tls: z.strictObject({ certificate: absolutePath, key: absolutePath }).exactOptional(),
+  keepDays: days.min(1).default(usualService.keepDays),
+  scrubDays: days.min(0).default(usualService.scrubDays),
+}).transform(({ stall, ...rest }): ServiceConfig => ({ ...rest, stallSeconds: stall }));
+
+/** One value of `tokens`. */
+export const tokenSchema = z.strictObject({
+  sha256: z.string().regex(/^[0-9a-f]{64}$/, "must be 64 lowercase hex digits"),
+  tenants: z.array(z.string()).min(1, "must name at least one tenant"),
+  scopes: z.array(z.enum(scopes, `must be one of ${scopes.join(", ")}`))
+    .min(1, "must name at least one scope"),
+});
+
+export const retentionSchema = z.strictObject({
+  keep: z.number().int().min(1).max(10_000).exactOptional(),
+  days: days.min(1).exactOptional(),
+}).refine(({ keep, days }) => keep !== undefined || days !== undefined, "must have keep or days");
+
+export const scheduleSchema = z.strictObject({
+  cron: z.string(),
+  zone: z.string().default("UTC"),
+  tenant: z.string().exactOptional(),
+}).superRefine(({ cron, zone }, context) => {
+  const fault = scheduleFault(cron, zone);
+  if (fault !== undefined) context.addIssue({ code: "custom", ...fault });
+});
+
+function scheduleFault(cron: string, zone: string): { path: string[]; message: string } | undefined {
+  const says = (path: string, message: string) => ({ path: [path], message });
+  if (!isZone(zone)) return says("zone", "must be a time zone such as UTC or Europe/Berlin");
+  if (cron.trim().split(/\s+/).length !== 5) {
+    return says("cron", "must have five fields: minute hour day month weekday");
+  }
+  try {
+    const next = new Cron(cron, { timezone: zone, paused: true }).nextRun();
+    return next === null ? says("cron", "is never due") : undefined;
+  } catch {
+    return says("cron", 'cannot be read: write it as "0 3 * * *"');
+  }
+}
+
+function isZone(zone: string): boolean {
+  try {
+    new Intl.DateTimeFormat("en", { timeZone: zone });
+    return true;
+  } catch {
+    return false;
+  }
+}
+

@@ -1,0 +1,71 @@
+/**
+ * News of running exports for those who follow them. Nothing is queued for anybody: a follower is woken, and reads where its
+ * export stands, so a slow one costs no memory and misses nothing but steps of progress in between.
+ */
+
+/** How far an export is in its stage; bytes, `total` 0 where it is not known. */
+export interface Progress {
+  stage: string;
+  done: number;
+  total: number;
+}
+
+export class Feed {
+  readonly #progress = new Map<string, Progress>();
+  readonly #waiting = new Map<string, Set<() => void>>();
+  #followers = 0;
+
+  constructor(readonly mostFollowers = 64) {}
+
+  moved(exportId: string, progress: Progress): void {
+    this.#progress.set(exportId, progress);
+    this.wake(exportId);
+  }
+
+  /** There is something new to read about this export. */
+  wake(exportId: string): void {
+    const waiting = this.#waiting.get(exportId);
+    this.#waiting.delete(exportId);
+    waiting?.forEach((resolve) => resolve());
+  }
+
+  /** It ended: what is left to read is in the queue and in the timeline. */
+  ended(exportId: string): void {
+    this.#progress.delete(exportId);
+    this.wake(exportId);
+  }
+
+  /** Wakes everybody, for a service that stops. */
+  close(): void {
+    for (const id of [...this.#waiting.keys()]) this.wake(id);
+  }
+
+  progressOf(exportId: string): Progress | undefined {
+    return this.#progress.get(exportId);
+  }
+
+  /** Resolves at the next news of this export, or after `bound` milliseconds. */
+  async next(exportId: string, bound: number): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const waiting = this.#waiting.get(exportId) ?? new Set();
+    this.#waiting.set(exportId, waiting.add(resolve));
+    const limit = setTimeout(resolve, bound);
+    await promise;
+    clearTimeout(limit);
+    waiting.delete(resolve);
+    if (waiting.size === 0 && this.#waiting.get(exportId) === waiting) {
+      this.#waiting.delete(exportId);
+    }
+  }
+
+  /** Counts a follower in; undefined where there are enough of them. The result counts it out again, once. */
+  follow(): (() => void) | undefined {
+    if (this.#followers >= this.mostFollowers) return undefined;
+    this.#followers++;
+    let here = true;
+    return () => {
+      if (here) this.#followers--;
+      here = false;
+    };
+  }
+}

@@ -1,0 +1,69 @@
+/**
+ * The tables of `stella.db` and how they came about. Step n brings schema n to n + 1; a step that was released never changes.
+ * Times are whole milliseconds since 1970; `seq` is the order of arrival; request, error and attributes are JSON.
+ */
+
+const first = `
+  CREATE TABLE jobs (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT,
+    id TEXT NOT NULL UNIQUE,
+    tenant TEXT NOT NULL,
+    profile TEXT NOT NULL,
+    request TEXT NOT NULL,
+    idempotency_key TEXT,
+    traceparent TEXT,
+    state TEXT NOT NULL DEFAULT 'queued'
+      CHECK (state IN ('queued', 'running', 'succeeded', 'failed', 'cancelled')),
+    attempt INTEGER NOT NULL DEFAULT 0,
+    lease_until INTEGER,
+    created_at INTEGER NOT NULL,
+    started_at INTEGER,
+    finished_at INTEGER,
+    bundle_digest TEXT,
+    error TEXT
+  ) STRICT;
+  CREATE UNIQUE INDEX jobs_key ON jobs (tenant, idempotency_key) WHERE idempotency_key IS NOT NULL;
+  CREATE INDEX jobs_open ON jobs (state, seq) WHERE state IN ('queued', 'running');
+  CREATE INDEX jobs_tenant ON jobs (tenant, seq);
+  CREATE TABLE events (
+    id TEXT PRIMARY KEY,
+    time INTEGER NOT NULL,
+    export_id TEXT NOT NULL,
+    tenant TEXT NOT NULL,
+    profile TEXT NOT NULL,
+    stage TEXT NOT NULL,
+    attributes TEXT NOT NULL
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX events_export ON events (tenant, export_id, id);
+  CREATE INDEX events_tenant ON events (tenant, id);
+`;
+
+/**
+ * Retries, cancelling, schedules. `attempt` only grows and tells one holder of a job from the next; `tries` is what counts
+ * against the limit. `not_before` is 0 for a job that may run now, so that the ready ones of a tenant lie in one index in
+ * the order of their arrival, and a claim costs the same however many wait.
+ */
+const retries = `
+  ALTER TABLE jobs ADD COLUMN tries INTEGER NOT NULL DEFAULT 0;
+  ALTER TABLE jobs ADD COLUMN not_before INTEGER NOT NULL DEFAULT 0;
+  ALTER TABLE jobs ADD COLUMN cancelling INTEGER NOT NULL DEFAULT 0;
+  ALTER TABLE jobs ADD COLUMN queued_at INTEGER NOT NULL DEFAULT 0;
+  UPDATE jobs SET tries = attempt, queued_at = created_at;
+  DROP INDEX jobs_open;
+  CREATE INDEX jobs_state ON jobs (state, seq);
+  CREATE INDEX jobs_ready ON jobs (tenant, seq) WHERE state = 'queued' AND not_before = 0;
+  CREATE INDEX jobs_later ON jobs (not_before) WHERE state = 'queued' AND not_before > 0;
+  CREATE INDEX jobs_waiting ON jobs (queued_at) WHERE state = 'queued';
+  CREATE INDEX jobs_finished ON jobs (finished_at) WHERE finished_at IS NOT NULL;
+  CREATE TABLE schedules (name TEXT PRIMARY KEY, last INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+`;
+
+const steps: readonly string[] = [first, retries];
+
+/** A database from a newer stella has a larger one and is refused. */
+export const schemaVersion = steps.length;
+
+/** The statements that bring a database of schema `from` to the present one. */
+export function stepsFrom(from: number): string {
+  return steps.slice(from).join("\n");
+}

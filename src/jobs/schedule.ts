@@ -1,0 +1,119 @@
+/**
+ * Schedules: exports that are asked for by the clock. When each ran last is in the database, so a run that was missed while
+ * the service was down is made up for at the start, once, however many were missed. The key of the job is the time that was
+ * due: a service that dies between asking and noting asks for the same job again, not for another one.
+ */
+import { Cron } from "croner";
+import { isFinished, type Job } from "./job.ts";
+import type { JobQueue, NewJob } from "./job_queue.ts";
+import type { Database } from "./sql.ts";
+
+export interface Schedule {
+  /** Of the profile; there is one schedule for each. */
+  profile: string;
+  tenant: string;
+  /** Five fields. */
+  cron: string;
+  /** IANA time zone. */
+  zone: string;
+}
+
+export interface ScheduleOptions {
+  schedules: readonly Schedule[];
+  queue: Pick<JobQueue, "enqueue" | "list">;
+  database: Database;
+  /** Milliseconds since 1970. */
+  now(): number;
+  onQueued(job: Job): void;
+  /** A run was due and its last one still waits or runs. */
+  onSkipped(schedule: Schedule): void;
+  onFault(error: unknown): void;
+}
+
+/** Milliseconds after which the clock is looked at, also where nothing is due: it may have been set. */
+const longestSleep = 30_000;
+
+export class Scheduler {
+  readonly #options: ScheduleOptions;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(options: ScheduleOptions) {
+    this.#options = options;
+  }
+
+  /** Makes up for what was missed, and goes on. */
+  start(): void {
+    this.tick();
+    if (this.#options.schedules.length === 0) return;
+    const next = Math.min(...this.#options.schedules.map((one) => this.next(one) ?? Infinity));
+    const wait = Math.max(50, next - this.#options.now());
+    this.#timer = setTimeout(() => this.start(), Math.min(wait, longestSleep));
+  }
+
+  stop(): void {
+    clearTimeout(this.#timer);
+  }
+
+  /** Asks for what is due now. */
+  tick(): void {
+    for (const schedule of this.#options.schedules) {
+      try {
+        this.#run(schedule);
+      } catch (error) {
+        this.#options.onFault(error);
+      }
+    }
+  }
+
+  /** When it runs next, in milliseconds since 1970; undefined for one that never does. */
+  next({ cron, zone }: Schedule): number | undefined {
+    return cronOf(cron, zone).nextRun(new Date(this.#options.now()))?.getTime();
+  }
+
+  #run(schedule: Schedule): void {
+    const { now, onQueued, onSkipped, queue } = this.#options;
+    const last = this.#last(schedule.profile);
+    // A first start is no missed run; neither is a time before the clock was set back.
+    if (last === undefined || last > now()) return this.#note(schedule.profile, now());
+    const due = dueAt(schedule, now());
+    if (due === undefined || due <= last) return;
+    if (this.#isBusy(schedule)) onSkipped(schedule);
+    else {
+      const { job, isNew } = queue.enqueue(jobFor(schedule, due));
+      if (isNew) onQueued(job);
+    }
+    this.#note(schedule.profile, due);
+  }
+
+  #isBusy({ profile, tenant }: Schedule): boolean {
+    const [newest] = this.#options.queue.list({ profile, tenants: [tenant], limit: 1 });
+    return newest !== undefined && !isFinished(newest);
+  }
+
+  #last(profile: string): number | undefined {
+    const row = this.#options.database.one("SELECT last FROM schedules WHERE name = ?", [profile]);
+    return row === undefined ? undefined : Number(row["last"]);
+  }
+
+  #note(profile: string, time: number): void {
+    const { database } = this.#options;
+    database.write("Cannot note the run of a schedule", () => {
+      database.run("INSERT OR REPLACE INTO schedules VALUES (?, ?)", [profile, time]);
+    });
+  }
+}
+
+/** The key has spaces in it, which no key of a request has. */
+function jobFor({ profile, tenant }: Schedule, due: number): NewJob {
+  const idempotencyKey = `schedule ${profile} ${new Date(due).toISOString()}`;
+  return { profile, tenant, request: {}, idempotencyKey };
+}
+
+/** The last time at or before `now` at which it was due. A second is added, because croner's look back leaves `now` out. */
+function dueAt({ cron, zone }: Schedule, now: number): number | undefined {
+  return cronOf(cron, zone).previousRuns(1, new Date(now + 1_000))[0]?.getTime();
+}
+
+function cronOf(cron: string, zone: string): Cron {
+  return new Cron(cron, { timezone: zone, paused: true });
+}

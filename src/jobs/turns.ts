@@ -1,0 +1,21 @@
+/** Whose turn it is: the tenant with the fewest running jobs, then the one that was served longest ago. */
+
+export class Turns {
+  /** Tenant -> when it was served last, counted in jobs. */
+  readonly #served = new Map<string, number>();
+  #count = 0;
+
+  /** Of `waiting`, in the order in which they are given where nothing else decides; `running` are jobs by tenant. */
+  next(waiting: readonly string[], running: ReadonlyMap<string, number>): string | undefined {
+    const rank = (tenant: string) => [running.get(tenant) ?? 0, this.#served.get(tenant) ?? 0];
+    const compare = (a: string, b: string) => {
+      const [first, second] = [rank(a), rank(b)];
+      return first[0]! - second[0]! || first[1]! - second[1]!;
+    };
+    return waiting.toSorted(compare)[0];
+  }
+
+  took(tenant: string): void {
+    this.#served.set(tenant, ++this.#count);
+  }
+}

@@ -1,0 +1,135 @@
+/** Exports that are killed at a system call, or whose system calls fail: what stands in the output directory then, and after the next. */
+import assert from "node:assert/strict";
+import { cpSync, existsSync, readFileSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { manifestName } from "../../src/bundle/manifest.ts";
+import { directorySource } from "../../src/bundle/source.ts";
+import { withDirectory, writeFiles } from "../bundle/fixture.ts";
+import { testWith } from "../needs.ts";
+import { outcomeOf } from "../verify/outcome.ts";
+import { key, run, snapshot } from "./run.ts";
+
+interface Ended {
+  code: number;
+  signal: string | null;
+  /** Whether the fault happened: strace marks the call that it tampered with. */
+  injected: boolean;
+}
+
+/** An export of `in` into `out` below `root`, with `fault` at the n-th of the system calls `calls`. */
+async function exportUnder(
+  root: string,
+  out: string,
+  calls: string,
+  fault: string,
+  n: number,
+): Promise<Ended> {
+  const log = join(root, `${out}.log`);
+  const inject = `inject=${calls}:${fault}:when=${n}`;
+  const child = fileURLToPath(new URL("kill_child.ts", import.meta.url));
+  const program = [
+    Deno.execPath(),
+    "run",
+    "--quiet",
+    "--no-check",
+    "-A",
+    child,
+    join(root, "in"),
+    join(root, out),
+  ];
+  const { code, signal } = await new Deno.Command("strace", {
+    args: ["-f", "-q", "-o", log, "-e", `trace=${calls}`, "-e", inject, ...program],
+    stdout: "null",
+    stderr: "null",
+    // No cache of Deno's own is written: its calls would be counted too.
+    env: { DENO_DIR: "/dev/null/none" },
+  }).output();
+  const text = readFileSync(log, "utf8");
+  return {
+    code,
+    signal,
+    injected: text.includes("INJECTED") || text.includes("killed by SIGKILL"),
+  };
+}
+
+async function verified(out: string): Promise<string | undefined> {
+  const { code, verdict } = await outcomeOf(directorySource(out), [key.trusted]);
+  return code === 0 ? verdict!.bundle!.bundleDigest : undefined;
+}
+
+interface Stage {
+  root: string;
+  /** The old bundle, of another form and content, and what the new one has to be. */
+  old: string;
+  fresh: string;
+  clean: Record<string, string>;
+}
+
+async function stage(root: string): Promise<Stage> {
+  writeFiles(root, { "before/a": "old", "before/z/y": "old", "in/a": "new", "in/b/c": "new" });
+  const old =
+    (await run(join(root, "old"), join(root, "before"), { layout: "directory" })).bundleDigest;
+  const fresh = (await run(join(root, "fresh"), join(root, "in"))).bundleDigest;
+  return { root, old, fresh, clean: snapshot(join(root, "fresh")) };
+}
+
+/** Kills or fails at call 1, 2, ... until an export comes through; `judge` sees the directory after each. */
+async function sweep(
+  stage: Stage,
+  calls: string,
+  fault: string,
+  judge: (out: string, ended: Ended, n: number) => Promise<void>,
+): Promise<number> {
+  for (let n = 1; n < 60; n += 2) {
+    // Two at a time: this machine may have two cores.
+    const done = await Promise.all([n, n + 1].map(async (at) => {
+      const out = `out${at}`;
+      cpSync(join(stage.root, "old"), join(stage.root, out), { recursive: true });
+      const ended = await exportUnder(stage.root, out, calls, fault, at);
+      if (ended.injected) await judge(join(stage.root, out), ended, at);
+      else assert.equal(ended.code, 0, `call ${at} is behind the last`);
+      rmSync(join(stage.root, out), { recursive: true });
+      return ended.injected;
+    }));
+    if (done.includes(false)) return n - 1 + done.filter(Boolean).length;
+  }
+  throw new Error("it never came through");
+}
+
+testWith(
+  ["strace"],
+  "killed at any rename, an export never looks finished, and the next one is as ever",
+  async () => {
+    await withDirectory(async (root) => {
+      const set = await stage(root);
+      const kills = await sweep(set, "rename", "signal=KILL", async (out, _, n) => {
+        const stands = existsSync(join(out, manifestName)) ? await verified(out) : "none";
+        assert.ok(["none", set.old, set.fresh].includes(stands!), `kill ${n}: ${stands}`);
+        const { bundleDigest } = await run(out, join(root, "in"));
+        assert.equal(bundleDigest, set.fresh, `kill ${n}`);
+        assert.deepEqual(snapshot(out), set.clean, `kill ${n}: nothing is left over`);
+      });
+      assert.ok(kills >= 10, `${kills} kills`);
+    });
+  },
+);
+
+testWith(
+  ["strace"],
+  "where any sync fails, the export fails with code 12 and the old bundle stands",
+  async () => {
+    await withDirectory(async (root) => {
+      const set = await stage(root);
+      const stood = snapshot(join(root, "old"));
+      const faults = await sweep(set, "fsync", "error=EIO", async (out, { code }, n) => {
+        assert.equal(code, 12, `sync ${n}`);
+        const digest = await verified(out);
+        // Once the new manifest has its name, what is left to do is clearing up: the new bundle stands.
+        assert.ok(digest === set.old || digest === set.fresh, `sync ${n}: ${digest}`);
+        if (digest === set.old) assert.deepEqual(snapshot(out), stood, `sync ${n}`);
+      });
+      assert.ok(faults >= 10, `${faults} faults`);
+    });
+  },
+);

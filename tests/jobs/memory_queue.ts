@@ -1,0 +1,238 @@
+/**
+ * The queue in memory, the second reading of job_queue.ts and the queue of tests that look at something else: it is as plain as it can
+ * be, looks at every job each time, and is gone with the process.
+ */
+import { isFinished, type Job, type JobError, type Outcome } from "../../src/jobs/job.ts";
+import {
+  type Figures,
+  type Filter,
+  gaveUp,
+  type JobQueue,
+  keyReused,
+  longestWait,
+  mostAttempts,
+  type NewJob,
+  noCursor,
+  type QueueOptions,
+  type Recovered,
+  usualLease,
+} from "../../src/jobs/job_queue.ts";
+import { Turns } from "../../src/jobs/turns.ts";
+
+interface Kept {
+  job: Job;
+  key: string | undefined;
+  queuedAt: number;
+  leaseUntil: number;
+}
+
+export class MemoryQueue implements JobQueue {
+  /** In the order of arrival. */
+  #all: Kept[] = [];
+  readonly #options: Required<QueueOptions>;
+  readonly #turns = new Turns();
+
+  constructor(options: QueueOptions) {
+    this.#options = { lease: usualLease, ...options };
+  }
+
+  enqueue(asked: NewJob): { job: Job; isNew: boolean } {
+    const { tenant, profile, idempotencyKey: key, traceparent } = asked;
+    const request = structuredClone(asked.request);
+    const earlier = this.#all.find((one) =>
+      key !== undefined && one.key === key && one.job.tenant === tenant
+    );
+    if (earlier !== undefined) return { job: same(earlier.job, profile, request), isNew: false };
+    const createdAt = this.#options.now();
+    const job: Job = {
+      id: this.#options.newId(),
+      tenant,
+      profile,
+      request,
+      state: "queued",
+      attempt: 0,
+      tries: 0,
+      createdAt,
+      ...(traceparent === undefined ? {} : { traceparent }),
+    };
+    this.#all.push({ job, key, queuedAt: createdAt, leaseUntil: 0 });
+    return { job: structuredClone(job), isNew: true };
+  }
+
+  get(id: string): Job | undefined {
+    return structuredClone(this.#find(id)?.job);
+  }
+
+  list({ tenants, profile, state, before, limit }: Filter): Job[] {
+    const isOwn = (job: Job) => tenants?.includes(job.tenant) ?? true;
+    const end = before === undefined
+      ? this.#all.length
+      : this.#all.findIndex(({ job }) => job.id === before && isOwn(job));
+    if (end === -1) throw noCursor();
+    return this.#all.slice(0, end).map(({ job }) => job).reverse().filter((job) =>
+      isOwn(job) && (profile ?? job.profile) === job.profile && (state ?? job.state) === job.state
+    ).slice(0, limit).map((job) => structuredClone(job));
+  }
+
+  claim(held: ReadonlySet<string> = new Set()): Job | undefined {
+    const { now, lease } = this.#options;
+    this.#promote();
+    const kept = this.#lapsed(held) ?? this.#ready();
+    if (kept === undefined) return undefined;
+    const { job } = kept;
+    kept.leaseUntil = now() + lease;
+    Object.assign(job, { state: "running", attempt: job.attempt + 1, tries: job.tries + 1 });
+    job.startedAt ??= now();
+    this.#turns.took(job.tenant);
+    return structuredClone(job);
+  }
+
+  heartbeat(job: Job): boolean {
+    return this.#change(job, (kept) => kept.leaseUntil = this.#options.now() + this.#options.lease);
+  }
+
+  finish(job: Job, outcome: Outcome): boolean {
+    return this.#change(job, (kept) => this.#end(kept, outcome));
+  }
+
+  release(job: Job): boolean {
+    return this.#change(job, (kept) => {
+      kept.job.state = "queued";
+      kept.job.tries--;
+    });
+  }
+
+  defer(job: Job, error: JobError, wait: number): boolean {
+    const notBefore = this.#options.now() + Math.min(Math.max(1, wait), longestWait);
+    return this.#change(job, (kept) => {
+      Object.assign(kept.job, { state: "queued", notBefore, error: structuredClone(error) });
+    });
+  }
+
+  cancel(id: string): Job | undefined {
+    const kept = this.#find(id);
+    if (kept?.job.state === "running") kept.job.cancelling = true;
+    else if (kept?.job.state === "queued") this.#end(kept, { state: "cancelled" });
+    return this.get(id);
+  }
+
+  retry(id: string): Job | undefined {
+    const kept = this.#find(id);
+    if (kept?.job.state === "failed" || kept?.job.state === "cancelled") {
+      const { startedAt: _s, finishedAt: _f, error: _e, notBefore: _n, ...rest } = kept.job;
+      kept.job = { ...rest, state: "queued", tries: 0 };
+      kept.queuedAt = this.#options.now();
+    }
+    return this.get(id);
+  }
+
+  remove(id: string): boolean {
+    const kept = this.#find(id);
+    if (kept === undefined || !isFinished(kept.job)) return false;
+    this.#all = this.#all.filter((one) => one !== kept);
+    return true;
+  }
+
+  prune(before: number, most: number): Job[] {
+    const old = this.#all.map(({ job }) => job)
+      .filter((job) => job.finishedAt !== undefined && job.finishedAt < before)
+      .sort((a, b) => a.finishedAt! - b.finishedAt!).slice(0, most);
+    old.forEach((job) => this.remove(job.id));
+    return old;
+  }
+
+  recover(): Recovered {
+    const found: Recovered = { again: [], givenUp: [], cancelled: [] };
+    for (const kept of this.#all.filter(({ job }) => job.state === "running")) {
+      const { job } = kept;
+      if (job.cancelling) {
+        this.#end(kept, { state: "cancelled" });
+        found.cancelled.push(structuredClone(job));
+      } else if (job.tries >= mostAttempts) {
+        this.#end(kept, { state: "failed", error: gaveUp });
+        found.givenUp.push(structuredClone(job));
+      } else {
+        job.state = "queued";
+        found.again.push(structuredClone(job));
+      }
+    }
+    return found;
+  }
+
+  figures(): Figures {
+    const waiting = this.#all.filter(({ job }) => job.state === "queued");
+    const running = this.#all.filter(({ job }) => job.state === "running");
+    const oldest = new Map<string, number>();
+    for (const { job: { profile, startedAt = 0 } } of running) {
+      oldest.set(profile, Math.min(startedAt, oldest.get(profile) ?? startedAt));
+    }
+    return {
+      queued: waiting.length,
+      running: running.length,
+      oldestQueuedAt: waiting.length === 0
+        ? undefined
+        : Math.min(...waiting.map((one) => one.queuedAt)),
+      oldestRunningAt: oldest,
+    };
+  }
+
+  probe(): void {}
+
+  close(): void {}
+
+  #find(id: string): Kept | undefined {
+    return this.#all.find(({ job }) => job.id === id);
+  }
+
+  #end({ job }: Kept, { state, bundleDigest, error }: Outcome): void {
+    delete job.cancelling;
+    delete job.notBefore;
+    delete job.error;
+    Object.assign(job, { state, finishedAt: this.#options.now() });
+    if (bundleDigest !== undefined) job.bundleDigest = bundleDigest;
+    if (error !== undefined) job.error = structuredClone(error);
+  }
+
+  #promote(): void {
+    const now = this.#options.now();
+    for (const { job } of this.#all) {
+      const { notBefore = 0 } = job;
+      if (notBefore <= now || notBefore > now + longestWait) delete job.notBefore;
+    }
+  }
+
+  #lapsed(held: ReadonlySet<string>): Kept | undefined {
+    const [now, { lease }] = [this.#options.now(), this.#options];
+    return this.#all.find(({ job, leaseUntil }) =>
+      job.state === "running" && !held.has(job.id) &&
+      (leaseUntil <= now || leaseUntil > now + lease)
+    );
+  }
+
+  #ready(): Kept | undefined {
+    const ready = this.#all.filter(({ job }) =>
+      job.state === "queued" && job.notBefore === undefined
+    );
+    const running = new Map<string, number>();
+    for (const { job: { state, tenant } } of this.#all) {
+      if (state === "running") running.set(tenant, (running.get(tenant) ?? 0) + 1);
+    }
+    const tenants = [...new Set(ready.map(({ job }) => job.tenant))].sort();
+    const turn = this.#turns.next(tenants, running);
+    return ready.find(({ job }) => job.tenant === turn);
+  }
+
+  #change({ id, attempt }: Job, change: (kept: Kept) => void): boolean {
+    const kept = this.#find(id);
+    if (kept?.job.state !== "running" || kept.job.attempt !== attempt) return false;
+    change(kept);
+    return true;
+  }
+}
+
+/** As the table compares: the words of the request, in their order. */
+function same(job: Job, profile: string, request: unknown): Job {
+  const isSame = job.profile === profile && JSON.stringify(job.request) === JSON.stringify(request);
+  if (isSame) return structuredClone(job);
+  throw keyReused();
+}
