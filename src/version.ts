@@ -48,7 +48,8 @@ function readRef(git: URL, ref: string): string {
 function form(stamped: boolean): Form {
   if (Deno.build.standalone) return "compiled";
   if (!stamped) return "source";
-  return Deno.env.get("STELLA_SELF") === undefined ? "script" : "portable";
+  // Under the launcher Deno's own executable is the binary; elsewhere the variable could only come from outside.
+  return Deno.env.get("STELLA_SELF") === Deno.execPath() ? "portable" : "script";
 }
 
 let cached: Build | undefined;

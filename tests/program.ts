@@ -141,17 +141,22 @@ export class Service {
     return type.includes("json") ? await answer.json() : await answer.text();
   }
 
-  /** Submits an export and waits for its end. */
-  // deno-lint-ignore no-explicit-any -- the job as the API shows it
-  async export(body: unknown): Promise<any> {
+  /** Asks for an export. @returns the path that it can be looked at with */
+  async submit(body: unknown, headers: Record<string, string> = {}): Promise<string> {
     const answer = await fetch(`${this.url}/v1/exports`, {
       method: "POST",
-      headers: { "content-type": "application/json" },
+      headers: { "content-type": "application/json", ...headers },
       body: JSON.stringify(body),
     });
     const text = await answer.text();
     if (answer.status !== 202) throw new Error(`POST /v1/exports: ${answer.status} ${text}`);
-    const path = answer.headers.get("location")!;
+    return answer.headers.get("location")!;
+  }
+
+  /** Submits an export and waits for its end. */
+  // deno-lint-ignore no-explicit-any -- the job as the API shows it
+  async export(body: unknown, headers: Record<string, string> = {}): Promise<any> {
+    const path = await this.submit(body, headers);
     for (let i = 0; i < 200; i++) {
       const job = await this.get(path);
       if (!["queued", "running"].includes(job.state)) return job;

@@ -14,8 +14,8 @@ export interface SiteAddresses {
 /** The text with the addresses that are known; the others stay placeholders. */
 export function withAddresses(text: string, { base, grafana }: SiteAddresses): string {
   return text
-    .replaceAll(placeholders.base, base ?? placeholders.base)
-    .replaceAll(placeholders.grafana, grafana ?? placeholders.grafana);
+    .replaceAll(placeholders.base, () => base ?? placeholders.base)
+    .replaceAll(placeholders.grafana, () => grafana ?? placeholders.grafana);
 }
 
 /** Undefined where `text` is no plain http(s) address that could stand in a link and in YAML. */

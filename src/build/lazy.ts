@@ -59,11 +59,14 @@ function dynamic(body: string, names: readonly string[]): string {
 /**
  * CommonJS in a few lines: a chunk runs once, strictly, and modules that import each other see what is there so far. What is no
  * chunk is part of Deno, by its node: name; nothing is ever looked up in a file. A chunk that throws is run again next time.
+ *
+ * node:child_process is empty: a package asks for it, but the program may start no other, and loading it costs 7 ms.
  */
 const loader = `(chunks)=>{
 const loaded=new Map();
 const require=(name)=>{
 if(name==="node:module")return{createRequire:()=>require};
+if(name==="node:child_process")return{};
 if(!name.startsWith("chunk:"))return process.getBuiltinModule(name);
 if(loaded.has(name))return loaded.get(name).exports;
 const module={exports:{}};

@@ -33,8 +33,8 @@ interface OpenVolume {
   path: string;
   fd: number;
   digest: PassingDigest;
-  /** The piece that passes the digest now. */
-  passing: Promise<unknown>;
+  /** Pieces that pass the digest, in order. */
+  passing: Promise<void>[];
   size: number;
   uncompressedSize: number;
   chunks: Chunk[];
@@ -146,8 +146,8 @@ export class ArchiveWriter {
     volume.size += bytes.length;
     volume.uncompressedSize += length;
     volume.chunks.push({ size: bytes.length, sha256 });
-    await volume.passing;
-    volume.passing = volume.digest.update(bytes).then((passed) => this.#keep(passed));
+    volume.passing.push(volume.digest.update(bytes).then((passed) => this.#keep(passed)));
+    while (volume.passing.length > this.options.pool.depth) await volume.passing.shift();
   }
 
   /** Its buffer is filled again. */
@@ -180,8 +180,7 @@ export class ArchiveWriter {
     try {
       const fd = openSync(path, "wx", 0o644);
       const digest = this.options.pool.digestFile();
-      const passing = Promise.resolve();
-      return { path, fd, digest, passing, size: 0, uncompressedSize: 0, chunks: [] };
+      return { path, fd, digest, passing: [], size: 0, uncompressedSize: 0, chunks: [] };
     } catch (error) {
       throw ioError("Cannot make", path, error);
     }
@@ -194,7 +193,7 @@ export class ArchiveWriter {
 
   async #closeVolume(): Promise<void> {
     const volume = this.#open!;
-    await volume.passing;
+    await Promise.all(volume.passing);
     const sha256 = await volume.digest.finish();
     this.#open = undefined;
     try {

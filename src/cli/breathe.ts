@@ -29,6 +29,7 @@ export function breathing(source: BundleSource, host: Host): BundleSource {
   };
   return {
     ...source,
+    name: source.name,
     open: async (path) => {
       const reader = await source.open(path);
       return reader &&

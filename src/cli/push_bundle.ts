@@ -1,10 +1,12 @@
 /** `stella export bundle push`, and `--push` of an export. The reference that a person types is the permission to go there. */
 import { StellaError } from "../errors.ts";
+import type { EgressPolicy } from "../config/egress.ts";
 import { refuseHostileEnvironment } from "../config/hostile_environment.ts";
 import { openRegistry } from "../registry/open.ts";
 import { pushBundle, type PushReport } from "../registry/push.ts";
 import { endpointOf, parseReference } from "../registry/reference.ts";
 import { systemTiming } from "../registry/retry.ts";
+import { sitePolicy } from "./egress.ts";
 import type { Host } from "./host.ts";
 import type { CommonOptions, Result } from "./program.ts";
 import { ProgressLine } from "./progress.ts";
@@ -42,7 +44,7 @@ export async function pushTo(
   }
   const line = new ProgressLine(host, flags.quiet === true || flags.json === true);
   const report = await pushBundle({
-    client: clientFor(reference, flags),
+    client: clientFor(reference, flags, await sitePolicy(flags, host)),
     dir: directory,
     repository: reference.repository,
     ...(reference.tag === undefined ? {} : { tag: reference.tag }),
@@ -55,7 +57,11 @@ export async function pushTo(
   };
 }
 
-function clientFor(reference: ReturnType<typeof parseReference>, flags: PushFlags) {
+function clientFor(
+  reference: ReturnType<typeof parseReference>,
+  flags: PushFlags,
+  policy: EgressPolicy,
+) {
   const options = {
     ...(flags.plainHttp ? { plainHttp: true } : {}),
     ...(flags.ca === undefined ? {} : { ca: true }),
@@ -65,7 +71,7 @@ function clientFor(reference: ReturnType<typeof parseReference>, flags: PushFlag
     ...(flags.ca === undefined ? {} : { ca: flags.ca }),
     ...(flags.credentials === undefined ? {} : { credentialsFile: flags.credentials }),
   };
-  return openRegistry(settings, { timing: systemTiming, policy: () => {} });
+  return openRegistry(settings, { timing: systemTiming, policy });
 }
 
 function pushedText(where: string, report: PushReport): string {

@@ -8,10 +8,10 @@ import {
   refuseTrustFromMedia,
   type TrustedKey,
 } from "../attest/check/trust.ts";
-import { readSecret } from "../attest/secret.ts";
+import { readSecret, type SharedSecret } from "../attest/secret.ts";
 import { manifestName } from "../bundle/manifest.ts";
 import { shown } from "../bundle/names.ts";
-import { directorySource } from "../bundle/source.ts";
+import { type BundleSource, directorySource } from "../bundle/source.ts";
 import { keyDirectory, stateDirectory, trustDirectories } from "../config/paths.ts";
 import { grants } from "../config/permissions.ts";
 import { confine, proveConfined } from "../verify/confine.ts";
@@ -23,9 +23,10 @@ import { chunkWorkers } from "./chunk_worker.ts";
 import type { Host } from "./host.ts";
 import type { CommonOptions, Result } from "./program.ts";
 import { ProgressLine } from "./progress.ts";
+import type { RegistryFlags } from "./registry_client.ts";
 import { verdictJson, verdictText } from "./render.ts";
 
-export interface VerifyOptions extends CommonOptions {
+export interface VerifyOptions extends CommonOptions, RegistryFlags {
   manifest?: string;
   trust?: string[];
   secret?: string;
@@ -38,10 +39,14 @@ export async function verifyBundleCommand(
   host: Host,
   args: string[],
 ): Promise<Result> {
-  const directory = options.manifest === undefined
-    ? findBundle(args[0]!)
-    : bundleDirectory(options.manifest);
-  const verdict = await judge(directory, options, host);
+  const named = options.manifest ?? args[0]!;
+  const verdict = isReference(named)
+    ? await (await import("./verify_registry.ts")).judgeInRegistry(named, options, host)
+    : await judge(
+      options.manifest === undefined ? findBundle(named) : bundleDirectory(named),
+      options,
+      host,
+    );
   const note = options.trustFromMedia && verdict.signer !== undefined
     ? "  The key was taken from the bundle's own medium, as asked: it proves no origin.\n"
     : "";
@@ -55,6 +60,11 @@ export async function verifyBundleCommand(
   };
 }
 
+/** Whether a person means a registry: `oci://...`, or `oci:...` as skopeo writes it. */
+function isReference(text: string): boolean {
+  return text.startsWith("oci:");
+}
+
 /** Trust first, then confinement, then the first byte of the bundle; `tap` looks at the payload on the way. */
 export async function judge(
   directory: string,
@@ -62,15 +72,35 @@ export async function judge(
   host: Host,
   tap?: Tap,
 ): Promise<Verdict> {
-  const trusted = trustedKeys(options, host, directory);
-  const secrets = secretsOf(options, directory);
+  const judges = judgesOf(options, host, directory);
   confine(Deno.permissions, grants);
   proveConfined();
+  return await judgeSource(directorySource(directory), judges, options, host, tap);
+}
+
+/** Whom to believe. */
+export interface Judges {
+  trusted: TrustedKey[];
+  secrets?: SharedSecret[];
+}
+
+/** Reads the keys, and the secret; `directory` is where the bundle lies, if it lies in one. */
+export function judgesOf(options: VerifyOptions, host: Host, directory?: string): Judges {
+  return { trusted: trustedKeys(options, host, directory), ...secretsOf(options, directory) };
+}
+
+/** The verdict on a bundle wherever it is; the caller has given up the permissions that this does not need. */
+export async function judgeSource(
+  source: BundleSource,
+  judges: Judges,
+  options: VerifyOptions,
+  host: Host,
+  tap?: Tap,
+): Promise<Verdict> {
   const line = new ProgressLine(host, options.quiet === true || options.json === true);
   try {
-    return await verifyBundle(breathing(directorySource(directory), host), {
-      trusted,
-      ...secrets,
+    return await verifyBundle(breathing(source, host), {
+      ...judges,
       ...(tap === undefined ? {} : { tap }),
       ...(options.integrityOnly ? { integrityOnly: true } : {}),
       progress: (done, total) => line.update("verify", done, total),
@@ -82,21 +112,27 @@ export async function judge(
 }
 
 /** A secret on the medium would be no secret. */
-function secretsOf({ secret, trustFromMedia }: VerifyOptions, directory: string) {
+function secretsOf({ secret, trustFromMedia }: VerifyOptions, directory: string | undefined) {
   if (secret === undefined) return {};
-  if (!trustFromMedia && existsSync(secret)) refuseTrustFromMedia(secret, directory);
+  if (directory !== undefined && !trustFromMedia && existsSync(secret)) {
+    refuseTrustFromMedia(secret, directory);
+  }
   return { secrets: [readSecret(secret)] };
 }
 
 /** Own key, trust directories, --trust; what lies with the bundle is refused. */
-function trustedKeys(options: VerifyOptions, host: Host, directory: string): TrustedKey[] {
+function trustedKeys(
+  options: VerifyOptions,
+  host: Host,
+  directory: string | undefined,
+): TrustedKey[] {
   const state = stateDirectory(host.environment);
   const standing = [
     ...(state === undefined ? [] : [keyDirectory(state)]),
     ...trustDirectories(host.environment),
   ].filter((path) => existsSync(path));
   const named = options.trust ?? [];
-  if (!options.trustFromMedia) {
+  if (directory !== undefined && !options.trustFromMedia) {
     for (const path of [...standing, ...named]) {
       if (existsSync(path)) refuseTrustFromMedia(path, directory);
     }

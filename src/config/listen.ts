@@ -1,4 +1,4 @@
-/** The address of the service: loopback only, because there are no access tokens yet. */
+/** Addresses to listen on. Whoever may be reached from other machines has to say so, and has to ask for tokens. */
 import { isIP } from "node:net";
 import { StellaError } from "../errors.ts";
 
@@ -13,9 +13,9 @@ export interface Listen {
 
 /**
  * Reads `HOST:PORT`, `[::1]:PORT` or `localhost:PORT`.
- * @throws StellaError usage where it cannot be read or is not loopback
+ * @throws StellaError usage where it cannot be read
  */
-export function parseListen(text: string): Listen {
+export function parseAddress(text: string): Listen {
   const parts = /^(?:\[([0-9a-fA-F:.]+)\]|([^:[\]]+)):(\d{1,5})$/.exec(text);
   const port = Number(parts?.[3]);
   const host = addressOf(parts?.[1] ?? parts?.[2] ?? "");
@@ -24,17 +24,29 @@ export function parseListen(text: string): Listen {
       hint: `write it as ${defaultListen} or [::1]:8420`,
     });
   }
-  if (!isLoopback(host)) {
-    throw new StellaError(
-      "usage",
-      `Cannot listen on ${JSON.stringify(text)}: not a loopback address`,
-      {
-        hint:
-          "this version has no access tokens, so only this machine may reach it: use 127.0.0.1 or [::1]",
-      },
-    );
-  }
   return { host, port };
+}
+
+/** As `parseAddress`, for what only this machine may reach. @throws StellaError usage */
+export function parseListen(text: string): Listen {
+  const listen = parseAddress(text);
+  if (isLoopback(listen.host)) return listen;
+  throw notLoopback(text, "only this machine may reach it: use 127.0.0.1 or [::1]");
+}
+
+/** As `parseAddress`; other machines may reach only what has tokens. @throws StellaError usage */
+export function parseGuarded(text: string, tokens: number): Listen {
+  const listen = parseAddress(text);
+  if (tokens > 0 || isLoopback(listen.host)) return listen;
+  throw notLoopback(
+    text,
+    "there are no access tokens, so only this machine may reach it: use 127.0.0.1 or [::1], or configure tokens",
+  );
+}
+
+function notLoopback(text: string, hint: string): StellaError {
+  const what = `Cannot listen on ${JSON.stringify(text)}: not a loopback address`;
+  return new StellaError("usage", what, { hint });
 }
 
 /** 127.0.0.0/8 and ::1, as IP addresses; a name is never resolved to find out. */
@@ -44,9 +56,9 @@ export function isLoopback(address: string): boolean {
 }
 
 /** `http://HOST:PORT`. */
-export function urlOf(listen: Listen): string {
+export function urlOf(listen: Listen, scheme = "http"): string {
   const host = isIP(listen.host) === 6 ? `[${listen.host}]` : listen.host;
-  return `http://${host}:${listen.port}`;
+  return `${scheme}://${host}:${listen.port}`;
 }
 
 /** localhost is taken as 127.0.0.1 without asking a resolver, which might say otherwise. */

@@ -42,13 +42,24 @@ export function trustDirectories(environment: Environment): string[] {
   return ["/etc/stella/trust.d", ...(own === undefined ? [] : [join(own, "trust.d")])];
 }
 
+/** Where `docker login` keeps what it was told; it need not exist. */
+export function dockerConfig(environment: Environment): string | undefined {
+  const home = homeDirectory(environment);
+  return home === undefined ? undefined : join(home, ".docker", "config.json");
+}
+
 /** `<variable>/stella`, else `HOME/<fallback>/stella`; the specification says to ignore a relative value. */
 function xdg(environment: Environment, variable: string, fallback: string): string | undefined {
   const base = set(environment, variable);
   if (base !== undefined && isAbsolute(base)) return join(base, "stella");
+  const home = homeDirectory(environment);
+  return home === undefined ? undefined : join(home, fallback, "stella");
+}
+
+function homeDirectory(environment: Environment): string | undefined {
   // The launcher moves HOME out of Deno's sight (Deno reads ~/.npmrc at every start) and passes it under this name.
   const home = environment("STELLA_HOME") ?? set(environment, "HOME");
-  return home !== undefined && isAbsolute(home) ? join(home, fallback, "stella") : undefined;
+  return home !== undefined && isAbsolute(home) ? home : undefined;
 }
 
 function set(environment: Environment, name: string): string | undefined {

@@ -51,7 +51,10 @@ export const scheduleSchema = z.strictObject({
   if (fault !== undefined) context.addIssue({ code: "custom", ...fault });
 });
 
-function scheduleFault(cron: string, zone: string): { path: string[]; message: string } | undefined {
+function scheduleFault(
+  cron: string,
+  zone: string,
+): { path: string[]; message: string } | undefined {
   const says = (path: string, message: string) => ({ path: [path], message });
   if (!isZone(zone)) return says("zone", "must be a time zone such as UTC or Europe/Berlin");
   if (cron.trim().split(/\s+/).length !== 5) {
@@ -73,4 +76,3 @@ function isZone(zone: string): boolean {
     return false;
   }
 }
-

@@ -1,14 +1,18 @@
 /** One export on its way into the timeline. What cannot be written is reported and does not end the export. */
-import type { Outcome } from "./job.ts";
+import type { Feed } from "./feed.ts";
+import type { JobError, Outcome } from "./job.ts";
 import type { EventOf, Timeline } from "./timeline.ts";
 
 /** What is told of an export; the kinds of events are the business of who tells them. */
 export interface Watcher<Event> {
   queued(): void;
   started(attempt: number): void;
+  /** It failed, and is tried again after `wait` milliseconds. */
+  deferred(error: JobError, wait: number): void;
   told(event: Event): void;
   made(bytes: number, artifacts?: Readonly<Record<string, number>>): void;
-  ended(end: Outcome, seconds: number): void;
+  /** `at` in milliseconds since 1970. */
+  ended(end: Outcome, seconds: number, at?: number): void;
 }
 
 /** Tells `watcher` everything, and writes each step into the timeline too. */
@@ -29,6 +33,11 @@ export function alsoInTimeline<Event extends { kind: string; stage?: string }>(
   return {
     queued: () => (watcher.queued(), add("queued", {})),
     started: (attempt) => (watcher.started(attempt), add("started", { attempt })),
+    deferred: (error, wait) => {
+      watcher.deferred(error, wait);
+      last = undefined;
+      add("deferred", { error, seconds: wait / 1000 });
+    },
     told: (event) => {
       watcher.told(event);
       const { kind, ...attributes } = event;
@@ -40,10 +49,37 @@ export function alsoInTimeline<Event extends { kind: string; stage?: string }>(
       watcher.made(bytes, artifacts);
       add("made", { bytes, ...(artifacts === undefined ? {} : { artifacts }) });
     },
-    ended: (end, seconds) => {
-      watcher.ended(end, seconds);
+    ended: (end, seconds, at) => {
+      watcher.ended(end, seconds, at);
       const { state, bundleDigest, error } = end;
       add(state, { seconds, ...(bundleDigest && { bundleDigest }), ...(error && { error }) });
+    },
+  };
+}
+
+/** Tells `watcher` everything, and then those who follow the export. */
+export function alsoInFeed<Event extends { kind: string; stage?: string }>(
+  watcher: Watcher<Event>,
+  exportId: string,
+  feed: Feed,
+): Watcher<Event> {
+  const after = (told: () => void) => (told(), feed.news(exportId));
+  return {
+    queued: () => after(() => watcher.queued()),
+    started: (attempt) => after(() => watcher.started(attempt)),
+    deferred: (error, wait) => after(() => watcher.deferred(error, wait)),
+    told: (event) => {
+      watcher.told(event);
+      if (event.kind !== "progress") return feed.news(exportId);
+      const { stage = "", done = 0, total = 0 } = event as
+        & { done?: number; total?: number }
+        & Event;
+      feed.moved(exportId, { stage, done, total });
+    },
+    made: (bytes, artifacts) => after(() => watcher.made(bytes, artifacts)),
+    ended: (end, seconds, at) => {
+      watcher.ended(end, seconds, at);
+      feed.ended(exportId);
     },
   };
 }

@@ -12,6 +12,8 @@ export interface Progress {
 
 export class Feed {
   readonly #progress = new Map<string, Progress>();
+  /** How much news there was of each running export. */
+  readonly #counts = new Map<string, number>();
   readonly #waiting = new Map<string, Set<() => void>>();
   #followers = 0;
 
@@ -19,10 +21,21 @@ export class Feed {
 
   moved(exportId: string, progress: Progress): void {
     this.#progress.set(exportId, progress);
-    this.wake(exportId);
+    this.news(exportId);
   }
 
   /** There is something new to read about this export. */
+  news(exportId: string): void {
+    this.#counts.set(exportId, this.countOf(exportId) + 1);
+    this.wake(exportId);
+  }
+
+  /** To be handed to `next` by somebody who reads after asking for it. */
+  countOf(exportId: string): number {
+    return this.#counts.get(exportId) ?? 0;
+  }
+
+  /** Lets its followers look again, for whatever reason. */
   wake(exportId: string): void {
     const waiting = this.#waiting.get(exportId);
     this.#waiting.delete(exportId);
@@ -32,6 +45,7 @@ export class Feed {
   /** It ended: what is left to read is in the queue and in the timeline. */
   ended(exportId: string): void {
     this.#progress.delete(exportId);
+    this.#counts.delete(exportId);
     this.wake(exportId);
   }
 
@@ -44,8 +58,9 @@ export class Feed {
     return this.#progress.get(exportId);
   }
 
-  /** Resolves at the next news of this export, or after `bound` milliseconds. */
-  async next(exportId: string, bound: number): Promise<void> {
+  /** Resolves where there was news since `count`, at the next, or after `bound` milliseconds. */
+  async next(exportId: string, count: number, bound: number): Promise<void> {
+    if (this.countOf(exportId) !== count) return;
     const { promise, resolve } = Promise.withResolvers<void>();
     const waiting = this.#waiting.get(exportId) ?? new Set();
     this.#waiting.set(exportId, waiting.add(resolve));

@@ -5,9 +5,13 @@ import { startSha256 } from "../bundle/hash.ts";
 import type { BundleFile } from "../bundle/manifest.ts";
 import type { BundleSource, ByteReader } from "../bundle/source.ts";
 import { type ErrorCode, StellaError } from "../errors.ts";
-import { digestOf } from "./artifact.ts";
-import { bodyOf } from "./message.ts";
-import type { Blob } from "./repository.ts";
+import { type Digest, digestOf } from "./artifact.ts";
+import { type Body, bodyOf } from "./message.ts";
+
+/** Bytes with the digest they must have. */
+export interface Blob extends Body {
+  digest: Digest;
+}
 
 const piece = 1024 * 1024;
 
@@ -20,11 +24,11 @@ export function fileBlob(source: BundleSource, file: BundleFile): Blob {
   return {
     digest: `sha256:${file.sha256}`,
     size: file.size,
-    async *open() {
+    async *open(from = 0) {
       const reader = await source.open(file.path);
       if (reader === undefined) throw unfit("missing", file, "it is not there");
       try {
-        yield* checked(reader, file);
+        yield* checked(reader, file, from);
       } finally {
         reader.close();
       }
@@ -32,13 +36,55 @@ export function fileBlob(source: BundleSource, file: BundleFile): Blob {
   };
 }
 
+/** A blob that is read piecewise, in order, and from anew only where the next piece does not follow the last. */
+export class BlobCursor {
+  #pieces: AsyncIterator<Uint8Array> | undefined;
+  #held: Uint8Array | undefined;
+  #at = 0;
+  /** Grows with every use: a request that was given up may still hold an earlier one. */
+  #turn = 0;
+
+  constructor(readonly blob: Blob) {}
+
+  /** Goes to `offset`, which may take a while: what lies before it is read once more. */
+  async seek(offset: number): Promise<void> {
+    if (this.#pieces !== undefined && this.#at === offset) return;
+    await this.close();
+    this.#pieces = this.blob.open(offset)[Symbol.asyncIterator]();
+    this.#at = offset;
+    this.#held = (await this.#pieces.next()).value;
+  }
+
+  /** The bytes from `offset` on, `length` of them. */
+  async *take(offset: number, length: number): AsyncIterable<Uint8Array> {
+    await this.seek(offset);
+    const turn = ++this.#turn;
+    for (let left = length; left > 0;) {
+      const bytes = this.#held ?? (await this.#pieces!.next()).value;
+      if (turn !== this.#turn) return;
+      if (bytes === undefined) throw new Error(`${this.blob.digest} ends too early`);
+      const now = bytes.subarray(0, left);
+      this.#held = now.length < bytes.length ? bytes.subarray(now.length) : undefined;
+      this.#at += now.length;
+      left -= now.length;
+      yield now;
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#turn++;
+    await this.#pieces?.return?.();
+    this.#pieces = this.#held = undefined;
+  }
+}
+
 /** The same blob, which tells `sent` how many of its bytes have gone out. */
 export function counted(blob: Blob, sent: (bytes: number) => void): Blob {
   return {
     ...blob,
-    async *open() {
-      let done = 0;
-      for await (const bytes of blob.open()) {
+    async *open(from = 0) {
+      let done = from;
+      for await (const bytes of blob.open(from)) {
         yield bytes;
         sent(done += bytes.length);
       }
@@ -46,11 +92,16 @@ export function counted(blob: Blob, sent: (bytes: number) => void): Blob {
   };
 }
 
-async function* checked(reader: ByteReader, file: BundleFile): AsyncIterable<Uint8Array> {
+async function* checked(
+  reader: ByteReader,
+  file: BundleFile,
+  from: number,
+): AsyncIterable<Uint8Array> {
   if (reader.size !== file.size) {
     throw unfit("digest", file, `it has ${reader.size} bytes, not ${file.size}`);
   }
   const hash = startSha256();
+  let silent = 0;
   for (let left = file.size; left > 0;) {
     // A new buffer each time: what was yielded may still wait in the socket.
     const bytes = Buffer.allocUnsafe(Math.min(piece, left));
@@ -60,7 +111,10 @@ async function* checked(reader: ByteReader, file: BundleFile): AsyncIterable<Uin
     hash.update(bytes);
     left -= bytes.length;
     if (left === 0) checkDigest(file, hash.digest("hex"));
-    yield bytes;
+    const skipped = Math.max(0, from - (file.size - left - bytes.length));
+    if (skipped < bytes.length) yield bytes.subarray(skipped);
+    // What the registry has already is read in one go: signals and timers need their turn.
+    else if (++silent % 64 === 0) await new Promise((resolve) => setTimeout(resolve, 0));
   }
 }
 

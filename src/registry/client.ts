@@ -12,10 +12,11 @@ import { Authorizer } from "./challenge.ts";
 import { refused } from "./failure.ts";
 import type { Answer, Outgoing, Streamed } from "./message.ts";
 import type { Endpoint } from "./reference.ts";
-import { Repository } from "./repository.ts";
-import type { UploadMemory } from "./sessions.ts";
+import { Repository, type RepositoryOptions } from "./repository.ts";
+
 import { type Action, type Timing, withRetries } from "./retry.ts";
 import type { Credentials } from "./secret.ts";
+import type { UploadMemory } from "./sessions.ts";
 
 export interface ClientOptions {
   endpoint: Endpoint;
@@ -54,9 +55,14 @@ export class RegistryClient {
     return new URL(path, this.#options.endpoint.url);
   }
 
-  /** One repository; its name has passed isRepository. All work ends when `signal` is aborted. */
-  repository(name: string, signal?: AbortSignal): Repository {
-    return new Repository(this, name, signal);
+  /** One repository; it and those in `mountFrom` have passed isRepository. All work ends when `signal` is aborted. */
+  repository(name: string, options: Partial<RepositoryOptions> = {}): Repository {
+    return new Repository(this, name, {
+      access: "push",
+      mountFrom: [],
+      signal: undefined,
+      ...options,
+    });
   }
 
   /**

@@ -4,7 +4,7 @@ import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { StellaError } from "../errors.ts";
 import { broken, RegistryError, stopped, target } from "./failure.ts";
-import type { Answer, Body, Outgoing, Streamed } from "./message.ts";
+import type { Answer, Body, Outgoing } from "./message.ts";
 
 /** Milliseconds: until a connection stands (look-up and TLS included), and between two bytes that move. */
 export interface Timeouts {
@@ -35,55 +35,8 @@ export async function exchange(
   }
 }
 
-/**
- * As `exchange`, but the body of a success stays in the connection until it is asked for: a reader that is slower than the
- * registry slows it down, and no time limit runs while nobody reads.
- */
-export async function openExchange(
-  request: ClientRequest,
-  outgoing: Outgoing,
-  timeouts: Timeouts,
-): Promise<Streamed> {
-  const watch = new Watch(request, outgoing, timeouts);
-  const end = () => {
-    watch.end();
-    request.destroy();
-  };
-  const failure = (error: unknown) => {
-    const cause = watch.cause ?? error;
-    end();
-    return cause instanceof StellaError ? cause : broken(outgoing.method, outgoing.url, cause);
-  };
-  try {
-    const response = await responseTo(request, outgoing.body, watch);
-    if (response.statusCode! < 200 || response.statusCode! >= 300) {
-      const answer = await readAnswer(response, outgoing, watch);
-      watch.end();
-      return { ...answer, stream: undefined };
-    }
-    watch.idle();
-    const pieces = (response as AsyncIterable<Uint8Array>)[Symbol.asyncIterator]();
-    const next = async () => {
-      watch.moved();
-      try {
-        const { value, done } = await pieces.next();
-        if (done) watch.end();
-        else watch.idle();
-        return done ? undefined : value;
-      } catch (error) {
-        throw failure(error);
-      }
-    };
-    const header = (name: string) => single(response.headers[name]);
-    const body = new Uint8Array();
-    return { status: response.statusCode!, header, body, stream: { next, close: end } };
-  } catch (error) {
-    throw failure(error);
-  }
-}
-
 /** Ends an exchange that does not get on: first the connection, then any byte in either direction, and always the signal. */
-class Watch {
+export class Watch {
   /** Why the watch ended the exchange: what Node reports then may be any kind of reset. */
   cause: Error | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
@@ -139,7 +92,7 @@ class Watch {
 }
 
 /** The answer may come before the body is sent: then the rest of it is of no use, and errors of sending it are none. */
-function responseTo(
+export function responseTo(
   request: ClientRequest,
   body: Body | undefined,
   watch: Watch,
@@ -160,7 +113,7 @@ async function* watched(body: Body, watch: Watch): AsyncIterable<Uint8Array> {
   }
 }
 
-async function readAnswer(
+export async function readAnswer(
   response: IncomingMessage,
   { method, url, take }: Outgoing,
   watch: Watch,
@@ -185,7 +138,7 @@ async function readAnswer(
   return { status, header: (name) => single(response.headers[name]), body: joined(pieces, most) };
 }
 
-function single(value: string | string[] | undefined): string | undefined {
+export function single(value: string | string[] | undefined): string | undefined {
   return Array.isArray(value) ? value.join(", ") : value;
 }
 

@@ -10,10 +10,10 @@ export interface Outgoing {
   take?: (piece: Uint8Array) => void;
 }
 
-/** Opened anew for every attempt; `open` yields exactly `size` bytes, or throws. */
+/** Opened anew for every attempt; `open` yields the bytes from the offset `from` up to `size`, or throws. */
 export interface Body {
   size: number;
-  open(): AsyncIterable<Uint8Array>;
+  open(from?: number): AsyncIterable<Uint8Array>;
 }
 
 export interface Answer {
@@ -40,8 +40,8 @@ export interface Streamed extends Answer {
 export function bodyOf(bytes: Uint8Array): Body {
   return {
     size: bytes.length,
-    async *open() {
-      if (bytes.length > 0) yield await Promise.resolve(bytes);
+    async *open(from = 0) {
+      if (bytes.length > from) yield await Promise.resolve(bytes.subarray(from));
     },
   };
 }

@@ -5,20 +5,29 @@ import { ioError, StellaError } from "../errors.ts";
 import { RegistryClient } from "./client.ts";
 import { type Endpoint, hostOf } from "./reference.ts";
 import type { Timing } from "./retry.ts";
-import { readCredentials } from "./secret.ts";
+import { readCredentials, readDockerConfig, readPrivate } from "./credential_files.ts";
+import type { Credentials } from "./secret.ts";
+import type { UploadMemory } from "./sessions.ts";
 import { Transport, type TransportOptions } from "./transport.ts";
 
 export interface RegistrySettings {
   endpoint: Endpoint;
   /** Path of a PEM file with the only authorities that are trusted; without one, the system's. */
   ca?: string;
-  /** Path of a JSON file `{username, password}` that only its owner can read. */
+  /** Path of a JSON file that only its owner can read: `{username, password}`, or docker's config.json with this registry in it. */
   credentialsFile?: string;
+  /** Path of a config.json of docker that may have nothing for this registry, or not be there. */
+  dockerConfig?: string;
+  /** Paths of PEM files, both or none: the certificate that we show, and its private key, which only its owner can read. */
+  clientCertificate?: string;
+  clientKey?: string;
 }
 
 export interface RegistryDependencies
   extends Pick<TransportOptions, "policy" | "resolve" | "timeouts"> {
   timing: Timing;
+  /** Keeps uploads that were begun, for the next process. */
+  uploads?: UploadMemory;
 }
 
 /**
@@ -27,19 +36,53 @@ export interface RegistryDependencies
  */
 export function openRegistry(
   settings: RegistrySettings,
-  { timing, ...network }: RegistryDependencies,
+  { timing, uploads, ...network }: RegistryDependencies,
 ): RegistryClient {
-  const { endpoint, credentialsFile } = settings;
+  const { endpoint } = settings;
+  const credentials = credentialsOf(settings);
+  const certificate = certificateOf(settings);
   const transport = new Transport({
     ...network,
     authorities: endpoint.url.protocol === "https:" ? authorities(settings.ca) : [],
     ...(endpoint.plainHttp ? { plainHost: hostOf(endpoint.url) } : {}),
+    ...(certificate === undefined ? {} : { certificate }),
   });
   return new RegistryClient({
     endpoint,
     transport,
     timing,
-    ...(credentialsFile === undefined ? {} : { credentials: readCredentials(credentialsFile) }),
+    ...(credentials === undefined ? {} : { credentials }),
+    ...(uploads === undefined ? {} : { uploads }),
+  });
+}
+
+function credentialsOf(settings: RegistrySettings): Credentials | undefined {
+  const { endpoint, credentialsFile, dockerConfig } = settings;
+  const { host } = endpoint.url;
+  if (credentialsFile !== undefined) return readCredentials(credentialsFile, host);
+  return dockerConfig === undefined ? undefined : readDockerConfig(dockerConfig, host);
+}
+
+function certificateOf({ endpoint, clientCertificate, clientKey }: RegistrySettings) {
+  if (clientCertificate === undefined && clientKey === undefined) return undefined;
+  if (clientCertificate === undefined || clientKey === undefined) {
+    throw new StellaError("usage", "Cannot use a client certificate: one of its files is missing", {
+      hint: "name both, the certificate and its private key",
+    });
+  }
+  if (endpoint.url.protocol !== "https:") {
+    throw new StellaError("usage", "Cannot use a client certificate: the registry has no https");
+  }
+  const cert = withBlock(clientCertificate, readText(clientCertificate), "CERTIFICATE");
+  const secret = new TextDecoder().decode(readPrivate(clientKey));
+  return { cert, key: withBlock(clientKey, secret, "(?:[A-Z]+ )?PRIVATE KEY") };
+}
+
+/** @throws StellaError usage where `text`, which came from `path`, has no such PEM block */
+function withBlock(path: string, text: string, label: string): string {
+  if (new RegExp(`^-----BEGIN ${label}-----`, "m").test(text)) return text;
+  throw new StellaError("usage", `Cannot use ${JSON.stringify(path)}: it is not the PEM file`, {
+    hint: "a client certificate is a PEM CERTIFICATE, its key an unencrypted PEM PRIVATE KEY",
   });
 }
 

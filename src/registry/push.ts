@@ -12,11 +12,11 @@ import {
   emptyConfig,
   referrerDescriptor,
 } from "./artifact.ts";
-import { counted, fileBlob, memoryBlob } from "./blob.ts";
+import { type Blob, counted, fileBlob, memoryBlob } from "./blob.ts";
 import type { RegistryClient } from "./client.ts";
 import { isRepository, isTag } from "./reference.ts";
 import { announce } from "./referrers.ts";
-import type { Blob, Repository } from "./repository.ts";
+import type { Repository } from "./repository.ts";
 
 export interface PushOptions {
   client: RegistryClient;
@@ -24,6 +24,8 @@ export interface PushOptions {
   dir: string;
   repository: string;
   tag?: string;
+  /** Other repositories of the same registry that may have some of the blobs: those are mounted, not sent. */
+  mountFrom?: readonly string[];
   /** Bytes that are in the registry, and bytes of the whole; falls back where an upload starts again. */
   progress?: (done: number, total: number) => void;
   signal?: AbortSignal;
@@ -39,7 +41,7 @@ export interface PushReport {
   /** Sum of all blobs, sent or not. */
   bytes: number;
   seconds: number;
-  /** Blobs that were sent, and blobs that were there. */
+  /** Blobs that were sent, and blobs that were there or were mounted. */
   uploaded: number;
   existed: number;
 }
@@ -56,7 +58,8 @@ export async function pushBundle(options: PushOptions): Promise<PushReport> {
   checkNames(options);
   const started = client.timing.now();
   const bundle = await readBundle(options.dir);
-  const repository = client.repository(options.repository, options.signal);
+  const { mountFrom = [], signal } = options;
+  const repository = client.repository(options.repository, { mountFrom, signal });
   const counts = await pushBlobs(repository, bundle.blobs, options.progress ?? (() => {}));
   await repository.pushManifest(bundle.artifact);
   await repository.pushManifest(bundle.referrer);
@@ -73,9 +76,9 @@ export async function pushBundle(options: PushOptions): Promise<PushReport> {
   };
 }
 
-function checkNames({ repository, tag }: PushOptions): void {
-  const faults: string[] = [];
-  if (!isRepository(repository)) faults.push(`the repository ${shown(repository)} is not allowed`);
+function checkNames({ repository, tag, mountFrom = [] }: PushOptions): void {
+  const faults = [repository, ...mountFrom].filter((name) => !isRepository(name))
+    .map((name) => `the repository ${shown(name)} is not allowed`);
   if (tag !== undefined && !isTag(tag)) faults.push(`the tag ${shown(tag)} is not allowed`);
   if (faults.length > 0) {
     throw new StellaError("usage", `Cannot push the bundle: ${faults.join("; ")}`, {

@@ -16,7 +16,7 @@ export async function announce(
   subject: Digest,
   referrer: Descriptor,
 ): Promise<"api" | "tag"> {
-  if (await repository.listsReferrers(subject)) return "api";
+  if (await repository.referrers(subject) !== undefined) return "api";
   const tag = subject.replace(":", "-");
   for (let round = 0; round < rounds; round++) {
     const stored = await repository.index(tag);

@@ -1,14 +1,12 @@
 /** The requests of one repository, as the distribution-spec 1.1 spells them ("Pull", "Push", "Listing Referrers"). */
-import { shown } from "../bundle/names.ts";
-import { type Artifact, type Digest, ociTypes } from "./artifact.ts";
+import { type Artifact, type Digest, digestOf, ociTypes } from "./artifact.ts";
+import type { Blob } from "./blob.ts";
 import type { RegistryClient } from "./client.ts";
 import { refused, RegistryError, target } from "./failure.ts";
-import { type Answer, type Body, bodyOf, type Outgoing } from "./message.ts";
-
-/** Bytes with the digest they must have. */
-export interface Blob extends Body {
-  digest: Digest;
-}
+import { type Answer, type Body, bodyOf, type Outgoing, type Stream } from "./message.ts";
+import { isDigest } from "./reference.ts";
+import type { Action } from "./retry.ts";
+import { checkDigest, forget, uploadBlob, type UploadPlace } from "./upload.ts";
 
 /** A manifest or index as a registry holds it. */
 export interface Stored {
@@ -18,23 +16,85 @@ export interface Stored {
   etag?: string;
 }
 
+export interface RepositoryOptions {
+  access: "pull" | "push";
+  /** Other repositories of the registry that may have blobs of the same content. */
+  mountFrom: readonly string[];
+  signal: AbortSignal | undefined;
+}
+
 export class Repository {
+  readonly #whole = new Set<Digest>();
+
   constructor(
     readonly client: RegistryClient,
     readonly name: string,
-    readonly signal: AbortSignal | undefined,
+    readonly options: RepositoryOptions,
   ) {}
 
+  get signal(): AbortSignal | undefined {
+    return this.options.signal;
+  }
+
   /**
-   * Uploads a blob that the repository lacks: POST, then one PUT with the whole of it.
+   * Uploads a blob that the repository lacks.
    * @returns whether anything had to be sent
    * @throws RegistryError; whatever the blob throws while it is read
    */
   pushBlob(blob: Blob): Promise<boolean> {
+    let most = 0;
+    return this.#retrying(async (progressed) => {
+      if (await this.#has(`blobs/${blob.digest}`, blob)) {
+        forget(this.#place, blob);
+        return false;
+      }
+      return await uploadBlob(this.#place, blob, (bytes) => {
+        if (bytes > most) progressed();
+        most = Math.max(most, bytes);
+      });
+    });
+  }
+
+  /**
+   * The bytes of a blob from an offset on, to be read at the reader's own pace; undefined where there is none.
+   * @throws RegistryError, also where the registry cannot begin there
+   */
+  async openBlob(
+    digest: Digest,
+    from: number,
+  ): Promise<{ size: number; stream: Stream } | undefined> {
+    const range = from === 0 ? {} : { range: `bytes=${from}-` };
+    const outgoing = this.#outgoing("GET", `blobs/${digest}`, range);
+    const answer = await this.client.open(outgoing, this.#scope);
+    if (answer.status === 404) return undefined;
+    if (answer.stream === undefined) throw refused(outgoing, answer, redirectHint(answer));
+    const size = sizeOf(answer, from);
+    if (size !== undefined) return { size, stream: answer.stream };
+    answer.stream.close();
+    const where = target(outgoing.method, outgoing.url);
+    throw new RegistryError(
+      "rejected",
+      `${where}: the length or range of the answer is not usable`,
+    );
+  }
+
+  /** The manifest or index behind a tag or digest, as far as it is of the types; undefined where there is none. */
+  fetch(reference: string, types: readonly string[]): Promise<Stored | undefined> {
     return this.#retrying(async () => {
-      if (await this.#has(`blobs/${blob.digest}`, blob)) return false;
-      await this.#upload(blob);
-      return true;
+      const outgoing = this.#outgoing("GET", `manifests/${reference}`, {
+        accept: types.join(", "),
+      });
+      return await this.#stored(outgoing, isDigest(reference) ? reference : undefined);
+    });
+  }
+
+  /** The registry's own list of what refers to `digest`; undefined where it keeps none. */
+  referrers(digest: Digest): Promise<Stored | undefined> {
+    return this.#retrying(async () => {
+      const stored = await this.#stored(
+        this.#outgoing("GET", `referrers/${digest}`, { accept: ociTypes.index }),
+      );
+      return stored?.mediaType === ociTypes.index ? stored : undefined;
     });
   }
 
@@ -55,13 +115,7 @@ export class Repository {
 
   /** The index behind a tag, or undefined. */
   index(tag: string): Promise<Stored | undefined> {
-    return this.#retrying(async () => {
-      const outgoing = this.#outgoing("GET", `manifests/${tag}`, { accept: ociTypes.index });
-      const answer = await this.#ask(outgoing);
-      if (answer.status === 404) return undefined;
-      if (answer.status !== 200) throw refused(outgoing, answer);
-      return { bytes: answer.body, mediaType: mediaTypeOf(answer), ...strongEtag(answer) };
-    });
+    return this.fetch(tag, [ociTypes.index]);
   }
 
   /**
@@ -82,17 +136,6 @@ export class Repository {
     });
   }
 
-  /** Whether the registry itself lists what refers to `digest`. Only the question tells: OCI-Subject is sent by some that do not. */
-  listsReferrers(digest: Digest): Promise<boolean> {
-    return this.#retrying(async () => {
-      const outgoing = this.#outgoing("GET", `referrers/${digest}`, { accept: ociTypes.index });
-      const answer = await this.#ask(outgoing);
-      if (answer.status === 404) return false;
-      if (answer.status !== 200) throw refused(outgoing, answer);
-      return mediaTypeOf(answer) === ociTypes.index;
-    });
-  }
-
   /**
    * A redirect or another length is no yes: to upload once more is right, if slow. Other hosts are not asked, and some proxies
    * say 0 for every HEAD.
@@ -102,26 +145,8 @@ export class Repository {
     const answer = await this.#ask(outgoing);
     if (answer.status === 404 || (answer.status >= 300 && answer.status < 400)) return false;
     if (answer.status !== 200) throw refused(outgoing, answer);
-    checkAnswer(outgoing, answer, known.digest);
+    checkDigest(outgoing, answer, known.digest);
     return Number(answer.header("content-length") ?? known.size) === known.size;
-  }
-
-  async #upload(blob: Blob): Promise<void> {
-    const start = this.#outgoing("POST", "blobs/uploads/", {}, bodyOf(new Uint8Array()));
-    const session = await this.#ask(start);
-    if (session.status !== 202) throw refused(start, session);
-    const outgoing: Outgoing = {
-      method: "PUT",
-      url: uploadUrl(start, session, blob.digest),
-      headers: { "content-type": "application/octet-stream" },
-      body: blob,
-      signal: this.signal,
-    };
-    const answer = await this.#ask(outgoing);
-    // A session that is gone, or stands elsewhere than it should, is replaced by a new one.
-    const lost = answer.status === 404 || answer.status === 416;
-    if (answer.status !== 201) throw refused(outgoing, answer, lost ? { passing: true } : {});
-    checkAnswer(outgoing, answer, blob.digest);
   }
 
   async #put(reference: string, artifact: Artifact): Promise<void> {
@@ -134,7 +159,7 @@ export class Repository {
     );
     const answer = await this.#ask(outgoing);
     if (answer.status !== 201) throw refused(outgoing, answer);
-    checkAnswer(outgoing, answer, artifact.digest);
+    checkDigest(outgoing, answer, artifact.digest);
   }
 
   #outgoing(
@@ -147,42 +172,47 @@ export class Repository {
     return { method, url, headers, signal: this.signal, ...(body === undefined ? {} : { body }) };
   }
 
-  #ask(outgoing: Outgoing): Promise<Answer> {
-    return this.client.ask(outgoing, `repository:${this.name}:pull,push`);
+  async #stored(outgoing: Outgoing, expected?: Digest): Promise<Stored | undefined> {
+    const answer = await this.#ask(outgoing);
+    if (answer.status === 404) return undefined;
+    if (answer.status !== 200) throw refused(outgoing, answer);
+    const digest = digestOf(answer.body);
+    checkDigest(outgoing, answer, digest);
+    if (expected !== undefined && digest !== expected) {
+      throw new RegistryError(
+        "digest_mismatch",
+        `${target(outgoing.method, outgoing.url)}: what came has the digest ${digest}`,
+        { hint: "the registry does not give what it was asked for: look at its storage" },
+      );
+    }
+    return { bytes: answer.body, mediaType: mediaTypeOf(answer), ...strongEtag(answer) };
   }
 
-  #retrying<T>(action: () => Promise<T>): Promise<T> {
+  #ask(outgoing: Outgoing): Promise<Answer> {
+    return this.client.ask(outgoing, this.#scope);
+  }
+
+  /** What a token has to allow. */
+  get #scope(): string {
+    const { access, mountFrom } = this.options;
+    const own = `repository:${this.name}:${access === "pull" ? "pull" : "pull,push"}`;
+    return [own, ...mountFrom.map((name) => `repository:${name}:pull`)].join(" ");
+  }
+
+  get #place(): UploadPlace {
+    return {
+      uploads: this.client.url(`/v2/${this.name}/blobs/uploads/`),
+      mountFrom: this.options.mountFrom,
+      memory: this.client.uploads,
+      whole: this.#whole,
+      signal: this.signal,
+      ask: (outgoing) => this.#ask(outgoing),
+    };
+  }
+
+  #retrying<T>(action: Action<T>): Promise<T> {
     return this.client.retrying(action, this.signal);
   }
-}
-
-/**
- * Where the bytes go. It is opaque, but for its origin: credentials and content are only sent to the registry that was named
- * (the leak that GHSA-jxpm-75mh-9fp7 describes).
- */
-function uploadUrl(start: Outgoing, session: Answer, digest: Digest): URL {
-  const location = session.header("location");
-  const url = location === undefined ? null : URL.parse(location, start.url);
-  const where = target(start.method, start.url);
-  if (url === null) throw new RegistryError("rejected", `${where}: the answer has no Location`);
-  if (url.origin !== start.url.origin || url.username !== "" || url.password !== "") {
-    throw new RegistryError("rejected", `${where}: the upload is sent away to ${url.origin}`, {
-      hint: "a proxy before the registry must pass on scheme, host and port",
-    });
-  }
-  url.search = `${url.search === "" ? "?" : `${url.search}&`}digest=${encodeURIComponent(digest)}`;
-  return url;
-}
-
-/** The registry need not say what it stored; where it does, it must be what was meant. */
-function checkAnswer({ method, url }: Outgoing, answer: Answer, digest: Digest): void {
-  const said = answer.header("docker-content-digest");
-  if (said === undefined || said === digest) return;
-  throw new RegistryError(
-    "digest_mismatch",
-    `${target(method, url)}: ${digest} expected, ${shown(said)} found`,
-    { hint: "the registry does not hold what it was given: look at its storage" },
-  );
 }
 
 function mediaTypeOf(answer: Answer): string {
@@ -192,4 +222,22 @@ function mediaTypeOf(answer: Answer): string {
 function strongEtag(answer: Answer): { etag?: string } {
   const etag = answer.header("etag");
   return etag === undefined || !etag.startsWith('"') ? {} : { etag };
+}
+
+/** Of the whole blob, whatever part of it comes; undefined where the answer is not the part that was asked for. */
+function sizeOf(answer: Answer, from: number): number | undefined {
+  const range = /^bytes (\d{1,15})-\d{1,15}\/(\d{1,15})$/.exec(
+    answer.header("content-range") ?? "",
+  );
+  if (answer.status === 206) return Number(range?.[1]) === from ? Number(range?.[2]) : undefined;
+  const length = answer.header("content-length") ?? "";
+  return answer.status === 200 && from === 0 && /^\d{1,15}$/.test(length)
+    ? Number(length)
+    : undefined;
+}
+
+function redirectHint({ status }: Answer): { hint?: string } {
+  return status < 300 || status >= 400 ? {} : {
+    hint: "have the registry hand out blobs itself (distribution: storage.redirect.disable: true)",
+  };
 }

@@ -8,10 +8,11 @@ import { lookup } from "node:dns/promises";
 import http from "node:http";
 import https from "node:https";
 import { isIP, type LookupFunction } from "node:net";
-import { exchange, openExchange, type Timeouts } from "./exchange.ts";
+import { exchange, type Timeouts } from "./exchange.ts";
 import { RegistryError, stopped } from "./failure.ts";
 import type { Answer, Outgoing, Streamed } from "./message.ts";
 import { hostOf, isLoopback, portOf } from "./reference.ts";
+import { openExchange } from "./stream.ts";
 
 /** Throws a StellaError where `hostname:port` may not be talked to. */
 export type Policy = (hostname: string, port: number) => void;

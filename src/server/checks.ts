@@ -6,7 +6,7 @@ import { messageOf } from "../errors.ts";
 import type { Profile, RegistryConfig } from "../config/profile.ts";
 import type { Lock } from "../jobs/lock.ts";
 import type { Queue } from "../jobs/queue.ts";
-import type { Check } from "./readiness.ts";
+import type { Check, CheckState } from "./readiness.ts";
 
 const probeSize = 4096;
 
@@ -101,6 +101,22 @@ export function registryChecks(
         ),
     };
   });
+}
+
+/** What every export needs, whatever its profile. */
+const common = ["storage:write", "storage:free", "database:write", "lock:held"];
+
+/** The check that keeps an export of this profile from being done: it would only fail, or wait for its retries. */
+export function blockedBy(
+  states: readonly CheckState[],
+  profile: Profile | undefined,
+): string | undefined {
+  return states.find(({ name, status }) => {
+    if (common.includes(name)) return status === "fail";
+    const [component, registry = ""] = name.split(":");
+    return component === "registry" && status !== "pass" && profile !== undefined &&
+      needs(profile, registry);
+  })?.name;
 }
 
 function needs(profile: Profile, registry: string): boolean {

@@ -1,35 +1,56 @@
 /** What the app is made of; everything is handed in, so that a test can hand in something else. */
 import type { Hono } from "hono";
 import type { Config } from "../config/load.ts";
+import type { Feed } from "../jobs/feed.ts";
 import type { Job } from "../jobs/job.ts";
-import type { Queue } from "../jobs/queue.ts";
+import type { JobQueue } from "../jobs/job_queue.ts";
 import type { Timeline } from "../jobs/timeline.ts";
+import type { FileStore } from "../store/store.ts";
 import type { RequestTrace } from "../telemetry/export_trace.ts";
 import type { Scrape } from "../telemetry/metrics.ts";
 import type { Build } from "../version.ts";
+import type { Access } from "./access.ts";
 import type { NodeBindings } from "./guard.ts";
 import type { Liveness } from "./liveness.ts";
 import type { Readiness } from "./readiness.ts";
 
-export interface ServerDeps {
+/** What the routes of operations need: nothing here can change anything. */
+export interface OpsDeps {
   build: Build;
   /** Hex sha256 of the one file that runs, as it was at the start; absent where it runs from its source. */
   binary?: Promise<string | undefined>;
   config: Config;
-  queue: Queue;
-  timeline: Pick<Timeline, "get" | "list">;
   /** How many connections were refused since the service started. */
   egress: { readonly count: number };
   liveness: Pick<Liveness, "report">;
   readiness: Pick<Readiness, "report">;
-  scrape(): Promise<Scrape>;
-  isDraining(): boolean;
-  /** Begins the trace of a request from its traceparent header; absent where traces are off. */
-  trace?(traceparent: string | undefined): RequestTrace;
-  /** Called when a new job is on the disk. */
-  onQueued(job: Job): void;
+  /** In OpenMetrics, with exemplars, where `openMetrics` says so. */
+  scrape(openMetrics: boolean): Promise<Scrape>;
+  /** A request was answered; `route` is a template of ours, never the caller's path. */
+  onAnswered(method: string, route: string, status: number, seconds: number): void;
+  /** Milliseconds that only ever grow. */
+  elapsed(): number;
   /** An error that no caller is to blame for. */
   onFault(error: unknown): void;
 }
 
-export type App = Hono<{ Bindings: NodeBindings }>;
+export interface ServerDeps extends OpsDeps {
+  queue: JobQueue;
+  timeline: Pick<Timeline, "get" | "list">;
+  store: Pick<FileStore, "find" | "remove">;
+  feed: Feed;
+  isDraining(): boolean;
+  /** Begins the trace of a request from its traceparent header; absent where traces are off. */
+  trace?(traceparent: string | undefined): RequestTrace;
+  /** Called when a new job is on the disk, or one that ended is queued again. */
+  onQueued(job: Job): void;
+  /** Somebody wants this job to end; where it waited, it has. */
+  onCancelled(job: Job): void;
+}
+
+export interface AppEnvironment {
+  Bindings: NodeBindings;
+  Variables: { access: Access };
+}
+
+export type App = Hono<AppEnvironment>;

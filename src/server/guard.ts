@@ -3,8 +3,10 @@
  * that a foreign page steers at it: by a name that resolves to 127.0.0.1 (Host), or by a form (Origin, content type).
  * node:http lets 500 headers and two Host headers through (platform.md trap 13), so both are counted here.
  */
+import { isIP } from "node:net";
 import type { MiddlewareHandler } from "hono";
 import { isLoopback } from "../config/listen.ts";
+import type { AppEnvironment } from "./deps.ts";
 import { problem } from "./problem.ts";
 
 /** What @hono/node-server hands over; absent where a test asks the app directly. */
@@ -12,7 +14,7 @@ export interface NodeBindings {
   incoming?: { rawHeaders: string[] };
 }
 
-type Handler = MiddlewareHandler<{ Bindings: NodeBindings }>;
+type Handler = MiddlewareHandler<AppEnvironment>;
 
 const mostHeaders = 100;
 
@@ -33,28 +35,39 @@ export const setHeaders: Handler = async (c, next) => {
   }
 };
 
-export const guard: Handler = async (c, next) => {
-  // c.env is not there at all when a test calls app.request(path).
-  const raw = (c.env as NodeBindings | undefined)?.incoming?.rawHeaders ?? [];
-  if (raw.length / 2 > mostHeaders) {
-    return problem(c, { status: 431, detail: `A request has at most ${mostHeaders} headers` });
-  }
-  const hosts = raw.filter((name, at) => at % 2 === 0 && name.toLowerCase() === "host").length;
-  if (hosts > 1) return problem(c, { status: 400, detail: "A request has one Host header" });
-  // The URL is made of the Host header, or of an absolute request target, which wins over it (RFC 9112 section 3.2.2).
-  const names = [new URL(c.req.url).host, c.req.header("host") ?? ""].filter((one) => one !== "");
-  if (!names.every(isOwn)) {
-    return problem(c, { status: 421, detail: "This host name is not served here" });
-  }
-  const origin = c.req.header("origin");
-  if (origin !== undefined && !isOwn(URL.parse(origin)?.host ?? "")) {
-    return problem(c, { status: 403, detail: "Pages of another origin are not answered" });
-  }
-  return await next();
-};
+/** By which names clients may call the service. */
+export interface Names {
+  /** In lower case, without a port; localhost and loopback addresses always may. */
+  hosts: readonly string[];
+  /** Any IP address will do: a foreign page cannot be served from ours, so it takes a name to steer a browser at us. */
+  addresses: boolean;
+}
+
+export function guard(own: Names): Handler {
+  return async (c, next) => {
+    // c.env is not there at all when a test calls app.request(path).
+    const raw = (c.env as NodeBindings | undefined)?.incoming?.rawHeaders ?? [];
+    if (raw.length / 2 > mostHeaders) {
+      return problem(c, { status: 431, detail: `A request has at most ${mostHeaders} headers` });
+    }
+    const named = raw.filter((name, at) => at % 2 === 0 && name.toLowerCase() === "host").length;
+    if (named > 1) return problem(c, { status: 400, detail: "A request has one Host header" });
+    // The URL is made of the Host header, or of an absolute request target, which wins over it (RFC 9112 section 3.2.2).
+    const hosts = [new URL(c.req.url).host, c.req.header("host") ?? ""].filter((one) => one !== "");
+    if (!hosts.every((host) => isOwn(host, own))) {
+      return problem(c, { status: 421, detail: "This host name is not served here" });
+    }
+    const origin = c.req.header("origin");
+    if (origin !== undefined && !isOwn(URL.parse(origin)?.host ?? "", own)) {
+      return problem(c, { status: 403, detail: "Pages of another origin are not answered" });
+    }
+    return await next();
+  };
+}
 
 /** Any port will do: a forwarded one is another. */
-function isOwn(host: string): boolean {
-  const name = URL.parse(`http://${host}`)?.hostname ?? "";
-  return name === "localhost" || isLoopback(name.replace(/^\[|\]$/g, ""));
+function isOwn(host: string, { hosts, addresses }: Names): boolean {
+  const name = (URL.parse(`http://${host}`)?.hostname ?? "").replace(/^\[|\]$/g, "");
+  if (addresses && isIP(name) !== 0) return true;
+  return name === "localhost" || hosts.includes(name) || isLoopback(name);
 }

@@ -3,7 +3,7 @@
  * draft-inadarei-api-health-check-06, which expired in 2022 and never became an RFC; the words pass, warn and fail are its.
  */
 import type { Context } from "hono";
-import type { App, ServerDeps } from "./deps.ts";
+import type { App, OpsDeps } from "./deps.ts";
 import type { CheckState, Status } from "./readiness.ts";
 
 interface Health {
@@ -12,7 +12,7 @@ interface Health {
   checks?: readonly CheckState[];
 }
 
-export function addHealth(app: App, { liveness, readiness }: ServerDeps): void {
+export function addHealth(app: App, { liveness, readiness }: OpsDeps): void {
   app.get("/health/liveness", (c) => {
     const alive = liveness.report();
     if (!isVerbose(c)) return answer(c, alive);

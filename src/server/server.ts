@@ -5,52 +5,72 @@
  */
 import { Hono } from "hono";
 import type { Config } from "../config/load.ts";
-import type { App, ServerDeps } from "./deps.ts";
+import { authenticate, needs } from "./access.ts";
+import type { App, OpsDeps, ServerDeps } from "./deps.ts";
+import { addEvents } from "./export_events.ts";
+import { addFiles } from "./export_files.ts";
 import { addExports } from "./exports.ts";
-import { guard, setHeaders } from "./guard.ts";
+import { guard, type Names, setHeaders } from "./guard.ts";
 import { addHealth } from "./health.ts";
+import { measure } from "./measure.ts";
+import { openApi } from "./openapi.ts";
 import { problem, problemOf } from "./problem.ts";
 import { addRunbook } from "./runbook.ts";
+import { statusOf } from "./status.ts";
 import { addTimeline } from "./timeline.ts";
 
-export function createServer(deps: ServerDeps): App {
+/** Everything; `names` are those by which clients may call the service. */
+export function createServer(deps: ServerDeps, names: Names): App {
+  const app = base(deps, names);
+  addOperations(app, deps);
+  const description = openApi(deps.build.version);
+  app.get("/openapi.json", (c) => c.json(description));
+  app.use("/v1/*", authenticate(deps.config));
+  addExports(app, deps);
+  addEvents(app, deps);
+  addFiles(app, deps);
+  addTimeline(app, deps);
+  app.get("/v1/profiles", needs("read"), (c) => {
+    return c.json({ items: profilesOf(deps.config), next: null });
+  });
+  return finished(app, deps);
+}
+
+/** Operations only, for an address of their own: nothing there needs a token, and nothing can be changed. */
+export function createOpsServer(deps: OpsDeps, names: Names): App {
+  const app = base(deps, names);
+  addOperations(app, deps);
+  return finished(app, deps);
+}
+
+function base(deps: OpsDeps, names: Names): App {
   const app: App = new Hono();
-  app.use(setHeaders, guard);
+  app.use(measure(deps), setHeaders, guard(names));
+  return app;
+}
+
+function addOperations(app: App, deps: OpsDeps): void {
   addHealth(app, deps);
   app.get("/status", async (c) => c.json(await statusOf(deps)));
   app.get("/metrics", async (c) => {
-    const { body, contentType } = await deps.scrape();
+    const { body, contentType } = await deps.scrape(wantsOpenMetrics(c.req.header("accept")));
     return c.body(body, 200, { "content-type": contentType });
   });
-  addExports(app, deps);
-  addTimeline(app, deps);
-  app.get("/v1/profiles", (c) => c.json({ items: profilesOf(deps.config), next: null }));
   addRunbook(app);
+}
+
+function finished(app: App, deps: OpsDeps): App {
   refuseOtherMethods(app);
   app.notFound((c) => problem(c, { status: 404, detail: "There is nothing at this path" }));
   app.onError((error, c) => problemOf(c, error, deps.onFault));
   return app;
 }
 
-/** For everybody who can reach the service: no path, no digest of a configuration. */
-async function statusOf({ build, binary, config, egress }: ServerDeps) {
-  const sha256 = await binary;
-  const { version, commit, buildDate, form } = build;
-  const refused = { egress: { sealed: config.egress.sealed, refused: egress.count } };
-  const whole = sha256 === undefined ? {} : { binary: { sha256 } };
-  return { version, commit, buildDate, form, ...whole, features: featuresOf(config), ...refused };
-}
-
-/** What is switched on. That tokens and mostly traces are off is what an auditor wants to read. */
-function featuresOf({ profiles, registries, egress, traces }: Config): Record<string, boolean> {
-  const targets = [...profiles.values()].flatMap((profile) => profile.targets);
-  return {
-    directoryTargets: targets.some((target) => "directory" in target),
-    registryTargets: registries.size > 0,
-    sealed: egress.sealed,
-    tokens: false,
-    traces: traces !== undefined,
-  };
+/** Prometheus names it first among what it takes; who names it with q=0, or not at all, gets the classic text. */
+function wantsOpenMetrics(accept = ""): boolean {
+  return accept.split(",").some((part) =>
+    /^\s*application\/openmetrics-text\s*(;|$)/i.test(part) && !/;\s*q=0(\.0*)?\s*(;|$)/i.test(part)
+  );
 }
 
 /** What can be asked for; where a profile reads and writes is the configuration's secret. */

@@ -4,41 +4,54 @@
  */
 import * as z from "zod";
 import type { TimelineEvent } from "../jobs/timeline.ts";
+import { type Access, needs, perAccess } from "./access.ts";
 import type { App, ServerDeps } from "./deps.ts";
-import { idPattern, invalid, tenantSchema } from "./exports.ts";
+import { idPattern, invalid, tenantSchema } from "./export_request.ts";
 import { problem } from "./problem.ts";
 
-export function addTimeline(app: App, { config, timeline }: ServerDeps): void {
-  const tenant = tenantSchema(config).default(config.tenants[0] ?? "default");
-  const id = (what: string) => z.string().regex(idPattern, `is not ${what}`);
-  const listing = z.strictObject({
-    tenant,
+const id = (what: string) => z.string().regex(idPattern, `is not ${what}`);
+
+export function timelineSchema(access: Access) {
+  return z.strictObject({
+    tenant: ownTenant(access),
     exportId: id("an export id").exactOptional(),
     after: id("an event id").exactOptional(),
     limit: z.coerce.number().int().min(1).max(500).default(100),
   });
-  const one = z.strictObject({ tenant, eventId: id("an event id") });
+}
 
-  app.get("/v1/timeline", (c) => {
-    const query = listing.safeParse(c.req.query());
+export function eventQuerySchema(access: Access) {
+  return z.strictObject({ tenant: ownTenant(access), eventId: id("an event id") });
+}
+
+function ownTenant(access: Access) {
+  return tenantSchema(access).default(access.tenants[0] ?? "default");
+}
+
+export function addTimeline(app: App, { timeline }: ServerDeps): void {
+  const listing = perAccess(timelineSchema);
+  const one = perAccess(eventQuerySchema);
+
+  app.get("/v1/timeline", needs("read"), (c) => {
+    const query = listing(c).safeParse(c.req.query());
     if (!query.success) return invalid(c, query.error);
     const { limit, ...filter } = query.data;
     // One more than asked for tells whether there is another page.
     const events = timeline.list({ ...filter, limit: limit + 1 });
-    const items = events.slice(0, limit).map(shown);
+    const items = events.slice(0, limit).map(shownEvent);
     return c.json({ items, next: events.length > limit ? items.at(-1)?.id : null });
   });
 
-  app.get("/v1/timeline/:eventId", (c) => {
-    const query = one.safeParse({ ...c.req.query(), eventId: c.req.param("eventId") });
+  app.get("/v1/timeline/:eventId", needs("read"), (c) => {
+    const query = one(c).safeParse({ ...c.req.query(), eventId: c.req.param("eventId") });
     if (!query.success) return invalid(c, query.error);
     const event = timeline.get(query.data.eventId, query.data.tenant);
     return event === undefined
       ? problem(c, { status: 404, detail: "There is no such event" })
-      : c.json(shown(event));
+      : c.json(shownEvent(event));
   });
 }
 
-function shown({ time, ...event }: TimelineEvent) {
+export function shownEvent({ time, ...event }: TimelineEvent) {
   return { ...event, time: new Date(time).toISOString() };
 }

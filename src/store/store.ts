@@ -60,6 +60,22 @@ export class FileStore {
     });
   }
 
+  /**
+   * Removes a finished bundle: out of sight by one rename, then its bytes. False where there is none.
+   * @throws StellaError usage, media
+   */
+  remove(bundle: StoredBundle): boolean {
+    const place = this.find(bundle);
+    if (place === undefined) return false;
+    const gone = join(this.#tmp, `${checkId(bundle.exportId)}.gone`);
+    attempt("Cannot remove the bundle in", place, () => {
+      mkdirSync(this.#tmp, { recursive: true, mode: 0o700 });
+      this.#setAside(place, gone);
+      rmSync(gone, { recursive: true, force: true });
+    });
+    return true;
+  }
+
   /** Removes what is staged for this export. */
   abandon(exportId: string): void {
     rmSync(join(this.#tmp, checkId(exportId)), { recursive: true, force: true });

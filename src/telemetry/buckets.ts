@@ -24,3 +24,9 @@ export const pushBuckets = [0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 30
 
 /** Seconds; a stage of a small export takes milliseconds, a push of a large one an hour. */
 export const stageBuckets = [0.01, 0.1, 0.5, 1, 5, 10, 30, 60, 300, 900, 3600];
+
+/** Seconds; prom-client's own, which are meant for requests. */
+export const httpBuckets = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
+
+/** Seconds; a turn of the loop takes a millisecond or so, and 0.02 is what health answers may take. */
+export const lagBuckets = [0.001, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 1, 5];

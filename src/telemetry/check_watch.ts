@@ -6,6 +6,8 @@ interface WatchedCheck {
   name: string;
   status: "pass" | "warn" | "fail";
   output?: string;
+  /** Milliseconds since 1970. */
+  time: number;
 }
 
 const severities = { pass: "INFO", warn: "WARN", fail: "ERROR" } as const;
@@ -14,8 +16,8 @@ const severities = { pass: "INFO", warn: "WARN", fail: "ERROR" } as const;
 export function watchChecks(log: Log, metrics: Metrics): (checks: readonly WatchedCheck[]) => void {
   const last = new Map<string, string>();
   return (checks) => {
-    for (const { name, status, output } of checks) {
-      metrics.checked(name, status);
+    for (const { name, status, output, time } of checks) {
+      metrics.checked(name, status, time);
       const isNews = status !== (last.get(name) ?? "pass");
       last.set(name, status);
       if (!isNews) continue;

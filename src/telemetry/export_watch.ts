@@ -66,6 +66,16 @@ export class ExportWatch {
     this.#line("INFO", "export.queued", "An export waits", {});
   }
 
+  /** It failed, and is tried again after `wait` milliseconds. */
+  deferred(error: LogError, wait: number): void {
+    this.#endStage();
+    this.#metrics.retried(this.#of.profile);
+    this.#line("WARN", "export.deferred", "An export failed and is tried again later", {
+      durationMs: wait,
+      error,
+    });
+  }
+
   /** `attempt` is 1, or more after the service died under it. */
   started(attempt: number): void {
     this.#trace?.started(attempt);
@@ -83,16 +93,19 @@ export class ExportWatch {
 
   /** There is a bundle of so many bytes, with so many artifacts of each kind. */
   made(bytes: number, artifacts: Readonly<Record<string, number>> = {}): void {
-    this.#metrics.bundleMade({ profile: this.#of.profile, bytes, artifacts });
+    const { profile, exportId } = this.#of;
+    this.#metrics.bundleMade({ profile, exportId, bytes, artifacts });
   }
 
-  /** `seconds` since it was started first. */
-  ended(end: ExportEnd, seconds: number): void {
+  /** `seconds` since it was started first; `at` in milliseconds since 1970. */
+  ended(end: ExportEnd, seconds: number, at?: number): void {
     const { state, bundleDigest, error } = end;
     this.#endStage();
     this.#trace?.ended(end);
     const result = state === "succeeded" ? "success" : state;
-    this.#metrics.jobFinished({ profile: this.#of.profile, result, seconds });
+    const { profile, exportId } = this.#of;
+    const time = at === undefined ? {} : { at };
+    this.#metrics.jobFinished({ profile, exportId, result, seconds, ...time });
     this.#line(state === "failed" ? "ERROR" : "INFO", "export.ended", "An export ended", {
       status: state,
       durationMs: Math.round(seconds * 1000),
@@ -115,7 +128,8 @@ export class ExportWatch {
 
   #pushed(push: { registry: string; result: PushResult; seconds: number }): void {
     const { registry, result, seconds } = push;
-    this.#metrics.pushed({ profile: this.#of.profile, result, seconds });
+    const { profile, exportId } = this.#of;
+    this.#metrics.pushed({ profile, exportId, result, seconds });
     const severity = result === "success" ? "INFO" : "ERROR";
     this.#line(severity, "export.pushed", "A push to a registry ended", {
       registry,
@@ -151,7 +165,7 @@ export class ExportWatch {
   }
 
   #line(
-    severity: "INFO" | "ERROR",
+    severity: "INFO" | "WARN" | "ERROR",
     event: string,
     body: string,
     fields: LogFields,

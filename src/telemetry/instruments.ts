@@ -1,9 +1,17 @@
 /** The instruments by name, each with every series it will ever have at 0. */
 import { Counter, Gauge, Histogram, type Registry } from "prom-client";
-import { durationBuckets, pushBuckets, sizeBuckets, stageBuckets } from "./buckets.ts";
+import {
+  durationBuckets,
+  httpBuckets,
+  lagBuckets,
+  pushBuckets,
+  sizeBuckets,
+  stageBuckets,
+} from "./buckets.ts";
 import {
   attestationFailures,
   jobResults,
+  logLevels,
   publishResults,
   pushResults,
   spanResults,
@@ -36,6 +44,18 @@ export function createInstruments(registry: Registry, profiles: string[], slas: 
     jobs: byProfileAndResult(make, jobResults, {
       name: "export_jobs_total",
       help: "Exports that ended, by result.",
+    }),
+    jobRetries: counterByProfile(make, {
+      name: "export_job_retries_total",
+      help: "Exports that failed in a way that may pass, and were put back to be tried again.",
+    }),
+    lastSuccess: gaugeByProfile(make, {
+      name: "export_last_success_timestamp_seconds",
+      help: "When the last export of the profile succeeded, 0 where none has since the start.",
+    }),
+    nextSchedule: gaugeByProfile(make, {
+      name: "export_schedule_next_timestamp_seconds",
+      help: "When the next export of the profile is due, 0 where it has no schedule.",
     }),
     jobsWithinSla: counterByProfile(make, {
       name: "export_jobs_within_sla_total",
@@ -75,6 +95,44 @@ export function createInstruments(registry: Registry, profiles: string[], slas: 
       help: "Connections that were not made because egress does not allow them.",
       registers,
     }),
+    storedBundles: gaugeByProfile(make, {
+      name: "export_store_bundles",
+      help: "Finished bundles of the profile in the store.",
+    }),
+    storeDamaged: gauge(registers, [], {
+      name: "export_store_damaged_bundles",
+      help: "Stored bundles that the last scrub found to differ from their manifest.",
+    }),
+    scrubbed: gauge(registers, [], {
+      name: "export_store_scrub_timestamp_seconds",
+      help: "When the last scrub of the store ended, 0 where none has since the start.",
+    }),
+    clockRegressions: new Counter({
+      name: "export_clock_regressions_total",
+      help: "How often the clock of this machine was found set back.",
+      registers,
+    }),
+    logMessages: byValue(registers, "level", logLevels, {
+      name: "export_log_messages_total",
+      help: "Lines of the log, by level.",
+    }),
+    loopLag: new Histogram({
+      name: "export_event_loop_lag_seconds",
+      help: "How late the event loop of the service was.",
+      buckets: lagBuckets,
+      registers,
+    }),
+    http: new Histogram({
+      name: "http_request_duration_seconds",
+      help: "Time to answer a request, by method, route and class of status.",
+      buckets: httpBuckets,
+      registers,
+      labelNames: ["method", "route", "code"],
+    }),
+    checkLastRun: gauge(registers, ["check"], {
+      name: "export_readiness_check_last_run_timestamp_seconds",
+      help: "When the readiness check ran last.",
+    }),
     sla: gauge(registers, ["profile"], {
       name: "export_profile_sla_seconds",
       help: "Time in which an export of the profile should be done.",
@@ -113,7 +171,9 @@ interface Make {
 }
 
 function byProfile(make: Make, naming: Naming & { buckets: number[] }): Histogram<"profile"> {
-  const made = new Histogram({ ...naming, registers: make.registers, labelNames: ["profile"] });
+  const { registers } = make;
+  const labelNames = ["profile"] as const;
+  const made = new Histogram({ ...naming, registers, labelNames, enableExemplars: true });
   for (const profile of make.profiles) made.zero({ profile });
   return made;
 }
@@ -127,6 +187,12 @@ function stageHistogram(registers: Registry[]): Histogram<"stage"> {
     labelNames: ["stage"],
   });
   for (const stage of stages) made.zero({ stage });
+  return made;
+}
+
+function gaugeByProfile(make: Make, naming: Naming): Gauge<"profile"> {
+  const made = gauge(make.registers, ["profile"], naming);
+  for (const profile of make.profiles) made.set({ profile }, 0);
   return made;
 }
 

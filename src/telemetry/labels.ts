@@ -56,6 +56,20 @@ export const artifactKinds = [
   "other",
 ] as const;
 
+export const logLevels = ["DEBUG", "INFO", "WARN", "ERROR", "FATAL"] as const;
+export type LogLevel = typeof logLevels[number];
+
+export const methods = ["GET", "HEAD", "POST", "DELETE"] as const;
+
+export function methodOf(name: string): string {
+  return methods.find((one) => one === name) ?? "other";
+}
+
+/** `2xx`; a label for each status would be a series for each. */
+export function statusClass(status: number): string {
+  return `${Math.floor(status / 100)}xx`;
+}
+
 export const spanResults = ["sent", "lost"] as const;
 
 /**

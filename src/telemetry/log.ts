@@ -58,6 +58,8 @@ export interface LogOptions {
   escape(text: string): string;
   /** Whether stderr is the journal, which takes the priority from the front of the line. */
   journal: boolean;
+  /** Called for every line. */
+  onLine?(severity: Severity): void;
 }
 
 export interface OpenLog {
@@ -72,8 +74,10 @@ export function openLog(options: LogOptions): OpenLog {
     (count) => lineOf(options, "WARN", "log.lost", "Lines of this log were lost", { count }),
   );
   return {
-    log: (severity, event, body, fields = {}) =>
-      lines.line(lineOf(options, severity, event, body, fields)),
+    log: (severity, event, body, fields = {}) => {
+      lines.line(lineOf(options, severity, event, body, fields));
+      options.onLine?.(severity);
+    },
     drained: (bound) => lines.drained(bound),
   };
 }

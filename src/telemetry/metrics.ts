@@ -4,17 +4,21 @@
  * the configuration are labels; tenant, export and digest never are. Recording never fails a job: what cannot be recorded
  * is reported as a fault and dropped.
  */
-import { Registry } from "prom-client";
+import { type Histogram, type OpenMetricsContentType, Registry } from "prom-client";
 import { createInstruments, type Instruments } from "./instruments.ts";
 import {
   artifactKinds,
   attestationFailure,
   type JobResult,
+  type LogLevel,
+  methodOf,
   type PublishResult,
   type PushResult,
   stageOf,
+  statusClass,
   type VerificationResult,
 } from "./labels.ts";
+import { classicOf, classicType, openMetricsType } from "./open_metrics.ts";
 import {
   addProcessMetrics,
   addQueueMetrics,
@@ -39,7 +43,7 @@ export interface Scrape {
 }
 
 export class Metrics {
-  readonly #registry = new Registry();
+  readonly #registry = new Registry<OpenMetricsContentType>(openMetricsType);
   readonly #instruments: Instruments;
   /** Seconds in which an export of the profile should be done, Infinity where nothing was said. */
   readonly #slas: ReadonlyMap<string, number>;
@@ -66,24 +70,35 @@ export class Metrics {
     }
   }
 
-  /** Cancelled exports count, but their duration says nothing about how long an export takes. */
-  jobFinished(end: { profile: string; result: JobResult; seconds: number }): void {
-    this.#of(end.profile, ({ jobs, jobsWithinSla, jobDuration }) => {
-      const { profile, result, seconds } = end;
+  /**
+   * Cancelled exports count, but their duration says nothing about how long an export takes. An exportId leads from the
+   * histogram to the log; it is no label, but an exemplar.
+   */
+  jobFinished(
+    end: { profile: string; result: JobResult; seconds: number; at?: number; exportId?: string },
+  ): void {
+    this.#of(end.profile, ({ jobs, jobsWithinSla, jobDuration, lastSuccess }) => {
+      const { profile, result, seconds, at, exportId } = end;
       jobs.inc({ profile, result });
+      if (result === "success" && at !== undefined) lastSuccess.set({ profile }, at / 1000);
       const isWithin = result === "success" && seconds <= (this.#slas.get(profile) ?? Infinity);
       if (isWithin) jobsWithinSla.inc({ profile });
-      if (result !== "cancelled") jobDuration.observe({ profile }, seconds);
+      if (result !== "cancelled") observe(jobDuration, profile, seconds, exportId);
     });
   }
 
   /** `artifacts` counts what lies in the bundle, by kind; what is not there is 0, and what never was has no series. */
   bundleMade(
-    bundle: { profile: string; bytes: number; artifacts?: Readonly<Record<string, number>> },
+    bundle: {
+      profile: string;
+      bytes: number;
+      artifacts?: Readonly<Record<string, number>>;
+      exportId?: string;
+    },
   ): void {
-    const { profile, bytes, artifacts = {} } = bundle;
+    const { profile, bytes, artifacts = {}, exportId } = bundle;
     this.#of(profile, ({ bundleSize, bundleArtifacts }) => {
-      bundleSize.observe({ profile }, bytes);
+      observe(bundleSize, profile, bytes, exportId);
       if (Object.keys(artifacts).length === 0) return;
       for (const kind of artifactKinds) {
         bundleArtifacts.set({ profile, kind }, artifacts[kind] ?? 0);
@@ -104,11 +119,13 @@ export class Metrics {
     this.#record(({ traceSpans }) => traceSpans.inc({ result }, count));
   }
 
-  pushed(push: { profile: string; result: PushResult; seconds: number }): void {
+  pushed(
+    push: { profile: string; result: PushResult; seconds: number; exportId?: string },
+  ): void {
     this.#of(push.profile, ({ pushes, pushLatency }) => {
-      const { profile, result, seconds } = push;
+      const { profile, result, seconds, exportId } = push;
       pushes.inc({ profile, result });
-      pushLatency.observe({ profile }, seconds);
+      observe(pushLatency, profile, seconds, exportId);
     });
   }
 
@@ -129,8 +146,53 @@ export class Metrics {
     this.#record(({ egressRefusals }) => egressRefusals.inc());
   }
 
-  checked(check: string, status: "pass" | "warn" | "fail"): void {
-    this.#record(({ checkUp, checkWarning }) => {
+  retried(profile: string): void {
+    this.#of(profile, ({ jobRetries }) => jobRetries.inc({ profile }));
+  }
+
+  /** `at`: milliseconds since 1970; undefined where nothing will be due. */
+  scheduled(profile: string, at: number | undefined): void {
+    this.#of(profile, ({ nextSchedule }) => nextSchedule.set({ profile }, (at ?? 0) / 1000));
+  }
+
+  /** How many bundles each profile has in the store; those that are not named have none. */
+  stored(counts: ReadonlyMap<string, number>): void {
+    for (const profile of this.#slas.keys()) {
+      this.#record(({ storedBundles }) => storedBundles.set({ profile }, counts.get(profile) ?? 0));
+    }
+  }
+
+  /** A scrub ended at `at`, milliseconds since 1970. */
+  scrubbed(at: number, damaged: number): void {
+    this.#record(({ scrubbed, storeDamaged }) => {
+      scrubbed.set(at / 1000);
+      storeDamaged.set(damaged);
+    });
+  }
+
+  clockSetBack(): void {
+    this.#record(({ clockRegressions }) => clockRegressions.inc());
+  }
+
+  logged(level: LogLevel): void {
+    this.#record(({ logMessages }) => logMessages.inc({ level }));
+  }
+
+  lagged(seconds: number): void {
+    this.#record(({ loopLag }) => loopLag.observe(seconds));
+  }
+
+  /** `route` is one of our templates. */
+  answered(method: string, route: string, status: number, seconds: number): void {
+    this.#record(({ http }) =>
+      http.observe({ method: methodOf(method), route, code: statusClass(status) }, seconds)
+    );
+  }
+
+  /** `at`: milliseconds since 1970. */
+  checked(check: string, status: "pass" | "warn" | "fail", at: number): void {
+    this.#record(({ checkUp, checkWarning, checkLastRun }) => {
+      checkLastRun.set({ check }, at / 1000);
       checkUp.set({ check }, status === "fail" ? 0 : 1);
       checkWarning.set({ check }, status === "warn" ? 1 : 0);
     });
@@ -144,13 +206,13 @@ export class Metrics {
     });
   }
 
-  /** The classic text format, version 0.0.4: Prometheus 3 refuses a scrape without the right content type. */
-  async scrape(): Promise<Scrape> {
+  /** The classic text format; OpenMetrics, with exemplars, where it is asked for. */
+  async scrape(openMetrics = false): Promise<Scrape> {
     this.#record(this.#refresh);
-    return {
-      body: await this.#registry.metrics(),
-      contentType: "text/plain; version=0.0.4; charset=utf-8",
-    };
+    const body = await this.#registry.metrics();
+    return openMetrics
+      ? { body, contentType: openMetricsType }
+      : { body: classicOf(body), contentType: classicType };
   }
 
   #of(profile: string, record: (instruments: Instruments) => void): void {
@@ -164,4 +226,16 @@ export class Metrics {
       this.#onFault(error);
     }
   }
+}
+
+/** The exemplar may have 128 characters; an id has 36. */
+function observe(
+  histogram: Histogram<"profile">,
+  profile: string,
+  value: number,
+  exportId: string | undefined,
+): void {
+  const labels = { profile };
+  if (exportId === undefined) histogram.observe({ labels, value });
+  else histogram.observe({ labels, value, exemplarLabels: { exportId } } as never);
 }

@@ -18,14 +18,22 @@ export interface Granted {
   values?: readonly string[];
 }
 
+/** What a command may need beside read. */
+export type Kept = "net" | "write";
+
 const given = ["write", "net", "env", "run", "ffi", "sys", "import"] as const;
 
 /**
- * Keeps read alone. @throws StellaError internal where anything else is still granted: then nothing is verified
+ * Keeps read alone, and of the others what `keep` names: a bundle in a registry cannot be read without net. @throws StellaError internal where anything else is still granted: then nothing is verified
  */
-export function confine(permissions: Permissions, grants: readonly Granted[]): void {
-  for (const name of given) permissions.revokeSync({ name });
-  const kept = stillGranted(permissions, grants);
+export function confine(
+  permissions: Permissions,
+  grants: readonly Granted[],
+  keep: readonly Kept[] = [],
+): void {
+  const names = given.filter((name) => !(keep as readonly string[]).includes(name));
+  for (const name of names) permissions.revokeSync({ name });
+  const kept = stillGranted(permissions, grants, names);
   if (kept.length === 0) return;
   throw new StellaError("internal", `Cannot give up the permissions ${kept.join(", ")}`, {
     hint:
@@ -33,9 +41,15 @@ export function confine(permissions: Permissions, grants: readonly Granted[]): v
   });
 }
 
-function stillGranted(permissions: Permissions, grants: readonly Granted[]): string[] {
-  const bare = given.filter((name) => permissions.querySync({ name }).state === "granted");
-  const single = grants.filter((grant) => grant.name !== "read").flatMap((grant) =>
+function stillGranted(
+  permissions: Permissions,
+  grants: readonly Granted[],
+  names: readonly string[],
+): string[] {
+  const bare = names.filter((name) =>
+    permissions.querySync({ name } as Deno.PermissionDescriptor).state === "granted"
+  );
+  const single = grants.filter((grant) => names.includes(grant.name)).flatMap((grant) =>
     (grant.values ?? []).filter((value) =>
       permissions.querySync(describe(grant.name, value)).state === "granted"
     )
@@ -54,7 +68,7 @@ function describe(name: Granted["name"], value: string): Deno.PermissionDescript
  * Tries what must now be refused. The paths and addresses are such that success would change nothing.
  * @throws StellaError internal with the operation that went through
  */
-export function proveConfined(): void {
+export function proveConfined(keep: readonly Kept[] = []): void {
   const attempts: [string, () => unknown][] = [
     ["env", () => Deno.env.get("HOME")],
     ["sys", () => statfsSync("/")],
@@ -63,6 +77,7 @@ export function proveConfined(): void {
     ["run", () => new Deno.Command("/bin/true").outputSync()],
   ];
   for (const [name, attempt] of attempts) {
+    if ((keep as readonly string[]).includes(name)) continue;
     try {
       // `--ignore-env` answers undefined where others refuse; only a value is a leak.
       if (attempt() === undefined && name === "env") continue;

@@ -18,6 +18,7 @@ import {
 const config = JSON.parse(readFileSync(new URL("../../deno.json", import.meta.url), "utf8")) as {
   tasks: Record<string, string>;
   permissions: unknown;
+  unstable: string[];
 };
 
 Deno.test("the task that runs stella from its sources has exactly the list's permissions", () => {
@@ -28,6 +29,10 @@ Deno.test("the task that runs stella from its sources has exactly the list's per
   const listed = Object.fromEntries(grants.map(({ name, values }) => [name, values ?? true]));
   const env = { allow: listed["env"], ignore: true };
   assert.deepEqual(config.permissions, { stella: { ...listed, env, import: ["none.invalid"] } });
+});
+
+Deno.test("what Deno calls unstable is the list's, from source too", () => {
+  assert.deepEqual(config.unstable.map((name) => `--unstable-${name}`), unstableFlags);
 });
 
 Deno.test("no task gives everything to anything but tests", () => {

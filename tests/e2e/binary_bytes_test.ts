@@ -81,3 +81,30 @@ binaryTest(
     }
   },
 );
+
+binaryTest(
+  [],
+  "a running service is the binary that the bundle carries",
+  async ({ stella, home }) => {
+    const manifest = join(home.path, "carried/manifest.json");
+    await home.succeed([
+      "export",
+      "bundle",
+      "--profile",
+      "kit",
+      "--manifest",
+      manifest,
+      "--include-self",
+    ]);
+    const running = await home.serve();
+    try {
+      const status = ["status", "--url", running.url, "--manifest", manifest];
+      const { exit, service, manifest: named } = await home.json(status);
+      const sha256 = createHash("sha256").update(readFileSync(stella)).digest("hex");
+      assert.deepEqual([exit, service.binary, named.program], [0, { sha256 }, { sha256 }]);
+      assert.match((await home.succeed(status)).stdout, /the bundle carries this very binary/);
+    } finally {
+      await running.stop();
+    }
+  },
+);

@@ -154,6 +154,17 @@ binaryTest(
   },
 );
 
+binaryTest(["script"], "on a terminal nobody is asked for what was given up", (place) => {
+  const { stella, bundle, key } = place;
+  const command = `'${stella}' verify '${bundle}' --trust '${key}'`;
+  const variables = { ...own(place), TERM: "xterm" };
+  const args = ["-q", "-e", "-c", command, "/dev/null"];
+  const { code, stdout } = runWith(variables, tool("script")!, args, { input: "n\nn\nn\n" });
+  assert.equal(code, 0, stdout);
+  assert.match(stdout, /verified {2}kit/);
+  assert.doesNotMatch(stdout, /requests|Allow\?|--allow-/);
+});
+
 binaryTest(
   [],
   "what is made for others is readable, what is of the machine is not",

@@ -48,6 +48,12 @@ export function binaryTest(
   });
 }
 
+/** As binaryTest, for what only root can make: namespaces and mounts. */
+export function rootTest(...[tools, name, body]: Parameters<typeof binaryTest>): void {
+  if (Deno.uid() === 0) return binaryTest(tools, name, body);
+  Deno.test({ name: `${name} (needs root)`, ignore: true, fn() {} });
+}
+
 export interface Said {
   code: number | null;
   stdout: string;
@@ -68,5 +74,3 @@ export function runWith(
   });
   return { code: status, stdout: stdout.toString(), stderr: stderr.toString() };
 }
-
-export const asRoot = Deno.uid() === 0;

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { cpSync, mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { asRoot, type BinaryPlace, binaryTest, runWith, type Said } from "./binary_place.ts";
+import { type BinaryPlace, rootTest, runWith, type Said } from "./binary_place.ts";
 
 /** Another user, no network, nothing that can be written, no variables: unshare gives what the system forgets at its end. */
 function inBareRoot(root: string, withProc: boolean, args: string[]): Said {
@@ -39,8 +39,7 @@ function librariesOf(program: string): string[] {
   return [...listed.matchAll(/(\/\S+) \(0x/g)].map((found) => found[1]!);
 }
 
-binaryTest(["unshare", "chroot", "ldd"], "in a bare root the binary verifies", (place) => {
-  if (!asRoot) return;
+rootTest(["unshare", "chroot", "ldd"], "in a bare root the binary verifies", (place) => {
   const root = bareRoot(place);
   const trusted = inBareRoot(root, true, ["verify", "/media", "--trust", "/signer.pub"]);
   assert.deepEqual([trusted.code, trusted.stderr], [0, ""]);
@@ -54,22 +53,20 @@ binaryTest(["unshare", "chroot", "ldd"], "in a bare root the binary verifies", (
   assert.deepEqual([version.code, version.stderr], [0, ""]);
 });
 
-binaryTest(
+rootTest(
   ["unshare", "chroot", "ldd"],
   "without /proc the binary says what is missing",
   (place) => {
-    if (!asRoot) return;
     const { code, stderr } = inBareRoot(bareRoot(place), false, ["version"]);
     const said = "stella: Cannot start: /proc/self/exe cannot be read (is /proc mounted?)";
     assert.deepEqual([code, stderr.slice(0, said.length)], [1, said]);
   },
 );
 
-binaryTest(
+rootTest(
   ["unshare"],
   "the binary starts where memory files may not be executed",
   ({ stella }) => {
-    if (!asRoot) return;
     const script =
       `echo 2 >/proc/sys/vm/memfd_noexec && cat /proc/sys/vm/memfd_noexec && exec "$0" version`;
     const args = ["--pid", "--fork", "--mount-proc", "/bin/sh", "-c", script, stella];
@@ -80,11 +77,10 @@ binaryTest(
   },
 );
 
-binaryTest(
+rootTest(
   ["unshare", "mount"],
   "from a medium that forbids execution it is the system that refuses",
   ({ stella, home }) => {
-    if (!asRoot) return;
     mkdirSync(join(home.path, "stick"));
     const lines = [
       `mount -t tmpfs -o noexec,size=200m none '${home.path}/stick'`,

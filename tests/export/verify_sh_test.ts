@@ -23,12 +23,12 @@ const script = fileURLToPath(new URL("../../src/export/verify.sh", import.meta.u
 const shell = tool("dash") ?? "sh";
 const tools = ["jq", "openssl"];
 
-function check(
+async function check(
   args: string[],
   env: Record<string, string> = {},
-): { code: number; stdout: string; stderr: string } {
-  const { code, stdout, stderr } = new Deno.Command(shell, { args: [script, ...args], env })
-    .outputSync();
+): Promise<{ code: number; stdout: string; stderr: string }> {
+  const command = new Deno.Command(shell, { args: [script, ...args], env });
+  const { code, stdout, stderr } = await command.output();
   const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
   return { code, stdout: text(stdout), stderr: text(stderr) };
 }
@@ -44,7 +44,7 @@ const forms: Record<string, Partial<ExportOptions>> = {
 async function exported(
   form: string,
   algorithm: "ed25519" | "p256",
-  body: (out: string, pub: string) => void,
+  body: (out: string, pub: string) => Promise<void>,
 ): Promise<void> {
   await withDirectory(async (root) => {
     const key = testKey("shell", algorithm);
@@ -56,7 +56,7 @@ async function exported(
     });
     const out = join(root, "out dir");
     await run(out, join(root, "in"), { ...forms[form], signer: key.signer });
-    body(out, join(root, "KEY.pub"));
+    await body(out, join(root, "KEY.pub"));
   });
 }
 
@@ -66,8 +66,8 @@ for (const algorithm of ["ed25519", "p256"] as const) {
     `verify.sh finds bundles of every form good, signed by ${algorithm}`,
     async () => {
       for (const form of Object.keys(forms)) {
-        await exported(form, algorithm, (out, pub) => {
-          const { code, stdout, stderr } = check([pub, out]);
+        await exported(form, algorithm, async (out, pub) => {
+          const { code, stdout, stderr } = await check([pub, out]);
           assert.deepEqual([code, stderr], [0, ""], form);
           assert.match(
             stdout,
@@ -163,20 +163,21 @@ const rows: Row[] = [
   ],
 ];
 
+async function assertBad(out: string, pub: string, [about, , change, reason]: Row): Promise<void> {
+  const copy = `${out} ${about}`;
+  cpSync(out, copy, { recursive: true });
+  change(copy);
+  const { code, stdout, stderr } = await check([pub, copy]);
+  assert.deepEqual([code, stdout], [1, ""], `${about}: ${stderr}`);
+  assert.match(stderr, reason, about);
+  assert.match(stderr, /NOT GOOD/);
+}
+
 testWith(tools, "verify.sh refuses tampered bundles of every form, with the reason", async () => {
   for (const form of Object.keys(forms)) {
-    await exported(form, "ed25519", (out, pub) => {
-      for (const [about, where, change, reason] of rows) {
-        if (!where.includes(form)) continue;
-        const copy = `${out} copy`;
-        cpSync(out, copy, { recursive: true });
-        change(copy);
-        const { code, stdout, stderr } = check([pub, copy]);
-        assert.deepEqual([code, stdout], [1, ""], `${form}: ${about}: ${stderr}`);
-        assert.match(stderr, reason, `${form}: ${about}`);
-        assert.match(stderr, /NOT GOOD/);
-        rmSync(copy, { recursive: true });
-      }
+    await exported(form, "ed25519", async (out, pub) => {
+      const here = rows.filter(([, where]) => where.includes(form));
+      await Promise.all(here.map((row) => assertBad(out, pub, row)));
     });
   }
 });
@@ -201,32 +202,32 @@ const hostile: [string, Recipe, RegExp][] = [
 ];
 
 testWith(tools, "verify.sh refuses a right signature over a wrong statement", async () => {
-  for (const [about, recipe, reason] of hostile) {
-    await withDirectory((root) => {
+  await withDirectory(async (root) => {
+    await Promise.all(hostile.map(async ([about, recipe, reason], i) => {
       const made = makeBundle(recipe);
-      writeFiles(root, made.files);
-      const pub = join(root, "KEY.pub");
+      const [out, pub] = [join(root, String(i)), join(root, `${i}.pub`)];
+      writeFiles(out, made.files);
       writeFileSync(pub, made.key.publicPem);
-      const { code, stderr } = check([pub, root]);
+      const { code, stderr } = await check([pub, out]);
       assert.deepEqual([code, reason.test(stderr)], [1, true], `${about}: ${stderr}`);
-    });
-  }
+    }));
+  });
 });
 
 testWith(
   tools,
   "verify.sh refuses another key, other envelopes, and says when it cannot check",
   async () => {
-    await exported("zstd", "ed25519", (out, pub) => {
+    await exported("zstd", "ed25519", async (out, pub) => {
       const other = (name: string, pem: string) => {
         const path = join(out, "..", name);
         writeFileSync(path, pem);
         return path;
       };
       const stranger = other("s.pub", testKey("stranger").publicPem);
-      assert.match(check([stranger, out]).stderr, /NOT GOOD: the signature is not by/);
+      assert.match((await check([stranger, out])).stderr, /NOT GOOD: the signature is not by/);
       const p256 = other("p.pub", testKey("p", "p256").publicPem);
-      assert.equal(check([p256, out]).code, 1);
+      assert.equal((await check([p256, out])).code, 1);
       const bundle = JSON.parse(readFileSync(join(out, attestationName), "utf8"));
       const signatures = bundle.dsseEnvelope.signatures;
       for (const wrong of [[], [...signatures, ...signatures]]) {
@@ -235,7 +236,7 @@ testWith(
           dsseEnvelope: { ...bundle.dsseEnvelope, signatures: wrong },
         });
         writeFileSync(join(out, attestationName), text);
-        assert.match(check([pub, out]).stderr, /not one DSSE envelope/);
+        assert.match((await check([pub, out])).stderr, /not one DSSE envelope/);
       }
       for (
         const args of [[], [join(out, "none.pub"), out], [other("x.pub", "no key"), out], [
@@ -243,12 +244,12 @@ testWith(
           join(out, "none"),
         ]]
       ) {
-        const { code, stderr } = check(args);
+        const { code, stderr } = await check(args);
         assert.deepEqual([code, /cannot check/.test(stderr)], [2, true], `${args}: ${stderr}`);
       }
       const bare = join(out, "..", "bare");
       mkdirSync(bare);
-      const { code, stderr } = check([pub, out], { PATH: bare });
+      const { code, stderr } = await check([pub, out], { PATH: bare });
       assert.deepEqual([code, /jq is not installed/.test(stderr)], [2, true]);
     });
   },
@@ -259,7 +260,7 @@ testWith(
   "the commands of VERIFY.txt work beside the manifest and where the archive was unpacked",
   async () => {
     for (const form of all) {
-      await exported(form, "ed25519", (out) => {
+      await exported(form, "ed25519", async (out) => {
         const where = form === "directory" ? "payload" : "unpacked";
         if (form !== "directory") mkdirSync(join(out, where));
         const unpack: Record<string, string> = {
@@ -272,8 +273,8 @@ testWith(
         jq -r '.files[] | "\\(.sha256)  \\(.path)"' manifest.json | sha256sum -c --strict --quiet
         ${unpack[form]}
         cd ${where} && sha256sum -c --strict --quiet ../SHA256SUMS`;
-        const { code, stderr } = new Deno.Command("sh", { args: ["-ec", commands], cwd: out })
-          .outputSync();
+        const { code, stderr } = await new Deno.Command("sh", { args: ["-ec", commands], cwd: out })
+          .output();
         assert.equal(code, 0, `${form}: ${new TextDecoder().decode(stderr)}`);
         assert.ok(existsSync(join(out, where, "d/-x")));
       });

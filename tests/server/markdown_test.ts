@@ -4,7 +4,11 @@ import { renderMarkdown } from "../../src/server/markdown.ts";
 const cases: [string, string, string][] = [
   ["headings get an address", "## Key metrics", '<h2 id="key-metrics">Key metrics</h2>'],
   ["lines of a paragraph are one", "one\ntwo\n\nthree", "<p>one\ntwo</p>\n<p>three</p>"],
-  ["strong and emphasis", "**Means:** _not yet_ a_b_c", "<p><strong>Means:</strong> <em>not yet</em> a_b_c</p>"],
+  [
+    "strong and emphasis",
+    "**Means:** _not yet_ a_b_c",
+    "<p><strong>Means:</strong> <em>not yet</em> a_b_c</p>",
+  ],
   ["code spans hold no marks", "`**a** <b>`", "<p><code>**a** &lt;b&gt;</code></p>"],
   ["a fence keeps its text", "```sh\n# x\n| y\n```", "<pre><code># x\n| y\n</code></pre>"],
   ["a fence without end ends with the text", "```\na", "<pre><code>a\n</code></pre>"],

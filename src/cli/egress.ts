@@ -1,0 +1,14 @@
+/** The way out for commands: the reference or URL that was typed is the allowance, unless the site is sealed: then its list is. */
+import { isName } from "../bundle/names.ts";
+import { pathFault } from "../bundle/paths.ts";
+import { type EgressPolicy, egressPolicy } from "../config/egress.ts";
+import { loadConfig } from "../config/load.ts";
+import type { Host } from "./host.ts";
+import type { CommonOptions } from "./program.ts";
+
+/** @throws StellaError usage where the configuration has faults */
+export async function sitePolicy(flags: CommonOptions, host: Host): Promise<EgressPolicy> {
+  const where = { flag: flags.config, environment: host.environment };
+  const { config } = await loadConfig(where, { isName, pathFault });
+  return egressPolicy(config.egress);
+}

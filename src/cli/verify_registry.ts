@@ -1,0 +1,65 @@
+/** `verify --manifest oci://...`: a bundle is verified where it lies in a registry, by the same code, and nothing is written. */
+import { checkAttestation } from "../attest/check/check.ts";
+import { attestationName } from "../bundle/manifest.ts";
+import type { BundleSource } from "../bundle/source.ts";
+import { grants } from "../config/permissions.ts";
+import { parseReference } from "../registry/reference.ts";
+import { RegistryBundle } from "../registry/source.ts";
+import { confine, type Kept, proveConfined } from "../verify/confine.ts";
+import { judge, type Verdict } from "../verify/verdict.ts";
+import type { Host } from "./host.ts";
+import { clientFor } from "./registry_client.ts";
+import { judgesOf, judgeSource, type VerifyOptions } from "./verify_bundle.ts";
+
+/** Keys, credentials and certificates first; then all permissions but read and net are given up; then the first byte. */
+export function judgeInRegistry(
+  ref: string,
+  options: VerifyOptions,
+  host: Host,
+): Promise<Verdict> {
+  return judgeThrough(ref, options, host, ["net"], (bundle) => bundle);
+}
+
+/** As above, with what else is needed in `keep`, and everything read by way of what `through` makes of the bundle. */
+export async function judgeThrough(
+  ref: string,
+  options: VerifyOptions,
+  host: Host,
+  keep: readonly Kept[],
+  through: (bundle: RegistryBundle) => BundleSource,
+): Promise<Verdict> {
+  const reference = parseReference(ref);
+  const judges = judgesOf(options, host);
+  // Verification reads no configuration, so the reference that was typed is all the allowance there is.
+  const client = clientFor(reference, options, host, () => {});
+  confine(Deno.permissions, grants, keep);
+  proveConfined(keep);
+  /** Anybody may have attached an attestation: the first by a trusted key counts, else the first. */
+  const choose = (candidates: readonly Uint8Array[], manifest: Uint8Array) =>
+    Math.max(
+      0,
+      candidates.findIndex((bytes) => {
+        const checked = checkAttestation(attestationName, bytes, manifest, judges.trusted);
+        return checked.signer !== undefined && checked.findings.length === 0;
+      }),
+    );
+  try {
+    const bundle = new RegistryBundle(client, reference, choose, host.stop);
+    const verdict = await judgeSource(through(bundle), judges, options, host);
+    return verdict.ok ? await withRegistry(verdict, bundle, options) : verdict;
+  } finally {
+    client.close();
+  }
+}
+
+/** The files are right; then the registry's own manifest has to be so too. */
+async function withRegistry(
+  verdict: Verdict,
+  bundle: RegistryBundle,
+  { integrityOnly }: VerifyOptions,
+): Promise<Verdict> {
+  const finding = await bundle.check();
+  if (finding === undefined) return verdict;
+  const findings = [...verdict.findings, finding];
+  return { ...verdict, ...judge(findings, integrityOnly ?? false), findings };
+}

@@ -1,0 +1,82 @@
+/** A blob as a file that is read once, in order: over as many connections as it takes, and with no copy of it. */
+import type { ByteReader } from "../bundle/source.ts";
+import type { Descriptor } from "./artifact.ts";
+import { RegistryError } from "./failure.ts";
+import type { Stream } from "./message.ts";
+import type { Repository } from "./repository.ts";
+
+/** Undefined where the registry has no such blob. @throws RegistryError */
+export async function openBlobReader(
+  repository: Repository,
+  blob: Descriptor,
+): Promise<ByteReader | undefined> {
+  const { client, signal } = repository;
+  const opened = await client.retrying(() => repository.openBlob(blob.digest, 0), signal);
+  return opened && new BlobReader(repository, blob, opened.size, opened.stream);
+}
+
+class BlobReader implements ByteReader {
+  #stream: Stream | undefined;
+  #held: Uint8Array = new Uint8Array();
+  #at = 0;
+
+  /** @param size as the registry says it; whether it is right is not judged here */
+  constructor(
+    readonly repository: Repository,
+    readonly blob: Descriptor,
+    readonly size: number,
+    stream: Stream,
+  ) {
+    this.#stream = stream;
+  }
+
+  async read(buffer: Uint8Array): Promise<number> {
+    let filled = 0;
+    while (filled < buffer.length) {
+      if (this.#held.length === 0) this.#held = await this.#next();
+      if (this.#held.length === 0) break;
+      const now = this.#held.subarray(0, buffer.length - filled);
+      buffer.set(now, filled);
+      filled += now.length;
+      this.#held = this.#held.subarray(now.length);
+    }
+    return filled;
+  }
+
+  close(): void {
+    this.#stream?.close();
+    this.#stream = undefined;
+  }
+
+  /** The next bytes, none at the end; a connection that ends before it is replaced by one that begins where it stood. */
+  async #next(): Promise<Uint8Array> {
+    const { client, signal } = this.repository;
+    const bytes = await client.retrying(async () => {
+      try {
+        if (this.#at >= this.size) return new Uint8Array();
+        this.#stream ??= await this.#reopen();
+        return await this.#stream.next() ?? this.#short();
+      } catch (error) {
+        this.close();
+        throw error;
+      }
+    }, signal);
+    this.#at += bytes.length;
+    return bytes;
+  }
+
+  async #reopen(): Promise<Stream> {
+    const opened = await this.repository.openBlob(this.blob.digest, this.#at);
+    if (opened?.size === this.size) return opened.stream;
+    opened?.stream.close();
+    throw new RegistryError("rejected", `The blob ${this.blob.digest} changed while it was read`, {
+      hint: "the registry's storage is being cleaned or repaired: try again later",
+    });
+  }
+
+  #short(): never {
+    throw new RegistryError("reset", `The blob ${this.blob.digest} ended too early`, {
+      passing: true,
+    });
+  }
+}

@@ -1,0 +1,94 @@
+/** Credentials from files. What is wrong with one is said without a word of what is in it. */
+import { closeSync, existsSync, fstatSync, openSync, readFileSync } from "node:fs";
+import { type Json, JsonFault, type JsonObject, parseStrict } from "../bundle/strict_json.ts";
+import { ioError, StellaError } from "../errors.ts";
+import { type Credentials, isUsername, Secret } from "./secret.ts";
+import { dockerCredentials, isDockerConfig } from "./docker_config.ts";
+
+const largest = 64 * 1024;
+const dockerHint = 'log in with docker or podman, or write {"username": "...", "password": "..."}';
+
+/**
+ * Reads credentials for the registry `host` (`HOST[:PORT]`) from a file that nobody else can read: `{"username": ..., "password": ...}`
+ * or docker's config.json. No message repeats a word of it.
+ * @throws StellaError usage
+ */
+export function readCredentials(path: string, host: string): Credentials {
+  const value = parsed(path, readPrivate(path));
+  if (isDockerConfig(value)) {
+    const found = dockerCredentials(value, host, (reason) => unfit(path, reason, dockerHint));
+    if (found !== undefined) return found;
+    throw unfit(path, `it has nothing for ${host}`, dockerHint);
+  }
+  const { username, password, ...rest } = value;
+  if (!isUsername(username) || typeof password !== "string" || password === "") {
+    throw unfit(path, "username and password must be non-empty texts, the username without ':'");
+  }
+  if (Object.keys(rest).length > 0) throw unfit(path, "there are other fields in it");
+  return { username, password: new Secret(password) };
+}
+
+/**
+ * What docker's own config.json has for the registry `host`; undefined where there is no such file, or nothing for this host.
+ * @throws StellaError usage where there is something that cannot be used
+ */
+export function readDockerConfig(path: string, host: string): Credentials | undefined {
+  if (!existsSync(path)) return undefined;
+  // Looked at before its mode is judged: who keeps nothing for this host in it is not to be bothered.
+  const value = parsed(path, readSmallFile(path));
+  const found = dockerCredentials(value, host, (reason) => unfit(path, reason, dockerHint));
+  if (found !== undefined) readPrivate(path);
+  return found;
+}
+
+/** The content of a small file that only its owner can read. @throws StellaError usage */
+export function readPrivate(path: string): Uint8Array {
+  return readSmallFile(path, (mode) => checkPrivate(path, mode));
+}
+
+function readSmallFile(path: string, check: (mode: number) => void = () => {}): Uint8Array {
+  let file: number;
+  try {
+    file = openSync(path, "r");
+  } catch (error) {
+    throw ioError("Cannot read the credentials", path, error);
+  }
+  try {
+    const stat = fstatSync(file);
+    if (!stat.isFile() || stat.size > largest) throw unfit(path, "it is not a small regular file");
+    check(stat.mode & 0o777);
+    return readFileSync(file);
+  } finally {
+    closeSync(file);
+  }
+}
+
+/** systemd shows credentials to the service alone, by its own directory and by an access list, which looks like a group's right. */
+function checkPrivate(path: string, mode: number): void {
+  const others = path.startsWith("/run/credentials/") ? 0o037 : 0o077;
+  if ((mode & others) === 0) return;
+  const text = mode.toString(8).padStart(4, "0");
+  throw unfit(path, `its mode is ${text}, so others can read it`, "chmod 600 the file");
+}
+
+function parsed(path: string, bytes: Uint8Array): JsonObject {
+  let value: Json;
+  try {
+    value = parseStrict(bytes);
+  } catch (error) {
+    // JsonFault may quote a name; only its place is told.
+    throw unfit(path, error instanceof JsonFault ? `no JSON at byte ${error.offset}` : "no JSON");
+  }
+  if (value !== null && typeof value === "object" && !Array.isArray(value)) return value;
+  throw unfit(path, "it does not hold one object");
+}
+
+function unfit(path: string, found: string, hint = 'write {"username": "...", "password": "..."}') {
+  return new StellaError(
+    "usage",
+    `Cannot use the credentials ${JSON.stringify(path)}: ${found}`,
+    {
+      hint,
+    },
+  );
+}

@@ -1,0 +1,75 @@
+/** Manifests of a registry as they come from there: what of them is used, read strictly. Source: image-spec manifest.md 1.1. */
+import { shown } from "../bundle/names.ts";
+import { type Json, JsonFault, type JsonObject, parseStrict } from "../bundle/strict_json.ts";
+import { StellaError } from "../errors.ts";
+import { type Descriptor, ociTypes } from "./artifact.ts";
+import { isDigest } from "./reference.ts";
+import type { Stored } from "./repository.ts";
+
+/** The blobs of a bundle by the names of its files. */
+export type Layers = ReadonlyMap<string, Descriptor>;
+
+const title = "org.opencontainers.image.title";
+
+/** @throws StellaError manifest where it is not the manifest of a bundle */
+export function readLayers(stored: Stored, name: string): Layers {
+  const unfit = (found: string) =>
+    new StellaError("manifest", `Cannot read ${shown(name)}: ${found}`, {
+      hint: "name a bundle that stella pushed",
+    });
+  const manifest = readObject(stored.bytes);
+  if (manifest === undefined) throw unfit("its manifest is not JSON");
+  if (manifest["artifactType"] !== ociTypes.bundle) throw unfit("it is not a bundle of stella");
+  const layers = descriptorsAt(manifest, "layers");
+  if (layers === undefined) throw unfit("its layers are not in the form of the image-spec");
+  const named = new Map(layers.map((layer) => [layer.annotations?.[title] ?? "", layer]));
+  if (named.has("") || named.size < layers.length) {
+    throw unfit("its layers have no names of their own");
+  }
+  return named;
+}
+
+/** The one object that `bytes` hold as JSON; undefined where they do not. */
+export function readObject(bytes: Uint8Array): JsonObject | undefined {
+  try {
+    const value = parseStrict(bytes);
+    return isObject(value) ? value : undefined;
+  } catch (error) {
+    if (error instanceof JsonFault) return undefined;
+    throw error;
+  }
+}
+
+/** A list of descriptors; undefined where one of them is none. */
+export function descriptorsAt(object: JsonObject, name: string): Descriptor[] | undefined {
+  const list = object[name];
+  const found = Array.isArray(list) ? list.map(descriptor) : [undefined];
+  return found.every((one) => one !== undefined) ? found : undefined;
+}
+
+/** One descriptor, as far as it is used here. */
+export function descriptor(value: Json | undefined): Descriptor | undefined {
+  if (!isObject(value)) return undefined;
+  const { mediaType, digest, size, artifactType, annotations } = value;
+  if (typeof mediaType !== "string" || typeof size !== "number" || size < 0) return undefined;
+  if (typeof digest !== "string" || !isDigest(digest)) return undefined;
+  return {
+    mediaType,
+    digest,
+    size,
+    ...(typeof artifactType === "string" ? { artifactType } : {}),
+    ...(isObject(annotations) ? { annotations: texts(annotations) } : {}),
+  };
+}
+
+function texts(object: JsonObject): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(object).filter((entry): entry is [string, string] =>
+      typeof entry[1] === "string"
+    ),
+  );
+}
+
+function isObject(value: Json | undefined): value is JsonObject {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}

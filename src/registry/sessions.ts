@@ -1,0 +1,78 @@
+/**
+ * Uploads that were begun: what is needed to go on with one after the program, or the machine, was killed. The registry says how
+ * far it got; the offset that is kept here only says how far it was once.
+ */
+import { mkdirSync, readFileSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { rename, writeNew } from "../bundle/durable.ts";
+import { sha256 } from "../bundle/hash.ts";
+import { integer, object, ShapeFault, text } from "../bundle/json_shape.ts";
+import { JsonFault, parseStrict } from "../bundle/strict_json.ts";
+import { ioError } from "../errors.ts";
+
+export interface UploadSession {
+  /** Where the registry wants the next bytes; opaque, and only good at the registry that gave it. */
+  location: string;
+  /** Bytes that it had confirmed. */
+  offset: number;
+  /** Bytes of one chunk, as the registry wants them at least. */
+  chunk: number;
+}
+
+/** By `<origin>/<repository>@<digest>`. A Map is one. */
+export interface UploadMemory {
+  get(key: string): UploadSession | undefined;
+  set(key: string, session: UploadSession): void;
+  delete(key: string): void;
+}
+
+/** Registries of the most common kind throw uploads away after a week (distribution, `uploadpurging`). */
+const longest = 6 * 24 * 3600_000;
+
+const readSession = object({
+  key: text(/^.{1,1024}$/su, "a key"),
+  location: text(/^https?:\/\/\S{1,8192}$/, "a URL"),
+  offset: integer(0),
+  chunk: integer(1),
+  at: integer(0),
+}, {});
+
+/** Keeps each upload in a file of its own, mode 0600, in `directory`; a file that is damaged or old is as good as none. */
+export class UploadFolder implements UploadMemory {
+  /** @param now milliseconds since 1970 */
+  constructor(readonly directory: string, readonly now: () => number) {}
+
+  get(key: string): UploadSession | undefined {
+    const { at, ...found } = this.#read(key) ?? { at: 0 };
+    if (!("location" in found) || found.key !== key || this.now() - at > longest) return undefined;
+    const { location, offset, chunk } = found;
+    return { location, offset, chunk };
+  }
+
+  /** @throws StellaError media, usage */
+  set(key: string, session: UploadSession): void {
+    mkdirSync(this.directory, { recursive: true, mode: 0o700 });
+    const path = this.#path(key);
+    rmSync(`${path}.new`, { force: true });
+    writeNew(`${path}.new`, JSON.stringify({ key, ...session, at: this.now() }), 0o600);
+    rename(`${path}.new`, path);
+  }
+
+  delete(key: string): void {
+    rmSync(this.#path(key), { force: true });
+  }
+
+  #read(key: string): ReturnType<typeof readSession> | undefined {
+    try {
+      return readSession(parseStrict(readFileSync(this.#path(key))), "");
+    } catch (error) {
+      const absent = (error as { code?: string }).code === "ENOENT";
+      if (absent || error instanceof JsonFault || error instanceof ShapeFault) return undefined;
+      throw ioError("Cannot read the upload", this.#path(key), error);
+    }
+  }
+
+  #path(key: string): string {
+    return join(this.directory, `${sha256(new TextEncoder().encode(key))}.json`);
+  }
+}

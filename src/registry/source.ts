@@ -1,0 +1,132 @@
+/**
+ * A bundle where it lies in a registry, as verify reads every bundle: no copy on disk, each byte once. What the registry says is
+ * only used to find bytes; all that is believed of it is what the attestation and the manifest then say of those bytes.
+ */
+import { attestationName, manifestName } from "../bundle/manifest.ts";
+import { largestManifest, readManifest } from "../bundle/read_manifest.ts";
+import { type BundleSource, type ByteReader, readSmall } from "../bundle/source.ts";
+import { shown } from "../bundle/names.ts";
+import type { Finding } from "../errors.ts";
+import { StellaError } from "../errors.ts";
+import { bundleArtifact, type Descriptor, type Digest, digestOf, ociTypes } from "./artifact.ts";
+import { attestationsOf } from "./attestations.ts";
+import { openBlobReader } from "./blob_reader.ts";
+import type { RegistryClient } from "./client.ts";
+import { type Layers, readLayers } from "./layers.ts";
+import type { Reference } from "./reference.ts";
+import type { Repository } from "./repository.ts";
+
+/** Of several attestations of one bundle, the one that counts here. @returns its place in `candidates` */
+export type Choice = (candidates: readonly Uint8Array[], manifest: Uint8Array) => number;
+
+/** See above. */
+export class RegistryBundle implements BundleSource {
+  readonly #repository: Repository;
+  readonly #reference: Reference;
+  readonly #choose: Choice;
+  #found: { digest: Digest; layers: Layers } | undefined;
+
+  /** Talks to nobody yet. @throws StellaError usage for a reference without tag and digest */
+  constructor(
+    client: RegistryClient,
+    reference: Reference,
+    choose: Choice,
+    signal?: AbortSignal,
+  ) {
+    if (reference.tag === undefined && reference.digest === undefined) {
+      throw new StellaError(
+        "usage",
+        "Cannot read from the registry: there is no tag and no digest",
+        {
+          hint: "write oci://HOST[:PORT]/REPOSITORY:TAG, or REPOSITORY@sha256:...",
+        },
+      );
+    }
+    this.#repository = client.repository(reference.repository, { access: "pull", signal });
+    this.#reference = reference;
+    this.#choose = choose;
+  }
+
+  get name(): string {
+    const { authority, repository, tag, digest } = this.#reference;
+    return `oci://${authority}/${repository}${digest === undefined ? `:${tag}` : `@${digest}`}`;
+  }
+
+  /** @throws StellaError manifest where no bundle is there; RegistryError */
+  async open(path: string): Promise<ByteReader | undefined> {
+    const { layers } = await this.#resolve();
+    if (path === attestationName) return await this.#openAttestation();
+    const layer = layers.get(path);
+    return layer && await openBlobReader(this.#repository, layer);
+  }
+
+  /** The digest that the tag stands for; asked once, so that a tag that is moved meanwhile changes nothing. */
+  async digest(): Promise<Digest> {
+    return (await this.#resolve()).digest;
+  }
+
+  /**
+   * What is wrong with the registry's own manifest, which nobody has looked at so far: it has to be the one that belongs to the
+   * bundle, byte for byte, since its digest is signed as well. To be asked when the bundle was found right.
+   */
+  async check(): Promise<Finding | undefined> {
+    const bytes = await readSmall(this, manifestName, largestManifest) ?? new Uint8Array();
+    const expected = bundleArtifact(readManifest(bytes), bytes).digest;
+    const found = await this.digest();
+    if (found === expected) return undefined;
+    return {
+      code: "digest",
+      reason: "registry_manifest_differs",
+      path: this.name,
+      found,
+      expected,
+      hint:
+        "the files are right, but somebody put them into the registry in another way: push the bundle again",
+    };
+  }
+
+  async #resolve() {
+    return this.#found ??= await this.#find();
+  }
+
+  async #find() {
+    const { tag, digest } = this.#reference;
+    const stored = await this.#repository.fetch(digest ?? tag!, [ociTypes.manifest]);
+    if (stored === undefined) {
+      throw new StellaError("manifest", `Cannot read ${shown(this.name)}: it is not there`, {
+        hint: "check repository and tag; a push sets the tag last",
+      });
+    }
+    return { digest: digestOf(stored.bytes), layers: readLayers(stored, this.name) };
+  }
+
+  async #openAttestation(): Promise<ByteReader | undefined> {
+    const { digest, layers } = await this.#resolve();
+    const candidates = await attestationsOf(this.#repository, digest);
+    if (candidates.length < 2) return readerOf(candidates[0]);
+    const manifest = await readLayer(this.#repository, layers.get(manifestName));
+    return readerOf(candidates[this.#choose(candidates, manifest)]);
+  }
+}
+
+async function readLayer(repository: Repository, layer: Descriptor | undefined) {
+  const reader = layer && await openBlobReader(repository, layer);
+  if (reader === undefined) return new Uint8Array();
+  const open = () => reader;
+  return await readSmall({ name: "", open }, manifestName, largestManifest) ?? new Uint8Array();
+}
+
+function readerOf(bytes: Uint8Array | undefined): ByteReader | undefined {
+  if (bytes === undefined) return undefined;
+  let at = 0;
+  return {
+    size: bytes.length,
+    read: (buffer) => {
+      const now = bytes.subarray(at, at + buffer.length);
+      buffer.set(now);
+      at += now.length;
+      return now.length;
+    },
+    close: () => {},
+  };
+}

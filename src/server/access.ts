@@ -1,0 +1,74 @@
+/**
+ * Who asks, and what they may do. Without tokens in the configuration the service is reached from its own machine only, and
+ * whoever is there may do everything. As soon as there are tokens, every request to the API carries one, from the same machine
+ * too: a proxy in front of the service would otherwise open it to everybody. What belongs to another tenant is answered
+ * exactly as what does not exist.
+ */
+import { createHash } from "node:crypto";
+import { timingSafeEqual } from "@std/crypto";
+import type { Context, MiddlewareHandler } from "hono";
+import type { Config } from "../config/load.ts";
+import { type Scope, scopes } from "../config/service.ts";
+import type { AppEnvironment } from "./deps.ts";
+import { problem } from "./problem.ts";
+
+/** One token's rights; the same object for all its requests. */
+export interface Access {
+  tenants: readonly string[];
+  scopes: readonly Scope[];
+}
+
+type Handler = MiddlewareHandler<AppEnvironment>;
+
+/** Puts the access of the request where handlers find it, or refuses the request (RFC 6750 section 3). */
+export function authenticate(config: Pick<Config, "tokens" | "tenants">): Handler {
+  const find = accessFinder(config);
+  return async (c, next) => {
+    const access = find(c.req.header("authorization"));
+    if (access === undefined) {
+      c.header("www-authenticate", 'Bearer realm="stella"');
+      return problem(c, { status: 401, detail: "This needs a token, as Authorization: Bearer" });
+    }
+    c.set("access", access);
+    return await next();
+  };
+}
+
+/** Refuses what the token of the request does not allow. */
+export function needs(scope: Scope): Handler {
+  return async (c, next) => {
+    if (c.get("access").scopes.includes(scope)) return await next();
+    c.header("www-authenticate", `Bearer realm="stella", error="insufficient_scope"`);
+    return problem(c, { status: 403, detail: `The token does not have the scope ${scope}` });
+  };
+}
+
+/** The access that an Authorization header gives; undefined: none. */
+export function accessFinder(
+  { tokens, tenants }: Pick<Config, "tokens" | "tenants">,
+): (authorization: string | undefined) => Access | undefined {
+  const everything = { tenants, scopes };
+  const known = tokens.map((token) => ({
+    digest: Uint8Array.fromHex(token.sha256),
+    access: { tenants: token.tenants, scopes: token.scopes },
+  }));
+  return (authorization) => {
+    if (known.length === 0) return everything;
+    const token = /^bearer +([\x21-\x7e]{1,1024})$/i.exec(authorization ?? "")?.[1];
+    if (token === undefined) return undefined;
+    // Digests, so that the comparison takes the same time for every length; all of them, so that no place in the list shows.
+    const digest = new Uint8Array(createHash("sha256").update(token).digest());
+    return known.filter((one) => timingSafeEqual(one.digest, digest)).at(0)?.access;
+  };
+}
+
+/** Makes `make`'s result once for each token, not for each request. */
+export function perAccess<T>(make: (access: Access) => T): (c: Context<AppEnvironment>) => T {
+  const made = new WeakMap<Access, T>();
+  return (c) => {
+    const access = c.get("access");
+    const value = made.get(access) ?? make(access);
+    made.set(access, value);
+    return value;
+  };
+}

@@ -1,0 +1,96 @@
+/**
+ * One export as it goes, as server-sent events (WHATWG HTML, section 9.2): `step` for each event of its timeline, with the
+ * event's id, so that a client that comes back misses nothing; `progress` in between, without one; `end` with the export
+ * as GET shows it, and then no more. A comment line keeps proxies and socket limits quiet where nothing happens.
+ */
+import type { Feed, Progress } from "../jobs/feed.ts";
+import { isFinished, type Job } from "../jobs/job.ts";
+import { needs } from "./access.ts";
+import type { App, ServerDeps } from "./deps.ts";
+import { idPattern, shownExport } from "./export_request.ts";
+import { jobFor, noExport } from "./exports.ts";
+import { problem } from "./problem.ts";
+import { shownEvent } from "./timeline.ts";
+
+/** Milliseconds without news after which a comment is sent; the socket is closed after 60 s without a byte. */
+const silence = 15_000;
+const page = 100;
+
+type Parts = Pick<ServerDeps, "queue" | "timeline" | "feed" | "isDraining">;
+
+export function addEvents(app: App, deps: ServerDeps): void {
+  app.get("/v1/exports/:id/events", needs("read"), (c) => {
+    const job = jobFor(c, deps);
+    if (job === undefined) return noExport(c);
+    const leave = deps.feed.follow();
+    if (leave === undefined) {
+      c.header("retry-after", "5");
+      return problem(c, { status: 503, code: "internal", detail: "Too many follow exports" });
+    }
+    const last = c.req.header("last-event-id") ?? "";
+    const after = idPattern.test(last) ? last : "";
+    return c.body(eventStream(job, after, deps, leave), 200, {
+      "content-type": "text/event-stream; charset=utf-8",
+    });
+  });
+}
+
+function eventStream(
+  job: Job,
+  after: string,
+  deps: Parts,
+  leave: () => void,
+): ReadableStream<Uint8Array> {
+  const encoder = new TextEncoder();
+  const gone = { is: false };
+  const frames = follow(job, after, deps, gone);
+  return new ReadableStream({
+    async pull(controller) {
+      const { done, value } = await frames.next();
+      if (!done) return controller.enqueue(encoder.encode(value));
+      leave();
+      controller.close();
+    },
+    cancel() {
+      gone.is = true;
+      leave();
+      deps.feed.wake(job.id);
+    },
+  }, { highWaterMark: 0 });
+}
+
+async function* follow(
+  { id, tenant }: Job,
+  after: string,
+  { queue, timeline, feed, isDraining }: Parts,
+  gone: { is: boolean },
+): AsyncGenerator<string> {
+  yield "retry: 2000\n\n";
+  let told: Progress | undefined;
+  for (let ended = false; !gone.is;) {
+    const count = feed.countOf(id);
+    const events = timeline.list({ tenant, exportId: id, after, limit: page });
+    for (const event of events) yield frame("step", shownEvent(event), after = event.id);
+    if (events.length === page) continue;
+    const progress = feed.progressOf(id);
+    if (progress !== undefined && progress !== told) yield frame("progress", told = progress);
+    const job = queue.get(id);
+    if (ended) return yield frame("end", job === undefined ? null : shownExport(job));
+    ended = job === undefined || isFinished(job);
+    if (isDraining()) return;
+    // Its last step may be written a moment after its end.
+    if (ended) await feed.next(id, feed.countOf(id), 50);
+    else yield* waitForNews(feed, id, count);
+  }
+}
+
+async function* waitForNews(feed: Feed, id: string, count: number): AsyncGenerator<string> {
+  const started = performance.now();
+  await feed.next(id, count, silence);
+  if (performance.now() - started >= silence) yield ": \n\n";
+}
+
+function frame(event: string, data: unknown, id?: string): string {
+  const lines = [`event: ${event}`, ...(id === undefined ? [] : [`id: ${id}`])];
+  return [...lines, `data: ${JSON.stringify(data)}`, "", ""].join("\n");
+}

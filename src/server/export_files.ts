@@ -1,0 +1,106 @@
+/** The files of a finished export: listed, one by one with ranges and tags, or all as one stream. */
+import type { Context } from "hono";
+import {
+  type Contents,
+  contentsOf,
+  findStored,
+  storedBytes,
+  type StoredFile,
+} from "../store/contents.ts";
+import { needs } from "./access.ts";
+import { bundleTar, tarSize } from "./bundle_tar.ts";
+import type { App, AppEnvironment, ServerDeps } from "./deps.ts";
+import { jobFor, noExport } from "./exports.ts";
+import { problem } from "./problem.ts";
+import { namesTag, parseRange } from "./range.ts";
+
+export function addFiles(app: App, deps: ServerDeps): void {
+  app.get("/v1/exports/:id/files", needs("download"), async (c) => {
+    const contents = await storedFor(c, deps);
+    if (contents instanceof Response) return contents;
+    const items = contents.files.map(({ path, size, digest }) => ({ path, size, sha256: digest }));
+    return c.json({ items, next: null });
+  });
+
+  app.get("/v1/exports/:id/files/:path{.+}", needs("download"), async (c) => {
+    const contents = await storedFor(c, deps);
+    if (contents instanceof Response) return contents;
+    const file = findStored(contents, c.req.param("path"));
+    if (file === undefined) {
+      return problem(c, { status: 404, detail: "There is no such file in this export" });
+    }
+    return sendFile(c, contents, file);
+  });
+
+  app.get("/v1/exports/:id/bundle.tar", needs("download"), async (c) => {
+    const contents = await storedFor(c, deps);
+    if (contents instanceof Response) return contents;
+    if (contents.layout === "directory") {
+      const detail = "A bundle in the layout directory is not handed out as one stream";
+      return problem(c, { status: 409, detail, hint: "fetch its files one by one" });
+    }
+    const tag = `"${contents.bundleDigest}.tar"`;
+    if (namesTag(c.req.header("if-none-match"), tag)) return unchanged(c, tag);
+    return c.body(bundleTar(contents), 200, {
+      ...attachment("application/x-tar", `${c.req.param("id")}.tar`, tag),
+      "content-length": String(tarSize(contents)),
+    });
+  });
+}
+
+/** What is stored for the export of the path, or the answer that there is nothing. */
+async function storedFor(
+  c: Context<AppEnvironment>,
+  deps: ServerDeps,
+): Promise<Contents | Response> {
+  const job = jobFor(c, deps);
+  if (job === undefined) return noExport(c);
+  const { id: exportId, tenant, profile } = job;
+  const directory = job.state === "succeeded"
+    ? deps.store.find({ exportId, tenant, profile })
+    : undefined;
+  if (directory !== undefined) return await contentsOf(directory);
+  const why = job.state === "succeeded" ? "was removed" : `is ${job.state}`;
+  return problem(c, { status: 404, detail: `There is no bundle of this export: it ${why}` });
+}
+
+function sendFile(c: Context, contents: Contents, file: StoredFile) {
+  const tag = `"${file.digest}"`;
+  if (namesTag(c.req.header("if-none-match"), tag)) return unchanged(c, tag);
+  const name = file.path.split("/").at(-1) ?? "";
+  const headers = { ...attachment(typeOf(name), name, tag), "accept-ranges": "bytes" };
+  const condition = c.req.header("if-range");
+  const asked = condition === undefined || condition === tag ? c.req.header("range") : undefined;
+  const range = parseRange(asked, file.size);
+  if (range === "unsatisfiable") {
+    c.header("content-range", `bytes */${file.size}`);
+    return problem(c, { status: 416, detail: `The file has ${file.size} bytes` });
+  }
+  const [from, to] = range ?? [0, file.size];
+  return c.body(storedBytes(contents, file, from, to), range === undefined ? 200 : 206, {
+    ...headers,
+    "content-length": String(to - from),
+    ...(range === undefined ? {} : { "content-range": `bytes ${from}-${to - 1}/${file.size}` }),
+  });
+}
+
+function unchanged(c: Context, etag: string) {
+  return c.body(null, 304, { etag, "cache-control": "private, no-cache" });
+}
+
+/** The bytes of one tag never change, so they may be kept; whether one may still have them is asked each time. */
+function attachment(type: string, name: string, etag: string): Record<string, string> {
+  return {
+    etag,
+    "cache-control": "private, no-cache",
+    "content-type": type,
+    "content-disposition": `attachment; filename*=UTF-8''${encodeURIComponent(name)}`,
+  };
+}
+
+function typeOf(name: string): string {
+  if (name.endsWith(".json")) return "application/json";
+  return /^SHA256SUMS$|\.(txt|sh)$/.test(name)
+    ? "text/plain; charset=utf-8"
+    : "application/octet-stream";
+}

@@ -1,0 +1,86 @@
+/** What requests of the exports API may say: zod schemas, from which /openapi.json is made too. */
+import type { Context } from "hono";
+import * as z from "zod";
+import type { Config } from "../config/load.ts";
+import { type Job, states } from "../jobs/job.ts";
+import { StellaError } from "../errors.ts";
+import type { Access } from "./access.ts";
+import { problem } from "./problem.ts";
+
+/** A UUIDv7: what exports and events of the timeline are called. */
+export const idPattern = /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
+
+/** What a job is to do, as the queue keeps it. */
+export type ExportRequest = Omit<z.output<ReturnType<typeof requestSchema>>, "tenant" | "profile">;
+
+/** Profiles and tenants are those that the caller may name; any other name is told apart from nothing. */
+export function requestSchema({ profiles }: Pick<Config, "profiles">, access: Access) {
+  return z.strictObject({
+    profile: z.string().max(64).refine((name) => profiles.has(name), "is not a profile"),
+    tenant: tenantSchema(access).default(access.tenants[0] ?? "default"),
+    compression: z.enum(["zstd", "none"]).exactOptional(),
+    layout: z.enum(["archive", "directory"]).exactOptional(),
+    volumeSize: z.string().regex(/^(fat32|[1-9]\d{0,15}([KMG]B?)?)$/, "is not a size")
+      .exactOptional(),
+  });
+}
+
+export function tenantSchema({ tenants }: Access) {
+  return z.string().max(64).refine((name) => tenants.includes(name), "is not a tenant");
+}
+
+export function listSchema(access: Access) {
+  return z.strictObject({
+    tenant: tenantSchema(access).exactOptional(),
+    profile: z.string().max(64).exactOptional(),
+    state: z.enum(states).exactOptional(),
+    cursor: z.string().regex(idPattern, "is not a cursor").exactOptional(),
+    limit: z.coerce.number().int().min(1).max(500).default(50),
+  });
+}
+
+export const keySchema = z.string()
+  .regex(/^[\x21-\x7e]{1,255}$/, "must be 1 to 255 printable characters");
+
+/** The body of an export; what is not known yet is null. Source: design.md section 10. */
+export const exportSchema = z.strictObject({
+  id: z.string().regex(idPattern),
+  state: z.enum(states),
+  profile: z.string(),
+  tenant: z.string(),
+  bundleDigest: z.string().regex(/^[0-9a-f]{64}$/).nullable(),
+  error: z.strictObject({
+    code: z.string(),
+    message: z.string(),
+    hint: z.string().exactOptional(),
+  }).nullable(),
+});
+
+export function shownExport(
+  { id, state, profile, tenant, bundleDigest, error }: Job,
+): z.output<typeof exportSchema> {
+  return { id, state, profile, tenant, bundleDigest: bundleDigest ?? null, error: error ?? null };
+}
+
+/** A form of a foreign page cannot send this type without asking first. */
+export function isJson(c: Context): boolean {
+  return /^application\/json\s*(;|$)/i.test(c.req.header("content-type") ?? "");
+}
+
+export function jsonOf(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw new StellaError("usage", "The body cannot be read as JSON");
+  }
+}
+
+/** Everything that is wrong, at once. */
+export function invalid(c: Context, error: z.ZodError, place?: string) {
+  const errors = error.issues.flatMap((issue) => {
+    const path = [...(place === undefined ? [] : [place]), ...issue.path].join(".");
+    if (issue.code !== "unrecognized_keys") return [{ path, message: issue.message }];
+    return issue.keys.map((key) => ({ path: key, message: "is not known here" }));
+  });
+  return problem(c, { status: 400, detail: "The request cannot be used", errors });
+}

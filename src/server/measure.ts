@@ -1,0 +1,19 @@
+/** How long requests take, by the template of their route: a caller's path is never a label, or anybody could make a million. */
+import type { Context, MiddlewareHandler } from "hono";
+import { matchedRoutes } from "hono/route";
+import type { AppEnvironment, OpsDeps } from "./deps.ts";
+
+export function measure(
+  { elapsed, onAnswered }: Pick<OpsDeps, "elapsed" | "onAnswered">,
+): MiddlewareHandler<AppEnvironment> {
+  return async (c, next) => {
+    const started = elapsed();
+    await next();
+    onAnswered(c.req.method, routeOf(c), c.res.status, (elapsed() - started) / 1000);
+  };
+}
+
+/** Handlers for all methods are ours too: they refuse. */
+function routeOf(c: Context): string {
+  return matchedRoutes(c).find(({ method }) => method !== "ALL")?.path ?? "other";
+}

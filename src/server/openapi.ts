@@ -1,0 +1,250 @@
+/**
+ * `/openapi.json`, made from the schemas that requests are held to. A test compares it with the routes of the app, so that
+ * neither can be without the other; another asks for what it says with every token there is.
+ */
+import * as z from "zod";
+import type { Config } from "../config/load.ts";
+import type { Scope } from "../config/service.ts";
+import { exportSchema, keySchema, listSchema, requestSchema } from "./export_request.ts";
+import { eventQuerySchema, timelineSchema } from "./timeline.ts";
+
+type Json = Record<string, unknown>;
+
+interface Operation {
+  method: "get" | "post" | "delete";
+  path: string;
+  summary: string;
+  scope: Scope;
+  /** What comes in the query. */
+  query?: z.ZodObject;
+  headers?: Record<string, z.ZodType>;
+  body?: z.ZodType;
+  /** Status and media type of success; problems come besides. */
+  answers: [status: number, about: string, content?: Json];
+  problems: number[];
+}
+
+const any = { tenants: ["default"], scopes: [] };
+const noProfiles: Pick<Config, "profiles"> = { profiles: new Map() };
+const oneExport = { "application/json": { schema: { $ref: "#/components/schemas/Export" } } };
+const stream = (type: string) => ({ [type]: { schema: { type: "string", format: "binary" } } });
+
+function pageOf(item: Json): Json {
+  const next = { type: ["string", "null"] };
+  const properties = { items: { type: "array", items: item }, next };
+  return {
+    "application/json": { schema: { type: "object", required: ["items", "next"], properties } },
+  };
+}
+
+const operations: readonly Operation[] = [
+  {
+    method: "post",
+    path: "/v1/exports",
+    summary: "Ask for an export",
+    scope: "write",
+    headers: { "Idempotency-Key": keySchema },
+    body: requestSchema(noProfiles, any),
+    answers: [202, "It waits; Location names it", oneExport],
+    problems: [400, 413, 415, 422, 429, 503, 507],
+  },
+  {
+    method: "get",
+    path: "/v1/exports",
+    summary: "List exports, newest first",
+    scope: "read",
+    query: listSchema(any),
+    answers: [200, "A page", pageOf({ $ref: "#/components/schemas/Export" })],
+    problems: [400],
+  },
+  {
+    method: "get",
+    path: "/v1/exports/{id}",
+    summary: "One export",
+    scope: "read",
+    answers: [200, "As it stands", oneExport],
+    problems: [404],
+  },
+  {
+    method: "delete",
+    path: "/v1/exports/{id}",
+    summary: "Remove an export that has ended, and its bundle",
+    scope: "admin",
+    answers: [204, "It is gone"],
+    problems: [404, 409],
+  },
+  {
+    method: "post",
+    path: "/v1/exports/{id}/cancel",
+    summary: "End an export: at once where it waits, soon where it runs",
+    scope: "write",
+    answers: [202, "As it stands", oneExport],
+    problems: [404, 409],
+  },
+  {
+    method: "post",
+    path: "/v1/exports/{id}/retry",
+    summary: "Queue a failed or cancelled export again",
+    scope: "write",
+    answers: [202, "It waits", oneExport],
+    problems: [404, 409, 503],
+  },
+  {
+    method: "get",
+    path: "/v1/exports/{id}/events",
+    summary: "Follow an export: events step, progress and end",
+    scope: "read",
+    headers: { "Last-Event-ID": z.string() },
+    answers: [200, "Server-sent events", stream("text/event-stream")],
+    problems: [404, 503],
+  },
+  {
+    method: "get",
+    path: "/v1/exports/{id}/files",
+    summary: "The files of its bundle",
+    scope: "download",
+    answers: [200, "All of them", pageOf({ type: "object" })],
+    problems: [404],
+  },
+  {
+    method: "get",
+    path: "/v1/exports/{id}/files/{path}",
+    summary: "One file; ranges and entity tags are honoured",
+    scope: "download",
+    headers: { Range: z.string(), "If-None-Match": z.string(), "If-Range": z.string() },
+    answers: [200, "Its bytes", stream("application/octet-stream")],
+    problems: [404, 416],
+  },
+  {
+    method: "get",
+    path: "/v1/exports/{id}/bundle.tar",
+    summary: "The whole bundle as one stream, manifest first",
+    scope: "download",
+    headers: { "If-None-Match": z.string() },
+    answers: [200, "A tar", stream("application/x-tar")],
+    problems: [404, 409],
+  },
+  {
+    method: "get",
+    path: "/v1/timeline",
+    summary: "What happened to exports, oldest first",
+    scope: "read",
+    query: timelineSchema(any),
+    answers: [200, "A page", pageOf({ type: "object" })],
+    problems: [400],
+  },
+  {
+    method: "get",
+    path: "/v1/timeline/{eventId}",
+    summary: "One event",
+    scope: "read",
+    query: eventQuerySchema(any).omit({ eventId: true }),
+    answers: [200, "The event", { "application/json": { schema: { type: "object" } } }],
+    problems: [400, 404],
+  },
+  {
+    method: "get",
+    path: "/v1/profiles",
+    summary: "What can be asked for",
+    scope: "read",
+    answers: [200, "All profiles", pageOf({ type: "object" })],
+    problems: [],
+  },
+];
+
+const problemSchema: Json = {
+  type: "object",
+  required: ["type", "title", "status", "detail", "code"],
+  properties: {
+    type: { type: "string" },
+    title: { type: "string" },
+    status: { type: "integer" },
+    detail: { type: "string" },
+    code: { type: "string" },
+    hint: { type: "string" },
+    errors: {
+      type: "array",
+      items: {
+        type: "object",
+        required: ["path", "message"],
+        properties: { path: { type: "string" }, message: { type: "string" } },
+      },
+    },
+  },
+};
+
+/** OpenAPI 3.1; `x-scope` is the scope that a token needs. */
+export function openApi(version: string): Json {
+  const paths: Record<string, Json> = {};
+  for (const operation of operations) {
+    (paths[operation.path] ??= {})[operation.method] = described(operation);
+  }
+  return {
+    openapi: "3.1.0",
+    info: {
+      title: "stella exports API",
+      version,
+      description: "Signed, reproducible export bundles.",
+      license: { name: "see LICENSE", identifier: "Apache-2.0" },
+    },
+    servers: [{ url: "/" }],
+    security: [{}, { token: [] }],
+    paths,
+    components: {
+      schemas: { Export: schemaOf(exportSchema), Problem: problemSchema },
+      securitySchemes: { token: { type: "http", scheme: "bearer" } },
+    },
+  };
+}
+
+function described(operation: Operation): Json {
+  const { method, path, summary, scope, body, answers, problems } = operation;
+  const [status, description, content] = answers;
+  const refusals = [401, 403, ...problems].map((one) => [one, problemAnswer]);
+  return {
+    operationId: `${method}${path.replace(/\W+(\w)/g, (_, next) => next.toUpperCase())}`
+      .replace(/\W/g, ""),
+    summary,
+    "x-scope": scope,
+    parameters: parametersOf(operation),
+    ...(body === undefined ? {} : {
+      requestBody: { required: true, content: { "application/json": { schema: schemaOf(body) } } },
+    }),
+    responses: {
+      [status]: { description, ...(content === undefined ? {} : { content }) },
+      ...Object.fromEntries(refusals),
+    },
+  };
+}
+
+const problemAnswer = {
+  description: "A refusal, RFC 9457",
+  content: { "application/problem+json": { schema: { $ref: "#/components/schemas/Problem" } } },
+};
+
+function parametersOf({ path, query, headers = {} }: Operation): Json[] {
+  const inPath = [...path.matchAll(/\{(\w+)\}/g)].map(([, name = ""]) => ({
+    name,
+    in: "path",
+    required: true,
+    schema: { type: "string" },
+  }));
+  const inQuery = Object.entries(query?.shape ?? {}).map(([name, schema]) => ({
+    name,
+    in: "query",
+    required: false,
+    schema: schemaOf(schema as z.ZodType),
+  }));
+  const inHeader = Object.entries(headers).map(([name, schema]) => ({
+    name,
+    in: "header",
+    required: false,
+    schema: schemaOf(schema),
+  }));
+  return [...inPath, ...inQuery, ...inHeader];
+}
+
+function schemaOf(schema: z.ZodType): Json {
+  const { $schema: _, ...rest } = z.toJSONSchema(schema, { io: "input", unrepresentable: "any" });
+  return rest;
+}

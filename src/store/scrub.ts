@@ -1,0 +1,76 @@
+/**
+ * The scrub: every stored bundle is read once in a while and compared with its manifest, so that a disk that forgets is found
+ * while the sources are still there, and not when the bundle is needed. It reads at a leisurely rate, in pieces, between
+ * everything else that the service does.
+ */
+import { createHash } from "node:crypto";
+import { join } from "node:path";
+import { setTimeout } from "node:timers/promises";
+import { messageOf } from "../errors.ts";
+import { type Contents, contentsOf, storedBytes, type StoredFile } from "./contents.ts";
+import type { FileStore, StoredBundle } from "./store.ts";
+
+export interface Damage extends StoredBundle {
+  /** The first file that differs. */
+  path: string;
+  found: string;
+}
+
+export interface ScrubOptions {
+  store: Pick<FileStore, "list" | "find">;
+  /** Bytes a second; the loop of the service is held up for a millisecond at a time. */
+  rate: number;
+  signal: AbortSignal;
+  /** Milliseconds that only ever grow. */
+  elapsed(): number;
+}
+
+/** Reads all bundles once; what is damaged. A bundle that retention took away meanwhile is no damage. */
+export async function scrub(options: ScrubOptions): Promise<Damage[]> {
+  const found: Damage[] = [];
+  const { store, signal } = options;
+  for (const bundle of store.list()) {
+    const directory = store.find(bundle);
+    if (directory === undefined) continue;
+    const damage = await scrubBundle(directory, options);
+    if (signal.aborted) break;
+    if (damage !== undefined && store.find(bundle) !== undefined) {
+      found.push({ ...bundle, ...damage });
+    }
+  }
+  return found;
+}
+
+async function scrubBundle(directory: string, options: ScrubOptions) {
+  let contents: Contents;
+  try {
+    contents = await contentsOf(directory);
+  } catch (error) {
+    return { path: "manifest.json", found: messageOf(error) };
+  }
+  for (const file of contents.files) {
+    const fault = await scrubFile(contents, file, options);
+    if (fault !== undefined) return { path: file.path, found: fault };
+    if (options.signal.aborted) return undefined;
+  }
+  return undefined;
+}
+
+async function scrubFile(contents: Contents, file: StoredFile, options: ScrubOptions) {
+  const hash = createHash("sha256");
+  try {
+    for await (const piece of storedBytes(contents, file)) {
+      const started = options.elapsed();
+      hash.update(piece);
+      if (options.signal.aborted) return undefined;
+      await setTimeout(piece.length / options.rate * 1000 - (options.elapsed() - started));
+    }
+  } catch (error) {
+    return messageOf(error);
+  }
+  return hash.digest("hex") === file.digest ? undefined : `another digest in ${nameOf(contents)}`;
+}
+
+function nameOf({ directory }: Contents): string {
+  return join(directory).split("/").slice(-3).join("/");
+}

@@ -1,0 +1,255 @@
+import assert from "node:assert/strict";
+import { Buffer } from "node:buffer";
+import { createHmac, generateKeyPairSync, sign } from "node:crypto";
+import { join } from "node:path";
+import { inspect } from "node:util";
+import { checkAttestation } from "../../src/attest/check/check.ts";
+import { checkHmac } from "../../src/attest/check/hmac.ts";
+import { publicKeyFrom, readPublicKey } from "../../src/attest/check/trust.ts";
+import {
+  encodeBundle,
+  encodeEnvelope,
+  keyidOf,
+  payloadType,
+  preAuthEncoding,
+} from "../../src/attest/dsse.ts";
+import { newSecret, readSecret, secretFrom } from "../../src/attest/secret.ts";
+import { sealWith } from "../../src/attest/sign/hmac.ts";
+import { loadSigner, makeSecret } from "../../src/attest/sign/keys.ts";
+import { encodeStatement } from "../../src/attest/statement.ts";
+import { sha256 } from "../../src/bundle/hash.ts";
+
+const file = "manifest.json.hmac.json";
+const manifest = new TextEncoder().encode("the manifest's exact bytes\n");
+const statement = statementOf(sha256(manifest));
+const secret = secretFrom(newSecret(), "shared.key");
+const other = secretFrom(newSecret(), "other.key");
+const sealed = sealWith(secret, statement);
+
+function statementOf(bundleDigest: string): Uint8Array {
+  return encodeStatement({
+    bundleDigest,
+    version: "0.1.0",
+    parameters: {
+      profile: "risk",
+      tenant: "default",
+      compression: "zstd",
+      layout: "archive",
+      created: "2026-01-01T00:00:00Z",
+    },
+    sources: [],
+  });
+}
+
+/** code, reason and signer of a check with the one secret. */
+function verdictOf(bytes: Uint8Array, secrets = [secret], over = manifest) {
+  const { secret: by, findings } = checkHmac(file, bytes, over, secrets);
+  return [findings[0]?.code ?? "ok", findings[0]?.reason ?? by?.name];
+}
+
+Deno.test("a sealed statement is accepted by its secret, the same bytes each time", () => {
+  assert.deepEqual(verdictOf(sealed), ["ok", "shared"]);
+  assert.deepEqual(verdictOf(sealed, [other, secret]), ["ok", "shared"]);
+  assert.deepEqual(sealWith(secret, statement), sealed);
+  const envelope = JSON.parse(new TextDecoder().decode(sealed));
+  assert.deepEqual(Object.keys(envelope), ["payload", "payloadType", "signatures"]);
+  assert.match(envelope.signatures[0].keyid, /^hmac-sha256:/);
+});
+
+Deno.test("the code is HMAC-SHA256 over the prefix and DSSE's encoding, as anybody can compute", () => {
+  const key = Buffer.alloc(32, 7);
+  const text = `-----BEGIN STELLA SHARED SECRET-----\n${
+    key.toString("base64")
+  }\n-----END STELLA SHARED SECRET-----\n`;
+  const envelope = JSON.parse(new TextDecoder().decode(sealWith(secretFrom(text, "x"), statement)));
+  const signed = Buffer.concat([
+    Buffer.from("stella-hmac-sha256\n"),
+    preAuthEncoding(payloadType, statement),
+  ]);
+  assert.equal(
+    envelope.signatures[0].sig,
+    createHmac("sha256", key).update(signed).digest("base64"),
+  );
+});
+
+Deno.test("another secret is a stranger, another manifest is a broken seal", () => {
+  assert.deepEqual(verdictOf(sealed, [other]), ["untrusted", "key_unknown"]);
+  assert.deepEqual(verdictOf(sealed, []), ["untrusted", "key_unknown"]);
+  assert.deepEqual(verdictOf(sealed, [secret], manifest.slice(1)), [
+    "signature",
+    "subject_mismatch",
+  ]);
+});
+
+Deno.test("no bit of the envelope file can be changed", () => {
+  for (let at = 0; at < sealed.length; at++) {
+    for (const bit of [1, 32]) {
+      const changed = sealed.slice();
+      changed[at]! ^= bit;
+      const [code] = verdictOf(changed);
+      // A changed keyid names a secret that nobody has; all else is a broken seal.
+      assert.ok(code === "signature" || code === "untrusted", `byte ${at}: ${code}`);
+    }
+  }
+  for (
+    const changed of [
+      sealed.subarray(1),
+      sealed.subarray(0, -1),
+      Buffer.concat([sealed, Buffer.from("\n")]),
+    ]
+  ) {
+    assert.deepEqual(verdictOf(changed), ["signature", "malformed"]);
+  }
+});
+
+// Algorithm confusion: what passes on one side must mean nothing on the other.
+
+const pair = generateKeyPairSync("ed25519");
+const spki = pair.publicKey.export({ type: "spki", format: "pem" }) as string;
+const trusted = publicKeyFrom(spki, "signer.pub");
+const keyid = keyidOf(pair.publicKey);
+
+function macWith(key: Uint8Array | string, prefix = "stella-hmac-sha256\n"): Uint8Array {
+  return createHmac("sha256", key).update(prefix).update(preAuthEncoding(payloadType, statement))
+    .digest();
+}
+
+Deno.test("a public key used as the secret of an HMAC passes for no signature", () => {
+  const der = pair.publicKey.export({ type: "spki", format: "der" });
+  for (const key of [spki, der, der.subarray(-32)]) {
+    for (const prefix of ["stella-hmac-sha256\n", ""]) {
+      const signature = macWith(key, prefix);
+      const forged = encodeBundle({ payloadType, payload: statement, keyid, signature });
+      const { signer, findings } = checkAttestation("a", forged, manifest, [trusted]);
+      assert.deepEqual([signer, findings[0]?.reason], [undefined, "signature_invalid"]);
+    }
+  }
+});
+
+Deno.test("a seal in the place of an attestation is refused, with and without its wrapping", () => {
+  const bare = checkAttestation("a", sealed, manifest, [trusted]);
+  assert.deepEqual(bare.findings.map(({ code, reason }) => [code, reason]), [[
+    "signature",
+    "malformed",
+  ]]);
+  const signature = macWith(Buffer.alloc(32, 7));
+  for (const id of [secret.keyid, keyid]) {
+    const wrapped = encodeBundle({ payloadType, payload: statement, keyid: id, signature });
+    const { signer, findings } = checkAttestation("a", wrapped, manifest, [trusted]);
+    assert.deepEqual([signer, findings[0]?.code], [undefined, "signature"]);
+  }
+});
+
+Deno.test("a signature in the place of a seal is refused, whatever its keyid says", () => {
+  const signature = sign(null, preAuthEncoding(payloadType, statement), pair.privateKey);
+  for (const id of [secret.keyid, keyid]) {
+    const forged = encodeEnvelope({ payloadType, payload: statement, keyid: id, signature });
+    assert.deepEqual(verdictOf(forged)[0], "signature");
+  }
+  const attested = encodeBundle({ payloadType, payload: statement, keyid, signature });
+  assert.deepEqual(verdictOf(attested), ["signature", "malformed"]);
+});
+
+Deno.test("a code without the prefix, by another digest, or cut short is refused", () => {
+  const key = Buffer.alloc(32, 7);
+  const text = `-----BEGIN STELLA SHARED SECRET-----\n${
+    key.toString("base64")
+  }\n-----END STELLA SHARED SECRET-----`;
+  const known = secretFrom(text, "known.key");
+  const envelope = (signature: Uint8Array) =>
+    encodeEnvelope({ payloadType, payload: statement, keyid: known.keyid, signature });
+  assert.deepEqual(verdictOf(envelope(macWith(key)), [known]), ["ok", "known"], "the control");
+  const codes = [
+    macWith(key, ""),
+    macWith(key).subarray(0, 31),
+    new Uint8Array(0),
+    createHmac("sha512", key).update("stella-hmac-sha256\n")
+      .update(preAuthEncoding(payloadType, statement)).digest(),
+  ];
+  for (const code of codes) {
+    assert.deepEqual(verdictOf(envelope(code), [known]), ["signature", "signature_invalid"]);
+  }
+});
+
+Deno.test("an envelope cannot choose the type of its payload", () => {
+  const type = "application/vnd.in-toto.provenance+json";
+  const signature = createHmac("sha256", secret.key).update("stella-hmac-sha256\n")
+    .update(preAuthEncoding(type, statement)).digest();
+  const forged = encodeEnvelope({
+    payloadType: type,
+    payload: statement,
+    keyid: secret.keyid,
+    signature,
+  });
+  assert.deepEqual(verdictOf(forged), ["signature", "payload_type"]);
+});
+
+// The files
+
+function withDirectory(body: (directory: string) => void): void {
+  const directory = Deno.makeTempDirSync({ prefix: "stella-secret-" });
+  try {
+    body(directory);
+  } finally {
+    Deno.removeSync(directory, { recursive: true });
+  }
+}
+
+Deno.test("a secret file and a key file are never taken for each other", () => {
+  withDirectory((directory) => {
+    const write = (name: string, text: string) => {
+      Deno.writeTextFileSync(join(directory, name), text, { mode: 0o600 });
+      return join(directory, name);
+    };
+    makeSecret(join(directory, "shared.key"));
+    const privatePem = pair.privateKey.export({ type: "pkcs8", format: "pem" }) as string;
+    const [publicFile, privateFile] = [write("s.pub", spki), write("s.key", privatePem)];
+    for (const path of [publicFile, privateFile]) {
+      assert.throws(() => readSecret(path), { code: "usage", message: /no STELLA SHARED SECRET/ });
+    }
+    const shared = join(directory, "shared.key");
+    assert.throws(() => readPublicKey(shared), { code: "usage", message: /no SPKI PEM/ });
+    assert.throws(() => loadSigner(shared), { code: "usage", message: /no private key/ });
+  });
+});
+
+Deno.test("a new secret is its owner's alone, 32 bytes, each time another", () => {
+  withDirectory((directory) => {
+    const path = join(directory, "keys", "shared.key");
+    const made = makeSecret(path);
+    assert.equal(Deno.statSync(path).mode! & 0o777, 0o600);
+    assert.equal(readSecret(path).keyid, made.keyid);
+    assert.notEqual(secretFrom(newSecret(), "x").keyid, made.keyid);
+    assert.throws(() => makeSecret(path), { code: "usage" });
+    Deno.chmodSync(path, 0o644);
+    assert.throws(() => readSecret(path), { code: "usage", message: /others can read it/ });
+  });
+});
+
+Deno.test("a short secret, an endless one and a damaged file are refused", () => {
+  const pem = (bytes: number) =>
+    `-----BEGIN STELLA SHARED SECRET-----\n${
+      Buffer.alloc(bytes, 1).toString("base64")
+    }\n-----END STELLA SHARED SECRET-----\n`;
+  assert.equal(secretFrom(pem(32), "ok.key").name, "ok");
+  for (const bytes of [1, 16, 31, 1025]) {
+    assert.throws(() => secretFrom(pem(bytes), "x"), {
+      message: new RegExp(`it has ${bytes} bytes`),
+    });
+  }
+  for (const text of ["", pem(0), pem(32).replace("END", "BEGIN"), pem(32) + "more"]) {
+    assert.throws(() => secretFrom(text, "x"), { code: "usage" }, text);
+  }
+});
+
+Deno.test("a secret shows nothing of itself where it is printed", () => {
+  const key = Buffer.alloc(32, "SECRETSECRET");
+  const text = `-----BEGIN STELLA SHARED SECRET-----\n${
+    key.toString("base64")
+  }\n-----END STELLA SHARED SECRET-----\n`;
+  const shown = inspect(secretFrom(text, "x"), { depth: 9, showHidden: true }) +
+    JSON.stringify(secretFrom(text, "x"));
+  assert.doesNotMatch(shown, /SECRET/);
+  assert.ok(!shown.includes(key.toString("base64").slice(0, 12)));
+  assert.ok(!shown.includes(key.toString("hex").slice(0, 12)));
+});

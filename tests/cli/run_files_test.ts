@@ -1,0 +1,120 @@
+/** What a run leaves behind, by the program as a user runs it. */
+import assert from "node:assert/strict";
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { previousSuccesses, runMetrics } from "../../src/cli/run_metrics.ts";
+import { testWith, tool } from "../needs.ts";
+import { Home } from "../program.ts";
+
+const kit = ["export", "bundle", "--profile", "kit", "--manifest", "out/manifest.json", "--quiet"];
+const files = ["--metrics-textfile", "run.prom", "--report", "run.json"];
+
+async function withHome(body: (home: Home) => Promise<void>): Promise<void> {
+  const home = new Home();
+  try {
+    await body(home);
+  } finally {
+    home.remove();
+  }
+}
+
+const read = (home: Home, name: string) => readFileSync(join(home.path, name), "utf8");
+
+function sample(text: string, name: string): number {
+  const found = new RegExp(`^${name}\\{[^\\n]*\\} (\\S+)$`, "m").exec(text);
+  return Number(found?.[1] ?? NaN);
+}
+
+Deno.test("an export leaves metrics and a report, and no other file", () =>
+  withHome(async (home) => {
+    const before = Date.now() / 1000;
+    await home.succeed([...kit, ...files]);
+    const metrics = read(home, "run.prom");
+    assert.match(metrics, /^export_run_success\{command="export bundle",profile="kit"\} 1$/m);
+    assert.ok(sample(metrics, "export_run_last_success_timestamp_seconds") >= before);
+    assert.ok(sample(metrics, "export_run_payload_files") >= 10);
+    const report = JSON.parse(read(home, "run.json"));
+    assert.deepEqual([report.command, report.ok, report.tool.name], [
+      "export bundle",
+      true,
+      "stella",
+    ]);
+    assert.ok(Date.parse(report.ended) - Date.parse(report.started) === report.seconds * 1000);
+    assert.deepEqual(readdirSync(home.path).sort(), ["out", "run.json", "run.prom", "state"]);
+  }));
+
+Deno.test("verification, which can write nothing by then, leaves both too; a failure keeps the last success", () =>
+  withHome(async (home) => {
+    await home.succeed(kit);
+    await home.succeed(["verify", "out", ...files]);
+    const good = read(home, "run.prom");
+    writeFileSync(join(home.path, "out/SHA256SUMS"), "x");
+    const ran = await home.stella(["verify", "out", ...files]);
+    assert.equal(ran.code, 7);
+    const bad = read(home, "run.prom");
+    assert.deepEqual([sample(good, "export_run_success"), sample(bad, "export_run_success")], [
+      1,
+      0,
+    ]);
+    const last = "export_run_last_success_timestamp_seconds";
+    assert.equal(sample(bad, last), sample(good, last));
+    assert.equal(sample(bad, "export_run_exit_code"), 7);
+    assert.match(bad, /^export_run_findings\{command="verify",profile="kit",reason="\w+"\} 1$/m);
+    assert.equal(good.length, bad.length, "one text replaces the other in one write");
+    const report = JSON.parse(read(home, "run.json"));
+    assert.deepEqual([report.ok, report.code, report.findings[0].code], [false, 7, 7]);
+  }));
+
+Deno.test("a run that ends with an error leaves them as well", () =>
+  withHome(async (home) => {
+    const ran = await home.stella(["verify", "nowhere", ...files]);
+    assert.equal(ran.code, 2);
+    assert.equal(sample(read(home, "run.prom"), "export_run_exit_code"), 2);
+    assert.match(JSON.parse(read(home, "run.json")).error.message, /nowhere/);
+  }));
+
+Deno.test("a place that cannot be written is refused before anything is done", () =>
+  withHome(async (home) => {
+    const ran = await home.stella([...kit, "--metrics-textfile", "none/run.prom"]);
+    assert.equal(ran.code, 2);
+    assert.match(ran.stderr, /Cannot write "none\/run.prom"/);
+    assert.deepEqual(readdirSync(home.path), []);
+  }));
+
+Deno.test("names from a bundle stay inside their quotes, and earlier successes of others are kept", () => {
+  const run = { command: "verify", profile: undefined, code: 0, started: 0, ended: 1_500 };
+  const json = { bundle: { profile: 'a"} 1\nexport_run_success{b="', files: 1, bytes: 2 } };
+  const before = previousSuccesses(
+    'export_run_last_success_timestamp_seconds{command="export bundle",profile="x"} 17.5\n' +
+      "export_run_last_success_timestamp_seconds{} x\n",
+  );
+  const text = runMetrics({ ...run, json }, before);
+  assert.match(
+    text,
+    /^export_run_success\{command="verify",profile="a\\"\} 1\\nexport_run_success\{b=\\""\} 1$/m,
+  );
+  assert.match(
+    text,
+    /^export_run_last_success_timestamp_seconds\{command="export bundle",profile="x"\} 17.5$/m,
+  );
+  assert.equal(text.length % 4096, 0);
+});
+
+testWith(
+  ["promtool"],
+  "promtool finds nothing to say about the metrics of a run",
+  () =>
+    withHome(async (home) => {
+      await home.succeed(kit);
+      await home.succeed(["verify", "out", ...files]);
+      const child = new Deno.Command("sh", {
+        args: ["-c", `${tool("promtool")} check metrics < run.prom`],
+        cwd: home.path,
+      });
+      const { code, stdout, stderr } = await child.output();
+      assert.deepEqual(
+        [code, new TextDecoder().decode(stdout) + new TextDecoder().decode(stderr)],
+        [0, ""],
+      );
+    }),
+);

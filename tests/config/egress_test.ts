@@ -1,0 +1,83 @@
+/** The scenarios lie in tests/fixtures/egress: what a site allows, and which destinations have to pass or be refused. */
+import assert from "node:assert/strict";
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { egressFault, egressPolicy, isAllowed } from "../../src/config/egress.ts";
+import type { EgressConfig } from "../../src/config/profile.ts";
+
+interface Scenario {
+  why: string;
+  egress: EgressConfig;
+  allowed: string[];
+  denied: string[];
+}
+
+const folder = fileURLToPath(new URL("../fixtures/egress", import.meta.url));
+const scenarios = readdirSync(folder).sort().map((name): [string, Scenario] => [
+  name.replace(/\.json$/, ""),
+  JSON.parse(readFileSync(join(folder, name), "utf8")),
+]);
+
+/** As a transport asks: the host as URL writes it, IPv6 without brackets. */
+function split(destination: string): [string, number] {
+  const at = destination.lastIndexOf(":");
+  return [destination.slice(0, at).replace(/^\[|\]$/g, ""), Number(destination.slice(at + 1))];
+}
+
+for (const [name, { why, egress, allowed, denied }] of scenarios) {
+  Deno.test(`egress, ${name}: ${why}`, () => {
+    assert.deepEqual(egress.allow.flatMap((entry) => egressFault(entry) ?? []), []);
+    const refused: string[] = [];
+    const policy = egressPolicy(egress, (host, port) => refused.push(`${host} ${port}`));
+    for (const destination of allowed) policy(...split(destination));
+    assert.deepEqual(refused, []);
+    for (const destination of denied) {
+      assert.throws(() => policy(...split(destination)), (error) => {
+        const { code, findings } = error as { code: string; findings: { reason: string }[] };
+        assert.deepEqual([code, findings[0]?.reason], ["usage", "egress_refused"], destination);
+        return true;
+      }, destination);
+    }
+    assert.deepEqual(refused, denied.map((one) => split(one).join(" ")));
+  });
+}
+
+Deno.test("there are scenarios of both kinds", () => {
+  assert.ok(scenarios.length >= 8);
+  assert.ok(scenarios.some(([, one]) => one.denied.length > 5));
+  assert.ok(scenarios.some(([, one]) => one.allowed.length > 2));
+});
+
+Deno.test("an entry that would never match what it looks like is a fault", () => {
+  const cases: [string, RegExp][] = [
+    ["https://registry.site", /without scheme and path/],
+    ["registry.site/path", /without scheme and path/],
+    ["10.0.0.0/8", /without scheme and path/],
+    ["*", /must be HOST/],
+    ["*.", /must be HOST/],
+    ["*registry.site", /must be HOST/],
+    ["registry.*", /must be HOST/],
+    ["registry.site:", /must be HOST/],
+    ["registry.site:0", /must be HOST/],
+    ["registry.site:65536", /must be HOST/],
+    ["127.1", /must be HOST/],
+    ["0x7f.0.0.1", /must be HOST/],
+    ["2130706433", /must be HOST/],
+    ["*.10.0.0.1", /must be HOST/],
+    ["::1", /must be HOST/],
+    ["[0::1]", /must be HOST/],
+    ["[::1", /must be HOST/],
+    ["user@registry.site", /must be HOST/],
+    ["registry_site", /must be HOST/],
+    ["", /must be HOST/],
+    [" registry.site", /must be HOST/],
+  ];
+  for (const [entry, expected] of cases) {
+    assert.match(egressFault(entry) ?? "taken", expected, entry);
+  }
+});
+
+Deno.test("an entry that cannot be read allows nothing", () => {
+  assert.equal(isAllowed({ sealed: true, allow: ["*"] }, "registry.site", 443), false);
+});

@@ -1,0 +1,375 @@
+/**
+ * Every alert is made to fire by a real fault, and clears when the fault is over: Debian's Prometheus, six services that have
+ * different troubles at once, and the rules rendered so that an hour lasts a minute. The shipped durations are promtool's
+ * business (export-center.rules.test.yml).
+ */
+import assert from "node:assert/strict";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { exportCenterRules } from "../../src/build/rules.ts";
+import { type Clock, sixtyfold } from "../../src/build/rule_text.ts";
+import { testWith } from "../needs.ts";
+import { freePort, Home, root, type Service } from "../program.ts";
+import { Gate } from "./gate.ts";
+import { sparse } from "./prometheus_test.ts";
+import {
+  type ActiveAlert,
+  configureStella,
+  Prometheus,
+  serveOn,
+  sleep,
+  startRegistry,
+  until,
+} from "./site.ts";
+
+/** Six hours and three days are shortened further: to clear, an alert has to wait for its longest window. */
+const clock: Clock = {
+  ...sixtyfold,
+  span: (text) => ({ "6h": "50s", "3d": "70s" })[text] ?? sixtyfold.span(text),
+};
+
+/** Where an alert comes from, for the table that the test prints. */
+interface Row {
+  alert: string;
+  fault: string;
+  firedAfter: number;
+  clearedAfter: number;
+}
+
+/** One test's site: what is started is ended in the opposite order. */
+class Trial {
+  readonly rows: Row[] = [];
+  readonly targets: string[] = [];
+  readonly #undo: (() => unknown)[] = [];
+  prometheus!: Prometheus;
+  registry!: Gate;
+
+  undo(step: () => unknown): void {
+    this.#undo.push(step);
+  }
+
+  /** A service of its own, with its state in `state` where that is given. */
+  async service(config: Record<string, unknown>, state?: string) {
+    const home = new Home();
+    this.undo(() => home.remove());
+    if (state !== undefined) Object.assign(home, { state });
+    configureStella(home, config);
+    const port = freePort();
+    this.targets.push(`127.0.0.1:${port}`);
+    let service = await serveOn(home, port);
+    this.undo(() => service.stop("SIGKILL"));
+    return {
+      home,
+      instance: `127.0.0.1:${port}`,
+      get: (): Service => service,
+      kill: () => service.stop("SIGKILL"),
+      startAgain: async () => service = await serveOn(home, port),
+    };
+  }
+
+  /** Waits for the alert, ends the fault, waits until the alert is gone. */
+  async proves(
+    alert: string,
+    fault: string,
+    labels: Record<string, string>,
+    mend: () => unknown,
+    seconds = { fire: 60, clear: 120 },
+  ): Promise<void> {
+    const from = performance.now();
+    const since = (start: number) => Math.round((performance.now() - start) / 100) / 10;
+    const found = await until(`${alert} fires`, () => this.#firing(alert, labels), seconds.fire);
+    const firedAfter = since(from);
+    assert.match(found.annotations["description"] ?? "", /^\S.+\.$/);
+    assert.doesNotMatch(found.annotations["description"] ?? "", /<no value>|\{\{/);
+    const mended = performance.now();
+    await mend();
+    const isGone = async () => (await this.#firing(alert, labels)) === undefined || undefined;
+    await until(`${alert} clears`, isGone, seconds.clear);
+    this.rows.push({ alert, fault, firedAfter, clearedAfter: since(mended) });
+  }
+
+  async fires(alert: string): Promise<ActiveAlert> {
+    return await until(`${alert} fires`, () => this.#firing(alert, {}), 60);
+  }
+
+  async end(): Promise<void> {
+    for (let step = this.#undo.pop(); step !== undefined; step = this.#undo.pop()) await step();
+  }
+
+  async #firing(alert: string, labels: Record<string, string>): Promise<ActiveAlert | undefined> {
+    return (await this.prometheus.alerts()).find((one) =>
+      one.state === "firing" && one.labels["alertname"] === alert &&
+      Object.entries(labels).every(([name, value]) => one.labels[name] === value)
+    );
+  }
+}
+
+type Running = Awaited<ReturnType<Trial["service"]>>;
+
+const sample = [{ files: join(root, "tests/fixtures/sample") }];
+
+/** Five exports that take longer than a second, which is their SLA. */
+async function slow(trial: Trial, { get }: Running): Promise<void> {
+  for (let n = 0; n < 6; n++) await get().submit({ profile: "slow" });
+  const labels = { profile: "slow" };
+  await trial.proves(
+    "ExportJobDurationP99AboveSLA",
+    "6 exports of 6 GiB, SLA 1 s",
+    labels,
+    () => {},
+  );
+}
+
+/** The public key is gone, so the service does not trust its own signature. */
+async function untrusted(trial: Trial, { get, home, instance }: Running): Promise<void> {
+  await get().export({ profile: "kit" });
+  const key = join(home.state, "keys/signing.pub");
+  renameSync(key, `${key}.away`);
+  assert.equal((await get().export({ profile: "kit" })).state, "failed");
+  const labels = { instance, reason: "key_unknown" };
+  const mend = () => renameSync(`${key}.away`, key);
+  await trial.proves("ExportAttestationVerificationFailures", "signing.pub removed", labels, mend);
+}
+
+/** Exports whose source does not exist. */
+async function broken(trial: Trial, { get }: Running): Promise<void> {
+  for (let n = 0; n < 4; n++) {
+    assert.equal((await get().export({ profile: "broken" })).state, "failed");
+    await sleep(0.6);
+  }
+  const labels = { profile: "broken" };
+  await Promise.all(
+    ["ExportErrorBudgetBurnFast", "ExportErrorBudgetBurnSlow"].map((alert) =>
+      trial.proves(alert, "4 exports without their source", labels, () => {})
+    ),
+  );
+}
+
+/** A target directory below a file. */
+async function unpublished(trial: Trial, { get, instance }: Running): Promise<void> {
+  assert.equal((await get().export({ profile: "lost" })).state, "failed");
+  const labels = { instance, result: "error" };
+  await trial.proves("ExportManifestPublishFailures", "target below a file", labels, () => {});
+}
+
+/** Quick pushes for a while, then slow ones, then refused ones. */
+async function pushes(trial: Trial, { get }: Running): Promise<void> {
+  const push = () => get().export({ profile: "pushed" });
+  for (let n = 0; n < 8; n++) await push(), await sleep(0.5);
+  // What a spike is compared with has to be an hour old, here a minute.
+  await sleep(62);
+  trial.registry.set("slow");
+  let isSlow = true;
+  const pushing = (async () => {
+    while (isSlow) await push();
+  })();
+  await trial.proves("ExportRegistryPushLatencySpike", "gate keeps each packet 250 ms", {
+    profile: "pushed",
+  }, async () => {
+    isSlow = false;
+    await pushing;
+    trial.registry.set("refuse");
+    for (let n = 0; n < 4; n++) assert.equal((await push()).state, "failed"), await sleep(0.6);
+    trial.registry.set("pass");
+  }, { fire: 60, clear: 90 });
+}
+
+async function refused(trial: Trial): Promise<void> {
+  await trial.proves("ExportRegistryPushErrorRateHigh", "registry answers 403", {}, () => {}, {
+    fire: 240,
+    clear: 120,
+  });
+}
+
+/** A registry that takes the connection and says nothing. */
+async function hanging(trial: Trial, { get, instance }: Running, gate: Gate): Promise<void> {
+  gate.set("hang");
+  const asked = [];
+  for (let n = 0; n < 4; n++) asked.push(await get().submit({ profile: "hangs" }));
+  const labels = { instance };
+  const mended = Promise.withResolvers<void>();
+  await Promise.all([
+    trial.proves(
+      "ExportQueueGrowingWithoutCompletion",
+      "registry is silent",
+      labels,
+      () => mended.promise,
+    ),
+    trial.proves("ExportJobStuck", "registry is silent", labels, async () => {
+      await trial.fires("ExportQueueGrowingWithoutCompletion");
+      gate.set("pass");
+      mended.resolve();
+    }),
+  ]);
+  for (const path of asked) assert.equal((await get().get(path)).state, "succeeded", path);
+}
+
+/** The lock file is renamed: another stella could take the directory. */
+async function unready(trial: Trial, { home, instance }: Running): Promise<void> {
+  const lock = join(home.state, "lock");
+  renameSync(lock, `${lock}.away`);
+  const labels = { instance, check: "lock:held" };
+  const mend = () => renameSync(`${lock}.away`, lock);
+  await trial.proves("ExportCenterNotReady", "lock file renamed", labels, mend);
+}
+
+/** A state directory of 64 MiB, of which 60 are taken. */
+async function filling(trial: Trial, { home, instance }: Running): Promise<void> {
+  const ballast = join(home.state, "ballast");
+  writeFileSync(ballast, new Uint8Array(60 * 2 ** 20));
+  await trial.proves(
+    "ExportStorageFillingUp",
+    "95 % of the disk taken",
+    { instance },
+    () => rmSync(ballast),
+  );
+}
+
+/** Killed, started; killed and started twice more. */
+async function falling(trial: Trial, running: Running): Promise<void> {
+  const { instance, kill, startAgain } = running;
+  await kill();
+  await trial.proves("ExportCenterDown", "kill -9", { instance }, startAgain);
+  for (let n = 0; n < 2; n++) {
+    await sleep(2);
+    await kill();
+    await startAgain();
+  }
+  await trial.proves("ExportCenterRestarting", "3 x kill -9 and start", { instance }, () => {});
+}
+
+/** Another program on the port. */
+async function impostor(trial: Trial, { instance, close }: Impostor): Promise<void> {
+  await trial.proves("ExportMetricsMissing", "another program answers", { instance }, close);
+}
+
+type Impostor = Awaited<ReturnType<typeof startImpostor>>;
+
+async function startImpostor(trial: Trial) {
+  const server = createServer((_, response) => {
+    response.writeHead(200, { "content-type": "text/plain; version=0.0.4" }).end("other 1\n");
+  });
+  await new Promise<void>((done) => server.listen(0, "127.0.0.1", done));
+  const instance = `127.0.0.1:${(server.address() as AddressInfo).port}`;
+  trial.targets.push(instance);
+  const close = () => {
+    server.closeAllConnections();
+    server.close();
+  };
+  trial.undo(close);
+  return { instance, close };
+}
+
+/** A file system of 64 MiB, where this test may mount one. */
+async function smallDisk(trial: Trial): Promise<string | undefined> {
+  const path = Deno.makeTempDirSync({ prefix: "stella-disk-" });
+  trial.undo(() => rmSync(path, { recursive: true, force: true }));
+  const run = async (...words: [string, ...string[]]) =>
+    (await new Deno.Command(words[0], { args: words.slice(1), stderr: "null" }).output()).success;
+  const mounted = await run("mount", "-t", "tmpfs", "-o", "size=64m", "tmpfs", path)
+    .catch(() => false);
+  if (!mounted) return undefined;
+  trial.undo(() => run("umount", path));
+  const state = join(path, "state");
+  mkdirSync(state, { mode: 0o700 });
+  return state;
+}
+
+async function startAll(trial: Trial) {
+  const dir = Deno.makeTempDirSync({ prefix: "stella-alerts-" });
+  trial.undo(() => rmSync(dir, { recursive: true }));
+  const registry = await startRegistry(dir);
+  trial.undo(() => registry.stop());
+  const gates = [await new Gate(registry.port).open(), await new Gate(registry.port).open()];
+  for (const gate of gates) trial.undo(() => gate.close());
+  const [quick, silent] = gates as [Gate, Gate];
+  trial.registry = quick;
+  const pushed = (gate: Gate, repository: string) => ({
+    registries: { site: { url: gate.url } },
+    targets: [{ registry: "site", repository, tag: "latest" }],
+  });
+  const profile = (sources: unknown, more: Record<string, unknown> = {}) => ({
+    kind: "files",
+    sources,
+    ...more,
+  });
+  const zeros = sparse(join(dir, "zeros"), 6 * 2 ** 30);
+  const to = (gate: Gate, repository: string) => pushed(gate, repository);
+  const site = (gate: Gate) => ({ registries: to(gate, "x").registries });
+  const disk = await smallDisk(trial);
+  const services = {
+    slow: await trial.service({ profiles: { slow: profile([{ files: zeros }], { sla: "1s" }) } }),
+    faulty: await trial.service({
+      profiles: {
+        broken: profile([{ files: join(dir, "nowhere") }]),
+        lost: profile(sample, { targets: [{ directory: "/dev/null/x" }] }),
+      },
+    }),
+    pushing: await trial.service({
+      ...site(quick),
+      profiles: { pushed: profile(sample, { targets: to(quick, "exports/a").targets }) },
+    }),
+    hanging: await trial.service({
+      ...site(silent),
+      profiles: {
+        hangs: profile(sample, { sla: "1s", targets: to(silent, "exports/b").targets }),
+      },
+    }),
+    small: await trial.service({ profiles: {} }, disk),
+    falling: await trial.service({ profiles: {} }),
+    impostor: await startImpostor(trial),
+  };
+  trial.prometheus = await Prometheus.start(
+    join(dir, "prometheus"),
+    exportCenterRules(clock),
+    trial.targets,
+  );
+  trial.undo(() => trial.prometheus.stop());
+  // Some time without a fault, so that nothing is new that happens.
+  await sleep(4);
+  return { ...services, silent, hasDisk: disk !== undefined };
+}
+
+function print(rows: readonly Row[]): void {
+  const lines = rows.toSorted((a, b) => a.alert < b.alert ? -1 : 1).map((row) =>
+    `${row.alert.padEnd(38)} ${row.fault.padEnd(32)} fired after ${row.firedAfter} s, ` +
+    `cleared after ${row.clearedAfter} s`
+  );
+  Deno.stderr.writeSync(new TextEncoder().encode(`\n${lines.join("\n")}\n`));
+}
+
+testWith(
+  ["prometheus", "docker-registry"],
+  "every alert fires on a real fault, and clears when the fault is over",
+  async () => {
+    const trial = new Trial();
+    try {
+      const site = await startAll(trial);
+      await trial.fires("ExportCenterWatchdog");
+      await Promise.all([
+        slow(trial, site.slow),
+        broken(trial, site.faulty).then(() => unpublished(trial, site.faulty)),
+        pushes(trial, site.pushing),
+        refused(trial),
+        hanging(trial, site.hanging, site.silent),
+        unready(trial, site.small).then(() => untrusted(trial, site.small)),
+        site.hasDisk ? filling(trial, site.small) : Promise.resolve(),
+        falling(trial, site.falling),
+        impostor(trial, site.impostor),
+      ]);
+      await trial.prometheus.reload("renamed", trial.targets);
+      const mend = () => trial.prometheus.reload("export-center", trial.targets);
+      await trial.proves("ExportCenterAbsent", "scrape job renamed", {}, mend);
+      print(trial.rows);
+      const proven = new Set(trial.rows.map((row) => row.alert));
+      const named = [...exportCenterRules().matchAll(/- alert: (\w+)/g)].map((one) => one[1] ?? "");
+      const left = named.filter((name) => !proven.has(name));
+      const excused = site.hasDisk ? [] : ["ExportStorageFillingUp"];
+      assert.deepEqual(left, [...excused, "ExportCenterWatchdog"]);
+    } finally {
+      await trial.end();
+    }
+  },
+);

@@ -1,0 +1,108 @@
+/**
+ * Behind an air gap, for real: in a network namespace of its own, where there is a loopback and nothing else.
+ * `deno task ci:offline` builds and tests there from a cache that was filled before; `deno task sealed-smoke` exports,
+ * verifies, serves and asks for health there, with the program from its source or the binary that STELLA_BINARY names.
+ */
+import { fileURLToPath } from "node:url";
+import { tool } from "../needs.ts";
+import { Home, root } from "../program.ts";
+
+const self = fileURLToPath(import.meta.url);
+const [what = "", place = "outside"] = Deno.args;
+
+/** Runs the words with this terminal. @returns the exit code */
+async function run(words: string[], env: Record<string, string> = {}): Promise<number> {
+  const [command, ...args] = words;
+  const child = new Deno.Command(command!, {
+    args,
+    cwd: root,
+    env: { OTEL_DENO: "false", NO_COLOR: "1", ...env },
+    stdin: "null",
+    stdout: "inherit",
+    stderr: "inherit",
+  });
+  return (await child.spawn().status).code;
+}
+
+async function must(words: string[], env: Record<string, string> = {}): Promise<void> {
+  const code = await run(words, env);
+  if (code !== 0) throw new Error(`${words.join(" ")} ended with ${code}`);
+}
+
+/** Fills the cache, then starts this file again where there is no network. */
+async function outside(): Promise<number> {
+  const [unshare, ip] = [tool("unshare"), tool("ip")];
+  if (unshare === undefined || ip === undefined) {
+    throw new Error("needs unshare (util-linux) and ip (iproute2)");
+  }
+  await must([Deno.execPath(), "cache", "--quiet", "--frozen", "main.ts", ...testFiles()]);
+  // A namespace of users lets somebody who is not root make one of the network; root needs none.
+  const user = Deno.uid() === 0 ? [] : ["-r"];
+  const again = [Deno.execPath(), "run", "-A", "--quiet", "--cached-only", "--frozen", self];
+  const script = `"${ip}" link set lo up && exec "$@"`;
+  return await run([unshare, ...user, "-n", "sh", "-c", script, "sh", ...again, what, "inside"]);
+}
+
+function testFiles(folder = "tests"): string[] {
+  return [...Deno.readDirSync(`${root}/${folder}`)].flatMap(({ name, isDirectory }) => {
+    const path = `${folder}/${name}`;
+    if (isDirectory) return name === "fixtures" ? [] : testFiles(path);
+    return name.endsWith("_test.ts") ? [path] : [];
+  });
+}
+
+/** That there is no way out is proven first: an address needs no resolver. */
+async function proveSealed(): Promise<void> {
+  for (const hostname of ["192.0.2.1", "1.1.1.1"]) {
+    try {
+      (await Deno.connect({ hostname, port: 443 })).close();
+    } catch (error) {
+      if (/unreachable/i.test(String(error))) continue;
+      throw error;
+    }
+    throw new Error(`${hostname} can be reached: this is no sealed place`);
+  }
+}
+
+async function buildAndTest(): Promise<void> {
+  const common = ["--cached-only", "--frozen"];
+  await must([Deno.execPath(), "check", "--quiet", "main.ts"]);
+  await must([Deno.execPath(), "task", "build:js"]);
+  const ignore = "--ignore=tests/e2e";
+  const test = ["test", "-A", "--no-check", "--parallel", ...common, ignore, "tests"];
+  await must([Deno.execPath(), ...test]);
+}
+
+async function smoke(): Promise<void> {
+  const home = new Home();
+  try {
+    const config = `${home.path}/sealed.yaml`;
+    Deno.writeTextFileSync(config, "version: 1\negress: { sealed: true }\n");
+    const bundle = ["export", "bundle"];
+    const manifest = ["--manifest", "out/manifest.json"];
+    await home.succeed([...bundle, "--profile", "kit", "--config", config, ...manifest]);
+    await home.succeed([...bundle, "verify", ...manifest]);
+    await home.succeed(["config", "check", "--config", config]);
+    const service = await home.serve(["--config", config]);
+    try {
+      await home.succeed(["health", "--url", service.url]);
+      await home.succeed(["status", "--url", service.url, ...manifest]);
+      const { features, egress } = await service.get("/status");
+      if (!features.sealed || egress.refused !== 0) throw new Error("The status is not sealed");
+      const job = await service.export({ profile: "kit" });
+      if (job.state !== "succeeded") throw new Error(`The export ${JSON.stringify(job)}`);
+      await home.succeed(["timeline", "--url", service.url, "--export", job.id]);
+    } finally {
+      if (await service.stop() !== 0) throw new Error(`The service failed:\n${service.log}`);
+    }
+  } finally {
+    home.remove();
+  }
+}
+
+if (place === "outside") Deno.exit(await outside());
+await proveSealed();
+if (what === "ci") await buildAndTest();
+else if (what === "smoke") await smoke();
+else throw new Error("offline.ts ci|smoke");
+await Deno.stdout.write(new TextEncoder().encode(`${what}: all of it without a network\n`));

@@ -1,0 +1,110 @@
+/**
+ * Debian's Prometheus scrapes a service at real work. First with the shipped rules: every query of the dashboards has data
+ * and every rule is healthy. The alerts, made to fire by real faults, are in alerts_test.ts.
+ */
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { isMetric } from "../../src/build/grafana.ts";
+import { exportCenterDashboard } from "../../src/build/dashboard.ts";
+import { tracesDashboard } from "../../src/build/traces_dashboard.ts";
+import { filled } from "../dashboards/promql.ts";
+import { testWith } from "../needs.ts";
+import { freePort, Home, root, type Service } from "../program.ts";
+import { configureStella, Prometheus, serveOn, sleep, startRegistry, until } from "./site.ts";
+
+interface Query {
+  panel: string;
+  expr: string;
+}
+
+const panels = [exportCenterDashboard(), tracesDashboard()].flatMap((one) => one.panels);
+const queries: Query[] = panels.flatMap((panel) =>
+  (panel.targets ?? []).filter(isMetric).map((one) => ({ panel: panel.title, expr: one.expr }))
+);
+
+/** Exports that succeed, one that fails, pushes that succeed and one that fails, and traces to nobody. */
+async function work(service: Service): Promise<void> {
+  for (const profile of ["advisories", "kit", "advisories", "broken", "lost"]) {
+    const { state } = await service.export({ profile });
+    assert.equal(state, ["broken", "lost"].includes(profile) ? "failed" : "succeeded", profile);
+  }
+}
+
+/** The queries among `asked` that have no number among their values. */
+async function empty(prometheus: Prometheus, asked: readonly Query[]): Promise<Query[]> {
+  const found = await Promise.all(asked.map(async (query) => {
+    const series = await prometheus.query(filled(query.expr));
+    return series.some((one) => Number.isFinite(Number(one.value[1]))) ? [] : [query];
+  }));
+  return found.flat();
+}
+
+/** A file of so many bytes that takes no room: work for seconds. */
+export function sparse(path: string, size: number): string {
+  Deno.writeFileSync(path, new Uint8Array());
+  Deno.truncateSync(path, size);
+  return path;
+}
+
+testWith(
+  ["prometheus", "docker-registry"],
+  "every query of the dashboards has data, and every rule is healthy",
+  async () => {
+    const home = new Home();
+    const registry = await startRegistry(home.path);
+    const sample = join(root, "tests/fixtures/sample");
+    const push = (repository: string) => ({ registry: "site", repository, tag: "latest" });
+    configureStella(home, {
+      registries: { site: { url: registry.url } },
+      traces: { endpoint: `http://127.0.0.1:${freePort()}` },
+      profiles: {
+        advisories: {
+          kind: "files",
+          sla: "15m",
+          sources: [{ files: sample }],
+          targets: [push("exports/advisories")],
+        },
+        long: {
+          kind: "files",
+          sources: [{ files: sparse(join(home.path, "zeros"), 4 * 2 ** 30) }],
+        },
+        broken: { kind: "files", sources: [{ files: join(home.path, "nowhere") }] },
+        lost: {
+          kind: "files",
+          sources: [{ files: sample }],
+          targets: [{ directory: "/dev/null/x" }],
+        },
+      },
+    });
+    const port = freePort();
+    const service = await serveOn(home, port);
+    const rules = readFileSync(join(root, "dashboards/export-center.rules.yml"), "utf8");
+    const prometheus = await Prometheus.start(join(home.path, "prometheus"), rules, [
+      `127.0.0.1:${port}`,
+    ]);
+    try {
+      await until(
+        "the first scrape",
+        async () => (await prometheus.query("export_build_info")).at(0),
+        15,
+      );
+      await sleep(1);
+      await work(service);
+      // Some have data only while an export runs.
+      await service.submit({ profile: "long" });
+      let left = queries;
+      const all = async () => (left = await empty(prometheus, left)).length === 0 || undefined;
+      await until("data in every panel", all, 20).catch(() => assert.deepEqual(left, []));
+      assert.ok(queries.length >= 36, `${queries.length} queries`);
+      const sick = (await prometheus.rules()).filter((rule) => rule.health !== "ok");
+      assert.deepEqual(sick, []);
+      assert.equal((await prometheus.rules()).length, 22);
+    } finally {
+      await prometheus.stop();
+      await service.stop();
+      await registry.stop();
+      home.remove();
+    }
+  },
+);

@@ -1,0 +1,233 @@
+/** A risk profile from its configuration to a verified bundle: originals, join, downloads, and what may go wrong on the way. */
+import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
+import http from "node:http";
+import type { AddressInfo } from "node:net";
+import { existsSync, readdirSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { directorySource } from "../../src/bundle/source.ts";
+import { egressPolicy } from "../../src/config/egress.ts";
+import type { EgressConfig, Profile, ProviderConfig } from "../../src/config/profile.ts";
+import { preparation } from "../../src/export/risk.ts";
+import { systemTiming } from "../../src/registry/retry.ts";
+import { verifyBundle } from "../../src/verify/verify.ts";
+import { epss, kev, kevEntry, osv } from "../risk/fixture.ts";
+import { key, optionsFor, refusal, run } from "./run.ts";
+
+const open: EgressConfig = { sealed: false, allow: [] };
+
+class Site {
+  readonly path = Deno.makeTempDirSync({ prefix: "stella-risk-export-" });
+  readonly requests: string[] = [];
+  readonly served = new Map<string, string | number>();
+  readonly #server = http.createServer((request, response) => {
+    this.requests.push(request.url ?? "");
+    const body = this.served.get(request.url ?? "") ?? 404;
+    if (typeof body === "number") response.writeHead(body, { location: "/kev.json" }).end();
+    else response.end(body);
+  });
+
+  write(name: string, text: string): string {
+    const path = join(this.path, name);
+    Deno.mkdirSync(join(path, ".."), { recursive: true });
+    Deno.writeTextFileSync(path, text);
+    Deno.utimeSync(path, 1_750_000_000, 1_750_000_000);
+    return path;
+  }
+
+  async serve(name: string, body: string | number): Promise<string> {
+    this.served.set(name, body);
+    if (!this.#server.listening) {
+      await new Promise<void>((done) => this.#server.listen(0, "127.0.0.1", done));
+    }
+    return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}${name}`;
+  }
+
+  /** Exports into `out`; without an epoch, as `created` is what this is about. */
+  export(providers: ProviderConfig[], out = "out", egress = open, breathe = noBreath) {
+    const profile: Profile = {
+      name: "p",
+      kind: "risk",
+      sources: [],
+      providers,
+      compression: "zstd",
+      targets: [],
+    };
+    const timing = { ...systemTiming, sleep: () => Promise.resolve() };
+    const network = { timing, policy: egressPolicy(egress) };
+    const prepare = preparation(profile, { network, sources: [], breathe });
+    const { epoch: _, ...options } = optionsFor(join(this.path, out), [], { ...prepare, breathe });
+    return run(join(this.path, out), [], options);
+  }
+
+  [Symbol.dispose](): void {
+    this.#server.closeAllConnections();
+    this.#server.close();
+    Deno.removeSync(this.path, { recursive: true });
+  }
+}
+
+const noBreath = () => Promise.resolve();
+
+/** The payload's text files, by path; fails where the bundle does not verify. */
+async function payloadOf(directory: string): Promise<Record<string, string>> {
+  const files: Record<string, string> = {};
+  const verdict = await verifyBundle(directorySource(directory), {
+    trusted: [key.trusted],
+    tap: ({ path }) => {
+      files[path] = "";
+      return (piece) => files[path] += new TextDecoder().decode(piece);
+    },
+  });
+  assert.deepEqual(verdict.findings, []);
+  assert.ok(verdict.ok);
+  return files;
+}
+
+const kevText = kev([kevEntry("CVE-2021-0001")]);
+const sha256 = (text: string) => createHash("sha256").update(text).digest("hex");
+
+Deno.test("originals and join lie in a bundle that verifies; a second export is the same bytes", async () => {
+  using site = new Site();
+  const providers: ProviderConfig[] = [
+    { kind: "kev", path: site.write("in/kev.json", kevText), onInvalid: "fail" },
+    { kind: "osv", path: join(site.path, "osv"), onInvalid: "fail" },
+    { kind: "osv", path: site.write("more/GO-9.json", osv("GO-9")), onInvalid: "fail" },
+  ];
+  site.write("osv/a/GO-1.json", osv("GO-1", { aliases: ["CVE-2021-0001"] }));
+  site.write("osv/notes.txt", "carried");
+  const first = await site.export(providers);
+  assert.equal(first.created, "2025-06-15T15:06:40Z", "the newest original's time");
+  const files = await payloadOf(join(site.path, "out"));
+  assert.deepEqual(Object.keys(files), [
+    "joined.ndjson",
+    "originals/kev/kev.json",
+    "originals/osv-2/GO-9.json",
+    "originals/osv/a/GO-1.json",
+    "originals/osv/notes.txt",
+    "providers.json",
+  ]);
+  assert.equal(files["originals/kev/kev.json"], kevText);
+  const second = await site.export(providers, "again");
+  assert.equal(second.bundleDigest, first.bundleDigest);
+  assert.ok(!existsSync(join(site.path, "out/prepared")));
+  assert.deepEqual(readdirSync(join(site.path, "out")).filter((name) => name.startsWith(".")), []);
+});
+
+Deno.test("bad records end the export with their places, and nothing is left", async () => {
+  using site = new Site();
+  const path = site.write("kev.json", kev([kevEntry("x"), kevEntry("CVE-2021-0001")]));
+  const { code, findings } = await refusal(() =>
+    site.export([{ kind: "kev", path, onInvalid: "fail" }])
+  );
+  assert.deepEqual([code, findings], [2, [
+    "record_invalid kev/kev.json: vulnerabilities[0].cveID is not a CVE id",
+  ]]);
+  assert.deepEqual(readdirSync(join(site.path, "out")), []);
+});
+
+Deno.test("an original that changes between the join and the pack is never in the bundle", async () => {
+  using site = new Site();
+  const path = site.write("kev.json", kevText);
+  let breaths = 0;
+  // Same size, same time: only the content tells.
+  const exchange = () => {
+    if (++breaths === 1) site.write("kev.json", kevText.replace("Product", "PRODUCT"));
+    return Promise.resolve();
+  };
+  // Two megabytes of rows make the join breathe after the catalog was read.
+  const rows = Array.from({ length: 60_000 }, (_, i) => `CVE-2001-${1000 + i},0.1,0.2`);
+  const more = site.write("epss.csv", epss(rows));
+  const { code, message } = await refusal(() =>
+    site.export(
+      [{ kind: "kev", path, onInvalid: "fail" }, { kind: "epss", path: more, onInvalid: "fail" }],
+      "out",
+      open,
+      exchange,
+    )
+  );
+  assert.ok(breaths >= 1, "the exchange happened");
+  assert.equal(code, 2);
+  assert.match(message, /those of originals\/kev are not what was checked/);
+  assert.deepEqual(readdirSync(join(site.path, "out")), []);
+});
+
+Deno.test("what is pinned is downloaded, and its own date stands for the time that it does not have", async () => {
+  using site = new Site();
+  const url = await site.serve("/feeds/kev.json?token=SECRET", kevText);
+  const provider: ProviderConfig = { kind: "kev", url, sha256: sha256(kevText), onInvalid: "fail" };
+  const report = await site.export([provider]);
+  assert.equal(report.created, "2025-08-25T17:04:19Z");
+  const files = await payloadOf(join(site.path, "out"));
+  assert.equal(files["originals/kev/kev.json"], kevText);
+  const [said] = JSON.parse(files["providers.json"]!).providers;
+  assert.match(said.url, /^http:\/\/127\.0\.0\.1:\d+\/feeds\/kev\.json$/);
+  assert.ok(!Object.values(files).join("").includes("SECRET"));
+  assert.equal((await site.export([provider], "again")).bundleDigest, report.bundleDigest);
+});
+
+Deno.test("a download of other content, a redirect and an absent file end the export with nothing left", async () => {
+  using site = new Site();
+  const cases: [string, string | number, number, RegExp][] = [
+    ["/renewed.json", kevText + " ", 7, /its content is not the one that was pinned/],
+    ["/moved.json", 302, 13, /moved\.json: 302/],
+    ["/gone.json", 404, 13, /gone\.json: 404/],
+  ];
+  for (const [name, body, code, message] of cases) {
+    const url = await site.serve(name, body);
+    const refused = await refusal(() =>
+      site.export([{ kind: "kev", url, sha256: sha256(kevText), onInvalid: "fail" }])
+    );
+    assert.equal(refused.code, code, name);
+    assert.match(refused.message, message);
+    assert.deepEqual(readdirSync(join(site.path, "out")), [], name);
+  }
+  assert.deepEqual(site.requests, ["/renewed.json", "/moved.json", "/gone.json"]);
+});
+
+Deno.test("a sealed site does not ask for what it does not allow, and does for what it does", async () => {
+  using site = new Site();
+  const url = await site.serve("/kev.json", kevText);
+  const provider: ProviderConfig = { kind: "kev", url, sha256: sha256(kevText), onInvalid: "fail" };
+  const refused = await refusal(() => site.export([provider], "out", { sealed: true, allow: [] }));
+  assert.deepEqual([refused.code, refused.findings[0]?.split(" ")[0]], [2, "egress_refused"]);
+  assert.deepEqual(site.requests, [], "nothing left the machine");
+  const { host } = new URL(url);
+  await site.export([provider], "out", { sealed: true, allow: [host] });
+  assert.deepEqual(site.requests, ["/kev.json"]);
+});
+
+const data = fileURLToPath(new URL("../../../shared/data", import.meta.url));
+
+Deno.test({
+  name: "real data: KEV 2025.08.25 and 4,291 Go advisories become one bundle, twice the same",
+  ignore: !existsSync(data),
+  fn: async () => {
+    using site = new Site();
+    const providers: ProviderConfig[] = [
+      {
+        kind: "kev",
+        path: join(data, "kev/known_exploited_vulnerabilities.json"),
+        licence: "CC0-1.0",
+        onInvalid: "fail",
+      },
+      { kind: "osv", path: join(data, "osv-go"), licence: "CC-BY-4.0", onInvalid: "fail" },
+      { kind: "csaf", path: join(data, "csaf-vex"), onInvalid: "fail" },
+    ];
+    const report = await site.export(providers);
+    const files = await payloadOf(join(site.path, "out"));
+    const said = JSON.parse(files["providers.json"]!);
+    const counts = said.providers.map((one: Record<string, unknown>) => [
+      one["name"],
+      one["records"],
+      one["rejected"],
+    ]);
+    assert.deepEqual(counts, [["kev", 1404, 0], ["osv", 4291, 0], ["csaf", 59, 0]]);
+    const lines = files["joined.ndjson"]!.trim().split("\n").map((line) => JSON.parse(line));
+    assert.deepEqual([lines.length, said.joined.ids, said.joined.joined], [5736, 5736, 6]);
+    assert.equal(lines.filter(({ id }) => !id.startsWith("CVE-")).length, 397);
+    assert.equal(lines.filter(({ kev }) => kev !== null).length, 1404);
+    assert.equal((await site.export(providers, "again")).bundleDigest, report.bundleDigest);
+  },
+});

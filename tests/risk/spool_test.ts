@@ -1,0 +1,74 @@
+import assert from "node:assert/strict";
+import { readdirSync } from "node:fs";
+import { Spool } from "../../src/risk/spool.ts";
+import { LineSearch } from "../../src/risk/query.ts";
+
+function withSpool(room: number | undefined, body: (spool: Spool, directory: string) => void) {
+  const directory = Deno.makeTempDirSync({ prefix: "stella-spool-" });
+  try {
+    body(new Spool(directory, "run", room), directory);
+  } finally {
+    Deno.removeSync(directory, { recursive: true });
+  }
+}
+
+/** Lines in no order, of all lengths, with characters of one to four bytes. */
+function lines(count: number): string[] {
+  const letters = ["a", "é", "中", "😀", "\t"];
+  return Array.from({ length: count }, (_, i) => {
+    const key = (i * 7919) % count;
+    return `${key}${letters[i % letters.length]!.repeat(i % 50)}`;
+  });
+}
+
+for (const room of [16, 1000, 100_000, undefined]) {
+  Deno.test(`lines come out sorted, and all of them, with room for ${room ?? "all"} bytes`, () => {
+    withSpool(room, (spool, directory) => {
+      const given = [...lines(2000), "z".repeat(5000), "", "twice", "twice"];
+      given.forEach((line) => spool.add(line));
+      if (room === 1000) assert.ok(readdirSync(directory).length > 10, "runs were written");
+      if (room === undefined) assert.deepEqual(readdirSync(directory), []);
+      assert.deepEqual([...spool.sorted()], given.toSorted());
+      assert.deepEqual(readdirSync(directory), [], "the runs are gone");
+    });
+  });
+}
+
+Deno.test("the runs are gone too where nobody takes all lines", () => {
+  withSpool(100, (spool, directory) => {
+    lines(500).forEach((line) => spool.add(line));
+    for (const _ of spool.sorted()) break;
+    assert.deepEqual(readdirSync(directory), []);
+  });
+});
+
+const line = (id: string, aliases: string[]) =>
+  JSON.stringify({ id, aliases, kev: null, epss: null, affected: [], vex: [], sources: [] });
+const joined = new TextEncoder().encode(
+  [
+    line("CVE-2021-0001", ["GHSA-1"]),
+    line("CVE-2021-00010", []),
+    line("CVE-2021-0002", ["GHSA-1", "ümlaut"]),
+    "",
+  ].join("\n"),
+);
+
+Deno.test("an id is found by itself or as an alias, wherever the pieces are cut", () => {
+  for (const size of [1, 2, 7, 64, joined.length]) {
+    const found = (id: string) => {
+      const search = new LineSearch(id);
+      for (let at = 0; at < joined.length; at += size) search.push(joined.slice(at, at + size));
+      return search.end().map((one) => one.id);
+    };
+    assert.deepEqual(found("CVE-2021-0001"), ["CVE-2021-0001"], `pieces of ${size}`);
+    assert.deepEqual(found("GHSA-1"), ["CVE-2021-0001", "CVE-2021-0002"]);
+    assert.deepEqual(found("CVE-2021-9"), []);
+    assert.deepEqual(found("aliases"), [], "a field's name is no id");
+  }
+});
+
+Deno.test("what is no id is refused before anything is read", () => {
+  for (const id of ["", "CVE 1", 'x"', "a".repeat(200), "-x"]) {
+    assert.throws(() => new LineSearch(id), { code: "usage", message: /it is no id/ }, id);
+  }
+});
