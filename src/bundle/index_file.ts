@@ -4,7 +4,7 @@
  */
 import { Buffer } from "node:buffer";
 import { shown } from "./names.ts";
-import { pathFault } from "./paths.ts";
+import { comparePaths, pathFault } from "./paths.ts";
 
 export interface IndexEntry {
   path: string;
@@ -33,50 +33,67 @@ export class IndexFault extends Error {
  * @throws IndexFault on anything but the exact format: form, order, repetition, unsafe path, a file below a file
  */
 export class IndexParser {
-  #pending: Buffer = Buffer.alloc(0);
+  /** Bytes after the last line feed. */
+  #rest: Buffer = Buffer.alloc(0);
+  /** Whole lines that were not taken yet, decoded together: once per block is much faster than once per line. */
+  #lines = "";
   #at = 0;
   #line = 0;
-  #previous: Buffer | undefined;
+  #previous: string | undefined;
   /** Paths so far that the last one begins with, each a beginning of the next: few, whatever the count of lines. */
   readonly #stems: string[] = [];
   readonly #utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
   push(block: Uint8Array): void {
-    this.#pending = Buffer.concat([this.#pending.subarray(this.#at), block]);
+    const bytes = Buffer.concat([this.#rest, block]);
+    const end = bytes.lastIndexOf(10) + 1;
+    this.#lines = this.#lines.slice(this.#at) + this.#decode(bytes.subarray(0, end));
     this.#at = 0;
+    this.#rest = bytes.subarray(end);
   }
 
   next(): IndexEntry | undefined {
-    const end = this.#pending.indexOf(10, this.#at);
+    const end = this.#lines.indexOf("\n", this.#at);
     if (end < 0) {
-      if (this.#pending.length - this.#at <= longestLine) return undefined;
+      if (this.#rest.length <= longestLine) return undefined;
       this.#line++;
       this.#fail("the line is too long");
     }
-    const line = this.#pending.subarray(this.#at, end);
+    const line = this.#lines.slice(this.#at, end);
     this.#at = end + 1;
     this.#line++;
     return this.#entry(line);
   }
 
   end(): void {
-    if (this.#at < this.#pending.length) {
+    if (this.#rest.length > 0) {
       this.#line++;
       this.#fail("the last line has no line feed");
     }
   }
 
-  #entry(line: Buffer): IndexEntry {
-    const sha256 = line.toString("latin1", 0, 64);
-    if (!hexDigits.test(sha256) || line[64] !== 32 || line[65] !== 32 || line.length <= pathStart) {
+  /** What is not UTF-8 becomes U+FFFD here, which no path may have: so the fault is found in its line. */
+  #decode(bytes: Uint8Array): string {
+    try {
+      return this.#utf8.decode(bytes);
+    } catch {
+      return Buffer.from(bytes).toString("utf8");
+    }
+  }
+
+  #entry(line: string): IndexEntry {
+    const sha256 = line.slice(0, 64);
+    const spaces = line.charCodeAt(64) === 32 && line.charCodeAt(65) === 32;
+    if (!spaces || line.length <= pathStart || !hexDigits.test(sha256)) {
       this.#fail("the line is not <64 hex digits><two spaces><path>");
     }
-    const raw = line.subarray(pathStart);
-    if (this.#previous !== undefined && Buffer.compare(this.#previous, raw) >= 0) {
+    const path = line.slice(pathStart);
+    const fault = pathFault(path);
+    if (fault !== undefined) this.#fail(`the path cannot be used: ${fault}`, true);
+    if (this.#previous !== undefined && comparePaths(this.#previous, path) >= 0) {
       this.#fail("the path is not after the one before it in bytewise order");
     }
-    this.#previous = raw;
-    const path = this.#path(raw);
+    this.#previous = path;
     this.#checkBelow(path);
     return { path, sha256 };
   }
@@ -87,18 +104,6 @@ export class IndexParser {
     const above = this.#stems.find((stem) => path[stem.length] === "/");
     if (above !== undefined) this.#fail(`the path lies below the file ${shown(above)}`, true);
     this.#stems.push(path);
-  }
-
-  #path(raw: Buffer): string {
-    let path: string;
-    try {
-      path = this.#utf8.decode(raw);
-    } catch {
-      this.#fail("the path is not UTF-8", true);
-    }
-    const fault = pathFault(path);
-    if (fault !== undefined) this.#fail(`the path cannot be used: ${fault}`, true);
-    return path;
   }
 
   #fail(reason: string, unsafe = false): never {

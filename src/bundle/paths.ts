@@ -19,11 +19,27 @@ const windowsDevice = /^(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³]|conin\$|c
 
 /** Bytewise order of two paths as UTF-8; JavaScript's own order differs above U+D7FF. */
 export function comparePaths(a: string, b: string): number {
-  return Buffer.compare(Buffer.from(a), Buffer.from(b));
+  const length = Math.min(a.length, b.length);
+  for (let i = 0; i < length; i++) {
+    const [x, y] = [a.charCodeAt(i), b.charCodeAt(i)];
+    if (x === y) continue;
+    if (x < 0xd800 && y < 0xd800) return x < y ? -1 : 1;
+    return Buffer.compare(Buffer.from(a), Buffer.from(b));
+  }
+  return Math.sign(a.length - b.length);
 }
+
+/** Most paths are letters, digits, `_ - .` and slashes, with nothing that needs a closer look. */
+const harmless = /^(?:[\w-](?:[\w.-]*[\w-])?\/)*[\w-](?:[\w.-]*[\w-])?$/;
+const perhapsDevice = /(?:^|\/)(?:con|prn|aux|nul|com|lpt)/i;
 
 /** Why `path` cannot be a payload path, in words, or undefined. Order and twins are the caller's business. */
 export function pathFault(path: string): string | undefined {
+  if (
+    path.length < longestPart && harmless.test(path) && !perhapsDevice.test(path) && path !== "-"
+  ) {
+    return undefined;
+  }
   if (path === "") return "it is empty";
   if (path === "-") return "sha256sum would read standard input for it";
   if (path.startsWith("/")) return "it is absolute";

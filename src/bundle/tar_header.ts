@@ -23,6 +23,9 @@ export interface TarEntry {
 /** The size field holds eleven octal digits: below 8 GiB. */
 const sizeLimit = 8 * 1024 ** 3;
 const nameLength = 100;
+const sizeAt = 124;
+const checksumAt = 148;
+const zero = 0x30;
 const prefixLength = 155;
 
 /** Zero bytes that follow `size` bytes of content. */
@@ -32,6 +35,54 @@ export function paddingOf(size: number): number {
 
 /** The header of a regular file: 512 bytes, or a PAX header, its records and 512 bytes. */
 export function encodeHeader(entry: TarEntry): Uint8Array {
+  return encodeShort(entry) ?? encodeAny(entry);
+}
+
+/** What all entries of an archive with short names share: written once for a mode and time, with the sum of its bytes. */
+interface Template {
+  mode: number;
+  mtime: number;
+  block: Uint8Array;
+  sum: number;
+}
+
+let template: Template | undefined;
+
+function templateFor(mode: number, mtime: number): Template {
+  if (template?.mode === mode && template.mtime === mtime) return template;
+  const nothing = Buffer.alloc(0);
+  const block = new Uint8Array(
+    ustar({ name: nothing, prefix: nothing, size: 0, type: "0", mode, mtime }),
+  );
+  block.fill(0x20, checksumAt, checksumAt + 8);
+  return template = { mode, mtime, block, sum: block.reduce((sum, byte) => sum + byte, 0) };
+}
+
+/** The same bytes as `encodeAny`, quickly, for an ASCII path of up to 100 bytes; undefined for any other. */
+function encodeShort({ path, size, mode, mtime }: TarEntry): Uint8Array | undefined {
+  if (path.length > nameLength || size >= sizeLimit) return undefined;
+  const shared = templateFor(mode, mtime);
+  const block = shared.block.slice();
+  let sum = shared.sum;
+  for (let i = 0; i < path.length; i++) {
+    const code = path.charCodeAt(i);
+    if (code > 127) return undefined;
+    block[i] = code;
+    sum += code;
+  }
+  let rest = size;
+  for (let i = sizeAt + 10; rest > 0; i--) {
+    const digit = rest % 8;
+    block[i] = zero + digit;
+    sum += digit;
+    rest = (rest - digit) / 8;
+  }
+  for (let i = checksumAt + 5; i >= checksumAt; i--, sum >>= 3) block[i] = zero + (sum & 7);
+  block[checksumAt + 6] = 0;
+  return block;
+}
+
+function encodeAny(entry: TarEntry): Uint8Array {
   const path = Buffer.from(entry.path);
   const split = splitPath(path);
   const paxPath = split === undefined || path.some((byte) => byte > 127);

@@ -57,6 +57,11 @@ export function indexFinding(fault: IndexFault): Finding {
   };
 }
 
+function isZero(bytes: Uint8Array): boolean {
+  for (let i = 0; i < bytes.length; i++) if (bytes[i] !== 0) return false;
+  return true;
+}
+
 class Merge {
   readonly found: Merged = { files: 0, bytes: 0, findings: new Findings() };
 
@@ -131,7 +136,7 @@ class Merge {
 
   /** Content and padding fill whole blocks, and pieces are whole blocks: the padding is in the piece of the last byte. */
   #checkPadding(entry: TarEntry): void {
-    if (this.cursor.span(paddingOf(entry.size)).every((byte) => byte === 0)) return;
+    if (isZero(this.cursor.span(paddingOf(entry.size)))) return;
     this.#add({
       code: "unexpected",
       reason: "padding_differs",

@@ -15,7 +15,8 @@ const pax = 0x78;
 /** All blocks of the next header, PAX records included; undefined at the end or at a gap. */
 export async function readHeader(cursor: TarCursor): Promise<Buffer | undefined> {
   const first = await cursor.block();
-  if (first === undefined || first[156] !== pax) return first && Buffer.from(first);
+  // A view: it is looked at before anything more is read.
+  if (first === undefined || first[156] !== pax) return first && view(first);
   const size = octalAt(first, 124);
   const blocks = [Buffer.from(first)];
   if (size === undefined || size > largestRecords) return blocks[0];
@@ -27,6 +28,10 @@ export async function readHeader(cursor: TarCursor): Promise<Buffer | undefined>
   return Buffer.concat(blocks);
 }
 
+function view(block: Uint8Array): Buffer {
+  return Buffer.from(block.buffer, block.byteOffset, block.length);
+}
+
 /** The entry that a header states for `path`, if it is exactly the header that stella writes for it. */
 export function matchHeader(header: Buffer, path: string, mtime: number): TarEntry | undefined {
   const main = header.subarray(-blockSize);
@@ -34,7 +39,13 @@ export function matchHeader(header: Buffer, path: string, mtime: number): TarEnt
   const mode = octalAt(main, 100);
   if (size === undefined || (mode !== 0o644 && mode !== 0o755)) return undefined;
   const entry = { path, size, mode, mtime };
-  return header.equals(encodeHeader(entry)) ? entry : undefined;
+  return same(header, encodeHeader(entry)) ? entry : undefined;
+}
+
+function same(a: Uint8Array, b: Uint8Array): boolean {
+  if (a.length !== b.length) return false;
+  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
+  return true;
 }
 
 /** The path of a header, if it is exactly the header of some entry of ours; tells where to go on after damage. */
@@ -107,10 +118,15 @@ function field(block: Buffer, at: number, length: number): string {
   return block.toString("utf8", at, end < 0 || end > at + length ? at + length : end);
 }
 
+/** The octal digits at `at`, at most twelve; undefined where there is none. */
 function octalAt(block: Uint8Array, at: number): number | undefined {
-  const text = Buffer.from(block.buffer, block.byteOffset + at, 12).toString("latin1");
-  const digits = /^[0-7]+/.exec(text)?.[0];
-  return digits === undefined ? undefined : parseInt(digits, 8);
+  let value = 0;
+  for (let i = at; i < at + 12; i++) {
+    const digit = block[i]! - 0x30;
+    if (!(digit >= 0 && digit < 8)) return i === at ? undefined : value;
+    value = value * 8 + digit;
+  }
+  return value;
 }
 
 /** What a PAX record makes of the name: that is where other programs would unpack the entry to. */
