@@ -24,7 +24,8 @@ const arrows: Record<string, string[]> = {
     "telemetry",
     "verify",
   ],
-  "app.ts": [
+  "app.ts": ["app", "config", "jobs", "server"],
+  app: [
     "assets",
     "attest",
     "bundle",
@@ -62,7 +63,8 @@ const packages: Record<string, string[]> = {
   cli: ["commander"],
   server: ["hono", "@hono/node-server", "zod", "@std/crypto", "@std/tar"],
   telemetry: ["prom-client"],
-  config: ["yaml", "zod"],
+  config: ["croner", "yaml", "zod"],
+  jobs: ["croner"],
 };
 
 /** Within attest, signing and checking know nothing of each other. */

@@ -545,23 +545,23 @@ line(
   "egress scenarios: test manifests of allowed and denied egress (a sealed site)",
   async (home) => {
     assert.ok(readdirSync(join(fixtures, "egress")).length >= 8);
-    const registry = "registries: { site: { url: 'http://127.0.0.1:9' } }";
-    const target = "targets: [{ registry: site, repository: r, tag: t }]";
-    const sealed = [registry, "egress: { sealed: true, allow: ['registry.site:5000'] }"].join("\n");
-    const config = riskConfig(home, sealed);
-    const path = config[1]!;
-    Deno.writeTextFileSync(
-      path,
-      readFileSync(path, "utf8").replace("kind: risk", `kind: risk\n    ${target}`),
-    );
+    const sealed = [
+      "  fetched:",
+      "    kind: risk",
+      `    providers: [{ kind: kev, url: 'http://127.0.0.1:9/k.json', sha256: ${"a".repeat(64)} }]`,
+      "registries: { site: { url: 'http://127.0.0.1:9' } }",
+      "egress: { sealed: true, allow: ['registry.site:5000'] }",
+    ];
+    const config = riskConfig(home, sealed.join("\n"));
     const checked = await home.json(["config", "check", ...config]);
     assert.deepEqual([checked.exit, checked.egress.reach], [2, [
       { of: "registry site", destination: "127.0.0.1:9", allowed: false },
+      { of: "profile fetched", destination: "127.0.0.1:9", allowed: false },
     ]]);
     const allowed = ["--destination", "registry.site:5000"];
     assert.equal((await home.stella(["config", "check", ...config, ...allowed])).code, 0);
     const service = await home.serve(config);
-    const job = await service.export({ profile: "risk" });
+    const job = await service.export({ profile: "fetched" });
     const { egress, features } = await service.get("/status");
     const metrics = await service.get("/metrics");
     await service.stop();

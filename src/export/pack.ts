@@ -2,7 +2,6 @@
  * The payload on its way into the bundle: each file is read once, its digest goes into the index and its bytes into the archive
  * (or below `payload/`). A file that changes while it is read is an error, never a bundle that differs from its source.
  */
-import { closeSync, fstatSync, openSync, readSync } from "node:fs";
 import type { Hash } from "node:crypto";
 import { join } from "node:path";
 import { ioError, StellaError } from "../errors.ts";
@@ -132,24 +131,30 @@ class Packer {
   }
 
   async #copyFile(name: string, path: string, seen: OriginStat): Promise<string> {
-    const fd = openSame(path, seen);
+    const file = openSame(path, seen);
     try {
-      const digest = await this.#copyDescriptor(fd, name, path, seen.size);
-      const after = fstatSync(fd);
-      if (after.size !== seen.size || after.mtimeMs !== seen.stat!.mtimeMs) this.#changed(path);
+      const digest = await this.#copyOpen(file, name, path, seen.size);
+      const after = file.statSync();
+      const touched = after.mtime?.getTime() !== seen.stat!.mtime?.getTime();
+      if (after.size !== seen.size || touched) this.#changed(path);
       return digest;
     } finally {
-      closeSync(fd);
+      file.close();
     }
   }
 
-  async #copyDescriptor(fd: number, name: string, path: string, size: number): Promise<string> {
+  async #copyOpen(
+    file: Deno.FsFile,
+    name: string,
+    path: string,
+    size: number,
+  ): Promise<string> {
     const hash = startSha256();
     let waited = Date.now();
     for (let left = size; left > 0;) {
       const room = this.#payload.room();
       const view = room.subarray(0, Math.min(room.length, left, readLength));
-      const n = read(fd, view, path);
+      const n = read(file, view, path);
       if (n === 0) this.#changed(path);
       hash.update(view.subarray(0, n));
       if (left === size) this.options.seen?.(name, view.subarray(0, n));
@@ -179,24 +184,24 @@ function changed(what: string): StellaError {
   );
 }
 
-function read(fd: number, buffer: Uint8Array, path: string): number {
+function read(file: Deno.FsFile, buffer: Uint8Array, path: string): number {
   try {
-    return readSync(fd, buffer, 0, buffer.length, null);
+    return file.readSync(buffer) ?? 0;
   } catch (error) {
     throw ioError("Cannot read", path, error);
   }
 }
 
 /** Opens a file that is still the regular file that was looked at; a link in its place is never read. */
-function openSame(path: string, seen: OriginStat): number {
-  let fd: number;
+function openSame(path: string, seen: OriginStat): Deno.FsFile {
+  let file: Deno.FsFile;
   try {
-    fd = openSync(path, "r");
+    file = Deno.openSync(path);
   } catch (error) {
     throw ioError("Cannot open", path, error);
   }
-  const now = fstatSync(fd);
-  if (now.isFile() && now.dev === seen.stat!.dev && now.ino === seen.stat!.ino) return fd;
-  closeSync(fd);
+  const now = file.statSync();
+  if (now.isFile && now.dev === seen.stat!.dev && now.ino === seen.stat!.ino) return file;
+  file.close();
   throw changed(`${shown(path)} was exchanged`);
 }

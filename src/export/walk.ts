@@ -61,9 +61,11 @@ function list(folder: Folder, prefix: string, onFault: OnFault): Listing {
       }
     }
   }
+  // Sorted first: the order of a directory must not decide which of two twins is named.
+  sortKeys(keys);
   checkNames(keys, prefix, onFault);
   return {
-    keys: sortKeys(keys),
+    keys,
     folder: (name) => folders.get(name) ?? lower(lone!, name),
     origin: (name) => from.get(name) ?? { source: lone!.source, file: join(lone!.path, name) },
   };

@@ -204,6 +204,16 @@ Deno.test("DSSE's own door accepts both forms of base64 and fields that it does 
   assert.equal(verifyEnvelope(readEnvelope(bytes), trusted), key.trusted);
 });
 
+Deno.test("DSSE's own door takes one signature and no more: there is no choosing which one counts", () => {
+  for (const count of [0, 2, 1000]) {
+    const bytes = changed((b) => {
+      const [one] = b.dsseEnvelope.signatures;
+      b.dsseEnvelope.signatures = Array(count).fill(one);
+    });
+    assert.throws(() => readEnvelope(bytes), /exactly one signature/);
+  }
+});
+
 Deno.test("the attestation of one manifest is none of another", () => {
   const [, manifest] = signed({ manifest: (m) => m.tenant = "u" });
   assert.deepEqual(check(right, manifest).codes, [subject]);

@@ -9,7 +9,7 @@ import {
   generateKeyPairSync,
   type KeyObject,
 } from "node:crypto";
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, statfsSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { StellaError } from "../../src/errors.ts";
@@ -252,9 +252,21 @@ function memoryReader(bytes: Uint8Array) {
   };
 }
 
+/** In memory where there is room: the tests write many small files and sync each of them. */
+const place = roomInMemory() ? "/dev/shm" : tmpdir();
+
+function roomInMemory(): boolean {
+  try {
+    const { bavail, bsize } = statfsSync("/dev/shm");
+    return bavail * bsize > 512 * 1024 * 1024;
+  } catch {
+    return false;
+  }
+}
+
 /** Runs `body` with a new directory that is removed after it. */
 export async function withDirectory<T>(body: (path: string) => T | Promise<T>): Promise<T> {
-  const path = mkdtempSync(join(tmpdir(), "stella-test-"));
+  const path = mkdtempSync(join(place, "stella-test-"));
   try {
     return await body(path);
   } finally {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { durationSeconds } from "../../src/config/duration.ts";
-import { isLoopback, parseListen, urlOf } from "../../src/config/listen.ts";
+import { isLoopback, parseGuarded, parseListen, urlOf } from "../../src/config/listen.ts";
 import { renderTag, tagFault } from "../../src/config/tag.ts";
 
 Deno.test("durations are a count and one of s, m, h", () => {
@@ -24,8 +24,14 @@ Deno.test("other addresses are refused, and the hint tells why", () => {
     assert.throws(() => parseListen(text), {
       code: "usage",
       message: /not a loopback address/,
+      hint: /only this machine/,
+    }, text);
+    assert.throws(() => parseGuarded(text, 0), {
+      code: "usage",
+      message: /not a loopback address/,
       hint: /no access tokens/,
     }, text);
+    assert.equal(typeof parseGuarded(text, 1).host, "string");
   }
 });
 

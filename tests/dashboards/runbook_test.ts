@@ -66,7 +66,7 @@ Deno.test("every alert has its page, which says what it means, what to look at a
 
 Deno.test("Key metrics lists every metric of the service, with its labels, and no other", () => {
   const listed = [
-    ...section("## Key metrics").matchAll(/`((?:export|process)_\w+)(?:\{([\w,]+)\})?`/g),
+    ...section("## Key metrics").matchAll(/`((?:export|process|http)_\w+)(?:\{([\w,]+)\})?`/g),
   ];
   const base = (series: string) => series.replace(/_bucket$/, "");
   deepEqual(
@@ -131,13 +131,21 @@ async function journal(): Promise<string> {
   watch.told({ kind: "published", result: "success" });
   watch.told({ kind: "pushed", registry: "site", result: "auth", seconds: 1 });
   const error = { code: "registry", message: "refused" };
+  watch.deferred(error, 10_000);
   watch.ended({ state: "failed", bundleDigest: "x", error }, 1);
   log("INFO", "service.started", "The service answers", { url: "http://127.0.0.1:8420" });
   log("INFO", "service.stopping", "The service takes no more work and stops");
   log("ERROR", "service.stopped", "The service has stopped", { error });
   log("WARN", "traces.failed", "Spans cannot be sent to the collector of traces", { detail: "x" });
   log("INFO", "traces.sent", "The collector of traces answers again");
-  watchChecks(log, metrics)([{ name: "storage:write", status: "fail", output: "full" }]);
+  watchChecks(log, metrics)([{ name: "storage:write", status: "fail", output: "full", time: 0 }]);
+  log("INFO", "store.removed", "Bundles that outlived their rule were removed", { count: 1 });
+  log("ERROR", "store.damaged", "A stored bundle differs from its manifest", {
+    path: "x",
+    detail: "x",
+  });
+  log("INFO", "store.scrubbed", "The stored bundles were read", { count: 1 });
+  log("WARN", "schedule.skipped", "An export is due while its last one has not ended", {});
   await drained(1_000);
   return lines.join("\n");
 }

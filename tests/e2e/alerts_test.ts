@@ -13,13 +13,13 @@ import { type Clock, sixtyfold } from "../../src/build/rule_text.ts";
 import { testWith } from "../needs.ts";
 import { freePort, Home, root, type Service } from "../program.ts";
 import { Gate } from "./gate.ts";
-import { sparse } from "./prometheus_test.ts";
 import {
   type ActiveAlert,
   configureStella,
   Prometheus,
   serveOn,
   sleep,
+  sparse,
   startRegistry,
   until,
 } from "./site.ts";
@@ -327,8 +327,11 @@ async function startAll(trial: Trial) {
     trial.targets,
   );
   trial.undo(() => trial.prometheus.stop());
-  // Some time without a fault, so that nothing is new that happens.
-  await sleep(4);
+  // Prometheus looks at a new target only after some seconds; then some time without a fault, so that what happens is a change.
+  const count = String(trial.targets.length);
+  const seen = async () => (await trial.prometheus.query("count(up == 1)"))[0]?.value[1] === count;
+  await until("every target is scraped", async () => await seen() || undefined, 20);
+  await sleep(3);
   return { ...services, silent, hasDisk: disk !== undefined };
 }
 

@@ -11,7 +11,15 @@ import { tracesDashboard } from "../../src/build/traces_dashboard.ts";
 import { filled } from "../dashboards/promql.ts";
 import { testWith } from "../needs.ts";
 import { freePort, Home, root, type Service } from "../program.ts";
-import { configureStella, Prometheus, serveOn, sleep, startRegistry, until } from "./site.ts";
+import {
+  configureStella,
+  Prometheus,
+  serveOn,
+  sleep,
+  sparse,
+  startRegistry,
+  until,
+} from "./site.ts";
 
 interface Query {
   panel: string;
@@ -38,13 +46,6 @@ async function empty(prometheus: Prometheus, asked: readonly Query[]): Promise<Q
     return series.some((one) => Number.isFinite(Number(one.value[1]))) ? [] : [query];
   }));
   return found.flat();
-}
-
-/** A file of so many bytes that takes no room: work for seconds. */
-export function sparse(path: string, size: number): string {
-  Deno.writeFileSync(path, new Uint8Array());
-  Deno.truncateSync(path, size);
-  return path;
 }
 
 testWith(

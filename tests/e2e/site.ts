@@ -181,3 +181,10 @@ export function configureStella(home: Home, config: Record<string, unknown>): vo
   mkdirSync(home.state, { recursive: true, mode: 0o700 });
   writeFileSync(join(home.state, "stella.yaml"), JSON.stringify({ version: 1, ...config }));
 }
+
+/** A file of so many bytes that takes no room: work for seconds. */
+export function sparse(path: string, size: number): string {
+  writeFileSync(path, "");
+  Deno.truncateSync(path, size);
+  return path;
+}

@@ -1,44 +1,19 @@
-/** The output directory: what an export may replace, and that it never destroys or fakes a bundle. */
+/** The output directory: what an export may replace, and what it leaves alone. */
 import assert from "node:assert/strict";
 import {
   existsSync,
   mkdirSync,
   readdirSync,
   readFileSync,
-  renameSync,
   rmSync,
   symlinkSync,
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
 import { attestationName, manifestName } from "../../src/bundle/manifest.ts";
-import { directorySource } from "../../src/bundle/source.ts";
 import type { ExportOptions } from "../../src/export/export.ts";
-import { namesOf, noteNames } from "../../src/export/leftovers.ts";
-import { Place } from "../../src/export/place.ts";
-import { type MadeBundle, makeBundle, withDirectory, writeFiles } from "../bundle/fixture.ts";
-import { outcomeOf } from "../verify/outcome.ts";
-import { key, refusal, run, snapshot } from "./run.ts";
-
-async function inDirectory(body: (out: string, input: string) => Promise<void>): Promise<void> {
-  await withDirectory(async (root) => {
-    writeFiles(root, { "in/a.txt": "first", "in/b/c.txt": "second" });
-    await body(join(root, "out"), join(root, "in"));
-  });
-}
-
-async function assertSound(out: string): Promise<void> {
-  const { code, findings } = await outcomeOf(directorySource(out), [key.trusted]);
-  assert.deepEqual([code, findings], [0, []]);
-}
-
-const forms: Partial<ExportOptions>[] = [
-  {},
-  { compression: "none" },
-  { volumeSize: 8 << 20 },
-  { layout: "directory" },
-  { programs: [{ name: "stella", path: "/bin/true" }] },
-];
+import { makeBundle, writeFiles } from "../bundle/fixture.ts";
+import { assertSound, forms, inDirectory, refusal, run, snapshot } from "./run.ts";
 
 Deno.test("an earlier bundle of any form is replaced by one of any other, and nothing of it stays", async () => {
   for (const before of forms) {
@@ -199,133 +174,6 @@ Deno.test("an output that cannot be a directory is refused by name", async () =>
   });
 });
 
-const uuid = (n: number) => `00000000-0000-4000-8000-${String(n).padStart(12, "0")}`;
-
-function place(directory: string, n: number): Place {
-  return new Place({ directory, profile: "p", tenant: "t", force: false, uuid: uuid(n) });
-}
-
-Deno.test("while one export runs in a directory, another is refused, also while it takes its names", async () => {
-  await inDirectory(async (out, input) => {
-    const first = place(out, 1);
-    assert.match((await refusal(() => run(out, input))).message, /another export runs there/);
-    writeFiles(first.partial, makeBundle().files);
-    first.commit([manifestName, ...namesOf(makeBundle().manifest)]);
-    assert.match((await refusal(() => run(out, input))).message, /another export runs there/);
-    first.close();
-    await run(out, input);
-    await assertSound(out);
-  });
-});
-
-Deno.test("a refused export leaves no folder behind", async () => {
-  await inDirectory(async (out, input) => {
-    const first = place(out, 1);
-    await refusal(() => run(out, input));
-    assert.deepEqual(readdirSync(out), [`.stella-${uuid(1)}.partial`]);
-    first.close();
-    assert.deepEqual(readdirSync(out), []);
-  });
-});
-
-/** Commits a bundle of which `missing` was never written, so that the rename of that name fails. */
-function failingCommit(out: string, made: MadeBundle, missing: string): void {
-  const one = place(out, 7);
-  writeFiles(one.partial, made.files);
-  rmSync(join(one.partial, missing));
-  try {
-    assert.throws(
-      () => one.commit([manifestName, ...namesOf(made.manifest)]),
-      /Cannot give its name/,
-    );
-  } finally {
-    one.close();
-  }
-}
-
-Deno.test("where a rename fails, whichever, the directory is as it was", async () => {
-  for (const missing of [attestationName, "SHA256SUMS", "VERIFY.txt", "p.tar"]) {
-    await inDirectory(async (out, input) => {
-      failingCommit(out, makeBundle(), missing);
-      assert.deepEqual(readdirSync(out), [], `${missing}: nothing stood there, nothing stays`);
-      for (const before of forms) {
-        await run(out, input, before);
-        const stood = snapshot(out);
-        failingCommit(out, makeBundle(), missing);
-        assert.deepEqual(snapshot(out), stood, missing);
-      }
-    });
-  }
-});
-
-Deno.test("a killed export is cleared: before its renames, between them, and after", async () => {
-  const made = makeBundle();
-  const names = [manifestName, ...namesOf(made.manifest)];
-  for (let moved = 0; moved <= names.length; moved++) {
-    await inDirectory(async (out, input) => {
-      // What a kill leaves: a folder that nobody holds, some of its files already outside.
-      const partial = join(out, `.stella-${uuid(9)}.partial`);
-      writeFiles(partial, made.files);
-      writeFiles(partial, { lock: "", names: names.join("\n") });
-      for (const name of names.slice(1).concat(manifestName).slice(0, moved)) {
-        renameSync(join(partial, name), join(out, name));
-      }
-      assert.equal(existsSync(join(out, manifestName)), moved === names.length);
-      await run(out, input);
-      await assertSound(out);
-      assert.deepEqual(
-        readdirSync(out).sort(),
-        ["SHA256SUMS", "VERIFY.txt", manifestName, attestationName, "p.tar.zst", "verify.sh"],
-        `${moved} moved`,
-      );
-    });
-  }
-});
-
-/** Leaves `out` as a kill does after `steps` renames of a commit over the bundle that stands there. */
-function killedAfter(out: string, made: MadeBundle, steps: number): void {
-  const partial = join(out, `.stella-${uuid(9)}.partial`);
-  writeFiles(partial, made.files);
-  mkdirSync(join(partial, "old"));
-  noteNames(partial, [manifestName, ...namesOf(made.manifest)]);
-  const moves = namesOf(made.manifest).flatMap((name): [string, string][] => {
-    const move: [string, string] = [join(partial, name), join(out, name)];
-    return existsSync(join(out, name))
-      ? [[join(out, name), join(partial, "old", name)], move]
-      : [move];
-  });
-  moves.unshift([join(out, manifestName), join(out, "manifest.json.old")]);
-  for (const [from, to] of moves.slice(0, steps)) renameSync(from, to);
-}
-
-Deno.test("an old bundle whose replacement was killed comes back, even if the next export fails", async () => {
-  for (const before of forms) {
-    for (let steps = 1; steps <= 8; steps++) {
-      await inDirectory(async (out, input) => {
-        await run(out, input, before);
-        const stood = snapshot(out);
-        killedAfter(out, makeBundle(), steps);
-        assert.ok(!existsSync(join(out, manifestName)));
-        await refusal(() => run(out, input, { tenant: "u" }));
-        assert.deepEqual(snapshot(out), stood, `after ${steps} renames`);
-      });
-    }
-  }
-});
-
-Deno.test("what a killed export had not yet cleared of the old bundle goes with the next", async () => {
-  await inDirectory(async (out, input) => {
-    await run(out, input, { volumeSize: 8 << 20 });
-    const old = readFileSync(join(out, manifestName));
-    await run(out, input);
-    writeFileSync(join(out, "manifest.json.old"), old);
-    writeFileSync(join(out, "p.tar.zst.001"), "left");
-    await run(out, input);
-    await assertSound(out);
-    assert.equal(readdirSync(out).length, 6);
-  });
-});
-
 Deno.test("a manifest that claims a directory of mine does not make an export remove it", async () => {
   await inDirectory(async (out, input) => {
     const made = makeBundle({
@@ -336,25 +184,5 @@ Deno.test("a manifest that claims a directory of mine does not make an export re
     writeFiles(out, { "thesis/chapter": "mine" });
     await run(out, input);
     assert.equal(readFileSync(join(out, "thesis/chapter"), "utf8"), "mine");
-  });
-});
-
-Deno.test("a folder that somebody planted on the stick reaches nothing outside, and no directory", async () => {
-  await withDirectory(async (root) => {
-    writeFiles(root, { "in/a": "1", "home/file": "mine", "out/photos/1.jpg": "mine" });
-    const out = join(root, "out");
-    const names = ["../home/file", "../home", "/etc/hostname", "photos", "..", "", "manifest.json"];
-    writeFiles(join(out, `.stella-${uuid(1)}.partial`), { names: names.join("\n") });
-    symlinkSync(join(root, "home"), join(out, `.stella-${uuid(1)}.partial/old`));
-    symlinkSync(join(root, "home"), join(out, `.stella-${uuid(2)}.partial`));
-    mkdirSync(join(out, `.stella-${uuid(3)}.partial`));
-    symlinkSync(join(root, "home/made"), join(out, `.stella-${uuid(3)}.partial/lock`));
-    await run(out, join(root, "in"));
-    await assertSound(out);
-    assert.deepEqual(readdirSync(join(root, "home")), ["file"]);
-    assert.equal(readFileSync(join(out, "photos/1.jpg"), "utf8"), "mine");
-    assert.deepEqual(readdirSync(out).filter((name) => name.startsWith(".stella")), [
-      `.stella-${uuid(2)}.partial`,
-    ]);
   });
 });

@@ -1,10 +1,13 @@
 /** Exports for tests: a signer that is always the same, no clock, no terminal. */
+import assert from "node:assert/strict";
 import { readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { StellaError } from "../../src/errors.ts";
+import { directorySource } from "../../src/bundle/source.ts";
 import { exportBundle, type ExportOptions } from "../../src/export/export.ts";
 import type { ExportReport } from "../../src/export/report.ts";
-import { testKey } from "../bundle/fixture.ts";
+import { testKey, withDirectory, writeFiles } from "../bundle/fixture.ts";
+import { outcomeOf } from "../verify/outcome.ts";
 
 export const key = testKey("exporter");
 export const epoch = 1_767_225_600;
@@ -69,3 +72,27 @@ export function snapshot(root: string, prefix = ""): Record<string, string> {
   }
   return found;
 }
+
+/** An output directory and an input of two files. */
+export async function inDirectory(
+  body: (out: string, input: string) => Promise<void>,
+): Promise<void> {
+  await withDirectory(async (root) => {
+    writeFiles(root, { "in/a.txt": "first", "in/b/c.txt": "second" });
+    await body(join(root, "out"), join(root, "in"));
+  });
+}
+
+export async function assertSound(out: string): Promise<void> {
+  const { code, findings } = await outcomeOf(directorySource(out), [key.trusted]);
+  assert.deepEqual([code, findings], [0, []]);
+}
+
+/** The ways to write a bundle that leave different names behind. */
+export const forms: Partial<ExportOptions>[] = [
+  {},
+  { compression: "none" },
+  { volumeSize: 8 << 20 },
+  { layout: "directory" },
+  { programs: [{ name: "stella", path: "/bin/true" }] },
+];

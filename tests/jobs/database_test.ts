@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { openDatabase } from "../../src/jobs/database.ts";
+import { schemaVersion, stepsFrom } from "../../src/jobs/migrations.ts";
 import { testWith, tool } from "../needs.ts";
 
 function withDirectory(body: (directory: string) => void): void {
@@ -26,7 +27,7 @@ Deno.test("a new database is private, in WAL, synced at each commit, and says wh
     assert.equal(db.pragma("journal_mode"), "wal");
     assert.equal(db.pragma("synchronous"), 2);
     assert.equal(db.pragma("application_id"), 0x73746c61);
-    assert.equal(db.pragma("user_version"), 1);
+    assert.equal(db.pragma("user_version"), schemaVersion);
     db.close();
     const again = openDatabase(path);
     assert.equal(again.one("SELECT count(*) AS n FROM jobs")?.["n"], 1);
@@ -39,15 +40,38 @@ Deno.test("the database of a newer version is refused before a byte of it is wri
     const path = join(directory, "stella.db");
     openDatabase(path).close();
     const raw = new DatabaseSync(path);
-    raw.exec("PRAGMA journal_mode = delete; PRAGMA user_version = 2");
+    raw.exec("PRAGMA journal_mode = delete; PRAGMA user_version = 3");
     raw.close();
     const before = Deno.readFileSync(path);
     assert.throws(() => openDatabase(path), {
       code: "usage",
-      message: /stella\.db": its schema is 2, and this version knows 1/,
+      message: /stella\.db": its schema is 3, and this version knows 2/,
       hint: /newer/,
     });
     assert.deepEqual(Deno.readFileSync(path), before);
+  });
+});
+
+Deno.test("the database of an older version is brought to the present schema, and kept as it was", () => {
+  withDirectory((directory) => {
+    const path = join(directory, "stella.db");
+    // Schema 1, as the first version made it: all steps but the last.
+    const [first = ""] = stepsFrom(0).split("ALTER TABLE jobs ADD COLUMN tries");
+    const raw = new DatabaseSync(path);
+    raw.exec(`${first}; PRAGMA application_id = 1937009761; PRAGMA user_version = 1`);
+    raw.exec(`INSERT INTO jobs (id, tenant, profile, request, state, attempt, created_at)
+      VALUES ('a', 't', 'p', '{}', 'running', 2, 7)`);
+    raw.close();
+    const db = openDatabase(path);
+    assert.equal(db.pragma("user_version"), schemaVersion);
+    const row = db.one("SELECT id, state, attempt, tries, queued_at FROM jobs");
+    assert.deepEqual({ ...row }, { id: "a", state: "running", attempt: 2, tries: 2, queued_at: 7 });
+    db.close();
+    const kept = new DatabaseSync(`${path}.schema1`);
+    assert.equal(kept.prepare("SELECT id FROM jobs").get()?.["id"], "a");
+    assert.deepEqual({ ...kept.prepare("PRAGMA user_version").get() }, { user_version: 1 });
+    kept.close();
+    assert.equal(Deno.statSync(`${path}.schema1`).mode! & 0o777, 0o600);
   });
 });
 

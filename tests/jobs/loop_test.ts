@@ -143,7 +143,7 @@ Deno.test("a job that does not end in time goes back to the queue as if it had n
   );
   await loop.stop(10);
   assert.deepEqual(bench.said, ["start job-1"]);
-  assert.deepEqual([bench.queue.get("job-1")?.state, bench.queue.get("job-1")?.attempt], [
+  assert.deepEqual([bench.queue.get("job-1")?.state, bench.queue.get("job-1")?.tries], [
     "queued",
     0,
   ]);

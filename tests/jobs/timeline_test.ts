@@ -98,6 +98,7 @@ Deno.test("an export writes each of its steps once, and passes all that it is to
     {
       queued: () => void told.push("queued"),
       started: () => void told.push("started"),
+      deferred: () => void told.push("deferred"),
       told: (event: { kind: string; stage?: string }) => void told.push(event.kind),
       made: () => void told.push("made"),
       ended: () => void told.push("ended"),
@@ -138,7 +139,7 @@ Deno.test("a timeline that cannot be written is a fault and does not end the exp
   };
   let queued = 0;
   const watcher = alsoInTimeline(
-    { queued: () => void queued++, started() {}, told() {}, made() {}, ended() {} },
+    { queued: () => void queued++, started() {}, deferred() {}, told() {}, made() {}, ended() {} },
     a,
     broken,
     (error) => faults.push(error),

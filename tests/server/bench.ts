@@ -2,6 +2,7 @@
 import { join } from "node:path";
 import { type Config, loadConfig } from "../../src/config/load.ts";
 import type { Profile } from "../../src/config/profile.ts";
+import { Feed } from "../../src/jobs/feed.ts";
 import type { Job } from "../../src/jobs/job.ts";
 import { Queue } from "../../src/jobs/queue.ts";
 import { Timeline } from "../../src/jobs/timeline.ts";
@@ -9,6 +10,7 @@ import { uuidV7 } from "../../src/jobs/uuid.ts";
 import type { ServerDeps } from "../../src/server/deps.ts";
 import type { CheckState } from "../../src/server/readiness.ts";
 import { createServer } from "../../src/server/server.ts";
+import { FileStore } from "../../src/store/store.ts";
 
 const profile = (name: string, more: Partial<Profile> = {}): Profile => ({
   name,
@@ -37,6 +39,11 @@ export const config: Config = {
 export class Bench {
   readonly directory = Deno.makeTempDirSync({ prefix: "stella-server-" });
   readonly queued: Job[] = [];
+  readonly cancelled: Job[] = [];
+  /** `METHOD route status` of each request. */
+  readonly answered: string[] = [];
+  readonly feed = new Feed();
+  readonly store: FileStore;
   readonly faults: unknown[] = [];
   alive: { status: "pass" | "fail"; output?: string } = { status: "pass" };
   checks: CheckState[] = [];
@@ -58,6 +65,7 @@ export class Bench {
       keep: 86_400_000,
     });
     const refused = () => this.refused;
+    this.store = new FileStore(this.directory);
     this.app = createServer({
       build: { version: "0.1.0", commit: "f".repeat(40), buildDate: "unknown", form: "source" },
       config,
@@ -70,12 +78,21 @@ export class Bench {
       },
       liveness: { report: () => this.alive },
       readiness: { report: (exclude = []) => this.#report(exclude) },
-      scrape: () => Promise.resolve({ body: "metric 1\n", contentType: "text/plain; x=y" }),
+      scrape: (openMetrics) =>
+        Promise.resolve({
+          body: openMetrics ? "# EOF\n" : "metric 1\n",
+          contentType: "text/plain; x=y",
+        }),
+      store: this.store,
+      feed: this.feed,
+      elapsed: () => performance.now(),
+      onAnswered: (method, route, status) => this.answered.push(`${method} ${route} ${status}`),
+      onCancelled: (job) => this.cancelled.push(job),
       isDraining: () => this.draining,
       onQueued: (job) => this.queued.push(job),
       onFault: (error) => this.faults.push(error),
       ...more,
-    });
+    }, { hosts: [], addresses: false });
   }
 
   #report(exclude: readonly string[]) {

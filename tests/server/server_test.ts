@@ -69,7 +69,7 @@ Deno.test("an unknown path is 404, a known one asked otherwise 405 with what it 
   const cases: [string, string, string][] = [
     ["DELETE", "/v1/exports", "POST, GET, HEAD"],
     ["OPTIONS", "/v1/exports", "POST, GET, HEAD"],
-    ["PUT", "/v1/exports/019b76da-a800-7000-8000-000000000000", "GET, HEAD"],
+    ["PUT", "/v1/exports/019b76da-a800-7000-8000-000000000000", "GET, HEAD, DELETE"],
     ["POST", "/status", "GET, HEAD"],
     ["POST", "/health/readiness", "GET, HEAD"],
   ];

@@ -9,7 +9,7 @@ const program = fileURLToPath(new URL("./service_program.ts", import.meta.url));
 
 const profiles = ["quick", "busy", "slow", "fail", "loud", "crash", "push"]
   .map((name) => `  ${name}: { kind: files, sources: [{ files: /srv }] }\n`);
-export const configuration = `version: 1\nprofiles:\n${profiles.join("")}`;
+export const configuration = `version: 1\nservice: { concurrency: 1 }\nprofiles:\n${profiles.join("")}`;
 
 // deno-lint-ignore no-explicit-any -- the job as the API shows it
 export type Shown = any;

@@ -125,6 +125,16 @@ Deno.test("files over a chunk's border, and exactly up to it, are judged whole",
   }
 });
 
+Deno.test("the longest path and the smallest bundle are judged whole", async () => {
+  const longest = `${"a/".repeat(2047)}b`;
+  const wide = `${"\u00e9/".repeat(1364)}abc`;
+  for (const path of [longest, wide]) {
+    assert.equal(Buffer.byteLength(path), 4095);
+    const { code, verdict } = await judged(makeBundle({ entries: [{ path, content: "" }] }));
+    assert.deepEqual([code, verdict!.filesVerified], [0, 1]);
+  }
+});
+
 /** A source whose reads of `path` fail from the second on. */
 function failing(source: BundleSource, path: string, closed: string[]): BundleSource {
   return {
@@ -164,6 +174,21 @@ Deno.test("an error of the medium ends it with code 12, says nothing about conte
     assert.deepEqual([outcome.code, outcome.findings], [12, ["thrown Cannot read it: EIO"]], path);
     assert.ok(closed.includes(path), path);
     assert.ok(path === "VERIFY.txt" || closed.includes("SHA256SUMS"), path);
+  }
+});
+
+Deno.test("a file that cannot be opened is no finding either", async () => {
+  for (const [bundle, path] of [[made["none"]!, "p.tar"], [made["none"]!, "VERIFY.txt"]] as const) {
+    const source = memorySource(bundle.files);
+    const broken: BundleSource = {
+      ...source,
+      open: (name) => {
+        if (name === path) throw new StellaError("media", "Cannot open it: EIO");
+        return source.open(name);
+      },
+    };
+    const outcome = await outcomeOf(broken, [bundle.key.trusted]);
+    assert.deepEqual([outcome.code, outcome.findings], [12, ["thrown Cannot open it: EIO"]], path);
   }
 });
 

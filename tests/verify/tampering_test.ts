@@ -71,6 +71,16 @@ const rows: Row[] = [
     "7 size_differs SHA256SUMS",
     "7 entry_unexpected a.txt",
   ]],
+  [
+    "plain",
+    "a broken index and a damaged archive",
+    (files) => {
+      flip(indexName, 64)(files);
+      flip("p.tar", -1)(files);
+    },
+    7,
+    ["7 digest_mismatch SHA256SUMS", "7 index_malformed SHA256SUMS", "7 digest_mismatch p.tar"],
+  ],
   ["plain", "a changed header", flip("p.tar", 3), 7, ["7 digest_mismatch p.tar", "..."]],
   ["plain", "changed content", flip("p.tar", 512), 7, [
     "7 digest_mismatch a.txt",
