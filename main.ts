@@ -35,6 +35,7 @@ function host(): Host {
     environment: (name) => Deno.env.get(name),
     stdout: write(Deno.stdout),
     stderr: write(Deno.stderr),
+    stdin: (buffer) => Deno.stdin.read(buffer),
     columns,
     now: Date.now,
     uuid: () => crypto.randomUUID(),

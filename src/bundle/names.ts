@@ -35,3 +35,15 @@ export function shown(text: string): string {
   const cut = text.length > 120 ? text.slice(0, 117) + "..." : text;
   return `"${escaped(cut)}"`;
 }
+
+/** JSON that is safe on a terminal: the same value, with every odd character in strings as JSON's own escape. */
+export function printableJson(value: unknown): string {
+  return JSON.stringify(value).replace(
+    unprintable,
+    (character) =>
+      Array.from(
+        { length: character.length },
+        (_, i) => `\\u${character.charCodeAt(i).toString(16).padStart(4, "0")}`,
+      ).join(""),
+  );
+}

@@ -7,11 +7,14 @@ import type { Host } from "./host.ts";
 export function breathe(host: Host): () => Promise<void> {
   return async () => {
     await new Promise((resolve) => setTimeout(resolve, 0));
-    if (!host.stop.aborted) return;
-    throw new StellaError("interrupted", "Interrupted: nothing was left behind", {
-      hint: "run the same command again",
-    });
+    if (host.stop.aborted) throw interrupted();
   };
+}
+
+export function interrupted(): StellaError {
+  return new StellaError("interrupted", "Interrupted: nothing was left behind", {
+    hint: "run the same command again",
+  });
 }
 
 const pause = 50;

@@ -1,5 +1,5 @@
 /** `stella export bundle`: profile, key and output put together, then the way out. */
-import { basename, dirname, join } from "node:path";
+import { basename, dirname, join, resolve } from "node:path";
 import { StellaError } from "../errors.ts";
 import { readSecret, type SharedSecret } from "../attest/secret.ts";
 import { loadSigner, type MadeKey } from "../attest/sign/keys.ts";
@@ -10,7 +10,7 @@ import { pathFault } from "../bundle/paths.ts";
 import { egressPolicy } from "../config/egress.ts";
 import { refuseHostileEnvironment } from "../config/hostile_environment.ts";
 import { type Config, loadConfig } from "../config/load.ts";
-import { requireStateDirectory } from "../config/paths.ts";
+import { keyDirectory, requireStateDirectory } from "../config/paths.ts";
 import type { EgressConfig, FilesSource, Profile } from "../config/profile.ts";
 import { checkLayout, exportBundle, type ExportOptions, planExport } from "../export/export.ts";
 import { parseInput } from "../export/inputs.ts";
@@ -33,6 +33,7 @@ export interface ExportFlags extends CommonOptions, PushFlags {
   manifest: string;
   input?: string[];
   key?: string;
+  keyPassphraseFile?: string;
   secret?: string;
   tenant: string;
   compression?: Compression;
@@ -43,13 +44,19 @@ export interface ExportFlags extends CommonOptions, PushFlags {
   includeBinary?: string[];
   force?: boolean;
   dryRun?: boolean;
+  /** A service that does it instead. */
+  server?: string;
+  tokenFile?: string;
 }
 
 export async function exportBundleCommand(flags: ExportFlags, host: Host): Promise<Result> {
+  if (flags.server !== undefined) {
+    return await (await import("./submit_export.ts")).submitExport(flags, host);
+  }
   const directory = outputDirectory(flags.manifest);
   const parts = await partsOf(flags, host);
   if (flags.dryRun) return dryRun(parts);
-  const { signer, made } = signerFor(flags, host);
+  const { signer, made } = signerFor(flags, host, directory);
   const line = new ProgressLine(host, flags.quiet === true || flags.json === true);
   try {
     const report = await exportBundle({
@@ -183,9 +190,25 @@ function selfPath(): string {
   );
 }
 
-function signerFor(flags: ExportFlags, host: Host): { signer: Signer; made?: MadeKey } {
-  if (flags.key !== undefined) return { signer: loadSigner(flags.key) };
-  return machineSigner(requireStateDirectory(host.environment));
+function signerFor(
+  flags: ExportFlags,
+  host: Host,
+  output: string,
+): { signer: Signer; made?: MadeKey } {
+  const { key, keyPassphraseFile } = flags;
+  if (key !== undefined) return { signer: loadSigner(key, keyPassphraseFile) };
+  const state = requireStateDirectory(host.environment);
+  refuseKeyInOutput(state, output);
+  return machineSigner(state, keyPassphraseFile);
+}
+
+/** What is carried away must not hold the key that signs it. */
+function refuseKeyInOutput(state: string, output: string): void {
+  const [keys, out] = [keyDirectory(state), resolve(output)];
+  if (keys !== out && !keys.startsWith(`${out}/`)) return;
+  throw new StellaError("usage", `Cannot export into ${shown(output)}: the keys lie in it`, {
+    hint: "choose an output directory outside of the state directory (STELLA_DATA)",
+  });
 }
 
 function dryRun(parts: Parts): Result {

@@ -3,13 +3,14 @@ import { escaped } from "../bundle/names.ts";
 import { askService } from "./ask_service.ts";
 import type { Host } from "./host.ts";
 import type { CommonOptions, Result } from "./program.ts";
+import type { ServiceFlags } from "./service_client.ts";
 
 /** @throws StellaError internal (1 as well) where nobody answers */
 export async function runHealth(
-  options: CommonOptions & { url?: string },
+  options: CommonOptions & ServiceFlags,
   host: Host,
 ): Promise<Result> {
-  const { status, text } = await askService(options.url, "/health/readiness?verbose", host);
+  const { status, text } = await askService(options, "/health/readiness?verbose", host);
   const ok = status === 200;
   const code = ok ? 0 : 1;
   // The lines are another program's text, even if it should be ours.

@@ -3,6 +3,8 @@ export interface Host {
   environment: (name: string) => string | undefined;
   stdout: (text: string) => void;
   stderr: (text: string) => void;
+  /** Bytes from standard input into the buffer, how many; null at the end. */
+  stdin: (buffer: Uint8Array) => Promise<number | null>;
   /** Columns of the terminal on stderr; undefined where it is none. */
   columns: () => number | undefined;
   /** Milliseconds since 1970. */

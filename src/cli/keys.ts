@@ -17,18 +17,31 @@ import type { Host } from "./host.ts";
 import type { CommonOptions, Result } from "./program.ts";
 
 export async function generateCommand(
-  options: CommonOptions & { algorithm: Algorithm | "hmac"; out?: string },
+  options: CommonOptions & {
+    algorithm: Algorithm | "hmac";
+    out?: string;
+    passphraseFile?: string;
+  },
   host: Host,
 ): Promise<Result> {
-  if (options.algorithm === "hmac") return await Promise.resolve(generateSecret(options.out, host));
+  if (options.algorithm === "hmac") {
+    if (options.passphraseFile !== undefined) throw secretsAreBare();
+    return await Promise.resolve(generateSecret(options.out, host));
+  }
   const path = options.out ??
     join(keyDirectory(requireStateDirectory(host.environment)), "signing.key");
-  const made = generateKey(path, options.algorithm);
+  const made = generateKey(path, options.algorithm, options.passphraseFile);
   return await Promise.resolve({
     code: 0,
     json: { ok: true, code: 0, algorithm: options.algorithm, ...made },
     text:
       `made the key ${made.keyPath}\n  public    ${made.publicPath}\n  keyid     ${made.keyid}\n`,
+  });
+}
+
+function secretsAreBare(): StellaError {
+  return new StellaError("usage", "Cannot protect a shared secret by a passphrase", {
+    hint: "leave --passphrase-file out: both ends have to read that file by themselves",
   });
 }
 
@@ -45,10 +58,10 @@ function generateSecret(out: string | undefined, host: Host): Result {
 }
 
 export async function showCommand(
-  options: CommonOptions & { public?: boolean; key?: string },
+  options: CommonOptions & { public?: boolean; key?: string; keyPassphraseFile?: string },
   host: Host,
 ): Promise<Result> {
-  if (options.public) return await Promise.resolve(showPublic(options.key, host));
+  if (options.public) return await Promise.resolve(showPublic(options, host));
   const keys = trusted(host);
   const lines = keys.map((key) => `${key.keyid}  ${key.algorithm}  ${escaped(key.path)}`);
   return {
@@ -64,14 +77,15 @@ export async function showCommand(
   };
 }
 
-function showPublic(named: string | undefined, host: Host): Result {
-  const path = named ?? join(keyDirectory(requireStateDirectory(host.environment)), "signing.key");
+function showPublic(options: { key?: string; keyPassphraseFile?: string }, host: Host): Result {
+  const path = options.key ??
+    join(keyDirectory(requireStateDirectory(host.environment)), "signing.key");
   if (!existsSync(path)) {
     throw new StellaError("usage", `Cannot show the key ${shown(path)}: there is none`, {
       hint: "make one with `stella keys generate`",
     });
   }
-  const { pem, keyid } = publicOf(path);
+  const { pem, keyid } = publicOf(path, options.keyPassphraseFile);
   return { code: 0, json: { ok: true, code: 0, keyid, pem }, text: pem };
 }
 

@@ -18,7 +18,7 @@ import type { Result } from "./program.ts";
 import { counted, findingText, sizeText, verdictJson } from "./render.ts";
 import { bundleDirectory, judge, type VerifyOptions } from "./verify_bundle.ts";
 
-interface Artifact extends TappedFile {
+interface Artifact extends Omit<TappedFile, "mode"> {
   kind: ArtifactKind;
 }
 
@@ -74,7 +74,8 @@ function kindTap(onArtifact: (one: Artifact) => void): { tap: Tap; end: () => vo
     if (open === undefined) return;
     const { file, head } = open;
     open = undefined;
-    onArtifact({ ...file, kind: artifactKind(file.path, joined(head)) });
+    const { path, size, sha256 } = file;
+    onArtifact({ path, size, sha256, kind: artifactKind(path, joined(head)) });
   };
   const tap: Tap = (file) => {
     end();

@@ -1,5 +1,6 @@
 /** One command's work, and the one place where results and errors are written. */
 import type { StellaError } from "../errors.ts";
+import { printableJson } from "../bundle/names.ts";
 import type { Host } from "./host.ts";
 import type { CommonOptions, Result } from "./program.ts";
 import { asStellaError, errorJson, errorText } from "./render.ts";
@@ -26,13 +27,13 @@ export async function perform(
     const result = await (await load())(options as never, host, args);
     files?.end(result.code, result.json);
     if (options.json) {
-      host.stdout(JSON.stringify({ command: name, ...result.json as object }) + "\n");
+      host.stdout(printableJson({ command: name, ...result.json as object }) + "\n");
     } else if (!options.quiet || result.code !== 0) host.stdout(result.text);
     return result.code;
   } catch (thrown) {
     const error = asStellaError(thrown);
     endFailed(files, name, error);
-    if (options.json) host.stdout(JSON.stringify(errorJson(name, error)) + "\n");
+    if (options.json) host.stdout(printableJson(errorJson(name, error)) + "\n");
     else host.stderr(errorText(error));
     return error.exitCode;
   }

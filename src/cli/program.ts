@@ -7,6 +7,7 @@ import { exitCodes } from "../errors.ts";
 import type { Host } from "./host.ts";
 import { codesHelp, group, type Leaf, leafMaker, many, runFileOptions } from "./leaf.ts";
 import { asStellaError, errorText } from "./render.ts";
+import { jobCommands, serviceOptions } from "./service_options.ts";
 import { siteCommands } from "./site_commands.ts";
 
 export interface CommonOptions {
@@ -50,6 +51,7 @@ function commands(host: Host, done: (code: number) => void): Command {
   keyCommands(program, leaf);
   otherCommands(program, leaf);
   siteCommands(program, leaf);
+  jobCommands(program, leaf);
   return program;
 }
 
@@ -83,15 +85,22 @@ function exportCommands(program: Command, leaf: Leaf): void {
     .option("--include-self", "put this program beside the bundle")
     .option("--include-binary <path>", "and a build for another platform; repeatable", many)
     .option("--force", "replace whatever stands in the way in the output directory")
-    .option("--dry-run", "say what would be packed, write nothing");
-  pushOptions(bundle.option("--push <ref>", "then push to a registry: oci://HOST/REPOSITORY:TAG"));
+    .option("--dry-run", "say what would be packed, write nothing")
+    .option(
+      "--server <url>",
+      "let this service do the export, and follow it; --ca is then its authority",
+    )
+    .option("--token-file <file>", "access token of the service, mode 0600");
+  bundle.option("--push <ref>", "then push to a registry: oci://HOST/REPOSITORY:TAG");
+  runFileOptions(registryOptions(pushOptions(bundle)));
   verifyOptions(
     leaf(bundle, "verify", "Verify a bundle: every byte is the signed one", [
       "stella export bundle verify --manifest out/manifest.json",
       "stella export bundle verify --manifest /media/stick --trust signer.pub",
+      "stella export bundle verify --manifest oci://registry.site:5000/exports/kit:latest",
     ], verifyWork).requiredOption(
       "--manifest <path>",
-      "manifest.json, or the directory that holds it",
+      "manifest.json, the directory that holds it, or oci://HOST/REPOSITORY:TAG",
     ),
   );
   verifyOptions(
@@ -111,18 +120,25 @@ function exportCommands(program: Command, leaf: Leaf): void {
       }).option("--manifest <path>", "manifest.json, or the directory that holds it"),
     );
   }
-  pushOptions(
+  verifyOptions(pushOptions(
     leaf(bundle, "push <ref>", "Push a finished bundle to an OCI registry", [
       "stella export bundle push --manifest out/manifest.json oci://registry.site:5000/exports/kit:latest",
     ], async () => (await import("./push_bundle.ts")).pushBundleCommand)
       .requiredOption("--manifest <path>", "manifest.json, or the directory that holds it"),
+  ));
+  verifyOptions(
+    leaf(bundle, "pull <ref>", "Pull a bundle from an OCI registry, verified on its way", [
+      "stella export bundle pull oci://registry.site:5000/exports/kit:latest --to in",
+    ], async () => (await import("./pull_bundle.ts")).pullBundleCommand)
+      .requiredOption("--to <dir>", "where it goes; nothing has its name there before the verdict")
+      .option("--force", "replace whatever stands in the way there"),
   );
 }
 
 const verifyWork = async () => (await import("./verify_bundle.ts")).verifyBundleCommand;
 
 function verifyOptions(command: Command): Command {
-  return runFileOptions(command)
+  return runFileOptions(registryOptions(command))
     .option("--trust <path>", "public key, or a directory of *.pub; repeatable", many)
     .option("--secret <file>", "shared secret that the bundle has to be sealed with")
     .option("--trust-from-media", "allow --trust to lie in the bundle or on its medium")
@@ -130,10 +146,20 @@ function verifyOptions(command: Command): Command {
 }
 
 function pushOptions(command: Command): Command {
-  return runFileOptions(command)
+  return command.option(
+    "--mount-from <repository>",
+    "of the same registry, which may have the files already; repeatable",
+    many,
+  );
+}
+
+function registryOptions(command: Command): Command {
+  return command
     .option("--plain-http", "speak http to a registry that is not on this machine")
     .option("--ca <file>", "certificate authority of the registry, PEM")
-    .option("--credentials <file>", "JSON file {username, password}, mode 0600");
+    .option("--credentials <file>", "{username, password} or docker's config.json, mode 0600")
+    .option("--client-cert <file>", "certificate to show to the registry, PEM")
+    .option("--client-key <file>", "its private key, PEM, mode 0600");
 }
 
 function serviceCommands(program: Command, leaf: Leaf): void {
@@ -141,17 +167,23 @@ function serviceCommands(program: Command, leaf: Leaf): void {
     "stella serve",
     "stella serve --listen 127.0.0.1:9000 --config /etc/stella/stella.yaml",
   ], async () => (await import("./service.ts")).serveCommand)
-    .option("--listen <address>", "HOST:PORT (default: STELLA_LISTEN, else 127.0.0.1:8420)");
-  leaf(program, "status", "Show a running service; compare its build with a bundle's manifest", [
-    "stella status",
-    "stella status --manifest out/manifest.json",
-  ], async () => (await import("./service.ts")).statusCommand)
-    .option("--url <url>", "of the service (default: STELLA_URL, else http://127.0.0.1:8420)")
+    .option("--listen <address>", "HOST:PORT (default: STELLA_LISTEN, else 127.0.0.1:8420)")
+    .option(
+      "--ops-listen <address>",
+      "serve health, status, metrics and runbook here too, without tokens",
+    );
+  serviceOptions(
+    leaf(program, "status", "Show a running service; compare its build with a bundle's manifest", [
+      "stella status",
+      "stella status --manifest out/manifest.json",
+    ], async () => (await import("./service.ts")).statusCommand),
+  )
     .option("--manifest <path>", "manifest.json, or the directory that holds it");
-  leaf(program, "health", "Readiness of a running service, by exit code: 0 ready, 1 not", [
-    "stella health",
-  ], async () => (await import("./service.ts")).healthCommand)
-    .option("--url <url>", "of the service (default: STELLA_URL, else http://127.0.0.1:8420)");
+  serviceOptions(
+    leaf(program, "health", "Readiness of a running service, by exit code: 0 ready, 1 not", [
+      "stella health",
+    ], async () => (await import("./service.ts")).healthCommand),
+  );
   leaf(program, "spans", "Keep the spans of a site without a collector: OTLP/HTTP into a file", [
     "stella spans --listen 127.0.0.1:4318 --out spans.ndjson",
   ], async () => (await import("./spans.ts")).spansCommand)

@@ -1,5 +1,4 @@
 /** `stella export bundle pull`: a bundle comes out of a registry, is verified on its way, and gets its names when it is right. */
-import { StellaError } from "../errors.ts";
 import type { Host } from "./host.ts";
 import { PulledBundle } from "../export/pulled.ts";
 import type { CommonOptions, Result } from "./program.ts";

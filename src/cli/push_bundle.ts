@@ -1,53 +1,93 @@
-/** `stella export bundle push`, and `--push` of an export. The reference that a person types is the permission to go there. */
+/** `stella export bundle push`, and `--push` of an export. What was not just made here is verified before it goes anywhere. */
 import { StellaError } from "../errors.ts";
-import type { EgressPolicy } from "../config/egress.ts";
-import { refuseHostileEnvironment } from "../config/hostile_environment.ts";
-import { openRegistry } from "../registry/open.ts";
+import { directorySource } from "../bundle/source.ts";
+import { grants } from "../config/permissions.ts";
+import type { RegistryClient } from "../registry/client.ts";
 import { pushBundle, type PushReport } from "../registry/push.ts";
-import { endpointOf, parseReference } from "../registry/reference.ts";
-import { systemTiming } from "../registry/retry.ts";
+import { parseReference, type Reference } from "../registry/reference.ts";
+import { confine, type Kept, proveConfined } from "../verify/confine.ts";
 import { sitePolicy } from "./egress.ts";
 import type { Host } from "./host.ts";
 import type { CommonOptions, Result } from "./program.ts";
 import { ProgressLine } from "./progress.ts";
-import { sizeText } from "./render.ts";
-import { bundleDirectory } from "./verify_bundle.ts";
+import { clientFor, type RegistryFlags } from "./registry_client.ts";
+import { sizeText, verdictJson, verdictText } from "./render.ts";
+import { bundleDirectory, judgesOf, judgeSource, type VerifyOptions } from "./verify_bundle.ts";
 
-export interface PushFlags {
-  plainHttp?: boolean;
-  ca?: string;
-  credentials?: string;
+export interface PushFlags extends RegistryFlags {
+  mountFrom?: string[];
 }
 
+/** The registry, and the uploads that are kept; the rest is given up before the bundle is looked at. */
+const kept: readonly Kept[] = ["net", "write"];
+
 export async function pushBundleCommand(
-  options: CommonOptions & PushFlags & { manifest: string },
+  options: VerifyOptions & PushFlags & { manifest: string },
   host: Host,
   args: string[],
 ): Promise<Result> {
-  const { json, text } = await pushTo(bundleDirectory(options.manifest), args[0]!, options, host);
-  return { code: 0, json: { ok: true, code: 0, findings: [], files: [], pushed: json }, text };
+  const directory = bundleDirectory(options.manifest);
+  const ready = await openPush(args[0]!, options, host);
+  try {
+    const judges = judgesOf(options, host, directory);
+    confine(Deno.permissions, grants, kept);
+    proveConfined(kept);
+    const verdict = await judgeSource(directorySource(directory), judges, options, host);
+    const { code } = verdict;
+    if (!verdict.ok) {
+      return {
+        code,
+        json: verdictJson(verdict),
+        text: `${verdictText(verdict)}  Nothing was sent.\n`,
+      };
+    }
+    const { json, text } = await push(ready, directory, options, host);
+    return { code: 0, json: { ...verdictJson(verdict), pushed: json }, text };
+  } finally {
+    ready.client.close();
+  }
 }
 
-/** Pushes the bundle in `directory`; the result as JSON and as text. @throws StellaError usage, registry */
+/** Pushes the bundle in `directory`, which was made just now; the result as JSON and as text. @throws StellaError usage, registry */
 export async function pushTo(
   directory: string,
   ref: string,
   flags: PushFlags & CommonOptions,
   host: Host,
 ): Promise<{ json: PushReport; text: string }> {
-  refuseHostileEnvironment(host.environment);
+  const ready = await openPush(ref, flags, host);
+  return await push(ready, directory, flags, host).finally(() => ready.client.close());
+}
+
+interface Ready {
+  reference: Reference;
+  client: RegistryClient;
+}
+
+/** All that can be wrong with what a person typed, before any work is done. */
+async function openPush(ref: string, flags: PushFlags & CommonOptions, host: Host): Promise<Ready> {
   const reference = parseReference(ref);
   if (reference.digest !== undefined) {
     throw new StellaError("usage", "Cannot push to a digest: it follows from the bundle", {
       hint: "give a tag, as in oci://HOST/REPOSITORY:TAG, or none",
     });
   }
+  return { reference, client: clientFor(reference, flags, host, await sitePolicy(flags, host)) };
+}
+
+async function push(
+  { reference, client }: Ready,
+  directory: string,
+  flags: PushFlags & CommonOptions,
+  host: Host,
+): Promise<{ json: PushReport; text: string }> {
   const line = new ProgressLine(host, flags.quiet === true || flags.json === true);
   const report = await pushBundle({
-    client: clientFor(reference, flags, await sitePolicy(flags, host)),
+    client,
     dir: directory,
     repository: reference.repository,
     ...(reference.tag === undefined ? {} : { tag: reference.tag }),
+    ...(flags.mountFrom === undefined ? {} : { mountFrom: flags.mountFrom }),
     progress: (done, total) => line.update("push", done, total),
     signal: host.stop,
   }).finally(() => line.end());
@@ -55,23 +95,6 @@ export async function pushTo(
     json: report,
     text: pushedText(`${reference.authority}/${reference.repository}`, report),
   };
-}
-
-function clientFor(
-  reference: ReturnType<typeof parseReference>,
-  flags: PushFlags,
-  policy: EgressPolicy,
-) {
-  const options = {
-    ...(flags.plainHttp ? { plainHttp: true } : {}),
-    ...(flags.ca === undefined ? {} : { ca: true }),
-  };
-  const settings = {
-    endpoint: endpointOf(reference, options),
-    ...(flags.ca === undefined ? {} : { ca: flags.ca }),
-    ...(flags.credentials === undefined ? {} : { credentialsFile: flags.credentials }),
-  };
-  return openRegistry(settings, { timing: systemTiming, policy });
 }
 
 function pushedText(where: string, report: PushReport): string {

@@ -43,10 +43,15 @@ function epochOf(profile: Profile, environment: Environment): number | undefined
   return Number.isFinite(built) ? built : earliestCreated;
 }
 
-/** The signing key in the state directory; the first export makes it. */
-export function machineSigner(state: string): { signer: Signer; made?: MadeKey } {
+/** The signing key in the state directory; the first export makes it. @throws StellaError usage */
+export function machineSigner(
+  state: string,
+  passphraseFile?: string,
+): { signer: Signer; made?: MadeKey } {
   const path = join(keyDirectory(state), "signing.key");
-  if (existsSync(path)) return { signer: loadSigner(path) };
+  if (existsSync(path) || passphraseFile !== undefined) {
+    return { signer: loadSigner(path, passphraseFile) };
+  }
   const made = generateKey(path, "ed25519");
   return { signer: loadSigner(path), made };
 }

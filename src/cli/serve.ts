@@ -2,9 +2,10 @@
 import { isName } from "../bundle/names.ts";
 import { pathFault } from "../bundle/paths.ts";
 import { refuseHostileEnvironment } from "../config/hostile_environment.ts";
-import { defaultListen, parseListen } from "../config/listen.ts";
+import { defaultListen, parseAddress, parseGuarded } from "../config/listen.ts";
 import { loadConfig } from "../config/load.ts";
 import { requireStateDirectory } from "../config/paths.ts";
+import { readTls } from "../config/tls_files.ts";
 import type { Service, ServiceOptions } from "../app.ts";
 import type { Manager } from "../telemetry/notify.ts";
 import type { Host } from "./host.ts";
@@ -12,6 +13,7 @@ import type { CommonOptions, Result } from "./program.ts";
 
 export interface ServeOptions extends CommonOptions {
   listen?: string;
+  opsListen?: string;
 }
 
 /**
@@ -22,12 +24,15 @@ export interface ServeOptions extends CommonOptions {
 export async function runServe(
   options: ServeOptions,
   host: Host,
-  parts: Pick<ServiceOptions, "attestation">,
+  parts: Pick<ServiceOptions, "attestation" | "prepare">,
 ): Promise<Result> {
   const { environment } = host;
   refuseHostileEnvironment(environment);
-  const listen = parseListen(options.listen ?? (environment("STELLA_LISTEN") || defaultListen));
   const { config } = await loadConfig({ flag: options.config, environment }, { isName, pathFault });
+  const asked = options.listen ?? (environment("STELLA_LISTEN") || defaultListen);
+  const listen = parseGuarded(asked, config.tokens.length);
+  const opsListen = options.opsListen === undefined ? undefined : parseAddress(options.opsListen);
+  const tls = config.service.tls === undefined ? undefined : readTls(config.service.tls);
   const state = requireStateDirectory(environment);
   const { startService } = await import("../app.ts");
   const service = await startService({
@@ -35,6 +40,8 @@ export async function runServe(
     config,
     state,
     listen,
+    opsListen,
+    tls,
     environment,
     mainUrl: host.mainUrl,
     now: host.now,

@@ -1,15 +1,17 @@
 /** Commands of a site: questions to risk bundles, the timeline of its service, and its configuration. */
 import type { Command } from "commander";
 import { group, type Leaf, many } from "./leaf.ts";
+import { serviceOptions } from "./service_options.ts";
 
 export function siteCommands(program: Command, leaf: Leaf): void {
   riskCommands(group(program, "risk", "Ask a bundle of risk data"), leaf);
   configCommands(group(program, "config", "The configuration of this site"), leaf);
-  leaf(program, "timeline", "What happened to the exports of a running service, step by step", [
-    "stella timeline",
-    "stella timeline --tenant lab --export 019b76da-a800-7000-8000-000000000000 --json",
-  ], async () => (await import("./timeline.ts")).timelineCommand)
-    .option("--url <url>", "of the service (default: STELLA_URL, else http://127.0.0.1:8420)")
+  serviceOptions(
+    leaf(program, "timeline", "What happened to the exports of a running service, step by step", [
+      "stella timeline",
+      "stella timeline --tenant lab --export 019b76da-a800-7000-8000-000000000000 --json",
+    ], async () => (await import("./timeline.ts")).timelineCommand),
+  )
     .option("--tenant <name>", "whose exports (default: the first one of the service)")
     .option("--export <id>", "of this export only")
     .option("--event <id>", "this one event")

@@ -15,6 +15,8 @@ import { findingJson, findingText } from "./render.ts";
 
 export interface StatusOptions extends CommonOptions {
   url?: string;
+  tokenFile?: string;
+  ca?: string;
   /** manifest.json, or the directory that holds it. */
   manifest?: string;
 }
@@ -33,7 +35,7 @@ interface Status {
 /** Code 0, or 7 with the finding `build_differs`. @throws StellaError usage, manifest, media, internal */
 export async function runStatus(options: StatusOptions, host: Host): Promise<Result> {
   const named = options.manifest === undefined ? undefined : readNamed(options.manifest);
-  const { url, status, text } = await askService(options.url, "/status", host);
+  const { url, status, text } = await askService(options, "/status", host);
   const service = status === 200 ? parseStatus(text) : undefined;
   if (service === undefined) {
     throw new StellaError(

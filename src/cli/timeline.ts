@@ -7,6 +7,8 @@ import type { CommonOptions, Result } from "./program.ts";
 
 export interface TimelineOptions extends CommonOptions {
   url?: string;
+  tokenFile?: string;
+  ca?: string;
   tenant?: string;
   export?: string;
   event?: string;
@@ -28,7 +30,7 @@ const largestPage = 4 * 1024 * 1024;
 
 /** @throws StellaError usage where the service refuses the question, internal where nobody answers */
 export async function timelineCommand(options: TimelineOptions, host: Host): Promise<Result> {
-  const { url, status, text } = await askService(options.url, pathOf(options), host, largestPage);
+  const { url, status, text } = await askService(options, pathOf(options), host, largestPage);
   const body = bodyOf(text);
   if (status !== 200) throw refused(url, status, body);
   const page = options.event === undefined ? body : { items: [body], next: null };

@@ -9,29 +9,34 @@ import {
   type TrustedKey,
 } from "../attest/check/trust.ts";
 import { readSecret, type SharedSecret } from "../attest/secret.ts";
-import { manifestName } from "../bundle/manifest.ts";
+import { type Manifest, manifestName } from "../bundle/manifest.ts";
 import { shown } from "../bundle/names.ts";
-import { type BundleSource, directorySource } from "../bundle/source.ts";
+import type { BundleSource } from "../bundle/source.ts";
 import { keyDirectory, stateDirectory, trustDirectories } from "../config/paths.ts";
 import { grants } from "../config/permissions.ts";
-import { confine, proveConfined } from "../verify/confine.ts";
+import { confine, type Kept, proveConfined } from "../verify/confine.ts";
+import type { ContentOptions } from "../verify/content.ts";
 import type { Tap } from "../verify/tap.ts";
 import { verifyBundle } from "../verify/verify.ts";
-import type { Verdict } from "../verify/verdict.ts";
+import { judge as judgeFindings, type Verdict } from "../verify/verdict.ts";
 import { breathing } from "./breathe.ts";
+import { type BundlePlace, pipe, placeOf } from "./bundle_place.ts";
 import { chunkWorkers } from "./chunk_worker.ts";
 import type { Host } from "./host.ts";
 import type { CommonOptions, Result } from "./program.ts";
 import { ProgressLine } from "./progress.ts";
+import { openReceipt, type Receipt, type ReceiptFlags } from "./receipt.ts";
 import type { RegistryFlags } from "./registry_client.ts";
-import { verdictJson, verdictText } from "./render.ts";
+import { asStellaError, verdictJson, verdictText } from "./render.ts";
+import { volumeStates, volumesText } from "./volumes.ts";
 
-export interface VerifyOptions extends CommonOptions, RegistryFlags {
+export interface VerifyOptions extends CommonOptions, RegistryFlags, ReceiptFlags {
   manifest?: string;
   trust?: string[];
   secret?: string;
   trustFromMedia?: boolean;
   integrityOnly?: boolean;
+  volumes?: string[];
 }
 
 export async function verifyBundleCommand(
@@ -40,13 +45,61 @@ export async function verifyBundleCommand(
   args: string[],
 ): Promise<Result> {
   const named = options.manifest ?? args[0]!;
-  const verdict = isReference(named)
-    ? await (await import("./verify_registry.ts")).judgeInRegistry(named, options, host)
-    : await judge(
-      options.manifest === undefined ? findBundle(named) : bundleDirectory(named),
-      options,
-      host,
-    );
+  const isFound = options.manifest === undefined && named !== pipe && !isReference(named);
+  const place = isFound ? findBundle(named) : named;
+  const receipt = receiptFor(place, options, host);
+  try {
+    const { verdict, volumes } = isReference(place)
+      ? { verdict: await judgeReference(place, options, host, receipt) }
+      : await judgeVolumes(openPlace(place, options, host), options, host, receipt);
+    receipt?.end(verdict);
+    return verifyResult(verdict, volumes, options);
+  } catch (error) {
+    receipt?.end(asStellaError(error));
+    throw error;
+  }
+}
+
+/** Where there is no manifest there is nothing that a receipt could be about. */
+function receiptFor(place: string, options: VerifyOptions, host: Host): Receipt | undefined {
+  const isHere = place === pipe || isReference(place) ||
+    existsSync(join(bundleDirectory(place), manifestName));
+  return isHere ? openReceipt(options, host) : undefined;
+}
+
+async function judgeReference(
+  reference: string,
+  options: VerifyOptions,
+  host: Host,
+  receipt: Receipt | undefined,
+): Promise<Verdict> {
+  if (options.volumes !== undefined) {
+    throw new StellaError("usage", "Cannot look for volumes of a bundle in a registry");
+  }
+  const { judgeThrough } = await import("./verify_registry.ts");
+  const watch = (bundle: BundleSource) => receipt?.watch(bundle) ?? bundle;
+  return await judgeThrough(reference, options, host, ["net"], watch);
+}
+
+async function judgeVolumes(
+  place: BundlePlace,
+  options: VerifyOptions,
+  host: Host,
+  receipt: Receipt | undefined,
+) {
+  let manifest: Manifest | undefined;
+  const look = { begin: (read: Manifest) => void (manifest = read) };
+  const watched = { ...place, source: receipt?.watch(place.source) ?? place.source };
+  const verdict = await judgePlace(watched, options, host, look);
+  if (manifest === undefined || place.found === undefined) return { verdict };
+  return { verdict, volumes: volumeStates(manifest, verdict, place.found) };
+}
+
+function verifyResult(
+  verdict: Verdict,
+  volumes: ReturnType<typeof volumeStates> | undefined,
+  options: VerifyOptions,
+): Result {
   const note = options.trustFromMedia && verdict.signer !== undefined
     ? "  The key was taken from the bundle's own medium, as asked: it proves no origin.\n"
     : "";
@@ -55,8 +108,10 @@ export async function verifyBundleCommand(
     json: {
       ...verdictJson(verdict),
       ...(note === "" ? {} : { trustFromMedia: true }),
+      ...(volumes === undefined ? {} : { volumes }),
+      files: options.receipt === undefined ? [] : [options.receipt],
     },
-    text: verdictText(verdict) + note,
+    text: verdictText(verdict) + volumesText(volumes ?? []) + note,
   };
 }
 
@@ -65,17 +120,42 @@ function isReference(text: string): boolean {
   return text.startsWith("oci:");
 }
 
-/** Trust first, then confinement, then the first byte of the bundle; `tap` looks at the payload on the way. */
-export async function judge(
+/** Of a bundle in a directory; `tap` looks at the payload on the way. */
+export function judge(
   directory: string,
   options: VerifyOptions,
   host: Host,
   tap?: Tap,
 ): Promise<Verdict> {
-  const judges = judgesOf(options, host, directory);
-  confine(Deno.permissions, grants);
-  proveConfined();
-  return await judgeSource(directorySource(directory), judges, options, host, tap);
+  const place = placeOf(directory, undefined, host);
+  return judgePlace(place, options, host, tap === undefined ? {} : { tap });
+}
+
+/** What `--manifest` and `--volumes` name; `-` is standard input. @throws StellaError usage */
+export function openPlace(named: string, options: VerifyOptions, host: Host): BundlePlace {
+  const directory = named === pipe ? pipe : bundleDirectory(named);
+  return placeOf(directory, options.volumes, host);
+}
+
+export type Look = Pick<ContentOptions, "begin" | "tap">;
+
+/** Trust first, then confinement, then the first byte of the bundle. */
+export async function judgePlace(
+  place: BundlePlace,
+  options: VerifyOptions,
+  host: Host,
+  look: Look,
+  keep: readonly Kept[] = [],
+): Promise<Verdict> {
+  const judges = judgesOf(options, host, ...place.directories);
+  confine(Deno.permissions, grants, keep);
+  proveConfined(keep);
+  const verdict = await judgeSource(place.source, judges, options, host, look);
+  // Without a manifest that counts nobody has read on, and what follows is not known to be wrong.
+  const rest = verdict.bundle === undefined ? [] : await place.rest?.() ?? [];
+  if (rest.length === 0) return verdict;
+  const findings = [...verdict.findings, ...rest];
+  return { ...verdict, ...judgeFindings(findings, options.integrityOnly ?? false), findings };
 }
 
 /** Whom to believe. */
@@ -84,9 +164,13 @@ export interface Judges {
   secrets?: SharedSecret[];
 }
 
-/** Reads the keys, and the secret; `directory` is where the bundle lies, if it lies in one. */
-export function judgesOf(options: VerifyOptions, host: Host, directory?: string): Judges {
-  return { trusted: trustedKeys(options, host, directory), ...secretsOf(options, directory) };
+/** Reads the keys, and the secret; `directories` are where the bundle lies, if it lies in any. */
+export function judgesOf(
+  options: VerifyOptions,
+  host: Host,
+  ...directories: readonly string[]
+): Judges {
+  return { trusted: trustedKeys(options, host, directories), ...secretsOf(options, directories) };
 }
 
 /** The verdict on a bundle wherever it is; the caller has given up the permissions that this does not need. */
@@ -95,13 +179,13 @@ export async function judgeSource(
   judges: Judges,
   options: VerifyOptions,
   host: Host,
-  tap?: Tap,
+  look: Look = {},
 ): Promise<Verdict> {
   const line = new ProgressLine(host, options.quiet === true || options.json === true);
   try {
     return await verifyBundle(breathing(source, host), {
       ...judges,
-      ...(tap === undefined ? {} : { tap }),
+      ...look,
       ...(options.integrityOnly ? { integrityOnly: true } : {}),
       progress: (done, total) => line.update("verify", done, total),
       workers: chunkWorkers(host.mainUrl),
@@ -112,10 +196,10 @@ export async function judgeSource(
 }
 
 /** A secret on the medium would be no secret. */
-function secretsOf({ secret, trustFromMedia }: VerifyOptions, directory: string | undefined) {
+function secretsOf({ secret, trustFromMedia }: VerifyOptions, directories: readonly string[]) {
   if (secret === undefined) return {};
-  if (directory !== undefined && !trustFromMedia && existsSync(secret)) {
-    refuseTrustFromMedia(secret, directory);
+  if (!trustFromMedia && existsSync(secret)) {
+    for (const directory of directories) refuseTrustFromMedia(secret, directory);
   }
   return { secrets: [readSecret(secret)] };
 }
@@ -124,7 +208,7 @@ function secretsOf({ secret, trustFromMedia }: VerifyOptions, directory: string 
 function trustedKeys(
   options: VerifyOptions,
   host: Host,
-  directory: string | undefined,
+  directories: readonly string[],
 ): TrustedKey[] {
   const state = stateDirectory(host.environment);
   const standing = [
@@ -132,10 +216,9 @@ function trustedKeys(
     ...trustDirectories(host.environment),
   ].filter((path) => existsSync(path));
   const named = options.trust ?? [];
-  if (directory !== undefined && !options.trustFromMedia) {
-    for (const path of [...standing, ...named]) {
-      if (existsSync(path)) refuseTrustFromMedia(path, directory);
-    }
+  for (const path of options.trustFromMedia ? [] : [...standing, ...named]) {
+    if (!existsSync(path)) continue;
+    for (const directory of directories) refuseTrustFromMedia(path, directory);
   }
   return [...standing.flatMap(keysInDirectory), ...named.flatMap(keysAt)];
 }

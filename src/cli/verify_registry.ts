@@ -7,6 +7,7 @@ import { parseReference } from "../registry/reference.ts";
 import { RegistryBundle } from "../registry/source.ts";
 import { confine, type Kept, proveConfined } from "../verify/confine.ts";
 import { judge, type Verdict } from "../verify/verdict.ts";
+import { sitePolicy } from "./egress.ts";
 import type { Host } from "./host.ts";
 import { clientFor } from "./registry_client.ts";
 import { judgesOf, judgeSource, type VerifyOptions } from "./verify_bundle.ts";
@@ -31,7 +32,7 @@ export async function judgeThrough(
   const reference = parseReference(ref);
   const judges = judgesOf(options, host);
   // Verification reads no configuration, so the reference that was typed is all the allowance there is.
-  const client = clientFor(reference, options, host, () => {});
+  const client = clientFor(reference, options, host, await sitePolicy(options, host));
   confine(Deno.permissions, grants, keep);
   proveConfined(keep);
   /** Anybody may have attached an attestation: the first by a trusted key counts, else the first. */

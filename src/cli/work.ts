@@ -41,7 +41,7 @@ export function work(): void {
       signer,
       uuid: () => crypto.randomUUID(),
       breathe: () => breathe(signal),
-      verify: (directory: string) => reasonAgainst(directory, keyDirectory(job.state)),
+      verify: (directory: string) => reasonAgainst(directory, keyDirectory(job.state), on),
     };
     return runJob(job, parts, on, signal);
   });
@@ -54,8 +54,14 @@ async function breathe(signal: AbortSignal): Promise<void> {
 }
 
 /** Why the bundle would be refused by somebody who trusts this machine's keys alone; undefined: it would not. */
-async function reasonAgainst(directory: string, keys: string): Promise<string | undefined> {
+async function reasonAgainst(
+  directory: string,
+  keys: string,
+  on: (event: ExportEvent) => void,
+): Promise<string | undefined> {
   const trusted = keysInDirectory(keys);
-  const verdict = await verifyBundle(directorySource(directory), { trusted });
+  const progress = (done: number, total: number) =>
+    on({ kind: "progress", stage: "verify", done, total });
+  const verdict = await verifyBundle(directorySource(directory), { trusted, progress });
   return verdict.ok ? undefined : verdict.findings[0]?.reason ?? "refused";
 }

@@ -6,6 +6,12 @@ export interface FilesSource {
   path: string;
   /** Where in the payload it goes: a relative path without `.` and `..`. */
   prefix?: string;
+  /** Globs over the paths below the source: only files that one of them matches are packed. */
+  include?: string[];
+  /** Globs: what one of them matches is left out, a directory with all that lies below it. */
+  exclude?: string[];
+  /** Symbolic links are followed, as long as they stay inside the source; otherwise a link is refused. */
+  follow?: boolean;
   /** What the source's lines of the index have to come to; set by whoever has read the files before. */
   sha256?: string;
 }

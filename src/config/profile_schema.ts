@@ -1,6 +1,7 @@
 /** A profile as stella.yaml writes it; what comes out is the Profile of profile.ts without its name. */
 import * as z from "zod";
 import { durationSeconds } from "./duration.ts";
+import { globFault } from "./glob.ts";
 import type { FilesSource, Profile, Target } from "./profile.ts";
 import { providerSchema } from "./provider_schema.ts";
 import { absolutePath } from "./registry_schema.ts";
@@ -16,6 +17,8 @@ const repositoryPattern =
 
 const repository = z.string().max(255).regex(repositoryPattern, "must be a repository name");
 const tag = z.string().superRefine(without(tagFault));
+const globs = z.array(z.string().superRefine(without(globFault)))
+  .min(1, "must name at least one glob").max(100, "must name at most 100 globs");
 const sla = z.string().transform((value, context): number => {
   const seconds = durationSeconds(value);
   if (seconds !== undefined && seconds < slaLimit) return seconds;
@@ -43,8 +46,13 @@ export function profileSchema(pathFault: (path: string) => string | undefined) {
 
 function sourceSchema(pathFault: (path: string) => string | undefined) {
   const prefix = z.string().superRefine(without(pathFault));
-  return z.strictObject({ files: absolutePath, prefix: prefix.exactOptional() })
-    .transform(({ files, ...rest }): FilesSource => ({ path: files, ...rest }));
+  return z.strictObject({
+    files: absolutePath,
+    prefix: prefix.exactOptional(),
+    include: globs.exactOptional(),
+    exclude: globs.exactOptional(),
+    follow: z.boolean().exactOptional(),
+  }).transform(({ files, ...rest }): FilesSource => ({ path: files, ...rest }));
 }
 
 /** Not a union of two: its error would not tell which of the two was meant. */

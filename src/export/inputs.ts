@@ -9,6 +9,7 @@ import { shown } from "../bundle/names.ts";
 import { pathFault } from "../bundle/paths.ts";
 import { kindOf } from "../bundle/source.ts";
 import type { FilesSource } from "../config/profile.ts";
+import { type Selection, selectionOf } from "./selection.ts";
 
 /** A file that the program brings along. */
 export interface BuiltinEntry {
@@ -19,9 +20,21 @@ export interface BuiltinEntry {
 /** Where the bytes of a payload file are. `source` counts the inputs from 0. */
 export type Origin = { source: number } & ({ file: string } | { bytes: Uint8Array });
 
+/** A directory of this machine, as a part of a payload's directory. */
+export interface RealFolder {
+  path: string;
+  source: number;
+  /** Where it lies below its source: empty, or with `/` at the end. */
+  below: string;
+  /** What of the source is packed; undefined: everything. */
+  selection?: Selection;
+  /** Real paths of the directories above it and of itself, where links are followed. */
+  chain: readonly string[];
+}
+
 /** A directory of the payload: real directories that are overlaid, and children that inputs named. */
 export interface Folder {
-  real: { path: string; source: number }[];
+  real: RealFolder[];
   folders: Map<string, Folder>;
   files: Map<string, Origin>;
 }
@@ -52,12 +65,16 @@ export function layOut(sources: readonly FilesSource[], builtin: readonly Builti
 function addSource(root: Folder, source: FilesSource, index: number): void {
   const stat = look(source.path);
   const prefix = checkPrefix(source.prefix);
+  const selection = selectionOf(source);
   if (stat.isFile()) {
+    if (selection?.takes(basename(source.path)) === false) return;
     return place(root, prefix + basename(source.path), { source: index, file: source.path });
   }
   if (stat.isDirectory()) {
     const folder = prefix === "" ? root : folderAt(root, prefix.slice(0, -1).split("/"));
-    folder.real.push({ path: source.path, source: index });
+    const path = selection?.root ?? source.path;
+    const rules = selection === undefined ? {} : { selection };
+    folder.real.push({ path, source: index, below: "", ...rules, chain: [path] });
     return;
   }
   throw new StellaError("unsafe", `Cannot pack ${shown(source.path)}: it is ${kindOf(stat)}`, {

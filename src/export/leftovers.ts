@@ -22,7 +22,9 @@ const payloadName = "payload";
 export const asideName = "old";
 const lockName = "lock";
 const noteName = "names";
-const partialPattern = /^\.stella-[0-9a-f-]{36}\.partial$/;
+/** Bytes; a thousand volumes need a tenth of it. */
+const largestNote = 1024 * 1024;
+export const partialPattern = /^\.stella-[0-9a-f-]{36}\.partial$/;
 
 /**
  * Removes what ended exports left in `directory`, all but the folder `own`.
@@ -75,7 +77,8 @@ export function noteNames(partial: string, names: readonly string[]): void {
 /** What a killed export had moved out of its folder; undefined where its commit had not begun. */
 function movedFrom(partial: string): string[] | undefined {
   const note = join(partial, noteName);
-  if (!present(note)?.isFile()) return undefined;
+  const stat = present(note);
+  if (!stat?.isFile() || stat.size > largestNote) return undefined;
   const names = readFileSync(note, "utf8").split("\n");
   const safe = names.filter((name) => pathFault(name) === undefined && !name.includes("/"));
   return safe.filter((name) => present(join(partial, name)) === undefined);

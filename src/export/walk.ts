@@ -4,8 +4,10 @@
  */
 import { join } from "node:path";
 import { type Finding, ioError } from "../errors.ts";
-import { comparePaths, folded, pathFault } from "../bundle/paths.ts";
-import { emptyFolder, type Folder, type Origin } from "./inputs.ts";
+import { comparePaths, pathFault } from "../bundle/paths.ts";
+import { emptyFolder, type Folder, type Origin, type RealFolder } from "./inputs.ts";
+import { followLink } from "./selection.ts";
+import { twinsIn } from "./twins.ts";
 
 export interface WalkedFile {
   path: string;
@@ -22,7 +24,7 @@ export function* walk(
   prefix = "",
 ): Generator<WalkedFile> {
   const listing = list(folder, prefix, onFault);
-  if (listing.keys.length === 0 && prefix !== "") onEmpty(prefix);
+  if (listing.isEmpty && prefix !== "") onEmpty(prefix);
   for (const key of listing.keys) {
     // A name that is no UTF-8 cannot be opened by what the system made of it; checkNames has refused it.
     if (key.includes("\ufffd")) continue;
@@ -35,6 +37,8 @@ export function* walk(
 interface Listing {
   /** Names in order, directories with a slash at the end. */
   keys: string[];
+  /** Nothing at all is there, left out or not. */
+  isEmpty: boolean;
   folder(name: string): Folder;
   origin(name: string): Origin;
 }
@@ -45,28 +49,31 @@ function list(folder: Folder, prefix: string, onFault: OnFault): Listing {
   const keys = [...from.keys(), ...[...folders.keys()].map((name) => `${name}/`)];
   // A lone real directory needs no map: its names are enough, and there may be a million.
   const lone = folder.real.length === 1 && keys.length === 0 ? folder.real[0] : undefined;
+  let isEmpty = keys.length === 0;
   for (const real of folder.real) {
     for (const entry of readDirectory(real.path)) {
-      const path = join(real.path, entry.name);
-      if (entry.isDirectory) {
-        if (lone === undefined) overlay(folders, keys, entry.name, path, real.source);
-        else keys.push(`${entry.name}/`);
-      } else if (!entry.isFile) {
-        onFault(notAFile(prefix + entry.name, entry.isSymlink));
+      isEmpty = false;
+      const found = look(real, entry, prefix, onFault);
+      if (found === undefined) continue;
+      const { name } = entry;
+      const isPlain = lone !== undefined && found.target === undefined;
+      if (found.isFolder) {
+        if (isPlain) keys.push(`${name}/`);
+        else overlay(folders, keys, name, lower(real, name, found.target));
       } else {
-        keys.push(entry.name);
-        if (lone === undefined && !from.has(entry.name)) {
-          from.set(entry.name, { source: real.source, file: path });
+        keys.push(name);
+        if (!isPlain && !from.has(name)) {
+          from.set(name, { source: real.source, file: found.target ?? join(real.path, name) });
         }
       }
     }
   }
-  // Sorted first: the order of a directory must not decide which of two twins is named.
   sortKeys(keys);
   checkNames(keys, prefix, onFault);
   return {
     keys,
-    folder: (name) => folders.get(name) ?? lower(lone!, name),
+    isEmpty,
+    folder: (name) => folders.get(name) ?? { ...emptyFolder(), real: [lower(lone!, name)] },
     origin: (name) => from.get(name) ?? { source: lone!.source, file: join(lone!.path, name) },
   };
 }
@@ -79,42 +86,76 @@ function readDirectory(path: string): Iterable<Deno.DirEntry> {
   }
 }
 
-function lower(real: { path: string; source: number }, name: string): Folder {
-  return { ...emptyFolder(), real: [{ path: join(real.path, name), source: real.source }] };
+/** What an entry is packed as; `target` is where a link that is followed leads. */
+interface Found {
+  isFolder: boolean;
+  target?: string;
+}
+
+/** Undefined: it is left out, or a fault. */
+function look(
+  real: RealFolder,
+  entry: Deno.DirEntry,
+  prefix: string,
+  onFault: OnFault,
+): Found | undefined {
+  const { selection } = real;
+  if (selection === undefined && (entry.isFile || entry.isDirectory)) {
+    return { isFolder: entry.isDirectory };
+  }
+  const below = real.below + entry.name;
+  // Whatever it is, what is left out is no fault.
+  const isWanted = (isFolder: boolean) =>
+    selection === undefined || (isFolder ? selection.enters(below) : selection.takes(below));
+  if (entry.isFile || entry.isDirectory) {
+    return isWanted(entry.isDirectory) ? { isFolder: entry.isDirectory } : undefined;
+  }
+  const root = entry.isSymlink ? selection?.root : undefined;
+  if (root === undefined) {
+    if (isWanted(false)) onFault(notAFile(prefix + entry.name, kindOfEntry(entry)));
+    return undefined;
+  }
+  if (!isWanted(true)) return undefined;
+  const followed = followLink(join(real.path, entry.name), root, real.chain);
+  if ("target" in followed) return isWanted(followed.isFolder) ? followed : undefined;
+  if (isWanted(false)) onFault(notAFile(prefix + entry.name, followed.fault));
+  return undefined;
+}
+
+function lower(real: RealFolder, name: string, target?: string): RealFolder {
+  const path = target ?? join(real.path, name);
+  if (real.selection === undefined) return { ...real, path };
+  return { ...real, path, below: `${real.below}${name}/`, chain: [...real.chain, path] };
 }
 
 function overlay(
   folders: Map<string, Folder>,
   keys: string[],
   name: string,
-  path: string,
-  source: number,
+  real: RealFolder,
 ): void {
   const known = folders.get(name);
   if (known === undefined) keys.push(`${name}/`);
   // A new object: the planned tree is walked twice and must not grow.
   const base = known ?? emptyFolder();
-  folders.set(name, { ...base, real: [...base.real, { path, source }] });
+  folders.set(name, { ...base, real: [...base.real, real] });
 }
 
-function checkNames(keys: string[], prefix: string, onFault: OnFault): void {
-  const seen = new Map<string, string>();
+function checkNames(keys: readonly string[], prefix: string, onFault: OnFault): void {
   for (const key of keys) {
     const name = key.replace(/\/$/, "");
     const fault = name === "-" && prefix !== "" ? undefined : pathFault(name);
     if (fault !== undefined) onFault(unsafeName(prefix + name, `it cannot be carried: ${fault}`));
-    const twin = seen.get(folded(name));
-    if (twin !== undefined) {
-      onFault(
-        unsafeName(
-          prefix + name,
-          twin === name
-            ? "two inputs have this name"
-            : `it cannot stand beside ${twin} where case or form does not count`,
-        ),
-      );
-    }
-    seen.set(folded(name), name);
+  }
+  for (const [name, twin] of twinsIn(keys)) {
+    onFault(
+      unsafeName(
+        prefix + name,
+        twin === name
+          ? "two inputs have this name"
+          : `it cannot stand beside ${twin} where case or form does not count`,
+      ),
+    );
   }
 }
 
@@ -122,17 +163,22 @@ function unsafeName(path: string, found: string): Finding {
   return { code: "unsafe", reason: "unsafe_name", path, found, hint: "rename it, or leave it out" };
 }
 
-function notAFile(path: string, link: boolean): Finding {
+function kindOfEntry(entry: Deno.DirEntry): string {
+  return entry.isSymlink ? "it is a symbolic link" : "it is a device, pipe or socket";
+}
+
+function notAFile(path: string, found: string): Finding {
   return {
     code: "unsafe",
     reason: "unsafe_entry",
     path,
-    found: link ? "it is a symbolic link" : "it is a device, pipe or socket",
+    found,
     hint: "only regular files are packed: put the file itself there, or leave it out",
   };
 }
 
 /** Up to U+D7FF JavaScript's own order is the bytewise one, and much faster. */
-function sortKeys(keys: string[]): string[] {
-  return keys.some((key) => /[\ud800-\uffff]/.test(key)) ? keys.sort(comparePaths) : keys.sort();
+function sortKeys(keys: string[]): void {
+  if (keys.some((key) => /[\ud800-\uffff]/.test(key))) keys.sort(comparePaths);
+  else keys.sort();
 }

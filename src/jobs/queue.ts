@@ -14,7 +14,7 @@ import {
   type Recovered,
   usualLease,
 } from "./job_queue.ts";
-import { countByTenant, figuresOf, jobsOf, tenantsReady } from "./queue_reads.ts";
+import { countByTenant, figuresOf, jobsOf, nextReady, tenantsReady } from "./queue_reads.ts";
 import type { Database, Row, Value } from "./sql.ts";
 import { Turns } from "./turns.ts";
 
@@ -182,7 +182,7 @@ export class Queue implements JobQueue {
   #promote(): void {
     const now = this.#options.now();
     this.#db.run(
-      `UPDATE jobs SET not_before = 0 WHERE state = 'queued' AND not_before > 0
+      `UPDATE jobs INDEXED BY jobs_later SET not_before = 0 WHERE state = 'queued' AND not_before > 0
          AND (not_before <= ? OR not_before > ?)`,
       [now, now + longestWait],
     );
@@ -201,12 +201,7 @@ export class Queue implements JobQueue {
 
   #ready(): Value | undefined {
     const tenant = this.#turns.next(tenantsReady(this.#db), countByTenant(this.#db));
-    if (tenant === undefined) return undefined;
-    return this.#db.one(
-      `SELECT seq FROM jobs WHERE state = 'queued' AND not_before = 0 AND tenant = ?
-       ORDER BY seq LIMIT 1`,
-      [tenant],
-    )?.["seq"];
+    return tenant === undefined ? undefined : nextReady(this.#db, tenant);
   }
 
   #earlier(tenant: string, key: string | null): Row | undefined {

@@ -25,6 +25,8 @@ export interface ScheduleOptions {
   /** Milliseconds since 1970. */
   now(): number;
   onQueued(job: Job): void;
+  /** When a profile is due next, in milliseconds since 1970; undefined: never. */
+  onNext?(profile: string, at: number | undefined): void;
   /** A run was due and its last one still waits or runs. */
   onSkipped(schedule: Schedule): void;
   onFault(error: unknown): void;
@@ -44,9 +46,11 @@ export class Scheduler {
   /** Makes up for what was missed, and goes on. */
   start(): void {
     this.tick();
-    if (this.#options.schedules.length === 0) return;
-    const next = Math.min(...this.#options.schedules.map((one) => this.next(one) ?? Infinity));
-    const wait = Math.max(50, next - this.#options.now());
+    const { schedules, now, onNext } = this.#options;
+    if (schedules.length === 0) return;
+    const times = schedules.map((one) => this.next(one));
+    schedules.forEach(({ profile }, at) => onNext?.(profile, times[at]));
+    const wait = Math.max(50, Math.min(...times.map((at) => at ?? Infinity)) - now());
     this.#timer = setTimeout(() => this.start(), Math.min(wait, longestSleep));
   }
 

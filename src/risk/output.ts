@@ -1,11 +1,10 @@
 /** What the builder leaves in the payload: the joined lines, the provider manifest, and what was left out. */
-import { closeSync, openSync, utimesSync } from "node:fs";
+import { utimesSync } from "node:fs";
 import { join } from "node:path";
-import { writeAll, writeNew } from "../bundle/durable.ts";
-import { startSha256 } from "../bundle/hash.ts";
+import { writeNew } from "../bundle/durable.ts";
 import { createdText } from "../bundle/time.ts";
-import { ioError } from "../errors.ts";
 import { decodeFact, joinFacts, type SpooledFact } from "./join.ts";
+import { LineFile } from "./line_file.ts";
 import { folderOf, type ProviderKind } from "./provider.ts";
 import type { OriginalsDigest } from "./read.ts";
 import type { Counts, Tally } from "./tally.ts";
@@ -92,12 +91,10 @@ function reportOf(tally: Tally, digest: OriginalsDigest, created: number): Provi
   };
 }
 
-const pieceSize = 256 * 1024;
-
 async function writeJoined(options: OutputOptions) {
   const { directory, lines, tallies, breathe } = options;
   const providers = tallies.map((tally) => tally.provider);
-  const out = new LineFile(join(directory, joinedName));
+  const out = new LineFile(join(directory, joinedName), 0o644);
   let [ids, joined] = [0, 0];
   try {
     for (const facts of byKey(lines, tallies)) {
@@ -127,49 +124,4 @@ function* byKey(lines: Iterable<string>, tallies: readonly Tally[]): Generator<S
     } else group.push(fact);
   }
   if (group.length > 0) yield group;
-}
-
-/** A file of lines, hashed while it is written in larger pieces. */
-class LineFile {
-  readonly #hash = startSha256();
-  readonly #fd: number;
-  #piece = "";
-  #bytes = 0;
-
-  constructor(readonly path: string) {
-    try {
-      this.#fd = openSync(path, "wx", 0o644);
-    } catch (error) {
-      throw ioError("Cannot make", path, error);
-    }
-  }
-
-  /** True where a piece was written. */
-  add(line: string): boolean {
-    this.#piece += `${line}\n`;
-    if (this.#piece.length < pieceSize) return false;
-    this.#write();
-    return true;
-  }
-
-  end(): { bytes: number; sha256: string } {
-    this.#write();
-    return { bytes: this.#bytes, sha256: this.#hash.digest("hex") };
-  }
-
-  close(): void {
-    closeSync(this.#fd);
-  }
-
-  #write(): void {
-    const bytes = new TextEncoder().encode(this.#piece);
-    this.#piece = "";
-    this.#bytes += bytes.length;
-    this.#hash.update(bytes);
-    try {
-      writeAll(this.#fd, bytes);
-    } catch (error) {
-      throw ioError("Cannot write", this.path, error);
-    }
-  }
 }

@@ -4,11 +4,11 @@
  */
 import { closeSync, openSync, readSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { writeAll } from "../bundle/durable.ts";
 import { ioError } from "../errors.ts";
+import { LineFile, mostBytes, putLine } from "./line_file.ts";
 
 /** Bytes that wait in memory. */
-const roomOfRun = 2 * 1024 * 1024;
+const roomOfRun = 1024 * 1024;
 const readSize = 16 * 1024;
 
 export class Spool {
@@ -25,12 +25,10 @@ export class Spool {
 
   /** A line holds no line feed. @throws StellaError media */
   add(line: string): void {
-    // UTF-8 has at most three bytes for each UTF-16 unit.
-    const most = line.length * 3 + 1;
+    const most = mostBytes(line);
     if (this.#used > 0 && this.#used + most > this.#waiting.length) this.#writeRun();
     if (most > this.#waiting.length) this.#waiting = new Uint8Array(most);
-    const { written } = this.#encoder.encodeInto(`${line}\n`, this.#waiting.subarray(this.#used));
-    this.#used += written;
+    this.#used += putLine(this.#encoder, line, this.#waiting, this.#used);
   }
 
   /** All lines, sorted; once. @throws StellaError media */
@@ -62,30 +60,18 @@ export class Spool {
   }
 }
 
-/** A new file of these lines. @throws StellaError media */
-export function writeLines(path: string, lines: Iterable<string>): void {
+function writeLines(path: string, lines: readonly string[]): void {
+  const file = new LineFile(path, 0o600);
   try {
-    const fd = openSync(path, "wx", 0o600);
-    try {
-      let piece = "";
-      for (const line of lines) {
-        piece += `${line}\n`;
-        if (piece.length > readSize) {
-          writeAll(fd, new TextEncoder().encode(piece));
-          piece = "";
-        }
-      }
-      writeAll(fd, new TextEncoder().encode(piece));
-    } finally {
-      closeSync(fd);
-    }
-  } catch (error) {
-    throw ioError("Cannot write", path, error);
+    for (const line of lines) file.add(line);
+    file.end();
+  } finally {
+    file.close();
   }
 }
 
-/** The lines of a file that `writeLines` wrote. */
-export function* readLines(path: string): Generator<string, undefined> {
+/** The lines of a run. */
+function* readLines(path: string): Generator<string, undefined> {
   const fd = openSync(path, "r");
   const decoder = new TextDecoder();
   const buffer = new Uint8Array(readSize);

@@ -4,6 +4,7 @@
  */
 import { createAdaptorServer } from "@hono/node-server";
 import type { Server } from "node:http";
+import { createServer as createTlsServer } from "node:https";
 import type { AddressInfo } from "node:net";
 import type { Duplex } from "node:stream";
 import { ioError } from "../errors.ts";
@@ -31,33 +32,52 @@ const usual: HttpLimits = {
 };
 /** Milliseconds without any byte in either direction. */
 const idleTimeout = 60_000;
-const mostConnections = 512;
+/** Above what one client machine opens, below what a process may: a connection is a descriptor. */
+const mostConnections = 1_024;
+
+/** PEM texts. */
+export interface TlsFiles {
+  certificate: string;
+  key: string;
+}
 
 export interface HttpServer {
-  /** `http://HOST:PORT` with the port that was given. */
+  /** `http://HOST:PORT`, https with a certificate, with the port that was given. */
   url: string;
   /** Ends idle connections at once and busy ones after `bound` milliseconds. */
   close(bound: number): Promise<void>;
 }
 
-/** @throws StellaError usage where the address cannot be had */
+/** @throws StellaError usage where the address cannot be had, or certificate and key are none or do not fit */
 export async function serveHttp(
   app: Pick<App, "fetch">,
   listen: Listen,
-  limits: HttpLimits = usual,
+  { tls, ...limits }: Partial<HttpLimits> & { tls?: TlsFiles | undefined } = {},
 ): Promise<HttpServer> {
-  const server = createAdaptorServer({
-    fetch: app.fetch,
-    serverOptions: { ...limits },
-    // Request and Response stay what they are for the rest of the program.
-    overrideGlobalObjects: false,
-  }) as Server;
+  const server = adaptor(app, { ...usual, ...limits }, tls);
   server.maxConnections = mostConnections;
   server.setTimeout(idleTimeout);
   server.on("clientError", refuse);
   await listening(server, listen);
   const { port } = server.address() as AddressInfo;
-  return { url: urlOf({ ...listen, port }), close: (bound) => close(server, bound) };
+  const url = urlOf({ ...listen, port }, tls === undefined ? "http" : "https");
+  return { url, close: (bound) => close(server, bound) };
+}
+
+function adaptor(app: Pick<App, "fetch">, limits: HttpLimits, tls: TlsFiles | undefined): Server {
+  const secure = tls === undefined ? {} : {
+    createServer: createTlsServer,
+    serverOptions: { ...limits, cert: tls.certificate, key: tls.key, minVersion: "TLSv1.2" },
+  };
+  return createAdaptorServer(
+    {
+      fetch: app.fetch,
+      serverOptions: { ...limits },
+      ...secure,
+      // Request and Response stay what they are for the rest of the program.
+      overrideGlobalObjects: false,
+    } as Parameters<typeof createAdaptorServer>[0],
+  ) as Server;
 }
 
 function listening(server: Server, listen: Listen): Promise<void> {

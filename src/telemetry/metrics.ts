@@ -4,7 +4,7 @@
  * the configuration are labels; tenant, export and digest never are. Recording never fails a job: what cannot be recorded
  * is reported as a fault and dropped.
  */
-import { type Histogram, type OpenMetricsContentType, Registry } from "prom-client";
+import { type Histogram, Registry } from "prom-client";
 import { createInstruments, type Instruments } from "./instruments.ts";
 import {
   artifactKinds,
@@ -43,7 +43,7 @@ export interface Scrape {
 }
 
 export class Metrics {
-  readonly #registry = new Registry<OpenMetricsContentType>(openMetricsType);
+  readonly #registry = new Registry();
   readonly #instruments: Instruments;
   /** Seconds in which an export of the profile should be done, Infinity where nothing was said. */
   readonly #slas: ReadonlyMap<string, number>;
@@ -54,6 +54,8 @@ export class Metrics {
     const { profiles, build, queue, process, onFault } = options;
     const names = profiles.map((one) => one.name);
     const slas = profiles.flatMap((one) => one.slaSeconds ?? []);
+    // Its type knows the classic format only.
+    this.#registry.setContentType(openMetricsType as never);
     const setQueue = addQueueMetrics(this.#registry, names);
     const setProcess = addProcessMetrics(this.#registry);
     this.#slas = new Map(profiles.map((one) => [one.name, one.slaSeconds ?? Infinity]));

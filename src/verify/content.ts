@@ -19,6 +19,8 @@ import { TarCursor } from "./tar_cursor.ts";
 const worthWorkers = 64 * 1024 * 1024;
 
 export interface ContentOptions {
+  /** Told the manifest before the first byte of content; `isRefused`: who signed it settles already that the bundle is. */
+  begin?: (manifest: Manifest, isRefused: boolean) => void;
   /** A look at the payload on the way. */
   tap?: Tap;
   /** Bytes read so far and bytes to read. */
@@ -50,12 +52,14 @@ export async function checkContent(
   const progress = (bytes: number) => options.progress?.(done += bytes, total);
   const pool = total < worthWorkers ? localPool : options.workers?.() ?? localPool;
   try {
+    const pass = { source, findings, progress, pool, tap: options.tap };
+    let files: number | undefined;
+    // In the manifest's order, the index with the first archive: so a stream gives them.
     for (const file of manifest.files) {
-      if (file.role !== "archive" && file.role !== "index") {
-        await checkFile(source, file, findings, progress);
-      }
+      if (file.role === "archive") files ??= await checkPayload(manifest, pass);
+      else if (file.role !== "index") await checkFile(source, file, findings, progress);
     }
-    return await checkPayload(manifest, { source, findings, progress, pool, tap: options.tap });
+    return files ?? await checkPayload(manifest, pass);
   } finally {
     pool.close();
   }

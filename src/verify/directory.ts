@@ -69,7 +69,12 @@ class DirectoryCheck {
       this.#opened++;
       // A file put there as large as a disk would keep the verifier busy for hours.
       if (reader.size > this.most) return this.findings.add(tooLarge(full, this.most, reader.size));
-      const take = this.pass.tap?.({ path, size: reader.size, sha256: expected });
+      const take = this.pass.tap?.({
+        path,
+        size: reader.size,
+        mode: 0o644,
+        sha256: expected,
+      });
       const { digest, size } = await this.#digest(reader, take);
       if (digest !== expected) return this.findings.add(digestDiffers(full, expected, digest));
       this.files++;

@@ -95,7 +95,10 @@ class Merge {
     if (header === undefined) return false;
     const entry = matchHeader(header, next.path, this.mtime);
     if (entry === undefined) return this.#explain(header, next.path);
-    const digest = await this.#content(entry, this.tap?.({ ...next, size: entry.size }));
+    const digest = await this.#content(
+      entry,
+      this.tap?.({ ...next, size: entry.size, mode: entry.mode }),
+    );
     if (digest === undefined) return false;
     this.#checkPadding(entry);
     this.index.take();

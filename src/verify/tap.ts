@@ -3,6 +3,8 @@
 export interface TappedFile {
   path: string;
   size: number;
+  /** 0o644 or 0o755, as the archive states it; a payload that lies as files states none and gives 0o644. */
+  mode: number;
   /** As the index states it; whether the content has it is in the findings. */
   sha256: string;
 }

@@ -265,8 +265,11 @@ function roomInMemory(): boolean {
 }
 
 /** Runs `body` with a new directory that is removed after it. */
-export async function withDirectory<T>(body: (path: string) => T | Promise<T>): Promise<T> {
-  const path = mkdtempSync(join(place, "stella-test-"));
+export async function withDirectory<T>(
+  body: (path: string) => T | Promise<T>,
+  parent = place,
+): Promise<T> {
+  const path = mkdtempSync(join(parent, "stella-test-"));
   try {
     return await body(path);
   } finally {

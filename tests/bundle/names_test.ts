@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { StellaError } from "../../src/errors.ts";
-import { checkName, escaped, isName, shown } from "../../src/bundle/names.ts";
+import { checkName, escaped, isName, printableJson, shown } from "../../src/bundle/names.ts";
 import { always, anyText, fc } from "./property.ts";
 
 Deno.test("isName: profiles and tenants", () => {
@@ -87,5 +87,15 @@ Deno.test("property: what is shown is printable and well-formed", () => {
       assert.doesNotMatch(escaped(text), /[\p{Cc}\u200b-\u200f\u2028-\u202e]/u);
     }),
     500,
+  );
+});
+
+Deno.test("printableJson is the same JSON without a character that moves a cursor or hides", () => {
+  const value = { "a\u202eb": ["\u009b31m", "\u{e0041}", "plain \u00e9 \u{1f600}", "\ud800"] };
+  const text = printableJson(value);
+  assert.deepEqual(JSON.parse(text), value);
+  assert.equal(
+    text,
+    '{"a\\u202eb":["\\u009b31m","\\udb40\\udc41","plain \u00e9 \u{1f600}","\\ud800"]}',
   );
 });

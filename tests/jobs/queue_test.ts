@@ -66,8 +66,10 @@ Deno.test("a claim looks at a handful of rows, however many wait", () => {
       /INDEX jobs_later/,
     );
     assert.match(
-      plan("SELECT min(queued_at) FROM jobs WHERE state = 'queued'"),
-      /INDEX jobs_waiting/,
+      plan(
+        "SELECT queued_at FROM jobs INDEXED BY jobs_waiting WHERE state = 'queued' ORDER BY queued_at LIMIT 1",
+      ),
+      /COVERING INDEX jobs_waiting$/,
     );
   });
 });

@@ -69,6 +69,7 @@ else if (import.meta.main) {
     environment: (name: string) => Deno.env.get(name),
     stdout: () => {},
     stderr: () => {},
+    stdin: () => Promise.resolve(null),
     columns: () => undefined,
     now: Date.now,
     uuid: () => crypto.randomUUID(),

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { Bench } from "./bench.ts";
+import { createHash } from "node:crypto";
+import { Bench, config } from "./bench.ts";
 
 const missing = "019b76da-a800-7000-8000-000000000000";
 
@@ -102,4 +103,38 @@ Deno.test("status shows whether the site is sealed and how often something was r
   bench.refused = 3;
   const { egress, features } = await (await bench.get("/status")).json();
   assert.deepEqual([egress, features.sealed], [{ sealed: false, refused: 3 }, false]);
+});
+
+Deno.test("a token reads its own tenants, and learns of no other by its token either", async () => {
+  const sha256 = (text: string) => createHash("sha256").update(text).digest("hex");
+  const token = (name: string, tenants: string[], scopes: ("read" | "write")[]) => ({
+    name,
+    sha256: sha256(name),
+    tenants,
+    scopes,
+  });
+  const tokens = [token("lab-token", ["lab"], ["read"]), token("blind", ["lab"], ["write"])];
+  using bench = new Bench({ config: { ...config, tokens } });
+  const { own, events, foreignEvent } = fill(bench);
+  const ask = async (path: string, bearer = "lab-token") => {
+    const answer = await bench.get(path, { authorization: `Bearer ${bearer}` });
+    return [answer.status, await answer.text()] as const;
+  };
+  const [status, page] = await ask("/v1/timeline");
+  const { items } = JSON.parse(page);
+  assert.deepEqual([status, items.map((one: { id: string }) => one.id)], [200, [foreignEvent.id]]);
+  assert.deepEqual(
+    await ask(`/v1/timeline/${events[0]!.id}`),
+    await ask(`/v1/timeline/${missing}`),
+  );
+  const named = await ask("/v1/timeline?tenant=default");
+  assert.deepEqual(named, await ask("/v1/timeline?tenant=nowhere"));
+  assert.equal(named[0], 400);
+  assert.deepEqual(
+    await ask(`/v1/timeline?exportId=${own.exportId}`),
+    await ask(`/v1/timeline?exportId=${missing}`),
+  );
+  assert.equal((await bench.get("/v1/timeline")).status, 401);
+  assert.equal((await ask("/v1/timeline", "blind"))[0], 403);
+  assert.equal((await ask("/v1/timeline", "wrong"))[0], 401);
 });

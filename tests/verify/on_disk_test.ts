@@ -158,3 +158,13 @@ Deno.test("a manifest or attestation that is a link is refused unread", async ()
     });
   }
 });
+
+Deno.test("a path that is too long for this system is a missing file, and no error", async () => {
+  const path = `${"a/".repeat(2047)}b`;
+  const made = makeBundle({ layout: "directory", entries: [{ path, content: "x" }] });
+  await withDirectory(async (root) => {
+    writeFiles(root, new Map([...made.files].filter(([name]) => !name.startsWith("payload/"))));
+    const { code, findings } = await outcomeOf(directorySource(root), [made.key.trusted]);
+    assert.deepEqual([code, findings], [6, [`6 file_missing payload/${path}`]]);
+  });
+});

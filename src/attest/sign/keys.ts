@@ -8,7 +8,8 @@ import { shown } from "../../bundle/names.ts";
 import { type Algorithm, keyidOf } from "../dsse.ts";
 import { onRemovable } from "../media.ts";
 import { newSecret, secretFrom, type SharedSecret } from "../secret.ts";
-import { type Signer, signerFromPem } from "./signer.ts";
+import { encryptKey, readPassphrase } from "./encrypted_key.ts";
+import { privateKeyFrom, type Signer, signerFrom, signerFromPem } from "./signer.ts";
 
 export interface MadeKey {
   keyid: string;
@@ -22,9 +23,15 @@ export function publicPathOf(keyPath: string): string {
 
 /**
  * Makes a key pair; neither file may exist. The key is never made on vfat or exfat, which keep no modes.
+ * @param passphraseFile file whose passphrase protects the key
  * @throws StellaError usage, media
  */
-export function generateKey(keyPath: string, algorithm: Algorithm): MadeKey {
+export function generateKey(
+  keyPath: string,
+  algorithm: Algorithm,
+  passphraseFile?: string,
+): MadeKey {
+  const passphrase = passphraseFile === undefined ? undefined : readPassphrase(passphraseFile);
   const publicPath = publicPathOf(keyPath);
   for (const path of [keyPath, publicPath]) {
     if (!existsSync(path)) continue;
@@ -36,7 +43,10 @@ export function generateKey(keyPath: string, algorithm: Algorithm): MadeKey {
   const { privateKey, publicKey } = algorithm === "ed25519"
     ? generateKeyPairSync("ed25519")
     : generateKeyPairSync("ec", { namedCurve: "P-256" });
-  writeNew(keyPath, privateKey.export({ type: "pkcs8", format: "pem" }) as string, 0o600);
+  const pem = passphrase === undefined
+    ? privateKey.export({ type: "pkcs8", format: "pem" }) as string
+    : encryptKey(privateKey, passphrase);
+  writeNew(keyPath, pem, 0o600);
   writeNew(publicPath, publicKey.export({ type: "spki", format: "pem" }) as string, 0o644);
   return { keyid: keyidOf(publicKey), keyPath, publicPath };
 }
@@ -75,10 +85,26 @@ function makeKeyDirectory(directory: string): void {
 
 /**
  * Reads a private key file that only its owner can read.
+ * @param passphraseFile given where the key is protected by a passphrase
  * @throws StellaError usage
  */
-export function loadSigner(keyPath: string): Signer {
-  let pem: string;
+export function loadSigner(keyPath: string, passphraseFile?: string): Signer {
+  return signerFromPem(readKey(keyPath), shown(keyPath), passphraseOf(passphraseFile));
+}
+
+/** SPKI PEM and keyid of a private key file. @throws StellaError usage */
+export function publicOf(keyPath: string, passphraseFile?: string): { pem: string; keyid: string } {
+  const name = shown(keyPath);
+  const key = privateKeyFrom(readKey(keyPath), name, passphraseOf(passphraseFile));
+  const { keyid } = signerFrom(key, name);
+  return { pem: createPublicKey(key).export({ type: "spki", format: "pem" }) as string, keyid };
+}
+
+function passphraseOf(file: string | undefined): string | undefined {
+  return file === undefined ? undefined : readPassphrase(file);
+}
+
+function readKey(keyPath: string): string {
   try {
     const mode = statSync(keyPath).mode;
     if ((mode & 0o077) !== 0) {
@@ -86,17 +112,9 @@ export function loadSigner(keyPath: string): Signer {
         hint: `run: chmod 600 ${keyPath}`,
       });
     }
-    pem = readFileSync(keyPath, "utf8");
+    return readFileSync(keyPath, "utf8");
   } catch (error) {
     if (error instanceof StellaError) throw error;
     throw ioError("Cannot read the key", keyPath, error);
   }
-  return signerFromPem(pem, shown(keyPath));
-}
-
-/** SPKI PEM and keyid of a private key file. */
-export function publicOf(keyPath: string): { pem: string; keyid: string } {
-  loadSigner(keyPath);
-  const key = createPublicKey(readFileSync(keyPath, "utf8"));
-  return { pem: key.export({ type: "spki", format: "pem" }) as string, keyid: keyidOf(key) };
 }

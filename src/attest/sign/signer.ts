@@ -1,6 +1,7 @@
 /** A Signer makes the signature over given bytes; which key does it, and where that lies, is its secret. */
 import { createPrivateKey, createPublicKey, type KeyObject, sign } from "node:crypto";
 import { StellaError } from "../../errors.ts";
+import { isEncrypted } from "./encrypted_key.ts";
 import {
   algorithmOf,
   digestOf,
@@ -15,21 +16,17 @@ export interface Signer {
   sign(bytes: Uint8Array): Uint8Array;
 }
 
-/** @throws StellaError usage where the PEM (PKCS#8) is no Ed25519 or P-256 private key */
-export function signerFromPem(pem: string, name: string): Signer {
-  let key: KeyObject;
-  try {
-    key = createPrivateKey(pem);
-  } catch (error) {
-    throw new StellaError(
-      "usage",
-      `Cannot use ${name} as a signing key: it is no private key in PEM`,
-      {
-        cause: error,
-        hint: "make one with `stella keys generate`, or give a PKCS#8 PEM without a passphrase",
-      },
-    );
-  }
+/**
+ * @param name for messages
+ * @param passphrase given exactly where the key needs one
+ * @throws StellaError usage where the PEM (PKCS#8) is no Ed25519 or P-256 private key, or does not open
+ */
+export function signerFromPem(pem: string, name: string, passphrase?: string): Signer {
+  return signerFrom(privateKeyFrom(pem, name, passphrase), name);
+}
+
+/** @throws StellaError usage where the key is neither Ed25519 nor P-256 */
+export function signerFrom(key: KeyObject, name: string): Signer {
   const algorithm = algorithmOf(key);
   if (algorithm === undefined) {
     throw new StellaError(
@@ -41,9 +38,51 @@ export function signerFromPem(pem: string, name: string): Signer {
     );
   }
   return {
-    keyid: keyidOf(createPublicKey(pem)),
+    keyid: keyidOf(createPublicKey(key)),
     sign: (bytes) => sign(digestOf(algorithm), bytes, key),
   };
+}
+
+/** @throws StellaError usage */
+export function privateKeyFrom(pem: string, name: string, passphrase?: string): KeyObject {
+  if (isEncrypted(pem) !== (passphrase !== undefined)) throw passphraseFault(name, passphrase);
+  try {
+    return createPrivateKey(passphrase === undefined ? pem : { key: pem, passphrase });
+  } catch (error) {
+    throw passphrase === undefined ? noKey(name, error) : notOpened(name, error);
+  }
+}
+
+function noKey(name: string, cause: unknown): StellaError {
+  const text = `Cannot use ${name} as a signing key: it is no private key in PEM`;
+  return new StellaError("usage", text, {
+    cause,
+    hint: "make one with `stella keys generate`, or give a PKCS#8 PEM (`openssl pkcs8 -topk8`)",
+  });
+}
+
+function passphraseFault(name: string, passphrase: string | undefined): StellaError {
+  return passphrase === undefined
+    ? new StellaError("usage", `Cannot use the key ${name}: it is protected by a passphrase`, {
+      hint: "give the file that holds the passphrase with --key-passphrase-file FILE",
+    })
+    : new StellaError(
+      "usage",
+      `Cannot use the key ${name}: it needs no passphrase, one was given`,
+      {
+        hint: "leave --key-passphrase-file out, or name the key that it belongs to",
+      },
+    );
+}
+
+/** OpenSSL gives one and the same answer to a wrong passphrase and to a cipher that it was not built with. */
+function notOpened(name: string, cause: unknown): StellaError {
+  return new StellaError("usage", `Cannot open the key ${name}: the passphrase does not fit`, {
+    cause,
+    hint:
+      "check the passphrase file; if it is right, the cipher is not supported: convert the key with " +
+      "`openssl pkcs8 -topk8 -v2 aes-256-cbc -v2prf hmacWithSHA256`",
+  });
 }
 
 /** The attestation file over a statement: a DSSE envelope in a sigstore bundle. */

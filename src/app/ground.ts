@@ -1,0 +1,96 @@
+/** What a service stands on: a state directory that is its own, the log, the queue, the store, the metrics, the way out. */
+import { join } from "node:path";
+import { escaped } from "../bundle/names.ts";
+import { type EgressPolicy, egressPolicy } from "../config/egress.ts";
+import type { Job } from "../jobs/job.ts";
+import type { JobQueue } from "../jobs/job_queue.ts";
+import type { Severity } from "../telemetry/log.ts";
+import type * as telemetry from "../telemetry/traces.ts";
+import { build } from "../version.ts";
+import type { ServiceOptions, Undo } from "./options.ts";
+import type { Rooms } from "./rooms.ts";
+
+export type Ground = Awaited<ReturnType<typeof openGround>>;
+
+/** @throws StellaError usage where the lock or the database cannot be had */
+export async function openGround(options: ServiceOptions, rooms: Rooms, undo: Undo) {
+  const { state, config, now, elapsed, random } = options;
+  const lock = await rooms.takeLock(state);
+  undo.push(() => lock.release());
+  const store = new rooms.FileStore(state);
+  store.sweep();
+  let counted = (_: Severity): void => {};
+  const onLine = (severity: Severity) => counted(severity);
+  const { log, drained } = rooms.openLog({ ...logOptions(options, rooms), onLine });
+  undo.push(() => drained(1_000));
+  undo.push(() => log("INFO", "service.stopped", "The service has stopped"));
+  const onFault = (error: unknown) =>
+    log("ERROR", "service.fault", "Something failed that no request is to blame for", {
+      error: rooms.logError(error),
+    });
+  const newId = () => rooms.uuidV7(now(), random(new Uint8Array(10)));
+  const queue = new rooms.Queue(join(state, "stella.db"), { now, newId });
+  undo.push(() => queue.close());
+  const metrics = openMetrics(options, rooms, queue, onFault);
+  counted = (severity) => metrics.logged(severity);
+  const egress = new rooms.EgressWatch({ log, metrics });
+  const policy = egressPolicy(config.egress, (host, port) => egress.refused(`${host}:${port}`));
+  const traces = await openTraces(options, rooms, { log, metrics }, policy);
+  undo.push(() => traces?.close(2_000));
+  const keep = config.timeline.days * 86_400_000;
+  const timeline = new rooms.Timeline(queue.database, { now, random, keep });
+  const feed = new rooms.Feed();
+  const watch = ({ id: exportId, ...job }: Job) => {
+    const trace = traces?.ofExport({ exportId, ...job });
+    const of = { exportId, profile: job.profile, tenant: job.tenant };
+    const seen = new rooms.ExportWatch(of, { log, metrics, elapsed, trace, egress });
+    return rooms.alsoInFeed(rooms.alsoInTimeline(seen, of, timeline, onFault), exportId, feed);
+  };
+  const told = { lock, log, onFault, metrics, traces, watch, egress, policy };
+  return { ...told, store, queue, timeline, feed };
+}
+
+function openMetrics(
+  { config, now }: ServiceOptions,
+  rooms: Rooms,
+  queue: Pick<JobQueue, "figures">,
+  onFault: (error: unknown) => void,
+) {
+  const startedAt = now();
+  return new rooms.Metrics({
+    profiles: [...config.profiles.values()],
+    build: { ...build(), bundleSchema: 1 },
+    queue: () => queue.figures(),
+    process: () => rooms.processFigures(startedAt),
+    onFault,
+  });
+}
+
+/** Undefined, with no code loaded and no socket opened, where the configuration names no collector. */
+async function openTraces(
+  options: ServiceOptions,
+  rooms: Rooms,
+  to: Pick<Parameters<typeof telemetry.openTraces>[0], "log" | "metrics">,
+  policy: EgressPolicy,
+) {
+  const { config, now, random } = options;
+  if (config.traces === undefined) return undefined;
+  const { openTraces } = await import("../telemetry/traces.ts");
+  const { openPoster } = await import("../registry/poster.ts");
+  const path = "/v1/traces";
+  const poster = openPoster({ ...config.traces, path, contentType: "application/json" }, policy);
+  const { resource, escape } = logOptions(options, rooms);
+  const { version } = build();
+  const traces = openTraces({ ...to, post: poster.post, resource, version, now, random, escape });
+  return { ...traces, close: (bound: number) => traces.close(bound).finally(poster.close) };
+}
+
+function logOptions({ write, now, listen, environment }: ServiceOptions, rooms: Rooms) {
+  const resource = {
+    "service.name": "stella",
+    "service.version": build().version,
+    "service.instance.id": `${Deno.hostname()}:${listen.port}`,
+  };
+  const journal = rooms.isJournal(environment("JOURNAL_STREAM"));
+  return { write, now, resource, escape: escaped, journal };
+}

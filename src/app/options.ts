@@ -1,0 +1,37 @@
+/** What a service is started with. */
+import type { Config } from "../config/load.ts";
+import type { Listen } from "../config/listen.ts";
+import type { AttestationProbe } from "../server/checks.ts";
+import type { TlsFiles } from "../server/http_server.ts";
+
+export interface ServiceOptions {
+  config: Config;
+  /** The state directory; made where it is missing. */
+  state: string;
+  listen: Listen;
+  /** Where operations are served besides, without tokens and without anything that changes. */
+  opsListen?: Listen | undefined;
+  tls?: TlsFiles | undefined;
+  /** The module that answers exports in a worker: the program's main module. */
+  mainUrl: string;
+  /** Verifies a good envelope and its tampered twin; see `attestationVerify`. */
+  attestation(): Promise<AttestationProbe>;
+  /**
+   * Called before each export, here and not in its worker: what every export needs and the first one makes (the signing key) must
+   * not be made by two workers at once.
+   */
+  prepare?(): void;
+  environment(name: string): string | undefined;
+  /** Where the log goes; takes some of the bytes and says how many. */
+  write(bytes: Uint8Array): Promise<number>;
+  /** Milliseconds since 1970. */
+  now(): number;
+  /** Milliseconds that only ever grow. */
+  elapsed(): number;
+  random(bytes: Uint8Array): Uint8Array;
+  /** Milliseconds that a running export gets to end when the service stops; systemd kills after 90 s. */
+  drain?: number;
+}
+
+/** What has to be done to stop, last thing first. */
+export type Undo = (() => void | Promise<void>)[];

@@ -1,0 +1,45 @@
+/** The readiness checks of a service. */
+import type { RegistryConfig } from "../config/profile.ts";
+import { build } from "../version.ts";
+import type { Ground } from "./ground.ts";
+import type { ServiceOptions } from "./options.ts";
+import type { Rooms } from "./rooms.ts";
+
+export function readinessOf(
+  options: ServiceOptions,
+  rooms: Rooms,
+  { lock, log, queue, metrics, policy }: Ground,
+  isDraining: () => boolean,
+) {
+  const { state, config, now, elapsed, attestation } = options;
+  const profiles = [...config.profiles.values()];
+  const { buildDate } = build();
+  return new rooms.Readiness({
+    checks: [
+      rooms.storageWrite(state),
+      rooms.storageFree(state, (space) => metrics.storage(space)),
+      rooms.databaseWrite(queue),
+      rooms.lockHeld(lock),
+      rooms.clockSane({ now, elapsed, buildDate, onSetBack: () => metrics.clockSetBack() }),
+      ...rooms.registryChecks([...config.registries.values()], profiles, pingOf(rooms, policy)),
+      rooms.attestationVerify(
+        attestation,
+        ({ ok, reason }) => metrics.verified(ok ? "success" : "failed", reason),
+      ),
+    ],
+    now,
+    elapsed,
+    isDraining,
+    onRound: rooms.watchChecks(log, metrics),
+  });
+}
+
+function pingOf(rooms: Rooms, policy: Ground["policy"]) {
+  return async (registry: RegistryConfig, signal: AbortSignal) => {
+    const endpoint = rooms.parseEndpoint(registry.url, registry.plainHttp);
+    const ca = registry.ca === undefined ? {} : { ca: registry.ca };
+    const timing = rooms.systemTiming;
+    const client = rooms.openRegistry({ endpoint, ...ca }, { timing, policy });
+    await client.ping(signal).finally(() => client.close());
+  };
+}

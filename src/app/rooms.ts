@@ -1,0 +1,37 @@
+/** The rooms of a service, loaded when one starts: the worker of an export loads app.ts too and needs none of them. */
+
+export type Rooms = Awaited<ReturnType<typeof loadRooms>>;
+
+export async function loadRooms() {
+  return {
+    ...await import("../assets/self.ts"),
+    ...await import("../export/may_pass.ts"),
+    ...await import("../jobs/feed.ts"),
+    ...await import("../jobs/lock.ts"),
+    ...await import("../jobs/loop.ts"),
+    ...await import("../jobs/export_timeline.ts"),
+    ...await import("../jobs/queue.ts"),
+    ...await import("../jobs/schedule.ts"),
+    ...await import("../jobs/timeline.ts"),
+    ...await import("../jobs/uuid.ts"),
+    ...await import("../jobs/worker_host.ts"),
+    ...await import("../registry/open.ts"),
+    ...await import("../registry/reference.ts"),
+    ...await import("../registry/retry.ts"),
+    ...await import("../server/checks.ts"),
+    ...await import("../server/clock_check.ts"),
+    ...await import("../server/http_server.ts"),
+    ...await import("../server/liveness.ts"),
+    ...await import("../server/readiness.ts"),
+    ...await import("../server/server.ts"),
+    ...await import("../store/store.ts"),
+    ...await import("../store/upkeep.ts"),
+    ...await import("../telemetry/check_watch.ts"),
+    ...await import("../telemetry/egress_watch.ts"),
+    ...await import("../telemetry/export_watch.ts"),
+    ...await import("../telemetry/journal.ts"),
+    ...await import("../telemetry/log.ts"),
+    ...await import("../telemetry/metrics.ts"),
+    ...await import("../telemetry/scraped.ts"),
+  };
+}

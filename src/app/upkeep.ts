@@ -1,0 +1,86 @@
+/** What a service does by itself: exports that are due, bundles that outlived their rule, jobs that nobody asks for any more. */
+import type { Schedule } from "../jobs/schedule.ts";
+import type { Job } from "../jobs/job.ts";
+import type { Retention } from "../store/retention.ts";
+import type { Damage } from "../store/scrub.ts";
+import type { Ground } from "./ground.ts";
+import type { ServiceOptions } from "./options.ts";
+import type { Rooms } from "./rooms.ts";
+
+const day = 86_400_000;
+/** Jobs that are forgotten at once; a transaction holds up the service while it runs. */
+const mostForgotten = 1_000;
+
+export function upkeepOf(options: ServiceOptions, rooms: Rooms, ground: Ground) {
+  const { config, state, now, elapsed } = options;
+  const { store, queue, metrics, log, onFault } = ground;
+  return new rooms.Upkeep({
+    store,
+    state,
+    rules: rulesOf(config),
+    scrubEvery: config.service.scrubDays * day,
+    now,
+    elapsed,
+    onCounts: (counts) => {
+      metrics.stored(counts);
+      queue.prune(now() - config.service.keepDays * day, mostForgotten);
+    },
+    onRemoved: (bundles) =>
+      log("INFO", "store.removed", "Bundles that outlived their rule were removed", {
+        count: bundles.length,
+      }),
+    onScrubbed: (damaged) => scrubbed(damaged, options, ground),
+    onFault,
+  });
+}
+
+function scrubbed(damaged: readonly Damage[], { now }: ServiceOptions, { metrics, log }: Ground) {
+  metrics.scrubbed(now(), damaged.length);
+  for (const { path, found, ...of } of damaged) {
+    metrics.verified("failed", "digest_mismatch");
+    log("ERROR", "store.damaged", "A stored bundle differs from its manifest", {
+      ...of,
+      attestationStatus: "failed",
+      path,
+      detail: found,
+    });
+  }
+  log("INFO", "store.scrubbed", "The stored bundles were read", { count: damaged.length });
+}
+
+function rulesOf({ profiles }: ServiceOptions["config"]): Map<string, Retention> {
+  const rules = [...profiles.values()].flatMap(({ name, retention }): [string, Retention][] =>
+    retention === undefined ? [] : [[name, retention]]
+  );
+  return new Map(rules);
+}
+
+export function schedulerOf(
+  { config, now }: ServiceOptions,
+  rooms: Rooms,
+  { queue, metrics, log, onFault }: Ground,
+  onQueued: (job: Job) => void,
+) {
+  return new rooms.Scheduler({
+    schedules: schedulesOf(config),
+    queue,
+    database: queue.database,
+    now,
+    onQueued,
+    onNext: (profile, at) => metrics.scheduled(profile, at),
+    onSkipped: ({ profile, tenant }) =>
+      log("WARN", "schedule.skipped", "An export is due while its last one has not ended", {
+        profile,
+        tenant,
+      }),
+    onFault,
+  });
+}
+
+function schedulesOf({ profiles, tenants }: ServiceOptions["config"]): Schedule[] {
+  return [...profiles.values()].flatMap(({ name: profile, schedule }) => {
+    if (schedule === undefined) return [];
+    const { cron, zone, tenant = tenants[0] ?? "default" } = schedule;
+    return [{ profile, tenant, cron, zone }];
+  });
+}

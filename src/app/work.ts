@@ -1,0 +1,69 @@
+/** The work of the loop: one worker for each export, watched from its start to its end. */
+import { StellaError } from "../errors.ts";
+import type { ExportJob } from "../export/job.ts";
+import type { ExportReport } from "../export/report.ts";
+import type { Job, JobError, Outcome } from "../jobs/job.ts";
+import type { ExportRequest } from "../server/export_request.ts";
+import type { ExportEvent } from "../telemetry/export_watch.ts";
+import type { Ground } from "./ground.ts";
+import type { ServiceOptions } from "./options.ts";
+import type { Rooms } from "./rooms.ts";
+
+export function exportWork(
+  options: ServiceOptions,
+  rooms: Rooms,
+  { watch }: Pick<Ground, "watch">,
+) {
+  const { elapsed, now, mainUrl, config } = options;
+  const watched = new Map<string, ReturnType<typeof watch>>();
+  const heard = new Map<string, number>();
+  const end = (id: string, tell: (of: ReturnType<typeof watch> | undefined) => void) => {
+    tell(watched.get(id));
+    watched.delete(id);
+  };
+  return {
+    /** Of the worker that was silent for the longest. */
+    heardAt: () => heard.size === 0 ? undefined : Math.min(...heard.values()),
+    onStart: (job: Job) => {
+      const watcher = watch(job);
+      watched.set(job.id, watcher);
+      watcher.started(job.attempt);
+    },
+    work: async (asked: Job, signal: AbortSignal) => {
+      const { id } = asked;
+      const job = exportJob(options, asked);
+      options.prepare?.();
+      const onPulse = () => void heard.set(id, elapsed());
+      onPulse();
+      const report = await rooms.runInWorker<ExportJob, ExportEvent, ExportReport>({
+        url: mainUrl,
+        job,
+        onEvent: (event) => watched.get(id)?.told(event),
+        onPulse,
+        signal,
+        stall: config.service.stallSeconds * 1000,
+      }).finally(() => heard.delete(id));
+      watched.get(id)?.made(report.bundleBytes, report.artifacts);
+      return { bundleDigest: report.bundleDigest };
+    },
+    onDefer: ({ id }: Job, error: JobError, wait: number) =>
+      end(id, (watcher) => watcher?.deferred(error, wait)),
+    onEnd: ({ id }: Job, outcome: Outcome, seconds: number) =>
+      end(id, (watcher) => watcher?.ended(outcome, seconds, now())),
+  };
+}
+
+/** @throws StellaError usage where the configuration no longer has the profile or the tenant */
+function exportJob({ config, state }: ServiceOptions, job: Job): ExportJob {
+  const profile = config.profiles.get(job.profile);
+  if (profile === undefined || !config.tenants.includes(job.tenant)) {
+    throw new StellaError("usage", "Cannot export: the configuration changed since it was asked", {
+      hint: `put the profile ${job.profile} and the tenant ${job.tenant} back, and ask again`,
+    });
+  }
+  const named = profile.targets.flatMap((target) => "registry" in target ? target.registry : []);
+  const registries = [...config.registries.values()].filter(({ name }) => named.includes(name));
+  const { id: exportId, tenant } = job;
+  const { egress } = config;
+  return { exportId, tenant, profile, state, registries, egress, ...job.request as ExportRequest };
+}

@@ -1,0 +1,61 @@
+/**
+ * A header of the stream of a whole bundle. There is one encoding of an entry, TarStream's: the header is written again from what
+ * was read and compared. Only its size field may be wider than in an archive, because TarStream goes on to 64 GiB without PAX.
+ * Source: POSIX.1-2017 pax, "ustar Interchange Format"; @std/tar 0.1.
+ */
+import { Buffer } from "node:buffer";
+import { blockSize, encodeHeader } from "./tar_header.ts";
+
+export interface StreamEntry {
+  path: string;
+  /** Bytes of content. */
+  size: number;
+}
+
+const sizeAt = 124;
+const mtimeAt = 136;
+const checksumAt = 148;
+const checksumLength = 8;
+
+/** The entry that a block of 512 bytes announces; undefined where it is not what TarStream writes for any. */
+export function readStreamHeader(block: Uint8Array): StreamEntry | undefined {
+  const header = Buffer.from(block);
+  const size = sizeOf(header.toString("latin1", sizeAt, mtimeAt));
+  const mode = octal(header.toString("latin1", 100, 106));
+  const mtime = octal(header.toString("latin1", mtimeAt, checksumAt - 1));
+  if (size === undefined || mode === undefined || mtime === undefined) return undefined;
+  const path = pathOf(header);
+  // Of a PAX header and the entry's own, the second is what ustar says by itself.
+  const expected = Buffer.from(encodeHeader({ path, size: 0, mode, mtime }).subarray(-blockSize));
+  header.copy(expected, sizeAt, sizeAt, mtimeAt);
+  writeChecksum(expected);
+  return header.equals(expected) ? { path, size } : undefined;
+}
+
+/** Eleven digits and a space, or twelve digits from 8 GiB. */
+function sizeOf(field: string): number | undefined {
+  const digits = /^([0-7]{11}) $|^([1-7][0-7]{11})$/.exec(field);
+  return digits === null ? undefined : parseInt(digits[1] ?? digits[2]!, 8);
+}
+
+function octal(field: string): number | undefined {
+  return /^[0-7]+$/.test(field) ? parseInt(field, 8) : undefined;
+}
+
+function pathOf(header: Buffer): string {
+  const name = textAt(header, 0, 100);
+  const prefix = textAt(header, 345, 155);
+  return prefix === "" ? name : `${prefix}/${name}`;
+}
+
+function textAt(header: Buffer, at: number, length: number): string {
+  const field = header.subarray(at, at + length);
+  const end = field.indexOf(0);
+  return field.toString("utf8", 0, end < 0 ? length : end);
+}
+
+function writeChecksum(header: Buffer): void {
+  header.fill(0x20, checksumAt, checksumAt + checksumLength);
+  const sum = header.reduce((all, byte) => all + byte, 0);
+  header.write(`${sum.toString(8).padStart(6, "0")}\0 `, checksumAt, "latin1");
+}

@@ -1,0 +1,228 @@
+/**
+ * A bundle that comes as one stream, as the service sends it (`/v1/exports/{id}/bundle.tar`): manifest.json, what proves it, the
+ * index, then the other files in the manifest's order, in plain ustar as TarStream writes it. Nothing can be read twice and nothing
+ * is kept on disk: only the index is held in memory, because the archive is judged against it while both go by.
+ */
+import { type Finding, StellaError } from "../errors.ts";
+import { attestationName, hmacName, indexName, manifestName } from "./manifest.ts";
+import { comparePaths } from "./paths.ts";
+import type { BundleSource, ByteReader } from "./source.ts";
+import { readStreamHeader, type StreamEntry } from "./stream_header.ts";
+import { blockSize, paddingOf } from "./tar_header.ts";
+
+/** Bytes of the index that are held: about a million files with paths of 60 bytes. */
+export const largestHeldIndex = 128 * 1024 * 1024;
+
+/** Puts bytes at the start of the buffer and says how many; null at the end. */
+export type Pull = (buffer: Uint8Array) => Promise<number | null>;
+
+/** What comes before the files that are sorted. */
+const heads = [manifestName, attestationName, hmacName, indexName];
+const passed = 1024 * 1024;
+
+export class StreamSource implements BundleSource {
+  #index: Uint8Array | undefined;
+  /** The entry whose header was read, and its bytes and padding that were not. */
+  #entry: StreamEntry | undefined;
+  #left = 0;
+  /** Whether somebody was given the entry to read. */
+  #given = false;
+  #at = 0;
+  #ended = false;
+  /** Who opens the next file may come before who reads the last one has ended. */
+  #turn: Promise<unknown> = Promise.resolve();
+  readonly #findings: Finding[] = [];
+
+  constructor(readonly name: string, readonly pull: Pull) {}
+
+  /**
+   * Files have to be opened in the order of the stream; one that does not come at its place is missing.
+   * @throws StellaError manifest, unexpected where the stream is no bundle; usage where it cannot be judged as a stream
+   */
+  open(path: string): Promise<ByteReader | undefined> {
+    if (path.includes("/")) throw noDirectory(this.name);
+    return this.#alone(() => this.#find(path));
+  }
+
+  /** What is wrong with the stream itself. To be asked after the verdict; reads it to its end. */
+  finish(): Promise<Finding[]> {
+    return this.#alone(async () => {
+      for (let next = await this.#next(); next !== undefined; next = await this.#next()) {
+        await this.#pass(next);
+      }
+      if (await this.#fill(new Uint8Array(1)) > 0) this.#findings.push(trailing(this.#at - 1));
+      return this.#findings;
+    });
+  }
+
+  #alone<T>(work: () => Promise<T>): Promise<T> {
+    const mine = this.#turn.then(work, work);
+    this.#turn = mine.catch(() => {});
+    return mine;
+  }
+
+  async #find(path: string): Promise<ByteReader | undefined> {
+    for (;;) {
+      const next = await this.#next();
+      if (next?.path === indexName && this.#index === undefined) await this.#hold(next);
+      else if (path === indexName && this.#index !== undefined) return memoryReader(this.#index);
+      else if (next?.path === path) return this.#give(next);
+      else if (next === undefined || !isBefore(next.path, path)) return undefined;
+      else await this.#pass(next);
+    }
+  }
+
+  /** The entry that nobody was given yet; undefined at the end. */
+  async #next(): Promise<StreamEntry | undefined> {
+    if (this.#entry !== undefined && !this.#given) return this.#entry;
+    if (this.#entry !== undefined) await this.#leave(this.#entry);
+    if (this.#ended) return undefined;
+    const block = new Uint8Array(blockSize);
+    const length = await this.#fill(block);
+    if (length < blockSize || block.every((byte) => byte === 0)) return await this.#end(length);
+    const entry = readStreamHeader(block);
+    if (entry === undefined) throw noHeader(this.name, this.#at - blockSize);
+    this.#given = false;
+    this.#left = entry.size;
+    return this.#entry = entry;
+  }
+
+  async #end(length: number): Promise<undefined> {
+    this.#ended = true;
+    if (length === blockSize) length += await this.#fill(new Uint8Array(blockSize));
+    if (length < 2 * blockSize) this.#findings.push(cut(this.#at));
+    return undefined;
+  }
+
+  #give(entry: StreamEntry): ByteReader {
+    this.#given = true;
+    const isOpen = () => this.#entry === entry;
+    return {
+      size: entry.size,
+      read: (buffer) => this.#alone(() => isOpen() ? this.#content(buffer) : Promise.resolve(0)),
+      close: () => {},
+    };
+  }
+
+  async #content(buffer: Uint8Array): Promise<number> {
+    const length = await this.#fill(buffer.subarray(0, Math.min(buffer.length, this.#left)));
+    this.#left -= length;
+    return length;
+  }
+
+  /** What was given is read to its end by whoever finds it right, so bytes that are left belong to nothing. */
+  async #leave(entry: StreamEntry): Promise<void> {
+    this.#entry = undefined;
+    if (await this.#skip(this.#left) > 0) this.#findings.push(unread(entry.path));
+    const padding = new Uint8Array(paddingOf(entry.size));
+    await this.#fill(padding);
+    if (padding.some((byte) => byte !== 0)) this.#findings.push(badPadding(entry.path));
+  }
+
+  /** Goes past an entry that nobody asked for; proofs that this run has no use for are in order. */
+  async #pass(entry: StreamEntry): Promise<void> {
+    if (!heads.includes(entry.path)) this.#findings.push(extra(entry.path));
+    this.#given = true;
+    await this.#skip(this.#left);
+    this.#left = 0;
+  }
+
+  async #hold(entry: StreamEntry): Promise<void> {
+    if (entry.size > largestHeldIndex) throw largeIndex(this.name, entry.size);
+    const bytes = new Uint8Array(entry.size);
+    this.#given = true;
+    this.#index = bytes.subarray(0, await this.#content(bytes));
+  }
+
+  /** @returns how many bytes there were to skip */
+  async #skip(count: number): Promise<number> {
+    const room = new Uint8Array(Math.min(count, passed));
+    let skipped = 0;
+    while (skipped < count) {
+      const length = await this.#fill(room.subarray(0, Math.min(room.length, count - skipped)));
+      if (length === 0) break;
+      skipped += length;
+    }
+    return skipped;
+  }
+
+  /** Fewer bytes than there is room for only at the end. */
+  async #fill(buffer: Uint8Array): Promise<number> {
+    let filled = 0;
+    while (filled < buffer.length) {
+      const length = await this.pull(buffer.subarray(filled));
+      if (length === null) break;
+      filled += length;
+      this.#at += length;
+    }
+    return filled;
+  }
+}
+
+function isBefore(a: string, b: string): boolean {
+  const rank = (path: string) => heads.includes(path) ? heads.indexOf(path) : heads.length;
+  return rank(a) !== rank(b) ? rank(a) < rank(b) : comparePaths(a, b) < 0;
+}
+
+function memoryReader(bytes: Uint8Array): ByteReader {
+  let at = 0;
+  const read = (buffer: Uint8Array) => {
+    const part = bytes.subarray(at, at + buffer.length);
+    buffer.set(part);
+    at += part.length;
+    return part.length;
+  };
+  return { size: bytes.length, read, close: () => {} };
+}
+
+function noHeader(name: string, at: number): StellaError {
+  const text = `Cannot read a bundle from ${name}: byte ${at} begins no file as stella sends it`;
+  return new StellaError(at === 0 ? "manifest" : "unexpected", text, {
+    hint:
+      "send what the service gives as /v1/exports/{id}/bundle.tar, or name the directory of the bundle",
+  });
+}
+
+function noDirectory(name: string): StellaError {
+  return new StellaError("usage", `Cannot read a bundle from ${name}: its payload lies as files`, {
+    hint: "a bundle with the layout directory is verified where it lies: name its directory",
+  });
+}
+
+function largeIndex(name: string, size: number): StellaError {
+  const text = `Cannot read a bundle from ${name}: its index has ${size} bytes, and at most ` +
+    `${largestHeldIndex} are held in memory`;
+  return new StellaError("usage", text, {
+    hint: "save the stream, unpack it with tar, and name the directory",
+  });
+}
+
+function finding(reason: string, path: string, found: string): Finding {
+  const hint = "the stream is not as stella sends it: get it again from its origin";
+  return { code: "unexpected", reason, path, found, hint };
+}
+
+const unread = (path: string) =>
+  finding("trailing_data", path, "more bytes than the manifest says");
+const badPadding = (path: string) =>
+  finding("padding_differs", path, "bytes that are not zero after the content");
+const extra = (path: string) =>
+  finding("entry_unexpected", path, "the manifest does not list it at this place of the stream");
+
+function trailing(at: number): Finding {
+  return finding(
+    "trailing_data",
+    "bundle.tar",
+    `bytes after the end of the stream, from byte ${at}`,
+  );
+}
+
+function cut(at: number): Finding {
+  return {
+    code: "truncated",
+    reason: "truncated",
+    path: "bundle.tar",
+    found: `the stream ends at byte ${at}, without its end blocks`,
+    hint: "the stream was cut: send it again",
+  };
+}

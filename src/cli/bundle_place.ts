@@ -1,0 +1,63 @@
+/** Where a command line says that a bundle is: a directory, a directory and sticks with its volumes, or standard input. */
+import { messageOf, StellaError } from "../errors.ts";
+import type { Finding } from "../errors.ts";
+import { type BundleSource, directorySource } from "../bundle/source.ts";
+import { SticksSource } from "../bundle/sticks_source.ts";
+import { type Pull, StreamSource } from "../bundle/stream_source.ts";
+import { interrupted } from "./breathe.ts";
+import type { Host } from "./host.ts";
+
+export interface BundlePlace {
+  source: BundleSource;
+  /** Directories that came with the bundle: no trust is taken from them. */
+  directories: readonly string[];
+  /** What is wrong with the place itself; to be asked after the content was judged. */
+  rest?: () => Promise<Finding[]>;
+  /** In which directory each file was found; where there are several. */
+  found?: ReadonlyMap<string, string>;
+}
+
+/** What stands for standard input. */
+export const pipe = "-";
+
+/** @param directory of the manifest, or `-` @throws StellaError usage */
+export function placeOf(
+  directory: string,
+  volumes: readonly string[] | undefined,
+  host: Host,
+): BundlePlace {
+  if (directory === pipe) {
+    if (volumes !== undefined) throw noVolumes();
+    const source = new StreamSource("standard input", pullFrom(host));
+    return { source, directories: [], rest: () => source.finish() };
+  }
+  if (volumes === undefined) {
+    return { source: directorySource(directory), directories: [directory] };
+  }
+  const directories = [directory, ...volumes];
+  const source = new SticksSource(directories);
+  return { source, directories, found: source.places };
+}
+
+function noVolumes(): StellaError {
+  return new StellaError("usage", "Cannot look for volumes of a bundle from standard input", {
+    hint: "the stream holds them all: leave --volumes out",
+  });
+}
+
+/** Who waits for a pipe that gives nothing has to be able to interrupt it. */
+function pullFrom(host: Host): Pull {
+  return (buffer) =>
+    new Promise((resolve, reject) => {
+      const stop = () => reject(interrupted());
+      if (host.stop.aborted) return stop();
+      host.stop.addEventListener("abort", stop);
+      host.stdin(buffer).then(resolve, (error) => reject(failed(error)))
+        .finally(() => host.stop.removeEventListener("abort", stop));
+    });
+}
+
+function failed(cause: unknown): StellaError {
+  const text = `Cannot read standard input: ${messageOf(cause)}`;
+  return new StellaError("media", text, { cause, hint: "send the stream again" });
+}

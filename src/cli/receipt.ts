@@ -1,0 +1,107 @@
+/**
+ * `--receipt FILE`: the file is made before the program gives up writing, and filled through the open handle once the verdict is
+ * there. One that exists is refused: a receipt is not written over.
+ */
+import { closeSync, fchmodSync, fsyncSync, openSync } from "node:fs";
+import { dirname } from "node:path";
+import { ioError, StellaError } from "../errors.ts";
+import { loadSigner } from "../attest/sign/keys.ts";
+import { attest } from "../attest/sign/signer.ts";
+import { syncDirectory, writeAll } from "../bundle/durable.ts";
+import { shown } from "../bundle/names.ts";
+import type { BundleSource } from "../bundle/source.ts";
+import { encodeReceipt, watchProofs } from "../verify/receipt.ts";
+import type { Verdict } from "../verify/verdict.ts";
+import { build } from "../version.ts";
+import type { Host } from "./host.ts";
+
+export interface ReceiptFlags {
+  receipt?: string;
+  receiptKey?: string;
+  keyPassphraseFile?: string;
+  integrityOnly?: boolean;
+  trustFromMedia?: boolean;
+}
+
+export interface Receipt {
+  /** The source to verify in place of the given one. */
+  watch(source: BundleSource): BundleSource;
+  /** Fills the file, with a verdict or with what came in its place. Only the first call counts. @throws StellaError media */
+  end(outcome: Verdict | StellaError): void;
+}
+
+/** Undefined where none is asked for. To be called before anything is given up. @throws StellaError usage, media */
+export function openReceipt(flags: ReceiptFlags, host: Host): Receipt | undefined {
+  const { receipt: path, receiptKey, keyPassphraseFile } = flags;
+  if (path === undefined) {
+    if (receiptKey === undefined) return undefined;
+    throw new StellaError("usage", "Cannot sign a receipt: no --receipt FILE was named");
+  }
+  const signer = receiptKey === undefined ? undefined : loadSigner(receiptKey, keyPassphraseFile);
+  const fd = create(path);
+  let digests = () => new Map<string, string>();
+  let isOpen = true;
+  const end = (outcome: Verdict | StellaError) => {
+    if (!isOpen) return;
+    isOpen = false;
+    const statement = encodeReceipt({
+      digests: digests(),
+      outcome,
+      time: new Date(host.now()).toISOString(),
+      build: build(),
+      integrityOnly: flags.integrityOnly === true,
+      trustFromMedia: flags.trustFromMedia === true,
+    });
+    if (statement === undefined) host.stderr(emptyText(path));
+    const bytes = statement &&
+      (signer === undefined ? lineOf(statement) : attest(statement, signer));
+    fill(path, fd, bytes ?? new Uint8Array());
+  };
+  return {
+    watch: (source) => {
+      const watched = watchProofs(source);
+      digests = watched.digests;
+      return watched.source;
+    },
+    end,
+  };
+}
+
+function create(path: string): number {
+  try {
+    const fd = openSync(path, "wx", 0o644);
+    fchmodSync(fd, 0o644);
+    syncDirectory(dirname(path));
+    return fd;
+  } catch (error) {
+    if ((error as { code?: string }).code !== "EEXIST") {
+      throw ioError("Cannot make the receipt", path, error);
+    }
+    throw new StellaError("usage", `Cannot make the receipt ${shown(path)}: the file exists`, {
+      hint: "a receipt is never written over: name a new file",
+    });
+  }
+}
+
+function fill(path: string, fd: number, bytes: Uint8Array): void {
+  try {
+    writeAll(fd, bytes);
+    fsyncSync(fd);
+  } catch (error) {
+    throw ioError("Cannot write the receipt", path, error);
+  } finally {
+    closeSync(fd);
+  }
+}
+
+function lineOf(statement: Uint8Array): Uint8Array {
+  const line = new Uint8Array(statement.length + 1);
+  line.set(statement);
+  line[statement.length] = 10;
+  return line;
+}
+
+/** It cannot be removed any more. */
+function emptyText(path: string): string {
+  return `note:  the receipt ${shown(path)} stays empty: there was no manifest to make it about\n`;
+}

@@ -1,0 +1,179 @@
+/**
+ * Requests to a running service, for the commands that have one. On node:http, which reads no proxy and no trust from the
+ * environment. What stands at the other end may be anything: its answers are limited, and shown escaped.
+ */
+import { readFileSync, statSync } from "node:fs";
+import { type IncomingMessage, request as httpRequest } from "node:http";
+import { request as httpsRequest } from "node:https";
+import { ioError, messageOf, StellaError } from "../errors.ts";
+import { shown } from "../bundle/names.ts";
+import { refuseHostileEnvironment } from "../config/hostile_environment.ts";
+import { defaultListen } from "../config/listen.ts";
+import { Secret } from "../registry/secret.ts";
+import type { Host } from "./host.ts";
+
+/** How a service is reached; the options of the command line. */
+export interface ServiceFlags {
+  url?: string | undefined;
+  /** A file with the token, which nobody else can read. */
+  tokenFile?: string | undefined;
+  /** PEM file with the only authorities that are trusted for it. */
+  ca?: string | undefined;
+}
+
+export interface Call {
+  method?: "GET" | "POST" | "DELETE";
+  path: string;
+  body?: unknown;
+  headers?: Record<string, string>;
+}
+
+export interface Answer {
+  url: string;
+  status: number;
+  text: string;
+}
+
+/** Milliseconds without a byte: of an answer, and of a stream, which says something every 15 s. */
+const patience = 5_000;
+const streamPatience = 45_000;
+/** Bytes; a status has a few hundred. */
+export const usualAnswer = 64 * 1024;
+
+export class ServiceClient {
+  readonly #base: URL;
+  readonly #headers: () => Record<string, string>;
+  readonly #ca: string | undefined;
+  readonly #stop: AbortSignal;
+
+  /** --url, else STELLA_URL, else where `stella serve` listens by default. @throws StellaError usage */
+  constructor({ url, tokenFile, ca }: ServiceFlags, host: Host) {
+    refuseHostileEnvironment(host.environment);
+    this.#base = baseUrl(url ?? (host.environment("STELLA_URL") || `http://${defaultListen}`));
+    const token = tokenFile === undefined ? undefined : readToken(tokenFile);
+    this.#headers = () => token === undefined ? {} : { authorization: `Bearer ${token.reveal()}` };
+    this.#ca = ca === undefined ? undefined : readText(ca);
+    this.#stop = host.stop;
+  }
+
+  /** @throws StellaError internal where nobody answers, or too much */
+  async call(call: Call, most = usualAnswer): Promise<Answer> {
+    const answer = await this.#send(call);
+    const url = new URL(call.path, this.#base).href;
+    return { url, status: answer.statusCode ?? 0, text: await limitedText(answer, most, url) };
+  }
+
+  /** The text of an answer as it comes; it ends where the other end goes away. */
+  async *lines(call: Call): AsyncGenerator<string> {
+    const answer = await this.#send(call, streamPatience);
+    if (answer.statusCode !== 200) throw unexpected(this.#base, answer.statusCode);
+    const decoder = new TextDecoder();
+    let rest = "";
+    for await (const chunk of answer) {
+      rest += decoder.decode(chunk as Uint8Array, { stream: true });
+      if (rest.length > usualAnswer) throw tooLong(this.#base.href);
+      const lines = rest.split("\n");
+      rest = lines.pop() ?? "";
+      yield* lines;
+    }
+  }
+
+  #send(call: Call, timeout = patience): Promise<IncomingMessage> {
+    const { method = "GET", path, body, headers = {} } = call;
+    const target = new URL(path, this.#base);
+    const text = body === undefined ? undefined : JSON.stringify(body);
+    const send = target.protocol === "https:" ? httpsRequest : httpRequest;
+    const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>();
+    const type = text === undefined ? {} : { "content-type": "application/json" };
+    const request = send(target, {
+      method,
+      headers: { ...type, ...headers, ...this.#headers() },
+      signal: this.#stop,
+      timeout,
+      ...(this.#ca === undefined ? {} : { ca: this.#ca }),
+    }, resolve);
+    request.on("timeout", () => request.destroy(new Error(`no answer in ${timeout / 1000} s`)));
+    request.on("error", (error) => reject(this.#unreachable(target, error)));
+    request.end(text);
+    return promise;
+  }
+
+  #unreachable(target: URL, error: Error): StellaError {
+    if (this.#stop.aborted) return new StellaError("interrupted", "Interrupted");
+    return new StellaError("internal", `Cannot ask ${shown(target.href)}: ${messageOf(error)}`, {
+      cause: error,
+      hint: "start it with `stella serve`, or name the right one with --url",
+    });
+  }
+}
+
+function baseUrl(text: string): URL {
+  const url = URL.parse(text);
+  if (url !== null && /^https?:$/.test(url.protocol) && url.username === "") return url;
+  throw new StellaError("usage", `Cannot ask ${shown(text)}: it is no http URL`, {
+    hint: `write it as http://${defaultListen}`,
+  });
+}
+
+function readToken(path: string): Secret {
+  const text = readText(path).trim();
+  if ((statSync(path).mode & 0o077) !== 0) {
+    const what = `Cannot use the token ${JSON.stringify(path)}: others can read it`;
+    throw new StellaError("usage", what, { hint: "chmod 600 the file" });
+  }
+  if (/^[\x21-\x7e]{1,1024}$/.test(text)) return new Secret(text);
+  throw new StellaError(
+    "usage",
+    `Cannot use the token ${JSON.stringify(path)}: it is not one line`,
+  );
+}
+
+function readText(path: string): string {
+  try {
+    return readFileSync(path, "utf8");
+  } catch (error) {
+    throw ioError("Cannot read", path, error);
+  }
+}
+
+async function limitedText(answer: IncomingMessage, most: number, url: string): Promise<string> {
+  const decoder = new TextDecoder();
+  let text = "";
+  for await (const chunk of answer) {
+    text += decoder.decode(chunk as Uint8Array, { stream: true });
+    if (text.length > most) throw tooLong(url);
+  }
+  return text + decoder.decode();
+}
+
+function tooLong(url: string): StellaError {
+  const what = `Cannot ask ${shown(url)}: the answer is too long for a service of stella`;
+  return new StellaError("internal", what, { hint: "name the right one with --url" });
+}
+
+function unexpected(url: URL, status: number | undefined): StellaError {
+  return new StellaError("internal", `Cannot follow ${shown(url.href)}: it answers ${status}`);
+}
+
+/** The body of an answer as an object; anything else is an empty one. */
+export function objectOf({ text }: Answer): Record<string, unknown> {
+  try {
+    const value = JSON.parse(text);
+    return value !== null && typeof value === "object" ? value : {};
+  } catch {
+    return {};
+  }
+}
+
+/** A refusal of the service (RFC 9457) as the error of a command. */
+export function refusalOf(answer: Answer): StellaError {
+  const { detail, hint, errors } = objectOf(answer);
+  const faults = Array.isArray(errors)
+    ? errors.map((one) => `${one?.path} ${one?.message}`).slice(0, 20)
+    : [];
+  const words = [detail ?? "no reason", ...faults].join("; ");
+  const text = `${shown(answer.url)} answers ${answer.status}: ${words}`;
+  const code = answer.status >= 500 ? "internal" : "usage";
+  const more = answer.status === 401 ? "give a token with --token-file" : hint;
+  return new StellaError(code, text, typeof more === "string" ? { hint: more } : {});
+}

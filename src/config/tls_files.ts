@@ -1,0 +1,43 @@
+/** The certificate of the service and its key, read once at the start. */
+import { createPrivateKey, X509Certificate } from "node:crypto";
+import { readFileSync, statSync } from "node:fs";
+import { ioError, messageOf, StellaError } from "../errors.ts";
+import type { TlsConfig } from "./service.ts";
+
+/** PEM texts. @throws StellaError usage where they cannot be read, do not fit each other, or anybody may read the key */
+export function readTls({ certificate, key }: TlsConfig): { certificate: string; key: string } {
+  const [chain, secret] = [read(certificate), read(key)];
+  if ((statSync(key).mode & 0o007) !== 0) {
+    throw refuse(
+      key,
+      "everybody may read it",
+      "chmod 640 the file, and let only the service's group read it",
+    );
+  }
+  let fits: boolean;
+  try {
+    fits = new X509Certificate(chain).checkPrivateKey(createPrivateKey(secret));
+  } catch (error) {
+    throw refuse(certificate, messageOf(error), "both files have to be PEM");
+  }
+  if (!fits) {
+    throw refuse(
+      key,
+      `it is not the key of ${JSON.stringify(certificate)}`,
+      "name both of one pair",
+    );
+  }
+  return { certificate: chain, key: secret };
+}
+
+function read(path: string): string {
+  try {
+    return readFileSync(path, "utf8");
+  } catch (error) {
+    throw ioError("Cannot read", path, error);
+  }
+}
+
+function refuse(path: string, found: string, hint: string): StellaError {
+  return new StellaError("usage", `Cannot use ${JSON.stringify(path)} for TLS: ${found}`, { hint });
+}

@@ -1,0 +1,104 @@
+/**
+ * What keeps the store in order while the service runs: bundles that outlived their rule go, and now and then all that is left
+ * is read (scrub.ts). When that was done last stands in a file beside the bundles, so that a restart does not begin anew.
+ */
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { applyRetention, type Retention } from "./retention.ts";
+import { type Damage, scrub } from "./scrub.ts";
+import type { FileStore, StoredBundle } from "./store.ts";
+
+export interface UpkeepOptions {
+  store: FileStore;
+  /** The state directory. */
+  state: string;
+  /** By profile; a profile without a rule keeps all its bundles. */
+  rules: ReadonlyMap<string, Retention>;
+  /** Milliseconds between two scrubs; 0: none. */
+  scrubEvery: number;
+  /** Milliseconds since 1970. */
+  now(): number;
+  /** Milliseconds that only ever grow. */
+  elapsed(): number;
+  /** By profile, after each round. */
+  onCounts(counts: ReadonlyMap<string, number>): void;
+  onRemoved(bundles: readonly StoredBundle[]): void;
+  /** A scrub ended. */
+  onScrubbed(damaged: readonly Damage[]): void;
+  onFault(error: unknown): void;
+  /** Milliseconds between rounds. */
+  interval?: number;
+  /** Bytes a second. */
+  rate?: number;
+}
+
+export class Upkeep {
+  readonly #options: Required<UpkeepOptions>;
+  readonly #stop = new AbortController();
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #scrubbing: Promise<void> | undefined;
+
+  constructor(options: UpkeepOptions) {
+    this.#options = { interval: 3_600_000, rate: 32 * 1024 * 1024, ...options };
+  }
+
+  start(): void {
+    this.tidy();
+    this.#scrubWhenDue();
+    this.#timer = setTimeout(() => this.start(), this.#options.interval);
+  }
+
+  /** Applies the rules and counts what is left; also after each export. */
+  tidy(): void {
+    const { store, rules, now, onRemoved, onCounts, onFault } = this.#options;
+    try {
+      const gone = applyRetention(store, rules, now());
+      if (gone.length > 0) onRemoved(gone);
+      onCounts(countByProfile(store.list()));
+    } catch (error) {
+      onFault(error);
+    }
+  }
+
+  async stop(): Promise<void> {
+    clearTimeout(this.#timer);
+    this.#stop.abort();
+    await this.#scrubbing;
+  }
+
+  #scrubWhenDue(): void {
+    const { scrubEvery, now } = this.#options;
+    const age = Math.abs(now() - this.#lastScrub());
+    if (scrubEvery === 0 || this.#scrubbing !== undefined || age < scrubEvery) return;
+    this.#scrubbing = this.#scrub().catch(this.#options.onFault).finally(() => {
+      this.#scrubbing = undefined;
+    });
+  }
+
+  async #scrub(): Promise<void> {
+    const { store, rate, elapsed, now, onScrubbed } = this.#options;
+    const { signal } = this.#stop;
+    const damaged = await scrub({ store, rate, elapsed, signal });
+    if (signal.aborted) return;
+    writeFileSync(this.#note(), `${now()}\n`, { mode: 0o600 });
+    onScrubbed(damaged);
+  }
+
+  #note(): string {
+    return join(this.#options.state, "scrubbed");
+  }
+
+  #lastScrub(): number {
+    try {
+      return Number(readFileSync(this.#note(), "utf8"));
+    } catch {
+      return 0;
+    }
+  }
+}
+
+function countByProfile(bundles: readonly StoredBundle[]): Map<string, number> {
+  const counts = new Map<string, number>();
+  for (const { profile } of bundles) counts.set(profile, (counts.get(profile) ?? 0) + 1);
+  return counts;
+}

@@ -1,0 +1,180 @@
+/** Tokens, tenants and scopes: the whole matrix, made from what /openapi.json says. */
+import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
+import type { Scope } from "../../src/config/service.ts";
+import { accessFinder } from "../../src/server/access.ts";
+import { Bench, config } from "./bench.ts";
+
+const sha256 = (text: string) => createHash("sha256").update(text).digest("hex");
+const token = (name: string, scopes: Scope[], tenants = ["default"]) => ({
+  name,
+  sha256: sha256(name),
+  tenants,
+  scopes,
+});
+
+const guarded = {
+  ...config,
+  tokens: [
+    token("reader", ["read"]),
+    token("fetcher", ["download"]),
+    token("writer", ["write"]),
+    token("boss", ["admin"]),
+    token("all", ["read", "download", "write", "admin"]),
+    token("lab", ["read", "download", "write", "admin"], ["lab"]),
+    token("both", ["read", "write"], ["lab", "default"]),
+  ],
+};
+
+function bench(): Bench {
+  return new Bench({ config: guarded });
+}
+
+const as = (name: string) => ({ authorization: `Bearer ${name}` });
+
+interface Operation {
+  method: string;
+  path: string;
+  scope: Scope;
+}
+
+async function operations(of: Bench): Promise<Operation[]> {
+  const { paths } = await (await of.get("/openapi.json")).json();
+  return Object.entries<Record<string, { "x-scope": Scope }>>(paths).flatMap(([path, methods]) =>
+    Object.entries(methods).map(([method, one]) => ({ method, path, scope: one["x-scope"] }))
+  );
+}
+
+async function ask(of: Bench, { method, path }: Operation, id: string, who: string) {
+  const url = path.replace("{id}", id).replace("{path}", "manifest.json").replace("{eventId}", id);
+  return await of.app.request(`http://127.0.0.1:8420${url}`, {
+    method: method.toUpperCase(),
+    headers: { ...as(who), "content-type": "application/json" },
+    ...(method === "post" ? { body: '{"profile":"kit"}' } : {}),
+  });
+}
+
+Deno.test("every route of the API wants a token, and no route of operations does", async () => {
+  using of = bench();
+  const all = await operations(of);
+  assert.ok(all.length >= 13);
+  for (const one of all) {
+    const answer = await ask(of, one, "019b76da-a800-7000-8000-000000000000", "nobody");
+    assert.equal(answer.status, 401, `${one.method} ${one.path}`);
+    assert.match(answer.headers.get("www-authenticate") ?? "", /^Bearer /);
+  }
+  for (const path of ["/health/liveness", "/health/readiness", "/status", "/metrics", "/runbook"]) {
+    assert.equal((await of.get(path)).status, 200, path);
+  }
+  assert.equal(of.queue.figures().queued, 0);
+});
+
+Deno.test("each token may do what its scopes say and nothing else", async () => {
+  for (const { name, scopes } of guarded.tokens.slice(0, 5)) {
+    using of = bench();
+    for (const one of await operations(of)) {
+      const { job } = of.queue.enqueue({ tenant: "default", profile: "kit", request: {} });
+      if (one.path.endsWith("/events")) of.queue.cancel(job.id);
+      const answer = await ask(of, one, job.id, name);
+      await answer.body?.cancel();
+      const place = `${name}: ${one.method} ${one.path}`;
+      assert.equal(answer.status === 403, !scopes.includes(one.scope), `${place} ${answer.status}`);
+      assert.notEqual(answer.status, 401, place);
+    }
+  }
+});
+
+Deno.test("another tenant's export is answered exactly as one that does not exist", async () => {
+  using of = bench();
+  const { job } = of.queue.enqueue({ tenant: "default", profile: "kit", request: {} });
+  of.timeline.add({ exportId: job.id, tenant: "default", profile: "kit" }, "queued");
+  const unknown = "019b76da-a800-7fff-8fff-ffffffffffff";
+  for (const one of (await operations(of)).filter(({ path }) => path.includes("{"))) {
+    const [foreign, none] = await Promise.all(
+      [job.id, unknown].map(async (id) => {
+        const answer = await ask(of, one, id, "lab");
+        return [answer.status, await answer.text()];
+      }),
+    );
+    assert.deepEqual(foreign, none, `${one.method} ${one.path}`);
+    assert.equal(foreign?.[0], 404);
+  }
+  assert.equal(of.queue.get(job.id)?.state, "queued");
+});
+
+Deno.test("lists, cursors, idempotency keys and tenants' names leak nothing", async () => {
+  using of = bench();
+  const key = { "idempotency-key": "nightly" };
+  const first = await (await of.post({ profile: "kit" }, { ...key, ...as("all") })).json();
+  const second = await (await of.post({ profile: "kit" }, { ...key, ...as("lab") })).json();
+  assert.deepEqual([first.tenant, second.tenant], ["default", "lab"]);
+  assert.notEqual(first.id, second.id);
+  const ids = async (who: string, query = "") => {
+    const { items } = await (await of.get(`/v1/exports?${query}`, as(who))).json();
+    return items.map(({ id }: { id: string }) => id);
+  };
+  assert.deepEqual(await ids("lab"), [second.id]);
+  assert.deepEqual(await ids("all"), [first.id]);
+  assert.deepEqual((await ids("both")).toSorted(), [first.id, second.id].toSorted());
+  assert.deepEqual(await ids("both", "tenant=lab"), [second.id]);
+  const refusals = [`tenant=default`, `tenant=nobody`, `cursor=${first.id}`];
+  for (const query of refusals) {
+    assert.equal((await of.get(`/v1/exports?${query}`, as("lab"))).status, 400, query);
+  }
+  const named = await of.post({ profile: "kit", tenant: "default" }, as("lab"));
+  const unnamed = await of.post({ profile: "kit", tenant: "nobody" }, as("lab"));
+  assert.deepEqual([named.status, await named.text()], [400, await unnamed.text()]);
+});
+
+Deno.test("a token is looked for among all, and what is none gives nothing", () => {
+  const find = accessFinder(guarded);
+  assert.deepEqual(find("Bearer reader")?.scopes, ["read"]);
+  assert.deepEqual(find("bearer  lab")?.tenants, ["lab"]);
+  const none = [
+    undefined,
+    "",
+    "reader",
+    "Basic reader",
+    "Bearer",
+    "Bearer reade",
+    "Bearer readers",
+  ];
+  for (
+    const header of [...none, "Bearer reader x", `Bearer ${sha256("reader")}`, "Bearer \u00fc"]
+  ) {
+    assert.equal(find(header), undefined, String(header));
+  }
+  const open = accessFinder({ tokens: [], tenants: ["default", "lab"] });
+  assert.deepEqual(open(undefined)?.tenants, ["default", "lab"]);
+});
+
+Deno.test("a right token and a wrong one that begins alike take the same time", () => {
+  const right = "a".repeat(64);
+  const find = accessFinder({ tenants: ["default"], tokens: [token(right, ["read"])] });
+  const near = `Bearer ${"a".repeat(63)}b`;
+  const far = `Bearer ${"b".repeat(64)}`;
+  const times: Record<string, number[]> = { [near]: [], [far]: [] };
+  for (let n = 0; n < 22_000; n++) {
+    const header = Math.random() < 0.5 ? near : far;
+    const started = performance.now();
+    find(header);
+    if (n > 2_000) times[header]!.push(performance.now() - started);
+  }
+  const [one, two] = Object.values(times).map(trimmed);
+  assert.ok(Math.abs(welch(one!, two!)) < 4.5, `t = ${welch(one!, two!)}`);
+});
+
+/** Without the slowest twentieth: what interrupts the process says nothing about the comparison. */
+function trimmed(values: number[]): number[] {
+  return values.toSorted((a, b) => a - b).slice(0, Math.floor(values.length * 0.95));
+}
+
+function welch(a: number[], b: number[]): number {
+  const facts = (values: number[]) => {
+    const mean = values.reduce((sum, one) => sum + one, 0) / values.length;
+    const squares = values.reduce((sum, one) => sum + (one - mean) ** 2, 0);
+    return { mean, error: squares / (values.length - 1) / values.length };
+  };
+  const [first, second] = [facts(a), facts(b)];
+  return (first.mean - second.mean) / Math.sqrt(first.error + second.error);
+}
