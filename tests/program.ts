@@ -61,10 +61,11 @@ export class Home {
       cwd: options.cwd ?? this.path,
       env: this.environment(options.env),
       clearEnv: true,
-      stdin: "null",
+      stdin: options.stdin === undefined ? "null" : "piped",
       stdout: "piped",
       stderr: "piped",
-    });
+    }).spawn();
+    if (options.stdin !== undefined) void feed(child.stdin, options.stdin);
     const { code, stdout, stderr } = await child.output();
     const text = new TextDecoder();
     return { code, stdout: text.decode(stdout), stderr: text.decode(stderr) };
@@ -104,6 +105,15 @@ export class Home {
   remove(): void {
     Deno.removeSync(this.path, { recursive: true });
   }
+}
+
+/** A program that has heard enough closes its end; that is no fault of the test. */
+async function feed(stdin: WritableStream<Uint8Array>, bytes: Uint8Array): Promise<void> {
+  const writer = stdin.getWriter();
+  try {
+    await writer.write(bytes);
+    await writer.close();
+  } catch { /* see above */ }
 }
 
 export class Service {

@@ -44,13 +44,18 @@ export class StreamSource implements BundleSource {
     return this.#alone(() => this.#find(path));
   }
 
-  /** What is wrong with the stream itself. To be asked after the verdict; reads it to its end. */
+  /** What is wrong with the stream itself. To be asked after the verdict; reads it to its end, or to where it is none. */
   finish(): Promise<Finding[]> {
     return this.#alone(async () => {
-      for (let next = await this.#next(); next !== undefined; next = await this.#next()) {
-        await this.#pass(next);
+      try {
+        for (let next = await this.#next(); next !== undefined; next = await this.#next()) {
+          await this.#pass(next);
+        }
+        if (await this.#fill(new Uint8Array(1)) > 0) this.#findings.push(trailing(this.#at - 1));
+      } catch (error) {
+        if (!(error instanceof StellaError) || error.code !== "unexpected") throw error;
+        this.#findings.push(finding("header_differs", "bundle.tar", error.message));
       }
-      if (await this.#fill(new Uint8Array(1)) > 0) this.#findings.push(trailing(this.#at - 1));
       return this.#findings;
     });
   }
@@ -63,11 +68,12 @@ export class StreamSource implements BundleSource {
 
   async #find(path: string): Promise<ByteReader | undefined> {
     for (;;) {
+      if (path === indexName && this.#index !== undefined) return memoryReader(this.#index);
       const next = await this.#next();
-      if (next?.path === indexName && this.#index === undefined) await this.#hold(next);
-      else if (path === indexName && this.#index !== undefined) return memoryReader(this.#index);
-      else if (next?.path === path) return this.#give(next);
-      else if (next === undefined || !isBefore(next.path, path)) return undefined;
+      const isPast = next !== undefined && isBefore(next.path, path);
+      if (next === undefined || (next.path !== path && !isPast)) return undefined;
+      if (next.path === indexName && this.#index === undefined) await this.#hold(next);
+      else if (next.path === path) return this.#give(next);
       else await this.#pass(next);
     }
   }
@@ -89,8 +95,12 @@ export class StreamSource implements BundleSource {
 
   async #end(length: number): Promise<undefined> {
     this.#ended = true;
-    if (length === blockSize) length += await this.#fill(new Uint8Array(blockSize));
+    const second = new Uint8Array(blockSize);
+    if (length === blockSize) length += await this.#fill(second);
     if (length < 2 * blockSize) this.#findings.push(cut(this.#at));
+    else if (second.some((byte) => byte !== 0)) {
+      this.#findings.push(trailing(this.#at - blockSize));
+    }
     return undefined;
   }
 

@@ -1,6 +1,9 @@
 /** Where a command line says that a bundle is: a directory, a directory and sticks with its volumes, or standard input. */
-import { messageOf, StellaError } from "../errors.ts";
-import type { Finding } from "../errors.ts";
+import { statSync } from "node:fs";
+import { basename, dirname } from "node:path";
+import { type Finding, messageOf, StellaError } from "../errors.ts";
+import { manifestName } from "../bundle/manifest.ts";
+import { shown } from "../bundle/names.ts";
 import { type BundleSource, directorySource } from "../bundle/source.ts";
 import { SticksSource } from "../bundle/sticks_source.ts";
 import { type Pull, StreamSource } from "../bundle/stream_source.ts";
@@ -20,6 +23,28 @@ export interface BundlePlace {
 /** What stands for standard input. */
 export const pipe = "-";
 
+/** What `--manifest` and `--volumes` name; `-` is standard input. @throws StellaError usage */
+export function openPlace(named: string, options: { volumes?: string[] }, host: Host): BundlePlace {
+  const directory = named === pipe ? pipe : bundleDirectory(named);
+  return placeOf(directory, options.volumes, host);
+}
+
+/** The directory that holds the manifest which `--manifest` names, by file or by directory. */
+export function bundleDirectory(path: string): string {
+  const stat = statSync(path, { throwIfNoEntry: false });
+  if (stat?.isDirectory()) return path;
+  if (basename(path) !== manifestName) {
+    throw new StellaError(
+      "usage",
+      `Cannot verify ${shown(path)}: it is no directory and not called ${manifestName}`,
+      {
+        hint: "name the manifest.json of the bundle, or the directory that holds it",
+      },
+    );
+  }
+  return dirname(path);
+}
+
 /** @param directory of the manifest, or `-` @throws StellaError usage */
 export function placeOf(
   directory: string,
@@ -34,6 +59,7 @@ export function placeOf(
   if (volumes === undefined) {
     return { source: directorySource(directory), directories: [directory] };
   }
+  volumes.forEach(refuseAbsent);
   const directories = [directory, ...volumes];
   const source = new SticksSource(directories);
   return { source, directories, found: source.places };
@@ -42,6 +68,13 @@ export function placeOf(
 function noVolumes(): StellaError {
   return new StellaError("usage", "Cannot look for volumes of a bundle from standard input", {
     hint: "the stream holds them all: leave --volumes out",
+  });
+}
+
+function refuseAbsent(directory: string): void {
+  if (statSync(directory, { throwIfNoEntry: false })?.isDirectory()) return;
+  throw new StellaError("usage", `Cannot look for volumes in ${shown(directory)}: no directory`, {
+    hint: "check the path, and that the stick is mounted",
   });
 }
 

@@ -16,7 +16,8 @@ import type { Verdict } from "../verify/verdict.ts";
 import type { Host } from "./host.ts";
 import type { Result } from "./program.ts";
 import { counted, findingText, sizeText, verdictJson } from "./render.ts";
-import { bundleDirectory, judge, type VerifyOptions } from "./verify_bundle.ts";
+import { bundleDirectory } from "./bundle_place.ts";
+import { judge, type VerifyOptions } from "./judge.ts";
 
 interface Artifact extends Omit<TappedFile, "mode"> {
   kind: ArtifactKind;

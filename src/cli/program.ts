@@ -5,6 +5,7 @@
 import { Command, CommanderError, Option } from "commander";
 import { exitCodes } from "../errors.ts";
 import type { Host } from "./host.ts";
+import { carryCommands, passphraseOption, receiptOptions } from "./carry_commands.ts";
 import { codesHelp, group, type Leaf, leafMaker, many, runFileOptions } from "./leaf.ts";
 import { asStellaError, errorText } from "./render.ts";
 import { jobCommands, serviceOptions } from "./service_options.ts";
@@ -92,23 +93,32 @@ function exportCommands(program: Command, leaf: Leaf): void {
     )
     .option("--token-file <file>", "access token of the service, mode 0600");
   bundle.option("--push <ref>", "then push to a registry: oci://HOST/REPOSITORY:TAG");
-  runFileOptions(registryOptions(pushOptions(bundle)));
-  verifyOptions(
+  passphraseOption(runFileOptions(registryOptions(pushOptions(bundle))));
+  receiptOptions(verifyOptions(
     leaf(bundle, "verify", "Verify a bundle: every byte is the signed one", [
       "stella export bundle verify --manifest out/manifest.json",
       "stella export bundle verify --manifest /media/stick --trust signer.pub",
+      "stella export bundle verify --manifest /media/a --volumes /media/b --receipt receipt.json",
       "stella export bundle verify --manifest oci://registry.site:5000/exports/kit:latest",
     ], verifyWork).requiredOption(
       "--manifest <path>",
-      "manifest.json, the directory that holds it, or oci://HOST/REPOSITORY:TAG",
+      "manifest.json, the directory that holds it, oci://HOST/REPOSITORY:TAG, or - (a pipe)",
     ),
-  );
-  verifyOptions(
-    leaf(program, "verify <path>", "Verify the bundle at a path or on a mounted stick", [
-      "stella verify out",
-      "stella verify /media/stick --trust signer.pub --json",
-    ], verifyWork),
-  );
+  ));
+  receiptOptions(verifyOptions(
+    leaf(
+      program,
+      "verify <path>",
+      "Verify the bundle at a path, on a mounted stick, or from a pipe",
+      [
+        "stella verify out",
+        "stella verify /media/stick --trust signer.pub --json",
+        "curl -s http://127.0.0.1:8420/v1/exports/ID/bundle.tar | stella verify -",
+      ],
+      verifyWork,
+    ),
+  ));
+  carryCommands(bundle, leaf, verifyOptions);
   for (const [name, about] of [["list", "List what a bundle holds"], ["show", "Show a bundle"]]) {
     verifyOptions(
       leaf(bundle, name!, `${about}, and what is wrong with it`, [
@@ -204,13 +214,16 @@ function keyCommands(program: Command, leaf: Leaf): void {
       new Option("--algorithm <name>", "of the key").choices(["ed25519", "p256", "hmac"])
         .default("ed25519"),
     )
-    .option("--out <file>", "private key file; the public one lies beside it");
-  leaf(keys, "show", "Show the key of this machine and the trusted keys", [
-    "stella keys show",
-    "stella keys show --public > signer.pub",
-  ], async () => (await import("./keys.ts")).showCommand)
-    .option("--public", "print the public key as PEM")
-    .option("--key <file>", "another private key");
+    .option("--out <file>", "private key file; the public one lies beside it")
+    .option("--passphrase-file <file>", "protect the private key by what is in it, mode 0600");
+  passphraseOption(
+    leaf(keys, "show", "Show the key of this machine and the trusted keys", [
+      "stella keys show",
+      "stella keys show --public > signer.pub",
+    ], async () => (await import("./keys.ts")).showCommand)
+      .option("--public", "print the public key as PEM")
+      .option("--key <file>", "another private key"),
+  );
   leaf(keys, "trust <file>", "Trust a public key on this machine", [
     "stella keys trust signer.pub",
   ], async () => (await import("./keys.ts")).trustCommand);

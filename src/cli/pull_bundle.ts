@@ -3,7 +3,7 @@ import type { Host } from "./host.ts";
 import { PulledBundle } from "../export/pulled.ts";
 import type { CommonOptions, Result } from "./program.ts";
 import { verdictJson, verdictText } from "./render.ts";
-import type { VerifyOptions } from "./verify_bundle.ts";
+import type { VerifyOptions } from "./judge.ts";
 import { judgeThrough } from "./verify_registry.ts";
 
 export async function pullBundleCommand(

@@ -12,7 +12,8 @@ import type { CommonOptions, Result } from "./program.ts";
 import { ProgressLine } from "./progress.ts";
 import { clientFor, type RegistryFlags } from "./registry_client.ts";
 import { sizeText, verdictJson, verdictText } from "./render.ts";
-import { bundleDirectory, judgesOf, judgeSource, type VerifyOptions } from "./verify_bundle.ts";
+import { bundleDirectory } from "./bundle_place.ts";
+import { judgesOf, judgeSource, type VerifyOptions } from "./judge.ts";
 
 export interface PushFlags extends RegistryFlags {
   mountFrom?: string[];

@@ -9,7 +9,8 @@ import { joinedName } from "../risk/output.ts";
 import type { Host } from "./host.ts";
 import type { Result } from "./program.ts";
 import { verdictJson, verdictText } from "./render.ts";
-import { bundleDirectory, judge, type VerifyOptions } from "./verify_bundle.ts";
+import { bundleDirectory } from "./bundle_place.ts";
+import { judge, type VerifyOptions } from "./judge.ts";
 
 export async function riskQueryCommand(
   options: VerifyOptions & { manifest: string },

@@ -10,18 +10,12 @@ import { judge, type Verdict } from "../verify/verdict.ts";
 import { sitePolicy } from "./egress.ts";
 import type { Host } from "./host.ts";
 import { clientFor } from "./registry_client.ts";
-import { judgesOf, judgeSource, type VerifyOptions } from "./verify_bundle.ts";
+import { judgesOf, judgeSource, type VerifyOptions } from "./judge.ts";
 
-/** Keys, credentials and certificates first; then all permissions but read and net are given up; then the first byte. */
-export function judgeInRegistry(
-  ref: string,
-  options: VerifyOptions,
-  host: Host,
-): Promise<Verdict> {
-  return judgeThrough(ref, options, host, ["net"], (bundle) => bundle);
-}
-
-/** As above, with what else is needed in `keep`, and everything read by way of what `through` makes of the bundle. */
+/**
+ * Keys, credentials and certificates first; then all permissions but read and those in `keep` are given up; then the first byte.
+ * Everything is read by way of what `through` makes of the bundle.
+ */
 export async function judgeThrough(
   ref: string,
   options: VerifyOptions,

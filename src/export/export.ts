@@ -36,6 +36,7 @@ import type { BuiltinEntry } from "./inputs.ts";
 import { pack, type Packed } from "./pack.ts";
 import { Place, refuseInside } from "./place.ts";
 import { makePlan, type Plan } from "./plan.ts";
+import { preflight, type Room, roomAt } from "./preflight.ts";
 import type { ExportProgress, ExportReport } from "./report.ts";
 import type { Prepared } from "./risk.ts";
 import { type CarriedProgram, carry, checkPrograms } from "./programs.ts";
@@ -71,6 +72,8 @@ export interface ExportOptions {
   seen?: (path: string, head: Uint8Array) => void;
   /** Makes sources and the time for an export that has to be prepared, in a directory that it may make; see risk.ts. */
   prepare?: (scratch: string) => Promise<Prepared>;
+  /** What the directory has room for; undefined: the file system is asked. */
+  room?: (directory: string) => Room | undefined;
 }
 
 /** Below this many payload bytes starting a worker costs more than it saves. */
@@ -91,11 +94,14 @@ export async function exportBundle(options: ExportOptions): Promise<ExportReport
   checkName("tenant", options.tenant);
   refuseInside(options.directory, options.sources.map((source) => source.path));
   options.progress("plan", 0, 0);
+  const room = () => (options.room ?? roomAt)(options.directory);
   const early = options.prepare === undefined ? planExport(options) : undefined;
+  if (early !== undefined) preflight(options, early, room());
   const place = new Place({ ...options, uuid: options.uuid() });
   try {
     place.check(neededNames(options));
     const plan = early ?? await planPrepared(options, place.partial);
+    if (early === undefined) preflight(options, plan, room());
     const manifest = await writeBundle(options, plan, place.partial);
     options.progress("store", 0, 0);
     const names = writtenNames(manifest, options);

@@ -2,6 +2,7 @@
 import { type Finding, ioError, StellaError } from "../errors.ts";
 import { shown } from "../bundle/names.ts";
 import { pathFault } from "../bundle/paths.ts";
+import { blockSize, paddingOf } from "../bundle/tar_header.ts";
 import { createdText, earliestCreated, latestCreated } from "../bundle/time.ts";
 import type { FilesSource } from "../config/profile.ts";
 import { type BuiltinEntry, type Folder, layOut, type Origin } from "./inputs.ts";
@@ -15,11 +16,15 @@ export interface Plan {
   expected: (string | undefined)[];
   files: number;
   bytes: number;
+  /** Bytes of the tar, at least: long names have records besides. */
+  tarBytes: number;
+  indexBytes: number;
+  largest: { path: string; size: number };
   /** Seconds since 1970. */
   created: number;
   /** Time of the newest input, seconds since 1970. */
   newest: number;
-  /** Directories with nothing in them, which an archive of files cannot carry. */
+  /** Directories with nothing in them, which an archive of files cannot carry; of more than a thousand, the first. */
   empty: string[];
 }
 
@@ -30,33 +35,54 @@ export interface PlanOptions {
   epoch?: number;
 }
 
-/** The most faults that are listed one by one. */
-const mostFaults = 1000;
+/** The most faults, and empty directories, that are listed one by one. */
+const mostListed = 1000;
 
 /** @throws StellaError usage where there is nothing to pack, unsafe with every name and entry that cannot be carried */
 export function makePlan(options: PlanOptions): Plan {
   const tree = layOut(options.sources, options.builtin);
   const faults: Finding[] = [];
   const empty: string[] = [];
-  let [files, bytes, newest, faultCount] = [0, 0, 0, 0];
+  const totals = new Totals();
+  let faultCount = 0;
   const fault = (finding: Finding) => {
-    if (++faultCount <= mostFaults) faults.push(finding);
+    if (++faultCount <= mostListed) faults.push(finding);
   };
-  for (const { path, origin } of walk(tree, fault, (p) => empty.push(p))) {
+  const onEmpty = (path: string) => empty.length < mostListed && empty.push(path);
+  for (const { path, origin } of walk(tree, fault, onEmpty)) {
     // The walk has checked every part; only the length of the whole is left.
     const whole = path.length > 1000 ? pathFault(path) : undefined;
     if (whole !== undefined) fault(longPath(path, whole));
-    const stat = statOrigin(origin);
-    files++;
-    bytes += stat.size;
-    newest = Math.max(newest, stat.mtime);
+    totals.add(path, statOrigin(origin));
   }
   if (faultCount > 0) throw refused(faultCount, faults);
-  if (files === 0) throw nothing(options.sources);
-  const created = checkCreated(options.epoch ?? newest);
+  if (totals.files === 0) throw nothing(options.sources);
+  const created = checkCreated(options.epoch ?? totals.newest);
   const names = { sources: sourceNames(options), expected: expectedOf(options) };
-  return { tree, ...names, files, bytes, created, newest, empty };
+  return { tree, ...names, ...totals, created, empty };
 }
+
+class Totals {
+  files = 0;
+  bytes = 0;
+  /** With its two end blocks. */
+  tarBytes = 2 * blockSize;
+  indexBytes = 0;
+  newest = 0;
+  largest = { path: "", size: 0 };
+
+  add(path: string, { size, mtime }: OriginStat): void {
+    this.files++;
+    this.bytes += size;
+    this.tarBytes += blockSize + size + paddingOf(size);
+    this.indexBytes += Buffer.byteLength(path) + indexLineBytes;
+    this.newest = Math.max(this.newest, mtime);
+    if (size > this.largest.size) this.largest = { path, size };
+  }
+}
+
+/** Of a line of the index besides the path: sha256, two spaces, line feed. */
+const indexLineBytes = 67;
 
 export interface OriginStat {
   size: number;

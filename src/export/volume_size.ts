@@ -3,7 +3,7 @@ import { StellaError } from "../errors.ts";
 import { shown } from "../bundle/names.ts";
 
 /** The largest file of FAT32. */
-const fat32 = 2 ** 32 - 1;
+export const fat32 = 2 ** 32 - 1;
 const least = 8 * 1024 * 1024;
 const units: Record<string, number> = {
   "": 1,

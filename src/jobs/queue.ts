@@ -61,7 +61,7 @@ export class Queue implements JobQueue {
 
   claim(held: ReadonlySet<string> = new Set()): Job | undefined {
     const { now, lease } = this.#options;
-    return this.#db.write("Cannot lease a job", () => {
+    return this.#db.writeLazily("Cannot lease a job", () => {
       this.#promote();
       const seq = this.#lapsed(held) ?? this.#ready();
       if (seq === undefined) return undefined;
@@ -78,7 +78,10 @@ export class Queue implements JobQueue {
 
   heartbeat(job: Job): boolean {
     const until = this.#options.now() + this.#options.lease;
-    return this.#change(job, "lease_until = ?", [until]);
+    return this.#db.writeLazily(
+      "Cannot renew the lease",
+      () => this.#set(job, "lease_until = ?", [until]),
+    );
   }
 
   finish(job: Job, outcome: Outcome): boolean {
@@ -213,11 +216,15 @@ export class Queue implements JobQueue {
   }
 
   #change(job: Job, set: string, values: Value[]): boolean {
-    const sql = `UPDATE jobs SET ${set} WHERE id = ? AND state = 'running' AND attempt = ?`;
     return this.#db.write(
       "Cannot write the state of the export",
-      () => this.#db.run(sql, [...values, job.id, job.attempt]) === 1,
+      () => this.#set(job, set, values),
     );
+  }
+
+  #set(job: Job, set: string, values: Value[]): boolean {
+    const sql = `UPDATE jobs SET ${set} WHERE id = ? AND state = 'running' AND attempt = ?`;
+    return this.#db.run(sql, [...values, job.id, job.attempt]) === 1;
   }
 }
 

@@ -44,6 +44,23 @@ export class Database {
    * @throws StellaError media where the disk is full or failing, internal for everything else; a StellaError of `body` as it is
    */
   write<T>(action: string, body: () => T): T {
+    return this.#write(action, body);
+  }
+
+  /**
+   * As `write`, without a sync: a power cut may take it back, the death of the process may not. For what would only be done
+   * once more, such as a lease, and for what is told on the way; a sync a step would hold up the service on a slow disk.
+   */
+  writeLazily<T>(action: string, body: () => T): T {
+    this.#db.exec("PRAGMA synchronous = NORMAL");
+    try {
+      return this.#write(action, body);
+    } finally {
+      this.#db.exec("PRAGMA synchronous = FULL");
+    }
+  }
+
+  #write<T>(action: string, body: () => T): T {
     try {
       this.#db.exec("BEGIN IMMEDIATE");
       const result = body();

@@ -67,7 +67,7 @@ export class Timeline {
       attributes,
     };
     const values = [...Object.values({ ...event, attributes: JSON.stringify(attributes) })];
-    this.db.write(
+    this.db.writeLazily(
       "Cannot write the timeline",
       () => this.db.run("INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?)", values as Value[]),
     );

@@ -1,7 +1,5 @@
 /** Carries one request through: sends its body, reads the answer, and ends it where nothing moves any more. */
 import type { ClientRequest, IncomingMessage } from "node:http";
-import { Readable } from "node:stream";
-import { pipeline } from "node:stream/promises";
 import { StellaError } from "../errors.ts";
 import { broken, RegistryError, stopped, target } from "./failure.ts";
 import type { Answer, Body, Outgoing } from "./message.ts";
@@ -31,7 +29,8 @@ export async function exchange(
     throw cause instanceof StellaError ? cause : broken(outgoing.method, outgoing.url, cause);
   } finally {
     watch.end();
-    if (!request.writableFinished) request.destroy();
+    // Where the body was not read to its end, nobody wants the rest of it. (Over TLS "finished" may come after the answer.)
+    if (!request.writableEnded) request.destroy();
   }
 }
 
@@ -102,15 +101,36 @@ export function responseTo(
     request.on("error", reject);
     request.on("close", () => reject(new Error("the connection was closed")));
     if (body === undefined) request.end();
-    else pipeline(Readable.from(watched(body, watch)), request).catch(reject);
+    else send(body, request, watch).catch(reject);
   });
 }
 
-async function* watched(body: Body, watch: Watch): AsyncIterable<Uint8Array> {
+/**
+ * The last piece goes together with the end: in Deno 2.9 a TLS connection whose request ended a moment after its last piece is
+ * kept, and then says nothing to the next request.
+ */
+async function send(body: Body, request: ClientRequest, watch: Watch): Promise<void> {
+  let held: Uint8Array | undefined;
   for await (const piece of body.open()) {
-    yield piece;
+    if (held !== undefined && !request.write(held)) await drained(request);
+    if (request.destroyed) return;
     watch.moved();
+    held = piece;
   }
+  if (held === undefined) request.end();
+  else request.end(held);
+}
+
+/** Until more can be written, or nothing any more. */
+function drained(request: ClientRequest): Promise<void> {
+  return new Promise((resolve) => {
+    const done = () => {
+      request.off("drain", done).off("close", done);
+      resolve();
+    };
+    request.on("drain", done).on("close", done);
+    if (request.destroyed) done();
+  });
 }
 
 export async function readAnswer(

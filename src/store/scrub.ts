@@ -63,7 +63,8 @@ async function scrubFile(contents: Contents, file: StoredFile, options: ScrubOpt
       const started = options.elapsed();
       hash.update(piece);
       if (options.signal.aborted) return undefined;
-      await setTimeout(piece.length / options.rate * 1000 - (options.elapsed() - started));
+      const pause = piece.length / options.rate * 1000 - (options.elapsed() - started);
+      await setTimeout(Math.max(0, pause));
     }
   } catch (error) {
     return messageOf(error);

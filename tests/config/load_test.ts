@@ -62,7 +62,7 @@ tenants: [default, lab]
 profiles:
   advisories:
     kind: files
-    sources: [{ files: /srv/osv, prefix: osv }, { files: /srv/notes.txt }]
+    sources: [{ files: /srv/osv, prefix: osv, include: ["**/*.json"], exclude: [drafts], follow: true }, { files: /srv/notes.txt }]
     compression: none
     sla: 15m
     targets: [{ directory: /srv/out }, { registry: site, repository: exports/advisories, tag: "{created}" }]
@@ -85,7 +85,16 @@ profiles:
     assert.deepEqual(config.profiles.get("advisories"), {
       name: "advisories",
       kind: "files",
-      sources: [{ path: "/srv/osv", prefix: "osv" }, { path: "/srv/notes.txt" }],
+      sources: [
+        {
+          path: "/srv/osv",
+          prefix: "osv",
+          include: ["**/*.json"],
+          exclude: ["drafts"],
+          follow: true,
+        },
+        { path: "/srv/notes.txt" },
+      ],
       compression: "none",
       slaSeconds: 900,
       targets: [
@@ -114,7 +123,10 @@ profiles:
       - files: srv
         prefix: ../x
       - files: /ok
-        include: ["**"]
+        include: ["/x", a/../b, "**"]
+        exclude: []
+        follow: maybe
+        inclued: ["**"]
     sla: 2h
     compression: gzip
     targets:
@@ -138,16 +150,20 @@ profiles:
     "13 profiles.a.kind: must be files or risk",
     "15 profiles.a.sources[0].files: must be an absolute path",
     "16 profiles.a.sources[0].prefix: cannot be used: it has the part ..",
-    "18 profiles.a.sources[1].include: is not a known key",
-    "19 profiles.a.sla: must be a duration such as 15m, below 2h",
-    "20 profiles.a.compression: must be zstd or none",
-    "22 profiles.a.targets[0]: must have either directory, or registry, repository and tag",
-    "23 profiles.a.targets[1].repository: must be a repository name",
-    "23 profiles.a.targets[1].tag: cannot be used: it knows no {when}, only {created} {profile} {digest}",
-    "23 profiles.a.targets[1].registry: is not one of the registries",
-    "24 profiles.b: must be a map",
-    "25 profiles.c.sources: must name at least one source",
-    "26 profiles.d.sources: is missing: a list goes here",
+    "18 profiles.a.sources[1].include[0]: cannot be used: it is absolute: write it as below the source",
+    "18 profiles.a.sources[1].include[1]: cannot be used: it has the part . or ..",
+    "19 profiles.a.sources[1].exclude: must name at least one glob",
+    "20 profiles.a.sources[1].follow: must be true or false",
+    "21 profiles.a.sources[1].inclued: is not a known key",
+    "22 profiles.a.sla: must be a duration such as 15m, below 2h",
+    "23 profiles.a.compression: must be zstd or none",
+    "25 profiles.a.targets[0]: must have either directory, or registry, repository and tag",
+    "26 profiles.a.targets[1].repository: must be a repository name",
+    "26 profiles.a.targets[1].tag: cannot be used: it knows no {when}, only {created} {profile} {digest}",
+    "26 profiles.a.targets[1].registry: is not one of the registries",
+    "27 profiles.b: must be a map",
+    "28 profiles.c.sources: must name at least one source",
+    "29 profiles.d.sources: is missing: a list goes here",
   ]);
 });
 

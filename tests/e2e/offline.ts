@@ -5,7 +5,7 @@
  */
 import { fileURLToPath } from "node:url";
 import { tool } from "../needs.ts";
-import { Home, root } from "../program.ts";
+import { Home, root, type Service } from "../program.ts";
 
 const self = fileURLToPath(import.meta.url);
 const [what = "", place = "outside"] = Deno.args;
@@ -85,19 +85,24 @@ async function smoke(): Promise<void> {
     await home.succeed(["config", "check", "--config", config]);
     const service = await home.serve(["--config", config]);
     try {
-      await home.succeed(["health", "--url", service.url]);
-      await home.succeed(["status", "--url", service.url, ...manifest]);
-      const { features, egress } = await service.get("/status");
-      if (!features.sealed || egress.refused !== 0) throw new Error("The status is not sealed");
-      const job = await service.export({ profile: "kit" });
-      if (job.state !== "succeeded") throw new Error(`The export ${JSON.stringify(job)}`);
-      await home.succeed(["timeline", "--url", service.url, "--export", job.id]);
+      await askService(home, service, manifest);
     } finally {
-      if (await service.stop() !== 0) throw new Error(`The service failed:\n${service.log}`);
+      await service.stop();
     }
+    if (!service.log.includes("service.stopped")) throw new Error(`It failed:\n${service.log}`);
   } finally {
     home.remove();
   }
+}
+
+async function askService(home: Home, service: Service, manifest: string[]): Promise<void> {
+  await home.succeed(["health", "--url", service.url]);
+  await home.succeed(["status", "--url", service.url, ...manifest]);
+  const { features, egress } = await service.get("/status");
+  if (!features.sealed || egress.refused !== 0) throw new Error("The status is not sealed");
+  const job = await service.export({ profile: "kit" });
+  if (job.state !== "succeeded") throw new Error(`The export ${JSON.stringify(job)}`);
+  await home.succeed(["timeline", "--url", service.url, "--export", job.id]);
 }
 
 if (place === "outside") Deno.exit(await outside());

@@ -189,3 +189,94 @@ Deno.test("a long job keeps its lease by heartbeats, and a heartbeat that fails 
   assert.equal(bench.faults.length, 1);
   assert.equal(bench.ended[0]?.outcome.state, "succeeded");
 });
+
+Deno.test("as many jobs run at once as there are places, and a free place is filled at once", async () => {
+  using bench = new Bench();
+  [1, 2, 3, 4, 5].forEach(() => bench.enqueue());
+  let [running, most] = [0, 0];
+  const loop = bench.loop(async () => {
+    most = Math.max(most, ++running);
+    await new Promise((resolve) => setTimeout(resolve, 2));
+    running--;
+    return {};
+  }, { places: 2, pause: 60_000 });
+  await bench.until(5);
+  await loop.stop(1_000);
+  assert.equal(most, 2);
+});
+
+Deno.test("what may pass is tried again, later each time, and fails for good at last", async () => {
+  using bench = new Bench();
+  bench.enqueue();
+  const waits: number[] = [];
+  const loop = bench.loop(() => Promise.reject(new StellaError("registry", "no answer")), {
+    mayPass: (error) => error instanceof StellaError && error.code === "registry",
+    firstWait: 1_000,
+    random: () => 0,
+    onDefer: (job, error, wait) => {
+      assert.equal(error.message, "no answer");
+      assert.equal(bench.queue.get(job.id)?.state, "queued");
+      waits.push(wait);
+      bench.now += wait;
+    },
+  });
+  await bench.until(1);
+  await loop.stop(1_000);
+  assert.deepEqual(waits, [500, 2_000]);
+  assert.deepEqual(bench.said, ["start job-1", "start job-1", "start job-1", "failed job-1"]);
+  assert.equal(bench.queue.get("job-1")?.error?.code, "registry");
+});
+
+Deno.test("a job that is cancelled while it runs ends cancelled, and only that one", async () => {
+  using bench = new Bench();
+  const [first, second] = [bench.enqueue(), bench.enqueue()];
+  const { promise, resolve } = Promise.withResolvers<Record<string, never>>();
+  const loop = bench.loop(
+    (job, signal) =>
+      job.id === second ? promise : new Promise((_, reject) => {
+        signal.addEventListener("abort", () => reject(new Error("stopped")));
+      }),
+    { places: 2 },
+  );
+  bench.queue.cancel(first);
+  loop.cancel(first);
+  loop.cancel("none");
+  await bench.until(1);
+  assert.deepEqual(bench.said.slice(2), [`cancelled ${first}`]);
+  resolve({});
+  await bench.until(2);
+  await loop.stop(1_000);
+  assert.deepEqual([first, second].map((id) => bench.queue.get(id)?.state), [
+    "cancelled",
+    "succeeded",
+  ]);
+});
+
+Deno.test("a job that was to be cancelled when its holder died does no more work", async () => {
+  using bench = new Bench();
+  const id = bench.enqueue();
+  bench.queue.claim();
+  bench.queue.cancel(id);
+  bench.now += 60_000;
+  const loop = bench.loop((_, signal) => {
+    signal.throwIfAborted();
+    return Promise.resolve({});
+  });
+  await bench.until(1);
+  await loop.stop(1_000);
+  assert.deepEqual(bench.said, [`start ${id}`, `cancelled ${id}`]);
+});
+
+Deno.test("a lease that ran out while the process stood still is not taken by its other place", async () => {
+  using bench = new Bench();
+  bench.enqueue();
+  const { promise, resolve } = Promise.withResolvers<Record<string, never>>();
+  const loop = bench.loop(() => promise, { places: 2 });
+  bench.now += 90_000;
+  loop.wake();
+  await new Promise((later) => setTimeout(later, 20));
+  resolve({});
+  await bench.until(1);
+  await loop.stop(1_000);
+  assert.deepEqual(bench.said, ["start job-1", "succeeded job-1"]);
+});

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { StellaError } from "../../src/errors.ts";
-import { runInWorker, type WorkerRun } from "../../src/jobs/worker_host.ts";
+import { isLost, runInWorker, type WorkerRun } from "../../src/jobs/worker_host.ts";
 import { isWorker } from "../../src/jobs/worker_side.ts";
 
 const url = new URL("./worker_program.ts", import.meta.url).href;
@@ -67,4 +67,14 @@ Deno.test("a worker is asked to stop, and stopped when it does not listen", asyn
 
 Deno.test("after a stop no worker is started", async () => {
   await assert.rejects(run("echo", { signal: AbortSignal.abort(new Error("over")) }), /over/);
+});
+
+Deno.test("a worker that lives and makes no progress is ended, as something that may pass", async () => {
+  await assert.rejects(run("yield", { stall: 200 }), (error) => {
+    assert.ok(error instanceof StellaError);
+    assert.match(error.message, /no progress for too long/);
+    assert.equal(isLost(error), true);
+    return true;
+  });
+  assert.equal(isLost(new StellaError("internal", "a defect")), false);
 });

@@ -7,9 +7,11 @@ import { permissionFlags } from "../../src/config/permissions.ts";
 const root = fileURLToPath(new URL("../..", import.meta.url));
 const program = fileURLToPath(new URL("./service_program.ts", import.meta.url));
 
-const profiles = ["quick", "busy", "slow", "fail", "loud", "crash", "push"]
+const profiles = ["quick", "busy", "slow", "fail", "loud", "crash", "push", "hang"]
   .map((name) => `  ${name}: { kind: files, sources: [{ files: /srv }] }\n`);
-export const configuration = `version: 1\nservice: { concurrency: 1 }\nprofiles:\n${profiles.join("")}`;
+export const configuration = `version: 1\nservice: { concurrency: 1 }\nprofiles:\n${
+  profiles.join("")
+}`;
 
 // deno-lint-ignore no-explicit-any -- the job as the API shows it
 export type Shown = any;
@@ -26,11 +28,11 @@ export class Home {
     Deno.writeTextFileSync(join(this.path, "stella.yaml"), text);
   }
 
-  spawn(env: Record<string, string> = {}, listen = "127.0.0.1:0"): Deno.ChildProcess {
+  spawn(env: Record<string, string> = {}, ...listen: string[]): Deno.ChildProcess {
     const denoDir = Deno.env.get("DENO_DIR") ?? join(Deno.env.get("HOME") ?? "/", ".cache/deno");
     const flags = [...permissionFlags(), "--no-check", "--quiet", `--config=${root}deno.json`];
     return new Deno.Command(Deno.execPath(), {
-      args: ["run", ...flags, program, listen],
+      args: ["run", ...flags, program, ...listen],
       env: {
         DENO_DIR: denoDir,
         HOME: this.path,
@@ -45,8 +47,8 @@ export class Home {
     }).spawn();
   }
 
-  async start(): Promise<Service> {
-    const service = new Service(this.spawn());
+  async start(...listen: string[]): Promise<Service> {
+    const service = new Service(this.spawn({}, ...listen));
     await service.ready();
     return service;
   }

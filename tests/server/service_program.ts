@@ -46,6 +46,9 @@ const runner: JobRunner = async (job, on, signal) => {
   on({ kind: "progress", stage: "read", done: 0, total: 0 });
   if (name === "busy") hash(2_000);
   if (name === "slow") await new Promise((resolve) => setTimeout(resolve, 1_500));
+  if (name === "hang") {
+    await new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason)));
+  }
   if (name === "fail") {
     throw new StellaError("unsafe", "Cannot pack \u001b[31mred", { hint: "rename it" });
   }
@@ -78,7 +81,9 @@ else if (import.meta.main) {
   };
   const attestation = () => Promise.resolve({ ok: true, detail: "two envelopes judged" });
   try {
-    const result = await runServe({ listen: Deno.args[0] ?? "127.0.0.1:0" }, host, { attestation });
+    const [listen = "127.0.0.1:0", opsListen] = Deno.args;
+    const options = { listen, ...(opsListen === undefined ? {} : { opsListen }) };
+    const result = await runServe(options, host, { attestation });
     Deno.exit(result.code);
   } catch (error) {
     Deno.stderr.writeSync(new TextEncoder().encode(`${(error as Error).message}\n`));

@@ -1,0 +1,116 @@
+/**
+ * Before the first byte is written: whether what is certain to be written fits. How far zstd shrinks a payload shows only afterwards;
+ * where the medium fills up all the same, the export ends with code 12 as well, and takes away what it wrote.
+ */
+import { statfsSync, statSync } from "node:fs";
+import { dirname, resolve } from "node:path";
+import { StellaError } from "../errors.ts";
+import type { Compression, Layout } from "../bundle/manifest.ts";
+import { shown } from "../bundle/names.ts";
+import type { Plan } from "./plan.ts";
+import type { CarriedProgram } from "./programs.ts";
+import { fat32 } from "./volume_size.ts";
+
+/** What the file system of a directory has room for. */
+export interface Room {
+  /** Bytes that this user may still write. */
+  bytes: number;
+  /** Files that can still be made; undefined where the file system has no such number. */
+  files?: number;
+  /** Bytes of the largest file; undefined where there is no limit that matters. */
+  largestFile?: number;
+}
+
+/** Linux, include/uapi/linux/magic.h: MSDOS_SUPER_MAGIC, which is all of vfat. */
+const vfat = 0x4d44;
+
+/** The room where `directory` is or will be made; undefined where the system does not say. */
+export function roomAt(directory: string): Room | undefined {
+  try {
+    const { type, bavail, bsize, files, ffree } = statfsSync(nearest(resolve(directory)));
+    return {
+      bytes: bavail * bsize,
+      ...(files > 0 ? { files: ffree } : {}),
+      ...(type === vfat ? { largestFile: fat32 } : {}),
+    };
+  } catch {
+    // A file system that cannot be asked may still be written to; if it cannot, that error says why.
+    return undefined;
+  }
+}
+
+function nearest(path: string): string {
+  if (statSync(path, { throwIfNoEntry: false }) !== undefined || dirname(path) === path) {
+    return path;
+  }
+  return nearest(dirname(path));
+}
+
+export interface Needs {
+  directory: string;
+  layout: Layout;
+  compression: Compression;
+  volumeSize?: number;
+  programs?: readonly CarriedProgram[];
+}
+
+/** @throws StellaError usage where FAT32 cannot hold a file of the bundle, media where the bundle cannot fit */
+export function preflight(needs: Needs, plan: Plan, room: Room | undefined): void {
+  if (room === undefined) return;
+  if (room.largestFile !== undefined) checkLargest(needs, plan, room.largestFile);
+  const bytes = leastBytes(needs, plan);
+  if (bytes > room.bytes) throw noRoom(needs, `${bytes} bytes`, `${room.bytes} are free`);
+  const files = needs.layout === "directory" ? plan.files : 0;
+  if (room.files === undefined || files <= room.files) return;
+  throw noRoom(needs, `${files} files`, `it can hold ${room.files} more`);
+}
+
+function checkLargest(needs: Needs, plan: Plan, limit: number): void {
+  const { layout, volumeSize, compression } = needs;
+  if (layout === "directory") {
+    if (plan.largest.size <= limit) return;
+    throw tooLarge(
+      needs,
+      `${shown(plan.largest.path)} has ${plan.largest.size} bytes`,
+      "use --layout archive --volume-size fat32: volumes cut a file where they have to",
+    );
+  }
+  if (volumeSize !== undefined && volumeSize > limit) {
+    throw tooLarge(needs, `volumes of ${volumeSize} bytes`, "use --volume-size fat32");
+  }
+  if (volumeSize !== undefined || plan.tarBytes <= limit) return;
+  const most = compression === "none" ? "has" : "may have up to";
+  throw tooLarge(
+    needs,
+    `the archive ${most} ${plan.tarBytes} bytes`,
+    "cut it with --volume-size fat32, or give the target an exFAT file system",
+  );
+}
+
+/** What is written however well the payload shrinks. The old bundle stands until the new one is whole, so nothing is won back. */
+function leastBytes({ layout, compression, programs = [] }: Needs, plan: Plan): number {
+  const payload = layout === "directory" ? plan.bytes : compression === "none" ? plan.tarBytes : 0;
+  const carried = programs.reduce(
+    (sum, { path }) => sum + (statSync(path, { throwIfNoEntry: false })?.size ?? 0),
+    0,
+  );
+  return payload + plan.indexBytes + carried;
+}
+
+function noRoom({ directory }: Needs, needed: string, found: string): StellaError {
+  return new StellaError(
+    "media",
+    `Cannot export into ${shown(directory)}: the bundle needs ${needed} and ${found}`,
+    { hint: "free space on the target, or choose another one; nothing was written" },
+  );
+}
+
+function tooLarge({ directory }: Needs, found: string, hint: string): StellaError {
+  return new StellaError(
+    "usage",
+    `Cannot export into ${
+      shown(directory)
+    }: FAT32 holds files of at most ${fat32} bytes, and ${found}`,
+    { hint },
+  );
+}

@@ -1,0 +1,204 @@
+/** A bundle as one stream: what TarStream writes is verified as the same bundle in a directory is, and nothing else passes. */
+import assert from "node:assert/strict";
+import { Buffer } from "node:buffer";
+import { TarStream, type TarStreamInput } from "@std/tar";
+import {
+  attestationName,
+  chunkSize,
+  hmacName,
+  indexName,
+  manifestName,
+} from "../../src/bundle/manifest.ts";
+import { comparePaths } from "../../src/bundle/paths.ts";
+import { readStreamHeader } from "../../src/bundle/stream_header.ts";
+import { largestHeldIndex, StreamSource } from "../../src/bundle/stream_source.ts";
+import { encodeHeader } from "../../src/bundle/tar_header.ts";
+import { judge } from "../../src/verify/verdict.ts";
+import { outcomeOf } from "../verify/outcome.ts";
+import { bundles } from "../verify/tampered.ts";
+import { type MadeBundle, makeBundle, mtime } from "./fixture.ts";
+
+const heads = [manifestName, attestationName, hmacName, indexName];
+
+/** The names of a bundle in the order of the stream. */
+function order({ files }: MadeBundle): string[] {
+  const rest = [...files.keys()].filter((name) => !heads.includes(name)).sort(comparePaths);
+  return [...heads.filter((name) => files.has(name)), ...rest];
+}
+
+async function streamOf(made: MadeBundle, names = order(made)): Promise<Buffer> {
+  const inputs = names.map((path): TarStreamInput => {
+    const bytes = made.files.get(path) ?? new TextEncoder().encode("stray");
+    const readable = new Blob([bytes as Uint8Array<ArrayBuffer>]).stream();
+    return { type: "file", path, size: bytes.length, readable, options: { mode: 0o644, mtime } };
+  });
+  const stream = ReadableStream.from(inputs).pipeThrough(new TarStream());
+  return Buffer.from(await new Response(stream as ReadableStream<Uint8Array<ArrayBuffer>>).bytes());
+}
+
+/** Bytes as a pipe gives them: never as many as were asked for. */
+function sourceOf(bytes: Uint8Array, most = 4099): StreamSource {
+  let at = 0;
+  return new StreamSource("standard input", (buffer) => {
+    const part = bytes.subarray(at, at + Math.min(buffer.length, most));
+    buffer.set(part);
+    at += part.length;
+    return Promise.resolve(part.length === 0 ? null : part.length);
+  });
+}
+
+/** `code reason path` of everything that is wrong with the bundle and with the stream. */
+async function judged(bytes: Uint8Array, made: MadeBundle, most?: number) {
+  const source = sourceOf(bytes, most);
+  const outcome = await outcomeOf(source, [made.key.trusted]);
+  if (outcome.verdict?.bundle === undefined) return { code: outcome.code, found: outcome.findings };
+  const findings = [...outcome.verdict.findings, ...await source.finish()];
+  return {
+    code: judge(findings, false).code,
+    found: findings.map(({ reason, path }) => `${reason} ${path}`).sort(),
+  };
+}
+
+const archives = ["plain", "zstd", "volumes", "plainVolumes"] as const;
+for (const form of archives) {
+  Deno.test(`the stream of a bundle is verified, ${form}`, async () => {
+    const made = bundles[form]!;
+    const most = form.endsWith("olumes") ? 65_536 : 511;
+    assert.deepEqual(await judged(await streamOf(made), made, most), { code: 0, found: [] });
+  });
+}
+
+Deno.test("an archive that sorts before the index and before the documents comes after both", async () => {
+  const made = makeBundle({
+    manifest: (m) => m.files.sort((a, b) => comparePaths(a.path, b.path)),
+  });
+  const files = new Map(made.files);
+  assert.ok(comparePaths("VERIFY.txt", "p.tar") < 0, "the documents come first here");
+  const zero = makeBundle({
+    manifest: (m) => {
+      m.profile = "0day";
+      m.files.find(({ role }) => role === "archive")!.path = "0day.tar";
+      m.files.sort((a, b) => comparePaths(a.path, b.path));
+    },
+  });
+  zero.files.set("0day.tar", files.get("p.tar")!);
+  zero.files.delete("p.tar");
+  assert.deepEqual(order(zero).slice(-2), ["0day.tar", "VERIFY.txt"]);
+  assert.deepEqual(await judged(await streamOf(zero), zero), { code: 0, found: [] });
+});
+
+Deno.test("what is missing, strange or in another order is named", async () => {
+  const made = bundles["zstd"]!;
+  const all = order(made);
+  const without = (name: string) => all.filter((one) => one !== name);
+  const cases: [string, string[], number, string[]][] = [
+    ["no attestation", without(attestationName), 5, [`attestation_missing ${attestationName}`]],
+    ["no document", without("VERIFY.txt"), 6, ["file_missing VERIFY.txt"]],
+    ["no archive", without("p.tar.zst"), 6, ["file_missing p.tar.zst", "not_judged a.txt"]],
+    ["no index", without(indexName), 6, [`file_missing ${indexName}`]],
+    ["a stray file between", [...all.slice(0, 3), "A", ...all.slice(3)], 8, ["entry_unexpected A"]],
+    ["a stray file last", [...all, "zzz"], 8, ["entry_unexpected zzz"]],
+    ["a file twice", [...all, "p.tar.zst"], 8, ["entry_unexpected p.tar.zst"]],
+    ["a seal that nobody asked for", [...all.slice(0, 2), hmacName, ...all.slice(2)], 0, []],
+    ["the archive before the document", [...all.slice(0, 3), ...all.slice(3).reverse()], 8, [
+      "entry_unexpected VERIFY.txt",
+      "file_missing VERIFY.txt",
+    ]],
+  ];
+  for (const [name, names, code, found] of cases) {
+    assert.deepEqual(await judged(await streamOf(made, names), made), { code, found }, name);
+  }
+});
+
+Deno.test("what does not begin with the manifest is no bundle", async () => {
+  const made = bundles["zstd"]!;
+  const bad: [string, Uint8Array, RegExp][] = [
+    ["nothing", new Uint8Array(), /it has no manifest\.json/],
+    ["end blocks alone", new Uint8Array(1024), /it has no manifest\.json/],
+    ["text", Buffer.alloc(2048, "text"), /byte 0 begins no file as stella sends it/],
+    ["another file first", await streamOf(made, [indexName, manifestName]), /no manifest\.json/],
+  ];
+  for (const [name, bytes, message] of bad) {
+    const { code, found } = await judged(bytes, made);
+    assert.equal(code, 3, name);
+    assert.match(found.join(), message, name);
+  }
+});
+
+Deno.test("a stream cut anywhere is refused, and where files still came it is called truncated", async () => {
+  const made = bundles["zstd"]!;
+  const whole = await streamOf(made);
+  const later = (await streamOf(made, order(made).slice(0, 3))).length - 1024;
+  for (let length = 0; length < whole.length; length += 97) {
+    const { code, found } = await judged(whole.subarray(0, length), made);
+    assert.notEqual(code, 0, `${length}`);
+    if (length > later) assert.match(found.join(), /truncated/, `${length}: ${code} ${found}`);
+  }
+  const { code, found } = await judged(whole.subarray(0, -1), made);
+  assert.deepEqual([code, found], [10, ["truncated bundle.tar"]]);
+});
+
+Deno.test("no byte of a stream can change unseen, padding and end included, and none can follow", async () => {
+  const made = bundles["zstd"]!;
+  const whole = await streamOf(made);
+  for (let at = 0; at < whole.length; at += 7) {
+    const bytes = Buffer.from(whole);
+    bytes[at]! ^= 1 << (at % 8);
+    const { code } = await judged(bytes, made);
+    assert.notEqual(code, 0, `byte ${at}`);
+  }
+  for (const more of [1, 512, 10_240]) {
+    const { code, found } = await judged(Buffer.concat([whole, Buffer.alloc(more)]), made);
+    assert.deepEqual([code, found], [8, ["trailing_data bundle.tar"]], `${more} zero bytes`);
+  }
+});
+
+Deno.test("a file that is longer than the manifest says is refused, at the place of each", async () => {
+  const made = bundles["plain"]!;
+  for (const name of order(made).slice(2)) {
+    const files = new Map(made.files);
+    files.set(name, Buffer.concat([files.get(name)!, Buffer.from("x")]));
+    const { code, found } = await judged(await streamOf({ ...made, files }), made);
+    assert.ok([7, 8].includes(code), `${name}: ${code}`);
+    assert.match(found.join(), /trailing_data|size_differs/, name);
+  }
+});
+
+Deno.test("an index that is too large to hold is refused before it is read", async () => {
+  const made = bundles["plain"]!;
+  const start = await streamOf(made, [manifestName, attestationName]);
+  const entry = { path: indexName, size: largestHeldIndex + 1, mode: 0o644, mtime };
+  const bytes = Buffer.concat([start.subarray(0, -1024), encodeHeader(entry)]);
+  const { code, found } = await judged(bytes, made);
+  assert.equal(code, 2);
+  assert.match(found.join(), /its index has 134217729 bytes, and at most 134217728 are held/);
+});
+
+Deno.test("a payload that lies as files cannot be judged as a stream, and that is said", async () => {
+  const made = bundles["directory"]!;
+  const names = order(made).filter((name) => !name.startsWith("payload/"));
+  const { code, found } = await judged(await streamOf(made, names), made);
+  assert.equal(code, 2);
+  assert.match(found.join(), /its payload lies as files/);
+});
+
+Deno.test("sizes from 8 GiB on are read as TarStream writes them, other encodings are not", () => {
+  const header = Buffer.from(encodeHeader({ path: "p.tar", size: 0, mode: 0o644, mtime }));
+  const withSize = (field: string) => {
+    const block = Buffer.from(header);
+    block.write(field, 124, "latin1");
+    block.fill(0x20, 148, 156);
+    const sum = block.reduce((all, byte) => all + byte, 0);
+    block.write(`${sum.toString(8).padStart(6, "0")}\0 `, 148, "latin1");
+    return readStreamHeader(block)?.size;
+  };
+  assert.equal(withSize("00000000017 "), 15);
+  assert.equal(withSize("100000000000"), 8 ** 11);
+  assert.equal(withSize("770000000000"), 63 * 8 ** 10);
+  for (
+    const field of ["000000000017", "00000000017\0", "      17    ", "\x80\0\0\0\0\0\0\0\0\0\0\x01"]
+  ) {
+    assert.equal(withSize(field), undefined, JSON.stringify(field));
+  }
+  assert.equal(chunkSize % 512, 0);
+});

@@ -1,0 +1,100 @@
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { Home } from "../program.ts";
+
+async function withConfig(text: string, body: (home: Home, config: string[]) => Promise<void>) {
+  const home = new Home();
+  try {
+    Deno.writeTextFileSync(join(home.path, "stella.yaml"), text);
+    await body(home, ["--config", "stella.yaml"]);
+  } finally {
+    home.remove();
+  }
+}
+
+const site = `version: 1
+registries: { site: { url: "https://registry.site:5000" }, far: { url: "https://far.example" } }
+profiles:
+  risk:
+    kind: risk
+    providers:
+      - { kind: epss, url: "https://mirror.site/e.csv", sha256: ${"a".repeat(64)} }
+traces: { endpoint: "https://collector.site:4318" }
+egress: { sealed: SEALED, allow: [registry.site, "*.site:443", "collector.site:4318", unused.site] }
+`;
+
+Deno.test("config check says what can be reached, for whom, and what would be refused", async () => {
+  await withConfig(site.replace("SEALED", "true"), async (home, config) => {
+    const checked = await home.json(["config", "check", ...config]);
+    assert.deepEqual([checked.exit, checked.ok], [2, false]);
+    assert.deepEqual(checked.egress.reach, [
+      { of: "registry site", destination: "registry.site:5000", allowed: true },
+      { of: "registry far", destination: "far.example:443", allowed: false },
+      { of: "profile risk", destination: "mirror.site:443", allowed: true },
+      { of: "traces", destination: "collector.site:4318", allowed: true },
+    ]);
+    const { stdout } = await home.stella(["config", "check", ...config]);
+    assert.match(stdout, /far\.example:443 \(registry far\): REFUSED/);
+    assert.match(stdout, /unused\.site: allowed, and nothing here needs it/);
+    assert.doesNotMatch(stdout, /registry\.site: allowed, and nothing/);
+  });
+});
+
+Deno.test("an open site reaches all of it, and one destination can be asked about", async () => {
+  await withConfig(site.replace("SEALED", "false"), async (home, config) => {
+    const checked = await home.stella(["config", "check", ...config]);
+    assert.equal(checked.code, 0);
+    assert.match(checked.stdout, /egress\.allow has no effect while egress\.sealed is false/);
+  });
+  await withConfig(site.replace("SEALED", "true"), async (home, config) => {
+    const ask = (destination: string) =>
+      home.stella(["config", "check", ...config, "--destination", destination]);
+    assert.equal((await ask("registry.site:1")).code, 0);
+    assert.deepEqual((await ask("far.example:443")).stdout, "far.example:443 is refused\n");
+    assert.equal((await ask("no destination")).code, 2);
+  });
+});
+
+Deno.test("faults of egress, providers and timeline are told with their lines", async () => {
+  const text = `version: 1
+egress:
+  sealed: yes
+  allow: ["https://x", "*.site"]
+timeline: { days: 0 }
+profiles:
+  a:
+    kind: risk
+    providers:
+      - { kind: nvd, path: /x }
+      - { kind: kev }
+      - { kind: kev, path: /x, url: "https://x/k.json" }
+      - { kind: kev, url: "https://x/k.json" }
+      - { kind: kev, url: "http://x.site/k.json", sha256: ${"a".repeat(64)} }
+      - { kind: kev, path: /x, sha256: ${"a".repeat(64)} }
+      - { kind: kev, path: /x, asOf: yesterday, onInvalid: ignore }
+  b: { kind: files, sources: [{ files: /x }], providers: [{ kind: kev, path: /x }] }
+  c: { kind: risk }
+`;
+  await withConfig(text, async (home, config) => {
+    const { exit, findings } = await home.json(["config", "check", ...config]);
+    assert.equal(exit, 2);
+    const told = findings.map((one: { line: number; found: string }) => `${one.line} ${one.found}`);
+    for (
+      const expected of [
+        "3 egress.sealed: must be true or false",
+        "4 egress.allow[0]: must be HOST[:PORT], without scheme and path",
+        "10 profiles.a.providers[0].kind: must be kev, osv, epss or csaf",
+        "11 profiles.a.providers[1]: must have either path or url",
+        "12 profiles.a.providers[2]: must have either path or url",
+        "13 profiles.a.providers[3].url: must be pinned: give sha256 of its content",
+        "14 profiles.a.providers[4].url: must be https",
+        "15 profiles.a.providers[5].sha256: goes with url",
+        "16 profiles.a.providers[6].asOf: must be a date YYYY-MM-DD or a time of RFC 3339",
+        "16 profiles.a.providers[6].onInvalid: must be fail or skip",
+        "17 profiles.b.providers: is for profiles of the kind risk",
+        "18 profiles.c.providers: is missing: a list goes here",
+      ]
+    ) assert.ok(told.includes(expected), `${expected}\nof\n${told.join("\n")}`);
+    assert.ok(told.some((one: string) => one.startsWith("5 timeline.days: ")), told.join("\n"));
+  });
+});

@@ -1,0 +1,111 @@
+/** What stella.yaml says about the service itself. */
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { isName } from "../../src/bundle/names.ts";
+import { pathFault } from "../../src/bundle/paths.ts";
+import { loadConfig } from "../../src/config/load.ts";
+import { usualService } from "../../src/config/service.ts";
+import { StellaError } from "../../src/errors.ts";
+
+async function load(text: string) {
+  const directory = Deno.makeTempDirSync({ prefix: "stella-config-" });
+  try {
+    const flag = join(directory, "stella.yaml");
+    Deno.writeTextFileSync(flag, text);
+    const where = { flag, environment: () => undefined };
+    return (await loadConfig(where, { isName, pathFault })).config;
+  } finally {
+    Deno.removeSync(directory, { recursive: true });
+  }
+}
+
+async function faultsOf(text: string): Promise<string[]> {
+  const error = await load(text).catch((thrown) => thrown);
+  assert.ok(error instanceof StellaError, "it is refused");
+  return error.findings.map(({ line, found }) => `${line} ${found}`);
+}
+
+const digest = "a".repeat(64);
+
+Deno.test("service, tokens, schedules and retention are read; what is not said has its default", async () => {
+  const config = await load(`version: 1
+tenants: [default, lab]
+service: { concurrency: 4, stall: 10m, hosts: [stella.site], tls: { certificate: /a.pem, key: /a.key } }
+tokens:
+  ci: { sha256: ${digest}, tenants: [lab], scopes: [read, write] }
+profiles:
+  p:
+    kind: files
+    sources: [{ files: /srv }]
+    schedule: { cron: "0 3 * * 1-5", zone: Europe/Berlin, tenant: lab }
+    retention: { keep: 14, days: 30 }
+`);
+  assert.deepEqual(config.service, {
+    concurrency: 4,
+    stallSeconds: 600,
+    hosts: ["stella.site"],
+    tls: { certificate: "/a.pem", key: "/a.key" },
+    keepDays: 90,
+    scrubDays: 7,
+  });
+  assert.deepEqual(config.tokens, [
+    { name: "ci", sha256: digest, tenants: ["lab"], scopes: ["read", "write"] },
+  ]);
+  const profile = config.profiles.get("p");
+  assert.deepEqual(profile?.schedule, {
+    cron: "0 3 * * 1-5",
+    zone: "Europe/Berlin",
+    tenant: "lab",
+  });
+  assert.deepEqual(profile?.retention, { keep: 14, days: 30 });
+  const plain = await load("version: 1\n");
+  assert.deepEqual([plain.service, plain.tokens], [usualService, []]);
+});
+
+Deno.test("everything that is wrong is told at once, with its line", async () => {
+  const faults = await faultsOf(`version: 1
+service:
+  concurrency: 0
+  stall: 10s
+  hosts: ["Stella.site:80"]
+  scrubDays: -1
+tokens:
+  ci:
+    sha256: XYZ
+    tenants: [nobody]
+    scopes: [root]
+profiles:
+  p:
+    kind: files
+    sources: [{ files: /srv }]
+    schedule: { cron: "0 3 * *", zone: Mars/Base, tenant: nobody }
+    retention: {}
+  q:
+    kind: files
+    sources: [{ files: /srv }]
+    schedule: { cron: "0 0 30 2 *" }
+  r:
+    kind: files
+    sources: [{ files: /srv }]
+    schedule: { cron: "61 3 * * *" }
+`);
+  const expected: [number, string, RegExp][] = [
+    [3, "service.concurrency", />=1/],
+    [4, "service.stall", /at least 1m/],
+    [5, "service.hosts[0]", /host name/],
+    [6, "service.scrubDays", />=0/],
+    [9, "tokens.ci.sha256", /64 lowercase hex/],
+    [10, "tokens.ci.tenants", /not one of the tenants/],
+    [11, "tokens.ci.scopes[0]", /one of read, download, write, admin/],
+    [16, "profiles.p.schedule.zone", /time zone/],
+    [16, "profiles.p.schedule.tenant", /not one of the tenants/],
+    [17, "profiles.p.retention", /keep or days/],
+    [21, "profiles.q.schedule.cron", /never due/],
+    [25, "profiles.r.schedule.cron", /cannot be read/],
+  ];
+  for (const [line, place, text] of expected) {
+    const found = faults.find((fault) => fault.startsWith(`${line} ${place}: `));
+    assert.match(found ?? `nothing at ${line} ${place} in ${faults.join("; ")}`, text);
+  }
+  assert.equal(faults.length, expected.length, faults.join("\n"));
+});

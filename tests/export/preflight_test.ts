@@ -1,0 +1,117 @@
+import assert from "node:assert/strict";
+import { mkdirSync, readdirSync } from "node:fs";
+import { join } from "node:path";
+import type { ExportOptions } from "../../src/export/export.ts";
+import { planExport } from "../../src/export/export.ts";
+import { preflight, type Room, roomAt } from "../../src/export/preflight.ts";
+import { withDirectory, writeFiles } from "../bundle/fixture.ts";
+import { refusal, run } from "./run.ts";
+
+const fat32 = 2 ** 32 - 1;
+
+/** Files of any size that cost no disk. */
+function sparse(root: string, sizes: Record<string, number>): void {
+  mkdirSync(root, { recursive: true });
+  for (const [path, size] of Object.entries(sizes)) {
+    using file = Deno.openSync(join(root, path), { create: true, write: true });
+    file.truncateSync(size);
+  }
+}
+
+Deno.test("what is certain to be written has to fit before anything is written", async () => {
+  await withDirectory(async (root) => {
+    const input = join(root, "in");
+    sparse(input, { a: 1000, b: 0 });
+    // Two headers, content in two blocks, two end blocks; two lines of the index.
+    const tar = 512 + 1024 + 512 + 1024;
+    const index = 2 * (64 + 2 + 1 + 1);
+    const cases: [Partial<ExportOptions>, Room, boolean][] = [
+      [{ compression: "none" }, { bytes: tar + index }, true],
+      [{ compression: "none" }, { bytes: tar + index - 1 }, false],
+      [{ layout: "directory" }, { bytes: 1000 + index }, true],
+      [{ layout: "directory" }, { bytes: 1000 + index - 1 }, false],
+      [{ layout: "directory" }, { bytes: 1e6, files: 2 }, true],
+      [{ layout: "directory" }, { bytes: 1e6, files: 1 }, false],
+      [{ layout: "archive" }, { bytes: 1e6, files: 0 }, true],
+      [{ compression: "zstd" }, { bytes: index }, true],
+      [{ compression: "zstd" }, { bytes: index - 1 }, false],
+      [{ programs: [{ name: "x", path: join(input, "a") }] }, { bytes: 1000 + index }, true],
+      [{ programs: [{ name: "x", path: join(input, "a") }] }, { bytes: 999 + index }, false],
+    ];
+    for (const [options, room, fits] of cases) {
+      const out = join(root, "out");
+      const about = JSON.stringify([options, room]);
+      if (fits) {
+        await run(out, input, { ...options, room: () => room });
+        Deno.removeSync(out, { recursive: true });
+        continue;
+      }
+      const { code, message } = await refusal(() =>
+        run(out, input, { ...options, room: () => room })
+      );
+      assert.equal(code, 12, about);
+      assert.match(message, /the bundle needs \d+ (bytes|files) and /, about);
+      assert.ok(!readdirSync(root).includes("out"), about);
+    }
+  });
+});
+
+Deno.test("FAT32: what may become larger than its files can be is refused, with the remedy", async () => {
+  await withDirectory(async (root) => {
+    const [small, large, many] = ["small", "large", "many"].map((name) => join(root, name));
+    sparse(small!, { a: fat32 - 2048 });
+    sparse(large!, { a: fat32 + 1 });
+    sparse(many!, { a: 2 ** 31, b: 2 ** 31 });
+    const room = { bytes: 1e12, largestFile: fat32 };
+    const volumes = /--volume-size fat32/;
+    const cases: [string, Partial<ExportOptions>, RegExp | undefined][] = [
+      [small!, { compression: "none" }, undefined],
+      [small!, { compression: "zstd" }, undefined],
+      [large!, { compression: "none" }, volumes],
+      [large!, { compression: "zstd" }, volumes],
+      [large!, { compression: "none", volumeSize: fat32 }, undefined],
+      [large!, { compression: "none", volumeSize: fat32 + 1 }, volumes],
+      [large!, { layout: "directory" }, /--layout archive --volume-size fat32/],
+      [many!, { layout: "directory" }, undefined],
+      [many!, { compression: "none" }, volumes],
+    ];
+    for (const [input, options, remedy] of cases) {
+      const plan = planExport({ sources: [{ path: input }], builtin: [] });
+      const needs = {
+        directory: root,
+        layout: "archive",
+        compression: "none",
+        ...options,
+      } as const;
+      const about = JSON.stringify([input, options]);
+      if (remedy === undefined) {
+        preflight(needs, plan, room);
+        continue;
+      }
+      const { code, message, error } = await refusal(() => preflight(needs, plan, room));
+      assert.deepEqual([code, /FAT32 holds files of at most/.test(message)], [2, true], about);
+      assert.match(error.hint!, remedy, about);
+      preflight(needs, plan, { bytes: 1e12 });
+    }
+  });
+});
+
+Deno.test("a risk export, whose size shows only when it is prepared, is refused too and leaves nothing", async () => {
+  await withDirectory(async (root) => {
+    writeFiles(root, { "in/a": "x" });
+    const prepare = () => Promise.resolve({ sources: [{ path: join(root, "in") }], epoch: 1e9 });
+    const { code } = await refusal(() =>
+      run(join(root, "out"), [], { prepare, room: () => ({ bytes: 1 }) })
+    );
+    assert.equal(code, 12);
+    assert.deepEqual(readdirSync(join(root, "out")), []);
+  });
+});
+
+Deno.test("the room of a directory that is not there yet is that of the one it will be made in", async () => {
+  await withDirectory((root) => {
+    const room = roomAt(join(root, "not/there"))!;
+    assert.ok(room.bytes > 0);
+    assert.equal(room.largestFile, undefined);
+  });
+});

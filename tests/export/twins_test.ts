@@ -1,0 +1,31 @@
+import assert from "node:assert/strict";
+import { folded } from "../../src/bundle/paths.ts";
+import { twinsIn } from "../../src/export/twins.ts";
+import { always, fc } from "../bundle/property.ts";
+
+const part = fc.constantFrom("a", "A", "b", "\u00e9", "\u00c9", "ss", "\u00df", "1", "\u2160", "i");
+const name = fc.array(part, { minLength: 1, maxLength: 3 }).map((parts) => parts.join(""));
+const key = fc.tuple(name, fc.constantFrom("", "/")).map(([text, end]) => text + end);
+
+Deno.test("property: twins are what a map of folded names would find", () => {
+  always(
+    fc.property(fc.array(key, { maxLength: 12 }), (keys) => {
+      const seen = new Map<string, string>();
+      const expected: [string, string][] = [];
+      for (const one of keys.map((text) => text.replace(/\/$/, ""))) {
+        const twin = seen.get(folded(one));
+        if (twin !== undefined) expected.push([one, twin]);
+        seen.set(folded(one), one);
+      }
+      assert.deepEqual([...twinsIn(keys)], expected);
+    }),
+    500,
+  );
+});
+
+Deno.test("a hundred thousand names, among them one pair", () => {
+  const keys = Array.from({ length: 100_000 }, (_, i) => `CVE-${2000 + i % 26}-${i}.json`);
+  assert.deepEqual([...twinsIn(keys)], []);
+  keys[99_000] = keys[7]!.toLowerCase();
+  assert.deepEqual([...twinsIn(keys)], [[keys[99_000], keys[7]]]);
+});

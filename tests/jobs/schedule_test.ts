@@ -1,0 +1,128 @@
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import type { Job } from "../../src/jobs/job.ts";
+import { Queue } from "../../src/jobs/queue.ts";
+import { type Schedule, Scheduler } from "../../src/jobs/schedule.ts";
+
+const nightly: Schedule = { profile: "p", tenant: "lab", cron: "0 3 * * *", zone: "UTC" };
+
+/** A scheduler on a real queue, with a clock that a test sets. */
+class Bench {
+  readonly directory = Deno.makeTempDirSync({ prefix: "stella-schedule-" });
+  readonly queued: Job[] = [];
+  readonly skipped: string[] = [];
+  now = 0;
+  readonly queue: Queue;
+
+  constructor(at: string) {
+    this.set(at);
+    let ids = 0;
+    this.queue = new Queue(join(this.directory, "stella.db"), {
+      now: () => this.now,
+      newId: () => `job-${++ids}`,
+    });
+  }
+
+  set(at: string): void {
+    this.now = Date.parse(at);
+  }
+
+  scheduler(schedules = [nightly]): Scheduler {
+    return new Scheduler({
+      schedules,
+      queue: this.queue,
+      database: this.queue.database,
+      now: () => this.now,
+      onQueued: (job) => this.queued.push(job),
+      onSkipped: ({ profile }) => this.skipped.push(profile),
+      onFault: (error) => assert.fail(String(error)),
+    });
+  }
+
+  end(): void {
+    this.queue.finish(this.queue.claim()!, { state: "succeeded" });
+  }
+
+  [Symbol.dispose](): void {
+    this.queue.close();
+    Deno.removeSync(this.directory, { recursive: true });
+  }
+}
+
+Deno.test("an export is asked for when it is due, once, for its tenant", () => {
+  using bench = new Bench("2026-01-01T12:00:00Z");
+  const scheduler = bench.scheduler();
+  scheduler.tick();
+  for (const at of ["2026-01-01T20:00:00Z", "2026-01-02T02:59:59.999Z"]) {
+    bench.set(at);
+    scheduler.tick();
+  }
+  assert.deepEqual(bench.queued, [], "a first start is no missed run");
+  for (const at of ["2026-01-02T03:00:00Z", "2026-01-02T03:00:00.500Z", "2026-01-02T10:00:00Z"]) {
+    bench.set(at);
+    scheduler.tick();
+  }
+  assert.deepEqual(bench.queued.map(({ profile, tenant }) => [profile, tenant]), [["p", "lab"]]);
+  assert.equal(scheduler.next(nightly), Date.parse("2026-01-03T03:00:00Z"));
+});
+
+Deno.test("runs that were missed while the service was down are made up for once", () => {
+  using bench = new Bench("2026-01-01T12:00:00Z");
+  bench.scheduler().tick();
+  bench.set("2026-01-09T12:00:00Z");
+  const after = bench.scheduler();
+  after.tick();
+  after.tick();
+  assert.equal(bench.queued.length, 1);
+  bench.end();
+  bench.set("2026-01-10T03:00:00Z");
+  after.tick();
+  assert.equal(bench.queued.length, 2);
+});
+
+Deno.test("a service that died between asking and noting does not ask twice", () => {
+  using bench = new Bench("2026-01-01T12:00:00Z");
+  bench.scheduler().tick();
+  bench.set("2026-01-02T03:00:00Z");
+  bench.scheduler().tick();
+  bench.end();
+  bench.queue.database.run("UPDATE schedules SET last = ?", [Date.parse("2026-01-01T12:00:00Z")]);
+  bench.scheduler().tick();
+  assert.equal(bench.queued.length, 1);
+  assert.equal(bench.queue.claim(), undefined);
+});
+
+Deno.test("an export that has not ended is not asked for again, and the log hears of it", () => {
+  using bench = new Bench("2026-01-01T12:00:00Z");
+  const scheduler = bench.scheduler();
+  scheduler.tick();
+  bench.set("2026-01-02T03:00:00Z");
+  scheduler.tick();
+  bench.set("2026-01-03T03:00:00Z");
+  scheduler.tick();
+  assert.deepEqual([bench.queued.length, bench.skipped], [1, ["p"]]);
+});
+
+Deno.test("a time that daylight saving leaves out is run, in the zone of the schedule", () => {
+  using bench = new Bench("2026-03-28T12:00:00Z");
+  const berlin = { ...nightly, cron: "30 2 * * *", zone: "Europe/Berlin" };
+  assert.equal(
+    bench.scheduler([berlin]).next(berlin),
+    Date.parse("2026-03-29T01:00:00Z"),
+    "02:30 does not exist that night: it is run at 03:00",
+  );
+});
+
+Deno.test("a clock that was set back asks for nothing twice", () => {
+  using bench = new Bench("2026-01-01T12:00:00Z");
+  const scheduler = bench.scheduler();
+  scheduler.tick();
+  bench.set("2026-01-02T04:00:00Z");
+  scheduler.tick();
+  bench.end();
+  bench.set("2026-01-01T00:00:00Z");
+  scheduler.tick();
+  bench.set("2026-01-01T04:00:00Z");
+  scheduler.tick();
+  assert.equal(bench.queued.length, 2, "03:00 of the day that comes again is another run");
+});

@@ -1,0 +1,164 @@
+/** Cancelling, repeating, removing and following exports over HTTP. */
+import assert from "node:assert/strict";
+import { Bench, config } from "./bench.ts";
+
+const error = { code: "registry", message: "no answer" };
+
+function call(bench: Bench, method: string, path: string): Promise<Response> {
+  return Promise.resolve(bench.app.request(`http://127.0.0.1:8420/v1/exports/${path}`, { method }));
+}
+
+function enqueue(bench: Bench): string {
+  return bench.queue.enqueue({ tenant: "default", profile: "kit", request: {} }).job.id;
+}
+
+Deno.test("an export that waits is cancelled at once, one that runs is asked to end", async () => {
+  using bench = new Bench();
+  const [running, waiting] = [enqueue(bench), enqueue(bench)];
+  bench.queue.claim();
+  const first = await call(bench, "POST", `${waiting}/cancel`);
+  assert.deepEqual([first.status, (await first.json()).state], [202, "cancelled"]);
+  const second = await call(bench, "POST", `${running}/cancel`);
+  assert.deepEqual([second.status, (await second.json()).state], [202, "running"]);
+  assert.deepEqual(
+    bench.cancelled.map(({ id, state }) => [id, state]),
+    [[waiting, "cancelled"], [running, "running"]],
+  );
+  const again = await call(bench, "POST", `${waiting}/cancel`);
+  assert.deepEqual([again.status, (await again.json()).detail], [409, "The export is cancelled"]);
+});
+
+Deno.test("what failed or was cancelled is queued again; nothing else is", async () => {
+  using bench = new Bench();
+  const id = enqueue(bench);
+  assert.equal((await call(bench, "POST", `${id}/retry`)).status, 409, "it waits");
+  const job = bench.queue.claim()!;
+  assert.equal((await call(bench, "POST", `${id}/retry`)).status, 409, "it runs");
+  bench.queue.finish(job, { state: "failed", error });
+  const answer = await call(bench, "POST", `${id}/retry`);
+  const body = await answer.json();
+  assert.deepEqual([answer.status, body.state, body.error], [202, "queued", null]);
+  assert.deepEqual(bench.queued.map((one) => one.id), [id]);
+  bench.draining = true;
+  assert.equal((await call(bench, "POST", `${id}/retry`)).status, 503);
+});
+
+Deno.test("an export that has ended is removed with its bundle, any other is not", async () => {
+  using bench = new Bench();
+  const id = enqueue(bench);
+  assert.equal((await call(bench, "DELETE", id)).status, 409);
+  const job = bench.queue.claim()!;
+  bench.store.begin(id);
+  const bundle = { tenant: "default", profile: "kit", exportId: id };
+  bench.store.commit(bundle);
+  bench.queue.finish(job, { state: "succeeded" });
+  assert.equal((await call(bench, "DELETE", id)).status, 204);
+  assert.equal(bench.store.find(bundle), undefined);
+  assert.equal((await call(bench, "DELETE", id)).status, 404);
+});
+
+Deno.test("a failing check refuses exports that need it, by name, and no others", async () => {
+  using bench = new Bench({
+    config: {
+      ...config,
+      profiles: new Map([
+        ["kit", config.profiles.get("kit")!],
+        ["far", {
+          ...config.profiles.get("advisories")!,
+          targets: [{ registry: "site", repository: "x", tag: "y" }],
+        }],
+      ]),
+    },
+  });
+  const check = (name: string, status: "warn" | "fail") => ({ name, status, time: 0 });
+  bench.checks = [check("registry:site", "warn")];
+  const far = await bench.post({ profile: "far" });
+  assert.deepEqual([far.status, far.headers.get("retry-after")], [503, "10"]);
+  assert.match((await far.json()).detail, /registry:site/);
+  assert.equal((await bench.post({ profile: "kit" })).status, 202);
+  bench.checks = [check("storage:write", "fail")];
+  assert.match((await (await bench.post({ profile: "kit" })).json()).detail, /storage:write/);
+  bench.checks = [check("storage:free", "warn")];
+  assert.equal((await bench.post({ profile: "kit" })).status, 202);
+});
+
+/** Events as `name data` until the end or `count`; ids on their own. */
+async function follow(answer: Response, count = Infinity) {
+  const [events, ids]: [string[], string[]] = [[], []];
+  let rest = "";
+  for await (const text of answer.body!.pipeThrough(new TextDecoderStream())) {
+    rest += text;
+    const frames = rest.split("\n\n");
+    rest = frames.pop() ?? "";
+    for (const frame of frames) {
+      const field = (name: string) => new RegExp(`^${name}: (.*)$`, "m").exec(frame)?.[1];
+      if (field("id") !== undefined) ids.push(field("id")!);
+      const data = JSON.parse(field("data") ?? "null");
+      if (field("event") !== undefined) {
+        events.push(`${field("event")} ${data?.stage ?? data?.state}`);
+      }
+    }
+    if (events.length >= count) break;
+  }
+  return { events, ids };
+}
+
+Deno.test("who follows an export hears its steps, its progress and its end", async () => {
+  using bench = new Bench();
+  const id = enqueue(bench);
+  const of = { exportId: id, tenant: "default", profile: "kit" };
+  bench.timeline.add(of, "queued");
+  const answer = await bench.get(`/v1/exports/${id}/events`);
+  assert.equal(answer.headers.get("content-type"), "text/event-stream; charset=utf-8");
+  const followed = follow(answer);
+  await new Promise((resolve) => setTimeout(resolve, 5));
+  bench.feed.moved(id, { stage: "read", done: 1, total: 9 });
+  await new Promise((resolve) => setTimeout(resolve, 5));
+  bench.queue.finish(bench.queue.claim()!, { state: "succeeded", bundleDigest: "d" });
+  bench.timeline.add(of, "succeeded");
+  bench.feed.ended(id);
+  const { events, ids } = await followed;
+  assert.deepEqual(events, ["step queued", "progress read", "step succeeded", "end succeeded"]);
+  const rest = await follow(
+    await bench.get(`/v1/exports/${id}/events`, { "last-event-id": ids[0]! }),
+  );
+  assert.deepEqual(rest.events, ["step succeeded", "end succeeded"], "nothing twice");
+});
+
+Deno.test("who goes away makes room for another; there are only so many", async () => {
+  using bench = new Bench();
+  const id = enqueue(bench);
+  const open = () => bench.get(`/v1/exports/${id}/events`);
+  const all = [];
+  for (let n = 0; n < bench.feed.mostFollowers; n++) all.push(await open());
+  const refused = await open();
+  assert.deepEqual([refused.status, refused.headers.get("retry-after")], [503, "5"]);
+  await all.pop()!.body!.cancel();
+  const again = await open();
+  assert.equal(again.status, 200);
+  for (const one of [...all, again]) await one.body!.cancel();
+});
+
+Deno.test("a service that stops ends the streams of those who follow", async () => {
+  using bench = new Bench();
+  const id = enqueue(bench);
+  const followed = follow(await bench.get(`/v1/exports/${id}/events`));
+  await new Promise((resolve) => setTimeout(resolve, 5));
+  bench.draining = true;
+  bench.feed.close();
+  assert.deepEqual((await followed).events, []);
+});
+
+Deno.test("requests are measured by the template of their route, whatever is asked", async () => {
+  using bench = new Bench();
+  for (let n = 0; n < 50; n++) {
+    await bench.get(`/v1/exports/019b76da-a800-7000-8000-${String(n).padStart(12, "0")}`);
+    await bench.get(`/random-${n}`);
+    await bench.app.request(`http://127.0.0.1/v1/x${n}`, { method: "PROPFIND" });
+  }
+  assert.deepEqual([...new Set(bench.answered)].toSorted(), [
+    "GET /v1/exports/:id 404",
+    "GET other 404",
+    "PROPFIND other 404",
+  ]);
+});

@@ -1,0 +1,160 @@
+/** The commands about exports of a running service, against a real one in this process. */
+import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
+import { join } from "node:path";
+import type { ExportFlags } from "../../src/cli/export_bundle.ts";
+import type { Host } from "../../src/cli/host.ts";
+import { cancelCommand, listCommand, purgeCommand, retryCommand } from "../../src/cli/jobs.ts";
+import { ServiceClient } from "../../src/cli/service_client.ts";
+import { submitExport } from "../../src/cli/submit_export.ts";
+import type { Job } from "../../src/jobs/job.ts";
+import { serveHttp } from "../../src/server/http_server.ts";
+import { Bench, config } from "./bench.ts";
+
+const host = {
+  environment: () => undefined,
+  stop: new AbortController().signal,
+  stderr: () => {},
+  columns: () => undefined,
+  now: () => 0,
+  uuid: () => crypto.randomUUID(),
+} as unknown as Host;
+
+async function serving(
+  body: (url: string, bench: Bench) => Promise<void>,
+  bench: Bench = new Bench(),
+): Promise<void> {
+  using _ = bench;
+  const server = await serveHttp(bench.app, { host: "127.0.0.1", port: 0 });
+  try {
+    await body(server.url, bench);
+  } finally {
+    bench.draining = true;
+    bench.feed.close();
+    await server.close(100);
+  }
+}
+
+const error = { code: "registry", message: "no answer\u001b[2J", hint: "look at it" };
+
+function fail(bench: Bench): string {
+  const { job } = bench.queue.enqueue({ tenant: "default", profile: "kit", request: {} });
+  bench.queue.finish(bench.queue.claim()!, { state: "failed", error });
+  return job.id;
+}
+
+const list = { limit: "50" };
+
+Deno.test("jobs list shows a line for each export, escaped, and JSON as the API has it", async () => {
+  await serving(async (url, bench) => {
+    assert.equal((await listCommand({ url, ...list }, host)).text, "no export\n");
+    const id = fail(bench);
+    const { text, json } = await listCommand({ url, ...list }, host);
+    assert.match(
+      text,
+      new RegExp(`^${id}  2026-01-01T00:00:00.000Z  failed     default  kit  registry`),
+    );
+    assert.match(text, /no answer\\u\{1b\}\[2J\n$/);
+    assert.equal((json as { items: { id: string }[] }).items[0]?.id, id);
+    const none = await listCommand({ url, ...list, state: "queued" }, host);
+    assert.equal(none.text, "no export\n");
+    await assert.rejects(listCommand({ url, limit: "x" }, host), {
+      code: "usage",
+      message: /limit/,
+    });
+  });
+});
+
+Deno.test("retry, cancel and purge act on what is named, and say why they cannot", async () => {
+  await serving(async (url, bench) => {
+    const [a, b] = [fail(bench), fail(bench)];
+    const options = { url, ...list };
+    assert.equal((await retryCommand(options, host, [a, b])).text, `${a}  queued\n${b}  queued\n`);
+    await assert.rejects(retryCommand(options, host, [a]), { code: "usage", message: /409/ });
+    assert.equal((await cancelCommand(options, host, [a])).text, `${a}  cancelled\n`);
+    await assert.rejects(purgeCommand(options, host, []), { code: "usage" });
+    await assert.rejects(purgeCommand({ ...options, state: "failed" }, host, [a]), {
+      code: "usage",
+    });
+    const purged = await purgeCommand({ ...options, state: "cancelled" }, host, []);
+    assert.equal(purged.text, `${a}  removed\n`);
+    await assert.rejects(purgeCommand(options, host, [b]), { message: /409.*queued/ });
+    await assert.rejects(cancelCommand(options, host, ["../x"]), { message: /404/ });
+  });
+});
+
+const flags = (url: string, more: Partial<ExportFlags> = {}) =>
+  ({ profile: "kit", tenant: "default", layout: "archive", server: url, ...more }) as ExportFlags;
+
+/** A bench whose jobs end as soon as they are asked for. */
+function ending(end: (bench: Bench, job: Job) => void): Bench {
+  const bench: Bench = new Bench({ onQueued: () => end(bench, bench.queue.claim()!) });
+  return bench;
+}
+
+Deno.test("an export by a service is followed to its end", async () => {
+  const bundleDigest = "d".repeat(64);
+  const bench = ending((bench, job) => {
+    setTimeout(() => {
+      bench.feed.moved(job.id, { stage: "read", done: 1, total: 2 });
+      bench.queue.finish(job, { state: "succeeded", bundleDigest });
+      bench.feed.ended(job.id);
+    }, 20);
+  });
+  await serving(async (url) => {
+    const { code, text, json } = await submitExport(flags(url), host);
+    assert.equal(code, 0);
+    assert.match(text, new RegExp(`sha256:${bundleDigest}`));
+    assert.match(text, /fetch it: http.*\/bundle\.tar/);
+    assert.equal((json as { bundle: { bundleDigest: string } }).bundle.bundleDigest, bundleDigest);
+  }, bench);
+});
+
+Deno.test("an export that fails there ends with its own code here", async () => {
+  const bench = ending((bench, job) => bench.queue.finish(job, { state: "failed", error }));
+  await serving(async (url) => {
+    await assert.rejects(submitExport(flags(url), host), {
+      code: "registry",
+      message: /failed: no answer/,
+      hint: "look at it",
+    });
+  }, bench);
+});
+
+Deno.test("what only this machine can do is refused together with --server", async () => {
+  await serving(async (url, bench) => {
+    const odd = flags(url, { input: ["/srv"], includeSelf: true });
+    await assert.rejects(submitExport(odd, host), {
+      code: "usage",
+      message: /--input, --include-self together with --server/,
+    });
+    await assert.rejects(submitExport(flags(url, { profile: "none" }), host), {
+      code: "usage",
+      message: /400.*profile is not a profile/,
+    });
+    assert.deepEqual(bench.queued, []);
+  });
+});
+
+Deno.test("a token comes from a private file, and shows nowhere", async () => {
+  const token = "correct-horse-battery-staple";
+  const sha256 = createHash("sha256").update(token).digest("hex");
+  const tokens = [{ name: "ci", sha256, tenants: ["default"], scopes: ["read" as const] }];
+  const bench = new Bench({ config: { ...config, tokens } });
+  const tokenFile = join(bench.directory, "token");
+  await serving(async (url) => {
+    await assert.rejects(listCommand({ url, ...list }, host), {
+      message: /401/,
+      hint: /--token-file/,
+    });
+    Deno.writeTextFileSync(tokenFile, `${token}\n`, { mode: 0o600 });
+    assert.equal((await listCommand({ url, tokenFile, ...list }, host)).code, 0);
+    const client = new ServiceClient({ url, tokenFile }, host);
+    assert.doesNotMatch(Deno.inspect(client, { showHidden: true, depth: 9 }), /correct-horse/);
+    Deno.chmodSync(tokenFile, 0o644);
+    await assert.rejects(listCommand({ url, tokenFile, ...list }, host), {
+      code: "usage",
+      message: /others can read it/,
+    });
+  }, bench);
+});

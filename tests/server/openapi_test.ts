@@ -1,0 +1,101 @@
+/** /openapi.json against the standard, against the routes of the app, and against what the app answers. */
+import assert from "node:assert/strict";
+import { Validator } from "@seriousme/openapi-schema-validator";
+import * as z from "zod";
+import { exportSchema } from "../../src/server/export_request.ts";
+import { Bench } from "./bench.ts";
+
+// deno-lint-ignore no-explicit-any -- a document
+async function description(bench: Bench): Promise<any> {
+  const answer = await bench.get("/openapi.json");
+  assert.equal(answer.status, 200);
+  return await answer.json();
+}
+
+Deno.test("the description is a valid OpenAPI 3.1 document", async () => {
+  using bench = new Bench();
+  const result = await new Validator().validate(await description(bench));
+  assert.deepEqual(result.errors ?? [], []);
+  assert.equal(result.valid, true);
+});
+
+Deno.test("it describes every route of the API, and no other", async () => {
+  using bench = new Bench();
+  const { paths } = await description(bench);
+  const described = Object.entries<object>(paths).flatMap(([path, methods]) =>
+    Object.keys(methods).map((method) => `${method.toUpperCase()} ${path}`)
+  );
+  const routes = bench.app.routes
+    .filter(({ method, path }) => method !== "ALL" && path.startsWith("/v1/"))
+    .map(({ method, path }) => `${method} ${path.replace(/:(\w+)(\{[^}]*\})?/g, "{$1}")}`);
+  assert.deepEqual(described.toSorted(), [...new Set(routes)].toSorted());
+});
+
+Deno.test("it names no profile and no tenant of this site", async () => {
+  using bench = new Bench();
+  assert.doesNotMatch(JSON.stringify(await description(bench)), /advisories|secret-path|"lab"/);
+});
+
+Deno.test("an export is answered as the description says", async () => {
+  using bench = new Bench();
+  const { components, paths } = await description(bench);
+  const body = await (await bench.post({ profile: "kit" })).json();
+  assert.deepEqual(Object.keys(body).toSorted(), components.schemas.Export.required.toSorted());
+  assert.ok(z.fromJSONSchema(components.schemas.Export).safeParse(body).success);
+  assert.ok(exportSchema.safeParse(body).success);
+  const asked = paths["/v1/exports"].post.requestBody.content["application/json"].schema;
+  assert.deepEqual(Object.keys(asked.properties), [
+    "profile",
+    "tenant",
+    "compression",
+    "layout",
+    "volumeSize",
+  ]);
+  assert.deepEqual([asked.required, asked.additionalProperties], [["profile"], false]);
+});
+
+/** A generator of odd requests that is the same each time. */
+function* odd(seed: number): Generator<unknown> {
+  const next = () => seed = (seed * 1_103_515_245 + 12_345) % 2 ** 31;
+  const values = [null, 7, -1, "", "kit", "../x", [], {}, true, "\u0000", "x".repeat(500), 1e308];
+  const names = ["profile", "tenant", "compression", "layout", "volumeSize", "path", "__proto__"];
+  for (;;) {
+    const pick = <T>(from: T[]) => from[next() % from.length]!;
+    const entries = Array.from({ length: next() % 5 }, () => [pick(names), pick(values)]);
+    yield next() % 7 === 0 ? pick(values) : Object.fromEntries(entries);
+  }
+}
+
+Deno.test("2,000 odd requests: no answer is a 5xx, and each refusal is a problem", async () => {
+  using bench = new Bench();
+  const bodies = odd(42);
+  const queries = [
+    "limit=0",
+    "limit=1e9",
+    "cursor=%00",
+    "state=",
+    "tenant[]=x",
+    "a=b&a=c",
+    "%",
+    "",
+  ];
+  let refused = 0;
+  for (let n = 0; n < 2_000; n++) {
+    const answer = n % 2 === 0
+      ? await bench.post(bodies.next().value)
+      : await bench.get(`/v1/exports${n % 4 === 1 ? `/${n}` : ""}?${queries[n % queries.length]}`);
+    assert.ok(answer.status < 500, String(answer.status));
+    if (answer.status < 400) continue;
+    refused++;
+    assert.equal(answer.headers.get("content-type"), "application/problem+json");
+    const body = await answer.json();
+    assert.deepEqual([body.status, typeof body.title, typeof body.detail, body.type], [
+      answer.status,
+      "string",
+      "string",
+      "about:blank",
+    ]);
+  }
+  assert.ok(refused > 1_000);
+  assert.deepEqual(bench.faults, []);
+});

@@ -1,0 +1,122 @@
+/** What a running service does with several exports, several tenants and several addresses. */
+import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { freePort } from "../program.ts";
+import { configuration, Home, Service } from "./service_process.ts";
+
+const two = configuration.replace("concurrency: 1", "concurrency: 2");
+const token = "correct-horse-battery-staple";
+const guarded = `${configuration}tokens:
+  ci: { sha256: ${
+  createHash("sha256").update(token).digest("hex")
+}, tenants: [default], scopes: [read] }
+`;
+
+Deno.test("two exports run at once, and each is told apart in log and timeline", async () => {
+  using home = new Home();
+  home.configure(two);
+  const service = await home.start();
+  try {
+    const ids = [await service.enqueue("slow"), await service.enqueue("slow")];
+    for (const id of ids) await service.until(id, "running");
+    assert.match((await service.get("/metrics")).body, /^export_jobs_running 2$/m);
+    for (const id of ids) assert.equal((await service.until(id, "succeeded")).state, "succeeded");
+    for (const id of ids) {
+      const { body } = await service.get(`/v1/timeline?exportId=${id}`);
+      const stages = body.items.map((one: { stage: string }) => one.stage);
+      assert.deepEqual([stages[0], stages.at(-1)], ["queued", "succeeded"]);
+      assert.equal(stages.filter((one: string) => one === "started").length, 1);
+    }
+  } finally {
+    assert.equal(await service.stop(), 0);
+  }
+});
+
+Deno.test("a running export is cancelled, its place is given on, and nothing of it is left", async () => {
+  using home = new Home();
+  const service = await home.start();
+  try {
+    const [running, waiting] = [await service.enqueue("hang"), await service.enqueue("quick")];
+    await service.until(running, "running");
+    const answer = await fetch(`${service.url}/v1/exports/${running}/cancel`, { method: "POST" });
+    assert.equal(answer.status, 202);
+    await answer.body?.cancel();
+    assert.equal((await service.until(running, "cancelled")).error, null);
+    assert.equal((await service.until(waiting, "succeeded")).state, "succeeded");
+    const { body } = await service.get("/metrics");
+    assert.match(body, /^export_jobs_total\{profile="hang",result="cancelled"\} 1$/m);
+    assert.match(body, /^export_job_duration_seconds_count\{profile="hang"\} 0$/m);
+  } finally {
+    assert.equal(await service.stop(), 0);
+  }
+});
+
+Deno.test("operations are served on an address of their own, without anything else", async () => {
+  using home = new Home();
+  home.configure(guarded);
+  const ops = `127.0.0.1:${freePort()}`;
+  const service = await home.start("127.0.0.1:0", ops);
+  try {
+    const status = async (url: string, init?: RequestInit) => {
+      const answer = await fetch(url, init);
+      await answer.body?.cancel();
+      return answer.status;
+    };
+    for (
+      const path of ["/metrics", "/status", "/health/liveness", "/health/readiness", "/runbook"]
+    ) {
+      assert.equal(await status(`http://${ops}${path}`), 200, path);
+      assert.equal(await status(service.url + path), 200, path);
+    }
+    for (const path of ["/v1/exports", "/openapi.json"]) {
+      assert.equal(await status(`http://${ops}${path}`), 404, path);
+    }
+    assert.equal(await status(`http://${ops}/v1/exports`, { method: "POST" }), 404);
+    assert.equal(await status(`${service.url}/v1/exports`), 401);
+    const headers = { authorization: `Bearer ${token}` };
+    assert.equal(await status(`${service.url}/v1/exports`, { headers }), 200);
+    assert.equal(await status(`${service.url}/v1/exports`, { headers, method: "POST" }), 403);
+    assert.equal((await service.get("/status")).body.features.tokens, true);
+  } finally {
+    assert.equal(await service.stop(), 0);
+  }
+  assert.doesNotMatch(service.log, new RegExp(token));
+});
+
+Deno.test("other machines are let in only with tokens; else the start is refused, code 2, before the lock", async () => {
+  using home = new Home();
+  const refused = new Service(home.spawn({}, "0.0.0.0:0"));
+  await assert.rejects(refused.ready(), /no access tokens|not a loopback/);
+  assert.equal((await refused.child.status).code, 2);
+  assert.equal(existsSync(join(home.state, "lock")), false);
+  home.configure(guarded);
+  const service = await home.start("0.0.0.0:0");
+  try {
+    const url = service.url.replace("0.0.0.0", "127.0.0.1");
+    const headers = { authorization: `Bearer ${token}` };
+    const answer = await fetch(`${url}/v1/exports`, { headers });
+    assert.deepEqual([answer.status, (await answer.json()).items], [200, []]);
+    assert.ok(service.lines().some((line) => line.event === "service.plain"));
+  } finally {
+    assert.equal(await service.stop(), 0);
+  }
+});
+
+Deno.test("a service that was stopped by a signal goes on where it was, and runs nothing twice", async () => {
+  using home = new Home();
+  home.configure(two);
+  const service = await home.start();
+  try {
+    const id = await service.enqueue("slow");
+    await service.until(id, "running");
+    service.child.kill("SIGSTOP");
+    await new Promise((resolve) => setTimeout(resolve, 2_500));
+    service.child.kill("SIGCONT");
+    assert.equal((await service.until(id, "succeeded")).state, "succeeded");
+    assert.deepEqual(home.runs(), ["start slow", "end slow"]);
+  } finally {
+    assert.equal(await service.stop(), 0);
+  }
+});

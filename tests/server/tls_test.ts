@@ -1,0 +1,67 @@
+/** The service behind its own certificate. The certificates are made here, so that none in the tree can expire. */
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { join } from "node:path";
+import type { Host } from "../../src/cli/host.ts";
+import { runHealth } from "../../src/cli/health.ts";
+import { readTls } from "../../src/config/tls_files.ts";
+import { serveHttp } from "../../src/server/http_server.ts";
+import { testWith, tool } from "../needs.ts";
+import { Bench } from "./bench.ts";
+
+function makePair(directory: string, name: string) {
+  const key = join(directory, `${name}.key`);
+  const certificate = join(directory, `${name}.pem`);
+  execFileSync(tool("openssl")!, [
+    ...["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"],
+    ...["-keyout", key, "-out", certificate, "-subj", "/CN=stella", "-days", "2"],
+    ...["-addext", "subjectAltName=IP:127.0.0.1"],
+  ], { stdio: "ignore", timeout: 20_000 });
+  Deno.chmodSync(key, 0o640);
+  return { key, certificate };
+}
+
+const host = {
+  environment: () => undefined,
+  stop: new AbortController().signal,
+} as unknown as Host;
+
+testWith(
+  ["openssl"],
+  "the service is reached by its certificate, and by nobody who does not trust it",
+  async () => {
+    using bench = new Bench();
+    const pair = makePair(bench.directory, "a");
+    const server = await serveHttp(bench.app, { host: "127.0.0.1", port: 0 }, {
+      tls: readTls(pair),
+    });
+    try {
+      assert.match(server.url, /^https:\/\//);
+      const trusted = await runHealth({ url: server.url, ca: pair.certificate }, host);
+      assert.equal(trusted.code, 0);
+      await assert.rejects(runHealth({ url: server.url }, host), {
+        message: /self-signed|unknown/i,
+      });
+      const other = makePair(bench.directory, "b");
+      await assert.rejects(runHealth({ url: server.url, ca: other.certificate }, host), {
+        code: "internal",
+      });
+      const plain = await fetch(server.url.replace("https", "http")).catch((error) => error);
+      assert.ok(plain instanceof Error, "plain http is not answered");
+    } finally {
+      await server.close(100);
+    }
+  },
+);
+
+testWith(["openssl"], "a key that everybody can read, another key, and no key are refused", () => {
+  using bench = new Bench();
+  const [one, two] = [makePair(bench.directory, "a"), makePair(bench.directory, "b")];
+  const refusal = (files: { certificate: string; key: string }, message: RegExp) =>
+    assert.throws(() => readTls(files), { code: "usage", message });
+  refusal({ ...one, key: two.key }, /not the key of/);
+  refusal({ ...one, certificate: one.key }, /for TLS/);
+  refusal({ ...one, key: "/nonexistent" }, /nonexistent/);
+  Deno.chmodSync(one.key, 0o644);
+  refusal(one, /everybody may read it/);
+});
