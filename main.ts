@@ -48,7 +48,7 @@ function host(): Host {
 // A worker of the service starts from this very module, and import.meta.main is true in it too.
 if ("WorkerGlobalScope" in globalThis) {
   if (globalThis.name === "chunks") {
-    (await import("./src/bundle/chunk_workers.ts")).answerChunks();
+    (await import("./src/cli/chunk_worker.ts")).answerChunks();
   } else (await import("./src/cli/work.ts")).work();
 } else if (import.meta.main) {
   const { start } = await import("./src/cli/start.ts");

@@ -2,6 +2,8 @@
 import type { ChunkPool } from "../bundle/chunk_pool.ts";
 import { workerPool } from "../bundle/chunk_workers.ts";
 
+export { answerChunks } from "../bundle/chunk_workers.ts";
+
 /** @param mainUrl the program's main module */
 export function chunkWorkers(mainUrl: string): () => ChunkPool {
   return () =>

@@ -2,6 +2,7 @@
  * One export of the service, from its profile to all its targets: staged, verified as a stranger would, stored by one rename, then
  * published. The same profile run by hand goes through the same `exportBundle`.
  */
+import { setTimeout } from "node:timers/promises";
 import { StellaError } from "../errors.ts";
 import { readSecret } from "../attest/secret.ts";
 import { ArtifactCount } from "../bundle/artifact_kind.ts";
@@ -16,6 +17,7 @@ import { parseEndpoint } from "../registry/reference.ts";
 import { systemTiming } from "../registry/retry.ts";
 import { FileStore } from "../store/store.ts";
 import { checkLayout, exportBundle, type ExportOptions } from "./export.ts";
+import { isBusy } from "./leftovers.ts";
 import { publishDirectory } from "./publish.ts";
 import type { ExportReport } from "./report.ts";
 import { preparation } from "./risk.ts";
@@ -52,6 +54,10 @@ export interface JobParts
 }
 
 type Say = (event: JobEvent) => void;
+
+/** Milliseconds between two looks at a directory that another export holds, and how many. */
+const busyPause = 500;
+const mostWaits = 1_200;
 
 /** @throws StellaError: whatever ends the export; targets that failed are tried all, and named together */
 export async function runJob(
@@ -133,8 +139,9 @@ async function publish(
   const failed: unknown[] = [];
   for (const target of job.profile.targets) {
     try {
-      if ("directory" in target) toDirectory(place, target.directory, job, report, say);
-      else await toRegistry(place, target, job, report, say, signal);
+      if ("directory" in target) {
+        await toDirectory(place, target.directory, job, report, say, signal);
+      } else await toRegistry(place, target, job, report, say, signal);
     } catch (error) {
       failed.push(error);
     }
@@ -142,19 +149,34 @@ async function publish(
   if (failed.length > 0) throw failed[0];
 }
 
-function toDirectory(
+async function toDirectory(
   place: string,
   directory: string,
   job: ExportJob,
   report: ExportReport,
   say: Say,
-): void {
+  signal: AbortSignal,
+): Promise<void> {
+  const of = { ...job, profile: job.profile.name };
+  const progress = () => say({ kind: "progress", stage: "store", done: 0, total: 0 });
   try {
-    publishDirectory(place, directory, { ...job, profile: job.profile.name }, report.files);
+    await whileBusy(signal, () => publishDirectory(place, directory, of, report.files, progress));
     say({ kind: "published", result: "success" });
   } catch (error) {
     say({ kind: "published", result: "error" });
     throw error;
+  }
+}
+
+/** Two exports of the service may end in one directory: the second waits for the first, for a while. */
+async function whileBusy(signal: AbortSignal, publish: () => Promise<void>): Promise<void> {
+  for (let waits = 0;; waits++) {
+    try {
+      return await publish();
+    } catch (error) {
+      if (!isBusy(error) || waits === mostWaits) throw error;
+    }
+    await setTimeout(busyPause, undefined, { signal });
   }
 }
 

@@ -65,8 +65,18 @@ function busy(directory: string): StellaError {
   return new StellaError(
     "usage",
     `Cannot export into ${shown(directory)}: another export runs there`,
-    { hint: "wait for it, or choose another directory" },
+    {
+      hint: "wait for it, or choose another directory",
+      findings: [{ code: "usage", reason: busyReason }],
+    },
   );
+}
+
+const busyReason = "directory_busy";
+
+/** Whether it is only that another export has not ended there. */
+export function isBusy(error: unknown): boolean {
+  return error instanceof StellaError && error.findings.some(({ reason }) => reason === busyReason);
 }
 
 /** Notes in an export's folder which names its commit is about to give. */

@@ -1,50 +1,47 @@
 /** A finished bundle, published into a directory by the rules of every export: all or nothing, an earlier one is replaced. */
-import {
-  closeSync,
-  copyFileSync,
-  cpSync,
-  fchmodSync,
-  fsyncSync,
-  openSync,
-  statSync,
-} from "node:fs";
+import { copyFile, cp, open, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { ioError } from "../errors.ts";
 import { manifestName } from "../bundle/manifest.ts";
 import { Place } from "./place.ts";
 
 /**
- * Copies the files `names` of the bundle in `from` to `directory`.
+ * Copies the files `names` of the bundle in `from` to `directory`. Copying waits in the background: a slow medium must not
+ * make the worker look dead.
  * @throws StellaError usage where something else is in the way, media
  */
-export function publishDirectory(
+export async function publishDirectory(
   from: string,
   directory: string,
   bundle: { profile: string; tenant: string; exportId: string },
   names: readonly string[],
-): void {
+  onFile: (name: string) => void = () => {},
+): Promise<void> {
   const { profile, tenant, exportId } = bundle;
   const place = new Place({ directory, profile, tenant, force: false, uuid: exportId });
   try {
     place.check(names.filter((name) => name !== manifestName));
-    for (const name of names) copy(join(from, name), join(place.partial, name));
+    for (const name of names) {
+      await copy(join(from, name), join(place.partial, name));
+      onFile(name);
+    }
     place.commit(names);
   } finally {
     place.close();
   }
 }
 
-function copy(from: string, to: string): void {
+async function copy(from: string, to: string): Promise<void> {
   try {
-    const stat = statSync(from);
-    if (stat.isDirectory()) return cpSync(from, to, { recursive: true });
-    copyFileSync(from, to);
-    const fd = openSync(to, "r+");
+    const found = await stat(from);
+    if (found.isDirectory()) return await cp(from, to, { recursive: true });
+    await copyFile(from, to);
+    const file = await open(to, "r+");
     try {
-      fchmodSync(fd, stat.mode & 0o777);
-      fsyncSync(fd);
+      await file.chmod(found.mode & 0o777);
+      await file.sync();
     } finally {
-      closeSync(fd);
+      await file.close();
     }
   } catch (error) {
     throw ioError("Cannot publish", to, error);

@@ -1,9 +1,15 @@
-/** A blob as a file that is read once, in order: over as many connections as it takes, and with no copy of it. */
+/**
+ * A blob as a file that is read once, in order, with no copy of it. Large ones come in parts, each by a request of its own: Deno 2.9
+ * cannot slow down a TLS connection, so that all of an answer that is read slowly ends up in memory.
+ */
 import type { ByteReader } from "../bundle/source.ts";
 import type { Descriptor } from "./artifact.ts";
 import { RegistryError } from "./failure.ts";
 import type { Stream } from "./message.ts";
 import type { Repository } from "./repository.ts";
+
+/** Bytes of one part. */
+const part = 2 * 1024 * 1024;
 
 /** Undefined where the registry has no such blob. @throws RegistryError */
 export async function openBlobReader(
@@ -11,8 +17,13 @@ export async function openBlobReader(
   blob: Descriptor,
 ): Promise<ByteReader | undefined> {
   const { client, signal } = repository;
-  const opened = await client.retrying(() => repository.openBlob(blob.digest, 0), signal);
+  const opened = await client.retrying(() => openAt(repository, blob, 0), signal);
   return opened && new BlobReader(repository, blob, opened.size, opened.stream);
+}
+
+/** A small blob is asked for without a range, which could not be had of an empty one. */
+function openAt(repository: Repository, { digest, size }: Descriptor, at: number) {
+  return repository.openBlob(digest, at, at === 0 && size <= part ? undefined : at + part);
 }
 
 class BlobReader implements ByteReader {
@@ -48,13 +59,16 @@ class BlobReader implements ByteReader {
     this.#stream = undefined;
   }
 
-  /** The next bytes, none at the end; a connection that ends before it is replaced by one that begins where it stood. */
+  /** The next bytes, none at the end of the blob; a connection that ends before is replaced by one that begins where it stood. */
   async #next(): Promise<Uint8Array> {
     const { client, signal } = this.repository;
     const bytes = await client.retrying(async () => {
       try {
         if (this.#at >= this.size) return new Uint8Array();
-        this.#stream ??= await this.#reopen();
+        const piece = await this.#stream?.next();
+        if (piece !== undefined) return piece;
+        this.close();
+        this.#stream = await this.#reopen();
         return await this.#stream.next() ?? this.#short();
       } catch (error) {
         this.close();
@@ -66,7 +80,7 @@ class BlobReader implements ByteReader {
   }
 
   async #reopen(): Promise<Stream> {
-    const opened = await this.repository.openBlob(this.blob.digest, this.#at);
+    const opened = await openAt(this.repository, this.blob, this.#at);
     if (opened?.size === this.size) return opened.stream;
     opened?.stream.close();
     throw new RegistryError("rejected", `The blob ${this.blob.digest} changed while it was read`, {

@@ -17,6 +17,7 @@ import { Repository, type RepositoryOptions } from "./repository.ts";
 import { type Action, type Timing, withRetries } from "./retry.ts";
 import type { Credentials } from "./secret.ts";
 import type { UploadMemory } from "./sessions.ts";
+import { defaultChunk } from "./upload.ts";
 
 export interface ClientOptions {
   endpoint: Endpoint;
@@ -29,6 +30,8 @@ export interface ClientOptions {
   credentials?: Credentials;
   /** Keeps uploads that were begun; without one they are known for as long as this client lives. */
   uploads?: UploadMemory;
+  /** Bytes of one chunk of an upload. */
+  chunk?: number;
 }
 
 export class RegistryClient {
@@ -36,6 +39,7 @@ export class RegistryClient {
   readonly host: string;
   readonly timing: Timing;
   readonly uploads: UploadMemory;
+  readonly chunk: number;
   readonly #options: ClientOptions;
   readonly #authorizer: Authorizer;
 
@@ -43,6 +47,7 @@ export class RegistryClient {
     this.host = options.endpoint.url.host;
     this.timing = options.timing;
     this.uploads = options.uploads ?? new Map();
+    this.chunk = options.chunk ?? defaultChunk;
     this.#options = options;
     this.#authorizer = new Authorizer(
       options.credentials,

@@ -56,14 +56,16 @@ export class Repository {
   }
 
   /**
-   * The bytes of a blob from an offset on, to be read at the reader's own pace; undefined where there is none.
+   * The bytes of a blob from `from` up to `to`, to be read at the reader's own pace; undefined where there is none. Where the
+   * registry knows no ranges, and `from` is 0, all of them. `size` is that of the whole blob.
    * @throws RegistryError, also where the registry cannot begin there
    */
   async openBlob(
     digest: Digest,
     from: number,
+    to?: number,
   ): Promise<{ size: number; stream: Stream } | undefined> {
-    const range = from === 0 ? {} : { range: `bytes=${from}-` };
+    const range = to === undefined ? {} : { range: `bytes=${from}-${to - 1}` };
     const outgoing = this.#outgoing("GET", `blobs/${digest}`, range);
     const answer = await this.client.open(outgoing, this.#scope);
     if (answer.status === 404) return undefined;
@@ -204,6 +206,7 @@ export class Repository {
       uploads: this.client.url(`/v2/${this.name}/blobs/uploads/`),
       mountFrom: this.options.mountFrom,
       memory: this.client.uploads,
+      chunk: this.client.chunk,
       whole: this.#whole,
       signal: this.signal,
       ask: (outgoing) => this.#ask(outgoing),

@@ -20,6 +20,8 @@ export interface UploadPlace {
   /** Repositories of the same registry that may have the blob already. */
   mountFrom: readonly string[];
   memory: UploadMemory;
+  /** Bytes of one chunk; a larger blob is sent in several. */
+  chunk: number;
   /** Of blobs that the registry cannot take in chunks. */
   whole: Set<Digest>;
   signal: AbortSignal | undefined;
@@ -40,7 +42,7 @@ export async function uploadBlob(
   blob: Blob,
   confirmed: (bytes: number) => void,
 ): Promise<boolean> {
-  if (blob.size <= defaultChunk || place.whole.has(blob.digest)) {
+  if (blob.size <= place.chunk || place.whole.has(blob.digest)) {
     const begun = await begin(place, blob);
     if (begun === "mounted") return false;
     await finish(place, blob, begun.location, blob);
@@ -52,25 +54,35 @@ export async function uploadBlob(
   return true;
 }
 
-/** Opens an upload, or mounts the blob from where it is. */
+/**
+ * Opens an upload, or mounts the blob from where it is. Where it is not, a registry opens an upload all the same; of several that
+ * were opened so the last is used, and the registry clears the others away.
+ */
 async function begin(place: UploadPlace, blob: Blob): Promise<UploadSession | "mounted"> {
-  for (const from of [...place.mountFrom, undefined]) {
+  let session: UploadSession | undefined;
+  for (const from of place.mountFrom) {
     const url = new URL(place.uploads);
-    if (from !== undefined) url.search = `?mount=${encodeURIComponent(blob.digest)}&from=${from}`;
+    url.search = `?mount=${encodeURIComponent(blob.digest)}&from=${from}`;
     const start = outgoing(place, "POST", url, { body: bodyOf(new Uint8Array()) });
     const answer = await place.ask(start);
-    if (answer.status === 201 && from !== undefined) {
+    if (answer.status === 201) {
       checkDigest(start, answer, blob.digest);
       return "mounted";
     }
-    // Who may not read there, or has nothing there, begins an upload as if nothing had been asked.
-    if (from !== undefined && answer.status !== 202) continue;
-    if (answer.status !== 202) throw refused(start, answer);
-    const least = Number(answer.header("oci-chunk-min-length") ?? 0) || 0;
-    const chunk = Math.max(defaultChunk, Math.min(least, blob.size));
-    return { location: nextUrl(start, answer).href, offset: 0, chunk };
+    // Who may not read there begins as if nothing had been asked.
+    if (answer.status === 202) session = sessionOf(place, blob, start, answer);
   }
-  throw new Error("no upload was begun");
+  if (session !== undefined) return session;
+  const start = outgoing(place, "POST", place.uploads, { body: bodyOf(new Uint8Array()) });
+  const answer = await place.ask(start);
+  if (answer.status !== 202) throw refused(start, answer);
+  return sessionOf(place, blob, start, answer);
+}
+
+function sessionOf(place: UploadPlace, blob: Blob, start: Outgoing, answer: Answer): UploadSession {
+  const least = Number(answer.header("oci-chunk-min-length") ?? 0) || 0;
+  const chunk = Math.max(place.chunk, Math.min(least, blob.size));
+  return { location: nextUrl(start, answer).href, offset: 0, chunk };
 }
 
 /** The upload that was begun before, as the registry knows it; undefined where there is none any more. */

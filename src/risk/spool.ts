@@ -8,7 +8,7 @@ import { ioError } from "../errors.ts";
 import { LineFile, mostBytes, putLine } from "./line_file.ts";
 
 /** Bytes that wait in memory. */
-const roomOfRun = 1024 * 1024;
+const roomOfRun = 512 * 1024;
 const readSize = 16 * 1024;
 
 export class Spool {

@@ -24,7 +24,9 @@ async function exportUnder(
   calls: string,
   fault: string,
   n: number,
+  only: readonly string[] = [],
 ): Promise<Ended> {
+  const paths = only.flatMap((name) => ["-P", join(root, out, name)]);
   const log = join(root, `${out}.log`);
   const inject = `inject=${calls}:${fault}:when=${n}`;
   const child = fileURLToPath(new URL("kill_child.ts", import.meta.url));
@@ -39,7 +41,7 @@ async function exportUnder(
     join(root, out),
   ];
   const { code, signal } = await new Deno.Command("strace", {
-    args: ["-f", "-q", "-o", log, "-e", `trace=${calls}`, "-e", inject, ...program],
+    args: ["-f", "-q", "-o", log, ...paths, "-e", `trace=${calls}`, "-e", inject, ...program],
     stdout: "null",
     stderr: "null",
     // No cache of Deno's own is written: its calls would be counted too.
@@ -80,13 +82,14 @@ async function sweep(
   calls: string,
   fault: string,
   judge: (out: string, ended: Ended, n: number) => Promise<void>,
+  only: readonly string[] = [],
 ): Promise<number> {
   for (let n = 1; n < 60; n += 2) {
     // Two at a time: this machine may have two cores.
     const done = await Promise.all([n, n + 1].map(async (at) => {
       const out = `out${at}`;
       cpSync(join(stage.root, "old"), join(stage.root, out), { recursive: true });
-      const ended = await exportUnder(stage.root, out, calls, fault, at);
+      const ended = await exportUnder(stage.root, out, calls, fault, at, only);
       if (ended.injected) await judge(join(stage.root, out), ended, at);
       else assert.equal(ended.code, 0, `call ${at} is behind the last`);
       rmSync(join(stage.root, out), { recursive: true });
@@ -133,3 +136,30 @@ testWith(
     });
   },
 );
+
+/** The child's first export has this name; only writes to its files count, not those of Deno itself. */
+const partial = ".stella-00000000-0000-7000-8000-000000000001.partial";
+const written = [
+  ...["manifest.json", "manifest.json.sigstore.json", "SHA256SUMS", "p.tar.zst"],
+  ...["VERIFY.txt", "verify.sh"],
+].map((name) => `${partial}/${name}`);
+
+for (const errno of ["ENOSPC", "EIO"]) {
+  testWith(
+    ["strace"],
+    `where any write ends in ${errno}, the export fails with code 12, leaves nothing, and the old bundle stands`,
+    async () => {
+      await withDirectory(async (root) => {
+        const set = await stage(root);
+        const stood = snapshot(join(root, "old"));
+        const judge = (out: string, { code }: Ended, n: number) => {
+          assert.equal(code, 12, `write ${n}`);
+          assert.deepEqual(snapshot(out), stood, `write ${n}`);
+          return Promise.resolve();
+        };
+        const faults = await sweep(set, "write,pwrite64", `error=${errno}`, judge, written);
+        assert.equal(faults, written.length, "each file is written by one call");
+      });
+    },
+  );
+}

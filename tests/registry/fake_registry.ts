@@ -25,6 +25,8 @@ export class FakeRegistry {
   /** `METHOD /path` of every request, in order. */
   readonly log: string[] = [];
   readonly authorizations: (string | undefined)[] = [];
+  /** `<repository>@<digest>` of blobs that other repositories hold. */
+  readonly mountable = new Map<string, Uint8Array>();
   referrersApi = false;
   /** An index gets a new one on every write; undefined: none is sent or looked at. */
   etags = false;
@@ -33,7 +35,14 @@ export class FakeRegistry {
   /** Says whether a request may pass; where not it has answered. */
   guard: ((request: http.IncomingMessage, response: http.ServerResponse) => boolean) | undefined;
   readonly #faults: Fault[] = [];
-  readonly #sessions = new Set<string>();
+  /** Of every upload that is open, by its path, what has come. A cut request leaves what it brought, as it does on a disk. */
+  readonly sessions = new Map<string, Uint8Array[]>();
+  /** Bytes of blobs that came, those of cut requests and of uploads that ended otherwise too. */
+  received = 0;
+  /** What a POST and a status answer say of the least size of a chunk. */
+  leastChunk = 0;
+  /** Answers a range with all, as registries may. */
+  ranges = true;
   readonly #server: http.Server;
   #next = 0;
 
@@ -79,10 +88,34 @@ export class FakeRegistry {
       return fault.act(request, response);
     }
     if (this.guard !== undefined && !this.guard(request, response)) return void request.resume();
+    if (request.method === "PATCH") return this.#patch(request, response, url.pathname);
     body(request).then(
       (bytes) => this.#answer(request, response, url, bytes),
       () => response.destroy(),
     );
+  }
+
+  /** A chunk has to begin where the upload stands: else 416, before anything is read. */
+  #patch(request: http.IncomingMessage, response: http.ServerResponse, path: string): void {
+    const session = this.sessions.get(path);
+    if (session === undefined) return fail(response, 404, "BLOB_UPLOAD_UNKNOWN", "no such session");
+    const [, from, to] = /^(\d+)-(\d+)$/.exec(request.headers["content-range"] ?? "") ?? [];
+    if (Number(from) !== lengthOf(session)) {
+      return fail(response, 416, "RANGE_INVALID", `${lengthOf(session)} bytes are here`);
+    }
+    request.on("data", (piece: Uint8Array) => {
+      session.push(piece);
+      this.received += piece.length;
+    });
+    request.on("end", () => {
+      if (lengthOf(session) !== Number(to) + 1) return fail(response, 400, "SIZE_INVALID", "");
+      end(response, 202, this.#standing(path, session));
+    });
+  }
+
+  #standing(path: string, session: Uint8Array[]): Record<string, string> {
+    const range = { range: `0-${Math.max(0, lengthOf(session) - 1)}` };
+    return { location: `${path}?_state=a%2Bb%3D`, ...range };
   }
 
   #answer(
@@ -97,7 +130,9 @@ export class FakeRegistry {
     const [, kind = "", name = ""] = /^\/v2\/.+?\/(blobs|manifests|referrers)\/(.*)$/.exec(path) ??
       [];
     const isUpload = kind === "blobs" && name.startsWith("uploads/");
-    if (isUpload && method === "POST") return this.#start(response, path);
+    if (isUpload && method === "POST") return this.#start(response, url);
+    if (isUpload && method === "GET") return this.#status(response, path);
+    if (kind === "blobs" && method === "GET") return this.#getBlob(request, response, name);
     if (isUpload && method === "PUT") return this.#finish(request, response, url, bytes);
     if (kind === "blobs" && method === "HEAD") return this.#headBlob(response, name);
     if (kind === "manifests" && method === "PUT") return this.#put(request, response, name, bytes);
@@ -106,10 +141,42 @@ export class FakeRegistry {
     fail(response, 404, "NOT_FOUND", "no such thing");
   }
 
-  #start(response: http.ServerResponse, path: string): void {
-    const session = `${path}s${this.#next++}`;
-    this.#sessions.add(session);
-    end(response, 202, { location: `${session}?_state=a%2Bb%3D` });
+  #start(response: http.ServerResponse, { pathname, searchParams }: URL): void {
+    const mounted = searchParams.get("mount") ?? "";
+    // One store serves all repositories here, so a mount says which of them it is allowed to come from.
+    if (this.mountable.has(`${searchParams.get("from")}@${mounted}`)) {
+      this.blobs.set(mounted, this.mountable.get(`${searchParams.get("from")}@${mounted}`)!);
+      return end(response, 201, { "docker-content-digest": mounted });
+    }
+    const session = `${pathname}s${this.#next++}`;
+    this.sessions.set(session, []);
+    const least = this.leastChunk === 0 ? {} : { "oci-chunk-min-length": String(this.leastChunk) };
+    end(response, 202, { location: `${session}?_state=a%2Bb%3D`, ...least });
+  }
+
+  #status(response: http.ServerResponse, path: string): void {
+    const session = this.sessions.get(path);
+    if (session === undefined) return fail(response, 404, "BLOB_UPLOAD_UNKNOWN", "no such session");
+    end(response, 204, this.#standing(path, session));
+  }
+
+  #getBlob(
+    request: http.IncomingMessage,
+    response: http.ServerResponse,
+    digest: string,
+  ): void {
+    const bytes = this.blobs.get(digest);
+    if (bytes === undefined) return fail(response, 404, "BLOB_UNKNOWN", "no such blob");
+    const [, from = "", to = ""] = /^bytes=(\d+)-(\d+)$/.exec(request.headers.range ?? "") ?? [];
+    if (from === "" || !this.ranges) {
+      response.writeHead(200, { "content-length": bytes.length }).end(bytes);
+      return;
+    }
+    const part = bytes.subarray(Number(from), Number(to) + 1);
+    response.writeHead(206, {
+      "content-length": part.length,
+      "content-range": `bytes ${from}-${Number(from) + part.length - 1}/${bytes.length}`,
+    }).end(part);
   }
 
   #finish(
@@ -121,9 +188,13 @@ export class FakeRegistry {
     if (request.headers["content-length"] === undefined) {
       return fail(response, 411, "SIZE_INVALID", "a length is required");
     }
-    if (!this.#sessions.delete(url.pathname) || !request.url!.includes("_state=a%2Bb%3D&")) {
+    const session = this.sessions.get(url.pathname);
+    this.sessions.delete(url.pathname);
+    if (session === undefined || !request.url!.includes("_state=a%2Bb%3D&")) {
       return fail(response, 404, "BLOB_UPLOAD_UNKNOWN", "no such session");
     }
+    this.received += bytes.length;
+    bytes = joined([...session, bytes]);
     const digest = digestOf(bytes);
     if (digest !== url.searchParams.get("digest")) {
       return fail(response, 400, "DIGEST_INVALID", "the content has another digest");
@@ -188,7 +259,12 @@ export class FakeRegistry {
   #referrers(response: http.ServerResponse, digest: string): void {
     const manifests = [...this.manifests]
       .filter(([name, one]) => name.startsWith("sha256:") && subjectOf(one.bytes) === digest)
-      .map(([name]) => ({ digest: name }));
+      .map(([name, { bytes, type }]) => ({
+        mediaType: type,
+        digest: name,
+        size: bytes.length,
+        artifactType: JSON.parse(new TextDecoder().decode(bytes)).artifactType,
+      }));
     response.writeHead(200, { "content-type": indexType });
     response.end(JSON.stringify({ schemaVersion: 2, mediaType: indexType, manifests }));
   }
@@ -225,5 +301,19 @@ function subjectOf(bytes: Uint8Array): string | undefined {
 async function body(request: http.IncomingMessage): Promise<Uint8Array> {
   const pieces: Uint8Array[] = [];
   for await (const piece of request as AsyncIterable<Uint8Array>) pieces.push(piece);
-  return new Uint8Array(await new globalThis.Blob(pieces as BlobPart[]).arrayBuffer());
+  return joined(pieces);
+}
+
+function lengthOf(pieces: Uint8Array[]): number {
+  return pieces.reduce((sum, piece) => sum + piece.length, 0);
+}
+
+function joined(pieces: Uint8Array[]): Uint8Array {
+  const all = new Uint8Array(lengthOf(pieces));
+  let at = 0;
+  for (const piece of pieces) {
+    all.set(piece, at);
+    at += piece.length;
+  }
+  return all;
 }

@@ -97,8 +97,8 @@ Deno.test("what happened is counted where it belongs", async () => {
   all.published("success");
   all.verified("success");
   all.verified("failed", "subject_mismatch");
-  all.checked("storage:write", "warn");
-  all.checked("lock:held", "fail");
+  all.checked("storage:write", "warn", 0);
+  all.checked("lock:held", "fail", 0);
   all.storage({ free: 5, size: 9 });
   const found = await series(all);
   const expected: [string, number][] = [

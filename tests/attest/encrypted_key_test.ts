@@ -1,0 +1,113 @@
+/** Keys under a passphrase: ours open with OpenSSL and OpenSSL's with ours, and what is wrong is said without a word of the secret. */
+import assert from "node:assert/strict";
+import { createPrivateKey, createPublicKey, generateKeyPairSync } from "node:crypto";
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { StellaError } from "../../src/errors.ts";
+import { keyidOf } from "../../src/attest/dsse.ts";
+import { encryptKey, readPassphrase } from "../../src/attest/sign/encrypted_key.ts";
+import { generateKey, loadSigner, publicOf } from "../../src/attest/sign/keys.ts";
+import { withDirectory } from "../bundle/fixture.ts";
+import { testWith } from "../needs.ts";
+
+const { privateKey } = generateKeyPairSync("ed25519");
+const phrase = "corr\u00e9ct horse";
+/** 2,048 rounds: quick to open. */
+const protectedPem = privateKey.export({
+  type: "pkcs8",
+  format: "pem",
+  cipher: "aes-256-cbc",
+  passphrase: phrase,
+}) as string;
+
+function usage(work: () => unknown): string {
+  try {
+    work();
+  } catch (error) {
+    if (error instanceof StellaError && error.code === "usage") {
+      const said = `${error.message} ${error.hint}`;
+      assert.doesNotMatch(said, /horse|battery/);
+      return said;
+    }
+    throw error;
+  }
+  throw new Error("it was not refused");
+}
+
+Deno.test("a key is made under a passphrase, is its owner's alone, and opens with nothing else", async () => {
+  await withDirectory((root) => {
+    const [path, file] = [join(root, "k.key"), join(root, "phrase")];
+    writeFileSync(file, `${phrase}\r\n`, { mode: 0o600 });
+    const made = generateKey(path, "p256", file);
+    const pem = readFileSync(path, "utf8");
+    assert.match(pem, /^-----BEGIN ENCRYPTED PRIVATE KEY-----\n/);
+    assert.equal(Deno.statSync(path).mode! & 0o777, 0o600);
+    const { keyid, pem: spki } = publicOf(path, file);
+    assert.deepEqual([keyid, spki], [made.keyid, readFileSync(made.publicPath, "utf8")]);
+    assert.throws(() => createPrivateKey({ key: pem, passphrase: `${phrase} ` }));
+  });
+});
+
+Deno.test("each way to get a passphrase wrong is said", async () => {
+  await withDirectory((root) => {
+    const file = (name: string, content: string, mode = 0o600) => {
+      writeFileSync(join(root, name), content, { mode });
+      return join(root, name);
+    };
+    const key = file("k.key", protectedPem);
+    const bare = file("bare.key", privateKey.export({ type: "pkcs8", format: "pem" }) as string);
+    const right = file("right", phrase);
+    assert.equal(loadSigner(key, right).keyid, keyidOf(createPublicKey(privateKey)));
+    const cases: [string, string | undefined, RegExp][] = [
+      [key, undefined, /it is protected by a passphrase .*--key-passphrase-file FILE/],
+      [key, file("wrong", "battery staple"), /the passphrase does not fit .*openssl pkcs8 -topk8/],
+      [key, file("open", phrase, 0o644), /others can read it .*chmod 600/],
+      [key, file("empty", "\n"), /it is empty/],
+      [key, file("lines", `${phrase}\n\n`), /it has more than one line/],
+      [key, file("long", "x".repeat(1025)), /it is longer than 1024 characters/],
+      [key, join(root, "none"), /Cannot read the passphrase/],
+      [bare, right, /it needs no passphrase, one was given/],
+    ];
+    for (const [keyPath, passphrase, message] of cases) {
+      assert.match(usage(() => loadSigner(keyPath, passphrase)), message);
+    }
+    assert.equal(readPassphrase(file("spaces", "  two words \n")), "  two words ");
+  });
+});
+
+testWith(["openssl"], "OpenSSL opens what stella protects, and the other way round", async () => {
+  await withDirectory(async (root) => {
+    const [path, file] = [join(root, "k.key"), join(root, "phrase")];
+    writeFileSync(file, phrase, { mode: 0o600 });
+    writeFileSync(path, encryptKey(privateKey, phrase), { mode: 0o600 });
+    const openssl = async (...args: string[]) => {
+      const { code, stdout, stderr } = await new Deno.Command("openssl", { args }).output();
+      assert.equal(code, 0, new TextDecoder().decode(stderr));
+      return new TextDecoder().decode(stdout);
+    };
+    const spki = createPublicKey(privateKey).export({ type: "spki", format: "pem" });
+    assert.equal(await openssl("pkey", "-in", path, "-passin", `file:${file}`, "-pubout"), spki);
+    const parsed = await openssl("asn1parse", "-in", path);
+    for (const part of ["PBES2", "PBKDF2", "hmacWithSHA256", "aes-256-cbc", ":04BAF0"]) {
+      assert.ok(parsed.includes(part), part);
+    }
+    const bare = join(root, "bare.key");
+    writeFileSync(bare, privateKey.export({ type: "pkcs8", format: "pem" }), { mode: 0o600 });
+    for (const [i, scheme] of [["-v2", "aes-256-cbc"], ["-scrypt"]].entries()) {
+      const out = join(root, `${i}.key`);
+      await openssl(
+        "pkcs8",
+        "-topk8",
+        ...scheme,
+        "-in",
+        bare,
+        "-passout",
+        `file:${file}`,
+        "-out",
+        out,
+      );
+      Deno.chmodSync(out, 0o600);
+      assert.equal(loadSigner(out, file).keyid, keyidOf(createPublicKey(privateKey)), scheme[0]);
+    }
+  });
+});

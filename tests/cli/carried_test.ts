@@ -1,0 +1,223 @@
+/** Bundles that were carried somewhere, as a user handles them: from a pipe, from several sticks, unpacked, compared, with a receipt. */
+import assert from "node:assert/strict";
+import { createPublicKey } from "node:crypto";
+import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { readEnvelope, verifyEnvelope } from "../../src/attest/check/check.ts";
+import { publicKeyFrom } from "../../src/attest/check/trust.ts";
+import { sha256 } from "../../src/bundle/hash.ts";
+import { snapshot } from "../export/run.ts";
+import { Home } from "../program.ts";
+
+function test(name: string, body: (home: Home) => Promise<void>): void {
+  Deno.test(name, async () => {
+    const home = new Home();
+    try {
+      await body(home);
+    } finally {
+      home.remove();
+    }
+  });
+}
+
+/** A small input, and an export of it into `out`. */
+async function exported(home: Home, out = "out", more: string[] = []): Promise<string> {
+  const input = join(home.path, "in");
+  mkdirSync(join(input, "b"), { recursive: true });
+  writeFileSync(join(input, "a.txt"), "first\n");
+  writeFileSync(join(input, "b/run.sh"), "#!/bin/sh\n", { mode: 0o755 });
+  await home.succeed([
+    ...["export", "bundle", "--profile", "p", "--input", "in"],
+    ...["--manifest", `${out}/manifest.json`, ...more],
+  ]);
+  return join(home.path, out);
+}
+
+const unpack = ["export", "bundle", "unpack", "--manifest", "out/manifest.json", "--to"];
+
+test("a payload is unpacked below DIR with its modes, and a second time nothing is replaced", async (home) => {
+  await exported(home);
+  const ran = await home.json([...unpack, "far/away"]);
+  assert.deepEqual([ran.exit, ran.verdict, ran.filesVerified, ran.files], [0, "verified", 2, [
+    "far/away",
+  ]]);
+  const expected = { "a.txt": "644 first\n", "b/": "755", "b/run.sh": "755 #!/bin/sh\n" };
+  assert.deepEqual(snapshot(join(home.path, "far/away")), expected);
+  const again = await home.json([...unpack, "far/away"]);
+  assert.equal(again.exit, 2);
+  assert.match(again.error.message, /Cannot unpack into "far\/away": it holds "a\.txt"/);
+  assert.deepEqual(snapshot(join(home.path, "far/away")), expected);
+});
+
+test("of a damaged or foreign bundle nothing is unpacked, and the directory is not even made", async (home) => {
+  const out = await exported(home, "out", ["--compression", "none"]);
+  const archive = join(out, "p.tar");
+  const right = readFileSync(archive);
+  const wrong = Uint8Array.from(right);
+  wrong[512]! ^= 1;
+  writeFileSync(archive, wrong);
+  assert.equal((await home.json([...unpack, "bad"])).exit, 7);
+  writeFileSync(archive, right);
+  rmSync(home.state, { recursive: true });
+  assert.equal((await home.json([...unpack, "stranger"])).exit, 5);
+  assert.deepEqual(readdirSync(home.path).sort(), ["in", "out"]);
+  const asked = await home.json([...unpack, "asked", "--integrity-only"]);
+  assert.deepEqual([asked.exit, asked.verdict], [0, "integrity-only"]);
+  assert.equal(readFileSync(join(home.path, "asked/a.txt"), "utf8"), "first\n");
+});
+
+test("the service's bundle.tar is verified and unpacked from a pipe", async (home) => {
+  const input = join(home.path, "in");
+  mkdirSync(input);
+  writeFileSync(join(input, "a.txt"), "first\n");
+  const config = join(home.path, "stella.yaml");
+  writeFileSync(
+    config,
+    `version: 1\nprofiles: { p: { kind: files, sources: [{ files: ${input} }] } }\n`,
+  );
+  const service = await home.serve(["--config", config]);
+  const job = await service.export({ profile: "p" });
+  assert.equal(job.state, "succeeded");
+  const answer = await fetch(`${service.url}/v1/exports/${job.id}/bundle.tar`);
+  const stdin = await answer.bytes();
+  await service.stop();
+  for (const words of [["verify", "-"], ["export", "bundle", "verify", "--manifest", "-"]]) {
+    const { exit, verdict, bundle } = await home.json(words, { stdin });
+    assert.deepEqual([exit, verdict, bundle.bundleDigest], [0, "verified", job.bundleDigest]);
+  }
+  const to = ["export", "bundle", "unpack", "--manifest", "-", "--to", "far"];
+  assert.equal((await home.json(to, { stdin })).exit, 0);
+  assert.deepEqual(snapshot(join(home.path, "far")), { "a.txt": "644 first\n" });
+  const cut = await home.json(["verify", "-"], { stdin: stdin.subarray(0, -1000) });
+  assert.deepEqual([cut.exit, cut.findings.at(-1).reason], [10, "truncated"]);
+  assert.equal((await home.json(["verify", "-"], { stdin: new Uint8Array() })).exit, 3);
+});
+
+test("volumes on several sticks are judged in any order: right, missing, bad, and where", async (home) => {
+  const input = join(home.path, "in");
+  mkdirSync(input);
+  const noise = new Uint8Array(20 * 1024 * 1024);
+  for (let i = 0; i < noise.length; i += 65_536) {
+    crypto.getRandomValues(noise.subarray(i, i + 65_536));
+  }
+  writeFileSync(join(input, "noise"), noise);
+  const out = await exported(home, "out", ["--volume-size", "8M", "--compression", "none"]);
+  const [first, second] = ["p.tar.001", "p.tar.002"] as const;
+  const [a, b] = [join(home.path, "a"), join(home.path, "b")];
+  [a, b].forEach((directory) => mkdirSync(directory));
+  renameSync(join(out, first), join(b, first));
+  renameSync(join(out, second), join(a, second));
+  const verify = async (...sticks: string[]) => {
+    const where = sticks.flatMap((one) => ["--volumes", one]);
+    const { exit, volumes } = await home.json(["verify", "out", ...where]);
+    const states = volumes.map((one: { state: string; where?: string }) =>
+      `${one.state} ${one.where ?? ""}`
+    );
+    return [exit, ...states];
+  };
+  assert.deepEqual(await verify("b", "a"), [0, "right b", "right a", "right out"]);
+  assert.deepEqual(await verify("a"), [10, "missing ", "right a", "right out"]);
+  const bytes = readFileSync(join(a, second));
+  bytes[5 * 1024 * 1024]! ^= 1;
+  writeFileSync(join(a, second), bytes);
+  assert.deepEqual(await verify("a", "b"), [7, "right b", "bad a", "right out"]);
+  const key = await home.succeed(["keys", "show", "--public"]);
+  writeFileSync(join(a, "signer.pub"), key.stdout);
+  const trusting = ["verify", "out", "--volumes", "a", "--trust", "a/signer.pub"];
+  const refused = await home.json(trusting);
+  assert.equal(refused.exit, 2, "a key on a stick with volumes came with the bundle");
+  assert.match(refused.error.message, /it lies in the bundle's own directory/);
+  const absent = await home.json(["verify", "out", "--volumes", "unplugged"]);
+  assert.match(absent.error.message, /Cannot look for volumes in "unplugged": no directory/);
+});
+
+test("a receipt says what was checked and found, signed if asked, and is never written over", async (home) => {
+  const out = await exported(home);
+  const digest = sha256(readFileSync(join(out, "manifest.json")));
+  await home.succeed(["verify", "out", "--receipt", "plain.json"]);
+  const text = readFileSync(join(home.path, "plain.json"), "utf8");
+  const statement = JSON.parse(text);
+  assert.deepEqual(statement.subject, [{ name: "manifest.json", digest: { sha256: digest } }]);
+  assert.equal(statement.predicateType, "https://slsa.dev/verification_summary/v1");
+  const { verificationResult, verifiedLevels, inputAttestations, timeVerified } =
+    statement.predicate;
+  assert.deepEqual([verificationResult, verifiedLevels], ["PASSED", ["STELLA_TRUSTED_SIGNER"]]);
+  assert.deepEqual(inputAttestations, [{
+    uri: "manifest.json.sigstore.json",
+    digest: { sha256: sha256(readFileSync(join(out, "manifest.json.sigstore.json"))) },
+  }]);
+  assert.ok(Math.abs(Date.parse(timeVerified) - Date.now()) < 60_000);
+  const again = await home.json(["verify", "out", "--receipt", "plain.json"]);
+  assert.deepEqual([again.exit, readFileSync(join(home.path, "plain.json"), "utf8")], [2, text]);
+
+  writeFileSync(join(home.path, "phrase"), "correct horse\n", { mode: 0o600 });
+  const guarded = ["--passphrase-file", "phrase", "--out", "officer.key"];
+  await home.succeed(["keys", "generate", ...guarded]);
+  const signed = ["--receipt-key", "officer.key", "--key-passphrase-file", "phrase"];
+  writeFileSync(join(out, "VERIFY.txt"), "changed");
+  const refused = await home.json(["verify", "out", "--receipt", "signed.json", ...signed]);
+  assert.equal(refused.exit, 7);
+  const envelope = readEnvelope(readFileSync(join(home.path, "signed.json")));
+  const pem = readFileSync(join(home.path, "officer.pub"), "utf8");
+  assert.ok(verifyEnvelope(envelope, [publicKeyFrom(pem, "officer")]));
+  assert.equal(createPublicKey(pem).asymmetricKeyType, "ed25519");
+  const failed = JSON.parse(new TextDecoder().decode(envelope.payload)).predicate;
+  assert.deepEqual([failed.verificationResult, failed.verifiedLevels], ["FAILED", ["FAILED"]]);
+  assert.equal(failed["urn:stella:receipt:v1"].firstFindings[0].path, "VERIFY.txt");
+
+  writeFileSync(join(out, "manifest.json"), "{}");
+  assert.ok([3, 4].includes((await home.json(["verify", "out", "--receipt", "r3"])).exit));
+  assert.equal(
+    JSON.parse(readFileSync(join(home.path, "r3"), "utf8")).subject[0].digest.sha256,
+    sha256("{}"),
+  );
+  rmSync(join(out, "manifest.json"));
+  assert.equal(
+    (await home.json(["verify", "--quiet", "out/manifest.json", "--receipt", "r4"])).exit,
+    3,
+  );
+  assert.deepEqual(readdirSync(home.path).filter((name) => name === "r4"), []);
+});
+
+test("bundles are compared by field and by file, and exit code 0 says nothing of it", async (home) => {
+  await exported(home, "old");
+  writeFileSync(join(home.path, "in/c"), "new");
+  rmSync(join(home.path, "in/b"), { recursive: true });
+  writeFileSync(join(home.path, "in/a.txt"), "second\n");
+  await home.succeed([
+    ...["export", "bundle", "--profile", "p", "--input", "in", "--manifest", "new/manifest.json"],
+  ]);
+  const diff = (a: string, b: string) => home.json(["export", "bundle", "diff", a, b]);
+  const { exit, same, counts, differences, manifest } = await diff("old", "new/manifest.json");
+  assert.deepEqual([exit, same, counts], [0, false, { added: 1, removed: 1, changed: 1 }]);
+  const short = differences.map((one: { change: string; path: string }) =>
+    `${one.change} ${one.path}`
+  );
+  assert.deepEqual(short, ["changed a.txt", "removed b/run.sh", "added c"]);
+  assert.deepEqual([differences[0].a, differences[0].b], [sha256("first\n"), sha256("second\n")]);
+  const bytes = manifest.find((one: { field: string }) => one.field === "payload.bytes");
+  assert.deepEqual(bytes, { field: "payload.bytes", a: 16, b: 10 });
+  assert.deepEqual((await diff("new", "new")).same, true);
+  const text = await home.succeed(["export", "bundle", "diff", "old", "new"]);
+  assert.match(text.stdout, /^~ a\.txt$/m);
+  const index = join(home.path, "new/SHA256SUMS");
+  writeFileSync(index, readFileSync(index, "utf8").replace(/^./, "0"));
+  const wrong = await diff("old", "new");
+  assert.equal(wrong.exit, 7);
+  assert.match(wrong.error.message, /its SHA256SUMS is not the one of its manifest/);
+});
+
+test("a protected key signs with its passphrase file; without it the message says which option", async (home) => {
+  writeFileSync(join(home.path, "phrase"), "correct horse\n", { mode: 0o600 });
+  await home.succeed(["keys", "generate", "--passphrase-file", "phrase", "--out", "k.key"]);
+  const phrase = ["--key-passphrase-file", "phrase"];
+  await exported(home, "out", ["--key", "k.key", ...phrase]);
+  await home.succeed(["verify", "out", "--trust", "k.pub"]);
+  const kit = ["export", "bundle", "--profile", "kit", "--manifest", "kit/manifest.json"];
+  const { exit, error } = await home.json([...kit, "--key", "k.key"]);
+  assert.equal(exit, 2);
+  assert.match(error.message, /it is protected by a passphrase/);
+  assert.match(error.hint, /--key-passphrase-file FILE/);
+  const shown = await home.succeed(["keys", "show", "--public", "--key", "k.key", ...phrase]);
+  assert.equal(shown.stdout, readFileSync(join(home.path, "k.pub"), "utf8"));
+});

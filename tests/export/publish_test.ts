@@ -1,0 +1,100 @@
+/** Finished bundles that are published into a directory, by one export after another and by two at once. */
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { StellaError } from "../../src/errors.ts";
+import { type ExportJob, type JobEvent, runJob } from "../../src/export/job.ts";
+import { isBusy } from "../../src/export/leftovers.ts";
+import { mayPass } from "../../src/export/may_pass.ts";
+import { Place } from "../../src/export/place.ts";
+import { assertSound, epoch, inDirectory, key } from "./run.ts";
+
+const parts = {
+  builtin: [],
+  epoch,
+  signer: key.signer,
+  tool: { version: "0.1.0", commit: "0".repeat(40) },
+  uuid: () => crypto.randomUUID(),
+  breathe: () => Promise.resolve(),
+  verify: () => Promise.resolve(undefined),
+};
+
+function jobFor(out: string, input: string, id: number): ExportJob {
+  return {
+    exportId: `019b76da-a800-7000-8000-${String(id).padStart(12, "0")}`,
+    tenant: "t",
+    profile: {
+      name: "p",
+      kind: "files",
+      sources: [{ path: input }],
+      compression: "zstd",
+      targets: [{ directory: out }],
+    },
+    state: join(out, "..", "state"),
+    registries: [],
+    egress: { sealed: false, allow: [] },
+  };
+}
+
+function published(events: JobEvent[]): unknown[] {
+  return events.filter(({ kind }) => kind === "published");
+}
+
+Deno.test("an export of the service lies in the store and in its directory, and both verify", async () => {
+  await inDirectory(async (out, input) => {
+    const events: JobEvent[] = [];
+    const { signal } = new AbortController();
+    await runJob(jobFor(out, input, 1), parts, (event) => events.push(event), signal);
+    await assertSound(out);
+    const success = { kind: "published", result: "success" };
+    assert.deepEqual(published(events), [success, success]);
+  });
+});
+
+Deno.test("of two exports into one directory the second waits for the first", async () => {
+  await inDirectory(async (out, input) => {
+    const held = new Place({
+      directory: out,
+      profile: "p",
+      tenant: "t",
+      force: false,
+      uuid: "00000000-0000-7000-8000-000000000009",
+    });
+    const { signal } = new AbortController();
+    let ended = false;
+    const export_ = runJob(jobFor(out, input, 2), parts, () => {}, signal);
+    const done = export_.then(() => ended = true);
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    assert.equal(ended, false, "it waits");
+    held.close();
+    await done;
+    await assertSound(out);
+  });
+});
+
+Deno.test("a stop ends the wait for a directory", async () => {
+  await inDirectory(async (out, input) => {
+    const uuid = "00000000-0000-7000-8000-000000000009";
+    const held = new Place({ directory: out, profile: "p", tenant: "t", force: false, uuid });
+    const stop = new AbortController();
+    const events: JobEvent[] = [];
+    const ended = runJob(jobFor(out, input, 3), parts, (event) => events.push(event), stop.signal);
+    setTimeout(() => stop.abort(), 200);
+    await assert.rejects(ended);
+    held.close();
+    assert.deepEqual(published(events).at(-1), { kind: "published", result: "error" });
+  });
+});
+
+Deno.test("what may pass is told from what will not, also after the border of a worker", () => {
+  const registry = (reason: string) =>
+    new StellaError("registry", "x", { findings: [{ code: "registry", reason }] });
+  for (const reason of ["timeout", "server_error", "reset"]) {
+    assert.equal(mayPass(registry(reason)), true, reason);
+  }
+  for (const reason of ["auth", "rejected", "digest_mismatch"]) {
+    assert.equal(mayPass(registry(reason)), false, reason);
+  }
+  assert.equal(mayPass(new StellaError("media", "disk is full")), false);
+  assert.equal(mayPass(new Error("a defect")), false);
+  assert.equal(isBusy(new Error("another export runs there")), false);
+});

@@ -1,0 +1,214 @@
+/** Large blobs: chunks, what is gone on with and what is sent again. The archive here has two chunks and a bit. */
+import assert from "node:assert/strict";
+import { mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { RegistryClient } from "../../src/registry/client.ts";
+import { pushBundle, type PushOptions, type PushReport } from "../../src/registry/push.ts";
+import { parseEndpoint } from "../../src/registry/reference.ts";
+import { UploadFolder, type UploadMemory } from "../../src/registry/sessions.ts";
+import { Transport } from "../../src/registry/transport.ts";
+import { type FakeBundle, FakeTiming, withBundle } from "./fake_bundle.ts";
+import { digestOf, fail, FakeRegistry, type Handler } from "./fake_registry.ts";
+import { accepted, status } from "./spoilt.ts";
+
+const chunk = 1024 * 1024;
+const size = 2 * chunk + 512 * 1024;
+const patch = /^PATCH /;
+/** More than all other blobs of the bundle. */
+const small = 10_000;
+
+interface Scene {
+  registry: FakeRegistry;
+  bundle: FakeBundle;
+  /** A client of its own each time, as another process would have. */
+  push(more?: Partial<PushOptions>): Promise<PushReport>;
+  uploads: UploadMemory & { size: number };
+}
+
+function uploadTest(name: string, body: (scene: Scene) => Promise<void>): void {
+  Deno.test(name, () =>
+    withBundle(async (bundle) => {
+      const registry = await new FakeRegistry().start();
+      const uploads = new Map();
+      const push = async (more: Partial<PushOptions> = {}) => {
+        const transport = new Transport({ authorities: [], policy: () => {} });
+        const endpoint = parseEndpoint(`http://${registry.host}`);
+        const timing = new FakeTiming();
+        const client = new RegistryClient({ endpoint, transport, timing, uploads, chunk });
+        const options = { client, dir: bundle.dir, repository: "exports/a", tag: "v1", ...more };
+        return await pushBundle(options).finally(() => client.close());
+      };
+      try {
+        await body({ registry, bundle, push, uploads });
+      } finally {
+        await registry.stop();
+      }
+    }, size));
+}
+
+function isStored({ registry, bundle }: Scene): void {
+  assert.deepEqual(registry.blobs.get(digestOf(bundle.archive)), bundle.archive);
+  assert(registry.manifests.has("v1"));
+}
+
+const chunksOf = ({ registry }: Scene) => registry.log.filter((line) => patch.test(line)).length;
+
+/** Takes so many bytes of a chunk into the upload, then ends the connection. */
+function cutAfter({ registry }: Scene, bytes: number): Handler {
+  return (request) => {
+    const session = registry.sessions.get(new URL(request.url!, "http://x").pathname)!;
+    let left = bytes;
+    request.on("data", (piece: Uint8Array) => {
+      const part = piece.subarray(0, left);
+      session.push(part);
+      registry.received += part.length;
+      left -= part.length;
+      if (left === 0) request.socket.destroy();
+    });
+  };
+}
+
+uploadTest("a large blob goes in chunks, a small one as a whole", async (scene) => {
+  await scene.push();
+  isStored(scene);
+  assert.equal(chunksOf(scene), 3);
+  assert.equal(scene.registry.log.filter((line) => /^POST /.test(line)).length, 6);
+  assert.equal(scene.uploads.size, 0, "a finished upload is still remembered");
+});
+
+uploadTest("a chunk that is cut off goes on at the registry's offset", async (scene) => {
+  const { registry, push } = scene;
+  registry.fault(patch, cutAfter(scene, 400_001), 1);
+  await push();
+  isStored(scene);
+  assert.equal(registry.hits, 1);
+  assert.equal(registry.log.filter((line) => /^GET .*\/uploads\//.test(line)).length, 1);
+  assert(registry.received < size + small, `${registry.received - size} bytes too many`);
+});
+
+uploadTest("another process goes on with an upload, and sends nothing twice", async (scene) => {
+  const { registry, push, uploads } = scene;
+  const stop = new AbortController();
+  // The second chunk is the one that the machine dies under.
+  let chunks = 0;
+  registry.guard = (request) => {
+    if (request.method === "PATCH" && ++chunks === 2) stop.abort();
+    return true;
+  };
+  await assert.rejects(push({ signal: stop.signal }), { code: "interrupted" });
+  assert.equal(uploads.size, 1);
+  const before = registry.received;
+  assert(before >= chunk && before < size, `${before} bytes came`);
+  await push();
+  isStored(scene);
+  assert(registry.received < size + small, "more than the rest was sent");
+  assert.equal(uploads.size, 0);
+});
+
+uploadTest("an upload that the registry lost is begun anew", async (scene) => {
+  const { registry, push } = scene;
+  registry.fault(patch, (request, response) => {
+    registry.sessions.clear();
+    status(404)(request, response);
+  }, 1);
+  await push();
+  isStored(scene);
+  assert.equal(registry.hits, 1);
+});
+
+uploadTest("a registry that loses every upload is given up after five attempts", async (scene) => {
+  const { registry, push } = scene;
+  let chunks = 0;
+  registry.guard = (request, response) => {
+    if (request.method !== "PATCH" || ++chunks % 2 === 1) return true;
+    registry.sessions.clear();
+    fail(response, 404, "BLOB_UPLOAD_UNKNOWN", "gone");
+    return false;
+  };
+  await assert.rejects(push(), /404 BLOB_UPLOAD_UNKNOWN: gone \(5 attempts\)$/);
+  assert.equal(registry.manifests.has("v1"), false);
+});
+
+for (
+  const [what, act] of [
+    ["counts wrongly", accepted(202, { location: "/v2/x", range: "0-0" })],
+    ["has no PATCH", status(405)],
+  ] as [string, Handler][]
+) {
+  uploadTest(`a registry that ${what} gets the blob as a whole`, async (scene) => {
+    const { registry, push } = scene;
+    registry.fault(patch, act);
+    await push();
+    isStored(scene);
+    assert.equal(registry.hits, 1, "it was tried again in chunks");
+  });
+}
+
+uploadTest("progress never stops a push that moves: many cuts are outlasted", async (scene) => {
+  const { registry, push } = scene;
+  registry.leastChunk = 2 * chunk;
+  registry.fault(patch, cutAfter(scene, 200_000), 4);
+  await push();
+  isStored(scene);
+  assert.equal(registry.hits, 4);
+  assert(registry.received < size + small, "something was sent twice");
+});
+
+uploadTest("a chunk has the least size that the registry asks for", async (scene) => {
+  scene.registry.leastChunk = 2 * chunk;
+  await scene.push();
+  isStored(scene);
+  assert.equal(chunksOf(scene), 2);
+});
+
+uploadTest("a kept upload is not followed to another registry", async (scene) => {
+  const { registry, bundle, push, uploads } = scene;
+  const key = `http://${registry.host}/v2/exports/a/blobs/uploads/@${digestOf(bundle.archive)}`;
+  uploads.set(key, { location: "http://127.0.0.1:1/v2/x", offset: 0, chunk: chunk });
+  await push();
+  isStored(scene);
+  assert.equal(uploads.size, 0);
+});
+
+uploadTest(
+  "a blob of another repository is mounted, one that is not there is sent",
+  async (scene) => {
+    const { registry, bundle, push } = scene;
+    const digest = digestOf(bundle.archive);
+    registry.mountable.set(`exports/base@${digest}`, bundle.archive);
+    const report = await push({ mountFrom: ["exports/none", "exports/base"] });
+    isStored(scene);
+    assert.deepEqual([report.uploaded, report.existed, chunksOf(scene)], [5, 1, 0]);
+    await assert.rejects(
+      push({ mountFrom: ["Exports"] }),
+      /the repository "Exports" is not allowed$/,
+    );
+  },
+);
+
+Deno.test("a folder keeps uploads for six days, for their key only, and privately", () => {
+  const dir = mkdtempSync(join(tmpdir(), "stella-uploads-"));
+  try {
+    let now = 1_000_000;
+    const folder = new UploadFolder(join(dir, "uploads"), () => now);
+    const session = { location: "https://r.test/v2/x?s=1", offset: 7, chunk: 8 };
+    assert.equal(folder.get("a"), undefined);
+    folder.set("a", session);
+    folder.set("a", { ...session, offset: 9 });
+    assert.deepEqual(folder.get("a"), { ...session, offset: 9 });
+    assert.equal(folder.get("b"), undefined);
+    const [name] = readdirSync(folder.directory);
+    assert.equal(statSync(join(folder.directory, name!)).mode & 0o777, 0o600);
+    assert.equal(statSync(folder.directory).mode & 0o777, 0o700);
+    now += 6 * 24 * 3600_000 + 1;
+    assert.equal(folder.get("a"), undefined, "too old");
+    folder.set("a", session);
+    writeFileSync(join(folder.directory, name!), "{");
+    assert.equal(folder.get("a"), undefined, "damaged");
+    folder.delete("a");
+    assert.deepEqual(readdirSync(folder.directory), []);
+  } finally {
+    rmSync(dir, { recursive: true });
+  }
+});
