@@ -52,7 +52,9 @@ async function run(options: ServiceOptions, rooms: Rooms, ground: Ground, undo: 
   const readiness = readinessOf(options, rooms, ground, isDraining);
   undo.push(() => readiness.stop());
   await readiness.start();
-  const { heardAt, ...work } = exportWork(options, rooms, ground);
+  const upkeep = upkeepOf(options, rooms, ground);
+  const onStored = ({ profile }: Job) => upkeep.tidy(profile);
+  const { heardAt, ...work } = exportWork(options, rooms, ground, onStored);
   const onLag = (seconds: number) => metrics.lagged(seconds);
   const liveness = new rooms.Liveness({ elapsed, workerHeardAt: heardAt, onLag });
   undo.push(() => liveness.stop());
@@ -68,17 +70,17 @@ async function run(options: ServiceOptions, rooms: Rooms, ground: Ground, undo: 
     places,
     random: Math.random,
   });
-  const upkeep = upkeepOf(options, rooms, ground);
   const onQueued = (job: Job) => (watch(job).queued(), loop.wake());
   const onCancelled = (job: Job) => {
     if (job.state === "cancelled") watch(job).ended({ state: "cancelled" }, 0);
     else loop.cancel(job.id);
   };
   const health = { liveness, readiness, isDraining };
-  const url = await serve(options, rooms, ground, undo, { ...health, onQueued, onCancelled });
+  // Before the port opens: what runs according to the queue is then no job of this process.
   const { givenUp, cancelled } = queue.recover();
   for (const job of givenUp) watch(job).ended({ ...job, state: "failed" }, 0);
   for (const job of cancelled) watch(job).ended({ state: "cancelled" }, 0);
+  const url = await serve(options, rooms, ground, undo, { ...health, onQueued, onCancelled });
   loop.start();
   undo.push(() => loop.stop(drain));
   upkeep.start();

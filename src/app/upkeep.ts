@@ -17,18 +17,18 @@ export function upkeepOf(options: ServiceOptions, rooms: Rooms, ground: Ground) 
   return new rooms.Upkeep({
     store,
     state,
+    profiles: [...config.profiles.keys()],
     rules: rulesOf(config),
     scrubEvery: config.service.scrubDays * day,
     now,
     elapsed,
-    onCounts: (counts) => {
-      metrics.stored(counts);
-      queue.prune(now() - config.service.keepDays * day, mostForgotten);
+    onCounts: (counts) => metrics.stored(counts),
+    onRound: () => queue.prune(now() - config.service.keepDays * day, mostForgotten),
+    onRemoved: (bundles) => {
+      queue.bundlesRemoved(bundles.map(({ exportId }) => exportId));
+      const count = bundles.length;
+      log("INFO", "store.removed", "Bundles that outlived their rule were removed", { count });
     },
-    onRemoved: (bundles) =>
-      log("INFO", "store.removed", "Bundles that outlived their rule were removed", {
-        count: bundles.length,
-      }),
     onScrubbed: (damaged) => scrubbed(damaged, options, ground),
     onFault,
   });

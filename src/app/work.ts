@@ -13,6 +13,7 @@ export function exportWork(
   options: ServiceOptions,
   rooms: Rooms,
   { watch }: Pick<Ground, "watch">,
+  onStored: (job: Job) => void,
 ) {
   const { elapsed, now, mainUrl, config } = options;
   const watched = new Map<string, ReturnType<typeof watch>>();
@@ -48,8 +49,10 @@ export function exportWork(
     },
     onDefer: ({ id }: Job, error: JobError, wait: number) =>
       end(id, (watcher) => watcher?.deferred(error, wait)),
-    onEnd: ({ id }: Job, outcome: Outcome, seconds: number) =>
-      end(id, (watcher) => watcher?.ended(outcome, seconds, now())),
+    onEnd: (job: Job, outcome: Outcome, seconds: number) => {
+      end(job.id, (watcher) => watcher?.ended(outcome, seconds, now()));
+      if (outcome.state === "succeeded") onStored(job);
+    },
   };
 }
 

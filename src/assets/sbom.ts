@@ -22,7 +22,12 @@ interface Lock {
 }
 
 /** Packages that only the tests import; what only they need is no part of the binary. */
-const testOnly = ["fast-check", "@sigstore/bundle", "@sigstore/verify"];
+const testOnly = [
+  "fast-check",
+  "@seriousme/openapi-schema-validator",
+  "@sigstore/bundle",
+  "@sigstore/verify",
+];
 
 /**
  * The document, with a line end. Components are sorted by name and version.

@@ -83,7 +83,9 @@ export interface JobQueue {
   retry(id: string): Job | undefined;
   /** Forgets a job that has ended; false for every other. */
   remove(id: string): boolean;
-  /** Forgets jobs that ended before `before`, at most `most` of them; their ids and owners. */
+  /** The bundles of these jobs are gone. */
+  bundlesRemoved(ids: readonly string[]): void;
+  /** Forgets jobs that ended before `before` and have no bundle any more, at most `most` of them. */
   prune(before: number, most: number): Job[];
   /** After a start, with the lock held: what runs according to the queue ran in a process that is dead. */
   recover(): Recovered;

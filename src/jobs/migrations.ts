@@ -41,20 +41,22 @@ const first = `
 /**
  * Retries, cancelling, schedules. `attempt` only grows and tells one holder of a job from the next; `tries` is what counts
  * against the limit. `not_before` is 0 for a job that may run now, so that the ready ones of a tenant lie in one index in
- * the order of their arrival, and a claim costs the same however many wait.
+ * the order of their arrival, and a claim costs the same however many wait. `stored` is 1 while its bundle is there: so long
+ * a job is not forgotten.
  */
 const retries = `
   ALTER TABLE jobs ADD COLUMN tries INTEGER NOT NULL DEFAULT 0;
   ALTER TABLE jobs ADD COLUMN not_before INTEGER NOT NULL DEFAULT 0;
   ALTER TABLE jobs ADD COLUMN cancelling INTEGER NOT NULL DEFAULT 0;
   ALTER TABLE jobs ADD COLUMN queued_at INTEGER NOT NULL DEFAULT 0;
-  UPDATE jobs SET tries = attempt, queued_at = created_at;
+  ALTER TABLE jobs ADD COLUMN stored INTEGER NOT NULL DEFAULT 0;
+  UPDATE jobs SET tries = attempt, queued_at = created_at, stored = (state = 'succeeded');
   DROP INDEX jobs_open;
   CREATE INDEX jobs_state ON jobs (state, seq);
   CREATE INDEX jobs_ready ON jobs (tenant, seq) WHERE state = 'queued' AND not_before = 0;
   CREATE INDEX jobs_later ON jobs (not_before) WHERE state = 'queued' AND not_before > 0;
   CREATE INDEX jobs_waiting ON jobs (queued_at) WHERE state = 'queued';
-  CREATE INDEX jobs_finished ON jobs (finished_at) WHERE finished_at IS NOT NULL;
+  CREATE INDEX jobs_finished ON jobs (finished_at) WHERE finished_at IS NOT NULL AND stored = 0;
   CREATE TABLE schedules (name TEXT PRIMARY KEY, last INTEGER NOT NULL) STRICT, WITHOUT ROWID;
 `;
 

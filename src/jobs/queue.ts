@@ -88,9 +88,15 @@ export class Queue implements JobQueue {
     const error = outcome.error === undefined ? null : JSON.stringify(outcome.error);
     return this.#change(
       job,
-      `state = ?, finished_at = ?, bundle_digest = ?, error = ?, lease_until = NULL,
+      `state = ?, stored = ?, finished_at = ?, bundle_digest = ?, error = ?, lease_until = NULL,
          cancelling = 0`,
-      [outcome.state, this.#options.now(), outcome.bundleDigest ?? null, error],
+      [
+        outcome.state,
+        outcome.state === "succeeded" ? 1 : 0,
+        this.#options.now(),
+        outcome.bundleDigest ?? null,
+        error,
+      ],
     );
   }
 
@@ -139,10 +145,17 @@ export class Queue implements JobQueue {
     );
   }
 
+  bundlesRemoved(ids: readonly string[]): void {
+    this.#db.write("Cannot note that bundles were removed", () => {
+      for (const id of ids) this.#db.run("UPDATE jobs SET stored = 0 WHERE id = ?", [id]);
+    });
+  }
+
   prune(before: number, most: number): Job[] {
     return this.#db.write("Cannot forget old exports", () =>
       this.#db.all(
-        `DELETE FROM jobs WHERE seq IN (SELECT seq FROM jobs WHERE finished_at < ?
+        `DELETE FROM jobs WHERE seq IN (SELECT seq FROM jobs
+           WHERE finished_at < ? AND stored = 0
            ORDER BY finished_at LIMIT ?) RETURNING *`,
         [before, most],
       )).map(jobOf);

@@ -86,6 +86,10 @@ export function broken(method: string, url: URL, cause: unknown): RegistryError 
     const hint = "name the authority that signed the registry's certificate, or have it renewed";
     return new RegistryError("auth", text, { cause, hint });
   }
+  if (/fatal alert: (?:\w*Certificate\w*|UnknownCA|AccessDenied)/.test(messageOf(cause))) {
+    const hint = "the registry wants a client certificate, or does not accept the one it was shown";
+    return new RegistryError("auth", text, { cause, hint });
+  }
   if (code === "ENOTFOUND") {
     return new RegistryError("reset", text, { cause, hint: "check the registry's host name" });
   }

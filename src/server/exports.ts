@@ -110,7 +110,11 @@ export function jobFor(c: Context<AppEnvironment>, { queue }: Pick<ServerDeps, "
   return job !== undefined && c.get("access").tenants.includes(job.tenant) ? job : undefined;
 }
 
+/** A foreign tenant's id is answered as an unknown one; what can be nobody's id says so. */
 export function noExport(c: Context) {
+  if (!idPattern.test(c.req.param("id") ?? "")) {
+    return problem(c, { status: 400, detail: "That is not the id of an export" });
+  }
   return problem(c, { status: 404, detail: "There is no such export" });
 }
 

@@ -29,9 +29,10 @@ export function applyRetention(
   store: FileStore,
   rules: ReadonlyMap<string, Retention>,
   now: number,
+  filter: { profile?: string } = {},
 ): StoredBundle[] {
   const groups = new Map<string, StoredBundle[]>();
-  for (const bundle of store.list()) {
+  for (const bundle of store.list(filter)) {
     const key = `${bundle.tenant}/${bundle.profile}`;
     groups.set(key, [...groups.get(key) ?? [], bundle]);
   }

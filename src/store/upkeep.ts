@@ -12,6 +12,8 @@ export interface UpkeepOptions {
   store: FileStore;
   /** The state directory. */
   state: string;
+  /** All there are, for the counts. */
+  profiles: readonly string[];
   /** By profile; a profile without a rule keeps all its bundles. */
   rules: ReadonlyMap<string, Retention>;
   /** Milliseconds between two scrubs; 0: none. */
@@ -20,8 +22,10 @@ export interface UpkeepOptions {
   now(): number;
   /** Milliseconds that only ever grow. */
   elapsed(): number;
-  /** By profile, after each round. */
+  /** How many bundles the profiles have that were looked at. */
   onCounts(counts: ReadonlyMap<string, number>): void;
+  /** A round over all profiles ended. */
+  onRound?(): void;
   onRemoved(bundles: readonly StoredBundle[]): void;
   /** A scrub ended. */
   onScrubbed(damaged: readonly Damage[]): void;
@@ -39,7 +43,7 @@ export class Upkeep {
   #scrubbing: Promise<void> | undefined;
 
   constructor(options: UpkeepOptions) {
-    this.#options = { interval: 3_600_000, rate: 32 * 1024 * 1024, ...options };
+    this.#options = { interval: 3_600_000, rate: 32 * 1024 * 1024, onRound: () => {}, ...options };
   }
 
   start(): void {
@@ -48,13 +52,15 @@ export class Upkeep {
     this.#timer = setTimeout(() => this.start(), this.#options.interval);
   }
 
-  /** Applies the rules and counts what is left; also after each export. */
-  tidy(): void {
-    const { store, rules, now, onRemoved, onCounts, onFault } = this.#options;
+  /** Applies the rules and counts what is left; of one profile after each of its exports, of all now and then. */
+  tidy(profile?: string): void {
+    const { store, rules, now, profiles, onRemoved, onCounts, onRound, onFault } = this.#options;
+    const filter = profile === undefined ? {} : { profile };
     try {
-      const gone = applyRetention(store, rules, now());
+      const gone = applyRetention(store, rules, now(), filter);
       if (gone.length > 0) onRemoved(gone);
-      onCounts(countByProfile(store.list()));
+      onCounts(countByProfile(store.list(filter), profile === undefined ? profiles : [profile]));
+      if (profile === undefined) onRound();
     } catch (error) {
       onFault(error);
     }
@@ -97,8 +103,8 @@ export class Upkeep {
   }
 }
 
-function countByProfile(bundles: readonly StoredBundle[]): Map<string, number> {
-  const counts = new Map<string, number>();
+function countByProfile(bundles: readonly StoredBundle[], profiles: readonly string[]) {
+  const counts = new Map(profiles.map((one) => [one, 0]));
   for (const { profile } of bundles) counts.set(profile, (counts.get(profile) ?? 0) + 1);
   return counts;
 }

@@ -157,10 +157,10 @@ export class Metrics {
     this.#of(profile, ({ nextSchedule }) => nextSchedule.set({ profile }, (at ?? 0) / 1000));
   }
 
-  /** How many bundles each profile has in the store; those that are not named have none. */
+  /** How many bundles these profiles have in the store. */
   stored(counts: ReadonlyMap<string, number>): void {
-    for (const profile of this.#slas.keys()) {
-      this.#record(({ storedBundles }) => storedBundles.set({ profile }, counts.get(profile) ?? 0));
+    for (const [profile, count] of counts) {
+      this.#of(profile, ({ storedBundles }) => storedBundles.set({ profile }, count));
     }
   }
 

@@ -83,7 +83,8 @@ function testsOf(file: string): string[] {
   if (name === "probe") return ["tests/server/readiness_test.ts", "tests/server/checks_test.ts"];
   const others = readdirSync(join(root, "tests/verify"))
     .filter((one) => one.endsWith("_test.ts")).map((one) => `tests/verify/${one}`);
-  return [...new Set([`tests/verify/${name}_test.ts`, ...quickest, ...others])];
+  const seals = "tests/attest/hmac_test.ts";
+  return [...new Set([`tests/verify/${name}_test.ts`, ...quickest, seals, ...others])];
 }
 
 function targets(): string[] {

@@ -103,6 +103,8 @@ export class Prometheus {
       "--storage.tsdb.path=data",
       `--web.listen-address=${address}`,
       "--web.enable-lifecycle",
+      // A sixtieth of the usual, as with the rules: how long a target that is gone is still believed.
+      "--query.lookback-delta=5s",
       "--log.level=error",
     ];
     const url = `http://${address}`;

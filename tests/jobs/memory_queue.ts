@@ -24,6 +24,8 @@ interface Kept {
   key: string | undefined;
   queuedAt: number;
   leaseUntil: number;
+  /** Its bundle is there. */
+  stored: boolean;
 }
 
 export class MemoryQueue implements JobQueue {
@@ -55,7 +57,7 @@ export class MemoryQueue implements JobQueue {
       createdAt,
       ...(traceparent === undefined ? {} : { traceparent }),
     };
-    this.#all.push({ job, key, queuedAt: createdAt, leaseUntil: 0 });
+    this.#all.push({ job, key, queuedAt: createdAt, leaseUntil: 0, stored: false });
     return { job: structuredClone(job), isNew: true };
   }
 
@@ -92,7 +94,10 @@ export class MemoryQueue implements JobQueue {
   }
 
   finish(job: Job, outcome: Outcome): boolean {
-    return this.#change(job, (kept) => this.#end(kept, outcome));
+    return this.#change(job, (kept) => {
+      this.#end(kept, outcome);
+      kept.stored = outcome.state === "succeeded";
+    });
   }
 
   release(job: Job): boolean {
@@ -133,8 +138,12 @@ export class MemoryQueue implements JobQueue {
     return true;
   }
 
+  bundlesRemoved(ids: readonly string[]): void {
+    for (const kept of this.#all) if (ids.includes(kept.job.id)) kept.stored = false;
+  }
+
   prune(before: number, most: number): Job[] {
-    const old = this.#all.map(({ job }) => job)
+    const old = this.#all.filter(({ stored }) => !stored).map(({ job }) => job)
       .filter((job) => job.finishedAt !== undefined && job.finishedAt < before)
       .sort((a, b) => a.finishedAt! - b.finishedAt!).slice(0, most);
     old.forEach((job) => this.remove(job.id));

@@ -235,6 +235,8 @@ contract("only what has ended is removed or pruned", (bench) => {
   assert.equal(bench.queue.remove("none"), false);
   assert.equal(bench.queue.remove(ids[0]!), true);
   assert.equal(bench.queue.get(ids[0]!), undefined);
+  assert.deepEqual(bench.queue.prune(bench.now + 1, 9), [], "their bundles are there");
+  bench.queue.bundlesRemoved(ids);
   assert.deepEqual(bench.queue.prune(bench.now - 15, 9).map((job) => job.id), [ids[1]]);
   assert.deepEqual(bench.queue.prune(bench.now + 1, 0), []);
   assert.deepEqual(bench.queue.list({ limit: 9 }).map((job) => job.id), [ids[3], ids[2]]);

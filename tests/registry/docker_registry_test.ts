@@ -1,66 +1,29 @@
 /** Against Debian's docker-registry, which has no referrers API, and with skopeo as an independent reader. */
 import assert from "node:assert/strict";
-import { type ChildProcess, execFileSync, spawn } from "node:child_process";
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import net from "node:net";
-import { tmpdir } from "node:os";
+import { execFileSync } from "node:child_process";
+import { mkdirSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { bundleArtifact, digestOf } from "../../src/registry/artifact.ts";
 import type { RegistryClient } from "../../src/registry/client.ts";
 import { pushBundle } from "../../src/registry/push.ts";
 import { systemTiming } from "../../src/registry/retry.ts";
 import { testWith, tool } from "../needs.ts";
+import { withDockerRegistry } from "./docker_registry.ts";
 import { attestation, clientFor, type FakeBundle, withBundle } from "./fake_bundle.ts";
 
-async function freePort(): Promise<number> {
-  const server = net.createServer().listen(0, "127.0.0.1");
-  await new Promise((done) => server.once("listening", done));
-  const { port } = server.address() as net.AddressInfo;
-  await new Promise((done) => server.close(done));
-  return port;
-}
-
-function start(dir: string, port: number): ChildProcess {
-  const config = `version: 0.1
-log: {level: error, accesslog: {disabled: true}}
-storage: {filesystem: {rootdirectory: ${JSON.stringify(join(dir, "data"))}}}
-http: {addr: "127.0.0.1:${port}"}
-`;
-  writeFileSync(join(dir, "config.yml"), config);
-  return spawn(tool("docker-registry")!, ["serve", join(dir, "config.yml")], { stdio: "ignore" });
-}
-
-async function ready(client: RegistryClient): Promise<void> {
-  const end = Date.now() + 15_000;
-  while (Date.now() < end) {
-    try {
-      return await client.ping();
-    } catch {
-      await systemTiming.sleep(50);
-    }
-  }
-  throw new Error("docker-registry did not start within 15 s");
-}
-
 /** Runs `body` with a running docker-registry, a bundle and an empty directory. */
-async function withDocker(
-  body: (client: RegistryClient, bundle: FakeBundle, dir: string) => Promise<void>,
+function withDocker(
+  body: (client: RegistryClient, bundle: FakeBundle, out: string) => Promise<void>,
 ): Promise<void> {
-  const dir = mkdtempSync(join(tmpdir(), "stella-docker-registry-"));
-  const port = await freePort();
-  const child = start(dir, port);
-  const ended = new Promise((done) => child.once("exit", done));
-  const client = clientFor(`http://127.0.0.1:${port}`, { timing: systemTiming });
-  try {
-    await ready(client);
+  return withDockerRegistry(async ({ host, dir }) => {
+    const client = clientFor(`http://${host}`, { timing: systemTiming });
     mkdirSync(join(dir, "out"));
-    await withBundle((bundle) => body(client, bundle, join(dir, "out")), 5_000_192);
-  } finally {
-    client.close();
-    child.kill("SIGKILL");
-    await ended;
-    rmSync(dir, { recursive: true, force: true });
-  }
+    try {
+      await withBundle((bundle) => body(client, bundle, join(dir, "out")), 5_000_192);
+    } finally {
+      client.close();
+    }
+  });
 }
 
 function skopeo(...args: string[]): Uint8Array {

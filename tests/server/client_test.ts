@@ -79,7 +79,7 @@ Deno.test("retry, cancel and purge act on what is named, and say why they cannot
     const purged = await purgeCommand({ ...options, state: "cancelled" }, host, []);
     assert.equal(purged.text, `${a}  removed\n`);
     await assert.rejects(purgeCommand(options, host, [b]), { message: /409.*queued/ });
-    await assert.rejects(cancelCommand(options, host, ["../x"]), { message: /404/ });
+    await assert.rejects(cancelCommand(options, host, ["../x"]), { message: /400/ });
   });
 });
 

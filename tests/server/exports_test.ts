@@ -149,15 +149,18 @@ Deno.test("a key for another request is 422, and a key that is none is refused",
   assert.equal((await bench.post({ profile: "kit", tenant: "lab" }, key)).status, 202);
 });
 
-Deno.test("an unknown export is 404, whatever stands in its place", async () => {
+Deno.test("an unknown export is 404, what can be nobody's id is 400", async () => {
   using bench = new Bench();
-  const ids = ["019b76da-a800-7000-8000-000000000000", "x", "..%2f..", "'", "__proto__"];
-  const bodies = await Promise.all(ids.map(async (id) => {
-    const answer = await bench.get(`/v1/exports/${id}`);
-    assert.equal(answer.status, 404, id);
-    return await answer.text();
-  }));
-  assert.equal(new Set(bodies).size, 1, "the same answer for all");
+  const unknown = ["019b76da-a800-7000-8000-000000000000", "019b76da-a800-7000-8000-00000000000f"];
+  const malformed = ["x", "..%2f..", "'", "__proto__"];
+  for (const [ids, status] of [[unknown, 404], [malformed, 400]] as const) {
+    const bodies = await Promise.all(ids.map(async (id) => {
+      const answer = await bench.get(`/v1/exports/${id}`);
+      assert.equal(answer.status, status, id);
+      return await answer.text();
+    }));
+    assert.equal(new Set(bodies).size, 1, "the same answer for all");
+  }
 });
 
 Deno.test("lists come in pages, newest first", async () => {

@@ -108,7 +108,8 @@ Deno.test("no path leads out of the bundle, or to what the manifest does not lis
   const paths = ["stranger.txt", "..%2f..%2fstella.db", "%2e%2e/%2e%2e/stella.db", "/etc/passwd"];
   for (const one of [...paths, "manifest.json/", "payload/x", "", "manifest.json%00"]) {
     const answer = await bench.get(path(`files/${one}`));
-    assert.equal(answer.status, 404, one);
+    // Dots that the URL itself resolves make it the address of another thing, whose id is none.
+    assert.equal(answer.status, one.startsWith("%2e") ? 400 : 404, one);
     await answer.body?.cancel();
   }
 });

@@ -57,6 +57,7 @@ Deno.test("rules are applied by profile; a profile without one keeps all", async
     const upkeep = new Upkeep({
       store,
       state,
+      profiles: ["p", "q", "r"],
       rules: new Map([["p", { keep: 1 }]]),
       scrubEvery: 0,
       now: () => now,
@@ -67,7 +68,9 @@ Deno.test("rules are applied by profile; a profile without one keeps all", async
       onFault: (error) => assert.fail(String(error)),
     });
     upkeep.tidy();
-    assert.deepEqual(told, [2, { p: 1, q: 3 }]);
+    assert.deepEqual(told, [2, { p: 1, q: 3, r: 0 }]);
+    upkeep.tidy("p");
+    assert.deepEqual(told.slice(2), [{ p: 1 }]);
     assert.deepEqual(store.list({ profile: "p" }), [bundleOf(1)]);
     assert.deepEqual([...Deno.readDirSync(join(state, "tmp"))], [], "nothing is left behind");
   });
@@ -108,6 +111,7 @@ Deno.test("a scrub that was done is not done again by a restart, only when it is
       const upkeep = new Upkeep({
         store,
         state,
+        profiles: [],
         rules: new Map(),
         scrubEvery: 7 * day,
         now: () => time,

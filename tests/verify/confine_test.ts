@@ -71,3 +71,13 @@ Deno.test("with the flags of the released program confinement holds, and is noti
 Deno.test("with all permissions confinement holds as well", () => {
   assert.deepEqual(child(["-A"], true), { code: 0, text: "confined" });
 });
+
+Deno.test("a single permission that is left is noticed by using it, and named", () => {
+  assert.equal(child(["--no-prompt", "--allow-read"], false).text, "confined");
+  for (const name of ["env", "sys", "write", "net", "run"]) {
+    const { text } = child(["--no-prompt", "--allow-read", `--allow-${name}`], false);
+    assert.equal(text, `Cannot verify: ${name} is still allowed after it was given up`);
+  }
+  const { text } = child(["--no-prompt"], false);
+  assert.equal(text, "Cannot verify: reading was given up too");
+});

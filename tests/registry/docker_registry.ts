@@ -1,0 +1,66 @@
+/** Debian's docker-registry (distribution 2.8), started for one test. */
+import { spawn } from "node:child_process";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import net from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { systemTiming } from "../../src/registry/retry.ts";
+import { tool } from "../needs.ts";
+
+export interface DockerRegistry {
+  /** `127.0.0.1:PORT`. */
+  host: string;
+  /** A directory of the test's own. */
+  dir: string;
+}
+
+/** Runs `body` with a registry whose configuration has `http` (below `http:`) and `more` (at the top), each a YAML flow mapping. */
+export async function withDockerRegistry(
+  body: (registry: DockerRegistry) => Promise<void>,
+  { http = "", more = "" } = {},
+): Promise<void> {
+  const dir = mkdtempSync(join(tmpdir(), "stella-docker-registry-"));
+  const host = `127.0.0.1:${await freePort()}`;
+  const config = `version: 0.1
+log: {level: error, accesslog: {disabled: true}}
+storage: {filesystem: {rootdirectory: ${JSON.stringify(join(dir, "data"))}}}
+http: {addr: "${host}", secret: test${http}}
+${more}
+`;
+  writeFileSync(join(dir, "config.yml"), config);
+  const child = spawn(tool("docker-registry")!, ["serve", join(dir, "config.yml")], {
+    stdio: "ignore",
+  });
+  const ended = new Promise((done) => child.once("exit", done));
+  try {
+    await answers(host);
+    await body({ host, dir });
+  } finally {
+    child.kill("SIGKILL");
+    await ended;
+    rmSync(dir, { recursive: true, force: true });
+  }
+}
+
+async function freePort(): Promise<number> {
+  const server = net.createServer().listen(0, "127.0.0.1");
+  await new Promise((done) => server.once("listening", done));
+  const { port } = server.address() as net.AddressInfo;
+  await new Promise((done) => server.close(done));
+  return port;
+}
+
+/** Whether it answers is asked without TLS and without words: a connection is enough. */
+async function answers(host: string): Promise<void> {
+  const [hostname, port] = host.split(":");
+  const end = Date.now() + 15_000;
+  while (Date.now() < end) {
+    try {
+      (await Deno.connect({ hostname: hostname!, port: Number(port) })).close();
+      return;
+    } catch {
+      await systemTiming.sleep(50);
+    }
+  }
+  throw new Error("docker-registry did not start within 15 s");
+}
