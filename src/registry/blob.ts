@@ -102,9 +102,10 @@ async function* checked(
   }
   const hash = startSha256();
   let silent = 0;
-  for (let left = file.size; left > 0;) {
-    // A new buffer each time: what was yielded may still wait in the socket.
-    const bytes = Buffer.allocUnsafe(Math.min(piece, left));
+  // Used in turn: what was yielded may still wait in the socket when the next piece is read, but not after the one after that.
+  const ring = [0, 1, 2].map(() => Buffer.allocUnsafe(Math.min(piece, file.size)));
+  for (let left = file.size, turn = 0; left > 0; turn++) {
+    const bytes = ring[turn % ring.length]!.subarray(0, left);
     if (await reader.read(bytes) < bytes.length) {
       throw unfit("media", file, "it became shorter while it was read");
     }

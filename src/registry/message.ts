@@ -10,7 +10,10 @@ export interface Outgoing {
   take?: (piece: Uint8Array) => void;
 }
 
-/** Opened anew for every attempt; `open` yields the bytes from the offset `from` up to `size`, or throws. */
+/**
+ * Opened anew for every attempt; `open` yields the bytes from the offset `from` up to `size`, or throws. What it yields is good
+ * until it has been asked twice more: whoever sends it waits for a piece to be gone before the second next.
+ */
 export interface Body {
   size: number;
   open(from?: number): AsyncIterable<Uint8Array>;

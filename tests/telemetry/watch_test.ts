@@ -81,7 +81,7 @@ Deno.test("readiness is a gauge each round and a line only when it changes", asy
   const watch = watchChecks(log, metrics);
   const name = "storage:write";
   for (const status of ["pass", "warn", "fail", "fail", "pass", "pass"] as const) {
-    watch([{ name, status, output: `was ${status}` }]);
+    watch([{ name, status, output: `was ${status}`, time: 1_000 }]);
   }
   assert.deepEqual(lines.map((line) => [line.severity, line.check, line.status, line.detail]), [
     ["WARN", name, "warn", "was warn"],
@@ -89,6 +89,6 @@ Deno.test("readiness is a gauge each round and a line only when it changes", asy
     ["INFO", name, "pass", "was pass"],
   ]);
   assert.equal(await value(`export_readiness_check_up{check="${name}"}`), 1);
-  watch([{ name, status: "fail" }]);
+  watch([{ name, status: "fail", time: 2_000 }]);
   assert.equal(await value(`export_readiness_check_up{check="${name}"}`), 0);
 });
