@@ -39,6 +39,7 @@ export async function openGround(options: ServiceOptions, rooms: Rooms, undo: Un
   undo.push(() => traces?.close(2_000));
   const keep = config.timeline.days * 86_400_000;
   const timeline = new rooms.Timeline(queue.database, { now, random, keep });
+  const uploads = new rooms.Uploads(queue.database, now);
   const feed = new rooms.Feed();
   const watch = ({ id: exportId, ...job }: Job) => {
     const trace = traces?.ofExport({ exportId, ...job });
@@ -47,7 +48,7 @@ export async function openGround(options: ServiceOptions, rooms: Rooms, undo: Un
     return rooms.alsoInFeed(rooms.alsoInTimeline(seen, of, timeline, onFault), exportId, feed);
   };
   const told = { lock, log, onFault, metrics, traces, watch, egress, policy };
-  return { ...told, store, queue, timeline, feed };
+  return { ...told, store, queue, timeline, uploads, feed };
 }
 
 function openMetrics(

@@ -37,9 +37,9 @@ export function readinessOf(
 function pingOf(rooms: Rooms, policy: Ground["policy"]) {
   return async (registry: RegistryConfig, signal: AbortSignal) => {
     const endpoint = rooms.parseEndpoint(registry.url, registry.plainHttp);
-    const ca = registry.ca === undefined ? {} : { ca: registry.ca };
+    const { url: _, plainHttp: __, credentialsFile: ___, ...files } = registry;
     const timing = rooms.systemTiming;
-    const client = rooms.openRegistry({ endpoint, ...ca }, { timing, policy });
+    const client = rooms.openRegistry({ endpoint, ...files }, { timing, policy });
     await client.ping(signal).finally(() => client.close());
   };
 }

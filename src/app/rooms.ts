@@ -13,6 +13,7 @@ export async function loadRooms() {
     ...await import("../jobs/queue.ts"),
     ...await import("../jobs/schedule.ts"),
     ...await import("../jobs/timeline.ts"),
+    ...await import("../jobs/uploads.ts"),
     ...await import("../jobs/uuid.ts"),
     ...await import("../jobs/worker_host.ts"),
     ...await import("../registry/open.ts"),

@@ -1,18 +1,22 @@
 /** The work of the loop: one worker for each export, watched from its start to its end. */
 import { StellaError } from "../errors.ts";
-import type { ExportJob } from "../export/job.ts";
+import type { ExportJob, JobEvent } from "../export/job.ts";
 import type { ExportReport } from "../export/report.ts";
 import type { Job, JobError, Outcome } from "../jobs/job.ts";
 import type { ExportRequest } from "../server/export_request.ts";
+import type { UploadSession } from "../registry/sessions.ts";
 import type { ExportEvent } from "../telemetry/export_watch.ts";
 import type { Ground } from "./ground.ts";
 import type { ServiceOptions } from "./options.ts";
 import type { Rooms } from "./rooms.ts";
 
+/** What a worker says: what is watched, and how its uploads to registries stand. */
+type WorkerEvent = ExportEvent | Extract<JobEvent, { kind: "upload" }>;
+
 export function exportWork(
   options: ServiceOptions,
   rooms: Rooms,
-  { watch }: Pick<Ground, "watch">,
+  { watch, uploads }: Pick<Ground, "watch" | "uploads">,
   onStored: (job: Job) => void,
 ) {
   const { elapsed, now, mainUrl, config } = options;
@@ -32,14 +36,17 @@ export function exportWork(
     },
     work: async (asked: Job, signal: AbortSignal) => {
       const { id } = asked;
-      const job = exportJob(options, asked);
+      const job = { ...exportJob(options, asked), uploads: uploads.all<UploadSession>() };
       options.prepare?.();
       const onPulse = () => void heard.set(id, elapsed());
       onPulse();
-      const report = await rooms.runInWorker<ExportJob, ExportEvent, ExportReport>({
+      const report = await rooms.runInWorker<ExportJob, WorkerEvent, ExportReport>({
         url: mainUrl,
         job,
-        onEvent: (event) => watched.get(id)?.told(event),
+        onEvent: (event) => {
+          if (event.kind === "upload") uploads.put(event.key, event.session);
+          else watched.get(id)?.told(event);
+        },
         onPulse,
         signal,
         stall: config.service.stallSeconds * 1000,

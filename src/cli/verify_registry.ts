@@ -2,19 +2,20 @@
 import { checkAttestation } from "../attest/check/check.ts";
 import { attestationName } from "../bundle/manifest.ts";
 import type { BundleSource } from "../bundle/source.ts";
+import type { EgressPolicy } from "../config/egress.ts";
 import { grants } from "../config/permissions.ts";
 import { parseReference } from "../registry/reference.ts";
 import { RegistryBundle } from "../registry/source.ts";
 import { confine, type Kept, proveConfined } from "../verify/confine.ts";
 import { judge, type Verdict } from "../verify/verdict.ts";
-import { sitePolicy } from "./egress.ts";
 import type { Host } from "./host.ts";
 import { clientFor } from "./registry_client.ts";
 import { judgesOf, judgeSource, type VerifyOptions } from "./judge.ts";
 
 /**
  * Keys, credentials and certificates first; then all permissions but read and those in `keep` are given up; then the first byte.
- * Everything is read by way of what `through` makes of the bundle.
+ * Everything is read by way of what `through` makes of the bundle. Verification reads no configuration, so without a `policy` the
+ * reference that was typed is all the allowance there is.
  */
 export async function judgeThrough(
   ref: string,
@@ -22,11 +23,11 @@ export async function judgeThrough(
   host: Host,
   keep: readonly Kept[],
   through: (bundle: RegistryBundle) => BundleSource,
+  policy: EgressPolicy = () => {},
 ): Promise<Verdict> {
   const reference = parseReference(ref);
   const judges = judgesOf(options, host);
-  // Verification reads no configuration, so the reference that was typed is all the allowance there is.
-  const client = clientFor(reference, options, host, await sitePolicy(options, host));
+  const client = clientFor(reference, options, host, policy);
   confine(Deno.permissions, grants, keep);
   proveConfined(keep);
   /** Anybody may have attached an attestation: the first by a trusted key counts, else the first. */

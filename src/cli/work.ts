@@ -2,16 +2,19 @@
 import { keysInDirectory } from "../attest/check/trust.ts";
 import { directorySource } from "../bundle/source.ts";
 import { keyDirectory } from "../config/paths.ts";
-import { type ExportJob, runJob } from "../export/job.ts";
+import { type ExportJob, type JobEvent, runJob } from "../export/job.ts";
 import type { ExportReport } from "../export/report.ts";
 import { answerJob } from "../jobs/worker_side.ts";
 import type { ExportEvent } from "../telemetry/export_watch.ts";
 import { verifyBundle } from "../verify/verify.ts";
 import { machineSigner, recipeOf } from "./recipe.ts";
 
+/** What a worker says to the service: what is watched, and uploads, which are kept. */
+export type WorkerEvent = ExportEvent | Extract<JobEvent, { kind: "upload" }>;
+
 export type JobRunner = (
   job: ExportJob,
-  on: (event: ExportEvent) => void,
+  on: (event: WorkerEvent) => void,
   signal: AbortSignal,
 ) => Promise<ExportReport>;
 
@@ -20,7 +23,7 @@ const progressPause = 100;
 
 /** The whole of a worker: does the one export it is told to do. */
 export function answerExports(runner: JobRunner): void {
-  answerJob<ExportJob, ExportEvent, ExportReport>((job, emit, signal) => {
+  answerJob<ExportJob, WorkerEvent, ExportReport>((job, emit, signal) => {
     let last = { stage: "", at: 0 };
     return runner(job, (event) => {
       const now = performance.now();

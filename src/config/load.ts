@@ -54,11 +54,11 @@ export async function loadConfig(
   checks: NameChecks,
 ): Promise<LoadedConfig> {
   const path = findFile(where.flag, where.environment, where.systemFile ?? systemFile);
-  if (path === undefined) return { config: configOf(undefined), path };
+  if (path === undefined) return { config: configOf(undefined, where.environment), path };
   const text = readText(path);
   // The parser and the schema take 80 ms to load, which a command without a configuration file need not pay.
   const { parseConfig } = await import("./parse.ts");
-  return { config: configOf(parseConfig(path, text, checks)), path };
+  return { config: configOf(parseConfig(path, text, checks), where.environment), path };
 }
 
 function findFile(
@@ -90,10 +90,10 @@ function readText(path: string): string {
   );
 }
 
-function configOf(parsed: ParsedConfig | undefined): Config {
+function configOf(parsed: ParsedConfig | undefined, environment: Environment): Config {
   const profiles = [kit, ...(parsed?.profiles ?? [])];
   return {
-    registries: new Map(parsed?.registries.map((one) => [one.name, one])),
+    registries: new Map(parsed?.registries.map((one) => [one.name, located(one, environment)])),
     tenants: parsed?.tenants ?? ["default"],
     profiles: new Map(profiles.map((one) => [one.name, one])),
     egress: parsed?.egress ?? openEgress,
@@ -102,4 +102,11 @@ function configOf(parsed: ParsedConfig | undefined): Config {
     tokens: parsed?.tokens ?? [],
     ...(parsed?.traces === undefined ? {} : { traces: parsed.traces }),
   };
+}
+
+/** systemd puts the credentials of a service into a directory of its own; outside of it the path says where it would be. */
+function located(registry: RegistryConfig, environment: Environment): RegistryConfig {
+  if (registry.credential === undefined) return registry;
+  const directory = environment("CREDENTIALS_DIRECTORY") || "/run/credentials/stella.service";
+  return { ...registry, credentialsFile: join(directory, registry.credential) };
 }

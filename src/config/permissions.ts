@@ -8,6 +8,8 @@
 
 /** The only variables that the program can see; all others read as unset (`--ignore-env`). */
 export const environmentNames = [
+  // systemd: where the credentials of the service lie
+  "CREDENTIALS_DIRECTORY",
   "HOME",
   "JOURNAL_STREAM",
   "NOTIFY_SOCKET",

@@ -70,8 +70,13 @@ export interface RegistryConfig {
   plainHttp?: boolean;
   /** Path of a PEM file with the only certificate authorities that are trusted for it. */
   ca?: string;
-  /** Path of a JSON file `{username, password}`, mode 0600. */
+  /** Path of a JSON file `{username, password}`, or docker's config.json, mode 0600. */
   credentialsFile?: string;
+  /** Name of a credential of systemd; where it lies is then `credentialsFile`. */
+  credential?: string;
+  /** Paths of PEM files, both or none: the certificate that is shown to the registry, and its key, mode 0600. */
+  clientCertificate?: string;
+  clientKey?: string;
 }
 
 /** Which hosts the program may connect to. */

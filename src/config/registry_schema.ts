@@ -12,9 +12,25 @@ export const registrySchema = z.strictObject({
   plainHttp: z.boolean().exactOptional(),
   ca: absolutePath.exactOptional(),
   credentialsFile: absolutePath.exactOptional(),
+  /** Of systemd, as in LoadCredential=NAME:PATH. */
+  credential: z.string().regex(
+    /^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/,
+    "must be the name of a credential",
+  )
+    .exactOptional(),
+  clientCertificate: absolutePath.exactOptional(),
+  clientKey: absolutePath.exactOptional(),
 }).superRefine((value, context) => {
-  const message = urlFault(value.url, value.plainHttp === true);
-  if (message !== undefined) context.addIssue({ code: "custom", path: ["url"], message });
+  const add = (path: string, message: string | undefined) => {
+    if (message !== undefined) context.addIssue({ code: "custom", path: [path], message });
+  };
+  add("url", urlFault(value.url, value.plainHttp === true));
+  if (value.credential !== undefined && value.credentialsFile !== undefined) {
+    add("credential", "cannot stand beside credentialsFile");
+  }
+  if ((value.clientCertificate === undefined) !== (value.clientKey === undefined)) {
+    add(value.clientKey === undefined ? "clientKey" : "clientCertificate", "must be there too");
+  }
 });
 
 /** Where traces go: the base URL of an OTLP/HTTP collector, to which `/v1/traces` is added. */

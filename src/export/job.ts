@@ -9,16 +9,14 @@ import { ArtifactCount } from "../bundle/artifact_kind.ts";
 import type { Compression, Layout } from "../bundle/manifest.ts";
 import { type EgressPolicy, egressPolicy } from "../config/egress.ts";
 import type { EgressConfig, Profile, RegistryConfig } from "../config/profile.ts";
-import { renderTag } from "../config/tag.ts";
-import { pushResult, type RegistryReason } from "../registry/failure.ts";
-import { openRegistry } from "../registry/open.ts";
-import { pushBundle } from "../registry/push.ts";
-import { parseEndpoint } from "../registry/reference.ts";
+import type { RegistryReason } from "../registry/failure.ts";
 import { systemTiming } from "../registry/retry.ts";
+import type { UploadSession } from "../registry/sessions.ts";
 import { FileStore } from "../store/store.ts";
 import { checkLayout, exportBundle, type ExportOptions } from "./export.ts";
 import { isBusy } from "./leftovers.ts";
 import { publishDirectory } from "./publish.ts";
+import { toRegistry } from "./registry_target.ts";
 import type { ExportReport } from "./report.ts";
 import { preparation } from "./risk.ts";
 import { parseVolumeSize } from "./volume_size.ts";
@@ -35,6 +33,8 @@ export interface ExportJob {
   state: string;
   registries: RegistryConfig[];
   egress: EgressConfig;
+  /** Uploads to registries that earlier runs have begun, by their key. */
+  uploads?: readonly [string, UploadSession][];
 }
 
 /** What a job says on its way. */
@@ -43,6 +43,8 @@ export type JobEvent =
   | { kind: "published"; result: "success" | "error" }
   | { kind: "pushed"; registry: string; result: "success" | RegistryReason; seconds: number }
   | { kind: "verified"; result: "success" | "failed"; reason?: string }
+  /** An upload to a registry stands so, or is over: what a later run needs to go on with it. */
+  | { kind: "upload"; key: string; session?: UploadSession }
   /** A connection that the configuration does not allow was not made. */
   | { kind: "refused"; destination: string };
 
@@ -53,7 +55,7 @@ export interface JobParts
   verify(directory: string): Promise<string | undefined>;
 }
 
-type Say = (event: JobEvent) => void;
+export type Say = (event: JobEvent) => void;
 
 /** Milliseconds between two looks at a directory that another export holds, and how many. */
 const busyPause = 500;
@@ -141,7 +143,15 @@ async function publish(
     try {
       if ("directory" in target) {
         await toDirectory(place, target.directory, job, report, say, signal);
-      } else await toRegistry(place, target, job, report, say, signal);
+      } else {await toRegistry({
+          place,
+          target,
+          job,
+          report,
+          say,
+          signal,
+          policy: policyOf(job, say),
+        });}
     } catch (error) {
       failed.push(error);
     }
@@ -180,55 +190,9 @@ async function whileBusy(signal: AbortSignal, publish: () => Promise<void>): Pro
   }
 }
 
-async function toRegistry(
-  place: string,
-  target: { registry: string; repository: string; tag: string },
-  job: ExportJob,
-  report: ExportReport,
-  say: Say,
-  signal: AbortSignal,
-): Promise<void> {
-  const started = performance.now();
-  const end = (result: "success" | RegistryReason) =>
-    say({
-      kind: "pushed",
-      registry: target.registry,
-      result,
-      seconds: (performance.now() - started) / 1000,
-    });
-  const registry = job.registries.find(({ name }) => name === target.registry)!;
-  const client = clientFor(registry, policyOf(job, say));
-  try {
-    const { created, profile, bundleDigest: digest } = report;
-    await pushBundle({
-      client,
-      dir: place,
-      repository: target.repository,
-      tag: renderTag(target.tag, { created, profile, digest }),
-      progress: (done, total) => say({ kind: "progress", stage: "push", done, total }),
-      signal,
-    });
-    end("success");
-  } catch (error) {
-    end(pushResult(error));
-    throw error;
-  } finally {
-    client.close();
-  }
-}
-
 function policyOf(job: ExportJob, say: Say): EgressPolicy {
   return egressPolicy(
     job.egress,
     (hostname, port) => say({ kind: "refused", destination: `${hostname}:${port}` }),
   );
-}
-
-function clientFor(registry: RegistryConfig, policy: EgressPolicy) {
-  const { url, plainHttp, ca, credentialsFile } = registry;
-  return openRegistry({
-    endpoint: parseEndpoint(url, plainHttp),
-    ...(ca === undefined ? {} : { ca }),
-    ...(credentialsFile === undefined ? {} : { credentialsFile }),
-  }, { timing: systemTiming, policy });
 }

@@ -63,7 +63,7 @@ export class PulledBundle implements BundleSource {
   #head(path: string, reader: ByteReader): ByteReader {
     const pieces: Uint8Array[] = [];
     this.#heads.set(path, pieces);
-    return tapped(reader, (bytes) => pieces.push(bytes.slice()), () => {});
+    return tapped(reader, (bytes) => pieces.push(Uint8Array.from(bytes)), () => {});
   }
 
   /** Comes after verification has read the manifest: only then is it known what would be replaced. */

@@ -11,8 +11,8 @@ import { Database, databaseError } from "./sql.ts";
 
 /** "stla": `file` and SQLite itself can tell our database from another program's. */
 const applicationId = 0x73746c61;
-/** Milliseconds; nobody else writes here but a person with a tool. */
-const busyTimeout = 250;
+/** Milliseconds, in which the whole service waits; nobody else writes here but a person with a tool. */
+const busyTimeout = 50;
 
 /**
  * Opens or makes the database at `path`, readable by its owner only.

@@ -60,7 +60,13 @@ const retries = `
   CREATE TABLE schedules (name TEXT PRIMARY KEY, last INTEGER NOT NULL) STRICT, WITHOUT ROWID;
 `;
 
-const steps: readonly string[] = [first, retries];
+/** Uploads to registries that were begun: what is needed to go on with one; session is JSON. */
+const uploads = `
+  CREATE TABLE uploads (key TEXT PRIMARY KEY, session TEXT NOT NULL, at INTEGER NOT NULL)
+    STRICT, WITHOUT ROWID;
+`;
+
+const steps: readonly string[] = [first, retries, uploads];
 
 /** A database from a newer stella has a larger one and is refused. */
 export const schemaVersion = steps.length;

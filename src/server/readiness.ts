@@ -38,59 +38,77 @@ export interface ReadinessOptions {
   onRound(states: readonly CheckState[]): void;
   /** Milliseconds between rounds. */
   interval?: number;
+  /** Milliseconds after which a check that failed for the first time is run again: it was nothing, or it shows soon. */
+  confirm?: number;
   /** Milliseconds after which results count for nothing. */
   stale?: number;
 }
 
 export class Readiness {
   readonly #options: Required<ReadinessOptions>;
-  #states: CheckState[] = [];
+  readonly #states = new Map<string, CheckState>();
+  readonly #doubts = new Set<ReturnType<typeof setTimeout>>();
   #roundAt = -Infinity;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #stopped = false;
 
   constructor(options: ReadinessOptions) {
-    this.#options = { interval: 10_000, stale: 30_000, ...options };
+    this.#options = { interval: 10_000, confirm: 1_000, stale: 30_000, ...options };
   }
 
   /** Resolves when the first round is done; rounds follow until `stop`. */
   async start(): Promise<void> {
+    const began = this.#options.elapsed();
     await this.#round();
-    this.#schedule();
+    this.#schedule(began);
   }
 
   stop(): void {
     this.#stopped = true;
     clearTimeout(this.#timer);
+    this.#doubts.forEach(clearTimeout);
   }
 
   /** The worst of all checks but those whose name or component is in `exclude`. */
   report(exclude: readonly string[] = []): { status: Status; checks: CheckState[] } {
-    const checks = [...this.#states, this.#drain(), ...this.#age()].filter((one) =>
+    const checks = [...this.#all(), this.#drain(), ...this.#age()].filter((one) =>
       !exclude.includes(one.name) && !exclude.includes(one.name.split(":")[0] ?? "")
     );
     const has = (status: Status) => checks.some((one) => one.status === status);
     return { status: has("fail") ? "fail" : has("warn") ? "warn" : "pass", checks };
   }
 
-  #schedule(): void {
+  /** From start to start, since a check that hangs takes its time. */
+  #schedule(began: number): void {
     if (this.#stopped) return;
-    this.#timer = setTimeout(
-      () => this.#round().then(() => this.#schedule()),
-      this.#options.interval,
-    );
+    const { interval, elapsed } = this.#options;
+    const wait = Math.max(0, interval - (elapsed() - began));
+    this.#timer = setTimeout(() => this.start(), wait);
   }
 
   async #round(): Promise<void> {
-    const { checks, now, elapsed, onRound } = this.#options;
-    const results = await Promise.all(checks.map(runLimited));
-    this.#states = checks.map(({ name }, at) => {
-      const before = this.#states.find((one) => one.name === name);
-      const result = results[at] ?? { status: "fail" };
-      return { name, time: now(), ...softened(result, before) };
-    });
-    this.#roundAt = elapsed();
-    onRound(this.#states);
+    await Promise.all(this.#options.checks.map((check) => this.#runOne(check)));
+    this.#roundAt = this.#options.elapsed();
+    this.#options.onRound(this.#all());
+  }
+
+  /** A result shows as soon as it is there: one check that hangs does not hide what the others found. */
+  async #runOne(check: Check): Promise<void> {
+    const { now, interval, confirm } = this.#options;
+    const result = await runLimited(check);
+    const shown = softened(result, this.#states.get(check.name));
+    this.#states.set(check.name, { name: check.name, time: now(), ...shown });
+    if (shown === result || this.#stopped || confirm >= interval) return;
+    const doubt = setTimeout(() => {
+      this.#doubts.delete(doubt);
+      this.#runOne(check).then(() => this.#options.onRound(this.#all()));
+    }, confirm);
+    this.#doubts.add(doubt);
+  }
+
+  /** In the order of the checks. */
+  #all(): CheckState[] {
+    return this.#options.checks.flatMap(({ name }) => this.#states.get(name) ?? []);
   }
 
   /** Not a check of the loop: it has to show at once. */

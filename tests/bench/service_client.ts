@@ -104,3 +104,25 @@ export async function probe(service: { url: string }, path: string, stop: { now:
 
 export const pause = (milliseconds: number) =>
   new Promise<void>((resolve) => setTimeout(resolve, milliseconds));
+
+export async function withService(
+  body: (service: Service, home: Home) => Promise<void>,
+  home = tinyHome(),
+) {
+  const service = await home.serve();
+  try {
+    await body(service, home);
+  } finally {
+    await service.stop();
+    home.remove();
+  }
+}
+
+export async function drained(service: Service, watch = () => {}): Promise<void> {
+  const waiting = async () =>
+    await metric(service, "export_queue_depth") + await metric(service, "export_jobs_running");
+  for (let left = await waiting(); left > 0; left = await waiting()) {
+    watch();
+    await pause(200);
+  }
+}

@@ -36,6 +36,8 @@ async function outside(): Promise<number> {
     throw new Error("needs unshare (util-linux) and ip (iproute2)");
   }
   await must([Deno.execPath(), "cache", "--quiet", "--frozen", "main.ts", ...testFiles()]);
+  // The bundler fetches its own engine the first time it runs.
+  if (what === "ci") await must([Deno.execPath(), "task", "build:js"]);
   // A namespace of users lets somebody who is not root make one of the network; root needs none.
   const user = Deno.uid() === 0 ? [] : ["-r"];
   const again = [Deno.execPath(), "run", "-A", "--quiet", "--cached-only", "--frozen", self];
@@ -53,15 +55,14 @@ function testFiles(folder = "tests"): string[] {
 
 /** That there is no way out is proven first: an address needs no resolver. */
 async function proveSealed(): Promise<void> {
-  for (const hostname of ["192.0.2.1", "1.1.1.1"]) {
-    try {
-      (await Deno.connect({ hostname, port: 443 })).close();
-    } catch (error) {
-      if (/unreachable/i.test(String(error))) continue;
-      throw error;
-    }
-    throw new Error(`${hostname} can be reached: this is no sealed place`);
+  // An address that is reserved for documentation: nobody is there, wherever this runs.
+  try {
+    (await Deno.connect({ hostname: "192.0.2.1", port: 443 })).close();
+  } catch (error) {
+    if (/unreachable/i.test(String(error))) return;
+    throw error;
   }
+  throw new Error("There is a way out: this is no sealed place");
 }
 
 async function buildAndTest(): Promise<void> {

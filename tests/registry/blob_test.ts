@@ -45,7 +45,7 @@ Deno.test("a blob from an offset on is the rest of it, and still judged as a who
   withBundle(async (bundle) => {
     const from = 1024 * 1024 + 7;
     const pieces: Uint8Array[] = [];
-    for await (const bytes of archiveOf(bundle).open(from)) pieces.push(bytes.slice());
+    for await (const bytes of archiveOf(bundle).open(from)) pieces.push(Uint8Array.from(bytes));
     assert.deepEqual(Buffer.concat(pieces), Buffer.from(bundle.archive.subarray(from)));
     writeFileSync(
       join(bundle.dir, "advisories.tar"),
@@ -61,7 +61,7 @@ Deno.test("a cursor yields what follows without reading anew, and anything else 
     const cursor = new BlobCursor({ ...blob, open: (from) => (opened++, blob.open(from)) });
     const take = async (offset: number, length: number) => {
       const pieces: Uint8Array[] = [];
-      for await (const bytes of cursor.take(offset, length)) pieces.push(bytes.slice());
+      for await (const bytes of cursor.take(offset, length)) pieces.push(Uint8Array.from(bytes));
       assert.deepEqual(
         Buffer.concat(pieces),
         Buffer.from(bundle.archive.subarray(offset, offset + length)),

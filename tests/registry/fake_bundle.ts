@@ -40,7 +40,7 @@ export async function withBundle(
 }
 
 function writeBundle(dir: string, bytes: number): FakeBundle {
-  const archive = new Uint8Array(bytes).map((_, i) => i * 31 + (i >> 8));
+  const archive = new Uint8Array(bytes).map((_, i) => i * 31 + (i >> 8) + 7 * (i >> 16));
   const index = new TextEncoder().encode(`${"0".repeat(64)}  a\n`);
   const files: BundleFile[] = [
     { ...described("SHA256SUMS", index), role: "index" },

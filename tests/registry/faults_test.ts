@@ -130,3 +130,33 @@ Deno.test("a blob of another length is no proof: it is sent", () =>
       assert.deepEqual([report?.uploaded, report?.existed], [6, 0]);
     },
   ));
+
+Deno.test("slow is not silent: a registry that sends a byte now and then is listened to", () =>
+  pushInto((registry) =>
+    registry.fault(referrers, (request, response) => {
+      request.resume();
+      const body = JSON.stringify({ schemaVersion: 2, manifests: [] });
+      response.writeHead(200, { ...index, "content-length": body.length });
+      // A third of a second each, together longer than the limit for silence.
+      const parts = [body.slice(0, 5), body.slice(5, 10), body.slice(10, 15), body.slice(15)];
+      const next = () => {
+        response.write(parts.shift()!);
+        if (parts.length > 0) setTimeout(next, 330);
+      };
+      next();
+    }, 1), ({ registry, report, error, waits }) => {
+    assert.deepEqual([error, waits, registry.hits], [undefined, [], 1]);
+    assert.equal(report?.referrers, "api");
+  }, { impatient: true }));
+
+Deno.test("a push outlasts a reset after nearly all of a blob", () =>
+  pushInto((registry) =>
+    registry.fault(upload, (request) => {
+      let left = Math.floor(0.99 * Number(request.headers["content-length"]));
+      request.on("data", (piece: Uint8Array) => {
+        left -= piece.length;
+        if (left <= 0) request.socket.destroy();
+      });
+    }, 1), ({ registry, error, waits }) => {
+    assert.deepEqual([error, registry.hits, waits.length], [undefined, 1, 1]);
+  }, { bytes: 1_000_448 }));

@@ -159,3 +159,25 @@ Deno.test("liveness fails for a loop that stands still and for a worker that say
     liveness.stop();
   }
 });
+
+Deno.test("a first failure is looked at again at once, not after a whole interval", async () => {
+  let fails = false;
+  const readiness = new Readiness({
+    checks: [{
+      name: "a",
+      limit: 1_000,
+      run: () => ({ status: fails ? "fail" : "pass" }),
+    }],
+    now: () => 0,
+    elapsed: () => 0,
+    isDraining: () => false,
+    onRound: () => fails = true,
+    interval: 20,
+    confirm: 1,
+  });
+  await readiness.start();
+  const started = performance.now();
+  while (readiness.report().status !== "fail") await new Promise((r) => setTimeout(r, 1));
+  readiness.stop();
+  assert.ok(performance.now() - started >= 19, "only after it failed once");
+});

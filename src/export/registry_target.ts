@@ -1,0 +1,85 @@
+/** A finished bundle, pushed to a registry that the configuration names. */
+import type { EgressPolicy } from "../config/egress.ts";
+import type { RegistryConfig, Target } from "../config/profile.ts";
+import { renderTag } from "../config/tag.ts";
+import { pushResult, type RegistryReason } from "../registry/failure.ts";
+import { openRegistry } from "../registry/open.ts";
+import { pushBundle } from "../registry/push.ts";
+import { parseEndpoint } from "../registry/reference.ts";
+import { systemTiming } from "../registry/retry.ts";
+import type { UploadMemory, UploadSession } from "../registry/sessions.ts";
+import type { ExportJob, Say } from "./job.ts";
+import type { ExportReport } from "./report.ts";
+
+type RegistryTarget = Extract<Target, { registry: string }>;
+
+export interface Publication {
+  /** The directory of the bundle. */
+  place: string;
+  target: RegistryTarget;
+  job: ExportJob;
+  report: ExportReport;
+  say: Say;
+  signal: AbortSignal;
+  policy: EgressPolicy;
+}
+
+/** @throws StellaError usage, interrupted; RegistryError */
+export async function toRegistry(what: Publication): Promise<void> {
+  const { place, target, job, report, say, signal, policy } = what;
+  const started = performance.now();
+  const end = (result: "success" | RegistryReason) => {
+    const seconds = (performance.now() - started) / 1000;
+    say({ kind: "pushed", registry: target.registry, result, seconds });
+  };
+  const registry = job.registries.find(({ name }) => name === target.registry)!;
+  const client = clientFor(registry, policy, uploadsOf(job, say));
+  try {
+    const { created, profile, bundleDigest: digest } = report;
+    await pushBundle({
+      client,
+      dir: place,
+      repository: target.repository,
+      tag: renderTag(target.tag, { created, profile, digest }),
+      mountFrom: othersBefore(target, job),
+      progress: (done, total) => say({ kind: "progress", stage: "push", done, total }),
+      signal,
+    });
+    end("success");
+  } catch (error) {
+    end(pushResult(error));
+    throw error;
+  } finally {
+    client.close();
+  }
+}
+
+/** Repositories of the same registry that this very export went to already: they have all of its blobs. */
+function othersBefore(target: RegistryTarget, { profile }: ExportJob): string[] {
+  const before = profile.targets.slice(0, profile.targets.indexOf(target));
+  const there = before.flatMap((one) =>
+    "registry" in one && one.registry === target.registry ? [one.repository] : []
+  );
+  return [...new Set(there)].filter((name) => name !== target.repository);
+}
+
+/** What earlier runs had begun; every change is told, so that the service can keep it. */
+function uploadsOf({ uploads = [] }: ExportJob, say: Say): UploadMemory {
+  const known = new Map<string, UploadSession>(uploads);
+  return {
+    get: (key) => known.get(key),
+    set: (key, session) => {
+      known.set(key, session);
+      say({ kind: "upload", key, session });
+    },
+    delete: (key) => {
+      if (known.delete(key)) say({ kind: "upload", key });
+    },
+  };
+}
+
+function clientFor(registry: RegistryConfig, policy: EgressPolicy, uploads: UploadMemory) {
+  const { url, plainHttp, name: _, credential: __, ...files } = registry;
+  const endpoint = parseEndpoint(url, plainHttp);
+  return openRegistry({ endpoint, ...files }, { timing: systemTiming, policy, uploads });
+}

@@ -1,0 +1,164 @@
+/** A service that is killed, or kept busy for long, or held up by its clients: rows F2, L5 and A5 of the test plan. */
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import type { Service } from "../program.ts";
+import {
+  ask,
+  drained,
+  endings,
+  metric,
+  pause,
+  probe,
+  resident,
+  say,
+  submit,
+  times,
+  tinyHome,
+  together,
+  withService,
+} from "./service_client.ts";
+
+/** What a slow client sends and then says no more, and the seconds in which it has to be let go. */
+const slowKinds: [name: string, text: string, limit: number][] = [
+  ["header", "GET /status HTTP/1.1\r\nHost: 127.0.0.1\r\n", 12],
+  [
+    "body",
+    "POST /v1/exports HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length: 99\r\n\r\n{",
+    32,
+  ],
+  ["idle", "GET /health/liveness HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n", 65],
+];
+
+export async function kill(count: number): Promise<void> {
+  const home = tinyHome();
+  const asked = new Set<string>();
+  const ended = new Map<string, number>();
+  let logs = "";
+  const note = (service: Service) => {
+    logs += service.log;
+    for (const [id, times] of endings(service).ended) ended.set(id, (ended.get(id) ?? 0) + times);
+  };
+  const restarts: number[] = [];
+  for (let n = 0; n < count; n++) {
+    const began = performance.now();
+    const service = await home.serve();
+    restarts.push(performance.now() - began);
+    const loads = together(4, async (client) => {
+      const answer = await submit(service, client % 2 === 0 ? "a" : "b").catch(() => undefined);
+      if (answer?.status === 202) asked.add(answer.body.id);
+      return answer !== undefined && await pause(100).then(() => true);
+    });
+    await pause(200 + Math.random() * 1_500);
+    await service.stop("SIGKILL");
+    await loads;
+    note(service);
+  }
+  const last = await home.serve();
+  const doomed = new Set<string>();
+  try {
+    await drained(last);
+    const digests = new Set<string>();
+    for (const id of asked) {
+      const { body } = await ask(`${last.url}/v1/exports/${id}`);
+      if (body.state === "succeeded") digests.add(`${body.tenant} ${body.bundleDigest}`);
+      else doomed.add(`${body.state} ${body.error?.message}`);
+    }
+    say(
+      `${count} kills, ${asked.size} exports, ${digests.size} digests of two tenants, restart ${
+        times(restarts)
+      }`,
+    );
+    say(`not succeeded: ${[...doomed].join("; ") || "none"}`);
+    assert.equal(digests.size, 2, "every bundle of a tenant is the same");
+    const check = await ask(`${last.url}/health/readiness`);
+    assert.equal(check.status, 200);
+  } finally {
+    await last.stop();
+    note(last);
+  }
+  const twice = [...ended].filter(([, times]) => times > 1);
+  assert.deepEqual(twice, [], "nothing ended twice");
+  assert.deepEqual([...Deno.readDirSync(join(home.state, "tmp"))], [], "nothing is left behind");
+  say(`log lines: ${logs.split("\n").length}`);
+  home.remove();
+}
+
+export async function soak(seconds: number): Promise<void> {
+  await withService(async (service, home) => {
+    const fds = () => [...Deno.readDirSync(`/proc/${service.child.pid}/fd`)].length;
+    const end = performance.now() + seconds * 1_000;
+    const samples: { second: number; memory: number }[] = [];
+    const started = performance.now();
+    const sampled = (async () => {
+      while (performance.now() < end) {
+        await pause(5_000);
+        const second = (performance.now() - started) / 1_000;
+        samples.push({ second, memory: await resident(service) });
+      }
+    })();
+    await pause(Math.min(20_000, seconds * 100));
+    const before = {
+      fds: fds(),
+      series: (await ask(`${service.url}/metrics`)).body.split("\n").length,
+    };
+    await together(3, async (client) => {
+      if (client === 0) await submit(service, "a");
+      else await ask(`${service.url}${client === 1 ? "/v1/exports" : "/health/readiness"}`);
+      await pause(client === 0 ? 600 : 100);
+      return performance.now() < end;
+    });
+    await sampled;
+    await drained(service);
+    await pause(6_000);
+    const after = {
+      fds: fds(),
+      series: (await ask(`${service.url}/metrics`)).body.split("\n").length,
+    };
+    const half = samples.filter(({ second }) => second > seconds / 2);
+    const wal = Deno.statSync(join(home.state, "stella.db-wal")).size / 2 ** 20;
+    say(
+      `memory over the second half: ${slope(half).toFixed(2)} MiB per 10 min, at last ${
+        half.at(-1)?.memory.toFixed(0)
+      } MiB`,
+    );
+    say(
+      `descriptors ${before.fds} and ${after.fds}, lines of metrics ${before.series} and ${after.series}, WAL ${
+        wal.toFixed(1)
+      } MiB`,
+    );
+    say(`exports ${await metric(service, 'export_jobs_total{profile="tiny",result="success"}')}`);
+  });
+}
+
+/** MiB per ten minutes, by least squares. */
+function slope(samples: readonly { second: number; memory: number }[]): number {
+  const mean = (of: (one: typeof samples[number]) => number) =>
+    samples.reduce((sum, one) => sum + of(one), 0) / samples.length;
+  const [x, y] = [mean((one) => one.second), mean((one) => one.memory)];
+  const up = samples.reduce((sum, one) => sum + (one.second - x) * (one.memory - y), 0);
+  return up / samples.reduce((sum, one) => sum + (one.second - x) ** 2, 0) * 600;
+}
+
+export async function slow(count: number): Promise<void> {
+  await withService(async (service) => {
+    const port = Number(new URL(service.url).port);
+    const stop = { now: false };
+    const healthy = probe(service, "/health/liveness", stop);
+    const ended = await Promise.all(Array.from({ length: count }, async (_, n) => {
+      const [name, text, limit] = slowKinds[n % slowKinds.length]!;
+      const started = performance.now();
+      const connection = await Deno.connect({ hostname: "127.0.0.1", port });
+      await connection.write(new TextEncoder().encode(text));
+      for await (const _ of connection.readable);
+      const seconds = (performance.now() - started) / 1_000;
+      assert.ok(seconds <= limit, `${name} held for ${seconds} s`);
+      return { name, seconds };
+    }));
+    stop.now = true;
+    for (const [kind] of slowKinds) {
+      const seconds = ended.filter(({ name }) => name === kind).map((one) => one.seconds);
+      say(`${kind}: ${seconds.length} let go after at most ${Math.max(...seconds).toFixed(1)} s`);
+    }
+    say(`healthy: ${times(await healthy)}`);
+  });
+}

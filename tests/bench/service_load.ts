@@ -1,0 +1,107 @@
+/** Many jobs, many clients, many tenants: rows L1, L2 and L6 of the test plan. */
+import assert from "node:assert/strict";
+import {
+  ask,
+  drained,
+  endings,
+  metric,
+  pause,
+  probe,
+  resident,
+  say,
+  submit,
+  times,
+  together,
+  withService,
+} from "./service_client.ts";
+
+export async function load(count: number): Promise<void> {
+  await withService(async (service) => {
+    const [answers, ids]: [number[], string[]] = [[], []];
+    const stop = { now: false };
+    const live = probe(service, "/health/liveness", stop);
+    let [left, early] = [count, NaN];
+    await together(16, async () => {
+      if (left-- <= 0) return false;
+      const { status, milliseconds, body } = await submit(service);
+      assert.equal(status, 202);
+      answers.push(milliseconds);
+      ids.push(body.id);
+      if (ids.length === Math.min(1_000, count / 10)) early = await resident(service);
+      return true;
+    });
+    say(`enqueue: ${times(answers)}`);
+    say(
+      `memory: ${early.toFixed(0)} MiB at first, ${
+        (await resident(service)).toFixed(0)
+      } at ${count}`,
+    );
+    const started = performance.now();
+    await drained(service);
+    const cpu = await metric(service, "process_cpu_seconds_total");
+    const seconds = (performance.now() - started) / 1000;
+    say(
+      `drained in ${seconds.toFixed(0)} s; ${
+        (cpu / count).toFixed(3)
+      } s of processor for each export`,
+    );
+    stop.now = true;
+    say(`liveness: ${times(await live)}`);
+    await pause(200);
+    const { started: starts, ended } = endings(service);
+    assert.deepEqual([starts.size, ended.size], [count, count], "none is lost");
+    for (const id of ids) assert.deepEqual([starts.get(id), ended.get(id)], [1, 1], id);
+    assert.equal(
+      await metric(service, 'export_jobs_total{profile="tiny",result="success"}'),
+      count,
+    );
+    say(`${count} jobs: each started and ended once`);
+  });
+}
+
+export async function clients(seconds: number): Promise<void> {
+  await withService(async (service) => {
+    for (const [count, length] of [[64, seconds], [512, Math.min(20, seconds)]] as const) {
+      const [answers, statuses]: [number[], Map<number, number>] = [[], new Map()];
+      const end = performance.now() + length * 1_000;
+      let failed = 0;
+      await together(count, async (client) => {
+        try {
+          const { status, milliseconds } = client % 4 === 0
+            ? await submit(service)
+            : await ask(`${service.url}${client % 2 === 0 ? "/v1/exports?limit=20" : "/status"}`);
+          answers.push(milliseconds);
+          statuses.set(status, (statuses.get(status) ?? 0) + 1);
+        } catch {
+          failed++;
+        }
+        await pause(20);
+        return performance.now() < end;
+      });
+      say(
+        `${count} clients: ${times(answers)}; ${
+          JSON.stringify([...statuses])
+        }, ${failed} without answer`,
+      );
+      say(`memory ${(await resident(service)).toFixed(0)} MiB`);
+      assert.ok([...statuses.keys()].every((status) => status < 500 || count > 64));
+    }
+  });
+}
+
+export async function fair(): Promise<void> {
+  await withService(async (service) => {
+    for (let n = 0; n < 5_000; n++) assert.equal((await submit(service, "a")).status, 202);
+    const { body } = await submit(service, "b");
+    const asked = performance.now();
+    const state = async () => (await ask(`${service.url}/v1/exports/${body.id}`)).body.state;
+    while (await state() === "queued") await pause(5);
+    const waiting = await metric(service, "export_queue_depth");
+    say(
+      `started after ${
+        (performance.now() - asked).toFixed(0)
+      } ms, while ${waiting} of the other tenant waited`,
+    );
+    assert.ok(waiting > 3_000);
+  });
+}

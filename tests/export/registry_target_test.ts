@@ -1,0 +1,92 @@
+/** Pushes of the service: an export that is run again goes on where it was, and a second target mounts what the first one has. */
+import assert from "node:assert/strict";
+import type { Target } from "../../src/config/profile.ts";
+import type { ExportJob, JobEvent } from "../../src/export/job.ts";
+import { toRegistry } from "../../src/export/registry_target.ts";
+import type { ExportReport } from "../../src/export/report.ts";
+import type { UploadSession } from "../../src/registry/sessions.ts";
+import { type FakeBundle, withBundle } from "../registry/fake_bundle.ts";
+import { digestOf, FakeRegistry } from "../registry/fake_registry.ts";
+
+const size = 33 * 1024 * 1024;
+type Upload = Extract<JobEvent, { kind: "upload" }>;
+
+function publication(
+  registry: FakeRegistry,
+  { dir }: FakeBundle,
+  targets: Target[],
+  uploads: [string, UploadSession][] = [],
+) {
+  const said: JobEvent[] = [];
+  const profile = { name: "p", kind: "files", sources: [], compression: "none", targets } as const;
+  const registries = [{ name: "site", url: `http://${registry.host}` }];
+  const job = { profile, registries, uploads } as unknown as ExportJob;
+  const report = { created: "2026-01-01T00:00:00Z", profile: "p", bundleDigest: "0".repeat(64) };
+  const push = (target: Target, signal = new AbortController().signal) =>
+    toRegistry({
+      place: dir,
+      target: target as Extract<Target, { registry: string }>,
+      job,
+      report: report as ExportReport,
+      say: (event) => said.push(event),
+      signal,
+      policy: () => {},
+    });
+  return { said, push };
+}
+
+const target = (repository: string): Target => ({ registry: "site", repository, tag: "v1" });
+
+async function withRegistry(body: (registry: FakeRegistry) => Promise<void>): Promise<void> {
+  const registry = await new FakeRegistry().start();
+  try {
+    await body(registry);
+  } finally {
+    await registry.stop();
+  }
+}
+
+Deno.test("an upload is told as it moves, and gone on with by who is told of it", () =>
+  withRegistry((registry) =>
+    withBundle(async (bundle) => {
+      const one = target("exports/a");
+      const first = publication(registry, bundle, [one]);
+      const stop = new AbortController();
+      let chunks = 0;
+      registry.guard = (request) => {
+        if (request.method === "PATCH" && ++chunks === 2) stop.abort();
+        return true;
+      };
+      await assert.rejects(first.push(one, stop.signal), { code: "interrupted" });
+      const told = first.said.filter((event): event is Upload => event.kind === "upload");
+      assert.deepEqual(told.map(({ session }) => session?.offset), [0, 32 * 1024 * 1024]);
+      const kept = told.at(-1)!;
+      const again = publication(registry, bundle, [one], [[kept.key, kept.session!]]);
+      registry.received = 0;
+      await again.push(one);
+      assert(registry.received < 2 * 1024 * 1024, `${registry.received} bytes were sent`);
+      assert.deepEqual(again.said.findLast(({ kind }) => kind === "upload"), {
+        kind: "upload",
+        key: kept.key,
+      });
+      assert.deepEqual(registry.blobs.get(digestOf(bundle.archive)), bundle.archive);
+    }, size)
+  ));
+
+Deno.test("what an earlier target of the same registry has is mounted from there", () =>
+  withRegistry((registry) =>
+    withBundle(async (bundle) => {
+      const targets = [target("exports/a"), { directory: "/out" }, target("exports/b")];
+      const { push } = publication(registry, bundle, targets);
+      const posts: string[] = [];
+      registry.guard = ({ method, url = "" }) => {
+        if (method === "POST") posts.push(new URL(url, "http://x").searchParams.get("from") ?? "");
+        return true;
+      };
+      await push(targets[0]!);
+      assert.deepEqual(new Set(posts), new Set([""]));
+      registry.blobs.clear();
+      await push(targets[2]!);
+      assert.deepEqual(new Set(posts.slice(6)), new Set(["exports/a"]));
+    })
+  ));
