@@ -16,7 +16,9 @@ async function until(
 ): Promise<void> {
   const started = performance.now();
   let [worst, seconds] = [0, 0];
-  for (let ready; ready === undefined || !isSo(ready); await pause(100)) {
+  let ready: Readiness | undefined;
+  while (ready === undefined || !isSo(ready)) {
+    await pause(100);
     const live = await ask(`${service.url}/health/liveness`);
     assert.equal(live.status, 200);
     worst = Math.max(worst, live.milliseconds);
