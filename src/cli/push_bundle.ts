@@ -42,7 +42,7 @@ export async function pushBundleCommand(
         text: `${verdictText(verdict)}  Nothing was sent.\n`,
       };
     }
-    const { json, text } = await push(ready, directory, options, host);
+    const { json, text } = await push(ready, directory, options, host, true);
     return { code: 0, json: { ...verdictJson(verdict), pushed: json }, text };
   } finally {
     ready.client.close();
@@ -81,11 +81,13 @@ async function push(
   directory: string,
   flags: PushFlags & CommonOptions,
   host: Host,
+  verified = false,
 ): Promise<{ json: PushReport; text: string }> {
   const line = new ProgressLine(host, flags.quiet === true || flags.json === true);
   const report = await pushBundle({
     client,
     dir: directory,
+    verified,
     repository: reference.repository,
     ...(reference.tag === undefined ? {} : { tag: reference.tag }),
     ...(flags.mountFrom === undefined ? {} : { mountFrom: flags.mountFrom }),

@@ -79,11 +79,16 @@ export const spared: Readonly<Record<string, readonly Grant["name"][]>> = {
   "assets list": ["net", "write", "sys"],
   "assets write": ["net", "sys"],
   "health": ["write", "sys"],
+  "jobs cancel": ["write", "sys"],
+  "jobs list": ["write", "sys"],
+  "jobs purge": ["write", "sys"],
+  "jobs retry": ["write", "sys"],
   "keys generate": ["net"],
   "keys show": ["net", "write"],
   "keys trust": ["net"],
   "spans": ["sys"],
   "status": ["write", "sys"],
+  "timeline": ["write", "sys"],
 };
 
 /** Of what Deno calls unstable: workers without permissions, and datagrams over Unix sockets (telemetry/notify.ts). */

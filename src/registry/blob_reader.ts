@@ -6,7 +6,7 @@ import type { ByteReader } from "../bundle/source.ts";
 import type { Descriptor } from "./artifact.ts";
 import { RegistryError } from "./failure.ts";
 import type { Stream } from "./message.ts";
-import type { Repository } from "./repository.ts";
+import type { OpenBlob, Repository } from "./repository.ts";
 
 /** Bytes of one part. */
 const part = 2 * 1024 * 1024;
@@ -18,27 +18,29 @@ export async function openBlobReader(
 ): Promise<ByteReader | undefined> {
   const { client, signal } = repository;
   const opened = await client.retrying(() => openAt(repository, blob, 0), signal);
-  return opened && new BlobReader(repository, blob, opened.size, opened.stream);
+  return opened && new BlobReader(repository, blob, opened);
 }
 
 /** A small blob is asked for without a range, which could not be had of an empty one. */
 function openAt(repository: Repository, { digest, size }: Descriptor, at: number) {
-  return repository.openBlob(digest, at, at === 0 && size <= part ? undefined : at + part);
+  const end = (Math.floor(at / part) + 1) * part;
+  return repository.openBlob(digest, at, at === 0 && size <= part ? undefined : end);
 }
 
 class BlobReader implements ByteReader {
   #stream: Stream | undefined;
+  /** The next part, asked for while this one is read. */
+  #ahead: Promise<OpenBlob | undefined> | undefined;
   #held: Uint8Array = new Uint8Array();
   #at = 0;
 
-  /** @param size as the registry says it; whether it is right is not judged here */
-  constructor(
-    readonly repository: Repository,
-    readonly blob: Descriptor,
-    readonly size: number,
-    stream: Stream,
-  ) {
-    this.#stream = stream;
+  /** As the registry says it; whether it is right is not judged here. */
+  readonly size: number;
+
+  constructor(readonly repository: Repository, readonly blob: Descriptor, opened: OpenBlob) {
+    this.size = opened.size;
+    this.#stream = opened.stream;
+    if (opened.isPart) this.#askAhead();
   }
 
   async read(buffer: Uint8Array): Promise<number> {
@@ -57,6 +59,8 @@ class BlobReader implements ByteReader {
   close(): void {
     this.#stream?.close();
     this.#stream = undefined;
+    this.#ahead?.then((opened) => opened?.stream.close());
+    this.#ahead = undefined;
   }
 
   /** The next bytes, none at the end of the blob; a connection that ends before is replaced by one that begins where it stood. */
@@ -67,8 +71,7 @@ class BlobReader implements ByteReader {
         if (this.#at >= this.size) return new Uint8Array();
         const piece = await this.#stream?.next();
         if (piece !== undefined) return piece;
-        this.close();
-        this.#stream = await this.#reopen();
+        this.#stream = await this.#follow();
         return await this.#stream.next() ?? this.#short();
       } catch (error) {
         this.close();
@@ -79,13 +82,27 @@ class BlobReader implements ByteReader {
     return bytes;
   }
 
-  async #reopen(): Promise<Stream> {
-    const opened = await openAt(this.repository, this.blob, this.#at);
-    if (opened?.size === this.size) return opened.stream;
+  /** The part that begins here. */
+  async #follow(): Promise<Stream> {
+    const ahead = this.#at % part === 0 ? await this.#ahead : undefined;
+    if (ahead === undefined) this.close();
+    this.#ahead = undefined;
+    const opened = ahead ?? await openAt(this.repository, this.blob, this.#at);
+    if (opened?.size === this.size) {
+      this.#askAhead();
+      return opened.stream;
+    }
     opened?.stream.close();
     throw new RegistryError("rejected", `The blob ${this.blob.digest} changed while it was read`, {
       hint: "the registry's storage is being cleaned or repaired: try again later",
     });
+  }
+
+  /** A part that could not be had ahead is asked for again when it is its turn. */
+  #askAhead(): void {
+    const next = (Math.floor(this.#at / part) + 1) * part;
+    if (next >= this.size) return;
+    this.#ahead = openAt(this.repository, this.blob, next).catch(() => undefined);
   }
 
   #short(): never {

@@ -26,6 +26,8 @@ export interface PushOptions {
   tag?: string;
   /** Other repositories of the same registry that may have some of the blobs: those are mounted, not sent. */
   mountFrom?: readonly string[];
+  /** The bundle was verified just now: its files need not be hashed once more on their way. */
+  verified?: boolean;
   /** Bytes that are in the registry, and bytes of the whole; falls back where an upload starts again. */
   progress?: (done: number, total: number) => void;
   signal?: AbortSignal;
@@ -50,14 +52,14 @@ export interface PushReport {
 const largestAttestation = 1024 * 1024;
 
 /**
- * Order: blobs, bundle manifest by digest, attestation, tag. The attestation is pushed as it is; verifying is verify's business.
+ * Order: blobs, bundle manifest by digest, attestation, tag. The attestation is pushed as it is; verifying is the caller's business.
  * @throws StellaError usage, manifest, missing, untrusted, digest, media, interrupted; RegistryError
  */
 export async function pushBundle(options: PushOptions): Promise<PushReport> {
   const { client, tag } = options;
   checkNames(options);
   const started = client.timing.now();
-  const bundle = await readBundle(options.dir);
+  const bundle = await readBundle(options.dir, options.verified);
   const { mountFrom = [], signal } = options;
   const repository = client.repository(options.repository, { mountFrom, signal });
   const counts = await pushBlobs(repository, bundle.blobs, options.progress ?? (() => {}));
@@ -94,7 +96,7 @@ interface Bundle {
   blobs: Blob[];
 }
 
-async function readBundle(dir: string): Promise<Bundle> {
+async function readBundle(dir: string, verified?: boolean): Promise<Bundle> {
   const source = directorySource(dir);
   const bytes = await readSmall(source, manifestName, largestManifest);
   if (bytes === undefined) {
@@ -105,7 +107,7 @@ async function readBundle(dir: string): Promise<Bundle> {
   const manifest = readManifest(bytes);
   const artifact = bundleArtifact(manifest, bytes);
   const attestation = await readAttestation(source, dir);
-  const files = manifest.files.map((file) => fileBlob(source, file));
+  const files = manifest.files.map((file) => fileBlob(source, file, verified));
   return {
     manifest,
     artifact,

@@ -16,6 +16,15 @@ export interface Stored {
   etag?: string;
 }
 
+/** A blob that is being read. */
+export interface OpenBlob {
+  /** Of the whole blob, in bytes. */
+  size: number;
+  /** Whether the registry gives the part that was asked for, and not all. */
+  isPart: boolean;
+  stream: Stream;
+}
+
 export interface RepositoryOptions {
   access: "pull" | "push";
   /** Other repositories of the registry that may have blobs of the same content. */
@@ -57,21 +66,22 @@ export class Repository {
 
   /**
    * The bytes of a blob from `from` up to `to`, to be read at the reader's own pace; undefined where there is none. Where the
-   * registry knows no ranges, and `from` is 0, all of them. `size` is that of the whole blob.
+   * registry knows no ranges, and `from` is 0, all of them.
    * @throws RegistryError, also where the registry cannot begin there
    */
   async openBlob(
     digest: Digest,
     from: number,
     to?: number,
-  ): Promise<{ size: number; stream: Stream } | undefined> {
+  ): Promise<OpenBlob | undefined> {
     const range = to === undefined ? {} : { range: `bytes=${from}-${to - 1}` };
     const outgoing = this.#outgoing("GET", `blobs/${digest}`, range);
     const answer = await this.client.open(outgoing, this.#scope);
     if (answer.status === 404) return undefined;
     if (answer.stream === undefined) throw refused(outgoing, answer, redirectHint(answer));
     const size = sizeOf(answer, from);
-    if (size !== undefined) return { size, stream: answer.stream };
+    const isPart = answer.status === 206;
+    if (size !== undefined) return { size, isPart, stream: answer.stream };
     answer.stream.close();
     const where = target(outgoing.method, outgoing.url);
     throw new RegistryError(

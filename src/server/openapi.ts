@@ -185,7 +185,7 @@ export function openApi(version: string): Json {
       title: "stella exports API",
       version,
       description: "Signed, reproducible export bundles.",
-      license: { name: "see LICENSE", identifier: "Apache-2.0" },
+      license: { name: "Apache License 2.0", identifier: "Apache-2.0" },
     },
     servers: [{ url: "/" }],
     security: [{}, { token: [] }],

@@ -85,49 +85,50 @@ export async function kill(count: number): Promise<void> {
 
 export async function soak(seconds: number): Promise<void> {
   await withService(async (service, home) => {
-    const fds = () => [...Deno.readDirSync(`/proc/${service.child.pid}/fd`)].length;
-    const end = performance.now() + seconds * 1_000;
-    const samples: { second: number; memory: number }[] = [];
-    const started = performance.now();
-    const sampled = (async () => {
-      while (performance.now() < end) {
-        await pause(5_000);
-        const second = (performance.now() - started) / 1_000;
-        samples.push({ second, memory: await resident(service) });
-      }
-    })();
-    await pause(Math.min(20_000, seconds * 100));
-    const before = {
-      fds: fds(),
-      series: (await ask(`${service.url}/metrics`)).body.split("\n").length,
-    };
-    await together(3, async (client) => {
-      if (client === 0) await submit(service, "a");
-      else await ask(`${service.url}${client === 1 ? "/v1/exports" : "/health/readiness"}`);
-      await pause(client === 0 ? 600 : 100);
-      return performance.now() < end;
+    const look = async () => ({
+      descriptors: [...Deno.readDirSync(`/proc/${service.child.pid}/fd`)].length,
+      series: String((await ask(`${service.url}/metrics`)).body).split("\n").length,
     });
-    await sampled;
+    const started = performance.now();
+    const second = () => (performance.now() - started) / 1_000;
+    const mixed = mix(service, seconds);
+    const samples: { second: number; memory: number }[] = [];
+    let before: Awaited<ReturnType<typeof look>> | undefined;
+    while (second() < seconds) {
+      await pause(250);
+      samples.push({ second: second(), memory: await resident(service) });
+      if (second() > seconds / 10) before ??= await look();
+    }
+    await mixed;
     await drained(service);
     await pause(6_000);
-    const after = {
-      fds: fds(),
-      series: (await ask(`${service.url}/metrics`)).body.split("\n").length,
-    };
-    const half = samples.filter(({ second }) => second > seconds / 2);
     const wal = Deno.statSync(join(home.state, "stella.db-wal")).size / 2 ** 20;
-    say(
-      `memory over the second half: ${slope(half).toFixed(2)} MiB per 10 min, at last ${
-        half.at(-1)?.memory.toFixed(0)
-      } MiB`,
-    );
-    say(
-      `descriptors ${before.fds} and ${after.fds}, lines of metrics ${before.series} and ${after.series}, WAL ${
-        wal.toFixed(1)
-      } MiB`,
-    );
-    say(`exports ${await metric(service, 'export_jobs_total{profile="tiny",result="success"}')}`);
+    const calm = lows(samples).filter((one) => one.second > seconds / 3);
+    say(`memory without workers: ${calm.map(({ memory }) => memory.toFixed(0)).join(" ")} MiB`);
+    say(`that is ${slope(calm).toFixed(2)} MiB in 10 minutes`);
+    say(`${JSON.stringify(before)} and at last ${JSON.stringify(await look())}`);
+    const done = await metric(service, 'export_jobs_total{profile="tiny",result="success"}');
+    say(`WAL ${wal.toFixed(1)} MiB, ${done} exports`);
   });
+}
+
+/** An export every second or so, lists and health in between. */
+async function mix(service: Service, seconds: number): Promise<void> {
+  const end = performance.now() + seconds * 1_000;
+  await together(3, async (client) => {
+    if (client === 0) await submit(service, "a");
+    else await ask(`${service.url}${client === 1 ? "/v1/exports" : "/health/readiness"}`);
+    await pause(client === 0 ? 600 : 100);
+    return performance.now() < end;
+  });
+}
+
+/** The lowest of each half minute: a worker comes and goes with its memory. */
+function lows(samples: readonly { second: number; memory: number }[]) {
+  const windows = Map.groupBy(samples, (one) => Math.floor(one.second / 30));
+  return [...windows.values()].map((window) =>
+    window.reduce((low, one) => one.memory < low.memory ? one : low)
+  );
 }
 
 /** MiB per ten minutes, by least squares. */

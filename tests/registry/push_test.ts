@@ -125,6 +125,18 @@ pushTest(
   },
 );
 
+pushTest(
+  "of a bundle that was verified just now the registry alone checks the digests",
+  async (registry, bundle, push) => {
+    const wrong = bundle.archive.map((byte, i) => i === 7 ? byte ^ 1 : byte);
+    writeFileSync(join(bundle.dir, "advisories.tar"), wrong);
+    const error = await rejection(push({ verified: true }));
+    assert.equal(error.code, "registry");
+    assert.match(error.message, /400 DIGEST_INVALID/);
+    assert(!registry.log.some((line) => /^PUT .*\/manifests\//.test(line)), "a manifest was put");
+  },
+);
+
 const refusals: [string, (bundle: FakeBundle) => void, string, RegExp][] = [
   [
     "a missing attestation",
