@@ -8,7 +8,7 @@ import type { ServiceOptions, Undo } from "./app/options.ts";
 import { readinessOf } from "./app/readiness.ts";
 import { loadRooms, type Rooms } from "./app/rooms.ts";
 import { schedulerOf, upkeepOf } from "./app/upkeep.ts";
-import { exportWork } from "./app/work.ts";
+import { exportWork, profilesOnNetwork } from "./app/work.ts";
 import { isLoopback, type Listen } from "./config/listen.ts";
 import type { Config } from "./config/load.ts";
 import type { Job } from "./jobs/job.ts";
@@ -68,6 +68,8 @@ async function run(options: ServiceOptions, rooms: Rooms, ground: Ground, undo: 
     onFault,
     mayPass,
     places,
+    patient: profilesOnNetwork(config.profiles),
+    ...options.lease === undefined ? {} : { heartbeat: options.lease / 3 },
     random: Math.random,
   });
   const onQueued = (job: Job) => (watch(job).queued(), loop.wake());
@@ -108,14 +110,16 @@ async function serve(
   undo: Undo,
   parts: Pick<ServerDeps, "liveness" | "readiness" | "isDraining" | "onQueued" | "onCancelled">,
 ): Promise<string> {
-  const { config, listen, opsListen, tls, elapsed } = options;
+  const { config, listen, opsListen, tls, elapsed, state, configuration } = options;
   const { queue, store, timeline, feed, metrics, egress, traces, onFault, log } = ground;
   const deps: ServerDeps = {
     ...{ ...parts, queue, store, timeline, feed, egress, config, elapsed, onFault },
     build: build(),
     binary: binaryDigest(rooms, onFault),
     scrape: (openMetrics) => metrics.scrape(openMetrics),
+    origin: { state, ...(configuration === undefined ? {} : { configuration }) },
     onAnswered: (...answer) => metrics.answered(...answer),
+    onRefused: (reason) => metrics.refused(reason),
     ...(traces === undefined ? {} : { trace: traces.ofRequest }),
   };
   if (opsListen !== undefined) {

@@ -68,10 +68,26 @@ export function messageOf(thrown: unknown): string {
   return thrown instanceof Error ? thrown.message : String(thrown);
 }
 
+/**
+ * A path that the run time opens to nobody who is not permitted everything: below /dev, /proc and /sys, which /dev/shm is too
+ * (platform.md, trap 1). Undefined for any other error.
+ */
+export function reservedPlace(thrown: unknown): StellaError | undefined {
+  const found = /^Requires all access to (".*"), run again/s.exec(messageOf(thrown));
+  if (found === null) return undefined;
+  const text = `Cannot use ${found[1]}: nothing below /dev, /proc and /sys is opened`;
+  return new StellaError("usage", text, {
+    cause: thrown,
+    hint: "put it elsewhere: a tmpfs that is mounted at another place will do",
+  });
+}
+
 const mediaErrnos = new Set(["ENOSPC", "EDQUOT", "EIO", "EROFS", "EFBIG", "ENODEV", "ENXIO"]);
 
 /** Wraps an I/O error: a full, read-only or failing medium is code 12, never a finding about content. */
 export function ioError(action: string, path: string, cause: unknown): StellaError {
+  const reserved = reservedPlace(cause);
+  if (reserved !== undefined) return reserved;
   const errno = (cause as { code?: string } | null)?.code ?? "";
   const hint = errno === "ENOSPC" || errno === "EDQUOT"
     ? "free space on the target, or choose another one"

@@ -4,7 +4,7 @@
  */
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { permissionFlags, unstableFlags } from "../src/config/permissions.ts";
+import { engineFlags, permissionFlags, unstableFlags } from "../src/config/permissions.ts";
 
 export const root = fileURLToPath(new URL("..", import.meta.url));
 export const binary = Deno.env.get("STELLA_BINARY");
@@ -24,8 +24,12 @@ export interface RunOptions {
 
 /** The words of the command line that starts the program. */
 export function programWords(): [string, ...string[]] {
-  if (binary !== undefined) return [binary];
-  const flags = [...permissionFlags(), ...unstableFlags, "--frozen"];
+  return binary === undefined ? sourceWords() : [binary];
+}
+
+/** The same from its source, whatever is tested: for what the launcher of the binary does not let through. */
+export function sourceWords(): [string, ...string[]] {
+  const flags = [...permissionFlags(), ...unstableFlags, engineFlags, "--frozen"];
   return [
     Deno.execPath(),
     "run",

@@ -28,8 +28,9 @@ export async function openGround(options: ServiceOptions, rooms: Rooms, undo: Un
     log("ERROR", "service.fault", "Something failed that no request is to blame for", {
       error: rooms.logError(error),
     });
-  const newId = () => rooms.uuidV7(now(), random(new Uint8Array(10)));
-  const queue = new rooms.Queue(join(state, "stella.db"), { now, newId });
+  const lease = options.lease === undefined ? {} : { lease: options.lease };
+  const queue = new rooms.Queue(join(state, "stella.db"), { now, newId: () => newId(), ...lease });
+  const newId = rooms.ascendingIds({ now, random, after: queue.list({ limit: 1 })[0]?.id });
   undo.push(() => queue.close());
   const metrics = openMetrics(options, rooms, queue, onFault);
   counted = (severity) => metrics.logged(severity);
@@ -54,17 +55,20 @@ export async function openGround(options: ServiceOptions, rooms: Rooms, undo: Un
 function openMetrics(
   { config, now }: ServiceOptions,
   rooms: Rooms,
-  queue: Pick<JobQueue, "figures">,
+  queue: Pick<JobQueue, "figures" | "lastSuccesses">,
   onFault: (error: unknown) => void,
 ) {
   const startedAt = now();
-  return new rooms.Metrics({
+  const metrics = new rooms.Metrics({
     profiles: [...config.profiles.values()],
     build: { ...build(), bundleSchema: 1 },
     queue: () => queue.figures(),
     process: () => rooms.processFigures(startedAt),
     onFault,
   });
+  // A restart is no reason to call a profile stale.
+  metrics.succeededBefore(queue.lastSuccesses());
+  return metrics;
 }
 
 /** Undefined, with no code loaded and no socket opened, where the configuration names no collector. */
@@ -74,7 +78,7 @@ async function openTraces(
   to: Pick<Parameters<typeof telemetry.openTraces>[0], "log" | "metrics">,
   policy: EgressPolicy,
 ) {
-  const { config, now, random } = options;
+  const { config, now, elapsed, random } = options;
   if (config.traces === undefined) return undefined;
   const { openTraces } = await import("../telemetry/traces.ts");
   const { openPoster } = await import("../registry/poster.ts");
@@ -82,7 +86,8 @@ async function openTraces(
   const poster = openPoster({ ...config.traces, path, contentType: "application/json" }, policy);
   const { resource, escape } = logOptions(options, rooms);
   const { version } = build();
-  const traces = openTraces({ ...to, post: poster.post, resource, version, now, random, escape });
+  const { post } = poster;
+  const traces = openTraces({ ...to, post, resource, version, now, elapsed, random, escape });
   return { ...traces, close: (bound: number) => traces.close(bound).finally(poster.close) };
 }
 

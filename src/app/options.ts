@@ -6,6 +6,8 @@ import type { TlsFiles } from "../server/http_server.ts";
 
 export interface ServiceOptions {
   config: Config;
+  /** Where it was read, and the digest of what was; absent where there is no file. */
+  configuration?: { path: string; sha256: string } | undefined;
   /** The state directory; made where it is missing. */
   state: string;
   listen: Listen;
@@ -29,6 +31,8 @@ export interface ServiceOptions {
   /** Milliseconds that only ever grow. */
   elapsed(): number;
   random(bytes: Uint8Array): Uint8Array;
+  /** Milliseconds that a job stays leased without a sign of life; job_queue.ts says how many are usual. */
+  lease?: number;
   /** Milliseconds that a running export gets to end when the service stops; systemd kills after 90 s. */
   drain?: number;
 }

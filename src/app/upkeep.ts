@@ -1,5 +1,5 @@
 /** What a service does by itself: exports that are due, bundles that outlived their rule, jobs that nobody asks for any more. */
-import type { Schedule } from "../jobs/schedule.ts";
+import type { Run, Schedule } from "../jobs/schedule.ts";
 import type { Job } from "../jobs/job.ts";
 import type { Retention } from "../store/retention.ts";
 import type { Damage } from "../store/scrub.ts";
@@ -26,6 +26,7 @@ export function upkeepOf(options: ServiceOptions, rooms: Rooms, ground: Ground) 
     onRound: () => queue.prune(now() - config.service.keepDays * day, mostForgotten),
     onRemoved: (bundles) => {
       queue.bundlesRemoved(bundles.map(({ exportId }) => exportId));
+      for (const { profile } of bundles) metrics.removed(profile);
       const count = bundles.length;
       log("INFO", "store.removed", "Bundles that outlived their rule were removed", { count });
     },
@@ -67,15 +68,21 @@ export function schedulerOf(
     database: queue.database,
     now,
     onQueued,
-    onNext: (profile, at) => metrics.scheduled(profile, at),
-    onSkipped: ({ profile, tenant }) =>
-      log("WARN", "schedule.skipped", "An export is due while its last one has not ended", {
-        profile,
-        tenant,
-      }),
+    onTimes: (profile, next, stale) => metrics.scheduled(profile, next, stale),
+    onRun: ({ profile, tenant }, result) => {
+      metrics.due(profile, result);
+      const said = outOfOrder[result];
+      if (said !== undefined) log("WARN", ...said, { profile, tenant });
+    },
     onFault,
   });
 }
+
+/** Runs that were not what the schedule promises, as event and body of their line in the log. */
+const outOfOrder: Partial<Record<Run, [event: string, body: string]>> = {
+  late: ["schedule.late", "An export was due while the service was down, and is made up for"],
+  skipped: ["schedule.skipped", "An export is due while its last one has not ended"],
+};
 
 function schedulesOf({ profiles, tenants }: ServiceOptions["config"]): Schedule[] {
   return [...profiles.values()].flatMap(({ name: profile, schedule }) => {

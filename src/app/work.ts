@@ -1,5 +1,6 @@
 /** The work of the loop: one worker for each export, watched from its start to its end. */
 import { StellaError } from "../errors.ts";
+import type { Profile } from "../config/profile.ts";
 import type { ExportJob, JobEvent } from "../export/job.ts";
 import type { ExportReport } from "../export/report.ts";
 import type { Job, JobError, Outcome } from "../jobs/job.ts";
@@ -43,6 +44,7 @@ export function exportWork(
       const report = await rooms.runInWorker<ExportJob, WorkerEvent, ExportReport>({
         url: mainUrl,
         job,
+        permissions: permissionsFor(job),
         onEvent: (event) => {
           if (event.kind === "upload") uploads.put(event.key, event.session);
           else watched.get(id)?.told(event);
@@ -61,6 +63,22 @@ export function exportWork(
       if (outcome.state === "succeeded") onStored(job);
     },
   };
+}
+
+/** What is packed may be anybody's: the network only for profiles that push or fetch. */
+function permissionsFor({ profile }: ExportJob): Deno.PermissionOptions {
+  const net = usesNetwork(profile) ? "inherit" : false;
+  return { read: "inherit", write: "inherit", env: "inherit", sys: "inherit", net };
+}
+
+function usesNetwork({ providers = [], targets }: Profile): boolean {
+  return providers.some(({ url }) => url !== undefined) ||
+    targets.some((target) => "registry" in target);
+}
+
+/** Names of the profiles that a registry or a download may hold up. */
+export function profilesOnNetwork(profiles: ReadonlyMap<string, Profile>): Set<string> {
+  return new Set([...profiles].filter(([, one]) => usesNetwork(one)).map(([name]) => name));
 }
 
 /** @throws StellaError usage where the configuration no longer has the profile or the tenant */

@@ -14,7 +14,7 @@ export function preAuthEncoding(type: string, body: Uint8Array): Uint8Array {
   return Buffer.concat([Buffer.from(head), body]);
 }
 
-/** base64 of the sha256 of the public key's SPKI: sigstore's hint, our keyid. */
+/** base64 of the sha256 of the public key's SPKI: what we call a key by, and sigstore's hint. */
 export function keyidOf(key: KeyObject): string {
   const spki = key.export({ type: "spki", format: "der" });
   return createHash("sha256").update(spki).digest("base64");
@@ -34,18 +34,29 @@ export function digestOf(algorithm: Algorithm): "sha256" | null {
   return algorithm === "p256" ? "sha256" : null;
 }
 
+/** A DSSE envelope with one signature. */
 export interface Envelope {
   payloadType: string;
   payload: Uint8Array;
-  keyid: string;
   signature: Uint8Array;
+  /** Unsigned: it only says which secret or key to try. */
+  keyid?: string;
 }
 
-/** The one encoding of an attestation file: fixed key order, standard padded base64, one line feed. */
-export function encodeBundle(envelope: Envelope): Uint8Array {
+/** An envelope in a sigstore bundle. */
+export interface Attestation extends Envelope {
+  /** As `keyidOf`; unsigned too. */
+  hint: string;
+}
+
+/**
+ * The one encoding of an attestation file: fixed key order, standard padded base64, one line feed. sigstore's own signers leave the
+ * keyid out, and cosign skips a signature whose keyid is not a fingerprint of another kind: so do we. Where one is given it is kept.
+ */
+export function encodeBundle({ hint, ...envelope }: Attestation): Uint8Array {
   const bundle = {
     mediaType: sigstoreBundleType,
-    verificationMaterial: { publicKey: { hint: envelope.keyid } },
+    verificationMaterial: { publicKey: { hint } },
     dsseEnvelope: plainEnvelope(envelope),
   };
   return Buffer.from(JSON.stringify(bundle) + "\n");
@@ -57,9 +68,10 @@ export function encodeEnvelope(envelope: Envelope): Uint8Array {
 }
 
 function plainEnvelope({ payload, payloadType, signature, keyid }: Envelope) {
+  const sig = Buffer.from(signature).toString("base64");
   return {
     payload: Buffer.from(payload).toString("base64"),
     payloadType,
-    signatures: [{ sig: Buffer.from(signature).toString("base64"), keyid }],
+    signatures: [{ sig, ...(keyid === undefined ? {} : { keyid }) }],
   };
 }

@@ -1,6 +1,6 @@
 /** `deno task build`: dist/stella by `deno compile`, with the permissions of the one list baked in. */
 import { dirname } from "node:path";
-import { permissionFlags, unstableFlags } from "../config/permissions.ts";
+import { engineFlags, permissionFlags, unstableFlags } from "../config/permissions.ts";
 import { StellaError } from "../errors.ts";
 import { assertDenort } from "./denort.ts";
 import { run } from "./run.ts";
@@ -19,6 +19,7 @@ export function compileFlags(): string[] {
     "--no-check",
     "--no-code-cache",
     ...unstableFlags,
+    engineFlags,
     ...permissionFlags(),
   ];
 }

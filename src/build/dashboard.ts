@@ -6,20 +6,29 @@
  */
 import { type Line, place } from "./grafana.ts";
 import { type Annotation, annotation, type Dashboard, dashboard } from "./grafana_frame.ts";
+import { bundlePanels, capacityPanels, exportPanels } from "./flow_panels.ts";
+import { httpPanels } from "./http_panels.ts";
+import { checkPanels, oddityPanels, processPanels } from "./process_panels.ts";
 import { ofInstance } from "./promql.ts";
 import { seedPanels } from "./seed_panels.ts";
-import { bundlePanels, capacityPanels, exportPanels } from "./flow_panels.ts";
 import { oldestRunning, resultPanels, statePanels, stateTables } from "./service_panels.ts";
+import { schedulePanels, storePanels } from "./store_panels.ts";
 
 function lines(): Line[] {
   return [
     { height: 9, widths: [4, 4, 4, 4, 4, 4], panels: seedPanels() },
     { row: "Service", height: 4, widths: [4, 4, 4, 4, 4, 4], panels: statePanels() },
     { height: 7, widths: [14, 10], panels: stateTables() },
+    { height: 7, widths: [8, 8, 8], panels: checkPanels() },
     { row: "Exports", height: 8, widths: [8, 8, 8], panels: [oldestRunning(), ...exportPanels()] },
+    { row: "Schedules and retries", height: 8, widths: [6, 6, 6, 6], panels: schedulePanels() },
     { row: "Bundles", height: 8, widths: [12, 12], panels: bundlePanels() },
     { row: "Publishing and trust", height: 8, widths: [8, 8, 8], panels: resultPanels() },
-    { row: "Capacity", height: 8, widths: [6, 6, 6, 6], panels: capacityPanels() },
+    { row: "Capacity", height: 8, widths: [12, 12], panels: capacityPanels() },
+    { row: "Store", height: 8, widths: [5, 5, 5, 4, 5], panels: storePanels() },
+    { row: "HTTP", height: 8, widths: [6, 6, 6, 6], panels: httpPanels() },
+    { row: "Process", height: 8, widths: [6, 6, 6, 6], panels: processPanels() },
+    { height: 8, widths: [8, 8, 8], panels: oddityPanels() },
   ];
 }
 

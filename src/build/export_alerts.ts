@@ -17,7 +17,7 @@ export function seedAlerts(t: Clock): Alert[] {
 }
 
 export function moreExportAlerts(t: Clock): Alert[] {
-  return [stuck(t), burnFast(t), burnSlow(t), publishFailures(t)];
+  return [stuck(t), burnFast(t), burnSlow(t), publishFailures(t), stale(t)];
 }
 
 function durationAboveSla(t: Clock): Alert {
@@ -191,5 +191,27 @@ function publishFailures(t: Clock): Alert {
     description: `
       About {{ $value | humanize }} manifests could not be published on {{ $labels.instance }} in the last
       15 minutes, for the result {{ $labels.result }}.`,
+  };
+}
+
+function stale(t: Clock): Alert {
+  const last = "export_last_success_timestamp_seconds";
+  return {
+    why: `
+      Twice the interval of the schedule, whatever that is: night, weekend and the length of a month are in the service's own
+      time. A profile that never succeeded is as old as the service's run.`,
+    alert: "ExportProfileStale",
+    expr: `
+      time() - (
+      ${last} > 0
+      or 0 * ${last} + on (job, instance) group_left () process_start_time_seconds)
+      > on (job, instance, profile)
+      time() - (export_schedule_stale_before_timestamp_seconds > 0)`,
+    for: t.span("5m"),
+    severity: "warning",
+    summary: "A profile with a schedule has no fresh bundle.",
+    description: `
+      No export of profile {{ $labels.profile }} on {{ $labels.instance }} has succeeded for
+      {{ $value | humanizeDuration }}, and two were due since.`,
   };
 }

@@ -11,7 +11,7 @@ export function bundlePanels(): Draft[] {
 }
 
 export function capacityPanels(): Draft[] {
-  return [processed(), storageForecast(), memory(), cpu()];
+  return [processed(), storageForecast()];
 }
 
 function durationDistribution(): Draft {
@@ -109,31 +109,5 @@ function storageForecast(): Draft {
         legend: "{{instance}} in 8 h",
       },
     ],
-  );
-}
-
-function memory(): Draft {
-  return timeseries(
-    {
-      title: "Memory",
-      description: "Resident memory of the service, its worker included.",
-      unit: "bytes",
-    },
-    [{
-      expr:
-        `process_resident_memory_bytes{${ofInstance}} and on (job, instance) export_build_info{${ofInstance}}`,
-      legend: "{{instance}}",
-    }],
-  );
-}
-
-function cpu(): Draft {
-  return timeseries(
-    { title: "CPU", description: "Processor cores in use.", unit: "short" },
-    [{
-      expr:
-        `rate(process_cpu_seconds_total{${ofInstance}}[$__rate_interval]) and on (job, instance) export_build_info{${ofInstance}}`,
-      legend: "{{instance}}",
-    }],
   );
 }

@@ -5,8 +5,16 @@
  * The units are those of operations.md A5; tests/dashboards/dashboard_lint.ts holds the result to the linter's rules.
  */
 
-/** Units of Grafana, by its own ids: seconds, bytes, 0 to 1, plain numbers, none, 1 is yes. */
-export type Unit = "s" | "bytes" | "Bps" | "percentunit" | "short" | "none" | "bool_yes_no";
+/** Units of Grafana, by its own ids: seconds, bytes, a second of them or of requests, 0 to 1, plain numbers, none, 1 is yes. */
+export type Unit =
+  | "s"
+  | "bytes"
+  | "Bps"
+  | "reqps"
+  | "percentunit"
+  | "short"
+  | "none"
+  | "bool_yes_no";
 
 export interface Query {
   expr: string;

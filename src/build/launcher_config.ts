@@ -1,6 +1,7 @@
 /** launcher_config.h: what the launcher (launcher.c) does with arguments and environment, from the one list of permissions. */
 import { trailerMagic } from "../assets/self.ts";
 import {
+  engineFlags,
   environmentNames,
   hostileNames,
   permissionFlags,
@@ -16,6 +17,7 @@ export const launcherArguments: readonly string[] = [
   "--no-code-cache",
   "--cached-only",
   ...unstableFlags,
+  engineFlags,
   "--ext=js",
   ...permissionFlags(),
 ];

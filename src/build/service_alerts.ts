@@ -8,6 +8,7 @@ export function serviceAlerts(t: Clock): Alert[] {
     metricsMissing(t),
     notReady(t),
     storageFillingUp(t),
+    clockWentBackwards(t),
     restarting(t),
     watchdog(),
   ];
@@ -82,6 +83,18 @@ function storageFillingUp(t: Clock): Alert {
     description: `
       {{ $value | humanizePercentage }} of the storage of {{ $labels.instance }} is free. That is less than 10 %,
       or at the pace of the last 2 hours nothing will be left in 8.`,
+  };
+}
+
+function clockWentBackwards(t: Clock): Alert {
+  return {
+    alert: "ExportClockWentBackwards",
+    expr: `sum by (job, instance) (increase(export_clock_regressions_total[${t.span("15m")}])) > 0`,
+    severity: "warning",
+    summary: "The clock of an Export Center was set back.",
+    description: `
+      The clock of {{ $labels.instance }} was found set back about {{ $value | humanize }} times in the last
+      15 minutes.`,
   };
 }
 

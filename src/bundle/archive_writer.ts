@@ -10,6 +10,7 @@ import { join } from "node:path";
 import { ioError, StellaError } from "../errors.ts";
 import { type ChunkPool, makeRoom, type PassingDigest, type StoredChunk } from "./chunk_pool.ts";
 import { writeAll } from "./durable.ts";
+import type { Hole, InputFile } from "./input_file.ts";
 import {
   type BundleFile,
   type Chunk,
@@ -27,6 +28,8 @@ export interface ArchiveOptions {
   /** Bytes a volume may have; undefined: one archive. */
   volumeSize?: number;
   pool: ChunkPool;
+  /** Told the digests of the files that were left to the pool, in order. */
+  digested?: (digests: readonly string[]) => void;
 }
 
 interface OpenVolume {
@@ -60,6 +63,7 @@ interface Pending {
 export class ArchiveWriter {
   #chunk = makeRoom();
   #filled = 0;
+  #holes: Hole[] = [];
   readonly #free: Uint8Array<ArrayBuffer>[] = [];
   readonly #pending: Pending[] = [];
   #open: OpenVolume | undefined;
@@ -79,6 +83,17 @@ export class ArchiveWriter {
   advance(count: number): Promise<void> | undefined {
     this.#filled += count;
     return this.#filled === chunkSize ? this.#store() : undefined;
+  }
+
+  /**
+   * Leaves the content of a file to the pool, which reads it when its chunk is full.
+   * @returns false where the current chunk has no room for the whole of it: then it has to be read here
+   */
+  leave(file: InputFile): boolean {
+    if (file.size >= chunkSize - this.#filled) return false;
+    this.#holes.push({ ...file, at: this.#filled });
+    this.#filled += file.size;
+    return true;
   }
 
   /** The zero bytes after `size` bytes of content. */
@@ -125,18 +140,21 @@ export class ArchiveWriter {
   async #store(): Promise<void> {
     const { pool, compression } = this.options;
     const chunk = this.#chunk.subarray(0, this.#filled);
-    const stored = compression === "zstd" ? pool.compress(chunk) : pool.digest(chunk);
+    const holes = this.#holes;
+    const stored = compression === "zstd" ? pool.compress(chunk, holes) : pool.digest(chunk, holes);
     // Its turn may never come, where an earlier chunk fails.
     stored.catch(() => {});
     this.#pending.push({ stored, length: this.#filled });
     this.#filled = 0;
+    this.#holes = [];
     while (this.#pending.length > pool.depth) await this.#writeOldest();
     this.#chunk = this.#free.pop() ?? makeRoom();
   }
 
   async #writeOldest(): Promise<void> {
     const { stored, length } = this.#pending.shift()!;
-    const { stored: bytes, sha256 } = await stored;
+    const { stored: bytes, sha256, digests } = await stored;
+    this.options.digested?.(digests);
     const volume = await this.#volumeFor(bytes.length);
     try {
       writeAll(volume.fd, bytes);
@@ -147,7 +165,7 @@ export class ArchiveWriter {
     volume.uncompressedSize += length;
     volume.chunks.push({ size: bytes.length, sha256 });
     volume.passing.push(volume.digest.update(bytes).then((passed) => this.#keep(passed)));
-    while (volume.passing.length > this.options.pool.depth) await volume.passing.shift();
+    while (volume.passing.length > this.options.pool.depth >> 1) await volume.passing.shift();
   }
 
   /** Its buffer is filled again. */

@@ -2,7 +2,9 @@
  * Work on chunks: compress, decompress, digest. Small bundles do it in place; large ones on two workers, to which the buffers are
  * transferred, so that two cores hash and compress at once and nothing is copied. Both are the same `ChunkPool` to the callers.
  */
+import type { FileDigest } from "./file_digests.ts";
 import { sha256, startSha256 } from "./hash.ts";
+import { fillHole, type Hole } from "./input_file.ts";
 import { chunkSize } from "./manifest.ts";
 import { compressChunk, decompressChunk, largestStored } from "./zstd_chunk.ts";
 
@@ -17,6 +19,8 @@ export function makeRoom(): Uint8Array<ArrayBuffer> {
 export interface StoredChunk {
   stored: Uint8Array;
   sha256: string;
+  /** Of the files that were read into its holes, in order. */
+  digests: string[];
 }
 
 /** What came out of a stored chunk: its bytes, or why there are none. `sha256` is what was found. */
@@ -37,11 +41,14 @@ export interface PassingDigest {
 export interface ChunkPool {
   /** Chunks that are worth having under way at once. */
   readonly depth: number;
-  compress(chunk: Uint8Array): Promise<StoredChunk>;
-  /** The digest of a chunk that is stored as it is. */
-  digest(chunk: Uint8Array): Promise<StoredChunk>;
+  /** Reads files into the holes, then compresses. @throws StellaError usage where a file changed, media */
+  compress(chunk: Uint8Array, holes: readonly Hole[]): Promise<StoredChunk>;
+  /** The same for a chunk that is stored as it is: takes its digest. */
+  digest(chunk: Uint8Array, holes: readonly Hole[]): Promise<StoredChunk>;
   open(stored: Uint8Array, expected: { sha256: string; size: number }): Promise<OpenedChunk>;
   digestFile(): PassingDigest;
+  /** See file_digests.ts; where the pool's workers may read. */
+  digestFiles?(root: string, paths: readonly string[], most: number): Promise<FileDigest[]>;
   close(): void;
 }
 
@@ -58,12 +65,14 @@ function backInto(given: Uint8Array, made: Uint8Array): Uint8Array {
 
 /** The functions behind both pools; also what a worker does. */
 export const chunkWork = {
-  compress(chunk: Uint8Array): StoredChunk {
+  compress(chunk: Uint8Array, holes: readonly Hole[]): StoredChunk {
+    const digests = holes.map((hole) => fillHole(chunk, hole));
     const stored = compressChunk(chunk);
-    return { stored: backInto(chunk, stored), sha256: sha256(stored) };
+    return { stored: backInto(chunk, stored), sha256: sha256(stored), digests };
   },
-  digest(chunk: Uint8Array): StoredChunk {
-    return { stored: chunk, sha256: sha256(chunk) };
+  digest(chunk: Uint8Array, holes: readonly Hole[]): StoredChunk {
+    const digests = holes.map((hole) => fillHole(chunk, hole));
+    return { stored: chunk, sha256: sha256(chunk), digests };
   },
   /** Nothing is decoded whose digest is not right. */
   open(stored: Uint8Array, expected: { sha256: string; size: number }): OpenedChunk {
@@ -81,8 +90,10 @@ export const chunkWork = {
 /** Does everything at once, in place. */
 export const localPool: ChunkPool = {
   depth: 0,
-  compress: (chunk) => Promise.resolve(chunkWork.compress(chunk)),
-  digest: (chunk) => Promise.resolve(chunkWork.digest(chunk)),
+  // deno-lint-ignore require-await -- what is thrown has to become a promise
+  compress: async (chunk, holes) => chunkWork.compress(chunk, holes),
+  // deno-lint-ignore require-await
+  digest: async (chunk, holes) => chunkWork.digest(chunk, holes),
   open: (stored, expected) => Promise.resolve(chunkWork.open(stored, expected)),
   digestFile: () => {
     const hash = startSha256();

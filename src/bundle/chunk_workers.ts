@@ -6,22 +6,34 @@ import {
   type PassingDigest,
   type StoredChunk,
 } from "./chunk_pool.ts";
+import { type ErrorCode, messageOf, StellaError } from "../errors.ts";
+import { digestFiles, type FileDigest } from "./file_digests.ts";
 import { startSha256 } from "./hash.ts";
+import { fillYoungGeneration } from "./young_generation.ts";
+import type { Hole } from "./input_file.ts";
 
 /** `file` counts the digests of passing files. */
 type Asked =
-  | { op: "compress"; bytes: Uint8Array }
-  | { op: "digest"; bytes: Uint8Array }
+  | { op: "compress"; bytes: Uint8Array; holes: readonly Hole[] }
+  | { op: "digest"; bytes: Uint8Array; holes: readonly Hole[] }
   | { op: "open"; bytes: Uint8Array; expected: { sha256: string; size: number } }
   | { op: "update"; file: number; bytes: Uint8Array }
-  | { op: "finish"; file: number };
+  | { op: "finish"; file: number }
+  | { op: "files"; root: string; paths: readonly string[]; most: number };
 
 type Message = Asked & { id: number };
 
 interface Reply {
   id: number;
   result?: unknown;
-  error?: string;
+  error?: Fault;
+}
+
+/** An error on its way over the border. */
+interface Fault {
+  message: string;
+  code?: ErrorCode;
+  hint?: string;
 }
 
 /** The part of a Worker that the pool needs; whoever starts the program knows how to make one. */
@@ -34,16 +46,19 @@ export interface ChunkWorker {
 
 const workers = 2;
 
-/** Starts the workers; they load while the first chunk is read. */
-export function workerPool(start: () => ChunkWorker): ChunkPool {
+/**
+ * Starts the workers; they load while the first chunk is read.
+ * @param mayRead whether they were started with the permission to read
+ */
+export function workerPool(start: () => ChunkWorker, mayRead = false): ChunkPool {
   const lanes = Array.from({ length: workers }, () => new Lane(start()));
   let turn = 0;
   const next = () => lanes[turn++ % lanes.length]!;
   let files = 0;
   return {
-    depth: 2 * workers,
-    compress: (bytes) => next().ask<StoredChunk>({ op: "compress", bytes }, [bytes]),
-    digest: (bytes) => next().ask<StoredChunk>({ op: "digest", bytes }, [bytes]),
+    depth: workers + 1,
+    compress: (bytes, holes) => next().ask<StoredChunk>({ op: "compress", bytes, holes }, [bytes]),
+    digest: (bytes, holes) => next().ask<StoredChunk>({ op: "digest", bytes, holes }, [bytes]),
     open: (bytes, expected) => next().ask<OpenedChunk>({ op: "open", bytes, expected }, [bytes]),
     digestFile: (): PassingDigest => {
       const file = files++;
@@ -53,6 +68,12 @@ export function workerPool(start: () => ChunkWorker): ChunkPool {
         finish: () => lane.ask<string>({ op: "finish", file }, []),
       };
     },
+    ...(mayRead
+      ? {
+        digestFiles: (root, paths, most) =>
+          next().ask<FileDigest[]>({ op: "files", root, paths, most }, []),
+      }
+      : {}),
     close: () => lanes.forEach((lane) => lane.close()),
   };
 }
@@ -96,7 +117,7 @@ class Lane {
     const answer = this.#open.get(id);
     this.#open.delete(id);
     if (error === undefined) answer?.resolve(result as never);
-    else answer?.reject(new Error(error));
+    else answer?.reject(thrownBy(error));
   }
 
   #failed(reason: string): void {
@@ -105,15 +126,15 @@ class Lane {
   }
 }
 
-/**
- * What zlib made is garbage once it is copied, and V8 lets 64 MiB of such buffers gather in each worker before it looks, unless its
- * young generation fills: then they go at once. So each chunk is followed by a megabyte of small garbage. Half a millisecond
- * for that keeps the promise of 200 MiB (README, Speed); a collection on demand costs a hundred times as much.
- */
-function fillYoungGeneration(): unknown {
-  let last: unknown;
-  for (let i = 0; i < 40_000; i++) last = [i];
-  return last;
+function faultOf(thrown: unknown): Fault {
+  if (!(thrown instanceof StellaError)) return { message: messageOf(thrown) };
+  const { code, message, hint } = thrown;
+  return { message, code, ...(hint === undefined ? {} : { hint }) };
+}
+
+function thrownBy({ message, code, hint }: Fault): Error {
+  if (code === undefined) return new Error(message);
+  return new StellaError(code, message, hint === undefined ? {} : { hint });
 }
 
 /** The inside of a worker: answers until it is terminated. */
@@ -127,17 +148,19 @@ export function answerChunks(): void {
     try {
       const result = answer(data, files);
       port.postMessage({ id: data.id, result }, buffersOf(result));
+      // What zlib made is garbage once it is copied.
       if (data.op === "compress" || data.op === "open") fillYoungGeneration();
     } catch (error) {
-      port.postMessage({ id: data.id, error: String(error) });
+      port.postMessage({ id: data.id, error: faultOf(error) });
     }
   };
   port.postMessage("ready");
 }
 
 function answer(asked: Message, files: Map<number, ReturnType<typeof startSha256>>): unknown {
-  if (asked.op === "compress") return chunkWork.compress(asked.bytes);
-  if (asked.op === "digest") return chunkWork.digest(asked.bytes);
+  if (asked.op === "compress") return chunkWork.compress(asked.bytes, asked.holes);
+  if (asked.op === "digest") return chunkWork.digest(asked.bytes, asked.holes);
+  if (asked.op === "files") return digestFiles(asked.root, asked.paths, asked.most);
   if (asked.op === "open") return chunkWork.open(asked.bytes, asked.expected);
   const hash = files.get(asked.file) ?? startSha256();
   files.set(asked.file, hash);

@@ -1,13 +1,28 @@
-/** Workers for chunks: this program again, with no permissions at all; they are fed buffers and give buffers back. */
+/**
+ * Workers for chunks: this program again. With no permissions at all, unless they have to open files by themselves; then they may
+ * read and nothing else.
+ */
 import type { ChunkPool } from "../bundle/chunk_pool.ts";
 import { workerPool } from "../bundle/chunk_workers.ts";
 
 export { answerChunks } from "../bundle/chunk_workers.ts";
 
 /** @param mainUrl the program's main module */
-export function chunkWorkers(mainUrl: string): () => ChunkPool {
-  return () =>
-    workerPool(() =>
-      new Worker(mainUrl, { type: "module", name: "chunks", deno: { permissions: "none" } })
-    );
+export function chunkWorkers(mainUrl: string): (mayRead: boolean) => ChunkPool {
+  return (mayRead) => {
+    const permissions = mayRead ? { ...nothing, read: true } : "none";
+    const start = () =>
+      new Worker(mainUrl, { type: "module", name: "chunks", deno: { permissions } });
+    return workerPool(start, mayRead);
+  };
 }
+
+const nothing = {
+  env: false,
+  ffi: false,
+  import: false,
+  net: false,
+  run: false,
+  sys: false,
+  write: false,
+};

@@ -23,12 +23,16 @@ import { chunkWorkers } from "./chunk_worker.ts";
 import type { Host } from "./host.ts";
 import type { CommonOptions, Result } from "./program.ts";
 import { ProgressLine } from "./progress.ts";
-import { type PushFlags, pushTo } from "./push_bundle.ts";
+import { openPush, push, type PushFlags } from "./push_bundle.ts";
 import { systemTiming } from "../registry/retry.ts";
 import { machineSigner, type Recipe, recipeOf } from "./recipe.ts";
 import { counted, sizeText } from "./render.ts";
+import type { RunFileOptions } from "./run_files.ts";
+import { refuseInSources } from "./run_places.ts";
+import { keepOnly } from "./spare.ts";
+import { type StageTime, StageTimes } from "./stage_times.ts";
 
-export interface ExportFlags extends CommonOptions, PushFlags {
+export interface ExportFlags extends CommonOptions, PushFlags, RunFileOptions {
   profile?: string;
   manifest: string;
   input?: string[];
@@ -55,9 +59,18 @@ export async function exportBundleCommand(flags: ExportFlags, host: Host): Promi
   }
   const directory = outputDirectory(flags.manifest);
   const parts = await partsOf(flags, host);
-  if (flags.dryRun) return dryRun(parts);
+  refuseInSources(flags, parts.sources.map(({ path }) => path));
+  if (flags.dryRun) {
+    await keepOnly(host.permissions, []);
+    return dryRun(parts);
+  }
+  const ready = flags.push === undefined ? undefined : await openPush(flags.push, flags, host);
   const { signer, made } = signerFor(flags, host, directory);
+  const isOnline = ready !== undefined || parts.downloads === true;
+  // Before the first byte of what is packed: it may be anybody's.
+  await keepOnly(host.permissions, isOnline ? ["write", "sys", "net"] : ["write", "sys"]);
   const line = new ProgressLine(host, flags.quiet === true || flags.json === true);
+  const stages = new StageTimes(() => performance.now());
   try {
     const report = await exportBundle({
       ...parts,
@@ -67,15 +80,19 @@ export async function exportBundleCommand(flags: ExportFlags, host: Host): Promi
       uuid: host.uuid,
       breathe: breathe(host),
       workers: chunkWorkers(host.mainUrl),
-      progress: (stage, done, total) => line.update(stage, done, total),
+      progress: (stage, done, total) => {
+        stages.told(stage, done);
+        line.update(stage, done, total);
+      },
     });
     line.end();
-    const pushed = flags.push === undefined
-      ? undefined
-      : await pushTo(directory, flags.push, flags, host);
-    return exported(report, directory, made, pushed?.text ?? "", pushed?.json);
+    stages.end();
+    const pushed = ready && await push(ready, directory, flags, host);
+    if (pushed !== undefined) stages.add("push", pushed.json);
+    return exported(report, stages.all, directory, made, pushed);
   } finally {
     line.end();
+    ready?.client.close();
   }
 }
 
@@ -96,7 +113,7 @@ type Parts =
     ExportOptions,
     "directory" | "signer" | "force" | "uuid" | "breathe" | "progress"
   >
-  & { originals?: FilesSource[] };
+  & { originals?: FilesSource[]; downloads?: boolean };
 
 async function partsOf(flags: ExportFlags, host: Host): Promise<Parts> {
   checkName("tenant", flags.tenant);
@@ -120,9 +137,8 @@ async function partsOf(flags: ExportFlags, host: Host): Promise<Parts> {
 
 /** What a risk profile needs besides; for a dry run, what can be said of it without reading and fetching. */
 async function riskParts(profile: Profile, recipe: Recipe, egress: EgressConfig, host: Host) {
-  if (profile.providers?.some(({ url }) => url !== undefined)) {
-    refuseHostileEnvironment(host.environment);
-  }
+  const downloads = profile.providers?.some(({ url }) => url !== undefined) ?? false;
+  if (downloads) refuseHostileEnvironment(host.environment);
   const { localOriginals, preparation } = await import("../export/risk.ts");
   const network = { timing: systemTiming, policy: egressPolicy(egress), signal: host.stop };
   const { sources } = profile;
@@ -130,6 +146,7 @@ async function riskParts(profile: Profile, recipe: Recipe, egress: EgressConfig,
   return {
     ...preparation(profile, { network, sources, breathe: breathe(host), ...time }),
     originals: localOriginals(profile),
+    downloads,
   };
 }
 
@@ -238,10 +255,10 @@ function dryRun(parts: Parts): Result {
 
 function exported(
   report: ExportReport,
+  stages: readonly StageTime[],
   directory: string,
   made: MadeKey | undefined,
-  pushedText: string,
-  pushed: unknown,
+  pushed: Awaited<ReturnType<typeof push>> | undefined,
 ): Result {
   const { profile, tenant, created, bundleDigest, payload } = report;
   const lines = [
@@ -274,8 +291,9 @@ function exported(
       signer: { keyid: report.keyid, ...(made === undefined ? {} : { made: made.keyPath }) },
       findings: [],
       files: report.files,
-      ...(pushed === undefined ? {} : { pushed }),
+      stages,
+      ...(pushed === undefined ? {} : { pushed: pushed.json }),
     },
-    text: lines.join("\n") + "\n" + pushedText,
+    text: lines.join("\n") + "\n" + (pushed?.text ?? ""),
   };
 }

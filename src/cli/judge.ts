@@ -127,5 +127,10 @@ function trustedKeys(
     if (!existsSync(path)) continue;
     for (const directory of directories) refuseTrustFromMedia(path, directory);
   }
-  return [...standing.flatMap(keysInDirectory), ...named.flatMap(keysAt)];
+  const keys = [...standing.flatMap(keysInDirectory), ...named.flatMap(keysAt)];
+  // A link in a trusted directory may lead to the medium all the same.
+  for (const { path } of options.trustFromMedia ? [] : keys) {
+    for (const directory of directories) refuseTrustFromMedia(path, directory);
+  }
+  return keys;
 }

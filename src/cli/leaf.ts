@@ -39,7 +39,8 @@ function common(command: Command): Command {
   return command
     .option("--config <file>", "configuration file")
     .option("--json", "print one result object on stdout")
-    .option("--quiet", "print nothing but errors");
+    .option("--quiet", "print nothing but errors")
+    .option("--permissions", "print what it may still do when its work begins, and do nothing");
 }
 
 /** For commands that are run by hand or by a timer, where nobody can scrape them. */

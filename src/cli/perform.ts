@@ -5,7 +5,7 @@ import type { Host } from "./host.ts";
 import type { CommonOptions, Result } from "./program.ts";
 import { asStellaError, errorJson, errorText } from "./render.ts";
 import type { RunFileOptions, RunFiles } from "./run_files.ts";
-import { spare } from "./spare.ts";
+import { granted, spare } from "./spare.ts";
 
 export type Work = (options: never, host: Host, args: string[]) => Promise<Result>;
 
@@ -22,9 +22,13 @@ export async function perform(
 ): Promise<number> {
   let files: RunFiles | undefined;
   try {
-    files = await runFiles(name, options as RunFileOptions, host);
-    if (host.permissions !== undefined) spare(name, host.permissions);
-    const result = await (await load())(options as never, host, args);
+    const isQuestion = options.permissions === true;
+    if (!isQuestion) files = await runFiles(name, options as RunFileOptions, host);
+    if (host.permissions !== undefined) {
+      await spare(name, { options: options as Record<string, unknown>, args }, host.permissions);
+    }
+    const work = isQuestion ? permissionsWork : await load();
+    const result = await work(options as never, host, args);
     files?.end(result.code, result.json);
     if (options.json) {
       host.stdout(printableJson({ command: name, ...result.json as object }) + "\n");
@@ -38,6 +42,13 @@ export async function perform(
     return error.exitCode;
   }
 }
+
+/** In place of a command's work, at the moment when that would begin: whoever wants to know asks the very program. */
+const permissionsWork: Work = (_, host) => {
+  const permissions = granted(host.permissions ?? Deno.permissions);
+  const text = permissions.map((one) => `${one}\n`).join("");
+  return Promise.resolve({ code: 0, json: { ok: true, code: 0, permissions }, text });
+};
 
 /** Opened before anything is given up; most runs ask for none and load nothing for it. */
 async function runFiles(name: string, options: RunFileOptions, host: Host) {

@@ -15,6 +15,7 @@ export interface CommonOptions {
   config?: string;
   json?: boolean;
   quiet?: boolean;
+  permissions?: boolean;
 }
 
 /** What a command gives back: its exit code, and its one result for --json or the text for a person. */
@@ -38,7 +39,8 @@ export async function run(args: string[], host: Host): Promise<number> {
   }
 }
 
-function commands(host: Host, done: (code: number) => void): Command {
+/** All commands there are; `done` is told the exit code of the one that was run. */
+export function commands(host: Host, done: (code: number) => void): Command {
   const program = new Command("stella")
     .description(
       "An Export Center in one binary: signed, reproducible bundles for sites behind an air gap",

@@ -1,4 +1,4 @@
-/** `stella export bundle push`, and `--push` of an export. What was not just made here is verified before it goes anywhere. */
+/** `stella export bundle push`, and `--push` of an export. What was not just made here is verified while it is sent. */
 import { StellaError } from "../errors.ts";
 import { directorySource } from "../bundle/source.ts";
 import { grants } from "../config/permissions.ts";
@@ -11,6 +11,7 @@ import type { Host } from "./host.ts";
 import type { CommonOptions, Result } from "./program.ts";
 import { ProgressLine } from "./progress.ts";
 import { clientFor, type RegistryFlags } from "./registry_client.ts";
+import { sendWhileJudged } from "./send_while_judged.ts";
 import { sizeText, verdictJson, verdictText } from "./render.ts";
 import { bundleDirectory } from "./bundle_place.ts";
 import { judgesOf, judgeSource, type VerifyOptions } from "./judge.ts";
@@ -33,40 +34,39 @@ export async function pushBundleCommand(
     const judges = judgesOf(options, host, directory);
     confine(Deno.permissions, grants, kept);
     proveConfined(kept);
-    const verdict = await judgeSource(directorySource(directory), judges, options, host);
+    const { verdict, sent } = await sendWhileJudged({
+      judge: (begin, stop) =>
+        judgeSource(directorySource(directory), judges, { ...options, quiet: true }, {
+          ...host,
+          stop,
+        }, { begin }),
+      send: (approved, stop) => push(ready, directory, options, { ...host, stop }, approved),
+    }, host.stop);
     const { code } = verdict;
-    if (!verdict.ok) {
+    if (sent === undefined) {
       return {
         code,
         json: verdictJson(verdict),
-        text: `${verdictText(verdict)}  Nothing was sent.\n`,
+        text: `${verdictText(verdict)}  Nothing was published.\n`,
       };
     }
-    const { json, text } = await push(ready, directory, options, host, true);
-    return { code: 0, json: { ...verdictJson(verdict), pushed: json }, text };
+    return { code, json: { ...verdictJson(verdict), pushed: sent.json }, text: sent.text };
   } finally {
     ready.client.close();
   }
 }
 
-/** Pushes the bundle in `directory`, which was made just now; the result as JSON and as text. @throws StellaError usage, registry */
-export async function pushTo(
-  directory: string,
-  ref: string,
-  flags: PushFlags & CommonOptions,
-  host: Host,
-): Promise<{ json: PushReport; text: string }> {
-  const ready = await openPush(ref, flags, host);
-  return await push(ready, directory, flags, host).finally(() => ready.client.close());
-}
-
-interface Ready {
+export interface Ready {
   reference: Reference;
   client: RegistryClient;
 }
 
-/** All that can be wrong with what a person typed, before any work is done. */
-async function openPush(ref: string, flags: PushFlags & CommonOptions, host: Host): Promise<Ready> {
+/** All that can be wrong with what a person typed, before any work is done. @throws StellaError usage */
+export async function openPush(
+  ref: string,
+  flags: PushFlags & CommonOptions,
+  host: Host,
+): Promise<Ready> {
   const reference = parseReference(ref);
   if (reference.digest !== undefined) {
     throw new StellaError("usage", "Cannot push to a digest: it follows from the bundle", {
@@ -76,18 +76,19 @@ async function openPush(ref: string, flags: PushFlags & CommonOptions, host: Hos
   return { reference, client: clientFor(reference, flags, host, await sitePolicy(flags, host)) };
 }
 
-async function push(
+/** Pushes the bundle in `directory`; the result as JSON and as text. `approved` as in push.ts. @throws StellaError registry */
+export async function push(
   { reference, client }: Ready,
   directory: string,
   flags: PushFlags & CommonOptions,
   host: Host,
-  verified = false,
+  approved?: Promise<string>,
 ): Promise<{ json: PushReport; text: string }> {
   const line = new ProgressLine(host, flags.quiet === true || flags.json === true);
   const report = await pushBundle({
     client,
     dir: directory,
-    verified,
+    ...(approved === undefined ? {} : { approved }),
     repository: reference.repository,
     ...(reference.tag === undefined ? {} : { tag: reference.tag }),
     ...(flags.mountFrom === undefined ? {} : { mountFrom: flags.mountFrom }),

@@ -1,11 +1,20 @@
 /** Errors, findings and verdicts as text and as JSON. Whatever may come from a bundle is escaped here, on its way to a terminal. */
-import { type ErrorCode, exitCodes, type Finding, messageOf, StellaError } from "../errors.ts";
+import {
+  type ErrorCode,
+  exitCodes,
+  type Finding,
+  messageOf,
+  reservedPlace,
+  StellaError,
+} from "../errors.ts";
 import { escaped } from "../bundle/names.ts";
 import type { Verdict } from "../verify/verdict.ts";
 
 /** An error of any kind as a StellaError; what nobody expected is code internal and says so. */
 export function asStellaError(thrown: unknown): StellaError {
   if (thrown instanceof StellaError) return thrown;
+  const reserved = reservedPlace(thrown);
+  if (reserved !== undefined) return reserved;
   return new StellaError("internal", `Unexpected error: ${messageOf(thrown)}`, {
     cause: thrown,
     hint: "this is a defect of stella: please report it with the command that you ran",

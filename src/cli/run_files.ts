@@ -18,11 +18,13 @@ import { ioError } from "../errors.ts";
 import { build } from "../version.ts";
 import type { Host } from "./host.ts";
 import { previousSuccesses, runMetrics } from "./run_metrics.ts";
+import { refuseInBundle } from "./run_places.ts";
 
 export interface RunFileOptions {
   metricsTextfile?: string;
   report?: string;
   profile?: string;
+  manifest?: string;
 }
 
 export interface RunFiles {
@@ -38,6 +40,7 @@ export function openRunFiles(
 ): RunFiles | undefined {
   const { metricsTextfile, report, profile } = options;
   if (metricsTextfile === undefined && report === undefined) return undefined;
+  if (command === "export bundle") refuseInBundle(options);
   const started = host.now();
   const metrics = metricsTextfile === undefined ? undefined : new RunFile(metricsTextfile);
   const written = report === undefined ? undefined : new RunFile(report);

@@ -1,4 +1,5 @@
 /** `stella serve`: what the command line says, turned into a service that runs until it is asked to stop. */
+import { resolve } from "node:path";
 import { isName } from "../bundle/names.ts";
 import { pathFault } from "../bundle/paths.ts";
 import { refuseHostileEnvironment } from "../config/hostile_environment.ts";
@@ -24,11 +25,12 @@ export interface ServeOptions extends CommonOptions {
 export async function runServe(
   options: ServeOptions,
   host: Host,
-  parts: Pick<ServiceOptions, "attestation" | "prepare">,
+  parts: Pick<ServiceOptions, "attestation" | "prepare" | "drain" | "lease">,
 ): Promise<Result> {
   const { environment } = host;
   refuseHostileEnvironment(environment);
-  const { config } = await loadConfig({ flag: options.config, environment }, { isName, pathFault });
+  const checks = { isName, pathFault };
+  const { config, ...file } = await loadConfig({ flag: options.config, environment }, checks);
   const asked = options.listen ?? (environment("STELLA_LISTEN") || defaultListen);
   const listen = parseGuarded(asked, config.tokens.length);
   const opsListen = options.opsListen === undefined ? undefined : parseAddress(options.opsListen);
@@ -38,6 +40,7 @@ export async function runServe(
   const service = await startService({
     ...parts,
     config,
+    configuration: configurationOf(file),
     state,
     listen,
     opsListen,
@@ -51,6 +54,12 @@ export async function runServe(
   });
   await untilStopped(service, host, state);
   return { code: 0, json: { ok: true, code: 0, url: service.url }, text: "" };
+}
+
+/** Whole, because whoever reads it does not know where the service was started. */
+function configurationOf({ path, sha256 }: { path: string | undefined; sha256?: string }) {
+  if (path === undefined || sha256 === undefined) return undefined;
+  return { path: resolve(path), sha256 };
 }
 
 /** A service manager that waits is told; one that cannot be told ends the service in order. */

@@ -37,4 +37,11 @@ function configCommands(config: Command, leaf: Leaf): void {
     "stella config check --config /etc/stella/stella.yaml --json",
   ], async () => (await import("./config.ts")).checkCommand)
     .option("--destination <host:port>", "say whether this one is allowed");
+  leaf(config, "show", "The configuration that holds, with all defaults", [
+    "stella config show",
+    "stella config show --config /etc/stella/stella.yaml --json",
+  ], async () => (await import("./config_show.ts")).showCommand);
+  leaf(config, "schema", "What stella.yaml may say, as a JSON Schema", [
+    "stella config schema > stella.schema.json",
+  ], async () => (await import("./config_show.ts")).schemaCommand);
 }

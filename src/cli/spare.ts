@@ -1,25 +1,51 @@
-/** Permissions that a command has no use for, given up before its code is loaded. */
-import { grants, spared } from "../config/permissions.ts";
+/** Permissions that a command has no use for, given up before its code is loaded; and what is then left, to be shown. */
 import { StellaError } from "../errors.ts";
+import { type Asked, type Need, neededFor } from "../config/needed.ts";
+import { grants } from "../config/permissions.ts";
 import type { Permissions } from "./host.ts";
 
 /**
- * Gives up what config/permissions.ts says that `command` spares, for the rest of the process.
- * @throws StellaError internal where one of them, or one value of it, is still granted: then nothing is done
+ * Keeps reading and what config/needed.ts says that `command` needs, for the rest of the process.
+ * @throws StellaError internal where the command has no row, or where something else is still granted: then nothing is done
  */
-export function spare(command: string, permissions: Permissions): void {
-  const names = spared[command] ?? [];
-  for (const name of names) permissions.revokeSync({ name });
-  const kept = names.flatMap((name) => stillGranted(name, permissions));
-  if (kept.length === 0) return;
-  throw new StellaError("internal", `Cannot give up the permissions ${kept.join(", ")}`);
+export async function spare(
+  command: string,
+  asked: Asked,
+  permissions: Permissions,
+): Promise<void> {
+  const needed = neededFor(command, asked);
+  if (needed === undefined) {
+    throw new StellaError("internal", `Cannot run ${command}: nobody has said what it needs`, {
+      hint: "give it a row in src/config/needed.ts",
+    });
+  }
+  // `stella version` pays for no node: module.
+  if (command !== "version") await keepOnly(permissions, needed);
 }
 
-/** A bare name proves nothing where values were granted one by one: each is asked for. */
-function stillGranted(name: "net" | "write" | "sys" | "env" | "read", permissions: Permissions) {
-  const values = grants.find((grant) => grant.name === name)?.values ?? [];
-  return [undefined, ...values].filter((value) => {
-    const descriptor = { name, kind: value, variable: value } as Deno.PermissionDescriptor;
+/**
+ * Gives up all but reading and what `needed` names; where a test calls a command in its own process, nothing.
+ * @throws StellaError internal where something else is still granted
+ */
+export async function keepOnly(
+  permissions: Permissions | undefined,
+  needed: readonly Need[],
+): Promise<void> {
+  if (permissions === undefined) return;
+  const { confine } = await import("../verify/confine.ts");
+  confine(permissions, grants, needed);
+}
+
+/** What Deno says is allowed here and now: of the program's one list, and whatever else there should not be. */
+export function granted(permissions: Permissions): string[] {
+  const isGranted = (name: string, value?: string) => {
+    const descriptor = { name, variable: value, kind: value } as Deno.PermissionDescriptor;
     return permissions.querySync(descriptor).state === "granted";
-  }).map((value) => value === undefined ? name : `${name}:${value}`);
+  };
+  const listed = grants.flatMap(({ name, values }) =>
+    (values ?? [undefined]).filter((value) => isGranted(name, value))
+      .map((value) => value === undefined ? name : `${name}:${value}`)
+  );
+  const others = ["run", "ffi", "import", "env", "sys"].filter((name) => isGranted(name));
+  return [...listed, ...others];
 }

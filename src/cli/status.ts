@@ -12,6 +12,7 @@ import { askService } from "./ask_service.ts";
 import type { Host } from "./host.ts";
 import type { CommonOptions, Result } from "./program.ts";
 import { findingJson, findingText } from "./render.ts";
+import { keepOnly } from "./spare.ts";
 
 export interface StatusOptions extends CommonOptions {
   url?: string;
@@ -29,12 +30,14 @@ interface Status {
   form: string;
   /** Of the one file that runs; absent under `deno run`. */
   binary?: { sha256: string };
+  /** For those who have a token: the state directory and the configuration in force. */
+  state?: string;
+  configuration?: { path: string; sha256: string };
   features: Record<string, boolean>;
 }
 
 /** Code 0, or 7 with the finding `build_differs`. @throws StellaError usage, manifest, media, internal */
 export async function runStatus(options: StatusOptions, host: Host): Promise<Result> {
-  const named = options.manifest === undefined ? undefined : readNamed(options.manifest);
   const { url, status, text } = await askService(options, "/status", host);
   const service = status === 200 ? parseStatus(text) : undefined;
   if (service === undefined) {
@@ -46,6 +49,9 @@ export async function runStatus(options: StatusOptions, host: Host): Promise<Res
       },
     );
   }
+  // The manifest may be anybody's: it is read without the network.
+  await keepOnly(host.permissions, []);
+  const named = options.manifest === undefined ? undefined : readNamed(options.manifest);
   const findings = named === undefined ? [] : differences(named, service);
   const code = findings.length === 0 ? 0 : exitCodes.digest;
   const compared = named === undefined ? {} : { manifest: named };
@@ -87,7 +93,9 @@ function parseStatus(text: string): Status | undefined {
   const texts = [value?.version, value?.commit, value?.buildDate, value?.form];
   const isStatus = texts.every((one) => typeof one === "string") &&
     typeof value?.features === "object" && value.features !== null &&
-    (value.binary === undefined || typeof value.binary?.sha256 === "string");
+    (value.binary === undefined || typeof value.binary?.sha256 === "string") &&
+    ["string", "undefined"].includes(typeof value.state) &&
+    (value.configuration === undefined || typeof value.configuration?.path === "string");
   return isStatus ? value as Status : undefined;
 }
 
@@ -124,9 +132,16 @@ function statusText(
     `  form      ${service.form}`,
     ...(service.binary === undefined ? [] : [`  binary    sha256:${service.binary.sha256}`]),
     `  features  ${on.join(", ")}`,
+    ...(service.state === undefined ? [] : [`  state     ${service.state}`]),
+    ...configurationText(service),
   ].map(escaped);
   if (named !== undefined && findings.length === 0) lines.push(agreement(named, service));
   return [...lines, ...findings.map(findingText), ""].join("\n");
+}
+
+function configurationText({ configuration }: Status): string[] {
+  if (configuration === undefined) return [];
+  return [`  config    ${configuration.path}`, `            sha256:${configuration.sha256}`];
 }
 
 function agreement({ tool, program }: Named, service: Status): string {

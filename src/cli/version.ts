@@ -1,9 +1,9 @@
 /** `stella version`: which build runs; with --check whether the program's bytes are those of its build. */
 import { StellaError } from "../errors.ts";
-import { grants } from "../config/permissions.ts";
 import { build } from "../version.ts";
 import type { Host } from "./host.ts";
 import type { CommonOptions, Result } from "./program.ts";
+import { granted } from "./spare.ts";
 
 export async function versionCommand(
   options: CommonOptions & { check?: boolean },
@@ -14,7 +14,7 @@ export async function versionCommand(
   const text =
     `stella ${version}\n  commit  ${commit}\n  built   ${buildDate}\n  form    ${form}\n`;
   if (!options.check) {
-    const json = { ok: true, code: 0, ...facts, permissions: granted() };
+    const json = { ok: true, code: 0, ...facts, permissions: granted(Deno.permissions) };
     return await Promise.resolve({ code: 0, json, text });
   }
   const self = host.environment("STELLA_SELF");
@@ -38,21 +38,4 @@ export async function versionCommand(
         : `MISMATCH: expected ${check.expected}, found ${check.found}`
     }\n`,
   };
-}
-
-/** What Deno says is allowed here and now: of the program's one list, and whatever else there should not be. */
-function granted(): string[] {
-  const listed = grants.flatMap(({ name, values }) =>
-    (values ?? [undefined]).filter((value) => isGranted(name, value))
-      .map((value) => value === undefined ? name : `${name}:${value}`)
-  );
-  const others = (["run", "ffi", "import", "env", "sys"] as const).filter((name) =>
-    isGranted(name)
-  );
-  return [...listed, ...others];
-}
-
-function isGranted(name: string, value?: string): boolean {
-  const descriptor = { name, variable: value, kind: value } as Deno.PermissionDescriptor;
-  return Deno.permissions.querySync(descriptor).state === "granted";
 }

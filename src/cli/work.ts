@@ -37,18 +37,21 @@ export function answerExports(runner: JobRunner): void {
 }
 
 export function work(): void {
-  answerExports((job, on, signal) => {
-    const { signer } = machineSigner(job.state);
-    const parts = {
-      ...recipeOf(job.profile, (name) => Deno.env.get(name)),
-      signer,
-      uuid: () => crypto.randomUUID(),
-      breathe: () => breathe(signal),
-      verify: (directory: string) => reasonAgainst(directory, keyDirectory(job.state), on),
-    };
-    return runJob(job, parts, on, signal);
-  });
+  answerExports(runExport);
 }
+
+/** Signed by this machine's key, and judged before it is stored. */
+export const runExport: JobRunner = (job, on, signal) => {
+  const { signer } = machineSigner(job.state);
+  const parts = {
+    ...recipeOf(job.profile, (name) => Deno.env.get(name)),
+    signer,
+    uuid: () => crypto.randomUUID(),
+    breathe: () => breathe(signal),
+    verify: (directory: string) => reasonAgainst(directory, keyDirectory(job.state), on),
+  };
+  return runJob(job, parts, on, signal);
+};
 
 /** A turn for the messages of the service, such as the one to cancel. */
 async function breathe(signal: AbortSignal): Promise<void> {

@@ -3,6 +3,7 @@
  * Without a file there is still a configuration: the profile `kit`, the tenant `default`, no registry.
  * No file is ever taken from the working directory, which may be a hostile stick (design.md section 4).
  */
+import { createHash } from "node:crypto";
 import { readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { ioError, StellaError } from "../errors.ts";
@@ -36,6 +37,8 @@ export interface LoadedConfig {
   config: Config;
   /** The file it came from; undefined where there is none. */
   path: string | undefined;
+  /** Hex sha256 of that file as it was read. */
+  sha256?: string;
 }
 
 const systemFile = "/etc/stella/stella.yaml";
@@ -55,10 +58,12 @@ export async function loadConfig(
 ): Promise<LoadedConfig> {
   const path = findFile(where.flag, where.environment, where.systemFile ?? systemFile);
   if (path === undefined) return { config: configOf(undefined, where.environment), path };
-  const text = readText(path);
+  const bytes = readSmall(path);
   // The parser and the schema take 80 ms to load, which a command without a configuration file need not pay.
   const { parseConfig } = await import("./parse.ts");
-  return { config: configOf(parseConfig(path, text, checks), where.environment), path };
+  const parsed = parseConfig(path, new TextDecoder().decode(bytes), checks);
+  const sha256 = createHash("sha256").update(bytes).digest("hex");
+  return { config: configOf(parsed, where.environment), path, sha256 };
 }
 
 function findFile(
@@ -77,10 +82,10 @@ function exists(path: string): boolean {
   return statSync(path, { throwIfNoEntry: false }) !== undefined;
 }
 
-function readText(path: string): string {
+function readSmall(path: string): Uint8Array {
   try {
     const stat = statSync(path);
-    if (stat.isFile() && stat.size <= largestFile) return readFileSync(path, "utf8");
+    if (stat.isFile() && stat.size <= largestFile) return readFileSync(path);
   } catch (error) {
     throw ioError("Cannot read the configuration", path, error);
   }

@@ -34,6 +34,13 @@ export interface ServiceConfig {
   keepDays: number;
   /** Days in which every stored bundle is read once and compared with its manifest; 0: never. */
   scrubDays: number;
+  /**
+   * Requests to the API that are open at once, slow bodies among them; more are told to come back. Fewer than a process has
+   * connections, so that health and metrics find one.
+   */
+  mostRequests: number;
+  /** Exports of one tenant that wait at once; more are told to come back. */
+  mostQueued: number;
 }
 
 export interface ScheduleConfig {
@@ -58,4 +65,6 @@ export const usualService: ServiceConfig = {
   hosts: [],
   keepDays: 90,
   scrubDays: 7,
+  mostRequests: 512,
+  mostQueued: 20_000,
 };

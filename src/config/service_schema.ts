@@ -6,6 +6,7 @@ import { absolutePath } from "./registry_schema.ts";
 import { scopes, type ServiceConfig, usualService } from "./service.ts";
 
 const days = z.number().int().max(3650);
+const count = z.number().int().min(1);
 
 /** Seconds, where no progress of a healthy export takes longer. */
 const stall = z.string().transform((value, context): number => {
@@ -27,6 +28,8 @@ export const serviceSchema = z.strictObject({
   tls: z.strictObject({ certificate: absolutePath, key: absolutePath }).exactOptional(),
   keepDays: days.min(1).default(usualService.keepDays),
   scrubDays: days.min(0).default(usualService.scrubDays),
+  mostRequests: count.max(1_000).default(usualService.mostRequests),
+  mostQueued: count.max(1_000_000).default(usualService.mostQueued),
 }).transform(({ stall, ...rest }): ServiceConfig => ({ ...rest, stallSeconds: stall }));
 
 /** One value of `tokens`. */

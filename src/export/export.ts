@@ -67,7 +67,7 @@ export interface ExportOptions {
   progress: ExportProgress;
   breathe: () => Promise<void>;
   /** Workers for a large export; without them, and for small ones, all is done in place. */
-  workers?: () => ChunkPool;
+  workers?: (mayRead: boolean) => ChunkPool;
   /** Gets the first bytes of each file that is not empty. */
   seen?: (path: string, head: Uint8Array) => void;
   /** Makes sources and the time for an export that has to be prepared, in a directory that it may make; see risk.ts. */
@@ -76,8 +76,9 @@ export interface ExportOptions {
   room?: (directory: string) => Room | undefined;
 }
 
-/** Below this many payload bytes starting a worker costs more than it saves. */
+/** Below this many payload bytes starting a worker costs more than it saves; opening a file costs as much as some thousand bytes. */
 const worthWorkers = 64 * 1024 * 1024;
+const worthOfOpening = 16 * 1024;
 
 /** Makes the plan only: what an export would pack, with all faults. Nothing is written. */
 export function planExport(options: Pick<ExportOptions, "sources" | "builtin" | "epoch">): Plan {
@@ -137,7 +138,8 @@ async function writeBundle(options: ExportOptions, plan: Plan, partial: string):
 async function packPlan(options: ExportOptions, plan: Plan, directory: string): Promise<Packed> {
   let done = 0;
   const progress = (bytes: number) => options.progress("read", done += bytes, plan.bytes);
-  const pool = plan.bytes < worthWorkers ? localPool : options.workers?.() ?? localPool;
+  const isWorth = plan.bytes + plan.files * worthOfOpening >= worthWorkers;
+  const pool = isWorth ? options.workers?.(true) ?? localPool : localPool;
   try {
     return await pack({ ...options, plan, directory, progress, pool });
   } finally {

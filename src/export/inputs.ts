@@ -4,7 +4,7 @@
  */
 import { lstatSync, type Stats } from "node:fs";
 import { basename } from "node:path";
-import { ioError, StellaError } from "../errors.ts";
+import { type Finding, ioError, StellaError } from "../errors.ts";
 import { shown } from "../bundle/names.ts";
 import { pathFault } from "../bundle/paths.ts";
 import { kindOf } from "../bundle/source.ts";
@@ -53,13 +53,37 @@ export function parseInput(text: string): FilesSource {
   return { prefix: text.slice(0, at), path: text.slice(at + 1) };
 }
 
-/** @throws StellaError usage, unsafe with all faults at once */
+/** @throws StellaError usage, unsafe, media: with the faults of all inputs at once */
 export function layOut(sources: readonly FilesSource[], builtin: readonly BuiltinEntry[]): Folder {
   const root = emptyFolder();
   builtin.forEach((entry) => place(root, entry.path, { source: 0, bytes: entry.bytes }));
   const first = builtin.length > 0 ? 1 : 0;
-  sources.forEach((source, i) => addSource(root, source, first + i));
+  const faults = sources.flatMap((source, i) => {
+    const error = errorOf(() => addSource(root, source, first + i));
+    return error === undefined ? [] : [{ path: source.path, error }];
+  });
+  if (faults.length > 1) throw several(faults);
+  if (faults.length === 1) throw faults[0]!.error;
   return root;
+}
+
+function errorOf(work: () => void): StellaError | undefined {
+  try {
+    work();
+    return undefined;
+  } catch (error) {
+    if (error instanceof StellaError) return error;
+    throw error;
+  }
+}
+
+function several(faults: readonly { path: string; error: StellaError }[]): StellaError {
+  const findings = faults.map(({ path, error: { code, message, hint } }): Finding => {
+    const next = hint === undefined ? {} : { hint };
+    return { code, reason: "input_refused", path, found: message, ...next };
+  });
+  const text = `Cannot export: ${faults.length} of the inputs cannot be packed`;
+  return new StellaError(faults[0]!.error.code, text, { findings });
 }
 
 function addSource(root: Folder, source: FilesSource, index: number): void {

@@ -1,18 +1,26 @@
 /**
  * The payload on its way into the bundle: each file is read once, its digest goes into the index and its bytes into the archive
- * (or below `payload/`). A file that changes while it is read is an error, never a bundle that differs from its source.
+ * (or below `payload/`). Small files are left to whoever fills the archive's chunks, the others are read here.
  */
 import type { Hash } from "node:crypto";
 import { join } from "node:path";
-import { ioError, StellaError } from "../errors.ts";
+import type { Finding } from "../errors.ts";
 import type { ChunkPool } from "../bundle/chunk_pool.ts";
 import { sha256, startSha256 } from "../bundle/hash.ts";
 import { encodeIndexLine } from "../bundle/index_file.ts";
+import {
+  assertSame,
+  inputChanged,
+  type InputFile,
+  inputsChanged,
+  openInput,
+  readInput,
+} from "../bundle/input_file.ts";
 import { type BundleFile, type Compression, indexName, type Layout } from "../bundle/manifest.ts";
-import { shown } from "../bundle/names.ts";
 import { IndexWriter } from "./index_writer.ts";
 import { archivePayload, FilesPayload, type Payload, readLength } from "./payload.ts";
-import { type OriginStat, type Plan, statOrigin } from "./plan.ts";
+import { PendingLines } from "./pending_lines.ts";
+import { type Plan, statOrigin } from "./plan.ts";
 import { walk, type WalkedFile } from "./walk.ts";
 
 export interface PackOptions {
@@ -51,6 +59,11 @@ class Packer {
   readonly #payload: Payload;
   readonly #index: IndexWriter;
   readonly #digests: Hash[];
+  readonly #lines = new PendingLines(({ path, source }, sha256) => {
+    const line = encodeIndexLine({ path, sha256 });
+    this.#index.add(line);
+    this.#digests[source]!.update(line);
+  });
   #files = 0;
   #bytes = 0;
   #newest = 0;
@@ -59,17 +72,20 @@ class Packer {
     const { plan, layout } = options;
     this.#digests = plan.sources.map(() => startSha256());
     this.#index = new IndexWriter(join(options.directory, indexName));
-    this.#payload = layout === "archive" ? archivePayload(options) : new FilesPayload(options);
+    this.#payload = layout === "archive"
+      ? archivePayload(options, (digests) => this.#lines.digested(digests))
+      : new FilesPayload(options);
   }
 
   async run(): Promise<Packed> {
     const { plan, breathe } = this.options;
     let waited = Date.now();
-    for (const file of walk(plan.tree, (finding) => this.#changed(finding.path ?? ""))) {
+    for (const file of walk(plan.tree, changedWhere)) {
+      const { source } = file.origin;
+      // Its digest may come while it is written: so its line waits already.
+      const settle = this.#lines.add({ path: file.path, source });
       const digest = await this.#file(file);
-      const line = encodeIndexLine({ path: file.path, sha256: digest });
-      this.#index.add(line);
-      this.#digests[file.origin.source]!.update(line);
+      if (digest !== undefined) settle(digest);
       if (Date.now() - waited > 50) {
         await breathe();
         waited = Date.now();
@@ -83,9 +99,11 @@ class Packer {
   #checkPlan(): void {
     const { files, bytes, newest } = this.options.plan;
     if (this.#files !== files || this.#bytes !== bytes) {
-      throw changed(`${files} files of ${bytes} bytes are now ${this.#files} of ${this.#bytes}`);
+      throw inputsChanged(
+        `${files} files of ${bytes} bytes are now ${this.#files} of ${this.#bytes}`,
+      );
     }
-    if (this.#newest !== newest) throw changed("one was written after the export began");
+    if (this.#newest !== newest) throw inputsChanged("one was written after the export began");
   }
 
   close(): void {
@@ -95,16 +113,19 @@ class Packer {
 
   async #packed(): Promise<Packed> {
     const { expected } = this.options.plan;
+    // The lines of the last files come with the last chunk.
+    const payload = await this.#payload.finish();
     const sources = this.options.plan.sources.map((name, i) => ({
       name,
       sha256: this.#digests[i]!.digest("hex"),
     }));
     const other = sources.find(({ sha256 }, i) => (expected[i] ?? sha256) !== sha256);
-    if (other !== undefined) throw changed(`those of ${other.name} are not what was checked`);
-    return { files: [this.#index.finish(), ...await this.#payload.finish()], sources };
+    if (other !== undefined) throw inputsChanged(`those of ${other.name} are not what was checked`);
+    return { files: [this.#index.finish(), ...payload], sources };
   }
 
-  async #file({ path, origin }: WalkedFile): Promise<string> {
+  /** The digest of the file; undefined where it comes later. */
+  async #file({ path, origin }: WalkedFile): Promise<string | undefined> {
     const seen = statOrigin(origin);
     this.#files++;
     this.#bytes += seen.size;
@@ -112,9 +133,17 @@ class Packer {
     await this.#payload.begin(path, seen.size, seen.executable);
     const digest = "bytes" in origin
       ? await this.#copyBytes(path, origin.bytes)
-      : await this.#copyFile(path, origin.file, seen);
+      : await this.#content(path, seen.input!);
     await this.#payload.end(seen.size);
     return digest;
+  }
+
+  async #content(name: string, input: InputFile): Promise<string | undefined> {
+    // Who wants to see the first bytes has them read here.
+    const isLeft = this.options.seen === undefined && this.#payload.leave?.(input);
+    if (!isLeft) return await this.#copyFile(name, input);
+    this.options.progress(input.size);
+    return undefined;
   }
 
   async #copyBytes(name: string, bytes: Uint8Array): Promise<string> {
@@ -130,34 +159,27 @@ class Packer {
     return sha256(bytes);
   }
 
-  async #copyFile(name: string, path: string, seen: OriginStat): Promise<string> {
-    const file = openSame(path, seen);
+  async #copyFile(name: string, input: InputFile): Promise<string> {
+    const file = openInput(input.path);
     try {
-      const digest = await this.#copyOpen(file, name, path, seen.size);
-      const after = file.statSync();
-      const touched = after.mtime?.getTime() !== seen.stat!.mtime?.getTime();
-      if (after.size !== seen.size || touched) this.#changed(path);
+      const digest = await this.#copyOpen(file, name, input);
+      assertSame(input);
       return digest;
     } finally {
       file.close();
     }
   }
 
-  async #copyOpen(
-    file: Deno.FsFile,
-    name: string,
-    path: string,
-    size: number,
-  ): Promise<string> {
+  async #copyOpen(file: Deno.FsFile, name: string, input: InputFile): Promise<string> {
     const hash = startSha256();
     let waited = Date.now();
-    for (let left = size; left > 0;) {
+    for (let left = input.size; left > 0;) {
       const room = this.#payload.room();
       const view = room.subarray(0, Math.min(room.length, left, readLength));
-      const n = read(file, view, path);
-      if (n === 0) this.#changed(path);
+      const n = readInput(file, view, input.path);
+      if (n === 0) throw inputChanged(input.path);
       hash.update(view.subarray(0, n));
-      if (left === size) this.options.seen?.(name, view.subarray(0, n));
+      if (left === input.size) this.options.seen?.(name, view.subarray(0, n));
       await this.#payload.advance(n);
       this.options.progress(n);
       left -= n;
@@ -168,40 +190,8 @@ class Packer {
     }
     return hash.digest("hex");
   }
-
-  #changed(path: string): never {
-    throw changed(`${shown(path)} is not what it was when the export began`);
-  }
 }
 
-function changed(what: string): StellaError {
-  return new StellaError(
-    "usage",
-    `Cannot export: the inputs changed while they were read: ${what}`,
-    {
-      hint: "export a snapshot, or run it again when nothing writes there",
-    },
-  );
-}
-
-function read(file: Deno.FsFile, buffer: Uint8Array, path: string): number {
-  try {
-    return file.readSync(buffer) ?? 0;
-  } catch (error) {
-    throw ioError("Cannot read", path, error);
-  }
-}
-
-/** Opens a file that is still the regular file that was looked at; a link in its place is never read. */
-function openSame(path: string, seen: OriginStat): Deno.FsFile {
-  let file: Deno.FsFile;
-  try {
-    file = Deno.openSync(path);
-  } catch (error) {
-    throw ioError("Cannot open", path, error);
-  }
-  const now = file.statSync();
-  if (now.isFile && now.dev === seen.stat!.dev && now.ino === seen.stat!.ino) return file;
-  file.close();
-  throw changed(`${shown(path)} was exchanged`);
+function changedWhere({ path = "" }: Finding): never {
+  throw inputChanged(path);
 }

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { ioError } from "../errors.ts";
 import { archiveName, ArchiveWriter } from "../bundle/archive_writer.ts";
 import { syncDirectory, writeAll } from "../bundle/durable.ts";
+import type { InputFile } from "../bundle/input_file.ts";
 import type { BundleFile } from "../bundle/manifest.ts";
 import type { PackOptions } from "./pack.ts";
 
@@ -12,6 +13,8 @@ export const readLength = 1024 * 1024;
 
 export interface Payload {
   begin(path: string, size: number, executable: boolean): Promise<void> | void;
+  /** Whether the content of the file that was begun is read by somebody else; its digest is then told later. */
+  leave?(file: InputFile): boolean;
   /** Room to read into, of one byte at least; what was filled is said by `advance`. */
   room(): Uint8Array;
   advance(count: number): Promise<void> | void;
@@ -20,10 +23,15 @@ export interface Payload {
   abort(): void;
 }
 
-export function archivePayload(options: PackOptions): Payload {
+/** @param digested told the digests of the files that were left, in order */
+export function archivePayload(
+  options: PackOptions,
+  digested: (digests: readonly string[]) => void,
+): Payload {
   const { directory, profile, compression, volumeSize, plan, pool } = options;
   const writer = new ArchiveWriter({
     pool,
+    digested,
     directory,
     name: archiveName(profile, compression),
     compression,
@@ -32,6 +40,7 @@ export function archivePayload(options: PackOptions): Payload {
   return {
     begin: (path, size, executable) =>
       writer.header({ path, size, mode: executable ? 0o755 : 0o644, mtime: plan.created }),
+    leave: (file) => writer.leave(file),
     room: () => writer.room(),
     advance: (count) => writer.advance(count),
     end: (size) => writer.pad(size),

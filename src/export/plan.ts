@@ -1,5 +1,6 @@
 /** The plan: a profile made exact. One walk over the inputs finds the totals, the one epoch and everything that cannot be packed. */
-import { type Finding, ioError, StellaError } from "../errors.ts";
+import { type Finding, StellaError } from "../errors.ts";
+import { asInput, inputChanged, type InputFile, lookAt } from "../bundle/input_file.ts";
 import { shown } from "../bundle/names.ts";
 import { pathFault } from "../bundle/paths.ts";
 import { blockSize, paddingOf } from "../bundle/tar_header.ts";
@@ -89,24 +90,22 @@ export interface OriginStat {
   /** Whole seconds. */
   mtime: number;
   executable: boolean;
-  stat?: Deno.FileInfo;
+  /** Undefined: it is one of the program's own. */
+  input?: InputFile;
 }
 
-/** Looks at the file without following a link. @throws StellaError usage, unsafe */
+/** Looks at the file without following a link. @throws StellaError usage where it is no regular file any more */
 export function statOrigin(origin: Origin): OriginStat {
   if ("bytes" in origin) return { size: origin.bytes.length, mtime: 0, executable: false };
-  try {
-    // Deno's own call takes a third of node:fs's time.
-    const stat = Deno.lstatSync(origin.file);
-    return {
-      size: stat.size,
-      mtime: Math.floor((stat.mtime?.getTime() ?? 0) / 1000),
-      executable: ((stat.mode ?? 0) & 0o100) !== 0,
-      stat,
-    };
-  } catch (error) {
-    throw ioError("Cannot look at", origin.file, error);
-  }
+  const stat = lookAt(origin.file);
+  if (!stat.isFile) throw inputChanged(origin.file);
+  const input = asInput(origin.file, stat);
+  return {
+    size: stat.size,
+    mtime: Math.floor(input.mtime / 1000),
+    executable: ((stat.mode ?? 0) & 0o100) !== 0,
+    input,
+  };
 }
 
 function sourceNames(options: PlanOptions): string[] {

@@ -249,7 +249,7 @@ function doing<T>(action: string, path: string, work: () => T): T {
     return work();
   } catch (error) {
     if ((error as { code?: string }).code !== "EEXIST") throw ioError(action, path, error);
-    throw new StellaError("usage", `${action} ${shown(path)}: the name is taken already`, {
+    throw new StellaError("unsafe", `${action} ${shown(path)}: the name is taken already`, {
       hint: "the target takes two names of the bundle for one: unpack onto another file system",
     });
   }

@@ -57,18 +57,19 @@ export interface Recovered {
 /** Everything that writes throws StellaError media where the disk is full or failing. */
 export interface JobQueue {
   /**
-   * `isNew` is false where the idempotency key is known.
-   * @throws StellaError usage where the key was used for another request
+   * `isNew` is false where the idempotency key is known. A new one is refused where `most` of its tenant wait already.
+   * @throws StellaError usage where the key was used for another request, or the tenant's queue is full
    */
-  enqueue(job: NewJob): { job: Job; isNew: boolean };
+  enqueue(job: NewJob, most?: number): { job: Job; isNew: boolean };
   get(id: string): Job | undefined;
   /** Newest first. @throws StellaError usage where `before` is no job */
   list(filter: Filter): Job[];
   /**
    * Leases a job: one whose lease has run out, else the oldest ready one of the tenant whose turn it is. Jobs in `held` are
-   * still worked on here, whatever their lease says: a process that was stopped for a while has not died.
+   * still worked on here, whatever their lease says: a process that was stopped for a while has not died. Jobs of the profiles in
+   * `passed` are passed over.
    */
-  claim(held?: ReadonlySet<string>): Job | undefined;
+  claim(held?: ReadonlySet<string>, passed?: ReadonlySet<string>): Job | undefined;
   /** Renews the lease; false where this attempt no longer holds it. */
   heartbeat(job: Job): boolean;
   /** Ends a job; false where this attempt no longer holds it. */
@@ -79,8 +80,11 @@ export interface JobQueue {
   defer(job: Job, error: JobError, wait: number): boolean;
   /** Ends a job that waits, marks one that runs, leaves one that has ended; the job afterwards. */
   cancel(id: string): Job | undefined;
-  /** Queues a failed or cancelled job again, leaves every other; the job afterwards. */
-  retry(id: string): Job | undefined;
+  /**
+   * Queues a failed or cancelled job again, leaves every other; the job afterwards.
+   * @throws StellaError usage where `most` of its tenant wait already
+   */
+  retry(id: string, most?: number): Job | undefined;
   /** Forgets a job that has ended; false for every other. */
   remove(id: string): boolean;
   /** The bundles of these jobs are gone. */
@@ -90,6 +94,8 @@ export interface JobQueue {
   /** After a start, with the lock held: what runs according to the queue ran in a process that is dead. */
   recover(): Recovered;
   figures(): Figures;
+  /** By profile: when its last success ended, in milliseconds since 1970. */
+  lastSuccesses(): Map<string, number>;
   /** Makes sure that the queue can be written to. @throws StellaError */
   probe(): void;
   close(): void;
@@ -116,6 +122,17 @@ export function keyReused(): StellaError {
     {
       hint: "use a new key for a new request",
       findings: [{ code: "usage", reason: "idempotency_key_reused" }],
+    },
+  );
+}
+
+export function queueFull(most: number): StellaError {
+  return new StellaError(
+    "usage",
+    `Cannot queue the export: ${most} exports of this tenant wait already`,
+    {
+      hint: "ask again when some of them are done; service.mostQueued in stella.yaml is the limit",
+      findings: [{ code: "usage", reason: "queue_full" }],
     },
   );
 }

@@ -29,6 +29,8 @@ export interface LoopOptions {
   random?(): number;
   /** How many jobs run at once. */
   places?: number;
+  /** Profiles whose jobs may wait for others for long: where they hold all places, there is one more for a job of another profile. */
+  patient?: ReadonlySet<string>;
   /** Milliseconds between heartbeats, a third of the lease or less. */
   heartbeat?: number;
   /** Milliseconds after which the queue is looked at although nobody called `wake`, and a failed write is tried again. */
@@ -39,6 +41,7 @@ export interface LoopOptions {
 
 /** What a running job can be ended with. */
 interface Running {
+  profile: string;
   cancel: AbortController;
   /** Settles when its end is written, or never will be. */
   done: Promise<void>;
@@ -56,6 +59,7 @@ export class Loop {
       heartbeat: 20_000,
       pause: 1_000,
       places: 1,
+      patient: new Set(),
       firstWait: 10_000,
       mayPass: () => false,
       random: () => 0.5,
@@ -92,7 +96,7 @@ export class Loop {
   }
 
   #fill(): void {
-    while (this.#running.size < this.#options.places) {
+    for (;;) {
       const job = this.#claim();
       if (job === undefined) return;
       const cancel = new AbortController();
@@ -102,13 +106,19 @@ export class Loop {
         this.#running.delete(job.id);
         this.wake();
       });
-      this.#running.set(job.id, { cancel, done });
+      this.#running.set(job.id, { profile: job.profile, cancel, done });
     }
   }
 
+  /** The next job, as far as there is a place for it. */
   #claim(): Job | undefined {
+    const { places, patient, queue } = this.#options;
+    const isFull = this.#running.size >= places;
+    const isHeld = this.#running.size === places && patient.size > 0 &&
+      [...this.#running.values()].every(({ profile }) => patient.has(profile));
+    if (isFull && !isHeld) return undefined;
     try {
-      return this.#options.queue.claim(new Set(this.#running.keys()));
+      return queue.claim(new Set(this.#running.keys()), isHeld ? patient : new Set());
     } catch (error) {
       this.#options.onFault(error);
       return undefined;

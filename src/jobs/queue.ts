@@ -10,11 +10,20 @@ import {
   longestWait,
   mostAttempts,
   type NewJob,
+  queueFull,
   type QueueOptions,
   type Recovered,
   usualLease,
 } from "./job_queue.ts";
-import { countByTenant, figuresOf, jobsOf, nextReady, tenantsReady } from "./queue_reads.ts";
+import {
+  countByTenant,
+  figuresOf,
+  isFull,
+  jobsOf,
+  lastSuccessesOf,
+  nextReady,
+  tenantsReady,
+} from "./queue_reads.ts";
 import type { Database, Row, Value } from "./sql.ts";
 import { Turns } from "./turns.ts";
 
@@ -34,12 +43,13 @@ export class Queue implements JobQueue {
     return this.#db;
   }
 
-  enqueue(job: NewJob): { job: Job; isNew: boolean } {
+  enqueue(job: NewJob, most = Infinity): { job: Job; isNew: boolean } {
     const { tenant, profile, idempotencyKey: key = null, traceparent = null } = job;
     const request = JSON.stringify(job.request);
     return this.#db.write("Cannot queue the export", () => {
       const earlier = this.#earlier(tenant, key);
       if (earlier !== undefined) return { job: same(earlier, profile, request), isNew: false };
+      this.#refuseFull(tenant, most);
       const [id, now] = [this.#options.newId(), this.#options.now()];
       this.#db.run(
         `INSERT INTO jobs (id, tenant, profile, request, idempotency_key, traceparent, created_at,
@@ -59,11 +69,14 @@ export class Queue implements JobQueue {
     return jobsOf(this.#db, filter);
   }
 
-  claim(held: ReadonlySet<string> = new Set()): Job | undefined {
+  claim(
+    held: ReadonlySet<string> = new Set(),
+    passed: ReadonlySet<string> = new Set(),
+  ): Job | undefined {
     const { now, lease } = this.#options;
     return this.#db.writeLazily("Cannot lease a job", () => {
       this.#promote();
-      const seq = this.#lapsed(held) ?? this.#ready();
+      const seq = this.#lapsed(held, passed) ?? this.#ready(passed);
       if (seq === undefined) return undefined;
       const row = this.#db.one(
         `UPDATE jobs SET state = 'running', attempt = attempt + 1, tries = tries + 1,
@@ -124,8 +137,12 @@ export class Queue implements JobQueue {
     });
   }
 
-  retry(id: string): Job | undefined {
+  retry(id: string, most = Infinity): Job | undefined {
     return this.#db.write("Cannot queue the export again", () => {
+      const job = this.get(id);
+      if (job?.state === "failed" || job?.state === "cancelled") {
+        this.#refuseFull(job.tenant, most);
+      }
       this.#db.run(
         `UPDATE jobs SET state = 'queued', tries = 0, queued_at = ?, started_at = NULL,
            finished_at = NULL, error = NULL, not_before = 0
@@ -185,6 +202,10 @@ export class Queue implements JobQueue {
     return figuresOf(this.#db);
   }
 
+  lastSuccesses(): Map<string, number> {
+    return lastSuccessesOf(this.#db);
+  }
+
   /** Takes the write lock and gives it back. */
   probe(): void {
     this.#db.write("Cannot write to the database", () => undefined);
@@ -192,6 +213,10 @@ export class Queue implements JobQueue {
 
   close(): void {
     this.#db.close();
+  }
+
+  #refuseFull(tenant: string, most: number): void {
+    if (isFull(this.#db, tenant, most)) throw queueFull(most);
   }
 
   /** What waited long enough takes its old place again. */
@@ -205,19 +230,21 @@ export class Queue implements JobQueue {
   }
 
   /** A lease longer than any that was given is from before a clock was set back. */
-  #lapsed(held: ReadonlySet<string>): Value | undefined {
+  #lapsed(held: ReadonlySet<string>, passed: ReadonlySet<string>): Value | undefined {
     const { now, lease } = this.#options;
     const rows = this.#db.all(
-      `SELECT id, seq FROM jobs WHERE state = 'running' AND (lease_until <= ? OR lease_until > ?)
+      `SELECT id, profile, seq FROM jobs WHERE state = 'running' AND (lease_until <= ? OR lease_until > ?)
        ORDER BY seq`,
       [now(), now() + lease],
     );
-    return rows.find((row) => !held.has(String(row["id"])))?.["seq"];
+    const isFree = (row: Row) =>
+      !held.has(String(row["id"])) && !passed.has(String(row["profile"]));
+    return rows.find(isFree)?.["seq"];
   }
 
-  #ready(): Value | undefined {
-    const tenant = this.#turns.next(tenantsReady(this.#db), countByTenant(this.#db));
-    return tenant === undefined ? undefined : nextReady(this.#db, tenant);
+  #ready(passed: ReadonlySet<string>): Value | undefined {
+    const tenant = this.#turns.next(tenantsReady(this.#db, passed), countByTenant(this.#db));
+    return tenant === undefined ? undefined : nextReady(this.#db, tenant, passed);
   }
 
   #earlier(tenant: string, key: string | null): Row | undefined {

@@ -35,20 +35,47 @@ function positionOf(db: Database, before?: string, tenants?: readonly string[]):
 /** The planner would take the index of states, which has all that wait in one heap. */
 const ready = "FROM jobs INDEXED BY jobs_ready WHERE state = 'queued' AND not_before = 0 AND";
 
-/** The place in the queue of the tenant's next job. */
-export function nextReady(db: Database, tenant: string): Value | undefined {
-  return db.one(`SELECT seq ${ready} tenant = ? ORDER BY seq LIMIT 1`, [tenant])?.["seq"];
+/** Profiles that are not passed over. */
+const other = "profile NOT IN (SELECT value FROM json_each(?))";
+
+/** The place in the queue of the tenant's next job, of all but the profiles in `passed`. */
+export function nextReady(
+  db: Database,
+  tenant: string,
+  passed: ReadonlySet<string>,
+): Value | undefined {
+  const sql = `SELECT seq ${ready} tenant = ? AND ${other} ORDER BY seq LIMIT 1`;
+  return db.one(sql, [tenant, listOf(passed)])?.["seq"];
 }
 
-/** Tenants with a job that may run now: one step of the index for each, however many jobs it has. */
-export function tenantsReady(db: Database): string[] {
-  const next = `SELECT tenant ${ready} tenant > ? ORDER BY tenant LIMIT 1`;
+/** Tenants with such a job that may run now: one step of the index for each, however many jobs it has. */
+export function tenantsReady(db: Database, passed: ReadonlySet<string>): string[] {
+  const next = `SELECT tenant ${ready} tenant > ? AND ${other} ORDER BY tenant LIMIT 1`;
   const found: string[] = [];
   for (let last: unknown = "";;) {
-    last = db.one(next, [String(last)])?.["tenant"];
+    last = db.one(next, [String(last), listOf(passed)])?.["tenant"];
     if (typeof last !== "string") return found;
     found.push(last);
   }
+}
+
+function listOf(names: ReadonlySet<string>): string {
+  return JSON.stringify([...names]);
+}
+
+/** Whether `most` jobs of the tenant wait for their turn; those that wait for another try have had theirs. */
+export function isFull(db: Database, tenant: string, most: number): boolean {
+  if (!Number.isFinite(most)) return false;
+  const jobs = db.one(`SELECT count(*) AS jobs ${ready} tenant = ?`, [tenant])?.["jobs"];
+  return Number(jobs) >= most;
+}
+
+/** One pass over all that are remembered; for the start of a service. */
+export function lastSuccessesOf(db: Database): Map<string, number> {
+  const rows = db.all(
+    "SELECT profile, max(finished_at) AS ended FROM jobs WHERE state = 'succeeded' GROUP BY profile",
+  );
+  return new Map(rows.map((row) => [String(row["profile"]), Number(row["ended"])]));
 }
 
 export function countByTenant(db: Database): Map<string, number> {

@@ -25,15 +25,22 @@ export interface ScheduleOptions {
   /** Milliseconds since 1970. */
   now(): number;
   onQueued(job: Job): void;
-  /** When a profile is due next, in milliseconds since 1970; undefined: never. */
-  onNext?(profile: string, at: number | undefined): void;
-  /** A run was due and its last one still waits or runs. */
-  onSkipped(schedule: Schedule): void;
+  /**
+   * When a profile is due next, and the time since which two of its runs were due, in milliseconds since 1970; undefined: never.
+   */
+  onTimes?(profile: string, next: number | undefined, stale: number | undefined): void;
+  /** A run was due, and this became of it. */
+  onRun(schedule: Schedule, result: Run): void;
   onFault(error: unknown): void;
 }
 
+/** `late` is queued as well, for a time at which nobody looked; `skipped`: the last one still waits or runs. */
+export type Run = "queued" | "late" | "skipped";
+
 /** Milliseconds after which the clock is looked at, also where nothing is due: it may have been set. */
 const longestSleep = 30_000;
+/** Milliseconds after which a run was not asked for in time; a service that runs is never that late. */
+const inTime = 2 * longestSleep;
 
 export class Scheduler {
   readonly #options: ScheduleOptions;
@@ -46,10 +53,10 @@ export class Scheduler {
   /** Makes up for what was missed, and goes on. */
   start(): void {
     this.tick();
-    const { schedules, now, onNext } = this.#options;
+    const { schedules, now, onTimes } = this.#options;
     if (schedules.length === 0) return;
     const times = schedules.map((one) => this.next(one));
-    schedules.forEach(({ profile }, at) => onNext?.(profile, times[at]));
+    schedules.forEach((one, at) => onTimes?.(one.profile, times[at], dueTimes(one, now(), 2)[1]));
     const wait = Math.max(50, Math.min(...times.map((at) => at ?? Infinity)) - now());
     this.#timer = setTimeout(() => this.start(), Math.min(wait, longestSleep));
   }
@@ -75,18 +82,19 @@ export class Scheduler {
   }
 
   #run(schedule: Schedule): void {
-    const { now, onQueued, onSkipped, queue } = this.#options;
+    const { now, onQueued, onRun, queue } = this.#options;
     const last = this.#last(schedule.profile);
     // A first start is no missed run; neither is a time before the clock was set back.
     if (last === undefined || last > now()) return this.#note(schedule.profile, now());
-    const due = dueAt(schedule, now());
+    const [due] = dueTimes(schedule, now(), 1);
     if (due === undefined || due <= last) return;
-    if (this.#isBusy(schedule)) onSkipped(schedule);
-    else {
+    const busy = this.#isBusy(schedule);
+    if (!busy) {
       const { job, isNew } = queue.enqueue(jobFor(schedule, due));
       if (isNew) onQueued(job);
     }
     this.#note(schedule.profile, due);
+    onRun(schedule, busy ? "skipped" : now() - due > inTime ? "late" : "queued");
   }
 
   #isBusy({ profile, tenant }: Schedule): boolean {
@@ -113,9 +121,13 @@ function jobFor({ profile, tenant }: Schedule, due: number): NewJob {
   return { profile, tenant, request: {}, idempotencyKey };
 }
 
-/** The last time at or before `now` at which it was due. A second is added, because croner's look back leaves `now` out. */
-function dueAt({ cron, zone }: Schedule, now: number): number | undefined {
-  return cronOf(cron, zone).previousRuns(1, new Date(now + 1_000))[0]?.getTime();
+/**
+ * The last `count` times at or before `now` at which it was due, newest first. A second is added, because croner's look back
+ * leaves `now` out.
+ */
+function dueTimes({ cron, zone }: Schedule, now: number, count: number): number[] {
+  const runs = cronOf(cron, zone).previousRuns(count, new Date(now + 1_000));
+  return runs.map((one) => one.getTime());
 }
 
 function cronOf(cron: string, zone: string): Cron {

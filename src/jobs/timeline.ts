@@ -5,7 +5,7 @@
  * order of what happened, and a cursor stays good when older events are gone.
  */
 import type { Database, Row, Value } from "./sql.ts";
-import { uuidV7 } from "./uuid.ts";
+import { timeOf, uuidV7 } from "./uuid.ts";
 
 export interface TimelineEvent {
   id: string;
@@ -107,10 +107,6 @@ export class Timeline {
     new DataView(random.buffer).setUint16(0, this.#last.count);
     return uuidV7(this.#last.time, random);
   }
-}
-
-function timeOf(id: string): number {
-  return parseInt(id.replaceAll("-", "").slice(0, 12), 16);
 }
 
 function eventOf(row: Row): TimelineEvent {

@@ -12,3 +12,28 @@ export function uuidV7(now: number, random: Uint8Array): string {
   const hex = bytes.toHex();
   return [0, 8, 12, 16, 20].map((from, at, cuts) => hex.slice(from, cuts[at + 1])).join("-");
 }
+
+/** Milliseconds since 1970 at which a UUIDv7 says that it was made. */
+export function timeOf(id: string): number {
+  return parseInt(id.slice(0, 8) + id.slice(9, 13), 16);
+}
+
+export interface IdOptions {
+  /** Milliseconds since 1970. */
+  now(): number;
+  random(bytes: Uint8Array): Uint8Array;
+  /** The newest id that there is already. */
+  after?: string | undefined;
+}
+
+/**
+ * Gives ids that ascend, also within a millisecond and when the clock is set back: what is kept by age and in order must not take
+ * a new bundle for an old one. RFC 9562 section 6.2 allows a time ahead of the clock's for that.
+ */
+export function ascendingIds({ now, random, after }: IdOptions): () => string {
+  let last = after === undefined ? 0 : timeOf(after);
+  return () => {
+    last = Math.max(now(), last + 1);
+    return uuidV7(last, random(new Uint8Array(10)));
+  };
+}

@@ -14,6 +14,8 @@ export interface WorkerRun<Job, Event> {
   /** Called for every message: the worker lives. */
   onPulse?(): void;
   signal: AbortSignal;
+  /** What the worker may do; as much as this process where it is not given. Only here: what a worker gives up, all lose. */
+  permissions?: Deno.PermissionOptions;
   /** Milliseconds without a message after which the worker counts as lost. */
   silence?: number;
   /** Milliseconds without an event after which a worker that lives counts as stuck; for ever where it is not given. */
@@ -30,7 +32,8 @@ export async function runInWorker<Job, Event, Result>(
   run: WorkerRun<Job, Event>,
 ): Promise<Result> {
   run.signal.throwIfAborted();
-  const worker = new Worker(run.url, { type: "module", name: "export" });
+  const deno = { permissions: run.permissions ?? "inherit" };
+  const worker = new Worker(run.url, { type: "module", name: "export", deno });
   const { promise, resolve, reject } = Promise.withResolvers<Result>();
   const lost = timer(run.silence ?? 300_000, () => reject(silent()));
   const stuck = timer(run.stall, () => reject(stalled()));

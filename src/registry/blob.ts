@@ -21,7 +21,7 @@ export function memoryBlob(bytes: Uint8Array): Blob {
 
 /**
  * A file of a bundle; sending it fails where it is missing (code missing), or is not what the manifest says (code digest). Where
- * it was `verified` just now, its digest is left to the registry, which has to check it anyway.
+ * it is `verified` by somebody else, its digest is left to the registry, which has to check it anyway.
  */
 export function fileBlob(source: BundleSource, file: BundleFile, verified = false): Blob {
   return {

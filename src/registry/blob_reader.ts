@@ -8,8 +8,8 @@ import { RegistryError } from "./failure.ts";
 import type { Stream } from "./message.ts";
 import type { OpenBlob, Repository } from "./repository.ts";
 
-/** Bytes of one part. */
-const part = 2 * 1024 * 1024;
+/** Bytes of one part: a request costs as much as half a megabyte, and two parts may be in memory. */
+export const defaultPart = 4 * 1024 * 1024;
 
 /** Undefined where the registry has no such blob. @throws RegistryError */
 export async function openBlobReader(
@@ -23,6 +23,7 @@ export async function openBlobReader(
 
 /** A small blob is asked for without a range, which could not be had of an empty one. */
 function openAt(repository: Repository, { digest, size }: Descriptor, at: number) {
+  const { part } = repository.client;
   const end = (Math.floor(at / part) + 1) * part;
   return repository.openBlob(digest, at, at === 0 && size <= part ? undefined : end);
 }
@@ -31,7 +32,6 @@ class BlobReader implements ByteReader {
   #stream: Stream | undefined;
   /** The next part, asked for while this one is read. */
   #ahead: Promise<OpenBlob | undefined> | undefined;
-  #held: Uint8Array = new Uint8Array();
   #at = 0;
 
   /** As the registry says it; whether it is right is not judged here. */
@@ -45,13 +45,8 @@ class BlobReader implements ByteReader {
 
   async read(buffer: Uint8Array): Promise<number> {
     let filled = 0;
-    while (filled < buffer.length) {
-      if (this.#held.length === 0) this.#held = await this.#next();
-      if (this.#held.length === 0) break;
-      const now = this.#held.subarray(0, buffer.length - filled);
-      buffer.set(now, filled);
-      filled += now.length;
-      this.#held = this.#held.subarray(now.length);
+    while (filled < buffer.length && this.#at < this.size) {
+      filled += await this.#some(buffer.subarray(filled));
     }
     return filled;
   }
@@ -63,28 +58,27 @@ class BlobReader implements ByteReader {
     this.#ahead = undefined;
   }
 
-  /** The next bytes, none at the end of the blob; a connection that ends before is replaced by one that begins where it stood. */
-  async #next(): Promise<Uint8Array> {
+  /** Some of the next bytes, one at least; a connection that ends before is replaced by one that begins where it stood. */
+  async #some(buffer: Uint8Array): Promise<number> {
     const { client, signal } = this.repository;
-    const bytes = await client.retrying(async () => {
+    const length = await client.retrying(async () => {
       try {
-        if (this.#at >= this.size) return new Uint8Array();
-        const piece = await this.#stream?.next();
-        if (piece !== undefined) return piece;
+        const now = await this.#stream?.read(buffer) ?? 0;
+        if (now > 0) return now;
         this.#stream = await this.#follow();
-        return await this.#stream.next() ?? this.#short();
+        return await this.#stream.read(buffer) || this.#short();
       } catch (error) {
         this.close();
         throw error;
       }
     }, signal);
-    this.#at += bytes.length;
-    return bytes;
+    this.#at += length;
+    return length;
   }
 
   /** The part that begins here. */
   async #follow(): Promise<Stream> {
-    const ahead = this.#at % part === 0 ? await this.#ahead : undefined;
+    const ahead = this.#at % this.repository.client.part === 0 ? await this.#ahead : undefined;
     if (ahead === undefined) this.close();
     this.#ahead = undefined;
     const opened = ahead ?? await openAt(this.repository, this.blob, this.#at);
@@ -100,6 +94,7 @@ class BlobReader implements ByteReader {
 
   /** A part that could not be had ahead is asked for again when it is its turn. */
   #askAhead(): void {
+    const { part } = this.repository.client;
     const next = (Math.floor(this.#at / part) + 1) * part;
     if (next >= this.size) return;
     this.#ahead = openAt(this.repository, this.blob, next).catch(() => undefined);

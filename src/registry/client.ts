@@ -9,11 +9,11 @@
  * points at something that cannot be verified.
  */
 import { Authorizer } from "./challenge.ts";
+import { defaultPart } from "./blob_reader.ts";
 import { refused } from "./failure.ts";
 import type { Answer, Outgoing, Streamed } from "./message.ts";
 import type { Endpoint } from "./reference.ts";
 import { Repository, type RepositoryOptions } from "./repository.ts";
-
 import { type Action, type Timing, withRetries } from "./retry.ts";
 import type { Credentials } from "./secret.ts";
 import type { UploadMemory } from "./sessions.ts";
@@ -30,8 +30,9 @@ export interface ClientOptions {
   credentials?: Credentials;
   /** Keeps uploads that were begun; without one they are known for as long as this client lives. */
   uploads?: UploadMemory;
-  /** Bytes of one chunk of an upload. */
+  /** Bytes of one chunk of an upload, and of one part of a download. */
   chunk?: number;
+  part?: number;
 }
 
 export class RegistryClient {
@@ -40,6 +41,7 @@ export class RegistryClient {
   readonly timing: Timing;
   readonly uploads: UploadMemory;
   readonly chunk: number;
+  readonly part: number;
   readonly #options: ClientOptions;
   readonly #authorizer: Authorizer;
 
@@ -48,6 +50,7 @@ export class RegistryClient {
     this.timing = options.timing;
     this.uploads = options.uploads ?? new Map();
     this.chunk = options.chunk ?? defaultChunk;
+    this.part = options.part ?? defaultPart;
     this.#options = options;
     this.#authorizer = new Authorizer(
       options.credentials,

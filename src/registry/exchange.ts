@@ -38,6 +38,8 @@ export async function exchange(
 export class Watch {
   /** Why the watch ended the exchange: what Node reports then may be any kind of reset. */
   cause: Error | undefined;
+  /** When a byte moved last; undefined before there is a connection. */
+  #last: number | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
   readonly #signal: AbortSignal | undefined;
   readonly #abort = () => this.#stop(stopped(this.#signal!));
@@ -49,7 +51,7 @@ export class Watch {
   ) {
     this.#signal = signal;
     signal?.addEventListener("abort", this.#abort, { once: true });
-    this.#arm(limit.connect, "no connection");
+    this.#arm(limit.connect);
     request.on("socket", (socket) => {
       // Deno 2.9 sends a request again by itself where a kept connection ends, even if we ended it. retry.ts decides that.
       request.reusedSocket = false;
@@ -59,14 +61,16 @@ export class Watch {
     });
   }
 
-  /** A byte moved. */
+  /** A byte moved. Cheap, since there are many: the timer runs on, and looks at the time when it ends. */
   moved(): void {
-    if (this.cause === undefined) this.#arm(this.limit.stall, "no byte moved");
+    const isFirst = this.#last === undefined;
+    this.#last = performance.now();
+    if (isFirst && this.cause === undefined) this.#arm(this.limit.stall);
   }
 
   /** Nobody waits for a byte. */
   idle(): void {
-    clearTimeout(this.#timer);
+    this.#last = Infinity;
   }
 
   end(): void {
@@ -75,13 +79,22 @@ export class Watch {
     this.#signal?.removeEventListener("abort", this.#abort);
   }
 
-  #arm(milliseconds: number, what: string): void {
+  #arm(milliseconds: number): void {
     clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.#look(), milliseconds);
+  }
+
+  #look(): void {
+    const { connect, stall } = this.limit;
+    if (this.#last === undefined) return this.#late("no connection", connect);
+    const left = this.#last + stall - performance.now();
+    if (left <= 0) return this.#late("no byte moved", stall);
+    this.#arm(Math.min(left, stall));
+  }
+
+  #late(what: string, milliseconds: number): void {
     const late = new Error(`${what} within ${milliseconds / 1000} s`);
-    this.#timer = setTimeout(
-      () => this.#stop(Object.assign(late, { code: "ETIMEDOUT" })),
-      milliseconds,
-    );
+    this.#stop(Object.assign(late, { code: "ETIMEDOUT" }));
   }
 
   #stop(cause: Error): void {

@@ -29,8 +29,12 @@ export interface Answer {
 
 /** The body of a success that is read at the reader's own pace; whoever got it closes it. */
 export interface Stream {
-  /** The next bytes; undefined at the end that HTTP knows of. @throws StellaError where the connection ended before */
-  next(): Promise<Uint8Array | undefined>;
+  /**
+   * Puts the next bytes into `buffer`, as many as have come, and waits for one at least.
+   * @returns how many; 0 at the end that HTTP knows of
+   * @throws StellaError where the connection ended before
+   */
+  read(buffer: Uint8Array): Promise<number>;
   close(): void;
 }
 

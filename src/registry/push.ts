@@ -1,6 +1,6 @@
 /** Pushes a finished bundle from its directory. Nothing is copied: files are read once, on their way out. */
 import { largestManifest, readManifest } from "../bundle/read_manifest.ts";
-import { attestationName, type Manifest, manifestName } from "../bundle/manifest.ts";
+import { attestationName, bundleDigest, type Manifest, manifestName } from "../bundle/manifest.ts";
 import { shown } from "../bundle/names.ts";
 import { type BundleSource, directorySource, readSmall } from "../bundle/source.ts";
 import { StellaError } from "../errors.ts";
@@ -26,8 +26,11 @@ export interface PushOptions {
   tag?: string;
   /** Other repositories of the same registry that may have some of the blobs: those are mounted, not sent. */
   mountFrom?: readonly string[];
-  /** The bundle was verified just now: its files need not be hashed once more on their way. */
-  verified?: boolean;
+  /**
+   * Given where somebody verifies the bundle meanwhile: settles with the digest of the manifest that was found right. Until then
+   * blobs are sent, which nothing refers to, and are not hashed once more on their way.
+   */
+  approved?: Promise<string>;
   /** Bytes that are in the registry, and bytes of the whole; falls back where an upload starts again. */
   progress?: (done: number, total: number) => void;
   signal?: AbortSignal;
@@ -59,10 +62,11 @@ export async function pushBundle(options: PushOptions): Promise<PushReport> {
   const { client, tag } = options;
   checkNames(options);
   const started = client.timing.now();
-  const bundle = await readBundle(options.dir, options.verified);
+  const bundle = await readBundle(options.dir, options.approved !== undefined);
   const { mountFrom = [], signal } = options;
   const repository = client.repository(options.repository, { mountFrom, signal });
   const counts = await pushBlobs(repository, bundle.blobs, options.progress ?? (() => {}));
+  await checkApproval(bundle, options);
   await repository.pushManifest(bundle.artifact);
   await repository.pushManifest(bundle.referrer);
   const descriptor = referrerDescriptor(bundle.referrer, bundle.manifest.created);
@@ -89,14 +93,24 @@ function checkNames({ repository, tag, mountFrom = [] }: PushOptions): void {
   }
 }
 
+/** What was read here has to be what was verified. */
+async function checkApproval({ digest }: Bundle, { approved, dir }: PushOptions): Promise<void> {
+  if (approved === undefined || await approved === digest) return;
+  throw new StellaError("digest", `Cannot push ${shown(dir)}: its ${manifestName} has changed`, {
+    hint: "somebody replaced the bundle while it was verified: push it again",
+  });
+}
+
 interface Bundle {
+  /** sha256 of manifest.json. */
+  digest: string;
   manifest: Manifest;
   artifact: Artifact;
   referrer: Artifact;
   blobs: Blob[];
 }
 
-async function readBundle(dir: string, verified?: boolean): Promise<Bundle> {
+async function readBundle(dir: string, verified: boolean): Promise<Bundle> {
   const source = directorySource(dir);
   const bytes = await readSmall(source, manifestName, largestManifest);
   if (bytes === undefined) {
@@ -109,6 +123,7 @@ async function readBundle(dir: string, verified?: boolean): Promise<Bundle> {
   const attestation = await readAttestation(source, dir);
   const files = manifest.files.map((file) => fileBlob(source, file, verified));
   return {
+    digest: bundleDigest(bytes),
     manifest,
     artifact,
     referrer: attestationArtifact(artifact, attestation, manifest.created),

@@ -1,8 +1,9 @@
 /**
- * As exchange.ts, but the body of a success stays in the connection until it is asked for: a reader that is slower than the
- * registry slows it down, and no time limit runs while nobody reads.
+ * As exchange.ts, but the body of a success is left to be read: what comes meanwhile waits here up to a megabyte and then in the
+ * connection, so that a reader that is slower than the registry slows it down, and no time limit runs while nobody reads.
  */
 import type { ClientRequest, IncomingMessage } from "node:http";
+import { fillYoungGeneration } from "../bundle/young_generation.ts";
 import { StellaError } from "../errors.ts";
 import { readAnswer, responseTo, single, type Timeouts, Watch } from "./exchange.ts";
 import { broken } from "./failure.ts";
@@ -35,27 +36,98 @@ function streamed(
 ): Streamed {
   const header = (name: string) => single(response.headers[name]);
   watch.idle();
-  return { status, header, body: new Uint8Array(), stream: bodyOf(response, outgoing, watch) };
+  const stream = new Arrival(response, outgoing, watch);
+  return { status, header, body: new Uint8Array(), stream };
 }
 
-function bodyOf(response: IncomingMessage, outgoing: Outgoing, watch: Watch): Stream {
-  const pieces = (response as AsyncIterable<Uint8Array>)[Symbol.asyncIterator]();
-  return {
-    next: async () => {
-      watch.moved();
-      try {
-        const { value, done } = await pieces.next();
-        watch.idle();
-        return done ? undefined : value;
-      } catch (error) {
-        throw ended(watch, outgoing, error);
-      }
-    },
-    close: () => {
-      watch.end();
-      if (!response.complete) watch.request.destroy();
-    },
-  };
+const mostWaiting = 1024 * 1024;
+/** Bytes after which the garbage that they left is cleared away. */
+const clearAfter = 4 * 1024 * 1024;
+
+/** Pieces come by events: an iterator costs a promise and a timer for each, of which a gigabyte has 16,000. */
+class Arrival implements Stream {
+  readonly #pieces: Uint8Array[] = [];
+  /** Bytes of the first piece that were read, of all pieces that were not, and of those that came since garbage was cleared. */
+  #at = 0;
+  #waiting = 0;
+  #fresh = 0;
+  /** How it ended: with an error, or right. */
+  #end: { error?: unknown } | undefined;
+  #wake = () => {};
+
+  constructor(
+    readonly response: IncomingMessage,
+    readonly outgoing: Outgoing,
+    readonly watch: Watch,
+  ) {
+    response.on("data", (piece: Uint8Array) => this.#take(piece));
+    response.on("end", () => this.#over({}));
+    response.on("error", (error) => this.#over({ error }));
+    response.on("close", () => this.#over({ error: new Error("the connection was closed") }));
+  }
+
+  async read(buffer: Uint8Array): Promise<number> {
+    while (this.#waiting === 0 && this.#end === undefined) await this.#next();
+    if (this.#waiting > 0) return this.#give(buffer);
+    if (this.#end !== undefined && "error" in this.#end) {
+      throw ended(this.watch, this.outgoing, this.#end.error);
+    }
+    this.watch.end();
+    return 0;
+  }
+
+  close(): void {
+    this.watch.end();
+    if (!this.response.complete) this.watch.request.destroy();
+  }
+
+  async #next(): Promise<void> {
+    this.watch.moved();
+    await new Promise<void>((resolve) => this.#wake = resolve);
+    this.watch.idle();
+  }
+
+  #take(piece: Uint8Array): void {
+    this.#pieces.push(piece);
+    this.#waiting += piece.length;
+    if (this.#waiting >= mostWaiting) this.response.pause();
+    this.#wake();
+  }
+
+  #over(end: { error?: unknown }): void {
+    this.#end ??= end;
+    this.#wake();
+  }
+
+  #give(buffer: Uint8Array): number {
+    let filled = 0;
+    for (let piece = this.#pieces[0]; piece !== undefined && filled < buffer.length;) {
+      const now = piece.subarray(this.#at, this.#at + buffer.length - filled);
+      buffer.set(now, filled);
+      filled += now.length;
+      this.#at += now.length;
+      if (this.#at < piece.length) break;
+      this.#at = 0;
+      release(this.#pieces.shift()!);
+      piece = this.#pieces[0];
+    }
+    this.#waiting -= filled;
+    if (this.#waiting < mostWaiting / 2) this.response.resume();
+    this.#clear(filled);
+    return filled;
+  }
+
+  #clear(bytes: number): void {
+    this.#fresh += bytes;
+    if (this.#fresh < clearAfter) return;
+    this.#fresh = 0;
+    fillYoungGeneration();
+  }
+}
+
+/** Gives the memory back at once. A piece that shares its buffer with others is left to the collector. */
+function release({ buffer, length }: Uint8Array): void {
+  if (length === buffer.byteLength) (buffer as ArrayBuffer).transfer(0);
 }
 
 /** Ends the exchange for good, and says why it failed. */

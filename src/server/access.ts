@@ -62,6 +62,15 @@ export function accessFinder(
   };
 }
 
+/** Whether an Authorization header is that of a token. Without tokens in the configuration none is, whoever asks from where. */
+export function tokenChecker(
+  config: Pick<Config, "tokens" | "tenants">,
+): (authorization: string | undefined) => boolean {
+  if (config.tokens.length === 0) return () => false;
+  const find = accessFinder(config);
+  return (authorization) => find(authorization) !== undefined;
+}
+
 /** Makes `make`'s result once for each token, not for each request. */
 export function perAccess<T>(make: (access: Access) => T): (c: Context<AppEnvironment>) => T {
   const made = new WeakMap<Access, T>();

@@ -7,6 +7,7 @@ import type { JobQueue } from "../jobs/job_queue.ts";
 import type { Timeline } from "../jobs/timeline.ts";
 import type { FileStore } from "../store/store.ts";
 import type { RequestTrace } from "../telemetry/export_trace.ts";
+import type { Refusal } from "../telemetry/labels.ts";
 import type { Scrape } from "../telemetry/metrics.ts";
 import type { Build } from "../version.ts";
 import type { Access } from "./access.ts";
@@ -14,12 +15,22 @@ import type { NodeBindings } from "./guard.ts";
 import type { Liveness } from "./liveness.ts";
 import type { Readiness } from "./readiness.ts";
 
+/** Paths, and what identifies the configuration that is in force. */
+export interface Origin {
+  /** The state directory. */
+  state: string;
+  /** The file as it was when it was read; absent where there is none. */
+  configuration?: { path: string; sha256: string };
+}
+
 /** What the routes of operations need: nothing here can change anything. */
 export interface OpsDeps {
   build: Build;
   /** Hex sha256 of the one file that runs, as it was at the start; absent where it runs from its source. */
   binary?: Promise<string | undefined>;
   config: Config;
+  /** Where it runs and what it was told, for those who have a token. */
+  origin: Origin;
   /** How many connections were refused since the service started. */
   egress: { readonly count: number };
   liveness: Pick<Liveness, "report">;
@@ -28,6 +39,8 @@ export interface OpsDeps {
   scrape(openMetrics: boolean): Promise<Scrape>;
   /** A request was answered; `route` is a template of ours, never the caller's path. */
   onAnswered(method: string, route: string, status: number, seconds: number): void;
+  /** A request was not taken, because there is enough to do. */
+  onRefused(reason: Refusal): void;
   /** Milliseconds that only ever grow. */
   elapsed(): number;
   /** An error that no caller is to blame for. */

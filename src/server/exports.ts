@@ -77,7 +77,7 @@ function addActions(app: App, deps: ServerDeps): void {
     const job = jobFor(c, deps);
     if (job === undefined) return noExport(c);
     if (job.state !== "failed" && job.state !== "cancelled") return hasEnded(c, job);
-    const after = deps.queue.retry(job.id) ?? job;
+    const after = deps.queue.retry(job.id, deps.config.service.mostQueued) ?? job;
     deps.onQueued(after);
     return c.json(shownExport(after), 202);
   });
@@ -96,7 +96,8 @@ function addActions(app: App, deps: ServerDeps): void {
 function accept(c: Context<AppEnvironment>, deps: ServerDeps, asked: NewJob) {
   const trace = deps.trace?.(c.req.header("traceparent"));
   const traceparent = trace === undefined ? {} : { traceparent: trace.traceparent };
-  const { job, isNew } = deps.queue.enqueue({ ...asked, ...traceparent });
+  const { mostQueued } = deps.config.service;
+  const { job, isNew } = deps.queue.enqueue({ ...asked, ...traceparent }, mostQueued);
   if (isNew) deps.onQueued(job);
   const { id: exportId, profile, tenant } = job;
   trace?.end({ exportId, profile, tenant, status: 202 });

@@ -23,11 +23,12 @@ export interface HttpLimits {
   maxHeaderSize: number;
 }
 
-const usual: HttpLimits = {
-  headersTimeout: 10_000,
-  requestTimeout: 30_000,
+/** Connections are looked at now and then, so that a limit takes effect up to one such interval late: 10 s and 30 s are kept. */
+export const usual: HttpLimits = {
+  headersTimeout: 8_000,
+  requestTimeout: 29_000,
   keepAliveTimeout: 5_000,
-  connectionsCheckingInterval: 1_000,
+  connectionsCheckingInterval: 500,
   maxHeaderSize: 16 * 1024,
 };
 /** Milliseconds without any byte in either direction. */

@@ -21,6 +21,8 @@ interface Operation {
   body?: z.ZodType;
   /** Status and media type of success; problems come besides. */
   answers: [status: number, about: string, content?: Json];
+  /** Other good answers. */
+  also?: Record<number, string>;
   problems: number[];
 }
 
@@ -46,7 +48,7 @@ const operations: readonly Operation[] = [
     headers: { "Idempotency-Key": keySchema },
     body: requestSchema(noProfiles, any),
     answers: [202, "It waits; Location names it", oneExport],
-    problems: [400, 413, 415, 422, 429, 503, 507],
+    problems: [400, 413, 415, 422, 429, 507],
   },
   {
     method: "get",
@@ -87,7 +89,7 @@ const operations: readonly Operation[] = [
     summary: "Queue a failed or cancelled export again",
     scope: "write",
     answers: [202, "It waits", oneExport],
-    problems: [404, 409, 503],
+    problems: [404, 409, 429],
   },
   {
     method: "get",
@@ -96,7 +98,7 @@ const operations: readonly Operation[] = [
     scope: "read",
     headers: { "Last-Event-ID": z.string() },
     answers: [200, "Server-sent events", stream("text/event-stream")],
-    problems: [404, 503],
+    problems: [404],
   },
   {
     method: "get",
@@ -113,6 +115,7 @@ const operations: readonly Operation[] = [
     scope: "download",
     headers: { Range: z.string(), "If-None-Match": z.string(), "If-Range": z.string() },
     answers: [200, "Its bytes", stream("application/octet-stream")],
+    also: { 206: "Some of its bytes", 304: "The client has it" },
     problems: [404, 416],
   },
   {
@@ -122,6 +125,7 @@ const operations: readonly Operation[] = [
     scope: "download",
     headers: { "If-None-Match": z.string() },
     answers: [200, "A tar", stream("application/x-tar")],
+    also: { 304: "The client has it" },
     problems: [404, 409],
   },
   {
@@ -198,9 +202,15 @@ export function openApi(version: string): Json {
 }
 
 function described(operation: Operation): Json {
-  const { method, path, summary, scope, body, answers, problems } = operation;
+  const { method, path, summary, scope, body, answers, also = {}, problems } = operation;
   const [status, description, content] = answers;
-  const refusals = [401, 403, ...problems].map((one) => [one, problemAnswer]);
+  // What can be nobody's id is a fault of the request.
+  const malformed = path.includes("{") ? [400] : [];
+  const refused = [...malformed, 401, 403, ...problems, 503];
+  const refusals = refused.map((status) => [status, problemFor(status)] as const);
+  const others = Object.entries(also).map(([status, description]) =>
+    [status, { description }] as const
+  );
   return {
     operationId: `${method}${path.replace(/\W+(\w)/g, (_, next) => next.toUpperCase())}`
       .replace(/\W/g, ""),
@@ -212,15 +222,22 @@ function described(operation: Operation): Json {
     }),
     responses: {
       [status]: { description, ...(content === undefined ? {} : { content }) },
-      ...Object.fromEntries(refusals),
+      ...Object.fromEntries([...others, ...refusals]),
     },
   };
 }
 
-const problemAnswer = {
-  description: "A refusal, RFC 9457",
-  content: { "application/problem+json": { schema: { $ref: "#/components/schemas/Problem" } } },
-};
+const problemSchemaRef = { schema: { $ref: "#/components/schemas/Problem" } };
+
+/** Who is told to come back is told when. */
+function problemFor(status: number): Json {
+  const retryAfter = { description: "Seconds to wait", schema: { type: "integer" } };
+  return {
+    description: "A refusal, RFC 9457",
+    ...(status === 429 || status === 503 ? { headers: { "Retry-After": retryAfter } } : {}),
+    content: { "application/problem+json": problemSchemaRef },
+  };
+}
 
 function parametersOf({ path, query, headers = {} }: Operation): Json[] {
   const inPath = [...path.matchAll(/\{(\w+)\}/g)].map(([, name = ""]) => ({

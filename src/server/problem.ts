@@ -2,6 +2,7 @@
 import type { Context } from "hono";
 import type { ContentfulStatusCode } from "hono/utils/http-status";
 import { type ErrorCode, StellaError } from "../errors.ts";
+import type { OpsDeps } from "./deps.ts";
 
 export interface Problem {
   status: ContentfulStatusCode;
@@ -39,20 +40,35 @@ export function problem(c: Context, { status, detail, code = "usage", ...rest }:
   return c.body(JSON.stringify(body), status, { "content-type": "application/problem+json" });
 }
 
-/** `usage` is 400, but for a key that was used for another request (draft-ietf-httpapi-idempotency-key-header-07). */
+/**
+ * `usage` is 400, but for a queue that is full and for a key that was used for another request
+ * (draft-ietf-httpapi-idempotency-key-header-07).
+ */
 function statusOf(error: StellaError): ContentfulStatusCode {
   if (error.code === "media") return 507;
   if (error.code === "interrupted") return 503;
   if (error.code !== "usage") return 500;
-  return error.findings.some(({ reason }) => reason === "idempotency_key_reused") ? 422 : 400;
+  const has = (reason: string) => error.findings.some((one) => one.reason === reason);
+  return has("queue_full") ? 429 : has("idempotency_key_reused") ? 422 : 400;
 }
 
+/** Seconds after which some of a full queue may be done. */
+const queuePause = 30;
+
 /** A thrown error as a problem. What is not the caller's fault also goes to `onFault`, and only there with its text. */
-export function problemOf(c: Context, error: Error, onFault: (error: unknown) => void) {
+export function problemOf(
+  c: Context,
+  error: Error,
+  { onFault, onRefused }: Pick<OpsDeps, "onFault" | "onRefused">,
+) {
   if (isAborted(error)) return problem(c, { status: 400, detail: "The request ended too early" });
   const known = error instanceof StellaError;
   const status = known ? statusOf(error) : 500;
   if (status >= 500) onFault(error);
+  if (status === 429) {
+    onRefused("queue_full");
+    c.header("retry-after", String(queuePause));
+  }
   if (!known) return problem(c, { status, code: "internal", detail: "See the service's log" });
   const { code, message, hint } = error;
   return problem(c, { status, code, detail: message, ...(hint === undefined ? {} : { hint }) });

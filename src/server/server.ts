@@ -5,13 +5,14 @@
  */
 import { Hono } from "hono";
 import type { Config } from "../config/load.ts";
-import { authenticate, needs } from "./access.ts";
+import { authenticate, needs, tokenChecker } from "./access.ts";
 import type { App, OpsDeps, ServerDeps } from "./deps.ts";
 import { addEvents } from "./export_events.ts";
 import { addFiles } from "./export_files.ts";
 import { addExports } from "./exports.ts";
 import { guard, type Names, setHeaders } from "./guard.ts";
 import { addHealth } from "./health.ts";
+import { limitRequests } from "./limit.ts";
 import { measure } from "./measure.ts";
 import { openApi } from "./openapi.ts";
 import { problem, problemOf } from "./problem.ts";
@@ -22,16 +23,21 @@ import { addTimeline } from "./timeline.ts";
 /** Everything; `names` are those by which clients may call the service. */
 export function createServer(deps: ServerDeps, names: Names): App {
   const app = base(deps, names);
-  addOperations(app, deps);
+  addOperations(app, deps, tokenChecker(deps.config));
   const description = openApi(deps.build.version);
   app.get("/openapi.json", (c) => c.json(description));
-  app.use("/v1/*", authenticate(deps.config));
+  const { config, onRefused } = deps;
+  app.use(
+    "/v1/*",
+    limitRequests(config.service.mostRequests, onRefused),
+    authenticate(config),
+  );
   addExports(app, deps);
   addEvents(app, deps);
   addFiles(app, deps);
   addTimeline(app, deps);
   app.get("/v1/profiles", needs("read"), (c) => {
-    return c.json({ items: profilesOf(deps.config), next: null });
+    return c.json({ items: profilesOf(config), next: null });
   });
   return finished(app, deps);
 }
@@ -49,9 +55,16 @@ function base(deps: OpsDeps, names: Names): App {
   return app;
 }
 
-function addOperations(app: App, deps: OpsDeps): void {
+/** `isKnown` says whether an Authorization header is that of a token; on the address of operations none is. */
+function addOperations(
+  app: App,
+  deps: OpsDeps,
+  isKnown: (authorization: string | undefined) => boolean = () => false,
+): void {
   addHealth(app, deps);
-  app.get("/status", async (c) => c.json(await statusOf(deps)));
+  app.get("/status", async (c) => {
+    return c.json(await statusOf(deps, isKnown(c.req.header("authorization"))));
+  });
   app.get("/metrics", async (c) => {
     const { body, contentType } = await deps.scrape(wantsOpenMetrics(c.req.header("accept")));
     return c.body(body, 200, { "content-type": contentType });
@@ -62,7 +75,7 @@ function addOperations(app: App, deps: OpsDeps): void {
 function finished(app: App, deps: OpsDeps): App {
   refuseOtherMethods(app);
   app.notFound((c) => problem(c, { status: 404, detail: "There is nothing at this path" }));
-  app.onError((error, c) => problemOf(c, error, deps.onFault));
+  app.onError((error, c) => problemOf(c, error, deps));
   return app;
 }
 

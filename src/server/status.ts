@@ -1,13 +1,20 @@
-/** `/status`: what runs. For everybody who can reach the service: no path, no digest of a configuration. */
+/**
+ * `/status`: what runs, and what is switched on, for everybody who can reach the service. Paths and the digest of the
+ * configuration are for those who have a token: they tell a stranger where to look.
+ */
 import type { Config } from "../config/load.ts";
 import type { OpsDeps } from "./deps.ts";
 
-export async function statusOf({ build, binary, config, egress }: OpsDeps) {
+export async function statusOf({ build, binary, config, egress, origin }: OpsDeps, known: boolean) {
   const sha256 = await binary;
   const { version, commit, buildDate, form } = build;
-  const refused = { egress: { sealed: config.egress.sealed, refused: egress.count } };
-  const whole = sha256 === undefined ? {} : { binary: { sha256 } };
-  return { version, commit, buildDate, form, ...whole, features: featuresOf(config), ...refused };
+  return {
+    ...{ version, commit, buildDate, form },
+    ...(sha256 === undefined ? {} : { binary: { sha256 } }),
+    features: featuresOf(config),
+    egress: { sealed: config.egress.sealed, refused: egress.count },
+    ...(known ? origin : {}),
+  };
 }
 
 /** What is switched on. That tokens and mostly traces are off is what an auditor wants to read. */

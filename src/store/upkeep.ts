@@ -6,13 +6,14 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { applyRetention, type Retention } from "./retention.ts";
 import { type Damage, scrub } from "./scrub.ts";
+import { Sizes, type Stored } from "./size.ts";
 import type { FileStore, StoredBundle } from "./store.ts";
 
 export interface UpkeepOptions {
   store: FileStore;
   /** The state directory. */
   state: string;
-  /** All there are, for the counts. */
+  /** All there are: those without a bundle are counted too. */
   profiles: readonly string[];
   /** By profile; a profile without a rule keeps all its bundles. */
   rules: ReadonlyMap<string, Retention>;
@@ -22,8 +23,8 @@ export interface UpkeepOptions {
   now(): number;
   /** Milliseconds that only ever grow. */
   elapsed(): number;
-  /** How many bundles the profiles have that were looked at. */
-  onCounts(counts: ReadonlyMap<string, number>): void;
+  /** What the profiles have that were looked at. */
+  onCounts(counts: ReadonlyMap<string, Stored>): void;
   /** A round over all profiles ended. */
   onRound?(): void;
   onRemoved(bundles: readonly StoredBundle[]): void;
@@ -39,6 +40,8 @@ export interface UpkeepOptions {
 export class Upkeep {
   readonly #options: Required<UpkeepOptions>;
   readonly #stop = new AbortController();
+  readonly #sizes = new Sizes(this.#stop.signal);
+  #counting: Promise<void> = Promise.resolve();
   #timer: ReturnType<typeof setTimeout> | undefined;
   #scrubbing: Promise<void> | undefined;
 
@@ -52,24 +55,38 @@ export class Upkeep {
     this.#timer = setTimeout(() => this.start(), this.#options.interval);
   }
 
-  /** Applies the rules and counts what is left; of one profile after each of its exports, of all now and then. */
-  tidy(profile?: string): void {
-    const { store, rules, now, profiles, onRemoved, onCounts, onRound, onFault } = this.#options;
-    const filter = profile === undefined ? {} : { profile };
+  /**
+   * Applies the rules and counts what is left; of one profile after each of its exports, of all now and then. The rules are
+   * applied when it returns, the count is told when its promise resolves.
+   */
+  tidy(profile?: string): Promise<void> {
+    const { store, rules, now, onRemoved, onRound, onFault } = this.#options;
     try {
-      const gone = applyRetention(store, rules, now(), filter);
+      const gone = applyRetention(store, rules, now(), profile === undefined ? {} : { profile });
+      this.#sizes.forget(gone);
       if (gone.length > 0) onRemoved(gone);
-      onCounts(countByProfile(store.list(filter), profile === undefined ? profiles : [profile]));
       if (profile === undefined) onRound();
     } catch (error) {
       onFault(error);
     }
+    // One count after the other: an older one must not be told last.
+    this.#counting = this.#counting.then(() => this.#count(profile)).catch(onFault);
+    return this.#counting;
   }
 
   async stop(): Promise<void> {
     clearTimeout(this.#timer);
     this.#stop.abort();
+    await this.#counting;
     await this.#scrubbing;
+  }
+
+  async #count(profile: string | undefined): Promise<void> {
+    const { store, profiles, onCounts } = this.#options;
+    const counts = profile === undefined
+      ? await this.#sizes.count(store, profiles)
+      : await this.#sizes.count(store, [profile], { profile });
+    if (!this.#stop.signal.aborted) onCounts(counts);
   }
 
   #scrubWhenDue(): void {
@@ -101,10 +118,4 @@ export class Upkeep {
       return 0;
     }
   }
-}
-
-function countByProfile(bundles: readonly StoredBundle[], profiles: readonly string[]) {
-  const counts = new Map(profiles.map((one) => [one, 0]));
-  for (const { profile } of bundles) counts.set(profile, (counts.get(profile) ?? 0) + 1);
-  return counts;
 }

@@ -22,6 +22,8 @@ export interface TraceParts {
   add(span: Span): void;
   /** Milliseconds since 1970. */
   now(): number;
+  /** Milliseconds that only ever grow: a clock that is set back makes no span negative. */
+  elapsed(): number;
   random(bytes: Uint8Array): Uint8Array;
   /** Makes foreign text safe to show. */
   escape(text: string): string;
@@ -44,6 +46,8 @@ interface OpenSpan {
   spanId: string;
   name: string;
   start: number;
+  /** On the clock that only ever grows; undefined where it began before this process saw it. */
+  since: number | undefined;
   attributes: Attributes;
 }
 
@@ -65,13 +69,9 @@ export class ExportTrace {
   }
 
   started(attempt: number): void {
-    const { now } = this.parts;
-    if (attempt === 1) {
-      const waited = { ...this.#open("export.queue"), start: this.of.createdAt };
-      this.#close(waited, this.#root.spanId);
-    }
+    const asked = { start: this.of.createdAt, since: undefined };
+    if (attempt === 1) this.#close({ ...this.#open("export.queue"), ...asked }, this.#root.spanId);
     this.#attempt = this.#open("export.attempt", { "export.attempt": attempt });
-    this.#attempt.start = now();
   }
 
   told(event: ExportEvent): void {
@@ -88,7 +88,8 @@ export class ExportTrace {
     if (this.#attempt !== undefined) this.#close(this.#attempt, this.#root.spanId, failure);
     const attributes = { state, bundleDigest, "error.type": error?.code };
     const whole = { ...this.#open("export", attributes), spanId: this.#root.spanId };
-    this.#close({ ...whole, start: this.of.createdAt }, this.#root.parentSpanId, failure);
+    const asked = { start: this.of.createdAt, since: undefined };
+    this.#close({ ...whole, ...asked }, this.#root.parentSpanId, failure);
     this.#attempt = undefined;
   }
 
@@ -109,16 +110,23 @@ export class ExportTrace {
     const push = this.#open("registry.push", { registry, "push.result": result });
     const failure = result === "success" ? undefined : result;
     const parent = this.#stage?.spanId ?? this.#attempt?.spanId;
-    this.#close({ ...push, start: push.start - seconds * 1000 }, parent, failure, "client");
+    const start = push.start - seconds * 1000;
+    this.#close({ ...push, start, since: push.since - seconds * 1000 }, parent, failure, "client");
   }
 
-  #open(name: string, attributes: Attributes = {}): OpenSpan {
-    const spanId = this.parts.random(new Uint8Array(8)).toHex();
-    return { spanId, name, start: this.parts.now(), attributes };
+  #open(name: string, attributes: Attributes = {}): OpenSpan & { since: number } {
+    const { now, elapsed, random } = this.parts;
+    const spanId = random(new Uint8Array(8)).toHex();
+    return { spanId, name, start: now(), since: elapsed(), attributes };
   }
 
   /** Every span carries what the log carries, so that each can be found by itself. */
-  #close(open: OpenSpan, parent: string | undefined, error?: string, kind?: SpanKind): void {
+  #close(
+    { since, ...open }: OpenSpan,
+    parent: string | undefined,
+    error?: string,
+    kind?: SpanKind,
+  ): void {
     const { exportId, profile, tenant } = this.of;
     const parentSpanId = parent ??
       (open.spanId === this.#root.spanId ? undefined : this.#root.spanId);
@@ -127,7 +135,7 @@ export class ExportTrace {
       traceId: this.traceId,
       ...(parentSpanId === undefined ? {} : { parentSpanId }),
       kind: kind ?? "internal",
-      end: this.parts.now(),
+      end: endOf(open.start, since, this.parts),
       attributes: {
         exportId,
         profile,
@@ -140,6 +148,10 @@ export class ExportTrace {
   }
 }
 
+function endOf(start: number, since: number | undefined, { now, elapsed }: TraceParts): number {
+  return since === undefined ? Math.max(start, now()) : start + elapsed() - since;
+}
+
 /** A request that asks for an export: `traceparent` goes into the queue with the job; `end` tells what came of it. */
 export interface RequestTrace {
   traceparent: string;
@@ -148,7 +160,7 @@ export interface RequestTrace {
 
 /** `header` is the caller's traceparent; without a good one a new trace begins. */
 export function traceRequest(header: string | undefined, parts: TraceParts): RequestTrace {
-  const start = parts.now();
+  const [start, since] = [parts.now(), parts.elapsed()];
   const id = (bytes: number) => parts.random(new Uint8Array(bytes)).toHex();
   const parent = parseTraceparent(header);
   const context: TraceContext = {
@@ -167,7 +179,7 @@ export function traceRequest(header: string | undefined, parts: TraceParts): Req
         name: "POST /v1/exports",
         kind: "server",
         start,
-        end: parts.now(),
+        end: endOf(start, since, parts),
         attributes: {
           ...of,
           "http.request.method": "POST",

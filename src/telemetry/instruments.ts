@@ -14,6 +14,8 @@ import {
   logLevels,
   publishResults,
   pushResults,
+  refusals,
+  scheduledRuns,
   spanResults,
   stages,
   verificationResults,
@@ -51,11 +53,19 @@ export function createInstruments(registry: Registry, profiles: string[], slas: 
     }),
     lastSuccess: gaugeByProfile(make, {
       name: "export_last_success_timestamp_seconds",
-      help: "When the last export of the profile succeeded, 0 where none has since the start.",
+      help: "When the last export of the profile succeeded, 0 where none has.",
     }),
     nextSchedule: gaugeByProfile(make, {
       name: "export_schedule_next_timestamp_seconds",
       help: "When the next export of the profile is due, 0 where it has no schedule.",
+    }),
+    staleBefore: gaugeByProfile(make, {
+      name: "export_schedule_stale_before_timestamp_seconds",
+      help: "Two exports of the profile were due since, 0 where it has no schedule.",
+    }),
+    scheduledRuns: byProfileAndResult(make, scheduledRuns, {
+      name: "export_schedule_runs_total",
+      help: "Exports that were due, by what became of them.",
     }),
     jobsWithinSla: counterByProfile(make, {
       name: "export_jobs_within_sla_total",
@@ -99,6 +109,14 @@ export function createInstruments(registry: Registry, profiles: string[], slas: 
       name: "export_store_bundles",
       help: "Finished bundles of the profile in the store.",
     }),
+    storedBytes: gaugeByProfile(make, {
+      name: "export_store_bytes",
+      help: "Size of the finished bundles of the profile in the store.",
+    }),
+    storeRemoved: counterByProfile(make, {
+      name: "export_store_removed_total",
+      help: "Stored bundles that were removed because they outlived the rule of their profile.",
+    }),
     storeDamaged: gauge(registers, [], {
       name: "export_store_damaged_bundles",
       help: "Stored bundles that the last scrub found to differ from their manifest.",
@@ -128,6 +146,10 @@ export function createInstruments(registry: Registry, profiles: string[], slas: 
       buckets: httpBuckets,
       registers,
       labelNames: ["method", "route", "code"],
+    }),
+    refused: byValue(registers, "reason", refusals, {
+      name: "export_requests_refused_total",
+      help: "Requests that were not taken, because the service had enough to do.",
     }),
     checkLastRun: gauge(registers, ["check"], {
       name: "export_readiness_check_last_run_timestamp_seconds",

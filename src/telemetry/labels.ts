@@ -70,6 +70,14 @@ export function statusClass(status: number): string {
   return `${Math.floor(status / 100)}xx`;
 }
 
+/** How a scheduled run came out: asked for when it was due, made up for later, or left out because the last one had not ended. */
+export const scheduledRuns = ["queued", "late", "skipped"] as const;
+export type ScheduledRun = typeof scheduledRuns[number];
+
+/** Why a request that was not at fault was not taken. */
+export const refusals = ["busy", "queue_full"] as const;
+export type Refusal = typeof refusals[number];
+
 export const spanResults = ["sent", "lost"] as const;
 
 /**

@@ -14,6 +14,8 @@ import {
   methodOf,
   type PublishResult,
   type PushResult,
+  type Refusal,
+  type ScheduledRun,
   stageOf,
   statusClass,
   type VerificationResult,
@@ -152,16 +154,38 @@ export class Metrics {
     this.#of(profile, ({ jobRetries }) => jobRetries.inc({ profile }));
   }
 
-  /** `at`: milliseconds since 1970; undefined where nothing will be due. */
-  scheduled(profile: string, at: number | undefined): void {
-    this.#of(profile, ({ nextSchedule }) => nextSchedule.set({ profile }, (at ?? 0) / 1000));
+  /** What earlier runs of the service have done; milliseconds since 1970. */
+  succeededBefore(times: ReadonlyMap<string, number>): void {
+    for (const [profile, at] of times) {
+      this.#of(profile, ({ lastSuccess }) => lastSuccess.set({ profile }, at / 1000));
+    }
   }
 
-  /** How many bundles these profiles have in the store. */
-  stored(counts: ReadonlyMap<string, number>): void {
-    for (const [profile, count] of counts) {
-      this.#of(profile, ({ storedBundles }) => storedBundles.set({ profile }, count));
+  /** Milliseconds since 1970; undefined where nothing will be due, or not two runs were. */
+  scheduled(profile: string, next: number | undefined, stale: number | undefined): void {
+    this.#of(profile, ({ nextSchedule, staleBefore }) => {
+      nextSchedule.set({ profile }, (next ?? 0) / 1000);
+      staleBefore.set({ profile }, (stale ?? 0) / 1000);
+    });
+  }
+
+  due(profile: string, result: ScheduledRun): void {
+    this.#of(profile, ({ scheduledRuns }) => scheduledRuns.inc({ profile, result }));
+  }
+
+  /** What these profiles have in the store. */
+  stored(contents: ReadonlyMap<string, { bundles: number; bytes: number }>): void {
+    for (const [profile, { bundles, bytes }] of contents) {
+      this.#of(profile, ({ storedBundles, storedBytes }) => {
+        storedBundles.set({ profile }, bundles);
+        storedBytes.set({ profile }, bytes);
+      });
     }
+  }
+
+  /** One bundle outlived its rule. */
+  removed(profile: string): void {
+    this.#of(profile, ({ storeRemoved }) => storeRemoved.inc({ profile }));
   }
 
   /** A scrub ended at `at`, milliseconds since 1970. */
@@ -189,6 +213,10 @@ export class Metrics {
     this.#record(({ http }) =>
       http.observe({ method: methodOf(method), route, code: statusClass(status) }, seconds)
     );
+  }
+
+  refused(reason: Refusal): void {
+    this.#record(({ refused }) => refused.inc({ reason }));
   }
 
   /** `at`: milliseconds since 1970. */

@@ -19,7 +19,7 @@ export interface Granted {
 }
 
 /** What a command may need beside read. */
-export type Kept = "net" | "write";
+export type Kept = "net" | "write" | "env" | "sys";
 
 const given = ["write", "net", "env", "run", "ffi", "sys", "import"] as const;
 

@@ -15,8 +15,9 @@ import { mergeArchive, type Merged } from "./merge.ts";
 import type { Tap } from "./tap.ts";
 import { TarCursor } from "./tar_cursor.ts";
 
-/** Below this many stored bytes starting a worker costs more than it saves. */
+/** Below this many stored bytes starting a worker costs more than it saves; opening a file costs as much as some thousand bytes. */
 const worthWorkers = 64 * 1024 * 1024;
+const worthOfOpening = 16 * 1024;
 
 export interface ContentOptions {
   /** Told the manifest before the first byte of content; `isRefused`: who signed it settles already that the bundle is. */
@@ -25,8 +26,8 @@ export interface ContentOptions {
   tap?: Tap;
   /** Bytes read so far and bytes to read. */
   progress?: (done: number, total: number) => void;
-  /** Workers for a large bundle; without them, and for small bundles, all is done in place. */
-  workers?: () => ChunkPool;
+  /** Workers for a large bundle, which may read where `mayRead`; without them, and for small bundles, all is done in place. */
+  workers?: (mayRead: boolean) => ChunkPool;
 }
 
 /** What the checks of one bundle share. */
@@ -45,12 +46,14 @@ export async function checkContent(
   findings: Findings,
   options: ContentOptions,
 ): Promise<number> {
-  const { layout, bytes } = manifest.payload;
-  const total = manifest.files.reduce((sum, file) => sum + file.size, 0) +
-    (layout === "directory" ? bytes : 0);
+  const isDirectory = manifest.payload.layout === "directory";
+  const { bytes, files: opened } = isDirectory ? manifest.payload : { bytes: 0, files: 0 };
+  const total = manifest.files.reduce((sum, file) => sum + file.size, 0) + bytes;
   let done = 0;
   const progress = (bytes: number) => options.progress?.(done += bytes, total);
-  const pool = total < worthWorkers ? localPool : options.workers?.() ?? localPool;
+  const isWorth = total + opened * worthOfOpening >= worthWorkers;
+  // The chunks of an archive are decoded by workers that may do nothing at all.
+  const pool = isWorth ? options.workers?.(isDirectory) ?? localPool : localPool;
   try {
     const pass = { source, findings, progress, pool, tap: options.tap };
     let files: number | undefined;

@@ -1,20 +1,28 @@
 /**
  * A payload that lies as files under `payload/`: every path of the index is opened and hashed, then the files that are there are
  * counted; only if their number differs is the index read again and are names compared, so that a million files cost no memory.
+ *
+ * Where there are workers that may read, small files are theirs, batch by batch; what was found is told in the index's order.
  */
 import { hash } from "node:crypto";
 import type { Finding } from "../errors.ts";
 import type { ChunkPool } from "../bundle/chunk_pool.ts";
-import { IndexFault } from "../bundle/index_file.ts";
+import { type FileDigest, smallFile } from "../bundle/file_digests.ts";
+import { type IndexEntry, IndexFault } from "../bundle/index_file.ts";
 import { indexName } from "../bundle/manifest.ts";
 import type { BundleSource, ByteReader } from "../bundle/source.ts";
 import { digestDiffers, Findings } from "./findings.ts";
-import { openFile, type Progress } from "./files.ts";
+import { digestInBatches } from "./digest_batches.ts";
+import { absent, openFile, type Progress, unsafe } from "./files.ts";
 import { IndexReader } from "./index_reader.ts";
 import { indexFinding, type Merged } from "./merge.ts";
 import type { Tap } from "./tap.ts";
 
 export const payloadFolder = "payload";
+
+function inPayload(path: string): string {
+  return `${payloadFolder}/${path}`;
+}
 
 /** @param most bytes of the whole payload: no file of it is larger */
 export async function checkDirectory(
@@ -54,15 +62,46 @@ class DirectoryCheck {
   ) {}
 
   async run(): Promise<void> {
-    for (let e = await this.index.peek(); e !== undefined; e = await this.index.peek()) {
-      await this.#file(e.path, e.sha256);
-      this.index.take();
+    const { source, pool, tap } = this.pass;
+    const { root } = source;
+    // Who taps has to see the bytes here.
+    if (root === undefined || pool.digestFiles === undefined || tap !== undefined) {
+      await this.#oneByOne();
+    } else {
+      const most = Math.min(this.most, smallFile);
+      const digest = (paths: string[]) => pool.digestFiles!(root, paths.map(inPayload), most);
+      await digestInBatches(this.index, digest, pool.depth, (e, found) => this.#judge(e, found));
     }
     if (this.pass.source.walk !== undefined) await this.#extras();
   }
 
+  async #oneByOne(): Promise<void> {
+    for (let e = await this.index.peek(); e !== undefined; e = await this.index.peek()) {
+      await this.#file(e.path, e.sha256);
+      this.index.take();
+    }
+  }
+
+  async #judge({ path, sha256 }: IndexEntry, found: FileDigest): Promise<void> {
+    const full = inPayload(path);
+    if ("larger" in found) return await this.#file(path, sha256);
+    if ("absent" in found) return this.findings.add(absent({ path: full }));
+    if ("unsafe" in found) return this.findings.add(unsafe(full, found.unsafe));
+    this.#opened++;
+    this.pass.progress(found.size);
+    this.#compare(path, sha256, found.sha256, found.size);
+  }
+
+  #compare(path: string, expected: string, found: string, size: number): void {
+    if (found !== expected) {
+      return this.findings.add(digestDiffers(inPayload(path), expected, found));
+    }
+    this.files++;
+    this.bytes += size;
+  }
+
   async #file(path: string, expected: string): Promise<void> {
-    const full = `${payloadFolder}/${path}`;
+    const full = inPayload(path);
     const reader = await openFile(this.pass.source, { path: full }, this.findings);
     if (reader === undefined) return;
     try {
@@ -76,9 +115,7 @@ class DirectoryCheck {
         sha256: expected,
       });
       const { digest, size } = await this.#digest(reader, take);
-      if (digest !== expected) return this.findings.add(digestDiffers(full, expected, digest));
-      this.files++;
-      this.bytes += size;
+      this.#compare(path, expected, digest, size);
     } finally {
       reader.close();
     }
@@ -150,7 +187,7 @@ class DirectoryCheck {
     try {
       const index = new IndexReader(reader, this.index.size);
       for (let e = await index.peek(); e !== undefined; e = await index.peek()) {
-        listed.add(`${payloadFolder}/${e.path}`);
+        listed.add(inPayload(e.path));
         index.take();
       }
     } finally {

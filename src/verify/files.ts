@@ -1,5 +1,5 @@
 /** The files beside the manifest: opened so that a link or a missing file is a finding, and hashed. */
-import { StellaError } from "../errors.ts";
+import { type Finding, StellaError } from "../errors.ts";
 import { startSha256 } from "../bundle/hash.ts";
 import type { BundleFile } from "../bundle/manifest.ts";
 import type { BundleSource, ByteReader } from "../bundle/source.ts";
@@ -17,17 +17,26 @@ export async function openFile(
   try {
     const reader = await source.open(file.path);
     if (reader !== undefined) return reader;
-    findings.add({
-      code: file.volume === undefined ? "missing" : "truncated",
-      reason: file.volume === undefined ? "file_missing" : "volume_missing",
-      path: file.path,
-      hint: "the manifest lists the file, but it is not there: copy it too",
-    });
+    findings.add(absent(file));
   } catch (error) {
     if (!(error instanceof StellaError) || error.code !== "unsafe") throw error;
-    findings.add({ code: "unsafe", reason: "unsafe_entry", path: file.path, found: error.message });
+    findings.add(unsafe(file.path, error.message));
   }
   return undefined;
+}
+
+export function absent({ path, volume }: { path: string; volume?: unknown }): Finding {
+  return {
+    code: volume === undefined ? "missing" : "truncated",
+    reason: volume === undefined ? "file_missing" : "volume_missing",
+    path,
+    hint: "the manifest lists the file, but it is not there: copy it too",
+  };
+}
+
+/** @param found what stands there in place of a regular file */
+export function unsafe(path: string, found: string): Finding {
+  return { code: "unsafe", reason: "unsafe_entry", path, found };
 }
 
 const block = 1024 * 1024;

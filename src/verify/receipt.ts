@@ -50,9 +50,15 @@ export function watchProofs(
       },
     };
   };
+  const { name, root } = source;
   const walk = source.walk?.bind(source);
   return {
-    source: { name: source.name, open, ...(walk === undefined ? {} : { walk }) },
+    source: {
+      name,
+      open,
+      ...(root === undefined ? {} : { root }),
+      ...(walk === undefined ? {} : { walk }),
+    },
     digests: () => new Map([...hashes].map(([path, hash]) => [path, hash.copy().digest("hex")])),
   };
 }

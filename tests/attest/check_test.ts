@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
-import { checkAttestation, readEnvelope, verifyEnvelope } from "../../src/attest/check/check.ts";
+import { checkAttestation, readAttestation, verifyEnvelope } from "../../src/attest/check/check.ts";
 import { payloadType, preAuthEncoding } from "../../src/attest/dsse.ts";
 import { attestationName, manifestName } from "../../src/bundle/manifest.ts";
 import { makeBundle, type Recipe, type TestKey, testKey } from "../bundle/fixture.ts";
@@ -59,15 +59,31 @@ Deno.test("a right signature by a stranger is untrusted, says by which key, and 
   }
 });
 
+Deno.test("an older attestation, whose signature has the hint as its keyid too, is still accepted", () => {
+  const older = changed(withKeyid(key.trusted.keyid));
+  assert.notDeepEqual(older, Buffer.from(right));
+  const result = check(older);
+  assert.deepEqual([result.codes, result.signer], [[], key.trusted]);
+  assert.deepEqual(check(older, manifestBytes, []).codes, ["untrusted key_unknown"]);
+  // No bit of it is free either.
+  for (let at = 0; at < older.length; at++) {
+    const bytes = Buffer.from(older);
+    bytes[at]! ^= 1;
+    assert.deepEqual(check(bytes).findings.map(({ code }) => code), ["signature"], `byte ${at}`);
+  }
+});
+
 const invalid = "signature signature_invalid";
 const malformed = "signature malformed";
 const subject = "signature subject_mismatch";
 
-function named(keyid: string): (bundle: Loose) => void {
-  return (b) => {
-    b.dsseEnvelope.signatures[0].keyid = keyid;
-    b.verificationMaterial.publicKey.hint = keyid;
-  };
+function named(hint: string): (bundle: Loose) => void {
+  return (b) => b.verificationMaterial.publicKey.hint = hint;
+}
+
+/** As earlier builds wrote it: the keyid of the signature besides the hint. */
+function withKeyid(keyid: unknown): (bundle: Loose) => void {
+  return (b) => b.dsseEnvelope.signatures[0].keyid = keyid;
 }
 
 function resign(maker: TestKey): (bundle: Loose) => void {
@@ -88,16 +104,29 @@ const changes: [string, (bundle: Loose) => void, string][] = [
   ],
   ["no signature", (b) => b.dsseEnvelope.signatures[0].sig = "", invalid],
   ["another payload", (b) => b.dsseEnvelope.payload = "e30=", invalid],
-  ["the signature of a stranger under our keyid", resign(stranger), invalid],
-  ["the signature of another trusted key under our keyid", resign(other), malformed],
-  ["our signature under another trusted key's id", named(other.trusted.keyid), malformed],
-  ["our signature under a stranger's id", named(stranger.trusted.keyid), malformed],
-  ["no keyid", named(""), malformed],
-  ["a keyid that is no digest", named("../../etc/passwd"), malformed],
-  ["a keyid of a megabyte", named("A".repeat(1 << 20)), malformed],
-  ["a hint that is not the keyid", (b) => b.verificationMaterial.publicKey.hint = "x", malformed],
+  ["the signature of a stranger under our hint", resign(stranger), invalid],
+  ["the signature of another trusted key under our hint", resign(other), malformed],
+  ["our signature under another trusted key's hint", named(other.trusted.keyid), malformed],
+  ["our signature under a stranger's hint", named(stranger.trusted.keyid), malformed],
+  ["an empty hint", named(""), malformed],
+  ["a hint that is no digest", named("../../etc/passwd"), malformed],
+  ["a hint of a megabyte", named("A".repeat(1 << 20)), malformed],
   ["no hint", (b) => delete b.verificationMaterial.publicKey.hint, malformed],
-  ["a keyid that is a number", (b) => b.dsseEnvelope.signatures[0].keyid = 1, malformed],
+  ["no public key", (b) => delete b.verificationMaterial.publicKey, malformed],
+  ["no verification material", (b) => delete b.verificationMaterial, malformed],
+  ["the keyid of another trusted key", withKeyid(other.trusted.keyid), malformed],
+  ["the keyid of a stranger", withKeyid(stranger.trusted.keyid), malformed],
+  ["an empty keyid", withKeyid(""), malformed],
+  ["a keyid of a megabyte", withKeyid("A".repeat(1 << 20)), malformed],
+  ["a keyid that is a number", withKeyid(1), malformed],
+  ["a keyid that is null", withKeyid(null), malformed],
+  ["the right keyid before the signature", (b) => {
+    b.dsseEnvelope.signatures = [{ keyid: key.trusted.keyid, ...b.dsseEnvelope.signatures[0] }];
+  }, malformed],
+  ["a stranger's hint and keyid", (b) => {
+    named(stranger.trusted.keyid)(b);
+    withKeyid(stranger.trusted.keyid)(b);
+  }, malformed],
   ["zero signatures", (b) => b.dsseEnvelope.signatures = [], malformed],
   [
     "the same signature twice",
@@ -106,7 +135,7 @@ const changes: [string, (bundle: Loose) => void, string][] = [
   ],
   [
     "100,000 signatures",
-    (b) => b.dsseEnvelope.signatures = Array(1e5).fill({ sig: "", keyid: "" }),
+    (b) => b.dsseEnvelope.signatures = Array(1e5).fill({ sig: "" }),
     malformed,
   ],
   [
@@ -201,7 +230,7 @@ Deno.test("DSSE's own door accepts both forms of base64 and fields that it does 
     b.dsseEnvelope.extra = { any: [1, null] };
     named("any hint")(b);
   });
-  assert.equal(verifyEnvelope(readEnvelope(bytes), trusted), key.trusted);
+  assert.equal(verifyEnvelope(readAttestation(bytes), trusted), key.trusted);
 });
 
 Deno.test("DSSE's own door takes one signature and no more: there is no choosing which one counts", () => {
@@ -210,7 +239,7 @@ Deno.test("DSSE's own door takes one signature and no more: there is no choosing
       const [one] = b.dsseEnvelope.signatures;
       b.dsseEnvelope.signatures = Array(count).fill(one);
     });
-    assert.throws(() => readEnvelope(bytes), /exactly one signature/);
+    assert.throws(() => readAttestation(bytes), /exactly one signature/);
   }
 });
 

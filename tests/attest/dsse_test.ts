@@ -10,6 +10,7 @@ import {
   payloadType,
   preAuthEncoding,
 } from "../../src/attest/dsse.ts";
+import { attest } from "../../src/attest/sign/signer.ts";
 import { type TestKey, testKey } from "../bundle/fixture.ts";
 
 function pae(type: string, body: string): string {
@@ -35,7 +36,7 @@ Deno.test("the pre-authentication encoding, by the protocol's own definition", (
 function envelopeOf(key: TestKey, type = payloadType, body = "{}"): Envelope {
   const payload = Buffer.from(body);
   const signature = key.signer.sign(preAuthEncoding(type, payload));
-  return { payloadType: type, payload, signature, keyid: key.trusted.keyid };
+  return { payloadType: type, payload, signature };
 }
 
 for (const algorithm of ["ed25519", "p256"] as const) {
@@ -156,16 +157,26 @@ Deno.test("the keyid is base64 of the sha256 of the SPKI, as sigstore's hint", (
   assert.match(trusted.keyid, /^[A-Za-z0-9+/]{43}=$/);
 });
 
-Deno.test("encodeBundle: the one encoding, byte for byte", () => {
-  const bytes = encodeBundle({
+Deno.test("encodeBundle: the one encoding, byte for byte, without and with a keyid", () => {
+  const attestation = {
     payloadType,
     payload: Buffer.from("{}"),
-    keyid: "id",
     signature: Buffer.of(0xfb, 0xff, 0xbf, 1),
-  });
-  assert.equal(
-    new TextDecoder().decode(bytes),
+    hint: "id",
+  };
+  const expected = (keyid: string) =>
     '{"mediaType":"application/vnd.dev.sigstore.bundle.v0.3+json","verificationMaterial":{"publicKey":{"hint":"id"}},' +
-      '"dsseEnvelope":{"payload":"e30=","payloadType":"application/vnd.in-toto+json","signatures":[{"sig":"+/+/AQ==","keyid":"id"}]}}\n',
+    `"dsseEnvelope":{"payload":"e30=","payloadType":"application/vnd.in-toto+json","signatures":[{"sig":"+/+/AQ=="${keyid}}]}}\n`;
+  const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
+  assert.equal(text(encodeBundle(attestation)), expected(""));
+  assert.equal(text(encodeBundle({ ...attestation, keyid: "id" })), expected(',"keyid":"id"'));
+});
+
+Deno.test("an attestation has no keyid: cosign skips a signature with one that is not its own kind", () => {
+  const key = testKey();
+  const { dsseEnvelope, verificationMaterial } = JSON.parse(
+    Buffer.from(attest(Buffer.from("{}"), key.signer)).toString(),
   );
+  assert.deepEqual(Object.keys(dsseEnvelope.signatures[0]), ["sig"]);
+  assert.equal(verificationMaterial.publicKey.hint, key.trusted.keyid);
 });

@@ -119,7 +119,7 @@ Deno.test("a public key used as the secret of an HMAC passes for no signature", 
   for (const key of [spki, der, der.subarray(-32)]) {
     for (const prefix of ["stella-hmac-sha256\n", ""]) {
       const signature = macWith(key, prefix);
-      const forged = encodeBundle({ payloadType, payload: statement, keyid, signature });
+      const forged = encodeBundle({ payloadType, payload: statement, signature, hint: keyid });
       const { signer, findings } = checkAttestation("a", forged, manifest, [trusted]);
       assert.deepEqual([signer, findings[0]?.reason], [undefined, "signature_invalid"]);
     }
@@ -134,7 +134,7 @@ Deno.test("a seal in the place of an attestation is refused, with and without it
   ]]);
   const signature = macWith(Buffer.alloc(32, 7));
   for (const id of [secret.keyid, keyid]) {
-    const wrapped = encodeBundle({ payloadType, payload: statement, keyid: id, signature });
+    const wrapped = encodeBundle({ payloadType, payload: statement, signature, hint: id });
     const { signer, findings } = checkAttestation("a", wrapped, manifest, [trusted]);
     assert.deepEqual([signer, findings[0]?.code], [undefined, "signature"]);
   }
@@ -146,7 +146,7 @@ Deno.test("a signature in the place of a seal is refused, whatever its keyid say
     const forged = encodeEnvelope({ payloadType, payload: statement, keyid: id, signature });
     assert.deepEqual(verdictOf(forged)[0], "signature");
   }
-  const attested = encodeBundle({ payloadType, payload: statement, keyid, signature });
+  const attested = encodeBundle({ payloadType, payload: statement, signature, hint: keyid });
   assert.deepEqual(verdictOf(attested), ["signature", "malformed"]);
 });
 

@@ -80,6 +80,7 @@ function testsOf(file: string): string[] {
   if (file.startsWith("src/bundle/")) {
     return [`tests/bundle/${name}_test.ts`, ...quickest.slice(0, 4)];
   }
+  if (name === "digest_batches") return ["tests/bundle/chunk_workers_test.ts"];
   if (name === "probe") return ["tests/server/readiness_test.ts", "tests/server/checks_test.ts"];
   const others = readdirSync(join(root, "tests/verify"))
     .filter((one) => one.endsWith("_test.ts")).map((one) => `tests/verify/${one}`);

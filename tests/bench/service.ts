@@ -7,13 +7,14 @@
  * clients [60]   L2: 64 clients for so many seconds, then 512
  * fair           L6: one job of a tenant behind 5,000 of another
  * kill [50]      F2: so many kill -9 at random times under load
+ * stop [90]      F13: SIGSTOP for so many seconds in the middle of an export
  * soak [600]     L5: a steady mix for so many seconds
  * latency [1024] health and metrics while two exports of so many MiB run
  * outage         O1: registry, database and storage taken away
  * slow [500]     A5: so many slow connections of three kinds, and who is healthy meanwhile
  */
 import { latency, queue } from "./service_figures.ts";
-import { kill, slow, soak } from "./service_faults.ts";
+import { kill, slow, soak, stop } from "./service_faults.ts";
 import { clients, fair, load } from "./service_load.ts";
 import { outage } from "./service_outage.ts";
 
@@ -24,6 +25,7 @@ const benches: Record<string, (count: number) => void | Promise<void>> = {
   clients: (seconds) => clients(seconds || 60),
   fair,
   kill: (count) => kill(count || 50),
+  stop: (seconds) => stop(seconds || 90),
   soak: (seconds) => soak(seconds || 600),
   outage,
   slow: (connections) => slow(connections || 500),

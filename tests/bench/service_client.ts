@@ -21,6 +21,8 @@ export function tinyHome(more = "", service = ""): Home {
 export interface Answer {
   status: number;
   milliseconds: number;
+  /** Of the header Retry-After. */
+  retryAfter: string | null;
   // deno-lint-ignore no-explicit-any -- any route
   body: any;
 }
@@ -33,18 +35,24 @@ export async function ask(url: string, init: RequestInit = {}): Promise<Answer> 
   return {
     status: answer.status,
     milliseconds,
+    retryAfter: answer.headers.get("retry-after"),
     body: text.startsWith("{") ? JSON.parse(text) : text,
   };
 }
 
-export function submit({ url }: { url: string }, tenant = "a", key?: string): Promise<Answer> {
+export function submit(
+  { url }: { url: string },
+  tenant = "a",
+  key?: string,
+  profile = "tiny",
+): Promise<Answer> {
   return ask(`${url}/v1/exports`, {
     method: "POST",
     headers: {
       "content-type": "application/json",
       ...(key === undefined ? {} : { "idempotency-key": key }),
     },
-    body: JSON.stringify({ profile: "tiny", tenant }),
+    body: JSON.stringify({ profile, tenant }),
   });
 }
 

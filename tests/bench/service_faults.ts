@@ -1,6 +1,7 @@
 /** A service that is killed, or kept busy for long, or held up by its clients: rows F2, L5 and A5 of the test plan. */
 import assert from "node:assert/strict";
 import { join } from "node:path";
+import { gaveUp } from "../../src/jobs/job_queue.ts";
 import type { Service } from "../program.ts";
 import {
   ask,
@@ -20,11 +21,11 @@ import {
 
 /** What a slow client sends and then says no more, and the seconds in which it has to be let go. */
 const slowKinds: [name: string, text: string, limit: number][] = [
-  ["header", "GET /status HTTP/1.1\r\nHost: 127.0.0.1\r\n", 12],
+  ["header", "GET /status HTTP/1.1\r\nHost: 127.0.0.1\r\n", 10],
   [
     "body",
     "POST /v1/exports HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length: 99\r\n\r\n{",
-    32,
+    30,
   ],
   ["idle", "GET /health/liveness HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n", 65],
 ];
@@ -61,7 +62,11 @@ export async function kill(count: number): Promise<void> {
     for (const id of asked) {
       const { body } = await ask(`${last.url}/v1/exports/${id}`);
       if (body.state === "succeeded") digests.add(`${body.tenant} ${body.bundleDigest}`);
-      else doomed.add(`${body.state} ${body.error?.message}`);
+      else {
+        // It was killed as often as an export is tried: that is told, and it is not lost.
+        assert.deepEqual([body.state, body.error?.message], ["failed", gaveUp.message], id);
+        doomed.add(`${body.state} ${body.error?.message}`);
+      }
     }
     say(
       `${count} kills, ${asked.size} exports, ${digests.size} digests of two tenants, restart ${
@@ -89,38 +94,49 @@ export async function soak(seconds: number): Promise<void> {
       descriptors: [...Deno.readDirSync(`/proc/${service.child.pid}/fd`)].length,
       series: String((await ask(`${service.url}/metrics`)).body).split("\n").length,
     });
-    const started = performance.now();
-    const second = () => (performance.now() - started) / 1_000;
+    const warm = await mix(service, seconds / 10);
+    // Both times calm: connections that the clients keep are ended after 5 s.
+    const calmed = () => drained(service).then(() => pause(6_000));
+    await calmed();
+    const before = await look();
+    const began = performance.now();
+    const second = () => (performance.now() - began) / 1_000;
     const mixed = mix(service, seconds);
     const samples: { second: number; memory: number }[] = [];
-    let before: Awaited<ReturnType<typeof look>> | undefined;
     while (second() < seconds) {
       await pause(250);
       samples.push({ second: second(), memory: await resident(service) });
-      if (second() > seconds / 10) before ??= await look();
     }
-    await mixed;
-    await drained(service);
-    await pause(6_000);
+    const asked = warm + await mixed;
+    await calmed();
     const wal = Deno.statSync(join(home.state, "stella.db-wal")).size / 2 ** 20;
     const calm = lows(samples).filter((one) => one.second > seconds / 3);
     say(`memory without workers: ${calm.map(({ memory }) => memory.toFixed(0)).join(" ")} MiB`);
-    say(`that is ${slope(calm).toFixed(2)} MiB in 10 minutes`);
-    say(`${JSON.stringify(before)} and at last ${JSON.stringify(await look())}`);
+    if (calm.length > 5) say(`that is ${slope(calm).toFixed(2)} MiB in 10 minutes`);
+    const after = await look();
+    say(`${JSON.stringify(before)} and at last ${JSON.stringify(after)}`);
     const done = await metric(service, 'export_jobs_total{profile="tiny",result="success"}');
     say(`WAL ${wal.toFixed(1)} MiB, ${done} exports`);
+    assert.equal(after.series, before.series, "no series is made by work");
+    assert.ok(Math.abs(after.descriptors - before.descriptors) <= 2, "no descriptor is left open");
+    assert.ok(wal <= 64);
+    const { started, ended } = endings(service);
+    assert.deepEqual([started.size, ended.size, done], [asked, asked, asked], "none is lost");
+    assert.deepEqual([...ended].filter(([, times]) => times > 1), [], "nothing ended twice");
   });
 }
 
-/** An export every second or so, lists and health in between. */
-async function mix(service: Service, seconds: number): Promise<void> {
+/** An export every second or so, lists and health in between. @returns how many exports were taken */
+async function mix(service: Service, seconds: number): Promise<number> {
   const end = performance.now() + seconds * 1_000;
+  let asked = 0;
   await together(3, async (client) => {
-    if (client === 0) await submit(service, "a");
+    if (client === 0) asked += Number((await submit(service, "a")).status === 202);
     else await ask(`${service.url}${client === 1 ? "/v1/exports" : "/health/readiness"}`);
     await pause(client === 0 ? 600 : 100);
     return performance.now() < end;
   });
+  return asked;
 }
 
 /** The lowest of each half minute: a worker comes and goes with its memory. */
@@ -138,6 +154,33 @@ function slope(samples: readonly { second: number; memory: number }[]): number {
   const [x, y] = [mean((one) => one.second), mean((one) => one.memory)];
   const up = samples.reduce((sum, one) => sum + (one.second - x) * (one.memory - y), 0);
   return up / samples.reduce((sum, one) => sum + (one.second - x) ** 2, 0) * 600;
+}
+
+/** Longer than a lease, and than the watchdog of the unit. */
+export async function stop(seconds: number): Promise<void> {
+  const home = tinyHome(`  large: { kind: files, sources: [{ files: "/nonexistent" }] }\n`);
+  const large = join(home.path, "large");
+  const config = join(home.state, "stella.yaml");
+  Deno.writeTextFileSync(config, Deno.readTextFileSync(config).replace("/nonexistent", large));
+  Deno.mkdirSync(large);
+  Deno.createSync(join(large, "zeros")).truncateSync(4 * 2 ** 30);
+  await withService(async (service) => {
+    const running = await submit(service, "a", undefined, "large");
+    const waiting = await submit(service, "b");
+    while (await metric(service, "export_jobs_running") === 0) await pause(20);
+    await pause(500);
+    service.child.kill("SIGSTOP");
+    await pause(seconds * 1_000);
+    service.child.kill("SIGCONT");
+    await drained(service);
+    for (const { body } of [running, waiting]) {
+      const { state } = (await ask(`${service.url}/v1/exports/${body.id}`)).body;
+      const { started, ended } = endings(service);
+      const times = [started.get(body.id), ended.get(body.id)];
+      say(`stopped for ${seconds} s: ${state}, started and ended ${times}`);
+      assert.deepEqual([state, ...times], ["succeeded", 1, 1]);
+    }
+  }, home);
 }
 
 export async function slow(count: number): Promise<void> {

@@ -1,5 +1,6 @@
 /** Many jobs, many clients, many tenants: rows L1, L2 and L6 of the test plan. */
 import assert from "node:assert/strict";
+import type { Service } from "../program.ts";
 import {
   ask,
   drained,
@@ -11,6 +12,7 @@ import {
   say,
   submit,
   times,
+  tinyHome,
   together,
   withService,
 } from "./service_client.ts";
@@ -61,32 +63,45 @@ export async function load(count: number): Promise<void> {
 
 export async function clients(seconds: number): Promise<void> {
   await withService(async (service) => {
-    for (const [count, length] of [[64, seconds], [512, Math.min(20, seconds)]] as const) {
-      const [answers, statuses]: [number[], Map<number, number>] = [[], new Map()];
-      const end = performance.now() + length * 1_000;
-      let failed = 0;
-      await together(count, async (client) => {
-        try {
-          const { status, milliseconds } = client % 4 === 0
-            ? await submit(service)
-            : await ask(`${service.url}${client % 2 === 0 ? "/v1/exports?limit=20" : "/status"}`);
-          answers.push(milliseconds);
-          statuses.set(status, (statuses.get(status) ?? 0) + 1);
-        } catch {
-          failed++;
-        }
-        await pause(20);
-        return performance.now() < end;
-      });
-      say(
-        `${count} clients: ${times(answers)}; ${
-          JSON.stringify([...statuses])
-        }, ${failed} without answer`,
-      );
-      say(`memory ${(await resident(service)).toFixed(0)} MiB`);
-      assert.ok([...statuses.keys()].every((status) => status < 500 || count > 64));
-    }
+    await crowd(service, 64, seconds);
+    await crowd(service, 512, Math.min(20, seconds));
   });
+  say("with mostRequests 16 and mostQueued 500:");
+  const bounds = "service: { mostRequests: 16, mostQueued: 500 }\n";
+  await withService(
+    (service) => crowd(service, 512, Math.min(20, seconds)),
+    tinyHome("", bounds),
+  );
+}
+
+/** So many clients that ask without a pause to speak of: every answer is one, and who is refused is told when to come back. */
+async function crowd(service: Service, count: number, seconds: number): Promise<void> {
+  const [answers, statuses]: [number[], Map<number, number>] = [[], new Map()];
+  const end = performance.now() + seconds * 1_000;
+  let failed = 0;
+  await together(count, async (client) => {
+    try {
+      const { status, milliseconds, retryAfter } = client % 4 === 0
+        ? await submit(service)
+        : await ask(`${service.url}${client % 2 === 0 ? "/v1/exports?limit=20" : "/status"}`);
+      answers.push(milliseconds);
+      statuses.set(status, (statuses.get(status) ?? 0) + 1);
+      if (status >= 429) assert.match(retryAfter ?? "", /^\d+$/, String(status));
+    } catch (error) {
+      if (error instanceof assert.AssertionError) throw error;
+      failed++;
+    }
+    await pause(20);
+    return performance.now() < end;
+  });
+  say(
+    `${count} clients: ${times(answers)}; ${
+      JSON.stringify([...statuses])
+    }, ${failed} without answer`,
+  );
+  say(`memory ${(await resident(service)).toFixed(0)} MiB`);
+  assert.equal(failed, 0);
+  assert.ok([...statuses.keys()].every((status) => status < 500 || status === 503 && count > 64));
 }
 
 export async function fair(): Promise<void> {

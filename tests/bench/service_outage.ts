@@ -22,6 +22,7 @@ async function until(
     const live = await ask(`${service.url}/health/liveness`);
     assert.equal(live.status, 200);
     worst = Math.max(worst, live.milliseconds);
+    assert.ok(worst < 100, `${what}: liveness took ${worst} ms`);
     ready = (await ask(`${service.url}/health/readiness`)).body;
     seconds = (performance.now() - started) / 1_000;
     assert.ok(seconds < 12, `${what}: ${JSON.stringify(ready)}`);

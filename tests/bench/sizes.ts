@@ -1,7 +1,8 @@
 /**
- * `deno run -A tests/bench/sizes.ts --dir PLACE [--binary dist/stella] [--quick]`: peak memory of export, verify and unpack over what is
+ * `deno run -A tests/bench/sizes.ts --dir PLACE [--binary dist/stella] [--quick] [--only TEXT]`: peak memory of export, verify and unpack over what is
  * large in each direction: one sparse file of 8 GiB, 2 GiB of generated advisories, a million files of a few bytes (a tenth of it all
- * with --quick). The promise is 200 MiB. PLACE needs 16 GiB; inputs that are there are used again; not below /dev.
+ * with --quick), or of the rows whose name holds TEXT. The promise is 200 MiB. PLACE needs 16 GiB; inputs that are there are used
+ * again; not below /dev.
  */
 import { spawnSync } from "node:child_process";
 import { mkdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
@@ -102,13 +103,18 @@ try {
   const texts = advisories(place, mebibytes);
   const large = sparse(place, Math.round(8 * 2 ** 30 * part));
   const many = manyFiles(place, count);
-  const kept = [
-    row(`${mebibytes} MiB of advisories`, texts),
-    row(`${mebibytes} MiB of advisories, plain`, texts, ["--compression", "none"]),
-    row(`a sparse file of ${8 * part} GiB`, large),
-    row(`a sparse file of ${8 * part} GiB, plain`, large, ["--compression", "none"]),
-    row(`${count} files`, many),
+  const plain = ["--compression", "none"];
+  const rows: [string, string, string[]?][] = [
+    [`${mebibytes} MiB of advisories`, texts],
+    [`${mebibytes} MiB of advisories, plain`, texts, plain],
+    [`a sparse file of ${8 * part} GiB`, large],
+    [`a sparse file of ${8 * part} GiB, plain`, large, plain],
+    [`${count} files`, many],
+    [`${count} files, directory`, many, ["--layout", "directory"]],
   ];
+  const kept = rows.filter(([name]) => name.includes(option("--only") ?? "")).map((it) =>
+    row(...it)
+  );
   Deno.exitCode = kept.includes(false) ? 1 : 0;
 } finally {
   home.remove();

@@ -9,6 +9,7 @@ import {
   setVariables,
 } from "../../src/build/launcher_config.ts";
 import {
+  engineFlags,
   grants,
   hostileNames,
   permissionFlags,
@@ -24,7 +25,8 @@ const config = JSON.parse(readFileSync(new URL("../../deno.json", import.meta.ur
 Deno.test("the task that runs stella from its sources has exactly the list's permissions", () => {
   // The packages are fetched first, as the machine is set up; then what reaches past permissions is taken away.
   const unset = hostileNames.filter((name) => name !== "OTEL_DENO").join(" ");
-  const run = "OTEL_DENO=false deno run -q -P=stella --no-prompt --no-remote main.ts";
+  const run =
+    `OTEL_DENO=false deno run -q ${engineFlags} -P=stella --no-prompt --no-remote main.ts`;
   assert.equal(config.tasks["stella"], `deno cache -q main.ts && unset ${unset} && ${run}`);
   const listed = Object.fromEntries(grants.map(({ name, values }) => [name, values ?? true]));
   const env = { allow: listed["env"], ignore: true };
@@ -47,6 +49,12 @@ Deno.test("every task that starts Deno's run time switches its telemetry off", (
     for (const command of task.split(" && ")) {
       if (/deno (run|test)\b/.test(command)) assert.match(command, /^OTEL_DENO=false /, name);
     }
+  }
+});
+
+Deno.test("every form starts V8 with the same settings", () => {
+  for (const flags of [compileFlags(), launcherArguments]) {
+    assert.deepEqual(flags.filter((flag) => flag.startsWith("--v8-flags")), [engineFlags]);
   }
 });
 

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { array, integer, text } from "../../src/bundle/json_shape.ts";
+import { array, integer, object, oneOf, text } from "../../src/bundle/json_shape.ts";
 
 Deno.test("an array has at most so many items, each of which is named by its place", () => {
   const letters = array(text(/^[a-z]$/, "a letter"), 3);
@@ -14,5 +14,32 @@ Deno.test("an integer is a number, within its range, whatever a text would compa
   assert.deepEqual([1, 3].map((one) => small(one, "n")), [1, 3]);
   for (const other of [0, 4, "2", true, null]) {
     assert.throws(() => small(other, "n"), /is not an integer from 1 to 3/);
+  }
+});
+
+Deno.test("an object has its names and no others, and what is wrong is named from the document down", () => {
+  const inner = object({ size: integer(1) }, { note: oneOf("a", "b") });
+  const shape = object({ list: array(inner, 9) }, {});
+  assert.deepEqual(shape({ list: [{ size: 1, note: "a" }] }, ""), {
+    list: [{ size: 1, note: "a" }],
+  });
+  // deno-lint-ignore no-explicit-any -- what is wrong on purpose
+  const faults: [any, string][] = [
+    [null, "the document is not an object"],
+    [[], "the document is not an object"],
+    ["{}", "the document is not an object"],
+    [undefined, "the document is not an object"],
+    [{}, "list is missing"],
+    [{ list: 1 }, "list is not an array"],
+    [{ list: [], more: 1 }, "more is not known"],
+    [{ list: [], toString: 1 }, "toString is not known"],
+    [{ list: [{ size: 1 }, {}] }, "list[1].size is missing"],
+    [{ list: [{ size: 0 }] }, "list[0].size is not an integer from 1 to 9007199254740991"],
+    [{ list: [{ size: 1, note: "c" }] }, 'list[0].note is not "a" or "b"'],
+    [{ list: [{ size: 1, "a b": 0 }] }, 'list[0]."a b" is not known'],
+    [{ "\u001b": 0, list: [] }, '"\\u{1b}" is not known'],
+  ];
+  for (const [value, message] of faults) {
+    assert.throws(() => shape(value, ""), { message }, message);
   }
 });

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdirSync, symlinkSync, writeFileSync } from "node:fs";
+import { mkdirSync, symlinkSync, truncateSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -156,5 +156,28 @@ Deno.test("a reader fills its buffer until the end, and an error of the medium i
     assert.throws(() => reader.read(buffer), (error: StellaError) => {
       return error.code === "media" && /says nothing about the content/.test(error.hint ?? "");
     });
+  });
+});
+
+Deno.test("a file that shrinks while it is read is an error of the medium, one that grows is not", async () => {
+  await withDirectory((root) => {
+    const path = join(root, "a");
+    for (const read of [0, 4, 9]) {
+      writeFileSync(path, "123456789");
+      const reader = openRegular(root, "a")!;
+      if (read > 0) reader.read(new Uint8Array(read));
+      truncateSync(path, 2);
+      const shrunk = () => reader.read(new Uint8Array(9));
+      if (read === 9) assert.equal(shrunk(), 0, "all had been read");
+      else {
+        assert.throws(shrunk, { code: "media", message: /of the 9 bytes that it had when it was/ });
+      }
+      reader.close();
+    }
+    const grown = openRegular(root, "a")!;
+    writeFileSync(path, "123456789");
+    assert.deepEqual([grown.size, grown.read(new Uint8Array(99))], [2, 9]);
+    grown.close();
+    return Promise.resolve();
   });
 });

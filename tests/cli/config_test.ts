@@ -98,3 +98,72 @@ profiles:
     assert.ok(told.some((one: string) => one.startsWith("5 timeline.days: ")), told.join("\n"));
   });
 });
+
+const full = `version: 1
+registries:
+  site: { url: "https://registry.site:5000", ca: /etc/ca.pem, credential: site }
+  near: { url: "http://127.0.0.1:5000", plainHttp: true, credentialsFile: /etc/near.json }
+tenants: [lab, default]
+profiles:
+  advisories:
+    kind: files
+    sources: [{ files: /srv/osv, prefix: osv, include: ["**/*.json"], exclude: [drafts], follow: true }]
+    compression: none
+    sla: 15m
+    targets: [{ directory: /srv/out }, { registry: site, repository: e/a, tag: "{created}" }]
+    schedule: { cron: "0 3 * * *", zone: Europe/Berlin, tenant: lab }
+    retention: { keep: 14, days: 30 }
+  risk:
+    kind: risk
+    providers:
+      - { kind: kev, path: /srv/kev.json, licence: CC0-1.0, asOf: 2026-08-21, onInvalid: skip }
+      - { kind: epss, url: "https://mirror.site/e.csv", sha256: ${"a".repeat(64)} }
+    secretFile: /etc/shared.key
+egress: { sealed: true, allow: ["*.site"] }
+timeline: { days: 7 }
+traces: { endpoint: "http://127.0.0.1:4318" }
+service: { concurrency: 1, stall: 90s, hosts: [a.site], tls: { certificate: /c.pem, key: /k.pem } }
+tokens: { ci: { sha256: ${"b".repeat(64)}, tenants: [lab], scopes: [read] } }
+`;
+
+Deno.test("config show says what holds, as a file could say it: it reads the same again", async () => {
+  await withConfig(full, async (home, config) => {
+    const { stdout } = await home.succeed(["config", "show", ...config]);
+    assert.match(stdout, /^# from stella\.yaml\nversion: 1\n/);
+    assert.match(stdout, /keepDays: 90/, "defaults too");
+    assert.match(stdout, /sla: 900s/);
+    Deno.writeTextFileSync(join(home.path, "again.yaml"), stdout);
+    const shown = await home.json(["config", "show", ...config]);
+    const again = await home.json(["config", "show", "--config", "again.yaml"]);
+    assert.deepEqual(again.config, shown.config);
+    assert.deepEqual(shown.config.profiles.advisories.sources[0].files, "/srv/osv");
+  });
+});
+
+Deno.test("without a file config show says that, and the defaults", async () => {
+  const home = new Home();
+  try {
+    const shown = await home.json(["config", "show"]);
+    assert.equal(shown.path, null);
+    assert.deepEqual(shown.config.tenants, ["default"]);
+    assert.deepEqual(shown.config.profiles, {});
+  } finally {
+    home.remove();
+  }
+});
+
+Deno.test("config schema names every key that the configuration may have", async () => {
+  await withConfig(full, async (home, config) => {
+    const { schema } = await home.json(["config", "schema"]);
+    const { config: shown } = await home.json(["config", "show", ...config]);
+    assert.equal(schema.$schema, "https://json-schema.org/draft/2020-12/schema");
+    assert.equal(schema.additionalProperties, false);
+    assert.deepEqual(Object.keys(schema.properties).sort(), Object.keys(shown).sort());
+    const profile = schema.properties.profiles.additionalProperties.properties;
+    const { advisories, risk } = shown.profiles;
+    for (const key of Object.keys({ ...advisories, ...risk })) assert.ok(key in profile, key);
+    for (const key of Object.keys(shown.service)) {
+      assert.ok(key in schema.properties.service.properties, key);
+    }
+  });
+});

@@ -1,6 +1,6 @@
 /** What a run leaves behind, by the program as a user runs it. */
 import assert from "node:assert/strict";
-import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { previousSuccesses, runMetrics } from "../../src/cli/run_metrics.ts";
 import { testWith, tool } from "../needs.ts";
@@ -41,6 +41,55 @@ Deno.test("an export leaves metrics and a report, and no other file", () =>
     ]);
     assert.ok(Date.parse(report.ended) - Date.parse(report.started) === report.seconds * 1000);
     assert.deepEqual(readdirSync(home.path).sort(), ["out", "run.json", "run.prom", "state"]);
+  }));
+
+interface StageTime {
+  stage: string;
+  seconds: number;
+  bytes: number;
+}
+
+Deno.test("the report tells each stage in its order, with seconds and bytes, and no bundle holds it", () =>
+  withHome(async (home) => {
+    mkdirSync(join(home.path, "in"));
+    writeFileSync(join(home.path, "in/a"), "x".repeat(70_000));
+    const words = ["export", "bundle", "--profile", "p", "--input", "in", "--quiet"];
+    await home.succeed([...words, "--manifest", "out/manifest.json", ...files]);
+    const { stages, seconds } = JSON.parse(read(home, "run.json")) as {
+      stages: StageTime[];
+      seconds: number;
+    };
+    assert.deepEqual(stages.map(({ stage, bytes }) => [stage, bytes]), [
+      ["plan", 0],
+      ["read", 70_000],
+      ["sign", 0],
+      ["store", 0],
+    ]);
+    assert.ok(stages.every((one) => one.seconds >= 0));
+    assert.ok(stages.reduce((sum, one) => sum + one.seconds, 0) <= seconds + 0.1);
+    await home.succeed([...words, "--manifest", "again/manifest.json"]);
+    const digests = ["out", "again"].map((name) => read(home, `${name}/manifest.json`));
+    assert.equal(digests[0], digests[1], "with a report or without, the bundle is the same");
+  }));
+
+Deno.test("a report in the bundle's directory or in what is exported is refused, and nothing is made", () =>
+  withHome(async (home) => {
+    for (const folder of ["in", "out"]) mkdirSync(join(home.path, folder));
+    writeFileSync(join(home.path, "in/a"), "x");
+    const words = ["export", "bundle", "--profile", "p", "--input", "in"];
+    const run = async (...more: string[]) =>
+      await home.stella([...words, "--manifest", "out/manifest.json", ...more]);
+    const cases: [string[], RegExp][] = [
+      [["--report", "out/run.json"], /directory of the bundle, "out"/],
+      [["--metrics-textfile", "out/deep/../run.prom"], /directory of the bundle/],
+      [["--report", "in/run.json"], /what is exported, "in"/],
+    ];
+    for (const [more, why] of cases) {
+      const ran = await run(...more);
+      assert.equal(ran.code, 2, ran.stderr);
+      assert.match(ran.stderr, why);
+    }
+    assert.deepEqual(readdirSync(join(home.path, "out")), []);
   }));
 
 Deno.test("verification, which can write nothing by then, leaves both too; a failure keeps the last success", () =>

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { grants, spared } from "../../src/config/permissions.ts";
+import { neededBy, neededFor } from "../../src/config/needed.ts";
+import { grants } from "../../src/config/permissions.ts";
 import type { Permissions } from "../../src/cli/host.ts";
 import { spare } from "../../src/cli/spare.ts";
 import { Home } from "../program.ts";
@@ -25,26 +26,41 @@ function fake(deaf: string[] = []): Permissions & { revoked: Set<string> } {
   };
 }
 
-Deno.test("a command gives up exactly what the list says, and an unknown one nothing", () => {
-  for (const [command, names] of Object.entries(spared)) {
+const asked = { options: {}, args: [] };
+
+Deno.test("a command gives up all but what its row says, and version nothing", async () => {
+  for (const command of Object.keys(neededBy).filter((name) => name !== "version")) {
     const permissions = fake();
-    spare(command, permissions);
-    assert.deepEqual([...permissions.revoked], names, command);
+    await spare(command, asked, permissions);
+    const kept = neededFor(command, asked)!;
+    const all = ["write", "net", "env", "run", "ffi", "sys", "import"];
+    const given = all.filter((name) => !(kept as readonly string[]).includes(name));
+    assert.deepEqual([...permissions.revoked], given, command);
   }
   const permissions = fake();
-  spare("serve", permissions);
+  await spare("version", asked, permissions);
   assert.deepEqual([...permissions.revoked], []);
 });
 
-Deno.test("a permission that stays, whole or by one value, ends the command with its name", () => {
-  assert.throws(() => spare("assets list", fake(["net"])), /give up the permissions net$/);
-  assert.throws(
-    () => spare("assets list", fake(["sys"])),
-    /give up the permissions sys:hostname, sys:statfs$/,
+Deno.test("a command that nobody gave a row does nothing", async () => {
+  await assert.rejects(spare("export moon", asked, fake()), {
+    code: "internal",
+    message: /Cannot run export moon: nobody has said what it needs/,
+  });
+});
+
+Deno.test("a permission that stays, whole or by one value, ends the command with its name", async () => {
+  const refused = (command: string, deaf: string[]) => spare(command, asked, fake(deaf));
+  await assert.rejects(refused("assets list", ["net"]), /give up the permissions net$/);
+  const values = /give up the permissions sys:hostname, sys:statfs$/;
+  await assert.rejects(refused("assets list", ["sys"]), values);
+  await assert.rejects(
+    refused("health", ["env"]).then(() => refused("health", ["write"])),
+    /write$/,
   );
 });
 
-Deno.test("the commands that give something up do their work without it", async () => {
+Deno.test("commands do their work with what they keep", async () => {
   const home = new Home();
   try {
     await home.succeed(["assets", "list"]);

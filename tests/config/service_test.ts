@@ -30,7 +30,7 @@ const digest = "a".repeat(64);
 Deno.test("service, tokens, schedules and retention are read; what is not said has its default", async () => {
   const config = await load(`version: 1
 tenants: [default, lab]
-service: { concurrency: 4, stall: 10m, hosts: [stella.site], tls: { certificate: /a.pem, key: /a.key } }
+service: { concurrency: 4, stall: 10m, mostRequests: 9, hosts: [stella.site], tls: { certificate: /a.pem, key: /a.key } }
 tokens:
   ci: { sha256: ${digest}, tenants: [lab], scopes: [read, write] }
 profiles:
@@ -47,6 +47,8 @@ profiles:
     tls: { certificate: "/a.pem", key: "/a.key" },
     keepDays: 90,
     scrubDays: 7,
+    mostRequests: 9,
+    mostQueued: 20_000,
   });
   assert.deepEqual(config.tokens, [
     { name: "ci", sha256: digest, tenants: ["lab"], scopes: ["read", "write"] },
@@ -69,6 +71,7 @@ service:
   stall: 10s
   hosts: ["Stella.site:80"]
   scrubDays: -1
+  mostRequests: 0
 tokens:
   ci:
     sha256: XYZ
@@ -94,14 +97,15 @@ profiles:
     [4, "service.stall", /at least 1m/],
     [5, "service.hosts[0]", /host name/],
     [6, "service.scrubDays", />=0/],
-    [9, "tokens.ci.sha256", /64 lowercase hex/],
-    [10, "tokens.ci.tenants", /not one of the tenants/],
-    [11, "tokens.ci.scopes[0]", /one of read, download, write, admin/],
-    [16, "profiles.p.schedule.zone", /time zone/],
-    [16, "profiles.p.schedule.tenant", /not one of the tenants/],
-    [17, "profiles.p.retention", /keep or days/],
-    [21, "profiles.q.schedule.cron", /never due/],
-    [25, "profiles.r.schedule.cron", /cannot be read/],
+    [7, "service.mostRequests", />=1/],
+    [10, "tokens.ci.sha256", /64 lowercase hex/],
+    [11, "tokens.ci.tenants", /not one of the tenants/],
+    [12, "tokens.ci.scopes[0]", /one of read, download, write, admin/],
+    [17, "profiles.p.schedule.zone", /time zone/],
+    [17, "profiles.p.schedule.tenant", /not one of the tenants/],
+    [18, "profiles.p.retention", /keep or days/],
+    [22, "profiles.q.schedule.cron", /never due/],
+    [26, "profiles.r.schedule.cron", /cannot be read/],
   ];
   for (const [line, place, text] of expected) {
     const found = faults.find((fault) => fault.startsWith(`${line} ${place}: `));

@@ -15,7 +15,16 @@ export type Rule = (dashboard: Dashboard) => string[];
 /** Per rule, the titles of panels and dashboards that need not keep it (file .lint). */
 export type Exceptions = ReadonlyMap<string, ReadonlySet<string>>;
 
-const units = new Set(["s", "bytes", "Bps", "percentunit", "short", "none", "bool_yes_no"]);
+const units = new Set([
+  "s",
+  "bytes",
+  "Bps",
+  "reqps",
+  "percentunit",
+  "short",
+  "none",
+  "bool_yes_no",
+]);
 const corePanels = new Set(["timeseries", "stat", "heatmap", "table", "row"]);
 
 const dataPanels = (dashboard: Dashboard) => dashboard.panels.filter((one) => one.type !== "row");

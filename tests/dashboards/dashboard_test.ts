@@ -7,7 +7,8 @@ import type { Dashboard } from "../../src/build/grafana_frame.ts";
 import { tracesDashboardText } from "../../src/build/traces_dashboard.ts";
 import { testWith } from "../needs.ts";
 import { lint } from "./dashboard_lint.ts";
-import { filled } from "./promql.ts";
+import { serviceMetrics } from "./metric_names.ts";
+import { filled, selectors } from "./promql.ts";
 import { dashboards, parses } from "./promtool.ts";
 
 const read = (name: string) => readFileSync(new URL(name, dashboards), "utf8");
@@ -83,6 +84,20 @@ Deno.test("the chosen scrape job is export-center, as the runbook says", () => {
   const job = dashboard.templating.list.find((one) => one.name === "job");
   deepEqual((job?.["current"] as { value: string[] }).value, ["export-center"]);
   equal(dashboard.uid, "export-center");
+});
+
+/** Series that no panel shows, each with its reason. */
+const unplotted: Readonly<Record<string, string>> = {};
+
+Deno.test("every metric of the service is on a panel, so that whatever it counts can be seen", () => {
+  const shown = new Set(
+    [...dashboard.panels, ...traces.panels].flatMap((panel) => panel.targets ?? [])
+      .filter(isMetric).flatMap(({ expr }) => selectors(expr)).map((one) =>
+        one.series.replace(/_(bucket|count|sum)$/, "")
+      ),
+  );
+  const missing = Object.keys(serviceMetrics).filter((name) => !shown.has(name));
+  deepEqual(missing, Object.keys(unplotted));
 });
 
 testWith(["promtool"], "Prometheus parses every query of the dashboards", () => {

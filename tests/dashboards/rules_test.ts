@@ -45,11 +45,13 @@ Deno.test("the alerts are the four that were asked for (the third has two rules)
     "ExportErrorBudgetBurnFast",
     "ExportErrorBudgetBurnSlow",
     "ExportManifestPublishFailures",
+    "ExportProfileStale",
     "ExportCenterDown",
     "ExportCenterAbsent",
     "ExportMetricsMissing",
     "ExportCenterNotReady",
     "ExportStorageFillingUp",
+    "ExportClockWentBackwards",
     "ExportCenterRestarting",
     "ExportCenterWatchdog",
   ]);

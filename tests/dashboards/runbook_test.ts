@@ -146,6 +146,7 @@ async function journal(): Promise<string> {
   });
   log("INFO", "store.scrubbed", "The stored bundles were read", { count: 1 });
   log("WARN", "schedule.skipped", "An export is due while its last one has not ended", {});
+  log("WARN", "schedule.late", "An export was due while the service was down", {});
   await drained(1_000);
   return lines.join("\n");
 }

@@ -1,17 +1,17 @@
 /**
- * Every alert is made to fire by a real fault, and clears when the fault is over: Debian's Prometheus, six services that have
+ * Every alert is made to fire by a real fault, and clears when the fault is over: Debian's Prometheus, eight services that have
  * different troubles at once, and the rules rendered so that an hour lasts a minute. The shipped durations are promtool's
  * business (export-center.rules.test.yml).
  */
 import assert from "node:assert/strict";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
-import { mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { exportCenterRules } from "../../src/build/rules.ts";
 import { type Clock, sixtyfold } from "../../src/build/rule_text.ts";
-import { testWith } from "../needs.ts";
-import { freePort, Home, root, type Service } from "../program.ts";
+import { testWith, tool } from "../needs.ts";
+import { freePort, Home, root, type Service, sourceWords } from "../program.ts";
 import { Gate } from "./gate.ts";
 import {
   type ActiveAlert,
@@ -19,12 +19,13 @@ import {
   Prometheus,
   serveOn,
   sleep,
+  type Start,
   startRegistry,
   until,
 } from "./site.ts";
 
 /** Six hours and three days are shortened further: to clear, an alert has to wait for its longest window. */
-const clock: Clock = {
+const fast: Clock = {
   ...sixtyfold,
   span: (text) => ({ "6h": "50s", "3d": "70s" })[text] ?? sixtyfold.span(text),
 };
@@ -50,21 +51,25 @@ class Trial {
   }
 
   /** A service of its own, with its state in `state` where that is given. */
-  async service(config: Record<string, unknown>, state?: string) {
+  async service(
+    config: Record<string, unknown>,
+    more: Start & { state?: string | undefined } = {},
+  ) {
     const home = new Home();
     this.undo(() => home.remove());
+    const { state, ...start } = more;
     if (state !== undefined) Object.assign(home, { state });
     configureStella(home, config);
     const port = freePort();
     this.targets.push(`127.0.0.1:${port}`);
-    let service = await serveOn(home, port);
+    let service = await serveOn(home, port, start);
     this.undo(() => service.stop("SIGKILL"));
     return {
       home,
       instance: `127.0.0.1:${port}`,
       get: (): Service => service,
       kill: () => service.stop("SIGKILL"),
-      startAgain: async () => service = await serveOn(home, port),
+      startAgain: async () => service = await serveOn(home, port, start),
     };
   }
 
@@ -256,6 +261,45 @@ async function falling(trial: Trial, running: Running): Promise<void> {
   await trial.proves("ExportCenterRestarting", "3 x kill -9 and start", { instance }, () => {});
 }
 
+/** Due each minute, and its source is away; when it is back, one that is asked for by hand ends the waiting. */
+async function stale(trial: Trial, { get, instance }: Running, source: string): Promise<void> {
+  assert.equal((await get().export({ profile: "scheduled" })).state, "succeeded");
+  renameSync(source, `${source}.away`);
+  const labels = { instance, profile: "scheduled" };
+  await trial.proves("ExportProfileStale", "source of a schedule away", labels, async () => {
+    renameSync(`${source}.away`, source);
+    assert.equal((await get().export({ profile: "scheduled" })).state, "succeeded");
+  }, { fire: 200, clear: 30 });
+}
+
+/** The service's clock goes back by an hour, while the time that it measures with goes on. */
+async function setBack(trial: Trial, { instance }: Running, clock: FakeClock): Promise<void> {
+  clock.set("-3600");
+  const mend = () => clock.set("+0");
+  await trial.proves("ExportClockWentBackwards", "clock set back by 1 h", { instance }, mend);
+}
+
+type FakeClock = Awaited<ReturnType<typeof fakeClock>>;
+
+/** A clock that a test sets, for one process alone: libfaketime, which reads the distance from the true time in a file. */
+async function fakeClock(dir: string) {
+  const file = join(dir, "clock");
+  const args = ["-m", "-f", "+0", "printenv", "LD_PRELOAD"];
+  const { stdout } = await new Deno.Command(tool("faketime") ?? "faketime", { args }).output();
+  const set = (distance: string) => {
+    writeFileSync(`${file}.new`, `${distance}\n`);
+    renameSync(`${file}.new`, file);
+  };
+  set("+0");
+  const env = {
+    LD_PRELOAD: new TextDecoder().decode(stdout).trim(),
+    FAKETIME_TIMESTAMP_FILE: file,
+    FAKETIME_CACHE_DURATION: "1",
+    FAKETIME_DONT_FAKE_MONOTONIC: "1",
+  };
+  return { set, start: { words: sourceWords(), env } };
+}
+
 /** Another program on the port. */
 async function impostor(trial: Trial, { instance, close }: Impostor): Promise<void> {
   await trial.proves("ExportMetricsMissing", "another program answers", { instance }, close);
@@ -315,6 +359,9 @@ async function startAll(trial: Trial) {
   const to = (gate: Gate, repository: string) => pushed(gate, repository);
   const site = (gate: Gate) => ({ registries: to(gate, "x").registries });
   const disk = await smallDisk(trial);
+  const clock = await fakeClock(dir);
+  const source = join(dir, "source");
+  cpSync(join(root, "tests/fixtures/sample"), source, { recursive: true });
   const services = {
     slow: await trial.service({
       ...site(lazy),
@@ -336,13 +383,17 @@ async function startAll(trial: Trial) {
         hangs: profile(sample, { sla: "1s", targets: to(silent, "exports/b").targets }),
       },
     }),
-    small: await trial.service({ profiles: {} }, disk),
+    small: await trial.service({ profiles: {} }, { state: disk }),
     falling: await trial.service({ profiles: {} }),
+    scheduled: await trial.service({
+      profiles: { scheduled: profile([{ files: source }], { schedule: { cron: "* * * * *" } }) },
+    }),
+    drifting: await trial.service({ profiles: {} }, clock.start),
     impostor: await startImpostor(trial),
   };
   trial.prometheus = await Prometheus.start(
     join(dir, "prometheus"),
-    exportCenterRules(clock),
+    exportCenterRules(fast),
     trial.targets,
   );
   trial.undo(() => trial.prometheus.stop());
@@ -351,7 +402,7 @@ async function startAll(trial: Trial) {
   const seen = async () => (await trial.prometheus.query("count(up == 1)"))[0]?.value[1] === count;
   await until("every target is scraped", async () => await seen() || undefined, 20);
   await sleep(3);
-  return { ...services, silent, hasDisk: disk !== undefined };
+  return { ...services, silent, clock, source, hasDisk: disk !== undefined };
 }
 
 function print(rows: readonly Row[]): void {
@@ -363,7 +414,7 @@ function print(rows: readonly Row[]): void {
 }
 
 testWith(
-  ["prometheus", "docker-registry"],
+  ["prometheus", "docker-registry", "faketime"],
   "every alert fires on a real fault, and clears when the fault is over",
   async () => {
     const trial = new Trial();
@@ -380,6 +431,8 @@ testWith(
         unready(trial, site.small).then(() => untrusted(trial, site.small)),
         site.hasDisk ? filling(trial, site.small) : Promise.resolve(),
         falling(trial, site.falling),
+        stale(trial, site.scheduled, site.source),
+        setBack(trial, site.drifting, site.clock),
         impostor(trial, site.impostor),
       ]);
       const failures = results.flatMap((one) => one.status === "rejected" ? [one.reason] : []);

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { createCipheriv } from "node:crypto";
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { testWith, tool } from "../needs.ts";
 import { Home, programWords, type Service } from "../program.ts";
@@ -128,7 +128,7 @@ for (const [form, options] of Object.entries(forms)) {
 }
 
 mounting(
-  "a full disk under the service fails the job; with room again the next succeeds",
+  "a full disk under the service fails the job; with room again the next succeeds, ten times",
   async (home, disk) => {
     mkdirSync(join(home.path, "in"));
     noise(join(home.path, "in/f"), 12 << 20);
@@ -136,17 +136,23 @@ mounting(
       join(home.path, "stella.yaml"),
       `version: 1\nprofiles: { p: { kind: files, sources: [{ files: ${home.path}/in }] } }\n`,
     );
-    mount(disk, 8 * 1024, true);
+    mount(disk, 64 * 1024, true);
     const data = { STELLA_DATA: disk, STELLA_CONFIG: join(home.path, "stella.yaml") };
     const service = await home.serve([], data);
     try {
-      const failed = await service.export({ profile: "p" });
-      assert.equal(failed.state, "failed", JSON.stringify(failed));
-      assert.match(JSON.stringify(failed.error), /media|ENOSPC|no space/i);
-      assert.ok(await live(service));
-      mount(disk, 64 * 1024, true);
-      const next = await service.export({ profile: "p" });
-      assert.equal(next.state, "succeeded", JSON.stringify(next));
+      for (let round = 1; round <= 10; round++) {
+        // Room for the database and for half of the bundle.
+        noise(join(disk, "filler"), 58 << 20);
+        const failed = await service.export({ profile: "p" });
+        assert.equal(failed.state, "failed", `${round}: ${JSON.stringify(failed)}`);
+        assert.match(JSON.stringify(failed.error), /media|ENOSPC|no space/i);
+        assert.ok(await live(service));
+        rmSync(join(disk, "filler"));
+        const next = await service.export({ profile: "p" });
+        assert.equal(next.state, "succeeded", `${round}: ${JSON.stringify(next)}`);
+        const gone = await fetch(`${service.url}/v1/exports/${next.id}`, { method: "DELETE" });
+        assert.ok(gone.ok, `${round}: ${gone.status} ${await gone.text()}`);
+      }
     } finally {
       await service.stop();
     }

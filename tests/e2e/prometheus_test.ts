@@ -31,12 +31,13 @@ const queries: Query[] = panels.flatMap((panel) =>
   (panel.targets ?? []).filter(isMetric).map((one) => ({ panel: panel.title, expr: one.expr }))
 );
 
-/** Exports that succeed, one that fails, pushes that succeed and one that fails, and traces to nobody. */
+/** Exports that succeed, one that fails, pushes that succeed and one that fails, traces to nobody, and a wrong request. */
 async function work(service: Service): Promise<void> {
   for (const profile of ["advisories", "kit", "advisories", "broken", "lost"]) {
     const { state } = await service.export({ profile });
     assert.equal(state, ["broken", "lost"].includes(profile) ? "failed" : "succeeded", profile);
   }
+  assert.equal((await service.get("/v1/exports/x")).status, 400);
 }
 
 /** The queries among `asked` that have no number among their values. */
@@ -63,6 +64,8 @@ testWith(
         advisories: {
           kind: "files",
           sla: "15m",
+          schedule: { cron: "0 3 * * *" },
+          retention: { keep: 1 },
           sources: [{ files: sample }],
           targets: [push("exports/advisories")],
         },
@@ -97,10 +100,10 @@ testWith(
       let left = queries;
       const all = async () => (left = await empty(prometheus, left)).length === 0 || undefined;
       await until("data in every panel", all, 20).catch(() => assert.deepEqual(left, []));
-      assert.ok(queries.length >= 36, `${queries.length} queries`);
+      assert.ok(queries.length >= 60, `${queries.length} queries`);
       const sick = (await prometheus.rules()).filter((rule) => rule.health !== "ok");
       assert.deepEqual(sick, []);
-      assert.equal((await prometheus.rules()).length, 22);
+      assert.equal((await prometheus.rules()).length, 24);
     } finally {
       await prometheus.stop();
       await service.stop();

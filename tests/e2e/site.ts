@@ -160,14 +160,20 @@ function configure(dir: string, job: string, targets: string[]): void {
   writeFileSync(join(dir, "prometheus.yml"), JSON.stringify(config));
 }
 
+/** How a service is started, where it is not as usual. */
+export interface Start {
+  words?: [string, ...string[]];
+  env?: Record<string, string>;
+}
+
 /** `stella serve` on a port of its own, which it can be started on again. */
-export async function serveOn(home: Home, port: number): Promise<Service> {
-  const [command, ...words] = programWords();
+export async function serveOn(home: Home, port: number, start: Start = {}): Promise<Service> {
+  const [command, ...words] = start.words ?? programWords();
   const address = `127.0.0.1:${port}`;
   const child = new Deno.Command(command, {
     args: [...words, "serve", "--listen", address],
     cwd: home.path,
-    env: home.environment(),
+    env: home.environment(start.env),
     clearEnv: true,
     stdin: "null",
     stdout: "null",

@@ -146,7 +146,7 @@ Deno.test("two names that the target takes for one end it", async () => {
     unpacked.begin({ path: "a/x", mode: 0o644 });
     const { code, message, hint } = thrown(() => unpacked.begin({ path: "a/x", mode: 0o644 }));
     unpacked.close();
-    assert.equal(code, "usage");
+    assert.equal(code, "unsafe");
     assert.match(message, /the name is taken already/);
     assert.match(hint!, /two names of the bundle for one/);
     assert.deepEqual(readdirSync(root), []);

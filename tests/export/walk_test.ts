@@ -127,6 +127,20 @@ Deno.test("what cannot be laid out is refused by name", async () => {
   });
 });
 
+Deno.test("of several inputs that cannot be laid out each is named", async () => {
+  await withDirectory(async (root) => {
+    writeFiles(root, { "f": "" });
+    symlinkSync(join(root, "f"), join(root, "link"));
+    const inputs = [join(root, "none"), join(root, "f"), join(root, "link")];
+    const { code, message, findings } = await refusal(() => walked(...inputs));
+    assert.equal(code, 2);
+    assert.match(message, /2 of the inputs cannot be packed/);
+    assert.equal(findings.length, 2);
+    assert.match(findings[0]!, /^input_refused .*none: Cannot read the input/);
+    assert.match(findings[1]!, /^input_refused .*link: .*it is a symbolic link/);
+  });
+});
+
 Deno.test("two inputs with one file, and a file where another has a directory, are faults", async () => {
   await withDirectory((root) => {
     writeFiles(root, { "one/a": "", "one/d/b": "", "two/a": "", "two/d": "" });

@@ -13,6 +13,7 @@ import {
   mostAttempts,
   type NewJob,
   noCursor,
+  queueFull,
   type QueueOptions,
   type Recovered,
   usualLease,
@@ -38,13 +39,14 @@ export class MemoryQueue implements JobQueue {
     this.#options = { lease: usualLease, ...options };
   }
 
-  enqueue(asked: NewJob): { job: Job; isNew: boolean } {
+  enqueue(asked: NewJob, most = Infinity): { job: Job; isNew: boolean } {
     const { tenant, profile, idempotencyKey: key, traceparent } = asked;
     const request = structuredClone(asked.request);
     const earlier = this.#all.find((one) =>
       key !== undefined && one.key === key && one.job.tenant === tenant
     );
     if (earlier !== undefined) return { job: same(earlier.job, profile, request), isNew: false };
+    if (this.#waiting(tenant) >= most) throw queueFull(most);
     const createdAt = this.#options.now();
     const job: Job = {
       id: this.#options.newId(),
@@ -76,10 +78,13 @@ export class MemoryQueue implements JobQueue {
     ).slice(0, limit).map((job) => structuredClone(job));
   }
 
-  claim(held: ReadonlySet<string> = new Set()): Job | undefined {
+  claim(
+    held: ReadonlySet<string> = new Set(),
+    passed: ReadonlySet<string> = new Set(),
+  ): Job | undefined {
     const { now, lease } = this.#options;
     this.#promote();
-    const kept = this.#lapsed(held) ?? this.#ready();
+    const kept = this.#lapsed(held, passed) ?? this.#ready(passed);
     if (kept === undefined) return undefined;
     const { job } = kept;
     kept.leaseUntil = now() + lease;
@@ -121,9 +126,10 @@ export class MemoryQueue implements JobQueue {
     return this.get(id);
   }
 
-  retry(id: string): Job | undefined {
+  retry(id: string, most = Infinity): Job | undefined {
     const kept = this.#find(id);
     if (kept?.job.state === "failed" || kept?.job.state === "cancelled") {
+      if (this.#waiting(kept.job.tenant) >= most) throw queueFull(most);
       const { startedAt: _s, finishedAt: _f, error: _e, notBefore: _n, ...rest } = kept.job;
       kept.job = { ...rest, state: "queued", tries: 0 };
       kept.queuedAt = this.#options.now();
@@ -185,9 +191,23 @@ export class MemoryQueue implements JobQueue {
     };
   }
 
+  lastSuccesses(): Map<string, number> {
+    const last = new Map<string, number>();
+    for (const { job: { profile, state, finishedAt = 0 } } of this.#all) {
+      if (state === "succeeded") last.set(profile, Math.max(finishedAt, last.get(profile) ?? 0));
+    }
+    return last;
+  }
+
   probe(): void {}
 
   close(): void {}
+
+  #waiting(tenant: string): number {
+    return this.#all.filter(({ job }) =>
+      job.state === "queued" && job.notBefore === undefined && job.tenant === tenant
+    ).length;
+  }
 
   #find(id: string): Kept | undefined {
     return this.#all.find(({ job }) => job.id === id);
@@ -210,17 +230,17 @@ export class MemoryQueue implements JobQueue {
     }
   }
 
-  #lapsed(held: ReadonlySet<string>): Kept | undefined {
+  #lapsed(held: ReadonlySet<string>, passed: ReadonlySet<string>): Kept | undefined {
     const [now, { lease }] = [this.#options.now(), this.#options];
     return this.#all.find(({ job, leaseUntil }) =>
-      job.state === "running" && !held.has(job.id) &&
+      job.state === "running" && !held.has(job.id) && !passed.has(job.profile) &&
       (leaseUntil <= now || leaseUntil > now + lease)
     );
   }
 
-  #ready(): Kept | undefined {
+  #ready(passed: ReadonlySet<string>): Kept | undefined {
     const ready = this.#all.filter(({ job }) =>
-      job.state === "queued" && job.notBefore === undefined
+      job.state === "queued" && job.notBefore === undefined && !passed.has(job.profile)
     );
     const running = new Map<string, number>();
     for (const { job: { state, tenant } } of this.#all) {

@@ -327,3 +327,61 @@ contract("the figures tell what waits and what runs, and since when", (bench) =>
     oldestRunningAt: new Map([["a", start + 40]]),
   });
 });
+
+contract(
+  "a tenant whose queue is full is refused, others and what is known already are not",
+  (bench) => {
+    const { queue } = bench;
+    const ask = (tenant: string, idempotencyKey = "") =>
+      queue.enqueue(
+        { tenant, profile: "p", request: {}, ...idempotencyKey && { idempotencyKey } },
+        2,
+      );
+    const full = { code: "usage", findings: [{ code: "usage", reason: "queue_full" }] };
+    const first = ask("loud", "key").job;
+    ask("loud");
+    assert.throws(() => ask("loud"), { ...full, message: /2 exports of this tenant wait already/ });
+    assert.deepEqual(ask("loud", "key"), { job: first, isNew: false });
+    assert.ok(ask("quiet").isNew);
+    queue.finish(bench.claim(), { state: "failed", error });
+    ask("loud");
+    assert.throws(() => queue.retry(first.id, 2), full);
+    assert.equal(queue.get(first.id)?.state, "failed");
+    assert.equal(queue.retry(first.id, 3)?.state, "queued");
+  },
+);
+
+contract("what failed and waits for another try takes no place of those that wait", (bench) => {
+  bench.enqueue();
+  bench.queue.defer(bench.claim(), error, 50);
+  const again = () => bench.queue.enqueue({ tenant: "default", profile: "p", request: {} }, 1);
+  assert.ok(again().isNew);
+  assert.throws(again, { findings: [{ code: "usage", reason: "queue_full" }] });
+});
+
+contract("the last success of each profile is known, and no failure counts as one", (bench) => {
+  const end = (profile: string, at: number, state: "succeeded" | "failed") => {
+    bench.enqueue(profile);
+    bench.now = at;
+    bench.queue.finish(bench.claim(), { state });
+  };
+  assert.deepEqual(bench.queue.lastSuccesses(), new Map());
+  end("p", 2_000_000, "succeeded");
+  end("q", 3_000_000, "succeeded");
+  end("p", 4_000_000, "succeeded");
+  end("p", 5_000_000, "failed");
+  assert.deepEqual(bench.queue.lastSuccesses(), new Map([["p", 4_000_000], ["q", 3_000_000]]));
+});
+
+contract("jobs of profiles that are passed over wait, and their tenant keeps its turn", (bench) => {
+  const [first, second] = [bench.enqueue("slow"), bench.enqueue("slow", "other")];
+  const passed = new Set(["slow"]);
+  assert.equal(bench.queue.claim(new Set(), passed), undefined);
+  const quick = bench.enqueue("quick", "other");
+  assert.equal(bench.queue.claim(new Set(), passed)?.id, quick.id);
+  assert.deepEqual([bench.claim().id, bench.claim().id], [first.id, second.id]);
+  // Leases that have run out as well.
+  bench.now += 101;
+  const ids = [bench.queue.claim(new Set(), passed)?.id, bench.queue.claim(new Set(), passed)?.id];
+  assert.deepEqual(ids, [quick.id, undefined]);
+});

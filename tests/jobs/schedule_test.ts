@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import type { Job } from "../../src/jobs/job.ts";
 import { Queue } from "../../src/jobs/queue.ts";
-import { type Schedule, Scheduler } from "../../src/jobs/schedule.ts";
+import { type Run, type Schedule, Scheduler } from "../../src/jobs/schedule.ts";
 
 const nightly: Schedule = { profile: "p", tenant: "lab", cron: "0 3 * * *", zone: "UTC" };
 
@@ -10,7 +10,9 @@ const nightly: Schedule = { profile: "p", tenant: "lab", cron: "0 3 * * *", zone
 class Bench {
   readonly directory = Deno.makeTempDirSync({ prefix: "stella-schedule-" });
   readonly queued: Job[] = [];
-  readonly skipped: string[] = [];
+  readonly runs: Run[] = [];
+  /** When the profile is due next, and since when two of its runs were. */
+  times: (number | undefined)[] = [];
   now = 0;
   readonly queue: Queue;
 
@@ -34,7 +36,8 @@ class Bench {
       database: this.queue.database,
       now: () => this.now,
       onQueued: (job) => this.queued.push(job),
-      onSkipped: ({ profile }) => this.skipped.push(profile),
+      onTimes: (_, next, stale) => this.times = [next, stale],
+      onRun: ({ profile }, result) => (assert.equal(profile, "p"), this.runs.push(result)),
       onFault: (error) => assert.fail(String(error)),
     });
   }
@@ -63,6 +66,7 @@ Deno.test("an export is asked for when it is due, once, for its tenant", () => {
     scheduler.tick();
   }
   assert.deepEqual(bench.queued.map(({ profile, tenant }) => [profile, tenant]), [["p", "lab"]]);
+  assert.deepEqual(bench.runs, ["queued"]);
   assert.equal(scheduler.next(nightly), Date.parse("2026-01-03T03:00:00Z"));
 });
 
@@ -78,6 +82,7 @@ Deno.test("runs that were missed while the service was down are made up for once
   bench.set("2026-01-10T03:00:00Z");
   after.tick();
   assert.equal(bench.queued.length, 2);
+  assert.deepEqual(bench.runs, ["late", "queued"]);
 });
 
 Deno.test("a service that died between asking and noting does not ask twice", () => {
@@ -92,7 +97,7 @@ Deno.test("a service that died between asking and noting does not ask twice", ()
   assert.equal(bench.queue.claim(), undefined);
 });
 
-Deno.test("an export that has not ended is not asked for again, and the log hears of it", () => {
+Deno.test("an export that has not ended is not asked for again, and that is told", () => {
   using bench = new Bench("2026-01-01T12:00:00Z");
   const scheduler = bench.scheduler();
   scheduler.tick();
@@ -100,7 +105,17 @@ Deno.test("an export that has not ended is not asked for again, and the log hear
   scheduler.tick();
   bench.set("2026-01-03T03:00:00Z");
   scheduler.tick();
-  assert.deepEqual([bench.queued.length, bench.skipped], [1, ["p"]]);
+  assert.deepEqual([bench.queued.length, bench.runs], [1, ["queued", "skipped"]]);
+});
+
+Deno.test("it tells when it is due next, and since when two runs were due, whatever lies between them", () => {
+  using bench = new Bench("2026-01-05T03:00:00Z");
+  const weekdays = { ...nightly, cron: "0 3 * * 1-5" };
+  const scheduler = bench.scheduler([weekdays]);
+  scheduler.start();
+  scheduler.stop();
+  const [tuesday, friday] = ["2026-01-06T03:00:00Z", "2026-01-02T03:00:00Z"].map(Date.parse);
+  assert.deepEqual(bench.times, [tuesday, friday]);
 });
 
 Deno.test("a time that daylight saving leaves out is run, in the zone of the schedule", () => {

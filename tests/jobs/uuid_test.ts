@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { uuidV7 } from "../../src/jobs/uuid.ts";
+import { ascendingIds, timeOf, uuidV7 } from "../../src/jobs/uuid.ts";
 
 Deno.test("the example of RFC 9562 appendix A.6", () => {
   // unix_ts_ms 0x017F22E279B0, rand_a 0xCC3, rand_b 0x18C4DC0C0C07398F; version and variant are set over the random bits.
@@ -12,4 +12,20 @@ Deno.test("later ids sort after earlier ones, and version and variant hold whate
     .map((now) => uuidV7(now, new Uint8Array(10).fill(0xff)));
   assert.deepEqual([...ids].sort(), ids);
   for (const id of ids) assert.match(id, /^[0-9a-f]{8}-[0-9a-f]{4}-7fff-bfff-f{12}$/);
+});
+
+Deno.test("ids ascend within a millisecond, when the clock is set back, and after a restart", () => {
+  let at = 1_767_225_600_000;
+  const options = { now: () => at, random: (bytes: Uint8Array) => crypto.getRandomValues(bytes) };
+  const first = ascendingIds(options);
+  const ids = [first(), first()];
+  for (const step of [86_400_000, -86_400_000, 315_576_000_000, -631_152_000_000, 0]) {
+    at += step;
+    ids.push(first(), first());
+  }
+  const again = ascendingIds({ ...options, after: ids.at(-1) });
+  ids.push(again(), again());
+  assert.deepEqual(ids.toSorted(), ids);
+  assert.equal(new Set(ids).size, ids.length);
+  assert.equal(timeOf(ids[0]!), 1_767_225_600_000);
 });

@@ -126,14 +126,48 @@ pushTest(
 );
 
 pushTest(
-  "of a bundle that was verified just now the registry alone checks the digests",
+  "of a bundle that is verified meanwhile the registry alone checks the digests",
   async (registry, bundle, push) => {
     const wrong = bundle.archive.map((byte, i) => i === 7 ? byte ^ 1 : byte);
     writeFileSync(join(bundle.dir, "advisories.tar"), wrong);
-    const error = await rejection(push({ verified: true }));
+    const error = await rejection(push({ approved: approval(bundle) }));
     assert.equal(error.code, "registry");
     assert.match(error.message, /400 DIGEST_INVALID/);
     assert(!registry.log.some((line) => /^PUT .*\/manifests\//.test(line)), "a manifest was put");
+  },
+);
+
+/** What verification says in the end. */
+function approval({ manifestBytes }: FakeBundle): Promise<string> {
+  return Promise.resolve(digestOf(manifestBytes).slice("sha256:".length));
+}
+
+pushTest(
+  "until a bundle is found right nothing refers to what was sent",
+  async (registry, bundle, push) => {
+    const { promise, resolve } = Promise.withResolvers<string>();
+    const sent = Promise.withResolvers<void>();
+    const progress = (done: number, total: number) => void (done === total && sent.resolve());
+    const pushed = push({ approved: promise, progress });
+    await sent.promise;
+    await new Promise((done) => setTimeout(done, 50));
+    assert.deepEqual([registry.blobs.size, registry.manifests.size], [6, 0]);
+    resolve(await approval(bundle));
+    await pushed;
+    assert(registry.manifests.has("v1"));
+  },
+);
+
+pushTest(
+  "a bundle that is found wrong, or was replaced meanwhile, is never referred to",
+  async (registry, _, push) => {
+    const refused = Promise.reject(new StellaError("unexpected", "refused"));
+    refused.catch(() => {});
+    assert.equal((await rejection(push({ approved: refused }))).code, "unexpected");
+    const error = await rejection(push({ approved: Promise.resolve("0".repeat(64)) }));
+    assert.equal(error.code, "digest");
+    assert.match(error.message, /its manifest\.json has changed$/);
+    assert.deepEqual([registry.blobs.size, registry.manifests.size], [6, 0]);
   },
 );
 

@@ -6,13 +6,18 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { attestationName, manifestName } from "../../src/bundle/manifest.ts";
 import { StellaError } from "../../src/errors.ts";
+import { RegistryClient } from "../../src/registry/client.ts";
 import { pushBundle, type PushReport } from "../../src/registry/push.ts";
+import { parseEndpoint } from "../../src/registry/reference.ts";
 import { type Choice, RegistryBundle } from "../../src/registry/source.ts";
+import { Transport } from "../../src/registry/transport.ts";
 import { type MadeBundle, makeBundle, testKey, writeFiles } from "../bundle/fixture.ts";
 import { type Outcome, outcomeOf } from "../verify/outcome.ts";
-import { clientFor } from "./fake_bundle.ts";
+import { FakeTiming } from "./fake_bundle.ts";
 import { digestOf, FakeRegistry, type Handler } from "./fake_registry.ts";
 import { half, reset, status } from "./spoilt.ts";
+
+const part = 2 << 20;
 
 /** Six MiB, so that the archive comes in several parts. */
 const entries = Array.from({ length: 6 }, (_, i) => ({
@@ -34,7 +39,9 @@ function sourceTest(name: string, body: (scene: Scene) => Promise<void>): void {
   Deno.test(name, async () => {
     const dir = mkdtempSync(join(tmpdir(), "stella-source-"));
     const registry = await new FakeRegistry().start();
-    const client = clientFor(`http://${registry.host}`);
+    const endpoint = parseEndpoint(`http://${registry.host}`);
+    const transport = new Transport({ authorities: [], policy: () => {} });
+    const client = new RegistryClient({ endpoint, transport, timing: new FakeTiming(), part });
     const repository = "exports/a";
     const bundle = (choose: Choice = () => 0, reference: object = { tag: "v1" }) =>
       new RegistryBundle(client, { authority: registry.host, repository, ...reference }, choose);
@@ -65,7 +72,7 @@ for (const api of [false, true]) {
       assert.deepEqual([code, findings], [0, []]);
       assert.equal(await source.check(), undefined);
       assert.equal(await source.digest(), pushed.digest);
-      assert.equal(bytesRead(scene), Math.ceil(archive.size / (2 << 20)));
+      assert.equal(bytesRead(scene), Math.ceil(archive.size / part));
       assert(registry.log.every((line) => line.startsWith("GET ")), "something was written");
     },
   );

@@ -74,6 +74,26 @@ Deno.test("plain http does not leave the machine, whatever localhost resolves to
   client.close();
 });
 
+Deno.test("a name is resolved once for a connection, and what it resolves to later is looked at too", async () => {
+  const registry = await new FakeRegistry().start();
+  const answers = ["127.0.0.1", "192.0.2.1"];
+  let lookups = 0;
+  const endpoint = parseEndpoint(`http://localhost:${registry.port}`);
+  const client = openRegistry({ endpoint }, {
+    timing: new FakeTiming(),
+    policy: () => {},
+    resolve: () => Promise.resolve([{ address: answers[lookups++]!, family: 4 }]),
+  });
+  await client.ping();
+  await client.ping();
+  assert.deepEqual([lookups, registry.connections], [1, 1], "one look-up, one connection");
+  client.close();
+  await assert.rejects(client.ping(), /plain http would leave this machine$/);
+  assert.equal(lookups, 2);
+  client.close();
+  await registry.stop();
+});
+
 Deno.test("plain http that was allowed is allowed for its host only", async () => {
   const registry = await new FakeRegistry().start();
   // 0.0.0.0 reaches this machine, and does not count as loopback.

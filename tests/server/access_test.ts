@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import type { Scope } from "../../src/config/service.ts";
 import { accessFinder } from "../../src/server/access.ts";
+import { createOpsServer } from "../../src/server/server.ts";
 import { Bench, config } from "./bench.ts";
 
 const sha256 = (text: string) => createHash("sha256").update(text).digest("hex");
@@ -67,6 +68,29 @@ Deno.test("every route of the API wants a token, and no route of operations does
     assert.equal((await of.get(path)).status, 200, path);
   }
   assert.equal(of.queue.figures().queued, 0);
+});
+
+Deno.test("status tells paths and the digest of the configuration to who has a token, features to everybody", async () => {
+  using of = bench();
+  const status = async (headers: Record<string, string> = {}) =>
+    await (await of.get("/status", headers)).json();
+  const { state, configuration, ...rest } = await status(as("lab"));
+  assert.deepEqual([state, configuration], ["/srv/secret-path/state", {
+    path: "/srv/secret-path/stella.yaml",
+    sha256: "c".repeat(64),
+  }]);
+  assert.equal(rest.features.tokens, true);
+  for (const header of [{}, as("nobody"), { authorization: "Basic bGFi" }]) {
+    assert.deepEqual(await status(header), rest);
+  }
+});
+
+Deno.test("on the address of operations no token opens anything", async () => {
+  using of = bench();
+  const ops = createOpsServer(of.deps, { hosts: [], addresses: false });
+  const answer = await ops.request("http://127.0.0.1/status", { headers: as("all") });
+  assert.equal(answer.status, 200);
+  assert.doesNotMatch(await answer.text(), /secret-path|cccc/);
 });
 
 Deno.test("each token may do what its scopes say and nothing else", async () => {

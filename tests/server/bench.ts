@@ -51,13 +51,17 @@ export class Bench {
   readonly queue: Queue;
   readonly timeline: Timeline;
   refused = 0;
+  /** Why requests were not taken. */
+  readonly refusals: string[] = [];
+  readonly deps: ServerDeps;
   readonly app;
 
   constructor(more: Partial<ServerDeps> = {}) {
     let count = 0;
     this.queue = new Queue(join(this.directory, "stella.db"), {
       now: () => 1_767_225_600_000,
-      newId: () => uuidV7(1_767_225_600_000, new Uint8Array(10).fill(++count)),
+      newId: () =>
+        uuidV7(1_767_225_600_000, new Uint8Array(new Uint32Array(3).fill(++count).buffer)),
     });
     this.timeline = new Timeline(this.queue.database, {
       now: () => 1_767_225_600_000,
@@ -66,7 +70,7 @@ export class Bench {
     });
     const refused = () => this.refused;
     this.store = new FileStore(this.directory);
-    this.app = createServer({
+    this.deps = {
       build: { version: "0.1.0", commit: "f".repeat(40), buildDate: "unknown", form: "source" },
       config,
       queue: this.queue,
@@ -76,6 +80,11 @@ export class Bench {
           return refused();
         },
       },
+      origin: {
+        state: "/srv/secret-path/state",
+        configuration: { path: "/srv/secret-path/stella.yaml", sha256: "c".repeat(64) },
+      },
+      onRefused: (reason) => this.refusals.push(reason),
       liveness: { report: () => this.alive },
       readiness: { report: (exclude = []) => this.#report(exclude) },
       scrape: (openMetrics) =>
@@ -92,7 +101,8 @@ export class Bench {
       onQueued: (job) => this.queued.push(job),
       onFault: (error) => this.faults.push(error),
       ...more,
-    }, { hosts: [], addresses: false });
+    };
+    this.app = createServer(this.deps, { hosts: [], addresses: false });
   }
 
   #report(exclude: readonly string[]) {

@@ -105,14 +105,14 @@ Deno.test("status compares the build with a bundle's manifest, by file or by dir
   }
 });
 
-Deno.test("a manifest that cannot be read is told before the service is asked", async () => {
+Deno.test("a manifest that cannot be read is told, when the service has answered and the network is given up", async () => {
   const path = Deno.makeTempFileSync();
   try {
-    await assert.rejects(runStatus({ url: "http://127.0.0.1:1", manifest: path }, host()), {
-      code: "manifest",
+    await serving(async (url) => {
+      await assert.rejects(runStatus({ url, manifest: path }, host()), { code: "manifest" });
+      const gone = { url, manifest: "/nonexistent/manifest.json" };
+      await assert.rejects(runStatus(gone, host()), { message: /Cannot read the manifest/ });
     });
-    const gone = { url: "http://127.0.0.1:1", manifest: "/nonexistent/manifest.json" };
-    await assert.rejects(runStatus(gone, host()), { message: /Cannot read the manifest/ });
   } finally {
     Deno.removeSync(path);
   }

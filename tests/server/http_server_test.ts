@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { Hono } from "hono";
 import type { NodeBindings } from "../../src/server/guard.ts";
-import { type HttpServer, serveHttp } from "../../src/server/http_server.ts";
+import { type HttpServer, serveHttp, usual } from "../../src/server/http_server.ts";
 import { Bench } from "./bench.ts";
 
 const limits = {
@@ -61,6 +61,12 @@ Deno.test("slow clients are told 408 and let go", async (t) => {
       });
     }
   });
+});
+
+Deno.test("the limits of the service, with the interval at which they are looked at, are below 10 s and 30 s", () => {
+  const late = usual.connectionsCheckingInterval;
+  assert.ok(usual.headersTimeout + late < 10_000);
+  assert.ok(usual.requestTimeout + late < 30_000);
 });
 
 Deno.test("an idle connection is ended after its last answer", async () => {

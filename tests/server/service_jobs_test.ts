@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import { freePort } from "../program.ts";
 import { configuration, Home, Service } from "./service_process.ts";
 
@@ -104,19 +105,28 @@ Deno.test("other machines are let in only with tokens; else the start is refused
   }
 });
 
-Deno.test("a service that was stopped by a signal goes on where it was, and runs nothing twice", async () => {
+Deno.test("a service that was stopped by a signal for longer than its leases goes on where it was, and runs nothing twice", async () => {
   using home = new Home();
   home.configure(two);
-  const service = await home.start();
+  const lease = 1_000;
+  const service = await home.startWith({ lease });
   try {
     const id = await service.enqueue("slow");
     await service.until(id, "running");
     service.child.kill("SIGSTOP");
-    await new Promise((resolve) => setTimeout(resolve, 2_500));
+    await new Promise((resolve) => setTimeout(resolve, 2.5 * lease));
+    assert.ok(leaseOf(home, id) < Date.now(), "its lease has run out");
     service.child.kill("SIGCONT");
     assert.equal((await service.until(id, "succeeded")).state, "succeeded");
-    assert.deepEqual(home.runs(), ["start slow", "end slow"]);
+    await service.until(await service.enqueue("quick"), "succeeded");
+    assert.deepEqual(home.runs(), ["start slow", "end slow", "start quick", "end quick"]);
   } finally {
     assert.equal(await service.stop(), 0);
   }
 });
+
+/** Until when the job is leased, as the database has it. */
+function leaseOf(home: Home, id: string): number {
+  using database = new DatabaseSync(join(home.state, "stella.db"), { readOnly: true });
+  return Number(database.prepare("SELECT lease_until FROM jobs WHERE id = ?").get(id)?.lease_until);
+}

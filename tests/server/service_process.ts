@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { permissionFlags } from "../../src/config/permissions.ts";
+import type { Parts } from "./service_program.ts";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 const program = fileURLToPath(new URL("./service_program.ts", import.meta.url));
@@ -45,6 +46,11 @@ export class Home {
       stdout: "null",
       stderr: "piped",
     }).spawn();
+  }
+
+  /** A service with a changed clock, lease or drain. */
+  async startWith(parts: Parts): Promise<Service> {
+    return await this.start("127.0.0.1:0", "", JSON.stringify(parts));
   }
 
   async start(...listen: string[]): Promise<Service> {

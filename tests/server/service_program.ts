@@ -2,11 +2,12 @@
  * A service with the real queue, worker, server and signals, whose exports are made up: what one does follows from the name
  * of its profile. Tests start it as a process of its own, to kill it.
  */
-import { appendFileSync } from "node:fs";
+import { appendFileSync, existsSync, readFileSync } from "node:fs";
 import { createHash } from "node:crypto";
 import { join } from "node:path";
+import { machineSigner } from "../../src/cli/recipe.ts";
 import { runServe } from "../../src/cli/serve.ts";
-import { answerExports, type JobRunner } from "../../src/cli/work.ts";
+import { answerExports, type JobRunner, runExport } from "../../src/cli/work.ts";
 import { StellaError } from "../../src/errors.ts";
 import type { ExportJob } from "../../src/export/job.ts";
 import type { ExportReport } from "../../src/export/report.ts";
@@ -38,11 +39,41 @@ function hash(milliseconds: number): void {
   }
 }
 
+/** Fails where this worker may not use the network. */
+function dial(): void {
+  Deno.listen({ hostname: "127.0.0.1", port: 0 }).close();
+}
+
 const endless = () => new Promise<never>(() => {});
+
+/** Until it is so, or half a minute has gone; the worker does not hear anything then. */
+function standStill(isSo: () => boolean): void {
+  const nobody = new Int32Array(new SharedArrayBuffer(4));
+  for (const end = performance.now() + 30_000; !isSo() && performance.now() < end;) {
+    Atomics.wait(nobody, 0, 0, 10);
+  }
+}
+
+/** A real export that stands still when it first says that it is at `stage`, until there is a file `go`. */
+const held = (stage: string): JobRunner => (job, on, signal) => {
+  let isDone = false;
+  return runExport(job, (event) => {
+    on(event);
+    if (isDone || (event.kind === "progress" ? event.stage : event.kind) !== stage) return;
+    isDone = true;
+    note(job, "hold");
+    standStill(() => existsSync(join(job.state, "go")));
+  }, signal);
+};
 
 const runner: JobRunner = async (job, on, signal) => {
   note(job, "start");
   const name = job.profile.name;
+  if (name.startsWith("at-")) {
+    const report = await held(name.slice(3))(job, on, signal);
+    note(job, "end");
+    return report;
+  }
   on({ kind: "progress", stage: "read", done: 0, total: 0 });
   if (name === "busy") hash(2_000);
   if (name === "slow") await new Promise((resolve) => setTimeout(resolve, 1_500));
@@ -52,6 +83,7 @@ const runner: JobRunner = async (job, on, signal) => {
   if (name === "fail") {
     throw new StellaError("unsafe", "Cannot pack \u001b[31mred", { hint: "rename it" });
   }
+  if (name === "dial" || name === "site") dial();
   if (name === "loud") throw new StellaError("unsafe", "x".repeat(90_000));
   if (name === "crash") setTimeout(() => Promise.reject(new Error("a bug")), 0);
   if (name === "crash") await endless();
@@ -64,26 +96,41 @@ const runner: JobRunner = async (job, on, signal) => {
   return report(job);
 };
 
+/** What a test changes of the service. */
+export interface Parts {
+  /** A file with the milliseconds by which the clock is wrong; read at each look. */
+  clock?: string;
+  drain?: number;
+  lease?: number;
+}
+
+function offset(path: string): number {
+  return Number(readFileSync(path, "utf8"));
+}
+
 if ("WorkerGlobalScope" in globalThis) answerExports(runner);
 else if (import.meta.main) {
   const stop = new AbortController();
-  Deno.addSignalListener("SIGTERM", () => stop.abort());
+  // As main.ts does it.
+  Deno.addSignalListener("SIGTERM", () => stop.signal.aborted ? Deno.exit(130) : stop.abort());
+  const [listen = "127.0.0.1:0", opsListen = "", more = "{}"] = Deno.args;
+  const { clock, ...parts } = JSON.parse(more) as Parts;
   const host = {
     environment: (name: string) => Deno.env.get(name),
     stdout: () => {},
     stderr: () => {},
     stdin: () => Promise.resolve(null),
     columns: () => undefined,
-    now: Date.now,
+    now: clock === undefined ? Date.now : () => Date.now() + offset(clock),
     uuid: () => crypto.randomUUID(),
     stop: stop.signal,
     mainUrl: import.meta.url,
   };
   const attestation = () => Promise.resolve({ ok: true, detail: "two envelopes judged" });
   try {
-    const [listen = "127.0.0.1:0", opsListen] = Deno.args;
-    const options = { listen, ...(opsListen === undefined ? {} : { opsListen }) };
-    const result = await runServe(options, host, { attestation });
+    const options = { listen, ...(opsListen === "" ? {} : { opsListen }) };
+    const prepare = () => void machineSigner(Deno.env.get("STELLA_DATA")!);
+    const result = await runServe(options, host, { attestation, prepare, ...parts });
     Deno.exit(result.code);
   } catch (error) {
     Deno.stderr.writeSync(new TextEncoder().encode(`${(error as Error).message}\n`));

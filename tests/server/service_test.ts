@@ -46,6 +46,30 @@ Deno.test("exports run to their ends, a crash among them, and the service lives 
   }
 });
 
+Deno.test("an export has the network only where its profile names a registry, and the service keeps it", async () => {
+  using home = new Home();
+  const options = { hostname: "127.0.0.1", port: 0, onListen: () => {} };
+  await using registry = Deno.serve(options, () => Response.json({}));
+  const source = "kind: files, sources: [{ files: /srv }]";
+  home.configure(`version: 1
+registries: { site: { url: "http://127.0.0.1:${registry.addr.port}" } }
+profiles:
+  dial: { ${source} }
+  site: { ${source}, targets: [{ registry: site, repository: r, tag: t }] }
+`);
+  const service = await home.start();
+  try {
+    const refused = await service.until(await service.enqueue("dial"), "failed", "succeeded");
+    assert.deepEqual([refused.state, refused.error?.code], ["failed", "internal"]);
+    assert.match(refused.error.message, /net access/);
+    const site = await service.until(await service.enqueue("site"), "failed", "succeeded");
+    assert.equal(site.state, "succeeded");
+    assert.equal((await service.get("/health/liveness")).status, 200);
+  } finally {
+    assert.equal(await service.stop(), 0);
+  }
+});
+
 Deno.test("a service killed in the middle of an export runs it to one success after its next start", async () => {
   using home = new Home();
   const first = await home.start();

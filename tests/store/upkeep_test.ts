@@ -47,7 +47,7 @@ Deno.test("what neither the count nor the age keeps has outlived, and the newest
 });
 
 Deno.test("rules are applied by profile; a profile without one keeps all", async () => {
-  await withStore((store, state) => {
+  await withStore(async (store, state) => {
     const all = [3, 2, 1].flatMap((age) => [bundleOf(age), bundleOf(age, "q")]);
     for (const bundle of all) {
       store.begin(bundle.exportId);
@@ -67,10 +67,11 @@ Deno.test("rules are applied by profile; a profile without one keeps all", async
       onScrubbed: () => told.push("scrubbed"),
       onFault: (error) => assert.fail(String(error)),
     });
-    upkeep.tidy();
-    assert.deepEqual(told, [2, { p: 1, q: 3, r: 0 }]);
-    upkeep.tidy("p");
-    assert.deepEqual(told.slice(2), [{ p: 1 }]);
+    const of = (bundles: number) => ({ bundles, bytes: 0 });
+    await upkeep.tidy();
+    assert.deepEqual(told, [2, { p: of(1), q: of(3), r: of(0) }]);
+    await upkeep.tidy("p");
+    assert.deepEqual(told.slice(2), [{ p: of(1) }]);
     assert.deepEqual(store.list({ profile: "p" }), [bundleOf(1)]);
     assert.deepEqual([...Deno.readDirSync(join(state, "tmp"))], [], "nothing is left behind");
   });

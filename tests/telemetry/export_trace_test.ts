@@ -11,12 +11,13 @@ const caller = { traceId: "4bf92f3577b34da6a3ce929d0e0e4736", spanId: "00f067aa0
 function parts() {
   const spans: Span[] = [];
   let id = 0;
-  const clock = { at: 1_000 };
+  const clock = { at: 1_000, wrong: 0 };
   return {
     spans,
     clock,
     add: (span: Span) => spans.push(span),
-    now: () => clock.at,
+    now: () => clock.at + clock.wrong,
+    elapsed: () => clock.at,
     random: (bytes: Uint8Array) => bytes.fill(++id),
     escape: (text: string) => text.replaceAll("\u001b", "!"),
   };
@@ -153,4 +154,24 @@ Deno.test("spans are written as OTLP's JSON: hex ids, times as decimal nanosecon
     ],
     status: { code: 2, message: "why" },
   }]);
+});
+
+Deno.test("a clock that is set makes no span negative, and none that ran through it longer or shorter", () => {
+  for (const wrong of [-86_400_000, 86_400_000, -315_576_000_000]) {
+    const to = parts();
+    const trace = startTrace(of, to)!;
+    const request = traceRequest(undefined, to);
+    trace.started(1);
+    trace.told({ kind: "progress", stage: "read", done: 0, total: 9 });
+    Object.assign(to.clock, { at: 4_000, wrong });
+    trace.told({ kind: "pushed", registry: "site", result: "success", seconds: 2 });
+    trace.ended({ state: "succeeded" });
+    request.end({ exportId, profile: "advisories", tenant: "a", status: 202 });
+    const length = (name: string) => named(to.spans, name).map(({ start, end }) => end - start);
+    for (const name of ["export.attempt", "export.stage read", "POST /v1/exports"]) {
+      assert.deepEqual(length(name), [3_000], name);
+    }
+    assert.deepEqual(length("registry.push"), [2_000]);
+    assert.ok([...length("export"), ...length("export.queue")].every((one) => one >= 0));
+  }
 });

@@ -6,6 +6,7 @@ import { StellaError } from "../../src/errors.ts";
 import { isJournal } from "../../src/telemetry/journal.ts";
 import { LineWriter } from "../../src/telemetry/line_writer.ts";
 import { logError, type LogOptions, openLog } from "../../src/telemetry/log.ts";
+import { linesOf } from "./log_schema.ts";
 
 const resource = {
   "service.name": "stella",
@@ -172,4 +173,25 @@ Deno.test("a closed pipe costs its lines and nothing else", async () => {
     "log.lost",
     2,
   ]]);
+});
+
+Deno.test("the schema of a line takes what the log writes, and no line that says less or more", async () => {
+  const { log, lines } = bench();
+  const exportId = "019b76da-a800-7000-8000-000000000000";
+  log("INFO", "export.queued", "An export waits", { exportId, profile: "p", tenant: "lab" });
+  const text = (await lines()).join("\n");
+  assert.equal(linesOf(text).length, 1);
+  const line = JSON.parse(text);
+  const { tenant: _, ...homeless } = line;
+  const { event: __, ...unnamed } = line;
+  const faults: [unknown, RegExp][] = [
+    [{ ...line, secret: "x" }, /secret/],
+    [{ ...line, severityNumber: 17 }, /not that of the text/],
+    [homeless, /its profile and its tenant/],
+    [unnamed, /event/],
+    [{ ...line, stage: "elsewhere" }, /stage/],
+  ];
+  for (const [broken, why] of faults) {
+    assert.throws(() => linesOf(JSON.stringify(broken)), { message: why });
+  }
 });

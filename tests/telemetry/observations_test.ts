@@ -91,6 +91,7 @@ Deno.test("with traces on, lines of the log carry the trace, spans are counted, 
     log: (_severity, event, _body, fields) => lines.push({ event, ...fields }),
     metrics,
     now: () => 0,
+    elapsed: () => 0,
     random: (bytes) => bytes.fill(1),
     escape: (text) => text,
   });

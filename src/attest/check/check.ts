@@ -11,7 +11,13 @@ import type { Finding } from "../../errors.ts";
 import { sha256 } from "../../bundle/hash.ts";
 import { shown } from "../../bundle/names.ts";
 import { type Json, type JsonObject, parseStrict } from "../../bundle/strict_json.ts";
-import { type Algorithm, digestOf, encodeBundle, type Envelope } from "../dsse.ts";
+import {
+  type Algorithm,
+  type Attestation,
+  digestOf,
+  encodeBundle,
+  type Envelope,
+} from "../dsse.ts";
 import { payloadType, preAuthEncoding, sigstoreBundleType } from "../dsse.ts";
 import { manifestSubject, predicateType, statementType } from "../statement.ts";
 import type { TrustedKey } from "./trust.ts";
@@ -54,11 +60,11 @@ export function checkAttestation(
 ): Checked {
   let claimedKeyid: string | undefined;
   try {
-    const envelope = readEnvelope(bytes);
-    claimedKeyid = checkKeyid(envelope.keyid);
-    const signer = findSigner(envelope, trusted);
-    checkStatement(envelope, sha256(manifestBytes));
-    checkEncoding(bytes, envelope, signer);
+    const attestation = readAttestation(bytes);
+    claimedKeyid = checkHint(attestation);
+    const signer = findSigner(attestation, trusted);
+    checkStatement(attestation, sha256(manifestBytes));
+    checkEncoding(bytes, attestation, signer);
     return signer === undefined
       ? { claimedKeyid, findings: [unknownSigner(path, claimedKeyid)] }
       : { signer, claimedKeyid, findings: [] };
@@ -71,10 +77,16 @@ export function checkAttestation(
   }
 }
 
-/** What stella writes there; anything else could be of any length and would be shown to a person. */
-function checkKeyid(keyid: string): string {
-  if (/^[A-Za-z0-9+/]{43}=$/.test(keyid)) return keyid;
-  throw new Refused("malformed", `the keyid ${shown(keyid)} is no base64 of a sha256`);
+/**
+ * What stella writes there; anything else could be of any length and would be shown to a person. A keyid besides, which earlier
+ * builds wrote, has to be the same.
+ */
+function checkHint({ hint, keyid = hint }: Attestation): string {
+  if (!/^[A-Za-z0-9+/]{43}=$/.test(hint)) {
+    throw new Refused("malformed", `the hint ${shown(hint)} is no base64 of a sha256`);
+  }
+  if (keyid === hint) return hint;
+  throw new Refused("malformed", `the keyid ${shown(keyid)} is not the hint ${hint}`);
 }
 
 export function refusal(path: string, error: Refused): Finding {
@@ -114,10 +126,13 @@ export function verifyEnvelope(
 }
 
 /** A key that is named and trusted but did not sign is a wrong signature; a key that nobody trusts is a stranger. */
-function findSigner(envelope: Envelope, trusted: readonly TrustedKey[]): TrustedKey | undefined {
-  const signer = verifyEnvelope(envelope, trusted);
+function findSigner(
+  attestation: Attestation,
+  trusted: readonly TrustedKey[],
+): TrustedKey | undefined {
+  const signer = verifyEnvelope(attestation, trusted);
   if (signer !== undefined) return signer;
-  const named = trusted.find((one) => one.keyid === envelope.keyid);
+  const named = trusted.find((one) => one.keyid === attestation.hint);
   if (named === undefined) return undefined;
   throw new Refused(
     "signature_invalid",
@@ -126,12 +141,14 @@ function findSigner(envelope: Envelope, trusted: readonly TrustedKey[]): Trusted
 }
 
 /** Reads a sigstore bundle v0.3 with a public key hint and a DSSE envelope with exactly one signature. */
-export function readEnvelope(bytes: Uint8Array): Envelope {
+export function readAttestation(bytes: Uint8Array): Attestation {
   const bundle = parse(bytes, "the attestation");
   if (bundle["mediaType"] !== sigstoreBundleType) {
     throw new Refused("malformed", `the attestation is not of the type ${sigstoreBundleType}`);
   }
-  return readDsse(objectAt(bundle, "dsseEnvelope"));
+  const { publicKey } = objectAt(bundle, "verificationMaterial");
+  if (!isObject(publicKey)) throw new Refused("malformed", "the attestation names no public key");
+  return { ...readDsse(objectAt(bundle, "dsseEnvelope")), hint: textAt(publicKey, "hint") };
 }
 
 /** A DSSE envelope with exactly one signature; both base64 forms, and fields that nobody knows, are as DSSE says. */
@@ -148,7 +165,7 @@ export function readDsse(envelope: JsonObject): Envelope {
     payloadType,
     payload: base64(textAt(envelope, "payload")),
     signature: base64(textAt(first, "sig")),
-    keyid: textAt(first, "keyid"),
+    ...(first["keyid"] === undefined ? {} : { keyid: textAt(first, "keyid") }),
   };
 }
 
@@ -180,10 +197,10 @@ export function checkStatement(envelope: Envelope, manifestDigest: string): void
   }
 }
 
-/** The file must be what stella writes for this envelope, with the keyid of the key that verified. */
-function checkEncoding(bytes: Uint8Array, envelope: Envelope, signer?: TrustedKey): void {
-  const keyid = signer?.keyid ?? envelope.keyid;
-  if (!Buffer.from(bytes).equals(encodeBundle({ ...envelope, keyid }))) {
+/** The file must be what stella writes, or wrote, for this envelope, with the hint of the key that verified. */
+function checkEncoding(bytes: Uint8Array, attestation: Attestation, signer?: TrustedKey): void {
+  const hint = signer?.keyid ?? attestation.hint;
+  if (attestation.hint !== hint || !Buffer.from(bytes).equals(encodeBundle(attestation))) {
     throw new Refused("malformed", "the attestation is not in the one encoding of the format");
   }
 }

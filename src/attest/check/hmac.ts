@@ -28,13 +28,13 @@ export function checkHmac(
 ): CheckedHmac {
   try {
     const envelope = readDsse(parse(bytes, "the envelope"));
-    checkKeyid(envelope.keyid);
+    const keyid = checkKeyid(envelope.keyid);
     const secret = findSecret(envelope, secrets);
     checkStatement(envelope, sha256(manifestBytes));
     if (!Buffer.from(bytes).equals(encodeEnvelope(envelope))) {
       throw new Refused("malformed", "the envelope is not in the one encoding of the format");
     }
-    if (secret === undefined) return { findings: [unknownSecret(path, envelope.keyid)] };
+    if (secret === undefined) return { findings: [unknownSecret(path, keyid)] };
     return { secret, findings: [] };
   } catch (error) {
     if (!(error instanceof Refused)) throw error;
@@ -58,8 +58,8 @@ function findSecret(
   );
 }
 
-function checkKeyid(keyid: string): void {
-  if (/^hmac-sha256:[A-Za-z0-9+/]{43}=$/.test(keyid)) return;
+function checkKeyid(keyid = ""): string {
+  if (/^hmac-sha256:[A-Za-z0-9+/]{43}=$/.test(keyid)) return keyid;
   throw new Refused("malformed", "the keyid is not that of a shared secret");
 }
 

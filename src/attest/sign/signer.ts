@@ -88,5 +88,5 @@ function notOpened(name: string, cause: unknown): StellaError {
 /** The attestation file over a statement: a DSSE envelope in a sigstore bundle. */
 export function attest(statement: Uint8Array, signer: Signer): Uint8Array {
   const signature = signer.sign(preAuthEncoding(payloadType, statement));
-  return encodeBundle({ payloadType, payload: statement, keyid: signer.keyid, signature });
+  return encodeBundle({ payloadType, payload: statement, signature, hint: signer.keyid });
 }

@@ -1,0 +1,55 @@
+/** Digests of the many small files of a directory bundle, batch by batch: what a worker does that may read and nothing else. */
+import { StellaError } from "../errors.ts";
+import { sha256 } from "./hash.ts";
+import { Opener } from "./source.ts";
+
+/** What was found at a path: a file that was read, or why none was. */
+export type FileDigest =
+  | { sha256: string; size: number }
+  /** A regular file with more bytes than the reader takes; it was not read. */
+  | { larger: true }
+  | { absent: true }
+  /** A link or a special file, in words; it was not opened. */
+  | { unsafe: string };
+
+/** Bytes of the largest file that is read here. */
+export const smallFile = 1024 * 1024;
+
+/**
+ * @param root directory of the bundle
+ * @param paths of files below it
+ * @param most bytes that a file may have, at most `smallFile`
+ * @throws StellaError media
+ */
+export function digestFiles(root: string, paths: readonly string[], most: number): FileDigest[] {
+  const opener = new Opener(root);
+  return paths.map((path) => digestFile(opener, path, most));
+}
+
+function digestFile(opener: Opener, path: string, most: number): FileDigest {
+  const reader = open(opener, path);
+  if (reader === undefined || "unsafe" in reader) return reader ?? { absent: true };
+  try {
+    if (reader.size > most) return { larger: true };
+    const view = room().subarray(0, reader.read(room()));
+    return { sha256: sha256(view), size: view.length };
+  } finally {
+    reader.close();
+  }
+}
+
+function open(opener: Opener, path: string) {
+  try {
+    return opener.open(path);
+  } catch (error) {
+    if (!(error instanceof StellaError) || error.code !== "unsafe") throw error;
+    return { unsafe: error.message };
+  }
+}
+
+let made: Uint8Array | undefined;
+
+/** One for all files of a worker. */
+function room(): Uint8Array {
+  return made ??= new Uint8Array(smallFile);
+}

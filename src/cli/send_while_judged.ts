@@ -1,0 +1,55 @@
+/**
+ * A bundle is judged while it is sent, so that a slow medium is read once and two cores are used. Who signed it is settled before
+ * the first byte goes out; what then goes out nothing refers to, until the verdict is good.
+ */
+import { StellaError } from "../errors.ts";
+import { RegistryError } from "../registry/failure.ts";
+import type { Verdict } from "../verify/verdict.ts";
+import type { Look } from "./judge.ts";
+
+export interface Sending<T> {
+  /** Judges the bundle and calls `begin` once it knows who signed it. */
+  judge(begin: NonNullable<Look["begin"]>, stop: AbortSignal): Promise<Verdict>;
+  /** Sends it; `approved` settles with the digest of the manifest that was found right. */
+  send(approved: Promise<string>, stop: AbortSignal): Promise<T>;
+}
+
+/**
+ * The verdict, and what came of sending where it is good.
+ * @throws what `send` threw, unless a bad verdict is the cause of that; what `judge` threw
+ */
+export async function sendWhileJudged<T>(
+  { judge, send }: Sending<T>,
+  stop: AbortSignal,
+): Promise<{ verdict: Verdict; sent?: T }> {
+  const over = new AbortController();
+  const both = AbortSignal.any([stop, over.signal]);
+  const approval = Promise.withResolvers<string>();
+  approval.promise.catch(() => {});
+  const failed = Promise.withResolvers<never>();
+  let sending: Promise<T> | undefined;
+  const begin = (_: unknown, isRefused: boolean) => {
+    if (isRefused) return;
+    sending = send(approval.promise, both);
+    sending.catch((error) => isAboutBytes(error) || failed.reject(error));
+  };
+  try {
+    const verdict = await Promise.race([judge(begin, both), failed.promise]);
+    if (!verdict.ok || sending === undefined) return { verdict };
+    approval.resolve(verdict.bundle!.bundleDigest);
+    return { verdict, sent: await sending };
+  } finally {
+    over.abort();
+    approval.reject(over.signal.reason);
+    await sending?.catch(() => {});
+  }
+}
+
+/** The medium or the bytes on it may be the cause: then the verdict says more. */
+function isAboutBytes(error: unknown): boolean {
+  if (error instanceof RegistryError) return byRegistry.includes(error.reason);
+  return error instanceof StellaError && byUs.includes(error.code);
+}
+
+const byRegistry: readonly string[] = ["rejected", "digest_mismatch"];
+const byUs: readonly string[] = ["missing", "digest", "truncated", "unsafe", "media"];

@@ -1,0 +1,45 @@
+/** How long each stage of a run took, and how many bytes it got through: what a report tells of a run that nobody watched. */
+
+export interface StageTime {
+  stage: string;
+  seconds: number;
+  bytes: number;
+}
+
+export class StageTimes {
+  readonly #elapsed: () => number;
+  /** Those that have ended, in their order. */
+  readonly all: StageTime[] = [];
+  #stage: string | undefined;
+  #since = 0;
+  #bytes = 0;
+
+  /** `elapsed` is milliseconds that only ever grow. */
+  constructor(elapsed: () => number) {
+    this.#elapsed = elapsed;
+  }
+
+  /** Progress says the stage over and over; a new one ends the one before it. `done` counts from the start of the stage. */
+  told(stage: string, done: number): void {
+    if (stage !== this.#stage) {
+      this.end();
+      this.#stage = stage;
+      this.#since = this.#elapsed();
+    }
+    this.#bytes = done;
+  }
+
+  /** The last one is over. */
+  end(): void {
+    if (this.#stage === undefined) return;
+    const seconds = Math.round(this.#elapsed() - this.#since) / 1000;
+    this.add(this.#stage, { seconds, bytes: this.#bytes });
+    this.#stage = undefined;
+    this.#bytes = 0;
+  }
+
+  /** One that was measured elsewhere. */
+  add(stage: string, { seconds, bytes }: { seconds: number; bytes: number }): void {
+    this.all.push({ stage, seconds, bytes });
+  }
+}

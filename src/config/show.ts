@@ -1,0 +1,55 @@
+/** The configuration and its schema, for people and for other programs to read. */
+import { stringify } from "yaml";
+import { toJSONSchema } from "zod";
+import type { Config } from "./load.ts";
+import type { Profile, RegistryConfig } from "./profile.ts";
+import { configSchema, type NameChecks } from "./schema.ts";
+
+/**
+ * JSON Schema 2020-12, for editors and for checks before a file is carried here. It knows the keys and their kinds; rules about
+ * their values, and what one part says of another, are for parse.ts alone.
+ */
+export function schemaOf(checks: NameChecks): Record<string, unknown> {
+  const schema = toJSONSchema(configSchema(checks), { io: "input", unrepresentable: "any" });
+  return { title: "stella.yaml", ...schema };
+}
+
+export function yamlOf(plain: Record<string, unknown>): string {
+  return stringify(plain);
+}
+
+/** As a file would spell it: parse.ts reads the same again. The built-in profile is left out. */
+export function plainOf(
+  { registries, profiles, tokens, tenants, service, ...rest }: Config,
+): Record<string, unknown> {
+  const { stallSeconds, ...others } = service;
+  const named = [...profiles.values()].filter(({ kind }) => kind !== "kit");
+  return {
+    version: 1,
+    registries: byName([...registries.values()].map(plainRegistry)),
+    tenants,
+    profiles: byName(named.map(plainProfile)),
+    ...rest,
+    service: { ...others, stall: `${stallSeconds}s` },
+    tokens: byName(tokens),
+  };
+}
+
+/** Where systemd puts a credential was found out, not configured. */
+function plainRegistry({ credentialsFile, ...rest }: RegistryConfig) {
+  const isFile = credentialsFile !== undefined && rest.credential === undefined;
+  return { ...rest, ...(isFile ? { credentialsFile } : {}) };
+}
+
+function plainProfile({ sources, slaSeconds, ...rest }: Profile) {
+  const plain = sources.map(({ path, ...others }) => ({ files: path, ...others }));
+  return {
+    ...rest,
+    ...(plain.length === 0 ? {} : { sources: plain }),
+    ...(slaSeconds === undefined ? {} : { sla: `${slaSeconds}s` }),
+  };
+}
+
+function byName(all: readonly { name: string }[]): Record<string, unknown> {
+  return Object.fromEntries(all.map(({ name, ...rest }) => [name, rest]));
+}

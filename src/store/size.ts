@@ -1,0 +1,61 @@
+/** How large stored bundles are, by what their manifests say: a directory may hold a million files, and nobody walks them. */
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { manifestName } from "../bundle/manifest.ts";
+import { readManifest } from "../bundle/read_manifest.ts";
+import type { FileStore, StoredBundle } from "./store.ts";
+
+export interface Stored {
+  bundles: number;
+  bytes: number;
+}
+
+/** Remembers what it has read: a stored bundle never changes. */
+export class Sizes {
+  readonly #known = new Map<string, number>();
+  readonly #signal: AbortSignal | undefined;
+
+  /** When `signal` aborts, a count ends early and is wrong. */
+  constructor(signal?: AbortSignal) {
+    this.#signal = signal;
+  }
+
+  /** What lies in the store and passes `filter`, by profile; those of `profiles` are told also where they have nothing. */
+  async count(
+    store: Pick<FileStore, "list" | "path">,
+    profiles: readonly string[],
+    filter: { profile?: string } = {},
+  ): Promise<Map<string, Stored>> {
+    const stored = new Map(profiles.map((one) => [one, { bundles: 0, bytes: 0 }]));
+    for (const bundle of store.list(filter)) {
+      if (this.#signal?.aborted) break;
+      const of = stored.get(bundle.profile) ?? { bundles: 0, bytes: 0 };
+      stored.set(bundle.profile, of);
+      of.bundles++;
+      of.bytes += await this.#sizeOf(store.path(bundle), bundle);
+    }
+    return stored;
+  }
+
+  forget(bundles: readonly StoredBundle[]): void {
+    for (const { exportId } of bundles) this.#known.delete(exportId);
+  }
+
+  async #sizeOf(directory: string, { exportId }: StoredBundle): Promise<number> {
+    const size = this.#known.get(exportId) ?? await readSize(directory);
+    this.#known.set(exportId, size);
+    return size;
+  }
+}
+
+/** Bytes; 0 where the manifest is gone or damaged, which the scrub tells. */
+async function readSize(directory: string): Promise<number> {
+  try {
+    const bytes = await readFile(join(directory, manifestName));
+    const { files, payload } = readManifest(bytes);
+    const loose = payload.layout === "directory" ? payload.bytes : 0;
+    return files.reduce((sum, { size }) => sum + size, bytes.length + loose);
+  } catch {
+    return 0;
+  }
+}

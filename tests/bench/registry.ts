@@ -1,0 +1,145 @@
+/**
+ * `deno run -A tests/bench/registry.ts [--binary dist/stella] [--dir PLACE] [--mebibytes N] [--turns N] [--plain-http]`: push, pull and
+ * verification in place beside skopeo, in turns against one docker-registry with TLS; the fastest of each counts. Both move the very
+ * same blobs. PLACE should be a tmpfs with room for five times the size.
+ */
+import { spawnSync } from "node:child_process";
+import { mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { tool } from "../needs.ts";
+import { Home, programWords } from "../program.ts";
+import { Authority } from "../registry/authority.ts";
+import { withDockerRegistry } from "../registry/docker_registry.ts";
+import { largeFile } from "./data.ts";
+
+const option = (name: string) => {
+  const at = Deno.args.indexOf(name);
+  return at < 0 ? undefined : Deno.args[at + 1];
+};
+// What the registry keeps has to lie on the tmpfs too.
+Deno.env.set("TMPDIR", resolve(option("--dir") ?? tmpdir()));
+const place = mkdtempSync(join(tmpdir(), "stella-registry-bench-"));
+const mebibytes = Number(option("--mebibytes") ?? 1024);
+const turns = Number(option("--turns") ?? 3);
+const plain = Deno.args.includes("--plain-http");
+const binary = option("--binary");
+const stella = binary === undefined ? programWords() : [resolve(binary)];
+const home = new Home();
+const authority = new Authority();
+
+interface Ran {
+  seconds: number;
+  /** MiB at its peak. */
+  memory: number;
+}
+
+/** Runs under GNU time, which knows the peak of memory. */
+function timed(words: readonly string[]): Ran {
+  const report = join(home.path, "time");
+  const { status, stderr } = spawnSync("/usr/bin/time", ["-f", "%e %M", "-o", report, ...words], {
+    cwd: place,
+    env: home.environment(),
+  });
+  if (status !== 0) throw new Error(`${words.join(" ")}: ${status}\n${stderr}`);
+  const [seconds, kibibytes] = readFileSync(report, "utf8").trim().split(/\s+/).map(Number);
+  return { seconds: seconds!, memory: Math.round(kibibytes! / 1024) };
+}
+
+function say(text: string): void {
+  Deno.stdout.writeSync(new TextEncoder().encode(`${text}\n`));
+}
+
+type Words = (host: string) => string[];
+
+/** Both in turn, each time into or out of a registry that `prepare` has made ready. */
+async function compare(
+  work: string,
+  ours: Words,
+  theirs: Words,
+  prepare: (host: string) => void,
+): Promise<void> {
+  const [mine, other]: [Ran[], Ran[]] = [[], []];
+  for (let turn = 0; turn < turns; turn++) {
+    for (const [runs, words] of [[mine, ours], [other, theirs]] as const) {
+      clear();
+      await withRegistry((host) => {
+        prepare(host);
+        runs.push(timed(words(host)));
+      });
+    }
+  }
+  const best = (runs: Ran[]) => Math.min(...runs.map(({ seconds }) => seconds));
+  const most = (runs: Ran[]) => Math.max(...runs.map(({ memory }) => memory));
+  const column = (runs: Ran[]) => `${best(runs).toFixed(2)} s, ${most(runs)} MiB`;
+  const all = [mine, other].map((runs) => runs.map(({ seconds }) => seconds).join(" ")).join(" / ");
+  const ratio = (best(mine) / best(other)).toFixed(2);
+  say(`| ${work} | ${column(mine)} | ${column(other)} | ${ratio} | ${all} |`);
+}
+
+/** skopeo remembers what a registry has, and the registry too: so each turn has one of its own, on a port of its own. */
+function withRegistry(body: (host: string) => void): Promise<void> {
+  const serve = ({ host }: { host: string }) => Promise.resolve(body(host));
+  return withDockerRegistry(serve, plain ? {} : { http: tls() });
+}
+
+function tls(): string {
+  const { key, cert } = authority.issue("IP:127.0.0.1", 2);
+  const write = (name: string, text: string) => {
+    writeFileSync(join(place, name), text);
+    return JSON.stringify(join(place, name));
+  };
+  return `, tls: {certificate: ${write("r.pem", cert)}, key: ${write("r.key", key)}}`;
+}
+
+const bundle = ["export", "bundle"];
+const out = join(place, "out");
+/** The blobs of the bundle as skopeo keeps them. */
+const kept = join(place, "kept");
+const [pulled, copied, certificates] = ["pulled", "copied", "certs"].map((name) =>
+  join(place, name)
+);
+const clear = () =>
+  [pulled, copied].forEach((path) => rmSync(path!, { recursive: true, force: true }));
+const ca = plain ? [] : ["--ca", authority.path];
+const skopeo = [tool("skopeo")!, "copy", "--quiet", "--insecure-policy"];
+const trusting = (side: "src" | "dest") =>
+  plain ? [`--${side}-tls-verify=false`] : [`--${side}-cert-dir`, certificates!];
+
+const at = (host: string) => `oci://${host}/bench/bundle:v1`;
+const image = (host: string) => `docker://${host}/bench/bundle:v1`;
+const push: Words = (host) => [
+  ...[...stella, ...bundle, "push", "--manifest", out, at(host), "--quiet", ...ca],
+];
+const pull: Words = (host) => [
+  ...[...stella, ...bundle, "pull", at(host), "--to", pulled!, "--quiet", ...ca],
+];
+const verify: Words = (host) => [...stella, "verify", at(host), "--quiet", ...ca];
+const copyIn: Words = (host) => [...skopeo, ...trusting("dest"), `dir:${kept}`, image(host)];
+const copyOut: Words = (host) => [...skopeo, ...trusting("src"), image(host), `dir:${copied}`];
+
+try {
+  mkdirSync(certificates!);
+  writeFileSync(join(certificates!, "ca.crt"), readFileSync(authority.path));
+  const input = largeFile(tmpdir(), mebibytes);
+  timed([
+    ...[...stella, ...bundle, "--profile", "bench", "--compression", "none"],
+    ...["--input", input, "--manifest", join(out, "manifest.json")],
+  ]);
+  await withRegistry((host) => {
+    timed(push(host));
+    timed(copyOut(host));
+  });
+  renameSync(copied!, kept);
+  say(`${mebibytes} MiB, ${plain ? "plain http" : "TLS"}, best of ${turns}`);
+  say("| work | stella | skopeo | ratio | seconds of all turns |\n| --- | --- | --- | --- | --- |");
+  // Not by skopeo, which leaves the attestation behind.
+  const fill = (host: string) => void timed(push(host));
+  await compare("push", push, copyIn, () => {});
+  await compare("pull", pull, copyOut, fill);
+  await compare("verify in place, beside a copy", verify, copyOut, fill);
+} finally {
+  home.remove();
+  authority.remove();
+  rmSync(place, { recursive: true, force: true });
+}

@@ -1,0 +1,142 @@
+/** What is done on workers, with the program's own, is what is done without them. */
+import assert from "node:assert/strict";
+import { mkdtempSync, rmSync, symlinkSync, truncateSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { directorySource } from "../../src/bundle/source.ts";
+import { chunkWorkers } from "../../src/cli/chunk_worker.ts";
+import type { ExportOptions } from "../../src/export/export.ts";
+import { run, snapshot } from "../export/run.ts";
+import { outcomeOf } from "../verify/outcome.ts";
+import { makeBundle, writeFiles } from "./fixture.ts";
+
+const workers = chunkWorkers(new URL("../../main.ts", import.meta.url).href);
+
+/** A large file makes workers worth their start; small ones for three batches; an empty one, and a name with a PAX header. */
+const entries = [
+  ...Array.from({ length: 600 }, (_, i) => ({
+    path: `d${i - i % 100}/f${i}`,
+    content: `${i}`.repeat(1 + i * 7919 % 700),
+  })),
+  { path: "d500/large", content: "\0".repeat(66 << 20) },
+  { path: "empty", content: "" },
+  { path: `d0/${"n".repeat(180)}`, content: "long" },
+];
+
+/** Not below /dev: a worker that may read everything may still not read there. */
+async function inRoot(body: (root: string) => Promise<void>): Promise<void> {
+  const root = mkdtempSync(join(tmpdir(), "stella-chunks-"));
+  try {
+    await body(root);
+  } finally {
+    rmSync(root, { recursive: true });
+  }
+}
+
+function writeInput(root: string): string {
+  const input = join(root, "in");
+  writeFiles(input, Object.fromEntries(entries.map(({ path, content }) => [path, content])));
+  return input;
+}
+
+const forms: Partial<ExportOptions>[] = [
+  {},
+  { compression: "none" },
+  { compression: "none", volumeSize: 8 << 20 },
+];
+
+Deno.test("a bundle made on workers is the one made without, byte for byte", async () => {
+  await inRoot(async (root) => {
+    const input = writeInput(root);
+    for (const [i, form] of forms.entries()) {
+      let started = 0;
+      const counted = (mayRead: boolean) => {
+        started++;
+        return workers(mayRead);
+      };
+      await run(join(root, `with-${i}`), input, { ...form, workers: counted });
+      await run(join(root, `without-${i}`), input, form);
+      assert.equal(started, 1);
+      const made = snapshot(join(root, `with-${i}`));
+      const expected = snapshot(join(root, `without-${i}`));
+      assert.deepEqual(Object.keys(made), Object.keys(expected));
+      for (const path of Object.keys(expected)) {
+        assert.ok(made[path] === expected[path], `${JSON.stringify(form)}: ${path} differs`);
+      }
+    }
+  });
+});
+
+Deno.test("an error of a worker keeps its code, its message and its hint", async () => {
+  await inRoot(async (root) => {
+    const input = writeInput(root);
+    let done = false;
+    const progress = (stage: string, bytes: number) => {
+      if (stage !== "read" || bytes === 0 || done) return;
+      done = true;
+      // It has been looked at and left to a worker by then.
+      truncateSync(join(input, "d0/f0"), 0);
+    };
+    await assert.rejects(run(join(root, "out"), input, { workers, progress }), {
+      code: "usage",
+      message: /d0\/f0.* is not what it was when the export began/,
+      hint: /export a snapshot/,
+    });
+    assert.deepEqual(snapshot(join(root, "out")), {});
+  });
+});
+
+const damages: [string, (payload: string) => void][] = [
+  ["nothing", () => {}],
+  ["files gone", (payload) => rmSync(join(payload, "d500"), { recursive: true })],
+  ["a file changed", (payload) => writeFileSync(join(payload, "d0/f7"), "other")],
+  ["a large file in place of a small one", (payload) => {
+    writeFileSync(join(payload, "d0/f9"), new Uint8Array(3 << 20));
+  }],
+  ["the large file cut", (payload) => truncateSync(join(payload, "d500/large"), 5)],
+  ["a link to a file outside", (payload) => {
+    rmSync(join(payload, "d0/f7"));
+    symlinkSync("/etc/hostname", join(payload, "d0/f7"));
+  }],
+  ["a link to a directory", (payload) => {
+    rmSync(join(payload, "d0"), { recursive: true });
+    symlinkSync("d500", join(payload, "d0"));
+  }],
+  ["a file too many", (payload) => writeFileSync(join(payload, "d0/extra"), "")],
+  ["the payload is a link", (payload) => {
+    rmSync(payload, { recursive: true });
+    symlinkSync("/etc", payload);
+  }],
+  ["a malformed line in the index", (payload) => {
+    const path = join(payload, "../SHA256SUMS");
+    const text = Deno.readTextFileSync(path);
+    Deno.writeTextFileSync(path, text.slice(0, 40_000) + "\n" + text.slice(40_000));
+  }],
+];
+
+/** The zeros of the large file take no room. */
+function copy(from: string, to: string): void {
+  const args = ["-a", "--sparse=always", from, to];
+  assert.ok(new Deno.Command("cp", { args }).outputSync().success);
+}
+
+Deno.test("workers find in a directory bundle what is found without them", async () => {
+  await inRoot(async (root) => {
+    const { files, key } = makeBundle({ layout: "directory", entries });
+    const sound = join(root, "sound");
+    writeFiles(sound, files);
+    for (const [about, damage] of damages) {
+      const out = join(root, "out");
+      rmSync(out, { recursive: true, force: true });
+      copy(sound, out);
+      damage(join(out, "payload"));
+      const by = async (more: object) => {
+        const { code, verdict } = await outcomeOf(directorySource(out), [key.trusted], more);
+        return { code, findings: verdict!.findings, verified: verdict!.filesVerified };
+      };
+      const expected = await by({});
+      assert.deepEqual(await by({ workers }), expected, about);
+      assert.equal(expected.code === 0, about === "nothing", about);
+    }
+  });
+});

@@ -1,0 +1,20 @@
+import assert from "node:assert/strict";
+import { chunkWorkers } from "../../src/cli/chunk_worker.ts";
+
+const hostile = new URL("./hostile_worker.ts", import.meta.url).href;
+
+/** What a worker could do that somebody else's chunk has taken over; this process may do everything. */
+async function wentThrough(mayRead: boolean): Promise<unknown> {
+  const pool = chunkWorkers(hostile)(mayRead);
+  try {
+    const { stored } = await pool.digest(new Uint8Array(8), []) as unknown as { stored: unknown };
+    return stored;
+  } finally {
+    pool.close();
+  }
+}
+
+Deno.test("a worker for chunks can do nothing at all, and one that opens files can read", async () => {
+  assert.deepEqual(await wentThrough(false), []);
+  assert.deepEqual(await wentThrough(true), ["read"]);
+});

@@ -1,0 +1,71 @@
+/** Places that a command cannot use, or must not believe. */
+import assert from "node:assert/strict";
+import { cpSync, existsSync, mkdirSync, symlinkSync } from "node:fs";
+import { join } from "node:path";
+import { Home } from "../program.ts";
+
+const kit = ["export", "bundle", "--profile", "kit"];
+
+async function withKit(body: (home: Home, out: string) => Promise<void>): Promise<void> {
+  const home = new Home();
+  try {
+    await home.succeed([...kit, "--manifest", "out/manifest.json"]);
+    await body(home, join(home.path, "out"));
+  } finally {
+    home.remove();
+  }
+}
+
+Deno.test({
+  name: "below /dev nothing can be opened, and the error says so and what to do",
+  ignore: !existsSync("/dev/shm"),
+  fn: () =>
+    withKit(async (home, out) => {
+      const place = Deno.makeTempDirSync({ dir: "/dev/shm", prefix: "stella-place-" });
+      try {
+        cpSync(out, place, { recursive: true });
+        const manifest = join(place, "manifest.json");
+        const rows = [
+          ["verify", place],
+          ["export", "bundle", "list", "--manifest", manifest],
+          ["export", "bundle", "unpack", "--manifest", manifest, "--to", "to"],
+          [
+            "export",
+            "bundle",
+            "--profile",
+            "p",
+            "--input",
+            place,
+            "--manifest",
+            "new/manifest.json",
+          ],
+          [...kit, "--manifest", join(place, "new/manifest.json")],
+          ["verify", out, "--trust", manifest],
+        ];
+        for (const row of rows) {
+          const ran = await home.json(row);
+          assert.equal(ran.exit, 2, row.join(" "));
+          assert.match(ran.error.message, /nothing below \/dev, \/proc and \/sys is opened/);
+          assert.match(ran.error.hint, /put it elsewhere/);
+        }
+      } finally {
+        Deno.removeSync(place, { recursive: true });
+      }
+    }),
+});
+
+Deno.test("a link in a trusted directory that leads to the bundle adds no trust", async () => {
+  await withKit(async (home, out) => {
+    const key = join(home.state, "keys/signing.pub");
+    cpSync(key, join(out, "its.pub"));
+    const trust = join(home.path, "trust.d");
+    mkdirSync(trust);
+    symlinkSync(join(out, "its.pub"), join(trust, "its.pub"));
+    const env = { STELLA_DATA: join(home.path, "elsewhere") };
+    const ran = await home.json(["verify", out, "--trust", trust], { env });
+    assert.equal(ran.exit, 2);
+    assert.match(ran.error.message, /trust\.d\/its\.pub.* lies in the bundle's own directory/);
+    const asked = ["verify", out, "--trust", trust, "--trust-from-media"];
+    assert.equal((await home.json(asked, { env })).exit, 0);
+  });
+});

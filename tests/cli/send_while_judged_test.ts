@@ -1,0 +1,129 @@
+/** A bundle is judged and sent at once: whichever of the two fails, and when, the other ends and the right reason is told. */
+import assert from "node:assert/strict";
+import { sendWhileJudged } from "../../src/cli/send_while_judged.ts";
+import { StellaError } from "../../src/errors.ts";
+import { RegistryError } from "../../src/registry/failure.ts";
+import type { Verdict } from "../../src/verify/verdict.ts";
+
+const good = { ok: true, code: 0, bundle: { bundleDigest: "d" } } as Verdict;
+const bad = { ok: false, code: 7 } as Verdict;
+const never = new AbortController().signal;
+const noManifest = {} as never;
+
+/** Settles when the signal is aborted, as work does that looks at it. */
+function aborted(signal: AbortSignal): Promise<never> {
+  return new Promise((_, reject) => {
+    signal.addEventListener("abort", () => reject(new StellaError("interrupted", "stopped")));
+  });
+}
+
+Deno.test("a good verdict is what the sender waits for", async () => {
+  const steps: string[] = [];
+  const { verdict, sent } = await sendWhileJudged({
+    judge: async (begin) => {
+      begin(noManifest, false);
+      steps.push("judged");
+      return await Promise.resolve(good);
+    },
+    send: async (approved) => {
+      steps.push("sent");
+      return `published ${await approved}`;
+    },
+  }, never);
+  assert.deepEqual([steps, verdict, sent], [["sent", "judged"], good, "published d"]);
+});
+
+Deno.test("nothing is sent of a bundle that its signer already settles", async () => {
+  for (const isRefused of [true, undefined]) {
+    const { verdict, sent } = await sendWhileJudged({
+      judge: (begin) => {
+        if (isRefused !== undefined) begin(noManifest, isRefused);
+        return Promise.resolve(bad);
+      },
+      send: () => Promise.reject(new Error("it was sent")),
+    }, never);
+    assert.deepEqual([verdict, sent], [bad, undefined]);
+  }
+});
+
+Deno.test("a bad verdict ends the sender, whether it still sends or waits to publish", async () => {
+  for (const waits of [true, false]) {
+    let end: unknown;
+    const { verdict, sent } = await sendWhileJudged({
+      judge: (begin) => {
+        begin(noManifest, false);
+        return Promise.resolve(bad);
+      },
+      send: (approved, stop) =>
+        (waits ? approved : aborted(stop)).catch((error) => {
+          end = error;
+          throw error;
+        }),
+    }, never);
+    assert.deepEqual([verdict, sent], [bad, undefined]);
+    assert(end !== undefined, "the sender goes on");
+  }
+});
+
+Deno.test("a registry that fails ends the judging at once", async () => {
+  const failure = new RegistryError("auth", "401");
+  let stopped = false;
+  const sending = sendWhileJudged({
+    judge: (begin, stop) => {
+      begin(noManifest, false);
+      return aborted(stop).finally(() => stopped = true);
+    },
+    send: () => Promise.reject(failure),
+  }, never);
+  await assert.rejects(sending, failure);
+  await Promise.resolve();
+  assert(stopped, "the judging goes on");
+});
+
+const aboutBytes = [
+  new RegistryError("rejected", "400 DIGEST_INVALID"),
+  new StellaError("digest", "it has 1 byte, not 2"),
+  new StellaError("missing", "it is not there"),
+];
+
+Deno.test("bytes that are wrong are the verdict's to tell, and right ones are the registry's fault", async () => {
+  for (const failure of aboutBytes) {
+    const work = (verdict: Verdict) => ({
+      judge: async (begin: (m: never, isRefused: boolean) => void) => {
+        begin(noManifest, false);
+        await new Promise((done) => setTimeout(done, 1));
+        return verdict;
+      },
+      send: () => Promise.reject(failure),
+    });
+    assert.equal((await sendWhileJudged(work(bad), never)).verdict, bad);
+    await assert.rejects(sendWhileJudged(work(good), never), failure);
+  }
+});
+
+Deno.test("a medium that fails under the judging ends the sender, and is the error", async () => {
+  const failure = new StellaError("media", "the stick is gone");
+  let ended = false;
+  const sending = sendWhileJudged({
+    judge: async (begin) => {
+      begin(noManifest, false);
+      return await Promise.reject(failure);
+    },
+    send: (_, stop) => aborted(stop).finally(() => ended = true),
+  }, never);
+  await assert.rejects(sending, failure);
+  assert(ended);
+});
+
+Deno.test("who stops the program stops both", async () => {
+  const stop = new AbortController();
+  const sending = sendWhileJudged({
+    judge: (begin, signal) => {
+      begin(noManifest, false);
+      return aborted(signal);
+    },
+    send: (_, signal) => aborted(signal),
+  }, stop.signal);
+  stop.abort();
+  await assert.rejects(sending, { code: "interrupted" });
+});

@@ -1,0 +1,95 @@
+/**
+ * The log of a service at work, as whoever has to find something in it sees it: every line is what the schema says, and one
+ * exportId gives the whole story of one export.
+ */
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { testWith } from "../needs.ts";
+import { Home, root, type Service } from "../program.ts";
+import { type Line, linesOf } from "../telemetry/log_schema.ts";
+import { configureStella, startRegistry } from "./site.ts";
+
+const sample = [{ files: join(root, "tests/fixtures/sample") }];
+
+/** Some exports at once, so that their lines lie among each other; their ids. */
+async function work(service: Service): Promise<Record<string, string>> {
+  const asked = ["pushed", "broken", "sealed", "lost"].map(async (profile) => {
+    const job = await service.export({ profile, tenant: "lab" });
+    assert.equal(job.state, profile === "pushed" ? "succeeded" : "failed", profile);
+    return [profile, job.id];
+  });
+  return Object.fromEntries(await Promise.all(asked));
+}
+
+function of(lines: readonly Line[], id: string | undefined): Line[] {
+  const own = lines.filter((line) => line.exportId === id);
+  assert.ok(own.every(({ tenant }) => tenant === "lab"));
+  assert.equal(new Set(own.map(({ profile }) => profile)).size, 1);
+  const times = own.map(({ timestamp }) => timestamp);
+  assert.deepEqual(times, times.toSorted());
+  return own;
+}
+
+const events = (lines: readonly Line[]) =>
+  lines.map(({ event, stage }) => stage === undefined ? event : `${event} ${stage}`);
+
+testWith(
+  ["docker-registry"],
+  "every line of the log fits its schema, and an exportId gives one export from its request to its end",
+  async () => {
+    const home = new Home();
+    const registry = await startRegistry(home.path);
+    const push = [{ registry: "site", repository: "exports/a", tag: "latest" }];
+    const url = "https://10.0.0.9/kev.json";
+    const profile = (sources: unknown, targets: unknown[] = []) => ({
+      kind: "files",
+      sources,
+      targets,
+    });
+    configureStella(home, {
+      tenants: ["lab"],
+      registries: { site: { url: registry.url } },
+      egress: { sealed: true, allow: [new URL(registry.url).host] },
+      profiles: {
+        pushed: profile(sample, push),
+        sealed: { kind: "risk", providers: [{ kind: "kev", url, sha256: "0".repeat(64) }] },
+        broken: profile([{ files: join(home.path, "no\u001b[31mwhere") }]),
+        lost: profile(sample, [{ directory: "/dev/null/x" }]),
+      },
+    });
+    const service = await home.serve();
+    try {
+      const ids = await work(service);
+      assert.equal(await service.stop(), 0);
+      const lines = linesOf(service.log);
+      const stages = ["plan", "read", "sign", "store", "verify", "store", "push"];
+      assert.deepEqual(events(of(lines, ids["pushed"])), [
+        "export.queued",
+        "export.started",
+        ...stages.slice(0, 4).map((stage) => `export.stage.ended ${stage}`),
+        "export.verified",
+        "export.stage.ended verify",
+        "export.published",
+        "export.stage.ended store",
+        "export.pushed",
+        "export.stage.ended push",
+        "export.ended",
+      ]);
+      const end = of(lines, ids["pushed"]).at(-1);
+      assert.deepEqual([end?.status, end?.attestationStatus], ["succeeded", "verified"]);
+      assert.match(end?.bundleDigest ?? "", /^[0-9a-f]{64}$/);
+      assert.ok(of(lines, ids["sealed"]).some(({ event }) => event === "egress.refused"));
+      for (const failed of ["broken", "sealed", "lost"]) {
+        const own = of(lines, ids[failed]);
+        assert.deepEqual([own[0]?.event, own.at(-1)?.event], ["export.queued", "export.ended"]);
+        assert.equal(own.at(-1)?.severityText, "ERROR");
+        assert.ok((own.at(-1)?.error?.message ?? "") !== "", failed);
+      }
+      assert.deepEqual(lines.at(-1)?.event, "service.stopped");
+    } finally {
+      await service.stop("SIGKILL");
+      await registry.stop();
+      home.remove();
+    }
+  },
+);

@@ -1,0 +1,175 @@
+/** The service and a registry that is slow, silent or wants to know who we are; the registry is the tests' own, in memory. */
+import assert from "node:assert/strict";
+import { randomFillSync } from "node:crypto";
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { defaultChunk } from "../../src/registry/upload.ts";
+import { Home, type Service } from "../program.ts";
+import { fail, FakeRegistry, type Handler } from "../registry/fake_registry.ts";
+import { silent } from "../registry/spoilt.ts";
+import { until } from "./site.ts";
+
+interface Scene {
+  home: Home;
+  registry: FakeRegistry;
+}
+
+/** A configuration with `far`, which goes to the registry, and `near`, which does not. */
+function serviceTest(
+  name: string,
+  { bytes = 1000, registry: more = "" },
+  body: (scene: Scene) => Promise<void>,
+): void {
+  Deno.test(name, async () => {
+    const home = new Home();
+    const registry = await new FakeRegistry().start();
+    try {
+      const payload = join(home.path, "payload");
+      mkdirSync(payload);
+      mkdirSync(home.state, { mode: 0o700 });
+      // What compresses to nothing would be no large blob.
+      writeFileSync(join(payload, "data"), randomFillSync(new Uint8Array(bytes)));
+      const sources = `kind: files, compression: none, sources: [{ files: ${payload} }]`;
+      writeFileSync(
+        join(home.state, "stella.yaml"),
+        `version: 1
+service: { concurrency: 2 }
+registries: { site: { url: "http://${registry.host}"${more} } }
+profiles:
+  near: { ${sources} }
+  far: { ${sources}, targets: [{ registry: site, repository: exports/far, tag: v1 }] }
+`,
+      );
+      await body({ home, registry });
+    } finally {
+      await registry.stop();
+      home.remove();
+    }
+  });
+}
+
+function stateOf(service: Service, path: string, state: string): Promise<true> {
+  const ask = async () => (await service.get(path)).state === state || undefined;
+  return until(`${path} is ${state}`, ask, 60) as Promise<true>;
+}
+
+serviceTest(
+  "exports that go to no registry, and the API, go on while every place is held by a silent registry",
+  {},
+  async ({ home, registry }) => {
+    const service = await home.serve();
+    try {
+      registry.fault(/\/v2\/exports\//, silent);
+      const far: string[] = [];
+      for (let i = 0; i < 4; i++) far.push(await service.submit({ profile: "far" }));
+      await until("two pushes hang", () => registry.hits === 2 || undefined, 60);
+      for (let i = 0; i < 3; i++) {
+        assert.equal((await service.export({ profile: "near" })).state, "succeeded");
+      }
+      let slowest = 0;
+      for (let i = 0; i < 50; i++) {
+        const asked = performance.now();
+        assert.equal((await service.get("/v1/exports")).items.length, 7);
+        slowest = Math.max(slowest, performance.now() - asked);
+      }
+      assert(slowest < 2_000, `an answer took ${slowest} ms`);
+      const states = await Promise.all(far.map(async (path) => (await service.get(path)).state));
+      assert.deepEqual(states, ["running", "running", "queued", "queued"]);
+    } finally {
+      await service.stop("SIGKILL");
+    }
+  },
+);
+
+/** Takes so many bytes of a chunk and then neither reads nor answers. */
+function stuckAfter(registry: FakeRegistry, bytes: number, stuck: () => void): Handler {
+  return (request) => {
+    const session = registry.sessions.get(new URL(request.url!, "http://x").pathname)!;
+    let left = bytes;
+    request.on("data", (piece: Uint8Array) => {
+      if (left === 0) return;
+      const part = piece.subarray(0, left);
+      session.push(part);
+      registry.received += part.length;
+      left -= part.length;
+      if (left > 0) return;
+      request.pause();
+      stuck();
+    });
+  };
+}
+
+serviceTest(
+  "a service that is killed in the middle of a push goes on with it: less than a chunk is sent twice",
+  { bytes: 2.5 * defaultChunk },
+  async ({ home, registry }) => {
+    const stuck = Promise.withResolvers<void>();
+    let chunks = 0;
+    registry.guard = (request, response) => {
+      if (request.method !== "PATCH" || ++chunks !== 2) return true;
+      stuckAfter(registry, defaultChunk / 2, stuck.resolve)(request, response);
+      return false;
+    };
+    const first = await home.serve();
+    const path = await first.submit({ profile: "far" });
+    await stuck.promise;
+    await first.stop("SIGKILL");
+    registry.guard = undefined;
+    const before = registry.received;
+    assert(before >= 1.5 * defaultChunk, "the push was not cut in the middle of its second chunk");
+    const second = await home.serve();
+    try {
+      await stateOf(second, path, "succeeded");
+    } finally {
+      await second.stop("SIGKILL");
+    }
+    assert(registry.manifests.has("v1"));
+    const [archive] = [...registry.blobs.values()].filter(({ length }) => length > defaultChunk);
+    const twice = registry.received - archive!.length;
+    assert(twice < defaultChunk, `${twice} bytes beyond the archive were sent`);
+  },
+);
+
+serviceTest(
+  "the credential that systemd put there opens the registry, and is shown nowhere",
+  { registry: ", credential: site" },
+  async ({ home, registry }) => {
+    const right = `Basic ${btoa("me:hunter2")}`;
+    registry.guard = ({ headers, url }, response) => {
+      if (headers.authorization === right || url === "/v2/") return true;
+      fail(response, 401, "UNAUTHORIZED", "who is it", { "www-authenticate": "Basic realm=test" });
+      return false;
+    };
+    const credentials = join(home.path, "credentials");
+    mkdirSync(credentials, { mode: 0o700 });
+    writeFileSync(join(credentials, "site"), '{"username":"me","password":"hunter2"}', {
+      mode: 0o400,
+    });
+    const service = await home.serve([], { CREDENTIALS_DIRECTORY: credentials });
+    try {
+      const path = await service.submit({ profile: "far" });
+      await stateOf(service, path, "succeeded");
+      assert(registry.manifests.has("v1"));
+      assert(registry.authorizations.includes(right), "it was never asked for");
+    } finally {
+      assert.equal(await service.stop(), 0);
+    }
+    assert.doesNotMatch(service.log, /hunter2/);
+    assert.equal(service.log.includes(btoa("me:hunter2")), false);
+  },
+);
+
+serviceTest(
+  "without the credential the export fails and says which file is not there",
+  { registry: ", credential: site" },
+  async ({ home }) => {
+    const service = await home.serve([], { CREDENTIALS_DIRECTORY: join(home.path, "none") });
+    try {
+      const job = await service.export({ profile: "far" });
+      assert.equal(job.state, "failed");
+      assert.match(job.error.message, /none\/site/);
+    } finally {
+      await service.stop("SIGKILL");
+    }
+  },
+);

@@ -1,0 +1,73 @@
+/** The program itself under SIGTERM, once and twice, in the middle of an export that takes seconds: row F12 of the test plan. */
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { Home, type Service } from "../program.ts";
+import { configureStella, until } from "./site.ts";
+
+/** A home whose profile `large` reads a gibibyte that takes no room. */
+function largeHome(): Home {
+  const home = new Home();
+  const source = join(home.path, "large");
+  Deno.mkdirSync(source);
+  using file = Deno.createSync(join(source, "zeros"));
+  file.truncateSync(2 ** 30);
+  configureStella(home, { profiles: { large: { kind: "files", sources: [{ files: source }] } } });
+  return home;
+}
+
+/** Asks for an export and waits until its bytes are read. */
+async function reading(service: Service): Promise<string> {
+  const path = await service.submit({ profile: "large" });
+  const id = path.split("/").at(-1)!;
+  await until("bytes are read", async () => {
+    const { items } = await service.get(`/v1/timeline?exportId=${id}`);
+    return items.some((one: { stage: string }) => one.stage === "read") || undefined;
+  }, 20);
+  return path;
+}
+
+/** Waits for the end. @returns the digest */
+async function digestOf(service: Service, path: string): Promise<string> {
+  const job = await until("the export has ended", async () => {
+    const job = await service.get(path);
+    return ["queued", "running"].includes(job.state) ? undefined : job;
+  }, 60);
+  assert.equal(job.state, "succeeded", JSON.stringify(job.error));
+  return job.bundleDigest;
+}
+
+async function unready(service: Service): Promise<void> {
+  service.child.kill("SIGTERM");
+  await until("readiness says so", async () => {
+    const answer = await fetch(`${service.url}/health/readiness`);
+    await answer.body?.cancel();
+    return answer.status === 503 || undefined;
+  }, 5);
+}
+
+Deno.test("one SIGTERM lets the export end, a second one ends the service at once; both lose nothing", async () => {
+  const home = largeHome();
+  let service = await home.serve();
+  try {
+    const drained = await reading(service);
+    await unready(service);
+    assert.equal((await service.child.status).code, 0);
+
+    service = await home.serve();
+    const digest = await digestOf(service, drained);
+    const cut = await reading(service);
+    await unready(service);
+    const began = performance.now();
+    assert.equal(await service.stop("SIGTERM"), 130);
+    assert.ok(performance.now() - began < 2_000);
+    assert.doesNotMatch(service.log, /"service.stopped"/);
+
+    service = await home.serve();
+    assert.equal(await digestOf(service, cut), digest);
+    assert.match(service.log, /"export.started".*"count":2/);
+    assert.equal(await service.stop(), 0);
+  } finally {
+    await service.stop("SIGKILL");
+    home.remove();
+  }
+});

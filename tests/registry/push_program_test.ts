@@ -1,0 +1,93 @@
+/** `stella export bundle push` of bundles that are not as they should be: what the registry has then, and what a person is told. */
+import assert from "node:assert/strict";
+import { appendFileSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { Home } from "../program.ts";
+import { FakeRegistry } from "./fake_registry.ts";
+import { status } from "./spoilt.ts";
+
+interface Scene {
+  home: Home;
+  registry: FakeRegistry;
+  /** Path of a file of the bundle in out/. */
+  file(name: string): string;
+  // deno-lint-ignore no-explicit-any -- the result of the command
+  push(...more: string[]): Promise<any>;
+}
+
+function programTest(name: string, body: (scene: Scene) => Promise<void>): void {
+  Deno.test(name, async () => {
+    const home = new Home();
+    const registry = await new FakeRegistry().start();
+    try {
+      const args = ["--profile", "kit", "--manifest", "out/manifest.json"];
+      await home.succeed(["export", "bundle", ...args, "--compression", "none"]);
+      const push = ["export", "bundle", "push", "--manifest", "out"];
+      await body({
+        home,
+        registry,
+        file: (name) => join(home.path, "out", name),
+        push: (...more) => home.json([...push, `oci://${registry.host}/exports/kit:v1`, ...more]),
+      });
+    } finally {
+      await registry.stop();
+      home.remove();
+    }
+  });
+}
+
+const reasons = (findings: { code: number; reason: string }[]) =>
+  findings.map(({ code, reason }) => `${code} ${reason}`);
+
+programTest("push: a bundle that is right is published", async ({ registry, push }) => {
+  const { exit, pushed } = await push();
+  assert.deepEqual([exit, pushed.tag], [0, "v1"]);
+  assert(registry.manifests.has("v1"));
+});
+
+programTest("push: of a stranger's bundle nothing is sent", async ({ home, registry, push }) => {
+  const { exit, findings } = await push();
+  assert.equal(exit, 0, "the control");
+  registry.log.length = 0;
+  await home.succeed(["keys", "generate", "--out", "other.key"]);
+  const kit = ["--profile", "kit", "--manifest", "out/manifest.json", "--key", "other.key"];
+  await home.succeed(["export", "bundle", ...kit]);
+  const refused = await push();
+  assert.deepEqual([refused.exit, reasons(refused.findings)], [5, ["5 key_unknown"]], findings);
+  assert.deepEqual(registry.log, []);
+});
+
+programTest("push: of a changed manifest nothing is sent", async ({ registry, file, push }) => {
+  const text = readFileSync(file("manifest.json"), "utf8");
+  writeFileSync(file("manifest.json"), text.replace('"profile":"kit"', '"profile":"kid"'));
+  const { exit, findings } = await push();
+  assert.deepEqual([exit, reasons(findings)], [4, ["4 subject_mismatch"]]);
+  assert.deepEqual(registry.log, []);
+});
+
+programTest("push: a changed archive is refused, and nothing refers to it", async (scene) => {
+  const { registry, file, push } = scene;
+  const bytes = readFileSync(file("kit.tar"));
+  bytes[bytes.length >> 1]! ^= 1;
+  writeFileSync(file("kit.tar"), bytes);
+  const { exit, findings } = await push();
+  assert.equal(exit, 7);
+  assert(reasons(findings).includes("7 digest_mismatch"), JSON.stringify(findings));
+  assert.equal(registry.manifests.size, 0);
+});
+
+programTest("push: a longer archive is refused with the verdict's words", async (scene) => {
+  const { registry, file, push } = scene;
+  appendFileSync(file("kit.tar"), "x");
+  const { exit } = await push();
+  assert.equal(exit, 8);
+  assert.equal(registry.manifests.size, 0);
+});
+
+programTest("push: who may not write is told so, whatever the bundle", async (scene) => {
+  const { registry, push } = scene;
+  registry.fault(/./, status(403));
+  const { exit, error } = await push();
+  assert.deepEqual([exit, registry.manifests.size], [13, 0]);
+  assert.match(error.message, /: 403$/);
+});

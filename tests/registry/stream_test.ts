@@ -1,0 +1,117 @@
+/** Bodies that are read at the reader's pace (src/registry/stream.ts): all bytes, bounded waiting, and an end with a reason. */
+import assert from "node:assert/strict";
+import { randomFillSync } from "node:crypto";
+import http from "node:http";
+import type { AddressInfo } from "node:net";
+import type { Stream } from "../../src/registry/message.ts";
+import { Transport } from "../../src/registry/transport.ts";
+import type { Handler } from "./fake_registry.ts";
+
+const mebibyte = 1 << 20;
+const stall = 400;
+
+/** Opens what `serve` answers. */
+async function opened(
+  serve: Handler,
+  body: (stream: Stream) => Promise<void>,
+  signal?: AbortSignal,
+): Promise<void> {
+  const server = http.createServer(serve);
+  await new Promise<void>((done) => server.listen(0, "127.0.0.1", done));
+  const url = new URL(`http://127.0.0.1:${(server.address() as AddressInfo).port}/`);
+  const timeouts = { connect: 5_000, stall };
+  const transport = new Transport({ authorities: [], policy: () => {}, timeouts });
+  try {
+    const { stream } = await transport.open({ method: "GET", url, signal });
+    await body(stream!).finally(() => stream!.close());
+  } finally {
+    transport.close();
+    server.closeAllConnections();
+    await new Promise((done) => server.close(done));
+  }
+}
+
+/** All that comes, read into buffers of these sizes in turn. */
+async function all(stream: Stream, sizes: number[]): Promise<Uint8Array> {
+  const pieces: Uint8Array[] = [];
+  for (let i = 0;; i++) {
+    const buffer = new Uint8Array(sizes[i % sizes.length]!);
+    const length = await stream.read(buffer);
+    if (length === 0) break;
+    pieces.push(buffer.subarray(0, length));
+  }
+  return new Uint8Array(await new Blob(pieces as BlobPart[]).arrayBuffer());
+}
+
+const content = randomFillSync(new Uint8Array(3 * mebibyte + 7));
+
+Deno.test("every byte comes once and in order, whatever the buffers", async () => {
+  for (const sizes of [[mebibyte], [1, 65_537, 13, 100_000], [8 * mebibyte]]) {
+    await opened((_, response) => response.end(content), async (stream) => {
+      assert.deepEqual(await all(stream, sizes), content);
+      assert.equal(await stream.read(new Uint8Array(1)), 0, "after the end there is nothing");
+    });
+  }
+});
+
+Deno.test("a body of small chunks, many in one packet, is the same", async () => {
+  await opened((_, response) => {
+    for (let at = 0; at < 50_000; at += 10) response.write(content.subarray(at, at + 10));
+    response.end();
+  }, async (stream) => assert.deepEqual(await all(stream, [777]), content.subarray(0, 50_000)));
+});
+
+Deno.test("a reader that is slower than the limit for silence is not cut off", async () => {
+  await opened((_, response) => response.end(content), async (stream) => {
+    const first = new Uint8Array(10);
+    assert.equal(await stream.read(first), 10);
+    await new Promise((done) => setTimeout(done, 2 * stall));
+    assert.deepEqual(await all(stream, [mebibyte]), content.subarray(10));
+  });
+});
+
+Deno.test("a reader that does not read holds the sender up", async () => {
+  let sent = 0;
+  const most = 256;
+  const serve: Handler = (_, response) => {
+    const next = () => {
+      while (sent < most && response.write(content.subarray(0, mebibyte))) sent++;
+      if (sent < most) response.once("drain", () => (sent++, next()));
+    };
+    next();
+  };
+  await opened(serve, async (stream) => {
+    assert((await stream.read(new Uint8Array(10))) > 0);
+    await new Promise((done) => setTimeout(done, stall));
+    assert(sent < most / 4, `${sent} MiB came without being asked for`);
+  });
+});
+
+Deno.test("a body that falls silent ends as timeout, one that is cut as reset", async () => {
+  const half: Handler = (_, response) => {
+    response.writeHead(200, { "content-length": content.length });
+    response.write(content.subarray(0, mebibyte));
+  };
+  await opened(half, async (stream) => {
+    await assert.rejects(all(stream, [mebibyte]), {
+      reason: "timeout",
+      message: /no byte moved within 0\.4 s$/,
+    });
+  });
+  const cut: Handler = (request, response) => {
+    half(request, response);
+    setTimeout(() => response.destroy(), 20);
+  };
+  await opened(cut, async (stream) => {
+    await assert.rejects(all(stream, [mebibyte]), { reason: "reset", passing: true });
+  });
+});
+
+Deno.test("who is stopped while waiting for a byte ends as interrupted", async () => {
+  const stop = new AbortController();
+  await opened((_, response) => response.write("x"), async (stream) => {
+    assert.equal(await stream.read(new Uint8Array(9)), 1);
+    setTimeout(() => stop.abort(), 20);
+    await assert.rejects(stream.read(new Uint8Array(9)), { code: "interrupted" });
+  }, stop.signal);
+});

@@ -1,0 +1,143 @@
+/** A service that is asked to stop at each stage of a real export: row F12 of the test plan. */
+import assert from "node:assert/strict";
+import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { Home, type Service } from "./service_process.ts";
+
+const stages = ["plan", "read", "sign", "verify", "store", "published"];
+
+/** A home whose profiles stand still for a moment at their stage, and then go on to a directory. */
+function stagedHome(): Home {
+  const home = new Home();
+  Deno.mkdirSync(join(home.path, "in"));
+  Deno.writeTextFileSync(join(home.path, "in/a.txt"), "the same each time\n");
+  Deno.utimeSync(join(home.path, "in/a.txt"), 1_767_225_600, 1_767_225_600);
+  const source = `kind: files, sources: [{ files: ${home.path}/in }]`;
+  const profile = (name: string) =>
+    `  ${name}: { ${source}, targets: [{ directory: ${home.path}/out-${name} }] }\n`;
+  const all = [...stages.map((stage) => `at-${stage}`), "quick"].map(profile).join("");
+  home.configure(`version: 1\nservice: { concurrency: 1 }\nprofiles:\n${all}`);
+  return home;
+}
+
+/** Whether exports go on from where they stand. */
+function letGo(home: Home, isSo: boolean): void {
+  const path = join(home.state, "go");
+  if (isSo) writeFileSync(path, "");
+  else rmSync(path, { force: true });
+}
+
+/** Asks for an export and waits until it stands still. */
+async function standing(home: Home, service: Service, stage: string): Promise<string> {
+  letGo(home, false);
+  const id = await service.enqueue(`at-${stage}`);
+  const log = join(home.state, "runs.log");
+  const mark = `hold at-${stage} ${id}\n`;
+  for (let n = 0; n < 1_000; n++) {
+    if (existsSync(log) && readFileSync(log, "utf8").includes(mark)) return id;
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+  throw new Error(`The export never came to the stage ${stage}`);
+}
+
+/** How often this export did so, by what each run of it noted. */
+function count(home: Home, what: string, id: string): number {
+  const lines = readFileSync(join(home.state, "runs.log"), "utf8").split("\n");
+  return lines.filter((line) => line.startsWith(what) && line.endsWith(id)).length;
+}
+
+/** The digest of what is stored, published and told; the three are one. */
+async function digestOf(home: Home, service: Service, id: string, stage: string) {
+  const job = await service.until(id, "succeeded", "failed", "cancelled");
+  assert.equal(job.state, "succeeded", JSON.stringify(job.error));
+  const text = readFileSync(join(home.path, `out-at-${stage}/manifest.json`));
+  const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", text));
+  assert.equal(job.bundleDigest, digest.toHex());
+  return job.bundleDigest;
+}
+
+function nothingLeft(home: Home, stage: string): void {
+  assert.deepEqual(readdirSync(join(home.state, "tmp")), []);
+  const odd = readdirSync(join(home.path, `out-at-${stage}`)).filter((name) =>
+    /^\.|old$/.test(name)
+  );
+  assert.deepEqual(odd, []);
+}
+
+Deno.test("SIGTERM at each stage: not ready at once, no new export, the running one ends once, exit 0, none lost", async () => {
+  using home = stagedHome();
+  let waiting: string | undefined;
+  let service = await home.start();
+  try {
+    for (const stage of stages) {
+      if (waiting !== undefined) await service.until(waiting, "succeeded");
+      const id = await standing(home, service, stage);
+      waiting = await service.enqueue("quick");
+      const began = performance.now();
+      service.child.kill("SIGTERM");
+      let ready = await service.get("/health/readiness");
+      while (ready.status === 200) ready = await service.get("/health/readiness");
+      // Measured: 5 ms; a test machine may be busy.
+      assert.ok(performance.now() - began < 1_000, stage);
+      assert.deepEqual([ready.status, ready.body.checks.drain[0].status], [503, "fail"]);
+      assert.equal((await service.post({ profile: "quick" })).status, 503);
+      letGo(home, true);
+      assert.equal((await service.child.status).code, 0, stage);
+      assert.deepEqual([count(home, "start", id), count(home, "end", id)], [1, 1], stage);
+      assert.equal(count(home, "start", waiting), 0, "a stopping service begins nothing");
+      service = await home.start();
+      await digestOf(home, service, id, stage);
+      nothingLeft(home, stage);
+    }
+    await service.until(waiting!, "succeeded");
+  } finally {
+    await service.stop("SIGKILL");
+  }
+});
+
+Deno.test("a second SIGTERM at each stage ends the service at once, and the next start makes the very same bundle", async () => {
+  using home = stagedHome();
+  let service = await home.start();
+  try {
+    for (const stage of stages) {
+      letGo(home, true);
+      const undisturbed = await service.enqueue(`at-${stage}`);
+      const expected = await digestOf(home, service, undisturbed, stage);
+      const id = await standing(home, service, stage);
+      const began = performance.now();
+      service.child.kill("SIGTERM");
+      while ((await service.get("/health/readiness")).status === 200);
+      service.child.kill("SIGTERM");
+      assert.equal((await service.child.status).code, 130, stage);
+      assert.ok(performance.now() - began < 2_000, stage);
+      assert.equal(count(home, "end", id), 0, "it was in the middle");
+      letGo(home, true);
+      service = await home.start();
+      assert.equal(await digestOf(home, service, id, stage), expected, stage);
+      assert.equal(count(home, "end", id), 1, stage);
+      nothingLeft(home, stage);
+    }
+  } finally {
+    await service.stop("SIGKILL");
+  }
+});
+
+Deno.test("an export that outlives the drain goes back to the queue as if that attempt had not been", async () => {
+  using home = stagedHome();
+  const service = await home.startWith({ drain: 50 });
+  try {
+    const id = await standing(home, service, "read");
+    assert.equal(await service.stop(), 0);
+    assert.equal(count(home, "end", id), 0);
+    letGo(home, true);
+    const next = await home.start();
+    try {
+      await digestOf(home, next, id, "read");
+      assert.equal(count(home, "end", id), 1);
+    } finally {
+      assert.equal(await next.stop(), 0);
+    }
+  } finally {
+    await service.stop("SIGKILL");
+  }
+});

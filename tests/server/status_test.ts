@@ -1,0 +1,49 @@
+/** `/status` and `stella status` by the program: who sees what. */
+import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
+import { join } from "node:path";
+import type { Host } from "../../src/cli/host.ts";
+import { runStatus } from "../../src/cli/status.ts";
+import { configuration, Home } from "./service_process.ts";
+
+const sha256 = (text: string) => createHash("sha256").update(text).digest("hex");
+const token = "correct-horse-battery-staple";
+const guarded = `${configuration}tokens:
+  ci: { sha256: ${sha256(token)}, tenants: [default], scopes: [read] }
+`;
+const host = {
+  environment: () => undefined,
+  stop: new AbortController().signal,
+} as unknown as Host;
+
+Deno.test("who has a token learns where the service runs and which configuration it took; others learn what is on", async () => {
+  using home = new Home();
+  home.configure(guarded);
+  const service = await home.start();
+  try {
+    const tokenFile = join(home.path, "token");
+    Deno.writeTextFileSync(tokenFile, token, { mode: 0o600 });
+    // What is in force is what was read, whatever stands there now.
+    home.configure("version: 1\n");
+    const known = await runStatus({ url: service.url, tokenFile }, host);
+    assert.match(known.text, new RegExp(`^  state     ${home.state}$`, "m"));
+    assert.match(known.text, new RegExp(`^  config    ${home.path}/stella.yaml$`, "m"));
+    assert.match(known.text, new RegExp(`^            sha256:${sha256(guarded)}$`, "m"));
+    const stranger = await runStatus({ url: service.url }, host);
+    assert.match(stranger.text, /^ {2}features {2}.*\btokens on\b/m);
+    assert.doesNotMatch(JSON.stringify(stranger), new RegExp(`${home.path}|${sha256(guarded)}`));
+  } finally {
+    assert.equal(await service.stop(), 0);
+  }
+});
+
+Deno.test("without tokens nobody learns of paths, not on the service's own machine either", async () => {
+  using home = new Home();
+  const service = await home.start();
+  try {
+    const answer = await fetch(`${service.url}/status`, { headers: { authorization: "Bearer x" } });
+    assert.doesNotMatch(await answer.text(), new RegExp(home.path));
+  } finally {
+    assert.equal(await service.stop(), 0);
+  }
+});

@@ -1,0 +1,73 @@
+/** Bundles that have to be sealed with a shared secret: who signed them besides does not count, but a broken signature does. */
+import assert from "node:assert/strict";
+import { newSecret, secretFrom } from "../../src/attest/secret.ts";
+import { sealWith } from "../../src/attest/sign/hmac.ts";
+import { encodeStatement } from "../../src/attest/statement.ts";
+import { sha256 } from "../../src/bundle/hash.ts";
+import { attestationName, hmacName, manifestName } from "../../src/bundle/manifest.ts";
+import { created, makeBundle, memorySource, testKey } from "../bundle/fixture.ts";
+import { outcomeOf } from "./outcome.ts";
+
+const made = makeBundle();
+const shared = secretFrom(newSecret(), "shared.key");
+const another = secretFrom(newSecret(), "another.key");
+
+function sealOver(bytes: Uint8Array): Uint8Array {
+  const parameters = {
+    profile: "p",
+    tenant: "t",
+    compression: "none",
+    layout: "archive",
+    created,
+  } as const;
+  const statement = { bundleDigest: sha256(bytes), version: "0.1.0", parameters, sources: [] };
+  return sealWith(shared, encodeStatement(statement));
+}
+
+type Change = (files: Map<string, Uint8Array>) => void;
+
+/** The sealed bundle after `change`, judged by one who holds `secret` and trusts nobody's key but `trusted`. */
+async function judged(change: Change = () => {}, secret = shared, trusted = [made.key.trusted]) {
+  const files = new Map(made.files);
+  files.set(hmacName, sealOver(files.get(manifestName)!));
+  change(files);
+  const { code, findings, verdict } = await outcomeOf(memorySource(files), trusted, {
+    secrets: [secret],
+  });
+  return [code, findings, verdict?.signer?.name];
+}
+
+/** Changes a byte of the signature, and nothing of its form. */
+function spoil(files: Map<string, Uint8Array>): void {
+  const text = new TextDecoder().decode(files.get(attestationName));
+  const spoilt = text.replace(/"sig":"(.)/, (_, c) => `"sig":"${c === "A" ? "B" : "A"}`);
+  assert.notEqual(spoilt, text);
+  files.set(attestationName, new TextEncoder().encode(spoilt));
+}
+
+Deno.test("a seal by the secret is enough, whoever signed besides", async () => {
+  const stranger = [testKey("stranger").trusted];
+  assert.deepEqual(await judged(), [0, [], "shared"]);
+  assert.deepEqual(await judged(() => {}, shared, stranger), [0, [], "shared"]);
+  assert.deepEqual(await judged(() => {}, shared, []), [0, [], "shared"]);
+  const unsigned = (files: Map<string, Uint8Array>) => void files.delete(attestationName);
+  assert.deepEqual(await judged(unsigned), [0, [], "shared"]);
+});
+
+Deno.test("a signature by a trusted key is not enough where a seal is asked for", async () => {
+  const unsealed = (files: Map<string, Uint8Array>) => void files.delete(hmacName);
+  assert.deepEqual(await judged(unsealed), [
+    5,
+    ["5 hmac_missing manifest.json.hmac.json"],
+    undefined,
+  ]);
+  const [code, findings, signer] = await judged(() => {}, another);
+  assert.deepEqual([code, signer], [5, undefined]);
+  assert.match(String(findings), /^5 /);
+});
+
+Deno.test("a broken signature beside a good seal ends it", async () => {
+  const [code, findings] = await judged(spoil);
+  assert.equal(code, 4);
+  assert.match(String(findings), /^4 .*manifest\.json\.sigstore\.json$/);
+});
