@@ -164,7 +164,11 @@ export class ArchiveWriter {
     volume.size += bytes.length;
     volume.uncompressedSize += length;
     volume.chunks.push({ size: bytes.length, sha256 });
-    volume.passing.push(volume.digest.update(bytes).then((passed) => this.#keep(passed)));
+    const passing = volume.digest.update(bytes).then((passed) => this.#keep(passed));
+    // Its turn may never come, where an earlier one fails.
+    passing.catch(() => {});
+    volume.passing.push(passing);
+    // Each holds a chunk in memory: half as many as are under way keep the lanes busy.
     while (volume.passing.length > this.options.pool.depth >> 1) await volume.passing.shift();
   }
 

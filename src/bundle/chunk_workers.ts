@@ -46,12 +46,21 @@ export interface ChunkWorker {
 
 const workers = 2;
 
-/**
- * Starts the workers; they load while the first chunk is read.
- * @param mayRead whether they were started with the permission to read
- */
-export function workerPool(start: () => ChunkWorker, mayRead = false): ChunkPool {
-  const lanes = Array.from({ length: workers }, () => new Lane(start()));
+export interface PoolOptions {
+  /** Makes a worker. */
+  start: () => ChunkWorker;
+  /** Whether it has the permission to read. */
+  mayRead?: boolean;
+  /** Ends all work by an error: who waits for a worker cannot look whether it is to stop. */
+  stop?: { signal: AbortSignal; error: () => Error };
+}
+
+/** Starts the workers; they load while the first chunk is read. */
+export function workerPool({ start, mayRead = false, stop }: PoolOptions): ChunkPool {
+  const lanes = startLanes(start);
+  const end = () => lanes.forEach((lane) => lane.fail(stop!.error()));
+  if (stop?.signal.aborted) end();
+  stop?.signal.addEventListener("abort", end);
   let turn = 0;
   const next = () => lanes[turn++ % lanes.length]!;
   let files = 0;
@@ -74,25 +83,43 @@ export function workerPool(start: () => ChunkWorker, mayRead = false): ChunkPool
           next().ask<FileDigest[]>({ op: "files", root, paths, most }, []),
       }
       : {}),
-    close: () => lanes.forEach((lane) => lane.close()),
+    close: () => {
+      stop?.signal.removeEventListener("abort", end);
+      lanes.forEach((lane) => lane.close());
+    },
   };
+}
+
+/** All of them, or none. */
+function startLanes(start: () => ChunkWorker): Lane[] {
+  const lanes: Lane[] = [];
+  try {
+    while (lanes.length < workers) lanes.push(new Lane(start()));
+    return lanes;
+  } catch (error) {
+    lanes.forEach((lane) => lane.close());
+    throw error;
+  }
 }
 
 /** One worker and the questions that it has not answered. It answers in order, and takes them before it is loaded. */
 class Lane {
   readonly #open = new Map<number, PromiseWithResolvers<never>>();
   #waiting: (() => void)[] | undefined = [];
+  /** Why nothing more is answered. */
+  #reason: unknown;
   #id = 0;
 
   constructor(readonly worker: ChunkWorker) {
     worker.onmessage = ({ data }) => data === "ready" ? this.#ready() : this.#answered(data);
     worker.onerror = (event) => {
       event.preventDefault();
-      this.#failed(`a worker ended: ${event.message}`);
+      this.fail(new StellaError("internal", `A worker ended: ${event.message}`));
     };
   }
 
   ask<T>(question: Asked, views: Uint8Array[]): Promise<T> {
+    if (this.#reason !== undefined) return Promise.reject(this.#reason);
     const id = this.#id++;
     const answer = Promise.withResolvers<never>();
     this.#open.set(id, answer);
@@ -120,9 +147,12 @@ class Lane {
     else answer?.reject(thrownBy(error));
   }
 
-  #failed(reason: string): void {
-    for (const answer of this.#open.values()) answer.reject(new Error(reason));
+  /** Nothing that was asked, or will be, is answered any more. */
+  fail(reason: unknown): void {
+    this.#reason ??= reason;
+    for (const answer of this.#open.values()) answer.reject(this.#reason);
     this.#open.clear();
+    this.#waiting = [];
   }
 }
 

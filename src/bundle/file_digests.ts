@@ -6,7 +6,7 @@ import { Opener } from "./source.ts";
 /** What was found at a path: a file that was read, or why none was. */
 export type FileDigest =
   | { sha256: string; size: number }
-  /** A regular file with more bytes than the reader takes; it was not read. */
+  /** A regular file with more bytes than that. */
   | { larger: true }
   | { absent: true }
   /** A link or a special file, in words; it was not opened. */
@@ -18,11 +18,11 @@ export const smallFile = 1024 * 1024;
 /**
  * @param root directory of the bundle
  * @param paths of files below it
- * @param most bytes that a file may have, at most `smallFile`
+ * @param most bytes that a file may have; more than `smallFile` count as that
  * @throws StellaError media
  */
 export function digestFiles(root: string, paths: readonly string[], most: number): FileDigest[] {
-  const opener = new Opener(root);
+  const opener = new Opener(root, false);
   return paths.map((path) => digestFile(opener, path, most));
 }
 
@@ -31,8 +31,11 @@ function digestFile(opener: Opener, path: string, most: number): FileDigest {
   if (reader === undefined || "unsafe" in reader) return reader ?? { absent: true };
   try {
     if (reader.size > most) return { larger: true };
-    const view = room().subarray(0, reader.read(room()));
-    return { sha256: sha256(view), size: view.length };
+    // One byte more than allowed tells a file that grew.
+    const view = room().subarray(0, Math.min(most, smallFile) + 1);
+    const size = reader.read(view);
+    if (size === view.length) return { larger: true };
+    return { sha256: sha256(view.subarray(0, size)), size };
   } finally {
     reader.close();
   }
@@ -51,5 +54,5 @@ let made: Uint8Array | undefined;
 
 /** One for all files of a worker. */
 function room(): Uint8Array {
-  return made ??= new Uint8Array(smallFile);
+  return made ??= new Uint8Array(smallFile + 1);
 }

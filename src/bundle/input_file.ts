@@ -1,9 +1,7 @@
 /**
- * Files of the inputs on their way into a bundle: each is looked at, read once and looked at again. What is not the same file with
- * the same size and time by then is an error, never a bundle that differs from its source.
- *
- * Both looks are by path, without following a link: one through the open file costs three times as much, because Deno resolves
- * the path of an open file anew under scoped permissions.
+ * Files of the inputs on their way into a bundle: each is looked at by its path, without following a link, opened, read once and
+ * looked at again through what was opened. What is not the same file with the same size and time is an error: never a bundle
+ * that differs from its source, and nothing of a file that a link put in its place.
  */
 import { ioError, StellaError } from "../errors.ts";
 import { sha256 } from "./hash.ts";
@@ -56,9 +54,9 @@ export function readInput(file: Deno.FsFile, view: Uint8Array, path: string): nu
   }
 }
 
-/** To be called once it was read. @throws StellaError usage where it is not what it was */
-export function assertSame(seen: InputFile): void {
-  const stat = lookAt(seen.path);
+/** To be called once it was read. @throws StellaError usage where `file` is not what was seen, or no longer as it was */
+export function assertSame(file: Deno.FsFile, seen: InputFile): void {
+  const stat = file.statSync();
   const now = asInput(seen.path, stat);
   const isSame = stat.isFile && now.dev === seen.dev && now.ino === seen.ino &&
     now.size === seen.size && now.mtime === seen.mtime;
@@ -75,10 +73,10 @@ export function fillHole(chunk: Uint8Array, hole: Hole): string {
       if (n === 0) throw inputChanged(hole.path);
       filled += n;
     }
+    assertSame(file, hole);
   } finally {
     file.close();
   }
-  assertSame(hole);
   return sha256(view);
 }
 

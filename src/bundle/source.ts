@@ -72,15 +72,17 @@ export function openRegular(root: string, path: string): ByteReader | undefined 
 
 /**
  * Opens regular files below `root`. O_NOFOLLOW has no effect under scoped permissions (platform.md, trap 1), so every part is
- * looked at first, and a large file that was opened is compared with what was looked at. A small one is not: the second look
- * costs more than reading it, and whatever took its place counts for nothing unless its digest is right. Deno's own calls take
- * a third of node:fs's time.
+ * looked at first, and what was opened is compared with what was looked at. Deno's own calls take a third of node:fs's time.
  */
 export class Opener {
   /** The directory that was looked at last: the files of a payload come folder by folder. */
   #folder = "";
 
-  constructor(readonly root: string) {}
+  /**
+   * @param watched false: what was opened is not looked at again, which costs more than reading a small file. Only for bytes that
+   * count for nothing, and go nowhere, unless their digest is right.
+   */
+  constructor(readonly root: string, readonly watched = true) {}
 
   open(path: string): FileReader | undefined {
     const full = join(this.root, path);
@@ -92,7 +94,7 @@ export class Opener {
     } catch (error) {
       throw ioError("Cannot open", full, error);
     }
-    if (seen.size <= unwatched) return new FileReader(file, seen.size, full);
+    if (!this.watched) return new FileReader(file, seen.size, full);
     const now = file.statSync();
     if (now.dev !== seen.dev || now.ino !== seen.ino || !now.isFile) {
       file.close();
@@ -124,9 +126,6 @@ export class Opener {
     return true;
   }
 }
-
-/** Bytes up to which a file is small. */
-const unwatched = 1024 * 1024;
 
 function notRegular(full: string, stat: Deno.FileInfo): StellaError {
   return new StellaError("unsafe", `Cannot read ${shown(full)}: it is ${kindOf(stat)}`, {

@@ -4,16 +4,19 @@
  */
 import type { ChunkPool } from "../bundle/chunk_pool.ts";
 import { workerPool } from "../bundle/chunk_workers.ts";
+import { interrupted } from "./breathe.ts";
+import type { Host } from "./host.ts";
 
 export { answerChunks } from "../bundle/chunk_workers.ts";
 
-/** @param mainUrl the program's main module */
-export function chunkWorkers(mainUrl: string): (mayRead: boolean) => ChunkPool {
+export function chunkWorkers(
+  { mainUrl, stop }: Pick<Host, "mainUrl" | "stop">,
+): (mayRead: boolean) => ChunkPool {
   return (mayRead) => {
     const permissions = mayRead ? { ...nothing, read: true } : "none";
     const start = () =>
       new Worker(mainUrl, { type: "module", name: "chunks", deno: { permissions } });
-    return workerPool(start, mayRead);
+    return workerPool({ start, mayRead, stop: { signal: stop, error: interrupted } });
   };
 }
 

@@ -79,7 +79,7 @@ export async function exportBundleCommand(flags: ExportFlags, host: Host): Promi
       force: flags.force === true,
       uuid: host.uuid,
       breathe: breathe(host),
-      workers: chunkWorkers(host.mainUrl),
+      workers: chunkWorkers(host),
       progress: (stage, done, total) => {
         stages.told(stage, done);
         line.update(stage, done, total);

@@ -95,7 +95,7 @@ export async function judgeSource(
       ...look,
       ...(options.integrityOnly ? { integrityOnly: true } : {}),
       progress: (done, total) => line.update("verify", done, total),
-      workers: chunkWorkers(host.mainUrl),
+      workers: chunkWorkers(host),
     });
   } finally {
     line.end();
@@ -123,14 +123,13 @@ function trustedKeys(
     ...trustDirectories(host.environment),
   ].filter((path) => existsSync(path));
   const named = options.trust ?? [];
-  for (const path of options.trustFromMedia ? [] : [...standing, ...named]) {
-    if (!existsSync(path)) continue;
+  const guard = (path: string) => {
+    if (options.trustFromMedia || !existsSync(path)) return;
     for (const directory of directories) refuseTrustFromMedia(path, directory);
-  }
-  const keys = [...standing.flatMap(keysInDirectory), ...named.flatMap(keysAt)];
-  // A link in a trusted directory may lead to the medium all the same.
-  for (const { path } of options.trustFromMedia ? [] : keys) {
-    for (const directory of directories) refuseTrustFromMedia(path, directory);
-  }
-  return keys;
+  };
+  [...standing, ...named].forEach(guard);
+  return [
+    ...standing.flatMap((path) => keysInDirectory(path, guard)),
+    ...named.flatMap((path) => keysAt(path, guard)),
+  ];
 }

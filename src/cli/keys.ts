@@ -92,7 +92,7 @@ function showPublic(options: { key?: string; keyPassphraseFile?: string }, host:
 function trusted(host: Host): TrustedKey[] {
   const state = stateDirectory(host.environment);
   const own = state === undefined ? [] : [keyDirectory(state)];
-  return [...own, ...trustDirectories(host.environment)].flatMap(keysInDirectory);
+  return [...own, ...trustDirectories(host.environment)].flatMap((path) => keysInDirectory(path));
 }
 
 export async function trustCommand(

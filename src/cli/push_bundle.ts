@@ -11,7 +11,7 @@ import type { Host } from "./host.ts";
 import type { CommonOptions, Result } from "./program.ts";
 import { ProgressLine } from "./progress.ts";
 import { clientFor, type RegistryFlags } from "./registry_client.ts";
-import { sendWhileJudged } from "./send_while_judged.ts";
+import { type Judging, sendWhileJudged } from "./send_while_judged.ts";
 import { sizeText, verdictJson, verdictText } from "./render.ts";
 import { bundleDirectory } from "./bundle_place.ts";
 import { judgesOf, judgeSource, type VerifyOptions } from "./judge.ts";
@@ -35,12 +35,12 @@ export async function pushBundleCommand(
     confine(Deno.permissions, grants, kept);
     proveConfined(kept);
     const { verdict, sent } = await sendWhileJudged({
-      judge: (begin, stop) =>
-        judgeSource(directorySource(directory), judges, { ...options, quiet: true }, {
-          ...host,
-          stop,
-        }, { begin }),
-      send: (approved, stop) => push(ready, directory, options, { ...host, stop }, approved),
+      judge: (begin, stop, pace) => {
+        const source = pace.source(directorySource(directory));
+        const silent = { ...options, quiet: true };
+        return judgeSource(source, judges, silent, { ...host, stop }, { begin });
+      },
+      send: (judging, stop) => push(ready, directory, options, { ...host, stop }, judging),
     }, host.stop);
     const { code } = verdict;
     if (sent === undefined) {
@@ -76,23 +76,26 @@ export async function openPush(
   return { reference, client: clientFor(reference, flags, host, await sitePolicy(flags, host)) };
 }
 
-/** Pushes the bundle in `directory`; the result as JSON and as text. `approved` as in push.ts. @throws StellaError registry */
+/** Pushes the bundle in `directory`, which may be judged meanwhile; the result as JSON and as text. @throws StellaError registry */
 export async function push(
   { reference, client }: Ready,
   directory: string,
   flags: PushFlags & CommonOptions,
   host: Host,
-  approved?: Promise<string>,
+  judging?: Judging,
 ): Promise<{ json: PushReport; text: string }> {
   const line = new ProgressLine(host, flags.quiet === true || flags.json === true);
   const report = await pushBundle({
     client,
     dir: directory,
-    ...(approved === undefined ? {} : { approved }),
+    ...(judging === undefined ? {} : { approved: judging.approved }),
     repository: reference.repository,
     ...(reference.tag === undefined ? {} : { tag: reference.tag }),
     ...(flags.mountFrom === undefined ? {} : { mountFrom: flags.mountFrom }),
-    progress: (done, total) => line.update("push", done, total),
+    progress: (done, total) => {
+      judging?.pace.sent(done);
+      line.update("push", done, total);
+    },
     signal: host.stop,
   }).finally(() => line.end());
   return {

@@ -6,12 +6,20 @@ import { StellaError } from "../errors.ts";
 import { RegistryError } from "../registry/failure.ts";
 import type { Verdict } from "../verify/verdict.ts";
 import type { Look } from "./judge.ts";
+import { Pace } from "./pace.ts";
 
 export interface Sending<T> {
-  /** Judges the bundle and calls `begin` once it knows who signed it. */
-  judge(begin: NonNullable<Look["begin"]>, stop: AbortSignal): Promise<Verdict>;
-  /** Sends it; `approved` settles with the digest of the manifest that was found right. */
-  send(approved: Promise<string>, stop: AbortSignal): Promise<T>;
+  /** Judges the bundle, as fast as `pace` gives its bytes, and calls `begin` once it knows who signed it. */
+  judge(begin: NonNullable<Look["begin"]>, stop: AbortSignal, pace: Pace): Promise<Verdict>;
+  send(judging: Judging, stop: AbortSignal): Promise<T>;
+}
+
+/** What a sender knows of the judging. */
+export interface Judging {
+  /** Settles with the digest of the manifest that was found right. */
+  approved: Promise<string>;
+  /** Is told what was sent. */
+  pace: Pace;
 }
 
 /**
@@ -27,19 +35,21 @@ export async function sendWhileJudged<T>(
   const approval = Promise.withResolvers<string>();
   approval.promise.catch(() => {});
   const failed = Promise.withResolvers<never>();
+  const pace = new Pace();
   let sending: Promise<T> | undefined;
   const begin = (_: unknown, isRefused: boolean) => {
-    if (isRefused) return;
-    sending = send(approval.promise, both);
-    sending.catch((error) => isAboutBytes(error) || failed.reject(error));
+    if (isRefused) return pace.over();
+    sending = send({ approved: approval.promise, pace }, both);
+    sending.catch((error) => isAboutBytes(error) ? pace.over() : failed.reject(error));
   };
   try {
-    const verdict = await Promise.race([judge(begin, both), failed.promise]);
+    const verdict = await Promise.race([judge(begin, both, pace), failed.promise]);
     if (!verdict.ok || sending === undefined) return { verdict };
     approval.resolve(verdict.bundle!.bundleDigest);
     return { verdict, sent: await sending };
   } finally {
     over.abort();
+    pace.over();
     approval.reject(over.signal.reason);
     await sending?.catch(() => {});
   }

@@ -1,16 +1,17 @@
 /** `verify --manifest oci://...`: a bundle is verified where it lies in a registry, by the same code, and nothing is written. */
 import { checkAttestation } from "../attest/check/check.ts";
-import { attestationName } from "../bundle/manifest.ts";
+import { checkHmac } from "../attest/check/hmac.ts";
+import { attestationName, hmacName } from "../bundle/manifest.ts";
 import type { BundleSource } from "../bundle/source.ts";
 import type { EgressPolicy } from "../config/egress.ts";
 import { grants } from "../config/permissions.ts";
 import { parseReference } from "../registry/reference.ts";
-import { RegistryBundle } from "../registry/source.ts";
+import { type Choice, RegistryBundle } from "../registry/source.ts";
 import { confine, type Kept, proveConfined } from "../verify/confine.ts";
 import { judge, type Verdict } from "../verify/verdict.ts";
 import type { Host } from "./host.ts";
 import { clientFor } from "./registry_client.ts";
-import { judgesOf, judgeSource, type VerifyOptions } from "./judge.ts";
+import { type Judges, judgesOf, judgeSource, type VerifyOptions } from "./judge.ts";
 
 /**
  * Keys, credentials and certificates first; then all permissions but read and those in `keep` are given up; then the first byte.
@@ -30,22 +31,24 @@ export async function judgeThrough(
   const client = clientFor(reference, options, host, policy);
   confine(Deno.permissions, grants, keep);
   proveConfined(keep);
-  /** Anybody may have attached an attestation: the first by a trusted key counts, else the first. */
-  const choose = (candidates: readonly Uint8Array[], manifest: Uint8Array) =>
-    Math.max(
-      0,
-      candidates.findIndex((bytes) => {
-        const checked = checkAttestation(attestationName, bytes, manifest, judges.trusted);
-        return checked.signer !== undefined && checked.findings.length === 0;
-      }),
-    );
   try {
-    const bundle = new RegistryBundle(client, reference, choose, host.stop);
+    const bundle = new RegistryBundle(client, reference, chooserOf(judges), host.stop);
     const verdict = await judgeSource(through(bundle), judges, options, host);
     return verdict.ok ? await withRegistry(verdict, bundle, options) : verdict;
   } finally {
     client.close();
   }
+}
+
+/** Anybody may have attached proofs: the first that is right and by somebody who is trusted counts, else the first. */
+function chooserOf({ trusted, secrets = [] }: Judges): Choice {
+  return (candidates, manifest, proof) => {
+    const isRight = (bytes: Uint8Array) =>
+      proof === "seal"
+        ? checkHmac(hmacName, bytes, manifest, secrets).findings.length === 0
+        : checkAttestation(attestationName, bytes, manifest, trusted).findings.length === 0;
+    return Math.max(0, candidates.findIndex(isRight));
+  };
 }
 
 /** The files are right; then the registry's own manifest has to be so too. */

@@ -138,7 +138,8 @@ async function writeBundle(options: ExportOptions, plan: Plan, partial: string):
 async function packPlan(options: ExportOptions, plan: Plan, directory: string): Promise<Packed> {
   let done = 0;
   const progress = (bytes: number) => options.progress("read", done += bytes, plan.bytes);
-  const isWorth = plan.bytes + plan.files * worthOfOpening >= worthWorkers;
+  const isWorth = options.layout === "archive" &&
+    plan.bytes + plan.files * worthOfOpening >= worthWorkers;
   const pool = isWorth ? options.workers?.(true) ?? localPool : localPool;
   try {
     return await pack({ ...options, plan, directory, progress, pool });

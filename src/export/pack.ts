@@ -1,6 +1,6 @@
 /**
  * The payload on its way into the bundle: each file is read once, its digest goes into the index and its bytes into the archive
- * (or below `payload/`). Small files are left to whoever fills the archive's chunks, the others are read here.
+ * (or below `payload/`). Small files are left to the workers that fill the archive's chunks, the others are read here.
  */
 import type { Hash } from "node:crypto";
 import { join } from "node:path";
@@ -139,9 +139,10 @@ class Packer {
   }
 
   async #content(name: string, input: InputFile): Promise<string | undefined> {
-    // Who wants to see the first bytes has them read here.
-    const isLeft = this.options.seen === undefined && this.#payload.leave?.(input);
-    if (!isLeft) return await this.#copyFile(name, input);
+    // Without workers nothing is gained, and who wants to see the first bytes has them read here.
+    const mayLeave = this.options.pool.depth > 0 && this.options.seen === undefined;
+    if (!mayLeave || !this.#payload.leave?.(input)) return await this.#copyFile(name, input);
+    // It is read within the next few chunks.
     this.options.progress(input.size);
     return undefined;
   }
@@ -163,7 +164,7 @@ class Packer {
     const file = openInput(input.path);
     try {
       const digest = await this.#copyOpen(file, name, input);
-      assertSame(input);
+      assertSame(file, input);
       return digest;
     } finally {
       file.close();

@@ -1,6 +1,6 @@
 /**
- * What a bundle is in a registry: one OCI image manifest whose layers are manifest.json and the files it lists, and one
- * referrer that carries the attestation. Both are pure functions of the bundle, because the digest of the first is a
+ * What a bundle is in a registry: one OCI image manifest whose layers are manifest.json and the files it lists, and a
+ * referrer for each proof. All are pure functions of the bundle, because the digest of the first is a
  * subject of the attestation: it is signed before any registry is known, so neither version nor tag may enter.
  * Source: image-spec manifest.md and descriptor.md 1.1, cosign specs/BUNDLE_SPEC.md, design.md section 10 "OCI manifest".
  */
@@ -20,6 +20,7 @@ export const ociTypes = {
   empty: "application/vnd.oci.empty.v1+json",
   bundle: "application/vnd.stella.bundle.v1",
   attestation: "application/vnd.dev.sigstore.bundle.v0.3+json",
+  seal: "application/vnd.stella.hmac.v1+json",
 } as const;
 
 export type Digest = `sha256:${string}`;
@@ -78,39 +79,49 @@ export function bundleArtifact(manifest: Manifest, manifestBytes: Uint8Array): A
   });
 }
 
-/** The referrer that carries the attestation of `bundle`; `at` is the bundle's own `created`. */
-export function attestationArtifact(
+/** What vouches for a bundle, each in a referrer of its own: the attestation by a key pair, the seal by a shared secret. */
+export type Proof = "attestation" | "seal";
+
+/** In-toto statements with SLSA provenance both; only the first is a sigstore bundle, which others know how to find. */
+const proofs: Record<Proof, { type: string; suffix: string; annotations: object }> = {
+  attestation: {
+    type: ociTypes.attestation,
+    suffix: "sigstore.json",
+    annotations: {
+      "dev.sigstore.bundle.content": "dsse-envelope",
+      "dev.sigstore.bundle.predicateType": "https://slsa.dev/provenance/v1",
+    },
+  },
+  seal: { type: ociTypes.seal, suffix: "hmac.json", annotations: {} },
+};
+
+/** The referrer that carries a proof of `bundle`; `at` is the bundle's own `created`. */
+export function proofArtifact(
+  proof: Proof,
   bundle: Artifact,
-  attestation: Uint8Array,
+  bytes: Uint8Array,
   at: string,
 ): Artifact {
-  const name = `${digestOf(attestation).replace(":", "-")}.sigstore.json`;
+  const { type, suffix, annotations } = proofs[proof];
+  const name = `${digestOf(bytes).replace(":", "-")}.${suffix}`;
   return encode({
     schemaVersion: 2,
     mediaType: ociTypes.manifest,
-    artifactType: ociTypes.attestation,
+    artifactType: type,
     config: emptyDescriptor,
-    layers: [layer(ociTypes.attestation, attestation, name)],
+    layers: [layer(type, bytes, name)],
     subject: descriptorOf(bundle),
-    annotations: attestationAnnotations(at),
+    annotations: { ...annotations, [created]: at },
   });
 }
 
 /** How a list of referrers points at `referrer`: its type and annotations are repeated (distribution-spec, Referrers Tag Schema). */
-export function referrerDescriptor(referrer: Artifact, at: string): Descriptor {
+export function referrerDescriptor(proof: Proof, referrer: Artifact, at: string): Descriptor {
+  const { type, annotations } = proofs[proof];
   return {
     ...descriptorOf(referrer),
-    artifactType: ociTypes.attestation,
-    annotations: attestationAnnotations(at),
-  };
-}
-
-/** All attestations of stella are in-toto statements with SLSA provenance in a DSSE envelope. */
-function attestationAnnotations(at: string): Record<string, string> {
-  return {
-    "dev.sigstore.bundle.content": "dsse-envelope",
-    "dev.sigstore.bundle.predicateType": "https://slsa.dev/provenance/v1",
-    [created]: at,
+    artifactType: type,
+    annotations: { ...annotations, [created]: at },
   };
 }
 

@@ -1,15 +1,22 @@
 /** Pushes a finished bundle from its directory. Nothing is copied: files are read once, on their way out. */
 import { largestManifest, readManifest } from "../bundle/read_manifest.ts";
-import { attestationName, bundleDigest, type Manifest, manifestName } from "../bundle/manifest.ts";
+import {
+  attestationName,
+  bundleDigest,
+  hmacName,
+  type Manifest,
+  manifestName,
+} from "../bundle/manifest.ts";
 import { shown } from "../bundle/names.ts";
 import { type BundleSource, directorySource, readSmall } from "../bundle/source.ts";
 import { StellaError } from "../errors.ts";
 import {
   type Artifact,
-  attestationArtifact,
   bundleArtifact,
   type Digest,
   emptyConfig,
+  type Proof,
+  proofArtifact,
   referrerDescriptor,
 } from "./artifact.ts";
 import { type Blob, counted, fileBlob, memoryBlob } from "./blob.ts";
@@ -51,8 +58,8 @@ export interface PushReport {
   existed: number;
 }
 
-/** A bundle is small where it is not a file: an attestation of ours has a few KiB. */
-const largestAttestation = 1024 * 1024;
+/** A bundle is small where it is not a file: a proof of ours has a few KiB. */
+const largestProof = 1024 * 1024;
 
 /**
  * Order: blobs, bundle manifest by digest, attestation, tag. The attestation is pushed as it is; verifying is the caller's business.
@@ -68,13 +75,11 @@ export async function pushBundle(options: PushOptions): Promise<PushReport> {
   const counts = await pushBlobs(repository, bundle.blobs, options.progress ?? (() => {}));
   await checkApproval(bundle, options);
   await repository.pushManifest(bundle.artifact);
-  await repository.pushManifest(bundle.referrer);
-  const descriptor = referrerDescriptor(bundle.referrer, bundle.manifest.created);
-  const referrers = await announce(repository, bundle.artifact.digest, descriptor);
+  const referrers = await pushProofs(repository, bundle);
   if (tag !== undefined) await repository.tag(tag, bundle.artifact);
   return {
     digest: bundle.artifact.digest,
-    attestationDigest: bundle.referrer.digest,
+    attestationDigest: bundle.attestation.digest,
     tag,
     referrers,
     ...counts,
@@ -106,7 +111,8 @@ interface Bundle {
   digest: string;
   manifest: Manifest;
   artifact: Artifact;
-  referrer: Artifact;
+  attestation: Artifact;
+  seal: Artifact | undefined;
   blobs: Blob[];
 }
 
@@ -121,19 +127,38 @@ async function readBundle(dir: string, verified: boolean): Promise<Bundle> {
   const manifest = readManifest(bytes);
   const artifact = bundleArtifact(manifest, bytes);
   const attestation = await readAttestation(source, dir);
+  const seal = await readSmall(source, hmacName, largestProof);
+  const proof = (kind: Proof, content: Uint8Array) =>
+    proofArtifact(kind, artifact, content, manifest.created);
+  const small = [emptyConfig, attestation, ...(seal === undefined ? [] : [seal]), bytes];
   const files = manifest.files.map((file) => fileBlob(source, file, verified));
   return {
     digest: bundleDigest(bytes),
     manifest,
     artifact,
-    referrer: attestationArtifact(artifact, attestation, manifest.created),
-    blobs: [emptyConfig, attestation, bytes].map(memoryBlob).concat(files),
+    attestation: proof("attestation", attestation),
+    seal: seal && proof("seal", seal),
+    blobs: small.map(memoryBlob).concat(files),
   };
+}
+
+/** The attestation, and the seal of a shared secret where there is one. @returns how both are found */
+async function pushProofs(
+  repository: Repository,
+  { artifact, attestation, seal, manifest }: Bundle,
+): Promise<"api" | "tag"> {
+  const put = async (proof: Proof, referrer: Artifact) => {
+    await repository.pushManifest(referrer);
+    const descriptor = referrerDescriptor(proof, referrer, manifest.created);
+    return await announce(repository, artifact.digest, descriptor);
+  };
+  if (seal !== undefined) await put("seal", seal);
+  return await put("attestation", attestation);
 }
 
 /** An unsigned bundle is not pushed: nobody could tell it from a forged one. */
 async function readAttestation(source: BundleSource, dir: string): Promise<Uint8Array> {
-  const bytes = await readSmall(source, attestationName, largestAttestation);
+  const bytes = await readSmall(source, attestationName, largestProof);
   if (bytes !== undefined) return bytes;
   throw new StellaError("untrusted", `Cannot push ${shown(dir)}: there is no ${attestationName}`, {
     hint: "export the bundle again, or copy its attestation too",

@@ -2,22 +2,33 @@
  * A bundle where it lies in a registry, as verify reads every bundle: no copy on disk, each byte once. What the registry says is
  * only used to find bytes; all that is believed of it is what the attestation and the manifest then say of those bytes.
  */
-import { attestationName, manifestName } from "../bundle/manifest.ts";
+import { attestationName, hmacName, manifestName } from "../bundle/manifest.ts";
 import { largestManifest, readManifest } from "../bundle/read_manifest.ts";
 import { type BundleSource, type ByteReader, readSmall } from "../bundle/source.ts";
 import { shown } from "../bundle/names.ts";
 import type { Finding } from "../errors.ts";
 import { StellaError } from "../errors.ts";
-import { bundleArtifact, type Descriptor, type Digest, digestOf, ociTypes } from "./artifact.ts";
-import { attestationsOf } from "./attestations.ts";
+import {
+  bundleArtifact,
+  type Descriptor,
+  type Digest,
+  digestOf,
+  ociTypes,
+  type Proof,
+} from "./artifact.ts";
 import { openBlobReader } from "./blob_reader.ts";
 import type { RegistryClient } from "./client.ts";
+import { proofsOf } from "./proofs.ts";
 import { type Layers, readLayers } from "./layers.ts";
 import type { Reference } from "./reference.ts";
 import type { Repository } from "./repository.ts";
 
-/** Of several attestations of one bundle, the one that counts here. @returns its place in `candidates` */
-export type Choice = (candidates: readonly Uint8Array[], manifest: Uint8Array) => number;
+/** Of several proofs of one kind, the one that counts here. @returns its place in `candidates` */
+export type Choice = (
+  candidates: readonly Uint8Array[],
+  manifest: Uint8Array,
+  proof: Proof,
+) => number;
 
 /** See above. */
 export class RegistryBundle implements BundleSource {
@@ -55,7 +66,8 @@ export class RegistryBundle implements BundleSource {
   /** @throws StellaError manifest where no bundle is there; RegistryError */
   async open(path: string): Promise<ByteReader | undefined> {
     const { layers } = await this.#resolve();
-    if (path === attestationName) return await this.#openAttestation();
+    if (path === attestationName) return await this.#openProof("attestation");
+    if (path === hmacName) return await this.#openProof("seal");
     const layer = layers.get(path);
     return layer && await openBlobReader(this.#repository, layer);
   }
@@ -100,12 +112,12 @@ export class RegistryBundle implements BundleSource {
     return { digest: digestOf(stored.bytes), layers: readLayers(stored, this.name) };
   }
 
-  async #openAttestation(): Promise<ByteReader | undefined> {
+  async #openProof(proof: Proof): Promise<ByteReader | undefined> {
     const { digest, layers } = await this.#resolve();
-    const candidates = await attestationsOf(this.#repository, digest);
+    const candidates = await proofsOf(this.#repository, digest, proof);
     if (candidates.length < 2) return readerOf(candidates[0]);
     const manifest = await readLayer(this.#repository, layers.get(manifestName));
-    return readerOf(candidates[this.#choose(candidates, manifest)]);
+    return readerOf(candidates[this.#choose(candidates, manifest, proof)]);
   }
 }
 

@@ -4,7 +4,7 @@ import { type IndexEntry, IndexFault } from "../bundle/index_file.ts";
 import type { IndexReader } from "./index_reader.ts";
 
 /** Files that a worker is told of at once. */
-const batchLength = 256;
+const batchLength = 64;
 
 interface Batch {
   entries: IndexEntry[];

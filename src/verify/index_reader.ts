@@ -1,7 +1,7 @@
 /** The index as a queue of entries, read block by block while its own digest is taken. */
 import type { Hash } from "node:crypto";
 import { startSha256 } from "../bundle/hash.ts";
-import { type IndexEntry, IndexParser } from "../bundle/index_file.ts";
+import { type IndexEntry, IndexFault, IndexParser } from "../bundle/index_file.ts";
 import { comparePaths } from "../bundle/paths.ts";
 import type { ByteReader } from "../bundle/source.ts";
 
@@ -14,6 +14,8 @@ export class IndexReader {
   readonly #queue: IndexEntry[] = [];
   #head = 0;
   #ended = false;
+  /** What ends the entries; those before it count. */
+  #fault: IndexFault | undefined;
   #bytes = 0;
 
   /** @param size bytes that the manifest states: a longer index is read until that is clear, and no further */
@@ -21,15 +23,21 @@ export class IndexReader {
     this.#block = new Uint8Array(Math.min(size + 1, blockLength));
   }
 
-  /** The entry `ahead` places after the next one, without taking it; undefined after the last. */
-  async peek(ahead = 0): Promise<IndexEntry | undefined> {
-    while (this.#queue.length - this.#head <= ahead && await this.#more());
-    return this.#queue[this.#head + ahead];
+  /** The next entry, without taking it; undefined after the last. @throws IndexFault in its place */
+  async peek(): Promise<IndexEntry | undefined> {
+    await this.#fill(1);
+    const next = this.#queue[this.#head];
+    if (next === undefined && this.#fault !== undefined) throw this.#fault;
+    return next;
+  }
+
+  async #fill(count: number): Promise<void> {
+    while (this.#queue.length - this.#head < count && await this.#more());
   }
 
   /** Whether one of the next `depth` entries has this path. They are sorted: hostile headers by the million must stay cheap. */
   async has(path: string, depth: number): Promise<boolean> {
-    await this.peek(depth - 1);
+    await this.#fill(depth);
     let [low, high] = [this.#head, Math.min(this.#queue.length, this.#head + depth)];
     while (low < high) {
       const middle = (low + high) >> 1;
@@ -59,17 +67,23 @@ export class IndexReader {
     return { sha256: this.#hash.digest("hex"), size: this.#bytes };
   }
 
-  /** @throws IndexFault */
   async #more(): Promise<boolean> {
-    if (this.#ended) return false;
+    if (this.#ended || this.#fault !== undefined) return false;
     const block = await this.#read();
-    if (block === undefined) {
-      this.#parser.end();
-      return false;
+    try {
+      if (block !== undefined) this.#parse(block);
+      else this.#parser.end();
+    } catch (fault) {
+      if (!(fault instanceof IndexFault)) throw fault;
+      this.#fault = fault;
     }
+    return block !== undefined;
+  }
+
+  /** @throws IndexFault */
+  #parse(block: Uint8Array): void {
     this.#parser.push(block);
     for (let e = this.#parser.next(); e !== undefined; e = this.#parser.next()) this.#queue.push(e);
-    return true;
   }
 
   async #read(): Promise<Uint8Array | undefined> {

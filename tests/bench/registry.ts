@@ -32,18 +32,22 @@ interface Ran {
   seconds: number;
   /** MiB at its peak. */
   memory: number;
+  /** Seconds of both cores: what a busy machine makes longer least. */
+  cpu: number;
 }
 
 /** Runs under GNU time, which knows the peak of memory. */
 function timed(words: readonly string[]): Ran {
   const report = join(home.path, "time");
-  const { status, stderr } = spawnSync("/usr/bin/time", ["-f", "%e %M", "-o", report, ...words], {
+  const format = ["-f", "%e %M %U %S", "-o", report];
+  const { status, stderr } = spawnSync("/usr/bin/time", [...format, ...words], {
     cwd: place,
     env: home.environment(),
   });
   if (status !== 0) throw new Error(`${words.join(" ")}: ${status}\n${stderr}`);
-  const [seconds, kibibytes] = readFileSync(report, "utf8").trim().split(/\s+/).map(Number);
-  return { seconds: seconds!, memory: Math.round(kibibytes! / 1024) };
+  const figures = readFileSync(report, "utf8").trim().split(/\s+/).map(Number);
+  const [seconds, kibibytes, user, system] = figures as [number, number, number, number];
+  return { seconds, memory: Math.round(kibibytes / 1024), cpu: user + system };
 }
 
 function say(text: string): void {
@@ -52,33 +56,31 @@ function say(text: string): void {
 
 type Words = (host: string) => string[];
 
-/** Both in turn, each time into or out of a registry that `prepare` has made ready. */
-async function compare(
-  work: string,
-  ours: Words,
-  theirs: Words,
-  prepare: (host: string) => void,
-): Promise<void> {
+/** Both in turn, with the registry at `host`, or each time with a new one. */
+async function compare(work: string, ours: Words, theirs: Words, host?: string): Promise<void> {
   const [mine, other]: [Ran[], Ran[]] = [[], []];
   for (let turn = 0; turn < turns; turn++) {
     for (const [runs, words] of [[mine, ours], [other, theirs]] as const) {
       clear();
-      await withRegistry((host) => {
-        prepare(host);
-        runs.push(timed(words(host)));
-      });
+      const run = (host: string) => void runs.push(timed(words(host)));
+      if (host === undefined) await withRegistry(run);
+      else run(host);
     }
   }
   const best = (runs: Ran[]) => Math.min(...runs.map(({ seconds }) => seconds));
-  const most = (runs: Ran[]) => Math.max(...runs.map(({ memory }) => memory));
-  const column = (runs: Ran[]) => `${best(runs).toFixed(2)} s, ${most(runs)} MiB`;
   const all = [mine, other].map((runs) => runs.map(({ seconds }) => seconds).join(" ")).join(" / ");
   const ratio = (best(mine) / best(other)).toFixed(2);
   say(`| ${work} | ${column(mine)} | ${column(other)} | ${ratio} | ${all} |`);
 }
 
-/** skopeo remembers what a registry has, and the registry too: so each turn has one of its own, on a port of its own. */
-function withRegistry(body: (host: string) => void): Promise<void> {
+function column(runs: Ran[]): string {
+  const least = (of: "seconds" | "cpu") => Math.min(...runs.map((ran) => ran[of]));
+  const memory = Math.max(...runs.map((ran) => ran.memory));
+  return `${least("seconds").toFixed(2)} s, CPU ${least("cpu").toFixed(1)} s, ${memory} MiB`;
+}
+
+/** skopeo remembers what a registry has, and the registry too: so each push has one of its own, on a port of its own. */
+function withRegistry(body: (host: string) => void | Promise<void>): Promise<void> {
   const serve = ({ host }: { host: string }) => Promise.resolve(body(host));
   return withDockerRegistry(serve, plain ? {} : { http: tls() });
 }
@@ -133,11 +135,13 @@ try {
   renameSync(copied!, kept);
   say(`${mebibytes} MiB, ${plain ? "plain http" : "TLS"}, best of ${turns}`);
   say("| work | stella | skopeo | ratio | seconds of all turns |\n| --- | --- | --- | --- | --- |");
-  // Not by skopeo, which leaves the attestation behind.
-  const fill = (host: string) => void timed(push(host));
-  await compare("push", push, copyIn, () => {});
-  await compare("pull", pull, copyOut, fill);
-  await compare("verify in place, beside a copy", verify, copyOut, fill);
+  await compare("push", push, copyIn);
+  await withRegistry(async (host) => {
+    // Not by skopeo, which leaves the attestation behind.
+    timed(push(host));
+    await compare("pull", pull, copyOut, host);
+    await compare("verify in place, beside a copy", verify, copyOut, host);
+  });
 } finally {
   home.remove();
   authority.remove();

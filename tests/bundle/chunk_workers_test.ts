@@ -7,21 +7,34 @@ import { directorySource } from "../../src/bundle/source.ts";
 import { chunkWorkers } from "../../src/cli/chunk_worker.ts";
 import type { ExportOptions } from "../../src/export/export.ts";
 import { run, snapshot } from "../export/run.ts";
+import { verifyBundle } from "../../src/verify/verify.ts";
 import { outcomeOf } from "../verify/outcome.ts";
 import { makeBundle, writeFiles } from "./fixture.ts";
 
-const workers = chunkWorkers(new URL("../../main.ts", import.meta.url).href);
+const mainUrl = new URL("../../main.ts", import.meta.url).href;
+const workers = chunkWorkers({ mainUrl, stop: new AbortController().signal });
 
-/** A large file makes workers worth their start; small ones for three batches; an empty one, and a name with a PAX header. */
-const entries = [
-  ...Array.from({ length: 600 }, (_, i) => ({
+function smallFiles(count: number): { path: string; content: string }[] {
+  return Array.from({ length: count }, (_, i) => ({
     path: `d${i - i % 100}/f${i}`,
     content: `${i}`.repeat(1 + i * 7919 % 700),
+  }));
+}
+
+/** So many that workers are worth their start; around the size of a chunk; an empty one, and names with a PAX header. */
+const packed = [
+  ...smallFiles(4100),
+  ...[-1024, -512, -1, 0, 1].map((more) => ({
+    path: `d500/chunk${more}`,
+    content: "7".repeat((4 << 20) + more),
   })),
-  { path: "d500/large", content: "\0".repeat(66 << 20) },
   { path: "empty", content: "" },
   { path: `d0/${"n".repeat(180)}`, content: "long" },
+  { path: `d500/${"m".repeat(180)}`, content: "long, at the border of a chunk" },
 ];
+
+/** A large file makes workers worth their start, and the rest is ten batches. */
+const listed = [...smallFiles(600), { path: "d500/large", content: "\0".repeat(66 << 20) }];
 
 /** Not below /dev: a worker that may read everything may still not read there. */
 async function inRoot(body: (root: string) => Promise<void>): Promise<void> {
@@ -35,7 +48,7 @@ async function inRoot(body: (root: string) => Promise<void>): Promise<void> {
 
 function writeInput(root: string): string {
   const input = join(root, "in");
-  writeFiles(input, Object.fromEntries(entries.map(({ path, content }) => [path, content])));
+  writeFiles(input, Object.fromEntries(packed.map(({ path, content }) => [path, content])));
   return input;
 }
 
@@ -43,6 +56,7 @@ const forms: Partial<ExportOptions>[] = [
   {},
   { compression: "none" },
   { compression: "none", volumeSize: 8 << 20 },
+  { volumeSize: 8 << 20 },
 ];
 
 Deno.test("a bundle made on workers is the one made without, byte for byte", async () => {
@@ -86,6 +100,34 @@ Deno.test("an error of a worker keeps its code, its message and its hint", async
   });
 });
 
+Deno.test("an export and a verification on workers end at once when they are stopped, and leave nothing", async () => {
+  await inRoot(async (root) => {
+    const input = writeInput(root);
+    for (const layout of ["archive", "directory"] as const) {
+      const stop = new AbortController();
+      const interrupted = { code: "interrupted" };
+      const progress = (bytes: number) => bytes > 0 && stop.abort();
+      const stopped = chunkWorkers({ mainUrl, stop: stop.signal });
+      const out = join(root, layout);
+      if (layout === "archive") {
+        const told = (stage: string, bytes: number) => void (stage === "read" && progress(bytes));
+        const exported = run(out, input, { workers: stopped, progress: told });
+        await assert.rejects(exported, interrupted);
+        assert.deepEqual(snapshot(out), {});
+      } else {
+        const { files, key } = makeBundle({ layout, entries: listed });
+        writeFiles(out, files);
+        const verified = verifyBundle(directorySource(out), {
+          trusted: [key.trusted],
+          workers: stopped,
+          progress: (bytes) => void progress(bytes),
+        });
+        await assert.rejects(verified, interrupted);
+      }
+    }
+  });
+});
+
 const damages: [string, (payload: string) => void][] = [
   ["nothing", () => {}],
   ["files gone", (payload) => rmSync(join(payload, "d500"), { recursive: true })],
@@ -122,7 +164,7 @@ function copy(from: string, to: string): void {
 
 Deno.test("workers find in a directory bundle what is found without them", async () => {
   await inRoot(async (root) => {
-    const { files, key } = makeBundle({ layout: "directory", entries });
+    const { files, key } = makeBundle({ layout: "directory", entries: listed });
     const sound = join(root, "sound");
     writeFiles(sound, files);
     for (const [about, damage] of damages) {

@@ -60,3 +60,29 @@ Deno.test("a file that is not what it was is refused", async () => {
     await assert.rejects(filled(change), { code: "usage", message: reason }, about);
   }
 });
+
+Deno.test("a link that was there only while the file was opened is found out", async () => {
+  await withDirectory((root) => {
+    const [path, aside, secret] = ["file", "aside", "secret"].map((one) => join(root, one));
+    for (const one of [path!, secret!]) {
+      writeFileSync(one, content);
+      utimesSync(one, 1.7e9, 1.7e9);
+    }
+    const hole = { ...asInput(path!, lookAt(path!)), at: 0 };
+    renameSync(path!, aside!);
+    symlinkSync(secret!, path!);
+    const open = Deno.openSync;
+    try {
+      Deno.openSync = (...how) => {
+        const file = open(...how);
+        renameSync(aside!, path!);
+        return file;
+      };
+      assert.throws(() => fillHole(new Uint8Array(100), hole), /file" is not what it was/);
+    } finally {
+      Deno.openSync = open;
+    }
+    fillHole(new Uint8Array(100), hole);
+    return Promise.resolve();
+  });
+});

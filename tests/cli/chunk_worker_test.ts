@@ -5,7 +5,7 @@ const hostile = new URL("./hostile_worker.ts", import.meta.url).href;
 
 /** What a worker could do that somebody else's chunk has taken over; this process may do everything. */
 async function wentThrough(mayRead: boolean): Promise<unknown> {
-  const pool = chunkWorkers(hostile)(mayRead);
+  const pool = chunkWorkers({ mainUrl: hostile, stop: new AbortController().signal })(mayRead);
   try {
     const { stored } = await pool.digest(new Uint8Array(8), []) as unknown as { stored: unknown };
     return stored;

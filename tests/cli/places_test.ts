@@ -1,6 +1,6 @@
 /** Places that a command cannot use, or must not believe. */
 import assert from "node:assert/strict";
-import { cpSync, existsSync, mkdirSync, symlinkSync } from "node:fs";
+import { cpSync, existsSync, mkdirSync, rmSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 import { Home } from "../program.ts";
 
@@ -52,6 +52,36 @@ Deno.test({
         Deno.removeSync(place, { recursive: true });
       }
     }),
+});
+
+Deno.test("a trusted path that leads through a link of the bundle's adds no trust, wherever that leads", async () => {
+  await withKit(async (home, out) => {
+    const elsewhere = join(home.path, "upload");
+    mkdirSync(elsewhere);
+    cpSync(join(home.state, "keys/signing.pub"), join(elsewhere, "its.pub"));
+    const trust = join(home.path, "trust.d");
+    mkdirSync(trust);
+    const env = { STELLA_DATA: join(home.path, "elsewhere") };
+    const refused = async (path: string) => {
+      const ran = await home.json(["verify", out, "--trust", path], { env });
+      assert.equal(ran.exit, 2, path);
+      assert.match(ran.error.message, /lies in the bundle's own directory/);
+    };
+    symlinkSync(join(elsewhere, "its.pub"), join(out, "hop.pub"));
+    symlinkSync("../out/hop.pub", join(trust, "file.pub"));
+    await refused(trust);
+    await refused(join(trust, "file.pub"));
+    rmSync(join(trust, "file.pub"));
+    symlinkSync(elsewhere, join(out, "hop"));
+    symlinkSync("../out/hop/its.pub", join(trust, "folder.pub"));
+    await refused(trust);
+    rmSync(join(trust, "folder.pub"));
+    symlinkSync("../upload/its.pub", join(trust, "direct.pub"));
+    assert.equal((await home.json(["verify", out, "--trust", trust], { env })).exit, 0);
+    symlinkSync("nowhere", join(trust, "dangling.pub"));
+    const dangling = await home.json(["verify", out, "--trust", trust], { env });
+    assert.match(dangling.error.message, /Cannot read the public key .*dangling/);
+  });
 });
 
 Deno.test("a link in a trusted directory that leads to the bundle adds no trust", async () => {

@@ -25,7 +25,7 @@ Deno.test("a good verdict is what the sender waits for", async () => {
       steps.push("judged");
       return await Promise.resolve(good);
     },
-    send: async (approved) => {
+    send: async ({ approved }) => {
       steps.push("sent");
       return `published ${await approved}`;
     },
@@ -54,7 +54,7 @@ Deno.test("a bad verdict ends the sender, whether it still sends or waits to pub
         begin(noManifest, false);
         return Promise.resolve(bad);
       },
-      send: (approved, stop) =>
+      send: ({ approved }, stop) =>
         (waits ? approved : aborted(stop)).catch((error) => {
           end = error;
           throw error;

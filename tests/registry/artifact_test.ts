@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { encodeManifest } from "../../src/bundle/manifest.ts";
 import type { BundleFile } from "../../src/bundle/manifest.ts";
 import { StellaError } from "../../src/errors.ts";
-import { attestationArtifact, bundleArtifact, digestOf } from "../../src/registry/artifact.ts";
+import { bundleArtifact, digestOf, proofArtifact } from "../../src/registry/artifact.ts";
 import { manifestOf } from "./fake_bundle.ts";
 
 const a64 = "a".repeat(64);
@@ -76,7 +76,7 @@ Deno.test("the attestation is a referrer in cosign's form", () => {
   const bundle = bundleArtifact(manifest, bytes);
   const attestation = new TextEncoder().encode("{}\n");
   const hex = digestOf(attestation).slice(7);
-  const artifact = attestationArtifact(bundle, attestation, manifest.created);
+  const artifact = proofArtifact("attestation", bundle, attestation, manifest.created);
   assert.equal(
     new TextDecoder().decode(artifact.bytes),
     '{"schemaVersion":2,"mediaType":"application/vnd.oci.image.manifest.v1+json","artifactType":"application/vnd.dev.sigstore.bundle.v0.3+json",' +
@@ -91,6 +91,13 @@ Deno.test("the attestation is a referrer in cosign's form", () => {
       `"subject":{"mediaType":"application/vnd.oci.image.manifest.v1+json","digest":"${bundle.digest}","size":${bundle.bytes.length}},` +
       '"annotations":{"dev.sigstore.bundle.content":"dsse-envelope","dev.sigstore.bundle.predicateType":"https://slsa.dev/provenance/v1","org.opencontainers.image.created":"2026-01-01T00:00:00Z"}}',
   );
+});
+
+Deno.test("the seal is a referrer of its own kind, which nobody takes for a sigstore bundle", () => {
+  const seal = proofArtifact("seal", bundleArtifact(manifest, bytes), bytes, manifest.created);
+  const { artifactType, annotations } = JSON.parse(new TextDecoder().decode(seal.bytes));
+  assert.equal(artifactType, "application/vnd.stella.hmac.v1+json");
+  assert.deepEqual(annotations, { "org.opencontainers.image.created": manifest.created });
 });
 
 Deno.test("a directory bundle has no OCI manifest", () => {

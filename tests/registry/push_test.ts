@@ -3,7 +3,7 @@ import { renameSync, rmSync, symlinkSync, truncateSync, writeFileSync } from "no
 import { join } from "node:path";
 import { encodeManifest } from "../../src/bundle/manifest.ts";
 import { StellaError } from "../../src/errors.ts";
-import { attestationArtifact, bundleArtifact } from "../../src/registry/artifact.ts";
+import { bundleArtifact, proofArtifact } from "../../src/registry/artifact.ts";
 import { pushBundle, type PushOptions } from "../../src/registry/push.ts";
 import { attestation, clientFor, type FakeBundle, withBundle } from "./fake_bundle.ts";
 import { digestOf, FakeRegistry } from "./fake_registry.ts";
@@ -44,7 +44,7 @@ async function rejection(promise: Promise<unknown>): Promise<StellaError> {
 
 pushTest("a push stores every blob, both manifests and the tag", async (registry, bundle, push) => {
   const artifact = bundleArtifact(bundle.manifest, bundle.manifestBytes);
-  const referrer = attestationArtifact(artifact, attestation, bundle.manifest.created);
+  const referrer = proofArtifact("attestation", artifact, attestation, bundle.manifest.created);
   const report = await push();
   assert.equal(report.digest, artifact.digest);
   assert.equal(report.attestationDigest, referrer.digest);

@@ -3,8 +3,15 @@
  * in or below the bundle, or on the removable medium that it lies on, may add trust unless that is asked for by name.
  */
 import { createPublicKey, type KeyObject } from "node:crypto";
-import { lstatSync, readdirSync, readFileSync, realpathSync, statSync } from "node:fs";
-import { basename, dirname, join, sep } from "node:path";
+import {
+  lstatSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  realpathSync,
+  statSync,
+} from "node:fs";
+import { basename, dirname, isAbsolute, join, parse, resolve, sep } from "node:path";
 import { ioError, StellaError } from "../../errors.ts";
 import { shown } from "../../bundle/names.ts";
 import { type Algorithm, algorithmOf, keyidOf } from "../dsse.ts";
@@ -57,8 +64,11 @@ export function publicKeyFrom(pem: string, path: string): TrustedKey {
   }
 }
 
+/** Told the path of each key before it is read. @throws to refuse it */
+export type KeyGuard = (path: string) => void;
+
 /** The keys in a directory's `*.pub` files, sorted by name; none where the directory does not exist. */
-export function keysInDirectory(directory: string): TrustedKey[] {
+export function keysInDirectory(directory: string, guard: KeyGuard = () => {}): TrustedKey[] {
   let names: string[];
   try {
     names = readdirSync(directory);
@@ -68,11 +78,15 @@ export function keysInDirectory(directory: string): TrustedKey[] {
     throw ioError("Cannot list the trusted keys in", directory, error);
   }
   const keys = names.filter((name) => name.endsWith(".pub")).sort();
-  return keys.map((name) => readPublicKey(join(directory, name)));
+  return keys.map((name) => {
+    const path = join(directory, name);
+    guard(path);
+    return readPublicKey(path);
+  });
 }
 
 /** What `--trust` names: a file, or a directory with at least one key. */
-export function keysAt(path: string): TrustedKey[] {
+export function keysAt(path: string, guard?: KeyGuard): TrustedKey[] {
   let directory: boolean;
   try {
     directory = statSync(path).isDirectory();
@@ -80,27 +94,60 @@ export function keysAt(path: string): TrustedKey[] {
     throw ioError("Cannot read the trusted key", path, error);
   }
   if (!directory) return [readPublicKey(path)];
-  const keys = keysInDirectory(path);
+  const keys = keysInDirectory(path, guard);
   if (keys.length > 0) return keys;
   throw new StellaError("usage", `Cannot trust ${shown(path)}: it holds no *.pub file`);
 }
 
 /**
- * Refuses trust that came with the bundle: a path in or below its directory, or on the same removable file system.
+ * Refuses trust that came with the bundle: a path in or below its directory, or on the same removable file system, or one that
+ * leads there by any of its links, which then say whom to trust wherever they point.
  * @throws StellaError usage
  */
 export function refuseTrustFromMedia(trustPath: string, bundleDirectory: string): void {
   const bundle = realpathSync(bundleDirectory);
-  const trust = realpathSync(trustPath);
-  // A link in the bundle's directory came with the bundle as well, wherever it points.
-  const named = join(realpathSync(dirname(trustPath)), basename(trustPath));
   const below = bundle.endsWith(sep) ? bundle : bundle + sep;
-  const inside = [trust, named].some((path) => path === bundle || path.startsWith(below));
-  const sameMedium = lstatSync(trust).dev === lstatSync(bundle).dev && onRemovable(trust);
+  const places = [...linksOf(trustPath), realpathSync(trustPath)];
+  const inside = places.some((path) => path === bundle || path.startsWith(below));
+  const medium = lstatSync(bundle).dev;
+  const sameMedium = onRemovable(bundle) && places.some((path) => lstatSync(path).dev === medium);
   if (!inside && !sameMedium) return;
   const where = inside ? "in the bundle's own directory" : "on the bundle's own medium";
   throw new StellaError("usage", `Cannot trust ${shown(trustPath)}: it lies ${where}`, {
     hint:
       "who made the bundle could have put it there: get the key another way, or say --trust-from-media",
   });
+}
+
+/** More links than that the system itself does not follow. */
+const mostLinks = 40;
+
+/** Where the symbolic links lie that a path leads through, of directories and of the file, each in its real directory. */
+function linksOf(path: string): string[] {
+  const links: string[] = [];
+  let { root: real } = parse(resolve(path));
+  const rest = partsOf(resolve(path));
+  for (let part = rest.shift(); part !== undefined; part = rest.shift()) {
+    if (part === "..") {
+      real = dirname(real);
+      continue;
+    }
+    const place = join(real, part);
+    if (!lstatSync(place).isSymbolicLink()) {
+      real = place;
+      continue;
+    }
+    links.push(place);
+    if (links.length > mostLinks) throw new Error(`${path} has too many links`);
+    const target = readlinkSync(place);
+    if (isAbsolute(target)) real = parse(target).root;
+    rest.unshift(...partsOf(target));
+  }
+  return links;
+}
+
+function partsOf(path: string): string[] {
+  return path.slice(parse(path).root.length).split(sep).filter((part) =>
+    part !== "" && part !== "."
+  );
 }

@@ -1,59 +1,66 @@
 /**
- * The attestations that refer to a bundle: by the registry's own list, or by the index under the tag `sha256-<hex>`.
+ * The proofs that refer to a bundle: by the registry's own list, or by the index under the tag `sha256-<hex>`.
  * Source: distribution-spec 1.1, "Listing Referrers" and "Referrers Tag Schema"; cosign specs/BUNDLE_SPEC.md.
  */
 import { type BundleSource, readSmall } from "../bundle/source.ts";
-import { type Descriptor, type Digest, digestOf, ociTypes } from "./artifact.ts";
+import { type Descriptor, type Digest, digestOf, ociTypes, type Proof } from "./artifact.ts";
 import { openBlobReader } from "./blob_reader.ts";
 import { descriptor, descriptorsAt, readObject } from "./layers.ts";
 import type { Repository } from "./repository.ts";
 
-/** Whoever may write to the repository may attach attestations: no more than so many are looked at. */
-const mostAttestations = 16;
+/** Whoever may write to the repository may attach proofs: no more than so many of a kind are looked at. */
+const mostProofs = 16;
 /** Bytes; one of ours has a few KiB. */
 const largest = 1024 * 1024;
 
 /**
- * The bytes of each, in the order of the registry; what cannot be one is passed over.
+ * The bytes of each proof of a kind, in the order of the registry; what cannot be one is passed over.
  * @throws RegistryError
  */
-export async function attestationsOf(
+export async function proofsOf(
   repository: Repository,
   subject: Digest,
+  proof: Proof,
 ): Promise<Uint8Array[]> {
-  const listed = await listReferrers(repository, subject);
+  const type = ociTypes[proof];
+  const listed = await listReferrers(repository, subject, type);
   const found: Uint8Array[] = [];
-  for (const one of listed.slice(0, mostAttestations)) {
-    const bytes = await attestationOf(repository, one, subject);
+  for (const one of listed.slice(0, mostProofs)) {
+    const bytes = await proofOf(repository, one, subject, type);
     if (bytes !== undefined) found.push(bytes);
   }
   return found;
 }
 
 /** The tag is looked at too where the registry's own list has none: it may have learnt to keep one after the push. */
-async function listReferrers(repository: Repository, subject: Digest): Promise<Descriptor[]> {
-  const own = attestationsIn((await repository.referrers(subject))?.bytes);
+async function listReferrers(
+  repository: Repository,
+  subject: Digest,
+  type: string,
+): Promise<Descriptor[]> {
+  const own = referrersIn((await repository.referrers(subject))?.bytes, type);
   if (own.length > 0) return own;
-  return attestationsIn((await repository.index(subject.replace(":", "-")))?.bytes);
+  return referrersIn((await repository.index(subject.replace(":", "-")))?.bytes, type);
 }
 
 /** Some registries leave the artifact type out of their lists: then the manifest itself says it. */
-function attestationsIn(index: Uint8Array | undefined): Descriptor[] {
+function referrersIn(index: Uint8Array | undefined, type: string): Descriptor[] {
   const object = index && readObject(index);
   const listed = object && descriptorsAt(object, "manifests") || [];
-  return listed.filter(({ artifactType = ociTypes.attestation, mediaType }) =>
-    mediaType === ociTypes.manifest && artifactType === ociTypes.attestation
+  return listed.filter(({ artifactType = type, mediaType }) =>
+    mediaType === ociTypes.manifest && artifactType === type
   );
 }
 
-async function attestationOf(
+async function proofOf(
   repository: Repository,
   listed: Descriptor,
   subject: Digest,
+  type: string,
 ): Promise<Uint8Array | undefined> {
   const stored = await repository.fetch(listed.digest, [ociTypes.manifest]);
   const manifest = stored && readObject(stored.bytes);
-  if (manifest === undefined || manifest["artifactType"] !== ociTypes.attestation) return undefined;
+  if (manifest === undefined || manifest["artifactType"] !== type) return undefined;
   if (descriptor(manifest["subject"])?.digest !== subject) return undefined;
   const layers = descriptorsAt(manifest, "layers") ?? [];
   const [layer] = layers;

@@ -1,0 +1,45 @@
+/**
+ * Keeps the judging of a bundle close behind its sending: both share one thread, and a judge that runs ahead starves the sender, which
+ * the registry then waits for. Behind it, the bytes are still in memory, and the time between two pieces is enough.
+ */
+import type { BundleSource, ByteReader } from "../bundle/source.ts";
+
+/** Bytes that may be read ahead: a few chunks, or the judge's workers would stand still. */
+const lead = 16 * 1024 * 1024;
+
+export class Pace {
+  #sent = 0;
+  #read = 0;
+  #wake = Promise.withResolvers<void>();
+
+  /** So many bytes of the bundle have gone out. */
+  sent(bytes: number): void {
+    this.#sent = bytes;
+    this.#wake.resolve();
+    this.#wake = Promise.withResolvers();
+  }
+
+  /** Nothing is sent, or nothing more. */
+  over(): void {
+    this.sent(Infinity);
+  }
+
+  /** The same bundle, whose bytes come no faster than they are sent. */
+  source(source: BundleSource): BundleSource {
+    const open = async (path: string) => {
+      const reader = await source.open(path);
+      return reader && this.#reader(reader);
+    };
+    return { ...source, open };
+  }
+
+  #reader(reader: ByteReader): ByteReader {
+    const read = async (buffer: Uint8Array) => {
+      while (this.#read > this.#sent + lead) await this.#wake.promise;
+      const length = await reader.read(buffer);
+      this.#read += length;
+      return length;
+    };
+    return { size: reader.size, close: () => reader.close(), read };
+  }
+}

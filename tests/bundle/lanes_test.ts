@@ -1,0 +1,98 @@
+/** Workers that fail, and work that is stopped: whoever waits for an answer gets an error, whenever he asked. */
+import assert from "node:assert/strict";
+import { workerPool } from "../../src/bundle/chunk_workers.ts";
+import { StellaError } from "../../src/errors.ts";
+
+class FakeWorker {
+  onmessage: ((event: MessageEvent) => void) | null = null;
+  onerror: ((event: ErrorEvent) => void) | null = null;
+  readonly asked: { id: number; op: string }[] = [];
+  ended = 0;
+
+  postMessage(message: { id: number; op: string }): void {
+    this.asked.push(message);
+  }
+
+  terminate(): void {
+    this.ended++;
+  }
+
+  say(data: unknown): void {
+    this.onmessage?.({ data } as MessageEvent);
+  }
+
+  die(): void {
+    this.onerror?.({ message: "out of memory", preventDefault() {} } as ErrorEvent);
+  }
+}
+
+function fakes(more: Partial<Parameters<typeof workerPool>[0]> = {}) {
+  const made: FakeWorker[] = [];
+  const start = () => {
+    made.push(new FakeWorker());
+    return made.at(-1)!;
+  };
+  return { made, pool: workerPool({ start, ...more }) };
+}
+
+const ended = { code: "internal", message: /A worker ended: out of memory/ };
+const chunk = () => new Uint8Array(8);
+
+Deno.test("a question is kept until the worker listens, and then answered", async () => {
+  const { made, pool } = fakes();
+  const answer = pool.digest(chunk(), []);
+  assert.deepEqual(made[0]!.asked, []);
+  made[0]!.say("ready");
+  assert.deepEqual(made[0]!.asked.map(({ op }) => op), ["digest"]);
+  made[0]!.say({ id: 0, result: "done" });
+  assert.equal(await answer, "done");
+});
+
+Deno.test("a worker that dies fails what was asked, and what is asked later", async () => {
+  for (const isReady of [false, true]) {
+    const { made, pool } = fakes();
+    if (isReady) made.forEach((worker) => worker.say("ready"));
+    const before = pool.digestFile();
+    const waits = assert.rejects(before.update(chunk()), ended);
+    made[0]!.die();
+    await waits;
+    await assert.rejects(before.finish(), ended, "asked afterwards");
+    // A worker that came late is not listened to any more.
+    made[0]!.say("ready");
+    await assert.rejects(before.update(chunk()), ended);
+    assert.equal(made[0]!.asked.length, isReady ? 1 : 0);
+  }
+});
+
+Deno.test("a stop fails all that is under way, and all that comes", async () => {
+  const stop = new AbortController();
+  const error = () => new StellaError("interrupted", "Interrupted");
+  const { made, pool } = fakes({ stop: { signal: stop.signal, error } });
+  made.forEach((worker) => worker.say("ready"));
+  const open = [pool.digest(chunk(), []), pool.compress(chunk(), [])];
+  const all = Promise.all(open.map((one) => assert.rejects(one, { code: "interrupted" })));
+  stop.abort();
+  await all;
+  await assert.rejects(pool.digest(chunk(), []), { code: "interrupted" });
+  pool.close();
+  assert.deepEqual(made.map(({ ended }) => ended), [1, 1]);
+});
+
+Deno.test("where it was stopped before it began, nothing is done; after its end a stop changes nothing", async () => {
+  const stop = new AbortController();
+  const options = { stop: { signal: stop.signal, error: () => new Error("stopped") } };
+  const earlier = fakes(options).pool;
+  earlier.close();
+  stop.abort();
+  await assert.rejects(fakes(options).pool.digest(chunk(), []), /stopped/);
+});
+
+Deno.test("where one worker cannot be started, the other is ended", () => {
+  const first = new FakeWorker();
+  const start = () => {
+    if (first.onmessage !== null) throw new Error("no more threads");
+    return first;
+  };
+  assert.throws(() => workerPool({ start }), /no more threads/);
+  assert.equal(first.ended, 1);
+});
