@@ -76,7 +76,11 @@ export async function openPush(
   return { reference, client: clientFor(reference, flags, host, await sitePolicy(flags, host)) };
 }
 
-/** Pushes the bundle in `directory`, which may be judged meanwhile; the result as JSON and as text. @throws StellaError registry */
+/**
+ * Pushes the bundle in `directory`; the result as JSON and as text.
+ * @param judging where it is judged meanwhile
+ * @throws StellaError registry
+ */
 export async function push(
   { reference, client }: Ready,
   directory: string,

@@ -10,7 +10,7 @@ import { runStatus, type StatusOptions } from "./status.ts";
 
 export function serveCommand(options: ServeOptions, host: Host): Promise<Result> {
   const prepare = () => void machineSigner(requireStateDirectory(host.environment));
-  return runServe(options, host, { attestation: probeAttestation, prepare });
+  return runServe(options, host, { attestation: () => probeAttestation(), prepare });
 }
 
 export const statusCommand: (options: StatusOptions, host: Host) => Promise<Result> = runStatus;

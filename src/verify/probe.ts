@@ -27,7 +27,8 @@ export interface Probe {
   reason?: string;
 }
 
-type Files = Map<string, Uint8Array>;
+/** A bundle in memory. */
+export type Files = Map<string, Uint8Array>;
 
 /** What must be refused, and why it has to be. */
 const twins: { name: string; reason: string; tamper(files: Files): void; trusted: boolean }[] = [
@@ -46,8 +47,11 @@ const twins: { name: string; reason: string; tamper(files: Files): void; trusted
   { name: "a key that is not trusted", reason: "key_unknown", tamper: () => {}, trusted: false },
 ];
 
-/** Never throws: what fails is said. */
-export async function probeAttestation(): Promise<Probe> {
+/** Verifies a bundle. @returns `ok`, or the first reason against it */
+export type Verifier = (files: Files, trusted: TrustedKey[]) => Promise<string>;
+
+/** Never throws: what fails is said. @param outcome the verifier that is probed; a test hands in one that lies */
+export async function probeAttestation(outcome: Verifier = verifyFiles): Promise<Probe> {
   try {
     const key = publicKeyFrom(goldenKey, "golden");
     const good = await outcome(goldenFiles(), [key]);
@@ -72,8 +76,7 @@ function failed(detail: string, reason: string): Probe {
   return { ok: false, detail, reason };
 }
 
-/** `ok`, or the first reason. */
-async function outcome(files: Files, trusted: TrustedKey[]): Promise<string> {
+async function verifyFiles(files: Files, trusted: TrustedKey[]): Promise<string> {
   const verdict = await verifyBundle(memorySource(files), { trusted });
   return verdict.ok ? "ok" : verdict.findings[0]?.reason ?? "refused without a reason";
 }

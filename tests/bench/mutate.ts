@@ -80,12 +80,15 @@ function testsOf(file: string): string[] {
   if (file.startsWith("src/bundle/")) {
     return [`tests/bundle/${name}_test.ts`, ...quickest.slice(0, 4)];
   }
-  if (name === "digest_batches") return ["tests/bundle/chunk_workers_test.ts"];
-  if (name === "probe") return ["tests/server/readiness_test.ts", "tests/server/checks_test.ts"];
+  if (name === "digest_batches") {
+    return ["tests/verify/digest_batches_test.ts", "tests/bundle/chunk_workers_test.ts"];
+  }
+  if (name === "probe") return ["tests/verify/probe_test.ts"];
   const others = readdirSync(join(root, "tests/verify"))
     .filter((one) => one.endsWith("_test.ts")).map((one) => `tests/verify/${one}`);
   const seals = "tests/attest/hmac_test.ts";
-  return [...new Set([`tests/verify/${name}_test.ts`, ...quickest, seals, ...others])];
+  const workers = name === "directory" ? ["tests/bundle/chunk_workers_test.ts"] : [];
+  return [...new Set([`tests/verify/${name}_test.ts`, ...quickest, seals, ...others, ...workers])];
 }
 
 function targets(): string[] {

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { createPublicKey } from "node:crypto";
 import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { readEnvelope, verifyEnvelope } from "../../src/attest/check/check.ts";
+import { readAttestation, verifyEnvelope } from "../../src/attest/check/check.ts";
 import { publicKeyFrom } from "../../src/attest/check/trust.ts";
 import { sha256 } from "../../src/bundle/hash.ts";
 import { snapshot } from "../export/run.ts";
@@ -157,7 +157,7 @@ test("a receipt says what was checked and found, signed if asked, and is never w
   writeFileSync(join(out, "VERIFY.txt"), "changed");
   const refused = await home.json(["verify", "out", "--receipt", "signed.json", ...signed]);
   assert.equal(refused.exit, 7);
-  const envelope = readEnvelope(readFileSync(join(home.path, "signed.json")));
+  const envelope = readAttestation(readFileSync(join(home.path, "signed.json")));
   const pem = readFileSync(join(home.path, "officer.pub"), "utf8");
   assert.ok(verifyEnvelope(envelope, [publicKeyFrom(pem, "officer")]));
   assert.equal(createPublicKey(pem).asymmetricKeyType, "ed25519");

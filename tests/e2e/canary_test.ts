@@ -12,6 +12,7 @@ import { Authority } from "../registry/authority.ts";
 import { fail, FakeRegistry } from "../registry/fake_registry.ts";
 import { basic, otherToken, Secrets, Seen, token } from "./canaries.ts";
 import { configureStella } from "./site.ts";
+import { until } from "./site.ts";
 
 const sample = join(root, "tests/fixtures/sample");
 /** A registry that wants the password, and keeps all that is sent in the clear beside it. */
@@ -107,6 +108,8 @@ testWith(["openssl"], "no secret is in anything that is said, sent, stored or sh
     await commands(secrets, registry.host, good, bad);
     await session(service, secrets, authority.path, good, bad);
     await outside(service, authority.path, seen);
+    // They go out two seconds after an export ended.
+    await until("spans have come", () => seen.has("spans") || undefined, 30);
     service.child.kill("SIGABRT");
     await service.child.status;
   } finally {

@@ -280,28 +280,3 @@ Deno.test("a lease that ran out while the process stood still is not taken by it
   await loop.stop(1_000);
   assert.deepEqual(bench.said, ["start job-1", "succeeded job-1"]);
 });
-
-Deno.test("where patient jobs hold all places, one more is there for a job of another profile", async () => {
-  using bench = new Bench();
-  const enqueue = (profile: string) =>
-    bench.queue.enqueue({ tenant: "default", profile, request: {} }).job.id;
-  const { promise, resolve } = Promise.withResolvers<Record<string, never>>();
-  const slow = [enqueue("far"), enqueue("far"), enqueue("far")];
-  const quick = [enqueue("near"), enqueue("near")];
-  let most = 0;
-  let running = 0;
-  const loop = bench.loop(async ({ profile }) => {
-    most = Math.max(most, ++running);
-    await (profile === "far" ? promise : new Promise((done) => setTimeout(done, 5)));
-    running--;
-    return {};
-  }, { places: 2, patient: new Set(["far"]) });
-  await bench.until(2);
-  assert.deepEqual(quick.map((id) => bench.queue.get(id)?.state), ["succeeded", "succeeded"]);
-  assert.equal(bench.queue.get(slow[2]!)?.state, "queued");
-  assert.equal(most, 3, "one more, not two");
-  resolve({});
-  await bench.until(5);
-  await loop.stop(1_000);
-  assert.equal(most, 3);
-});

@@ -1,0 +1,40 @@
+/** Jobs that may wait long for others, such as pushes into a registry that hangs, do not hold up the rest. */
+import assert from "node:assert/strict";
+import { Loop } from "../../src/jobs/loop.ts";
+import { MemoryQueue } from "./memory_queue.ts";
+
+Deno.test("where patient jobs hold all places, one more is there for a job of another profile", async () => {
+  let ids = 0;
+  const queue = new MemoryQueue({ now: () => 5_000, newId: () => `job-${++ids}` });
+  const enqueue = (profile: string) =>
+    queue.enqueue({ tenant: "default", profile, request: {} }).job.id;
+  const far = [enqueue("far"), enqueue("far"), enqueue("far")];
+  const near = [enqueue("near"), enqueue("near")];
+  const { promise: answer, resolve: answered } = Promise.withResolvers<void>();
+  const ends = [...near, ...far].map(() => Promise.withResolvers<void>());
+  let [running, most, ended] = [0, 0, 0];
+  const loop = new Loop({
+    queue,
+    now: () => 5_000,
+    elapsed: () => 0,
+    places: 2,
+    pause: 5,
+    patient: new Set(["far"]),
+    onStart: () => most = Math.max(most, ++running),
+    onEnd: () => (running--, ends[ended++]!.resolve()),
+    onFault: (error) => assert.fail(String(error)),
+    work: async ({ profile }) => {
+      await (profile === "far" ? answer : new Promise((done) => setTimeout(done, 5)));
+      return {};
+    },
+  });
+  loop.start();
+  await ends[near.length - 1]!.promise;
+  const states = (of: string[]) => of.map((id) => queue.get(id)?.state);
+  assert.deepEqual(states(near), ["succeeded", "succeeded"]);
+  assert.deepEqual(states(far), ["running", "running", "queued"]);
+  answered();
+  await ends.at(-1)!.promise;
+  await loop.stop(1_000);
+  assert.equal(most, 3, "one place more, and not two");
+});
