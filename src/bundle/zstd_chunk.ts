@@ -8,6 +8,7 @@
 import { constants, zstdCompressSync, zstdDecompressSync } from "node:zlib";
 
 const level = 3;
+const spareRoom = 64;
 
 /** No frame of `length` bytes is longer than this: ZSTD_compressBound, rounded up. */
 export function largestStored(length: number): number {
@@ -29,7 +30,9 @@ export function compressChunk(chunk: Uint8Array): Uint8Array {
  */
 export function decompressChunk(stored: Uint8Array, size: number): Uint8Array {
   walkFrame(stored, size);
-  const chunk = zstdDecompressSync(stored, { maxOutputLength: Math.max(size, 1) });
+  // Room for all of it at once, and some more, or zlib makes pieces of 16 kB and a second room to join them.
+  const options = { maxOutputLength: Math.max(size, 1), chunkSize: size + spareRoom };
+  const chunk = zstdDecompressSync(stored, options);
   if (chunk.length !== size) throw new Error(`the frame holds ${chunk.length} bytes, not ${size}`);
   return chunk;
 }

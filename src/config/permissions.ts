@@ -76,7 +76,7 @@ export const unstableFlags: readonly string[] = ["--unstable-net", "--unstable-w
 
 /**
  * How V8 keeps the promise of 200 MiB (README, Speed) in three isolates: small young generations, whose garbage goes at once, and
- * old ones that are collected when they have grown by a fifth. An export of many small files pays for that with a seventh of its speed.
+ * old ones that are collected when they have grown by a fifth. An export of many small files pays for that with a sixth of its speed.
  */
 export const engineFlags = "--v8-flags=--max-semi-space-size=1,--heap-growing-percent=20";
 

@@ -1,5 +1,5 @@
 /** One service per state directory: an exclusive flock, which the kernel drops when the process ends, however it ends. */
-import { statSync } from "node:fs";
+import { lstatSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { ioError, StellaError } from "../errors.ts";
 
@@ -12,7 +12,7 @@ export interface Lock {
 /**
  * Takes the lock of the state directory `state`, which is made where it is missing, or fails at once. The file `lock` holds
  * the number of the process that has it, for people.
- * @throws StellaError usage where another process holds it, media
+ * @throws StellaError usage where another process holds it, or where what lies in the directory is a link; media
  */
 export async function takeLock(state: string): Promise<Lock> {
   const path = join(state, "lock");
@@ -28,12 +28,27 @@ export async function takeLock(state: string): Promise<Lock> {
   return lockOn(file, path);
 }
 
+/** All that a service makes in its state directory. */
+const made = ["lock", "stella.db", "stella.db-wal", "stella.db-shm", "keys", "store", "tmp"];
+
+/** A link would have the service truncate, fill or sign with what whoever put it there has chosen. */
+function refuseLinks(state: string): void {
+  for (const path of made.map((name) => join(state, name))) {
+    if (!lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink()) continue;
+    throw new StellaError("usage", `Cannot use ${JSON.stringify(path)}: it is a symbolic link`, {
+      hint:
+        "what is in the state directory has to lie there itself: mount a disk there, or move the whole directory (STELLA_DATA)",
+    });
+  }
+}
+
 async function open(state: string, path: string): Promise<Deno.FsFile> {
   try {
     await Deno.mkdir(state, { recursive: true, mode: 0o700 });
+    refuseLinks(state);
     return await Deno.open(path, { read: true, write: true, create: true, mode: 0o600 });
   } catch (error) {
-    throw ioError("Cannot lock", path, error);
+    throw error instanceof StellaError ? error : ioError("Cannot lock", path, error);
   }
 }
 

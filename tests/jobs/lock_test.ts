@@ -50,3 +50,27 @@ Deno.test("a lock whose file was removed or replaced is not held", async () => {
 Deno.test("a state directory that cannot be made is told by its path", async () => {
   await assert.rejects(takeLock("/dev/null/state"), { message: /Cannot lock "\/dev\/null\/state/ });
 });
+
+Deno.test("a link in the state directory is refused, and nothing happens to its target", async () => {
+  const names = ["lock", "stella.db", "stella.db-wal", "stella.db-shm", "keys", "store", "tmp"];
+  for (const name of names) {
+    await withState(async (state) => {
+      Deno.mkdirSync(state);
+      const target = join(state, "target");
+      Deno.writeTextFileSync(target, "content");
+      Deno.symlinkSync(target, join(state, name));
+      await assert.rejects(takeLock(state), {
+        code: "usage",
+        message: `Cannot use ${JSON.stringify(join(state, name))}: it is a symbolic link`,
+      });
+      assert.deepEqual(
+        [...Deno.readDirSync(state)].map((one) => one.name).sort(),
+        [
+          name,
+          "target",
+        ].sort(),
+      );
+      assert.equal(Deno.readTextFileSync(target), "content");
+    });
+  }
+});
