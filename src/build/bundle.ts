@@ -4,7 +4,7 @@
  */
 import { basename } from "node:path";
 import { StellaError } from "../errors.ts";
-import { chunkName, joinChunks, renamed } from "./lazy.ts";
+import { chunkName, joinChunks, renamed, stableNames } from "./lazy.ts";
 import { run } from "./run.ts";
 
 /**
@@ -19,11 +19,14 @@ export async function bundle(root: string, entry: string, directory: string): Pr
     const [split, whole, bodies] = [`${between}/split`, `${between}/whole`, `${between}/bodies`];
     await bundler(root, entry, ["--frozen", "--code-splitting", "--outdir", split, entry]);
     const door = basename(entry).replace(/\.ts$/, ".js");
-    const files = filesOf(split).filter((name) => name !== door);
+    const texts = new Map(
+      filesOf(split).map((name) => [name, Deno.readTextFileSync(`${split}/${name}`)]),
+    );
+    const names = stableNames(texts, door);
+    const files = [...names.values()];
     await Deno.mkdir(whole);
-    for (const name of [door, ...files]) {
-      const text = await Deno.readTextFile(`${split}/${name}`);
-      await Deno.writeTextFile(`${whole}/${name}`, renamed(text, files));
+    for (const [old, name] of [[door, door] as const, ...names]) {
+      await Deno.writeTextFile(`${whole}/${name}`, renamed(texts.get(old)!, names));
     }
     if (files.length > 0) await bundler(whole, entry, [...bodyOptions, bodies, ...files]);
     const chunks = await Promise.all(

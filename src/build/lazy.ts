@@ -9,18 +9,41 @@
  */
 import { StellaError } from "../errors.ts";
 
-/** `program-OCJOTRPV.js` -> `chunk:program-OCJOTRPV`, a name that no module can have. */
+/** `program-7.js` -> `chunk:program-7`, a name that no module can have. */
 export function chunkName(file: string): string {
   return `chunk:${file.replace(/\.js$/, "")}`;
 }
 
+// The bundler's names end in a digest and it writes them in double quotes: nothing else looks like them.
+const reference = /"\.\/([^"/]+-[A-Z0-9]{8}\.js)"/g;
+
+/**
+ * New names of all pieces but the entry, numbered as they are met from there. The bundler's own digests follow from where
+ * the packages lie, too, so that another cache would give another program.
+ * @param texts of the pieces by the bundler's names
+ */
+export function stableNames(
+  texts: ReadonlyMap<string, string>,
+  entry: string,
+): Map<string, string> {
+  const names = new Map<string, string>();
+  const queue = [entry];
+  for (let at = 0; at < queue.length; at++) {
+    for (const [, file = ""] of (texts.get(queue[at]!) ?? "").matchAll(reference)) {
+      if (names.has(file) || !texts.has(file)) continue;
+      names.set(file, file.replace(/[A-Z0-9]{8}\.js$/, `${names.size}.js`));
+      queue.push(file);
+    }
+  }
+  return names;
+}
+
 /**
  * A piece of the first pass with the other pieces under their chunk names.
- * @param files of the other pieces, beside it
+ * @param names of the other pieces, beside it, by the bundler's
  */
-export function renamed(text: string, files: readonly string[]): string {
-  // The bundler's names end in a digest and it writes them in double quotes: nothing else looks like them.
-  for (const file of files) text = text.replaceAll(`"./${file}"`, `"${chunkName(file)}"`);
+export function renamed(text: string, names: ReadonlyMap<string, string>): string {
+  for (const [file, name] of names) text = text.replaceAll(`"./${file}"`, `"${chunkName(name)}"`);
   return text;
 }
 

@@ -90,10 +90,8 @@ export const chunkWork = {
 /** Does everything at once, in place. */
 export const localPool: ChunkPool = {
   depth: 0,
-  // deno-lint-ignore require-await -- what is thrown has to become a promise
-  compress: async (chunk, holes) => chunkWork.compress(chunk, holes),
-  // deno-lint-ignore require-await
-  digest: async (chunk, holes) => chunkWork.digest(chunk, holes),
+  compress: (chunk, holes) => Promise.try(() => chunkWork.compress(chunk, holes)),
+  digest: (chunk, holes) => Promise.try(() => chunkWork.digest(chunk, holes)),
   open: (stored, expected) => Promise.resolve(chunkWork.open(stored, expected)),
   digestFile: () => {
     const hash = startSha256();

@@ -6,7 +6,7 @@ import { Opener } from "./source.ts";
 /** What was found at a path: a file that was read, or why none was. */
 export type FileDigest =
   | { sha256: string; size: number }
-  /** A regular file with more bytes than that. */
+  /** A regular file with more bytes than the caller takes. */
   | { larger: true }
   | { absent: true }
   /** A link or a special file, in words; it was not opened. */

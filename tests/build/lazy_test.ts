@@ -4,7 +4,7 @@ import { spawnSync } from "node:child_process";
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { bundle } from "../../src/build/bundle.ts";
-import { joinChunks } from "../../src/build/lazy.ts";
+import { joinChunks, renamed, stableNames } from "../../src/build/lazy.ts";
 import { fixturePlace } from "./place.ts";
 
 function ran(module: string, flags: string[] = []): unknown {
@@ -100,4 +100,22 @@ Deno.test("no part of the program but the entry needs import.meta, which a chunk
     readFileSync(new URL(path, root), "utf8").replaceAll(/\/\*[\s\S]*?\*\/|\/\/.*$/gm, "");
   const wrong = others.filter((path) => codeOf(path).includes("import.meta"));
   assert.deepEqual(wrong, []);
+});
+
+Deno.test("pieces have the same names whatever digests the bundler gave them", () => {
+  const built = (a: string, b: string) => {
+    const texts = new Map([
+      [`one-${a}.js`, `import{x}from"./two-${b}.js";`],
+      [`two-${b}.js`, "export const x=1;"],
+      ["main.js", `await import("./one-${a}.js");await import("./two-${b}.js");"./else.js"`],
+    ]);
+    const names = stableNames(texts, "main.js");
+    return [...names].map(([old, name]) => [name, renamed(texts.get(old)!, names)]);
+  };
+  const [first, second] = [built("AAAAAAAA", "ZZZZZZZZ"), built("YYYYYYYY", "22222222")];
+  assert.deepEqual(first, second);
+  assert.deepEqual(first, [
+    ["one-0.js", 'import{x}from"chunk:two-1";'],
+    ["two-1.js", "export const x=1;"],
+  ]);
 });
