@@ -69,14 +69,7 @@ export function workerPool({ start, mayRead = false, stop }: PoolOptions): Chunk
     compress: (bytes, holes) => next().ask<StoredChunk>({ op: "compress", bytes, holes }, [bytes]),
     digest: (bytes, holes) => next().ask<StoredChunk>({ op: "digest", bytes, holes }, [bytes]),
     open: (bytes, expected) => next().ask<OpenedChunk>({ op: "open", bytes, expected }, [bytes]),
-    digestFile: (): PassingDigest => {
-      const file = files++;
-      const lane = lanes[file % lanes.length]!;
-      return {
-        update: (bytes) => lane.ask<Uint8Array>({ op: "update", file, bytes }, [bytes]),
-        finish: () => lane.ask<string>({ op: "finish", file }, []),
-      };
-    },
+    digestFile: () => passingDigest(freest(lanes), files++),
     ...(mayRead
       ? {
         digestFiles: (root, paths, most) =>
@@ -102,6 +95,22 @@ function startLanes(start: () => ChunkWorker): Lane[] {
   }
 }
 
+/** The worker that takes the fewest digests: a volume and the large file inside it are hashed at once. */
+function freest(lanes: readonly Lane[]): Lane {
+  return lanes.reduce((best, lane) => lane.digests < best.digests ? lane : best);
+}
+
+function passingDigest(lane: Lane, file: number): PassingDigest {
+  lane.digests++;
+  return {
+    update: (bytes) => lane.ask<Uint8Array>({ op: "update", file, bytes }, [bytes]),
+    finish: () => {
+      lane.digests--;
+      return lane.ask<string>({ op: "finish", file }, []);
+    },
+  };
+}
+
 /** One worker and the questions that it has not answered. It answers in order, and takes them before it is loaded. */
 class Lane {
   readonly #open = new Map<number, PromiseWithResolvers<never>>();
@@ -109,6 +118,8 @@ class Lane {
   /** Why nothing more is answered. */
   #reason: unknown;
   #id = 0;
+  /** Digests that were begun and not finished. */
+  digests = 0;
 
   constructor(readonly worker: ChunkWorker) {
     worker.onmessage = ({ data }) => data === "ready" ? this.#ready() : this.#answered(data);

@@ -8,8 +8,12 @@ import { RegistryError } from "./failure.ts";
 import type { Stream } from "./message.ts";
 import type { OpenBlob, Repository } from "./repository.ts";
 
-/** Bytes of one part: a request costs as much as half a megabyte, and two parts may be in memory. */
+/** Bytes of one part: a request costs as much as half a megabyte, and three parts may be in memory. */
 export const defaultPart = 4 * 1024 * 1024;
+/** Parts that are asked for while one is read. */
+const partsAhead = 2;
+/** Parts of a blob that may fail to come the quick way before all the others are asked for as the first one was. */
+const mostRefused = 3;
 
 /** Undefined where the registry has no such blob. @throws RegistryError */
 export async function openBlobReader(
@@ -28,11 +32,18 @@ function openAt(repository: Repository, { digest, size }: Descriptor, at: number
   return repository.openBlob(digest, at, at === 0 && size <= part ? undefined : end);
 }
 
+/** A part that was asked for ahead; undefined where it did not come. */
+interface Ahead {
+  at: number;
+  opened: Promise<OpenBlob | undefined>;
+}
+
 class BlobReader implements ByteReader {
   #stream: Stream | undefined;
-  /** The next part, asked for while this one is read. */
-  #ahead: Promise<OpenBlob | undefined> | undefined;
+  #ahead: Ahead[] = [];
   #at = 0;
+  #refused = 0;
+  readonly #rooms: Uint8Array[] = [];
 
   /** As the registry says it; whether it is right is not judged here. */
   readonly size: number;
@@ -54,8 +65,8 @@ class BlobReader implements ByteReader {
   close(): void {
     this.#stream?.close();
     this.#stream = undefined;
-    this.#ahead?.then((opened) => opened?.stream.close());
-    this.#ahead = undefined;
+    for (const { opened } of this.#ahead) opened.then((one) => one?.stream.close());
+    this.#ahead = [];
   }
 
   /** Some of the next bytes, one at least; a connection that ends before is replaced by one that begins where it stood. */
@@ -65,6 +76,7 @@ class BlobReader implements ByteReader {
       try {
         const now = await this.#stream?.read(buffer) ?? 0;
         if (now > 0) return now;
+        this.#stream?.close();
         this.#stream = await this.#follow();
         return await this.#stream.read(buffer) || this.#short();
       } catch (error) {
@@ -78,9 +90,8 @@ class BlobReader implements ByteReader {
 
   /** The part that begins here. */
   async #follow(): Promise<Stream> {
-    const ahead = this.#at % this.repository.client.part === 0 ? await this.#ahead : undefined;
+    const ahead = this.#ahead[0]?.at === this.#at ? await this.#ahead.shift()!.opened : undefined;
     if (ahead === undefined) this.close();
-    this.#ahead = undefined;
     const opened = ahead ?? await openAt(this.repository, this.blob, this.#at);
     if (opened?.size === this.size) {
       this.#askAhead();
@@ -95,9 +106,41 @@ class BlobReader implements ByteReader {
   /** A part that could not be had ahead is asked for again when it is its turn. */
   #askAhead(): void {
     const { part } = this.repository.client;
-    const next = (Math.floor(this.#at / part) + 1) * part;
-    if (next >= this.size) return;
-    this.#ahead = openAt(this.repository, this.blob, next).catch(() => undefined);
+    const last = this.#ahead.at(-1)?.at ?? this.#at;
+    let next = (Math.floor(last / part) + 1) * part;
+    for (; this.#ahead.length < partsAhead && next < this.size; next += part) {
+      this.#ahead.push({ at: next, opened: this.#part(next).catch(() => undefined) });
+    }
+  }
+
+  async #part(at: number): Promise<OpenBlob | undefined> {
+    if (this.#refused === mostRefused) return await openAt(this.repository, this.blob, at);
+    const { part } = this.repository.client;
+    const room = this.#rooms.pop() ?? new Uint8Array(part);
+    const bytes = room.subarray(0, Math.min(part, this.size - at));
+    const size = await this.repository.fillPart(this.blob.digest, at, bytes);
+    if (size !== undefined) return { size, isPart: true, stream: this.#arrived(room, bytes) };
+    this.#refused++;
+    this.#rooms.push(room);
+    return await openAt(this.repository, this.blob, at);
+  }
+
+  /** The bytes that came, as if they still did; then their room is free. */
+  #arrived(room: Uint8Array, bytes: Uint8Array): Stream {
+    let at = 0;
+    let isOpen = true;
+    return {
+      read: (buffer) => {
+        const now = bytes.subarray(at, at + buffer.length);
+        buffer.set(now);
+        at += now.length;
+        return Promise.resolve(now.length);
+      },
+      close: () => {
+        if (isOpen) this.#rooms.push(room);
+        isOpen = false;
+      },
+    };
   }
 
   #short(): never {

@@ -24,6 +24,7 @@ export interface ClientOptions {
   transport: {
     send(outgoing: Outgoing): Promise<Answer>;
     open(outgoing: Outgoing): Promise<Streamed>;
+    fill(outgoing: Outgoing, from: number, room: Uint8Array): Promise<number | undefined>;
     close(): void;
   };
   timing: Timing;
@@ -91,6 +92,12 @@ export class RegistryClient {
   /** As `ask`; the body of a success is left to be read. */
   open(outgoing: Outgoing, scope: string): Promise<Streamed> {
     return this.#authorized(outgoing, scope, (one) => this.#options.transport.open(one));
+  }
+
+  /** See Transport.fill; where the registry asks for another token, `open` gets it. */
+  fill(outgoing: Outgoing, scope: string, from: number, room: Uint8Array) {
+    const headers = { ...outgoing.headers, ...this.#authorizer.headers(scope) };
+    return this.#options.transport.fill({ ...outgoing, headers }, from, room);
   }
 
   /** Up to five times, as retry.ts says. */

@@ -7,10 +7,12 @@ import type { LookupAddress } from "node:dns";
 import { lookup } from "node:dns/promises";
 import http from "node:http";
 import https from "node:https";
-import { isIP, type LookupFunction } from "node:net";
+import net, { isIP, type LookupFunction, type Socket } from "node:net";
+import tls from "node:tls";
 import { exchange, type Timeouts } from "./exchange.ts";
 import { RegistryError, stopped } from "./failure.ts";
 import type { Answer, Outgoing, Streamed } from "./message.ts";
+import { type OnRead, PartConnection } from "./part_connection.ts";
 import { hostOf, isLoopback, portOf } from "./reference.ts";
 import { openExchange } from "./stream.ts";
 
@@ -33,15 +35,17 @@ export class Transport {
   readonly #options: TransportOptions;
   readonly #plain = new http.Agent({ keepAlive: true });
   readonly #secure: https.Agent;
+  /** What is believed of the other side, and shown of us. */
+  readonly #trust: tls.SecureContextOptions & { rejectUnauthorized: true };
+  /** Those that wait for a question, by origin, and all that there are. */
+  readonly #free = new Map<string, PartConnection[]>();
+  readonly #parts = new Set<PartConnection>();
 
   constructor(options: TransportOptions) {
     this.#options = options;
-    this.#secure = new https.Agent({
-      keepAlive: true,
-      rejectUnauthorized: true,
-      ca: [...options.authorities],
-      ...options.certificate,
-    });
+    const { authorities, certificate } = options;
+    this.#trust = { rejectUnauthorized: true, ca: [...authorities], ...certificate };
+    this.#secure = new https.Agent({ keepAlive: true, ...this.#trust });
   }
 
   /** @throws RegistryError where no answer came; StellaError of the policy, the body or the signal */
@@ -56,6 +60,41 @@ export class Transport {
     return await openExchange(this.#request(outgoing), outgoing, this.#timeouts);
   }
 
+  /**
+   * The part of a blob that begins at the byte `from` and is as long as `room`, into `room` (part_connection.ts).
+   * @returns bytes of the whole blob; undefined where it did not come and `open` is to be asked
+   * @throws StellaError of the policy or the signal
+   */
+  async fill(outgoing: Outgoing, from: number, room: Uint8Array): Promise<number | undefined> {
+    this.#check(outgoing);
+    const { url, headers = {}, signal } = outgoing;
+    const connection = this.#partConnection(url);
+    const path = url.pathname + url.search;
+    const size = await connection.ask({ host: url.host, path, headers, from, room, signal });
+    if (connection.isOpen) this.#free.getOrInsertComputed(url.origin, () => []).push(connection);
+    else this.#parts.delete(connection);
+    return size;
+  }
+
+  #partConnection(url: URL): PartConnection {
+    const kept = this.#free.get(url.origin)?.pop();
+    if (kept?.isOpen) return kept;
+    const connect = (onread: OnRead) => this.#connect(url, onread);
+    const connection = new PartConnection(connect, url.protocol === "https:", this.#timeouts);
+    this.#parts.add(connection);
+    return connection;
+  }
+
+  /** As the agents of node:http connect. */
+  #connect(url: URL, onread: OnRead): Socket {
+    const host = hostOf(url);
+    const place = { host, port: portOf(url), lookup: this.#lookup(url), onread };
+    if (url.protocol !== "https:") return net.connect(place as net.NetConnectOpts);
+    const name = isIP(host) === 0 ? { servername: host } : {};
+    const options = { ...place, ...this.#trust, ...name, ALPNProtocols: ["http/1.1"] };
+    return tls.connect(options as tls.ConnectionOptions);
+  }
+
   #check({ url, signal }: Outgoing): void {
     if (signal?.aborted) throw stopped(signal);
     this.#options.policy(hostOf(url), portOf(url));
@@ -66,10 +105,13 @@ export class Transport {
     return this.#options.timeouts ?? { connect: 5_000, stall: 60_000 };
   }
 
-  /** Ends idle connections. */
+  /** Ends idle connections, and those that carry parts. */
   close(): void {
     this.#plain.destroy();
     this.#secure.destroy();
+    for (const part of this.#parts) part.close();
+    this.#parts.clear();
+    this.#free.clear();
   }
 
   #request({ method, url, headers, body }: Outgoing): http.ClientRequest {

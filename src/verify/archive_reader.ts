@@ -10,11 +10,7 @@ import { type BundleFile, type Chunk, chunkSize, mediaTypes } from "../bundle/ma
 import type { BundleSource, ByteReader } from "../bundle/source.ts";
 import { digestDiffers, type Findings, trailing } from "./findings.ts";
 import { openFile, type Progress } from "./files.ts";
-
-/** A piece of the tar: its bytes, or `undefined` where they could not be had. The bytes live until the next call. */
-export interface Piece {
-  bytes: Uint8Array | undefined;
-}
+import type { Piece, Pieces } from "./tar_cursor.ts";
 
 /** Work under way: what comes of it once it is its turn; nothing where it was the end of a volume. */
 type Step = Promise<() => Piece | undefined>;
@@ -35,12 +31,14 @@ export interface ArchivePass {
   pool: ChunkPool;
 }
 
-export class ArchiveReader {
+export class ArchiveReader implements Pieces {
   /** Room for the largest chunk that there is, stored or decoded: a small bundle needs little. */
   readonly #room: number;
   readonly #free: Uint8Array[] = [];
   readonly #steps: Step[] = [];
   #lent: Uint8Array | undefined;
+  /** The piece that is hashed elsewhere: one at most, for the sake of memory. */
+  #away: Promise<void> | undefined;
   #current: OpenFile | undefined;
   #volume = 0;
   /** Whether a stored digest differed: then what the tar says is a detail of that. */
@@ -67,6 +65,15 @@ export class ArchiveReader {
       this.#lent = piece.bytes;
       return piece;
     }
+  }
+
+  async lend(back: Promise<Uint8Array>): Promise<void> {
+    const before = this.#away;
+    this.#lent = undefined;
+    this.#away = back.then((bytes) => this.#keep(bytes));
+    // Who takes the digest hears of it, in any case.
+    this.#away.catch(() => {});
+    await before;
   }
 
   /** Starts the work on the next chunk, or on the end of a volume; false after the last. */

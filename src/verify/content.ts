@@ -80,10 +80,10 @@ async function checkPayload(manifest: Manifest, pass: Pass): Promise<number> {
       ? await checkDirectory(index, manifest.payload.bytes, pass)
       : await mergeArchive(
         index,
-        new TarCursor(() => archive.next()),
+        new TarCursor(archive),
         volumes[0]!.path,
         createdSeconds(manifest.created)!,
-        pass.tap,
+        pass,
       );
     const indexRight = await checkIndexDigest(index, indexFile, pass);
     addMerged(merged, manifest, pass.findings, indexRight && !archive.damaged);

@@ -8,7 +8,7 @@
 import { Buffer } from "node:buffer";
 import { hash } from "node:crypto";
 import type { Finding } from "../errors.ts";
-import { startSha256 } from "../bundle/hash.ts";
+import type { ChunkPool } from "../bundle/chunk_pool.ts";
 import { type IndexEntry, IndexFault } from "../bundle/index_file.ts";
 import { indexName } from "../bundle/manifest.ts";
 import { blockSize, paddingOf, type TarEntry } from "../bundle/tar_header.ts";
@@ -20,6 +20,12 @@ import { explainHeader, matchHeader, ownPath, readHeader } from "./tar_entry.ts"
 
 /** How far ahead in the index a header that was found after damage is looked for. */
 const searchDepth = 100_000;
+
+/** Who takes the digests of large files, and who looks at the payload on the way. */
+export interface MergePass {
+  pool: Pick<ChunkPool, "digestFile">;
+  tap: Tap | undefined;
+}
 
 export interface Merged {
   files: number;
@@ -33,9 +39,9 @@ export async function mergeArchive(
   cursor: TarCursor,
   archive: string,
   mtime: number,
-  tap?: Tap,
+  pass: MergePass,
 ): Promise<Merged> {
-  const merge = new Merge(index, cursor, archive, mtime, tap);
+  const merge = new Merge(index, cursor, archive, mtime, pass);
   try {
     await merge.run();
   } catch (error) {
@@ -70,7 +76,7 @@ class Merge {
     readonly cursor: TarCursor,
     readonly archive: string,
     readonly mtime: number,
-    readonly tap: Tap | undefined,
+    readonly pass: MergePass,
   ) {}
 
   async run(): Promise<void> {
@@ -97,7 +103,7 @@ class Merge {
     if (entry === undefined) return this.#explain(header, next.path);
     const digest = await this.#content(
       entry,
-      this.tap?.({ ...next, size: entry.size, mode: entry.mode }),
+      this.pass.tap?.({ ...next, size: entry.size, mode: entry.mode }),
     );
     if (digest === undefined) return false;
     this.#checkPadding(entry);
@@ -126,15 +132,21 @@ class Merge {
       take?.(span);
       return hash("sha256", span, "hex");
     }
-    const running = startSha256();
-    for (let left = entry.size; left > 0;) {
+    return await this.#large(entry.size, take);
+  }
+
+  /** The next piece is read while the one before is hashed. */
+  async #large(size: number, take: ReturnType<Tap>): Promise<string | undefined> {
+    const running = this.pass.pool.digestFile();
+    for (let left = size; left > 0;) {
       if (this.cursor.ready === 0 && !await this.cursor.load()) return undefined;
-      const span = this.cursor.span(left);
-      running.update(span);
-      take?.(span);
-      left -= span.length;
+      await this.cursor.away(left, (span) => {
+        take?.(span);
+        left -= span.length;
+        return running.update(span);
+      });
     }
-    return running.digest("hex");
+    return await running.finish();
   }
 
   /** Content and padding fill whole blocks, and pieces are whole blocks: the padding is in the piece of the last byte. */

@@ -2,10 +2,21 @@
  * A position in the tar, over pieces that may be missing. The hot path is synchronous: `span` hands out what the current piece
  * still holds, and only when it is empty does the caller wait for `load`.
  */
-import type { Piece } from "./archive_reader.ts";
 import { blockSize } from "../bundle/tar_header.ts";
 
 const nothing = new Uint8Array(0);
+
+/** A piece of the tar: its bytes, or `undefined` where they could not be had. The bytes live until the next call. */
+export interface Piece {
+  bytes: Uint8Array | undefined;
+}
+
+/** Where pieces come from. */
+export interface Pieces {
+  next(): Promise<Piece | undefined>;
+  /** The piece that was handed out last comes back by `back`. Waits for the one that was lent before. */
+  lend(back: Promise<Uint8Array>): Promise<void>;
+}
 
 export class TarCursor {
   #piece: Uint8Array = nothing;
@@ -14,7 +25,7 @@ export class TarCursor {
   gap = false;
   ended = false;
 
-  constructor(readonly next: () => Promise<Piece | undefined>) {}
+  constructor(readonly pieces: Pieces) {}
 
   /** Bytes that can be had without waiting. */
   get ready(): number {
@@ -26,6 +37,22 @@ export class TarCursor {
     const view = this.#piece.subarray(this.#at, this.#at + most);
     this.#at += view.length;
     return view;
+  }
+
+  /**
+   * As `span`, for work that takes the whole piece away and gives a view of it back later. Where the span ends the piece nobody
+   * waits for that, else the cursor goes on when it is back.
+   */
+  async away(most: number, work: (span: Uint8Array) => Promise<Uint8Array>): Promise<void> {
+    const { byteOffset, length } = this.#piece;
+    const span = this.span(most);
+    const [at, isRest] = [this.#at, this.ready === 0];
+    this.#at = 0;
+    this.#piece = nothing;
+    const back = work(span);
+    if (isRest) return await this.pieces.lend(back);
+    this.#piece = new Uint8Array((await back).buffer, byteOffset, length);
+    this.#at = at;
   }
 
   /** Gives back the last `count` bytes; false where they were not all in the current piece. */
@@ -42,7 +69,7 @@ export class TarCursor {
   async load(): Promise<boolean> {
     if (this.gap || this.ended) return false;
     for (;;) {
-      const piece = await this.next();
+      const piece = await this.pieces.next();
       this.#at = 0;
       this.#piece = piece?.bytes ?? nothing;
       if (piece === undefined) this.ended = true;

@@ -3,10 +3,26 @@ import { TarCursor } from "../../src/verify/tar_cursor.ts";
 
 /** A cursor over pieces of one byte value each, of so many blocks; 0 stands for a piece that is missing. */
 function cursorOver(...blocks: number[]): TarCursor {
+  return lendingCursor(...blocks).cursor;
+}
+
+function lendingCursor(...blocks: number[]) {
+  const lent: Promise<Uint8Array>[] = [];
   const pieces = blocks.map((count, i) => ({
     bytes: count === 0 ? undefined : new Uint8Array(count * 512).fill(i + 1),
   }));
-  return new TarCursor(() => Promise.resolve(pieces.shift()));
+  const cursor = new TarCursor({
+    next: () => Promise.resolve(pieces.shift()),
+    lend: (back) => Promise.resolve(void lent.push(back)),
+  });
+  return { cursor, lent };
+}
+
+/** As a worker takes bytes and gives them back: what was held before is empty then. */
+function passing(bytes: Uint8Array): Promise<Uint8Array> {
+  const { byteOffset, length } = bytes;
+  const taken = (bytes.buffer as ArrayBuffer).transfer();
+  return Promise.resolve(new Uint8Array(taken, byteOffset, length));
 }
 
 Deno.test("what was read is given back within a piece, never across its start", async () => {
@@ -31,4 +47,33 @@ Deno.test("at a gap nothing is read until whoever lost the place says so", async
   assert.equal((await cursor.block())![0], 3);
   assert.equal(await cursor.block(), undefined);
   assert.deepEqual([cursor.gap, cursor.ended], [false, true]);
+});
+
+Deno.test("a piece whose rest is away is lent, and the next one follows", async () => {
+  const { cursor, lent } = lendingCursor(2, 1);
+  await cursor.block();
+  const seen: number[] = [];
+  await cursor.away(Infinity, (span) => {
+    seen.push(span.length, span[0]!);
+    return passing(span);
+  });
+  assert.deepEqual([seen, cursor.ready, cursor.back(512)], [[512, 1], 0, false]);
+  const [back] = await Promise.all(lent);
+  assert.deepEqual([lent.length, back!.buffer.byteLength, back!.byteOffset], [1, 1024, 512]);
+  assert.equal((await cursor.block())![0], 2);
+});
+
+Deno.test("a piece of which a part is away goes on behind that part when it is back", async () => {
+  const { cursor, lent } = lendingCursor(3);
+  await cursor.block();
+  await cursor.away(512, passing);
+  assert.deepEqual([lent.length, cursor.ready], [0, 512]);
+  assert.equal(cursor.back(1024), true);
+  assert.deepEqual([await cursor.block(), cursor.ready], [new Uint8Array(512).fill(1), 1024]);
+});
+
+Deno.test("work that fails fails the cursor", async () => {
+  const { cursor } = lendingCursor(2);
+  await cursor.load();
+  await assert.rejects(cursor.away(512, () => Promise.reject(new Error("no worker"))), /no worker/);
 });

@@ -1,0 +1,56 @@
+/** The head of the one answer that part_connection.ts understands: 206, of exactly the bytes that were asked for. */
+import { Buffer } from "node:buffer";
+
+export interface PartHead {
+  /** Bytes of the head itself. */
+  length: number;
+  /** Bytes of the whole blob. */
+  size: number;
+}
+
+const end = "\r\n\r\n";
+
+/** Why the bytes are no such head: more may follow, or it is another answer. Source: RFC 9112 sections 4, 5 and 6. */
+export type NoHead = "incomplete" | "other";
+
+/** @param from the first byte and `length` the count of the bytes that were asked for */
+export function readPartHead(bytes: Uint8Array, from: number, length: number): PartHead | NoHead {
+  const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString("latin1");
+  const stop = text.indexOf(end);
+  if (stop < 0) return "incomplete";
+  const [status = "", ...lines] = text.slice(0, stop).split("\r\n");
+  const fields = readFields(lines);
+  if (!/^HTTP\/1\.1 206(?: |$)/.test(status) || fields === undefined) return "other";
+  if (!isPlain(fields) || fields.get("content-length") !== String(length)) return "other";
+  const range = /^bytes (\d{1,15})-(\d{1,15})\/(\d{1,15})$/.exec(fields.get("content-range") ?? "");
+  if (Number(range?.[1]) !== from || Number(range?.[2]) !== from + length - 1) return "other";
+  return { length: stop + end.length, size: Number(range![3]) };
+}
+
+/** Fields by lowercase name; undefined where a line is none, or a name comes twice that we go by. */
+function readFields(lines: readonly string[]): Map<string, string> | undefined {
+  const fields = new Map<string, string>();
+  for (const line of lines) {
+    const [, name, value] = /^([!#$%&'*+.^`|~\w-]+):[\t ]*(.*?)[\t ]*$/.exec(line) ?? [];
+    if (name === undefined || value === undefined) return undefined;
+    const known = name.toLowerCase();
+    if (decisive.includes(known) && fields.has(known)) return undefined;
+    fields.set(known, value);
+  }
+  return fields;
+}
+
+const decisive = [
+  "content-length",
+  "content-range",
+  "transfer-encoding",
+  "content-encoding",
+  "connection",
+];
+
+/** As it is, and on a connection that goes on: what else the registry may mean by its bytes, node:http knows. */
+function isPlain(fields: Map<string, string>): boolean {
+  if (fields.has("transfer-encoding")) return false;
+  if ((fields.get("content-encoding") ?? "identity") !== "identity") return false;
+  return (fields.get("connection") ?? "keep-alive").toLowerCase() === "keep-alive";
+}
