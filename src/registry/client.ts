@@ -17,7 +17,7 @@ import { Repository, type RepositoryOptions } from "./repository.ts";
 import { type Action, type Timing, withRetries } from "./retry.ts";
 import type { Credentials } from "./secret.ts";
 import type { UploadMemory } from "./sessions.ts";
-import { defaultChunk } from "./upload.ts";
+import { defaultChunk, defaultLargestChunk } from "./upload.ts";
 
 export interface ClientOptions {
   endpoint: Endpoint;
@@ -31,8 +31,9 @@ export interface ClientOptions {
   credentials?: Credentials;
   /** Keeps uploads that were begun; without one they are known for as long as this client lives. */
   uploads?: UploadMemory;
-  /** Bytes of one chunk of an upload, and of one part of a download. */
+  /** Bytes of the first chunk of an upload, and of the largest, else all are as the first; and of one part of a download. */
   chunk?: number;
+  largestChunk?: number;
   part?: number;
 }
 
@@ -42,6 +43,7 @@ export class RegistryClient {
   readonly timing: Timing;
   readonly uploads: UploadMemory;
   readonly chunk: number;
+  readonly largestChunk: number;
   readonly part: number;
   readonly #options: ClientOptions;
   readonly #authorizer: Authorizer;
@@ -51,6 +53,7 @@ export class RegistryClient {
     this.timing = options.timing;
     this.uploads = options.uploads ?? new Map();
     this.chunk = options.chunk ?? defaultChunk;
+    this.largestChunk = options.largestChunk ?? options.chunk ?? defaultLargestChunk;
     this.part = options.part ?? defaultPart;
     this.#options = options;
     this.#authorizer = new Authorizer(

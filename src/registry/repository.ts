@@ -225,6 +225,7 @@ export class Repository {
       mountFrom: this.options.mountFrom,
       memory: this.client.uploads,
       chunk: this.client.chunk,
+      largestChunk: this.client.largestChunk,
       whole: this.#whole,
       signal: this.signal,
       ask: (outgoing) => this.#ask(outgoing),

@@ -20,16 +20,21 @@ export interface UploadPlace {
   /** Repositories of the same registry that may have the blob already. */
   mountFrom: readonly string[];
   memory: UploadMemory;
-  /** Bytes of one chunk; a larger blob is sent in several. */
+  /** Bytes of the first chunk, and of the largest; a blob above the first is sent in several. */
   chunk: number;
+  largestChunk: number;
   /** Of blobs that the registry cannot take in chunks. */
   whole: Set<Digest>;
   signal: AbortSignal | undefined;
   ask(outgoing: Outgoing): Promise<Answer>;
 }
 
-/** Bytes: what is sent twice at most. Larger chunks would save nothing: a chunk of this size takes longer than an answer. */
+/** Bytes: what is sent twice at most, where the connection is slow. */
 export const defaultChunk = 32 * 1024 * 1024;
+/** And where it is fast: between two chunks the registry stands still, for as long as it takes three megabytes. */
+export const defaultLargestChunk = 256 * 1024 * 1024;
+/** Milliseconds: a chunk that takes less is followed by one of twice its size. */
+const quick = 1_000;
 const octets = { "content-type": "application/octet-stream" };
 
 /**
@@ -142,12 +147,23 @@ async function sendChunk(
   const headers = { ...octets, "content-range": `${offset}-${offset + size - 1}` };
   const body = { size, open: () => cursor.take(offset, size) };
   const request = outgoing(place, "PATCH", new URL(session.location), { headers, body });
+  const began = performance.now();
   const answer = await place.ask(request);
   if (answer.status !== 202) throw chunkRefused(place, blob, request, answer);
   if ((received(answer) ?? offset + size) !== offset + size) {
     throw unfit(place, blob, request, `it confirms ${shown(answer.header("range") ?? "")}`);
   }
-  return { chunk, location: nextUrl(request, answer).href, offset: offset + size };
+  const next = nextChunk(place, chunk, performance.now() - began);
+  return { chunk: next, location: nextUrl(request, answer).href, offset: offset + size };
+}
+
+/** Bytes of the chunk after one of `chunk` bytes that took so long. */
+export function nextChunk(
+  { largestChunk }: Pick<UploadPlace, "largestChunk">,
+  chunk: number,
+  milliseconds: number,
+): number {
+  return milliseconds < quick ? Math.max(chunk, Math.min(2 * chunk, largestChunk)) : chunk;
 }
 
 /** A lost upload is begun anew, one that stands elsewhere is asked about, and who knows no chunks gets the whole. */

@@ -7,6 +7,7 @@ import { RegistryClient } from "../../src/registry/client.ts";
 import { pushBundle, type PushOptions, type PushReport } from "../../src/registry/push.ts";
 import { parseEndpoint } from "../../src/registry/reference.ts";
 import { UploadFolder, type UploadMemory } from "../../src/registry/sessions.ts";
+import { nextChunk } from "../../src/registry/upload.ts";
 import { Transport } from "../../src/registry/transport.ts";
 import { type FakeBundle, FakeTiming, withBundle } from "./fake_bundle.ts";
 import { digestOf, fail, FakeRegistry, type Handler } from "./fake_registry.ts";
@@ -22,7 +23,10 @@ interface Scene {
   registry: FakeRegistry;
   bundle: FakeBundle;
   /** A client of its own each time, as another process would have. */
-  push(more?: Partial<PushOptions>): Promise<PushReport>;
+  push(
+    more?: Partial<PushOptions>,
+    chunks?: { chunk: number; largestChunk: number },
+  ): Promise<PushReport>;
   uploads: UploadMemory & { size: number };
 }
 
@@ -31,11 +35,11 @@ function uploadTest(name: string, body: (scene: Scene) => Promise<void>): void {
     withBundle(async (bundle) => {
       const registry = await new FakeRegistry().start();
       const uploads = new Map();
-      const push = async (more: Partial<PushOptions> = {}) => {
+      const push: Scene["push"] = async (more = {}, chunks = { chunk, largestChunk: chunk }) => {
         const transport = new Transport({ authorities: [], policy: () => {} });
         const endpoint = parseEndpoint(`http://${registry.host}`);
         const timing = new FakeTiming();
-        const client = new RegistryClient({ endpoint, transport, timing, uploads, chunk });
+        const client = new RegistryClient({ endpoint, transport, timing, uploads, ...chunks });
         const options = { client, dir: bundle.dir, repository: "exports/a", tag: "v1", ...more };
         return await pushBundle(options).finally(() => client.close());
       };
@@ -75,6 +79,20 @@ uploadTest("a large blob goes in chunks, a small one as a whole", async (scene) 
   assert.equal(chunksOf(scene), 3);
   assert.equal(scene.registry.log.filter((line) => /^POST /.test(line)).length, 6);
   assert.equal(scene.uploads.size, 0, "a finished upload is still remembered");
+});
+
+uploadTest("chunks grow up to the largest where they take no time", async (scene) => {
+  await scene.push({}, { chunk: chunk / 4, largestChunk: chunk });
+  isStored(scene);
+  assert.equal(chunksOf(scene), 4, "a quarter, a half, a whole one, and the rest");
+});
+
+Deno.test("a chunk that takes a second is followed by one of its size", () => {
+  const place = { largestChunk: 100 };
+  const next = [[30, 999], [60, 999], [100, 1], [30, 1_000], [120, 1]].map(([bytes, time]) =>
+    nextChunk(place, bytes!, time!)
+  );
+  assert.deepEqual(next, [60, 100, 100, 30, 120], "and what a registry wants at least is kept");
 });
 
 uploadTest("a chunk that is cut off goes on at the registry's offset", async (scene) => {

@@ -1,0 +1,240 @@
+/** Parts that go from the socket straight into memory (src/registry/part_connection.ts): the right bytes, or none and another way. */
+import assert from "node:assert/strict";
+import { Buffer } from "node:buffer";
+import { randomFillSync } from "node:crypto";
+import net, { type AddressInfo, type Socket } from "node:net";
+import tls from "node:tls";
+import { readPartHead } from "../../src/registry/part_head.ts";
+import { Transport } from "../../src/registry/transport.ts";
+import { testWith } from "../needs.ts";
+import { Authority } from "./authority.ts";
+
+const content = randomFillSync(new Uint8Array(300_000));
+const stall = 300;
+
+interface Scene {
+  transport: Transport;
+  /** What the server was sent, connection by connection. */
+  heard: string[];
+  /** Asks for the bytes from `from` up to `to`. @returns what `fill` says, and whether the room has the right bytes */
+  fill(from: number, to: number, more?: object): Promise<[number | undefined, boolean]>;
+}
+
+type Speak = (socket: Socket, request: string, turn: number) => void;
+
+/** A server that answers each request by `speak`, and who asks it. */
+async function scene(
+  speak: Speak,
+  body: (scene: Scene) => Promise<void>,
+  secure?: { key: string; cert: string; ca: string },
+): Promise<void> {
+  const heard: string[] = [];
+  let turn = 0;
+  const serve = (socket: Socket) => {
+    const mine = heard.push("") - 1;
+    socket.on("error", () => {});
+    socket.on("data", (bytes) => {
+      const text = bytes.toString("latin1");
+      heard[mine] += text;
+      if (text.endsWith("\r\n\r\n")) speak(socket, text, turn++);
+    });
+  };
+  const server = secure ? tls.createServer(secure, serve) : net.createServer(serve);
+  await new Promise<void>((done) => server.listen(0, "127.0.0.1", done));
+  const { port } = server.address() as AddressInfo;
+  const transport = new Transport({
+    authorities: secure ? [secure.ca] : [],
+    policy: () => {},
+    timeouts: { connect: 2_000, stall },
+    resolve: () => Promise.resolve([{ address: "127.0.0.1", family: 4 }]),
+  });
+  const url = new URL(`${secure ? "https://registry.test" : "http://127.0.0.1"}:${port}/v2/b?x=1`);
+  const fill: Scene["fill"] = async (from, to, more = {}) => {
+    const room = new Uint8Array(to - from);
+    const size = await transport.fill({ method: "GET", url, ...more }, from, room);
+    return [size, Buffer.from(content.subarray(from, to)).equals(room)];
+  };
+  try {
+    await body({ transport, heard, fill });
+  } finally {
+    transport.close();
+    await new Promise((done) => server.close(done));
+  }
+}
+
+function rangeOf(request: string): [number, number] {
+  const [, from, last] = /\r\nrange: bytes=(\d+)-(\d+)\r\n/.exec(request)!;
+  return [Number(from), Number(last)];
+}
+
+function headOf(request: string, more = ""): string {
+  const [from, last] = rangeOf(request);
+  const range = `bytes ${from}-${last}/${content.length}`;
+  return `HTTP/1.1 206 Partial Content\r\nContent-Length: ${last - from + 1}\r\n` +
+    `Content-Range: ${range}\r\n${more}\r\n`;
+}
+
+const bodyOf = (request: string) => {
+  const [from, last] = rangeOf(request);
+  return content.subarray(from, last + 1);
+};
+
+const rightly: Speak = (socket, request) => {
+  socket.write(headOf(request));
+  socket.write(bodyOf(request));
+};
+
+Deno.test("parts come whole, one after another on one connection", async () => {
+  await scene(rightly, async ({ fill, heard }) => {
+    assert.deepEqual(await fill(0, 100_000), [content.length, true]);
+    assert.deepEqual(await fill(100_000, 300_000), [content.length, true]);
+    assert.equal(heard.length, 1);
+    assert.match(heard[0]!, /^GET \/v2\/b\?x=1 HTTP\/1\.1\r\nhost: 127\.0\.0\.1:\d+\r\n/);
+  });
+});
+
+Deno.test("parts that are asked for at once have a connection each", async () => {
+  await scene(rightly, async ({ fill, heard }) => {
+    const both = await Promise.all([fill(0, 150_000), fill(150_000, 300_000)]);
+    assert.deepEqual(both, [[content.length, true], [content.length, true]]);
+    assert.equal(heard.length, 2);
+  });
+});
+
+Deno.test("head and body may come in any pieces", async () => {
+  const inPieces: Speak = async (socket, request) => {
+    const all = Buffer.concat([Buffer.from(headOf(request)), bodyOf(request)]);
+    for (let at = 0, size = 1; at < all.length; at += size, size = at < 200 ? 7 : 9_999) {
+      socket.write(all.subarray(at, at + size));
+      await new Promise((done) => setTimeout(done, 1));
+    }
+  };
+  await scene(inPieces, async ({ fill }) => {
+    assert.deepEqual(await fill(1_000, 50_000), [content.length, true]);
+    assert.deepEqual(await fill(50_000, 50_001), [content.length, true]);
+  });
+});
+
+const others: Record<string, Speak> = {
+  "a refusal": (socket) => socket.write("HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n\r\n"),
+  "all of the blob": (socket) =>
+    socket.write(`HTTP/1.1 200 OK\r\nContent-Length: ${content.length}\r\n\r\n`),
+  "another range": (socket, request) =>
+    rightly(socket, request.replace(/bytes=(\d+)-(\d+)/, "bytes=1$1-1$2"), 0),
+  "chunks": (socket, request) => socket.write(headOf(request, "Transfer-Encoding: chunked\r\n")),
+  "a coding": (socket, request) => socket.write(headOf(request, "Content-Encoding: gzip\r\n")),
+  "a connection that is to end": (socket, request) =>
+    socket.write(headOf(request, "Connection: close\r\n")),
+  "a head without an end": (socket) => socket.write(`HTTP/1.1 206 x\r\nA: ${"b".repeat(20_000)}`),
+  "no HTTP": (socket) => socket.write("SSH-2.0-x\r\n\r\n"),
+  "an end": (socket) => socket.end(),
+  "an end in the middle": (socket, request) => {
+    socket.write(headOf(request));
+    socket.end(bodyOf(request).subarray(0, 5));
+  },
+  "silence": () => {},
+  "silence in the middle": (socket, request) => socket.write(headOf(request)),
+  "more than was asked for": (socket, request) =>
+    socket.write(Buffer.concat([Buffer.from(headOf(request)), content])),
+};
+for (const [name, speak] of Object.entries(others)) {
+  Deno.test(`where the answer is ${name}, no part came, and nothing hangs`, async () => {
+    const atFirst: Speak = (socket, request, turn) =>
+      (turn === 0 ? speak : rightly)(socket, request, turn);
+    await scene(atFirst, async ({ fill, heard }) => {
+      assert.deepEqual(await fill(10, 20), [undefined, false]);
+      assert.deepEqual(await fill(10, 20), [content.length, true], "another connection may do it");
+      assert.equal(heard.length, 2);
+    });
+  });
+}
+
+Deno.test("bytes after a part end the connection, and belong to no other part", async () => {
+  const tooMuch: Speak = (socket, request, turn) => {
+    rightly(socket, request, turn);
+    if (turn === 0) setTimeout(() => socket.write(headOf(request)), 10);
+  };
+  await scene(tooMuch, async ({ fill }) => {
+    assert.deepEqual(await fill(0, 10), [content.length, true]);
+    await new Promise((done) => setTimeout(done, 50));
+    assert.deepEqual(await fill(10, 20), [content.length, true]);
+  });
+});
+
+Deno.test("who stops waits no longer", async () => {
+  const stop = new AbortController();
+  await scene(() => setTimeout(() => stop.abort(), 20), async ({ fill }) => {
+    const began = performance.now();
+    assert.deepEqual(await fill(0, 10, { signal: stop.signal }), [undefined, false]);
+    assert(performance.now() - began < stall);
+    await assert.rejects(fill(0, 10, { signal: stop.signal }), { code: "interrupted" });
+  });
+});
+
+Deno.test("a token with the end of a line in it is not said", async () => {
+  await scene(rightly, async ({ fill, heard }) => {
+    const headers = { authorization: "Bearer x\r\nx-more: 1" };
+    assert.deepEqual(await fill(0, 10, { headers }), [undefined, false]);
+    assert.deepEqual(heard.filter((text) => text !== ""), []);
+  });
+});
+
+for (
+  const [names, isBelieved] of [["DNS:registry.test", true], ["DNS:other.test", false]] as const
+) {
+  testWith(["openssl"], `TLS: a part is ${isBelieved ? "" : "not "}asked of ${names}`, async () => {
+    const authority = new Authority();
+    const { key, cert } = authority.issue(names, 2);
+    const ca = Deno.readTextFileSync(authority.path);
+    try {
+      await scene(rightly, async ({ fill, heard }) => {
+        const headers = { authorization: "Bearer secret" };
+        const size = isBelieved ? content.length : undefined;
+        assert.deepEqual(await fill(5, 200_000, { headers }), [size, isBelieved]);
+        assert.equal(heard.join("").includes("secret"), isBelieved);
+      }, { key, cert, ca });
+    } finally {
+      authority.remove();
+    }
+  });
+}
+
+testWith(["openssl"], "TLS: nothing is asked of whom another authority named", async () => {
+  const [own, other] = [new Authority(), new Authority()];
+  try {
+    const ca = Deno.readTextFileSync(other.path);
+    await scene(rightly, async ({ fill, heard }) => {
+      assert.deepEqual(await fill(0, 10), [undefined, false]);
+      assert.deepEqual(heard.join(""), "");
+    }, { ...own.issue("DNS:registry.test", 2), ca });
+  } finally {
+    own.remove();
+    other.remove();
+  }
+});
+
+const head = "HTTP/1.1 206 P\r\ncontent-length: 5\r\ncontent-range: bytes 2-6/9\r\n\r\n";
+const heads: [text: string, is: ReturnType<typeof readPartHead>][] = [
+  [head, { length: head.length, size: 9 }],
+  [`${head}body`, { length: head.length, size: 9 }],
+  [head.slice(0, -1), "incomplete"],
+  ["", "incomplete"],
+  [head.replace("HTTP/1.1 206 P", "HTTP/1.1 206"), { length: head.length - 2, size: 9 }],
+  [head.replace("HTTP/1.1", "HTTP/1.0"), "other"],
+  [head.replace("206", "2060"), "other"],
+  [head.replace("length: 5", "length: 6"), "other"],
+  [head.replace("length: 5", "length: +5"), "other"],
+  [head.replace("2-6", "1-5"), "other"],
+  [head.replace("2-6", "2-7"), "other"],
+  [head.replace("/9", "/*"), "other"],
+  [head.replace("content-range", "x-range"), "other"],
+  [head.replace("content-length", "content-length "), "other"],
+  [head.replace("\r\ncontent-range", "\r\n content-range"), "other"],
+  [head.replace("content-range", "content-length: 5\r\ncontent-range"), "other"],
+  [head.replace("content-range", "Transfer-Encoding: identity\r\ncontent-range"), "other"],
+];
+Deno.test("only the head that was asked for is one", () => {
+  for (const [text, is] of heads) {
+    assert.deepEqual(readPartHead(Buffer.from(text), 2, 5), is, text);
+  }
+});
