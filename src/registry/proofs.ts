@@ -43,13 +43,19 @@ async function listReferrers(
   return referrersIn((await repository.index(subject.replace(":", "-")))?.bytes, type);
 }
 
-/** Some registries leave the artifact type out of their lists: then the manifest itself says it. */
+/**
+ * Some registries leave the artifact type out of their lists, others put the type of the empty config there (go-containerregistry):
+ * then the manifest itself says it. What is surely a proof comes first, since only so many are looked at.
+ */
 function referrersIn(index: Uint8Array | undefined, type: string): Descriptor[] {
   const object = index && readObject(index);
   const listed = object && descriptorsAt(object, "manifests") || [];
-  return listed.filter(({ artifactType = type, mediaType }) =>
-    mediaType === ociTypes.manifest && artifactType === type
-  );
+  const manifests = listed.filter(({ mediaType }) => mediaType === ociTypes.manifest);
+  const unsaid: (string | undefined)[] = [undefined, ociTypes.empty];
+  return [
+    ...manifests.filter(({ artifactType }) => artifactType === type),
+    ...manifests.filter(({ artifactType }) => unsaid.includes(artifactType)),
+  ];
 }
 
 async function proofOf(

@@ -1,24 +1,20 @@
 /**
  * cosign, which is no program of ours, accepts what stella attests: the file beside the manifest, and the referrer in a registry.
- * Debian has no package of it: the program is the one that STELLA_COSIGN names, or the one on the PATH, else the tests skip by name.
+ * Debian has no package of it (peers.ts); where it is not, the tests skip by name.
  */
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { Home, type Ran } from "../program.ts";
 import { Authority } from "../registry/authority.ts";
 import { withDockerRegistry } from "../registry/docker_registry.ts";
 import { tool } from "../needs.ts";
+import { peer } from "./peers.ts";
 
 const manifestType = "application/vnd.oci.image.manifest.v1+json";
 
-function onPath(name: string): string | undefined {
-  const folders = (Deno.env.get("PATH") ?? "").split(":");
-  return folders.map((folder) => join(folder, name)).find((path) => existsSync(path));
-}
-
-const cosign = Deno.env.get("STELLA_COSIGN") ?? onPath("cosign");
+const cosign = peer("cosign");
 
 /** The exact flags of the README: nothing is looked up, and there is no transparency log to ask. */
 const offline = ["--type", "slsaprovenance1", "--insecure-ignore-tlog"];

@@ -19,18 +19,31 @@ export async function withDockerRegistry(
   body: (registry: DockerRegistry) => Promise<void>,
   { http = "", more = "" } = {},
 ): Promise<void> {
-  const dir = mkdtempSync(join(tmpdir(), "stella-docker-registry-"));
-  const host = `127.0.0.1:${await freePort()}`;
-  const config = `version: 0.1
+  await withServed(body, (registry) => {
+    const config = configOf(registry, http, more);
+    writeFileSync(join(registry.dir, "config.yml"), config);
+    return [tool("docker-registry")!, "serve", join(registry.dir, "config.yml")];
+  });
+}
+
+function configOf({ host, dir }: DockerRegistry, http: string, more: string): string {
+  return `version: 0.1
 log: {level: error, accesslog: {disabled: true}}
 storage: {filesystem: {rootdirectory: ${JSON.stringify(join(dir, "data"))}}}
 http: {addr: "${host}", secret: test${http}}
 ${more}
 `;
-  writeFileSync(join(dir, "config.yml"), config);
-  const child = spawn(tool("docker-registry")!, ["serve", join(dir, "config.yml")], {
-    stdio: "ignore",
-  });
+}
+
+/** Runs `body` with a registry whose program is started by the words that `command` gives. */
+export async function withServed(
+  body: (registry: DockerRegistry) => Promise<void>,
+  command: (registry: DockerRegistry) => string[],
+): Promise<void> {
+  const dir = mkdtempSync(join(tmpdir(), "stella-docker-registry-"));
+  const host = `127.0.0.1:${await freePort()}`;
+  const [program, ...words] = command({ host, dir });
+  const child = spawn(program!, words, { stdio: "ignore" });
   const ended = new Promise((done) => child.once("exit", done));
   try {
     await answers(host);
@@ -62,5 +75,5 @@ async function answers(host: string): Promise<void> {
       await systemTiming.sleep(50);
     }
   }
-  throw new Error("docker-registry did not start within 15 s");
+  throw new Error("the registry did not start within 15 s");
 }

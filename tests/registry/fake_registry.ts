@@ -26,6 +26,8 @@ export class FakeRegistry extends FakeUploads {
   readonly log: string[] = [];
   readonly authorizations: (string | undefined)[] = [];
   referrersApi = false;
+  /** What that list says a manifest is; some registries say it wrongly, or nothing. */
+  listedType = ({ artifactType }: { artifactType?: string }): string | undefined => artifactType;
   /** An index gets a new one on every write; undefined: none is sent or looked at. */
   etags = false;
   connections = 0;
@@ -189,7 +191,7 @@ export class FakeRegistry extends FakeUploads {
         mediaType: type,
         digest: name,
         size: bytes.length,
-        artifactType: JSON.parse(new TextDecoder().decode(bytes)).artifactType,
+        artifactType: this.listedType(JSON.parse(new TextDecoder().decode(bytes))),
       }));
     response.writeHead(200, { "content-type": indexType });
     response.end(JSON.stringify({ schemaVersion: 2, mediaType: indexType, manifests }));

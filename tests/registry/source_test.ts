@@ -18,6 +18,7 @@ import { digestOf, FakeRegistry, type Handler } from "./fake_registry.ts";
 import { half, reset, status } from "./spoilt.ts";
 
 const part = 2 << 20;
+const emptyType = "application/vnd.oci.empty.v1+json";
 
 /** Six MiB, so that the archive comes in several parts. */
 const entries = Array.from({ length: 6 }, (_, i) => ({
@@ -174,6 +175,27 @@ sourceTest("without an attestation nobody vouches", async ({ registry, pushed, v
   assert.deepEqual([code, findings], [5, [`5 attestation_missing ${attestationName}`]]);
 });
 
+for (const [what, type] of [["nothing", undefined], ["the type of the config", emptyType]]) {
+  sourceTest(`an attestation of which the list says ${what} is found`, async (scene) => {
+    scene.registry.referrersApi = true;
+    scene.registry.listedType = () => type;
+    scene.registry.manifests.delete(scene.pushed.digest.replace(":", "-"));
+    const { code, findings } = await scene.verify();
+    assert.deepEqual([code, findings], [0, []]);
+  });
+}
+
+sourceTest("what is said to be an attestation comes before what may be one", async (scene) => {
+  const { registry, pushed, verify } = scene;
+  const tag = registry.manifests.get(pushed.digest.replace(":", "-"))!;
+  const index = JSON.parse(new TextDecoder().decode(tag.bytes));
+  const [own] = index.manifests;
+  const other = { mediaType: own.mediaType, digest: `sha256:${"a".repeat(64)}`, size: 1 };
+  index.manifests = [...Array(20).fill(other), own];
+  tag.bytes = new TextEncoder().encode(JSON.stringify(index));
+  assert.equal((await verify()).code, 0);
+});
+
 /** Attaches what anybody with the right to write could: a manifest that refers to the bundle, with this blob. */
 function attach({ registry, pushed }: Scene, bytes: Uint8Array, at: "start" | "end"): void {
   const encode = (value: unknown) => new TextEncoder().encode(JSON.stringify(value));
@@ -186,7 +208,7 @@ function attach({ registry, pushed }: Scene, bytes: Uint8Array, at: "start" | "e
   registry.manifests.set(digestOf(manifest), { bytes: manifest, type });
   const tag = registry.manifests.get(pushed.digest.replace(":", "-"))!;
   const index = JSON.parse(new TextDecoder().decode(tag.bytes));
-  const one = { mediaType: type, digest: digestOf(manifest), size: manifest.length };
+  const one = { mediaType: type, artifactType, digest: digestOf(manifest), size: manifest.length };
   index.manifests[at === "start" ? "unshift" : "push"](one);
   tag.bytes = encode(index);
 }

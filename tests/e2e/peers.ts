@@ -1,0 +1,45 @@
+/**
+ * Programs of others that Debian has no package of: `deno task peers [NAME ...]` builds them into dist/peers/ where Go is installed,
+ * each at its pinned version. The tests that need one skip by name where it is not.
+ */
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { tool } from "../needs.ts";
+import { root } from "../program.ts";
+
+const folder = join(root, "dist/peers");
+
+/** What Go builds: `.` is the module in tests/e2e/referrers, what the others need in turn is pinned by their own go.sum. */
+const modules = {
+  cosign: "github.com/sigstore/cosign/v3/cmd/cosign@v3.0.4",
+  oras: "oras.land/oras/cmd/oras@v1.3.6",
+  referrers: ".",
+};
+export type Peer = keyof typeof modules;
+
+/** The path of a peer: what STELLA_COSIGN (or ..._ORAS, ..._REFERRERS) names, else one on the PATH, else the one that was built. */
+export function peer(name: Peer): string | undefined {
+  const named = Deno.env.get(`STELLA_${name.toUpperCase()}`);
+  const folders = [...(Deno.env.get("PATH") ?? "").split(":"), folder];
+  return named ?? folders.map((one) => join(one, name)).find((path) => existsSync(path));
+}
+
+async function build(name: Peer): Promise<boolean> {
+  const go = tool("go") ?? ["/usr/local/go/bin/go", "/usr/lib/go/bin/go"].find(existsSync);
+  if (go === undefined) throw new Error(`There is no Go here to build ${name}: install go`);
+  const env = { GOBIN: folder, CGO_ENABLED: "0" };
+  console.error(`${name}: ${modules[name]}`);
+  const cwd = join(root, "tests/e2e/referrers");
+  const child = new Deno.Command(go, { args: ["install", modules[name]], env, cwd }).spawn();
+  return (await child.status).success;
+}
+
+if (import.meta.main) {
+  const names = Object.keys(modules).filter((name): name is Peer =>
+    Deno.args.length === 0 || Deno.args.includes(name)
+  );
+  const failed: Peer[] = [];
+  for (const name of names) if (!await build(name)) failed.push(name);
+  if (failed.length > 0) console.error(`Not built: ${failed.join(", ")}`);
+  Deno.exit(failed.length);
+}
