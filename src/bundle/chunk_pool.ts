@@ -31,10 +31,12 @@ export interface OpenedChunk {
   fault?: string;
 }
 
-/** The digest of a file that passes by in pieces; `update` gives the piece back. */
+/** The digest of a file that passes by in pieces; `update` gives the piece back. It is finished, or dropped. */
 export interface PassingDigest {
   update(piece: Uint8Array): Promise<Uint8Array>;
+  /** @throws what any of its updates threw */
   finish(): Promise<string>;
+  drop(): void;
 }
 
 /** Whoever gives a buffer to the pool does not use it again until it comes back. */
@@ -101,6 +103,7 @@ export const localPool: ChunkPool = {
         return Promise.resolve(piece);
       },
       finish: () => Promise.resolve(hash.digest("hex")),
+      drop: () => {},
     };
   },
   close: () => {},

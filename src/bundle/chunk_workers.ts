@@ -102,12 +102,21 @@ function freest(lanes: readonly Lane[]): Lane {
 
 function passingDigest(lane: Lane, file: number): PassingDigest {
   lane.digests++;
+  // Answers come in order: what an update failed by is known before the digest, which lacks it.
+  const failed = Promise.withResolvers<never>();
+  failed.promise.catch(() => {});
+  const end = () => {
+    lane.digests--;
+    return lane.ask<string>({ op: "finish", file }, []);
+  };
   return {
-    update: (bytes) => lane.ask<Uint8Array>({ op: "update", file, bytes }, [bytes]),
-    finish: () => {
-      lane.digests--;
-      return lane.ask<string>({ op: "finish", file }, []);
+    update: (bytes) => {
+      const back = lane.ask<Uint8Array>({ op: "update", file, bytes }, [bytes]);
+      back.catch(failed.reject);
+      return back;
     },
+    finish: () => Promise.race([failed.promise, end()]),
+    drop: () => void end().catch(() => {}),
   };
 }
 
@@ -205,7 +214,10 @@ function answer(asked: Message, files: Map<number, ReturnType<typeof startSha256
   if (asked.op === "open") return chunkWork.open(asked.bytes, asked.expected);
   const hash = files.get(asked.file) ?? startSha256();
   files.set(asked.file, hash);
-  if (asked.op === "finish") return hash.digest("hex");
+  if (asked.op === "finish") {
+    files.delete(asked.file);
+    return hash.digest("hex");
+  }
   hash.update(asked.bytes);
   return asked.bytes;
 }

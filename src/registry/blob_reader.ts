@@ -12,8 +12,6 @@ import type { OpenBlob, Repository } from "./repository.ts";
 export const defaultPart = 4 * 1024 * 1024;
 /** Parts that are asked for while one is read. */
 const partsAhead = 2;
-/** Parts of a blob that may fail to come the quick way before all the others are asked for as the first one was. */
-const mostRefused = 3;
 
 /** Undefined where the registry has no such blob. @throws RegistryError */
 export async function openBlobReader(
@@ -42,7 +40,9 @@ class BlobReader implements ByteReader {
   #stream: Stream | undefined;
   #ahead: Ahead[] = [];
   #at = 0;
-  #refused = 0;
+  /** Ends the parts that nobody will read; and what they end by, that or the caller's own. */
+  #stop = new AbortController();
+  #signal = this.#stop.signal;
   readonly #rooms: Uint8Array[] = [];
 
   /** As the registry says it; whether it is right is not judged here. */
@@ -51,6 +51,7 @@ class BlobReader implements ByteReader {
   constructor(readonly repository: Repository, readonly blob: Descriptor, opened: OpenBlob) {
     this.size = opened.size;
     this.#stream = opened.stream;
+    this.#begin();
     if (opened.isPart) this.#askAhead();
   }
 
@@ -67,6 +68,7 @@ class BlobReader implements ByteReader {
     this.#stream = undefined;
     for (const { opened } of this.#ahead) opened.then((one) => one?.stream.close());
     this.#ahead = [];
+    this.#stop.abort();
   }
 
   /** Some of the next bytes, one at least; a connection that ends before is replaced by one that begins where it stood. */
@@ -105,6 +107,7 @@ class BlobReader implements ByteReader {
 
   /** A part that could not be had ahead is asked for again when it is its turn. */
   #askAhead(): void {
+    if (this.#stop.signal.aborted) this.#begin();
     const { part } = this.repository.client;
     const last = this.#ahead.at(-1)?.at ?? this.#at;
     let next = (Math.floor(last / part) + 1) * part;
@@ -113,16 +116,22 @@ class BlobReader implements ByteReader {
     }
   }
 
+  /** What was given up may be gone on with. */
+  #begin(): void {
+    const { signal } = this.repository;
+    this.#stop = new AbortController();
+    this.#signal = AbortSignal.any([this.#stop.signal, ...(signal === undefined ? [] : [signal])]);
+  }
+
   async #part(at: number): Promise<OpenBlob | undefined> {
-    if (this.#refused === mostRefused) return await openAt(this.repository, this.blob, at);
+    const signal = this.#signal;
     const { part } = this.repository.client;
     const room = this.#rooms.pop() ?? new Uint8Array(part);
     const bytes = room.subarray(0, Math.min(part, this.size - at));
-    const size = await this.repository.fillPart(this.blob.digest, at, bytes);
+    const size = await this.repository.fillPart(this.blob.digest, at, bytes, signal);
     if (size !== undefined) return { size, isPart: true, stream: this.#arrived(room, bytes) };
-    this.#refused++;
     this.#rooms.push(room);
-    return await openAt(this.repository, this.blob, at);
+    return signal.aborted ? undefined : await openAt(this.repository, this.blob, at);
   }
 
   /** The bytes that came, as if they still did; then their room is free. */

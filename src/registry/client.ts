@@ -97,7 +97,7 @@ export class RegistryClient {
     return this.#authorized(outgoing, scope, (one) => this.#options.transport.open(one));
   }
 
-  /** See Transport.fill; where the registry asks for another token, `open` gets it. */
+  /** As Transport.fill; where the registry asks for another token, `open` gets it. */
   fill(outgoing: Outgoing, scope: string, from: number, room: Uint8Array) {
     const headers = { ...outgoing.headers, ...this.#authorizer.headers(scope) };
     return this.#options.transport.fill({ ...outgoing, headers }, from, room);

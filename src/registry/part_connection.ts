@@ -31,6 +31,8 @@ interface Asked extends PartQuestion {
   at: number;
   /** Of the whole blob; known once the head of the answer is. */
   size: number | undefined;
+  /** Whether nothing is answered on this connection any more. */
+  isLast: boolean;
   done: (size: number | undefined) => void;
 }
 
@@ -44,6 +46,8 @@ export class PartConnection {
   readonly #head = new Uint8Array(largestHead);
   #headLength = 0;
   #asked: Asked | undefined;
+  #wasReady = false;
+  #isSilent = false;
 
   /** @param connect begins to connect; `secure`: it is ready only after its TLS handshake @param limits milliseconds */
   constructor(
@@ -55,9 +59,13 @@ export class PartConnection {
       buffer: () => this.#room(),
       callback: (n) => this.#arrived(n),
     });
-    this.#socket.setTimeout(limits.connect, () => this.close());
+    this.#socket.setTimeout(limits.connect, () => {
+      this.#isSilent = this.#asked !== undefined;
+      this.close();
+    });
     this.#socket.once(secure ? "secureConnect" : "connect", () => {
       this.#socket.setTimeout(limits.stall);
+      this.#wasReady = true;
       this.#ready.resolve(true);
     });
     this.#socket.on("error", () => this.close());
@@ -68,7 +76,17 @@ export class PartConnection {
     return !this.#socket.destroyed;
   }
 
-  /** One at a time. @returns bytes of the whole blob; undefined where the part did not come, and the connection has ended */
+  /** Whether it came about. */
+  get wasReady(): boolean {
+    return this.#wasReady;
+  }
+
+  /** Whether an answer, or the rest of it, was waited for in vain. */
+  get isSilent(): boolean {
+    return this.#isSilent;
+  }
+
+  /** One at a time. @returns bytes of the whole blob; undefined where the part did not come: then the connection has ended */
   async ask(question: PartQuestion): Promise<number | undefined> {
     const abort = () => this.close();
     question.signal?.addEventListener("abort", abort);
@@ -77,7 +95,7 @@ export class PartConnection {
         return void this.close();
       }
       return await new Promise((done) => {
-        this.#asked = { ...question, at: 0, size: undefined, done };
+        this.#asked = { ...question, at: 0, size: undefined, isLast: false, done };
         if (this.isOpen) this.#socket.write(textOf(question), "latin1");
         else this.close();
       });
@@ -96,6 +114,8 @@ export class PartConnection {
     const asked = this.#asked;
     this.#asked = undefined;
     this.#headLength = 0;
+    // What stays here of an earlier head must not pass for one that comes.
+    this.#head.fill(0);
     asked?.done(size);
   }
 
@@ -123,6 +143,7 @@ export class PartConnection {
     const body = typeof head === "string" ? bytes : bytes.subarray(head.length);
     if (typeof head === "string" || body.length > asked.room.length) return this.close();
     asked.size = head.size;
+    asked.isLast = head.isLast;
     asked.room.set(body);
     this.#bodyArrived(asked, body.length);
   }
@@ -131,6 +152,7 @@ export class PartConnection {
     asked.at += n;
     if (asked.at < asked.room.length) return;
     this.#answer(asked.size);
+    if (asked.isLast) this.close();
     fillYoungGeneration(arrays);
   }
 }

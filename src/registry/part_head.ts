@@ -6,6 +6,8 @@ export interface PartHead {
   length: number;
   /** Bytes of the whole blob. */
   size: number;
+  /** Whether the connection ends after the part. */
+  isLast: boolean;
 }
 
 const end = "\r\n\r\n";
@@ -24,7 +26,8 @@ export function readPartHead(bytes: Uint8Array, from: number, length: number): P
   if (!isPlain(fields) || fields.get("content-length") !== String(length)) return "other";
   const range = /^bytes (\d{1,15})-(\d{1,15})\/(\d{1,15})$/.exec(fields.get("content-range") ?? "");
   if (Number(range?.[1]) !== from || Number(range?.[2]) !== from + length - 1) return "other";
-  return { length: stop + end.length, size: Number(range![3]) };
+  const isLast = fields.get("connection")?.toLowerCase() === "close";
+  return { length: stop + end.length, size: Number(range![3]), isLast };
 }
 
 /** Fields by lowercase name; undefined where a line is none, or a name comes twice that we go by. */
@@ -48,9 +51,9 @@ const decisive = [
   "connection",
 ];
 
-/** As it is, and on a connection that goes on: what else the registry may mean by its bytes, node:http knows. */
+/** As they are: what else a registry may mean by its bytes, node:http knows. */
 function isPlain(fields: Map<string, string>): boolean {
   if (fields.has("transfer-encoding")) return false;
   if ((fields.get("content-encoding") ?? "identity") !== "identity") return false;
-  return (fields.get("connection") ?? "keep-alive").toLowerCase() === "keep-alive";
+  return /^(?:keep-alive|close)$/i.test(fields.get("connection") ?? "keep-alive");
 }

@@ -6,7 +6,7 @@ import { refused, RegistryError, target } from "./failure.ts";
 import { type Answer, type Body, bodyOf, type Outgoing, type Stream } from "./message.ts";
 import { isDigest } from "./reference.ts";
 import type { Action } from "./retry.ts";
-import { checkDigest, forget, uploadBlob, type UploadPlace } from "./upload.ts";
+import { checkDigest, forget, type Growth, uploadBlob, type UploadPlace } from "./upload.ts";
 
 /** A manifest or index as a registry holds it. */
 export interface Stored {
@@ -34,12 +34,15 @@ export interface RepositoryOptions {
 
 export class Repository {
   readonly #whole = new Set<Digest>();
+  readonly #growth: Growth;
 
   constructor(
     readonly client: RegistryClient,
     readonly name: string,
     readonly options: RepositoryOptions,
-  ) {}
+  ) {
+    this.#growth = { largest: client.largestChunk };
+  }
 
   get signal(): AbortSignal | undefined {
     return this.options.signal;
@@ -94,8 +97,14 @@ export class Repository {
    * The bytes of a blob from `from` on, as many as `room` takes, in the quickest way there is.
    * @returns bytes of the whole blob; undefined where openBlob has to be asked
    */
-  fillPart(digest: Digest, from: number, room: Uint8Array): Promise<number | undefined> {
-    return this.client.fill(this.#outgoing("GET", `blobs/${digest}`, {}), this.#scope, from, room);
+  fillPart(
+    digest: Digest,
+    from: number,
+    room: Uint8Array,
+    signal: AbortSignal,
+  ): Promise<number | undefined> {
+    const outgoing = { ...this.#outgoing("GET", `blobs/${digest}`, {}), signal };
+    return this.client.fill(outgoing, this.#scope, from, room);
   }
 
   /** The manifest or index behind a tag or digest, as far as it is of the types; undefined where there is none. */
@@ -225,7 +234,7 @@ export class Repository {
       mountFrom: this.options.mountFrom,
       memory: this.client.uploads,
       chunk: this.client.chunk,
-      largestChunk: this.client.largestChunk,
+      growth: this.#growth,
       whole: this.#whole,
       signal: this.signal,
       ask: (outgoing) => this.#ask(outgoing),

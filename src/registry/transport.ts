@@ -12,7 +12,8 @@ import tls from "node:tls";
 import { exchange, type Timeouts } from "./exchange.ts";
 import { RegistryError, stopped } from "./failure.ts";
 import type { Answer, Outgoing, Streamed } from "./message.ts";
-import { type OnRead, PartConnection } from "./part_connection.ts";
+import type { OnRead } from "./part_connection.ts";
+import { type Connect, PartPool } from "./part_pool.ts";
 import { hostOf, isLoopback, portOf } from "./reference.ts";
 import { openExchange } from "./stream.ts";
 
@@ -37,15 +38,15 @@ export class Transport {
   readonly #secure: https.Agent;
   /** What is believed of the other side, and shown of us. */
   readonly #trust: tls.SecureContextOptions & { rejectUnauthorized: true };
-  /** Those that wait for a question, by origin, and all that there are. */
-  readonly #free = new Map<string, PartConnection[]>();
-  readonly #parts = new Set<PartConnection>();
+  readonly #parts: PartPool;
 
   constructor(options: TransportOptions) {
     this.#options = options;
     const { authorities, certificate } = options;
     this.#trust = { rejectUnauthorized: true, ca: [...authorities], ...certificate };
     this.#secure = new https.Agent({ keepAlive: true, ...this.#trust });
+    const connect: Connect = (url, turn, onread) => this.#connect(url, turn, onread);
+    this.#parts = new PartPool(connect, this.#timeouts);
   }
 
   /** @throws RegistryError where no answer came; StellaError of the policy, the body or the signal */
@@ -68,30 +69,21 @@ export class Transport {
   async fill(outgoing: Outgoing, from: number, room: Uint8Array): Promise<number | undefined> {
     this.#check(outgoing);
     const { url, headers = {}, signal } = outgoing;
-    const connection = this.#partConnection(url);
     const path = url.pathname + url.search;
-    const size = await connection.ask({ host: url.host, path, headers, from, room, signal });
-    if (connection.isOpen) this.#free.getOrInsertComputed(url.origin, () => []).push(connection);
-    else this.#parts.delete(connection);
-    return size;
+    return await this.#parts.fill(url, { host: url.host, path, headers, from, room, signal });
   }
 
-  #partConnection(url: URL): PartConnection {
-    const kept = this.#free.get(url.origin)?.pop();
-    if (kept?.isOpen) return kept;
-    const connect = (onread: OnRead) => this.#connect(url, onread);
-    const connection = new PartConnection(connect, url.protocol === "https:", this.#timeouts);
-    this.#parts.add(connection);
-    return connection;
-  }
-
-  /** As the agents of node:http connect. */
-  #connect(url: URL, onread: OnRead): Socket {
+  /**
+   * As the agents of node:http connect, but to one address at a time: where Deno 2.9 goes on to the next one by itself, a TLS
+   * connection reads past the memory that it was given.
+   */
+  #connect(url: URL, turn: number, onread: OnRead): Socket {
     const host = hostOf(url);
-    const place = { host, port: portOf(url), lookup: this.#lookup(url), onread };
-    if (url.protocol !== "https:") return net.connect(place as net.NetConnectOpts);
+    const place = { host, port: portOf(url), lookup: this.#lookup(url, turn), onread };
+    const one = { ...place, autoSelectFamily: false };
+    if (url.protocol !== "https:") return net.connect(one as net.NetConnectOpts);
     const name = isIP(host) === 0 ? { servername: host } : {};
-    const options = { ...place, ...this.#trust, ...name, ALPNProtocols: ["http/1.1"] };
+    const options = { ...one, ...this.#trust, ...name, ALPNProtocols: ["http/1.1"] };
     return tls.connect(options as tls.ConnectionOptions);
   }
 
@@ -109,9 +101,7 @@ export class Transport {
   close(): void {
     this.#plain.destroy();
     this.#secure.destroy();
-    for (const part of this.#parts) part.close();
-    this.#parts.clear();
-    this.#free.clear();
+    this.#parts.close();
   }
 
   #request({ method, url, headers, body }: Outgoing): http.ClientRequest {
@@ -129,16 +119,16 @@ export class Transport {
     });
   }
 
-  /** Hands every checked address to the connector, which tries them in turn: `localhost` is often ::1 first. */
-  #lookup(url: URL): LookupFunction {
+  /** Hands every checked address to the connector, which tries them in turn: `localhost` is often ::1 first. Or the one whose turn it is. */
+  #lookup(url: URL, turn = 0): LookupFunction {
     const resolve = this.#options.resolve ?? ((name: string) => lookup(name, { all: true }));
     return (hostname, options, done) => {
       resolve(hostname).then((addresses) => {
         for (const { address } of addresses) this.#checkAddress(url, address);
-        const first = addresses[0];
-        if (first === undefined) throw new Error(`${hostname} has no address`);
+        const one = addresses[turn % addresses.length];
+        if (one === undefined) throw new Error(`${hostname} has no address`);
         if (options.all) done(null, addresses);
-        else done(null, first.address, first.family);
+        else done(null, one.address, one.family);
       }).catch((error) => done(error, "", 0));
     };
   }

@@ -20,13 +20,18 @@ export interface UploadPlace {
   /** Repositories of the same registry that may have the blob already. */
   mountFrom: readonly string[];
   memory: UploadMemory;
-  /** Bytes of the first chunk, and of the largest; a blob above the first is sent in several. */
+  /** Bytes of the first chunk; a larger blob is sent in several. */
   chunk: number;
-  largestChunk: number;
+  growth: Growth;
   /** Of blobs that the registry cannot take in chunks. */
   whole: Set<Digest>;
   signal: AbortSignal | undefined;
   ask(outgoing: Outgoing): Promise<Answer>;
+}
+
+/** Chunks grow up to so many bytes while they take no time, until one that has grown fails: a proxy may refuse what is so large. */
+export interface Growth {
+  largest: number;
 }
 
 /** Bytes: what is sent twice at most, where the connection is slow. */
@@ -120,13 +125,19 @@ async function sendChunks(
   const key = keyOf(place, blob);
   const cursor = new BlobCursor(blob);
   let session = begun;
+  let chunk = session.chunk;
   try {
     place.memory.set(key, session);
     while (session.offset < blob.size) {
-      session = await sendChunk(place, blob, session, cursor);
-      place.memory.set(key, session);
+      const began = performance.now();
+      session = await sendChunk(place, blob, { ...session, chunk }, cursor);
+      chunk = nextChunk(place.growth, chunk, performance.now() - began);
+      place.memory.set(key, { ...session, chunk: begun.chunk });
       confirmed(session.offset);
     }
+  } catch (error) {
+    if (chunk > begun.chunk) place.growth.largest = begun.chunk;
+    throw error;
   } finally {
     await cursor.close();
   }
@@ -147,23 +158,17 @@ async function sendChunk(
   const headers = { ...octets, "content-range": `${offset}-${offset + size - 1}` };
   const body = { size, open: () => cursor.take(offset, size) };
   const request = outgoing(place, "PATCH", new URL(session.location), { headers, body });
-  const began = performance.now();
   const answer = await place.ask(request);
-  if (answer.status !== 202) throw chunkRefused(place, blob, request, answer);
+  if (answer.status !== 202) throw chunkRefused(place, blob, request, answer, chunk);
   if ((received(answer) ?? offset + size) !== offset + size) {
     throw unfit(place, blob, request, `it confirms ${shown(answer.header("range") ?? "")}`);
   }
-  const next = nextChunk(place, chunk, performance.now() - began);
-  return { chunk: next, location: nextUrl(request, answer).href, offset: offset + size };
+  return { chunk, location: nextUrl(request, answer).href, offset: offset + size };
 }
 
 /** Bytes of the chunk after one of `chunk` bytes that took so long. */
-export function nextChunk(
-  { largestChunk }: Pick<UploadPlace, "largestChunk">,
-  chunk: number,
-  milliseconds: number,
-): number {
-  return milliseconds < quick ? Math.max(chunk, Math.min(2 * chunk, largestChunk)) : chunk;
+export function nextChunk({ largest }: Growth, chunk: number, milliseconds: number): number {
+  return milliseconds < quick ? Math.max(chunk, Math.min(2 * chunk, largest)) : chunk;
 }
 
 /** A lost upload is begun anew, one that stands elsewhere is asked about, and who knows no chunks gets the whole. */
@@ -172,9 +177,12 @@ function chunkRefused(
   blob: Blob,
   request: Outgoing,
   answer: Answer,
+  chunk: number,
 ): RegistryError {
   const { status } = answer;
   if (status === 404) forget(place, blob);
+  // One that had grown; the first had passed.
+  if (status === 413 && chunk > place.chunk) return refused(request, answer, { passing: true });
   if (status === 405 || status === 501) return unfit(place, blob, request, `${status}`);
   return refused(request, answer, status === 404 || status === 416 ? { passing: true } : {});
 }

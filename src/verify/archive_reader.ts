@@ -5,7 +5,7 @@
  * Chunks are read ahead as far as the pool has workers for; what was found is told in the order of the bytes all the same.
  */
 import type { Finding } from "../errors.ts";
-import type { ChunkPool, PassingDigest } from "../bundle/chunk_pool.ts";
+import { type ChunkPool, localPool, type PassingDigest } from "../bundle/chunk_pool.ts";
 import { type BundleFile, type Chunk, chunkSize, mediaTypes } from "../bundle/manifest.ts";
 import type { BundleSource, ByteReader } from "../bundle/source.ts";
 import { digestDiffers, type Findings, trailing } from "./findings.ts";
@@ -71,9 +71,13 @@ export class ArchiveReader implements Pieces {
     const before = this.#away;
     this.#lent = undefined;
     this.#away = back.then((bytes) => this.#keep(bytes));
-    // Who takes the digest hears of it, in any case.
+    // Who lends the next piece hears of it, and who takes the digest.
     this.#away.catch(() => {});
     await before;
+  }
+
+  returned(piece: Uint8Array): void {
+    this.#lent = piece;
   }
 
   /** Starts the work on the next chunk, or on the end of a volume; false after the last. */
@@ -97,7 +101,7 @@ export class ArchiveReader implements Pieces {
     if (file === undefined) return undefined;
     const reader = await openFile(this.pass.source, file, this.pass.findings);
     if (reader === undefined) this.damaged = true;
-    const digest = this.pass.pool.digestFile();
+    const digest = reader === undefined ? localPool.digestFile() : this.pass.pool.digestFile();
     return { file, reader, digest, next: 0, at: 0, damaged: reader === undefined };
   }
 
@@ -163,11 +167,14 @@ export class ArchiveReader implements Pieces {
   }
 
   async #finish(open: OpenFile): Step {
-    const { reader, file } = open;
-    if (reader === undefined) return () => undefined;
+    const { reader, file, digest } = open;
+    if (reader === undefined) {
+      digest.drop();
+      return () => undefined;
+    }
     const more = await reader.read(new Uint8Array(1)) > 0;
     reader.close();
-    const found = await open.digest.finish();
+    const found = await digest.finish();
     return () => {
       if (more) this.#damage(open, trailing(file, reader.size));
       // A damaged chunk has already said it, and where.

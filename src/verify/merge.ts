@@ -8,7 +8,7 @@
 import { Buffer } from "node:buffer";
 import { hash } from "node:crypto";
 import type { Finding } from "../errors.ts";
-import type { ChunkPool } from "../bundle/chunk_pool.ts";
+import { type ChunkPool, localPool } from "../bundle/chunk_pool.ts";
 import { type IndexEntry, IndexFault } from "../bundle/index_file.ts";
 import { indexName } from "../bundle/manifest.ts";
 import { blockSize, paddingOf, type TarEntry } from "../bundle/tar_header.ts";
@@ -18,6 +18,8 @@ import type { Tap } from "./tap.ts";
 import type { TarCursor } from "./tar_cursor.ts";
 import { explainHeader, matchHeader, ownPath, readHeader } from "./tar_entry.ts";
 
+/** Bytes of a file below which a worker takes longer to answer than to hash. */
+const worthLending = 512 * 1024;
 /** How far ahead in the index a header that was found after damage is looked for. */
 const searchDepth = 100_000;
 
@@ -132,14 +134,15 @@ class Merge {
       take?.(span);
       return hash("sha256", span, "hex");
     }
-    return await this.#large(entry.size, take);
+    return await this.#parted(entry.size, take);
   }
 
-  /** The next piece is read while the one before is hashed. */
-  async #large(size: number, take: ReturnType<Tap>): Promise<string | undefined> {
-    const running = this.pass.pool.digestFile();
+  /** Of several pieces. Where it is large, the next piece is read while the one before is hashed. */
+  async #parted(size: number, take: ReturnType<Tap>): Promise<string | undefined> {
+    const pool = size < worthLending ? localPool : this.pass.pool;
+    const running = pool.digestFile();
     for (let left = size; left > 0;) {
-      if (this.cursor.ready === 0 && !await this.cursor.load()) return undefined;
+      if (this.cursor.ready === 0 && !await this.cursor.load()) return void running.drop();
       await this.cursor.away(left, (span) => {
         take?.(span);
         left -= span.length;

@@ -16,6 +16,8 @@ export interface Pieces {
   next(): Promise<Piece | undefined>;
   /** The piece that was handed out last comes back by `back`. Waits for the one that was lent before. */
   lend(back: Promise<Uint8Array>): Promise<void>;
+  /** It was away and has come back, in another buffer. */
+  returned(piece: Uint8Array): void;
 }
 
 export class TarCursor {
@@ -53,6 +55,7 @@ export class TarCursor {
     if (isRest) return await this.pieces.lend(back);
     this.#piece = new Uint8Array((await back).buffer, byteOffset, length);
     this.#at = at;
+    this.pieces.returned(this.#piece);
   }
 
   /** Gives back the last `count` bytes; false where they were not all in the current piece. */

@@ -96,3 +96,27 @@ Deno.test("where one worker cannot be started, the other is ended", () => {
   assert.throws(() => workerPool({ start }), /no more threads/);
   assert.equal(first.ended, 1);
 });
+
+Deno.test("a digest of which an update failed fails, though the worker goes on", async () => {
+  const { made, pool } = fakes();
+  made.forEach((worker) => worker.say("ready"));
+  const digest = pool.digestFile();
+  const updates = [digest.update(chunk()), digest.update(chunk())];
+  made[0]!.say({ id: 0, result: "back" });
+  made[0]!.say({ id: 1, error: { message: "no memory" } });
+  await assert.rejects(updates[1]!, /no memory/);
+  const finished = digest.finish();
+  made[0]!.say({ id: 2, result: "a digest that lacks a piece" });
+  await assert.rejects(finished, /no memory/);
+});
+
+Deno.test("a digest is taken by the worker that has the fewest", () => {
+  const { made, pool } = fakes();
+  made.forEach((worker) => worker.say("ready"));
+  const [volume, first] = [pool.digestFile(), pool.digestFile()];
+  first.drop();
+  for (const digest of [volume, pool.digestFile()]) digest.update(chunk()).catch(() => {});
+  const asked = made.map((worker) => worker.asked.map(({ op }) => op));
+  assert.deepEqual(asked, [["update"], ["finish", "update"]], "one that was dropped is forgotten");
+  pool.close();
+});

@@ -9,6 +9,9 @@ import { Transport } from "../../src/registry/transport.ts";
 import { testWith } from "../needs.ts";
 import { Authority } from "./authority.ts";
 
+/** The second is one where nobody listens. */
+const [here, nobody] = [{ address: "127.0.0.1", family: 4 }, { address: "127.0.0.9", family: 4 }];
+let addresses = [here];
 const content = randomFillSync(new Uint8Array(300_000));
 const stall = 300;
 
@@ -46,7 +49,7 @@ async function scene(
     authorities: secure ? [secure.ca] : [],
     policy: () => {},
     timeouts: { connect: 2_000, stall },
-    resolve: () => Promise.resolve([{ address: "127.0.0.1", family: 4 }]),
+    resolve: () => Promise.resolve(addresses),
   });
   const url = new URL(`${secure ? "https://registry.test" : "http://127.0.0.1"}:${port}/v2/b?x=1`);
   const fill: Scene["fill"] = async (from, to, more = {}) => {
@@ -123,8 +126,8 @@ const others: Record<string, Speak> = {
     rightly(socket, request.replace(/bytes=(\d+)-(\d+)/, "bytes=1$1-1$2"), 0),
   "chunks": (socket, request) => socket.write(headOf(request, "Transfer-Encoding: chunked\r\n")),
   "a coding": (socket, request) => socket.write(headOf(request, "Content-Encoding: gzip\r\n")),
-  "a connection that is to end": (socket, request) =>
-    socket.write(headOf(request, "Connection: close\r\n")),
+  "a connection that is upgraded": (socket, request) =>
+    socket.write(headOf(request, "Connection: upgrade\r\n")),
   "a head without an end": (socket) => socket.write(`HTTP/1.1 206 x\r\nA: ${"b".repeat(20_000)}`),
   "no HTTP": (socket) => socket.write("SSH-2.0-x\r\n\r\n"),
   "an end": (socket) => socket.end(),
@@ -143,8 +146,50 @@ for (const [name, speak] of Object.entries(others)) {
       (turn === 0 ? speak : rightly)(socket, request, turn);
     await scene(atFirst, async ({ fill, heard }) => {
       assert.deepEqual(await fill(10, 20), [undefined, false]);
+      if (name.startsWith("silence")) return;
       assert.deepEqual(await fill(10, 20), [content.length, true], "another connection may do it");
       assert.equal(heard.length, 2);
+    });
+  });
+}
+
+Deno.test("a part may be the last one of its connection", async () => {
+  const last: Speak = (socket, request) => {
+    socket.write(headOf(request, "Connection: close\r\n"));
+    socket.end(bodyOf(request));
+  };
+  await scene(last, async ({ fill, heard }) => {
+    for (let from = 0; from < 50_000; from += 10_000) {
+      assert.deepEqual(await fill(from, from + 10_000), [content.length, true]);
+    }
+    assert.equal(heard.length, 5);
+  });
+});
+
+Deno.test("a kept connection that ended meanwhile is replaced, as often as it takes", async () => {
+  const once: Speak = (socket, request) => {
+    rightly(socket, request, 0);
+    setTimeout(() => socket.destroy(), 5);
+  };
+  await scene(once, async ({ fill }) => {
+    for (let from = 0; from < 50_000; from += 10_000) {
+      assert.deepEqual(await fill(from, from + 10_000), [content.length, true]);
+      await new Promise((done) => setTimeout(done, 15));
+    }
+  });
+});
+
+for (
+  const [what, speak, most] of [["refuses", others["chunks"], 3], [
+    "is silent",
+    () => {},
+    1,
+  ]] as const
+) {
+  Deno.test(`who ${what} is asked ${most} times at most`, async () => {
+    await scene(speak!, async ({ fill, heard }) => {
+      for (let i = 0; i < 6; i++) assert.deepEqual(await fill(0, 10), [undefined, false]);
+      assert.equal(heard.length, most);
     });
   });
 }
@@ -199,6 +244,22 @@ for (
   });
 }
 
+testWith(["openssl"], "TLS: of several addresses the one that answers is found", async () => {
+  const authority = new Authority();
+  const own = authority.issue("DNS:registry.test", 2);
+  addresses = [nobody, here];
+  try {
+    await scene(rightly, async ({ fill }) => {
+      assert.deepEqual(await fill(0, 10), [undefined, false]);
+      assert.deepEqual(await fill(0, 10), [content.length, true]);
+      assert.deepEqual(await fill(10, 200_000), [content.length, true]);
+    }, { ...own, ca: Deno.readTextFileSync(authority.path) });
+  } finally {
+    addresses = [here];
+    authority.remove();
+  }
+});
+
 testWith(["openssl"], "TLS: nothing is asked of whom another authority named", async () => {
   const [own, other] = [new Authority(), new Authority()];
   try {
@@ -215,11 +276,15 @@ testWith(["openssl"], "TLS: nothing is asked of whom another authority named", a
 
 const head = "HTTP/1.1 206 P\r\ncontent-length: 5\r\ncontent-range: bytes 2-6/9\r\n\r\n";
 const heads: [text: string, is: ReturnType<typeof readPartHead>][] = [
-  [head, { length: head.length, size: 9 }],
-  [`${head}body`, { length: head.length, size: 9 }],
+  [head, { length: head.length, size: 9, isLast: false }],
+  [`${head}body`, { length: head.length, size: 9, isLast: false }],
   [head.slice(0, -1), "incomplete"],
   ["", "incomplete"],
-  [head.replace("HTTP/1.1 206 P", "HTTP/1.1 206"), { length: head.length - 2, size: 9 }],
+  [head.replace("HTTP/1.1 206 P", "HTTP/1.1 206"), {
+    length: head.length - 2,
+    size: 9,
+    isLast: false,
+  }],
   [head.replace("HTTP/1.1", "HTTP/1.0"), "other"],
   [head.replace("206", "2060"), "other"],
   [head.replace("length: 5", "length: 6"), "other"],

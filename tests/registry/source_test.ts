@@ -121,6 +121,17 @@ sourceTest(
   },
 );
 
+sourceTest("who stops reading asks for nothing more", async ({ registry, bundle }) => {
+  const reader = await bundle().open(archive.path);
+  registry.fault(blob, () => {});
+  await reader!.read(new Uint8Array(10));
+  while (registry.hits < 1) await new Promise((done) => setTimeout(done, 5));
+  const asked = registry.log.length;
+  reader!.close();
+  await new Promise((done) => setTimeout(done, 100));
+  assert.equal(registry.log.length, asked);
+});
+
 sourceTest("a busy registry is waited for", async ({ registry, verify }) => {
   registry.fault(blob, reset, 2);
   registry.fault(blob, status(503), 2);

@@ -6,7 +6,11 @@ import { join } from "node:path";
 import { RegistryClient } from "../../src/registry/client.ts";
 import { pushBundle, type PushOptions, type PushReport } from "../../src/registry/push.ts";
 import { parseEndpoint } from "../../src/registry/reference.ts";
-import { UploadFolder, type UploadMemory } from "../../src/registry/sessions.ts";
+import {
+  UploadFolder,
+  type UploadMemory,
+  type UploadSession,
+} from "../../src/registry/sessions.ts";
 import { nextChunk } from "../../src/registry/upload.ts";
 import { Transport } from "../../src/registry/transport.ts";
 import { type FakeBundle, FakeTiming, withBundle } from "./fake_bundle.ts";
@@ -88,11 +92,40 @@ uploadTest("chunks grow up to the largest where they take no time", async (scene
 });
 
 Deno.test("a chunk that takes a second is followed by one of its size", () => {
-  const place = { largestChunk: 100 };
+  const growth = { largest: 100 };
   const next = [[30, 999], [60, 999], [100, 1], [30, 1_000], [120, 1]].map(([bytes, time]) =>
-    nextChunk(place, bytes!, time!)
+    nextChunk(growth, bytes!, time!)
   );
   assert.deepEqual(next, [60, 100, 100, 30, 120], "and what a registry wants at least is kept");
+});
+
+uploadTest("a chunk too large for a proxy is sent smaller, and none grows again", async (scene) => {
+  scene.registry.guard = (request, response) => {
+    const isFit = Number(request.headers["content-length"] ?? 0) <= chunk / 2;
+    if (!isFit) response.writeHead(413).end();
+    return isFit;
+  };
+  await scene.push({}, { chunk: chunk / 4, largestChunk: 2 * chunk });
+  isStored(scene);
+  const sent = [
+    "a quarter",
+    "a half",
+    "a whole one that is refused",
+    ...Array(7).fill("a quarter"),
+  ];
+  assert.equal(chunksOf(scene), sent.length);
+});
+
+uploadTest("how far chunks had grown is not kept with the upload", async (scene) => {
+  const { registry, push, uploads } = scene;
+  registry.guard = (request, response) => {
+    const isFit = request.method !== "PATCH" || chunksOf(scene) < 3;
+    if (!isFit) response.writeHead(403).end();
+    return isFit;
+  };
+  await assert.rejects(push({}, { chunk: chunk / 4, largestChunk: chunk }), { reason: "auth" });
+  const kept = [...(uploads as Map<string, UploadSession>).values()];
+  assert.deepEqual(kept.map(({ chunk, offset }) => [chunk, offset]), [[chunk / 4, 3 * chunk / 4]]);
 });
 
 uploadTest("a chunk that is cut off goes on at the registry's offset", async (scene) => {

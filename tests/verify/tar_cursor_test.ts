@@ -8,14 +8,16 @@ function cursorOver(...blocks: number[]): TarCursor {
 
 function lendingCursor(...blocks: number[]) {
   const lent: Promise<Uint8Array>[] = [];
+  const returned: Uint8Array[] = [];
   const pieces = blocks.map((count, i) => ({
     bytes: count === 0 ? undefined : new Uint8Array(count * 512).fill(i + 1),
   }));
   const cursor = new TarCursor({
     next: () => Promise.resolve(pieces.shift()),
     lend: (back) => Promise.resolve(void lent.push(back)),
+    returned: (piece) => void returned.push(piece),
   });
-  return { cursor, lent };
+  return { cursor, lent, returned };
 }
 
 /** As a worker takes bytes and gives them back: what was held before is empty then. */
@@ -64,10 +66,11 @@ Deno.test("a piece whose rest is away is lent, and the next one follows", async 
 });
 
 Deno.test("a piece of which a part is away goes on behind that part when it is back", async () => {
-  const { cursor, lent } = lendingCursor(3);
+  const { cursor, lent, returned } = lendingCursor(3);
   await cursor.block();
   await cursor.away(512, passing);
   assert.deepEqual([lent.length, cursor.ready], [0, 512]);
+  assert.deepEqual(returned.map(({ length, byteOffset }) => [length, byteOffset]), [[1536, 0]]);
   assert.equal(cursor.back(1024), true);
   assert.deepEqual([await cursor.block(), cursor.ready], [new Uint8Array(512).fill(1), 1024]);
 });
