@@ -25,8 +25,9 @@ function columns(): number | undefined {
 
 function host(): Host {
   const stop = new AbortController();
-  // Windows knows no SIGTERM; asking for it there is an error.
-  const signals = ["SIGINT", ...Deno.build.os === "windows" ? [] : ["SIGTERM" as const]] as const;
+  // Windows knows no SIGTERM and no SIGHUP; asking for it there is an error.
+  const isWindows = Deno.build.os === "windows";
+  const signals = ["SIGINT", ...isWindows ? [] : ["SIGTERM" as const]] as const;
   for (const signal of signals) {
     // A second signal ends the process at once; what it was writing has no final name yet.
     Deno.addSignalListener(signal, () => stop.signal.aborted ? Deno.exit(130) : stop.abort());
@@ -40,6 +41,7 @@ function host(): Host {
     now: Date.now,
     uuid: () => crypto.randomUUID(),
     stop: stop.signal,
+    ...isWindows ? {} : { onHangUp: (renew) => Deno.addSignalListener("SIGHUP", renew) },
     permissions: Deno.permissions,
     mainUrl: import.meta.url,
   };

@@ -7,7 +7,9 @@ import { type Ground, openGround } from "./app/ground.ts";
 import type { ServiceOptions, Undo } from "./app/options.ts";
 import { readinessOf } from "./app/readiness.ts";
 import { loadRooms, type Rooms } from "./app/rooms.ts";
-import { schedulerOf, upkeepOf } from "./app/upkeep.ts";
+import { signingOf } from "./app/signing.ts";
+import { schedulerOf, storeOf, upkeepOf } from "./app/upkeep.ts";
+import { type Tls, tlsOf } from "./app/tls.ts";
 import { exportWork, profilesOnNetwork } from "./app/work.ts";
 import { isLoopback, type Listen } from "./config/listen.ts";
 import type { Config } from "./config/load.ts";
@@ -23,6 +25,8 @@ export interface Service {
   alive(): boolean;
   /** Not ready at once, no new job, the running one ends or goes back to the queue. */
   stop(): Promise<void>;
+  /** Reads again what can be renewed while it runs: the certificate. */
+  renew(): void;
 }
 
 /** @throws StellaError usage where the lock, the database or the address cannot be had */
@@ -35,8 +39,8 @@ export async function startService(options: ServiceOptions): Promise<Service> {
     const rooms = await loadRooms();
     const ground = await openGround(options, rooms, undo);
     const running = await run(options, rooms, ground, undo);
-    const { url, alive, drain } = running;
-    return { url, alive, stop: () => (drain(), unwind()) };
+    const { drain, ...shown } = running;
+    return { ...shown, stop: () => (drain(), unwind()) };
   } catch (error) {
     await unwind();
     throw error;
@@ -49,12 +53,14 @@ async function run(options: ServiceOptions, rooms: Rooms, ground: Ground, undo: 
   const { queue, metrics, watch, feed, onFault, log } = ground;
   let draining = false;
   const isDraining = () => draining;
-  const readiness = readinessOf(options, rooms, ground, isDraining);
+  const signing = signingOf(options, ground);
+  const tls = tlsOf(options, rooms, ground);
+  const readiness = readinessOf(options, rooms, ground, { signing, tls }, isDraining);
   undo.push(() => readiness.stop());
   await readiness.start();
   const upkeep = upkeepOf(options, rooms, ground);
   const onStored = ({ profile }: Job) => upkeep.tidy(profile);
-  const { heardAt, ...work } = exportWork(options, rooms, ground, onStored);
+  const { heardAt, ...work } = exportWork(options, rooms, ground, signing, onStored);
   const onLag = (seconds: number) => metrics.lagged(seconds);
   const liveness = new rooms.Liveness({ elapsed, workerHeardAt: heardAt, onLag });
   undo.push(() => liveness.stop());
@@ -67,6 +73,8 @@ async function run(options: ServiceOptions, rooms: Rooms, ground: Ground, undo: 
     elapsed,
     onFault,
     mayPass,
+    // On a state directory that is another's now, or a mount that was lost, nothing is begun.
+    mayStart: () => ground.lock.isHeld(),
     places,
     patient: profilesOnNetwork(config.profiles),
     ...options.lease === undefined ? {} : { heartbeat: options.lease / 3 },
@@ -77,7 +85,7 @@ async function run(options: ServiceOptions, rooms: Rooms, ground: Ground, undo: 
     if (job.state === "cancelled") watch(job).ended({ state: "cancelled" }, 0);
     else loop.cancel(job.id);
   };
-  const health = { liveness, readiness, isDraining };
+  const health = { liveness, readiness, isDraining, tls, ...storeOf(ground, upkeep) };
   // Before the port opens: what runs according to the queue is then no job of this process.
   const { givenUp, cancelled } = queue.recover();
   for (const job of givenUp) watch(job).ended({ ...job, state: "failed" }, 0);
@@ -94,6 +102,14 @@ async function run(options: ServiceOptions, rooms: Rooms, ground: Ground, undo: 
   return {
     url,
     alive: () => liveness.report().status === "pass",
+    renew: () => {
+      log(
+        "INFO",
+        "service.renew",
+        "What can be renewed is read again; the configuration is read at the start alone",
+      );
+      tls.renew();
+    },
     drain: () => {
       draining = true;
       feed.close();
@@ -108,12 +124,15 @@ async function serve(
   rooms: Rooms,
   ground: Ground,
   undo: Undo,
-  parts: Pick<ServerDeps, "liveness" | "readiness" | "isDraining" | "onQueued" | "onCancelled">,
+  { tls, ...parts }:
+    & Pick<ServerDeps, "liveness" | "readiness" | "isDraining" | "onQueued" | "onCancelled">
+    & Pick<ServerDeps, "store" | "damageOf">
+    & { tls: Tls },
 ): Promise<string> {
-  const { config, listen, opsListen, tls, elapsed, state, configuration } = options;
-  const { queue, store, timeline, feed, metrics, egress, traces, onFault, log } = ground;
+  const { config, listen, opsListen, elapsed, state, configuration } = options;
+  const { queue, timeline, feed, metrics, egress, traces, onFault, log } = ground;
   const deps: ServerDeps = {
-    ...{ ...parts, queue, store, timeline, feed, egress, config, elapsed, onFault },
+    ...{ ...parts, queue, timeline, feed, egress, config, elapsed, onFault },
     build: build(),
     binary: binaryDigest(rooms, onFault),
     scrape: (openMetrics) => metrics.scrape(openMetrics),
@@ -124,16 +143,17 @@ async function serve(
   };
   if (opsListen !== undefined) {
     const ops = rooms.createOpsServer(deps, namesFor(opsListen, config));
-    const http = await rooms.serveHttp(ops, opsListen, { tls });
+    const http = await rooms.serveHttp(ops, opsListen, { tls: tls.files() });
+    tls.shownBy(http);
     undo.push(() => http.close(2_000));
     log("INFO", "service.operations", "Operations are served apart", { url: http.url });
   }
-  if (!isLoopback(listen.host) && tls === undefined) {
+  if (!isLoopback(listen.host) && tls.files() === undefined) {
     log("WARN", "service.plain", "Other machines send their tokens to this service in the clear");
   }
-  const http = await rooms.serveHttp(rooms.createServer(deps, namesFor(listen, config)), listen, {
-    tls,
-  });
+  const app = rooms.createServer(deps, namesFor(listen, config));
+  const http = await rooms.serveHttp(app, listen, { tls: tls.files() });
+  tls.shownBy(http);
   undo.push(() => http.close(2_000));
   return http.url;
 }

@@ -1,9 +1,11 @@
 /** What a service stands on: a state directory that is its own, the log, the queue, the store, the metrics, the way out. */
 import { join } from "node:path";
+import { StellaError } from "../errors.ts";
 import { escaped } from "../bundle/names.ts";
 import { type EgressPolicy, egressPolicy } from "../config/egress.ts";
 import type { Job } from "../jobs/job.ts";
 import type { JobQueue } from "../jobs/job_queue.ts";
+import type { FileStore } from "../store/store.ts";
 import type { Severity } from "../telemetry/log.ts";
 import type * as telemetry from "../telemetry/traces.ts";
 import { build } from "../version.ts";
@@ -29,9 +31,13 @@ export async function openGround(options: ServiceOptions, rooms: Rooms, undo: Un
       error: rooms.logError(error),
     });
   const lease = options.lease === undefined ? {} : { lease: options.lease };
-  const queue = new rooms.Queue(join(state, "stella.db"), { now, newId: () => newId(), ...lease });
+  const path = join(state, "stella.db");
+  const onNew = () => refuseLost(path, store);
+  const queue = new rooms.Queue(path, { now, newId: () => newId(), onNew, ...lease });
   const newId = rooms.ascendingIds({ now, random, after: queue.list({ limit: 1 })[0]?.id });
   undo.push(() => queue.close());
+  // Of a site that has exported, it is not made again: readiness fails where it is missing.
+  if (queue.lastSuccesses().size === 0) store.prepare();
   const metrics = openMetrics(options, rooms, queue, onFault);
   counted = (severity) => metrics.logged(severity);
   const egress = new rooms.EgressWatch({ log, metrics });
@@ -50,6 +56,22 @@ export async function openGround(options: ServiceOptions, rooms: Rooms, undo: Un
   };
   const told = { lock, log, onFault, metrics, traces, watch, egress, policy };
   return { ...told, store, queue, timeline, uploads, feed };
+}
+
+/**
+ * With a new database beside them all bundles would be unknown, as if the site had never exported, and no rule would ever take one.
+ * @throws StellaError usage
+ */
+function refuseLost(path: string, store: FileStore): void {
+  const bundles = store.list();
+  const [first] = bundles;
+  if (first === undefined) return;
+  const found = `the store has bundles (${bundles.length}) of exports that only the lost one knows`;
+  throw new StellaError("usage", `Cannot begin a new database ${JSON.stringify(path)}: ${found}`, {
+    hint:
+      "put stella.db back from a backup, with its stella.db-wal; or move store/ away to begin anew: its bundles are whole, " +
+      `stella verify takes each where it lies, such as ${JSON.stringify(store.path(first))}`,
+  });
 }
 
 function openMetrics(

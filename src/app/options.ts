@@ -4,6 +4,15 @@ import type { Listen } from "../config/listen.ts";
 import type { AttestationProbe } from "../server/checks.ts";
 import type { TlsFiles } from "../server/http_server.ts";
 
+/** The key that every export is signed with. It is made here and not in a worker: two of them would make two. */
+export interface SigningKey {
+  path: string;
+  /** Its keyid; undefined where it is not there. @throws StellaError usage where it cannot be used */
+  find(): string | undefined;
+  /** @returns its keyid */
+  make(): string;
+}
+
 export interface ServiceOptions {
   config: Config;
   /** Where it was read, and the digest of what was; absent where there is no file. */
@@ -13,16 +22,13 @@ export interface ServiceOptions {
   listen: Listen;
   /** Where operations are served besides, without tokens and without anything that changes. */
   opsListen?: Listen | undefined;
-  tls?: TlsFiles | undefined;
+  /** Reads certificate and key; at the start, and when they were renewed. @throws StellaError usage */
+  tls?: (() => TlsFiles) | undefined;
   /** The module that answers exports in a worker: the program's main module. */
   mainUrl: string;
   /** Verifies a good envelope and its tampered twin; see `attestationVerify`. */
   attestation(): Promise<AttestationProbe>;
-  /**
-   * Called before each export, here and not in its worker: what every export needs and the first one makes (the signing key) must
-   * not be made by two workers at once.
-   */
-  prepare?(): void;
+  signingKey: SigningKey;
   environment(name: string): string | undefined;
   /** Where the log goes; takes some of the bytes and says how many. */
   write(bytes: Uint8Array): Promise<number>;

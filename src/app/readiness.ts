@@ -1,14 +1,18 @@
 /** The readiness checks of a service. */
+import { join } from "node:path";
 import type { RegistryConfig } from "../config/profile.ts";
 import { build } from "../version.ts";
 import type { Ground } from "./ground.ts";
 import type { ServiceOptions } from "./options.ts";
 import type { Rooms } from "./rooms.ts";
+import type { Signing } from "./signing.ts";
+import type { Tls } from "./tls.ts";
 
 export function readinessOf(
   options: ServiceOptions,
   rooms: Rooms,
   { lock, log, queue, metrics, policy }: Ground,
+  { signing, tls }: { signing: Signing; tls: Tls },
   isDraining: () => boolean,
 ) {
   const { state, config, now, elapsed, attestation } = options;
@@ -16,10 +20,12 @@ export function readinessOf(
   const { buildDate } = build();
   return new rooms.Readiness({
     checks: [
-      rooms.storageWrite(state),
+      rooms.storageWrite(join(state, "store")),
       rooms.storageFree(state, (space) => metrics.storage(space)),
       rooms.databaseWrite(queue),
       rooms.lockHeld(lock),
+      signing.check,
+      ...tls.checks,
       rooms.clockSane({ now, elapsed, buildDate, onSetBack: () => metrics.clockSetBack() }),
       ...rooms.registryChecks([...config.registries.values()], profiles, pingOf(rooms, policy)),
       rooms.attestationVerify(

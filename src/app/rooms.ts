@@ -19,6 +19,7 @@ export async function loadRooms() {
     ...await import("../registry/open.ts"),
     ...await import("../registry/reference.ts"),
     ...await import("../registry/retry.ts"),
+    ...await import("../server/certificate_check.ts"),
     ...await import("../server/checks.ts"),
     ...await import("../server/clock_check.ts"),
     ...await import("../server/http_server.ts"),

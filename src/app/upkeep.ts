@@ -1,8 +1,10 @@
 /** What a service does by itself: exports that are due, bundles that outlived their rule, jobs that nobody asks for any more. */
 import type { Run, Schedule } from "../jobs/schedule.ts";
 import type { Job } from "../jobs/job.ts";
-import type { Retention } from "../store/retention.ts";
+import type { ServerDeps } from "../server/deps.ts";
+import type { MadeBundle, Retention, Standing, Strays } from "../store/retention.ts";
 import type { Damage } from "../store/scrub.ts";
+import type { Upkeep } from "../store/upkeep.ts";
 import type { Ground } from "./ground.ts";
 import type { ServiceOptions } from "./options.ts";
 import type { Rooms } from "./rooms.ts";
@@ -19,10 +21,12 @@ export function upkeepOf(options: ServiceOptions, rooms: Rooms, ground: Ground) 
     state,
     profiles: [...config.profiles.keys()],
     rules: rulesOf(config),
+    made: (profile) => queue.made(profile).map(bundleOf),
+    standing: (bundle) => standingOf(queue.get(bundle.exportId)),
     scrubEvery: config.service.scrubDays * day,
     now,
     elapsed,
-    onCounts: (counts) => metrics.stored(counts),
+    onCounts: (counts, others) => metrics.stored(counts, others),
     onRound: () => queue.prune(now() - config.service.keepDays * day, mostForgotten),
     onRemoved: (bundles) => {
       queue.bundlesRemoved(bundles.map(({ exportId }) => exportId));
@@ -30,13 +34,60 @@ export function upkeepOf(options: ServiceOptions, rooms: Rooms, ground: Ground) 
       const count = bundles.length;
       log("INFO", "store.removed", "Bundles that outlived their rule were removed", { count });
     },
-    onScrubbed: (damaged) => scrubbed(damaged, options, ground),
+    onStrays: straysTo(log),
+    onScrubbed: (damaged) => scrubbed(damaged, ground),
+    onDamage: (damaged, at) => metrics.damaged(damaged.length, at),
     onFault,
   });
 }
 
-function scrubbed(damaged: readonly Damage[], { now }: ServiceOptions, { metrics, log }: Ground) {
-  metrics.scrubbed(now(), damaged.length);
+/** The store as requests have it: what they remove is counted no more, and what is damaged is known. */
+export function storeOf(
+  { store }: Pick<Ground, "store">,
+  upkeep: Pick<Upkeep, "removed" | "damageOf">,
+): Pick<ServerDeps, "store" | "damageOf"> {
+  return {
+    store: {
+      find: (bundle) => store.find(bundle),
+      remove: (bundle) => {
+        const was = store.remove(bundle);
+        upkeep.removed(bundle);
+        return was;
+      },
+    },
+    damageOf: (bundle) => upkeep.damageOf(bundle),
+  };
+}
+
+function bundleOf({ id: exportId, tenant, profile, finishedAt = 0 }: Job): MadeBundle {
+  return { exportId, tenant, profile, madeAt: finishedAt };
+}
+
+function standingOf(job: Job | undefined): Standing {
+  if (job === undefined) return "unknown";
+  if (job.state === "succeeded") return "succeeded";
+  return job.finishedAt === undefined ? "open" : "ended without a bundle";
+}
+
+/** What nobody remembers is told when its number changes, and not in every round. */
+function straysTo(log: Ground["log"]) {
+  let told = 0;
+  return ({ removed, unknown }: Strays) => {
+    for (const bundle of removed) {
+      log("INFO", "store.stray", "What an export that did not succeed left was removed", bundle);
+    }
+    const count = unknown.length;
+    if (count !== told && count > 0) {
+      log("WARN", "store.unknown", unknownBundles, { count, ...unknown[0] });
+    }
+    told = count;
+  };
+}
+
+const unknownBundles =
+  "The store has bundles of exports that the database does not know, such as this one: they stay until somebody moves them away";
+
+function scrubbed(damaged: readonly Damage[], { metrics, log }: Ground) {
   for (const { path, found, ...of } of damaged) {
     metrics.verified("failed", "digest_mismatch");
     log("ERROR", "store.damaged", "A stored bundle differs from its manifest", {

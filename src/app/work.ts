@@ -10,6 +10,7 @@ import type { ExportEvent } from "../telemetry/export_watch.ts";
 import type { Ground } from "./ground.ts";
 import type { ServiceOptions } from "./options.ts";
 import type { Rooms } from "./rooms.ts";
+import type { Signing } from "./signing.ts";
 
 /** What a worker says: what is watched, and how its uploads to registries stand. */
 type WorkerEvent = ExportEvent | Extract<JobEvent, { kind: "upload" }>;
@@ -18,6 +19,7 @@ export function exportWork(
   options: ServiceOptions,
   rooms: Rooms,
   { watch, uploads }: Pick<Ground, "watch" | "uploads">,
+  signing: Signing,
   onStored: (job: Job) => void,
 ) {
   const { elapsed, now, mainUrl, config } = options;
@@ -38,7 +40,7 @@ export function exportWork(
     work: async (asked: Job, signal: AbortSignal) => {
       const { id } = asked;
       const job = { ...exportJob(options, asked), uploads: uploads.all<UploadSession>() };
-      options.prepare?.();
+      signing.prepare();
       const onPulse = () => void heard.set(id, elapsed());
       onPulse();
       const report = await rooms.runInWorker<ExportJob, WorkerEvent, ExportReport>({

@@ -61,7 +61,7 @@ function refusals(): Draft {
       title: "Requests refused",
       description:
         "Told to come back: busy, because as many requests are open as may be; queue_full, because a tenant " +
-        "has as many exports waiting as it may.",
+        "has as many exports waiting as it may; followers_full, because as many clients follow exports as may.",
       unit: "short",
     },
     [{

@@ -8,6 +8,7 @@ export function serviceAlerts(t: Clock): Alert[] {
     metricsMissing(t),
     notReady(t),
     storageFillingUp(t),
+    storeDamaged(),
     clockWentBackwards(t),
     restarting(t),
     watchdog(),
@@ -83,6 +84,17 @@ function storageFillingUp(t: Clock): Alert {
     description: `
       {{ $value | humanizePercentage }} of the storage of {{ $labels.instance }} is free. That is less than 10 %,
       or at the pace of the last 2 hours nothing will be left in 8.`,
+  };
+}
+
+function storeDamaged(): Alert {
+  return {
+    alert: "ExportStoreDamaged",
+    expr: "export_store_damaged_bundles > 0",
+    severity: "warning",
+    summary: "Stored bundles of an Export Center are damaged.",
+    description: `
+      {{ $value }} stored bundles on {{ $labels.instance }} are not as they were made, and are handed out to nobody.`,
   };
 }
 

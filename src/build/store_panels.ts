@@ -80,7 +80,8 @@ function stored(title: string, description: string, metric: string, unit: "short
 function bundles(): Draft {
   return stored(
     "Bundles in the store",
-    "Finished bundles that are kept, per profile. Without a retention rule it only rises.",
+    "Finished bundles that are kept, per profile. Without a retention rule it only rises. The profile _removed " +
+      "stands for all that are no more in the configuration: no rule takes their bundles.",
     "export_store_bundles",
     "short",
   );
@@ -116,7 +117,7 @@ function damaged(): Draft {
     {
       title: "Damaged bundles",
       description:
-        "Stored bundles that the last scrub found to differ from their manifest. Above zero: export them again.",
+        "Stored bundles that are known to differ from their manifest. Above zero: export them again, and purge them.",
       unit: "short",
     },
     [{
@@ -132,8 +133,7 @@ function sinceScrub(): Draft {
     {
       title: "Time since the last scrub",
       description:
-        "Since all stored bundles were read and compared. No line: not since the service started, which is " +
-        "fine for scrubDays.",
+        "Since all stored bundles were read and compared. No line: they never were, or scrubDays is 0.",
       unit: "s",
     },
     [{ expr: `max by (instance) (time() - (${scrub} > 0))`, legend: "{{instance}}" }],

@@ -1,6 +1,7 @@
 /** One question to a running service. */
 import type { Host } from "./host.ts";
-import { type Answer, ServiceClient, type ServiceFlags, usualAnswer } from "./service_client.ts";
+import type { Answer } from "./service_answer.ts";
+import { ServiceClient, type ServiceFlags, usualAnswer } from "./service_client.ts";
 
 export type { Answer };
 

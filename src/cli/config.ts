@@ -4,6 +4,7 @@ import { escaped, isName, shown } from "../bundle/names.ts";
 import { pathFault } from "../bundle/paths.ts";
 import { isAllowed } from "../config/egress.ts";
 import { type Config, loadConfig } from "../config/load.ts";
+import { readTls } from "../config/tls_files.ts";
 import type { Host } from "./host.ts";
 import type { CommonOptions, Result } from "./program.ts";
 import { counted } from "./render.ts";
@@ -25,6 +26,7 @@ export async function checkCommand(
   const where = { flag: options.config, environment: host.environment };
   const { config, path } = await loadConfig(where, { isName, pathFault });
   if (options.destination !== undefined) return checkOne(options.destination, config);
+  if (config.service.tls !== undefined) readTls(config.service.tls);
   const reach = destinationsOf(config);
   const code = reach.every((one) => one.allowed) ? 0 : 2;
   return {

@@ -39,7 +39,8 @@ export interface ExportFlags extends CommonOptions, PushFlags, RunFileOptions {
   key?: string;
   keyPassphraseFile?: string;
   secret?: string;
-  tenant: string;
+  /** As it was typed; a service has a default of its own. */
+  tenant?: string;
   compression?: Compression;
   layout: Layout;
   volumeSize?: string;
@@ -116,7 +117,7 @@ type Parts =
   & { originals?: FilesSource[]; downloads?: boolean };
 
 async function partsOf(flags: ExportFlags, host: Host): Promise<Parts> {
-  checkName("tenant", flags.tenant);
+  const tenant = checkName("tenant", flags.tenant ?? "default");
   const { profile, egress } = await findProfile(profileName(flags), flags, host);
   const volumeSize = flags.volumeSize === undefined ? undefined : parseVolumeSize(flags.volumeSize);
   checkLayout(flags.layout, volumeSize);
@@ -125,7 +126,7 @@ async function partsOf(flags: ExportFlags, host: Host): Promise<Parts> {
     ...recipe,
     ...(profile.kind === "risk" ? await riskParts(profile, recipe, egress, host) : {}),
     profile: profile.name,
-    tenant: flags.tenant,
+    tenant,
     sources: profile.sources,
     layout: flags.layout,
     compression: flags.compression ?? profile.compression,

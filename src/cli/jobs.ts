@@ -3,13 +3,10 @@ import { StellaError } from "../errors.ts";
 import { escaped } from "../bundle/names.ts";
 import type { Host } from "./host.ts";
 import type { CommonOptions, Result } from "./program.ts";
-import {
-  type Call,
-  objectOf,
-  refusalOf,
-  ServiceClient,
-  type ServiceFlags,
-} from "./service_client.ts";
+import { findingsOf, type RemoteExport } from "./remote_export.ts";
+import { asStellaError, findingLine } from "./render.ts";
+import { objectOf, refusalOf, ServiceError } from "./service_answer.ts";
+import { type Call, ServiceClient, type ServiceFlags } from "./service_client.ts";
 
 export interface JobsOptions extends CommonOptions, ServiceFlags {
   tenant?: string;
@@ -25,15 +22,6 @@ export interface PurgeOptions extends CommonOptions, ServiceFlags {
   tenant?: string;
 }
 
-interface Shown {
-  id: string;
-  state: string;
-  profile: string;
-  tenant: string;
-  bundleDigest: string | null;
-  error: { code: string; message: string } | null;
-}
-
 /** Bytes: 500 exports with room for what went wrong. */
 const largestPage = 4 * 1024 * 1024;
 const largestLimit = "500";
@@ -46,7 +34,7 @@ export async function listCommand(options: JobsOptions, host: Host): Promise<Res
   return {
     code: 0,
     json: { ok: true, code: 0, items, next },
-    text: items.length === 0 ? "no export\n" : items.map(lineOf).join("") + more,
+    text: items.length === 0 ? "no export\n" : items.map(textOf).join("") + more,
   };
 }
 
@@ -84,6 +72,13 @@ export async function purgeCommand(
   return await onEach(options, host, found, (path) => ({ method: "DELETE", path }));
 }
 
+/** What became of several exports; one that is refused does not keep the others from being tried. */
+interface Outcomes {
+  items: Record<string, unknown>[];
+  refused: { id: string; error: StellaError }[];
+  untried: readonly string[];
+}
+
 async function onEach(
   flags: CommonOptions & ServiceFlags,
   host: Host,
@@ -91,15 +86,59 @@ async function onEach(
   callFor: (id: string) => Call,
 ): Promise<Result> {
   const client = new ServiceClient(flags, host);
-  const items = [];
-  for (const id of ids) {
-    const call = callFor(encodeURIComponent(id));
-    const answer = await client.call({ ...call, path: `/v1/exports/${call.path}` });
-    if (answer.status >= 300) throw refusalOf(answer);
-    items.push(answer.status === 204 ? { id, state: "removed" } : objectOf(answer));
+  const outcomes: Outcomes = { items: [], refused: [], untried: [] };
+  const { items, refused } = outcomes;
+  for (const [i, id] of ids.entries()) {
+    try {
+      items.push(await act(client, id, callFor(encodeURIComponent(id))));
+    } catch (thrown) {
+      const error = asStellaError(thrown);
+      const isLast = concernsAll(error);
+      if (ids.length === 1 || (isLast && i === 0)) throw error;
+      refused.push({ id, error });
+      if (!isLast) continue;
+      outcomes.untried = ids.slice(i + 1);
+      break;
+    }
   }
-  const text = items.map((item) => `${item["id"]}  ${item["state"]}\n`).map(escapedLine).join("");
-  return { code: 0, json: { ok: true, code: 0, items }, text: text === "" ? "no export\n" : text };
+  return resultOf(outcomes);
+}
+
+async function act(client: ServiceClient, id: string, call: Call) {
+  const answer = await client.call({ ...call, path: `/v1/exports/${call.path}` });
+  if (answer.status >= 300) throw refusalOf(answer);
+  return answer.status === 204 ? { id, state: "removed" } : objectOf(answer);
+}
+
+/** Nobody answers, the token does not do, or the user wants no more: the next one would end the same way. */
+function concernsAll(error: StellaError): boolean {
+  if (!(error instanceof ServiceError)) return true;
+  return error.status === undefined || error.status === 401 || error.status === 403;
+}
+
+/** The exit code is that of the first refusal. */
+function resultOf({ items, refused, untried }: Outcomes): Result {
+  const code = refused[0]?.error.exitCode ?? 0;
+  const hints = new Set(refused.flatMap(({ error }) => error.hint ?? []));
+  const lines = [
+    ...items.map(({ id, state }) => `${id}  ${state}`),
+    ...refused.map(({ id, error }) => `${id}  refused: ${error.message} (code ${error.exitCode})`),
+    ...untried.map((id) => `${id}  not tried`),
+    ...[...hints].map((hint) => `hint:  ${hint}`),
+  ];
+  const json = { ok: code === 0, code, items, ...(code === 0 ? {} : refusals(refused, untried)) };
+  return { code, json, text: lines.length === 0 ? "no export\n" : lines.map(escapedLine).join("") };
+}
+
+function refusals(refused: Outcomes["refused"], untried: readonly string[]) {
+  return {
+    refused: refused.map(({ id, error: { exitCode, message, hint } }) => ({
+      id,
+      code: exitCode,
+      error: { message, ...(hint === undefined ? {} : { hint }) },
+    })),
+    untried,
+  };
 }
 
 async function allIds(
@@ -124,13 +163,15 @@ async function pageOf(client: ServiceClient, query: Record<string, string | unde
   const answer = await client.call({ path }, largestPage);
   if (answer.status !== 200) throw refusalOf(answer);
   const { items, next } = objectOf(answer);
-  return { items: items as Shown[], next: next as string | null };
+  return { items: items as RemoteExport[], next: next as string | null };
 }
 
-function lineOf({ id, state, profile, tenant, bundleDigest, error }: Shown): string {
+/** A line, and below it what was found wrong. */
+function textOf({ id, state, profile, tenant, bundleDigest, error }: RemoteExport): string {
   const asked = new Date(parseInt(id.slice(0, 8) + id.slice(9, 13), 16)).toISOString();
   const end = error === null ? bundleDigest ?? "" : `${error.code}: ${error.message}`;
-  return escapedLine(`${id}  ${asked}  ${state.padEnd(9)}  ${tenant}  ${profile}  ${end}\n`);
+  const line = `${id}  ${asked}  ${state.padEnd(9)}  ${tenant}  ${profile}  ${end}`;
+  return escapedLine(line) + findingsOf(error).map(findingLine).join("");
 }
 
 function escapedLine(line: string): string {

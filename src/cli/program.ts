@@ -77,7 +77,10 @@ function exportCommands(program: Command, leaf: Leaf): void {
     .option("--input <path>", "file or directory to pack, or PREFIX=PATH; repeatable", many)
     .option("--key <file>", "private key that signs (default: the key of this machine)")
     .option("--secret <file>", "shared secret that seals the manifest besides (HMAC-SHA256)")
-    .option("--tenant <name>", "whom the export belongs to", "default")
+    .option(
+      "--tenant <name>",
+      "whom the export belongs to (default: default; with --server the first one of the token)",
+    )
     .addOption(new Option("--compression <kind>", "of the archive").choices(["zstd", "none"]))
     .addOption(
       new Option("--layout <kind>", "of the payload").choices(["archive", "directory"]).default(
@@ -179,10 +182,14 @@ function serviceCommands(program: Command, leaf: Leaf): void {
     "stella serve",
     "stella serve --listen 127.0.0.1:9000 --config /etc/stella/stella.yaml",
   ], async () => (await import("./service.ts")).serveCommand)
-    .option("--listen <address>", "HOST:PORT (default: STELLA_LISTEN, else 127.0.0.1:8420)")
+    .option(
+      "--listen <address>",
+      "HOST:PORT (default: STELLA_LISTEN, else service.listen, else 127.0.0.1:8420)",
+    )
     .option(
       "--ops-listen <address>",
-      "serve health, status, metrics and runbook here too, without tokens",
+      "serve health, status, metrics and runbook here too, without tokens " +
+        "(default: STELLA_OPS_LISTEN, else service.opsListen)",
     );
   serviceOptions(
     leaf(program, "status", "Show a running service; compare its build with a bundle's manifest", [

@@ -24,7 +24,15 @@ export class ProgressLine {
     const now = this.host.now();
     if (now - this.#said < (columns === undefined ? linePause : terminalPause)) return;
     this.#said = now;
-    const text = progressText(phase, done, total, (now - this.#started) / 1000);
+    this.#show(progressText(phase, done, total, (now - this.#started) / 1000), columns);
+  }
+
+  /** Something to know besides the progress; never kept back. */
+  note(text: string): void {
+    if (!this.quiet) this.#show(text, this.host.columns());
+  }
+
+  #show(text: string, columns: number | undefined): void {
     if (columns === undefined) return this.host.stderr(`${text}\n`);
     const cut = text.slice(0, columns - 1);
     this.host.stderr(`\r${cut.padEnd(this.#width)}`);

@@ -43,12 +43,26 @@ function epochOf(profile: Profile, environment: Environment): number | undefined
   return Number.isFinite(built) ? built : earliestCreated;
 }
 
+export function machineKeyPath(state: string): string {
+  return join(keyDirectory(state), "signing.key");
+}
+
+/** The same key, as the service minds it: it finds it, and makes it where there never was one. */
+export function machineKey(state: string) {
+  const path = machineKeyPath(state);
+  return {
+    path,
+    find: () => existsSync(path) ? loadSigner(path).keyid : undefined,
+    make: () => generateKey(path, "ed25519").keyid,
+  };
+}
+
 /** The signing key in the state directory; the first export makes it. @throws StellaError usage */
 export function machineSigner(
   state: string,
   passphraseFile?: string,
 ): { signer: Signer; made?: MadeKey } {
-  const path = join(keyDirectory(state), "signing.key");
+  const path = machineKeyPath(state);
   if (existsSync(path) || passphraseFile !== undefined) {
     return { signer: loadSigner(path, passphraseFile) };
   }

@@ -46,16 +46,25 @@ export function findingJson(finding: Finding): unknown {
 }
 
 export function findingText(finding: Finding): string {
-  const place = [
-    finding.path === undefined ? "" : escaped(finding.path),
-    finding.range === undefined ? "" : `bytes ${finding.range[0]} to ${finding.range[1]}`,
-    finding.line === undefined ? "" : `line ${finding.line}`,
-  ].filter((part) => part !== "").join(", ");
-  const lines = [`  [${exitCodes[finding.code]}] ${finding.reason}: ${place}`];
+  const lines = [`  [${exitCodes[finding.code]}] ${finding.reason}: ${placeOf(finding)}`];
   if (finding.found !== undefined) lines.push(`      found     ${escaped(finding.found)}`);
   if (finding.expected !== undefined) lines.push(`      expected  ${escaped(finding.expected)}`);
   if (finding.hint !== undefined) lines.push(`      do        ${escaped(finding.hint)}`);
   return lines.join("\n");
+}
+
+/** A finding below a line of a list. */
+export function findingLine(finding: Finding): string {
+  const parts = [placeOf(finding), escaped(finding.found ?? finding.reason)];
+  return `    ${parts.filter((part) => part !== "").join(": ")}\n`;
+}
+
+function placeOf({ path, range, line }: Finding): string {
+  return [
+    path === undefined ? "" : escaped(path),
+    range === undefined ? "" : `bytes ${range[0]} to ${range[1]}`,
+    line === undefined ? "" : `line ${line}`,
+  ].filter((part) => part !== "").join(", ");
 }
 
 export function verdictJson(verdict: Verdict): Record<string, unknown> {

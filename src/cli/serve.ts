@@ -4,7 +4,7 @@ import { isName } from "../bundle/names.ts";
 import { pathFault } from "../bundle/paths.ts";
 import { refuseHostileEnvironment } from "../config/hostile_environment.ts";
 import { defaultListen, parseAddress, parseGuarded } from "../config/listen.ts";
-import { loadConfig } from "../config/load.ts";
+import { type Config, loadConfig } from "../config/load.ts";
 import { requireStateDirectory } from "../config/paths.ts";
 import { readTls } from "../config/tls_files.ts";
 import type { Service, ServiceOptions } from "../app.ts";
@@ -25,17 +25,19 @@ export interface ServeOptions extends CommonOptions {
 export async function runServe(
   options: ServeOptions,
   host: Host,
-  parts: Pick<ServiceOptions, "attestation" | "prepare" | "drain" | "lease">,
+  parts: Pick<ServiceOptions, "attestation" | "signingKey" | "drain" | "lease">,
 ): Promise<Result> {
   const { environment } = host;
   refuseHostileEnvironment(environment);
   const checks = { isName, pathFault };
   const { config, ...file } = await loadConfig({ flag: options.config, environment }, checks);
-  const asked = options.listen ?? (environment("STELLA_LISTEN") || defaultListen);
-  const listen = parseGuarded(asked, config.tokens.length);
-  const opsListen = options.opsListen === undefined ? undefined : parseAddress(options.opsListen);
-  const tls = config.service.tls === undefined ? undefined : readTls(config.service.tls);
+  const { listen, opsListen } = addressesOf(options, environment, config);
+  const { tls: files } = config.service;
+  const tls = files === undefined ? undefined : () => readTls(files);
   const state = requireStateDirectory(environment);
+  // Before the service can be found: a hang-up that comes early ends nothing.
+  let renew = () => {};
+  host.onHangUp?.(() => renew());
   const { startService } = await import("../app.ts");
   const service = await startService({
     ...parts,
@@ -52,8 +54,23 @@ export async function runServe(
     random: (bytes) => crypto.getRandomValues(bytes),
     write: (bytes) => Deno.stderr.write(bytes),
   });
+  renew = service.renew;
   await untilStopped(service, host, state);
   return { code: 0, json: { ok: true, code: 0, url: service.url }, text: "" };
+}
+
+/** Flag, else variable, else file. A variable that is empty says nothing. */
+function addressesOf(
+  { listen, opsListen }: ServeOptions,
+  environment: Host["environment"],
+  { service, tokens }: Config,
+) {
+  const own = listen ?? (environment("STELLA_LISTEN") || service.listen || defaultListen);
+  const ops = opsListen ?? (environment("STELLA_OPS_LISTEN") || service.opsListen);
+  return {
+    listen: parseGuarded(own, tokens.length),
+    opsListen: ops === undefined ? undefined : parseAddress(ops),
+  };
 }
 
 /** Whole, because whoever reads it does not know where the service was started. */

@@ -4,13 +4,13 @@ import { probeAttestation } from "../verify/probe.ts";
 import type { Host } from "./host.ts";
 import { runHealth } from "./health.ts";
 import type { Result } from "./program.ts";
-import { machineSigner } from "./recipe.ts";
+import { machineKey } from "./recipe.ts";
 import { runServe, type ServeOptions } from "./serve.ts";
 import { runStatus, type StatusOptions } from "./status.ts";
 
 export function serveCommand(options: ServeOptions, host: Host): Promise<Result> {
-  const prepare = () => void machineSigner(requireStateDirectory(host.environment));
-  return runServe(options, host, { attestation: () => probeAttestation(), prepare });
+  const signingKey = machineKey(requireStateDirectory(host.environment));
+  return runServe(options, host, { attestation: () => probeAttestation(), signingKey });
 }
 
 export const statusCommand: (options: StatusOptions, host: Host) => Promise<Result> = runStatus;

@@ -11,6 +11,7 @@ import { refuseHostileEnvironment } from "../config/hostile_environment.ts";
 import { defaultListen } from "../config/listen.ts";
 import { Secret } from "../registry/secret.ts";
 import type { Host } from "./host.ts";
+import { type Answer, refusalOf, ServiceError } from "./service_answer.ts";
 
 /** How a service is reached; the options of the command line. */
 export interface ServiceFlags {
@@ -26,12 +27,6 @@ export interface Call {
   path: string;
   body?: unknown;
   headers?: Record<string, string>;
-}
-
-export interface Answer {
-  url: string;
-  status: number;
-  text: string;
 }
 
 /** Milliseconds without a byte: of an answer, and of a stream, which says something every 15 s. */
@@ -56,26 +51,54 @@ export class ServiceClient {
     this.#stop = host.stop;
   }
 
-  /** @throws StellaError internal where nobody answers, or too much */
-  async call(call: Call, most = usualAnswer): Promise<Answer> {
-    const answer = await this.#send(call);
-    const url = new URL(call.path, this.#base).href;
-    return { url, status: answer.statusCode ?? 0, text: await limitedText(answer, most, url) };
+  get url(): string {
+    return this.#base.href.replace(/\/$/, "");
   }
 
-  /** The text of an answer as it comes; it ends where the other end goes away. */
+  /** @throws ServiceError where nobody answers; StellaError internal where too much comes, interrupted */
+  async call(call: Call, most = usualAnswer): Promise<Answer> {
+    const answer = await this.#send(call);
+    return await this.#whole(call, answer, most);
+  }
+
+  /**
+   * The text of an answer as it comes; it ends where the other end goes away.
+   * @throws ServiceError where nobody answers, or something else than 200
+   */
   async *lines(call: Call): AsyncGenerator<string> {
     const answer = await this.#send(call, streamPatience);
-    if (answer.statusCode !== 200) throw unexpected(this.#base, answer.statusCode);
+    if (answer.statusCode !== 200) {
+      throw refusalOf(await this.#whole(call, answer, usualAnswer));
+    }
     const decoder = new TextDecoder();
     let rest = "";
-    for await (const chunk of answer) {
-      rest += decoder.decode(chunk as Uint8Array, { stream: true });
+    for await (const chunk of this.#chunks(answer)) {
+      rest += decoder.decode(chunk, { stream: true });
       if (rest.length > usualAnswer) throw tooLong(this.#base.href);
       const lines = rest.split("\n");
       rest = lines.pop() ?? "";
       yield* lines;
     }
+  }
+
+  /** A connection that breaks ends them, as one that is closed does. */
+  async *#chunks(answer: IncomingMessage): AsyncGenerator<Uint8Array> {
+    try {
+      yield* answer as AsyncIterable<Uint8Array>;
+    } catch {
+      if (this.#stop.aborted) throw interrupted();
+    }
+  }
+
+  async #whole({ path }: Call, answer: IncomingMessage, most: number): Promise<Answer> {
+    const target = new URL(path, this.#base);
+    const text = await limitedText(answer, most, target.href)
+      .catch((error) => {
+        throw error instanceof StellaError ? error : this.#unreachable(target, error);
+      });
+    const retryAfter = /^\d{1,9}$/.exec(answer.headers["retry-after"] ?? "")?.[0];
+    const more = retryAfter === undefined ? {} : { retryAfter: Number(retryAfter) };
+    return { url: target.href, status: answer.statusCode ?? 0, text, ...more };
   }
 
   #send(call: Call, timeout = patience): Promise<IncomingMessage> {
@@ -91,16 +114,19 @@ export class ServiceClient {
       signal: this.#stop,
       timeout,
       ...(this.#ca === undefined ? {} : { ca: this.#ca }),
-    }, resolve);
+    }, (answer) => this.#stop.aborted ? answer.destroy() : resolve(answer));
     request.on("timeout", () => request.destroy(new Error(`no answer in ${timeout / 1000} s`)));
     request.on("error", (error) => reject(this.#unreachable(target, error)));
+    // On a connection that is used again, `signal` alone lets an answer through that comes just then (tried).
+    const stop = () => reject(interrupted());
+    this.#stop.addEventListener("abort", stop);
     request.end(text);
-    return promise;
+    return promise.finally(() => this.#stop.removeEventListener("abort", stop));
   }
 
   #unreachable(target: URL, error: Error): StellaError {
-    if (this.#stop.aborted) return new StellaError("interrupted", "Interrupted");
-    return new StellaError("internal", `Cannot ask ${shown(target.href)}: ${messageOf(error)}`, {
+    if (this.#stop.aborted) return interrupted();
+    return new ServiceError("internal", `Cannot ask ${shown(target.href)}: ${messageOf(error)}`, {
       cause: error,
       hint: "start it with `stella serve`, or name the right one with --url",
     });
@@ -151,29 +177,6 @@ function tooLong(url: string): StellaError {
   return new StellaError("internal", what, { hint: "name the right one with --url" });
 }
 
-function unexpected(url: URL, status: number | undefined): StellaError {
-  return new StellaError("internal", `Cannot follow ${shown(url.href)}: it answers ${status}`);
-}
-
-/** The body of an answer as an object; anything else is an empty one. */
-export function objectOf({ text }: Answer): Record<string, unknown> {
-  try {
-    const value = JSON.parse(text);
-    return value !== null && typeof value === "object" ? value : {};
-  } catch {
-    return {};
-  }
-}
-
-/** A refusal of the service (RFC 9457) as the error of a command. */
-export function refusalOf(answer: Answer): StellaError {
-  const { detail, hint, errors } = objectOf(answer);
-  const faults = Array.isArray(errors)
-    ? errors.map((one) => `${one?.path} ${one?.message}`).slice(0, 20)
-    : [];
-  const words = [detail ?? "no reason", ...faults].join("; ");
-  const text = `${shown(answer.url)} answers ${answer.status}: ${words}`;
-  const code = answer.status >= 500 ? "internal" : "usage";
-  const more = answer.status === 401 ? "give a token with --token-file" : hint;
-  return new StellaError(code, text, typeof more === "string" ? { hint: more } : {});
+function interrupted(): StellaError {
+  return new StellaError("interrupted", "Interrupted");
 }

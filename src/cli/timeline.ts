@@ -1,9 +1,11 @@
 /** `stella timeline`: the events of a running service, oldest first, for people and as the API gives them. */
-import { StellaError } from "../errors.ts";
-import { escaped, shown } from "../bundle/names.ts";
+import { escaped } from "../bundle/names.ts";
 import { askService } from "./ask_service.ts";
 import type { Host } from "./host.ts";
 import type { CommonOptions, Result } from "./program.ts";
+import { findingsOf } from "./remote_export.ts";
+import { findingLine } from "./render.ts";
+import { objectOf, refusalOf } from "./service_answer.ts";
 
 export interface TimelineOptions extends CommonOptions {
   url?: string;
@@ -28,17 +30,22 @@ interface Event {
 /** Bytes: 500 events with room for their attributes. */
 const largestPage = 4 * 1024 * 1024;
 
+const idsHint = "the ids are those that the exports API and the timeline itself show";
+
 /** @throws StellaError usage where the service refuses the question, internal where nobody answers */
 export async function timelineCommand(options: TimelineOptions, host: Host): Promise<Result> {
-  const { url, status, text } = await askService(options, pathOf(options), host, largestPage);
-  const body = bodyOf(text);
-  if (status !== 200) throw refused(url, status, body);
+  const answer = await askService(options, pathOf(options), host, largestPage);
+  const { status } = answer;
+  if (status !== 200) {
+    throw refusalOf(answer, status === 400 || status === 404 ? idsHint : undefined);
+  }
+  const body = objectOf(answer);
   const page = options.event === undefined ? body : { items: [body], next: null };
   const items = page["items"] as Event[];
   return {
     code: 0,
     json: { ok: true, code: 0, items, next: page["next"] },
-    text: items.length === 0 ? "no event\n" : items.map(lineOf).join("") + more(page["next"]),
+    text: items.length === 0 ? "no event\n" : items.map(textOf).join("") + more(page["next"]),
   };
 }
 
@@ -51,28 +58,15 @@ function pathOf({ tenant, export: exportId, event, after, limit }: TimelineOptio
   return `/v1/timeline${one}?${new URLSearchParams(given)}`;
 }
 
-function bodyOf(text: string): Record<string, unknown> {
-  try {
-    return JSON.parse(text) as Record<string, unknown>;
-  } catch {
-    return {};
-  }
-}
-
-function refused(url: string, status: number, body: Record<string, unknown>): StellaError {
-  const errors = (body["errors"] ?? []) as { path: string; message: string }[];
-  const faults = errors.map(({ path, message }) => `${path} ${message}`);
-  const detail = [body["detail"], ...faults].filter((one) => one !== undefined).join("; ");
-  return new StellaError("usage", `${shown(url)} answers ${status}: ${detail}`, {
-    hint: "the ids are those that the exports API and the timeline itself show",
-  });
-}
-
-function lineOf({ time, exportId, profile, stage, attributes }: Event): string {
-  const details = Object.entries(attributes).map(([name, value]) =>
+/** What was found is listed below the event that ended the export. */
+function textOf({ time, exportId, profile, stage, attributes }: Event): string {
+  const { findings, ...error } = (attributes["error"] ?? {}) as { findings?: unknown };
+  const shown = findings === undefined ? attributes : { ...attributes, error };
+  const details = Object.entries(shown).map(([name, value]) =>
     `${name}=${typeof value === "string" ? value : JSON.stringify(value)}`
   );
-  return escaped([time, exportId, profile, stage, ...details].join("  ")) + "\n";
+  const line = escaped([time, exportId, profile, stage, ...details].join("  "));
+  return `${line}\n${findingsOf({ findings }).map(findingLine).join("")}`;
 }
 
 function more(next: unknown): string {

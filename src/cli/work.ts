@@ -1,4 +1,5 @@
 /** The worker of the service: this module is the program again, started to do one export. */
+import { loadSigner } from "../attest/sign/keys.ts";
 import { keysInDirectory } from "../attest/check/trust.ts";
 import { directorySource } from "../bundle/source.ts";
 import { keyDirectory } from "../config/paths.ts";
@@ -7,7 +8,8 @@ import type { ExportReport } from "../export/report.ts";
 import { answerJob } from "../jobs/worker_side.ts";
 import type { ExportEvent } from "../telemetry/export_watch.ts";
 import { verifyBundle } from "../verify/verify.ts";
-import { machineSigner, recipeOf } from "./recipe.ts";
+import { machineKeyPath, recipeOf } from "./recipe.ts";
+import { Seldom } from "./seldom.ts";
 
 /** What a worker says to the service: what is watched, and uploads, which are kept. */
 export type WorkerEvent = ExportEvent | Extract<JobEvent, { kind: "upload" }>;
@@ -18,21 +20,11 @@ export type JobRunner = (
   signal: AbortSignal,
 ) => Promise<ExportReport>;
 
-/** Milliseconds between two messages about the same stage: 20,000 files need not be 20,000 messages. */
-const progressPause = 100;
-
 /** The whole of a worker: does the one export it is told to do. */
 export function answerExports(runner: JobRunner): void {
   answerJob<ExportJob, WorkerEvent, ExportReport>((job, emit, signal) => {
-    let last = { stage: "", at: 0 };
-    return runner(job, (event) => {
-      const now = performance.now();
-      if (event.kind === "progress") {
-        if (event.stage === last.stage && now - last.at < progressPause) return;
-        last = { stage: event.stage, at: now };
-      }
-      emit(event);
-    }, signal);
+    const seldom = new Seldom(emit);
+    return runner(job, (event) => seldom.tell(event), signal).finally(() => seldom.flush());
   });
 }
 
@@ -42,7 +34,8 @@ export function work(): void {
 
 /** Signed by this machine's key, and judged before it is stored. */
 export const runExport: JobRunner = (job, on, signal) => {
-  const { signer } = machineSigner(job.state);
+  // Made by the service where it has to be, never by one of its workers.
+  const signer = loadSigner(machineKeyPath(job.state));
   const parts = {
     ...recipeOf(job.profile, (name) => Deno.env.get(name)),
     signer,

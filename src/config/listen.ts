@@ -16,15 +16,23 @@ export interface Listen {
  * @throws StellaError usage where it cannot be read
  */
 export function parseAddress(text: string): Listen {
+  const listen = readAddress(text);
+  if (listen !== undefined) return listen;
+  throw new StellaError("usage", `Cannot listen on ${JSON.stringify(text)}: no IP:PORT`, {
+    hint: `write it as ${defaultListen} or [::1]:8420`,
+  });
+}
+
+/** Whether `parseAddress` can read it. */
+export function isAddress(text: string): boolean {
+  return readAddress(text) !== undefined;
+}
+
+function readAddress(text: string): Listen | undefined {
   const parts = /^(?:\[([0-9a-fA-F:.]+)\]|([^:[\]]+)):(\d{1,5})$/.exec(text);
   const port = Number(parts?.[3]);
   const host = addressOf(parts?.[1] ?? parts?.[2] ?? "");
-  if (host === undefined || !(port <= 65535)) {
-    throw new StellaError("usage", `Cannot listen on ${JSON.stringify(text)}: no IP:PORT`, {
-      hint: `write it as ${defaultListen} or [::1]:8420`,
-    });
-  }
-  return { host, port };
+  return host !== undefined && port <= 65535 ? { host, port } : undefined;
 }
 
 /** As `parseAddress`, for what only this machine may reach. @throws StellaError usage */

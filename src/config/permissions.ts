@@ -21,6 +21,7 @@ export const environmentNames = [
   // HOME, in the portable form: there Deno itself must not see HOME, it would read .npmrc in it
   "STELLA_HOME",
   "STELLA_LISTEN",
+  "STELLA_OPS_LISTEN",
   "STELLA_SELF",
   "STELLA_URL",
   "TERM",

@@ -105,9 +105,17 @@ export function crossFaults(value: unknown): Fault[] {
 }
 
 function tokenFaults(value: unknown): Fault[] {
-  return Object.entries(mapOf(mapOf(value)["tokens"])).flatMap(([name, token]) => {
-    const tenants = mapOf(token)["tenants"];
-    return tenantFaults(value, ["tokens", name, "tenants"], Array.isArray(tenants) ? tenants : []);
+  const tokens = Object.entries(mapOf(mapOf(value)["tokens"]));
+  return tokens.flatMap(([name, token], at) => {
+    const { tenants, sha256 } = mapOf(token);
+    const twin = tokens.slice(0, at).find(([, other]) => mapOf(other)["sha256"] === sha256)?.[0];
+    const text = `is that of the token ${twin} already: one token has one set of rights`;
+    return [
+      ...tenantFaults(value, ["tokens", name, "tenants"], Array.isArray(tenants) ? tenants : []),
+      ...(twin === undefined || sha256 === undefined
+        ? []
+        : [{ place: ["tokens", name, "sha256"], text }]),
+    ];
   });
 }
 

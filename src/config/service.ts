@@ -27,6 +27,10 @@ export interface ServiceConfig {
   concurrency: number;
   /** Seconds without progress after which an export is ended. */
   stallSeconds: number;
+  /** IP:PORT, as config/listen.ts reads it; the command line and the environment win over it. */
+  listen?: string;
+  /** As `listen`: where operations are served besides, without tokens. */
+  opsListen?: string;
   /** Names by which clients reach the service, beside IP addresses and localhost. */
   hosts: string[];
   tls?: TlsConfig;

@@ -2,6 +2,7 @@
 import { Cron } from "croner";
 import * as z from "zod";
 import { durationSeconds } from "./duration.ts";
+import { defaultListen, isAddress } from "./listen.ts";
 import { absolutePath } from "./registry_schema.ts";
 import { scopes, type ServiceConfig, usualService } from "./service.ts";
 
@@ -21,9 +22,13 @@ const host = z.string().regex(
   "must be a host name in lower case, without a port",
 );
 
+const address = z.string().refine(isAddress, `must be IP:PORT, such as ${defaultListen}`);
+
 export const serviceSchema = z.strictObject({
   concurrency: z.number().int().min(1).max(16).default(usualService.concurrency),
   stall: stall.default(usualService.stallSeconds),
+  listen: address.exactOptional(),
+  opsListen: address.exactOptional(),
   hosts: z.array(host).default([]),
   tls: z.strictObject({ certificate: absolutePath, key: absolutePath }).exactOptional(),
   keepDays: days.min(1).default(usualService.keepDays),

@@ -14,6 +14,13 @@ export function readTls({ certificate, key }: TlsConfig): { certificate: string;
       "chmod 640 the file, and let only the service's group read it",
     );
   }
+  if (/-----BEGIN ENCRYPTED |^Proc-Type: 4,ENCRYPTED/m.test(secret)) {
+    throw refuse(
+      key,
+      "it is encrypted",
+      "openssl pkey -in KEY -out PLAIN gives one without a passphrase; keep it to the service's group",
+    );
+  }
   let fits: boolean;
   try {
     fits = new X509Certificate(chain).checkPrivateKey(createPrivateKey(secret));

@@ -1,6 +1,7 @@
 /**
- * One export of the service, from its profile to all its targets: staged, verified as a stranger would, stored by one rename, then
- * published. The same profile run by hand goes through the same `exportBundle`.
+ * One export of the service, from its profile to all its targets: staged, verified as a stranger would, published, then stored by one
+ * rename. The store comes last, so that it has no bundle of an export that failed or was cancelled at a target.
+ * The same profile run by hand goes through the same `exportBundle`.
  */
 import { setTimeout } from "node:timers/promises";
 import { StellaError } from "../errors.ts";
@@ -76,11 +77,11 @@ export async function runJob(
     const report = await exportBundle({ ...exportOptions(job, parts, staging, say, signal), seen });
     say({ kind: "progress", stage: "verify", done: 0, total: 0 });
     await selfCheck(staging, parts, say);
+    await publish(job, staging, report, say, signal);
     say({ kind: "progress", stage: "store", done: 0, total: 0 });
     const { exportId, tenant } = job;
-    const place = store.commit({ exportId, tenant, profile: job.profile.name });
+    store.commit({ exportId, tenant, profile: job.profile.name });
     say({ kind: "published", result: "success" });
-    await publish(job, place, report, say, signal);
     return { ...report, artifacts: count.counts };
   } finally {
     store.abandon(job.exportId);

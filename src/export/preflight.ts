@@ -9,7 +9,7 @@ import type { Compression, Layout } from "../bundle/manifest.ts";
 import { shown } from "../bundle/names.ts";
 import type { Plan } from "./plan.ts";
 import type { CarriedProgram } from "./programs.ts";
-import { fat32 } from "./volume_size.ts";
+import { fat32 } from "../config/volume_size.ts";
 
 /** What the file system of a directory has room for. */
 export interface Room {

@@ -47,7 +47,8 @@ export async function toRegistry(what: Publication): Promise<void> {
     });
     end("success");
   } catch (error) {
-    end(pushResult(error));
+    // Who stopped it is no fault of the registry.
+    if (!signal.aborted) end(pushResult(error));
     throw error;
   } finally {
     client.close();

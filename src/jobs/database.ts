@@ -15,16 +15,20 @@ const applicationId = 0x73746c61;
 const busyTimeout = 50;
 
 /**
- * Opens or makes the database at `path`, readable by its owner only.
+ * Opens or makes the database at `path`, readable by its owner only. `onNew` is called before it is made, and may refuse that.
  * @throws StellaError usage for a damaged, foreign or newer database, and where WAL cannot be had; media
  */
-export function openDatabase(path: string): Database {
+export function openDatabase(path: string, onNew: () => void = () => {}): Database {
   let opened: DatabaseSync | undefined;
   try {
-    if (!existsSync(path)) makePrivate(path);
+    if (!existsSync(path)) {
+      onNew();
+      makePrivate(path);
+    }
     opened = new DatabaseSync(path, { timeout: busyTimeout });
     const db = new Database(opened);
-    checkIdentity(db, path);
+    if (isEmpty(db)) onNew();
+    else checkIdentity(db, path);
     setDurable(db, path);
     checkPages(db, path);
     const schema = Number(db.pragma("user_version"));
@@ -38,7 +42,7 @@ export function openDatabase(path: string): Database {
     throw refuse(
       path,
       messageOf(error),
-      "restore it, or move it away to start with an empty queue",
+      "restore it, or move it away, and store/ with it, to start with an empty queue",
     );
   }
 }
@@ -48,23 +52,24 @@ function makePrivate(path: string): void {
   closeSync(openSync(path, "wx", 0o600));
 }
 
+/** As SQLite makes it, of whatever size. */
+function isEmpty(db: Database): boolean {
+  return db.pragma("user_version") === 0 && db.pragma("application_id") === 0 &&
+    db.one("SELECT count(*) AS count FROM sqlite_schema")?.["count"] === 0;
+}
+
 /** Comes before the first write. */
 function checkIdentity(db: Database, path: string): void {
   const version = Number(db.pragma("user_version"));
   const application = db.pragma("application_id");
-  const isEmpty = db.one("SELECT count(*) AS count FROM sqlite_schema")?.["count"] === 0;
-  if (version === 0 && application === 0 && isEmpty) return;
   if (application !== applicationId) {
     throw refuse(path, "it is not a database of stella", "move the file away");
   }
   if (version > schemaVersion) {
-    throw refuse(
-      path,
-      `its schema is ${version}, and this version knows ${schemaVersion}`,
-      `start the version that wrote it or a newer one, or put back ${
-        keptName(path, schemaVersion)
-      }`,
-    );
+    const found = `its schema is ${version}, and this version knows ${schemaVersion}`;
+    const kept = keptName(path, schemaVersion);
+    const orBack = existsSync(kept) ? `, or put back ${kept}` : "";
+    throw refuse(path, found, `start the version that wrote it or a newer one${orBack}`);
   }
 }
 
@@ -84,7 +89,7 @@ function setDurable(db: Database, path: string): void {
 function checkPages(db: Database, path: string): void {
   const answer = db.pragma("quick_check");
   if (answer === "ok") return;
-  throw refuse(path, `it is damaged: ${answer}`, "restore it, or move it away");
+  throw refuse(path, `it is damaged: ${answer}`, "restore it, or move it and store/ away");
 }
 
 /**

@@ -15,7 +15,8 @@ export class Feed {
   /** How much news there was of each running export. */
   readonly #counts = new Map<string, number>();
   readonly #waiting = new Map<string, Set<() => void>>();
-  #followers = 0;
+  /** By tenant; only those that have some. */
+  readonly #followers = new Map<string, number>();
 
   constructor(readonly mostFollowers = 64) {}
 
@@ -73,14 +74,28 @@ export class Feed {
     }
   }
 
-  /** Counts a follower in; undefined where there are enough of them. The result counts it out again, once. */
-  follow(): (() => void) | undefined {
-    if (this.#followers >= this.mostFollowers) return undefined;
-    this.#followers++;
+  /**
+   * Counts a follower of the tenant's exports in; undefined where there are enough of them, or `most` of this tenant's. The
+   * result counts it out again, once.
+   */
+  follow(tenant: string, most = this.mostFollowers): (() => void) | undefined {
+    const all = this.#followers.values().reduce((sum, one) => sum + one, 0);
+    if (all >= this.mostFollowers || this.#followersOf(tenant) >= most) return undefined;
+    this.#count(tenant, 1);
     let here = true;
     return () => {
-      if (here) this.#followers--;
+      if (here) this.#count(tenant, -1);
       here = false;
     };
+  }
+
+  #followersOf(tenant: string): number {
+    return this.#followers.get(tenant) ?? 0;
+  }
+
+  #count(tenant: string, change: 1 | -1): void {
+    const count = this.#followersOf(tenant) + change;
+    if (count === 0) this.#followers.delete(tenant);
+    else this.#followers.set(tenant, count);
   }
 }

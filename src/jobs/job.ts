@@ -3,6 +3,7 @@
  * the work is: that comes in as a function, so that the queue can be tested without an export.
  */
 
+import type { Finding } from "../errors.ts";
 import type { Row } from "./sql.ts";
 
 export const states = ["queued", "running", "succeeded", "failed", "cancelled"] as const;
@@ -15,6 +16,8 @@ export interface JobError {
   code: string;
   message: string;
   hint?: string;
+  /** What was found, as far as one message cannot tell it; see job_error.ts for how much of it. */
+  findings?: readonly Finding[];
 }
 
 /** Times are milliseconds since 1970. */

@@ -15,6 +15,8 @@ export interface QueueOptions {
   newId: () => string;
   /** Milliseconds that a job stays leased without a heartbeat. */
   lease?: number;
+  /** Called before a queue is made where there was none; what it throws refuses that. */
+  onNew?: () => void;
 }
 
 export interface NewJob {
@@ -33,7 +35,7 @@ export interface Filter {
   tenants?: readonly string[];
   profile?: string;
   state?: State;
-  /** Only jobs that came before this one. */
+  /** Only jobs that came before the one with this id, which need not be there any more. */
   before?: string;
   limit: number;
 }
@@ -62,7 +64,7 @@ export interface JobQueue {
    */
   enqueue(job: NewJob, most?: number): { job: Job; isNew: boolean };
   get(id: string): Job | undefined;
-  /** Newest first. @throws StellaError usage where `before` is no job */
+  /** Newest first. */
   list(filter: Filter): Job[];
   /**
    * Leases a job: one whose lease has run out, else the oldest ready one of the tenant whose turn it is. Jobs in `held` are
@@ -87,6 +89,8 @@ export interface JobQueue {
   retry(id: string, most?: number): Job | undefined;
   /** Forgets a job that has ended; false for every other. */
   remove(id: string): boolean;
+  /** Jobs of the profile that succeeded and whose bundles are there, in the order in which they ended, whatever the clock said. */
+  made(profile: string): Job[];
   /** The bundles of these jobs are gone. */
   bundlesRemoved(ids: readonly string[]): void;
   /** Forgets jobs that ended before `before` and have no bundle any more, at most `most` of them. */
@@ -135,8 +139,4 @@ export function queueFull(most: number): StellaError {
       findings: [{ code: "usage", reason: "queue_full" }],
     },
   );
-}
-
-export function noCursor(): StellaError {
-  return new StellaError("usage", "Cannot list the exports: the cursor is no export");
 }

@@ -3,9 +3,10 @@
  * before its place is given to another. Nothing that a job does ends the loop; a database that cannot be written to is tried
  * again until it can. What failed in a way that may pass is tried again later.
  */
-import { type ErrorCode, messageOf, StellaError } from "../errors.ts";
+import { StellaError } from "../errors.ts";
 import { backoff } from "./backoff.ts";
 import type { Job, JobError, Outcome } from "./job.ts";
+import { jobError } from "./job_error.ts";
 import { type JobQueue, mostAttempts } from "./job_queue.ts";
 
 export interface LoopOptions {
@@ -25,6 +26,8 @@ export interface LoopOptions {
   onFault(error: unknown): void;
   /** Whether the same job may go well a little later; where it is not given, nothing does. */
   mayPass?(error: unknown): boolean;
+  /** Asked before each job is taken; nothing is taken while it says no. */
+  mayStart?(): boolean;
   /** In [0, 1). */
   random?(): number;
   /** How many jobs run at once. */
@@ -62,6 +65,7 @@ export class Loop {
       patient: new Set(),
       firstWait: 10_000,
       mayPass: () => false,
+      mayStart: () => true,
       random: () => 0.5,
       onDefer: () => {},
       ...options,
@@ -112,12 +116,13 @@ export class Loop {
 
   /** The next job, as far as there is a place for it. */
   #claim(): Job | undefined {
-    const { places, patient, queue } = this.#options;
+    const { places, patient, queue, mayStart } = this.#options;
     const isFull = this.#running.size >= places;
     const isHeld = this.#running.size === places && patient.size > 0 &&
       [...this.#running.values()].every(({ profile }) => patient.has(profile));
     if (isFull && !isHeld) return undefined;
     try {
+      if (!mayStart()) return undefined;
       return queue.claim(new Set(this.#running.keys()), isHeld ? patient : new Set());
     } catch (error) {
       this.#options.onFault(error);
@@ -182,11 +187,4 @@ export class Loop {
       await new Promise((resolve) => setTimeout(resolve, this.#options.pause));
     }
   }
-}
-
-/** What a job's owner is told. A failure without a code is ours, and so is its text. */
-function jobError(thrown: unknown): JobError {
-  const code: ErrorCode = thrown instanceof StellaError ? thrown.code : "internal";
-  const hint = thrown instanceof StellaError ? thrown.hint : undefined;
-  return { code, message: messageOf(thrown), ...(hint === undefined ? {} : { hint }) };
 }

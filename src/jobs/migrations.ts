@@ -66,7 +66,16 @@ const uploads = `
     STRICT, WITHOUT ROWID;
 `;
 
-const steps: readonly string[] = [first, retries, uploads];
+/**
+ * `stored` tells since then which bundle of a profile is newer: it counts the successes of the profile. Neither an id, which is the
+ * time of the first request, nor a clock that may be set says that.
+ */
+const successes = `
+  UPDATE jobs SET stored = seq WHERE stored = 1;
+  CREATE INDEX jobs_made ON jobs (profile, stored) WHERE stored > 0;
+`;
+
+const steps: readonly string[] = [first, retries, uploads, successes];
 
 /** A database from a newer stella has a larger one and is refused. */
 export const schemaVersion = steps.length;

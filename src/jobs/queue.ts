@@ -21,6 +21,7 @@ import {
   isFull,
   jobsOf,
   lastSuccessesOf,
+  madeOf,
   nextReady,
   tenantsReady,
 } from "./queue_reads.ts";
@@ -29,12 +30,12 @@ import { Turns } from "./turns.ts";
 
 export class Queue implements JobQueue {
   readonly #db: Database;
-  readonly #options: Required<QueueOptions>;
+  readonly #options: Required<Omit<QueueOptions, "onNew">>;
   readonly #turns = new Turns();
 
   /** @throws StellaError usage; see `openDatabase` */
-  constructor(path: string, options: QueueOptions) {
-    this.#db = openDatabase(path);
+  constructor(path: string, { onNew, ...options }: QueueOptions) {
+    this.#db = openDatabase(path, onNew);
     this.#options = { lease: usualLease, ...options };
   }
 
@@ -99,13 +100,13 @@ export class Queue implements JobQueue {
 
   finish(job: Job, outcome: Outcome): boolean {
     const error = outcome.error === undefined ? null : JSON.stringify(outcome.error);
+    const stored = outcome.state === "succeeded" ? nextStored : "0";
     return this.#change(
       job,
-      `state = ?, stored = ?, finished_at = ?, bundle_digest = ?, error = ?, lease_until = NULL,
-         cancelling = 0`,
+      `state = ?, stored = ${stored}, finished_at = ?, bundle_digest = ?, error = ?,
+         lease_until = NULL, cancelling = 0`,
       [
         outcome.state,
-        outcome.state === "succeeded" ? 1 : 0,
         this.#options.now(),
         outcome.bundleDigest ?? null,
         error,
@@ -160,6 +161,10 @@ export class Queue implements JobQueue {
       "Cannot forget the export",
       () => this.#db.run("DELETE FROM jobs WHERE id = ?", [id]) === 1,
     );
+  }
+
+  made(profile: string): Job[] {
+    return madeOf(this.#db, profile);
   }
 
   bundlesRemoved(ids: readonly string[]): void {
@@ -267,6 +272,10 @@ export class Queue implements JobQueue {
     return this.#db.run(sql, [...values, job.id, job.attempt]) === 1;
   }
 }
+
+/** One more than the newest bundle of the profile has. */
+const nextStored = `(SELECT 1 + coalesce(max(made.stored), 0) FROM jobs AS made
+   WHERE made.profile = jobs.profile AND made.stored > 0)`;
 
 /** The job that a key stands for already, where it was asked for in the same words. */
 function same(row: Row, profile: string, request: string): Job {

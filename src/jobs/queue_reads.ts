@@ -1,12 +1,12 @@
 /** What is read from the table `jobs`; none of it costs more where many wait, but counting them. */
 import { type Job, jobOf } from "./job.ts";
-import { type Figures, type Filter, noCursor } from "./job_queue.ts";
+import type { Figures, Filter } from "./job_queue.ts";
 import type { Database, Row, Value } from "./sql.ts";
 
 export function jobsOf(db: Database, filter: Filter): Job[] {
   const { before, limit, tenants, profile, state } = filter;
   const terms = ["seq < ?"];
-  const values: Value[] = [positionOf(db, before, tenants)];
+  const values: Value[] = [positionOf(db, before)];
   const equal = (column: string, value: string | undefined) => {
     if (value === undefined) return;
     terms.push(`${column} = ?`);
@@ -24,12 +24,16 @@ export function jobsOf(db: Database, filter: Filter): Job[] {
   ).map(jobOf);
 }
 
-function positionOf(db: Database, before?: string, tenants?: readonly string[]): number {
-  if (before === undefined) return Number.MAX_SAFE_INTEGER;
-  const row = db.one("SELECT seq, tenant FROM jobs WHERE id = ?", [before]);
-  const isOwn = tenants === undefined || tenants.includes(String(row?.["tenant"]));
-  if (row !== undefined && isOwn) return Number(row["seq"]);
-  throw noCursor();
+/** Ids ascend (uuid.ts), so of a job that is gone, or was never there, the next one stands at its place. */
+function positionOf(db: Database, before: string | undefined): number {
+  const next = "SELECT seq FROM jobs WHERE id >= ? ORDER BY id LIMIT 1";
+  const row = before === undefined ? undefined : db.one(next, [before]);
+  return Number(row?.["seq"] ?? Number.MAX_SAFE_INTEGER);
+}
+
+export function madeOf(db: Database, profile: string): Job[] {
+  const sql = "SELECT * FROM jobs WHERE profile = ? AND stored > 0 ORDER BY stored";
+  return db.all(sql, [profile]).map(jobOf);
 }
 
 /** The planner would take the index of states, which has all that wait in one heap. */

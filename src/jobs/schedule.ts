@@ -1,7 +1,8 @@
 /**
  * Schedules: exports that are asked for by the clock. When each ran last is in the database, so a run that was missed while
  * the service was down is made up for at the start, once, however many were missed. The key of the job is the time that was
- * due: a service that dies between asking and noting asks for the same job again, not for another one.
+ * due: a service that dies between asking and noting asks for the same job again, not for another one. A schedule that is taken out is
+ * forgotten at the next start: put back later, it begins anew and has missed nothing.
  */
 import { Cron } from "croner";
 import { isFinished, type Job } from "./job.ts";
@@ -46,8 +47,10 @@ export class Scheduler {
   readonly #options: ScheduleOptions;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
+  /** @throws StellaError media */
   constructor(options: ScheduleOptions) {
     this.#options = options;
+    this.#forgetOthers();
   }
 
   /** Makes up for what was missed, and goes on. */
@@ -105,6 +108,16 @@ export class Scheduler {
   #last(profile: string): number | undefined {
     const row = this.#options.database.one("SELECT last FROM schedules WHERE name = ?", [profile]);
     return row === undefined ? undefined : Number(row["last"]);
+  }
+
+  #forgetOthers(): void {
+    const { database, schedules } = this.#options;
+    const names = JSON.stringify(schedules.map(({ profile }) => profile));
+    database.write("Cannot forget the runs of other schedules", () => {
+      database.run("DELETE FROM schedules WHERE name NOT IN (SELECT value FROM json_each(?))", [
+        names,
+      ]);
+    });
   }
 
   #note(profile: string, time: number): void {

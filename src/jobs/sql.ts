@@ -88,11 +88,21 @@ export class Database {
 /** exec() gives no error number, only SQLite's text (sqlite3_errstr), so the text decides. */
 export function databaseError(action: string, cause: unknown): StellaError {
   const text = messageOf(cause);
+  if (/database (table )?is locked/.test(text)) return locked(`${action}: ${text}`, cause);
   const media = /disk is full|disk I\/O error|readonly database|unable to open|i\/o error/.test(
     text,
   );
   return new StellaError(media ? "media" : "internal", `${action}: ${text}`, {
     cause,
     ...(media ? { hint: "free space in the state directory, and look at its disk" } : {}),
+  });
+}
+
+/** The next try may find it free. */
+function locked(text: string, cause: unknown): StellaError {
+  return new StellaError("internal", text, {
+    cause,
+    hint: "another program holds stella.db: ask again when it is done",
+    findings: [{ code: "internal", reason: "database_locked" }],
   });
 }

@@ -104,7 +104,7 @@ export function registryChecks(
 }
 
 /** What every export needs, whatever its profile. */
-const common = ["storage:write", "storage:free", "database:write", "lock:held"];
+const common = ["storage:write", "storage:free", "database:write", "lock:held", "signing:key"];
 
 /** The check that keeps an export of this profile from being done: it would only fail, or wait for its retries. */
 export function blockedBy(

@@ -5,7 +5,7 @@ import type { Feed } from "../jobs/feed.ts";
 import type { Job } from "../jobs/job.ts";
 import type { JobQueue } from "../jobs/job_queue.ts";
 import type { Timeline } from "../jobs/timeline.ts";
-import type { FileStore } from "../store/store.ts";
+import type { FileStore, StoredBundle } from "../store/store.ts";
 import type { RequestTrace } from "../telemetry/export_trace.ts";
 import type { Refusal } from "../telemetry/labels.ts";
 import type { Scrape } from "../telemetry/metrics.ts";
@@ -51,6 +51,8 @@ export interface ServerDeps extends OpsDeps {
   queue: JobQueue;
   timeline: Pick<Timeline, "get" | "list">;
   store: Pick<FileStore, "find" | "remove">;
+  /** What is known to be wrong with a stored bundle: the first file that differs from its manifest. */
+  damageOf?(bundle: StoredBundle): { path: string } | undefined;
   feed: Feed;
   isDraining(): boolean;
   /** Begins the trace of a request from its traceparent header; absent where traces are off. */

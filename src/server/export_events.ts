@@ -3,6 +3,7 @@
  * event's id, so that a client that comes back misses nothing; `progress` in between, without one; `end` with the export
  * as GET shows it, and then no more. A comment line keeps proxies and socket limits quiet where nothing happens.
  */
+import type { Context } from "hono";
 import type { Feed, Progress } from "../jobs/feed.ts";
 import { isFinished, type Job } from "../jobs/job.ts";
 import { needs } from "./access.ts";
@@ -22,16 +23,31 @@ export function addEvents(app: App, deps: ServerDeps): void {
   app.get("/v1/exports/:id/events", needs("read"), (c) => {
     const job = jobFor(c, deps);
     if (job === undefined) return noExport(c);
-    const leave = deps.feed.follow();
-    if (leave === undefined) {
-      c.header("retry-after", "5");
-      return problem(c, { status: 503, code: "internal", detail: "Too many follow exports" });
-    }
+    const headers = { "content-type": "text/event-stream; charset=utf-8" };
+    // Nobody reads the body of a HEAD, or ends it: it takes no follower's place.
+    if (c.req.method === "HEAD") return c.body(null, 200, headers);
+    const leave = deps.feed.follow(job.tenant, mostOfOne(deps));
+    if (leave === undefined) return tooMany(c, deps);
     const last = c.req.header("last-event-id") ?? "";
     const after = idPattern.test(last) ? last : "";
-    return c.body(eventStream(job, after, deps, leave), 200, {
-      "content-type": "text/event-stream; charset=utf-8",
-    });
+    return c.body(eventStream(job, after, deps, leave), 200, headers);
+  });
+}
+
+/** Where there are several tenants, one leaves half of the places to the others. */
+function mostOfOne({ feed, config }: Pick<ServerDeps, "feed" | "config">): number {
+  return config.tenants.length > 1 ? feed.mostFollowers >> 1 : feed.mostFollowers;
+}
+
+/** The same where all places are taken and where the tenant's half is: a tenant learns nothing of the others. */
+function tooMany(c: Context, { onRefused }: Pick<ServerDeps, "onRefused">) {
+  onRefused("followers_full");
+  c.header("retry-after", "5");
+  return problem(c, {
+    status: 503,
+    code: "internal",
+    detail: "As many clients follow exports as may",
+    hint: "ask for the export itself meanwhile, without /events",
   });
 }
 
@@ -46,7 +62,10 @@ function eventStream(
   const frames = follow(job, after, deps, gone);
   return new ReadableStream({
     async pull(controller) {
-      const { done, value } = await frames.next();
+      const { done, value } = await frames.next().catch((error) => {
+        leave();
+        throw error;
+      });
       if (!done) return controller.enqueue(encoder.encode(value));
       leave();
       controller.close();

@@ -56,12 +56,37 @@ async function storedFor(
   const job = jobFor(c, deps);
   if (job === undefined) return noExport(c);
   const { id: exportId, tenant, profile } = job;
-  const directory = job.state === "succeeded"
-    ? deps.store.find({ exportId, tenant, profile })
-    : undefined;
-  if (directory !== undefined) return await contentsOf(directory);
+  const bundle = { exportId, tenant, profile };
+  const directory = job.state === "succeeded" ? deps.store.find(bundle) : undefined;
+  if (directory !== undefined) {
+    const damage = deps.damageOf?.(bundle);
+    if (damage !== undefined) return damaged(c, damage);
+    return await contentsOf(directory).catch((error) => unreadable(c, deps, error));
+  }
   const why = job.state === "succeeded" ? "was removed" : `is ${job.state}`;
   return problem(c, { status: 404, detail: `There is no bundle of this export: it ${why}` });
+}
+
+/** The log has told it already, when the scrub found it. */
+function damaged(c: Context, { path }: { path: string }) {
+  const what = JSON.stringify(path);
+  return problem(c, {
+    status: 500,
+    code: "digest",
+    detail: `The bundle of this export is damaged: its file ${what} is not as it was made`,
+    hint: "ask for an export of its profile again",
+  });
+}
+
+/** What is wrong with it names its place, which is for the log alone. */
+function unreadable(c: Context, { onFault }: Pick<ServerDeps, "onFault">, error: unknown) {
+  onFault(error);
+  return problem(c, {
+    status: 500,
+    code: "internal",
+    detail: "The bundle of this export cannot be read: the service's log says why",
+    hint: "ask for an export of its profile again",
+  });
 }
 
 function sendFile(c: Context, contents: Contents, file: StoredFile) {

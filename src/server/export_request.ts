@@ -2,6 +2,8 @@
 import type { Context } from "hono";
 import * as z from "zod";
 import type { Config } from "../config/load.ts";
+import type { Profile } from "../config/profile.ts";
+import { volumeBytes, volumeSizes } from "../config/volume_size.ts";
 import { type Job, states } from "../jobs/job.ts";
 import { StellaError } from "../errors.ts";
 import type { Access } from "./access.ts";
@@ -9,6 +11,9 @@ import { problem } from "./problem.ts";
 
 /** A UUIDv7: what exports and events of the timeline are called. */
 export const idPattern = /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
+
+/** What can be a size at all; config/volume_size.ts knows which of them are. */
+const sizePattern = /^(fat32|[1-9]\d{0,11}([KMG]B?)?)$/;
 
 /** What a job is to do, as the queue keeps it. */
 export type ExportRequest = Omit<z.output<ReturnType<typeof requestSchema>>, "tenant" | "profile">;
@@ -20,9 +25,22 @@ export function requestSchema({ profiles }: Pick<Config, "profiles">, access: Ac
     tenant: tenantSchema(access).default(access.tenants[0] ?? "default"),
     compression: z.enum(["zstd", "none"]).exactOptional(),
     layout: z.enum(["archive", "directory"]).exactOptional(),
-    volumeSize: z.string().regex(/^(fat32|[1-9]\d{0,15}([KMG]B?)?)$/, "is not a size")
+    volumeSize: z.string().regex(sizePattern, { error: "is not a size", abort: true })
+      .refine((size) => volumeBytes(size) !== undefined, `must be ${volumeSizes}`)
       .exactOptional(),
+  }).superRefine(({ profile, layout, volumeSize }, context) => {
+    if (layout !== "directory") return;
+    const fault = (path: string, message: string) =>
+      context.addIssue({ code: "custom", path: [path], message });
+    if (volumeSize !== undefined) fault("volumeSize", "is for the layout archive");
+    if (isPushed(profiles.get(profile))) {
+      fault("layout", "must be archive: the profile has a registry among its targets");
+    }
   });
+}
+
+function isPushed(profile: Profile | undefined): boolean {
+  return profile?.targets.some((target) => "registry" in target) === true;
 }
 
 export function tenantSchema({ tenants }: Access) {
@@ -42,6 +60,18 @@ export function listSchema(access: Access) {
 export const keySchema = z.string()
   .regex(/^[\x21-\x7e]{1,255}$/, "must be 1 to 255 printable characters");
 
+/** One thing that is wrong with what was to be packed; `path` begins at its source. */
+const findingSchema = z.strictObject({
+  code: z.string(),
+  reason: z.string(),
+  path: z.string().exactOptional(),
+  range: z.tuple([z.number(), z.number()]).exactOptional(),
+  line: z.number().exactOptional(),
+  found: z.string().exactOptional(),
+  expected: z.string().exactOptional(),
+  hint: z.string().exactOptional(),
+});
+
 /** The body of an export; what is not known yet is null. Source: design.md section 10. */
 export const exportSchema = z.strictObject({
   id: z.string().regex(idPattern),
@@ -53,6 +83,7 @@ export const exportSchema = z.strictObject({
     code: z.string(),
     message: z.string(),
     hint: z.string().exactOptional(),
+    findings: z.array(findingSchema).readonly().exactOptional(),
   }).nullable(),
 });
 
@@ -65,6 +96,11 @@ export function shownExport(
 /** A form of a foreign page cannot send this type without asking first. */
 export function isJson(c: Context): boolean {
   return /^application\/json\s*(;|$)/i.test(c.req.header("content-type") ?? "");
+}
+
+/** Whether its body is compressed, or encoded otherwise (RFC 9110 section 8.4). */
+export function isEncoded(c: Context): boolean {
+  return !/^(identity)?$/i.test(c.req.header("content-encoding")?.trim() ?? "");
 }
 
 export function jsonOf(text: string): unknown {

@@ -9,6 +9,7 @@ import type { App, AppEnvironment, ServerDeps } from "./deps.ts";
 import {
   idPattern,
   invalid,
+  isEncoded,
   isJson,
   jsonOf,
   keySchema,
@@ -26,6 +27,10 @@ export function addExports(app: App, deps: ServerDeps): void {
     if (deps.isDraining()) return stopping(c);
     if (!isJson(c)) {
       return problem(c, { status: 415, detail: "The body has to be application/json" });
+    }
+    if (isEncoded(c)) {
+      c.header("accept-encoding", "identity");
+      return problem(c, { status: 415, detail: "The body has to come as it is, not compressed" });
     }
     const key = keySchema.optional().safeParse(c.req.header("idempotency-key"));
     if (!key.success) return invalid(c, key.error, "Idempotency-Key");
@@ -77,6 +82,7 @@ function addActions(app: App, deps: ServerDeps): void {
     const job = jobFor(c, deps);
     if (job === undefined) return noExport(c);
     if (job.state !== "failed" && job.state !== "cancelled") return hasEnded(c, job);
+    if (!deps.config.profiles.has(job.profile)) return noProfile(c, job);
     const after = deps.queue.retry(job.id, deps.config.service.mostQueued) ?? job;
     deps.onQueued(after);
     return c.json(shownExport(after), 202);
@@ -121,6 +127,14 @@ export function noExport(c: Context) {
 
 function hasEnded(c: Context, { state }: Job) {
   return problem(c, { status: 409, detail: `The export is ${state}` });
+}
+
+function noProfile(c: Context, { profile }: Job) {
+  return problem(c, {
+    status: 409,
+    detail: `The configuration no longer has the profile ${profile}`,
+    hint: "put it back and restart the service, or ask for an export of another one",
+  });
 }
 
 function stopping(c: Context) {

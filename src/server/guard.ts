@@ -4,19 +4,24 @@
  * node:http lets 500 headers and two Host headers through (platform.md trap 13), so both are counted here.
  */
 import { isIP } from "node:net";
-import type { MiddlewareHandler } from "hono";
+import type { Context, MiddlewareHandler } from "hono";
 import { isLoopback } from "../config/listen.ts";
 import type { AppEnvironment } from "./deps.ts";
 import { problem } from "./problem.ts";
 
 /** What @hono/node-server hands over; absent where a test asks the app directly. */
 export interface NodeBindings {
-  incoming?: { rawHeaders: string[] };
+  incoming?: { rawHeaders: string[]; socket?: { remoteAddress?: string } };
 }
 
 type Handler = MiddlewareHandler<AppEnvironment>;
 
 const mostHeaders = 100;
+/** Characters of a name and its port (RFC 1035 section 2.3.4); more are not shown. */
+const longestHost = 261;
+
+/** Headers in which a proxy says for whom it asks. */
+const proxied = ["forwarded", "via", "x-forwarded-for", "x-real-ip"];
 
 const headers = {
   "cache-control": "no-store",
@@ -54,15 +59,30 @@ export function guard(own: Names): Handler {
     if (named > 1) return problem(c, { status: 400, detail: "A request has one Host header" });
     // The URL is made of the Host header, or of an absolute request target, which wins over it (RFC 9112 section 3.2.2).
     const hosts = [new URL(c.req.url).host, c.req.header("host") ?? ""].filter((one) => one !== "");
-    if (!hosts.every((host) => isOwn(host, own))) {
-      return problem(c, { status: 421, detail: "This host name is not served here" });
-    }
+    const foreign = hosts.find((host) => !isOwn(host, own));
+    if (foreign !== undefined) return misdirected(c, foreign);
     const origin = c.req.header("origin");
     if (origin !== undefined && !isOwn(URL.parse(origin)?.host ?? "", own)) {
       return problem(c, { status: 403, detail: "Pages of another origin are not answered" });
     }
     return await next();
   };
+}
+
+function misdirected(c: Context, host: string) {
+  return problem(c, {
+    status: 421,
+    detail: `The host name ${JSON.stringify(host.slice(0, longestHost))} is not served here`,
+    hint: "where it is a name of this service, add it to service.hosts in stella.yaml",
+  });
+}
+
+/** Whether the request comes from this machine. What a proxy on it passes on does not, where the proxy says that it is one. */
+export function isLocal(c: Context<AppEnvironment>): boolean {
+  const peer = (c.env as NodeBindings | undefined)?.incoming?.socket?.remoteAddress ?? "";
+  const isForwarded = proxied.some((name) => c.req.header(name) !== undefined);
+  // A socket for both versions of IP spells the addresses of version 4 so.
+  return !isForwarded && isLoopback(peer.replace(/^::ffff:/i, ""));
 }
 
 /** Any port will do: a forwarded one is another. */

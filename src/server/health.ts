@@ -1,28 +1,49 @@
 /**
  * `/health/liveness` and `/health/readiness`. Machines read the status code, people ask with `?verbose`. The JSON follows
  * draft-inadarei-api-health-check-06, which expired in 2022 and never became an RFC; the words pass, warn and fail are its.
+ * What a check found may name paths and addresses. It is for those on this machine and for those with a token; everybody else
+ * learns how each check stands, and no more.
  */
 import type { Context } from "hono";
-import type { App, OpsDeps } from "./deps.ts";
+import type { App, AppEnvironment, OpsDeps } from "./deps.ts";
 import type { CheckState, Status } from "./readiness.ts";
 
 interface Health {
   status: Status;
   output?: string;
-  checks?: readonly CheckState[];
+  checks?: readonly Shown[];
 }
 
-export function addHealth(app: App, { liveness, readiness }: OpsDeps): void {
+/** `time` is not for everybody either. */
+type Shown = Omit<CheckState, "time"> & Partial<Pick<CheckState, "time">>;
+
+/** `isKnown` says of a request whether it may see what the checks found. */
+export function addHealth(
+  app: App,
+  { liveness, readiness }: OpsDeps,
+  isKnown: (c: Context<AppEnvironment>) => boolean,
+): void {
+  const shown = (c: Context<AppEnvironment>, all: Health) => isKnown(c) ? all : bare(all);
   app.get("/health/liveness", (c) => {
     const alive = liveness.report();
-    if (!isVerbose(c)) return answer(c, alive);
+    if (!isVerbose(c)) return answer(c, shown(c, alive));
     // The last results of readiness are shown here as well, and do not change the code.
-    return verbose(c, "liveness", { ...alive, checks: readiness.report().checks });
+    return verbose(c, "liveness", shown(c, { ...alive, checks: readiness.report().checks }));
   });
   app.get("/health/readiness", (c) => {
-    const ready = readiness.report(c.req.queries("exclude") ?? []);
+    const ready = shown(c, readiness.report(c.req.queries("exclude") ?? []));
     return isVerbose(c) ? verbose(c, "readiness", ready) : answer(c, ready);
   });
+}
+
+/** How everything stands, without a word of what was found. */
+function bare({ status, checks }: Health): Health {
+  return {
+    status,
+    ...(checks === undefined
+      ? {}
+      : { checks: checks.map(({ name, status }) => ({ name, status })) }),
+  };
 }
 
 function isVerbose(c: Context): boolean {
@@ -37,11 +58,11 @@ function answer(c: Context, { checks, ...rest }: Health) {
 }
 
 /** The draft allows several results per check, hence the lists of one. */
-function byName(checks: readonly CheckState[]) {
+function byName(checks: readonly Shown[]) {
   return Object.fromEntries(
     checks.map(({ name, time, ...rest }) => [
       name,
-      [{ ...rest, time: new Date(time).toISOString() }],
+      [{ ...rest, ...(time === undefined ? {} : { time: new Date(time).toISOString() }) }],
     ]),
   );
 }

@@ -4,7 +4,7 @@
  */
 import { createAdaptorServer } from "@hono/node-server";
 import type { Server } from "node:http";
-import { createServer as createTlsServer } from "node:https";
+import { createServer as createTlsServer, type Server as TlsServer } from "node:https";
 import type { AddressInfo } from "node:net";
 import type { Duplex } from "node:stream";
 import { ioError } from "../errors.ts";
@@ -45,6 +45,8 @@ export interface TlsFiles {
 export interface HttpServer {
   /** `http://HOST:PORT`, https with a certificate, with the port that was given. */
   url: string;
+  /** New connections get this certificate. @throws where it cannot be used; the one before stays */
+  renew(tls: TlsFiles): void;
   /** Ends idle connections at once and busy ones after `bound` milliseconds. */
   close(bound: number): Promise<void>;
 }
@@ -62,13 +64,14 @@ export async function serveHttp(
   await listening(server, listen);
   const { port } = server.address() as AddressInfo;
   const url = urlOf({ ...listen, port }, tls === undefined ? "http" : "https");
-  return { url, close: (bound) => close(server, bound) };
+  const renew = (files: TlsFiles) => (server as TlsServer).setSecureContext(secureOf(files));
+  return { url, renew, close: (bound) => close(server, bound) };
 }
 
 function adaptor(app: Pick<App, "fetch">, limits: HttpLimits, tls: TlsFiles | undefined): Server {
   const secure = tls === undefined ? {} : {
     createServer: createTlsServer,
-    serverOptions: { ...limits, cert: tls.certificate, key: tls.key, minVersion: "TLSv1.2" },
+    serverOptions: { ...limits, ...secureOf(tls) },
   };
   return createAdaptorServer(
     {
@@ -79,6 +82,10 @@ function adaptor(app: Pick<App, "fetch">, limits: HttpLimits, tls: TlsFiles | un
       overrideGlobalObjects: false,
     } as Parameters<typeof createAdaptorServer>[0],
   ) as Server;
+}
+
+function secureOf({ certificate, key }: TlsFiles) {
+  return { cert: certificate, key, minVersion: "TLSv1.2" as const };
 }
 
 function listening(server: Server, listen: Listen): Promise<void> {

@@ -42,18 +42,23 @@ export function problem(c: Context, { status, detail, code = "usage", ...rest }:
 
 /**
  * `usage` is 400, but for a queue that is full and for a key that was used for another request
- * (draft-ietf-httpapi-idempotency-key-header-07).
+ * (draft-ietf-httpapi-idempotency-key-header-07), and where it is about a file.
  */
 function statusOf(error: StellaError): ContentfulStatusCode {
-  if (error.code === "media") return 507;
-  if (error.code === "interrupted") return 503;
-  if (error.code !== "usage") return 500;
   const has = (reason: string) => error.findings.some((one) => one.reason === reason);
+  if (error.code === "media") return 507;
+  if (error.code === "interrupted" || has("database_locked")) return 503;
+  if (error.code !== "usage" || isOfFile(error)) return 500;
   return has("queue_full") ? 429 : has("idempotency_key_reused") ? 422 : 400;
 }
 
-/** Seconds after which some of a full queue may be done. */
-const queuePause = 30;
+/** Nobody names a file of the service: that it cannot be used is no caller's fault, and its path is for the log alone. */
+function isOfFile({ cause }: StellaError): boolean {
+  return /^E[A-Z0-9]+$/.test((cause as { code?: string } | undefined)?.code ?? "");
+}
+
+/** Seconds after which some of a full queue may be done, or what held the service up may have passed. */
+const pauses: Partial<Record<ContentfulStatusCode, number>> = { 429: 30, 503: 5 };
 
 /** A thrown error as a problem. What is not the caller's fault also goes to `onFault`, and only there with its text. */
 export function problemOf(
@@ -65,11 +70,12 @@ export function problemOf(
   const known = error instanceof StellaError;
   const status = known ? statusOf(error) : 500;
   if (status >= 500) onFault(error);
-  if (status === 429) {
-    onRefused("queue_full");
-    c.header("retry-after", String(queuePause));
+  if (status === 429) onRefused("queue_full");
+  if (status in pauses) c.header("retry-after", String(pauses[status]));
+  if (!known || isOfFile(error)) {
+    const code = status === 507 ? "media" : "internal";
+    return problem(c, { status, code, detail: "See the service's log" });
   }
-  if (!known) return problem(c, { status, code: "internal", detail: "See the service's log" });
   const { code, message, hint } = error;
   return problem(c, { status, code, detail: message, ...(hint === undefined ? {} : { hint }) });
 }

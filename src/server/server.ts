@@ -10,7 +10,7 @@ import type { App, OpsDeps, ServerDeps } from "./deps.ts";
 import { addEvents } from "./export_events.ts";
 import { addFiles } from "./export_files.ts";
 import { addExports } from "./exports.ts";
-import { guard, type Names, setHeaders } from "./guard.ts";
+import { guard, isLocal, type Names, setHeaders } from "./guard.ts";
 import { addHealth } from "./health.ts";
 import { limitRequests } from "./limit.ts";
 import { measure } from "./measure.ts";
@@ -61,7 +61,7 @@ function addOperations(
   deps: OpsDeps,
   isKnown: (authorization: string | undefined) => boolean = () => false,
 ): void {
-  addHealth(app, deps);
+  addHealth(app, deps, (c) => isLocal(c) || isKnown(c.req.header("authorization")));
   app.get("/status", async (c) => {
     return c.json(await statusOf(deps, isKnown(c.req.header("authorization"))));
   });

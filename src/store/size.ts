@@ -20,21 +20,24 @@ export class Sizes {
     this.#signal = signal;
   }
 
-  /** What lies in the store and passes `filter`, by profile; those of `profiles` are told also where they have nothing. */
+  /**
+   * What lies in the store and passes `filter`: by profile, for each of `profiles` also where it has nothing; and of all
+   * others together, which are no more in the configuration.
+   */
   async count(
     store: Pick<FileStore, "list" | "path">,
     profiles: readonly string[],
     filter: { profile?: string } = {},
-  ): Promise<Map<string, Stored>> {
-    const stored = new Map(profiles.map((one) => [one, { bundles: 0, bytes: 0 }]));
+  ): Promise<{ counts: Map<string, Stored>; others: Stored }> {
+    const counts = new Map(profiles.map((one) => [one, { bundles: 0, bytes: 0 }]));
+    const others = { bundles: 0, bytes: 0 };
     for (const bundle of store.list(filter)) {
       if (this.#signal?.aborted) break;
-      const of = stored.get(bundle.profile) ?? { bundles: 0, bytes: 0 };
-      stored.set(bundle.profile, of);
+      const of = counts.get(bundle.profile) ?? others;
       of.bundles++;
       of.bytes += await this.#sizeOf(store.path(bundle), bundle);
     }
-    return stored;
+    return { counts, others };
   }
 
   forget(bundles: readonly StoredBundle[]): void {

@@ -29,6 +29,11 @@ export class FileStore {
     this.#tmp = join(state, "tmp");
   }
 
+  /** Makes the place of the bundles: where it is missing after that, it was lost. @throws StellaError usage, media */
+  prepare(): void {
+    attempt("Cannot make", this.#store, () => makeDirectory(this.#store));
+  }
+
   /**
    * An empty directory for the bundle of this export; what an earlier attempt left in it is removed.
    * @throws StellaError usage, media

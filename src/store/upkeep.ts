@@ -1,10 +1,16 @@
 /**
- * What keeps the store in order while the service runs: bundles that outlived their rule go, and now and then all that is left
- * is read (scrub.ts). When that was done last stands in a file beside the bundles, so that a restart does not begin anew.
+ * What keeps the store in order while the service runs: bundles that outlived their rule go, and those of exports that ended without
+ * one; now and then all that is left is read (scrub.ts). What that found is kept in a file beside the bundles.
  */
-import { readFileSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
-import { applyRetention, type Retention } from "./retention.ts";
+import { readScrubbed, type Scrubbed, writeScrubbed } from "./damage_note.ts";
+import {
+  applyRetention,
+  type MadeBundle,
+  removeStrays,
+  type Retention,
+  type Standing,
+  type Strays,
+} from "./retention.ts";
 import { type Damage, scrub } from "./scrub.ts";
 import { Sizes, type Stored } from "./size.ts";
 import type { FileStore, StoredBundle } from "./store.ts";
@@ -17,36 +23,49 @@ export interface UpkeepOptions {
   profiles: readonly string[];
   /** By profile; a profile without a rule keeps all its bundles. */
   rules: ReadonlyMap<string, Retention>;
+  /** The bundles of the exports of a profile that succeeded, in the order in which they did. */
+  made(profile: string): readonly MadeBundle[];
+  standing(bundle: StoredBundle): Standing;
   /** Milliseconds between two scrubs; 0: none. */
   scrubEvery: number;
   /** Milliseconds since 1970. */
   now(): number;
   /** Milliseconds that only ever grow. */
   elapsed(): number;
-  /** What the profiles have that were looked at. */
-  onCounts(counts: ReadonlyMap<string, Stored>): void;
+  /** What the profiles have that were looked at; `others`, where all were: what is there of profiles that are no more. */
+  onCounts(counts: ReadonlyMap<string, Stored>, others: Stored | undefined): void;
   /** A round over all profiles ended. */
   onRound?(): void;
   onRemoved(bundles: readonly StoredBundle[]): void;
+  onStrays(strays: Strays): void;
   /** A scrub ended. */
   onScrubbed(damaged: readonly Damage[]): void;
+  /** What is known to be damaged and still there, since the scrub that ended at `at`, 0 where none has. */
+  onDamage(damaged: readonly Damage[], at: number): void;
   onFault(error: unknown): void;
   /** Milliseconds between rounds. */
   interval?: number;
+  /** Milliseconds after which bundles that somebody removed are no longer counted: many may go one after the other. */
+  pause?: number;
   /** Bytes a second. */
   rate?: number;
 }
+
+const usual = { interval: 3_600_000, pause: 2_000, rate: 32 * 1024 * 1024, onRound: () => {} };
 
 export class Upkeep {
   readonly #options: Required<UpkeepOptions>;
   readonly #stop = new AbortController();
   readonly #sizes = new Sizes(this.#stop.signal);
+  #scrubbed: Scrubbed;
   #counting: Promise<void> = Promise.resolve();
   #timer: ReturnType<typeof setTimeout> | undefined;
+  #soon: ReturnType<typeof setTimeout> | undefined;
   #scrubbing: Promise<void> | undefined;
 
   constructor(options: UpkeepOptions) {
-    this.#options = { interval: 3_600_000, rate: 32 * 1024 * 1024, onRound: () => {}, ...options };
+    this.#options = { ...usual, ...options };
+    this.#scrubbed = readScrubbed(options.state);
   }
 
   start(): void {
@@ -60,62 +79,114 @@ export class Upkeep {
    * applied when it returns, the count is told when its promise resolves.
    */
   tidy(profile?: string): Promise<void> {
-    const { store, rules, now, onRemoved, onRound, onFault } = this.#options;
+    const { rules, onFault } = this.#options;
     try {
-      const gone = applyRetention(store, rules, now(), profile === undefined ? {} : { profile });
-      this.#sizes.forget(gone);
-      if (gone.length > 0) onRemoved(gone);
-      if (profile === undefined) onRound();
+      for (const one of profile === undefined ? rules.keys() : [profile]) this.#applyRule(one);
+      if (profile === undefined) this.#round();
     } catch (error) {
       onFault(error);
     }
-    // One count after the other: an older one must not be told last.
-    this.#counting = this.#counting.then(() => this.#count(profile)).catch(onFault);
-    return this.#counting;
+    return this.#recount(profile);
+  }
+
+  /** Somebody removed this bundle. */
+  removed(bundle: StoredBundle): void {
+    this.#sizes.forget([bundle]);
+    this.#soon ??= setTimeout(() => {
+      this.#soon = undefined;
+      this.#recount();
+    }, this.#options.pause);
+  }
+
+  /** What is known to be wrong with a stored bundle. */
+  damageOf({ exportId }: StoredBundle): Damage | undefined {
+    return this.#scrubbed.damaged.find((one) => one.exportId === exportId);
   }
 
   async stop(): Promise<void> {
     clearTimeout(this.#timer);
+    clearTimeout(this.#soon);
     this.#stop.abort();
     await this.#counting;
     await this.#scrubbing;
   }
 
-  async #count(profile: string | undefined): Promise<void> {
-    const { store, profiles, onCounts } = this.#options;
-    const counts = profile === undefined
-      ? await this.#sizes.count(store, profiles)
-      : await this.#sizes.count(store, [profile], { profile });
-    if (!this.#stop.signal.aborted) onCounts(counts);
+  #applyRule(profile: string): void {
+    const { store, rules, made, now, onRemoved } = this.#options;
+    const rule = rules.get(profile);
+    if (rule === undefined) return;
+    const gone = applyRetention(store, made(profile), rule, now());
+    this.#sizes.forget(gone);
+    if (gone.length > 0) onRemoved(gone);
   }
 
+  #round(): void {
+    this.#tellDamage();
+    const { store, standing, onStrays, onRound } = this.#options;
+    const strays = removeStrays(store, standing);
+    this.#sizes.forget(strays.removed);
+    onStrays(strays);
+    onRound();
+  }
+
+  /** One count after the other: an older one must not be told last. */
+  #recount(profile?: string): Promise<void> {
+    const { onFault } = this.#options;
+    this.#counting = this.#counting.then(() => this.#count(profile)).catch(onFault);
+    return this.#counting;
+  }
+
+  async #count(profile: string | undefined): Promise<void> {
+    const { store, profiles, onCounts } = this.#options;
+    const { counts, others } = profile === undefined
+      ? await this.#sizes.count(store, profiles)
+      : await this.#sizes.count(store, [profile], { profile });
+    if (this.#stop.signal.aborted) return;
+    onCounts(counts, profile === undefined ? others : undefined);
+    this.#tellDamage();
+  }
+
+  #tellDamage(): void {
+    const { store, onDamage } = this.#options;
+    const { at, damaged } = this.#scrubbed;
+    onDamage(damaged.filter((one) => store.find(one) !== undefined), at);
+  }
+
+  /** In between, what is damaged is read again: a fault that passes keeps no bundle from anybody until the next scrub. */
   #scrubWhenDue(): void {
-    const { scrubEvery, now } = this.#options;
-    const age = Math.abs(now() - this.#lastScrub());
-    if (scrubEvery === 0 || this.#scrubbing !== undefined || age < scrubEvery) return;
-    this.#scrubbing = this.#scrub().catch(this.#options.onFault).finally(() => {
+    const { scrubEvery, now, onFault } = this.#options;
+    const { at, damaged } = this.#scrubbed;
+    const isDue = scrubEvery > 0 && Math.abs(now() - at) >= scrubEvery;
+    if (this.#scrubbing !== undefined || !isDue && damaged.length === 0) return;
+    const scrubbing = isDue ? this.#scrubAll() : this.#scrubDamaged();
+    this.#scrubbing = scrubbing.catch(onFault).finally(() => {
       this.#scrubbing = undefined;
     });
   }
 
-  async #scrub(): Promise<void> {
-    const { store, rate, elapsed, now, onScrubbed } = this.#options;
-    const { signal } = this.#stop;
-    const damaged = await scrub({ store, rate, elapsed, signal });
-    if (signal.aborted) return;
-    writeFileSync(this.#note(), `${now()}\n`, { mode: 0o600 });
+  async #scrubAll(): Promise<void> {
+    const { store, now, onScrubbed } = this.#options;
+    const damaged = await this.#scrub(() => store.list());
+    if (this.#stop.signal.aborted) return;
     onScrubbed(damaged);
+    this.#note({ at: now(), damaged });
   }
 
-  #note(): string {
-    return join(this.#options.state, "scrubbed");
+  async #scrubDamaged(): Promise<void> {
+    const { at, damaged } = this.#scrubbed;
+    const still = await this.#scrub(() => [...damaged]);
+    if (!this.#stop.signal.aborted) this.#note({ at, damaged: still });
   }
 
-  #lastScrub(): number {
-    try {
-      return Number(readFileSync(this.#note(), "utf8"));
-    } catch {
-      return 0;
-    }
+  #scrub(list: () => StoredBundle[]): Promise<Damage[]> {
+    const { store, rate, elapsed } = this.#options;
+    const find = (bundle: StoredBundle) => store.find(bundle);
+    return scrub({ store: { list, find }, rate, elapsed, signal: this.#stop.signal });
+  }
+
+  #note(scrubbed: Scrubbed): void {
+    this.#scrubbed = scrubbed;
+    this.#tellDamage();
+    writeScrubbed(this.#options.state, scrubbed);
   }
 }

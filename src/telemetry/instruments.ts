@@ -119,11 +119,11 @@ export function createInstruments(registry: Registry, profiles: string[], slas: 
     }),
     storeDamaged: gauge(registers, [], {
       name: "export_store_damaged_bundles",
-      help: "Stored bundles that the last scrub found to differ from their manifest.",
+      help: "Stored bundles that are known to differ from their manifest, since the last scrub.",
     }),
     scrubbed: gauge(registers, [], {
       name: "export_store_scrub_timestamp_seconds",
-      help: "When the last scrub of the store ended, 0 where none has since the start.",
+      help: "When the last scrub of the store ended, 0 where none ever has.",
     }),
     clockRegressions: new Counter({
       name: "export_clock_regressions_total",

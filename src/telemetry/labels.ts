@@ -1,5 +1,8 @@
 /** The closed lists of label values (operations.md A3). A value that cannot be raised yet is listed all the same: it stays 0. */
 
+/** Stands for all profiles that are no more in the configuration and have bundles yet; no profile can have this name. */
+export const removedProfiles = "_removed";
+
 export const jobResults = ["success", "failed", "cancelled"] as const;
 export type JobResult = typeof jobResults[number];
 
@@ -75,7 +78,7 @@ export const scheduledRuns = ["queued", "late", "skipped"] as const;
 export type ScheduledRun = typeof scheduledRuns[number];
 
 /** Why a request that was not at fault was not taken. */
-export const refusals = ["busy", "queue_full"] as const;
+export const refusals = ["busy", "queue_full", "followers_full"] as const;
 export type Refusal = typeof refusals[number];
 
 export const spanResults = ["sent", "lost"] as const;

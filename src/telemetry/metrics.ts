@@ -1,8 +1,8 @@
 /**
  * The metrics: names and labels are a contract with dashboard and rules (operations.md A3). Every series that may come
  * stands at 0 from the start, for a counter that is born at 1 hides its first event from `increase()`. Only profiles of
- * the configuration are labels; tenant, export and digest never are. Recording never fails a job: what cannot be recorded
- * is reported as a fault and dropped.
+ * the configuration are labels, and one name for all that were in it once; tenant, export and digest never are. Recording never
+ * fails a job: what cannot be recorded is reported as a fault and dropped.
  */
 import { type Histogram, Registry } from "prom-client";
 import { createInstruments, type Instruments } from "./instruments.ts";
@@ -15,6 +15,7 @@ import {
   type PublishResult,
   type PushResult,
   type Refusal,
+  removedProfiles,
   type ScheduledRun,
   stageOf,
   statusClass,
@@ -36,6 +37,11 @@ export interface MetricsOptions {
   queue(): QueueFigures;
   process(): ProcessFigures;
   onFault(error: unknown): void;
+}
+
+interface StoredFigures {
+  bundles: number;
+  bytes: number;
 }
 
 /** As `/metrics` answers. */
@@ -173,14 +179,13 @@ export class Metrics {
     this.#of(profile, ({ scheduledRuns }) => scheduledRuns.inc({ profile, result }));
   }
 
-  /** What these profiles have in the store. */
-  stored(contents: ReadonlyMap<string, { bundles: number; bytes: number }>): void {
-    for (const [profile, { bundles, bytes }] of contents) {
-      this.#of(profile, ({ storedBundles, storedBytes }) => {
-        storedBundles.set({ profile }, bundles);
-        storedBytes.set({ profile }, bytes);
-      });
+  /** What these profiles have in the store; `others` is what is there of profiles that are no more. */
+  stored(contents: ReadonlyMap<string, StoredFigures>, others?: StoredFigures): void {
+    for (const [profile, figures] of contents) {
+      this.#of(profile, (instruments) => setStored(instruments, profile, figures));
     }
+    if (others === undefined) return;
+    this.#record((instruments) => setStored(instruments, removedProfiles, others));
   }
 
   /** One bundle outlived its rule. */
@@ -188,11 +193,11 @@ export class Metrics {
     this.#of(profile, ({ storeRemoved }) => storeRemoved.inc({ profile }));
   }
 
-  /** A scrub ended at `at`, milliseconds since 1970. */
-  scrubbed(at: number, damaged: number): void {
+  /** So many bundles are known to be damaged; the last scrub ended at `at`, milliseconds since 1970, 0 where none has. */
+  damaged(bundles: number, at: number): void {
     this.#record(({ scrubbed, storeDamaged }) => {
       scrubbed.set(at / 1000);
-      storeDamaged.set(damaged);
+      storeDamaged.set(bundles);
     });
   }
 
@@ -256,6 +261,15 @@ export class Metrics {
       this.#onFault(error);
     }
   }
+}
+
+function setStored(
+  { storedBundles, storedBytes }: Instruments,
+  profile: string,
+  { bundles, bytes }: StoredFigures,
+): void {
+  storedBundles.set({ profile }, bundles);
+  storedBytes.set({ profile }, bytes);
 }
 
 /** The exemplar may have 128 characters; an id has 36. */

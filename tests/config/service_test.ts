@@ -30,7 +30,7 @@ const digest = "a".repeat(64);
 Deno.test("service, tokens, schedules and retention are read; what is not said has its default", async () => {
   const config = await load(`version: 1
 tenants: [default, lab]
-service: { concurrency: 4, stall: 10m, mostRequests: 9, hosts: [stella.site], tls: { certificate: /a.pem, key: /a.key } }
+service: { concurrency: 4, stall: 10m, mostRequests: 9, listen: "[::1]:80", opsListen: "0.0.0.0:9", hosts: [stella.site], tls: { certificate: /a.pem, key: /a.key } }
 tokens:
   ci: { sha256: ${digest}, tenants: [lab], scopes: [read, write] }
 profiles:
@@ -43,6 +43,8 @@ profiles:
   assert.deepEqual(config.service, {
     concurrency: 4,
     stallSeconds: 600,
+    listen: "[::1]:80",
+    opsListen: "0.0.0.0:9",
     hosts: ["stella.site"],
     tls: { certificate: "/a.pem", key: "/a.key" },
     keepDays: 90,
@@ -72,11 +74,15 @@ service:
   hosts: ["Stella.site:80"]
   scrubDays: -1
   mostRequests: 0
+  listen: stella.site:80
+  opsListen: "9090"
 tokens:
   ci:
     sha256: XYZ
     tenants: [nobody]
     scopes: [root]
+  one: { sha256: ${digest}, tenants: [default], scopes: [read] }
+  two: { sha256: ${digest}, tenants: [default], scopes: [admin] }
 profiles:
   p:
     kind: files
@@ -98,14 +104,17 @@ profiles:
     [5, "service.hosts[0]", /host name/],
     [6, "service.scrubDays", />=0/],
     [7, "service.mostRequests", />=1/],
-    [10, "tokens.ci.sha256", /64 lowercase hex/],
-    [11, "tokens.ci.tenants", /not one of the tenants/],
-    [12, "tokens.ci.scopes[0]", /one of read, download, write, admin/],
-    [17, "profiles.p.schedule.zone", /time zone/],
-    [17, "profiles.p.schedule.tenant", /not one of the tenants/],
-    [18, "profiles.p.retention", /keep or days/],
-    [22, "profiles.q.schedule.cron", /never due/],
-    [26, "profiles.r.schedule.cron", /cannot be read/],
+    [8, "service.listen", /must be IP:PORT/],
+    [9, "service.opsListen", /must be IP:PORT/],
+    [12, "tokens.ci.sha256", /64 lowercase hex/],
+    [13, "tokens.ci.tenants", /not one of the tenants/],
+    [14, "tokens.ci.scopes[0]", /one of read, download, write, admin/],
+    [16, "tokens.two.sha256", /that of the token one already/],
+    [21, "profiles.p.schedule.zone", /time zone/],
+    [21, "profiles.p.schedule.tenant", /not one of the tenants/],
+    [22, "profiles.p.retention", /keep or days/],
+    [26, "profiles.q.schedule.cron", /never due/],
+    [30, "profiles.r.schedule.cron", /cannot be read/],
   ];
   for (const [line, place, text] of expected) {
     const found = faults.find((fault) => fault.startsWith(`${line} ${place}: `));

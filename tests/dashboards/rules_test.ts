@@ -51,6 +51,7 @@ Deno.test("the alerts are the four that were asked for (the third has two rules)
     "ExportMetricsMissing",
     "ExportCenterNotReady",
     "ExportStorageFillingUp",
+    "ExportStoreDamaged",
     "ExportClockWentBackwards",
     "ExportCenterRestarting",
     "ExportCenterWatchdog",

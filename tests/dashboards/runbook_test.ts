@@ -140,7 +140,11 @@ async function journal(): Promise<string> {
   log("INFO", "traces.sent", "The collector of traces answers again");
   watchChecks(log, metrics)([{ name: "storage:write", status: "fail", output: "full", time: 0 }]);
   log("INFO", "store.removed", "Bundles that outlived their rule were removed", { count: 1 });
+  const bundle = { exportId, profile: "kit", tenant: "default" };
+  log("INFO", "store.stray", "What an export that did not succeed left was removed", bundle);
+  log("WARN", "store.unknown", "Bundles of exports that nobody knows", { count: 1, ...bundle });
   log("ERROR", "store.damaged", "A stored bundle differs from its manifest", {
+    ...bundle,
     path: "x",
     detail: "x",
   });

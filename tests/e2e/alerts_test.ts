@@ -1,5 +1,5 @@
 /**
- * Every alert is made to fire by a real fault, and clears when the fault is over: Debian's Prometheus, eight services that have
+ * Every alert is made to fire by a real fault, and clears when the fault is over: Debian's Prometheus, nine services that have
  * different troubles at once, and the rules rendered so that an hour lasts a minute. The shipped durations are promtool's
  * business (export-center.rules.test.yml).
  */
@@ -272,6 +272,21 @@ async function stale(trial: Trial, { get, instance }: Running, source: string): 
   }, { fire: 200, clear: 30 });
 }
 
+/** A stored bundle changes while nobody looks, and the next start finds it; it is purged. */
+async function damaged(trial: Trial, { get, home, instance, kill, startAgain }: Running) {
+  const { id } = await get().export({ profile: "kept" });
+  await kill();
+  writeFileSync(join(home.state, "store/default/kept", id, "SHA256SUMS"), "");
+  rmSync(join(home.state, "scrubbed"), { force: true });
+  await startAgain();
+  await trial.proves(
+    "ExportStoreDamaged",
+    "index of a stored bundle emptied",
+    { instance },
+    () => fetch(`${get().url}/v1/exports/${id}`, { method: "DELETE" }),
+  );
+}
+
 /** The service's clock goes back by an hour, while the time that it measures with goes on. */
 async function setBack(trial: Trial, { instance }: Running, clock: FakeClock): Promise<void> {
   clock.set("-3600");
@@ -388,6 +403,7 @@ async function startAll(trial: Trial) {
     scheduled: await trial.service({
       profiles: { scheduled: profile([{ files: source }], { schedule: { cron: "* * * * *" } }) },
     }),
+    damaged: await trial.service({ profiles: { kept: profile(sample) } }),
     drifting: await trial.service({ profiles: {} }, clock.start),
     impostor: await startImpostor(trial),
   };
@@ -432,6 +448,7 @@ testWith(
         site.hasDisk ? filling(trial, site.small) : Promise.resolve(),
         falling(trial, site.falling),
         stale(trial, site.scheduled, site.source),
+        damaged(trial, site.damaged),
         setBack(trial, site.drifting, site.clock),
         impostor(trial, site.impostor),
       ]);

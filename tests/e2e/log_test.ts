@@ -62,17 +62,17 @@ testWith(
       const ids = await work(service);
       assert.equal(await service.stop(), 0);
       const lines = linesOf(service.log);
-      const stages = ["plan", "read", "sign", "store", "verify", "store", "push"];
+      const stages = ["plan", "read", "sign", "store", "verify", "push", "store"];
       assert.deepEqual(events(of(lines, ids["pushed"])), [
         "export.queued",
         "export.started",
         ...stages.slice(0, 4).map((stage) => `export.stage.ended ${stage}`),
         "export.verified",
         "export.stage.ended verify",
-        "export.published",
-        "export.stage.ended store",
         "export.pushed",
         "export.stage.ended push",
+        "export.published",
+        "export.stage.ended store",
         "export.ended",
       ]);
       const end = of(lines, ids["pushed"]).at(-1);

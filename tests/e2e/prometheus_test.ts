@@ -103,7 +103,7 @@ testWith(
       assert.ok(queries.length >= 60, `${queries.length} queries`);
       const sick = (await prometheus.rules()).filter((rule) => rule.health !== "ok");
       assert.deepEqual(sick, []);
-      assert.equal((await prometheus.rules()).length, 24);
+      assert.equal((await prometheus.rules()).length, 25);
     } finally {
       await prometheus.stop();
       await service.stop();

@@ -71,3 +71,18 @@ Deno.test("one SIGTERM lets the export end, a second one ends the service at onc
     home.remove();
   }
 });
+
+Deno.test("SIGHUP, which reads a renewed certificate again, ends no service", async () => {
+  const home = new Home();
+  const service = await home.serve();
+  try {
+    await until("the log says so", () => {
+      service.child.kill("SIGHUP");
+      return service.log.includes('"event":"service.renew"') || undefined;
+    }, 5);
+    assert.equal((await fetch(`${service.url}/health/liveness`)).status, 200);
+  } finally {
+    await service.stop();
+    home.remove();
+  }
+});

@@ -50,7 +50,7 @@ async function exportOnce(home: Home, endpoint: string): Promise<string> {
 
 /** What every arrival of the export's spans has to be: one tree below the caller's span. */
 function checkTree(spans: WireSpan[], exportId: string): void {
-  const stages = ["plan", "read", "sign", "store", "verify", "store", "push"];
+  const stages = ["plan", "read", "sign", "store", "verify", "push", "store"];
   const expected = [
     "POST /v1/exports",
     "export",

@@ -6,6 +6,7 @@ import { type ExportJob, type JobEvent, runJob } from "../../src/export/job.ts";
 import { isBusy } from "../../src/export/leftovers.ts";
 import { mayPass } from "../../src/export/may_pass.ts";
 import { Place } from "../../src/export/place.ts";
+import { FileStore } from "../../src/store/store.ts";
 import { assertSound, epoch, inDirectory, key } from "./run.ts";
 
 const parts = {
@@ -35,6 +36,10 @@ function jobFor(out: string, input: string, id: number): ExportJob {
   };
 }
 
+function storedIn(out: string) {
+  return new FileStore(join(out, "..", "state")).list();
+}
+
 function published(events: JobEvent[]): unknown[] {
   return events.filter(({ kind }) => kind === "published");
 }
@@ -45,6 +50,7 @@ Deno.test("an export of the service lies in the store and in its directory, and 
     const { signal } = new AbortController();
     await runJob(jobFor(out, input, 1), parts, (event) => events.push(event), signal);
     await assertSound(out);
+    assert.equal(storedIn(out).length, 1);
     const success = { kind: "published", result: "success" };
     assert.deepEqual(published(events), [success, success]);
   });
@@ -81,7 +87,24 @@ Deno.test("a stop ends the wait for a directory", async () => {
     setTimeout(() => stop.abort(), 200);
     await assert.rejects(ended);
     held.close();
-    assert.deepEqual(published(events).at(-1), { kind: "published", result: "error" });
+    assert.deepEqual(published(events), [{ kind: "published", result: "error" }]);
+    assert.deepEqual(storedIn(out), [], "nothing of a cancelled export stays");
+  });
+});
+
+Deno.test("an export that fails at a target leaves no bundle in the store, and the bundle before it stays", async () => {
+  await inDirectory(async (out, input) => {
+    const { signal } = new AbortController();
+    await runJob(jobFor(out, input, 4), parts, () => {}, signal);
+    const before = storedIn(out);
+    await Deno.remove(out, { recursive: true });
+    await Deno.writeTextFile(out, "in the way");
+    const events: JobEvent[] = [];
+    const export_ = runJob(jobFor(out, input, 5), parts, (event) => events.push(event), signal);
+    await assert.rejects(export_, { message: /exist|not a directory/i });
+    assert.deepEqual(published(events), [{ kind: "published", result: "error" }]);
+    assert.deepEqual(storedIn(out), before);
+    assert.deepEqual([...Deno.readDirSync(join(out, "../state/tmp"))], []);
   });
 });
 

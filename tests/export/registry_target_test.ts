@@ -58,6 +58,8 @@ Deno.test("an upload is told as it moves, and gone on with by who is told of it"
         return true;
       };
       await assert.rejects(first.push(one, stop.signal), { code: "interrupted" });
+      const ends = first.said.filter(({ kind }) => kind === "pushed");
+      assert.deepEqual(ends, [], "who stops a push does not blame the registry");
       const told = first.said.filter((event): event is Upload => event.kind === "upload");
       assert.deepEqual(told.map(({ session }) => session?.offset), [0, 32 * 1024 * 1024]);
       const kept = told.at(-1)!;

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { openDatabase } from "../../src/jobs/database.ts";
+import { Queue } from "../../src/jobs/queue.ts";
 import { schemaVersion, stepsFrom } from "../../src/jobs/migrations.ts";
 import { testWith, tool } from "../needs.ts";
 
@@ -46,7 +47,12 @@ Deno.test("the database of a newer version is refused before a byte of it is wri
     assert.throws(() => openDatabase(path), {
       code: "usage",
       message: /stella\.db": its schema is \d+, and this version knows \d+/,
-      hint: /newer/,
+      hint: "start the version that wrote it or a newer one",
+    });
+    const kept = `${path}.schema${schemaVersion}`;
+    Deno.writeTextFileSync(kept, "");
+    assert.throws(() => openDatabase(path), {
+      hint: `start the version that wrote it or a newer one, or put back ${kept}`,
     });
     assert.deepEqual(Deno.readFileSync(path), before);
   });
@@ -72,6 +78,45 @@ Deno.test("the database of an older version is brought to the present schema, an
     assert.deepEqual({ ...kept.prepare("PRAGMA user_version").get() }, { user_version: 1 });
     kept.close();
     assert.equal(Deno.statSync(`${path}.schema1`).mode! & 0o777, 0o600);
+  });
+});
+
+Deno.test("bundles of an older version stay in the order in which they were asked for, before all that come", () => {
+  withDirectory((directory) => {
+    const path = join(directory, "stella.db");
+    const [before = ""] = stepsFrom(0).split("UPDATE jobs SET stored = seq");
+    const raw = new DatabaseSync(path);
+    raw.exec(`${before}; PRAGMA application_id = 1937009761; PRAGMA user_version = 3`);
+    for (const id of ["b", "a"]) {
+      raw.exec(`INSERT INTO jobs (id, tenant, profile, request, state, created_at, stored)
+        VALUES ('${id}', 't', 'p', '{}', 'succeeded', 7, 1)`);
+    }
+    raw.close();
+    using _ = { [Symbol.dispose]: () => queue.close() };
+    const queue = new Queue(path, { now: () => 1, newId: () => "0" });
+    queue.enqueue({ tenant: "t", profile: "p", request: {} });
+    queue.finish(queue.claim()!, { state: "succeeded" });
+    assert.deepEqual(queue.made("p").map(({ id }) => id), ["b", "a", "0"]);
+  });
+});
+
+Deno.test("who opens a database is asked before one is made, be it missing, empty or without a table", () => {
+  withDirectory((directory) => {
+    const path = join(directory, "stella.db");
+    const no = () => {
+      throw new Error("it is lost");
+    };
+    assert.throws(() => openDatabase(path, no), { message: /it is lost/ });
+    assert.deepEqual([...Deno.readDirSync(directory)], [], "nothing is made");
+    Deno.writeTextFileSync(path, "");
+    assert.throws(() => openDatabase(path, no), { message: /it is lost/ });
+    assert.equal(Deno.statSync(path).size, 0);
+    const raw = new DatabaseSync(path);
+    raw.exec("CREATE TABLE t (a); DROP TABLE t");
+    raw.close();
+    assert.throws(() => openDatabase(path, no), { message: /it is lost/ });
+    openDatabase(path).close();
+    openDatabase(path, no).close();
   });
 });
 

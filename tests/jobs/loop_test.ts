@@ -280,3 +280,16 @@ Deno.test("a lease that ran out while the process stood still is not taken by it
   await loop.stop(1_000);
   assert.deepEqual(bench.said, ["start job-1", "succeeded job-1"]);
 });
+
+Deno.test("nothing is begun while the loop may not start anything, and all of it afterwards", async () => {
+  using bench = new Bench();
+  let asked = 0;
+  const loop = bench.loop(() => Promise.resolve({}), { mayStart: () => ++asked > 3 });
+  bench.enqueue();
+  loop.wake();
+  assert.deepEqual(bench.said, []);
+  await bench.until(1);
+  await loop.stop(1_000);
+  assert.deepEqual(bench.said, ["start job-1", "succeeded job-1"]);
+  assert.ok(asked > 3, "it is asked each time");
+});

@@ -12,7 +12,6 @@ import {
   longestWait,
   mostAttempts,
   type NewJob,
-  noCursor,
   queueFull,
   type QueueOptions,
   type Recovered,
@@ -25,15 +24,16 @@ interface Kept {
   key: string | undefined;
   queuedAt: number;
   leaseUntil: number;
-  /** Its bundle is there. */
-  stored: boolean;
+  /** How many successes there were when its bundle was made; 0: it has none. */
+  stored: number;
 }
 
 export class MemoryQueue implements JobQueue {
   /** In the order of arrival. */
   #all: Kept[] = [];
-  readonly #options: Required<QueueOptions>;
+  readonly #options: Required<Omit<QueueOptions, "onNew">>;
   readonly #turns = new Turns();
+  #successes = 0;
 
   constructor(options: QueueOptions) {
     this.#options = { lease: usualLease, ...options };
@@ -59,7 +59,7 @@ export class MemoryQueue implements JobQueue {
       createdAt,
       ...(traceparent === undefined ? {} : { traceparent }),
     };
-    this.#all.push({ job, key, queuedAt: createdAt, leaseUntil: 0, stored: false });
+    this.#all.push({ job, key, queuedAt: createdAt, leaseUntil: 0, stored: 0 });
     return { job: structuredClone(job), isNew: true };
   }
 
@@ -69,10 +69,8 @@ export class MemoryQueue implements JobQueue {
 
   list({ tenants, profile, state, before, limit }: Filter): Job[] {
     const isOwn = (job: Job) => tenants?.includes(job.tenant) ?? true;
-    const end = before === undefined
-      ? this.#all.length
-      : this.#all.findIndex(({ job }) => job.id === before && isOwn(job));
-    if (end === -1) throw noCursor();
+    const later = before === undefined ? [] : this.#all.filter(({ job }) => job.id >= before);
+    const end = later.length === 0 ? this.#all.length : this.#all.indexOf(later[0]!);
     return this.#all.slice(0, end).map(({ job }) => job).reverse().filter((job) =>
       isOwn(job) && (profile ?? job.profile) === job.profile && (state ?? job.state) === job.state
     ).slice(0, limit).map((job) => structuredClone(job));
@@ -101,7 +99,7 @@ export class MemoryQueue implements JobQueue {
   finish(job: Job, outcome: Outcome): boolean {
     return this.#change(job, (kept) => {
       this.#end(kept, outcome);
-      kept.stored = outcome.state === "succeeded";
+      kept.stored = outcome.state === "succeeded" ? ++this.#successes : 0;
     });
   }
 
@@ -144,12 +142,17 @@ export class MemoryQueue implements JobQueue {
     return true;
   }
 
+  made(profile: string): Job[] {
+    const made = this.#all.filter(({ stored, job }) => stored > 0 && profile === job.profile);
+    return made.toSorted((a, b) => a.stored - b.stored).map(({ job }) => structuredClone(job));
+  }
+
   bundlesRemoved(ids: readonly string[]): void {
-    for (const kept of this.#all) if (ids.includes(kept.job.id)) kept.stored = false;
+    for (const kept of this.#all) if (ids.includes(kept.job.id)) kept.stored = 0;
   }
 
   prune(before: number, most: number): Job[] {
-    const old = this.#all.filter(({ stored }) => !stored).map(({ job }) => job)
+    const old = this.#all.filter(({ stored }) => stored === 0).map(({ job }) => job)
       .filter((job) => job.finishedAt !== undefined && job.finishedAt < before)
       .sort((a, b) => a.finishedAt! - b.finishedAt!).slice(0, most);
     old.forEach((job) => this.remove(job.id));

@@ -302,13 +302,41 @@ contract("lists are newest first, filtered, and continue after a cursor", (bench
   assert.deepEqual(list({ limit: 9, state: "running" }), []);
   bench.claim();
   assert.deepEqual(list({ limit: 9, state: "running" }), [0]);
-  assert.throws(() => list({ limit: 9, before: "none" }), { code: "usage", message: /cursor/ });
-  assert.throws(
-    () => list({ limit: 9, before: ids[2]!, tenants: ["x"] }),
-    { code: "usage", message: /cursor/ },
-    "another tenant's export is no cursor",
-  );
 });
+
+contract(
+  "a cursor stays good when its job is gone, and tells nothing of another tenant's",
+  (bench) => {
+    const ids = ["x", "y", "x", "x"].map((tenant) => bench.enqueue("p", tenant).id);
+    for (const _ of ids) bench.queue.finish(bench.claim(), { state: "succeeded" });
+    const list = (before: string) =>
+      bench.queue.list({ limit: 9, tenants: ["x"], before }).map((job) => ids.indexOf(job.id));
+    const [kept, foreign] = [list(ids[2]!), list(ids[1]!)];
+    assert.deepEqual([kept, foreign], [[0], [0]]);
+    bench.queue.remove(ids[1]!);
+    bench.queue.remove(ids[2]!);
+    assert.deepEqual([list(ids[2]!), list(ids[1]!)], [kept, foreign]);
+    assert.deepEqual(list("~"), [3, 0], "newer than all");
+  },
+);
+
+contract(
+  "bundles are told in the order in which they were made, whatever the clock says",
+  (bench) => {
+    const [first, second, third] = [bench.enqueue(), bench.enqueue(), bench.enqueue("q")];
+    const made = (profile: string) => bench.queue.made(profile).map(({ id }) => id);
+    bench.queue.finish(bench.claim(), { state: "failed", error });
+    bench.queue.finish(bench.claim(), { state: "succeeded" });
+    bench.queue.finish(bench.claim(), { state: "succeeded" });
+    assert.deepEqual([made("p"), made("q")], [[second.id], [third.id]], "none of the failed one");
+    bench.now -= 500;
+    bench.queue.retry(first.id);
+    bench.queue.finish(bench.claim(), { state: "succeeded" });
+    assert.deepEqual(made("p"), [second.id, first.id]);
+    bench.queue.bundlesRemoved([second.id]);
+    assert.deepEqual(made("p"), [first.id]);
+  },
+);
 
 contract("the figures tell what waits and what runs, and since when", (bench) => {
   const start = bench.now;

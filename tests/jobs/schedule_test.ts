@@ -85,6 +85,19 @@ Deno.test("runs that were missed while the service was down are made up for once
   assert.deepEqual(bench.runs, ["late", "queued"]);
 });
 
+Deno.test("a schedule that was taken out and put back has missed nothing", () => {
+  using bench = new Bench("2026-01-01T12:00:00Z");
+  bench.scheduler().tick();
+  bench.set("2026-01-05T12:00:00Z");
+  bench.scheduler([{ ...nightly, profile: "q" }]).tick();
+  bench.set("2026-01-09T12:00:00Z");
+  bench.scheduler().tick();
+  assert.deepEqual(bench.queued, []);
+  bench.set("2026-01-10T03:00:00Z");
+  bench.scheduler().tick();
+  assert.deepEqual(bench.runs, ["queued"]);
+});
+
 Deno.test("a service that died between asking and noting does not ask twice", () => {
   using bench = new Bench("2026-01-01T12:00:00Z");
   bench.scheduler().tick();

@@ -43,6 +43,16 @@ Deno.test("what failed or was cancelled is queued again; nothing else is", async
   assert.equal((await call(bench, "POST", `${id}/retry`)).status, 503);
 });
 
+Deno.test("an export whose profile the configuration has no longer is not queued again", async () => {
+  using bench = new Bench();
+  const { id } = bench.queue.enqueue({ tenant: "default", profile: "gone", request: {} }).job;
+  bench.queue.cancel(id);
+  const answer = await call(bench, "POST", `${id}/retry`);
+  assert.equal(answer.status, 409);
+  assert.match((await answer.json()).detail, /no longer has the profile gone/);
+  assert.deepEqual([bench.queue.get(id)?.state, bench.queued], ["cancelled", []]);
+});
+
 Deno.test("an export that has ended is removed with its bundle, any other is not", async () => {
   using bench = new Bench();
   const id = enqueue(bench);
@@ -123,20 +133,6 @@ Deno.test("who follows an export hears its steps, its progress and its end", asy
     await bench.get(`/v1/exports/${id}/events`, { "last-event-id": ids[0]! }),
   );
   assert.deepEqual(rest.events, ["step succeeded", "end succeeded"], "nothing twice");
-});
-
-Deno.test("who goes away makes room for another; there are only so many", async () => {
-  using bench = new Bench();
-  const id = enqueue(bench);
-  const open = () => bench.get(`/v1/exports/${id}/events`);
-  const all = [];
-  for (let n = 0; n < bench.feed.mostFollowers; n++) all.push(await open());
-  const refused = await open();
-  assert.deepEqual([refused.status, refused.headers.get("retry-after")], [503, "5"]);
-  await all.pop()!.body!.cancel();
-  const again = await open();
-  assert.equal(again.status, 200);
-  for (const one of [...all, again]) await one.body!.cancel();
 });
 
 Deno.test("a service that stops ends the streams of those who follow", async () => {

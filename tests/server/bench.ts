@@ -48,6 +48,8 @@ export class Bench {
   alive: { status: "pass" | "fail"; output?: string } = { status: "pass" };
   checks: CheckState[] = [];
   draining = false;
+  /** The address that questions come from. */
+  peer = "127.0.0.1";
   readonly queue: Queue;
   readonly timeline: Timeline;
   refused = 0;
@@ -112,7 +114,10 @@ export class Bench {
   }
 
   get(path: string, headers: Record<string, string> = {}): Promise<Response> {
-    return Promise.resolve(this.app.request(`http://127.0.0.1:8420${path}`, { headers }));
+    const socket = { remoteAddress: this.peer };
+    const environment = { incoming: { rawHeaders: [], socket } };
+    const url = `http://127.0.0.1:8420${path}`;
+    return Promise.resolve(this.app.request(url, { headers }, environment));
   }
 
   post(body: unknown, headers: Record<string, string> = {}): Promise<Response> {

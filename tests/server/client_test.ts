@@ -5,8 +5,10 @@ import { join } from "node:path";
 import type { ExportFlags } from "../../src/cli/export_bundle.ts";
 import type { Host } from "../../src/cli/host.ts";
 import { cancelCommand, listCommand, purgeCommand, retryCommand } from "../../src/cli/jobs.ts";
+import { commands } from "../../src/cli/program.ts";
 import { ServiceClient } from "../../src/cli/service_client.ts";
 import { submitExport } from "../../src/cli/submit_export.ts";
+import { timelineCommand } from "../../src/cli/timeline.ts";
 import type { Job } from "../../src/jobs/job.ts";
 import { serveHttp } from "../../src/server/http_server.ts";
 import { Bench, config } from "./bench.ts";
@@ -83,6 +85,65 @@ Deno.test("retry, cancel and purge act on what is named, and say why they cannot
   });
 });
 
+Deno.test("one that is refused does not keep the others from being tried, and all are told", async () => {
+  await serving(async (url, bench) => {
+    const [a, b, c] = [fail(bench), fail(bench), fail(bench)];
+    const options = { url, ...list };
+    await retryCommand(options, host, [b]);
+    const { code, text, json } = await retryCommand(options, host, [a, b, c]);
+    assert.equal(code, 2);
+    assert.match(
+      text,
+      new RegExp(`^${a}  queued\n${c}  queued\n${b}  refused: .*409: The export is queued.*\n$`),
+    );
+    assert.deepEqual([a, c].map((id) => bench.queue.get(id)?.state), ["queued", "queued"]);
+    const { ok, items, refused, untried } = json as Record<string, { id: string }[]>;
+    assert.deepEqual([ok, items?.map(({ id }) => id), refused?.map(({ id }) => id), untried], [
+      false,
+      [a, c],
+      [b],
+      [],
+    ]);
+  });
+});
+
+Deno.test("what would refuse all of them ends it, with those that were not tried", async () => {
+  const ids = ["a", "b", "c"];
+  let left = 1;
+  await using server = Deno.serve(
+    { hostname: "127.0.0.1", port: 0, onListen: () => {} },
+    () =>
+      left-- > 0
+        ? Response.json({ id: "a", state: "cancelled" })
+        : Response.json({ detail: "The token does not have the scope write" }, { status: 403 }),
+  );
+  const options = { url: `http://127.0.0.1:${server.addr.port}`, ...list };
+  const { code, text } = await cancelCommand(options, host, ids);
+  assert.equal(code, 2);
+  assert.match(
+    text,
+    /^a {2}cancelled\nb {2}refused: .*scope write.*\nc {2}not tried\nhint: .*token/,
+  );
+  await assert.rejects(cancelCommand(options, host, ids), { code: "usage", message: /403/ });
+});
+
+Deno.test("the timeline says what to do about a missing token, and about an id that is none", async () => {
+  const tokens = [{ name: "ci", sha256: "a".repeat(64), tenants: ["default"], scopes: [] }];
+  await serving(async (url) => {
+    await assert.rejects(timelineCommand({ url, ...list }, host), {
+      code: "usage",
+      message: /401/,
+      hint: /--token-file/,
+    });
+  }, new Bench({ config: { ...config, tokens } }));
+  await serving(async (url) => {
+    await assert.rejects(timelineCommand({ url, ...list, export: "x" }, host), {
+      message: /400.*exportId is not an export id/,
+      hint: /the ids are those/,
+    });
+  });
+});
+
 const flags = (url: string, more: Partial<ExportFlags> = {}) =>
   ({ profile: "kit", tenant: "default", layout: "archive", server: url, ...more }) as ExportFlags;
 
@@ -107,6 +168,36 @@ Deno.test("an export by a service is followed to its end", async () => {
     assert.match(text, new RegExp(`sha256:${bundleDigest}`));
     assert.match(text, /fetch it: http.*\/bundle\.tar/);
     assert.equal((json as { bundle: { bundleDigest: string } }).bundle.bundleDigest, bundleDigest);
+  }, bench);
+});
+
+Deno.test("a tenant that was typed is sent, also the one called default", async () => {
+  const token = "correct-horse-battery-staple";
+  const sha256 = createHash("sha256").update(token).digest("hex");
+  const scopes = ["read" as const, "write" as const];
+  const tokens = [{ name: "ci", sha256, tenants: ["lab", "default"], scopes }];
+  const bench = new Bench({
+    config: { ...config, tokens },
+    onQueued: () => bench.queue.finish(bench.queue.claim()!, { state: "failed", error }),
+  });
+  const tokenFile = join(bench.directory, "token");
+  Deno.writeTextFileSync(tokenFile, token, { mode: 0o600 });
+  const program = commands(host, () => {});
+  const typed = (...args: string[]) => {
+    const bundle = program.commands.find((one) => one.name() === "export")!.commands[0]!;
+    bundle.action(() => {});
+    program.parse(["export", "bundle", "--profile", "kit", ...args], { from: "user" });
+    return bundle.opts<ExportFlags>();
+  };
+  await serving(async (url) => {
+    for (const args of [["--tenant", "default"], []]) {
+      const server = ["--server", url, "--token-file", tokenFile];
+      await assert.rejects(submitExport(typed(...args, ...server), host), { code: "registry" });
+    }
+    assert.deepEqual(bench.queue.list({ limit: 9 }).map(({ tenant }) => tenant), [
+      "lab",
+      "default",
+    ]);
   }, bench);
 });
 

@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import { StellaError } from "../../src/errors.ts";
-import { Bench } from "./bench.ts";
+import { Bench, config } from "./bench.ts";
 
 Deno.test("an export that was asked for is accepted, and found where the answer says", async () => {
   using bench = new Bench();
@@ -69,6 +71,33 @@ Deno.test("everything that is wrong with a request is told at once, and nothing 
   assert.equal(bench.queue.figures().queued, 0);
 });
 
+Deno.test("options that no export can be made with are refused before anything is queued", async () => {
+  const pushed = { ...config.profiles.get("kit")!, name: "pushed" };
+  pushed.targets = [{ registry: "site", repository: "r", tag: "t" }];
+  const profiles = new Map([...config.profiles, ["pushed", pushed]]);
+  using bench = new Bench({ config: { ...config, profiles } });
+  const cases: [Record<string, string>, string, RegExp][] = [
+    [{ volumeSize: "1" }, "volumeSize", /at least 8M/],
+    [{ volumeSize: "7M" }, "volumeSize", /at least 8M/],
+    [{ volumeSize: "999999999999G" }, "volumeSize", /at least 8M/],
+    [{ volumeSize: "999999999999999G" }, "volumeSize", /not a size/],
+    [{ layout: "directory", volumeSize: "fat32" }, "volumeSize", /for the layout archive/],
+    [{ profile: "pushed", layout: "directory" }, "layout", /registry among its targets/],
+  ];
+  for (const [options, path, message] of cases) {
+    const answer = await bench.post({ profile: "kit", ...options });
+    assert.equal(answer.status, 400, JSON.stringify(options));
+    const { errors } = await answer.json();
+    assert.deepEqual([errors.length, errors[0].path], [1, path]);
+    assert.match(errors[0].message, message);
+  }
+  assert.deepEqual(bench.queued, []);
+  const good = [{ volumeSize: "8M" }, { layout: "directory" }, { profile: "pushed" }];
+  for (const options of good) {
+    assert.equal((await bench.post({ profile: "kit", ...options })).status, 202);
+  }
+});
+
 Deno.test("names that no configuration has are refused alike, however they are spelled", async () => {
   using bench = new Bench();
   for (
@@ -102,6 +131,19 @@ Deno.test("a body of another type is refused: a foreign page's form can send tho
   }
   const spelled = { "content-type": "Application/JSON; charset=utf-8" };
   assert.equal((await bench.post({ profile: "kit" }, spelled)).status, 202);
+});
+
+Deno.test("a compressed body is refused, and told what is taken", async () => {
+  using bench = new Bench();
+  for (const coding of ["gzip", "br", "identity, gzip"]) {
+    const answer = await bench.post({ profile: "kit" }, { "content-encoding": coding });
+    assert.deepEqual([answer.status, answer.headers.get("accept-encoding")], [415, "identity"]);
+    assert.match((await answer.json()).detail, /not compressed/);
+  }
+  for (const coding of ["", "identity", "Identity"]) {
+    const answer = await bench.post({ profile: "kit" }, { "content-encoding": coding });
+    assert.equal(answer.status, 202, coding);
+  }
 });
 
 Deno.test("a large body is refused, with or without a declared length", async () => {
@@ -197,8 +239,17 @@ Deno.test("a list is not asked for in odd ways", async () => {
   for (const query of queries) {
     assert.equal((await bench.get(`/v1/exports?${query}`)).status, 400, query);
   }
-  const unknown = "cursor=019b76da-a800-7000-8000-000000000000";
-  assert.equal((await bench.get(`/v1/exports?${unknown}`)).status, 400);
+});
+
+Deno.test("a page goes on where the export of its cursor was removed meanwhile", async () => {
+  using bench = new Bench();
+  for (let n = 0; n < 3; n++) await bench.post({ profile: "kit" });
+  const [first, second] = bench.queued.map((job) => job.id);
+  bench.queue.cancel(second!);
+  bench.queue.remove(second!);
+  const answer = await bench.get(`/v1/exports?cursor=${second}`);
+  const { items } = await answer.json();
+  assert.deepEqual(items.map((job: { id: string }) => job.id), [first]);
 });
 
 Deno.test("a service that stops takes no export and says when to try again", async () => {
@@ -224,4 +275,17 @@ Deno.test("a full disk is 507 with its reason, a defect 500 without; both go to 
   assert.equal(defect.status, 500);
   assert.doesNotMatch(await defect.text(), /secret/);
   assert.equal(bench.faults.length, 2);
+});
+
+Deno.test("a database that another program holds is 503, and when to come back", async () => {
+  using bench = new Bench();
+  const other = new DatabaseSync(join(bench.directory, "stella.db"));
+  other.exec("BEGIN IMMEDIATE");
+  const refused = await bench.post({ profile: "kit" });
+  assert.deepEqual([refused.status, refused.headers.get("retry-after")], [503, "5"]);
+  assert.match((await refused.json()).detail, /database is locked/);
+  assert.equal(bench.faults.length, 1);
+  other.exec("ROLLBACK");
+  other.close();
+  assert.equal((await bench.post({ profile: "kit" })).status, 202);
 });

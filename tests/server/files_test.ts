@@ -173,3 +173,37 @@ Deno.test("where there is no bundle it says why", async () => {
   const { job } = bench.queue.enqueue({ tenant: "default", profile: "kit", request: {} });
   assert.match(await detail(`/v1/exports/${job.id}/bundle.tar`), /it is queued/);
 });
+
+Deno.test("a stored bundle without its manifest, or with another, is a fault of the service, whose log has the path", async () => {
+  const { bench, place, path } = await stored();
+  using _ = bench;
+  const faults = [
+    () => Deno.writeTextFileSync(join(place, "manifest.json"), "{"),
+    () => Deno.removeSync(join(place, "manifest.json")),
+  ];
+  for (const damage of faults) {
+    damage();
+    for (const rest of ["files", "files/kit.tar.zst", "bundle.tar"]) {
+      const answer = await bench.get(path(rest));
+      const text = await answer.text();
+      assert.deepEqual([answer.status, JSON.parse(text).code], [500, "internal"], rest);
+      assert.doesNotMatch(text, new RegExp(`${bench.directory}|ENOENT`), rest);
+    }
+  }
+  assert.equal(bench.faults.length, 6);
+  assert.match(String(bench.faults.at(-1)), new RegExp(`ENOENT.*${place}`));
+});
+
+Deno.test("a store that cannot be written to tells its path to the log alone", async () => {
+  const { bench, path } = await stored();
+  using _ = bench;
+  const place = join(bench.directory, "tmp");
+  Deno.removeSync(place, { recursive: true });
+  Deno.writeTextFileSync(place, "not a directory");
+  const url = `http://127.0.0.1${path("").replace(/\/$/, "")}`;
+  const answer = await bench.app.request(url, { method: "DELETE" });
+  const text = await answer.text();
+  assert.deepEqual([answer.status, JSON.parse(text).code], [500, "internal"]);
+  assert.doesNotMatch(text, new RegExp(`${bench.directory}|EEXIST`));
+  assert.match(String(bench.faults[0]), /Cannot remove the bundle in .*EEXIST/);
+});

@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
 import type { CheckState, Status } from "../../src/server/readiness.ts";
-import { Bench } from "./bench.ts";
+import { createOpsServer } from "../../src/server/server.ts";
+import { Bench, config } from "./bench.ts";
 
 const state = (name: string, status: Status, output?: string): CheckState => ({
   name,
@@ -61,4 +63,67 @@ Deno.test("checks can be left out by name, more than one too", async () => {
   const code = async (query: string) => (await bench.get(`/health/readiness?${query}`)).status;
   assert.equal(await code("exclude=registry:site"), 503);
   assert.equal(await code("exclude=registry:site&exclude=lock:held"), 200);
+});
+
+const paths = ["/health/readiness", "/health/readiness?verbose", "/health/liveness?verbose"];
+
+/** A service with one token, in whose state directory something is wrong. */
+function guarded(): Bench {
+  const sha256 = createHash("sha256").update("secret").digest("hex");
+  const ci = { name: "ci", sha256, tenants: ["lab"], scopes: ["read" as const] };
+  const bench = new Bench({ config: { ...config, tokens: [ci] } });
+  bench.checks = [state("storage:write", "fail", "ENOENT: open '/srv/secret-path/.readiness'")];
+  return bench;
+}
+
+Deno.test("a stranger learns how each check stands, and nothing of what it found", async () => {
+  using bench = guarded();
+  bench.peer = "192.0.2.7";
+  const ready = await bench.get("/health/readiness");
+  assert.deepEqual([ready.status, await ready.json()], [503, {
+    status: "fail",
+    checks: { "storage:write": [{ status: "fail" }] },
+  }]);
+  const text = async (path: string) => await (await bench.get(path)).text();
+  assert.equal(await text(paths[1]!), "[-]storage:write fail\nreadiness: fail\n");
+  assert.equal(await text(paths[2]!), "[-]storage:write fail\nliveness: pass\n");
+  bench.alive = { status: "fail", output: "worker silent" };
+  assert.equal(await text("/health/liveness"), '{"status":"fail"}');
+});
+
+Deno.test("who has a token, or is on this machine, learns what the checks found", async () => {
+  using bench = guarded();
+  const seen = async (headers: Record<string, string> = {}) => {
+    const texts = paths.map(async (path) => await (await bench.get(path, headers)).text());
+    const all = (await Promise.all(texts)).map((text) => text.includes("secret-path"));
+    assert.equal(new Set(all).size, 1, "every answer follows the one rule");
+    return all[0];
+  };
+  for (const peer of ["127.0.0.1", "::1", "::ffff:127.0.0.1"]) {
+    bench.peer = peer;
+    assert.equal(await seen(), true, peer);
+    for (const header of ["Forwarded", "Via", "X-Forwarded-For", "X-Real-IP"]) {
+      assert.equal(await seen({ [header]: "127.0.0.1" }), false, `${header} is a proxy's`);
+    }
+  }
+  for (const peer of ["192.0.2.7", "::ffff:192.0.2.7", "2001:db8::7", ""]) {
+    bench.peer = peer;
+    assert.equal(await seen({ authorization: "Bearer secret" }), true, peer);
+    assert.equal(await seen({ authorization: "Bearer other" }), false, peer);
+    assert.equal(await seen(), false, peer);
+  }
+});
+
+Deno.test("on the address of operations only this machine learns what the checks found", async () => {
+  using bench = guarded();
+  const ops = createOpsServer(bench.deps, { hosts: [], addresses: false });
+  const ask = async (path: string, remoteAddress: string) => {
+    const headers = { authorization: "Bearer secret" };
+    const incoming = { rawHeaders: [], socket: { remoteAddress } };
+    return await (await ops.request(`http://127.0.0.1${path}`, { headers }, { incoming })).text();
+  };
+  for (const path of paths) {
+    assert.match(await ask(path, "127.0.0.1"), /secret-path/, path);
+    assert.doesNotMatch(await ask(path, "192.0.2.7"), /secret-path/, path);
+  }
 });

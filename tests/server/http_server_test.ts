@@ -47,6 +47,16 @@ Deno.test("the app is served on the port that was given, with its limits in forc
   });
 });
 
+Deno.test("the app learns from the socket who asks", async () => {
+  await serving(async (server, bench) => {
+    bench.checks = [{ name: "storage:write", status: "fail", time: 0, output: "ENOENT" }];
+    const ask = async (headers: Record<string, string>) =>
+      await (await fetch(`${server.url}/health/readiness?verbose`, { headers })).text();
+    assert.match(await ask({}), /ENOENT/);
+    assert.doesNotMatch(await ask({ "x-forwarded-for": "192.0.2.7" }), /ENOENT/);
+  });
+});
+
 Deno.test("slow clients are told 408 and let go", async (t) => {
   const slow = {
     "a header without end": "GET /status HTTP/1.1\r\nHost: 127",

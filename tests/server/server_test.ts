@@ -103,6 +103,11 @@ Deno.test("only names of this machine are served, by Host or by an absolute targ
     assert.equal(await status("http://127.0.0.1/status", { host }), 421, host);
   }
   assert.equal(await status("http://evil.example/status", { host: "127.0.0.1" }), 421);
+  const { detail, hint } = await (await bench.get("/metrics", { host: "stella.site:9" })).json();
+  assert.equal(detail, 'The host name "stella.site:9" is not served here');
+  assert.match(hint, /service\.hosts/);
+  const long = await bench.get("/metrics", { host: "x".repeat(5_000) });
+  assert.ok((await long.text()).length < 500, "no more of it than a name can have");
 });
 
 Deno.test("pages of another origin are not answered", async () => {

@@ -54,6 +54,31 @@ Deno.test("a running export is cancelled, its place is given on, and nothing of 
   }
 });
 
+Deno.test("addresses come from the command line, else from variables, else from the file", async () => {
+  using home = new Home();
+  const [own, ops] = [`127.0.0.1:${freePort()}`, `127.0.0.1:${freePort()}`];
+  const [others, otherOps] = [`127.0.0.1:${freePort()}`, `127.0.0.1:${freePort()}`];
+  home.configure(`version: 1\nservice: { listen: "${own}", opsListen: "${ops}" }\n`);
+  const environment = { STELLA_LISTEN: others, STELLA_OPS_LISTEN: otherOps };
+  const nothing = { STELLA_LISTEN: "", STELLA_OPS_LISTEN: "" };
+  const cases: [Record<string, string>, string[], string, string][] = [
+    [nothing, ["", ""], own, ops],
+    [environment, ["", ""], others, otherOps],
+    [environment, [own, ops], own, ops],
+  ];
+  for (const [variables, typed, listens, serves] of cases) {
+    const service = new Service(home.spawn(variables, ...typed));
+    try {
+      await service.ready();
+      assert.equal(service.url, `http://${listens}`);
+      const answer = await fetch(`http://${serves}/v1/exports`);
+      assert.deepEqual([answer.status, (await answer.json()).code], [404, "usage"]);
+    } finally {
+      assert.equal(await service.stop(), 0);
+    }
+  }
+});
+
 Deno.test("operations are served on an address of their own, without anything else", async () => {
   using home = new Home();
   home.configure(guarded);

@@ -5,7 +5,7 @@
 import { appendFileSync, existsSync, readFileSync } from "node:fs";
 import { createHash } from "node:crypto";
 import { join } from "node:path";
-import { machineSigner } from "../../src/cli/recipe.ts";
+import { machineKey } from "../../src/cli/recipe.ts";
 import { runServe } from "../../src/cli/serve.ts";
 import { answerExports, type JobRunner, runExport } from "../../src/cli/work.ts";
 import { StellaError } from "../../src/errors.ts";
@@ -124,13 +124,17 @@ else if (import.meta.main) {
     now: clock === undefined ? Date.now : () => Date.now() + offset(clock),
     uuid: () => crypto.randomUUID(),
     stop: stop.signal,
+    onHangUp: (renew: () => void) => Deno.addSignalListener("SIGHUP", renew),
     mainUrl: import.meta.url,
   };
   const attestation = () => Promise.resolve({ ok: true, detail: "two envelopes judged" });
   try {
-    const options = { listen, ...(opsListen === "" ? {} : { opsListen }) };
-    const prepare = () => void machineSigner(Deno.env.get("STELLA_DATA")!);
-    const result = await runServe(options, host, { attestation, prepare, ...parts });
+    const options = {
+      ...(listen === "" ? {} : { listen }),
+      ...(opsListen === "" ? {} : { opsListen }),
+    };
+    const signingKey = machineKey(Deno.env.get("STELLA_DATA")!);
+    const result = await runServe(options, host, { attestation, signingKey, ...parts });
     Deno.exit(result.code);
   } catch (error) {
     Deno.stderr.writeSync(new TextEncoder().encode(`${(error as Error).message}\n`));

@@ -38,14 +38,18 @@ Deno.test("bundles are counted by profile with their bytes, whatever their layou
     const expected = bundles.map(({ layout, bundle }) =>
       [layout, { bundles: 1, bytes: onDisk(store.path(bundle)) }] as const
     );
-    const all = () => sizes.count(store, ["archive", "directory", "none"]);
+    const all = async () => (await sizes.count(store, ["archive", "directory", "none"])).counts;
     const whole = new Map<string, Stored>([...expected, ["none", { bundles: 0, bytes: 0 }]]);
     assert.deepEqual(await all(), whole);
     for (const { bundle } of bundles) Deno.removeSync(join(store.path(bundle), "manifest.json"));
     assert.deepEqual(await all(), whole, "nothing was read again");
     sizes.forget([bundles[0]!.bundle]);
     const one = await sizes.count(store, ["archive"], { profile: "archive" });
-    assert.deepEqual(one, new Map([["archive", { bundles: 1, bytes: 0 }]]));
+    assert.deepEqual(one.counts, new Map([["archive", { bundles: 1, bytes: 0 }]]));
+    const [, directory] = expected;
+    const { counts, others } = await sizes.count(store, ["archive"]);
+    assert.deepEqual([...counts.keys()], ["archive"]);
+    assert.deepEqual(others, directory![1], "what is of no profile of the configuration");
   } finally {
     Deno.removeSync(state, { recursive: true });
   }

@@ -3,21 +3,26 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { uuidV7 } from "../../src/jobs/uuid.ts";
-import { outlived } from "../../src/store/retention.ts";
+import { type MadeBundle, outlived, type Standing } from "../../src/store/retention.ts";
 import { type Damage, scrub } from "../../src/store/scrub.ts";
+import type { Stored } from "../../src/store/size.ts";
 import { FileStore, type StoredBundle } from "../../src/store/store.ts";
-import { Upkeep } from "../../src/store/upkeep.ts";
+import { Upkeep, type UpkeepOptions } from "../../src/store/upkeep.ts";
 import { run } from "../export/run.ts";
 
 const day = 86_400_000;
 const now = Date.UTC(2026, 0, 31);
 const sample = fileURLToPath(new URL("../fixtures/sample", import.meta.url));
 
-const bundleOf = (daysAgo: number, profile = "p"): StoredBundle => ({
+const bundleOf = (daysAgo: number, profile = "p"): MadeBundle => ({
   tenant: "default",
   profile,
   exportId: uuidV7(now - daysAgo * day, new Uint8Array(10).fill(1)),
+  madeAt: now - daysAgo * day,
 });
+
+/** Where a bundle lies, without its time. */
+const placed = ({ madeAt: _, ...bundle }: MadeBundle): StoredBundle => bundle;
 
 async function withStore(body: (store: FileStore, state: string) => Promise<void> | void) {
   const state = Deno.makeTempDirSync({ prefix: "stella-store-" });
@@ -33,6 +38,33 @@ async function put(store: FileStore, bundle: StoredBundle): Promise<string> {
   return store.commit(bundle);
 }
 
+/** An upkeep of profile `p` alone that notes what it is told, by the name of who is told it. */
+function upkeepOf(store: FileStore, state: string, more: Partial<UpkeepOptions> = {}) {
+  const told: Record<string, unknown[]> = {};
+  const note = (name: string) => (...values: unknown[]) => void (told[name] ??= []).push(...values);
+  const upkeep = new Upkeep({
+    store,
+    state,
+    profiles: ["p"],
+    rules: new Map(),
+    made: () => [],
+    standing: () => "succeeded",
+    scrubEvery: 0,
+    now: () => now,
+    elapsed: () => performance.now(),
+    onCounts: note("counts"),
+    onRemoved: note("removed"),
+    onStrays: note("strays"),
+    onScrubbed: note("scrubbed"),
+    onDamage: (damaged, at) => note("damage")([damaged.map(({ path }) => path), at]),
+    onFault: (error) => assert.fail(String(error)),
+    rate: 1e12,
+    pause: 1,
+    ...more,
+  });
+  return { upkeep, told };
+}
+
 Deno.test("what neither the count nor the age keeps has outlived, and the newest never has", () => {
   const ages = [30, 20, 10, 5, 1];
   const bundles = ages.map((one) => bundleOf(one));
@@ -46,33 +78,73 @@ Deno.test("what neither the count nor the age keeps has outlived, and the newest
   assert.deepEqual(outlived([bundleOf(300)], { days: 1 }, now), [], "the last good one stays");
 });
 
+Deno.test("a bundle that was made while the clock was wrong is as young as the one before it", () => {
+  const [first, wrong, last] = [bundleOf(5), bundleOf(9_000), bundleOf(1)];
+  assert.deepEqual(outlived([first, wrong, last], { days: 7 }, now), []);
+  assert.deepEqual(outlived([first, wrong, last], { days: 4 }, now), [first, wrong]);
+});
+
+Deno.test("the order in which bundles were made decides, not that in which they were asked for", async () => {
+  await withStore(async (store, state) => {
+    const [fresh, before, gone] = [bundleOf(3), bundleOf(2), bundleOf(1)];
+    for (const bundle of [fresh, before]) {
+      store.begin(bundle.exportId);
+      store.commit(bundle);
+    }
+    // The last one was purged, and is no newest bundle.
+    const made = () => [before, { ...fresh, madeAt: now }, gone];
+    const rules = new Map([["p", { keep: 1 }]]);
+    const { upkeep, told } = upkeepOf(store, state, { rules, made });
+    await upkeep.tidy("p");
+    assert.deepEqual(told["removed"], [[before]]);
+    assert.deepEqual(store.list(), [placed(fresh)]);
+  });
+});
+
+Deno.test("bundles of exports that ended without one go; what is open or unknown stays, and no rule counts it", async () => {
+  await withStore(async (store, state) => {
+    const standings = new Map<string, Standing>();
+    const [good, failed, open, unknown] = [4, 3, 2, 1].map((age) => bundleOf(age));
+    for (const bundle of [good!, failed!, open!, unknown!]) {
+      store.begin(bundle.exportId);
+      store.commit(bundle);
+    }
+    standings.set(good!.exportId, "succeeded");
+    standings.set(failed!.exportId, "ended without a bundle");
+    standings.set(open!.exportId, "open");
+    const { upkeep, told } = upkeepOf(store, state, {
+      rules: new Map([["p", { keep: 1 }]]),
+      made: () => [good!],
+      standing: ({ exportId }) => standings.get(exportId) ?? "unknown",
+    });
+    await upkeep.tidy();
+    assert.deepEqual(told["strays"], [{
+      removed: [placed(failed!)],
+      unknown: [placed(unknown!)],
+    }]);
+    assert.deepEqual(store.list(), [good!, open!, unknown!].map(placed));
+  });
+});
+
 Deno.test("rules are applied by profile; a profile without one keeps all", async () => {
   await withStore(async (store, state) => {
-    const all = [3, 2, 1].flatMap((age) => [bundleOf(age), bundleOf(age, "q")]);
+    const all = [3, 2, 1].flatMap((age) => [bundleOf(age), bundleOf(age, "q"), bundleOf(age, "s")]);
     for (const bundle of all) {
       store.begin(bundle.exportId);
       store.commit(bundle);
     }
-    const told: unknown[] = [];
-    const upkeep = new Upkeep({
-      store,
-      state,
+    const of = (bundles: number) => ({ bundles, bytes: 0 });
+    const { upkeep, told } = upkeepOf(store, state, {
       profiles: ["p", "q", "r"],
       rules: new Map([["p", { keep: 1 }]]),
-      scrubEvery: 0,
-      now: () => now,
-      elapsed: () => 0,
-      onCounts: (counts) => told.push(Object.fromEntries(counts)),
-      onRemoved: (bundles) => told.push(bundles.length),
-      onScrubbed: () => told.push("scrubbed"),
-      onFault: (error) => assert.fail(String(error)),
+      made: (profile) => all.filter((one) => one.profile === profile),
     });
-    const of = (bundles: number) => ({ bundles, bytes: 0 });
     await upkeep.tidy();
-    assert.deepEqual(told, [2, { p: of(1), q: of(3), r: of(0) }]);
+    const whole = new Map([["p", of(1)], ["q", of(3)], ["r", of(0)]]);
+    assert.deepEqual(told["counts"], [whole, of(3)], "s is of the configuration no more");
     await upkeep.tidy("p");
-    assert.deepEqual(told.slice(2), [{ p: of(1) }]);
-    assert.deepEqual(store.list({ profile: "p" }), [bundleOf(1)]);
+    assert.deepEqual(told["counts"]!.slice(2), [new Map([["p", of(1)]]), undefined]);
+    assert.deepEqual(store.list({ profile: "p" }), [placed(bundleOf(1))]);
     assert.deepEqual([...Deno.readDirSync(join(state, "tmp"))], [], "nothing is left behind");
   });
 });
@@ -102,36 +174,72 @@ Deno.test("a sound store scrubs clean; one changed, one cut and one lost file ar
   });
 });
 
+/** Until it is so; five seconds are enough for everything here. */
+async function until(isSo: () => boolean): Promise<void> {
+  for (let n = 0; n < 500 && !isSo(); n++) await new Promise((later) => setTimeout(later, 10));
+}
+
+/** Starts, waits until it has scrubbed, and stops; what it told. Where `isDone` is not given and none is due, it gets a moment for one. */
+async function once(
+  store: FileStore,
+  state: string,
+  more: Partial<UpkeepOptions> = {},
+  isDone?: (damage: unknown[]) => boolean,
+) {
+  const scrubs: (readonly Damage[])[] = [];
+  const { upkeep, told } = upkeepOf(store, state, {
+    scrubEvery: 7 * day,
+    onScrubbed: (damaged) => void scrubs.push(damaged),
+    ...more,
+  });
+  upkeep.start();
+  const moment = Date.now() + 300;
+  const damage = () => told["damage"] ?? [];
+  await until(() => scrubs.length > 0 || (isDone?.(damage()) ?? Date.now() > moment));
+  await upkeep.stop();
+  return { upkeep, scrubs, damage: damage() };
+}
+
 Deno.test("a scrub that was done is not done again by a restart, only when it is due", async () => {
   await withStore(async (store, state) => {
     await put(store, bundleOf(1));
-    let time = now;
-    const scrubs: (readonly Damage[])[] = [];
-    const once = async () => {
-      const { promise, resolve } = Promise.withResolvers<void>();
-      const upkeep = new Upkeep({
-        store,
-        state,
-        profiles: [],
-        rules: new Map(),
-        scrubEvery: 7 * day,
-        now: () => time,
-        elapsed: () => performance.now(),
-        onCounts: () => {},
-        onRemoved: () => {},
-        onScrubbed: (damaged) => (scrubs.push(damaged), resolve()),
-        onFault: (error) => assert.fail(String(error)),
-        rate: 1e12,
-      });
-      upkeep.start();
-      await Promise.race([promise, new Promise((later) => setTimeout(later, 300))]);
-      await upkeep.stop();
-    };
-    await once();
-    await once();
-    assert.deepEqual(scrubs, [[]]);
-    time += 8 * day;
-    await once();
-    assert.equal(scrubs.length, 2);
+    assert.deepEqual((await once(store, state)).scrubs, [[]]);
+    const { scrubs, damage } = await once(store, state);
+    assert.deepEqual(scrubs, []);
+    assert.deepEqual(damage[0], [[], now], "when it was done is known at the start");
+    const later = { now: () => now + 8 * day };
+    assert.equal((await once(store, state, later)).scrubs.length, 1);
+    Deno.writeTextFileSync(join(state, "scrubbed"), `${now}\n`);
+    const { scrubs: none } = await once(store, state);
+    assert.deepEqual(none, [], "as earlier versions noted it");
+  });
+});
+
+Deno.test("damage is known after a restart, until the bundle is gone or whole again", async () => {
+  await withStore(async (store, state) => {
+    const [first, second] = [bundleOf(2), bundleOf(1)];
+    const places = [await put(store, first), await put(store, second)];
+    const archives = places.map((place) => join(place, "p.tar.zst"));
+    const whole = Deno.readFileSync(archives[0]!);
+    for (const archive of archives) Deno.writeFileSync(archive, new Uint8Array(whole.length));
+    const both = [["p.tar.zst", "p.tar.zst"], now];
+    const { upkeep, damage } = await once(store, state);
+    assert.deepEqual(damage.at(-1), both);
+    assert.equal(upkeep.damageOf(first)?.path, "p.tar.zst");
+    assert.equal(upkeep.damageOf(bundleOf(3)), undefined);
+    Deno.writeFileSync(archives[0]!, whole);
+    const isRead = (all: unknown[]) => JSON.stringify(all.at(-1)) !== JSON.stringify(both);
+    const again = await once(store, state, {}, (all) => all.length > 0 && isRead(all));
+    assert.deepEqual([again.damage[0], again.scrubs], [both, []]);
+    assert.deepEqual(again.damage.at(-1), [["p.tar.zst"], now], "what was damaged is read again");
+    assert.equal(again.upkeep.damageOf(first), undefined);
+    const last = upkeepOf(store, state);
+    store.remove(second);
+    last.upkeep.removed(second);
+    await until(() => last.told["damage"] !== undefined);
+    await last.upkeep.stop();
+    assert.deepEqual(last.told["damage"], [[[], now]]);
+    const { bundles } = (last.told["counts"]?.[0] as Map<string, Stored>).get("p")!;
+    assert.equal(bundles, 1);
   });
 });

@@ -30,6 +30,7 @@ const fields: Record<keyof LogFields, z.ZodType> = {
     code: z.enum(Object.keys(exitCodes)),
     message: text,
     hint: text.exactOptional(),
+    findings: z.array(z.looseObject({ reason: text })).min(1).exactOptional(),
   }).exactOptional(),
   traceId: z.string().regex(/^[0-9a-f]{32}$/).exactOptional(),
 };

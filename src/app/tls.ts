@@ -1,0 +1,46 @@
+/** The certificate of the service, which a renewed one replaces while it runs. */
+import type { Check } from "../server/readiness.ts";
+import type { HttpServer, TlsFiles } from "../server/http_server.ts";
+import { messageOf } from "../errors.ts";
+import type { Ground } from "./ground.ts";
+import type { ServiceOptions } from "./options.ts";
+import type { Rooms } from "./rooms.ts";
+
+export interface Tls {
+  /** Undefined where the service speaks plain http. */
+  files(): TlsFiles | undefined;
+  checks: Check[];
+  /** It gets every renewed certificate. */
+  shownBy(server: HttpServer): void;
+  /** Reads the files once more; what cannot be used is told, and the one before stays. */
+  renew(): void;
+}
+
+/** @throws StellaError usage where the files cannot be used at the start */
+export function tlsOf(
+  { tls: read, now }: Pick<ServiceOptions, "tls" | "now">,
+  rooms: Pick<Rooms, "certificateValid">,
+  { log }: Pick<Ground, "log">,
+): Tls {
+  let files = read?.();
+  const servers: HttpServer[] = [];
+  const certificate = () => files!.certificate;
+  return {
+    files: () => files,
+    checks: files === undefined ? [] : [rooms.certificateValid({ certificate, now })],
+    shownBy: (server) => void servers.push(server),
+    renew: () => {
+      if (read === undefined) return;
+      try {
+        const renewed = read();
+        for (const server of servers) server.renew(renewed);
+        files = renewed;
+        log("INFO", "tls.renewed", "The certificate was read again, and new connections get it");
+      } catch (error) {
+        log("ERROR", "tls.refused", "The certificate was read again and cannot be used", {
+          detail: messageOf(error),
+        });
+      }
+    },
+  };
+}

@@ -1,0 +1,166 @@
+/**
+ * An export of a service, followed to its end. A service that is started anew, has too many followers or is out of reach for a
+ * while ends nothing: it is asked again until it was silent for too long. Events are read where they are to be had, and the
+ * export itself is looked at in between, so that a proxy which lets no stream through costs nothing but the progress.
+ */
+import { setTimeout } from "node:timers/promises";
+import { StellaError } from "../errors.ts";
+import { escaped, shown } from "../bundle/names.ts";
+import type { ProgressLine } from "./progress.ts";
+import { hasEnded, type RemoteExport } from "./remote_export.ts";
+import { asStellaError } from "./render.ts";
+import { type Answer, objectOf, refusalOf, ServiceError } from "./service_answer.ts";
+import type { ServiceClient } from "./service_client.ts";
+
+/** Milliseconds. */
+export interface Patience {
+  /** Before the next question. */
+  pause: number;
+  /** Without a good answer. */
+  lost: number;
+}
+
+const usualPatience: Patience = { pause: 1_000, lost: 60_000 };
+/** Seconds; a service that asks for more is asked again earlier. */
+const longestWait = 300;
+
+type Question = () => Promise<RemoteExport | undefined>;
+
+export class Follower {
+  #lastEvent = "";
+  #state = "";
+  #isWithoutEvents = false;
+  /** When the service was first missed, by a clock that only ever grows. */
+  #missedAt: number | undefined;
+
+  constructor(
+    readonly client: ServiceClient,
+    readonly id: string,
+    readonly line: ProgressLine,
+    readonly stop: AbortSignal,
+    readonly patience = usualPatience,
+  ) {}
+
+  /** @throws StellaError where it cannot be followed any more, with its id and what becomes of it */
+  async toEnd(): Promise<RemoteExport> {
+    try {
+      for (;;) {
+        const end = await this.#try(() => this.#events(), (error) => this.#refused(error)) ??
+          await this.#try(() => this.#look(), (error) => this.#missed(error));
+        if (end !== undefined) return end;
+      }
+    } catch (error) {
+      throw this.#leaving(error);
+    }
+  }
+
+  /** One question, and a pause where it did not lead to the end; `bear` throws what cannot be borne. */
+  async #try(question: Question, bear: (error: ServiceError) => void) {
+    let seconds = 0;
+    try {
+      const end = await question();
+      if (end !== undefined) return end;
+    } catch (error) {
+      if (!(error instanceof ServiceError)) throw error;
+      bear(error);
+      seconds = Math.min(error.retryAfter ?? 0, longestWait);
+    }
+    const wait = Math.max(seconds * 1_000, this.patience.pause);
+    await setTimeout(wait, undefined, { signal: this.stop });
+    return undefined;
+  }
+
+  /** Reads events after the last one that came, until there is the end or the stream breaks. */
+  async #events(): Promise<RemoteExport | undefined> {
+    const headers = this.#lastEvent === "" ? {} : { "last-event-id": this.#lastEvent };
+    let event = "";
+    for await (const text of this.client.lines({ path: `${this.#path}/events`, headers })) {
+      if (text.startsWith("event: ")) event = text.slice(7);
+      else if (text.startsWith("id: ")) this.#lastEvent = text.slice(4);
+      else if (text.startsWith("data: ")) {
+        this.#answered();
+        const data = objectOf({ text: text.slice(6) });
+        if (event === "end") return endOf(data);
+        if (event === "progress") this.#progress(data);
+      }
+    }
+    return undefined;
+  }
+
+  async #look(): Promise<RemoteExport | undefined> {
+    const answer = await this.client.call({ path: this.#path });
+    if (answer.status !== 200) throw refusalOf(answer);
+    const data = objectOf(answer);
+    const { state } = data;
+    if (typeof state !== "string") throw noExport(answer);
+    this.#answered();
+    if (hasEnded({ state })) return endOf(data);
+    if (state !== this.#state) this.line.note(escaped(this.#state = state));
+    return undefined;
+  }
+
+  get #path(): string {
+    return `/v1/exports/${this.id}`;
+  }
+
+  #progress({ stage, done, total }: Record<string, unknown>): void {
+    this.line.update(escaped(String(stage)), Number(done), Number(total));
+  }
+
+  /** There are no events to be had, which the export itself may do without; who may not read one may not read the other. */
+  #refused(error: ServiceError): void {
+    const { status } = error;
+    if (status === undefined) return this.#missed(error);
+    if (status === 401 || status === 403) throw error;
+    if (!this.#isWithoutEvents) {
+      this.line.note(`${escaped(error.message)}: the export itself is asked`);
+    }
+    this.#isWithoutEvents = true;
+  }
+
+  #missed(error: ServiceError): void {
+    if (!error.passes) throw error;
+    const now = performance.now();
+    const { lost } = this.patience;
+    if (this.#missedAt === undefined) {
+      this.line.note(`${escaped(error.message)}: trying for ${lost / 1_000} s`);
+    }
+    this.#missedAt ??= now;
+    if (now - this.#missedAt > lost) throw error;
+  }
+
+  #answered(): void {
+    if (this.#missedAt !== undefined) this.line.note("the service answers again");
+    this.#missedAt = undefined;
+  }
+
+  #leaving(thrown: unknown): StellaError {
+    const cancel = `\`stella jobs cancel ${this.id} --url ${this.client.url}\` ends it`;
+    if (this.stop.aborted) {
+      return new StellaError("interrupted", `Interrupted: ${this.id} goes on; ${cancel}`);
+    }
+    const error = asStellaError(thrown);
+    const isGone = thrown instanceof ServiceError && thrown.status === 404;
+    const hints = [error.hint, isGone ? undefined : `the export goes on; ${cancel}`];
+    return new StellaError(error.code, `Lost the export ${this.id}: ${error.message}`, {
+      cause: thrown,
+      hint: hints.filter((hint) => hint !== undefined).join("; "),
+    });
+  }
+}
+
+/** Something in between answers in place of the service; that may pass. */
+function noExport({ url }: Answer): ServiceError {
+  return new ServiceError("internal", `${shown(url)} does not answer with an export`, {});
+}
+
+/** @throws StellaError internal where it is no export any more */
+function endOf(data: Record<string, unknown>): RemoteExport {
+  const { id, state } = data;
+  if (typeof id === "string" && hasEnded({ state: String(state) })) {
+    return data as unknown as RemoteExport;
+  }
+  throw new StellaError("internal", `It ended as ${shown(JSON.stringify(data))}`, {
+    hint: "it may have been removed: see `stella timeline`",
+  });
+}

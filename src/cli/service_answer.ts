@@ -1,0 +1,68 @@
+/** What a service answered, and how a refusal becomes the error of a command. Whoever shows its texts escapes them. */
+import { type ErrorCode, StellaError } from "../errors.ts";
+import { shown } from "../bundle/names.ts";
+
+export interface Answer {
+  url: string;
+  status: number;
+  text: string;
+  /** Seconds after which it wants to be asked again. */
+  retryAfter?: number;
+}
+
+/** No good answer. Without a status there was none at all. */
+export class ServiceError extends StellaError {
+  readonly status: number | undefined;
+  readonly retryAfter: number | undefined;
+
+  constructor(
+    code: ErrorCode,
+    message: string,
+    more: { cause?: unknown; hint?: string } & Partial<Pick<Answer, "status" | "retryAfter">>,
+  ) {
+    super(code, message, more);
+    this.status = more.status;
+    this.retryAfter = more.retryAfter;
+  }
+
+  /** Whether the same question may be answered a little later: a service that starts anew, or has too much to do. */
+  get passes(): boolean {
+    return this.status === undefined || this.status === 429 || this.status >= 500;
+  }
+}
+
+/** The body of an answer as an object; anything else is an empty one. */
+export function objectOf({ text }: Pick<Answer, "text">): Record<string, unknown> {
+  try {
+    const value = JSON.parse(text);
+    return value !== null && typeof value === "object" ? value : {};
+  } catch {
+    return {};
+  }
+}
+
+/** A refusal of the service (RFC 9457) as the error of a command; `hint` where there is no better one. */
+export function refusalOf(answer: Answer, hint?: string): ServiceError {
+  const { url, status, retryAfter } = answer;
+  const { detail, errors, hint: given } = objectOf(answer);
+  const faults = Array.isArray(errors)
+    ? errors.map((one) => `${one?.path} ${one?.message}`).slice(0, 20)
+    : [];
+  const words = [detail ?? "no reason", ...faults].join("; ");
+  const pause = retryAfter === undefined ? "" : ` (to be asked again in ${retryAfter} s)`;
+  const next = tokenHints[status] ?? (typeof given === "string" ? given : hint);
+  return new ServiceError(
+    status >= 500 ? "internal" : "usage",
+    `${shown(url)} answers ${status}: ${words}${pause}`,
+    {
+      status,
+      ...(next === undefined ? {} : { hint: next }),
+      ...(retryAfter === undefined ? {} : { retryAfter }),
+    },
+  );
+}
+
+const tokenHints: Record<number, string> = {
+  401: "give a token with --token-file",
+  403: "give one with that scope with --token-file",
+};

@@ -1,0 +1,25 @@
+/** Sizes of volumes as people write them: `fat32`, `700MB`, `4G`. */
+
+/** The largest file of FAT32. */
+export const fat32 = 2 ** 32 - 1;
+/** Two of the pieces that an archive is made of. */
+const least = 8 * 1024 * 1024;
+const units: Record<string, number> = {
+  "": 1,
+  K: 1024,
+  M: 1024 ** 2,
+  G: 1024 ** 3,
+  KB: 1000,
+  MB: 1000 ** 2,
+  GB: 1000 ** 3,
+};
+
+export const volumeSizes = "fat32, or at least 8M: K M G count by 1024, KB MB GB by 1000";
+
+/** Bytes, or undefined where `text` is no such size. */
+export function volumeBytes(text: string): number | undefined {
+  if (text === "fat32") return fat32;
+  const [, digits, unit] = /^(\d{1,12})([KMG]B?)?$/.exec(text) ?? [];
+  const bytes = Number(digits) * (units[unit ?? ""] ?? NaN);
+  return Number.isSafeInteger(bytes) && bytes >= least ? bytes : undefined;
+}

@@ -1,0 +1,41 @@
+/** Progress that is told seldom still ends where it ended. */
+import assert from "node:assert/strict";
+import { Seldom } from "../../src/cli/seldom.ts";
+import type { WorkerEvent } from "../../src/cli/work.ts";
+
+type Stage = Extract<WorkerEvent, { kind: "progress" }>["stage"];
+
+Deno.test("between two messages of a stage the last one is held, and told before anything else", () => {
+  const told: string[] = [];
+  let now = 0;
+  const seldom = new Seldom((event) => {
+    told.push(event.kind === "progress" ? `${event.stage} ${event.done}` : event.kind);
+  }, () => now);
+  const progress = (stage: Stage, done: number) =>
+    seldom.tell({ kind: "progress", stage, done, total: 9 });
+  progress("read", 1);
+  progress("read", 2);
+  progress("read", 3);
+  now = 150;
+  progress("read", 4);
+  progress("read", 5);
+  progress("verify", 1);
+  progress("verify", 9);
+  seldom.tell({ kind: "stage", stage: "store" } as unknown as WorkerEvent);
+  seldom.flush();
+  progress("read", 8);
+  progress("read", 9);
+  seldom.flush();
+  seldom.flush();
+  const expected = [
+    "read 1",
+    "read 4",
+    "read 5",
+    "verify 1",
+    "verify 9",
+    "stage",
+    "read 8",
+    "read 9",
+  ];
+  assert.deepEqual(told, expected);
+});

@@ -1,0 +1,56 @@
+import assert from "node:assert/strict";
+import { type Finding, StellaError } from "../../src/errors.ts";
+import { jobError } from "../../src/jobs/job_error.ts";
+
+const unsafe = (path: string): Finding => ({ code: "unsafe", reason: "unsafe_name", path });
+const refused = (findings: Finding[]) => new StellaError("unsafe", "Cannot export", { findings });
+
+Deno.test("what was found goes with the error, each with its place", () => {
+  const findings: Finding[] = [
+    { ...unsafe("osv/CON"), found: "it cannot be carried", hint: "rename it" },
+    { code: "usage", reason: "record_invalid", path: "osv/a.json", line: 3, found: "no id" },
+  ];
+  assert.deepEqual(jobError(refused(findings)), {
+    code: "unsafe",
+    message: "Cannot export",
+    findings,
+  });
+});
+
+Deno.test("of many the first ones are kept, and how many more there are", () => {
+  const many = Array.from({ length: 1_000 }, (_, i) => unsafe(`osv/CON.${i}`));
+  const { findings = [] } = jobError(refused(many));
+  assert.deepEqual(findings.slice(0, 20), many.slice(0, 20));
+  assert.deepEqual(findings.slice(20), [
+    { code: "unsafe", reason: "more_findings", found: "980 more findings are not listed" },
+  ]);
+});
+
+Deno.test("long texts are cut, and together they stay small", () => {
+  const long = { ...unsafe(`a/${"b/".repeat(2_000)}CON`), found: "\u0001".repeat(9_000) };
+  const { findings = [] } = jobError(refused(Array.from({ length: 50 }, () => long)));
+  assert.match(findings[0]!.path!, /^\.\.\.[b/]{294}CON$/);
+  assert.equal(findings[0]!.found, `${"\u0001".repeat(297)}...`);
+  assert.equal(
+    findings.at(-1)!.found,
+    `${50 - (findings.length - 1)} more findings are not listed`,
+  );
+  assert.ok(JSON.stringify(findings).length < 5_000);
+});
+
+Deno.test("of a path of this machine only its last part is told", () => {
+  const found = `Cannot read the input "/srv/secret/osv": ENOENT, lstat '/srv/secret/osv'`;
+  const { findings = [] } = jobError(refused([{ ...unsafe("/srv/secret/osv"), found }]));
+  assert.deepEqual(findings, [
+    { ...unsafe("osv"), found: `Cannot read the input "osv": ENOENT, lstat 'osv'` },
+  ]);
+});
+
+Deno.test("a mark for programs is no finding to tell, and what has no code is ours", () => {
+  const mark: Finding = { code: "registry", reason: "timeout" };
+  assert.deepEqual(jobError(new StellaError("registry", "no answer", { findings: [mark] })), {
+    code: "registry",
+    message: "no answer",
+  });
+  assert.deepEqual(jobError(new Error("a bug")), { code: "internal", message: "a bug" });
+});

@@ -1,0 +1,244 @@
+/** `export bundle --server` when the service is started anew, refuses its events, goes away, or its user wants no more. */
+import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
+import { createServer, type IncomingMessage } from "node:http";
+import type { AddressInfo } from "node:net";
+import { join } from "node:path";
+import type { ExportFlags } from "../../src/cli/export_bundle.ts";
+import type { Host } from "../../src/cli/host.ts";
+import { submitExport } from "../../src/cli/submit_export.ts";
+import { serveHttp } from "../../src/server/http_server.ts";
+import { freePort, Home, programWords } from "../program.ts";
+import { Bench, config } from "./bench.ts";
+
+const id = "019b76da-a800-7000-8000-000000000000";
+const running = { id, state: "running", profile: "kit", tenant: "default" };
+const bundleDigest = "d".repeat(64);
+const succeeded = { ...running, state: "succeeded", bundleDigest, error: null };
+const patience = { pause: 10, lost: 10_000 };
+const cancel = (url: string) => new RegExp(`goes on; .stella jobs cancel ${id} --url ${url}. ends`);
+
+/** Ends nothing by itself; `said` is what stood on stderr. */
+function person() {
+  const stop = new AbortController();
+  const said: string[] = [];
+  const host = {
+    environment: () => undefined,
+    stop: stop.signal,
+    stderr: (text: string) => said.push(text),
+    columns: () => undefined,
+    now: () => 0,
+    uuid: () => crypto.randomUUID(),
+  } as unknown as Host;
+  return { host, said, stop };
+}
+
+const flags = (server: string, more: Partial<ExportFlags> = {}) =>
+  ({ profile: "kit", layout: "archive", server, ...more }) as ExportFlags;
+
+/** What a pretended service says, and what it does with the connection then. */
+interface Said {
+  status?: number;
+  headers?: Record<string, string>;
+  text: string;
+  then?: "breaks" | "stays";
+}
+
+type Answers = (what: "events" | "look", request: IncomingMessage) => Said;
+
+/** A service that accepts every export as `id`, and answers the rest as told. */
+async function pretending(answers: Answers, body: (url: string) => Promise<void>): Promise<void> {
+  const accepted: Said = { status: 202, text: JSON.stringify({ id, state: "queued" }) };
+  const server = createServer((request, response) => {
+    const what = request.url!.endsWith("/events") ? "events" : "look";
+    const said = request.method === "POST" ? accepted : answers(what, request);
+    const { status = 200, headers = {}, text, then } = said;
+    response.writeHead(status, headers).write(text);
+    // What was said has to be on its way first.
+    if (then === "breaks") setTimeout(() => response.socket!.destroy(), 20);
+    else if (then === undefined) response.end();
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  try {
+    await body(`http://127.0.0.1:${(server.address() as AddressInfo).port}`);
+  } finally {
+    server.closeAllConnections();
+    server.close();
+  }
+}
+
+const json = (body: unknown, more: Omit<Said, "text"> = {}): Said => ({
+  text: JSON.stringify(body),
+  ...more,
+});
+const stays = (text: string): Said => ({ text, then: "stays" });
+const endOf = (body: unknown) => stays(`event: end\ndata: ${JSON.stringify(body)}\n\n`);
+
+Deno.test("a service that is started anew is followed on, and says so", async () => {
+  using bench = new Bench();
+  const listen = { host: "127.0.0.1", port: freePort() };
+  const first = await serveHttp(bench.app, listen);
+  const { host, said } = person();
+  const following = submitExport(flags(first.url), host, patience);
+  while (!bench.answered.some((one) => /events 200/.test(one))) await turn();
+  bench.draining = true;
+  bench.feed.close();
+  await first.close(100);
+  while (!said.some((text) => /Cannot ask .*: trying for 10 s/.test(text))) await turn();
+  bench.queue.finish(bench.queue.claim()!, { state: "succeeded", bundleDigest });
+  bench.draining = false;
+  const second = await serveHttp(bench.app, listen);
+  try {
+    assert.equal((await following).code, 0);
+    assert.ok(said.includes("the service answers again\n"), said.join(""));
+  } finally {
+    await second.close(100);
+  }
+});
+
+const turn = () => new Promise((resolve) => setTimeout(resolve, 5));
+
+Deno.test("a stream that breaks is taken up after the last event that came", async () => {
+  const asked: unknown[] = [];
+  const step = `event: step\nid: ${id}\ndata: {}\n\n`;
+  await pretending((what, request) => {
+    if (what === "look") return json(running);
+    asked.push(request.headers["last-event-id"]);
+    return asked.length === 1 ? { text: step, then: "breaks" } : endOf(succeeded);
+  }, async (url) => {
+    assert.equal((await submitExport(flags(url), person().host, patience)).code, 0);
+    assert.deepEqual(asked, [undefined, id]);
+  });
+});
+
+Deno.test("where no events are to be had the export is looked at, not before the service wants it", async () => {
+  for (const status of [429, 503]) {
+    const at: number[] = [];
+    await pretending((what) => {
+      at.push(performance.now());
+      if (what === "look") return json(succeeded);
+      return json({ detail: "Too many" }, { status, headers: { "retry-after": "1" } });
+    }, async (url) => {
+      const { host, said } = person();
+      assert.equal((await submitExport(flags(url), host, patience)).code, 0);
+      assert.match(said.join(""), new RegExp(`export ${id}\n.*answers ${status}: Too many`));
+      assert.ok(at[1]! - at[0]! > 900, "Retry-After is honoured");
+    });
+  }
+});
+
+Deno.test("a service that stays away is given up with the id, and what becomes of the export", async () => {
+  const ways: [Said, string][] = [
+    [json({ detail: "The service stops" }, { status: 503 }), "503: The service stops"],
+    [{ text: "<html>" }, "does not answer with an export"],
+    [{ text: "", then: "breaks" }, "Cannot ask"],
+  ];
+  for (const [said, reason] of ways) {
+    await pretending(() => said, async (url) => {
+      await assert.rejects(submitExport(flags(url), person().host, { pause: 10, lost: 100 }), {
+        code: "internal",
+        message: new RegExp(`Lost the export ${id}: .*${reason}`),
+        hint: cancel(url),
+      });
+    });
+  }
+});
+
+Deno.test("a token that may only write is told which scope is missing, and the id", async () => {
+  const token = "correct-horse-battery-staple";
+  const sha256 = createHash("sha256").update(token).digest("hex");
+  const tokens = [{ name: "ci", sha256, tenants: ["default"], scopes: ["write" as const] }];
+  using bench = new Bench({ config: { ...config, tokens } });
+  const tokenFile = join(bench.directory, "token");
+  Deno.writeTextFileSync(tokenFile, token, { mode: 0o600 });
+  const server = await serveHttp(bench.app, { host: "127.0.0.1", port: 0 });
+  try {
+    const error = await submitExport(flags(server.url, { tokenFile }), person().host).catch((e) =>
+      e
+    );
+    const { id } = bench.queued[0]!;
+    assert.equal(error.code, "usage");
+    assert.match(error.message, new RegExp(`export ${id}: .*403: .* the scope read`));
+    assert.match(error.hint, new RegExp(`with that scope.*stella jobs cancel ${id}`));
+  } finally {
+    await server.close(100);
+  }
+});
+
+Deno.test("an export that is removed meanwhile is told as that", async () => {
+  const gone = json({ detail: "There is no such export" }, { status: 404 });
+  for (const said of [gone, endOf(null)]) {
+    await pretending(() => said, async (url) => {
+      const error = await submitExport(flags(url), person().host, patience).catch((e) => e);
+      assert.match(error.message, /404: There is no such export|It ended as/);
+      assert.match(error.message, new RegExp(id));
+    });
+  }
+});
+
+Deno.test("what is no service of stella gives no id to follow", async () => {
+  await using server = Deno.serve(
+    { hostname: "127.0.0.1", port: 0, onListen: () => {} },
+    () => Response.json({ id: "../../metrics" }, { status: 202 }),
+  );
+  const url = `http://127.0.0.1:${server.addr.port}`;
+  await assert.rejects(submitExport(flags(url), person().host), { message: /without an id/ });
+});
+
+Deno.test("a person who wants no more ends the following and not the export", async () => {
+  const whileReading = stays("retry: 2000\n\n");
+  const whileWaiting = json({}, { status: 503 });
+  for (const said of [whileReading, whileWaiting]) {
+    let isAsked = false;
+    await pretending(() => (isAsked = true, said), async (url) => {
+      const { host, stop } = person();
+      const following = submitExport(flags(url), host, { pause: 60_000, lost: 60_000 });
+      while (!isAsked) await turn();
+      if (said === whileWaiting) await new Promise((resolve) => setTimeout(resolve, 100));
+      stop.abort();
+      await assert.rejects(following, { code: "interrupted", message: cancel(url) });
+    });
+  }
+});
+
+Deno.test("it does not matter when: the answer may come just then", async () => {
+  let asked = () => {};
+  await pretending(() => (asked(), stays("retry: 2000\n\n")), async (url) => {
+    for (let n = 0; n < 8; n++) {
+      const isAsked = new Promise<void>((resolve) => asked = resolve);
+      const { host, stop } = person();
+      const following = submitExport(flags(url), host, patience);
+      await isAsked;
+      // The client's own turn is kept back, so that the answer is there when it is told to stop.
+      for (const end = performance.now() + n; performance.now() < end;);
+      stop.abort();
+      await assert.rejects(following, { code: "interrupted" });
+    }
+  });
+});
+
+Deno.test("Ctrl-C ends the program with 130 and the id", async () => {
+  const home = new Home();
+  let asked = () => {};
+  const isAsked = new Promise<void>((resolve) => asked = resolve);
+  try {
+    await pretending(() => (asked(), stays("retry: 2000\n\n")), async (url) => {
+      const [command, ...words] = programWords();
+      const child = new Deno.Command(command, {
+        args: [...words, "export", "bundle", "--profile", "kit", "--server", url],
+        env: home.environment(),
+        clearEnv: true,
+        stdout: "piped",
+        stderr: "piped",
+      }).spawn();
+      const ended = child.output();
+      await Promise.race([isAsked, ended]);
+      child.kill("SIGINT");
+      const { code, stderr } = await ended;
+      assert.equal(code, 130);
+      assert.match(new TextDecoder().decode(stderr), cancel(url));
+    });
+  } finally {
+    home.remove();
+  }
+});
