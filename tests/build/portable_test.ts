@@ -5,6 +5,7 @@ import { Buffer } from "node:buffer";
 import {
   chmodSync,
   mkdirSync,
+  mkdtempSync,
   readdirSync,
   readFileSync,
   rmSync,
@@ -140,7 +141,12 @@ testWith(["cc"], "the portable form", async (t) => {
   });
 
   await t.step("says what is wrong with the system's loader", () => {
-    const [loader, other] = [`${place.root}/l`, `${place.root}/changed`];
+    // Its path has to fit where that of the system's loader stood, so TMPDIR may be too long.
+    using short = {
+      path: mkdtempSync("/tmp/l"),
+      [Symbol.dispose]: () => rmSync(short.path, { recursive: true }),
+    };
+    const [loader, other] = [`${short.path}/l`, `${place.root}/changed`];
     const bytes = readFileSync(path);
     const name = Buffer.from("/lib64/ld-linux-x86-64.so.2\0");
     Buffer.from(loader.padEnd(name.length, "\0")).copy(bytes, bytes.indexOf(name));
