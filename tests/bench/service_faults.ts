@@ -95,7 +95,7 @@ export async function soak(seconds: number): Promise<void> {
       series: String((await ask(`${service.url}/metrics`)).body).split("\n").length,
     });
     // Memory settles with the work that was done, not with the time that went by: after some 1,500 exports.
-    const warm = await burst(service, 3 * seconds);
+    const warm = await burst(service, 3 * seconds) + await mix(service, seconds / 20);
     // Both times calm: connections that the clients keep are ended after 5 s.
     const calmed = () => drained(service).then(() => pause(6_000));
     await calmed();
