@@ -71,8 +71,8 @@ export async function pushBundle(options: PushOptions): Promise<PushReport> {
   const started = client.timing.now();
   const bundle = await readBundle(options.dir, options.approved !== undefined);
   const { mountFrom = [], signal } = options;
+  const counts = await pushBlobs(options, bundle.blobs);
   const repository = client.repository(options.repository, { mountFrom, signal });
-  const counts = await pushBlobs(repository, bundle.blobs, options.progress ?? (() => {}));
   await checkApproval(bundle, options);
   await repository.pushManifest(bundle.artifact);
   const referrers = await pushProofs(repository, bundle);
@@ -165,19 +165,36 @@ async function readAttestation(source: BundleSource, dir: string): Promise<Uint8
   });
 }
 
+/** The large ones one after another, and the small ones beside them: their questions and answers take as long as megabytes. */
 async function pushBlobs(
-  repository: Repository,
+  { client, repository: name, mountFrom = [], signal, progress = () => {} }: PushOptions,
   blobs: Blob[],
-  progress: (done: number, total: number) => void,
 ): Promise<{ bytes: number; uploaded: number; existed: number }> {
   const bytes = blobs.reduce((sum, blob) => sum + blob.size, 0);
+  const failed = new AbortController();
+  const both = AbortSignal.any([failed.signal, ...(signal === undefined ? [] : [signal])]);
+  const repository = client.repository(name, { mountFrom, signal: both });
   let done = 0;
   let uploaded = 0;
-  for (const blob of blobs) {
-    const sent = await repository.pushBlob(counted(blob, (n) => progress(done + n, bytes)));
-    if (sent) uploaded++;
-    done += blob.size;
-    progress(done, bytes);
-  }
+  const push = async (blob: Blob) => {
+    let sent = 0;
+    const move = (to: number) => {
+      done += to - sent;
+      sent = to;
+      progress(done, bytes);
+    };
+    if (await repository.pushBlob(counted(blob, move))) uploaded++;
+    move(blob.size);
+  };
+  const lane = async (some: Blob[]) => {
+    for (const blob of some) await push(blob);
+  };
+  const [large, small] = [true, false].map((is) =>
+    blobs.filter(({ size }) => size > client.chunk === is)
+  );
+  // Where one fails the other is ended too, and only then is that told.
+  const lanes = [large!, small!].map((some) => lane(some).catch((error) => failed.abort(error)));
+  await Promise.allSettled(lanes);
+  failed.signal.throwIfAborted();
   return { bytes, uploaded, existed: blobs.length - uploaded };
 }

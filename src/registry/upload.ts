@@ -38,8 +38,9 @@ export interface Growth {
 export const defaultChunk = 32 * 1024 * 1024;
 /** And where it is fast: between two chunks the registry stands still, for as long as it takes three megabytes. */
 export const defaultLargestChunk = 256 * 1024 * 1024;
-/** Milliseconds: a chunk that takes less is followed by one of twice its size. */
-const quick = 1_000;
+/** Milliseconds that a chunk may take: one that was quicker is followed by a larger one, of so many times its size at most. */
+const usual = 2_000;
+const steepest = 8;
 const octets = { "content-type": "application/octet-stream" };
 
 /**
@@ -168,7 +169,8 @@ async function sendChunk(
 
 /** Bytes of the chunk after one of `chunk` bytes that took so long. */
 export function nextChunk({ largest }: Growth, chunk: number, milliseconds: number): number {
-  return milliseconds < quick ? Math.max(chunk, Math.min(2 * chunk, largest)) : chunk;
+  const times = Math.min(steepest, usual / milliseconds);
+  return Math.max(chunk, Math.min(Math.floor(times * chunk), largest));
 }
 
 /** A lost upload is begun anew, one that stands elsewhere is asked about, and who knows no chunks gets the whole. */

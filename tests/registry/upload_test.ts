@@ -88,15 +88,19 @@ uploadTest("a large blob goes in chunks, a small one as a whole", async (scene) 
 uploadTest("chunks grow up to the largest where they take no time", async (scene) => {
   await scene.push({}, { chunk: chunk / 4, largestChunk: chunk });
   isStored(scene);
-  assert.equal(chunksOf(scene), 4, "a quarter, a half, a whole one, and the rest");
+  assert.equal(chunksOf(scene), 4, "a quarter, two whole ones, and the rest");
 });
 
-Deno.test("a chunk that takes a second is followed by one of its size", () => {
+Deno.test("a chunk that takes two seconds is followed by one of its size, a quick one by as much as goes in that time", () => {
   const growth = { largest: 100 };
-  const next = [[30, 999], [60, 999], [100, 1], [30, 1_000], [120, 1]].map(([bytes, time]) =>
-    nextChunk(growth, bytes!, time!)
+  const next = [[10, 1], [30, 999], [30, 1_500], [60, 999], [100, 1], [30, 9_000], [120, 1]].map((
+    [bytes, time],
+  ) => nextChunk(growth, bytes!, time!));
+  assert.deepEqual(
+    next,
+    [80, 60, 40, 100, 100, 30, 120],
+    "and what a registry wants at least is kept",
   );
-  assert.deepEqual(next, [60, 100, 100, 30, 120], "and what a registry wants at least is kept");
 });
 
 uploadTest("a chunk too large for a proxy is sent smaller, and none grows again", async (scene) => {
@@ -107,12 +111,7 @@ uploadTest("a chunk too large for a proxy is sent smaller, and none grows again"
   };
   await scene.push({}, { chunk: chunk / 4, largestChunk: 2 * chunk });
   isStored(scene);
-  const sent = [
-    "a quarter",
-    "a half",
-    "a whole one that is refused",
-    ...Array(7).fill("a quarter"),
-  ];
+  const sent = ["a quarter", "two MiB, which are refused", ...Array(9).fill("a quarter")];
   assert.equal(chunksOf(scene), sent.length);
 });
 
@@ -125,7 +124,7 @@ uploadTest("how far chunks had grown is not kept with the upload", async (scene)
   };
   await assert.rejects(push({}, { chunk: chunk / 4, largestChunk: chunk }), { reason: "auth" });
   const kept = [...(uploads as Map<string, UploadSession>).values()];
-  assert.deepEqual(kept.map(({ chunk, offset }) => [chunk, offset]), [[chunk / 4, 3 * chunk / 4]]);
+  assert.deepEqual(kept.map(({ chunk, offset }) => [chunk, offset]), [[chunk / 4, 5 * chunk / 4]]);
 });
 
 uploadTest("a chunk that is cut off goes on at the registry's offset", async (scene) => {
@@ -263,3 +262,18 @@ Deno.test("a folder keeps uploads for six days, for their key only, and privatel
     rmSync(dir, { recursive: true });
   }
 });
+
+uploadTest(
+  "where a small blob is refused the large one beside it is ended, and the refusal told",
+  async (scene) => {
+    const { registry, push } = scene;
+    registry.guard = (request, response) => {
+      if (request.method === "PATCH") return true;
+      const isFit = request.method !== "PUT";
+      if (!isFit) response.writeHead(403).end();
+      return isFit;
+    };
+    await assert.rejects(push(), { reason: "auth", message: /^PUT .*: 403/ });
+    assert(!registry.manifests.has("v1"));
+  },
+);
