@@ -74,10 +74,11 @@ Deno.test("a service that starts with its clock set back goes on with what it ha
   const clock = join(home.path, "clock");
   writeFileSync(clock, String(years));
   const first = await home.startWith({ clock });
-  const running = await first.enqueue("slow");
+  const running = await first.enqueue("gated");
   const waiting = await first.enqueue("quick");
   await first.until(running, "running");
   await first.stop("SIGKILL");
+  home.openGate();
   writeFileSync(clock, "0");
   const second = await home.startWith({ clock });
   try {

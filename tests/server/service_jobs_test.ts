@@ -20,9 +20,10 @@ Deno.test("two exports run at once, and each is told apart in log and timeline",
   home.configure(two);
   const service = await home.start();
   try {
-    const ids = [await service.enqueue("slow"), await service.enqueue("slow")];
+    const ids = [await service.enqueue("gated"), await service.enqueue("gated")];
     for (const id of ids) await service.until(id, "running");
     assert.match((await service.get("/metrics")).body, /^export_jobs_running 2$/m);
+    home.openGate();
     for (const id of ids) assert.equal((await service.until(id, "succeeded")).state, "succeeded");
     for (const id of ids) {
       const { body } = await service.get(`/v1/timeline?exportId=${id}`);
@@ -136,15 +137,16 @@ Deno.test("a service that was stopped by a signal for longer than its leases goe
   const lease = 1_000;
   const service = await home.startWith({ lease });
   try {
-    const id = await service.enqueue("slow");
+    const id = await service.enqueue("gated");
     await service.until(id, "running");
     service.child.kill("SIGSTOP");
     await new Promise((resolve) => setTimeout(resolve, 2.5 * lease));
     assert.ok(leaseOf(home, id) < Date.now(), "its lease has run out");
     service.child.kill("SIGCONT");
+    home.openGate();
     assert.equal((await service.until(id, "succeeded")).state, "succeeded");
     await service.until(await service.enqueue("quick"), "succeeded");
-    assert.deepEqual(home.runs(), ["start slow", "end slow", "start quick", "end quick"]);
+    assert.deepEqual(home.runs(), ["start gated", "end gated", "start quick", "end quick"]);
   } finally {
     assert.equal(await service.stop(), 0);
   }

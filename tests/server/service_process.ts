@@ -1,5 +1,6 @@
 /** service_program.ts as a process, in a home of its own. */
 import assert from "node:assert/strict";
+import { existsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { permissionFlags } from "../../src/config/permissions.ts";
@@ -8,7 +9,7 @@ import type { Parts } from "./service_program.ts";
 const root = fileURLToPath(new URL("../..", import.meta.url));
 const program = fileURLToPath(new URL("./service_program.ts", import.meta.url));
 
-const profiles = ["quick", "busy", "slow", "fail", "loud", "crash", "push", "hang"]
+const profiles = ["quick", "busy", "slow", "gated", "fail", "loud", "crash", "push", "hang"]
   .map((name) => `  ${name}: { kind: files, sources: [{ files: /srv }] }\n`);
 export const configuration = `version: 1\nservice: { concurrency: 1 }\nprofiles:\n${
   profiles.join("")
@@ -20,6 +21,7 @@ export type Shown = any;
 export class Home {
   readonly path = Deno.makeTempDirSync({ prefix: "stella-service-" });
   readonly state = join(this.path, "state");
+  readonly #log = join(this.state, "runs.log");
 
   constructor() {
     this.configure(configuration);
@@ -61,8 +63,23 @@ export class Home {
 
   /** How often exports of each kind started and ended. */
   runs(): string[] {
-    const text = Deno.readTextFileSync(join(this.state, "runs.log"));
+    const text = Deno.readTextFileSync(this.#log);
     return text.trim().split("\n").map((line) => line.split(" ").slice(0, 2).join(" "));
+  }
+
+  /** Until an export of this profile has said that it started. */
+  async untilStarted(profile: string): Promise<void> {
+    for (let n = 0; n < 1_000; n++) {
+      // A line that is there whole: the file is made before its first line is written.
+      if (existsSync(this.#log) && this.runs().includes(`start ${profile}`)) return;
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
+    throw new Error(`No export of ${profile} started in 10 s`);
+  }
+
+  /** Lets exports of the profile `gated` end. */
+  openGate(): void {
+    writeFileSync(join(this.state, "go"), "");
   }
 
   [Symbol.dispose](): void {

@@ -77,6 +77,9 @@ const runner: JobRunner = async (job, on, signal) => {
   on({ kind: "progress", stage: "read", done: 0, total: 0 });
   if (name === "busy") hash(2_000);
   if (name === "slow") await new Promise((resolve) => setTimeout(resolve, 1_500));
+  if (name === "gated") {
+    while (!existsSync(join(job.state, "go"))) await new Promise((done) => setTimeout(done, 10));
+  }
   if (name === "hang") {
     await new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason)));
   }
