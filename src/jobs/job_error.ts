@@ -9,18 +9,20 @@ import type { JobError } from "./job.ts";
 /** Findings that are kept, and the characters of JSON that they come to together: a list of 500 jobs has to stay readable. */
 const mostFindings = 20;
 const mostText = 4_096;
-/** Characters of one text; more than the longest file name has. */
+/** Characters of one text of a finding; more than the longest file name has. And of a message, which may tell of several. */
 const longestText = 300;
+const longestMessage = 2_000;
 
 /** A failure without a code is ours, and so is its text. */
 export function jobError(thrown: unknown): JobError {
-  if (!(thrown instanceof StellaError)) return { code: "internal", message: messageOf(thrown) };
-  const { code, message, hint } = thrown;
+  const message = cut(messageOf(thrown), longestMessage);
+  if (!(thrown instanceof StellaError)) return { code: "internal", message };
+  const { code, hint } = thrown;
   const findings = someOf(thrown.findings);
   return {
     code,
     message,
-    ...(hint === undefined ? {} : { hint }),
+    ...(hint === undefined ? {} : { hint: cut(hint, longestMessage) }),
     ...(findings.length === 0 ? {} : { findings }),
   };
 }
@@ -70,8 +72,8 @@ function withoutPlace(finding: Finding): Finding {
   return { ...finding, path: name, found: found.replaceAll(path, name) };
 }
 
-function cut(text: string): string {
-  return text.length > longestText ? `${text.slice(0, longestText - 3)}...` : text;
+function cut(text: string, longest = longestText): string {
+  return text.length > longest ? `${text.slice(0, longest - 3)}...` : text;
 }
 
 /** The end of a path tells more than its beginning. */

@@ -42,7 +42,7 @@ class BlobReader implements ByteReader {
   #at = 0;
   /** Ends the parts that nobody will read; and what they end by, that or the caller's own. */
   #stop = new AbortController();
-  #signal = this.#stop.signal;
+  #signal: AbortSignal;
   readonly #rooms: Uint8Array[] = [];
 
   /** As the registry says it; whether it is right is not judged here. */
@@ -51,7 +51,7 @@ class BlobReader implements ByteReader {
   constructor(readonly repository: Repository, readonly blob: Descriptor, opened: OpenBlob) {
     this.size = opened.size;
     this.#stream = opened.stream;
-    this.#begin();
+    this.#signal = this.#begun();
     if (opened.isPart) this.#askAhead();
   }
 
@@ -105,9 +105,12 @@ class BlobReader implements ByteReader {
     });
   }
 
-  /** A part that could not be had ahead is asked for again when it is its turn. */
+  /** A part that could not be had ahead is asked for again when it is its turn; what was given up may be gone on with. */
   #askAhead(): void {
-    if (this.#stop.signal.aborted) this.#begin();
+    if (this.#stop.signal.aborted) {
+      this.#stop = new AbortController();
+      this.#signal = this.#begun();
+    }
     const { part } = this.repository.client;
     const last = this.#ahead.at(-1)?.at ?? this.#at;
     let next = (Math.floor(last / part) + 1) * part;
@@ -116,11 +119,10 @@ class BlobReader implements ByteReader {
     }
   }
 
-  /** What was given up may be gone on with. */
-  #begin(): void {
+  /** The signal of what is asked for from now on. */
+  #begun(): AbortSignal {
     const { signal } = this.repository;
-    this.#stop = new AbortController();
-    this.#signal = AbortSignal.any([this.#stop.signal, ...(signal === undefined ? [] : [signal])]);
+    return AbortSignal.any([this.#stop.signal, ...(signal === undefined ? [] : [signal])]);
   }
 
   async #part(at: number): Promise<OpenBlob | undefined> {

@@ -38,6 +38,17 @@ Deno.test("long texts are cut, and together they stay small", () => {
   assert.ok(JSON.stringify(findings).length < 5_000);
 });
 
+Deno.test("so are the message and the hint, whoever threw them", () => {
+  const long = "x".repeat(90_000);
+  const cut = `${"x".repeat(1_997)}...`;
+  assert.deepEqual(jobError(new StellaError("unsafe", long, { hint: long })), {
+    code: "unsafe",
+    message: cut,
+    hint: cut,
+  });
+  assert.deepEqual(jobError(new Error(long)), { code: "internal", message: cut });
+});
+
 Deno.test("of a path of this machine only its last part is told", () => {
   const found = `Cannot read the input "/srv/secret/osv": ENOENT, lstat '/srv/secret/osv'`;
   const { findings = [] } = jobError(refused([{ ...unsafe("/srv/secret/osv"), found }]));

@@ -3,7 +3,6 @@ import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { join } from "node:path";
 import type { ExportFlags } from "../../src/cli/export_bundle.ts";
-import type { Host } from "../../src/cli/host.ts";
 import { cancelCommand, listCommand, purgeCommand, retryCommand } from "../../src/cli/jobs.ts";
 import { commands } from "../../src/cli/program.ts";
 import { ServiceClient } from "../../src/cli/service_client.ts";
@@ -12,15 +11,7 @@ import { timelineCommand } from "../../src/cli/timeline.ts";
 import type { Job } from "../../src/jobs/job.ts";
 import { serveHttp } from "../../src/server/http_server.ts";
 import { Bench, config } from "./bench.ts";
-
-const host = {
-  environment: () => undefined,
-  stop: new AbortController().signal,
-  stderr: () => {},
-  columns: () => undefined,
-  now: () => 0,
-  uuid: () => crypto.randomUUID(),
-} as unknown as Host;
+import { host } from "./quiet_host.ts";
 
 async function serving(
   body: (url: string, bench: Bench) => Promise<void>,

@@ -2,23 +2,14 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import type { ExportFlags } from "../../src/cli/export_bundle.ts";
-import type { Host } from "../../src/cli/host.ts";
 import { listCommand } from "../../src/cli/jobs.ts";
 import { submitExport } from "../../src/cli/submit_export.ts";
 import { timelineCommand } from "../../src/cli/timeline.ts";
 import { StellaError } from "../../src/errors.ts";
 import { exportSchema } from "../../src/server/export_request.ts";
 import { lineSchema } from "../telemetry/log_schema.ts";
+import { host } from "./quiet_host.ts";
 import { Home, type Service } from "./service_process.ts";
-
-const host = {
-  environment: () => undefined,
-  stop: new AbortController().signal,
-  stderr: () => {},
-  columns: () => undefined,
-  now: () => 0,
-  uuid: () => crypto.randomUUID(),
-} as unknown as Host;
 
 /** A service whose profiles are real exports: of two names that cannot be carried, and of risk data with a bad record. */
 async function refusing(body: (service: Service, home: Home) => Promise<void>): Promise<void> {

@@ -183,7 +183,7 @@ Deno.test("a log that nobody reads stops nothing, and is there when somebody doe
     await service.ready();
     service.pause();
     for (let n = 0; n < 4; n++) {
-      await service.until(await service.enqueue("loud"), "failed");
+      await service.until(await service.enqueue("loud"), "succeeded");
     }
     assert.equal((await service.get("/health/liveness")).status, 200);
     const before = service.log.length;

@@ -1,0 +1,11 @@
+/** What a command may ask of the machine, where it has nothing to say. */
+import type { Host } from "../../src/cli/host.ts";
+
+export const host = {
+  environment: () => undefined,
+  stop: new AbortController().signal,
+  stderr: () => {},
+  columns: () => undefined,
+  now: () => 0,
+  uuid: () => crypto.randomUUID(),
+} as unknown as Host;
