@@ -135,7 +135,9 @@ export class Service {
   }
 
   async answers(): Promise<void> {
-    for (let i = 0; i < 200; i++) {
+    let hasEnded = false;
+    void this.child.status.then(() => hasEnded = true);
+    for (let i = 0; i < 1_200 && !hasEnded; i++) {
       try {
         const answer = await fetch(`${this.url}/health/liveness`);
         await answer.body?.cancel();
@@ -171,12 +173,12 @@ export class Service {
   // deno-lint-ignore no-explicit-any -- the job as the API shows it
   async export(body: unknown, headers: Record<string, string> = {}): Promise<any> {
     const path = await this.submit(body, headers);
-    for (let i = 0; i < 200; i++) {
+    for (let i = 0; i < 1_200; i++) {
       const job = await this.get(path);
       if (!["queued", "running"].includes(job.state)) return job;
       await new Promise((resolve) => setTimeout(resolve, 50));
     }
-    throw new Error("The export did not end in 10 s");
+    throw new Error("The export did not end in a minute");
   }
 
   /** Ends it by its process id. @returns its exit code */

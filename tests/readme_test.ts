@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { binary, Home, programWords, root } from "./program.ts";
+import { binary, freePort, Home, programWords, root } from "./program.ts";
 import { tool } from "./needs.ts";
 
 const readme = readFileSync(join(root, "README.md"), "utf8");
@@ -34,7 +34,7 @@ case "$*" in
     exec_start=$(sed -n 's/^ExecStart=//p' "$UNITS/stella.service")
     STATE_DIRECTORY=$HOME/state $exec_start >"$HOME/service.log" 2>&1 &
     echo $! >"$HOME/service.pid"
-    for i in $(seq 100); do grep -q service.started "$HOME/service.log" && exit 0; sleep 0.1; done
+    for i in $(seq 600); do grep -q service.started "$HOME/service.log" && exit 0; sleep 0.1; done
     cat "$HOME/service.log"; exit 1 ;;
 esac
 exit 2`,
@@ -95,7 +95,7 @@ boxTest("As a systemd service", async (home, commands) => {
       .replaceAll("/etc/systemd/system", units)
   );
   // The unit names the binary where the README puts it; the service listens on a port of the test's own.
-  const port = 20_000 + Math.floor(Math.random() * 20_000);
+  const port = freePort();
   const unitPath = `sed -i 's,/usr/local/bin,${home.path}/local,' ${units}/stella.service`;
   const env = {
     UNITS: units,
@@ -138,7 +138,7 @@ async function endService(home: Home): Promise<void> {
   try {
     const pid = Number(Deno.readTextFileSync(join(home.path, "service.pid")));
     Deno.kill(pid, "SIGTERM");
-    for (let i = 0; i < 100 && running(pid); i++) await new Promise((r) => setTimeout(r, 50));
+    for (let i = 0; i < 1_200 && running(pid); i++) await new Promise((r) => setTimeout(r, 50));
   } catch { /* it never started, or has ended */ }
 }
 

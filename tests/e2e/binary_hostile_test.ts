@@ -8,20 +8,24 @@ import { type BinaryPlace, binaryTest, runWith } from "./binary_place.ts";
 /** A listener that counts who comes; what is sent to it is not answered. */
 function trap(): { url: string; count: () => number; close: () => Promise<void> } {
   const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  let count = 0;
+  const ports: number[] = [];
+  let lastPort = 0;
   const done = (async () => {
     for await (const connection of listener) {
-      count++;
+      ports.push((connection.remoteAddr as Deno.NetAddr).port);
       connection.close();
     }
   })();
   const { port } = listener.addr as Deno.NetAddr;
   return {
     url: `http://127.0.0.1:${port}`,
-    count: () => count,
+    count: () => ports.filter((one) => one !== lastPort).length,
     close: async () => {
-      // Whoever came while a program was waited for is in the queue still.
-      await new Promise((resolve) => setTimeout(resolve, 100));
+      // Whoever came while a program was waited for is in the queue still: the last in it is this one.
+      const last = await Deno.connect({ hostname: "127.0.0.1", port });
+      lastPort = (last.localAddr as Deno.NetAddr).port;
+      while (!ports.includes(lastPort)) await new Promise((resolve) => setTimeout(resolve, 5));
+      last.close();
       listener.close();
       await done;
     },
@@ -62,7 +66,7 @@ function hostile({ home }: BinaryPlace, url: string): Record<string, string> {
 Deno.test("the trap catches what a proxy would", async () => {
   const caught = trap();
   const lines =
-    'await fetch("http://a.invalid", { signal: AbortSignal.timeout(500) }).catch(() => {})';
+    'await fetch("http://a.invalid", { signal: AbortSignal.timeout(3_000) }).catch(() => {})';
   runWith({ HTTP_PROXY: caught.url, HOME: "/nowhere" }, Deno.execPath(), ["eval", lines]);
   await caught.close();
   assert.equal(caught.count(), 1);

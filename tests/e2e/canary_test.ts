@@ -68,7 +68,7 @@ async function serve(home: Home): Promise<Service> {
     stderr: "piped",
   }).spawn();
   const service = new Service(child, `https://127.0.0.1:${port}`);
-  for (let n = 0; n < 100; n++) {
+  for (let n = 0; n < 1_200; n++) {
     if (/"service.started"/.test(service.log)) return service;
     await new Promise((resolve) => setTimeout(resolve, 50));
   }

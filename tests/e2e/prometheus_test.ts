@@ -91,7 +91,7 @@ testWith(
       await until(
         "the first scrape",
         async () => (await prometheus.query("export_build_info")).at(0),
-        15,
+        60,
       );
       await sleep(1);
       await work(service);

@@ -72,7 +72,8 @@ serviceTest(
         assert.equal((await service.get("/v1/exports")).items.length, 7);
         slowest = Math.max(slowest, performance.now() - asked);
       }
-      assert(slowest < 2_000, `an answer took ${slowest} ms`);
+      // An API that waited for the registry would answer when its pushes are given up, in minutes.
+      assert(slowest < 20_000, `an answer took ${slowest} ms`);
       const states = await Promise.all(far.map(async (path) => (await service.get(path)).state));
       assert.deepEqual(states, ["running", "running", "queued", "queued"]);
     } finally {

@@ -32,7 +32,7 @@ async function start(name: string, args: string[], dir: string, url: string): Pr
     await drained;
   };
   try {
-    await until(`${name} answers`, async () => (await ok(url)) || undefined, 20);
+    await until(`${name} answers`, async () => (await ok(url)) || undefined, 60);
   } catch (error) {
     await stop();
     throw new Error(`${name} did not start:\n${said}`, { cause: error });

@@ -83,9 +83,13 @@ Deno.test("a stop ends the wait for a directory", async () => {
     const held = new Place({ directory: out, profile: "p", tenant: "t", force: false, uuid });
     const stop = new AbortController();
     const events: JobEvent[] = [];
-    const ended = runJob(jobFor(out, input, 3), parts, (event) => events.push(event), stop.signal);
-    setTimeout(() => stop.abort(), 200);
-    await assert.rejects(ended);
+    const say = (event: JobEvent) => {
+      events.push(event);
+      // What comes next is the wait.
+      if (event.kind === "verified") setTimeout(() => stop.abort(), 200);
+    };
+    const ended = runJob(jobFor(out, input, 3), parts, say, stop.signal);
+    await assert.rejects(ended, { name: "AbortError" });
     held.close();
     assert.deepEqual(published(events), [{ kind: "published", result: "error" }]);
     assert.deepEqual(storedIn(out), [], "nothing of a cancelled export stays");

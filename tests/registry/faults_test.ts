@@ -1,8 +1,20 @@
 /** What a push does when the registry does not. Every test asserts that its fault happened, and the class it ended in. */
 import assert from "node:assert/strict";
+import type { Timeouts } from "../../src/registry/exchange.ts";
 import { RegistryError, type RegistryReason } from "../../src/registry/failure.ts";
 import { digestOf, fail, type Handler } from "./fake_registry.ts";
-import { accepted, endless, half, pushInto, reset, resetMidway, silent, status } from "./spoilt.ts";
+import {
+  accepted,
+  endless,
+  half,
+  pushInto,
+  quick,
+  quickish,
+  reset,
+  resetMidway,
+  silent,
+  status,
+} from "./spoilt.ts";
 
 const head = /^HEAD .*\/blobs\//;
 const post = /^POST /;
@@ -11,14 +23,20 @@ const manifest = /^PUT .*\/manifests\/sha256:/;
 const referrers = /^GET .*\/referrers\//;
 
 /** The fault happens so many times, each is waited out once, and the push succeeds. */
-function outlasts(times: number, what: string, on: RegExp, act: Handler, impatient = false): void {
+function outlasts(
+  times: number,
+  what: string,
+  on: RegExp,
+  act: Handler,
+  timeouts?: Timeouts,
+): void {
   Deno.test(`a push outlasts ${what}`, () =>
     pushInto((registry) => registry.fault(on, act, times), ({ registry, report, error, waits }) => {
       assert.equal(error, undefined);
       assert.deepEqual([registry.hits, waits.length], [times, times]);
       const { manifests } = registry;
       assert.deepEqual(manifests.get("v1")?.bytes, manifests.get(report!.digest)?.bytes);
-    }, { impatient }));
+    }, { timeouts }));
 }
 
 outlasts(2, "503 to HEAD", head, status(503));
@@ -31,8 +49,8 @@ outlasts(2, "a reset in the middle of an upload", upload, resetMidway);
 outlasts(1, "a lost session", upload, status(404));
 outlasts(1, "a wrong offset", upload, status(416));
 outlasts(1, "half an answer", referrers, half("reset"));
-outlasts(1, "a silent registry", post, silent, true);
-outlasts(1, "a silent upload", upload, silent, true);
+outlasts(1, "a silent registry", post, silent, quickish);
+outlasts(1, "a silent upload", upload, silent, quickish);
 
 /** The fault lasts, and the push ends in this class after so many requests that met it; no tag is set. */
 function ends(
@@ -41,7 +59,7 @@ function ends(
   on: RegExp,
   act: Handler,
   message: RegExp,
-  { requests = 1, impatient = false } = {},
+  { requests = 1, timeouts }: { requests?: number; timeouts?: Timeouts } = {},
 ): void {
   Deno.test(`a push ends as ${reason} with ${what}`, () =>
     pushInto((registry) => registry.fault(on, act), ({ registry, error, report }) => {
@@ -51,13 +69,13 @@ function ends(
       assert.match(error.message, message);
       assert.equal(registry.hits, requests);
       assert.equal(registry.manifests.has("v1"), false, "the tag was set");
-    }, { impatient }));
+    }, { timeouts }));
 }
 
 const gone = /(socket hang up|ECONNRESET|EPIPE).* \(5 attempts\)$/;
 const quiet = /no byte moved within 0\.5 s \(5 attempts\)$/;
 const long = { requests: 5 };
-const silence = { requests: 5, impatient: true };
+const silence = { requests: 5, timeouts: quick };
 ends("server_error", "500 for ever", upload, status(500), /s\d+: 500 .* \(5 attempts\)$/, long);
 ends("rejected", "429 for ever", post, status(429), /429 .* \(5 attempts\)$/, long);
 ends("reset", "resets for ever", upload, resetMidway, gone, long);
@@ -141,14 +159,14 @@ Deno.test("slow is not silent: a registry that sends a byte now and then is list
       const parts = body.match(/.{1,5}/g)!;
       const next = () => {
         response.write(parts.shift()!);
-        if (parts.length > 0) setTimeout(next, 100);
+        if (parts.length > 0) setTimeout(next, 400);
         else response.end();
       };
       next();
     }, 1), ({ registry, report, error, waits }) => {
     assert.deepEqual([error, waits, registry.hits], [undefined, [], 1]);
     assert.equal(report?.referrers, "api");
-  }, { impatient: true }));
+  }, { timeouts: quickish }));
 
 Deno.test("a push outlasts a reset after nearly all of a blob", () =>
   pushInto((registry) =>

@@ -1,6 +1,7 @@
 /** A push into a registry that was spoilt, and ways to spoil one. */
 import assert from "node:assert/strict";
 import { StellaError } from "../../src/errors.ts";
+import type { Timeouts } from "../../src/registry/exchange.ts";
 import { pushBundle, type PushReport } from "../../src/registry/push.ts";
 import { clientFor, FakeTiming, withBundle } from "./fake_bundle.ts";
 import { fail, FakeRegistry, type Handler } from "./fake_registry.ts";
@@ -15,17 +16,19 @@ export interface Outcome {
 
 /** Only for the tests of silence: elsewhere a busy machine must not look like a silent registry. */
 export const quick = { connect: 500, stall: 500 };
+/** For those in which the registry is silent once, and then must not look so again. */
+export const quickish = { connect: 30_000, stall: 2_000 };
 
 /** Pushes a bundle of `bytes` bytes into a registry that `prepare` has spoilt, and lets `check` look at what came of it. */
 export async function pushInto(
   prepare: (registry: FakeRegistry) => void,
   check: (outcome: Outcome) => void | Promise<void>,
-  { bytes = 3072, impatient = false } = {},
+  { bytes = 3072, timeouts }: { bytes?: number; timeouts?: Timeouts | undefined } = {},
 ): Promise<void> {
   const registry = await new FakeRegistry().start();
   const timing = new FakeTiming();
-  const timeouts = impatient ? { timeouts: quick } : {};
-  const client = clientFor(`http://${registry.host}`, { timing, ...timeouts });
+  const limits = timeouts === undefined ? {} : { timeouts };
+  const client = clientFor(`http://${registry.host}`, { timing, ...limits });
   prepare(registry);
   try {
     await withBundle(async ({ dir }) => {

@@ -92,9 +92,11 @@ Deno.test("a failing check refuses exports that need it, by name, and no others"
   assert.equal((await bench.post({ profile: "kit" })).status, 202);
 });
 
-/** Events as `name data` until the end or `count`; ids on their own. */
-async function follow(answer: Response, count = Infinity) {
-  const [events, ids]: [string[], string[]] = [[], []];
+const turn = () => new Promise((resolve) => setTimeout(resolve, 5));
+
+/** Events as `name data` until the end, in `events` as soon as they come; ids on their own. */
+async function follow(answer: Response, events: string[] = []) {
+  const ids: string[] = [];
   let rest = "";
   for await (const text of answer.body!.pipeThrough(new TextDecoderStream())) {
     rest += text;
@@ -108,7 +110,6 @@ async function follow(answer: Response, count = Infinity) {
         events.push(`${field("event")} ${data?.stage ?? data?.state}`);
       }
     }
-    if (events.length >= count) break;
   }
   return { events, ids };
 }
@@ -120,10 +121,14 @@ Deno.test("who follows an export hears its steps, its progress and its end", asy
   bench.timeline.add(of, "queued");
   const answer = await bench.get(`/v1/exports/${id}/events`);
   assert.equal(answer.headers.get("content-type"), "text/event-stream; charset=utf-8");
-  const followed = follow(answer);
-  await new Promise((resolve) => setTimeout(resolve, 5));
+  const heard: string[] = [];
+  const followed = follow(answer, heard);
+  const until = async (event: string) => {
+    for (let n = 0; n < 2_000 && !heard.includes(event); n++) await turn();
+  };
+  await until("step queued");
   bench.feed.moved(id, { stage: "read", done: 1, total: 9 });
-  await new Promise((resolve) => setTimeout(resolve, 5));
+  await until("progress read");
   bench.queue.finish(bench.queue.claim()!, { state: "succeeded", bundleDigest: "d" });
   bench.timeline.add(of, "succeeded");
   bench.feed.ended(id);
@@ -139,7 +144,7 @@ Deno.test("a service that stops ends the streams of those who follow", async () 
   using bench = new Bench();
   const id = enqueue(bench);
   const followed = follow(await bench.get(`/v1/exports/${id}/events`));
-  await new Promise((resolve) => setTimeout(resolve, 5));
+  await turn();
   bench.draining = true;
   bench.feed.close();
   assert.deepEqual((await followed).events, []);

@@ -53,10 +53,10 @@ async function pretending(answers: Answers, body: (url: string) => Promise<void>
     const what = request.url!.endsWith("/events") ? "events" : "look";
     const said = request.method === "POST" ? accepted : answers(what, request);
     const { status = 200, headers = {}, text, then } = said;
-    response.writeHead(status, headers).write(text);
-    // What was said has to be on its way first.
-    if (then === "breaks") setTimeout(() => response.socket!.destroy(), 20);
-    else if (then === undefined) response.end();
+    // What was said has to be on its way, and heard, first.
+    const breaks = () => setTimeout(() => response.socket!.destroy(), 20);
+    response.writeHead(status, headers).write(text, () => then === "breaks" && breaks());
+    if (then === undefined) response.end();
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   try {

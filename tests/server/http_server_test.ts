@@ -4,16 +4,21 @@ import type { NodeBindings } from "../../src/server/guard.ts";
 import { type HttpServer, serveHttp, usual } from "../../src/server/http_server.ts";
 import { Bench } from "./bench.ts";
 
-const limits = {
+const quick = {
   headersTimeout: 150,
   requestTimeout: 300,
   keepAliveTimeout: 200,
   connectionsCheckingInterval: 25,
   maxHeaderSize: 2048,
 };
+/** A process that stands still for a moment must not make a client look slow. */
+const patient = { ...quick, headersTimeout: 60_000, requestTimeout: 60_000 };
 const loopback = { host: "127.0.0.1", port: 0 };
 
-async function serving(body: (server: HttpServer, bench: Bench) => Promise<void>): Promise<void> {
+async function serving(
+  body: (server: HttpServer, bench: Bench) => Promise<void>,
+  limits = patient,
+): Promise<void> {
   using bench = new Bench();
   const server = await serveHttp(bench.app, loopback, limits);
   try {
@@ -67,10 +72,11 @@ Deno.test("slow clients are told 408 and let go", async (t) => {
       await t.step(name, async () => {
         const began = performance.now();
         assert.match(await raw(server, text), /^HTTP\/1\.1 408 .*Connection: close/s);
-        assert.ok(performance.now() - began < 2_000);
+        // It would be eight seconds, and half a minute, by the usual limits.
+        assert.ok(performance.now() - began < 7_000);
       });
     }
-  });
+  }, quick);
 });
 
 Deno.test("the limits of the service, with the interval at which they are looked at, are below 10 s and 30 s", () => {
@@ -148,15 +154,15 @@ Deno.test("a client that leaves in the middle of its body queues nothing and is 
 Deno.test("closing ends what is idle at once and what is busy after its time", async () => {
   const app = new Hono<{ Bindings: NodeBindings }>();
   const { promise, resolve } = Promise.withResolvers<Response>();
-  app.get("/slow", () => promise);
+  const asked = Promise.withResolvers<void>();
+  app.get("/slow", () => (asked.resolve(), promise));
   app.get("/quick", (c) => c.text("done"));
   const server = await serveHttp(app, loopback);
   await fetch(`${server.url}/quick`).then((answer) => answer.text());
   const slow = assert.rejects(fetch(`${server.url}/slow`));
-  await new Promise((wait) => setTimeout(wait, 50));
-  const began = performance.now();
+  await asked.promise;
+  // It comes back although the slow answer never comes.
   await server.close(50);
-  assert.ok(performance.now() - began < 1_000);
   await slow;
   resolve(new Response());
 });

@@ -29,7 +29,7 @@ async function nameOf({ url }: Service): Promise<unknown> {
 /** Hangs up until the log has the event. */
 async function hangUp(service: Service, event: string): Promise<void> {
   for (let tries = 0; !service.log.includes(`"event":"${event}"`); tries++) {
-    assert.ok(tries < 100, `the log has no ${event}: ${service.log}`);
+    assert.ok(tries < 1_200, `the log has no ${event}: ${service.log}`);
     // The first one may come before the service has started.
     service.child.kill("SIGHUP");
     await new Promise((done) => setTimeout(done, 50));

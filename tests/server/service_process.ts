@@ -1,6 +1,6 @@
 /** service_program.ts as a process, in a home of its own. */
 import assert from "node:assert/strict";
-import { existsSync, writeFileSync } from "node:fs";
+import { existsSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { permissionFlags } from "../../src/config/permissions.ts";
@@ -9,11 +9,14 @@ import type { Parts } from "./service_program.ts";
 const root = fileURLToPath(new URL("../..", import.meta.url));
 const program = fileURLToPath(new URL("./service_program.ts", import.meta.url));
 
-const profiles = ["quick", "busy", "slow", "gated", "fail", "loud", "crash", "push", "hang"]
+const profiles = ["quick", "busy", "gated", "fail", "loud", "crash", "push", "hang"]
   .map((name) => `  ${name}: { kind: files, sources: [{ files: /srv }] }\n`);
 export const configuration = `version: 1\nservice: { concurrency: 1 }\nprofiles:\n${
   profiles.join("")
 }`;
+
+/** Milliseconds that an answer may take: it is there in a few, and one that hangs never comes. */
+const patience = 60_000;
 
 // deno-lint-ignore no-explicit-any -- the job as the API shows it
 export type Shown = any;
@@ -69,17 +72,21 @@ export class Home {
 
   /** Until an export of this profile has said that it started. */
   async untilStarted(profile: string): Promise<void> {
-    for (let n = 0; n < 1_000; n++) {
+    for (let n = 0; n < 6_000; n++) {
       // A line that is there whole: the file is made before its first line is written.
       if (existsSync(this.#log) && this.runs().includes(`start ${profile}`)) return;
       await new Promise((resolve) => setTimeout(resolve, 10));
     }
-    throw new Error(`No export of ${profile} started in 10 s`);
+    throw new Error(`No export of ${profile} started in a minute`);
   }
 
-  /** Lets exports of the profile `gated` end. */
+  /** Lets exports of the profiles `gated` and `busy` end. */
   openGate(): void {
     writeFileSync(join(this.state, "go"), "");
+  }
+
+  closeGate(): void {
+    rmSync(join(this.state, "go"), { force: true });
   }
 
   [Symbol.dispose](): void {
@@ -140,7 +147,7 @@ export class Service {
   }
 
   async get(path: string): Promise<{ status: number; body: Shown }> {
-    const answer = await fetch(this.url + path, { signal: AbortSignal.timeout(10_000) });
+    const answer = await fetch(this.url + path, { signal: AbortSignal.timeout(patience) });
     const text = await answer.text();
     return { status: answer.status, body: text.startsWith("{") ? JSON.parse(text) : text };
   }
@@ -148,7 +155,7 @@ export class Service {
   async post(body: unknown): Promise<{ status: number; body: Shown }> {
     const answer = await fetch(`${this.url}/v1/exports`, {
       method: "POST",
-      signal: AbortSignal.timeout(10_000),
+      signal: AbortSignal.timeout(patience),
       headers: { "content-type": "application/json" },
       body: JSON.stringify(body),
     });
@@ -163,12 +170,12 @@ export class Service {
 
   /** Until the export is in one of these states. */
   async until(id: string, ...states: string[]): Promise<Shown> {
-    for (let n = 0; n < 400; n++) {
+    for (let n = 0; n < 2_400; n++) {
       const { body } = await this.get(`/v1/exports/${id}`);
       if (states.includes(body.state)) return body;
       await new Promise((resolve) => setTimeout(resolve, 25));
     }
-    throw new Error(`The export ${id} did not become ${states} in 10 s`);
+    throw new Error(`The export ${id} did not become ${states} in a minute`);
   }
 
   /** Ends it by its process id; its exit code. */

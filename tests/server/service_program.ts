@@ -12,6 +12,9 @@ import { StellaError } from "../../src/errors.ts";
 import type { ExportJob } from "../../src/export/job.ts";
 import type { ExportReport } from "../../src/export/report.ts";
 
+/** Milliseconds that an export waits for a test which has failed. */
+const longest = 120_000;
+
 /** Every start and end of an export, with its profile and id, for a test to count. */
 function note(job: ExportJob, what: string): void {
   appendFileSync(join(job.state, "runs.log"), `${what} ${job.profile.name} ${job.exportId}\n`);
@@ -31,10 +34,10 @@ function report(job: ExportJob): ExportReport {
   };
 }
 
-/** Half a second of a busy worker, in pieces as a real export has them. */
-function hash(milliseconds: number): void {
+/** A busy worker, in pieces as a real export has them, until it is so, or two minutes have gone. */
+function hash(isSo: () => boolean): void {
   const chunk = new Uint8Array(4 * 1024 * 1024);
-  for (const end = performance.now() + milliseconds; performance.now() < end;) {
+  for (const end = performance.now() + longest; !isSo() && performance.now() < end;) {
     createHash("sha256").update(chunk).digest();
   }
 }
@@ -44,12 +47,15 @@ function dial(): void {
   Deno.listen({ hostname: "127.0.0.1", port: 0 }).close();
 }
 
+/** Whether exports go on. */
+const isOpen = (job: ExportJob) => () => existsSync(join(job.state, "go"));
+
 const endless = () => new Promise<never>(() => {});
 
-/** Until it is so, or half a minute has gone; the worker does not hear anything then. */
+/** Until it is so, or two minutes have gone; the worker does not hear anything then. */
 function standStill(isSo: () => boolean): void {
   const nobody = new Int32Array(new SharedArrayBuffer(4));
-  for (const end = performance.now() + 30_000; !isSo() && performance.now() < end;) {
+  for (const end = performance.now() + longest; !isSo() && performance.now() < end;) {
     Atomics.wait(nobody, 0, 0, 10);
   }
 }
@@ -62,7 +68,7 @@ const held = (stage: string): JobRunner => (job, on, signal) => {
     if (isDone || (event.kind === "progress" ? event.stage : event.kind) !== stage) return;
     isDone = true;
     note(job, "hold");
-    standStill(() => existsSync(join(job.state, "go")));
+    standStill(isOpen(job));
   }, signal);
 };
 
@@ -75,10 +81,11 @@ const runner: JobRunner = async (job, on, signal) => {
     return report;
   }
   on({ kind: "progress", stage: "read", done: 0, total: 0 });
-  if (name === "busy") hash(2_000);
-  if (name === "slow") await new Promise((resolve) => setTimeout(resolve, 1_500));
+  if (name === "busy") hash(isOpen(job));
   if (name === "gated") {
-    while (!existsSync(join(job.state, "go"))) await new Promise((done) => setTimeout(done, 10));
+    for (const end = performance.now() + longest; !isOpen(job)() && performance.now() < end;) {
+      await new Promise((done) => setTimeout(done, 10));
+    }
   }
   if (name === "hang") {
     await new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason)));

@@ -41,7 +41,7 @@ const files = async (service: Service, id: string) =>
 /** Waits until the metrics say so. */
 async function says(service: Service, line: RegExp): Promise<void> {
   let body = "";
-  for (let n = 0; n < 400; n++) {
+  for (let n = 0; n < 2_400; n++) {
     body = (await service.get("/metrics")).body;
     if (line.test(body)) return;
     await new Promise((resolve) => setTimeout(resolve, 25));

@@ -128,17 +128,14 @@ Deno.test("the event loop answers while a worker is busy", async () => {
   const service = await home.start();
   try {
     const id = await service.enqueue("busy");
-    await service.until(id, "running");
-    const times: number[] = [];
+    await home.untilStarted("busy");
+    // Whatever a loaded machine adds, these answers come before the gate is open; on one thread none would.
     for (let n = 0; n < 100; n++) {
-      const began = performance.now();
       assert.equal((await service.get("/health/liveness")).status, 200);
-      times.push(performance.now() - began);
     }
-    times.sort((a, b) => a - b);
-    // Far from what was measured (p99 5 ms), for a test machine that others load as well.
-    assert.ok(times[98]! < 250, `p99 ${times[98]} ms`);
-    assert.equal((await service.get(`/v1/exports/${id}`)).body.state, "running");
+    assert.deepEqual(home.runs(), ["start busy"], "it is busy still");
+    home.openGate();
+    assert.equal((await service.until(id, "succeeded", "failed")).state, "succeeded");
   } finally {
     await service.stop("SIGKILL");
   }

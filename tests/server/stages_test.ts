@@ -33,7 +33,7 @@ async function standing(home: Home, service: Service, stage: string): Promise<st
   const id = await service.enqueue(`at-${stage}`);
   const log = join(home.state, "runs.log");
   const mark = `hold at-${stage} ${id}\n`;
-  for (let n = 0; n < 1_000; n++) {
+  for (let n = 0; n < 6_000; n++) {
     if (existsSync(log) && readFileSync(log, "utf8").includes(mark)) return id;
     await new Promise((resolve) => setTimeout(resolve, 10));
   }
@@ -73,12 +73,10 @@ Deno.test("SIGTERM at each stage: not ready at once, no new export, the running 
       if (waiting !== undefined) await service.until(waiting, "succeeded");
       const id = await standing(home, service, stage);
       waiting = await service.enqueue("quick");
-      const began = performance.now();
       service.child.kill("SIGTERM");
+      // While the export stands still: once it had ended there would be no answer any more.
       let ready = await service.get("/health/readiness");
       while (ready.status === 200) ready = await service.get("/health/readiness");
-      // Measured: 5 ms; a test machine may be busy.
-      assert.ok(performance.now() - began < 1_000, stage);
       assert.deepEqual([ready.status, ready.body.checks.drain[0].status], [503, "fail"]);
       assert.equal((await service.post({ profile: "quick" })).status, 503);
       letGo(home, true);
@@ -104,12 +102,11 @@ Deno.test("a second SIGTERM at each stage ends the service at once, and the next
       const undisturbed = await service.enqueue(`at-${stage}`);
       const expected = await digestOf(home, service, undisturbed, stage);
       const id = await standing(home, service, stage);
-      const began = performance.now();
       service.child.kill("SIGTERM");
       while ((await service.get("/health/readiness")).status === 200);
       service.child.kill("SIGTERM");
+      // One that waited for the export, which stands still, would end with 0.
       assert.equal((await service.child.status).code, 130, stage);
-      assert.ok(performance.now() - began < 2_000, stage);
       assert.equal(count(home, "end", id), 0, "it was in the middle");
       letGo(home, true);
       service = await home.start();
