@@ -6,15 +6,24 @@ import type { BundleSource, ByteReader } from "../bundle/source.ts";
 
 /** Bytes that may be read ahead: a few chunks, or the judge's workers would stand still. */
 const lead = 16 * 1024 * 1024;
+/** Bytes that a connection takes at once: with them on their way the registry has work, whatever this thread does next. */
+const head = 4 * 1024 * 1024;
 
 export class Pace {
   #sent = 0;
   #read = 0;
   #wake = Promise.withResolvers<void>();
+  readonly #underWay = Promise.withResolvers<void>();
 
-  /** So many bytes of the bundle have gone out. */
-  sent(bytes: number): void {
+  /** Settles once the first bytes are on their way: to start the judge's workers takes this thread as long as a dozen megabytes. */
+  get underWay(): Promise<void> {
+    return this.#underWay.promise;
+  }
+
+  /** So many bytes of the bundle, which has `total`, have gone out. */
+  sent(bytes: number, total = Infinity): void {
     this.#sent = bytes;
+    if (bytes >= Math.min(head, total)) this.#underWay.resolve();
     this.#wake.resolve();
     this.#wake = Promise.withResolvers();
   }

@@ -4,6 +4,7 @@
  */
 import { Command, CommanderError, Option } from "commander";
 import { exitCodes } from "../errors.ts";
+import { collectEntropy } from "../registry/entropy.ts";
 import type { Host } from "./host.ts";
 import { carryCommands, passphraseOption, receiptOptions } from "./carry_commands.ts";
 import { codesHelp, group, type Leaf, leafMaker, many, runFileOptions } from "./leaf.ts";
@@ -138,13 +139,19 @@ function exportCommands(program: Command, leaf: Leaf): void {
   verifyOptions(pushOptions(
     leaf(bundle, "push <ref>", "Push a finished bundle to an OCI registry", [
       "stella export bundle push --manifest out/manifest.json oci://registry.site:5000/exports/kit:latest",
-    ], async () => (await import("./push_bundle.ts")).pushBundleCommand)
+    ], async () => {
+      collectEntropy();
+      return (await import("./push_bundle.ts")).pushBundleCommand;
+    })
       .requiredOption("--manifest <path>", "manifest.json, or the directory that holds it"),
   ));
   verifyOptions(
     leaf(bundle, "pull <ref>", "Pull a bundle from an OCI registry, verified on its way", [
       "stella export bundle pull oci://registry.site:5000/exports/kit:latest --to in",
-    ], async () => (await import("./pull_bundle.ts")).pullBundleCommand)
+    ], async () => {
+      collectEntropy();
+      return (await import("./pull_bundle.ts")).pullBundleCommand;
+    })
       .requiredOption("--to <dir>", "where it goes; nothing has its name there before the verdict")
       .option("--force", "replace whatever stands in the way there"),
   );

@@ -97,7 +97,7 @@ export async function push(
     ...(reference.tag === undefined ? {} : { tag: reference.tag }),
     ...(flags.mountFrom === undefined ? {} : { mountFrom: flags.mountFrom }),
     progress: (done, total) => {
-      judging?.pace.sent(done);
+      judging?.pace.sent(done, total);
       line.update("push", done, total);
     },
     signal: host.stop,

@@ -37,10 +37,11 @@ export async function sendWhileJudged<T>(
   const failed = Promise.withResolvers<never>();
   const pace = new Pace();
   let sending: Promise<T> | undefined;
-  const begin = (_: unknown, isRefused: boolean) => {
+  const begin = async (_: unknown, isRefused: boolean) => {
     if (isRefused) return pace.over();
     sending = send({ approved: approval.promise, pace }, both);
     sending.catch((error) => isAboutBytes(error) ? pace.over() : failed.reject(error));
+    await pace.underWay;
   };
   try {
     const verdict = await Promise.race([judge(begin, both, pace), failed.promise]);

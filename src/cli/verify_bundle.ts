@@ -5,6 +5,7 @@ import { StellaError } from "../errors.ts";
 import { type Manifest, manifestName } from "../bundle/manifest.ts";
 import { shown } from "../bundle/names.ts";
 import type { BundleSource } from "../bundle/source.ts";
+import { collectEntropy } from "../registry/entropy.ts";
 import type { Verdict } from "../verify/verdict.ts";
 import { bundleDirectory, type BundlePlace, openPlace, pipe } from "./bundle_place.ts";
 import type { Host } from "./host.ts";
@@ -51,6 +52,7 @@ async function judgeReference(
   if (options.volumes !== undefined) {
     throw new StellaError("usage", "Cannot look for volumes of a bundle in a registry");
   }
+  collectEntropy();
   const { judgeThrough } = await import("./verify_registry.ts");
   const watch = (bundle: BundleSource) => receipt?.watch(bundle) ?? bundle;
   return await judgeThrough(reference, options, host, ["net"], watch);

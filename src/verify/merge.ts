@@ -8,7 +8,7 @@
 import { Buffer } from "node:buffer";
 import { hash } from "node:crypto";
 import type { Finding } from "../errors.ts";
-import { type ChunkPool, localPool } from "../bundle/chunk_pool.ts";
+import type { PassingDigest } from "../bundle/chunk_pool.ts";
 import { type IndexEntry, IndexFault } from "../bundle/index_file.ts";
 import { indexName } from "../bundle/manifest.ts";
 import { blockSize, paddingOf, type TarEntry } from "../bundle/tar_header.ts";
@@ -18,14 +18,12 @@ import type { Tap } from "./tap.ts";
 import type { TarCursor } from "./tar_cursor.ts";
 import { explainHeader, matchHeader, ownPath, readHeader } from "./tar_entry.ts";
 
-/** Bytes of a file below which a worker takes longer to answer than to hash. */
-const worthLending = 512 * 1024;
 /** How far ahead in the index a header that was found after damage is looked for. */
 const searchDepth = 100_000;
 
-/** Who takes the digests of large files, and who looks at the payload on the way. */
+/** Who takes the digest of a file of several pieces, by its size, and who looks at the payload on the way. */
 export interface MergePass {
-  pool: Pick<ChunkPool, "digestFile">;
+  digestOf(size: number): PassingDigest;
   tap: Tap | undefined;
 }
 
@@ -139,8 +137,7 @@ class Merge {
 
   /** Of several pieces. Where it is large, the next piece is read while the one before is hashed. */
   async #parted(size: number, take: ReturnType<Tap>): Promise<string | undefined> {
-    const pool = size < worthLending ? localPool : this.pass.pool;
-    const running = pool.digestFile();
+    const running = this.pass.digestOf(size);
     for (let left = size; left > 0;) {
       if (this.cursor.ready === 0 && !await this.cursor.load()) return void running.drop();
       await this.cursor.away(left, (span) => {

@@ -48,7 +48,7 @@ export async function verifyBundle(source: BundleSource, options: VerifyOptions)
     };
   }
   const manifest = readManifest(manifestBytes);
-  options.begin?.(manifest, !judge(findings.all(), options.integrityOnly ?? false).ok);
+  await options.begin?.(manifest, !judge(findings.all(), options.integrityOnly ?? false).ok);
   const filesVerified = await checkContent(source, manifest, findings, options);
   return {
     ...judge(findings.all(), options.integrityOnly ?? false),

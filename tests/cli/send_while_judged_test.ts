@@ -1,5 +1,6 @@
 /** A bundle is judged and sent at once: whichever of the two fails, and when, the other ends and the right reason is told. */
 import assert from "node:assert/strict";
+import type { Pace } from "../../src/cli/pace.ts";
 import { sendWhileJudged } from "../../src/cli/send_while_judged.ts";
 import { StellaError } from "../../src/errors.ts";
 import { RegistryError } from "../../src/registry/failure.ts";
@@ -126,4 +127,34 @@ Deno.test("who stops the program stops both", async () => {
   }, stop.signal);
   stop.abort();
   await assert.rejects(sending, { code: "interrupted" });
+});
+
+Deno.test("judging goes on once the first bytes are on their way, or nothing is sent any more", async () => {
+  const mebibytes = (many: number) => many * 1024 * 1024;
+  const cases: [string, (pace: Pace) => void][] = [
+    ["enough for a connection", (pace) => pace.sent(mebibytes(4), mebibytes(9))],
+    ["all of a small bundle", (pace) => pace.sent(200, 200)],
+    ["nothing more", (pace) => pace.over()],
+  ];
+  for (const [name, move] of cases) {
+    let isJudging = false;
+    const going = Promise.withResolvers<Pace>();
+    const done = sendWhileJudged({
+      judge: async (begin) => {
+        await begin(noManifest, false);
+        isJudging = true;
+        return good;
+      },
+      send: ({ approved, pace }) => {
+        going.resolve(pace);
+        return approved;
+      },
+    }, never);
+    const pace = await going.promise;
+    pace.sent(100, mebibytes(9));
+    await new Promise((tick) => setTimeout(tick, 0));
+    assert.equal(isJudging, false, name);
+    move(pace);
+    assert.equal((await done).sent, "d", name);
+  }
 });

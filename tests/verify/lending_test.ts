@@ -1,0 +1,36 @@
+/** Who takes the digest of a large file inside an archive: a worker where its bytes come from afar, this thread where they lie here. */
+import assert from "node:assert/strict";
+import { type ChunkPool, localPool } from "../../src/bundle/chunk_pool.ts";
+import type { BundleSource } from "../../src/bundle/source.ts";
+import { makeBundle, memorySource } from "../bundle/fixture.ts";
+import { outcomeOf } from "./outcome.ts";
+
+const large = makeBundle({
+  entries: [
+    { path: "a.txt", content: "small\n" },
+    { path: "b.bin", content: new Uint8Array(64 * 1024 * 1024) },
+    { path: "c.txt", content: "small\n" },
+  ],
+});
+const here = memorySource(large.files);
+const { walk: _, ...afar } = here;
+
+/** How many digests the pool of workers was asked for. */
+async function asked(source: BundleSource): Promise<number> {
+  let digests = 0;
+  const workers = (): ChunkPool => ({
+    ...localPool,
+    digestFile: () => {
+      digests++;
+      return localPool.digestFile();
+    },
+  });
+  const { code, verdict } = await outcomeOf(source, [large.key.trusted], { workers });
+  assert.deepEqual([code, verdict?.filesVerified], [0, 3]);
+  return digests;
+}
+
+Deno.test("from a directory only the archive goes to a worker, from a registry or pipe a large file too", async () => {
+  assert.equal(await asked(here), 1);
+  assert.equal(await asked(afar), 2);
+});
