@@ -55,9 +55,9 @@ export interface PoolOptions {
   stop?: { signal: AbortSignal; error: () => Error };
 }
 
-/** Starts the workers; they load while the first chunk is read. */
+/** A worker starts when it gets its first work: a plain archive that lies here needs one, and each takes 20 ms of this thread. */
 export function workerPool({ start, mayRead = false, stop }: PoolOptions): ChunkPool {
-  const lanes = startLanes(start);
+  const lanes = Array.from({ length: workers }, () => new Lane(start));
   const end = () => lanes.forEach((lane) => lane.fail(stop!.error()));
   if (stop?.signal.aborted) end();
   stop?.signal.addEventListener("abort", end);
@@ -83,18 +83,6 @@ export function workerPool({ start, mayRead = false, stop }: PoolOptions): Chunk
   };
 }
 
-/** All of them, or none. */
-function startLanes(start: () => ChunkWorker): Lane[] {
-  const lanes: Lane[] = [];
-  try {
-    while (lanes.length < workers) lanes.push(new Lane(start()));
-    return lanes;
-  } catch (error) {
-    lanes.forEach((lane) => lane.close());
-    throw error;
-  }
-}
-
 /** The worker that takes the fewest digests: a volume and the large file inside it are hashed at once. */
 function freest(lanes: readonly Lane[]): Lane {
   return lanes.reduce((best, lane) => lane.digests < best.digests ? lane : best);
@@ -102,6 +90,8 @@ function freest(lanes: readonly Lane[]): Lane {
 
 function passingDigest(lane: Lane, file: number): PassingDigest {
   lane.digests++;
+  // It loads while the first piece is read.
+  lane.begin();
   // Answers come in order: what an update failed by is known before the digest, which lacks it.
   const failed = Promise.withResolvers<never>();
   failed.promise.catch(() => {});
@@ -122,6 +112,7 @@ function passingDigest(lane: Lane, file: number): PassingDigest {
 
 /** One worker and the questions that it has not answered. It answers in order, and takes them before it is loaded. */
 class Lane {
+  #worker: ChunkWorker | undefined;
   readonly #open = new Map<number, PromiseWithResolvers<never>>();
   #waiting: (() => void)[] | undefined = [];
   /** Why nothing more is answered. */
@@ -130,28 +121,40 @@ class Lane {
   /** Digests that were begun and not finished. */
   digests = 0;
 
-  constructor(readonly worker: ChunkWorker) {
-    worker.onmessage = ({ data }) => data === "ready" ? this.#ready() : this.#answered(data);
-    worker.onerror = (event) => {
+  constructor(readonly start: () => ChunkWorker) {}
+
+  /** Starts the worker, unless it has been started or failed. */
+  begin(): void {
+    if (this.#worker !== undefined || this.#reason !== undefined) return;
+    try {
+      this.#worker = this.start();
+    } catch (error) {
+      return this.fail(error);
+    }
+    this.#worker.onmessage = ({ data }) => data === "ready" ? this.#ready() : this.#answered(data);
+    this.#worker.onerror = (event) => {
       event.preventDefault();
       this.fail(new StellaError("internal", `A worker ended: ${event.message}`));
     };
   }
 
   ask<T>(question: Asked, views: Uint8Array[]): Promise<T> {
+    this.begin();
     if (this.#reason !== undefined) return Promise.reject(this.#reason);
     const id = this.#id++;
     const answer = Promise.withResolvers<never>();
     this.#open.set(id, answer);
     const transfer = views.map((view) => view.buffer as ArrayBuffer);
-    const send = () => this.worker.postMessage({ ...question, id }, transfer);
+    const send = () => this.#worker!.postMessage({ ...question, id }, transfer);
     if (this.#waiting === undefined) send();
     else this.#waiting.push(send);
     return answer.promise as Promise<T>;
   }
 
+  /** One that has not started does not start any more. */
   close(): void {
-    this.worker.terminate();
+    this.#reason ??= this.#worker === undefined ? new Error("The workers are gone") : undefined;
+    this.#worker?.terminate();
   }
 
   /** A worker loses what it is told before its module listens. */

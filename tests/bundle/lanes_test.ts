@@ -51,8 +51,8 @@ Deno.test("a question is kept until the worker listens, and then answered", asyn
 Deno.test("a worker that dies fails what was asked, and what is asked later", async () => {
   for (const isReady of [false, true]) {
     const { made, pool } = fakes();
-    if (isReady) made.forEach((worker) => worker.say("ready"));
     const before = pool.digestFile();
+    if (isReady) made[0]!.say("ready");
     const waits = assert.rejects(before.update(chunk()), ended);
     made[0]!.die();
     await waits;
@@ -68,8 +68,8 @@ Deno.test("a stop fails all that is under way, and all that comes", async () => 
   const stop = new AbortController();
   const error = () => new StellaError("interrupted", "Interrupted");
   const { made, pool } = fakes({ stop: { signal: stop.signal, error } });
-  made.forEach((worker) => worker.say("ready"));
   const open = [pool.digest(chunk(), []), pool.compress(chunk(), [])];
+  made.forEach((worker) => worker.say("ready"));
   const all = Promise.all(open.map((one) => assert.rejects(one, { code: "interrupted" })));
   stop.abort();
   await all;
@@ -84,23 +84,44 @@ Deno.test("where it was stopped before it began, nothing is done; after its end 
   const earlier = fakes(options).pool;
   earlier.close();
   stop.abort();
-  await assert.rejects(fakes(options).pool.digest(chunk(), []), /stopped/);
+  const { made, pool } = fakes(options);
+  await assert.rejects(pool.digest(chunk(), []), /stopped/);
+  assert.equal(made.length, 0);
 });
 
-Deno.test("where one worker cannot be started, the other is ended", () => {
+Deno.test("a worker starts with its first work, and one that nothing is asked of not at all", async () => {
+  const { made, pool } = fakes();
+  assert.equal(made.length, 0);
+  const digest = pool.digestFile();
+  assert.equal(made.length, 1, "it loads while the first piece is read");
+  made[0]!.say("ready");
+  const back = digest.update(chunk());
+  made[0]!.say({ id: 0, result: "back" });
+  assert.equal(await back, "back");
+  pool.close();
+  assert.deepEqual(made.map(({ ended }) => ended), [1]);
+  await assert.rejects(pool.digestFile().update(chunk()), /gone/);
+  assert.equal(made.length, 1, "none starts afterwards");
+});
+
+Deno.test("where one worker cannot be started, what is asked of it fails, and the other is ended", async () => {
   const first = new FakeWorker();
   const start = () => {
     if (first.onmessage !== null) throw new Error("no more threads");
     return first;
   };
-  assert.throws(() => workerPool({ start }), /no more threads/);
+  const pool = workerPool({ start });
+  const digests = [pool.digestFile(), pool.digestFile()];
+  await assert.rejects(digests[1]!.update(chunk()), /no more threads/);
+  await assert.rejects(digests[1]!.finish(), /no more threads/);
+  pool.close();
   assert.equal(first.ended, 1);
 });
 
 Deno.test("a digest of which an update failed fails, though the worker goes on", async () => {
   const { made, pool } = fakes();
-  made.forEach((worker) => worker.say("ready"));
   const digest = pool.digestFile();
+  made[0]!.say("ready");
   const updates = [digest.update(chunk()), digest.update(chunk())];
   made[0]!.say({ id: 0, result: "back" });
   made[0]!.say({ id: 1, error: { message: "no memory" } });
@@ -112,8 +133,8 @@ Deno.test("a digest of which an update failed fails, though the worker goes on",
 
 Deno.test("a digest is taken by the worker that has the fewest", () => {
   const { made, pool } = fakes();
-  made.forEach((worker) => worker.say("ready"));
   const [volume, first] = [pool.digestFile(), pool.digestFile()];
+  made.forEach((worker) => worker.say("ready"));
   first.drop();
   for (const digest of [volume, pool.digestFile()]) digest.update(chunk()).catch(() => {});
   const asked = made.map((worker) => worker.asked.map(({ op }) => op));
