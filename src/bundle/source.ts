@@ -30,6 +30,20 @@ export interface Found {
   fault?: string;
 }
 
+/**
+ * The same bundle, whose files are opened by `open`. By hand, since spreading a source would leave out what it has from its class:
+ * without `walk` nobody looks for files that are not listed.
+ */
+export function opening(source: BundleSource, open: BundleSource["open"]): BundleSource {
+  const { name, root } = source;
+  return {
+    name,
+    ...(root === undefined ? {} : { root }),
+    open,
+    ...(source.walk === undefined ? {} : { walk: (directory) => source.walk!(directory) }),
+  };
+}
+
 /** A bundle in the directory `root`. Links and special files are refused (code unsafe), never followed. */
 export function directorySource(root: string): BundleSource {
   const opener = new Opener(root);

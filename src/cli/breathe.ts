@@ -1,6 +1,6 @@
 /** Work on files is synchronous, because that is fastest; now and then it has to let signals and timers have their turn. */
 import { StellaError } from "../errors.ts";
-import type { BundleSource, ByteReader } from "../bundle/source.ts";
+import { type BundleSource, type ByteReader, opening } from "../bundle/source.ts";
 import type { Host } from "./host.ts";
 
 /** @throws StellaError interrupted once the process was asked to stop */
@@ -30,13 +30,9 @@ export function breathing(source: BundleSource, host: Host): BundleSource {
       return reader.read(buffer);
     });
   };
-  return {
-    ...source,
-    name: source.name,
-    open: async (path) => {
-      const reader = await source.open(path);
-      return reader &&
-        { size: reader.size, close: () => reader.close(), read: (buffer) => read(reader, buffer) };
-    },
-  };
+  return opening(source, async (path) => {
+    const reader = await source.open(path);
+    return reader &&
+      { size: reader.size, close: () => reader.close(), read: (buffer) => read(reader, buffer) };
+  });
 }

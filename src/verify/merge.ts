@@ -135,7 +135,7 @@ class Merge {
     return await this.#parted(entry.size, take);
   }
 
-  /** Of several pieces. Where it is large, the next piece is read while the one before is hashed. */
+  /** Of several pieces. Where a worker takes the digest, the next piece is read while the one before is hashed. */
   async #parted(size: number, take: ReturnType<Tap>): Promise<string | undefined> {
     const running = this.pass.digestOf(size);
     for (let left = size; left > 0;) {

@@ -6,7 +6,7 @@
 import { exitCodes, type Finding, StellaError } from "../errors.ts";
 import { startSha256 } from "../bundle/hash.ts";
 import { attestationName, hmacName, manifestName } from "../bundle/manifest.ts";
-import type { BundleSource } from "../bundle/source.ts";
+import { type BundleSource, opening } from "../bundle/source.ts";
 import type { Verdict } from "./verdict.ts";
 
 const statementType = "https://in-toto.io/Statement/v1";
@@ -50,15 +50,8 @@ export function watchProofs(
       },
     };
   };
-  const { name, root } = source;
-  const walk = source.walk?.bind(source);
   return {
-    source: {
-      name,
-      open,
-      ...(root === undefined ? {} : { root }),
-      ...(walk === undefined ? {} : { walk }),
-    },
+    source: opening(source, open),
     digests: () => new Map([...hashes].map(([path, hash]) => [path, hash.copy().digest("hex")])),
   };
 }

@@ -131,6 +131,23 @@ test("volumes on several sticks are judged in any order: right, missing, bad, an
   assert.match(absent.error.message, /Cannot look for volumes in "unplugged": no directory/);
 });
 
+test("a file that is not listed is found beside sticks too", async (home) => {
+  const out = await exported(home, "out", ["--layout", "directory"]);
+  mkdirSync(join(home.path, "stick"));
+  const onSticks = ["--volumes", "stick"];
+  assert.equal((await home.json(["verify", "out", ...onSticks])).exit, 0);
+  writeFileSync(join(out, "payload/evil.txt"), "evil\n");
+  for (const more of [[], onSticks, [...onSticks, "--receipt", "receipt.json"]]) {
+    const { exit, findings } = await home.json(["verify", "out", ...more]);
+    assert.deepEqual([exit, findings.map(({ path }: { path: string }) => path)], [
+      8,
+      ["payload/evil.txt"],
+    ]);
+  }
+  const to = ["export", "bundle", "unpack", "--manifest", "out", "--to", "far", ...onSticks];
+  assert.equal((await home.json(to)).exit, 8);
+});
+
 test("a receipt says what was checked and found, signed if asked, and is never written over", async (home) => {
   const out = await exported(home);
   const digest = sha256(readFileSync(join(out, "manifest.json")));

@@ -1,0 +1,41 @@
+/** Sources that are wrapped still list what lies beside the listed files, or files that nobody signed would go unseen. */
+import assert from "node:assert/strict";
+import { type BundleSource, directorySource } from "../../src/bundle/source.ts";
+import { SticksSource } from "../../src/bundle/sticks_source.ts";
+import { breathing } from "../../src/cli/breathe.ts";
+import type { Host } from "../../src/cli/host.ts";
+import { Pace } from "../../src/cli/pace.ts";
+import { watchProofs } from "../../src/verify/receipt.ts";
+import { makeBundle, withDirectory, writeFiles } from "../bundle/fixture.ts";
+import { outcomeOf } from "../verify/outcome.ts";
+
+const host = { stop: new AbortController().signal, now: Date.now } as unknown as Host;
+const wrappers: Record<string, (source: BundleSource) => BundleSource> = {
+  breathing: (source) => breathing(source, host),
+  paced: (source) => new Pace().source(source),
+  watched: (source) => watchProofs(source).source,
+  "all of them": (source) => breathing(new Pace().source(watchProofs(source).source), host),
+};
+
+Deno.test("a file that is not listed is found through every wrapper, wherever the source has its list from", async () => {
+  const { files, key } = makeBundle({ layout: "directory" });
+  await withDirectory(async (root) => {
+    writeFiles(root, files);
+    writeFiles(root, { "payload/evil.txt": "evil" });
+    const sources = { directory: directorySource(root), sticks: new SticksSource([root]) };
+    for (const [kind, source] of Object.entries(sources)) {
+      for (const [name, wrap] of Object.entries(wrappers)) {
+        const { code, findings } = await outcomeOf(wrap(source), [key.trusted]);
+        const found = [code, ...findings];
+        assert.deepEqual(found, [8, "8 entry_unexpected payload/evil.txt"], `${kind}, ${name}`);
+      }
+    }
+  });
+});
+
+Deno.test("a source that cannot list does not get a list", () => {
+  const source: BundleSource = { name: "pipe", open: () => undefined };
+  for (const wrap of Object.values(wrappers)) {
+    assert.deepEqual(Object.keys(wrap(source)).sort(), ["name", "open"]);
+  }
+});
