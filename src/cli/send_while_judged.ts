@@ -2,8 +2,10 @@
  * A bundle is judged while it is sent, so that a slow medium is read once and two cores are used. Who signed it is settled before
  * the first byte goes out; what then goes out nothing refers to, until the verdict is good.
  */
+import type { Manifest } from "../bundle/manifest.ts";
 import { StellaError } from "../errors.ts";
 import { RegistryError } from "../registry/failure.ts";
+import { worthWorkers } from "../verify/content.ts";
 import type { Verdict } from "../verify/verdict.ts";
 import type { Look } from "./judge.ts";
 import { Pace } from "./pace.ts";
@@ -37,11 +39,12 @@ export async function sendWhileJudged<T>(
   const failed = Promise.withResolvers<never>();
   const pace = new Pace();
   let sending: Promise<T> | undefined;
-  const begin = async (_: unknown, isRefused: boolean) => {
+  const begin = async (manifest: Manifest, isRefused: boolean) => {
     if (isRefused) return pace.over();
     sending = send({ approved: approval.promise, pace }, both);
     sending.catch((error) => isAboutBytes(error) ? pace.over() : failed.reject(error));
-    await pace.underWay;
+    // For a small bundle no worker starts, and its verdict need not wait for a registry that is slow.
+    if (bytesOf(manifest) >= worthWorkers) await pace.underWay;
   };
   try {
     const verdict = await Promise.race([judge(begin, both, pace), failed.promise]);
@@ -54,6 +57,10 @@ export async function sendWhileJudged<T>(
     approval.reject(over.signal.reason);
     await sending?.catch(() => {});
   }
+}
+
+function bytesOf({ files }: Manifest): number {
+  return files.reduce((sum, { size }) => sum + size, 0);
 }
 
 /** The medium or the bytes on it may be the cause: then the verdict says more. */

@@ -16,7 +16,7 @@ import type { Tap } from "./tap.ts";
 import { TarCursor } from "./tar_cursor.ts";
 
 /** Below this many stored bytes starting a worker costs more than it saves; opening a file costs as much as some thousand bytes. */
-const worthWorkers = 64 * 1024 * 1024;
+export const worthWorkers = 64 * 1024 * 1024;
 const worthOfOpening = 16 * 1024;
 /** Bytes of a file below which a worker takes longer to answer than to hash. */
 const worthLending = 512 * 1024;

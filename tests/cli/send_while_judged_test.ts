@@ -1,5 +1,6 @@
 /** A bundle is judged and sent at once: whichever of the two fails, and when, the other ends and the right reason is told. */
 import assert from "node:assert/strict";
+import type { Manifest } from "../../src/bundle/manifest.ts";
 import type { Pace } from "../../src/cli/pace.ts";
 import { sendWhileJudged } from "../../src/cli/send_while_judged.ts";
 import { StellaError } from "../../src/errors.ts";
@@ -9,7 +10,10 @@ import type { Verdict } from "../../src/verify/verdict.ts";
 const good = { ok: true, code: 0, bundle: { bundleDigest: "d" } } as Verdict;
 const bad = { ok: false, code: 7 } as Verdict;
 const never = new AbortController().signal;
-const noManifest = {} as never;
+/** As far as somebody looks at one: its files have so many bytes. */
+const ofSize = (size: number) => ({ files: [{ size }] }) as Manifest;
+const small = ofSize(100);
+const large = ofSize(1024 ** 3);
 
 /** Settles when the signal is aborted, as work does that looks at it. */
 function aborted(signal: AbortSignal): Promise<never> {
@@ -22,7 +26,7 @@ Deno.test("a good verdict is what the sender waits for", async () => {
   const steps: string[] = [];
   const { verdict, sent } = await sendWhileJudged({
     judge: async (begin) => {
-      begin(noManifest, false);
+      begin(small, false);
       steps.push("judged");
       return await Promise.resolve(good);
     },
@@ -38,7 +42,7 @@ Deno.test("nothing is sent of a bundle that its signer already settles", async (
   for (const isRefused of [true, undefined]) {
     const { verdict, sent } = await sendWhileJudged({
       judge: (begin) => {
-        if (isRefused !== undefined) begin(noManifest, isRefused);
+        if (isRefused !== undefined) begin(small, isRefused);
         return Promise.resolve(bad);
       },
       send: () => Promise.reject(new Error("it was sent")),
@@ -52,7 +56,7 @@ Deno.test("a bad verdict ends the sender, whether it still sends or waits to pub
     let end: unknown;
     const { verdict, sent } = await sendWhileJudged({
       judge: (begin) => {
-        begin(noManifest, false);
+        begin(small, false);
         return Promise.resolve(bad);
       },
       send: ({ approved }, stop) =>
@@ -71,7 +75,7 @@ Deno.test("a registry that fails ends the judging at once", async () => {
   let stopped = false;
   const sending = sendWhileJudged({
     judge: (begin, stop) => {
-      begin(noManifest, false);
+      begin(small, false);
       return aborted(stop).finally(() => stopped = true);
     },
     send: () => Promise.reject(failure),
@@ -90,8 +94,8 @@ const aboutBytes = [
 Deno.test("bytes that are wrong are the verdict's to tell, and right ones are the registry's fault", async () => {
   for (const failure of aboutBytes) {
     const work = (verdict: Verdict) => ({
-      judge: async (begin: (m: never, isRefused: boolean) => void) => {
-        begin(noManifest, false);
+      judge: async (begin: (m: Manifest, isRefused: boolean) => void) => {
+        begin(small, false);
         await new Promise((done) => setTimeout(done, 1));
         return verdict;
       },
@@ -107,7 +111,7 @@ Deno.test("a medium that fails under the judging ends the sender, and is the err
   let ended = false;
   const sending = sendWhileJudged({
     judge: async (begin) => {
-      begin(noManifest, false);
+      begin(small, false);
       return await Promise.reject(failure);
     },
     send: (_, stop) => aborted(stop).finally(() => ended = true),
@@ -120,7 +124,7 @@ Deno.test("who stops the program stops both", async () => {
   const stop = new AbortController();
   const sending = sendWhileJudged({
     judge: (begin, signal) => {
-      begin(noManifest, false);
+      begin(small, false);
       return aborted(signal);
     },
     send: (_, signal) => aborted(signal),
@@ -141,7 +145,7 @@ Deno.test("judging goes on once the first bytes are on their way, or nothing is 
     const going = Promise.withResolvers<Pace>();
     const done = sendWhileJudged({
       judge: async (begin) => {
-        await begin(noManifest, false);
+        await begin(large, false);
         isJudging = true;
         return good;
       },
@@ -157,4 +161,15 @@ Deno.test("judging goes on once the first bytes are on their way, or nothing is 
     move(pace);
     assert.equal((await done).sent, "d", name);
   }
+});
+
+Deno.test("the verdict on a small bundle does not wait for the registry", async () => {
+  const { verdict } = await sendWhileJudged({
+    judge: async (begin) => {
+      await begin(small, false);
+      return bad;
+    },
+    send: (_, stop) => aborted(stop),
+  }, never);
+  assert.equal(verdict, bad);
 });
