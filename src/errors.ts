@@ -2,7 +2,8 @@
  * The one error family. Rooms throw StellaError with a code from this closed list; cli renders it
  * as text, JSON and exit code, server as an RFC 9457 problem. Nothing below main.ts ends the process.
  *
- * The codes are a contract with scripts (design.md section 4): they never change meaning.
+ * The codes are a contract with scripts: they never change meaning. Two names may share a number:
+ * scripts tell them apart by the name, which is in the JSON result.
  */
 export const exitCodes = {
   ok: 0,
@@ -19,6 +20,16 @@ export const exitCodes = {
   base: 11,
   media: 12,
   registry: 13,
+  /** Something is in the way, or another holder has it. */
+  conflict: 14,
+  /** A queue is full or a service is busy: the same command may succeed later. */
+  busy: 14,
+  /** Refused by the egress policy, a permission or a token's scope. */
+  policy: 15,
+  /** A query without an answer, an unknown job or page. */
+  not_found: 16,
+  /** The data is there, but older than the caller allows. */
+  stale: 16,
   interrupted: 130,
 } as const;
 

@@ -40,13 +40,21 @@ export function problem(c: Context, { status, detail, code = "usage", ...rest }:
   return c.body(JSON.stringify(body), status, { "content-type": "application/problem+json" });
 }
 
+const statuses: Partial<Record<ErrorCode, ContentfulStatusCode>> = {
+  media: 507,
+  conflict: 409,
+  busy: 503,
+  policy: 403,
+  not_found: 404,
+};
+
 /**
  * `usage` is 400, but for a queue that is full and for a key that was used for another request
  * (draft-ietf-httpapi-idempotency-key-header-07), and where it is about a file.
  */
 function statusOf(error: StellaError): ContentfulStatusCode {
   const has = (reason: string) => error.findings.some((one) => one.reason === reason);
-  if (error.code === "media") return 507;
+  if (error.code in statuses) return statuses[error.code]!;
   if (error.code === "interrupted" || has("database_locked")) return 503;
   if (error.code !== "usage" || isOfFile(error)) return 500;
   return has("queue_full") ? 429 : has("idempotency_key_reused") ? 422 : 400;
