@@ -55,8 +55,9 @@ export function exportWork(
         signal,
         stall: config.service.stallSeconds * 1000,
       }).finally(() => heard.delete(id));
-      watched.get(id)?.made(report.bundleBytes, report.artifacts);
-      return { bundleDigest: report.bundleDigest };
+      const { bundleDigest, bundleBytes: bytes, payload: { files } } = report;
+      watched.get(id)?.made(bytes, report.artifacts);
+      return { bundleDigest, bytes, files };
     },
     onDefer: ({ id }: Job, error: JobError, wait: number) =>
       end(id, (watcher) => watcher?.deferred(error, wait)),

@@ -11,6 +11,7 @@ import { refuseHostileEnvironment } from "../config/hostile_environment.ts";
 import { defaultListen } from "../config/listen.ts";
 import { Secret } from "../registry/secret.ts";
 import type { Host } from "./host.ts";
+import { build } from "../version.ts";
 import { type Answer, refusalOf, ServiceError } from "./service_answer.ts";
 
 /** How a service is reached; the options of the command line. */
@@ -31,6 +32,9 @@ export interface Call {
 
 /** Milliseconds without a byte: of an answer, and of a stream, which says something every 15 s. */
 const patience = 5_000;
+
+/** By this the service tells its own command from other clients. */
+const agent = { "user-agent": `stella/${build().version}` };
 const streamPatience = 45_000;
 /** Bytes; a status has a few hundred. */
 export const usualAnswer = 64 * 1024;
@@ -110,7 +114,7 @@ export class ServiceClient {
     const type = text === undefined ? {} : { "content-type": "application/json" };
     const request = send(target, {
       method,
-      headers: { ...type, ...headers, ...this.#headers() },
+      headers: { ...agent, ...type, ...headers, ...this.#headers() },
       signal: this.#stop,
       timeout,
       ...(this.#ca === undefined ? {} : { ca: this.#ca }),

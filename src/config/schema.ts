@@ -10,7 +10,7 @@ import type {
 } from "./profile.ts";
 import { profileSchema } from "./profile_schema.ts";
 import { registrySchema, tracesSchema } from "./registry_schema.ts";
-import { type ServiceConfig, type TokenConfig, usualService } from "./service.ts";
+import { anonymous, type ServiceConfig, type TokenConfig, usualService } from "./service.ts";
 import { serviceSchema, tokenSchema } from "./service_schema.ts";
 
 /** The two checks of names that the room of the bundle owns; handed in, because config imports no other room. */
@@ -111,6 +111,9 @@ function tokenFaults(value: unknown): Fault[] {
     const twin = tokens.slice(0, at).find(([, other]) => mapOf(other)["sha256"] === sha256)?.[0];
     const text = `is that of the token ${twin} already: one token has one set of rights`;
     return [
+      ...(name === anonymous
+        ? [{ place: ["tokens", name], text: "is reserved for requests without a token" }]
+        : []),
       ...tenantFaults(value, ["tokens", name, "tenants"], Array.isArray(tenants) ? tenants : []),
       ...(twin === undefined || sha256 === undefined
         ? []

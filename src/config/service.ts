@@ -7,6 +7,9 @@ export const scopes = ["read", "download", "write", "admin"] as const;
  */
 export type Scope = typeof scopes[number];
 
+/** Who acts where no token is needed; no token can have this name. */
+export const anonymous = "anonymous";
+
 export interface TokenConfig {
   name: string;
   /** Hex sha256 of the token; the token itself is written nowhere. */

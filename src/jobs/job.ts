@@ -10,6 +10,10 @@ export const states = ["queued", "running", "succeeded", "failed", "cancelled"] 
 export type State = typeof states[number];
 export type Finished = Exclude<State, "queued" | "running">;
 
+/** What asked for a job: a client of the API, the stella command, or the profile's schedule. */
+export const triggers = ["api", "cli", "schedule"] as const;
+export type Trigger = typeof triggers[number];
+
 /** Why a job failed, for the person who asked for it. */
 export interface JobError {
   /** A code of errors.ts. */
@@ -29,6 +33,9 @@ export interface Job {
   /** What to do, as plain data; opaque here. */
   request: unknown;
   state: State;
+  trigger: Trigger;
+  /** Name of the token that asked for it; absent for a schedule, and where it is not known. */
+  actor?: string;
   /** How often it was started, over all: it tells one holder of the job from the next. */
   attempt: number;
   /** Starts that count: not those that a stop of the service took back, and not those before a person asked again. */
@@ -42,6 +49,14 @@ export interface Job {
   /** Somebody wants it to end, and it has not yet. */
   cancelling?: true;
   bundleDigest?: string;
+  /** Size of the bundle: its files and its manifest. */
+  bytes?: number;
+  /** Number of payload files in the bundle. */
+  files?: number;
+  /** Id of the earlier export whose stored bundle this one equals: no second copy was stored. */
+  sameAs?: string;
+  /** When a later export last equalled the stored bundle of this one. */
+  confirmedAt?: number;
   /** Of the last attempt; also of a job that waits for its next one. */
   error?: JobError;
   /** The caller's trace, as W3C Trace Context writes it; opaque here. */
@@ -52,6 +67,9 @@ export interface Job {
 export interface Outcome {
   state: Finished;
   bundleDigest?: string;
+  bytes?: number;
+  files?: number;
+  sameAs?: string;
   error?: JobError;
 }
 
@@ -67,6 +85,7 @@ export function jobOf(row: Row): Job {
     profile: String(row["profile"]),
     request: JSON.parse(String(row["request"])),
     state: String(row["state"]) as State,
+    trigger: String(row["trigger"]) as Trigger,
     attempt: Number(row["attempt"]),
     tries: Number(row["tries"]),
     createdAt: Number(row["created_at"]),
@@ -76,6 +95,11 @@ export function jobOf(row: Row): Job {
   if (row["not_before"] !== 0) job.notBefore = Number(row["not_before"]);
   if (row["cancelling"] !== 0) job.cancelling = true;
   if (row["bundle_digest"] !== null) job.bundleDigest = String(row["bundle_digest"]);
+  if (row["actor"] !== null) job.actor = String(row["actor"]);
+  if (row["bytes"] !== null) job.bytes = Number(row["bytes"]);
+  if (row["files"] !== null) job.files = Number(row["files"]);
+  if (row["same_as"] !== null) job.sameAs = String(row["same_as"]);
+  if (row["confirmed_at"] !== null) job.confirmedAt = Number(row["confirmed_at"]);
   if (row["error"] !== null) job.error = JSON.parse(String(row["error"])) as JobError;
   if (row["traceparent"] !== null) job.traceparent = String(row["traceparent"]);
   return job;

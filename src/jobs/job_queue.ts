@@ -6,7 +6,7 @@
  * attempt that holds the lease may end it: a job ends exactly once. Tenants take turns, whoever queued how much.
  */
 import { StellaError } from "../errors.ts";
-import type { Job, JobError, Outcome, State } from "./job.ts";
+import type { Job, JobError, Outcome, State, Trigger } from "./job.ts";
 
 export interface QueueOptions {
   /** Milliseconds since 1970. */
@@ -24,6 +24,10 @@ export interface NewJob {
   profile: string;
   /** Plain data. */
   request: unknown;
+  /** `api` where it is not given. */
+  trigger?: Trigger;
+  /** Name of the token that asks. */
+  actor?: string;
   /** The same key of the same tenant gives the job that stands there already. */
   idempotencyKey?: string;
   /** Kept with the job; the trace of a repeated request is not. */
@@ -74,7 +78,10 @@ export interface JobQueue {
   claim(held?: ReadonlySet<string>, passed?: ReadonlySet<string>): Job | undefined;
   /** Renews the lease; false where this attempt no longer holds it. */
   heartbeat(job: Job): boolean;
-  /** Ends a job; false where this attempt no longer holds it. */
+  /**
+   * Ends a job; false where this attempt no longer holds it. With `sameAs` the job has no bundle of its own, and the job of that
+   * id is confirmed.
+   */
   finish(job: Job, outcome: Outcome): boolean;
   /** Gives a job back as if this attempt had not been: the service stops before it is done. */
   release(job: Job): boolean;

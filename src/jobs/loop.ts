@@ -12,7 +12,7 @@ import { type JobQueue, mostAttempts } from "./job_queue.ts";
 export interface LoopOptions {
   queue: JobQueue;
   /** Does the job; rejects soon after `signal` aborts. */
-  work(job: Job, signal: AbortSignal): Promise<{ bundleDigest?: string }>;
+  work(job: Job, signal: AbortSignal): Promise<Omit<Outcome, "state" | "error">>;
   /** Milliseconds since 1970. */
   now(): number;
   /** Milliseconds that only ever grow: a clock that is set does not make a duration negative. */
@@ -154,8 +154,8 @@ export class Loop {
     const { work, heartbeat, mayPass, random, firstWait } = this.#options;
     const beat = setInterval(() => this.#beat(job), heartbeat);
     try {
-      const { bundleDigest } = await work(job, AbortSignal.any([this.#stop.signal, cancelled]));
-      return { state: "succeeded", ...(bundleDigest === undefined ? {} : { bundleDigest }) };
+      const made = await work(job, AbortSignal.any([this.#stop.signal, cancelled]));
+      return { state: "succeeded", ...made };
     } catch (thrown) {
       if (cancelled.aborted) return { state: "cancelled" };
       if (this.#stop.signal.aborted) return "released";

@@ -75,7 +75,22 @@ const successes = `
   CREATE INDEX jobs_made ON jobs (profile, stored) WHERE stored > 0;
 `;
 
-const steps: readonly string[] = [first, retries, uploads, successes];
+/**
+ * Who asked, how, and what came of it. A key with a blank in it is one that only schedules make. `same_as` names the export whose
+ * stored bundle an unchanged one equals; `confirmed_at`, of that export, is when the last unchanged one ended.
+ */
+const details = `
+  ALTER TABLE jobs ADD COLUMN trigger TEXT NOT NULL DEFAULT 'api'
+    CHECK (trigger IN ('api', 'cli', 'schedule'));
+  ALTER TABLE jobs ADD COLUMN actor TEXT;
+  ALTER TABLE jobs ADD COLUMN bytes INTEGER;
+  ALTER TABLE jobs ADD COLUMN files INTEGER;
+  ALTER TABLE jobs ADD COLUMN same_as TEXT;
+  ALTER TABLE jobs ADD COLUMN confirmed_at INTEGER;
+  UPDATE jobs SET trigger = 'schedule' WHERE idempotency_key LIKE 'schedule % %';
+`;
+
+const steps: readonly string[] = [first, retries, uploads, successes, details];
 
 /** A database from a newer stella has a larger one and is refused. */
 export const schemaVersion = steps.length;

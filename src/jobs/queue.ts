@@ -46,6 +46,7 @@ export class Queue implements JobQueue {
 
   enqueue(job: NewJob, most = Infinity): { job: Job; isNew: boolean } {
     const { tenant, profile, idempotencyKey: key = null, traceparent = null } = job;
+    const { trigger = "api", actor = null } = job;
     const request = JSON.stringify(job.request);
     return this.#db.write("Cannot queue the export", () => {
       const earlier = this.#earlier(tenant, key);
@@ -54,8 +55,8 @@ export class Queue implements JobQueue {
       const [id, now] = [this.#options.newId(), this.#options.now()];
       this.#db.run(
         `INSERT INTO jobs (id, tenant, profile, request, idempotency_key, traceparent, created_at,
-           queued_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
-        [id, tenant, profile, request, key, traceparent, now, now],
+           queued_at, trigger, actor) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+        [id, tenant, profile, request, key, traceparent, now, now, trigger, actor],
       );
       return { job: this.get(id) as Job, isNew: true };
     });
@@ -99,19 +100,20 @@ export class Queue implements JobQueue {
   }
 
   finish(job: Job, outcome: Outcome): boolean {
+    const { state, bundleDigest = null, bytes = null, files = null, sameAs = null } = outcome;
     const error = outcome.error === undefined ? null : JSON.stringify(outcome.error);
-    const stored = outcome.state === "succeeded" ? nextStored : "0";
-    return this.#change(
-      job,
-      `state = ?, stored = ${stored}, finished_at = ?, bundle_digest = ?, error = ?,
-         lease_until = NULL, cancelling = 0`,
-      [
-        outcome.state,
-        this.#options.now(),
-        outcome.bundleDigest ?? null,
-        error,
-      ],
-    );
+    const stored = state === "succeeded" && sameAs === null ? nextStored : "0";
+    const now = this.#options.now();
+    return this.#db.write("Cannot write the state of the export", () => {
+      const isOurs = this.#set(
+        job,
+        `state = ?, stored = ${stored}, finished_at = ?, bundle_digest = ?, bytes = ?, files = ?,
+           same_as = ?, error = ?, lease_until = NULL, cancelling = 0`,
+        [state, now, bundleDigest, bytes, files, sameAs, error],
+      );
+      if (isOurs) this.#db.run("UPDATE jobs SET confirmed_at = ? WHERE id = ?", [now, sameAs]);
+      return isOurs;
+    });
   }
 
   release(job: Job): boolean {

@@ -131,7 +131,7 @@ export class Scheduler {
 /** The key has spaces in it, which no key of a request has. */
 function jobFor({ profile, tenant }: Schedule, due: number): NewJob {
   const idempotencyKey = `schedule ${profile} ${new Date(due).toISOString()}`;
-  return { profile, tenant, request: {}, idempotencyKey };
+  return { profile, tenant, request: {}, trigger: "schedule", idempotencyKey };
 }
 
 /**

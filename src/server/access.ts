@@ -8,12 +8,14 @@ import { createHash } from "node:crypto";
 import { timingSafeEqual } from "@std/crypto";
 import type { Context, MiddlewareHandler } from "hono";
 import type { Config } from "../config/load.ts";
-import { type Scope, scopes } from "../config/service.ts";
+import { anonymous, type Scope, scopes } from "../config/service.ts";
 import type { AppEnvironment } from "./deps.ts";
 import { problem } from "./problem.ts";
 
 /** One token's rights; the same object for all its requests. */
 export interface Access {
+  /** Who acts, for the log and the export: the name of the token. */
+  actor: string;
   tenants: readonly string[];
   scopes: readonly Scope[];
 }
@@ -47,10 +49,10 @@ export function needs(scope: Scope): Handler {
 export function accessFinder(
   { tokens, tenants }: Pick<Config, "tokens" | "tenants">,
 ): (authorization: string | undefined) => Access | undefined {
-  const everything = { tenants, scopes };
+  const everything = { actor: anonymous, tenants, scopes };
   const known = tokens.map((token) => ({
     digest: Uint8Array.fromHex(token.sha256),
-    access: { tenants: token.tenants, scopes: token.scopes },
+    access: { actor: token.name, tenants: token.tenants, scopes: token.scopes },
   }));
   return (authorization) => {
     if (known.length === 0) return everything;

@@ -4,7 +4,7 @@ import * as z from "zod";
 import type { Config } from "../config/load.ts";
 import type { Profile } from "../config/profile.ts";
 import { volumeBytes, volumeSizes } from "../config/volume_size.ts";
-import { type Job, states } from "../jobs/job.ts";
+import { type Job, states, triggers } from "../jobs/job.ts";
 import { StellaError } from "../errors.ts";
 import type { Access } from "./access.ts";
 import { problem } from "./problem.ts";
@@ -72,12 +72,25 @@ const findingSchema = z.strictObject({
   hint: z.string().exactOptional(),
 });
 
+const time = z.string().describe("RFC 3339, UTC");
+
 /** The body of an export; what is not known yet is null. Source: design.md section 10. */
 export const exportSchema = z.strictObject({
   id: z.string().regex(idPattern),
   state: z.enum(states),
   profile: z.string(),
   tenant: z.string(),
+  trigger: z.enum(triggers),
+  actor: z.string().nullable().describe("Name of the token that asked for it"),
+  createdAt: time,
+  startedAt: time.nullable().describe("Start of the first attempt"),
+  endedAt: time.nullable(),
+  seconds: z.number().nullable().describe("From the start of the first attempt to the end"),
+  attempts: z.number().int(),
+  bytes: z.number().int().nullable().describe("Size of the bundle: its files and its manifest"),
+  files: z.number().int().nullable().describe("Payload files in the bundle"),
+  sameAs: z.string().regex(idPattern).nullable()
+    .describe("The earlier export whose stored bundle this one equals"),
   bundleDigest: z.string().regex(/^[0-9a-f]{64}$/).nullable(),
   error: z.strictObject({
     code: z.string(),
@@ -87,10 +100,27 @@ export const exportSchema = z.strictObject({
   }).nullable(),
 });
 
-export function shownExport(
-  { id, state, profile, tenant, bundleDigest, error }: Job,
-): z.output<typeof exportSchema> {
-  return { id, state, profile, tenant, bundleDigest: bundleDigest ?? null, error: error ?? null };
+export function shownExport(job: Job): z.output<typeof exportSchema> {
+  const { id, state, profile, tenant, trigger, attempt, createdAt, startedAt, finishedAt } = job;
+  const hasRun = startedAt !== undefined && finishedAt !== undefined;
+  return {
+    ...{ id, state, profile, tenant, trigger },
+    actor: job.actor ?? null,
+    createdAt: timeText(createdAt),
+    startedAt: startedAt === undefined ? null : timeText(startedAt),
+    endedAt: finishedAt === undefined ? null : timeText(finishedAt),
+    seconds: hasRun ? Math.max(0, finishedAt - startedAt) / 1000 : null,
+    attempts: attempt,
+    bytes: job.bytes ?? null,
+    files: job.files ?? null,
+    sameAs: job.sameAs ?? null,
+    bundleDigest: job.bundleDigest ?? null,
+    error: job.error ?? null,
+  };
+}
+
+function timeText(milliseconds: number): string {
+  return new Date(milliseconds).toISOString();
 }
 
 /** A form of a foreign page cannot send this type without asking first. */

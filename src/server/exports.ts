@@ -1,6 +1,6 @@
 /** The exports API: ask for one, look at one, list them, end, repeat and remove them. A request names a profile and never a path. */
 import type { Context } from "hono";
-import { isFinished, type Job } from "../jobs/job.ts";
+import { isFinished, type Job, type Trigger } from "../jobs/job.ts";
 import type { NewJob } from "../jobs/job_queue.ts";
 import { needs, perAccess } from "./access.ts";
 import { largestBody, readBody } from "./body.ts";
@@ -103,11 +103,18 @@ function accept(c: Context<AppEnvironment>, deps: ServerDeps, asked: NewJob) {
   const trace = deps.trace?.(c.req.header("traceparent"));
   const traceparent = trace === undefined ? {} : { traceparent: trace.traceparent };
   const { mostQueued } = deps.config.service;
-  const { job, isNew } = deps.queue.enqueue({ ...asked, ...traceparent }, mostQueued);
+  const { actor } = c.get("access");
+  const who = { actor, trigger: triggerOf(c), ...traceparent };
+  const { job, isNew } = deps.queue.enqueue({ ...asked, ...who }, mostQueued);
   if (isNew) deps.onQueued(job);
   const { id: exportId, profile, tenant } = job;
   trace?.end({ exportId, profile, tenant, status: 202 });
   return c.json(shownExport(job), 202, { location: `/v1/exports/${exportId}` });
+}
+
+/** The stella command names itself; whoever else does so gets no more by it. */
+function triggerOf(c: Context): Trigger {
+  return c.req.header("user-agent")?.startsWith("stella/") ? "cli" : "api";
 }
 
 /** The export that the path names, where the caller may know of it. */

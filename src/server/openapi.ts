@@ -26,7 +26,7 @@ interface Operation {
   problems: number[];
 }
 
-const any = { tenants: ["default"], scopes: [] };
+const any = { actor: "any", tenants: ["default"], scopes: [] };
 const noProfiles: Pick<Config, "profiles"> = { profiles: new Map() };
 const oneExport = { "application/json": { schema: { $ref: "#/components/schemas/Export" } } };
 const stream = (type: string) => ({ [type]: { schema: { type: "string", format: "binary" } } });

@@ -83,6 +83,7 @@ tokens:
     scopes: [root]
   one: { sha256: ${digest}, tenants: [default], scopes: [read] }
   two: { sha256: ${digest}, tenants: [default], scopes: [admin] }
+  anonymous: { sha256: ${"f".repeat(64)}, tenants: [default], scopes: [read] }
 profiles:
   p:
     kind: files
@@ -110,11 +111,12 @@ profiles:
     [13, "tokens.ci.tenants", /not one of the tenants/],
     [14, "tokens.ci.scopes[0]", /one of read, download, write, admin/],
     [16, "tokens.two.sha256", /that of the token one already/],
-    [21, "profiles.p.schedule.zone", /time zone/],
-    [21, "profiles.p.schedule.tenant", /not one of the tenants/],
-    [22, "profiles.p.retention", /keep or days/],
-    [26, "profiles.q.schedule.cron", /never due/],
-    [30, "profiles.r.schedule.cron", /cannot be read/],
+    [17, "tokens.anonymous", /reserved for requests without a token/],
+    [22, "profiles.p.schedule.zone", /time zone/],
+    [22, "profiles.p.schedule.tenant", /not one of the tenants/],
+    [23, "profiles.p.retention", /keep or days/],
+    [27, "profiles.q.schedule.cron", /never due/],
+    [31, "profiles.r.schedule.cron", /cannot be read/],
   ];
   for (const [line, place, text] of expected) {
     const found = faults.find((fault) => fault.startsWith(`${line} ${place}: `));

@@ -100,6 +100,29 @@ Deno.test("bundles of an older version stay in the order in which they were aske
   });
 });
 
+Deno.test("of the jobs of an older version it is known which a schedule asked for", () => {
+  withDirectory((directory) => {
+    const path = join(directory, "stella.db");
+    const [before = ""] = stepsFrom(0).split("ALTER TABLE jobs ADD COLUMN trigger");
+    const raw = new DatabaseSync(path);
+    raw.exec(`${before}; PRAGMA application_id = 1937009761; PRAGMA user_version = 4`);
+    for (const key of ["NULL", "'k-1'", "'schedule p 2026-01-01T00:00:00.000Z'"]) {
+      raw.exec(`INSERT INTO jobs (id, tenant, profile, request, created_at, idempotency_key)
+        VALUES (${key === "NULL" ? "'a'" : key}, 't', 'p', '{}', 7, ${key})`);
+    }
+    raw.close();
+    using _ = { [Symbol.dispose]: () => queue.close() };
+    const queue = new Queue(path, { now: () => 1, newId: () => "0" });
+    const jobs = queue.list({ limit: 9 }).reverse();
+    assert.deepEqual(jobs.map(({ trigger }) => trigger), ["api", "api", "schedule"]);
+    assert.deepEqual(jobs.map(({ actor, bytes, sameAs }) => [actor, bytes, sameAs]), [
+      [undefined, undefined, undefined],
+      [undefined, undefined, undefined],
+      [undefined, undefined, undefined],
+    ]);
+  });
+});
+
 Deno.test("who opens a database is asked before one is made, be it missing, empty or without a table", () => {
   withDirectory((directory) => {
     const path = join(directory, "stella.db");

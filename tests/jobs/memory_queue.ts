@@ -54,10 +54,12 @@ export class MemoryQueue implements JobQueue {
       profile,
       request,
       state: "queued",
+      trigger: asked.trigger ?? "api",
       attempt: 0,
       tries: 0,
       createdAt,
       ...(traceparent === undefined ? {} : { traceparent }),
+      ...(asked.actor === undefined ? {} : { actor: asked.actor }),
     };
     this.#all.push({ job, key, queuedAt: createdAt, leaseUntil: 0, stored: 0 });
     return { job: structuredClone(job), isNew: true };
@@ -99,7 +101,10 @@ export class MemoryQueue implements JobQueue {
   finish(job: Job, outcome: Outcome): boolean {
     return this.#change(job, (kept) => {
       this.#end(kept, outcome);
-      kept.stored = outcome.state === "succeeded" ? ++this.#successes : 0;
+      const hasOwn = outcome.state === "succeeded" && outcome.sameAs === undefined;
+      kept.stored = hasOwn ? ++this.#successes : 0;
+      const same = this.#find(outcome.sameAs ?? "");
+      if (same !== undefined) same.job.confirmedAt = this.#options.now();
     });
   }
 
@@ -216,12 +221,11 @@ export class MemoryQueue implements JobQueue {
     return this.#all.find(({ job }) => job.id === id);
   }
 
-  #end({ job }: Kept, { state, bundleDigest, error }: Outcome): void {
+  #end({ job }: Kept, { state, error, ...made }: Outcome): void {
     delete job.cancelling;
     delete job.notBefore;
     delete job.error;
-    Object.assign(job, { state, finishedAt: this.#options.now() });
-    if (bundleDigest !== undefined) job.bundleDigest = bundleDigest;
+    Object.assign(job, { state, finishedAt: this.#options.now(), ...made });
     if (error !== undefined) job.error = structuredClone(error);
   }
 

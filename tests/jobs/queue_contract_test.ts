@@ -57,6 +57,8 @@ contract("a job is there with all that was asked", ({ queue }) => {
     tenant: "lab",
     profile: "advisories",
     request: { layout: "archive" },
+    trigger: "cli",
+    actor: "ci",
     traceparent: "00-a-b-01",
   });
   assert.deepEqual(queue.get(job.id), {
@@ -65,12 +67,41 @@ contract("a job is there with all that was asked", ({ queue }) => {
     profile: "advisories",
     request: { layout: "archive" },
     state: "queued",
+    trigger: "cli",
+    actor: "ci",
     attempt: 0,
     tries: 0,
     createdAt: 1_000_000,
     traceparent: "00-a-b-01",
   });
   assert.equal(queue.get("job-9"), undefined);
+});
+
+contract("a job says how large its bundle is, or which earlier one it equals", (bench) => {
+  const { queue } = bench;
+  const first = bench.enqueue();
+  const made = { bundleDigest: "d", bytes: 5, files: 2 };
+  queue.finish(bench.claim(), { state: "succeeded", ...made });
+  const second = bench.enqueue();
+  bench.now += 50;
+  queue.finish(bench.claim(), { state: "succeeded", ...made, sameAs: first.id });
+  const { bytes, files, sameAs } = queue.get(second.id) ?? {};
+  assert.deepEqual({ bytes, files, sameAs }, { bytes: 5, files: 2, sameAs: first.id });
+  assert.deepEqual(queue.made("p").map(({ id, confirmedAt }) => [id, confirmedAt]), [
+    [first.id, bench.now],
+  ]);
+});
+
+contract("a job of another holder confirms nothing", (bench) => {
+  const { queue } = bench;
+  const first = bench.enqueue();
+  queue.finish(bench.claim(), { state: "succeeded" });
+  bench.enqueue();
+  const old = bench.claim();
+  bench.now += 200;
+  bench.claim();
+  assert.equal(queue.finish(old, { state: "succeeded", sameAs: first.id }), false);
+  assert.equal(queue.get(first.id)?.confirmedAt, undefined);
 });
 
 contract("jobs of one tenant are claimed in the order of their arrival, each once", (bench) => {

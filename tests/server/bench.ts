@@ -53,6 +53,7 @@ export class Bench {
   readonly queue: Queue;
   readonly timeline: Timeline;
   refused = 0;
+  now = 1_767_225_600_000;
   /** Why requests were not taken. */
   readonly refusals: string[] = [];
   readonly deps: ServerDeps;
@@ -61,7 +62,7 @@ export class Bench {
   constructor(more: Partial<ServerDeps> = {}) {
     let count = 0;
     this.queue = new Queue(join(this.directory, "stella.db"), {
-      now: () => 1_767_225_600_000,
+      now: () => this.now,
       newId: () =>
         uuidV7(1_767_225_600_000, new Uint8Array(new Uint32Array(3).fill(++count).buffer)),
     });

@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
+import { scopes } from "../../src/config/service.ts";
 import { StellaError } from "../../src/errors.ts";
 import { Bench, config } from "./bench.ts";
 
@@ -16,11 +18,44 @@ Deno.test("an export that was asked for is accepted, and found where the answer 
     state: "queued",
     profile: "advisories",
     tenant: "default",
+    trigger: "api",
+    actor: "anonymous",
+    createdAt: "2026-01-01T00:00:00.000Z",
+    startedAt: null,
+    endedAt: null,
+    seconds: null,
+    attempts: 0,
+    bytes: null,
+    files: null,
+    sameAs: null,
     bundleDigest: null,
     error: null,
   });
   assert.deepEqual(await (await bench.get(answer.headers.get("location")!)).json(), body);
   assert.deepEqual(bench.queued.map((job) => job.id), [body.id]);
+});
+
+Deno.test("an export tells who asked for it, how long it took and how large its bundle is", async () => {
+  const sha256 = createHash("sha256").update("secret").digest("hex");
+  const tokens = [{ name: "ci", sha256, tenants: ["default"], scopes: [...scopes] }];
+  using bench = new Bench({ config: { ...config, tokens } });
+  const headers = { authorization: "Bearer secret", "user-agent": "stella/0.1.0" };
+  const { id } = await (await bench.post({ profile: "kit" }, headers)).json();
+  bench.now += 60_000;
+  const job = bench.queue.claim()!;
+  bench.now += 2_500;
+  bench.queue.finish(job, { state: "succeeded", bundleDigest: "ab", bytes: 7, files: 3 });
+  const body = await (await bench.get(`/v1/exports/${id}`, headers)).json();
+  assert.deepEqual(
+    [body.trigger, body.actor, body.attempts, body.bytes, body.files],
+    ["cli", "ci", 1, 7, 3],
+  );
+  assert.deepEqual([body.createdAt, body.startedAt, body.endedAt, body.seconds], [
+    "2026-01-01T00:00:00.000Z",
+    "2026-01-01T00:01:00.000Z",
+    "2026-01-01T00:01:02.500Z",
+    2.5,
+  ]);
 });
 
 Deno.test("all options reach the job", async () => {
