@@ -12,6 +12,7 @@ import { StellaError } from "../errors.ts";
 /** The arguments that Deno gets before the script's path; the person's own come after it and mean nothing to Deno. */
 export const launcherArguments: readonly string[] = [
   "run",
+  "--quiet",
   "--no-config",
   "--no-lock",
   "--no-code-cache",
@@ -30,9 +31,12 @@ const homeName = "STELLA_HOME";
  * No cache (it would be databases, written at each start): nothing can lie below a file, and /proc/self/exe is one
  * everywhere, also where there is no /dev/null. No look for a newer Deno, no telemetry of Deno's own. And no HOME, because
  * Deno reads .npmrc there at each start and ends at a fault in it: nobody can make files in /proc.
+ * On a terminal Deno reports the databases of the cache that it could not open, as errors, which `--quiet` lets through:
+ * those of that module are switched off, and all other errors are still shown.
  */
 export const setVariables: readonly string[] = [
   "DENO_DIR=/proc/self/exe/none",
+  "DENO_LOG=error,deno::cache::cache_db=off",
   "DENO_NO_UPDATE_CHECK=1",
   "HOME=/proc/none",
   "OTEL_DENO=false",
@@ -71,6 +75,6 @@ export function launcherConfig(glibcMinor: number): string {
 
 /** A C string; text that would need escapes has no business in the list. */
 function quoted(text: string): string {
-  if (/^[\w.,=/-]+$/.test(text)) return `"${text}"`;
+  if (/^[\w.,:=/-]+$/.test(text)) return `"${text}"`;
   throw new StellaError("internal", `Cannot put ${JSON.stringify(text)} into launcher_config.h`);
 }

@@ -1,0 +1,117 @@
+/** On a terminal every command shows its own output and nothing else: neither the run time's nor the launcher's. */
+import assert from "node:assert/strict";
+import { permissionLines } from "../cli/permission_lines.ts";
+import { testWith } from "../needs.ts";
+import { freePort, Home, programWords } from "../program.ts";
+import { linesOf } from "../telemetry/log_schema.ts";
+import { onTerminal, quoted, scriptArguments } from "../terminal.ts";
+
+/** These run until they are told to stop. */
+const endless = ["serve", "spans"];
+
+/** Calls `run` for each of `all`, two at a time. */
+async function each<T>(all: readonly T[], run: (one: T) => Promise<void>): Promise<void> {
+  const rest = [...all];
+  const turn = async () => {
+    for (let one = rest.shift(); one !== undefined; one = rest.shift()) await run(one);
+  };
+  await Promise.all([turn(), turn()]);
+}
+
+testWith(
+  ["script"],
+  "on a terminal each command that is asked for JSON prints one object and nothing else",
+  async () => {
+    const lines = permissionLines.filter(([command]) => !endless.includes(command));
+    await each(lines, async ([command, rest]) => {
+      const home = new Home();
+      try {
+        // Nobody answers on port 1: the commands that ask a service end at once.
+        const url = /^(health|jobs|status|timeline)/.test(command)
+          ? ["--url=http://127.0.0.1:1"]
+          : [];
+        const args = [...command.split(" "), ...rest, ...url, "--json"];
+        const { code, text } = await onTerminal(home, args);
+        // A note is the program's own, and goes to standard error.
+        const [line, ...more] = text.replace(/^note: {2}.*\n/, "").split("\n");
+        assert.deepEqual(more, [""], `${args.join(" ")}: ${text}`);
+        const answer = JSON.parse(line!);
+        assert.deepEqual([answer.command, answer.code], [command, code], args.join(" "));
+      } finally {
+        home.remove();
+      }
+    });
+  },
+);
+
+testWith(["script"], "on a terminal each command prints what it prints elsewhere", async () => {
+  const home = new Home();
+  try {
+    await each(permissionLines, async ([command, rest]) => {
+      for (const option of ["--permissions", "--help"]) {
+        const args = [...command.split(" "), ...rest, option];
+        const elsewhere = await home.succeed(args);
+        assert.equal(elsewhere.stderr, "", args.join(" "));
+        assert.deepEqual(await onTerminal(home, args), { code: 0, text: elsewhere.stdout });
+      }
+    });
+  } finally {
+    home.remove();
+  }
+});
+
+testWith(
+  ["script"],
+  "on a terminal an export and its verification show their results alone",
+  async () => {
+    const home = new Home();
+    try {
+      const exported = await onTerminal(home, ["export", "bundle", "--profile", "kit"]);
+      assert.equal(exported.code, 0, exported.text);
+      assert.match(
+        exported.text,
+        /^exported {2}kit of [^]*verify --manifest out\/manifest\.json\n$/,
+      );
+      const verified = await onTerminal(home, ["verify", "out"]);
+      assert.match(verified.text, /^verified {2}kit of [^]*signed by [^\n]*\n$/);
+    } finally {
+      home.remove();
+    }
+  },
+);
+
+testWith(
+  ["script"],
+  "on a terminal a service shows its log alone, and ends at Ctrl-C",
+  async () => {
+    const home = new Home();
+    const port = freePort();
+    const words = [...programWords(), "serve", "--listen", `127.0.0.1:${port}`];
+    const child = new Deno.Command("script", {
+      args: scriptArguments(`exec ${words.map(quoted).join(" ")}`),
+      cwd: home.path,
+      env: home.environment({ TERM: "xterm", SHELL: "/bin/sh" }),
+      clearEnv: true,
+      stdin: "piped",
+      stdout: "piped",
+      stderr: "inherit",
+    }).spawn();
+    try {
+      const keyboard = child.stdin.getWriter();
+      let text = "";
+      for await (const piece of child.stdout.pipeThrough(new TextDecoderStream())) {
+        const wasReady = text.includes('"service.started"');
+        text += piece;
+        if (!wasReady && text.includes('"service.started"')) {
+          await keyboard.write(new TextEncoder().encode("\x03"));
+        }
+      }
+      assert.equal((await child.status).code, 0, text);
+      const shown = text.replaceAll("\r\n", "\n").replaceAll("^C", "");
+      assert.ok(linesOf(shown).length >= 2, text);
+      await keyboard.close();
+    } finally {
+      home.remove();
+    }
+  },
+);
