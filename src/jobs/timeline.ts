@@ -27,6 +27,10 @@ export interface TimelineFilter {
   exportId?: string;
   /** Only events after this one, which need not be there any more. */
   after?: string;
+  /** Only events before this one, which need not be there any more. */
+  before?: string;
+  /** Oldest where it is not given. */
+  first?: "oldest" | "newest";
   limit: number;
 }
 
@@ -81,11 +85,20 @@ export class Timeline {
     return row === undefined ? undefined : eventOf(row);
   }
 
-  /** Oldest first. */
-  list({ tenant, exportId, after = "", limit }: TimelineFilter): TimelineEvent[] {
-    const [term, more] = exportId === undefined ? ["", []] : [" AND export_id = ?", [exportId]];
-    const sql = `SELECT * FROM events WHERE tenant = ?${term} AND id > ? ORDER BY id LIMIT ?`;
-    return this.db.all(sql, [tenant, ...more, after, limit]).map(eventOf);
+  list({ tenant, limit, first = "oldest", ...filter }: TimelineFilter): TimelineEvent[] {
+    const { exportId, after = "", before } = filter;
+    const terms = ["tenant = ?", "id > ?"];
+    const values = [tenant, after];
+    const add = (term: string, value: string | undefined) => {
+      if (value === undefined) return;
+      terms.push(term);
+      values.push(value);
+    };
+    add("export_id = ?", exportId);
+    add("id < ?", before);
+    const order = first === "oldest" ? "ASC" : "DESC";
+    const sql = `SELECT * FROM events WHERE ${terms.join(" AND ")} ORDER BY id ${order} LIMIT ?`;
+    return this.db.all(sql, [...values, limit]).map(eventOf);
   }
 
   /** Removes what is too old. @throws StellaError media */

@@ -131,7 +131,7 @@ const operations: readonly Operation[] = [
   {
     method: "get",
     path: "/v1/timeline",
-    summary: "What happened to exports, oldest first",
+    summary: "What happened to exports; next continues as after, or as before with first=newest",
     scope: "read",
     query: timelineSchema(any),
     answers: [200, "A page", pageOf({ type: "object" })],

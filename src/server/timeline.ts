@@ -1,5 +1,5 @@
 /**
- * The timeline API: what happened to exports, oldest first, one tenant at a time. A foreign tenant's event or export is answered
+ * The timeline API: what happened to exports, from either end, one tenant at a time. A foreign tenant's event or export is answered
  * exactly as one that does not exist; an id that cannot be one is a fault of the request.
  */
 import * as z from "zod";
@@ -16,6 +16,8 @@ export function timelineSchema(access: Access) {
     tenant: ownTenant(access),
     exportId: id("an export id").exactOptional(),
     after: id("an event id").exactOptional(),
+    before: id("an event id").exactOptional(),
+    first: z.enum(["oldest", "newest"]).default("oldest"),
     limit: z.coerce.number().int().min(1).max(500).default(100),
   });
 }

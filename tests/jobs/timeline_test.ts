@@ -65,6 +65,18 @@ Deno.test("pages follow each other by the last id, also when that event is gone"
   assert.deepEqual(page(ids[3]), []);
 });
 
+Deno.test("newest first, pages go back from the last id", () => {
+  using bench = new Bench();
+  const ids = ["1", "2", "3", "4", "5"].map((stage) => bench.timeline.add(a, stage).id);
+  bench.timeline.add(b, "foreign");
+  const page = (bounds: { before?: string; after?: string }) =>
+    bench.timeline.list({ tenant: "default", first: "newest", limit: 2, ...bounds })
+      .map((one) => one.stage);
+  assert.deepEqual(page({}), ["5", "4"]);
+  assert.deepEqual(page({ before: ids[3]! }), ["3", "2"]);
+  assert.deepEqual(page({ before: ids[3]!, after: ids[1]! }), ["3"]);
+});
+
 Deno.test("a tenant sees its own events only, whatever it asks for", () => {
   using bench = new Bench();
   const own = bench.timeline.add(a, "queued", { n: 1 });

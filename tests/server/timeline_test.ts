@@ -44,6 +44,18 @@ Deno.test("the timeline of an export, oldest first, page by page", async () => {
   assert.deepEqual(one, second.items[0]);
 });
 
+Deno.test("the newest events first, page by page", async () => {
+  using bench = new Bench();
+  const { events } = fill(bench);
+  const ask = async (query: string) => {
+    const { items, next } = await (await bench.get(`/v1/timeline?first=newest${query}`)).json();
+    return [items.map((one: { stage: string }) => one.stage), next];
+  };
+  assert.deepEqual(await ask("&limit=2"), [["read", "started"], events[1]!.id]);
+  assert.deepEqual(await ask(`&limit=2&before=${events[1]!.id}`), [["queued"], null]);
+  assert.deepEqual(await ask(`&after=${events[1]!.id}`), [["read"], null]);
+});
+
 Deno.test("a foreign event or export is answered to the letter as one that is not there", async () => {
   using bench = new Bench();
   const { foreign, foreignEvent, events } = fill(bench);
@@ -84,6 +96,8 @@ Deno.test("malformed ids and parameters are 400 and say which", async () => {
     ["/v1/timeline?exportId=", "exportId"],
     [`/v1/timeline?exportId=${missing}'--`, "exportId"],
     ["/v1/timeline?after=yesterday", "after"],
+    ["/v1/timeline?before=tomorrow", "before"],
+    ["/v1/timeline?first=middle", "first"],
     ["/v1/timeline?tenant=__proto__", "tenant"],
     ["/v1/timeline?limit=0", "limit"],
     ["/v1/timeline?limit=501", "limit"],
