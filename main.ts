@@ -9,12 +9,32 @@ interface Stream {
   writeSync(bytes: Uint8Array): number;
 }
 
-function write(stream: Stream): (text: string) => void {
-  return (text) => {
+/** @throws as the run time does */
+function writeAll(stream: Stream, text: string): void {
+  let bytes = new TextEncoder().encode(text);
+  while (bytes.length > 0) bytes = bytes.subarray(writeSome(stream, bytes));
+}
+
+/** A descriptor that somebody else made non-blocking, as a terminal can be, is waited for. */
+function writeSome(stream: Stream, bytes: Uint8Array): number {
+  for (;;) {
     try {
-      let bytes = new TextEncoder().encode(text);
-      while (bytes.length > 0) bytes = bytes.subarray(stream.writeSync(bytes));
-    } catch { /* the reader has gone: a closed pipe ends no export */ }
+      return stream.writeSync(bytes);
+    } catch (error) {
+      if (!(error instanceof Deno.errors.WouldBlock)) throw error;
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, writePause);
+    }
+  }
+}
+
+/** Milliseconds. */
+const writePause = 10;
+
+function once(act: () => void): () => void {
+  let isDone = false;
+  return () => {
+    if (!isDone) act();
+    isDone = true;
   };
 }
 
@@ -28,14 +48,24 @@ function host(): Host {
   // Windows knows no SIGTERM and no SIGHUP; asking for it there is an error.
   const isWindows = Deno.build.os === "windows";
   const signals = ["SIGINT", ...isWindows ? [] : ["SIGTERM" as const]] as const;
-  for (const signal of signals) {
-    // A second signal ends the process at once; what it was writing has no final name yet.
-    Deno.addSignalListener(signal, () => stop.signal.aborted ? Deno.exit(130) : stop.abort());
-  }
+  // A second signal ends the process at once; what it was writing has no final name yet.
+  const onSignal = () => stop.signal.aborted ? Deno.exit(130) : stop.abort();
+  for (const signal of signals) Deno.addSignalListener(signal, onSignal);
+  // A command that prints has nothing left to clean up, and one whose reader waits could not hear a signal: the first one ends it.
+  const release = once(() => {
+    for (const signal of signals) Deno.removeSignalListener(signal, onSignal);
+  });
   return {
     environment: (name) => Deno.env.get(name),
-    stdout: write(Deno.stdout),
-    stderr: write(Deno.stderr),
+    stdout: (text) => {
+      if (text !== "") release();
+      writeAll(Deno.stdout, text);
+    },
+    stderr: (text) => {
+      try {
+        writeAll(Deno.stderr, text);
+      } catch { /* there is nowhere to say so, and no work ends for it */ }
+    },
     stdin: (buffer) => Deno.stdin.read(buffer),
     columns,
     now: Date.now,

@@ -1,7 +1,9 @@
 /** What the process lends to a command; main.ts makes the real one, tests make their own. */
 export interface Host {
   environment: (name: string) => string | undefined;
+  /** Writes all of it. @throws what the system says; to commands start.ts lends checkedOutput of it */
   stdout: (text: string) => void;
+  /** Writes what it can: nothing is thrown. */
   stderr: (text: string) => void;
   /** Bytes from standard input into the buffer, how many; null at the end. */
   stdin: (buffer: Uint8Array) => Promise<number | null>;

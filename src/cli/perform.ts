@@ -1,5 +1,5 @@
 /** One command's work, and the one place where results and errors are written. */
-import type { StellaError } from "../errors.ts";
+import { StellaError } from "../errors.ts";
 import { printableJson } from "../bundle/names.ts";
 import type { Host } from "./host.ts";
 import type { CommonOptions, Result } from "./program.ts";
@@ -30,15 +30,34 @@ export async function perform(
     const work = isQuestion ? permissionsWork : await load();
     const result = await work(options as never, host, args);
     files?.end(result.code, result.json);
-    if (options.json) {
-      host.stdout(printableJson({ command: name, ...result.json as object }) + "\n");
-    } else if (!options.quiet || result.code !== 0) host.stdout(result.text);
-    return result.code;
+    const isShown = options.json === true || options.quiet !== true || result.code !== 0;
+    return isShown ? show(textOf(name, options, result), host, result.code) : result.code;
   } catch (thrown) {
     const error = asStellaError(thrown);
     endFailed(files, name, error);
-    if (options.json) host.stdout(printableJson(errorJson(name, error)) + "\n");
-    else host.stderr(errorText(error));
+    const { exitCode } = error;
+    if (options.json) {
+      return show(printableJson(errorJson(name, error)) + "\n", host, exitCode, errorText(error));
+    }
+    host.stderr(errorText(error));
+    return exitCode;
+  }
+}
+
+function textOf(name: string, options: CommonOptions, { json, text }: Result): string {
+  return options.json ? printableJson({ command: name, ...json as object }) + "\n" : text;
+}
+
+/** Writes what came out. Where that fails, `instead` and the reason go to stderr. @returns the exit code */
+function show(text: string, host: Host, code: number, instead = ""): number {
+  try {
+    host.stdout(text);
+    return code;
+  } catch (thrown) {
+    const { code: kind, message, hint, cause } = asStellaError(thrown);
+    const ended = `the command itself ended with code ${code}`;
+    const error = new StellaError(kind, message, { cause, hint: `${hint}; ${ended}` });
+    host.stderr(instead + errorText(error));
     return error.exitCode;
   }
 }

@@ -35,8 +35,9 @@ export async function run(args: string[], host: Host): Promise<number> {
     return code;
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : exitCodes.usage;
-    host.stderr(errorText(asStellaError(error)));
-    return exitCodes.internal;
+    const known = asStellaError(error);
+    host.stderr(errorText(known));
+    return known.exitCode;
   }
 }
 
