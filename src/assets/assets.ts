@@ -36,8 +36,10 @@ export interface Asset {
 
 /** Everything, sorted by the bytes of the path; the same in each run of the same build. It is the payload of `kit`. */
 export function assets(): Asset[] {
-  const { version, commit } = build();
-  const sbom = renderSbom(lock, { version, commit, deno: Deno.version.deno });
+  const { version, commit, form } = build();
+  const name = form === "compiled" ? "denort" : "deno";
+  const runtime = { name, version: Deno.version.deno } as const;
+  const sbom = renderSbom(lock, { version, commit, runtime });
   const texts: [string, AssetKind, string][] = [
     ["dashboards/export-center-observability.json", "dashboard", dashboard],
     ["dashboards/export-center-traces.json", "dashboard", traces],

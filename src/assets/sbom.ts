@@ -7,8 +7,14 @@ export interface Built {
   version: string;
   /** 40 hex digits or `unknown`. */
   commit: string;
-  /** The version of the Deno that runs it; it is part of every form of the binary. */
-  deno: string;
+  runtime: Runtime;
+}
+
+/** The part of Deno that a binary holds: denort where `deno compile` made it, else the whole of Deno. */
+export interface Runtime {
+  name: "deno" | "denort";
+  /** Of Deno. */
+  version: string;
 }
 
 interface Package {
@@ -44,9 +50,12 @@ export function renderSbom(lock: string, built: Built): string {
     specVersion: "1.6",
     version: 1,
     metadata: { lifecycles: [{ phase: "build" }], component: program(built) },
-    components: [platform(built.deno), ...keys.map((key) => component(key, npm[key]))],
+    components: [platform(built.runtime), ...keys.map((key) => component(key, npm[key]))],
     dependencies: [
-      { ref: programRef(built), dependsOn: [denoRef(built.deno), ...roots.map(refOf).sort()] },
+      {
+        ref: programRef(built),
+        dependsOn: [runtimeRef(built.runtime), ...roots.map(refOf).sort()],
+      },
       ...keys.map((key) => ({
         ref: refOf(key),
         dependsOn: dependenciesOf(key, npm).map(refOf).sort(),
@@ -129,15 +138,17 @@ function program(built: Built): unknown {
   };
 }
 
-function platform(deno: string): unknown {
-  const ref = denoRef(deno);
-  return { type: "platform", "bom-ref": ref, name: "deno", version: deno, purl: ref };
+function platform(runtime: Runtime): unknown {
+  const ref = runtimeRef(runtime);
+  return { type: "platform", "bom-ref": ref, ...runtime, purl: ref };
 }
 
 function programRef({ version }: Built): string {
   return `pkg:generic/stella@${version}`;
 }
 
-function denoRef(version: string): string {
-  return `pkg:github/denoland/deno@v${version}`;
+/** denort is another program of the same release; `cli/rt` is its folder in Deno's sources. */
+function runtimeRef({ name, version }: Runtime): string {
+  const release = `pkg:github/denoland/deno@v${version}`;
+  return name === "deno" ? release : `${release}#cli/rt`;
 }

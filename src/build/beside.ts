@@ -1,7 +1,7 @@
-/** What lies beside a built program: its digest, and the list of what is inside. */
+/** What lies beside a built program: its digest, which `stella version --check` reads, and the list of what is inside. */
 import { createHash } from "node:crypto";
 import { basename, dirname } from "node:path";
-import { renderSbom } from "../assets/sbom.ts";
+import { renderSbom, type Runtime } from "../assets/sbom.ts";
 import { version } from "../version.ts";
 import { setTime } from "./script.ts";
 import type { Stamp } from "./stamp.ts";
@@ -10,13 +10,19 @@ import type { Stamp } from "./stamp.ts";
  * Writes `stella.sha256`, as `sha256sum -c` reads it, and `stella.cdx.json`, byte for byte the SBOM that the program carries
  * and that the profile kit packs.
  * @param path of the program
+ * @param runtime of Deno that the program holds, which need not be the builder's
  * @param root of the sources, with deno.lock
  */
-export async function writeBeside(path: string, root: string, stamp: Stamp): Promise<void> {
+export async function writeBeside(
+  path: string,
+  runtime: Runtime,
+  root: string,
+  stamp: Stamp,
+): Promise<void> {
   const name = basename(path);
   const digest = createHash("sha256").update(await Deno.readFile(path)).digest("hex");
   const lock = await Deno.readTextFile(`${root}/deno.lock`);
-  const built = { version, commit: stamp.commit, deno: Deno.version.deno };
+  const built = { version, commit: stamp.commit, runtime };
   await write(`${path}.sha256`, `${digest}  ${name}\n`, stamp);
   await write(`${dirname(path)}/stella.cdx.json`, renderSbom(lock, built), stamp);
 }

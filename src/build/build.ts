@@ -2,18 +2,20 @@
  * The build: one script that bundles the whole program, and two ways to make one file of it. It is started by deno.json's
  * tasks, is no part of the program, and no other room imports it.
  *
- *   build.ts js                        dist/stella.js
- *   build.ts compile                   dist/stella by `deno compile`
- *   build.ts compile --target TARGET   dist/TARGET/stella for another platform, which cannot be started here
- *   build.ts compile --stand-in        tries the build where DENORT_BIN is not Deno's: dist/stand-in/stella
- *   build.ts portable                  dist/stella from a launcher, Deno's own executable and the script
+ *   build.ts js                  dist/stella.js
+ *   build.ts compile             dist/stella by `deno compile`
+ *     --target TARGET            dist/TARGET/stella for another platform, which cannot be started here
+ *     --allow-other-denort       with the denort of another version of Deno: for tests
+ *     --stand-in                 tries the build where DENORT_BIN is not Deno's: dist/stand-in/stella
+ *   build.ts portable            dist/stella from a launcher, Deno's own executable and the script
  *
  * Beside a program lie its sha256 and its SBOM (beside.ts).
  */
 import process from "node:process";
+import { parseArgs } from "node:util";
 import { messageOf, StellaError } from "../errors.ts";
 import { writeBeside } from "./beside.ts";
-import { compile, compileFor } from "./compile.ts";
+import { compile, type CompileOptions } from "./compile.ts";
 import { targets } from "./denort.ts";
 import { buildPortable } from "./portable.ts";
 import { buildScript, type Script } from "./script.ts";
@@ -21,21 +23,23 @@ import { buildScript, type Script } from "./script.ts";
 const root = new URL("../../", import.meta.url).pathname;
 const directory = `${root}dist`;
 
+/** @returns the path of what was built */
 async function build(form: string | undefined, options: string[]): Promise<string> {
-  const [option, value] = options;
-  if (form === "js" && options.length === 0) return (await script()).path;
-  if (form === "portable" && options.length === 0) return await made(buildPortable);
-  if (form === "compile" && options.length === 0) return await made(compiled);
-  if (form === "compile" && option === "--stand-in" && options.length === 1) {
-    return (await compile(await script(), directory)).path;
+  if (form === "compile") {
+    const chosen = compileOptions(options);
+    const built = await script();
+    const { path, deno } = await compile(built, directory, chosen);
+    await writeBeside(path, { name: "denort", version: deno }, root, built.stamp);
+    return path;
   }
-  if (form === "compile" && option === "--target" && options.length === 2) {
-    if (!targets.includes(value!)) throw unknownTarget(value!);
-    return await made((script) => compileFor(script, directory, value!));
+  if (options.length === 0 && form === "js") return (await script()).path;
+  if (options.length === 0 && form === "portable") {
+    const built = await script();
+    const path = await buildPortable(built, directory);
+    await writeBeside(path, { name: "deno", version: Deno.version.deno }, root, built.stamp);
+    return path;
   }
-  throw new StellaError("usage", "Cannot build: expected js, compile or portable", {
-    hint: "compile takes --target TARGET or --stand-in, the others no options",
-  });
+  throw unknownOptions();
 }
 
 async function script(): Promise<Script> {
@@ -44,21 +48,35 @@ async function script(): Promise<Script> {
   return built;
 }
 
-async function made(
-  build: (script: Script, directory: string) => Promise<string>,
-): Promise<string> {
-  const built = await script();
-  const path = await build(built, directory);
-  await writeBeside(path, root, built.stamp);
-  return path;
+function compileOptions(args: string[]): CompileOptions {
+  const { target, ...flags } = parsed(args);
+  if (target !== undefined && !targets.includes(target)) throw unknownTarget(target);
+  return {
+    ...(target === undefined ? {} : { target }),
+    allowOther: flags["allow-other-denort"] ?? false,
+    standIn: flags["stand-in"] ?? false,
+  };
 }
 
-async function compiled(script: Script): Promise<string> {
-  const { path, real } = await compile(script, directory);
-  if (real) return path;
-  throw new StellaError("usage", `Cannot use ${path}: it does not start as stella`, {
+function parsed(args: string[]) {
+  try {
+    return parseArgs({
+      args,
+      options: {
+        "target": { type: "string" },
+        "allow-other-denort": { type: "boolean" },
+        "stand-in": { type: "boolean" },
+      },
+    }).values;
+  } catch {
+    throw unknownOptions();
+  }
+}
+
+function unknownOptions(): StellaError {
+  return new StellaError("usage", "Cannot build: expected js, compile or portable", {
     hint:
-      "DENORT_BIN must be Deno's denort of the same version; --stand-in tries the build without it",
+      "compile takes --target TARGET, --allow-other-denort and --stand-in, the others no options",
   });
 }
 

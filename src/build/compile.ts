@@ -1,8 +1,7 @@
 /** `deno task build`: dist/stella by `deno compile`, with the permissions of the one list baked in. */
-import { dirname } from "node:path";
 import { engineFlags, permissionFlags, unstableFlags } from "../config/permissions.ts";
 import { StellaError } from "../errors.ts";
-import { assertDenort } from "./denort.ts";
+import { assertDeno, assertDenort } from "./denort.ts";
 import { run } from "./run.ts";
 import { type Script, setTime } from "./script.ts";
 import { starts } from "./starts.ts";
@@ -24,62 +23,58 @@ export function compileFlags(): string[] {
   ];
 }
 
+export interface CompileOptions {
+  /** One of denort.ts's `targets`; absent: this platform. DENORT_BIN, where it is set, has to be of it. */
+  target?: string;
+  /** Takes the denort of another version of Deno, which may not fit: for tests. */
+  allowOther?: boolean;
+  /** Takes any file in the place of denort, to try the build: what it makes cannot be started. */
+  standIn?: boolean;
+}
+
 export interface Compiled {
   path: string;
-  /** Whether what was built starts as stella: false where DENORT_BIN was something else, for trying the build. */
-  real: boolean;
+  /** The version of Deno that is in it; of a stand-in, which holds none, that of the builder. */
+  deno: string;
 }
 
 /**
- * Compiles a script of buildScript into `directory`/stella. What does not start as stella, because DENORT_BIN was not
- * Deno's, goes to `directory`/stand-in/stella: a stub never lies where the real one is expected.
- * @throws StellaError usage where denort cannot be had, internal where the compiler fails
+ * Compiles a script of buildScript into `directory`/stella, or `directory`/TARGET/stella, with `.exe` for Windows. What was made
+ * on a stand-in goes below `directory`/stand-in: a stub never lies where the real one is expected.
+ * @throws StellaError usage where denort cannot be had or is not this Deno's, internal where the compiler fails
  */
-export async function compile(script: Script, directory: string): Promise<Compiled> {
-  await assertDenort();
-  return await compileBeside(script, directory, [], async (made) => {
-    const real = await starts(made);
-    const target = real ? directory : `${directory}/stand-in`;
-    return { path: `${target}/stella`, real };
-  });
-}
-
-/**
- * Compiles for another platform into `directory`/TARGET/stella, with `.exe` for Windows. It cannot be started here.
- * @param target one of denort.ts's `targets`
- * @throws StellaError as `compile`
- */
-export async function compileFor(
+export async function compile(
   script: Script,
   directory: string,
-  target: string,
-): Promise<string> {
-  await assertDenort(target);
-  const name = target.includes("windows") ? "stella.exe" : "stella";
-  const place = { path: `${directory}/${target}/${name}`, real: false };
-  await compileBeside(script, directory, ["--target", target], () => Promise.resolve(place));
-  return place.path;
-}
-
-async function compileBeside(
-  script: Script,
-  directory: string,
-  options: string[],
-  placeOf: (made: string) => Promise<Compiled>,
+  options: CompileOptions = {},
 ): Promise<Compiled> {
+  const { target, standIn = false } = options;
+  await assertDenort(target);
+  const flags = target === undefined ? [] : ["--target", target];
+  const folder = [directory, ...(standIn ? ["stand-in"] : []), ...(target ? [target] : [])];
   const partial = await Deno.makeTempDir({ dir: directory, prefix: ".compile-" });
   try {
     await copyWithTime(script, `${partial}/stella.js`);
-    await compileIn(partial, options);
-    const made = `${partial}/out/${[...Deno.readDirSync(`${partial}/out`)][0]?.name}`;
-    const place = await placeOf(made);
-    await Deno.mkdir(dirname(place.path), { recursive: true });
+    await compileIn(partial, flags);
+    const name = [...Deno.readDirSync(`${partial}/out`)][0]?.name;
+    const made = `${partial}/out/${name}`;
+    const deno = standIn ? Deno.version.deno : await assertReal(made, options);
     await setTime(made, script.stamp);
-    await Deno.rename(made, place.path);
-    return place;
+    await Deno.mkdir(folder.join("/"), { recursive: true });
+    await Deno.rename(made, [...folder, name].join("/"));
+    return { path: [...folder, name].join("/"), deno };
   } finally {
     await Deno.remove(partial, { recursive: true });
   }
+}
+
+/** @returns the version of Deno in the file; one for another platform cannot be started here, only read */
+async function assertReal(made: string, options: CompileOptions): Promise<string> {
+  const { target = Deno.build.target, allowOther = false } = options;
+  const deno = assertDeno(await Deno.readFile(made), allowOther);
+  if (target !== Deno.build.target || await starts(made)) return deno;
+  const { code, stderr } = await run(made, ["version"], { clearEnv: true, limit: 30_000 });
+  throw new StellaError("internal", `Cannot start what was compiled (code ${code}): ${stderr}`);
 }
 
 async function copyWithTime(script: Script, to: string): Promise<void> {

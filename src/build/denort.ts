@@ -2,6 +2,7 @@
  * The base of `deno compile`: denort, Deno's run time without its tools, of the very version of Deno. The compiler takes
  * DENORT_BIN, else a zip in Deno's cache, else it downloads that zip, without a limit of time; so it is asked for here first.
  */
+import { Buffer } from "node:buffer";
 import { StellaError } from "../errors.ts";
 import { run } from "./run.ts";
 
@@ -38,6 +39,39 @@ export async function assertDenort(target: string = Deno.build.target): Promise<
       "  set DENORT_BIN to the path of the unpacked denort",
       "  deno task build:portable builds one file without it (Linux x86-64, needs a C compiler)",
     ].join("\n"),
+  });
+}
+
+/**
+ * The version of Deno that stands in denort, and in what was compiled with it, as `Deno/2.9.6+e518fbd`. It is read instead of
+ * asked for, because denort answers nothing and one for another platform cannot be started.
+ */
+export function denoVersionIn(program: Uint8Array): string | undefined {
+  const bytes = Buffer.from(program.buffer, program.byteOffset, program.byteLength);
+  for (let at = bytes.indexOf("Deno/"); at >= 0; at = bytes.indexOf("Deno/", at + 1)) {
+    const found = /^Deno\/(\d+\.\d+\.\d+)\+[0-9a-f]{7}/.exec(bytes.toString("latin1", at, at + 40));
+    if (found?.[1] !== undefined) return found[1];
+  }
+  return undefined;
+}
+
+/**
+ * What the compiler puts into denort, and where it is looked for, belongs to one version of Deno.
+ * @param allowOther whether the denort of another version will do
+ * @returns the version that `program` was compiled with
+ * @throws StellaError usage where it is another one than this Deno's
+ */
+export function assertDeno(program: Uint8Array, allowOther: boolean): string {
+  const found = denoVersionIn(program);
+  const expected = Deno.version.deno;
+  if (found === expected || (found !== undefined && allowOther)) return found;
+  const reason = found === undefined
+    ? "it names no version of Deno"
+    : `it is of Deno ${found}, and this is Deno ${expected}`;
+  throw new StellaError("usage", `Cannot compile with this denort: ${reason}`, {
+    hint: found === undefined
+      ? "set DENORT_BIN to Deno's denort; --stand-in tries the build with any file"
+      : `set DENORT_BIN to the denort of Deno ${expected}; for tests --allow-other-denort takes this one`,
   });
 }
 

@@ -4,7 +4,11 @@ import { renderSbom } from "../../src/assets/sbom.ts";
 
 const root = new URL("../../", import.meta.url);
 const lock = readFileSync(new URL("deno.lock", root), "utf8");
-const built = { version: "1.2.3", commit: "c".repeat(40), deno: "2.9.6" };
+const built = {
+  version: "1.2.3",
+  commit: "c".repeat(40),
+  runtime: { name: "deno", version: "2.9.6" },
+} as const;
 
 interface Document {
   specVersion: string;
@@ -49,6 +53,13 @@ Deno.test("every dependency is a component, and every component is reached", () 
   assert.deepEqual(refs, [...new Set(refs)]);
   const reached = new Set(dependencies.flatMap(({ dependsOn }) => dependsOn));
   assert.deepEqual([...reached].sort(), refs.sort());
+});
+
+Deno.test("the platform is the part of Deno that the binary holds, by its own version", () => {
+  const runtime = { name: "denort", version: "2.9.4" } as const;
+  const { components } = JSON.parse(renderSbom(lock, { ...built, runtime })) as Document;
+  const purl = "pkg:github/denoland/deno@v2.9.4#cli/rt";
+  assert.deepEqual(components[0], { type: "platform", "bom-ref": purl, ...runtime, purl });
 });
 
 Deno.test("the document has neither time nor number of its own, and no package of the tests", () => {

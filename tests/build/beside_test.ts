@@ -11,7 +11,8 @@ Deno.test("beside a program lie its digest and the SBOM that it carries, with th
   await using place = await fixturePlace();
   writeFileSync(`${place.root}/stella.exe`, "abc");
   const stamp = { commit: build().commit, date: "2026-01-01T00:00:00Z", modified: false };
-  await writeBeside(`${place.root}/stella.exe`, root, stamp);
+  const runtime = { name: "deno", version: Deno.version.deno } as const;
+  await writeBeside(`${place.root}/stella.exe`, runtime, root, stamp);
   assert.equal(
     readFileSync(`${place.root}/stella.exe.sha256`, "utf8"),
     "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad  stella.exe\n",

@@ -1,7 +1,9 @@
 /** `deno compile` run to its end on a stand-in for denort: what it puts into the file can be read, not run. */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { copyFileSync, mkdirSync, readdirSync, readFileSync } from "node:fs";
+import { appendFileSync, copyFileSync, mkdirSync, readdirSync, readFileSync } from "node:fs";
+import type { Compiled } from "../../src/build/compile.ts";
+import { denoVersionIn } from "../../src/build/denort.ts";
 import { grants } from "../../src/config/permissions.ts";
 import { fixturePlace, type Place } from "./place.ts";
 
@@ -25,22 +27,26 @@ function runLines(lines: string, env: Record<string, string>) {
   });
 }
 
-// deno-lint-ignore no-explicit-any -- what the call gives back
-function compileWith(place: Place, denort: string, call = "await compile(script, directory)"): any {
+/** Builds the fixture with this denort. @returns what the call gives back */
+function compileWith<T = Compiled>(
+  place: Place,
+  denort: string,
+  call = "await compile(script, directory, { standIn: true })",
+): T {
   const inherited = ["HOME", "DENO_DIR", "NPM_CONFIG_REGISTRY"].flatMap((name) => {
     const value = Deno.env.get(name);
     return value === undefined ? [] : [[name, value]];
   });
   const lines = `
     const { buildScript } = await import(${JSON.stringify(scriptModule)});
-    const { compile, compileFor } = await import(${JSON.stringify(compileModule)});
+    const { compile } = await import(${JSON.stringify(compileModule)});
     const directory = ${JSON.stringify(`${place.root}/dist`)};
     const script = await buildScript(${JSON.stringify(place.root)}, directory);
     console.log(JSON.stringify(${call}));`;
   const env = { ...Object.fromEntries(inherited), DENORT_BIN: denort, OTEL_DENO: "true" };
   const run = runLines(lines, { ...env, OTEL_EXPORTER_OTLP_ENDPOINT: "http://127.0.0.1:9" });
   assert.equal(run.status, 0, run.stderr.toString());
-  return JSON.parse(run.stdout.toString());
+  return JSON.parse(run.stdout.toString()) as T;
 }
 
 function metadataOf(path: string): Metadata {
@@ -54,8 +60,7 @@ function metadataOf(path: string): Metadata {
 Deno.test("a compiled file carries the script and exactly the list's permissions, telemetry off", async () => {
   await using place = await fixturePlace();
   copyFileSync("/bin/true", `${place.root}/denort`);
-  const { path, real } = compileWith(place, `${place.root}/denort`);
-  assert.equal(real, false);
+  const { path } = compileWith(place, `${place.root}/denort`);
   assert.equal(path, `${place.root}/dist/stand-in/stella`);
   assert.deepEqual(readdirSync(`${place.root}/dist`).sort(), ["stand-in", "stella.js"]);
   const script = readFileSync(`${place.root}/dist/stella.js`);
@@ -87,6 +92,33 @@ Deno.test("a compiled file has the same bytes in each place", async () => {
     return readFileSync(compileWith(place, `${place.root}/denort`).path);
   });
   assert.ok(files[0]?.equals(files[1] ?? new Uint8Array()), "the files differ");
+});
+
+Deno.test("a denort that is none, or of another Deno, ends the build; the other one can be allowed", async () => {
+  await using place = await fixturePlace();
+  const denort = `${place.root}/denort`;
+  const call =
+    "await compile(script, directory, OPTIONS).catch((e) => [e.code, e.message, e.hint])";
+  const refusal = (options: string) =>
+    compileWith<string[]>(place, denort, call.replace("OPTIONS", options)).join("\n");
+  copyFileSync("/bin/true", denort);
+  assert.match(refusal("{}"), /^usage\n.* it names no version of Deno\n.*DENORT_BIN.*--stand-in/);
+  assert.match(refusal("{ allowOther: true }"), /it names no version of Deno/);
+  appendFileSync(denort, "Deno/1.2.3Deno/1.2.3+0123456789");
+  assert.match(refusal("{}"), /it is of Deno 1\.2\.3, and this is Deno .*--allow-other-denort/s);
+  // It is taken, and then does not start as stella: nothing of it is left.
+  assert.match(refusal("{ allowOther: true }"), /^internal\nCannot start what was compiled/);
+  assert.deepEqual(readdirSync(`${place.root}/dist`), ["stella.js"]);
+});
+
+Deno.test("the version of Deno is read where it stands with the commit it was built of", () => {
+  const read = (text: string) => denoVersionIn(new TextEncoder().encode(text));
+  assert.equal(read("Deno/2.9.4Deno/2.9.4+14eea3114 Deno/3.0.0+1234567"), "2.9.4");
+  assert.deepEqual(
+    ["", "Deno/", "Deno/2.9.4", "Deno/2.9+1234567"].map(read),
+    Array(4).fill(undefined),
+  );
+  assert.equal(denoVersionIn(readFileSync(Deno.execPath())), Deno.version.deno);
 });
 
 Deno.test("DENORT_BIN that names nothing is refused with the path", () => {
@@ -123,8 +155,10 @@ Deno.test("a file for another platform goes to that platform's folder", async ()
   const other = ["aarch64-unknown-linux-gnu", "x86_64-unknown-linux-gnu"].find((one) =>
     one !== Deno.build.target
   );
-  const call = `await compileFor(script, directory, ${JSON.stringify(other)})`;
-  const path = compileWith(place, `${place.root}/denort`, call);
-  assert.equal(path, `${place.root}/dist/${other}/stella`);
+  // What the compiler does not read: only the build asks which Deno it is of.
+  appendFileSync(`${place.root}/denort`, `Deno/${Deno.version.deno}+0123456`);
+  const call = `await compile(script, directory, { target: ${JSON.stringify(other)} })`;
+  const { path, deno } = compileWith(place, `${place.root}/denort`, call);
+  assert.deepEqual([path, deno], [`${place.root}/dist/${other}/stella`, Deno.version.deno]);
   assert.ok(readFileSync(path).includes(readFileSync(`${place.root}/dist/stella.js`)));
 });

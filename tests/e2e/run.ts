@@ -1,18 +1,73 @@
 /**
- * `deno task e2e [--binary PATH]`: the tests that drive the program as a user does (seed lines, README, end to end), against the
- * program from its source or the binary at PATH.
+ * `deno task e2e [--form source|portable|compiled | --binary PATH]`: the tests that drive the program as a user does (seed
+ * lines, README, end to end). A form is built first; without one the program runs from its source. Where the compiled form
+ * cannot be built here, its tests are skipped: the last line says so and why.
+ *
+ * Two files run at a time: many tests wait for a service, an alert or a schedule, and need no processor meanwhile.
  */
 import { resolve } from "node:path";
+import { assertDenort } from "../../src/build/denort.ts";
+import { messageOf, StellaError } from "../../src/errors.ts";
+import { denortPath, obtainDenort, Unavailable } from "../support/denort.ts";
 
-const at = Deno.args.indexOf("--binary");
-const path = at < 0 ? undefined : Deno.args[at + 1];
-if (at >= 0 && path === undefined) throw new Error("--binary needs a path");
-const rest = at < 0 ? Deno.args : Deno.args.toSpliced(at, 2);
+const forms = ["source", "portable", "compiled"] as const;
+type Form = typeof forms[number];
+
+const build = new URL("../../src/build/build.ts", import.meta.url).pathname;
+const built = new URL("../../dist/stella", import.meta.url).pathname;
 const suites = ["tests/seed_test.ts", "tests/readme_test.ts", "tests/e2e"];
-const { code } = await new Deno.Command(Deno.execPath(), {
-  args: ["test", "-A", "--no-check", ...suites, ...rest],
-  env: path === undefined ? {} : { STELLA_BINARY: resolve(path) },
-  stdout: "inherit",
-  stderr: "inherit",
-}).spawn().status;
-Deno.exit(code);
+
+/** The value of an option, which is taken out of `args`. */
+function take(args: string[], option: string): string | undefined {
+  const at = args.indexOf(option);
+  if (at < 0) return undefined;
+  const [, value] = args.splice(at, 2);
+  if (value === undefined) throw new Error(`${option} needs a value`);
+  return value;
+}
+
+async function deno(args: string[], env: Record<string, string> = {}): Promise<number> {
+  const output = { stdin: "null", stdout: "inherit", stderr: "inherit" } as const;
+  const child = new Deno.Command(Deno.execPath(), { args, env, ...output }).spawn();
+  return (await child.status).code;
+}
+
+/** @returns the path of the binary, undefined for the source */
+async function binaryOf(form: Form): Promise<string | undefined> {
+  if (form === "source") return undefined;
+  const { args, env } = form === "compiled"
+    ? await compiler()
+    : { args: ["portable"], env: {} as Record<string, string> };
+  const code = await deno(["run", "-A", build, ...args], env);
+  if (code !== 0) throw new Error(`Cannot build the form ${form}: the build ended with ${code}`);
+  return built;
+}
+
+/** How the build gets denort: the one that it finds itself, else the one for tests. @throws Unavailable without either */
+async function compiler(): Promise<{ args: string[]; env: Record<string, string> }> {
+  try {
+    await assertDenort();
+    return { args: ["compile"], env: {} };
+  } catch (error) {
+    if (!(error instanceof StellaError) || Deno.env.get("DENORT_BIN")) throw error;
+  }
+  await obtainDenort();
+  return { args: ["compile", "--allow-other-denort"], env: { DENORT_BIN: denortPath } };
+}
+
+async function test(binary: string | undefined, rest: string[]): Promise<number> {
+  const args = ["test", "-A", "--no-check", "--parallel", ...suites, ...rest];
+  const env = { DENO_JOBS: "2", ...binary === undefined ? {} : { STELLA_BINARY: binary } };
+  return await deno(args, env);
+}
+
+const rest = [...Deno.args];
+const [path, form = "source"] = [take(rest, "--binary"), take(rest, "--form") as Form | undefined];
+if (!forms.includes(form)) throw new Error(`--form is one of ${forms.join(", ")}`);
+try {
+  Deno.exit(await test(path === undefined ? await binaryOf(form) : resolve(path), rest));
+} catch (error) {
+  if (!(error instanceof Unavailable)) throw error;
+  const line = `skipped: e2e --form ${form}: denort cannot be had: ${messageOf(error)}\n`;
+  Deno.stdout.writeSync(new TextEncoder().encode(line));
+}
