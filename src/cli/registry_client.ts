@@ -2,7 +2,7 @@
 import { join } from "node:path";
 import type { EgressPolicy } from "../config/egress.ts";
 import { refuseHostileEnvironment } from "../config/hostile_environment.ts";
-import { dockerConfig, stateDirectory } from "../config/paths.ts";
+import { loginFiles, stateDirectory } from "../config/paths.ts";
 import type { RegistryClient } from "../registry/client.ts";
 import { openRegistry } from "../registry/open.ts";
 import { endpointOf, type Reference } from "../registry/reference.ts";
@@ -35,16 +35,16 @@ export function clientFor(
     ...(ca === undefined ? {} : { ca }),
     ...(clientCert === undefined ? {} : { clientCertificate: clientCert }),
     ...(clientKey === undefined ? {} : { clientKey }),
+    repository: reference.repository,
     ...credentialsOf(credentials, host),
   };
   return openRegistry(settings, { timing: systemTiming, policy, ...uploadsOf(host) });
 }
 
-/** What `docker login` left serves those who name nothing. */
+/** What `docker login` or `podman login` left serves those who name nothing. */
 function credentialsOf(named: string | undefined, host: Host) {
   if (named !== undefined) return { credentialsFile: named };
-  const docker = dockerConfig(host.environment);
-  return docker === undefined ? {} : { dockerConfig: docker };
+  return { loginFiles: loginFiles(host.environment) };
 }
 
 /** Without a state directory an upload that was cut off begins anew. */

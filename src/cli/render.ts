@@ -46,7 +46,9 @@ export function findingJson(finding: Finding): unknown {
 }
 
 export function findingText(finding: Finding): string {
-  const lines = [`  [${exitCodes[finding.code]}] ${finding.reason}: ${placeOf(finding)}`];
+  const place = placeOf(finding);
+  const reason = place === "" ? finding.reason : `${finding.reason}: ${place}`;
+  const lines = [`  [${exitCodes[finding.code]}] ${reason}`];
   if (finding.found !== undefined) lines.push(`      found     ${escaped(finding.found)}`);
   if (finding.expected !== undefined) lines.push(`      expected  ${escaped(finding.expected)}`);
   if (finding.hint !== undefined) lines.push(`      do        ${escaped(finding.hint)}`);

@@ -42,18 +42,34 @@ export function trustDirectories(environment: Environment): string[] {
   return ["/etc/stella/trust.d", ...(own === undefined ? [] : [join(own, "trust.d")])];
 }
 
-/** Where `docker login` keeps what it was told; it need not exist. */
-export function dockerConfig(environment: Environment): string | undefined {
+/**
+ * Where `docker login` and `podman login` keep credentials, in podman's order; none need exist. REGISTRY_AUTH_FILE names the only file
+ * there is, else DOCKER_CONFIG the directory of the only one. Source: podman-login(1), containers-auth.json(5).
+ */
+export function loginFiles(environment: Environment): string[] {
+  const file = set(environment, "REGISTRY_AUTH_FILE");
+  if (file !== undefined) return [file];
+  const docker = set(environment, "DOCKER_CONFIG");
+  if (docker !== undefined) return [join(docker, "config.json")];
   const home = homeDirectory(environment);
-  return home === undefined ? undefined : join(home, ".docker", "config.json");
+  return [
+    xdg(environment, "XDG_RUNTIME_DIR", undefined, "containers/auth.json"),
+    xdg(environment, "XDG_CONFIG_HOME", ".config", "containers/auth.json"),
+    home === undefined ? undefined : join(home, ".docker", "config.json"),
+  ].filter((path) => path !== undefined);
 }
 
-/** `<variable>/stella`, else `HOME/<fallback>/stella`; the specification says to ignore a relative value. */
-function xdg(environment: Environment, variable: string, fallback: string): string | undefined {
+/** `<variable>/<name>`, else `HOME/<fallback>/<name>`; the specification says to ignore a relative value. */
+function xdg(
+  environment: Environment,
+  variable: string,
+  fallback: string | undefined,
+  name = "stella",
+): string | undefined {
   const base = set(environment, variable);
-  if (base !== undefined && isAbsolute(base)) return join(base, "stella");
+  if (base !== undefined && isAbsolute(base)) return join(base, name);
   const home = homeDirectory(environment);
-  return home === undefined ? undefined : join(home, fallback, "stella");
+  return home === undefined || fallback === undefined ? undefined : join(home, fallback, name);
 }
 
 function homeDirectory(environment: Environment): string | undefined {

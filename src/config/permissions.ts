@@ -10,10 +10,12 @@
 export const environmentNames = [
   // systemd: where the credentials of the service lie
   "CREDENTIALS_DIRECTORY",
+  "DOCKER_CONFIG",
   "HOME",
   "JOURNAL_STREAM",
   "NOTIFY_SOCKET",
   "NO_COLOR",
+  "REGISTRY_AUTH_FILE",
   "SOURCE_DATE_EPOCH",
   "STATE_DIRECTORY",
   "STELLA_CONFIG",
@@ -28,6 +30,7 @@ export const environmentNames = [
   "WATCHDOG_PID",
   "WATCHDOG_USEC",
   "XDG_CONFIG_HOME",
+  "XDG_RUNTIME_DIR",
   "XDG_STATE_HOME",
 ] as const;
 

@@ -33,7 +33,7 @@ export async function toRegistry(what: Publication): Promise<void> {
     say({ kind: "pushed", registry: target.registry, result, seconds });
   };
   const registry = job.registries.find(({ name }) => name === target.registry)!;
-  const client = clientFor(registry, policy, uploadsOf(job, say));
+  const client = clientFor(registry, target.repository, policy, uploadsOf(job, say));
   try {
     const { created, profile, bundleDigest: digest } = report;
     await pushBundle({
@@ -79,8 +79,17 @@ function uploadsOf({ uploads = [] }: ExportJob, say: Say): UploadMemory {
   };
 }
 
-function clientFor(registry: RegistryConfig, policy: EgressPolicy, uploads: UploadMemory) {
+function clientFor(
+  registry: RegistryConfig,
+  repository: string,
+  policy: EgressPolicy,
+  uploads: UploadMemory,
+) {
   const { url, plainHttp, name: _, credential: __, ...files } = registry;
   const endpoint = parseEndpoint(url, plainHttp);
-  return openRegistry({ endpoint, ...files }, { timing: systemTiming, policy, uploads });
+  return openRegistry({ endpoint, repository, ...files }, {
+    timing: systemTiming,
+    policy,
+    uploads,
+  });
 }

@@ -1,13 +1,10 @@
 /**
- * Answers to 401. A registry names in WWW-Authenticate what it takes: Basic, or Bearer with the place where tokens are made.
+ * Answers to 401. A registry names in WWW-Authenticate what it takes: Basic, or Bearer with the server that issues tokens.
  * Source: RFC 9110 section 11.6.1, RFC 7617, Docker Registry token authentication (distribution docs/spec/auth/token.md).
  */
-import { Buffer } from "node:buffer";
-import { shown } from "../bundle/names.ts";
-import { refused, RegistryError, target } from "./failure.ts";
-import type { Answer, Outgoing } from "./message.ts";
-import { hostOf, isLoopback } from "./reference.ts";
-import { type Credentials, Secret } from "./secret.ts";
+import type { Answer, Login, Outgoing } from "./message.ts";
+import { basic, type Credentials, Secret } from "./secret.ts";
+import { type TokenRequest, TokenServer } from "./token_server.ts";
 
 export interface Challenge {
   /** Lowercase. */
@@ -16,15 +13,34 @@ export interface Challenge {
   parameters: Map<string, string>;
 }
 
+/** A 401 that may be answered. */
+export interface Unauthorized {
+  answer: Answer;
+  /** What a token has to allow. */
+  scope: string;
+  /** The Authorization that was refused. */
+  sent: string | undefined;
+  signal?: AbortSignal | undefined;
+}
+
+export interface AuthorizerOptions {
+  /** `<origin>/v2/` of the registry. */
+  registry: URL;
+  credentials: Credentials | undefined;
+  /** The host whose plain http was allowed: its token server may have it too. */
+  plainHost?: string | undefined;
+  send: (outgoing: Outgoing) => Promise<Answer>;
+}
+
 /** Gives requests their Authorization, as far as the registry has asked for one. */
 export class Authorizer {
   readonly #tokens = new Map<string, Secret>();
+  readonly #tokenServer: TokenServer;
   #basic: Secret | undefined;
 
-  constructor(
-    readonly credentials: Credentials | undefined,
-    readonly send: (outgoing: Outgoing) => Promise<Answer>,
-  ) {}
+  constructor(readonly options: AuthorizerOptions) {
+    this.#tokenServer = new TokenServer(options);
+  }
 
   headers(scope: string): Record<string, string> {
     const secret = this.#tokens.get(scope) ?? this.#basic;
@@ -33,33 +49,59 @@ export class Authorizer {
 
   /**
    * Prepares the answer to a 401.
-   * @returns whether the request is worth sending again
+   * @returns undefined where the request is worth sending again, else why not
    * @throws RegistryError auth where no token could be had
    */
-  async answer(header: string | undefined, scope: string, signal?: AbortSignal): Promise<boolean> {
-    const challenges = parseChallenges(header ?? "");
+  async answer(refused: Unauthorized): Promise<Login | undefined> {
+    const { scope, sent } = refused;
+    const known = this.headers(scope)["authorization"];
+    // Requests run in parallel: another one has logged in since this one was sent.
+    if (known !== undefined && known !== sent) return undefined;
+    const challenges = await this.#challenges(refused);
     const bearer = challenges.find((one) => one.scheme === "bearer");
     if (bearer !== undefined) {
-      this.#tokens.set(scope, await this.#token(bearer, scope, signal));
-      return true;
+      this.#tokens.set(scope, await this.#token(bearer, refused));
+      return undefined;
     }
-    const first = this.#basic === undefined;
-    if (!challenges.some((one) => one.scheme === "basic") || !this.credentials) return false;
-    this.#basic = basic(this.credentials);
-    return first;
+    return this.#answerBasic(challenges, sent);
   }
 
-  async #token(bearer: Challenge, scope: string, signal?: AbortSignal): Promise<Secret> {
-    const url = realmOf(bearer);
-    const service = bearer.parameters.get("service");
-    if (service !== undefined) url.searchParams.append("service", service);
-    for (const one of scope.split(" ")) url.searchParams.append("scope", one);
-    const headers = this.credentials && { authorization: basic(this.credentials).reveal() };
-    const outgoing: Outgoing = { method: "GET", url, signal, ...(headers && { headers }) };
-    const answer = await this.send(outgoing);
-    if (answer.status !== 200) throw refused(outgoing, answer);
-    return tokenOf(answer.body, url);
+  #answerBasic(challenges: readonly Challenge[], sent: string | undefined): Login | undefined {
+    const { credentials } = this.options;
+    if (credentials === undefined) return "none";
+    if (sent !== undefined) return "refused";
+    if (!challenges.some((one) => one.scheme === "basic")) return "unasked";
+    if ("identityToken" in credentials) return "token_only";
+    this.#basic = basic(credentials);
+    return undefined;
   }
+
+  async #token(bearer: Challenge, { scope, signal }: Unauthorized): Promise<Secret> {
+    const { parameters } = bearer;
+    const request: TokenRequest = {
+      realm: parameters.get("realm") ?? "",
+      service: parameters.get("service"),
+      scope,
+      signal,
+    };
+    return new Secret(`Bearer ${(await this.#tokenServer.fetch(request)).reveal()}`);
+  }
+
+  /** Those of the answer, else those of `/v2/`, where some registries alone say how to log in. */
+  async #challenges({ answer, signal }: Unauthorized): Promise<Challenge[]> {
+    const own = usable(answer);
+    if (own.length > 0) return own;
+    return usable(
+      await this.options.send({ method: "GET", url: this.options.registry, signal }),
+    );
+  }
+}
+
+function usable(answer: Answer): Challenge[] {
+  const challenges = answer.status === 401
+    ? parseChallenges(answer.header("www-authenticate") ?? "")
+    : [];
+  return challenges.filter(({ scheme }) => scheme === "bearer" || scheme === "basic");
 }
 
 /** RFC 9110 section 11.6.1; several challenges may share one header line. */
@@ -73,38 +115,4 @@ export function parseChallenges(header: string): Challenge[] {
     else challenges.push({ scheme: name.toLowerCase(), parameters: new Map() });
   }
   return challenges;
-}
-
-/** Credentials go to the realm, so it has to be TLS, or on this machine. */
-function realmOf(bearer: Challenge): URL {
-  const realm = bearer.parameters.get("realm") ?? "";
-  const url = URL.parse(realm);
-  const safe = url?.protocol === "https:" ||
-    (url?.protocol === "http:" && isLoopback(hostOf(url)));
-  if (url !== null && safe && url.username === "" && url.password === "") return url;
-  throw new RegistryError("auth", `The registry sends us to ${shown(realm)} for a token`, {
-    hint: "tokens are only fetched by https, or from this machine",
-  });
-}
-
-function tokenOf(body: Uint8Array, url: URL): Secret {
-  let token: unknown;
-  try {
-    const value = JSON.parse(new TextDecoder().decode(body));
-    token = value?.token || value?.access_token;
-  } catch {
-    // No word of the body may get into a message.
-  }
-  if (typeof token === "string" && /^[\x21-\x7e]+$/.test(token)) {
-    return new Secret(`Bearer ${token}`);
-  }
-  throw new RegistryError(
-    "auth",
-    `${target("GET", url)}: there is no token in the answer`,
-  );
-}
-
-function basic({ username, password }: Credentials): Secret {
-  const pair = Buffer.from(`${username}:${password.reveal()}`);
-  return new Secret(`Basic ${pair.toString("base64")}`);
 }

@@ -11,8 +11,8 @@
 import { Authorizer } from "./challenge.ts";
 import { defaultPart } from "./blob_reader.ts";
 import { refused } from "./failure.ts";
-import type { Answer, Outgoing, Streamed } from "./message.ts";
-import type { Endpoint } from "./reference.ts";
+import type { Answer, Login, Outgoing, Streamed } from "./message.ts";
+import { type Endpoint, hostOf } from "./reference.ts";
 import { Repository, type RepositoryOptions } from "./repository.ts";
 import { type Action, type Timing, withRetries } from "./retry.ts";
 import type { Credentials } from "./secret.ts";
@@ -56,10 +56,13 @@ export class RegistryClient {
     this.largestChunk = options.largestChunk ?? options.chunk ?? defaultLargestChunk;
     this.part = options.part ?? defaultPart;
     this.#options = options;
-    this.#authorizer = new Authorizer(
-      options.credentials,
-      (outgoing) => options.transport.send(outgoing),
-    );
+    const { endpoint, credentials } = options;
+    this.#authorizer = new Authorizer({
+      registry: this.url("/v2/"),
+      credentials,
+      plainHost: endpoint.plainHttp ? hostOf(endpoint.url) : undefined,
+      send: (outgoing) => options.transport.send(outgoing),
+    });
   }
 
   /** The URL of a path of this registry. */
@@ -118,12 +121,22 @@ export class RegistryClient {
     scope: string,
     send: (outgoing: Outgoing) => Promise<T>,
   ): Promise<T> {
-    const withSecret = () =>
-      send({ ...outgoing, headers: { ...outgoing.headers, ...this.#authorizer.headers(scope) } });
-    const answer = await withSecret();
+    const attempt = async () => {
+      const secret = this.#authorizer.headers(scope);
+      const answer = await send({ ...outgoing, headers: { ...outgoing.headers, ...secret } });
+      return { answer, sent: secret["authorization"] };
+    };
+    const { answer, sent } = await attempt();
     if (answer.status !== 401) return answer;
-    const challenge = answer.header("www-authenticate");
-    const again = await this.#authorizer.answer(challenge, scope, outgoing.signal);
-    return again ? await withSecret() : answer;
+    const { signal } = outgoing;
+    const login = await this.#authorizer.answer({ answer, scope, sent, signal });
+    if (login !== undefined) return { ...answer, login };
+    const again = (await attempt()).answer;
+    return again.status === 401 ? { ...again, login: this.#refusedLogin() } : again;
+  }
+
+  /** A token may have been had without credentials, and not be enough. */
+  #refusedLogin(): Login {
+    return this.#options.credentials === undefined ? "none" : "refused";
   }
 }

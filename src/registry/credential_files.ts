@@ -9,16 +9,16 @@ const largest = 64 * 1024;
 const dockerHint = 'log in with docker or podman, or write {"username": "...", "password": "..."}';
 
 /**
- * Reads credentials for the registry `host` (`HOST[:PORT]`) from a file that nobody else can read: `{"username": ..., "password": ...}`
- * or docker's config.json. No message repeats a word of it.
+ * Reads credentials for the repository `name` (`HOST[:PORT]/PATH`) from a file that nobody else can read:
+ * `{"username": ..., "password": ...}`, or the form of docker's config.json and podman's auth.json. No message repeats a word of it.
  * @throws StellaError usage
  */
-export function readCredentials(path: string, host: string): Credentials {
+export function readCredentials(path: string, name: string): Credentials {
   const value = parsed(path, readPrivate(path));
   if (isDockerConfig(value)) {
-    const found = dockerCredentials(value, host, (reason) => unfit(path, reason, dockerHint));
+    const found = dockerCredentials(value, name, (reason) => unfit(path, reason, dockerHint));
     if (found !== undefined) return found;
-    throw unfit(path, `it has nothing for ${host}`, dockerHint);
+    throw unfit(path, `it has nothing for ${name}`, dockerHint);
   }
   const { username, password, ...rest } = value;
   if (!isUsername(username) || typeof password !== "string" || password === "") {
@@ -29,14 +29,28 @@ export function readCredentials(path: string, host: string): Credentials {
 }
 
 /**
- * What docker's own config.json has for the registry `host`; undefined where there is no such file, or nothing for this host.
- * @throws StellaError usage where there is something that cannot be used
+ * What the first of the files that has something has for the repository `name`; undefined where none has, or none is there.
+ * @throws StellaError usage where all there is cannot be used
  */
-export function readDockerConfig(path: string, host: string): Credentials | undefined {
+export function readLogins(paths: readonly string[], name: string): Credentials | undefined {
+  let fault: unknown;
+  for (const path of paths) {
+    try {
+      const found = readLogin(path, name);
+      if (found !== undefined) return found;
+    } catch (error) {
+      fault ??= error;
+    }
+  }
+  if (fault !== undefined) throw fault;
+  return undefined;
+}
+
+function readLogin(path: string, name: string): Credentials | undefined {
   if (!existsSync(path)) return undefined;
-  // Looked at before its mode is judged: who keeps nothing for this host in it is not to be bothered.
+  // Read before its mode is checked: a file that has nothing for this registry is no reason to refuse.
   const value = parsed(path, readSmallFile(path));
-  const found = dockerCredentials(value, host, (reason) => unfit(path, reason, dockerHint));
+  const found = dockerCredentials(value, name, (reason) => unfit(path, reason, dockerHint));
   if (found !== undefined) readPrivate(path);
   return found;
 }
@@ -74,13 +88,18 @@ function checkPrivate(path: string, mode: number): void {
 function parsed(path: string, bytes: Uint8Array): JsonObject {
   let value: Json;
   try {
-    value = parseStrict(bytes);
+    value = parseStrict(withoutMark(bytes));
   } catch (error) {
     // JsonFault may quote a name; only its place is told.
     throw unfit(path, error instanceof JsonFault ? `no JSON at byte ${error.offset}` : "no JSON");
   }
   if (value !== null && typeof value === "object" && !Array.isArray(value)) return value;
   throw unfit(path, "it does not hold one object");
+}
+
+/** Editors of Windows put a byte order mark before the text. */
+function withoutMark(bytes: Uint8Array): Uint8Array {
+  return bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf ? bytes.subarray(3) : bytes;
 }
 
 function unfit(path: string, found: string, hint = 'write {"username": "...", "password": "..."}') {

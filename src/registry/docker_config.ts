@@ -1,6 +1,6 @@
 /**
- * docker's config.json, which podman and skopeo write as well. Only what is in the file is used: helpers are other programs, and
- * stella starts none. Source: docker cli, "Credential stores"; containers-auth.json(5).
+ * docker's config.json and the auth.json of podman and skopeo, which have one form. Only what is in the file is used: helpers are other
+ * programs, and stella starts none. Source: docker cli, "Credential stores"; containers-auth.json(5).
  */
 import { Buffer } from "node:buffer";
 import type { Json, JsonObject } from "../bundle/strict_json.ts";
@@ -11,30 +11,41 @@ export function isDockerConfig(value: JsonObject): boolean {
 }
 
 /**
- * What it has for `host`, `HOST[:PORT]`; undefined where it has nothing.
+ * What it has for the repository `name`, `HOST[:PORT]/PATH`; undefined where it has nothing. Of several entries that of the longest
+ * path counts, and an entry for another path never does.
  * @param unfit makes the error for something that is there and cannot be used
  */
 export function dockerCredentials(
   config: JsonObject,
-  host: string,
+  name: string,
   unfit: (reason: string) => Error,
 ): Credentials | undefined {
-  const auths = objectAt(config, "auths") ?? {};
-  const [, entry] = Object.entries(auths).find(([name]) => hostOf(name) === host) ?? [];
-  if (isObject(entry) && Object.keys(entry).length > 0) return entryCredentials(entry, host, unfit);
+  const place = normalized(name);
+  const [key, entry] = longestMatch(objectAt(config, "auths") ?? {}, place);
+  if (isObject(entry) && Object.keys(entry).length > 0) return entryCredentials(entry, key, unfit);
+  const [host = ""] = name.split("/");
   const helper = objectAt(config, "credHelpers")?.[host] ?? (entry && config["credsStore"]);
   if (helper === undefined) return undefined;
   throw unfit(`it leaves ${host} to a credential helper, and stella starts no other program`);
 }
 
+function longestMatch(auths: JsonObject, place: string): [string, Json | undefined] {
+  const matches = Object.entries(auths)
+    .map(([key, entry]) => ({ key: normalized(key), entry }))
+    .filter(({ key }) => place === key || place.startsWith(`${key}/`))
+    .sort((a, b) => b.key.length - a.key.length);
+  const [longest] = matches;
+  return [longest?.key ?? place, longest?.entry];
+}
+
 function entryCredentials(
   entry: JsonObject,
-  host: string,
+  key: string,
   unfit: (reason: string) => Error,
 ): Credentials {
   const { auth, username, password, identitytoken } = entry;
   if (typeof identitytoken === "string" && identitytoken !== "") {
-    throw unfit(`it has an identity token for ${host}, and only a user and a password can be used`);
+    return { identityToken: new Secret(identitytoken) };
   }
   const [name, secret] = typeof auth === "string" && auth !== ""
     ? split(Buffer.from(auth, "base64").toString("utf8"))
@@ -42,7 +53,7 @@ function entryCredentials(
   if (isUsername(name) && typeof secret === "string" && secret !== "") {
     return { username: name, password: new Secret(secret) };
   }
-  throw unfit(`what it has for ${host} is not a user and a password`);
+  throw unfit(`what it has for ${key} is neither a user and a password nor an identity token`);
 }
 
 function split(pair: string): [string, string] {
@@ -50,9 +61,19 @@ function split(pair: string): [string, string] {
   return colon < 0 ? [pair, ""] : [pair.slice(0, colon), pair.slice(colon + 1)];
 }
 
-/** `registry.site:5000` of a key such as `https://registry.site:5000/v1/`. */
-function hostOf(name: string): string {
-  return name.replace(/^https?:\/\//, "").replace(/\/.*$/, "").toLowerCase();
+/** Docker Hub goes by these names; `docker login` writes the first. */
+const hubNames = ["index.docker.io", "registry-1.docker.io", "docker.io"];
+
+/**
+ * `registry.site:5000/team` of a key of that form. Keys with a scheme, such as `https://registry.site:5000/v1/`, are docker's older
+ * ones: their path is a version of the API, and they are for the whole host.
+ */
+function normalized(key: string): string {
+  const [, scheme, rest = ""] = /^(https?:\/\/)?(.*)$/s.exec(key) ?? [];
+  const [authority = "", ...path] = rest.split("/").filter((part) => part !== "");
+  const host = authority.toLowerCase().replace(/:443$/, "");
+  const known = hubNames.includes(host) ? "docker.io" : host;
+  return [known, ...(scheme === undefined ? path : [])].join("/");
 }
 
 function objectAt(object: JsonObject, name: string): JsonObject | undefined {

@@ -3,9 +3,10 @@
  * (operations.md A3). Every text a registry chose is escaped and cut here, and URLs lose their query: an upload URL
  * carries the state of its session.
  */
+import { STATUS_CODES } from "node:http";
 import { escaped } from "../bundle/names.ts";
 import { messageOf, StellaError } from "../errors.ts";
-import type { Answer, Outgoing } from "./message.ts";
+import type { Answer, Login, Outgoing } from "./message.ts";
 
 /** `auth` is about identity on either side: our credentials, or the registry's certificate. */
 export const pushResults = [
@@ -56,23 +57,25 @@ export function pushResult(thrown: unknown): RegistryReason {
   return thrown instanceof StellaError && thrown.code === "digest" ? "digest_mismatch" : "rejected";
 }
 
-/** `PUT https://host/v2/x/manifests/y: 400 MANIFEST_INVALID: text` (distribution-spec, Error Codes). */
+/** `PUT https://host/v2/x/manifests/y: 400 MANIFEST_INVALID: text` (distribution-spec, Error Codes), or `: 413 Payload Too Large`. */
 export function refused(
   { method, url }: Outgoing,
   answer: Answer,
   more: RegistryFacts = {},
 ): RegistryError {
-  const { status } = answer;
+  const { status, login } = answer;
   const detail = errorText(answer.body);
   const wait = retryAfter(answer);
+  const said = detail || (STATUS_CODES[status] ?? "");
+  const unasked = login === "unasked" ? ", without asking for the credentials that were given" : "";
   return new RegistryError(
     reasonOf(status, detail),
-    `${target(method, url)}: ${status}${detail && ` ${detail}`}`,
+    `${target(method, url)}: ${status}${said && ` ${said}`}${unasked}`,
     {
       status,
       passing: isPassing(status),
       ...(wait === undefined ? {} : { retryAfter: wait }),
-      ...hintOf(status),
+      ...hintOf(answer),
       ...more,
     },
   );
@@ -133,13 +136,21 @@ function reasonOf(status: number, detail: string): RegistryReason {
   return detail.startsWith("DIGEST_INVALID") ? "digest_mismatch" : "rejected";
 }
 
-function hintOf(status: number): { hint?: string } {
+const loginHints: Record<Login, string> = {
+  none: "give credentials: --credentials FILE, credentialsFile in the configuration, docker login",
+  refused: "check the credentials, and that they may use this repository",
+  unasked: "check the registry's address; it, or a proxy before it, must send WWW-Authenticate",
+  token_only: "log in with user and password: the registry takes no identity token",
+};
+
+function hintOf({ status, login }: Answer): { hint?: string } {
   if (status >= 300 && status < 400) {
     return { hint: "redirects are not followed: name the registry itself" };
   }
-  if (status === 401) return { hint: "give credentials that may push to this repository" };
-  if (status === 403) return { hint: "ask for the right to push to this repository" };
-  if (status === 413) return { hint: "export with --volume-size so that each file is smaller" };
+  if (status === 401) return { hint: loginHints[login ?? "refused"] };
+  if (status === 403) {
+    return { hint: "ask for access to this repository, or use other credentials" };
+  }
   return {};
 }
 

@@ -19,8 +19,13 @@ export interface Body {
   open(from?: number): AsyncIterable<Uint8Array>;
 }
 
+/** Why a 401 stayed one: no credentials are known, they were refused, or the registry did not ask for what is known. */
+export type Login = "none" | "refused" | "unasked" | "token_only";
+
 export interface Answer {
   status: number;
+  /** Only with 401. */
+  login?: Login;
   /** By lowercase name. */
   header(name: string): string | undefined;
   /** Cut after 8 KiB where the status is an error. */

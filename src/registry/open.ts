@@ -5,19 +5,21 @@ import { ioError, StellaError } from "../errors.ts";
 import { RegistryClient } from "./client.ts";
 import { type Endpoint, hostOf } from "./reference.ts";
 import type { Timing } from "./retry.ts";
-import { readCredentials, readDockerConfig, readPrivate } from "./credential_files.ts";
+import { readCredentials, readLogins, readPrivate } from "./credential_files.ts";
 import type { Credentials } from "./secret.ts";
 import type { UploadMemory } from "./sessions.ts";
 import { Transport, type TransportOptions } from "./transport.ts";
 
 export interface RegistrySettings {
   endpoint: Endpoint;
+  /** The repository that it is opened for: credentials may be kept by path. */
+  repository?: string;
   /** Path of a PEM file with the only authorities that are trusted; without one, the system's. */
   ca?: string;
   /** Path of a JSON file that only its owner can read: `{username, password}`, or docker's config.json with this registry in it. */
   credentialsFile?: string;
-  /** Path of a config.json of docker that may have nothing for this registry, or not be there. */
-  dockerConfig?: string;
+  /** Paths of files of docker and podman, in the order that counts, which need not be there or have something for this registry. */
+  loginFiles?: readonly string[];
   /** Paths of PEM files, both or none: the certificate that we show, and its private key, which only its owner can read. */
   clientCertificate?: string;
   clientKey?: string;
@@ -57,10 +59,11 @@ export function openRegistry(
 }
 
 function credentialsOf(settings: RegistrySettings): Credentials | undefined {
-  const { endpoint, credentialsFile, dockerConfig } = settings;
+  const { endpoint, repository, credentialsFile, loginFiles = [] } = settings;
   const { host } = endpoint.url;
-  if (credentialsFile !== undefined) return readCredentials(credentialsFile, host);
-  return dockerConfig === undefined ? undefined : readDockerConfig(dockerConfig, host);
+  const name = repository === undefined ? host : `${host}/${repository}`;
+  if (credentialsFile !== undefined) return readCredentials(credentialsFile, name);
+  return readLogins(loginFiles, name);
 }
 
 function certificateOf({ endpoint, clientCertificate, clientKey }: RegistrySettings) {

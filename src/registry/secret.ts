@@ -1,4 +1,6 @@
 /** Credentials, kept so that no log, error or dump can show them by accident. */
+import { Buffer } from "node:buffer";
+
 const redacted = "[redacted]";
 
 /** A text that only `reveal` gives away. */
@@ -24,9 +26,22 @@ export class Secret {
   }
 }
 
-export interface Credentials {
+export interface Password {
   username: string;
   password: Secret;
+}
+
+/** A refresh token of OAuth 2: good for the registry's token server only. */
+export interface IdentityToken {
+  identityToken: Secret;
+}
+
+export type Credentials = Password | IdentityToken;
+
+/** The value of Authorization; RFC 7617. */
+export function basic({ username, password }: Password): Secret {
+  const pair = Buffer.from(`${username}:${password.reveal()}`);
+  return new Secret(`Basic ${pair.toString("base64")}`);
 }
 
 /** RFC 7617: a user-id holds no colon, neither half a control character. */

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { refuseHostileEnvironment } from "../../src/config/hostile_environment.ts";
 import {
   keyDirectory,
+  loginFiles,
   requireStateDirectory,
   stateDirectory,
   trustDirectories,
@@ -50,6 +51,23 @@ Deno.test("trust directories are the system's and the user's", () => {
     "/c/stella/trust.d",
   ]);
   assert.deepEqual(trustDirectories(of({})), ["/etc/stella/trust.d"]);
+});
+
+Deno.test("logins lie where podman and docker look for them, in podman's order", () => {
+  const all = { HOME: "/h", XDG_RUNTIME_DIR: "/run/user/1", XDG_CONFIG_HOME: "/c" };
+  assert.deepEqual(loginFiles(of(all)), [
+    "/run/user/1/containers/auth.json",
+    "/c/containers/auth.json",
+    "/h/.docker/config.json",
+  ]);
+  assert.deepEqual(loginFiles(of({ HOME: "/h" })), [
+    "/h/.config/containers/auth.json",
+    "/h/.docker/config.json",
+  ]);
+  assert.deepEqual(loginFiles(of({ ...all, DOCKER_CONFIG: "/d" })), ["/d/config.json"]);
+  const named = { ...all, DOCKER_CONFIG: "/d", REGISTRY_AUTH_FILE: "/a.json" };
+  assert.deepEqual(loginFiles(of(named)), ["/a.json"]);
+  assert.deepEqual(loginFiles(of({})), []);
 });
 
 Deno.test("every hostile variable is refused by name, and its value is not repeated", () => {

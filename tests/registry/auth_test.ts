@@ -6,20 +6,31 @@ import { RegistryClient } from "../../src/registry/client.ts";
 import { RegistryError } from "../../src/registry/failure.ts";
 import { pushBundle, type PushReport } from "../../src/registry/push.ts";
 import { parseEndpoint } from "../../src/registry/reference.ts";
-import { Secret } from "../../src/registry/secret.ts";
+import { type Credentials, Secret } from "../../src/registry/secret.ts";
 import { Transport } from "../../src/registry/transport.ts";
 import { FakeTiming, withBundle } from "./fake_bundle.ts";
+import { body } from "./fake_answers.ts";
 import { FakeRegistry } from "./fake_registry.ts";
 
 const credentials = { username: "me", password: new Secret("hunter2") };
 const basic = `Basic ${btoa("me:hunter2")}`;
 
-/** Pushes into `registry` as `me`, or as nobody. */
-async function push(registry: FakeRegistry, known = true): Promise<PushReport> {
+/** Pushes into `registry` as `me`, as nobody, or by other credentials. */
+async function push(
+  registry: FakeRegistry,
+  known: boolean | Credentials = true,
+  more: { chunk?: number } = {},
+): Promise<PushReport> {
   const endpoint = parseEndpoint(`http://${registry.host}`);
   const transport = new Transport({ authorities: [], policy: () => {} });
   const timing = new FakeTiming();
-  const client = new RegistryClient({ endpoint, transport, timing, ...(known && { credentials }) });
+  const client = new RegistryClient({
+    endpoint,
+    transport,
+    timing,
+    ...more,
+    ...(known && { credentials: known === true ? credentials : known }),
+  });
   try {
     let report: PushReport | undefined;
     await withBundle(async ({ dir }) => {
@@ -31,20 +42,21 @@ async function push(registry: FakeRegistry, known = true): Promise<PushReport> {
   }
 }
 
-async function withRegistry(body: (registry: FakeRegistry) => Promise<void>): Promise<void> {
+async function withRegistry(run: (registry: FakeRegistry) => Promise<void>): Promise<void> {
   const registry = await new FakeRegistry().start();
   try {
-    await body(registry);
+    await run(registry);
   } finally {
     await registry.stop();
   }
 }
 
-function isAuth(message: RegExp) {
+function isAuth(message: RegExp, hint = /./) {
   return (error: unknown) => {
     assert(error instanceof RegistryError, String(error));
     assert.equal(error.reason, "auth");
     assert.match(error.message, message);
+    if (hint.source !== ".") assert.match(error.hint ?? "", hint);
     assert(!`${error.message} ${error.hint}`.includes("hunter2"));
     return true;
   };
@@ -86,33 +98,89 @@ Deno.test("Basic: credentials go out once they are asked for, and then always", 
 Deno.test("Basic: wrong credentials end as auth after one try", () =>
   withRegistry(async (registry) => {
     ask(registry, 'Basic realm="r"', () => false);
-    await assert.rejects(push(registry), isAuth(/^HEAD .*: 401$/));
+    const hint = /check the credentials/;
+    await assert.rejects(push(registry), isAuth(/^HEAD .*: 401 Unauthorized$/, hint));
     assert.equal(registry.log.length, 2);
+  }));
+
+Deno.test("Basic: of requests that are refused at one time none fails", () =>
+  withRegistry(async (registry) => {
+    const refused: http.ServerResponse[] = [];
+    registry.guard = (request, response) => {
+      if (request.headers.authorization !== undefined) {
+        return request.headers.authorization === basic;
+      }
+      refused.push(response);
+      // The first one has to wait for the second, so that both were sent without credentials.
+      if (refused.length < 2) return false;
+      for (const one of refused) {
+        one.writeHead(401, { "www-authenticate": 'Basic realm="r"' }).end();
+      }
+      return false;
+    };
+    // The archive of the bundle is then a large file, which is sent beside the small ones.
+    await push(registry, true, { chunk: 1024 });
+    assert.equal(refused.length, 2);
+    assert(registry.manifests.has("v1"));
   }));
 
 Deno.test("Basic: credentials that are refused in the middle are not sent again", () =>
   withRegistry(async (registry) => {
     let uses = 0;
     ask(registry, 'Basic realm="r"', (value) => value === basic && uses++ < 3);
-    await assert.rejects(push(registry), isAuth(/: 401$/));
+    await assert.rejects(push(registry), isAuth(/: 401 Unauthorized$/));
     assert.deepEqual([uses, registry.log.length], [4, 5]);
   }));
 
 Deno.test("Basic: without credentials nothing is tried again", () =>
   withRegistry(async (registry) => {
     ask(registry, 'Basic realm="r"', () => false);
-    await assert.rejects(push(registry, false), isAuth(/^HEAD .*: 401$/));
+    const hint = /^give credentials: --credentials FILE/;
+    await assert.rejects(push(registry, false), isAuth(/^HEAD .*: 401 Unauthorized$/, hint));
     assert.equal(registry.log.length, 1);
+  }));
+
+/** Answers 401 without a challenge to what has no credentials; `/v2/` says `challenge`, or nothing. */
+function askByPing(registry: FakeRegistry, challenge?: string): void {
+  registry.guard = (request, response) => {
+    if (request.headers.authorization === basic) return true;
+    if (request.url !== "/v2/") response.writeHead(401).end();
+    else if (challenge === undefined) response.writeHead(200).end();
+    else response.writeHead(401, { "www-authenticate": challenge }).end();
+    return false;
+  };
+}
+
+Deno.test("Basic: a registry that asks for credentials at /v2/ alone gets them", () =>
+  withRegistry(async (registry) => {
+    askByPing(registry, 'Basic realm="r"');
+    await push(registry);
+    assert(registry.manifests.has("v1"));
+  }));
+
+Deno.test("a 401 that asks for nothing says that the credentials were not asked for", () =>
+  withRegistry(async (registry) => {
+    askByPing(registry);
+    const message = /: 401 Unauthorized, without asking for the credentials that were given$/;
+    await assert.rejects(push(registry), isAuth(message, /must send WWW-Authenticate$/));
+    assert.deepEqual(registry.authorizations.filter((value) => value !== undefined), []);
+    await assert.rejects(push(registry, false), isAuth(/: 401 Unauthorized$/, /^give credentials/));
   }));
 
 /** A place that makes tokens `t1`, `t2`, ..., and notes what it was asked. */
 class TokenServer {
-  readonly asked: { url: URL; authorization: string | undefined }[] = [];
+  readonly asked: {
+    method: string | undefined;
+    url: URL;
+    authorization: string | undefined;
+    body: string;
+  }[] = [];
   answer: (response: http.ServerResponse) => void = (response) =>
     void response.end(JSON.stringify({ token: `t${this.asked.length}` }));
-  readonly #server = http.createServer((request, response) => {
-    const url = new URL(request.url!, "http://x");
-    this.asked.push({ url, authorization: request.headers.authorization });
+  readonly #server = http.createServer(async (request, response) => {
+    const { method, headers: { authorization } } = request;
+    const sent = new TextDecoder().decode(await body(request));
+    this.asked.push({ method, url: new URL(request.url!, "http://x"), authorization, body: sent });
     this.answer(response);
   });
 
@@ -128,13 +196,13 @@ class TokenServer {
 }
 
 async function withTokens(
-  body: (registry: FakeRegistry, tokens: TokenServer, challenge: string) => Promise<void>,
+  run: (registry: FakeRegistry, tokens: TokenServer, challenge: string) => Promise<void>,
 ): Promise<void> {
   const tokens = new TokenServer();
   const realm = await tokens.start();
   try {
     await withRegistry((registry) =>
-      body(
+      run(
         registry,
         tokens,
         `Bearer realm="${realm}",service="r.test",scope="repository:exports/a:pull"`,
@@ -186,12 +254,12 @@ Deno.test("Bearer: a token that expires between and in the middle of blobs is re
 Deno.test("Bearer: a fresh token that is refused ends as auth", () =>
   withTokens(async (registry, tokens, challenge) => {
     ask(registry, challenge, () => false);
-    await assert.rejects(push(registry), isAuth(/^HEAD .*: 401$/));
+    await assert.rejects(push(registry), isAuth(/^HEAD .*: 401 Unauthorized$/));
     assert.deepEqual([tokens.asked.length, registry.log.length], [1, 2]);
   }));
 
 const badTokens: [string, (response: http.ServerResponse) => void, RegExp][] = [
-  ["401", (response) => void response.writeHead(401).end("hunter2"), /\/token: 401$/],
+  ["401", (response) => void response.writeHead(401).end("hunter2"), /\/token: 401 Unauthorized$/],
   ["no token", (response) => void response.end("{}"), /there is no token in the answer$/],
   ["no JSON", (response) => void response.end("hunter2"), /there is no token in the answer$/],
   [
@@ -234,6 +302,67 @@ for (
   Deno.test(`Bearer: credentials are not sent to the realm ${JSON.stringify(realm)}`, () =>
     withRegistry(async (registry) => {
       ask(registry, `Bearer realm="${realm}"`, () => false);
-      await assert.rejects(push(registry), isAuth(/^The registry sends us to ".*" for a token$/));
+      await assert.rejects(
+        push(registry),
+        isAuth(/^Cannot fetch a token from ".*", which the registry \S+ names: /),
+      );
     }));
 }
+
+Deno.test("Bearer: a parallel request uses the token that another one has got", () =>
+  withTokens(async (registry, tokens, challenge) => {
+    const refused: http.ServerResponse[] = [];
+    const refuse = () => refused.shift()?.writeHead(401, { "www-authenticate": challenge }).end();
+    registry.guard = (request, response) => {
+      // The second 401 comes when the first one has been answered with a token.
+      if (request.headers.authorization !== undefined) return refuse(), true;
+      if (refused.push(response) === 2) refuse();
+      return false;
+    };
+    await push(registry, true, { chunk: 1024 });
+    assert.deepEqual([tokens.asked.length, refused.length], [1, 0]);
+    assert(registry.manifests.has("v1"));
+  }));
+
+const identity = { identityToken: new Secret("hunter2") };
+
+Deno.test("Bearer: an identity token is exchanged, and the one that comes back is used next", () =>
+  withTokens(async (registry, tokens, challenge) => {
+    tokens.answer = (response) => {
+      const count = tokens.asked.length;
+      response.end(JSON.stringify({ access_token: `t${count}`, refresh_token: `next${count}` }));
+    };
+    let uses = 0;
+    const isFresh = (value: string) => value === `Bearer t${tokens.asked.length}`;
+    ask(registry, challenge, (value) => isFresh(value) && uses++ % 9 < 8);
+    await push(registry, identity);
+    const [first, second] = tokens.asked;
+    assert.deepEqual([first!.method, first!.authorization], ["POST", undefined]);
+    assert.equal(first!.url.search, "?x=1", "no secret is in the URL");
+    assert.deepEqual([...new URLSearchParams(first!.body)], [
+      ["grant_type", "refresh_token"],
+      ["client_id", "stella"],
+      ["scope", "repository:exports/a:pull,push"],
+      ["service", "r.test"],
+      ["refresh_token", "hunter2"],
+    ]);
+    assert.equal(new URLSearchParams(second!.body).get("refresh_token"), "next1");
+    assert(registry.authorizations.every((value) => !value?.includes("hunter2")));
+  }));
+
+Deno.test("Bearer: an identity token that is refused is not shown", () =>
+  withTokens(async (registry, tokens, challenge) => {
+    tokens.answer = (response) => void response.writeHead(400).end('{"error":"hunter2"}');
+    ask(registry, challenge, () => false);
+    await assert.rejects(push(registry, identity), {
+      message: /^POST .*\/token: 400 Bad Request$/,
+    });
+  }));
+
+Deno.test("Basic: an identity token is no password", () =>
+  withRegistry(async (registry) => {
+    ask(registry, 'Basic realm="r"', () => false);
+    const hint = /the registry takes no identity token$/;
+    await assert.rejects(push(registry, identity), isAuth(/: 401 Unauthorized$/, hint));
+    assert.deepEqual(registry.authorizations, [undefined]);
+  }));

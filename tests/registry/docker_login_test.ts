@@ -1,13 +1,14 @@
 /** The program against docker-registry over TLS, in all the ways to log in: to push, to verify in place, to pull. */
 import assert from "node:assert/strict";
 import { createPrivateKey, sign, X509Certificate } from "node:crypto";
-import { chmodSync, existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import https from "node:https";
 import type { AddressInfo } from "node:net";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { testWith } from "../needs.ts";
 import { Home } from "../program.ts";
 import { Authority } from "./authority.ts";
+import { body } from "./fake_answers.ts";
 import { type DockerRegistry, withDockerRegistry } from "./docker_registry.ts";
 
 const tools = ["docker-registry", "openssl"];
@@ -40,17 +41,25 @@ async function scene(body: (scene: Scene) => Promise<void>): Promise<void> {
 }
 
 /** Push, verify in place, pull; the bundle comes out as it went in. */
-async function roundTrip({ home, authority }: Scene, { host }: DockerRegistry, login: string[]) {
+async function roundTrip(
+  { home, authority }: Scene,
+  { host }: DockerRegistry,
+  login: string[],
+  env: Record<string, string> = {},
+) {
   const ref = `oci://${host}/exports/kit:v1`;
   const flags = ["--ca", authority.path, ...login];
-  const push = await home.json(["export", "bundle", "push", "--manifest", "out", ref, ...flags]);
+  const push = await home.json(["export", "bundle", "push", "--manifest", "out", ref, ...flags], {
+    env,
+  });
   assert.deepEqual([push.exit, push.verdict], [0, "verified"], JSON.stringify(push));
-  const verified = await home.json(["verify", ref, ...flags]);
+  const verified = await home.json(["verify", ref, ...flags], { env });
   assert.deepEqual([verified.exit, verified.verdict], [0, "verified"], JSON.stringify(verified));
-  const pull = await home.json(["export", "bundle", "pull", ref, "--to", "in", ...flags]);
+  const pull = await home.json(["export", "bundle", "pull", ref, "--to", "in", ...flags], { env });
   assert.deepEqual([pull.exit, pull.files.length > 3], [0, true], JSON.stringify(pull));
   assert.deepEqual(readdirSync(join(home.path, "in")), readdirSync(join(home.path, "out")));
   await home.succeed(["verify", "in"]);
+  rmSync(join(home.path, "in"), { recursive: true });
 }
 
 async function isRefused({ home, authority }: Scene, { host }: DockerRegistry, login: string[]) {
@@ -72,7 +81,7 @@ testWith(
       writeFileSync(join(authority.dir, "htpasswd"), htpasswd);
       const auth = `auth: {htpasswd: {realm: test, path: ${authority.dir}/htpasswd}}`;
       await withDockerRegistry(async (registry) => {
-        assert.match(await isRefused(made, registry, []), /: 401/);
+        assert.match(await isRefused(made, registry, []), /: 401 UNAUTHORIZED/);
         await roundTrip(made, registry, ["--credentials", "site.json"]);
         mkdirSync(join(home.path, ".docker"));
         const config = join(home.path, ".docker/config.json");
@@ -89,7 +98,7 @@ testWith(
           config,
           JSON.stringify({ auths: { [registry.host]: { auth: btoa("me:wrong") } } }),
         );
-        assert.match(await isRefused(made, registry, []), /: 401/);
+        assert.match(await isRefused(made, registry, []), /: 401 UNAUTHORIZED/);
       }, { http: `, tls: {${tls}}`, more: auth });
     }),
 );
@@ -117,11 +126,19 @@ function tokenServer({ authority }: Scene, key: string, cert: string) {
     const options = { key: createPrivateKey(key), dsaEncoding: "ieee-p1363" } as const;
     return `${text}.${sign("sha256", Buffer.from(text), options).toString("base64url")}`;
   };
-  const server = https.createServer(authority.issue("IP:127.0.0.1", 2), (request, response) => {
-    const scope = new URL(request.url!, "https://x").searchParams.getAll("scope");
+  const tls = authority.issue("IP:127.0.0.1", 2);
+  const server = https.createServer(tls, async (request, response) => {
+    const form = new URLSearchParams(new TextDecoder().decode(await body(request)));
+    const isExchange = form.get("grant_type") === "refresh_token";
+    const query = isExchange ? form : new URL(request.url!, "https://x").searchParams;
+    const scope = query.getAll("scope");
     const { authorization } = request.headers;
     asked.push({ scope, authorization });
-    if (authorization !== `Basic ${btoa("me:hunter2")}`) response.writeHead(401).end();
+    const isKnown = isExchange
+      ? form.get("refresh_token") === "hunter2-refresh"
+      : authorization === `Basic ${btoa("me:hunter2")}`;
+    if (!isKnown) response.writeHead(401).end();
+    else if (isExchange) response.end(JSON.stringify({ access_token: token(scope) }));
     else response.end(JSON.stringify({ token: token(scope) }));
   });
   return { server, asked };
@@ -139,7 +156,7 @@ testWith(tools, "docker-registry: TLS and a token server", () =>
     const auth = `auth: {token: {realm: "${realm}", service: registry, issuer: test, ${bundle}}}`;
     try {
       await withDockerRegistry(async (registry) => {
-        assert.match(await isRefused(made, registry, []), /token: 401/);
+        assert.match(await isRefused(made, registry, []), /token: 401 Unauth/);
         asked.length = 0;
         await roundTrip(made, registry, ["--credentials", "site.json"]);
         assert.deepEqual(asked.map(({ scope }) => scope.join(" ")), [
@@ -147,12 +164,41 @@ testWith(tools, "docker-registry: TLS and a token server", () =>
           "repository:exports/kit:pull",
           "repository:exports/kit:pull",
         ]);
+        await byIdentityToken(made, registry);
       }, { http: `, tls: {${tls}}`, more: auth });
     } finally {
       server.closeAllConnections();
       await new Promise((done) => server.close(done));
     }
   }));
+
+/** As `docker login` leaves it, by each of the variables that say where. */
+async function byIdentityToken(made: Scene, registry: DockerRegistry) {
+  const entry = { auth: btoa("00000000-0000-0000-0000-000000000000:"), identitytoken: "" };
+  const write = (path: string, identitytoken: string) => {
+    mkdirSync(dirname(path), { recursive: true });
+    const auths = { [`${registry.host}/exports`]: { ...entry, identitytoken } };
+    writeFileSync(path, JSON.stringify({ auths }), { mode: 0o600 });
+  };
+  const at = (name: string) => join(made.home.path, name);
+  write(at("docker/config.json"), "hunter2-refresh");
+  write(at("run/containers/auth.json"), "hunter2-refresh");
+  write(at("auth.json"), "hunter2-refresh");
+  for (
+    const env of [
+      { DOCKER_CONFIG: at("docker") },
+      { XDG_RUNTIME_DIR: at("run") },
+      { REGISTRY_AUTH_FILE: at("auth.json") },
+    ]
+  ) await roundTrip(made, registry, [], env);
+  write(at("auth.json"), "hunter2-old");
+  const ran = await made.home.stella(
+    ["verify", `oci://${registry.host}/exports/kit:v1`, "--ca", made.authority.path],
+    { env: { REGISTRY_AUTH_FILE: at("auth.json") } },
+  );
+  assert.deepEqual([ran.code, ran.stderr.includes("hunter2")], [13, false], ran.stderr);
+  assert.match(ran.stderr, /POST .*\/token: 401 Unauthorized/);
+}
 
 testWith(tools, "docker-registry: a client certificate", () =>
   scene(async (made) => {

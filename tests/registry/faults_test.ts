@@ -82,15 +82,15 @@ ends("reset", "resets for ever", upload, resetMidway, gone, long);
 ends("timeout", "silence for ever", post, silent, quiet, silence);
 ends("timeout", "silence in an answer", referrers, half("silence"), quiet, silence);
 
-ends("auth", "401", head, status(401), /^HEAD http:.*: 401$/);
+ends("auth", "401", head, status(401), /^HEAD http:.*: 401 Unauthorized$/);
 ends("auth", "403 to POST", post, status(403), /: 403 UNKNOWN/);
 ends("auth", "401 in the middle", upload, status(401), /: 401 UNKNOWN/);
 ends("rejected", "413", upload, status(413), /: 413 UNKNOWN/);
-ends("rejected", "200 to POST", post, accepted(200, {}), /: 200$/);
+ends("rejected", "200 to POST", post, accepted(200, {}), /: 200 OK$/);
 ends("rejected", "a POST without Location", post, accepted(202, {}), /has no Location$/);
 ends("rejected", "a redirect of POST", post, status(307, { location: "/v2/" }), /: 307 /);
 ends("rejected", "a redirect of an upload", upload, status(308, { location: "/v2/" }), /: 308 /);
-ends("rejected", "an endless error", post, endless(400), /: 400$/);
+ends("rejected", "an endless error", post, endless(400), /: 400 Bad Request$/);
 const index = { "content-type": "application/vnd.oci.image.index.v1+json" };
 ends("rejected", "an endless answer", referrers, endless(200, index), /more than 4194304 bytes/);
 

@@ -89,7 +89,7 @@ programTest("push: who may not write is told so, whatever the bundle", async (sc
   registry.fault(/./, status(403));
   const { exit, error } = await push();
   assert.deepEqual([exit, registry.manifests.size], [13, 0]);
-  assert.match(error.message, /: 403$/);
+  assert.match(error.message, /: 403 Forbidden$/);
 });
 
 programTest("push: the seal of a shared secret goes along, and is found again", async (scene) => {

@@ -26,7 +26,7 @@ Deno.test("what passes is tried five times, with growing waits", async () => {
   assert.deepEqual(waits, [375, 750, 1500, 3000]);
   assert(result instanceof RegistryError);
   assert.equal(result.reason, "server_error");
-  assert.equal(result.message, "GET https://r.test/v2/a: 503 (5 attempts)");
+  assert.equal(result.message, "GET https://r.test/v2/a: 503 Service Unavailable (5 attempts)");
 });
 
 Deno.test("jitter keeps a wait between half and the whole of its step", async () => {
@@ -121,8 +121,8 @@ Deno.test("the error body is told, escaped and cut", () => {
     told({ errors: [{ code: "NAME_INVALID", message: "no\u001b[2J\u202e" }, { code: "DENIED" }] }),
     "400 NAME_INVALID: no\\u{1b}[2J\\u{202e}; DENIED",
   );
-  assert.equal(told({ errors: [{ code: 7, message: {} }, null] }), "400");
-  assert.equal(told("<html>"), "400");
+  assert.equal(told({ errors: [{ code: 7, message: {} }, null] }), "400 Bad Request");
+  assert.equal(told("<html>"), "400 Bad Request");
   assert.equal(told({ errors: [{ code: "X", message: "y".repeat(1000) }] }).length, 404);
   const digest = refused(outgoing, body({ errors: [{ code: "DIGEST_INVALID", message: "" }] }));
   assert.equal(digest.reason, "digest_mismatch");

@@ -4,10 +4,18 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { inspect } from "node:util";
 import { StellaError } from "../../src/errors.ts";
-import { readCredentials, readDockerConfig } from "../../src/registry/credential_files.ts";
-import { Secret } from "../../src/registry/secret.ts";
+import { readCredentials, readLogins } from "../../src/registry/credential_files.ts";
+import { type Credentials, Secret } from "../../src/registry/secret.ts";
 
 const redacted = "[redacted]";
+
+/** User and password, or the identity token. */
+function revealed(found: Credentials | undefined): string[] {
+  if (found === undefined) return [];
+  return "identityToken" in found
+    ? [found.identityToken.reveal()]
+    : [found.username, found.password.reveal()];
+}
 const host = "registry.site:5000";
 
 Deno.test("a secret shows itself only when it is revealed", () => {
@@ -46,8 +54,7 @@ function withFile(content: string, mode: number, body: (path: string) => void): 
 Deno.test("credentials are read from a file that only its owner can read", () => {
   for (const mode of [0o600, 0o400]) {
     withFile('{"username":"me","password":"hunter2"}', mode, (path) => {
-      const { username, password } = readCredentials(path, host);
-      assert.deepEqual([username, password.reveal()], ["me", "hunter2"]);
+      assert.deepEqual(revealed(readCredentials(path, host)), ["me", "hunter2"]);
     });
   }
 });
@@ -96,10 +103,12 @@ const docker = (entry: unknown, more: object = {}) =>
 for (const entry of [{ auth }, { auth: "", username: "me", password: "hunter2:more" }]) {
   Deno.test(`docker's config.json: ${Object.keys(entry)} is used for its registry only`, () => {
     withFile(docker(entry), 0o600, (path) => {
-      for (const found of [readCredentials(path, host), readDockerConfig(path, host)!]) {
-        assert.deepEqual([found.username, found.password.reveal()], ["me", "hunter2:more"]);
+      for (const name of [host, `${host}/exports/kit`]) {
+        for (const found of [readCredentials(path, name), readLogins([path], name)]) {
+          assert.deepEqual(revealed(found), ["me", "hunter2:more"]);
+        }
       }
-      assert.equal(readDockerConfig(path, "registry.site"), undefined);
+      assert.equal(readLogins([path], "registry.site"), undefined);
       assert.throws(
         () => readCredentials(path, "registry.site"),
         /it has nothing for registry.site$/,
@@ -115,14 +124,13 @@ const dockerRefusals: [string, string, RegExp][] = [
     /leaves registry.site:5000 to a credential helper/,
   ],
   ["a helper", JSON.stringify({ credHelpers: { [host]: "ecr-login" } }), /to a credential helper/],
-  ["an identity token", docker({ auth, identitytoken: "hunter2" }), /it has an identity token/],
-  ["no colon", docker({ auth: btoa("hunter2") }), /is not a user and a password$/],
+  ["no colon", docker({ auth: btoa("hunter2") }), /is neither a user and a password nor an/],
 ];
 
 for (const [what, content, message] of dockerRefusals) {
   Deno.test(`docker's config.json is refused, and not shown: ${what}`, () => {
     withFile(content, 0o600, (path) => {
-      assert.throws(() => readDockerConfig(path, host), (error) => {
+      assert.throws(() => readLogins([path], host), (error) => {
         assert(error instanceof StellaError && error.code === "usage");
         assert.match(error.message, message);
         assert(!inspect(error, { depth: 9 }).includes("hunter2"), "the error shows the secret");
@@ -134,8 +142,60 @@ for (const [what, content, message] of dockerRefusals) {
 
 Deno.test("docker's config.json: its mode matters only where it has something for the registry", () => {
   withFile(docker({ auth }), 0o644, (path) => {
-    assert.equal(readDockerConfig(path, "elsewhere"), undefined);
-    assert.throws(() => readDockerConfig(path, host), /its mode is 0644, so others can read it$/);
+    assert.equal(readLogins([path], "elsewhere"), undefined);
+    assert.throws(() => readLogins([path], host), /its mode is 0644, so others can read it$/);
   });
-  assert.equal(readDockerConfig("/nonexistent/config.json", host), undefined);
+  assert.equal(readLogins(["/nonexistent/config.json"], host), undefined);
+});
+
+const byPath = JSON.stringify({
+  auths: {
+    "r.site/team-a": { auth: btoa("a:1") },
+    "r.site/team-b": { auth: btoa("b:2") },
+    "r.site/team-b/deep": { auth: btoa("deep:3") },
+    "R.site:5000": { auth: btoa("host:4") },
+    "https://r.site:5000/v1/": { auth: btoa("old:5") },
+    "https://index.docker.io/v1/": { auth: btoa("hub:6") },
+    "registry.hub/x": { identitytoken: "hunter2", auth: btoa("0000:") },
+  },
+});
+
+for (
+  const [name, expected] of [
+    ["r.site/team-a/x", ["a", "1"]],
+    ["r.site/team-b/x", ["b", "2"]],
+    ["r.site/team-b", ["b", "2"]],
+    ["r.site/team-b/deep/x", ["deep", "3"]],
+    ["r.site/team-bc/x", []],
+    ["r.site/team-c/x", []],
+    ["r.site", []],
+    ["r.site:5000/team-a/x", ["host", "4"]],
+    ["docker.io/library/x", ["hub", "6"]],
+    ["registry.hub/x", ["hunter2"]],
+    ["registry.hub/y", []],
+  ] as [string, string[]][]
+) {
+  Deno.test(`the entry of the longest path counts, and no other path's: ${name}`, () => {
+    withFile(byPath, 0o600, (path) => {
+      assert.deepEqual(revealed(readLogins([path], name)), expected);
+    });
+  });
+}
+
+Deno.test("of several files the first that has something usable counts", () => {
+  withFile(docker({ auth }), 0o600, (second) => {
+    withFile(JSON.stringify({ auths: {} }), 0o600, (first) => {
+      assert.deepEqual(revealed(readLogins([first, second], host)), ["me", "hunter2:more"]);
+    });
+    withFile(docker({}, { credsStore: "pass" }), 0o600, (first) => {
+      assert.deepEqual(revealed(readLogins([first, second], host)), ["me", "hunter2:more"]);
+      assert.throws(() => readLogins([first, "/nonexistent"], host), /to a credential helper/);
+    });
+  });
+});
+
+Deno.test("a byte order mark before the credentials does no harm", () => {
+  withFile(`\ufeff${good}`, 0o600, (path) => {
+    assert.deepEqual(revealed(readCredentials(path, host)), ["me", "hunter2"]);
+  });
 });

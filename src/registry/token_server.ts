@@ -1,0 +1,118 @@
+/**
+ * The server that issues a registry's tokens: by user and password (GET), or by an identity token (POST), which is a refresh token of
+ * OAuth 2 that `docker login` and `az acr login` leave. Source: distribution docs/spec/auth/token.md and oauth.md.
+ */
+import { refused, RegistryError, target } from "./failure.ts";
+import { shown } from "../bundle/names.ts";
+import { type Answer, bodyOf, type Outgoing } from "./message.ts";
+import { hostOf, isLoopback } from "./reference.ts";
+import { basic, type Credentials, type Password, Secret } from "./secret.ts";
+
+/** What the registry's challenge asks for. */
+export interface TokenRequest {
+  realm: string;
+  service: string | undefined;
+  scope: string;
+  signal?: AbortSignal | undefined;
+}
+
+export interface TokenServerOptions {
+  registry: URL;
+  credentials: Credentials | undefined;
+  plainHost?: string | undefined;
+  send: (outgoing: Outgoing) => Promise<Answer>;
+}
+
+export class TokenServer {
+  /** Servers may give a new one with each token, and take the old one no more. */
+  #identityToken: Secret | undefined;
+
+  constructor(readonly options: TokenServerOptions) {}
+
+  /** @throws RegistryError auth where no token could be had */
+  async fetch(request: TokenRequest): Promise<Secret> {
+    const { credentials } = this.options;
+    const url = this.#realm(request.realm);
+    const outgoing = credentials !== undefined && "identityToken" in credentials
+      ? byIdentity(url, request, this.#identityToken ?? credentials.identityToken)
+      : byPassword(url, request, credentials);
+    const answer = await this.options.send(outgoing);
+    if (answer.status !== 200) {
+      const login = credentials === undefined ? "none" : "refused";
+      throw refused(outgoing, { ...answer, login });
+    }
+    const fields = fieldsOf(answer.body);
+    this.#identityToken = tokenIn(fields["refresh_token"]) ?? this.#identityToken;
+    // An empty `token` beside an `access_token` does occur.
+    const token = tokenIn(fields["token"]) ?? tokenIn(fields["access_token"]);
+    if (token !== undefined) return token;
+    const where = target(outgoing.method, url);
+    throw new RegistryError("auth", `${where}: there is no token in the answer`);
+  }
+
+  /**
+   * Credentials go to the realm, so it has to be TLS. Plain http is for a registry that has no more than that itself: on this
+   * machine, or the very host whose plain http was allowed. The egress policy is asked by the transport, as for every request.
+   */
+  #realm(realm: string): URL {
+    const url = URL.parse(realm);
+    if (url !== null && url.username === "" && url.password === "" && this.#isSafe(url)) return url;
+    throw new RegistryError(
+      "auth",
+      `Cannot fetch a token from ${shown(realm)}, which the registry ` +
+        `${this.options.registry.host} names: it is not an https URL`,
+      { hint: "have the registry name its token server by https (the realm of its challenge)" },
+    );
+  }
+
+  #isSafe(url: URL): boolean {
+    if (url.protocol === "https:") return true;
+    const { registry, plainHost } = this.options;
+    const host = hostOf(url);
+    return url.protocol === "http:" && registry.protocol === "http:" &&
+      (host === plainHost || (isLoopback(host) && isLoopback(hostOf(registry))));
+  }
+}
+
+function byPassword(
+  realm: URL,
+  { service, scope, signal }: TokenRequest,
+  credentials: Password | undefined,
+): Outgoing {
+  const url = new URL(realm);
+  if (service !== undefined) url.searchParams.append("service", service);
+  for (const one of scope.split(" ")) url.searchParams.append("scope", one);
+  const headers = credentials && { authorization: basic(credentials).reveal() };
+  return { method: "GET", url, signal, ...(headers && { headers }) };
+}
+
+function byIdentity(
+  url: URL,
+  { service, scope, signal }: TokenRequest,
+  identityToken: Secret,
+): Outgoing {
+  const form = new URLSearchParams({
+    grant_type: "refresh_token",
+    client_id: "stella",
+    scope,
+    ...(service === undefined ? {} : { service }),
+    refresh_token: identityToken.reveal(),
+  });
+  const headers = { "content-type": "application/x-www-form-urlencoded" };
+  const body = bodyOf(new TextEncoder().encode(form.toString()));
+  return { method: "POST", url, headers, body, signal };
+}
+
+/** The fields of a JSON object; none where it is no such thing. No word of the body may get into a message. */
+function fieldsOf(body: Uint8Array): Record<string, unknown> {
+  try {
+    const value: unknown = JSON.parse(new TextDecoder().decode(body));
+    return typeof value === "object" && value !== null ? value as Record<string, unknown> : {};
+  } catch {
+    return {};
+  }
+}
+
+function tokenIn(value: unknown): Secret | undefined {
+  return typeof value === "string" && /^[\x21-\x7e]+$/.test(value) ? new Secret(value) : undefined;
+}
