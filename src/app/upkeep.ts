@@ -136,9 +136,9 @@ const outOfOrder: Partial<Record<Run, [event: string, body: string]>> = {
 };
 
 function schedulesOf({ profiles, tenants }: ServiceOptions["config"]): Schedule[] {
-  return [...profiles.values()].flatMap(({ name: profile, schedule }) => {
+  return [...profiles.values()].flatMap(({ name: profile, schedule, ...rest }) => {
     if (schedule === undefined) return [];
-    const { cron, zone, tenant = tenants[0] ?? "default" } = schedule;
+    const { cron, zone, tenant = (rest.tenants ?? tenants)[0] ?? "default" } = schedule;
     return [{ profile, tenant, cron, zone }];
   });
 }

@@ -1,6 +1,6 @@
 /** The work of the loop: one worker for each export, watched from its start to its end. */
 import { StellaError } from "../errors.ts";
-import type { Profile } from "../config/profile.ts";
+import { belongsTo, type Profile } from "../config/profile.ts";
 import type { ExportJob, JobEvent } from "../export/job.ts";
 import type { ExportReport } from "../export/report.ts";
 import type { Job, JobError, Outcome } from "../jobs/job.ts";
@@ -87,7 +87,8 @@ export function profilesOnNetwork(profiles: ReadonlyMap<string, Profile>): Set<s
 /** @throws StellaError usage where the configuration no longer has the profile or the tenant */
 function exportJob({ config, state }: ServiceOptions, job: Job): ExportJob {
   const profile = config.profiles.get(job.profile);
-  if (profile === undefined || !config.tenants.includes(job.tenant)) {
+  const isOwn = profile !== undefined && belongsTo(profile, job.tenant);
+  if (!isOwn || !config.tenants.includes(job.tenant)) {
     throw new StellaError("usage", "Cannot export: the configuration changed since it was asked", {
       hint: `put the profile ${job.profile} and the tenant ${job.tenant} back, and ask again`,
     });

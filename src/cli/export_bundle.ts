@@ -19,6 +19,7 @@ import type { ExportReport } from "../export/report.ts";
 import { parseVolumeSize } from "../export/volume_size.ts";
 import { programPath } from "../version.ts";
 import { breathe } from "./breathe.ts";
+import { exportTenant } from "./export_tenant.ts";
 import { chunkWorkers } from "./chunk_worker.ts";
 import type { Host } from "./host.ts";
 import type { CommonOptions, Result } from "./program.ts";
@@ -117,8 +118,8 @@ type Parts =
   & { originals?: FilesSource[]; downloads?: boolean };
 
 async function partsOf(flags: ExportFlags, host: Host): Promise<Parts> {
-  const tenant = checkName("tenant", flags.tenant ?? "default");
   const { profile, egress } = await findProfile(profileName(flags), flags, host);
+  const tenant = exportTenant(flags.tenant, profile);
   const volumeSize = flags.volumeSize === undefined ? undefined : parseVolumeSize(flags.volumeSize);
   checkLayout(flags.layout, volumeSize);
   const recipe = recipeOf(profile, host.environment);
@@ -173,13 +174,7 @@ function profileOf(name: string, flags: ExportFlags, config: Config): Profile {
   const known = config.profiles.get(name);
   if (known !== undefined) return { ...known, sources: [...known.sources, ...inputs] };
   if (inputs.length > 0) {
-    return {
-      name,
-      kind: "files",
-      sources: inputs,
-      compression: "zstd",
-      targets: [],
-    };
+    return { name, kind: "files", sources: inputs, compression: "zstd", targets: [] };
   }
   throw new StellaError(
     "usage",

@@ -32,6 +32,7 @@ export interface ProviderConfig {
   onInvalid: "fail" | "skip";
 }
 
+/** `{tenant}` in a directory or a tag stands for the tenant of the export; see target_tenants.ts and tag.ts. */
 export type Target =
   | { directory: string }
   | { registry: string; repository: string; tag: string };
@@ -39,6 +40,8 @@ export type Target =
 export interface Profile {
   name: string;
   kind: "files" | "kit" | "risk";
+  /** Who may export it; every tenant where it is not given. */
+  tenants?: string[];
   sources: FilesSource[];
   /** Of the kind risk, at least one. */
   providers?: ProviderConfig[];
@@ -52,6 +55,11 @@ export interface Profile {
   schedule?: ScheduleConfig;
   /** Which of its stored bundles stay; all of them where it is not given. */
   retention?: RetentionConfig;
+}
+
+/** To every other tenant it is as if the profile did not exist. */
+export function belongsTo({ tenants }: Pick<Profile, "tenants">, tenant: string): boolean {
+  return tenants === undefined || tenants.includes(tenant);
 }
 
 /** A collector of traces; there is none unless the configuration names it. */

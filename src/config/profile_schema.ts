@@ -30,6 +30,7 @@ const sla = z.string().transform((value, context): number => {
 export function profileSchema(pathFault: (path: string) => string | undefined) {
   return z.strictObject({
     kind: z.enum(["files", "risk"], "must be files or risk"),
+    tenants: z.array(z.string()).min(1, "must name at least one tenant").exactOptional(),
     sources: z.array(sourceSchema(pathFault)).min(1, "must name at least one source").default([]),
     providers: z.array(providerSchema).min(1, "must name at least one provider").exactOptional(),
     secretFile: absolutePath.exactOptional(),

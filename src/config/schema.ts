@@ -12,6 +12,7 @@ import { profileSchema } from "./profile_schema.ts";
 import { registrySchema, tracesSchema } from "./registry_schema.ts";
 import { anonymous, type ServiceConfig, type TokenConfig, usualService } from "./service.ts";
 import { serviceSchema, tokenSchema } from "./service_schema.ts";
+import { targetFaults } from "./target_tenants.ts";
 
 /** The two checks of names that the room of the bundle owns; handed in, because config imports no other room. */
 export interface NameChecks {
@@ -49,6 +50,10 @@ export function configSchema(checks: NameChecks) {
     traces: tracesSchema.exactOptional(),
     service: serviceSchema.default(usualService),
     tokens: z.record(name, tokenSchema).default({}),
+  }).superRefine((value, context) => {
+    for (const { place, text } of targetFaults(value)) {
+      context.addIssue({ code: "custom", path: place, message: text });
+    }
   }).transform((value): ParsedConfig => ({
     registries: Object.entries(value.registries).map(([name, rest]) => ({ name, ...rest })),
     tenants: value.tenants,
@@ -91,9 +96,8 @@ export function crossFaults(value: unknown): Fault[] {
         ? [{ place: ["profiles", "kit"], text: "is built in: use another name" }]
         : []),
       ...kindFaults(name, mapOf(profile)),
-      ...tenantFaults(value, ["profiles", name, "schedule", "tenant"], [
-        mapOf(mapOf(profile)["schedule"])["tenant"],
-      ]),
+      ...tenantFaults(value, ["profiles", name, "tenants"], listOf(mapOf(profile)["tenants"])),
+      ...scheduleFaults(value, name, mapOf(profile)),
       ...targetsOf(profile).flatMap((target, at): Fault[] => {
         const registry = mapOf(target)["registry"];
         if (typeof registry !== "string" || Object.hasOwn(registries, registry)) return [];
@@ -102,6 +106,16 @@ export function crossFaults(value: unknown): Fault[] {
       }),
     ]),
   ];
+}
+
+/** Whose export it is has to be a tenant of the profile. */
+function scheduleFaults(value: unknown, name: string, profile: Record<string, unknown>): Fault[] {
+  const { tenant } = mapOf(profile["schedule"]);
+  const place = ["profiles", name, "schedule", "tenant"];
+  const unknown = tenantFaults(value, place, [tenant]);
+  const { tenants } = profile;
+  if (unknown.length > 0 || tenant === undefined || !Array.isArray(tenants)) return unknown;
+  return tenants.includes(tenant) ? [] : [{ place, text: "is not one of the profile's tenants" }];
 }
 
 function tokenFaults(value: unknown): Fault[] {
@@ -114,7 +128,7 @@ function tokenFaults(value: unknown): Fault[] {
       ...(name === anonymous
         ? [{ place: ["tokens", name], text: "is reserved for requests without a token" }]
         : []),
-      ...tenantFaults(value, ["tokens", name, "tenants"], Array.isArray(tenants) ? tenants : []),
+      ...tenantFaults(value, ["tokens", name, "tenants"], listOf(tenants)),
       ...(twin === undefined || sha256 === undefined
         ? []
         : [{ place: ["tokens", name, "sha256"], text }]),
@@ -146,8 +160,11 @@ function kindFaults(name: string, profile: Record<string, unknown>): Fault[] {
 }
 
 function targetsOf(profile: unknown): unknown[] {
-  const targets = mapOf(profile)["targets"];
-  return Array.isArray(targets) ? targets : [];
+  return listOf(mapOf(profile)["targets"]);
+}
+
+function listOf(value: unknown): unknown[] {
+  return Array.isArray(value) ? value : [];
 }
 
 function mapOf(value: unknown): Record<string, unknown> {

@@ -55,7 +55,7 @@ export interface ScheduleConfig {
   cron: string;
   /** IANA time zone. */
   zone: string;
-  /** Whose export it is; the first tenant where it is not given. */
+  /** Whose export it is; the first tenant of the profile where it is not given. */
   tenant?: string;
 }
 

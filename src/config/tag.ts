@@ -1,15 +1,19 @@
-/** Tags of exported bundles in a registry: a template with `{created}`, `{profile}` and `{digest}`. */
+/** Tags of exported bundles in a registry: a template with `{created}`, `{profile}`, `{tenant}` and `{digest}`. */
 
-const placeholders = ["created", "profile", "digest"] as const;
+const placeholders = ["created", "profile", "tenant", "digest"] as const;
 export type TagValues = Record<typeof placeholders[number], string>;
 
 /** distribution-spec, "Pulling manifests": what a tag may be. */
 const tagPattern = /^[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}$/;
 
-/** The longest values that can be filled in, to judge a template before there is a bundle. */
+/**
+ * The longest values that can be filled in, to judge a template before there is a bundle. How long the names of tenants are is known
+ * where all of the configuration is; see target_tenants.ts.
+ */
 const longest: TagValues = {
   created: "2026-01-01T00:00:00Z",
   profile: "p".repeat(64),
+  tenant: "t",
   digest: "0".repeat(64),
 };
 
@@ -17,10 +21,16 @@ const longest: TagValues = {
 export function tagFault(template: string): string | undefined {
   const unknown = [...template.matchAll(/\{([^}]*)\}/g)].map((match) => match[1] ?? "")
     .filter((name) => !(placeholders as readonly string[]).includes(name));
-  if (unknown.length > 0) return `it knows no {${unknown[0]}}, only {created} {profile} {digest}`;
-  return tagPattern.test(renderTag(template, longest))
+  if (unknown.length > 0) {
+    return `it knows no {${unknown[0]}}, only {created} {profile} {tenant} {digest}`;
+  }
+  return isTag(renderTag(template, longest))
     ? undefined
     : "what it renders is no tag: 1 to 128 of a-z A-Z 0-9 _ . - and no dot or dash in front";
+}
+
+export function isTag(text: string): boolean {
+  return tagPattern.test(text);
 }
 
 /**
@@ -31,5 +41,6 @@ export function renderTag(template: string, values: TagValues): string {
   return template
     .replaceAll("{created}", values.created.replace(/[-:]/g, ""))
     .replaceAll("{profile}", values.profile)
+    .replaceAll("{tenant}", values.tenant)
     .replaceAll("{digest}", values.digest);
 }

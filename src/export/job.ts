@@ -10,6 +10,7 @@ import { ArtifactCount } from "../bundle/artifact_kind.ts";
 import type { Compression, Layout } from "../bundle/manifest.ts";
 import { type EgressPolicy, egressPolicy } from "../config/egress.ts";
 import type { EgressConfig, Profile, RegistryConfig } from "../config/profile.ts";
+import { renderDirectory } from "../config/target_tenants.ts";
 import type { RegistryReason } from "../registry/failure.ts";
 import { systemTiming } from "../registry/retry.ts";
 import type { UploadSession } from "../registry/sessions.ts";
@@ -143,7 +144,8 @@ async function publish(
   for (const target of job.profile.targets) {
     try {
       if ("directory" in target) {
-        await toDirectory(place, target.directory, job, report, say, signal);
+        const directory = renderDirectory(target.directory, job.tenant);
+        await toDirectory(place, directory, job, report, say, signal);
       } else {await toRegistry({
           place,
           target,

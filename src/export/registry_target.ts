@@ -35,12 +35,12 @@ export async function toRegistry(what: Publication): Promise<void> {
   const registry = job.registries.find(({ name }) => name === target.registry)!;
   const client = clientFor(registry, target.repository, policy, uploadsOf(job, say));
   try {
-    const { created, profile, bundleDigest: digest } = report;
+    const { created, profile, tenant, bundleDigest: digest } = report;
     await pushBundle({
       client,
       dir: place,
       repository: target.repository,
-      tag: renderTag(target.tag, { created, profile, digest }),
+      tag: renderTag(target.tag, { created, profile, tenant, digest }),
       mountFrom: othersBefore(target, job),
       progress: (done, total) => say({ kind: "progress", stage: "push", done, total }),
       signal,

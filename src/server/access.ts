@@ -9,6 +9,7 @@ import { timingSafeEqual } from "@std/crypto";
 import type { Context, MiddlewareHandler } from "hono";
 import type { Config } from "../config/load.ts";
 import { anonymous, type Scope, scopes } from "../config/service.ts";
+import { belongsTo, type Profile } from "../config/profile.ts";
 import type { AppEnvironment } from "./deps.ts";
 import { problem } from "./problem.ts";
 
@@ -18,6 +19,11 @@ export interface Access {
   actor: string;
   tenants: readonly string[];
   scopes: readonly Scope[];
+}
+
+/** Whether one of the caller's tenants may export the profile; to all others it does not exist. */
+export function mayName({ tenants }: Access, profile: Pick<Profile, "tenants">): boolean {
+  return tenants.some((tenant) => belongsTo(profile, tenant));
 }
 
 type Handler = MiddlewareHandler<AppEnvironment>;

@@ -2,12 +2,13 @@
 import type { Context } from "hono";
 import * as z from "zod";
 import type { Config } from "../config/load.ts";
-import type { Profile } from "../config/profile.ts";
+import { belongsTo, type Profile } from "../config/profile.ts";
 import { volumeBytes, volumeSizes } from "../config/volume_size.ts";
 import { type Job, states, triggers } from "../jobs/job.ts";
 import { StellaError } from "../errors.ts";
-import type { Access } from "./access.ts";
+import { type Access, mayName } from "./access.ts";
 import { problem } from "./problem.ts";
+import { shownError } from "./without_paths.ts";
 
 /** A UUIDv7: what exports and events of the timeline are called. */
 export const idPattern = /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
@@ -18,26 +19,45 @@ const sizePattern = /^(fat32|[1-9]\d{0,11}([KMG]B?)?)$/;
 /** What a job is to do, as the queue keeps it. */
 export type ExportRequest = Omit<z.output<ReturnType<typeof requestSchema>>, "tenant" | "profile">;
 
-/** Profiles and tenants are those that the caller may name; any other name is told apart from nothing. */
+/**
+ * Profiles and tenants are those that the caller may name; any other name is told apart from nothing. Without a tenant it is the
+ * first of the caller's that the profile belongs to.
+ */
 export function requestSchema({ profiles }: Pick<Config, "profiles">, access: Access) {
+  const known = (name: string) => {
+    const profile = profiles.get(name);
+    return profile !== undefined && mayName(access, profile) ? profile : undefined;
+  };
+  const owner = (name: string) => {
+    const profile = known(name);
+    return access.tenants.find((one) => profile !== undefined && belongsTo(profile, one));
+  };
   return z.strictObject({
-    profile: z.string().max(64).refine((name) => profiles.has(name), "is not a profile"),
-    tenant: tenantSchema(access).default(access.tenants[0] ?? "default"),
+    profile: z.string().max(64).refine((name) => known(name) !== undefined, unknownProfile),
+    tenant: tenantSchema(access).exactOptional(),
     compression: z.enum(["zstd", "none"]).exactOptional(),
     layout: z.enum(["archive", "directory"]).exactOptional(),
     volumeSize: z.string().regex(sizePattern, { error: "is not a size", abort: true })
       .refine((size) => volumeBytes(size) !== undefined, `must be ${volumeSizes}`)
       .exactOptional(),
-  }).superRefine(({ profile, layout, volumeSize }, context) => {
-    if (layout !== "directory") return;
+  }).superRefine(({ profile: name, tenant, layout, volumeSize }, context) => {
     const fault = (path: string, message: string) =>
       context.addIssue({ code: "custom", path: [path], message });
+    const profile = known(name);
+    const isForeign = profile !== undefined && tenant !== undefined && !belongsTo(profile, tenant);
+    if (isForeign) fault("profile", unknownProfile);
+    if (layout !== "directory") return;
     if (volumeSize !== undefined) fault("volumeSize", "is for the layout archive");
-    if (isPushed(profiles.get(profile))) {
+    if (!isForeign && isPushed(profile)) {
       fault("layout", "must be archive: the profile has a registry among its targets");
     }
-  });
+  }).transform(({ tenant, ...rest }) => ({
+    ...rest,
+    tenant: tenant ?? owner(rest.profile) ?? "default",
+  }));
 }
+
+const unknownProfile = "is not a profile";
 
 function isPushed(profile: Profile | undefined): boolean {
   return profile?.targets.some((target) => "registry" in target) === true;
@@ -115,7 +135,7 @@ export function shownExport(job: Job): z.output<typeof exportSchema> {
     files: job.files ?? null,
     sameAs: job.sameAs ?? null,
     bundleDigest: job.bundleDigest ?? null,
-    error: job.error ?? null,
+    error: job.error === undefined ? null : shownError(job.error),
   };
 }
 

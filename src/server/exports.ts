@@ -1,5 +1,6 @@
 /** The exports API: ask for one, look at one, list them, end, repeat and remove them. A request names a profile and never a path. */
 import type { Context } from "hono";
+import { belongsTo } from "../config/profile.ts";
 import { isFinished, type Job, type Trigger } from "../jobs/job.ts";
 import type { NewJob } from "../jobs/job_queue.ts";
 import { needs, perAccess } from "./access.ts";
@@ -82,7 +83,8 @@ function addActions(app: App, deps: ServerDeps): void {
     const job = jobFor(c, deps);
     if (job === undefined) return noExport(c);
     if (job.state !== "failed" && job.state !== "cancelled") return hasEnded(c, job);
-    if (!deps.config.profiles.has(job.profile)) return noProfile(c, job);
+    const profile = deps.config.profiles.get(job.profile);
+    if (profile === undefined || !belongsTo(profile, job.tenant)) return noProfile(c, job);
     const after = deps.queue.retry(job.id, deps.config.service.mostQueued) ?? job;
     deps.onQueued(after);
     return c.json(shownExport(after), 202);

@@ -1,12 +1,13 @@
 /**
  * `/health/liveness` and `/health/readiness`. Machines read the status code, people ask with `?verbose`. The JSON follows
  * draft-inadarei-api-health-check-06, which expired in 2022 and never became an RFC; the words pass, warn and fail are its.
- * What a check found may name paths and addresses. It is for those on this machine and for those with a token; everybody else
- * learns how each check stands, and no more.
+ * What a check found may name paths and addresses. Whole it is for those on this machine; those with a token see it without paths,
+ * and everybody else learns how each check stands, and no more.
  */
 import type { Context } from "hono";
 import type { App, AppEnvironment, OpsDeps } from "./deps.ts";
 import type { CheckState, Status } from "./readiness.ts";
+import { withoutPaths } from "./without_paths.ts";
 
 interface Health {
   status: Status;
@@ -17,13 +18,19 @@ interface Health {
 /** `time` is not for everybody either. */
 type Shown = Omit<CheckState, "time"> & Partial<Pick<CheckState, "time">>;
 
-/** `isKnown` says of a request whether it may see what the checks found. */
+/** Of what the checks found. */
+export type Detail = "all" | "without paths" | "none";
+
+/** `detailFor` says how much a request may see. */
 export function addHealth(
   app: App,
   { liveness, readiness }: OpsDeps,
-  isKnown: (c: Context<AppEnvironment>) => boolean,
+  detailFor: (c: Context<AppEnvironment>) => Detail,
 ): void {
-  const shown = (c: Context<AppEnvironment>, all: Health) => isKnown(c) ? all : bare(all);
+  const shown = (c: Context<AppEnvironment>, all: Health) => {
+    const detail = detailFor(c);
+    return detail === "all" ? all : detail === "none" ? bare(all) : pathless(all);
+  };
   app.get("/health/liveness", (c) => {
     const alive = liveness.report();
     if (!isVerbose(c)) return answer(c, shown(c, alive));
@@ -34,6 +41,16 @@ export function addHealth(
     const ready = shown(c, readiness.report(c.req.queries("exclude") ?? []));
     return isVerbose(c) ? verbose(c, "readiness", ready) : answer(c, ready);
   });
+}
+
+function pathless({ checks, ...rest }: Health): Health {
+  if (checks === undefined) return rest;
+  return {
+    ...rest,
+    checks: checks.map((one) =>
+      one.output === undefined ? one : { ...one, output: withoutPaths(one.output) }
+    ),
+  };
 }
 
 /** How everything stands, without a word of what was found. */

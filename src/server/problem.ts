@@ -3,6 +3,7 @@ import type { Context } from "hono";
 import type { ContentfulStatusCode } from "hono/utils/http-status";
 import { type ErrorCode, StellaError } from "../errors.ts";
 import type { OpsDeps } from "./deps.ts";
+import { withoutPaths } from "./without_paths.ts";
 
 export interface Problem {
   status: ContentfulStatusCode;
@@ -36,7 +37,16 @@ const titles: Record<number, string> = {
 
 /** `type` is about:blank: the status says it all, and a URL would need somebody to answer it. */
 export function problem(c: Context, { status, detail, code = "usage", ...rest }: Problem) {
-  const body = { type: "about:blank", title: titles[status], status, detail, code, ...rest };
+  const { hint, ...others } = rest;
+  const body = {
+    type: "about:blank",
+    title: titles[status],
+    status,
+    detail: withoutPaths(detail),
+    code,
+    ...others,
+    ...(hint === undefined ? {} : { hint: withoutPaths(hint) }),
+  };
   return c.body(JSON.stringify(body), status, { "content-type": "application/problem+json" });
 }
 

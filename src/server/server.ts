@@ -5,7 +5,7 @@
  */
 import { Hono } from "hono";
 import type { Config } from "../config/load.ts";
-import { authenticate, needs, tokenChecker } from "./access.ts";
+import { type Access, authenticate, mayName, needs, tokenChecker } from "./access.ts";
 import type { App, OpsDeps, ServerDeps } from "./deps.ts";
 import { addEvents } from "./export_events.ts";
 import { addFiles } from "./export_files.ts";
@@ -37,7 +37,7 @@ export function createServer(deps: ServerDeps, names: Names): App {
   addFiles(app, deps);
   addTimeline(app, deps);
   app.get("/v1/profiles", needs("read"), (c) => {
-    return c.json({ items: profilesOf(config), next: null });
+    return c.json({ items: profilesOf(config, c.get("access")), next: null });
   });
   return finished(app, deps);
 }
@@ -61,7 +61,10 @@ function addOperations(
   deps: OpsDeps,
   isKnown: (authorization: string | undefined) => boolean = () => false,
 ): void {
-  addHealth(app, deps, (c) => isLocal(c) || isKnown(c.req.header("authorization")));
+  addHealth(app, deps, (c) => {
+    if (isLocal(c)) return "all";
+    return isKnown(c.req.header("authorization")) ? "without paths" : "none";
+  });
   app.get("/status", async (c) => {
     return c.json(await statusOf(deps, isKnown(c.req.header("authorization"))));
   });
@@ -86,9 +89,10 @@ function wantsOpenMetrics(accept = ""): boolean {
   );
 }
 
-/** What can be asked for; where a profile reads and writes is the configuration's secret. */
-function profilesOf(config: Config) {
-  return [...config.profiles.values()].map(({ name, kind, compression, slaSeconds }) => ({
+/** What the caller can ask for; where a profile reads and writes is the configuration's secret. */
+function profilesOf(config: Config, access: Access) {
+  const own = [...config.profiles.values()].filter((one) => mayName(access, one));
+  return own.map(({ name, kind, compression, slaSeconds }) => ({
     name,
     kind,
     compression,

@@ -3,11 +3,13 @@
  * exactly as one that does not exist; an id that cannot be one is a fault of the request.
  */
 import * as z from "zod";
+import type { JobError } from "../jobs/job.ts";
 import type { TimelineEvent } from "../jobs/timeline.ts";
 import { type Access, needs, perAccess } from "./access.ts";
 import type { App, ServerDeps } from "./deps.ts";
 import { idPattern, invalid, tenantSchema } from "./export_request.ts";
 import { problem } from "./problem.ts";
+import { shownError } from "./without_paths.ts";
 
 const id = (what: string) => z.string().regex(idPattern, `is not ${what}`);
 
@@ -54,6 +56,10 @@ export function addTimeline(app: App, { timeline }: ServerDeps): void {
   });
 }
 
-export function shownEvent({ time, ...event }: TimelineEvent) {
-  return { ...event, time: new Date(time).toISOString() };
+export function shownEvent({ time, attributes, ...event }: TimelineEvent) {
+  const { error } = attributes;
+  const shown = error === undefined
+    ? attributes
+    : { ...attributes, error: shownError(error as JobError) };
+  return { ...event, attributes: shown, time: new Date(time).toISOString() };
 }

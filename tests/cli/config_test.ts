@@ -110,7 +110,8 @@ profiles:
     sources: [{ files: /srv/osv, prefix: osv, include: ["**/*.json"], exclude: [drafts], follow: true }]
     compression: none
     sla: 15m
-    targets: [{ directory: /srv/out }, { registry: site, repository: e/a, tag: "{created}" }]
+    tenants: [lab, default]
+    targets: [{ directory: "/srv/{tenant}" }, { registry: site, repository: e/a, tag: "{tenant}-{created}" }]
     schedule: { cron: "0 3 * * *", zone: Europe/Berlin, tenant: lab }
     retention: { keep: 14, days: 30 }
   risk:

@@ -62,6 +62,7 @@ tenants: [default, lab]
 profiles:
   advisories:
     kind: files
+    tenants: [lab]
     sources: [{ files: /srv/osv, prefix: osv, include: ["**/*.json"], exclude: [drafts], follow: true }, { files: /srv/notes.txt }]
     compression: none
     sla: 15m
@@ -85,6 +86,7 @@ profiles:
     assert.deepEqual(config.profiles.get("advisories"), {
       name: "advisories",
       kind: "files",
+      tenants: ["lab"],
       sources: [
         {
           path: "/srv/osv",
@@ -159,7 +161,7 @@ profiles:
     "23 profiles.a.compression: must be zstd or none",
     "25 profiles.a.targets[0]: must have either directory, or registry, repository and tag",
     "26 profiles.a.targets[1].repository: must be a repository name",
-    "26 profiles.a.targets[1].tag: cannot be used: it knows no {when}, only {created} {profile} {digest}",
+    "26 profiles.a.targets[1].tag: cannot be used: it knows no {when}, only {created} {profile} {tenant} {digest}",
     "26 profiles.a.targets[1].registry: is not one of the registries",
     "27 profiles.b: must be a map",
     "28 profiles.c.sources: must name at least one source",

@@ -55,9 +55,15 @@ Deno.test("loopback is an address, never a name", () => {
 });
 
 Deno.test("a tag is filled in without a colon", () => {
-  const values = { created: "2026-01-01T00:00:00Z", profile: "a.b", digest: "f".repeat(64) };
+  const values = {
+    created: "2026-01-01T00:00:00Z",
+    profile: "a.b",
+    tenant: "lab",
+    digest: "f".repeat(64),
+  };
   assert.equal(renderTag("{created}", values), "20260101T000000Z");
   assert.equal(renderTag("{profile}-{digest}", values), `a.b-${"f".repeat(64)}`);
+  assert.equal(renderTag("{tenant}_{profile}", values), "lab_a.b");
   assert.equal(renderTag("latest", values), "latest");
 });
 

@@ -55,6 +55,50 @@ async function ask(of: Bench, { method, path }: Operation, id: string, who: stri
   });
 }
 
+Deno.test("to a tenant that is not the profile's, the profile does not exist", async () => {
+  const targets = [{ registry: "site", repository: "r", tag: "t" }];
+  const owned = { ...config.profiles.get("advisories")!, name: "owned", tenants: ["lab"], targets };
+  const profiles = new Map([...config.profiles, ["owned", owned]]);
+  using of = new Bench({ config: { ...guarded, profiles } });
+  const answer = async (who: string, body: Record<string, unknown>) => {
+    const answered = await of.post(body, as(who));
+    return [answered.status, [...answered.headers], await answered.text()];
+  };
+  const others = [{ tenant: "lab" }, { tenant: "nosuch" }, { layout: "directory" }];
+  const faulty = [{ compression: "gzip" }, { layout: "directory", volumeSize: "8M" }];
+  for (const more of [{}, { tenant: "default" }, ...others, ...faulty]) {
+    const foreign = await answer("all", { profile: "owned", ...more });
+    assert.deepEqual(foreign, await answer("all", { profile: "nosuch", ...more }));
+    assert.equal(foreign[0], 400);
+  }
+  // A caller of both tenants who names the wrong one gets that answer too.
+  const wrong = { tenant: "default", layout: "directory" };
+  const named = await answer("both", { profile: "owned", ...wrong });
+  assert.deepEqual(named, await answer("both", { profile: "nosuch", ...wrong }));
+  const names = async (who: string) => {
+    const { items } = await (await of.get("/v1/profiles", as(who))).json();
+    return items.map(({ name }: { name: string }) => name);
+  };
+  assert.deepEqual(await names("all"), ["kit", "advisories"]);
+  assert.deepEqual(await names("lab"), ["kit", "advisories", "owned"]);
+  assert.deepEqual(of.queue.figures().queued, 0);
+  await of.post({ profile: "owned" }, as("both"));
+  await of.post({ profile: "owned" }, as("lab"));
+  assert.deepEqual(of.queued.map(({ tenant, actor }) => [tenant, actor]), [["lab", "both"], [
+    "lab",
+    "lab",
+  ]]);
+});
+
+Deno.test("an export of a profile that its tenant no longer has is not repeated", async () => {
+  const owned = { ...config.profiles.get("advisories")!, name: "owned", tenants: ["lab"] };
+  using of = new Bench({ config: { ...config, profiles: new Map([["owned", owned]]) } });
+  const { id } = of.queue.enqueue({ tenant: "default", profile: "owned", request: {} }).job;
+  of.queue.cancel(id);
+  const path = `http://127.0.0.1:8420/v1/exports/${id}/retry`;
+  assert.equal((await of.app.request(path, { method: "POST" })).status, 409);
+});
+
 Deno.test("every route of the API wants a token, and no route of operations does", async () => {
   using of = bench();
   const all = await operations(of);

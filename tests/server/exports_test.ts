@@ -58,6 +58,34 @@ Deno.test("an export tells who asked for it, how long it took and how large its 
   ]);
 });
 
+Deno.test("why an export failed names no path of the service, in the export and in its timeline", async () => {
+  using bench = new Bench();
+  const { id } = await (await bench.post({ profile: "kit" })).json();
+  const job = bench.queue.claim()!;
+  const error = {
+    code: "usage",
+    message: "Cannot read \"/srv/secret-path/hmac.key\": EACCES, open '/srv/secret-path/hmac.key'",
+    hint: "put back /srv/secret-path/hmac.key",
+    findings: [{
+      code: "usage" as const,
+      reason: "x",
+      path: "a.json",
+      found: "/srv/secret-path/b",
+    }],
+  };
+  bench.queue.finish(job, { state: "failed", error });
+  bench.timeline.add({ exportId: id, tenant: "default", profile: "kit" }, "failed", { error });
+  const shown = await (await bench.get(`/v1/exports/${id}`)).text();
+  assert.match(shown, /Cannot read \\"hmac.key\\": EACCES, open 'hmac.key'/);
+  assert.match(shown, /"hint":"put back hmac.key"/);
+  for (const path of [`/v1/exports/${id}`, "/v1/exports", "/v1/timeline"]) {
+    assert.doesNotMatch(await (await bench.get(path)).text(), /secret-path/, path);
+  }
+  const events = await (await bench.get(`/v1/exports/${id}/events`)).text();
+  assert.match(events, /event: end/);
+  assert.doesNotMatch(events, /secret-path/);
+});
+
 Deno.test("all options reach the job", async () => {
   using bench = new Bench();
   const options = { compression: "none", layout: "archive", volumeSize: "700MB" };

@@ -1,0 +1,113 @@
+/**
+ * Tenants at the targets of profiles. `{tenant}` in a directory or a tag keeps them apart; where two of them could publish to one
+ * place the configuration is refused, because one would replace, or block, what the other has published there.
+ */
+import { dirname, resolve } from "node:path";
+import type { Profile, RegistryConfig, Target } from "./profile.ts";
+import { isTag, renderTag, type TagValues } from "./tag.ts";
+
+/** The directory of a target for one tenant. */
+export function renderDirectory(template: string, tenant: string): string {
+  return template.replaceAll("{tenant}", tenant);
+}
+
+/** The configuration as far as it matters here. */
+export interface Publishing {
+  tenants: readonly string[];
+  profiles: Readonly<Record<string, Pick<Profile, "tenants" | "targets">>>;
+  registries: Readonly<Record<string, Pick<RegistryConfig, "url">>>;
+}
+
+export interface TargetFault {
+  place: PropertyKey[];
+  text: string;
+}
+
+/** One tenant of one profile publishes to one place. */
+interface Claim {
+  profile: string;
+  at: number;
+  tenant: string;
+  /** The path of a directory, or what identifies a tag. */
+  key: string;
+  what: "directory" | "tag";
+}
+
+export function targetFaults(config: Publishing): TargetFault[] {
+  const faults: TargetFault[] = [];
+  const claims = Object.entries(config.profiles).flatMap(([profile, { targets, ...rest }]) => {
+    const tenants = rest.tenants ?? config.tenants;
+    return targets.flatMap((target, at) => {
+      faults.push(...tagFaults(profile, tenants, target, at));
+      return tenants.flatMap((tenant) => claimOf({ profile, at, tenant }, target, config));
+    });
+  });
+  return [...faults, ...sharedFaults(claims)];
+}
+
+function claimOf(
+  of: Pick<Claim, "profile" | "at" | "tenant">,
+  target: Target,
+  { registries }: Publishing,
+): Claim[] {
+  const { profile, tenant } = of;
+  if ("directory" in target) {
+    const key = resolve(renderDirectory(target.directory, tenant));
+    return [{ ...of, key, what: "directory" }];
+  }
+  const { registry, repository, tag } = target;
+  // The manifest names the tenant: bundles of two tenants never have one digest.
+  if (tag.includes("{digest}")) return [];
+  const rendered = renderTag(tag, { ...unknown, profile, tenant });
+  // Two names of the configuration may stand for one registry.
+  const url = registries[registry]?.url.replace(/\/+$/, "").toLowerCase() ?? registry;
+  return [{ ...of, key: `${url} ${repository}:${rendered}`, what: "tag" }];
+}
+
+/** Stand for themselves: when a bundle is made, and its digest, are not known yet. */
+const unknown: Pick<TagValues, "created" | "digest"> = { created: "{created}", digest: "{digest}" };
+
+/** How long a tag is depends on the names of tenant and profile. */
+function tagFaults(
+  profile: string,
+  tenants: readonly string[],
+  target: Target,
+  at: number,
+): TargetFault[] {
+  if ("directory" in target) return [];
+  const values = { created: "2026-01-01T00:00:00Z", digest: "0".repeat(64), profile };
+  const bad = tenants.find((tenant) => !isTag(renderTag(target.tag, { ...values, tenant })));
+  if (bad === undefined) return [];
+  const place = ["profiles", profile, "targets", at, "tag"];
+  return [{ place, text: `is no tag for the tenant ${bad}: at most 128 characters` }];
+}
+
+/** A bundle inside the directory of another one counts too: verification finds files there that nobody lists. */
+function sharedFaults(claims: readonly Claim[]): TargetFault[] {
+  const byKey = Map.groupBy(claims, ({ key }) => key);
+  const faults = new Map<string, TargetFault>();
+  for (const claim of claims) {
+    const places = claim.what === "tag" ? [claim.key] : withAncestors(claim.key);
+    const met = places.flatMap((key) => byKey.get(key) ?? [])
+      .filter(({ tenant }) => tenant !== claim.tenant);
+    for (const one of met.length === 0 ? [] : [claim, ...met]) {
+      const place = ["profiles", one.profile, "targets", one.at];
+      const id = JSON.stringify(place);
+      if (!faults.has(id)) faults.set(id, { place, text: shared(claim, met) });
+    }
+  }
+  return [...faults.values()];
+}
+
+function shared(claim: Claim, met: readonly Claim[]): string {
+  const names = [claim, ...met].slice(0, 3).map(({ tenant, profile }) =>
+    `${tenant} (profile ${profile})`
+  );
+  return `is one ${claim.what} for several tenants: ${names.join(", ")}: put {tenant} into it, ` +
+    "or name one tenant in `tenants` of the profile";
+}
+
+function withAncestors(path: string): string[] {
+  const parent = dirname(path);
+  return parent === path ? [path] : [path, ...withAncestors(parent)];
+}

@@ -1,0 +1,48 @@
+/**
+ * Texts for tenants, without the paths of this machine: where the service keeps its files is for its operator, who finds whole
+ * errors in the log. Of a path the last part is left, because that is what a tenant knows it by.
+ */
+import { basename } from "node:path";
+import type { Finding } from "../errors.ts";
+import type { JobError } from "../jobs/job.ts";
+
+/** A path in quotes, as messages write it; it may hold blanks. */
+const quoted = /(["'`])(\/(?:\\.|(?!\1).)*)\1/g;
+/**
+ * A path by itself, and a file URL. What follows a letter, a digit or one of `.]})*` is part of something else, such as
+ * `registry.site:5000/exports`; `/v1/` and `/v2/` are the APIs of the service and of registries.
+ */
+const bare = /file:\/\/[^\s"'`]*|(?<![\w/.\]})*])\/(?!\/|v[12]\/)[^\s"'`()<>,;]+/g;
+
+export function withoutPaths(text: string): string {
+  return text
+    .replace(quoted, (_, mark: string, path: string) => `${mark}${lastPart(path)}${mark}`)
+    .replace(bare, lastPart);
+}
+
+/** With what follows it in the sentence. */
+function lastPart(path: string): string {
+  const [end = ""] = /[.:]*$/.exec(path) ?? [];
+  const name = basename(path.slice(0, path.length - end.length));
+  return (name === "" ? "/" : name) + end;
+}
+
+/** Why an export failed, as its tenant is told. */
+export function shownError({ message, hint, findings, ...rest }: JobError): JobError {
+  return {
+    ...rest,
+    message: withoutPaths(message),
+    ...(hint === undefined ? {} : { hint: withoutPaths(hint) }),
+    ...(findings === undefined ? {} : { findings: findings.map(shownFinding) }),
+  };
+}
+
+/** `path` begins at its source already; see jobs/job_error.ts. */
+function shownFinding({ found, expected, hint, ...rest }: Finding): Finding {
+  return {
+    ...rest,
+    ...(found === undefined ? {} : { found: withoutPaths(found) }),
+    ...(expected === undefined ? {} : { expected: withoutPaths(expected) }),
+    ...(hint === undefined ? {} : { hint: withoutPaths(hint) }),
+  };
+}

@@ -1,0 +1,118 @@
+/** Tenants that could meet at a target are found when the configuration is read, by `config check` and by the start. */
+import assert from "node:assert/strict";
+import { isName } from "../../src/bundle/names.ts";
+import { parseConfig } from "../../src/config/parse.ts";
+import { renderDirectory } from "../../src/config/target_tenants.ts";
+import { StellaError } from "../../src/errors.ts";
+
+const checks = { isName, pathFault: () => undefined };
+
+/** Faults of profiles with these tenants and targets, as `line place: text`. */
+function faultsOf(
+  profiles: Record<string, { tenants?: string[]; targets: unknown[]; schedule?: unknown }>,
+  tenants = ["a", "b"],
+): string[] {
+  const registries = {
+    site: { url: "https://registry.site:5000" },
+    again: { url: "https://Registry.site:5000/" },
+  };
+  const whole = Object.entries(profiles).map(([name, rest]) => [
+    name,
+    { kind: "files", sources: [{ files: "/srv/in" }], ...rest },
+  ]);
+  const config = { version: 1, tenants, registries, profiles: Object.fromEntries(whole) };
+  try {
+    parseConfig("stella.yaml", JSON.stringify(config), checks);
+    return [];
+  } catch (error) {
+    assert.ok(error instanceof StellaError);
+    assert.equal(error.code, "usage");
+    return error.findings.map(({ found = "" }) => found);
+  }
+}
+
+const directory = (path: string) => ({ directory: path });
+const tag = (template: string, registry = "site", repository = "exports/x") => ({
+  registry,
+  repository,
+  tag: template,
+});
+
+Deno.test("a profile of several tenants with one place for all of them is refused by its name", () => {
+  for (const target of [directory("/srv/out"), tag("latest"), tag("{profile}"), tag("{created}")]) {
+    const [fault = "", ...more] = faultsOf({ pub: { targets: [target] } });
+    assert.match(fault, /^profiles\.pub\.targets\[0\]: is one (directory|tag) for several tenants/);
+    assert.match(fault, /a \(profile pub\), b \(profile pub\): put \{tenant\} into it/);
+    assert.deepEqual(more, []);
+  }
+});
+
+Deno.test("{tenant}, one tenant, or a tag that only one bundle has keep them apart", () => {
+  const good = [
+    { targets: [directory("/srv/{tenant}/out"), tag("{tenant}-latest")] },
+    { targets: [tag("{digest}")] },
+    { tenants: ["a"], targets: [directory("/srv/out"), tag("latest")] },
+  ];
+  for (const pub of good) assert.deepEqual(faultsOf({ pub }), []);
+  assert.deepEqual(faultsOf({ pub: { targets: [directory("/srv/out"), tag("l")] } }, ["a"]), []);
+});
+
+Deno.test("two profiles of different tenants with one place are refused, both by their names", () => {
+  const pairs: [unknown, unknown][] = [
+    [directory("/srv/out"), directory("/srv//out/")],
+    [directory("/srv/out"), directory("/srv/{tenant}")],
+    [directory("/srv/out"), directory("/srv/out/below/it")],
+    [tag("latest"), tag("latest")],
+    [tag("latest"), tag("latest", "again")],
+    [tag("q"), tag("{profile}")],
+  ];
+  for (const [first, second] of pairs) {
+    const faults = faultsOf({
+      p: { tenants: ["a"], targets: [first] },
+      q: { tenants: ["out"], targets: [second] },
+    }, ["a", "out"]);
+    const places = faults.map((one) => one.split(": ")[0]).sort();
+    assert.deepEqual(places, ["profiles.p.targets[0]", "profiles.q.targets[0]"], `${faults}`);
+  }
+  const apart: [unknown, unknown][] = [
+    [directory("/srv/out"), directory("/srv/outer")],
+    [tag("latest"), tag("latest", "site", "exports/y")],
+    [tag("latest"), tag("newest")],
+  ];
+  for (const [first, second] of apart) {
+    const profiles = {
+      p: { tenants: ["a"], targets: [first] },
+      q: { tenants: ["b"], targets: [second] },
+    };
+    assert.deepEqual(faultsOf(profiles), []);
+  }
+});
+
+Deno.test("profiles of one tenant may share a place", () => {
+  const one = { tenants: ["a"], targets: [tag("latest")] };
+  assert.deepEqual(faultsOf({ p: one, q: one }), []);
+});
+
+Deno.test("a tag that is too long for a tenant is found", () => {
+  const long = "t".repeat(64);
+  const [fault = ""] = faultsOf(
+    { pub: { targets: [tag("{tenant}-{digest}")] } },
+    ["a", long],
+  );
+  assert.match(fault, /^profiles\.pub\.targets\[0\]\.tag: is no tag for the tenant t{64}/);
+});
+
+Deno.test("tenants of a profile, and of its schedule, are tenants that there are", () => {
+  const [unknown = ""] = faultsOf({ p: { tenants: ["nobody"], targets: [] } });
+  assert.match(unknown, /^profiles\.p\.tenants: is not one of the tenants/);
+  const schedule = { cron: "0 3 * * *", tenant: "b" };
+  const [foreign = ""] = faultsOf({ p: { tenants: ["a"], targets: [], schedule } });
+  assert.match(foreign, /^profiles\.p\.schedule\.tenant: is not one of the profile's tenants/);
+  assert.deepEqual(faultsOf({ p: { tenants: ["b"], targets: [], schedule } }), []);
+  assert.match(faultsOf({ p: { tenants: [], targets: [] } })[0] ?? "", /at least one tenant/);
+});
+
+Deno.test("a directory is filled in", () => {
+  assert.equal(renderDirectory("/srv/{tenant}/out-{tenant}", "lab"), "/srv/lab/out-lab");
+  assert.equal(renderDirectory("/srv/{x}", "lab"), "/srv/{x}");
+});

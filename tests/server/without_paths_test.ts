@@ -1,0 +1,32 @@
+import assert from "node:assert/strict";
+import { withoutPaths } from "../../src/server/without_paths.ts";
+
+Deno.test("of a path of this machine the last part is left, however a message writes it", () => {
+  const cases: [string, string][] = [
+    ['Cannot read "/etc/stella/secrets/hmac key"', 'Cannot read "hmac key"'],
+    ["ENOENT: no such file or directory, lstat '/srv/osv/a.json'", "lstat 'a.json'"],
+    ["put back /var/lib/stella/stella.db.schema4.", "put back stella.db.schema4."],
+    ["(/srv/out)", "(out)"],
+    ["look at:/srv/out: it is full", "look at:out: it is full"],
+    ['"/srv/a\\"b/c"', '"c"'],
+    ["file:///srv/app/main.ts:12", "main.ts:12"],
+    ['"/"', '"/"'],
+    ["/srv/one and /srv/two/", "one and two"],
+  ];
+  for (const [text, expected] of cases) assert.ok(withoutPaths(text).endsWith(expected), text);
+  for (const [text] of cases) assert.doesNotMatch(withoutPaths(text), /srv|etc|var/, text);
+});
+
+Deno.test("what is no path of this machine stays", () => {
+  const texts = [
+    'Cannot push to "https://registry.site:5000/v2/exports/a": 403',
+    "oci://registry.site:5000/exports/a:latest",
+    "GET /v2/exports/a/manifests/latest: 404",
+    "name exports by /v1/exports/ID",
+    "http://[::1]:5000/a/b",
+    "a file in osv/drafts/a.json, or ../b",
+    "text/plain; and/or 3 / 4",
+    "**/*.json",
+  ];
+  for (const text of texts) assert.equal(withoutPaths(text), text);
+});
