@@ -61,7 +61,7 @@ const arrows: Record<string, string[]> = {
 /** Packages that a room may use; a room that is not named uses none. */
 const packages: Record<string, string[]> = {
   cli: ["commander"],
-  server: ["hono", "@hono/node-server", "zod", "@std/crypto", "@std/tar"],
+  server: ["hono", "marked", "@hono/node-server", "zod", "@std/crypto", "@std/tar"],
   telemetry: ["prom-client"],
   config: ["croner", "yaml", "zod"],
   jobs: ["croner"],

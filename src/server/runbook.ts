@@ -6,7 +6,7 @@
 import { createHash } from "node:crypto";
 import runbook from "../../dashboards/observability.md" with { type: "text" };
 import type { App } from "./deps.ts";
-import { escapeHtml, headingOf, renderMarkdown } from "./markdown.ts";
+import { escapeHtml, headingsOf, renderMarkdown } from "./markdown.ts";
 import { problem } from "./problem.ts";
 import style from "./runbook.css" with { type: "text" };
 
@@ -20,7 +20,7 @@ export interface AlertPage {
 export function alertPages(text: string): AlertPage[] {
   const hints = text.split(/^(?=## )/m).find((part) => part.startsWith("## Alert hints\n")) ?? "";
   return hints.split(/^(?=### )/m).slice(1).map((section) => ({
-    alert: headingOf(section.split("\n")[0] ?? "")?.text ?? "",
+    alert: headingsOf(section)[0]?.text ?? "",
     text: section,
   }));
 }
@@ -63,12 +63,10 @@ function alertBody({ alert, text }: AlertPage, link: (name: string) => string | 
 
 /** The headings of the second and third level, as a list of links. */
 function contents(text: string): string {
-  const code = /^( *)```[^]*?^\1```$/gm;
-  const headings = text.replace(code, "").split("\n").map(headingOf)
-    .filter((one) => one !== undefined && one.level > 1 && one.level < 4);
+  const headings = headingsOf(text).filter((one) => one.level > 1 && one.level < 4);
   const items = headings.map((one) =>
-    `<li class="level${one?.level}"><a href="#${escapeHtml(one?.id ?? "")}">${
-      escapeHtml(one?.text ?? "")
+    `<li class="level${one.level}"><a href="#${escapeHtml(one.id)}">${
+      escapeHtml(one.text)
     }</a></li>`
   );
   return `<nav><ul>\n${items.join("\n")}\n</ul></nav>\n`;

@@ -2,32 +2,23 @@ import assert from "node:assert/strict";
 import { renderMarkdown } from "../../src/server/markdown.ts";
 
 const cases: [string, string, string][] = [
-  ["headings get an address", "## Key metrics", '<h2 id="key-metrics">Key metrics</h2>'],
-  ["lines of a paragraph are one", "one\ntwo\n\nthree", "<p>one\ntwo</p>\n<p>three</p>"],
+  ["a heading has an address", "## Key metrics", '<h2 id="key-metrics">Key metrics</h2>'],
+  ["a code span holds no marks", "`**a** <b>`", "<p><code>**a** &lt;b&gt;</code></p>"],
   [
-    "strong and emphasis",
-    "**Means:** _not yet_ a_b_c",
-    "<p><strong>Means:</strong> <em>not yet</em> a_b_c</p>",
+    "a table scrolls in a frame of its own",
+    "| a |\n| - |\n| `x\\|y` |",
+    '<div class="wide"><table>\n<thead>\n<tr>\n<th>a</th>\n</tr>\n</thead>\n<tbody><tr>\n' +
+    "<td><code>x|y</code></td>\n</tr>\n</tbody></table>\n</div>",
   ],
-  ["code spans hold no marks", "`**a** <b>`", "<p><code>**a** &lt;b&gt;</code></p>"],
-  ["a fence keeps its text", "```sh\n# x\n| y\n```", "<pre><code># x\n| y\n</code></pre>"],
-  ["a fence without end ends with the text", "```\na", "<pre><code>a\n</code></pre>"],
-  [
-    "a list holds blocks, and the next item follows",
-    "1. a\n   b\n\n   ```sh\n   c\n     d\n   ```\n2. e",
-    "<ol>\n<li>a\nb\n<pre><code>c\n  d\n</code></pre></li>\n<li>e</li>\n</ol>",
-  ],
-  ["a bullet list", "- a\n- b", "<ul>\n<li>a</li>\n<li>b</li>\n</ul>"],
-  ["a list ends a paragraph", "a\n- b", "<p>a</p>\n<ul>\n<li>b</li>\n</ul>"],
-  [
-    "a table",
-    "| a | b |\n| - | - |\n| `x\\|y` | z |",
-    '<div class="wide"><table><thead><tr><th>a</th><th>b</th></tr></thead><tbody>\n' +
-    "<tr><td><code>x|y</code></td><td>z</td></tr>\n</tbody></table></div>",
-  ],
+  ["HTML is shown as text", "a <b>c</b>", "<p>a &lt;b&gt;c&lt;/b&gt;</p>"],
+  ["a block of HTML is shown as text", "<p onclick=x>", "&lt;p onclick=x&gt;"],
+  ["an image is its text", "![a & b](http://c/d.png)", "<p>a &amp; b</p>"],
+  ["a link keeps its address", "[a](/docs/b)", '<p><a href="/docs/b">a</a></p>'],
+  ["a link to a script is its text", "[a](javascript:b)", "<p>a</p>"],
+  ["a link to data is its text", "[a](data:text/html,b)", "<p>a</p>"],
 ];
 for (const [what, text, html] of cases) {
-  Deno.test(`markdown: ${what}`, () => assert.equal(renderMarkdown(text), html));
+  Deno.test(`markdown: ${what}`, () => assert.equal(renderMarkdown(text).trim(), html));
 }
 
 Deno.test("no text becomes HTML, wherever it stands", () => {
@@ -45,15 +36,6 @@ Deno.test("a name with a page of its own becomes a link, in text and in code", (
   assert.equal(
     renderMarkdown("see ExportCenterDown, `ExportCenterDown`, ExportCenterUp", link),
     '<p>see <a href="/runbook/ExportCenterDown">ExportCenterDown</a>, ' +
-      '<a href="/runbook/ExportCenterDown"><code>ExportCenterDown</code></a>, ExportCenterUp</p>',
+      '<a href="/runbook/ExportCenterDown"><code>ExportCenterDown</code></a>, ExportCenterUp</p>\n',
   );
-});
-
-Deno.test("any text comes to an end, whatever it is made of", () => {
-  const parts = ["# ", "- ", "1. ", "| a |", "```", "\n", "  ", "`", "**", "x", "|", "\t", "_"];
-  let seed = 7;
-  const next = () => (seed = (seed * 48_271) % 2_147_483_647) % parts.length;
-  for (let n = 0; n < 500; n++) {
-    renderMarkdown(Array.from({ length: 30 }, () => parts[next()]).join(""));
-  }
 });
