@@ -93,19 +93,79 @@ export function reservedPlace(thrown: unknown): StellaError | undefined {
   });
 }
 
-const mediaErrnos = new Set(["ENOSPC", "EDQUOT", "EIO", "EROFS", "EFBIG", "ENODEV", "ENXIO"]);
+/** What the system answers about a path or a medium, in words: the errno and the system call help nobody who typed a path. */
+interface PathFault {
+  reason: string;
+  hint?: string;
+  code?: ErrorCode;
+}
 
-/** Wraps an I/O error: a full, read-only or failing medium is code 12, never a finding about content. */
+const freeSpace = "free space on the target, or choose another one";
+
+const pathFaults: Readonly<Record<string, PathFault>> = {
+  ENOENT: {
+    reason: "no such file or directory",
+    hint: "check the path, and that the medium is mounted",
+  },
+  ENOTDIR: { reason: "a part of the path is not a directory" },
+  EISDIR: { reason: "it is a directory" },
+  ELOOP: { reason: "too many levels of symbolic links" },
+  ENAMETOOLONG: { reason: "the name is too long" },
+  EACCES: { reason: "permission denied" },
+  EPERM: { reason: "operation not permitted" },
+  EMFILE: { reason: "too many open files", hint: "allow more open files: ulimit -n" },
+  ENFILE: { reason: "too many open files in the whole system" },
+  ENXIO: { reason: "no such device or address" },
+  ENODEV: { reason: "no such device" },
+  EBUSY: { reason: "it is in use" },
+  ETXTBSY: { reason: "it is a program that is running" },
+  EXDEV: { reason: "it lies on another file system" },
+  EIO: { reason: "input/output error" },
+  EROFS: { reason: "the file system is read-only", hint: "choose another target" },
+  EFBIG: { reason: "the file is too large for its file system" },
+  ENOSPC: { reason: "no space left on the device", hint: freeSpace },
+  EDQUOT: { reason: "the disk quota is used up", hint: freeSpace },
+  ESTALE: { reason: "the network file system has lost it" },
+  EEXIST: { reason: "it exists already", code: "conflict" },
+  ENOTEMPTY: { reason: "the directory is not empty", code: "conflict" },
+};
+
+/** The errno of what a call on a file threw; empty for anything else. */
+export function errnoOf(thrown: unknown): string {
+  const code = (thrown as { code?: unknown } | null | undefined)?.code;
+  return typeof code === "string" ? code : "";
+}
+
+/** Why a call on a file failed, in words. */
+export function ioReason(cause: unknown): string {
+  return pathFaults[errnoOf(cause)]?.reason ?? messageOf(cause);
+}
+
+/**
+ * Wraps what a call on a file threw. A path that cannot be used and a medium that is full, read-only or failing are code 12,
+ * never a finding about content.
+ */
 export function ioError(action: string, path: string, cause: unknown): StellaError {
   const reserved = reservedPlace(cause);
   if (reserved !== undefined) return reserved;
-  const errno = (cause as { code?: string } | null)?.code ?? "";
-  const hint = errno === "ENOSPC" || errno === "EDQUOT"
-    ? "free space on the target, or choose another one"
-    : errno === "EROFS"
-    ? "the target is read-only: choose another one"
-    : undefined;
-  const code: ErrorCode = mediaErrnos.has(errno) ? "media" : "usage";
-  const text = `${action} ${JSON.stringify(path)}: ${messageOf(cause)}`;
+  const fault = pathFaults[errnoOf(cause)];
+  const code = fault === undefined ? "usage" : fault.code ?? "media";
+  const text = `${action} ${JSON.stringify(path)}: ${ioReason(cause)}`;
+  const { hint } = fault ?? {};
   return new StellaError(code, text, hint === undefined ? { cause } : { cause, hint });
+}
+
+/** What a call on a file threw where nobody knew more about it; undefined for any other error. */
+export function uncaughtIoError(thrown: unknown): StellaError | undefined {
+  if (!(thrown instanceof Error) || pathFaults[errnoOf(thrown)] === undefined) return undefined;
+  // node: has the path beside the text; Deno's own calls have it in the text alone.
+  const { path } = thrown as { path?: unknown };
+  const named = typeof path === "string" ? path : /: \w+ '(.*)'$/s.exec(thrown.message)?.[1];
+  return named === undefined ? undefined : ioError("Cannot use", named, thrown);
+}
+
+/** Whether a disk or a quota is full: whoever asked can do nothing about it but ask for less. */
+export function isOutOfSpace({ cause }: StellaError): boolean {
+  return ["ENOSPC", "EDQUOT"].includes(errnoOf(cause)) ||
+    /database or disk is full/.test(cause === undefined ? "" : messageOf(cause));
 }

@@ -4,7 +4,7 @@
  */
 import type { Stats } from "node:fs";
 import { join } from "node:path";
-import { type ErrorCode, ioError, StellaError } from "../errors.ts";
+import { type ErrorCode, ioError, ioReason, StellaError } from "../errors.ts";
 import { shown } from "./names.ts";
 
 export interface ByteReader {
@@ -190,7 +190,7 @@ class FileReader implements ByteReader {
         if (this.#at === this.size) break;
       }
     } catch (error) {
-      throw new StellaError("media", `Cannot read ${shown(this.path)}: ${String(error)}`, {
+      throw new StellaError("media", `Cannot read ${shown(this.path)}: ${ioReason(error)}`, {
         cause: error,
         hint:
           "the medium failed; this says nothing about the content: clean, replug or copy it and verify again",

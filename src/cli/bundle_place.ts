@@ -1,7 +1,7 @@
 /** Where a command line says that a bundle is: a directory, a directory and sticks with its volumes, or standard input. */
-import { statSync } from "node:fs";
+import { type Stats, statSync } from "node:fs";
 import { basename, dirname } from "node:path";
-import { type Finding, messageOf, StellaError } from "../errors.ts";
+import { errnoOf, type Finding, ioError, ioReason, StellaError } from "../errors.ts";
 import { manifestName } from "../bundle/manifest.ts";
 import { shown } from "../bundle/names.ts";
 import { type BundleSource, directorySource } from "../bundle/source.ts";
@@ -29,20 +29,41 @@ export function openPlace(named: string, options: { volumes?: string[] }, host: 
   return placeOf(directory, options.volumes, host);
 }
 
-/** The directory that holds the manifest which `--manifest` names, by file or by directory. */
+/**
+ * The directory that holds the manifest which `--manifest` names, by file or by directory. Whether the manifest is there is not
+ * asked here: a directory without one is code 3.
+ * @throws StellaError media where the directory is not there, usage where a file of another name was named
+ */
 export function bundleDirectory(path: string): string {
-  const stat = statSync(path, { throwIfNoEntry: false });
-  if (stat?.isDirectory()) return path;
-  if (basename(path) !== manifestName) {
-    throw new StellaError(
-      "usage",
-      `Cannot verify ${shown(path)}: it is no directory and not called ${manifestName}`,
-      {
-        hint: "name the manifest.json of the bundle, or the directory that holds it",
-      },
-    );
+  const found = statOf(path);
+  if (found?.isDirectory()) return path;
+  if (basename(path) === manifestName) return existing(dirname(path));
+  if (found === undefined) return existing(path);
+  throw new StellaError(
+    "usage",
+    `Cannot read a bundle at ${shown(path)}: it is not a directory, nor called ${manifestName}`,
+    { hint: "name the manifest.json of the bundle, or the directory that holds it" },
+  );
+}
+
+/** Undefined where nothing has this name; links are followed. @throws StellaError media */
+function statOf(path: string): Stats | undefined {
+  try {
+    return statSync(path);
+  } catch (error) {
+    if (errnoOf(error) === "ENOENT") return undefined;
+    throw ioError("Cannot read a bundle at", path, error);
   }
-  return dirname(path);
+}
+
+/** @throws StellaError media where it is no directory */
+function existing(directory: string): string {
+  try {
+    if (statSync(directory).isDirectory()) return directory;
+  } catch (error) {
+    throw ioError("Cannot read a bundle at", directory, error);
+  }
+  throw new StellaError("media", `Cannot read a bundle at ${shown(directory)}: it is a file`);
 }
 
 /** @param directory of the manifest, or `-` @throws StellaError usage */
@@ -72,10 +93,13 @@ function noVolumes(): StellaError {
 }
 
 function refuseAbsent(directory: string): void {
-  if (statSync(directory, { throwIfNoEntry: false })?.isDirectory()) return;
-  throw new StellaError("usage", `Cannot look for volumes in ${shown(directory)}: no directory`, {
-    hint: "check the path, and that the stick is mounted",
-  });
+  const action = "Cannot look for volumes in";
+  try {
+    if (statSync(directory).isDirectory()) return;
+  } catch (error) {
+    throw ioError(action, directory, error);
+  }
+  throw new StellaError("media", `${action} ${shown(directory)}: it is not a directory`);
 }
 
 /** Who waits for a pipe that gives nothing has to be able to interrupt it. */
@@ -91,6 +115,6 @@ function pullFrom(host: Host): Pull {
 }
 
 function failed(cause: unknown): StellaError {
-  const text = `Cannot read standard input: ${messageOf(cause)}`;
+  const text = `Cannot read standard input: ${ioReason(cause)}`;
   return new StellaError("media", text, { cause, hint: "send the stream again" });
 }

@@ -80,11 +80,6 @@ export async function showCommand(
 function showPublic(options: { key?: string; keyPassphraseFile?: string }, host: Host): Result {
   const path = options.key ??
     join(keyDirectory(requireStateDirectory(host.environment)), "signing.key");
-  if (!existsSync(path)) {
-    throw new StellaError("usage", `Cannot show the key ${shown(path)}: there is none`, {
-      hint: "make one with `stella keys generate`",
-    });
-  }
   const { pem, keyid } = publicOf(path, options.keyPassphraseFile);
   return { code: 0, json: { ok: true, code: 0, keyid, pem }, text: pem };
 }

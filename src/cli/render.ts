@@ -6,6 +6,7 @@ import {
   messageOf,
   reservedPlace,
   StellaError,
+  uncaughtIoError,
 } from "../errors.ts";
 import { escaped } from "../bundle/names.ts";
 import type { Verdict } from "../verify/verdict.ts";
@@ -13,8 +14,8 @@ import type { Verdict } from "../verify/verdict.ts";
 /** An error of any kind as a StellaError; what nobody expected is code internal and says so. */
 export function asStellaError(thrown: unknown): StellaError {
   if (thrown instanceof StellaError) return thrown;
-  const reserved = reservedPlace(thrown);
-  if (reserved !== undefined) return reserved;
+  const known = reservedPlace(thrown) ?? uncaughtIoError(thrown);
+  if (known !== undefined) return known;
   return new StellaError("internal", `Unexpected error: ${messageOf(thrown)}`, {
     cause: thrown,
     hint: "this is a defect of stella: please report it with the command that you ran",

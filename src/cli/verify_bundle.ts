@@ -1,7 +1,7 @@
 /** `stella export bundle verify` and `stella verify`: which bundle is meant, the verdict on it, and what is left of that. */
 import { existsSync, readdirSync } from "node:fs";
-import { basename, join } from "node:path";
-import { StellaError } from "../errors.ts";
+import { join } from "node:path";
+import { ioError, StellaError } from "../errors.ts";
 import { type Manifest, manifestName } from "../bundle/manifest.ts";
 import { shown } from "../bundle/names.ts";
 import type { BundleSource } from "../bundle/source.ts";
@@ -99,16 +99,16 @@ function isReference(text: string): boolean {
 
 /** `PATH/manifest.json`, else the only `PATH/<directory>/manifest.json`: a stick that holds one bundle. */
 function findBundle(path: string): string {
-  if (basename(path) === manifestName || existsSync(join(path, manifestName))) {
-    return bundleDirectory(path);
-  }
-  const below = foldersOf(path).filter((name) => existsSync(join(path, name, manifestName)));
+  const directory = bundleDirectory(path);
+  if (directory !== path || existsSync(join(path, manifestName))) return directory;
+  const below = foldersOf(path)
+    .filter((name) => existsSync(join(path, name, manifestName)));
   if (below.length === 1) return join(path, below[0]!);
-  const found = below.length === 0
-    ? "it holds no manifest.json"
-    : `it holds ${below.length} bundles: ${below.map((name) => shown(name)).join(", ")}`;
+  // The verification says that there is none.
+  if (below.length === 0) return path;
+  const found = `it holds ${below.length} bundles: ${below.map((name) => shown(name)).join(", ")}`;
   throw new StellaError("usage", `Cannot verify ${shown(path)}: ${found}`, {
-    hint: below.length === 0 ? "name the directory that holds manifest.json" : "name one of them",
+    hint: "name one of them",
   });
 }
 
@@ -117,9 +117,6 @@ function foldersOf(path: string): string[] {
     return readdirSync(path, { withFileTypes: true }).filter((entry) => entry.isDirectory())
       .map((entry) => entry.name).sort();
   } catch (error) {
-    throw new StellaError("usage", `Cannot verify ${shown(path)}: it cannot be listed`, {
-      cause: error,
-      hint: "check the path, and that the stick is mounted",
-    });
+    throw ioError("Cannot list", path, error);
   }
 }

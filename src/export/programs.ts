@@ -1,7 +1,7 @@
 /** The programs that a bundle carries beside its payload: stella itself, and builds of it for other platforms. */
 import { closeSync, openSync, readSync, statSync } from "node:fs";
 import { basename, join } from "node:path";
-import { type Finding, ioError, StellaError } from "../errors.ts";
+import { type Finding, ioError, ioReason, StellaError } from "../errors.ts";
 import { appendNew } from "../bundle/durable.ts";
 import { startSha256 } from "../bundle/hash.ts";
 import { type BundleFile, manifestName } from "../bundle/manifest.ts";
@@ -26,25 +26,35 @@ export function programsOf(
 /**
  * Refuses, all at once, what is no file, and names that another system could not hold or that something else in the bundle has.
  * @param taken the names of the bundle's other files
- * @throws StellaError usage
+ * @throws StellaError usage; media where a path cannot be used
  */
 export function checkPrograms(programs: readonly CarriedProgram[], taken: readonly string[]): void {
   const seen = new Set([manifestName, ...taken].map(folded));
   const findings = programs.flatMap((program): Finding[] => {
-    const fault = faultOf(program, seen);
+    const absent = absenceOf(program.path);
+    const fault = absent ?? faultOf(program, seen);
     seen.add(folded(program.name));
     if (fault === undefined) return [];
-    return [{ code: "usage", reason: "program_refused", path: program.path, found: fault }];
+    const code = absent === undefined ? "usage" : "media";
+    return [{ code, reason: "program_refused", path: program.path, found: fault }];
   });
   if (findings.length === 0) return;
-  throw new StellaError("usage", "Cannot carry a program in the bundle", {
+  throw new StellaError(findings[0]!.code, "Cannot carry a program in the bundle", {
     findings,
     hint: "give each build a name of its own, such as stella-aarch64 or stella.exe",
   });
 }
 
-function faultOf({ name, path }: CarriedProgram, seen: Set<string>): string | undefined {
-  if (!statSync(path, { throwIfNoEntry: false })?.isFile()) return "it is no file";
+/** Why nothing can be read at `path`; undefined where it is a file. */
+function absenceOf(path: string): string | undefined {
+  try {
+    return statSync(path).isFile() ? undefined : "it is not a file";
+  } catch (error) {
+    return ioReason(error);
+  }
+}
+
+function faultOf({ name }: CarriedProgram, seen: Set<string>): string | undefined {
   if (name.startsWith(".")) return "its name begins with a dot";
   if (seen.has(folded(name))) return `the bundle has another file called ${name}`;
   return pathFault(name);

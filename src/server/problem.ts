@@ -1,7 +1,7 @@
 /** Refusals as problem documents. Source: RFC 9457. */
 import type { Context } from "hono";
 import type { ContentfulStatusCode } from "hono/utils/http-status";
-import { type ErrorCode, StellaError } from "../errors.ts";
+import { errnoOf, type ErrorCode, isOutOfSpace, StellaError } from "../errors.ts";
 import type { OpsDeps } from "./deps.ts";
 import { withoutPaths } from "./without_paths.ts";
 
@@ -51,7 +51,6 @@ export function problem(c: Context, { status, detail, code = "usage", ...rest }:
 }
 
 const statuses: Partial<Record<ErrorCode, ContentfulStatusCode>> = {
-  media: 507,
   conflict: 409,
   busy: 503,
   policy: 403,
@@ -64,15 +63,17 @@ const statuses: Partial<Record<ErrorCode, ContentfulStatusCode>> = {
  */
 function statusOf(error: StellaError): ContentfulStatusCode {
   const has = (reason: string) => error.findings.some((one) => one.reason === reason);
+  if (isOutOfSpace(error)) return 507;
+  if (isOfFile(error)) return 500;
   if (error.code in statuses) return statuses[error.code]!;
   if (error.code === "interrupted" || has("database_locked")) return 503;
-  if (error.code !== "usage" || isOfFile(error)) return 500;
+  if (error.code !== "usage") return 500;
   return has("queue_full") ? 429 : has("idempotency_key_reused") ? 422 : 400;
 }
 
 /** Nobody names a file of the service: that it cannot be used is no caller's fault, and its path is for the log alone. */
-function isOfFile({ cause }: StellaError): boolean {
-  return /^E[A-Z0-9]+$/.test((cause as { code?: string } | undefined)?.code ?? "");
+function isOfFile({ code, cause }: StellaError): boolean {
+  return code === "media" || /^E[A-Z0-9]+$/.test(errnoOf(cause));
 }
 
 /** Seconds after which some of a full queue may be done, or what held the service up may have passed. */
@@ -90,9 +91,11 @@ export function problemOf(
   if (status >= 500) onFault(error);
   if (status === 429) onRefused("queue_full");
   if (status in pauses) c.header("retry-after", String(pauses[status]));
+  if (status === 507) {
+    return problem(c, { status, code: "media", detail: "No space is left on the service's disk" });
+  }
   if (!known || isOfFile(error)) {
-    const code = status === 507 ? "media" : "internal";
-    return problem(c, { status, code, detail: "See the service's log" });
+    return problem(c, { status, code: "internal", detail: "See the service's log" });
   }
   const { code, message, hint } = error;
   return problem(c, { status, code, detail: message, ...(hint === undefined ? {} : { hint }) });

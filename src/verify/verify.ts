@@ -15,6 +15,7 @@ import {
   type Manifest,
   manifestName,
 } from "../bundle/manifest.ts";
+import { shown } from "../bundle/names.ts";
 import { largestManifest, readManifest } from "../bundle/read_manifest.ts";
 import { type BundleSource, readSmall } from "../bundle/source.ts";
 import { checkContent, type ContentOptions } from "./content.ts";
@@ -62,9 +63,13 @@ export async function verifyBundle(source: BundleSource, options: VerifyOptions)
 async function readManifestBytes(source: BundleSource): Promise<Uint8Array> {
   const bytes = await readSmall(source, manifestName, largestManifest);
   if (bytes !== undefined) return bytes;
-  throw new StellaError("manifest", `Cannot verify ${source.name}: it has no ${manifestName}`, {
-    hint: "an export writes the manifest last: an export that was interrupted has none",
-  });
+  throw new StellaError(
+    "manifest",
+    `Cannot verify ${shown(source.name)}: it has no ${manifestName}`,
+    {
+      hint: "name the directory of the bundle; an export that was interrupted has no manifest",
+    },
+  );
 }
 
 async function checkSigner(

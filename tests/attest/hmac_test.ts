@@ -220,7 +220,7 @@ Deno.test("a new secret is its owner's alone, 32 bytes, each time another", () =
     assert.equal(Deno.statSync(path).mode! & 0o777, 0o600);
     assert.equal(readSecret(path).keyid, made.keyid);
     assert.notEqual(secretFrom(newSecret(), "x").keyid, made.keyid);
-    assert.throws(() => makeSecret(path), { code: "usage" });
+    assert.throws(() => makeSecret(path), { code: "conflict" });
     Deno.chmodSync(path, 0o644);
     assert.throws(() => readSecret(path), { code: "usage", message: /others can read it/ });
   });

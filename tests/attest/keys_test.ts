@@ -107,7 +107,11 @@ Deno.test("what is no signing key is refused, and never printed", async () => {
         return !`${error.message}${error.hint}`.includes(line);
       });
     }
-    assertUsage(() => loadSigner(join(root, "none.key")), /Cannot read the key/);
+    assert.throws(() => loadSigner(join(root, "none.key")), {
+      code: "media",
+      message: /Cannot read the key .*none\.key": no such file/,
+      hint: /stella keys generate/,
+    });
   });
 });
 

@@ -30,8 +30,8 @@ Deno.test("writeNew never touches what exists, be it a dangling link", async () 
     symlinkSync(join(root, "target"), join(root, "link"));
     for (const name of ["a", "link"]) {
       assert.throws(() => writeNew(join(root, name), "new", 0o644), (error) => {
-        return error instanceof StellaError && error.code === "usage" &&
-          /EEXIST|exists/.test(error.message);
+        return error instanceof StellaError && error.code === "conflict" &&
+          /: it exists already$/.test(error.message);
       });
     }
     assert.equal(readFileSync(join(root, "a"), "utf8"), "old");
@@ -39,13 +39,19 @@ Deno.test("writeNew never touches what exists, be it a dangling link", async () 
   });
 });
 
-Deno.test("an error of the medium is code 12 with a hint, any other is code 2", () => {
+Deno.test("a path or medium that fails is code 12 in plain words, a file in the way code 14", () => {
   const wrapped = (code: string) =>
-    ioError("Cannot write", "x", Object.assign(new Error("e"), { code }));
-  assert.deepEqual([wrapped("ENOSPC").exitCode, wrapped("EIO").exitCode], [12, 12]);
+    ioError("Cannot write", "x", Object.assign(new Error(`${code}: noise, open 'x'`), { code }));
+  const media = ["ENOSPC", "EIO", "ENOENT", "ENOTDIR", "ELOOP", "EISDIR", "ENAMETOOLONG", "EACCES"];
+  for (const code of [...media, "EPERM", "EMFILE", "EDQUOT", "EROFS", "EFBIG"]) {
+    const { exitCode, message } = wrapped(code);
+    assert.deepEqual([exitCode, /noise|E[A-Z]{3}/.test(message)], [12, false], message);
+  }
+  assert.equal(wrapped("ENOENT").message, 'Cannot write "x": no such file or directory');
   assert.match(wrapped("EDQUOT").hint ?? "", /free space/);
-  assert.match(wrapped("EROFS").hint ?? "", /read-only/);
-  assert.deepEqual([wrapped("EACCES").exitCode, wrapped("ENOENT").exitCode], [2, 2]);
+  assert.match(wrapped("EROFS").hint ?? "", /another target/);
+  assert.deepEqual([wrapped("EEXIST").exitCode, wrapped("ENOTEMPTY").exitCode], [14, 14]);
+  assert.deepEqual([wrapped("EWHAT").exitCode, wrapped("").exitCode], [2, 2]);
 });
 
 Deno.test("rename and syncDirectory say which path failed", async () => {

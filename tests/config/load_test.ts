@@ -218,7 +218,10 @@ Deno.test("the first of flag, STELLA_CONFIG, state directory and system file is 
 Deno.test("a file that was named has to be there, small, and a file", async () => {
   await withFiles({ "large.yaml": "#".repeat(1024 * 1024 + 1) }, async (directory) => {
     const load = (flag: string) => loadConfig({ flag, environment: () => undefined }, checks);
-    await assert.rejects(load(join(directory, "none.yaml")), { code: "usage", message: /ENOENT/ });
+    await assert.rejects(load(join(directory, "none.yaml")), {
+      code: "media",
+      message: /none\.yaml": no such file/,
+    });
     await assert.rejects(load(join(directory, "large.yaml")), { message: /not a small file/ });
     await assert.rejects(load(directory), { message: /not a small file/ });
   });

@@ -119,7 +119,7 @@ Deno.test("nothing to pack is code 2, and nothing is written", async () => {
     const { code, message } = await refusal(() => run(out, join(root, "empty")));
     assert.equal(code, 2);
     assert.match(message, /no file was found in .*empty/);
-    assert.equal((await refusal(() => run(out, join(root, "none")))).code, 2);
+    assert.equal((await refusal(() => run(out, join(root, "none")))).code, 12);
     assert.equal((await refusal(() => run(out, []))).code, 2);
     assert.deepEqual(readdirSync(root), ["empty"]);
   });

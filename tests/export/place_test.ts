@@ -169,8 +169,8 @@ Deno.test("an output that cannot be a directory is refused by name", async () =>
   await inDirectory(async (out, input) => {
     writeFileSync(out, "");
     const { code, message } = await refusal(() => run(out, input));
-    assert.deepEqual([code, /Cannot make the directory .*out"/.test(message)], [2, true], message);
-    assert.equal((await refusal(() => run(join(out, "below"), input))).code, 2);
+    assert.deepEqual([code, /Cannot make the directory .*out"/.test(message)], [14, true], message);
+    assert.equal((await refusal(() => run(join(out, "below"), input))).code, 12);
   });
 });
 

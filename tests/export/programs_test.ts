@@ -65,8 +65,8 @@ Deno.test("what cannot be carried is refused, all at once, with its reason", () 
         ["Verify.SH", "the bundle has another file called Verify.SH"],
         [".hidden", "its name begins with a dot"],
         ["a:b", "it has the character :"],
-        ["folder", "it is no file"],
-        ["none", "it is no file"],
+        ["folder", "it is not a file"],
+        ["none", "no such file or directory"],
         ["manifest.json", "the bundle has another file called manifest.json"],
       ]);
       return true;
@@ -86,7 +86,7 @@ Deno.test("a build for another platform goes with the bundle and is verified wit
     const ran = await home.json(["verify", "out"]);
     assert.deepEqual([ran.exit, ran.findings[0].path], [7, "stella.exe"]);
     const refused = await home.json([...kit, "--include-binary", "nowhere"]);
-    assert.deepEqual([refused.exit, refused.findings[0].reason], [2, "program_refused"]);
+    assert.deepEqual([refused.exit, refused.findings[0].reason], [12, "program_refused"]);
   } finally {
     home.remove();
   }

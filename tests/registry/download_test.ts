@@ -85,6 +85,6 @@ Deno.test("the policy is asked before anything else, and a file that stands ther
   await assert.rejects(site.get({ policy }), /sealed/);
   assert.equal(site.asked, 0);
   Deno.writeTextFileSync(site.to, "mine");
-  await assert.rejects(site.get(), { code: "usage" });
+  await assert.rejects(site.get(), { code: "conflict" });
   assert.equal(Deno.readTextFileSync(site.to), "mine");
 });

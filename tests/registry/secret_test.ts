@@ -86,10 +86,10 @@ for (const [what, content, mode, message] of refusals) {
   });
 }
 
-Deno.test("credentials that are not there are a usage error", () => {
+Deno.test("credentials that are not there are code 12", () => {
   assert.throws(
     () => readCredentials("/nonexistent/site.json", host),
-    (error) => error instanceof StellaError && error.code === "usage",
+    (error) => error instanceof StellaError && error.code === "media",
   );
 });
 

@@ -94,7 +94,7 @@ Deno.test("a file without a certificate is refused as the authority", () => {
   const endpoint = parseEndpoint("https://registry.test");
   const dependencies = { timing: new FakeTiming(), policy: () => {} };
   assert.throws(() => openRegistry({ endpoint, ca: "/nonexistent" }, dependencies), {
-    code: "usage",
+    code: "media",
     message: /^Cannot read the certificates "\/nonexistent"/,
   });
   assert.throws(() => openRegistry({ endpoint, ca: path }, dependencies), {

@@ -3,7 +3,8 @@ import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { scopes } from "../../src/config/service.ts";
-import { StellaError } from "../../src/errors.ts";
+import { ioError, StellaError } from "../../src/errors.ts";
+import { databaseError } from "../../src/jobs/sql.ts";
 import { Bench, config } from "./bench.ts";
 
 Deno.test("an export that was asked for is accepted, and found where the answer says", async () => {
@@ -323,21 +324,36 @@ Deno.test("a service that stops takes no export and says when to try again", asy
   assert.equal(bench.queue.figures().queued, 0);
 });
 
-Deno.test("a full disk is 507 with its reason, a defect 500 without; both go to the log", async () => {
+Deno.test("a full disk is 507, another fault of a file or a defect 500; no path is told", async () => {
   using bench = new Bench();
-  bench.queue.enqueue = () => {
-    throw new StellaError("media", "Cannot queue the export: disk is full", { hint: "free space" });
-  };
-  const full = await bench.post({ profile: "kit" });
-  assert.equal(full.status, 507);
-  assert.deepEqual((await full.json()).hint, "free space");
-  bench.queue.enqueue = () => {
-    throw new TypeError("secret detail of a defect");
-  };
-  const defect = await bench.post({ profile: "kit" });
-  assert.equal(defect.status, 500);
-  assert.doesNotMatch(await defect.text(), /secret/);
-  assert.equal(bench.faults.length, 2);
+  const ofFile = (code: string) =>
+    ioError("Cannot write", "/srv/secret/tmp", Object.assign(new Error(code), { code }));
+  const faults: [Error, number, string][] = [
+    [ofFile("ENOSPC"), 507, "media"],
+    [ofFile("EDQUOT"), 507, "media"],
+    [
+      databaseError("Cannot queue /srv/secret", new Error("database or disk is full")),
+      507,
+      "media",
+    ],
+    [databaseError("Cannot queue /srv/secret", new Error("disk I/O error")), 500, "internal"],
+    [ofFile("ENOENT"), 500, "internal"],
+    [ofFile("EACCES"), 500, "internal"],
+    [ofFile("EIO"), 500, "internal"],
+    [ofFile("EEXIST"), 500, "internal"],
+    [new StellaError("media", "Cannot read /srv/secret: it ended too early"), 500, "internal"],
+    [new TypeError("secret detail of a defect"), 500, "internal"],
+  ];
+  for (const [fault, status, code] of faults) {
+    bench.queue.enqueue = () => {
+      throw fault;
+    };
+    const answer = await bench.post({ profile: "kit" });
+    const text = await answer.text();
+    assert.deepEqual([answer.status, JSON.parse(text).code], [status, code], fault.message);
+    assert.doesNotMatch(text, /secret/, fault.message);
+  }
+  assert.equal(bench.faults.length, faults.length);
 });
 
 Deno.test("a database that another program holds is 503, and when to come back", async () => {

@@ -57,11 +57,11 @@ testWith(
 testWith(["openssl"], "a key that everybody can read, another key, and no key are refused", () => {
   using bench = new Bench();
   const [one, two] = [makePair(bench.directory, "a"), makePair(bench.directory, "b")];
-  const refusal = (files: { certificate: string; key: string }, message: RegExp) =>
-    assert.throws(() => readTls(files), { code: "usage", message });
+  const refusal = (files: { certificate: string; key: string }, message: RegExp, code = "usage") =>
+    assert.throws(() => readTls(files), { code, message });
   refusal({ ...one, key: two.key }, /not the key of/);
   refusal({ ...one, certificate: one.key }, /for TLS/);
-  refusal({ ...one, key: "/nonexistent" }, /nonexistent/);
+  refusal({ ...one, key: "/nonexistent" }, /nonexistent": no such file/, "media");
   Deno.chmodSync(one.key, 0o644);
   refusal(one, /everybody may read it/);
 });

@@ -2,7 +2,7 @@
 import { createPublicKey, generateKeyPairSync } from "node:crypto";
 import { chmodSync, existsSync, mkdirSync, readFileSync, statSync } from "node:fs";
 import { dirname } from "node:path";
-import { ioError, StellaError } from "../../errors.ts";
+import { errnoOf, ioError, StellaError } from "../../errors.ts";
 import { writeNew } from "../../bundle/durable.ts";
 import { shown } from "../../bundle/names.ts";
 import { type Algorithm, keyidOf } from "../dsse.ts";
@@ -115,6 +115,11 @@ function readKey(keyPath: string): string {
     return readFileSync(keyPath, "utf8");
   } catch (error) {
     if (error instanceof StellaError) throw error;
-    throw ioError("Cannot read the key", keyPath, error);
+    const { code, message, hint } = ioError("Cannot read the key", keyPath, error);
+    const make = errnoOf(error) === "ENOENT" ? "make one with `stella keys generate`" : hint;
+    throw new StellaError(code, message, {
+      cause: error,
+      ...(make === undefined ? {} : { hint: make }),
+    });
   }
 }
