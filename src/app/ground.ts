@@ -47,7 +47,7 @@ export async function openGround(options: ServiceOptions, rooms: Rooms, undo: Un
   const keep = config.timeline.days * 86_400_000;
   const timeline = new rooms.Timeline(queue.database, { now, random, keep });
   const uploads = new rooms.Uploads(queue.database, now);
-  const feed = new rooms.Feed();
+  const feed = new rooms.Feed(config.tenants.length);
   const watch = ({ id: exportId, ...job }: Job) => {
     const trace = traces?.ofExport({ exportId, ...job });
     const of = { exportId, profile: job.profile, tenant: job.tenant };

@@ -2,6 +2,7 @@
  * News of running exports for those who follow them. Nothing is queued for anybody: a follower is woken, and reads where its
  * export stands, so a slow one costs no memory and misses nothing but steps of progress in between.
  */
+import { FairShare } from "./fair_share.ts";
 
 /** How far an export is in its stage; bytes, `total` 0 where it is not known. */
 export interface Progress {
@@ -15,10 +16,12 @@ export class Feed {
   /** How much news there was of each running export. */
   readonly #counts = new Map<string, number>();
   readonly #waiting = new Map<string, Set<() => void>>();
-  /** By tenant; only those that have some. */
-  readonly #followers = new Map<string, number>();
+  readonly #followers: FairShare;
 
-  constructor(readonly mostFollowers = 64) {}
+  /** @param tenants how many there are */
+  constructor(tenants = 1, readonly mostFollowers = 64) {
+    this.#followers = new FairShare(mostFollowers, tenants);
+  }
 
   moved(exportId: string, progress: Progress): void {
     this.#progress.set(exportId, progress);
@@ -74,28 +77,8 @@ export class Feed {
     }
   }
 
-  /**
-   * Counts a follower of the tenant's exports in; undefined where there are enough of them, or `most` of this tenant's. The
-   * result counts it out again, once.
-   */
-  follow(tenant: string, most = this.mostFollowers): (() => void) | undefined {
-    const all = this.#followers.values().reduce((sum, one) => sum + one, 0);
-    if (all >= this.mostFollowers || this.#followersOf(tenant) >= most) return undefined;
-    this.#count(tenant, 1);
-    let here = true;
-    return () => {
-      if (here) this.#count(tenant, -1);
-      here = false;
-    };
-  }
-
-  #followersOf(tenant: string): number {
-    return this.#followers.get(tenant) ?? 0;
-  }
-
-  #count(tenant: string, change: 1 | -1): void {
-    const count = this.#followersOf(tenant) + change;
-    if (count === 0) this.#followers.delete(tenant);
-    else this.#followers.set(tenant, count);
+  /** Counts a follower of the tenant's exports in, as `FairShare.take`. */
+  follow(tenant: string): (() => void) | undefined {
+    return this.#followers.take(tenant);
   }
 }

@@ -26,7 +26,7 @@ export function addEvents(app: App, deps: ServerDeps): void {
     const headers = { "content-type": "text/event-stream; charset=utf-8" };
     // Nobody reads the body of a HEAD, or ends it: it takes no follower's place.
     if (c.req.method === "HEAD") return c.body(null, 200, headers);
-    const leave = deps.feed.follow(job.tenant, mostOfOne(deps));
+    const leave = deps.feed.follow(job.tenant);
     if (leave === undefined) return tooMany(c, deps);
     const last = c.req.header("last-event-id") ?? "";
     const after = idPattern.test(last) ? last : "";
@@ -34,12 +34,7 @@ export function addEvents(app: App, deps: ServerDeps): void {
   });
 }
 
-/** Where there are several tenants, one leaves half of the places to the others. */
-function mostOfOne({ feed, config }: Pick<ServerDeps, "feed" | "config">): number {
-  return config.tenants.length > 1 ? feed.mostFollowers >> 1 : feed.mostFollowers;
-}
-
-/** The same where all places are taken and where the tenant's half is: a tenant learns nothing of the others. */
+/** The same where all places are taken and where the tenant's share is: a tenant learns nothing of the others. */
 function tooMany(c: Context, { onRefused }: Pick<ServerDeps, "onRefused">) {
   onRefused("followers_full");
   c.header("retry-after", "5");

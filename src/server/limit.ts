@@ -1,29 +1,39 @@
 /**
  * How many requests to the API are open at once. Beyond that a caller is told at once to come back, instead of taking one more
- * connection of which the process has a thousand. Operations are not limited: health and metrics have to answer just then.
+ * connection of which the process has a thousand. One tenant leaves room for the others. Operations are not limited: health and
+ * metrics have to answer just then.
  */
 import type { MiddlewareHandler } from "hono";
+import type { Config } from "../config/load.ts";
+import { FairShare } from "../jobs/fair_share.ts";
+import type { Access } from "./access.ts";
 import type { AppEnvironment, OpsDeps } from "./deps.ts";
 import { problem } from "./problem.ts";
 
 /** Open until its answer begins, so a body that does not come counts, and a file that is being sent does not. */
 export function limitRequests(
-  most: number,
+  { tokens, service: { mostRequests: most } }: Pick<Config, "tokens" | "service">,
   onRefused: OpsDeps["onRefused"],
 ): MiddlewareHandler<AppEnvironment> {
-  let open = 0;
+  const places = new FairShare(most, new Set(tokens.map(partyOf)).size);
   return async (c, next) => {
-    if (open >= most) {
+    const leave = places.take(partyOf(c.get("access")));
+    if (leave === undefined) {
       onRefused("busy");
       c.header("retry-after", "1");
-      const detail = `The service has ${most} open requests already`;
-      return problem(c, { status: 503, code: "internal", detail, hint: "ask again in a second" });
+      // The same where all places are taken and where the tenant's share is.
+      const detail = `Too many requests are open (limit: ${most})`;
+      return problem(c, { status: 503, code: "busy", detail, hint: "ask again in a second" });
     }
-    open++;
     try {
       return await next();
     } finally {
-      open--;
+      leave();
     }
   };
+}
+
+/** Tokens of the same tenants are one party: a tenant gets no more by having more of them. */
+function partyOf({ tenants }: Pick<Access, "tenants">): string {
+  return tenants.toSorted().join(" ");
 }

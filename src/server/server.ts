@@ -29,8 +29,8 @@ export function createServer(deps: ServerDeps, names: Names): App {
   const { config, onRefused } = deps;
   app.use(
     "/v1/*",
-    limitRequests(config.service.mostRequests, onRefused),
     authenticate(config),
+    limitRequests(config, onRefused),
   );
   addExports(app, deps);
   addEvents(app, deps);

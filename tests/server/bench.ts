@@ -42,7 +42,7 @@ export class Bench {
   readonly cancelled: Job[] = [];
   /** `METHOD route status` of each request. */
   readonly answered: string[] = [];
-  readonly feed = new Feed();
+  readonly feed: Feed;
   readonly store: FileStore;
   readonly faults: unknown[] = [];
   alive: { status: "pass" | "fail"; output?: string } = { status: "pass" };
@@ -72,6 +72,7 @@ export class Bench {
       keep: 86_400_000,
     });
     const refused = () => this.refused;
+    this.feed = more.feed ?? new Feed((more.config ?? config).tenants.length);
     this.store = new FileStore(this.directory);
     this.deps = {
       build: { version: "0.1.0", commit: "f".repeat(40), buildDate: "unknown", form: "source" },

@@ -1,5 +1,7 @@
 /** What there is too much of is refused, with the time after which it may be asked again. */
 import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
+import { serveHttp } from "../../src/server/http_server.ts";
 import { Bench, config } from "./bench.ts";
 
 const limited = (more: Partial<typeof config.service>) => ({
@@ -28,7 +30,7 @@ Deno.test("one request more than may be open is told to come back; health and me
   const refused = await bench.get("/v1/exports");
   assert.deepEqual([refused.status, refused.headers.get("retry-after")], [503, "1"]);
   assert.equal(refused.headers.get("content-type"), "application/problem+json");
-  assert.match((await refused.json()).detail, /2 open requests/);
+  assert.match((await refused.json()).detail, /open \(limit: 2\)/);
   assert.deepEqual(bench.refusals, ["busy"]);
   for (const path of ["/health/liveness", "/health/readiness", "/metrics", "/status"]) {
     assert.equal((await bench.get(path)).status, 200, path);
@@ -40,6 +42,58 @@ Deno.test("one request more than may be open is told to come back; health and me
   ]);
   assert.equal((await bench.get("/v1/exports")).status, 200, "their places are free again");
   assert.deepEqual([bench.queued.length, bench.faults], [2, []]);
+});
+
+Deno.test("bodies of one tenant that do not come keep no other tenant waiting, on real sockets", async () => {
+  const sha256 = (text: string) => createHash("sha256").update(text).digest("hex");
+  const tokens = ["default", "lab"].map((name) => ({
+    name,
+    sha256: sha256(name),
+    tenants: [name],
+    scopes: ["read", "write"] as const,
+  }));
+  const places = 512;
+  const { promise: arrived, resolve } = Promise.withResolvers<void>();
+  // The clock is read when a request begins, and once more when it is answered.
+  let [reads, answered] = [0, 0];
+  using bench = new Bench({
+    config: { ...config, tokens: tokens.map((one) => ({ ...one, scopes: [...one.scopes] })) },
+    onAnswered: () => void answered++,
+    elapsed: () => {
+      if (++reads - answered >= places) resolve();
+      return performance.now();
+    },
+  });
+  const server = await serveHttp(bench.app, { host: "127.0.0.1", port: 0 });
+  const { port } = new URL(server.url);
+  const slow = "POST /v1/exports HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer default\r\n" +
+    "Content-Type: application/json\r\nContent-Length: 100\r\n\r\n{";
+  const open: Deno.Conn[] = [];
+  try {
+    for (let n = 0; n < places; n++) {
+      const connection = await Deno.connect({ hostname: "127.0.0.1", port: Number(port) });
+      open.push(connection);
+      await connection.write(new TextEncoder().encode(slow));
+    }
+    await arrived;
+    const headers = { authorization: "Bearer lab", "content-type": "application/json" };
+    const url = `${server.url}/v1/exports`;
+    const asked = await fetch(url, { method: "POST", headers, body: '{"profile":"kit"}' });
+    assert.equal(asked.status, 202, await asked.text());
+    const listed = await Promise.all(
+      Array.from({ length: 16 }, async () => {
+        const answer = await fetch(url, { headers });
+        await answer.body?.cancel();
+        return answer.status;
+      }),
+    );
+    assert.deepEqual(new Set(listed), new Set([200]));
+    const own = await fetch(url, { headers: { authorization: "Bearer default" } });
+    assert.equal(own.status, 503, await own.text());
+  } finally {
+    for (const one of open) one.close();
+    await server.close(100);
+  }
 });
 
 Deno.test("a request that fails gives its place back", async () => {

@@ -1,0 +1,43 @@
+import assert from "node:assert/strict";
+import { FairShare } from "../../src/jobs/fair_share.ts";
+
+/** Takes for a party until it gets no more; how many it got. */
+function fill(shares: FairShare, party: string): number {
+  let count = 0;
+  while (shares.take(party) !== undefined) count++;
+  return count;
+}
+
+Deno.test("one party by itself may take all places", () => {
+  assert.equal(fill(new FairShare(64, 1), "a"), 64);
+});
+
+Deno.test("of several parties one takes half, and each of the others gets its share", () => {
+  for (const parties of [2, 3, 5, 33]) {
+    const shares = new FairShare(64, parties);
+    assert.equal(fill(shares, "flood-0"), 32, `${parties}`);
+    const share = Math.floor(32 / (parties - 1));
+    // All but the last one take what they can get.
+    for (let n = 1; n < parties - 1; n++) assert.equal(fill(shares, `flood-${n}`), share);
+    assert.equal(fill(shares, "last"), share);
+  }
+});
+
+Deno.test("however parties take turns, the last one gets its share", () => {
+  const shares = new FairShare(64, 4);
+  let taking = ["a", "b", "c"];
+  while (taking.length > 0) taking = taking.filter((one) => shares.take(one) !== undefined);
+  assert.equal(fill(shares, "d"), 10);
+});
+
+Deno.test("a place is given back once", () => {
+  const shares = new FairShare(2, 1);
+  const [first, second] = [shares.take("a")!, shares.take("b")!];
+  assert.equal(shares.take("a"), undefined);
+  first();
+  first();
+  assert.ok(shares.take("c"));
+  assert.equal(shares.take("c"), undefined);
+  second();
+  assert.ok(shares.take("c"));
+});
