@@ -11,6 +11,8 @@ import { type Body, bodyOf } from "./message.ts";
 /** Bytes with the digest they must have. */
 export interface Blob extends Body {
   digest: Digest;
+  /** A program in the bundle is never cut into volumes. */
+  isProgram?: boolean;
 }
 
 const piece = 1024 * 1024;
@@ -27,6 +29,7 @@ export function fileBlob(source: BundleSource, file: BundleFile, verified = fals
   return {
     digest: `sha256:${file.sha256}`,
     size: file.size,
+    isProgram: file.role === "program",
     async *open(from = 0) {
       const reader = await source.open(file.path);
       if (reader === undefined) throw unfit("missing", file, "it is not there");

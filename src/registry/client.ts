@@ -17,7 +17,7 @@ import { Repository, type RepositoryOptions } from "./repository.ts";
 import { type Action, type Timing, withRetries } from "./retry.ts";
 import type { Credentials } from "./secret.ts";
 import type { UploadMemory } from "./sessions.ts";
-import { defaultChunk, defaultLargestChunk } from "./upload.ts";
+import { defaultChunk, defaultLargestChunk } from "./upload_place.ts";
 
 export interface ClientOptions {
   endpoint: Endpoint;

@@ -6,7 +6,8 @@ import { refused, RegistryError, target } from "./failure.ts";
 import { type Answer, type Body, bodyOf, type Outgoing, type Stream } from "./message.ts";
 import { isDigest } from "./reference.ts";
 import type { Action } from "./retry.ts";
-import { checkDigest, forget, type Growth, uploadBlob, type UploadPlace } from "./upload.ts";
+import { uploadBlob } from "./upload.ts";
+import { checkDigest, forget, type Growth, leastChunk, type UploadPlace } from "./upload_place.ts";
 
 /** A manifest or index as a registry holds it. */
 export interface Stored {
@@ -41,7 +42,7 @@ export class Repository {
     readonly name: string,
     readonly options: RepositoryOptions,
   ) {
-    this.#growth = { largest: client.largestChunk };
+    this.#growth = { largest: client.largestChunk, least: leastChunk };
   }
 
   get signal(): AbortSignal | undefined {

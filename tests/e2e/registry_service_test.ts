@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { randomFillSync } from "node:crypto";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { defaultChunk } from "../../src/registry/upload.ts";
+import { defaultChunk } from "../../src/registry/upload_place.ts";
 import { Home, type Service } from "../program.ts";
 import { fail, FakeRegistry, type Handler } from "../registry/fake_registry.ts";
 import { silent } from "../registry/spoilt.ts";

@@ -12,6 +12,8 @@ export class FakeUploads {
   received = 0;
   /** What a POST and a status answer say of the least size of a chunk. */
   leastChunk = 0;
+  /** Whether a chunk is answered without Location and Range. */
+  bareChunks = false;
   #next = 0;
 
   /** A chunk has to begin where the upload stands: else 416, before anything is read. */
@@ -32,7 +34,7 @@ export class FakeUploads {
     });
     request.on("end", () => {
       if (lengthOf(session) !== Number(to) + 1) return fail(response, 400, "SIZE_INVALID", "");
-      end(response, 202, this.#standing(path, session));
+      end(response, 202, this.bareChunks ? {} : this.#standing(path, session));
     });
   }
 

@@ -3,6 +3,8 @@ import assert from "node:assert/strict";
 import { mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { memoryBlob } from "../../src/registry/blob.ts";
+import { BodyTooLarge } from "../../src/registry/body_too_large.ts";
 import { RegistryClient } from "../../src/registry/client.ts";
 import { pushBundle, type PushOptions, type PushReport } from "../../src/registry/push.ts";
 import { parseEndpoint } from "../../src/registry/reference.ts";
@@ -11,7 +13,7 @@ import {
   type UploadMemory,
   type UploadSession,
 } from "../../src/registry/sessions.ts";
-import { nextChunk } from "../../src/registry/upload.ts";
+import { nextChunk } from "../../src/registry/upload_chunks.ts";
 import { Transport } from "../../src/registry/transport.ts";
 import { type FakeBundle, FakeTiming, withBundle } from "./fake_bundle.ts";
 import { digestOf, fail, FakeRegistry, type Handler } from "./fake_registry.ts";
@@ -113,6 +115,105 @@ uploadTest("a chunk too large for a proxy is sent smaller, and none grows again"
   isStored(scene);
   const sent = ["a quarter", "two MiB, which are refused", ...Array(9).fill("a quarter")];
   assert.equal(chunksOf(scene), sent.length);
+});
+
+/** Refuses bodies above so many bytes as GHCR does, or as nginx does; those of some methods alone. */
+function refuseAbove(
+  { registry }: Scene,
+  most: number,
+  by: 413 | 416,
+  methods = /^(PATCH|PUT)$/,
+): string[] {
+  const refused: string[] = [];
+  registry.guard = (request, response) => {
+    const { method = "" } = request;
+    const length = Number(request.headers["content-length"] ?? 0);
+    if (length <= most || !methods.test(method)) return true;
+    refused.push(`${method} ${length}`);
+    if (by === 413) response.writeHead(413).end("<html>too large</html>");
+    else fail(response, 416, "REQUESTED_RANGE_NOT_SATISFIABLE", "exceeds the maximum");
+    return false;
+  };
+  return refused;
+}
+
+for (const by of [413, 416] as const) {
+  uploadTest(
+    `chunks are halved while ${by} comes, and stay so for the next blobs`,
+    async (scene) => {
+      const refused = refuseAbove(scene, chunk / 4, by);
+      await scene.push();
+      isStored(scene);
+      assert.deepEqual(refused, [`PATCH ${chunk}`, `PATCH ${chunk / 2}`]);
+      assert.equal(chunksOf(scene), 2 + size / (chunk / 4));
+      assert(scene.registry.received < size + small, "something was sent twice");
+    },
+  );
+
+  uploadTest(`a blob that is refused whole with ${by} goes in chunks`, async (scene) => {
+    const refused = refuseAbove(scene, chunk, by);
+    await scene.push({}, { chunk: 2 * size, largestChunk: 2 * size });
+    isStored(scene);
+    assert.deepEqual(refused, [`PUT ${size}`, `PATCH ${size / 2}`]);
+  });
+
+  uploadTest(
+    `a registry that takes no chunk of any size but ${by} gets the whole`,
+    async (scene) => {
+      const refused = refuseAbove(scene, 0, by, /^PATCH$/);
+      await scene.push();
+      isStored(scene);
+      assert.deepEqual(refused, [`PATCH ${chunk}`, `PATCH ${chunk / 2}`, `PATCH ${chunk / 4}`]);
+    },
+  );
+
+  uploadTest(`where ${by} comes to everything, the hint names what helps`, async (scene) => {
+    refuseAbove(scene, 200_000, by);
+    const error = await scene.push().then(() => assert.fail("it was pushed"), (error) => error);
+    assert.deepEqual([error.reason, error.status], ["rejected", by]);
+    assert.match(error.hint, /client_max_body_size\) above 3 MB, or .* smaller --volume-size$/);
+    assert(!scene.registry.manifests.has("v1"));
+  });
+}
+
+uploadTest("chunks are not made smaller than the registry wants them", async (scene) => {
+  const refused = refuseAbove(scene, chunk / 2, 413, /^PATCH$/);
+  scene.registry.leastChunk = chunk;
+  await scene.push();
+  isStored(scene);
+  assert.deepEqual(refused, [`PATCH ${chunk}`], "then the whole is sent");
+});
+
+uploadTest("a 416 because of the place of a chunk makes no chunk smaller", async (scene) => {
+  const { registry, push } = scene;
+  registry.fault(patch, (request, response) => {
+    const path = new URL(request.url!, "http://x").pathname;
+    registry.sessions.get(path)!.push(scene.bundle.archive.slice(0, 1000));
+    status(416)(request, response);
+  }, 1);
+  await push();
+  isStored(scene);
+  assert.equal(chunksOf(scene), 1 + 3);
+});
+
+uploadTest(
+  "an answer to a chunk without Location or Range is taken as it is meant",
+  async (scene) => {
+    const { registry } = scene;
+    registry.bareChunks = true;
+    await scene.push();
+    isStored(scene);
+    assert.equal(chunksOf(scene), 3);
+  },
+);
+
+Deno.test("the hint for a program says that --volume-size does not cut it", () => {
+  const url = new URL("http://r.test/v2/x/blobs/uploads/1");
+  const answer = { status: 413, header: () => undefined, body: new Uint8Array() };
+  const blob = { ...memoryBlob(new Uint8Array(97_000_000)), isProgram: true };
+  const { hint, message } = new BodyTooLarge({ method: "PUT", url, body: blob }, answer, blob);
+  assert.match(hint!, /above 97 MB, or export without --include-self: --volume-size does not cut/);
+  assert.match(message, /: 413 Payload Too Large$/);
 });
 
 uploadTest("how far chunks had grown is not kept with the upload", async (scene) => {

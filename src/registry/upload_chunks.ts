@@ -1,0 +1,135 @@
+/** A large blob in chunks: POST, PATCH ..., PUT (distribution-spec 1.1, "Pushing a blob in chunks"). */
+import { shown } from "../bundle/names.ts";
+import { type Blob, BlobCursor } from "./blob.ts";
+import { BodyTooLarge } from "./body_too_large.ts";
+import { refused, RegistryError, target } from "./failure.ts";
+import type { Answer, Outgoing } from "./message.ts";
+import type { UploadSession } from "./sessions.ts";
+import {
+  firstChunk,
+  forget,
+  type Growth,
+  keyOf,
+  nextUrl,
+  octets,
+  outgoing,
+  received,
+  type UploadPlace,
+} from "./upload_place.ts";
+
+/** Milliseconds that a chunk may take: one that was quicker is followed by a larger one, of so many times its size at most. */
+const usual = 2_000;
+const steepest = 8;
+
+/** The upload that was begun before, as the registry knows it; undefined where there is none any more. */
+export async function resumed(place: UploadPlace, blob: Blob): Promise<UploadSession | undefined> {
+  const key = keyOf(place, blob);
+  const kept = place.memory.get(key);
+  if (kept === undefined) return undefined;
+  const url = URL.parse(kept.location);
+  if (url?.origin === place.uploads.origin) {
+    const question = outgoing(place, "GET", url);
+    const answer = await place.ask(question);
+    const wait = answer.status === 429 || answer.status >= 500;
+    if (wait || answer.status === 401 || answer.status === 403) throw refused(question, answer);
+    const offset = received(answer) ?? 0;
+    if (answer.status === 204 && offset <= blob.size) {
+      const moved = answer.header("location") === undefined ? url : nextUrl(question, answer);
+      // Above the usual size it is the least that the registry asked for.
+      const chunk = kept.chunk > place.chunk ? kept.chunk : Math.min(kept.chunk, firstChunk(place));
+      return { location: moved.href, offset, chunk };
+    }
+  }
+  forget(place, blob);
+  return undefined;
+}
+
+/** @returns where the upload is to be closed */
+export async function sendChunks(
+  place: UploadPlace,
+  blob: Blob,
+  begun: UploadSession,
+  confirmed: (bytes: number) => void,
+): Promise<string> {
+  const key = keyOf(place, blob);
+  const cursor = new BlobCursor(blob);
+  let session = begun;
+  let chunk = session.chunk;
+  try {
+    place.memory.set(key, session);
+    while (session.offset < blob.size) {
+      const began = performance.now();
+      session = await sendChunk(place, blob, { ...session, chunk }, cursor);
+      chunk = nextChunk(place.growth, chunk, performance.now() - began);
+      place.memory.set(key, { ...session, chunk: begun.chunk });
+      confirmed(session.offset);
+    }
+  } catch (error) {
+    if (chunk > begun.chunk) place.growth.largest = begun.chunk;
+    throw error;
+  } finally {
+    await cursor.close();
+  }
+  return session.location;
+}
+
+async function sendChunk(
+  place: UploadPlace,
+  blob: Blob,
+  session: UploadSession,
+  cursor: BlobCursor,
+): Promise<UploadSession> {
+  const { offset, chunk } = session;
+  const size = Math.min(chunk, blob.size - offset);
+  // Before the request begins: nothing moves on the connection meanwhile.
+  await cursor.seek(offset);
+  const headers = { ...octets, "content-range": `${offset}-${offset + size - 1}` };
+  const body = { size, open: () => cursor.take(offset, size) };
+  const request = outgoing(place, "PATCH", new URL(session.location), { headers, body });
+  const answer = await place.ask(request);
+  if (answer.status !== 202) throw await chunkRefused(place, blob, request, answer, session);
+  if ((received(answer) ?? offset + size) !== offset + size) {
+    throw unfit(place, blob, request, `it confirms ${shown(answer.header("range") ?? "")}`);
+  }
+  const next = answer.header("location") === undefined ? request.url : nextUrl(request, answer);
+  return { chunk, location: next.href, offset: offset + size };
+}
+
+/** Bytes of the chunk after one of `chunk` bytes that took so long. */
+export function nextChunk(
+  { largest }: Pick<Growth, "largest">,
+  chunk: number,
+  milliseconds: number,
+): number {
+  const times = Math.min(steepest, usual / milliseconds);
+  return Math.max(chunk, Math.min(Math.floor(times * chunk), largest));
+}
+
+/** A lost upload is begun anew, one that stands elsewhere is asked about, and who knows no chunks gets the whole. */
+async function chunkRefused(
+  place: UploadPlace,
+  blob: Blob,
+  request: Outgoing,
+  answer: Answer,
+  session: UploadSession,
+): Promise<RegistryError> {
+  const { status } = answer;
+  if (status === 404) forget(place, blob);
+  if (status === 405 || status === 501) return unfit(place, blob, request, `${status}`);
+  const isLarge = status === 413 || (status === 416 && await standsAt(place, blob, session));
+  if (isLarge) return new BodyTooLarge(request, answer, blob);
+  return refused(request, answer, status === 404 || status === 416 ? { passing: true } : {});
+}
+
+/** Whether the registry's 416 is about something else than the place of the chunk: GHCR says so where it is too large. */
+async function standsAt(place: UploadPlace, blob: Blob, { offset }: UploadSession) {
+  return (await resumed(place, blob))?.offset === offset;
+}
+
+/** distribution-spec issue 590: some count chunks wrongly. What they hold is given up, and the blob sent as one. */
+function unfit(place: UploadPlace, blob: Blob, { method, url }: Outgoing, found: string) {
+  forget(place, blob);
+  place.whole.add(blob.digest);
+  const text = `${target(method, url)}: the registry does not take chunks: ${found}`;
+  return new RegistryError("rejected", text, { passing: true });
+}
