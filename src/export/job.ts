@@ -3,24 +3,20 @@
  * rename. The store comes last, so that it has no bundle of an export that failed or was cancelled at a target.
  * The same profile run by hand goes through the same `exportBundle`.
  */
-import { setTimeout } from "node:timers/promises";
 import { StellaError } from "../errors.ts";
 import { readSecret } from "../attest/secret.ts";
 import { ArtifactCount } from "../bundle/artifact_kind.ts";
 import type { Compression, Layout } from "../bundle/manifest.ts";
 import { type EgressPolicy, egressPolicy } from "../config/egress.ts";
 import type { EgressConfig, Profile, RegistryConfig } from "../config/profile.ts";
-import { renderDirectory } from "../config/target_tenants.ts";
 import type { RegistryReason } from "../registry/failure.ts";
 import { systemTiming } from "../registry/retry.ts";
 import type { UploadSession } from "../registry/sessions.ts";
 import { FileStore } from "../store/store.ts";
 import { checkLayout, exportBundle, type ExportOptions } from "./export.ts";
-import { isBusy } from "./leftovers.ts";
-import { publishDirectory } from "./publish.ts";
-import { toRegistry } from "./registry_target.ts";
 import type { ExportReport } from "./report.ts";
 import { preparation } from "./risk.ts";
+import { publishTargets } from "./targets.ts";
 import { parseVolumeSize } from "./volume_size.ts";
 
 export interface ExportJob {
@@ -59,10 +55,6 @@ export interface JobParts
 
 export type Say = (event: JobEvent) => void;
 
-/** Milliseconds between two looks at a directory that another export holds, and how many. */
-const busyPause = 500;
-const mostWaits = 1_200;
-
 /** @throws StellaError: whatever ends the export; targets that failed are tried all, and named together */
 export async function runJob(
   job: ExportJob,
@@ -78,7 +70,7 @@ export async function runJob(
     const report = await exportBundle({ ...exportOptions(job, parts, staging, say, signal), seen });
     say({ kind: "progress", stage: "verify", done: 0, total: 0 });
     await selfCheck(staging, parts, say);
-    await publish(job, staging, report, say, signal);
+    await publishTargets({ job, place: staging, report, say, signal, policy: policyOf(job, say) });
     say({ kind: "progress", stage: "store", done: 0, total: 0 });
     const { exportId, tenant } = job;
     store.commit({ exportId, tenant, profile: job.profile.name });
@@ -131,66 +123,6 @@ async function selfCheck(directory: string, parts: JobParts, say: Say): Promise<
   throw new StellaError("digest", `The finished bundle does not verify: ${reason}`, {
     hint: "memory or disk of this machine changed its bytes: check both; nothing was stored",
   });
-}
-
-async function publish(
-  job: ExportJob,
-  place: string,
-  report: ExportReport,
-  say: Say,
-  signal: AbortSignal,
-): Promise<void> {
-  const failed: unknown[] = [];
-  for (const target of job.profile.targets) {
-    try {
-      if ("directory" in target) {
-        const directory = renderDirectory(target.directory, job.tenant);
-        await toDirectory(place, directory, job, report, say, signal);
-      } else {await toRegistry({
-          place,
-          target,
-          job,
-          report,
-          say,
-          signal,
-          policy: policyOf(job, say),
-        });}
-    } catch (error) {
-      failed.push(error);
-    }
-  }
-  if (failed.length > 0) throw failed[0];
-}
-
-async function toDirectory(
-  place: string,
-  directory: string,
-  job: ExportJob,
-  report: ExportReport,
-  say: Say,
-  signal: AbortSignal,
-): Promise<void> {
-  const of = { ...job, profile: job.profile.name };
-  const progress = () => say({ kind: "progress", stage: "store", done: 0, total: 0 });
-  try {
-    await whileBusy(signal, () => publishDirectory(place, directory, of, report.files, progress));
-    say({ kind: "published", result: "success" });
-  } catch (error) {
-    say({ kind: "published", result: "error" });
-    throw error;
-  }
-}
-
-/** Two exports of the service may end in one directory: the second waits for the first, for a while. */
-async function whileBusy(signal: AbortSignal, publish: () => Promise<void>): Promise<void> {
-  for (let waits = 0;; waits++) {
-    try {
-      return await publish();
-    } catch (error) {
-      if (!isBusy(error) || waits === mostWaits) throw error;
-    }
-    await setTimeout(busyPause, undefined, { signal });
-  }
 }
 
 function policyOf(job: ExportJob, say: Say): EgressPolicy {

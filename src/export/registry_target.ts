@@ -8,24 +8,13 @@ import { pushBundle } from "../registry/push.ts";
 import { parseEndpoint } from "../registry/reference.ts";
 import { systemTiming } from "../registry/retry.ts";
 import type { UploadMemory, UploadSession } from "../registry/sessions.ts";
-import type { ExportJob, Say } from "./job.ts";
-import type { ExportReport } from "./report.ts";
+import type { Say } from "./job.ts";
+import type { Publishing } from "./targets.ts";
 
 type RegistryTarget = Extract<Target, { registry: string }>;
 
-export interface Publication {
-  /** The directory of the bundle. */
-  place: string;
-  target: RegistryTarget;
-  job: ExportJob;
-  report: ExportReport;
-  say: Say;
-  signal: AbortSignal;
-  policy: EgressPolicy;
-}
-
 /** @throws StellaError usage, interrupted; RegistryError */
-export async function toRegistry(what: Publication): Promise<void> {
+export async function toRegistry(what: Publishing & { target: RegistryTarget }): Promise<void> {
   const { place, target, job, report, say, signal, policy } = what;
   const started = performance.now();
   const end = (result: "success" | RegistryReason) => {
@@ -56,7 +45,7 @@ export async function toRegistry(what: Publication): Promise<void> {
 }
 
 /** Repositories of the same registry that this very export went to already: they have all of its blobs. */
-function othersBefore(target: RegistryTarget, { profile }: ExportJob): string[] {
+function othersBefore(target: RegistryTarget, { profile }: Publishing["job"]): string[] {
   const before = profile.targets.slice(0, profile.targets.indexOf(target));
   const there = before.flatMap((one) =>
     "registry" in one && one.registry === target.registry ? [one.repository] : []
@@ -65,7 +54,7 @@ function othersBefore(target: RegistryTarget, { profile }: ExportJob): string[] 
 }
 
 /** What earlier runs had begun; every change is told, so that the service can keep it. */
-function uploadsOf({ uploads = [] }: ExportJob, say: Say): UploadMemory {
+function uploadsOf({ uploads = [] }: Publishing["job"], say: Say): UploadMemory {
   const known = new Map<string, UploadSession>(uploads);
   return {
     get: (key) => known.get(key),

@@ -112,6 +112,51 @@ Deno.test("an export that fails at a target leaves no bundle in the store, and t
   });
 });
 
+Deno.test("of several targets that fail each is named, with why, and the others have the bundle", async () => {
+  await inDirectory(async (out, input) => {
+    const at = (name: string) => join(out, "..", name);
+    await Deno.writeTextFile(at("file"), "in the way");
+    await Deno.mkdir(at("taken"));
+    await Deno.writeTextFile(join(at("taken"), "manifest.json"), "of somebody else");
+    const job = jobFor(out, input, 6);
+    const { name, ...registry } = { name: "site", repository: "r", tag: "t" };
+    job.registries = [{ name, url: "http://127.0.0.1:1" }];
+    job.profile.targets = [
+      { directory: join(at("file"), "below") },
+      { directory: at("good") },
+      { registry: name, ...registry },
+      { directory: at("taken") },
+    ];
+    // Nothing may be reached, so that no retry waits.
+    job.egress = { sealed: true, allow: [] };
+    const { signal } = new AbortController();
+    const error = await runJob(job, parts, () => {}, signal).catch((error) => error);
+    assert.ok(error instanceof StellaError);
+    assert.match(error.message, /^Cannot publish to 3 of 4 targets: directory ".+file\/below": /);
+    assert.match(error.message, /; registry site: .*this site is sealed/);
+    assert.match(error.message, /; directory ".+taken": .+ in the way/);
+    assert.match(error.hint ?? "", /egress\.allow.+; .+--force/);
+    await assertSound(at("good"));
+    assert.deepEqual(storedIn(out), []);
+  });
+});
+
+Deno.test("an export is tried again where that may help one of the targets that failed", async () => {
+  await inDirectory(async (out, input) => {
+    await Deno.writeTextFile(join(out, "../file"), "in the way");
+    const job = jobFor(out, input, 7);
+    job.registries = [{ name: "site", url: "http://127.0.0.1:1" }];
+    job.profile.targets = [
+      { directory: join(out, "../file/below") },
+      { registry: "site", repository: "r", tag: "t" },
+    ];
+    const { signal } = new AbortController();
+    const error = await runJob(job, parts, () => {}, signal).catch((error) => error);
+    assert.match(error.message, /^Cannot publish to 2 of 2 targets/);
+    assert.equal(mayPass(error), true);
+  });
+});
+
 Deno.test("what may pass is told from what will not, also after the border of a worker", () => {
   const registry = (reason: string) =>
     new StellaError("registry", "x", { findings: [{ code: "registry", reason }] });
