@@ -61,6 +61,7 @@ export function exportWork(
     },
     onDefer: ({ id }: Job, error: JobError, wait: number) =>
       end(id, (watcher) => watcher?.deferred(error, wait)),
+    onLost: ({ id }: Job) => end(id, (watcher) => watcher?.lost()),
     onEnd: (job: Job, outcome: Outcome, seconds: number) => {
       end(job.id, (watcher) => watcher?.ended(outcome, seconds, now()));
       if (outcome.state === "succeeded") onStored(job);

@@ -9,6 +9,8 @@ export interface Watcher<Event> {
   started(attempt: number): void;
   /** It failed, and is tried again after `wait` milliseconds. */
   deferred(error: JobError, wait: number): void;
+  /** Another holder runs it now. */
+  lost(): void;
   told(event: Event): void;
   made(bytes: number, artifacts?: Readonly<Record<string, number>>): void;
   /** `at` in milliseconds since 1970. */
@@ -38,6 +40,7 @@ export function alsoInTimeline<Event extends { kind: string; stage?: string }>(
       last = undefined;
       add("deferred", { error, seconds: wait / 1000 });
     },
+    lost: () => (watcher.lost(), add("lost", {})),
     told: (event) => {
       watcher.told(event);
       const { kind, ...attributes } = event;
@@ -68,6 +71,7 @@ export function alsoInFeed<Event extends { kind: string; stage?: string }>(
     queued: () => after(() => watcher.queued()),
     started: (attempt) => after(() => watcher.started(attempt)),
     deferred: (error, wait) => after(() => watcher.deferred(error, wait)),
+    lost: () => after(() => watcher.lost()),
     told: (event) => {
       watcher.told(event);
       if (event.kind !== "progress") return feed.news(exportId);

@@ -1,7 +1,8 @@
 /**
  * The loop that works: as many jobs at once as it was told, each with its lease renewed while it runs and its end written
  * before its place is given to another. Nothing that a job does ends the loop; a database that cannot be written to is tried
- * again until it can. What failed in a way that may pass is tried again later.
+ * again until it can. What failed in a way that may pass is tried again later. A job whose lease is lost is aborted: another holder
+ * runs it, and ends it.
  */
 import { StellaError } from "../errors.ts";
 import { backoff } from "./backoff.ts";
@@ -22,6 +23,8 @@ export interface LoopOptions {
   onDefer?(job: Job, error: JobError, wait: number): void;
   /** `seconds` counts from the start of the first attempt. */
   onEnd(job: Job, outcome: Outcome, seconds: number): void;
+  /** Its lease was lost while it ran here: what became of it is written by whoever holds it now. */
+  onLost?(job: Job): void;
   /** Something that is not the job's fault, such as a database that cannot be written to. */
   onFault(error: unknown): void;
   /** Whether the same job may go well a little later; where it is not given, nothing does. */
@@ -68,6 +71,7 @@ export class Loop {
       mayStart: () => true,
       random: () => 0.5,
       onDefer: () => {},
+      onLost: () => {},
       ...options,
     };
   }
@@ -131,32 +135,39 @@ export class Loop {
   }
 
   async #runOne(job: Job, cancelled: AbortSignal): Promise<void> {
-    const { now, elapsed, queue, onStart, onEnd, onDefer } = this.#options;
+    const { now, elapsed, queue, onStart, onEnd, onDefer, onLost } = this.#options;
     const before = Math.max(0, now() - (job.startedAt ?? now()));
     const started = elapsed();
     onStart(job);
     const outcome = await this.#outcome(job, cancelled);
-    if (outcome === "released") {
-      await this.#persist(() => queue.release(job));
-    } else if ("wait" in outcome) {
-      const { error, wait } = outcome;
-      if (await this.#persist(() => queue.defer(job, error, wait))) onDefer(job, error, wait);
-    } else if (await this.#persist(() => queue.finish(job, outcome))) {
-      onEnd(job, outcome, (before + elapsed() - started) / 1000);
-    }
+    if (outcome === "lost") return onLost(job);
+    const written = await this.#persist(() => {
+      if (outcome === "released") return queue.release(job);
+      if ("wait" in outcome) return queue.defer(job, outcome.error, outcome.wait);
+      return queue.finish(job, outcome);
+    });
+    if (written === "lost") return onLost(job);
+    if (written === "unwritten" || outcome === "released") return;
+    if ("wait" in outcome) onDefer(job, outcome.error, outcome.wait);
+    else onEnd(job, outcome, (before + elapsed() - started) / 1000);
   }
 
   /** How the work ended; released where it was interrupted because the service stops. */
   async #outcome(
     job: Job,
     cancelled: AbortSignal,
-  ): Promise<Outcome | { error: JobError; wait: number } | "released"> {
+  ): Promise<Outcome | { error: JobError; wait: number } | "released" | "lost"> {
     const { work, heartbeat, mayPass, random, firstWait } = this.#options;
-    const beat = setInterval(() => this.#beat(job), heartbeat);
+    const lost = new AbortController();
+    const beat = setInterval(() => {
+      if (!this.#beat(job)) lost.abort(leaseLost());
+    }, heartbeat);
     try {
-      const made = await work(job, AbortSignal.any([this.#stop.signal, cancelled]));
+      const signals = [this.#stop.signal, cancelled, lost.signal];
+      const made = await work(job, AbortSignal.any(signals));
       return { state: "succeeded", ...made };
     } catch (thrown) {
+      if (lost.signal.aborted) return "lost";
       if (cancelled.aborted) return { state: "cancelled" };
       if (this.#stop.signal.aborted) return "released";
       const error = jobError(thrown);
@@ -167,24 +178,30 @@ export class Loop {
     }
   }
 
-  #beat(job: Job): void {
+  /** Whether the lease is still ours; a database that cannot be written to takes it from nobody. */
+  #beat(job: Job): boolean {
     try {
-      this.#options.queue.heartbeat(job);
+      return this.#options.queue.heartbeat(job);
     } catch (error) {
       this.#options.onFault(error);
+      return true;
     }
   }
 
-  /** Writes until it succeeds, or until the service stops: then the next start recovers the job. */
-  async #persist(write: () => boolean): Promise<boolean> {
+  /** Writes until it succeeds; unwritten where the service stops before that: the next start recovers the job. */
+  async #persist(write: () => boolean): Promise<"written" | "lost" | "unwritten"> {
     for (;;) {
       try {
-        return write();
+        return write() ? "written" : "lost";
       } catch (error) {
         this.#options.onFault(error);
       }
-      if (this.#stop.signal.aborted) return false;
+      if (this.#stop.signal.aborted) return "unwritten";
       await new Promise((resolve) => setTimeout(resolve, this.#options.pause));
     }
   }
+}
+
+function leaseLost(): StellaError {
+  return new StellaError("interrupted", "The export was aborted: its lease was lost");
 }

@@ -76,6 +76,12 @@ export class ExportWatch {
     });
   }
 
+  /** Its lease was lost while it ran: another holder runs it now. */
+  lost(): void {
+    this.#endStage();
+    this.#line("WARN", "export.lost", "export aborted, its lease was lost", {});
+  }
+
   /** `attempt` is 1, or more after the service died under it. */
   started(attempt: number): void {
     this.#trace?.started(attempt);

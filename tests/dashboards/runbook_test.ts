@@ -132,6 +132,7 @@ async function journal(): Promise<string> {
   watch.told({ kind: "pushed", registry: "site", result: "auth", seconds: 1 });
   const error = { code: "registry", message: "refused" };
   watch.deferred(error, 10_000);
+  watch.lost();
   watch.ended({ state: "failed", bundleDigest: "x", error }, 1);
   log("INFO", "service.started", "The service answers", { url: "http://127.0.0.1:8420" });
   log("INFO", "service.stopping", "The service takes no more work and stops");

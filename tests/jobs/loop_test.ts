@@ -122,6 +122,51 @@ Deno.test("seconds are those of a clock that is not set, plus what earlier attem
   assert.equal(bench.ended[0]?.seconds, 3.25);
 });
 
+Deno.test("a job whose lease is lost is aborted, and ended by its new holder alone", async () => {
+  using bench = new Bench();
+  const id = bench.enqueue();
+  const lost = Promise.withResolvers<Job>();
+  const aborted = Promise.withResolvers<unknown>();
+  const work = (_: Job, signal: AbortSignal) =>
+    new Promise<never>((_, reject) => {
+      signal.addEventListener("abort", () => {
+        aborted.resolve(signal.reason);
+        reject(signal.reason);
+      });
+    });
+  const loop = bench.loop(work, { heartbeat: 2, onLost: lost.resolve });
+  // Another process takes it over, because no heartbeat came in time.
+  const held = bench.queue.heartbeat;
+  bench.queue.heartbeat = () => true;
+  bench.now += 100_000;
+  const other = bench.queue.claim()!;
+  assert.deepEqual([other.id, other.attempt], [id, 2]);
+  bench.queue.heartbeat = held;
+  assert.match(String(await aborted.promise), /its lease was lost/);
+  assert.deepEqual((await lost.promise).id, id);
+  assert.deepEqual([bench.said, bench.ended], [[`start ${id}`], []]);
+  assert.equal(bench.queue.get(id)?.state, "running");
+  assert.equal(bench.queue.finish(other, { state: "succeeded" }), true);
+  await loop.stop(1_000);
+  assert.equal(bench.queue.get(id)?.state, "succeeded");
+});
+
+Deno.test("work that is done after its lease was lost is not counted as an end", async () => {
+  using bench = new Bench();
+  const id = bench.enqueue();
+  const lost = Promise.withResolvers<Job>();
+  const { promise, resolve } = Promise.withResolvers<Record<string, never>>();
+  const loop = bench.loop(() => promise, { heartbeat: 60_000, onLost: lost.resolve });
+  bench.now += 100_000;
+  const other = bench.queue.claim()!;
+  resolve({});
+  assert.equal((await lost.promise).attempt, 1);
+  assert.deepEqual(bench.ended, []);
+  assert.equal(bench.queue.finish(other, { state: "succeeded" }), true);
+  await loop.stop(1_000);
+  assert.equal(bench.queue.get(id)?.attempt, 2);
+});
+
 Deno.test("a stop waits for the running job and starts no other", async () => {
   using bench = new Bench();
   bench.enqueue();

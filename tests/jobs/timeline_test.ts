@@ -111,6 +111,7 @@ Deno.test("an export writes each of its steps once, and passes all that it is to
       queued: () => void told.push("queued"),
       started: () => void told.push("started"),
       deferred: () => void told.push("deferred"),
+      lost: () => void told.push("lost"),
       told: (event: { kind: string; stage?: string }) => void told.push(event.kind),
       made: () => void told.push("made"),
       ended: () => void told.push("ended"),
@@ -151,7 +152,15 @@ Deno.test("a timeline that cannot be written is a fault and does not end the exp
   };
   let queued = 0;
   const watcher = alsoInTimeline(
-    { queued: () => void queued++, started() {}, deferred() {}, told() {}, made() {}, ended() {} },
+    {
+      queued: () => void queued++,
+      started() {},
+      deferred() {},
+      lost() {},
+      told() {},
+      made() {},
+      ended() {},
+    },
     a,
     broken,
     (error) => faults.push(error),

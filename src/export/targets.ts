@@ -1,0 +1,100 @@
+/** A finished bundle, published to all targets of its profile: one that fails keeps no other from being tried. */
+import { setTimeout } from "node:timers/promises";
+import { messageOf, StellaError } from "../errors.ts";
+import { shown } from "../bundle/names.ts";
+import type { EgressPolicy } from "../config/egress.ts";
+import type { Target } from "../config/profile.ts";
+import { renderDirectory } from "../config/target_tenants.ts";
+import type { ExportJob, Say } from "./job.ts";
+import { isBusy } from "./leftovers.ts";
+import { mayPass } from "./may_pass.ts";
+import { publishDirectory } from "./publish.ts";
+import { toRegistry } from "./registry_target.ts";
+import type { ExportReport } from "./report.ts";
+
+export interface Publishing {
+  job: Pick<ExportJob, "exportId" | "tenant" | "profile" | "registries" | "uploads">;
+  /** The directory of the finished bundle. */
+  place: string;
+  report: ExportReport;
+  say: Say;
+  signal: AbortSignal;
+  policy: EgressPolicy;
+}
+
+/** Milliseconds between two looks at a directory that another export holds, and how many. */
+const busyPause = 500;
+const mostWaits = 1_200;
+
+interface Failure {
+  target: Target;
+  thrown: unknown;
+}
+
+/** @throws StellaError that names every target that failed, and why; what `signal` was aborted with */
+export async function publishTargets(publishing: Publishing): Promise<void> {
+  const { job: { profile: { targets } }, signal } = publishing;
+  const failures: Failure[] = [];
+  for (const target of targets) {
+    try {
+      if ("directory" in target) await toDirectory(publishing, target.directory);
+      else await toRegistry({ ...publishing, target });
+    } catch (thrown) {
+      // The others would only end in the same way.
+      if (signal.aborted) throw thrown;
+      failures.push({ target, thrown });
+    }
+  }
+  if (failures.length > 0) throw errorOf(failures, targets.length);
+}
+
+/** Tried again where that may help one of them; see may_pass.ts. */
+function errorOf(failures: readonly Failure[], count: number): unknown {
+  const errors = failures.map(({ thrown }) => thrown);
+  if (failures.length === 1) return errors[0];
+  const known = errors.filter((one): one is StellaError => one instanceof StellaError);
+  const defect = known.length < errors.length ? "internal" as const : undefined;
+  const code = known.find(mayPass)?.code ?? defect ?? known[0]?.code ?? "internal";
+  const named = failures.map(({ target, thrown }) => `${nameOf(target)}: ${messageOf(thrown)}`);
+  const text = `Cannot publish to ${failures.length} of ${count} targets: ${named.join("; ")}`;
+  const hints = [...new Set(known.flatMap(({ hint }) => hint ?? []))];
+  return new StellaError(code, text, {
+    cause: errors[0],
+    findings: known.flatMap(({ findings }) => findings),
+    ...(hints.length === 0 ? {} : { hint: hints.join("; ") }),
+  });
+}
+
+function nameOf(target: Target): string {
+  return "directory" in target
+    ? `directory ${shown(target.directory)}`
+    : `registry ${target.registry}`;
+}
+
+async function toDirectory(publishing: Publishing, template: string): Promise<void> {
+  const { job, place, report, say, signal } = publishing;
+  const { exportId, tenant, profile: { name: profile } } = job;
+  const directory = renderDirectory(template, tenant);
+  const progress = () => say({ kind: "progress", stage: "store", done: 0, total: 0 });
+  const publish = () =>
+    publishDirectory(place, directory, { exportId, tenant, profile }, report.files, progress);
+  try {
+    await whileBusy(signal, publish);
+    say({ kind: "published", result: "success" });
+  } catch (error) {
+    say({ kind: "published", result: "error" });
+    throw error;
+  }
+}
+
+/** Two exports of the service may end in one directory: the second waits for the first, for a while. */
+async function whileBusy(signal: AbortSignal, publish: () => Promise<void>): Promise<void> {
+  for (let waits = 0;; waits++) {
+    try {
+      return await publish();
+    } catch (error) {
+      if (!isBusy(error) || waits === mostWaits) throw error;
+    }
+    await setTimeout(busyPause, undefined, { signal });
+  }
+}
