@@ -605,7 +605,7 @@ line(
     await home.succeed([...riskExport, ...config]);
     const push = ["export", "bundle", "push", "--manifest", "out", "oci://127.0.0.1:9/r:t"];
     const pushed = await home.json([...push, ...config]);
-    assert.deepEqual([pushed.exit, pushed.findings[0].reason], [2, "egress_refused"]);
+    assert.deepEqual([pushed.exit, pushed.findings[0].reason], [15, "egress_refused"]);
   },
 );
 

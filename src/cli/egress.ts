@@ -1,4 +1,7 @@
-/** The way out for commands: the reference or URL that was typed is the allowance, unless the site is sealed: then its list is. */
+/**
+ * The egress rule of commands. On a sealed site `egress.allow` of the configuration is all that may be connected to: registries that are
+ * named on the command line, the token servers and redirects that a registry names, downloads. Elsewhere all may be.
+ */
 import { isName } from "../bundle/names.ts";
 import { pathFault } from "../bundle/paths.ts";
 import { type EgressPolicy, egressPolicy } from "../config/egress.ts";

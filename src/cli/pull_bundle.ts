@@ -1,5 +1,4 @@
 /** `stella export bundle pull`: a bundle comes out of a registry, is verified on its way, and gets its names when it is right. */
-import { sitePolicy } from "./egress.ts";
 import type { Host } from "./host.ts";
 import { PulledBundle } from "../export/pulled.ts";
 import type { CommonOptions, Result } from "./program.ts";
@@ -14,11 +13,10 @@ export async function pullBundleCommand(
 ): Promise<Result> {
   let pulled: PulledBundle | undefined;
   try {
-    const policy = await sitePolicy(options, host);
     const verdict = await judgeThrough(args[0]!, options, host, ["net", "write"], (bundle) => {
       const place = { directory: options.to, force: options.force === true, uuid: host.uuid() };
       return pulled = new PulledBundle(bundle, place);
-    }, policy);
+    });
     const files = verdict.ok ? pulled!.commit() : [];
     const where = verdict.ok ? `  pulled to ${options.to}\n` : "  Nothing was kept.\n";
     return {

@@ -6,7 +6,6 @@ import type { RegistryClient } from "../registry/client.ts";
 import { pushBundle, type PushReport } from "../registry/push.ts";
 import { parseReference, type Reference } from "../registry/reference.ts";
 import { confine, type Kept, proveConfined } from "../verify/confine.ts";
-import { sitePolicy } from "./egress.ts";
 import type { Host } from "./host.ts";
 import type { CommonOptions, Result } from "./program.ts";
 import { ProgressLine } from "./progress.ts";
@@ -73,7 +72,7 @@ export async function openPush(
       hint: "give a tag, as in oci://HOST/REPOSITORY:TAG, or none",
     });
   }
-  return { reference, client: clientFor(reference, flags, host, await sitePolicy(flags, host)) };
+  return { reference, client: await clientFor(reference, flags, host) };
 }
 
 /**

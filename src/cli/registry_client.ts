@@ -1,6 +1,5 @@
-/** A registry as a command line names it. The reference that a person types is the permission to go there. */
+/** A registry as a command line names it, by the egress rule of the site (egress.ts). */
 import { join } from "node:path";
-import type { EgressPolicy } from "../config/egress.ts";
 import { refuseHostileEnvironment } from "../config/hostile_environment.ts";
 import { loginFiles, stateDirectory } from "../config/paths.ts";
 import type { RegistryClient } from "../registry/client.ts";
@@ -8,7 +7,9 @@ import { openRegistry } from "../registry/open.ts";
 import { endpointOf, type Reference } from "../registry/reference.ts";
 import { systemTiming } from "../registry/retry.ts";
 import { UploadFolder } from "../registry/sessions.ts";
+import { sitePolicy } from "./egress.ts";
 import type { Host } from "./host.ts";
+import type { CommonOptions } from "./program.ts";
 
 export interface RegistryFlags {
   plainHttp?: boolean;
@@ -18,13 +19,12 @@ export interface RegistryFlags {
   clientKey?: string;
 }
 
-/** Reads the files that the flags name; talks to nobody yet. `policy` is that of egress.ts. @throws StellaError usage */
-export function clientFor(
+/** Reads the configuration and the files that the flags name; connects to nobody yet. @throws StellaError usage */
+export async function clientFor(
   reference: Reference,
-  flags: RegistryFlags,
+  flags: RegistryFlags & CommonOptions,
   host: Host,
-  policy: EgressPolicy,
-): RegistryClient {
+): Promise<RegistryClient> {
   refuseHostileEnvironment(host.environment);
   const { ca, credentials, clientCert, clientKey } = flags;
   const settings = {
@@ -38,6 +38,7 @@ export function clientFor(
     repository: reference.repository,
     ...credentialsOf(credentials, host),
   };
+  const policy = await sitePolicy(flags, host);
   return openRegistry(settings, { timing: systemTiming, policy, ...uploadsOf(host) });
 }
 

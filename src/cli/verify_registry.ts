@@ -3,7 +3,6 @@ import { checkAttestation } from "../attest/check/check.ts";
 import { checkHmac } from "../attest/check/hmac.ts";
 import { attestationName, hmacName } from "../bundle/manifest.ts";
 import type { BundleSource } from "../bundle/source.ts";
-import type { EgressPolicy } from "../config/egress.ts";
 import { grants } from "../config/permissions.ts";
 import { parseReference } from "../registry/reference.ts";
 import { type Choice, RegistryBundle } from "../registry/source.ts";
@@ -15,8 +14,7 @@ import { type Judges, judgesOf, judgeSource, type VerifyOptions } from "./judge.
 
 /**
  * Keys, credentials and certificates first; then all permissions but read and those in `keep` are given up; then the first byte.
- * Everything is read by way of what `through` makes of the bundle. Verification reads no configuration, so without a `policy` the
- * reference that was typed is all the allowance there is.
+ * Everything is read by way of what `through` makes of the bundle.
  */
 export async function judgeThrough(
   ref: string,
@@ -24,11 +22,10 @@ export async function judgeThrough(
   host: Host,
   keep: readonly Kept[],
   through: (bundle: RegistryBundle) => BundleSource,
-  policy: EgressPolicy = () => {},
 ): Promise<Verdict> {
   const reference = parseReference(ref);
   const judges = judgesOf(options, host);
-  const client = clientFor(reference, options, host, policy);
+  const client = await clientFor(reference, options, host);
   confine(Deno.permissions, grants, keep);
   proveConfined(keep);
   try {

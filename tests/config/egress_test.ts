@@ -35,7 +35,7 @@ for (const [name, { why, egress, allowed, denied }] of scenarios) {
     for (const destination of denied) {
       assert.throws(() => policy(...split(destination)), (error) => {
         const { code, findings } = error as { code: string; findings: { reason: string }[] };
-        assert.deepEqual([code, findings[0]?.reason], ["usage", "egress_refused"], destination);
+        assert.deepEqual([code, findings[0]?.reason], ["policy", "egress_refused"], destination);
         return true;
       }, destination);
     }

@@ -191,7 +191,7 @@ Deno.test("a sealed site does not ask for what it does not allow, and does for w
   const url = await site.serve("/kev.json", kevText);
   const provider: ProviderConfig = { kind: "kev", url, sha256: sha256(kevText), onInvalid: "fail" };
   const refused = await refusal(() => site.export([provider], "out", { sealed: true, allow: [] }));
-  assert.deepEqual([refused.code, refused.findings[0]?.split(" ")[0]], [2, "egress_refused"]);
+  assert.deepEqual([refused.code, refused.findings[0]?.split(" ")[0]], [15, "egress_refused"]);
   assert.deepEqual(site.requests, [], "nothing left the machine");
   const { host } = new URL(url);
   await site.export([provider], "out", { sealed: true, allow: [host] });

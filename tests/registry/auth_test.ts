@@ -7,6 +7,7 @@ import { RegistryError } from "../../src/registry/failure.ts";
 import { pushBundle, type PushReport } from "../../src/registry/push.ts";
 import { parseEndpoint } from "../../src/registry/reference.ts";
 import { type Credentials, Secret } from "../../src/registry/secret.ts";
+import { TokenServer } from "../../src/registry/token_server.ts";
 import { Transport } from "../../src/registry/transport.ts";
 import { FakeTiming, withBundle } from "./fake_bundle.ts";
 import { body } from "./fake_answers.ts";
@@ -168,7 +169,7 @@ Deno.test("a 401 that asks for nothing says that the credentials were not asked 
   }));
 
 /** A place that makes tokens `t1`, `t2`, ..., and notes what it was asked. */
-class TokenServer {
+class FakeTokenServer {
   readonly asked: {
     method: string | undefined;
     url: URL;
@@ -196,9 +197,9 @@ class TokenServer {
 }
 
 async function withTokens(
-  run: (registry: FakeRegistry, tokens: TokenServer, challenge: string) => Promise<void>,
+  run: (registry: FakeRegistry, tokens: FakeTokenServer, challenge: string) => Promise<void>,
 ): Promise<void> {
-  const tokens = new TokenServer();
+  const tokens = new FakeTokenServer();
   const realm = await tokens.start();
   try {
     await withRegistry((registry) =>
@@ -366,3 +367,33 @@ Deno.test("Basic: an identity token is no password", () =>
     await assert.rejects(push(registry, identity), isAuth(/: 401 Unauthorized$/, hint));
     assert.deepEqual(registry.authorizations, [undefined]);
   }));
+
+for (
+  const [registry, plainHost, realm, isAsked] of [
+    ["https://r.site/v2/", undefined, "https://tokens.site/token", true],
+    ["https://r.site/v2/", undefined, "http://127.0.0.1/token", false],
+    ["https://r.site/v2/", undefined, "http://r.site/token", false],
+    ["http://r.site/v2/", "r.site", "http://r.site:8080/token", true],
+    ["http://r.site/v2/", "r.site", "http://tokens.site/token", false],
+    ["http://r.site/v2/", "r.site", "http://127.0.0.1/token", false],
+    ["http://127.0.0.1/v2/", undefined, "http://localhost:8080/token", true],
+  ] as [string, string | undefined, string, boolean][]
+) {
+  Deno.test(`Bearer: ${registry} ${isAsked ? "may" : "may not"} name ${realm}`, async () => {
+    const asked: string[] = [];
+    const server = new TokenServer({
+      registry: new URL(registry),
+      credentials,
+      plainHost,
+      send: ({ url }) => {
+        asked.push(url.origin);
+        const answer = new TextEncoder().encode('{"token":"t"}');
+        return Promise.resolve({ status: 200, header: () => undefined, body: answer });
+      },
+    });
+    const fetching = server.fetch({ realm, service: "s", scope: "repository:a:pull" });
+    if (isAsked) assert.equal((await fetching).reveal(), "t");
+    else await assert.rejects(fetching, isAuth(/: it is not an https URL$/));
+    assert.equal(asked.length, isAsked ? 1 : 0);
+  });
+}
