@@ -1,5 +1,17 @@
 /** Writes that survive a power cut: the file is synced before it gets its name, and the directory after. */
-import { closeSync, fchmodSync, fsyncSync, openSync, renameSync, rmSync, writeSync } from "node:fs";
+import {
+  chmodSync,
+  closeSync,
+  fchmodSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeSync,
+} from "node:fs";
+import { dirname, resolve } from "node:path";
 import { ioError, StellaError } from "../errors.ts";
 
 /** Writes all of `bytes`, whatever the system takes at once. */
@@ -39,6 +51,23 @@ export function appendNew(
   } finally {
     closeSync(fd);
   }
+}
+
+/**
+ * Makes a directory and what is missing above it, with the mode 0755 whatever the umask; their names are on the disk when this
+ * returns. What is there is left as it is. @throws StellaError media, usage
+ */
+export function makeDirectories(path: string): void {
+  const full = resolve(path);
+  try {
+    if (statSync(full, { throwIfNoEntry: false })?.isDirectory()) return;
+    if (dirname(full) !== full) makeDirectories(dirname(full));
+    mkdirSync(full);
+    chmodSync(full, 0o755);
+  } catch (error) {
+    throw error instanceof StellaError ? error : ioError("Cannot make the directory", path, error);
+  }
+  syncDirectory(dirname(full));
 }
 
 /** Names in `directory` that were made, changed or removed are on the disk when this returns. */

@@ -44,7 +44,8 @@ export function judge(
   return judgePlace(place, options, host, tap === undefined ? {} : { tap });
 }
 
-export type Look = Pick<ContentOptions, "begin" | "tap">;
+/** `progress` in place of the line on standard error. */
+export type Look = Pick<ContentOptions, "begin" | "tap" | "progress">;
 
 /** Trust first, then confinement, then the first byte of the bundle. */
 export async function judgePlace(
@@ -92,9 +93,9 @@ export async function judgeSource(
   try {
     return await verifyBundle(breathing(source, host), {
       ...judges,
+      progress: (done, total) => line.update("verify", done, total),
       ...look,
       ...(options.integrityOnly ? { integrityOnly: true } : {}),
-      progress: (done, total) => line.update("verify", done, total),
       workers: chunkWorkers(host),
     });
   } finally {

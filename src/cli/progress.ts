@@ -8,23 +8,39 @@ import { sizeText } from "./render.ts";
 const terminalPause = 100;
 const linePause = 5000;
 
+/** Where a phase stood when it was first heard of: what was done before, by another run, took none of its time. */
+interface Start {
+  phase: string;
+  at: number;
+  done: number;
+  share: number;
+}
+
 export class ProgressLine {
-  readonly #started: number;
+  #start: Start | undefined;
   #said: number;
   #width = 0;
 
   constructor(readonly host: Host, readonly quiet: boolean) {
-    this.#said = this.#started = host.now();
+    this.#said = host.now();
   }
 
-  /** `total` 0: not known. */
-  update(phase: string, done: number, total: number): void {
+  /**
+   * @param total 0: not known
+   * @param share how much of the work is done, 0 to 1, where bytes alone do not say it
+   */
+  update(phase: string, done: number, total: number, share = done / total): void {
     if (this.quiet) return;
     const columns = this.host.columns();
     const now = this.host.now();
+    if (phase !== this.#start?.phase) this.#start = { phase, at: now, done, share };
     if (now - this.#said < (columns === undefined ? linePause : terminalPause)) return;
     this.#said = now;
-    this.#show(progressText(phase, done, total, (now - this.#started) / 1000), columns);
+    const start = this.#start;
+    const seconds = (now - start.at) / 1000;
+    const rate = seconds > 0 ? (done - start.done) / seconds : 0;
+    const left = seconds * (1 - share) / (share - start.share);
+    this.#show(progressText(phase, done, total, rate, left), columns);
   }
 
   /** Something to know besides the progress; never kept back. */
@@ -46,13 +62,19 @@ export class ProgressLine {
   }
 }
 
-export function progressText(phase: string, done: number, total: number, seconds: number): string {
-  const rate = seconds > 0 ? done / seconds : 0;
-  const speed = `${sizeText(Math.round(rate))}/s`;
+/** @param rate bytes a second @param left seconds; shown where it is a number */
+function progressText(
+  phase: string,
+  done: number,
+  total: number,
+  rate: number,
+  left: number,
+): string {
   if (total === 0) return `${phase}  ${sizeText(done)}`;
   const percent = `${Math.floor((100 * done) / total)}%`;
-  const left = rate > 0 ? `, ${timeText((total - done) / rate)} left` : "";
-  return `${phase}  ${percent} of ${sizeText(total)}, ${speed}${left}`;
+  const speed = `${sizeText(Math.round(rate))}/s`;
+  const time = Number.isFinite(left) ? `, ${timeText(left)} left` : "";
+  return `${phase}  ${percent} of ${sizeText(total)}, ${speed}${time}`;
 }
 
 function timeText(seconds: number): string {

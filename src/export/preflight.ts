@@ -19,10 +19,13 @@ export interface Room {
   files?: number;
   /** Bytes of the largest file; undefined where there is no limit that matters. */
   largestFile?: number;
+  /** It lies in memory, and no sync makes it last. */
+  isVolatile?: true;
 }
 
-/** Linux, include/uapi/linux/magic.h: MSDOS_SUPER_MAGIC, which is all of vfat. */
+/** Linux, include/uapi/linux/magic.h: MSDOS_SUPER_MAGIC, which is all of vfat, and TMPFS_MAGIC. */
 const vfat = 0x4d44;
+const tmpfs = 0x01021994;
 
 /** The room where `directory` is or will be made; undefined where the system does not say. */
 export function roomAt(directory: string): Room | undefined {
@@ -32,6 +35,7 @@ export function roomAt(directory: string): Room | undefined {
       bytes: bavail * bsize,
       ...(files > 0 ? { files: ffree } : {}),
       ...(type === vfat ? { largestFile: fat32 } : {}),
+      ...(type === tmpfs ? { isVolatile: true as const } : {}),
     };
   } catch {
     // A file system that cannot be asked may still be written to; if it cannot, that error says why.

@@ -1,13 +1,12 @@
 /**
- * A payload on its way into a directory, while it is verified: everything is written in `.stella-<uuid>.partial/` inside it, and
- * gets its names when the verdict was good. The directory has to be empty, so nothing is ever replaced; what a killed unpack
- * left in its own folder is cleared by the next one.
+ * A payload on its way into a directory, while it is verified: everything is written in `.stella-<uuid>.partial/` inside it,
+ * synced meanwhile, and gets its names when the verdict was good and all of it is on the disk. The directory has to be empty,
+ * so nothing is ever replaced; what a killed unpack left in its own folder is cleared by the next one.
  */
 import {
   chmodSync,
   closeSync,
   fchmodSync,
-  fsyncSync,
   mkdirSync,
   openSync,
   readdirSync,
@@ -15,43 +14,54 @@ import {
   rmdirSync,
 } from "node:fs";
 import { join } from "node:path";
-import { rename, syncDirectory, writeAll } from "../bundle/durable.ts";
+import { makeDirectories, rename, syncDirectory, writeAll } from "../bundle/durable.ts";
 import { shown } from "../bundle/names.ts";
+import { SyncQueue, type SyncQueueOptions, type Unsynced } from "../bundle/sync_queue.ts";
 import { ioError, StellaError } from "../errors.ts";
 import { clearFolder, lockPartial, partialPattern, present } from "./leftovers.ts";
 
-export interface UnpackPlace {
+export interface UnpackPlace extends SyncQueueOptions {
   /** New or empty; missing parents are made. */
   directory: string;
   uuid: string;
-  /** Payload files that will come; above `mostSynced` they are not synced one by one. */
+  /** Files of the payload and their bytes, as the manifest declares them: no more is written. */
   files: number;
+  bytes: number;
 }
 
 export interface UnpackedFile {
   path: string;
   /** 0o644 or 0o755. */
   mode: number;
+  /** Bytes of its content. */
+  size: number;
 }
 
-/** A million syncs would take hours: above this the directories alone are synced. */
-const mostSynced = 10_000;
+interface OpenFile {
+  fd: number;
+  path: string;
+  /** Bytes written since the last sync. */
+  unsynced: number;
+}
+
+/** Bytes after which what was written of a large file is synced: else the end would wait for all that the system still holds. */
+const syncEvery = 32 * 1024 * 1024;
 /** In the folder of an unpack: the names that go directly into the directory, a line each. Exports read another note. */
 const listName = "unpacked";
 const payloadName = "payload";
 
-/** @throws StellaError usage where the directory holds anything but what ended unpacks left */
+/** @throws StellaError conflict where the directory holds anything but what ended unpacks left */
 export function refuseFilled(directory: string): void {
   const stat = present(directory);
   if (stat === undefined) return;
   const names = doing("Cannot list", directory, () => readdirSync(directory));
   const others = names.filter((name) => !partialPattern.test(name));
   if (others.length === 0) return;
-  const text = `Cannot unpack into ${shown(directory)}: it holds ${shown(others[0]!)}`;
-  throw new StellaError("usage", text, {
+  const text = `Cannot unpack into ${shown(directory)}: the directory holds ${shown(others[0]!)}`;
+  throw new StellaError("conflict", text, {
     hint: names.length === others.length
-      ? "name a directory that is new or empty"
-      : "an unpack was interrupted there while it gave the names: remove what it left, or name another directory",
+      ? "choose a new or empty directory"
+      : "an unpack was interrupted there while it renamed its files: remove what it left, or choose another directory",
   });
 }
 
@@ -61,23 +71,26 @@ export class Unpacked {
   readonly #payload: string;
   readonly #lock: Deno.FsFile;
   readonly #isNew: boolean;
-  readonly #isSynced: boolean;
   readonly #list: number;
+  readonly #syncs: SyncQueue;
   /** The directories of the file that was written last: paths are sorted, so that a directory is left but once. */
   #folders: string[] = [];
   #top: string | undefined;
-  #file: { fd: number; path: string } | undefined;
+  #file: OpenFile | undefined;
+  #files = 0;
+  #bytes = 0;
+  #isExceeded = false;
   #isDone = false;
 
-  /** @throws StellaError usage where another unpack runs there, media */
+  /** @throws StellaError conflict where another unpack runs there, media */
   constructor(readonly place: UnpackPlace) {
-    const { directory, uuid, files } = place;
+    const { directory, uuid } = place;
     refuseFilled(directory);
     this.#isNew = present(directory) === undefined;
-    this.#isSynced = files <= mostSynced;
+    this.#syncs = new SyncQueue(place);
     this.#partial = join(directory, `.stella-${uuid}.partial`);
     this.#payload = join(this.#partial, payloadName);
-    makeFolder(directory, true);
+    makeDirectories(directory);
     makeFolder(this.#partial);
     this.#lock = lockOf(this.#partial, directory);
     try {
@@ -90,24 +103,54 @@ export class Unpacked {
     }
   }
 
-  /** Begins the next file; paths are safe, sorted, and come once. @returns who takes its content @throws StellaError media, usage */
-  begin({ path, mode }: UnpackedFile): (piece: Uint8Array) => void {
+  /** More came than the manifest declares: nothing more is written, and nothing gets its name. */
+  get isExceeded(): boolean {
+    return this.#isExceeded;
+  }
+
+  /** Whether the disk keeps up with what was written; else `ready` says when. */
+  get isReady(): boolean {
+    return this.#syncs.isReady;
+  }
+
+  /** @throws StellaError media */
+  ready(): Promise<void> {
+    return this.#syncs.ready();
+  }
+
+  /**
+   * Begins the next file; paths are safe, sorted, and come once.
+   * @returns who takes its content; undefined where more came than the manifest declares
+   * @throws StellaError media, unsafe
+   */
+  begin({ path, mode, size }: UnpackedFile): ((piece: Uint8Array) => void) | undefined {
     this.#endFile();
+    this.#files++;
+    this.#isExceeded ||= this.#files > this.place.files || this.#bytes + size > this.place.bytes;
+    if (this.#isExceeded) return undefined;
     const parts = path.split("/");
     this.#enter(parts.slice(0, -1));
     this.#note(parts[0]!);
     const full = join(this.#payload, path);
     const fd = open(full, "wx", mode);
-    this.#file = { fd, path: full };
+    const file: OpenFile = this.#file = { fd, path: full, unsynced: 0 };
     doing("Cannot set the mode of", full, () => fchmodSync(fd, mode));
-    return (piece) => doing("Cannot write", full, () => writeAll(fd, piece));
+    return (piece) => this.#write(file, piece);
   }
 
-  /** Gives the files their names. Only to be called after a verdict that is good. @throws StellaError usage, media */
-  commit(): void {
+  /** All that was written is on the disk when this settles. To be called before `commit`. @throws StellaError media */
+  async synced(): Promise<void> {
     this.#endFile();
     this.#enter([]);
-    if (this.#isSynced) syncDirectory(this.#payload);
+    this.#sync(this.#payload, "directory");
+    await this.#syncs.finish();
+  }
+
+  /** Gives the files their names. Only to be called after a verdict that is good. @throws StellaError conflict, media */
+  commit(): void {
+    if (this.#isExceeded) {
+      throw new StellaError("internal", "Cannot unpack: the payload exceeds what is declared");
+    }
     try {
       for (const name of this.#names()) this.#move(name);
     } catch (error) {
@@ -139,25 +182,35 @@ export class Unpacked {
     } catch { /* somebody else put something there meanwhile */ }
   }
 
+  #write(file: OpenFile, piece: Uint8Array): void {
+    this.#isExceeded ||= this.#bytes + piece.length > this.place.bytes;
+    if (this.#isExceeded) return;
+    doing("Cannot write", file.path, () => writeAll(file.fd, piece));
+    this.#bytes += piece.length;
+    file.unsynced += piece.length;
+    if (file.unsynced < syncEvery) return;
+    this.#sync(file.path, "part of a file", file.unsynced);
+    file.unsynced = 0;
+  }
+
   #endFile(): void {
     const file = this.#file;
     if (file === undefined) return;
     this.#file = undefined;
-    doing("Cannot write", file.path, () => {
-      try {
-        if (this.#isSynced) fsyncSync(file.fd);
-      } finally {
-        closeSync(file.fd);
-      }
-    });
+    doing("Cannot write", file.path, () => closeSync(file.fd));
+    this.#sync(file.path, "file", file.unsynced);
+  }
+
+  #sync(path: string, kind: Unsynced["kind"], bytes = 0): void {
+    this.#syncs.add({ path, kind, bytes });
   }
 
   /** Makes what is new of the directories, and syncs those that are left. */
   #enter(folders: readonly string[]): void {
     let same = 0;
     while (same < folders.length && folders[same] === this.#folders[same]) same++;
-    for (let depth = this.#folders.length; this.#isSynced && depth > same; depth--) {
-      syncDirectory(join(this.#payload, ...this.#folders.slice(0, depth)));
+    for (let depth = this.#folders.length; depth > same; depth--) {
+      this.#sync(join(this.#payload, ...this.#folders.slice(0, depth)), "directory");
     }
     for (let depth = same + 1; depth <= folders.length; depth++) {
       makeFolder(join(this.#payload, ...folders.slice(0, depth)));
@@ -175,7 +228,10 @@ export class Unpacked {
   #move(name: string): void {
     const target = join(this.place.directory, name);
     if (present(target) !== undefined) {
-      throw new StellaError("usage", `Cannot unpack ${shown(name)}: something else took the name`);
+      throw new StellaError(
+        "conflict",
+        `Cannot unpack ${shown(name)}: the name was taken meanwhile`,
+      );
     }
     rename(join(this.#payload, name), target);
   }
@@ -226,15 +282,15 @@ function clearEnded(directory: string, own: string): void {
 function lockOf(folder: string, directory: string): Deno.FsFile {
   const lock = lockPartial(folder);
   if (lock !== undefined) return lock;
-  throw new StellaError("usage", `Cannot unpack into ${shown(directory)}: another one runs there`, {
-    hint: "wait for it, or name another directory",
+  const text = `Cannot unpack into ${shown(directory)}: another unpack is running there`;
+  throw new StellaError("conflict", text, {
+    hint: "wait until it has ended, or choose another directory",
   });
 }
 
-function makeFolder(path: string, recursive = false): void {
-  if (recursive && present(path) !== undefined) return;
+function makeFolder(path: string): void {
   doing("Cannot make the directory", path, () => {
-    mkdirSync(path, { recursive });
+    mkdirSync(path);
     chmodSync(path, 0o755);
   });
 }

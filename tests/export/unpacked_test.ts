@@ -1,9 +1,10 @@
 /** Unpacking into a directory: all names at once or none, nothing replaced, and what a killed unpack left is no obstacle. */
 import assert from "node:assert/strict";
-import { mkdirSync, readdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { StellaError } from "../../src/errors.ts";
-import { refuseFilled, Unpacked } from "../../src/export/unpacked.ts";
+import { refuseFilled, Unpacked, type UnpackPlace } from "../../src/export/unpacked.ts";
+import type { Unsynced } from "../../src/bundle/sync_queue.ts";
 import { withDirectory } from "../bundle/fixture.ts";
 import { snapshot } from "./run.ts";
 
@@ -21,9 +22,18 @@ const files: [string, number, string][] = [
 
 function write(unpacked: Unpacked, all = files): void {
   for (const [path, mode, content] of all) {
-    const take = unpacked.begin({ path, mode });
-    for (const character of content) take(text.encode(character));
+    const take = unpacked.begin({ path, mode, size: content.length });
+    for (const character of content) take?.(text.encode(character));
   }
+}
+
+function into(directory: string, more: Partial<UnpackPlace> = {}): Unpacked {
+  return new Unpacked({ directory, uuid, files: 5, bytes: 10, ...more });
+}
+
+async function commit(unpacked: Unpacked): Promise<void> {
+  await unpacked.synced();
+  unpacked.commit();
 }
 
 function thrown(work: () => unknown): StellaError {
@@ -37,16 +47,16 @@ function thrown(work: () => unknown): StellaError {
 }
 
 Deno.test("files get their names, modes and folders whatever the umask, and nothing else stays", async () => {
-  await withDirectory((root) => {
+  await withDirectory(async (root) => {
     const directory = join(root, "new/below");
     const before = Deno.umask(0o077);
     try {
-      for (const count of [files.length, 10_001]) {
-        const at = join(directory, `${count}`);
-        const unpacked = new Unpacked({ directory: at, uuid, files: count });
+      for (const isVolatile of [true, false]) {
+        const at = join(directory, `${isVolatile}`);
+        const unpacked = into(at, { isVolatile });
         write(unpacked);
         assert.deepEqual(readdirSync(at), [`.stella-${uuid}.partial`], "no name before the commit");
-        unpacked.commit();
+        await commit(unpacked);
         unpacked.close();
         assert.deepEqual(snapshot(at), {
           "a-b/": "755",
@@ -70,7 +80,7 @@ Deno.test("without a commit the directory is as it was: absent, or empty", async
   await withDirectory((root) => {
     mkdirSync(join(root, "old"));
     for (const name of ["new", "old"]) {
-      const unpacked = new Unpacked({ directory: join(root, name), uuid, files: 1 });
+      const unpacked = into(join(root, name));
       write(unpacked);
       unpacked.close();
     }
@@ -85,23 +95,23 @@ Deno.test("a directory that holds anything is refused, and left as it is", async
     for (
       const work of [
         () => refuseFilled(root),
-        () => new Unpacked({ directory: root, uuid, files: 1 }),
+        () => into(root),
       ]
     ) {
       const { code, message, hint } = thrown(work);
-      assert.deepEqual([code, hint], ["usage", "name a directory that is new or empty"]);
-      assert.match(message, /it holds "mine"/);
+      assert.deepEqual([code, hint], ["conflict", "choose a new or empty directory"]);
+      assert.match(message, /the directory holds "mine"/);
     }
     assert.deepEqual(readdirSync(root), ["mine"]);
   });
 });
 
 Deno.test("what a killed unpack left is cleared; one that was giving names is told", async () => {
-  await withDirectory((root) => {
+  await withDirectory(async (root) => {
     mkdirSync(join(root, other, "payload/deep"), { recursive: true });
-    const unpacked = new Unpacked({ directory: root, uuid, files: 1 });
+    const unpacked = into(root);
     write(unpacked);
-    unpacked.commit();
+    await commit(unpacked);
     unpacked.close();
     assert.deepEqual(readdirSync(root).sort(), ["a", "a-b", "top"]);
     mkdirSync(join(root, other));
@@ -110,31 +120,29 @@ Deno.test("what a killed unpack left is cleared; one that was giving names is to
 });
 
 Deno.test("two unpacks into one directory do not mix", async () => {
-  await withDirectory((root) => {
-    const first = new Unpacked({ directory: root, uuid, files: 1 });
+  await withDirectory(async (root) => {
+    const first = into(root);
     const second = uuid.replace(/1$/, "2");
-    const { code, message } = thrown(() =>
-      new Unpacked({ directory: root, uuid: second, files: 1 })
-    );
-    assert.equal(code, "usage");
-    assert.match(message, /another one runs there/);
+    const { code, message } = thrown(() => into(root, { uuid: second }));
+    assert.equal(code, "conflict");
+    assert.match(message, /another unpack is running there/);
     write(first);
-    first.commit();
+    await commit(first);
     first.close();
     assert.deepEqual(readdirSync(root).sort(), ["a", "a-b", "top"]);
   });
 });
 
 Deno.test("a name that somebody took meanwhile ends it, and what had its name loses it again", async () => {
-  await withDirectory((root) => {
-    const unpacked = new Unpacked({ directory: root, uuid, files: 1 });
+  await withDirectory(async (root) => {
+    const unpacked = into(root);
     write(unpacked);
     writeFileSync(join(root, "top"), "theirs");
-    const { code, message } = thrown(() => unpacked.commit());
+    const { code, message } = (await unpacked.synced(), thrown(() => unpacked.commit()));
     unpacked.close();
     assert.deepEqual([code, message], [
-      "usage",
-      'Cannot unpack "top": something else took the name',
+      "conflict",
+      'Cannot unpack "top": the name was taken meanwhile',
     ]);
     assert.deepEqual(snapshot(root), { top: "644 theirs" });
   });
@@ -142,9 +150,11 @@ Deno.test("a name that somebody took meanwhile ends it, and what had its name lo
 
 Deno.test("two names that the target takes for one end it", async () => {
   await withDirectory((root) => {
-    const unpacked = new Unpacked({ directory: root, uuid, files: 2 });
-    unpacked.begin({ path: "a/x", mode: 0o644 });
-    const { code, message, hint } = thrown(() => unpacked.begin({ path: "a/x", mode: 0o644 }));
+    const unpacked = into(root);
+    unpacked.begin({ path: "a/x", mode: 0o644, size: 1 });
+    const { code, message, hint } = thrown(() =>
+      unpacked.begin({ path: "a/x", mode: 0o644, size: 1 })
+    );
     unpacked.close();
     assert.equal(code, "unsafe");
     assert.match(message, /the name is taken already/);
@@ -154,12 +164,105 @@ Deno.test("two names that the target takes for one end it", async () => {
 });
 
 Deno.test("thousands of names directly below the directory come through the list of names", async () => {
-  await withDirectory((root) => {
-    const unpacked = new Unpacked({ directory: root, uuid, files: 20_000 });
+  await withDirectory(async (root) => {
+    const unpacked = into(root, { files: 3000, bytes: 3000 });
     const names = Array.from({ length: 3000 }, (_, i) => `\u00e9-${String(i).padStart(40, "0")}`);
     write(unpacked, names.map((name) => [name, 0o644, "x"]));
-    unpacked.commit();
+    await commit(unpacked);
     unpacked.close();
     assert.deepEqual(readdirSync(root).sort(), names.sort());
+  });
+});
+
+Deno.test("every file and every directory is synced before the first one gets its name", async () => {
+  await withDirectory(async (root) => {
+    const synced: Unsynced[] = [];
+    const sync = async (item: Unsynced) => {
+      assert.deepEqual(readdirSync(root), [`.stella-${uuid}.partial`]);
+      await Promise.resolve();
+      synced.push(item);
+    };
+    const unpacked = into(root, { sync });
+    write(unpacked);
+    await commit(unpacked);
+    unpacked.close();
+    const payload = join(root, `.stella-${uuid}.partial/payload`);
+    const paths = synced.map(({ path }) => path.slice(payload.length + 1)).sort();
+    const folders = ["", "a", "a-b", "a/b", "a/b/c"];
+    assert.deepEqual(paths, [...folders, ...files.map(([path]) => path)].sort());
+    assert.equal(synced.reduce((sum, { bytes }) => sum + bytes, 0), 10);
+  });
+});
+
+Deno.test("a sync that fails late is code 12, and nothing gets its final name", async () => {
+  await withDirectory(async (root) => {
+    const fault = new StellaError("media", "Cannot sync: EIO");
+    const last = join(root, `.stella-${uuid}.partial/payload/top`);
+    const sync = ({ path }: Unsynced) => path === last ? Promise.reject(fault) : Promise.resolve();
+    const unpacked = into(root, { sync });
+    write(unpacked);
+    await assert.rejects(commit(unpacked), fault);
+    unpacked.close();
+    assert.equal(fault.exitCode, 12);
+    assert.deepEqual(readdirSync(root), []);
+  });
+});
+
+Deno.test("a large file is synced while it is written", async () => {
+  await withDirectory(async (root) => {
+    const synced: Unsynced[] = [];
+    const mebibyte = new Uint8Array(1024 * 1024);
+    const unpacked = into(root, {
+      files: 1,
+      bytes: 70 * mebibyte.length,
+      sync: (item) => Promise.resolve(void synced.push(item)),
+    });
+    const take = unpacked.begin({ path: "large", mode: 0o644, size: 70 * mebibyte.length });
+    for (let i = 0; i < 70; i++) take?.(mebibyte);
+    await unpacked.synced();
+    unpacked.close();
+    assert.deepEqual(
+      synced.filter(({ kind }) => kind !== "directory").map(({ kind, bytes }) => [kind, bytes]),
+      [
+        ["part of a file", 32 * mebibyte.length],
+        ["part of a file", 32 * mebibyte.length],
+        ["file", 6 * mebibyte.length],
+      ],
+    );
+  });
+});
+
+Deno.test("no more is written than the manifest declares, and nothing of it gets its name", async () => {
+  const cases: [declared: Partial<UnpackPlace>, written: Record<string, string>][] = [
+    [{ files: 2 }, { "a-b/x": "1", "a/b/c/deep": "22" }],
+    [{ bytes: 3 }, { "a-b/x": "1", "a/b/c/deep": "22" }],
+    [{ bytes: 5 }, { "a-b/x": "1", "a/b/c/deep": "22" }],
+  ];
+  for (const [declared, written] of cases) {
+    await withDirectory(async (root) => {
+      const unpacked = into(root, declared);
+      write(unpacked);
+      assert.equal(unpacked.isExceeded, true);
+      const found = Object.entries(snapshot(join(root, `.stella-${uuid}.partial/payload`)));
+      const content = found.filter(([path]) => !path.endsWith("/"));
+      assert.deepEqual(
+        Object.fromEntries(content.map(([path, one]) => [path, one.slice(4)])),
+        written,
+      );
+      await assert.rejects(commit(unpacked), /exceeds what is declared/);
+      unpacked.close();
+      assert.deepEqual(readdirSync(root), []);
+    });
+  }
+});
+
+Deno.test("a file that holds more than its header said is cut where the declared bytes end", async () => {
+  await withDirectory((root) => {
+    const unpacked = into(root, { files: 1, bytes: 4 });
+    const take = unpacked.begin({ path: "a", mode: 0o644, size: 4 });
+    for (let i = 0; i < 1000; i++) take?.(text.encode("xx"));
+    assert.equal(unpacked.isExceeded, true);
+    assert.equal(readFileSync(join(root, `.stella-${uuid}.partial/payload/a`), "utf8"), "xxxx");
+    unpacked.close();
   });
 });

@@ -1,0 +1,86 @@
+/** Unpacking as a user runs it: bounded by what the manifest declares, and with progress that comes true. */
+import assert from "node:assert/strict";
+import { readdirSync } from "node:fs";
+import { join } from "node:path";
+import { ProgressLine } from "../../src/cli/progress.ts";
+import { showSynced } from "../../src/cli/unpack.ts";
+import { makeBundle, writeFiles } from "../bundle/fixture.ts";
+import { testWith } from "../needs.ts";
+import { Home, programWords } from "../program.ts";
+import { host as quietHost } from "../server/quiet_host.ts";
+
+/** Blocks of 512 bytes (POSIX.1-2017, ulimit -f) that a file may have here: beyond 32 MiB a write is an error. */
+const blocks = 65_536;
+
+testWith(
+  ["sh"],
+  "a payload larger than the manifest declares is refused before it is written",
+  async () => {
+    const home = new Home();
+    try {
+      const large = new Uint8Array(2 * 512 * blocks);
+      const made = makeBundle({
+        compression: "zstd",
+        entries: [{ path: "a", content: "x" }, { path: "b", content: large }],
+        manifest: (manifest) => void (manifest.payload.bytes = 10),
+      });
+      writeFiles(join(home.path, "in"), made.files);
+      writeFiles(home.path, { "signer.pub": made.key.publicPem });
+      const words = ["--manifest", "in", "--to", "out", "--trust", "signer.pub", "--json"];
+      const script = `trap '' XFSZ; ulimit -f ${blocks}; exec "$@"`;
+      const child = new Deno.Command("sh", {
+        args: ["-c", script, "sh", ...programWords(), "export", "bundle", "unpack", ...words],
+        cwd: home.path,
+        env: home.environment(),
+        clearEnv: true,
+      });
+      const { stdout } = await child.output();
+      const { code, findings } = JSON.parse(new TextDecoder().decode(stdout));
+      assert.deepEqual([code, findings[0]?.reason], [7, "payload_differs"]);
+      assert.deepEqual(readdirSync(home.path).sort(), ["in", "signer.pub"]);
+    } finally {
+      home.remove();
+    }
+  },
+);
+
+/** Seconds until the end as a line of progress tells them. */
+function secondsIn(line: string): number | undefined {
+  const found = /, (?:(\d+) min )?(\d+) s left/.exec(line);
+  return found === null ? undefined : Number(found[1] ?? 0) * 60 + Number(found[2]);
+}
+
+const disks: Record<string, (bytes: number) => number> = {
+  "a disk that waits for every file": (bytes) => 5 + bytes / 100_000,
+  "a stick": (bytes) => 2 + bytes / 5_000,
+};
+const payloads: Record<string, (i: number) => number> = {
+  "files of one size": () => 2_000,
+  "files of many sizes": (i) => (i * 7919) % 40_000,
+};
+
+for (const [disk, milliseconds] of Object.entries(disks)) {
+  for (const [payload, size] of Object.entries(payloads)) {
+    Deno.test(`the time left comes true within a factor of two: ${disk}, ${payload}`, () => {
+      let now = 0;
+      const lines: { at: number; left: number }[] = [];
+      const stderr = (text: string) => {
+        const left = secondsIn(text);
+        if (left !== undefined) lines.push({ at: now, left });
+      };
+      const host = { ...quietHost, now: () => now, stderr, columns: () => undefined };
+      const files = Array.from({ length: 20_000 }, (_, i) => size(i));
+      const bytes = files.reduce((sum, one) => sum + one, 0);
+      const synced = showSynced(new ProgressLine(host, false), { files: files.length, bytes });
+      for (const one of files) {
+        now += milliseconds(one);
+        synced({ path: "f", kind: "file", bytes: one });
+      }
+      assert.ok(lines.length >= 5, `${lines.length} lines`);
+      for (const { at, left } of lines) {
+        const real = (now - at) / 1000;
+        assert.ok(left <= 2 * real + 1 && left >= real / 2 - 1, `${left} s told, ${real} s taken`);
+      }
+    });
+  }
+}
