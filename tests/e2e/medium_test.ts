@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { createCipheriv } from "node:crypto";
-import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { testWith, tool } from "../needs.ts";
 import { Home, programWords, type Service } from "../program.ts";
@@ -73,6 +73,36 @@ for (const [form, options] of Object.entries(forms)) {
       }),
   );
 }
+
+testWith(
+  ["strace"],
+  "where a sync fails, unpack ends with code 12 and no file has its name",
+  () =>
+    withHome(async (home) => {
+      mkdirSync(join(home.path, "in"));
+      for (let i = 0; i < 100; i++) writeFileSync(join(home.path, `in/${i}`), `${i}`);
+      const words = ["export", "bundle", "--profile", "p", "--input", "in"];
+      await home.succeed([...words, "--manifest", "out/manifest.json"]);
+      const calls = "fsync,fdatasync";
+      for (const n of [1, 2]) {
+        const { code, stdout } = await new Deno.Command(tool("strace")!, {
+          args: [
+            ...["-f", "-q", "-o", join(home.path, "log"), "-e", `trace=${calls}`],
+            ...["-e", `inject=${calls}:error=EIO:when=${n}`, ...programWords()],
+            ...["export", "bundle", "unpack", "--manifest", "out", "--to", "to", "--json"],
+          ],
+          cwd: home.path,
+          env: home.environment(),
+          clearEnv: true,
+          stderr: "null",
+        }).output();
+        const { code: told, error } = JSON.parse(new TextDecoder().decode(stdout));
+        assert.deepEqual([code, told], [12, 12], error.message);
+        assert.match(error.message, /Cannot sync "to\/\.stella-[^/]*\.partial\/payload/);
+        assert.equal(existsSync(join(home.path, "to")), false);
+      }
+    }),
+);
 
 /** A tmpfs of so many KiB at `place`; its size can be changed. */
 function mount(place: string, kibibytes: number, remount = false): void {

@@ -11,13 +11,16 @@ import { tool } from "../needs.ts";
 import { type Home, programWords } from "../program.ts";
 import { binaryTest } from "./binary_place.ts";
 
-/** Each with how many calls one unpack of `content` makes at least. */
+/** Each with how many kills one unpack of `content` allows at least. */
 const classes: [calls: string, least: number][] = [
   ["rename,renameat,renameat2", 3],
   ["mkdir,mkdirat", 5],
-  ["fsync,fdatasync", 6],
+  // strace counts the calls of each thread by itself, and syncs are made by several threads.
+  ["fsync,fdatasync", 2],
   ["unlink,unlinkat,rmdir", 3],
 ];
+/** So many runs in which no thread made that many calls: there are no more of them. */
+const enoughMisses = 3;
 const content = { "in/a": "one", "in/b/c": "two", "in/b/d/e": "three", "in/z": "four" };
 
 function unpackTo(out: string): string[] {
@@ -52,7 +55,7 @@ async function judge(home: Home, out: string, whole: Record<string, string>): Pr
     assert.deepEqual([again.exit, snapshot(full)], [0, whole]);
   } else if (Object.keys(found).some(isPartial)) {
     assert.match(again.error.hint, /an unpack was interrupted there/);
-  } else assert.match(again.error.message, /it holds/);
+  } else assert.match(again.error.message, /the directory holds/);
 }
 
 for (const [calls, least] of classes) {
@@ -67,9 +70,9 @@ for (const [calls, least] of classes) {
       const whole = snapshot(join(home.path, "right"));
       assert.equal(Object.keys(whole).length, 6);
       let kills = 0;
-      for (let n = 1; n < 100; n++) {
-        if (!await killed(home, `out${n}`, calls, n)) break;
-        kills++;
+      for (let n = 1, misses = 0; n < 100 && misses < enoughMisses; n++) {
+        if (await killed(home, `out${n}`, calls, n)) kills++;
+        else misses++;
         await judge(home, `out${n}`, whole).catch((error) => {
           throw new Error(`killed at ${calls} ${n}: ${error.message}`, { cause: error });
         });
