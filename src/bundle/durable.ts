@@ -7,6 +7,7 @@ import {
   mkdirSync,
   openSync,
   renameSync,
+  rmdirSync,
   rmSync,
   statSync,
   writeSync,
@@ -67,7 +68,12 @@ export function makeDirectories(path: string): void {
   } catch (error) {
     throw error instanceof StellaError ? error : ioError("Cannot make the directory", path, error);
   }
-  syncDirectory(dirname(full));
+  try {
+    syncDirectory(dirname(full));
+  } catch (error) {
+    rmdirSync(full);
+    throw error;
+  }
 }
 
 /** Names in `directory` that were made, changed or removed are on the disk when this returns. */

@@ -10,7 +10,6 @@ import {
   mkdirSync,
   openSync,
   readdirSync,
-  readSync,
   rmdirSync,
 } from "node:fs";
 import { join } from "node:path";
@@ -19,6 +18,7 @@ import { shown } from "../bundle/names.ts";
 import { SyncQueue, type SyncQueueOptions, type Unsynced } from "../bundle/sync_queue.ts";
 import { ioError, StellaError } from "../errors.ts";
 import { clearFolder, lockPartial, partialPattern, present } from "./leftovers.ts";
+import { NameList } from "./name_list.ts";
 
 export interface UnpackPlace extends SyncQueueOptions {
   /** New or empty; missing parents are made. */
@@ -71,7 +71,7 @@ export class Unpacked {
   readonly #payload: string;
   readonly #lock: Deno.FsFile;
   readonly #isNew: boolean;
-  readonly #list: number;
+  readonly #list: NameList;
   readonly #syncs: SyncQueue;
   /** The directories of the file that was written last: paths are sorted, so that a directory is left but once. */
   #folders: string[] = [];
@@ -96,7 +96,7 @@ export class Unpacked {
     try {
       clearEnded(directory, this.#partial);
       makeFolder(this.#payload);
-      this.#list = open(join(this.#partial, listName), "wx+", 0o644);
+      this.#list = new NameList(join(this.#partial, listName));
     } catch (error) {
       this.#clear();
       throw error;
@@ -152,7 +152,7 @@ export class Unpacked {
       throw new StellaError("internal", "Cannot unpack: the payload exceeds what is declared");
     }
     try {
-      for (const name of this.#names()) this.#move(name);
+      for (const name of this.#list.names()) this.#move(name);
     } catch (error) {
       this.#undo();
       throw error;
@@ -166,7 +166,7 @@ export class Unpacked {
     const file = this.#file;
     this.#file = undefined;
     if (file !== undefined) closeSync(file.fd);
-    closeSync(this.#list);
+    this.#list.close();
     this.#clear();
   }
 
@@ -221,8 +221,7 @@ export class Unpacked {
   #note(name: string): void {
     if (name === this.#top) return;
     this.#top = name;
-    const path = join(this.#partial, listName);
-    doing("Cannot write", path, () => writeAll(this.#list, new TextEncoder().encode(`${name}\n`)));
+    this.#list.add(name);
   }
 
   #move(name: string): void {
@@ -238,29 +237,12 @@ export class Unpacked {
 
   /** Whatever fails here, the first error says more; the folder is then cleared with what came back to it. */
   #undo(): void {
-    for (const name of this.#names()) {
+    for (const name of this.#list.names()) {
       const from = join(this.#payload, name);
       if (present(from) !== undefined) return;
       try {
         rename(join(this.place.directory, name), from);
       } catch { /* it stays where it is */ }
-    }
-  }
-
-  /** The noted names, read in blocks: there may be a million. */
-  *#names(): Generator<string> {
-    const block = new Uint8Array(64 * 1024);
-    const text = new TextDecoder();
-    let rest = "";
-    for (let at = 0;;) {
-      const length = doing("Cannot read", this.#partial, () => {
-        return readSync(this.#list, block, 0, block.length, at);
-      });
-      if (length === 0) return;
-      at += length;
-      const lines = (rest + text.decode(block.subarray(0, length), { stream: true })).split("\n");
-      rest = lines.pop()!;
-      yield* lines;
     }
   }
 }

@@ -98,7 +98,7 @@ testWith(
         }).output();
         const { code: told, error } = JSON.parse(new TextDecoder().decode(stdout));
         assert.deepEqual([code, told], [12, 12], error.message);
-        assert.match(error.message, /Cannot sync "to\/\.stella-[^/]*\.partial\/payload/);
+        assert.match(error.message, /Cannot sync "/);
         assert.equal(existsSync(join(home.path, "to")), false);
       }
     }),

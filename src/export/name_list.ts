@@ -1,0 +1,50 @@
+/** Names in a file, a line each, added at its end and read in blocks: there may be a million. */
+import { closeSync, openSync, readSync } from "node:fs";
+import { writeAll } from "../bundle/durable.ts";
+import { ioError } from "../errors.ts";
+
+const blockSize = 64 * 1024;
+
+export class NameList {
+  readonly #fd: number;
+
+  /** Makes the file, which may not exist. @throws StellaError media */
+  constructor(readonly path: string) {
+    this.#fd = this.#attempt("Cannot make", () => openSync(path, "wx+", 0o644));
+  }
+
+  /** @param name without a line end @throws StellaError media */
+  add(name: string): void {
+    const line = new TextEncoder().encode(`${name}\n`);
+    this.#attempt("Cannot write", () => writeAll(this.#fd, line));
+  }
+
+  /** In the order in which they were added. @throws StellaError media */
+  *names(): Generator<string> {
+    const block = new Uint8Array(blockSize);
+    const text = new TextDecoder();
+    let rest = "";
+    for (let at = 0;;) {
+      const length = this.#attempt("Cannot read", () => {
+        return readSync(this.#fd, block, 0, block.length, at);
+      });
+      if (length === 0) return;
+      at += length;
+      const lines = (rest + text.decode(block.subarray(0, length), { stream: true })).split("\n");
+      rest = lines.pop() ?? "";
+      yield* lines;
+    }
+  }
+
+  close(): void {
+    closeSync(this.#fd);
+  }
+
+  #attempt<T>(action: string, work: () => T): T {
+    try {
+      return work();
+    } catch (error) {
+      throw ioError(action, this.path, error);
+    }
+  }
+}
