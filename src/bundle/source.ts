@@ -19,6 +19,8 @@ export interface BundleSource {
   readonly name: string;
   /** The directory that holds its files, where there is one, for workers that read them by themselves. */
   readonly root?: string;
+  /** Files come once and in one order, and what nobody opens goes by unseen. */
+  readonly sequential?: true;
   /** A regular file by its path below the manifest's directory; undefined where there is none. */
   open(path: string): ByteReader | undefined | Promise<ByteReader | undefined>;
   /** All that lies below a directory; `fault` says what a thing that is no regular file is. Sources of listed files only lack it. */
@@ -35,10 +37,11 @@ export interface Found {
  * without `walk` nobody looks for files that are not listed.
  */
 export function opening(source: BundleSource, open: BundleSource["open"]): BundleSource {
-  const { name, root } = source;
+  const { name, root, sequential } = source;
   return {
     name,
     ...(root === undefined ? {} : { root }),
+    ...(sequential === undefined ? {} : { sequential }),
     open,
     ...(source.walk === undefined ? {} : { walk: (directory) => source.walk!(directory) }),
   };

@@ -10,6 +10,10 @@ export interface StreamEntry {
   path: string;
   /** Bytes of content. */
   size: number;
+  /** As the header states it, whether or not it is one that stella writes. */
+  mode: number;
+  /** Seconds since 1970. */
+  mtime: number;
 }
 
 const sizeAt = 124;
@@ -29,7 +33,7 @@ export function readStreamHeader(block: Uint8Array): StreamEntry | undefined {
   const expected = Buffer.from(encodeHeader({ path, size: 0, mode, mtime }).subarray(-blockSize));
   header.copy(expected, sizeAt, sizeAt, mtimeAt);
   writeChecksum(expected);
-  return header.equals(expected) ? { path, size } : undefined;
+  return header.equals(expected) ? { path, size, mode, mtime } : undefined;
 }
 
 /** Eleven digits and a space, or twelve digits from 8 GiB. */
@@ -56,6 +60,7 @@ function textAt(header: Buffer, at: number, length: number): string {
 
 function writeChecksum(header: Buffer): void {
   header.fill(0x20, checksumAt, checksumAt + checksumLength);
-  const sum = header.reduce((all, byte) => all + byte, 0);
+  let sum = 0;
+  for (let at = 0; at < header.length; at++) sum += header[at] ?? 0;
   header.write(`${sum.toString(8).padStart(6, "0")}\0 `, checksumAt, "latin1");
 }

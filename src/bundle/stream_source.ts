@@ -4,11 +4,13 @@
  * is kept on disk: only the index is held in memory, because the archive is judged against it while both go by.
  */
 import { type Finding, StellaError } from "../errors.ts";
-import { attestationName, hmacName, indexName, manifestName } from "./manifest.ts";
+import { Findings } from "./finding_list.ts";
+import { attestationName, hmacName, indexName, type Manifest, manifestName } from "./manifest.ts";
 import { comparePaths } from "./paths.ts";
 import type { BundleSource, ByteReader } from "./source.ts";
 import { readStreamHeader, type StreamEntry } from "./stream_header.ts";
 import { blockSize, paddingOf } from "./tar_header.ts";
+import { createdSeconds } from "./time.ts";
 
 /** Bytes of the index that are held: about a million files with paths of 60 bytes. */
 export const largestHeldIndex = 128 * 1024 * 1024;
@@ -19,6 +21,7 @@ export type Pull = (buffer: Uint8Array) => Promise<number | null>;
 /** What comes before the files that are sorted. */
 const heads = [manifestName, attestationName, hmacName, indexName];
 const passed = 1024 * 1024;
+const readAhead = 64 * 1024;
 
 export class StreamSource implements BundleSource {
   #index: Uint8Array | undefined;
@@ -27,11 +30,20 @@ export class StreamSource implements BundleSource {
   #left = 0;
   /** Whether somebody was given the entry to read. */
   #given = false;
+  /** Bytes that were pulled and not read, and the room that they lie in. */
+  #ahead: Uint8Array = new Uint8Array();
+  readonly #room = new Uint8Array(readAhead);
   #at = 0;
   #ended = false;
   /** Who opens the next file may come before who reads the last one has ended. */
   #turn: Promise<unknown> = Promise.resolve();
-  readonly #findings: Finding[] = [];
+  /** The path of the entry before, and whether the one that was read is at its place after it. */
+  #last: string | undefined;
+  #inOrder = true;
+  /** The entries that belong to the bundle. */
+  readonly #own: StreamEntry[] = [];
+  readonly #findings = new Findings();
+  readonly sequential = true;
 
   constructor(readonly name: string, readonly pull: Pull) {}
 
@@ -44,20 +56,31 @@ export class StreamSource implements BundleSource {
     return this.#alone(() => this.#find(path));
   }
 
-  /** What is wrong with the stream itself. To be asked after the verdict; reads it to its end, or to where it is none. */
-  finish(): Promise<Finding[]> {
+  /**
+   * What is wrong with the stream itself: what `tar -x` leaves of it has to be what was verified. To be asked after the verdict;
+   * reads it to its end, or to where it is none.
+   */
+  finish(manifest: Manifest): Promise<Finding[]> {
     return this.#alone(async () => {
       try {
         for (let next = await this.#next(); next !== undefined; next = await this.#next()) {
           await this.#pass(next);
         }
-        if (await this.#fill(new Uint8Array(1)) > 0) this.#findings.push(trailing(this.#at - 1));
+        if (await this.#fill(new Uint8Array(1)) > 0) this.#findings.add(trailing(this.#at - 1));
+        for (const entry of this.#own) this.#checkHeader(entry, manifest);
       } catch (error) {
         if (!(error instanceof StellaError) || error.code !== "unexpected") throw error;
-        this.#findings.push(finding("header_differs", "bundle.tar", error.message));
+        this.#findings.add(finding("header_differs", "bundle.tar", error.message));
       }
-      return this.#findings;
+      return this.#findings.all();
     });
+  }
+
+  #checkHeader({ path, mode, mtime }: StreamEntry, { files, created }: Manifest): void {
+    const expected = files.some((file) => file.path === path && file.executable) ? 0o755 : 0o644;
+    if (mode !== expected) this.#findings.add(modeDiffers(path, mode, expected));
+    const seconds = createdSeconds(created) ?? 0;
+    if (mtime !== seconds) this.#findings.add(timeDiffers(path, mtime, seconds));
   }
 
   #alone<T>(work: () => Promise<T>): Promise<T> {
@@ -90,6 +113,8 @@ export class StreamSource implements BundleSource {
     if (entry === undefined) throw noHeader(this.name, this.#at - blockSize);
     this.#given = false;
     this.#left = entry.size;
+    this.#inOrder = this.#last === undefined || isBefore(this.#last, entry.path);
+    this.#last = entry.path;
     return this.#entry = entry;
   }
 
@@ -97,14 +122,15 @@ export class StreamSource implements BundleSource {
     this.#ended = true;
     const second = new Uint8Array(blockSize);
     if (length === blockSize) length += await this.#fill(second);
-    if (length < 2 * blockSize) this.#findings.push(cut(this.#at));
+    if (length < 2 * blockSize) this.#findings.add(cut(this.#at));
     else if (second.some((byte) => byte !== 0)) {
-      this.#findings.push(trailing(this.#at - blockSize));
+      this.#findings.add(trailing(this.#at - blockSize));
     }
     return undefined;
   }
 
   #give(entry: StreamEntry): ByteReader {
+    this.#own.push(entry);
     this.#given = true;
     const isOpen = () => this.#entry === entry;
     return {
@@ -123,15 +149,16 @@ export class StreamSource implements BundleSource {
   /** What was given is read to its end by whoever finds it right, so bytes that are left belong to nothing. */
   async #leave(entry: StreamEntry): Promise<void> {
     this.#entry = undefined;
-    if (await this.#skip(this.#left) > 0) this.#findings.push(unread(entry.path));
+    if (await this.#skip(this.#left) > 0) this.#findings.add(unread(entry.path));
     const padding = new Uint8Array(paddingOf(entry.size));
     await this.#fill(padding);
-    if (padding.some((byte) => byte !== 0)) this.#findings.push(badPadding(entry.path));
+    if (padding.some((byte) => byte !== 0)) this.#findings.add(badPadding(entry.path));
   }
 
-  /** Goes past an entry that nobody asked for; proofs that this run has no use for are in order. */
+  /** Goes past an entry that nobody asked for; proofs that this run has no use for are in order, once and at their place. */
   async #pass(entry: StreamEntry): Promise<void> {
-    if (!heads.includes(entry.path)) this.#findings.push(extra(entry.path));
+    if (heads.includes(entry.path) && this.#inOrder) this.#own.push(entry);
+    else this.#findings.add(extra(entry.path));
     this.#given = true;
     await this.#skip(this.#left);
     this.#left = 0;
@@ -140,6 +167,7 @@ export class StreamSource implements BundleSource {
   async #hold(entry: StreamEntry): Promise<void> {
     if (entry.size > largestHeldIndex) throw largeIndex(this.name, entry.size);
     const bytes = new Uint8Array(entry.size);
+    this.#own.push(entry);
     this.#given = true;
     this.#index = bytes.subarray(0, await this.#content(bytes));
   }
@@ -156,11 +184,25 @@ export class StreamSource implements BundleSource {
     return skipped;
   }
 
+  /** A header has 512 bytes: to ask for each by itself would cost more than all else where small files come by the million. */
+  async #pull(buffer: Uint8Array): Promise<number | null> {
+    if (this.#ahead.length === 0) {
+      if (buffer.length >= readAhead) return await this.pull(buffer);
+      const length = await this.pull(this.#room);
+      if (length === null) return null;
+      this.#ahead = this.#room.subarray(0, length);
+    }
+    const part = this.#ahead.subarray(0, buffer.length);
+    buffer.set(part);
+    this.#ahead = this.#ahead.subarray(part.length);
+    return part.length;
+  }
+
   /** Fewer bytes than there is room for only at the end. */
   async #fill(buffer: Uint8Array): Promise<number> {
     let filled = 0;
     while (filled < buffer.length) {
-      const length = await this.pull(buffer.subarray(filled));
+      const length = await this.#pull(buffer.subarray(filled));
       if (length === null) break;
       filled += length;
       this.#at += length;
@@ -218,6 +260,16 @@ const badPadding = (path: string) =>
   finding("padding_differs", path, "bytes that are not zero after the content");
 const extra = (path: string) =>
   finding("entry_unexpected", path, "the manifest does not list it at this place of the stream");
+
+function modeDiffers(path: string, found: number, expected: number): Finding {
+  const text = (mode: number) => `mode ${mode.toString(8).padStart(4, "0")}`;
+  return { ...finding("mode_differs", path, text(found)), expected: text(expected) };
+}
+
+function timeDiffers(path: string, found: number, expected: number): Finding {
+  const text = (seconds: number) => `time ${new Date(seconds * 1000).toISOString()}`;
+  return { ...finding("mtime_differs", path, text(found)), expected: text(expected) };
+}
 
 function trailing(at: number): Finding {
   return finding(

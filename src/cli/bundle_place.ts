@@ -2,7 +2,7 @@
 import { type Stats, statSync } from "node:fs";
 import { basename, dirname } from "node:path";
 import { errnoOf, type Finding, ioError, ioReason, StellaError } from "../errors.ts";
-import { manifestName } from "../bundle/manifest.ts";
+import { type Manifest, manifestName } from "../bundle/manifest.ts";
 import { shown } from "../bundle/names.ts";
 import { type BundleSource, directorySource } from "../bundle/source.ts";
 import { SticksSource } from "../bundle/sticks_source.ts";
@@ -15,7 +15,7 @@ export interface BundlePlace {
   /** Directories that came with the bundle: no trust is taken from them. */
   directories: readonly string[];
   /** What is wrong with the place itself; to be asked after the content was judged. */
-  rest?: () => Promise<Finding[]>;
+  rest?: (manifest: Manifest) => Promise<Finding[]>;
   /** In which directory each file was found; where there are several. */
   found?: ReadonlyMap<string, string>;
 }
@@ -75,7 +75,7 @@ export function placeOf(
   if (directory === pipe) {
     if (volumes !== undefined) throw noVolumes();
     const source = new StreamSource("standard input", pullFrom(host));
-    return { source, directories: [], rest: () => source.finish() };
+    return { source, directories: [], rest: (manifest) => source.finish(manifest) };
   }
   if (volumes === undefined) {
     return { source: directorySource(directory), directories: [directory] };

@@ -7,6 +7,7 @@ import {
   type TrustedKey,
 } from "../attest/check/trust.ts";
 import { readSecret, type SharedSecret } from "../attest/secret.ts";
+import type { Manifest } from "../bundle/manifest.ts";
 import type { BundleSource } from "../bundle/source.ts";
 import { keyDirectory, stateDirectory, trustDirectories } from "../config/paths.ts";
 import { grants } from "../config/permissions.ts";
@@ -58,9 +59,14 @@ export async function judgePlace(
   const judges = judgesOf(options, host, ...place.directories);
   confine(Deno.permissions, grants, keep);
   proveConfined(keep);
-  const verdict = await judgeSource(place.source, judges, options, host, look);
+  let manifest: Manifest | undefined;
+  const begin = async (read: Manifest, isRefused: boolean) => {
+    manifest = read;
+    await look.begin?.(read, isRefused);
+  };
+  const verdict = await judgeSource(place.source, judges, options, host, { ...look, begin });
   // Without a manifest that counts nobody has read on, and what follows is not known to be wrong.
-  const rest = verdict.bundle === undefined ? [] : await place.rest?.() ?? [];
+  const rest = manifest === undefined ? [] : await place.rest?.(manifest) ?? [];
   if (rest.length === 0) return verdict;
   const findings = [...verdict.findings, ...rest];
   return { ...verdict, ...judgeFindings(findings, options.integrityOnly ?? false), findings };

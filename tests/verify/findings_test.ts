@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import type { ErrorCode, Finding } from "../../src/errors.ts";
-import { Findings } from "../../src/verify/findings.ts";
+import { Findings } from "../../src/bundle/finding_list.ts";
 import { judge } from "../../src/verify/verdict.ts";
 import { makeBundle } from "../bundle/fixture.ts";
 import { judged } from "./outcome.ts";
