@@ -130,9 +130,9 @@ async function serve(
     & { tls: Tls },
 ): Promise<string> {
   const { config, listen, opsListen, elapsed, state, configuration } = options;
-  const { queue, timeline, feed, metrics, egress, traces, onFault, log } = ground;
+  const { queue, timeline, feed, metrics, audit, egress, traces, onFault, log } = ground;
   const deps: ServerDeps = {
-    ...{ ...parts, queue, timeline, feed, egress, config, elapsed, onFault },
+    ...{ ...parts, queue, timeline, feed, audit, egress, config, elapsed, onFault },
     build: build(),
     binary: binaryDigest(rooms, onFault),
     scrape: (openMetrics) => metrics.scrape(openMetrics),

@@ -50,11 +50,14 @@ export async function openGround(options: ServiceOptions, rooms: Rooms, undo: Un
   const feed = new rooms.Feed(config.tenants.length);
   const watch = ({ id: exportId, ...job }: Job) => {
     const trace = traces?.ofExport({ exportId, ...job });
-    const of = { exportId, profile: job.profile, tenant: job.tenant };
+    const { profile, tenant, trigger, actor } = job;
+    const who = { trigger, ...(actor === undefined ? {} : { actor }) };
+    const of = { exportId, profile, tenant, ...who };
     const seen = new rooms.ExportWatch(of, { log, metrics, elapsed, trace, egress });
     return rooms.alsoInFeed(rooms.alsoInTimeline(seen, of, timeline, onFault), exportId, feed);
   };
-  const told = { lock, log, onFault, metrics, traces, watch, egress, policy };
+  const audit = new rooms.Audit({ log, timeline, elapsed, onFault });
+  const told = { audit, lock, log, onFault, metrics, traces, watch, egress, policy };
   return { ...told, store, queue, timeline, uploads, feed };
 }
 

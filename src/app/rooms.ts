@@ -28,6 +28,7 @@ export async function loadRooms() {
     ...await import("../server/server.ts"),
     ...await import("../store/store.ts"),
     ...await import("../store/upkeep.ts"),
+    ...await import("../telemetry/audit.ts"),
     ...await import("../telemetry/check_watch.ts"),
     ...await import("../telemetry/egress_watch.ts"),
     ...await import("../telemetry/export_watch.ts"),

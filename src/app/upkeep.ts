@@ -87,11 +87,13 @@ function straysTo(log: Ground["log"]) {
 const unknownBundles =
   "The store has bundles of exports that the database does not know, such as this one: they stay until somebody moves them away";
 
-function scrubbed(damaged: readonly Damage[], { metrics, log }: Ground) {
+function scrubbed(damaged: readonly Damage[], { metrics, log, queue }: Ground) {
   for (const { path, found, ...of } of damaged) {
+    const bundleDigest = queue.get(of.exportId)?.bundleDigest;
     metrics.verified("failed", "digest_mismatch");
     log("ERROR", "store.damaged", "A stored bundle differs from its manifest", {
       ...of,
+      ...(bundleDigest === undefined ? {} : { bundleDigest }),
       attestationStatus: "failed",
       path,
       detail: found,

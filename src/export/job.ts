@@ -40,6 +40,8 @@ export type JobEvent =
   | { kind: "progress"; stage: string; done: number; total: number }
   | { kind: "published"; result: "success" | "error" }
   | { kind: "pushed"; registry: string; result: "success" | RegistryReason; seconds: number }
+  /** The bundle is whole and signed. */
+  | { kind: "signed"; bundleDigest: string }
   | { kind: "verified"; result: "success" | "failed"; reason?: string }
   /** An upload to a registry stands so, or is over: what a later run needs to go on with it. */
   | { kind: "upload"; key: string; session?: UploadSession }
@@ -68,6 +70,7 @@ export async function runJob(
     const count = new ArtifactCount();
     const seen = (path: string, head: Uint8Array) => count.add(path, head);
     const report = await exportBundle({ ...exportOptions(job, parts, staging, say, signal), seen });
+    say({ kind: "signed", bundleDigest: report.bundleDigest });
     say({ kind: "progress", stage: "verify", done: 0, total: 0 });
     await selfCheck(staging, parts, say);
     await publishTargets({ job, place: staging, report, say, signal, policy: policyOf(job, say) });

@@ -20,7 +20,7 @@ export interface Watcher<Event> {
 /** Tells `watcher` everything, and writes each step into the timeline too. */
 export function alsoInTimeline<Event extends { kind: string; stage?: string }>(
   watcher: Watcher<Event>,
-  of: EventOf,
+  of: EventOf & { trigger?: string; actor?: string },
   timeline: Pick<Timeline, "add">,
   onFault: (error: unknown) => void,
 ): Watcher<Event> {
@@ -31,9 +31,11 @@ export function alsoInTimeline<Event extends { kind: string; stage?: string }>(
       onFault(error);
     }
   };
+  const { trigger, actor } = of;
+  const who = { ...(trigger && { trigger }), ...(actor && { actor }) };
   let last: string | undefined;
   return {
-    queued: () => (watcher.queued(), add("queued", {})),
+    queued: () => (watcher.queued(), add("queued", who)),
     started: (attempt) => (watcher.started(attempt), add("started", { attempt })),
     deferred: (error, wait) => {
       watcher.deferred(error, wait);

@@ -6,6 +6,7 @@ import type { Job } from "../jobs/job.ts";
 import type { JobQueue } from "../jobs/job_queue.ts";
 import type { Timeline } from "../jobs/timeline.ts";
 import type { FileStore, StoredBundle } from "../store/store.ts";
+import type { Audit } from "../telemetry/audit.ts";
 import type { RequestTrace } from "../telemetry/export_trace.ts";
 import type { Refusal } from "../telemetry/labels.ts";
 import type { Scrape } from "../telemetry/metrics.ts";
@@ -41,6 +42,8 @@ export interface OpsDeps {
   onAnswered(method: string, route: string, status: number, seconds: number): void;
   /** A request was not taken, because there is enough to do. */
   onRefused(reason: Refusal): void;
+  /** Takes down who was refused, and who did what. */
+  audit: Pick<Audit, "did" | "refused">;
   /** Milliseconds that only ever grow. */
   elapsed(): number;
   /** An error that no caller is to blame for. */

@@ -7,7 +7,9 @@ import {
   storedBytes,
   type StoredFile,
 } from "../store/contents.ts";
+import type { Job } from "../jobs/job.ts";
 import { needs } from "./access.ts";
+import { audit } from "./audit.ts";
 import { bundleTar, tarSize } from "./bundle_tar.ts";
 import type { App, AppEnvironment, ServerDeps } from "./deps.ts";
 import { jobFor, noExport } from "./exports.ts";
@@ -16,31 +18,38 @@ import { namesTag, parseRange } from "./range.ts";
 
 export function addFiles(app: App, deps: ServerDeps): void {
   app.get("/v1/exports/:id/files", needs("download"), async (c) => {
-    const contents = await storedFor(c, deps);
-    if (contents instanceof Response) return contents;
-    const items = contents.files.map(({ path, size, digest }) => ({ path, size, sha256: digest }));
+    const stored = await storedFor(c, deps);
+    if (stored instanceof Response) return stored;
+    const items = stored.contents.files.map(({ path, size, digest }) => ({
+      path,
+      size,
+      sha256: digest,
+    }));
     return c.json({ items, next: null });
   });
 
   app.get("/v1/exports/:id/files/:path{.+}", needs("download"), async (c) => {
-    const contents = await storedFor(c, deps);
-    if (contents instanceof Response) return contents;
+    const stored = await storedFor(c, deps);
+    if (stored instanceof Response) return stored;
+    const { contents, job } = stored;
     const file = findStored(contents, c.req.param("path"));
     if (file === undefined) {
       return problem(c, { status: 404, detail: "There is no such file in this export" });
     }
-    return sendFile(c, contents, file);
+    return sendFile(c, contents, file, () => audit(c, deps, "download", job, file.path));
   });
 
   app.get("/v1/exports/:id/bundle.tar", needs("download"), async (c) => {
-    const contents = await storedFor(c, deps);
-    if (contents instanceof Response) return contents;
+    const stored = await storedFor(c, deps);
+    if (stored instanceof Response) return stored;
+    const { contents, job } = stored;
     if (contents.layout === "directory") {
       const detail = "A bundle in the layout directory is not handed out as one stream";
       return problem(c, { status: 409, detail, hint: "fetch its files one by one" });
     }
     const tag = `"${contents.bundleDigest}.tar"`;
     if (namesTag(c.req.header("if-none-match"), tag)) return unchanged(c, tag);
+    if (c.req.method === "GET") audit(c, deps, "download", job);
     return c.body(bundleTar(contents), 200, {
       ...attachment("application/x-tar", `${c.req.param("id")}.tar`, tag),
       "content-length": String(tarSize(contents)),
@@ -52,7 +61,7 @@ export function addFiles(app: App, deps: ServerDeps): void {
 async function storedFor(
   c: Context<AppEnvironment>,
   deps: ServerDeps,
-): Promise<Contents | Response> {
+): Promise<{ contents: Contents; job: Job } | Response> {
   const job = jobFor(c, deps);
   if (job === undefined) return noExport(c);
   const { id: exportId, tenant, profile } = job;
@@ -61,7 +70,10 @@ async function storedFor(
   if (directory !== undefined) {
     const damage = deps.damageOf?.(bundle);
     if (damage !== undefined) return damaged(c, damage);
-    return await contentsOf(directory).catch((error) => unreadable(c, deps, error));
+    return await contentsOf(directory).then(
+      (contents) => ({ contents, job }),
+      (error) => unreadable(c, deps, error),
+    );
   }
   const why = job.state === "succeeded" ? "was removed" : `is ${job.state}`;
   return problem(c, { status: 404, detail: `There is no bundle of this export: it ${why}` });
@@ -89,7 +101,8 @@ function unreadable(c: Context, { onFault }: Pick<ServerDeps, "onFault">, error:
   });
 }
 
-function sendFile(c: Context, contents: Contents, file: StoredFile) {
+/** `onSent` is called where bytes are sent. */
+function sendFile(c: Context, contents: Contents, file: StoredFile, onSent: () => void) {
   const tag = `"${file.digest}"`;
   if (namesTag(c.req.header("if-none-match"), tag)) return unchanged(c, tag);
   const name = file.path.split("/").at(-1) ?? "";
@@ -101,6 +114,7 @@ function sendFile(c: Context, contents: Contents, file: StoredFile) {
     c.header("content-range", `bytes */${file.size}`);
     return problem(c, { status: 416, detail: `The file has ${file.size} bytes` });
   }
+  if (c.req.method === "GET") onSent();
   const [from, to] = range ?? [0, file.size];
   return c.body(storedBytes(contents, file, from, to), range === undefined ? 200 : 206, {
     ...headers,

@@ -4,6 +4,7 @@ import { belongsTo } from "../config/profile.ts";
 import { isFinished, type Job, type Trigger } from "../jobs/job.ts";
 import type { NewJob } from "../jobs/job_queue.ts";
 import { needs, perAccess } from "./access.ts";
+import { audit } from "./audit.ts";
 import { largestBody, readBody } from "./body.ts";
 import { blockedBy } from "./checks.ts";
 import type { App, AppEnvironment, ServerDeps } from "./deps.ts";
@@ -74,6 +75,7 @@ function addActions(app: App, deps: ServerDeps): void {
     if (job === undefined) return noExport(c);
     if (isFinished(job)) return hasEnded(c, job);
     const after = deps.queue.cancel(job.id) ?? job;
+    audit(c, deps, "cancel", after);
     deps.onCancelled(after);
     return c.json(shownExport(after), 202);
   });
@@ -86,6 +88,7 @@ function addActions(app: App, deps: ServerDeps): void {
     const profile = deps.config.profiles.get(job.profile);
     if (profile === undefined || !belongsTo(profile, job.tenant)) return noProfile(c, job);
     const after = deps.queue.retry(job.id, deps.config.service.mostQueued) ?? job;
+    audit(c, deps, "retry", after);
     deps.onQueued(after);
     return c.json(shownExport(after), 202);
   });
@@ -97,6 +100,7 @@ function addActions(app: App, deps: ServerDeps): void {
     const { id: exportId, tenant, profile } = job;
     deps.store.remove({ exportId, tenant, profile });
     deps.queue.remove(exportId);
+    audit(c, deps, "delete", job);
     return c.body(null, 204);
   });
 }
@@ -108,7 +112,10 @@ function accept(c: Context<AppEnvironment>, deps: ServerDeps, asked: NewJob) {
   const { actor } = c.get("access");
   const who = { actor, trigger: triggerOf(c), ...traceparent };
   const { job, isNew } = deps.queue.enqueue({ ...asked, ...who }, mostQueued);
-  if (isNew) deps.onQueued(job);
+  if (isNew) {
+    audit(c, deps, "queue", job);
+    deps.onQueued(job);
+  }
   const { id: exportId, profile, tenant } = job;
   trace?.end({ exportId, profile, tenant, status: 202 });
   return c.json(shownExport(job), 202, { location: `/v1/exports/${exportId}` });

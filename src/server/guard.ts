@@ -79,10 +79,15 @@ function misdirected(c: Context, host: string) {
 
 /** Whether the request comes from this machine. What a proxy on it passes on does not, where the proxy says that it is one. */
 export function isLocal(c: Context<AppEnvironment>): boolean {
-  const peer = (c.env as NodeBindings | undefined)?.incoming?.socket?.remoteAddress ?? "";
   const isForwarded = proxied.some((name) => c.req.header(name) !== undefined);
+  return !isForwarded && isLoopback(peerOf(c));
+}
+
+/** The address at the other end of the connection; empty where a test asks the app directly. */
+export function peerOf(c: Context<AppEnvironment>): string {
+  const peer = (c.env as NodeBindings | undefined)?.incoming?.socket?.remoteAddress ?? "";
   // A socket for both versions of IP spells the addresses of version 4 so.
-  return !isForwarded && isLoopback(peer.replace(/^::ffff:/i, ""));
+  return peer.replace(/^::ffff:/i, "");
 }
 
 /** Any port will do: a forwarded one is another. */

@@ -14,6 +14,6 @@ export function measure(
 }
 
 /** Handlers for all methods are ours too: they refuse. */
-function routeOf(c: Context): string {
+export function routeOf(c: Context): string {
   return matchedRoutes(c).find(({ method }) => method !== "ALL")?.path ?? "other";
 }

@@ -6,6 +6,7 @@
 import { Hono } from "hono";
 import type { Config } from "../config/load.ts";
 import { type Access, authenticate, mayName, needs, tokenChecker } from "./access.ts";
+import { auditRefusals } from "./audit.ts";
 import type { App, OpsDeps, ServerDeps } from "./deps.ts";
 import { addEvents } from "./export_events.ts";
 import { addFiles } from "./export_files.ts";
@@ -51,7 +52,7 @@ export function createOpsServer(deps: OpsDeps, names: Names): App {
 
 function base(deps: OpsDeps, names: Names): App {
   const app: App = new Hono();
-  app.use(measure(deps), setHeaders, guard(names));
+  app.use(measure(deps), auditRefusals(deps), setHeaders, guard(names));
   return app;
 }
 

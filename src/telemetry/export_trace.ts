@@ -56,6 +56,7 @@ export class ExportTrace {
   readonly #root: { spanId: string; parentSpanId?: string };
   #attempt: OpenSpan | undefined;
   #stage: OpenSpan | undefined;
+  #digest: string | undefined;
   #attestation: "pending" | "verified" | "failed" = "pending";
 
   constructor(
@@ -69,6 +70,7 @@ export class ExportTrace {
   }
 
   started(attempt: number): void {
+    this.#digest = undefined;
     const asked = { start: this.of.createdAt, since: undefined };
     if (attempt === 1) this.#close({ ...this.#open("export.queue"), ...asked }, this.#root.spanId);
     this.#attempt = this.#open("export.attempt", { "export.attempt": attempt });
@@ -77,6 +79,7 @@ export class ExportTrace {
   told(event: ExportEvent): void {
     if (event.kind === "progress") this.#stageIs(event.stage);
     else if (event.kind === "pushed") this.#pushed(event);
+    else if (event.kind === "signed") this.#digest = event.bundleDigest;
     else if (event.kind === "verified") {
       this.#attestation = event.result === "success" ? "verified" : "failed";
     }
@@ -141,6 +144,7 @@ export class ExportTrace {
         profile,
         tenant,
         attestationStatus: this.#attestation,
+        ...(this.#digest === undefined ? {} : { bundleDigest: this.#digest }),
         ...open.attributes,
       },
       ...(error === undefined ? {} : { error }),

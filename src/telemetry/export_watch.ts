@@ -9,6 +9,9 @@ export interface WatchedExport {
   exportId: string;
   profile: string;
   tenant: string;
+  trigger?: "api" | "cli" | "schedule";
+  /** Name of the token that asked for it. */
+  actor?: string;
 }
 
 /** What an export says on its way. */
@@ -19,6 +22,8 @@ export type ExportEvent =
   | { kind: "published"; result: PublishResult }
   /** The whole push to one registry, failed ones too; `registry` is its name in the configuration. */
   | { kind: "pushed"; registry: string; result: PushResult; seconds: number }
+  /** The bundle is whole and signed; from then on it is known by its digest. */
+  | { kind: "signed"; bundleDigest: string }
   /** It verified what it made; `reason` as the metric counts it. */
   | { kind: "verified"; result: VerificationResult; reason?: string }
   /** A connection to `HOST:PORT` that the configuration does not allow was not made. */
@@ -38,6 +43,8 @@ export class ExportWatch {
   readonly #elapsed: () => number;
   readonly #trace: ExportTrace | undefined;
   readonly #egress: EgressWatch | undefined;
+  readonly #who: Pick<WatchedExport, "trigger" | "actor">;
+  #digest: string | undefined;
   #attestation: NonNullable<LogFields["attestationStatus"]> = "pending";
   #stage: string | undefined;
   #stageSince = 0;
@@ -54,7 +61,12 @@ export class ExportWatch {
       egress?: EgressWatch;
     },
   ) {
-    this.#of = of;
+    const { trigger, actor, ...names } = of;
+    this.#of = names;
+    this.#who = {
+      ...(trigger === undefined ? {} : { trigger }),
+      ...(actor === undefined ? {} : { actor }),
+    };
     this.#log = to.log;
     this.#metrics = to.metrics;
     this.#elapsed = to.elapsed;
@@ -63,7 +75,7 @@ export class ExportWatch {
   }
 
   queued(): void {
-    this.#line("INFO", "export.queued", "An export waits", {});
+    this.#line("INFO", "export.queued", "An export waits", this.#who);
   }
 
   /** It failed, and is tried again after `wait` milliseconds. */
@@ -79,21 +91,26 @@ export class ExportWatch {
   /** Its lease was lost while it ran: another holder runs it now. */
   lost(): void {
     this.#endStage();
-    this.#line("WARN", "export.lost", "export aborted, its lease was lost", {});
+    this.#line("WARN", "export.lost", "An export was aborted: its lease was lost", {});
   }
 
   /** `attempt` is 1, or more after the service died under it. */
   started(attempt: number): void {
+    this.#digest = undefined;
     this.#trace?.started(attempt);
-    this.#line("INFO", "export.started", "An export started", { count: attempt });
+    this.#line("INFO", "export.started", "An export started", {
+      ...this.#who,
+      count: attempt,
+    });
   }
 
   told(event: ExportEvent): void {
     this.#trace?.told(event);
     if (event.kind === "progress") this.#moved(event.stage, event.done);
+    else if (event.kind === "signed") this.#digest = event.bundleDigest;
     else if (event.kind === "published") this.#published(event.result);
     else if (event.kind === "pushed") this.#pushed(event);
-    else if (event.kind === "refused") this.#egress?.refused(event.destination, this.#of);
+    else if (event.kind === "refused") this.#refused(event.destination);
     else this.#verified(event.result, event.reason);
   }
 
@@ -144,6 +161,11 @@ export class ExportWatch {
     });
   }
 
+  #refused(destination: string): void {
+    const digest = this.#digest === undefined ? {} : { bundleDigest: this.#digest };
+    this.#egress?.refused(destination, { ...this.#of, ...digest });
+  }
+
   #published(result: PublishResult): void {
     this.#metrics.published(result);
     const severity = result === "success" || result === "skipped" ? "INFO" : "ERROR";
@@ -180,6 +202,7 @@ export class ExportWatch {
       ...this.#of,
       ...(this.#trace === undefined ? {} : { traceId: this.#trace.traceId }),
       attestationStatus: this.#attestation,
+      ...(this.#digest === undefined ? {} : { bundleDigest: this.#digest }),
       ...fields,
     });
   }

@@ -29,6 +29,10 @@ export interface LogFields {
   exportId?: string;
   profile?: string;
   tenant?: string;
+  /** Name of the token of whoever did it. */
+  actor?: string;
+  /** What asked for an export. */
+  trigger?: "api" | "cli" | "schedule";
   bundleDigest?: string;
   attestationStatus?: "verified" | "failed" | "pending";
   /** Its name in the configuration. */
@@ -39,6 +43,11 @@ export interface LogFields {
   check?: string;
   status?: string;
   detail?: string;
+  method?: string;
+  /** Template of a route. */
+  route?: string;
+  /** IP address. */
+  client?: string;
   url?: string;
   path?: string;
   count?: number;

@@ -2,6 +2,7 @@ import { deepEqual, equal, match, ok } from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { parse } from "yaml";
 import { exportCenterDashboard } from "../../src/build/dashboard.ts";
+import { actions, Audit } from "../../src/telemetry/audit.ts";
 import { watchChecks } from "../../src/telemetry/check_watch.ts";
 import { ExportWatch } from "../../src/telemetry/export_watch.ts";
 import { openLog } from "../../src/telemetry/log.ts";
@@ -134,6 +135,17 @@ async function journal(): Promise<string> {
   watch.deferred(error, 10_000);
   watch.lost();
   watch.ended({ state: "failed", bundleDigest: "x", error }, 1);
+  const audit = new Audit({
+    log,
+    timeline: { add: () => {} },
+    elapsed: () => 0,
+    onFault: () => {},
+  });
+  for (const action of actions) {
+    audit.did(action, "ci", { exportId, profile: "kit", tenant: "default" });
+  }
+  audit.refused({ status: 403, actor: "ci", method: "GET", route: "/v1/exports", client: "::1" });
+  log("WARN", "audit.left", "Further refused requests were not logged", { count: 1 });
   log("INFO", "service.started", "The service answers", { url: "http://127.0.0.1:8420" });
   log("INFO", "service.stopping", "The service takes no more work and stops");
   log("ERROR", "service.stopped", "The service has stopped", { error });

@@ -64,6 +64,7 @@ testWith(
       const lines = linesOf(service.log);
       const stages = ["plan", "read", "sign", "store", "verify", "push", "store"];
       assert.deepEqual(events(of(lines, ids["pushed"])), [
+        "audit.queue",
         "export.queued",
         "export.started",
         ...stages.slice(0, 4).map((stage) => `export.stage.ended ${stage}`),
@@ -78,10 +79,14 @@ testWith(
       const end = of(lines, ids["pushed"]).at(-1);
       assert.deepEqual([end?.status, end?.attestationStatus], ["succeeded", "verified"]);
       assert.match(end?.bundleDigest ?? "", /^[0-9a-f]{64}$/);
+      const signed = of(lines, ids["pushed"]).findIndex(({ event }) => event === "export.verified");
+      for (const { bundleDigest } of of(lines, ids["pushed"]).slice(signed)) {
+        assert.equal(bundleDigest, end?.bundleDigest);
+      }
       assert.ok(of(lines, ids["sealed"]).some(({ event }) => event === "egress.refused"));
       for (const failed of ["broken", "sealed", "lost"]) {
         const own = of(lines, ids[failed]);
-        assert.deepEqual([own[0]?.event, own.at(-1)?.event], ["export.queued", "export.ended"]);
+        assert.deepEqual([own[0]?.event, own.at(-1)?.event], ["audit.queue", "export.ended"]);
         assert.equal(own.at(-1)?.severityText, "ERROR");
         assert.ok((own.at(-1)?.error?.message ?? "") !== "", failed);
       }

@@ -53,6 +53,8 @@ Deno.test("an export of the service lies in the store and in its directory, and 
     assert.equal(storedIn(out).length, 1);
     const success = { kind: "published", result: "success" };
     assert.deepEqual(published(events), [success, success]);
+    const named = events.findIndex(({ kind }) => kind === "signed");
+    assert.ok(named < events.findIndex((one) => one.kind === "progress" && one.stage === "verify"));
   });
 });
 

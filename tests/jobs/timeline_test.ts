@@ -116,7 +116,7 @@ Deno.test("an export writes each of its steps once, and passes all that it is to
       made: () => void told.push("made"),
       ended: () => void told.push("ended"),
     },
-    a,
+    { ...a, trigger: "cli", actor: "ci" },
     bench.timeline,
     (error) => assert.fail(String(error)),
   );
@@ -131,7 +131,7 @@ Deno.test("an export writes each of its steps once, and passes all that it is to
   watcher.ended({ state: "failed", error }, 1.5);
   const events = bench.timeline.list({ tenant: "default", limit: 99 });
   assert.deepEqual(events.map((one) => [one.stage, one.attributes]), [
-    ["queued", {}],
+    ["queued", { trigger: "cli", actor: "ci" }],
     ["started", { attempt: 1 }],
     ["plan", {}],
     ["read", {}],

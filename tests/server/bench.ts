@@ -10,6 +10,8 @@ import { uuidV7 } from "../../src/jobs/uuid.ts";
 import type { ServerDeps } from "../../src/server/deps.ts";
 import type { CheckState } from "../../src/server/readiness.ts";
 import { createServer } from "../../src/server/server.ts";
+import { Audit } from "../../src/telemetry/audit.ts";
+import type { LogFields } from "../../src/telemetry/log.ts";
 import { FileStore } from "../../src/store/store.ts";
 
 const profile = (name: string, more: Partial<Profile> = {}): Profile => ({
@@ -54,6 +56,8 @@ export class Bench {
   readonly timeline: Timeline;
   refused = 0;
   now = 1_767_225_600_000;
+  /** Lines about who did what. */
+  readonly audited: ({ severity: string; event: string } & LogFields)[] = [];
   /** Why requests were not taken. */
   readonly refusals: string[] = [];
   readonly deps: ServerDeps;
@@ -88,6 +92,12 @@ export class Bench {
         state: "/srv/secret-path/state",
         configuration: { path: "/srv/secret-path/stella.yaml", sha256: "c".repeat(64) },
       },
+      audit: new Audit({
+        log: (severity, event, _, fields) => this.audited.push({ severity, event, ...fields }),
+        timeline: this.timeline,
+        elapsed: () => this.now,
+        onFault: (error) => this.faults.push(error),
+      }),
       onRefused: (reason) => this.refusals.push(reason),
       liveness: { report: () => this.alive },
       readiness: { report: (exclude = []) => this.#report(exclude) },

@@ -51,6 +51,31 @@ Deno.test("a file comes whole, with its tag, and not again to who has it", async
   }
 });
 
+Deno.test("whoever fetches bytes is named with the file; a list, a HEAD and a match fetch none", async () => {
+  const { bench, of, path, bundleDigest } = await stored();
+  using _ = bench;
+  const file = path("files/manifest.json");
+  const answer = await bench.get(file);
+  await answer.body?.cancel();
+  const match = { "if-none-match": answer.headers.get("etag")! };
+  assert.equal((await bench.get(file, match)).status, 304);
+  assert.equal((await bench.get(file, { range: "bytes=99999999-" })).status, 416);
+  await (await bench.get(path("files"))).text();
+  for (const one of [file, path("bundle.tar")]) {
+    await bench.app.request(`http://127.0.0.1:8420${one}`, { method: "HEAD" });
+  }
+  await (await bench.get(path("bundle.tar"))).body?.cancel();
+  const audit = { severity: "INFO", event: "audit.download", actor: "anonymous" };
+  assert.deepEqual(bench.audited, [
+    { ...audit, ...of, bundleDigest, path: "manifest.json" },
+    { ...audit, ...of, bundleDigest },
+  ]);
+  const events = bench.timeline.list({ tenant: "default", limit: 9 });
+  assert.deepEqual(events.map(({ stage, attributes }) => [stage, attributes]), [
+    ["downloaded", { actor: "anonymous" }],
+  ]);
+});
+
 Deno.test("ranges: one is given, several are not, and what lies behind the end is 416", async () => {
   const { bench, place, path } = await stored();
   using _ = bench;

@@ -31,6 +31,7 @@ Deno.test("exports run to their ends, a crash among them, and the service lives 
     assert.deepEqual(
       service.lines().filter((line) => line.exportId === ids[0]).map((line) => line.event),
       [
+        "audit.queue",
         "export.queued",
         "export.started",
         "export.stage.ended",

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { watchChecks } from "../../src/telemetry/check_watch.ts";
+import { EgressWatch } from "../../src/telemetry/egress_watch.ts";
 import { ExportWatch } from "../../src/telemetry/export_watch.ts";
 import type { Log, LogFields } from "../../src/telemetry/log.ts";
 import { Metrics } from "../../src/telemetry/metrics.ts";
@@ -60,6 +61,44 @@ Deno.test("an export leaves one line for each thing that happened, all with its 
   assert.equal(await value('export_bundle_size_bytes_sum{profile="advisories"}'), 5_000_000);
   assert.equal(await value('export_job_duration_seconds_sum{profile="advisories"}'), 1.5);
   assert.equal(await value('export_registry_push_latency_seconds_sum{profile="advisories"}'), 7);
+});
+
+Deno.test("from the moment it is known the digest is on every line, and of the last attempt alone", () => {
+  const { lines, log, metrics } = bench();
+  const egress = new EgressWatch({ log, metrics });
+  const watch = new ExportWatch({ ...of, trigger: "cli", actor: "ci" }, {
+    log,
+    metrics,
+    elapsed: () => 0,
+    egress,
+  });
+  watch.queued();
+  watch.started(1);
+  watch.told({ kind: "progress", stage: "sign", done: 0, total: 0 });
+  watch.told({ kind: "signed", bundleDigest: "ab" });
+  watch.told({ kind: "progress", stage: "verify", done: 0, total: 0 });
+  watch.told({ kind: "verified", result: "success" });
+  watch.told({ kind: "refused", destination: "registry.site:443" });
+  watch.told({ kind: "pushed", registry: "site", result: "timeout", seconds: 7 });
+  watch.deferred({ code: "registry", message: "no answer" }, 10);
+  watch.started(2);
+  assert.deepEqual(lines.map(({ event, bundleDigest }) => [event, bundleDigest]), [
+    ["export.queued", undefined],
+    ["export.started", undefined],
+    ["export.stage.ended", "ab"],
+    ["export.verified", "ab"],
+    ["egress.refused", "ab"],
+    ["export.pushed", "ab"],
+    ["export.stage.ended", "ab"],
+    ["export.deferred", "ab"],
+    ["export.started", undefined],
+  ]);
+  const asked = lines.filter(({ actor }) => actor !== undefined);
+  assert.deepEqual(asked.map(({ event, actor, trigger }) => [event, actor, trigger]), [
+    ["export.queued", "ci", "cli"],
+    ["export.started", "ci", "cli"],
+    ["export.started", "ci", "cli"],
+  ]);
 });
 
 Deno.test("a bundle that does not verify is an error with its reason, in the log and in the count", async () => {

@@ -1,0 +1,43 @@
+/** Who did what, as requests tell it; telemetry/audit.ts writes it down. */
+import type { Context, MiddlewareHandler } from "hono";
+import type { Job } from "../jobs/job.ts";
+import type { Action, AuditedExport } from "../telemetry/audit.ts";
+import type { Access } from "./access.ts";
+import type { AppEnvironment, OpsDeps, ServerDeps } from "./deps.ts";
+import { peerOf } from "./guard.ts";
+import { routeOf } from "./measure.ts";
+
+/** The caller of `c` did this to the export. */
+export function audit(
+  c: Context<AppEnvironment>,
+  { audit }: Pick<ServerDeps, "audit">,
+  action: Action,
+  job: Job,
+  path?: string,
+): void {
+  audit.did(action, c.get("access").actor, audited(job), path);
+}
+
+function audited({ id: exportId, profile, tenant, bundleDigest }: Job): AuditedExport {
+  return { exportId, profile, tenant, ...(bundleDigest === undefined ? {} : { bundleDigest }) };
+}
+
+export function auditRefusals(
+  { audit }: Pick<OpsDeps, "audit">,
+): MiddlewareHandler<AppEnvironment> {
+  return async (c, next) => {
+    await next();
+    const { status } = c.res;
+    if (status !== 401 && status !== 403) return;
+    // Not there where the request came to no route that wants a token.
+    const access: Access | undefined = c.get("access");
+    const client = peerOf(c);
+    audit.refused({
+      status,
+      method: c.req.method,
+      route: routeOf(c),
+      ...(access === undefined ? {} : { actor: access.actor }),
+      ...(client === "" ? {} : { client }),
+    });
+  };
+}

@@ -1,0 +1,122 @@
+/**
+ * Who did what: one line of the log, and an event in the timeline of the export, for everything
+ * that somebody does by the API; and a line for every request that was refused for want of rights.
+ * A token is named, and never shown.
+ */
+import type { Log } from "./log.ts";
+
+export const actions = ["queue", "cancel", "retry", "delete", "download"] as const;
+export type Action = typeof actions[number];
+
+export interface AuditedExport {
+  exportId: string;
+  profile: string;
+  tenant: string;
+  bundleDigest?: string;
+}
+
+export interface Refused {
+  status: 401 | 403;
+  /** Absent where nobody was recognised. */
+  actor?: string;
+  method: string;
+  /** A template of ours, never the caller's path. */
+  route: string;
+  /** IP address of the peer; a proxy's, where one is in between. */
+  client?: string;
+}
+
+export interface AuditParts {
+  log: Log;
+  timeline: {
+    add(of: AuditedExport, stage: string, attributes: Record<string, unknown>): unknown;
+  };
+  /** Milliseconds that only ever grow. */
+  elapsed(): number;
+  onFault(error: unknown): void;
+}
+
+const bodies: Record<Action, string> = {
+  queue: "Export queued by a client",
+  cancel: "Export cancelled by a client",
+  retry: "Export queued again by a client",
+  delete: "Export deleted by a client",
+  download: "Bundle downloaded by a client",
+};
+
+/** What was queued stands in the timeline already, with its actor. */
+const stages: Partial<Record<Action, string>> = {
+  cancel: "cancelling",
+  retry: "retried",
+  delete: "deleted",
+  download: "downloaded",
+};
+
+/** Milliseconds: a client that fetches a bundle file by file, or in pieces, is one event. */
+const sameDownload = 3_600_000;
+const mostDownloads = 1_000;
+
+/** Lines a minute about requests without a token: whoever reaches the port could fill the log. */
+const mostRefusals = 60;
+const minute = 60_000;
+
+export class Audit {
+  readonly #parts: AuditParts;
+  /** Export and actor -> when the timeline was told last. */
+  readonly #downloads = new Map<string, number>();
+  #window = { since: 0, lines: 0, left: 0 };
+
+  constructor(parts: AuditParts) {
+    this.#parts = parts;
+  }
+
+  /** `path` is the file of a download, as the bundle names it; absent where all was fetched. */
+  did(action: Action, actor: string, of: AuditedExport, path?: string): void {
+    const { log, timeline, onFault } = this.#parts;
+    const file = path === undefined ? {} : { path };
+    log("INFO", `audit.${action}`, bodies[action], { actor, ...of, ...file });
+    const stage = stages[action];
+    if (stage === undefined || (action === "download" && !this.#isFirst(of, actor))) return;
+    try {
+      timeline.add(of, stage, { actor });
+    } catch (error) {
+      onFault(error);
+    }
+  }
+
+  refused({ status, ...who }: Refused): void {
+    if (who.actor === undefined && !this.#hasRoom()) return;
+    const body = status === 401 ? "Request without a valid token" : "Request refused";
+    this.#parts.log("WARN", "audit.refused", body, { status: String(status), ...who });
+  }
+
+  #isFirst({ exportId }: AuditedExport, actor: string): boolean {
+    const key = `${exportId} ${actor}`;
+    const now = this.#parts.elapsed();
+    const last = this.#downloads.get(key);
+    if (last !== undefined && now - last < sameDownload) return false;
+    const [oldest] = this.#downloads.keys();
+    if (this.#downloads.size >= mostDownloads && oldest !== undefined) {
+      this.#downloads.delete(oldest);
+    }
+    this.#downloads.set(key, now);
+    return true;
+  }
+
+  /** The first line of the next minute says how many were left out in this one. */
+  #hasRoom(): boolean {
+    const now = this.#parts.elapsed();
+    if (now - this.#window.since >= minute) {
+      const { left: count } = this.#window;
+      this.#window = { since: now, lines: 0, left: 0 };
+      if (count > 0) {
+        this.#parts.log("WARN", "audit.left", "Further refused requests were not logged", {
+          count,
+        });
+      }
+    }
+    if (this.#window.lines++ < mostRefusals) return true;
+    this.#window.left++;
+    return false;
+  }
+}
