@@ -7,7 +7,7 @@ export type { Answer };
 
 /**
  * GETs `path` from the service that `flags` name, a URL alone or all of it; see ServiceClient.
- * @throws StellaError usage for a URL that is none, internal where nobody answers
+ * @throws StellaError usage for a URL that is none, registry where nobody answers
  */
 export async function askService(
   flags: string | ServiceFlags | undefined,

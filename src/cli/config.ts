@@ -1,5 +1,5 @@
 /** `stella config check`: whether the configuration is right, and which way out of this machine it has. */
-import { StellaError } from "../errors.ts";
+import { exitCodes, StellaError } from "../errors.ts";
 import { escaped, isName, shown } from "../bundle/names.ts";
 import { pathFault } from "../bundle/paths.ts";
 import { isAllowed } from "../config/egress.ts";
@@ -51,9 +51,10 @@ function checkOne(destination: string, { egress }: Config): Result {
     });
   }
   const allowed = isAllowed(egress, url.hostname.replace(/^\[|\]$/g, ""), Number(url.port));
+  const code = allowed ? exitCodes.ok : exitCodes.policy;
   return {
-    code: allowed ? 0 : 2,
-    json: { ok: allowed, code: allowed ? 0 : 2, destination, allowed, findings: [] },
+    code,
+    json: { ok: allowed, code, destination, allowed, findings: [] },
     text: `${escaped(destination)} is ${allowed ? "allowed" : "refused"}\n`,
   };
 }

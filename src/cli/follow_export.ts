@@ -151,16 +151,16 @@ export class Follower {
 
 /** Something in between answers in place of the service; that may pass. */
 function noExport({ url }: Answer): ServiceError {
-  return new ServiceError("internal", `${shown(url)} does not answer with an export`, {});
+  return new ServiceError("registry", `${shown(url)} does not answer with an export`, {});
 }
 
-/** @throws StellaError internal where it is no export any more */
+/** @throws StellaError not_found where it is no export any more */
 function endOf(data: Record<string, unknown>): RemoteExport {
   const { id, state } = data;
   if (typeof id === "string" && hasEnded({ state: String(state) })) {
     return data as unknown as RemoteExport;
   }
-  throw new StellaError("internal", `It ended as ${shown(JSON.stringify(data))}`, {
+  throw new StellaError("not_found", `It ended as ${shown(JSON.stringify(data))}`, {
     hint: "it may have been removed: see `stella timeline`",
   });
 }

@@ -102,7 +102,7 @@ export async function trustCommand(
     const known = readPublicKey(target).keyid === key.keyid;
     if (!known) {
       throw new StellaError(
-        "usage",
+        "conflict",
         `Cannot trust ${shown(key.path)}: ${shown(target)} is another key`,
         {
           hint: "rename the file, or take the other key away first",

@@ -207,7 +207,7 @@ function serviceCommands(program: Command, leaf: Leaf): void {
   )
     .option("--manifest <path>", "manifest.json, or the directory that holds it");
   serviceOptions(
-    leaf(program, "health", "Readiness of a running service, by exit code: 0 ready, 1 not", [
+    leaf(program, "health", "Readiness of a running service, by exit code: 0 ready, 13 not", [
       "stella health",
     ], async () => (await import("./service.ts")).healthCommand),
   );

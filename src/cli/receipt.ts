@@ -77,7 +77,7 @@ function create(path: string): number {
     if ((error as { code?: string }).code !== "EEXIST") {
       throw ioError("Cannot make the receipt", path, error);
     }
-    throw new StellaError("usage", `Cannot make the receipt ${shown(path)}: the file exists`, {
+    throw new StellaError("conflict", `Cannot make the receipt ${shown(path)}: the file exists`, {
       hint: "a receipt is never written over: name a new file",
     });
   }

@@ -1,5 +1,5 @@
 /** What a service answered, and how a refusal becomes the error of a command. Whoever shows its texts escapes them. */
-import { type ErrorCode, StellaError } from "../errors.ts";
+import { type ErrorCode, exitCodes, StellaError } from "../errors.ts";
 import { shown } from "../bundle/names.ts";
 
 export interface Answer {
@@ -44,7 +44,7 @@ export function objectOf({ text }: Pick<Answer, "text">): Record<string, unknown
 /** A refusal of the service (RFC 9457) as the error of a command; `hint` where there is no better one. */
 export function refusalOf(answer: Answer, hint?: string): ServiceError {
   const { url, status, retryAfter } = answer;
-  const { detail, errors, hint: given } = objectOf(answer);
+  const { detail, errors, hint: given, code } = objectOf(answer);
   const faults = Array.isArray(errors)
     ? errors.map((one) => `${one?.path} ${one?.message}`).slice(0, 20)
     : [];
@@ -52,7 +52,7 @@ export function refusalOf(answer: Answer, hint?: string): ServiceError {
   const pause = retryAfter === undefined ? "" : ` (to be asked again in ${retryAfter} s)`;
   const next = tokenHints[status] ?? (typeof given === "string" ? given : hint);
   return new ServiceError(
-    status >= 500 ? "internal" : "usage",
+    codeOf(status, code),
     `${shown(url)} answers ${status}: ${words}${pause}`,
     {
       status,
@@ -60,6 +60,31 @@ export function refusalOf(answer: Answer, hint?: string): ServiceError {
       ...(retryAfter === undefined ? {} : { retryAfter }),
     },
   );
+}
+
+/** Who asked for what cannot be done has a code of its own; all else is the service's fault, or no answer of a service of stella. */
+const codes: Record<number, ErrorCode> = {
+  400: "usage",
+  401: "policy",
+  403: "policy",
+  404: "not_found",
+  409: "conflict",
+  413: "usage",
+  415: "usage",
+  416: "usage",
+  421: "usage",
+  422: "usage",
+  429: "busy",
+  431: "usage",
+  503: "busy",
+  507: "media",
+};
+
+/** What the service itself says, where that tells more than the status. */
+function codeOf(status: number, said: unknown): ErrorCode {
+  const tells = typeof said === "string" && Object.hasOwn(exitCodes, said) &&
+    !["ok", "internal", "usage", "interrupted"].includes(said);
+  return tells ? said as ErrorCode : codes[status] ?? "registry";
 }
 
 const tokenHints: Record<number, string> = {

@@ -59,7 +59,7 @@ export class ServiceClient {
     return this.#base.href.replace(/\/$/, "");
   }
 
-  /** @throws ServiceError where nobody answers; StellaError internal where too much comes, interrupted */
+  /** @throws ServiceError where nobody answers; StellaError registry where too much comes, interrupted */
   async call(call: Call, most = usualAnswer): Promise<Answer> {
     const answer = await this.#send(call);
     return await this.#whole(call, answer, most);
@@ -130,7 +130,7 @@ export class ServiceClient {
 
   #unreachable(target: URL, error: Error): StellaError {
     if (this.#stop.aborted) return interrupted();
-    return new ServiceError("internal", `Cannot ask ${shown(target.href)}: ${messageOf(error)}`, {
+    return new ServiceError("registry", `Cannot ask ${shown(target.href)}: ${messageOf(error)}`, {
       cause: error,
       hint: "start it with `stella serve`, or name the right one with --url",
     });
@@ -178,7 +178,7 @@ async function limitedText(answer: IncomingMessage, most: number, url: string): 
 
 function tooLong(url: string): StellaError {
   const what = `Cannot ask ${shown(url)}: the answer is too long for a service of stella`;
-  return new StellaError("internal", what, { hint: "name the right one with --url" });
+  return new StellaError("registry", what, { hint: "name the right one with --url" });
 }
 
 function interrupted(): StellaError {

@@ -36,13 +36,13 @@ interface Status {
   features: Record<string, boolean>;
 }
 
-/** Code 0, or 7 with the finding `build_differs`. @throws StellaError usage, manifest, media, internal */
+/** Code 0, or 7 with the finding `build_differs`. @throws StellaError usage, manifest, media, registry */
 export async function runStatus(options: StatusOptions, host: Host): Promise<Result> {
   const { url, status, text } = await askService(options, "/status", host);
   const service = status === 200 ? parseStatus(text) : undefined;
   if (service === undefined) {
     throw new StellaError(
-      "internal",
+      "registry",
       `Cannot read the status of ${shown(url)}: it answers ${status}`,
       {
         hint: "is it a service of stella? name the right one with --url",

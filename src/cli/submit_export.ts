@@ -44,7 +44,7 @@ async function submit(client: ServiceClient, body: unknown, { uuid }: Host): Pro
   if (answer.status !== 202) throw refusalOf(answer);
   const { id } = objectOf(answer);
   if (typeof id === "string" && /^[0-9a-f-]{36}$/.test(id)) return id;
-  throw new StellaError("internal", `${shown(answer.url)} accepted an export without an id`, {
+  throw new StellaError("registry", `${shown(answer.url)} accepted an export without an id`, {
     hint: "name a service of stella with --server",
   });
 }

@@ -32,7 +32,7 @@ const largestPage = 4 * 1024 * 1024;
 
 const idsHint = "the ids are those that the exports API and the timeline itself show";
 
-/** @throws StellaError usage where the service refuses the question, internal where nobody answers */
+/** @throws StellaError usage where the service refuses the question, registry where nobody answers */
 export async function timelineCommand(options: TimelineOptions, host: Host): Promise<Result> {
   const answer = await askService(options, pathOf(options), host, largestPage);
   const { status } = answer;

@@ -63,11 +63,11 @@ export function lockPartial(folder: string): Deno.FsFile | undefined {
 
 function busy(directory: string): StellaError {
   return new StellaError(
-    "usage",
+    "busy",
     `Cannot export into ${shown(directory)}: another export runs there`,
     {
       hint: "wait for it, or choose another directory",
-      findings: [{ code: "usage", reason: busyReason }],
+      findings: [{ code: "busy", reason: busyReason }],
     },
   );
 }

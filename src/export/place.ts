@@ -152,10 +152,14 @@ export class Place {
 
 function inTheWay(directory: string, names: string[]): StellaError {
   const list = names.map((name) => shown(name)).join(", ");
-  return new StellaError("usage", `Cannot export into ${shown(directory)}: ${list} is in the way`, {
-    hint:
-      "it is not an earlier bundle of this profile and tenant: choose another directory, or replace it with --force",
-  });
+  return new StellaError(
+    "conflict",
+    `Cannot export into ${shown(directory)}: ${list} is in the way`,
+    {
+      hint:
+        "it is not an earlier bundle of this profile and tenant: choose another directory, or replace it with --force",
+    },
+  );
 }
 
 function makeDirectory(path: string): void {
@@ -171,7 +175,7 @@ function makeDirectory(path: string): void {
 function lock(folder: string): Deno.FsFile {
   const held = lockPartial(folder);
   if (held !== undefined) return held;
-  throw new StellaError("usage", `Cannot lock ${shown(folder)}: another export clears it`, {
+  throw new StellaError("busy", `Cannot lock ${shown(folder)}: another export clears it`, {
     hint: "run it again when no other export begins in that directory",
   });
 }

@@ -139,11 +139,11 @@ export function keyReused(): StellaError {
 
 export function queueFull(most: number): StellaError {
   return new StellaError(
-    "usage",
+    "busy",
     `Cannot queue the export: ${most} exports of this tenant wait already`,
     {
       hint: "ask again when some of them are done; service.mostQueued in stella.yaml is the limit",
-      findings: [{ code: "usage", reason: "queue_full" }],
+      findings: [{ code: "busy", reason: "queue_full" }],
     },
   );
 }

@@ -12,7 +12,7 @@ export interface Lock {
 /**
  * Takes the lock of the state directory `state`, which is made where it is missing, or fails at once. The file `lock` holds
  * the number of the process that has it, for people.
- * @throws StellaError usage where another process holds it, or where what lies in the directory is a link; media
+ * @throws StellaError conflict where another process holds it, usage where what lies in the directory is a link; media
  */
 export async function takeLock(state: string): Promise<Lock> {
   const path = join(state, "lock");
@@ -64,7 +64,7 @@ function lockOn(file: Deno.FsFile, path: string): Lock {
 function taken(path: string): StellaError {
   const holder = Deno.readTextFileSync(path).trim();
   const who = /^\d+$/.test(holder) ? `process ${holder}` : "another process";
-  return new StellaError("usage", `Cannot use ${JSON.stringify(path)}: ${who} holds it`, {
+  return new StellaError("conflict", `Cannot use ${JSON.stringify(path)}: ${who} holds it`, {
     hint: "another stella serves this state directory: stop it, or set STELLA_DATA to another one",
   });
 }

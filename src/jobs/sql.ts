@@ -100,9 +100,9 @@ export function databaseError(action: string, cause: unknown): StellaError {
 
 /** The next try may find it free. */
 function locked(text: string, cause: unknown): StellaError {
-  return new StellaError("internal", text, {
+  return new StellaError("busy", text, {
     cause,
     hint: "another program holds stella.db: ask again when it is done",
-    findings: [{ code: "internal", reason: "database_locked" }],
+    findings: [{ code: "busy", reason: "database_locked" }],
   });
 }

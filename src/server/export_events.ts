@@ -40,7 +40,6 @@ function tooMany(c: Context, { onRefused }: Pick<ServerDeps, "onRefused">) {
   c.header("retry-after", "5");
   return problem(c, {
     status: 503,
-    code: "internal",
     detail: "As many clients follow exports as may",
     hint: "ask for the export itself meanwhile, without /events",
   });

@@ -155,11 +155,11 @@ function noProfile(c: Context, { profile }: Job) {
 
 function stopping(c: Context) {
   c.header("retry-after", "10");
-  return problem(c, { status: 503, code: "interrupted", detail: "The service stops" });
+  return problem(c, { status: 503, detail: "The service stops" });
 }
 
 function cannot(c: Context, check: string) {
   c.header("retry-after", "10");
   const detail = `The readiness check ${check} does not pass, and this export needs it`;
-  return problem(c, { status: 503, code: "internal", detail });
+  return problem(c, { status: 503, code: "registry", detail });
 }

@@ -23,7 +23,7 @@ export function limitRequests(
       c.header("retry-after", "1");
       // The same where all places are taken and where the tenant's share is.
       const detail = `Too many requests are open (limit: ${most})`;
-      return problem(c, { status: 503, code: "busy", detail, hint: "ask again in a second" });
+      return problem(c, { status: 503, detail, hint: "ask again in a second" });
     }
     try {
       return await next();

@@ -9,7 +9,7 @@ export interface Problem {
   status: ContentfulStatusCode;
   /** What happened, as one sentence. */
   detail: string;
-  /** A code of errors.ts; `usage` where the request is at fault. */
+  /** A code of errors.ts; where none is given, the one of the status. */
   code?: ErrorCode;
   hint?: string;
   /** Every fault of the request; `path` is a place in the body, or the name of a header or parameter. */
@@ -36,7 +36,10 @@ const titles: Record<number, string> = {
 };
 
 /** `type` is about:blank: the status says it all, and a URL would need somebody to answer it. */
-export function problem(c: Context, { status, detail, code = "usage", ...rest }: Problem) {
+export function problem(
+  c: Context,
+  { status, detail, code = codes[status] ?? "usage", ...rest }: Problem,
+) {
   const { hint, ...others } = rest;
   const body = {
     type: "about:blank",
@@ -50,6 +53,15 @@ export function problem(c: Context, { status, detail, code = "usage", ...rest }:
   return c.body(JSON.stringify(body), status, { "content-type": "application/problem+json" });
 }
 
+const codes: Record<number, ErrorCode> = {
+  401: "policy",
+  403: "policy",
+  404: "not_found",
+  409: "conflict",
+  429: "busy",
+  503: "busy",
+};
+
 const statuses: Partial<Record<ErrorCode, ContentfulStatusCode>> = {
   conflict: 409,
   busy: 503,
@@ -58,17 +70,18 @@ const statuses: Partial<Record<ErrorCode, ContentfulStatusCode>> = {
 };
 
 /**
- * `usage` is 400, but for a queue that is full and for a key that was used for another request
- * (draft-ietf-httpapi-idempotency-key-header-07), and where it is about a file.
+ * `usage` is 400, but for a key that was used for another request (draft-ietf-httpapi-idempotency-key-header-07), and where it
+ * is about a file. A full queue is 429, anything else that is busy 503.
  */
 function statusOf(error: StellaError): ContentfulStatusCode {
   const has = (reason: string) => error.findings.some((one) => one.reason === reason);
+  if (has("queue_full")) return 429;
   if (isOutOfSpace(error)) return 507;
   if (isOfFile(error)) return 500;
   if (error.code in statuses) return statuses[error.code]!;
-  if (error.code === "interrupted" || has("database_locked")) return 503;
+  if (error.code === "interrupted") return 503;
   if (error.code !== "usage") return 500;
-  return has("queue_full") ? 429 : has("idempotency_key_reused") ? 422 : 400;
+  return has("idempotency_key_reused") ? 422 : 400;
 }
 
 /** Nobody names a file of the service: that it cannot be used is no caller's fault, and its path is for the log alone. */

@@ -8,10 +8,10 @@ import { readPublicKey } from "../../src/attest/check/trust.ts";
 import { generateKey, loadSigner, publicOf, publicPathOf } from "../../src/attest/sign/keys.ts";
 import { withDirectory } from "../bundle/fixture.ts";
 
-function assertUsage(run: () => unknown, reason: RegExp): void {
+function assertUsage(run: () => unknown, reason: RegExp, code = "usage"): void {
   assert.throws(run, (error) => {
     assert.ok(error instanceof StellaError, String(error));
-    assert.equal(error.code, "usage");
+    assert.equal(error.code, code);
     assert.match(error.message, reason);
     return true;
   });
@@ -59,11 +59,11 @@ Deno.test("a key is never written over another, nor over its public half", async
   await withDirectory((root) => {
     const path = join(root, "k.key");
     writeFileSync(join(root, "k.pub"), "mine");
-    assertUsage(() => generateKey(path, "ed25519"), /k\.pub.*exists/);
+    assertUsage(() => generateKey(path, "ed25519"), /k\.pub.*exists/, "conflict");
     assert.deepEqual(readdirSync(root), ["k.pub"], "and none is made beside it");
     generateKey(join(root, "l.key"), "ed25519");
     const before = readFileSync(join(root, "l.key"), "utf8");
-    assertUsage(() => generateKey(join(root, "l.key"), "ed25519"), /l\.key.*exists/);
+    assertUsage(() => generateKey(join(root, "l.key"), "ed25519"), /l\.key.*exists/, "conflict");
     assert.equal(readFileSync(join(root, "l.key"), "utf8"), before);
   });
 });

@@ -120,7 +120,7 @@ Deno.test("what else is in the way is refused before any work is done, and left 
       const { code, message, error } = await refusal(() =>
         run(out, input, { ...options, progress })
       );
-      assert.equal(code, 2, about);
+      assert.equal(code, 14, about);
       assert.match(message, reason, about);
       assert.match(error.hint!, /--force/);
       assert.deepEqual(readdirSync(out), before, about);

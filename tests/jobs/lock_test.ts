@@ -25,7 +25,7 @@ Deno.test("a second holder is refused with the number of the first, until that l
   await withState(async (state) => {
     const lock = await takeLock(state);
     await assert.rejects(takeLock(state), {
-      code: "usage",
+      code: "conflict",
       message: new RegExp(`process ${Deno.pid} holds it`),
       hint: /STELLA_DATA/,
     });

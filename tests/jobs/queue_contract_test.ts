@@ -396,7 +396,7 @@ contract(
         { tenant, profile: "p", request: {}, ...idempotencyKey && { idempotencyKey } },
         2,
       );
-    const full = { code: "usage", findings: [{ code: "usage", reason: "queue_full" }] };
+    const full = { code: "busy", findings: [{ code: "busy", reason: "queue_full" }] };
     const first = ask("loud", "key").job;
     ask("loud");
     assert.throws(() => ask("loud"), { ...full, message: /2 exports of this tenant wait already/ });
@@ -415,7 +415,7 @@ contract("what failed and waits for another try takes no place of those that wai
   bench.queue.defer(bench.claim(), error, 50);
   const again = () => bench.queue.enqueue({ tenant: "default", profile: "p", request: {} }, 1);
   assert.ok(again().isNew);
-  assert.throws(again, { findings: [{ code: "usage", reason: "queue_full" }] });
+  assert.throws(again, { findings: [{ code: "busy", reason: "queue_full" }] });
 });
 
 contract("the last success of each profile is known, and no failure counts as one", (bench) => {

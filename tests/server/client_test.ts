@@ -63,7 +63,7 @@ Deno.test("retry, cancel and purge act on what is named, and say why they cannot
     const [a, b] = [fail(bench), fail(bench)];
     const options = { url, ...list };
     assert.equal((await retryCommand(options, host, [a, b])).text, `${a}  queued\n${b}  queued\n`);
-    await assert.rejects(retryCommand(options, host, [a]), { code: "usage", message: /409/ });
+    await assert.rejects(retryCommand(options, host, [a]), { code: "conflict", message: /409/ });
     assert.equal((await cancelCommand(options, host, [a])).text, `${a}  cancelled\n`);
     await assert.rejects(purgeCommand(options, host, []), { code: "usage" });
     await assert.rejects(purgeCommand({ ...options, state: "failed" }, host, [a]), {
@@ -82,7 +82,7 @@ Deno.test("one that is refused does not keep the others from being tried, and al
     const options = { url, ...list };
     await retryCommand(options, host, [b]);
     const { code, text, json } = await retryCommand(options, host, [a, b, c]);
-    assert.equal(code, 2);
+    assert.equal(code, 14);
     assert.match(
       text,
       new RegExp(`^${a}  queued\n${c}  queued\n${b}  refused: .*409: The export is queued.*\n$`),
@@ -110,19 +110,19 @@ Deno.test("what would refuse all of them ends it, with those that were not tried
   );
   const options = { url: `http://127.0.0.1:${server.addr.port}`, ...list };
   const { code, text } = await cancelCommand(options, host, ids);
-  assert.equal(code, 2);
+  assert.equal(code, 15);
   assert.match(
     text,
     /^a {2}cancelled\nb {2}refused: .*scope write.*\nc {2}not tried\nhint: .*token/,
   );
-  await assert.rejects(cancelCommand(options, host, ids), { code: "usage", message: /403/ });
+  await assert.rejects(cancelCommand(options, host, ids), { code: "policy", message: /403/ });
 });
 
 Deno.test("the timeline says what to do about a missing token, and about an id that is none", async () => {
   const tokens = [{ name: "ci", sha256: "a".repeat(64), tenants: ["default"], scopes: [] }];
   await serving(async (url) => {
     await assert.rejects(timelineCommand({ url, ...list }, host), {
-      code: "usage",
+      code: "policy",
       message: /401/,
       hint: /--token-file/,
     });

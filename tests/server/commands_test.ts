@@ -60,7 +60,7 @@ Deno.test("health is readiness by exit code, with the lines of the service, esca
     bench.checks = [{ name: "lock:held", status: "fail", output: "gone\u001b[2J", time: 0 }];
     const not = await runHealth({}, host({ STELLA_URL: url }));
     assert.deepEqual([not.code, not.text], [
-      1,
+      13,
       "[-]lock:held fail: gone\\u{1b}[2J\nreadiness: fail\n",
     ]);
   });
@@ -124,7 +124,7 @@ Deno.test("nobody at home, something else at home, and a URL that is none", asyn
   listener.close();
   const nobody = { url: `http://127.0.0.1:${port}` };
   await assert.rejects(runHealth(nobody, host()), {
-    code: "internal",
+    code: "registry",
     message: /Cannot ask "http:\/\/127\.0\.0\.1:\d+\/health/,
     hint: /stella serve/,
   });

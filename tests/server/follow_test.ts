@@ -128,15 +128,15 @@ Deno.test("where no events are to be had the export is looked at, not before the
 });
 
 Deno.test("a service that stays away is given up with the id, and what becomes of the export", async () => {
-  const ways: [Said, string][] = [
-    [json({ detail: "The service stops" }, { status: 503 }), "503: The service stops"],
-    [{ text: "<html>" }, "does not answer with an export"],
-    [{ text: "", then: "breaks" }, "Cannot ask"],
+  const ways: [Said, string, string][] = [
+    [json({ detail: "The service stops" }, { status: 503 }), "busy", "503: The service stops"],
+    [{ text: "<html>" }, "registry", "does not answer with an export"],
+    [{ text: "", then: "breaks" }, "registry", "Cannot ask"],
   ];
-  for (const [said, reason] of ways) {
+  for (const [said, code, reason] of ways) {
     await pretending(() => said, async (url) => {
       await assert.rejects(submitExport(flags(url), person().host, { pause: 10, lost: 100 }), {
-        code: "internal",
+        code,
         message: new RegExp(`Lost the export ${id}: .*${reason}`),
         hint: cancel(url),
       });
@@ -157,7 +157,7 @@ Deno.test("a token that may only write is told which scope is missing, and the i
       e
     );
     const { id } = bench.queued[0]!;
-    assert.equal(error.code, "usage");
+    assert.equal(error.code, "policy");
     assert.match(error.message, new RegExp(`export ${id}: .*403: .* the scope read`));
     assert.match(error.hint, new RegExp(`with that scope.*stella jobs cancel ${id}`));
   } finally {

@@ -73,7 +73,7 @@ Deno.test("addresses come from the command line, else from variables, else from 
       await service.ready();
       assert.equal(service.url, `http://${listens}`);
       const answer = await fetch(`http://${serves}/v1/exports`);
-      assert.deepEqual([answer.status, (await answer.json()).code], [404, "usage"]);
+      assert.deepEqual([answer.status, (await answer.json()).code], [404, "not_found"]);
     } finally {
       assert.equal(await service.stop(), 0);
     }

@@ -148,7 +148,7 @@ Deno.test("a second service on the same state directory is refused with the firs
   try {
     const second = new Service(home.spawn());
     await assert.rejects(second.ready());
-    assert.equal((await second.child.status).code, 2);
+    assert.equal((await second.child.status).code, 14);
     assert.match(second.log, new RegExp(`process ${first.child.pid} holds it`));
     assert.equal((await first.get("/health/readiness")).status, 200);
   } finally {

@@ -44,7 +44,7 @@ testWith(
       });
       const other = makePair(bench.directory, "b");
       await assert.rejects(runHealth({ url: server.url, ca: other.certificate }, host), {
-        code: "internal",
+        code: "registry",
       });
       const plain = await fetch(server.url.replace("https", "http")).catch((error) => error);
       assert.ok(plain instanceof Error, "plain http is not answered");

@@ -35,7 +35,7 @@ export function generateKey(
   const publicPath = publicPathOf(keyPath);
   for (const path of [keyPath, publicPath]) {
     if (!existsSync(path)) continue;
-    throw new StellaError("usage", `Cannot make a key at ${shown(path)}: the file exists`, {
+    throw new StellaError("conflict", `Cannot make a key at ${shown(path)}: the file exists`, {
       hint: "move it away, or name another file with --out",
     });
   }
