@@ -1,7 +1,7 @@
 /**
  * What the binary carries besides the program: one file is copied to a machine, and all else that its operators need comes
- * out of it. The dashboard, rules and runbook are those of dashboards/, the units those of systemd/ beside this file; the
- * SBOM is rendered. Text comes in by import, so it is the same in every form and needs no file at run time.
+ * out of it. The dashboard, rules and runbook are those of dashboards/, the units those of systemd/ beside this file, fitted
+ * to the form (units.ts); the SBOM is rendered. Text comes in by import, so it is the same in every form and needs no file at run time.
  *
  * Here are also facts about the binary's own bytes (self.ts).
  */
@@ -15,8 +15,7 @@ import rules from "../../dashboards/export-center.rules.yml" with { type: "text"
 import lock from "../../deno.lock" with { type: "text" };
 import { build } from "../version.ts";
 import { renderSbom } from "./sbom.ts";
-import verifyUnit from "./systemd/stella-verify@.service" with { type: "text" };
-import unit from "./systemd/stella.service" with { type: "text" };
+import { units } from "./units.ts";
 
 export type AssetKind =
   | "dashboard"
@@ -49,8 +48,9 @@ export function assets(): Asset[] {
     ["dashboards/otel-collector.yaml", "collector", collector],
     ["dashboards/prometheus.yml", "scrape", prometheus],
     ["sbom.cdx.json", "sbom", sbom],
-    ["systemd/stella-verify@.service", "unit", verifyUnit],
-    ["systemd/stella.service", "unit", unit],
+    ...Object.entries(units(form)).map((
+      [name, text],
+    ): [string, AssetKind, string] => [`systemd/${name}`, "unit", text]),
   ];
   return texts.map(([path, kind, text]) => ({ path, bytes: new TextEncoder().encode(text), kind }));
 }

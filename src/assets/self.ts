@@ -1,4 +1,6 @@
 /**
+ * The bytes of the running binary, and the digests that they are compared with.
+ *
  * The end of the portable binary: where its parts lie, and the sha256 of every byte before that digest. Written by the
  * build, read by the launcher at each start (places only) and by `stella version --check` (the digest too).
  *
@@ -6,7 +8,16 @@
  */
 import { Buffer } from "node:buffer";
 import { createHash } from "node:crypto";
-import { closeSync, createReadStream, fstatSync, openSync, readSync } from "node:fs";
+import {
+  closeSync,
+  createReadStream,
+  existsSync,
+  fstatSync,
+  openSync,
+  readFileSync,
+  readSync,
+} from "node:fs";
+import { StellaError } from "../errors.ts";
 
 export const trailerMagic = "STELLAv1";
 const placesLength = 32;
@@ -23,6 +34,8 @@ export interface Places {
 
 export interface SelfCheck {
   ok: boolean;
+  /** The file that the expected digest stands in: the program itself, or the one beside it. */
+  digestFile: string;
   /** Hex, as the build wrote it; absent where the file does not end as a portable stella does. */
   expected?: string;
   /** Hex, recomputed from the file's bytes. */
@@ -53,12 +66,50 @@ export function checkSelf(path: string): SelfCheck {
     const found = digestOf(file, covered);
     const end = Buffer.alloc(endLength);
     readSync(file, end, 0, endLength, covered);
-    if (end.toString("latin1", 32) !== trailerMagic) return { ok: false, found };
+    if (end.toString("latin1", 32) !== trailerMagic) {
+      return { ok: false, digestFile: path, found };
+    }
     const expected = end.toString("hex", 0, 32);
-    return { ok: expected === found, expected, found };
+    return { ok: expected === found, digestFile: path, expected, found };
   } finally {
     closeSync(file);
   }
+}
+
+/**
+ * Compares a program that carries no digest of itself (`deno compile` makes it) with the one that the build wrote beside it,
+ * PATH.sha256. What that is worth is said above.
+ * @throws StellaError where there is no digest, the system's error where a file cannot be read
+ */
+export function checkBeside(path: string): SelfCheck {
+  const digestFile = `${path}.sha256`;
+  const expected = digestIn(digestFile);
+  const file = openSync(path, "r");
+  try {
+    const found = digestOf(file, fstatSync(file).size);
+    return { ok: expected === found, digestFile, expected, found };
+  } finally {
+    closeSync(file);
+  }
+}
+
+/** As sha256sum writes it: one line, of one file. */
+function digestIn(path: string): string {
+  if (!existsSync(path)) {
+    throw new StellaError(
+      "media",
+      `Cannot check the program: no digest at ${JSON.stringify(path)}`,
+      {
+        hint: "put the file that the build wrote beside the program there, or compare by hand: " +
+          "sha256sum stella",
+      },
+    );
+  }
+  const [, digest] = /^([0-9a-f]{64}) [ *][^\n]+\n?$/.exec(readFileSync(path, "latin1")) ?? [];
+  if (digest !== undefined) return digest;
+  throw new StellaError("usage", `Cannot check the program: no sha256 in ${JSON.stringify(path)}`, {
+    hint: "sha256sum writes such a file: 64 hex digits, two spaces, a name",
+  });
 }
 
 /**

@@ -1,6 +1,7 @@
 /** One command's work, and the one place where results and errors are written. */
 import { StellaError } from "../errors.ts";
 import { printableJson } from "../bundle/names.ts";
+import { build } from "../version.ts";
 import type { Host } from "./host.ts";
 import type { CommonOptions, Result } from "./program.ts";
 import { asStellaError, errorJson, errorText } from "./render.ts";
@@ -21,6 +22,7 @@ export async function perform(
   load: () => Promise<Work>,
 ): Promise<number> {
   let files: RunFiles | undefined;
+  build(); // It is remembered: the form is told by a variable, which the command may give up.
   try {
     const isQuestion = options.permissions === true;
     if (!isQuestion) files = await runFiles(name, options as RunFileOptions, host);

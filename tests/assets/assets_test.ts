@@ -2,13 +2,15 @@ import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { assets } from "../../src/assets/assets.ts";
 import { hostileNames } from "../../src/config/permissions.ts";
-import { build } from "../../src/version.ts";
+import { units } from "../../src/assets/units.ts";
+import { build, type Form } from "../../src/version.ts";
 import { testWith, tool } from "../needs.ts";
 
 const root = new URL("../../", import.meta.url);
-const units = new URL("src/assets/systemd/", root);
+const sources = new URL("src/assets/systemd/", root);
 
 Deno.test("assets come in the order of their bytes, each once", () => {
   const paths = assets().map(({ path }) => path);
@@ -22,7 +24,7 @@ Deno.test("assets are the files they were made from, byte for byte", () => {
   for (const { path, bytes, kind } of assets()) {
     if (kind === "sbom") continue;
     const source = kind === "unit"
-      ? new URL(path.replace("systemd/", ""), units)
+      ? new URL(path.replace("systemd/", ""), sources)
       : new URL(path, root);
     assert.ok(readFileSync(source).equals(bytes), path);
   }
@@ -40,52 +42,90 @@ Deno.test("assets hold one SBOM, of this build, the same each time", () => {
   assert.equal(metadata.component.properties[0].value, build().commit);
 });
 
-/** Exposure of a unit is at most this: systemd's own measure, lower is better. */
-for (const [unit, most] of [["stella.service", 1.0], ["stella-verify@.service", 0.3]] as const) {
-  testWith(["systemd-analyze"], `${unit} is exposed to at most ${most.toFixed(1)}`, () => {
-    const path = new URL(unit, units).pathname;
-    const { stdout, stderr } = spawnSync(tool("systemd-analyze") ?? "", [
-      "security",
-      "--offline=true",
-      "--no-pager",
-      path,
-    ]);
-    const level = /Overall exposure level for \S+: ([\d.]+)/.exec(stdout.toString())?.[1];
-    assert.ok(level !== undefined, stderr.toString());
-    assert.ok(Number(level) <= most, `the level is ${level}`);
-  });
+/** What a binary of each form writes; from source it is what every form can run under. */
+const forms = ["compiled", "portable"] as const;
+
+/** Runs systemd-analyze on the units of a form. @returns what it says of each */
+function analyze(form: typeof forms[number], ...args: string[]): Map<string, string> {
+  const directory = Deno.makeTempDirSync({ prefix: "stella-units-" });
+  try {
+    return new Map(
+      Object.entries(units(form)).map(([name, text]) => {
+        Deno.writeTextFileSync(join(directory, name), text);
+        const words = [...args, join(directory, name)];
+        const { stdout, stderr } = spawnSync(tool("systemd-analyze") ?? "", words);
+        return [name, `${stdout}${stderr}`.replaceAll(`${directory}/`, "")];
+      }),
+    );
+  } finally {
+    Deno.removeSync(directory, { recursive: true });
+  }
 }
 
-testWith(["systemd-analyze"], "systemd understands every line of the units", () => {
-  // The only thing it may miss is the program, which is not at its place on this machine.
-  for (const unit of ["stella.service", "stella-verify@.service"]) {
-    const path = new URL(unit, units).pathname;
-    const { stdout, stderr } = spawnSync(tool("systemd-analyze") ?? "", [
-      "verify",
-      "--man=no",
-      path,
-    ]);
-    const lines = `${stdout}${stderr}`.split("\n").filter((line) => line !== "");
-    const others = lines.filter((line) =>
-      !/Command \/usr\/local\/bin\/stella is not executable/.test(line)
-    );
-    assert.deepEqual(others, [], unit);
+/** systemd's own measure, lower is better. */
+const exposure: Record<string, number> = { "stella.service": 1.0, "stella-verify@.service": 0.3 };
+
+for (const form of forms) {
+  testWith(
+    ["systemd-analyze"],
+    `the units of the ${form} form are exposed to at most 1.0 and 0.3`,
+    () => {
+      const said = analyze(form, "security", "--offline=true", "--no-pager");
+      for (const [name, most] of Object.entries(exposure)) {
+        const level = /Overall exposure level for \S+: ([\d.]+)/.exec(said.get(name) ?? "")?.[1];
+        assert.ok(level !== undefined, said.get(name));
+        assert.ok(Number(level) <= most, `${name}: the level is ${level}`);
+      }
+    },
+  );
+
+  testWith(
+    ["systemd-analyze"],
+    `systemd understands every line of the ${form} form's units`,
+    () => {
+      // The only thing it may miss is the program, which is not at its place on this machine.
+      const known = /^$|Command \/usr\/local\/bin\/stella is not executable/;
+      for (const [name, said] of analyze(form, "verify", "--man=no")) {
+        assert.deepEqual(said.split("\n").filter((line) => !known.test(line)), [], name);
+      }
+    },
+  );
+}
+
+Deno.test("memory for machine code is forbidden to the form that can do without", () => {
+  const said = (form: Form) =>
+    /^MemoryDenyWriteExecute=(.*)$/m.exec(units(form)["stella-verify@.service"]!)?.[1];
+  const all = ["compiled", "portable", "script", "source"] as const;
+  assert.deepEqual(all.map(said), ["no", "yes", "no", "no"]);
+});
+
+/** What denort and glibc's loader obey before the program's first line (ld.so(8)); the program cannot refuse them. */
+const beforeFirstLine = [
+  ..."LOG TOKIO_EVENT_INTERVAL TOKIO_GLOBAL_QUEUE_INTERVAL TOKIO_MAX_IO_EVENTS_PER_TICK".split(" "),
+  ..."TOKIO_METRICS TOKIO_METRICS_INTERVAL".split(" "),
+].map((name) => `DENO_${name}`).concat(
+  "GLIBC_TUNABLES",
+  "NODE_CHANNEL_FD",
+  [
+    ..."ASSUME_KERNEL AUDIT BIND_NOT BIND_NOW DEBUG DEBUG_OUTPUT DYNAMIC_WEAK HWCAP_MASK".split(
+      " ",
+    ),
+    ..."LIBRARY_PATH ORIGIN_PATH POINTER_GUARD PREFER_MAP_32BIT_EXEC PRELOAD PROFILE".split(" "),
+    ..."PROFILE_OUTPUT SHOW_AUXV TRACE_LOADED_OBJECTS USE_LOAD_BIAS VERBOSE WARN".split(" "),
+  ].map((name) => `LD_${name}`),
+);
+
+Deno.test("the units take away the variables that act past the program's permissions or before it", () => {
+  for (const [name, text] of forms.flatMap((form) => Object.entries(units(form)))) {
+    const lines = text.matchAll(/^UnsetEnvironment=(.*)$/gm);
+    const unset = [...lines].flatMap((found) => found[1]!.split(" ")).sort();
+    assert.deepEqual(unset, [...hostileNames, ...beforeFirstLine].sort(), name);
+    assert.doesNotMatch(text, /^Environment=/m);
   }
 });
 
-Deno.test("the units take away exactly the variables that act past the program's permissions", () => {
-  const unset = (unit: string) => {
-    const lines = readFileSync(new URL(unit, units), "utf8").matchAll(/^UnsetEnvironment=(.*)$/gm);
-    return [...lines].flatMap((found) => found[1]!.split(" ")).sort();
-  };
-  assert.deepEqual(unset("stella.service"), [...hostileNames].sort());
-  // The verifier's unit sets this one itself.
-  const others = hostileNames.filter((name) => name !== "DENO_V8_FLAGS");
-  assert.deepEqual(unset("stella-verify@.service"), [...others].sort());
-});
-
 Deno.test("what the service needs of systemd to start and stop in order stands in its unit", () => {
-  const unit = readFileSync(new URL("stella.service", units), "utf8");
+  const unit = units("compiled")["stella.service"]!;
   const needed = ["Type=notify", "NotifyAccess=main", "WatchdogSec=60", "StateDirectory=stella"];
   for (const line of needed) assert.ok(unit.includes(`\n${line}\n`), line);
   // Longer than the service itself waits for a running export.

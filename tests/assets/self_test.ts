@@ -3,7 +3,7 @@ import { Buffer } from "node:buffer";
 import { createHash } from "node:crypto";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { checkSelf, encodePlaces, trailerMagic } from "../../src/assets/self.ts";
+import { checkBeside, checkSelf, encodePlaces, trailerMagic } from "../../src/assets/self.ts";
 
 /** A file that ends as a portable stella does, longer than the reader's buffer. */
 function sample(): Buffer {
@@ -18,7 +18,9 @@ function check(bytes: Uint8Array) {
   const directory = mkdtempSync(`${tmpdir()}/stella-self-`);
   try {
     writeFileSync(`${directory}/stella`, bytes);
-    return checkSelf(`${directory}/stella`);
+    const { digestFile, ...rest } = checkSelf(`${directory}/stella`);
+    assert.equal(digestFile, `${directory}/stella`);
+    return rest;
   } finally {
     rmSync(directory, { recursive: true });
   }
@@ -46,6 +48,36 @@ Deno.test("a file that ends otherwise is not right, and nothing is expected of i
     const { ok, expected, found } = check(bytes);
     assert.deepEqual([ok, expected], [false, undefined]);
     assert.match(found, /^[0-9a-f]{64}$/);
+  }
+});
+
+Deno.test("a program without a digest of its own is compared with the one beside it", () => {
+  const directory = mkdtempSync(`${tmpdir()}/stella-self-`);
+  const [path, digestFile] = [`${directory}/stella`, `${directory}/stella.sha256`];
+  const expected = createHash("sha256").update("program").digest("hex");
+  const beside = (text: string) => {
+    writeFileSync(digestFile, text);
+    return checkBeside(path);
+  };
+  try {
+    writeFileSync(path, "program");
+    assert.throws(() => checkBeside(path), { code: "media", message: /no digest at ".*\.sha256"/ });
+    const right = { ok: true, digestFile, expected, found: expected };
+    for (const end of ["  stella\n", " *dist/stella", "  two words\n"]) {
+      assert.deepEqual(beside(expected + end), right);
+    }
+    const other = expected.replaceAll("a", "b");
+    const wrong = { ok: false, digestFile, expected: other, found: expected };
+    assert.deepEqual(beside(`${other}  stella\n`), wrong);
+    const texts = [
+      "",
+      expected,
+      `${expected.slice(1)}  stella`,
+      `${expected}  a\n${expected}  b\n`,
+    ];
+    for (const text of texts) assert.throws(() => beside(text), { message: /no sha256 in / }, text);
+  } finally {
+    rmSync(directory, { recursive: true });
   }
 });
 

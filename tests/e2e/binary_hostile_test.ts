@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { tool } from "../needs.ts";
-import { type BinaryPlace, binaryTest, runWith } from "./binary_place.ts";
+import { type BinaryPlace, binaryTest, form, runWith, unsetBy } from "./binary_place.ts";
 
 /** A listener that counts who comes; what is sent to it is not answered. */
 function trap(): { url: string; count: () => number; close: () => Promise<void> } {
@@ -76,6 +76,41 @@ function own({ home }: BinaryPlace): Record<string, string> {
   return { HOME: home.path, STELLA_DATA: home.state };
 }
 
+/** What denort and the system's loader obey before the first line of what `deno compile` made; the launcher passes none on. */
+const obeyed = /^(LD_|DENO_LOG$|DENO_TOKIO_|GLIBC_TUNABLES$|NODE_CHANNEL_FD$|SSLKEYLOGFILE$)/;
+
+/** The variables but those that a test leaves out. */
+function without(
+  variables: Record<string, string>,
+  isLeftOut: (name: string) => boolean,
+): Record<string, string> {
+  return Object.fromEntries(Object.entries(variables).filter(([name]) => !isLeftOut(name)));
+}
+
+for (const unit of ["stella-verify@.service", "stella.service"]) {
+  binaryTest([], `what ${unit} leaves of hostile variables changes nothing`, async (place) => {
+    const { stella, home, bundle, key } = place;
+    await home.succeed(["assets", "write", "--only", "systemd", "units"]);
+    const unset = unsetBy(join(home.path, "units", unit));
+    const more = {
+      DENO_LOG: "debug",
+      DENO_TOKIO_EVENT_INTERVAL: "none",
+      GLIBC_TUNABLES: "glibc.malloc.check=3",
+      LD_DEBUG: "all",
+      LD_SHOW_AUXV: "1",
+      NODE_CHANNEL_FD: "2",
+    };
+    const all = { ...hostile(place, "http://127.0.0.1:9"), ...more };
+    const left = without(all, (name) => unset.includes(name));
+    assert.deepEqual(Object.keys(left).filter((name) => obeyed.test(name)), []);
+    const args = ["verify", bundle, "--trust", key, "--json"];
+    const said = runWith({ ...own(place), ...left }, stella, args);
+    assert.deepEqual(said, runWith(own(place), stella, args));
+    assert.deepEqual([said.code, said.stderr], [0, ""]);
+    await (await home.serve([], left)).stop();
+  });
+}
+
 binaryTest(
   [],
   "hostile variables change nothing where no network is used, and nobody is called",
@@ -84,7 +119,9 @@ binaryTest(
     const caught = trap();
     writeFileSync(join(home.path, ".npmrc"), "registry=${NOWHERE}\n");
     writeFileSync(join(home.path, "deno.json"), "{ this is no json");
-    const variables = { ...own(place), ...hostile(place, caught.url) };
+    const given = hostile(place, caught.url);
+    const obeys = (name: string) => form === "compiled" && obeyed.test(name);
+    const variables = { ...own(place), ...without(given, obeys) };
     const commands = [
       ["version", "--check"],
       ["verify", bundle, "--json"],

@@ -1,6 +1,6 @@
 /** What the tests of the built binary start from: a bundle, its signer's key, and ways to run the binary in odd surroundings. */
 import { spawnSync } from "node:child_process";
-import { chmodSync, copyFileSync } from "node:fs";
+import { chmodSync, copyFileSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { testWith } from "../needs.ts";
 import { binary, Home } from "../program.ts";
@@ -15,14 +15,43 @@ export interface BinaryPlace {
   key: string;
 }
 
-/** A test of the binary that STELLA_BINARY names; without one, or without the tools, it is skipped by name. */
+/** Which form STELLA_BINARY is of, as its own bytes say. */
+export const form = binary === undefined
+  ? undefined
+  : readFileSync(binary).subarray(-8).toString("latin1") === "STELLAv1"
+  ? "portable"
+  : "compiled";
+
+/** What this machine lacks for a test of the portable form's launcher or of the units' filters. */
+export const otherMachine = Deno.build.arch === "x86_64" && Deno.build.os === "linux"
+  ? undefined
+  : "Linux on x86-64";
+
+/** What the kernel lacks where it is older than `major.minor`. */
+export function olderThan(major: number, minor: number): string | undefined {
+  const [, has = 0, and = 0] = /^(\d+)\.(\d+)/.exec(Deno.osRelease())?.map(Number) ?? [];
+  return has > major || (has === major && and >= minor) ? undefined : `Linux ${major}.${minor}`;
+}
+
+/** The variables that a unit which the binary wrote takes away. */
+export function unsetBy(unit: string): string[] {
+  const lines = readFileSync(unit, "utf8").matchAll(/^UnsetEnvironment=(.*)$/gm);
+  return [...lines].flatMap((found) => found[1]!.split(" "));
+}
+
+/**
+ * A test of the binary that STELLA_BINARY names; without one, or without the tools, it is skipped by name.
+ * @param missing what else the test needs and this machine lacks
+ */
 export function binaryTest(
   tools: string[],
   name: string,
   body: (place: BinaryPlace) => Promise<void> | void,
+  missing: string | undefined = undefined,
 ): void {
-  if (binary === undefined) {
-    return Deno.test({ name: `${name} (needs --binary)`, ignore: true, fn() {} });
+  if (binary === undefined || missing !== undefined) {
+    const needs = binary === undefined ? "--binary" : missing;
+    return Deno.test({ name: `${name} (needs ${needs})`, ignore: true, fn() {} });
   }
   const stella = binary;
   testWith(tools, name, async () => {
@@ -49,9 +78,8 @@ export function binaryTest(
 }
 
 /** As binaryTest, for what only root can make: namespaces and mounts. */
-export function rootTest(...[tools, name, body]: Parameters<typeof binaryTest>): void {
-  if (Deno.uid() === 0) return binaryTest(tools, name, body);
-  Deno.test({ name: `${name} (needs root)`, ignore: true, fn() {} });
+export function rootTest(...[tools, name, body, missing]: Parameters<typeof binaryTest>): void {
+  binaryTest(tools, name, body, Deno.uid() === 0 ? missing : "root");
 }
 
 export interface Said {

@@ -6,8 +6,9 @@ import assert from "node:assert/strict";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { testWith, tool } from "../needs.ts";
-import { binary, freePort, Home, programWords, root, Service } from "../program.ts";
+import { freePort, Home, programWords, root, Service } from "../program.ts";
 import { FakeRegistry } from "../registry/fake_registry.ts";
+import { binaryTest, form } from "./binary_place.ts";
 import { collector } from "./collector.ts";
 import { configureStella, until } from "./site.ts";
 
@@ -158,20 +159,7 @@ function endTraced(strace: number): void {
 async function connections(env: Record<string, string>): Promise<string[]> {
   const home = new Home();
   try {
-    mkdirSync(home.state, { recursive: true });
-    const port = freePort();
-    const trace = join(home.path, "trace.txt");
-    const options = ["-f", "-qq", "-e", "trace=connect,sendto,sendmsg", "-o", trace];
-    const words = [...programWords(), "serve", "--listen", `127.0.0.1:${port}`];
-    const child = new Deno.Command(tool("strace") ?? "strace", {
-      args: [...options, ...words],
-      cwd: home.path,
-      env: home.environment({ DENO_NO_UPDATE_CHECK: "1", ...env }),
-      clearEnv: true,
-      stdin: "null",
-      stdout: "null",
-      stderr: "piped",
-    }).spawn();
+    const { child, port, trace } = servedUnderStrace(home, env);
     const service = new Service(child, `http://127.0.0.1:${port}`);
     try {
       await service.answers();
@@ -182,11 +170,33 @@ async function connections(env: Record<string, string>): Promise<string[]> {
       endTraced(child.pid);
     }
     assert.equal((await child.status).code, 0);
-    const lines = readFileSync(trace, "utf8").split("\n");
-    return lines.filter((line) => /connect\(|sin6?_(port|addr)/.test(line));
+    return outgoing(trace);
   } finally {
     home.remove();
   }
+}
+
+function servedUnderStrace(home: Home, env: Record<string, string>) {
+  mkdirSync(home.state, { recursive: true });
+  const port = freePort();
+  const trace = join(home.path, "trace.txt");
+  const options = ["-f", "-qq", "-e", "trace=connect,sendto,sendmsg", "-o", trace];
+  const words = [...programWords(), "serve", "--listen", `127.0.0.1:${port}`];
+  const child = new Deno.Command(tool("strace") ?? "strace", {
+    args: [...options, ...words],
+    cwd: home.path,
+    env: home.environment({ DENO_NO_UPDATE_CHECK: "1", ...env }),
+    clearEnv: true,
+    stdin: "null",
+    stdout: "null",
+    stderr: "piped",
+  }).spawn();
+  return { child, port, trace };
+}
+
+function outgoing(trace: string): string[] {
+  const lines = readFileSync(trace, "utf8").split("\n");
+  return lines.filter((line) => /connect\(|sin6?_(port|addr)/.test(line));
 }
 
 testWith(
@@ -198,10 +208,18 @@ testWith(
 );
 
 /** From source it is Deno that reads the variable, before the program is asked (README, Security). */
-if (binary !== undefined) {
-  testWith(["strace"], "nor under OTEL_DENO=true with an endpoint in the environment", async () => {
+binaryTest(
+  ["strace"],
+  "nor under OTEL_DENO=true with an endpoint in the environment",
+  async ({ home }) => {
     const endpoint = `http://127.0.0.1:${freePort()}`;
     const env = { OTEL_DENO: "true", OTEL_EXPORTER_OTLP_ENDPOINT: endpoint };
-    assert.deepEqual(await connections(env), []);
-  });
-}
+    if (form === "portable") return assert.deepEqual(await connections(env), []);
+    // Without a launcher that leaves the variable out, the program sees it and does not serve beside it.
+    const { child, trace } = servedUnderStrace(home, env);
+    const { code, stderr } = await child.output();
+    assert.equal(code, 2);
+    assert.match(new TextDecoder().decode(stderr), /Cannot use the network while OTEL_DENO is set/);
+    assert.deepEqual(outgoing(trace), []);
+  },
+);
