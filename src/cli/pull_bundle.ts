@@ -1,9 +1,12 @@
 /** `stella export bundle pull`: a bundle comes out of a registry, is verified on its way, and gets its names when it is right. */
-import type { Host } from "./host.ts";
+import { escaped } from "../bundle/names.ts";
+import type { BundleSource } from "../bundle/source.ts";
+import { roomAt } from "../export/preflight.ts";
 import { PulledBundle } from "../export/pulled.ts";
+import type { Host } from "./host.ts";
+import type { Look, VerifyOptions } from "./judge.ts";
 import type { CommonOptions, Result } from "./program.ts";
 import { verdictJson, verdictText } from "./render.ts";
-import type { VerifyOptions } from "./judge.ts";
 import { judgeThrough } from "./verify_registry.ts";
 
 export async function pullBundleCommand(
@@ -12,13 +15,14 @@ export async function pullBundleCommand(
   args: string[],
 ): Promise<Result> {
   let pulled: PulledBundle | undefined;
+  const { to, force = false } = options;
+  const place = { directory: to, force, uuid: host.uuid(), room: roomAt(to) };
+  const through = (bundle: BundleSource) => pulled = new PulledBundle(bundle, place);
+  const look: Look = { begin: (manifest, isRefused) => pulled?.begin(manifest, isRefused) };
   try {
-    const verdict = await judgeThrough(args[0]!, options, host, ["net", "write"], (bundle) => {
-      const place = { directory: options.to, force: options.force === true, uuid: host.uuid() };
-      return pulled = new PulledBundle(bundle, place);
-    });
+    const verdict = await judgeThrough(args[0]!, options, host, ["net", "write"], through, look);
     const files = verdict.ok ? pulled!.commit() : [];
-    const where = verdict.ok ? `  pulled to ${options.to}\n` : "  Nothing was kept.\n";
+    const where = verdict.ok ? `  pulled to ${escaped(to)}\n` : "  Nothing was kept.\n";
     return {
       code: verdict.code,
       json: { ...verdictJson(verdict), files },

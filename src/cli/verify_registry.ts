@@ -10,11 +10,11 @@ import { confine, type Kept, proveConfined } from "../verify/confine.ts";
 import { judge, type Verdict } from "../verify/verdict.ts";
 import type { Host } from "./host.ts";
 import { clientFor } from "./registry_client.ts";
-import { type Judges, judgesOf, judgeSource, type VerifyOptions } from "./judge.ts";
+import { type Judges, judgesOf, judgeSource, type Look, type VerifyOptions } from "./judge.ts";
 
 /**
  * Keys, credentials and certificates first; then all permissions but read and those in `keep` are given up; then the first byte.
- * Everything is read by way of what `through` makes of the bundle.
+ * Everything is read by way of what `through` makes of the bundle; `look` is told of it on the way.
  */
 export async function judgeThrough(
   ref: string,
@@ -22,6 +22,7 @@ export async function judgeThrough(
   host: Host,
   keep: readonly Kept[],
   through: (bundle: RegistryBundle) => BundleSource,
+  look: Look = {},
 ): Promise<Verdict> {
   const reference = parseReference(ref);
   const judges = judgesOf(options, host);
@@ -30,7 +31,7 @@ export async function judgeThrough(
   proveConfined(keep);
   try {
     const bundle = new RegistryBundle(client, reference, chooserOf(judges), host.stop);
-    const verdict = await judgeSource(through(bundle), judges, options, host);
+    const verdict = await judgeSource(through(bundle), judges, options, host, look);
     return verdict.ok ? await withRegistry(verdict, bundle, options) : verdict;
   } finally {
     client.close();

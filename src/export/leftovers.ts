@@ -12,7 +12,7 @@ import { ioError, StellaError } from "../errors.ts";
 import { rename, syncDirectory, writeNew } from "../bundle/durable.ts";
 import { attestationName, type Manifest, manifestName } from "../bundle/manifest.ts";
 import { shown } from "../bundle/names.ts";
-import { pathFault } from "../bundle/paths.ts";
+import { folded, pathFault } from "../bundle/paths.ts";
 import { largestManifest, readManifest } from "../bundle/read_manifest.ts";
 
 /** The manifest of the bundle that is being replaced. */
@@ -22,13 +22,21 @@ const payloadName = "payload";
 export const asideName = "old";
 const lockName = "lock";
 const noteName = "names";
+/** Names that mean something here while a bundle is replaced: no file of a bundle can have one of them. */
+const reserved = [oldName, asideName, lockName, noteName].map(folded);
+
+/** Of `names`, those that no file of a bundle can have where it is replaced or replaces one. */
+export function reservedOf(names: readonly string[]): string[] {
+  return names.filter((name) => reserved.includes(folded(name)));
+}
+
 /** Bytes; a thousand volumes need a tenth of it. */
 const largestNote = 1024 * 1024;
 export const partialPattern = /^\.stella-[0-9a-f-]{36}\.partial$/;
 
 /**
  * Removes what ended exports left in `directory`, all but the folder `own`.
- * @throws StellaError usage where a folder's lock is held: another export runs there
+ * @throws StellaError conflict where a folder's lock is held: another export runs there
  */
 export function clearLeftovers(directory: string, own: string): void {
   for (const name of readdirSync(directory).filter((one) => partialPattern.test(one))) {
@@ -64,9 +72,9 @@ export function lockPartial(folder: string): Deno.FsFile | undefined {
 function busy(directory: string): StellaError {
   return new StellaError(
     "busy",
-    `Cannot export into ${shown(directory)}: another export runs there`,
+    `Cannot write a bundle into ${shown(directory)}: another export or pull is running there`,
     {
-      hint: "wait for it, or choose another directory",
+      hint: "wait until it has ended, or choose another directory",
       findings: [{ code: "busy", reason: busyReason }],
     },
   );

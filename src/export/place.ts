@@ -3,10 +3,10 @@
  * last. A failed or killed export never looks finished, and never destroys the bundle that stood there: until the new one is whole,
  * the old one's files wait in that folder, and come back.
  */
-import { chmodSync, mkdirSync, readdirSync, realpathSync, statSync } from "node:fs";
+import { chmodSync, mkdirSync, readdirSync, realpathSync } from "node:fs";
 import { join, sep } from "node:path";
 import { ioError, StellaError } from "../errors.ts";
-import { rename, syncDirectory } from "../bundle/durable.ts";
+import { makeDirectories, rename, syncDirectory } from "../bundle/durable.ts";
 import { hmacName, type Manifest, manifestName } from "../bundle/manifest.ts";
 import { shown } from "../bundle/names.ts";
 import {
@@ -20,6 +20,7 @@ import {
   present,
   remove,
   removeOwn,
+  reservedOf,
   takeBack,
   tryManifest,
 } from "./leftovers.ts";
@@ -43,12 +44,12 @@ export class Place {
   readonly #moved: string[] = [];
   #stuck = false;
 
-  /** @throws StellaError usage where something else is in the way or another export runs there */
+  /** @throws StellaError conflict where something else is in the way or another export runs there */
   constructor(readonly options: PlaceOptions) {
     const { directory } = options;
-    makeDirectory(directory);
+    makeDirectories(directory);
     this.partial = join(directory, `.stella-${options.uuid}.partial`);
-    makeDirectory(join(this.partial, asideName));
+    makeFolder(join(this.partial, asideName));
     this.#lock = lock(this.partial);
     try {
       // The own lock first: of two exports that begin at once, at least one sees the other.
@@ -60,9 +61,13 @@ export class Place {
     }
   }
 
-  /** Refuses, before any work is done, names that the export may need and that something else has. */
+  /**
+   * Refuses, before any work is done, names that the export may need and that something else has.
+   * @throws StellaError conflict; unsafe for a name that would be lost while a bundle is replaced
+   */
   check(names: readonly string[]): void {
     const { directory, force } = this.options;
+    refuseReserved(directory, names);
     const mine = new Set(this.#ofOld());
     const needed = new Set(names);
     const taken = readdirSync(directory).filter((name) => needed.has(name) && !mine.has(name));
@@ -71,6 +76,7 @@ export class Place {
 
   /** Gives all files of `partial` their names, the manifest last, and takes away what only the old bundle had. */
   commit(names: readonly string[]): void {
+    refuseReserved(this.options.directory, names);
     noteNames(this.partial, names);
     syncDirectory(this.partial);
     try {
@@ -150,21 +156,28 @@ export class Place {
   }
 }
 
-function inTheWay(directory: string, names: string[]): StellaError {
-  const list = names.map((name) => shown(name)).join(", ");
-  return new StellaError(
-    "conflict",
-    `Cannot export into ${shown(directory)}: ${list} is in the way`,
-    {
-      hint:
-        "it is not an earlier bundle of this profile and tenant: choose another directory, or replace it with --force",
-    },
-  );
+function refuseReserved(directory: string, names: readonly string[]): void {
+  const reserved = reservedOf(names);
+  if (reserved.length === 0) return;
+  const list = reserved.map((name) => shown(name)).join(", ");
+  const text = `Cannot write a bundle into ${shown(directory)}: ${list} is a reserved name`;
+  throw new StellaError("unsafe", text, {
+    hint:
+      "stella uses it while it replaces a bundle: have the file renamed by who makes the bundle",
+  });
 }
 
-function makeDirectory(path: string): void {
+function inTheWay(directory: string, names: string[]): StellaError {
+  const list = names.map((name) => shown(name)).join(", ");
+  const text = `Cannot write a bundle into ${shown(directory)}: ${list} is in the way`;
+  return new StellaError("conflict", text, {
+    hint:
+      "it is not an earlier bundle of this profile and tenant: choose another directory, or replace it with --force",
+  });
+}
+
+function makeFolder(path: string): void {
   try {
-    if (statSync(path, { throwIfNoEntry: false })?.isDirectory()) return;
     mkdirSync(path, { recursive: true });
     chmodSync(path, 0o755);
   } catch (error) {
@@ -175,7 +188,7 @@ function makeDirectory(path: string): void {
 function lock(folder: string): Deno.FsFile {
   const held = lockPartial(folder);
   if (held !== undefined) return held;
-  throw new StellaError("busy", `Cannot lock ${shown(folder)}: another export clears it`, {
+  throw new StellaError("busy", `Cannot lock ${shown(folder)}: another export removes it`, {
     hint: "run it again when no other export begins in that directory",
   });
 }

@@ -1,27 +1,37 @@
 /**
- * A bundle on its way from somewhere else into a directory: whatever verification reads of it is kept beside its place, and gets its
- * names, all or nothing, when the verdict was good. So a bundle is written while it is verified, and read but once.
+ * A bundle on its way from somewhere else into a directory: whatever verification reads of it is kept beside its place, and gets
+ * its names, all or nothing, when the verdict was good. So a bundle is written while it is verified, and read but once. Of one
+ * whose signer is refused nothing is written.
  */
 import { closeSync, fchmodSync, fsyncSync, openSync } from "node:fs";
 import { join } from "node:path";
 import { writeAll, writeNew } from "../bundle/durable.ts";
-import { attestationName, hmacName, type Manifest, manifestName } from "../bundle/manifest.ts";
-import { readManifest } from "../bundle/read_manifest.ts";
+import {
+  attestationName,
+  type BundleFile,
+  hmacName,
+  type Manifest,
+  manifestName,
+} from "../bundle/manifest.ts";
+import { shown } from "../bundle/names.ts";
 import type { BundleSource, ByteReader } from "../bundle/source.ts";
 import { ioError, StellaError } from "../errors.ts";
 import { Place } from "./place.ts";
+import type { Room } from "./preflight.ts";
 
 export interface PulledPlace {
   directory: string;
   /** Replace whatever stands in the way. */
   force: boolean;
   uuid: string;
+  /** What the file system of the directory has room for, where that is known. */
+  room?: Room | undefined;
 }
 
 export class PulledBundle implements BundleSource {
   /** manifest.json and what proves it: read before anything is known of the bundle, and small. */
   readonly #heads = new Map<string, Uint8Array[]>();
-  #place: { place: Place; manifest: Manifest } | undefined;
+  #place: { place: Place; files: ReadonlyMap<string, BundleFile> } | undefined;
 
   /** Makes nothing yet. */
   constructor(readonly source: BundleSource, readonly where: PulledPlace) {}
@@ -30,14 +40,30 @@ export class PulledBundle implements BundleSource {
     return this.source.name;
   }
 
-  /** @throws StellaError usage where something else is in the way, media, and what the source throws */
+  /**
+   * To be called once the signer is known, before the first byte of content: without it nothing is written.
+   * @throws StellaError conflict where something else is in the way, media where the bundle does not fit
+   */
+  begin(manifest: Manifest, isRefused: boolean): void {
+    if (isRefused) return;
+    if (manifest.payload.layout !== "archive") {
+      throw new StellaError("usage", "Cannot pull the bundle: its layout is directory");
+    }
+    const { profile, tenant, files } = manifest;
+    this.#refuseTooLarge(files);
+    const place = new Place({ ...this.where, profile, tenant });
+    this.#place = { place, files: new Map(files.map((file) => [file.path, file])) };
+    place.check([attestationName, ...files.map(({ path }) => path)]);
+  }
+
+  /** @throws StellaError media, and what the source throws */
   async open(path: string): Promise<ByteReader | undefined> {
     const reader = await this.source.open(path);
     if (reader === undefined) return undefined;
     if ([manifestName, attestationName, hmacName].includes(path)) return this.#head(path, reader);
-    const { place, manifest } = this.#opened();
-    const file = manifest.files.find((one) => one.path === path);
-    return kept(reader, join(place.partial, path), file?.executable ? 0o755 : 0o644);
+    const file = this.#place?.files.get(path);
+    if (this.#place === undefined || file === undefined) return reader;
+    return kept(reader, join(this.#place.place.partial, path), file);
   }
 
   /**
@@ -45,11 +71,12 @@ export class PulledBundle implements BundleSource {
    * @returns the names
    */
   commit(): string[] {
-    const { place, manifest } = this.#opened();
+    if (this.#place === undefined) throw new StellaError("internal", "Cannot pull: nothing came");
+    const { place, files } = this.#place;
     for (const [name, pieces] of this.#heads) {
       writeNew(join(place.partial, name), joined(pieces), 0o644);
     }
-    const names = [...this.#heads.keys(), ...manifest.files.map(({ path }) => path)];
+    const names = [...this.#heads.keys(), ...files.keys()];
     place.commit(names);
     return names;
   }
@@ -66,31 +93,40 @@ export class PulledBundle implements BundleSource {
     return tapped(reader, (bytes) => pieces.push(Uint8Array.from(bytes)), () => {});
   }
 
-  /** Comes after verification has read the manifest: only then is it known what would be replaced. */
-  #opened() {
-    if (this.#place !== undefined) return this.#place;
-    const manifest = readManifest(joined(this.#heads.get(manifestName) ?? []));
-    if (manifest.payload.layout !== "archive") {
-      throw new StellaError("usage", "Cannot pull the bundle: its layout is directory");
-    }
-    const { profile, tenant, files } = manifest;
-    const place = new Place({ ...this.where, profile, tenant });
-    this.#place = { place, manifest };
-    place.check([attestationName, ...files.map(({ path }) => path)]);
-    return this.#place;
+  #refuseTooLarge(files: readonly BundleFile[]): void {
+    const { room, directory } = this.where;
+    if (room === undefined) return;
+    const bytes = files.reduce((sum, { size }) => sum + size, 0);
+    const large = files.find(({ size }) => size > (room.largestFile ?? Infinity));
+    const found = bytes > room.bytes
+      ? `the bundle has ${bytes} bytes and ${room.bytes} are free`
+      : large !== undefined
+      ? `${shown(large.path)} has ${large.size} bytes, and FAT32 holds at most ${room.largestFile}`
+      : undefined;
+    if (found === undefined) return;
+    throw new StellaError("media", `Cannot pull into ${shown(directory)}: ${found}`, {
+      hint: "free space on the target, or choose another one; nothing was written",
+    });
   }
 }
 
-/** A reader that also writes what it reads into a new file, which is synced when the reader is closed. */
-function kept(reader: ByteReader, path: string, mode: number): ByteReader {
+/** A reader that also writes what it reads into a new file, at most as much as is declared; synced when the reader is closed. */
+function kept(reader: ByteReader, path: string, { size, executable }: BundleFile): ByteReader {
+  const mode = executable ? 0o755 : 0o644;
   const fd = doing("Cannot make", path, () => openSync(path, "wx", mode));
+  let left = size;
+  const take = (bytes: Uint8Array) => {
+    const declared = bytes.subarray(0, left);
+    left -= declared.length;
+    doing("Cannot write", path, () => writeAll(fd, declared));
+  };
   const end = () =>
     doing("Cannot write", path, () => {
       fchmodSync(fd, mode);
       fsyncSync(fd);
       closeSync(fd);
     });
-  return tapped(reader, (bytes) => doing("Cannot write", path, () => writeAll(fd, bytes)), end);
+  return tapped(reader, take, end);
 }
 
 function tapped(

@@ -28,10 +28,16 @@ function place(directory: string, n: number): Place {
 Deno.test("while one export runs in a directory, another is refused, also while it takes its names", async () => {
   await inDirectory(async (out, input) => {
     const first = place(out, 1);
-    assert.match((await refusal(() => run(out, input))).message, /another export runs there/);
+    assert.match(
+      (await refusal(() => run(out, input))).message,
+      /another export or pull is running there/,
+    );
     writeFiles(first.partial, makeBundle().files);
     first.commit([manifestName, ...namesOf(makeBundle().manifest)]);
-    assert.match((await refusal(() => run(out, input))).message, /another export runs there/);
+    assert.match(
+      (await refusal(() => run(out, input))).message,
+      /another export or pull is running there/,
+    );
     first.close();
     await run(out, input);
     await assertSound(out);

@@ -1,8 +1,10 @@
 /** A pull writes while it verifies; names are given after a good verdict, and only then. */
 import assert from "node:assert/strict";
-import { existsSync, readdirSync } from "node:fs";
+import { existsSync, readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
-import { PulledBundle } from "../../src/export/pulled.ts";
+import type { Manifest } from "../../src/bundle/manifest.ts";
+import { type BundleSource, opening } from "../../src/bundle/source.ts";
+import { PulledBundle, type PulledPlace } from "../../src/export/pulled.ts";
 import {
   type MadeBundle,
   makeBundle,
@@ -18,10 +20,16 @@ const uuid = "00000000-0000-7000-8000-000000000001";
 const made = makeBundle({});
 
 /** Pulls into `out`, as the command does; gives the verdict's code. */
-async function pull(bundle: MadeBundle, out: string, force = false): Promise<number> {
-  const pulled = new PulledBundle(memorySource(bundle.files), { directory: out, force, uuid });
+async function pull(
+  bundle: MadeBundle,
+  out: string,
+  more: Partial<PulledPlace> & { source?: BundleSource } = {},
+): Promise<number> {
+  const source = more.source ?? memorySource(bundle.files);
+  const pulled = new PulledBundle(source, { directory: out, force: false, uuid, ...more });
   try {
-    const { code, verdict } = await outcomeOf(pulled, [made.key.trusted]);
+    const begin = (manifest: Manifest, isRefused: boolean) => pulled.begin(manifest, isRefused);
+    const { code, verdict } = await outcomeOf(pulled, [made.key.trusted], { begin });
     if (verdict?.ok) pulled.commit();
     return code;
   } finally {
@@ -75,5 +83,74 @@ Deno.test("something else that stands in the way is not touched without force", 
     writeFiles(out, { "SHA256SUMS": "mine" });
     assert.equal(await pull(made, out), 14);
     assert.deepEqual(snapshot(out), { SHA256SUMS: "644 mine" });
-    assert.equal(await pull(made, out, true), 0);
+    assert.equal(await pull(made, out, { force: true }), 0);
+  }));
+
+Deno.test("of a bundle whose signer is refused nothing is written, at no time", () =>
+  withDirectory(async (root) => {
+    const out = join(root, "out");
+    const stranger = makeBundle({ key: testKey("stranger") });
+    let reads = 0;
+    const source = opening(memorySource(stranger.files), async (path) => {
+      const reader = await memorySource(stranger.files).open(path);
+      const read = (buffer: Uint8Array) => {
+        reads++;
+        assert.deepEqual(readdirSync(root), []);
+        return reader!.read(buffer);
+      };
+      return reader && { ...reader, read };
+    });
+    assert.equal(await pull(stranger, out, { source }), 5);
+    assert.ok(reads > stranger.manifest.files.length);
+    assert.deepEqual(readdirSync(root), []);
+  }));
+
+Deno.test("a bundle that does not fit is refused before anything is written", () =>
+  withDirectory(async (root) => {
+    const bytes = made.manifest.files.reduce((sum, { size }) => sum + size, 0);
+    const out = join(root, "out");
+    assert.equal(await pull(made, out, { room: { bytes: bytes - 1 } }), 12);
+    assert.equal(await pull(made, out, { room: { bytes, largestFile: 100 } }), 12);
+    assert.deepEqual(readdirSync(root), []);
+    assert.equal(await pull(made, out, { room: { bytes } }), 0);
+  }));
+
+Deno.test("no file is written beyond its declared size", () =>
+  withDirectory(async (root) => {
+    const out = join(root, "out");
+    const files = new Map(made.files);
+    for (const { path } of made.manifest.files) {
+      files.set(path, new Uint8Array(new Uint8Array(files.get(path)!).length + 100_000));
+    }
+    const place = { directory: out, force: false, uuid };
+    const pulled = new PulledBundle(memorySource(files), place);
+    await outcomeOf(pulled, [made.key.trusted], {
+      begin: (m, refused) => pulled.begin(m, refused),
+    });
+    for (const { path, size } of made.manifest.files) {
+      const written = statSync(join(out, `.stella-${uuid}.partial`, path)).size;
+      assert.ok(written <= size, `${path}: ${written} of ${size}`);
+    }
+    pulled.close();
+  }));
+
+Deno.test("a bundle that lists a name which replacing needs is refused, and what stood there stands", () =>
+  withDirectory(async (root) => {
+    for (const name of ["manifest.json.old", "names", "lock", "old", "Manifest.json.OLD"]) {
+      const bundle = makeBundle({
+        manifest: (manifest) => {
+          const document = manifest.files.find(({ role }) => role === "document")!;
+          document.path = name;
+          manifest.files.sort((a, b) => a.path < b.path ? -1 : 1);
+        },
+      });
+      const files = new Map(bundle.files).set(name, bundle.files.get("VERIFY.txt")!);
+      const out = join(root, name);
+      assert.equal(await pull({ ...bundle, files }, out), 9, name);
+      assert.deepEqual(readdirSync(out), [], name);
+      assert.equal(await pull(made, out), 0);
+      const before = snapshot(out);
+      assert.equal(await pull({ ...bundle, files }, out, { force: true }), 9, name);
+      assert.deepEqual(snapshot(out), before, name);
+    }
   }));
