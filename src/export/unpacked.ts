@@ -82,7 +82,7 @@ export class Unpacked {
   #isExceeded = false;
   #isDone = false;
 
-  /** @throws StellaError conflict where another unpack runs there, media */
+  /** @throws StellaError busy where another unpack runs there, conflict, media */
   constructor(readonly place: UnpackPlace) {
     const { directory, uuid } = place;
     refuseFilled(directory);
@@ -265,7 +265,7 @@ function lockOf(folder: string, directory: string): Deno.FsFile {
   const lock = lockPartial(folder);
   if (lock !== undefined) return lock;
   const text = `Cannot unpack into ${shown(directory)}: another unpack is running there`;
-  throw new StellaError("conflict", text, {
+  throw new StellaError("busy", text, {
     hint: "wait until it has ended, or choose another directory",
   });
 }

@@ -124,7 +124,7 @@ Deno.test("two unpacks into one directory do not mix", async () => {
     const first = into(root);
     const second = uuid.replace(/1$/, "2");
     const { code, message } = thrown(() => into(root, { uuid: second }));
-    assert.equal(code, "conflict");
+    assert.equal(code, "busy");
     assert.match(message, /another unpack is running there/);
     write(first);
     await commit(first);
