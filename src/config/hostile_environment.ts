@@ -1,11 +1,12 @@
 /**
- * Variables that act past the program's permissions (reliability.md B2): a proxy receives every request with its
- * credentials, SSLKEYLOGFILE writes TLS secrets, others add trust or switch it off. Deno and node:tls read them on their own
- * and deleting them comes too late, so a command that uses the network refuses to run while one is set.
+ * Variables that act past the program's permissions: a proxy would receive every request with its credentials, SSLKEYLOGFILE has
+ * TLS secrets written, others add trust or switch it off. There are two kinds. Those that are usual on the machines of companies (proxies,
+ * NODE_EXTRA_CA_CERTS) have no effect here, since the transport names its authorities and no proxy: they are ignored, and that is said.
+ * The others Deno obeys before the program's first line, so a command that uses the network refuses to run.
  */
 import { type Finding, StellaError } from "../errors.ts";
 import type { Environment } from "./paths.ts";
-import { hostileNames } from "./permissions.ts";
+import { ignoredNames, refusedNames } from "./permissions.ts";
 
 /** Values that switch nothing on; our own tasks say OTEL_DENO=false. */
 const harmless: Record<string, readonly string[]> = {
@@ -15,9 +16,9 @@ const harmless: Record<string, readonly string[]> = {
   OTEL_DENO: ["false", "0"],
 };
 
-/** @throws StellaError usage, which names every such variable; values are not repeated, a proxy's may hold a password */
+/** @throws StellaError usage, which names every such variable; values are not repeated */
 export function refuseHostileEnvironment(environment: Environment): void {
-  const names = hostileNames.filter((name) => isHostile(name, environment(name)));
+  const names = refusedNames.filter((name) => isSet(name, environment(name)));
   if (names.length === 0) return;
   throw new StellaError("usage", `Cannot use the network while ${names.join(", ")} is set`, {
     hint: `start it without: env ${names.map((name) => `-u ${name}`).join(" ")} stella ...`,
@@ -25,7 +26,15 @@ export function refuseHostileEnvironment(environment: Environment): void {
   });
 }
 
-function isHostile(name: string, value: string | undefined): boolean {
+/** A warning that names every variable that is set and ignored; values are not repeated, a proxy's may hold a password. */
+export function ignoredWarning(environment: Environment): string | undefined {
+  const names = ignoredNames.filter((name) => isSet(name, environment(name)));
+  if (names.length === 0) return undefined;
+  return `${names.join(", ")} ignored: stella connects directly, and trusts the system's certificate ` +
+    "authorities or those of --ca FILE (ca in the configuration)";
+}
+
+function isSet(name: string, value: string | undefined): boolean {
   return value !== undefined && value !== "" && !harmless[name]?.includes(value);
 }
 

@@ -34,29 +34,35 @@ export const environmentNames = [
   "XDG_STATE_HOME",
 ] as const;
 
-/**
- * Variables that reach past Deno's permissions (proxies see credentials, SSLKEYLOGFILE writes TLS secrets, ...).
- * They are readable so that a command which uses the network can refuse to start while one is set.
- */
-export const hostileNames = [
+/** Variables of proxies and certificates that the transport does not heed; readable so that a command can say so. */
+export const ignoredNames = [
   "ALL_PROXY",
-  "DENO_AUDIT_PERMISSIONS",
   "DENO_CERT",
-  "DENO_PERMISSION_BROKER_PATH",
   "DENO_TLS_CA_STORE",
-  "DENO_V8_FLAGS",
   "HTTPS_PROXY",
   "HTTP_PROXY",
   "NODE_EXTRA_CA_CERTS",
-  "NODE_OPTIONS",
   "NODE_TLS_REJECT_UNAUTHORIZED",
   "NODE_USE_ENV_PROXY",
-  "OTEL_DENO",
-  "SSLKEYLOGFILE",
   "all_proxy",
   "http_proxy",
   "https_proxy",
 ] as const;
+
+/**
+ * Variables that Deno obeys on its own, past its permissions (SSLKEYLOGFILE has TLS secrets written, OTEL_DENO connects, ...); readable
+ * so that a command which uses the network can refuse to start while one is set.
+ */
+export const refusedNames = [
+  "DENO_AUDIT_PERMISSIONS",
+  "DENO_PERMISSION_BROKER_PATH",
+  "DENO_V8_FLAGS",
+  "NODE_OPTIONS",
+  "OTEL_DENO",
+  "SSLKEYLOGFILE",
+] as const;
+
+export const hostileNames = [...ignoredNames, ...refusedNames].sort();
 
 /** System facts: statfs for free space and the kind of file system, hostname for the log's instance. */
 export const systemFacts = ["hostname", "statfs"] as const;

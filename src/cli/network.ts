@@ -1,0 +1,24 @@
+/** What a command does about the environment before it uses the network (config/hostile_environment.ts). */
+import { ignoredWarning, refuseHostileEnvironment } from "../config/hostile_environment.ts";
+import { isLoopback } from "../registry/reference.ts";
+import type { Host } from "./host.ts";
+import type { CommonOptions } from "./program.ts";
+
+const warned = new WeakSet<Host>();
+
+/**
+ * Says once what is ignored, unless all of `hostnames` are this machine.
+ * @throws StellaError usage where a variable is set that cannot be ignored
+ */
+export function checkEnvironment(
+  hostnames: readonly string[],
+  { quiet = false }: CommonOptions,
+  host: Host,
+): void {
+  refuseHostileEnvironment(host.environment);
+  if (quiet || warned.has(host) || hostnames.every(isLoopback)) return;
+  const warning = ignoredWarning(host.environment);
+  if (warning === undefined) return;
+  warned.add(host);
+  host.stderr(`warning: ${warning}\n`);
+}
