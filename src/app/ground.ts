@@ -2,11 +2,13 @@
 import { join } from "node:path";
 import { StellaError } from "../errors.ts";
 import { escaped } from "../bundle/names.ts";
+import { destinations, hostnameOf, isThisMachine } from "../config/destinations.ts";
 import { type EgressPolicy, egressPolicy } from "../config/egress.ts";
+import { ignoredWarning } from "../config/hostile_environment.ts";
 import type { Job } from "../jobs/job.ts";
 import type { JobQueue } from "../jobs/job_queue.ts";
 import type { FileStore } from "../store/store.ts";
-import type { Severity } from "../telemetry/log.ts";
+import type { Log, Severity } from "../telemetry/log.ts";
 import type * as telemetry from "../telemetry/traces.ts";
 import { build } from "../version.ts";
 import type { ServiceOptions, Undo } from "./options.ts";
@@ -26,6 +28,7 @@ export async function openGround(options: ServiceOptions, rooms: Rooms, undo: Un
   const { log, drained } = rooms.openLog({ ...logOptions(options, rooms), onLine });
   undo.push(() => drained(1_000));
   undo.push(() => log("INFO", "service.stopped", "The service has stopped"));
+  sayWhatIsIgnored(options, log);
   const onFault = (error: unknown) =>
     log("ERROR", "service.fault", "Something failed that no request is to blame for", {
       error: rooms.logError(error),
@@ -59,6 +62,14 @@ export async function openGround(options: ServiceOptions, rooms: Rooms, undo: Un
   const audit = new rooms.Audit({ log, timeline, elapsed, onFault });
   const told = { audit, lock, log, onFault, metrics, traces, watch, egress, policy };
   return { ...told, store, queue, timeline, uploads, feed };
+}
+
+/** Where it may connect to other machines. */
+function sayWhatIsIgnored({ config, environment }: ServiceOptions, log: Log): void {
+  if (destinations(config).every(({ url }) => isThisMachine(hostnameOf(url)))) return;
+  const detail = ignoredWarning(environment);
+  if (detail === undefined) return;
+  log("WARN", "environment.ignored", "Variables of the environment are ignored", { detail });
 }
 
 /**

@@ -44,7 +44,7 @@ export const setVariables: readonly string[] = [
 
 /**
  * The variables that get through. Of the hostile ones those that act only when a connection is made, so that a command
- * which would make one can refuse, as in the other forms. Deno obeys the rest before the program's first line: it makes the
+ * which makes one can say that they are ignored, as in the other forms. Deno obeys the rest before the program's first line: it makes the
  * file that SSLKEYLOGFILE names, connects for OTEL_DENO, asks DENO_PERMISSION_BROKER_PATH for permissions, reads
  * NODE_OPTIONS; and the system's loader obeys LD_*. Those are left out, which ends them.
  */
@@ -53,7 +53,8 @@ export function passedNames(): string[] {
   return [...own, ...hostileNames.filter((name) => !actsAtStart(name))].sort();
 }
 
-function actsAtStart(name: string): boolean {
+/** Whether Deno or the loader obeys it before the program's first line. */
+export function actsAtStart(name: string): boolean {
   return /^(DENO|OTEL|LD)_/.test(name) || ["NODE_OPTIONS", "SSLKEYLOGFILE"].includes(name);
 }
 

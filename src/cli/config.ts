@@ -2,6 +2,7 @@
 import { exitCodes, StellaError } from "../errors.ts";
 import { escaped, isName, shown } from "../bundle/names.ts";
 import { pathFault } from "../bundle/paths.ts";
+import { destinations, hostnameOf } from "../config/destinations.ts";
 import { isAllowed } from "../config/egress.ts";
 import { type Config, loadConfig } from "../config/load.ts";
 import { readTls } from "../config/tls_files.ts";
@@ -59,18 +60,10 @@ function checkOne(destination: string, { egress }: Config): Result {
   };
 }
 
-function destinationsOf({ registries, profiles, traces, egress }: Config): Destination[] {
-  const named = [
-    ...[...registries.values()].map(({ name, url }) => [`registry ${name}`, url] as const),
-    ...[...profiles.values()].flatMap(({ name, providers = [] }) =>
-      providers.flatMap(({ url }) => url === undefined ? [] : [[`profile ${name}`, url] as const])
-    ),
-    ...(traces === undefined ? [] : [["traces", traces.endpoint] as const]),
-  ];
-  return named.map(([of, text]) => {
-    const url = new URL(text);
+function destinationsOf(config: Config): Destination[] {
+  return destinations(config).map(({ of, url }) => {
     const port = Number(url.port) || (url.protocol === "https:" ? 443 : 80);
-    const allowed = isAllowed(egress, url.hostname.replace(/^\[|\]$/g, ""), port);
+    const allowed = isAllowed(config.egress, hostnameOf(url), port);
     return { of, destination: `${url.hostname}:${port}`, allowed };
   });
 }
@@ -89,7 +82,7 @@ function textOf(config: Config, path: string | undefined, reach: Destination[]):
     `  profiles   ${[...config.profiles.keys()].join(", ")}`,
     sealed
       ? `  egress     sealed: nothing but ${allow.join(", ") || "nothing at all"}`
-      : "  egress     open: what is configured, and what is typed on the command line",
+      : "  egress     open: all connections are allowed",
     `  reaches    ${reach.length === 0 ? "nothing" : counted(reach.length, "destination")}`,
     ...reach.map((one) =>
       `    ${one.destination} (${one.of})${

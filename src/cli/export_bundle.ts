@@ -8,7 +8,6 @@ import { type Compression, type Layout, manifestName } from "../bundle/manifest.
 import { checkName, isName, shown } from "../bundle/names.ts";
 import { pathFault } from "../bundle/paths.ts";
 import { egressPolicy } from "../config/egress.ts";
-import { refuseHostileEnvironment } from "../config/hostile_environment.ts";
 import { type Config, loadConfig } from "../config/load.ts";
 import { keyDirectory, requireStateDirectory } from "../config/paths.ts";
 import type { EgressConfig, FilesSource, Profile } from "../config/profile.ts";
@@ -24,6 +23,7 @@ import { chunkWorkers } from "./chunk_worker.ts";
 import type { Host } from "./host.ts";
 import type { CommonOptions, Result } from "./program.ts";
 import { ProgressLine } from "./progress.ts";
+import { checkDownloads } from "./network.ts";
 import { openPush, push, type PushFlags } from "./push_bundle.ts";
 import { systemTiming } from "../registry/retry.ts";
 import { machineSigner, type Recipe, recipeOf } from "./recipe.ts";
@@ -126,6 +126,7 @@ async function partsOf(flags: ExportFlags, host: Host): Promise<Parts> {
   return {
     ...recipe,
     ...(profile.kind === "risk" ? await riskParts(profile, recipe, egress, host) : {}),
+    downloads: checkDownloads(profile, flags, host),
     profile: profile.name,
     tenant,
     sources: profile.sources,
@@ -139,8 +140,6 @@ async function partsOf(flags: ExportFlags, host: Host): Promise<Parts> {
 
 /** What a risk profile needs besides; for a dry run, what can be said of it without reading and fetching. */
 async function riskParts(profile: Profile, recipe: Recipe, egress: EgressConfig, host: Host) {
-  const downloads = profile.providers?.some(({ url }) => url !== undefined) ?? false;
-  if (downloads) refuseHostileEnvironment(host.environment);
   const { localOriginals, preparation } = await import("../export/risk.ts");
   const network = { timing: systemTiming, policy: egressPolicy(egress), signal: host.stop };
   const { sources } = profile;
@@ -148,7 +147,6 @@ async function riskParts(profile: Profile, recipe: Recipe, egress: EgressConfig,
   return {
     ...preparation(profile, { network, sources, breathe: breathe(host), ...time }),
     originals: localOriginals(profile),
-    downloads,
   };
 }
 

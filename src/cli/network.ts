@@ -1,6 +1,7 @@
 /** What a command does about the environment before it uses the network (config/hostile_environment.ts). */
+import { hostnameOf, isThisMachine } from "../config/destinations.ts";
 import { ignoredWarning, refuseHostileEnvironment } from "../config/hostile_environment.ts";
-import { isLoopback } from "../registry/reference.ts";
+import type { Profile } from "../config/profile.ts";
 import type { Host } from "./host.ts";
 import type { CommonOptions } from "./program.ts";
 
@@ -16,9 +17,20 @@ export function checkEnvironment(
   host: Host,
 ): void {
   refuseHostileEnvironment(host.environment);
-  if (quiet || warned.has(host) || hostnames.every(isLoopback)) return;
+  if (quiet || warned.has(host) || hostnames.every(isThisMachine)) return;
   const warning = ignoredWarning(host.environment);
   if (warning === undefined) return;
   warned.add(host);
   host.stderr(`warning: ${warning}\n`);
+}
+
+/** As `checkEnvironment`, for what a profile downloads. @returns whether it does */
+export function checkDownloads(
+  { providers = [] }: Profile,
+  options: CommonOptions,
+  host: Host,
+): boolean {
+  const urls = providers.flatMap(({ url }) => url === undefined ? [] : [new URL(url)]);
+  if (urls.length > 0) checkEnvironment(urls.map(hostnameOf), options, host);
+  return urls.length > 0;
 }

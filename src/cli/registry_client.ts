@@ -1,14 +1,14 @@
 /** A registry as a command line names it, by the egress rule of the site (egress.ts). */
 import { join } from "node:path";
-import { refuseHostileEnvironment } from "../config/hostile_environment.ts";
 import { loginFiles, stateDirectory } from "../config/paths.ts";
 import type { RegistryClient } from "../registry/client.ts";
 import { openRegistry } from "../registry/open.ts";
-import { endpointOf, type Reference } from "../registry/reference.ts";
+import { endpointOf, hostOf, type Reference } from "../registry/reference.ts";
 import { systemTiming } from "../registry/retry.ts";
 import { UploadFolder } from "../registry/sessions.ts";
 import { sitePolicy } from "./egress.ts";
 import type { Host } from "./host.ts";
+import { checkEnvironment } from "./network.ts";
 import type { CommonOptions } from "./program.ts";
 
 export interface RegistryFlags {
@@ -25,7 +25,6 @@ export async function clientFor(
   flags: RegistryFlags & CommonOptions,
   host: Host,
 ): Promise<RegistryClient> {
-  refuseHostileEnvironment(host.environment);
   const { ca, credentials, clientCert, clientKey } = flags;
   const settings = {
     endpoint: endpointOf(reference, {
@@ -38,6 +37,7 @@ export async function clientFor(
     repository: reference.repository,
     ...credentialsOf(credentials, host),
   };
+  checkEnvironment([hostOf(settings.endpoint.url)], flags, host);
   const policy = await sitePolicy(flags, host);
   return openRegistry(settings, { timing: systemTiming, policy, ...uploadsOf(host) });
 }

@@ -1,16 +1,17 @@
 /**
- * Requests to a running service, for the commands that have one. On node:http, which reads no proxy and no trust from the
- * environment. What stands at the other end may be anything: its answers are limited, and shown escaped.
+ * Requests to a running service, for the commands that have one. No proxy and no trust comes from the environment. What stands at the other end may be anything: its answers are limited, and shown escaped.
  */
 import { readFileSync, statSync } from "node:fs";
-import { type IncomingMessage, request as httpRequest } from "node:http";
-import { request as httpsRequest } from "node:https";
+import { Agent as HttpAgent, type IncomingMessage, request as httpRequest } from "node:http";
+import { Agent as HttpsAgent, request as httpsRequest } from "node:https";
 import { ioError, messageOf, StellaError } from "../errors.ts";
 import { shown } from "../bundle/names.ts";
-import { refuseHostileEnvironment } from "../config/hostile_environment.ts";
+import { hostnameOf } from "../config/destinations.ts";
 import { defaultListen } from "../config/listen.ts";
+import { authorities } from "../registry/authorities.ts";
 import { Secret } from "../registry/secret.ts";
 import type { Host } from "./host.ts";
+import { checkEnvironment } from "./network.ts";
 import { build } from "../version.ts";
 import { type Answer, refusalOf, ServiceError } from "./service_answer.ts";
 
@@ -21,6 +22,7 @@ export interface ServiceFlags {
   tokenFile?: string | undefined;
   /** PEM file with the only authorities that are trusted for it. */
   ca?: string | undefined;
+  quiet?: boolean;
 }
 
 export interface Call {
@@ -36,22 +38,26 @@ const patience = 5_000;
 /** By this the service tells its own command from other clients. */
 const agent = { "user-agent": `stella/${build().version}` };
 const streamPatience = 45_000;
+/** No proxy of the environment: see registry/transport.ts. */
+const direct = { keepAlive: true, proxyEnv: {} };
 /** Bytes; a status has a few hundred. */
 export const usualAnswer = 64 * 1024;
 
 export class ServiceClient {
   readonly #base: URL;
   readonly #headers: () => Record<string, string>;
-  readonly #ca: string | undefined;
+  readonly #agent: HttpAgent | HttpsAgent;
   readonly #stop: AbortSignal;
 
   /** --url, else STELLA_URL, else where `stella serve` listens by default. @throws StellaError usage */
-  constructor({ url, tokenFile, ca }: ServiceFlags, host: Host) {
-    refuseHostileEnvironment(host.environment);
+  constructor({ url, tokenFile, ca, quiet = false }: ServiceFlags, host: Host) {
     this.#base = baseUrl(url ?? (host.environment("STELLA_URL") || `http://${defaultListen}`));
+    checkEnvironment([hostnameOf(this.#base)], { quiet }, host);
     const token = tokenFile === undefined ? undefined : readToken(tokenFile);
     this.#headers = () => token === undefined ? {} : { authorization: `Bearer ${token.reveal()}` };
-    this.#ca = ca === undefined ? undefined : readText(ca);
+    this.#agent = this.#base.protocol === "https:"
+      ? new HttpsAgent({ ...direct, ca: [...authorities(ca)], rejectUnauthorized: true })
+      : new HttpAgent(direct);
     this.#stop = host.stop;
   }
 
@@ -117,7 +123,7 @@ export class ServiceClient {
       headers: { ...agent, ...type, ...headers, ...this.#headers() },
       signal: this.#stop,
       timeout,
-      ...(this.#ca === undefined ? {} : { ca: this.#ca }),
+      agent: this.#agent,
     }, (answer) => this.#stop.aborted ? answer.destroy() : resolve(answer));
     request.on("timeout", () => request.destroy(new Error(`no answer in ${timeout / 1000} s`)));
     request.on("error", (error) => reject(this.#unreachable(target, error)));

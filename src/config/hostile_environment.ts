@@ -30,7 +30,9 @@ export function refuseHostileEnvironment(environment: Environment): void {
 export function ignoredWarning(environment: Environment): string | undefined {
   const names = ignoredNames.filter((name) => isSet(name, environment(name)));
   if (names.length === 0) return undefined;
-  return `${names.join(", ")} ignored: stella connects directly, and trusts the system's certificate ` +
+  return `${
+    names.join(", ")
+  } ignored: stella connects directly, and trusts the system's certificate ` +
     "authorities or those of --ca FILE (ca in the configuration)";
 }
 

@@ -39,7 +39,8 @@ export function readTls({ certificate, key }: TlsConfig): { certificate: string;
 
 function read(path: string): string {
   try {
-    return readFileSync(path, "utf8");
+    // Editors of Windows put a byte order mark before the text.
+    return readFileSync(path, "utf8").replace(/^\ufeff/, "");
   } catch (error) {
     throw ioError("Cannot read", path, error);
   }

@@ -8,7 +8,7 @@ import { shown } from "../bundle/names.ts";
 import { ioError, StellaError } from "../errors.ts";
 import { refused, RegistryError } from "./failure.ts";
 import type { Outgoing } from "./message.ts";
-import { authorities } from "./open.ts";
+import { authorities } from "./authorities.ts";
 import { type Timing, withRetries } from "./retry.ts";
 import { Transport, type TransportOptions } from "./transport.ts";
 

@@ -1,7 +1,6 @@
 /** A client from a configuration: where the registry is, whom it may show as its certificate's signer, and who we are. */
-import { existsSync, readFileSync } from "node:fs";
-import { rootCertificates } from "node:tls";
-import { ioError, StellaError } from "../errors.ts";
+import { StellaError } from "../errors.ts";
+import { authorities, readPem } from "./authorities.ts";
 import { RegistryClient } from "./client.ts";
 import { type Endpoint, hostOf } from "./reference.ts";
 import type { Timing } from "./retry.ts";
@@ -76,7 +75,7 @@ function certificateOf({ endpoint, clientCertificate, clientKey }: RegistrySetti
   if (endpoint.url.protocol !== "https:") {
     throw new StellaError("usage", "Cannot use a client certificate: the registry has no https");
   }
-  const cert = withBlock(clientCertificate, readText(clientCertificate), "CERTIFICATE");
+  const cert = withBlock(clientCertificate, readPem(clientCertificate), "CERTIFICATE");
   const secret = new TextDecoder().decode(readPrivate(clientKey));
   return { cert, key: withBlock(clientKey, secret, "(?:[A-Z]+ )?PRIVATE KEY") };
 }
@@ -87,31 +86,4 @@ function withBlock(path: string, text: string, label: string): string {
   throw new StellaError("usage", `Cannot use ${JSON.stringify(path)}: it is not the PEM file`, {
     hint: "a client certificate is a PEM CERTIFICATE, its key an unencrypted PEM PRIVATE KEY",
   });
-}
-
-/** Where systems keep the authorities that their owner trusts, an own one of the site included. */
-const bundles = [
-  "/etc/ssl/certs/ca-certificates.crt",
-  "/etc/pki/tls/certs/ca-bundle.crt",
-  "/etc/ssl/ca-bundle.pem",
-  "/etc/ssl/cert.pem",
-];
-
-/** Explicit in every case, so that no variable of the environment can add one. `ca` is a path. */
-export function authorities(ca: string | undefined): readonly string[] {
-  const path = ca ?? bundles.find((bundle) => existsSync(bundle));
-  if (path === undefined) return rootCertificates;
-  const text = readText(path);
-  if (text.includes("-----BEGIN CERTIFICATE-----")) return [text];
-  throw new StellaError("usage", `Cannot use ${JSON.stringify(path)}: there is no certificate`, {
-    hint: "name a PEM file with the authorities of the registry",
-  });
-}
-
-function readText(path: string): string {
-  try {
-    return readFileSync(path, "utf8");
-  } catch (error) {
-    throw ioError("Cannot read the certificates", path, error);
-  }
 }

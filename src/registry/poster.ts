@@ -3,7 +3,7 @@
  * addresses and the same authorities hold for whatever leaves the machine; traces use it too.
  */
 import { bodyOf } from "./message.ts";
-import { authorities } from "./open.ts";
+import { authorities } from "./authorities.ts";
 import { hostOf, parseEndpoint } from "./reference.ts";
 import { type Policy, Transport } from "./transport.ts";
 

@@ -32,9 +32,12 @@ export interface TransportOptions {
   resolve?: (hostname: string) => Promise<LookupAddress[]>;
 }
 
+/** Without `proxyEnv` an agent heeds the proxies of the environment where NODE_USE_ENV_PROXY is set. */
+const direct = { keepAlive: true, proxyEnv: {} };
+
 export class Transport {
   readonly #options: TransportOptions;
-  readonly #plain = new http.Agent({ keepAlive: true });
+  readonly #plain = new http.Agent(direct);
   readonly #secure: https.Agent;
   /** What is believed of the other side, and shown of us. */
   readonly #trust: tls.SecureContextOptions & { rejectUnauthorized: true };
@@ -44,7 +47,7 @@ export class Transport {
     this.#options = options;
     const { authorities, certificate } = options;
     this.#trust = { rejectUnauthorized: true, ca: [...authorities], ...certificate };
-    this.#secure = new https.Agent({ keepAlive: true, ...this.#trust });
+    this.#secure = new https.Agent({ ...direct, ...this.#trust });
     const connect: Connect = (url, turn, onread) => this.#connect(url, turn, onread);
     this.#parts = new PartPool(connect, this.#timeouts);
   }

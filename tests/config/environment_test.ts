@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { refuseHostileEnvironment } from "../../src/config/hostile_environment.ts";
+import { ignoredWarning, refuseHostileEnvironment } from "../../src/config/hostile_environment.ts";
 import {
   keyDirectory,
   loginFiles,
@@ -7,7 +7,12 @@ import {
   stateDirectory,
   trustDirectories,
 } from "../../src/config/paths.ts";
-import { environmentNames, hostileNames } from "../../src/config/permissions.ts";
+import {
+  environmentNames,
+  hostileNames,
+  ignoredNames,
+  refusedNames,
+} from "../../src/config/permissions.ts";
 import { StellaError } from "../../src/errors.ts";
 
 const of = (variables: Record<string, string>) => (name: string) => variables[name];
@@ -70,8 +75,23 @@ Deno.test("logins lie where podman and docker look for them, in podman's order",
   assert.deepEqual(loginFiles(of({})), []);
 });
 
-Deno.test("every hostile variable is refused by name, and its value is not repeated", () => {
-  for (const name of hostileNames) {
+Deno.test("what is usual on a company's machine is ignored with a warning, without its value", () => {
+  for (const name of ignoredNames) {
+    const environment = of({ [name]: "http://user:secret@proxy" });
+    refuseHostileEnvironment(environment);
+    const warning = ignoredWarning(environment) ?? "";
+    assert(warning.startsWith(`${name} ignored: `), warning);
+    assert(!warning.includes("secret"));
+  }
+  assert.match(
+    ignoredWarning(of({ HTTP_PROXY: "x", http_proxy: "x" }))!,
+    /^HTTP_PROXY, http_proxy /,
+  );
+  assert.equal(ignoredWarning(of({ HTTP_PROXY: "", NODE_USE_ENV_PROXY: "0" })), undefined);
+});
+
+Deno.test("what Deno obeys on its own is refused by name, and its value is not repeated", () => {
+  for (const name of refusedNames) {
     assert.throws(
       () => refuseHostileEnvironment(of({ [name]: "http://user:secret@proxy" })),
       (error) => {
@@ -89,15 +109,10 @@ Deno.test("every hostile variable is refused by name, and its value is not repea
 
 Deno.test("all hostile variables are told at once; values that switch nothing on are let through", () => {
   assert.throws(
-    () => refuseHostileEnvironment(of({ HTTP_PROXY: "x", SSLKEYLOGFILE: "y" })),
-    { message: "Cannot use the network while HTTP_PROXY, SSLKEYLOGFILE is set" },
+    () => refuseHostileEnvironment(of({ NODE_OPTIONS: "x", SSLKEYLOGFILE: "y" })),
+    { message: "Cannot use the network while NODE_OPTIONS, SSLKEYLOGFILE is set" },
   );
-  refuseHostileEnvironment(of({
-    HTTP_PROXY: "",
-    NODE_TLS_REJECT_UNAUTHORIZED: "1",
-    NODE_USE_ENV_PROXY: "0",
-    OTEL_DENO: "false",
-  }));
+  refuseHostileEnvironment(of({ NODE_OPTIONS: "", OTEL_DENO: "false" }));
 });
 
 Deno.test("no name is both the program's and hostile", () => {

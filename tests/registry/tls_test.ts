@@ -1,5 +1,9 @@
 /** Who is believed to be the registry. The certificates are made here, so that none in the tree can expire. */
 import assert from "node:assert/strict";
+import { Buffer } from "node:buffer";
+import { readFileSync, writeFileSync } from "node:fs";
+import { StellaError } from "../../src/errors.ts";
+import { authorities } from "../../src/registry/authorities.ts";
 import { RegistryError } from "../../src/registry/failure.ts";
 import { openRegistry } from "../../src/registry/open.ts";
 import { parseEndpoint } from "../../src/registry/reference.ts";
@@ -99,6 +103,64 @@ Deno.test("a file without a certificate is refused as the authority", () => {
   });
   assert.throws(() => openRegistry({ endpoint, ca: path }, dependencies), {
     code: "usage",
-    message: /there is no certificate$/,
+    message: /^Cannot use the certificate authorities ".*": there is no certificate in it$/,
   });
+});
+
+testWith(["openssl"], "a CA file is read in the ways that Windows writes it", async () => {
+  const authority = new Authority();
+  const registry = await new FakeRegistry(authority.issue("IP:127.0.0.1", 2)).start();
+  try {
+    const lines = readFileSync(authority.path, "utf8").replaceAll("\n", "\r\n");
+    const forms: [string, Uint8Array][] = [
+      ["a byte order mark", Buffer.from(`\ufeff${lines}`)],
+      ["UTF-16", Buffer.from(`\ufeff${lines}`, "utf16le")],
+      ["text around it", Buffer.from(`subject=/CN=test\r\n\r\n${lines}\r\n`)],
+      ["two of them", Buffer.from(lines + lines)],
+    ];
+    for (const [form, bytes] of forms) {
+      writeFileSync(authority.path, bytes);
+      const client = openRegistry({
+        endpoint: parseEndpoint(`https://${registry.host}`),
+        ca: authority.path,
+      }, { timing: new FakeTiming(), policy: () => {} });
+      await client.ping().catch((error) => assert.fail(`${form}: ${error}`));
+      client.close();
+    }
+    assert.equal(registry.log.length, forms.length);
+  } finally {
+    await registry.stop();
+    authority.remove();
+  }
+});
+
+testWith(["openssl"], "what is in a CA file that cannot be used is said", () => {
+  const authority = new Authority();
+  try {
+    const pem = readFileSync(authority.path, "utf8");
+    const der = Buffer.from(pem.replace(/-----[^\n]*\n/g, ""), "base64");
+    const files: [Uint8Array, RegExp][] = [
+      [Buffer.from(""), /: it is empty$/],
+      [Buffer.from("\ufeff\r\n"), /: it is empty$/],
+      [der, /: it is DER, not PEM$/],
+      [readFileSync(`${authority.dir}/ca.key`), /: it holds a private key$/],
+      [Buffer.from(pem.slice(0, -30)), /: there is no certificate in it$/],
+      [Buffer.from(pem + pem.replace(/MII/, "MIJ")), /: certificate 2 of 2 in it is damaged$/],
+      [
+        Buffer.from(pem.replace(/\n(.{10}).{8}/, "\n$1!")),
+        /: certificate 1 of 1 in it is damaged$/,
+      ],
+    ];
+    for (const [bytes, message] of files) {
+      writeFileSync(authority.path, bytes);
+      assert.throws(() => authorities(authority.path), (error) => {
+        assert(error instanceof StellaError && error.code === "usage");
+        assert.match(error.message, message);
+        assert.match(error.hint!, /openssl x509 -inform der/);
+        return true;
+      });
+    }
+  } finally {
+    authority.remove();
+  }
 });

@@ -1,0 +1,31 @@
+/** What a configuration may connect to: registries, downloads, the collector of traces. */
+import { isIP } from "node:net";
+import { isLoopback } from "./listen.ts";
+import type { Config } from "./load.ts";
+
+export interface Destination {
+  /** `registry site`, `profile risk`, `traces`. */
+  of: string;
+  url: URL;
+}
+
+export function destinations({ registries, profiles, traces }: Config): Destination[] {
+  const named = [
+    ...[...registries.values()].map(({ name, url }) => [`registry ${name}`, url] as const),
+    ...[...profiles.values()].flatMap(({ name, providers = [] }) =>
+      providers.flatMap(({ url }) => url === undefined ? [] : [[`profile ${name}`, url] as const])
+    ),
+    ...(traces === undefined ? [] : [["traces", traces.endpoint] as const]),
+  ];
+  return named.map(([of, text]) => ({ of, url: new URL(text) }));
+}
+
+/** The host as a connector takes it: an IPv6 address without its brackets. */
+export function hostnameOf({ hostname }: URL): string {
+  return hostname.replace(/^\[|\]$/g, "");
+}
+
+/** Whether a connection to `hostname` stays on this machine. */
+export function isThisMachine(hostname: string): boolean {
+  return hostname === "localhost" || (isIP(hostname) !== 0 && isLoopback(hostname));
+}

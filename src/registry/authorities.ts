@@ -1,0 +1,68 @@
+/** Certificate authorities to trust: those of a PEM file, else the system's. Explicit, so that no variable of the environment adds one. */
+import { X509Certificate } from "node:crypto";
+import { existsSync, readFileSync } from "node:fs";
+import { rootCertificates } from "node:tls";
+import { ioError, StellaError } from "../errors.ts";
+
+/** Where systems keep the authorities that their owner trusts, an own one of the site included. */
+const bundles = [
+  "/etc/ssl/certs/ca-certificates.crt",
+  "/etc/pki/tls/certs/ca-bundle.crt",
+  "/etc/ssl/ca-bundle.pem",
+  "/etc/ssl/cert.pem",
+];
+
+/** PEM texts. `ca` is a path. @throws StellaError usage, media */
+export function authorities(ca: string | undefined): readonly string[] {
+  if (ca !== undefined) return certificatesIn(ca, readPem(ca));
+  const path = bundles.find((bundle) => existsSync(bundle));
+  return path === undefined ? rootCertificates : [readPem(path)];
+}
+
+/**
+ * The text of a PEM file, whichever way Windows wrote it: with a byte order mark, in UTF-16, with CRLF.
+ * @throws StellaError usage, media
+ */
+export function readPem(path: string): string {
+  let bytes: Uint8Array;
+  try {
+    bytes = readFileSync(path);
+  } catch (error) {
+    throw ioError("Cannot read the certificates", path, error);
+  }
+  const isUtf16 = bytes[0] === 0xff && bytes[1] === 0xfe;
+  // A decoder takes the byte order mark away.
+  return new TextDecoder(isUtf16 ? "utf-16le" : "utf-8").decode(bytes).replaceAll("\r\n", "\n");
+}
+
+const block = /^-----BEGIN CERTIFICATE-----[ \t]*\n[\s\S]*?^-----END [^\n]*-----/gm;
+
+/** One by one, so that a file that is damaged is refused here and not as a registry that nobody vouches for. */
+function certificatesIn(path: string, text: string): string[] {
+  const found = text.match(block) ?? [];
+  if (found.length === 0) throw unfit(path, contentOf(text));
+  for (const [at, pem] of found.entries()) {
+    try {
+      new X509Certificate(pem);
+    } catch {
+      throw unfit(path, `certificate ${at + 1} of ${found.length} in it is damaged`);
+    }
+  }
+  return found;
+}
+
+function contentOf(text: string): string {
+  if (text.trim() === "") return "it is empty";
+  if (/^-----BEGIN [^\n]*PRIVATE KEY-----/m.test(text)) return "it holds a private key";
+  // ASN.1 SEQUENCE of two bytes of length: how a certificate in DER begins, in UTF-8 as good as none.
+  if (text.startsWith("0\ufffd")) return "it is DER, not PEM";
+  return "there is no certificate in it";
+}
+
+function unfit(path: string, found: string): StellaError {
+  const what = `Cannot use the certificate authorities ${JSON.stringify(path)}: ${found}`;
+  return new StellaError("usage", what, {
+    hint: "name a PEM file with -----BEGIN CERTIFICATE----- " +
+      "(from DER: openssl x509 -inform der -in FILE -out ca.pem)",
+  });
+}
