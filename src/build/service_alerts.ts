@@ -7,6 +7,7 @@ export function serviceAlerts(t: Clock): Alert[] {
     absent(t),
     metricsMissing(t),
     notReady(t),
+    targetWarning(t),
     storageFillingUp(t),
     storeDamaged(),
     clockWentBackwards(t),
@@ -65,6 +66,24 @@ function notReady(t: Clock): Alert {
     summary: "A readiness check of an Export Center fails.",
     description: `
       The readiness check {{ $labels.check }} on {{ $labels.instance }} has been failing for more than 5 minutes.`,
+  };
+}
+
+function targetWarning(t: Clock): Alert {
+  return {
+    why:
+      "The minimum over five minutes and five more: one lost scrape does not begin the waiting anew.",
+    alert: "ExportTargetWarning",
+    expr: `
+      min_over_time(export_readiness_check_warning{check=~"(registry|target):.+"}[${
+      t.span("5m")
+    }]) == 1`,
+    for: t.span("5m"),
+    severity: "warning",
+    summary: "A registry or a target directory of an Export Center cannot be used.",
+    description: `
+      The readiness check {{ $labels.check }} on {{ $labels.instance }} has been warning for more than 10 minutes.
+      Exports that publish there fail.`,
   };
 }
 

@@ -50,6 +50,7 @@ Deno.test("the alerts are the four that were asked for (the third has two rules)
     "ExportCenterAbsent",
     "ExportMetricsMissing",
     "ExportCenterNotReady",
+    "ExportTargetWarning",
     "ExportStorageFillingUp",
     "ExportStoreDamaged",
     "ExportClockWentBackwards",

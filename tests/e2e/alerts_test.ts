@@ -1,5 +1,5 @@
 /**
- * Every alert is made to fire by a real fault, and clears when the fault is over: Debian's Prometheus, nine services that have
+ * Every alert is made to fire by a real fault, and clears when the fault is over: Debian's Prometheus, ten services that have
  * different troubles at once, and the rules rendered so that an hour lasts a minute. The shipped durations are promtool's
  * business (export-center.rules.test.yml).
  */
@@ -156,6 +156,18 @@ async function unpublished(trial: Trial, { get, instance }: Running): Promise<vo
   assert.equal((await get().export({ profile: "lost" })).state, "failed");
   const labels = { instance, result: "error" };
   await trial.proves("ExportManifestPublishFailures", "target below a file", labels, () => {});
+}
+
+/** A file lies where the target directory of a profile was: nothing is exported meanwhile. */
+async function untargeted(
+  trial: Trial,
+  { instance }: Running,
+  directory: string,
+): Promise<void> {
+  writeFileSync(directory, "in the way");
+  const labels = { instance, check: "target:aside" };
+  const mend = () => rmSync(directory);
+  await trial.proves("ExportTargetWarning", "file in place of a target", labels, mend);
 }
 
 /** Quick pushes for a while, then slow ones, then refused ones. */
@@ -404,6 +416,9 @@ async function startAll(trial: Trial) {
       profiles: { scheduled: profile([{ files: source }], { schedule: { cron: "* * * * *" } }) },
     }),
     damaged: await trial.service({ profiles: { kept: profile(sample) } }),
+    idle: await trial.service({
+      profiles: { aside: profile(sample, { targets: [{ directory: join(dir, "aside") }] }) },
+    }),
     drifting: await trial.service({ profiles: {} }, clock.start),
     impostor: await startImpostor(trial),
   };
@@ -418,7 +433,14 @@ async function startAll(trial: Trial) {
   const seen = async () => (await trial.prometheus.query("count(up == 1)"))[0]?.value[1] === count;
   await until("every target is scraped", async () => await seen() || undefined, 20);
   await sleep(3);
-  return { ...services, silent, clock, source, hasDisk: disk !== undefined };
+  return {
+    ...services,
+    aside: join(dir, "aside"),
+    silent,
+    clock,
+    source,
+    hasDisk: disk !== undefined,
+  };
 }
 
 function print(rows: readonly Row[]): void {
@@ -449,6 +471,7 @@ testWith(
         falling(trial, site.falling),
         stale(trial, site.scheduled, site.source),
         damaged(trial, site.damaged),
+        untargeted(trial, site.idle, site.aside),
         setBack(trial, site.drifting, site.clock),
         impostor(trial, site.impostor),
       ]);

@@ -1,0 +1,63 @@
+/**
+ * Whether exports can be published into the target directories of the profiles. A directory that
+ * cannot be used only warns: it keeps no export of another profile from being made.
+ */
+import { access, constants, stat, statfs } from "node:fs/promises";
+import { dirname } from "node:path";
+import type { Profile } from "../config/profile.ts";
+import { renderDirectory } from "../config/target_tenants.ts";
+import { messageOf } from "../errors.ts";
+import type { Check } from "./readiness.ts";
+
+/** Below this share of its file system there is hardly room for one more bundle. */
+const leastFree = 0.02;
+
+/** One check for each profile that has target directories, over those of all its tenants. */
+export function targetChecks(profiles: readonly Profile[], tenants: readonly string[]): Check[] {
+  return profiles.flatMap((profile): Check[] => {
+    const directories = directoriesOf(profile, tenants);
+    if (directories.length === 0) return [];
+    return [{
+      name: `target:${profile.name}`,
+      limit: 2_000,
+      late: "warn",
+      run: async () => {
+        const faults = await Promise.all(directories.map(faultOf));
+        const found = faults.filter((one) => one !== undefined);
+        if (found.length === 0) return { status: "pass" };
+        return { status: "warn", output: found.join("; ") };
+      },
+    }];
+  });
+}
+
+function directoriesOf(profile: Profile, all: readonly string[]): string[] {
+  const templates = profile.targets.flatMap((one) => "directory" in one ? [one.directory] : []);
+  const tenants = profile.tenants ?? all;
+  return [...new Set(templates.flatMap((one) => tenants.map((t) => renderDirectory(one, t))))];
+}
+
+/** What keeps a bundle out of it, in words; one that is not there yet is made by the first export. */
+async function faultOf(directory: string): Promise<string | undefined> {
+  const says = (reason: string) => `${JSON.stringify(directory)}: ${reason}`;
+  try {
+    const there = await nearest(directory);
+    await access(there, constants.W_OK | constants.X_OK);
+    const { bavail, blocks } = await statfs(there);
+    const share = blocks === 0 ? 1 : bavail / blocks;
+    return share < leastFree ? says(`${(share * 100).toFixed(1)} % free`) : undefined;
+  } catch (error) {
+    return says(messageOf(error));
+  }
+}
+
+/** The directory itself, or the nearest one above it that exists. */
+async function nearest(path: string): Promise<string> {
+  const found = await stat(path).catch((error) => {
+    if ((error as { code?: string }).code === "ENOENT") return undefined;
+    throw error;
+  });
+  if (found?.isDirectory()) return path;
+  if (found !== undefined) throw new Error("not a directory");
+  return await nearest(dirname(path));
+}
