@@ -65,6 +65,7 @@ const packages: Record<string, string[]> = {
   telemetry: ["prom-client"],
   config: ["croner", "yaml", "zod"],
   jobs: ["croner"],
+  risk: ["yaml"],
 };
 
 /** Within attest, signing and checking know nothing of each other. */

@@ -28,6 +28,7 @@ import { openPush, push, type PushFlags } from "./push_bundle.ts";
 import { systemTiming } from "../registry/retry.ts";
 import { machineSigner, type Recipe, recipeOf } from "./recipe.ts";
 import { counted, sizeText } from "./render.ts";
+import { leftOutLines } from "./risk_report.ts";
 import type { RunFileOptions } from "./run_files.ts";
 import { refuseInSources } from "./run_places.ts";
 import { keepOnly } from "./spare.ts";
@@ -262,6 +263,7 @@ function exported(
     }`,
     `  digest    sha256:${bundleDigest}`,
     `  signed by ${report.keyid}`,
+    ...leftOutLines(report.risk),
     ...(made === undefined ? [] : [
       `  A new key was made for this machine: ${made.keyPath}`,
       `  Others need ${made.publicPath} to verify; bring it to them another way than the bundle.`,
@@ -285,6 +287,7 @@ function exported(
       signer: { keyid: report.keyid, ...(made === undefined ? {} : { made: made.keyPath }) },
       findings: [],
       files: report.files,
+      ...(report.risk === undefined ? {} : { risk: report.risk }),
       stages,
       ...(pushed === undefined ? {} : { pushed: pushed.json }),
     },

@@ -1,83 +1,96 @@
 /**
- * `stella risk query`: one line of joined.ndjson, found while the whole bundle is verified in place. The answer is given after
- * the verdict only: nobody should act on a line that somebody else may have written.
+ * `stella risk query`: what a bundle knows about one id, found while the whole bundle is verified in place. The answer is given
+ * after the verdict only: nobody should act on a line that somebody else may have written.
  */
 import { StellaError } from "../errors.ts";
-import { escaped, shown } from "../bundle/names.ts";
-import { LineSearch } from "../risk/query.ts";
-import { joinedName } from "../risk/output.ts";
+import { shown } from "../bundle/names.ts";
+import { durationSeconds } from "../config/duration.ts";
+import { type RiskAnswer, RiskQuery } from "../risk/query.ts";
+import type { Verdict } from "../verify/verdict.ts";
 import type { Host } from "./host.ts";
 import type { Result } from "./program.ts";
 import { verdictJson, verdictText } from "./render.ts";
+import { answerText, leftOutText, notFoundText, staleText } from "./risk_text.ts";
 import { bundleDirectory } from "./bundle_place.ts";
 import { judge, type VerifyOptions } from "./judge.ts";
 
+export interface RiskQueryOptions extends VerifyOptions {
+  manifest: string;
+  maxAge?: string;
+}
+
 export async function riskQueryCommand(
-  options: VerifyOptions & { manifest: string },
+  options: RiskQueryOptions,
   host: Host,
   args: string[],
 ): Promise<Result> {
-  const search = new LineSearch(args[0]!);
-  let there = false;
-  const verdict = await judge(bundleDirectory(options.manifest), options, host, ({ path }) => {
-    if (path !== joinedName) return undefined;
-    there = true;
-    return (piece) => search.push(piece);
-  });
+  const query = new RiskQuery(args[0] ?? "");
+  const oldest = oldestOf(options.maxAge, host.now());
+  const directory = bundleDirectory(options.manifest);
+  const verdict = await judge(directory, options, host, ({ path }) => query.take(path));
   if (!verdict.ok) {
     return { code: verdict.code, json: verdictJson(verdict), text: verdictText(verdict) };
   }
-  if (!there) throw noRiskData(options.manifest);
-  const answers = search.end();
+  const answer = query.end();
+  if (answer === undefined) throw noRiskData(options.manifest);
+  return answered(query.id, answer, verdict, oldest);
+}
+
+/** Milliseconds since 1970 before which data is too old. @throws StellaError usage */
+function oldestOf(maxAge: string | undefined, now: number): Oldest | undefined {
+  if (maxAge === undefined) return undefined;
+  const days = /^([1-9]\d{0,4})([dw])$/.exec(maxAge);
+  const seconds = days === null
+    ? durationSeconds(maxAge)
+    : Number(days[1]) * (days[2] === "w" ? 7 : 1) * 86_400;
+  if (seconds !== undefined) return { maxAge, time: now - seconds * 1000 };
+  throw new StellaError("usage", `Cannot use the age ${shown(maxAge)}: not a duration`, {
+    hint: "use a number with s, m, h, d or w, for example: --max-age 7d",
+  });
+}
+
+interface Oldest {
+  maxAge: string;
+  time: number;
+}
+
+function answered(
+  id: string,
+  answer: RiskAnswer,
+  verdict: Verdict,
+  oldest: Oldest | undefined,
+): Result {
+  const { lines, providers, leftOut } = answer;
+  const stale = oldest === undefined
+    ? []
+    : providers.filter(({ asOf }) => !(Date.parse(asOf) >= oldest.time));
+  const found = lines.length > 0;
+  const reason = !found ? "not_found" : stale.length > 0 ? "stale" : undefined;
+  const code = reason === undefined ? 0 : 16;
   return {
-    code: 0,
-    json: { ...verdictJson(verdict), id: args[0], found: answers.length > 0, answers },
-    text: answers.length === 0
-      ? `${escaped(args[0]!)} is not in this bundle\n`
-      : answers.map(answerText).join("\n"),
+    code,
+    json: {
+      ...verdictJson(verdict),
+      ok: code === 0,
+      code,
+      ...(reason === undefined ? {} : { reason }),
+      id,
+      found,
+      answers: lines,
+      providers,
+      ...(stale.length === 0 ? {} : { stale: stale.map(({ name }) => name) }),
+      leftOut,
+    },
+    text: [
+      found ? lines.map(answerText).join("\n") : notFoundText(id, providers),
+      leftOutText(leftOut),
+      oldest === undefined ? "" : staleText(stale, oldest.maxAge),
+    ].join(""),
   };
 }
 
 function noRiskData(manifest: string): StellaError {
-  return new StellaError("usage", `Cannot ask ${shown(manifest)}: it holds no ${joinedName}`, {
-    hint: "export a profile of the kind risk, and ask that bundle",
+  return new StellaError("usage", `Cannot query ${shown(manifest)}: the bundle has no risk data`, {
+    hint: "export a profile of the kind risk, and query that bundle",
   });
-}
-
-type Answer = ReturnType<LineSearch["end"]>[number];
-
-function answerText(answer: Answer): string {
-  const { id, aliases, kev, epss, affected, vex, sources } = answer;
-  const lines = [
-    [id, ...aliases].join("  "),
-    `  exploited   ${kev === null ? "not known to be" : exploited(kev)}`,
-    `  epss        ${epss === null ? "no score" : scored(epss)}`,
-    ...affected.map((one) => `  affected    ${packageText(one)}`),
-    ...vex.flatMap((one) => statusLines(one)),
-    ...sources.map(({ provider, record }) => `  source      ${provider} ${record}`),
-  ];
-  return lines.map(escaped).join("\n") + "\n";
-}
-
-function exploited(kev: Record<string, unknown>): string {
-  const ransomware = kev["ransomware"] === true ? ", also by ransomware" : "";
-  return `yes${ransomware}: ${kev["name"]}, since ${kev["dateAdded"]}, due ${kev["dueDate"]}`;
-}
-
-function scored(epss: Record<string, unknown>): string {
-  return `${epss["score"]}, percentile ${epss["percentile"]}`;
-}
-
-function packageText(one: Record<string, unknown>): string {
-  const name = [one["ecosystem"], one["name"]].filter((part) => part !== undefined).join(" ");
-  const ranges = one["ranges"] as { events: Record<string, string>[] }[];
-  const events = ranges.flatMap((range) => range.events).flatMap((event) => Object.entries(event));
-  return `${name} ${events.map(([mark, version]) => `${mark} ${version}`).join(", ")}`;
-}
-
-function statusLines(one: Record<string, unknown>): string[] {
-  const status = one["status"] as Record<string, string[]>;
-  return Object.entries(status).map(([name, products]) =>
-    `  vex         ${name.replaceAll("_", " ")}: ${products.join(", ")} (${one["record"]})`
-  );
 }

@@ -12,6 +12,8 @@ export interface FilesSource {
   exclude?: string[];
   /** Symbolic links are followed, as long as they stay inside the source; otherwise a link is refused. */
   follow?: boolean;
+  /** What a payload cannot hold of a name is percent-encoded; whoever asks for it has a place for the true names. */
+  encodeNames?: boolean;
   /** What the source's lines of the index have to come to; set by whoever has read the files before. */
   sha256?: string;
 }
@@ -30,6 +32,8 @@ export interface ProviderConfig {
   /** `YYYY-MM-DDTHH:MM:SSZ`. */
   asOf?: string;
   onInvalid: "fail" | "skip";
+  /** A larger file of JSON or YAML is a bad record. */
+  maxRecordBytes?: number;
 }
 
 /** `{tenant}` in a directory or a tag stands for the tenant of the export; see target_tenants.ts and tag.ts. */

@@ -24,6 +24,7 @@ export const providerSchema = z.strictObject({
   licence: z.string().min(1).max(200).exactOptional(),
   asOf: asOf.exactOptional(),
   onInvalid: z.enum(["fail", "skip"], "must be fail or skip").default("fail"),
+  maxRecordBytes: z.int().min(1).max(2 ** 40).exactOptional(),
 }).superRefine((value, context) => {
   for (const [path, message] of faultsOf(value)) {
     context.addIssue({ code: "custom", path: path === "" ? [] : [path], message });

@@ -37,7 +37,7 @@ import { pack, type Packed } from "./pack.ts";
 import { Place, refuseInside } from "./place.ts";
 import { makePlan, type Plan } from "./plan.ts";
 import { preflight, type Room, roomAt } from "./preflight.ts";
-import type { ExportProgress, ExportReport } from "./report.ts";
+import type { ExportProgress, ExportReport, RiskSummary } from "./report.ts";
 import type { Prepared } from "./risk.ts";
 import { type CarriedProgram, carry, checkPrograms } from "./programs.ts";
 import verifyScript from "./verify.sh" with { type: "text" };
@@ -101,22 +101,31 @@ export async function exportBundle(options: ExportOptions): Promise<ExportReport
   const place = new Place({ ...options, uuid: options.uuid() });
   try {
     place.check(neededNames(options));
-    const plan = early ?? await planPrepared(options, place.partial);
+    const { plan, risk } = early === undefined
+      ? await planPrepared(options, place.partial)
+      : { plan: early, risk: undefined };
     if (early === undefined) preflight(options, plan, room());
     const manifest = await writeBundle(options, plan, place.partial);
     options.progress("store", 0, 0);
     const names = writtenNames(manifest, options);
     place.commit(names);
-    return report(manifest, encodeManifest(manifest), options.signer.keyid, names);
+    const made = report(manifest, encodeManifest(manifest), options.signer.keyid, names);
+    return { ...made, ...(risk === undefined ? {} : { risk }) };
   } finally {
     place.close();
   }
 }
 
 /** What is prepared lies in the export's own folder and goes with it. */
-async function planPrepared(options: ExportOptions, partial: string): Promise<Plan> {
-  const { sources, epoch } = await options.prepare!(join(partial, "prepared"));
-  return planExport({ ...options, sources: [...sources, ...options.sources], epoch });
+async function planPrepared(
+  options: ExportOptions,
+  partial: string,
+): Promise<{ plan: Plan; risk: RiskSummary[] | undefined }> {
+  const { sources, epoch, risk } = await options.prepare!(join(partial, "prepared"));
+  return {
+    plan: planExport({ ...options, sources: [...sources, ...options.sources], epoch }),
+    risk,
+  };
 }
 
 async function writeBundle(options: ExportOptions, plan: Plan, partial: string): Promise<Manifest> {

@@ -5,6 +5,7 @@
 import { lstatSync, type Stats } from "node:fs";
 import { basename } from "node:path";
 import { type Finding, ioError, StellaError } from "../errors.ts";
+import { carriedName } from "../bundle/carried_names.ts";
 import { shown } from "../bundle/names.ts";
 import { pathFault } from "../bundle/paths.ts";
 import { kindOf } from "../bundle/source.ts";
@@ -28,6 +29,8 @@ export interface RealFolder {
   below: string;
   /** What of the source is packed; undefined: everything. */
   selection?: Selection;
+  /** What a payload cannot hold of a name is percent-encoded. */
+  encodeNames?: boolean;
   /** Real paths of the directories above it and of itself, where links are followed. */
   chain: readonly string[];
 }
@@ -92,12 +95,17 @@ function addSource(root: Folder, source: FilesSource, index: number): void {
   const selection = selectionOf(source);
   if (stat.isFile()) {
     if (selection?.takes(basename(source.path)) === false) return;
-    return place(root, prefix + basename(source.path), { source: index, file: source.path });
+    const name = basename(source.path);
+    const carried = source.encodeNames === true ? carriedName(name) : name;
+    return place(root, prefix + carried, { source: index, file: source.path });
   }
   if (stat.isDirectory()) {
     const folder = prefix === "" ? root : folderAt(root, prefix.slice(0, -1).split("/"));
     const path = selection?.root ?? source.path;
-    const rules = selection === undefined ? {} : { selection };
+    const rules = {
+      ...(selection === undefined ? {} : { selection }),
+      ...(source.encodeNames === true ? { encodeNames: true } : {}),
+    };
     folder.real.push({ path, source: index, below: "", ...rules, chain: [path] });
     return;
   }

@@ -6,6 +6,23 @@ export type Stage = typeof stages[number];
 /** `done` and `total` are bytes; `total` is 0 where it is not known. */
 export type ExportProgress = (stage: Stage, done: number, total: number) => void;
 
+/** A provider of risk data in the report: what of it is in the bundle, and what was left out. */
+export interface RiskSummary {
+  name: string;
+  kind: string;
+  asOf: string;
+  records: number;
+  /** Bad records, ids that are none, and files that nothing reads: left out. */
+  rejected: number;
+  badIds: number;
+  unread: number;
+  /** Older versions of records, and the same records again. */
+  superseded: number;
+  duplicates: number;
+  /** How often a record stands under a CVE, by the reason why. */
+  links: Record<string, number>;
+}
+
 export interface ExportReport {
   profile: string;
   tenant: string;
@@ -18,6 +35,8 @@ export interface ExportReport {
   payload: { files: number; bytes: number };
   /** How many files of each kind; see src/bundle/artifact_kind.ts. Only jobs of the service count. */
   artifacts?: Record<string, number>;
+  /** Of an export of risk data, by provider. */
+  risk?: RiskSummary[];
   /** Names written into the output directory, manifest first. */
   files: string[];
 }

@@ -4,21 +4,26 @@
  */
 import { mkdirSync, utimesSync } from "node:fs";
 import { basename, join } from "node:path";
+import { carriedName } from "../bundle/carried_names.ts";
 import { pathFault } from "../bundle/paths.ts";
 import { earliestCreated } from "../bundle/time.ts";
 import type { FilesSource, Profile, ProviderConfig } from "../config/profile.ts";
 import { StellaError } from "../errors.ts";
 import { download, type DownloadOptions } from "../registry/download.ts";
 import { buildRisk } from "../risk/builder.ts";
+import type { ProviderReport } from "../risk/output.ts";
 import { folderOf, type Provider } from "../risk/provider.ts";
 import { refuseInside } from "./place.ts";
 import { makePlan } from "./plan.ts";
+import type { RiskSummary } from "./report.ts";
 
 /** What is made for an export before its plan. */
 export interface Prepared {
   sources: FilesSource[];
   /** Seconds since 1970: `created`. */
   epoch: number;
+  /** By provider, where risk data was built. */
+  risk?: RiskSummary[];
 }
 
 export interface RiskParts {
@@ -42,7 +47,11 @@ export function preparation(
 /** Sources of the providers that lie on this machine. */
 export function localOriginals(profile: Profile): FilesSource[] {
   return named(profile).filter(({ config }) => config.path !== undefined)
-    .map(({ name, config }) => ({ path: config.path!, prefix: folderOf({ name }) }));
+    .map(({ name, config }) => ({
+      path: config.path!,
+      prefix: folderOf({ name }),
+      encodeNames: true,
+    }));
 }
 
 /**
@@ -70,9 +79,20 @@ export async function prepareRisk(
   const originals = providers.map((provider, i): FilesSource => ({
     path: provider.path,
     prefix: folderOf(provider),
+    encodeNames: true,
     sha256: report.providers[i]!.sha256,
   }));
-  return { sources: [{ path: folders.made }, ...originals], epoch: report.created };
+  const risk = report.providers.map(summary);
+  return { sources: [{ path: folders.made }, ...originals], epoch: report.created, risk };
+}
+
+/** What the report of an export says of a provider. */
+function summary(
+  { name, kind, asOf, records, rejected, badIds, superseded, duplicates, links, unread }:
+    ProviderReport,
+): RiskSummary {
+  const counts = { records, rejected, badIds, unread: unread.files, superseded, duplicates };
+  return { name, kind, asOf, ...counts, links };
 }
 
 /** Providers with a name of their own: the second of a kind is `osv-2`. */
@@ -90,7 +110,7 @@ function named(profile: Profile): { name: string; config: ProviderConfig }[] {
 async function present(profile: Profile, scratch: string, parts: RiskParts): Promise<Provider[]> {
   const providers: Provider[] = [];
   for (const { name, config } of named(profile)) {
-    const { kind, licence, asOf, onInvalid, url } = config;
+    const { kind, licence, asOf, onInvalid, maxRecordBytes, url } = config;
     const place = url === undefined
       ? { path: config.path! }
       : { path: await fetched(config, join(scratch, name), parts.network), url: bare(url) };
@@ -101,6 +121,7 @@ async function present(profile: Profile, scratch: string, parts: RiskParts): Pro
       ...place,
       ...(licence === undefined ? {} : { licence }),
       ...(asOf === undefined ? {} : { asOf }),
+      ...(maxRecordBytes === undefined ? {} : { maxRecordBytes }),
     });
   }
   return providers;
@@ -121,7 +142,7 @@ async function fetched(
 
 function fileName(url: string): string {
   const name = basename(new URL(url).pathname);
-  if (pathFault(name) === undefined) return name;
+  if (pathFault(carriedName(name)) === undefined) return name;
   throw new StellaError("usage", `Cannot pack what is downloaded as ${JSON.stringify(name)}`, {
     hint: "give a URL that ends in a plain file name",
   });

@@ -4,6 +4,7 @@
  */
 import { join } from "node:path";
 import { type Finding, ioError } from "../errors.ts";
+import { carriedName } from "../bundle/carried_names.ts";
 import { comparePaths, pathFault } from "../bundle/paths.ts";
 import { emptyFolder, type Folder, type Origin, type RealFolder } from "./inputs.ts";
 import { followLink } from "./selection.ts";
@@ -55,15 +56,18 @@ function list(folder: Folder, prefix: string, onFault: OnFault): Listing {
       isEmpty = false;
       const found = look(real, entry, prefix, onFault);
       if (found === undefined) continue;
-      const { name } = entry;
-      const isPlain = lone !== undefined && found.target === undefined;
+      const name = real.encodeNames === true ? carriedName(entry.name) : entry.name;
+      const isPlain = lone !== undefined && found.target === undefined && name === entry.name;
       if (found.isFolder) {
         if (isPlain) keys.push(`${name}/`);
-        else overlay(folders, keys, name, lower(real, name, found.target));
+        else overlay(folders, keys, name, lower(real, entry.name, found.target));
       } else {
         keys.push(name);
         if (!isPlain && !from.has(name)) {
-          from.set(name, { source: real.source, file: found.target ?? join(real.path, name) });
+          from.set(name, {
+            source: real.source,
+            file: found.target ?? join(real.path, entry.name),
+          });
         }
       }
     }

@@ -1,22 +1,29 @@
 /**
  * Which CVEs an advisory is about. Its own aliases say so, or else those of an advisory that it is an alias of: GO-1 names GHSA-1,
- * and GHSA-1 names CVE-1. Only ids that are no CVEs are followed, because one advisory may cover two CVEs, and what is true of
- * one is not true of the other.
+ * and GHSA-1 names CVE-1. An advisory that covers several CVEs says of none of its other ids which of them it belongs to, so it
+ * links none. Upstream is another relation: the Debian record about a CVE is no other name of it.
  */
-import { isCve } from "./schema.ts";
+import { derivedFrom, isCve, keyOf } from "./ids.ts";
 
 export class Aliases {
-  /** CVEs that some advisory with this id or alias names. */
+  /** CVEs that some advisory with this id or alias names as its only one. */
   readonly #cves = new Map<string, Set<string>>();
   /** Between ids that are no CVEs, for advisories that name none. */
   readonly #links = new Map<string, Set<string>>();
+  /** CVEs that the record with this id names as upstream. */
+  readonly #upstream = new Map<string, Set<string>>();
 
-  /** Takes note of a record with these ids. Returns its CVEs, where it names some. */
-  note(ids: readonly string[]): string[] {
+  /** Takes note of a record with these ids, its own first. Returns its CVEs, where it names some. */
+  note(ids: readonly string[], upstream: readonly string[] = []): string[] {
     const cves = [...new Set(ids.filter(isCve))];
-    const others = ids.filter((id) => !isCve(id));
+    const others = ids.filter((id) => !isCve(id)).map(keyOf);
+    const [own] = ids;
+    if (own !== undefined && !isCve(own)) {
+      upstream.filter(isCve).forEach((cve) => addTo(this.#upstream, keyOf(own), cve));
+    }
+    if (cves.length > 1) return cves;
     for (const id of others) {
-      if (cves.length > 0) cves.forEach((cve) => addTo(this.#cves, id, cve));
+      if (cves.length === 1) cves.forEach((cve) => addTo(this.#cves, id, cve));
       else others.forEach((other) => other !== id && addTo(this.#links, id, other));
     }
     return cves;
@@ -25,7 +32,7 @@ export class Aliases {
   /** The CVEs of a record that names none itself, by way of its aliases; sorted, empty where there are none. */
   resolve(ids: readonly string[]): string[] {
     const found = new Set<string>();
-    const seen = new Set(ids);
+    const seen = new Set(ids.map(keyOf));
     const waiting = [...seen];
     for (let id = waiting.pop(); id !== undefined; id = waiting.pop()) {
       this.#cves.get(id)?.forEach((cve) => found.add(cve));
@@ -35,6 +42,17 @@ export class Aliases {
       }
     }
     return [...found].sort();
+  }
+
+  /** The CVEs behind an id that a record names as upstream or related. */
+  behind(id: string): string[] {
+    if (isCve(id)) return [id];
+    const derived = derivedFrom(id);
+    return [
+      ...this.resolve([id]),
+      ...this.#upstream.get(keyOf(id)) ?? [],
+      ...(derived === undefined ? [] : [derived]),
+    ];
   }
 }
 

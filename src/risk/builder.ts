@@ -1,5 +1,5 @@
 /**
- * The risk room: what is known about vulnerabilities, from several providers, made into one thing that can be asked offline.
+ * Risk data: what is known about vulnerabilities, from several providers, made into one thing that can be asked offline.
  *
  * Each provider's files stay as they are (`originals/<name>/`), are checked record by record against the provider's own schema, and
  * are joined into `joined.ndjson`: one line for each CVE, sorted bytewise, with exploitation (KEV), probability (EPSS),
@@ -14,7 +14,7 @@ import { parseKev } from "./kev.ts";
 import { parseOsv } from "./osv.ts";
 import { type RiskReport, writeOutput } from "./output.ts";
 import type { Original, Provider, ProviderKind, Sink } from "./provider.ts";
-import { listFiles, OriginalsDigest } from "./read.ts";
+import { listFiles, OriginalsDigest, roleOf } from "./read.ts";
 import { refuseBad, Tally } from "./tally.ts";
 
 export interface BuildOptions {
@@ -49,7 +49,7 @@ export async function buildRisk(options: BuildOptions): Promise<RiskReport> {
   const facts = new Facts(scratch, tallies);
   const digests: OriginalsDigest[] = [];
   for (const [i, provider] of providers.entries()) {
-    digests.push(await readProvider(provider, facts.sinkOf(i), breathe));
+    digests.push(await readProvider(provider, facts.sinkOf(i), tallies[i]!, breathe));
   }
   const created = createdOf(options, tallies);
   const lines = facts.sorted();
@@ -61,17 +61,17 @@ export async function buildRisk(options: BuildOptions): Promise<RiskReport> {
 async function readProvider(
   provider: Provider,
   sink: Sink,
+  tally: Tally,
   breathe: () => Promise<void>,
 ): Promise<OriginalsDigest> {
   const digest = new OriginalsDigest(provider);
-  const { root, paths } = await listFiles(provider);
-  for (const path of paths) {
-    const { file, done } = digest.open(root, path);
+  const { root, files, isAlone } = await listFiles(provider);
+  for (const listed of files) {
+    const role = isAlone ? "record" : roleOf(provider.kind, listed.path);
+    if (role === "unknown") tally.notRead(listed.path);
+    const { file, done } = digest.open(root, listed);
     try {
-      // Checksums, signatures and notes lie beside the records of some providers; they are carried, not read.
-      if (paths.length === 1 || path.endsWith(".json") || provider.kind === "epss") {
-        await parsers[provider.kind](file, sink);
-      }
+      if (role === "record") await parsers[provider.kind](file, sink);
     } finally {
       done();
     }

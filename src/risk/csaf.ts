@@ -2,9 +2,29 @@
  * Security advisories and VEX documents in CSAF, one JSON file each. Of each vulnerability the status of every product is kept, by
  * the product's name, which product_tree tells. Source: OASIS CSAF 2.0 sections 3.2 and 4.
  */
-import type { Original, Sink } from "./provider.ts";
-import { readJson } from "./read.ts";
-import { type Check, cve, fields, id, isId, isObject, list, oneOf, text, time } from "./schema.ts";
+import { isCve, isId } from "./ids.ts";
+import type { Keep, ReadLimits } from "./json_reader.ts";
+import type { Fact, Original, Sink } from "./provider.ts";
+import { faultsOf, readRecord } from "./read.ts";
+import { isRejection } from "./rejection.ts";
+import {
+  anything,
+  type Check,
+  checked,
+  cve,
+  fields,
+  isObject,
+  list,
+  name,
+  oneOf,
+  text,
+  time,
+} from "./schema.ts";
+
+/** The VEX of a kernel names some hundred thousand products. */
+const limits: ReadLimits = { values: 1 << 22, characters: 64 * 1024 * 1024 };
+/** Of one fact; the others go into further pieces. */
+const maxProducts = 500;
 
 const statuses = [
   "first_affected",
@@ -25,7 +45,7 @@ const head = fields({
   publisher: fields({ category: text, name: text, namespace: text }),
   title: text,
   tracking: fields({
-    id,
+    id: name,
     current_release_date: time,
     initial_release_date: time,
     revision_history: list(fields({ date: time, number: text, summary: text }), 1),
@@ -34,95 +54,179 @@ const head = fields({
   }),
 });
 
+/** Products have names in branches, full_product_names and relationships. */
+const productTree: Check = checked({ fields: treeFields() }, (value, place, fault) => {
+  if (!isObject(value)) fault(place, "is not an object");
+});
+
+function treeFields(): ReadonlyMap<string, Keep> {
+  const scalars = (...names: string[]) =>
+    new Map<string, Keep>(names.map((one) => [one, "scalar"]));
+  const product: Keep = { fields: scalars("product_id", "name") };
+  const branch = new Map<string, Keep>([["product", product]]);
+  const branches: Keep = { items: { fields: branch } };
+  branch.set("branches", branches);
+  return new Map<string, Keep>([
+    ["branches", branches],
+    ["full_product_names", { items: product }],
+    ["relationships", { items: { fields: new Map([["full_product_name", product]]) } }],
+  ]);
+}
+
 const vulnerability: Check = fields({}, {
   cve,
   ids: list(fields({ system_name: text, text })),
   title: text,
+  notes: list(fields({}, { text: anything })),
   product_status: fields({}, statusLists),
   flags: list(fields({ label: text }, { product_ids: list(text, 1) })),
 });
 
 const document = fields({ document: head }, {
-  product_tree: fields({}),
+  product_tree: productTree,
   vulnerabilities: list(vulnerability, 1),
 });
 
 type Json = Record<string, unknown>;
 
-export function parseCsaf(file: Original, sink: Sink): void {
-  const value = readJson(file, sink);
+export async function parseCsaf(file: Original, sink: Sink): Promise<void> {
+  const value = await readRecord(file, sink, document, limits);
   if (value === undefined) return;
-  let bad = false;
-  const fault = (place: string, reason: string) => {
-    bad = true;
-    sink.bad(file.path, `${place || "the file"} ${reason}`);
-  };
-  document(value, "", fault);
-  if (!bad) checkVex(value as Json, fault);
-  if (!bad) facts(value as Json, file, sink, fault);
+  const faults = faultsOf(document, value);
+  if (faults.length === 0) faults.push(...vexFaults(value as Json));
+  const ids = faults.length > 0 ? mentioned(value) : undefined;
+  faults.forEach((fault) => sink.bad(file, fault, ids));
+  if (faults.length === 0) tell(value as Json, file, sink);
 }
 
 /** CSAF 4.5: the VEX profile says the status of products, or is of no use. */
-function checkVex(value: Json, fault: (place: string, reason: string) => void): void {
-  if ((value["document"] as Json)["category"] !== "csaf_vex") return;
-  if (value["vulnerabilities"] === undefined) fault("vulnerabilities", "is missing");
-  for (const [i, one] of vulnerabilitiesOf(value).entries()) {
-    if (one["product_status"] === undefined) {
-      fault(`vulnerabilities[${i}].product_status`, "is missing");
-    }
-  }
+function vexFaults(value: Json): string[] {
+  if ((value["document"] as Json)["category"] !== "csaf_vex") return [];
+  if (!Array.isArray(value["vulnerabilities"])) return ["vulnerabilities is missing"];
+  return vulnerabilitiesOf(value).flatMap((one, i) =>
+    isObject(one["product_status"]) ? [] : [`vulnerabilities[${i}].product_status is missing`]
+  );
 }
 
-function facts(
-  value: Json,
-  file: Original,
-  sink: Sink,
-  fault: (place: string, reason: string) => void,
-): void {
+/** All ids that a bad document names; undefined where it may name others. */
+function mentioned(value: unknown): string[] | undefined {
+  const found = isObject(value) ? value["vulnerabilities"] : undefined;
+  if (!Array.isArray(found) || !found.every(isObject)) return undefined;
+  const ids = found.map((one) => [one["cve"], ...bareIds(one).flatMap(({ names }) => names)]);
+  if (ids.some((of) => of.every((id) => typeof id !== "string"))) return undefined;
+  return [...new Set(ids.flat().filter((id) => typeof id === "string"))];
+}
+
+function tell(value: Json, file: Original, sink: Sink): void {
+  const { tracking, publisher } = value["document"] as { tracking: Json; publisher: Json };
+  const time = String(tracking["current_release_date"]);
+  sink.dated(time);
+  sink.advisory({
+    identity: JSON.stringify([publisher["namespace"], tracking["id"]]),
+    version: { time, number: String(tracking["version"]) },
+    path: file.path,
+    facts: factsOf(value),
+  });
+}
+
+function factsOf(value: Json): Fact[] {
   const { tracking, publisher, title, category } = value["document"] as Json;
+  const namespace = String((publisher as Json)["namespace"]);
   const record = String((tracking as Json)["id"]);
-  const names = new Map<string, string>();
-  collectNames(value["product_tree"], names);
-  sink.dated(String((tracking as Json)["current_release_date"]));
-  for (const [i, one] of vulnerabilitiesOf(value).entries()) {
-    const ids = idsOf(one);
-    if (ids.length === 0) fault(`vulnerabilities[${i}]`, "has neither a cve nor ids");
-    else {
-      const document = { category, title, publisher: (publisher as Json)["name"] };
-      const status = statusOf(one, names);
-      sink.fact({ ids, record, path: file.path, value: { ...document, status } });
-    }
-  }
+  const productNames = new Map<string, string>();
+  collectNames(value["product_tree"], productNames);
+  const common = {
+    category,
+    title,
+    publisher: (publisher as Json)["name"],
+    date: (tracking as Json)["current_release_date"],
+  };
+  return vulnerabilitiesOf(value).flatMap((one) => {
+    const bare = bareIds(one, namespace);
+    const own = typeof one["cve"] === "string" ? [one["cve"]] : [];
+    // Without any id it is found by the document's, which is one only together with its publisher.
+    const key = own[0] ?? bare[0]?.names[0] ?? `${namespace} ${record}`;
+    const names = bare.length === 0 && own.length === 0 ? [record] : bare.flatMap((id) => id.names);
+    const aliases = [...new Set(names)].filter((id) => isId(id) && id !== key);
+    const rejected = isRejected(one) ? { rejected: true } : {};
+    const ids = [...own, ...bare.map((id) => id.link)];
+    return pieces(statusOf(one, productNames)).map((status, piece): Fact => ({
+      key,
+      ids,
+      record,
+      value: { aliases, ...common, ...rejected, status },
+      ...(piece === 0 ? {} : { piece }),
+    }));
+  });
 }
 
 function vulnerabilitiesOf(value: Json): Json[] {
   return (value["vulnerabilities"] ?? []) as Json[];
 }
 
-/** The CVE, else what other systems call it; of those that cannot be a key, none. */
-function idsOf(one: Json): string[] {
-  const others = ((one["ids"] ?? []) as Json[]).map((id) => id["text"]).filter(isId);
-  return [...(typeof one["cve"] === "string" ? [one["cve"]] : []), ...others];
+interface BareId {
+  /** Under which it is shown and asked for; the first one is the whole name. */
+  names: string[];
+  /** Equal for two ids that mean the same thing. */
+  link: string;
+}
+
+/**
+ * What other systems call it. Two systems may use one number, so a number counts with its system, and with the publisher too, who
+ * may call any system `Bugzilla`; a name that no two systems can give (VU#123456, GHSA-...) counts by itself or with its system.
+ */
+function bareIds(one: Json, namespace = ""): BareId[] {
+  const found = Array.isArray(one["ids"]) ? one["ids"].filter(isObject) : [];
+  return found.map(({ system_name: system, text }): BareId => {
+    const bare = String(text).trim();
+    if (isCve(bare) || /^GHSA-/.test(bare)) return { names: [bare], link: bare };
+    const whole = `${String(system).trim()} ${bare}`;
+    if (isId(bare)) return { names: [whole, bare], link: whole };
+    return { names: [whole], link: `${namespace} ${whole}` };
+  });
+}
+
+function isRejected(one: Json): boolean {
+  const notes = (one["notes"] ?? []) as Json[];
+  return isRejection(one["title"]) || notes.some((note) => isRejection(note["text"]));
 }
 
 /** By status: the products, by name where the document names them, sorted, each once. */
-function statusOf(one: Json, names: ReadonlyMap<string, string>): Record<string, string[]> {
-  const given = (one["product_status"] ?? {}) as Record<string, string[]>;
-  const known = statuses.filter((name) => given[name] !== undefined);
-  return Object.fromEntries(
-    known.map((name) => {
-      const products = given[name]!.map((product) => names.get(product) ?? product);
-      return [name, [...new Set(products)].sort()];
-    }),
-  );
+function statusOf(one: Json, names: ReadonlyMap<string, string>): [string, string[]][] {
+  const given = (one["product_status"] ?? {}) as Record<string, string[] | null>;
+  return statuses.flatMap((name): [string, string[]][] => {
+    const ids = given[name] ?? undefined;
+    if (ids === undefined) return [];
+    const products = ids.map((product) => names.get(product) ?? product);
+    return [[name, [...new Set(products)].sort()]];
+  });
 }
 
-/** Every `{product_id, name}` in the tree: in branches, full_product_names and relationships alike. */
-function collectNames(value: unknown, names: Map<string, string>, depth = 0): void {
-  if (depth > 64 || typeof value !== "object" || value === null) return;
+/** The same in as many objects as lines of a bounded length need; one, where there are few products. */
+function pieces(all: readonly [string, string[]][]): Record<string, string[]>[] {
+  const found: Record<string, string[]>[] = [{}];
+  let room = maxProducts;
+  for (const [name, products] of all) {
+    for (let at = 0; at < products.length;) {
+      if (room === 0) {
+        found.push({});
+        room = maxProducts;
+      }
+      const part = products.slice(at, at + room);
+      (found.at(-1) ?? {})[name] = part;
+      at += part.length;
+      room -= part.length;
+    }
+  }
+  return found;
+}
+
+/** Every `{product_id, name}` in the tree, whose depth the reader bounds. */
+function collectNames(value: unknown, names: Map<string, string>): void {
+  if (typeof value !== "object" || value === null) return;
   if (isObject(value)) {
     const { product_id: product, name } = value;
     if (typeof product === "string" && typeof name === "string") names.set(product, name);
   }
-  for (const one of Object.values(value)) collectNames(one, names, depth + 1);
+  for (const one of Object.values(value)) collectNames(one, names);
 }

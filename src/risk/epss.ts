@@ -5,8 +5,8 @@
 import { createGunzip } from "node:zlib";
 import { pipeline, Readable } from "node:stream";
 import { messageOf } from "../errors.ts";
+import { isCve } from "./ids.ts";
 import type { Original, Sink } from "./provider.ts";
-import { isCve } from "./schema.ts";
 
 const header = "cve,epss,percentile";
 const longestLine = 4096;
@@ -18,7 +18,7 @@ export async function parseEpss(file: Original, sink: Sink): Promise<void> {
     for await (const block of unpacked(file)) parser.push(block);
   } catch (error) {
     if ((error as { code?: string }).code?.startsWith("Z_") !== true) throw error;
-    return sink.bad(file.path, `is not whole gzip: ${messageOf(error)}`);
+    return sink.bad(file, `is not whole gzip: ${messageOf(error)}`);
   }
   parser.end();
 }
@@ -51,6 +51,8 @@ class Parser {
   #rest = "";
   #line = 0;
   #headed = false;
+  /** When the scores were computed; a file says so in its first line. */
+  #time: string | undefined;
 
   constructor(readonly file: Original, readonly sink: Sink) {}
 
@@ -82,7 +84,10 @@ class Parser {
     const found = /score_date:([0-9T:Z+.-]+)/.exec(line)?.[1];
     if (found === undefined) return;
     // Some days write the zone without its colon: +0000.
-    this.sink.dated(found.replace(/([+-]\d\d)(\d\d)$/, "$1:$2"));
+    const time = found.replace(/([+-]\d\d)(\d\d)$/, "$1:$2");
+    if (!Number.isFinite(Date.parse(time))) return;
+    this.#time = time;
+    this.sink.dated(time);
   }
 
   #header(line: string): void {
@@ -98,14 +103,25 @@ class Parser {
       isShare(percentile) ? [] : "percentile is not a number from 0 to 1",
       more.length === 0 ? [] : "there are more than three fields",
     ].flat();
-    faults.forEach((fault) => this.#bad(fault, this.#line));
+    const ids = isCve(id) ? [id] : undefined;
+    faults.forEach((fault) => this.#bad(fault, this.#line, ids));
     if (faults.length > 0) return;
-    const value = { score: Number(score), percentile: Number(percentile) };
-    this.sink.fact({ ids: [id], record: id, value, path: this.file.path, line: this.#line });
+    const time = this.#time;
+    this.sink.row({
+      cve: id,
+      path: this.file.path,
+      line: this.#line,
+      ...(time === undefined ? {} : { time }),
+      value: {
+        score: Number(score),
+        percentile: Number(percentile),
+        ...(time === undefined ? {} : { date: time.slice(0, 10) }),
+      },
+    });
   }
 
-  #bad(reason: string, line: number): void {
-    this.sink.bad(this.file.path, reason, line);
+  #bad(reason: string, line: number, ids?: readonly string[]): void {
+    this.sink.bad({ path: this.file.path, line }, reason, ids);
   }
 }
 

@@ -1,54 +1,96 @@
 /** Between the parsers and the join: each fact goes into the spool under every CVE that it is about. */
 import { Aliases } from "./aliases.ts";
-import { encodeFact } from "./join.ts";
-import type { Fact, Sink } from "./provider.ts";
+import { isCve } from "./ids.ts";
+import { encodeFact, type Mark } from "./join.ts";
+import type { Fact, Link, Row, Sink } from "./provider.ts";
 import { Spool } from "./spool.ts";
 import type { Tally } from "./tally.ts";
+import { newestFirst, Versions } from "./versions.ts";
 
 export class Facts {
   readonly #aliases = new Aliases();
+  readonly #versions: Versions;
   readonly #spool: Spool;
-  /** Facts that name no CVE: under which one they go is known when all are in. */
-  readonly #keyless: Spool;
+  /** Facts whose CVEs are known when all are in. */
+  readonly #open: Spool;
+  #count = 0;
 
   constructor(scratch: string, readonly tallies: readonly Tally[]) {
+    this.#versions = new Versions(scratch, tallies);
     this.#spool = new Spool(scratch, "facts");
-    this.#keyless = new Spool(scratch, "keyless");
+    this.#open = new Spool(scratch, "open");
   }
 
   /** Where the parser of the provider at this position puts what it finds. */
   sinkOf(provider: number): Sink {
-    const tally = this.tallies[provider]!;
+    const tally = this.#tally(provider);
     return {
-      fact: (fact) => {
-        tally.records++;
-        this.#add(provider, fact);
-      },
-      bad: (path, reason, line) => tally.bad(path, reason, line),
+      advisory: (advisory) => this.#versions.add(provider, advisory),
+      row: (row) => this.#addRow(provider, row),
+      bad: (place, reason, ids) => tally.bad(place, reason, ids),
+      badId: (place, reason, ids) => tally.badId(place, reason, ids),
       dated: (date) => tally.dated(date),
     };
   }
 
   /** All facts as `encodeFact` writes them, sorted by key, provider and record; once, when all are in. */
   *sorted(): Generator<string> {
-    for (const line of this.#keyless.sorted()) {
-      const [ids, fact] = JSON.parse(line) as [string[], string];
-      const keys = this.#aliases.resolve(ids);
-      for (const key of keys.length > 0 ? keys : [ids[0]!]) this.#spool.add(keyed(key, fact));
+    for (const { provider, fact } of this.#versions.newest()) this.#add(provider, fact);
+    for (const line of this.#open.sorted()) {
+      const [order, provider, fact] = JSON.parse(line) as [string, number, Fact];
+      this.#put(provider, fact, order);
     }
     yield* this.#spool.sorted();
   }
 
-  #add(provider: number, { ids, record, value, path, line }: Fact): void {
-    const place = line === undefined ? { path } : { path, line };
-    const fact = encodeFact({ key: "", provider, record, value, ...place });
-    const cves = this.#aliases.note(ids);
-    for (const key of cves) this.#spool.add(keyed(key, fact));
-    if (cves.length === 0) this.#keyless.add(JSON.stringify([ids, fact]));
+  #addRow(provider: number, { cve, time, value, path, line }: Row): void {
+    const tally = this.#tally(provider);
+    tally.records++;
+    tally.links.alias++;
+    const order = time === undefined ? "" : newestFirst({ time });
+    const place = { path, ...(line === undefined ? {} : { line }) };
+    this.#spool.add(encodeFact({ key: cve, provider, record: cve, order, ...place, value }));
   }
-}
 
-/** `join` makes one flat string, where `+` would make a rope that costs twice its text while it waits. */
-function keyed(key: string, fact: string): string {
-  return [key, fact].join("");
+  #add(provider: number, fact: Fact): void {
+    const { ids, upstream = [], related = [] } = fact;
+    const order = String(this.#count++).padStart(9, "0");
+    if (fact.piece === undefined) this.#tally(provider).records++;
+    const cves = this.#aliases.note(ids, upstream);
+    const isOpen = cves.length === 0 || ![...upstream, ...related].every(isCve);
+    if (isOpen) this.#open.add(JSON.stringify([order, provider, fact]));
+    else this.#put(provider, fact, order);
+  }
+
+  #put(provider: number, fact: Fact, order: string): void {
+    const { record, value, piece } = fact;
+    for (const [key, mark] of this.#marks(fact)) {
+      const first = piece === undefined ? {} : { piece };
+      this.#spool.add(encodeFact({ key, provider, record, order, mark, ...first, value }));
+      if (piece === undefined && mark !== "own" && mark !== "covers") {
+        this.#tally(provider).links[mark]++;
+      }
+    }
+  }
+
+  /** Under which keys it stands, and why: a nearer relation goes before a farther one. */
+  #marks({ key, ids, upstream = [], related = [] }: Fact): Map<string, Mark> {
+    const named = [...new Set(ids.filter(isCve))];
+    const cves = named.length > 0 ? named : this.#aliases.resolve(ids);
+    const marks = new Map<string, Mark>();
+    const put = (keys: readonly string[], mark: Link) =>
+      keys.forEach((one) => marks.has(one) || marks.set(one, mark));
+    put(cves, cves.length > 1 ? "several" : "alias");
+    put(upstream.flatMap((id) => this.#aliases.behind(id)), "upstream");
+    put(related.flatMap((id) => this.#aliases.behind(id)), "related");
+    if (cves.length === 0) marks.set(key, "own");
+    else if (cves.length > 1 && !isCve(key)) marks.set(key, "covers");
+    return marks;
+  }
+
+  #tally(provider: number): Tally {
+    const tally = this.tallies[provider];
+    if (tally === undefined) throw new RangeError(`There is no provider ${provider}`);
+    return tally;
+  }
 }

@@ -2,26 +2,37 @@
  * The join: facts sorted by id become one line for each id, in which all providers have their say. The line's form is the contract
  * with those who read it with jq; it is in the README.
  */
-import type { ProviderKind } from "./provider.ts";
-import { isCve } from "./schema.ts";
+import { isCve } from "./ids.ts";
+import type { Link, ProviderKind } from "./provider.ts";
 
-/** One fact on its way through the spool; the text form sorts by key, provider and record. */
+/** Why a fact stands under its key: by a link to a CVE, or under its own id, which leads to no CVE or covers several. */
+export type Mark = Link | "own" | "covers";
+
+/** One fact on its way through the spool; the text form sorts by key, provider, record and order. */
 export interface SpooledFact {
   key: string;
   /** Position of the provider in the configuration. */
   provider: number;
   record: string;
-  path: string;
+  /** Among facts of one record under one key. */
+  order: string;
+  /** Without one it is a row. */
+  mark?: Mark;
+  /** Above 0 it carries on the fact before it. */
+  piece?: number;
+  path?: string;
   line?: number;
   value: unknown;
 }
 
 /** A line of joined.ndjson, in this order. */
 export interface Joined {
-  /** A CVE id, or the own id of a record that leads to none. */
+  /** A CVE id, or the own id of a record that leads to none or covers several. */
   id: string;
   /** Other ids of the same thing. */
   aliases: string[];
+  /** Ids that the record names as its aliases, where they are of several CVEs. */
+  covers?: string[];
   kev: unknown;
   epss: unknown;
   /** Packages, each with the record that says so. */
@@ -31,30 +42,37 @@ export interface Joined {
   sources: { provider: string; record: string }[];
 }
 
-/** Ids and paths hold no tab: a tab sorts before all that they hold, so `a` stands before `a-b`. */
+/** Ids and names hold no tab: a tab sorts before all that they hold, so `a` stands before `a-b`. */
 export function encodeFact(fact: SpooledFact): string {
-  const { key, provider, record, path, line, value } = fact;
-  const place = JSON.stringify([path, line ?? 0]);
-  return [key, String(provider).padStart(3, "0"), record, place, JSON.stringify(value)].join("\t");
+  const { key, provider, record, order, mark, piece, path, line, value } = fact;
+  const about = JSON.stringify([mark ?? "", piece ?? 0, path ?? "", line ?? 0]);
+  const head = [key, String(provider).padStart(3, "0"), record, order, about];
+  return [...head, JSON.stringify(value)].join("\t");
 }
 
 export function decodeFact(text: string): SpooledFact {
-  const [key = "", provider = "", record = "", place = "", ...value] = text.split("\t");
-  const [path, line] = JSON.parse(place) as [string, number];
+  const [key = "", provider = "", record = "", order = "", about = "", ...value] = text.split("\t");
+  const [mark, piece, path, line] = JSON.parse(about) as [Mark | "", number, string, number];
   return {
     key,
     provider: Number(provider),
     record,
-    path,
+    order,
+    ...(mark === "" ? {} : { mark }),
+    ...(piece === 0 ? {} : { piece }),
+    ...(path === "" ? {} : { path }),
     ...(line === 0 ? {} : { line }),
     value: JSON.parse(value.join("\t")),
   };
 }
 
+type NamedProvider = { kind: ProviderKind; name: string };
+type Json = Record<string, unknown>;
+
 /** All facts about one id, of which at most one is by each record. */
 export function joinFacts(
   facts: readonly SpooledFact[],
-  providers: readonly { kind: ProviderKind; name: string }[],
+  providers: readonly NamedProvider[],
 ): Joined {
   const id = facts[0]!.key;
   const joined: Joined = {
@@ -69,29 +87,55 @@ export function joinFacts(
   for (const fact of facts) add(joined, fact, providers[fact.provider]!);
   joined.aliases = [...new Set(joined.aliases)].filter((one) => one !== id).sort();
   joined.affected = distinct(joined.affected);
-  return joined;
+  if (joined.covers === undefined) return joined;
+  // Beside the other ids, which is where a reader looks for it.
+  const { id: _, aliases, covers, ...rest } = joined;
+  return { id, aliases, covers: [...new Set(covers)].sort(), ...rest };
 }
 
-function add(joined: Joined, fact: SpooledFact, provider: { kind: ProviderKind; name: string }) {
-  const { record } = fact;
-  const value = fact.value as Record<string, unknown>;
-  const source = { provider: provider.name, record };
+function add(joined: Joined, fact: SpooledFact, provider: NamedProvider): void {
+  const value = fact.value as Json;
+  const source = { provider: provider.name, record: fact.record };
   if (provider.kind === "kev") joined.kev ??= value;
   if (provider.kind === "epss") joined.epss ??= value;
-  if (provider.kind === "osv") {
-    const { aliases, affected = [], ...rest } = value as {
-      aliases: string[];
-      affected?: Record<string, unknown>[];
-    };
-    // Two CVEs that one advisory covers are not names of the same thing.
+  if (provider.kind === "osv") addOsv(joined, fact, value, source);
+  else if (provider.kind === "csaf") addCsaf(joined, fact, value, source);
+  else joined.sources.push(source);
+}
+
+type Source = Joined["sources"][number];
+
+function addOsv(joined: Joined, { mark, record }: SpooledFact, value: Json, source: Source): void {
+  const { aliases, upstream, related, affected = [], ...rest } = value as {
+    aliases: string[];
+    upstream?: string[];
+    related?: string[];
+    affected?: Json[];
+  };
+  const link = mark === "several" || mark === "upstream" || mark === "related"
+    ? { link: mark }
+    : {};
+  // Two CVEs that one advisory covers are not names of the same thing.
+  if (mark === "covers") joined.covers = aliases;
+  else if (link.link === undefined) {
     joined.aliases.push(...[record, ...aliases].filter((one) => !isCve(one)));
-    joined.affected.push(...affected.map((one) => ({ record, ...one })));
-    joined.sources.push({ ...source, ...rest });
-  } else if (provider.kind === "csaf") {
-    const { status, ...rest } = value;
-    joined.vex.push({ record, status });
-    joined.sources.push({ ...source, ...rest });
-  } else joined.sources.push(source);
+  }
+  joined.affected.push(...affected.map((one) => ({ record, ...link, ...one })));
+  // What else the record names is said once, on the line that is its own.
+  const named = link.link !== undefined ? {} : {
+    ...(upstream === undefined ? {} : { upstream }),
+    ...(related === undefined ? {} : { related }),
+  };
+  joined.sources.push({ ...source, ...link, ...named, ...rest });
+}
+
+function addCsaf(joined: Joined, fact: SpooledFact, value: Json, source: Source): void {
+  const { aliases, status, ...rest } = value as Json & { aliases: string[] };
+  const { publisher, date } = rest;
+  joined.vex.push({ record: fact.record, publisher, date, status });
+  if (fact.piece !== undefined) return;
+  joined.aliases.push(...aliases);
+  joined.sources.push({ ...source, ...rest });
 }
 
 function distinct(values: unknown[]): unknown[] {

@@ -2,11 +2,10 @@
  * CISA's Known Exploited Vulnerabilities catalog, JSON: one file with all entries.
  * Source: known_exploited_vulnerabilities_schema.json of cisagov/kev-data (draft-07).
  */
+import { isId } from "./ids.ts";
 import type { Original, Sink } from "./provider.ts";
-import { readJson } from "./read.ts";
-import { cve, date, fields, isObject, list, text, time } from "./schema.ts";
-
-const head = fields({ catalogVersion: text, dateReleased: time, vulnerabilities: list(() => {}) });
+import { faultsOf, readRecord } from "./read.ts";
+import { anything, checked, cve, date, fields, isObject, list, text, time } from "./schema.ts";
 
 const entry = fields({
   cveID: cve,
@@ -19,35 +18,54 @@ const entry = fields({
   dueDate: date,
 }, { knownRansomwareCampaignUse: text, notes: text, cwes: list(text) });
 
-export function parseKev(file: Original, sink: Sink): void {
-  const catalog = readJson(file, sink);
+/** Entries are checked one by one, so that a bad one costs itself only. */
+const entries = checked({ items: entry.keep }, (value, place, fault) => {
+  if (!Array.isArray(value)) fault(place, "is not a list");
+});
+
+const catalogCheck = fields(
+  { catalogVersion: text, dateReleased: time, vulnerabilities: entries },
+  { count: anything },
+);
+
+export async function parseKev(file: Original, sink: Sink): Promise<void> {
+  const catalog = await readRecord(file, sink, catalogCheck);
   if (catalog === undefined) return;
-  const faults: string[] = [];
-  head(catalog, "", (place, reason) => faults.push(`${place || "the file"} ${reason}`));
-  faults.forEach((fault) => sink.bad(file.path, fault));
+  const faults = faultsOf(catalogCheck, catalog);
+  faults.forEach((fault) => sink.bad(file, fault));
   const vulnerabilities = isObject(catalog) ? catalog["vulnerabilities"] : undefined;
   if (faults.length > 0 || !isObject(catalog) || !Array.isArray(vulnerabilities)) return;
-  sink.dated(String(catalog["dateReleased"]));
+  const released = String(catalog["dateReleased"]);
+  sink.dated(released);
   checkCount(catalog["count"], vulnerabilities.length, file, sink);
-  vulnerabilities.forEach((one, i) => parseEntry(one, `vulnerabilities[${i}]`, file, sink));
+  vulnerabilities.forEach((one, i) =>
+    parseEntry(one, `vulnerabilities[${i}]`, released, file, sink)
+  );
 }
 
 /** A catalog that was cut and closed again by a tool still says how long it was. */
 function checkCount(count: unknown, found: number, file: Original, sink: Sink): void {
-  if (count !== found) sink.bad(file.path, `count is not ${found}, the number of entries`);
+  if (count !== found) sink.bad(file, `count is not ${found}, the number of entries`);
 }
 
-function parseEntry(value: unknown, place: string, file: Original, sink: Sink): void {
+function parseEntry(
+  value: unknown,
+  place: string,
+  released: string,
+  file: Original,
+  sink: Sink,
+): void {
+  const id = isObject(value) ? value["cveID"] : undefined;
+  const ids = isId(id) ? [id] : undefined;
   let bad = false;
   entry(value, place, (where, reason) => {
     bad = true;
-    sink.bad(file.path, `${where} ${reason}`);
+    sink.bad(file, `${where} ${reason}`, ids);
   });
   if (bad || !isObject(value)) return;
-  const id = String(value["cveID"]);
-  sink.fact({
-    ids: [id],
-    record: id,
+  sink.row({
+    cve: String(id),
+    time: released,
     path: file.path,
     value: {
       name: value["vulnerabilityName"],

@@ -5,12 +5,13 @@ import { startSha256 } from "../bundle/hash.ts";
 import { ioError } from "../errors.ts";
 
 const room = 256 * 1024;
+const longestPart = 64 * 1024;
 
 export class LineFile {
   readonly #hash = startSha256();
   readonly #encoder = new TextEncoder();
   readonly #fd: number;
-  #buffer = new Uint8Array(room);
+  readonly #buffer = new Uint8Array(room);
   #used = 0;
   #bytes = 0;
 
@@ -25,11 +26,21 @@ export class LineFile {
 
   /** A line holds no line feed. True where something was written. @throws StellaError media */
   add(line: string): boolean {
-    const [before, most] = [this.#bytes, mostBytes(line)];
-    if (this.#used + most > this.#buffer.length) this.#write();
-    if (most > this.#buffer.length) this.#buffer = new Uint8Array(most);
-    this.#used += putLine(this.#encoder, line, this.#buffer, this.#used);
+    const before = this.#bytes;
+    // A long line goes in parts: a buffer for three times its length would stay until the end.
+    let at = 0;
+    for (; line.length - at > longestPart; at += partAt(line, at)) {
+      this.#put(line.slice(at, at + partAt(line, at)), false);
+    }
+    this.#put(at === 0 ? line : line.slice(at), true);
     return this.#bytes > before;
+  }
+
+  #put(text: string, isEnd: boolean): void {
+    if (this.#used + mostBytes(text) > this.#buffer.length) this.#write();
+    const { written } = this.#encoder.encodeInto(text, this.#buffer.subarray(this.#used));
+    this.#used += written;
+    if (isEnd) this.#buffer[this.#used++] = 0x0a;
   }
 
   /** Length and sha256 of the whole file. @throws StellaError media */
@@ -53,6 +64,12 @@ export class LineFile {
     this.#bytes += this.#used;
     this.#used = 0;
   }
+}
+
+/** How much of a long line goes next: a pair of surrogates stays together. */
+function partAt(line: string, at: number): number {
+  const last = line.charCodeAt(at + longestPart - 1);
+  return last >= 0xd800 && last < 0xdc00 ? longestPart - 1 : longestPart;
 }
 
 /** UTF-8 has at most three bytes for each UTF-16 unit; then the line feed. */

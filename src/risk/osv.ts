@@ -1,19 +1,35 @@
 /**
- * Advisories in the OSV format, one JSON file each. Source: OSV schema 1.7 (ossf.github.io/osv-schema).
+ * Advisories in the OSV format, one JSON or YAML file each. Source: OSV schema 1.7 (ossf.github.io/osv-schema).
  * Packages, ranges and versions are kept as they are; what only the ecosystem's own tools read stays in the original.
  */
+import { canonical, derivedFrom, isId } from "./ids.ts";
 import type { Original, Sink } from "./provider.ts";
-import { readJson } from "./read.ts";
-import { type Check, fields, id, isObject, list, oneOf, text, time } from "./schema.ts";
+import { faultsOf, readRecord } from "./read.ts";
+import { isRejection } from "./rejection.ts";
+import {
+  anything,
+  checked,
+  fields,
+  id,
+  isObject,
+  list,
+  oneOf,
+  type OnFault,
+  text,
+  time,
+} from "./schema.ts";
 
 const marks = ["introduced", "fixed", "last_affected", "limit"];
 
-const event: Check = (value, place, fault) => {
-  if (!isObject(value)) return fault(place, "is not an object");
-  const found = Object.keys(value).filter((name) => marks.includes(name));
-  if (found.length !== 1) return fault(place, `has not exactly one of ${marks.join(", ")}`);
-  text(value[found[0]!], `${place}.${found[0]}`, fault);
-};
+const event = checked(
+  { fields: new Map(marks.map((mark) => [mark, "scalar"])) },
+  (value, place, fault: OnFault) => {
+    if (!isObject(value)) return fault(place, "is not an object");
+    const found = Object.keys(value).filter((name) => marks.includes(name));
+    if (found.length !== 1) return fault(place, `has not exactly one of ${marks.join(", ")}`);
+    text(value[found[0]!], `${place}.${found[0]}`, fault);
+  },
+);
 
 const affected = fields({}, {
   package: fields({ ecosystem: text, name: text }, { purl: text }),
@@ -23,60 +39,117 @@ const affected = fields({}, {
   versions: list(text),
 });
 
+/** What else a record names. */
+const idLists = ["aliases", "upstream", "related"] as const;
+
 const advisory = fields({ id, modified: time }, {
   schema_version: text,
   published: time,
   withdrawn: time,
-  aliases: list(id),
+  ...Object.fromEntries(idLists.map((name) => [name, list(anything)])),
   summary: text,
+  details: anything,
   severity: list(fields({ type: text, score: text })),
   affected: list(affected),
 });
 
-export function parseOsv(file: Original, sink: Sink): void {
-  const value = readJson(file, sink);
+type Json = Record<string, unknown>;
+
+export async function parseOsv(file: Original, sink: Sink): Promise<void> {
+  const value = await readRecord(file, sink, advisory);
   if (value === undefined) return;
-  let bad = false;
-  advisory(value, "", (place, reason) => {
-    bad = true;
-    sink.bad(file.path, `${place || "the file"} ${reason}`);
-  });
-  if (bad || !isObject(value)) return;
+  const faults = faultsOf(advisory, value);
+  const ids = mentioned(value);
+  faults.forEach((fault) => sink.bad(file, fault, ids));
+  if (faults.length > 0 || !isObject(value)) return;
   sink.dated(String(value["modified"]));
-  const aliases = (value["aliases"] ?? []) as string[];
-  const own = String(value["id"]);
-  sink.fact({
-    ids: [own, ...aliases],
-    record: own,
+  const own = canonical(String(value["id"]));
+  const [aliases = [], upstream = [], related = []] = idLists.map((name) =>
+    idsOf(value, name, own, file, sink)
+  );
+  const derived = derivedFrom(own);
+  sink.advisory({
+    identity: own,
+    version: { time: String(value["modified"]) },
     path: file.path,
-    value: factOf(value, aliases),
+    facts: [{
+      key: own,
+      ids: [own, ...aliases],
+      upstream: derived === undefined ? upstream : [derived, ...upstream],
+      related,
+      record: own,
+      value: factOf(value, { aliases, upstream, related }),
+    }],
   });
 }
 
-function factOf(value: Record<string, unknown>, aliases: string[]): unknown {
-  const { summary, severity, withdrawn } = value;
-  const packages = (value["affected"] ?? []) as Record<string, unknown>[];
+/** All ids that a bad record names; undefined where it may name others. */
+function mentioned(value: unknown): string[] | undefined {
+  if (!isObject(value) || !isId(value["id"])) return undefined;
+  const lists = idLists.map((name) => value[name] ?? []);
+  if (!lists.every(Array.isArray)) return undefined;
+  return [value["id"], ...lists.flat()].filter((one) => typeof one === "string").map(canonical);
+}
+
+/** The ids in one of the lists; what is no id is left out and said. */
+function idsOf(
+  value: Json,
+  name: typeof idLists[number],
+  own: string,
+  file: Original,
+  sink: Sink,
+): string[] {
+  const found: string[] = [];
+  for (const [i, one] of ((value[name] ?? []) as unknown[]).entries()) {
+    const id = typeof one === "string" ? one.trim() : one;
+    if (isId(id)) found.push(canonical(id));
+    else {
+      const shown = JSON.stringify(one) ?? "";
+      sink.badId(file, `${name}[${i}] is not an id: ${shown.slice(0, 200)}`, [own, String(one)]);
+    }
+  }
+  return found;
+}
+
+interface Named {
+  aliases: string[];
+  upstream: string[];
+  related: string[];
+}
+
+function factOf(value: Json, { aliases, upstream, related }: Named): unknown {
+  const { summary, details, severity, withdrawn } = value;
+  const modified = String(value["modified"]);
+  const packages = (value["affected"] ?? []) as Json[];
   return {
     aliases,
-    ...(summary === undefined ? {} : { summary }),
-    ...(severity === undefined ? {} : { severity }),
+    ...(upstream.length === 0 ? {} : { upstream }),
+    ...(related.length === 0 ? {} : { related }),
+    // Years such as 0001 mean that nobody filled the date in.
+    ...(modified < "1980" ? {} : { date: modified }),
+    ...(isPresent(summary) ? { summary } : {}),
+    ...(isPresent(severity) ? { severity } : {}),
+    ...(isRejection(summary) || isRejection(details) ? { rejected: true } : {}),
     // What was withdrawn affects nothing.
-    ...(withdrawn === undefined ? { affected: packages.map(packageOf) } : { withdrawn }),
+    ...(isPresent(withdrawn) ? { withdrawn } : { affected: packages.map(packageOf) }),
   };
 }
 
-function packageOf(one: Record<string, unknown>): unknown {
-  const named = (one["package"] ?? {}) as Record<string, unknown>;
-  const { ecosystem, name, purl } = named;
-  const ranges = (one["ranges"] ?? []) as Record<string, unknown>[];
+function packageOf(one: Json): unknown {
+  const { ecosystem, name, purl } = (one["package"] ?? {}) as Json;
+  const ranges = (one["ranges"] ?? []) as Json[];
   return {
-    ...(ecosystem === undefined ? {} : { ecosystem, name }),
-    ...(purl === undefined ? {} : { purl }),
+    ...(isPresent(ecosystem) ? { ecosystem, name } : {}),
+    ...(isPresent(purl) ? { purl } : {}),
     ranges: ranges.map(({ type, repo, events }) => ({
       type,
-      ...(repo === undefined ? {} : { repo }),
+      ...(isPresent(repo) ? { repo } : {}),
       events,
     })),
-    ...(one["versions"] === undefined ? {} : { versions: one["versions"] }),
+    ...(isPresent(one["versions"]) ? { versions: one["versions"] } : {}),
   };
+}
+
+function isPresent(value: unknown): boolean {
+  return value !== undefined && value !== null;
 }

@@ -5,14 +5,11 @@ import { writeNew } from "../bundle/durable.ts";
 import { createdText } from "../bundle/time.ts";
 import { decodeFact, joinFacts, type SpooledFact } from "./join.ts";
 import { LineFile } from "./line_file.ts";
-import { folderOf, type ProviderKind } from "./provider.ts";
+import { joinedName, providersName, rejectedName } from "./names.ts";
+import { folderOf, type LeftOut, type Link, type ProviderKind } from "./provider.ts";
 import type { OriginalsDigest } from "./read.ts";
 import type { Counts, Tally } from "./tally.ts";
 
-/** It sorts before `originals/`, so that it is found at the archive's start. */
-export const joinedName = "joined.ndjson";
-export const providersName = "providers.json";
-export const rejectedName = "rejected.ndjson";
 export const riskMediaType = "application/vnd.stella.risk.providers.v1+json";
 
 /** A provider in providers.json. */
@@ -29,6 +26,12 @@ export interface ProviderReport extends Counts {
   bytes: number;
   /** sha256 over the lines of SHA256SUMS below the folder. */
   sha256: string;
+  /** How often a record stands under a CVE, by the reason why. */
+  links: Record<Link, number>;
+  /** Files that are carried and were not read, and the first hundred of their names. */
+  unread: { files: number; names: string[] };
+  /** True names of files by their names in the folder, where these differ. */
+  names?: Record<string, string>;
 }
 
 export interface RiskReport {
@@ -63,17 +66,28 @@ export async function writeOutput(options: OutputOptions): Promise<RiskReport> {
     joined: { path: joinedName, ids, joined, bytes, sha256 },
   };
   writeNew(join(directory, providersName), JSON.stringify(manifest) + "\n", 0o644);
-  const faults = tallies.flatMap((tally) => tally.faults).map((one) => JSON.stringify(one) + "\n");
-  if (faults.length > 0) writeNew(join(directory, rejectedName), faults.join(""), 0o644);
-  const names = [joinedName, providersName, ...(faults.length > 0 ? [rejectedName] : [])];
+  const leftOut = tallies.flatMap((tally) => tally.leftOut);
+  if (leftOut.length > 0) writeLeftOut(join(directory, rejectedName), leftOut);
+  const names = [joinedName, providersName, ...(leftOut.length > 0 ? [rejectedName] : [])];
   // They are as old as what they were made from, or the time of the export would be in the bundle.
   for (const name of names) utimesSync(join(directory, name), created, created);
   return { created, providers, ids, joined };
 }
 
+function writeLeftOut(path: string, leftOut: readonly LeftOut[]): void {
+  const out = new LineFile(path, 0o644);
+  try {
+    for (const one of leftOut) out.add(JSON.stringify(one));
+    out.end();
+  } finally {
+    out.close();
+  }
+}
+
 function reportOf(tally: Tally, digest: OriginalsDigest, created: number): ProviderReport {
   const { name, kind, url, licence, onInvalid } = tally.provider;
-  const { records, rejected, duplicates } = tally;
+  const { records, rejected, duplicates, superseded, badIds, links, unread } = tally;
+  const { names } = digest;
   return {
     name,
     kind,
@@ -88,6 +102,11 @@ function reportOf(tally: Tally, digest: OriginalsDigest, created: number): Provi
     records,
     rejected,
     duplicates,
+    superseded,
+    badIds,
+    links,
+    unread,
+    ...(Object.keys(names).length === 0 ? {} : { names }),
   };
 }
 
@@ -109,7 +128,7 @@ async function writeJoined(options: OutputOptions) {
   }
 }
 
-/** Groups of facts about one id, without those that repeat an earlier one. */
+/** Groups of facts about one id, without rows that repeat an earlier one or are older. */
 function* byKey(lines: Iterable<string>, tallies: readonly Tally[]): Generator<SpooledFact[]> {
   let group: SpooledFact[] = [];
   for (const line of lines) {
@@ -118,10 +137,24 @@ function* byKey(lines: Iterable<string>, tallies: readonly Tally[]): Generator<S
     if (before !== undefined && before.key !== fact.key) {
       yield group;
       group = [fact];
-    } else if (before?.provider === fact.provider && before.record === fact.record) {
-      const same = JSON.stringify(before.value) === JSON.stringify(fact.value);
-      tallies[fact.provider]!.repeated(fact.record, same, fact.path, fact.line);
-    } else group.push(fact);
+    } else if (before === undefined || !isRepeated(before, fact)) group.push(fact);
+    else repeated(before, fact, tallies[fact.provider]!);
   }
   if (group.length > 0) yield group;
+}
+
+/** Of a row's record there is one for each CVE; advisories were compared when their versions were. */
+function isRepeated(before: SpooledFact, fact: SpooledFact): boolean {
+  return fact.mark === undefined && before.mark === undefined &&
+    before.provider === fact.provider && before.record === fact.record;
+}
+
+/** The newest row stands first. */
+function repeated(before: SpooledFact, fact: SpooledFact, tally: Tally): void {
+  const { record, path = "", line } = fact;
+  tally.records--;
+  tally.links.alias--;
+  if (before.order !== fact.order) tally.superseded++;
+  else if (JSON.stringify(before.value) === JSON.stringify(fact.value)) tally.duplicates++;
+  else tally.conflict({ path, ...(line === undefined ? {} : { line }) }, record, [record]);
 }

@@ -1,7 +1,10 @@
-/** The models of the room: what a provider of risk data is, what is said about a bad record, and what is counted. */
+/** The models of the module: what a provider of risk data is, what is said about a bad record, and what is counted. */
 
 export const providerKinds = ["kev", "osv", "epss", "csaf"] as const;
 export type ProviderKind = typeof providerKinds[number];
+
+/** Bytes of a file with one record, where the configuration says nothing. */
+export const defaultMaxRecordBytes = 256 * 1024 * 1024;
 
 export interface Provider {
   kind: ProviderKind;
@@ -17,36 +20,85 @@ export interface Provider {
   asOf?: string;
   /** What a bad record does: end the export with all of them listed, or be left out and listed in the bundle. */
   onInvalid: "fail" | "skip";
+  /** A larger file of JSON or YAML is a bad record. */
+  maxRecordBytes?: number;
 }
 
-/** One thing that is wrong with a record, and where. Text of the data may be in `reason`: render it escaped. */
-export interface BadRecord {
-  /** Name of the provider. */
-  provider: string;
+/** Where something stands that is wrong. */
+export interface Place {
   /** Below the provider's path. */
   path: string;
   /** Of a text file, from 1. */
   line?: number;
+}
+
+/** One thing that was left out, and where. Text of the data may be in `reason`: render it escaped. */
+export interface LeftOut extends Place {
+  /** Name of the provider. */
+  provider: string;
   /** As in `vulnerabilities[3].dueDate`, and what is wrong there. */
   reason: string;
+  what: "record" | "id";
+  /** What it may be about; absent where nothing can be said of that. */
+  ids?: readonly string[];
 }
+
+/**
+ * Why a record stands under a CVE: the CVE is its only one, one of several that it covers, or one that it names as upstream or related.
+ */
+export const links = ["alias", "several", "upstream", "related"] as const;
+export type Link = typeof links[number];
 
 /** What a parser says of one record: facts under the ids that it is about. */
 export interface Fact {
-  /** The ids of the record itself and its aliases, of which the CVEs become keys. */
+  /** The id under which it is found where its ids lead to no CVE, or to several. */
+  key: string;
+  /** Names of one and the same thing: its own id and its aliases. */
   ids: readonly string[];
+  /** Ids of what it repackages, and of what is near it: it is found under their CVEs too, marked as such. */
+  upstream?: readonly string[];
+  related?: readonly string[];
   /** The record's own name within its provider. */
   record: string;
   /** What the joined line takes from it; plain JSON. */
   value: unknown;
+  /** Above 0 it carries on the fact before it, whose value would be too long for one line. */
+  piece?: number;
+}
+
+/** One file with all that it says of one record; of several versions of the record the newest counts. */
+export interface Advisory {
+  /** What its publisher calls it, with the publisher. */
+  identity: string;
+  version: Version;
   path: string;
-  line?: number;
+  facts: readonly Fact[];
+}
+
+/** The later time is the newer version, and of one time the greater number. */
+export interface Version {
+  /** RFC 3339. */
+  time: string;
+  /** As in `2` or `1.0.3`. */
+  number?: string;
+}
+
+/** A fact that is a record by itself, under one CVE. */
+export interface Row extends Place {
+  cve: string;
+  /** RFC 3339, of the file that it stands in; the newest row of a CVE counts. */
+  time?: string;
+  value: unknown;
 }
 
 /** Where a parser puts what it finds. */
 export interface Sink {
-  fact(fact: Fact): void;
-  bad(path: string, reason: string, line?: number): void;
+  advisory(advisory: Advisory): void;
+  row(row: Row): void;
+  /** The record is left out. */
+  bad(place: Place, reason: string, ids?: readonly string[]): void;
+  /** An id of a record is left out, and the record is not; `ids` are those of the record, and the text itself. */
+  badId(place: Place, reason: string, ids: readonly string[]): void;
   /** A date of the data itself, RFC 3339; the latest plausible one becomes its as-of date. */
   dated(date: string): void;
 }
@@ -58,6 +110,7 @@ export interface Original {
   size: number;
   /** The bytes in order, each block a view that lives until the next one. */
   blocks(): Generator<Uint8Array>;
+  maxRecordBytes: number;
 }
 
 /** The folder of a provider's files in the payload. */

@@ -1,62 +1,193 @@
-/** One id searched in joined.ndjson while its bytes come by, without keeping more than a line. */
-import { isId } from "./schema.ts";
+/**
+ * One id looked up in a risk bundle while its files come by, without keeping more than a line of each: what is known of it, who was
+ * asked, and what was left out at export that might have been about it. Bundles of earlier versions say less, and are read too.
+ */
+import { shown } from "../bundle/names.ts";
 import { StellaError } from "../errors.ts";
+import { canonical, isCve, isId, keyOf } from "./ids.ts";
+import { Lines } from "./lines.ts";
+import { joinedName, providersName, rejectedName } from "./names.ts";
 
 /** As `joinFacts` writes it. */
 export interface JoinedLine {
   id: string;
   aliases: string[];
+  covers?: string[];
   kev: Record<string, unknown> | null;
   epss: Record<string, unknown> | null;
   affected: Record<string, unknown>[];
   vex: Record<string, unknown>[];
-  sources: { provider: string; record: string }[];
+  sources: ({ provider: string; record: string } & Record<string, unknown>)[];
+}
+
+/** Of a provider, as providers.json tells it. */
+export interface AskedProvider {
+  name: string;
+  kind: string;
+  asOf: string;
+  records: number;
+  rejected: number;
+  badIds: number;
+}
+
+/** As a line of rejected.ndjson, without what is not needed here. */
+export interface LeftOutLine {
+  provider: string;
+  path: string;
+  line?: number;
+  what?: "record" | "id";
+  reason: string;
+  ids?: string[];
+}
+
+export interface RiskAnswer {
+  lines: JoinedLine[];
+  providers: AskedProvider[];
+  /** What was left out and may be about the id: the first ones, and how many there are. */
+  leftOut: { count: number; first: LeftOutLine[] };
 }
 
 /** More than any line has; what is longer is not ours. */
-const longestLine = 64 * 1024 * 1024;
+export const maxLine = 64 * 1024 * 1024;
+const maxProviders = 64 * 1024 * 1024;
+const maxFirst = 20;
 
+export class RiskQuery {
+  readonly #search: LineSearch;
+  readonly #rejected = new Lines((line) => this.#look(line), maxLine, tooLong);
+  readonly #providers: Uint8Array[] = [];
+  #providersBytes = 0;
+  #isRiskData = false;
+  #keys: ReadonlySet<string> | undefined;
+  #left = { count: 0, first: [] as LeftOutLine[] };
+
+  /** @throws StellaError usage for what is no id */
+  constructor(readonly id: string) {
+    this.#search = new LineSearch(id);
+  }
+
+  /** Who takes the content of the file at `path`. The files come in the order of their names. */
+  take(path: string): ((piece: Uint8Array) => void) | undefined {
+    if (path === joinedName) {
+      this.#isRiskData = true;
+      return (piece) => this.#search.push(piece);
+    }
+    if (path === rejectedName) return (piece) => this.#rejected.push(piece);
+    if (path !== providersName) return undefined;
+    return (piece) => {
+      this.#providersBytes += piece.length;
+      if (this.#providersBytes > maxProviders) throw tooLong();
+      this.#providers.push(piece.slice());
+    };
+  }
+
+  /** Undefined where the bundle has no risk data. */
+  end(): RiskAnswer | undefined {
+    if (!this.#isRiskData) return undefined;
+    this.#rejected.end();
+    return { lines: this.#search.end(), providers: this.#asked(), leftOut: this.#left };
+  }
+
+  #asked(): AskedProvider[] {
+    if (this.#providers.length === 0) return [];
+    const text = new TextDecoder().decode(joined(this.#providers, this.#providersBytes));
+    const { providers } = JSON.parse(text) as { providers: AskedProvider[] };
+    return providers.map(({ name, kind, asOf, records, rejected, badIds = 0 }) => ({
+      name,
+      kind,
+      asOf,
+      records,
+      rejected,
+      badIds,
+    }));
+  }
+
+  #look(text: string): void {
+    const one = JSON.parse(text) as LeftOutLine;
+    if (!this.#mayTouch(one)) return;
+    this.#left.count++;
+    if (this.#left.first.length < maxFirst) this.#left.first.push(one);
+  }
+
+  /** A record whose ids nobody could read may be about any. */
+  #mayTouch({ ids }: LeftOutLine): boolean {
+    if (ids === undefined) return true;
+    const keys = this.#keys ??= this.#ownKeys();
+    return ids.some((id) => {
+      const key = keyOf(id);
+      return keys.has(key) || [...keys].some((own) => key.includes(own));
+    });
+  }
+
+  /** The id itself, its other names, and the records that speak of it. */
+  #ownKeys(): Set<string> {
+    const lines = this.#search.end();
+    const ids = lines.flatMap((
+      { id, aliases, sources },
+    ) => [id, ...aliases, ...sources.map(({ record }) => record)]);
+    return new Set([this.id, ...ids].map(keyOf));
+  }
+}
+
+function joined(pieces: readonly Uint8Array[], length: number): Uint8Array {
+  const bytes = new Uint8Array(length);
+  let at = 0;
+  for (const piece of pieces) {
+    bytes.set(piece, at);
+    at += piece.length;
+  }
+  return bytes;
+}
+
+function tooLong(): StellaError {
+  return new StellaError("manifest", `Cannot read the risk data: a line is longer than ${maxLine}`);
+}
+
+/** The lines of joined.ndjson about one id. */
 export class LineSearch {
   readonly #id: string;
-  readonly #needle: string;
-  readonly #decoder = new TextDecoder();
+  readonly #key: string;
+  /** The id in any case, as it stands in a line. */
+  readonly #pattern: RegExp;
   readonly #found: JoinedLine[] = [];
-  #rest = "";
+  readonly #lines = new Lines((line) => this.#look(line), maxLine, tooLong);
+  #isOver = false;
 
-  /** `id` is a CVE, or another id of the same thing. @throws StellaError usage for what is no id */
+  /** `id` is a CVE or another id, in any case. @throws StellaError usage for what is no id */
   constructor(id: string) {
-    if (!isId(id as unknown)) {
-      throw new StellaError(
-        "usage",
-        `Cannot ask for ${JSON.stringify(id.slice(0, 80))}: it is no id`,
-        {
-          hint: "for example: stella risk query CVE-2021-44228 --manifest out/manifest.json",
-        },
-      );
+    if (!isId(id)) {
+      throw new StellaError("usage", `Cannot query ${shown(id)}: not an id`, {
+        hint: "use an id such as CVE-2021-44228, GHSA-jfh8-c2jp-5v3q or RHSA-2021:5186",
+      });
     }
-    this.#id = id;
-    this.#needle = JSON.stringify(id);
+    this.#id = canonical(id);
+    this.#key = keyOf(id);
+    this.#pattern = new RegExp(`"${RegExp.escape(id)}"`, "iu");
   }
 
   push(piece: Uint8Array): void {
-    const text = this.#rest + this.#decoder.decode(piece, { stream: true });
-    const end = text.lastIndexOf("\n");
-    this.#rest = text.slice(end + 1);
-    if (this.#rest.length > longestLine) throw new StellaError("manifest", "A line is too long");
-    // Most pieces do not hold the id at all, which one search over them tells.
-    if (!text.includes(this.#needle)) return;
-    for (const line of text.slice(0, end + 1).split("\n")) this.#look(line);
+    this.#lines.push(piece);
   }
 
   /** All lines that have the id as theirs or as an alias, in order. */
   end(): JoinedLine[] {
-    this.#look(this.#rest);
+    if (!this.#isOver) this.#lines.end();
+    this.#isOver = true;
     return this.#found;
   }
 
   #look(line: string): void {
-    if (!line.includes(this.#needle)) return;
+    if (!this.#pattern.test(line)) return;
     const value = JSON.parse(line) as JoinedLine;
-    if (value.id === this.#id || value.aliases.includes(this.#id)) this.#found.push(value);
+    if (this.#isAbout(value)) this.#found.push(value);
+  }
+
+  #isAbout({ id, aliases, covers = [], sources }: JoinedLine): boolean {
+    const isSame = (other: string) => keyOf(other) === this.#key;
+    if ([id, ...aliases].some(isSame)) return true;
+    // A CVE has a line of its own, in which the record that covers it stands too.
+    if (!isCve(this.#id) && covers.some(isSame)) return true;
+    // A document of several vulnerabilities has no line of its own.
+    return sources.some(({ record, publisher }) => publisher !== undefined && isSame(record));
   }
 }

@@ -2,28 +2,54 @@
 import type { Hash } from "node:crypto";
 import { statSync } from "node:fs";
 import { basename, dirname, resolve } from "node:path";
-import { ioError, messageOf, StellaError } from "../errors.ts";
+import { ioError, StellaError } from "../errors.ts";
 import { startSha256 } from "../bundle/hash.ts";
 import { encodeIndexLine } from "../bundle/index_file.ts";
+import { carriedPath } from "../bundle/carried_names.ts";
 import { comparePaths } from "../bundle/paths.ts";
 import { type ByteReader, directorySource, openRegular } from "../bundle/source.ts";
-import { folderOf, type Original, type Provider, type Sink } from "./provider.ts";
+import { type ReadLimits, readSelected, RecordFault } from "./json_reader.ts";
+import {
+  defaultMaxRecordBytes,
+  folderOf,
+  type Original,
+  type Provider,
+  type ProviderKind,
+  type Sink,
+} from "./provider.ts";
+import type { Check } from "./schema.ts";
+import { maxYamlBytes, readYaml } from "./yaml_reader.ts";
 
 const blockSize = 64 * 1024;
-/** A JSON file is parsed whole; the largest real one, the KEV catalog, has 2 MB. */
-const largestJson = 64 * 1024 * 1024;
+/** The KEV catalog, the largest that there is, holds 20,000 values. */
+const ordinary: ReadLimits = { values: 1 << 20, characters: 16 * 1024 * 1024 };
+const maxFaults = 100;
 
-/** Paths below the provider's own, sorted bytewise; a lone file is its own name. @throws StellaError usage, media */
-export async function listFiles(provider: Provider): Promise<{ root: string; paths: string[] }> {
+export interface ListedFile {
+  /** Below the provider's path; a lone file is its own name. */
+  path: string;
+  /** The same as the payload has it. */
+  carried: string;
+}
+
+/** The provider's files in the payload's order. @throws StellaError usage, media */
+export async function listFiles(
+  provider: Provider,
+): Promise<{ root: string; files: ListedFile[]; isAlone: boolean }> {
   const path = resolve(provider.path);
   const [root, name] = [dirname(path), basename(path)];
-  if (!isDirectory(path)) return { root, paths: [name] };
-  const paths: string[] = [];
+  if (!isDirectory(path)) {
+    return { root, files: [{ path: name, carried: carriedPath(name) }], isAlone: true };
+  }
+  const files: ListedFile[] = [];
   for await (const found of directorySource(root).walk!(name)) {
     // What is no regular file has been refused by the export's plan already.
-    if (found.fault === undefined) paths.push(found.path.slice(name.length + 1));
+    if (found.fault !== undefined) continue;
+    const below = found.path.slice(name.length + 1);
+    files.push({ path: below, carried: carriedPath(below) });
   }
-  return { root: path, paths: paths.sort(comparePaths) };
+  files.sort((a, b) => comparePaths(a.carried, b.carried));
+  return { root: path, files, isAlone: false };
 }
 
 function isDirectory(path: string): boolean {
@@ -37,18 +63,23 @@ function isDirectory(path: string): boolean {
 /** The digest of all files of a provider: sha256 over their lines of SHA256SUMS, as the export of them will write these. */
 export class OriginalsDigest {
   readonly #lines = startSha256();
+  /** True names by those in the payload, where they differ. */
+  readonly names: Record<string, string> = {};
   files = 0;
   bytes = 0;
 
   constructor(readonly provider: Provider) {}
 
   /** Opens the next file; the digest goes on when `done` is called. */
-  open(root: string, path: string): { file: Original; done(): void } {
+  open(root: string, { path, carried }: ListedFile): { file: Original; done(): void } {
     const reader = openRegular(root, path);
     if (reader === undefined) throw gone(path);
+    if (carried !== path) this.names[carried] = path;
     const hash = startSha256();
-    const file = { path, size: reader.size, blocks: () => blocksOf(reader, hash) };
-    return { file, done: () => this.#done(path, reader, hash) };
+    const { maxRecordBytes = defaultMaxRecordBytes } = this.provider;
+    const blocks = () => blocksOf(reader, hash);
+    const file = { path, size: reader.size, blocks, maxRecordBytes };
+    return { file, done: () => this.#done(carried, reader, hash) };
   }
 
   digest(): string {
@@ -56,12 +87,12 @@ export class OriginalsDigest {
   }
 
   /** Reads what the parser left. */
-  #done(path: string, reader: ByteReader, hash: Hash): void {
+  #done(carried: string, reader: ByteReader, hash: Hash): void {
     for (const _ of blocksOf(reader, hash));
     reader.close();
     this.files++;
     this.bytes += reader.size;
-    const full = `${folderOf(this.provider)}/${path}`;
+    const full = `${folderOf(this.provider)}/${carried}`;
     this.#lines.update(encodeIndexLine({ path: full, sha256: hash.digest("hex") }));
   }
 }
@@ -84,11 +115,29 @@ function gone(path: string): StellaError {
   });
 }
 
-/** The file as JSON; undefined after it was called bad. */
-export function readJson(file: Original, sink: Sink): unknown {
-  if (file.size > largestJson) {
-    return void sink.bad(file.path, `is larger than ${largestJson} bytes`);
+/** The part of a record that `check` looks at; undefined after it was called bad. */
+export async function readRecord(
+  file: Original,
+  sink: Sink,
+  { keep }: Check,
+  limits: ReadLimits = ordinary,
+): Promise<unknown> {
+  try {
+    const isYaml = /\.ya?ml$/i.test(file.path);
+    checkSize(file, isYaml ? Math.min(maxYamlBytes, file.maxRecordBytes) : file.maxRecordBytes);
+    if (isYaml) return await readYaml(wholeFile(file), keep, limits);
+    return readSelected(file.blocks(), keep, limits);
+  } catch (error) {
+    if (!(error instanceof RecordFault)) throw error;
+    return void sink.bad({ path: file.path }, error.message);
   }
+}
+
+function checkSize({ size }: Original, most: number): void {
+  if (size > most) throw new RecordFault(`is larger than ${most} bytes (maxRecordBytes)`);
+}
+
+function wholeFile(file: Original): Uint8Array {
   const bytes = new Uint8Array(file.size);
   let at = 0;
   for (const block of file.blocks()) {
@@ -96,10 +145,30 @@ export function readJson(file: Original, sink: Sink): unknown {
     bytes.set(block.subarray(0, file.size - at), at);
     at += block.length;
   }
-  try {
-    const utf8 = new TextDecoder("utf-8", { fatal: true });
-    return JSON.parse(utf8.decode(bytes.subarray(0, at)));
-  } catch (error) {
-    return void sink.bad(file.path, `is not JSON: ${messageOf(error)}`);
-  }
+  return bytes.subarray(0, at);
+}
+
+/** Checks `value` and names its faults, or so many of them that the record is known to be bad. */
+export function faultsOf(check: Check, value: unknown): string[] {
+  const faults: string[] = [];
+  check(value, "", (place, reason) => {
+    if (faults.length < maxFaults) faults.push(`${place || "the file"} ${reason}`);
+  });
+  return faults;
+}
+
+/** Beside the records of some providers lie checksums, signatures and notes. */
+const companion =
+  /(?:\.(?:asc|sig|sha256|sha512|md5|md|txt|html?)|(?:^|\/)(?:LICEN[CS]E|changes\.csv|(?:provider-metadata|aggregator)\.json))$/i;
+const records: Record<ProviderKind, RegExp> = {
+  kev: /\.json$/i,
+  osv: /\.(?:json|ya?ml)$/i,
+  epss: /^/,
+  csaf: /\.json$/i,
+};
+
+/** Whether a file of a directory is read as a record, carried as what lies beside one, or carried because nothing is known of it. */
+export function roleOf(kind: ProviderKind, path: string): "record" | "companion" | "unknown" {
+  if (companion.test(path)) return "companion";
+  return records[kind].test(path) ? "record" : "unknown";
 }

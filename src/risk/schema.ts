@@ -1,77 +1,89 @@
 /**
  * Shapes of foreign JSON: each check takes a value and the place where it stands and names every fault. Fields that are not
  * known are left alone, because providers add some every year; what is wrong with one field does not hide the next.
+ * A check also says what of a value it looks at, and nothing else of a file is kept in memory.
  */
+import { isCve, isId, isName } from "./ids.ts";
+import type { Keep } from "./json_reader.ts";
 
 export type OnFault = (place: string, reason: string) => void;
-export type Check = (value: unknown, place: string, fault: OnFault) => void;
+export interface Check {
+  (value: unknown, place: string, fault: OnFault): void;
+  readonly keep: Keep;
+}
 type Fields = Record<string, Check>;
 
-/** What may name a record: no space, no control character, nothing that could be taken for more than a word. */
-const idPattern = /^[A-Za-z0-9][A-Za-z0-9._:\/+-]{0,127}$/;
-const cvePattern = /^CVE-\d{4}-\d{4,19}$/;
 const datePattern = /^\d{4}-\d\d-\d\d$/;
 const timePattern = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$/i;
 
-/** An object that has the `required` fields and may have the `optional` ones. */
+/** An object that has the `required` fields and may have the `optional` ones; null stands for a field that is not there. */
 export function fields(required: Fields, optional: Fields = {}): Check {
-  return (value, place, fault) => {
+  const all = Object.entries({ ...optional, ...required });
+  const keep = { fields: new Map(all.map(([name, check]) => [name, check.keep])) };
+  return checked(keep, (value, place, fault) => {
     if (!isObject(value)) return fault(place, "is not an object");
     for (const [name, check] of Object.entries(required)) {
-      if (Object.hasOwn(value, name)) check(value[name], join(place, name), fault);
+      if (isThere(value, name)) check(value[name], join(place, name), fault);
       else fault(join(place, name), "is missing");
     }
     for (const [name, check] of Object.entries(optional)) {
-      if (Object.hasOwn(value, name)) check(value[name], join(place, name), fault);
+      if (isThere(value, name)) check(value[name], join(place, name), fault);
     }
-  };
+  });
 }
 
 export function list(item: Check, least = 0): Check {
-  return (value, place, fault) => {
+  return checked({ items: item.keep }, (value, place, fault) => {
     if (!Array.isArray(value)) return fault(place, "is not a list");
     if (value.length < least) fault(place, `has fewer than ${least} items`);
     value.forEach((one, i) => item(one, `${place}[${i}]`, fault));
-  };
+  });
 }
 
-export const text: Check = (value, place, fault) => {
-  if (typeof value !== "string") fault(place, "is not a text");
-};
+/** `check` with what it looks at. */
+export function checked(
+  keep: Keep,
+  check: (value: unknown, place: string, fault: OnFault) => void,
+): Check {
+  return Object.assign(check, { keep });
+}
 
-export const id = matching(idPattern, "is not an id");
-export const cve = matching(cvePattern, "is not a CVE id");
-export const date = matching(datePattern, "is not a date YYYY-MM-DD", isTime);
-export const time = matching(timePattern, "is not a time of RFC 3339", isTime);
+function isThere(value: Record<string, unknown>, name: string): boolean {
+  return Object.hasOwn(value, name) && value[name] !== null;
+}
+
+export const text = scalar("is not a text", (value) => typeof value === "string");
+/** Looked at, and never a fault. */
+export const anything = scalar("", () => true);
+export const id = scalar("is not an id", isId);
+export const name = scalar("is not a name", isName);
+export const cve = scalar("is not a CVE id", (value) => isText(value) && isCve(value));
+export const date = scalar(
+  "is not a date YYYY-MM-DD",
+  (value) => isText(value) && datePattern.test(value) && isTime(value),
+);
+export const time = scalar(
+  "is not a time of RFC 3339",
+  (value) => isText(value) && timePattern.test(value) && isTime(value),
+);
 
 export function oneOf(...values: unknown[]): Check {
-  return (value, place, fault) => {
-    if (!values.includes(value)) {
-      fault(
-        place,
-        `is not ${values.map((v) => String(v)).join(" or ")}`,
-      );
-    }
-  };
-}
-
-export function isCve(text: string): boolean {
-  return cvePattern.test(text);
-}
-
-export function isId(text: unknown): text is string {
-  return typeof text === "string" && idPattern.test(text);
+  const names = values.map((value) => String(value)).join(" or ");
+  return scalar(`is not ${names}`, (value) => values.includes(value));
 }
 
 export function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
-function matching(pattern: RegExp, reason: string, also: (text: string) => boolean = () => true) {
-  const check: Check = (value, place, fault) => {
-    if (typeof value !== "string" || !pattern.test(value) || !also(value)) fault(place, reason);
-  };
-  return check;
+function scalar(reason: string, isRight: (value: unknown) => boolean): Check {
+  return checked("scalar", (value, place, fault) => {
+    if (!isRight(value)) fault(place, reason);
+  });
+}
+
+function isText(value: unknown): value is string {
+  return typeof value === "string";
 }
 
 /** `2021-02-30` fits the pattern and is no day. */

@@ -76,16 +76,19 @@ function* readLines(path: string): Generator<string, undefined> {
   const decoder = new TextDecoder();
   const buffer = new Uint8Array(readSize);
   try {
-    let text = "";
+    // A long line waits in parts: one text that grew by every piece would be copied as often.
+    let parts: string[] = [];
     for (let n = readSync(fd, buffer); n > 0; n = readSync(fd, buffer)) {
-      text += decoder.decode(buffer.subarray(0, n), { stream: true });
+      const text = decoder.decode(buffer.subarray(0, n), { stream: true });
       let at = 0;
       // One by one: lines that wait in a list would outlive the next garbage collection, twenty runs of them.
       for (let end = text.indexOf("\n"); end >= 0; end = text.indexOf("\n", at)) {
-        yield text.slice(at, end);
+        const last = text.slice(at, end);
+        yield parts.length === 0 ? last : parts.join("") + last;
+        parts = [];
         at = end + 1;
       }
-      text = text.slice(at);
+      if (at < text.length) parts.push(text.slice(at));
     }
   } catch (error) {
     throw ioError("Cannot read", path, error);

@@ -1,7 +1,7 @@
 /** What is counted about a provider while it is read, and what is wrong with its records. */
 import { type Finding, StellaError } from "../errors.ts";
 import { createdText, earliestCreated, latestCreated } from "../bundle/time.ts";
-import type { BadRecord, Provider } from "./provider.ts";
+import type { LeftOut, Link, Place, Provider } from "./provider.ts";
 
 export interface Counts {
   /** Good ones that were joined, each once. */
@@ -10,46 +10,76 @@ export interface Counts {
   rejected: number;
   /** The same record again. */
   duplicates: number;
+  /** Older versions of a record. */
+  superseded: number;
+  /** Ids of good records that were left out. */
+  badIds: number;
 }
 
 /** Faults that are kept one by one; all are counted. */
 const mostKept = 100_000;
 /** Faults that an error lists. */
 const mostListed = 1_000;
+/** Names of files that nothing reads; all are counted. */
+const mostUnread = 100;
 
 export class Tally implements Counts {
   records = 0;
+  rejected = 0;
   duplicates = 0;
-  readonly faults: BadRecord[] = [];
+  superseded = 0;
+  badIds = 0;
+  readonly leftOut: LeftOut[] = [];
+  /** Files of a kind that is not known, which are carried and not read. */
+  readonly unread: { files: number; names: string[] } = { files: 0, names: [] };
+  /** How often a record stands under a CVE, by the reason why. */
+  readonly links: Record<Link, number> = { alias: 0, several: 0, upstream: 0, related: 0 };
   /** The latest date of the data itself, seconds since 1970. */
   latest: number | undefined;
-  readonly #bad = new Set<string>();
-  readonly #repeated = new Set<string>();
+  #lastBad: string | undefined;
 
   constructor(readonly provider: Provider) {}
 
-  get rejected(): number {
-    return this.#bad.size;
-  }
-
-  /** A record may have many faults and is rejected once: a line, an entry of a list, or a file. */
-  bad(path: string, reason: string, line?: number): void {
+  /** A record may have many faults and is rejected once: a line, an entry of a list, or a file. Its faults come together. */
+  bad(place: Place, reason: string, ids?: readonly string[]): void {
     const entry = /^vulnerabilities\[\d+\]/.exec(reason)?.[0];
-    const part = this.provider.kind === "kev" ? entry : line;
-    this.#bad.add(`${path} ${part ?? ""}`);
-    if (this.faults.length >= mostKept) return;
-    const place = line === undefined ? { path } : { path, line };
-    this.faults.push({ provider: this.provider.name, ...place, reason });
+    const part = this.provider.kind === "kev" ? entry : place.line;
+    const key = `${place.path} ${part ?? ""}`;
+    if (key !== this.#lastBad) this.rejected++;
+    this.#lastBad = key;
+    this.#leave("record", place, reason, ids);
   }
 
-  /** A record stands twice: the same again is no fault, another one under its name is. */
-  repeated(record: string, same: boolean, path: string, line?: number): void {
-    const place = `${path} ${line ?? ""} ${record}`;
-    if (this.#repeated.has(place)) return;
-    this.#repeated.add(place);
-    this.records--;
-    if (same) this.duplicates++;
-    else this.bad(path, `${record} stands twice, with different content`, line);
+  badId(place: Place, reason: string, ids: readonly string[]): void {
+    this.badIds++;
+    this.#leave("id", place, reason, ids);
+  }
+
+  /** A record stands twice with one version: the same again is no fault, another one under its name is. */
+  conflict(place: Place, record: string, ids: readonly string[]): void {
+    this.bad(place, `${record} stands twice, with different content`, ids);
+  }
+
+  notRead(path: string): void {
+    this.unread.files++;
+    if (this.unread.names.length < mostUnread) this.unread.names.push(path);
+  }
+
+  #leave(
+    what: LeftOut["what"],
+    { path, line }: Place,
+    reason: string,
+    ids?: readonly string[],
+  ): void {
+    if (this.leftOut.length >= mostKept) return;
+    this.leftOut.push({
+      provider: this.provider.name,
+      path,
+      ...(line === undefined ? {} : { line }),
+      what,
+      reason,
+      ...(ids === undefined ? {} : { ids }),
+    });
   }
 
   /** Years such as 0001 mean that nobody filled the date in. */
@@ -81,11 +111,12 @@ export function refuseBad(tallies: readonly Tally[]): void {
   ].join(", and ");
   throw new StellaError("usage", `Cannot build the risk data: there is ${what}`, {
     hint: "get the data again, or leave bad records out and have them listed: onInvalid: skip",
-    findings: refusing.flatMap(({ faults }) => faults).slice(0, mostListed).map(finding),
+    findings: refusing.flatMap(({ leftOut }) => leftOut.filter(({ what }) => what === "record"))
+      .slice(0, mostListed).map(finding),
   });
 }
 
-function finding({ provider, path, line, reason }: BadRecord): Finding {
+function finding({ provider, path, line, reason }: LeftOut): Finding {
   const place = line === undefined ? {} : { line };
   return {
     code: "usage",

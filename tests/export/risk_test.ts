@@ -198,6 +198,43 @@ Deno.test("a sealed site does not ask for what it does not allow, and does for w
   assert.deepEqual(site.requests, ["/kev.json"]);
 });
 
+Deno.test("names that no payload can hold are percent-encoded, and providers.json has the true ones", async () => {
+  using site = new Site();
+  const names = ["ALSA-2025:1", "50%", "a%3A", "con", "q?", "e\u0301"];
+  names.forEach((name, i) => site.write(`osv/${name}.json`, osv(`GO-${i + 1}`)));
+  site.write("osv/d:1/x.json", osv("GO-9"));
+  const report = await site.export([{
+    kind: "osv",
+    path: join(site.path, "osv"),
+    onInvalid: "fail",
+  }]);
+  const files = await payloadOf(join(site.path, "out"));
+  assert.deepEqual(Object.keys(files).filter((path) => path.startsWith("originals/")), [
+    "originals/osv/%63on.json",
+    "originals/osv/50%25.json",
+    "originals/osv/ALSA-2025%3A1.json",
+    "originals/osv/a%253A.json",
+    "originals/osv/d%3A1/x.json",
+    "originals/osv/e%CC%81.json",
+    "originals/osv/q%3F.json",
+  ]);
+  const [said] = JSON.parse(files["providers.json"]!).providers;
+  for (const [carried, name] of Object.entries(said.names)) {
+    assert.equal(decodeURIComponent(carried), name, "what is encoded can be decoded");
+    assert.ok(existsSync(join(site.path, "osv", String(name))), "the true name");
+    assert.ok(`originals/osv/${carried}` in files);
+  }
+  assert.equal(Object.keys(said.names).length, 7);
+  assert.deepEqual(report.risk?.map(({ name, records, rejected }) => [name, records, rejected]), [
+    ["osv", 7, 0],
+  ]);
+  const again = await site.export(
+    [{ kind: "osv", path: site.write("one/a:b.json", osv("GO-1")), onInvalid: "fail" }],
+    "again",
+  );
+  assert.equal(again.payload.files, 3);
+});
+
 const data = fileURLToPath(new URL("../../../shared/data", import.meta.url));
 
 Deno.test({
@@ -225,7 +262,7 @@ Deno.test({
     ]);
     assert.deepEqual(counts, [["kev", 1404, 0], ["osv", 4291, 0], ["csaf", 59, 0]]);
     const lines = files["joined.ndjson"]!.trim().split("\n").map((line) => JSON.parse(line));
-    assert.deepEqual([lines.length, said.joined.ids, said.joined.joined], [5736, 5736, 6]);
+    assert.deepEqual([lines.length, said.joined.ids, said.joined.joined], [5757, 5757, 8]);
     assert.equal(lines.filter(({ id }) => !id.startsWith("CVE-")).length, 397);
     assert.equal(lines.filter(({ kev }) => kev !== null).length, 1404);
     assert.equal((await site.export(providers, "again")).bundleDigest, report.bundleDigest);

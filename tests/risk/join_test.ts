@@ -32,7 +32,7 @@ Deno.test("one line says what four providers know of one CVE", async () => {
       dueDate: "2022-05-03",
       ransomware: true,
     },
-    epss: { score: 0.97565, percentile: 0.99999 },
+    epss: { score: 0.97565, percentile: 0.99999, date: "2025-08-24" },
     affected: [{
       record: "GO-2021-0001",
       ecosystem: "Go",
@@ -41,6 +41,8 @@ Deno.test("one line says what four providers know of one CVE", async () => {
     }],
     vex: [{
       record: "MK-1",
+      publisher: "Maker",
+      date: "2024-05-01T10:00:00.500Z",
       status: { fixed: ["P-9"], known_affected: ["Maker Box 1.0", "Maker Box 2.0"] },
     }],
     sources: [
@@ -53,6 +55,7 @@ Deno.test("one line says what four providers know of one CVE", async () => {
         category: "csaf_vex",
         title: "Title",
         publisher: "Maker",
+        date: "2024-05-01T10:00:00.500Z",
       },
     ],
   }]);
@@ -74,14 +77,21 @@ Deno.test("an advisory without a CVE finds it by way of another one, and else ke
   ]);
 });
 
-Deno.test("an advisory about two CVEs does not make them one", async () => {
+Deno.test("an advisory about two CVEs does not make them one, and has a line of its own", async () => {
   const { lines } = await build([["osv", {
     "1.json": osv("GO-1", { aliases: ["CVE-2024-0001", "CVE-2024-0002"] }),
     "2.json": osv("GO-2", { aliases: ["CVE-2024-0002"] }),
   }]]);
   assert.deepEqual(lines.map(({ id, aliases }) => [id, aliases]), [
-    ["CVE-2024-0001", ["GO-1"]],
-    ["CVE-2024-0002", ["GO-1", "GO-2"]],
+    ["CVE-2024-0001", []],
+    ["CVE-2024-0002", ["GO-2"]],
+    ["GO-1", []],
+  ]);
+  const marks = lines.map(({ covers, sources }) => [covers, ...sources.map(({ link }) => link)]);
+  assert.deepEqual(marks, [
+    [undefined, "several"],
+    [undefined, "several", undefined],
+    [["CVE-2024-0001", "CVE-2024-0002"], undefined],
   ]);
 });
 
@@ -166,6 +176,10 @@ Deno.test("the provider manifest says what went in, and its digests are those of
       records: 1,
       rejected: 0,
       duplicates: 0,
+      superseded: 0,
+      badIds: 0,
+      links: { alias: 1, several: 0, upstream: 0, related: 0 },
+      unread: { files: 0, names: [] },
     }],
     joined: {
       path: "joined.ndjson",

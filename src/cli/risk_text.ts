@@ -1,0 +1,118 @@
+/** Answers of `stella risk query` for a person. All of it may be text of the data: each line is escaped. */
+import { escaped, shown } from "../bundle/names.ts";
+import { isCve } from "../risk/ids.ts";
+import type { AskedProvider, JoinedLine, LeftOutLine, RiskAnswer } from "../risk/query.ts";
+import { counted } from "./render.ts";
+
+type Json = Record<string, unknown>;
+
+export function answerText(answer: JoinedLine): string {
+  const { id, aliases, covers, kev, epss, affected, vex, sources } = answer;
+  return text([
+    [id, ...aliases].join("  "),
+    ...(covers === undefined ? [] : [`  covers      ${covers.join("  ")}`]),
+    ...(isCve(id)
+      ? [
+        `  exploited   ${kev === null ? "not known to be" : exploited(kev)}`,
+        `  epss        ${epss === null ? "no score" : scored(epss)}`,
+      ]
+      : [`  exploited   ${exploitedElsewhere(answer)}`]),
+    ...affected.map((one) => `  affected    ${packageText(one)}`),
+    ...vex.flatMap((one) => statusLines(one)),
+    ...sources.map((one) => `  source      ${sourceText(one)}`),
+  ]);
+}
+
+export function notFoundText(id: string, providers: readonly AskedProvider[]): string {
+  return text([
+    `not found: ${shown(id)} is in none of the providers of this bundle (code 16)`,
+    ...providers.map(({ name, asOf, records }) =>
+      `  asked       ${name}, as of ${asOf}: ${counted(records, "record")}`
+    ),
+  ]);
+}
+
+/** What was left out at export and may be about the id. */
+export function leftOutText({ count, first }: RiskAnswer["leftOut"]): string {
+  if (count === 0) return "";
+  const listed = first.slice(0, 5);
+  const more = count - listed.length;
+  return text([
+    ...listed.map((one) => `  left out    ${leftOutLine(one)}`),
+    ...(more > 0 ? [`  left out    ${more} more that may be about it: see rejected.ndjson`] : []),
+  ]);
+}
+
+export function staleText(stale: readonly AskedProvider[], maxAge: string): string {
+  return text(
+    stale.map(({ name, asOf }) => `stale: ${name} is of ${asOf}, older than ${maxAge} (code 16)`),
+  );
+}
+
+function text(lines: readonly string[]): string {
+  return lines.map((line) => `${escaped(line)}\n`).join("");
+}
+
+function leftOutLine({ provider, path, line, reason, ids }: LeftOutLine): string {
+  const place = `${provider} ${path}${line === undefined ? "" : ` line ${line}`}`;
+  return `${place}: ${reason}${ids === undefined ? " (it may be about this id)" : ""}`;
+}
+
+/** KEV and EPSS know CVEs only: that another id has no entry there says nothing. */
+function exploitedElsewhere({ covers = [], sources }: JoinedLine): string {
+  const named = sources.flatMap(({ upstream = [], related = [] }) =>
+    [upstream, related].flat() as string[]
+  );
+  const cves = [...new Set([...covers, ...named].filter(isCve))];
+  if (cves.length === 0) return "unknown, as it has no CVE";
+  const more = cves.length > 5 ? `, and ${cves.length - 5} more` : "";
+  return `query its CVEs: ${cves.slice(0, 5).join(", ")}${more}`;
+}
+
+function exploited(kev: Json): string {
+  const ransomware = kev["ransomware"] === true ? ", also by ransomware" : "";
+  return `yes${ransomware}: ${kev["name"]}, since ${kev["dateAdded"]}, due ${kev["dueDate"]}`;
+}
+
+function scored(epss: Json): string {
+  const date = epss["date"] === undefined ? "" : `, of ${epss["date"]}`;
+  return `${epss["score"]}, percentile ${epss["percentile"]}${date}`;
+}
+
+function packageText(one: Json): string {
+  const name = [one["ecosystem"], one["name"]].filter((part) => part !== undefined).join(" ");
+  const ranges = one["ranges"] as { events: Record<string, string>[] }[];
+  const events = ranges.flatMap((range) => range.events).flatMap((event) => Object.entries(event));
+  const range = events.map(([mark, version]) => `${mark} ${version}`).join(", ");
+  const link = one["link"] === "upstream" || one["link"] === "related"
+    ? ` (${one["link"]}: ${one["record"]})`
+    : "";
+  return `${[name, range].filter((part) => part !== "").join(" ")}${link}`;
+}
+
+function statusLines(one: Json): string[] {
+  const status = one["status"] as Record<string, string[]>;
+  const by = one["publisher"] === undefined ? "" : ` of ${one["publisher"]}`;
+  const date = one["date"] === undefined ? "" : `, ${String(one["date"]).slice(0, 10)}`;
+  return Object.entries(status).map(([name, products]) =>
+    `  vex         ${name.replaceAll("_", " ")}: ${products.join(", ")} (${
+      one["record"]
+    }${by}${date})`
+  );
+}
+
+const linkTexts: Record<string, string> = {
+  several: "one of several CVEs that it covers",
+  upstream: "upstream",
+  related: "related",
+};
+
+function sourceText({ provider, record, link, withdrawn, rejected, date }: Json): string {
+  const notes = [
+    link === undefined ? "" : linkTexts[String(link)] ?? String(link),
+    withdrawn === undefined ? "" : `withdrawn ${withdrawn}`,
+    rejected === true ? "rejected" : "",
+    date === undefined ? "" : `of ${String(date).slice(0, 10)}`,
+  ].filter((note) => note !== "");
+  return `${provider} ${record}${notes.length === 0 ? "" : ` (${notes.join(", ")})`}`;
+}

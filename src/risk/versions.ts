@@ -1,0 +1,93 @@
+/**
+ * Of several versions of one advisory the newest counts, wherever its file lies: all facts go through a sorted spool, in which
+ * the versions of an advisory stand one after the other, the newest first.
+ */
+import { sha256 } from "../bundle/hash.ts";
+import type { Advisory, Fact, Version } from "./provider.ts";
+import { Spool } from "./spool.ts";
+import type { Tally } from "./tally.ts";
+
+const encoder = new TextEncoder();
+
+export class Versions {
+  readonly #spool: Spool;
+
+  constructor(scratch: string, readonly tallies: readonly Tally[]) {
+    this.#spool = new Spool(scratch, "versions");
+  }
+
+  add(provider: number, { identity, version, path, facts }: Advisory): void {
+    const texts = facts.map((fact) => JSON.stringify(fact));
+    const head = [
+      String(provider).padStart(3, "0"),
+      JSON.stringify(identity),
+      newestFirst(version),
+      JSON.stringify(path),
+      sha256(encoder.encode(texts.join("\n"))),
+    ].join("\t");
+    texts.forEach((text, i) =>
+      this.#spool.add([head, String(i).padStart(8, "0"), text].join("\t"))
+    );
+  }
+
+  /** The facts of the newest versions; what stands twice is counted. Once, when all are in. */
+  *newest(): Generator<{ provider: number; fact: Fact }> {
+    let current: Line | undefined;
+    for (const text of this.#spool.sorted()) {
+      const line = parse(text);
+      const isSame = current?.provider === line.provider && current.identity === line.identity;
+      if (current !== undefined && isSame && current.path !== line.path) this.#skip(current, line);
+      else if (current === undefined || !isSame || current.version === line.version) {
+        current = line;
+        yield { provider: line.provider, fact: JSON.parse(line.fact) };
+      }
+    }
+  }
+
+  /** Another file about the same advisory. */
+  #skip(current: Line, line: Line): void {
+    const tally = this.tallies[line.provider];
+    const { record, ids, piece } = JSON.parse(line.fact) as Fact;
+    if (tally === undefined || piece !== undefined) return;
+    if (current.version !== line.version) tally.superseded++;
+    else if (current.digest === line.digest) tally.duplicates++;
+    else tally.conflict({ path: JSON.parse(line.path) }, record, ids);
+  }
+}
+
+interface Line {
+  provider: number;
+  identity: string;
+  version: string;
+  path: string;
+  digest: string;
+  fact: string;
+}
+
+/** None of the parts before the fact holds a tab: JSON escapes it. */
+function parse(text: string): Line {
+  const [provider = "", identity = "", version = "", path = "", digest = ""] = text.split("\t", 5);
+  const start = [provider, identity, version, path, digest].join("\t").length + 10;
+  return {
+    provider: Number(provider),
+    identity,
+    version,
+    path,
+    digest,
+    fact: text.slice(start),
+  };
+}
+
+/** Sorts newer versions before older ones. */
+export function newestFirst({ time, number = "" }: Version): string {
+  const milliseconds = Date.parse(time);
+  const parts = number.split(/[.+-]/).slice(0, 3).map(Number);
+  return [
+    descending(Number.isFinite(milliseconds) ? milliseconds : 0, 1e15),
+    ...[0, 1, 2].map((i) => descending(parts[i] || 0, 1e12)),
+  ].join(" ");
+}
+
+function descending(value: number, from: number): string {
+  return String(from - Math.min(value, from)).padStart(16, "0");
+}

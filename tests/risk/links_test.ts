@@ -1,0 +1,143 @@
+/** Why a record stands under a CVE, and under which it does not. */
+import assert from "node:assert/strict";
+import { build, csaf, goPackage, osv } from "./fixture.ts";
+import type { JoinedLine } from "../../src/risk/query.ts";
+
+/** `id: record/link ...` for each line. */
+function outline(lines: readonly JoinedLine[]): string[] {
+  return lines.map(({ id, sources }) => {
+    const marks = sources.map(({ record, link }) =>
+      link === undefined ? record : `${record}/${link}`
+    );
+    return `${id}: ${marks.join(" ")}`;
+  });
+}
+
+Deno.test("a record is found under the CVEs that it names as upstream or related, with its packages", async () => {
+  const packages = { affected: [goPackage("demo", "1.2.3")] };
+  const { lines, report } = await build([["osv", {
+    "1.json": osv("DSA-1-1", { upstream: ["CVE-2025-0001"], ...packages }),
+    "2.json": osv("ALSA-2025:1", { related: ["CVE-2025-0001", "CVE-2025-0002"], ...packages }),
+    "3.json": osv("GO-1", { aliases: ["CVE-2025-0002"], related: ["CVE-2025-0001"] }),
+  }]]);
+  assert.deepEqual(outline(lines), [
+    "ALSA-2025:1: ALSA-2025:1",
+    "CVE-2025-0001: ALSA-2025:1/related DSA-1-1/upstream GO-1/related",
+    "CVE-2025-0002: ALSA-2025:1/related GO-1",
+    "DSA-1-1: DSA-1-1",
+  ]);
+  const cve = lines[1];
+  assert.deepEqual(cve?.aliases, [], "none of them is another name of the CVE");
+  assert.deepEqual(cve?.affected.map(({ record, link }) => [record, link]), [
+    ["ALSA-2025:1", "related"],
+    ["DSA-1-1", "upstream"],
+  ]);
+  assert.deepEqual(lines[0]?.sources[0]?.["related"], ["CVE-2025-0001", "CVE-2025-0002"]);
+  assert.deepEqual(report.providers[0]?.links, { alias: 1, several: 0, upstream: 1, related: 3 });
+});
+
+Deno.test("upstream is followed through records of other systems, and through names that tell the CVE", async () => {
+  const { lines } = await build([["osv", {
+    "1.json": osv("USN-1", { upstream: ["UBUNTU-CVE-2025-0001", "GHSA-1"] }),
+    "2.json": osv("UBUNTU-CVE-2025-0001", { upstream: ["CVE-2025-0001"] }),
+    "3.json": osv("GHSA-1", { aliases: ["CVE-2025-0002"] }),
+    "4.json": osv("DEBIAN-CVE-2025-0003"),
+    "5.json": osv("DLA-1", { upstream: ["DSA-9"] }),
+    "6.json": osv("DSA-9", { upstream: ["CVE-2025-0004"] }),
+  }]]);
+  assert.deepEqual(outline(lines).filter((line) => line.startsWith("CVE")), [
+    "CVE-2025-0001: UBUNTU-CVE-2025-0001/upstream USN-1/upstream",
+    "CVE-2025-0002: GHSA-1 USN-1/upstream",
+    "CVE-2025-0003: DEBIAN-CVE-2025-0003/upstream",
+    "CVE-2025-0004: DLA-1/upstream DSA-9/upstream",
+  ]);
+});
+
+Deno.test("a record of several CVEs links no other id to them", async () => {
+  const ghsas = ["GHSA-aaaa-bbbb-0001", "GHSA-aaaa-bbbb-0002"];
+  const { lines } = await build([["osv", {
+    "1.json": osv("GO-1", { aliases: ["CVE-2025-0001", "CVE-2025-0002", ...ghsas] }),
+    "2.json": osv("PYSEC-1", { aliases: [ghsas[0]] }),
+    "3.json": osv("PYSEC-2", { aliases: ["GO-1"] }),
+  }]]);
+  assert.deepEqual(outline(lines), [
+    "CVE-2025-0001: GO-1/several",
+    "CVE-2025-0002: GO-1/several",
+    "GO-1: GO-1",
+    "PYSEC-1: PYSEC-1",
+    "PYSEC-2: PYSEC-2",
+  ]);
+  assert.deepEqual(lines[2]?.covers, ["CVE-2025-0001", "CVE-2025-0002", ...ghsas]);
+});
+
+Deno.test("ids are one whatever their case, and a CVE is written in capitals", async () => {
+  const { lines } = await build([["osv", {
+    "1.json": osv("GO-1", { aliases: [" cve-2025-0001 ", "ghsa-1"] }),
+    "2.json": osv("PYSEC-1", { aliases: ["GHSA-1"] }),
+  }]]);
+  assert.deepEqual(outline(lines), ["CVE-2025-0001: GO-1 PYSEC-1"]);
+});
+
+const other = { publisher: { category: "vendor", name: "Other", namespace: "https://o.example" } };
+const ids = (system: string, text: string) => ({ ids: [{ system_name: system, text }] });
+const fixed = { product_status: { fixed: ["P-1"] } };
+
+Deno.test("a number counts with its system, and a name by itself", async () => {
+  const { lines } = await build([["csaf", {
+    "a.json": csaf("A-1", [{ cve: "CVE-2025-0001", ...ids("Bugzilla", "4711"), ...fixed }]),
+    "b.json": csaf("B-1", [{ ...ids("Tracker of B", "4711"), ...fixed }], other),
+    "c.json": csaf("C-1", [{ ...ids("Bugzilla", "4711"), ...fixed }], other),
+    "d.json": csaf("D-1", [{ ...ids("Bugzilla", "4711"), ...fixed }]),
+    "e.json": csaf("E-1", [{ cve: "CVE-2025-0002", ...ids("CERT/CC", "VU#123456"), ...fixed }]),
+    "f.json": csaf("F-1", [{ ...ids("CERT/CC", "VU#123456"), ...fixed }], other),
+    "g.json": csaf("G-1", [{ ...ids("CERT/CC", "VU#7"), ...fixed }]),
+  }]]);
+  assert.deepEqual(outline(lines), [
+    "Bugzilla 4711: C-1",
+    "CERT/CC VU#7: G-1",
+    "CVE-2025-0001: A-1 D-1",
+    "CVE-2025-0002: E-1 F-1",
+    "Tracker of B 4711: B-1",
+  ]);
+  assert.deepEqual(lines[1]?.aliases, ["VU#7"]);
+  assert.deepEqual(lines[3]?.aliases, ["CERT/CC VU#123456", "VU#123456"]);
+});
+
+Deno.test("a vulnerability without any id is found by its document's, of its publisher", async () => {
+  const { lines } = await build([["csaf", {
+    "a.json": csaf("A-1", [{ title: "no CVE yet", ...fixed }, { title: "another", ...fixed }]),
+    "b.json": csaf("A-1", [{ title: "no CVE yet", ...fixed }], other),
+  }]]);
+  assert.deepEqual(outline(lines), [
+    "https://maker.example A-1: A-1 A-1",
+    "https://o.example A-1: A-1",
+  ]);
+  assert.deepEqual(lines.map(({ aliases }) => aliases), [["A-1"], ["A-1"]]);
+});
+
+Deno.test("a CVE that was rejected, and a record that was withdrawn, say so", async () => {
+  const note = (text: string) => ({ notes: [{ category: "description", text }] });
+  const { lines } = await build([
+    ["osv", {
+      "1.json": osv("GO-1", { aliases: ["CVE-2025-0001"], details: "** REJECT ** DO NOT USE" }),
+      "2.json": osv("GO-2", { aliases: ["CVE-2025-0001"], withdrawn: "2025-01-01T00:00:00Z" }),
+      "3.json": osv("GO-3", { aliases: ["CVE-2025-0001"], details: "Rejected requests hang." }),
+    }],
+    ["csaf", {
+      "a.json": csaf("A", [{
+        cve: "CVE-2025-0001",
+        ...fixed,
+        ...note("Rejected reason: not a vulnerability"),
+      }]),
+    }],
+  ]);
+  const said = lines[0]?.sources.map((
+    { record, rejected, withdrawn },
+  ) => [record, rejected, withdrawn]);
+  assert.deepEqual(said, [
+    ["GO-1", true, undefined],
+    ["GO-2", undefined, "2025-01-01T00:00:00Z"],
+    ["GO-3", undefined, undefined],
+    ["A", true, undefined],
+  ]);
+});
