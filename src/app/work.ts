@@ -2,7 +2,7 @@
 import { StellaError } from "../errors.ts";
 import { belongsTo, type Profile } from "../config/profile.ts";
 import type { ExportJob, JobEvent } from "../export/job.ts";
-import type { ExportReport } from "../export/report.ts";
+import { type ExportReport, leftOutOf } from "../export/report.ts";
 import type { Job, JobError, Outcome } from "../jobs/job.ts";
 import type { ExportRequest } from "../server/export_request.ts";
 import type { UploadSession } from "../registry/sessions.ts";
@@ -56,7 +56,7 @@ export function exportWork(
         stall: config.service.stallSeconds * 1000,
       }).finally(() => heard.delete(id));
       const { bundleDigest, bundleBytes: bytes, payload: { files } } = report;
-      watched.get(id)?.made(bytes, report.artifacts);
+      watched.get(id)?.made(bytes, report.artifacts, leftOutOf(report.risk));
       return { bundleDigest, bytes, files };
     },
     onDefer: ({ id }: Job, error: JobError, wait: number) =>

@@ -41,6 +41,22 @@ function sboms(): Draft {
   );
 }
 
+function leftOut(): Draft {
+  return timeseries(
+    {
+      title: "Risk records left out",
+      description:
+        "What is not in the newest risk bundle of each profile: bad records, ids that are none, and files that " +
+        "nothing reads. The bundle lists them in rejected.ndjson and providers.json.",
+      unit: "short",
+    },
+    [{
+      expr: `max by (profile, reason) (export_risk_records_left_out{${ofProfile}})`,
+      legend: "{{profile}} {{reason}}",
+    }],
+  );
+}
+
 function newestBundles(): Draft {
   return table(
     {
@@ -161,8 +177,8 @@ function lines(): Line[] {
     {
       row: "What the bundles hold",
       height: 9,
-      widths: [10, 7, 7],
-      panels: [observations(), sboms(), newestBundles()],
+      widths: [8, 5, 6, 5],
+      panels: [observations(), sboms(), leftOut(), newestBundles()],
     },
     {
       row: "Where the time goes",

@@ -1,4 +1,5 @@
 /** The metrics of one run, as text. Source: Prometheus exposition format 0.0.4; node_exporter, textfile collector. */
+import { leftOutOf, type RiskSummary } from "../export/report.ts";
 import type { Run } from "./run_files.ts";
 
 const lastSuccess = "export_run_last_success_timestamp_seconds";
@@ -19,10 +20,11 @@ const block = 4096;
 interface Outcome {
   bundle?: { profile?: string; files?: number; bytes?: number };
   findings?: readonly { reason?: string }[];
+  risk?: readonly RiskSummary[];
 }
 
 export function runMetrics(run: Run, before: ReadonlyMap<string, string>): string {
-  const { bundle, findings = [] } = run.json as Outcome;
+  const { bundle, findings = [], risk } = run.json as Outcome;
   const labels = { command: run.command, profile: bundle?.profile ?? run.profile ?? "" };
   const own = labelText(labels);
   const seconds = (milliseconds: number) => String(milliseconds / 1000);
@@ -54,6 +56,12 @@ export function runMetrics(run: Run, before: ReadonlyMap<string, string>): strin
       "What the newest run found wrong, by reason.",
       [...counts].toSorted(([a], [b]) => a < b ? -1 : 1)
         .map(([reason, found]) => [labelText({ ...labels, reason }), String(found.length)]),
+    ),
+    metric(
+      "export_run_risk_records_left_out",
+      "What is left out of its risk bundle, by reason.",
+      Object.entries(leftOutOf(risk) ?? {})
+        .map(([reason, count]) => [labelText({ ...labels, reason }), String(count)]),
     ),
   ].join(""));
 }

@@ -23,6 +23,18 @@ export interface RiskSummary {
   links: Record<string, number>;
 }
 
+/** How much of all providers was left out, by why; undefined where no risk data was exported. */
+export function leftOutOf(risk: readonly RiskSummary[] | undefined) {
+  if (risk === undefined) return undefined;
+  const sum = (count: (one: RiskSummary) => number) =>
+    risk.reduce((total, one) => total + count(one), 0);
+  return {
+    invalid: sum(({ rejected }) => rejected),
+    bad_id: sum(({ badIds }) => badIds),
+    unread: sum(({ unread }) => unread),
+  };
+}
+
 export interface ExportReport {
   profile: string;
   tenant: string;

@@ -12,7 +12,12 @@ export interface Watcher<Event> {
   /** Another holder runs it now. */
   lost(): void;
   told(event: Event): void;
-  made(bytes: number, artifacts?: Readonly<Record<string, number>>): void;
+  /** `leftOut` counts what is not in a bundle of risk data, by why. */
+  made(
+    bytes: number,
+    artifacts?: Readonly<Record<string, number>>,
+    leftOut?: Readonly<Record<string, number>>,
+  ): void;
   /** `at` in milliseconds since 1970. */
   ended(end: Outcome, seconds: number, at?: number): void;
 }
@@ -50,9 +55,13 @@ export function alsoInTimeline<Event extends { kind: string; stage?: string }>(
       // Progress names its stage over and over; the first time is the step.
       if (event.stage !== undefined && event.stage !== last) add(last = event.stage, {});
     },
-    made: (bytes, artifacts) => {
-      watcher.made(bytes, artifacts);
-      add("made", { bytes, ...(artifacts === undefined ? {} : { artifacts }) });
+    made: (bytes, artifacts, leftOut) => {
+      watcher.made(bytes, artifacts, leftOut);
+      add("made", {
+        bytes,
+        ...(artifacts === undefined ? {} : { artifacts }),
+        ...(leftOut === undefined ? {} : { leftOut }),
+      });
     },
     ended: (end, seconds, at) => {
       watcher.ended(end, seconds, at);
@@ -82,7 +91,7 @@ export function alsoInFeed<Event extends { kind: string; stage?: string }>(
         & Event;
       feed.moved(exportId, { stage, done, total });
     },
-    made: (bytes, artifacts) => after(() => watcher.made(bytes, artifacts)),
+    made: (...made) => after(() => watcher.made(...made)),
     ended: (end, seconds, at) => {
       watcher.ended(end, seconds, at);
       feed.ended(exportId);

@@ -114,10 +114,14 @@ export class ExportWatch {
     else this.#verified(event.result, event.reason);
   }
 
-  /** There is a bundle of so many bytes, with so many artifacts of each kind. */
-  made(bytes: number, artifacts: Readonly<Record<string, number>> = {}): void {
+  /** There is a bundle of so many bytes, with so many artifacts of each kind; `leftOut` is not in it, by why. */
+  made(
+    bytes: number,
+    artifacts: Readonly<Record<string, number>> = {},
+    leftOut: Readonly<Record<string, number>> = {},
+  ): void {
     const { profile, exportId } = this.#of;
-    this.#metrics.bundleMade({ profile, exportId, bytes, artifacts });
+    this.#metrics.bundleMade({ profile, exportId, bytes, artifacts, leftOut });
   }
 
   /** `seconds` since it was started first; `at` in milliseconds since 1970. */

@@ -80,6 +80,10 @@ export function createInstruments(registry: Registry, profiles: string[], slas: 
       name: "export_bundle_artifacts",
       help: "Files in the newest bundle of the profile, by kind.",
     }),
+    riskLeftOut: gauge(registers, ["profile", "reason"], {
+      name: "export_risk_records_left_out",
+      help: "What is left out of the newest risk bundle of the profile, by reason.",
+    }),
     traceSpans: byValue(registers, "result", spanResults, {
       name: "export_trace_spans_total",
       help: "Spans for the collector of traces, by what became of them.",

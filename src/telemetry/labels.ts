@@ -59,6 +59,9 @@ export const artifactKinds = [
   "other",
 ] as const;
 
+/** What of the data of an export of risk data is not in the bundle: bad records, ids that are none, files that nothing reads. */
+export const leftOutReasons = ["invalid", "bad_id", "unread"] as const;
+
 export const logLevels = ["DEBUG", "INFO", "WARN", "ERROR", "FATAL"] as const;
 export type LogLevel = typeof logLevels[number];
 

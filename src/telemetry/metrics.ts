@@ -10,6 +10,7 @@ import {
   artifactKinds,
   attestationFailure,
   type JobResult,
+  leftOutReasons,
   type LogLevel,
   methodOf,
   type PublishResult,
@@ -103,16 +104,18 @@ export class Metrics {
       profile: string;
       bytes: number;
       artifacts?: Readonly<Record<string, number>>;
+      /** Of risk data, what is not in it, by why. */
+      leftOut?: Readonly<Record<string, number>>;
       exportId?: string;
     },
   ): void {
-    const { profile, bytes, artifacts = {}, exportId } = bundle;
-    this.#of(profile, ({ bundleSize, bundleArtifacts }) => {
+    const { profile, bytes, artifacts = {}, leftOut = {}, exportId } = bundle;
+    this.#of(profile, ({ bundleSize, bundleArtifacts, riskLeftOut }) => {
       observe(bundleSize, profile, bytes, exportId);
-      if (Object.keys(artifacts).length === 0) return;
-      for (const kind of artifactKinds) {
-        bundleArtifacts.set({ profile, kind }, artifacts[kind] ?? 0);
-      }
+      const kinds = Object.keys(artifacts).length === 0 ? [] : artifactKinds;
+      for (const kind of kinds) bundleArtifacts.set({ profile, kind }, artifacts[kind] ?? 0);
+      const reasons = Object.keys(leftOut).length === 0 ? [] : leftOutReasons;
+      for (const reason of reasons) riskLeftOut.set({ profile, reason }, leftOut[reason] ?? 0);
     });
   }
 

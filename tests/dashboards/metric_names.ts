@@ -36,6 +36,7 @@ export const serviceMetrics: Readonly<Record<string, Metric>> = {
   export_readiness_check_up: { type: "gauge", labels: ["check"] },
   export_readiness_check_warning: { type: "gauge", labels: ["check"] },
   export_registry_push_total: { type: "counter", labels: ["profile", "result"] },
+  export_risk_records_left_out: { type: "gauge", labels: ["profile", "reason"] },
   export_running_oldest_job_start_timestamp_seconds: { type: "gauge", labels: ["profile"] },
   export_requests_refused_total: { type: "counter", labels: ["reason"] },
   export_schedule_runs_total: { type: "counter", labels: ["profile", "result"] },

@@ -17,7 +17,12 @@ async function scrape(): Promise<string> {
   metrics.checked("storage:write", "pass", 1);
   metrics.answered("GET", "/status", 200, 0.1);
   metrics.storage({ free: 1, size: 2 });
-  metrics.bundleMade({ profile: "advisories", bytes: 1, artifacts: { osv: 1 } });
+  metrics.bundleMade({
+    profile: "advisories",
+    bytes: 1,
+    artifacts: { osv: 1 },
+    leftOut: { unread: 1 },
+  });
   return (await metrics.scrape()).body;
 }
 

@@ -23,7 +23,14 @@ class Site {
       `version: 1\nprofiles:\n  r:\n    kind: risk\n    providers: [{ kind: ${kind}, path: ${root}/data${more} }]\n`,
     );
     const asked = ["export", "bundle", "--config", join(root, "s.yaml"), "--profile", "r"];
-    return await this.home.stella([...asked, "--manifest", join(root, "out/manifest.json")]);
+    const left = [
+      "--report",
+      join(root, "report.json"),
+      "--metrics-textfile",
+      join(root, "run.prom"),
+    ];
+    const manifest = join(root, "out/manifest.json");
+    return await this.home.stella([...asked, ...left, "--manifest", manifest]);
   }
 
   async query(id: string, ...more: string[]): Promise<Ran> {
@@ -59,6 +66,14 @@ Deno.test("ids in any case; what is not there and what is no id have codes of th
     "all.zip": "PK",
   }, ", onInvalid: skip");
   assert.match(exported.stdout, /left out {2}osv: 1 bad record, 1 bad id, 1 file not read/);
+  const report = JSON.parse(Deno.readTextFileSync(join(site.home.path, "report.json")));
+  const { records, rejected, badIds, unread } = report.risk[0];
+  assert.deepEqual([records, rejected, badIds, unread], [2, 1, 1, 1]);
+  const metrics = Deno.readTextFileSync(join(site.home.path, "run.prom"));
+  for (const reason of ["invalid", "bad_id", "unread"]) {
+    const labels = `command="export bundle",profile="r",reason="${reason}"`;
+    assert.ok(metrics.includes(`export_run_risk_records_left_out{${labels}} 1\n`), metrics);
+  }
   for (const id of ["cve-2025-11111", "go-2025-1"]) {
     const { code, stdout } = await site.query(id);
     assert.equal(code, 0, id);

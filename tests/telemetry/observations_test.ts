@@ -75,6 +75,16 @@ Deno.test("the newest bundle's artifacts replace those of the one before", async
   assert.deepEqual([await of("vex"), await of("osv"), await of("no kind")], [0, 8, undefined]);
 });
 
+Deno.test("what the newest risk bundle left out is counted by reason, and other bundles have no series", async () => {
+  const { metrics, value } = bench();
+  const of = (reason: string) =>
+    value(`export_risk_records_left_out{profile="free",reason="${reason}"}`);
+  metrics.bundleMade({ profile: "free", bytes: 1, artifacts: { osv: 9 } });
+  assert.equal(await of("invalid"), undefined);
+  metrics.bundleMade({ profile: "free", bytes: 1, leftOut: { invalid: 3, bad_id: 1, unread: 0 } });
+  assert.deepEqual([await of("invalid"), await of("bad_id"), await of("unread")], [3, 1, 0]);
+});
+
 Deno.test("the rooms agree on the names of kinds and stages, which no arrow lets them share", () => {
   assert.deepEqual([...artifactKinds], [...bundleKinds]);
   assert.deepEqual([...stages].sort(), [...exportStages, "other"].sort());
