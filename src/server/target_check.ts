@@ -2,7 +2,7 @@
  * Whether exports can be published into the target directories of the profiles. A directory that
  * cannot be used only warns: it keeps no export of another profile from being made.
  */
-import { access, constants, stat, statfs } from "node:fs/promises";
+import { stat, statfs } from "node:fs/promises";
 import { dirname } from "node:path";
 import type { Profile } from "../config/profile.ts";
 import { renderDirectory } from "../config/target_tenants.ts";
@@ -37,12 +37,15 @@ function directoriesOf(profile: Profile, all: readonly string[]): string[] {
   return [...new Set(templates.flatMap((one) => tenants.map((t) => renderDirectory(one, t))))];
 }
 
-/** What keeps a bundle out of it, in words; one that is not there yet is made by the first export. */
+/**
+ * What keeps a bundle out of it, in words; one that is not there yet is made by the first export.
+ * Whether it may be written to shows at the next export alone: rights are more than bits of a mode,
+ * and a file for trying would lie in what is published.
+ */
 async function faultOf(directory: string): Promise<string | undefined> {
   const says = (reason: string) => `${JSON.stringify(directory)}: ${reason}`;
   try {
     const there = await nearest(directory);
-    await access(there, constants.W_OK | constants.X_OK);
     const { bavail, blocks } = await statfs(there);
     const share = blocks === 0 ? 1 : bavail / blocks;
     return share < leastFree ? says(`${(share * 100).toFixed(1)} % free`) : undefined;
