@@ -24,6 +24,7 @@ import type { Host } from "./host.ts";
 import type { CommonOptions, Result } from "./program.ts";
 import { ProgressLine } from "./progress.ts";
 import { checkDownloads } from "./network.ts";
+import { notPushed } from "./push_again.ts";
 import { openPush, push, type PushFlags } from "./push_bundle.ts";
 import { systemTiming } from "../registry/retry.ts";
 import { machineSigner, type Recipe, recipeOf } from "./recipe.ts";
@@ -90,7 +91,9 @@ export async function exportBundleCommand(flags: ExportFlags, host: Host): Promi
     });
     line.end();
     stages.end();
-    const pushed = ready && await push(ready, directory, flags, host);
+    const pushed = ready && await push(ready, directory, flags, host).catch((error) => {
+      throw notPushed(error, directory, flags);
+    });
     if (pushed !== undefined) stages.add("push", pushed.json);
     return exported(report, stages.all, directory, made, pushed);
   } finally {

@@ -1,7 +1,8 @@
 /** Carries one request through: sends its body, reads the answer, and ends it where nothing moves any more. */
 import type { ClientRequest, IncomingMessage } from "node:http";
 import { StellaError } from "../errors.ts";
-import { broken, RegistryError, stopped, target } from "./failure.ts";
+import { broken } from "./connection_failure.ts";
+import { RegistryError, stopped, target } from "./failure.ts";
 import type { Answer, Body, Outgoing } from "./message.ts";
 
 /** Milliseconds: until a connection stands (look-up and TLS included), and between two bytes that move. */

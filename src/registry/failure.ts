@@ -5,7 +5,7 @@
  */
 import { STATUS_CODES } from "node:http";
 import { escaped } from "../bundle/names.ts";
-import { messageOf, StellaError } from "../errors.ts";
+import { StellaError } from "../errors.ts";
 import type { Answer, Login, Outgoing } from "./message.ts";
 
 /** `auth` is about identity on either side: our credentials, or the registry's certificate. */
@@ -81,48 +81,17 @@ export function refused(
   );
 }
 
-/** An exchange that ended without an answer: a name without address, no connection, a reset, a refused certificate. */
-export function broken(method: string, url: URL, cause: unknown): RegistryError {
-  const code = (cause as { code?: string } | null)?.code ?? "";
-  const text = `${target(method, url)}: ${shortened(wordsOf(cause))}`;
-  if (isCertificate(code)) {
-    const hint = "name the authority that signed the registry's certificate, or have it renewed";
-    return new RegistryError("auth", text, { cause, hint });
-  }
-  if (/fatal alert: (?:\w*Certificate\w*|UnknownCA|AccessDenied)/.test(messageOf(cause))) {
-    const hint = "the registry wants a client certificate, or does not accept the one it was shown";
-    return new RegistryError("auth", text, { cause, hint });
-  }
-  if (code === "ENOTFOUND") {
-    return new RegistryError("reset", text, { cause, hint: "check the registry's host name" });
-  }
-  const reason = code === "ETIMEDOUT" ? "timeout" : "reset";
-  return new RegistryError(reason, text, { cause, passing: true });
-}
-
 /** The error of an aborted signal: a caller's time limit is a timeout, everything else an interruption. */
 export function stopped(signal: AbortSignal): StellaError {
   const late = (signal.reason as { name?: string } | undefined)?.name === "TimeoutError";
   return late
-    ? new RegistryError("timeout", "The registry did not answer in the time that was given")
+    ? new RegistryError("timeout", "There was no answer within the time limit of the request")
     : new StellaError("interrupted", "The work with the registry was stopped");
 }
 
 /** `METHOD URL` without the query. */
 export function target(method: string, url: URL): string {
   return `${method} ${escaped(url.origin + url.pathname)}`;
-}
-
-/** Connecting to several addresses fails with all their errors and no message of its own. */
-function wordsOf(cause: unknown): string {
-  return cause instanceof AggregateError && cause.message === ""
-    ? cause.errors.map(messageOf).join("; ")
-    : messageOf(cause);
-}
-
-function isCertificate(code: string): boolean {
-  return /^(CERT_|ERR_TLS_CERT|UNABLE_TO_|SELF_SIGNED|DEPTH_ZERO|HOSTNAME_MISMATCH|INVALID_CA)/
-    .test(code);
 }
 
 function isPassing(status: number): boolean {
@@ -171,7 +140,8 @@ function oneError(error: unknown): string {
   return [code, message].filter((part) => typeof part === "string" && part !== "").join(": ");
 }
 
-function shortened(text: string): string {
+/** Text that a registry chose, escaped and cut. */
+export function shortened(text: string): string {
   return escaped(text.length > 400 ? `${text.slice(0, 397)}...` : text);
 }
 

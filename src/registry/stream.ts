@@ -6,7 +6,7 @@ import type { ClientRequest, IncomingMessage } from "node:http";
 import { fillYoungGeneration } from "../bundle/young_generation.ts";
 import { StellaError } from "../errors.ts";
 import { readAnswer, responseTo, single, type Timeouts, Watch } from "./exchange.ts";
-import { broken } from "./failure.ts";
+import { broken } from "./connection_failure.ts";
 import type { Outgoing, Stream, Streamed } from "./message.ts";
 
 /** @throws RegistryError where no answer came; StellaError of the signal */

@@ -87,12 +87,14 @@ export class SpanExporter {
   async #send(spans: readonly Span[]): Promise<{ text: string; again: boolean } | undefined> {
     const { post, resource, version, patience } = this.#options;
     const body = new TextEncoder().encode(encodeSpans(resource, version, spans));
+    const limit = AbortSignal.timeout(patience);
     try {
-      const status = await post(body, AbortSignal.timeout(patience));
+      const status = await post(body, limit);
       if (status >= 200 && status < 300) return undefined;
       return { text: `the collector answers ${status}`, again: retryable.has(status) };
     } catch (error) {
-      return { text: messageOf(error), again: true };
+      const late = `the collector did not answer within ${patience / 1000} s`;
+      return { text: limit.aborted ? late : messageOf(error), again: true };
     }
   }
 

@@ -128,3 +128,38 @@ programTest("verify in place: without a seal, --secret is refused", async (scene
   const { exit, findings } = await home.json(["verify", ref, "--secret", "shared.key"]);
   assert.deepEqual([exit, reasons(findings)], [5, ["5 hmac_missing"]]);
 });
+
+/** The words of a command line, as a shell takes them apart. */
+async function wordsOf(line: string): Promise<string[]> {
+  const args = ["-c", `set -- ${line}; printf '%s\\n' "$@"`];
+  const { stdout } = await new Deno.Command("/bin/sh", { args }).output();
+  return new TextDecoder().decode(stdout).trim().split("\n");
+}
+
+programTest(
+  "export --push that fails leaves the bundle, and names the command that goes on",
+  async (scene) => {
+    const { home, registry } = scene;
+    await home.succeed(["keys", "generate", "--out", "other.key"]);
+    const ref = `oci://${registry.host}/exports/kit:v2`;
+    const directory = "it's out";
+    registry.fault(/^PUT .*\/manifests\//, status(403), 1);
+    const failed = await home.json([
+      ...["export", "bundle", "--profile", "kit", "--manifest", `${directory}/manifest.json`],
+      ...["--key", "other.key", "--push", ref, "--mount-from", "exports/base"],
+    ]);
+    assert.deepEqual([failed.exit, reasons(failed.findings)], [13, ["13 auth"]]);
+    assert.match(
+      failed.error.message,
+      /: 403 UNKNOWN: .*; the bundle itself is complete in "it's out"$/,
+    );
+    const [, first, command] = /^(.*); then push it with: (.*)$/.exec(failed.error.hint) ?? [];
+    assert.match(first!, /^ask for access/);
+    await home.succeed(["verify", directory, "--trust", "other.pub"]);
+    const [program, ...words] = await wordsOf(command!);
+    assert.equal(program, "stella");
+    assert(words.includes("--mount-from") && words.includes(directory), command);
+    await home.succeed(words);
+    assert(registry.manifests.has("v2"));
+  },
+);

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { StellaError } from "../../src/errors.ts";
-import { broken, refused, RegistryError } from "../../src/registry/failure.ts";
+import { broken } from "../../src/registry/connection_failure.ts";
+import { refused, RegistryError } from "../../src/registry/failure.ts";
 import { systemTiming, withRetries } from "../../src/registry/retry.ts";
 import { FakeTiming } from "./fake_bundle.ts";
 

@@ -1,0 +1,108 @@
+/** An exchange that ended without an answer: what happened to the connection, to which host, and what helps. */
+import { messageOf } from "../errors.ts";
+import {
+  RegistryError,
+  type RegistryFacts,
+  type RegistryReason,
+  shortened,
+  target,
+} from "./failure.ts";
+
+interface Kind {
+  /** Against the error's code, then against its message. */
+  on: RegExp;
+  /** `host` is HOST[:PORT], `work` as in `while a blob was sent`. */
+  text?: (host: string, work: string) => string;
+  reason?: RegistryReason;
+  hint?: string;
+  /** What passes by itself is tried again; most does. */
+  lasts?: boolean;
+}
+
+const kinds: readonly Kind[] = [
+  {
+    on: /^(?:CERT_|ERR_TLS_CERT|UNABLE_TO_|SELF_SIGNED|DEPTH_ZERO|HOSTNAME_MISMATCH|INVALID_CA)/,
+    reason: "auth",
+    hint: "name the authority that signed the registry's certificate, or have it renewed",
+    lasts: true,
+  },
+  {
+    on: /fatal alert: (?:\w*Certificate\w*|UnknownCA|AccessDenied)/,
+    reason: "auth",
+    hint: "the registry wants a client certificate, or does not accept the one it was shown",
+    lasts: true,
+  },
+  {
+    on: /^(?:ENOTFOUND|ENODATA|EAI_NODATA|EAI_NONAME)$/,
+    text: (host) => `no address is known for ${host}`,
+    hint: "check the registry's host name",
+    lasts: true,
+  },
+  {
+    on: /^EAI_AGAIN$/,
+    text: (host) => `the name server does not answer for ${host}`,
+    hint: "check this machine's name server, and the registry's host name",
+  },
+  { on: /^ETIMEDOUT$/, reason: "timeout" },
+  {
+    on: /^ERR_SSL_WRONG_VERSION_NUMBER$|InvalidContentType/,
+    text: (host) => `${host} does not speak TLS`,
+    hint: "for a registry without TLS: --plain-http, or plainHttp in the configuration",
+  },
+  { on: /^HPE_/, text: (host) => `${host} does not speak HTTP`, hint: "check host and port" },
+  {
+    on: /^ECONNREFUSED$/,
+    text: (host) => `${host} refused the connection`,
+    hint: "check host and port, and that the registry is running",
+  },
+  {
+    on: /^(?:EHOSTUNREACH|ENETUNREACH|ENETDOWN|EHOSTDOWN)$/,
+    text: (host) => `${host} cannot be reached from this network`,
+  },
+  {
+    on: /^(?:ECONNRESET|EPIPE|ECONNABORTED)$|connection was closed|socket hang up/,
+    text: (host, work) => `${host} closed the connection${work}`,
+    hint: "see the log of the registry and of a proxy before it, then run the command again",
+  },
+];
+
+export function broken(method: string, url: URL, cause: unknown): RegistryError {
+  const code = (cause as { code?: string } | null)?.code ?? "";
+  const words = wordsOf(cause) || code;
+  const kind = kinds.find(({ on }) => on.test(code) || on.test(words)) ?? { on: /./ };
+  const known = kind.text?.(url.host, workOf(method, url));
+  const text = known === undefined ? words || "the connection ended" : said(known, words);
+  const facts: RegistryFacts = {
+    cause,
+    passing: kind.lasts !== true,
+    ...(kind.hint === undefined ? {} : { hint: kind.hint }),
+  };
+  const message = `${target(method, url)}: ${shortened(text)}`;
+  return new RegistryError(kind.reason ?? "reset", message, facts);
+}
+
+/** What a request of the distribution-spec is for. */
+const works: readonly [RegExp, string][] = [
+  [/^POST .*\/blobs\/uploads\//, "an upload was begun"],
+  [/^(?:PUT|PATCH) .*\/blobs\/uploads\//, "a blob was sent"],
+  [/^GET .*\/blobs\/(?!uploads\/)/, "a blob was read"],
+  [/^PUT .*\/manifests\//, "a manifest was sent"],
+  [/^GET .*\/manifests\//, "a manifest was read"],
+  [/^GET .*\/referrers\//, "the referrers were listed"],
+];
+
+function workOf(method: string, { pathname }: URL): string {
+  const found = works.find(([on]) => on.test(`${method} ${pathname}`));
+  return found === undefined ? "" : ` while ${found[1]}`;
+}
+
+function said(known: string, words: string): string {
+  return words === "" ? known : `${known} (${words})`;
+}
+
+/** Connecting to several addresses fails with all their errors and no message of its own. */
+function wordsOf(cause: unknown): string {
+  return cause instanceof AggregateError && cause.message === ""
+    ? cause.errors.map(messageOf).join("; ")
+    : messageOf(cause);
+}

@@ -1,0 +1,86 @@
+/** What is said of a connection that broke: which host, what was under way, and never nothing. */
+import assert from "node:assert/strict";
+import net from "node:net";
+import type { AddressInfo } from "node:net";
+import { broken } from "../../src/registry/connection_failure.ts";
+import { clientFor } from "./fake_bundle.ts";
+import { pushInto, reset, resetMidway } from "./spoilt.ts";
+
+async function refusal(url: string): Promise<{ message: string; hint: string }> {
+  const client = clientFor(url);
+  return await client.ping().then(() => assert.fail("it answered"), (error) => error)
+    .finally(() => client.close());
+}
+
+/** Does `act` with each connection once something came. */
+async function withServer(act: (socket: net.Socket) => void, run: (host: string) => Promise<void>) {
+  const server = net.createServer((socket) => {
+    socket.on("error", () => {});
+    socket.once("data", () => act(socket));
+  });
+  await new Promise<void>((done) => server.listen(0, "127.0.0.1", done));
+  try {
+    await run(`127.0.0.1:${(server.address() as AddressInfo).port}`);
+  } finally {
+    await new Promise((done) => server.close(done));
+  }
+}
+
+for (
+  const [what, act] of [
+    ["reset", (socket) => void socket.resetAndDestroy()],
+    ["end", (socket) => void socket.end()],
+  ] as [string, (socket: net.Socket) => void][]
+) {
+  for (const scheme of ["http", "https"]) {
+    Deno.test(`a ${what} of ${scheme} names the host`, () =>
+      withServer(act, async (host) => {
+        const { message, hint } = await refusal(`${scheme}://${host}`);
+        assert(message.startsWith(`GET ${scheme}://${host}/v2/: ${host} closed the connection (`));
+        assert.match(hint, /then run the command again$/);
+      }));
+  }
+}
+
+Deno.test("what does not speak HTTP, or not TLS, is said to be so", async () => {
+  await withServer((socket) => socket.end("hello\r\n\r\n"), async (host) => {
+    assert.match((await refusal(`http://${host}`)).message, /:\d+ does not speak HTTP \(/);
+  });
+  await withServer((socket) => socket.end("HTTP/1.1 400 Bad Request\r\n\r\n"), async (host) => {
+    const { message, hint } = await refusal(`https://${host}`);
+    assert.match(message, /:\d+ does not speak TLS \(/);
+    assert.match(hint, /--plain-http/);
+  });
+});
+
+for (
+  const [on, act, work] of [
+    [/^POST /, reset, "an upload was begun"],
+    [/^PUT .*\/uploads\//, resetMidway, "a blob was sent"],
+    [/^PUT .*\/manifests\//, reset, "a manifest was sent"],
+    [/^GET .*\/referrers\//, reset, "the referrers were listed"],
+  ] as const
+) {
+  Deno.test(`a reset tells that it came while ${work}`, () =>
+    pushInto((registry) => registry.fault(on, act), ({ registry, error }) => {
+      const { message = "" } = error ?? {};
+      const told = `${registry.host} closed the connection while ${work} (`;
+      assert(message.includes(told), message);
+    }));
+}
+
+Deno.test("an error without words has its code, and one without a code is told as an end", () => {
+  const url = new URL("https://r.test/v2/x/blobs/uploads/1");
+  const said = (cause: unknown) => broken("PATCH", url, cause).message.slice("PATCH ".length);
+  const where = "https://r.test/v2/x/blobs/uploads/1: ";
+  const empty = (code?: string) => Object.assign(new Error(""), code && { code });
+  assert.equal(
+    said(empty("EPIPE")),
+    `${where}r.test closed the connection while a blob was sent (EPIPE)`,
+  );
+  assert.equal(said(empty("EWEIRD")), `${where}EWEIRD`);
+  assert.equal(said(empty()), `${where}the connection ended`);
+  assert.equal(said(new AggregateError([])), `${where}the connection ended`);
+  const both = new AggregateError([new Error("connect ECONNREFUSED ::1:1"), new Error("b")]);
+  assert.equal(said(both), `${where}connect ECONNREFUSED ::1:1; b`);
+});
