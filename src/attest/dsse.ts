@@ -4,6 +4,7 @@
  */
 import { Buffer } from "node:buffer";
 import { createHash, type KeyObject } from "node:crypto";
+import { ed25519Fault } from "./ed25519_points.ts";
 
 export const payloadType = "application/vnd.in-toto+json";
 export const sigstoreBundleType = "application/vnd.dev.sigstore.bundle.v0.3+json";
@@ -27,6 +28,15 @@ export function algorithmOf(key: KeyObject): Algorithm | undefined {
   if (key.asymmetricKeyType === "ed25519") return "ed25519";
   const curve = key.asymmetricKeyDetails?.namedCurve;
   return key.asymmetricKeyType === "ec" && curve === "prime256v1" ? "p256" : undefined;
+}
+
+/** Why a public key cannot be used, in words, or undefined. */
+export function keyFault(key: KeyObject): string | undefined {
+  const algorithm = algorithmOf(key);
+  if (algorithm === undefined) return `its type is ${key.asymmetricKeyType}`;
+  if (algorithm !== "ed25519") return undefined;
+  const spki = key.export({ type: "spki", format: "der" });
+  return ed25519Fault(spki.subarray(-32));
 }
 
 /** The digest that node:crypto has to be told: none for Ed25519, and never its default. */

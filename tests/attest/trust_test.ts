@@ -52,9 +52,9 @@ Deno.test("anything else is refused as a public key, by name", async () => {
       ["pkcs1", rsa.export({ type: "pkcs1", format: "pem" }) as string, /no SPKI PEM/],
       ["garbage", "-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n", /Cannot use/],
       ["cut", key.publicPem.slice(0, 40), /Cannot use/],
-      ["rsa", rsa.export(spki) as string, /the key type is rsa/],
-      ["p384", p384.export(spki) as string, /the key type is ec/],
-      ["x25519", x25519.export(spki) as string, /the key type is x25519/],
+      ["rsa", rsa.export(spki) as string, /its type is rsa/],
+      ["p384", p384.export(spki) as string, /its type is ec/],
+      ["x25519", x25519.export(spki) as string, /its type is x25519/],
     ];
     for (const [name, pem, reason] of files) {
       const path = join(root, `${name}.pub`);

@@ -12,9 +12,9 @@ import {
   statSync,
 } from "node:fs";
 import { basename, dirname, isAbsolute, join, parse, resolve, sep } from "node:path";
-import { ioError, StellaError } from "../../errors.ts";
+import { ioError, messageOf, StellaError } from "../../errors.ts";
 import { shown } from "../../bundle/names.ts";
-import { type Algorithm, algorithmOf, keyidOf } from "../dsse.ts";
+import { type Algorithm, algorithmOf, keyFault, keyidOf } from "../dsse.ts";
 import { onRemovable } from "../media.ts";
 
 export interface TrustedKey {
@@ -45,23 +45,22 @@ export function readPublicKey(path: string): TrustedKey {
 
 /** A public key from its SPKI PEM; `path` is where it came from. @throws StellaError usage */
 export function publicKeyFrom(pem: string, path: string): TrustedKey {
-  try {
-    const key = createPublicKey(pem);
-    const algorithm = algorithmOf(key);
-    if (algorithm === undefined) throw new Error(`the key type is ${key.asymmetricKeyType}`);
-    return {
-      keyid: keyidOf(key),
-      name: basename(path).replace(/\.pub$/, ""),
-      path,
-      algorithm,
-      key,
-    };
-  } catch (error) {
-    throw new StellaError("usage", `Cannot use ${shown(path)} as a public key: ${String(error)}`, {
-      cause: error,
+  const refused = (reason: string, cause?: unknown) =>
+    new StellaError("usage", `Cannot use ${shown(path)} as a public key: ${reason}`, {
+      cause,
       hint: "keys are Ed25519 or ECDSA P-256",
     });
+  let key: KeyObject;
+  try {
+    key = createPublicKey(pem);
+  } catch (error) {
+    throw refused(messageOf(error), error);
   }
+  const algorithm = algorithmOf(key);
+  const fault = keyFault(key);
+  if (algorithm === undefined || fault !== undefined) throw refused(fault ?? "its type is unknown");
+  const name = basename(path).replace(/\.pub$/, "");
+  return { keyid: keyidOf(key), name, path, algorithm, key };
 }
 
 /** Told the path of each key before it is read. @throws to refuse it */

@@ -2,10 +2,13 @@
 import { createPrivateKey, createPublicKey, type KeyObject, sign } from "node:crypto";
 import { StellaError } from "../../errors.ts";
 import { isEncrypted } from "./encrypted_key.ts";
+import { lowSignature } from "./low_s.ts";
 import {
+  type Algorithm,
   algorithmOf,
   digestOf,
   encodeBundle,
+  keyFault,
   keyidOf,
   payloadType,
   preAuthEncoding,
@@ -27,20 +30,21 @@ export function signerFromPem(pem: string, name: string, passphrase?: string): S
 
 /** @throws StellaError usage where the key is neither Ed25519 nor P-256 */
 export function signerFrom(key: KeyObject, name: string): Signer {
+  const publicKey = createPublicKey(key);
   const algorithm = algorithmOf(key);
-  if (algorithm === undefined) {
-    throw new StellaError(
-      "usage",
-      `Cannot sign with ${name}: its type is ${key.asymmetricKeyType}`,
-      {
-        hint: "keys are Ed25519 or ECDSA P-256",
-      },
-    );
+  const fault = keyFault(publicKey);
+  if (algorithm === undefined || fault !== undefined) {
+    throw new StellaError("usage", `Cannot sign with ${name}: ${fault ?? "its type is unknown"}`, {
+      hint: "keys are Ed25519 or ECDSA P-256",
+    });
   }
-  return {
-    keyid: keyidOf(createPublicKey(key)),
-    sign: (bytes) => sign(digestOf(algorithm), bytes, key),
-  };
+  return { keyid: keyidOf(publicKey), sign: (bytes) => signed(bytes, key, algorithm) };
+}
+
+function signed(bytes: Uint8Array, key: KeyObject, algorithm: Algorithm): Uint8Array {
+  const digest = digestOf(algorithm);
+  if (algorithm !== "p256") return sign(digest, bytes, key);
+  return lowSignature(sign(digest, bytes, { key, dsaEncoding: "ieee-p1363" }));
 }
 
 /** @throws StellaError usage */
