@@ -5,15 +5,16 @@
  */
 import { Buffer } from "node:buffer";
 import { createHmac, createSecretKey, type KeyObject, randomBytes } from "node:crypto";
-import { readFileSync, statSync } from "node:fs";
 import { basename } from "node:path";
 import { shown } from "../bundle/names.ts";
-import { ioError, StellaError } from "../errors.ts";
+import { readRegular } from "../bundle/regular_file.ts";
+import { StellaError } from "../errors.ts";
 import { preAuthEncoding } from "./dsse.ts";
 
 /** Bytes: as many as the digest has; a shorter secret would be the weakest part (RFC 2104 section 3). */
 export const leastSecret = 32;
 const mostSecret = 1024;
+const largestFile = 64 * 1024;
 
 export interface SharedSecret {
   /** `hmac-sha256:` and base64 of 32 bytes that follow from the secret and do not tell it. */
@@ -41,14 +42,12 @@ export function newSecret(): string {
  * @throws StellaError usage
  */
 export function readSecret(path: string): SharedSecret {
-  let text: string;
-  try {
-    if ((statSync(path).mode & 0o077) !== 0) throw readable(path);
-    text = readFileSync(path, "utf8");
-  } catch (error) {
-    throw error instanceof StellaError ? error : ioError("Cannot read the secret", path, error);
-  }
-  return secretFrom(text, path);
+  const bytes = readRegular("Cannot read the secret", path, largestFile, ({ mode }) => {
+    if ((mode & 0o077) !== 0) throw readable(path);
+  });
+  const secret = secretFrom(new TextDecoder().decode(bytes), path);
+  bytes.fill(0);
+  return secret;
 }
 
 /** A secret from the text of its file; `path` is where it came from. @throws StellaError usage */

@@ -2,10 +2,11 @@
  * Where a bundle is read from. A directory and a mounted stick are one source; registries and pipes are others, handed in.
  * Files are read in order, once, into a buffer of the caller.
  */
-import type { Stats } from "node:fs";
+import { closeSync, fstatSync, readSync, type Stats } from "node:fs";
 import { join } from "node:path";
 import { type ErrorCode, ioError, ioReason, StellaError } from "../errors.ts";
 import { shown } from "./names.ts";
+import { openToRead } from "./regular_file.ts";
 
 export interface ByteReader {
   readonly size: number;
@@ -89,7 +90,7 @@ export function openRegular(root: string, path: string): ByteReader | undefined 
 
 /**
  * Opens regular files below `root`. O_NOFOLLOW has no effect under scoped permissions (platform.md, trap 1), so every part is
- * looked at first, and what was opened is compared with what was looked at. Deno's own calls take a third of node:fs's time.
+ * looked at first, and what was opened is compared with what was looked at.
  */
 export class Opener {
   /** The directory that was looked at last: the files of a payload come folder by folder. */
@@ -105,16 +106,16 @@ export class Opener {
     const full = join(this.root, path);
     const seen = this.#lookAt(path);
     if (seen === undefined) return undefined;
-    let file: Deno.FsFile;
+    let file: number;
     try {
-      file = Deno.openSync(full);
+      file = openToRead(full);
     } catch (error) {
       throw ioError("Cannot open", full, error);
     }
     if (!this.watched) return new FileReader(file, seen.size, full);
-    const now = file.statSync();
-    if (now.dev !== seen.dev || now.ino !== seen.ino || !now.isFile) {
-      file.close();
+    const now = fstatSync(file);
+    if (now.dev !== seen.dev || now.ino !== seen.ino || !now.isFile()) {
+      closeSync(file);
       throw new StellaError("unsafe", `Cannot read ${shown(full)}: it changed while it was opened`);
     }
     return new FileReader(file, now.size, full);
@@ -173,20 +174,21 @@ export function kindOf(stat: Deno.FileInfo | Stats): string {
 }
 
 class FileReader implements ByteReader {
-  #file: Deno.FsFile | undefined;
+  #file: number | undefined;
   #at = 0;
 
-  constructor(file: Deno.FsFile, readonly size: number, readonly path: string) {
+  constructor(file: number, readonly size: number, readonly path: string) {
     this.#file = file;
   }
 
   read(buffer: Uint8Array): number {
     let filled = 0;
     try {
+      if (this.#file === undefined) throw new Error("it is closed");
       while (filled < buffer.length) {
-        const n = this.#file!.readSync(filled === 0 ? buffer : buffer.subarray(filled));
-        if (n === null && this.#at < this.size) throw new Error(this.#cut());
-        if (n === null) break;
+        const n = readSync(this.#file, buffer, filled, buffer.length - filled, null);
+        if (n === 0 && this.#at < this.size) throw new Error(this.#cut());
+        if (n === 0) break;
         filled += n;
         this.#at += n;
         // Whoever asks again learns whether the file has grown; asking here would cost a call for every small file.
@@ -207,7 +209,7 @@ class FileReader implements ByteReader {
   }
 
   close(): void {
-    this.#file?.close();
+    if (this.#file !== undefined) closeSync(this.#file);
     this.#file = undefined;
   }
 }

@@ -1,6 +1,6 @@
 /** Work on files is synchronous, because that is fastest; now and then it has to let signals and timers have their turn. */
 import { StellaError } from "../errors.ts";
-import { type BundleSource, type ByteReader, opening } from "../bundle/source.ts";
+import { type BundleSource, type ByteReader, type Found, opening } from "../bundle/source.ts";
 import type { Host } from "./host.ts";
 
 /** @throws StellaError interrupted once the process was asked to stop */
@@ -19,20 +19,28 @@ export function interrupted(): StellaError {
 
 const pause = 50;
 
-/** A source that breathes between reads, at most every 50 ms. */
+/** A source that breathes between reads and while it is listed, at most every 50 ms. */
 export function breathing(source: BundleSource, host: Host): BundleSource {
   const breath = breathe(host);
   let last = host.now();
-  const read = (reader: ByteReader, buffer: Uint8Array) => {
-    if (host.now() - last < pause) return reader.read(buffer);
-    return breath().then(() => {
-      last = host.now();
-      return reader.read(buffer);
-    });
-  };
-  return opening(source, async (path) => {
+  const isDue = () => host.now() - last >= pause;
+  const turn = () => breath().then(() => void (last = host.now()));
+  const read = (reader: ByteReader, buffer: Uint8Array) =>
+    isDue() ? turn().then(() => reader.read(buffer)) : reader.read(buffer);
+  const open = async (path: string) => {
     const reader = await source.open(path);
     return reader &&
-      { size: reader.size, close: () => reader.close(), read: (buffer) => read(reader, buffer) };
-  });
+      {
+        size: reader.size,
+        close: () => reader.close(),
+        read: (buffer: Uint8Array) => read(reader, buffer),
+      };
+  };
+  async function* walk(directory: string): AsyncGenerator<Found> {
+    for await (const found of source.walk?.(directory) ?? []) {
+      if (isDue()) await turn();
+      yield found;
+    }
+  }
+  return { ...opening(source, open), ...(source.walk === undefined ? {} : { walk }) };
 }

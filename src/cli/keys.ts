@@ -1,5 +1,5 @@
 /** `stella keys`: make a key, show keys, trust a key. */
-import { existsSync, mkdirSync, readFileSync } from "node:fs";
+import { existsSync, mkdirSync } from "node:fs";
 import { basename, join } from "node:path";
 import { ioError, StellaError } from "../errors.ts";
 import type { Algorithm } from "../attest/dsse.ts";
@@ -34,8 +34,8 @@ export async function generateCommand(
   return await Promise.resolve({
     code: 0,
     json: { ok: true, code: 0, algorithm: options.algorithm, ...made },
-    text:
-      `made the key ${made.keyPath}\n  public    ${made.publicPath}\n  keyid     ${made.keyid}\n`,
+    text: `made the key ${escaped(made.keyPath)}\n  public    ${escaped(made.publicPath)}\n` +
+      `  keyid     ${made.keyid}\n`,
   });
 }
 
@@ -52,7 +52,7 @@ function generateSecret(out: string | undefined, host: Host): Result {
   return {
     code: 0,
     json: { ok: true, code: 0, algorithm: "hmac", keyid, keyPath: path },
-    text: `made the shared secret ${path}\n  keyid     ${keyid}\n` +
+    text: `made the shared secret ${escaped(path)}\n  keyid     ${keyid}\n` +
       "  Both ends need this very file: whoever can check with it can also seal with it.\n",
   };
 }
@@ -109,19 +109,20 @@ export async function trustCommand(
         },
       );
     }
-  } else addTrust(directory, target, key.path);
+  } else addTrust(directory, target, key);
   return await Promise.resolve({
     code: 0,
     json: { ok: true, code: 0, keyid: key.keyid, path: target },
-    text: `trusted ${key.keyid}\n  kept in   ${target}\n`,
+    text: `trusted ${key.keyid}\n  kept in   ${escaped(target)}\n`,
   });
 }
 
-function addTrust(directory: string, target: string, from: string): void {
+/** What is kept is the key that was read and shown, not what lies at its path by now. */
+function addTrust(directory: string, target: string, { key }: TrustedKey): void {
   try {
     mkdirSync(directory, { recursive: true, mode: 0o755 });
   } catch (error) {
     throw ioError("Cannot make the trust directory", directory, error);
   }
-  writeNew(target, readFileSync(from), 0o644);
+  writeNew(target, key.export({ type: "spki", format: "pem" }) as string, 0o644);
 }

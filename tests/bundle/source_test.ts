@@ -1,11 +1,12 @@
 import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
 import { mkdirSync, symlinkSync, truncateSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { StellaError } from "../../src/errors.ts";
 import { directorySource, type Found, openRegular, readSmall } from "../../src/bundle/source.ts";
-import { testWith } from "../needs.ts";
+import { testWith, tool } from "../needs.ts";
 import { memorySource, withDirectory, writeFiles } from "./fixture.ts";
 
 async function readAll(root: string, path: string): Promise<string | undefined> {
@@ -181,3 +182,28 @@ Deno.test("a file that shrinks while it is read is an error of the medium, one t
     return Promise.resolve();
   });
 });
+
+testWith(
+  ["mkfifo"],
+  "a file that is exchanged for a pipe is refused, and nobody waits for it",
+  async () => {
+    for (
+      const [way, said] of [["open", /it changed while it was opened/], ["digest", /ended after 0/]]
+    ) {
+      await withDirectory(async (root) => {
+        writeFiles(root, { "file": "content" });
+        assert.equal(spawnSync(tool("mkfifo")!, [join(root, "pipe")]).status, 0);
+        const probe = fileURLToPath(new URL("pipe_probe.ts", import.meta.url));
+        const child = new Deno.Command(Deno.execPath(), {
+          args: ["run", "-A", "--no-check", "-q", probe, root, way as string],
+          stdout: "piped",
+        }).spawn();
+        // Without a writer the pipe would never open: a child that waits is ended, and said nothing.
+        const ended = setTimeout(() => child.kill("SIGKILL"), 60_000);
+        const { stdout } = await child.output();
+        clearTimeout(ended);
+        assert.match(new TextDecoder().decode(stdout), said as RegExp);
+      });
+    }
+  },
+);

@@ -39,3 +39,24 @@ Deno.test("a source that cannot list does not get a list", () => {
     assert.deepEqual(Object.keys(wrap(source)).sort(), ["name", "open"]);
   }
 });
+
+Deno.test("a signal ends the listing of a directory however many files it has", async () => {
+  const stop = new AbortController();
+  let listed = 0;
+  function* endless() {
+    for (;;) {
+      if (++listed === 1_000) stop.abort();
+      yield { path: `payload/${listed}` };
+    }
+  }
+  let now = 0;
+  const source = breathing({ name: "endless", open: () => undefined, walk: endless }, {
+    ...host,
+    now: () => now += 1,
+    stop: stop.signal,
+  });
+  await assert.rejects(async () => {
+    for await (const _ of source.walk?.("payload") ?? []) { /* each is passed over */ }
+  }, { code: "interrupted" });
+  assert.ok(listed < 1_100, `${listed} were listed`);
+});

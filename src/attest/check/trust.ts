@@ -3,17 +3,11 @@
  * in or below the bundle, or on the removable medium that it lies on, may add trust unless that is asked for by name.
  */
 import { createPublicKey, type KeyObject } from "node:crypto";
-import {
-  lstatSync,
-  readdirSync,
-  readFileSync,
-  readlinkSync,
-  realpathSync,
-  statSync,
-} from "node:fs";
+import { lstatSync, readdirSync, readlinkSync, realpathSync, statSync } from "node:fs";
 import { basename, dirname, isAbsolute, join, parse, resolve, sep } from "node:path";
 import { ioError, messageOf, StellaError } from "../../errors.ts";
 import { shown } from "../../bundle/names.ts";
+import { readRegular } from "../../bundle/regular_file.ts";
 import { type Algorithm, algorithmOf, keyFault, keyidOf } from "../dsse.ts";
 import { onRemovable } from "../media.ts";
 
@@ -26,14 +20,13 @@ export interface TrustedKey {
   key: KeyObject;
 }
 
+/** Bytes; a PEM of ours has 113. */
+const largestKey = 64 * 1024;
+
 /** @throws StellaError usage where the PEM is not an Ed25519 or P-256 public key */
 export function readPublicKey(path: string): TrustedKey {
-  let pem: string;
-  try {
-    pem = readFileSync(path, "utf8");
-  } catch (error) {
-    throw ioError("Cannot read the public key", path, error);
-  }
+  const bytes = readRegular("Cannot read the public key", path, largestKey);
+  const pem = new TextDecoder().decode(bytes);
   if (!/^\s*-----BEGIN PUBLIC KEY-----/.test(pem)) {
     throw new StellaError("usage", `Cannot use ${shown(path)} as a public key: it is no SPKI PEM`, {
       hint:

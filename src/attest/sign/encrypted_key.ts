@@ -5,27 +5,24 @@
  */
 import { Buffer } from "node:buffer";
 import { createCipheriv, type KeyObject, pbkdf2Sync, randomBytes } from "node:crypto";
-import { readFileSync, statSync } from "node:fs";
 import { shown } from "../../bundle/names.ts";
-import { ioError, StellaError } from "../../errors.ts";
+import { readRegular } from "../../bundle/regular_file.ts";
+import { StellaError } from "../../errors.ts";
 
 /** OWASP's figure of 2021; half a second with this runtime's PBKDF2. */
 const iterations = 310_000;
 const mostPassphrase = 1024;
+const largestFile = 64 * 1024;
 
 /**
  * The passphrase in a file that only its owner can read: its first line, without the line end.
  * @throws StellaError usage
  */
 export function readPassphrase(path: string): string {
-  let text: string;
-  try {
-    if ((statSync(path).mode & 0o077) !== 0) throw readable(path);
-    text = readFileSync(path, "utf8");
-  } catch (error) {
-    throw error instanceof StellaError ? error : ioError("Cannot read the passphrase", path, error);
-  }
-  const line = text.replace(/\r?\n$/, "");
+  const bytes = readRegular("Cannot read the passphrase", path, largestFile, ({ mode }) => {
+    if ((mode & 0o077) !== 0) throw readable(path);
+  });
+  const line = new TextDecoder().decode(bytes).replace(/\r?\n$/, "");
   const fault = line === ""
     ? "it is empty"
     : /[\r\n]/.test(line)

@@ -1,10 +1,11 @@
 /** Key files: `<name>.key` (PKCS#8 PEM, 0600) and `<name>.pub` (SPKI PEM) side by side. */
 import { createPublicKey, generateKeyPairSync } from "node:crypto";
-import { chmodSync, existsSync, mkdirSync, readFileSync, statSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync } from "node:fs";
 import { dirname } from "node:path";
 import { errnoOf, ioError, StellaError } from "../../errors.ts";
 import { writeNew } from "../../bundle/durable.ts";
 import { shown } from "../../bundle/names.ts";
+import { readRegular } from "../../bundle/regular_file.ts";
 import { type Algorithm, keyidOf } from "../dsse.ts";
 import { onRemovable } from "../media.ts";
 import { newSecret, secretFrom, type SharedSecret } from "../secret.ts";
@@ -104,22 +105,23 @@ function passphraseOf(file: string | undefined): string | undefined {
   return file === undefined ? undefined : readPassphrase(file);
 }
 
+const largestKey = 64 * 1024;
+
 function readKey(keyPath: string): string {
   try {
-    const mode = statSync(keyPath).mode;
-    if ((mode & 0o077) !== 0) {
-      throw new StellaError("usage", `Cannot use the key ${shown(keyPath)}: others can read it`, {
-        hint: `run: chmod 600 ${keyPath}`,
-      });
-    }
-    return readFileSync(keyPath, "utf8");
-  } catch (error) {
-    if (error instanceof StellaError) throw error;
-    const { code, message, hint } = ioError("Cannot read the key", keyPath, error);
-    const make = errnoOf(error) === "ENOENT" ? "make one with `stella keys generate`" : hint;
-    throw new StellaError(code, message, {
-      cause: error,
-      ...(make === undefined ? {} : { hint: make }),
+    const bytes = readRegular("Cannot read the key", keyPath, largestKey, ({ mode }) => {
+      if ((mode & 0o077) !== 0) throw readable(keyPath);
     });
+    return new TextDecoder().decode(bytes);
+  } catch (error) {
+    if (!(error instanceof StellaError) || errnoOf(error.cause) !== "ENOENT") throw error;
+    const { code, message, cause } = error;
+    throw new StellaError(code, message, { cause, hint: "make one with `stella keys generate`" });
   }
+}
+
+function readable(keyPath: string): StellaError {
+  return new StellaError("usage", `Cannot use the key ${shown(keyPath)}: others can read it`, {
+    hint: `run: chmod 600 ${keyPath}`,
+  });
 }

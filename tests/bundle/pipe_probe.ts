@@ -1,0 +1,26 @@
+/**
+ * Run as a child: exchanges `file` below argument 0 for a pipe after it was looked at, and prints what came of reading it by the way
+ * that argument 1 names. Opening a pipe that nobody writes into must not wait.
+ */
+import { renameSync } from "node:fs";
+import { join } from "node:path";
+import { digestFiles } from "../../src/bundle/file_digests.ts";
+import { openRegular } from "../../src/bundle/source.ts";
+import { messageOf } from "../../src/errors.ts";
+
+const [root, way] = Deno.args as [string, string];
+const look = Deno.lstatSync;
+Deno.lstatSync = (path) => {
+  const stat = look(path);
+  renameSync(join(root, "pipe"), join(root, "file"));
+  return stat;
+};
+let said: string;
+try {
+  said = way === "digest"
+    ? JSON.stringify(digestFiles(root, ["file"], 100))
+    : `${await openRegular(root, "file")?.read(new Uint8Array(100))}`;
+} catch (error) {
+  said = messageOf(error);
+}
+Deno.stdout.writeSync(new TextEncoder().encode(said));

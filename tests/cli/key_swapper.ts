@@ -1,0 +1,19 @@
+/** Run as a worker: exchanges one key for another at one path, again and again, until it is ended. */
+import { copyFileSync, renameSync } from "node:fs";
+
+const port = self as unknown as {
+  onmessage: (event: MessageEvent<[string, string, string]>) => void;
+  postMessage: (message: string) => void;
+};
+
+port.onmessage = ({ data: [a, b, path] }) => {
+  const exchange = () => {
+    for (let i = 0; i < 50; i++) {
+      copyFileSync(i % 2 === 0 ? a : b, `${path}.new`);
+      renameSync(`${path}.new`, path);
+    }
+    setTimeout(exchange, 0);
+  };
+  exchange();
+  port.postMessage("begun");
+};
