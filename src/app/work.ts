@@ -1,5 +1,6 @@
 /** The work of the loop: one worker for each export, watched from its start to its end. */
 import { StellaError } from "../errors.ts";
+import { privatePlacesOf } from "../config/private_places.ts";
 import { belongsTo, type Profile } from "../config/profile.ts";
 import type { ExportJob, JobEvent } from "../export/job.ts";
 import { type ExportReport, leftOutOf } from "../export/report.ts";
@@ -86,7 +87,7 @@ export function profilesOnNetwork(profiles: ReadonlyMap<string, Profile>): Set<s
 }
 
 /** @throws StellaError usage where the configuration no longer has the profile or the tenant */
-function exportJob({ config, state }: ServiceOptions, job: Job): ExportJob {
+function exportJob({ config, state, environment }: ServiceOptions, job: Job): ExportJob {
   const profile = config.profiles.get(job.profile);
   const isOwn = profile !== undefined && belongsTo(profile, job.tenant);
   if (!isOwn || !config.tenants.includes(job.tenant)) {
@@ -98,5 +99,15 @@ function exportJob({ config, state }: ServiceOptions, job: Job): ExportJob {
   const registries = [...config.registries.values()].filter(({ name }) => named.includes(name));
   const { id: exportId, tenant } = job;
   const { egress } = config;
-  return { exportId, tenant, profile, state, registries, egress, ...job.request as ExportRequest };
+  const privatePlaces = privatePlacesOf(config, environment, state);
+  return {
+    exportId,
+    tenant,
+    profile,
+    state,
+    registries,
+    egress,
+    privatePlaces,
+    ...job.request as ExportRequest,
+  };
 }

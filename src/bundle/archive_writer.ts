@@ -18,6 +18,7 @@ import {
   type Compression,
   mediaTypes,
 } from "./manifest.ts";
+import type { PrivateFiles } from "./private_files.ts";
 import { blockSize, encodeHeader, paddingOf, type TarEntry } from "./tar_header.ts";
 
 export interface ArchiveOptions {
@@ -28,6 +29,8 @@ export interface ArchiveOptions {
   /** Bytes a volume may have; undefined: one archive. */
   volumeSize?: number;
   pool: ChunkPool;
+  /** Of the files that are left to the pool none of these is read. */
+  privateFiles: PrivateFiles;
   /** Told the digests of the files that were left to the pool, in order. */
   digested?: (digests: readonly string[]) => void;
 }
@@ -138,10 +141,10 @@ export class ArchiveWriter {
 
   /** Gives the full chunk to the pool; where enough are under way, writes the oldest first. */
   async #store(): Promise<void> {
-    const { pool, compression } = this.options;
+    const { pool, compression, privateFiles } = this.options;
     const chunk = this.#chunk.subarray(0, this.#filled);
-    const holes = this.#holes;
-    const stored = compression === "zstd" ? pool.compress(chunk, holes) : pool.digest(chunk, holes);
+    const files = { holes: this.#holes, privateFiles };
+    const stored = compression === "zstd" ? pool.compress(chunk, files) : pool.digest(chunk, files);
     // Its turn may never come, where an earlier chunk fails.
     stored.catch(() => {});
     this.#pending.push({ stored, length: this.#filled });

@@ -4,8 +4,9 @@
  */
 import type { FileDigest } from "./file_digests.ts";
 import { sha256, startSha256 } from "./hash.ts";
-import { fillHole, type Hole } from "./input_file.ts";
+import { fillHoles, type Hole } from "./input_file.ts";
 import { chunkSize } from "./manifest.ts";
+import type { PrivateFiles } from "./private_files.ts";
 import { compressChunk, decompressChunk, largestStored } from "./zstd_chunk.ts";
 
 /** Room for a chunk or its frame, whichever is larger: work gives back the buffer that it was given, so that none is made anew. */
@@ -13,6 +14,13 @@ export const roomSize = largestStored(chunkSize);
 
 export function makeRoom(): Uint8Array<ArrayBuffer> {
   return new Uint8Array(roomSize);
+}
+
+/** Files that are read into a chunk by the pool. */
+export interface LaterFiles {
+  holes: readonly Hole[];
+  /** None of these is ever read. */
+  privateFiles: PrivateFiles;
 }
 
 /** A stored chunk and its digest. */
@@ -43,10 +51,10 @@ export interface PassingDigest {
 export interface ChunkPool {
   /** Chunks that are worth having under way at once. */
   readonly depth: number;
-  /** Reads files into the holes, then compresses. @throws StellaError usage where a file changed, media */
-  compress(chunk: Uint8Array, holes: readonly Hole[]): Promise<StoredChunk>;
+  /** Reads files into the holes, then compresses. @throws StellaError usage where a file changed, unsafe, media */
+  compress(chunk: Uint8Array, files?: LaterFiles): Promise<StoredChunk>;
   /** The same for a chunk that is stored as it is: takes its digest. */
-  digest(chunk: Uint8Array, holes: readonly Hole[]): Promise<StoredChunk>;
+  digest(chunk: Uint8Array, files?: LaterFiles): Promise<StoredChunk>;
   open(stored: Uint8Array, expected: { sha256: string; size: number }): Promise<OpenedChunk>;
   digestFile(): PassingDigest;
   /** See file_digests.ts; where the pool's workers may read. */
@@ -67,13 +75,13 @@ function backInto(given: Uint8Array, made: Uint8Array): Uint8Array {
 
 /** The functions behind both pools; also what a worker does. */
 export const chunkWork = {
-  compress(chunk: Uint8Array, holes: readonly Hole[]): StoredChunk {
-    const digests = holes.map((hole) => fillHole(chunk, hole));
+  compress(chunk: Uint8Array, files?: LaterFiles): StoredChunk {
+    const digests = filled(chunk, files);
     const stored = compressChunk(chunk);
     return { stored: backInto(chunk, stored), sha256: sha256(stored), digests };
   },
-  digest(chunk: Uint8Array, holes: readonly Hole[]): StoredChunk {
-    const digests = holes.map((hole) => fillHole(chunk, hole));
+  digest(chunk: Uint8Array, files?: LaterFiles): StoredChunk {
+    const digests = filled(chunk, files);
     return { stored: chunk, sha256: sha256(chunk), digests };
   },
   /** Nothing is decoded whose digest is not right. */
@@ -89,11 +97,15 @@ export const chunkWork = {
   },
 };
 
+function filled(chunk: Uint8Array, files: LaterFiles | undefined): string[] {
+  return files === undefined ? [] : fillHoles(chunk, files.holes, files.privateFiles);
+}
+
 /** Does everything at once, in place. */
 export const localPool: ChunkPool = {
   depth: 0,
-  compress: (chunk, holes) => Promise.try(() => chunkWork.compress(chunk, holes)),
-  digest: (chunk, holes) => Promise.try(() => chunkWork.digest(chunk, holes)),
+  compress: (chunk, files) => Promise.try(() => chunkWork.compress(chunk, files)),
+  digest: (chunk, files) => Promise.try(() => chunkWork.digest(chunk, files)),
   open: (stored, expected) => Promise.resolve(chunkWork.open(stored, expected)),
   digestFile: () => {
     const hash = startSha256();

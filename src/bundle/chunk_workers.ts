@@ -2,6 +2,7 @@
 import {
   type ChunkPool,
   chunkWork,
+  type LaterFiles,
   type OpenedChunk,
   type PassingDigest,
   type StoredChunk,
@@ -11,15 +12,22 @@ import { digestFiles, type FileDigest } from "./file_digests.ts";
 import { startSha256 } from "./hash.ts";
 import { fillYoungGeneration } from "./young_generation.ts";
 import type { Hole } from "./input_file.ts";
+import { PrivateFiles, type PrivatePlaces } from "./private_files.ts";
 
 /** `file` counts the digests of passing files. */
 type Asked =
-  | { op: "compress"; bytes: Uint8Array; holes: readonly Hole[] }
-  | { op: "digest"; bytes: Uint8Array; holes: readonly Hole[] }
+  | { op: "compress"; bytes: Uint8Array; files: AskedFiles | undefined }
+  | { op: "digest"; bytes: Uint8Array; files: AskedFiles | undefined }
   | { op: "open"; bytes: Uint8Array; expected: { sha256: string; size: number } }
   | { op: "update"; file: number; bytes: Uint8Array }
   | { op: "finish"; file: number }
   | { op: "files"; root: string; paths: readonly string[]; most: number };
+
+/** Of the private files a worker is told the places, and makes its own list. */
+interface AskedFiles {
+  holes: readonly Hole[];
+  places: PrivatePlaces;
+}
 
 type Message = Asked & { id: number };
 
@@ -66,8 +74,10 @@ export function workerPool({ start, mayRead = false, stop }: PoolOptions): Chunk
   let files = 0;
   return {
     depth: workers + 1,
-    compress: (bytes, holes) => next().ask<StoredChunk>({ op: "compress", bytes, holes }, [bytes]),
-    digest: (bytes, holes) => next().ask<StoredChunk>({ op: "digest", bytes, holes }, [bytes]),
+    compress: (bytes, files) =>
+      next().ask<StoredChunk>({ op: "compress", bytes, files: askedFiles(files) }, [bytes]),
+    digest: (bytes, files) =>
+      next().ask<StoredChunk>({ op: "digest", bytes, files: askedFiles(files) }, [bytes]),
     open: (bytes, expected) => next().ask<OpenedChunk>({ op: "open", bytes, expected }, [bytes]),
     digestFile: () => passingDigest(freest(lanes), files++),
     ...(mayRead
@@ -81,6 +91,10 @@ export function workerPool({ start, mayRead = false, stop }: PoolOptions): Chunk
       lanes.forEach((lane) => lane.close());
     },
   };
+}
+
+function askedFiles(files: LaterFiles | undefined): AskedFiles | undefined {
+  return files && { holes: files.holes, places: files.privateFiles.places };
 }
 
 /** The worker that takes the fewest digests: a volume and the large file inside it are hashed at once. */
@@ -211,8 +225,8 @@ export function answerChunks(): void {
 }
 
 function answer(asked: Message, files: Map<number, ReturnType<typeof startSha256>>): unknown {
-  if (asked.op === "compress") return chunkWork.compress(asked.bytes, asked.holes);
-  if (asked.op === "digest") return chunkWork.digest(asked.bytes, asked.holes);
+  if (asked.op === "compress") return chunkWork.compress(asked.bytes, laterFiles(asked.files));
+  if (asked.op === "digest") return chunkWork.digest(asked.bytes, laterFiles(asked.files));
   if (asked.op === "files") return digestFiles(asked.root, asked.paths, asked.most);
   if (asked.op === "open") return chunkWork.open(asked.bytes, asked.expected);
   const hash = files.get(asked.file) ?? startSha256();
@@ -223,6 +237,15 @@ function answer(asked: Message, files: Map<number, ReturnType<typeof startSha256
   }
   hash.update(asked.bytes);
   return asked.bytes;
+}
+
+let privateFiles: PrivateFiles | undefined;
+
+/** A pool serves one export, so the places are those of the first question. */
+function laterFiles(files: AskedFiles | undefined): LaterFiles | undefined {
+  if (files === undefined) return undefined;
+  privateFiles ??= new PrivateFiles(files.places);
+  return { holes: files.holes, privateFiles };
 }
 
 /** The buffers in a result, to be handed back rather than copied. */

@@ -1,11 +1,25 @@
 /**
- * Files of the inputs on their way into a bundle: each is looked at by its path, without following a link, opened, read once and
- * looked at again through what was opened. What is not the same file with the same size and time is an error: never a bundle
- * that differs from its source, and nothing of a file that a link put in its place.
+ * Files of the inputs on their way into a bundle. Each is looked at by its path, without following a link, opened, read once and
+ * compared again. What is not the same file in the same directory, with the same size and time, is an error: never a bundle that
+ * differs from its source.
+ *
+ * Whoever may write in a source can exchange a directory of it for a link between any two of our calls, and Deno has no openat.
+ * So the directory's device and inode are compared before a file is opened and after its last byte was read; to slip through, an
+ * exchange has to be made and undone several times between these. What holds without any timing: a handle whose device and inode
+ * are those of a private file of ours is never read.
  */
+import { closeSync, constants, fstatSync, openSync, readSync } from "node:fs";
 import { ioError, StellaError } from "../errors.ts";
 import { sha256 } from "./hash.ts";
 import { shown } from "./names.ts";
+import type { PrivateFiles } from "./private_files.ts";
+
+/** A directory as it was when it was entered. Its identity by its whole path stands for all directories above it. */
+export interface InputFolder {
+  path: string;
+  dev: number;
+  ino: number | null;
+}
 
 /** A regular file as it was when it was looked at. */
 export interface InputFile {
@@ -15,6 +29,8 @@ export interface InputFile {
   mtime: number;
   dev: number;
   ino: number | null;
+  /** The directory that it lies in. */
+  folder: InputFolder;
 }
 
 /** Room in a chunk for the whole of a file that is read later. */
@@ -32,52 +48,155 @@ export function lookAt(path: string): Deno.FileInfo {
   }
 }
 
-export function asInput(path: string, { size, mtime, dev, ino }: Deno.FileInfo): InputFile {
-  return { path, size, mtime: mtime?.getTime() ?? 0, dev, ino };
+export function asInput(
+  path: string,
+  { size, mtime, dev, ino }: Deno.FileInfo,
+  folder: InputFolder,
+): InputFile {
+  return { path, size, mtime: mtime?.getTime() ?? 0, dev, ino, folder };
 }
 
-/** @throws StellaError usage, media */
-export function openInput(path: string): Deno.FsFile {
+/** The directory at `path`, which may be reached through links. @throws StellaError usage where it is none, media */
+export function lookAtFolder(path: string): InputFolder {
+  const stat = folderStatus(path);
+  if (!stat.isDirectory) throw inputChanged(path);
+  return { path, dev: stat.dev, ino: stat.ino };
+}
+
+/** @throws StellaError usage where another directory, or a link to another one, took its place */
+export function assertSameFolder(folder: InputFolder): void {
+  const stat = folderStatus(folder.path);
+  const isSame = stat.isDirectory && stat.dev === folder.dev && stat.ino === folder.ino;
+  if (!isSame) throw inputChanged(folder.path);
+}
+
+function folderStatus(path: string): Deno.FileInfo {
   try {
-    return Deno.openSync(path);
+    return Deno.statSync(path);
+  } catch (error) {
+    throw ioError("Cannot look at", path, error);
+  }
+}
+
+/** An input that is open and is the file that was seen. */
+export interface OpenInput {
+  /** As many bytes as come at once; 0 at the end. @throws StellaError usage, media */
+  read(view: Uint8Array): number;
+  /**
+   * To be called after the last byte, and before the first one where reading takes a while.
+   * @throws StellaError usage where it is no longer what was seen, and where
+   */
+  assertSame(): void;
+  close(): void;
+}
+
+/** @throws StellaError usage where it is not what was seen, unsafe where it is a private file, media */
+export function openInput(seen: InputFile, privateFiles: PrivateFiles): OpenInput {
+  assertSameFolder(seen.folder);
+  const fd = openSeen(seen, privateFiles);
+  return {
+    read: (view) => readInput(fd, view, seen.path),
+    assertSame: () => {
+      assertSamePath(seen);
+      assertSameFolder(seen.folder);
+    },
+    close: () => closeSync(fd),
+  };
+}
+
+/**
+ * Reads files into their holes, in order.
+ * @returns the sha256 of each
+ * @throws StellaError usage where one changed, unsafe where one is a private file, media
+ */
+export function fillHoles(
+  chunk: Uint8Array,
+  holes: readonly Hole[],
+  privateFiles: PrivateFiles,
+): string[] {
+  let folder: InputFolder | undefined;
+  let sinceLook = 0;
+  const digests = holes.map((hole) => {
+    if (hole.folder !== folder || ++sinceLook === filesPerLook) {
+      if (folder !== undefined) assertSameFolder(folder);
+      if (hole.folder !== folder) assertSameFolder(folder = hole.folder);
+      sinceLook = 0;
+    }
+    const view = chunk.subarray(hole.at, hole.at + hole.size);
+    fill(view, hole, privateFiles);
+    return sha256(view);
+  });
+  if (folder !== undefined) assertSameFolder(folder);
+  return digests;
+}
+
+/** One look at the handle, after the read: two would cost as much as the read. What is refused does not stay in the chunk. */
+function fill(view: Uint8Array, hole: Hole, privateFiles: PrivateFiles): void {
+  const fd = openFile(hole.path);
+  let isRight = false;
+  try {
+    for (let filled = 0; filled < view.length;) {
+      const n = readInput(fd, filled === 0 ? view : view.subarray(filled), hole.path);
+      if (n === 0) break;
+      filled += n;
+    }
+    assertHandle(fd, hole, privateFiles);
+    isRight = true;
+  } finally {
+    if (!isRight) view.fill(0);
+    closeSync(fd);
+  }
+}
+
+/** Small files that are read one after the other between two looks at their directory. */
+export const filesPerLook = 16;
+
+/** Without waiting: an open that waits for the other end of a named pipe cannot be interrupted. */
+const howToOpen = constants.O_RDONLY | constants.O_NONBLOCK;
+
+function openSeen(seen: InputFile, privateFiles: PrivateFiles): number {
+  const fd = openFile(seen.path);
+  try {
+    assertHandle(fd, seen, privateFiles);
+    return fd;
+  } catch (error) {
+    closeSync(fd);
+    throw error;
+  }
+}
+
+function openFile(path: string): number {
+  try {
+    return openSync(path, howToOpen);
   } catch (error) {
     throw ioError("Cannot open", path, error);
   }
 }
 
-/** As many bytes as come at once; 0 at the end. @throws StellaError usage, media */
-export function readInput(file: Deno.FsFile, view: Uint8Array, path: string): number {
-  try {
-    return file.readSync(view) ?? 0;
-  } catch (error) {
-    throw ioError("Cannot read", path, error);
+function assertHandle(fd: number, seen: InputFile, privateFiles: PrivateFiles): void {
+  const stat = fstatSync(fd);
+  if (privateFiles.has({ dev: stat.dev, ino: stat.ino, changed: stat.ctimeMs })) {
+    throw privateInput(seen.path);
   }
-}
-
-/** To be called once it was read. @throws StellaError usage where `file` is not what was seen, or no longer as it was */
-export function assertSame(file: Deno.FsFile, seen: InputFile): void {
-  const stat = file.statSync();
-  const now = asInput(seen.path, stat);
-  const isSame = stat.isFile && now.dev === seen.dev && now.ino === seen.ino &&
-    now.size === seen.size && now.mtime === seen.mtime;
+  const isSame = stat.isFile() && stat.dev === seen.dev && stat.ino === seen.ino &&
+    stat.size === seen.size && Math.trunc(stat.mtimeMs) === seen.mtime;
   if (!isSame) throw inputChanged(seen.path);
 }
 
-/** Reads the file into its hole. @returns its sha256 @throws StellaError usage where it changed, media */
-export function fillHole(chunk: Uint8Array, hole: Hole): string {
-  const view = chunk.subarray(hole.at, hole.at + hole.size);
-  const file = openInput(hole.path);
+/** The handle was the file that was seen; its path leads to it still, so what the path says of it holds for the handle. */
+function assertSamePath(seen: InputFile): void {
+  const stat = lookAt(seen.path);
+  const isSame = stat.isFile && stat.dev === seen.dev && stat.ino === seen.ino &&
+    stat.size === seen.size && (stat.mtime?.getTime() ?? 0) === seen.mtime;
+  if (!isSame) throw inputChanged(seen.path);
+}
+
+function readInput(fd: number, view: Uint8Array, path: string): number {
   try {
-    for (let filled = 0; filled < view.length;) {
-      const n = readInput(file, view.subarray(filled), hole.path);
-      if (n === 0) throw inputChanged(hole.path);
-      filled += n;
-    }
-    assertSame(file, hole);
-  } finally {
-    file.close();
+    return readSync(fd, view);
+  } catch (error) {
+    throw ioError("Cannot read", path, error);
   }
-  return sha256(view);
 }
 
 export function inputChanged(path: string): StellaError {
@@ -91,4 +210,13 @@ export function inputsChanged(what: string): StellaError {
     `Cannot export: the inputs changed while they were read: ${what}`,
     { hint: "export a snapshot, or run it again when nothing writes there" },
   );
+}
+
+/** Why a private file or directory is not packed, in words. */
+export const privateReason = "it is private to stella: a key, a credential or a part of its state";
+
+export function privateInput(path: string): StellaError {
+  return new StellaError("unsafe", `Cannot pack ${shown(path)}: ${privateReason}`, {
+    hint: "leave it out of the inputs, with --exclude where it lies in a directory",
+  });
 }

@@ -1,5 +1,5 @@
 /** `stella export bundle`: profile, key and output put together, then the way out. */
-import { basename, dirname, join, resolve } from "node:path";
+import { basename, dirname, resolve } from "node:path";
 import { StellaError } from "../errors.ts";
 import { readSecret, type SharedSecret } from "../attest/secret.ts";
 import { loadSigner, type MadeKey } from "../attest/sign/keys.ts";
@@ -7,19 +7,21 @@ import type { Signer } from "../attest/sign/signer.ts";
 import { type Compression, type Layout, manifestName } from "../bundle/manifest.ts";
 import { checkName, isName, shown } from "../bundle/names.ts";
 import { pathFault } from "../bundle/paths.ts";
+import { PrivateFiles } from "../bundle/private_files.ts";
 import { egressPolicy } from "../config/egress.ts";
 import { type Config, loadConfig } from "../config/load.ts";
 import { keyDirectory, requireStateDirectory } from "../config/paths.ts";
+import { privatePlacesOf } from "../config/private_places.ts";
 import type { EgressConfig, FilesSource, Profile } from "../config/profile.ts";
 import { checkLayout, exportBundle, type ExportOptions, planExport } from "../export/export.ts";
 import { parseInput } from "../export/inputs.ts";
 import { programsOf } from "../export/programs.ts";
-import type { ExportReport } from "../export/report.ts";
 import { parseVolumeSize } from "../export/volume_size.ts";
 import { programPath } from "../version.ts";
 import { breathe } from "./breathe.ts";
 import { exportTenant } from "./export_tenant.ts";
 import { chunkWorkers } from "./chunk_worker.ts";
+import { exported, planned } from "./export_result.ts";
 import type { Host } from "./host.ts";
 import type { CommonOptions, Result } from "./program.ts";
 import { ProgressLine } from "./progress.ts";
@@ -28,12 +30,10 @@ import { notPushed } from "./push_again.ts";
 import { openPush, push, type PushFlags } from "./push_bundle.ts";
 import { systemTiming } from "../registry/retry.ts";
 import { machineSigner, type Recipe, recipeOf } from "./recipe.ts";
-import { counted, sizeText } from "./render.ts";
-import { leftOutLines } from "./risk_report.ts";
 import type { RunFileOptions } from "./run_files.ts";
 import { refuseInSources } from "./run_places.ts";
 import { keepOnly } from "./spare.ts";
-import { type StageTime, StageTimes } from "./stage_times.ts";
+import { StageTimes } from "./stage_times.ts";
 
 export interface ExportFlags extends CommonOptions, PushFlags, RunFileOptions {
   profile?: string;
@@ -66,7 +66,8 @@ export async function exportBundleCommand(flags: ExportFlags, host: Host): Promi
   refuseInSources(flags, parts.sources.map(({ path }) => path));
   if (flags.dryRun) {
     await keepOnly(host.permissions, []);
-    return dryRun(parts);
+    const sources = [...(parts.originals ?? []), ...parts.sources];
+    return planned(parts, planExport({ ...parts, sources }));
   }
   const ready = flags.push === undefined ? undefined : await openPush(flags.push, flags, host);
   const { signer, made } = signerFor(flags, host, directory);
@@ -122,14 +123,18 @@ type Parts =
   & { originals?: FilesSource[]; downloads?: boolean };
 
 async function partsOf(flags: ExportFlags, host: Host): Promise<Parts> {
-  const { profile, egress } = await findProfile(profileName(flags), flags, host);
+  const { profile, config } = await findProfile(profileName(flags), flags, host);
   const tenant = exportTenant(flags.tenant, profile);
+  const privateFiles = privateFilesOf(flags, config, host);
   const volumeSize = flags.volumeSize === undefined ? undefined : parseVolumeSize(flags.volumeSize);
   checkLayout(flags.layout, volumeSize);
   const recipe = recipeOf(profile, host.environment);
   return {
     ...recipe,
-    ...(profile.kind === "risk" ? await riskParts(profile, recipe, egress, host) : {}),
+    ...(profile.kind === "risk"
+      ? await riskParts(profile, { recipe, egress: config.egress, privateFiles }, host)
+      : {}),
+    privateFiles,
     downloads: checkDownloads(profile, flags, host),
     profile: profile.name,
     tenant,
@@ -143,13 +148,21 @@ async function partsOf(flags: ExportFlags, host: Host): Promise<Parts> {
 }
 
 /** What a risk profile needs besides; for a dry run, what can be said of it without reading and fetching. */
-async function riskParts(profile: Profile, recipe: Recipe, egress: EgressConfig, host: Host) {
+async function riskParts(
+  profile: Profile,
+  { recipe, egress, privateFiles }: {
+    recipe: Recipe;
+    egress: EgressConfig;
+    privateFiles: PrivateFiles;
+  },
+  host: Host,
+) {
   const { localOriginals, preparation } = await import("../export/risk.ts");
   const network = { timing: systemTiming, policy: egressPolicy(egress), signal: host.stop };
   const { sources } = profile;
   const time = recipe.epoch === undefined ? {} : { epoch: recipe.epoch };
   return {
-    ...preparation(profile, { network, sources, breathe: breathe(host), ...time }),
+    ...preparation(profile, { network, sources, privateFiles, breathe: breathe(host), ...time }),
     originals: localOriginals(profile),
   };
 }
@@ -168,7 +181,18 @@ async function findProfile(name: string, flags: ExportFlags, host: Host) {
     { flag: flags.config, environment: host.environment },
     checks,
   );
-  return { profile: profileOf(name, flags, config), egress: config.egress };
+  return { profile: profileOf(name, flags, config), config };
+}
+
+/** What was named to this command is as private as what the configuration names. */
+function privateFilesOf(flags: ExportFlags, config: Config, host: Host): PrivateFiles {
+  const { files, directories } = privatePlacesOf(config, host.environment);
+  const { key, keyPassphraseFile, secret, credentials, clientKey, tokenFile } = flags;
+  const named = [key, keyPassphraseFile, secret, credentials, clientKey, tokenFile];
+  return new PrivateFiles({
+    files: [...files, ...named.filter((path) => path !== undefined)],
+    directories,
+  });
 }
 
 function profileOf(name: string, flags: ExportFlags, config: Config): Profile {
@@ -224,76 +248,4 @@ function refuseKeyInOutput(state: string, output: string): void {
   throw new StellaError("usage", `Cannot export into ${shown(output)}: the keys lie in it`, {
     hint: "choose an output directory outside of the state directory (STELLA_DATA)",
   });
-}
-
-function dryRun(parts: Parts): Result {
-  const plan = planExport({ ...parts, sources: [...(parts.originals ?? []), ...parts.sources] });
-  const facts = {
-    profile: parts.profile,
-    tenant: parts.tenant,
-    files: plan.files,
-    bytes: plan.bytes,
-    created: new Date(plan.created * 1000).toISOString().replace(".000", ""),
-  };
-  return {
-    code: 0,
-    json: {
-      ok: true,
-      code: 0,
-      dryRun: true,
-      bundle: facts,
-      emptyDirectories: plan.empty,
-      files: [],
-    },
-    text: `would export  ${facts.profile} of ${facts.created}: ${counted(plan.files, "file")}, ${
-      sizeText(plan.bytes)
-    }\n`,
-  };
-}
-
-function exported(
-  report: ExportReport,
-  stages: readonly StageTime[],
-  directory: string,
-  made: MadeKey | undefined,
-  pushed: Awaited<ReturnType<typeof push>> | undefined,
-): Result {
-  const { profile, tenant, created, bundleDigest, payload } = report;
-  const lines = [
-    `exported  ${profile} of ${created} into ${directory}`,
-    `  payload   ${counted(payload.files, "file")}, ${sizeText(payload.bytes)}, in a bundle of ${
-      sizeText(report.bundleBytes)
-    }`,
-    `  digest    sha256:${bundleDigest}`,
-    `  signed by ${report.keyid}`,
-    ...leftOutLines(report.risk),
-    ...(made === undefined ? [] : [
-      `  A new key was made for this machine: ${made.keyPath}`,
-      `  Others need ${made.publicPath} to verify; bring it to them another way than the bundle.`,
-    ]),
-    `  check it: stella export bundle verify --manifest ${join(directory, manifestName)}`,
-  ];
-  return {
-    code: 0,
-    json: {
-      ok: true,
-      code: 0,
-      verdict: "exported",
-      bundle: {
-        profile,
-        tenant,
-        bundleDigest,
-        created,
-        files: payload.files,
-        bytes: payload.bytes,
-      },
-      signer: { keyid: report.keyid, ...(made === undefined ? {} : { made: made.keyPath }) },
-      findings: [],
-      files: report.files,
-      ...(report.risk === undefined ? {} : { risk: report.risk }),
-      stages,
-      ...(pushed === undefined ? {} : { pushed: pushed.json }),
-    },
-    text: lines.join("\n") + "\n" + (pushed?.text ?? ""),
-  };
 }

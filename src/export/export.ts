@@ -29,6 +29,7 @@ import {
 } from "../bundle/manifest.ts";
 import { checkName } from "../bundle/names.ts";
 import { comparePaths } from "../bundle/paths.ts";
+import type { PrivateFiles } from "../bundle/private_files.ts";
 import { createdText } from "../bundle/time.ts";
 import type { FilesSource } from "../config/profile.ts";
 import { bundleArtifact } from "../registry/artifact.ts";
@@ -59,6 +60,8 @@ export interface ExportOptions {
   /** Carried along: the program itself as `stella`, and builds for other platforms. */
   programs?: readonly CarriedProgram[];
   force: boolean;
+  /** Keys, credentials and state of this program: none of these is ever read into the bundle. */
+  privateFiles: PrivateFiles;
   signer: Signer;
   /** Makes a second envelope beside the attestation. */
   secret?: SharedSecret;
@@ -81,9 +84,11 @@ const worthWorkers = 64 * 1024 * 1024;
 const worthOfOpening = 16 * 1024;
 
 /** Makes the plan only: what an export would pack, with all faults. Nothing is written. */
-export function planExport(options: Pick<ExportOptions, "sources" | "builtin" | "epoch">): Plan {
-  const { sources, builtin, epoch } = options;
-  return makePlan({ sources, builtin, ...(epoch === undefined ? {} : { epoch }) });
+export function planExport(
+  options: Pick<ExportOptions, "sources" | "builtin" | "epoch" | "privateFiles">,
+): Plan {
+  const { sources, builtin, epoch, privateFiles } = options;
+  return makePlan({ sources, builtin, privateFiles, ...(epoch === undefined ? {} : { epoch }) });
 }
 
 /**
@@ -101,11 +106,13 @@ export async function exportBundle(options: ExportOptions): Promise<ExportReport
   const place = new Place({ ...options, uuid: options.uuid() });
   try {
     place.check(neededNames(options));
+    const prepared = join(place.partial, "prepared");
+    const own = { ...options, privateFiles: options.privateFiles.except(prepared) };
     const { plan, risk } = early === undefined
-      ? await planPrepared(options, place.partial)
+      ? await planPrepared(own, prepared)
       : { plan: early, risk: undefined };
     if (early === undefined) preflight(options, plan, room());
-    const manifest = await writeBundle(options, plan, place.partial);
+    const manifest = await writeBundle(own, plan, place.partial);
     options.progress("store", 0, 0);
     const names = writtenNames(manifest, options);
     place.commit(names);
@@ -119,9 +126,9 @@ export async function exportBundle(options: ExportOptions): Promise<ExportReport
 /** What is prepared lies in the export's own folder and goes with it. */
 async function planPrepared(
   options: ExportOptions,
-  partial: string,
+  prepared: string,
 ): Promise<{ plan: Plan; risk: RiskSummary[] | undefined }> {
-  const { sources, epoch, risk } = await options.prepare!(join(partial, "prepared"));
+  const { sources, epoch, risk } = await options.prepare!(prepared);
   return {
     plan: planExport({ ...options, sources: [...sources, ...options.sources], epoch }),
     risk,
@@ -163,7 +170,10 @@ function companions(options: ExportOptions, partial: string): BundleFile[] {
     companion(partial, "VERIFY.txt", "document", verifyText),
     companion(partial, "verify.sh", "script", verifyScript),
   ];
-  return [...files, ...(options.programs ?? []).map((program) => carry(partial, program))];
+  return [
+    ...files,
+    ...(options.programs ?? []).map((program) => carry(partial, program, options.privateFiles)),
+  ];
 }
 
 function companion(

@@ -3,9 +3,10 @@
  * directory, never a file.
  */
 import { lstatSync, type Stats } from "node:fs";
-import { basename } from "node:path";
+import { basename, dirname } from "node:path";
 import { type Finding, ioError, StellaError } from "../errors.ts";
 import { carriedName } from "../bundle/carried_names.ts";
+import { type InputFolder, lookAtFolder } from "../bundle/input_file.ts";
 import { shown } from "../bundle/names.ts";
 import { pathFault } from "../bundle/paths.ts";
 import { kindOf } from "../bundle/source.ts";
@@ -19,11 +20,13 @@ export interface BuiltinEntry {
 }
 
 /** Where the bytes of a payload file are. `source` counts the inputs from 0. */
-export type Origin = { source: number } & ({ file: string } | { bytes: Uint8Array });
+export type Origin =
+  & { source: number }
+  & ({ file: string; folder: InputFolder } | { bytes: Uint8Array });
 
 /** A directory of this machine, as a part of a payload's directory. */
 export interface RealFolder {
-  path: string;
+  folder: InputFolder;
   source: number;
   /** Where it lies below its source: empty, or with `/` at the end. */
   below: string;
@@ -97,16 +100,17 @@ function addSource(root: Folder, source: FilesSource, index: number): void {
     if (selection?.takes(basename(source.path)) === false) return;
     const name = basename(source.path);
     const carried = source.encodeNames === true ? carriedName(name) : name;
-    return place(root, prefix + carried, { source: index, file: source.path });
+    const origin = { source: index, file: source.path, folder: lookAtFolder(dirname(source.path)) };
+    return place(root, prefix + carried, origin);
   }
   if (stat.isDirectory()) {
     const folder = prefix === "" ? root : folderAt(root, prefix.slice(0, -1).split("/"));
-    const path = selection?.root ?? source.path;
+    const top = selection?.root ?? lookAtFolder(source.path);
     const rules = {
       ...(selection === undefined ? {} : { selection }),
       ...(source.encodeNames === true ? { encodeNames: true } : {}),
     };
-    folder.real.push({ path, source: index, below: "", ...rules, chain: [path] });
+    folder.real.push({ folder: top, source: index, below: "", ...rules, chain: [top.path] });
     return;
   }
   throw new StellaError("unsafe", `Cannot pack ${shown(source.path)}: it is ${kindOf(stat)}`, {

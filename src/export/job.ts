@@ -6,6 +6,7 @@
 import { StellaError } from "../errors.ts";
 import { readSecret } from "../attest/secret.ts";
 import { ArtifactCount } from "../bundle/artifact_kind.ts";
+import { PrivateFiles, type PrivatePlaces } from "../bundle/private_files.ts";
 import type { Compression, Layout } from "../bundle/manifest.ts";
 import { type EgressPolicy, egressPolicy } from "../config/egress.ts";
 import type { EgressConfig, Profile, RegistryConfig } from "../config/profile.ts";
@@ -31,6 +32,8 @@ export interface ExportJob {
   state: string;
   registries: RegistryConfig[];
   egress: EgressConfig;
+  /** Keys, credentials and state of the service. */
+  privatePlaces: PrivatePlaces;
   /** Uploads to registries that earlier runs have begun, by their key. */
   uploads?: readonly [string, UploadSession][];
 }
@@ -98,8 +101,10 @@ function exportOptions(
   const { sources, secretFile } = job.profile;
   const network = { timing: systemTiming, policy: policyOf(job, say), signal };
   const time = epoch === undefined ? {} : { epoch };
+  const privateFiles = new PrivateFiles(job.privatePlaces);
   return {
-    ...preparation(job.profile, { network, sources, breathe, ...time }),
+    ...preparation(job.profile, { network, sources, breathe, privateFiles, ...time }),
+    privateFiles,
     builtin,
     signer,
     tool,

@@ -9,14 +9,14 @@ import type { ChunkPool } from "../bundle/chunk_pool.ts";
 import { sha256, startSha256 } from "../bundle/hash.ts";
 import { encodeIndexLine } from "../bundle/index_file.ts";
 import {
-  assertSame,
   inputChanged,
   type InputFile,
   inputsChanged,
+  type OpenInput,
   openInput,
-  readInput,
 } from "../bundle/input_file.ts";
 import { type BundleFile, type Compression, indexName, type Layout } from "../bundle/manifest.ts";
+import type { PrivateFiles } from "../bundle/private_files.ts";
 import { IndexWriter } from "./index_writer.ts";
 import { archivePayload, FilesPayload, type Payload, readLength } from "./payload.ts";
 import { PendingLines } from "./pending_lines.ts";
@@ -32,6 +32,8 @@ export interface PackOptions {
   compression: Compression;
   volumeSize?: number;
   pool: ChunkPool;
+  /** None of these is read. */
+  privateFiles: PrivateFiles;
   progress: (bytes: number) => void;
   /** Gets the first bytes of each file that is not empty, once and in order. */
   seen?: ((path: string, head: Uint8Array) => void) | undefined;
@@ -161,23 +163,24 @@ class Packer {
   }
 
   async #copyFile(name: string, input: InputFile): Promise<string> {
-    const file = openInput(input.path);
+    const file = openInput(input, this.options.privateFiles);
     try {
+      if (input.size > readLength) file.assertSame();
       const digest = await this.#copyOpen(file, name, input);
-      assertSame(file, input);
+      file.assertSame();
       return digest;
     } finally {
       file.close();
     }
   }
 
-  async #copyOpen(file: Deno.FsFile, name: string, input: InputFile): Promise<string> {
+  async #copyOpen(file: OpenInput, name: string, input: InputFile): Promise<string> {
     const hash = startSha256();
     let waited = Date.now();
     for (let left = input.size; left > 0;) {
       const room = this.#payload.room();
       const view = room.subarray(0, Math.min(room.length, left, readLength));
-      const n = readInput(file, view, input.path);
+      const n = file.read(view);
       if (n === 0) throw inputChanged(input.path);
       hash.update(view.subarray(0, n));
       if (left === input.size) this.options.seen?.(name, view.subarray(0, n));

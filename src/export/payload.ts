@@ -28,10 +28,11 @@ export function archivePayload(
   options: PackOptions,
   digested: (digests: readonly string[]) => void,
 ): Payload {
-  const { directory, profile, compression, volumeSize, plan, pool } = options;
+  const { directory, profile, compression, volumeSize, plan, pool, privateFiles } = options;
   const writer = new ArchiveWriter({
     pool,
     digested,
+    privateFiles,
     directory,
     name: archiveName(profile, compression),
     compression,

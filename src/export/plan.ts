@@ -1,8 +1,17 @@
 /** The plan: a profile made exact. One walk over the inputs finds the totals, the one epoch and everything that cannot be packed. */
+import { statSync } from "node:fs";
 import { type Finding, StellaError } from "../errors.ts";
-import { asInput, inputChanged, type InputFile, lookAt } from "../bundle/input_file.ts";
+import {
+  asInput,
+  inputChanged,
+  type InputFile,
+  lookAt,
+  privateInput,
+  privateReason,
+} from "../bundle/input_file.ts";
 import { shown } from "../bundle/names.ts";
 import { pathFault } from "../bundle/paths.ts";
+import type { PrivateFiles } from "../bundle/private_files.ts";
 import { blockSize, paddingOf } from "../bundle/tar_header.ts";
 import { createdText, earliestCreated, latestCreated } from "../bundle/time.ts";
 import type { FilesSource } from "../config/profile.ts";
@@ -32,6 +41,8 @@ export interface Plan {
 export interface PlanOptions {
   sources: readonly FilesSource[];
   builtin: readonly BuiltinEntry[];
+  /** None of these is packed. */
+  privateFiles: PrivateFiles;
   /** SOURCE_DATE_EPOCH, or the kit's own time; undefined: the newest input's time. */
   epoch?: number;
 }
@@ -41,6 +52,8 @@ const mostListed = 1000;
 
 /** @throws StellaError usage where there is nothing to pack, unsafe with every name and entry that cannot be carried */
 export function makePlan(options: PlanOptions): Plan {
+  const { privateFiles } = options;
+  refusePrivate(options.sources, privateFiles);
   const tree = layOut(options.sources, options.builtin);
   const faults: Finding[] = [];
   const empty: string[] = [];
@@ -54,7 +67,10 @@ export function makePlan(options: PlanOptions): Plan {
     // The walk has checked every part; only the length of the whole is left.
     const whole = path.length > 1000 ? pathFault(path) : undefined;
     if (whole !== undefined) fault(longPath(path, whole));
-    totals.add(path, statOrigin(origin));
+    const stat = statOrigin(origin);
+    // Only the user's own mistakes are looked for here: a handle is compared again when it is opened.
+    if (stat.input && privateFiles.has({ ...stat.input, changed: 0 })) fault(privateEntry(path));
+    totals.add(path, stat);
   }
   if (faultCount > 0) throw refused(faultCount, faults);
   if (totals.files === 0) throw nothing(options.sources);
@@ -99,7 +115,7 @@ export function statOrigin(origin: Origin): OriginStat {
   if ("bytes" in origin) return { size: origin.bytes.length, mtime: 0, executable: false };
   const stat = lookAt(origin.file);
   if (!stat.isFile) throw inputChanged(origin.file);
-  const input = asInput(origin.file, stat);
+  const input = asInput(origin.file, stat, origin.folder);
   return {
     size: stat.size,
     mtime: Math.floor(input.mtime / 1000),
@@ -122,14 +138,31 @@ function longPath(path: string, found: string): Finding {
   return { code: "unsafe", reason: "unsafe_name", path, found, hint: "rename it, or leave it out" };
 }
 
+/** What is private and named itself gets a message of its own. @throws StellaError unsafe */
+function refusePrivate(sources: readonly FilesSource[], privateFiles: PrivateFiles): void {
+  for (const { path } of sources) {
+    const stat = statSync(path, { throwIfNoEntry: false });
+    if (stat && privateFiles.has({ dev: stat.dev, ino: stat.ino, changed: 0 })) {
+      throw privateInput(path);
+    }
+  }
+}
+
+function privateEntry(path: string): Finding {
+  const hint = "leave it out: name other inputs, or use --exclude";
+  return { code: "unsafe", reason: "private_file", path, found: privateReason, hint };
+}
+
 function refused(count: number, faults: Finding[]): StellaError {
   const what = count === 1
     ? "an entry that cannot be carried"
     : `${count} entries that cannot be carried`;
   return new StellaError("unsafe", `Cannot export: the inputs have ${what}`, {
     findings: faults,
-    hint:
-      "every system and checking tool has to be able to hold the names: see Names in the README",
+    ...(faults.every(({ reason }) => reason === "private_file") ? {} : {
+      hint:
+        "every system and checking tool has to be able to hold the names: see Names in the README",
+    }),
   });
 }
 

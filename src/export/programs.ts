@@ -1,11 +1,13 @@
 /** The programs that a bundle carries beside its payload: stella itself, and builds of it for other platforms. */
-import { closeSync, openSync, readSync, statSync } from "node:fs";
-import { basename, join } from "node:path";
+import { statSync } from "node:fs";
+import { basename, dirname, join } from "node:path";
 import { type Finding, ioError, ioReason, StellaError } from "../errors.ts";
 import { appendNew } from "../bundle/durable.ts";
 import { startSha256 } from "../bundle/hash.ts";
+import { asInput, inputChanged, lookAtFolder, openInput } from "../bundle/input_file.ts";
 import { type BundleFile, manifestName } from "../bundle/manifest.ts";
 import { folded, pathFault } from "../bundle/paths.ts";
+import type { PrivateFiles } from "../bundle/private_files.ts";
 
 export interface CarriedProgram {
   /** Its name in the bundle. */
@@ -62,12 +64,19 @@ function faultOf({ name }: CarriedProgram, seen: Set<string>): string | undefine
 
 const pieceSize = 1024 * 1024;
 
-/** Copies a program to `directory`, a piece at a time: it is a hundred megabytes. @throws StellaError media, usage */
-export function carry(directory: string, { name, path }: CarriedProgram): BundleFile {
+/**
+ * Copies a program to `directory`, a piece at a time: it is a hundred megabytes.
+ * @throws StellaError media, usage, unsafe where it is a private file
+ */
+export function carry(
+  directory: string,
+  { name, path }: CarriedProgram,
+  privateFiles: PrivateFiles,
+): BundleFile {
   const hash = startSha256();
   let size = 0;
   appendNew(join(directory, name), 0o755, (write) => {
-    for (const piece of piecesOf(path)) {
+    for (const piece of piecesOf(path, privateFiles)) {
       hash.update(piece);
       size += piece.length;
       write(piece);
@@ -77,22 +86,29 @@ export function carry(directory: string, { name, path }: CarriedProgram): Bundle
 }
 
 /** Each piece is good until the next one is asked for. */
-function* piecesOf(path: string): Generator<Uint8Array> {
+function* piecesOf(path: string, privateFiles: PrivateFiles): Generator<Uint8Array> {
   const buffer = new Uint8Array(pieceSize);
-  const file = opened(path);
+  const seen = programAt(path);
+  const file = openInput(seen, privateFiles);
   try {
-    for (let count; (count = readSync(file, buffer)) > 0;) yield buffer.subarray(0, count);
-  } catch (error) {
-    throw ioError("Cannot read", path, error);
+    file.assertSame();
+    let left = seen.size;
+    for (let count; left > 0 && (count = file.read(buffer)) > 0; left -= count) {
+      yield buffer.subarray(0, count);
+    }
+    if (left !== 0) throw inputChanged(path);
+    file.assertSame();
   } finally {
-    closeSync(file);
+    file.close();
   }
 }
 
-function opened(path: string): number {
+/** A program may be named by a link, as a package manager makes them. @throws StellaError usage, media */
+function programAt(path: string) {
   try {
-    return openSync(path, "r");
+    const real = Deno.realPathSync(path);
+    return asInput(real, Deno.lstatSync(real), lookAtFolder(dirname(real)));
   } catch (error) {
-    throw ioError("Cannot read", path, error);
+    throw error instanceof StellaError ? error : ioError("Cannot read", path, error);
   }
 }

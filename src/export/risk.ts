@@ -6,6 +6,7 @@ import { mkdirSync, utimesSync } from "node:fs";
 import { basename, join } from "node:path";
 import { carriedName } from "../bundle/carried_names.ts";
 import { pathFault } from "../bundle/paths.ts";
+import type { PrivateFiles } from "../bundle/private_files.ts";
 import { earliestCreated } from "../bundle/time.ts";
 import type { FilesSource, Profile, ProviderConfig } from "../config/profile.ts";
 import { StellaError } from "../errors.ts";
@@ -32,6 +33,8 @@ export interface RiskParts {
   epoch?: number;
   /** What goes in besides, which counts for `created`. */
   sources: readonly FilesSource[];
+  /** None of these is read. */
+  privateFiles: PrivateFiles;
   breathe: () => Promise<void>;
 }
 
@@ -64,18 +67,19 @@ export async function prepareRisk(
   parts: RiskParts,
 ): Promise<Prepared> {
   const { sources, epoch, breathe } = parts;
+  const privateFiles = parts.privateFiles.except(scratch);
   const local = [...localOriginals(profile), ...sources];
   refuseInside(scratch, local.map(({ path }) => path));
   // Before anything is read or fetched: what cannot be packed is not worth joining.
   const newest = local.length === 0
     ? earliestCreated
-    : makePlan({ sources: local, builtin: [] }).newest;
+    : makePlan({ sources: local, builtin: [], privateFiles }).newest;
   const folders = { made: join(scratch, "made"), work: join(scratch, "work") };
   for (const path of [scratch, folders.made, folders.work]) mkdirSync(path, { mode: 0o700 });
   const providers = await present(profile, scratch, parts);
   const at = { directory: folders.made, scratch: folders.work };
   const time = epoch === undefined ? {} : { epoch };
-  const report = await buildRisk({ providers, ...at, ...time, newest, breathe });
+  const report = await buildRisk({ providers, ...at, ...time, newest, privateFiles, breathe });
   const originals = providers.map((provider, i): FilesSource => ({
     path: provider.path,
     prefix: folderOf(provider),

@@ -5,8 +5,15 @@
  * A hidden name is a name like any other: `*` takes it too. An `exclude` that names a directory takes all that lies below it.
  */
 import { lstatSync, realpathSync, type Stats } from "node:fs";
-import { join, matchesGlob, sep } from "node:path";
+import { dirname, join, matchesGlob, relative, sep } from "node:path";
 import { ioError } from "../errors.ts";
+import {
+  assertSameFolder,
+  inputChanged,
+  type InputFolder,
+  lookAt,
+  lookAtFolder,
+} from "../bundle/input_file.ts";
 import { shown } from "../bundle/names.ts";
 import { kindOf } from "../bundle/source.ts";
 import type { FilesSource } from "../config/profile.ts";
@@ -16,8 +23,8 @@ export interface Selection {
   takes(path: string): boolean;
   /** Whether a directory is looked into. */
   enters(path: string): boolean;
-  /** The real path of the source where links are followed. */
-  root?: string;
+  /** The source by its real path, where links are followed. */
+  root?: InputFolder;
 }
 
 /** @throws StellaError usage where links are to be followed and the source is gone */
@@ -30,7 +37,7 @@ export function selectionOf(source: FilesSource): Selection | undefined {
   return {
     takes: (one) => (included?.some((matches) => matches(one)) ?? true) && !left(one),
     enters: (one) => !left(one),
-    ...(follow ? { root: realPath(path) } : {}),
+    ...(follow ? { root: lookAtFolder(realPath(path)) } : {}),
   };
 }
 
@@ -50,34 +57,55 @@ function matcher(glob: string): (path: string) => boolean {
     (/(^|\/)\./.test(path) && matchesGlob(path.replace(/(^|\/)\./g, "$1:"), unhidden));
 }
 
-/** Where a link leads: a file or directory below the source, or what is wrong with it. */
-export type Followed =
-  | { target: string; isFolder: boolean }
-  | { fault: string };
+/** Where a link leads. */
+export interface Target {
+  path: string;
+  isFolder: boolean;
+  /** The directory itself, or the one that the file lies in. */
+  folder: InputFolder;
+}
+
+/** A file or directory below the source, or what is wrong with the link. */
+export type Followed = { target: Target } | { fault: string };
 
 /**
- * @param root the source's real path: what lies outside of it is never packed
+ * @param root the source: what lies outside of it is never packed
  * @param chain real paths of the directories that are being walked
  */
-export function followLink(link: string, root: string, chain: readonly string[]): Followed {
-  let target: string;
+export function followLink(link: string, root: InputFolder, chain: readonly string[]): Followed {
+  let path: string;
   let stat: Stats;
   try {
-    target = realpathSync(link);
-    stat = lstatSync(target);
+    path = realpathSync(link);
+    stat = lstatSync(path);
   } catch (error) {
     const code = (error as { code?: string }).code;
     if (code === "ENOENT") return { fault: "it is a symbolic link to nothing" };
     if (code === "ELOOP") return { fault: "it is a symbolic link to itself" };
     throw ioError("Cannot follow the link", link, error);
   }
-  if (target !== root && !target.startsWith(join(root, sep))) {
-    return { fault: `it is a symbolic link that leaves the source, to ${shown(target)}` };
+  if (path !== root.path && !path.startsWith(join(root.path, sep))) {
+    return { fault: `it is a symbolic link that leaves the source, to ${shown(path)}` };
   }
-  if (stat.isFile()) return { target, isFolder: false };
+  if (stat.isFile()) {
+    return { target: { path, isFolder: false, folder: folderBelow(root, dirname(path)) } };
+  }
   if (!stat.isDirectory()) return { fault: `it is a symbolic link to ${kindOf(stat)}` };
-  if (chain.includes(target)) {
+  if (chain.includes(path)) {
     return { fault: "it is a symbolic link to a directory that it lies in" };
   }
-  return { target, isFolder: true };
+  return { target: { path, isFolder: true, folder: folderBelow(root, path) } };
+}
+
+/** The directory at `path`, to which no link leads from `root`: since the link was resolved, one may have been put there. */
+function folderBelow(root: InputFolder, path: string): InputFolder {
+  let folder = root;
+  for (const part of relative(root.path, path).split(sep).filter((one) => one !== "")) {
+    const next = join(folder.path, part);
+    const { isDirectory, dev, ino } = lookAt(next);
+    if (!isDirectory) throw inputChanged(next);
+    folder = { path: next, dev, ino };
+  }
+  assertSameFolder(root);
+  return folder;
 }

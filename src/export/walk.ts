@@ -5,9 +5,16 @@
 import { join } from "node:path";
 import { type Finding, ioError } from "../errors.ts";
 import { carriedName } from "../bundle/carried_names.ts";
+import {
+  assertSameFolder,
+  filesPerLook,
+  inputChanged,
+  type InputFolder,
+  lookAt,
+} from "../bundle/input_file.ts";
 import { comparePaths, pathFault } from "../bundle/paths.ts";
 import { emptyFolder, type Folder, type Origin, type RealFolder } from "./inputs.ts";
-import { followLink } from "./selection.ts";
+import { followLink, type Target } from "./selection.ts";
 import { twinsIn } from "./twins.ts";
 
 export interface WalkedFile {
@@ -26,13 +33,20 @@ export function* walk(
 ): Generator<WalkedFile> {
   const listing = list(folder, prefix, onFault);
   if (listing.isEmpty && prefix !== "") onEmpty(prefix);
+  let passed = 0;
   for (const key of listing.keys) {
     // A name that is no UTF-8 cannot be opened by what the system made of it; checkNames has refused it.
     if (key.includes("\ufffd")) continue;
     if (key.endsWith("/")) {
       yield* walk(listing.folder(key.slice(0, -1)), onFault, onEmpty, prefix + key);
     } else yield { path: prefix + key, origin: listing.origin(key) };
+    if (++passed % filesPerLook === 0) assertSameFolders(folder);
   }
+  assertSameFolders(folder);
+}
+
+function assertSameFolders({ real }: Folder): void {
+  for (const { folder } of real) assertSameFolder(folder);
 }
 
 interface Listing {
@@ -52,7 +66,7 @@ function list(folder: Folder, prefix: string, onFault: OnFault): Listing {
   const lone = folder.real.length === 1 && keys.length === 0 ? folder.real[0] : undefined;
   let isEmpty = keys.length === 0;
   for (const real of folder.real) {
-    for (const entry of readDirectory(real.path)) {
+    for (const entry of readDirectory(real.folder)) {
       isEmpty = false;
       const found = look(real, entry, prefix, onFault);
       if (found === undefined) continue;
@@ -64,10 +78,7 @@ function list(folder: Folder, prefix: string, onFault: OnFault): Listing {
       } else {
         keys.push(name);
         if (!isPlain && !from.has(name)) {
-          from.set(name, {
-            source: real.source,
-            file: found.target ?? join(real.path, entry.name),
-          });
+          from.set(name, originOf(real, entry.name, found.target));
         }
       }
     }
@@ -78,22 +89,32 @@ function list(folder: Folder, prefix: string, onFault: OnFault): Listing {
     keys,
     isEmpty,
     folder: (name) => folders.get(name) ?? { ...emptyFolder(), real: [lower(lone!, name)] },
-    origin: (name) => from.get(name) ?? { source: lone!.source, file: join(lone!.path, name) },
+    origin: (name) => from.get(name) ?? originOf(lone!, name),
   };
 }
 
-function readDirectory(path: string): Iterable<Deno.DirEntry> {
+function originOf(real: RealFolder, name: string, target?: Target): Origin {
+  const { source, folder } = real;
+  if (target !== undefined) return { source, file: target.path, folder: target.folder };
+  return { source, file: join(folder.path, name), folder };
+}
+
+/** The names are those of the directory that was entered, and of no other. */
+function readDirectory(folder: InputFolder): Iterable<Deno.DirEntry> {
+  let entries: Iterable<Deno.DirEntry>;
   try {
-    return Deno.readDirSync(path);
+    entries = Deno.readDirSync(folder.path);
   } catch (error) {
-    throw ioError("Cannot list", path, error);
+    throw ioError("Cannot list", folder.path, error);
   }
+  assertSameFolder(folder);
+  return entries;
 }
 
 /** What an entry is packed as; `target` is where a link that is followed leads. */
 interface Found {
   isFolder: boolean;
-  target?: string;
+  target?: Target;
 }
 
 /** Undefined: it is left out, or a fault. */
@@ -120,16 +141,29 @@ function look(
     return undefined;
   }
   if (!isWanted(true)) return undefined;
-  const followed = followLink(join(real.path, entry.name), root, real.chain);
-  if ("target" in followed) return isWanted(followed.isFolder) ? followed : undefined;
+  const followed = followLink(join(real.folder.path, entry.name), root, real.chain);
+  if ("target" in followed) {
+    const { isFolder } = followed.target;
+    return isWanted(isFolder) ? { isFolder, target: followed.target } : undefined;
+  }
   if (isWanted(false)) onFault(notAFile(prefix + entry.name, followed.fault));
   return undefined;
 }
 
-function lower(real: RealFolder, name: string, target?: string): RealFolder {
-  const path = target ?? join(real.path, name);
-  if (real.selection === undefined) return { ...real, path };
-  return { ...real, path, below: `${real.below}${name}/`, chain: [...real.chain, path] };
+function lower(real: RealFolder, name: string, target?: Target): RealFolder {
+  const folder = target?.folder ?? enter(real.folder, name);
+  if (real.selection === undefined) return { ...real, folder };
+  const chain = [...real.chain, folder.path];
+  return { ...real, folder, below: `${real.below}${name}/`, chain };
+}
+
+/** The directory `name` of `parent`, which is not reached through a link. */
+function enter(parent: InputFolder, name: string): InputFolder {
+  const path = join(parent.path, name);
+  const { isDirectory, dev, ino } = lookAt(path);
+  if (!isDirectory) throw inputChanged(path);
+  assertSameFolder(parent);
+  return { path, dev, ino };
 }
 
 function overlay(

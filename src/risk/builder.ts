@@ -6,6 +6,7 @@
  * affected packages (OSV) and the status of products (CSAF). `providers.json` says what went in. The same inputs give the
  * same bytes, and memory does not grow with them: facts go through a sorted spool.
  */
+import type { PrivateFiles } from "../bundle/private_files.ts";
 import { earliestCreated } from "../bundle/time.ts";
 import { parseCsaf } from "./csaf.ts";
 import { parseEpss } from "./epss.ts";
@@ -27,6 +28,8 @@ export interface BuildOptions {
   epoch?: number;
   /** Time of the newest local file, seconds since 1970. */
   newest: number;
+  /** None of these is read. */
+  privateFiles: PrivateFiles;
   /** Awaited now and then, so that signals and timers of the process get their turn. @throws to stop */
   breathe: () => Promise<void>;
 }
@@ -49,7 +52,8 @@ export async function buildRisk(options: BuildOptions): Promise<RiskReport> {
   const facts = new Facts(scratch, tallies);
   const digests: OriginalsDigest[] = [];
   for (const [i, provider] of providers.entries()) {
-    digests.push(await readProvider(provider, facts.sinkOf(i), tallies[i]!, breathe));
+    const reading = { ...options, breathe, tally: tallies[i]! };
+    digests.push(await readProvider(provider, facts.sinkOf(i), reading));
   }
   const created = createdOf(options, tallies);
   const lines = facts.sorted();
@@ -61,10 +65,11 @@ export async function buildRisk(options: BuildOptions): Promise<RiskReport> {
 async function readProvider(
   provider: Provider,
   sink: Sink,
-  tally: Tally,
-  breathe: () => Promise<void>,
+  { privateFiles, tally, breathe }: Pick<BuildOptions, "privateFiles" | "breathe"> & {
+    tally: Tally;
+  },
 ): Promise<OriginalsDigest> {
-  const digest = new OriginalsDigest(provider);
+  const digest = new OriginalsDigest(provider, privateFiles);
   const { root, files, isAlone } = await listFiles(provider);
   for (const listed of files) {
     const role = isAlone ? "record" : roleOf(provider.kind, listed.path);

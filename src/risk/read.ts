@@ -1,13 +1,15 @@
 /** The files of a provider: found, sorted, and each read once while its digest is taken. */
 import type { Hash } from "node:crypto";
 import { statSync } from "node:fs";
-import { basename, dirname, resolve } from "node:path";
-import { ioError, StellaError } from "../errors.ts";
+import { basename, dirname, join, resolve } from "node:path";
+import { ioError } from "../errors.ts";
 import { startSha256 } from "../bundle/hash.ts";
 import { encodeIndexLine } from "../bundle/index_file.ts";
 import { carriedPath } from "../bundle/carried_names.ts";
+import { asInput, lookAt, lookAtFolder, openInput } from "../bundle/input_file.ts";
 import { comparePaths } from "../bundle/paths.ts";
-import { type ByteReader, directorySource, openRegular } from "../bundle/source.ts";
+import type { PrivateFiles } from "../bundle/private_files.ts";
+import { directorySource } from "../bundle/source.ts";
 import { type ReadLimits, readSelected, RecordFault } from "./json_reader.ts";
 import {
   defaultMaxRecordBytes,
@@ -68,12 +70,11 @@ export class OriginalsDigest {
   files = 0;
   bytes = 0;
 
-  constructor(readonly provider: Provider) {}
+  constructor(readonly provider: Provider, readonly privateFiles: PrivateFiles) {}
 
   /** Opens the next file; the digest goes on when `done` is called. */
   open(root: string, { path, carried }: ListedFile): { file: Original; done(): void } {
-    const reader = openRegular(root, path);
-    if (reader === undefined) throw gone(path);
+    const reader = openOriginal(join(root, path), this.privateFiles);
     if (carried !== path) this.names[carried] = path;
     const hash = startSha256();
     const { maxRecordBytes = defaultMaxRecordBytes } = this.provider;
@@ -87,7 +88,7 @@ export class OriginalsDigest {
   }
 
   /** Reads what the parser left. */
-  #done(carried: string, reader: ByteReader, hash: Hash): void {
+  #done(carried: string, reader: Reader, hash: Hash): void {
     for (const _ of blocksOf(reader, hash));
     reader.close();
     this.files++;
@@ -100,19 +101,25 @@ export class OriginalsDigest {
 /** One buffer for all: thousands of small files would otherwise leave as many behind. */
 const buffer = new Uint8Array(blockSize);
 
-/** A file's reader is synchronous; those of other sources are not used here. */
-function* blocksOf(reader: ByteReader, hash: Hash): Generator<Uint8Array> {
-  for (let n = reader.read(buffer) as number; n > 0; n = reader.read(buffer) as number) {
+function* blocksOf(reader: Reader, hash: Hash): Generator<Uint8Array> {
+  for (let n = reader.read(buffer); n > 0; n = reader.read(buffer)) {
     const block = buffer.subarray(0, n);
     hash.update(block);
     yield block;
   }
 }
 
-function gone(path: string): StellaError {
-  return new StellaError("usage", `Cannot read ${JSON.stringify(path)}: it is gone`, {
-    hint: "export a snapshot, or run it again when nothing writes there",
-  });
+interface Reader {
+  size: number;
+  read(buffer: Uint8Array): number;
+  close(): void;
+}
+
+/** Opened as the export opens it later: never one of our private files, whatever the path leads to by now. */
+function openOriginal(path: string, privateFiles: PrivateFiles): Reader {
+  const seen = asInput(path, lookAt(path), lookAtFolder(dirname(path)));
+  const { read, close } = openInput(seen, privateFiles);
+  return { size: seen.size, read, close };
 }
 
 /** The part of a record that `check` looks at; undefined after it was called bad. */

@@ -13,9 +13,17 @@ import { sha256 } from "../../src/bundle/hash.ts";
 import { type BundleFile, chunkSize } from "../../src/bundle/manifest.ts";
 import { decompressChunk } from "../../src/bundle/zstd_chunk.ts";
 import { testWith } from "../needs.ts";
-import { bytesOf, type Entry, mtime, someEntries, tarOf, withDirectory } from "./fixture.ts";
+import {
+  bytesOf,
+  type Entry,
+  mtime,
+  noPrivateFiles,
+  someEntries,
+  tarOf,
+  withDirectory,
+} from "./fixture.ts";
 
-type Options = Omit<ArchiveOptions, "pool">;
+type Options = Omit<ArchiveOptions, "pool" | "privateFiles">;
 
 /** Writes entries as an export does: room, advance, pad. `most` bytes are put into the room at once. */
 async function write(
@@ -23,7 +31,7 @@ async function write(
   entries: readonly Entry[],
   most = Infinity,
 ): Promise<BundleFile[]> {
-  const writer = new ArchiveWriter({ ...options, pool: localPool });
+  const writer = new ArchiveWriter({ ...options, privateFiles: noPrivateFiles, pool: localPool });
   for (const { path, content, mode = 0o644 } of entries) {
     const bytes = bytesOf(content);
     await writer.header({ path, size: bytes.length, mode, mtime });

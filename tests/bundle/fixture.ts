@@ -33,6 +33,7 @@ import {
   mediaTypes,
 } from "../../src/bundle/manifest.ts";
 import { comparePaths } from "../../src/bundle/paths.ts";
+import { PrivateFiles } from "../../src/bundle/private_files.ts";
 import type { BundleSource, Found } from "../../src/bundle/source.ts";
 import { encodeHeader, paddingOf } from "../../src/bundle/tar_header.ts";
 import { createdSeconds } from "../../src/bundle/time.ts";
@@ -40,6 +41,9 @@ import { compressChunk } from "../../src/bundle/zstd_chunk.ts";
 
 export const created = "2026-01-01T00:00:00Z";
 export const mtime = createdSeconds(created)!;
+
+/** A machine without keys, credentials and state. */
+export const noPrivateFiles = new PrivateFiles({ files: [], directories: [] });
 
 export interface TestKey {
   signer: Signer;

@@ -2,6 +2,8 @@
 import assert from "node:assert/strict";
 import {
   appendFileSync,
+  linkSync,
+  mkdirSync,
   renameSync,
   rmSync,
   symlinkSync,
@@ -10,10 +12,23 @@ import {
 } from "node:fs";
 import { dirname, join } from "node:path";
 import { sha256 } from "../../src/bundle/hash.ts";
-import { asInput, fillHole, lookAt } from "../../src/bundle/input_file.ts";
-import { withDirectory } from "./fixture.ts";
+import {
+  asInput,
+  fillHoles,
+  type Hole,
+  lookAt,
+  lookAtFolder,
+  openInput,
+} from "../../src/bundle/input_file.ts";
+import { PrivateFiles } from "../../src/bundle/private_files.ts";
+import { testWith } from "../needs.ts";
+import { noPrivateFiles, withDirectory, writeFiles } from "./fixture.ts";
 
 const content = "content of the file";
+
+function holeOf(path: string, at = 0): Hole {
+  return { ...asInput(path, lookAt(path), lookAtFolder(dirname(path))), at };
+}
 
 /** Looks at a file, changes something, and fills its hole in a chunk of 100 bytes. */
 async function filled(change: (path: string) => void = () => {}) {
@@ -23,10 +38,10 @@ async function filled(change: (path: string) => void = () => {}) {
     writeFileSync(join(root, "other"), content);
     utimesSync(path, 1.7e9, 1.7e9);
     utimesSync(join(root, "other"), 1.7e9, 1.7e9);
-    const hole = { ...asInput(path, lookAt(path)), at: 10 };
+    const hole = holeOf(path, 10);
     change(path);
     const chunk = new Uint8Array(100);
-    const digest = fillHole(chunk, hole);
+    const [digest] = fillHoles(chunk, [hole], noPrivateFiles);
     return Promise.resolve({ chunk, digest });
   });
 }
@@ -62,6 +77,18 @@ Deno.test("a file that is not what it was is refused", async () => {
   await assert.rejects(filled((path) => rmSync(path)), gone);
 });
 
+/** Does something between the opening of a file and the look at its path. */
+class WhileOpen extends PrivateFiles {
+  constructor(readonly work: () => void) {
+    super({ files: [], directories: [] });
+  }
+
+  override has(file: Parameters<PrivateFiles["has"]>[0]): boolean {
+    this.work();
+    return super.has(file);
+  }
+}
+
 Deno.test("a link that was there only while the file was opened is found out", async () => {
   await withDirectory((root) => {
     const [path, aside, secret] = ["file", "aside", "secret"].map((one) => join(root, one));
@@ -69,21 +96,80 @@ Deno.test("a link that was there only while the file was opened is found out", a
       writeFileSync(one, content);
       utimesSync(one, 1.7e9, 1.7e9);
     }
-    const hole = { ...asInput(path!, lookAt(path!)), at: 0 };
+    const hole = holeOf(path!);
     renameSync(path!, aside!);
     symlinkSync(secret!, path!);
-    const open = Deno.openSync;
-    try {
-      Deno.openSync = (...how) => {
-        const file = open(...how);
-        renameSync(aside!, path!);
-        return file;
-      };
-      assert.throws(() => fillHole(new Uint8Array(100), hole), /file" is not what it was/);
-    } finally {
-      Deno.openSync = open;
-    }
-    fillHole(new Uint8Array(100), hole);
+    const chunk = new Uint8Array(100);
+    const back = new WhileOpen(() => renameSync(aside!, path!));
+    assert.throws(() => fillHoles(chunk, [hole], back), /file" is not what it was/);
+    assert.deepEqual(chunk, new Uint8Array(100), "nothing of it was read");
+    fillHoles(chunk, [hole], noPrivateFiles);
     return Promise.resolve();
   });
 });
+
+Deno.test("a directory that is exchanged for a link is found out, by its files or by itself", async () => {
+  await withDirectory((root) => {
+    writeFiles(root, { "in/d/file": content, "other/file": content });
+    const [folder, aside] = [join(root, "in/d"), join(root, "in/aside")];
+    const exchange = () => {
+      renameSync(folder, aside);
+      symlinkSync(join(root, "other"), folder);
+    };
+    const undo = () => {
+      rmSync(folder);
+      renameSync(aside, folder);
+    };
+    const hole = holeOf(join(folder, "file"));
+    const filled = (privateFiles: PrivateFiles) =>
+      fillHoles(new Uint8Array(100), [hole], privateFiles);
+    exchange();
+    assert.throws(() => filled(noPrivateFiles), /in\/d" is not what it was/, "before it is opened");
+    undo();
+    assert.throws(() => filled(new WhileOpen(exchange)), /in\/d" is not what it was/, "after");
+    undo();
+    const opened = openInput(hole, noPrivateFiles);
+    exchange();
+    assert.throws(() => opened.assertSame(), /file" is not what it was/);
+    opened.close();
+    undo();
+    // The same file by a hard link: then only the directory tells.
+    rmSync(join(root, "other/file"));
+    linkSync(join(folder, "file"), join(root, "other/file"));
+    assert.throws(() => filled(new WhileOpen(exchange)), /in\/d" is not what it was/);
+    undo();
+    filled(noPrivateFiles);
+    return Promise.resolve();
+  });
+});
+
+Deno.test("a private file is refused by its handle, whatever its path is, and nothing of it is read", async () => {
+  await withDirectory((root) => {
+    writeFiles(root, { "state/keys/signing.key": content, "in/a": content });
+    const privateFiles = new PrivateFiles({ files: [], directories: [join(root, "state")] });
+    mkdirSync(join(root, "in/d"));
+    linkSync(join(root, "state/keys/signing.key"), join(root, "in/d/key"));
+    const chunk = new Uint8Array(100);
+    assert.throws(() => fillHoles(chunk, [holeOf(join(root, "in/d/key"))], privateFiles), {
+      code: "unsafe",
+      message: /Cannot pack .*key": it is private to stella/,
+    });
+    assert.deepEqual(chunk, new Uint8Array(100));
+    fillHoles(chunk, [holeOf(join(root, "in/a"))], privateFiles);
+    return Promise.resolve();
+  });
+});
+
+testWith(
+  ["mkfifo"],
+  "a named pipe that took a file's place is refused and never waited for",
+  async () => {
+    await assert.rejects(
+      filled((path) => {
+        rmSync(path);
+        new Deno.Command("mkfifo", { args: [path] }).outputSync();
+      }),
+      { code: "usage", message: /file" is not what it was/ },
+    );
+  },
+);

@@ -40,7 +40,7 @@ const chunk = () => new Uint8Array(8);
 
 Deno.test("a question is kept until the worker listens, and then answered", async () => {
   const { made, pool } = fakes();
-  const answer = pool.digest(chunk(), []);
+  const answer = pool.digest(chunk());
   assert.deepEqual(made[0]!.asked, []);
   made[0]!.say("ready");
   assert.deepEqual(made[0]!.asked.map(({ op }) => op), ["digest"]);
@@ -68,12 +68,12 @@ Deno.test("a stop fails all that is under way, and all that comes", async () => 
   const stop = new AbortController();
   const error = () => new StellaError("interrupted", "Interrupted");
   const { made, pool } = fakes({ stop: { signal: stop.signal, error } });
-  const open = [pool.digest(chunk(), []), pool.compress(chunk(), [])];
+  const open = [pool.digest(chunk()), pool.compress(chunk())];
   made.forEach((worker) => worker.say("ready"));
   const all = Promise.all(open.map((one) => assert.rejects(one, { code: "interrupted" })));
   stop.abort();
   await all;
-  await assert.rejects(pool.digest(chunk(), []), { code: "interrupted" });
+  await assert.rejects(pool.digest(chunk()), { code: "interrupted" });
   pool.close();
   assert.deepEqual(made.map(({ ended }) => ended), [1, 1]);
 });
@@ -85,7 +85,7 @@ Deno.test("where it was stopped before it began, nothing is done; after its end 
   earlier.close();
   stop.abort();
   const { made, pool } = fakes(options);
-  await assert.rejects(pool.digest(chunk(), []), /stopped/);
+  await assert.rejects(pool.digest(chunk()), /stopped/);
   assert.equal(made.length, 0);
 });
 

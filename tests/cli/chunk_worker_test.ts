@@ -7,7 +7,7 @@ const hostile = new URL("./hostile_worker.ts", import.meta.url).href;
 async function wentThrough(mayRead: boolean): Promise<unknown> {
   const pool = chunkWorkers({ mainUrl: hostile, stop: new AbortController().signal })(mayRead);
   try {
-    const { stored } = await pool.digest(new Uint8Array(8), []) as unknown as { stored: unknown };
+    const { stored } = await pool.digest(new Uint8Array(8)) as unknown as { stored: unknown };
     return stored;
   } finally {
     pool.close();

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import type { ExportOptions } from "../../src/export/export.ts";
 import { planExport } from "../../src/export/export.ts";
 import { preflight, type Room, roomAt } from "../../src/export/preflight.ts";
-import { withDirectory, writeFiles } from "../bundle/fixture.ts";
+import { noPrivateFiles, withDirectory, writeFiles } from "../bundle/fixture.ts";
 import { refusal, run } from "./run.ts";
 
 const fat32 = 2 ** 32 - 1;
@@ -76,7 +76,11 @@ Deno.test("FAT32: what may become larger than its files can be is refused, with 
       [many!, { compression: "none" }, volumes],
     ];
     for (const [input, options, remedy] of cases) {
-      const plan = planExport({ sources: [{ path: input }], builtin: [] });
+      const plan = planExport({
+        sources: [{ path: input }],
+        builtin: [],
+        privateFiles: noPrivateFiles,
+      });
       const needs = {
         directory: root,
         layout: "archive",

@@ -4,6 +4,7 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync }
 import { tmpdir } from "node:os";
 import { StellaError } from "../../src/errors.ts";
 import { carry, checkPrograms, programsOf } from "../../src/export/programs.ts";
+import { noPrivateFiles } from "../bundle/fixture.ts";
 import { Home } from "../program.ts";
 
 function inDirectory(body: (directory: string) => void): void {
@@ -28,7 +29,8 @@ Deno.test("a carried program is the same bytes, may be run, and is described", (
   inDirectory((directory) => {
     const bytes = new Uint8Array(2_500_000).fill(7); // more than two pieces
     writeFileSync(`${directory}/from`, bytes, { mode: 0o600 });
-    const file = carry(directory, { name: "stella.exe", path: `${directory}/from` });
+    const program = { name: "stella.exe", path: `${directory}/from` };
+    const file = carry(directory, program, noPrivateFiles);
     const sha256 = createHash("sha256").update(bytes).digest("hex");
     const size = bytes.length;
     assert.deepEqual(file, { path: "stella.exe", role: "program", executable: true, size, sha256 });

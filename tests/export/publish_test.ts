@@ -33,6 +33,7 @@ function jobFor(out: string, input: string, id: number): ExportJob {
     state: join(out, "..", "state"),
     registries: [],
     egress: { sealed: false, allow: [] },
+    privatePlaces: { files: [], directories: [join(out, "..", "state")] },
   };
 }
 

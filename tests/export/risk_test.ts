@@ -12,6 +12,7 @@ import type { EgressConfig, Profile, ProviderConfig } from "../../src/config/pro
 import { preparation } from "../../src/export/risk.ts";
 import { systemTiming } from "../../src/registry/retry.ts";
 import { verifyBundle } from "../../src/verify/verify.ts";
+import { noPrivateFiles } from "../bundle/fixture.ts";
 import { epss, kev, kevEntry, osv } from "../risk/fixture.ts";
 import { key, optionsFor, refusal, run } from "./run.ts";
 
@@ -56,7 +57,12 @@ class Site {
     };
     const timing = { ...systemTiming, sleep: () => Promise.resolve() };
     const network = { timing, policy: egressPolicy(egress) };
-    const prepare = preparation(profile, { network, sources: [], breathe });
+    const prepare = preparation(profile, {
+      network,
+      sources: [],
+      breathe,
+      privateFiles: noPrivateFiles,
+    });
     const { epoch: _, ...options } = optionsFor(join(this.path, out), [], { ...prepare, breathe });
     return run(join(this.path, out), [], options);
   }

@@ -6,7 +6,7 @@ import { StellaError } from "../../src/errors.ts";
 import { directorySource } from "../../src/bundle/source.ts";
 import { exportBundle, type ExportOptions } from "../../src/export/export.ts";
 import type { ExportReport } from "../../src/export/report.ts";
-import { testKey, withDirectory, writeFiles } from "../bundle/fixture.ts";
+import { noPrivateFiles, testKey, withDirectory, writeFiles } from "../bundle/fixture.ts";
 import { outcomeOf } from "../verify/outcome.ts";
 
 export const key = testKey("exporter");
@@ -29,6 +29,7 @@ export function optionsFor(
     compression: "zstd",
     epoch,
     force: false,
+    privateFiles: noPrivateFiles,
     signer: key.signer,
     tool: { version: "0.1.0", commit: "0".repeat(40) },
     uuid: () => `00000000-0000-7000-8000-${String(++count).padStart(12, "0")}`,

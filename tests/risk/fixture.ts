@@ -1,5 +1,6 @@
 /** Small providers of each kind, and a build of them in directories that go with the test. */
 import { join } from "node:path";
+import { noPrivateFiles } from "../bundle/fixture.ts";
 import { buildRisk } from "../../src/risk/builder.ts";
 import type { JoinedLine } from "../../src/risk/query.ts";
 import type { Provider, ProviderKind } from "../../src/risk/provider.ts";
@@ -107,7 +108,14 @@ export async function build(
     const directory = place("out");
     const breathe = () => Promise.resolve();
     const places = { directory, scratch: place("scratch") };
-    const report = await buildRisk({ providers, ...places, newest, breathe, ...more });
+    const report = await buildRisk({
+      providers,
+      ...places,
+      newest,
+      breathe,
+      privateFiles: noPrivateFiles,
+      ...more,
+    });
     const output = Object.fromEntries(
       [...Deno.readDirSync(directory)].map(({ name }) => [
         name,

@@ -2,6 +2,7 @@
  * Builds the risk data of one provider and says how it went and how much memory that took; a test runs it as a process of its own:
  * `deno run -A memory_probe.ts KIND PATH fail|skip`. Prints `{error, records, mebibytes}`.
  */
+import { noPrivateFiles } from "../bundle/fixture.ts";
 import { join } from "node:path";
 import { buildRisk } from "../../src/risk/builder.ts";
 import type { ProviderKind } from "../../src/risk/provider.ts";
@@ -15,6 +16,7 @@ const place = (name: string) => {
 const said: { error: string[]; records?: number } = { error: [] };
 try {
   const report = await buildRisk({
+    privateFiles: noPrivateFiles,
     providers: [{ kind, name: kind, path, onInvalid }],
     directory: place("out"),
     scratch: place("scratch"),

@@ -1,0 +1,143 @@
+/**
+ * Files that no bundle may hold: private keys, passphrases, credentials, tokens, and all that lies in the state directory. They
+ * are told by device and inode of an open handle: a path can be made to lead to them by a link or an exchanged directory, and
+ * Deno's O_NOFOLLOW does not prevent that, but a handle always says which file it is.
+ */
+import { join } from "node:path";
+import { errnoOf, ioError } from "../errors.ts";
+
+/** Where they lie. Paths need not exist; links are followed. */
+export interface PrivatePlaces {
+  files: readonly string[];
+  /** With everything below them. */
+  directories: readonly string[];
+  /** Directories below these that are not private: what an export prepares for itself. */
+  except?: readonly string[];
+}
+
+/** The part of a file's status that is needed. */
+export interface FileStatus {
+  dev: number;
+  ino: number | null;
+  /** Milliseconds since 1970 of the last change of the inode (ctime); null where the system has none. */
+  changed: number | null;
+}
+
+/**
+ * Milliseconds by which a time of change may lie before the moment of the change: ext3 keeps whole seconds, and the kernel's
+ * clock for files stands still between two ticks.
+ */
+const clockStep = 1_100;
+
+export class PrivateFiles {
+  /** By device, sorted: a store may have a million files, and a set of them would cost ten times as much memory. */
+  #inodes: Map<number, Float64Array> | undefined;
+  /** Milliseconds since 1970. */
+  #takenAt = -Infinity;
+
+  constructor(readonly places: PrivatePlaces, readonly now: () => number = Date.now) {}
+
+  /** The same without the directory `path`. */
+  except(path: string): PrivateFiles {
+    const except = [...this.places.except ?? [], path];
+    return new PrivateFiles({ ...this.places, except }, this.now);
+  }
+
+  /**
+   * Whether a file that is open, or was just looked at, is one of them. What was changed after the list was made may have been
+   * made after it, so the list is then made again: the file is open, and nothing else can have its inode.
+   * @throws StellaError usage, media where a place cannot be listed
+   */
+  has(file: FileStatus): boolean {
+    this.#inodes ??= this.#take();
+    if (file.ino === null || !this.#inodes.has(file.dev)) return false;
+    if (this.#lists(file.dev, file.ino)) return true;
+    if (file.changed !== null && file.changed < this.#takenAt - clockStep) return false;
+    this.#inodes = this.#take();
+    return this.#lists(file.dev, file.ino);
+  }
+
+  #lists(dev: number, ino: number): boolean {
+    const inodes = this.#inodes!.get(dev) ?? new Float64Array();
+    let [low, high] = [0, inodes.length];
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (inodes[middle]! < ino) low = middle + 1;
+      else high = middle;
+    }
+    return inodes[low] === ino;
+  }
+
+  #take(): Map<number, Float64Array> {
+    this.#takenAt = this.now();
+    const { files, directories, except = [] } = this.places;
+    const list = new InodeList(except);
+    for (const path of files) list.add(path, false);
+    for (const path of directories) list.add(path, true);
+    return list.sorted();
+  }
+}
+
+class InodeList {
+  readonly #inodes = new Map<number, number[]>();
+  readonly #except: Set<string>;
+  /** Directories that are being listed. */
+  readonly #above = new Set<string>();
+
+  constructor(except: readonly string[]) {
+    this.#except = new Set(except.flatMap((path) => identityOf(statusOf(path)) ?? []));
+  }
+
+  /** Adds a file, or a directory with all that lies below it where `isDeep`. Links are followed. */
+  add(path: string, isDeep: boolean): void {
+    const stat = statusOf(path);
+    const identity = identityOf(stat);
+    if (stat === undefined || stat.ino === null || identity === undefined) return;
+    if (this.#except.has(identity)) return;
+    const inodes = this.#inodes.get(stat.dev) ?? [];
+    this.#inodes.set(stat.dev, inodes);
+    inodes.push(stat.ino);
+    if (isDeep && stat.isDirectory) this.#enter(path, identity);
+  }
+
+  /** Links may lead in a circle. */
+  #enter(path: string, identity: string): void {
+    if (this.#above.has(identity)) return;
+    this.#above.add(identity);
+    for (const name of namesIn(path)) this.add(join(path, name), true);
+    this.#above.delete(identity);
+  }
+
+  sorted(): Map<number, Float64Array> {
+    return new Map(
+      [...this.#inodes].map(([dev, inodes]) => [dev, Float64Array.from(inodes).sort()]),
+    );
+  }
+}
+
+function identityOf(stat: Deno.FileInfo | undefined): string | undefined {
+  return stat === undefined || stat.ino === null ? undefined : `${stat.dev}:${stat.ino}`;
+}
+
+function statusOf(path: string): Deno.FileInfo | undefined {
+  try {
+    return Deno.statSync(path);
+  } catch (error) {
+    if (isOutOfReach(error)) return undefined;
+    throw ioError("Cannot look at", path, error);
+  }
+}
+
+function namesIn(path: string): string[] {
+  try {
+    return [...Deno.readDirSync(path)].map((entry) => entry.name);
+  } catch (error) {
+    if (isOutOfReach(error)) return [];
+    throw ioError("Cannot list", path, error);
+  }
+}
+
+/** What is not there, or cannot be reached by this user, can be read by no export either. */
+function isOutOfReach(error: unknown): boolean {
+  return ["ENOENT", "ENOTDIR", "EACCES", "EPERM", "ELOOP"].includes(errnoOf(error));
+}

@@ -1,0 +1,83 @@
+/** What an export, or its plan, says at its end: text for a person, JSON for a program. */
+import { join } from "node:path";
+import type { MadeKey } from "../attest/sign/keys.ts";
+import { manifestName } from "../bundle/manifest.ts";
+import type { Plan } from "../export/plan.ts";
+import type { ExportReport } from "../export/report.ts";
+import type { Result } from "./program.ts";
+import type { push } from "./push_bundle.ts";
+import { counted, sizeText } from "./render.ts";
+import { leftOutLines } from "./risk_report.ts";
+import type { StageTime } from "./stage_times.ts";
+
+/** Of a dry run. */
+export function planned(parts: { profile: string; tenant: string }, plan: Plan): Result {
+  const facts = {
+    profile: parts.profile,
+    tenant: parts.tenant,
+    files: plan.files,
+    bytes: plan.bytes,
+    created: new Date(plan.created * 1000).toISOString().replace(".000", ""),
+  };
+  return {
+    code: 0,
+    json: {
+      ok: true,
+      code: 0,
+      dryRun: true,
+      bundle: facts,
+      emptyDirectories: plan.empty,
+      files: [],
+    },
+    text: `would export  ${facts.profile} of ${facts.created}: ${counted(plan.files, "file")}, ${
+      sizeText(plan.bytes)
+    }\n`,
+  };
+}
+
+export function exported(
+  report: ExportReport,
+  stages: readonly StageTime[],
+  directory: string,
+  made: MadeKey | undefined,
+  pushed: Awaited<ReturnType<typeof push>> | undefined,
+): Result {
+  const { profile, tenant, created, bundleDigest, payload } = report;
+  const lines = [
+    `exported  ${profile} of ${created} into ${directory}`,
+    `  payload   ${counted(payload.files, "file")}, ${sizeText(payload.bytes)}, in a bundle of ${
+      sizeText(report.bundleBytes)
+    }`,
+    `  digest    sha256:${bundleDigest}`,
+    `  signed by ${report.keyid}`,
+    ...leftOutLines(report.risk),
+    ...(made === undefined ? [] : [
+      `  A new key was made for this machine: ${made.keyPath}`,
+      `  Others need ${made.publicPath} to verify; bring it to them another way than the bundle.`,
+    ]),
+    `  check it: stella export bundle verify --manifest ${join(directory, manifestName)}`,
+  ];
+  return {
+    code: 0,
+    json: {
+      ok: true,
+      code: 0,
+      verdict: "exported",
+      bundle: {
+        profile,
+        tenant,
+        bundleDigest,
+        created,
+        files: payload.files,
+        bytes: payload.bytes,
+      },
+      signer: { keyid: report.keyid, ...(made === undefined ? {} : { made: made.keyPath }) },
+      findings: [],
+      files: report.files,
+      ...(report.risk === undefined ? {} : { risk: report.risk }),
+      stages,
+      ...(pushed === undefined ? {} : { pushed: pushed.json }),
+    },
+    text: lines.join("\n") + "\n" + (pushed?.text ?? ""),
+  };
+}

@@ -1,0 +1,85 @@
+/** What is private is known by device and inode, what is made later too. */
+import assert from "node:assert/strict";
+import { linkSync, mkdirSync, renameSync, statSync, symlinkSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { PrivateFiles } from "../../src/bundle/private_files.ts";
+import { withDirectory, writeFiles } from "./fixture.ts";
+
+/** As an open handle shows it. */
+function shownBy(path: string) {
+  const { dev, ino, ctimeMs } = statSync(path);
+  return { dev, ino, changed: ctimeMs };
+}
+
+Deno.test("files by name, directories with all that lies below them, by whatever path", async () => {
+  await withDirectory((root) => {
+    writeFiles(root, {
+      "state/keys/signing.key": "1",
+      "state/stella.db": "2",
+      "state/store/t/p/1/payload/x": "3",
+      "etc/pass": "4",
+      "elsewhere/kept.key": "5",
+      "in/a": "6",
+    });
+    const at = (path: string) => join(root, path);
+    symlinkSync(at("elsewhere"), at("state/linked"));
+    symlinkSync(at("state"), at("state/keys/circle"));
+    linkSync(at("etc/pass"), at("in/hard"));
+    symlinkSync(at("etc/pass"), at("pass"));
+    const files = new PrivateFiles({
+      files: [at("pass"), at("not/there")],
+      directories: [at("state"), at("nowhere")],
+    });
+    const isPrivate = (path: string) => files.has(shownBy(at(path)));
+    for (
+      const path of [
+        "state",
+        "state/keys/signing.key",
+        "state/stella.db",
+        "state/store/t/p/1/payload/x",
+        "elsewhere/kept.key",
+        "in/hard",
+      ]
+    ) assert.ok(isPrivate(path), path);
+    assert.deepEqual([isPrivate("in/a"), isPrivate("in")], [false, false]);
+    return Promise.resolve();
+  });
+});
+
+Deno.test("a file that is made or moved there after the list was made is private too", async () => {
+  await withDirectory((root) => {
+    writeFiles(root, { "state/a": "", "in/old": "" });
+    mkdirSync(join(root, "state/store"));
+    const files = new PrivateFiles({ files: [], directories: [join(root, "state")] });
+    assert.equal(files.has(shownBy(join(root, "in/old"))), false);
+    writeFileSync(join(root, "state/store/new"), "");
+    assert.ok(files.has(shownBy(join(root, "state/store/new"))));
+    renameSync(join(root, "in/old"), join(root, "state/moved"));
+    assert.ok(files.has(shownBy(join(root, "state/moved"))));
+    return Promise.resolve();
+  });
+});
+
+Deno.test("what has been as it is for long does not make the list anew", async () => {
+  await withDirectory((root) => {
+    writeFiles(root, { "state/a": "", "in/a": "" });
+    let taken = 0;
+    const now = () => Date.now() + 10_000 + taken++;
+    const files = new PrivateFiles({ files: [], directories: [join(root, "state")] }, now);
+    for (let i = 0; i < 5; i++) assert.equal(files.has(shownBy(join(root, "in/a"))), false);
+    assert.equal(taken, 1);
+    return Promise.resolve();
+  });
+});
+
+Deno.test("a directory that an export prepares for itself is no secret to it", async () => {
+  await withDirectory((root) => {
+    writeFiles(root, { "state/tmp/1/prepared/made": "", "state/tmp/2/prepared/made": "" });
+    const at = (path: string) => join(root, path);
+    const files = new PrivateFiles({ files: [], directories: [at("state/tmp"), at("state")] })
+      .except(at("state/tmp/1/prepared"));
+    assert.equal(files.has(shownBy(at("state/tmp/1/prepared/made"))), false);
+    assert.ok(files.has(shownBy(at("state/tmp/2/prepared/made"))));
+    return Promise.resolve();
+  });
+});
