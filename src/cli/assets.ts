@@ -1,10 +1,11 @@
 /** `stella assets`: what the binary carries, listed or written out. */
-import { mkdirSync, writeFileSync } from "node:fs";
-import { basename, dirname, join } from "node:path";
-import { ioError, StellaError } from "../errors.ts";
+import { basename, dirname, join, relative, sep } from "node:path";
+import { StellaError } from "../errors.ts";
 import { type Asset, assets } from "../assets/assets.ts";
 import { siteAddress, withAddresses } from "../assets/site_addresses.ts";
+import { makeDirectories } from "../bundle/durable.ts";
 import { sha256 } from "../bundle/hash.ts";
+import { refuseNoDirectory, regularFileAt, replaceFile } from "../bundle/named_file.ts";
 import { shown } from "../bundle/names.ts";
 import type { Host } from "./host.ts";
 import type { CommonOptions, Result } from "./program.ts";
@@ -31,7 +32,7 @@ export interface WriteOptions extends CommonOptions {
   grafanaUrl?: string;
 }
 
-/** @throws StellaError usage for an address that is none; media */
+/** @throws StellaError usage for an address that is none; conflict where a link or a directory is in the way; media */
 export async function writeCommand(
   options: WriteOptions,
   _host: Host,
@@ -45,6 +46,7 @@ export async function writeCommand(
   const target = ({ path }: Asset) =>
     join(directory, options.only === undefined ? path : basename(path));
   const filled = filler(options);
+  refuseLinks(directory, chosen.map(target));
   for (const asset of chosen) write(target(asset), filled(asset));
   const files = chosen.map(target);
   return await Promise.resolve({
@@ -76,11 +78,17 @@ function addressOf(option: string, text: string | undefined): string | undefined
   });
 }
 
+/** The directory, then those below it: none of them may be a link, which would lead the files elsewhere. */
+function refuseLinks(directory: string, files: readonly string[]): void {
+  const below = files.flatMap((file) => {
+    const parts = relative(directory, dirname(file)).split(sep).filter((part) => part !== "");
+    return parts.map((_, depth) => join(directory, ...parts.slice(0, depth + 1)));
+  });
+  for (const path of new Set([directory, ...below])) refuseNoDirectory(path);
+  for (const file of files) regularFileAt(file);
+}
+
 function write(path: string, bytes: Uint8Array): void {
-  try {
-    mkdirSync(dirname(path), { recursive: true });
-    writeFileSync(path, bytes, { mode: 0o644 });
-  } catch (error) {
-    throw ioError("Cannot write", path, error);
-  }
+  makeDirectories(dirname(path));
+  replaceFile(path, bytes, 0o644);
 }

@@ -260,7 +260,7 @@ function otherCommands(program: Command, leaf: Leaf): void {
     async () => (await import("./assets.ts")).listCommand,
   );
   leaf(assets, "write <dir>", "Write it", [
-    "stella assets write /tmp/stella",
+    "stella assets write stella-assets",
     "stella assets write --only systemd /etc/systemd/system",
   ], async () => (await import("./assets.ts")).writeCommand)
     .addOption(new Option("--only <kind>", "just these").choices(["systemd", "dashboards"]))

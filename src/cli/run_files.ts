@@ -1,20 +1,13 @@
 /**
  * What a run leaves behind for those who were not there: metrics for node_exporter's textfile collector, because a run that
  * ends cannot be scraped, and a report. Both files are opened before the work, since verification gives up writing before it
- * reads the first byte of a bundle: what cannot be written is known at the start.
+ * reads the first byte of a bundle: what cannot be written is known at the start. They replace what an earlier run wrote, and
+ * nothing else.
  */
-import {
-  closeSync,
-  constants,
-  ftruncateSync,
-  openSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  writeFileSync,
-  writeSync,
-} from "node:fs";
-import { ioError } from "../errors.ts";
+import { closeSync, fstatSync, ftruncateSync, readFileSync, writeSync } from "node:fs";
+import { openNamed, replaceFile } from "../bundle/named_file.ts";
+import { shown } from "../bundle/names.ts";
+import { ioError, StellaError } from "../errors.ts";
 import { build } from "../version.ts";
 import type { Host } from "./host.ts";
 import { previousSuccesses, runMetrics } from "./run_metrics.ts";
@@ -42,8 +35,16 @@ export function openRunFiles(
   if (metricsTextfile === undefined && report === undefined) return undefined;
   if (command === "export bundle") refuseInBundle(options);
   const started = host.now();
-  const metrics = metricsTextfile === undefined ? undefined : new RunFile(metricsTextfile);
-  const written = report === undefined ? undefined : new RunFile(report);
+  const metrics = metricsTextfile === undefined ? undefined : new RunFile(
+    metricsTextfile,
+    "metrics of an earlier run",
+    /^# HELP export_run_/,
+  );
+  const written = report === undefined ? undefined : new RunFile(
+    report,
+    "report of an earlier run",
+    /^\{\s*"command": "[^"]*",\s*"started": "/,
+  );
   const before = previousSuccesses(metrics?.before ?? "");
   let isDone = false;
   return {
@@ -80,23 +81,30 @@ function reportOf({ command, json, started, ended }: Run): unknown {
   };
 }
 
+/** Bytes; a report of ten thousand findings has a few million. */
+const maxBefore = 64 * 1024 * 1024;
+
 class RunFile {
   /** What stood in it. */
   readonly before: string;
   readonly #fd: number;
 
-  constructor(readonly path: string) {
+  /** @param start how a file begins that an earlier run wrote: no other one is replaced */
+  constructor(readonly path: string, what: string, start: RegExp) {
+    this.#fd = openNamed(path, 0o644);
     try {
-      this.#fd = openSync(path, constants.O_RDWR | constants.O_CREAT, 0o644);
-      this.before = readFileSync(path, "utf8");
+      this.before = this.#read();
+      if (this.before !== "" && !start.test(this.before)) throw notOurs(path, what);
     } catch (error) {
-      throw ioError("Cannot write", path, error);
+      closeSync(this.#fd);
+      throw error instanceof StellaError ? error : ioError("Cannot read", path, error);
     }
   }
 
   write(text: string): void {
+    const bytes = new TextEncoder().encode(text);
     try {
-      if (!replaced(this.path, text)) this.#inPlace(text);
+      if (!replaced(this.path, bytes)) this.#inPlace(bytes);
     } catch (error) {
       throw ioError("Cannot write", this.path, error);
     } finally {
@@ -104,8 +112,12 @@ class RunFile {
     }
   }
 
-  #inPlace(text: string): void {
-    const bytes = new TextEncoder().encode(text);
+  #read(): string {
+    const { size } = fstatSync(this.#fd);
+    return size > maxBefore ? "too large" : readFileSync(this.#fd, "utf8");
+  }
+
+  #inPlace(bytes: Uint8Array): void {
     for (let at = 0; at < bytes.length;) {
       at += writeSync(this.#fd, bytes, at, bytes.length - at, at);
     }
@@ -113,17 +125,18 @@ class RunFile {
   }
 }
 
+function notOurs(path: string, what: string): StellaError {
+  return new StellaError("conflict", `Cannot write ${shown(path)}: the file is no ${what}`, {
+    hint: "name a new file: nothing else is replaced",
+  });
+}
+
 /** By a rename, which no reader sees half of; false where nothing can be made beside it, as after verification. */
-function replaced(path: string, text: string): boolean {
-  const beside = `${path}.${crypto.randomUUID()}.tmp`;
+function replaced(path: string, bytes: Uint8Array): boolean {
   try {
-    writeFileSync(beside, text, { flag: "wx", mode: 0o644 });
-    renameSync(beside, path);
+    replaceFile(path, bytes, 0o644);
     return true;
   } catch {
-    try {
-      rmSync(beside, { force: true });
-    } catch { /* it was never made */ }
     return false;
   }
 }

@@ -2,9 +2,10 @@
 import { mkdirSync } from "node:fs";
 import { dirname } from "node:path";
 import { StellaError } from "../errors.ts";
+import { openNamed } from "../bundle/named_file.ts";
 import { shown } from "../bundle/names.ts";
 import { refuseHostileEnvironment } from "../config/hostile_environment.ts";
-import { parseListen } from "../config/listen.ts";
+import { isLoopbackHost, parseListen } from "../config/listen.ts";
 import { SpansFile } from "../telemetry/sink/spans_file.ts";
 import { openSink } from "../telemetry/sink/span_sink.ts";
 import type { Host } from "./host.ts";
@@ -30,11 +31,18 @@ export async function spansCommand(options: SpansOptions, host: Host): Promise<R
     size: countOf("--max-size", options.maxSize) * mebibyte,
     keep: countOf("--keep", options.keep),
   };
-  const file = new SpansFile({ path: options.out, ...limits });
+  // Spans tell who exported what: only their owner reads them.
+  const open = (path: string) => openNamed(path, 0o600, true);
+  const file = new SpansFile({ path: options.out, open, ...limits });
   let spans = 0;
   try {
     const keep = (line: string) => file.add(line);
-    const sink = await openSink({ ...listen, keep, onSpans: (count) => spans += count });
+    const sink = await openSink({
+      ...listen,
+      isOwnHost: isLoopbackHost,
+      keep,
+      onSpans: (count) => spans += count,
+    });
     if (!options.quiet) host.stderr(`listens on ${sink.url}/v1/traces\n`);
     await aborted(host.stop);
     await sink.close();

@@ -63,6 +63,14 @@ export function isLoopback(address: string): boolean {
   return isIP(address) === 6 && URL.parse(`http://[${address}]`)?.hostname === "[::1]";
 }
 
+/** Whether `host`, as a URL or a Host header spells it, with or without a port, is this machine by its own name or address. */
+export function isLoopbackHost(host: string): boolean {
+  const url = URL.parse(`http://${host}/`);
+  if (url === null || url.href !== `http://${url.host}/`) return false;
+  const name = url.hostname.replace(/^\[|\]$/g, "");
+  return name === "localhost" || isLoopback(name);
+}
+
 /** `http://HOST:PORT`. */
 export function urlOf(listen: Listen, scheme = "http"): string {
   const host = isIP(listen.host) === 6 ? `[${listen.host}]` : listen.host;

@@ -1,14 +1,19 @@
 /** YAML 1.2 through the schema: every fault with the line it stands on and its path in the file. */
 import {
   type Document,
+  isAlias,
   isMap,
   isNode,
   isPair,
   isScalar,
+  isSeq,
   LineCounter,
   type Node,
+  type Pair,
   parseDocument,
+  type Scalar,
   visit,
+  type YAMLMap,
 } from "yaml";
 import type { z } from "zod";
 import { type Finding, messageOf, StellaError } from "../errors.ts";
@@ -30,11 +35,15 @@ export function parseConfig(path: string, text: string, checks: NameChecks): Par
     lineCounter: lines,
     prettyErrors: false,
     stringKeys: true,
+    // Its own search for keys that come twice compares each with each; `repeated` does not.
+    uniqueKeys: false,
   });
-  const broken = [...document.errors, ...document.warnings];
-  if (broken.length > 0) {
-    throw refuse(path, broken.map((e) => finding(path, lines.linePos(e.pos[0]).line, e.message)));
-  }
+  const broken = [...document.errors, ...document.warnings]
+    .map((e) => finding(path, lines.linePos(e.pos[0]).line, e.message));
+  const twice = repeated(document).map((key) =>
+    finding(path, lines.linePos(key.range?.[0] ?? 0).line, "Map keys must be unique")
+  );
+  if (broken.length + twice.length > 0) throw refuse(path, [...broken, ...twice].sort(byLine));
   const value = valueOf(path, document);
   const result = configSchema(checks).safeParse(value, { reportInput: true });
   const faults = [
@@ -43,11 +52,14 @@ export function parseConfig(path: string, text: string, checks: NameChecks): Par
     ...dropped(document),
   ];
   if (result.success && faults.length === 0) return result.data;
+  const finder = new LineFinder(document, lines);
   const findings = faults.map(({ place, text }) =>
-    finding(path, lineOf(document, lines, place), `${dotted(place)}: ${text}`)
+    finding(path, finder.lineOf(place), `${dotted(place)}: ${text}`)
   );
-  throw refuse(path, findings.sort((a, b) => (a.line ?? 0) - (b.line ?? 0)));
+  throw refuse(path, findings.sort(byLine));
 }
+
+const byLine = (a: Finding, b: Finding) => (a.line ?? 0) - (b.line ?? 0);
 
 /** The document as plain values. What an alias stands for is limited by the parser: a few lines could name gigabytes. */
 function valueOf(path: string, document: Document): unknown {
@@ -56,6 +68,22 @@ function valueOf(path: string, document: Document): unknown {
   } catch (error) {
     throw refuse(path, [finding(path, 1, messageOf(error))]);
   }
+}
+
+/** Keys that their map has already. */
+function repeated(document: Document): Scalar[] {
+  const found: Scalar[] = [];
+  visit(document, {
+    Map: (_, { items }) => {
+      const seen = new Set<unknown>();
+      for (const { key } of items) {
+        if (!isScalar(key)) continue;
+        if (seen.has(key.value)) found.push(key);
+        seen.add(key.value);
+      }
+    },
+  });
+  return found;
 }
 
 /** zod drops the key `__proto__` of a record without calling it unknown; in other maps it has told already. */
@@ -97,25 +125,43 @@ function wording(issue: Issue): string {
   return issue.input === undefined ? `is missing: ${kind} goes here` : `must be ${kind}`;
 }
 
-/** The line of the key or item that `place` names, or of the nearest thing around it that is there. */
-function lineOf(document: Document, lines: LineCounter, place: PropertyKey[]): number {
-  for (let depth = place.length; depth > 0; depth--) {
-    const at = nodeAt(document, place.slice(0, depth));
-    if (at?.range) return lines.linePos(at.range[0]).line;
-  }
-  return 1;
-}
+/** Finds the line of the key or item that a place names, or of the nearest thing around it that is there. */
+class LineFinder {
+  readonly #pairs = new Map<Node, ReadonlyMap<unknown, Pair>>();
 
-/** The key's node in a map, since its value may stand lines below; the item's node in a list. */
-function nodeAt(document: Document, place: PropertyKey[]): Node | undefined {
-  const last = place.at(-1);
-  const parent = place.length === 1 ? document.contents : document.getIn(place.slice(0, -1), true);
-  if (isMap(parent)) {
-    const pair = parent.items.find((item) => isNode(item.key) && item.key.toJSON() === last);
-    return pair?.key as Node | undefined;
+  constructor(readonly document: Document, readonly lines: LineCounter) {}
+
+  lineOf(place: readonly PropertyKey[]): number {
+    let node: unknown = this.document.contents;
+    let line = 1;
+    for (const part of place) {
+      const { key, value } = this.#below(node, part);
+      // The key's line in a map, since its value may stand lines below; the item's in a list.
+      const at = isNode(key) ? key : isNode(value) ? value : undefined;
+      if (at === undefined) break;
+      if (at.range) line = this.lines.linePos(at.range[0]).line;
+      node = value;
+    }
+    return line;
   }
-  const item = document.getIn(place, true);
-  return isNode(item) ? item : undefined;
+
+  #below(node: unknown, part: PropertyKey): { key?: unknown; value?: unknown } {
+    const within = isAlias(node) ? node.resolve(this.document) : node;
+    if (isSeq(within)) return { value: within.items[Number(part)] };
+    return isMap(within) ? this.#pairsOf(within).get(part) ?? {} : {};
+  }
+
+  /** Made once for each map: a file may have as many faults as keys. */
+  #pairsOf(map: YAMLMap): ReadonlyMap<unknown, Pair> {
+    const known = this.#pairs.get(map);
+    if (known !== undefined) return known;
+    const pairs = new Map(map.items.map((pair) => [
+      isScalar(pair.key) ? pair.key.value : undefined,
+      pair,
+    ]));
+    this.#pairs.set(map, pairs);
+    return pairs;
+  }
 }
 
 function dotted(place: PropertyKey[]): string {

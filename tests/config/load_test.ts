@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { isName } from "../../src/bundle/names.ts";
 import { pathFault } from "../../src/bundle/paths.ts";
 import { loadConfig } from "../../src/config/load.ts";
+import { parseConfig } from "../../src/config/parse.ts";
 import { StellaError } from "../../src/errors.ts";
 
 const checks = { isName, pathFault };
@@ -225,4 +226,32 @@ Deno.test("a file that was named has to be there, small, and a file", async () =
     await assert.rejects(load(join(directory, "large.yaml")), { message: /not a small file/ });
     await assert.rejects(load(directory), { message: /not a small file/ });
   });
+});
+
+/** The least of three times that a file with so many unknown keys takes, in milliseconds. */
+function timeOf(keys: number, indent: string): number {
+  const lines = Array.from({ length: keys }, (_, i) => `${indent}k${i}: 1\n`).join("");
+  const text = `version: 1\n${indent === "" ? "" : "service:\n"}${lines}`;
+  const times = Array.from({ length: 3 }, () => {
+    const start = performance.now();
+    assert.throws(() => parseConfig("x", text, checks), (error) => {
+      return error instanceof StellaError && error.findings.length === keys;
+    });
+    return performance.now() - start;
+  });
+  return Math.min(...times);
+}
+
+for (const indent of ["", "  "]) {
+  Deno.test(`many unknown keys take time in proportion to their number (indent ${indent.length})`, () => {
+    timeOf(500, indent);
+    const ratio = timeOf(12_000, indent) / timeOf(2_000, indent);
+    assert.ok(ratio < 18, `six times the keys took ${ratio.toFixed(1)} times as long`);
+  });
+}
+
+Deno.test("a key that comes twice is told with the line of the second, at any depth", async () => {
+  const text = "version: 1\nservice:\n  listen: a\n  hosts: []\n  listen: b\nversion: 1\n";
+  const message = "Map keys must be unique";
+  assert.deepEqual(await faultsOf(text), [`5 ${message}`, `6 ${message}`]);
 });

@@ -4,11 +4,14 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
+import { openNamed } from "../../src/bundle/named_file.ts";
+import { isLoopbackHost } from "../../src/config/listen.ts";
 import { countSpans, tracesFromProtobuf } from "../../src/telemetry/sink/otlp_traces.ts";
 import { WireError } from "../../src/telemetry/sink/protobuf.ts";
 import { openSink, type SinkOptions } from "../../src/telemetry/sink/span_sink.ts";
 import { SpansFile } from "../../src/telemetry/sink/spans_file.ts";
 
+const open = (path: string) => openNamed(path, 0o600, true);
 const traceId = "4bf92f3577b34da6a3ce929d0e0e4736";
 const spanId = "00f067aa0ba902b7";
 const traces = {
@@ -21,7 +24,13 @@ async function withSink(
 ): Promise<void> {
   const lines: string[] = [];
   const take = keep ?? ((line: string) => lines.push(line));
-  const sink = await openSink({ host: "127.0.0.1", port: 0, keep: take, onSpans: () => {} });
+  const sink = await openSink({
+    host: "127.0.0.1",
+    port: 0,
+    isOwnHost: isLoopbackHost,
+    keep: take,
+    onSpans: () => {},
+  });
   const post: Post = async (content, headers = {}, path = "/v1/traces", method = "POST") => {
     const body = method === "GET" ? null : content as BodyInit;
     const answer = await fetch(sink.url + path, { method, body, headers: { ...json, ...headers } });
@@ -223,7 +232,7 @@ Deno.test("a file that is full becomes .1, that one .2, and the oldest goes", ()
   const dir = mkdtempSync(join(tmpdir(), "stella-spans-"));
   try {
     const path = join(dir, "spans.ndjson");
-    const file = new SpansFile({ path, size: 25, keep: 2 });
+    const file = new SpansFile({ path, open, size: 25, keep: 2 });
     for (let n = 0; n < 8; n++) file.add(`line ${n} abc`);
     file.close();
     assert.deepEqual(readdirSync(dir).sort(), ["spans.ndjson", "spans.ndjson.1", "spans.ndjson.2"]);
@@ -231,7 +240,7 @@ Deno.test("a file that is full becomes .1, that one .2, and the oldest goes", ()
     assert.equal(readFileSync(`${path}.1`, "utf8"), "line 4 abc\nline 5 abc\n");
     assert.equal(readFileSync(`${path}.2`, "utf8"), "line 2 abc\nline 3 abc\n");
     assert.equal(statSync(path).mode & 0o777, 0o600);
-    const again = new SpansFile({ path, size: 1_000, keep: 2 });
+    const again = new SpansFile({ path, open, size: 1_000, keep: 2 });
     again.add("on");
     again.close();
     assert.equal(readFileSync(path, "utf8"), "line 6 abc\nline 7 abc\non\n");
@@ -239,3 +248,42 @@ Deno.test("a file that is full becomes .1, that one .2, and the oldest goes", ()
     rmSync(dir, { recursive: true });
   }
 });
+
+Deno.test("a request by the name of another host is refused, as DNS rebinding makes one", () =>
+  withSink(async (post, lines) => {
+    const { port } = new URL(post.url!);
+    const asked = async (hosts: string[]) => {
+      const body = JSON.stringify(traces);
+      const connection = await Deno.connect({ hostname: "127.0.0.1", port: Number(port) });
+      const head = [
+        "POST /v1/traces HTTP/1.1",
+        ...hosts.map((host) => `Host: ${host}`),
+        "Content-Type: application/json",
+        `Content-Length: ${body.length}`,
+        "Connection: close",
+      ];
+      await connection.write(new TextEncoder().encode(`${head.join("\r\n")}\r\n\r\n${body}`));
+      const answer = await new Response(connection.readable).text();
+      return Number(answer.split(" ")[1]);
+    };
+    const own = [
+      `127.0.0.1:${port}`,
+      "localhost",
+      `LOCALHOST:${port}`,
+      `[::1]:${port}`,
+      "127.9.9.9",
+    ];
+    for (const host of own) assert.equal(await asked([host]), 200, host);
+    const others = [
+      "evil.test",
+      `evil.test:${port}`,
+      "127.0.0.1.evil.test",
+      "10.0.0.1",
+      "a b",
+      "@",
+    ];
+    for (const host of others) assert.ok([400, 421].includes(await asked([host])), host);
+    assert.equal(await asked([]), 400);
+    assert.equal(await asked(["localhost", "evil.test"]), 400);
+    assert.equal(lines.length, own.length);
+  }));

@@ -1,6 +1,6 @@
 /** Key files: `<name>.key` (PKCS#8 PEM, 0600) and `<name>.pub` (SPKI PEM) side by side. */
 import { createPublicKey, generateKeyPairSync } from "node:crypto";
-import { chmodSync, existsSync, mkdirSync } from "node:fs";
+import { chmodSync, existsSync, lstatSync, mkdirSync } from "node:fs";
 import { dirname } from "node:path";
 import { errnoOf, ioError, StellaError } from "../../errors.ts";
 import { writeNew } from "../../bundle/durable.ts";
@@ -35,7 +35,8 @@ export function generateKey(
   const passphrase = passphraseFile === undefined ? undefined : readPassphrase(passphraseFile);
   const publicPath = publicPathOf(keyPath);
   for (const path of [keyPath, publicPath]) {
-    if (!existsSync(path)) continue;
+    // A dangling link exists too: there is no private key where the public one cannot be.
+    if (lstatSync(path, { throwIfNoEntry: false }) === undefined) continue;
     throw new StellaError("conflict", `Cannot make a key at ${shown(path)}: the file exists`, {
       hint: "move it away, or name another file with --out",
     });

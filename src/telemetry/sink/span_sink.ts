@@ -14,6 +14,8 @@ import { WireError } from "./protobuf.ts";
 export interface SinkOptions {
   host: string;
   port: number;
+  /** Whether a Host header names this machine: a page whose name was made to resolve to it names another (DNS rebinding). */
+  isOwnHost(host: string): boolean;
   /** Keeps a line. @throws where it cannot */
   keep(line: string): void;
   /** After each request that was taken. */
@@ -76,6 +78,7 @@ async function take(
   options: SinkOptions,
 ): Promise<void> {
   try {
+    checkHost(request, options);
     const type = contentType(request);
     const bytes = unpacked(request, await bodyOf(request));
     const traces = types[type](bytes);
@@ -87,6 +90,14 @@ async function take(
   } catch (error) {
     refuse(response, error);
   }
+}
+
+function checkHost({ rawHeaders }: IncomingMessage, { isOwnHost }: SinkOptions): void {
+  const hosts = rawHeaders.filter((_, at) =>
+    rawHeaders[at - 1]?.toLowerCase() === "host" && at % 2
+  );
+  if (hosts.length !== 1) throw new Refusal(400, "a request has one Host header");
+  if (!isOwnHost(hosts[0] ?? "")) throw new Refusal(421, "this host name is not served here");
 }
 
 /** A page in a browser can send neither type without asking first, and nobody answers that question here. */

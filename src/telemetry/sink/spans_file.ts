@@ -3,7 +3,7 @@
  * line and be sent on to a collector (its otlpjsonfile receiver reads this very format). It never grows past a size; full
  * ones become PATH.1, PATH.2 and so on, the oldest goes. Source: OpenTelemetry "File Exporter" (OTLP JSON lines).
  */
-import { closeSync, fstatSync, fsyncSync, openSync, renameSync, rmSync, writeSync } from "node:fs";
+import { closeSync, fstatSync, fsyncSync, renameSync, rmSync, writeSync } from "node:fs";
 import { ioError } from "../../errors.ts";
 
 export interface SpansFileOptions {
@@ -12,6 +12,8 @@ export interface SpansFileOptions {
   size: number;
   /** How many full files are kept. */
   keep: number;
+  /** Opens a file to be written at its end, and makes it where it is missing: only its owner may read it. */
+  open(path: string): number;
 }
 
 export class SpansFile {
@@ -22,7 +24,7 @@ export class SpansFile {
   /** Goes on at the end of a file that is there. @throws StellaError usage, media */
   constructor(options: SpansFileOptions) {
     this.#options = options;
-    [this.#fd, this.#bytes] = openAt(options.path);
+    [this.#fd, this.#bytes] = openAt(options);
   }
 
   /** `line` without its line end; on the way to the disk when this returns. @throws StellaError media */
@@ -49,18 +51,13 @@ export class SpansFile {
     for (let n = keep - 1; n >= 1; n--) renameIfThere(`${path}.${n}`, `${path}.${n + 1}`);
     if (keep > 0) renameIfThere(path, `${path}.1`);
     else rmSync(path, { force: true });
-    [this.#fd, this.#bytes] = openAt(path);
+    [this.#fd, this.#bytes] = openAt(this.#options);
   }
 }
 
-/** Spans tell who exported what: only their owner reads them. */
-function openAt(path: string): [fd: number, bytes: number] {
-  try {
-    const fd = openSync(path, "a", 0o600);
-    return [fd, fstatSync(fd).size];
-  } catch (error) {
-    throw ioError("Cannot keep spans in", path, error);
-  }
+function openAt({ path, open }: SpansFileOptions): [fd: number, bytes: number] {
+  const fd = open(path);
+  return [fd, fstatSync(fd).size];
 }
 
 function renameIfThere(from: string, to: string): void {

@@ -1,0 +1,96 @@
+/**
+ * Files that a person named to be written: nothing is followed through a link, and nothing but a regular file is opened or
+ * replaced. Who may change the directory at the same time can still exchange what is in it, which is why a file that was
+ * opened is compared with what was looked at, and a file that is replaced is replaced by a rename.
+ */
+import {
+  closeSync,
+  constants,
+  fchmodSync,
+  fstatSync,
+  fsyncSync,
+  lstatSync,
+  openSync,
+  rmSync,
+  type Stats,
+} from "node:fs";
+import { dirname } from "node:path";
+import { ioError, StellaError } from "../errors.ts";
+import { rename, syncDirectory, writeAll } from "./durable.ts";
+import { shown } from "./names.ts";
+import { kindOf } from "./source.ts";
+
+/** The regular file at `path`; undefined where there is nothing. @throws StellaError conflict where there is anything else */
+export function regularFileAt(path: string): Stats | undefined {
+  const stat = lookAt(path);
+  if (stat === undefined || stat.isFile()) return stat;
+  throw new StellaError("conflict", `Cannot write ${shown(path)}: it is ${kindOf(stat)}`, {
+    hint: "name a new file, or remove what is there; nothing was followed or opened",
+  });
+}
+
+/** @throws StellaError conflict where a link or anything else that is no directory stands there; what is not there is fine */
+export function refuseNoDirectory(path: string): void {
+  const stat = lookAt(path);
+  if (stat === undefined || stat.isDirectory()) return;
+  throw new StellaError("conflict", `Cannot write into ${shown(path)}: it is ${kindOf(stat)}`, {
+    hint: "name a directory, or remove what is there; nothing was followed or opened",
+  });
+}
+
+/**
+ * Opens a file to be read and written, and makes it where it is missing.
+ * @param mode of a new file, whatever the umask
+ * @throws StellaError conflict, media
+ */
+export function openNamed(path: string, mode: number, append = false): number {
+  const seen = regularFileAt(path);
+  const { O_RDWR, O_CREAT, O_EXCL, O_APPEND, O_NONBLOCK } = constants;
+  const flags = O_RDWR | O_NONBLOCK | (append ? O_APPEND : 0) |
+    (seen === undefined ? O_CREAT | O_EXCL : 0);
+  const fd = attempt("Cannot write", path, () => openSync(path, flags, mode));
+  if (seen === undefined) attempt("Cannot set the mode of", path, () => fchmodSync(fd, mode));
+  const now = fstatSync(fd);
+  if (seen === undefined || (now.dev === seen.dev && now.ino === seen.ino)) return fd;
+  closeSync(fd);
+  throw new StellaError("conflict", `Cannot write ${shown(path)}: it changed while it was opened`);
+}
+
+/**
+ * Replaces a file, or makes it, at once for whoever reads it.
+ * @param mode of a new file, whatever the umask; a file that is replaced keeps its own
+ * @throws StellaError conflict, media
+ */
+export function replaceFile(path: string, bytes: Uint8Array, mode: number): void {
+  const seen = regularFileAt(path);
+  const beside = `${path}.${crypto.randomUUID()}.tmp`;
+  const fd = attempt("Cannot write", path, () => openSync(beside, "wx", mode));
+  try {
+    attempt("Cannot write", path, () => {
+      try {
+        fchmodSync(fd, seen === undefined ? mode : seen.mode & 0o777);
+        writeAll(fd, bytes);
+        fsyncSync(fd);
+      } finally {
+        closeSync(fd);
+      }
+    });
+    rename(beside, path);
+  } catch (error) {
+    rmSync(beside, { force: true });
+    throw error;
+  }
+  syncDirectory(dirname(path));
+}
+
+function lookAt(path: string): Stats | undefined {
+  return attempt("Cannot look at", path, () => lstatSync(path, { throwIfNoEntry: false }));
+}
+
+function attempt<T>(action: string, path: string, work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    throw ioError(action, path, error);
+  }
+}
