@@ -2,9 +2,9 @@
  * Answers to 401. A registry names in WWW-Authenticate what it takes: Basic, or Bearer with the server that issues tokens.
  * Source: RFC 9110 section 11.6.1, RFC 7617, Docker Registry token authentication (distribution docs/spec/auth/token.md).
  */
-import type { Answer, Login, Outgoing } from "./message.ts";
-import { basic, type Credentials, Secret } from "./secret.ts";
-import { type TokenRequest, TokenServer } from "./token_server.ts";
+import type { Answer, Login } from "./message.ts";
+import { basic, Secret } from "./secret.ts";
+import { type TokenRequest, TokenServer, type TokenServerOptions } from "./token_server.ts";
 
 export interface Challenge {
   /** Lowercase. */
@@ -23,22 +23,13 @@ export interface Unauthorized {
   signal?: AbortSignal | undefined;
 }
 
-export interface AuthorizerOptions {
-  /** `<origin>/v2/` of the registry. */
-  registry: URL;
-  credentials: Credentials | undefined;
-  /** The host whose plain http was allowed: its token server may have it too. */
-  plainHost?: string | undefined;
-  send: (outgoing: Outgoing) => Promise<Answer>;
-}
-
 /** Gives requests their Authorization, as far as the registry has asked for one. */
 export class Authorizer {
   readonly #tokens = new Map<string, Secret>();
   readonly #tokenServer: TokenServer;
   #basic: Secret | undefined;
 
-  constructor(readonly options: AuthorizerOptions) {
+  constructor(readonly options: TokenServerOptions) {
     this.#tokenServer = new TokenServer(options);
   }
 
@@ -91,9 +82,8 @@ export class Authorizer {
   async #challenges({ answer, signal }: Unauthorized): Promise<Challenge[]> {
     const own = usable(answer);
     if (own.length > 0) return own;
-    return usable(
-      await this.options.send({ method: "GET", url: this.options.registry, signal }),
-    );
+    const { endpoint, send } = this.options;
+    return usable(await send({ method: "GET", url: new URL("/v2/", endpoint.url), signal }));
   }
 }
 

@@ -12,7 +12,8 @@ import { Authorizer } from "./challenge.ts";
 import { defaultPart } from "./blob_reader.ts";
 import { refused } from "./failure.ts";
 import type { Answer, Login, Outgoing, Streamed } from "./message.ts";
-import { type Endpoint, hostOf } from "./reference.ts";
+import type { Endpoint } from "./reference.ts";
+import { followRedirects } from "./redirects.ts";
 import { Repository, type RepositoryOptions } from "./repository.ts";
 import { type Action, type Timing, withRetries } from "./retry.ts";
 import type { Credentials } from "./secret.ts";
@@ -58,9 +59,8 @@ export class RegistryClient {
     this.#options = options;
     const { endpoint, credentials } = options;
     this.#authorizer = new Authorizer({
-      registry: this.url("/v2/"),
+      endpoint,
       credentials,
-      plainHost: endpoint.plainHttp ? hostOf(endpoint.url) : undefined,
       send: (outgoing) => options.transport.send(outgoing),
     });
   }
@@ -90,14 +90,17 @@ export class RegistryClient {
     if (answer.status !== 200 && answer.status !== 401) throw refused(outgoing, answer);
   }
 
-  /** Sends a request, once more where a 401 could be answered. `scope` is what a token has to allow. */
+  /**
+   * Sends a request, once more where a 401 could be answered; redirects of what is only read are followed. `scope` is what a token
+   * has to allow.
+   */
   ask(outgoing: Outgoing, scope: string): Promise<Answer> {
-    return this.#authorized(outgoing, scope, (one) => this.#options.transport.send(one));
+    return this.#answered(outgoing, scope, (one) => this.#options.transport.send(one));
   }
 
   /** As `ask`; the body of a success is left to be read. */
   open(outgoing: Outgoing, scope: string): Promise<Streamed> {
-    return this.#authorized(outgoing, scope, (one) => this.#options.transport.open(one));
+    return this.#answered(outgoing, scope, (one) => this.#options.transport.open(one));
   }
 
   /** As Transport.fill; where the registry asks for another token, `open` gets it. */
@@ -114,6 +117,17 @@ export class RegistryClient {
   /** Ends idle connections; the client can still be used. */
   close(): void {
     this.#options.transport.close();
+  }
+
+  async #answered<T extends Answer>(
+    outgoing: Outgoing,
+    scope: string,
+    send: (outgoing: Outgoing) => Promise<T>,
+  ): Promise<T> {
+    const answer = await this.#authorized(outgoing, scope, send);
+    const headers = { ...outgoing.headers, ...this.#authorizer.headers(scope) };
+    const { endpoint } = this.#options;
+    return await followRedirects(endpoint, { ...outgoing, headers }, answer, send);
   }
 
   async #authorized<T extends Answer>(

@@ -61,22 +61,26 @@ export function pushResult(thrown: unknown): RegistryReason {
 export function refused(
   { method, url }: Outgoing,
   answer: Answer,
-  more: RegistryFacts = {},
+  facts: RegistryFacts = {},
 ): RegistryError {
-  const { status, login } = answer;
+  const { status, login, from } = answer;
   const detail = errorText(answer.body);
   const wait = retryAfter(answer);
   const said = detail || (STATUS_CODES[status] ?? "");
-  const unasked = login === "unasked" ? ", without asking for the credentials that were given" : "";
+  const more = login === "unasked"
+    ? ", without asking for the credentials that were given"
+    : from === undefined
+    ? ""
+    : `, from ${from}, to which it redirects`;
   return new RegistryError(
     reasonOf(status, detail),
-    `${target(method, url)}: ${status}${said && ` ${said}`}${unasked}`,
+    `${target(method, url)}: ${status}${said && ` ${said}`}${more}`,
     {
       status,
       passing: isPassing(status),
       ...(wait === undefined ? {} : { retryAfter: wait }),
       ...hintOf(answer),
-      ...more,
+      ...facts,
     },
   );
 }
@@ -95,7 +99,8 @@ export function target(method: string, url: URL): string {
 }
 
 function isPassing(status: number): boolean {
-  return status === 408 || status === 429 || (status >= 500 && status !== 501 && status !== 505);
+  return status === 408 || status === 425 || status === 429 ||
+    (status >= 500 && status !== 501 && status !== 505);
 }
 
 function reasonOf(status: number, detail: string): RegistryReason {
@@ -112,9 +117,10 @@ const loginHints: Record<Login, string> = {
   token_only: "log in with user and password: the registry takes no identity token",
 };
 
-function hintOf({ status, login }: Answer): { hint?: string } {
+function hintOf({ status, login, from }: Answer): { hint?: string } {
+  if (from !== undefined) return { hint: `see the log of ${from}, the storage of the registry` };
   if (status >= 300 && status < 400) {
-    return { hint: "redirects are not followed: name the registry itself" };
+    return { hint: "redirects of uploads are not followed: name the registry itself" };
   }
   if (status === 401) return { hint: loginHints[login ?? "refused"] };
   if (status === 403) {

@@ -26,6 +26,8 @@ export interface Answer {
   status: number;
   /** Only with 401. */
   login?: Login;
+  /** The origin that gave it, where that is not the one that was asked. */
+  from?: string;
   /** By lowercase name. */
   header(name: string): string | undefined;
   /** Cut after 8 KiB where the status is an error. */

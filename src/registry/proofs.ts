@@ -8,8 +8,9 @@ import { openBlobReader } from "./blob_reader.ts";
 import { descriptor, descriptorsAt, readObject } from "./layers.ts";
 import type { Repository } from "./repository.ts";
 
-/** Whoever may write to the repository may attach proofs: no more than so many of a kind are looked at. */
+/** Whoever may write to the repository may attach proofs: no more than so many of a kind, and pages of lists, are looked at. */
 const mostProofs = 16;
+const mostPages = 16;
 /** Bytes; one of ours has a few KiB. */
 const largest = 1024 * 1024;
 
@@ -38,24 +39,53 @@ async function listReferrers(
   subject: Digest,
   type: string,
 ): Promise<Descriptor[]> {
-  const own = referrersIn((await repository.referrers(subject))?.bytes, type);
-  if (own.length > 0) return own;
-  return referrersIn((await repository.index(subject.replace(":", "-")))?.bytes, type);
+  const own = new Listed(type);
+  let page = await repository.referrers(subject);
+  for (let pages = 1; page !== undefined; pages++) {
+    own.add(page.bytes);
+    if (page.next === undefined || pages === mostPages || own.isFull) break;
+    page = await repository.referrers(subject, page.next);
+  }
+  if (own.all.length > 0) return own.all;
+  const tagged = new Listed(type);
+  const stored = await repository.index(subject.replace(":", "-"));
+  if (stored !== undefined) tagged.add(stored.bytes);
+  return tagged.all;
 }
 
 /**
  * Some registries leave the artifact type out of their lists, others put the type of the empty config there (go-containerregistry):
  * then the manifest itself says it. What is surely a proof comes first, since only so many are looked at.
  */
-function referrersIn(index: Uint8Array | undefined, type: string): Descriptor[] {
-  const object = index && readObject(index);
-  const listed = object && descriptorsAt(object, "manifests") || [];
-  const manifests = listed.filter(({ mediaType }) => mediaType === ociTypes.manifest);
-  const unsaid: (string | undefined)[] = [undefined, ociTypes.empty];
-  return [
-    ...manifests.filter(({ artifactType }) => artifactType === type),
-    ...manifests.filter(({ artifactType }) => unsaid.includes(artifactType)),
-  ];
+class Listed {
+  readonly #sure: Descriptor[] = [];
+  readonly #unsaid: Descriptor[] = [];
+
+  constructor(readonly type: string) {}
+
+  get isFull(): boolean {
+    return this.#sure.length >= mostProofs;
+  }
+
+  get all(): Descriptor[] {
+    return [...this.#sure, ...this.#unsaid];
+  }
+
+  /** The manifests of an index. */
+  add(index: Uint8Array): void {
+    const object = readObject(index);
+    const listed = object && descriptorsAt(object, "manifests") || [];
+    for (const one of listed) {
+      if (one.mediaType !== ociTypes.manifest) continue;
+      const isUnsaid = one.artifactType === undefined || one.artifactType === ociTypes.empty;
+      if (one.artifactType === this.type) keep(this.#sure, one);
+      else if (isUnsaid) keep(this.#unsaid, one);
+    }
+  }
+}
+
+function keep(list: Descriptor[], one: Descriptor): void {
+  if (list.length < mostProofs) list.push(one);
 }
 
 async function proofOf(

@@ -91,6 +91,18 @@ export function isLoopback(hostname: string): boolean {
   return hostname === "localhost" || hostname === "::1";
 }
 
+/**
+ * Whether a registry may send us to `url`: to its token server, or by a redirect. That has to be TLS; plain http is for a registry that
+ * has no more than that itself, on this machine or by allowance, and then for its own host only. The egress policy decides besides.
+ */
+export function mayBeNamedBy(endpoint: Endpoint, url: URL): boolean {
+  if (url.username !== "" || url.password !== "") return false;
+  if (url.protocol === "https:") return true;
+  if (url.protocol !== "http:" || endpoint.url.protocol !== "http:") return false;
+  const [own, named] = [hostOf(endpoint.url), hostOf(url)];
+  return isLoopback(own) ? isLoopback(named) : endpoint.plainHttp && own === named;
+}
+
 /** Whether `tag` may be a tag. */
 export function isTag(tag: string): boolean {
   return tagPattern.test(tag);

@@ -15,6 +15,8 @@ export interface Stored {
   mediaType: string;
   /** For a conditional write; only where the registry gave a strong one. */
   etag?: string;
+  /** The next page of a list; of the same registry. */
+  next?: URL;
 }
 
 /** A blob that is being read. */
@@ -82,7 +84,7 @@ export class Repository {
     const outgoing = this.#outgoing("GET", `blobs/${digest}`, range);
     const answer = await this.client.open(outgoing, this.#scope);
     if (answer.status === 404) return undefined;
-    if (answer.stream === undefined) throw refused(outgoing, answer, redirectHint(answer));
+    if (answer.stream === undefined) throw refused(outgoing, answer);
     const size = sizeOf(answer, from);
     const isPart = answer.status === 206;
     if (size !== undefined) return { size, isPart, stream: answer.stream };
@@ -118,12 +120,11 @@ export class Repository {
     });
   }
 
-  /** The registry's own list of what refers to `digest`; undefined where it keeps none. */
-  referrers(digest: Digest): Promise<Stored | undefined> {
+  /** The registry's own list of what refers to `digest`, or the page of it at `next`; undefined where it keeps none. */
+  referrers(digest: Digest, next?: URL): Promise<Stored | undefined> {
     return this.#retrying(async () => {
-      const stored = await this.#stored(
-        this.#outgoing("GET", `referrers/${digest}`, { accept: ociTypes.index }),
-      );
+      const first = this.#outgoing("GET", `referrers/${digest}`, { accept: ociTypes.index });
+      const stored = await this.#stored(next === undefined ? first : { ...first, url: next });
       return stored?.mediaType === ociTypes.index ? stored : undefined;
     });
   }
@@ -167,13 +168,14 @@ export class Repository {
   }
 
   /**
-   * A redirect or another length is no yes: to upload once more is right, if slow. Other hosts are not asked, and some proxies
-   * say 0 for every HEAD.
+   * A redirect that leads to no answer, or another length, is no yes: to upload once more is right, if slow. Some proxies say 0 for
+   * every HEAD, and some storages only let their blobs be read.
    */
   async #has(path: string, known: { digest: Digest; size: number }): Promise<boolean> {
     const outgoing = this.#outgoing("HEAD", path, { accept: `${ociTypes.manifest}, */*` });
     const answer = await this.#ask(outgoing);
     if (answer.status === 404 || (answer.status >= 300 && answer.status < 400)) return false;
+    if (answer.status !== 200 && answer.from !== undefined) return false;
     if (answer.status !== 200) throw refused(outgoing, answer);
     checkDigest(outgoing, answer, known.digest);
     return Number(answer.header("content-length") ?? known.size) === known.size;
@@ -215,7 +217,8 @@ export class Repository {
         { hint: "the registry does not give what it was asked for: look at its storage" },
       );
     }
-    return { bytes: answer.body, mediaType: mediaTypeOf(answer), ...strongEtag(answer) };
+    const more = { ...strongEtag(answer), ...nextPage(outgoing, answer) };
+    return { bytes: answer.body, mediaType: mediaTypeOf(answer), ...more };
   }
 
   #ask(outgoing: Outgoing): Promise<Answer> {
@@ -251,6 +254,13 @@ function mediaTypeOf(answer: Answer): string {
   return (answer.header("content-type") ?? "").split(";")[0]!.trim().toLowerCase();
 }
 
+/** RFC 8288; credentials go along, so another origin is no page of this registry. */
+function nextPage({ url }: Outgoing, answer: Answer): { next?: URL } {
+  const [, link = ""] = /<([^<>]*)>\s*;[^,]*\brel="?next\b/.exec(answer.header("link") ?? "") ?? [];
+  const next = link === "" ? null : URL.parse(link, url);
+  return next === null || next.origin !== url.origin ? {} : { next };
+}
+
 function strongEtag(answer: Answer): { etag?: string } {
   const etag = answer.header("etag");
   return etag === undefined || !etag.startsWith('"') ? {} : { etag };
@@ -266,10 +276,4 @@ function sizeOf(answer: Answer, from: number): number | undefined {
   return answer.status === 200 && from === 0 && /^\d{1,15}$/.test(length)
     ? Number(length)
     : undefined;
-}
-
-function redirectHint({ status }: Answer): { hint?: string } {
-  return status < 300 || status >= 400 ? {} : {
-    hint: "have the registry hand out blobs itself (distribution: storage.redirect.disable: true)",
-  };
 }

@@ -5,7 +5,7 @@
 import { refused, RegistryError, target } from "./failure.ts";
 import { shown } from "../bundle/names.ts";
 import { type Answer, bodyOf, type Outgoing } from "./message.ts";
-import { hostOf, isLoopback } from "./reference.ts";
+import { type Endpoint, mayBeNamedBy } from "./reference.ts";
 import { basic, type Credentials, type Password, Secret } from "./secret.ts";
 
 /** What the registry's challenge asks for. */
@@ -17,9 +17,8 @@ export interface TokenRequest {
 }
 
 export interface TokenServerOptions {
-  registry: URL;
+  endpoint: Endpoint;
   credentials: Credentials | undefined;
-  plainHost?: string | undefined;
   send: (outgoing: Outgoing) => Promise<Answer>;
 }
 
@@ -50,27 +49,17 @@ export class TokenServer {
     throw new RegistryError("auth", `${where}: there is no token in the answer`);
   }
 
-  /**
-   * Credentials go to the realm, so it has to be TLS. Plain http is for a registry that has no more than that itself: on this
-   * machine, or the very host whose plain http was allowed. The egress policy is asked by the transport, as for every request.
-   */
+  /** Credentials go there. */
   #realm(realm: string): URL {
+    const { endpoint } = this.options;
     const url = URL.parse(realm);
-    if (url !== null && url.username === "" && url.password === "" && this.#isSafe(url)) return url;
+    if (url !== null && mayBeNamedBy(endpoint, url)) return url;
     throw new RegistryError(
       "auth",
       `Cannot fetch a token from ${shown(realm)}, which the registry ` +
-        `${this.options.registry.host} names: it is not an https URL`,
+        `${endpoint.url.host} names: it is not an https URL`,
       { hint: "have the registry name its token server by https (the realm of its challenge)" },
     );
-  }
-
-  #isSafe(url: URL): boolean {
-    if (url.protocol === "https:") return true;
-    const { registry, plainHost } = this.options;
-    const host = hostOf(url);
-    return url.protocol === "http:" && registry.protocol === "http:" &&
-      (host === plainHost || (isLoopback(host) && isLoopback(hostOf(registry))));
   }
 }
 

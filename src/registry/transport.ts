@@ -1,7 +1,7 @@
 /**
  * Who is talked to. Node's client instead of fetch, because only it sends Content-Length with a stream and lets us say
  * which address is connected to (platform.md, trap 5): a name is resolved once, by us, what came out is checked, and exactly
- * that is used, so no second look-up can lead elsewhere. No redirect is followed and no proxy is known.
+ * that is used, so no second look-up can lead elsewhere. No proxy is known, and who follows a redirect asks here again.
  */
 import type { LookupAddress } from "node:dns";
 import { lookup } from "node:dns/promises";

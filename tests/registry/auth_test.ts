@@ -369,22 +369,21 @@ Deno.test("Basic: an identity token is no password", () =>
   }));
 
 for (
-  const [registry, plainHost, realm, isAsked] of [
-    ["https://r.site/v2/", undefined, "https://tokens.site/token", true],
-    ["https://r.site/v2/", undefined, "http://127.0.0.1/token", false],
-    ["https://r.site/v2/", undefined, "http://r.site/token", false],
-    ["http://r.site/v2/", "r.site", "http://r.site:8080/token", true],
-    ["http://r.site/v2/", "r.site", "http://tokens.site/token", false],
-    ["http://r.site/v2/", "r.site", "http://127.0.0.1/token", false],
-    ["http://127.0.0.1/v2/", undefined, "http://localhost:8080/token", true],
-  ] as [string, string | undefined, string, boolean][]
+  const [registry, plainHttp, realm, isAsked] of [
+    ["https://r.site", false, "https://tokens.site/token", true],
+    ["https://r.site", false, "http://127.0.0.1/token", false],
+    ["https://r.site", false, "http://r.site/token", false],
+    ["http://r.site", true, "http://r.site:8080/token", true],
+    ["http://r.site", true, "http://tokens.site/token", false],
+    ["http://r.site", true, "http://127.0.0.1/token", false],
+    ["http://127.0.0.1", false, "http://localhost:8080/token", true],
+  ] as [string, boolean, string, boolean][]
 ) {
   Deno.test(`Bearer: ${registry} ${isAsked ? "may" : "may not"} name ${realm}`, async () => {
     const asked: string[] = [];
     const server = new TokenServer({
-      registry: new URL(registry),
+      endpoint: { url: new URL(registry), plainHttp },
       credentials,
-      plainHost,
       send: ({ url }) => {
         asked.push(url.origin);
         const answer = new TextEncoder().encode('{"token":"t"}');

@@ -26,6 +26,10 @@ export class FakeRegistry extends FakeUploads {
   readonly log: string[] = [];
   readonly authorizations: (string | undefined)[] = [];
   referrersApi = false;
+  /** Referrers on one page of the list. */
+  pageSize = Infinity;
+  /** The origin that the next page is said to be at; undefined: a path alone. */
+  pageOrigin: string | undefined;
   /** What that list says a manifest is; some registries say it wrongly, or nothing. */
   listedType = ({ artifactType }: { artifactType?: string }): string | undefined => artifactType;
   /** An index gets a new one on every write; undefined: none is sent or looked at. */
@@ -108,7 +112,7 @@ export class FakeRegistry extends FakeUploads {
     if (kind === "blobs" && method === "HEAD") return this.#headBlob(response, name);
     if (kind === "manifests" && method === "PUT") return this.#put(request, response, name, bytes);
     if (kind === "manifests") return this.#getManifest(response, name);
-    if (kind === "referrers" && this.referrersApi) return this.#referrers(response, name);
+    if (kind === "referrers" && this.referrersApi) return this.#referrers(response, url, name);
     fail(response, 404, "NOT_FOUND", "no such thing");
   }
 
@@ -184,8 +188,8 @@ export class FakeRegistry extends FakeUploads {
     response.end(stored.bytes);
   }
 
-  #referrers(response: http.ServerResponse, digest: string): void {
-    const manifests = [...this.manifests]
+  #referrers(response: http.ServerResponse, url: URL, digest: string): void {
+    const all = [...this.manifests]
       .filter(([name, one]) => name.startsWith("sha256:") && subjectOf(one.bytes) === digest)
       .map(([name, { bytes, type }]) => ({
         mediaType: type,
@@ -193,7 +197,14 @@ export class FakeRegistry extends FakeUploads {
         size: bytes.length,
         artifactType: this.listedType(JSON.parse(new TextDecoder().decode(bytes))),
       }));
-    response.writeHead(200, { "content-type": indexType });
+    const from = Number(url.searchParams.get("from") ?? 0);
+    const manifests = all.slice(from, from + this.pageSize);
+    const next = `${this.pageOrigin ?? ""}${url.pathname}?from=${from + this.pageSize}`;
+    const isLast = from + this.pageSize >= all.length;
+    response.writeHead(200, {
+      "content-type": indexType,
+      ...(isLast ? {} : { link: `<${next}>; rel="next"` }),
+    });
     response.end(JSON.stringify({ schemaVersion: 2, mediaType: indexType, manifests }));
   }
 }

@@ -80,6 +80,7 @@ const classes: [string, Error, string, boolean][] = [
   ["413", refused(outgoing, answer(413)), "rejected", false],
   ["307", refused(outgoing, answer(307)), "rejected", false],
   ["408", refused(outgoing, answer(408)), "timeout", true],
+  ["425", refused(outgoing, answer(425)), "rejected", true],
   ["429", refused(outgoing, answer(429)), "rejected", true],
   ["500", refused(outgoing, answer(500)), "server_error", true],
   ["501", refused(outgoing, answer(501)), "server_error", false],

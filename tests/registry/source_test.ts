@@ -149,11 +149,22 @@ sourceTest(
   },
 );
 
-sourceTest("a redirect of a blob is not followed", async ({ registry, verify }) => {
-  registry.fault(blob, status(307, { location: "http://127.0.0.1:1/" }));
-  const { code, findings } = await verify();
-  assert.deepEqual([code, registry.hits], [13, 1]);
-  assert.match(findings[0]!, /: 307/);
+sourceTest("a redirect that leads nowhere good is not followed", async ({ registry, verify }) => {
+  for (
+    const [location, message] of [
+      ["http://registry.site/", /: 307 .*$/],
+      ["ftp://127.0.0.1/", /: 307 .*$/],
+      ["//me:pw@127.0.0.1/", /: 307 .*$/],
+      ["http://", /: 307 .*$/],
+      ["http://127.0.0.1:1/", /127\.0\.0\.1:1\/: 127\.0\.0\.1:1 refused the connection/],
+    ] as const
+  ) {
+    registry.hits = 0;
+    registry.fault(blob, status(307, { location }), location.includes(":1/") ? 5 : 1);
+    const { code, findings } = await verify();
+    assert.equal(code, 13, location);
+    assert.match(findings[0]!, message);
+  }
 });
 
 sourceTest("other bytes under the digest are found", async ({ registry, verify }) => {
@@ -301,4 +312,45 @@ sourceTest("a manifest with another digest than the one asked for is refused", a
   });
   const source = bundle(undefined, { digest: pushed.digest });
   await assert.rejects(source.open(manifestName), { code: "registry", reason: "digest_mismatch" });
+});
+
+/** The registry's own list, one referrer a page, the attestation on the last of three. */
+function paged(scene: Scene): void {
+  const { registry, pushed } = scene;
+  for (const text of ["{}", "[]"]) attach(scene, new TextEncoder().encode(text), "start");
+  registry.manifests.delete(pushed.digest.replace(":", "-"));
+  const own = registry.manifests.get(pushed.attestationDigest)!;
+  registry.manifests.delete(pushed.attestationDigest);
+  registry.manifests.set(pushed.attestationDigest, own);
+  [registry.referrersApi, registry.pageSize] = [true, 1];
+}
+
+const pages = ({ registry }: Scene) =>
+  registry.log.filter((line) => line.includes("/referrers/")).length;
+
+sourceTest("an attestation on a later page of the registry's list is found", async (scene) => {
+  paged(scene);
+  const own = Buffer.from(made.files.get(attestationName)!);
+  const choose: Choice = (candidates) => candidates.findIndex((one) => own.equals(one));
+  const { code, findings } = await scene.verify(choose);
+  assert.deepEqual([code, findings, pages(scene)], [0, [], 3]);
+});
+
+sourceTest("a next page at another origin is not asked for", async (scene) => {
+  paged(scene);
+  scene.registry.pageOrigin = "http://127.0.0.1:1";
+  assert.notEqual((await scene.verify()).code, 0);
+  assert.equal(pages(scene), 1);
+});
+
+sourceTest("a list without an end is given up", async (scene) => {
+  const { registry } = scene;
+  registry.manifests.delete(scene.pushed.digest.replace(":", "-"));
+  registry.fault(/^GET .*\/referrers\//, (_, response) => {
+    const type = "application/vnd.oci.image.index.v1+json";
+    response.writeHead(200, { "content-type": type, link: '<?more>; rel="next"' });
+    response.end('{"manifests":[]}');
+  });
+  assert.equal((await scene.verify()).code, 5);
+  assert.equal(registry.hits % 16, 0, `${registry.hits} pages`);
 });

@@ -1,0 +1,69 @@
+/**
+ * Redirects of what is only read (GET, HEAD): registries over object storage hand out their blobs so. Another origin gets no
+ * credentials, and has to pass the egress policy, which the transport asks for every request. Redirects of uploads are not followed:
+ * content is only sent to the registry that was named.
+ */
+import { StellaError } from "../errors.ts";
+import { refused, RegistryError, target } from "./failure.ts";
+import type { Answer, Outgoing } from "./message.ts";
+import { type Endpoint, mayBeNamedBy } from "./reference.ts";
+
+const maxRedirects = 5;
+
+/** The answer that a chain of redirects ends with; `answer` is that to `outgoing`. @throws RegistryError */
+export async function followRedirects<T extends Answer>(
+  endpoint: Endpoint,
+  outgoing: Outgoing,
+  answer: T,
+  send: (outgoing: Outgoing) => Promise<T>,
+): Promise<T> {
+  try {
+    return await follow(endpoint, outgoing, answer, send);
+  } catch (error) {
+    // Whether something is there can be left open: it is sent then.
+    const isOpen = outgoing.method === "HEAD" && error instanceof StellaError;
+    if (isOpen && error.code !== "interrupted") return answer;
+    throw error;
+  }
+}
+
+async function follow<T extends Answer>(
+  endpoint: Endpoint,
+  outgoing: Outgoing,
+  answer: T,
+  send: (outgoing: Outgoing) => Promise<T>,
+): Promise<T> {
+  let [asked, last] = [outgoing, answer];
+  for (let hops = 0;; hops++) {
+    const url = redirectOf(endpoint, asked, last);
+    if (url === undefined) return last;
+    if (hops === maxRedirects) {
+      const text = `${target(asked.method, outgoing.url)}: more than ${maxRedirects} redirects`;
+      throw new RegistryError("rejected", text);
+    }
+    asked = { ...asked, url, headers: headersFor(url, asked) };
+    last = { ...await send(asked), from: url.origin };
+  }
+}
+
+/** @throws RegistryError where the registry may not name that URL */
+function redirectOf(endpoint: Endpoint, asked: Outgoing, answer: Answer): URL | undefined {
+  const { method, url } = asked;
+  const location = answer.header("location");
+  const isRead = method === "GET" || method === "HEAD";
+  if (!isRead || location === undefined || ![301, 302, 303, 307, 308].includes(answer.status)) {
+    return undefined;
+  }
+  const next = URL.parse(location, url);
+  if (next !== null && mayBeNamedBy(endpoint, next)) return next;
+  const where = next === null ? "what is no URL" : next.origin;
+  throw refused(asked, answer, {
+    hint: `it redirects to ${where}: have it redirect to an https URL, or send the blobs itself`,
+  });
+}
+
+function headersFor(url: URL, asked: Outgoing): Record<string, string> {
+  const { authorization, ...others } = asked.headers ?? {};
+  const isSame = authorization !== undefined && url.origin === asked.url.origin;
+  return isSame ? { ...others, authorization } : others;
+}
