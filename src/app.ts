@@ -8,7 +8,7 @@ import type { ServiceOptions, Undo } from "./app/options.ts";
 import { readinessOf } from "./app/readiness.ts";
 import { loadRooms, type Rooms } from "./app/rooms.ts";
 import { signingOf } from "./app/signing.ts";
-import { schedulerOf, storeOf, upkeepOf } from "./app/upkeep.ts";
+import { schedulerOf, storedIn, storeOf, upkeepOf } from "./app/upkeep.ts";
 import { type Tls, tlsOf } from "./app/tls.ts";
 import { exportWork, profilesOnNetwork } from "./app/work.ts";
 import { isLoopback, type Listen } from "./config/listen.ts";
@@ -59,8 +59,13 @@ async function run(options: ServiceOptions, rooms: Rooms, ground: Ground, undo: 
   undo.push(() => readiness.stop());
   await readiness.start();
   const upkeep = upkeepOf(options, rooms, ground);
-  const onStored = ({ profile }: Job) => upkeep.tidy(profile);
-  const { heardAt, ...work } = exportWork(options, rooms, ground, signing, onStored);
+  const { heardAt, ...work } = exportWork(
+    options,
+    rooms,
+    ground,
+    signing,
+    storedIn(ground, upkeep),
+  );
   const onLag = (seconds: number) => metrics.lagged(seconds);
   const liveness = new rooms.Liveness({ elapsed, workerHeardAt: heardAt, onLag });
   undo.push(() => liveness.stop());

@@ -8,6 +8,7 @@ import type { Upkeep } from "../store/upkeep.ts";
 import type { Ground } from "./ground.ts";
 import type { ServiceOptions } from "./options.ts";
 import type { Rooms } from "./rooms.ts";
+import type { Stored } from "./work.ts";
 
 const day = 86_400_000;
 /** Jobs that are forgotten at once; a transaction holds up the service while it runs. */
@@ -59,8 +60,27 @@ export function storeOf(
   };
 }
 
-function bundleOf({ id: exportId, tenant, profile, finishedAt = 0 }: Job): MadeBundle {
-  return { exportId, tenant, profile, madeAt: finishedAt };
+/** The store as running exports have it. */
+export function storedIn(
+  { queue, store }: Pick<Ground, "queue" | "store">,
+  upkeep: Pick<Upkeep, "tidy" | "damageOf">,
+): Stored {
+  return {
+    onStored: ({ profile }) => upkeep.tidy(profile),
+    newestOf: ({ profile, tenant }) => {
+      const newest = queue.made(profile).findLast((one) => one.tenant === tenant);
+      if (newest === undefined) return undefined;
+      const bundle = bundleOf(newest);
+      const isGood = store.find(bundle) !== undefined && upkeep.damageOf(bundle) === undefined;
+      return isGood ? newest : undefined;
+    },
+  };
+}
+
+/** A bundle that a later export confirmed is as young as that one. */
+function bundleOf({ id: exportId, tenant, profile, finishedAt = 0, confirmedAt = 0 }: Job) {
+  const madeAt = Math.max(finishedAt, confirmedAt);
+  return { exportId, tenant, profile, madeAt } satisfies MadeBundle;
 }
 
 function standingOf(job: Job | undefined): Standing {

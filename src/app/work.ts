@@ -16,12 +16,20 @@ import type { Signing } from "./signing.ts";
 /** What a worker says: what is watched, and how its uploads to registries stand. */
 type WorkerEvent = ExportEvent | Extract<JobEvent, { kind: "upload" }>;
 
+/** The store, as exports meet it. */
+export interface Stored {
+  /** An export has succeeded. */
+  onStored(job: Job): void;
+  /** The export with the newest stored bundle that is as good as it was made. */
+  newestOf(job: Job): Job | undefined;
+}
+
 export function exportWork(
   options: ServiceOptions,
   rooms: Rooms,
   { watch, uploads }: Pick<Ground, "watch" | "uploads">,
   signing: Signing,
-  onStored: (job: Job) => void,
+  { onStored, newestOf }: Stored,
 ) {
   const { elapsed, now, mainUrl, config } = options;
   const watched = new Map<string, ReturnType<typeof watch>>();
@@ -40,7 +48,12 @@ export function exportWork(
     },
     work: async (asked: Job, signal: AbortSignal) => {
       const { id } = asked;
-      const job = { ...exportJob(options, asked), uploads: uploads.all<UploadSession>() };
+      const newest = newestFor(asked, config, newestOf);
+      const job = {
+        ...exportJob(options, asked),
+        uploads: uploads.all<UploadSession>(),
+        ...(newest === undefined ? {} : { newest: { exportId: newest.id } }),
+      };
       signing.prepare();
       const onPulse = () => void heard.set(id, elapsed());
       onPulse();
@@ -57,6 +70,8 @@ export function exportWork(
         stall: config.service.stallSeconds * 1000,
       }).finally(() => heard.delete(id));
       const { bundleDigest, bundleBytes: bytes, payload: { files } } = report;
+      const { sameAs } = report;
+      if (sameAs !== undefined) return { bundleDigest, bytes, files, sameAs };
       watched.get(id)?.made(bytes, report.artifacts, leftOutOf(report.risk));
       return { bundleDigest, bytes, files };
     },
@@ -68,6 +83,19 @@ export function exportWork(
       if (outcome.state === "succeeded") onStored(job);
     },
   };
+}
+
+/** The bundle that the export may be as good as; of other options none is. */
+function newestFor(
+  job: Job,
+  { profiles }: ServiceOptions["config"],
+  newestOf: Stored["newestOf"],
+): Job | undefined {
+  const { schedule } = profiles.get(job.profile) ?? {};
+  if (job.trigger !== "schedule" || schedule?.whenUnchanged !== "skip") return undefined;
+  const newest = newestOf(job);
+  const isSame = JSON.stringify(newest?.request) === JSON.stringify(job.request);
+  return isSame ? newest : undefined;
 }
 
 /** What is packed may be anybody's: the network only for profiles that push or fetch. */

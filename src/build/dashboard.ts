@@ -21,7 +21,7 @@ function lines(): Line[] {
     { height: 7, widths: [14, 10], panels: stateTables() },
     { height: 7, widths: [8, 8, 8], panels: checkPanels() },
     { row: "Exports", height: 8, widths: [8, 8, 8], panels: [oldestRunning(), ...exportPanels()] },
-    { row: "Schedules and retries", height: 8, widths: [6, 6, 6, 6], panels: schedulePanels() },
+    { row: "Schedules and retries", height: 8, widths: [5, 5, 5, 5, 4], panels: schedulePanels() },
     { row: "Bundles", height: 8, widths: [12, 12], panels: bundlePanels() },
     { row: "Publishing and trust", height: 8, widths: [8, 8, 8], panels: resultPanels() },
     { row: "Capacity", height: 8, widths: [12, 12], panels: capacityPanels() },

@@ -3,7 +3,7 @@ import { type Draft, timeseries } from "./grafana.ts";
 import { ofInstance, ofProfile, perHour } from "./promql.ts";
 
 export function schedulePanels(): Draft[] {
-  return [sinceSuccess(), nextRun(), runs(), retries()];
+  return [sinceSuccess(), nextRun(), runs(), unchanged(), retries()];
 }
 
 export function storePanels(): Draft[] {
@@ -53,6 +53,23 @@ function runs(): Draft {
       expr:
         `sum by (result) (increase(export_schedule_runs_total{${ofProfile}}[$__rate_interval]))`,
       legend: "{{result}}",
+    }],
+    { bars: true },
+  );
+}
+
+function unchanged(): Draft {
+  return timeseries(
+    {
+      title: "Unchanged scheduled exports",
+      description:
+        "Scheduled exports that equalled the newest stored bundle, per profile: no second copy was stored. A " +
+        "profile of which all are unchanged may have a source that nobody fills any more.",
+      unit: "short",
+    },
+    [{
+      expr: `sum by (profile) (increase(export_unchanged_total{${ofProfile}}[$__rate_interval]))`,
+      legend: "{{profile}}",
     }],
     { bars: true },
   );

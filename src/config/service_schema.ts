@@ -54,6 +54,7 @@ export const scheduleSchema = z.strictObject({
   cron: z.string(),
   zone: z.string().default("UTC"),
   tenant: z.string().exactOptional(),
+  whenUnchanged: z.enum(["skip", "export"], "must be skip or export").default("skip"),
 }).superRefine(({ cron, zone }, context) => {
   const fault = scheduleFault(cron, zone);
   if (fault !== undefined) context.addIssue({ code: "custom", ...fault });

@@ -17,7 +17,8 @@ import { FileStore } from "../store/store.ts";
 import { checkLayout, exportBundle, type ExportOptions } from "./export.ts";
 import type { ExportReport } from "./report.ts";
 import { preparation } from "./risk.ts";
-import { publishTargets } from "./targets.ts";
+import { type Publishing, publishTargets } from "./targets.ts";
+import { sameBundle } from "./unchanged.ts";
 import { parseVolumeSize } from "./volume_size.ts";
 
 export interface ExportJob {
@@ -34,6 +35,8 @@ export interface ExportJob {
   egress: EgressConfig;
   /** Keys, credentials and state of the service. */
   privatePlaces: PrivatePlaces;
+  /** The newest stored bundle of profile and tenant: where nothing changed since, no second copy is kept. */
+  newest?: { exportId: string };
   /** Uploads to registries that earlier runs have begun, by their key. */
   uploads?: readonly [string, UploadSession][];
 }
@@ -41,10 +44,12 @@ export interface ExportJob {
 /** What a job says on its way. */
 export type JobEvent =
   | { kind: "progress"; stage: string; done: number; total: number }
-  | { kind: "published"; result: "success" | "error" }
+  | { kind: "published"; result: "success" | "error" | "skipped" }
   | { kind: "pushed"; registry: string; result: "success" | RegistryReason; seconds: number }
   /** The bundle is whole and signed. */
   | { kind: "signed"; bundleDigest: string }
+  /** The bundle equals the stored one of an earlier export, and is not kept. */
+  | { kind: "unchanged"; sameAs: string; bundleDigest: string }
   | { kind: "verified"; result: "success" | "failed"; reason?: string }
   /** An upload to a registry stands so, or is over: what a later run needs to go on with it. */
   | { kind: "upload"; key: string; session?: UploadSession }
@@ -73,6 +78,8 @@ export async function runJob(
     const count = new ArtifactCount();
     const seen = (path: string, head: Uint8Array) => count.add(path, head);
     const report = await exportBundle({ ...exportOptions(job, parts, staging, say, signal), seen });
+    const earlier = await unchanged(job, parts, store, staging);
+    if (earlier !== undefined) return await keepEarlier({ job, ...earlier, say, signal });
     say({ kind: "signed", bundleDigest: report.bundleDigest });
     say({ kind: "progress", stage: "verify", done: 0, total: 0 });
     await selfCheck(staging, parts, say);
@@ -85,6 +92,31 @@ export async function runJob(
   } finally {
     store.abandon(job.exportId);
   }
+}
+
+/** The stored bundle that the staged one equals, as long as it still verifies. */
+async function unchanged(job: ExportJob, parts: JobParts, store: FileStore, staging: string) {
+  const { tenant, profile: { name: profile }, newest } = job;
+  const place = newest && store.find({ exportId: newest.exportId, tenant, profile });
+  if (newest === undefined || place === undefined) return undefined;
+  const report = sameBundle(staging, place);
+  if (report === undefined || await parts.verify(place) !== undefined) return undefined;
+  return { place, report: { ...report, sameAs: newest.exportId } };
+}
+
+/** Targets that lack the stored bundle, because they are new or were emptied, get it. */
+async function keepEarlier(
+  { job, place, report, say, signal }: Omit<Publishing, "policy"> & {
+    job: ExportJob;
+    report: { sameAs: string };
+  },
+): Promise<ExportReport> {
+  const { sameAs, bundleDigest } = report;
+  say({ kind: "unchanged", sameAs, bundleDigest });
+  say({ kind: "verified", result: "success" });
+  const policy = policyOf(job, say);
+  await publishTargets({ job, place, report, say, signal, policy, isRepeated: true });
+  return report;
 }
 
 function exportOptions(

@@ -1,8 +1,10 @@
 /** A finished bundle, published into a directory by the rules of every export: all or nothing, an earlier one is replaced. */
+import { readdirSync, readFileSync } from "node:fs";
 import { copyFile, cp, open, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { ioError } from "../errors.ts";
 import { manifestName } from "../bundle/manifest.ts";
+import { present } from "./leftovers.ts";
 import { Place } from "./place.ts";
 
 /**
@@ -29,6 +31,19 @@ export async function publishDirectory(
   } finally {
     place.close();
   }
+}
+
+/** Whether `directory` has the bundle in `from`: the same manifest, and files of the same sizes. */
+export function isPublished(from: string, directory: string): boolean {
+  const has = (name: string) => {
+    const [here, there] = [present(join(from, name)), present(join(directory, name))];
+    return here?.isDirectory()
+      ? there?.isDirectory() === true
+      : there?.isFile() === true && there.size === here?.size;
+  };
+  if (!readdirSync(from).every(has)) return false;
+  const manifest = (place: string) => readFileSync(join(place, manifestName));
+  return manifest(from).equals(manifest(directory));
 }
 
 async function copy(from: string, to: string): Promise<void> {

@@ -51,4 +51,6 @@ export interface ExportReport {
   risk?: RiskSummary[];
   /** Names written into the output directory, manifest first. */
   files: string[];
+  /** The earlier export whose stored bundle this is: an equal one was made, and not kept. */
+  sameAs?: string;
 }

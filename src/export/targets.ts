@@ -8,7 +8,7 @@ import { renderDirectory } from "../config/target_tenants.ts";
 import type { ExportJob, Say } from "./job.ts";
 import { isBusy } from "./leftovers.ts";
 import { mayPass } from "./may_pass.ts";
-import { publishDirectory } from "./publish.ts";
+import { isPublished, publishDirectory } from "./publish.ts";
 import { toRegistry } from "./registry_target.ts";
 import type { ExportReport } from "./report.ts";
 
@@ -20,6 +20,8 @@ export interface Publishing {
   say: Say;
   signal: AbortSignal;
   policy: EgressPolicy;
+  /** It was published before: a directory that has it already is left alone. */
+  isRepeated?: boolean;
 }
 
 /** Milliseconds between two looks at a directory that another export holds, and how many. */
@@ -78,6 +80,9 @@ async function toDirectory(publishing: Publishing, template: string): Promise<vo
   const progress = () => say({ kind: "progress", stage: "store", done: 0, total: 0 });
   const publish = () =>
     publishDirectory(place, directory, { exportId, tenant, profile }, report.files, progress);
+  if (publishing.isRepeated && isPublished(place, directory)) {
+    return say({ kind: "published", result: "skipped" });
+  }
   try {
     await whileBusy(signal, publish);
     say({ kind: "published", result: "success" });

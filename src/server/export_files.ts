@@ -64,7 +64,9 @@ async function storedFor(
 ): Promise<{ contents: Contents; job: Job } | Response> {
   const job = jobFor(c, deps);
   if (job === undefined) return noExport(c);
-  const { id: exportId, tenant, profile } = job;
+  const { tenant, profile } = job;
+  // Of an unchanged export it is the bundle of the earlier one.
+  const exportId = job.sameAs ?? job.id;
   const bundle = { exportId, tenant, profile };
   const directory = job.state === "succeeded" ? deps.store.find(bundle) : undefined;
   if (directory !== undefined) {

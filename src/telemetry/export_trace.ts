@@ -79,8 +79,9 @@ export class ExportTrace {
   told(event: ExportEvent): void {
     if (event.kind === "progress") this.#stageIs(event.stage);
     else if (event.kind === "pushed") this.#pushed(event);
-    else if (event.kind === "signed") this.#digest = event.bundleDigest;
-    else if (event.kind === "verified") {
+    else if (event.kind === "signed" || event.kind === "unchanged") {
+      this.#digest = event.bundleDigest;
+    } else if (event.kind === "verified") {
       this.#attestation = event.result === "success" ? "verified" : "failed";
     }
   }

@@ -24,6 +24,8 @@ export type ExportEvent =
   | { kind: "pushed"; registry: string; result: PushResult; seconds: number }
   /** The bundle is whole and signed; from then on it is known by its digest. */
   | { kind: "signed"; bundleDigest: string }
+  /** The bundle equals the stored one of the export `sameAs`, and no second copy is kept. */
+  | { kind: "unchanged"; sameAs: string; bundleDigest: string }
   /** It verified what it made; `reason` as the metric counts it. */
   | { kind: "verified"; result: VerificationResult; reason?: string }
   /** A connection to `HOST:PORT` that the configuration does not allow was not made. */
@@ -108,6 +110,7 @@ export class ExportWatch {
     this.#trace?.told(event);
     if (event.kind === "progress") this.#moved(event.stage, event.done);
     else if (event.kind === "signed") this.#digest = event.bundleDigest;
+    else if (event.kind === "unchanged") this.#unchanged(event);
     else if (event.kind === "published") this.#published(event.result);
     else if (event.kind === "pushed") this.#pushed(event);
     else if (event.kind === "refused") this.#refused(event.destination);
@@ -163,6 +166,12 @@ export class ExportWatch {
       status: result,
       durationMs: Math.round(seconds * 1000),
     });
+  }
+
+  #unchanged({ sameAs, bundleDigest }: { sameAs: string; bundleDigest: string }): void {
+    this.#digest = bundleDigest;
+    this.#metrics.unchanged(this.#of.profile);
+    this.#line("INFO", "export.unchanged", "An export equals the newest stored bundle", { sameAs });
   }
 
   #refused(destination: string): void {

@@ -67,6 +67,10 @@ export function createInstruments(registry: Registry, profiles: string[], slas: 
       name: "export_schedule_runs_total",
       help: "Exports that were due, by what became of them.",
     }),
+    unchanged: counterByProfile(make, {
+      name: "export_unchanged_total",
+      help: "Scheduled exports that equalled the newest stored bundle, and stored no second one.",
+    }),
     jobsWithinSla: counterByProfile(make, {
       name: "export_jobs_within_sla_total",
       help: "Exports that succeeded inside the SLA of their profile; without an SLA, all that did.",

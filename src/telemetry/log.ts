@@ -34,6 +34,8 @@ export interface LogFields {
   /** What asked for an export. */
   trigger?: "api" | "cli" | "schedule";
   bundleDigest?: string;
+  /** Id of the export whose stored bundle an unchanged one equals. */
+  sameAs?: string;
   attestationStatus?: "verified" | "failed" | "pending";
   /** Its name in the configuration. */
   registry?: string;

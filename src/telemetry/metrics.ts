@@ -182,6 +182,11 @@ export class Metrics {
     this.#of(profile, ({ scheduledRuns }) => scheduledRuns.inc({ profile, result }));
   }
 
+  /** An export equalled the newest stored bundle of its profile. */
+  unchanged(profile: string): void {
+    this.#of(profile, ({ unchanged }) => unchanged.inc({ profile }));
+  }
+
   /** What these profiles have in the store; `others` is what is there of profiles that are no more. */
   stored(contents: ReadonlyMap<string, StoredFigures>, others?: StoredFigures): void {
     for (const [profile, figures] of contents) {

@@ -60,6 +60,7 @@ profiles:
     cron: "0 3 * * 1-5",
     zone: "Europe/Berlin",
     tenant: "lab",
+    whenUnchanged: "skip",
   });
   assert.deepEqual(profile?.retention, { keep: 14, days: 30 });
   const plain = await load("version: 1\n");
@@ -98,6 +99,10 @@ profiles:
     kind: files
     sources: [{ files: /srv }]
     schedule: { cron: "61 3 * * *" }
+  s:
+    kind: files
+    sources: [{ files: /srv }]
+    schedule: { cron: "0 3 * * *", whenUnchanged: maybe }
 `);
   const expected: [number, string, RegExp][] = [
     [3, "service.concurrency", />=1/],
@@ -117,6 +122,7 @@ profiles:
     [23, "profiles.p.retention", /keep or days/],
     [27, "profiles.q.schedule.cron", /never due/],
     [31, "profiles.r.schedule.cron", /cannot be read/],
+    [35, "profiles.s.schedule.whenUnchanged", /must be skip or export/],
   ];
   for (const [line, place, text] of expected) {
     const found = faults.find((fault) => fault.startsWith(`${line} ${place}: `));

@@ -23,6 +23,7 @@ export const serviceMetrics: Readonly<Record<string, Metric>> = {
   export_clock_regressions_total: { type: "counter", labels: [] },
   export_egress_refused_total: { type: "counter", labels: [] },
   export_event_loop_lag_seconds: { type: "histogram", labels: [] },
+  export_unchanged_total: { type: "counter", labels: ["profile"] },
   export_job_retries_total: { type: "counter", labels: ["profile"] },
   export_jobs_running: { type: "gauge", labels: [] },
   export_jobs_total: { type: "counter", labels: ["profile", "result"] },

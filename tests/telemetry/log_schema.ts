@@ -18,6 +18,7 @@ const fields: Record<keyof LogFields, z.ZodType> = {
   actor: name.exactOptional(),
   trigger: z.enum(["api", "cli", "schedule"]).exactOptional(),
   bundleDigest: z.string().regex(/^[0-9a-f]{64}$/).exactOptional(),
+  sameAs: id.exactOptional(),
   attestationStatus: z.enum(["verified", "failed", "pending"]).exactOptional(),
   registry: name.exactOptional(),
   stage: z.enum(["plan", "read", "sign", "verify", "store", "push"]).exactOptional(),

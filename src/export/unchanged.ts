@@ -1,0 +1,75 @@
+/**
+ * Whether a bundle that was just made holds the same as the newest stored one of its profile: same
+ * index, same options, same keys. When it was made and by which version of stella does not count.
+ */
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import {
+  attestationName,
+  bundleDigest,
+  type BundleFile,
+  hmacName,
+  manifestName,
+} from "../bundle/manifest.ts";
+import { readManifest } from "../bundle/read_manifest.ts";
+import { present, tryManifest } from "./leftovers.ts";
+import type { ExportReport } from "./report.ts";
+
+/** The bundle in the directory `stored`, where the one in `made` holds the same. */
+export function sameBundle(made: string, stored: string): ExportReport | undefined {
+  const earlier = contentOf(stored);
+  return earlier !== undefined && earlier === contentOf(made) ? reportOf(stored) : undefined;
+}
+
+/** Undefined where there is no bundle. */
+function contentOf(directory: string): string | undefined {
+  const manifest = tryManifest(join(directory, manifestName));
+  if (manifest === undefined) return undefined;
+  const { created: _, tool: __, sequence: ___, files, ...rest } = manifest;
+  return JSON.stringify([rest, files.map(contentOfFile), keysOf(directory)]);
+}
+
+/**
+ * The archive follows from the index; VERIFY.txt and verify.sh from the version. What is carried as
+ * it is counts by its digest.
+ */
+function contentOfFile({ path, role, mediaType, volume, sha256 }: BundleFile) {
+  const isCarried = role === "index" || role === "program";
+  return { path, role, mediaType, volume, ...(isCarried ? { sha256 } : {}) };
+}
+
+/** Which keys signed it: after a change of keys the far side needs a new bundle. */
+function keysOf(directory: string): unknown[] {
+  const signed = jsonIn(join(directory, attestationName));
+  const sealed = jsonIn(join(directory, hmacName));
+  return [
+    signed?.verificationMaterial?.publicKey?.hint ?? null,
+    sealed?.signatures?.map(({ keyid }) => keyid ?? null) ?? null,
+  ];
+}
+
+/** As far as it is needed here; see attest/dsse.ts. */
+interface Signed {
+  verificationMaterial?: { publicKey?: { hint?: string } };
+  signatures?: { keyid?: string }[];
+}
+
+function jsonIn(path: string): Signed | undefined {
+  return present(path)?.isFile() ? JSON.parse(readFileSync(path, "utf8")) : undefined;
+}
+
+function reportOf(directory: string): ExportReport {
+  const bytes = readFileSync(join(directory, manifestName));
+  const { profile, tenant, created, payload, files } = readManifest(bytes);
+  const size = files.reduce((sum, file) => sum + file.size, bytes.length);
+  return {
+    profile,
+    tenant,
+    created,
+    bundleDigest: bundleDigest(bytes),
+    keyid: jsonIn(join(directory, attestationName))?.verificationMaterial?.publicKey?.hint ?? "",
+    bundleBytes: size,
+    payload: { files: payload.files, bytes: payload.bytes },
+    files: readdirSync(directory),
+  };
+}
