@@ -5,7 +5,7 @@ import { StellaError } from "../errors.ts";
 import { openNamed } from "../bundle/named_file.ts";
 import { shown } from "../bundle/names.ts";
 import { refuseHostileEnvironment } from "../config/hostile_environment.ts";
-import { isLoopbackHost, parseListen } from "../config/listen.ts";
+import { checkBound, isLoopbackHost, listenError, parseListen } from "../config/listen.ts";
 import { SpansFile } from "../telemetry/sink/spans_file.ts";
 import { openSink } from "../telemetry/sink/span_sink.ts";
 import type { Host } from "./host.ts";
@@ -42,7 +42,10 @@ export async function spansCommand(options: SpansOptions, host: Host): Promise<R
       isOwnHost: isLoopbackHost,
       keep,
       onSpans: (count) => spans += count,
+    }).catch((error) => {
+      throw listenError(listen, error);
     });
+    checkBound(listen, sink.address);
     if (!options.quiet) host.stderr(`listens on ${sink.url}/v1/traces\n`);
     await aborted(host.stop);
     await sink.close();

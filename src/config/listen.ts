@@ -1,6 +1,6 @@
 /** Addresses to listen on. Whoever may be reached from other machines has to say so, and has to ask for tokens. */
 import { isIP } from "node:net";
-import { StellaError } from "../errors.ts";
+import { errnoOf, ioError, StellaError } from "../errors.ts";
 
 export const defaultListen = "127.0.0.1:8420";
 
@@ -81,4 +81,42 @@ export function urlOf(listen: Listen, scheme = "http"): string {
 function addressOf(host: string): string | undefined {
   if (host.toLowerCase() === "localhost") return "127.0.0.1";
   return isIP(host) === 0 ? undefined : host;
+}
+
+/** Why an address cannot be listened on: conflict where somebody else does, usage where this machine does not have it. */
+export function listenError(listen: Listen, cause: unknown): StellaError {
+  const place = urlOf(listen, "tcp").slice("tcp://".length);
+  const errno = errnoOf(cause);
+  if (errno === "EADDRINUSE") {
+    return new StellaError("conflict", `Cannot listen on "${place}": the address is in use`, {
+      cause,
+      hint: `find out who listens there with \`ss -ltnp\`, or choose another port`,
+    });
+  }
+  // Deno's node:net says EINVAL for it.
+  if (!["EADDRNOTAVAIL", "EINVAL"].includes(errno)) {
+    return ioError("Cannot listen on", place, cause);
+  }
+  return new StellaError("usage", `Cannot listen on "${place}": this machine has no such address`, {
+    cause,
+    hint: "choose an address of this machine: `ip address` lists them",
+  });
+}
+
+/**
+ * Compares what the system bound with what was asked for: the run time obeys variables of its own, such as DENO_SERVE_ADDRESS.
+ * @throws StellaError usage where another address or port is bound
+ */
+export function checkBound(asked: Listen, bound: Listen): void {
+  const isSame = hostOf(bound) === hostOf(asked) && [0, bound.port].includes(asked.port);
+  if (isSame) return;
+  const [wanted, found] = [asked, bound].map((one) => urlOf(one, "tcp").slice("tcp://".length));
+  throw new StellaError("usage", `Cannot listen on "${wanted}": "${found}" was bound instead`, {
+    hint: "start it without DENO_SERVE_ADDRESS",
+  });
+}
+
+/** An IPv6 address in its one short form. */
+function hostOf(listen: Listen): string {
+  return new URL(urlOf(listen)).hostname;
 }

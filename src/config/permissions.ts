@@ -50,12 +50,13 @@ export const ignoredNames = [
 ] as const;
 
 /**
- * Variables that Deno obeys on its own, past its permissions (SSLKEYLOGFILE has TLS secrets written, OTEL_DENO connects, ...); readable
- * so that a command which uses the network can refuse to start while one is set.
+ * Variables that Deno obeys on its own, past its permissions (SSLKEYLOGFILE has TLS secrets written, OTEL_DENO connects,
+ * DENO_SERVE_ADDRESS listens elsewhere, ...); readable so that a command which uses the network can refuse to start while one is set.
  */
 export const refusedNames = [
   "DENO_AUDIT_PERMISSIONS",
   "DENO_PERMISSION_BROKER_PATH",
+  "DENO_SERVE_ADDRESS",
   "DENO_V8_FLAGS",
   "NODE_OPTIONS",
   "OTEL_DENO",

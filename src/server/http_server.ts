@@ -7,8 +7,7 @@ import type { Server } from "node:http";
 import { createServer as createTlsServer, type Server as TlsServer } from "node:https";
 import type { AddressInfo } from "node:net";
 import type { Duplex } from "node:stream";
-import { ioError } from "../errors.ts";
-import { type Listen, urlOf } from "../config/listen.ts";
+import { checkBound, type Listen, listenError, urlOf } from "../config/listen.ts";
 import type { App } from "./deps.ts";
 
 /** Times in milliseconds; the names are those of node:http. */
@@ -51,7 +50,7 @@ export interface HttpServer {
   close(bound: number): Promise<void>;
 }
 
-/** @throws StellaError usage where the address cannot be had, or certificate and key are none or do not fit */
+/** @throws StellaError conflict where the address is in use, usage where it cannot be had, or certificate and key are none or do not fit */
 export async function serveHttp(
   app: Pick<App, "fetch">,
   listen: Listen,
@@ -62,7 +61,13 @@ export async function serveHttp(
   server.setTimeout(idleTimeout);
   server.on("clientError", refuse);
   await listening(server, listen);
-  const { port } = server.address() as AddressInfo;
+  const { address, port } = server.address() as AddressInfo;
+  try {
+    checkBound(listen, { host: address, port });
+  } catch (error) {
+    await close(server, 0);
+    throw error;
+  }
   const url = urlOf({ ...listen, port }, tls === undefined ? "http" : "https");
   const renew = (files: TlsFiles) => (server as TlsServer).setSecureContext(secureOf(files));
   return { url, renew, close: (bound) => close(server, bound) };
@@ -90,7 +95,7 @@ function secureOf({ certificate, key }: TlsFiles) {
 
 function listening(server: Server, listen: Listen): Promise<void> {
   const { promise, resolve, reject } = Promise.withResolvers<void>();
-  server.once("error", (error) => reject(ioError("Cannot listen on", urlOf(listen), error)));
+  server.once("error", (error) => reject(listenError(listen, error)));
   server.listen(listen.port, listen.host, resolve);
   return promise;
 }

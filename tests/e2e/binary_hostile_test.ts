@@ -55,6 +55,7 @@ function hostile({ home }: BinaryPlace, url: string): Record<string, string> {
     DENO_AUDIT_PERMISSIONS: join(home.path, "audit"),
     DENO_PERMISSION_BROKER_PATH: `${nowhere}.sock`,
     DENO_DIR: join(home.path, "deno"),
+    DENO_SERVE_ADDRESS: "tcp:127.0.0.2:0",
     DENO_V8_FLAGS: "--no-such-flag",
     DENO_TRACE_PERMISSIONS: "1",
     LD_PRELOAD: `${nowhere}.so`,

@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
+import { join } from "node:path";
 import { Hono } from "hono";
 import type { NodeBindings } from "../../src/server/guard.ts";
 import { type HttpServer, serveHttp, usual } from "../../src/server/http_server.ts";
+import { freePort, Home, root, sourceWords } from "../program.ts";
 import { Bench } from "./bench.ts";
 
 const quick = {
@@ -171,8 +173,51 @@ Deno.test("a port that is taken is told as what it is", async () => {
   await serving(async (server) => {
     const listen = { host: "127.0.0.1", port: Number(new URL(server.url).port) };
     await assert.rejects(serveHttp(new Hono<{ Bindings: NodeBindings }>(), listen), {
-      code: "usage",
-      message: /Cannot listen on "http:\/\/127\.0\.0\.1:\d+".*EADDRINUSE/,
+      code: "conflict",
+      message: /^Cannot listen on "127\.0\.0\.1:\d+": the address is in use$/,
     });
   });
+});
+
+Deno.test("an address that this machine does not have is a wrong command line", async () => {
+  const listen = { host: "192.0.2.1", port: 0 };
+  await assert.rejects(serveHttp(new Hono<{ Bindings: NodeBindings }>(), listen), {
+    code: "usage",
+    message: 'Cannot listen on "192.0.2.1:0": this machine has no such address',
+  });
+});
+
+Deno.test("where the run time binds another address than was asked for, nothing is served there", async () => {
+  const elsewhere = `127.0.0.2:${freePort()}`;
+  const child = new Deno.Command(Deno.execPath(), {
+    args: ["run", "-A", "-q", "--no-check", join(root, "tests/server/serve_elsewhere.ts")],
+    env: { DENO_SERVE_ADDRESS: `tcp:${elsewhere}` },
+  });
+  const { code, stdout } = await child.output();
+  const text = new TextDecoder().decode(stdout);
+  assert.equal(text, `Cannot listen on "127.0.0.1:0": "${elsewhere}" was bound instead\n`);
+  // The server is closed: the program ends by itself.
+  assert.equal(code, 0);
+});
+
+Deno.test("a service and a span sink do not start while DENO_SERVE_ADDRESS is set", async () => {
+  const home = new Home();
+  const [command, ...words] = sourceWords();
+  try {
+    for (const value of ["tcp:127.0.0.2:0", "duplicate,tcp:127.0.0.2:0"]) {
+      for (const line of [["serve", "--listen=127.0.0.1:0"], ["spans", "--listen=127.0.0.1:0"]]) {
+        const child = new Deno.Command(command, {
+          args: [...words, ...line],
+          cwd: home.path,
+          env: home.environment({ DENO_SERVE_ADDRESS: value }),
+          clearEnv: true,
+        });
+        const { code, stderr } = await child.output();
+        assert.equal(code, 2, line.join(" "));
+        assert.match(new TextDecoder().decode(stderr), /while DENO_SERVE_ADDRESS is set/);
+      }
+    }
+  } finally {
+    home.remove();
+  }
 });

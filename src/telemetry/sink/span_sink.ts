@@ -7,7 +7,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from "node:net";
 import { Buffer } from "node:buffer";
 import { gunzipSync } from "node:zlib";
-import { ioError, messageOf } from "../../errors.ts";
+import { messageOf } from "../../errors.ts";
 import { countSpans, type Json, tracesFromJson, tracesFromProtobuf } from "./otlp_traces.ts";
 import { WireError } from "./protobuf.ts";
 
@@ -24,6 +24,8 @@ export interface SinkOptions {
 
 export interface SpanSink {
   url: string;
+  /** Where it listens. */
+  address: { host: string; port: number };
   close(): Promise<void>;
 }
 
@@ -45,7 +47,7 @@ class Refusal extends Error {
   }
 }
 
-/** @throws StellaError usage where the address cannot be had */
+/** @throws what the system says where it cannot listen there */
 export async function openSink(options: SinkOptions): Promise<SpanSink> {
   const server = createServer(
     { headersTimeout: 10_000, requestTimeout: 30_000, keepAliveTimeout: 60_000 },
@@ -56,6 +58,7 @@ export async function openSink(options: SinkOptions): Promise<SpanSink> {
   const { address, port } = server.address() as AddressInfo;
   const host = address.includes(":") ? `[${address}]` : address;
   return {
+    address: { host: address, port },
     url: `http://${host}:${port}`,
     close: () =>
       new Promise((resolve) => {
@@ -67,7 +70,7 @@ export async function openSink(options: SinkOptions): Promise<SpanSink> {
 
 function listening(server: Server, { host, port }: SinkOptions): Promise<void> {
   const { promise, resolve, reject } = Promise.withResolvers<void>();
-  server.once("error", (error) => reject(ioError("Cannot listen on", `${host}:${port}`, error)));
+  server.once("error", (error) => reject(error));
   server.listen(port, host, resolve);
   return promise;
 }

@@ -1,0 +1,7 @@
+/** Run as a child with DENO_SERVE_ADDRESS: asks for a port of loopback and says what came of it. */
+import { messageOf } from "../../src/errors.ts";
+import { serveHttp } from "../../src/server/http_server.ts";
+
+const app = { fetch: () => new Response() };
+const said = await serveHttp(app, { host: "127.0.0.1", port: 0 }).then(({ url }) => url, messageOf);
+await Deno.stdout.write(new TextEncoder().encode(`${said}\n`));
