@@ -5,6 +5,7 @@
  */
 import { Buffer } from "node:buffer";
 import { createHmac, createSecretKey, type KeyObject, randomBytes } from "node:crypto";
+import type { Stats } from "node:fs";
 import { basename } from "node:path";
 import { shown } from "../bundle/names.ts";
 import { readRegular } from "../bundle/regular_file.ts";
@@ -39,11 +40,17 @@ export function newSecret(): string {
 
 /**
  * Reads a secret file that only its owner can read.
+ * @param guard told the path, and then the file that was opened
  * @throws StellaError usage
  */
-export function readSecret(path: string): SharedSecret {
-  const bytes = readRegular("Cannot read the secret", path, largestFile, ({ mode }) => {
-    if ((mode & 0o077) !== 0) throw readable(path);
+export function readSecret(
+  path: string,
+  guard: (path: string, opened?: Stats) => void = () => {},
+): SharedSecret {
+  guard(path);
+  const bytes = readRegular("Cannot read the secret", path, largestFile, (opened) => {
+    guard(path, opened);
+    if ((opened.mode & 0o077) !== 0) throw readable(path);
   });
   const secret = secretFrom(new TextDecoder().decode(bytes), path);
   bytes.fill(0);

@@ -1,11 +1,7 @@
 /** The verdict on a bundle wherever it lies: trust first, then confinement, then the first byte of the bundle. */
 import { existsSync } from "node:fs";
-import {
-  keysAt,
-  keysInDirectory,
-  refuseTrustFromMedia,
-  type TrustedKey,
-} from "../attest/check/trust.ts";
+import { refuseOpenedFromMedia, refuseTrustFromMedia } from "../attest/check/key_origin.ts";
+import { type KeyGuard, keysAt, keysInDirectory, type TrustedKey } from "../attest/check/trust.ts";
 import { readSecret, type SharedSecret } from "../attest/secret.ts";
 import type { Manifest } from "../bundle/manifest.ts";
 import type { BundleSource } from "../bundle/source.ts";
@@ -67,9 +63,13 @@ export async function judgePlace(
   const verdict = await judgeSource(place.source, judges, options, host, { ...look, begin });
   // Without a manifest that counts nobody has read on, and what follows is not known to be wrong.
   const rest = manifest === undefined ? [] : await place.rest?.(manifest) ?? [];
-  if (rest.length === 0) return verdict;
   const findings = [...verdict.findings, ...rest];
-  return { ...verdict, ...judgeFindings(findings, options.integrityOnly ?? false), findings };
+  return {
+    ...verdict,
+    ...(rest.length === 0 ? {} : judgeFindings(findings, options.integrityOnly ?? false)),
+    ...(options.trustFromMedia && verdict.signer !== undefined ? { trustFromMedia: true } : {}),
+    findings,
+  };
 }
 
 /** Whom to believe. */
@@ -84,7 +84,8 @@ export function judgesOf(
   host: Host,
   ...directories: readonly string[]
 ): Judges {
-  return { trusted: trustedKeys(options, host, directories), ...secretsOf(options, directories) };
+  const guard = guardOf(options, host, directories);
+  return { trusted: trustedKeys(options, host, guard), ...secretsOf(options, guard) };
 }
 
 /** The verdict on a bundle wherever it is; the caller has given up the permissions that this does not need. */
@@ -110,33 +111,39 @@ export async function judgeSource(
 }
 
 /** A secret on the medium would be no secret. */
-function secretsOf({ secret, trustFromMedia }: VerifyOptions, directories: readonly string[]) {
-  if (secret === undefined) return {};
-  if (!trustFromMedia && existsSync(secret)) {
-    for (const directory of directories) refuseTrustFromMedia(secret, directory);
-  }
-  return { secrets: [readSecret(secret)] };
+function secretsOf({ secret }: VerifyOptions, guard: KeyGuard) {
+  return secret === undefined ? {} : { secrets: [readSecret(secret, guard)] };
 }
 
 /** Own key, trust directories, --trust; what lies with the bundle is refused. */
-function trustedKeys(
-  options: VerifyOptions,
-  host: Host,
-  directories: readonly string[],
-): TrustedKey[] {
+function trustedKeys(options: VerifyOptions, host: Host, guard: KeyGuard): TrustedKey[] {
   const state = stateDirectory(host.environment);
   const standing = [
     ...(state === undefined ? [] : [keyDirectory(state)]),
     ...trustDirectories(host.environment),
   ].filter((path) => existsSync(path));
-  const named = options.trust ?? [];
-  const guard = (path: string) => {
-    if (options.trustFromMedia || !existsSync(path)) return;
-    for (const directory of directories) refuseTrustFromMedia(path, directory);
-  };
-  [...standing, ...named].forEach(guard);
+  standing.forEach((path) => guard(path));
   return [
     ...standing.flatMap((path) => keysInDirectory(path, guard)),
-    ...named.flatMap((path) => keysAt(path, guard)),
+    ...(options.trust ?? []).flatMap((path) => keysAt(path, guard)),
   ];
+}
+
+/** Refuses keys and secrets that came with the bundle, unless that was asked for. */
+function guardOf(
+  { trustFromMedia }: VerifyOptions,
+  host: Host,
+  directories: readonly string[],
+): KeyGuard {
+  if (trustFromMedia) return () => {};
+  const machine = ["/", host.environment("HOME"), stateDirectory(host.environment)]
+    .filter((path) => path !== undefined && path !== "") as string[];
+  return (path, opened) => {
+    // What is not there is said by whoever reads it, and what is opened then is looked at as well.
+    if (opened === undefined && !existsSync(path)) return;
+    for (const directory of directories) {
+      if (opened === undefined) refuseTrustFromMedia(path, directory, machine);
+      else refuseOpenedFromMedia(path, opened, directory, machine);
+    }
+  };
 }

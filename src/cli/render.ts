@@ -78,6 +78,7 @@ export function verdictJson(verdict: Verdict): Record<string, unknown> {
     verdict: verdict.verdict,
     ...(bundle === undefined ? {} : { bundle }),
     ...(signer === undefined ? {} : { signer }),
+    ...(verdict.trustFromMedia ? { trustFromMedia: true } : {}),
     ...(claimedKeyid === undefined ? {} : { claimedKeyid }),
     filesVerified,
     findings: verdict.findings.map(findingJson),
@@ -97,6 +98,9 @@ export function verdictText(verdict: Verdict): string {
     );
   }
   if (signer !== undefined) lines.push(`  signed by ${escaped(signer.name)} (${signer.keyid})`);
+  if (verdict.trustFromMedia) {
+    lines.push("  Keys on the bundle's own medium were trusted, as asked: this proves no origin.");
+  }
   if (verdict.verdict === "integrity-only") {
     lines.push("  Only the bytes were judged, as asked: this says nothing about who made them.");
   }

@@ -77,18 +77,14 @@ function verifyResult(
   volumes: ReturnType<typeof volumeStates> | undefined,
   options: VerifyOptions,
 ): Result {
-  const note = options.trustFromMedia && verdict.signer !== undefined
-    ? "  The key was taken from the bundle's own medium, as asked: it proves no origin.\n"
-    : "";
   return {
     code: verdict.code,
     json: {
       ...verdictJson(verdict),
-      ...(note === "" ? {} : { trustFromMedia: true }),
       ...(volumes === undefined ? {} : { volumes }),
       files: options.receipt === undefined ? [] : [options.receipt],
     },
-    text: verdictText(verdict) + volumesText(volumes ?? []) + note,
+    text: verdictText(verdict) + volumesText(volumes ?? []),
   };
 }
 

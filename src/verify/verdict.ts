@@ -17,6 +17,8 @@ export interface Verdict {
     tool: Manifest["tool"];
   };
   signer?: { keyid: string; name: string };
+  /** Keys were taken from the bundle's own medium, as asked: the signer proves no origin. */
+  trustFromMedia?: true;
   /** What the attestation claims of its signer, where nobody trusted signed it. */
   claimedKeyid?: string;
   /** Payload files whose digest was found right. */

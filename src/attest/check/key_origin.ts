@@ -1,0 +1,149 @@
+/**
+ * Where a key lies, against where a bundle lies: who made the bundle could have put a key beside it, or anywhere on its medium. A path
+ * says little of that, so devices and inodes are compared: a bind mount, an overlay or a hard link is another name of the same file.
+ * What separates media is the device number (st_dev); subvolumes of one btrfs and partitions of one stick count as several.
+ */
+import { lstatSync, readdirSync, readlinkSync, realpathSync, type Stats, statSync } from "node:fs";
+import { dirname, isAbsolute, join, parse, resolve, sep } from "node:path";
+import { shown } from "../../bundle/names.ts";
+import { ioError, StellaError } from "../../errors.ts";
+
+/** Large, and named by the index alone: no place where a person would look for a key. */
+const payload = "payload";
+
+/**
+ * Refuses trust that came with the bundle: a path in or below its directory by whatever name, or on its medium, or one that leads
+ * there by any of its links, which then say whom to trust wherever they point.
+ * @param machine places of this machine: what is on the device of one of them lies on no medium that is carried
+ * @throws StellaError usage, media
+ */
+export function refuseTrustFromMedia(
+  trustPath: string,
+  bundleDirectory: string,
+  machine: readonly string[],
+): void {
+  const bundle = real(bundleDirectory);
+  const places = [...linksOf(trustPath), real(trustPath)];
+  if (places.some((path) => isWithin(path, bundle))) throw inDirectory(trustPath);
+  const device = lstatSync(bundle).dev;
+  if (holds(machine, device)) return;
+  if (places.some((path) => lstatSync(path).dev === device)) throw onMedium(trustPath);
+}
+
+/**
+ * The same for the file that was opened, whatever its path led to meanwhile.
+ * @throws StellaError usage, media
+ */
+export function refuseOpenedFromMedia(
+  trustPath: string,
+  opened: Stats,
+  bundleDirectory: string,
+  machine: readonly string[],
+): void {
+  const bundle = real(bundleDirectory);
+  if (liesBelow(bundle, opened)) throw inDirectory(trustPath);
+  const device = lstatSync(bundle).dev;
+  if (opened.dev === device && !holds(machine, device)) throw onMedium(trustPath);
+}
+
+function inDirectory(trustPath: string): StellaError {
+  return refused(trustPath, "it lies in the bundle's own directory");
+}
+
+function onMedium(trustPath: string): StellaError {
+  return refused(trustPath, "it lies on the bundle's own medium");
+}
+
+function refused(trustPath: string, reason: string): StellaError {
+  return new StellaError("usage", `Cannot trust ${shown(trustPath)}: ${reason}`, {
+    hint:
+      "who made the bundle could have put it there: get the key another way, or say --trust-from-media",
+  });
+}
+
+function real(path: string): string {
+  try {
+    return realpathSync(path);
+  } catch (error) {
+    throw ioError("Cannot look for", path, error);
+  }
+}
+
+/** By name, or because a directory above it is the bundle's under another name. */
+function isWithin(path: string, bundle: string): boolean {
+  if (path === bundle || path.startsWith(bundle.endsWith(sep) ? bundle : bundle + sep)) return true;
+  const { dev, ino } = lstatSync(bundle);
+  for (let above = path; dirname(above) !== above; above = dirname(above)) {
+    const stat = lstatSync(above);
+    if (stat.dev === dev && stat.ino === ino) return true;
+  }
+  return false;
+}
+
+/** Whether the device holds one of these places; a directory that is still to be made counts where it will be. */
+function holds(machine: readonly string[], device: number): boolean {
+  return machine.some((place) => nearest(resolve(place)).dev === device);
+}
+
+function nearest(path: string): Stats {
+  try {
+    return statSync(path);
+  } catch (error) {
+    if (dirname(path) === path) throw ioError("Cannot look at", path, error);
+    return nearest(dirname(path));
+  }
+}
+
+/** Whether a file of the bundle's directory is this one. The payload is searched only where the file has several names. */
+function liesBelow(bundle: string, file: Stats): boolean {
+  const folders = [bundle];
+  for (let folder = folders.pop(); folder !== undefined; folder = folders.pop()) {
+    for (const entry of readdirSync(folder, { withFileTypes: true })) {
+      const path = join(folder, entry.name);
+      const isPayload = folder === bundle && entry.name === payload;
+      if (entry.isDirectory() && (!isPayload || file.nlink > 1)) folders.push(path);
+      if (entry.isFile() && isSame(lstatSync(path, { throwIfNoEntry: false }), file)) return true;
+    }
+  }
+  return false;
+}
+
+/** An overlay shows the files below it with their inodes and times, on a device of its own. */
+function isSame(one: Stats | undefined, other: Stats): boolean {
+  if (one === undefined || one.ino !== other.ino) return false;
+  return one.dev === other.dev ||
+    (one.size === other.size && one.mtimeMs === other.mtimeMs && one.mode === other.mode);
+}
+
+/** More links than that the system itself does not follow. */
+const mostLinks = 40;
+
+/** Where the symbolic links lie that a path leads through, of directories and of the file, each in its real directory. */
+function linksOf(path: string): string[] {
+  const links: string[] = [];
+  let { root: real } = parse(resolve(path));
+  const rest = partsOf(resolve(path));
+  for (let part = rest.shift(); part !== undefined; part = rest.shift()) {
+    if (part === "..") {
+      real = dirname(real);
+      continue;
+    }
+    const place = join(real, part);
+    if (!lstatSync(place).isSymbolicLink()) {
+      real = place;
+      continue;
+    }
+    links.push(place);
+    if (links.length > mostLinks) throw new Error(`${path} has too many links`);
+    const target = readlinkSync(place);
+    if (isAbsolute(target)) real = parse(target).root;
+    rest.unshift(...partsOf(target));
+  }
+  return links;
+}
+
+function partsOf(path: string): string[] {
+  return path.slice(parse(path).root.length).split(sep).filter((part) =>
+    part !== "" && part !== "."
+  );
+}

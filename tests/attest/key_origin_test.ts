@@ -1,0 +1,100 @@
+/** Keys that came with the bundle are refused by where they lie, whatever name they go by. */
+import assert from "node:assert/strict";
+import { linkSync, statSync, symlinkSync, utimesSync } from "node:fs";
+import { join } from "node:path";
+import { refuseOpenedFromMedia, refuseTrustFromMedia } from "../../src/attest/check/key_origin.ts";
+import { withDirectory, writeFiles } from "../bundle/fixture.ts";
+
+const inDirectory = { code: "usage", message: /lies in the bundle's own directory$/ };
+const onMedium = { code: "usage", message: /lies on the bundle's own medium$/ };
+
+Deno.test("trust in or below the bundle's own directory is refused, however the path is written", async () => {
+  await withDirectory((root) => {
+    writeFiles(root, { "out/k.pub": "", "out/keys/k.pub": "", "out2/k.pub": "", "k.pub": "" });
+    const out = join(root, "out");
+    symlinkSync("out", join(root, "link"));
+    symlinkSync("out/k.pub", join(root, "inside.pub"));
+    symlinkSync(join(root, "k.pub"), join(root, "out/outside.pub"));
+    const refused = [
+      "out",
+      "out/k.pub",
+      "out/keys",
+      "out2/../out/k.pub",
+      "link/k.pub",
+      "inside.pub",
+      "out/outside.pub",
+    ];
+    for (const path of refused) {
+      for (const bundle of [out, `${out}/`, join(root, "link")]) {
+        assert.throws(
+          () => refuseTrustFromMedia(join(root, path), bundle, ["/", root]),
+          inDirectory,
+        );
+      }
+    }
+    for (const path of ["k.pub", "out2/k.pub", "out2", "."]) {
+      refuseTrustFromMedia(join(root, path), out, ["/", root]);
+    }
+    const below = () => refuseTrustFromMedia(join(root, "k.pub"), "/", ["/", root]);
+    assert.throws(below, inDirectory);
+  });
+});
+
+Deno.test("a hard link of a file that lies with the bundle is that file, in the payload too", async () => {
+  await withDirectory((root) => {
+    writeFiles(root, {
+      "out/manifest.json": "",
+      "out/k.pub": "k",
+      "out/keys/l.pub": "l",
+      "out/payload/a/m.pub": "m",
+      "own.pub": "own",
+    });
+    const at = (name: string) => join(root, name);
+    const opened = (name: string) => () =>
+      refuseOpenedFromMedia(at(name), statSync(at(name)), at("out"), ["/", root]);
+    for (const [name, file] of [["k", "k.pub"], ["l", "keys/l.pub"], ["m", "payload/a/m.pub"]]) {
+      linkSync(at(`out/${file}`), at(`${name}.pub`));
+      refuseTrustFromMedia(at(`${name}.pub`), at("out"), ["/", root]);
+      assert.throws(opened(`${name}.pub`), inDirectory, name);
+    }
+    opened("own.pub")();
+    linkSync(at("own.pub"), at("second.pub"));
+    opened("own.pub")();
+  });
+});
+
+Deno.test("the same inode, size and time on another device is the file that an overlay shows", async () => {
+  await withDirectory((root) => {
+    writeFiles(root, { "out/k.pub": "key" });
+    const file = join(root, "out/k.pub");
+    utimesSync(file, 1.7e9, 1.7e9);
+    const stat = statSync(file);
+    const other = (change: object) => Object.assign(statSync(file), { dev: stat.dev + 1 }, change);
+    const opened = (seen: typeof stat) => () =>
+      refuseOpenedFromMedia("/overlay/k.pub", seen, join(root, "out"), ["/", root]);
+    assert.throws(opened(other({})), inDirectory);
+    for (const change of [{ ino: stat.ino + 1 }, { size: 4 }, { mtimeMs: 1 }]) {
+      opened(other(change))();
+    }
+  });
+});
+
+Deno.test("the bundle's device is its medium, unless this machine has a place of its own on it", async () => {
+  await withDirectory((root) => {
+    writeFiles(root, { "stick/b/manifest.json": "", "stick/keys/k.pub": "k" });
+    const [bundle, key] = [join(root, "stick/b"), join(root, "stick/keys/k.pub")];
+    const refuse = (machine: string[]) => {
+      refuseTrustFromMedia(key, bundle, machine);
+      refuseOpenedFromMedia(key, statSync(key), bundle, machine);
+    };
+    assert.throws(() => refuse([]), onMedium);
+    assert.throws(() => refuse(["/proc"]), onMedium);
+    const opened = () => refuseOpenedFromMedia(key, statSync(key), bundle, ["/proc"]);
+    assert.throws(opened, onMedium);
+    refuse([root]);
+    // A state directory that is still to be made is where it will be.
+    refuse(["/proc", join(root, "state/none/yet")]);
+    const elsewhere = Object.assign(statSync(key), { dev: statSync(key).dev + 1 });
+    refuseOpenedFromMedia(key, elsewhere, bundle, ["/proc"]);
+  });
+});
