@@ -14,13 +14,13 @@ import { keyDirectory, requireStateDirectory } from "../config/paths.ts";
 import { privatePlacesOf } from "../config/private_places.ts";
 import type { EgressConfig, FilesSource, Profile } from "../config/profile.ts";
 import { checkLayout, exportBundle, type ExportOptions, planExport } from "../export/export.ts";
-import { parseInput } from "../export/inputs.ts";
 import { programsOf } from "../export/programs.ts";
 import { parseVolumeSize } from "../export/volume_size.ts";
 import { programPath } from "../version.ts";
 import { breathe } from "./breathe.ts";
 import { exportTenant } from "./export_tenant.ts";
 import { chunkWorkers } from "./chunk_worker.ts";
+import { type InputFlags, inputsOf } from "./export_inputs.ts";
 import { exported, planned } from "./export_result.ts";
 import type { Host } from "./host.ts";
 import type { CommonOptions, Result } from "./program.ts";
@@ -35,10 +35,9 @@ import { refuseInSources } from "./run_places.ts";
 import { keepOnly } from "./spare.ts";
 import { StageTimes } from "./stage_times.ts";
 
-export interface ExportFlags extends CommonOptions, PushFlags, RunFileOptions {
+export interface ExportFlags extends CommonOptions, InputFlags, PushFlags, RunFileOptions {
   profile?: string;
   manifest: string;
-  input?: string[];
   key?: string;
   keyPassphraseFile?: string;
   secret?: string;
@@ -196,7 +195,7 @@ function privateFilesOf(flags: ExportFlags, config: Config, host: Host): Private
 }
 
 function profileOf(name: string, flags: ExportFlags, config: Config): Profile {
-  const inputs = (flags.input ?? []).map(parseInput);
+  const inputs = inputsOf(flags);
   const known = config.profiles.get(name);
   if (known !== undefined) return { ...known, sources: [...known.sources, ...inputs] };
   if (inputs.length > 0) {

@@ -2,6 +2,7 @@
 import { join } from "node:path";
 import type { MadeKey } from "../attest/sign/keys.ts";
 import { manifestName } from "../bundle/manifest.ts";
+import { escaped } from "../bundle/names.ts";
 import type { Plan } from "../export/plan.ts";
 import type { ExportReport } from "../export/report.ts";
 import type { Result } from "./program.ts";
@@ -26,13 +27,31 @@ export function planned(parts: { profile: string; tenant: string }, plan: Plan):
       code: 0,
       dryRun: true,
       bundle: facts,
-      emptyDirectories: plan.empty,
+      ...emptyJson(plan.empty),
       files: [],
     },
-    text: `would export  ${facts.profile} of ${facts.created}: ${counted(plan.files, "file")}, ${
-      sizeText(plan.bytes)
-    }\n`,
+    text: [
+      `would export  ${facts.profile} of ${facts.created}: ${counted(plan.files, "file")}, ${
+        sizeText(plan.bytes)
+      }`,
+      ...emptyLines(plan.empty),
+    ].join("\n") + "\n",
   };
+}
+
+const noneEmpty: Plan["empty"] = { count: 0, paths: [] };
+
+/** A manifest lists files alone, so nothing of an empty directory is left at the far end. */
+function emptyLines({ count, paths }: Plan["empty"] = noneEmpty): string[] {
+  if (count === 0) return [];
+  const first = paths.slice(0, 3).map(escaped).join(", ");
+  const rest = count > 3 ? ` and ${count - 3} more` : "";
+  const what = count === 1 ? "1 empty directory" : `${count} empty directories`;
+  return [`  left out  ${what}: ${first}${rest}`];
+}
+
+function emptyJson({ count, paths }: Plan["empty"] = noneEmpty) {
+  return { emptyDirectoryCount: count, emptyDirectories: paths };
 }
 
 export function exported(
@@ -48,6 +67,7 @@ export function exported(
     `  payload   ${counted(payload.files, "file")}, ${sizeText(payload.bytes)}, in a bundle of ${
       sizeText(report.bundleBytes)
     }`,
+    ...emptyLines(report.emptyDirectories),
     `  digest    sha256:${bundleDigest}`,
     `  signed by ${report.keyid}`,
     ...leftOutLines(report.risk),
@@ -74,6 +94,7 @@ export function exported(
       signer: { keyid: report.keyid, ...(made === undefined ? {} : { made: made.keyPath }) },
       findings: [],
       files: report.files,
+      ...emptyJson(report.emptyDirectories),
       ...(report.risk === undefined ? {} : { risk: report.risk }),
       stages,
       ...(pushed === undefined ? {} : { pushed: pushed.json }),

@@ -77,6 +77,9 @@ function exportCommands(program: Command, leaf: Leaf): void {
       "out/manifest.json",
     )
     .option("--input <path>", "file or directory to pack, or PREFIX=PATH; repeatable", many)
+    .option("--include <glob>", "pack only these files of each --input; repeatable", many)
+    .option("--exclude <glob>", "leave these out of each --input; repeatable", many)
+    .option("--follow", "pack what symbolic links inside an --input lead to, as copies")
     .option("--key <file>", "private key that signs (default: the key of this machine)")
     .option("--secret <file>", "shared secret that seals the manifest besides (HMAC-SHA256)")
     .option(

@@ -54,6 +54,9 @@ function requestOf(flags: ExportFlags): Record<string, string> {
   const { profile, tenant, compression, layout, volumeSize } = flags;
   const local = [
     "input",
+    "include",
+    "exclude",
+    "follow",
     "key",
     "secret",
     "push",

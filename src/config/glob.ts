@@ -1,13 +1,22 @@
-/** Globs of a source's `include` and `exclude`: what may be written. What they match is in export/selection.ts. */
+/**
+ * Globs of a source's `include` and `exclude`: what may be written, and what they match. Names below a source may be anybody's, so
+ * a glob is compared by sets of positions and never by going back: the time grows with the name's length times the glob's.
+ *
+ * `*`, `?`, `[a-z]`, `[!a]`, `**` as a whole part, `{a,b}`, `{1..3}`, and `@(a|b)` with `?`, `*`, `+` or `!` in place of `@`,
+ * as bash and minimatch know them. A hidden name is a name like any other.
+ */
+import { expandBraces, parsePart, type Token } from "./glob_pattern.ts";
 
 const longest = 1000;
+/** Alternatives of all braces of a glob together. */
+const maxAlternatives = 1000;
 
 /** Why a glob cannot be used, in words, or undefined. Globs are held against paths below a source, with `/` on every system. */
 export function globFault(glob: string): string | undefined {
   if (glob === "") return "it is empty";
   if (glob.length > longest) return `it is longer than ${longest} characters`;
   if (glob.startsWith("/")) return "it is absolute: write it as below the source";
-  // A colon stands for the dot of a hidden name in selection.ts, and no packed name has one.
+  // What no packed name has cannot be meant; on Windows a backslash would be a separator.
   const odd = /[\\:]/.exec(glob);
   if (odd) return `it has the character ${odd[0]}`;
   const parts = glob.split("/");
@@ -15,5 +24,98 @@ export function globFault(glob: string): string | undefined {
   if (parts.includes("")) {
     return "it has an empty part: a directory is named without a / at the end";
   }
+  if (expandBraces(glob, maxAlternatives) === undefined) {
+    return `its braces have more than ${maxAlternatives} alternatives`;
+  }
   return undefined;
+}
+
+/** A glob for which globFault finds nothing. @returns whether a path below the source, with `/`, is matched as a whole */
+export function globMatcher(glob: string): (path: string) => boolean {
+  const patterns = (expandBraces(glob, maxAlternatives) ?? []).map((one) =>
+    one.split("/").map((part) => part === "**" ? "**" : parsePart(part))
+  );
+  return (path) => {
+    const parts = path.split("/");
+    return patterns.some((pattern) => matchesParts(pattern, parts));
+  };
+}
+
+type Pattern = readonly ("**" | readonly Token[])[];
+
+/** `reached[i]`: the pattern so far matches the first `i` parts. */
+function matchesParts(pattern: Pattern, parts: readonly string[]): boolean {
+  let reached = new Uint8Array(parts.length + 1);
+  reached[0] = 1;
+  pattern.forEach((one, at) => {
+    const next = new Uint8Array(parts.length + 1);
+    for (let i = 0; i <= parts.length; i++) {
+      if (reached[i] === 0) continue;
+      if (one === "**") {
+        // In the end it stands for at least one part: `a/**` is what lies in `a`, and not `a`.
+        next.fill(1, at === pattern.length - 1 ? i + 1 : i);
+        break;
+      }
+      if (i < parts.length && matchesPart(one, parts[i]!)) next[i + 1] = 1;
+    }
+    reached = next;
+  });
+  return reached[parts.length] === 1;
+}
+
+function matchesPart(tokens: readonly Token[], text: string): boolean {
+  const start = new Uint8Array(text.length + 1);
+  start[0] = 1;
+  return endsOf(tokens, text, start)[text.length] === 1;
+}
+
+/** Where a match can end that begins at one of `starts`; both have a flag for each position in `text`. */
+function endsOf(tokens: readonly Token[], text: string, starts: Uint8Array): Uint8Array {
+  return tokens.reduce((from, token) => step(token, text, from), starts);
+}
+
+function step(token: Token, text: string, from: Uint8Array): Uint8Array {
+  const to = new Uint8Array(from.length);
+  if (token.kind === "star") {
+    const first = from.indexOf(1);
+    return first < 0 ? to : to.fill(1, first);
+  }
+  if (token.kind === "one") {
+    for (let i = 0; i < text.length; i++) if (from[i] === 1 && token.takes(text[i]!)) to[i + 1] = 1;
+    return to;
+  }
+  const once = (starts: Uint8Array) => union(token.parts.map((one) => endsOf(one, text, starts)));
+  if (token.sign === "@") return once(from);
+  if (token.sign === "?") return union([from, once(from)]);
+  if (token.sign === "!") return allBut(once, from);
+  return repeated(once, token.sign === "*" ? from : once(from));
+}
+
+/** Until nothing is added, which takes at most as many rounds as there are positions. */
+function repeated(once: (starts: Uint8Array) => Uint8Array, from: Uint8Array): Uint8Array {
+  for (let all = from;;) {
+    const more = union([all, once(all)]);
+    if (more.every((flag, i) => flag === all[i])) return all;
+    all = more;
+  }
+}
+
+/** For each start by itself, any end but those that `once` finds. */
+function allBut(once: (starts: Uint8Array) => Uint8Array, from: Uint8Array): Uint8Array {
+  const to = new Uint8Array(from.length);
+  from.forEach((flag, start) => {
+    if (flag === 0) return;
+    const alone = new Uint8Array(from.length);
+    alone[start] = 1;
+    const taken = once(alone);
+    for (let end = start; end < to.length; end++) if (taken[end] === 0) to[end] = 1;
+  });
+  return to;
+}
+
+function union(all: readonly Uint8Array[]): Uint8Array {
+  const [first, ...rest] = all;
+  const merged = new Uint8Array(first ?? []);
+  for (const one of rest) one.forEach((flag, i) => merged[i]! |= flag);
+  return merged;
 }

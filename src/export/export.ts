@@ -117,7 +117,7 @@ export async function exportBundle(options: ExportOptions): Promise<ExportReport
     const names = writtenNames(manifest, options);
     place.commit(names);
     const made = report(manifest, encodeManifest(manifest), options.signer.keyid, names);
-    return { ...made, ...(risk === undefined ? {} : { risk }) };
+    return { ...made, emptyDirectories: plan.empty, ...(risk === undefined ? {} : { risk }) };
   } finally {
     place.close();
   }

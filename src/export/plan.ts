@@ -34,8 +34,8 @@ export interface Plan {
   created: number;
   /** Time of the newest input, seconds since 1970. */
   newest: number;
-  /** Directories with nothing in them, which an archive of files cannot carry; of more than a thousand, the first. */
-  empty: string[];
+  /** Directories with nothing in them, which a bundle of files cannot carry; of more than a thousand, the first. */
+  empty: { count: number; paths: string[] };
 }
 
 export interface PlanOptions {
@@ -56,13 +56,15 @@ export function makePlan(options: PlanOptions): Plan {
   refusePrivate(options.sources, privateFiles);
   const tree = layOut(options.sources, options.builtin);
   const faults: Finding[] = [];
-  const empty: string[] = [];
+  const empty: Plan["empty"] = { count: 0, paths: [] };
   const totals = new Totals();
   let faultCount = 0;
   const fault = (finding: Finding) => {
     if (++faultCount <= mostListed) faults.push(finding);
   };
-  const onEmpty = (path: string) => empty.length < mostListed && empty.push(path);
+  const onEmpty = (path: string) => {
+    if (++empty.count <= mostListed) empty.paths.push(path);
+  };
   for (const { path, origin } of walk(tree, fault, onEmpty)) {
     // The walk has checked every part; only the length of the whole is left.
     const whole = path.length > 1000 ? pathFault(path) : undefined;

@@ -49,6 +49,11 @@ export interface ExportReport {
   artifacts?: Record<string, number>;
   /** Of an export of risk data, by provider. */
   risk?: RiskSummary[];
+  /**
+   * Directories with nothing in them, which a bundle of files cannot carry: how many, and the first thousand. Absent where the
+   * inputs were not looked at.
+   */
+  emptyDirectories?: { count: number; paths: string[] };
   /** Names written into the output directory, manifest first. */
   files: string[];
   /** The earlier export whose stored bundle this is: an equal one was made, and not kept. */

@@ -5,7 +5,7 @@
  * A hidden name is a name like any other: `*` takes it too. An `exclude` that names a directory takes all that lies below it.
  */
 import { lstatSync, realpathSync, type Stats } from "node:fs";
-import { dirname, join, matchesGlob, relative, sep } from "node:path";
+import { dirname, join, relative, sep } from "node:path";
 import { ioError } from "../errors.ts";
 import {
   assertSameFolder,
@@ -16,6 +16,7 @@ import {
 } from "../bundle/input_file.ts";
 import { shown } from "../bundle/names.ts";
 import { kindOf } from "../bundle/source.ts";
+import { globMatcher } from "../config/glob.ts";
 import type { FilesSource } from "../config/profile.ts";
 
 export interface Selection {
@@ -31,8 +32,10 @@ export interface Selection {
 export function selectionOf(source: FilesSource): Selection | undefined {
   const { include, exclude = [], follow = false, path } = source;
   if (include === undefined && exclude.length === 0 && !follow) return undefined;
-  const included = include?.map(matcher);
-  const excluded = exclude.flatMap((glob) => [glob, glob.replace(/(.)\/\*\*$/, "$1")]).map(matcher);
+  const included = include?.map(globMatcher);
+  const excluded = exclude.flatMap((glob) => [glob, glob.replace(/(.)\/\*\*$/, "$1")]).map(
+    globMatcher,
+  );
   const left = (one: string) => excluded.some((matches) => matches(one));
   return {
     takes: (one) => (included?.some((matches) => matches(one)) ?? true) && !left(one),
@@ -47,14 +50,6 @@ function realPath(path: string): string {
   } catch (error) {
     throw ioError("Cannot read the input", path, error);
   }
-}
-
-/** The dots of hidden names become colons in glob and path alike: `*` takes a colon, and no name that is packed has one. */
-function matcher(glob: string): (path: string) => boolean {
-  const unhidden = glob.replace(/(^|[/{,(|])\./g, "$1:");
-  return (path) =>
-    matchesGlob(path, glob) ||
-    (/(^|\/)\./.test(path) && matchesGlob(path.replace(/(^|\/)\./g, "$1:"), unhidden));
 }
 
 /** Where a link leads. */

@@ -29,6 +29,7 @@ function report(job: ExportJob): ExportReport {
     bundleDigest,
     keyid: "key",
     bundleBytes: 5_000_000,
+    emptyDirectories: { count: 0, paths: [] },
     payload: { files: 1, bytes: 5_000_000 },
     files: ["manifest.json"],
   };

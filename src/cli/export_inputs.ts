@@ -1,0 +1,41 @@
+/** The inputs of a command line: `--input`, and what `--include`, `--exclude` and `--follow` say of all of them. */
+import { StellaError } from "../errors.ts";
+import { shown } from "../bundle/names.ts";
+import { globFault } from "../config/glob.ts";
+import type { FilesSource } from "../config/profile.ts";
+import { parseInput } from "../export/inputs.ts";
+
+export interface InputFlags {
+  input?: string[];
+  include?: string[];
+  exclude?: string[];
+  follow?: boolean;
+}
+
+/** @throws StellaError usage for a glob that cannot be used, and where there is no input that it could be about */
+export function inputsOf({ input = [], include, exclude, follow }: InputFlags): FilesSource[] {
+  const rules = {
+    ...(include === undefined ? {} : { include }),
+    ...(exclude === undefined ? {} : { exclude }),
+    ...(follow === true ? { follow } : {}),
+  };
+  const [first] = Object.keys(rules);
+  if (first !== undefined && input.length === 0) {
+    throw new StellaError("usage", `Cannot use --${first} without --input`, {
+      hint:
+        "name what to pack with --input PATH; sources of a profile have these rules in stella.yaml",
+    });
+  }
+  for (const [name, globs = []] of Object.entries({ include, exclude })) {
+    for (const glob of globs) checkGlob(name, glob);
+  }
+  return input.map((text) => ({ ...parseInput(text), ...rules }));
+}
+
+function checkGlob(option: string, glob: string): void {
+  const fault = globFault(glob);
+  if (fault === undefined) return;
+  throw new StellaError("usage", `Cannot use --${option} ${shown(glob)}: ${fault}`, {
+    hint: "for example: --include '**/*.json'; globs are compared with paths below the input",
+  });
+}
