@@ -44,7 +44,7 @@ export interface ExportJob {
 /** What a job says on its way. */
 export type JobEvent =
   | { kind: "progress"; stage: string; done: number; total: number }
-  | { kind: "published"; result: "success" | "error" | "skipped" }
+  | { kind: "published"; result: "success" | "error" | "conflict" | "skipped" }
   | { kind: "pushed"; registry: string; result: "success" | RegistryReason; seconds: number }
   /** The bundle is whole and signed. */
   | { kind: "signed"; bundleDigest: string }

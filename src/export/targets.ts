@@ -87,7 +87,8 @@ async function toDirectory(publishing: Publishing, template: string): Promise<vo
     await whileBusy(signal, publish);
     say({ kind: "published", result: "success" });
   } catch (error) {
-    say({ kind: "published", result: "error" });
+    const isTaken = error instanceof StellaError && error.code === "conflict";
+    say({ kind: "published", result: isTaken ? "conflict" : "error" });
     throw error;
   }
 }

@@ -1,4 +1,4 @@
-/** The closed lists of label values (operations.md A3). A value that cannot be raised yet is listed all the same: it stays 0. */
+/** The closed lists of label values. */
 
 /** Stands for all profiles that are no more in the configuration and have bundles yet; no profile can have this name. */
 export const removedProfiles = "_removed";
@@ -23,10 +23,10 @@ export type PublishResult = typeof publishResults[number];
 export const verificationResults = ["success", "failed"] as const;
 export type VerificationResult = typeof verificationResults[number];
 
+/** Reasons that nothing raises yet stand at 0, so that their first rise is seen; see laterFailures. */
 export const attestationFailures = [
   "signature_invalid",
   "key_unknown",
-  "key_expired",
   "key_revoked",
   "threshold_not_met",
   "payload_type",
@@ -35,8 +35,9 @@ export const attestationFailures = [
   "digest_mismatch",
   "malformed",
   "rollback",
-  "io_error",
 ] as const;
+/** Those that come with trust over time; panels leave them out until then. */
+export const laterFailures = ["key_revoked", "threshold_not_met", "rollback"] as const;
 export type AttestationFailure = typeof attestationFailures[number];
 
 /** The stages of an export, in their order; `other` is one that this list does not know yet. */
@@ -62,7 +63,7 @@ export const artifactKinds = [
 /** What of the data of an export of risk data is not in the bundle: bad records, ids that are none, files that nothing reads. */
 export const leftOutReasons = ["invalid", "bad_id", "unread"] as const;
 
-export const logLevels = ["DEBUG", "INFO", "WARN", "ERROR", "FATAL"] as const;
+export const logLevels = ["INFO", "WARN", "ERROR"] as const;
 export type LogLevel = typeof logLevels[number];
 
 export const methods = ["GET", "HEAD", "POST", "DELETE"] as const;

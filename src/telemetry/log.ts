@@ -8,11 +8,9 @@ import { LineWriter, type Write } from "./line_writer.ts";
 
 /** severityNumber of OpenTelemetry's logs data model, and the priority that journald reads from `<N>`. */
 const severities = {
-  DEBUG: { number: 5, priority: 7 },
   INFO: { number: 9, priority: 6 },
   WARN: { number: 13, priority: 4 },
   ERROR: { number: 17, priority: 3 },
-  FATAL: { number: 21, priority: 2 },
 } as const;
 export type Severity = keyof typeof severities;
 

@@ -109,7 +109,7 @@ Deno.test("an export that fails at a target leaves no bundle in the store, and t
     const events: JobEvent[] = [];
     const export_ = runJob(jobFor(out, input, 5), parts, (event) => events.push(event), signal);
     await assert.rejects(export_, { message: /exist|not a directory/i });
-    assert.deepEqual(published(events), [{ kind: "published", result: "error" }]);
+    assert.deepEqual(published(events), [{ kind: "published", result: "conflict" }]);
     assert.deepEqual(storedIn(out), before);
     assert.deepEqual([...Deno.readDirSync(join(out, "../state/tmp"))], []);
   });
@@ -133,8 +133,14 @@ Deno.test("of several targets that fail each is named, with why, and the others 
     // Nothing may be reached, so that no retry waits.
     job.egress = { sealed: true, allow: [] };
     const { signal } = new AbortController();
-    const error = await runJob(job, parts, () => {}, signal).catch((error) => error);
+    const events: JobEvent[] = [];
+    const say = (event: JobEvent) => events.push(event);
+    const error = await runJob(job, parts, say, signal).catch((error) => error);
     assert.ok(error instanceof StellaError);
+    assert.deepEqual(
+      published(events),
+      ["error", "success", "conflict"].map((result) => ({ kind: "published", result })),
+    );
     assert.match(error.message, /^Cannot publish to 3 of 4 targets: directory ".+file\/below": /);
     assert.match(error.message, /; registry site: .*this site is sealed/);
     assert.match(error.message, /; directory ".+taken": .+ in the way/);

@@ -41,7 +41,7 @@ const fields: Record<keyof LogFields, z.ZodType> = {
   traceId: z.string().regex(/^[0-9a-f]{32}$/).exactOptional(),
 };
 
-const severities: Record<string, number> = { DEBUG: 5, INFO: 9, WARN: 13, ERROR: 17, FATAL: 21 };
+const severities: Record<string, number> = { INFO: 9, WARN: 13, ERROR: 17 };
 
 export const lineSchema = z.strictObject({
   timestamp: z.iso.datetime({ precision: 3 }),

@@ -1,7 +1,18 @@
 import assert from "node:assert/strict";
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { Metrics, type MetricsOptions } from "../../src/telemetry/metrics.ts";
-import { attestationFailures, publishResults, pushResults } from "../../src/telemetry/labels.ts";
+import {
+  attestationFailures,
+  laterFailures,
+  publishResults,
+  pushResults,
+} from "../../src/telemetry/labels.ts";
+import { exportCenterDashboard } from "../../src/build/dashboard.ts";
 import { testWith, tool } from "../needs.ts";
+
+const root = fileURLToPath(new URL("../..", import.meta.url));
 
 function metrics(more: Partial<MetricsOptions> = {}): Metrics {
   return new Metrics({
@@ -62,7 +73,6 @@ Deno.test("the closed lists are those of the contract", () => {
   assert.deepEqual([...attestationFailures], [
     "signature_invalid",
     "key_unknown",
-    "key_expired",
     "key_revoked",
     "threshold_not_met",
     "payload_type",
@@ -71,10 +81,28 @@ Deno.test("the closed lists are those of the contract", () => {
     "digest_mismatch",
     "malformed",
     "rollback",
-    "io_error",
   ]);
   assert.deepEqual([...publishResults], ["success", "error", "conflict", "skipped"]);
 });
+
+Deno.test("every reason can be raised, but those that come later, which no panel shows", () => {
+  const files = ["src/attest", "src/verify"].flatMap((directory) => filesIn(join(root, directory)));
+  const text = files.map((path) => readFileSync(path, "utf8")).join("");
+  const raised = attestationFailures.filter((reason) => text.includes(`"${reason}"`));
+  const later: readonly string[] = laterFailures;
+  assert.deepEqual(raised, attestationFailures.filter((reason) => !later.includes(reason)));
+  const queries = exportCenterDashboard().panels.flatMap((panel) =>
+    (panel.targets ?? []).flatMap((target) => "expr" in target ? target.expr : [])
+      .filter((expr) => /by \(reason\).*attestation/.test(expr))
+  );
+  assert.ok(queries.length > 0);
+  for (const query of queries) assert.ok(query.includes(`reason!~"${later.join("|")}"`), query);
+});
+
+function filesIn(directory: string): string[] {
+  return readdirSync(directory, { recursive: true, encoding: "utf8" })
+    .filter((name) => name.endsWith(".ts")).map((name) => join(directory, name));
+}
 
 Deno.test("an SLA is a bucket border and a gauge; FAT32's largest file is a border", async () => {
   const found = await series(metrics());
