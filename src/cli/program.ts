@@ -29,7 +29,7 @@ export interface Result {
 /** Runs one command line. @returns the exit code; nothing below ends the process */
 export async function run(args: string[], host: Host): Promise<number> {
   let code: number = exitCodes.internal;
-  const program = commands(host, (result) => code = result);
+  const program = commands(host, (result) => code = result, args[0]);
   try {
     await program.parseAsync(args, { from: "user" });
     return code;
@@ -41,8 +41,25 @@ export async function run(args: string[], host: Host): Promise<number> {
   }
 }
 
-/** All commands there are; `done` is told the exit code of the one that was run. */
-export function commands(host: Host, done: (code: number) => void): Command {
+type Family = (program: Command, leaf: Leaf) => void;
+
+/** All commands by their first words, in the order of the help. */
+const families: [names: string[], add: Family][] = [
+  [["export"], exportCommands],
+  [["verify"], verifyCommand],
+  [["serve", "status", "health", "spans"], serviceCommands],
+  [["keys"], keyCommands],
+  [["assets", "version"], otherCommands],
+  [["risk", "config", "timeline"], siteCommands],
+  [["jobs"], jobCommands],
+];
+
+/**
+ * All commands there are; `done` is told the exit code of the one that was run.
+ * @param first word of the command line: where it names a command, the others are left out, because declaring them all takes
+ * as long as loading the parser
+ */
+export function commands(host: Host, done: (code: number) => void, first?: string): Command {
   const program = new Command("stella")
     .description(
       "An Export Center in one binary: signed, reproducible bundles for sites behind an air gap",
@@ -51,12 +68,8 @@ export function commands(host: Host, done: (code: number) => void): Command {
     .enablePositionalOptions().showSuggestionAfterError()
     .addHelpText("after", codesHelp);
   const leaf = leafMaker(host, done);
-  exportCommands(program, leaf);
-  serviceCommands(program, leaf);
-  keyCommands(program, leaf);
-  otherCommands(program, leaf);
-  siteCommands(program, leaf);
-  jobCommands(program, leaf);
+  const named = families.filter(([names]) => first !== undefined && names.includes(first));
+  for (const [, add] of named.length > 0 ? named : families) add(program, leaf);
   return program;
 }
 
@@ -115,19 +128,6 @@ function exportCommands(program: Command, leaf: Leaf): void {
       "manifest.json, the directory that holds it, oci://HOST/REPOSITORY:TAG, or - (a pipe)",
     ),
   ));
-  receiptOptions(verifyOptions(
-    leaf(
-      program,
-      "verify <path>",
-      "Verify the bundle at a path, on a mounted stick, or from a pipe",
-      [
-        "stella verify out",
-        "stella verify /media/stick --trust signer.pub --json",
-        "curl -s http://127.0.0.1:8420/v1/exports/ID/bundle.tar | stella verify -",
-      ],
-      verifyWork,
-    ),
-  ));
   carryCommands(bundle, leaf, verifyOptions);
   for (const [name, about] of [["list", "List what a bundle holds"], ["show", "Show a bundle"]]) {
     verifyOptions(
@@ -162,6 +162,22 @@ function exportCommands(program: Command, leaf: Leaf): void {
 }
 
 const verifyWork = async () => (await import("./verify_bundle.ts")).verifyBundleCommand;
+
+function verifyCommand(program: Command, leaf: Leaf): void {
+  receiptOptions(verifyOptions(
+    leaf(
+      program,
+      "verify <path>",
+      "Verify the bundle at a path, on a mounted stick, or from a pipe",
+      [
+        "stella verify out",
+        "stella verify /media/stick --trust signer.pub --json",
+        "curl -s http://127.0.0.1:8420/v1/exports/ID/bundle.tar | stella verify -",
+      ],
+      verifyWork,
+    ),
+  ));
+}
 
 function verifyOptions(command: Command): Command {
   return runFileOptions(registryOptions(command))

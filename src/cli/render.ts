@@ -116,7 +116,9 @@ function filesOf(verdict: Verdict, bundle: NonNullable<Verdict["bundle"]>): stri
 }
 
 export function counted(count: number, noun: string): string {
-  return `${count.toLocaleString("en-US")} ${noun}${count === 1 ? "" : "s"}`;
+  // Not toLocaleString, which loads ICU's number formats: a tenth of the time of a small verification.
+  const digits = String(count).replace(/\B(?=(\d{3})+$)/g, ",");
+  return `${digits} ${noun}${count === 1 ? "" : "s"}`;
 }
 
 /** Bytes in binary units, three digits: `13.7 MiB`. */

@@ -29,6 +29,17 @@ Deno.test("every command has a row, every row a command, and each is promised in
   assert.deepEqual([...new Set(permissionLines.map(([name]) => name))].toSorted(), names);
 });
 
+Deno.test("a command line that names a command declares that one, every other line all", () => {
+  const namesOf = (first?: string) =>
+    commands(noHost, () => {}, first).commands.map((one) => one.name());
+  const all = namesOf();
+  assert.deepEqual(["--help", "help", "verfiy", ""].map(namesOf), Array(4).fill(all));
+  for (const name of all) {
+    const found = namesOf(name);
+    assert.ok(found.includes(name) && found.length < all.length, `${name}: ${found.join(", ")}`);
+  }
+});
+
 Deno.test("a command without a row has none by a name that every object has", () => {
   for (const name of ["constructor", "toString", "export", "", "verify "]) {
     assert.equal(neededFor(name, { options: {}, args: [] }), undefined, name);

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { permissionLines } from "../cli/permission_lines.ts";
 import { Home, programWords, type Ran } from "../program.ts";
 import { quoted } from "../terminal.ts";
-import { binaryTest } from "./binary_place.ts";
+import { binaryTest, form } from "./binary_place.ts";
 
 /** Runs `stella ARGS` in a shell, with `redirections` such as `> /dev/full`. */
 async function redirected(home: Home, args: string[], redirections: string): Promise<Ran> {
@@ -153,9 +153,14 @@ Deno.test("one signal ends a command whose reader reads no more", () =>
 binaryTest([], "an output that is closed cannot be written either", async ({ home }) => {
   const args = ["verify", "out", "--integrity-only"];
   const { code, stderr } = await redirected(home, args, ">&-");
-  assert.equal(code, 12, stderr);
-  const reason = "Transport endpoint is not connected";
-  assert.match(stderr, new RegExp(`Cannot write to standard output: ${reason} \\(code 12\\)`));
+  if (form === "portable") {
+    assert.equal(code, 12, stderr);
+    const reason = "Transport endpoint is not connected";
+    assert.match(stderr, new RegExp(`Cannot write to standard output: ${reason} \\(code 12\\)`));
+  } else {
+    // Before denort's first line Rust puts /dev/null in the place of a closed stream: nothing can be told.
+    assert.equal(code, 0, stderr);
+  }
   assert.equal((await redirected(home, ["version"], "2>&- <&-")).code, 0);
   assert.equal((await redirected(home, ["verify", "-"], "<&-")).code, 3);
 });
