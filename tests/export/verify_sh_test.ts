@@ -20,15 +20,21 @@ import { testWith, tool } from "../needs.ts";
 import { run } from "./run.ts";
 
 const script = fileURLToPath(new URL("../../src/export/verify.sh", import.meta.url));
-const shell = tool("dash") ?? "sh";
+const shell = [tool("dash") ?? "sh"];
 const tools = ["jq", "openssl"];
 
 async function check(
   args: string[],
   env: Record<string, string> = {},
+  [command, ...words]: readonly string[] = shell,
+  cwd?: string,
 ): Promise<{ code: number; stdout: string; stderr: string }> {
-  const command = new Deno.Command(shell, { args: [script, ...args], env });
-  const { code, stdout, stderr } = await command.output();
+  const child = new Deno.Command(command!, {
+    args: [...words, script, ...args],
+    env,
+    ...(cwd === undefined ? {} : { cwd }),
+  });
+  const { code, stdout, stderr } = await child.output();
   const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
   return { code, stdout: text(stdout), stderr: text(stderr) };
 }
@@ -280,4 +286,132 @@ testWith(
       });
     }
   },
+);
+
+/** A directory of tools: links to those of this machine, and to busybox for those in `applets`. */
+function toolsIn(directory: string, names: string[], applets: string[] = []): string {
+  mkdirSync(directory, { recursive: true });
+  for (const name of names) symlinkSync(tool(name)!, join(directory, name));
+  for (const name of applets) symlinkSync(tool("busybox")!, join(directory, name));
+  return directory;
+}
+
+const others = ["base64", "cat", "cmp", "cut", "find", "grep", "head", "mktemp", "rm", "sed"];
+const usual = [...others, "sort", "wc"];
+
+/** One row for each thing that verify.sh asks a tool for. */
+const telling = [
+  "a changed manifest",
+  "a changed archive",
+  "a changed payload file",
+  "an extra payload file",
+  "a link in place of a file",
+];
+const systems: [
+  about: string,
+  needs: string[],
+  shell: string[],
+  names: string[],
+  applets: string[],
+][] = [
+  ["dash", ["dash"], ["dash"], [...usual, "sha256sum"], []],
+  ["bash", ["bash"], ["bash"], [...usual, "sha256sum"], []],
+  ["bash as sh", ["bash"], ["bash", "--posix"], [...usual, "sha256sum"], []],
+  ["busybox sh", ["busybox"], ["busybox", "sh"], [...usual, "sha256sum"], []],
+  ["busybox alone", ["busybox"], ["busybox", "sh"], [], [...usual, "sha256sum"]],
+  ["dash with shasum", ["dash", "shasum", "perl"], ["dash"], [...usual, "shasum"], []],
+  ["bash with shasum", ["bash", "shasum", "perl"], ["bash"], [...usual, "shasum"], []],
+];
+
+for (const [about, needs, [name, ...words], names, applets] of systems) {
+  testWith([...tools, ...needs], `verify.sh tells good from tampered: ${about}`, async () => {
+    for (const form of all) {
+      await exported(form, "ed25519", async (out, pub) => {
+        const PATH = toolsIn(join(out, "..", "bin"), [...tools, ...names], applets);
+        const judge = (directory: string) =>
+          check([pub, directory], { PATH }, [tool(name!)!, ...words]);
+        const good = await judge(out);
+        assert.deepEqual([good.code, good.stderr], [0, ""], form);
+        assert.match(good.stdout, /^GOOD: p of/);
+        for (const [what, where, change] of rows) {
+          if (!where.includes(form) || !telling.includes(what)) continue;
+          const copy = `${out} ${what}`;
+          cpSync(out, copy, { recursive: true });
+          change(copy);
+          const bad = await judge(copy);
+          assert.deepEqual([bad.code, bad.stdout], [1, ""], `${what}: ${bad.stderr}`);
+          rmSync(copy, { recursive: true });
+        }
+        rmSync(join(out, "..", "bin"), { recursive: true });
+      });
+    }
+  });
+}
+
+for (const name of ["dash", "bash", "busybox"]) {
+  testWith(
+    [...tools, name],
+    `verify.sh judges the directory that was named, whatever the environment: ${name}`,
+    () =>
+      exported("directory", "ed25519", async (out, pub) => {
+        const root = join(out, "..");
+        // Another bundle, a good one, under the same name where CDPATH leads.
+        cpSync(out, join(root, "elsewhere/bundle"), { recursive: true });
+        cpSync(out, join(root, "bundle"), { recursive: true });
+        writeFileSync(join(root, "bundle/payload/a b.txt"), "tampered");
+        writeFileSync(join(root, "env.sh"), "echo hostile; sha256sum() { return 0; }\n");
+        const hostile = {
+          CDPATH: join(root, "elsewhere"),
+          IFS: "/.",
+          ENV: join(root, "env.sh"),
+          LC_ALL: "tr_TR.UTF-8",
+          OLDPWD: join(root, "elsewhere/bundle"),
+          "BASH_FUNC_sha256sum%%": "() { return 0; }",
+          "BASH_FUNC_jq%%": "() { return 0; }",
+        };
+        const words = name === "busybox" ? [tool(name)!, "sh"] : [tool(name)!];
+        for (const variable of [undefined, ...Object.keys(hostile)]) {
+          const env = variable === undefined
+            ? hostile
+            : { [variable]: hostile[variable as keyof typeof hostile] };
+          const bad = await check([pub, "bundle"], env, words, root);
+          assert.deepEqual([bad.code, bad.stdout], [1, ""], `${variable}: ${bad.stderr}`);
+          const good = await check([pub, "out dir"], env, words, root);
+          assert.deepEqual([good.code, good.stdout.slice(0, 5)], [0, "GOOD:"], `${variable}`);
+          const previous = await check([pub, "-"], env, words, root);
+          assert.deepEqual([previous.code, previous.stdout], [2, ""], `${variable}: cd -`);
+        }
+      }),
+  );
+}
+
+testWith(
+  tools,
+  "verify.sh says when there is no tool for sha256",
+  () =>
+    exported("zstd", "ed25519", async (out, pub) => {
+      const PATH = toolsIn(join(out, "..", "bin"), [...tools, ...usual]);
+      const { code, stderr } = await check([pub, out], { PATH });
+      assert.equal(code, 2);
+      assert.match(stderr, /sha256sum and shasum are not installed/);
+    }),
+);
+
+testWith(
+  tools,
+  "verify.sh refuses an index with lines that tools would skip",
+  () =>
+    withDirectory(async (root) => {
+      const made = makeBundle({ layout: "directory" });
+      const index = new TextDecoder().decode(made.files.get("SHA256SUMS"));
+      for (const line of ["no digest here\n", `${"0".repeat(63)}  x\n`, `${"0".repeat(64)} x\n`]) {
+        const bundle = makeBundle({ layout: "directory", index: line + index });
+        const out = join(root, String(line.length));
+        writeFiles(out, bundle.files);
+        writeFileSync(join(root, "k.pub"), bundle.key.publicPem);
+        const { code, stderr } = await check([join(root, "k.pub"), out]);
+        assert.equal(code, 1, line);
+        assert.match(stderr, /payload differs/);
+      }
+    }),
 );
