@@ -88,10 +88,15 @@ Deno.test("bodies of one tenant that do not come keep no other tenant waiting, o
       }),
     );
     assert.deepEqual(new Set(listed), new Set([200]));
+    // Whoever is refused does not keep the connection, whose body would come some time.
+    let said = "";
+    for await (const bytes of open.at(-1)!.readable) said += new TextDecoder().decode(bytes);
+    assert.match(said, /^HTTP\/1\.1 503 /);
     const own = await fetch(url, { headers: { authorization: "Bearer default" } });
     assert.equal(own.status, 503, await own.text());
   } finally {
-    for (const one of open) one.close();
+    // Its reader has closed the last one.
+    for (const one of open.slice(0, -1)) one.close();
     await server.close(100);
   }
 });
