@@ -27,6 +27,7 @@ import type { CommonOptions, Result } from "./program.ts";
 import { ProgressLine } from "./progress.ts";
 import { checkDownloads } from "./network.ts";
 import { notPushed } from "./push_again.ts";
+import { besideTargets, planTargets, type TargetPlan, withTargets } from "./publish_targets.ts";
 import { openPush, push, type PushFlags } from "./push_bundle.ts";
 import { systemTiming } from "../registry/retry.ts";
 import { machineSigner, type Recipe, recipeOf } from "./recipe.ts";
@@ -47,6 +48,8 @@ export interface ExportFlags extends CommonOptions, InputFlags, PushFlags, RunFi
   layout: Layout;
   volumeSize?: string;
   push?: string;
+  /** False: not to the targets of the profile. */
+  publish?: boolean;
   includeSelf?: boolean;
   includeBinary?: string[];
   force?: boolean;
@@ -66,11 +69,12 @@ export async function exportBundleCommand(flags: ExportFlags, host: Host): Promi
   if (flags.dryRun) {
     await keepOnly(host.permissions, []);
     const sources = [...(parts.originals ?? []), ...parts.sources];
-    return planned(parts, planExport({ ...parts, sources }));
+    return planned(parts, planExport({ ...parts, sources }), parts.targets?.names ?? []);
   }
   const ready = flags.push === undefined ? undefined : await openPush(flags.push, flags, host);
   const { signer, made } = signerFor(flags, host, directory);
-  const isOnline = ready !== undefined || parts.downloads === true;
+  const isOnline = ready !== undefined || parts.downloads === true ||
+    parts.targets?.isOnline === true;
   // Before the first byte of what is packed: it may be anybody's.
   await keepOnly(host.permissions, isOnline ? ["write", "sys", "net"] : ["write", "sys"]);
   const line = new ProgressLine(host, flags.quiet === true || flags.json === true);
@@ -91,11 +95,13 @@ export async function exportBundleCommand(flags: ExportFlags, host: Host): Promi
     });
     line.end();
     stages.end();
+    const outcomes = await parts.targets?.publish(report, directory, line) ?? [];
+    line.end();
     const pushed = ready && await push(ready, directory, flags, host).catch((error) => {
-      throw notPushed(error, directory, flags);
+      throw besideTargets(notPushed(error, directory, flags), outcomes);
     });
     if (pushed !== undefined) stages.add("push", pushed.json);
-    return exported(report, stages.all, directory, made, pushed);
+    return withTargets(exported(report, stages.all, directory, made, pushed), outcomes, directory);
   } finally {
     line.end();
     ready?.client.close();
@@ -119,7 +125,7 @@ type Parts =
     ExportOptions,
     "directory" | "signer" | "force" | "uuid" | "breathe" | "progress"
   >
-  & { originals?: FilesSource[]; downloads?: boolean };
+  & { originals?: FilesSource[]; downloads?: boolean; targets?: TargetPlan };
 
 async function partsOf(flags: ExportFlags, host: Host): Promise<Parts> {
   const { profile, config } = await findProfile(profileName(flags), flags, host);
@@ -135,6 +141,7 @@ async function partsOf(flags: ExportFlags, host: Host): Promise<Parts> {
       : {}),
     privateFiles,
     downloads: checkDownloads(profile, flags, host),
+    ...(flags.publish === false ? {} : { targets: planTargets(profile, config, flags, host) }),
     profile: profile.name,
     tenant,
     sources: profile.sources,

@@ -12,7 +12,11 @@ import { leftOutLines } from "./risk_report.ts";
 import type { StageTime } from "./stage_times.ts";
 
 /** Of a dry run. */
-export function planned(parts: { profile: string; tenant: string }, plan: Plan): Result {
+export function planned(
+  parts: { profile: string; tenant: string },
+  plan: Plan,
+  targets: readonly string[],
+): Result {
   const facts = {
     profile: parts.profile,
     tenant: parts.tenant,
@@ -28,6 +32,7 @@ export function planned(parts: { profile: string; tenant: string }, plan: Plan):
       dryRun: true,
       bundle: facts,
       ...emptyJson(plan.empty),
+      targets,
       files: [],
     },
     text: [
@@ -35,6 +40,7 @@ export function planned(parts: { profile: string; tenant: string }, plan: Plan):
         sizeText(plan.bytes)
       }`,
       ...emptyLines(plan.empty),
+      ...targets.map((name) => `would publish to ${name}`),
     ].join("\n") + "\n",
   };
 }

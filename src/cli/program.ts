@@ -115,7 +115,8 @@ function exportCommands(program: Command, leaf: Leaf): void {
       "let this service do the export, and follow it; --ca is then its authority",
     )
     .option("--token-file <file>", "access token of the service, mode 0600");
-  bundle.option("--push <ref>", "then push to a registry: oci://HOST/REPOSITORY:TAG");
+  bundle.option("--push <ref>", "then push to a registry: oci://HOST/REPOSITORY:TAG")
+    .option("--no-publish", "do not publish to the targets that the profile names");
   passphraseOption(runFileOptions(registryOptions(pushOptions(bundle))));
   receiptOptions(verifyOptions(
     leaf(bundle, "verify", "Verify a bundle: every byte is the signed one", [

@@ -49,7 +49,7 @@ function credentialsOf(named: string | undefined, host: Host) {
 }
 
 /** Without a state directory an upload that was cut off begins anew. */
-function uploadsOf(host: Host) {
+export function uploadsOf(host: Host) {
   const state = stateDirectory(host.environment);
   return state === undefined ? {} : { uploads: new UploadFolder(join(state, "uploads"), host.now) };
 }

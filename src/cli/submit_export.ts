@@ -65,7 +65,10 @@ function requestOf(flags: ExportFlags): Record<string, string> {
     "force",
     "dryRun",
   ];
-  const given = local.filter((name) => Object.hasOwn(flags, name));
+  const given = [
+    ...local.filter((name) => Object.hasOwn(flags, name)),
+    ...(flags.publish === false ? ["noPublish"] : []),
+  ];
   if (given.length > 0) {
     const names = given.map((name) =>
       `--${name.replace(/[A-Z]/g, (one) => `-${one.toLowerCase()}`)}`

@@ -15,14 +15,14 @@ type RegistryTarget = Extract<Target, { registry: string }>;
 
 /** @throws StellaError usage, interrupted; RegistryError */
 export async function toRegistry(what: Publishing & { target: RegistryTarget }): Promise<void> {
-  const { place, target, job, report, say, signal, policy } = what;
+  const { place, target, job, report, say, signal, policy, memory } = what;
   const started = performance.now();
   const end = (result: "success" | RegistryReason) => {
     const seconds = (performance.now() - started) / 1000;
     say({ kind: "pushed", registry: target.registry, result, seconds });
   };
   const registry = job.registries.find(({ name }) => name === target.registry)!;
-  const client = clientFor(registry, target.repository, policy, uploadsOf(job, say));
+  const client = clientFor(registry, target.repository, policy, memory ?? uploadsOf(job, say));
   try {
     const { created, profile, tenant, bundleDigest: digest } = report;
     await pushBundle({

@@ -1,12 +1,14 @@
 /** A finished bundle, published to all targets of its profile: one that fails keeps no other from being tried. */
 import { setTimeout } from "node:timers/promises";
+import { realpathSync } from "node:fs";
 import { messageOf, StellaError } from "../errors.ts";
 import { shown } from "../bundle/names.ts";
 import type { EgressPolicy } from "../config/egress.ts";
 import type { Target } from "../config/profile.ts";
 import { renderDirectory } from "../config/target_tenants.ts";
 import type { ExportJob, Say } from "./job.ts";
-import { isBusy } from "./leftovers.ts";
+import type { UploadMemory } from "../registry/sessions.ts";
+import { isBusy, present } from "./leftovers.ts";
 import { mayPass } from "./may_pass.ts";
 import { isPublished, publishDirectory } from "./publish.ts";
 import { toRegistry } from "./registry_target.ts";
@@ -22,36 +24,55 @@ export interface Publishing {
   policy: EgressPolicy;
   /** It was published before: a directory that has it already is left alone. */
   isRepeated?: boolean;
+  /** Where uploads are kept that were cut off; without it the events of `say` tell of them. */
+  memory?: UploadMemory;
 }
 
 /** Milliseconds between two looks at a directory that another export holds, and how many. */
 const busyPause = 500;
 const mostWaits = 1_200;
 
-interface Failure {
+/** What became of one target. */
+export interface TargetOutcome {
   target: Target;
-  thrown: unknown;
+  seconds: number;
+  /** Why it failed. */
+  failure?: { thrown: unknown };
 }
 
 /** @throws StellaError that names every target that failed, and why; what `signal` was aborted with */
 export async function publishTargets(publishing: Publishing): Promise<void> {
+  const failure = targetsError(await tryTargets(publishing));
+  if (failure !== undefined) throw failure;
+}
+
+/** @throws what `signal` was aborted with */
+export async function tryTargets(publishing: Publishing): Promise<TargetOutcome[]> {
   const { job: { profile: { targets } }, signal } = publishing;
-  const failures: Failure[] = [];
+  const outcomes: TargetOutcome[] = [];
   for (const target of targets) {
+    const started = performance.now();
+    const seconds = () => Math.round(performance.now() - started) / 1000;
     try {
       if ("directory" in target) await toDirectory(publishing, target.directory);
       else await toRegistry({ ...publishing, target });
+      outcomes.push({ target, seconds: seconds() });
     } catch (thrown) {
       // The others would only end in the same way.
       if (signal.aborted) throw thrown;
-      failures.push({ target, thrown });
+      outcomes.push({ target, seconds: seconds(), failure: { thrown } });
     }
   }
-  if (failures.length > 0) throw errorOf(failures, targets.length);
+  return outcomes;
 }
 
-/** Tried again where that may help one of them; see may_pass.ts. */
-function errorOf(failures: readonly Failure[], count: number): unknown {
+/** One error for all that failed; undefined: none did. A job is tried again where that may help one of them; see may_pass.ts. */
+export function targetsError(outcomes: readonly TargetOutcome[]): unknown {
+  const failures = outcomes.flatMap(({ target, failure }) =>
+    failure === undefined ? [] : [{ target, thrown: failure.thrown }]
+  );
+  const count = outcomes.length;
+  if (failures.length === 0) return undefined;
   const errors = failures.map(({ thrown }) => thrown);
   if (failures.length === 1) return errors[0];
   const known = errors.filter((one): one is StellaError => one instanceof StellaError);
@@ -67,7 +88,8 @@ function errorOf(failures: readonly Failure[], count: number): unknown {
   });
 }
 
-function nameOf(target: Target): string {
+/** The target as the configuration names it. */
+export function nameOf(target: Target): string {
   return "directory" in target
     ? `directory ${shown(target.directory)}`
     : `registry ${target.registry}`;
@@ -80,7 +102,7 @@ async function toDirectory(publishing: Publishing, template: string): Promise<vo
   const progress = () => say({ kind: "progress", stage: "store", done: 0, total: 0 });
   const publish = () =>
     publishDirectory(place, directory, { exportId, tenant, profile }, report.files, progress);
-  if (publishing.isRepeated && isPublished(place, directory)) {
+  if (isSame(place, directory) || publishing.isRepeated && isPublished(place, directory)) {
     return say({ kind: "published", result: "skipped" });
   }
   try {
@@ -91,6 +113,11 @@ async function toDirectory(publishing: Publishing, template: string): Promise<vo
     say({ kind: "published", result: isTaken ? "conflict" : "error" });
     throw error;
   }
+}
+
+/** Whether the bundle was made right there. */
+function isSame(place: string, directory: string): boolean {
+  return present(directory) !== undefined && realpathSync(place) === realpathSync(directory);
 }
 
 /** Two exports of the service may end in one directory: the second waits for the first, for a while. */

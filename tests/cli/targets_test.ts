@@ -1,0 +1,115 @@
+/** Targets of a profile that a person exports: the same as of the service's exports, each with its own result. */
+import assert from "node:assert/strict";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { testWith } from "../needs.ts";
+import { freePort, Home } from "../program.ts";
+import { startRegistry } from "../e2e/site.ts";
+
+async function withHome(body: (home: Home) => Promise<void>): Promise<void> {
+  const home = new Home();
+  try {
+    mkdirSync(join(home.path, "in"));
+    writeFileSync(join(home.path, "in/a"), "a");
+    await body(home);
+  } finally {
+    home.remove();
+  }
+}
+
+/** The profile `p` with these targets. */
+function configure(home: Home, targets: unknown[], registries: unknown = {}): void {
+  const profile = { kind: "files", sources: [{ files: join(home.path, "in") }], targets };
+  const config = { version: 1, registries, profiles: { p: profile } };
+  mkdirSync(home.state, { recursive: true });
+  writeFileSync(join(home.state, "stella.yaml"), JSON.stringify(config));
+}
+
+const line = ["export", "bundle", "--profile", "p"];
+
+Deno.test("an export of the command line goes to the directories of its profile", () =>
+  withHome(async (home) => {
+    const [first, second] = [join(home.path, "first"), join(home.path, "of-{tenant}")];
+    configure(home, [{ directory: first }, { directory: second }]);
+    const planned = await home.json([...line, "--dry-run"]);
+    assert.equal(planned.targets.length, 2);
+    const ran = await home.json(line);
+    assert.equal(ran.exit, 0);
+    assert.deepEqual(ran.targets.map((one: { ok: boolean }) => one.ok), [true, true]);
+    const manifest = (place: string) =>
+      readFileSync(join(home.path, place, "manifest.json"), "utf8");
+    assert.equal(manifest("first"), manifest("out"));
+    assert.equal(manifest("of-default"), manifest("out"));
+    await home.succeed(["verify", "first"]);
+    const shown = await home.succeed(line);
+    assert.match(shown.stdout, /^published directory ".*first", [\d.]+ s$/m);
+  }));
+
+Deno.test("with --no-publish it goes to none of them", () =>
+  withHome(async (home) => {
+    const directory = join(home.path, "first");
+    configure(home, [{ directory }]);
+    const ran = await home.json([...line, "--no-publish"]);
+    assert.deepEqual([ran.exit, ran.targets], [0, undefined]);
+    assert.ok(!existsSync(directory));
+    const served = await home.json([...line, "--no-publish", "--server", "http://127.0.0.1:1"]);
+    assert.equal(served.exit, 2);
+    assert.match(served.error.message, /--no-publish/);
+  }));
+
+Deno.test("a target that is the output directory has the bundle already", () =>
+  withHome(async (home) => {
+    configure(home, [{ directory: join(home.path, "out") }]);
+    assert.equal((await home.json(line)).exit, 0);
+    await home.succeed(["verify", "out"]);
+  }));
+
+Deno.test("a target that fails gives its code, the others are tried, and the bundle is complete", () =>
+  withHome(async (home) => {
+    const [blocked, good] = [join(home.path, "blocked"), join(home.path, "good")];
+    mkdirSync(blocked);
+    writeFileSync(join(blocked, "manifest.json"), "mine");
+    configure(home, [{ directory: blocked }, { directory: good }]);
+    const ran = await home.json([...line, "--report", "report.json"]);
+    assert.deepEqual([ran.exit, ran.code, ran.ok, ran.verdict], [14, 14, false, "exported"]);
+    assert.match(ran.error.message, /is in the way; the bundle itself is complete in "out"$/);
+    const results = ran.targets.map((one: Record<string, unknown>) => [one.directory, one.ok]);
+    assert.deepEqual(results, [[blocked, false], [good, true]]);
+    assert.equal(ran.targets[0].code, 14);
+    const report = JSON.parse(readFileSync(join(home.path, "report.json"), "utf8"));
+    assert.deepEqual(report.targets, ran.targets);
+    for (const place of ["out", "good"]) await home.succeed(["verify", place]);
+    assert.equal(readFileSync(join(blocked, "manifest.json"), "utf8"), "mine");
+    const shown = await home.stella(line);
+    assert.equal(shown.code, 14);
+    assert.match(shown.stdout, /^failed {4}directory ".*blocked": .*\(code 14\)$/m);
+    assert.match(shown.stdout, /^ {2}the bundle itself is complete in "out"$/m);
+  }));
+
+Deno.test("a registry that is not there is code 13, and the bundle is complete", () =>
+  withHome(async (home) => {
+    const url = `http://127.0.0.1:${freePort()}`;
+    const target = { registry: "site", repository: "exports/p", tag: "latest" };
+    configure(home, [target], { site: { url } });
+    const ran = await home.json(line);
+    assert.deepEqual([ran.exit, ran.targets[0].code, ran.targets[0].registry], [13, 13, "site"]);
+    await home.succeed(["verify", "out"]);
+  }));
+
+testWith(
+  ["docker-registry"],
+  "an export of the command line goes to the registries of its profile",
+  () =>
+    withHome(async (home) => {
+      const registry = await startRegistry(home.path);
+      try {
+        const target = { registry: "site", repository: "exports/p", tag: "latest" };
+        configure(home, [target], { site: { url: registry.url } });
+        const ran = await home.json(line);
+        assert.deepEqual([ran.exit, ran.targets[0].ok], [0, true], JSON.stringify(ran));
+        await home.succeed(["verify", `oci://${new URL(registry.url).host}/exports/p:latest`]);
+      } finally {
+        await registry.stop();
+      }
+    }),
+);
