@@ -14,6 +14,8 @@ export class Facts {
   /** Facts whose CVEs are known when all are in. */
   readonly #open: Spool;
   #count = 0;
+  #lastTime: string | undefined;
+  #lastOrder = "";
 
   constructor(scratch: string, readonly tallies: readonly Tally[]) {
     this.#versions = new Versions(scratch, tallies);
@@ -47,9 +49,19 @@ export class Facts {
     const tally = this.#tally(provider);
     tally.records++;
     tally.links.alias++;
-    const order = time === undefined ? "" : newestFirst({ time });
+    const order = this.#orderOf(time);
     const place = { path, ...(line === undefined ? {} : { line }) };
     this.#spool.add(encodeFact({ key: cve, provider, record: cve, order, ...place, value }));
+  }
+
+  /** The rows of a file have one time. */
+  #orderOf(time: string | undefined): string {
+    if (time === undefined) return "";
+    if (time !== this.#lastTime) {
+      this.#lastTime = time;
+      this.#lastOrder = newestFirst({ time });
+    }
+    return this.#lastOrder;
   }
 
   #add(provider: number, fact: Fact): void {

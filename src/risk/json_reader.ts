@@ -50,6 +50,38 @@ export function readSelected(
   return value;
 }
 
+/** The same of a value that has been parsed whole. @throws RecordFault */
+export function selected(value: unknown, keep: Keep, limits: ReadLimits): unknown {
+  let left = limits.values;
+  const select = (value: unknown, keep: Keep, depth: number): unknown => {
+    if (--left < 0) throw tooMany(limits);
+    if (depth > maxDepth) throw tooDeep();
+    if (typeof value !== "object" || value === null) return value;
+    if (Array.isArray(value)) {
+      return typeof keep === "object" && "items" in keep
+        ? value.map((one) => select(one, keep.items, depth + 1))
+        : someArray;
+    }
+    const object: Record<string, unknown> = {};
+    if (keep === "scalar" || "items" in keep) return someObject;
+    for (const [name, child] of keep.fields) {
+      if (Object.hasOwn(value, name)) {
+        object[name] = select((value as Record<string, unknown>)[name], child, depth + 1);
+      }
+    }
+    return object;
+  };
+  return select(value, keep, 0);
+}
+
+function tooMany({ values }: ReadLimits): RecordFault {
+  return new RecordFault(`holds more than ${values} values`);
+}
+
+function tooDeep(): RecordFault {
+  return new RecordFault(`is nested deeper than ${maxDepth} levels`);
+}
+
 class Reader {
   readonly #blocks: Iterator<Uint8Array>;
   readonly #decoder = new TextDecoder("utf-8", { fatal: true });
@@ -68,7 +100,7 @@ class Reader {
   }
 
   value(keep: Keep | undefined, depth: number): unknown {
-    if (depth > maxDepth) throw new RecordFault(`is nested deeper than ${maxDepth} levels`);
+    if (depth > maxDepth) throw tooDeep();
     const next = this.#next();
     if (keep !== undefined) this.#spend(next === 0x7b || next === 0x5b ? containerCost : 1);
     if (next === 0x7b) return this.#object(keep, depth);
@@ -234,7 +266,7 @@ class Reader {
 
   #spend(cost: number): void {
     this.#values -= cost;
-    if (this.#values < 0) throw new RecordFault(`holds more than ${this.limits.values} values`);
+    if (this.#values < 0) throw tooMany(this.limits);
   }
 
   #tooLong(): never {

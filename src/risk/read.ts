@@ -2,7 +2,7 @@
 import type { Hash } from "node:crypto";
 import { statSync } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
-import { ioError } from "../errors.ts";
+import { ioError, messageOf } from "../errors.ts";
 import { startSha256 } from "../bundle/hash.ts";
 import { encodeIndexLine } from "../bundle/index_file.ts";
 import { carriedPath } from "../bundle/carried_names.ts";
@@ -10,7 +10,7 @@ import { asInput, lookAt, lookAtFolder, openInput } from "../bundle/input_file.t
 import { comparePaths } from "../bundle/paths.ts";
 import type { PrivateFiles } from "../bundle/private_files.ts";
 import { directorySource } from "../bundle/source.ts";
-import { type ReadLimits, readSelected, RecordFault } from "./json_reader.ts";
+import { type ReadLimits, readSelected, RecordFault, selected } from "./json_reader.ts";
 import {
   defaultMaxRecordBytes,
   folderOf,
@@ -26,6 +26,8 @@ const blockSize = 64 * 1024;
 /** The KEV catalog, the largest that there is, holds 20,000 values. */
 const ordinary: ReadLimits = { values: 1 << 20, characters: 16 * 1024 * 1024 };
 const maxFaults = 100;
+/** A larger file is read block by block. */
+const maxWhole = blockSize;
 
 export interface ListedFile {
   /** Below the provider's path; a lone file is its own name. */
@@ -133,10 +135,20 @@ export async function readRecord(
     const isYaml = /\.ya?ml$/i.test(file.path);
     checkSize(file, isYaml ? Math.min(maxYamlBytes, file.maxRecordBytes) : file.maxRecordBytes);
     if (isYaml) return await readYaml(wholeFile(file), keep, limits);
+    if (file.size <= maxWhole) return selected(parseJson(wholeFile(file)), keep, limits);
     return readSelected(file.blocks(), keep, limits);
   } catch (error) {
     if (!(error instanceof RecordFault)) throw error;
     return void sink.bad({ path: file.path }, error.message);
+  }
+}
+
+/** Most records are small, and the engine's own parser is the quickest. */
+function parseJson(bytes: Uint8Array): unknown {
+  try {
+    return JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
+  } catch (error) {
+    throw new RecordFault(`is not JSON: ${messageOf(error)}`);
   }
 }
 

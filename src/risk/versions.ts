@@ -79,13 +79,12 @@ function parse(text: string): Line {
 }
 
 /** Sorts newer versions before older ones. */
-export function newestFirst({ time, number = "" }: Version): string {
+export function newestFirst({ time, number }: Version): string {
   const milliseconds = Date.parse(time);
+  const order = descending(Number.isFinite(milliseconds) ? milliseconds : 0, 1e15);
+  if (number === undefined) return order;
   const parts = number.split(/[.+-]/).slice(0, 3).map(Number);
-  return [
-    descending(Number.isFinite(milliseconds) ? milliseconds : 0, 1e15),
-    ...[0, 1, 2].map((i) => descending(parts[i] || 0, 1e12)),
-  ].join(" ");
+  return [order, ...[0, 1, 2].map((i) => descending(parts[i] || 0, 1e12))].join(" ");
 }
 
 function descending(value: number, from: number): string {

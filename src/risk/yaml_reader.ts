@@ -3,8 +3,7 @@
  * 1.10 is no number. Source: YAML 1.2, core schema.
  */
 import { messageOf } from "../errors.ts";
-import { type Keep, type ReadLimits, RecordFault } from "./json_reader.ts";
-import { isObject } from "./schema.ts";
+import { type Keep, type ReadLimits, RecordFault, selected } from "./json_reader.ts";
 
 /** Its syntax tree takes some two hundred times the memory of the text. */
 export const maxYamlBytes = 1024 * 1024;
@@ -21,7 +20,7 @@ export async function readYaml(
   if ((text.match(marks)?.length ?? 0) > maxMarks) {
     throw new RecordFault(`is YAML with more than ${maxMarks} marks`);
   }
-  return selected(await parsed(text), keep, { ...limits });
+  return selected(await parsed(text), keep, limits);
 }
 
 function decoded(bytes: Uint8Array): string {
@@ -52,18 +51,4 @@ async function parsed(text: string): Promise<unknown> {
     // RangeError: nested deeper than the stack is.
     throw new RecordFault(`is not YAML: ${messageOf(error)}`);
   }
-}
-
-/** What `keep` asks for, of a value that has been parsed whole. */
-function selected(value: unknown, keep: Keep, left: ReadLimits): unknown {
-  if (--left.values < 0) throw new RecordFault("holds too many values");
-  if (keep === "scalar" || typeof value !== "object" || value === null) return value;
-  if ("items" in keep) {
-    return Array.isArray(value) ? value.map((one) => selected(one, keep.items, left)) : value;
-  }
-  if (!isObject(value)) return value;
-  const entries = [...keep.fields].filter(([name]) => Object.hasOwn(value, name));
-  return Object.fromEntries(
-    entries.map(([name, child]) => [name, selected(value[name], child, left)]),
-  );
 }
