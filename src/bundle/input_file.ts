@@ -1,12 +1,13 @@
 /**
- * Files of the inputs on their way into a bundle. Each is looked at by its path, without following a link, opened, read once and
- * compared again. What is not the same file in the same directory, with the same size and time, is an error: never a bundle that
- * differs from its source.
+ * Files of the inputs on their way into a bundle. Each is looked at by its path, without following
+ * a link, opened, read once and compared again. What is not the same file in the same directory,
+ * with the same size and time, is an error: never a bundle that differs from its source.
  *
- * Whoever may write in a source can exchange a directory of it for a link between any two of our calls, and Deno has no openat.
- * So the directory's device and inode are compared before a file is opened and after its last byte was read; to slip through, an
- * exchange has to be made and undone several times between these. What holds without any timing: a handle whose device and inode
- * are those of a private file of ours is never read.
+ * Whoever may write in a source can exchange a directory of it for a link between any two of our
+ * calls, and Deno has no openat. So the directory's device and inode are compared before a file is
+ * opened and after its last byte was read; to slip through, an exchange has to be made and undone
+ * several times between these. What holds without any timing: a handle whose device and inode are
+ * those of a private file of ours is never read.
  */
 import { closeSync, constants, fstatSync, openSync, readSync } from "node:fs";
 import { ioError, StellaError } from "../errors.ts";
@@ -14,7 +15,10 @@ import { sha256 } from "./hash.ts";
 import { shown } from "./names.ts";
 import type { PrivateFiles } from "./private_files.ts";
 
-/** A directory as it was when it was entered. Its identity by its whole path stands for all directories above it. */
+/**
+ * A directory as it was when it was entered. Its identity by its whole path stands for all
+ * directories above it.
+ */
 export interface InputFolder {
   path: string;
   dev: number;
@@ -56,7 +60,10 @@ export function asInput(
   return { path, size, mtime: mtime?.getTime() ?? 0, dev, ino, folder };
 }
 
-/** The directory at `path`, which may be reached through links. @throws StellaError usage where it is none, media */
+/**
+ * The directory at `path`, which may be reached through links.
+ * @throws StellaError usage where it is none, media
+ */
 export function lookAtFolder(path: string): InputFolder {
   const stat = folderStatus(path);
   if (!stat.isDirectory) throw inputChanged(path);
@@ -90,7 +97,9 @@ export interface OpenInput {
   close(): void;
 }
 
-/** @throws StellaError usage where it is not what was seen, unsafe where it is a private file, media */
+/**
+ * @throws StellaError usage where it is not what was seen, unsafe where it is a private file, media
+ */
 export function openInput(seen: InputFile, privateFiles: PrivateFiles): OpenInput {
   assertSameFolder(seen.folder);
   const fd = openSeen(seen, privateFiles);
@@ -130,7 +139,10 @@ export function fillHoles(
   return digests;
 }
 
-/** One look at the handle, after the read: two would cost as much as the read. What is refused does not stay in the chunk. */
+/**
+ * One look at the handle, after the read: two would cost as much as the read. What is refused does
+ * not stay in the chunk.
+ */
 function fill(view: Uint8Array, hole: Hole, privateFiles: PrivateFiles): void {
   const fd = openFile(hole.path);
   let isRight = false;
@@ -183,7 +195,10 @@ function assertHandle(fd: number, seen: InputFile, privateFiles: PrivateFiles): 
   if (!isSame) throw inputChanged(seen.path);
 }
 
-/** The handle was the file that was seen; its path leads to it still, so what the path says of it holds for the handle. */
+/**
+ * The handle was the file that was seen; its path leads to it still, so what the path says of it
+ * holds for the handle.
+ */
 function assertSamePath(seen: InputFile): void {
   const stat = lookAt(seen.path);
   const isSame = stat.isFile && stat.dev === seen.dev && stat.ino === seen.ino &&

@@ -1,7 +1,8 @@
 /**
- * Files that no bundle may hold: private keys, passphrases, credentials, tokens, and all that lies in the state directory. They
- * are told by device and inode of an open handle: a path can be made to lead to them by a link or an exchanged directory, and
- * Deno's O_NOFOLLOW does not prevent that, but a handle always says which file it is.
+ * Files that no bundle may hold: private keys, passphrases, credentials, tokens, and all that lies
+ * in the state directory. They are told by device and inode of an open handle: a path can be made
+ * to lead to them by a link or an exchanged directory, and Deno's O_NOFOLLOW does not prevent that,
+ * but a handle always says which file it is.
  */
 import { join } from "node:path";
 import { errnoOf, ioError } from "../errors.ts";
@@ -19,18 +20,24 @@ export interface PrivatePlaces {
 export interface FileStatus {
   dev: number;
   ino: number | null;
-  /** Milliseconds since 1970 of the last change of the inode (ctime); null where the system has none. */
+  /**
+   * Milliseconds since 1970 of the last change of the inode (ctime); null where the system has
+   * none.
+   */
   changed: number | null;
 }
 
 /**
- * Milliseconds by which a time of change may lie before the moment of the change: ext3 keeps whole seconds, and the kernel's
- * clock for files stands still between two ticks.
+ * Milliseconds by which a time of change may lie before the moment of the change: ext3 keeps whole
+ * seconds, and the kernel's clock for files stands still between two ticks.
  */
 const clockStep = 1_100;
 
 export class PrivateFiles {
-  /** By device, sorted: a store may have a million files, and a set of them would cost ten times as much memory. */
+  /**
+   * By device, sorted: a store may have a million files, and a set of them would cost ten times as
+   * much memory.
+   */
   #inodes: Map<number, Float64Array> | undefined;
   /** Milliseconds since 1970. */
   #takenAt = -Infinity;
@@ -44,8 +51,9 @@ export class PrivateFiles {
   }
 
   /**
-   * Whether a file that is open, or was just looked at, is one of them. What was changed after the list was made may have been
-   * made after it, so the list is then made again: the file is open, and nothing else can have its inode.
+   * Whether a file that is open, or was just looked at, is one of them. What was changed after the
+   * list was made may have been made after it, so the list is then made again: the file is open,
+   * and nothing else can have its inode.
    * @throws StellaError usage, media where a place cannot be listed
    */
   has(file: FileStatus): boolean {

@@ -1,4 +1,7 @@
-/** The inputs of a command line: `--input`, and what `--include`, `--exclude` and `--follow` say of all of them. */
+/**
+ * The inputs of a command line: `--input`, and what `--include`, `--exclude` and `--follow` say of
+ * all of them.
+ */
 import { StellaError } from "../errors.ts";
 import { shown } from "../bundle/names.ts";
 import { globFault } from "../config/glob.ts";
@@ -12,7 +15,10 @@ export interface InputFlags {
   follow?: boolean;
 }
 
-/** @throws StellaError usage for a glob that cannot be used, and where there is no input that it could be about */
+/**
+ * @throws StellaError usage for a glob that cannot be used, and where there is no input that it
+ * could be about
+ */
 export function inputsOf({ input = [], include, exclude, follow }: InputFlags): FilesSource[] {
   const rules = {
     ...(include === undefined ? {} : { include }),

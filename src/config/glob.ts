@@ -1,9 +1,11 @@
 /**
- * Globs of a source's `include` and `exclude`: what may be written, and what they match. Names below a source may be anybody's, so
- * a glob is compared by sets of positions and never by going back: the time grows with the name's length times the glob's.
+ * Globs of a source's `include` and `exclude`: what may be written, and what they match. Names
+ * below a source may be anybody's, so a glob is compared by sets of positions and never by going
+ * back: the time grows with the name's length times the glob's.
  *
- * `*`, `?`, `[a-z]`, `[!a]`, `**` as a whole part, `{a,b}`, `{1..3}`, and `@(a|b)` with `?`, `*`, `+` or `!` in place of `@`,
- * as bash and minimatch know them. A hidden name is a name like any other.
+ * `*`, `?`, `[a-z]`, `[!a]`, `**` as a whole part, `{a,b}`, `{1..3}`, and `@(a|b)` with `?`, `*`,
+ * `+` or `!` in place of `@`, as bash and minimatch know them. A hidden name is a name like any
+ * other.
  */
 import { expandBraces, parsePart, type Token } from "./glob_pattern.ts";
 
@@ -11,7 +13,10 @@ const longest = 1000;
 /** Alternatives of all braces of a glob together. */
 const maxAlternatives = 1000;
 
-/** Why a glob cannot be used, in words, or undefined. Globs are held against paths below a source, with `/` on every system. */
+/**
+ * Why a glob cannot be used, in words, or undefined. Globs are held against paths below a source,
+ * with `/` on every system.
+ */
 export function globFault(glob: string): string | undefined {
   if (glob === "") return "it is empty";
   if (glob.length > longest) return `it is longer than ${longest} characters`;
@@ -30,7 +35,10 @@ export function globFault(glob: string): string | undefined {
   return undefined;
 }
 
-/** A glob for which globFault finds nothing. @returns whether a path below the source, with `/`, is matched as a whole */
+/**
+ * A glob for which globFault finds nothing.
+ * @returns whether a path below the source, with `/`, is matched as a whole
+ */
 export function globMatcher(glob: string): (path: string) => boolean {
   const patterns = (expandBraces(glob, maxAlternatives) ?? []).map((one) =>
     one.split("/").map((part) => part === "**" ? "**" : parsePart(part))
@@ -69,7 +77,10 @@ function matchesPart(tokens: readonly Token[], text: string): boolean {
   return endsOf(tokens, text, start)[text.length] === 1;
 }
 
-/** Where a match can end that begins at one of `starts`; both have a flag for each position in `text`. */
+/**
+ * Where a match can end that begins at one of `starts`; both have a flag for each position in
+ * `text`.
+ */
 function endsOf(tokens: readonly Token[], text: string, starts: Uint8Array): Uint8Array {
   return tokens.reduce((from, token) => step(token, text, from), starts);
 }

@@ -4,10 +4,15 @@ export type Token =
   /** Any number of characters. */
   | { kind: "star" }
   | { kind: "one"; takes: (character: string) => boolean }
-  /** `@(a|b)`: once; `?(...)`: at most once; `*(...)`, `+(...)`: repeated; `!(...)`: anything else. */
+  /**
+   * `@(a|b)`: once; `?(...)`: at most once; `*(...)`, `+(...)`: repeated; `!(...)`: anything else.
+   */
   | { kind: "group"; sign: string; parts: readonly (readonly Token[])[] };
 
-/** All globs that the braces of one stand for, as bash writes them out; undefined where there are more than `most`. */
+/**
+ * All globs that the braces of one stand for, as bash writes them out; undefined where there are
+ * more than `most`.
+ */
 export function expandBraces(glob: string, most: number): string[] | undefined {
   for (let open = glob.indexOf("{"); open >= 0; open = glob.indexOf("{", open + 1)) {
     const close = closing(glob, open, "{", "}");

@@ -1,4 +1,7 @@
-/** Where keys, credentials and state lie that no bundle may hold: what bundle/private_files.ts is told. */
+/**
+ * Where keys, credentials and state lie that no bundle may hold: what bundle/private_files.ts is
+ * told.
+ */
 import { join } from "node:path";
 import type { Config } from "./load.ts";
 import { type Environment, loginFiles, stateDirectory } from "./paths.ts";
@@ -28,7 +31,10 @@ export function privatePlacesOf(
   };
 }
 
-/** What is being made moves from `tmp` into the store while these are listed: the place that it leaves comes first. */
+/**
+ * What is being made moves from `tmp` into the store while these are listed: the place that it
+ * leaves comes first.
+ */
 function inState(state: string): string[] {
   return [join(state, "tmp"), state];
 }

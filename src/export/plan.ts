@@ -1,4 +1,7 @@
-/** The plan: a profile made exact. One walk over the inputs finds the totals, the one epoch and everything that cannot be packed. */
+/**
+ * The plan: a profile made exact. One walk over the inputs finds the totals, the one epoch and
+ * everything that cannot be packed.
+ */
 import { statSync } from "node:fs";
 import { type Finding, StellaError } from "../errors.ts";
 import {
@@ -34,7 +37,10 @@ export interface Plan {
   created: number;
   /** Time of the newest input, seconds since 1970. */
   newest: number;
-  /** Directories with nothing in them, which a bundle of files cannot carry; of more than a thousand, the first. */
+  /**
+   * Directories with nothing in them, which a bundle of files cannot carry; of more than a
+   * thousand, the first.
+   */
   empty: { count: number; paths: string[] };
 }
 
@@ -50,7 +56,10 @@ export interface PlanOptions {
 /** The most faults, and empty directories, that are listed one by one. */
 const mostListed = 1000;
 
-/** @throws StellaError usage where there is nothing to pack, unsafe with every name and entry that cannot be carried */
+/**
+ * @throws StellaError usage where there is nothing to pack, unsafe with every name and entry that
+ * cannot be carried
+ */
 export function makePlan(options: PlanOptions): Plan {
   const { privateFiles } = options;
   refusePrivate(options.sources, privateFiles);
@@ -70,7 +79,8 @@ export function makePlan(options: PlanOptions): Plan {
     const whole = path.length > 1000 ? pathFault(path) : undefined;
     if (whole !== undefined) fault(longPath(path, whole));
     const stat = statOrigin(origin);
-    // Only the user's own mistakes are looked for here: a handle is compared again when it is opened.
+    // Only the user's own mistakes are looked for here: a handle is compared again when it is
+    // opened.
     if (stat.input && privateFiles.has({ ...stat.input, changed: 0 })) fault(privateEntry(path));
     totals.add(path, stat);
   }
@@ -112,7 +122,10 @@ export interface OriginStat {
   input?: InputFile;
 }
 
-/** Looks at the file without following a link. @throws StellaError usage where it is no regular file any more */
+/**
+ * Looks at the file without following a link.
+ * @throws StellaError usage where it is no regular file any more
+ */
 export function statOrigin(origin: Origin): OriginStat {
   if ("bytes" in origin) return { size: origin.bytes.length, mtime: 0, executable: false };
   const stat = lookAt(origin.file);

@@ -1,4 +1,7 @@
-/** The programs that a bundle carries beside its payload: stella itself, and builds of it for other platforms. */
+/**
+ * The programs that a bundle carries beside its payload: stella itself, and builds of it for other
+ * platforms.
+ */
 import { statSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { type Finding, ioError, ioReason, StellaError } from "../errors.ts";
@@ -16,7 +19,10 @@ export interface CarriedProgram {
   path: string;
 }
 
-/** `--include-self` and each `--include-binary`: the one is called stella whatever its file is called, the others keep their name. */
+/**
+ * `--include-self` and each `--include-binary`: the one is called stella whatever its file is
+ * called, the others keep their name.
+ */
 export function programsOf(
   self: string | undefined,
   binaries: readonly string[] = [],
@@ -26,7 +32,8 @@ export function programsOf(
 }
 
 /**
- * Refuses, all at once, what is no file, and names that another system could not hold or that something else in the bundle has.
+ * Refuses, all at once, what is no file, and names that another system could not hold or that
+ * something else in the bundle has.
  * @param taken the names of the bundle's other files
  * @throws StellaError usage; media where a path cannot be used
  */
@@ -103,7 +110,10 @@ function* piecesOf(path: string, privateFiles: PrivateFiles): Generator<Uint8Arr
   }
 }
 
-/** A program may be named by a link, as a package manager makes them. @throws StellaError usage, media */
+/**
+ * A program may be named by a link, as a package manager makes them.
+ * @throws StellaError usage, media
+ */
 function programAt(path: string) {
   try {
     const real = Deno.realPathSync(path);

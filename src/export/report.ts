@@ -1,4 +1,7 @@
-/** What an export says while it runs and when it is done; plain data, so that it can cross a worker's border. */
+/**
+ * What an export says while it runs and when it is done; plain data, so that it can cross a
+ * worker's border.
+ */
 
 export const stages = ["plan", "read", "sign", "verify", "store", "push"] as const;
 export type Stage = typeof stages[number];
@@ -45,13 +48,15 @@ export interface ExportReport {
   /** Sum of files[].size and the manifest's size. */
   bundleBytes: number;
   payload: { files: number; bytes: number };
-  /** How many files of each kind; see src/bundle/artifact_kind.ts. Only jobs of the service count. */
+  /**
+   * How many files of each kind; see src/bundle/artifact_kind.ts. Only jobs of the service count.
+   */
   artifacts?: Record<string, number>;
   /** Of an export of risk data, by provider. */
   risk?: RiskSummary[];
   /**
-   * Directories with nothing in them, which a bundle of files cannot carry: how many, and the first thousand. Absent where the
-   * inputs were not looked at.
+   * Directories with nothing in them, which a bundle of files cannot carry: how many, and the first
+   * thousand. Absent where the inputs were not looked at.
    */
   emptyDirectories?: { count: number; paths: string[] };
   /** Names written into the output directory, manifest first. */

@@ -1,8 +1,9 @@
 /**
- * What of a source is packed: globs over the paths below it, and which symbolic links are followed. Without any, everything is
- * packed and a link is a fault.
+ * What of a source is packed: globs over the paths below it, and which symbolic links are followed.
+ * Without any, everything is packed and a link is a fault.
  *
- * A hidden name is a name like any other: `*` takes it too. An `exclude` that names a directory takes all that lies below it.
+ * A hidden name is a name like any other: `*` takes it too. An `exclude` that names a directory
+ * takes all that lies below it.
  */
 import { lstatSync, realpathSync, type Stats } from "node:fs";
 import { dirname, join, relative, sep } from "node:path";
@@ -92,7 +93,10 @@ export function followLink(link: string, root: InputFolder, chain: readonly stri
   return { target: { path, isFolder: true, folder: folderBelow(root, path) } };
 }
 
-/** The directory at `path`, to which no link leads from `root`: since the link was resolved, one may have been put there. */
+/**
+ * The directory at `path`, to which no link leads from `root`: since the link was resolved, one may
+ * have been put there.
+ */
 function folderBelow(root: InputFolder, path: string): InputFolder {
   let folder = root;
   for (const part of relative(root.path, path).split(sep).filter((one) => one !== "")) {

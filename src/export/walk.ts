@@ -1,6 +1,7 @@
 /**
- * The payload in bytewise order, one directory in memory at a time, so that a million files cost no more than the largest directory.
- * A directory sorts as `name/` (`a-b` stands before `a/x`), which makes the depth-first walk the order of whole paths.
+ * The payload in bytewise order, one directory in memory at a time, so that a million files cost no
+ * more than the largest directory. A directory sorts as `name/` (`a-b` stands before `a/x`), which
+ * makes the depth-first walk the order of whole paths.
  */
 import { join } from "node:path";
 import { type Finding, ioError } from "../errors.ts";
@@ -22,7 +23,9 @@ export interface WalkedFile {
   origin: Origin;
 }
 
-/** Told of everything that cannot be packed; the walk goes on, so that all faults are known at once. */
+/**
+ * Told of everything that cannot be packed; the walk goes on, so that all faults are known at once.
+ */
 export type OnFault = (finding: Finding) => void;
 
 export function* walk(
@@ -35,7 +38,8 @@ export function* walk(
   if (listing.isEmpty && prefix !== "") onEmpty(prefix);
   let passed = 0;
   for (const key of listing.keys) {
-    // A name that is no UTF-8 cannot be opened by what the system made of it; checkNames has refused it.
+    // A name that is no UTF-8 cannot be opened by what the system made of it; checkNames has
+    // refused it.
     if (key.includes("\ufffd")) continue;
     if (key.endsWith("/")) {
       yield* walk(listing.folder(key.slice(0, -1)), onFault, onEmpty, prefix + key);

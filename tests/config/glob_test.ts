@@ -1,4 +1,6 @@
-/** What globs match is what minimatch (node's path.matchesGlob) matches; the time for it is bounded. */
+/**
+ * What globs match is what minimatch (node's path.matchesGlob) matches; the time for it is bounded.
+ */
 import assert from "node:assert/strict";
 import { matchesGlob } from "node:path";
 import { globFault, globMatcher } from "../../src/config/glob.ts";

@@ -1,10 +1,10 @@
 /*
- * Exchanges a directory and a link with renameat2, there and back, as somebody who may write in a source can do:
- *   exchange random  DIRECTORY LINK COUNT SEED            at random times
- *   exchange watched DIRECTORY LINK COUNT SEED PLACE...   when something is opened, read or closed in a PLACE (inotify)
- *   exchange between DIRECTORY LINK IN OUT                there when IN is opened, back when OUT is, each time
- * It says "ready", works until its standard input ends, leaves the directory in its place, and prints how many times it
- * exchanged them there and back. COUNT is the most.
+ * Exchanges two paths with renameat2, there and back, as somebody who may write in a source can do:
+ *   exchange random  PATH OTHER COUNT SEED           at random times
+ *   exchange watched PATH OTHER COUNT SEED PLACE...  when something happens in a PLACE (inotify)
+ *   exchange between PATH OTHER IN OUT               there when IN is opened, back when OUT is
+ * It says "ready", works until its standard input ends, leaves PATH in its place, and prints how
+ * many times it exchanged them there and back. COUNT is the most.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -20,7 +20,7 @@
 #define RENAME_EXCHANGE 2
 #endif
 
-static const char *directory, *link_path;
+static const char *path, *other;
 static unsigned long long state;
 static long exchanges;
 
@@ -30,7 +30,7 @@ static unsigned next_random(unsigned below) {
 }
 
 static void exchange(void) {
-  if (renameat2(AT_FDCWD, directory, AT_FDCWD, link_path, RENAME_EXCHANGE) == 0) exchanges++;
+  if (renameat2(AT_FDCWD, path, AT_FDCWD, other, RENAME_EXCHANGE) == 0) exchanges++;
   else perror("renameat2");
 }
 
@@ -80,7 +80,7 @@ static void when_watched(long count, int places, char **paths) {
     if (next_random(4) == 0) wait_a_while();
     exchange();
     is_there = !is_there;
-    /* The link's own directory is watched by its inode, so what happens behind it shows only after a while. */
+    /* What happens behind a link is not watched: go back after a while. */
     if (is_there && next_random(2)) { wait_a_while(); exchange(); is_there = 0; }
   }
   if (is_there) exchange();
@@ -110,8 +110,8 @@ static void between(char *in, char *out) {
 
 int main(int argc, char **argv) {
   if (argc < 6) return 2;
-  directory = argv[2];
-  link_path = argv[3];
+  path = argv[2];
+  other = argv[3];
   if (strcmp(argv[1], "between") == 0) between(argv[4], argv[5]);
   else {
     state = strtoull(argv[5], NULL, 10);

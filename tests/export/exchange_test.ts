@@ -1,6 +1,7 @@
 /**
- * A directory of a source is exchanged for a link, again and again, while it is exported: nothing of what the link leads to may
- * be in a bundle. A few hundred exchanges here; ten thousand and more with STELLA_TEST_LONG.
+ * A directory of a source is exchanged for a link, again and again, while it is exported: nothing
+ * of what the link leads to may be in a bundle. A few hundred exchanges here; ten thousand and more
+ * with STELLA_TEST_LONG.
  */
 import assert from "node:assert/strict";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, utimesSync } from "node:fs";
@@ -26,7 +27,10 @@ const names = ["credentials.json", "hmac.key", "signing.key"];
 /** The same length everywhere, so that no size tells the one from the other. */
 const contents = { own: "what is packed", foreign: "FOREIGN CONTENT", secret: "SECRET CONTENT!" };
 
-/** A source with the directory `d`, and the same names and times at the places that a link may lead to. */
+/**
+ * A source with the directory `d`, and the same names and times at the places that a link may lead
+ * to.
+ */
 function writePlaces(root: string): void {
   const files: Record<string, string> = {};
   for (const name of names) {

@@ -1,4 +1,6 @@
-/** The attacker of exchange.c: built once, started against one directory of a source, told to end. */
+/**
+ * The attacker of exchange.c: built once, started against one directory of a source, told to end.
+ */
 import { spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
