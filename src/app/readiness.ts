@@ -28,6 +28,7 @@ export function readinessOf(
       ...tls.checks,
       rooms.clockSane({ now, elapsed, buildDate, onSetBack: () => metrics.clockSetBack() }),
       ...rooms.registryChecks([...config.registries.values()], profiles, pingOf(rooms, policy)),
+      rooms.sourceWriters(profiles, state, elapsed),
       ...rooms.targetChecks(profiles, config.tenants),
       rooms.attestationVerify(
         attestation,

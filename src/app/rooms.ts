@@ -26,6 +26,7 @@ export async function loadRooms() {
     ...await import("../server/liveness.ts"),
     ...await import("../server/readiness.ts"),
     ...await import("../server/server.ts"),
+    ...await import("../server/source_check.ts"),
     ...await import("../server/target_check.ts"),
     ...await import("../store/store.ts"),
     ...await import("../store/upkeep.ts"),

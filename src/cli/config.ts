@@ -5,6 +5,8 @@ import { pathFault } from "../bundle/paths.ts";
 import { destinations, hostnameOf } from "../config/destinations.ts";
 import { isAllowed } from "../config/egress.ts";
 import { type Config, loadConfig } from "../config/load.ts";
+import { stateDirectory } from "../config/paths.ts";
+import { type OpenSource, openSources } from "../config/source_writers.ts";
 import { readTls } from "../config/tls_files.ts";
 import type { Host } from "./host.ts";
 import type { CommonOptions, Result } from "./program.ts";
@@ -30,6 +32,8 @@ export async function checkCommand(
   if (config.service.tls !== undefined) readTls(config.service.tls);
   const reach = destinationsOf(config);
   const code = reach.every((one) => one.allowed) ? 0 : 2;
+  const state = stateDirectory(host.environment);
+  const open = openSources(config.profiles.values(), state, mostDirectories);
   return {
     code,
     json: {
@@ -38,10 +42,24 @@ export async function checkCommand(
       path: path ?? null,
       profiles: [...config.profiles.keys()],
       egress: { ...config.egress, reach },
+      openSources: open,
       findings: [],
     },
-    text: textOf(config, path, reach),
+    text: textOf(config, path, reach) + openText(open),
   };
+}
+
+/** Directories of one source that are looked at. */
+const mostDirectories = 100_000;
+
+/** A warning: what may be packed is decided by whoever may write there. */
+function openText(open: readonly OpenSource[]): string {
+  return open.map(({ profile, path, writer }) =>
+    [
+      `warning: others may write in a source of ${escaped(profile)}: ${shown(path)}: ${writer}`,
+      "  hint: let only root and the user of the service write there, or export a snapshot",
+    ].map((line) => `${line}\n`).join("")
+  ).join("");
 }
 
 function checkOne(destination: string, { egress }: Config): Result {

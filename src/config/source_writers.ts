@@ -1,0 +1,102 @@
+/**
+ * Who else may write in a source. Between two calls of an export somebody who may write in a
+ * directory can exchange an entry of it; what is packed is safe from that only as far as
+ * bundle/input_file.ts says, so a source should belong to root or to the user of the service.
+ */
+import { dirname, join, resolve } from "node:path";
+import type { Profile } from "./profile.ts";
+
+export interface OpenSource {
+  profile: string;
+  /** The source, a directory below it or one above it. */
+  path: string;
+  /** Who may write there, in words. */
+  writer: string;
+}
+
+/** Whose writing is nobody's business. */
+interface Own {
+  uids: readonly number[];
+  gids: readonly number[];
+}
+
+/**
+ * The first place of each source in which others may write, by owner and mode; access lists count
+ * as far as the mode shows them.
+ * @param state the state directory: whoever owns it is the user of the service
+ * @param most directories of a source that are looked at
+ */
+export function openSources(
+  profiles: Iterable<Profile>,
+  state: string | undefined,
+  most: number,
+): OpenSource[] {
+  const own = ownersOf(state);
+  return [...profiles].flatMap(({ name, sources, providers = [] }) => {
+    const paths = [...sources, ...providers].flatMap(({ path }) => path ?? []);
+    return paths.flatMap((path) => {
+      const found = firstOpen(resolve(path), own, most);
+      return found === undefined ? [] : [{ profile: name, ...found }];
+    });
+  });
+}
+
+function ownersOf(state: string | undefined): Own {
+  const stat = state === undefined ? undefined : nearest(state);
+  return { uids: [0, stat?.uid ?? 0], gids: [0, stat?.gid ?? 0] };
+}
+
+function nearest(path: string): Deno.FileInfo | undefined {
+  return statusOf(path) ?? (dirname(path) === path ? undefined : nearest(dirname(path)));
+}
+
+function firstOpen(path: string, own: Own, most: number): Omit<OpenSource, "profile"> | undefined {
+  for (const one of placesOf(path, most)) {
+    const stat = statusOf(one.path);
+    const writer = stat && writerOf(stat, own, one.isAbove);
+    if (writer !== undefined) return { path: one.path, writer };
+  }
+  return undefined;
+}
+
+/** The source, what lies above it, and the directories below it, nearest first. */
+function* placesOf(path: string, most: number): Generator<{ path: string; isAbove: boolean }> {
+  yield { path, isAbove: false };
+  for (let above = dirname(path), last = path; above !== last; above = dirname(last = above)) {
+    yield { path: above, isAbove: true };
+  }
+  const waiting = [path];
+  for (let looked = 0; waiting.length > 0 && looked < most; looked++) {
+    for (const below of directoriesIn(waiting.shift()!)) {
+      yield { path: below, isAbove: false };
+      if (waiting.length < most) waiting.push(below);
+    }
+  }
+}
+
+function writerOf({ uid, gid, mode }: Deno.FileInfo, own: Own, isAbove: boolean) {
+  // Windows has neither.
+  if (uid === null || gid === null || mode === null) return undefined;
+  if (!own.uids.includes(uid)) return `it belongs to the user ${uid}`;
+  // In a directory such as /tmp nobody can move what belongs to somebody else.
+  if (isAbove && (mode & 0o1000) !== 0) return undefined;
+  if ((mode & 0o002) !== 0) return "everybody may write there";
+  return (mode & 0o020) !== 0 && !own.gids.includes(gid)
+    ? `the group ${gid} may write there`
+    : undefined;
+}
+
+/** What cannot be read is told by the export itself. */
+function statusOf(path: string): Deno.FileInfo | undefined {
+  try {
+    return Deno.statSync(path);
+  } catch {
+    return undefined;
+  }
+}
+
+function* directoriesIn(path: string): Generator<string> {
+  try {
+    for (const entry of Deno.readDirSync(path)) if (entry.isDirectory) yield join(path, entry.name);
+  } catch { /* see statusOf */ }
+}

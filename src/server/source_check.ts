@@ -1,0 +1,36 @@
+/** The readiness check that warns where others may write in what is exported. */
+import type { Profile } from "../config/profile.ts";
+import { openSources } from "../config/source_writers.ts";
+import type { Check, CheckResult } from "./readiness.ts";
+
+/** Directories of a source that are looked at, and milliseconds until they are looked at again. */
+const mostDirectories = 500;
+const interval = 10 * 60 * 1000;
+
+export function sourceWriters(
+  profiles: readonly Profile[],
+  state: string,
+  elapsed: () => number,
+): Check {
+  let last: { at: number; result: CheckResult } | undefined;
+  return {
+    name: "sources:writers",
+    limit: 2_000,
+    late: "warn",
+    run: () => {
+      if (last === undefined || elapsed() - last.at >= interval) {
+        last = { at: elapsed(), result: look(profiles, state) };
+      }
+      return last.result;
+    },
+  };
+}
+
+/** Without a path: whoever may ask for readiness need not know the server's directories. */
+function look(profiles: readonly Profile[], state: string): CheckResult {
+  const names = new Set(openSources(profiles, state, mostDirectories).map((one) => one.profile));
+  if (names.size === 0) return { status: "pass" };
+  const list = [...names].join(", ");
+  const output = `others may write in what is exported by ${list}: see \`stella config check\``;
+  return { status: "warn", output };
+}

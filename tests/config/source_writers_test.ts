@@ -1,0 +1,75 @@
+/** Sources in which others may write are named, with the place and who. */
+import assert from "node:assert/strict";
+import { chmodSync, chownSync, mkdirSync } from "node:fs";
+import { join } from "node:path";
+import type { Profile } from "../../src/config/profile.ts";
+import { openSources } from "../../src/config/source_writers.ts";
+import { sourceWriters } from "../../src/server/source_check.ts";
+import { withDirectory } from "../bundle/fixture.ts";
+
+function profile(name: string, path: string): Profile {
+  return { name, kind: "files", sources: [{ path }], compression: "zstd", targets: [] };
+}
+
+/** A source of three levels, 0755, and a state directory. */
+async function withSource(work: (source: string, state: string) => void): Promise<void> {
+  await withDirectory((root) => {
+    const [source, state] = [join(root, "in"), join(root, "state")];
+    for (const path of [join(source, "osv/d"), join(source, "csaf"), state]) {
+      mkdirSync(path, { recursive: true, mode: 0o755 });
+    }
+    work(source, state);
+    return Promise.resolve();
+  });
+}
+
+Deno.test("a source of its owner alone is not named, a directory that others may write is", () =>
+  withSource((source, state) => {
+    const open = () => openSources([profile("p", source)], state, 100);
+    assert.deepEqual(open(), []);
+    chmodSync(join(source, "osv/d"), 0o777);
+    const path = join(source, "osv/d");
+    assert.deepEqual(open(), [{ profile: "p", path, writer: "everybody may write there" }]);
+    chmodSync(path, 0o755);
+    chmodSync(source, 0o1777);
+    assert.equal(open()[0]?.path, source, "others may add to it all the same");
+  }));
+
+Deno.test("the bound on directories holds, and what is not there is no fault", () =>
+  withSource((source, state) => {
+    chmodSync(join(source, "osv/d"), 0o777);
+    assert.deepEqual(openSources([profile("p", source)], state, 1), []);
+    assert.deepEqual(openSources([profile("p", join(source, "nowhere"))], state, 100), []);
+    assert.equal(openSources([profile("p", source)], join(state, "not/yet"), 100).length, 1);
+  }));
+
+Deno.test({
+  name: "a directory of another user or group is named (needs root)",
+  ignore: Deno.uid() !== 0,
+  fn: () =>
+    withSource((source, state) => {
+      const open = () => openSources([profile("p", source)], state, 100);
+      chownSync(join(source, "csaf"), 2002, 0);
+      assert.deepEqual(open().map(({ writer }) => writer), ["it belongs to the user 2002"]);
+      chownSync(state, 2002, 2002);
+      assert.deepEqual(open(), [], "the user of the service may");
+      chownSync(join(source, "csaf"), 0, 2003);
+      chmodSync(join(source, "csaf"), 0o775);
+      assert.deepEqual(open().map(({ writer }) => writer), ["the group 2003 may write there"]);
+    }),
+});
+
+Deno.test("readiness warns without a path, and looks again only after a while", () =>
+  withSource(async (source, state) => {
+    let time = 0;
+    const check = sourceWriters([profile("p", source)], state, () => time);
+    const run = () => check.run(new AbortController().signal);
+    assert.deepEqual(run(), { status: "pass" });
+    chmodSync(source, 0o777);
+    assert.deepEqual(run(), { status: "pass" });
+    time = 10 * 60 * 1000;
+    const { status, output = "" } = await run();
+    assert.equal(status, "warn");
+    assert.match(output, /exported by p: see/);
+    assert.ok(!output.includes(source));
+  }));
