@@ -3,12 +3,14 @@
  * what is found is the same without them.
  */
 import { type ChunkPool, localPool, type PassingDigest } from "../bundle/chunk_pool.ts";
+import { IndexFault } from "../bundle/index_file.ts";
 import { type BundleFile, type Manifest, manifestName } from "../bundle/manifest.ts";
 import type { BundleSource } from "../bundle/source.ts";
 import { createdSeconds } from "../bundle/time.ts";
 import { ArchiveReader } from "./archive_reader.ts";
 import { checkDirectory } from "./directory.ts";
-import { digestDiffers, sizeDiffers } from "./findings.ts";
+import { NameNumbers, TwinSearch } from "./case_twins.ts";
+import { caseTwin, digestDiffers, manyTwins, sizeDiffers } from "./findings.ts";
 import { type Findings } from "../bundle/finding_list.ts";
 import { checkFile, openFile, type Progress } from "./files.ts";
 import { IndexReader } from "./index_reader.ts";
@@ -81,7 +83,8 @@ async function checkPayload(manifest: Manifest, pass: Pass): Promise<number> {
   const reader = await openFile(pass.source, indexFile, pass.findings);
   try {
     if (reader === undefined) return await checkWithoutIndex(archive);
-    const index = new IndexReader(reader, indexFile.size);
+    const names = new NameNumbers();
+    const index = new IndexReader(reader, indexFile.size, (path) => names.add(path));
     const merged = manifest.payload.layout === "directory"
       ? await checkDirectory(index, manifest.payload.bytes, pass)
       : await mergeArchive(
@@ -93,6 +96,7 @@ async function checkPayload(manifest: Manifest, pass: Pass): Promise<number> {
       );
     const indexRight = await checkIndexDigest(index, indexFile, pass);
     addMerged(merged, manifest, pass.findings, indexRight && !archive.damaged);
+    await checkTwins(pass, indexFile, names.shared());
     return merged.files;
   } finally {
     reader?.close();
@@ -129,6 +133,31 @@ async function checkIndexDigest(
       : sizeDiffers(file, Math.max(found.size, index.reader.size)),
   );
   return false;
+}
+
+/** Names that share a number are compared; the index is read a second time only where there are such. */
+async function checkTwins(
+  { source, findings }: Pass,
+  file: BundleFile,
+  shared: ReadonlySet<number>,
+): Promise<void> {
+  const reader = shared.size === 0 ? undefined : await openFile(source, file, findings);
+  if (reader === undefined) return;
+  try {
+    const search = new TwinSearch(shared);
+    const pairs: [string, string][] = [];
+    const index = new IndexReader(reader, file.size, (path) => pairs.push(...search.add(path)));
+    for (let e = await index.peek(); e !== undefined; e = await index.peek()) {
+      index.take();
+      for (const [name, twin] of pairs.splice(0)) findings.add(caseTwin(name, twin));
+    }
+    if (search.isFull) findings.add(manyTwins());
+  } catch (error) {
+    if (!(error instanceof IndexFault)) throw error;
+    // It was told when the index was read the first time.
+  } finally {
+    reader.close();
+  }
 }
 
 /** What the merge found is a detail of code 7 where the stored bytes themselves were already wrong. */

@@ -1,6 +1,6 @@
 /** How the common findings of a verification are worded. */
 import type { Finding } from "../errors.ts";
-import type { BundleFile } from "../bundle/manifest.ts";
+import { type BundleFile, indexName } from "../bundle/manifest.ts";
 
 export function digestDiffers(path: string, expected: string, found: string): Finding {
   return {
@@ -33,5 +33,28 @@ export function sizeDiffers(file: { path: string; size: number }, size: number):
     found: `${size} bytes`,
     expected: `${file.size} bytes`,
     hint: "the bytes are not the signed ones: copy the file again from a good medium",
+  };
+}
+
+const twinHint = "stella exports no such names: report this to the sender of the bundle";
+
+/** Named by the later one of the two. */
+export function caseTwin(path: string, twin: string): Finding {
+  return {
+    code: "unsafe",
+    reason: "case_collision",
+    path,
+    found: `the same name as ${twin} where case or form does not count`,
+    hint: twinHint,
+  };
+}
+
+export function manyTwins(): Finding {
+  return {
+    code: "unsafe",
+    reason: "case_collision",
+    path: indexName,
+    found: "more names that may be the same where case or form does not count than are compared",
+    hint: twinHint,
   };
 }

@@ -18,8 +18,15 @@ export class IndexReader {
   #fault: IndexFault | undefined;
   #bytes = 0;
 
-  /** @param size bytes that the manifest states: a longer index is read until that is clear, and no further */
-  constructor(readonly reader: ByteReader, readonly size: number) {
+  /**
+   * @param size bytes that the manifest states: a longer index is read until that is clear, and no further
+   * @param onPath told each path as it is read
+   */
+  constructor(
+    readonly reader: ByteReader,
+    readonly size: number,
+    readonly onPath: (path: string) => void = () => {},
+  ) {
     this.#block = new Uint8Array(Math.min(size + 1, blockLength));
   }
 
@@ -83,7 +90,10 @@ export class IndexReader {
   /** @throws IndexFault */
   #parse(block: Uint8Array): void {
     this.#parser.push(block);
-    for (let e = this.#parser.next(); e !== undefined; e = this.#parser.next()) this.#queue.push(e);
+    for (let e = this.#parser.next(); e !== undefined; e = this.#parser.next()) {
+      this.onPath(e.path);
+      this.#queue.push(e);
+    }
   }
 
   async #read(): Promise<Uint8Array | undefined> {

@@ -1,0 +1,115 @@
+/** Names that a file system which does not tell case or form apart would put into one file are code 9, wherever the bundle lies. */
+import assert from "node:assert/strict";
+import { comparePaths, folded, pathFault } from "../../src/bundle/paths.ts";
+import { twinsIn } from "../../src/export/twins.ts";
+import { NameNumbers, TwinSearch } from "../../src/verify/case_twins.ts";
+import { makeBundle, withDirectory, writeFiles } from "../bundle/fixture.ts";
+import { always, fc } from "../bundle/property.ts";
+import { judged as judgedStream, streamOf } from "../bundle/stream.ts";
+import { directorySource } from "../../src/bundle/source.ts";
+import { judged, outcomeOf } from "./outcome.ts";
+
+/** Twins of a sorted list of paths, as verification finds them. */
+function found(paths: readonly string[]): [string, string][] {
+  const numbers = new NameNumbers();
+  paths.forEach((path) => numbers.add(path));
+  const search = new TwinSearch(numbers.shared());
+  return paths.flatMap((path) => search.add(path));
+}
+
+/** What an export refuses: twins among the names of one directory, files and directories alike. */
+function refusedByExport(paths: readonly string[]): boolean {
+  const folders = new Map<string, Set<string>>();
+  for (const path of paths) {
+    const parts = path.split("/");
+    parts.forEach((name, i) => {
+      const folder = parts.slice(0, i).join("/");
+      folders.set(folder, (folders.get(folder) ?? new Set()).add(name));
+    });
+  }
+  return [...folders.values()].some((names) => [...twinsIn([...names])].length > 0);
+}
+
+const part = fc.constantFrom("a", "A", "b", "é", "É", "ss", "ß", "k", "\u212a", "ﬁ", "fi", "1");
+const name = fc.array(part, { minLength: 1, maxLength: 2 }).map((parts) => parts.join(""));
+const path = fc.array(name, { minLength: 1, maxLength: 3 }).map((parts) => parts.join("/"));
+
+/** Paths that an index may have: sorted, each once, no file below a file. */
+function asIndex(paths: readonly string[]): string[] {
+  const sorted = [...new Set(paths)].filter((one) => pathFault(one) === undefined).sort(
+    comparePaths,
+  );
+  return sorted.filter((one) => !sorted.some((file) => one.startsWith(`${file}/`)));
+}
+
+Deno.test("property: what verification refuses for its names is what an export refuses", () => {
+  let refused = 0;
+  always(
+    fc.property(fc.array(path, { maxLength: 10 }), (list) => {
+      const paths = asIndex(list);
+      const pairs = found(paths);
+      assert.equal(pairs.length > 0, refusedByExport(paths), paths.join(" "));
+      for (const [one, twin] of pairs) {
+        const form = (text: string) => text.split("/").map(folded).join("\0");
+        assert.ok(one !== twin && form(one) === form(twin), `${one} ${twin}`);
+      }
+      if (pairs.length > 0) refused++;
+    }),
+    1_000,
+  );
+  assert.ok(refused > 50, `${refused}`);
+});
+
+Deno.test("a name whose folded form has a slash is no twin of a path", () => {
+  assert.deepEqual(found(["a/c", "\u2100"]), []);
+  assert.deepEqual(found(["A/c", "a/C"]), [["a", "A"], ["a/C", "A/c"]]);
+});
+
+const rows: [string, string[], string[]][] = [
+  ["two files", ["README", "readme"], ["9 case_collision readme"]],
+  ["two directories", ["A/x", "b", "a/y"], ["9 case_collision a"]],
+  ["a file and a directory", ["A", "a/y"], ["9 case_collision a"]],
+  ["three of one form", ["AB", "Ab", "ab"], ["9 case_collision Ab", "9 case_collision ab"]],
+  ["other letters of one form", ["ss", "ß"], ["9 case_collision ß"]],
+  ["no twins", ["a", "ab", "b/a", "c/a"], []],
+];
+
+Deno.test("a signed bundle with twins is code 9 as archive, as directory and from a pipe", async () => {
+  for (const [about, paths, findings] of rows) {
+    const entries = paths.filter((one) => pathFault(one) === undefined)
+      .map((one) => ({ path: one, content: one }));
+    const code = findings.length === 0 ? 0 : 9;
+    const archive = makeBundle({ entries });
+    assert.deepEqual([about, (await judged(archive)).findings], [about, findings]);
+    assert.equal((await judged(archive)).code, code);
+    const directory = makeBundle({ entries, layout: "directory" });
+    await withDirectory(async (root) => {
+      writeFiles(root, directory.files);
+      const outcome = await outcomeOf(directorySource(root), [directory.key.trusted]);
+      assert.deepEqual([about, outcome.code, outcome.findings], [about, code, findings]);
+    });
+    const piped = await judgedStream(await streamOf(archive), archive);
+    assert.equal(piped.code, code, about);
+  }
+});
+
+Deno.test("a million names cost a number each", () => {
+  const numbers = new NameNumbers();
+  const before = Deno.memoryUsage();
+  for (let i = 0; i < 1_000_000; i++) {
+    numbers.add(`advisories/${String(i >> 10).padStart(4, "0")}/CVE-${String(i).padStart(7, "0")}`);
+  }
+  const shared = numbers.shared();
+  // Two of a million names share 52 bits once in ten thousand runs.
+  assert.ok(shared.size <= 1, `${shared.size} numbers are shared`);
+  const after = Deno.memoryUsage();
+  const grown = after.external - before.external + Math.max(0, after.heapUsed - before.heapUsed);
+  assert.ok(grown < 64 * 1024 * 1024, `${grown} bytes`);
+});
+
+Deno.test("where more names share numbers than are compared, that is said", () => {
+  const every = { has: () => true } as unknown as ReadonlySet<number>;
+  const search = new TwinSearch(every);
+  for (let i = 0; i < 50_001; i++) search.add(`n${i}`);
+  assert.ok(search.isFull);
+});
