@@ -4,7 +4,7 @@
  * makes the depth-first walk the order of whole paths.
  */
 import { join } from "node:path";
-import { type Finding, ioError } from "../errors.ts";
+import { type Finding, ioError, StellaError } from "../errors.ts";
 import { carriedName } from "../bundle/carried_names.ts";
 import {
   assertSameFolder,
@@ -13,6 +13,7 @@ import {
   type InputFolder,
   lookAt,
 } from "../bundle/input_file.ts";
+import { shown } from "../bundle/names.ts";
 import { comparePaths, pathFault } from "../bundle/paths.ts";
 import { emptyFolder, type Folder, type Origin, type RealFolder } from "./inputs.ts";
 import { followLink, type Target } from "./selection.ts";
@@ -28,21 +29,34 @@ export interface WalkedFile {
  */
 export type OnFault = (finding: Finding) => void;
 
-export function* walk(
-  folder: Folder,
+export function walk(
+  tree: Folder,
   onFault: OnFault,
   onEmpty: (path: string) => void = () => {},
-  prefix = "",
 ): Generator<WalkedFile> {
-  const listing = list(folder, prefix, onFault);
-  if (listing.isEmpty && prefix !== "") onEmpty(prefix);
+  return walkFolder(tree, "", { onFault, onEmpty, linked: 0 });
+}
+
+interface Walk {
+  onFault: OnFault;
+  onEmpty: (path: string) => void;
+  /** Directories that were reached through links so far. */
+  linked: number;
+}
+
+/** Forty directories with two links each to the next one lead to a billion files. */
+const maxLinked = 10_000;
+
+function* walkFolder(folder: Folder, prefix: string, going: Walk): Generator<WalkedFile> {
+  const listing = list(folder, prefix, going);
+  if (listing.isEmpty && prefix !== "") going.onEmpty(prefix);
   let passed = 0;
   for (const key of listing.keys) {
     // A name that is no UTF-8 cannot be opened by what the system made of it; checkNames has
     // refused it.
     if (key.includes("\ufffd")) continue;
     if (key.endsWith("/")) {
-      yield* walk(listing.folder(key.slice(0, -1)), onFault, onEmpty, prefix + key);
+      yield* walkFolder(listing.folder(key.slice(0, -1)), prefix + key, going);
     } else yield { path: prefix + key, origin: listing.origin(key) };
     if (++passed % filesPerLook === 0) assertSameFolders(folder);
   }
@@ -62,7 +76,7 @@ interface Listing {
   origin(name: string): Origin;
 }
 
-function list(folder: Folder, prefix: string, onFault: OnFault): Listing {
+function list(folder: Folder, prefix: string, going: Walk): Listing {
   const from = new Map<string, Origin>(folder.files);
   const folders = new Map<string, Folder>(folder.folders);
   const keys = [...from.keys(), ...[...folders.keys()].map((name) => `${name}/`)];
@@ -72,7 +86,7 @@ function list(folder: Folder, prefix: string, onFault: OnFault): Listing {
   for (const real of folder.real) {
     for (const entry of readDirectory(real.folder)) {
       isEmpty = false;
-      const found = look(real, entry, prefix, onFault);
+      const found = look(real, entry, prefix, going);
       if (found === undefined) continue;
       const name = real.encodeNames === true ? carriedName(entry.name) : entry.name;
       const isPlain = lone !== undefined && found.target === undefined && name === entry.name;
@@ -88,7 +102,7 @@ function list(folder: Folder, prefix: string, onFault: OnFault): Listing {
     }
   }
   sortKeys(keys);
-  checkNames(keys, prefix, onFault);
+  checkNames(keys, prefix, going.onFault);
   return {
     keys,
     isEmpty,
@@ -126,7 +140,7 @@ function look(
   real: RealFolder,
   entry: Deno.DirEntry,
   prefix: string,
-  onFault: OnFault,
+  going: Walk,
 ): Found | undefined {
   const { selection } = real;
   if (selection === undefined && (entry.isFile || entry.isDirectory)) {
@@ -141,17 +155,26 @@ function look(
   }
   const root = entry.isSymlink ? selection?.root : undefined;
   if (root === undefined) {
-    if (isWanted(false)) onFault(notAFile(prefix + entry.name, kindOfEntry(entry)));
+    if (isWanted(false)) going.onFault(notAFile(prefix + entry.name, kindOfEntry(entry)));
     return undefined;
   }
   if (!isWanted(true)) return undefined;
   const followed = followLink(join(real.folder.path, entry.name), root, real.chain);
   if ("target" in followed) {
     const { isFolder } = followed.target;
-    return isWanted(isFolder) ? { isFolder, target: followed.target } : undefined;
+    if (!isWanted(isFolder)) return undefined;
+    if (isFolder && ++going.linked > maxLinked) throw tooManyLinked(prefix + entry.name);
+    return { isFolder, target: followed.target };
   }
-  if (isWanted(false)) onFault(notAFile(prefix + entry.name, followed.fault));
+  if (isWanted(false)) going.onFault(notAFile(prefix + entry.name, followed.fault));
   return undefined;
+}
+
+function tooManyLinked(path: string): StellaError {
+  const found = `links lead to more than ${maxLinked} directories, ${shown(path)} is one too many`;
+  return new StellaError("unsafe", `Cannot export: ${found}`, {
+    hint: "leave links out with `exclude`, or pack the directories by themselves",
+  });
 }
 
 function lower(real: RealFolder, name: string, target?: Target): RealFolder {

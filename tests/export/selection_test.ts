@@ -185,6 +185,21 @@ Deno.test("follow: two directories that link to each other end", async () => {
   });
 });
 
+Deno.test("follow: links that multiply what is packed come to an end", async () => {
+  await withDirectory((root) => {
+    for (let i = 0; i < 40; i++) {
+      mkdirSync(join(root, `${i}`));
+      for (const name of ["a", "b"]) symlinkSync(`../${i + 1}`, join(root, `${i}`, name));
+    }
+    writeFiles(root, { "40/file": "" });
+    assert.throws(() => walked({ path: root, follow: true }), {
+      code: "unsafe",
+      message: /links lead to more than 10000 directories/,
+    });
+    return Promise.resolve();
+  });
+});
+
 Deno.test("an export packs what links lead to, and only what the globs take", async () => {
   await withDirectory(async (root) => {
     writeFiles(root, { "in/a.json": "content", "in/b.txt": "", "plain/a.json": "content" });
