@@ -1,10 +1,11 @@
 /** `stella jobs ...`: the exports of a running service, by its API. */
 import { StellaError } from "../errors.ts";
-import { escaped } from "../bundle/names.ts";
+import { escaped, shown } from "../bundle/names.ts";
 import type { Host } from "./host.ts";
 import type { CommonOptions, Result } from "./program.ts";
-import { findingsOf, type RemoteExport } from "./remote_export.ts";
-import { asStellaError, findingLine } from "./render.ts";
+import { exportText, jobsTable } from "./jobs_table.ts";
+import type { RemoteExport } from "./remote_export.ts";
+import { asStellaError } from "./render.ts";
 import { objectOf, refusalOf, ServiceError } from "./service_answer.ts";
 import { type Call, ServiceClient, type ServiceFlags } from "./service_client.ts";
 
@@ -34,8 +35,27 @@ export async function listCommand(options: JobsOptions, host: Host): Promise<Res
   return {
     code: 0,
     json: { ok: true, code: 0, items, next },
-    text: items.length === 0 ? "no export\n" : items.map(textOf).join("") + more,
+    text: items.length === 0 ? "no export\n" : jobsTable(items, host.now(), host.columns()) + more,
   };
+}
+
+/** @throws StellaError not_found where the service knows no such export */
+export async function showCommand(
+  options: CommonOptions & ServiceFlags,
+  host: Host,
+  [id = ""]: string[],
+): Promise<Result> {
+  const answer = await new ServiceClient(options, host).call({
+    path: `/v1/exports/${encodeURIComponent(id)}`,
+  });
+  if (answer.status !== 200) throw refusalOf(answer, "the ids are those of `stella jobs list`");
+  const found = objectOf(answer) as unknown as RemoteExport;
+  if (found.id !== id || typeof found.state !== "string") {
+    throw new StellaError("registry", `${shown(answer.url)} does not answer with an export`, {
+      hint: "name a service of stella with --url",
+    });
+  }
+  return { code: 0, json: { ok: true, code: 0, export: found }, text: exportText(found) };
 }
 
 export async function retryCommand(
@@ -164,14 +184,6 @@ async function pageOf(client: ServiceClient, query: Record<string, string | unde
   if (answer.status !== 200) throw refusalOf(answer);
   const { items, next } = objectOf(answer);
   return { items: items as RemoteExport[], next: next as string | null };
-}
-
-/** A line, and below it what was found wrong. */
-function textOf({ id, state, profile, tenant, bundleDigest, error }: RemoteExport): string {
-  const asked = new Date(parseInt(id.slice(0, 8) + id.slice(9, 13), 16)).toISOString();
-  const end = error === null ? bundleDigest ?? "" : `${error.code}: ${error.message}`;
-  const line = `${id}  ${asked}  ${state.padEnd(9)}  ${tenant}  ${profile}  ${end}`;
-  return escapedLine(line) + findingsOf(error).map(findingLine).join("");
 }
 
 function escapedLine(line: string): string {

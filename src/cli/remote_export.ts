@@ -7,6 +7,18 @@ export interface RemoteExport {
   state: string;
   profile: string;
   tenant: string;
+  /** What asked for it: api, schedule or cli. Older services do not say this and what follows. */
+  trigger?: string;
+  /** Name of the token that asked for it. */
+  actor?: string | null;
+  createdAt?: string;
+  startedAt?: string | null;
+  endedAt?: string | null;
+  seconds?: number | null;
+  attempts?: number;
+  bytes?: number | null;
+  files?: number | null;
+  sameAs?: string | null;
   bundleDigest: string | null;
   error: RemoteError | null;
 }

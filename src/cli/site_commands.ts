@@ -7,8 +7,9 @@ export function siteCommands(program: Command, leaf: Leaf): void {
   riskCommands(group(program, "risk", "Ask a bundle of risk data"), leaf);
   configCommands(group(program, "config", "The configuration of this site"), leaf);
   serviceOptions(
-    leaf(program, "timeline", "What happened to the exports of a running service, step by step", [
+    leaf(program, "timeline [id]", "Show the event history of exports, or of one", [
       "stella timeline",
+      "stella timeline --newest --follow",
       "stella timeline --tenant lab --export 019b76da-a800-7000-8000-000000000000 --json",
     ], async () => (await import("./timeline.ts")).timelineCommand),
   )
@@ -16,6 +17,9 @@ export function siteCommands(program: Command, leaf: Leaf): void {
     .option("--export <id>", "of this export only")
     .option("--event <id>", "this one event")
     .option("--after <id>", "what came after this event")
+    .option("--before <id>", "what came before this event")
+    .option("--newest", "the last events instead of the first")
+    .option("--follow", "go on with what happens, until interrupted or the export has ended")
     .option("--limit <count>", "at most so many, up to 500", "100");
 }
 

@@ -51,6 +51,7 @@ export const neededBy: Readonly<Record<string, Row>> = {
   "jobs list": client,
   "jobs purge": client,
   "jobs retry": client,
+  "jobs show": client,
   "keys generate": ["write", "env", "sys"],
   "keys show": ["env"],
   "keys trust": ["write", "env"],

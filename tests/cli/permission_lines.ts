@@ -34,6 +34,7 @@ export const permissionLines: readonly [command: string, rest: string[], needs: 
   ["jobs list", [], ["net", "env"]],
   ["jobs purge", [id], ["net", "env"]],
   ["jobs retry", [id], ["net", "env"]],
+  ["jobs show", [id], ["net", "env"]],
   ["keys generate", [], ["write", "env", "sys"]],
   ["keys show", [], ["env"]],
   ["keys trust", ["signer.pub"], ["write", "env"]],

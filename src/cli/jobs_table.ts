@@ -1,0 +1,93 @@
+/** Exports of a running service for a person: many as a table that fits the terminal, one with all that is known of it. */
+import { escaped } from "../bundle/names.ts";
+import { findingsOf, hasEnded, type RemoteExport } from "./remote_export.ts";
+import { counted, findingLine, sizeText } from "./render.ts";
+
+const narrowest = 80;
+
+/** @param columns of the terminal; undefined: none @param now milliseconds since 1970 */
+export function jobsTable(
+  items: readonly RemoteExport[],
+  now: number,
+  columns: number | undefined,
+): string {
+  const width = Math.max(narrowest, columns ?? narrowest);
+  const head = ["ID", "STATE", "AGE", "TOOK", "PROFILE"];
+  const isOneTenant = new Set(items.map(({ tenant }) => tenant)).size <= 1;
+  const rows = items.map((one) =>
+    [
+      one.id,
+      one.state,
+      ageText((now - createdOf(one)) / 1000),
+      tookText(one, now),
+      isOneTenant ? one.profile : `${one.tenant}/${one.profile}`,
+    ].map(escaped)
+  );
+  const widths = head.map((title, i) =>
+    Math.max(title.length, ...rows.map((row) => row[i]!.length))
+  );
+  const lineOf = (cells: readonly string[]) =>
+    cut(cells.map((cell, i) => cell.padEnd(widths[i]!)).join("  ").trimEnd(), width);
+  const below = ({ error }: RemoteExport) =>
+    error === null ? [] : [
+      escaped(`    ${error.code}: ${error.message}`),
+      ...findingsOf(error).map((one) => findingLine(one).trimEnd()),
+    ].map((line) => cut(line, width));
+  const lines = rows.flatMap((row, i) => [lineOf(row), ...below(items[i]!)]);
+  return [lineOf(head), ...lines].map((line) => `${line}\n`).join("");
+}
+
+export function exportText(one: RemoteExport): string {
+  const { id, state, error, files, bytes, bundleDigest, attempts, seconds } = one;
+  const facts: [string, string | undefined][] = [
+    ["profile", one.profile],
+    ["tenant", one.tenant],
+    ["asked by", [one.actor, one.trigger && `(${one.trigger})`].filter(Boolean).join(" ")],
+    ["created", one.createdAt ?? new Date(createdOf(one)).toISOString()],
+    ["started", one.startedAt ?? undefined],
+    ["ended", one.endedAt ?? undefined],
+    ["took", typeof seconds === "number" ? `${seconds} s` : undefined],
+    ["attempts", attempts === undefined ? undefined : String(attempts)],
+    ["payload", typeof files === "number" ? counted(files, "file") : undefined],
+    ["bundle", typeof bytes === "number" ? sizeText(bytes) : undefined],
+    ["digest", bundleDigest === null ? undefined : `sha256:${bundleDigest}`],
+    ["same as", one.sameAs ?? undefined],
+    ["error", error === null ? undefined : `${error.code}: ${error.message}`],
+    ["hint", error?.hint],
+  ];
+  const lines = facts.filter(([, value]) => value !== undefined && value !== "")
+    .map(([name, value]) => `  ${name.padEnd(8)}  ${value}`);
+  return [`${id}  ${state}`, ...lines].map((line) => `${escaped(line)}\n`).join("") +
+    findingsOf(error).map(findingLine).join("");
+}
+
+/** Of a UUIDv7, whose first 48 bits are milliseconds since 1970 (RFC 9562 section 5.7). */
+function createdOf({ id }: Pick<RemoteExport, "id">): number {
+  return parseInt(id.slice(0, 8) + id.slice(9, 13), 16);
+}
+
+function tookText(one: RemoteExport, now: number): string {
+  if (typeof one.seconds === "number") return durationText(one.seconds);
+  const started = Date.parse(one.startedAt ?? "");
+  return hasEnded(one) || Number.isNaN(started) ? "" : durationText((now - started) / 1000);
+}
+
+/** In the largest unit: `45s`, `12m`, `3h`, `80d`. */
+export function ageText(seconds: number): string {
+  const units: [string, number][] = [["d", 86_400], ["h", 3_600], ["m", 60]];
+  const [unit, size] = units.find(([, size]) => seconds >= size) ?? ["s", 1];
+  return `${Math.max(0, Math.floor(seconds / size))}${unit}`;
+}
+
+/** In two units: `0.4s`, `45s`, `3m12s`, `2h5m`. */
+export function durationText(seconds: number): string {
+  if (seconds < 9.95) return `${Math.max(0, seconds).toFixed(1)}s`;
+  const whole = Math.round(seconds);
+  if (whole < 60) return `${whole}s`;
+  if (whole < 3600) return `${Math.floor(whole / 60)}m${whole % 60}s`;
+  return `${Math.floor(whole / 3600)}h${Math.floor(whole % 3600 / 60)}m`;
+}
+
+function cut(text: string, width: number): string {
+  return text.length > width ? `${text.slice(0, width - 3)}...` : text;
+}
