@@ -106,7 +106,10 @@ function exportCommands(program: Command, leaf: Leaf): void {
       ),
     )
     .option("--volume-size <size>", "cut the archive: fat32, or a size such as 4G or 700MB")
-    .option("--include-self", "put this program beside the bundle")
+    .option(
+      "--include-self",
+      "put this program beside the bundle (97 MB, which --volume-size does not cut)",
+    )
     .option("--include-binary <path>", "and a build for another platform; repeatable", many)
     .option("--force", "replace whatever stands in the way in the output directory")
     .option("--dry-run", "say what would be packed, write nothing")
@@ -200,7 +203,10 @@ function registryOptions(command: Command): Command {
   return command
     .option("--plain-http", "speak http to a registry that is not on this machine")
     .option("--ca <file>", "certificate authority of the registry, PEM")
-    .option("--credentials <file>", "{username, password} or docker's config.json, mode 0600")
+    .option(
+      "--credentials <file>",
+      "{username, password}, docker's config.json or podman's auth.json; mode 0600",
+    )
     .option("--client-cert <file>", "certificate to show to the registry, PEM")
     .option("--client-key <file>", "its private key, PEM, mode 0600");
 }

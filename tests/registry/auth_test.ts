@@ -141,6 +141,18 @@ Deno.test("Basic: without credentials nothing is tried again", () =>
     assert.equal(registry.log.length, 1);
   }));
 
+Deno.test("Basic: a registry that everybody may read asks for credentials at the first write", () =>
+  withRegistry(async (registry) => {
+    registry.guard = (request, response) => {
+      const isRead = request.method === "GET" || request.method === "HEAD";
+      if (isRead || request.headers.authorization === basic) return true;
+      response.writeHead(401, { "www-authenticate": 'Basic realm="r"' }).end();
+      return false;
+    };
+    await push(registry, true, { chunk: 1024 });
+    assert(registry.manifests.has("v1"));
+  }));
+
 /** Answers 401 without a challenge to what has no credentials; `/v2/` says `challenge`, or nothing. */
 function askByPing(registry: FakeRegistry, challenge?: string): void {
   registry.guard = (request, response) => {
