@@ -20,6 +20,7 @@ export function privatePlacesOf(
     ...[...config.profiles.values()].map((one) => one.secretFile),
     config.service.tls?.key,
     ...loginFiles(environment),
+    environment("STELLA_TOKEN_FILE") || undefined,
   ];
   const credentials = environment("CREDENTIALS_DIRECTORY");
   return {
