@@ -59,7 +59,10 @@ function pushLatency(): Draft {
   );
 }
 
-/** They stay at 0 until there is trust over time (telemetry/labels.ts): no line of a legend for them. */
+/**
+ * They stay at 0 until there is trust over time (telemetry/labels.ts): no line of a legend for
+ * them.
+ */
 const later = 'reason!~"key_revoked|threshold_not_met|rollback"';
 
 function verificationFailures(): Draft {

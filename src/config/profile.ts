@@ -36,7 +36,10 @@ export interface ProviderConfig {
   maxRecordBytes?: number;
 }
 
-/** `{tenant}` in a directory or a tag stands for the tenant of the export; see target_tenants.ts and tag.ts. */
+/**
+ * `{tenant}` in a directory or a tag stands for the tenant of the export; see target_tenants.ts and
+ * tag.ts.
+ */
 export type Target =
   | { directory: string }
   | { registry: string; repository: string; tag: string };

@@ -55,7 +55,9 @@ export interface ScheduleConfig {
   cron: string;
   /** IANA time zone. */
   zone: string;
-  /** Where a run finds the same as the newest stored bundle holds, whether it stores a second one. */
+  /**
+   * Where a run finds the same as the newest stored bundle holds, whether it stores a second one.
+   */
   whenUnchanged: "skip" | "export";
   /** Whose export it is; the first tenant of the profile where it is not given. */
   tenant?: string;

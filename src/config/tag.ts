@@ -1,4 +1,7 @@
-/** Tags of exported bundles in a registry: a template with `{created}`, `{profile}`, `{tenant}` and `{digest}`. */
+/**
+ * Tags of exported bundles in a registry: a template with `{created}`, `{profile}`, `{tenant}` and
+ * `{digest}`.
+ */
 
 const placeholders = ["created", "profile", "tenant", "digest"] as const;
 export type TagValues = Record<typeof placeholders[number], string>;
@@ -7,8 +10,8 @@ export type TagValues = Record<typeof placeholders[number], string>;
 const tagPattern = /^[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}$/;
 
 /**
- * The longest values that can be filled in, to judge a template before there is a bundle. How long the names of tenants are is known
- * where all of the configuration is; see target_tenants.ts.
+ * The longest values that can be filled in, to judge a template before there is a bundle. How long
+ * the names of tenants are is known where all of the configuration is; see target_tenants.ts.
  */
 const longest: TagValues = {
   created: "2026-01-01T00:00:00Z",
@@ -34,8 +37,8 @@ export function isTag(text: string): boolean {
 }
 
 /**
- * The tag of one bundle. `created` is the manifest's; it is rendered as `20260101T000000Z`, because a tag holds no colon.
- * `digest` is the bundleDigest, 64 hex digits.
+ * The tag of one bundle. `created` is the manifest's; it is rendered as `20260101T000000Z`, because
+ * a tag holds no colon. `digest` is the bundleDigest, 64 hex digits.
  */
 export function renderTag(template: string, values: TagValues): string {
   return template

@@ -1,6 +1,7 @@
 /**
- * Tenants at the targets of profiles. `{tenant}` in a directory or a tag keeps them apart; where two of them could publish to one
- * place the configuration is refused, because one would replace, or block, what the other has published there.
+ * Tenants at the targets of profiles. `{tenant}` in a directory or a tag keeps them apart; where
+ * two of them could publish to one place the configuration is refused, because one would replace,
+ * or block, what the other has published there.
  */
 import { dirname, resolve } from "node:path";
 import type { Profile, RegistryConfig, Target } from "./profile.ts";
@@ -82,7 +83,10 @@ function tagFaults(
   return [{ place, text: `is no tag for the tenant ${bad}: at most 128 characters` }];
 }
 
-/** A bundle inside the directory of another one counts too: verification finds files there that nobody lists. */
+/**
+ * A bundle inside the directory of another one counts too: verification finds files there that
+ * nobody lists.
+ */
 function sharedFaults(claims: readonly Claim[]): TargetFault[] {
   const byKey = Map.groupBy(claims, ({ key }) => key);
   const faults = new Map<string, TargetFault>();

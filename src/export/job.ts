@@ -35,7 +35,10 @@ export interface ExportJob {
   egress: EgressConfig;
   /** Keys, credentials and state of the service. */
   privatePlaces: PrivatePlaces;
-  /** The newest stored bundle of profile and tenant: where nothing changed since, no second copy is kept. */
+  /**
+   * The newest stored bundle of profile and tenant: where nothing changed since, no second copy is
+   * kept.
+   */
   newest?: { exportId: string };
   /** Uploads to registries that earlier runs have begun, by their key. */
   uploads?: readonly [string, UploadSession][];

@@ -1,4 +1,7 @@
-/** A finished bundle, published to all targets of its profile: one that fails keeps no other from being tried. */
+/**
+ * A finished bundle, published to all targets of its profile: one that fails keeps no other from
+ * being tried.
+ */
 import { setTimeout } from "node:timers/promises";
 import { realpathSync } from "node:fs";
 import { messageOf, StellaError } from "../errors.ts";
@@ -40,7 +43,9 @@ export interface TargetOutcome {
   failure?: { thrown: unknown };
 }
 
-/** @throws StellaError that names every target that failed, and why; what `signal` was aborted with */
+/**
+ * @throws StellaError that names every target that failed, and why; what `signal` was aborted with
+ */
 export async function publishTargets(publishing: Publishing): Promise<void> {
   const failure = targetsError(await tryTargets(publishing));
   if (failure !== undefined) throw failure;
@@ -66,7 +71,10 @@ export async function tryTargets(publishing: Publishing): Promise<TargetOutcome[
   return outcomes;
 }
 
-/** One error for all that failed; undefined: none did. A job is tried again where that may help one of them; see may_pass.ts. */
+/**
+ * One error for all that failed; undefined: none did. A job is tried again where that may help one
+ * of them; see may_pass.ts.
+ */
 export function targetsError(outcomes: readonly TargetOutcome[]): unknown {
   const failures = outcomes.flatMap(({ target, failure }) =>
     failure === undefined ? [] : [{ target, thrown: failure.thrown }]
@@ -120,7 +128,9 @@ function isSame(place: string, directory: string): boolean {
   return present(directory) !== undefined && realpathSync(place) === realpathSync(directory);
 }
 
-/** Two exports of the service may end in one directory: the second waits for the first, for a while. */
+/**
+ * Two exports of the service may end in one directory: the second waits for the first, for a while.
+ */
 async function whileBusy(signal: AbortSignal, publish: () => Promise<void>): Promise<void> {
   for (let waits = 0;; waits++) {
     try {

@@ -1,7 +1,8 @@
 /**
- * Places that several parties share: whoever comes takes one while less than half of them are taken; after that only who has fewer
- * than an equal share of the other half. So one party alone may use half of them, and however many parties take all they
- * can get, each of the others still gets its share.
+ * Places that several parties share: whoever comes takes one while less than half of them are
+ * taken; after that only who has fewer than an equal share of the other half. So one party alone
+ * may use half of them, and however many parties take all they can get, each of the others still
+ * gets its share.
  */
 export class FairShare {
   /** By party; only those that have some. */
@@ -11,7 +12,9 @@ export class FairShare {
   /** @param parties how many may come at all; a single one may take all places */
   constructor(readonly places: number, readonly parties: number) {}
 
-  /** Takes a place; undefined where there is none for this party. The result gives it back, once. */
+  /**
+   * Takes a place; undefined where there is none for this party. The result gives it back, once.
+   */
   take(party: string): (() => void) | undefined {
     if (!this.#mayTake(party)) return undefined;
     this.#count(party, 1);

@@ -79,8 +79,8 @@ export interface JobQueue {
   /** Renews the lease; false where this attempt no longer holds it. */
   heartbeat(job: Job): boolean;
   /**
-   * Ends a job; false where this attempt no longer holds it. With `sameAs` the job has no bundle of its own, and the job of that
-   * id is confirmed.
+   * Ends a job; false where this attempt no longer holds it. With `sameAs` the job has no bundle of
+   * its own, and the job of that id is confirmed.
    */
   finish(job: Job, outcome: Outcome): boolean;
   /** Gives a job back as if this attempt had not been: the service stops before it is done. */

@@ -1,8 +1,9 @@
 /**
- * The loop that works: as many jobs at once as it was told, each with its lease renewed while it runs and its end written
- * before its place is given to another. Nothing that a job does ends the loop; a database that cannot be written to is tried
- * again until it can. What failed in a way that may pass is tried again later. A job whose lease is lost is aborted: another holder
- * runs it, and ends it.
+ * The loop that works: as many jobs at once as it was told, each with its lease renewed while it
+ * runs and its end written before its place is given to another. Nothing that a job does ends the
+ * loop; a database that cannot be written to is tried again until it can. What failed in a way that
+ * may pass is tried again later. A job whose lease is lost is aborted: another holder runs it, and
+ * ends it.
  */
 import { StellaError } from "../errors.ts";
 import { backoff } from "./backoff.ts";
@@ -188,7 +189,10 @@ export class Loop {
     }
   }
 
-  /** Writes until it succeeds; unwritten where the service stops before that: the next start recovers the job. */
+  /**
+   * Writes until it succeeds; unwritten where the service stops before that: the next start
+   * recovers the job.
+   */
   async #persist(write: () => boolean): Promise<"written" | "lost" | "unwritten"> {
     for (;;) {
       try {

@@ -76,8 +76,9 @@ const successes = `
 `;
 
 /**
- * Who asked, how, and what came of it. A key with a blank in it is one that only schedules make. `same_as` names the export whose
- * stored bundle an unchanged one equals; `confirmed_at`, of that export, is when the last unchanged one ended.
+ * Who asked, how, and what came of it. A key with a blank in it is one that only schedules make.
+ * `same_as` names the export whose stored bundle an unchanged one equals; `confirmed_at`, of that
+ * export, is when the last unchanged one ended.
  */
 const details = `
   ALTER TABLE jobs ADD COLUMN trigger TEXT NOT NULL DEFAULT 'api'

@@ -34,7 +34,10 @@ export function addEvents(app: App, deps: ServerDeps): void {
   });
 }
 
-/** The same where all places are taken and where the tenant's share is: a tenant learns nothing of the others. */
+/**
+ * The same where all places are taken and where the tenant's share is: a tenant learns nothing of
+ * the others.
+ */
 function tooMany(c: Context, { onRefused }: Pick<ServerDeps, "onRefused">) {
   onRefused("followers_full");
   c.header("retry-after", "5");

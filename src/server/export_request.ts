@@ -20,8 +20,8 @@ const sizePattern = /^(fat32|[1-9]\d{0,11}([KMG]B?)?)$/;
 export type ExportRequest = Omit<z.output<ReturnType<typeof requestSchema>>, "tenant" | "profile">;
 
 /**
- * Profiles and tenants are those that the caller may name; any other name is told apart from nothing. Without a tenant it is the
- * first of the caller's that the profile belongs to.
+ * Profiles and tenants are those that the caller may name; any other name is told apart from
+ * nothing. Without a tenant it is the first of the caller's that the profile belongs to.
  */
 export function requestSchema({ profiles }: Pick<Config, "profiles">, access: Access) {
   const known = (name: string) => {

@@ -1,8 +1,9 @@
 /**
- * `/health/liveness` and `/health/readiness`. Machines read the status code, people ask with `?verbose`. The JSON follows
- * draft-inadarei-api-health-check-06, which expired in 2022 and never became an RFC; the words pass, warn and fail are its.
- * What a check found may name paths and addresses. Whole it is for those on this machine; those with a token see it without paths,
- * and everybody else learns how each check stands, and no more.
+ * `/health/liveness` and `/health/readiness`. Machines read the status code, people ask with
+ * `?verbose`. The JSON follows draft-inadarei-api-health-check-06, which expired in 2022 and never
+ * became an RFC; the words pass, warn and fail are its. What a check found may name paths and
+ * addresses. Whole it is for those on this machine; those with a token see it without paths, and
+ * everybody else learns how each check stands, and no more.
  */
 import type { Context } from "hono";
 import type { App, AppEnvironment, OpsDeps } from "./deps.ts";

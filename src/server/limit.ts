@@ -1,7 +1,7 @@
 /**
- * How many requests to the API are open at once. Beyond that a caller is told at once to come back, instead of taking one more
- * connection of which the process has a thousand. One tenant leaves room for the others. Operations are not limited: health and
- * metrics have to answer just then.
+ * How many requests to the API are open at once. Beyond that a caller is told at once to come back,
+ * instead of taking one more connection of which the process has a thousand. One tenant leaves room
+ * for the others. Operations are not limited: health and metrics have to answer just then.
  */
 import type { MiddlewareHandler } from "hono";
 import type { Config } from "../config/load.ts";
@@ -10,7 +10,10 @@ import type { Access } from "./access.ts";
 import type { AppEnvironment, OpsDeps } from "./deps.ts";
 import { problem } from "./problem.ts";
 
-/** Open until its answer begins, so a body that does not come counts, and a file that is being sent does not. */
+/**
+ * Open until its answer begins, so a body that does not come counts, and a file that is being sent
+ * does not.
+ */
 export function limitRequests(
   { tokens, service: { mostRequests: most } }: Pick<Config, "tokens" | "service">,
   onRefused: OpsDeps["onRefused"],

@@ -1,6 +1,7 @@
 /**
- * The timeline API: what happened to exports, from either end, one tenant at a time. A foreign tenant's event or export is answered
- * exactly as one that does not exist; an id that cannot be one is a fault of the request.
+ * The timeline API: what happened to exports, from either end, one tenant at a time. A foreign
+ * tenant's event or export is answered exactly as one that does not exist; an id that cannot be one
+ * is a fault of the request.
  */
 import * as z from "zod";
 import type { JobError } from "../jobs/job.ts";

@@ -1,6 +1,7 @@
 /**
- * Texts for tenants, without the paths of this machine: where the service keeps its files is for its operator, who finds whole
- * errors in the log. Of a path the last part is left, because that is what a tenant knows it by.
+ * Texts for tenants, without the paths of this machine: where the service keeps its files is for
+ * its operator, who finds whole errors in the log. Of a path the last part is left, because that is
+ * what a tenant knows it by.
  */
 import { basename } from "node:path";
 import type { Finding } from "../errors.ts";
@@ -9,8 +10,9 @@ import type { JobError } from "../jobs/job.ts";
 /** A path in quotes, as messages write it; it may hold blanks. */
 const quoted = /(["'`])(\/(?:\\.|(?!\1).)*)\1/g;
 /**
- * A path by itself, and a file URL. What follows a letter, a digit or one of `.]})*` is part of something else, such as
- * `registry.site:5000/exports`; `/v1/` and `/v2/` are the APIs of the service and of registries.
+ * A path by itself, and a file URL. What follows a letter, a digit or one of `.]})*` is part of
+ * something else, such as `registry.site:5000/exports`; `/v1/` and `/v2/` are the APIs of the
+ * service and of registries.
  */
 const bare = /file:\/\/[^\s"'`]*|(?<![\w/.\]})*])\/(?!\/|v[12]\/)[^\s"'`()<>,;]+/g;
 

@@ -1,4 +1,7 @@
-/** Two tenants of one service: what one of them does is never in the way of the other, and tells it nothing. */
+/**
+ * Two tenants of one service: what one of them does is never in the way of the other, and tells it
+ * nothing.
+ */
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { existsSync, readFileSync } from "node:fs";
