@@ -22,9 +22,14 @@ export class Aliases {
       upstream.filter(isCve).forEach((cve) => addTo(this.#upstream, keyOf(own), cve));
     }
     if (cves.length > 1) return cves;
+    const [first] = others;
     for (const id of others) {
       if (cves.length === 1) cves.forEach((cve) => addTo(this.#cves, id, cve));
-      else others.forEach((other) => other !== id && addTo(this.#links, id, other));
+      else if (first !== undefined && id !== first) {
+        // By way of the first one: each with each would be the square of a long list.
+        addTo(this.#links, id, first);
+        addTo(this.#links, first, id);
+      }
     }
     return cves;
   }

@@ -35,6 +35,7 @@ const statuses = [
   "last_affected",
   "recommended",
   "under_investigation",
+  "unknown",
 ] as const;
 
 /** The schema asks for a product at least; that there is none in a list takes nothing from the others. */
@@ -136,6 +137,8 @@ function factsOf(value: Json): Fact[] {
   const record = String((tracking as Json)["id"]);
   const productNames = new Map<string, string>();
   collectNames(value["product_tree"], productNames);
+  // The largest part of a document has said what it knows.
+  delete value["product_tree"];
   const common = {
     category,
     title,

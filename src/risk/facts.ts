@@ -2,10 +2,28 @@
 import { Aliases } from "./aliases.ts";
 import { isCve } from "./ids.ts";
 import { encodeFact, type Mark } from "./join.ts";
-import type { Fact, Link, Row, Sink } from "./provider.ts";
+import type { Advisory, Fact, Link, Row, Sink } from "./provider.ts";
 import { Spool } from "./spool.ts";
 import type { Tally } from "./tally.ts";
 import { newestFirst, Versions } from "./versions.ts";
+
+/** Ids of one record; a kernel's update names some hundred. */
+const maxIds = 10_000;
+/** Characters that one record may come to, written under all its CVEs. */
+const maxExpanded = 512 * 1024 * 1024;
+
+/** What of a small file would fill the disk: a record stands in full under each CVE that it names. */
+function expansionFault({ facts }: Advisory): string | undefined {
+  for (const { ids, upstream = [], related = [], value } of facts) {
+    const count = ids.length + upstream.length + related.length;
+    if (count > maxIds) return `names more than ${maxIds} ids`;
+    // A short one cannot come to much.
+    if (count > 100 && count * JSON.stringify(value).length > maxExpanded) {
+      return `would take more than ${maxExpanded} characters under all its ids`;
+    }
+  }
+  return undefined;
+}
 
 export class Facts {
   readonly #aliases = new Aliases();
@@ -27,7 +45,11 @@ export class Facts {
   sinkOf(provider: number): Sink {
     const tally = this.#tally(provider);
     return {
-      advisory: (advisory) => this.#versions.add(provider, advisory),
+      advisory: (advisory) => {
+        const fault = expansionFault(advisory);
+        if (fault === undefined) this.#versions.add(provider, advisory);
+        else tally.bad({ path: advisory.path }, fault, advisory.facts.flatMap(({ ids }) => ids));
+      },
       row: (row) => this.#addRow(provider, row),
       bad: (place, reason, ids) => tally.bad(place, reason, ids),
       badId: (place, reason, ids) => tally.badId(place, reason, ids),
@@ -37,10 +59,10 @@ export class Facts {
 
   /** All facts as `encodeFact` writes them, sorted by key, provider and record; once, when all are in. */
   *sorted(): Generator<string> {
-    for (const { provider, fact } of this.#versions.newest()) this.#add(provider, fact);
+    for (const { provider, path, fact } of this.#versions.newest()) this.#add(provider, path, fact);
     for (const line of this.#open.sorted()) {
-      const [order, provider, fact] = JSON.parse(line) as [string, number, Fact];
-      this.#put(provider, fact, order);
+      const [order, provider, path, fact] = JSON.parse(line) as [string, number, string, Fact];
+      this.#put(provider, path, fact, order);
     }
     yield* this.#spool.sorted();
   }
@@ -64,21 +86,21 @@ export class Facts {
     return this.#lastOrder;
   }
 
-  #add(provider: number, fact: Fact): void {
+  #add(provider: number, path: string, fact: Fact): void {
     const { ids, upstream = [], related = [] } = fact;
     const order = String(this.#count++).padStart(9, "0");
     if (fact.piece === undefined) this.#tally(provider).records++;
     const cves = this.#aliases.note(ids, upstream);
     const isOpen = cves.length === 0 || ![...upstream, ...related].every(isCve);
-    if (isOpen) this.#open.add(JSON.stringify([order, provider, fact]));
-    else this.#put(provider, fact, order);
+    if (isOpen) this.#open.add(JSON.stringify([order, provider, path, fact]));
+    else this.#put(provider, path, fact, order);
   }
 
-  #put(provider: number, fact: Fact, order: string): void {
+  #put(provider: number, path: string, fact: Fact, order: string): void {
     const { record, value, piece } = fact;
     for (const [key, mark] of this.#marks(fact)) {
       const first = piece === undefined ? {} : { piece };
-      this.#spool.add(encodeFact({ key, provider, record, order, mark, ...first, value }));
+      this.#spool.add(encodeFact({ key, provider, record, order, mark, ...first, path, value }));
       if (piece === undefined && mark !== "own" && mark !== "covers") {
         this.#tally(provider).links[mark]++;
       }

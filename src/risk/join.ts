@@ -2,6 +2,7 @@
  * The join: facts sorted by id become one line for each id, in which all providers have their say. The line's form is the contract
  * with those who read it with jq; it is in the README.
  */
+import { startSha256 } from "../bundle/hash.ts";
 import { isCve } from "./ids.ts";
 import type { Link, ProviderKind } from "./provider.ts";
 
@@ -20,7 +21,8 @@ export interface SpooledFact {
   mark?: Mark;
   /** Above 0 it carries on the fact before it. */
   piece?: number;
-  path?: string;
+  /** Where it stands in its provider. */
+  path: string;
   line?: number;
   value: unknown;
 }
@@ -45,7 +47,7 @@ export interface Joined {
 /** Ids and names hold no tab: a tab sorts before all that they hold, so `a` stands before `a-b`. */
 export function encodeFact(fact: SpooledFact): string {
   const { key, provider, record, order, mark, piece, path, line, value } = fact;
-  const about = JSON.stringify([mark ?? "", piece ?? 0, path ?? "", line ?? 0]);
+  const about = JSON.stringify([mark ?? "", piece ?? 0, path, line ?? 0]);
   const head = [key, String(provider).padStart(3, "0"), record, order, about];
   return [...head, JSON.stringify(value)].join("\t");
 }
@@ -60,7 +62,7 @@ export function decodeFact(text: string): SpooledFact {
     order,
     ...(mark === "" ? {} : { mark }),
     ...(piece === 0 ? {} : { piece }),
-    ...(path === "" ? {} : { path }),
+    path,
     ...(line === 0 ? {} : { line }),
     value: JSON.parse(value.join("\t")),
   };
@@ -139,5 +141,11 @@ function addCsaf(joined: Joined, fact: SpooledFact, value: Json, source: Source)
 }
 
 function distinct(values: unknown[]): unknown[] {
-  return [...new Map(values.map((one) => [JSON.stringify(one), one])).values()];
+  return [...new Map(values.map((one) => [keyOfValue(one), one])).values()];
+}
+
+/** Its text, or the digest of a long one: a second copy of all packages would take as much memory as they do. */
+function keyOfValue(value: unknown): string {
+  const text = JSON.stringify(value);
+  return text.length < 1000 ? text : startSha256().update(text).digest("hex");
 }

@@ -131,16 +131,31 @@ async function writeJoined(options: OutputOptions) {
 /** Groups of facts about one id, without rows that repeat an earlier one or are older. */
 function* byKey(lines: Iterable<string>, tallies: readonly Tally[]): Generator<SpooledFact[]> {
   let group: SpooledFact[] = [];
+  let length = 0;
   for (const line of lines) {
     const fact = decodeFact(line);
     const before = group.at(-1);
     if (before !== undefined && before.key !== fact.key) {
       yield group;
-      group = [fact];
-    } else if (before === undefined || !isRepeated(before, fact)) group.push(fact);
-    else repeated(before, fact, tallies[fact.provider]!);
+      group = [];
+      length = 0;
+    } else if (before !== undefined && isRepeated(before, fact)) {
+      repeated(before, fact, tallies[fact.provider]!);
+      continue;
+    }
+    length += line.length;
+    // The first one is within the limits of its own file.
+    if (length <= maxLine || group.length === 0) group.push(fact);
+    else tooMuch(fact, tallies[fact.provider]!);
   }
   if (group.length > 0) yield group;
+}
+
+/** What a reader of a line has to hold, and who writes it. */
+const maxLine = 20 * 1024 * 1024;
+
+function tooMuch({ key, record, path }: SpooledFact, tally: Tally): void {
+  tally.bad({ path }, `${record} does not fit on the line of ${key}, which is full`, [key, record]);
 }
 
 /** Of a row's record there is one for each CVE; advisories were compared when their versions were. */
@@ -151,7 +166,7 @@ function isRepeated(before: SpooledFact, fact: SpooledFact): boolean {
 
 /** The newest row stands first. */
 function repeated(before: SpooledFact, fact: SpooledFact, tally: Tally): void {
-  const { record, path = "", line } = fact;
+  const { record, path, line } = fact;
   tally.records--;
   tally.links.alias--;
   if (before.order !== fact.order) tally.superseded++;

@@ -53,7 +53,7 @@ export async function listFiles(
     files.push({ path: below, carried: carriedPath(below) });
   }
   files.sort((a, b) => comparePaths(a.carried, b.carried));
-  return { root: path, files, isAlone: false };
+  return { root: path, files, isAlone: files.length === 1 };
 }
 
 function isDirectory(path: string): boolean {

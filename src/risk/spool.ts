@@ -2,6 +2,7 @@
  * Lines in sorted order in bounded memory: they are collected, and where there are too many a sorted run goes to a file; at the end
  * the runs are merged. The order is that of the lines' UTF-16 units, the same on every machine.
  */
+import { Buffer } from "node:buffer";
 import { closeSync, openSync, readSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { ioError } from "../errors.ts";
@@ -10,12 +11,17 @@ import { LineFile, mostBytes, putLine } from "./line_file.ts";
 /** Bytes that wait in memory. */
 const roomOfRun = 512 * 1024;
 const readSize = 16 * 1024;
+/** UTF-16 units of the lines that the merged runs hold, one each. */
+const roomOfHeads = 16 * 1024 * 1024;
 
 export class Spool {
   readonly #runs: string[] = [];
+  #made = 0;
+  /** Of all lines, in UTF-16 units. */
+  #longest = 0;
   readonly #encoder = new TextEncoder();
   /** As bytes: a hundred thousand strings that live for a while cost the garbage collector twenty times their text. */
-  #waiting: Uint8Array;
+  readonly #waiting: Uint8Array;
   #used = 0;
 
   /** Runs are files `<prefix>-<number>` in `directory`; `room` bytes wait in memory. */
@@ -25,9 +31,12 @@ export class Spool {
 
   /** A line holds no line feed. @throws StellaError media */
   add(line: string): void {
-    const most = mostBytes(line);
+    let most = mostBytes(line);
+    if (most > this.#waiting.length) most = Buffer.byteLength(line) + 1;
+    this.#longest = Math.max(this.#longest, line.length);
     if (this.#used > 0 && this.#used + most > this.#waiting.length) this.#writeRun();
-    if (most > this.#waiting.length) this.#waiting = new Uint8Array(most);
+    // A buffer for one long line would stay until the end.
+    if (most > this.#waiting.length) return this.#addRun([line]);
     this.#used += putLine(this.#encoder, line, this.#waiting, this.#used);
   }
 
@@ -35,12 +44,22 @@ export class Spool {
   *sorted(): Generator<string> {
     if (this.#runs.length === 0) return yield* this.#taken();
     this.#writeRun();
-    const runs = this.#runs.map(readLines);
     try {
-      yield* merged(runs);
+      const most = Math.max(2, Math.floor(roomOfHeads / this.#longest));
+      while (this.#runs.length > most) this.#mergeSome(most);
+      yield* mergedFiles(this.#runs);
     } finally {
-      for (const run of runs) run.return(undefined);
       for (const path of this.#runs) rmSync(path, { force: true });
+    }
+  }
+
+  /** The first runs become one: all at once would hold a long line of each in memory. */
+  #mergeSome(count: number): void {
+    const paths = this.#runs.splice(0, count);
+    try {
+      this.#addRun(mergedFiles(paths));
+    } finally {
+      for (const path of paths) rmSync(path, { force: true });
     }
   }
 
@@ -54,13 +73,17 @@ export class Spool {
   }
 
   #writeRun(): void {
-    const path = join(this.directory, `${this.prefix}-${this.#runs.length}`);
+    this.#addRun(this.#taken());
+  }
+
+  #addRun(lines: Iterable<string>): void {
+    const path = join(this.directory, `${this.prefix}-${this.#made++}`);
     this.#runs.push(path);
-    writeLines(path, this.#taken());
+    writeLines(path, lines);
   }
 }
 
-function writeLines(path: string, lines: readonly string[]): void {
+function writeLines(path: string, lines: Iterable<string>): void {
   const file = new LineFile(path, 0o600);
   try {
     for (const line of lines) file.add(line);
@@ -94,6 +117,15 @@ function* readLines(path: string): Generator<string, undefined> {
     throw ioError("Cannot read", path, error);
   } finally {
     closeSync(fd);
+  }
+}
+
+function* mergedFiles(paths: readonly string[]): Generator<string> {
+  const runs = paths.map(readLines);
+  try {
+    yield* merged(runs);
+  } finally {
+    for (const run of runs) run.return(undefined);
   }
 }
 

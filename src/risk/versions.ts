@@ -2,12 +2,10 @@
  * Of several versions of one advisory the newest counts, wherever its file lies: all facts go through a sorted spool, in which
  * the versions of an advisory stand one after the other, the newest first.
  */
-import { sha256 } from "../bundle/hash.ts";
+import { startSha256 } from "../bundle/hash.ts";
 import type { Advisory, Fact, Version } from "./provider.ts";
 import { Spool } from "./spool.ts";
 import type { Tally } from "./tally.ts";
-
-const encoder = new TextEncoder();
 
 export class Versions {
   readonly #spool: Spool;
@@ -17,21 +15,20 @@ export class Versions {
   }
 
   add(provider: number, { identity, version, path, facts }: Advisory): void {
-    const texts = facts.map((fact) => JSON.stringify(fact));
     const head = [
       String(provider).padStart(3, "0"),
       JSON.stringify(identity),
       newestFirst(version),
       JSON.stringify(path),
-      sha256(encoder.encode(texts.join("\n"))),
+      digestOf(facts),
     ].join("\t");
-    texts.forEach((text, i) =>
-      this.#spool.add([head, String(i).padStart(8, "0"), text].join("\t"))
+    facts.forEach((fact, i) =>
+      this.#spool.add([head, String(i).padStart(8, "0"), JSON.stringify(fact)].join("\t"))
     );
   }
 
   /** The facts of the newest versions; what stands twice is counted. Once, when all are in. */
-  *newest(): Generator<{ provider: number; fact: Fact }> {
+  *newest(): Generator<{ provider: number; path: string; fact: Fact }> {
     let current: Line | undefined;
     for (const text of this.#spool.sorted()) {
       const line = parse(text);
@@ -39,7 +36,8 @@ export class Versions {
       if (current !== undefined && isSame && current.path !== line.path) this.#skip(current, line);
       else if (current === undefined || !isSame || current.version === line.version) {
         current = line;
-        yield { provider: line.provider, fact: JSON.parse(line.fact) };
+        const { provider, path, fact } = line;
+        yield { provider, path: JSON.parse(path), fact: JSON.parse(fact) };
       }
     }
   }
@@ -53,6 +51,13 @@ export class Versions {
     else if (current.digest === line.digest) tally.duplicates++;
     else tally.conflict({ path: JSON.parse(line.path) }, record, ids);
   }
+}
+
+/** The texts of large documents are made twice rather than kept. */
+function digestOf(facts: readonly Fact[]): string {
+  const hash = startSha256();
+  for (const fact of facts) hash.update(`${JSON.stringify(fact)}\n`);
+  return hash.digest("hex");
 }
 
 interface Line {

@@ -23,21 +23,25 @@ async function read(kind: string, parts: [string, number][], onInvalid = "fail")
   try {
     const path = join(directory, "record.json");
     write(path, parts);
-    const flags = `${engineFlags},--max-heap-size=${most}`;
-    const child = new Deno.Command(Deno.execPath(), {
-      args: ["run", "-A", "--quiet", "--no-check", `--config=${config}`, flags, probe].concat(
-        [kind, onInvalid === "fail" ? path : directory, onInvalid],
-      ),
-      env: { OTEL_DENO: "false" },
-      stdout: "piped",
-      stderr: "piped",
-    });
-    const { code, stdout, stderr } = await child.output();
-    assert.equal(code, 0, new TextDecoder().decode(stderr).slice(-2000));
-    return JSON.parse(new TextDecoder().decode(stdout));
+    return await probed(kind, onInvalid === "fail" ? path : directory, onInvalid);
   } finally {
     Deno.removeSync(directory, { recursive: true });
   }
+}
+
+async function probed(kind: string, path: string, onInvalid: string): Promise<Said> {
+  const flags = `${engineFlags},--max-heap-size=${most}`;
+  const child = new Deno.Command(Deno.execPath(), {
+    args: ["run", "-A", "--quiet", "--no-check", `--config=${config}`, flags, probe].concat(
+      [kind, path, onInvalid],
+    ),
+    env: { OTEL_DENO: "false" },
+    stdout: "piped",
+    stderr: "piped",
+  });
+  const { code, stdout, stderr } = await child.output();
+  assert.equal(code, 0, new TextDecoder().decode(stderr).slice(-2000));
+  return JSON.parse(new TextDecoder().decode(stdout));
 }
 
 function write(path: string, parts: [string, number][]): void {
@@ -136,4 +140,34 @@ Deno.test("CSAF of 150 MiB with 190,000 products of one vulnerability is read, i
   const { error, records, mebibytes } = await read("csaf", parts);
   assert.deepEqual([error, records], [[], 1]);
   assert.ok(mebibytes <= most, `${mebibytes} MiB`);
+});
+
+Deno.test("a record that would fill the disk under all its CVEs is a bad record", async () => {
+  const cves = (count: number) =>
+    Array.from({ length: count }, (_, i) => `"CVE-2025-${10_000 + i}"`).join(",");
+  const many = [[`${head}"upstream":[${cves(10_001)}]}`, 1]] as [string, number][];
+  assert.match((await read("osv", many)).error.join("\n"), /names more than 10000 ids/);
+  const versions = `"affected":[{"versions":["${"1".repeat(100_000)}"]}]}`;
+  const large = [[`${head}"upstream":[${cves(9_000)}],${versions}`, 1]] as [string, number][];
+  assert.match((await read("osv", large)).error.join("\n"), /would take more than 536870912/);
+});
+
+Deno.test("many records of one CVE take no more memory than one line may, and the rest is named", async () => {
+  const directory = Deno.makeTempDirSync({ prefix: "stella-risk-many-" });
+  try {
+    const versions = JSON.stringify(Array.from({ length: 200_000 }, (_, i) => `${i}.0.0-beta`));
+    for (let i = 1; i <= 9; i++) {
+      const text = `{"id":"X-${i}","modified":"2025-01-01T00:00:00Z","aliases":["CVE-2025-0001"],` +
+        `"affected":[{"versions":${versions}}]}`;
+      Deno.writeTextFileSync(join(directory, `${i}.json`), text);
+    }
+    const { error, mebibytes } = await probed("osv", directory, "fail");
+    assert.match(
+      error.join("\n"),
+      /X-\d+ does not fit on the line of CVE-2025-0001, which is full/,
+    );
+    assert.ok(mebibytes <= most, `${mebibytes} MiB`);
+  } finally {
+    Deno.removeSync(directory, { recursive: true });
+  }
 });

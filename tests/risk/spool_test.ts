@@ -34,6 +34,23 @@ for (const room of [16, 1000, 100_000, undefined]) {
   });
 }
 
+Deno.test("runs of long lines are merged a few at a time, in order, and all of them go", () => {
+  withSpool(1000, (spool, directory) => {
+    const given = Array.from({ length: 7 }, (_, i) => `${(i * 5) % 7}${"é".repeat(4_000_000)}`);
+    given.forEach((line) => spool.add(line));
+    let before = "";
+    let count = 0;
+    for (const line of spool.sorted()) {
+      assert.ok(line > before && line.length === given[0]!.length);
+      assert.ok(readdirSync(directory).length <= 4, "no more runs at once than fit");
+      before = line;
+      count++;
+    }
+    assert.equal(count, 7);
+    assert.deepEqual(readdirSync(directory), []);
+  });
+});
+
 Deno.test("the runs are gone too where nobody takes all lines", () => {
   withSpool(100, (spool, directory) => {
     lines(500).forEach((line) => spool.add(line));
