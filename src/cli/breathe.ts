@@ -19,6 +19,17 @@ export function interrupted(): StellaError {
 
 const pause = 50;
 
+/** The same, at most every 50 ms. */
+export function breatheSeldom(host: Host): () => Promise<void> {
+  const breath = breathe(host);
+  let last = host.now();
+  return async () => {
+    if (host.now() - last < pause) return;
+    await breath();
+    last = host.now();
+  };
+}
+
 /** A source that breathes between reads and while it is listed, at most every 50 ms. */
 export function breathing(source: BundleSource, host: Host): BundleSource {
   const breath = breathe(host);

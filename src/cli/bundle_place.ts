@@ -7,7 +7,7 @@ import { shown } from "../bundle/names.ts";
 import { type BundleSource, directorySource } from "../bundle/source.ts";
 import { SticksSource } from "../bundle/sticks_source.ts";
 import { type Pull, StreamSource } from "../bundle/stream_source.ts";
-import { interrupted } from "./breathe.ts";
+import { breatheSeldom, interrupted } from "./breathe.ts";
 import type { Host } from "./host.ts";
 
 export interface BundlePlace {
@@ -16,8 +16,11 @@ export interface BundlePlace {
   directories: readonly string[];
   /** What is wrong with the place itself; to be asked after the content was judged. */
   rest?: (manifest: Manifest) => Promise<Finding[]>;
-  /** In which directory each file was found; where there are several. */
+  /** Told the manifest before the files that it lists are opened. */
+  expect?: (manifest: Manifest) => void;
+  /** In which directory each file was found, and which copies of it were passed over; where there are several directories. */
   found?: ReadonlyMap<string, string>;
+  badCopies?: ReadonlyMap<string, readonly string[]>;
 }
 
 /** What stands for standard input. */
@@ -82,8 +85,9 @@ export function placeOf(
   }
   volumes.forEach(refuseAbsent);
   const directories = [directory, ...volumes];
-  const source = new SticksSource(directories);
-  return { source, directories, found: source.places };
+  const source = new SticksSource(directories, breatheSeldom(host));
+  const { places: found, badCopies } = source;
+  return { source, directories, expect: (read) => source.expect(read), found, badCopies };
 }
 
 function noVolumes(): StellaError {

@@ -12,6 +12,7 @@ import type { ContentOptions } from "../verify/content.ts";
 import type { Tap } from "../verify/tap.ts";
 import { verifyBundle } from "../verify/verify.ts";
 import { judge as judgeFindings, type Verdict } from "../verify/verdict.ts";
+import { notesBeside } from "./unlisted_files.ts";
 import { breathing } from "./breathe.ts";
 import { type BundlePlace, placeOf } from "./bundle_place.ts";
 import { chunkWorkers } from "./chunk_worker.ts";
@@ -58,14 +59,20 @@ export async function judgePlace(
   let manifest: Manifest | undefined;
   const begin = async (read: Manifest, isRefused: boolean) => {
     manifest = read;
+    place.expect?.(read);
     await look.begin?.(read, isRefused);
   };
   const verdict = await judgeSource(place.source, judges, options, host, { ...look, begin });
   // Without a manifest that counts nobody has read on, and what follows is not known to be wrong.
   const rest = manifest === undefined ? [] : await place.rest?.(manifest) ?? [];
   const findings = [...verdict.findings, ...rest];
+  const [directory] = place.directories;
+  const notes = manifest === undefined || directory === undefined
+    ? []
+    : notesBeside(directory, manifest);
   return {
     ...verdict,
+    ...(notes.length === 0 ? {} : { notes }),
     ...(rest.length === 0 ? {} : judgeFindings(findings, options.integrityOnly ?? false)),
     ...(options.trustFromMedia && verdict.signer !== undefined ? { trustFromMedia: true } : {}),
     findings,

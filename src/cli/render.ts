@@ -9,7 +9,7 @@ import {
   uncaughtIoError,
 } from "../errors.ts";
 import { escaped } from "../bundle/names.ts";
-import type { Verdict } from "../verify/verdict.ts";
+import type { Note, Verdict } from "../verify/verdict.ts";
 
 /** An error of any kind as a StellaError; what nobody expected is code internal and says so. */
 export function asStellaError(thrown: unknown): StellaError {
@@ -82,12 +82,13 @@ export function verdictJson(verdict: Verdict): Record<string, unknown> {
     ...(claimedKeyid === undefined ? {} : { claimedKeyid }),
     filesVerified,
     findings: verdict.findings.map(findingJson),
+    ...(verdict.notes === undefined ? {} : { notes: verdict.notes }),
     files: [],
   };
 }
 
 export function verdictText(verdict: Verdict): string {
-  const { bundle, signer, findings } = verdict;
+  const { bundle, signer, findings, notes } = verdict;
   const head = verdict.ok ? verdict.verdict : `REFUSED (code ${verdict.code})`;
   const what = bundle === undefined ? "" : `  ${bundle.profile} of ${bundle.created}`;
   const lines = [`${head}${what}`];
@@ -104,7 +105,15 @@ export function verdictText(verdict: Verdict): string {
   if (verdict.verdict === "integrity-only") {
     lines.push("  Only the bytes were judged, as asked: this says nothing about who made them.");
   }
-  return [...lines, ...findings.map(findingText)].join("\n") + "\n";
+  return [...lines, ...findings.map(findingText), ...(notes ?? []).map(noteText)].join("\n") + "\n";
+}
+
+function noteText(note: Note): string {
+  return "path" in note
+    ? `  note      ${escaped(note.path)} is not listed in the manifest and was not verified`
+    : `  note      ${
+      counted(note.more, "more file")
+    } beside the manifest: not listed, not verified`;
 }
 
 function filesOf(verdict: Verdict, bundle: NonNullable<Verdict["bundle"]>): string {

@@ -68,8 +68,8 @@ async function judgeVolumes(
   const look = { begin: (read: Manifest) => void (manifest = read) };
   const watched = { ...place, source: receipt?.watch(place.source) ?? place.source };
   const verdict = await judgePlace(watched, options, host, look);
-  if (manifest === undefined || place.found === undefined) return { verdict };
-  return { verdict, volumes: volumeStates(manifest, verdict, place.found) };
+  if (manifest === undefined) return { verdict };
+  return { verdict, volumes: volumeStates(manifest, verdict, place) };
 }
 
 function verifyResult(

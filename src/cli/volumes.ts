@@ -1,4 +1,4 @@
-/** `--volumes DIR`: volumes of one bundle that lie on several sticks, and what came of each: right, missing or bad, and where. */
+/** Volumes of one bundle, which may lie on several sticks: what came of each, right, missing or bad, and where it was found. */
 import type { Manifest } from "../bundle/manifest.ts";
 import { escaped } from "../bundle/names.ts";
 import type { Verdict } from "../verify/verdict.ts";
@@ -9,30 +9,54 @@ export interface VolumeState {
   state: "right" | "missing" | "bad" | "unjudged";
   /** The directory in which it was found. */
   where?: string;
+  /** Directories with a copy that is damaged, while the one in `where` is right. */
+  badCopies?: readonly string[];
 }
 
+/** Where the files of a bundle were looked for. */
+export interface VolumePlaces {
+  directories: readonly string[];
+  /** Path -> directory, of the files that were opened, where there are several directories. */
+  found?: ReadonlyMap<string, string>;
+  /** Path -> directories whose copy was passed over. */
+  badCopies?: ReadonlyMap<string, readonly string[]>;
+}
+
+const absence = ["volume_missing", "file_missing"];
+
 /**
- * Judges each archive file of a manifest by what verification found of it.
- * @param places path -> directory, of the files that were opened
+ * Judges each archive file of a manifest by what verification found of it; undefined where there is one archive in one directory, of
+ * which the verdict says all.
  */
 export function volumeStates(
-  manifest: Manifest,
-  verdict: Verdict,
-  places: ReadonlyMap<string, string>,
-): VolumeState[] {
-  const faulty = new Set(verdict.findings.map((finding) => finding.path));
-  const sound = verdict.findings.some(({ reason }) => reason === "more_findings")
-    ? "unjudged"
-    : "right";
-  return manifest.files.filter(({ role }) => role === "archive").map(({ path }) => {
-    const where = places.get(path);
-    if (where === undefined) return { path, state: "missing" };
-    return { path, state: faulty.has(path) ? "bad" : sound, where };
+  { files }: Manifest,
+  { findings }: Verdict,
+  { directories, found, badCopies }: VolumePlaces,
+): VolumeState[] | undefined {
+  const archives = files.filter(({ role }) => role === "archive");
+  const [only] = directories;
+  if (only === undefined || (found === undefined && archives.length < 2)) return undefined;
+  const faulty = new Set(findings.map(({ path }) => path));
+  const absent = new Set(
+    findings.filter(({ reason }) => absence.includes(reason)).map(({ path }) => path),
+  );
+  const isCut = findings.some(({ reason }) => reason === "more_findings");
+  return archives.map(({ path }) => {
+    const where = found === undefined ? only : found.get(path);
+    if (where === undefined || absent.has(path)) return { path, state: "missing" };
+    const state = faulty.has(path) ? "bad" : isCut ? "unjudged" : "right";
+    const bad = badCopies?.get(path);
+    return { path, state, where, ...(bad === undefined ? {} : { badCopies: bad }) };
   });
 }
 
 export function volumesText(states: readonly VolumeState[]): string {
-  return states.map(({ path, state, where }) =>
-    `  ${state.padEnd(8)}  ${escaped(path)}${where === undefined ? "" : `  in ${escaped(where)}`}\n`
-  ).join("");
+  const line = (state: string, path: string, where?: string) =>
+    `  ${state.padEnd(8)}  ${escaped(path)}${
+      where === undefined ? "" : `  in ${escaped(where)}`
+    }\n`;
+  return states.flatMap(({ path, state, where, badCopies = [] }) => [
+    line(state, path, where),
+    ...badCopies.map((directory) => line("bad copy", path, directory)),
+  ]).join("");
 }

@@ -24,7 +24,12 @@ export interface Verdict {
   /** Payload files whose digest was found right. */
   filesVerified: number;
   findings: Finding[];
+  /** What was not verified because it is no part of the bundle; it changes nothing of the verdict. */
+  notes?: readonly Note[];
 }
+
+/** A file beside the manifest that it does not list, or how many `more` there are. */
+export type Note = { reason: "not_listed" } & ({ path: string } | { more: number });
 
 /** By weight: the exit code is the first of these that was found. */
 const order: ErrorCode[] = [

@@ -1,7 +1,16 @@
 /** Bundles that were carried somewhere, as a user handles them: from a pipe, from several sticks, unpacked, compared, with a receipt. */
 import assert from "node:assert/strict";
 import { createPublicKey } from "node:crypto";
-import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import {
+  cpSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { readAttestation, verifyEnvelope } from "../../src/attest/check/check.ts";
 import { publicKeyFrom } from "../../src/attest/check/trust.ts";
@@ -121,6 +130,13 @@ test("volumes on several sticks are judged in any order: right, missing, bad, an
   bytes[5 * 1024 * 1024]! ^= 1;
   writeFileSync(join(a, second), bytes);
   assert.deepEqual(await verify("a", "b"), [7, "right b", "bad a", "right out"]);
+  const plain = await home.json(["verify", "out"]);
+  assert.deepEqual(
+    plain.volumes.map(({ path, state, where }: { path: string; state: string; where?: string }) =>
+      `${path} ${state} ${where ?? ""}`
+    ),
+    [`${first} missing `, `${second} missing `, "p.tar.003 right out"],
+  );
   const key = await home.succeed(["keys", "show", "--public"]);
   writeFileSync(join(a, "signer.pub"), key.stdout);
   const trusting = ["verify", "out", "--volumes", "a", "--trust", "a/signer.pub"];
@@ -129,6 +145,78 @@ test("volumes on several sticks are judged in any order: right, missing, bad, an
   assert.match(refused.error.message, /it lies in the bundle's own directory/);
   const absent = await home.json(["verify", "out", "--volumes", "unplugged"]);
   assert.match(absent.error.message, /Cannot look for volumes in "unplugged": no such file/);
+});
+
+test("of several copies of a volume a right one is found, in any order, and the bad ones are named", async (home) => {
+  const input = join(home.path, "in");
+  mkdirSync(input);
+  writeFileSync(join(input, "noise"), crypto.getRandomValues(new Uint8Array(65_536)));
+  writeFileSync(join(input, "zeros"), new Uint8Array(17 * 1024 * 1024));
+  const out = await exported(home, "out", ["--volume-size", "8M", "--compression", "none"]);
+  const [first, second] = ["p.tar.001", "p.tar.002"] as const;
+  const sticks = ["a", "b", "c"].map((name) => join(home.path, name));
+  for (const stick of sticks) {
+    mkdirSync(stick);
+    for (const name of [first, second]) cpSync(join(out, name), join(stick, name));
+  }
+  rmSync(join(out, first));
+  const damage = (path: string) => {
+    const bytes = readFileSync(path);
+    bytes[bytes.length - 1]! ^= 1;
+    writeFileSync(path, bytes);
+  };
+  damage(join(out, second));
+  damage(join(home.path, "a", first));
+  writeFileSync(join(home.path, "b", first), "short");
+  rmSync(join(home.path, "b", second));
+  symlinkSync(join(home.path, "c", second), join(home.path, "b", second));
+  const verify = async (...names: string[]) => {
+    const where = names.flatMap((one) => ["--volumes", one]);
+    const { exit, volumes } = await home.json(["verify", "out", ...where]);
+    return [
+      exit,
+      ...volumes.map((one: { state: string; where?: string; badCopies?: string[] }) =>
+        `${one.state} ${one.where ?? ""} ${one.badCopies ?? ""}`.trim()
+      ),
+    ];
+  };
+  const orders: [string[], string, string][] = [
+    [["a", "b", "c"], "right c a,b", "right a out"],
+    [["c", "b", "a"], "right c", "right c out"],
+    [["b", "c", "a"], "right c b", "right c out,b"],
+  ];
+  for (const [names, one, two] of orders) {
+    assert.deepEqual(await verify(...names), [0, one, two, "right out"], String(names));
+  }
+  assert.deepEqual(await verify("b", "a"), [10, "bad b", "right a out,b", "right out"]);
+  const text = await home.succeed(["verify", "out", "--volumes", "a", "--volumes", "c"]);
+  assert.match(text.stdout, /right {5}p\.tar\.001 {2}in c\n {2}bad copy {2}p\.tar\.001 {2}in a\n/);
+  const unpack = ["export", "bundle", "unpack", "--manifest", "out", "--to", "far"];
+  await home.succeed([...unpack, "--volumes", "a", "--volumes", "c"]);
+  assert.deepEqual(readFileSync(join(home.path, "far/noise")), readFileSync(join(input, "noise")));
+});
+
+test("a file beside the manifest that nothing lists is a note, and the exit code stays", async (home) => {
+  for (const layout of ["archive", "directory"]) {
+    const out = await exported(home, layout, ["--layout", layout]);
+    assert.equal((await home.json(["verify", layout])).notes, undefined);
+    mkdirSync(join(out, "System Volume Information"));
+    writeFileSync(join(out, "read\u001bme.txt"), "x");
+    const { exit, notes, findings } = await home.json(["verify", layout]);
+    assert.deepEqual([exit, findings], [0, []]);
+    assert.deepEqual(notes, [{ reason: "not_listed", path: "read\u001bme.txt" }]);
+    const { stdout } = await home.succeed(["verify", layout]);
+    assert.match(
+      stdout,
+      /note {6}read\\u\{1b\}me\.txt is not listed in the manifest and was not verified/,
+    );
+    for (let i = 0; i < 30; i++) writeFileSync(join(out, `n${i}`), "");
+    const many = (await home.json(["verify", layout])).notes;
+    assert.deepEqual([many.length, many.at(-1)], [21, { reason: "not_listed", more: 11 }]);
+    const archive = readFileSync(join(out, "SHA256SUMS"));
+    writeFileSync(join(out, "SHA256SUMS"), archive.subarray(1));
+    assert.notEqual((await home.json(["verify", layout])).exit, 0);
+  }
 });
 
 test("a file that is not listed is found beside sticks too", async (home) => {
