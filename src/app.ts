@@ -144,6 +144,7 @@ async function serve(
     origin: { state, ...(configuration === undefined ? {} : { configuration }) },
     onAnswered: (...answer) => metrics.answered(...answer),
     onRefused: (reason) => metrics.refused(reason),
+    publicKey: () => options.signingKey.publicPem(),
     ...(traces === undefined ? {} : { trace: traces.ofRequest }),
   };
   if (opsListen !== undefined) {

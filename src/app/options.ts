@@ -11,6 +11,8 @@ export interface SigningKey {
   find(): string | undefined;
   /** @returns its keyid */
   make(): string;
+  /** Its public half, as PEM; undefined where it is not there. @throws StellaError usage */
+  publicPem(): string | undefined;
 }
 
 export interface ServiceOptions {

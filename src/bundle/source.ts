@@ -21,7 +21,7 @@ export interface BundleSource {
   /** The directory that holds its files, where there is one, for workers that read them by themselves. */
   readonly root?: string;
   /** Files come once and in one order, and what nobody opens goes by unseen. */
-  readonly sequential?: true;
+  readonly sequential?: true | undefined;
   /** A regular file by its path below the manifest's directory; undefined where there is none. */
   open(path: string): ByteReader | undefined | Promise<ByteReader | undefined>;
   /** All that lies below a directory; `fault` says what a thing that is no regular file is. Sources of listed files only lack it. */

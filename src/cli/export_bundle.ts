@@ -32,13 +32,14 @@ import { openPush, push, type PushFlags } from "./push_bundle.ts";
 import { systemTiming } from "../registry/retry.ts";
 import { machineSigner, type Recipe, recipeOf } from "./recipe.ts";
 import type { RunFileOptions } from "./run_files.ts";
-import { refuseInSources } from "./run_places.ts";
+import { defaultManifest, refuseInSources } from "./run_places.ts";
 import { keepOnly } from "./spare.ts";
 import { StageTimes } from "./stage_times.ts";
 
 export interface ExportFlags extends CommonOptions, InputFlags, PushFlags, RunFileOptions {
   profile?: string;
-  manifest: string;
+  /** As it was typed; without --server it has a default. */
+  manifest?: string;
   key?: string;
   keyPassphraseFile?: string;
   secret?: string;
@@ -57,13 +58,21 @@ export interface ExportFlags extends CommonOptions, InputFlags, PushFlags, RunFi
   /** A service that does it instead. */
   server?: string;
   tokenFile?: string;
+  insecureHttp?: boolean;
+  /** To verify what is fetched from that service. */
+  trust?: string[];
 }
 
 export async function exportBundleCommand(flags: ExportFlags, host: Host): Promise<Result> {
   if (flags.server !== undefined) {
     return await (await import("./submit_export.ts")).submitExport(flags, host);
   }
-  const directory = outputDirectory(flags.manifest);
+  if (flags.trust !== undefined) {
+    throw new StellaError("usage", "Cannot use --trust without --server", {
+      hint: "an export is signed here: --trust is for a bundle that is fetched from a service",
+    });
+  }
+  const directory = outputDirectory(flags.manifest ?? defaultManifest);
   const parts = await partsOf(flags, host);
   refuseInSources(flags, parts.sources.map(({ path }) => path));
   if (flags.dryRun) {
@@ -109,7 +118,7 @@ export async function exportBundleCommand(flags: ExportFlags, host: Host): Promi
 }
 
 /** An export's manifest has to be called manifest.json: everything else finds it by that name. */
-function outputDirectory(manifest: string): string {
+export function outputDirectory(manifest: string): string {
   if (basename(manifest) === manifestName) return dirname(manifest);
   throw new StellaError(
     "usage",

@@ -58,9 +58,19 @@ function generateSecret(out: string | undefined, host: Host): Result {
 }
 
 export async function showCommand(
-  options: CommonOptions & { public?: boolean; key?: string; keyPassphraseFile?: string },
+  options: CommonOptions & {
+    public?: boolean;
+    key?: string;
+    keyPassphraseFile?: string;
+    server?: string;
+    ca?: string;
+  },
   host: Host,
 ): Promise<Result> {
+  if (options.server !== undefined) {
+    const { showServiceKey } = await import("./service_key.ts");
+    return await showServiceKey({ ...options, server: options.server }, host);
+  }
   if (options.public) return await Promise.resolve(showPublic(options, host));
   const keys = trusted(host);
   const lines = keys.map((key) => `${key.keyid}  ${key.algorithm}  ${escaped(key.path)}`);

@@ -9,7 +9,7 @@ import type { Host } from "./host.ts";
 import { carryCommands, passphraseOption, receiptOptions } from "./carry_commands.ts";
 import { codesHelp, group, type Leaf, leafMaker, many, runFileOptions } from "./leaf.ts";
 import { asStellaError, errorText } from "./render.ts";
-import { jobCommands, serviceOptions } from "./service_options.ts";
+import { insecureHttp, jobCommands, serviceOptions, tokenFile } from "./service_options.ts";
 import { siteCommands } from "./site_commands.ts";
 
 export interface CommonOptions {
@@ -47,6 +47,7 @@ type Family = (program: Command, leaf: Leaf) => void;
 const families: [names: string[], add: Family][] = [
   [["export"], exportCommands],
   [["verify"], verifyCommand],
+  [["pull"], pullCommand],
   [["serve", "status", "health", "spans"], serviceCommands],
   [["keys"], keyCommands],
   [["assets", "version"], otherCommands],
@@ -86,8 +87,8 @@ function exportCommands(program: Command, leaf: Leaf): void {
     )
     .option(
       "--manifest <path>",
-      "where the manifest goes; the other files lie beside it",
-      "out/manifest.json",
+      "where the manifest goes; the other files lie beside it (default: out/manifest.json; " +
+        "with --server: fetch the finished bundle to there)",
     )
     .option("--input <path>", "file or directory to pack, or PREFIX=PATH; repeatable", many)
     .option("--include <glob>", "pack only these files of each --input; repeatable", many)
@@ -117,7 +118,12 @@ function exportCommands(program: Command, leaf: Leaf): void {
       "--server <url>",
       "let this service do the export, and follow it; --ca is then its authority",
     )
-    .option("--token-file <file>", "access token of the service, mode 0600");
+    .option(
+      "--trust <path>",
+      "with --server: key to verify the fetched bundle by; repeatable",
+      many,
+    )
+    .option(...tokenFile).option(...insecureHttp);
   bundle.option("--push <ref>", "then push to a registry: oci://HOST/REPOSITORY:TAG")
     .option("--no-publish", "do not publish to the targets that the profile names");
   passphraseOption(runFileOptions(registryOptions(pushOptions(bundle))));
@@ -153,16 +159,23 @@ function exportCommands(program: Command, leaf: Leaf): void {
     })
       .requiredOption("--manifest <path>", "manifest.json, or the directory that holds it"),
   ));
-  verifyOptions(
-    leaf(bundle, "pull <ref>", "Pull a bundle from an OCI registry, verified on its way", [
-      "stella export bundle pull oci://registry.site:5000/exports/kit:latest --to in",
-    ], async () => {
-      collectEntropy();
-      return (await import("./pull_bundle.ts")).pullBundleCommand;
-    })
-      .requiredOption("--to <dir>", "where it goes; nothing has its name there before the verdict")
-      .option("--force", "replace whatever stands in the way there"),
-  );
+  pullCommand(bundle, leaf);
+}
+
+/** Under `export bundle`, and by itself. */
+function pullCommand(parent: Command, leaf: Leaf): void {
+  const own = parent.name() === "bundle" ? "stella export bundle pull" : "stella pull";
+  const command = leaf(parent, "pull <ref>", "Pull a bundle, verified on its way", [
+    `${own} oci://registry.site:5000/exports/kit:latest --to in`,
+    `${own} https://stella.site:8420/v1/exports/ID --to in --token-file ci.token`,
+  ], async () => {
+    collectEntropy();
+    return (await import("./pull_bundle.ts")).pullBundleCommand;
+  });
+  verifyOptions(command)
+    .requiredOption("--to <dir>", "where it goes; nothing has its name there before the verdict")
+    .option("--force", "replace whatever stands in the way there")
+    .option(...tokenFile).option(...insecureHttp);
 }
 
 const verifyWork = async () => (await import("./verify_bundle.ts")).verifyBundleCommand;
@@ -263,8 +276,11 @@ function keyCommands(program: Command, leaf: Leaf): void {
     leaf(keys, "show", "Show the key of this machine and the trusted keys", [
       "stella keys show",
       "stella keys show --public > signer.pub",
+      "stella keys show --public --server https://stella.site:8420 > signer.pub",
     ], async () => (await import("./keys.ts")).showCommand)
       .option("--public", "print the public key as PEM")
+      .option("--server <url>", "with --public: the key that this service signs with")
+      .option("--ca <file>", "certificate authority of the service, PEM")
       .option("--key <file>", "another private key"),
   );
   leaf(keys, "trust <file>", "Trust a public key on this machine", [

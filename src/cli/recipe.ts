@@ -3,7 +3,7 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { StellaError } from "../errors.ts";
 import { assets } from "../assets/assets.ts";
-import { generateKey, loadSigner, type MadeKey } from "../attest/sign/keys.ts";
+import { generateKey, loadSigner, type MadeKey, publicOf } from "../attest/sign/keys.ts";
 import type { Signer } from "../attest/sign/signer.ts";
 import { shown } from "../bundle/names.ts";
 import { earliestCreated } from "../bundle/time.ts";
@@ -54,6 +54,7 @@ export function machineKey(state: string) {
     path,
     find: () => existsSync(path) ? loadSigner(path).keyid : undefined,
     make: () => generateKey(path, "ed25519").keyid,
+    publicPem: () => existsSync(path) ? publicOf(path).pem : undefined,
   };
 }
 

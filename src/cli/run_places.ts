@@ -8,10 +8,12 @@ import { StellaError } from "../errors.ts";
 import { shown } from "../bundle/names.ts";
 import type { RunFileOptions } from "./run_files.ts";
 
+/** Where an export puts its manifest unless it is told otherwise. */
+export const defaultManifest = "out/manifest.json";
+
 /** Before the files are opened. @throws StellaError usage */
 export function refuseInBundle(options: RunFileOptions): void {
-  if (options.manifest === undefined) return;
-  const directory = dirname(options.manifest);
+  const directory = dirname(options.manifest ?? defaultManifest);
   refuse(options, directory, `it lies in the directory of the bundle, ${shown(directory)}`);
 }
 

@@ -5,9 +5,10 @@ import { readFileSync, statSync } from "node:fs";
 import { Agent as HttpAgent, type IncomingMessage, request as httpRequest } from "node:http";
 import { Agent as HttpsAgent, request as httpsRequest } from "node:https";
 import { ioError, messageOf, StellaError } from "../errors.ts";
-import { shown } from "../bundle/names.ts";
+import { escaped, shown } from "../bundle/names.ts";
+import type { Pull } from "../bundle/stream_source.ts";
 import { hostnameOf } from "../config/destinations.ts";
-import { defaultListen } from "../config/listen.ts";
+import { defaultListen, isLoopbackHost } from "../config/listen.ts";
 import { authorities } from "../registry/authorities.ts";
 import { Secret } from "../registry/secret.ts";
 import type { Host } from "./host.ts";
@@ -22,6 +23,8 @@ export interface ServiceFlags {
   tokenFile?: string | undefined;
   /** PEM file with the only authorities that are trusted for it. */
   ca?: string | undefined;
+  /** Lets a token go to another machine by plain http. */
+  insecureHttp?: boolean;
   quiet?: boolean;
 }
 
@@ -49,11 +52,16 @@ export class ServiceClient {
   readonly #agent: HttpAgent | HttpsAgent;
   readonly #stop: AbortSignal;
 
-  /** --url, else STELLA_URL, else where `stella serve` listens by default. @throws StellaError usage */
-  constructor({ url, tokenFile, ca, quiet = false }: ServiceFlags, host: Host) {
+  /**
+   * --url, else STELLA_URL, else where `stella serve` listens by default; --token-file, else STELLA_TOKEN_FILE.
+   * @throws StellaError usage; policy where the token would be sent in the clear
+   */
+  constructor({ url, tokenFile, ca, insecureHttp, quiet = false }: ServiceFlags, host: Host) {
     this.#base = baseUrl(url ?? (host.environment("STELLA_URL") || `http://${defaultListen}`));
     checkEnvironment([hostnameOf(this.#base)], { quiet }, host);
-    const token = tokenFile === undefined ? undefined : readToken(tokenFile);
+    const tokenPath = tokenFile ?? (host.environment("STELLA_TOKEN_FILE") || undefined);
+    const token = tokenPath === undefined ? undefined : readToken(tokenPath);
+    if (token !== undefined) checkTransport(this.#base, insecureHttp === true, host);
     this.#headers = () => token === undefined ? {} : { authorization: `Bearer ${token.reveal()}` };
     this.#agent = this.#base.protocol === "https:"
       ? new HttpsAgent({ ...direct, ca: [...authorities(ca)], rejectUnauthorized: true })
@@ -69,6 +77,34 @@ export class ServiceClient {
   async call(call: Call, most = usualAnswer): Promise<Answer> {
     const answer = await this.#send(call);
     return await this.#whole(call, answer, most);
+  }
+
+  /**
+   * The bytes of an answer, read as fast as they are used. Has to be closed.
+   * @throws ServiceError where nobody answers, or something else than 200
+   */
+  async stream(path: string): Promise<{ pull: Pull; close(): void }> {
+    const answer = await this.#send({ path }, streamPatience);
+    if (answer.statusCode !== 200) {
+      throw refusalOf(await this.#whole({ path }, answer, usualAnswer));
+    }
+    const target = new URL(path, this.#base);
+    const chunks = (answer as AsyncIterable<Uint8Array>)[Symbol.asyncIterator]();
+    let rest = new Uint8Array();
+    const pull = async (buffer: Uint8Array) => {
+      if (rest.length === 0) {
+        const next = await chunks.next().catch((error) => {
+          throw this.#unreachable(target, error);
+        });
+        if (next.done) return null;
+        rest = new Uint8Array(next.value);
+      }
+      const part = rest.subarray(0, buffer.length);
+      buffer.set(part);
+      rest = rest.subarray(part.length);
+      return part.length;
+    };
+    return { pull, close: () => void answer.destroy() };
   }
 
   /**
@@ -148,6 +184,19 @@ function baseUrl(text: string): URL {
   if (url !== null && /^https?:$/.test(url.protocol) && url.username === "") return url;
   throw new StellaError("usage", `Cannot ask ${shown(text)}: it is no http URL`, {
     hint: `write it as http://${defaultListen}`,
+  });
+}
+
+/** Whoever reads the network between two machines would have the token. @throws StellaError policy */
+function checkTransport(base: URL, isAllowed: boolean, host: Host): void {
+  if (base.protocol === "https:" || isLoopbackHost(base.host)) return;
+  if (isAllowed) {
+    const to = escaped(base.host);
+    return host.stderr(`warning: the token is sent to ${to} in the clear (--insecure-http)\n`);
+  }
+  const text = `Cannot send the token to ${shown(base.origin)}: plain http to another machine`;
+  throw new StellaError("policy", text, {
+    hint: "use an https URL, or add --insecure-http where the network between is trusted",
   });
 }
 

@@ -7,9 +7,19 @@ const states = ["queued", "running", "succeeded", "failed", "cancelled"];
 export function serviceOptions(command: Command): Command {
   return command
     .option("--url <url>", "of the service (default: STELLA_URL, else http://127.0.0.1:8420)")
-    .option("--token-file <file>", "access token, mode 0600")
-    .option("--ca <file>", "certificate authority of the service, PEM");
+    .option("--ca <file>", "certificate authority of the service, PEM")
+    .option(...tokenFile)
+    .option(...insecureHttp);
 }
+
+export const tokenFile = [
+  "--token-file <file>",
+  "access token of the service, mode 0600 (default: STELLA_TOKEN_FILE)",
+] as const;
+export const insecureHttp = [
+  "--insecure-http",
+  "send the token to another machine by plain http",
+] as const;
 
 export function jobCommands(program: Command, leaf: Leaf): void {
   const jobs = group(program, "jobs", "The exports of a running service");

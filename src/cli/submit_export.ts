@@ -1,12 +1,16 @@
 /** `stella export bundle --server URL`: a service does the export; this command asks for it and follows it to its end. */
 import { StellaError } from "../errors.ts";
 import { escaped, shown } from "../bundle/names.ts";
-import type { ExportFlags } from "./export_bundle.ts";
+import { type ExportFlags, outputDirectory } from "./export_bundle.ts";
 import { Follower, type Patience } from "./follow_export.ts";
 import type { Host } from "./host.ts";
+import { judgesOf } from "./judge.ts";
 import type { Result } from "./program.ts";
 import { ProgressLine } from "./progress.ts";
-import { failureOf } from "./remote_export.ts";
+import { pullInto } from "./pull_bundle.ts";
+import { judgeExport, type RemoteBundle } from "./pull_service.ts";
+import { failureOf, type RemoteExport } from "./remote_export.ts";
+import { asStellaError, verdictJson, verdictText } from "./render.ts";
 import { objectOf, refusalOf } from "./service_answer.ts";
 import { ServiceClient } from "./service_client.ts";
 
@@ -17,6 +21,8 @@ export async function submitExport(
   patience?: Patience,
 ): Promise<Result> {
   const body = requestOf(flags);
+  const directory = flags.manifest === undefined ? undefined : outputDirectory(flags.manifest);
+  if (directory !== undefined) checkTrust(flags, host);
   const client = new ServiceClient({ ...flags, url: flags.server }, host);
   const id = await submit(client, body, host);
   const line = new ProgressLine(host, flags.quiet === true || flags.json === true);
@@ -24,17 +30,79 @@ export async function submitExport(
   const follower = new Follower(client, id, line, host.stop, patience);
   const ended = await follower.toEnd().finally(() => line.end());
   if (ended.state !== "succeeded") throw failureOf(ended);
-  const { profile, tenant, bundleDigest } = ended;
+  const done = exported(ended, client.url);
+  return directory === undefined
+    ? { ...done, text: `${done.text}${escaped(fetchText(client.url, id))}\n` }
+    : await fetched(done, { url: client.url, id }, directory, flags, host);
+}
+
+interface Exported extends Result {
+  json: Record<string, unknown>;
+}
+
+function exported({ id, profile, tenant, bundleDigest }: RemoteExport, url: string): Exported {
+  const lines = [
+    `exported  ${profile} of ${tenant} by ${url}`,
+    `  export    ${id}`,
+    `  digest    sha256:${bundleDigest}`,
+  ];
+  const bundle = { profile, tenant, bundleDigest };
   return {
     code: 0,
-    json: { ok: true, code: 0, verdict: "exported", id, bundle: { profile, tenant, bundleDigest } },
-    text: [
-      `exported  ${profile} of ${tenant} by ${client.url}`,
-      `  export    ${id}`,
-      `  digest    sha256:${bundleDigest}`,
-      `  fetch it: ${client.url}/v1/exports/${id}/bundle.tar`,
-    ].map(escaped).join("\n") + "\n",
+    json: { ...{ ok: true, code: 0, verdict: "exported" }, id, bundle },
+    text: lines.map((one) => `${escaped(one)}\n`).join(""),
   };
+}
+
+function fetchText(url: string, id: string): string {
+  return `  fetch it: stella pull ${url}/v1/exports/${id} --to DIR`;
+}
+
+/** Fetches the finished bundle; the export stays at the service, whatever comes of that. */
+async function fetched(
+  done: Exported,
+  bundle: RemoteBundle,
+  directory: string,
+  flags: ExportFlags,
+  host: Host,
+): Promise<Result> {
+  const { secret: _, manifest: __, ...options } = flags;
+  const place = { to: directory, force: flags.force === true };
+  const { verdict, files } = await pullInto(place, host, (through, look) => {
+    return judgeExport(bundle, options, host, through, look);
+  }).catch((error) => {
+    throw notFetched(error, bundle);
+  });
+  const { ok, code } = verdict;
+  const where = ok
+    ? `  fetched to ${escaped(directory)}\n`
+    : `  Nothing was kept.\n${escaped(fetchText(bundle.url, bundle.id))}\n`;
+  return {
+    code,
+    json: { ...verdictJson(verdict), ...(ok ? done.json : { id: bundle.id }), files },
+    text: done.text + verdictText(verdict) + where,
+  };
+}
+
+/** The export has succeeded all the same, and can be fetched again. */
+function notFetched(thrown: unknown, { url, id }: RemoteBundle): StellaError {
+  const error = asStellaError(thrown);
+  const next = `the export has succeeded: \`stella pull ${url}/v1/exports/${id} --to DIR\``;
+  return new StellaError(error.code, `Cannot fetch the export ${id}: ${error.message}`, {
+    cause: thrown,
+    findings: error.findings,
+    hint: error.hint === undefined ? next : `${error.hint}; ${next}`,
+  });
+}
+
+/** Before the service does any work: without a key the bundle would be refused when it comes. */
+function checkTrust({ secret: _, ...flags }: ExportFlags, host: Host): void {
+  const { trusted } = judgesOf({ ...flags, manifest: "" }, host);
+  if (trusted.length > 0) return;
+  throw new StellaError("usage", "Cannot fetch the bundle: no key is trusted here", {
+    hint: `stella keys show --public --server ${flags.server} > service.pub, compare its keyid, ` +
+      "then add --trust service.pub",
+  });
 }
 
 /** @returns the id; it becomes part of paths and texts, so it is nothing but an id */
@@ -65,8 +133,9 @@ function requestOf(flags: ExportFlags): Record<string, string> {
     "force",
     "dryRun",
   ];
+  const isFetched = flags.manifest !== undefined;
   const given = [
-    ...local.filter((name) => Object.hasOwn(flags, name)),
+    ...local.filter((name) => Object.hasOwn(flags, name) && !(isFetched && name === "force")),
     ...(flags.publish === false ? ["noPublish"] : []),
   ];
   if (given.length > 0) {
@@ -75,6 +144,11 @@ function requestOf(flags: ExportFlags): Record<string, string> {
     );
     throw new StellaError("usage", `Cannot use ${names.join(", ")} together with --server`, {
       hint: "the service packs what its own configuration says, and signs with its own key",
+    });
+  }
+  if (isFetched && layout === "directory") {
+    throw new StellaError("usage", "Cannot fetch a bundle with the layout directory", {
+      hint: "leave --layout out, or --manifest, and fetch the files from the service one by one",
     });
   }
   if (profile === undefined) throw new StellaError("usage", "Cannot export: no profile was named");

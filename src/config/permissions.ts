@@ -25,6 +25,7 @@ export const environmentNames = [
   "STELLA_LISTEN",
   "STELLA_OPS_LISTEN",
   "STELLA_SELF",
+  "STELLA_TOKEN_FILE",
   "STELLA_URL",
   "TERM",
   "WATCHDOG_PID",

@@ -40,6 +40,10 @@ export class PulledBundle implements BundleSource {
     return this.source.name;
   }
 
+  get sequential(): true | undefined {
+    return this.source.sequential;
+  }
+
   /**
    * To be called once the signer is known, before the first byte of content: without it nothing is written.
    * @throws StellaError conflict where something else is in the way, media where the bundle does not fit

@@ -34,6 +34,8 @@ export interface OpsDeps {
   origin: Origin;
   /** How many connections were refused since the service started. */
   egress: { readonly count: number };
+  /** PEM of the key that exports are signed with; undefined before the first one has made it. */
+  publicKey(): string | undefined;
   liveness: Pick<Liveness, "report">;
   readiness: Pick<Readiness, "report">;
   /** In OpenMetrics, with exemplars, where `openMetrics` says so. */

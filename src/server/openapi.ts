@@ -14,7 +14,8 @@ interface Operation {
   method: "get" | "post" | "delete";
   path: string;
   summary: string;
-  scope: Scope;
+  /** Absent where everybody may ask, without a token. */
+  scope?: Scope;
   /** What comes in the query. */
   query?: z.ZodObject;
   headers?: Record<string, z.ZodType>;
@@ -40,6 +41,13 @@ function pageOf(item: Json): Json {
 }
 
 const operations: readonly Operation[] = [
+  {
+    method: "get",
+    path: "/signing.pub",
+    summary: "The public key that exports are signed with",
+    answers: [200, "PEM, SubjectPublicKeyInfo", stream("application/x-pem-file")],
+    problems: [404],
+  },
   {
     method: "post",
     path: "/v1/exports",
@@ -206,7 +214,8 @@ function described(operation: Operation): Json {
   const [status, description, content] = answers;
   // What can be nobody's id is a fault of the request.
   const malformed = path.includes("{") ? [400] : [];
-  const refused = [...malformed, 401, 403, ...problems, 503];
+  const guarded = scope === undefined ? [] : [401, 403, 503];
+  const refused = [...malformed, ...problems, ...guarded];
   const refusals = refused.map((status) => [status, problemFor(status)] as const);
   const others = Object.entries(also).map(([status, description]) =>
     [status, { description }] as const
@@ -215,7 +224,7 @@ function described(operation: Operation): Json {
     operationId: `${method}${path.replace(/\W+(\w)/g, (_, next) => next.toUpperCase())}`
       .replace(/\W/g, ""),
     summary,
-    "x-scope": scope,
+    ...(scope === undefined ? { security: [] } : { "x-scope": scope }),
     parameters: parametersOf(operation),
     ...(body === undefined ? {} : {
       requestBody: { required: true, content: { "application/json": { schema: schemaOf(body) } } },

@@ -73,6 +73,12 @@ function addOperations(
     const { body, contentType } = await deps.scrape(wantsOpenMetrics(c.req.header("accept")));
     return c.body(body, 200, { "content-type": contentType });
   });
+  app.get("/signing.pub", (c) => {
+    const pem = deps.publicKey();
+    if (pem !== undefined) return c.body(pem, 200, { "content-type": "application/x-pem-file" });
+    const hint = "the first export makes it";
+    return problem(c, { status: 404, detail: "There is no signing key yet", hint });
+  });
   addRunbook(app);
 }
 

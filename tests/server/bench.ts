@@ -47,6 +47,7 @@ export class Bench {
   readonly feed: Feed;
   readonly store: FileStore;
   readonly faults: unknown[] = [];
+  publicKey: string | undefined;
   alive: { status: "pass" | "fail"; output?: string } = { status: "pass" };
   checks: CheckState[] = [];
   draining = false;
@@ -99,6 +100,7 @@ export class Bench {
         onFault: (error) => this.faults.push(error),
       }),
       onRefused: (reason) => this.refusals.push(reason),
+      publicKey: () => this.publicKey,
       liveness: { report: () => this.alive },
       readiness: { report: (exclude = []) => this.#report(exclude) },
       scrape: (openMetrics) =>
