@@ -1,6 +1,8 @@
 /** Commands and options for bundles that were carried somewhere: unpack and compare them, receipts, sticks, protected keys. */
 import type { Command } from "commander";
+import { collectEntropy } from "../registry/entropy.ts";
 import { type Leaf, many } from "./leaf.ts";
+import { insecureHttp, tokenFile } from "./service_options.ts";
 
 /** @param verifyOptions adds whom to trust and how to look */
 export function carryCommands(
@@ -18,10 +20,31 @@ export function carryCommands(
     )
     .requiredOption("--to <dir>", "new or empty; nothing has its name there before the verdict");
   verifyOptions(volumesOption(unpack));
+  pullCommand(bundle, leaf, verifyOptions);
   leaf(bundle, "diff <a> <b>", diffAbout, [
     "stella export bundle diff yesterday/manifest.json today/manifest.json",
     "stella export bundle diff yesterday today --json | jq .same",
   ], async () => (await import("./diff.ts")).diffCommand);
+}
+
+/** Under `export bundle`, and by itself. */
+export function pullCommand(
+  parent: Command,
+  leaf: Leaf,
+  verifyOptions: (command: Command) => Command,
+): void {
+  const own = parent.name() === "bundle" ? "stella export bundle pull" : "stella pull";
+  const command = leaf(parent, "pull <ref>", "Pull a bundle, verified on its way", [
+    `${own} oci://registry.site:5000/exports/kit:latest --to in`,
+    `${own} https://stella.site:8420/v1/exports/ID --to in --token-file ci.token`,
+  ], async () => {
+    collectEntropy();
+    return (await import("./pull_bundle.ts")).pullBundleCommand;
+  });
+  verifyOptions(command)
+    .requiredOption("--to <dir>", "where it goes; nothing has its name there before the verdict")
+    .option("--force", "replace whatever stands in the way there")
+    .option(...tokenFile).option(...insecureHttp);
 }
 
 const diffAbout =

@@ -6,7 +6,7 @@ import { Command, CommanderError, Option } from "commander";
 import { exitCodes } from "../errors.ts";
 import { collectEntropy } from "../registry/entropy.ts";
 import type { Host } from "./host.ts";
-import { carryCommands, passphraseOption, receiptOptions } from "./carry_commands.ts";
+import { carryCommands, passphraseOption, pullCommand, receiptOptions } from "./carry_commands.ts";
 import { codesHelp, group, type Leaf, leafMaker, many, runFileOptions } from "./leaf.ts";
 import { asStellaError, errorText } from "./render.ts";
 import { insecureHttp, jobCommands, serviceOptions, tokenFile } from "./service_options.ts";
@@ -47,7 +47,7 @@ type Family = (program: Command, leaf: Leaf) => void;
 const families: [names: string[], add: Family][] = [
   [["export"], exportCommands],
   [["verify"], verifyCommand],
-  [["pull"], pullCommand],
+  [["pull"], (program, leaf) => pullCommand(program, leaf, verifyOptions)],
   [["serve", "status", "health", "spans"], serviceCommands],
   [["keys"], keyCommands],
   [["assets", "version"], otherCommands],
@@ -159,23 +159,6 @@ function exportCommands(program: Command, leaf: Leaf): void {
     })
       .requiredOption("--manifest <path>", "manifest.json, or the directory that holds it"),
   ));
-  pullCommand(bundle, leaf);
-}
-
-/** Under `export bundle`, and by itself. */
-function pullCommand(parent: Command, leaf: Leaf): void {
-  const own = parent.name() === "bundle" ? "stella export bundle pull" : "stella pull";
-  const command = leaf(parent, "pull <ref>", "Pull a bundle, verified on its way", [
-    `${own} oci://registry.site:5000/exports/kit:latest --to in`,
-    `${own} https://stella.site:8420/v1/exports/ID --to in --token-file ci.token`,
-  ], async () => {
-    collectEntropy();
-    return (await import("./pull_bundle.ts")).pullBundleCommand;
-  });
-  verifyOptions(command)
-    .requiredOption("--to <dir>", "where it goes; nothing has its name there before the verdict")
-    .option("--force", "replace whatever stands in the way there")
-    .option(...tokenFile).option(...insecureHttp);
 }
 
 const verifyWork = async () => (await import("./verify_bundle.ts")).verifyBundleCommand;

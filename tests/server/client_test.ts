@@ -155,7 +155,7 @@ Deno.test("an export by a service is followed to its end", async () => {
     const { code, text, json } = await submitExport(flags(url), host);
     assert.equal(code, 0);
     assert.match(text, new RegExp(`sha256:${bundleDigest}`));
-    assert.match(text, /fetch it: http.*\/bundle\.tar/);
+    assert.match(text, /fetch it: stella pull http.*\/v1\/exports\/[0-9a-f-]{36} --to DIR/);
     assert.equal((json as { bundle: { bundleDigest: string } }).bundle.bundleDigest, bundleDigest);
   }, bench);
 });
