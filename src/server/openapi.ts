@@ -46,7 +46,7 @@ const operations: readonly Operation[] = [
     path: "/signing.pub",
     summary: "The public key that exports are signed with",
     answers: [200, "PEM, SubjectPublicKeyInfo", stream("application/x-pem-file")],
-    problems: [404],
+    problems: [403, 404],
   },
   {
     method: "post",
