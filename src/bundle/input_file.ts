@@ -132,7 +132,7 @@ export function fillHoles(
       sinceLook = 0;
     }
     const view = chunk.subarray(hole.at, hole.at + hole.size);
-    fill(view, hole, privateFiles);
+    readWhole(view, hole, privateFiles);
     return sha256(view);
   });
   if (folder !== undefined) assertSameFolder(folder);
@@ -140,19 +140,21 @@ export function fillHoles(
 }
 
 /**
+ * Reads a small file as a whole into `view`, which has its size; the caller looks at its directory.
  * One look at the handle, after the read: two would cost as much as the read. What is refused does
- * not stay in the chunk.
+ * not stay in the view.
+ * @throws StellaError usage where it changed, unsafe where it is a private file, media
  */
-function fill(view: Uint8Array, hole: Hole, privateFiles: PrivateFiles): void {
-  const fd = openFile(hole.path);
+export function readWhole(view: Uint8Array, seen: InputFile, privateFiles: PrivateFiles): void {
+  const fd = openFile(seen.path);
   let isRight = false;
   try {
     for (let filled = 0; filled < view.length;) {
-      const n = readInput(fd, filled === 0 ? view : view.subarray(filled), hole.path);
+      const n = readInput(fd, filled === 0 ? view : view.subarray(filled), seen.path);
       if (n === 0) break;
       filled += n;
     }
-    assertHandle(fd, hole, privateFiles);
+    assertHandle(fd, seen, privateFiles);
     isRight = true;
   } finally {
     if (!isRight) view.fill(0);

@@ -14,6 +14,7 @@ import {
   inputsChanged,
   type OpenInput,
   openInput,
+  readWhole,
 } from "../bundle/input_file.ts";
 import { type BundleFile, type Compression, indexName, type Layout } from "../bundle/manifest.ts";
 import type { PrivateFiles } from "../bundle/private_files.ts";
@@ -163,15 +164,29 @@ class Packer {
   }
 
   async #copyFile(name: string, input: InputFile): Promise<string> {
+    const room = this.#payload.room();
+    if (input.size <= Math.min(room.length, readLength)) {
+      return await this.#copySmall(name, input, room.subarray(0, input.size));
+    }
     const file = openInput(input, this.options.privateFiles);
     try {
-      if (input.size > readLength) file.assertSame();
+      file.assertSame();
       const digest = await this.#copyOpen(file, name, input);
       file.assertSame();
       return digest;
     } finally {
       file.close();
     }
+  }
+
+  /** The walk looks at its directory. */
+  async #copySmall(name: string, input: InputFile, view: Uint8Array): Promise<string> {
+    readWhole(view, input, this.options.privateFiles);
+    const digest = sha256(view);
+    if (view.length > 0) this.options.seen?.(name, view);
+    await this.#payload.advance(view.length);
+    this.options.progress(view.length);
+    return digest;
   }
 
   async #copyOpen(file: OpenInput, name: string, input: InputFile): Promise<string> {
