@@ -1,7 +1,8 @@
 /** The program itself under SIGTERM, once and twice, in the middle of an export that takes seconds: row F12 of the test plan. */
 import assert from "node:assert/strict";
+import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
-import { Home, type Service } from "../program.ts";
+import { Home, programWords, type Service } from "../program.ts";
 import { configureStella, until } from "./site.ts";
 
 /** A home whose profile `large` reads two gibibytes that take no room: seconds more than a test needs to ask it to stop. */
@@ -85,3 +86,51 @@ Deno.test("SIGHUP, which reads a renewed certificate again, ends no service", as
     home.remove();
   }
 });
+
+/** An export by hand that has begun to write. */
+async function writing(home: Home): Promise<Deno.ChildProcess> {
+  const [command, ...words] = programWords();
+  const child = new Deno.Command(command, {
+    args: [...words, ...[
+      "export",
+      "bundle",
+      "--profile",
+      "large",
+      "--manifest",
+      "out/manifest.json",
+    ]],
+    cwd: home.path,
+    env: home.environment(),
+    clearEnv: true,
+    stdin: "null",
+    stdout: "null",
+    stderr: "null",
+  }).spawn();
+  await until("the archive is written", () => {
+    const out = join(home.path, "out");
+    const partial = existsSync(out) && readdirSync(out).find((name) => name.endsWith(".partial"));
+    return partial && existsSync(join(out, partial, "large.tar.zst")) || undefined;
+  }, 60);
+  return child;
+}
+
+for (const signal of ["SIGTERM", "SIGINT"] as const) {
+  Deno.test(`${signal} ends an export by hand: once it clears up, twice at once`, async () => {
+    const home = largeHome();
+    const out = join(home.path, "out");
+    try {
+      const once = await writing(home);
+      once.kill(signal);
+      assert.equal((await once.status).code, 130);
+      assert.deepEqual(readdirSync(out), []);
+
+      const twice = await writing(home);
+      twice.kill(signal);
+      twice.kill(signal);
+      assert.equal((await twice.status).code, 130);
+      assert.ok(!existsSync(join(out, "manifest.json")));
+    } finally {
+      home.remove();
+    }
+  });
+}
