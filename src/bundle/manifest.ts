@@ -9,6 +9,8 @@ export const attestationName = "manifest.json.sigstore.json";
 /** The envelope of a shared secret, beside the attestation and never in its place. */
 export const hmacName = "manifest.json.hmac.json";
 export const indexName = "SHA256SUMS";
+/** The manifest of a bundle while another takes its place. */
+export const oldManifestName = "manifest.json.old";
 
 export const mediaTypes = {
   manifest: "application/vnd.stella.bundle.manifest.v1+json",

@@ -6,16 +6,19 @@ import { Buffer } from "node:buffer";
 import { StellaError } from "../errors.ts";
 import { array, integer, object, oneOf, type Shape, ShapeFault, text } from "./json_shape.ts";
 import {
+  attestationName,
   type BundleFile,
   chunkSize,
   encodeManifest,
+  hmacName,
   indexName,
   type Manifest,
   manifestName,
   mediaTypes,
+  oldManifestName,
 } from "./manifest.ts";
 import { isName, shown } from "./names.ts";
-import { comparePaths, pathFault } from "./paths.ts";
+import { comparePaths, folded, pathFault } from "./paths.ts";
 import { JsonFault, parseStrict } from "./strict_json.ts";
 import { blockSize } from "./tar_header.ts";
 import { createdSeconds } from "./time.ts";
@@ -39,12 +42,20 @@ const created: Shape<string> = (value, place) => {
   throw new ShapeFault(place, "is not a time YYYY-MM-DDTHH:MM:SSZ from 1980 to 2107");
 };
 
+/**
+ * What lies beside the files that a manifest lists, for good or while a bundle is replaced, by any case: a file of this name would
+ * be lost, or taken for something else. No export makes one.
+ */
+const ownNames = [manifestName, attestationName, hmacName, oldManifestName].map(folded);
+
 /** Files lie beside the manifest: a safe path of one part. */
 const fileName: Shape<string> = (value, place) => {
   if (typeof value !== "string") throw new ShapeFault(place, "is not a string");
   const fault = value.includes("/") ? "it names another directory" : pathFault(value);
   if (fault !== undefined) throw new ShapeFault(place, `${shown(value)} cannot be used: ${fault}`);
-  if (value === manifestName || /\.(sigstore|hmac)\.json$/.test(value)) {
+  const isOwn = ownNames.includes(folded(value)) || /\.(sigstore|hmac)\.json$/.test(value) ||
+    value.startsWith(".stella-");
+  if (isOwn) {
     throw new ShapeFault(place, `${shown(value)} cannot be listed in the manifest`);
   }
   return value;
@@ -117,11 +128,24 @@ function checkFiles(read: Manifest): void {
       throw new ShapeFault(`files[${i}].path`, "is not after the one before it in bytewise order");
     }
   }
+  checkTwins(read);
   const indexes = files.filter((f) => f.role === "index");
   if (indexes.length !== 1 || indexes[0]?.path !== payload.index) {
     throw new ShapeFault("files", `does not hold exactly one index named ${indexName}`);
   }
   checkArchives(files, payload.layout === "archive");
+}
+
+/** Names that a file system which does not tell case or form apart could not keep apart. */
+function checkTwins({ files, payload }: Manifest): void {
+  const seen = new Map(payload.layout === "directory" ? [["payload", "the payload"]] : []);
+  files.forEach(({ path }, i) => {
+    const twin = seen.get(folded(path));
+    if (twin !== undefined) {
+      throw new ShapeFault(`files[${i}].path`, `cannot stand beside ${shown(twin)}: case or form`);
+    }
+    seen.set(folded(path), path);
+  });
 }
 
 function checkArchives(files: BundleFile[], expected: boolean): void {

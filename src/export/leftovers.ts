@@ -10,13 +10,18 @@ import { lstatSync, readdirSync, readFileSync, rmSync, type Stats } from "node:f
 import { join } from "node:path";
 import { ioError, StellaError } from "../errors.ts";
 import { rename, syncDirectory, writeNew } from "../bundle/durable.ts";
-import { attestationName, type Manifest, manifestName } from "../bundle/manifest.ts";
+import {
+  attestationName,
+  type Manifest,
+  manifestName,
+  oldManifestName,
+} from "../bundle/manifest.ts";
 import { shown } from "../bundle/names.ts";
 import { folded, pathFault } from "../bundle/paths.ts";
 import { largestManifest, readManifest } from "../bundle/read_manifest.ts";
 
 /** The manifest of the bundle that is being replaced. */
-export const oldName = "manifest.json.old";
+export const oldName = oldManifestName;
 const payloadName = "payload";
 /** In an export's folder: what it replaces, until it is done. */
 export const asideName = "old";

@@ -181,6 +181,11 @@ const names: [string, string][] = [
   ["manifest.json", "cannot be listed"],
   ["manifest.json.sigstore.json", "cannot be listed"],
   ["x.hmac.json", "cannot be listed"],
+  ["manifest.json.old", "cannot be listed"],
+  ["Manifest.JSON", "cannot be listed"],
+  ["MANIFEST.json.old", "cannot be listed"],
+  ["manifest.json.SIGSTORE.json", "cannot be listed"],
+  [".stella-019b76da-a800-7000-8000-000000000000.partial", "cannot be listed"],
 ];
 
 Deno.test("readManifest refuses file names that are unsafe or its own", () => {
@@ -195,6 +200,12 @@ Deno.test("readManifest refuses file names that are unsafe or its own", () => {
 const contradictions: [string, Manifest, (m: Loose) => void, string][] = [
   ["an unsorted file", plain, (m) => m.files.reverse(), "files[1].path is not after"],
   ["a repeated file", plain, (m) => m.files.push(m.files.at(-1)), "files[3].path is not after"],
+  ["a file that differs in case only", plain, (m) => {
+    m.files.push({ ...m.files[1], path: "verify.TXT" });
+  }, 'files[3].path cannot stand beside "VERIFY.txt"'],
+  ["a file in the place of the payload", directory, (m) => {
+    m.files.push({ ...m.files[1], path: "payload" });
+  }, 'cannot stand beside "the payload"'],
   ["no index", plain, (m) => m.files.shift(), "exactly one index"],
   ["another index", plain, (m) => m.files[1].role = "index", "exactly one index"],
   ["an index elsewhere", plain, (m) => m.payload.index = "VERIFY.txt", "payload.index"],

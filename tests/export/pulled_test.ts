@@ -136,7 +136,7 @@ Deno.test("no file is written beyond its declared size", () =>
 
 Deno.test("a bundle that lists a name which replacing needs is refused, and what stood there stands", () =>
   withDirectory(async (root) => {
-    for (const name of ["manifest.json.old", "names", "lock", "old", "Manifest.json.OLD"]) {
+    const listing = (name: string) => {
       const bundle = makeBundle({
         manifest: (manifest) => {
           const document = manifest.files.find(({ role }) => role === "document")!;
@@ -145,6 +145,15 @@ Deno.test("a bundle that lists a name which replacing needs is refused, and what
         },
       });
       const files = new Map(bundle.files).set(name, bundle.files.get("VERIFY.txt")!);
+      return { bundle, files };
+    };
+    for (const name of ["manifest.json.old", "Manifest.json.OLD"]) {
+      const { bundle, files } = listing(name);
+      assert.equal(await pull({ ...bundle, files }, join(root, "none")), 3, name);
+      assert.ok(!readdirSync(root).includes("none"), name);
+    }
+    for (const name of ["names", "lock", "old"]) {
+      const { bundle, files } = listing(name);
       const out = join(root, name);
       assert.equal(await pull({ ...bundle, files }, out), 9, name);
       assert.deepEqual(readdirSync(out), [], name);
