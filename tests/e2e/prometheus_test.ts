@@ -33,7 +33,7 @@ const queries: Query[] = panels.flatMap((panel) =>
 
 /** Exports that succeed, one that fails, pushes that succeed and one that fails, traces to nobody, and a wrong request. */
 async function work(service: Service): Promise<void> {
-  for (const profile of ["advisories", "kit", "advisories", "broken", "lost"]) {
+  for (const profile of ["advisories", "kit", "advisories", "risk", "broken", "lost"]) {
     const { state } = await service.export({ profile });
     assert.equal(state, ["broken", "lost"].includes(profile) ? "failed" : "succeeded", profile);
   }
@@ -73,6 +73,10 @@ testWith(
           kind: "files",
           sources: [{ files: sparse(join(home.path, "zeros"), 4 * 2 ** 30) }],
         },
+        risk: {
+          kind: "risk",
+          providers: [{ kind: "kev", path: join(root, "tests/fixtures/risk/kev.json") }],
+        },
         broken: { kind: "files", sources: [{ files: join(home.path, "nowhere") }] },
         lost: {
           kind: "files",
@@ -103,7 +107,7 @@ testWith(
       assert.ok(queries.length >= 60, `${queries.length} queries`);
       const sick = (await prometheus.rules()).filter((rule) => rule.health !== "ok");
       assert.deepEqual(sick, []);
-      assert.equal((await prometheus.rules()).length, 25);
+      assert.equal((await prometheus.rules()).length, 26);
     } finally {
       await prometheus.stop();
       await service.stop();
