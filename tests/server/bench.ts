@@ -47,7 +47,7 @@ export class Bench {
   readonly feed: Feed;
   readonly store: FileStore;
   readonly faults: unknown[] = [];
-  publicKey: string | undefined;
+  publicKey: string | undefined = "-----BEGIN PUBLIC KEY-----\n";
   alive: { status: "pass" | "fail"; output?: string } = { status: "pass" };
   checks: CheckState[] = [];
   draining = false;
