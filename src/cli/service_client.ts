@@ -1,11 +1,12 @@
 /**
  * Requests to a running service, for the commands that have one. No proxy and no trust comes from the environment. What stands at the other end may be anything: its answers are limited, and shown escaped.
  */
-import { readFileSync, statSync } from "node:fs";
+import { statSync } from "node:fs";
 import { Agent as HttpAgent, type IncomingMessage, request as httpRequest } from "node:http";
 import { Agent as HttpsAgent, request as httpsRequest } from "node:https";
-import { ioError, messageOf, StellaError } from "../errors.ts";
+import { messageOf, StellaError } from "../errors.ts";
 import { escaped, shown } from "../bundle/names.ts";
+import { readRegular } from "../bundle/regular_file.ts";
 import type { Pull } from "../bundle/stream_source.ts";
 import { hostnameOf } from "../config/destinations.ts";
 import { defaultListen, isLoopbackHost } from "../config/listen.ts";
@@ -214,12 +215,11 @@ function readToken(path: string): Secret {
 }
 
 function readText(path: string): string {
-  try {
-    return readFileSync(path, "utf8");
-  } catch (error) {
-    throw ioError("Cannot read", path, error);
-  }
+  return new TextDecoder().decode(readRegular("Cannot read", path, mostText));
 }
+
+/** Bytes of a token's file, and of certificates. */
+const mostText = 4 * 1024 * 1024;
 
 async function limitedText(answer: IncomingMessage, most: number, url: string): Promise<string> {
   const decoder = new TextDecoder();

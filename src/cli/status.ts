@@ -2,12 +2,13 @@
  * `stella status`: what runs, and whether it is the build that a bundle's manifest names. The manifest's own signature is not
  * judged here: that is `stella verify`.
  */
-import { readFileSync, statSync } from "node:fs";
+import { statSync } from "node:fs";
 import { join } from "node:path";
 import { exitCodes, type Finding, ioError, StellaError } from "../errors.ts";
 import { type Manifest, manifestName } from "../bundle/manifest.ts";
 import { escaped, shown } from "../bundle/names.ts";
 import { largestManifest, readManifest } from "../bundle/read_manifest.ts";
+import { readRegular } from "../bundle/regular_file.ts";
 import { askService } from "./ask_service.ts";
 import type { Host } from "./host.ts";
 import type { CommonOptions, Result } from "./program.ts";
@@ -73,8 +74,8 @@ function readNamed(path: string): Named {
     ? join(path, manifestName)
     : path;
   try {
-    if (statSync(file).size > largestManifest) throw new Error("it is too large for a manifest");
-    const { tool, files } = readManifest(readFileSync(file));
+    const bytes = readRegular("Cannot read the manifest", file, largestManifest);
+    const { tool, files } = readManifest(bytes);
     const carried = files.find(({ path, role }) => role === "program" && path === "stella");
     return { tool, ...(carried === undefined ? {} : { program: { sha256: carried.sha256 } }) };
   } catch (error) {

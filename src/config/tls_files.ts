@@ -39,6 +39,8 @@ export function readTls({ certificate, key }: TlsConfig): { certificate: string;
 
 function read(path: string): string {
   try {
+    // To open a pipe would wait for whoever writes into it.
+    if (!statSync(path).isFile()) throw new Error("it is not a regular file");
     // Editors of Windows put a byte order mark before the text.
     return readFileSync(path, "utf8").replace(/^\ufeff/, "");
   } catch (error) {

@@ -1,8 +1,9 @@
 /** Certificate authorities to trust: those of a PEM file, else the system's. Explicit, so that no variable of the environment adds one. */
 import { X509Certificate } from "node:crypto";
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { rootCertificates } from "node:tls";
-import { ioError, StellaError } from "../errors.ts";
+import { readRegular } from "../bundle/regular_file.ts";
+import { StellaError } from "../errors.ts";
 
 /** Where systems keep the authorities that their owner trusts, an own one of the site included. */
 const bundles = [
@@ -19,17 +20,15 @@ export function authorities(ca: string | undefined): readonly string[] {
   return path === undefined ? rootCertificates : [readPem(path)];
 }
 
+/** The system's file has about 250 kB. */
+const mostBytes = 16 * 1024 * 1024;
+
 /**
  * The text of a PEM file, whichever way Windows wrote it: with a byte order mark, in UTF-16, with CRLF.
  * @throws StellaError usage, media
  */
 export function readPem(path: string): string {
-  let bytes: Uint8Array;
-  try {
-    bytes = readFileSync(path);
-  } catch (error) {
-    throw ioError("Cannot read the certificates", path, error);
-  }
+  const bytes = readRegular("Cannot read the certificates", path, mostBytes);
   const isUtf16 = bytes[0] === 0xff && bytes[1] === 0xfe;
   // A decoder takes the byte order mark away.
   return new TextDecoder(isUtf16 ? "utf-16le" : "utf-8").decode(bytes).replaceAll("\r\n", "\n");

@@ -1,6 +1,7 @@
 /** Credentials from files. What is wrong with one is said without a word of what is in it. */
-import { closeSync, existsSync, fstatSync, openSync, readFileSync } from "node:fs";
+import { closeSync, existsSync, fstatSync, readFileSync } from "node:fs";
 import { type Json, JsonFault, type JsonObject, parseStrict } from "../bundle/strict_json.ts";
+import { openToRead } from "../bundle/regular_file.ts";
 import { ioError, StellaError } from "../errors.ts";
 import { type Credentials, isUsername, Secret } from "./secret.ts";
 import { dockerCredentials, isDockerConfig } from "./docker_config.ts";
@@ -63,7 +64,7 @@ export function readPrivate(path: string): Uint8Array {
 function readSmallFile(path: string, check: (mode: number) => void = () => {}): Uint8Array {
   let file: number;
   try {
-    file = openSync(path, "r");
+    file = openToRead(path);
   } catch (error) {
     throw ioError("Cannot read the credentials", path, error);
   }
