@@ -20,12 +20,13 @@ import {
   type Sink,
 } from "./provider.ts";
 import type { Check } from "./schema.ts";
-import { maxYamlBytes, readYaml } from "./yaml_reader.ts";
 
 const blockSize = 64 * 1024;
 /** The KEV catalog, the largest that there is, holds 20,000 values. */
 const ordinary: ReadLimits = { values: 1 << 20, characters: 16 * 1024 * 1024 };
 const maxFaults = 100;
+/** The syntax tree of YAML takes some two hundred times the memory of the text. */
+const maxYamlBytes = 1024 * 1024;
 /** A larger file is read block by block. */
 const maxWhole = blockSize;
 
@@ -134,7 +135,11 @@ export async function readRecord(
   try {
     const isYaml = /\.ya?ml$/i.test(file.path);
     checkSize(file, isYaml ? Math.min(maxYamlBytes, file.maxRecordBytes) : file.maxRecordBytes);
-    if (isYaml) return await readYaml(wholeFile(file), keep, limits);
+    if (isYaml) {
+      // Most providers have none, and pay nothing for it.
+      const { readYaml } = await import("./yaml_reader.ts");
+      return readYaml(wholeFile(file), keep, limits);
+    }
     if (file.size <= maxWhole) return selected(parseJson(wholeFile(file)), keep, limits);
     return readSelected(file.blocks(), keep, limits);
   } catch (error) {
