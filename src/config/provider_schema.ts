@@ -14,6 +14,8 @@ const asOf = z.string().transform((value, context): string => {
   return z.NEVER;
 });
 
+const bytesRange = "must be a number of bytes from 1 to 1099511627776";
+
 /** One item of `providers`. */
 export const providerSchema = z.strictObject({
   kind: z.enum(["kev", "osv", "epss", "csaf"], "must be kev, osv, epss or csaf"),
@@ -24,7 +26,7 @@ export const providerSchema = z.strictObject({
   licence: z.string().min(1).max(200).exactOptional(),
   asOf: asOf.exactOptional(),
   onInvalid: z.enum(["fail", "skip"], "must be fail or skip").default("fail"),
-  maxRecordBytes: z.int().min(1).max(2 ** 40).exactOptional(),
+  maxRecordBytes: z.int(bytesRange).min(1, bytesRange).max(2 ** 40, bytesRange).exactOptional(),
 }).superRefine((value, context) => {
   for (const [path, message] of faultsOf(value)) {
     context.addIssue({ code: "custom", path: path === "" ? [] : [path], message });

@@ -71,7 +71,7 @@ profiles:
       - { kind: kev, url: "https://x/k.json" }
       - { kind: kev, url: "http://x.site/k.json", sha256: ${"a".repeat(64)} }
       - { kind: kev, path: /x, sha256: ${"a".repeat(64)} }
-      - { kind: kev, path: /x, asOf: yesterday, onInvalid: ignore }
+      - { kind: kev, path: /x, asOf: yesterday, onInvalid: ignore, maxRecordBytes: 0 }
   b: { kind: files, sources: [{ files: /x }], providers: [{ kind: kev, path: /x }] }
   c: { kind: risk }
 `;
@@ -91,6 +91,7 @@ profiles:
         "15 profiles.a.providers[5].sha256: goes with url",
         "16 profiles.a.providers[6].asOf: must be a date YYYY-MM-DD or a time of RFC 3339",
         "16 profiles.a.providers[6].onInvalid: must be fail or skip",
+        "16 profiles.a.providers[6].maxRecordBytes: must be a number of bytes from 1 to 1099511627776",
         "17 profiles.b.providers: is for profiles of the kind risk",
         "18 profiles.c.providers: is missing: a list goes here",
       ]
