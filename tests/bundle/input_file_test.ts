@@ -108,7 +108,7 @@ Deno.test("a link that was there only while the file was opened is found out", a
   });
 });
 
-Deno.test("a directory that is exchanged for a link is found out, by its files or by itself", async () => {
+Deno.test("a directory exchanged for a link is found out, by its files or by itself", async () => {
   await withDirectory((root) => {
     writeFiles(root, { "in/d/file": content, "other/file": content });
     const [folder, aside] = [join(root, "in/d"), join(root, "in/aside")];
@@ -143,7 +143,7 @@ Deno.test("a directory that is exchanged for a link is found out, by its files o
   });
 });
 
-Deno.test("a private file is refused by its handle, whatever its path is, and nothing of it is read", async () => {
+Deno.test("a private file is refused by its handle, and nothing of it is kept", async () => {
   await withDirectory((root) => {
     writeFiles(root, { "state/keys/signing.key": content, "in/a": content });
     const privateFiles = new PrivateFiles({ files: [], directories: [join(root, "state")] });

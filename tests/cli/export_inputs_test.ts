@@ -1,4 +1,4 @@
-/** What is packed and what is left out, as a person sees it: options beside --input, empty directories, private files. */
+/** What is packed and what is left out: options beside --input, empty directories, private files. */
 import assert from "node:assert/strict";
 import { mkdirSync, readFileSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
@@ -92,7 +92,7 @@ Deno.test("rules without an input, and globs that cannot be, are refused", () =>
   assert.throws(() => inputsOf(odd), /Cannot use --exclude "\/etc": it is absolute/);
 });
 
-Deno.test("a private file of stella is refused by name, in a directory, by a hard link, and as a program", () =>
+Deno.test("a private file is refused by name, in a directory, by a hard link, as a program", () =>
   withHome(async (home) => {
     writeFiles(home.path, { "in/a": "1" });
     await home.succeed([...exported, "--manifest", "first/manifest.json"]);

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { usualService } from "../../src/config/service.ts";
 import { privatePlacesOf } from "../../src/config/private_places.ts";
 
-Deno.test("keys, credentials, secrets, logins and state of a configuration are private places", () => {
+Deno.test("keys, credentials, secrets, logins and state are private places", () => {
   const registry = {
     name: "site",
     url: "https://registry.site",

@@ -22,7 +22,7 @@ interface Attacked {
   key: string;
 }
 
-/** A source whose directory `d` has files of the names that the keys have, and a key that exists. */
+/** A source whose directory `d` has files of the names that the keys have. */
 async function attacked(work: (place: Attacked) => Promise<void>): Promise<void> {
   const home = new Home();
   const at = (path: string) => join(home.path, path);
