@@ -163,3 +163,30 @@ programTest(
     assert(registry.manifests.has("v2"));
   },
 );
+
+programTest(
+  "of several entries for one host that of the repository's path is sent",
+  async (scene) => {
+    const { home, registry, push } = scene;
+    const right = `Basic ${btoa("robot-b:secret-b")}`;
+    registry.guard = (request, response) => {
+      const { authorization } = request.headers;
+      if (authorization === right) return true;
+      if (authorization !== undefined) response.writeHead(403).end();
+      else response.writeHead(401, { "www-authenticate": 'Basic realm="r"' }).end();
+      return false;
+    };
+    const entry = (robot: string) => ({ auth: btoa(`robot-${robot}:secret-${robot}`) });
+    const write = (auths: unknown) =>
+      writeFileSync(join(home.path, "auth.json"), JSON.stringify({ auths }), { mode: 0o600 });
+    write({ [`${registry.host}/kits`]: entry("a"), [`${registry.host}/exports`]: entry("b") });
+    const { exit } = await push("--credentials", "auth.json");
+    assert.equal(exit, 0);
+    write({ [`${registry.host}/kits`]: entry("b") });
+    registry.authorizations.length = 0;
+    const { exit: without, error } = await push("--credentials", "auth.json");
+    assert.equal(without, 2);
+    assert.match(error.message, /it has nothing for 127\.0\.0\.1:\d+\/exports\/kit$/);
+    assert.deepEqual(registry.authorizations, [], "another path's credentials were sent");
+  },
+);
