@@ -19,13 +19,22 @@ export function testWith(
   name: string,
   body: (t: Deno.TestContext) => void | Promise<void>,
 ): void {
-  const absent = tools.filter((one) => tool(one) === undefined);
-  const missing = absent.length > 0;
+  const absent = tools.filter((one) => tool(one) === undefined).join(", ");
+  testWhere(absent === "", absent, name, body);
+}
+
+/** The same for what is no tool: `need` says what is absent where `isThere` is false. */
+export function testWhere(
+  isThere: boolean,
+  need: string,
+  name: string,
+  body: (t: Deno.TestContext) => void | Promise<void>,
+): void {
   Deno.test({
-    name: missing ? `${name} (needs ${absent.join(", ")})` : name,
-    ignore: missing && !required,
+    name: isThere ? name : `${name} (needs ${need})`,
+    ignore: !isThere && !required,
     fn: (t) => {
-      if (missing) throw new Error(`Cannot run the test: ${absent.join(", ")} is not installed`);
+      if (!isThere) throw new Error(`Cannot run the test: ${need} is not there`);
       return body(t);
     },
   });

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { binary, freePort, Home, programWords, root } from "./program.ts";
-import { tool } from "./needs.ts";
+import { testWith } from "./needs.ts";
 
 const readme = readFileSync(join(root, "README.md"), "utf8");
 
@@ -63,21 +63,16 @@ async function runBox(
 }
 
 function boxTest(heading: string, body: (home: Home, commands: string[]) => Promise<void>): void {
-  const usable = tool("sh") !== undefined && tool("install") !== undefined;
-  Deno.test({
-    name: `README, ${heading}`,
-    ignore: !usable,
-    fn: async () => {
-      const home = new Home();
-      try {
-        workplace(home);
-        const commands = box(heading);
-        assert.ok(commands.length >= 2 && commands.length <= 6, "a box has at most six commands");
-        await body(home, commands);
-      } finally {
-        home.remove();
-      }
-    },
+  testWith(["sh", "install"], `README, ${heading}`, async () => {
+    const home = new Home();
+    try {
+      workplace(home);
+      const commands = box(heading);
+      assert.ok(commands.length >= 2 && commands.length <= 6, "a box has at most six commands");
+      await body(home, commands);
+    } finally {
+      home.remove();
+    }
   });
 }
 
