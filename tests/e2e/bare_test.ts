@@ -1,56 +1,42 @@
-/** The binary where there is next to nothing: another user, no environment, no network, read-only media. */
+/** The carried verifier where there is next to nothing: another user, no environment, no network, a read-only medium. */
 import assert from "node:assert/strict";
+import { chmodSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { testWith } from "../needs.ts";
-import { binary, Home } from "../program.ts";
+import { tool } from "../needs.ts";
+import { rootTest, runWith } from "./binary_place.ts";
 
-const usable = binary !== undefined && Deno.uid() === 0;
-
-if (usable) {
-  testWith(
-    ["unshare", "setpriv"],
-    "the binary verifies as nobody, with an empty environment, no network, from a read-only directory",
-    async () => {
-      const home = new Home();
-      try {
-        await home.succeed([
-          "export",
-          "bundle",
-          "--profile",
-          "kit",
-          "--manifest",
-          "out/manifest.json",
-        ]);
-        Deno.copyFileSync(join(home.state, "keys/signing.pub"), join(home.path, "signer.pub"));
-        Deno.chmodSync(home.path, 0o755);
-        Deno.chmodSync(join(home.path, "out"), 0o555);
-        const verify = [
-          "verify",
-          join(home.path, "out"),
-          "--trust",
-          join(home.path, "signer.pub"),
-          "--json",
-        ];
-        const ran = await new Deno.Command("unshare", {
-          args: [
-            "-n",
-            "setpriv",
-            "--reuid=65534",
-            "--regid=65534",
-            "--clear-groups",
-            binary!,
-            ...verify,
-          ],
-          clearEnv: true,
-          cwd: "/",
-        }).output();
-        const text = new TextDecoder();
-        assert.equal(ran.code, 0, text.decode(ran.stdout) + text.decode(ran.stderr));
-        assert.equal(JSON.parse(text.decode(ran.stdout)).verdict, "verified");
-      } finally {
-        Deno.chmodSync(join(home.path, "out"), 0o755);
-        home.remove();
-      }
-    },
-  );
-}
+rootTest(
+  ["unshare", "setpriv", "mount"],
+  "the carried binary verifies as nobody, with an empty environment, no network, from a read-only medium",
+  async ({ stella, home, key }) => {
+    const medium = join(home.path, "medium");
+    const kit = ["export", "bundle", "--profile", "kit", "--include-self"];
+    await home.succeed([...kit, "--manifest", "medium/manifest.json"]);
+    chmodSync(medium, 0o755);
+    assert.ok(readFileSync(join(medium, "stella")).equals(readFileSync(stella)));
+    const script = [
+      "set -e",
+      'mount --bind "$1" "$1"',
+      'mount -o remount,bind,ro "$1"',
+      '! touch "$1/written" 2>/dev/null',
+      "cd /",
+      'exec env -i "$2" --reuid=65534 --regid=65534 --clear-groups "$1/stella" verify "$1" --trust "$3" --json',
+    ].join("\n");
+    const words = [
+      "--mount",
+      "--net",
+      "/bin/sh",
+      "-c",
+      script,
+      "sh",
+      medium,
+      `${tool("setpriv")}`,
+      key,
+    ];
+    const said = runWith({ PATH: "/usr/sbin:/usr/bin:/sbin:/bin" }, "unshare", words);
+    assert.deepEqual([said.code, said.stderr], [0, ""], said.stdout);
+    const { verdict, signer } = JSON.parse(said.stdout);
+    assert.equal(verdict, "verified");
+    assert.equal(signer.name, "signer");
+  },
+);
