@@ -1,7 +1,8 @@
 /**
- * What the binary carries besides the program: one file is copied to a machine, and all else that its operators need comes
- * out of it. The dashboard, rules and runbook are those of dashboards/, the units those of systemd/ beside this file, fitted
- * to the form (units.ts); the SBOM is rendered. Text comes in by import, so it is the same in every form and needs no file at run time.
+ * What the binary carries besides the program: one file is copied to a machine, and all else that
+ * its operators need comes out of it. The dashboard, rules and runbook are those of dashboards/,
+ * the units those of systemd/ beside this file, fitted to the form (units.ts); the SBOM is
+ * rendered. Text comes in by import, so it is the same in every form and needs no file at run time.
  *
  * Here are also facts about the binary's own bytes (self.ts).
  */
@@ -33,7 +34,10 @@ export interface Asset {
   kind: AssetKind;
 }
 
-/** Everything, sorted by the bytes of the path; the same in each run of the same build. It is the payload of `kit`. */
+/**
+ * Everything, sorted by the bytes of the path; the same in each run of the same build. It is the
+ * payload of `kit`.
+ */
 export function assets(): Asset[] {
   const { version, commit, form } = build();
   const name = form === "compiled" ? "denort" : "deno";

@@ -1,6 +1,7 @@
 /**
- * The build's own SBOM: CycloneDX 1.6 JSON, rendered from deno.lock. No serial number and no time, so that one build always
- * gives the same bytes; no digest of stella itself, which carries this text.
+ * The build's own SBOM: CycloneDX 1.6 JSON, rendered from deno.lock. No serial number and no time,
+ * so that one build always gives the same bytes; no digest of stella itself, which carries this
+ * text.
  */
 
 export interface Built {
@@ -10,7 +11,10 @@ export interface Built {
   runtime: Runtime;
 }
 
-/** The part of Deno that a binary holds: denort where `deno compile` made it, else the whole of Deno. */
+/**
+ * The part of Deno that a binary holds: denort where `deno compile` made it, else the whole of
+ * Deno.
+ */
 export interface Runtime {
   name: "deno" | "denort";
   /** Of Deno. */
@@ -65,7 +69,10 @@ export function renderSbom(lock: string, built: Built): string {
   return `${JSON.stringify(document, null, 2)}\n`;
 }
 
-/** Keys of the npm packages that the program imports; `npm:NAME@REQUIREMENT` → the version that was chosen. */
+/**
+ * Keys of the npm packages that the program imports; `npm:NAME@REQUIREMENT` → the version that was
+ * chosen.
+ */
 function rootsOf(specifiers: Record<string, string>): string[] {
   return Object.entries(specifiers).flatMap(([specifier, version]) => {
     const name = /^npm:(@?[^@]+)@/.exec(specifier)?.[1];
@@ -98,7 +105,10 @@ function dependenciesOf(key: string, npm: Record<string, Package>): string[] {
   });
 }
 
-/** `@scope/name@1.2.3_peer@4.5.6`: the part from the underscore on tells which peer it was paired with. */
+/**
+ * `@scope/name@1.2.3_peer@4.5.6`: the part from the underscore on tells which peer it was paired
+ * with.
+ */
 function parse(key: string): { name: string; version: string } {
   const [, name = key, version = ""] = /^(@?[^@]+)@([^_]+)/.exec(key) ?? [];
   return { name, version };

@@ -1,8 +1,9 @@
 /**
  * The bytes of the running binary, and the digests that they are compared with.
  *
- * The end of the portable binary: where its parts lie, and the sha256 of every byte before that digest. Written by the
- * build, read by the launcher at each start (places only) and by `stella version --check` (the digest too).
+ * The end of the portable binary: where its parts lie, and the sha256 of every byte before that
+ * digest. Written by the build, read by the launcher at each start (places only) and by `stella
+ * version --check` (the digest too).
  *
  *   imageOffset, imageSize, scriptOffset, scriptSize (8 bytes each, little endian) | sha256 (32) | "STELLAv1"
  */
@@ -42,7 +43,9 @@ export interface SelfCheck {
   found: string;
 }
 
-/** The first part of the trailer; the digest of all bytes up to its end, and the magic, follow it. */
+/**
+ * The first part of the trailer; the digest of all bytes up to its end, and the magic, follow it.
+ */
 export function encodePlaces(places: Places): Buffer {
   const bytes = Buffer.alloc(placesLength);
   const { imageOffset, imageSize, scriptOffset, scriptSize } = places;
@@ -53,8 +56,9 @@ export function encodePlaces(places: Places): Buffer {
 }
 
 /**
- * Recomputes the digest of a portable binary (97 MB: 0.1 s). It tells damage and accidents; whoever can replace the file
- * can replace the digest too, so for trust compare the file with a signed manifest (`stella status --manifest`).
+ * Recomputes the digest of a portable binary (97 MB: 0.1 s). It tells damage and accidents; whoever
+ * can replace the file can replace the digest too, so for trust compare the file with a signed
+ * manifest (`stella status --manifest`).
  * @param path the binary's own path; STELLA_SELF under the portable form
  * @throws the system's error where the file cannot be read
  */
@@ -77,8 +81,8 @@ export function checkSelf(path: string): SelfCheck {
 }
 
 /**
- * Compares a program that carries no digest of itself (`deno compile` makes it) with the one that the build wrote beside it,
- * PATH.sha256. What that is worth is said above.
+ * Compares a program that carries no digest of itself (`deno compile` makes it) with the one that
+ * the build wrote beside it, PATH.sha256. What that is worth is said above.
  * @throws StellaError where there is no digest, the system's error where a file cannot be read
  */
 export function checkBeside(path: string): SelfCheck {

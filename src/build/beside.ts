@@ -1,4 +1,7 @@
-/** What lies beside a built program: its digest, which `stella version --check` reads, and the list of what is inside. */
+/**
+ * What lies beside a built program: its digest, which `stella version --check` reads, and the list
+ * of what is inside.
+ */
 import { createHash } from "node:crypto";
 import { basename, dirname } from "node:path";
 import { renderSbom, type Runtime } from "../assets/sbom.ts";
@@ -7,8 +10,8 @@ import { setTime } from "./script.ts";
 import type { Stamp } from "./stamp.ts";
 
 /**
- * Writes `stella.sha256`, as `sha256sum -c` reads it, and `stella.cdx.json`, byte for byte the SBOM that the program carries
- * and that the profile kit packs.
+ * Writes `stella.sha256`, as `sha256sum -c` reads it, and `stella.cdx.json`, byte for byte the SBOM
+ * that the program carries and that the profile kit packs.
  * @param path of the program
  * @param runtime of Deno that the program holds, which need not be the builder's
  * @param root of the sources, with deno.lock

@@ -1,6 +1,6 @@
 /**
- * The build: one script that bundles the whole program, and two ways to make one file of it. It is started by deno.json's
- * tasks, is no part of the program, and no other room imports it.
+ * The build: one script that bundles the whole program, and two ways to make one file of it. It is
+ * started by deno.json's tasks, is no part of the program, and no other room imports it.
  *
  *   build.ts js                  dist/stella.js
  *   build.ts compile             dist/stella by `deno compile`

@@ -1,4 +1,6 @@
-/** `deno task build`: dist/stella by `deno compile`, with the permissions of the one list baked in. */
+/**
+ * `deno task build`: dist/stella by `deno compile`, with the permissions of the one list baked in.
+ */
 import { engineFlags, permissionFlags, unstableFlags } from "../config/permissions.ts";
 import { StellaError } from "../errors.ts";
 import { assertDeno, assertDenort } from "./denort.ts";
@@ -7,8 +9,9 @@ import { type Script, setTime } from "./script.ts";
 import { starts } from "./starts.ts";
 
 /**
- * Never `-A`. Nothing is taken from a configuration or lock file, the script is all there is. No code cache: it would be
- * a file in the shared temporary directory that the program writes and later runs.
+ * Never `-A`. Nothing is taken from a configuration or lock file, the script is all there is. No
+ * code cache: it would be a file in the shared temporary directory that the program writes and
+ * later runs.
  */
 export function compileFlags(): string[] {
   return [
@@ -24,7 +27,10 @@ export function compileFlags(): string[] {
 }
 
 export interface CompileOptions {
-  /** One of denort.ts's `targets`; absent: this platform. DENORT_BIN, where it is set, has to be of it. */
+  /**
+   * One of denort.ts's `targets`; absent: this platform. DENORT_BIN, where it is set, has to be of
+   * it.
+   */
   target?: string;
   /** Takes the denort of another version of Deno, which may not fit: for tests. */
   allowOther?: boolean;
@@ -39,9 +45,11 @@ export interface Compiled {
 }
 
 /**
- * Compiles a script of buildScript into `directory`/stella, or `directory`/TARGET/stella, with `.exe` for Windows. What was made
- * on a stand-in goes below `directory`/stand-in: a stub never lies where the real one is expected.
- * @throws StellaError usage where denort cannot be had or is not this Deno's, internal where the compiler fails
+ * Compiles a script of buildScript into `directory`/stella, or `directory`/TARGET/stella, with
+ * `.exe` for Windows. What was made on a stand-in goes below `directory`/stand-in: a stub never
+ * lies where the real one is expected.
+ * @throws StellaError usage where denort cannot be had or is not this Deno's, internal where the
+ * compiler fails
  */
 export async function compile(
   script: Script,
@@ -68,7 +76,10 @@ export async function compile(
   }
 }
 
-/** @returns the version of Deno in the file; one for another platform cannot be started here, only read */
+/**
+ * @returns the version of Deno in the file; one for another platform cannot be started here, only
+ * read
+ */
 async function assertReal(made: string, options: CompileOptions): Promise<string> {
   const { target = Deno.build.target, allowOther = false } = options;
   const deno = assertDeno(await Deno.readFile(made), allowOther);
@@ -82,7 +93,10 @@ async function copyWithTime(script: Script, to: string): Promise<void> {
   await setTime(to, script.stamp);
 }
 
-/** The compiler adds `.exe` by itself where the platform wants it: the file's name is the only one in `out`. */
+/**
+ * The compiler adds `.exe` by itself where the platform wants it: the file's name is the only one
+ * in `out`.
+ */
 async function compileIn(cwd: string, options: string[]): Promise<void> {
   await Deno.mkdir(`${cwd}/out`);
   const args = ["compile", ...options, ...compileFlags(), "--output", "out/stella", "stella.js"];

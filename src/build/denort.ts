@@ -1,6 +1,7 @@
 /**
- * The base of `deno compile`: denort, Deno's run time without its tools, of the very version of Deno. The compiler takes
- * DENORT_BIN, else a zip in Deno's cache, else it downloads that zip, without a limit of time; so it is asked for here first.
+ * The base of `deno compile`: denort, Deno's run time without its tools, of the very version of
+ * Deno. The compiler takes DENORT_BIN, else a zip in Deno's cache, else it downloads that zip,
+ * without a limit of time; so it is asked for here first.
  */
 import { Buffer } from "node:buffer";
 import { StellaError } from "../errors.ts";
@@ -43,8 +44,9 @@ export async function assertDenort(target: string = Deno.build.target): Promise<
 }
 
 /**
- * The version of Deno that stands in denort, and in what was compiled with it, as `Deno/2.9.6+e518fbd`. It is read instead of
- * asked for, because denort answers nothing and one for another platform cannot be started.
+ * The version of Deno that stands in denort, and in what was compiled with it, as
+ * `Deno/2.9.6+e518fbd`. It is read instead of asked for, because denort answers nothing and one for
+ * another platform cannot be started.
  */
 export function denoVersionIn(program: Uint8Array): string | undefined {
   const bytes = Buffer.from(program.buffer, program.byteOffset, program.byteLength);
@@ -71,7 +73,8 @@ export function assertDeno(program: Uint8Array, allowOther: boolean): string {
   throw new StellaError("usage", `Cannot compile with this denort: ${reason}`, {
     hint: found === undefined
       ? "set DENORT_BIN to Deno's denort; --stand-in tries the build with any file"
-      : `set DENORT_BIN to the denort of Deno ${expected}; for tests --allow-other-denort takes this one`,
+      : `set DENORT_BIN to the denort of Deno ${expected}; ` +
+        "for tests --allow-other-denort takes this one",
   });
 }
 

@@ -1,6 +1,7 @@
 /**
- * The command line: which commands there are, their options and their help. Each command's work lies in a file of its own that
- * is loaded when it is called, so that `stella version` does not pay for the server.
+ * The command line: which commands there are, their options and their help. Each command's work
+ * lies in a file of its own that is loaded when it is called, so that `stella version` does not pay
+ * for the server.
  */
 import { Command, CommanderError, Option } from "commander";
 import { exitCodes } from "../errors.ts";
@@ -9,6 +10,7 @@ import type { Host } from "./host.ts";
 import { carryCommands, passphraseOption, pullCommand, receiptOptions } from "./carry_commands.ts";
 import { codesHelp, group, type Leaf, leafMaker, many, runFileOptions } from "./leaf.ts";
 import { asStellaError, errorText } from "./render.ts";
+import { keyCommands } from "./key_commands.ts";
 import { insecureHttp, jobCommands, serviceOptions, tokenFile } from "./service_options.ts";
 import { siteCommands } from "./site_commands.ts";
 
@@ -19,7 +21,9 @@ export interface CommonOptions {
   permissions?: boolean;
 }
 
-/** What a command gives back: its exit code, and its one result for --json or the text for a person. */
+/**
+ * What a command gives back: its exit code, and its one result for --json or the text for a person.
+ */
 export interface Result {
   code: number;
   json: unknown;
@@ -57,8 +61,8 @@ const families: [names: string[], add: Family][] = [
 
 /**
  * All commands there are; `done` is told the exit code of the one that was run.
- * @param first word of the command line: where it names a command, the others are left out, because declaring them all takes
- * as long as loading the parser
+ * @param first word of the command line: where it names a command, the others are left out, because
+ * declaring them all takes as long as loading the parser
  */
 export function commands(host: Host, done: (code: number) => void, first?: string): Command {
   const program = new Command("stella")
@@ -240,35 +244,6 @@ function serviceCommands(program: Command, leaf: Leaf): void {
     .option("--out <file>", "where they go: a line per request, OTLP JSON", "spans.ndjson")
     .option("--max-size <mebibytes>", "of the file; full ones become FILE.1, FILE.2, ...", "64")
     .option("--keep <count>", "how many full files are kept", "5");
-}
-
-function keyCommands(program: Command, leaf: Leaf): void {
-  const keys = group(program, "keys", "Signing keys and trusted keys");
-  leaf(keys, "generate", "Make a key pair, or a shared secret", [
-    "stella keys generate",
-    "stella keys generate --algorithm p256 --out /etc/stella/release.key",
-    "stella keys generate --algorithm hmac --out /etc/stella/shared.key",
-  ], async () => (await import("./keys.ts")).generateCommand)
-    .addOption(
-      new Option("--algorithm <name>", "of the key").choices(["ed25519", "p256", "hmac"])
-        .default("ed25519"),
-    )
-    .option("--out <file>", "private key file; the public one lies beside it")
-    .option("--passphrase-file <file>", "protect the private key by what is in it, mode 0600");
-  passphraseOption(
-    leaf(keys, "show", "Show the key of this machine and the trusted keys", [
-      "stella keys show",
-      "stella keys show --public > signer.pub",
-      "stella keys show --public --server https://stella.site:8420 > signer.pub",
-    ], async () => (await import("./keys.ts")).showCommand)
-      .option("--public", "print the public key as PEM")
-      .option("--server <url>", "with --public: the key that this service signs with")
-      .option("--ca <file>", "certificate authority of the service, PEM")
-      .option("--key <file>", "another private key"),
-  );
-  leaf(keys, "trust <file>", "Trust a public key on this machine", [
-    "stella keys trust signer.pub",
-  ], async () => (await import("./keys.ts")).trustCommand);
 }
 
 function otherCommands(program: Command, leaf: Leaf): void {

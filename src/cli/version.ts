@@ -1,4 +1,7 @@
-/** `stella version`: which build runs; with --check whether the program's bytes are those of its build. */
+/**
+ * `stella version`: which build runs; with --check whether the program's bytes are those of its
+ * build.
+ */
 import { exitCodes, StellaError } from "../errors.ts";
 import { build, programPath } from "../version.ts";
 import type { CommonOptions, Result } from "./program.ts";

@@ -99,7 +99,10 @@ Deno.test("memory for machine code is forbidden to the form that can do without"
   assert.deepEqual(all.map(said), ["no", "yes", "no", "no"]);
 });
 
-/** What denort and glibc's loader obey before the program's first line (ld.so(8)); the program cannot refuse them. */
+/**
+ * What denort and glibc's loader obey before the program's first line (ld.so(8)); the program
+ * cannot refuse them.
+ */
 const beforeFirstLine = [
   ..."LOG TOKIO_EVENT_INTERVAL TOKIO_GLOBAL_QUEUE_INTERVAL TOKIO_MAX_IO_EVENTS_PER_TICK".split(" "),
   ..."TOKIO_METRICS TOKIO_METRICS_INTERVAL".split(" "),

@@ -1,9 +1,11 @@
 /**
- * The forms of the binary beside each other (README, One binary): `deno run -A tests/bench/forms.ts BINARY ...`. Start, speed and memory of
- * each; every command runs in turn on each binary, and the fastest of all turns counts.
+ * The forms of the binary beside each other (README, One binary): `deno run -A tests/bench/forms.ts
+ * BINARY ...`. Start, speed and memory of each; every command runs in turn on each binary, and the
+ * fastest of all turns counts.
  *
- * The last lines say what Deno itself takes: an empty program, and one that only imports the node: modules that every
- * verification needs. Ends with 1 where a goal of the design is missed. `chrt -f 20 deno run ...`, as root, keeps other work of the machine out of the figures.
+ * The last lines say what Deno itself takes: an empty program, and one that only imports the node:
+ * modules that every verification needs. Ends with 1 where a goal of the design is missed. `chrt -f
+ * 20 deno run ...`, as root, keeps other work of the machine out of the figures.
  */
 import { spawn, spawnSync } from "node:child_process";
 import { readFileSync, statSync } from "node:fs";

@@ -1,4 +1,7 @@
-/** The carried verifier where there is next to nothing: another user, no environment, no network, a read-only medium. */
+/**
+ * The carried verifier where there is next to nothing: another user, no environment, no network, a
+ * read-only medium.
+ */
 import assert from "node:assert/strict";
 import { chmodSync, readFileSync } from "node:fs";
 import { join } from "node:path";

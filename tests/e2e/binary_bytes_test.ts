@@ -1,4 +1,7 @@
-/** The binary's own bytes: what it says of them, what it carries, and what happens where they were changed. */
+/**
+ * The binary's own bytes: what it says of them, what it carries, and what happens where they were
+ * changed.
+ */
 import assert from "node:assert/strict";
 import { chmodSync, copyFileSync, readFileSync, truncateSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
@@ -60,7 +63,8 @@ binaryTest(
     // The form of `deno compile` holds no digest of itself: it lies beside the file.
     copyFileSync(`${stella}.sha256`, `${changed}.sha256`);
     const stamp = 'globalThis.STELLA_BUILD={"commit":"';
-    // Text that nothing obeys: of a message in Deno's own executable, and the commit in the script's first line.
+    // Text that nothing obeys: of a message in Deno's own executable, and the commit in the
+    // script's first line.
     const places = [whole.indexOf("NotCapable"), whole.lastIndexOf(stamp) + stamp.length];
     for (const at of places) {
       const bytes = Uint8Array.from(whole);

@@ -1,4 +1,7 @@
-/** The units' limits, tried for real on the binary: their system call filter, kinds of sockets, and no memory for machine code. */
+/**
+ * The units' limits, tried for real on the binary: their system call filter, kinds of sockets, and
+ * no memory for machine code.
+ */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
@@ -86,7 +89,8 @@ binaryTest(
     const said = runWith({}, filter, [...isGuarded ? [guard] : [], stella, ...args]);
     assert.deepEqual([said.code, said.stderr], [0, ""]);
     assert.deepEqual(JSON.parse(said.stdout), JSON.parse(usual.stdout));
-    // The guard guards: what cannot do without machine code ends under it, as a compiled binary does.
+    // The guard guards: what cannot do without machine code ends under it, as a compiled binary
+    // does.
     const words = isGuarded ? [Deno.execPath(), "eval", "0"] : [stella, "version"];
     assert.notEqual(runWith({ DENO_DIR: "/dev/null/none" }, guard, words).code, 0);
   },

@@ -1,4 +1,7 @@
-/** Variables and files that Deno, the loader or Node's modules obey on their own (reliability.md, B2): none of them reaches far. */
+/**
+ * Variables and files that Deno, the loader or Node's modules obey on their own (reliability.md,
+ * B2): none of them reaches far.
+ */
 import assert from "node:assert/strict";
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -21,7 +24,8 @@ function trap(): { url: string; count: () => number; close: () => Promise<void> 
     url: `http://127.0.0.1:${port}`,
     count: () => ports.filter((one) => one !== lastPort).length,
     close: async () => {
-      // Whoever came while a program was waited for is in the queue still: the last in it is this one.
+      // Whoever came while a program was waited for is in the queue still: the last in it is this
+      // one.
       const last = await Deno.connect({ hostname: "127.0.0.1", port });
       lastPort = (last.localAddr as Deno.NetAddr).port;
       while (!ports.includes(lastPort)) await new Promise((resolve) => setTimeout(resolve, 5));
@@ -77,7 +81,10 @@ function own({ home }: BinaryPlace): Record<string, string> {
   return { HOME: home.path, STELLA_DATA: home.state };
 }
 
-/** What denort and the system's loader obey before the first line of what `deno compile` made; the launcher passes none on. */
+/**
+ * What denort and the system's loader obey before the first line of what `deno compile` made; the
+ * launcher passes none on.
+ */
 const obeyed = /^(LD_|DENO_LOG$|DENO_TOKIO_|GLIBC_TUNABLES$|NODE_CHANNEL_FD$|SSLKEYLOGFILE$)/;
 
 /** The variables but those that a test leaves out. */
@@ -195,7 +202,8 @@ binaryTest(
       /O_WRONLY|O_RDWR|O_CREAT|creat\(|mkdir|rename|unlink|link\(|linkat|truncate|chmod|connect\(|bind\(|sendto\(|listen\(/
         .test(line)
     );
-    // Deno's own pairs of sockets between its threads; and its cache, below a file, where nothing can be made.
+    // Deno's own pairs of sockets between its threads; and its cache, below a file, where nothing
+    // can be made.
     assert.deepEqual(
       outside.filter((line) => !/socketpair|"\/proc\/self\/exe\/none/.test(line)),
       [],

@@ -1,4 +1,7 @@
-/** What the tests of the built binary start from: a bundle, its signer's key, and ways to run the binary in odd surroundings. */
+/**
+ * What the tests of the built binary start from: a bundle, its signer's key, and ways to run the
+ * binary in odd surroundings.
+ */
 import { spawnSync } from "node:child_process";
 import { chmodSync, copyFileSync, readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -9,7 +12,9 @@ export interface BinaryPlace {
   /** The binary's path. */
   stella: string;
   home: Home;
-  /** A directory that holds a bundle of the kit, which everybody may read and nobody should write. */
+  /**
+   * A directory that holds a bundle of the kit, which everybody may read and nobody should write.
+   */
   bundle: string;
   /** The public key that signed it, elsewhere. */
   key: string;
@@ -40,7 +45,8 @@ export function unsetBy(unit: string): string[] {
 }
 
 /**
- * A test of the binary that STELLA_BINARY names; without one, or without the tools, it is skipped by name.
+ * A test of the binary that STELLA_BINARY names; without one, or without the tools, it is skipped
+ * by name.
  * @param missing what else the test needs and this machine lacks
  */
 export function binaryTest(

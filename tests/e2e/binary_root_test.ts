@@ -1,11 +1,17 @@
-/** The binary where there is nothing: a root directory of its own with glibc's libraries, /proc, /dev/null and a bundle. */
+/**
+ * The binary where there is nothing: a root directory of its own with glibc's libraries, /proc,
+ * /dev/null and a bundle.
+ */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { cpSync, existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { type BinaryPlace, form, rootTest, runWith, type Said } from "./binary_place.ts";
 
-/** Another user, no network, nothing that can be written, no variables: unshare gives what the system forgets at its end. */
+/**
+ * Another user, no network, nothing that can be written, no variables: unshare gives what the
+ * system forgets at its end.
+ */
 function inBareRoot(root: string, withProc: boolean, args: string[]): Said {
   const lines = [
     "set -e",

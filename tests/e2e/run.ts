@@ -1,9 +1,11 @@
 /**
- * `deno task e2e [--form source|portable|compiled | --binary PATH]`: the tests that drive the program as a user does (seed
- * lines, README, end to end). A form is built first; without one the program runs from its source. Where the compiled form
- * cannot be built here, its tests are skipped: the last line says so and why.
+ * `deno task e2e [--form source|portable|compiled | --binary PATH]`: the tests that drive the
+ * program as a user does (seed lines, README, end to end). A form is built first; without one the
+ * program runs from its source. Where the compiled form cannot be built here, its tests are
+ * skipped: the last line says so and why.
  *
- * Two files run at a time: many tests wait for a service, an alert or a schedule, and need no processor meanwhile.
+ * Two files run at a time: many tests wait for a service, an alert or a schedule, and need no
+ * processor meanwhile.
  */
 import { resolve } from "node:path";
 import { assertDenort } from "../../src/build/denort.ts";
@@ -43,7 +45,10 @@ async function binaryOf(form: Form): Promise<string | undefined> {
   return built;
 }
 
-/** How the build gets denort: the one that it finds itself, else the one for tests. @throws Unavailable without either */
+/**
+ * How the build gets denort: the one that it finds itself, else the one for tests.
+ * @throws Unavailable without either
+ */
 async function compiler(): Promise<{ args: string[]; env: Record<string, string> }> {
   try {
     await assertDenort();

@@ -1,6 +1,7 @@
 /**
- * One export is one trace through API, queue, worker and registry: in our sink, and in a real OpenTelemetry collector where
- * there is one. With traces off no connection is opened, which strace is asked about.
+ * One export is one trace through API, queue, worker and registry: in our sink, and in a real
+ * OpenTelemetry collector where there is one. With traces off no connection is opened, which strace
+ * is asked about.
  */
 import assert from "node:assert/strict";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
@@ -155,7 +156,10 @@ function endTraced(strace: number): void {
   Deno.kill(Number(children.trim().split(" ")[0]), "SIGTERM");
 }
 
-/** Serves, exports and stops under strace. @returns its lines about connections that leave the process */
+/**
+ * Serves, exports and stops under strace.
+ * @returns its lines about connections that leave the process
+ */
 async function connections(env: Record<string, string>): Promise<string[]> {
   const home = new Home();
   try {
@@ -207,7 +211,9 @@ testWith(
   },
 );
 
-/** From source it is Deno that reads the variable, before the program is asked (README, Security). */
+/**
+ * From source it is Deno that reads the variable, before the program is asked (README, Security).
+ */
 binaryTest(
   ["strace"],
   "nor under OTEL_DENO=true with an endpoint in the environment",
@@ -215,7 +221,8 @@ binaryTest(
     const endpoint = `http://127.0.0.1:${freePort()}`;
     const env = { OTEL_DENO: "true", OTEL_EXPORTER_OTLP_ENDPOINT: endpoint };
     if (form === "portable") return assert.deepEqual(await connections(env), []);
-    // Without a launcher that leaves the variable out, the program sees it and does not serve beside it.
+    // Without a launcher that leaves the variable out, the program sees it and does not serve
+    // beside it.
     const { child, trace } = servedUnderStrace(home, env);
     const { code, stderr } = await child.output();
     assert.equal(code, 2);

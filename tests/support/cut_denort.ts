@@ -1,9 +1,11 @@
 /**
- * denort, the base that `deno compile` puts a program into, cut out of a compiled program again. Tests only.
+ * denort, the base that `deno compile` puts a program into, cut out of a compiled program again.
+ * Tests only.
  *
- * Deno 2.8 and newer add the program to the base as an ELF note: the bytes of the base stay where they are, and behind them
- * come a new table of program headers, the note, and new tables of section names and sections. The header of the file then
- * names the new tables. So the base is the front of the file with its own header put back.
+ * Deno 2.8 and newer add the program to the base as an ELF note: the bytes of the base stay where
+ * they are, and behind them come a new table of program headers, the note, and new tables of
+ * section names and sections. The header of the file then names the new tables. So the base is the
+ * front of the file with its own header put back.
  */
 import { Buffer } from "node:buffer";
 
@@ -29,7 +31,8 @@ interface Section {
 /**
  * @param program a 64-bit little-endian ELF file that `deno compile` made
  * @returns its base, byte for byte
- * @throws Error where the file is not of that kind, or the base's own tables are not where they should be
+ * @throws Error where the file is not of that kind, or the base's own tables are not where they
+ * should be
  */
 export function cutDenort(program: Uint8Array): Buffer {
   const file = Buffer.from(program.buffer, program.byteOffset, program.byteLength);
@@ -71,7 +74,10 @@ function sectionsAt(file: Buffer, table: number, count: number): Section[] {
   });
 }
 
-/** The old table of section names, which lost its place to the longer one, stood behind the last of the other sections. */
+/**
+ * The old table of section names, which lost its place to the longer one, stood behind the last of
+ * the other sections.
+ */
 function oldTableOffset(old: readonly Section[], names: Section): number {
   const others = old.filter((section) => section !== names);
   const last = others.at(-1);

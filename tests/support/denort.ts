@@ -1,10 +1,12 @@
 /**
- * `deno task denort`: a base for `deno compile` where Deno's own download of it cannot be reached. For tests only: a binary
- * for users is built with Deno's denort, and neither the package nor what is cut out of it is ever shipped.
+ * `deno task denort`: a base for `deno compile` where Deno's own download of it cannot be reached.
+ * For tests only: a binary for users is built with Deno's denort, and neither the package nor what
+ * is cut out of it is ever shipped.
  *
- * The npm package below holds a program that `deno compile` of Deno 2.9.4 made for Linux on x86-64. denort is cut out of it,
- * and both are compared with digests that stand here. `deno task build --allow-other-denort` compiles with it, although
- * Deno is newer, as long as the two differ in the last number of the version only.
+ * The npm package below holds a program that `deno compile` of Deno 2.9.4 made for Linux on x86-64.
+ * denort is cut out of it, and both are compared with digests that stand here. `deno task build
+ * --allow-other-denort` compiles with it, although Deno is newer, as long as the two differ in the
+ * last number of the version only.
  */
 import { createHash } from "node:crypto";
 import { cutDenort } from "./cut_denort.ts";
@@ -29,7 +31,8 @@ export class Unavailable extends Error {}
 
 /**
  * Makes sure that denort lies at `denortPath`.
- * @throws Unavailable where it cannot be had here, Error where what was downloaded has another digest
+ * @throws Unavailable where it cannot be had here, Error where what was downloaded has another
+ * digest
  */
 export async function obtainDenort(): Promise<void> {
   assertFits(Deno.build.target, Deno.version.deno);
@@ -55,7 +58,9 @@ export function assertFits(target: string, deno: string): void {
   throw new Unavailable(`it is of Deno ${denort.version}, and this is Deno ${deno}`);
 }
 
-/** The compiled program in the package, which npm gets from the registry that it is configured for. */
+/**
+ * The compiled program in the package, which npm gets from the registry that it is configured for.
+ */
 async function downloadProgram(directory: string): Promise<Uint8Array> {
   const packed = await output("npm", ["pack", "--silent", "--ignore-scripts", source.package], {
     cwd: directory,

@@ -8,7 +8,9 @@ import { assertFits, Unavailable } from "./denort.ts";
 
 const onThisMachine = Deno.build.target === "x86_64-unknown-linux-gnu";
 
-/** What `deno compile` makes of a program of this system in the place of denort; it is never run. */
+/**
+ * What `deno compile` makes of a program of this system in the place of denort; it is never run.
+ */
 function compiledFrom(base: string): Buffer {
   const directory = Deno.makeTempDirSync({ prefix: "stella-cut-" });
   try {
