@@ -109,6 +109,9 @@ export function verdictText(verdict: Verdict): string {
 }
 
 function noteText(note: Note): string {
+  if (note.reason === "not_searched") {
+    return "  note      too many files lie beside the manifest to say which ones it does not list";
+  }
   return "path" in note
     ? `  note      ${escaped(note.path)} is not listed in the manifest and was not verified`
     : `  note      ${

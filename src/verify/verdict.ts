@@ -28,8 +28,11 @@ export interface Verdict {
   notes?: readonly Note[];
 }
 
-/** A file beside the manifest that it does not list, or how many `more` there are. */
-export type Note = { reason: "not_listed" } & ({ path: string } | { more: number });
+/** A file beside the manifest that it does not list, how many `more` there are, or that there are too many to look. */
+export type Note =
+  | { reason: "not_listed"; path: string }
+  | { reason: "not_listed"; more: number }
+  | { reason: "not_searched" };
 
 /** By weight: the exit code is the first of these that was found. */
 const order: ErrorCode[] = [

@@ -98,3 +98,17 @@ Deno.test("the bundle's device is its medium, unless this machine has a place of
     refuseOpenedFromMedia(key, elsewhere, bundle, ["/proc"]);
   });
 });
+
+Deno.test("where a directory is too large to search, a key with several names is refused", async () => {
+  await withDirectory((root) => {
+    writeFiles(root, { "out/manifest.json": "", "k.pub": "k" });
+    const at = (name: string) => join(root, name);
+    const refuse = (most: number) =>
+      refuseOpenedFromMedia(at("k.pub"), statSync(at("k.pub")), at("out"), ["/", root], most);
+    refuse(0);
+    linkSync(at("k.pub"), at("l.pub"));
+    refuse(1024 * 1024);
+    const refused = { code: "usage", message: /too many files lie with the bundle to compare/ };
+    assert.throws(() => refuse(0), refused);
+  });
+});

@@ -11,6 +11,9 @@ import { ioError, StellaError } from "../../errors.ts";
 /** Large, and named by the index alone: no place where a person would look for a key. */
 const payload = "payload";
 
+/** Bytes of a directory itself, some 100,000 names: Deno lists all of it at once, whatever memory that takes. */
+const mostListed = 8 * 1024 * 1024;
+
 /**
  * Refuses trust that came with the bundle: a path in or below its directory by whatever name, or on its medium, or one that leads
  * there by any of its links, which then say whom to trust wherever they point.
@@ -32,6 +35,7 @@ export function refuseTrustFromMedia(
 
 /**
  * The same for the file that was opened, whatever its path led to meanwhile.
+ * @param most bytes of a directory that is searched
  * @throws StellaError usage, media
  */
 export function refuseOpenedFromMedia(
@@ -39,9 +43,14 @@ export function refuseOpenedFromMedia(
   opened: Stats,
   bundleDirectory: string,
   machine: readonly string[],
+  most = mostListed,
 ): void {
   const bundle = real(bundleDirectory);
-  if (liesBelow(bundle, opened)) throw inDirectory(trustPath);
+  const found = liesBelow(bundle, opened, most);
+  if (found === undefined) {
+    throw refused(trustPath, "too many files lie with the bundle to compare");
+  }
+  if (found) throw inDirectory(trustPath);
   const device = lstatSync(bundle).dev;
   if (opened.dev === device && !holds(machine, device)) throw onMedium(trustPath);
 }
@@ -94,10 +103,15 @@ function nearest(path: string): Stats {
   }
 }
 
-/** Whether a file of the bundle's directory is this one. The payload is searched only where the file has several names. */
-function liesBelow(bundle: string, file: Stats): boolean {
+/**
+ * Whether a file of the bundle's directory is this one. The payload is searched only where the file has several names. Undefined
+ * where a directory is too large to list and the file has several names: a file of one name lies elsewhere, unless this machine
+ * itself shows it twice by a mount.
+ */
+function liesBelow(bundle: string, file: Stats, most: number): boolean | undefined {
   const folders = [bundle];
   for (let folder = folders.pop(); folder !== undefined; folder = folders.pop()) {
+    if (lstatSync(folder).size > most) return file.nlink > 1 ? undefined : false;
     for (const entry of readdirSync(folder, { withFileTypes: true })) {
       const path = join(folder, entry.name);
       const isPayload = folder === bundle && entry.name === payload;
