@@ -81,7 +81,7 @@ export async function runJob(
     const count = new ArtifactCount();
     const seen = (path: string, head: Uint8Array) => count.add(path, head);
     const report = await exportBundle({ ...exportOptions(job, parts, staging, say, signal), seen });
-    const earlier = await unchanged(job, parts, store, staging);
+    const earlier = await unchanged(job, parts, store, { staging, made: report });
     if (earlier !== undefined) return await keepEarlier({ job, ...earlier, say, signal });
     say({ kind: "signed", bundleDigest: report.bundleDigest });
     say({ kind: "progress", stage: "verify", done: 0, total: 0 });
@@ -98,13 +98,18 @@ export async function runJob(
 }
 
 /** The stored bundle that the staged one equals, as long as it still verifies. */
-async function unchanged(job: ExportJob, parts: JobParts, store: FileStore, staging: string) {
+async function unchanged(
+  job: ExportJob,
+  parts: JobParts,
+  store: FileStore,
+  { staging, made }: { staging: string; made: ExportReport },
+) {
   const { tenant, profile: { name: profile }, newest } = job;
   const place = newest && store.find({ exportId: newest.exportId, tenant, profile });
   if (newest === undefined || place === undefined) return undefined;
   const report = sameBundle(staging, place);
   if (report === undefined || await parts.verify(place) !== undefined) return undefined;
-  return { place, report: { ...report, sameAs: newest.exportId } };
+  return { place, report: { ...made, ...report, sameAs: newest.exportId } };
 }
 
 /** Targets that lack the stored bundle, because they are new or were emptied, get it. */

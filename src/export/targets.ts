@@ -110,7 +110,7 @@ async function toDirectory(publishing: Publishing, template: string): Promise<vo
   const progress = () => say({ kind: "progress", stage: "store", done: 0, total: 0 });
   const publish = () =>
     publishDirectory(place, directory, { exportId, tenant, profile }, report.files, progress);
-  if (isSame(place, directory) || publishing.isRepeated && isPublished(place, directory)) {
+  if (isThere(publishing, directory)) {
     return say({ kind: "published", result: "skipped" });
   }
   try {
@@ -123,9 +123,18 @@ async function toDirectory(publishing: Publishing, template: string): Promise<vo
   }
 }
 
-/** Whether the bundle was made right there. */
-function isSame(place: string, directory: string): boolean {
-  return present(directory) !== undefined && realpathSync(place) === realpathSync(directory);
+/**
+ * Whether the bundle was made right there, or was published there before. A directory that cannot
+ * be looked at has none: publishing into it says why.
+ */
+function isThere({ place, isRepeated }: Publishing, directory: string): boolean {
+  try {
+    if (present(directory) === undefined) return false;
+    if (realpathSync(place) === realpathSync(directory)) return true;
+    return isRepeated === true && isPublished(place, directory);
+  } catch {
+    return false;
+  }
 }
 
 /**

@@ -14,7 +14,8 @@ const quoted = /(["'`])(\/(?:\\.|(?!\1).)*)\1/g;
  * something else, such as `registry.site:5000/exports`; `/v1/` and `/v2/` are the APIs of the
  * service and of registries.
  */
-const bare = /file:\/\/[^\s"'`]*|(?<![\w/.\]})*])\/(?!\/|v[12]\/)[^\s"'`()<>,;]+/g;
+const bare =
+  /file:\/\/[^\s"'`]*|(?<![\w/.\]})*])\/(?!\/|v[12]\/|(?:dev|proc|sys)(?![\w/.-]))[^\s"'`()<>,;]+/g;
 
 export function withoutPaths(text: string): string {
   return text
