@@ -21,7 +21,7 @@ import type { PrivateFiles } from "../bundle/private_files.ts";
 import { IndexWriter } from "./index_writer.ts";
 import { archivePayload, FilesPayload, type Payload, readLength } from "./payload.ts";
 import { PendingLines } from "./pending_lines.ts";
-import { type Plan, statOrigin } from "./plan.ts";
+import { type OriginStat, type Plan, statOrigin } from "./plan.ts";
 import { walk, type WalkedFile } from "./walk.ts";
 
 export interface PackOptions {
@@ -87,8 +87,13 @@ class Packer {
       const { source } = file.origin;
       // Its digest may come while it is written: so its line waits already.
       const settle = this.#lines.add({ path: file.path, source });
-      const digest = await this.#file(file);
-      if (digest !== undefined) settle(digest);
+      // A promise for each of a million files that need none would cost a tenth of the export.
+      const seen = this.#look(file);
+      const begun = this.#payload.begin(file.path, seen.size, seen.executable);
+      if (begun !== undefined) await begun;
+      if (!this.#isLeft(seen.input)) settle(await this.#content(file, seen.input));
+      const ended = this.#payload.end(seen.size);
+      if (ended !== undefined) await ended;
       if (Date.now() - waited > 50) {
         await breathe();
         waited = Date.now();
@@ -127,27 +132,27 @@ class Packer {
     return { files: [this.#index.finish(), ...payload], sources };
   }
 
-  /** The digest of the file; undefined where it comes later. */
-  async #file({ path, origin }: WalkedFile): Promise<string | undefined> {
+  #look({ origin }: WalkedFile): OriginStat {
     const seen = statOrigin(origin);
     this.#files++;
     this.#bytes += seen.size;
     this.#newest = Math.max(this.#newest, seen.mtime);
-    await this.#payload.begin(path, seen.size, seen.executable);
-    const digest = "bytes" in origin
-      ? await this.#copyBytes(path, origin.bytes)
-      : await this.#content(path, seen.input!);
-    await this.#payload.end(seen.size);
-    return digest;
+    return seen;
   }
 
-  async #content(name: string, input: InputFile): Promise<string | undefined> {
+  /** Whether the file is left to the workers, and its digest comes later. */
+  #isLeft(input: InputFile | undefined): boolean {
     // Without workers nothing is gained, and who wants to see the first bytes has them read here.
     const mayLeave = this.options.pool.depth > 0 && this.options.seen === undefined;
-    if (!mayLeave || !this.#payload.leave?.(input)) return await this.#copyFile(name, input);
+    if (input === undefined || !mayLeave || !this.#payload.leave?.(input)) return false;
     // It is read within the next few chunks.
     this.options.progress(input.size);
-    return undefined;
+    return true;
+  }
+
+  async #content({ path, origin }: WalkedFile, input: InputFile | undefined): Promise<string> {
+    if ("bytes" in origin) return await this.#copyBytes(path, origin.bytes);
+    return await this.#copyFile(path, input!);
   }
 
   async #copyBytes(name: string, bytes: Uint8Array): Promise<string> {
