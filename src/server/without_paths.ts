@@ -12,7 +12,7 @@ const quoted = /(["'`])(\/(?:\\.|(?!\1).)*)\1/g;
 /**
  * A path by itself, and a file URL. What follows a letter, a digit or one of `.]})*` is part of
  * something else, such as `registry.site:5000/exports`; `/v1/` and `/v2/` are the APIs of the
- * service and of registries.
+ * service and of registries; `/dev`, `/proc` and `/sys` by themselves are on every machine.
  */
 const bare =
   /file:\/\/[^\s"'`]*|(?<![\w/.\]})*])\/(?!\/|v[12]\/|(?:dev|proc|sys)(?![\w/.-]))[^\s"'`()<>,;]+/g;
