@@ -9,8 +9,9 @@ import { collectEntropy } from "../registry/entropy.ts";
 import type { Host } from "./host.ts";
 import { carryCommands, passphraseOption, pullCommand, receiptOptions } from "./carry_commands.ts";
 import { codesHelp, group, type Leaf, leafMaker, many, runFileOptions } from "./leaf.ts";
-import { asStellaError, errorText } from "./render.ts";
 import { keyCommands } from "./key_commands.ts";
+import { misunderstood } from "./misunderstood.ts";
+import { asStellaError, errorText } from "./render.ts";
 import { insecureHttp, jobCommands, serviceOptions, tokenFile } from "./service_options.ts";
 import { siteCommands } from "./site_commands.ts";
 
@@ -38,7 +39,7 @@ export async function run(args: string[], host: Host): Promise<number> {
     await program.parseAsync(args, { from: "user" });
     return code;
   } catch (error) {
-    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : exitCodes.usage;
+    if (error instanceof CommanderError) return misunderstood(error, args, program, host);
     const known = asStellaError(error);
     host.stderr(errorText(known));
     return known.exitCode;

@@ -105,3 +105,24 @@ Deno.test("a service that is not there is 13, an export that it does not know 16
       await service.stop();
     }
   }));
+
+Deno.test("a command line that cannot be parsed is one JSON object too, where that was asked for", () =>
+  withHome(async (home) => {
+    const lines: [string[], string, RegExp][] = [
+      [["verify", "--json"], "verify", /missing required argument 'path'/],
+      [["verify", "out", "--no-such", "--json"], "verify", /unknown option '--no-such'/],
+      [["export", "bundle", "unpack", "--json"], "export bundle unpack", /--manifest <path>/],
+      [["jobs", "list", "--state", "odd", "--json"], "jobs list", /Allowed choices/],
+      [["no-such-command", "--json"], "", /unknown (command|option)/],
+    ];
+    for (const [args, command, message] of lines) {
+      const ran = await home.stella(args);
+      assert.equal(ran.code, 2, args.join(" "));
+      const [line, ...more] = ran.stdout.split("\n");
+      assert.deepEqual(more, [""], args.join(" "));
+      const said = JSON.parse(line!);
+      assert.deepEqual([said.command, said.ok, said.code], [command, false, 2], args.join(" "));
+      assert.match(said.error.message, message);
+    }
+    assert.equal((await home.stella(["verify"])).stdout, "");
+  }));
