@@ -44,7 +44,7 @@ async function judgeOf(ref: string, options: PullOptions, host: Host): Promise<J
   if (/^https?:/.test(ref)) {
     const { judgeExport, parseExportUrl } = await import("./pull_service.ts");
     const target = parseExportUrl(ref);
-    return (through, look) => judgeExport(target, options, host, through, look);
+    return (through, look) => judgeExport(target, options, host, keptByPull, through, look);
   }
   const { judgeThrough } = await import("./verify_registry.ts");
   return (through, look) => judgeThrough(ref, options, host, keptByPull, through, look);

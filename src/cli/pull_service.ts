@@ -3,10 +3,10 @@ import { StellaError } from "../errors.ts";
 import { shown } from "../bundle/names.ts";
 import type { BundleSource } from "../bundle/source.ts";
 import { StreamSource } from "../bundle/stream_source.ts";
+import type { Kept } from "../verify/confine.ts";
 import type { Verdict } from "../verify/verdict.ts";
 import type { Host } from "./host.ts";
 import { judgePlace, type Look, type VerifyOptions } from "./judge.ts";
-import { keptByPull } from "./pull_bundle.ts";
 import { ServiceClient, type ServiceFlags } from "./service_client.ts";
 
 /** An export of a service. */
@@ -28,13 +28,14 @@ export function parseExportUrl(text: string): RemoteBundle {
 }
 
 /**
- * Keys and token first; then all permissions but those of a pull are given up; then the first byte.
+ * Keys and token first; then all permissions but read and those in `keep` are given up; then the first byte.
  * @throws ServiceError where the service does not answer with a bundle
  */
 export async function judgeExport(
   { url, id }: RemoteBundle,
   options: VerifyOptions & ServiceFlags,
   host: Host,
+  keep: readonly Kept[],
   through: (bundle: BundleSource) => BundleSource,
   look: Look,
 ): Promise<Verdict> {
@@ -48,7 +49,7 @@ export async function judgeExport(
   const rest = source.finish.bind(source);
   const place = { source: through(source), directories: [], rest };
   try {
-    return await judgePlace(place, options, host, look, keptByPull);
+    return await judgePlace(place, options, host, look, keep);
   } finally {
     stream?.close();
   }

@@ -7,7 +7,7 @@ import type { Host } from "./host.ts";
 import { judgesOf } from "./judge.ts";
 import type { Result } from "./program.ts";
 import { ProgressLine } from "./progress.ts";
-import { pullInto } from "./pull_bundle.ts";
+import { keptByPull, pullInto } from "./pull_bundle.ts";
 import { judgeExport, type RemoteBundle } from "./pull_service.ts";
 import { failureOf, type RemoteExport } from "./remote_export.ts";
 import { asStellaError, verdictJson, verdictText } from "./render.ts";
@@ -69,7 +69,7 @@ async function fetched(
   const { secret: _, manifest: __, ...options } = flags;
   const place = { to: directory, force: flags.force === true };
   const { verdict, files } = await pullInto(place, host, (through, look) => {
-    return judgeExport(bundle, options, host, through, look);
+    return judgeExport(bundle, options, host, keptByPull, through, look);
   }).catch((error) => {
     throw notFetched(error, bundle);
   });
