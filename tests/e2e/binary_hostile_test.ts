@@ -5,6 +5,7 @@
 import assert from "node:assert/strict";
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { refusedNames } from "../../src/config/permissions.ts";
 import { tool } from "../needs.ts";
 import { type BinaryPlace, binaryTest, form, runWith, unsetBy } from "./binary_place.ts";
 
@@ -154,7 +155,13 @@ binaryTest(
   "what uses the network heeds no such variable, and says what it ignores where that matters",
   async (place) => {
     const caught = trap();
-    const variables = { ...own(place), ...hostile(place, caught.url) };
+    const all = { ...own(place), ...hostile(place, caught.url) };
+    // Without the launcher the program sees the variables that it refuses, and the loader those
+    // that it obeys.
+    const isSeen = (name: string) => refusedNames.some((one) => one === name);
+    const variables = form === "portable"
+      ? all
+      : without(all, (name) => obeyed.test(name) || isSeen(name));
     const config = join(place.home.path, "sealed.yaml");
     writeFileSync(config, "version: 1\negress: { sealed: true, allow: ['127.0.0.1:1'] }\n");
     const push = (host: string) => [
@@ -164,7 +171,10 @@ binaryTest(
     const commands: [string[], RegExp | undefined][] = [
       [["status", "--url", "http://127.0.0.1:1"], undefined],
       [push("127.0.0.1:1"), undefined],
-      [push("registry.invalid"), /^warning: ALL_PROXY, HTTPS_PROXY, .*, https_proxy ignored: /],
+      [
+        push("registry.invalid"),
+        /^warning: ALL_PROXY, (DENO_\w+, )*HTTPS_PROXY, .*, https_proxy ignored: /,
+      ],
     ];
     for (const [args, warning] of commands) {
       const { code, stderr } = runWith(variables, place.stella, args);
@@ -172,6 +182,12 @@ binaryTest(
       if (warning === undefined) assert.ok(!stderr.includes("warning"), stderr);
       else assert.match(stderr, warning);
       assert.ok(!stderr.includes(caught.url), "the value is repeated");
+    }
+    if (form === "compiled") {
+      const beside = without(all, (name) => obeyed.test(name));
+      const { code, stderr } = runWith(beside, place.stella, push("127.0.0.1:1"));
+      assert.equal(code, 2, stderr);
+      assert.match(stderr, /Cannot use the network while DENO_[^]*OTEL_DENO[^]* is set/);
     }
     await caught.close();
     assert.equal(caught.count(), 0);

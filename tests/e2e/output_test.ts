@@ -88,7 +88,7 @@ Deno.test("a result that cannot be written is code 12, and the hint says how the
     assert.equal((await full(["--help"])).code, 12);
     const refused = await full(["verify", "nowhere", "--json"]);
     assert.equal(refused.code, 12);
-    assert.match(refused.stderr, /Cannot verify "nowhere"[^]*Cannot write to standard output/);
+    assert.match(refused.stderr, /at "nowhere": no such [^]*Cannot write to standard output/);
   }));
 
 Deno.test("a reader who has gone is silent, and the verdict's code stays", () =>
