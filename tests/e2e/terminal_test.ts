@@ -9,6 +9,11 @@ import { onTerminal, quoted, scriptArguments } from "../terminal.ts";
 /** These run until they are told to stop. */
 const endless = ["serve", "spans"];
 
+/** The progress line is rewritten in place and taken away at the end. */
+function withoutProgress(text: string): string {
+  return text.replace(/[^\n]*\r/g, "");
+}
+
 /** Calls `run` for each of `all`, two at a time. */
 async function each<T>(all: readonly T[], run: (one: T) => Promise<void>): Promise<void> {
   const rest = [...all];
@@ -73,7 +78,7 @@ testWith(
         /^exported {2}kit of [^]*verify --manifest out\/manifest\.json\n$/,
       );
       const verified = await onTerminal(home, ["verify", "out"]);
-      assert.match(verified.text, /^verified {2}kit of [^]*signed by [^\n]*\n$/);
+      assert.match(withoutProgress(verified.text), /^verified {2}kit of [^]*signed by [^\n]*\n$/);
     } finally {
       home.remove();
     }
