@@ -74,7 +74,7 @@ testWith(
       const exported = await onTerminal(home, ["export", "bundle", "--profile", "kit"]);
       assert.equal(exported.code, 0, exported.text);
       assert.match(
-        exported.text,
+        withoutProgress(exported.text),
         /^exported {2}kit of [^]*verify --manifest out\/manifest\.json\n$/,
       );
       const verified = await onTerminal(home, ["verify", "out"]);
