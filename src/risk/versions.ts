@@ -15,15 +15,18 @@ export class Versions {
   }
 
   add(provider: number, { identity, version, path, facts }: Advisory): void {
+    const [first] = facts;
+    // Most have one fact; the texts of a large document are made twice rather than kept.
+    const only = facts.length === 1 ? JSON.stringify(first) : undefined;
     const head = [
       String(provider).padStart(3, "0"),
       JSON.stringify(identity),
       newestFirst(version),
       JSON.stringify(path),
-      digestOf(facts),
+      digestOf(only === undefined ? facts.values().map((fact) => JSON.stringify(fact)) : [only]),
     ].join("\t");
     facts.forEach((fact, i) =>
-      this.#spool.add([head, String(i).padStart(8, "0"), JSON.stringify(fact)].join("\t"))
+      this.#spool.add([head, String(i).padStart(8, "0"), only ?? JSON.stringify(fact)].join("\t"))
     );
   }
 
@@ -53,10 +56,9 @@ export class Versions {
   }
 }
 
-/** The texts of large documents are made twice rather than kept. */
-function digestOf(facts: readonly Fact[]): string {
+function digestOf(texts: Iterable<string>): string {
   const hash = startSha256();
-  for (const fact of facts) hash.update(`${JSON.stringify(fact)}\n`);
+  for (const text of texts) hash.update(`${text}\n`);
   return hash.digest("hex");
 }
 
