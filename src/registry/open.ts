@@ -77,7 +77,8 @@ function certificateOf({ endpoint, clientCertificate, clientKey }: RegistrySetti
   }
   const cert = withBlock(clientCertificate, readPem(clientCertificate), "CERTIFICATE");
   const secret = new TextDecoder().decode(readPrivate(clientKey));
-  return { cert, key: withBlock(clientKey, secret, "(?:[A-Z]+ )?PRIVATE KEY") };
+  const key = withBlock(clientKey, secret, "(?:[A-Z]+ )?PRIVATE KEY");
+  return { cert, key, origin: endpoint.url.origin };
 }
 
 /** @throws StellaError usage where `text`, which came from `path`, has no such PEM block */

@@ -26,8 +26,8 @@ export interface TransportOptions {
   policy: Policy;
   /** The host whose plain http a person allowed; all others may have it only on loopback. */
   plainHost?: string;
-  /** PEM texts by which we show a registry who we are. */
-  certificate?: { cert: string; key: string };
+  /** PEM texts by which we show who we are, to that origin alone: it may name others, by redirects and token servers. */
+  certificate?: { cert: string; key: string; origin: string };
   timeouts?: Timeouts;
   resolve?: (hostname: string) => Promise<LookupAddress[]>;
 }
@@ -39,15 +39,17 @@ export class Transport {
   readonly #options: TransportOptions;
   readonly #plain = new http.Agent(direct);
   readonly #secure: https.Agent;
-  /** What is believed of the other side, and shown of us. */
+  /** For the origin that a client certificate is shown to. */
+  readonly #known: https.Agent;
+  /** What is believed of the other side. */
   readonly #trust: tls.SecureContextOptions & { rejectUnauthorized: true };
   readonly #parts: PartPool;
 
   constructor(options: TransportOptions) {
     this.#options = options;
-    const { authorities, certificate } = options;
-    this.#trust = { rejectUnauthorized: true, ca: [...authorities], ...certificate };
+    this.#trust = { rejectUnauthorized: true, ca: [...options.authorities] };
     this.#secure = new https.Agent({ ...direct, ...this.#trust });
+    this.#known = new https.Agent({ ...direct, ...this.#trust, ...this.#shown });
     const connect: Connect = (url, turn, onread) => this.#connect(url, turn, onread);
     this.#parts = new PartPool(connect, this.#timeouts);
   }
@@ -86,7 +88,8 @@ export class Transport {
     const one = { ...place, autoSelectFamily: false };
     if (url.protocol !== "https:") return net.connect(one as net.NetConnectOpts);
     const name = isIP(host) === 0 ? { servername: host } : {};
-    const options = { ...one, ...this.#trust, ...name, ALPNProtocols: ["http/1.1"] };
+    const secure = { ...this.#trust, ...(this.#isKnown(url) ? this.#shown : {}) };
+    const options = { ...one, ...secure, ...name, ALPNProtocols: ["http/1.1"] };
     return tls.connect(options as tls.ConnectionOptions);
   }
 
@@ -94,6 +97,20 @@ export class Transport {
     if (signal?.aborted) throw stopped(signal);
     this.#options.policy(hostOf(url), portOf(url));
     if (isIP(hostOf(url)) !== 0) this.#checkAddress(url, hostOf(url));
+  }
+
+  /** Our certificate and its key. */
+  get #shown(): tls.SecureContextOptions {
+    const { cert, key } = this.#options.certificate ?? {};
+    return cert === undefined || key === undefined ? {} : { cert, key };
+  }
+
+  #isKnown(url: URL): boolean {
+    return url.origin === this.#options.certificate?.origin;
+  }
+
+  #agentFor(url: URL): https.Agent {
+    return this.#isKnown(url) ? this.#known : this.#secure;
   }
 
   get #timeouts(): Timeouts {
@@ -104,6 +121,7 @@ export class Transport {
   close(): void {
     this.#plain.destroy();
     this.#secure.destroy();
+    this.#known.destroy();
     this.#parts.close();
   }
 
@@ -116,7 +134,7 @@ export class Transport {
       port: portOf(url),
       path: url.pathname + url.search,
       headers: { ...headers, ...(body ? { "content-length": String(body.size) } : {}) },
-      agent: secure ? this.#secure : this.#plain,
+      agent: secure ? this.#agentFor(url) : this.#plain,
       lookup: this.#lookup(url),
       ...(secure && isIP(host) === 0 ? { servername: host } : {}),
     });
