@@ -1,7 +1,7 @@
 /** Between the parsers and the join: each fact goes into the spool under every CVE that it is about. */
 import { Aliases } from "./aliases.ts";
 import { isCve } from "./ids.ts";
-import { encodeFact, type Mark } from "./join.ts";
+import { encodeFact, type Mark, type SpooledFact } from "./join.ts";
 import type { Advisory, Fact, Link, Row, Sink } from "./provider.ts";
 import { Spool } from "./spool.ts";
 import type { Tally } from "./tally.ts";
@@ -72,8 +72,9 @@ export class Facts {
     tally.records++;
     tally.links.alias++;
     const order = this.#orderOf(time);
-    const place = { path, ...(line === undefined ? {} : { line }) };
-    this.#spool.add(encodeFact({ key: cve, provider, record: cve, order, ...place, value }));
+    const fact: SpooledFact = { key: cve, provider, record: cve, order, path, value };
+    if (line !== undefined) fact.line = line;
+    this.#spool.add(encodeFact(fact));
   }
 
   /** The rows of a file have one time. */

@@ -55,17 +55,18 @@ export function encodeFact(fact: SpooledFact): string {
 export function decodeFact(text: string): SpooledFact {
   const [key = "", provider = "", record = "", order = "", about = "", ...value] = text.split("\t");
   const [mark, piece, path, line] = JSON.parse(about) as [Mark | "", number, string, number];
-  return {
+  const fact: SpooledFact = {
     key,
     provider: Number(provider),
     record,
     order,
-    ...(mark === "" ? {} : { mark }),
-    ...(piece === 0 ? {} : { piece }),
     path,
-    ...(line === 0 ? {} : { line }),
     value: JSON.parse(value.join("\t")),
   };
+  if (mark !== "") fact.mark = mark;
+  if (piece !== 0) fact.piece = piece;
+  if (line !== 0) fact.line = line;
+  return fact;
 }
 
 type NamedProvider = { kind: ProviderKind; name: string };
