@@ -125,7 +125,7 @@ const pathFaults: Readonly<Record<string, PathFault>> = {
   EFBIG: { reason: "the file is too large for its file system" },
   ENOSPC: { reason: "no space left on the device", hint: freeSpace },
   EDQUOT: { reason: "the disk quota is used up", hint: freeSpace },
-  ESTALE: { reason: "the network file system has lost it" },
+  ESTALE: { reason: "stale file handle of a network file system" },
   EEXIST: { reason: "it exists already", code: "conflict" },
   ENOTEMPTY: { reason: "the directory is not empty", code: "conflict" },
 };

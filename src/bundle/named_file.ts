@@ -25,7 +25,7 @@ export function regularFileAt(path: string): Stats | undefined {
   const stat = lookAt(path);
   if (stat === undefined || stat.isFile()) return stat;
   throw new StellaError("conflict", `Cannot write ${shown(path)}: it is ${kindOf(stat)}`, {
-    hint: "name a new file, or remove what is there; nothing was followed or opened",
+    hint: "name another file, or remove this one",
   });
 }
 
@@ -34,7 +34,7 @@ export function refuseNoDirectory(path: string): void {
   const stat = lookAt(path);
   if (stat === undefined || stat.isDirectory()) return;
   throw new StellaError("conflict", `Cannot write into ${shown(path)}: it is ${kindOf(stat)}`, {
-    hint: "name a directory, or remove what is there; nothing was followed or opened",
+    hint: "name another directory, or remove this file",
   });
 }
 

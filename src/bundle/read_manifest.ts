@@ -138,11 +138,14 @@ function checkFiles(read: Manifest): void {
 
 /** Names that a file system which does not tell case or form apart could not keep apart. */
 function checkTwins({ files, payload }: Manifest): void {
-  const seen = new Map(payload.layout === "directory" ? [["payload", "the payload"]] : []);
+  const seen = new Map(payload.layout === "directory" ? [["payload", "payload"]] : []);
   files.forEach(({ path }, i) => {
     const twin = seen.get(folded(path));
     if (twin !== undefined) {
-      throw new ShapeFault(`files[${i}].path`, `cannot stand beside ${shown(twin)}: case or form`);
+      throw new ShapeFault(
+        `files[${i}].path`,
+        `differs from ${shown(twin)} only by case or Unicode form`,
+      );
     }
     seen.set(folded(path), path);
   });

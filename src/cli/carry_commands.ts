@@ -18,7 +18,10 @@ export function carryCommands(
       "--manifest <path>",
       "manifest.json, the directory that holds it, or - (a pipe)",
     )
-    .requiredOption("--to <dir>", "new or empty; nothing has its name there before the verdict");
+    .requiredOption(
+      "--to <dir>",
+      "new or empty directory; files appear there only after verification",
+    );
   verifyOptions(volumesOption(unpack));
   pullCommand(bundle, leaf, verifyOptions);
   leaf(bundle, "diff <a> <b>", diffAbout, [
@@ -34,7 +37,7 @@ export function pullCommand(
   verifyOptions: (command: Command) => Command,
 ): void {
   const own = parent.name() === "bundle" ? "stella export bundle pull" : "stella pull";
-  const command = leaf(parent, "pull <ref>", "Pull a bundle, verified on its way", [
+  const command = leaf(parent, "pull <ref>", "Pull a bundle and verify it while it is written", [
     `${own} oci://registry.site:5000/exports/kit:latest --to in`,
     `${own} https://stella.site:8420/v1/exports/ID --to in --token-file ci.token`,
   ], async () => {
@@ -42,8 +45,8 @@ export function pullCommand(
     return (await import("./pull_bundle.ts")).pullBundleCommand;
   });
   verifyOptions(command)
-    .requiredOption("--to <dir>", "where it goes; nothing has its name there before the verdict")
-    .option("--force", "replace whatever stands in the way there")
+    .requiredOption("--to <dir>", "target directory; files appear there only after verification")
+    .option("--force", "overwrite existing files in the target directory")
     .option(...tokenFile).option(...insecureHttp);
 }
 

@@ -56,8 +56,10 @@ const mostDirectories = 100_000;
 function openText(open: readonly OpenSource[]): string {
   return open.map(({ profile, path, writer }) =>
     [
-      `warning: others may write in a source of ${escaped(profile)}: ${shown(path)}: ${writer}`,
-      "  hint: let only root and the user of the service write there, or export a snapshot",
+      `warning: other users can write to a source of ${escaped(profile)}: ${
+        shown(path)
+      }: ${writer}`,
+      "  hint: allow only root and the user of the service to write there, or export a snapshot",
     ].map((line) => `${line}\n`).join("")
   ).join("");
 }

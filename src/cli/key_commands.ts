@@ -11,11 +11,11 @@ export function keyCommands(program: Command, leaf: Leaf): void {
     "stella keys generate --algorithm hmac --out /etc/stella/shared.key",
   ], async () => (await import("./keys.ts")).generateCommand)
     .addOption(
-      new Option("--algorithm <name>", "of the key").choices(["ed25519", "p256", "hmac"])
+      new Option("--algorithm <name>", "algorithm of the key").choices(["ed25519", "p256", "hmac"])
         .default("ed25519"),
     )
-    .option("--out <file>", "private key file; the public one lies beside it")
-    .option("--passphrase-file <file>", "protect the private key by what is in it, mode 0600");
+    .option("--out <file>", "private key file; the public key is written beside it")
+    .option("--passphrase-file <file>", "encrypt the private key with this passphrase, mode 0600");
   passphraseOption(
     leaf(keys, "show", "Show the key of this machine and the trusted keys", [
       "stella keys show",

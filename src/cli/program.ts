@@ -92,18 +92,19 @@ function exportCommands(program: Command, leaf: Leaf): void {
     )
     .option(
       "--manifest <path>",
-      "where the manifest goes; the other files lie beside it (default: out/manifest.json; " +
-        "with --server: fetch the finished bundle to there)",
+      "path of the manifest; the other files are written beside it (default: " +
+        "out/manifest.json; with --server: fetch the finished bundle to this place)",
     )
     .option("--input <path>", "file or directory to pack, or PREFIX=PATH; repeatable", many)
     .option("--include <glob>", "pack only these files of each --input; repeatable", many)
-    .option("--exclude <glob>", "leave these out of each --input; repeatable", many)
-    .option("--follow", "pack what symbolic links inside an --input lead to, as copies")
+    .option("--exclude <glob>", "do not pack these files of each --input; repeatable", many)
+    .option("--follow", "pack copies of what symbolic links inside an --input lead to")
     .option("--key <file>", "private key that signs (default: the key of this machine)")
     .option("--secret <file>", "shared secret that seals the manifest besides (HMAC-SHA256)")
     .option(
       "--tenant <name>",
-      "whom the export belongs to (default: default; with --server the first one of the token)",
+      "tenant that the export belongs to (default: the first one of the profile, else default; " +
+        "with --server the first one of the token that may export the profile)",
     )
     .addOption(new Option("--compression <kind>", "of the archive").choices(["zstd", "none"]))
     .addOption(
@@ -114,10 +115,10 @@ function exportCommands(program: Command, leaf: Leaf): void {
     .option("--volume-size <size>", "cut the archive: fat32, or a size such as 4G or 700MB")
     .option(
       "--include-self",
-      "put this program beside the bundle (97 MB, which --volume-size does not cut)",
+      "add this stella binary to the bundle (97 MB, not split by --volume-size)",
     )
-    .option("--include-binary <path>", "and a build for another platform; repeatable", many)
-    .option("--force", "replace whatever stands in the way in the output directory")
+    .option("--include-binary <path>", "add a stella binary for another platform; repeatable", many)
+    .option("--force", "overwrite existing files in the output directory")
     .option("--dry-run", "say what would be packed, write nothing")
     .option(
       "--server <url>",
@@ -125,7 +126,7 @@ function exportCommands(program: Command, leaf: Leaf): void {
     )
     .option(
       "--trust <path>",
-      "with --server: key to verify the fetched bundle by; repeatable",
+      "with --server: public key of the service, or a directory of *.pub; repeatable",
       many,
     )
     .option(...tokenFile).option(...insecureHttp);
@@ -189,7 +190,7 @@ function verifyOptions(command: Command): Command {
     .option("--trust <path>", "public key, or a directory of *.pub; repeatable", many)
     .option("--secret <file>", "shared secret that the bundle has to be sealed with")
     .option("--trust-from-media", "allow --trust to lie in the bundle or on its medium")
-    .option("--integrity-only", "judge the bytes only, whoever signed them");
+    .option("--integrity-only", "check integrity only, ignore the signer");
 }
 
 function pushOptions(command: Command): Command {

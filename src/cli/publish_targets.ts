@@ -91,7 +91,7 @@ export function besideTargets(thrown: unknown, outcomes: readonly TargetOutcome[
   const failure = targetsError(outcomes);
   if (failure === undefined || !(thrown instanceof StellaError)) return thrown;
   const { code, message, hint, findings } = thrown;
-  const text = `${message}; besides: ${asStellaError(failure).message}`;
+  const text = `${message}; and ${asStellaError(failure).message}`;
   const more = hint === undefined ? {} : { hint };
   return new StellaError(code, text, { cause: thrown, findings, ...more });
 }

@@ -100,7 +100,10 @@ export function verdictText(verdict: Verdict): string {
   }
   if (signer !== undefined) lines.push(`  signed by ${escaped(signer.name)} (${signer.keyid})`);
   if (verdict.trustFromMedia) {
-    lines.push("  Keys on the bundle's own medium were trusted, as asked: this proves no origin.");
+    lines.push(
+      "  Keys from the bundle's own medium were trusted (--trust-from-media): " +
+        "this does not prove who made the bundle.",
+    );
   }
   if (verdict.verdict === "integrity-only") {
     lines.push("  Only the bytes were judged, as asked: this says nothing about who made them.");
@@ -110,7 +113,7 @@ export function verdictText(verdict: Verdict): string {
 
 function noteText(note: Note): string {
   if (note.reason === "not_searched") {
-    return "  note      too many files lie beside the manifest to say which ones it does not list";
+    return "  note      the manifest's directory has too many files to list those that do not belong to the bundle";
   }
   return "path" in note
     ? `  note      ${escaped(note.path)} is not listed in the manifest and was not verified`

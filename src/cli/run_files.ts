@@ -37,12 +37,12 @@ export function openRunFiles(
   const started = host.now();
   const metrics = metricsTextfile === undefined ? undefined : new RunFile(
     metricsTextfile,
-    "metrics of an earlier run",
+    "the metrics of an earlier run",
     /^# HELP export_run_/,
   );
   const written = report === undefined ? undefined : new RunFile(
     report,
-    "report of an earlier run",
+    "the report of an earlier run",
     /^\{\s*"command": "[^"]*",\s*"started": "/,
   );
   const before = previousSuccesses(metrics?.before ?? "");
@@ -126,8 +126,8 @@ class RunFile {
 }
 
 function notOurs(path: string, what: string): StellaError {
-  return new StellaError("conflict", `Cannot write ${shown(path)}: the file is no ${what}`, {
-    hint: "name a new file: nothing else is replaced",
+  return new StellaError("conflict", `Cannot write ${shown(path)}: the file is not ${what}`, {
+    hint: "name a new file, or remove this one",
   });
 }
 

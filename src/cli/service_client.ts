@@ -38,10 +38,9 @@ export interface Call {
 
 /** Milliseconds without a byte: of an answer, and of a stream, which says something every 15 s. */
 const patience = 5_000;
-
+const streamPatience = 45_000;
 /** By this the service tells its own command from other clients. */
 const agent = { "user-agent": `stella/${build().version}` };
-const streamPatience = 45_000;
 /** No proxy of the environment: see registry/transport.ts. */
 const direct = { keepAlive: true, proxyEnv: {} };
 /** Bytes; a status has a few hundred. */

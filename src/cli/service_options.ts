@@ -35,7 +35,7 @@ export function jobCommands(program: Command, leaf: Leaf): void {
     .option("--cursor <id>", "only exports that came before this one")
     .option("--limit <count>", "at most so many, up to 500", "50");
   serviceOptions(
-    leaf(jobs, "show <id>", "Show one export: who asked for it, when it ran, what came of it", [
+    leaf(jobs, "show <id>", "Show one export: requester, times, result", [
       "stella jobs show 019b76da-a800-7000-8000-000000000000",
     ], async () => (await import("./jobs.ts")).showCommand),
   );

@@ -16,10 +16,10 @@ export function siteCommands(program: Command, leaf: Leaf): void {
     .option("--tenant <name>", "whose exports (default: the first one of the service)")
     .option("--export <id>", "of this export only")
     .option("--event <id>", "this one event")
-    .option("--after <id>", "what came after this event")
-    .option("--before <id>", "what came before this event")
+    .option("--after <id>", "only events after this one")
+    .option("--before <id>", "only events before this one")
     .option("--newest", "the last events instead of the first")
-    .option("--follow", "go on with what happens, until interrupted or the export has ended")
+    .option("--follow", "show new events until interrupted, or until the export has ended")
     .option("--limit <count>", "at most so many, up to 500", "100");
 }
 
@@ -33,7 +33,7 @@ function riskCommands(risk: Command, leaf: Leaf): void {
     .option("--trust <path>", "public key, or a directory of *.pub; repeatable", many)
     .option("--secret <file>", "shared secret that the bundle has to be sealed with")
     .option("--trust-from-media", "allow --trust to lie in the bundle or on its medium")
-    .option("--integrity-only", "judge the bytes only, whoever signed them")
+    .option("--integrity-only", "check integrity only, ignore the signer")
     .option("--max-age <duration>", "end with code 16 if a provider's data is older: 12h, 7d, 2w");
 }
 

@@ -80,9 +80,9 @@ function writerOf({ uid, gid, mode }: Deno.FileInfo, own: Own, isAbove: boolean)
   if (!own.uids.includes(uid)) return `it belongs to the user ${uid}`;
   // In a directory such as /tmp nobody can move what belongs to somebody else.
   if (isAbove && (mode & 0o1000) !== 0) return undefined;
-  if ((mode & 0o002) !== 0) return "everybody may write there";
+  if ((mode & 0o002) !== 0) return "everybody can write there";
   return (mode & 0o020) !== 0 && !own.gids.includes(gid)
-    ? `the group ${gid} may write there`
+    ? `the group ${gid} can write there`
     : undefined;
 }
 

@@ -162,8 +162,7 @@ function refuseReserved(directory: string, names: readonly string[]): void {
   const list = reserved.map((name) => shown(name)).join(", ");
   const text = `Cannot write a bundle into ${shown(directory)}: ${list} is a reserved name`;
   throw new StellaError("unsafe", text, {
-    hint:
-      "stella uses it while it replaces a bundle: have the file renamed by who makes the bundle",
+    hint: "ask the sender to rename the file: stella uses this name while it replaces a bundle",
   });
 }
 

@@ -175,8 +175,7 @@ function refused(count: number, faults: Finding[]): StellaError {
   return new StellaError("unsafe", `Cannot export: the inputs have ${what}`, {
     findings: faults,
     ...(faults.every(({ reason }) => reason === "private_file") ? {} : {
-      hint:
-        "every system and checking tool has to be able to hold the names: see Names in the README",
+      hint: "rename the files, since some systems cannot hold these names: see Names in the README",
     }),
   });
 }

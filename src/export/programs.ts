@@ -48,7 +48,7 @@ export function checkPrograms(programs: readonly CarriedProgram[], taken: readon
     return [{ code, reason: "program_refused", path: program.path, found: fault }];
   });
   if (findings.length === 0) return;
-  throw new StellaError(findings[0]!.code, "Cannot carry a program in the bundle", {
+  throw new StellaError(findings[0]!.code, "Cannot add a program to the bundle", {
     findings,
     hint: "give each build a name of its own, such as stella-aarch64 or stella.exe",
   });

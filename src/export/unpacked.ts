@@ -61,7 +61,7 @@ export function refuseFilled(directory: string): void {
   throw new StellaError("conflict", text, {
     hint: names.length === others.length
       ? "choose a new or empty directory"
-      : "an unpack was interrupted there while it renamed its files: remove what it left, or choose another directory",
+      : "choose another directory, or remove the files that an interrupted unpack left there",
   });
 }
 

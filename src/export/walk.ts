@@ -218,7 +218,7 @@ function checkNames(keys: readonly string[], prefix: string, onFault: OnFault): 
         prefix + name,
         twin === name
           ? "two inputs have this name"
-          : `it cannot stand beside ${twin} where case or form does not count`,
+          : `it differs from ${twin} only by case or Unicode form`,
       ),
     );
   }

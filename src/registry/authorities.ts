@@ -36,7 +36,7 @@ export function readPem(path: string): string {
 
 const block = /^-----BEGIN CERTIFICATE-----[ \t]*\n[\s\S]*?^-----END [^\n]*-----/gm;
 
-/** One by one, so that a file that is damaged is refused here and not as a registry that nobody vouches for. */
+/** One by one, so that a damaged file is reported as such and not as an untrusted registry. */
 function certificatesIn(path: string, text: string): string[] {
   const found = text.match(block) ?? [];
   if (found.length === 0) throw unfit(path, contentOf(text));

@@ -29,7 +29,7 @@ const kinds: readonly Kind[] = [
   {
     on: /fatal alert: (?:\w*Certificate\w*|UnknownCA|AccessDenied)/,
     reason: "auth",
-    hint: "the registry wants a client certificate, or does not accept the one it was shown",
+    hint: "name a client certificate that the registry accepts: --client-cert and --client-key",
     lasts: true,
   },
   {
@@ -47,7 +47,7 @@ const kinds: readonly Kind[] = [
   {
     on: /^ERR_SSL_WRONG_VERSION_NUMBER$|InvalidContentType/,
     text: (host) => `${host} does not speak TLS`,
-    hint: "for a registry without TLS: --plain-http, or plainHttp in the configuration",
+    hint: "use --plain-http, or plainHttp in the configuration, for a registry without TLS",
   },
   { on: /^HPE_/, text: (host) => `${host} does not speak HTTP`, hint: "check host and port" },
   {

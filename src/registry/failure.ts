@@ -111,7 +111,7 @@ function reasonOf(status: number, detail: string): RegistryReason {
 }
 
 const loginHints: Record<Login, string> = {
-  none: "give credentials: --credentials FILE, credentialsFile in the configuration, docker login",
+  none: "log in: --credentials FILE, credentialsFile in the configuration, or docker login",
   refused: "check the credentials, and that they may use this repository",
   unasked: "check the registry's address; it, or a proxy before it, must send WWW-Authenticate",
   token_only: "log in with user and password: the registry takes no identity token",
@@ -120,7 +120,7 @@ const loginHints: Record<Login, string> = {
 function hintOf({ status, login, from }: Answer): { hint?: string } {
   if (from !== undefined) return { hint: `see the log of ${from}, the storage of the registry` };
   if (status >= 300 && status < 400) {
-    return { hint: "redirects of uploads are not followed: name the registry itself" };
+    return { hint: "name the registry itself: redirects of uploads are not followed" };
   }
   if (status === 401) return { hint: loginHints[login ?? "refused"] };
   if (status === 403) {

@@ -56,9 +56,9 @@ function redirectOf(endpoint: Endpoint, asked: Outgoing, answer: Answer): URL | 
   }
   const next = URL.parse(location, url);
   if (next !== null && mayBeNamedBy(endpoint, next)) return next;
-  const where = next === null ? "what is no URL" : next.origin;
+  const where = next === null ? "an invalid URL" : next.origin;
   throw refused(asked, answer, {
-    hint: `it redirects to ${where}: have it redirect to an https URL, or send the blobs itself`,
+    hint: `have the registry redirect to an https URL (not ${where}), or send the blobs itself`,
   });
 }
 

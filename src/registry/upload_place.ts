@@ -80,9 +80,13 @@ export function nextUrl(asked: Outgoing, answer: Answer): URL {
   const where = target(asked.method, asked.url);
   if (url === null) throw new RegistryError("rejected", `${where}: the answer has no Location`);
   if (url.origin !== asked.url.origin || url.username !== "" || url.password !== "") {
-    throw new RegistryError("rejected", `${where}: the upload is sent away to ${url.origin}`, {
-      hint: "a proxy before the registry must pass on scheme, host and port",
-    });
+    throw new RegistryError(
+      "rejected",
+      `${where}: the registry sends the upload to another host: ${url.origin}`,
+      {
+        hint: "have the proxy before the registry pass on scheme, host and port",
+      },
+    );
   }
   url.hash = "";
   return url;
@@ -95,6 +99,6 @@ export function checkDigest({ method, url }: Outgoing, answer: Answer, digest: D
   throw new RegistryError(
     "digest_mismatch",
     `${target(method, url)}: ${digest} expected, ${shown(said)} found`,
-    { hint: "the registry does not hold what it was given: look at its storage" },
+    { hint: "check the storage of the registry: it did not keep what was sent" },
   );
 }

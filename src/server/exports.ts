@@ -155,7 +155,7 @@ function noProfile(c: Context, { profile }: Job) {
 
 function stopping(c: Context) {
   c.header("retry-after", "10");
-  return problem(c, { status: 503, detail: "The service stops" });
+  return problem(c, { status: 503, detail: "The service is shutting down" });
 }
 
 function cannot(c: Context, check: string) {

@@ -76,7 +76,7 @@ function addOperations(
   app.get("/signing.pub", (c) => {
     const pem = deps.publicKey();
     if (pem !== undefined) return c.body(pem, 200, { "content-type": "application/x-pem-file" });
-    const hint = "the first export makes it";
+    const hint = "run an export: the first one makes the key";
     return problem(c, { status: 404, detail: "There is no signing key yet", hint });
   });
   addRunbook(app);

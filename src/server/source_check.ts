@@ -31,6 +31,6 @@ function look(profiles: readonly Profile[], state: string): CheckResult {
   const names = new Set(openSources(profiles, state, mostDirectories).map((one) => one.profile));
   if (names.size === 0) return { status: "pass" };
   const list = [...names].join(", ");
-  const output = `others may write in what is exported by ${list}: see \`stella config check\``;
+  const output = `other users can write to sources of ${list}: see \`stella config check\``;
   return { status: "warn", output };
 }

@@ -77,7 +77,7 @@ export class ExportWatch {
   }
 
   queued(): void {
-    this.#line("INFO", "export.queued", "An export waits", this.#who);
+    this.#line("INFO", "export.queued", "Export queued", this.#who);
   }
 
   /** It failed, and is tried again after `wait` milliseconds. */
@@ -93,7 +93,7 @@ export class ExportWatch {
   /** Its lease was lost while it ran: another holder runs it now. */
   lost(): void {
     this.#endStage();
-    this.#line("WARN", "export.lost", "An export was aborted: its lease was lost", {});
+    this.#line("WARN", "export.lost", "Export aborted: its lease was lost", {});
   }
 
   /** `attempt` is 1, or more after the service died under it. */
@@ -171,7 +171,7 @@ export class ExportWatch {
   #unchanged({ sameAs, bundleDigest }: { sameAs: string; bundleDigest: string }): void {
     this.#digest = bundleDigest;
     this.#metrics.unchanged(this.#of.profile);
-    this.#line("INFO", "export.unchanged", "An export equals the newest stored bundle", { sameAs });
+    this.#line("INFO", "export.unchanged", "Export unchanged: no second copy stored", { sameAs });
   }
 
   #refused(destination: string): void {

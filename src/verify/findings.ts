@@ -44,7 +44,7 @@ export function caseTwin(path: string, twin: string): Finding {
     code: "unsafe",
     reason: "case_collision",
     path,
-    found: `the same name as ${twin} where case or form does not count`,
+    found: `it differs from ${twin} only by case or Unicode form`,
     hint: twinHint,
   };
 }
@@ -54,7 +54,7 @@ export function manyTwins(): Finding {
     code: "unsafe",
     reason: "case_collision",
     path: indexName,
-    found: "more names that may be the same where case or form does not count than are compared",
+    found: "too many names that may differ only by case or Unicode form to compare them all",
     hint: twinHint,
   };
 }

@@ -108,7 +108,7 @@ Deno.test("where a directory is too large to search, a key with several names is
     refuse(0);
     linkSync(at("k.pub"), at("l.pub"));
     refuse(1024 * 1024);
-    const refused = { code: "usage", message: /too many files lie with the bundle to compare/ };
+    const refused = { code: "usage", message: /too many files to compare it with/ };
     assert.throws(() => refuse(0), refused);
   });
 });

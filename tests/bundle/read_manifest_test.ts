@@ -202,10 +202,10 @@ const contradictions: [string, Manifest, (m: Loose) => void, string][] = [
   ["a repeated file", plain, (m) => m.files.push(m.files.at(-1)), "files[3].path is not after"],
   ["a file that differs in case only", plain, (m) => {
     m.files.push({ ...m.files[1], path: "verify.TXT" });
-  }, 'files[3].path cannot stand beside "VERIFY.txt"'],
+  }, 'files[3].path differs from "VERIFY.txt" only by case or Unicode form'],
   ["a file in the place of the payload", directory, (m) => {
     m.files.push({ ...m.files[1], path: "payload" });
-  }, 'cannot stand beside "the payload"'],
+  }, 'differs from "payload" only by case or Unicode form'],
   ["no index", plain, (m) => m.files.shift(), "exactly one index"],
   ["another index", plain, (m) => m.files[1].role = "index", "exactly one index"],
   ["an index elsewhere", plain, (m) => m.payload.index = "VERIFY.txt", "payload.index"],

@@ -93,7 +93,7 @@ test("--report and --metrics-textfile replace what an earlier run wrote, and not
     for (const option of ["--report", "--metrics-textfile"]) {
       const ran = await home.json(["verify", "out", option, name]);
       assert.equal(ran.exit, 14, `${option} ${name}`);
-      assert.match(ran.error.message, /the file is no (report|metrics) of an earlier run/);
+      assert.match(ran.error.message, /the file is not the (report|metrics) of an earlier run/);
       assert.equal(readFileSync(join(home.path, name), "utf8"), content);
     }
     const link = `link to ${name}`;

@@ -1,4 +1,4 @@
-/** Sources in which others may write are named, with the place and who. */
+/** Sources that other users can write to are named, with the place and who. */
 import assert from "node:assert/strict";
 import { chmodSync, chownSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
@@ -23,13 +23,13 @@ async function withSource(work: (source: string, state: string) => void): Promis
   });
 }
 
-Deno.test("a source of its owner alone is not named, a directory that others may write is", () =>
+Deno.test("a source that only its owner can write to is not named, a directory that others can write to is", () =>
   withSource((source, state) => {
     const open = () => openSources([profile("p", source)], state, 100);
     assert.deepEqual(open(), []);
     chmodSync(join(source, "osv/d"), 0o777);
     const path = join(source, "osv/d");
-    assert.deepEqual(open(), [{ profile: "p", path, writer: "everybody may write there" }]);
+    assert.deepEqual(open(), [{ profile: "p", path, writer: "everybody can write there" }]);
     chmodSync(path, 0o755);
     chmodSync(source, 0o1777);
     assert.equal(open()[0]?.path, source, "others may add to it all the same");
@@ -55,7 +55,7 @@ Deno.test({
       assert.deepEqual(open(), [], "the user of the service may");
       chownSync(join(source, "csaf"), 0, 2003);
       chmodSync(join(source, "csaf"), 0o775);
-      assert.deepEqual(open().map(({ writer }) => writer), ["the group 2003 may write there"]);
+      assert.deepEqual(open().map(({ writer }) => writer), ["the group 2003 can write there"]);
     }),
 });
 
@@ -70,6 +70,6 @@ Deno.test("readiness warns without a path, and looks again only after a while", 
     time = 10 * 60 * 1000;
     const { status, output = "" } = await run();
     assert.equal(status, "warn");
-    assert.match(output, /exported by p: see/);
+    assert.match(output, /sources of p: see/);
     assert.ok(!output.includes(source));
   }));

@@ -134,7 +134,10 @@ Deno.test({
           ) {
             const { status, said } = ran(home, stick, [...verb, ...asked], env);
             assert.equal(status, 0, said);
-            assert.match(said, /own medium were trusted, as asked: this proves no origin/);
+            assert.match(
+              said,
+              /own medium were trusted \(--trust-from-media\): this does not prove/,
+            );
           }
         },
       );

@@ -136,7 +136,7 @@ Deno.test("Basic: credentials that are refused in the middle are not sent again"
 Deno.test("Basic: without credentials nothing is tried again", () =>
   withRegistry(async (registry) => {
     ask(registry, 'Basic realm="r"', () => false);
-    const hint = /^give credentials: --credentials FILE/;
+    const hint = /^log in: --credentials FILE/;
     await assert.rejects(push(registry, false), isAuth(/^HEAD .*: 401 Unauthorized$/, hint));
     assert.equal(registry.log.length, 1);
   }));
@@ -177,7 +177,7 @@ Deno.test("a 401 that asks for nothing says that the credentials were not asked 
     const message = /: 401 Unauthorized, without asking for the credentials that were given$/;
     await assert.rejects(push(registry), isAuth(message, /must send WWW-Authenticate$/));
     assert.deepEqual(registry.authorizations.filter((value) => value !== undefined), []);
-    await assert.rejects(push(registry, false), isAuth(/: 401 Unauthorized$/, /^give credentials/));
+    await assert.rejects(push(registry, false), isAuth(/: 401 Unauthorized$/, /^log in: /));
   }));
 
 /** A place that makes tokens `t1`, `t2`, ..., and notes what it was asked. */

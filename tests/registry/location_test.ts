@@ -19,7 +19,7 @@ for (const [what, location] of away) {
     }, ({ registry, error }) => {
       assert(error instanceof RegistryError, String(error));
       assert.equal(error.reason, "rejected");
-      assert.match(error.message, /the upload is sent away to /);
+      assert.match(error.message, /sends the upload to another host: /);
       assert(!registry.log.some((line) => line.startsWith("PUT ")), "something was sent");
       assert.equal(registry.hits, 1);
     }));

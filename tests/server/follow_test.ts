@@ -129,7 +129,11 @@ Deno.test("where no events are to be had the export is looked at, not before the
 
 Deno.test("a service that stays away is given up with the id, and what becomes of the export", async () => {
   const ways: [Said, string, string][] = [
-    [json({ detail: "The service stops" }, { status: 503 }), "busy", "503: The service stops"],
+    [
+      json({ detail: "The service is shutting down" }, { status: 503 }),
+      "busy",
+      "503: The service is shutting down",
+    ],
     [{ text: "<html>" }, "registry", "does not answer with an export"],
     [{ text: "", then: "breaks" }, "registry", "Cannot ask"],
   ];

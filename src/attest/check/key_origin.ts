@@ -48,7 +48,7 @@ export function refuseOpenedFromMedia(
   const bundle = real(bundleDirectory);
   const found = liesBelow(bundle, opened, most);
   if (found === undefined) {
-    throw refused(trustPath, "too many files lie with the bundle to compare");
+    throw refused(trustPath, "the bundle's directory has too many files to compare it with");
   }
   if (found) throw inDirectory(trustPath);
   const device = lstatSync(bundle).dev;
@@ -65,8 +65,7 @@ function onMedium(trustPath: string): StellaError {
 
 function refused(trustPath: string, reason: string): StellaError {
   return new StellaError("usage", `Cannot trust ${shown(trustPath)}: ${reason}`, {
-    hint:
-      "who made the bundle could have put it there: get the key another way, or say --trust-from-media",
+    hint: "get the key another way than the bundle, or accept it with --trust-from-media",
   });
 }
 
