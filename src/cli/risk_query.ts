@@ -5,12 +5,19 @@
 import { StellaError } from "../errors.ts";
 import { shown } from "../bundle/names.ts";
 import { durationSeconds } from "../config/duration.ts";
-import { type RiskAnswer, RiskQuery } from "../risk/query.ts";
+import { type AskedProvider, type RiskAnswer, RiskQuery } from "../risk/query.ts";
 import type { Verdict } from "../verify/verdict.ts";
 import type { Host } from "./host.ts";
 import type { Result } from "./program.ts";
 import { verdictJson, verdictText } from "./render.ts";
-import { answerText, leftOutText, notFoundText, staleText } from "./risk_text.ts";
+import {
+  answerText,
+  leftOutText,
+  notFoundText,
+  type Stale,
+  staleText,
+  unreadText,
+} from "./risk_text.ts";
 import { bundleDirectory } from "./bundle_place.ts";
 import { judge, type VerifyOptions } from "./judge.ts";
 
@@ -36,14 +43,16 @@ export async function riskQueryCommand(
   return answered(query.id, answer, verdict, oldest);
 }
 
-/** Milliseconds since 1970 before which data is too old. @throws StellaError usage */
+/** Which data is too old. @throws StellaError usage */
 function oldestOf(maxAge: string | undefined, now: number): Oldest | undefined {
   if (maxAge === undefined) return undefined;
   const days = /^([1-9]\d{0,4})([dw])$/.exec(maxAge);
   const seconds = days === null
     ? durationSeconds(maxAge)
     : Number(days[1]) * (days[2] === "w" ? 7 : 1) * 86_400;
-  if (seconds !== undefined) return { maxAge, time: now - seconds * 1000 };
+  if (seconds !== undefined) {
+    return { maxAge, time: now - seconds * 1000, latest: now + clockDifference };
+  }
   throw new StellaError("usage", `Cannot use the age ${shown(maxAge)}: not a duration`, {
     hint: "use a number with s, m, h, d or w, for example: --max-age 7d",
   });
@@ -51,7 +60,21 @@ function oldestOf(maxAge: string | undefined, now: number): Oldest | undefined {
 
 interface Oldest {
   maxAge: string;
+  /** Milliseconds since 1970, as `latest`: earlier data is too old. */
   time: number;
+  /** A later date is a wrong one, and says nothing about the age. */
+  latest: number;
+}
+
+/** Clocks of two machines differ, and a date without a time is that of a time zone. */
+const clockDifference = 24 * 3600 * 1000;
+
+function staleOf(providers: readonly AskedProvider[], { maxAge, time, latest }: Oldest): Stale[] {
+  return providers.flatMap(({ name, asOf }): Stale[] => {
+    const date = Date.parse(asOf);
+    if (date > latest) return [{ name, asOf, why: "which is in the future" }];
+    return date >= time ? [] : [{ name, asOf, why: `older than ${maxAge}` }];
+  });
 }
 
 function answered(
@@ -61,9 +84,7 @@ function answered(
   oldest: Oldest | undefined,
 ): Result {
   const { lines, providers, leftOut } = answer;
-  const stale = oldest === undefined
-    ? []
-    : providers.filter(({ asOf }) => !(Date.parse(asOf) >= oldest.time));
+  const stale = oldest === undefined ? [] : staleOf(providers, oldest);
   const found = lines.length > 0;
   const reason = !found ? "not_found" : stale.length > 0 ? "stale" : undefined;
   const code = reason === undefined ? 0 : 16;
@@ -82,9 +103,12 @@ function answered(
       leftOut,
     },
     text: [
-      found ? lines.map(answerText).join("\n") : notFoundText(id, providers),
+      found
+        ? lines.map((line) => answerText(line, { providers, leftOut })).join("\n")
+        : notFoundText(id, providers),
       leftOutText(leftOut),
-      oldest === undefined ? "" : staleText(stale, oldest.maxAge),
+      unreadText(providers),
+      staleText(stale),
     ].join(""),
   };
 }

@@ -6,15 +6,15 @@ import { counted } from "./render.ts";
 
 type Json = Record<string, unknown>;
 
-export function answerText(answer: JoinedLine): string {
+export function answerText(answer: JoinedLine, about: Omit<RiskAnswer, "lines">): string {
   const { id, aliases, covers, kev, epss, affected, vex, sources } = answer;
   return text([
     [id, ...aliases].join("  "),
     ...(covers === undefined ? [] : [`  covers      ${covers.join("  ")}`]),
     ...(isCve(id)
       ? [
-        `  exploited   ${kev === null ? "not known to be" : exploited(kev)}`,
-        `  epss        ${epss === null ? "no score" : scored(epss)}`,
+        `  exploited   ${kev === null ? absent("kev", "not known to be", about) : exploited(kev)}`,
+        `  epss        ${epss === null ? absent("epss", "no score", about) : scored(epss)}`,
       ]
       : [`  exploited   ${exploitedElsewhere(answer)}`]),
     ...affected.map((one) => `  affected    ${packageText(one)}`),
@@ -43,10 +43,26 @@ export function leftOutText({ count, first }: RiskAnswer["leftOut"]): string {
   ]);
 }
 
-export function staleText(stale: readonly AskedProvider[], maxAge: string): string {
-  return text(
-    stale.map(({ name, asOf }) => `stale: ${name} is of ${asOf}, older than ${maxAge} (code 16)`),
-  );
+/** Files that nobody read may be about any id. */
+export function unreadText(providers: readonly AskedProvider[]): string {
+  return text(providers.flatMap(({ name, unread }) => {
+    if (unread === undefined || unread.files === 0) return [];
+    const first = unread.names.slice(0, 3);
+    const more = unread.files > first.length ? ", ..." : "";
+    const files = `${counted(unread.files, "file")} not read: ${first.join(", ")}${more}`;
+    return [`  left out    ${name}: ${files} (it may be about this id)`];
+  }));
+}
+
+/** A provider whose data is not as new as asked for. */
+export interface Stale {
+  name: string;
+  asOf: string;
+  why: string;
+}
+
+export function staleText(stale: readonly Stale[]): string {
+  return text(stale.map(({ name, asOf, why }) => `stale: ${name} is of ${asOf}, ${why} (code 16)`));
 }
 
 function text(lines: readonly string[]): string {
@@ -67,6 +83,20 @@ function exploitedElsewhere({ covers = [], sources }: JoinedLine): string {
   if (cves.length === 0) return "unknown, as it has no CVE";
   const more = cves.length > 5 ? `, and ${cves.length - 5} more` : "";
   return `query its CVEs: ${cves.slice(0, 5).join(", ")}${more}`;
+}
+
+/** Where nobody was asked, or what was said could not be read, the answer is no "no". */
+function absent(
+  kind: "kev" | "epss",
+  none: string,
+  { providers, leftOut }: Omit<RiskAnswer, "lines">,
+): string {
+  const asked = providers.filter((provider) => provider.kind === kind);
+  if (asked.length === 0) return `unknown: the bundle has no provider of the kind ${kind}`;
+  const isLeftOut = leftOut.first.some(({ provider }) =>
+    asked.some(({ name }) => name === provider)
+  );
+  return isLeftOut ? "unknown: see what was left out" : none;
 }
 
 function exploited(kev: Json): string {

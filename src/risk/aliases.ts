@@ -10,7 +10,7 @@ export class Aliases {
   readonly #cves = new Map<string, Set<string>>();
   /** Between ids that are no CVEs, for advisories that name none. */
   readonly #links = new Map<string, Set<string>>();
-  /** CVEs that the record with this id names as upstream. */
+  /** What the record with this id names as upstream, and the CVEs of one that covers several. */
   readonly #upstream = new Map<string, Set<string>>();
 
   /** Takes note of a record with these ids, its own first. Returns its CVEs, where it names some. */
@@ -19,7 +19,8 @@ export class Aliases {
     const others = ids.filter((id) => !isCve(id)).map(keyOf);
     const [own] = ids;
     if (own !== undefined && !isCve(own)) {
-      upstream.filter(isCve).forEach((cve) => addTo(this.#upstream, keyOf(own), cve));
+      const behind = cves.length > 1 ? [...upstream, ...cves] : upstream;
+      behind.forEach((id) => addTo(this.#upstream, keyOf(own), id));
     }
     if (cves.length > 1) return cves;
     const [first] = others;
@@ -49,15 +50,23 @@ export class Aliases {
     return [...found].sort();
   }
 
-  /** The CVEs behind an id that a record names as upstream or related. */
+  /** The CVEs behind an id that a record names as upstream or related, however many records lie between. */
   behind(id: string): string[] {
     if (isCve(id)) return [id];
-    const derived = derivedFrom(id);
-    return [
-      ...this.resolve([id]),
-      ...this.#upstream.get(keyOf(id)) ?? [],
-      ...(derived === undefined ? [] : [derived]),
-    ];
+    const found = new Set<string>();
+    const seen = new Set([keyOf(id)]);
+    const waiting = [id];
+    for (let one = waiting.pop(); one !== undefined; one = waiting.pop()) {
+      const derived = derivedFrom(one);
+      if (derived !== undefined) found.add(derived);
+      this.resolve([one]).forEach((cve) => found.add(cve));
+      for (const next of this.#upstream.get(keyOf(one)) ?? []) {
+        if (isCve(next)) found.add(next);
+        else if (!seen.has(keyOf(next))) waiting.push(next);
+        seen.add(keyOf(next));
+      }
+    }
+    return [...found];
   }
 }
 

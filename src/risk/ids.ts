@@ -2,6 +2,8 @@
 
 const cvePattern = /^CVE-\d{4}-\d{4,19}$/;
 const anyCase = /^cve-\d{4}-\d{4,19}$/i;
+/** What was meant as a CVE id and is none would be found by nobody who asks for the CVE. */
+const misspelled = /^cve[^\p{L}]/iu;
 /** `DEBIAN-CVE-2016-1585`: the record of another system about that CVE. */
 const derived = /^[A-Z]+-(CVE-\d{4}-\d{4,19})$/;
 const ghsa = /^GHSA(?:-[a-z0-9]{4}){3}$/i;
@@ -18,7 +20,8 @@ export function isCve(text: string): boolean {
 /** Letters first, a digit somewhere (GitHub's may have none), blanks inside only, at most 128 characters. */
 export function isId(text: unknown): text is string {
   return typeof text === "string" && text.length <= maxLength && /^\p{L}/u.test(text) &&
-    (/\d/.test(text) || ghsa.test(text)) && !text.endsWith(" ") && !unfit.test(text);
+    (/\d/.test(text) || ghsa.test(text)) && !text.endsWith(" ") && !unfit.test(text) &&
+    (anyCase.test(text) || !misspelled.test(text));
 }
 
 /** What a publisher may call its own document: any visible text. Source: CSAF 2.0 section 3.2.1.12.4. */

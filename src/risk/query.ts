@@ -28,6 +28,8 @@ export interface AskedProvider {
   records: number;
   rejected: number;
   badIds: number;
+  /** Files that the bundle carries and nobody read; absent in bundles of version 0.1.0. */
+  unread?: { files: number; names: string[] };
 }
 
 /** As a line of rejected.ndjson, without what is not needed here. */
@@ -92,13 +94,14 @@ export class RiskQuery {
     if (this.#providers.length === 0) return [];
     const text = new TextDecoder().decode(joined(this.#providers, this.#providersBytes));
     const { providers } = JSON.parse(text) as { providers: AskedProvider[] };
-    return providers.map(({ name, kind, asOf, records, rejected, badIds = 0 }) => ({
+    return providers.map(({ name, kind, asOf, records, rejected, badIds = 0, unread }) => ({
       name,
       kind,
       asOf,
       records,
       rejected,
       badIds,
+      ...(unread === undefined ? {} : { unread }),
     }));
   }
 
@@ -113,9 +116,11 @@ export class RiskQuery {
   #mayTouch({ ids }: LeftOutLine): boolean {
     if (ids === undefined) return true;
     const keys = this.#keys ??= this.#ownKeys();
+    const asked = lettersAndDigits(this.id);
     return ids.some((id) => {
       const key = keyOf(id);
-      return keys.has(key) || [...keys].some((own) => key.includes(own));
+      return keys.has(key) || [...keys].some((own) => key.includes(own)) ||
+        lettersAndDigits(id).includes(asked);
     });
   }
 
@@ -127,6 +132,11 @@ export class RiskQuery {
     ) => [id, ...aliases, ...sources.map(({ record }) => record)]);
     return new Set([this.id, ...ids].map(keyOf));
   }
+}
+
+/** `CVE_2021_0001` and `CVE–2021–0001` were meant as one id. */
+function lettersAndDigits(id: string): string {
+  return keyOf(id).replaceAll(/[^\p{L}\d]/gu, "");
 }
 
 function joined(pieces: readonly Uint8Array[], length: number): Uint8Array {

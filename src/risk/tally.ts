@@ -71,7 +71,13 @@ export class Tally implements Counts {
     reason: string,
     ids?: readonly string[],
   ): void {
-    if (this.leftOut.length >= mostKept) return;
+    if (this.leftOut.length > mostKept) return;
+    if (this.leftOut.length === mostKept) {
+      // It may be about any id, so that every answer tells that something is missing here.
+      const provider = this.provider.name;
+      const more = `more was left out than the ${mostKept} faults that are listed here`;
+      return void this.leftOut.push({ provider, path: "", what, reason: more });
+    }
     this.leftOut.push({
       provider: this.provider.name,
       path,

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { epss, goPackage, osv } from "../risk/fixture.ts";
+import { epss, goPackage, kev, kevEntry, osv } from "../risk/fixture.ts";
 import { Home, type Ran } from "../program.ts";
 
 class Site {
@@ -98,8 +98,13 @@ Deno.test("ids in any case; what is not there and what is no id have codes of th
     records: 2,
     rejected: 1,
     badIds: 1,
+    unread: { files: 1, names: ["all.zip"] },
   });
   assert.equal(json.leftOut.count, 1);
+  assert.match(
+    absent.stdout,
+    /left out {4}osv: 1 file not read: all\.zip \(it may be about this id\)/,
+  );
   const { code, stderr } = await site.query("banana");
   assert.equal(code, 2);
   assert.match(stderr, /Cannot query "banana": not an id \(code 2\)/);
@@ -125,6 +130,53 @@ Deno.test("--max-age: older data is stale, and the answer is given all the same"
   assert.deepEqual([json.ok, json.reason, json.stale], [false, "stale", ["epss"]]);
   const wrong = await site.query("CVE-2021-0001", "--max-age", "soon");
   assert.equal(wrong.code, 2);
+});
+
+Deno.test("what no provider of the bundle could know is not answered with no", async () => {
+  using site = new Site();
+  const record = { ...released, aliases: ["CVE-2025-0001"] };
+  assert.equal((await site.export("osv", { "a.json": osv("GO-1", record) })).code, 0);
+  const { stdout } = await site.query("CVE-2025-0001");
+  assert.match(stdout, /exploited {3}unknown: the bundle has no provider of the kind kev\n/);
+  assert.match(stdout, /epss {8}unknown: the bundle has no provider of the kind epss\n/);
+});
+
+Deno.test("a CVE whose entry in KEV was left out is not called unexploited", async () => {
+  using site = new Site();
+  const bad = kevEntry("CVE-2025-0001", { dueDate: "soon" });
+  const entries = [bad, kevEntry("CVE-2025-0002")];
+  const root = site.home.path;
+  const record = osv("GO-1", { ...released, aliases: ["CVE-2025-0001"] });
+  const files = { "k.json": kev(entries), "o/a.json": record };
+  const more = `/k.json, onInvalid: skip }, { kind: osv, path: ${root}/data/o`;
+  assert.equal((await site.export("kev", files, more)).code, 0);
+  const { stdout } = await site.query("CVE-2025-0001");
+  assert.match(stdout, /exploited {3}unknown: see what was left out\n/);
+  assert.match(stdout, /left out {4}kev k\.json: vulnerabilities\[0\]\.dueDate/);
+});
+
+Deno.test("--max-age: data with a date in the future is not taken for new", async () => {
+  using site = new Site();
+  const record = { modified: "2098-01-01T00:00:00Z", aliases: ["CVE-2025-0001"] };
+  assert.equal((await site.export("osv", { "a.json": osv("GO-1", record) })).code, 0);
+  const { code, stdout } = await site.query("CVE-2025-0001", "--max-age", "7d");
+  assert.equal(code, 16);
+  assert.match(stdout, /stale: osv is of 2098-01-01T00:00:00Z, which is in the future \(code 16\)/);
+});
+
+Deno.test("an alias that is a misspelled CVE is told by answers about that CVE", async () => {
+  using site = new Site();
+  const aliases = ["CVE_2025_0005", "CVE-2025\u20130006", "CVE-2025-0007."];
+  const exported = await site.export("osv", {
+    "a.json": osv("GO-1", { ...released, aliases }),
+  });
+  assert.match(exported.stdout, /left out {2}osv: 3 bad ids/);
+  for (const id of ["CVE-2025-0005", "CVE-2025-0006", "CVE-2025-0007"]) {
+    const { code, stdout } = await site.query(id);
+    assert.equal(code, 16);
+    assert.match(stdout, /left out {4}osv a\.json: aliases\[\d\] is not an id/, id);
+  }
+  assert.equal((await site.query("CVE-2025-44")).code, 2, "no CVE has so few digits");
 });
 
 const before = fileURLToPath(new URL("../fixtures/risk/before", import.meta.url));

@@ -44,12 +44,15 @@ Deno.test("upstream is followed through records of other systems, and through na
     "4.json": osv("DEBIAN-CVE-2025-0003"),
     "5.json": osv("DLA-1", { upstream: ["DSA-9"] }),
     "6.json": osv("DSA-9", { upstream: ["CVE-2025-0004"] }),
+    "7.json": osv("MINT-1", { upstream: ["DLA-1"] }),
+    "8.json": osv("RING-1", { upstream: ["RING-2"] }),
+    "9.json": osv("RING-2", { upstream: ["RING-1"] }),
   }]]);
   assert.deepEqual(outline(lines).filter((line) => line.startsWith("CVE")), [
     "CVE-2025-0001: UBUNTU-CVE-2025-0001/upstream USN-1/upstream",
     "CVE-2025-0002: GHSA-1 USN-1/upstream",
     "CVE-2025-0003: DEBIAN-CVE-2025-0003/upstream",
-    "CVE-2025-0004: DLA-1/upstream DSA-9/upstream",
+    "CVE-2025-0004: DLA-1/upstream DSA-9/upstream MINT-1/upstream",
   ]);
 });
 
@@ -59,15 +62,19 @@ Deno.test("a record of several CVEs links no other id to them", async () => {
     "1.json": osv("GO-1", { aliases: ["CVE-2025-0001", "CVE-2025-0002", ...ghsas] }),
     "2.json": osv("PYSEC-1", { aliases: [ghsas[0]] }),
     "3.json": osv("PYSEC-2", { aliases: ["GO-1"] }),
+    "4.json": osv("DSA-1", { upstream: ["GO-1"] }),
+    "5.json": osv("DSA-2", { upstream: [ghsas[0]] }),
   }]]);
   assert.deepEqual(outline(lines), [
-    "CVE-2025-0001: GO-1/several",
-    "CVE-2025-0002: GO-1/several",
+    "CVE-2025-0001: DSA-1/upstream GO-1/several",
+    "CVE-2025-0002: DSA-1/upstream GO-1/several",
+    "DSA-1: DSA-1",
+    "DSA-2: DSA-2",
     "GO-1: GO-1",
     "PYSEC-1: PYSEC-1",
     "PYSEC-2: PYSEC-2",
   ]);
-  assert.deepEqual(lines[2]?.covers, ["CVE-2025-0001", "CVE-2025-0002", ...ghsas]);
+  assert.deepEqual(lines[4]?.covers, ["CVE-2025-0001", "CVE-2025-0002", ...ghsas]);
 });
 
 Deno.test("ids are one whatever their case, and a CVE is written in capitals", async () => {

@@ -81,13 +81,13 @@ Deno.test("an id is found by itself or as an alias, wherever the pieces are cut"
     assert.deepEqual(found("GHSA-1"), ["CVE-2021-0001", "CVE-2021-0002"]);
     assert.deepEqual(found("cve-2021-0001"), ["CVE-2021-0001"], "in any case");
     assert.deepEqual(found("ghsa-1"), ["CVE-2021-0001", "CVE-2021-0002"]);
-    assert.deepEqual(found("CVE-2021-9"), []);
+    assert.deepEqual(found("CVE-2021-9999"), []);
   }
 });
 
 Deno.test("what is no id is refused before anything is read", () => {
   const long = `a${"1".repeat(200)}`;
-  for (const id of ["", "banana", "CVE-1 ", 'x1"', long, "-x1", "4711", "GHSA-2,"]) {
+  for (const id of ["", "banana", "CVE-1 ", 'x1"', long, "-x1", "4711", "GHSA-2,", "CVE-2021-1"]) {
     assert.throws(() => new LineSearch(id), { code: "usage", message: /not an id/ }, id);
   }
   for (const id of ["VU#123456", "Example Company - 2025-YH3234", "GHSA-cfgh-jmpq-rvwx"]) {
