@@ -7,6 +7,9 @@ import { sizeText } from "./render.ts";
 
 const terminalPause = 100;
 const linePause = 5000;
+/** Of the work, or milliseconds: before, the time left would be a guess from next to nothing. */
+const leastShare = 0.01;
+const leastTime = 5000;
 
 /** Where a phase stood when it was first heard of: what was done before, by another run, took none of its time. */
 interface Start {
@@ -39,7 +42,8 @@ export class ProgressLine {
     const start = this.#start;
     const seconds = (now - start.at) / 1000;
     const rate = seconds > 0 ? (done - start.done) / seconds : 0;
-    const left = seconds * (1 - share) / (share - start.share);
+    const isKnown = share - start.share >= leastShare || now - start.at >= leastTime;
+    const left = isKnown ? seconds * (1 - share) / (share - start.share) : NaN;
     this.#show(progressText(phase, done, total, rate, left), columns);
   }
 

@@ -11,12 +11,13 @@ import { type Room, roomAt } from "../export/preflight.ts";
 import { refuseFilled, Unpacked } from "../export/unpacked.ts";
 import type { Verdict } from "../verify/verdict.ts";
 import { interrupted } from "./breathe.ts";
-import { openPlace } from "./bundle_place.ts";
+import { type BundlePlace, openPlace } from "./bundle_place.ts";
 import type { Host } from "./host.ts";
 import { judgePlace, type Look, type VerifyOptions } from "./judge.ts";
 import type { Result } from "./program.ts";
 import { ProgressLine } from "./progress.ts";
 import { verdictJson, verdictText } from "./render.ts";
+import { volumeStates, volumesText } from "./volumes.ts";
 
 export interface UnpackOptions extends VerifyOptions {
   manifest: string;
@@ -30,10 +31,12 @@ export async function unpackCommand(options: UnpackOptions, host: Host): Promise
   const room = roomAt(options.to);
   const line = new ProgressLine(host, options.quiet === true || options.json === true);
   let unpacked: Unpacked | undefined;
+  let manifest: Manifest | undefined;
   const look: Look = {
     // What is refused already is not written: a stranger's bundle would only fill the disk.
-    begin: (manifest, isRefused) => {
-      if (!isRefused) unpacked = begin(manifest, options.to, room, line, host);
+    begin: (read, isRefused) => {
+      manifest = read;
+      if (!isRefused) unpacked = begin(read, options.to, room, line, host);
     },
     tap: (file) => unpacked?.begin(file),
     progress: (done, total) => {
@@ -45,21 +48,35 @@ export async function unpackCommand(options: UnpackOptions, host: Host): Promise
     const verdict = await judgePlace({ ...place, source }, options, host, look, ["write"]);
     if (verdict.ok) await commit(unpacked!, host);
     line.end();
-    return resultOf(verdict, options.to);
+    return resultOf(verdict, options.to, volumesOf(manifest, verdict, place));
   } finally {
     line.end();
     unpacked?.close();
   }
 }
 
-function resultOf(verdict: Verdict, directory: string): Result {
+type Volumes = ReturnType<typeof volumeStates>;
+
+function volumesOf(
+  manifest: Manifest | undefined,
+  verdict: Verdict,
+  place: BundlePlace,
+): Volumes {
+  return manifest === undefined ? undefined : volumeStates(manifest, verdict, place);
+}
+
+function resultOf(verdict: Verdict, directory: string, volumes: Volumes): Result {
   const outcome = verdict.ok
     ? `  unpacked to ${escaped(directory)}\n`
     : "  Nothing was unpacked.\n";
   return {
     code: verdict.code,
-    json: { ...verdictJson(verdict), files: verdict.ok ? [directory] : [] },
-    text: verdictText(verdict) + outcome,
+    json: {
+      ...verdictJson(verdict),
+      ...(volumes === undefined ? {} : { volumes }),
+      files: verdict.ok ? [directory] : [],
+    },
+    text: verdictText(verdict) + volumesText(volumes ?? []) + outcome,
   };
 }
 

@@ -174,7 +174,7 @@ function refused(count: number, faults: Finding[]): StellaError {
     : `${count} entries that cannot be carried`;
   return new StellaError("unsafe", `Cannot export: the inputs have ${what}`, {
     findings: faults,
-    ...(faults.every(({ reason }) => reason === "private_file") ? {} : {
+    ...(faults.every(({ reason }) => reason !== "unsafe_name") ? {} : {
       hint: "rename the files, since some systems cannot hold these names: see Names in the README",
     }),
   });
@@ -182,6 +182,12 @@ function refused(count: number, faults: Finding[]): StellaError {
 
 function nothing(sources: readonly FilesSource[]): StellaError {
   const where = sources.map((source) => shown(source.path)).join(", ") || "no input";
+  if (sources.some(({ include, exclude = [] }) => include !== undefined || exclude.length > 0)) {
+    const left = `no file in ${where} is left by include and exclude`;
+    return new StellaError("usage", `Cannot export: ${left}`, {
+      hint: "check the globs: they are compared with paths below the source, in this case",
+    });
+  }
   return new StellaError("usage", `Cannot export: no file was found in ${where}`, {
     hint: "give files or directories with --input PATH, or configure sources for the profile",
   });

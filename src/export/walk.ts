@@ -155,7 +155,10 @@ function look(
   }
   const root = entry.isSymlink ? selection?.root : undefined;
   if (root === undefined) {
-    if (isWanted(false)) going.onFault(notAFile(prefix + entry.name, kindOfEntry(entry)));
+    if (isWanted(false)) {
+      const fault = notAFile(prefix + entry.name, kindOfEntry(entry));
+      going.onFault(entry.isSymlink ? { ...fault, hint: followHint } : fault);
+    }
     return undefined;
   }
   if (!isWanted(true)) return undefined;
@@ -228,6 +231,8 @@ function unsafeName(path: string, found: string): Finding {
   return { code: "unsafe", reason: "unsafe_name", path, found, hint: "rename it, or leave it out" };
 }
 
+const followHint = "keep a copy of what it leads to with --follow, or leave it out with --exclude";
+
 function kindOfEntry(entry: Deno.DirEntry): string {
   return entry.isSymlink ? "it is a symbolic link" : "it is a device, pipe or socket";
 }
@@ -238,7 +243,7 @@ function notAFile(path: string, found: string): Finding {
     reason: "unsafe_entry",
     path,
     found,
-    hint: "only regular files are packed: put the file itself there, or leave it out",
+    hint: "put the file itself there, or leave it out with --exclude",
   };
 }
 

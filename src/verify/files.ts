@@ -31,7 +31,9 @@ export function absent({ path, volume }: { path: string; volume?: unknown }): Fi
     code: volume === undefined ? "missing" : "truncated",
     reason: volume === undefined ? "file_missing" : "volume_missing",
     path,
-    hint: "the manifest lists the file, but it is not there: copy it too",
+    hint: volume === undefined
+      ? "the manifest lists the file, but it is not there: copy it too"
+      : "copy it too, or say with --volumes DIR where it lies",
   };
 }
 

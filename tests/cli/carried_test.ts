@@ -192,7 +192,14 @@ test("of several copies of a volume a right one is found, in any order, and the 
   const text = await home.succeed(["verify", "out", "--volumes", "a", "--volumes", "c"]);
   assert.match(text.stdout, /right {5}p\.tar\.001 {2}in c\n {2}bad copy {2}p\.tar\.001 {2}in a\n/);
   const unpack = ["export", "bundle", "unpack", "--manifest", "out", "--to", "far"];
-  await home.succeed([...unpack, "--volumes", "a", "--volumes", "c"]);
+  const short = await home.json([...unpack, "--volumes", "b"]);
+  assert.deepEqual([short.exit, short.volumes?.[0]], [7, {
+    path: first,
+    state: "bad",
+    where: "b",
+  }]);
+  const unpacked = await home.succeed([...unpack, "--volumes", "a", "--volumes", "c"]);
+  assert.match(unpacked.stdout, /in c\n {2}bad copy {2}p\.tar\.001 {2}in a\n/);
   assert.deepEqual(readFileSync(join(home.path, "far/noise")), readFileSync(join(input, "noise")));
 });
 

@@ -59,6 +59,21 @@ const payloads: Record<string, (i: number) => number> = {
   "files of many sizes": (i) => (i * 7919) % 40_000,
 };
 
+Deno.test("no time left is told before there is something to tell it from", () => {
+  let now = 0;
+  let said = "";
+  const stderr = (text: string) => void (said += text);
+  const host = { ...quietHost, now: () => now, stderr, columns: () => 80 };
+  const synced = showSynced(new ProgressLine(host, false), { files: 2, bytes: 30_000_002 });
+  now += 200;
+  synced({ path: "small", kind: "file", bytes: 2 });
+  assert.match(said, /unpack {2}0% of 28\.6 MiB/);
+  assert.equal(secondsIn(said), undefined, said);
+  now += 300;
+  synced({ path: "large", kind: "file", bytes: 20_000_000 });
+  assert.equal(secondsIn(said), 0, said);
+});
+
 for (const [disk, milliseconds] of Object.entries(disks)) {
   for (const [payload, size] of Object.entries(payloads)) {
     Deno.test(`the time left comes true within a factor of two: ${disk}, ${payload}`, () => {
