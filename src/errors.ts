@@ -35,6 +35,24 @@ export const exitCodes = {
 
 export type ErrorCode = Exclude<keyof typeof exitCodes, "ok">;
 
+/** What a status of the API means where its answer does not say more; RFC 9110, 6585 and 4918. */
+export const statusCodes: Readonly<Record<number, ErrorCode>> = {
+  400: "usage",
+  401: "policy",
+  403: "policy",
+  404: "not_found",
+  409: "conflict",
+  413: "usage",
+  415: "usage",
+  416: "usage",
+  421: "usage",
+  422: "usage",
+  429: "busy",
+  431: "usage",
+  503: "busy",
+  507: "media",
+};
+
 /** One thing that is wrong, for a person and for a program. Text fields may hold attacker text: render escaped. */
 export interface Finding {
   code: ErrorCode;

@@ -2,9 +2,10 @@
 import { join } from "node:path";
 import { StellaError } from "../errors.ts";
 import { escaped } from "../bundle/names.ts";
-import { destinations, hostnameOf, isThisMachine } from "../config/destinations.ts";
+import { destinations, hostnameOf } from "../config/destinations.ts";
 import { type EgressPolicy, egressPolicy } from "../config/egress.ts";
 import { ignoredWarning } from "../config/hostile_environment.ts";
+import { isThisMachine } from "../config/listen.ts";
 import type { Job } from "../jobs/job.ts";
 import type { JobQueue } from "../jobs/job_queue.ts";
 import type { FileStore } from "../store/store.ts";

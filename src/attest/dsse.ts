@@ -30,13 +30,13 @@ export function algorithmOf(key: KeyObject): Algorithm | undefined {
   return key.asymmetricKeyType === "ec" && curve === "prime256v1" ? "p256" : undefined;
 }
 
-/** Why a public key cannot be used, in words, or undefined. */
-export function keyFault(key: KeyObject): string | undefined {
+/** The algorithm of a public key that can be used, or the reason why it cannot. */
+export function checkPublicKey(key: KeyObject): { algorithm: Algorithm } | { fault: string } {
   const algorithm = algorithmOf(key);
-  if (algorithm === undefined) return `its type is ${key.asymmetricKeyType}`;
-  if (algorithm !== "ed25519") return undefined;
+  if (algorithm === undefined) return { fault: `its type is ${key.asymmetricKeyType}` };
   const spki = key.export({ type: "spki", format: "der" });
-  return ed25519Fault(spki.subarray(-32));
+  const fault = algorithm === "ed25519" ? ed25519Fault(spki.subarray(-32)) : undefined;
+  return fault === undefined ? { algorithm } : { fault };
 }
 
 /** The digest that node:crypto has to be told: none for Ed25519, and never its default. */

@@ -13,7 +13,7 @@ import {
   writeSync,
 } from "node:fs";
 import { dirname, resolve } from "node:path";
-import { ioError, StellaError } from "../errors.ts";
+import { errnoOf, ioError, StellaError } from "../errors.ts";
 
 /** Writes all of `bytes`, whatever the system takes at once. */
 export function writeAll(fd: number, bytes: Uint8Array): void {
@@ -86,10 +86,13 @@ export function syncDirectory(directory: string): void {
       closeSync(fd);
     }
   } catch (error) {
-    // Some file systems (vfat over FUSE, network shares) cannot sync a directory; a failing disk is another matter.
-    const code = (error as { code?: string }).code;
-    if (code !== "EINVAL" && code !== "ENOTSUP") throw ioError("Cannot sync", directory, error);
+    if (!isUnsupportedSync(error)) throw ioError("Cannot sync", directory, error);
   }
+}
+
+/** Some file systems (vfat over FUSE, network shares) cannot sync a directory; that loses nothing. */
+export function isUnsupportedSync(error: unknown): boolean {
+  return ["EINVAL", "ENOTSUP"].includes(errnoOf(error));
 }
 
 export function rename(from: string, to: string): void {

@@ -9,11 +9,12 @@
  * several times between these. What holds without any timing: a handle whose device and inode are
  * those of a private file of ours is never read.
  */
-import { closeSync, constants, fstatSync, openSync, readSync } from "node:fs";
+import { closeSync, fstatSync, readSync } from "node:fs";
 import { ioError, StellaError } from "../errors.ts";
 import { sha256 } from "./hash.ts";
 import { shown } from "./names.ts";
 import type { PrivateFiles } from "./private_files.ts";
+import { openToRead } from "./regular_file.ts";
 
 /**
  * A directory as it was when it was entered. Its identity by its whole path stands for all
@@ -165,9 +166,6 @@ export function readWhole(view: Uint8Array, seen: InputFile, privateFiles: Priva
 /** Small files that are read one after the other between two looks at their directory. */
 export const filesPerLook = 16;
 
-/** Without waiting: an open that waits for the other end of a named pipe cannot be interrupted. */
-const howToOpen = constants.O_RDONLY | constants.O_NONBLOCK;
-
 function openSeen(seen: InputFile, privateFiles: PrivateFiles): number {
   const fd = openFile(seen.path);
   try {
@@ -181,7 +179,7 @@ function openSeen(seen: InputFile, privateFiles: PrivateFiles): number {
 
 function openFile(path: string): number {
   try {
-    return openSync(path, howToOpen);
+    return openToRead(path);
   } catch (error) {
     throw ioError("Cannot open", path, error);
   }

@@ -3,6 +3,7 @@
  * after the other waits for a commit each. What waits is bounded, so that whoever heeds `ready` knows how far the disk has come.
  */
 import { ioError } from "../errors.ts";
+import { isUnsupportedSync } from "./durable.ts";
 
 /** Syncs under way at once. */
 const maxRunning = 32;
@@ -111,9 +112,7 @@ async function syncPath({ path, kind }: Unsynced): Promise<void> {
     using file = Deno.openSync(path, isDirectory ? { read: true } : { write: true });
     await file.sync();
   } catch (error) {
-    // Some file systems (vfat over FUSE, network shares) cannot sync a directory; a failing disk is another matter.
-    const code = (error as { code?: string }).code;
-    if (isDirectory && (code === "EINVAL" || code === "ENOTSUP")) return;
+    if (isDirectory && isUnsupportedSync(error)) return;
     throw ioError("Cannot sync", path, error);
   }
 }

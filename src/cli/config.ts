@@ -71,7 +71,7 @@ function checkOne(destination: string, { egress }: Config): Result {
       hint: "for example: stella config check --destination registry.site:5000",
     });
   }
-  const allowed = isAllowed(egress, url.hostname.replace(/^\[|\]$/g, ""), Number(url.port));
+  const allowed = isAllowed(egress, hostnameOf(url), Number(url.port));
   const code = allowed ? exitCodes.ok : exitCodes.policy;
   return {
     code,

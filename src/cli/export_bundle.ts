@@ -78,7 +78,7 @@ export async function exportBundleCommand(flags: ExportFlags, host: Host): Promi
   if (flags.dryRun) {
     await keepOnly(host.permissions, []);
     const sources = [...(parts.originals ?? []), ...parts.sources];
-    return planned(parts, planExport({ ...parts, sources }), parts.targets?.names ?? []);
+    return planned(parts, planExport({ ...parts, sources }), parts.targets?.targets ?? []);
   }
   const ready = flags.push === undefined ? undefined : await openPush(flags.push, flags, host);
   const { signer, made } = signerFor(flags, host, directory);

@@ -3,8 +3,10 @@ import { join } from "node:path";
 import type { MadeKey } from "../attest/sign/keys.ts";
 import { manifestName } from "../bundle/manifest.ts";
 import { escaped } from "../bundle/names.ts";
+import type { Target } from "../config/profile.ts";
 import type { Plan } from "../export/plan.ts";
 import type { ExportReport } from "../export/report.ts";
+import { nameOf } from "../export/targets.ts";
 import type { Result } from "./program.ts";
 import type { push } from "./push_bundle.ts";
 import { counted, sizeText } from "./render.ts";
@@ -15,7 +17,7 @@ import type { StageTime } from "./stage_times.ts";
 export function planned(
   parts: { profile: string; tenant: string },
   plan: Plan,
-  targets: readonly string[],
+  targets: readonly Target[],
 ): Result {
   const facts = {
     profile: parts.profile,
@@ -40,7 +42,7 @@ export function planned(
         sizeText(plan.bytes)
       }`,
       ...emptyLines(plan.empty),
-      ...targets.map((name) => `would publish to ${name}`),
+      ...targets.map((target) => escaped(`would publish to ${nameOf(target)}`)),
     ].join("\n") + "\n",
   };
 }

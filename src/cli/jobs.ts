@@ -35,7 +35,7 @@ export async function listCommand(options: JobsOptions, host: Host): Promise<Res
   return {
     code: 0,
     json: { ok: true, code: 0, items, next },
-    text: items.length === 0 ? "no export\n" : jobsTable(items, host.now(), host.columns()) + more,
+    text: items.length === 0 ? "no exports\n" : jobsTable(items, host.now(), host.columns()) + more,
   };
 }
 
@@ -147,7 +147,11 @@ function resultOf({ items, refused, untried }: Outcomes): Result {
     ...[...hints].map((hint) => `hint:  ${hint}`),
   ];
   const json = { ok: code === 0, code, items, ...(code === 0 ? {} : refusals(refused, untried)) };
-  return { code, json, text: lines.length === 0 ? "no export\n" : lines.map(escapedLine).join("") };
+  return {
+    code,
+    json,
+    text: lines.length === 0 ? "no exports\n" : lines.map(escapedLine).join(""),
+  };
 }
 
 function refusals(refused: Outcomes["refused"], untried: readonly string[]) {

@@ -1,5 +1,6 @@
 /** What a command does about the environment before it uses the network (config/hostile_environment.ts). */
-import { hostnameOf, isThisMachine } from "../config/destinations.ts";
+import { hostnameOf } from "../config/destinations.ts";
+import { isThisMachine } from "../config/listen.ts";
 import { ignoredWarning, refuseHostileEnvironment } from "../config/hostile_environment.ts";
 import type { Profile } from "../config/profile.ts";
 import type { Host } from "./host.ts";

@@ -4,7 +4,7 @@ import { escaped, shown } from "../bundle/names.ts";
 import { hostnameOf } from "../config/destinations.ts";
 import { egressPolicy } from "../config/egress.ts";
 import type { Config } from "../config/load.ts";
-import type { Profile } from "../config/profile.ts";
+import type { Profile, Target } from "../config/profile.ts";
 import type { ExportReport } from "../export/report.ts";
 import { nameOf, type TargetOutcome, targetsError, tryTargets } from "../export/targets.ts";
 import type { Host } from "./host.ts";
@@ -15,8 +15,8 @@ import { uploadsOf } from "./registry_client.ts";
 import { asStellaError, findingJson, findingText } from "./render.ts";
 
 export interface TargetPlan {
-  /** As the configuration names them. */
-  names: string[];
+  /** Of the profile, as the configuration has them. */
+  targets: readonly Target[];
   /** Whether a registry is among them. */
   isOnline: boolean;
   publish(report: ExportReport, directory: string, line: ProgressLine): Promise<TargetOutcome[]>;
@@ -37,7 +37,7 @@ export function planTargets(
   }
   const { uploads: memory } = uploadsOf(host);
   return {
-    names: profile.targets.map(nameOf),
+    targets: profile.targets,
     isOnline: named.length > 0,
     publish: (report, directory, line) =>
       tryTargets({

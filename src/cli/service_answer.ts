@@ -1,5 +1,5 @@
 /** What a service answered, and how a refusal becomes the error of a command. Whoever shows its texts escapes them. */
-import { type ErrorCode, exitCodes, StellaError } from "../errors.ts";
+import { type ErrorCode, exitCodes, statusCodes, StellaError } from "../errors.ts";
 import { shown } from "../bundle/names.ts";
 
 export interface Answer {
@@ -62,29 +62,11 @@ export function refusalOf(answer: Answer, hint?: string): ServiceError {
   );
 }
 
-/** Who asked for what cannot be done has a code of its own; all else is the service's fault, or no answer of a service of stella. */
-const codes: Record<number, ErrorCode> = {
-  400: "usage",
-  401: "policy",
-  403: "policy",
-  404: "not_found",
-  409: "conflict",
-  413: "usage",
-  415: "usage",
-  416: "usage",
-  421: "usage",
-  422: "usage",
-  429: "busy",
-  431: "usage",
-  503: "busy",
-  507: "media",
-};
-
-/** What the service itself says, where that tells more than the status. */
+/** What the service itself says, where that tells more than the status; `registry` for other faults. */
 function codeOf(status: number, said: unknown): ErrorCode {
   const tells = typeof said === "string" && Object.hasOwn(exitCodes, said) &&
     !["ok", "internal", "usage", "interrupted"].includes(said);
-  return tells ? said as ErrorCode : codes[status] ?? "registry";
+  return tells ? said as ErrorCode : statusCodes[status] ?? "registry";
 }
 
 const tokenHints: Record<number, string> = {

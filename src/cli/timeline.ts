@@ -73,7 +73,7 @@ export async function timelineCommand(
   return {
     code: 0,
     json: { ok: true, code: 0, items, next },
-    text: items.length === 0 ? "no event\n" : textOf(items, asked) + more(next, asked),
+    text: items.length === 0 ? "no events\n" : textOf(items, asked) + more(next, asked),
   };
 }
 

@@ -1,6 +1,4 @@
 /** What a configuration may connect to: registries, downloads, the collector of traces. */
-import { isIP } from "node:net";
-import { isLoopback } from "./listen.ts";
 import type { Config } from "./load.ts";
 
 export interface Destination {
@@ -23,9 +21,4 @@ export function destinations({ registries, profiles, traces }: Config): Destinat
 /** The host as a connector takes it: an IPv6 address without its brackets. */
 export function hostnameOf({ hostname }: URL): string {
   return hostname.replace(/^\[|\]$/g, "");
-}
-
-/** Whether a connection to `hostname` stays on this machine. */
-export function isThisMachine(hostname: string): boolean {
-  return hostname === "localhost" || (isIP(hostname) !== 0 && isLoopback(hostname));
 }

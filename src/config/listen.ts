@@ -63,12 +63,16 @@ export function isLoopback(address: string): boolean {
   return isIP(address) === 6 && URL.parse(`http://[${address}]`)?.hostname === "[::1]";
 }
 
+/** Whether a connection to `hostname`, an IPv6 address without brackets, stays on this machine. */
+export function isThisMachine(hostname: string): boolean {
+  return hostname === "localhost" || isLoopback(hostname);
+}
+
 /** Whether `host`, as a URL or a Host header spells it, with or without a port, is this machine by its own name or address. */
 export function isLoopbackHost(host: string): boolean {
   const url = URL.parse(`http://${host}/`);
   if (url === null || url.href !== `http://${url.host}/`) return false;
-  const name = url.hostname.replace(/^\[|\]$/g, "");
-  return name === "localhost" || isLoopback(name);
+  return isThisMachine(url.hostname.replace(/^\[|\]$/g, ""));
 }
 
 /** `http://HOST:PORT`. */

@@ -1,6 +1,6 @@
 /** A provider of risk data as stella.yaml names it. */
 import * as z from "zod";
-import { isLoopback } from "./listen.ts";
+import { isThisMachine } from "./listen.ts";
 import type { ProviderConfig } from "./profile.ts";
 import { absolutePath } from "./registry_schema.ts";
 
@@ -57,6 +57,6 @@ function urlFault(text: string): string | undefined {
   if (url.username !== "" || url.password !== "") return "must not hold credentials";
   if (/\/$/.test(url.pathname)) return "must name a file";
   const host = url.hostname.replace(/^\[|\]$/g, "");
-  const near = host === "localhost" || isLoopback(host);
+  const near = isThisMachine(host);
   return url.protocol === "https:" || near ? undefined : "must be https";
 }

@@ -1,7 +1,7 @@
 /** A registry as stella.yaml names it. */
 import { isAbsolute } from "node:path";
 import * as z from "zod";
-import { isLoopback } from "./listen.ts";
+import { isThisMachine } from "./listen.ts";
 
 /** Paths are absolute, since a service has no working directory to speak of. */
 export const absolutePath = z.string().refine(isAbsolute, "must be an absolute path");
@@ -55,5 +55,5 @@ function urlFault(text: string, plainHttp: boolean): string | undefined {
 }
 
 function isNear(host: string): boolean {
-  return host === "localhost" || isLoopback(host.replace(/^\[|\]$/g, ""));
+  return isThisMachine(host.replace(/^\[|\]$/g, ""));
 }

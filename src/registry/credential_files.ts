@@ -1,12 +1,13 @@
 /** Credentials from files. What is wrong with one is said without a word of what is in it. */
-import { closeSync, existsSync, fstatSync, readFileSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { type Json, JsonFault, type JsonObject, parseStrict } from "../bundle/strict_json.ts";
-import { openToRead } from "../bundle/regular_file.ts";
-import { ioError, StellaError } from "../errors.ts";
+import { readRegular } from "../bundle/regular_file.ts";
+import { StellaError } from "../errors.ts";
 import { type Credentials, isUsername, Secret } from "./secret.ts";
 import { dockerCredentials, isDockerConfig } from "./docker_config.ts";
 
 const largest = 64 * 1024;
+const action = "Cannot read the credentials";
 const dockerHint = 'log in with docker or podman, or write {"username": "...", "password": "..."}';
 
 /**
@@ -50,7 +51,7 @@ export function readLogins(paths: readonly string[], name: string): Credentials 
 function readLogin(path: string, name: string): Credentials | undefined {
   if (!existsSync(path)) return undefined;
   // Read before its mode is checked: a file that has nothing for this registry is no reason to refuse.
-  const value = parsed(path, readSmallFile(path));
+  const value = parsed(path, readRegular(action, path, largest));
   const found = dockerCredentials(value, name, (reason) => unfit(path, reason, dockerHint));
   if (found !== undefined) readPrivate(path);
   return found;
@@ -58,24 +59,7 @@ function readLogin(path: string, name: string): Credentials | undefined {
 
 /** The content of a small file that only its owner can read. @throws StellaError usage */
 export function readPrivate(path: string): Uint8Array {
-  return readSmallFile(path, (mode) => checkPrivate(path, mode));
-}
-
-function readSmallFile(path: string, check: (mode: number) => void = () => {}): Uint8Array {
-  let file: number;
-  try {
-    file = openToRead(path);
-  } catch (error) {
-    throw ioError("Cannot read the credentials", path, error);
-  }
-  try {
-    const stat = fstatSync(file);
-    if (!stat.isFile() || stat.size > largest) throw unfit(path, "it is not a small regular file");
-    check(stat.mode & 0o777);
-    return readFileSync(file);
-  } finally {
-    closeSync(file);
-  }
+  return readRegular(action, path, largest, ({ mode }) => checkPrivate(path, mode & 0o777));
 }
 
 /** systemd shows credentials to the service alone, by its own directory and by an access list, which looks like a group's right. */

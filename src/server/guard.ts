@@ -5,7 +5,7 @@
  */
 import { isIP } from "node:net";
 import type { Context, MiddlewareHandler } from "hono";
-import { isLoopback } from "../config/listen.ts";
+import { isLoopback, isThisMachine } from "../config/listen.ts";
 import type { AppEnvironment } from "./deps.ts";
 import { problem } from "./problem.ts";
 
@@ -94,5 +94,5 @@ export function peerOf(c: Context<AppEnvironment>): string {
 function isOwn(host: string, { hosts, addresses }: Names): boolean {
   const name = (URL.parse(`http://${host}`)?.hostname ?? "").replace(/^\[|\]$/g, "");
   if (addresses && isIP(name) !== 0) return true;
-  return name === "localhost" || hosts.includes(name) || isLoopback(name);
+  return isThisMachine(name) || hosts.includes(name);
 }

@@ -1,7 +1,7 @@
 /** Refusals as problem documents. Source: RFC 9457. */
 import type { Context } from "hono";
 import type { ContentfulStatusCode } from "hono/utils/http-status";
-import { errnoOf, type ErrorCode, isOutOfSpace, StellaError } from "../errors.ts";
+import { errnoOf, type ErrorCode, isOutOfSpace, statusCodes, StellaError } from "../errors.ts";
 import type { OpsDeps } from "./deps.ts";
 import { withoutPaths } from "./without_paths.ts";
 
@@ -38,7 +38,7 @@ const titles: Record<number, string> = {
 /** `type` is about:blank: the status says it all, and a URL would need somebody to answer it. */
 export function problem(
   c: Context,
-  { status, detail, code = codes[status] ?? "usage", ...rest }: Problem,
+  { status, detail, code = statusCodes[status] ?? "usage", ...rest }: Problem,
 ) {
   const { hint, ...others } = rest;
   const body = {
@@ -52,15 +52,6 @@ export function problem(
   };
   return c.body(JSON.stringify(body), status, { "content-type": "application/problem+json" });
 }
-
-const codes: Record<number, ErrorCode> = {
-  401: "policy",
-  403: "policy",
-  404: "not_found",
-  409: "conflict",
-  429: "busy",
-  503: "busy",
-};
 
 const statuses: Partial<Record<ErrorCode, ContentfulStatusCode>> = {
   conflict: 409,

@@ -9,7 +9,7 @@ import { type ChunkPool, localPool, type PassingDigest } from "../bundle/chunk_p
 import { type BundleFile, type Chunk, chunkSize, mediaTypes } from "../bundle/manifest.ts";
 import type { BundleSource, ByteReader } from "../bundle/source.ts";
 import { digestDiffers, trailing } from "./findings.ts";
-import { type Findings } from "../bundle/finding_list.ts";
+import type { Findings } from "../bundle/finding_list.ts";
 import { openFile, type Progress } from "./files.ts";
 import type { Piece, Pieces } from "./tar_cursor.ts";
 

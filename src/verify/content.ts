@@ -11,7 +11,7 @@ import { ArchiveReader } from "./archive_reader.ts";
 import { checkDirectory } from "./directory.ts";
 import { NameNumbers, TwinSearch } from "./case_twins.ts";
 import { caseTwin, digestDiffers, manyTwins, sizeDiffers } from "./findings.ts";
-import { type Findings } from "../bundle/finding_list.ts";
+import type { Findings } from "../bundle/finding_list.ts";
 import { checkFile, openFile, type Progress } from "./files.ts";
 import { IndexReader } from "./index_reader.ts";
 import { mergeArchive, type Merged } from "./merge.ts";

@@ -4,7 +4,7 @@ import { startSha256 } from "../bundle/hash.ts";
 import type { BundleFile } from "../bundle/manifest.ts";
 import type { BundleSource, ByteReader } from "../bundle/source.ts";
 import { digestDiffers, sizeDiffers } from "./findings.ts";
-import { type Findings } from "../bundle/finding_list.ts";
+import type { Findings } from "../bundle/finding_list.ts";
 
 /** Told the bytes that were read since the last call. */
 export type Progress = (bytes: number) => void;

@@ -32,7 +32,7 @@ Deno.test("an export of the command line goes to the directories of its profile"
     const [first, second] = [join(home.path, "first"), join(home.path, "of-{tenant}")];
     configure(home, [{ directory: first }, { directory: second }]);
     const planned = await home.json([...line, "--dry-run"]);
-    assert.equal(planned.targets.length, 2);
+    assert.deepEqual(planned.targets, [{ directory: first }, { directory: second }]);
     const ran = await home.json(line);
     assert.equal(ran.exit, 0);
     assert.deepEqual(ran.targets.map((one: { ok: boolean }) => one.ok), [true, true]);

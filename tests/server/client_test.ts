@@ -40,7 +40,7 @@ const list = { limit: "50" };
 
 Deno.test("jobs list shows a line for each export, escaped, and JSON as the API has it", async () => {
   await serving(async (url, bench) => {
-    assert.equal((await listCommand({ url, ...list }, host)).text, "no export\n");
+    assert.equal((await listCommand({ url, ...list }, host)).text, "no exports\n");
     const id = fail(bench);
     const { text, json } = await listCommand({ url, ...list }, host);
     const head = "ID                                    STATE   AGE  TOOK  PROFILE\n";
@@ -48,7 +48,7 @@ Deno.test("jobs list shows a line for each export, escaped, and JSON as the API 
     assert.match(text, /no answer\\u\{1b\}\[2J\n$/);
     assert.equal((json as { items: { id: string }[] }).items[0]?.id, id);
     const none = await listCommand({ url, ...list, state: "queued" }, host);
-    assert.equal(none.text, "no export\n");
+    assert.equal(none.text, "no exports\n");
     await assert.rejects(listCommand({ url, limit: "x" }, host), {
       code: "usage",
       message: /limit/,

@@ -5,7 +5,7 @@ import { basename, join } from "node:path";
 import { ioError, messageOf, StellaError } from "../../errors.ts";
 import { shown } from "../../bundle/names.ts";
 import { readRegular } from "../../bundle/regular_file.ts";
-import { type Algorithm, algorithmOf, keyFault, keyidOf } from "../dsse.ts";
+import { type Algorithm, checkPublicKey, keyidOf } from "../dsse.ts";
 
 export interface TrustedKey {
   keyid: string;
@@ -39,7 +39,7 @@ export function publicKeyFrom(pem: string, path: string): TrustedKey {
   const refused = (reason: string, cause?: unknown) =>
     new StellaError("usage", `Cannot use ${shown(path)} as a public key: ${reason}`, {
       cause,
-      hint: "keys are Ed25519 or ECDSA P-256",
+      hint: "use an Ed25519 or ECDSA P-256 key",
     });
   let key: KeyObject;
   try {
@@ -47,11 +47,10 @@ export function publicKeyFrom(pem: string, path: string): TrustedKey {
   } catch (error) {
     throw refused(messageOf(error), error);
   }
-  const algorithm = algorithmOf(key);
-  const fault = keyFault(key);
-  if (algorithm === undefined || fault !== undefined) throw refused(fault ?? "its type is unknown");
+  const checked = checkPublicKey(key);
+  if ("fault" in checked) throw refused(checked.fault);
   const name = basename(path).replace(/\.pub$/, "");
-  return { keyid: keyidOf(key), name, path, algorithm, key };
+  return { keyid: keyidOf(key), name, path, algorithm: checked.algorithm, key };
 }
 
 /** Told the path of each key before it is read, and then the file that was opened. @throws to refuse it */

@@ -5,10 +5,9 @@ import { isEncrypted } from "./encrypted_key.ts";
 import { lowSignature } from "./low_s.ts";
 import {
   type Algorithm,
-  algorithmOf,
+  checkPublicKey,
   digestOf,
   encodeBundle,
-  keyFault,
   keyidOf,
   payloadType,
   preAuthEncoding,
@@ -31,14 +30,13 @@ export function signerFromPem(pem: string, name: string, passphrase?: string): S
 /** @throws StellaError usage where the key is neither Ed25519 nor P-256 */
 export function signerFrom(key: KeyObject, name: string): Signer {
   const publicKey = createPublicKey(key);
-  const algorithm = algorithmOf(key);
-  const fault = keyFault(publicKey);
-  if (algorithm === undefined || fault !== undefined) {
-    throw new StellaError("usage", `Cannot sign with ${name}: ${fault ?? "its type is unknown"}`, {
-      hint: "keys are Ed25519 or ECDSA P-256",
+  const checked = checkPublicKey(publicKey);
+  if ("fault" in checked) {
+    throw new StellaError("usage", `Cannot sign with ${name}: ${checked.fault}`, {
+      hint: "use an Ed25519 or ECDSA P-256 key",
     });
   }
-  return { keyid: keyidOf(publicKey), sign: (bytes) => signed(bytes, key, algorithm) };
+  return { keyid: keyidOf(publicKey), sign: (bytes) => signed(bytes, key, checked.algorithm) };
 }
 
 function signed(bytes: Uint8Array, key: KeyObject, algorithm: Algorithm): Uint8Array {
