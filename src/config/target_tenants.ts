@@ -3,7 +3,8 @@
  * two of them could publish to one place the configuration is refused, because one would replace,
  * or block, what the other has published there.
  */
-import { dirname, resolve } from "node:path";
+import { realpathSync } from "node:fs";
+import { basename, dirname, join, resolve } from "node:path";
 import type { Profile, RegistryConfig, Target } from "./profile.ts";
 import { isTag, renderTag, type TagValues } from "./tag.ts";
 
@@ -53,16 +54,33 @@ function claimOf(
 ): Claim[] {
   const { profile, tenant } = of;
   if ("directory" in target) {
-    const key = resolve(renderDirectory(target.directory, tenant));
+    const key = directoryKey(resolve(renderDirectory(target.directory, tenant)));
     return [{ ...of, key, what: "directory" }];
   }
   const { registry, repository, tag } = target;
   // The manifest names the tenant: bundles of two tenants never have one digest.
   if (tag.includes("{digest}")) return [];
-  const rendered = renderTag(tag, { ...unknown, profile, tenant });
+  // A tag that is written out may be what another template becomes at that time.
+  const rendered = renderTag(tag, { ...unknown, profile, tenant })
+    .replace(/\d{8}T\d{6}Z/g, unknown.created);
   // Two names of the configuration may stand for one registry.
-  const url = registries[registry]?.url.replace(/\/+$/, "").toLowerCase() ?? registry;
-  return [{ ...of, key: `${url} ${repository}:${rendered}`, what: "tag" }];
+  const host = URL.parse(registries[registry]?.url ?? "")?.host ?? registry;
+  return [{ ...of, key: `${host} ${repository}:${rendered}`, what: "tag" }];
+}
+
+/** The same for all paths of one directory: links lead there, and vfat, macOS and Windows ignore case and form. */
+function directoryKey(path: string): string {
+  return realPath(path).normalize("NFC").toLowerCase();
+}
+
+/** With the links of what exists of it resolved; the rest is made by the first export. */
+function realPath(path: string): string {
+  try {
+    return realpathSync(path);
+  } catch {
+    const parent = dirname(path);
+    return parent === path ? path : join(realPath(parent), basename(path));
+  }
 }
 
 /** Stand for themselves: when a bundle is made, and its digest, are not known yet. */

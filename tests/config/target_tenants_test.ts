@@ -1,5 +1,8 @@
 /** Tenants that could meet at a target are found when the configuration is read, by `config check` and by the start. */
 import assert from "node:assert/strict";
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { isName } from "../../src/bundle/names.ts";
 import { parseConfig } from "../../src/config/parse.ts";
 import { renderDirectory } from "../../src/config/target_tenants.ts";
@@ -15,6 +18,9 @@ function faultsOf(
   const registries = {
     site: { url: "https://registry.site:5000" },
     again: { url: "https://Registry.site:5000/" },
+    usual: { url: "https://registry.site" },
+    spelled: { url: "https://registry.site:443" },
+    plain: { url: "http://registry.site", plainHttp: true },
   };
   const whole = Object.entries(profiles).map(([name, rest]) => [
     name,
@@ -85,6 +91,37 @@ Deno.test("two profiles of different tenants with one place are refused, both by
       q: { tenants: ["b"], targets: [second] },
     };
     assert.deepEqual(faultsOf(profiles), []);
+  }
+});
+
+Deno.test("one place by two names is one place: links, case, default ports, a tag written out", () => {
+  const top = mkdtempSync(join(tmpdir(), "stella-targets-"));
+  try {
+    mkdirSync(join(top, "real"));
+    symlinkSync("real", join(top, "link"));
+    symlinkSync("absent", join(top, "dangling"));
+    const pairs: [unknown, unknown][] = [
+      [directory(join(top, "real")), directory(join(top, "link"))],
+      [directory(join(top, "real/new/out")), directory(join(top, "link/new"))],
+      [directory(join(top, "link/{tenant}")), directory(join(top, "real/a"))],
+      [directory(join(top, "Out")), directory(join(top, "out"))],
+      [directory(join(top, "\u00e9")), directory(join(top, "e\u0301"))],
+      [tag("latest", "usual"), tag("latest", "spelled")],
+      [tag("latest", "usual"), tag("latest", "plain")],
+      [tag("{created}"), tag("20260101T000000Z")],
+    ];
+    for (const [a, b] of pairs) {
+      const profiles = {
+        one: { tenants: ["a"], targets: [a] },
+        two: { tenants: ["b"], targets: [b] },
+      };
+      assert.equal(faultsOf(profiles).length, 2, JSON.stringify([a, b]));
+    }
+    const [a, b] = [directory(join(top, "link/a")), directory(join(top, "dangling/b"))];
+    const apart = { one: { tenants: ["a"], targets: [a] }, two: { tenants: ["b"], targets: [b] } };
+    assert.deepEqual(faultsOf(apart), []);
+  } finally {
+    rmSync(top, { recursive: true });
   }
 });
 
