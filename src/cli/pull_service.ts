@@ -7,7 +7,7 @@ import type { Kept } from "../verify/confine.ts";
 import type { Verdict } from "../verify/verdict.ts";
 import type { Host } from "./host.ts";
 import { judgePlace, type Look, type VerifyOptions } from "./judge.ts";
-import { ServiceClient, type ServiceFlags } from "./service_client.ts";
+import { refuseCredentials, ServiceClient, type ServiceFlags } from "./service_client.ts";
 
 /** An export of a service. */
 export interface RemoteBundle {
@@ -18,9 +18,10 @@ export interface RemoteBundle {
 
 /** `http(s)://SERVICE/v1/exports/ID`, with or without `/bundle.tar`. @throws StellaError usage */
 export function parseExportUrl(text: string): RemoteBundle {
+  refuseCredentials(text);
   const url = URL.parse(text);
   const found = /^\/v1\/exports\/([0-9a-f-]{36})(?:\/bundle\.tar)?$/.exec(url?.pathname ?? "");
-  const isBare = url?.search === "" && url.hash === "" && url.username === "";
+  const isBare = url?.search === "" && url.hash === "";
   if (url !== null && found !== null && isBare) return { url: url.origin, id: found[1] ?? "" };
   throw new StellaError("usage", `Cannot pull ${shown(text)}: it is not the URL of an export`, {
     hint: "write it as https://SERVICE/v1/exports/ID, or oci://HOST/REPOSITORY:TAG",

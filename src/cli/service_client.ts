@@ -179,9 +179,18 @@ export class ServiceClient {
   }
 }
 
+/** Before anything is said about the URL of a service: no message may repeat a password. @throws StellaError usage */
+export function refuseCredentials(text: string): void {
+  if (!/^[^/]*\/*[^/?#]*@/.test(text)) return;
+  throw new StellaError("usage", "Cannot use the URL of the service: it has credentials in it", {
+    hint: "put the token into a file, and name it with --token-file",
+  });
+}
+
 function baseUrl(text: string): URL {
+  refuseCredentials(text);
   const url = URL.parse(text);
-  if (url !== null && /^https?:$/.test(url.protocol) && url.username === "") return url;
+  if (url !== null && /^https?:$/.test(url.protocol)) return url;
   throw new StellaError("usage", `Cannot ask ${shown(text)}: it is no http URL`, {
     hint: `write it as http://${defaultListen}`,
   });
