@@ -25,12 +25,14 @@ export interface BundleSource {
   /** A regular file by its path below the manifest's directory; undefined where there is none. */
   open(path: string): ByteReader | undefined | Promise<ByteReader | undefined>;
   /** All that lies below a directory; `fault` says what a thing that is no regular file is. Sources of listed files only lack it. */
-  walk?(directory: string): Iterable<Found> | AsyncIterable<Found>;
+  walk?(directory: string, most?: number): Iterable<Found> | AsyncIterable<Found>;
 }
 
 export interface Found {
   path: string;
   fault?: string;
+  /** A directory that is larger than was allowed: it was not listed. */
+  isCrowded?: true;
 }
 
 /**
@@ -44,7 +46,9 @@ export function opening(source: BundleSource, open: BundleSource["open"]): Bundl
     ...(root === undefined ? {} : { root }),
     ...(sequential === undefined ? {} : { sequential }),
     open,
-    ...(source.walk === undefined ? {} : { walk: (directory) => source.walk!(directory) }),
+    ...(source.walk === undefined
+      ? {}
+      : { walk: (directory, most) => source.walk!(directory, most) }),
   };
 }
 
@@ -55,21 +59,25 @@ export function directorySource(root: string): BundleSource {
     name: root,
     root,
     open: (path) => opener.open(path),
-    walk: (directory) => walk(root, directory),
+    walk: (directory, most) => walk(root, directory, most),
   };
 }
 
-/** Lists nothing through a link: a `payload` that points elsewhere must not make all of elsewhere a finding. */
-function* walk(root: string, directory: string): Generator<Found> {
+/**
+ * Lists nothing through a link: a `payload` that points elsewhere must not make all of elsewhere a finding.
+ * @param most bytes of a directory itself, which grow with its names: Deno lists all of it at once, whatever memory that takes
+ */
+function* walk(root: string, directory: string, most = Infinity): Generator<Found> {
   const full = join(root, directory);
   const stat = lstat(full);
   if (stat === undefined) return;
   if (stat.isFile) return yield { path: directory, fault: "a file in place of a directory" };
   if (!stat.isDirectory) return yield { path: directory, fault: kindOf(stat) };
+  if (stat.size > most) return yield { path: directory, isCrowded: true };
   for (const entry of list(full)) {
     const path = `${directory}/${entry.name}`;
     if (entry.name.includes("\ufffd")) yield { path, fault: "something whose name is not UTF-8" };
-    else if (entry.isDirectory) yield* walk(root, path);
+    else if (entry.isDirectory) yield* walk(root, path, most);
     else if (entry.isFile) yield { path };
     else yield { path, fault: entry.isSymlink ? "a symbolic link" : "a device, pipe or socket" };
   }

@@ -47,8 +47,8 @@ export function breathing(source: BundleSource, host: Host): BundleSource {
         read: (buffer: Uint8Array) => read(reader, buffer),
       };
   };
-  async function* walk(directory: string): AsyncGenerator<Found> {
-    for await (const found of source.walk?.(directory) ?? []) {
+  async function* walk(directory: string, most?: number): AsyncGenerator<Found> {
+    for await (const found of source.walk?.(directory, most) ?? []) {
       if (isDue()) await turn();
       yield found;
     }

@@ -1,5 +1,5 @@
 /** `stella export bundle verify` and `stella verify`: which bundle is meant, the verdict on it, and what is left of that. */
-import { existsSync, readdirSync } from "node:fs";
+import { existsSync, readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { ioError, StellaError } from "../errors.ts";
 import { type Manifest, manifestName } from "../bundle/manifest.ts";
@@ -108,11 +108,20 @@ function findBundle(path: string): string {
   });
 }
 
+/** Bytes of a directory itself, some 50,000 names: Deno lists all of it at once, whatever memory that takes. */
+const mostListed = 4 * 1024 * 1024;
+
 function foldersOf(path: string): string[] {
   try {
+    if (statSync(path).size > mostListed) throw crowded(path);
     return readdirSync(path, { withFileTypes: true }).filter((entry) => entry.isDirectory())
       .map((entry) => entry.name).sort();
   } catch (error) {
-    throw ioError("Cannot list", path, error);
+    throw error instanceof StellaError ? error : ioError("Cannot list", path, error);
   }
+}
+
+function crowded(path: string): StellaError {
+  const text = `Cannot look for a bundle in ${shown(path)}: too many files lie there`;
+  return new StellaError("usage", text, { hint: "name the directory of the bundle" });
 }

@@ -21,6 +21,11 @@ import type { Tap } from "./tap.ts";
 
 export const payloadFolder = "payload";
 
+/** Bytes of a directory itself, some 50,000 names: what is listed at once, beside the names that the index has. */
+const mostListed = 4 * 1024 * 1024;
+/** Bytes that a name takes in a directory, for one that it takes in the index; half-empty blocks are counted. */
+const inDirectory = 4;
+
 function inPayload(path: string): string {
   return `${payloadFolder}/${path}`;
 }
@@ -164,19 +169,28 @@ class DirectoryCheck {
   /** Every listed path was opened: if as many files are there as were opened, there are no others. */
   async #extras(): Promise<void> {
     let there = 0;
-    for await (const { path, fault } of this.pass.source.walk!(payloadFolder)) {
-      if (fault === undefined) there++;
-      else this.findings.add(notAFile(path, fault));
+    let isCrowded = false;
+    for await (const found of this.#walk()) {
+      if (found.isCrowded) this.findings.add(crowded(found.path));
+      else if (found.fault !== undefined) this.findings.add(notAFile(found.path, found.fault));
+      else there++;
+      isCrowded ||= found.isCrowded === true;
     }
-    if (there === this.#opened) return;
-    if (await this.#nameExtras() === 0) this.findings.add(unstable(there, this.#opened));
+    if (there === this.#opened && !isCrowded) return;
+    const named = await this.#nameExtras();
+    if (named === 0 && !isCrowded) this.findings.add(unstable(there, this.#opened));
+  }
+
+  /** Everybody may put files there: without a bound their number would decide on the memory that is used. */
+  #walk() {
+    return this.pass.source.walk!(payloadFolder, mostListed + inDirectory * this.index.size);
   }
 
   async #nameExtras(): Promise<number> {
     const listed = await this.#listed();
     let extras = 0;
-    for await (const { path, fault } of this.pass.source.walk!(payloadFolder)) {
-      if (fault !== undefined || listed.has(path)) continue;
+    for await (const { path, fault, isCrowded } of this.#walk()) {
+      if (fault !== undefined || isCrowded || listed.has(path)) continue;
       this.findings.add(extra(path));
       extras++;
     }
@@ -231,6 +245,16 @@ function notAFile(path: string, fault: string): Finding {
     path,
     found: `it is ${fault}`,
     hint: "a bundle holds regular files only: remove it",
+  };
+}
+
+function crowded(path: string): Finding {
+  return {
+    code: "unexpected",
+    reason: "entry_unexpected",
+    path,
+    found: "a directory with far more files than the index lists",
+    hint: "somebody filled it after the export: copy the bundle from its origin again",
   };
 }
 

@@ -1,6 +1,6 @@
 /** Bundles in a real directory: links, odd names and foreign files, as a stick may bring them. */
 import assert from "node:assert/strict";
-import { mkdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { mkdirSync, renameSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { directorySource } from "../../src/bundle/source.ts";
 import { makeBundle, withDirectory, writeFiles } from "../bundle/fixture.ts";
@@ -34,6 +34,15 @@ function shell(script: string): (root: string) => void {
   };
 }
 
+/** Makes a directory of more than 4 MiB, which the verifier does not list. */
+function fill(path: string): void {
+  mkdirSync(path);
+  for (let at = 0; at % 500 > 0 || statSync(path).size <= 4 * 1024 * 1024; at++) {
+    writeFileSync(join(path, `${at}`.padEnd(250, "x")), "");
+    if (at === 250_000) throw new Error("directories of this file system do not grow");
+  }
+}
+
 const archiveRows: Row[] = [
   ["untouched", () => {}, 0, []],
   ["other files beside it", (root) => writeFiles(root, { "photo.jpg": "", "x/y": "" }), 0, []],
@@ -65,6 +74,9 @@ const directoryRows: Row[] = [
   ]],
   ["a hidden file more", (root) => writeFileSync(join(root, "payload/.x"), ""), 8, [
     "8 entry_unexpected payload/.x",
+  ]],
+  ["far more files than the index lists", (root) => fill(join(root, "payload/b/x")), 8, [
+    "8 entry_unexpected payload/b/x",
   ]],
   ["a link more", (root) => symlinkSync("a.txt", join(root, "payload/x")), 9, [
     "9 unsafe_entry payload/x",
