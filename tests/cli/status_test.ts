@@ -38,7 +38,7 @@ Deno.test("a running service is compared with version, commit and binary of a ma
       `binary sha256 ${other}`,
     ]);
     const odd = await compared(home, { ...same, binary: "odd" });
-    assert.deepEqual([odd.exit, /Cannot read the status/.test(odd.error.message)], [1, true]);
+    assert.deepEqual([odd.exit, /Cannot read the status/.test(odd.error.message)], [13, true]);
   } finally {
     home.remove();
   }
