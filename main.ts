@@ -51,7 +51,8 @@ function host(): Host {
   // A second signal ends the process at once; what it was writing has no final name yet.
   const onSignal = () => stop.signal.aborted ? Deno.exit(130) : stop.abort();
   for (const signal of signals) Deno.addSignalListener(signal, onSignal);
-  // A command that prints has nothing left to clean up, and one whose reader waits could not hear a signal: the first one ends it.
+  // A command that prints has nothing left to clean up, and one whose reader waits could not hear a
+  // signal: the first one ends it.
   const release = once(() => {
     for (const signal of signals) Deno.removeSignalListener(signal, onSignal);
   });

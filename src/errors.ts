@@ -111,7 +111,10 @@ export function reservedPlace(thrown: unknown): StellaError | undefined {
   });
 }
 
-/** What the system answers about a path or a medium, in words: the errno and the system call help nobody who typed a path. */
+/**
+ * What the system answers about a path or a medium, in words: the errno and the system call help
+ * nobody who typed a path.
+ */
 interface PathFault {
   reason: string;
   hint?: string;
@@ -160,8 +163,8 @@ export function ioReason(cause: unknown): string {
 }
 
 /**
- * Wraps what a call on a file threw. A path that cannot be used and a medium that is full, read-only or failing are code 12,
- * never a finding about content.
+ * Wraps what a call on a file threw. A path that cannot be used and a medium that is full,
+ * read-only or failing are code 12, never a finding about content.
  */
 export function ioError(action: string, path: string, cause: unknown): StellaError {
   const reserved = reservedPlace(cause);

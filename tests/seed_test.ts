@@ -721,7 +721,9 @@ line(
   },
 );
 
-/** Some containers forbid namespaces even to root; that is the machine's fault, not the program's. */
+/**
+ * Some containers forbid namespaces even to root; that is the machine's fault, not the program's.
+ */
 function mayUnshare(): boolean {
   const user = Deno.uid() === 0 ? [] : ["-r"];
   const args = [...user, "-n", "true"];

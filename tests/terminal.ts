@@ -1,4 +1,7 @@
-/** The program on a pseudo-terminal (script of util-linux): what a person sees, standard output and standard error as they come. */
+/**
+ * The program on a pseudo-terminal (script of util-linux): what a person sees, standard output and
+ * standard error as they come.
+ */
 import type { Home } from "./program.ts";
 import { programWords } from "./program.ts";
 

@@ -28,11 +28,12 @@ const selfName = "STELLA_SELF";
 const homeName = "STELLA_HOME";
 
 /**
- * No cache (it would be databases, written at each start): nothing can lie below a file, and /proc/self/exe is one
- * everywhere, also where there is no /dev/null. No look for a newer Deno, no telemetry of Deno's own. And no HOME, because
- * Deno reads .npmrc there at each start and ends at a fault in it: nobody can make files in /proc.
- * On a terminal Deno reports the databases of the cache that it could not open, as errors, which `--quiet` lets through:
- * those of that module are switched off, and all other errors are still shown.
+ * No cache (it would be databases, written at each start): nothing can lie below a file, and
+ * /proc/self/exe is one everywhere, also where there is no /dev/null. No look for a newer Deno, no
+ * telemetry of Deno's own. And no HOME, because Deno reads .npmrc there at each start and ends at a
+ * fault in it: nobody can make files in /proc. On a terminal Deno reports the databases of the
+ * cache that it could not open, as errors, which `--quiet` lets through: those of that module are
+ * switched off, and all other errors are still shown.
  */
 export const setVariables: readonly string[] = [
   "DENO_DIR=/proc/self/exe/none",
@@ -43,10 +44,11 @@ export const setVariables: readonly string[] = [
 ];
 
 /**
- * The variables that get through. Of the hostile ones those that act only when a connection is made, so that a command
- * which makes one can say that they are ignored, as in the other forms. Deno obeys the rest before the program's first line: it makes the
- * file that SSLKEYLOGFILE names, connects for OTEL_DENO, asks DENO_PERMISSION_BROKER_PATH for permissions, reads
- * NODE_OPTIONS; and the system's loader obeys LD_*. Those are left out, which ends them.
+ * The variables that get through. Of the hostile ones those that act only when a connection is
+ * made, so that a command which makes one can say that they are ignored, as in the other forms.
+ * Deno obeys the rest before the program's first line: it makes the file that SSLKEYLOGFILE names,
+ * connects for OTEL_DENO, asks DENO_PERMISSION_BROKER_PATH for permissions, reads NODE_OPTIONS; and
+ * the system's loader obeys LD_*. Those are left out, which ends them.
  */
 export function passedNames(): string[] {
   const own = environmentNames.filter((name) => !["HOME", homeName, selfName].includes(name));

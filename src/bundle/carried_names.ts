@@ -1,6 +1,7 @@
 /**
- * Names that a payload cannot hold, percent-encoded, for sources whose file names have a place beside them for the true ones. What
- * is encoded can be decoded: a percent sign is encoded too. Source: RFC 3986 section 2.1.
+ * Names that a payload cannot hold, percent-encoded, for sources whose file names have a place
+ * beside them for the true ones. What is encoded can be decoded: a percent sign is encoded too.
+ * Source: RFC 3986 section 2.1.
  */
 import { pathFault } from "./paths.ts";
 

@@ -51,7 +51,10 @@ export interface PassingDigest {
 export interface ChunkPool {
   /** Chunks that are worth having under way at once. */
   readonly depth: number;
-  /** Reads files into the holes, then compresses. @throws StellaError usage where a file changed, unsafe, media */
+  /**
+   * Reads files into the holes, then compresses.
+   * @throws StellaError usage where a file changed, unsafe, media
+   */
   compress(chunk: Uint8Array, files?: LaterFiles): Promise<StoredChunk>;
   /** The same for a chunk that is stored as it is: takes its digest. */
   digest(chunk: Uint8Array, files?: LaterFiles): Promise<StoredChunk>;

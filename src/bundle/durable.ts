@@ -55,8 +55,9 @@ export function appendNew(
 }
 
 /**
- * Makes a directory and what is missing above it, with the mode 0755 whatever the umask; their names are on the disk when this
- * returns. What is there is left as it is. @throws StellaError media, usage
+ * Makes a directory and what is missing above it, with the mode 0755 whatever the umask; their
+ * names are on the disk when this returns. What is there is left as it is.
+ * @throws StellaError media, usage
  */
 export function makeDirectories(path: string): void {
   const full = resolve(path);
@@ -90,7 +91,9 @@ export function syncDirectory(directory: string): void {
   }
 }
 
-/** Some file systems (vfat over FUSE, network shares) cannot sync a directory; that loses nothing. */
+/**
+ * Some file systems (vfat over FUSE, network shares) cannot sync a directory; that loses nothing.
+ */
 export function isUnsupportedSync(error: unknown): boolean {
   return ["EINVAL", "ENOTSUP"].includes(errnoOf(error));
 }

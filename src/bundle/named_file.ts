@@ -1,7 +1,8 @@
 /**
- * Files that a person named to be written: nothing is followed through a link, and nothing but a regular file is opened or
- * replaced. Who may change the directory at the same time can still exchange what is in it, which is why a file that was
- * opened is compared with what was looked at, and a file that is replaced is replaced by a rename.
+ * Files that a person named to be written: nothing is followed through a link, and nothing but a
+ * regular file is opened or replaced. Who may change the directory at the same time can still
+ * exchange what is in it, which is why a file that was opened is compared with what was looked at,
+ * and a file that is replaced is replaced by a rename.
  */
 import {
   closeSync,
@@ -20,7 +21,10 @@ import { rename, syncDirectory, writeAll } from "./durable.ts";
 import { shown } from "./names.ts";
 import { kindOf } from "./source.ts";
 
-/** The regular file at `path`; undefined where there is nothing. @throws StellaError conflict where there is anything else */
+/**
+ * The regular file at `path`; undefined where there is nothing.
+ * @throws StellaError conflict where there is anything else
+ */
 export function regularFileAt(path: string): Stats | undefined {
   const stat = lookAt(path);
   if (stat === undefined || stat.isFile()) return stat;
@@ -29,7 +33,10 @@ export function regularFileAt(path: string): Stats | undefined {
   });
 }
 
-/** @throws StellaError conflict where a link or anything else that is no directory stands there; what is not there is fine */
+/**
+ * @throws StellaError conflict where a link or anything else that is no directory stands there;
+ * what is not there is fine
+ */
 export function refuseNoDirectory(path: string): void {
   const stat = lookAt(path);
   if (stat === undefined || stat.isDirectory()) return;

@@ -43,8 +43,8 @@ const created: Shape<string> = (value, place) => {
 };
 
 /**
- * What lies beside the files that a manifest lists, for good or while a bundle is replaced, by any case: a file of this name would
- * be lost, or taken for something else. No export makes one.
+ * What lies beside the files that a manifest lists, for good or while a bundle is replaced, by any
+ * case: a file of this name would be lost, or taken for something else. No export makes one.
  */
 const ownNames = [manifestName, attestationName, hmacName, oldManifestName].map(folded);
 

@@ -1,6 +1,7 @@
 /**
- * Opening files that somebody else may exchange. To open a pipe waits for whoever writes into it, in a call that no signal ends, so
- * everything is opened with O_NONBLOCK, which changes nothing for a regular file, and looked at through what was opened.
+ * Opening files that somebody else may exchange. To open a pipe waits for whoever writes into it,
+ * in a call that no signal ends, so everything is opened with O_NONBLOCK, which changes nothing for
+ * a regular file, and looked at through what was opened.
  */
 import { closeSync, constants, fstatSync, openSync, readSync, type Stats } from "node:fs";
 import { ioError, StellaError } from "../errors.ts";

@@ -64,8 +64,10 @@ export function directorySource(root: string): BundleSource {
 }
 
 /**
- * Lists nothing through a link: a `payload` that points elsewhere must not make all of elsewhere a finding.
- * @param most bytes of a directory itself, which grow with its names: Deno lists all of it at once, whatever memory that takes
+ * Lists nothing through a link: a `payload` that points elsewhere must not make all of elsewhere a
+ * finding.
+ * @param most bytes of a directory itself, which grow with its names: Deno lists all of it at once,
+ * whatever memory that takes
  */
 function* walk(root: string, directory: string, most = Infinity): Generator<Found> {
   const full = join(root, directory);

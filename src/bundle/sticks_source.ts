@@ -1,7 +1,8 @@
 /**
- * A bundle that lies on several media at once, as volumes do on sticks: each file is looked for in every place, in the order in
- * which the places were named, and where it was found is remembered. Nothing depends on which volume lies on which stick. Where a
- * file has several copies, those that are damaged or cannot be read are passed over: one that is whole is enough.
+ * A bundle that lies on several media at once, as volumes do on sticks: each file is looked for in
+ * every place, in the order in which the places were named, and where it was found is remembered.
+ * Nothing depends on which volume lies on which stick. Where a file has several copies, those that
+ * are damaged or cannot be read are passed over: one that is whole is enough.
  */
 import { StellaError } from "../errors.ts";
 import { startSha256 } from "./hash.ts";
@@ -21,7 +22,8 @@ export class SticksSource implements BundleSource {
 
   /**
    * @param directories the manifest's own first
-   * @param turn called between reads of a copy that is looked at before it is used @throws to end that
+   * @param turn called between reads of a copy that is looked at before it is used
+   * @throws to end that
    */
   constructor(readonly directories: readonly string[], turn: () => Promise<void> = async () => {}) {
     this.#sources = directories.map(directorySource);

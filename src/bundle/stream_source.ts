@@ -57,8 +57,8 @@ export class StreamSource implements BundleSource {
   }
 
   /**
-   * What is wrong with the stream itself: what `tar -x` leaves of it has to be what was verified. To be asked after the verdict;
-   * reads it to its end, or to where it is none.
+   * What is wrong with the stream itself: what `tar -x` leaves of it has to be what was verified.
+   * To be asked after the verdict; reads it to its end, or to where it is none.
    */
   finish(manifest: Manifest): Promise<Finding[]> {
     return this.#alone(async () => {
@@ -155,7 +155,10 @@ export class StreamSource implements BundleSource {
     if (padding.some((byte) => byte !== 0)) this.#findings.add(badPadding(entry.path));
   }
 
-  /** Goes past an entry that nobody asked for; proofs that this run has no use for are in order, once and at their place. */
+  /**
+   * Goes past an entry that nobody asked for; proofs that this run has no use for are in order,
+   * once and at their place.
+   */
   async #pass(entry: StreamEntry): Promise<void> {
     if (heads.includes(entry.path) && this.#inOrder) this.#own.push(entry);
     else this.#findings.add(extra(entry.path));
@@ -184,7 +187,10 @@ export class StreamSource implements BundleSource {
     return skipped;
   }
 
-  /** A header has 512 bytes: to ask for each by itself would cost more than all else where small files come by the million. */
+  /**
+   * A header has 512 bytes: to ask for each by itself would cost more than all else where small
+   * files come by the million.
+   */
   async #pull(buffer: Uint8Array): Promise<number | null> {
     if (this.#ahead.length === 0) {
       if (buffer.length >= readAhead) return await this.pull(buffer);

@@ -1,6 +1,7 @@
 /**
- * Syncs of many files, beside the work that writes them: a file system commits those that wait together at once, where one
- * after the other waits for a commit each. What waits is bounded, so that whoever heeds `ready` knows how far the disk has come.
+ * Syncs of many files, beside the work that writes them: a file system commits those that wait
+ * together at once, where one after the other waits for a commit each. What waits is bounded, so
+ * that whoever heeds `ready` knows how far the disk has come.
  */
 import { ioError } from "../errors.ts";
 import { isUnsupportedSync } from "./durable.ts";
@@ -44,7 +45,10 @@ export class SyncQueue {
     this.#onSynced = onSynced;
   }
 
-  /** Queues a path whose writes have been handed to the system. @throws what an earlier sync threw */
+  /**
+   * Queues a path whose writes have been handed to the system.
+   * @throws what an earlier sync threw
+   */
   add(item: Unsynced): void {
     if (this.#isVolatile) return this.#onSynced(item);
     this.#refuseFailed();
@@ -67,7 +71,10 @@ export class SyncQueue {
     }
   }
 
-  /** Settles once nothing waits and nothing runs: all that was queued is on the disk. @throws StellaError media */
+  /**
+   * Settles once nothing waits and nothing runs: all that was queued is on the disk.
+   * @throws StellaError media
+   */
   async finish(): Promise<void> {
     while (this.#running > 0 && this.#failure === undefined) await this.#wake.promise;
     this.#refuseFailed();
@@ -103,8 +110,8 @@ export class SyncQueue {
 }
 
 /**
- * The path is opened again, because a million files cannot be held open: the system reports a write that failed in the
- * meantime to the next sync of the file, through whatever handle.
+ * The path is opened again, because a million files cannot be held open: the system reports a write
+ * that failed in the meantime to the next sync of the file, through whatever handle.
  */
 async function syncPath({ path, kind }: Unsynced): Promise<void> {
   const isDirectory = kind === "directory";

@@ -32,7 +32,10 @@ export interface WriteOptions extends CommonOptions {
   grafanaUrl?: string;
 }
 
-/** @throws StellaError usage for an address that is none; conflict where a link or a directory is in the way; media */
+/**
+ * @throws StellaError usage for an address that is none; conflict where a link or a directory is in
+ * the way; media
+ */
 export async function writeCommand(
   options: WriteOptions,
   _host: Host,
@@ -78,7 +81,10 @@ function addressOf(option: string, text: string | undefined): string | undefined
   });
 }
 
-/** The directory, then those below it: none of them may be a link, which would lead the files elsewhere. */
+/**
+ * The directory, then those below it: none of them may be a link, which would lead the files
+ * elsewhere.
+ */
 function refuseLinks(directory: string, files: readonly string[]): void {
   const below = files.flatMap((file) => {
     const parts = relative(directory, dirname(file)).split(sep).filter((part) => part !== "");

@@ -18,7 +18,10 @@ export interface BundlePlace {
   rest?: (manifest: Manifest) => Promise<Finding[]>;
   /** Told the manifest before the files that it lists are opened. */
   expect?: (manifest: Manifest) => void;
-  /** In which directory each file was found, and which copies of it were passed over; where there are several directories. */
+  /**
+   * In which directory each file was found, and which copies of it were passed over; where there
+   * are several directories.
+   */
   found?: ReadonlyMap<string, string>;
   badCopies?: ReadonlyMap<string, readonly string[]>;
 }
@@ -33,9 +36,10 @@ export function openPlace(named: string, options: { volumes?: string[] }, host: 
 }
 
 /**
- * The directory that holds the manifest which `--manifest` names, by file or by directory. Whether the manifest is there is not
- * asked here: a directory without one is code 3.
- * @throws StellaError media where the directory is not there, usage where a file of another name was named
+ * The directory that holds the manifest which `--manifest` names, by file or by directory. Whether
+ * the manifest is there is not asked here: a directory without one is code 3.
+ * @throws StellaError media where the directory is not there, usage where a file of another name
+ * was named
  */
 export function bundleDirectory(path: string): string {
   const found = statOf(path);

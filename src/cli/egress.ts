@@ -1,6 +1,7 @@
 /**
- * The egress rule of commands. On a sealed site `egress.allow` of the configuration is all that may be connected to: registries that are
- * named on the command line, the token servers and redirects that a registry names, downloads. Elsewhere all may be.
+ * The egress rule of commands. On a sealed site `egress.allow` of the configuration is all that may
+ * be connected to: registries that are named on the command line, the token servers and redirects
+ * that a registry names, downloads. Elsewhere all may be.
  */
 import { isName } from "../bundle/names.ts";
 import { pathFault } from "../bundle/paths.ts";

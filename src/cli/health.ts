@@ -1,4 +1,7 @@
-/** `stella health`: readiness of a running service by exit code, for hosts without curl: 0 ready, 13 not. */
+/**
+ * `stella health`: readiness of a running service by exit code, for hosts without curl: 0 ready, 13
+ * not.
+ */
 import { exitCodes } from "../errors.ts";
 import { escaped } from "../bundle/names.ts";
 import { askService } from "./ask_service.ts";

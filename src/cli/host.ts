@@ -1,7 +1,10 @@
 /** What the process lends to a command; main.ts makes the real one, tests make their own. */
 export interface Host {
   environment: (name: string) => string | undefined;
-  /** Writes all of it. @throws what the system says; to commands start.ts lends checkedOutput of it */
+  /**
+   * Writes all of it.
+   * @throws what the system says; to commands start.ts lends checkedOutput of it
+   */
   stdout: (text: string) => void;
   /** Writes what it can: nothing is thrown. */
   stderr: (text: string) => void;

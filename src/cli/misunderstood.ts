@@ -1,4 +1,6 @@
-/** A command line that cannot be parsed: code 2, and with --json one object like any other error. */
+/**
+ * A command line that cannot be parsed: code 2, and with --json one object like any other error.
+ */
 import type { Command, CommanderError } from "commander";
 import { exitCodes, StellaError } from "../errors.ts";
 import { printableJson } from "../bundle/names.ts";

@@ -1,4 +1,7 @@
-/** What a command does about the environment before it uses the network (config/hostile_environment.ts). */
+/**
+ * What a command does about the environment before it uses the network
+ * (config/hostile_environment.ts).
+ */
 import { hostnameOf } from "../config/destinations.ts";
 import { isThisMachine } from "../config/listen.ts";
 import { ignoredWarning, refuseHostileEnvironment } from "../config/hostile_environment.ts";

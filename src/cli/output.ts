@@ -1,7 +1,13 @@
-/** Standard output as commands use it: what cannot be written is code 12, and a reader that has gone is no fault. */
+/**
+ * Standard output as commands use it: what cannot be written is code 12, and a reader that has gone
+ * is no fault.
+ */
 import { messageOf, StellaError } from "../errors.ts";
 
-/** @throws StellaError media where the system refuses to write, but for a closed pipe: `stella ... | head -1` keeps its code */
+/**
+ * @throws StellaError media where the system refuses to write, but for a closed pipe: `stella ... |
+ * head -1` keeps its code
+ */
 export function checkedOutput(write: (text: string) => void): (text: string) => void {
   return (text) => {
     try {

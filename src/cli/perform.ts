@@ -50,7 +50,10 @@ function textOf(name: string, options: CommonOptions, { json, text }: Result): s
   return options.json ? printableJson({ command: name, ...json as object }) + "\n" : text;
 }
 
-/** Writes what came out. Where that fails, `instead` and the reason go to stderr. @returns the exit code */
+/**
+ * Writes what came out. Where that fails, `instead` and the reason go to stderr.
+ * @returns the exit code
+ */
 function show(text: string, host: Host, code: number, instead = ""): number {
   try {
     host.stdout(text);

@@ -11,7 +11,10 @@ const linePause = 5000;
 const leastShare = 0.01;
 const leastTime = 5000;
 
-/** Where a phase stood when it was first heard of: what was done before, by another run, took none of its time. */
+/**
+ * Where a phase stood when it was first heard of: what was done before, by another run, took none
+ * of its time.
+ */
 interface Start {
   phase: string;
   at: number;

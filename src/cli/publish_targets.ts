@@ -1,4 +1,7 @@
-/** Targets of a profile that a command exports: published by the service's own code, one after another, and what is told of them. */
+/**
+ * Targets of a profile that a command exports: published by the service's own code, one after
+ * another, and what is told of them.
+ */
 import { StellaError } from "../errors.ts";
 import { escaped, shown } from "../bundle/names.ts";
 import { hostnameOf } from "../config/destinations.ts";
@@ -22,7 +25,10 @@ export interface TargetPlan {
   publish(report: ExportReport, directory: string, line: ProgressLine): Promise<TargetOutcome[]>;
 }
 
-/** Before permissions are given up. @throws StellaError usage for variables that cannot be ignored */
+/**
+ * Before permissions are given up.
+ * @throws StellaError usage for variables that cannot be ignored
+ */
 export function planTargets(
   profile: Profile,
   { registries, egress }: Config,

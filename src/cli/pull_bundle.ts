@@ -1,5 +1,6 @@
 /**
- * `stella pull`: a bundle comes out of a registry or from a service, is verified on its way, and gets its names when it is right.
+ * `stella pull`: a bundle comes out of a registry or from a service, is verified on its way, and
+ * gets its names when it is right.
  */
 import { escaped } from "../bundle/names.ts";
 import type { BundleSource } from "../bundle/source.ts";
@@ -50,7 +51,10 @@ async function judgeOf(ref: string, options: PullOptions, host: Host): Promise<J
   return (through, look) => judgeThrough(ref, options, host, keptByPull, through, look);
 }
 
-/** The verdict, and the names of what was kept: nothing where it is not good. @throws StellaError */
+/**
+ * The verdict, and the names of what was kept: nothing where it is not good.
+ * @throws StellaError
+ */
 export async function pullInto(
   { to, force = false }: Pick<PullOptions, "to" | "force">,
   host: Host,

@@ -29,7 +29,8 @@ export function parseExportUrl(text: string): RemoteBundle {
 }
 
 /**
- * Keys and token first; then all permissions but read and those in `keep` are given up; then the first byte.
+ * Keys and token first; then all permissions but read and those in `keep` are given up; then the
+ * first byte.
  * @throws ServiceError where the service does not answer with a bundle
  */
 export async function judgeExport(

@@ -1,4 +1,6 @@
-/** What an export says whose push failed: the bundle is complete, and this command goes on with it. */
+/**
+ * What an export says whose push failed: the bundle is complete, and this command goes on with it.
+ */
 import { existsSync } from "node:fs";
 import { shown } from "../bundle/names.ts";
 import { StellaError } from "../errors.ts";

@@ -19,7 +19,10 @@ export interface RegistryFlags {
   clientKey?: string;
 }
 
-/** Reads the configuration and the files that the flags name; connects to nobody yet. @throws StellaError usage */
+/**
+ * Reads the configuration and the files that the flags name; connects to nobody yet.
+ * @throws StellaError usage
+ */
 export async function clientFor(
   reference: Reference,
   flags: RegistryFlags & CommonOptions,

@@ -131,7 +131,8 @@ function filesOf(verdict: Verdict, bundle: NonNullable<Verdict["bundle"]>): stri
 }
 
 export function counted(count: number, noun: string): string {
-  // Not toLocaleString, which loads ICU's number formats: a tenth of the time of a small verification.
+  // Not toLocaleString, which loads ICU's number formats: a tenth of the time of a small
+  // verification.
   const digits = String(count).replace(/\B(?=(\d{3})+$)/g, ",");
   return `${digits} ${noun}${count === 1 ? "" : "s"}`;
 }

@@ -1,6 +1,7 @@
 /**
- * `stella risk query`: what a bundle knows about one id, found while the whole bundle is verified in place. The answer is given
- * after the verdict only: nobody should act on a line that somebody else may have written.
+ * `stella risk query`: what a bundle knows about one id, found while the whole bundle is verified
+ * in place. The answer is given after the verdict only: nobody should act on a line that somebody
+ * else may have written.
  */
 import { StellaError } from "../errors.ts";
 import { shown } from "../bundle/names.ts";

@@ -1,4 +1,7 @@
-/** What an export of risk data left out, for a person: by provider, and only where there is something. */
+/**
+ * What an export of risk data left out, for a person: by provider, and only where there is
+ * something.
+ */
 import type { RiskSummary } from "../export/report.ts";
 import { counted } from "./render.ts";
 

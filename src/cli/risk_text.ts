@@ -1,4 +1,7 @@
-/** Answers of `stella risk query` for a person. All of it may be text of the data: each line is escaped. */
+/**
+ * Answers of `stella risk query` for a person. All of it may be text of the data: each line is
+ * escaped.
+ */
 import { escaped, shown } from "../bundle/names.ts";
 import { isCve } from "../risk/ids.ts";
 import type { AskedProvider, JoinedLine, LeftOutLine, RiskAnswer } from "../risk/query.ts";

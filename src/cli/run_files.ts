@@ -1,8 +1,9 @@
 /**
- * What a run leaves behind for those who were not there: metrics for node_exporter's textfile collector, because a run that
- * ends cannot be scraped, and a report. Both files are opened before the work, since verification gives up writing before it
- * reads the first byte of a bundle: what cannot be written is known at the start. They replace what an earlier run wrote, and
- * nothing else.
+ * What a run leaves behind for those who were not there: metrics for node_exporter's textfile
+ * collector, because a run that ends cannot be scraped, and a report. Both files are opened before
+ * the work, since verification gives up writing before it reads the first byte of a bundle: what
+ * cannot be written is known at the start. They replace what an earlier run wrote, and nothing
+ * else.
  */
 import { closeSync, fstatSync, ftruncateSync, readFileSync, writeSync } from "node:fs";
 import { openNamed, replaceFile } from "../bundle/named_file.ts";

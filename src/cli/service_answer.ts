@@ -62,7 +62,9 @@ export function refusalOf(answer: Answer, hint?: string): ServiceError {
   );
 }
 
-/** What the service itself says, where that tells more than the status; `registry` for other faults. */
+/**
+ * What the service itself says, where that tells more than the status; `registry` for other faults.
+ */
 function codeOf(status: number, said: unknown): ErrorCode {
   const tells = typeof said === "string" && Object.hasOwn(exitCodes, said) &&
     !["ok", "internal", "usage", "interrupted"].includes(said);

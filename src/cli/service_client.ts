@@ -1,5 +1,7 @@
 /**
- * Requests to a running service, for the commands that have one. No proxy and no trust comes from the environment. What stands at the other end may be anything: its answers are limited, and shown escaped.
+ * Requests to a running service, for the commands that have one. No proxy and no trust comes from
+ * the environment. What stands at the other end may be anything: its answers are limited, and shown
+ * escaped.
  */
 import { statSync } from "node:fs";
 import { Agent as HttpAgent, type IncomingMessage, request as httpRequest } from "node:http";
@@ -53,7 +55,8 @@ export class ServiceClient {
   readonly #stop: AbortSignal;
 
   /**
-   * --url, else STELLA_URL, else where `stella serve` listens by default; --token-file, else STELLA_TOKEN_FILE.
+   * --url, else STELLA_URL, else where `stella serve` listens by default; --token-file, else
+   * STELLA_TOKEN_FILE.
    * @throws StellaError usage; policy where the token would be sent in the clear
    */
   constructor({ url, tokenFile, ca, insecureHttp, quiet = false }: ServiceFlags, host: Host) {
@@ -73,7 +76,10 @@ export class ServiceClient {
     return this.#base.href.replace(/\/$/, "");
   }
 
-  /** @throws ServiceError where nobody answers; StellaError registry where too much comes, interrupted */
+  /**
+   * @throws ServiceError where nobody answers; StellaError registry where too much comes,
+   * interrupted
+   */
   async call(call: Call, most = usualAnswer): Promise<Answer> {
     const answer = await this.#send(call);
     return await this.#whole(call, answer, most);
@@ -179,7 +185,10 @@ export class ServiceClient {
   }
 }
 
-/** Before anything is said about the URL of a service: no message may repeat a password. @throws StellaError usage */
+/**
+ * Before anything is said about the URL of a service: no message may repeat a password.
+ * @throws StellaError usage
+ */
 export function refuseCredentials(text: string): void {
   if (!/^[^/]*\/*[^/?#]*@/.test(text)) return;
   throw new StellaError("usage", "Cannot use the URL of the service: it has credentials in it", {
@@ -196,7 +205,10 @@ function baseUrl(text: string): URL {
   });
 }
 
-/** Whoever reads the network between two machines would have the token. @throws StellaError policy */
+/**
+ * Whoever reads the network between two machines would have the token.
+ * @throws StellaError policy
+ */
 function checkTransport(base: URL, isAllowed: boolean, host: Host): void {
   if (base.protocol === "https:" || isLoopbackHost(base.host)) return;
   if (isAllowed) {

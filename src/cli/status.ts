@@ -37,7 +37,10 @@ interface Status {
   features: Record<string, boolean>;
 }
 
-/** Code 0, or 7 with the finding `build_differs`. @throws StellaError usage, manifest, media, registry */
+/**
+ * Code 0, or 7 with the finding `build_differs`.
+ * @throws StellaError usage, manifest, media, registry
+ */
 export async function runStatus(options: StatusOptions, host: Host): Promise<Result> {
   const { url, status, text } = await askService(options, "/status", host);
   const service = status === 200 ? parseStatus(text) : undefined;

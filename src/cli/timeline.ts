@@ -1,4 +1,7 @@
-/** `stella timeline`: the events of a running service in the order of their times, for people and as the API gives them. */
+/**
+ * `stella timeline`: the events of a running service in the order of their times, for people and as
+ * the API gives them.
+ */
 import { setTimeout } from "node:timers/promises";
 import { StellaError } from "../errors.ts";
 import { escaped, shown } from "../bundle/names.ts";
@@ -50,8 +53,8 @@ const idsHint = "the ids are those that the exports API and the timeline itself 
 const followPause = 1_000;
 
 /**
- * @throws StellaError usage where the service refuses the question, registry where nobody answers, not_found for an export that
- * nothing is known of
+ * @throws StellaError usage where the service refuses the question, registry where nobody answers,
+ * not_found for an export that nothing is known of
  */
 export async function timelineCommand(
   options: TimelineOptions,
@@ -109,7 +112,10 @@ function pathOf({ tenant, event, ...options }: TimelineOptions): string {
   return `/v1/timeline${one}?${new URLSearchParams(given)}`;
 }
 
-/** Nothing after some event is an answer; nothing at all of an export is not, unless the service knows it. */
+/**
+ * Nothing after some event is an answer; nothing at all of an export is not, unless the service
+ * knows it.
+ */
 async function refuseUnknown(client: ServiceClient, options: TimelineOptions): Promise<void> {
   const { export: id, after, before } = options;
   if (id === undefined || after !== undefined || before !== undefined) return;
@@ -120,7 +126,10 @@ async function refuseUnknown(client: ServiceClient, options: TimelineOptions): P
   });
 }
 
-/** Writes events as they come, until the one export that was asked for has ended. @throws StellaError interrupted */
+/**
+ * Writes events as they come, until the one export that was asked for has ended.
+ * @throws StellaError interrupted
+ */
 async function follow(
   client: ServiceClient,
   options: TimelineOptions,

@@ -1,6 +1,7 @@
 /**
- * Files that lie beside a manifest and that it does not list. They are no part of the bundle and no fault of it, since people put
- * notes and keys on a stick, but nobody has looked at them: that is said.
+ * Files that lie beside a manifest and that it does not list. They are no part of the bundle and no
+ * fault of it, since people put notes and keys on a stick, but nobody has looked at them: that is
+ * said.
  */
 import { attestationName, hmacName, type Manifest, manifestName } from "../bundle/manifest.ts";
 import type { Note } from "../verify/verdict.ts";
@@ -8,7 +9,10 @@ import type { Note } from "../verify/verdict.ts";
 /** Names that are told; a stick may hold any number. */
 const most = 20;
 
-/** Bytes of a directory itself, some 50,000 names: Deno lists all of it at once, whatever memory that takes. */
+/**
+ * Bytes of a directory itself, some 50,000 names: Deno lists all of it at once, whatever memory
+ * that takes.
+ */
 const mostListed = 4 * 1024 * 1024;
 
 /** @throws what the system says */

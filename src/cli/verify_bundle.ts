@@ -108,7 +108,10 @@ function findBundle(path: string): string {
   });
 }
 
-/** Bytes of a directory itself, some 50,000 names: Deno lists all of it at once, whatever memory that takes. */
+/**
+ * Bytes of a directory itself, some 50,000 names: Deno lists all of it at once, whatever memory
+ * that takes.
+ */
 const mostListed = 4 * 1024 * 1024;
 
 function foldersOf(path: string): string[] {

@@ -1,4 +1,7 @@
-/** Volumes of one bundle, which may lie on several sticks: what came of each, right, missing or bad, and where it was found. */
+/**
+ * Volumes of one bundle, which may lie on several sticks: what came of each, right, missing or bad,
+ * and where it was found.
+ */
 import type { Manifest } from "../bundle/manifest.ts";
 import { escaped } from "../bundle/names.ts";
 import type { Verdict } from "../verify/verdict.ts";
@@ -25,8 +28,8 @@ export interface VolumePlaces {
 const absence = ["volume_missing", "file_missing"];
 
 /**
- * Judges each archive file of a manifest by what verification found of it; undefined where there is one archive in one directory, of
- * which the verdict says all.
+ * Judges each archive file of a manifest by what verification found of it; undefined where there is
+ * one archive in one directory, of which the verdict says all.
  */
 export function volumeStates(
   { files }: Manifest,

@@ -1,8 +1,10 @@
 /**
- * Variables that act past the program's permissions: a proxy would receive every request with its credentials, SSLKEYLOGFILE has
- * TLS secrets written, others add trust or switch it off. There are two kinds. Those that are usual on the machines of companies (proxies,
- * NODE_EXTRA_CA_CERTS) have no effect here, since the transport names its authorities and no proxy: they are ignored, and that is said.
- * The others Deno obeys before the program's first line, so a command that uses the network refuses to run.
+ * Variables that act past the program's permissions: a proxy would receive every request with its
+ * credentials, SSLKEYLOGFILE has TLS secrets written, others add trust or switch it off. There are
+ * two kinds. Those that are usual on the machines of companies (proxies, NODE_EXTRA_CA_CERTS) have
+ * no effect here, since the transport names its authorities and no proxy: they are ignored, and
+ * that is said. The others Deno obeys before the program's first line, so a command that uses the
+ * network refuses to run.
  */
 import { type Finding, StellaError } from "../errors.ts";
 import type { Environment } from "./paths.ts";
@@ -26,7 +28,10 @@ export function refuseHostileEnvironment(environment: Environment): void {
   });
 }
 
-/** A warning that names every variable that is set and ignored; values are not repeated, a proxy's may hold a password. */
+/**
+ * A warning that names every variable that is set and ignored; values are not repeated, a proxy's
+ * may hold a password.
+ */
 export function ignoredWarning(environment: Environment): string | undefined {
   const names = ignoredNames.filter((name) => isSet(name, environment(name)));
   if (names.length === 0) return undefined;

@@ -68,7 +68,10 @@ export function isThisMachine(hostname: string): boolean {
   return hostname === "localhost" || isLoopback(hostname);
 }
 
-/** Whether `host`, as a URL or a Host header spells it, with or without a port, is this machine by its own name or address. */
+/**
+ * Whether `host`, as a URL or a Host header spells it, with or without a port, is this machine by
+ * its own name or address.
+ */
 export function isLoopbackHost(host: string): boolean {
   const url = URL.parse(`http://${host}/`);
   if (url === null || url.href !== `http://${url.host}/`) return false;
@@ -87,7 +90,10 @@ function addressOf(host: string): string | undefined {
   return isIP(host) === 0 ? undefined : host;
 }
 
-/** Why an address cannot be listened on: conflict where somebody else does, usage where this machine does not have it. */
+/**
+ * Why an address cannot be listened on: conflict where somebody else does, usage where this machine
+ * does not have it.
+ */
 export function listenError(listen: Listen, cause: unknown): StellaError {
   const place = urlOf(listen, "tcp").slice("tcp://".length);
   const errno = errnoOf(cause);
@@ -108,7 +114,8 @@ export function listenError(listen: Listen, cause: unknown): StellaError {
 }
 
 /**
- * Compares what the system bound with what was asked for: the run time obeys variables of its own, such as DENO_SERVE_ADDRESS.
+ * Compares what the system bound with what was asked for: the run time obeys variables of its own,
+ * such as DENO_SERVE_ADDRESS.
  * @throws StellaError usage where another address or port is bound
  */
 export function checkBound(asked: Listen, bound: Listen): void {

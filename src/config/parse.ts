@@ -125,7 +125,10 @@ function wording(issue: Issue): string {
   return issue.input === undefined ? `is missing: ${kind} goes here` : `must be ${kind}`;
 }
 
-/** Finds the line of the key or item that a place names, or of the nearest thing around it that is there. */
+/**
+ * Finds the line of the key or item that a place names, or of the nearest thing around it that is
+ * there.
+ */
 class LineFinder {
   readonly #pairs = new Map<Node, ReadonlyMap<unknown, Pair>>();
 

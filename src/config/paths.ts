@@ -43,8 +43,9 @@ export function trustDirectories(environment: Environment): string[] {
 }
 
 /**
- * Where `docker login` and `podman login` keep credentials, in podman's order; none need exist. REGISTRY_AUTH_FILE names the only file
- * there is, else DOCKER_CONFIG the directory of the only one. Source: podman-login(1), containers-auth.json(5).
+ * Where `docker login` and `podman login` keep credentials, in podman's order; none need exist.
+ * REGISTRY_AUTH_FILE names the only file there is, else DOCKER_CONFIG the directory of the only
+ * one. Source: podman-login(1), containers-auth.json(5).
  */
 export function loginFiles(environment: Environment): string[] {
   const file = set(environment, "REGISTRY_AUTH_FILE");
@@ -59,7 +60,10 @@ export function loginFiles(environment: Environment): string[] {
   ].filter((path) => path !== undefined);
 }
 
-/** `<variable>/<name>`, else `HOME/<fallback>/<name>`; the specification says to ignore a relative value. */
+/**
+ * `<variable>/<name>`, else `HOME/<fallback>/<name>`; the specification says to ignore a relative
+ * value.
+ */
 function xdg(
   environment: Environment,
   variable: string,

@@ -35,7 +35,10 @@ export const environmentNames = [
   "XDG_STATE_HOME",
 ] as const;
 
-/** Variables of proxies and certificates that the transport does not heed; readable so that a command can say so. */
+/**
+ * Variables of proxies and certificates that the transport does not heed; readable so that a
+ * command can say so.
+ */
 export const ignoredNames = [
   "ALL_PROXY",
   "DENO_CERT",
@@ -51,8 +54,9 @@ export const ignoredNames = [
 ] as const;
 
 /**
- * Variables that Deno obeys on its own, past its permissions (SSLKEYLOGFILE has TLS secrets written, OTEL_DENO connects,
- * DENO_SERVE_ADDRESS listens elsewhere, ...); readable so that a command which uses the network can refuse to start while one is set.
+ * Variables that Deno obeys on its own, past its permissions (SSLKEYLOGFILE has TLS secrets
+ * written, OTEL_DENO connects, DENO_SERVE_ADDRESS listens elsewhere, ...); readable so that a
+ * command which uses the network can refuse to start while one is set.
  */
 export const refusedNames = [
   "DENO_AUDIT_PERMISSIONS",

@@ -12,7 +12,10 @@ export interface FilesSource {
   exclude?: string[];
   /** Symbolic links are followed, as long as they stay inside the source; otherwise a link is refused. */
   follow?: boolean;
-  /** What a payload cannot hold of a name is percent-encoded; whoever asks for it has a place for the true names. */
+  /**
+   * What a payload cannot hold of a name is percent-encoded; whoever asks for it has a place for
+   * the true names.
+   */
   encodeNames?: boolean;
   /** What the source's lines of the index have to come to; set by whoever has read the files before. */
   sha256?: string;

@@ -68,7 +68,10 @@ function claimOf(
   return [{ ...of, key: `${host} ${repository}:${rendered}`, what: "tag" }];
 }
 
-/** The same for all paths of one directory: links lead there, and vfat, macOS and Windows ignore case and form. */
+/**
+ * The same for all paths of one directory: links lead there, and vfat, macOS and Windows ignore
+ * case and form.
+ */
 function directoryKey(path: string): string {
   return realPath(path).normalize("NFC").toLowerCase();
 }

@@ -20,15 +20,16 @@ import { shown } from "../bundle/names.ts";
 import { folded, pathFault } from "../bundle/paths.ts";
 import { largestManifest, readManifest } from "../bundle/read_manifest.ts";
 
-/** The manifest of the bundle that is being replaced. */
-export const oldName = oldManifestName;
 const payloadName = "payload";
 /** In an export's folder: what it replaces, until it is done. */
 export const asideName = "old";
 const lockName = "lock";
 const noteName = "names";
-/** Names that mean something here while a bundle is replaced: no file of a bundle can have one of them. */
-const reserved = [oldName, asideName, lockName, noteName].map(folded);
+/**
+ * Names that mean something here while a bundle is replaced: no file of a bundle can have one of
+ * them.
+ */
+const reserved = [oldManifestName, asideName, lockName, noteName].map(folded);
 
 /** Of `names`, those that no file of a bundle can have where it is replaced or replaces one. */
 export function reservedOf(names: readonly string[]): string[] {
@@ -41,7 +42,7 @@ export const partialPattern = /^\.stella-[0-9a-f-]{36}\.partial$/;
 
 /**
  * Removes what ended exports left in `directory`, all but the folder `own`.
- * @throws StellaError conflict where a folder's lock is held: another export runs there
+ * @throws StellaError busy where a folder's lock is held: another export runs there
  */
 export function clearLeftovers(directory: string, own: string): void {
   for (const name of readdirSync(directory).filter((one) => partialPattern.test(one))) {
@@ -116,14 +117,14 @@ export function takeBack(directory: string, partial: string, moved: readonly str
   for (const name of isDirectory(aside) ? readdirSync(aside) : []) {
     rename(join(aside, name), join(directory, name));
   }
-  if (isWhole(directory)) rename(join(directory, oldName), join(directory, manifestName));
+  if (isWhole(directory)) rename(join(directory, oldManifestName), join(directory, manifestName));
   syncDirectory(directory);
 }
 
 /** Whether all that the old manifest lists is there; of one that cannot be read nobody can say. */
 function isWhole(directory: string): boolean {
-  if (present(join(directory, oldName)) === undefined) return false;
-  const old = tryManifest(join(directory, oldName));
+  if (present(join(directory, oldManifestName)) === undefined) return false;
+  const old = tryManifest(join(directory, oldManifestName));
   return old === undefined || namesOf(old).every((name) => present(join(directory, name)));
 }
 

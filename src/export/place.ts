@@ -7,7 +7,7 @@ import { chmodSync, mkdirSync, readdirSync, realpathSync } from "node:fs";
 import { join, sep } from "node:path";
 import { ioError, StellaError } from "../errors.ts";
 import { makeDirectories, rename, syncDirectory } from "../bundle/durable.ts";
-import { hmacName, type Manifest, manifestName } from "../bundle/manifest.ts";
+import { hmacName, type Manifest, manifestName, oldManifestName } from "../bundle/manifest.ts";
 import { shown } from "../bundle/names.ts";
 import {
   asideName,
@@ -16,7 +16,6 @@ import {
   lockPartial,
   namesOf,
   noteNames,
-  oldName,
   present,
   remove,
   removeOwn,
@@ -44,7 +43,9 @@ export class Place {
   readonly #moved: string[] = [];
   #stuck = false;
 
-  /** @throws StellaError conflict where something else is in the way or another export runs there */
+  /**
+   * @throws StellaError conflict where something is in the way, busy where another export runs
+   */
   constructor(readonly options: PlaceOptions) {
     const { directory } = options;
     makeDirectories(directory);
@@ -101,8 +102,8 @@ export class Place {
     const { directory } = this.options;
     const manifest = join(directory, manifestName);
     if (present(manifest) !== undefined) {
-      if (present(join(directory, oldName))?.isDirectory()) this.#setAside(oldName);
-      rename(manifest, join(directory, oldName));
+      if (present(join(directory, oldManifestName))?.isDirectory()) this.#setAside(oldManifestName);
+      rename(manifest, join(directory, oldManifestName));
       // On a stick without a journal the new files could otherwise reach the disk under the old manifest.
       syncDirectory(directory);
     }
@@ -139,14 +140,14 @@ export class Place {
     const { directory } = this.options;
     const kept = new Set(names);
     for (const name of this.#ofOld().filter((one) => !kept.has(one))) removeOwn(directory, name);
-    remove(join(directory, oldName));
+    remove(join(directory, oldManifestName));
     syncDirectory(directory);
   }
 
   /** The bundle that stands there, or stood there when an export was killed, if it may be replaced. */
   #replaced(): Manifest[] {
     const { directory, profile, tenant, force } = this.options;
-    const names = [manifestName, oldName].filter((name) => present(join(directory, name)));
+    const names = [manifestName, oldManifestName].filter((name) => present(join(directory, name)));
     return names.flatMap((name) => {
       const old = tryManifest(join(directory, name));
       const ours = old?.profile === profile && old.tenant === tenant;

@@ -1,7 +1,8 @@
 /**
- * A bundle on its way from somewhere else into a directory: whatever verification reads of it is kept beside its place, and gets
- * its names, all or nothing, when the verdict was good. So a bundle is written while it is verified, and read but once. Of one
- * whose signer is refused nothing is written.
+ * A bundle on its way from somewhere else into a directory: whatever verification reads of it is
+ * kept beside its place, and gets its names, all or nothing, when the verdict was good. So a bundle
+ * is written while it is verified, and read but once. Of one whose signer is refused nothing is
+ * written.
  */
 import { closeSync, fchmodSync, fsyncSync, openSync } from "node:fs";
 import { join } from "node:path";
@@ -45,8 +46,10 @@ export class PulledBundle implements BundleSource {
   }
 
   /**
-   * To be called once the signer is known, before the first byte of content: without it nothing is written.
-   * @throws StellaError conflict where something else is in the way, media where the bundle does not fit
+   * To be called once the signer is known, before the first byte of content: without it nothing is
+   * written.
+   * @throws StellaError conflict where something else is in the way, media where the bundle does
+   * not fit
    */
   begin(manifest: Manifest, isRefused: boolean): void {
     if (isRefused) return;
@@ -114,7 +117,10 @@ export class PulledBundle implements BundleSource {
   }
 }
 
-/** A reader that also writes what it reads into a new file, at most as much as is declared; synced when the reader is closed. */
+/**
+ * A reader that also writes what it reads into a new file, at most as much as is declared; synced
+ * when the reader is closed.
+ */
 function kept(reader: ByteReader, path: string, { size, executable }: BundleFile): ByteReader {
   const mode = executable ? 0o755 : 0o644;
   const fd = doing("Cannot make", path, () => openSync(path, "wx", mode));

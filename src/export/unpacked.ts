@@ -1,7 +1,8 @@
 /**
- * A payload on its way into a directory, while it is verified: everything is written in `.stella-<uuid>.partial/` inside it,
- * synced meanwhile, and gets its names when the verdict was good and all of it is on the disk. The directory has to be empty,
- * so nothing is ever replaced; what a killed unpack left in its own folder is cleared by the next one.
+ * A payload on its way into a directory, while it is verified: everything is written in
+ * `.stella-<uuid>.partial/` inside it, synced meanwhile, and gets its names when the verdict was
+ * good and all of it is on the disk. The directory has to be empty, so nothing is ever replaced;
+ * what a killed unpack left in its own folder is cleared by the next one.
  */
 import {
   chmodSync,
@@ -44,7 +45,7 @@ interface OpenFile {
   unsynced: number;
 }
 
-/** Bytes after which what was written of a large file is synced: else the end would wait for all that the system still holds. */
+/** A large file is synced each time so many bytes were written: little is left for the end. */
 const syncEvery = 32 * 1024 * 1024;
 /** In the folder of an unpack: the names that go directly into the directory, a line each. Exports read another note. */
 const listName = "unpacked";
@@ -138,7 +139,7 @@ export class Unpacked {
     return (piece) => this.#write(file, piece);
   }
 
-  /** All that was written is on the disk when this settles. To be called before `commit`. @throws StellaError media */
+  /** Settles when everything is on the disk; precedes `commit`. @throws StellaError media */
   async synced(): Promise<void> {
     this.#endFile();
     this.#enter([]);
@@ -146,7 +147,10 @@ export class Unpacked {
     await this.#syncs.finish();
   }
 
-  /** Gives the files their names. Only to be called after a verdict that is good. @throws StellaError conflict, media */
+  /**
+   * Gives the files their names. Only to be called after a verdict that is good.
+   * @throws StellaError conflict, media
+   */
   commit(): void {
     if (this.#isExceeded) {
       throw new StellaError("internal", "Cannot unpack: the payload exceeds what is declared");

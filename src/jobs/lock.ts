@@ -10,9 +10,10 @@ export interface Lock {
 }
 
 /**
- * Takes the lock of the state directory `state`, which is made where it is missing, or fails at once. The file `lock` holds
- * the number of the process that has it, for people.
- * @throws StellaError conflict where another process holds it, usage where what lies in the directory is a link; media
+ * Takes the lock of the state directory `state`, which is made where it is missing, or fails at
+ * once. The file `lock` holds the number of the process that has it, for people.
+ * @throws StellaError conflict where another process holds it, usage where what lies in the
+ * directory is a link; media
  */
 export async function takeLock(state: string): Promise<Lock> {
   const path = join(state, "lock");

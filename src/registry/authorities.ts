@@ -1,4 +1,7 @@
-/** Certificate authorities to trust: those of a PEM file, else the system's. Explicit, so that no variable of the environment adds one. */
+/**
+ * Certificate authorities to trust: those of a PEM file, else the system's. Explicit, so that no
+ * variable of the environment adds one.
+ */
 import { X509Certificate } from "node:crypto";
 import { existsSync } from "node:fs";
 import { rootCertificates } from "node:tls";
@@ -24,7 +27,8 @@ export function authorities(ca: string | undefined): readonly string[] {
 const mostBytes = 16 * 1024 * 1024;
 
 /**
- * The text of a PEM file, whichever way Windows wrote it: with a byte order mark, in UTF-16, with CRLF.
+ * The text of a PEM file, whichever way Windows wrote it: with a byte order mark, in UTF-16, with
+ * CRLF.
  * @throws StellaError usage, media
  */
 export function readPem(path: string): string {
@@ -53,7 +57,8 @@ function certificatesIn(path: string, text: string): string[] {
 function contentOf(text: string): string {
   if (text.trim() === "") return "it is empty";
   if (/^-----BEGIN [^\n]*PRIVATE KEY-----/m.test(text)) return "it holds a private key";
-  // ASN.1 SEQUENCE of two bytes of length: how a certificate in DER begins, in UTF-8 as good as none.
+  // ASN.1 SEQUENCE of two bytes of length: how a certificate in DER begins, in UTF-8 as good as
+  // none.
   if (text.startsWith("0\ufffd")) return "it is DER, not PEM";
   return "there is no certificate in it";
 }

@@ -1,10 +1,16 @@
-/** What happens where the registry, or a proxy before it, refuses a body because of its size: 413, or 416 of GHCR. */
+/**
+ * What happens where the registry, or a proxy before it, refuses a body because of its size: 413,
+ * or 416 of GHCR.
+ */
 import type { Blob } from "./blob.ts";
 import { refused, RegistryError } from "./failure.ts";
 import type { Answer, Outgoing } from "./message.ts";
 import type { UploadPlace } from "./upload_place.ts";
 
-/** A body that is refused because of its size. It is tried once more in smaller pieces, or whole: see `shrink`. */
+/**
+ * A body that is refused because of its size. It is tried once more in smaller pieces, or whole:
+ * see `shrink`.
+ */
 export class BodyTooLarge extends RegistryError {
   /** Of the body, in bytes. */
   readonly size: number;
@@ -26,7 +32,10 @@ function tooLargeHint({ size, isProgram = false }: Blob): string {
     : `${raise}, or export with a smaller --volume-size`;
 }
 
-/** Has less sent at once, or where even little is refused all of it: some registries take no chunks of any size. */
+/**
+ * Has less sent at once, or where even little is refused all of it: some registries take no chunks
+ * of any size.
+ */
 export function shrink(
   { growth, whole }: UploadPlace,
   { digest }: Blob,

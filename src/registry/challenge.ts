@@ -1,6 +1,7 @@
 /**
- * Answers to 401. A registry names in WWW-Authenticate what it takes: Basic, or Bearer with the server that issues tokens.
- * Source: RFC 9110 section 11.6.1, RFC 7617, Docker Registry token authentication (distribution docs/spec/auth/token.md).
+ * Answers to 401. A registry names in WWW-Authenticate what it takes: Basic, or Bearer with the
+ * server that issues tokens. Source: RFC 9110 section 11.6.1, RFC 7617, Docker Registry token
+ * authentication (distribution docs/spec/auth/token.md).
  */
 import type { Answer, Login } from "./message.ts";
 import { basic, Secret } from "./secret.ts";

@@ -91,8 +91,8 @@ export class RegistryClient {
   }
 
   /**
-   * Sends a request, once more where a 401 could be answered; redirects of what is only read are followed. `scope` is what a token
-   * has to allow.
+   * Sends a request, once more where a 401 could be answered; redirects of what is only read are
+   * followed. `scope` is what a token has to allow.
    */
   ask(outgoing: Outgoing, scope: string): Promise<Answer> {
     return this.#answered(outgoing, scope, (one) => this.#options.transport.send(one));

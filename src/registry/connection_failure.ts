@@ -1,4 +1,7 @@
-/** An exchange that ended without an answer: what happened to the connection, to which host, and what helps. */
+/**
+ * An exchange that ended without an answer: what happened to the connection, to which host, and
+ * what helps.
+ */
 import { messageOf } from "../errors.ts";
 import {
   RegistryError,

@@ -11,8 +11,9 @@ const action = "Cannot read the credentials";
 const dockerHint = 'log in with docker or podman, or write {"username": "...", "password": "..."}';
 
 /**
- * Reads credentials for the repository `name` (`HOST[:PORT]/PATH`) from a file that nobody else can read:
- * `{"username": ..., "password": ...}`, or the form of docker's config.json and podman's auth.json. No message repeats a word of it.
+ * Reads credentials for the repository `name` (`HOST[:PORT]/PATH`) from a file that nobody else can
+ * read: `{"username": ..., "password": ...}`, or the form of docker's config.json and podman's
+ * auth.json. No message repeats a word of it.
  * @throws StellaError usage
  */
 export function readCredentials(path: string, name: string): Credentials {
@@ -31,7 +32,8 @@ export function readCredentials(path: string, name: string): Credentials {
 }
 
 /**
- * What the first of the files that has something has for the repository `name`; undefined where none has, or none is there.
+ * What the first of the files that has something has for the repository `name`; undefined where
+ * none has, or none is there.
  * @throws StellaError usage where all there is cannot be used
  */
 export function readLogins(paths: readonly string[], name: string): Credentials | undefined {
@@ -50,7 +52,8 @@ export function readLogins(paths: readonly string[], name: string): Credentials 
 
 function readLogin(path: string, name: string): Credentials | undefined {
   if (!existsSync(path)) return undefined;
-  // Read before its mode is checked: a file that has nothing for this registry is no reason to refuse.
+  // Read before its mode is checked: a file that has nothing for this registry is no reason to
+  // refuse.
   const value = parsed(path, readRegular(action, path, largest));
   const found = dockerCredentials(value, name, (reason) => unfit(path, reason, dockerHint));
   if (found !== undefined) readPrivate(path);

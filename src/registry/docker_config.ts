@@ -1,6 +1,7 @@
 /**
- * docker's config.json and the auth.json of podman and skopeo, which have one form. Only what is in the file is used: helpers are other
- * programs, and stella starts none. Source: docker cli, "Credential stores"; containers-auth.json(5).
+ * docker's config.json and the auth.json of podman and skopeo, which have one form. Only what is in
+ * the file is used: helpers are other programs, and stella starts none. Source: docker cli,
+ * "Credential stores"; containers-auth.json(5).
  */
 import { Buffer } from "node:buffer";
 import type { Json, JsonObject } from "../bundle/strict_json.ts";
@@ -11,8 +12,8 @@ export function isDockerConfig(value: JsonObject): boolean {
 }
 
 /**
- * What it has for the repository `name`, `HOST[:PORT]/PATH`; undefined where it has nothing. Of several entries that of the longest
- * path counts, and an entry for another path never does.
+ * What it has for the repository `name`, `HOST[:PORT]/PATH`; undefined where it has nothing. Of
+ * several entries that of the longest path counts, and an entry for another path never does.
  * @param unfit makes the error for something that is there and cannot be used
  */
 export function dockerCredentials(
@@ -65,8 +66,9 @@ function split(pair: string): [string, string] {
 const hubNames = ["index.docker.io", "registry-1.docker.io", "docker.io"];
 
 /**
- * `registry.site:5000/team` of a key of that form. Keys with a scheme, such as `https://registry.site:5000/v1/`, are docker's older
- * ones: their path is a version of the API, and they are for the whole host.
+ * `registry.site:5000/team` of a key of that form. Keys with a scheme, such as
+ * `https://registry.site:5000/v1/`, are docker's older ones: their path is a version of the API,
+ * and they are for the whole host.
  */
 function normalized(key: string): string {
   const [, scheme, rest = ""] = /^(https?:\/\/)?(.*)$/s.exec(key) ?? [];

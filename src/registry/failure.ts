@@ -57,7 +57,10 @@ export function pushResult(thrown: unknown): RegistryReason {
   return thrown instanceof StellaError && thrown.code === "digest" ? "digest_mismatch" : "rejected";
 }
 
-/** `PUT https://host/v2/x/manifests/y: 400 MANIFEST_INVALID: text` (distribution-spec, Error Codes), or `: 413 Payload Too Large`. */
+/**
+ * `PUT https://host/v2/x/manifests/y: 400 MANIFEST_INVALID: text` (distribution-spec, Error Codes),
+ * or `: 413 Payload Too Large`.
+ */
 export function refused(
   { method, url }: Outgoing,
   answer: Answer,

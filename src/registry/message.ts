@@ -19,7 +19,10 @@ export interface Body {
   open(from?: number): AsyncIterable<Uint8Array>;
 }
 
-/** Why a 401 stayed one: no credentials are known, they were refused, or the registry did not ask for what is known. */
+/**
+ * Why a 401 stayed one: no credentials are known, they were refused, or the registry did not ask
+ * for what is known.
+ */
 export type Login = "none" | "refused" | "unasked" | "token_only";
 
 export interface Answer {

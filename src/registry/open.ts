@@ -17,7 +17,10 @@ export interface RegistrySettings {
   ca?: string;
   /** Path of a JSON file that only its owner can read: `{username, password}`, or docker's config.json with this registry in it. */
   credentialsFile?: string;
-  /** Paths of files of docker and podman, in the order that counts, which need not be there or have something for this registry. */
+  /**
+   * Paths of files of docker and podman, in the order that counts, which need not be there or have
+   * something for this registry.
+   */
   loginFiles?: readonly string[];
   /** Paths of PEM files, both or none: the certificate that we show, and its private key, which only its owner can read. */
   clientCertificate?: string;

@@ -8,7 +8,10 @@ import { openBlobReader } from "./blob_reader.ts";
 import { descriptor, descriptorsAt, readObject } from "./layers.ts";
 import type { Repository } from "./repository.ts";
 
-/** Whoever may write to the repository may attach proofs: no more than so many of a kind, and pages of lists, are looked at. */
+/**
+ * Whoever may write to the repository may attach proofs: no more than so many of a kind, and pages
+ * of lists, are looked at.
+ */
 const mostProofs = 16;
 const mostPages = 16;
 /** Bytes; one of ours has a few KiB. */

@@ -1,7 +1,8 @@
 /**
- * Redirects of what is only read (GET, HEAD): registries over object storage hand out their blobs so. Another origin gets no
- * credentials, and has to pass the egress policy, which the transport asks for every request. Redirects of uploads are not followed:
- * content is only sent to the registry that was named.
+ * Redirects of what is only read (GET, HEAD): registries over object storage hand out their blobs
+ * so. Another origin gets no credentials, and has to pass the egress policy, which the transport
+ * asks for every request. Redirects of uploads are not followed: content is only sent to the
+ * registry that was named.
  */
 import { StellaError } from "../errors.ts";
 import { refused, RegistryError, target } from "./failure.ts";
@@ -10,7 +11,10 @@ import { type Endpoint, mayBeNamedBy } from "./reference.ts";
 
 const maxRedirects = 5;
 
-/** The answer that a chain of redirects ends with; `answer` is that to `outgoing`. @throws RegistryError */
+/**
+ * The answer that a chain of redirects ends with; `answer` is that to `outgoing`.
+ * @throws RegistryError
+ */
 export async function followRedirects<T extends Answer>(
   endpoint: Endpoint,
   outgoing: Outgoing,

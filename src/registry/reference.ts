@@ -92,8 +92,9 @@ export function isLoopback(hostname: string): boolean {
 }
 
 /**
- * Whether a registry may send us to `url`: to its token server, or by a redirect. That has to be TLS; plain http is for a registry that
- * has no more than that itself, on this machine or by allowance, and then for its own host only. The egress policy decides besides.
+ * Whether a registry may send us to `url`: to its token server, or by a redirect. That has to be
+ * TLS; plain http is for a registry that has no more than that itself, on this machine or by
+ * allowance, and then for its own host only. The egress policy decides besides.
  */
 export function mayBeNamedBy(endpoint: Endpoint, url: URL): boolean {
   if (url.username !== "" || url.password !== "") return false;

@@ -120,7 +120,10 @@ export class Repository {
     });
   }
 
-  /** The registry's own list of what refers to `digest`, or the page of it at `next`; undefined where it keeps none. */
+  /**
+   * The registry's own list of what refers to `digest`, or the page of it at `next`; undefined
+   * where it keeps none.
+   */
   referrers(digest: Digest, next?: URL): Promise<Stored | undefined> {
     return this.#retrying(async () => {
       const first = this.#outgoing("GET", `referrers/${digest}`, { accept: ociTypes.index });
@@ -168,8 +171,8 @@ export class Repository {
   }
 
   /**
-   * A redirect that leads to no answer, or another length, is no yes: to upload once more is right, if slow. Some proxies say 0 for
-   * every HEAD, and some storages only let their blobs be read.
+   * A redirect that leads to no answer, or another length, is no yes: to upload once more is right,
+   * if slow. Some proxies say 0 for every HEAD, and some storages only let their blobs be read.
    */
   async #has(path: string, known: { digest: Digest; size: number }): Promise<boolean> {
     const outgoing = this.#outgoing("HEAD", path, { accept: `${ociTypes.manifest}, */*` });

@@ -1,6 +1,7 @@
 /**
- * The server that issues a registry's tokens: by user and password (GET), or by an identity token (POST), which is a refresh token of
- * OAuth 2 that `docker login` and `az acr login` leave. Source: distribution docs/spec/auth/token.md and oauth.md.
+ * The server that issues a registry's tokens: by user and password (GET), or by an identity token
+ * (POST), which is a refresh token of OAuth 2 that `docker login` and `az acr login` leave. Source:
+ * distribution docs/spec/auth/token.md and oauth.md.
  */
 import { refused, RegistryError, target } from "./failure.ts";
 import { shown } from "../bundle/names.ts";
@@ -92,7 +93,10 @@ function byIdentity(
   return { method: "POST", url, headers, body, signal };
 }
 
-/** The fields of a JSON object; none where it is no such thing. No word of the body may get into a message. */
+/**
+ * The fields of a JSON object; none where it is no such thing. No word of the body may get into a
+ * message.
+ */
 function fieldsOf(body: Uint8Array): Record<string, unknown> {
   try {
     const value: unknown = JSON.parse(new TextDecoder().decode(body));

@@ -1,7 +1,8 @@
 /**
- * Who is talked to. Node's client instead of fetch, because only it sends Content-Length with a stream and lets us say
- * which address is connected to (platform.md, trap 5): a name is resolved once, by us, what came out is checked, and exactly
- * that is used, so no second look-up can lead elsewhere. No proxy is known, and who follows a redirect asks here again.
+ * Who is talked to. Node's client instead of fetch, because only it sends Content-Length with a
+ * stream and lets us say which address is connected to (platform.md, trap 5): a name is resolved
+ * once, by us, what came out is checked, and exactly that is used, so no second look-up can lead
+ * elsewhere. No proxy is known, and who follows a redirect asks here again.
  */
 import type { LookupAddress } from "node:dns";
 import { lookup } from "node:dns/promises";
@@ -26,13 +27,18 @@ export interface TransportOptions {
   policy: Policy;
   /** The host whose plain http a person allowed; all others may have it only on loopback. */
   plainHost?: string;
-  /** PEM texts by which we show who we are, to that origin alone: it may name others, by redirects and token servers. */
+  /**
+   * PEM texts by which we show who we are, to that origin alone: it may name others, by redirects
+   * and token servers.
+   */
   certificate?: { cert: string; key: string; origin: string };
   timeouts?: Timeouts;
   resolve?: (hostname: string) => Promise<LookupAddress[]>;
 }
 
-/** Without `proxyEnv` an agent heeds the proxies of the environment where NODE_USE_ENV_PROXY is set. */
+/**
+ * Without `proxyEnv` an agent heeds the proxies of the environment where NODE_USE_ENV_PROXY is set.
+ */
 const direct = { keepAlive: true, proxyEnv: {} };
 
 export class Transport {

@@ -1,4 +1,6 @@
-/** A large blob in chunks: POST, PATCH ..., PUT (distribution-spec 1.1, "Pushing a blob in chunks"). */
+/**
+ * A large blob in chunks: POST, PATCH ..., PUT (distribution-spec 1.1, "Pushing a blob in chunks").
+ */
 import { shown } from "../bundle/names.ts";
 import { type Blob, BlobCursor } from "./blob.ts";
 import { BodyTooLarge } from "./body_too_large.ts";
@@ -17,11 +19,17 @@ import {
   type UploadPlace,
 } from "./upload_place.ts";
 
-/** Milliseconds that a chunk may take: one that was quicker is followed by a larger one, of so many times its size at most. */
+/**
+ * Milliseconds that a chunk may take: one that was quicker is followed by a larger one, of so many
+ * times its size at most.
+ */
 const usual = 2_000;
 const steepest = 8;
 
-/** The upload that was begun before, as the registry knows it; undefined where there is none any more. */
+/**
+ * The upload that was begun before, as the registry knows it; undefined where there is none any
+ * more.
+ */
 export async function resumed(place: UploadPlace, blob: Blob): Promise<UploadSession | undefined> {
   const key = keyOf(place, blob);
   const kept = place.memory.get(key);
@@ -105,7 +113,10 @@ export function nextChunk(
   return Math.max(chunk, Math.min(Math.floor(times * chunk), largest));
 }
 
-/** A lost upload is begun anew, one that stands elsewhere is asked about, and who knows no chunks gets the whole. */
+/**
+ * A lost upload is begun anew, one that stands elsewhere is asked about, and who knows no chunks
+ * gets the whole.
+ */
 async function chunkRefused(
   place: UploadPlace,
   blob: Blob,
@@ -121,12 +132,18 @@ async function chunkRefused(
   return refused(request, answer, status === 404 || status === 416 ? { passing: true } : {});
 }
 
-/** Whether the registry's 416 is about something else than the place of the chunk: GHCR says so where it is too large. */
+/**
+ * Whether the registry's 416 is about something else than the place of the chunk: GHCR says so
+ * where it is too large.
+ */
 async function standsAt(place: UploadPlace, blob: Blob, { offset }: UploadSession) {
   return (await resumed(place, blob))?.offset === offset;
 }
 
-/** distribution-spec issue 590: some count chunks wrongly. What they hold is given up, and the blob sent as one. */
+/**
+ * distribution-spec issue 590: some count chunks wrongly. What they hold is given up, and the blob
+ * sent as one.
+ */
 function unfit(place: UploadPlace, blob: Blob, { method, url }: Outgoing, found: string) {
   forget(place, blob);
   place.whole.add(blob.digest);

@@ -1,4 +1,7 @@
-/** What the requests of one upload share: where it goes, how far it got, and the URL that the registry wants next. */
+/**
+ * What the requests of one upload share: where it goes, how far it got, and the URL that the
+ * registry wants next.
+ */
 import { shown } from "../bundle/names.ts";
 import type { Digest } from "./artifact.ts";
 import type { Blob } from "./blob.ts";
@@ -23,8 +26,9 @@ export interface UploadPlace {
 }
 
 /**
- * Chunks grow up to so many bytes while they take no time, until one that has grown fails. Where the registry, or a proxy before it,
- * refuses a body as too large, it is half of that body: then chunks get smaller, and blobs that would have gone whole go in chunks.
+ * Chunks grow up to so many bytes while they take no time, until one that has grown fails. Where
+ * the registry, or a proxy before it, refuses a body as too large, it is half of that body: then
+ * chunks get smaller, and blobs that would have gone whole go in chunks.
  */
 export interface Growth {
   largest: number;
@@ -34,9 +38,15 @@ export interface Growth {
 
 /** Bytes: what is sent twice at most, where the connection is slow. */
 export const defaultChunk = 32 * 1024 * 1024;
-/** And where it is fast: between two chunks the registry stands still, for as long as it takes three megabytes. */
+/**
+ * And where it is fast: between two chunks the registry stands still, for as long as it takes three
+ * megabytes.
+ */
 export const defaultLargestChunk = 256 * 1024 * 1024;
-/** Where no more are taken at once, smaller chunks are not tried. nginx takes 1 MiB where nobody has said otherwise. */
+/**
+ * Where no more are taken at once, smaller chunks are not tried. nginx takes 1 MiB where nobody has
+ * said otherwise.
+ */
 export const leastChunk = 256 * 1024;
 export const octets = { "content-type": "application/octet-stream" };
 
@@ -63,7 +73,10 @@ export function keyOf({ uploads }: UploadPlace, { digest }: Blob): string {
   return `${uploads.href}@${digest}`;
 }
 
-/** How many bytes the registry has, by `Range: 0-<last>`. Nothing and one byte are both `0-0` with some: nothing is safe. */
+/**
+ * How many bytes the registry has, by `Range: 0-<last>`. Nothing and one byte are both `0-0` with
+ * some: nothing is safe.
+ */
 export function received(answer: Answer): number | undefined {
   const last = /^(?:bytes=)?0-(\d{1,15})$/.exec(answer.header("range") ?? "")?.[1];
   if (last === undefined) return undefined;
@@ -71,8 +84,8 @@ export function received(answer: Answer): number | undefined {
 }
 
 /**
- * Where the bytes go. It is opaque, but for its origin: credentials and content are only sent to the registry that was named
- * (the leak that GHSA-jxpm-75mh-9fp7 describes).
+ * Where the bytes go. It is opaque, but for its origin: credentials and content are only sent to
+ * the registry that was named (the leak that GHSA-jxpm-75mh-9fp7 describes).
  */
 export function nextUrl(asked: Outgoing, answer: Answer): URL {
   const location = answer.header("location");

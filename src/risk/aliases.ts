@@ -1,7 +1,8 @@
 /**
- * Which CVEs an advisory is about. Its own aliases say so, or else those of an advisory that it is an alias of: GO-1 names GHSA-1,
- * and GHSA-1 names CVE-1. An advisory that covers several CVEs says of none of its other ids which of them it belongs to, so it
- * links none. Upstream is another relation: the Debian record about a CVE is no other name of it.
+ * Which CVEs an advisory is about. Its own aliases say so, or else those of an advisory that it is
+ * an alias of: GO-1 names GHSA-1, and GHSA-1 names CVE-1. An advisory that covers several CVEs says
+ * of none of its other ids which of them it belongs to, so it links none. Upstream is another
+ * relation: the Debian record about a CVE is no other name of it.
  */
 import { derivedFrom, isCve, keyOf } from "./ids.ts";
 
@@ -13,7 +14,9 @@ export class Aliases {
   /** What the record with this id names as upstream, and the CVEs of one that covers several. */
   readonly #upstream = new Map<string, Set<string>>();
 
-  /** Takes note of a record with these ids, its own first. Returns its CVEs, where it names some. */
+  /**
+   * Takes note of a record with these ids, its own first. Returns its CVEs, where it names some.
+   */
   note(ids: readonly string[], upstream: readonly string[] = []): string[] {
     const cves = [...new Set(ids.filter(isCve))];
     const others = ids.filter((id) => !isCve(id)).map(keyOf);
@@ -50,7 +53,10 @@ export class Aliases {
     return [...found].sort();
   }
 
-  /** The CVEs behind an id that a record names as upstream or related, however many records lie between. */
+  /**
+   * The CVEs behind an id that a record names as upstream or related, however many records lie
+   * between.
+   */
   behind(id: string): string[] {
     if (isCve(id)) return [id];
     const found = new Set<string>();

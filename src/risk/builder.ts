@@ -1,10 +1,12 @@
 /**
- * Risk data: what is known about vulnerabilities, from several providers, made into one thing that can be asked offline.
+ * Risk data: what is known about vulnerabilities, from several providers, made into one thing that
+ * can be asked offline.
  *
- * Each provider's files stay as they are (`originals/<name>/`), are checked record by record against the provider's own schema, and
- * are joined into `joined.ndjson`: one line for each CVE, sorted bytewise, with exploitation (KEV), probability (EPSS),
- * affected packages (OSV) and the status of products (CSAF). `providers.json` says what went in. The same inputs give the
- * same bytes, and memory does not grow with them: facts go through a sorted spool.
+ * Each provider's files stay as they are (`originals/<name>/`), are checked record by record
+ * against the provider's own schema, and are joined into `joined.ndjson`: one line for each CVE,
+ * sorted bytewise, with exploitation (KEV), probability (EPSS), affected packages (OSV) and the
+ * status of products (CSAF). `providers.json` says what went in. The same inputs give the same
+ * bytes, and memory does not grow with them: facts go through a sorted spool.
  */
 import type { PrivateFiles } from "../bundle/private_files.ts";
 import { earliestCreated } from "../bundle/time.ts";

@@ -38,7 +38,10 @@ const statuses = [
   "unknown",
 ] as const;
 
-/** The schema asks for a product at least; that there is none in a list takes nothing from the others. */
+/**
+ * The schema asks for a product at least; that there is none in a list takes nothing from the
+ * others.
+ */
 const statusLists = Object.fromEntries(statuses.map((name) => [name, list(text)]));
 
 const head = fields({
@@ -176,8 +179,9 @@ interface BareId {
 }
 
 /**
- * What other systems call it. Two systems may use one number, so a number counts with its system, and with the publisher too, who
- * may call any system `Bugzilla`; a name that no two systems can give (VU#123456, GHSA-...) counts by itself or with its system.
+ * What other systems call it. Two systems may use one number, so a number counts with its system,
+ * and with the publisher too, who may call any system `Bugzilla`; a name that no two systems can
+ * give (VU#123456, GHSA-...) counts by itself or with its system.
  */
 function bareIds(one: Json, namespace = ""): BareId[] {
   const found = Array.isArray(one["ids"]) ? one["ids"].filter(isObject) : [];
@@ -206,7 +210,9 @@ function statusOf(one: Json, names: ReadonlyMap<string, string>): [string, strin
   });
 }
 
-/** The same in as many objects as lines of a bounded length need; one, where there are few products. */
+/**
+ * The same in as many objects as lines of a bounded length need; one, where there are few products.
+ */
 function pieces(all: readonly [string, string[]][]): Record<string, string[]>[] {
   const found: Record<string, string[]>[] = [{}];
   let room = maxProducts;

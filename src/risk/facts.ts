@@ -12,7 +12,9 @@ const maxIds = 10_000;
 /** Characters that one record may come to, written under all its CVEs. */
 const maxExpanded = 512 * 1024 * 1024;
 
-/** What of a small file would fill the disk: a record stands in full under each CVE that it names. */
+/**
+ * What of a small file would fill the disk: a record stands in full under each CVE that it names.
+ */
 function expansionFault({ facts }: Advisory): string | undefined {
   for (const { ids, upstream = [], related = [], value } of facts) {
     const count = ids.length + upstream.length + related.length;

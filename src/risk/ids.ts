@@ -17,14 +17,20 @@ export function isCve(text: string): boolean {
   return cvePattern.test(text);
 }
 
-/** Letters first, a digit somewhere (GitHub's may have none), blanks inside only, at most 128 characters. */
+/**
+ * Letters first, a digit somewhere (GitHub's may have none), blanks inside only, at most 128
+ * characters.
+ */
 export function isId(text: unknown): text is string {
   return typeof text === "string" && text.length <= maxLength && /^\p{L}/u.test(text) &&
     (/\d/.test(text) || ghsa.test(text)) && !text.endsWith(" ") && !unfit.test(text) &&
     (anyCase.test(text) || !misspelled.test(text));
 }
 
-/** What a publisher may call its own document: any visible text. Source: CSAF 2.0 section 3.2.1.12.4. */
+/**
+ * What a publisher may call its own document: any visible text. Source: CSAF 2.0 section
+ * 3.2.1.12.4.
+ */
 export function isName(text: unknown): text is string {
   // deno-lint-ignore no-control-regex -- these are exactly the characters that are refused
   return typeof text === "string" && /^\S(?:.*\S)?$/u.test(text) && !/[\u0000-\u001f]/.test(text) &&

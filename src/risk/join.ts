@@ -6,10 +6,15 @@ import { startSha256 } from "../bundle/hash.ts";
 import { isCve } from "./ids.ts";
 import type { Link, ProviderKind } from "./provider.ts";
 
-/** Why a fact stands under its key: by a link to a CVE, or under its own id, which leads to no CVE or covers several. */
+/**
+ * Why a fact stands under its key: by a link to a CVE, or under its own id, which leads to no CVE
+ * or covers several.
+ */
 export type Mark = Link | "own" | "covers";
 
-/** One fact on its way through the spool; the text form sorts by key, provider, record and order. */
+/**
+ * One fact on its way through the spool; the text form sorts by key, provider, record and order.
+ */
 export interface SpooledFact {
   key: string;
   /** Position of the provider in the configuration. */
@@ -145,7 +150,10 @@ function distinct(values: unknown[]): unknown[] {
   return [...new Map(values.map((one) => [keyOfValue(one), one])).values()];
 }
 
-/** Its text, or the digest of a long one: a second copy of all packages would take as much memory as they do. */
+/**
+ * Its text, or the digest of a long one: a second copy of all packages would take as much memory as
+ * they do.
+ */
 function keyOfValue(value: unknown): string {
   const text = JSON.stringify(value);
   return text.length < 1000 ? text : startSha256().update(text).digest("hex");

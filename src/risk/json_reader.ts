@@ -1,6 +1,7 @@
 /**
- * JSON of a provider, read block by block: only what is asked for is kept, so a file costs memory for what the join takes from it
- * and not for its length. All of it has to be JSON all the same. Source: RFC 8259.
+ * JSON of a provider, read block by block: only what is asked for is kept, so a file costs memory
+ * for what the join takes from it and not for its length. All of it has to be JSON all the same.
+ * Source: RFC 8259.
  */
 
 /** What is kept of a value: a scalar, some members of an object, or all items of an array. */
@@ -36,7 +37,8 @@ const words: Readonly<Record<string, true | false | null>> = {
 };
 
 /**
- * The value in `blocks`, which are UTF-8, as `keep` asks for it. Of two members with one name the last counts.
+ * The value in `blocks`, which are UTF-8, as `keep` asks for it. Of two members with one name the
+ * last counts.
  * @throws RecordFault where it is not JSON, nested too deep, or holds more than `limits`
  */
 export function readSelected(
@@ -181,7 +183,10 @@ class Reader {
     return undefined;
   }
 
-  /** Passes what is neither quote, backslash nor control character. @returns what follows; NaN at the end of the text */
+  /**
+   * Passes what is neither quote, backslash nor control character.
+   * @returns what follows; NaN at the end of the text
+   */
   #passPlain(): number {
     const text = this.#text;
     let at = this.#at;

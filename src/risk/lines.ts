@@ -5,7 +5,10 @@ export class Lines {
   #parts: string[] = [];
   #length = 0;
 
-  /** Gets each line without its feed. @throws what `take` throws, and `tooLong` for a line of more than `most` characters */
+  /**
+   * Gets each line without its feed.
+   * @throws what `take` throws, and `tooLong` for a line of more than `most` characters
+   */
   constructor(
     readonly take: (line: string) => void,
     readonly most: number,

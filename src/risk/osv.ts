@@ -1,6 +1,7 @@
 /**
- * Advisories in the OSV format, one JSON or YAML file each. Source: OSV schema 1.7 (ossf.github.io/osv-schema).
- * Packages, ranges and versions are kept as they are; what only the ecosystem's own tools read stays in the original.
+ * Advisories in the OSV format, one JSON or YAML file each. Source: OSV schema 1.7
+ * (ossf.github.io/osv-schema). Packages, ranges and versions are kept as they are; what only the
+ * ecosystem's own tools read stays in the original.
  */
 import { canonical, derivedFrom, isId } from "./ids.ts";
 import type { Original, Sink } from "./provider.ts";

@@ -158,7 +158,9 @@ function tooMuch({ key, record, path }: SpooledFact, tally: Tally): void {
   tally.bad({ path }, `${record} does not fit on the line of ${key}, which is full`, [key, record]);
 }
 
-/** Of a row's record there is one for each CVE; advisories were compared when their versions were. */
+/**
+ * Of a row's record there is one for each CVE; advisories were compared when their versions were.
+ */
 function isRepeated(before: SpooledFact, fact: SpooledFact): boolean {
   return fact.mark === undefined && before.mark === undefined &&
     before.provider === fact.provider && before.record === fact.record;

@@ -1,4 +1,7 @@
-/** The models of the module: what a provider of risk data is, what is said about a bad record, and what is counted. */
+/**
+ * The models of the module: what a provider of risk data is, what is said about a bad record, and
+ * what is counted.
+ */
 
 export const providerKinds = ["kev", "osv", "epss", "csaf"] as const;
 export type ProviderKind = typeof providerKinds[number];
@@ -32,7 +35,9 @@ export interface Place {
   line?: number;
 }
 
-/** One thing that was left out, and where. Text of the data may be in `reason`: render it escaped. */
+/**
+ * One thing that was left out, and where. Text of the data may be in `reason`: render it escaped.
+ */
 export interface LeftOut extends Place {
   /** Name of the provider. */
   provider: string;
@@ -44,7 +49,8 @@ export interface LeftOut extends Place {
 }
 
 /**
- * Why a record stands under a CVE: the CVE is its only one, one of several that it covers, or one that it names as upstream or related.
+ * Why a record stands under a CVE: the CVE is its only one, one of several that it covers, or one
+ * that it names as upstream or related.
  */
 export const links = ["alias", "several", "upstream", "related"] as const;
 export type Link = typeof links[number];
@@ -55,7 +61,10 @@ export interface Fact {
   key: string;
   /** Names of one and the same thing: its own id and its aliases. */
   ids: readonly string[];
-  /** Ids of what it repackages, and of what is near it: it is found under their CVEs too, marked as such. */
+  /**
+   * Ids of what it repackages, and of what is near it: it is found under their CVEs too, marked as
+   * such.
+   */
   upstream?: readonly string[];
   related?: readonly string[];
   /** The record's own name within its provider. */
@@ -66,7 +75,10 @@ export interface Fact {
   piece?: number;
 }
 
-/** One file with all that it says of one record; of several versions of the record the newest counts. */
+/**
+ * One file with all that it says of one record; of several versions of the record the newest
+ * counts.
+ */
 export interface Advisory {
   /** What its publisher calls it, with the publisher. */
   identity: string;
@@ -97,7 +109,10 @@ export interface Sink {
   row(row: Row): void;
   /** The record is left out. */
   bad(place: Place, reason: string, ids?: readonly string[]): void;
-  /** An id of a record is left out, and the record is not; `ids` are those of the record, and the text itself. */
+  /**
+   * An id of a record is left out, and the record is not; `ids` are those of the record, and the
+   * text itself.
+   */
   badId(place: Place, reason: string, ids: readonly string[]): void;
   /** A date of the data itself, RFC 3339; the latest plausible one becomes its as-of date. */
   dated(date: string): void;

@@ -1,6 +1,7 @@
 /**
- * One id looked up in a risk bundle while its files come by, without keeping more than a line of each: what is known of it, who was
- * asked, and what was left out at export that might have been about it. Bundles of earlier versions say less, and are read too.
+ * One id looked up in a risk bundle while its files come by, without keeping more than a line of
+ * each: what is known of it, who was asked, and what was left out at export that might have been
+ * about it. Bundles of earlier versions say less, and are read too.
  */
 import { shown } from "../bundle/names.ts";
 import { StellaError } from "../errors.ts";

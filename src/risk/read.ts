@@ -118,7 +118,10 @@ interface Reader {
   close(): void;
 }
 
-/** Opened as the export opens it later: never one of our private files, whatever the path leads to by now. */
+/**
+ * Opened as the export opens it later: never one of our private files, whatever the path leads to
+ * by now.
+ */
 function openOriginal(path: string, privateFiles: PrivateFiles): Reader {
   const seen = asInput(path, lookAt(path), lookAtFolder(dirname(path)));
   const { read, close } = openInput(seen, privateFiles);
@@ -191,7 +194,10 @@ const records: Record<ProviderKind, RegExp> = {
   csaf: /\.json$/i,
 };
 
-/** Whether a file of a directory is read as a record, carried as what lies beside one, or carried because nothing is known of it. */
+/**
+ * Whether a file of a directory is read as a record, carried as what lies beside one, or carried
+ * because nothing is known of it.
+ */
 export function roleOf(kind: ProviderKind, path: string): "record" | "companion" | "unknown" {
   if (companion.test(path)) return "companion";
   return records[kind].test(path) ? "record" : "unknown";

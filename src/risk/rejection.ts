@@ -1,4 +1,7 @@
-/** How a record says that its CVE was rejected: no format has a field for it, and all copy the CVE list's own words. */
+/**
+ * How a record says that its CVE was rejected: no format has a field for it, and all copy the CVE
+ * list's own words.
+ */
 const rejection =
   /^\W*(?:reject(?:ed)?\b\W*(?:reason\b|do not use|this (?:cve|candidate)|$)|\*\* ?reject)/i;
 const stars = /^\s*\*+\s*REJECT(?:ED)?\s*\*+/i;

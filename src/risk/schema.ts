@@ -16,7 +16,10 @@ type Fields = Record<string, Check>;
 const datePattern = /^\d{4}-\d\d-\d\d$/;
 const timePattern = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$/i;
 
-/** An object that has the `required` fields and may have the `optional` ones; null stands for a field that is not there. */
+/**
+ * An object that has the `required` fields and may have the `optional` ones; null stands for a
+ * field that is not there.
+ */
 export function fields(required: Fields, optional: Fields = {}): Check {
   const all = Object.entries({ ...optional, ...required });
   const keep = { fields: new Map(all.map(([name, check]) => [name, check.keep])) };

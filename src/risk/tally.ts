@@ -40,7 +40,10 @@ export class Tally implements Counts {
 
   constructor(readonly provider: Provider) {}
 
-  /** A record may have many faults and is rejected once: a line, an entry of a list, or a file. Its faults come together. */
+  /**
+   * A record may have many faults and is rejected once: a line, an entry of a list, or a file. Its
+   * faults come together.
+   */
   bad(place: Place, reason: string, ids?: readonly string[]): void {
     const entry = /^vulnerabilities\[\d+\]/.exec(reason)?.[0];
     const part = this.provider.kind === "kev" ? entry : place.line;
@@ -55,7 +58,10 @@ export class Tally implements Counts {
     this.#leave("id", place, reason, ids);
   }
 
-  /** A record stands twice with one version: the same again is no fault, another one under its name is. */
+  /**
+   * A record stands twice with one version: the same again is no fault, another one under its name
+   * is.
+   */
   conflict(place: Place, record: string, ids: readonly string[]): void {
     this.bad(place, `${record} stands twice, with different content`, ids);
   }

@@ -1,6 +1,7 @@
 /**
- * Of several versions of one advisory the newest counts, wherever its file lies: all facts go through a sorted spool, in which
- * the versions of an advisory stand one after the other, the newest first.
+ * Of several versions of one advisory the newest counts, wherever its file lies: all facts go
+ * through a sorted spool, in which the versions of an advisory stand one after the other, the
+ * newest first.
  */
 import { startSha256 } from "../bundle/hash.ts";
 import type { Advisory, Fact, Version } from "./provider.ts";

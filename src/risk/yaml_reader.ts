@@ -1,6 +1,6 @@
 /**
- * YAML as some databases keep their OSV records (PyPI's, OSS-Fuzz). Scalars stay the texts that they were written as: a version
- * 1.10 is no number. Source: YAML 1.2, core schema.
+ * YAML as some databases keep their OSV records (PyPI's, OSS-Fuzz). Scalars stay the texts that
+ * they were written as: a version 1.10 is no number. Source: YAML 1.2, core schema.
  */
 import { parseDocument, visit } from "yaml";
 import { type Keep, type ReadLimits, RecordFault, selected } from "./json_reader.ts";

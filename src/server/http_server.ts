@@ -50,7 +50,10 @@ export interface HttpServer {
   close(bound: number): Promise<void>;
 }
 
-/** @throws StellaError conflict where the address is in use, usage where it cannot be had, or certificate and key are none or do not fit */
+/**
+ * @throws StellaError conflict where the address is in use, usage where it cannot be had, or
+ * certificate and key are none or do not fit
+ */
 export async function serveHttp(
   app: Pick<App, "fetch">,
   listen: Listen,

@@ -61,8 +61,9 @@ const statuses: Partial<Record<ErrorCode, ContentfulStatusCode>> = {
 };
 
 /**
- * `usage` is 400, but for a key that was used for another request (draft-ietf-httpapi-idempotency-key-header-07), and where it
- * is about a file. A full queue is 429, anything else that is busy 503.
+ * `usage` is 400, but for a key that was used for another request
+ * (draft-ietf-httpapi-idempotency-key-header-07), and where it is about a file. A full queue is
+ * 429, anything else that is busy 503.
  */
 function statusOf(error: StellaError): ContentfulStatusCode {
   const has = (reason: string) => error.findings.some((one) => one.reason === reason);

@@ -117,7 +117,10 @@ export class ExportWatch {
     else this.#verified(event.result, event.reason);
   }
 
-  /** There is a bundle of so many bytes, with so many artifacts of each kind; `leftOut` is not in it, by why. */
+  /**
+   * There is a bundle of so many bytes, with so many artifacts of each kind; `leftOut` is not in
+   * it, by why.
+   */
   made(
     bytes: number,
     artifacts: Readonly<Record<string, number>> = {},

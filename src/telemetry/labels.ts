@@ -23,7 +23,9 @@ export type PublishResult = typeof publishResults[number];
 export const verificationResults = ["success", "failed"] as const;
 export type VerificationResult = typeof verificationResults[number];
 
-/** Reasons that nothing raises yet stand at 0, so that their first rise is seen; see laterFailures. */
+/**
+ * Reasons that nothing raises yet stand at 0, so that their first rise is seen; see laterFailures.
+ */
 export const attestationFailures = [
   "signature_invalid",
   "key_unknown",
@@ -60,7 +62,10 @@ export const artifactKinds = [
   "other",
 ] as const;
 
-/** What of the data of an export of risk data is not in the bundle: bad records, ids that are none, files that nothing reads. */
+/**
+ * What of the data of an export of risk data is not in the bundle: bad records, ids that are none,
+ * files that nothing reads.
+ */
 export const leftOutReasons = ["invalid", "bad_id", "unread"] as const;
 
 export const logLevels = ["INFO", "WARN", "ERROR"] as const;

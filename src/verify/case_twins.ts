@@ -1,13 +1,17 @@
 /**
- * Names of one directory that a file system which does not tell case or form apart could not keep apart: unpacked there, one file
- * would take the place of the other. An export refuses them, so whoever signed such an index did not make it with stella.
+ * Names of one directory that a file system which does not tell case or form apart could not keep
+ * apart: unpacked there, one file would take the place of the other. An export refuses them, so
+ * whoever signed such an index did not make it with stella.
  *
- * A map of a million folded names would cost more memory than all else in a verification. A number for each name and each directory
- * costs nine megabytes; only names that share one are looked at again, in a second reading of the index.
+ * A map of a million folded names would cost more memory than all else in a verification. A number
+ * for each name and each directory costs nine megabytes; only names that share one are looked at
+ * again, in a second reading of the index.
  */
 import { folded } from "../bundle/paths.ts";
 
-/** Who chooses names cannot know where the sums begin, and so cannot make many names share a number. */
+/**
+ * Who chooses names cannot know where the sums begin, and so cannot make many names share a number.
+ */
 const [startA = 0, startB = 0] = crypto.getRandomValues(new Uint32Array(2));
 
 /** A directory and the sums of the names that lead to it. */
@@ -20,7 +24,10 @@ interface FolderSums {
 
 const root: FolderSums = { prefix: "", a: startA, b: startB };
 
-/** Gives each file and each directory of sorted paths once, with a number that follows from its folded names. */
+/**
+ * Gives each file and each directory of sorted paths once, with a number that follows from its
+ * folded names.
+ */
 class Names {
   /** The directories of the last path, outermost first. */
   readonly #folders: FolderSums[] = [];
@@ -51,7 +58,11 @@ class Names {
     }
   }
 
-  /** Adds the name between two places of a path, folded. Most names are ASCII, and folded on the way. @returns 52 bits */
+  /**
+   * Adds the name between two places of a path, folded. Most names are ASCII, and folded on the
+   * way.
+   * @returns 52 bits
+   */
   #number(path: string, from: number, to: number): number {
     let [a, b] = [this.#a, this.#b];
     for (let i = from; i < to; i++) {
@@ -123,7 +134,9 @@ export class TwinSearch {
 
   constructor(readonly shared: ReadonlySet<number>) {}
 
-  /** Whether more names were to be compared than memory is given for; then not all twins were found. */
+  /**
+   * Whether more names were to be compared than memory is given for; then not all twins were found.
+   */
   get isFull(): boolean {
     return this.#seen.size >= mostCompared;
   }

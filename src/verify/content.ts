@@ -135,7 +135,10 @@ async function checkIndexDigest(
   return false;
 }
 
-/** Names that share a number are compared; the index is read a second time only where there are such. */
+/**
+ * Names that share a number are compared; the index is read a second time only where there are
+ * such.
+ */
 async function checkTwins(
   { source, findings }: Pass,
   file: BundleFile,

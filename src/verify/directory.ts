@@ -21,9 +21,15 @@ import type { Tap } from "./tap.ts";
 
 export const payloadFolder = "payload";
 
-/** Bytes of a directory itself, some 50,000 names: what is listed at once, beside the names that the index has. */
+/**
+ * Bytes of a directory itself, some 50,000 names: what is listed at once, beside the names that the
+ * index has.
+ */
 const mostListed = 4 * 1024 * 1024;
-/** Bytes that a name takes in a directory, for one that it takes in the index; half-empty blocks are counted. */
+/**
+ * Bytes that a name takes in a directory, for one that it takes in the index; half-empty blocks are
+ * counted.
+ */
 const inDirectory = 4;
 
 function inPayload(path: string): string {
@@ -181,7 +187,10 @@ class DirectoryCheck {
     if (named === 0 && !isCrowded) this.findings.add(unstable(there, this.#opened));
   }
 
-  /** Everybody may put files there: without a bound their number would decide on the memory that is used. */
+  /**
+   * Everybody may put files there: without a bound their number would decide on the memory that is
+   * used.
+   */
   #walk() {
     return this.pass.source.walk!(payloadFolder, mostListed + inDirectory * this.index.size);
   }

@@ -19,7 +19,8 @@ export class IndexReader {
   #bytes = 0;
 
   /**
-   * @param size bytes that the manifest states: a longer index is read until that is clear, and no further
+   * @param size bytes that the manifest states: a longer index is read until that is clear, and no
+   * further
    * @param onPath told each path as it is read
    */
   constructor(

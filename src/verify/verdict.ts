@@ -24,11 +24,16 @@ export interface Verdict {
   /** Payload files whose digest was found right. */
   filesVerified: number;
   findings: Finding[];
-  /** What was not verified because it is no part of the bundle; it changes nothing of the verdict. */
+  /**
+   * What was not verified because it is no part of the bundle; it changes nothing of the verdict.
+   */
   notes?: readonly Note[];
 }
 
-/** A file beside the manifest that it does not list, how many `more` there are, or that there are too many to look. */
+/**
+ * A file beside the manifest that it does not list, how many `more` there are, or that there are
+ * too many to look.
+ */
 export type Note =
   | { reason: "not_listed"; path: string }
   | { reason: "not_listed"; more: number }

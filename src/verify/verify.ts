@@ -111,8 +111,9 @@ async function checkSeal(
 }
 
 /**
- * Nobody asked for the shared secret's envelope, but it goes by unseen in a stream and `tar -x` keeps it: it has to be one of this
- * manifest. Whether the secret made it, only who holds that can say.
+ * Nobody asked for the shared secret's envelope, but it goes by unseen in a stream and `tar -x`
+ * keeps it: it has to be one of this manifest. Whether the secret made it, only who holds that can
+ * say.
  */
 async function checkUnusedSeal(source: BundleSource, manifest: Uint8Array): Promise<Finding[]> {
   const bytes = await readSmall(source, hmacName, largestAttestation, "unexpected");

@@ -1,4 +1,7 @@
-/** Keys of small order prove nothing and are refused wherever a key comes in; P-256 signatures have the smaller s. */
+/**
+ * Keys of small order prove nothing and are refused wherever a key comes in; P-256 signatures have
+ * the smaller s.
+ */
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { createPublicKey, generateKeyPairSync, verify } from "node:crypto";
@@ -13,7 +16,10 @@ import { attestationName, manifestName } from "../../src/bundle/manifest.ts";
 import { makeBundle, testKey, withDirectory } from "../bundle/fixture.ts";
 import { Home } from "../program.ts";
 
-/** All encodings of the points of small order that OpenSSL takes, canonical or not, by y; each with both signs of x. */
+/**
+ * All encodings of the points of small order that OpenSSL takes, canonical or not, by y; each with
+ * both signs of x.
+ */
 const smallOrder = [
   "0100000000000000000000000000000000000000000000000000000000000000",
   "ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",

@@ -22,7 +22,9 @@ import { fixturePlace, type Place } from "./place.ts";
 
 const supported = Deno.build.target === "x86_64-unknown-linux-gnu";
 
-/** Builds the program that forbids new machine code to another one; what Deno itself does under it. */
+/**
+ * Builds the program that forbids new machine code to another one; what Deno itself does under it.
+ */
 function guardedBy(guard: string): { status: number | null; stderr: string } {
   const source = new URL("fixture/mdwe.c", import.meta.url).pathname;
   const compiled = spawnSync(tool("cc") ?? "", ["-o", guard, source]);
@@ -213,7 +215,8 @@ portableTest(
     const writing = done.filter((line) =>
       /connect|bind|O_WRONLY|O_RDWR|O_CREAT|creat|mkdir|rename/.test(line)
     );
-    // A call that was interrupted shows no result on its line; those fail below a file: /proc/self/exe.
+    // A call that was interrupted shows no result on its line; those fail below a file:
+    // /proc/self/exe.
     assert.deepEqual(writing.filter((line) => !line.includes('"/proc/self/exe/none')), []);
   },
 );

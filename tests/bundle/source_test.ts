@@ -198,7 +198,8 @@ testWith(
           args: ["run", "-A", "--no-check", "-q", probe, root, way as string],
           stdout: "piped",
         }).spawn();
-        // Without a writer the pipe would never open: a child that waits is ended, and said nothing.
+        // Without a writer the pipe would never open: a child that waits is ended, and said
+        // nothing.
         const ended = setTimeout(() => child.kill("SIGKILL"), 60_000);
         const { stdout } = await child.output();
         clearTimeout(ended);

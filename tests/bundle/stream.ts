@@ -1,4 +1,6 @@
-/** A bundle as the service streams it, entry by entry, and what verification says of such a stream. */
+/**
+ * A bundle as the service streams it, entry by entry, and what verification says of such a stream.
+ */
 import { Buffer } from "node:buffer";
 import { TarStream, type TarStreamInput } from "@std/tar";
 import {
@@ -30,7 +32,10 @@ export interface Entry {
   mtime?: number;
 }
 
-/** The tar that TarStream writes of `entries`; a name alone is the bundle's own file, or a stray one. */
+/**
+ * The tar that TarStream writes of `entries`; a name alone is the bundle's own file, or a stray
+ * one.
+ */
 export async function streamOf(
   made: Pick<MadeBundle, "files">,
   entries: readonly (string | Entry)[] = order(made),

@@ -1,4 +1,7 @@
-/** A stream holds each file of the bundle once, at its place, with the mode and time of the bundle, and nothing else. */
+/**
+ * A stream holds each file of the bundle once, at its place, with the mode and time of the bundle,
+ * and nothing else.
+ */
 import assert from "node:assert/strict";
 import { sealWith } from "../../src/attest/sign/hmac.ts";
 import { newSecret, secretFrom } from "../../src/attest/secret.ts";

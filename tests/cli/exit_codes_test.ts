@@ -1,4 +1,7 @@
-/** Exit codes as scripts rely on them: what is in the way or refused, and each answer of a service (README, Verification). */
+/**
+ * Exit codes as scripts rely on them: what is in the way or refused, and each answer of a service
+ * (README, Verification).
+ */
 import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";

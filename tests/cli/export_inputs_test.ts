@@ -1,4 +1,6 @@
-/** What is packed and what is left out: options beside --input, empty directories, private files. */
+/**
+ * What is packed and what is left out: options beside --input, empty directories, private files.
+ */
 import assert from "node:assert/strict";
 import { mkdirSync, readFileSync, symlinkSync } from "node:fs";
 import { join } from "node:path";

@@ -1,4 +1,6 @@
-/** Run as a worker: exchanges one key for another at one path, again and again, until it is ended. */
+/**
+ * Run as a worker: exchanges one key for another at one path, again and again, until it is ended.
+ */
 import { copyFileSync, renameSync } from "node:fs";
 
 const port = self as unknown as {

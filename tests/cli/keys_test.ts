@@ -1,4 +1,6 @@
-/** `stella keys`: what is said is what is kept, and no name of a file reaches a terminal as it is. */
+/**
+ * `stella keys`: what is said is what is kept, and no name of a file reaches a terminal as it is.
+ */
 import assert from "node:assert/strict";
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";

@@ -1,4 +1,7 @@
-/** Files that a person names to be written: nothing is followed through a link, and nothing of somebody else's is replaced. */
+/**
+ * Files that a person names to be written: nothing is followed through a link, and nothing of
+ * somebody else's is replaced.
+ */
 import assert from "node:assert/strict";
 import {
   chmodSync,

@@ -1,4 +1,7 @@
-/** A path that cannot be used is code 12 with a plain message, whichever command takes it, and never a defect of stella. */
+/**
+ * A path that cannot be used is code 12 with a plain message, whichever command takes it, and never
+ * a defect of stella.
+ */
 import assert from "node:assert/strict";
 import { mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";

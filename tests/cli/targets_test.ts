@@ -1,4 +1,7 @@
-/** Targets of a profile that a person exports: the same as of the service's exports, each with its own result. */
+/**
+ * Targets of a profile that a person exports: the same as of the service's exports, each with its
+ * own result.
+ */
 import assert from "node:assert/strict";
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";

@@ -1,4 +1,7 @@
-/** Unpacking as a user runs it: bounded by what the manifest declares, and with progress that comes true. */
+/**
+ * Unpacking as a user runs it: bounded by what the manifest declares, and with progress that comes
+ * true.
+ */
 import assert from "node:assert/strict";
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
@@ -9,7 +12,10 @@ import { testWith } from "../needs.ts";
 import { Home, programWords } from "../program.ts";
 import { host as quietHost } from "../server/quiet_host.ts";
 
-/** Blocks of 512 bytes (POSIX.1-2017, ulimit -f) that a file may have here: beyond 32 MiB a write is an error. */
+/**
+ * Blocks of 512 bytes (POSIX.1-2017, ulimit -f) that a file may have here: beyond 32 MiB a write is
+ * an error.
+ */
 const blocks = 65_536;
 
 testWith(

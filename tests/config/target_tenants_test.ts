@@ -1,4 +1,7 @@
-/** Tenants that could meet at a target are found when the configuration is read, by `config check` and by the start. */
+/**
+ * Tenants that could meet at a target are found when the configuration is read, by `config check`
+ * and by the start.
+ */
 import assert from "node:assert/strict";
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";

@@ -1,7 +1,8 @@
 /**
- * Every alert is made to fire by a real fault, and clears when the fault is over: Debian's Prometheus, ten services that have
- * different troubles at once, and the rules rendered so that an hour lasts a minute. The shipped durations are promtool's
- * business (export-center.rules.test.yml).
+ * Every alert is made to fire by a real fault, and clears when the fault is over: Debian's
+ * Prometheus, ten services that have different troubles at once, and the rules rendered so that an
+ * hour lasts a minute. The shipped durations are promtool's business
+ * (export-center.rules.test.yml).
  */
 import assert from "node:assert/strict";
 import { createServer } from "node:http";

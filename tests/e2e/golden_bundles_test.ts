@@ -2,8 +2,8 @@
  * Bundles made by an earlier build still verify, and the same inputs still give the same bytes.
  *
  * tests/fixtures/golden was written by version 0.1.0 (commit 85ac8e4) from tests/fixtures/sample
- * with SOURCE_DATE_EPOCH=1767225600; `volumes` holds one file of 9 MiB of zeros, its volumes and the
- * stream of the service (`GET /v1/exports/ID/bundle.tar`) are stored with gzip.
+ * with SOURCE_DATE_EPOCH=1767225600; `volumes` holds one file of 9 MiB of zeros, its volumes and
+ * the stream of the service (`GET /v1/exports/ID/bundle.tar`) are stored with gzip.
  */
 import assert from "node:assert/strict";
 import { cpSync, readdirSync, readFileSync, writeFileSync } from "node:fs";

@@ -1,4 +1,7 @@
-/** Standard output and standard error that cannot be written: what was not said is never taken for said. */
+/**
+ * Standard output and standard error that cannot be written: what was not said is never taken for
+ * said.
+ */
 import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -158,7 +161,8 @@ binaryTest([], "an output that is closed cannot be written either", async ({ hom
     const reason = "Transport endpoint is not connected";
     assert.match(stderr, new RegExp(`Cannot write to standard output: ${reason} \\(code 12\\)`));
   } else {
-    // Before denort's first line Rust puts /dev/null in the place of a closed stream: nothing can be told.
+    // Before denort's first line Rust puts /dev/null in the place of a closed stream: nothing can
+    // be told.
     assert.equal(code, 0, stderr);
   }
   assert.equal((await redirected(home, ["version"], "2>&- <&-")).code, 0);

@@ -1,6 +1,7 @@
 /**
- * A named pipe in place of a file: no command waits for whoever might write into it, where no signal
- * could end it. */
+ * A named pipe in place of a file: no command waits for whoever might write into it, where no
+ * signal could end it.
+ */
 import assert from "node:assert/strict";
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";

@@ -1,6 +1,6 @@
 /**
- * A bundle from a pipe: what `verify -` calls verified is what `tar -x` of the same stream leaves, and a flood of entries that are
- * not the bundle's ends with a verdict, in bounded memory.
+ * A bundle from a pipe: what `verify -` calls verified is what `tar -x` of the same stream leaves,
+ * and a flood of entries that are not the bundle's ends with a verdict, in bounded memory.
  */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";

@@ -1,4 +1,7 @@
-/** On a terminal every command shows its own output and nothing else: neither the run time's nor the launcher's. */
+/**
+ * On a terminal every command shows its own output and nothing else: neither the run time's nor the
+ * launcher's.
+ */
 import assert from "node:assert/strict";
 import { permissionLines } from "../cli/permission_lines.ts";
 import { testWith } from "../needs.ts";

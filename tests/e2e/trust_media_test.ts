@@ -1,6 +1,7 @@
 /**
- * A key on the bundle's own medium is refused, by real file systems: a stick with ext4, bind mounts, an overlay and hard links. Each
- * command runs in a mount namespace of its own, which ends with it.
+ * A key on the bundle's own medium is refused, by real file systems: a stick with ext4, bind
+ * mounts, an overlay and hard links. Each command runs in a mount namespace of its own, which ends
+ * with it.
  */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";

@@ -1,4 +1,6 @@
-/** Scheduled exports that find nothing new: no second copy, and targets that lack the bundle get it. */
+/**
+ * Scheduled exports that find nothing new: no second copy, and targets that lack the bundle get it.
+ */
 import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";

@@ -115,7 +115,7 @@ Deno.test("what a killed unpack left is cleared; one that was giving names is to
     unpacked.close();
     assert.deepEqual(readdirSync(root).sort(), ["a", "a-b", "top"]);
     mkdirSync(join(root, other));
-    assert.match(thrown(() => refuseFilled(root)).hint!, /an unpack was interrupted there/);
+    assert.match(thrown(() => refuseFilled(root)).hint!, /an interrupted unpack left there/);
   });
 });
 

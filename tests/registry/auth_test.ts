@@ -153,7 +153,9 @@ Deno.test("Basic: a registry that everybody may read asks for credentials at the
     assert(registry.manifests.has("v1"));
   }));
 
-/** Answers 401 without a challenge to what has no credentials; `/v2/` says `challenge`, or nothing. */
+/**
+ * Answers 401 without a challenge to what has no credentials; `/v2/` says `challenge`, or nothing.
+ */
 function askByPing(registry: FakeRegistry, challenge?: string): void {
   registry.guard = (request, response) => {
     if (request.headers.authorization === basic) return true;

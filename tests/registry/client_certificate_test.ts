@@ -11,7 +11,9 @@ import { testWith, tool } from "../needs.ts";
 import { Authority } from "./authority.ts";
 import { FakeTiming } from "./fake_bundle.ts";
 
-/** A server that asks for a client certificate, takes none too, and answers with what it was shown. */
+/**
+ * A server that asks for a client certificate, takes none too, and answers with what it was shown.
+ */
 class AskingServer {
   readonly #process: ChildProcess;
 

@@ -1,4 +1,7 @@
-/** The program on a sealed site: what a registry names is connected to only where the configuration allows it. */
+/**
+ * The program on a sealed site: what a registry names is connected to only where the configuration
+ * allows it.
+ */
 import assert from "node:assert/strict";
 import http from "node:http";
 import type { AddressInfo } from "node:net";

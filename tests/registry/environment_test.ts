@@ -1,4 +1,7 @@
-/** The program from its source beside variables of proxies and certificates: they have no effect, and that is said where it matters. */
+/**
+ * The program from its source beside variables of proxies and certificates: they have no effect,
+ * and that is said where it matters.
+ */
 import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
 import http from "node:http";

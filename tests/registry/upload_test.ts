@@ -117,7 +117,9 @@ uploadTest("a chunk too large for a proxy is sent smaller, and none grows again"
   assert.equal(chunksOf(scene), sent.length);
 });
 
-/** Refuses bodies above so many bytes as GHCR does, or as nginx does; those of some methods alone. */
+/**
+ * Refuses bodies above so many bytes as GHCR does, or as nginx does; those of some methods alone.
+ */
 function refuseAbove(
   { registry }: Scene,
   most: number,

@@ -1,6 +1,7 @@
 /**
- * Builds the risk data of one provider and says how it went and how much memory that took; a test runs it as a process of its own:
- * `deno run -A memory_probe.ts KIND PATH fail|skip`. Prints `{error, records, mebibytes}`.
+ * Builds the risk data of one provider and says how it went and how much memory that took; a test
+ * runs it as a process of its own: `deno run -A memory_probe.ts KIND PATH fail|skip`. Prints
+ * `{error, records, mebibytes}`.
  */
 import { noPrivateFiles } from "../bundle/fixture.ts";
 import { join } from "node:path";

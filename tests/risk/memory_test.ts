@@ -1,4 +1,7 @@
-/** Memory of a record is bounded by what is kept of it, whatever the file holds: each is read by a process with a small heap. */
+/**
+ * Memory of a record is bounded by what is kept of it, whatever the file holds: each is read by a
+ * process with a small heap.
+ */
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";

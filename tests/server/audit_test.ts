@@ -1,4 +1,7 @@
-/** Who did what by the API stands in the log and in the timeline, by the name of the token and never by the token. */
+/**
+ * Who did what by the API stands in the log and in the timeline, by the name of the token and never
+ * by the token.
+ */
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import type { Scope } from "../../src/config/service.ts";

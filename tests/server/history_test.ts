@@ -1,4 +1,7 @@
-/** What a person sees of exports: the table, one export, and the timeline from its end and as it goes on. */
+/**
+ * What a person sees of exports: the table, one export, and the timeline from its end and as it
+ * goes on.
+ */
 import assert from "node:assert/strict";
 import type { Host } from "../../src/cli/host.ts";
 import { listCommand, showCommand } from "../../src/cli/jobs.ts";

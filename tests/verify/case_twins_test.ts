@@ -1,4 +1,7 @@
-/** Names that a file system which does not tell case or form apart would put into one file are code 9, wherever the bundle lies. */
+/**
+ * Names that a file system which does not tell case or form apart would put into one file are code
+ * 9, wherever the bundle lies.
+ */
 import assert from "node:assert/strict";
 import { comparePaths, folded, pathFault } from "../../src/bundle/paths.ts";
 import { twinsIn } from "../../src/export/twins.ts";

@@ -1,7 +1,8 @@
 /**
- * Where a key lies, against where a bundle lies: who made the bundle could have put a key beside it, or anywhere on its medium. A path
- * says little of that, so devices and inodes are compared: a bind mount, an overlay or a hard link is another name of the same file.
- * What separates media is the device number (st_dev); subvolumes of one btrfs and partitions of one stick count as several.
+ * Where a key lies, against where a bundle lies: who made the bundle could have put a key beside
+ * it, or anywhere on its medium. A path says little of that, so devices and inodes are compared: a
+ * bind mount, an overlay or a hard link is another name of the same file. What separates media is
+ * the device number (st_dev); subvolumes of one btrfs and partitions of one stick count as several.
  */
 import { lstatSync, readdirSync, readlinkSync, realpathSync, type Stats, statSync } from "node:fs";
 import { dirname, isAbsolute, join, parse, resolve, sep } from "node:path";
@@ -11,13 +12,18 @@ import { ioError, StellaError } from "../../errors.ts";
 /** Large, and named by the index alone: no place where a person would look for a key. */
 const payload = "payload";
 
-/** Bytes of a directory itself, some 100,000 names: Deno lists all of it at once, whatever memory that takes. */
+/**
+ * Bytes of a directory itself, some 100,000 names: Deno lists all of it at once, whatever memory
+ * that takes.
+ */
 const mostListed = 8 * 1024 * 1024;
 
 /**
- * Refuses trust that came with the bundle: a path in or below its directory by whatever name, or on its medium, or one that leads
- * there by any of its links, which then say whom to trust wherever they point.
- * @param machine places of this machine: what is on the device of one of them lies on no medium that is carried
+ * Refuses trust that came with the bundle: a path in or below its directory by whatever name, or on
+ * its medium, or one that leads there by any of its links, which then say whom to trust wherever
+ * they point.
+ * @param machine places of this machine: what is on the device of one of them lies on no medium
+ * that is carried
  * @throws StellaError usage, media
  */
 export function refuseTrustFromMedia(
@@ -88,7 +94,10 @@ function isWithin(path: string, bundle: string): boolean {
   return false;
 }
 
-/** Whether the device holds one of these places; a directory that is still to be made counts where it will be. */
+/**
+ * Whether the device holds one of these places; a directory that is still to be made counts where
+ * it will be.
+ */
 function holds(machine: readonly string[], device: number): boolean {
   return machine.some((place) => nearest(resolve(place)).dev === device);
 }
@@ -103,9 +112,9 @@ function nearest(path: string): Stats {
 }
 
 /**
- * Whether a file of the bundle's directory is this one. The payload is searched only where the file has several names. Undefined
- * where a directory is too large to list and the file has several names: a file of one name lies elsewhere, unless this machine
- * itself shows it twice by a mount.
+ * Whether a file of the bundle's directory is this one. The payload is searched only where the file
+ * has several names. Undefined where a directory is too large to list and the file has several
+ * names: a file of one name lies elsewhere, unless this machine itself shows it twice by a mount.
  */
 function liesBelow(bundle: string, file: Stats, most: number): boolean | undefined {
   const folders = [bundle];
@@ -131,7 +140,10 @@ function isSame(one: Stats | undefined, other: Stats): boolean {
 /** More links than that the system itself does not follow. */
 const mostLinks = 40;
 
-/** Where the symbolic links lie that a path leads through, of directories and of the file, each in its real directory. */
+/**
+ * Where the symbolic links lie that a path leads through, of directories and of the file, each in
+ * its real directory.
+ */
 function linksOf(path: string): string[] {
   const links: string[] = [];
   let { root: real } = parse(resolve(path));

@@ -1,4 +1,7 @@
-/** Trusted keys: `*.pub` files (SPKI PEM) that lie where the operator put them. Nothing in a bundle is ever trusted. */
+/**
+ * Trusted keys: `*.pub` files (SPKI PEM) that lie where the operator put them. Nothing in a bundle
+ * is ever trusted.
+ */
 import { createPublicKey, type KeyObject } from "node:crypto";
 import { readdirSync, type Stats, statSync } from "node:fs";
 import { basename, join } from "node:path";
@@ -53,7 +56,10 @@ export function publicKeyFrom(pem: string, path: string): TrustedKey {
   return { keyid: keyidOf(key), name, path, algorithm: checked.algorithm, key };
 }
 
-/** Told the path of each key before it is read, and then the file that was opened. @throws to refuse it */
+/**
+ * Told the path of each key before it is read, and then the file that was opened.
+ * @throws to refuse it
+ */
 export type KeyGuard = (path: string, opened?: Stats) => void;
 
 /** The keys in a directory's `*.pub` files, sorted by name; none where the directory does not exist. */

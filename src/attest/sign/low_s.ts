@@ -1,7 +1,8 @@
 /**
- * ECDSA signatures in the one form that other tools write too. With (r, s) also (r, n - s) verifies, so anybody can change the bytes
- * of a signature that he did not make; the smaller s is written, and both are read, because OpenSSL and cosign make either.
- * Source: SEC 1 version 2.0, section 4.1.3; RFC 3279, section 2.2.3 (Ecdsa-Sig-Value).
+ * ECDSA signatures in the one form that other tools write too. With (r, s) also (r, n - s)
+ * verifies, so anybody can change the bytes of a signature that he did not make; the smaller s is
+ * written, and both are read, because OpenSSL and cosign make either. Source: SEC 1 version 2.0,
+ * section 4.1.3; RFC 3279, section 2.2.3 (Ecdsa-Sig-Value).
  */
 
 /** FIPS 186-4, D.1.2.3: the order of P-256's base point. */
@@ -25,7 +26,9 @@ function bytesOf(value: bigint): Uint8Array {
   return Uint8Array.fromHex(value.toString(16).padStart(2 * length, "0"));
 }
 
-/** A positive INTEGER: as few bytes as hold it, with a zero before a byte that would read as a sign. */
+/**
+ * A positive INTEGER: as few bytes as hold it, with a zero before a byte that would read as a sign.
+ */
 function integer(bytes: Uint8Array): number[] {
   const first = bytes.findIndex((byte) => byte !== 0);
   const digits = [...bytes.subarray(first < 0 ? bytes.length - 1 : first)];

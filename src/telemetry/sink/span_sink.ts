@@ -14,7 +14,10 @@ import { WireError } from "./protobuf.ts";
 export interface SinkOptions {
   host: string;
   port: number;
-  /** Whether a Host header names this machine: a page whose name was made to resolve to it names another (DNS rebinding). */
+  /**
+   * Whether a Host header names this machine: a page whose name was made to resolve to it names
+   * another (DNS rebinding).
+   */
   isOwnHost(host: string): boolean;
   /** Keeps a line. @throws where it cannot */
   keep(line: string): void;

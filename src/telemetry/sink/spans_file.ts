@@ -12,7 +12,10 @@ export interface SpansFileOptions {
   size: number;
   /** How many full files are kept. */
   keep: number;
-  /** Opens a file to be written at its end, and makes it where it is missing: only its owner may read it. */
+  /**
+   * Opens a file to be written at its end, and makes it where it is missing: only its owner may
+   * read it.
+   */
   open(path: string): number;
 }
 
