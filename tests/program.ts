@@ -120,6 +120,16 @@ async function feed(stdin: WritableStream<Uint8Array>, bytes: Uint8Array): Promi
   } catch { /* see above */ }
 }
 
+/** Runs `body` with a home of its own, which is removed afterwards. */
+export async function withHome(body: (home: Home) => Promise<void>): Promise<void> {
+  const home = new Home();
+  try {
+    await body(home);
+  } finally {
+    home.remove();
+  }
+}
+
 export class Service {
   log = "";
   readonly #logged: Promise<void>;

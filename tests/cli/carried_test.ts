@@ -16,17 +16,10 @@ import { readAttestation, verifyEnvelope } from "../../src/attest/check/check.ts
 import { publicKeyFrom } from "../../src/attest/check/trust.ts";
 import { sha256 } from "../../src/bundle/hash.ts";
 import { snapshot } from "../export/run.ts";
-import { Home } from "../program.ts";
+import { type Home, withHome } from "../program.ts";
 
 function test(name: string, body: (home: Home) => Promise<void>): void {
-  Deno.test(name, async () => {
-    const home = new Home();
-    try {
-      await body(home);
-    } finally {
-      home.remove();
-    }
-  });
+  Deno.test(name, () => withHome(body));
 }
 
 /** A small input, and an export of it into `out`. */

@@ -7,7 +7,7 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { refusalOf } from "../../src/cli/service_answer.ts";
 import { exitCodes } from "../../src/errors.ts";
-import { freePort, Home } from "../program.ts";
+import { freePort, withHome } from "../program.ts";
 
 Deno.test("each answer of a service has its exit code", () => {
   const answers: Record<number, number[]> = {
@@ -38,15 +38,6 @@ Deno.test("what the service says tells more than the status", () => {
   assert.equal(code(503, "interrupted"), "busy");
   assert.equal(code(503, "ok"), "busy");
 });
-
-async function withHome(body: (home: Home) => Promise<void>): Promise<void> {
-  const home = new Home();
-  try {
-    await body(home);
-  } finally {
-    home.remove();
-  }
-}
 
 Deno.test("what is in the way is code 14, in text and in JSON", () =>
   withHome(async (home) => {

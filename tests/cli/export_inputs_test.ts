@@ -6,16 +6,7 @@ import { mkdirSync, readFileSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 import { inputsOf } from "../../src/cli/export_inputs.ts";
 import { writeFiles } from "../bundle/fixture.ts";
-import { Home } from "../program.ts";
-
-async function withHome(work: (home: Home) => Promise<void>): Promise<void> {
-  const home = new Home();
-  try {
-    await work(home);
-  } finally {
-    home.remove();
-  }
-}
+import { type Home, withHome } from "../program.ts";
 
 const exported = ["export", "bundle", "--profile", "x", "--input", "in"];
 

@@ -15,17 +15,10 @@ import {
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
-import { Home } from "../program.ts";
+import { type Home, withHome } from "../program.ts";
 
 function test(name: string, body: (home: Home) => Promise<void>): void {
-  Deno.test(name, async () => {
-    const home = new Home();
-    try {
-      await body(home);
-    } finally {
-      home.remove();
-    }
-  });
+  Deno.test(name, () => withHome(body));
 }
 
 const write = ["assets", "write", "to"];

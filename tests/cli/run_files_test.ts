@@ -4,19 +4,10 @@ import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { previousSuccesses, runMetrics } from "../../src/cli/run_metrics.ts";
 import { testWith, tool } from "../needs.ts";
-import { Home } from "../program.ts";
+import { type Home, withHome } from "../program.ts";
 
 const kit = ["export", "bundle", "--profile", "kit", "--manifest", "out/manifest.json", "--quiet"];
 const files = ["--metrics-textfile", "run.prom", "--report", "run.json"];
-
-async function withHome(body: (home: Home) => Promise<void>): Promise<void> {
-  const home = new Home();
-  try {
-    await body(home);
-  } finally {
-    home.remove();
-  }
-}
 
 const read = (home: Home, name: string) => readFileSync(join(home.path, name), "utf8");
 

@@ -9,7 +9,7 @@ import assert from "node:assert/strict";
 import { cpSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { gunzipSync } from "node:zlib";
-import { Home, root } from "../program.ts";
+import { root, withHome } from "../program.ts";
 
 const golden = join(root, "tests/fixtures/golden");
 const epoch = { SOURCE_DATE_EPOCH: "1767225600" };
@@ -31,16 +31,6 @@ const trusted: Record<string, string> = {
   hmac: "ed25519.pub",
   volumes: "ed25519.pub",
 };
-
-/** Runs `body` with a home of its own. */
-async function withHome(body: (home: Home) => Promise<void>): Promise<void> {
-  const home = new Home();
-  try {
-    await body(home);
-  } finally {
-    home.remove();
-  }
-}
 
 for (const [name, key] of Object.entries(trusted)) {
   Deno.test(`the ${name} bundle of an earlier build verifies and unpacks`, () =>

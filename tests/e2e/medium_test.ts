@@ -5,22 +5,13 @@ import { createCipheriv } from "node:crypto";
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { testWith, tool } from "../needs.ts";
-import { Home, programWords, type Service } from "../program.ts";
+import { type Home, programWords, type Service, withHome } from "../program.ts";
 
 const forms: Record<string, string[]> = {
   zstd: [],
   plain: ["--compression", "none"],
   directory: ["--layout", "directory"],
 };
-
-async function withHome(work: (home: Home) => Promise<void>): Promise<void> {
-  const home = new Home();
-  try {
-    await work(home);
-  } finally {
-    home.remove();
-  }
-}
 
 function noise(path: string, bytes: number): void {
   const cipher = createCipheriv("aes-128-ctr", new Uint8Array(16), new Uint8Array(16));

@@ -6,7 +6,7 @@ import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { permissionLines } from "../cli/permission_lines.ts";
-import { Home, programWords, type Ran } from "../program.ts";
+import { type Home, programWords, type Ran, withHome } from "../program.ts";
 import { quoted } from "../terminal.ts";
 import { binaryTest, form } from "./binary_place.ts";
 
@@ -40,15 +40,6 @@ async function unread(home: Home, args: string[]): Promise<{ code: number; stder
   await child.stdout.cancel();
   const stderr = await new Response(child.stderr).text();
   return { code: (await child.status).code, stderr };
-}
-
-async function withHome(body: (home: Home) => Promise<void>): Promise<void> {
-  const home = new Home();
-  try {
-    await body(home);
-  } finally {
-    home.remove();
-  }
 }
 
 /** Each of `all`, two at a time. */
