@@ -3,7 +3,7 @@
  * instead of taking one more connection of which the process has a thousand. One tenant leaves room
  * for the others. Operations are not limited: health and metrics have to answer just then.
  */
-import type { MiddlewareHandler } from "hono";
+import type { Context, MiddlewareHandler } from "hono";
 import type { Config } from "../config/load.ts";
 import { FairShare } from "../jobs/fair_share.ts";
 import type { Access } from "./access.ts";
@@ -15,18 +15,14 @@ import { problem } from "./problem.ts";
  * does not.
  */
 export function limitRequests(
-  { tokens, service: { mostRequests: most } }: Pick<Config, "tokens" | "service">,
+  config: Pick<Config, "tokens" | "service">,
   onRefused: OpsDeps["onRefused"],
 ): MiddlewareHandler<AppEnvironment> {
-  const places = new FairShare(most, new Set(tokens.map(partyOf)).size);
+  const { most, take } = placesFor(config, config.service.mostRequests);
   return async (c, next) => {
-    const leave = places.take(partyOf(c.get("access")));
+    const leave = take(c.get("access"));
     if (leave === undefined) {
-      onRefused("busy");
-      c.header("retry-after", "1");
-      // The same where all places are taken and where the tenant's share is.
-      const detail = `Too many requests are open (limit: ${most})`;
-      return problem(c, { status: 503, detail, hint: "ask again in a second" });
+      return tooManyRequests(c, onRefused, `Too many requests are open (limit: ${most})`);
     }
     try {
       return await next();
@@ -34,6 +30,19 @@ export function limitRequests(
       leave();
     }
   };
+}
+
+/** Places that the tenants share. */
+export function placesFor({ tokens }: Pick<Config, "tokens">, most: number) {
+  const places = new FairShare(most, new Set(tokens.map(partyOf)).size);
+  return { most, take: (access: Access) => places.take(partyOf(access)) };
+}
+
+/** The same where all places are taken and where the tenant's share is. */
+export function tooManyRequests(c: Context, onRefused: OpsDeps["onRefused"], detail: string) {
+  onRefused("busy");
+  c.header("retry-after", "1");
+  return problem(c, { status: 503, detail, hint: "ask again in a second" });
 }
 
 /** Tokens of the same tenants are one party: a tenant gets no more by having more of them. */

@@ -12,6 +12,7 @@ import { addEvents } from "./export_events.ts";
 import { addFiles } from "./export_files.ts";
 import { addExports } from "./exports.ts";
 import { guard, isLocal, type Names, setHeaders } from "./guard.ts";
+import { limitDownloads } from "./downloads.ts";
 import { addHealth } from "./health.ts";
 import { limitRequests } from "./limit.ts";
 import { measure } from "./measure.ts";
@@ -33,6 +34,9 @@ export function createServer(deps: ServerDeps, names: Names): App {
     authenticate(config),
     limitRequests(config, onRefused),
   );
+  const downloads = limitDownloads(config, onRefused);
+  app.use("/v1/exports/:id/files/*", downloads);
+  app.use("/v1/exports/:id/bundle.tar", downloads);
   addExports(app, deps);
   addEvents(app, deps);
   addFiles(app, deps);
