@@ -49,7 +49,7 @@ export function exportText(one: RemoteExport): string {
     ["created", one.createdAt ?? new Date(createdOf(one)).toISOString()],
     ["started", one.startedAt ?? undefined],
     ["ended", one.endedAt ?? undefined],
-    ["took", typeof seconds === "number" ? `${seconds} s` : undefined],
+    ["took", typeof seconds === "number" ? durationText(seconds) : undefined],
     ["attempts", attempts === undefined ? undefined : String(attempts)],
     ["payload", typeof files === "number" ? counted(files, "file") : undefined],
     ["bundle", typeof bytes === "number" ? sizeText(bytes) : undefined],

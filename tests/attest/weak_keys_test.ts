@@ -148,7 +148,7 @@ Deno.test("DER of numbers with leading zeros, and of those that would read as ne
   }
 });
 
-Deno.test("a mirrored signature proves the same statement: nothing hangs on the attestation's own digest", () => {
+Deno.test("a P-256 signature with the other s proves the same statement", () => {
   const made = makeBundle({ key: testKey("p", "p256") });
   const bytes = made.files.get(attestationName)!;
   const right = readAttestation(bytes);

@@ -60,7 +60,7 @@ Deno.test("a file that is made or moved there after the list was made is private
   });
 });
 
-Deno.test("what has been as it is for long does not make the list anew", async () => {
+Deno.test("a file that has not changed for long does not cause a new listing", async () => {
   await withDirectory((root) => {
     writeFiles(root, { "state/a": "", "in/a": "" });
     let taken = 0;

@@ -40,7 +40,7 @@ Deno.test("32 syncs run at once, in the order of the queue; finish waits for the
   assert.deepEqual(started.map(({ path }) => path), Array.from({ length: 100 }, (_, i) => `${i}`));
 });
 
-Deno.test("whoever heeds ready waits where too many files or too many bytes wait", async () => {
+Deno.test("ready waits while too many files or bytes are queued", async () => {
   for (const [count, bytes] of [[2000, 1], [2, 40 * 1024 * 1024]] as const) {
     const { queue, started } = held();
     for (let i = 0; i < count; i++) queue.add(item(String(i), bytes));
@@ -58,7 +58,7 @@ Deno.test("whoever heeds ready waits where too many files or too many bytes wait
   }
 });
 
-Deno.test("the first fault reaches whoever adds, waits or finishes, and nothing more begins", async () => {
+Deno.test("the first failed sync ends the queue: add, ready and finish throw it", async () => {
   const { queue, started } = held();
   for (let i = 0; i < 2000; i++) queue.add(item(String(i)));
   const waiting = assert.rejects(queue.ready(), /first/);

@@ -39,7 +39,7 @@ Deno.test("what the service says tells more than the status", () => {
   assert.equal(code(503, "ok"), "busy");
 });
 
-Deno.test("what is in the way is code 14, in text and in JSON", () =>
+Deno.test("an existing file in the output directory is code 14, in text and in JSON", () =>
   withHome(async (home) => {
     const exits = async (args: string[], code: number, reason: RegExp) => {
       const { exit, error, ok } = await home.json(args);

@@ -15,7 +15,7 @@ function packed(home: Home, out: string): string[] {
   return lines.map((line) => line.slice(66));
 }
 
-Deno.test("empty directories are said: text, JSON, report, and by a dry run", () =>
+Deno.test("empty directories are reported in text, JSON, the report and a dry run", () =>
   withHome(async (home) => {
     writeFiles(home.path, { "in/keep/a": "x" });
     for (const path of ["logs/2026", "logs/2027", "b", "c"]) {
@@ -55,7 +55,7 @@ Deno.test("what is refused, or not there, says what helps", () =>
     assert.match(none.stderr, /hint: {2}check the globs/);
   }));
 
-Deno.test("without an empty directory none is said", () =>
+Deno.test("no empty directory is reported where there is none", () =>
   withHome(async (home) => {
     writeFiles(home.path, { "in/keep/a": "x" });
     const { stdout } = await home.succeed([...exported, "--manifest", "out/manifest.json"]);

@@ -82,7 +82,7 @@ Deno.test("no time left is told before there is something to tell it from", () =
 
 for (const [disk, milliseconds] of Object.entries(disks)) {
   for (const [payload, size] of Object.entries(payloads)) {
-    Deno.test(`the time left comes true within a factor of two: ${disk}, ${payload}`, () => {
+    Deno.test(`the time left is right within a factor of two: ${disk}, ${payload}`, () => {
       let now = 0;
       const lines: { at: number; left: number }[] = [];
       const stderr = (text: string) => {

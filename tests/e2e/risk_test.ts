@@ -181,7 +181,7 @@ Deno.test("an alias that is a misspelled CVE is told by answers about that CVE",
 
 const before = fileURLToPath(new URL("../fixtures/risk/before", import.meta.url));
 
-Deno.test("a bundle of version 0.1.0 is queried as ever", async () => {
+Deno.test("a risk bundle of version 0.1.0 can be queried", async () => {
   using site = new Site();
   const trusted = ["--manifest", join(before, "bundle"), "--trust", join(before, "signer.pub")];
   const query = (id: string, ...more: string[]) =>

@@ -109,7 +109,7 @@ Deno.test("a tenant is told why its export failed without a path, and the log ha
   assert.match(service.log, /no\/such\/hmac\.key/);
 });
 
-Deno.test("where two tenants could meet neither the check nor the start goes through", async () => {
+Deno.test("two tenants with one target are refused by config check and at the start", async () => {
   const home = new Home();
   const { profiles, ...rest } = configuration(home);
   const pub = { ...profiles.pub, targets: [{ directory: join(home.path, "out") }] };

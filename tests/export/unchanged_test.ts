@@ -113,7 +113,7 @@ function jobs(out: string, input: string) {
   };
 }
 
-Deno.test("nothing new: no second copy is stored, and targets that have it are left alone", async () => {
+Deno.test("an unchanged export stores no copy and skips targets that have it", async () => {
   await inDirectory(async (out, input) => {
     const job = jobs(out, input);
     const first = await job();

@@ -69,7 +69,7 @@ for (
     }));
 }
 
-Deno.test("an error without words has its code, and one without a code is told as an end", () => {
+Deno.test("an error without a message shows its code, or that the connection ended", () => {
   const url = new URL("https://r.test/v2/x/blobs/uploads/1");
   const said = (cause: unknown) => broken("PATCH", url, cause).message.slice("PATCH ".length);
   const where = "https://r.test/v2/x/blobs/uploads/1: ";

@@ -113,7 +113,7 @@ testWith(
   },
 );
 
-Deno.test("what is ignored is said once, on stderr, where another machine is connected to", async () => {
+Deno.test("ignored variables are reported once before another machine is reached", async () => {
   const home = new Home();
   const env = { HTTPS_PROXY: "http://user:hunter2@127.0.0.1:1", NODE_EXTRA_CA_CERTS: "/nowhere" };
   try {

@@ -36,7 +36,7 @@ Deno.test("what is asked for is what JSON.parse gives, wherever the blocks are c
   }));
 });
 
-Deno.test("the rest is passed over, and has to be JSON all the same", () => {
+Deno.test("values that are not asked for are skipped, and still have to be valid JSON", () => {
   const text = '{"x":[{"y":[1,"\\u00e9\\"",null]}],"id":"A-1","id":"A-2","z":{"id":"no"}}';
   const keep: Keep = { fields: new Map([["id", "scalar"]]) };
   for (const size of [1, 3, 100]) assert.deepEqual(read(text, keep, size), { id: "A-2" });
@@ -67,7 +67,7 @@ Deno.test("the rest is passed over, and has to be JSON all the same", () => {
   }
 });
 
-Deno.test("a container where a scalar belongs is known for what it is, and not kept", () => {
+Deno.test("an object in place of a scalar is recognised, and its content not kept", () => {
   const keep: Keep = { fields: new Map([["a", "scalar"], ["b", "scalar"]]) };
   assert.deepEqual(read('{"a":[[1],2],"b":{"c":{}}}', keep), { a: [], b: {} });
   assert.deepEqual(read("[1]", keep), []);

@@ -38,7 +38,7 @@ Deno.test("of one date the greater version counts, by its numbers", async () => 
   }
 });
 
-Deno.test("what only an older version says is gone", async () => {
+Deno.test("facts that only an older version of a record states are left out", async () => {
   const { lines } = await build([["osv", {
     "a.json": osv("GO-1", { modified: "2024-01-01T00:00:00Z", aliases: ["CVE-2025-0001"] }),
     "b.json": osv("GO-1", { modified: "2025-01-01T00:00:00Z", aliases: ["CVE-2025-0002"] }),
@@ -46,7 +46,7 @@ Deno.test("what only an older version says is gone", async () => {
   assert.deepEqual(lines.map(({ id }) => id), ["CVE-2025-0002"]);
 });
 
-Deno.test("two publishers may use one id: both their words are kept", async () => {
+Deno.test("documents of two publishers with the same id are both kept", async () => {
   const date = "2025-02-01T00:00:00Z";
   const publisher = { category: "vendor", name: "Other", namespace: "https://other.example" };
   const { lines, report } = await build([["csaf", {

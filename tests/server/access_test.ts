@@ -55,7 +55,7 @@ async function ask(of: Bench, { method, path }: Operation, id: string, who: stri
   });
 }
 
-Deno.test("to a tenant that is not the profile's, the profile does not exist", async () => {
+Deno.test("a profile does not exist for a tenant that it does not belong to", async () => {
   const targets = [{ registry: "site", repository: "r", tag: "t" }];
   const owned = { ...config.profiles.get("advisories")!, name: "owned", tenants: ["lab"], targets };
   const profiles = new Map([...config.profiles, ["owned", owned]]);

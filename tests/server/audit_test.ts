@@ -61,7 +61,7 @@ Deno.test("queue, cancel, retry and delete name the token, in the log and in the
   assert.doesNotMatch(JSON.stringify(of.audited), /secret-of/);
 });
 
-Deno.test("the same request once more, and what changes nothing, is nobody's deed", async () => {
+Deno.test("a repeated request and one that changes nothing are not audited", async () => {
   using of = new Bench({ config: guarded });
   const key = { "idempotency-key": "nightly", ...as("ci") };
   await of.post({ profile: "kit" }, key);

@@ -51,7 +51,7 @@ Deno.test("a file comes whole, with its tag, and not again to who has it", async
   }
 });
 
-Deno.test("whoever fetches bytes is named with the file; a list, a HEAD and a match fetch none", async () => {
+Deno.test("a download is audited with its file; a list, a HEAD and a 304 are not", async () => {
   const { bench, of, path, bundleDigest } = await stored();
   using _ = bench;
   const file = path("files/manifest.json");

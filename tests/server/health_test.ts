@@ -91,7 +91,7 @@ Deno.test("a stranger learns how each check stands, and nothing of what it found
   assert.equal(await text("/health/liveness"), '{"status":"fail"}');
 });
 
-Deno.test("who is on this machine learns what the checks found, who has a token without the paths", async () => {
+Deno.test("readiness shows what was found here, and without paths to tokens", async () => {
   using bench = guarded();
   const seen = async (headers: Record<string, string> = {}) => {
     const texts = paths.map(async (path) => await (await bench.get(path, headers)).text());

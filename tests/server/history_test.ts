@@ -97,7 +97,7 @@ Deno.test("one export is shown with who asked for it, when it ran and what came 
         "  created   2026-01-01T00:00:00.000Z",
         "  started   2026-01-01T00:00:00.000Z",
         "  ended     2026-01-01T00:00:12.000Z",
-        "  took      12 s",
+        "  took      12s",
         "  attempts  1",
         "  payload   3 files",
         "  bundle    2.00 KiB",
@@ -199,7 +199,7 @@ Deno.test("a timeline of one export is followed to its end, also after a retry",
   });
 });
 
-Deno.test("what has no end is no JSON object", async () => {
+Deno.test("timeline --follow with --json is refused: its output has no end", async () => {
   const options: TimelineOptions = { url: "http://127.0.0.1:1", follow: true, limit: "9" };
   for (const more of [{ json: true }, { event: unknownId }]) {
     await assert.rejects(timelineCommand({ ...options, ...more }, quiet), { code: "usage" });

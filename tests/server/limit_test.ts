@@ -44,7 +44,7 @@ Deno.test("one request more than may be open is told to come back; health and me
   assert.deepEqual([bench.queued.length, bench.faults], [2, []]);
 });
 
-Deno.test("bodies of one tenant that do not come keep no other tenant waiting, on real sockets", async () => {
+Deno.test("request bodies that never arrive block no other tenant, on real sockets", async () => {
   const sha256 = (text: string) => createHash("sha256").update(text).digest("hex");
   const tokens = ["default", "lab"].map((name) => ({
     name,

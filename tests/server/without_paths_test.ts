@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { withoutPaths } from "../../src/server/without_paths.ts";
 
-Deno.test("of a path of this machine the last part is left, however a message writes it", () => {
+Deno.test("only the last part of a path of this machine is left in a message", () => {
   const cases: [string, string][] = [
     ['Cannot read "/etc/stella/secrets/hmac key"', 'Cannot read "hmac key"'],
     ["ENOENT: no such file or directory, lstat '/srv/osv/a.json'", "lstat 'a.json'"],

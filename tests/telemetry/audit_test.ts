@@ -19,7 +19,7 @@ function bench() {
 
 const of = { exportId: "e1", profile: "p", tenant: "t", bundleDigest: "d" };
 
-Deno.test("everything that is done is a line and an event, both with the name of the token", () => {
+Deno.test("every action is a log line and an event with the name of the token", () => {
   const { audit, lines, events } = bench();
   audit.did("queue", "ci", of);
   audit.did("cancel", "ci", of);
