@@ -40,12 +40,17 @@ export function jobsTable(
   return [lineOf(head), ...lines].map((line) => `${line}\n`).join("");
 }
 
+function askedBy({ actor, trigger }: RemoteExport): string | undefined {
+  if (!actor) return trigger ?? undefined;
+  return trigger ? `${actor} (${trigger})` : actor;
+}
+
 export function exportText(one: RemoteExport): string {
   const { id, state, error, files, bytes, bundleDigest, attempts, seconds } = one;
   const facts: [string, string | undefined][] = [
     ["profile", one.profile],
     ["tenant", one.tenant],
-    ["asked by", [one.actor, one.trigger && `(${one.trigger})`].filter(Boolean).join(" ")],
+    ["asked by", askedBy(one)],
     ["created", one.createdAt ?? new Date(createdOf(one)).toISOString()],
     ["started", one.startedAt ?? undefined],
     ["ended", one.endedAt ?? undefined],

@@ -19,9 +19,14 @@ export function notPushed(error: unknown, directory: string, flags: ExportedFlag
   const command = `push it with: ${pushCommand(directory, flags)}`;
   return new StellaError(error.code, what, {
     cause: error,
-    hint: error.hint === undefined ? command : `${error.hint}; then ${command}`,
+    hint: error.hint === undefined ? command : `${withoutAgain(error.hint)}; ${command}`,
     findings: error.findings,
   });
+}
+
+/** To run the same command again would export again. */
+function withoutAgain(hint: string): string {
+  return hint.replace(/, then run the command again$/, "");
 }
 
 function pushCommand(directory: string, flags: ExportedFlags): string {

@@ -8,6 +8,8 @@ export interface Answer {
   text: string;
   /** Seconds after which it wants to be asked again. */
   retryAfter?: number;
+  /** Whether the question had a token. */
+  hasToken?: boolean;
 }
 
 /** No good answer. Without a status there was none at all. */
@@ -50,7 +52,9 @@ export function refusalOf(answer: Answer, hint?: string): ServiceError {
     : [];
   const words = [detail ?? "no reason", ...faults].join("; ");
   const pause = retryAfter === undefined ? "" : ` (to be asked again in ${retryAfter} s)`;
-  const next = tokenHints[status] ?? (typeof given === "string" ? given : hint);
+  const isUnknown = status === 401 && answer.hasToken === true;
+  const next = (isUnknown ? unknownToken : tokenHints[status]) ??
+    (typeof given === "string" ? given : hint);
   return new ServiceError(
     codeOf(status, code),
     `${shown(url)} answers ${status}: ${words}${pause}`,
@@ -70,6 +74,9 @@ function codeOf(status: number, said: unknown): ErrorCode {
     !["ok", "internal", "usage", "interrupted"].includes(said);
   return tells ? said as ErrorCode : statusCodes[status] ?? "registry";
 }
+
+const unknownToken = "the service does not know the token that was sent: check its file, and " +
+  "that its sha256 stands below tokens in the configuration of the service";
 
 const tokenHints: Record<number, string> = {
   401: "give a token with --token-file",

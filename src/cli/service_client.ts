@@ -149,7 +149,10 @@ export class ServiceClient {
         throw error instanceof StellaError ? error : this.#unreachable(target, error);
       });
     const retryAfter = /^\d{1,9}$/.exec(answer.headers["retry-after"] ?? "")?.[0];
-    const more = retryAfter === undefined ? {} : { retryAfter: Number(retryAfter) };
+    const more = {
+      ...(retryAfter === undefined ? {} : { retryAfter: Number(retryAfter) }),
+      ...(this.#headers()["authorization"] === undefined ? {} : { hasToken: true }),
+    };
     return { url: target.href, status: answer.statusCode ?? 0, text, ...more };
   }
 
@@ -180,7 +183,7 @@ export class ServiceClient {
     if (this.#stop.aborted) return interrupted();
     return new ServiceError("registry", `Cannot ask ${shown(target.href)}: ${messageOf(error)}`, {
       cause: error,
-      hint: "start it with `stella serve`, or name the right one with --url",
+      hint: "start it with `stella serve`, or name the right one: --url, or --server of an export",
     });
   }
 }

@@ -177,11 +177,16 @@ function eventText({ time, exportId, profile, stage, attributes }: Event, isOne:
   const { findings, ...error } = (attributes["error"] ?? {}) as { findings?: unknown };
   const told = findings === undefined ? attributes : { ...attributes, error };
   const details = Object.entries(told).map(([name, value]) =>
-    `${name}=${typeof value === "string" ? value : JSON.stringify(value)}`
+    `${name}=${typeof value === "string" ? value : JSON.stringify(shortened(value))}`
   );
   const of = isOne ? [] : [exportId, profile];
   const line = escaped([time, ...of, stage, ...details].join("  "));
   return `${line}\n${findingsOf({ findings }).map(findingLine).join("")}`;
+}
+
+/** Seconds to the millisecond; whole numbers are as they were. */
+function shortened(value: unknown): unknown {
+  return typeof value === "number" ? Number(value.toFixed(3)) : value;
 }
 
 function more(next: string | null, { newest }: TimelineOptions): string {

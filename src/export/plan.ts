@@ -185,7 +185,7 @@ function nothing(sources: readonly FilesSource[]): StellaError {
   if (sources.some(({ include, exclude = [] }) => include !== undefined || exclude.length > 0)) {
     const left = `no file in ${where} is left by include and exclude`;
     return new StellaError("usage", `Cannot export: ${left}`, {
-      hint: "check the globs: they are compared with paths below the source, in this case",
+      hint: "check the globs: they are compared with paths below the source, and case counts",
     });
   }
   return new StellaError("usage", `Cannot export: no file was found in ${where}`, {

@@ -86,6 +86,8 @@ export function broken(method: string, url: URL, cause: unknown): RegistryError 
 
 /** What a request of the distribution-spec is for. */
 const works: readonly [RegExp, string][] = [
+  [/^HEAD .*\/blobs\//, "a blob was looked for"],
+  [/^HEAD .*\/manifests\//, "a manifest was looked for"],
   [/^POST .*\/blobs\/uploads\//, "an upload was begun"],
   [/^(?:PUT|PATCH) .*\/blobs\/uploads\//, "a blob was sent"],
   [/^GET .*\/blobs\/(?!uploads\/)/, "a blob was read"],

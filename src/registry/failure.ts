@@ -116,7 +116,9 @@ function reasonOf(status: number, detail: string): RegistryReason {
 const loginHints: Record<Login, string> = {
   none: "log in: --credentials FILE, credentialsFile in the configuration, or docker login",
   refused: "check the credentials, and that they may use this repository",
-  unasked: "check the registry's address; it, or a proxy before it, must send WWW-Authenticate",
+  unasked:
+    "check the registry's address; it, or a proxy before it, must ask for Basic or Bearer in " +
+    "WWW-Authenticate",
   token_only: "log in with user and password: the registry takes no identity token",
 };
 

@@ -55,6 +55,7 @@ Deno.test("what does not speak HTTP, or not TLS, is said to be so", async () => 
 
 for (
   const [on, act, work] of [
+    [/^HEAD .*\/blobs\//, reset, "a blob was looked for"],
     [/^POST /, reset, "an upload was begun"],
     [/^PUT .*\/uploads\//, resetMidway, "a blob was sent"],
     [/^PUT .*\/manifests\//, reset, "a manifest was sent"],

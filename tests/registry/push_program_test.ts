@@ -153,7 +153,7 @@ programTest(
       failed.error.message,
       /: 403 UNKNOWN: .*; the bundle itself is complete in "it's out"$/,
     );
-    const [, first, command] = /^(.*); then push it with: (.*)$/.exec(failed.error.hint) ?? [];
+    const [, first, command] = /^(.*); push it with: (.*)$/.exec(failed.error.hint) ?? [];
     assert.match(first!, /^ask for access/);
     await home.succeed(["verify", directory, "--trust", "other.pub"]);
     const [program, ...words] = await wordsOf(command!);

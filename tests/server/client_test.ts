@@ -227,6 +227,11 @@ Deno.test("a token comes from a private file, and shows nowhere", async () => {
       message: /401/,
       hint: /--token-file/,
     });
+    Deno.writeTextFileSync(tokenFile, "another\n", { mode: 0o600 });
+    await assert.rejects(listCommand({ url, tokenFile, ...list }, host), {
+      message: /401/,
+      hint: /the service does not know the token that was sent/,
+    });
     Deno.writeTextFileSync(tokenFile, `${token}\n`, { mode: 0o600 });
     assert.equal((await listCommand({ url, tokenFile, ...list }, host)).code, 0);
     const client = new ServiceClient({ url, tokenFile }, host);

@@ -148,6 +148,15 @@ Deno.test("the newest events stand in the order of their times, with the way to 
   });
 });
 
+Deno.test("seconds are told to the millisecond", async () => {
+  await serving(async (url, bench) => {
+    const { of } = fill(bench);
+    bench.timeline.add(of, "succeeded", { seconds: 0.5189234889999997 });
+    const { text } = await timelineCommand({ url, limit: "9" }, quiet, [of.exportId]);
+    assert.match(text, /succeeded {2}seconds=0\.519\n/);
+  });
+});
+
 /** A person who reads what a followed timeline writes. */
 function reader() {
   let text = "";
