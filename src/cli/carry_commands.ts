@@ -1,15 +1,11 @@
-/** Commands and options for bundles that were carried somewhere: unpack and compare them, receipts, sticks, protected keys. */
+/** Commands for bundles that were carried somewhere: unpack, pull and compare them. */
 import type { Command } from "commander";
 import { collectEntropy } from "../registry/entropy.ts";
-import { type Leaf, many } from "./leaf.ts";
+import { verifyOptions, volumesOption } from "./bundle_options.ts";
+import type { Leaf } from "./leaf.ts";
 import { insecureHttp, tokenFile } from "./service_options.ts";
 
-/** @param verifyOptions adds whom to trust and how to look */
-export function carryCommands(
-  bundle: Command,
-  leaf: Leaf,
-  verifyOptions: (command: Command) => Command,
-): void {
+export function carryCommands(bundle: Command, leaf: Leaf): void {
   const unpack = leaf(bundle, "unpack", "Verify a bundle and unpack its payload, all or nothing", [
     "stella export bundle unpack --manifest out/manifest.json --to payload",
     "stella export bundle unpack --manifest /media/a --volumes /media/b --to payload",
@@ -23,7 +19,7 @@ export function carryCommands(
       "new or empty directory; files appear there only after verification",
     );
   verifyOptions(volumesOption(unpack));
-  pullCommand(bundle, leaf, verifyOptions);
+  pullCommand(bundle, leaf);
   leaf(bundle, "diff <a> <b>", diffAbout, [
     "stella export bundle diff yesterday/manifest.json today/manifest.json",
     "stella export bundle diff yesterday today --json | jq .same",
@@ -31,11 +27,7 @@ export function carryCommands(
 }
 
 /** Under `export bundle`, and by itself. */
-export function pullCommand(
-  parent: Command,
-  leaf: Leaf,
-  verifyOptions: (command: Command) => Command,
-): void {
+export function pullCommand(parent: Command, leaf: Leaf): void {
   const own = parent.name() === "bundle" ? "stella export bundle pull" : "stella pull";
   const command = leaf(parent, "pull <ref>", "Pull a bundle and verify it while it is written", [
     `${own} oci://registry.site:5000/exports/kit:latest --to in`,
@@ -52,19 +44,3 @@ export function pullCommand(
 
 const diffAbout =
   "What differs between two bundles, by manifest field and by file; exit code 0 either way";
-
-export function receiptOptions(command: Command): Command {
-  return passphraseOption(
-    volumesOption(command)
-      .option("--receipt <file>", "write what was checked and found, as an in-toto statement")
-      .option("--receipt-key <file>", "private key that signs the receipt"),
-  );
-}
-
-function volumesOption(command: Command): Command {
-  return command.option("--volumes <dir>", "where volumes lie besides; repeatable", many);
-}
-
-export function passphraseOption(command: Command): Command {
-  return command.option("--key-passphrase-file <file>", "passphrase of the key, mode 0600");
-}

@@ -1,6 +1,6 @@
 /** Commands for signing keys and trusted keys. */
 import { type Command, Option } from "commander";
-import { passphraseOption } from "./carry_commands.ts";
+import { passphraseOption } from "./bundle_options.ts";
 import { group, type Leaf } from "./leaf.ts";
 
 export function keyCommands(program: Command, leaf: Leaf): void {

@@ -41,7 +41,7 @@ function common(command: Command): Command {
     .option("--config <file>", "configuration file")
     .option("--json", "print one result object on stdout")
     .option("--quiet", "print nothing but errors")
-    .option("--permissions", "print what it may still do when its work begins, and do nothing");
+    .option("--permissions", "print the permissions this command runs with, and exit");
 }
 
 /** For commands that are run by hand or by a timer, where nobody can scrape them. */

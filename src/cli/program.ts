@@ -7,7 +7,14 @@ import { Command, CommanderError, Option } from "commander";
 import { exitCodes } from "../errors.ts";
 import { collectEntropy } from "../registry/entropy.ts";
 import type { Host } from "./host.ts";
-import { carryCommands, passphraseOption, pullCommand, receiptOptions } from "./carry_commands.ts";
+import {
+  passphraseOption,
+  pushOptions,
+  receiptOptions,
+  registryOptions,
+  verifyOptions,
+} from "./bundle_options.ts";
+import { carryCommands, pullCommand } from "./carry_commands.ts";
 import { codesHelp, group, type Leaf, leafMaker, many, runFileOptions } from "./leaf.ts";
 import { keyCommands } from "./key_commands.ts";
 import { misunderstood } from "./misunderstood.ts";
@@ -52,7 +59,7 @@ type Family = (program: Command, leaf: Leaf) => void;
 const families: [names: string[], add: Family][] = [
   [["export"], exportCommands],
   [["verify"], verifyCommand],
-  [["pull"], (program, leaf) => pullCommand(program, leaf, verifyOptions)],
+  [["pull"], pullCommand],
   [["serve", "status", "health", "spans"], serviceCommands],
   [["keys"], keyCommands],
   [["assets", "version"], otherCommands],
@@ -100,7 +107,7 @@ function exportCommands(program: Command, leaf: Leaf): void {
     .option("--exclude <glob>", "do not pack these files of each --input; repeatable", many)
     .option("--follow", "pack copies of what symbolic links inside an --input lead to")
     .option("--key <file>", "private key that signs (default: the key of this machine)")
-    .option("--secret <file>", "shared secret that seals the manifest besides (HMAC-SHA256)")
+    .option("--secret <file>", "also sign the manifest with this shared secret (HMAC-SHA256)")
     .option(
       "--tenant <name>",
       "tenant that the export belongs to (default: the first one of the profile, else default; " +
@@ -144,7 +151,7 @@ function exportCommands(program: Command, leaf: Leaf): void {
       "manifest.json, the directory that holds it, oci://HOST/REPOSITORY:TAG, or - (a pipe)",
     ),
   ));
-  carryCommands(bundle, leaf, verifyOptions);
+  carryCommands(bundle, leaf);
   for (const [name, about] of [["list", "List what a bundle holds"], ["show", "Show a bundle"]]) {
     verifyOptions(
       leaf(bundle, name!, `${about}, and what is wrong with it`, [
@@ -183,34 +190,6 @@ function verifyCommand(program: Command, leaf: Leaf): void {
       verifyWork,
     ),
   ));
-}
-
-function verifyOptions(command: Command): Command {
-  return runFileOptions(registryOptions(command))
-    .option("--trust <path>", "public key, or a directory of *.pub; repeatable", many)
-    .option("--secret <file>", "shared secret that the bundle has to be sealed with")
-    .option("--trust-from-media", "allow --trust to lie in the bundle or on its medium")
-    .option("--integrity-only", "check integrity only, ignore the signer");
-}
-
-function pushOptions(command: Command): Command {
-  return command.option(
-    "--mount-from <repository>",
-    "of the same registry, which may have the files already; repeatable",
-    many,
-  );
-}
-
-function registryOptions(command: Command): Command {
-  return command
-    .option("--plain-http", "speak http to a registry that is not on this machine")
-    .option("--ca <file>", "certificate authority of the registry, PEM")
-    .option(
-      "--credentials <file>",
-      "{username, password}, docker's config.json or podman's auth.json; mode 0600",
-    )
-    .option("--client-cert <file>", "certificate to show to the registry, PEM")
-    .option("--client-key <file>", "its private key, PEM, mode 0600");
 }
 
 function serviceCommands(program: Command, leaf: Leaf): void {

@@ -1,6 +1,7 @@
 /** Commands of a site: questions to risk bundles, the timeline of its service, and its configuration. */
 import type { Command } from "commander";
-import { group, type Leaf, many } from "./leaf.ts";
+import { trustOptions } from "./bundle_options.ts";
+import { group, type Leaf } from "./leaf.ts";
 import { serviceOptions } from "./service_options.ts";
 
 export function siteCommands(program: Command, leaf: Leaf): void {
@@ -24,16 +25,14 @@ export function siteCommands(program: Command, leaf: Leaf): void {
 }
 
 function riskCommands(risk: Command, leaf: Leaf): void {
-  leaf(risk, "query <id>", "What is known about a CVE, by a verified bundle, read in place", [
-    "stella risk query CVE-2021-44228 --manifest out/manifest.json",
-    "stella risk query GHSA-jfh8-c2jp-5v3q --manifest /media/stick --trust signer.pub --json",
-    "stella risk query CVE-2021-44228 --manifest /media/stick --max-age 7d",
-  ], async () => (await import("./risk_query.ts")).riskQueryCommand)
-    .requiredOption("--manifest <path>", "manifest.json, or the directory that holds it")
-    .option("--trust <path>", "public key, or a directory of *.pub; repeatable", many)
-    .option("--secret <file>", "shared secret that the bundle has to be sealed with")
-    .option("--trust-from-media", "allow --trust to lie in the bundle or on its medium")
-    .option("--integrity-only", "check integrity only, ignore the signer")
+  trustOptions(
+    leaf(risk, "query <id>", "What is known about a CVE, by a verified bundle, read in place", [
+      "stella risk query CVE-2021-44228 --manifest out/manifest.json",
+      "stella risk query GHSA-jfh8-c2jp-5v3q --manifest /media/stick --trust signer.pub --json",
+      "stella risk query CVE-2021-44228 --manifest /media/stick --max-age 7d",
+    ], async () => (await import("./risk_query.ts")).riskQueryCommand)
+      .requiredOption("--manifest <path>", "manifest.json, or the directory that holds it"),
+  )
     .option("--max-age <duration>", "end with code 16 if a provider's data is older: 12h, 7d, 2w");
 }
 
