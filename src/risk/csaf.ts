@@ -202,12 +202,40 @@ function isRejected(one: Json): boolean {
 /** By status: the products, by name where the document names them, sorted, each once. */
 function statusOf(one: Json, names: ReadonlyMap<string, string>): [string, string[]][] {
   const given = (one["product_status"] ?? {}) as Record<string, string[] | null>;
+  const shared = sharedNames(statuses.map((name) => given[name] ?? null), names);
   return statuses.flatMap((name): [string, string[]][] => {
     const ids = given[name] ?? undefined;
     if (ids === undefined) return [];
-    const products = ids.map((product) => names.get(product) ?? product);
+    const products = ids.map((product) => {
+      const text = names.get(product) ?? product;
+      return shared.has(text) ? `${text} (${product})` : text;
+    });
     return [[name, [...new Set(products)].sort()]];
   });
+}
+
+/** Names under more than one status that several products have: by name alone they would be said to be both. */
+function sharedNames(
+  lists: readonly (readonly string[] | null)[],
+  names: ReadonlyMap<string, string>,
+): Set<string> {
+  const shared = new Set<string>();
+  // Most documents have few products in all lists but one.
+  const [longest = [], ...others] = lists.map((one) => one ?? []).sort((a, b) =>
+    b.length - a.length
+  );
+  const idOf = new Map<string, string>();
+  for (const product of others.flat()) {
+    const name = names.get(product);
+    if (name === undefined) continue;
+    if ((idOf.get(name) ?? product) !== product) shared.add(name);
+    idOf.set(name, product);
+  }
+  for (const product of longest) {
+    const name = names.get(product) ?? "";
+    if ((idOf.get(name) ?? product) !== product) shared.add(name);
+  }
+  return shared;
 }
 
 /**

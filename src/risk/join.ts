@@ -142,7 +142,10 @@ function addCsaf(joined: Joined, fact: SpooledFact, value: Json, source: Source)
   const { publisher, date } = rest;
   joined.vex.push({ record: fact.record, publisher, date, status });
   if (fact.piece !== undefined) return;
-  joined.aliases.push(...aliases);
+  // As with advisories: of several CVEs none is another name, and nothing else is known to be one.
+  if (fact.mark !== "several") {
+    joined.aliases.push(...aliases.filter((one) => !isCve(one)));
+  }
   joined.sources.push({ ...source, ...rest });
 }
 

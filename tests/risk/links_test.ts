@@ -110,6 +110,36 @@ Deno.test("a number counts with its system, and a name by itself", async () => {
   assert.deepEqual(lines[3]?.aliases, ["CERT/CC VU#123456", "VU#123456"]);
 });
 
+Deno.test("a vulnerability of a document that names a second CVE gives neither the other's name", async () => {
+  const second = [{ system_name: "Red Hat", text: "CVE-2025-0002" }, {
+    system_name: "GitHub",
+    text: "GHSA-aaaa-bbbb-0001",
+  }];
+  const { lines } = await build([["csaf", {
+    "a.json": csaf("A-1", [{ cve: "CVE-2025-0001", ids: second, ...fixed }]),
+  }]]);
+  assert.deepEqual(lines.map(({ id, aliases }) => [id, aliases]), [
+    ["CVE-2025-0001", []],
+    ["CVE-2025-0002", []],
+  ]);
+});
+
+Deno.test("products of one name are told apart by their ids where a document says different things of them", async () => {
+  const names = ["P-1", "P-2", "P-3"].map((product_id) => ({
+    product_id,
+    name: product_id === "P-3" ? "Other" : "Box",
+  }));
+  const status = { known_not_affected: ["P-1", "P-3"], known_affected: ["P-2"], fixed: ["P-3"] };
+  const document = JSON.parse(csaf("A-1", [{ cve: "CVE-2025-0001", product_status: status }]));
+  document.product_tree = { full_product_names: names };
+  const { lines } = await build([["csaf", { "a.json": JSON.stringify(document) }]]);
+  assert.deepEqual(lines[0]?.vex[0]?.["status"], {
+    fixed: ["Other"],
+    known_affected: ["Box (P-2)"],
+    known_not_affected: ["Box (P-1)", "Other"],
+  });
+});
+
 Deno.test("a vulnerability without any id is found by its document's, of its publisher", async () => {
   const { lines } = await build([["csaf", {
     "a.json": csaf("A-1", [{ title: "no CVE yet", ...fixed }, { title: "another", ...fixed }]),
