@@ -64,6 +64,8 @@ export async function parseOsv(file: Original, sink: Sink): Promise<void> {
   faults.forEach((fault) => sink.bad(file, fault, ids));
   if (faults.length > 0 || !isObject(value)) return;
   sink.dated(String(value["modified"]));
+  // Some databases (Go's in 2022) fill in 0001 for every time of change.
+  if (isPresent(value["published"])) sink.dated(String(value["published"]));
   const own = canonical(String(value["id"]));
   const [aliases = [], upstream = [], related = []] = idLists.map((name) =>
     idsOf(value, name, own, file, sink)

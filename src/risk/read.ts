@@ -186,7 +186,7 @@ export function faultsOf(check: Check, value: unknown): string[] {
 
 /** Beside the records of some providers lie checksums, signatures and notes. */
 const companion =
-  /(?:\.(?:asc|sig|sha256|sha512|md5|md|txt|html?)|(?:^|\/)(?:LICEN[CS]E|changes\.csv|(?:provider-metadata|aggregator)\.json))$/i;
+  /(?:\.(?:asc|sig|sha256|sha512|md5|md|txt|html?)|(?:^|\/)(?:LICEN[CS]E|changes\.csv|(?:provider-metadata|aggregator|known_exploited_vulnerabilities_schema)\.json))$/i;
 const records: Record<ProviderKind, RegExp> = {
   kev: /\.json$/i,
   osv: /\.(?:json|ya?ml)$/i,

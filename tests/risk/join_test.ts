@@ -152,6 +152,14 @@ Deno.test("the as-of date is the configuration's, else the data's own, else that
   assert.equal((await dates({}, { epoch: newest + 60 }))[1], "2026-01-02T00:01:00Z");
 });
 
+Deno.test("the as-of date of OSV records without a time of change is that of the newest publication", async () => {
+  const { report } = await build([["osv", {
+    "1.json": osv("GO-1", { published: "2022-12-14T18:06:02Z" }),
+    "2.json": osv("GO-2", { published: "2021-04-14T20:04:52Z" }),
+  }]]);
+  assert.equal(report.providers[0]?.asOf, "2022-12-14T18:06:02Z");
+});
+
 Deno.test("the provider manifest says what went in, and its digests are those of SHA256SUMS", async () => {
   const text = kev([kevEntry("CVE-2021-0001")]);
   const { output } = await build([["kev", { "k.json": text }, { licence: "CC0-1.0" }]]);

@@ -1,6 +1,6 @@
 /** Records as databases publish them, all valid: none of them may be refused. */
 import assert from "node:assert/strict";
-import { build, csaf, osv } from "./fixture.ts";
+import { build, csaf, kev, kevEntry, osv } from "./fixture.ts";
 
 Deno.test("document ids are any visible text", async () => {
   const status = { product_status: { fixed: ["P-1"] } };
@@ -114,6 +114,15 @@ Deno.test("what is not read is carried, counted and named; what lies beside reco
   }]]);
   const { files, records, unread } = report.providers[0]!;
   assert.deepEqual([files, records, unread], [8, 1, { files: 2, names: ["all.zip", "b.yaml"] }]);
+});
+
+Deno.test("the schema that lies beside CISA's catalog is no catalog", async () => {
+  const { report } = await build([["kev", {
+    "known_exploited_vulnerabilities.json": kev([kevEntry("CVE-2025-0001")]),
+    "known_exploited_vulnerabilities_schema.json": "{}",
+  }]]);
+  const { files, records, unread } = report.providers[0]!;
+  assert.deepEqual([files, records, unread.files], [2, 1, 0]);
 });
 
 Deno.test("products of one vulnerability beyond what one line holds are all kept", async () => {
