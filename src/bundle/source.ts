@@ -28,6 +28,12 @@ export interface BundleSource {
   walk?(directory: string, most?: number): Iterable<Found> | AsyncIterable<Found>;
 }
 
+/**
+ * Bytes of a directory itself, some 50,000 names, beyond which it is not listed: Deno lists all of
+ * it at once, whatever memory that takes, and on a stick anybody may have filled it.
+ */
+export const largestListing = 4 * 1024 * 1024;
+
 export interface Found {
   path: string;
   fault?: string;

@@ -13,6 +13,7 @@ import type { Pull } from "../bundle/stream_source.ts";
 import { hostnameOf } from "../config/destinations.ts";
 import { defaultListen, isLoopbackHost } from "../config/listen.ts";
 import { authorities } from "../registry/authorities.ts";
+import { directAgent } from "../registry/direct_agent.ts";
 import { Secret } from "../registry/secret.ts";
 import type { Host } from "./host.ts";
 import { checkEnvironment } from "./network.ts";
@@ -43,8 +44,6 @@ const patience = 5_000;
 const streamPatience = 45_000;
 /** By this the service tells its own command from other clients. */
 const agent = { "user-agent": `stella/${build().version}` };
-/** No proxy of the environment: see registry/transport.ts. */
-const direct = { keepAlive: true, proxyEnv: {} };
 /** Bytes; a status has a few hundred. */
 export const usualAnswer = 64 * 1024;
 
@@ -67,8 +66,8 @@ export class ServiceClient {
     if (token !== undefined) checkTransport(this.#base, insecureHttp === true, host);
     this.#headers = () => token === undefined ? {} : { authorization: `Bearer ${token.reveal()}` };
     this.#agent = this.#base.protocol === "https:"
-      ? new HttpsAgent({ ...direct, ca: [...authorities(ca)], rejectUnauthorized: true })
-      : new HttpAgent(direct);
+      ? new HttpsAgent({ ...directAgent, ca: [...authorities(ca)], rejectUnauthorized: true })
+      : new HttpAgent(directAgent);
     this.#stop = host.stop;
   }
 

@@ -4,20 +4,15 @@
  * said.
  */
 import { attestationName, hmacName, type Manifest, manifestName } from "../bundle/manifest.ts";
+import { largestListing } from "../bundle/source.ts";
 import type { Note } from "../verify/verdict.ts";
 
 /** Names that are told; a stick may hold any number. */
 const most = 20;
 
-/**
- * Bytes of a directory itself, some 50,000 names: Deno lists all of it at once, whatever memory
- * that takes.
- */
-const mostListed = 4 * 1024 * 1024;
-
 /** @throws what the system says */
 export function notesBeside(directory: string, { files }: Manifest): Note[] {
-  if (Deno.statSync(directory).size > mostListed) return [{ reason: "not_searched" }];
+  if (Deno.statSync(directory).size > largestListing) return [{ reason: "not_searched" }];
   const known = new Set([
     manifestName,
     attestationName,

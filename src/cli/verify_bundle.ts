@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { ioError, StellaError } from "../errors.ts";
 import { type Manifest, manifestName } from "../bundle/manifest.ts";
 import { shown } from "../bundle/names.ts";
-import type { BundleSource } from "../bundle/source.ts";
+import { type BundleSource, largestListing } from "../bundle/source.ts";
 import { collectEntropy } from "../registry/entropy.ts";
 import type { Verdict } from "../verify/verdict.ts";
 import { bundleDirectory, type BundlePlace, openPlace, pipe } from "./bundle_place.ts";
@@ -108,15 +108,9 @@ function findBundle(path: string): string {
   });
 }
 
-/**
- * Bytes of a directory itself, some 50,000 names: Deno lists all of it at once, whatever memory
- * that takes.
- */
-const mostListed = 4 * 1024 * 1024;
-
 function foldersOf(path: string): string[] {
   try {
-    if (statSync(path).size > mostListed) throw crowded(path);
+    if (statSync(path).size > largestListing) throw crowded(path);
     return readdirSync(path, { withFileTypes: true }).filter((entry) => entry.isDirectory())
       .map((entry) => entry.name).sort();
   } catch (error) {

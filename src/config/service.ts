@@ -42,8 +42,9 @@ export interface ServiceConfig {
   /** Days in which every stored bundle is read once and compared with its manifest; 0: never. */
   scrubDays: number;
   /**
-   * Requests to the API that are open at once, slow bodies among them, and twice the downloads; more are told to come back. With
-   * those fewer than a process has connections, so that health and metrics find one.
+   * Requests to the API that are open at once, slow bodies among them, and twice the downloads;
+   * more are told to come back. With those fewer than a process has connections, so that health and
+   * metrics find one.
    */
   mostRequests: number;
   /** Exports of one tenant that wait at once; more are told to come back. */

@@ -10,6 +10,7 @@ import http from "node:http";
 import https from "node:https";
 import net, { isIP, type LookupFunction, type Socket } from "node:net";
 import tls from "node:tls";
+import { directAgent } from "./direct_agent.ts";
 import { exchange, type Timeouts } from "./exchange.ts";
 import { RegistryError, stopped } from "./failure.ts";
 import type { Answer, Outgoing, Streamed } from "./message.ts";
@@ -36,14 +37,9 @@ export interface TransportOptions {
   resolve?: (hostname: string) => Promise<LookupAddress[]>;
 }
 
-/**
- * Without `proxyEnv` an agent heeds the proxies of the environment where NODE_USE_ENV_PROXY is set.
- */
-const direct = { keepAlive: true, proxyEnv: {} };
-
 export class Transport {
   readonly #options: TransportOptions;
-  readonly #plain = new http.Agent(direct);
+  readonly #plain = new http.Agent(directAgent);
   readonly #secure: https.Agent;
   /** For the origin that a client certificate is shown to. */
   readonly #known: https.Agent;
@@ -54,8 +50,8 @@ export class Transport {
   constructor(options: TransportOptions) {
     this.#options = options;
     this.#trust = { rejectUnauthorized: true, ca: [...options.authorities] };
-    this.#secure = new https.Agent({ ...direct, ...this.#trust });
-    this.#known = new https.Agent({ ...direct, ...this.#trust, ...this.#shown });
+    this.#secure = new https.Agent({ ...directAgent, ...this.#trust });
+    this.#known = new https.Agent({ ...directAgent, ...this.#trust, ...this.#shown });
     const connect: Connect = (url, turn, onread) => this.#connect(url, turn, onread);
     this.#parts = new PartPool(connect, this.#timeouts);
   }

@@ -10,7 +10,7 @@ import type { ChunkPool } from "../bundle/chunk_pool.ts";
 import { type FileDigest, smallFile } from "../bundle/file_digests.ts";
 import { type IndexEntry, IndexFault } from "../bundle/index_file.ts";
 import { indexName } from "../bundle/manifest.ts";
-import type { BundleSource, ByteReader } from "../bundle/source.ts";
+import { type BundleSource, type ByteReader, largestListing } from "../bundle/source.ts";
 import { digestDiffers } from "./findings.ts";
 import { Findings } from "../bundle/finding_list.ts";
 import { digestInBatches } from "./digest_batches.ts";
@@ -21,11 +21,6 @@ import type { Tap } from "./tap.ts";
 
 export const payloadFolder = "payload";
 
-/**
- * Bytes of a directory itself, some 50,000 names: what is listed at once, beside the names that the
- * index has.
- */
-const mostListed = 4 * 1024 * 1024;
 /**
  * Bytes that a name takes in a directory, for one that it takes in the index; half-empty blocks are
  * counted.
@@ -192,7 +187,7 @@ class DirectoryCheck {
    * used.
    */
   #walk() {
-    return this.pass.source.walk!(payloadFolder, mostListed + inDirectory * this.index.size);
+    return this.pass.source.walk!(payloadFolder, largestListing + inDirectory * this.index.size);
   }
 
   async #nameExtras(): Promise<number> {
@@ -263,7 +258,7 @@ function crowded(path: string): Finding {
     reason: "entry_unexpected",
     path,
     found: "a directory with far more files than the index lists",
-    hint: "somebody filled it after the export: copy the bundle from its origin again",
+    hint: "copy the bundle from its origin again",
   };
 }
 

@@ -1,4 +1,7 @@
-/** How many downloads run at once: who takes a place, who gives it back, and what is left for other tenants. */
+/**
+ * How many downloads run at once: who takes a place, who gives it back, and what is left for other
+ * tenants.
+ */
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { fileURLToPath } from "node:url";

@@ -7,16 +7,11 @@
 import { lstatSync, readdirSync, readlinkSync, realpathSync, type Stats, statSync } from "node:fs";
 import { dirname, isAbsolute, join, parse, resolve, sep } from "node:path";
 import { shown } from "../../bundle/names.ts";
+import { largestListing } from "../../bundle/source.ts";
 import { ioError, StellaError } from "../../errors.ts";
 
 /** Large, and named by the index alone: no place where a person would look for a key. */
 const payload = "payload";
-
-/**
- * Bytes of a directory itself, some 100,000 names: Deno lists all of it at once, whatever memory
- * that takes.
- */
-const mostListed = 8 * 1024 * 1024;
 
 /**
  * Refuses trust that came with the bundle: a path in or below its directory by whatever name, or on
@@ -49,7 +44,7 @@ export function refuseOpenedFromMedia(
   opened: Stats,
   bundleDirectory: string,
   machine: readonly string[],
-  most = mostListed,
+  most = largestListing,
 ): void {
   const bundle = real(bundleDirectory);
   const found = liesBelow(bundle, opened, most);
