@@ -104,15 +104,14 @@ function digestIn(path: string): string {
       "media",
       `Cannot check the program: no digest at ${JSON.stringify(path)}`,
       {
-        hint: "put the file that the build wrote beside the program there, or compare by hand: " +
-          "sha256sum stella",
+        hint: "copy it there from the build, or compare the output of `sha256sum stella` yourself",
       },
     );
   }
   const [, digest] = /^([0-9a-f]{64}) [ *][^\n]+\n?$/.exec(readFileSync(path, "latin1")) ?? [];
   if (digest !== undefined) return digest;
   throw new StellaError("usage", `Cannot check the program: no sha256 in ${JSON.stringify(path)}`, {
-    hint: "sha256sum writes such a file: 64 hex digits, two spaces, a name",
+    hint: "copy it again from the build; it has one line, as sha256sum writes it",
   });
 }
 

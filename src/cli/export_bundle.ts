@@ -69,7 +69,7 @@ export async function exportBundleCommand(flags: ExportFlags, host: Host): Promi
   }
   if (flags.trust !== undefined) {
     throw new StellaError("usage", "Cannot use --trust without --server", {
-      hint: "an export is signed here: --trust is for a bundle that is fetched from a service",
+      hint: "leave --trust out: it is for a bundle that is fetched from a service",
     });
   }
   const directory = outputDirectory(flags.manifest ?? defaultManifest);

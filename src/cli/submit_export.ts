@@ -100,8 +100,8 @@ function checkTrust({ secret: _, ...flags }: ExportFlags, host: Host): void {
   const { trusted } = judgesOf({ ...flags, manifest: "" }, host);
   if (trusted.length > 0) return;
   throw new StellaError("usage", "Cannot fetch the bundle: no key is trusted here", {
-    hint: `stella keys show --public --server ${flags.server} > service.pub, compare its keyid, ` +
-      "then add --trust service.pub",
+    hint: `run: stella keys show --public --server ${flags.server} > service.pub; ` +
+      "compare its keyid, then add --trust service.pub",
   });
 }
 
@@ -143,7 +143,8 @@ function requestOf(flags: ExportFlags): Record<string, string> {
       `--${name.replace(/[A-Z]/g, (one) => `-${one.toLowerCase()}`)}`
     );
     throw new StellaError("usage", `Cannot use ${names.join(", ")} together with --server`, {
-      hint: "the service packs what its own configuration says, and signs with its own key",
+      hint:
+        "leave them out: the service packs what its configuration says, and signs with its own key",
     });
   }
   if (isFetched && layout === "directory") {

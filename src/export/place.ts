@@ -172,7 +172,7 @@ function inTheWay(directory: string, names: string[]): StellaError {
   const text = `Cannot write a bundle into ${shown(directory)}: ${list} is in the way`;
   return new StellaError("conflict", text, {
     hint:
-      "it is not an earlier bundle of this profile and tenant: choose another directory, or replace it with --force",
+      "choose another directory, or replace with --force what is no bundle of this profile and tenant",
   });
 }
 
@@ -188,8 +188,8 @@ function makeFolder(path: string): void {
 function lock(folder: string): Deno.FsFile {
   const held = lockPartial(folder);
   if (held !== undefined) return held;
-  throw new StellaError("busy", `Cannot lock ${shown(folder)}: another export removes it`, {
-    hint: "run it again when no other export begins in that directory",
+  throw new StellaError("busy", `Cannot lock ${shown(folder)}: another export is removing it`, {
+    hint: "run the command again when no other export starts in that directory",
   });
 }
 

@@ -66,6 +66,6 @@ function taken(path: string): StellaError {
   const holder = Deno.readTextFileSync(path).trim();
   const who = /^\d+$/.test(holder) ? `process ${holder}` : "another process";
   return new StellaError("conflict", `Cannot use ${JSON.stringify(path)}: ${who} holds it`, {
-    hint: "another stella serves this state directory: stop it, or set STELLA_DATA to another one",
+    hint: "stop the other stella that uses this state directory, or set STELLA_DATA to another one",
   });
 }

@@ -102,7 +102,7 @@ export function databaseError(action: string, cause: unknown): StellaError {
 function locked(text: string, cause: unknown): StellaError {
   return new StellaError("busy", text, {
     cause,
-    hint: "another program holds stella.db: ask again when it is done",
+    hint: "ask again when the other program that uses stella.db is done",
     findings: [{ code: "busy", reason: "database_locked" }],
   });
 }

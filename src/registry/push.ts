@@ -102,7 +102,7 @@ function checkNames({ repository, tag, mountFrom = [] }: PushOptions): void {
 async function checkApproval({ digest }: Bundle, { approved, dir }: PushOptions): Promise<void> {
   if (approved === undefined || await approved === digest) return;
   throw new StellaError("digest", `Cannot push ${shown(dir)}: its ${manifestName} has changed`, {
-    hint: "somebody replaced the bundle while it was verified: push it again",
+    hint: "push it again: the bundle changed while it was verified",
   });
 }
 

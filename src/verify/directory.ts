@@ -268,6 +268,6 @@ function extra(path: string): Finding {
     reason: "entry_unexpected",
     path,
     found: "the index does not list it",
-    hint: "somebody put it there after the export: remove it",
+    hint: "find out who added it, then remove it",
   };
 }
