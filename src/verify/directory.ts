@@ -257,8 +257,8 @@ function crowded(path: string): Finding {
     code: "unexpected",
     reason: "entry_unexpected",
     path,
-    found: "a directory with far more files than the index lists",
-    hint: "copy the bundle from its origin again",
+    found: "a directory too large to list: it has, or had, far more names than the index",
+    hint: "remove what the index does not list, and copy the bundle again",
   };
 }
 
