@@ -6,7 +6,7 @@
  * On a stick anybody may have put such a folder there. So nothing is followed through a link, names are checked as those of a
  * manifest are, and no directory but a payload is ever removed.
  */
-import { lstatSync, readdirSync, readFileSync, rmSync, type Stats } from "node:fs";
+import { lstatSync, readdirSync, rmSync, type Stats } from "node:fs";
 import { join } from "node:path";
 import { ioError, StellaError } from "../errors.ts";
 import { rename, syncDirectory, writeNew } from "../bundle/durable.ts";
@@ -19,6 +19,7 @@ import {
 import { shown } from "../bundle/names.ts";
 import { folded, pathFault } from "../bundle/paths.ts";
 import { largestManifest, readManifest } from "../bundle/read_manifest.ts";
+import { readRegular } from "../bundle/regular_file.ts";
 
 const payloadName = "payload";
 /** In an export's folder: what it replaces, until it is done. */
@@ -65,8 +66,9 @@ export function lockPartial(folder: string): Deno.FsFile | undefined {
   const path = join(folder, lockName);
   let file: Deno.FsFile;
   try {
-    if (present(path)?.isSymbolicLink()) remove(path);
-    file = Deno.openSync(path, { create: true, write: true });
+    if (present(path)?.isFile() === false) remove(path);
+    // To open a pipe for reading and writing waits for nobody (Linux, fifo(7)): somebody may put one there just now.
+    file = Deno.openSync(path, { create: true, read: true, write: true });
   } catch (error) {
     throw ioError("Cannot lock", folder, error);
   }
@@ -103,7 +105,7 @@ function movedFrom(partial: string): string[] | undefined {
   const note = join(partial, noteName);
   const stat = present(note);
   if (!stat?.isFile() || stat.size > largestNote) return undefined;
-  const names = readFileSync(note, "utf8").split("\n");
+  const names = new TextDecoder().decode(readRegular("Cannot read", note, largestNote)).split("\n");
   const safe = names.filter((name) => pathFault(name) === undefined && !name.includes("/"));
   return safe.filter((name) => present(join(partial, name)) === undefined);
 }
@@ -139,7 +141,7 @@ export function tryManifest(path: string): Manifest | undefined {
   const stat = present(path);
   if (!stat?.isFile() || stat.size > largestManifest) return undefined;
   try {
-    return readManifest(readFileSync(path));
+    return readManifest(readRegular("Cannot read", path, largestManifest));
   } catch {
     return undefined;
   }

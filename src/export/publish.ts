@@ -1,9 +1,12 @@
 /** A finished bundle, published into a directory by the rules of every export: all or nothing, an earlier one is replaced. */
-import { readdirSync, readFileSync } from "node:fs";
+import { Buffer } from "node:buffer";
+import { readdirSync } from "node:fs";
 import { copyFile, cp, open, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { ioError } from "../errors.ts";
 import { manifestName } from "../bundle/manifest.ts";
+import { largestManifest } from "../bundle/read_manifest.ts";
+import { readRegular } from "../bundle/regular_file.ts";
 import { present } from "./leftovers.ts";
 import { Place } from "./place.ts";
 
@@ -42,8 +45,9 @@ export function isPublished(from: string, directory: string): boolean {
       : there?.isFile() === true && there.size === here?.size;
   };
   if (!readdirSync(from).every(has)) return false;
-  const manifest = (place: string) => readFileSync(join(place, manifestName));
-  return manifest(from).equals(manifest(directory));
+  const manifest = (place: string) =>
+    readRegular("Cannot read", join(place, manifestName), largestManifest);
+  return Buffer.compare(manifest(from), manifest(directory)) === 0;
 }
 
 async function copy(from: string, to: string): Promise<void> {

@@ -68,6 +68,28 @@ testWith(["mkfifo"], "no command waits for a pipe that lies where a file should"
   }
 });
 
+testWith(["mkfifo"], "no command waits for a pipe in a folder that an ended one left", async () => {
+  const home = new Home();
+  try {
+    const folder = ".stella-00000000-0000-4000-8000-000000000000.partial";
+    for (const place of ["made", "to"]) {
+      mkdirSync(join(home.path, place, folder), { recursive: true });
+      const args = [join(home.path, place, folder, "lock")];
+      assert.ok((await new Deno.Command("mkfifo", { args }).output()).success);
+    }
+    const commands = [
+      "export bundle --profile kit --manifest made/manifest.json",
+      "export bundle unpack --manifest made/manifest.json --to to",
+    ];
+    for (const line of commands) {
+      const { code, signal } = await run(home, line);
+      assert.deepEqual([code, signal], [0, null], line);
+    }
+  } finally {
+    home.remove();
+  }
+});
+
 async function run(home: Home, line: string): Promise<Deno.CommandStatus> {
   const [command, ...words] = programWords();
   const child = new Deno.Command(command, {
