@@ -96,9 +96,9 @@ function absent(
 ): string {
   const asked = providers.filter((provider) => provider.kind === kind);
   if (asked.length === 0) return `unknown: the bundle has no provider of the kind ${kind}`;
-  const isLeftOut = leftOut.first.some(({ provider }) =>
-    asked.some(({ name }) => name === provider)
-  );
+  // Those beyond the first ones may be of this provider.
+  const isLeftOut = leftOut.count > leftOut.first.length ||
+    leftOut.first.some(({ provider }) => asked.some(({ name }) => name === provider));
   return isLeftOut ? "unknown: see what was left out" : none;
 }
 
