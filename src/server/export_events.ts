@@ -38,12 +38,12 @@ export function addEvents(app: App, deps: ServerDeps): void {
  * The same where all places are taken and where the tenant's share is: a tenant learns nothing of
  * the others.
  */
-function tooMany(c: Context, { onRefused }: Pick<ServerDeps, "onRefused">) {
+function tooMany(c: Context, { feed, onRefused }: Pick<ServerDeps, "feed" | "onRefused">) {
   onRefused("followers_full");
   c.header("retry-after", "5");
   return problem(c, {
     status: 503,
-    detail: "As many clients follow exports as may",
+    detail: `Too many event streams are open (limit: ${feed.mostFollowers})`,
     hint: "ask for the export itself meanwhile, without /events",
   });
 }

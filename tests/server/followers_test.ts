@@ -34,7 +34,7 @@ Deno.test("who goes away makes room for another; there are only so many, and who
   const { streams, refused } = await fill(bench, id);
   assert.equal(streams.length, bench.feed.mostFollowers);
   assert.deepEqual([refused.status, refused.headers.get("retry-after")], [503, "5"]);
-  assert.match((await refused.json()).detail, /follow exports/);
+  assert.match((await refused.json()).detail, /^Too many event streams are open \(limit: /);
   assert.deepEqual(bench.refusals, ["followers_full"]);
   await leave([streams.pop()!]);
   const again = await open(bench, id);
