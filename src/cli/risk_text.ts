@@ -114,13 +114,27 @@ function scored(epss: Json): string {
 
 function packageText(one: Json): string {
   const name = [one["ecosystem"], one["name"]].filter((part) => part !== undefined).join(" ");
-  const ranges = one["ranges"] as { events: Record<string, string>[] }[];
+  const ranges = one["ranges"] as { type?: string; events: Record<string, string>[] }[];
   const events = ranges.flatMap((range) => range.events).flatMap((event) => Object.entries(event));
-  const range = events.map(([mark, version]) => `${mark} ${version}`).join(", ");
+  // A commit says nothing of a release; other ranges say the same as the list.
+  const isListed = ranges.every(({ type }) => type === "GIT");
+  const range = [
+    ...events.map(([mark, version]) => `${mark} ${version}`),
+    ...(isListed ? versionsText(one["versions"] as string[] | undefined) : []),
+  ].join(", ");
   const link = one["link"] === "upstream" || one["link"] === "related"
     ? ` (${one["link"]}: ${one["record"]})`
     : "";
   return `${[name, range].filter((part) => part !== "").join(" ")}${link}`;
+}
+
+const mostVersions = 5;
+
+function versionsText(versions: readonly string[] = []): string[] {
+  if (versions.length === 0) return [];
+  const more = versions.length - mostVersions;
+  const first = versions.slice(0, mostVersions).join(", ");
+  return [`versions ${first}${more > 0 ? ` and ${more} more` : ""}`];
 }
 
 function statusLines(one: Json): string[] {

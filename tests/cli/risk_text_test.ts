@@ -26,3 +26,24 @@ Deno.test("a CVE is called unexploited only where nothing of KEV is missing", ()
     "one is not here",
   );
 });
+
+Deno.test("a package of which versions are listed is told with them, the first ones", () => {
+  const affected = (more: Record<string, unknown>) => {
+    const one = { record: "PYSEC-1", ecosystem: "PyPI", name: "x", ranges: [], ...more };
+    const text = answerText({ ...answer, affected: [one] }, {
+      providers,
+      leftOut: { count: 0, first: [] },
+    });
+    return /affected +(.*)\n/.exec(text)?.[1];
+  };
+  assert.equal(affected({}), "PyPI x");
+  assert.equal(affected({ versions: ["1.0", "1.1"] }), "PyPI x versions 1.0, 1.1");
+  const many = ["1", "2", "3", "4", "5", "6", "7"];
+  assert.equal(affected({ versions: many }), "PyPI x versions 1, 2, 3, 4, 5 and 2 more");
+  const ranges = [{ type: "ECOSYSTEM", events: [{ introduced: "0" }, { fixed: "1.2" }] }];
+  assert.equal(affected({ versions: many, ranges }), "PyPI x introduced 0, fixed 1.2");
+  assert.equal(
+    affected({ versions: ["1"], ranges: [{ ...ranges[0], type: "GIT" }] }),
+    "PyPI x introduced 0, fixed 1.2, versions 1",
+  );
+});
