@@ -9,13 +9,13 @@ interface Stream {
   writeSync(bytes: Uint8Array): number;
 }
 
-/** @throws as the run time does */
+/** Writes all of `text`. Throws what the system says. */
 function writeAll(stream: Stream, text: string): void {
   let bytes = new TextEncoder().encode(text);
   while (bytes.length > 0) bytes = bytes.subarray(writeSome(stream, bytes));
 }
 
-/** A descriptor that somebody else made non-blocking, as a terminal can be, is waited for. */
+/** Waits where another process made the descriptor non-blocking, as happens with terminals. */
 function writeSome(stream: Stream, bytes: Uint8Array): number {
   for (;;) {
     try {
@@ -51,8 +51,8 @@ function host(): Host {
   // A second signal ends the process at once; what it was writing has no final name yet.
   const onSignal = () => stop.signal.aborted ? Deno.exit(130) : stop.abort();
   for (const signal of signals) Deno.addSignalListener(signal, onSignal);
-  // A command that prints has nothing left to clean up, and one whose reader waits could not hear a
-  // signal: the first one ends it.
+  // Writing to a reader that has stalled blocks the event loop. A command that prints has nothing
+  // left to clean up, so from then on the first signal ends the process.
   const release = once(() => {
     for (const signal of signals) Deno.removeSignalListener(signal, onSignal);
   });
@@ -65,7 +65,7 @@ function host(): Host {
     stderr: (text) => {
       try {
         writeAll(Deno.stderr, text);
-      } catch { /* there is nowhere to say so, and no work ends for it */ }
+      } catch { /* a message that cannot be shown ends no work */ }
     },
     stdin: (buffer) => Deno.stdin.read(buffer),
     columns,

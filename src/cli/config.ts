@@ -101,7 +101,7 @@ function textOf(config: Config, path: string | undefined, reach: Destination[]):
     path === undefined ? "no configuration file: the defaults hold" : `right: ${path}`,
     `  profiles   ${[...config.profiles.keys()].join(", ")}`,
     sealed
-      ? `  egress     sealed: nothing but ${allow.join(", ") || "nothing at all"}`
+      ? `  egress     sealed: allowed: ${allow.join(", ") || "no connections"}`
       : "  egress     open: all connections are allowed",
     `  reaches    ${reach.length === 0 ? "nothing" : counted(reach.length, "destination")}`,
     ...reach.map((one) =>

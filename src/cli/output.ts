@@ -5,8 +5,8 @@
 import { messageOf, StellaError } from "../errors.ts";
 
 /**
- * @throws StellaError media where the system refuses to write, but for a closed pipe: `stella ... |
- * head -1` keeps its code
+ * A closed pipe is no error: `stella ... | head -1` keeps its exit code.
+ * @throws StellaError media where the system refuses to write
  */
 export function checkedOutput(write: (text: string) => void): (text: string) => void {
   return (text) => {
