@@ -5,14 +5,26 @@
 import type { RiskSummary } from "../export/report.ts";
 import { counted } from "./render.ts";
 
+/** By why it was left out; the reasons are those of the metric. */
+export interface LeftOutCounts {
+  invalid: number;
+  bad_id: number;
+  unread: number;
+}
+
+/** Empty where nothing was left out. */
+export function countsText({ invalid, bad_id: badIds, unread }: LeftOutCounts): string {
+  return [
+    invalid > 0 ? counted(invalid, "bad record") : "",
+    badIds > 0 ? counted(badIds, "bad id") : "",
+    unread > 0 ? `${counted(unread, "file")} not read` : "",
+  ].filter((part) => part !== "").join(", ");
+}
+
 export function leftOutLines(risk: readonly RiskSummary[] = []): string[] {
   const lines = risk.flatMap(({ name, rejected, badIds, unread }) => {
-    const parts = [
-      rejected > 0 ? counted(rejected, "bad record") : "",
-      badIds > 0 ? counted(badIds, "bad id") : "",
-      unread > 0 ? `${counted(unread, "file")} not read` : "",
-    ].filter((part) => part !== "");
-    return parts.length === 0 ? [] : [`  left out  ${name}: ${parts.join(", ")}`];
+    const parts = countsText({ invalid: rejected, bad_id: badIds, unread });
+    return parts === "" ? [] : [`  left out  ${name}: ${parts}`];
   });
   return lines.length === 0
     ? []

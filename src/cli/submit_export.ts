@@ -10,7 +10,9 @@ import { ProgressLine } from "./progress.ts";
 import { keptByPull, pullInto } from "./pull_bundle.ts";
 import { judgeExport, type RemoteBundle } from "./pull_service.ts";
 import { failureOf, type RemoteExport } from "./remote_export.ts";
+import { leftOutThere } from "./remote_left_out.ts";
 import { asStellaError, verdictJson, verdictText } from "./render.ts";
+import { countsText, type LeftOutCounts } from "./risk_report.ts";
 import { objectOf, refusalOf } from "./service_answer.ts";
 import { ServiceClient } from "./service_client.ts";
 
@@ -30,7 +32,7 @@ export async function submitExport(
   const follower = new Follower(client, id, line, host.stop, patience);
   const ended = await follower.toEnd().finally(() => line.end());
   if (ended.state !== "succeeded") throw failureOf(ended);
-  const done = exported(ended, client.url);
+  const done = exported(ended, client.url, await leftOutThere(client, ended));
   return directory === undefined
     ? { ...done, text: `${done.text}${escaped(fetchText(client.url, id))}\n` }
     : await fetched(done, { url: client.url, id }, directory, flags, host);
@@ -40,16 +42,27 @@ interface Exported extends Result {
   json: Record<string, unknown>;
 }
 
-function exported({ id, profile, tenant, bundleDigest }: RemoteExport, url: string): Exported {
+function exported(
+  { id, profile, tenant, bundleDigest }: RemoteExport,
+  url: string,
+  leftOut: LeftOutCounts | undefined,
+): Exported {
+  const counts = leftOut === undefined ? "" : countsText(leftOut);
   const lines = [
     `exported  ${profile} of ${tenant} by ${url}`,
     `  export    ${id}`,
     `  digest    sha256:${bundleDigest}`,
+    ...(counts === "" ? [] : [`  left out  ${counts}`]),
   ];
   const bundle = { profile, tenant, bundleDigest };
   return {
     code: 0,
-    json: { ...{ ok: true, code: 0, verdict: "exported" }, id, bundle },
+    json: {
+      ...{ ok: true, code: 0, verdict: "exported" },
+      id,
+      bundle,
+      ...(leftOut && { leftOut }),
+    },
     text: lines.map((one) => `${escaped(one)}\n`).join(""),
   };
 }

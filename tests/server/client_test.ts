@@ -190,6 +190,20 @@ Deno.test("a tenant that was typed is sent, also the one called default", async 
   }, bench);
 });
 
+Deno.test("what a service left out of risk data is told by the command that asked for the export", async () => {
+  const bench = ending((bench, job) => {
+    const { id: exportId, tenant, profile } = job;
+    const of = { exportId, tenant, profile };
+    bench.timeline.add(of, "made", { bytes: 9, leftOut: { invalid: 1, bad_id: 2, unread: 0 } });
+    bench.queue.finish(job, { state: "succeeded", bundleDigest: "d".repeat(64) });
+  });
+  await serving(async (url) => {
+    const { text, json } = await submitExport(flags(url), host);
+    assert.match(text, /\n {2}left out {2}1 bad record, 2 bad ids\n/);
+    assert.deepEqual((json as { leftOut: unknown }).leftOut, { invalid: 1, bad_id: 2, unread: 0 });
+  }, bench);
+});
+
 Deno.test("an export that fails there ends with its own code here", async () => {
   const bench = ending((bench, job) => bench.queue.finish(job, { state: "failed", error }));
   await serving(async (url) => {
