@@ -57,7 +57,7 @@ function metricsMissing(t: Clock): Alert {
 function notReady(t: Clock): Alert {
   return {
     why: `
-      The maximum over five minutes, because a single lost scrape would otherwise begin the waiting anew. A check that only
+      The maximum over five minutes, because a single lost scrape would otherwise restart the wait. A check that only
       warns is up.`,
     alert: "ExportCenterNotReady",
     expr: `max_over_time(export_readiness_check_up[${t.span("5m")}]) == 0`,
@@ -71,8 +71,7 @@ function notReady(t: Clock): Alert {
 
 function targetWarning(t: Clock): Alert {
   return {
-    why:
-      "The minimum over five minutes and five more: one lost scrape does not begin the waiting anew.",
+    why: "The minimum over five minutes and five more: one lost scrape does not restart the wait.",
     alert: "ExportTargetWarning",
     expr: `
       min_over_time(export_readiness_check_warning{check=~"(registry|target):.+"}[${

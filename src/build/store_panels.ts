@@ -64,7 +64,7 @@ function unchanged(): Draft {
       title: "Unchanged scheduled exports",
       description:
         "Scheduled exports that equalled the newest stored bundle, per profile: no second copy was stored. A " +
-        "profile of which all are unchanged may have a source that nobody fills any more.",
+        "profile whose exports are all unchanged may have a source that is no longer updated.",
       unit: "short",
     },
     [{

@@ -94,7 +94,9 @@ class RunFile {
   constructor(readonly path: string, what: string, start: RegExp) {
     this.#fd = openNamed(path, 0o644);
     try {
-      this.before = this.#read();
+      const { size } = fstatSync(this.#fd);
+      if (size > maxBefore) throw notOurs(path, what);
+      this.before = readFileSync(this.#fd, "utf8");
       if (this.before !== "" && !start.test(this.before)) throw notOurs(path, what);
     } catch (error) {
       closeSync(this.#fd);
@@ -111,11 +113,6 @@ class RunFile {
     } finally {
       closeSync(this.#fd);
     }
-  }
-
-  #read(): string {
-    const { size } = fstatSync(this.#fd);
-    return size > maxBefore ? "too large" : readFileSync(this.#fd, "utf8");
   }
 
   #inPlace(bytes: Uint8Array): void {

@@ -188,7 +188,7 @@ function refuse(path: string, findings: Finding[]): StellaError {
     "usage",
     `Cannot use the configuration ${JSON.stringify(path)}: ${count}`,
     {
-      hint: "mend the lines named below",
+      hint: "fix the lines above",
       findings,
     },
   );

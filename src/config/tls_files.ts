@@ -1,6 +1,6 @@
 /** The certificate of the service and its key, read once at the start. */
 import { createPrivateKey, X509Certificate } from "node:crypto";
-import { readFileSync, statSync } from "node:fs";
+import { closeSync, constants, fstatSync, openSync, readFileSync, statSync } from "node:fs";
 import { ioError, messageOf, StellaError } from "../errors.ts";
 import type { TlsConfig } from "./service.ts";
 
@@ -39,10 +39,15 @@ export function readTls({ certificate, key }: TlsConfig): { certificate: string;
 
 function read(path: string): string {
   try {
-    // To open a pipe would wait for whoever writes into it.
-    if (!statSync(path).isFile()) throw new Error("it is not a regular file");
-    // Editors of Windows put a byte order mark before the text.
-    return readFileSync(path, "utf8").replace(/^\ufeff/, "");
+    // To open a pipe would otherwise wait for whoever writes into it. Windows has no such flag.
+    const fd = openSync(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
+    try {
+      if (!fstatSync(fd).isFile()) throw new Error("it is not a regular file");
+      // Editors of Windows put a byte order mark before the text.
+      return readFileSync(fd, "utf8").replace(/^\ufeff/, "");
+    } finally {
+      closeSync(fd);
+    }
   } catch (error) {
     throw ioError("Cannot read", path, error);
   }

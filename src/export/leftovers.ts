@@ -81,18 +81,13 @@ function busy(directory: string): StellaError {
   return new StellaError(
     "busy",
     `Cannot write a bundle into ${shown(directory)}: another export or pull is running there`,
-    {
-      hint: "wait until it has ended, or choose another directory",
-      findings: [{ code: "busy", reason: busyReason }],
-    },
+    { hint: "wait until it has ended, or choose another directory" },
   );
 }
 
-const busyReason = "directory_busy";
-
-/** Whether it is only that another export has not ended there. */
+/** Whether it is only that another run has not ended there. */
 export function isBusy(error: unknown): boolean {
-  return error instanceof StellaError && error.findings.some(({ reason }) => reason === busyReason);
+  return error instanceof StellaError && error.code === "busy";
 }
 
 /** Notes in an export's folder which names its commit is about to give. */
