@@ -2,7 +2,7 @@
  * Security advisories and VEX documents in CSAF, one JSON file each. Of each vulnerability the status of every product is kept, by
  * the product's name, which product_tree tells. Source: OASIS CSAF 2.0 sections 3.2 and 4.
  */
-import { isCve, isId } from "./ids.ts";
+import { canonical, isCve, isId } from "./ids.ts";
 import type { Keep, ReadLimits } from "./json_reader.ts";
 import type { Fact, Original, Sink } from "./provider.ts";
 import { faultsOf, readRecord } from "./read.ts";
@@ -150,7 +150,7 @@ function factsOf(value: Json): Fact[] {
   };
   return vulnerabilitiesOf(value).flatMap((one) => {
     const bare = bareIds(one, namespace);
-    const own = typeof one["cve"] === "string" ? [one["cve"]] : [];
+    const own = typeof one["cve"] === "string" ? [canonical(one["cve"])] : [];
     // Without any id it is found by the document's, which is one only together with its publisher.
     const key = own[0] ?? bare[0]?.names[0] ?? `${namespace} ${record}`;
     const names = bare.length === 0 && own.length === 0 ? [record] : bare.flatMap((id) => id.names);
@@ -186,8 +186,8 @@ interface BareId {
 function bareIds(one: Json, namespace = ""): BareId[] {
   const found = Array.isArray(one["ids"]) ? one["ids"].filter(isObject) : [];
   return found.map(({ system_name: system, text }): BareId => {
-    const bare = String(text).trim();
-    if (isCve(bare) || /^GHSA-/.test(bare)) return { names: [bare], link: bare };
+    const bare = canonical(String(text).trim());
+    if (isCve(bare) || /^GHSA-/i.test(bare)) return { names: [bare], link: bare };
     const whole = `${String(system).trim()} ${bare}`;
     if (isId(bare)) return { names: [whole, bare], link: whole };
     return { names: [whole], link: `${namespace} ${whole}` };

@@ -5,7 +5,7 @@
 import { createGunzip } from "node:zlib";
 import { pipeline, Readable } from "node:stream";
 import { messageOf } from "../errors.ts";
-import { isCve } from "./ids.ts";
+import { canonical, isCve } from "./ids.ts";
 import type { Original, Sink } from "./provider.ts";
 
 const header = "cve,epss,percentile";
@@ -96,7 +96,8 @@ class Parser {
   }
 
   #row(line: string): void {
-    const [id = "", score = "", percentile = "", ...more] = line.split(",");
+    const [given = "", score = "", percentile = "", ...more] = line.split(",");
+    const id = canonical(given);
     const faults = [
       isCve(id) ? [] : "cve is not a CVE id",
       isShare(score) ? [] : "epss is not a number from 0 to 1",

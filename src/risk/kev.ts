@@ -2,7 +2,7 @@
  * CISA's Known Exploited Vulnerabilities catalog, JSON: one file with all entries.
  * Source: known_exploited_vulnerabilities_schema.json of cisagov/kev-data (draft-07).
  */
-import { isId } from "./ids.ts";
+import { canonical, isId } from "./ids.ts";
 import type { Original, Sink } from "./provider.ts";
 import { faultsOf, readRecord } from "./read.ts";
 import { anything, checked, cve, date, fields, isObject, list, text, time } from "./schema.ts";
@@ -56,7 +56,7 @@ function parseEntry(
   sink: Sink,
 ): void {
   const id = isObject(value) ? value["cveID"] : undefined;
-  const ids = isId(id) ? [id] : undefined;
+  const ids = isId(id) ? [canonical(id)] : undefined;
   let bad = false;
   entry(value, place, (where, reason) => {
     bad = true;
@@ -64,7 +64,7 @@ function parseEntry(
   });
   if (bad || !isObject(value)) return;
   sink.row({
-    cve: String(id),
+    cve: canonical(String(id)),
     time: released,
     path: file.path,
     value: {

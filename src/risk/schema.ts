@@ -3,7 +3,7 @@
  * known are left alone, because providers add some every year; what is wrong with one field does not hide the next.
  * A check also says what of a value it looks at, and nothing else of a file is kept in memory.
  */
-import { isCve, isId, isName } from "./ids.ts";
+import { canonical, isCve, isId, isName } from "./ids.ts";
 import type { Keep } from "./json_reader.ts";
 
 export type OnFault = (place: string, reason: string) => void;
@@ -60,7 +60,8 @@ export const text = scalar("is not a text", (value) => typeof value === "string"
 export const anything = scalar("", () => true);
 export const id = scalar("is not an id", isId);
 export const name = scalar("is not a name", isName);
-export const cve = scalar("is not a CVE id", (value) => isText(value) && isCve(value));
+/** In any case: who takes it writes it in its one spelling. */
+export const cve = scalar("is not a CVE id", (value) => isText(value) && isCve(canonical(value)));
 export const date = scalar(
   "is not a date YYYY-MM-DD",
   (value) => isText(value) && datePattern.test(value) && isTime(value),

@@ -29,7 +29,7 @@ Deno.test("KEV: every fault of every entry, with its place", async () => {
   const { product: _, ...lacking } = kevEntry("CVE-2021-0003");
   const entries = [
     kevEntry("CVE-2021-0001"),
-    kevEntry("cve-2021-0002", { dateAdded: "2021-02-30", dueDate: "tomorrow", cwes: [7] }),
+    kevEntry("CVE-21-2", { dateAdded: "2021-02-30", dueDate: "tomorrow", cwes: [7] }),
     lacking,
     "no object",
   ];

@@ -1,6 +1,6 @@
 /** Why a record stands under a CVE, and under which it does not. */
 import assert from "node:assert/strict";
-import { build, csaf, goPackage, osv } from "./fixture.ts";
+import { build, csaf, epss, goPackage, kev, kevEntry, osv } from "./fixture.ts";
 import type { JoinedLine } from "../../src/risk/query.ts";
 
 /** `id: record/link ...` for each line. */
@@ -83,6 +83,28 @@ Deno.test("ids are one whatever their case, and a CVE is written in capitals", a
     "2.json": osv("PYSEC-1", { aliases: ["GHSA-1"] }),
   }]]);
   assert.deepEqual(outline(lines), ["CVE-2025-0001: GO-1 PYSEC-1"]);
+});
+
+Deno.test("a CVE is taken in any case from rows and documents, as it is from advisories", async () => {
+  const text = { ids: [{ system_name: "GitHub", text: "ghsa-aaaa-bbbb-0001" }] };
+  const { lines, report } = await build([
+    ["kev", { "k.json": kev([kevEntry("cve-2025-0001")]) }],
+    ["epss", { "e.csv": epss(["cve-2025-0001,0.5,0.9", "Cve-2025-0002,0.1,0.2"]) }],
+    ["csaf", {
+      "a.json": csaf("A-1", [{ cve: "cve-2025-0001", ...text, ...fixed }]),
+      "b.json": csaf("B-1", [{ ...ids("Maker", "cve-2025-0002"), ...fixed }]),
+    }],
+  ]);
+  assert.deepEqual(outline(lines), [
+    "CVE-2025-0001: CVE-2025-0001 CVE-2025-0001 A-1",
+    "CVE-2025-0002: CVE-2025-0002 B-1",
+  ]);
+  assert.deepEqual(lines.map(({ kev, epss }) => [kev !== null, epss?.["score"]]), [
+    [true, 0.5],
+    [false, 0.1],
+  ]);
+  assert.deepEqual(lines.map(({ aliases }) => aliases), [["ghsa-aaaa-bbbb-0001"], []]);
+  assert.deepEqual(report.providers.map(({ rejected }) => rejected), [0, 0, 0]);
 });
 
 const other = { publisher: { category: "vendor", name: "Other", namespace: "https://o.example" } };
