@@ -70,9 +70,9 @@ export function exportWork(
         stall: config.service.stallSeconds * 1000,
       }).finally(() => heard.delete(id));
       const { bundleDigest, bundleBytes: bytes, payload: { files } } = report;
-      const { sameAs } = report;
+      const { sameAs, artifacts, risk, emptyDirectories } = report;
       if (sameAs !== undefined) return { bundleDigest, bytes, files, sameAs };
-      watched.get(id)?.made(bytes, report.artifacts, leftOutOf(report.risk));
+      watched.get(id)?.made(bytes, artifacts, leftOutOf(risk), emptyDirectories?.count);
       return { bundleDigest, bytes, files };
     },
     onDefer: ({ id }: Job, error: JobError, wait: number) =>

@@ -54,8 +54,11 @@ function emptyLines({ count, paths }: Plan["empty"] = noneEmpty): string[] {
   if (count === 0) return [];
   const first = paths.slice(0, 3).map(escaped).join(", ");
   const rest = count > 3 ? ` and ${count - 3} more` : "";
-  const what = count === 1 ? "1 empty directory" : `${count} empty directories`;
-  return [`  left out  ${what}: ${first}${rest}`];
+  return [`  left out  ${emptyText(count)}: ${first}${rest}`];
+}
+
+export function emptyText(count: number): string {
+  return count === 1 ? "1 empty directory" : `${count} empty directories`;
 }
 
 function emptyJson({ count, paths }: Plan["empty"] = noneEmpty) {

@@ -2,6 +2,7 @@
 import { StellaError } from "../errors.ts";
 import { escaped, shown } from "../bundle/names.ts";
 import { type ExportFlags, outputDirectory } from "./export_bundle.ts";
+import { emptyText } from "./export_result.ts";
 import { Follower, type Patience } from "./follow_export.ts";
 import type { Host } from "./host.ts";
 import { judgesOf } from "./judge.ts";
@@ -10,9 +11,9 @@ import { ProgressLine } from "./progress.ts";
 import { keptByPull, pullInto } from "./pull_bundle.ts";
 import { judgeExport, type RemoteBundle } from "./pull_service.ts";
 import { failureOf, type RemoteExport } from "./remote_export.ts";
-import { leftOutThere } from "./remote_left_out.ts";
+import { type LeftOutThere, leftOutThere } from "./remote_left_out.ts";
 import { asStellaError, verdictJson, verdictText } from "./render.ts";
-import { countsText, type LeftOutCounts } from "./risk_report.ts";
+import { countsText } from "./risk_report.ts";
 import { objectOf, refusalOf } from "./service_answer.ts";
 import { ServiceClient } from "./service_client.ts";
 
@@ -45,12 +46,13 @@ interface Exported extends Result {
 function exported(
   { id, profile, tenant, bundleDigest }: RemoteExport,
   url: string,
-  leftOut: LeftOutCounts | undefined,
+  { leftOut, emptyDirectoryCount }: LeftOutThere,
 ): Exported {
   const counts = leftOut === undefined ? "" : countsText(leftOut);
   const lines = [
     `exported  ${profile} of ${tenant} by ${url}`,
     `  export    ${id}`,
+    ...(emptyDirectoryCount ? [`  left out  ${emptyText(emptyDirectoryCount)}`] : []),
     `  digest    sha256:${bundleDigest}`,
     ...(counts === "" ? [] : [`  left out  ${counts}`]),
   ];
@@ -61,6 +63,7 @@ function exported(
       ...{ ok: true, code: 0, verdict: "exported" },
       id,
       bundle,
+      ...(emptyDirectoryCount === undefined ? {} : { emptyDirectoryCount }),
       ...(leftOut && { leftOut }),
     },
     text: lines.map((one) => `${escaped(one)}\n`).join(""),

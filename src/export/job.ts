@@ -52,7 +52,7 @@ export type JobEvent =
   /** The bundle is whole and signed. */
   | { kind: "signed"; bundleDigest: string }
   /** The bundle equals the stored one of an earlier export, and is not kept. */
-  | { kind: "unchanged"; sameAs: string; bundleDigest: string }
+  | { kind: "unchanged"; sameAs: string; bundleDigest: string; emptyDirectoryCount?: number }
   | { kind: "verified"; result: "success" | "failed"; reason?: string }
   /** An upload to a registry stands so, or is over: what a later run needs to go on with it. */
   | { kind: "upload"; key: string; session?: UploadSession }
@@ -119,8 +119,9 @@ async function keepEarlier(
     report: { sameAs: string };
   },
 ): Promise<ExportReport> {
-  const { sameAs, bundleDigest } = report;
-  say({ kind: "unchanged", sameAs, bundleDigest });
+  const { sameAs, bundleDigest, emptyDirectories: empty } = report;
+  const left = empty === undefined ? {} : { emptyDirectoryCount: empty.count };
+  say({ kind: "unchanged", sameAs, bundleDigest, ...left });
   say({ kind: "verified", result: "success" });
   const policy = policyOf(job, say);
   await publishTargets({ job, place, report, say, signal, policy, isRepeated: true });

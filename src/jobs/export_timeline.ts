@@ -12,11 +12,15 @@ export interface Watcher<Event> {
   /** Another holder runs it now. */
   lost(): void;
   told(event: Event): void;
-  /** `leftOut` counts what is not in a bundle of risk data, by why. */
+  /**
+   * `leftOut` counts what is not in a bundle of risk data, by why; `emptyDirectoryCount` the
+   * directories with nothing in them, which no bundle carries.
+   */
   made(
     bytes: number,
     artifacts?: Readonly<Record<string, number>>,
     leftOut?: Readonly<Record<string, number>>,
+    emptyDirectoryCount?: number,
   ): void;
   /** `at` in milliseconds since 1970. */
   ended(end: Outcome, seconds: number, at?: number): void;
@@ -55,12 +59,13 @@ export function alsoInTimeline<Event extends { kind: string; stage?: string }>(
       // Progress names its stage over and over; the first time is the step.
       if (event.stage !== undefined && event.stage !== last) add(last = event.stage, {});
     },
-    made: (bytes, artifacts, leftOut) => {
-      watcher.made(bytes, artifacts, leftOut);
+    made: (bytes, artifacts, leftOut, emptyDirectoryCount) => {
+      watcher.made(bytes, artifacts, leftOut, emptyDirectoryCount);
       add("made", {
         bytes,
         ...(artifacts === undefined ? {} : { artifacts }),
         ...(leftOut === undefined ? {} : { leftOut }),
+        ...(emptyDirectoryCount === undefined ? {} : { emptyDirectoryCount }),
       });
     },
     ended: (end, seconds, at) => {

@@ -25,7 +25,7 @@ export type ExportEvent =
   /** The bundle is whole and signed; from then on it is known by its digest. */
   | { kind: "signed"; bundleDigest: string }
   /** The bundle equals the stored one of the export `sameAs`, and no second copy is kept. */
-  | { kind: "unchanged"; sameAs: string; bundleDigest: string }
+  | { kind: "unchanged"; sameAs: string; bundleDigest: string; emptyDirectoryCount?: number }
   /** It verified what it made; `reason` as the metric counts it. */
   | { kind: "verified"; result: VerificationResult; reason?: string }
   /** A connection to `HOST:PORT` that the configuration does not allow was not made. */

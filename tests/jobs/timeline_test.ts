@@ -126,7 +126,7 @@ Deno.test("an export writes each of its steps once, and passes all that it is to
     watcher.told({ kind: "progress", stage });
   }
   watcher.told({ kind: "refused", destination: "registry.site:443" } as never);
-  watcher.made(10, { osv: 2 });
+  watcher.made(10, { osv: 2 }, undefined, 4);
   const error = { code: "usage", message: "no" };
   watcher.ended({ state: "failed", error }, 1.5);
   const events = bench.timeline.list({ tenant: "default", limit: 99 });
@@ -137,7 +137,7 @@ Deno.test("an export writes each of its steps once, and passes all that it is to
     ["read", {}],
     ["sign", {}],
     ["refused", { destination: "registry.site:443" }],
-    ["made", { bytes: 10, artifacts: { osv: 2 } }],
+    ["made", { bytes: 10, artifacts: { osv: 2 }, emptyDirectoryCount: 4 }],
     ["failed", { seconds: 1.5, error }],
   ]);
   assert.equal(told.length, 10, "nothing is swallowed");

@@ -204,6 +204,38 @@ Deno.test("what a service left out of risk data is told by the command that aske
   }, bench);
 });
 
+Deno.test("empty directories that a service left out are counted for who asked for the export", async () => {
+  const submitted = async (attributes: Record<string, unknown>) => {
+    let result: { text: string; json: object } | undefined;
+    const bench = ending((bench, job) => {
+      const { id: exportId, tenant, profile } = job;
+      const of = { exportId, tenant, profile };
+      // An attempt that failed after it was made: the last one counts.
+      bench.timeline.add(of, "made", { bytes: 9, emptyDirectoryCount: 77 });
+      bench.timeline.add(of, "made", { bytes: 9, ...attributes });
+      bench.queue.finish(job, { state: "succeeded", bundleDigest: "d".repeat(64) });
+    });
+    await serving(async (url) => {
+      result = await submitExport(flags(url), host) as { text: string; json: object };
+    }, bench);
+    const { text, json } = result!;
+    return [
+      text.match(/^ {2}left out {2}.*$/gm),
+      (json as { emptyDirectoryCount?: unknown }).emptyDirectoryCount,
+    ];
+  };
+  const many = ["  left out  4 empty directories"];
+  assert.deepEqual(await submitted({ emptyDirectoryCount: 4 }), [many, 4]);
+  const one = ["  left out  1 empty directory"];
+  assert.deepEqual(await submitted({ emptyDirectoryCount: 1 }), [one, 1]);
+  const leftOut = { invalid: 1, bad_id: 0, unread: 0 };
+  const both = [...many, "  left out  1 bad record"];
+  assert.deepEqual(await submitted({ leftOut, emptyDirectoryCount: 4 }), [both, 4]);
+  assert.deepEqual(await submitted({ emptyDirectoryCount: 0 }), [null, 0]);
+  assert.deepEqual(await submitted({}), [null, undefined], "an older service does not say it");
+  assert.deepEqual(await submitted({ emptyDirectoryCount: "4\u001b[2J" }), [null, undefined]);
+});
+
 Deno.test("an export that fails there ends with its own code here", async () => {
   const bench = ending((bench, job) => bench.queue.finish(job, { state: "failed", error }));
   await serving(async (url) => {

@@ -36,6 +36,28 @@ Deno.test("two exports run at once, and each is told apart in log and timeline",
   }
 });
 
+Deno.test("empty directories that an export left out are counted in its timeline", async () => {
+  using home = new Home();
+  for (const path of ["in/logs/2026", "in/none"]) {
+    Deno.mkdirSync(join(home.path, path), { recursive: true });
+  }
+  Deno.writeTextFileSync(join(home.path, "in/a.txt"), "a file\n");
+  home.configure(`version: 1
+profiles:
+  at-never: { kind: files, sources: [{ files: ${home.path}/in }] }
+`);
+  const service = await home.start();
+  try {
+    const id = await service.enqueue("at-never");
+    assert.equal((await service.until(id, "succeeded", "failed")).state, "succeeded");
+    const { body } = await service.get(`/v1/timeline?exportId=${id}`);
+    const made = body.items.find((one: { stage: string }) => one.stage === "made");
+    assert.equal(made.attributes.emptyDirectoryCount, 2);
+  } finally {
+    assert.equal(await service.stop(), 0);
+  }
+});
+
 Deno.test("a running export is cancelled, its place is given on, and nothing of it is left", async () => {
   using home = new Home();
   const service = await home.start();

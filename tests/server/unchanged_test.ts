@@ -65,12 +65,14 @@ Deno.test("a scheduled export that finds nothing new stores no second copy, and 
   await begin(home);
   const first = await afterDays(home, 1);
   assert.deepEqual([first.trigger, first.actor, first.sameAs], ["schedule", null, null]);
+  Deno.mkdirSync(join(home.path, "in/none"));
   const second = await afterDays(home, 2, async (service, [{ id }]) => {
     const { status, body } = await service.get(`/v1/exports/${id}/files`);
     assert.deepEqual([status, body.items.length > 2], [200, true]);
     const { items } = (await service.get(`/v1/timeline?exportId=${id}`)).body;
     const said = items.find((one: Shown) => one.stage === "unchanged");
     assert.equal(said.attributes.sameAs, first.id);
+    assert.equal(said.attributes.emptyDirectoryCount, 1, "it is not in that bundle either");
     const metrics = (await service.get("/metrics")).body;
     assert.match(metrics, /^export_unchanged_total\{profile="at-never"\} 1$/m);
     assert.match(metrics, /^export_jobs_total\{profile="at-never",result="success"\} 1$/m);
