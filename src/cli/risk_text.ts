@@ -4,12 +4,12 @@
  */
 import { escaped, shown } from "../bundle/names.ts";
 import { isCve } from "../risk/ids.ts";
-import type { AskedProvider, JoinedLine, LeftOutLine, RiskAnswer } from "../risk/query.ts";
+import type { AnsweredLine, AskedProvider, LeftOutLine, RiskAnswer } from "../risk/query.ts";
 import { counted } from "./render.ts";
 
 type Json = Record<string, unknown>;
 
-export function answerText(answer: JoinedLine, about: Omit<RiskAnswer, "lines">): string {
+export function answerText(answer: AnsweredLine, about: Omit<RiskAnswer, "lines">): string {
   const { id, aliases, covers, kev, epss, affected, vex, sources } = answer;
   return text([
     [id, ...aliases].join("  "),
@@ -78,14 +78,23 @@ function leftOutLine({ provider, path, line, reason, ids }: LeftOutLine): string
 }
 
 /** KEV and EPSS know CVEs only: that another id has no entry there says nothing. */
-function exploitedElsewhere({ covers = [], sources }: JoinedLine): string {
+function exploitedElsewhere(answer: AnsweredLine): string {
+  const { covers = [], listedUnder = [], coveredBy = [], sources } = answer;
   const named = sources.flatMap(({ upstream = [], related = [] }) =>
     [upstream, related].flat() as string[]
   );
-  const cves = [...new Set([...covers, ...named].filter(isCve))];
-  if (cves.length === 0) return "unknown, as it has no CVE";
-  const more = cves.length > 5 ? `, and ${cves.length - 5} more` : "";
-  return `query its CVEs: ${cves.slice(0, 5).join(", ")}${more}`;
+  const cves = [...covers, ...named, ...listedUnder].filter(isCve);
+  if (cves.length > 0) return `query its CVEs: ${firstOf(cves)}`;
+  if (coveredBy.length === 0) return "unknown, as it has no CVE";
+  const records = firstOf(coveredBy.map(({ record }) => record));
+  return `query the CVEs of ${records}: ${firstOf(coveredBy.flatMap((one) => one.cves))}`;
+}
+
+/** Some of them, each once, and how many more there are. */
+function firstOf(ids: readonly string[]): string {
+  const all = [...new Set(ids)];
+  const more = all.length > 5 ? `, and ${all.length - 5} more` : "";
+  return `${all.slice(0, 5).join(", ")}${more}`;
 }
 
 /** Where nobody was asked, or what was said could not be read, the answer is no "no". */

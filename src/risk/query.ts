@@ -5,6 +5,7 @@
  */
 import { shown } from "../bundle/names.ts";
 import { StellaError } from "../errors.ts";
+import { type Covering, CoveringAdvisories } from "./covering.ts";
 import { canonical, isCve, isId, keyOf } from "./ids.ts";
 import { Lines } from "./lines.ts";
 import { joinedName, providersName, rejectedName } from "./names.ts";
@@ -19,6 +20,14 @@ export interface JoinedLine {
   affected: Record<string, unknown>[];
   vex: Record<string, unknown>[];
   sources: ({ provider: string; record: string } & Record<string, unknown>)[];
+}
+
+/** A line, and of a record that leads to no CVE where else to look. */
+export interface AnsweredLine extends JoinedLine {
+  /** CVEs under which the record stands, as it repackages or names what has them. */
+  listedUnder?: string[];
+  /** Advisories of several CVEs of which it has an id. */
+  coveredBy?: Covering[];
 }
 
 /** Of a provider, as providers.json tells it. */
@@ -44,7 +53,7 @@ export interface LeftOutLine {
 }
 
 export interface RiskAnswer {
-  lines: JoinedLine[];
+  lines: AnsweredLine[];
   providers: AskedProvider[];
   /** What was left out and may be about the id: the first ones, and how many there are. */
   leftOut: { count: number; first: LeftOutLine[] };
@@ -160,7 +169,9 @@ export class LineSearch {
   readonly #key: string;
   /** The id in any case, as it stands in a line. */
   readonly #pattern: RegExp;
-  readonly #found: JoinedLine[] = [];
+  readonly #found: AnsweredLine[] = [];
+  readonly #listedUnder: string[] = [];
+  readonly #covering = new CoveringAdvisories();
   readonly #lines = new Lines((line) => this.#look(line), maxLine, tooLong);
   #isOver = false;
 
@@ -181,16 +192,33 @@ export class LineSearch {
   }
 
   /** All lines that have the id as theirs or as an alias, in order. */
-  end(): JoinedLine[] {
-    if (!this.#isOver) this.#lines.end();
+  end(): AnsweredLine[] {
+    if (this.#isOver) return this.#found;
     this.#isOver = true;
+    this.#lines.end();
+    for (const line of this.#found) this.#tellElsewhere(line);
     return this.#found;
   }
 
   #look(line: string): void {
+    // A CVE's own line says all of it.
+    if (!isCve(this.#id)) this.#covering.note(line);
     if (!this.#pattern.test(line)) return;
     const value = JSON.parse(line) as JoinedLine;
     if (this.#isAbout(value)) this.#found.push(value);
+    else if (isCve(value.id) && value.sources.some(({ record }) => keyOf(record) === this.#key)) {
+      this.#listedUnder.push(value.id);
+    }
+  }
+
+  #tellElsewhere(line: AnsweredLine): void {
+    const { id, aliases, covers } = line;
+    if (isCve(id) || covers !== undefined) return;
+    const coveredBy = this.#covering.of([id, ...aliases]);
+    if (coveredBy.length > 0) line.coveredBy = coveredBy;
+    if (keyOf(id) === this.#key && this.#listedUnder.length > 0) {
+      line.listedUnder = this.#listedUnder;
+    }
   }
 
   #isAbout({ id, aliases, covers = [], sources }: JoinedLine): boolean {

@@ -57,6 +57,39 @@ Deno.test("the record of a distribution is found under the CVE that it names as 
   assert.match(own.stdout, /^DSA-1-1\n {2}exploited {3}query its CVEs: CVE-2025-0001\n/);
 });
 
+Deno.test("a record without a CVE is answered with those of what it names, where these are known", async () => {
+  using site = new Site();
+  const records: [string, Record<string, unknown>][] = [
+    ["GHSA-1", { aliases: ["CVE-2025-0001", "CVE-2025-0002", "PYSEC-1"] }],
+    ["GO-1", { aliases: ["ghsa-1"] }],
+    ["GO-2", { aliases: ["PYSEC-1"] }],
+    ["GO-3", { aliases: ["GHSA-3"] }],
+    ["PYSEC-1", {}],
+    ["USN-1", { upstream: ["UBUNTU-CVE-2025-0003", "GHSA-1"] }],
+  ];
+  const files = records.map(([id, more]) => [`${id}.json`, osv(id, { ...released, ...more })]);
+  assert.equal((await site.export("osv", Object.fromEntries(files))).code, 0);
+  const exploited = async (id: string) => {
+    const { stdout } = await site.query(id);
+    return [...stdout.matchAll(/^(\S+).*\n(?: {2}covers.*\n)? {2}exploited +(.*)$/gm)]
+      .map(([, line, answer]) => `${line}: ${answer}`);
+  };
+  const covered = "query the CVEs of GHSA-1: CVE-2025-0001, CVE-2025-0002";
+  const own = "GHSA-1: query its CVEs: CVE-2025-0001, CVE-2025-0002";
+  assert.deepEqual(await exploited("go-1"), [`GO-1: ${covered}`]);
+  assert.deepEqual(await exploited("GO-2"), [`GO-2: ${covered}`]);
+  assert.deepEqual(await exploited("GHSA-1"), [own, `GO-1: ${covered}`]);
+  assert.deepEqual(await exploited("PYSEC-1"), [own, `GO-2: ${covered}`, `PYSEC-1: ${covered}`]);
+  assert.deepEqual(await exploited("GO-3"), ["GO-3: unknown, as it has no CVE"]);
+  assert.deepEqual(await exploited("USN-1"), [
+    "USN-1: query its CVEs: CVE-2025-0001, CVE-2025-0002, CVE-2025-0003",
+  ]);
+  const { answers: [one] } = JSON.parse((await site.query("GO-1", "--json")).stdout);
+  assert.deepEqual([one.aliases, one.coveredBy], [["ghsa-1"], [
+    { record: "GHSA-1", cves: ["CVE-2025-0001", "CVE-2025-0002"] },
+  ]]);
+});
+
 Deno.test("ids in any case; what is not there and what is no id have codes of their own", async () => {
   using site = new Site();
   const exported = await site.export("osv", {

@@ -1,0 +1,40 @@
+/**
+ * Advisories that cover several CVEs, by all their ids. A record that names such an advisory as its
+ * alias may be about any of the CVEs, so it is linked to none, and who asks for it is told them.
+ */
+import { isCve, keyOf } from "./ids.ts";
+
+export interface Covering {
+  /** The advisory's own id. */
+  record: string;
+  cves: string[];
+}
+
+/** Characters of ids. Databases have some thousand such advisories, of some hundred each. */
+const maxKept = 8 * 1024 * 1024;
+
+export class CoveringAdvisories {
+  readonly #byId = new Map<string, Covering[]>();
+  #kept = 0;
+
+  /** Takes note of a line of joined.ndjson, where it is that of such an advisory. */
+  note(line: string): void {
+    // Most lines have none, and to parse them all would take several times as long.
+    if (!line.includes('"covers":[')) return;
+    const { id, covers = [] } = JSON.parse(line) as { id: string; covers?: string[] };
+    const cves = covers.filter(isCve);
+    this.#kept += [id, ...covers].join().length;
+    if (cves.length === 0 || this.#kept > maxKept) return;
+    for (const name of [id, ...covers.filter((one) => !isCve(one))].map(keyOf)) {
+      const found = this.#byId.get(name);
+      if (found === undefined) this.#byId.set(name, [{ record: id, cves }]);
+      else found.push({ record: id, cves });
+    }
+  }
+
+  /** Those that have one of the ids, each once. */
+  of(ids: readonly string[]): Covering[] {
+    const found = ids.flatMap((id) => this.#byId.get(keyOf(id)) ?? []);
+    return [...new Map(found.map((one) => [one.record, one])).values()];
+  }
+}
