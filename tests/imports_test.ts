@@ -168,3 +168,12 @@ Deno.test("no source file is longer than 300 lines, and no folder is a junk room
     [],
   );
 });
+
+// The minifier of the build drops the disposal of `using`: what was opened stayed open.
+Deno.test("no source file that is shipped declares with using", () => {
+  const shipped = files.filter((file) => !file.startsWith("src/build/"));
+  const found = shipped.filter((file) =>
+    /^\s*(await )?using \w+ =/m.test(readFileSync(join(root, file), "utf8"))
+  );
+  assert.deepEqual(found, []);
+});

@@ -115,11 +115,14 @@ export class SyncQueue {
  */
 async function syncPath({ path, kind }: Unsynced): Promise<void> {
   const isDirectory = kind === "directory";
+  let file: Deno.FsFile | undefined;
   try {
-    using file = Deno.openSync(path, isDirectory ? { read: true } : { write: true });
+    file = Deno.openSync(path, isDirectory ? { read: true } : { write: true });
     await file.sync();
   } catch (error) {
     if (isDirectory && isUnsupportedSync(error)) return;
     throw ioError("Cannot sync", path, error);
+  } finally {
+    file?.close();
   }
 }
