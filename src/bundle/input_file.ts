@@ -124,29 +124,21 @@ export function fillHoles(
   holes: readonly Hole[],
   privateFiles: PrivateFiles,
 ): string[] {
-  let folder: InputFolder | undefined;
-  let sinceLook = 0;
-  const digests = holes.map((hole) => {
-    if (hole.folder !== folder || ++sinceLook === filesPerLook) {
-      if (folder !== undefined) assertSameFolder(folder);
-      if (hole.folder !== folder) assertSameFolder(folder = hole.folder);
-      sinceLook = 0;
-    }
+  return holes.map((hole) => {
     const view = chunk.subarray(hole.at, hole.at + hole.size);
     readWhole(view, hole, privateFiles);
     return sha256(view);
   });
-  if (folder !== undefined) assertSameFolder(folder);
-  return digests;
 }
 
 /**
- * Reads a small file as a whole into `view`, which has its size; the caller looks at its directory.
- * One look at the handle, after the read: two would cost as much as the read. What is refused does
- * not stay in the view.
+ * Reads a small file as a whole into `view`, which has its size. One look at the handle, after the
+ * read: two would cost as much as the read. Opening it and looking at its path lie each between two
+ * looks at its directory. What is refused does not stay in the view.
  * @throws StellaError usage where it changed, unsafe where it is a private file, media
  */
 export function readWhole(view: Uint8Array, seen: InputFile, privateFiles: PrivateFiles): void {
+  assertSameFolder(seen.folder);
   const fd = openFile(seen.path);
   let isRight = false;
   try {
@@ -156,15 +148,15 @@ export function readWhole(view: Uint8Array, seen: InputFile, privateFiles: Priva
       filled += n;
     }
     assertHandle(fd, seen, privateFiles);
+    assertSameFolder(seen.folder);
+    assertSamePath(seen);
+    assertSameFolder(seen.folder);
     isRight = true;
   } finally {
     if (!isRight) view.fill(0);
     closeSync(fd);
   }
 }
-
-/** Small files that are read one after the other between two looks at their directory. */
-export const filesPerLook = 16;
 
 function openSeen(seen: InputFile, privateFiles: PrivateFiles): number {
   const fd = openFile(seen.path);

@@ -184,7 +184,6 @@ class Packer {
     }
   }
 
-  /** The walk looks at its directory. */
   async #copySmall(name: string, input: InputFile, view: Uint8Array): Promise<string> {
     readWhole(view, input, this.options.privateFiles);
     const digest = sha256(view);

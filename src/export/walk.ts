@@ -6,13 +6,7 @@
 import { join } from "node:path";
 import { type Finding, ioError, StellaError } from "../errors.ts";
 import { carriedName } from "../bundle/carried_names.ts";
-import {
-  assertSameFolder,
-  filesPerLook,
-  inputChanged,
-  type InputFolder,
-  lookAt,
-} from "../bundle/input_file.ts";
+import { assertSameFolder, inputChanged, type InputFolder, lookAt } from "../bundle/input_file.ts";
 import { shown } from "../bundle/names.ts";
 import { comparePaths, pathFault } from "../bundle/paths.ts";
 import { emptyFolder, type Folder, type Origin, type RealFolder } from "./inputs.ts";
@@ -50,7 +44,6 @@ const maxLinked = 10_000;
 function* walkFolder(folder: Folder, prefix: string, going: Walk): Generator<WalkedFile> {
   const listing = list(folder, prefix, going);
   if (listing.isEmpty && prefix !== "") going.onEmpty(prefix);
-  let passed = 0;
   for (const key of listing.keys) {
     // A name that is no UTF-8 cannot be opened by what the system made of it; checkNames has
     // refused it.
@@ -58,7 +51,7 @@ function* walkFolder(folder: Folder, prefix: string, going: Walk): Generator<Wal
     if (key.endsWith("/")) {
       yield* walkFolder(listing.folder(key.slice(0, -1)), prefix + key, going);
     } else yield { path: prefix + key, origin: listing.origin(key) };
-    if (++passed % filesPerLook === 0) assertSameFolders(folder);
+    assertSameFolders(folder);
   }
   assertSameFolders(folder);
 }
