@@ -32,11 +32,12 @@ function configuration(home: Home) {
 
 async function finished(service: Service, token: string, profile: string) {
   const location = await service.submit({ profile }, as(token));
-  for (;;) {
+  for (let polls = 0; polls < 1_200; polls++) {
     const job = await (await fetch(service.url + location, { headers: as(token) })).json();
     if (!["queued", "running"].includes(job.state)) return job;
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
+  throw new Error(`the export ${location} has not ended after a minute`);
 }
 
 /** Body and status of a refused request. */
