@@ -4,8 +4,8 @@
  * machine). The others are for an air-gapped site, for Prometheus 3 and for metrics that exist.
  * That a query parses is not judged here: promtool does that in dashboard_test.ts.
  */
-import type { Dashboard, Variable } from "../../src/build/grafana_frame.ts";
-import { isMetric, type Panel, type Target } from "../../src/build/grafana.ts";
+import type { Dashboard, Variable } from "../../dashboards/source/grafana_frame.ts";
+import { isMetric, type Panel, type Target } from "../../dashboards/source/grafana.ts";
 import { labelsOf } from "./metric_names.ts";
 import { groupingLabels, matchedLabels, selectors } from "./promql.ts";
 

@@ -1,8 +1,8 @@
 /** Each rule of the lint is shown a dashboard that breaks it, and must be the one that says so. */
 import { deepEqual, ok } from "node:assert/strict";
-import { exportCenterDashboard } from "../../src/build/dashboard.ts";
-import type { Dashboard } from "../../src/build/grafana_frame.ts";
-import { type Panel, type Target, traceTable } from "../../src/build/grafana.ts";
+import { exportCenterDashboard } from "../../dashboards/source/dashboard.ts";
+import type { Dashboard } from "../../dashboards/source/grafana_frame.ts";
+import { type Panel, type Target, traceTable } from "../../dashboards/source/grafana.ts";
 import { type Exceptions, integerBuckets, lint, rules } from "./dashboard_lint.ts";
 
 /** What the dashboard needs, so that nothing but the break is found. */

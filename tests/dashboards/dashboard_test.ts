@@ -1,10 +1,10 @@
 import { deepEqual, equal, ok, throws } from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { parse } from "yaml";
-import { dashboardText } from "../../src/build/dashboard.ts";
-import { isMetric, type Target } from "../../src/build/grafana.ts";
-import type { Dashboard } from "../../src/build/grafana_frame.ts";
-import { tracesDashboardText } from "../../src/build/traces_dashboard.ts";
+import { dashboardText } from "../../dashboards/source/dashboard.ts";
+import { isMetric, type Target } from "../../dashboards/source/grafana.ts";
+import type { Dashboard } from "../../dashboards/source/grafana_frame.ts";
+import { tracesDashboardText } from "../../dashboards/source/traces_dashboard.ts";
 import { testWith } from "../needs.ts";
 import { lint } from "./dashboard_lint.ts";
 import { serviceMetrics } from "./metric_names.ts";
@@ -13,8 +13,8 @@ import { dashboards, parses } from "./promtool.ts";
 
 const read = (name: string) => readFileSync(new URL(name, dashboards), "utf8");
 const files = [
-  ["export-center-observability.json", "src/build/dashboard.ts", dashboardText()],
-  ["export-center-traces.json", "src/build/traces_dashboard.ts", tracesDashboardText()],
+  ["export-center-observability.json", "dashboards/source/dashboard.ts", dashboardText()],
+  ["export-center-traces.json", "dashboards/source/traces_dashboard.ts", tracesDashboardText()],
 ] as const;
 const dashboard = JSON.parse(read(files[0][0])) as Dashboard;
 const traces = JSON.parse(read(files[1][0])) as Dashboard;

@@ -1,9 +1,9 @@
 import { deepEqual, match, ok } from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
 import { parse } from "yaml";
-import { exportCenterDashboard } from "../../src/build/dashboard.ts";
-import { realTime, sixtyfold } from "../../src/build/rule_text.ts";
-import { exportCenterRules, ruleGroups } from "../../src/build/rules.ts";
+import { exportCenterDashboard } from "../../dashboards/source/dashboard.ts";
+import { realTime, sixtyfold } from "../../dashboards/source/rule_text.ts";
+import { exportCenterRules, ruleGroups } from "../../dashboards/source/rules.ts";
 import { testWith } from "../needs.ts";
 import { integerBuckets } from "./dashboard_lint.ts";
 import { labelsOf } from "./metric_names.ts";
@@ -72,11 +72,11 @@ for (const { alert, labels, annotations } of alerts) {
   });
 }
 
-Deno.test("the committed rules are what src/build/rules.ts makes of them", () => {
+Deno.test("the committed rules are what dashboards/source/rules.ts makes of them", () => {
   ok(
     read("export-center.rules.yml") === exportCenterRules(),
     "dashboards/export-center.rules.yml is stale: " +
-      "run deno run --allow-write=dashboards src/build/rules.ts",
+      "run deno run --allow-write=dashboards dashboards/source/rules.ts",
   );
 });
 
@@ -129,7 +129,8 @@ Deno.test("every alert has a case in which it fires and one in which it does not
 
 Deno.test("nothing in dashboards/ points outside the site", () => {
   const allowed = /^https?:\/\/(127\.0\.0\.1|10\.0\.0\.\d+|(stella|grafana)\.invalid)(?![\w.])/;
-  for (const name of readdirSync(dashboards)) {
+  const names = readdirSync(dashboards, { withFileTypes: true });
+  for (const { name } of names.filter((one) => one.isFile())) {
     const links = read(name).match(/https?:\/\/[^\s"'`)<]+/g) ?? [];
     deepEqual(links.filter((link) => !allowed.test(link)), [], name);
   }

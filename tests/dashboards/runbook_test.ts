@@ -1,7 +1,7 @@
 import { deepEqual, equal, match, ok } from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { parse } from "yaml";
-import { exportCenterDashboard } from "../../src/build/dashboard.ts";
+import { exportCenterDashboard } from "../../dashboards/source/dashboard.ts";
 import { actions, Audit } from "../../src/telemetry/audit.ts";
 import { watchChecks } from "../../src/telemetry/check_watch.ts";
 import { ExportWatch } from "../../src/telemetry/export_watch.ts";

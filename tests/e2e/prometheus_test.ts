@@ -5,9 +5,9 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { isMetric } from "../../src/build/grafana.ts";
-import { exportCenterDashboard } from "../../src/build/dashboard.ts";
-import { tracesDashboard } from "../../src/build/traces_dashboard.ts";
+import { isMetric } from "../../dashboards/source/grafana.ts";
+import { exportCenterDashboard } from "../../dashboards/source/dashboard.ts";
+import { tracesDashboard } from "../../dashboards/source/traces_dashboard.ts";
 import { filled } from "../dashboards/promql.ts";
 import { testWith } from "../needs.ts";
 import { freePort, Home, root, type Service } from "../program.ts";

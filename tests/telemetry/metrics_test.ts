@@ -9,7 +9,7 @@ import {
   publishResults,
   pushResults,
 } from "../../src/telemetry/labels.ts";
-import { exportCenterDashboard } from "../../src/build/dashboard.ts";
+import { exportCenterDashboard } from "../../dashboards/source/dashboard.ts";
 import { testWith, tool } from "../needs.ts";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));

@@ -3,7 +3,7 @@
  * their time, and their traces. All but the last row comes from metrics, so that it is of use without a store of traces. Run
  * as a program, it writes the file:
  *
- *   deno run --allow-write=dashboards src/build/traces_dashboard.ts
+ *   deno run --allow-write=dashboards dashboards/source/traces_dashboard.ts
  */
 import { annotations } from "./dashboard.ts";
 import { type Draft, type Line, place, stat, table, timeseries, traceTable } from "./grafana.ts";
@@ -216,6 +216,6 @@ export function tracesDashboardText(): string {
 }
 
 if (import.meta.main) {
-  const file = new URL("../../dashboards/export-center-traces.json", import.meta.url);
+  const file = new URL("../export-center-traces.json", import.meta.url);
   Deno.writeTextFileSync(file, tracesDashboardText());
 }

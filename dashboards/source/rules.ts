@@ -2,7 +2,7 @@
  * dashboards/export-center.rules.yml, made: recordings, and the alerts of operations.md A6 that have data. Run as a program,
  * it writes the file:
  *
- *   deno run --allow-write=dashboards src/build/rules.ts
+ *   deno run --allow-write=dashboards dashboards/source/rules.ts
  */
 import { moreExportAlerts, seedAlerts } from "./export_alerts.ts";
 import { recordings } from "./recordings.ts";
@@ -11,7 +11,7 @@ import { serviceAlerts } from "./service_alerts.ts";
 
 const head = `
 Alerts of an Export Center, and the recordings they need. Loads into Prometheus 2.42 and later, 3.x included.
-Made by src/build/rules.ts of the project's sources.
+Made by dashboards/source/rules.ts of the project's sources.
 
 http://stella.invalid and http://grafana.invalid are placeholders: \`stella assets write --base-url URL --grafana-url URL\`
 puts the addresses of your own stella and Grafana in their place, so that the links in a notification can be clicked.
@@ -35,6 +35,6 @@ export function exportCenterRules(clock: Clock = realTime): string {
 }
 
 if (import.meta.main) {
-  const file = new URL("../../dashboards/export-center.rules.yml", import.meta.url);
+  const file = new URL("../export-center.rules.yml", import.meta.url);
   Deno.writeTextFileSync(file, exportCenterRules());
 }

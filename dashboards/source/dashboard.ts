@@ -2,7 +2,7 @@
  * What dashboards/export-center-observability.json shows. The first row is the six panels that were asked for
  * (seed.md 11-16); under it stands what tells why one of them looks bad. Run as a program, it writes the file:
  *
- *   deno run --allow-write=dashboards src/build/dashboard.ts
+ *   deno run --allow-write=dashboards dashboards/source/dashboard.ts
  */
 import { type Line, place } from "./grafana.ts";
 import { type Annotation, annotation, type Dashboard, dashboard } from "./grafana_frame.ts";
@@ -76,6 +76,6 @@ export function dashboardText(): string {
 }
 
 if (import.meta.main) {
-  const file = new URL("../../dashboards/export-center-observability.json", import.meta.url);
+  const file = new URL("../export-center-observability.json", import.meta.url);
   Deno.writeTextFileSync(file, dashboardText());
 }

@@ -2,7 +2,7 @@
  * Rules of Prometheus as text, in the subset of the format that 2.42 reads and 3.x still does. Durations are asked for from a
  * clock, so that the same rules can be rendered to run sixty times as fast and be tried with real faults in minutes.
  */
-import { placeholders } from "../assets/site_addresses.ts";
+import { placeholders } from "../../src/assets/site_addresses.ts";
 
 export interface Recording {
   /** Why it is as it is: a comment above the rule. */
