@@ -55,7 +55,7 @@ const arrows: Record<string, string[]> = {
   // Not part of the program: what builds it.
   build: ["assets", "config"],
   // Not part of the program: what generates the dashboards and the rules.
-  "dashboards/source": ["assets", "telemetry"],
+  "dashboards/source": ["telemetry"],
   "errors.ts": [],
   "version.ts": [],
 };
