@@ -15,7 +15,7 @@ import { isLoopback, type Listen } from "./config/listen.ts";
 import type { Config } from "./config/load.ts";
 import type { Job } from "./jobs/job.ts";
 import type { ServerDeps } from "./server/deps.ts";
-import { build, programPath } from "./version.ts";
+import { build, programPath } from "./domain/version.ts";
 
 export type { ServiceOptions } from "./app/options.ts";
 

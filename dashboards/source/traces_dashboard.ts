@@ -12,7 +12,7 @@ import { ofInstance, ofProfile } from "./promql.ts";
 
 const advisories = "vex|csaf|osv|kev|epss";
 
-/** Labels of kinds are those of src/bundle/artifact_kind.ts. */
+/** Labels of kinds are those of src/domain/artifact_kind.ts. */
 function artifacts(kinds: string): string {
   return `max by (profile, kind) (export_bundle_artifacts{${ofProfile},kind=~"${kinds}"})`;
 }

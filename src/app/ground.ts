@@ -1,9 +1,9 @@
 /** What a service stands on: a state directory that is its own, the log, the queue, the store, the metrics, the way out. */
 import { join } from "node:path";
-import { StellaError } from "../errors.ts";
-import { escaped } from "../bundle/names.ts";
+import { StellaError } from "../domain/errors.ts";
+import { escaped } from "../domain/names.ts";
 import { destinations, hostnameOf } from "../config/destinations.ts";
-import { type EgressPolicy, egressPolicy } from "../config/egress.ts";
+import { type EgressPolicy, egressPolicy } from "../domain/egress.ts";
 import { ignoredWarning } from "../config/hostile_environment.ts";
 import { isThisMachine } from "../config/listen.ts";
 import type { Job } from "../jobs/job.ts";
@@ -11,7 +11,7 @@ import type { JobQueue } from "../jobs/job_queue.ts";
 import type { FileStore } from "../store/store.ts";
 import type { Log, Severity } from "../telemetry/log.ts";
 import type * as telemetry from "../telemetry/traces.ts";
-import { build } from "../version.ts";
+import { build } from "../domain/version.ts";
 import type { ServiceOptions, Undo } from "./options.ts";
 import type { Rooms } from "./rooms.ts";
 

@@ -1,7 +1,7 @@
 /** The readiness checks of a service. */
 import { join } from "node:path";
 import type { RegistryConfig } from "../config/profile.ts";
-import { build } from "../version.ts";
+import { build } from "../domain/version.ts";
 import type { Ground } from "./ground.ts";
 import type { ServiceOptions } from "./options.ts";
 import type { Rooms } from "./rooms.ts";

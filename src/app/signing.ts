@@ -3,7 +3,7 @@
  * a word: a key that is gone (a lost mount, a cleaned directory) would be replaced by one that no far side trusts.
  */
 import type { Check } from "../server/readiness.ts";
-import { messageOf, StellaError } from "../errors.ts";
+import { messageOf, StellaError } from "../domain/errors.ts";
 import type { Ground } from "./ground.ts";
 import type { ServiceOptions } from "./options.ts";
 

@@ -1,5 +1,5 @@
 /** The work of the loop: one worker for each export, watched from its start to its end. */
-import { StellaError } from "../errors.ts";
+import { StellaError } from "../domain/errors.ts";
 import { privatePlacesOf } from "../config/private_places.ts";
 import { belongsTo, type Profile } from "../config/profile.ts";
 import type { ExportJob, JobEvent } from "../export/job.ts";

@@ -14,7 +14,7 @@ import prometheus from "../../dashboards/prometheus.yml" with { type: "text" };
 import rulesTest from "../../dashboards/export-center.rules.test.yml" with { type: "text" };
 import rules from "../../dashboards/export-center.rules.yml" with { type: "text" };
 import lock from "../../deno.lock" with { type: "text" };
-import { build } from "../version.ts";
+import { build } from "../domain/version.ts";
 import { renderSbom } from "./sbom.ts";
 import { units } from "./units.ts";
 

@@ -18,7 +18,7 @@ import {
   readFileSync,
   readSync,
 } from "node:fs";
-import { StellaError } from "../errors.ts";
+import { StellaError } from "../domain/errors.ts";
 
 export const trailerMagic = "STELLAv1";
 const placesLength = 32;

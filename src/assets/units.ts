@@ -1,5 +1,5 @@
 /** The systemd units, as the form of the binary that writes them can run under them. */
-import type { Form } from "../version.ts";
+import type { Form } from "../domain/version.ts";
 import verifyUnit from "./systemd/stella-verify@.service" with { type: "text" };
 import serviceUnit from "./systemd/stella.service" with { type: "text" };
 

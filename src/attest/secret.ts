@@ -7,9 +7,9 @@ import { Buffer } from "node:buffer";
 import { createHmac, createSecretKey, type KeyObject, randomBytes } from "node:crypto";
 import type { Stats } from "node:fs";
 import { basename } from "node:path";
-import { shown } from "../bundle/names.ts";
-import { readRegular } from "../bundle/regular_file.ts";
-import { StellaError } from "../errors.ts";
+import { shown } from "../domain/names.ts";
+import { readRegular } from "../domain/regular_file.ts";
+import { StellaError } from "../domain/errors.ts";
 import { preAuthEncoding } from "./dsse.ts";
 
 /** Bytes: as many as the digest has; a shorter secret would be the weakest part (RFC 2104 section 3). */

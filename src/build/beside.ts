@@ -5,7 +5,7 @@
 import { createHash } from "node:crypto";
 import { basename, dirname } from "node:path";
 import { renderSbom, type Runtime } from "../assets/sbom.ts";
-import { version } from "../version.ts";
+import { version } from "../domain/version.ts";
 import { setTime } from "./script.ts";
 import type { Stamp } from "./stamp.ts";
 

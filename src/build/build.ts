@@ -13,7 +13,7 @@
  */
 import process from "node:process";
 import { parseArgs } from "node:util";
-import { messageOf, StellaError } from "../errors.ts";
+import { messageOf, StellaError } from "../domain/errors.ts";
 import { writeBeside } from "./beside.ts";
 import { compile, type CompileOptions } from "./compile.ts";
 import { targets } from "./denort.ts";

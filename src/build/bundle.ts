@@ -3,7 +3,7 @@
  * each piece into a function's body, so that lazy.ts can keep it as text until it is asked for.
  */
 import { basename } from "node:path";
-import { StellaError } from "../errors.ts";
+import { StellaError } from "../domain/errors.ts";
 import { chunkName, joinChunks, renamed, stableNames } from "./lazy.ts";
 import { run } from "./run.ts";
 

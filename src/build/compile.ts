@@ -2,7 +2,7 @@
  * `deno task build`: dist/stella by `deno compile`, with the permissions of the one list baked in.
  */
 import { engineFlags, permissionFlags, unstableFlags } from "../config/permissions.ts";
-import { StellaError } from "../errors.ts";
+import { StellaError } from "../domain/errors.ts";
 import { assertDeno, assertDenort } from "./denort.ts";
 import { run } from "./run.ts";
 import { type Script, setTime } from "./script.ts";

@@ -4,7 +4,7 @@
  * without a limit of time; so it is asked for here first.
  */
 import { Buffer } from "node:buffer";
-import { StellaError } from "../errors.ts";
+import { StellaError } from "../domain/errors.ts";
 import { run } from "./run.ts";
 
 const probeLimit = 10_000;

@@ -7,7 +7,7 @@ import {
   permissionFlags,
   unstableFlags,
 } from "../config/permissions.ts";
-import { StellaError } from "../errors.ts";
+import { StellaError } from "../domain/errors.ts";
 
 /** The arguments that Deno gets before the script's path; the person's own come after it and mean nothing to Deno. */
 export const launcherArguments: readonly string[] = [

@@ -7,7 +7,7 @@
  * foreign text (the verifier) has given up all permissions but read by then. Where the system forbids machine code from
  * memory (MemoryDenyWriteExecute) it works too: it is V8's compiler that is off there, not its interpreter.
  */
-import { StellaError } from "../errors.ts";
+import { StellaError } from "../domain/errors.ts";
 
 /** `program-7.js` -> `chunk:program-7`, a name that no module can have. */
 export function chunkName(file: string): string {

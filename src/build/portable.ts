@@ -1,7 +1,7 @@
 /** `deno task build:portable`: dist/stella from the launcher, Deno's own executable and dist/stella.js, without denort. */
 import { createHash } from "node:crypto";
 import { encodePlaces, trailerMagic } from "../assets/self.ts";
-import { StellaError } from "../errors.ts";
+import { StellaError } from "../domain/errors.ts";
 import { launcherConfig } from "./launcher_config.ts";
 import { run } from "./run.ts";
 import { type Script, setTime } from "./script.ts";

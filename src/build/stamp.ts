@@ -1,5 +1,5 @@
 /** Which commit is built, and when it was made: the build's only facts that are not in the files themselves. */
-import { StellaError } from "../errors.ts";
+import { StellaError } from "../domain/errors.ts";
 import { run } from "./run.ts";
 
 export interface Stamp {
@@ -26,7 +26,7 @@ export async function readStamp(root: string): Promise<Stamp> {
   return { commit, date: dateOf(Number(seconds)), modified: status.stdout !== "" };
 }
 
-/** The line that the build puts before the bundle; src/version.ts reads it. */
+/** The line that the build puts before the bundle; src/domain/version.ts reads it. */
 export function stampLine({ commit, date }: Stamp): string {
   return `globalThis.STELLA_BUILD=${JSON.stringify({ commit, date })};\n`;
 }

@@ -1,5 +1,5 @@
 /** The proof that a built file is stella: it is started. */
-import { version } from "../version.ts";
+import { version } from "../domain/version.ts";
 import { run } from "./run.ts";
 
 /** Whether the file, with an empty environment, answers `version` with this version within 30 s. */

@@ -7,9 +7,9 @@
  */
 import { closeSync, fsyncSync, openSync } from "node:fs";
 import { join } from "node:path";
-import { ioError, StellaError } from "../errors.ts";
+import { ioError, StellaError } from "../domain/errors.ts";
 import { type ChunkPool, makeRoom, type PassingDigest, type StoredChunk } from "./chunk_pool.ts";
-import { writeAll } from "./durable.ts";
+import { writeAll } from "../domain/durable.ts";
 import type { Hole, InputFile } from "./input_file.ts";
 import {
   type BundleFile,

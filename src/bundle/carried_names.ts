@@ -3,7 +3,7 @@
  * beside them for the true ones. What is encoded can be decoded: a percent sign is encoded too.
  * Source: RFC 3986 section 2.1.
  */
-import { pathFault } from "./paths.ts";
+import { pathFault } from "../domain/paths.ts";
 
 const encoder = new TextEncoder();
 const refused = /[%\\:*?"<>|]/g;

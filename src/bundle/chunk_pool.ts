@@ -3,7 +3,7 @@
  * transferred, so that two cores hash and compress at once and nothing is copied. Both are the same `ChunkPool` to the callers.
  */
 import type { FileDigest } from "./file_digests.ts";
-import { sha256, startSha256 } from "./hash.ts";
+import { sha256, startSha256 } from "../domain/hash.ts";
 import { fillHoles, type Hole } from "./input_file.ts";
 import { chunkSize } from "./manifest.ts";
 import type { PrivateFiles } from "./private_files.ts";

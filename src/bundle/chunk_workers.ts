@@ -7,10 +7,10 @@ import {
   type PassingDigest,
   type StoredChunk,
 } from "./chunk_pool.ts";
-import { type ErrorCode, messageOf, StellaError } from "../errors.ts";
+import { type ErrorCode, messageOf, StellaError } from "../domain/errors.ts";
 import { digestFiles, type FileDigest } from "./file_digests.ts";
-import { startSha256 } from "./hash.ts";
-import { fillYoungGeneration } from "./young_generation.ts";
+import { startSha256 } from "../domain/hash.ts";
+import { fillYoungGeneration } from "../domain/young_generation.ts";
 import type { Hole } from "./input_file.ts";
 import { PrivateFiles, type PrivatePlaces } from "./private_files.ts";
 

@@ -1,6 +1,6 @@
 /** Digests of the many small files of a directory bundle, batch by batch: what a worker does that may read and nothing else. */
-import { StellaError } from "../errors.ts";
-import { sha256 } from "./hash.ts";
+import { StellaError } from "../domain/errors.ts";
+import { sha256 } from "../domain/hash.ts";
 import { Opener } from "./source.ts";
 
 /** What was found at a path: a file that was read, or why none was. */

@@ -1,7 +1,7 @@
 /**
  * Findings as they come, of which a bounded number is kept: an attacker chooses how many there are.
  */
-import type { ErrorCode, Finding } from "../errors.ts";
+import type { ErrorCode, Finding } from "../domain/errors.ts";
 
 /**
  * The most findings that are kept one by one; a bundle of a million missing files must not fill the

@@ -3,8 +3,8 @@
  * `sha256sum -c --strict SHA256SUMS` reads it where the payload was unpacked. It is a stream: a million lines cost no memory.
  */
 import { Buffer } from "node:buffer";
-import { shown } from "./names.ts";
-import { comparePaths, pathFault } from "./paths.ts";
+import { shown } from "../domain/names.ts";
+import { comparePaths, pathFault } from "../domain/paths.ts";
 
 export interface IndexEntry {
   path: string;

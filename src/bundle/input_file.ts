@@ -10,11 +10,11 @@
  * those of a private file of ours is never read.
  */
 import { closeSync, fstatSync, readSync } from "node:fs";
-import { ioError, StellaError } from "../errors.ts";
-import { sha256 } from "./hash.ts";
-import { shown } from "./names.ts";
+import { ioError, StellaError } from "../domain/errors.ts";
+import { sha256 } from "../domain/hash.ts";
+import { shown } from "../domain/names.ts";
 import type { PrivateFiles } from "./private_files.ts";
-import { openToRead } from "./regular_file.ts";
+import { openToRead } from "../domain/regular_file.ts";
 
 /**
  * A directory as it was when it was entered. Its identity by its whole path stands for all

@@ -1,5 +1,5 @@
 /** Shapes of strict JSON: each takes a value and the place where it stands, and returns it typed or says what is wrong there. */
-import { shown } from "./names.ts";
+import { shown } from "../domain/names.ts";
 import type { Json } from "./strict_json.ts";
 
 /** Says the place in the document, such as `files[3].size`, and what is wrong there. */

@@ -16,9 +16,9 @@ import {
   type Stats,
 } from "node:fs";
 import { dirname } from "node:path";
-import { ioError, StellaError } from "../errors.ts";
-import { rename, syncDirectory, writeAll } from "./durable.ts";
-import { shown } from "./names.ts";
+import { ioError, StellaError } from "../domain/errors.ts";
+import { rename, syncDirectory, writeAll } from "../domain/durable.ts";
+import { shown } from "../domain/names.ts";
 import { kindOf } from "./source.ts";
 
 /**

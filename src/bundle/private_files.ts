@@ -5,7 +5,7 @@
  * but a handle always says which file it is.
  */
 import { join } from "node:path";
-import { errnoOf, ioError } from "../errors.ts";
+import { errnoOf, ioError } from "../domain/errors.ts";
 
 /** Where they lie. Paths need not exist; links are followed. */
 export interface PrivatePlaces {

@@ -3,7 +3,7 @@
  * What passes here is consistent in itself; whether the files agree with it is verify's business.
  */
 import { Buffer } from "node:buffer";
-import { StellaError } from "../errors.ts";
+import { StellaError } from "../domain/errors.ts";
 import { array, integer, object, oneOf, type Shape, ShapeFault, text } from "./json_shape.ts";
 import {
   attestationName,
@@ -17,11 +17,11 @@ import {
   mediaTypes,
   oldManifestName,
 } from "./manifest.ts";
-import { isName, shown } from "./names.ts";
-import { comparePaths, folded, pathFault } from "./paths.ts";
+import { isName, shown } from "../domain/names.ts";
+import { comparePaths, folded, pathFault } from "../domain/paths.ts";
 import { JsonFault, parseStrict } from "./strict_json.ts";
 import { blockSize } from "./tar_header.ts";
-import { createdSeconds } from "./time.ts";
+import { createdSeconds } from "../domain/time.ts";
 import { largestStored } from "./zstd_chunk.ts";
 
 /** 16 MiB of manifest hold the chunk list of about 600 GiB. */

@@ -4,9 +4,9 @@
  */
 import { closeSync, fstatSync, readSync, type Stats } from "node:fs";
 import { join } from "node:path";
-import { type ErrorCode, ioError, ioReason, StellaError } from "../errors.ts";
-import { shown } from "./names.ts";
-import { openToRead } from "./regular_file.ts";
+import { type ErrorCode, ioError, ioReason, StellaError } from "../domain/errors.ts";
+import { shown } from "../domain/names.ts";
+import { openToRead } from "../domain/regular_file.ts";
 
 export interface ByteReader {
   readonly size: number;

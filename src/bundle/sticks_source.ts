@@ -4,8 +4,8 @@
  * Nothing depends on which volume lies on which stick. Where a file has several copies, those that
  * are damaged or cannot be read are passed over: one that is whole is enough.
  */
-import { StellaError } from "../errors.ts";
-import { startSha256 } from "./hash.ts";
+import { StellaError } from "../domain/errors.ts";
+import { startSha256 } from "../domain/hash.ts";
 import type { BundleFile, Manifest } from "./manifest.ts";
 import { type BundleSource, type ByteReader, directorySource } from "./source.ts";
 

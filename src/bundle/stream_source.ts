@@ -3,14 +3,14 @@
  * index, then the other files in the manifest's order, in plain ustar as TarStream writes it. Nothing can be read twice and nothing
  * is kept on disk: only the index is held in memory, because the archive is judged against it while both go by.
  */
-import { type Finding, StellaError } from "../errors.ts";
+import { type Finding, StellaError } from "../domain/errors.ts";
 import { Findings } from "./finding_list.ts";
 import { attestationName, hmacName, indexName, type Manifest, manifestName } from "./manifest.ts";
-import { comparePaths } from "./paths.ts";
+import { comparePaths } from "../domain/paths.ts";
 import type { BundleSource, ByteReader } from "./source.ts";
 import { readStreamHeader, type StreamEntry } from "./stream_header.ts";
 import { blockSize, paddingOf } from "./tar_header.ts";
-import { createdSeconds } from "./time.ts";
+import { createdSeconds } from "../domain/time.ts";
 
 /** Bytes of the index that are held: about a million files with paths of 60 bytes. */
 export const largestHeldIndex = 128 * 1024 * 1024;

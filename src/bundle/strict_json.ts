@@ -3,7 +3,7 @@
  * programs can read two meanings out of one signed file. This reader refuses all that and says where.
  * Source: RFC 8259, with the limits of I-JSON (RFC 7493): unique names, integers within 2^53-1.
  */
-import { shown } from "./names.ts";
+import { shown } from "../domain/names.ts";
 
 export type Json = null | boolean | number | string | Json[] | JsonObject;
 export interface JsonObject {

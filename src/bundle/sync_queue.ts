@@ -3,8 +3,8 @@
  * together at once, where one after the other waits for a commit each. What waits is bounded, so
  * that whoever heeds `ready` knows how far the disk has come.
  */
-import { ioError } from "../errors.ts";
-import { isUnsupportedSync } from "./durable.ts";
+import { ioError } from "../domain/errors.ts";
+import { isUnsupportedSync } from "../domain/durable.ts";
 
 /** Syncs under way at once. */
 const maxRunning = 32;

@@ -7,7 +7,7 @@
  * Source: POSIX.1-2017 pax, "ustar Interchange Format" and "pax Header Block".
  */
 import { Buffer } from "node:buffer";
-import { sha256 } from "./hash.ts";
+import { sha256 } from "../domain/hash.ts";
 
 export const blockSize = 512;
 

@@ -1,12 +1,12 @@
 /** `stella assets`: what the binary carries, listed or written out. */
 import { basename, dirname, join, relative, sep } from "node:path";
-import { StellaError } from "../errors.ts";
+import { StellaError } from "../domain/errors.ts";
 import { type Asset, assets } from "../assets/assets.ts";
 import { siteAddress, withAddresses } from "../assets/site_addresses.ts";
-import { makeDirectories } from "../bundle/durable.ts";
-import { sha256 } from "../bundle/hash.ts";
+import { makeDirectories } from "../domain/durable.ts";
+import { sha256 } from "../domain/hash.ts";
 import { refuseNoDirectory, regularFileAt, replaceFile } from "../bundle/named_file.ts";
-import { shown } from "../bundle/names.ts";
+import { shown } from "../domain/names.ts";
 import type { Host } from "./host.ts";
 import type { CommonOptions, Result } from "./program.ts";
 import { counted } from "./render.ts";

@@ -1,5 +1,5 @@
 /** Work on files is synchronous, because that is fastest; now and then it has to let signals and timers have their turn. */
-import { StellaError } from "../errors.ts";
+import { StellaError } from "../domain/errors.ts";
 import { type BundleSource, type ByteReader, type Found, opening } from "../bundle/source.ts";
 import type { Host } from "./host.ts";
 

@@ -1,9 +1,9 @@
 /** Where a command line says that a bundle is: a directory, a directory and sticks with its volumes, or standard input. */
 import { type Stats, statSync } from "node:fs";
 import { basename, dirname } from "node:path";
-import { errnoOf, type Finding, ioError, ioReason, StellaError } from "../errors.ts";
+import { errnoOf, type Finding, ioError, ioReason, StellaError } from "../domain/errors.ts";
 import { type Manifest, manifestName } from "../bundle/manifest.ts";
-import { shown } from "../bundle/names.ts";
+import { shown } from "../domain/names.ts";
 import { type BundleSource, directorySource } from "../bundle/source.ts";
 import { SticksSource } from "../bundle/sticks_source.ts";
 import { type Pull, StreamSource } from "../bundle/stream_source.ts";

@@ -1,9 +1,9 @@
 /** `stella config check`: whether the configuration is right, and which way out of this machine it has. */
-import { exitCodes, StellaError } from "../errors.ts";
-import { escaped, isName, shown } from "../bundle/names.ts";
-import { pathFault } from "../bundle/paths.ts";
+import { exitCodes, StellaError } from "../domain/errors.ts";
+import { escaped, isName, shown } from "../domain/names.ts";
+import { pathFault } from "../domain/paths.ts";
 import { destinations, hostnameOf } from "../config/destinations.ts";
-import { isAllowed } from "../config/egress.ts";
+import { isAllowed } from "../domain/egress.ts";
 import { type Config, loadConfig } from "../config/load.ts";
 import { stateDirectory } from "../config/paths.ts";
 import { type OpenSource, openSources } from "../config/source_writers.ts";

@@ -1,6 +1,6 @@
 /** `stella config schema` and `stella config show`: what stella.yaml may say, and what holds with the one of this site. */
-import { escaped, isName } from "../bundle/names.ts";
-import { pathFault } from "../bundle/paths.ts";
+import { escaped, isName } from "../domain/names.ts";
+import { pathFault } from "../domain/paths.ts";
 import { loadConfig } from "../config/load.ts";
 import { plainOf, schemaOf, yamlOf } from "../config/show.ts";
 import type { Host } from "./host.ts";

@@ -2,11 +2,11 @@
  * `stella export bundle diff A B`: what differs between two bundles, by field of their manifests and by file of their indexes. Two
  * sorted streams side by side, so that a million files cost no memory. No archive is read and no signature is judged.
  */
-import { StellaError } from "../errors.ts";
+import { StellaError } from "../domain/errors.ts";
 import { IndexFault } from "../bundle/index_file.ts";
 import { indexName, type Manifest, manifestName } from "../bundle/manifest.ts";
-import { escaped, shown } from "../bundle/names.ts";
-import { comparePaths } from "../bundle/paths.ts";
+import { escaped, shown } from "../domain/names.ts";
+import { comparePaths } from "../domain/paths.ts";
 import { largestManifest, readManifest } from "../bundle/read_manifest.ts";
 import { type ByteReader, directorySource, readSmall } from "../bundle/source.ts";
 import { grants } from "../config/permissions.ts";

@@ -3,9 +3,9 @@
  * be connected to: registries that are named on the command line, the token servers and redirects
  * that a registry names, downloads. Elsewhere all may be.
  */
-import { isName } from "../bundle/names.ts";
-import { pathFault } from "../bundle/paths.ts";
-import { type EgressPolicy, egressPolicy } from "../config/egress.ts";
+import { isName } from "../domain/names.ts";
+import { pathFault } from "../domain/paths.ts";
+import { type EgressPolicy, egressPolicy } from "../domain/egress.ts";
 import { loadConfig } from "../config/load.ts";
 import type { Host } from "./host.ts";
 import type { CommonOptions } from "./program.ts";

@@ -1,14 +1,14 @@
 /** `stella export bundle`: profile, key and output put together, then the way out. */
 import { basename, dirname, resolve } from "node:path";
-import { StellaError } from "../errors.ts";
+import { StellaError } from "../domain/errors.ts";
 import { readSecret, type SharedSecret } from "../attest/secret.ts";
 import { loadSigner, type MadeKey } from "../attest/sign/keys.ts";
 import type { Signer } from "../attest/sign/signer.ts";
 import { type Compression, type Layout, manifestName } from "../bundle/manifest.ts";
-import { checkName, isName, shown } from "../bundle/names.ts";
-import { pathFault } from "../bundle/paths.ts";
+import { checkName, isName, shown } from "../domain/names.ts";
+import { pathFault } from "../domain/paths.ts";
 import { PrivateFiles } from "../bundle/private_files.ts";
-import { egressPolicy } from "../config/egress.ts";
+import { egressPolicy } from "../domain/egress.ts";
 import { type Config, loadConfig } from "../config/load.ts";
 import { keyDirectory, requireStateDirectory } from "../config/paths.ts";
 import { privatePlacesOf } from "../config/private_places.ts";
@@ -16,7 +16,7 @@ import type { EgressConfig, FilesSource, Profile } from "../config/profile.ts";
 import { checkLayout, exportBundle, type ExportOptions, planExport } from "../export/export.ts";
 import { programsOf } from "../export/programs.ts";
 import { parseVolumeSize } from "../export/volume_size.ts";
-import { programPath } from "../version.ts";
+import { programPath } from "../domain/version.ts";
 import { breathe } from "./breathe.ts";
 import { exportTenant } from "./export_tenant.ts";
 import { chunkWorkers } from "./chunk_worker.ts";

@@ -2,8 +2,8 @@
  * The inputs of a command line: `--input`, and what `--include`, `--exclude` and `--follow` say of
  * all of them.
  */
-import { StellaError } from "../errors.ts";
-import { shown } from "../bundle/names.ts";
+import { StellaError } from "../domain/errors.ts";
+import { shown } from "../domain/names.ts";
 import { globFault } from "../config/glob.ts";
 import type { FilesSource } from "../config/profile.ts";
 import { parseInput } from "../export/inputs.ts";

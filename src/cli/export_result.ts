@@ -2,7 +2,7 @@
 import { join } from "node:path";
 import type { MadeKey } from "../attest/sign/keys.ts";
 import { manifestName } from "../bundle/manifest.ts";
-import { escaped } from "../bundle/names.ts";
+import { escaped } from "../domain/names.ts";
 import type { Target } from "../config/profile.ts";
 import type { Plan } from "../export/plan.ts";
 import type { ExportReport } from "../export/report.ts";

@@ -1,7 +1,7 @@
 /** Whose bundle an export of the command line is. */
-import { checkName, shown } from "../bundle/names.ts";
+import { checkName, shown } from "../domain/names.ts";
 import { belongsTo, type Profile } from "../config/profile.ts";
-import { StellaError } from "../errors.ts";
+import { StellaError } from "../domain/errors.ts";
 
 /**
  * The tenant that was named, else the first of the profile, else `default`.

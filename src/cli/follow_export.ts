@@ -4,8 +4,8 @@
  * export itself is looked at in between, so that a proxy which lets no stream through costs nothing but the progress.
  */
 import { setTimeout } from "node:timers/promises";
-import { StellaError } from "../errors.ts";
-import { escaped, shown } from "../bundle/names.ts";
+import { StellaError } from "../domain/errors.ts";
+import { escaped, shown } from "../domain/names.ts";
 import type { ProgressLine } from "./progress.ts";
 import { hasEnded, type RemoteExport } from "./remote_export.ts";
 import { asStellaError } from "./render.ts";

@@ -2,8 +2,8 @@
  * `stella health`: readiness of a running service by exit code, for hosts without curl: 0 ready, 13
  * not.
  */
-import { exitCodes } from "../errors.ts";
-import { escaped } from "../bundle/names.ts";
+import { exitCodes } from "../domain/errors.ts";
+import { escaped } from "../domain/names.ts";
 import { askService } from "./ask_service.ts";
 import type { Host } from "./host.ts";
 import type { CommonOptions, Result } from "./program.ts";

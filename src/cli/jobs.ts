@@ -1,6 +1,6 @@
 /** `stella jobs ...`: the exports of a running service, by its API. */
-import { StellaError } from "../errors.ts";
-import { escaped, shown } from "../bundle/names.ts";
+import { StellaError } from "../domain/errors.ts";
+import { escaped, shown } from "../domain/names.ts";
 import type { Host } from "./host.ts";
 import type { CommonOptions, Result } from "./program.ts";
 import { exportText, jobsTable } from "./jobs_table.ts";

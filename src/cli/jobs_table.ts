@@ -2,7 +2,7 @@
  * Exports of a running service for a person: many as a table that fits the terminal, one with all
  * that is known of it.
  */
-import { escaped } from "../bundle/names.ts";
+import { escaped } from "../domain/names.ts";
 import { findingsOf, hasEnded, type RemoteExport } from "./remote_export.ts";
 import { counted, findingLine, sizeText } from "./render.ts";
 

@@ -1,12 +1,12 @@
 /** `stella keys`: make a key, show keys, trust a key. */
 import { existsSync, mkdirSync } from "node:fs";
 import { basename, join } from "node:path";
-import { ioError, StellaError } from "../errors.ts";
+import { ioError, StellaError } from "../domain/errors.ts";
 import type { Algorithm } from "../attest/dsse.ts";
 import { keysInDirectory, readPublicKey, type TrustedKey } from "../attest/check/trust.ts";
 import { generateKey, makeSecret, publicOf } from "../attest/sign/keys.ts";
-import { writeNew } from "../bundle/durable.ts";
-import { escaped, shown } from "../bundle/names.ts";
+import { writeNew } from "../domain/durable.ts";
+import { escaped, shown } from "../domain/names.ts";
 import {
   keyDirectory,
   requireStateDirectory,

@@ -2,9 +2,9 @@
  * `stella export bundle list` and `show`: what a bundle holds, read in place. Both are verifications that tell more: each file with
  * size, digest and kind, and after them everything that is wrong. Without `--manifest`, `list` shows what the service has stored.
  */
-import { StellaError } from "../errors.ts";
-import { type ArtifactKind, artifactKind, headLength } from "../bundle/artifact_kind.ts";
-import { escaped } from "../bundle/names.ts";
+import { StellaError } from "../domain/errors.ts";
+import { type ArtifactKind, artifactKind, headLength } from "../domain/artifact_kind.ts";
+import { escaped } from "../domain/names.ts";
 import { readManifest } from "../bundle/read_manifest.ts";
 import { manifestName } from "../bundle/manifest.ts";
 import { directorySource, readSmall } from "../bundle/source.ts";

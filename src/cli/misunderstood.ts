@@ -2,8 +2,8 @@
  * A command line that cannot be parsed: code 2, and with --json one object like any other error.
  */
 import type { Command, CommanderError } from "commander";
-import { exitCodes, StellaError } from "../errors.ts";
-import { printableJson } from "../bundle/names.ts";
+import { exitCodes, StellaError } from "../domain/errors.ts";
+import { printableJson } from "../domain/names.ts";
 import type { Host } from "./host.ts";
 import { errorJson } from "./render.ts";
 

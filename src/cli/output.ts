@@ -2,7 +2,7 @@
  * Standard output as commands use it: what cannot be written is code 12, and a reader that has gone
  * is no fault.
  */
-import { messageOf, StellaError } from "../errors.ts";
+import { messageOf, StellaError } from "../domain/errors.ts";
 
 /**
  * A closed pipe is no error: `stella ... | head -1` keeps its exit code.

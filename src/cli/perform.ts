@@ -1,7 +1,7 @@
 /** One command's work, and the one place where results and errors are written. */
-import { StellaError } from "../errors.ts";
-import { printableJson } from "../bundle/names.ts";
-import { build } from "../version.ts";
+import { StellaError } from "../domain/errors.ts";
+import { printableJson } from "../domain/names.ts";
+import { build } from "../domain/version.ts";
 import type { Host } from "./host.ts";
 import type { CommonOptions, Result } from "./program.ts";
 import { asStellaError, errorJson, errorText } from "./render.ts";

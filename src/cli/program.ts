@@ -4,7 +4,7 @@
  * for the server.
  */
 import { Command, CommanderError, Option } from "commander";
-import { exitCodes } from "../errors.ts";
+import { exitCodes } from "../domain/errors.ts";
 import { collectEntropy } from "../registry/entropy.ts";
 import type { Host } from "./host.ts";
 import {

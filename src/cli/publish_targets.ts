@@ -2,10 +2,10 @@
  * Targets of a profile that a command exports: published by the service's own code, one after
  * another, and what is told of them.
  */
-import { StellaError } from "../errors.ts";
-import { escaped, shown } from "../bundle/names.ts";
+import { StellaError } from "../domain/errors.ts";
+import { escaped, shown } from "../domain/names.ts";
 import { hostnameOf } from "../config/destinations.ts";
-import { egressPolicy } from "../config/egress.ts";
+import { egressPolicy } from "../domain/egress.ts";
 import type { Config } from "../config/load.ts";
 import type { Profile, Target } from "../config/profile.ts";
 import type { ExportReport } from "../export/report.ts";

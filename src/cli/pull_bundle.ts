@@ -2,7 +2,7 @@
  * `stella pull`: a bundle comes out of a registry or from a service, is verified on its way, and
  * gets its names when it is right.
  */
-import { escaped } from "../bundle/names.ts";
+import { escaped } from "../domain/names.ts";
 import type { BundleSource } from "../bundle/source.ts";
 import { roomAt } from "../export/preflight.ts";
 import { PulledBundle } from "../export/pulled.ts";

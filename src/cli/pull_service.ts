@@ -1,6 +1,6 @@
 /** A finished bundle of a service, as one stream: verified while it comes, like every bundle. */
-import { StellaError } from "../errors.ts";
-import { shown } from "../bundle/names.ts";
+import { StellaError } from "../domain/errors.ts";
+import { shown } from "../domain/names.ts";
 import type { BundleSource } from "../bundle/source.ts";
 import { StreamSource } from "../bundle/stream_source.ts";
 import type { Kept } from "../verify/confine.ts";

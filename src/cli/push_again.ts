@@ -2,8 +2,8 @@
  * What an export says whose push failed: the bundle is complete, and this command goes on with it.
  */
 import { existsSync } from "node:fs";
-import { shown } from "../bundle/names.ts";
-import { StellaError } from "../errors.ts";
+import { shown } from "../domain/names.ts";
+import { StellaError } from "../domain/errors.ts";
 import type { PushFlags } from "./push_bundle.ts";
 
 export interface ExportedFlags extends PushFlags {

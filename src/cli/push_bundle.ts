@@ -1,10 +1,10 @@
 /** `stella export bundle push`, and `--push` of an export. What was not just made here is verified while it is sent. */
-import { StellaError } from "../errors.ts";
+import { StellaError } from "../domain/errors.ts";
 import { directorySource } from "../bundle/source.ts";
 import { grants } from "../config/permissions.ts";
 import type { RegistryClient } from "../registry/client.ts";
 import { pushBundle, type PushReport } from "../registry/push.ts";
-import { parseReference, type Reference } from "../registry/reference.ts";
+import { parseReference, type Reference } from "../domain/reference.ts";
 import { confine, type Kept, proveConfined } from "../verify/confine.ts";
 import type { Host } from "./host.ts";
 import type { CommonOptions, Result } from "./program.ts";

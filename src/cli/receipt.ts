@@ -4,15 +4,15 @@
  */
 import { closeSync, fchmodSync, fsyncSync, openSync } from "node:fs";
 import { dirname } from "node:path";
-import { ioError, StellaError } from "../errors.ts";
+import { ioError, StellaError } from "../domain/errors.ts";
 import { loadSigner } from "../attest/sign/keys.ts";
 import { attest } from "../attest/sign/signer.ts";
-import { syncDirectory, writeAll } from "../bundle/durable.ts";
-import { shown } from "../bundle/names.ts";
+import { syncDirectory, writeAll } from "../domain/durable.ts";
+import { shown } from "../domain/names.ts";
 import type { BundleSource } from "../bundle/source.ts";
 import { encodeReceipt, watchProofs } from "../verify/receipt.ts";
 import type { Verdict } from "../verify/verdict.ts";
-import { build } from "../version.ts";
+import { build } from "../domain/version.ts";
 import type { Host } from "./host.ts";
 
 export interface ReceiptFlags {

@@ -1,17 +1,17 @@
 /** What an export of a profile needs besides its sources: built-in files, time, build and key. For the command and for the service. */
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { StellaError } from "../errors.ts";
+import { StellaError } from "../domain/errors.ts";
 import { assets } from "../assets/assets.ts";
 import { generateKey, loadSigner, type MadeKey, publicOf } from "../attest/sign/keys.ts";
 import type { Signer } from "../attest/sign/signer.ts";
-import { shown } from "../bundle/names.ts";
-import { earliestCreated } from "../bundle/time.ts";
+import { shown } from "../domain/names.ts";
+import { earliestCreated } from "../domain/time.ts";
 import { keyDirectory } from "../config/paths.ts";
 import type { Environment } from "../config/paths.ts";
 import type { Profile } from "../config/profile.ts";
 import type { BuiltinEntry } from "../export/inputs.ts";
-import { build } from "../version.ts";
+import { build } from "../domain/version.ts";
 
 export interface Recipe {
   builtin: BuiltinEntry[];

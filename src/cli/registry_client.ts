@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { loginFiles, stateDirectory } from "../config/paths.ts";
 import type { RegistryClient } from "../registry/client.ts";
 import { openRegistry } from "../registry/open.ts";
-import { endpointOf, hostOf, type Reference } from "../registry/reference.ts";
+import { endpointOf, hostOf, type Reference } from "../domain/reference.ts";
 import { systemTiming } from "../registry/retry.ts";
 import { UploadFolder } from "../registry/sessions.ts";
 import { sitePolicy } from "./egress.ts";

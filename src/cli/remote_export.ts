@@ -1,6 +1,6 @@
 /** An export as a running service shows it. What stands at the other end may be anything, so findings are taken by their shape. */
-import { type ErrorCode, exitCodes, type Finding, StellaError } from "../errors.ts";
-import { escaped, shown } from "../bundle/names.ts";
+import { type ErrorCode, exitCodes, type Finding, StellaError } from "../domain/errors.ts";
+import { escaped, shown } from "../domain/names.ts";
 
 export interface RemoteExport {
   id: string;

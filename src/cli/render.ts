@@ -7,8 +7,8 @@ import {
   reservedPlace,
   StellaError,
   uncaughtIoError,
-} from "../errors.ts";
-import { escaped } from "../bundle/names.ts";
+} from "../domain/errors.ts";
+import { escaped } from "../domain/names.ts";
 import type { Note, Verdict } from "../verify/verdict.ts";
 
 /** An error of any kind as a StellaError; what nobody expected is code internal and says so. */

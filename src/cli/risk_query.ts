@@ -3,8 +3,8 @@
  * in place. The answer is given after the verdict only: nobody should act on a line that somebody
  * else may have written.
  */
-import { StellaError } from "../errors.ts";
-import { shown } from "../bundle/names.ts";
+import { StellaError } from "../domain/errors.ts";
+import { shown } from "../domain/names.ts";
 import { durationSeconds } from "../config/duration.ts";
 import { type AskedProvider, type RiskAnswer, RiskQuery } from "../risk/query.ts";
 import type { Verdict } from "../verify/verdict.ts";

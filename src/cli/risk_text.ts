@@ -2,7 +2,7 @@
  * Answers of `stella risk query` for a person. All of it may be text of the data: each line is
  * escaped.
  */
-import { escaped, shown } from "../bundle/names.ts";
+import { escaped, shown } from "../domain/names.ts";
 import { isCve } from "../risk/ids.ts";
 import type { AnsweredLine, AskedProvider, LeftOutLine, RiskAnswer } from "../risk/query.ts";
 import { counted } from "./render.ts";

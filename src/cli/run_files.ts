@@ -7,9 +7,9 @@
  */
 import { closeSync, fstatSync, ftruncateSync, readFileSync, writeSync } from "node:fs";
 import { openNamed, replaceFile } from "../bundle/named_file.ts";
-import { shown } from "../bundle/names.ts";
-import { ioError, StellaError } from "../errors.ts";
-import { build } from "../version.ts";
+import { shown } from "../domain/names.ts";
+import { ioError, StellaError } from "../domain/errors.ts";
+import { build } from "../domain/version.ts";
 import type { Host } from "./host.ts";
 import { previousSuccesses, runMetrics } from "./run_metrics.ts";
 import { refuseInBundle } from "./run_places.ts";

@@ -4,8 +4,8 @@
  */
 import { realpathSync } from "node:fs";
 import { basename, dirname, join, sep } from "node:path";
-import { StellaError } from "../errors.ts";
-import { shown } from "../bundle/names.ts";
+import { StellaError } from "../domain/errors.ts";
+import { shown } from "../domain/names.ts";
 import type { RunFileOptions } from "./run_files.ts";
 
 /** Where an export puts its manifest unless it is told otherwise. */

@@ -3,7 +3,7 @@
  * the first byte goes out; what then goes out nothing refers to, until the verdict is good.
  */
 import type { Manifest } from "../bundle/manifest.ts";
-import { StellaError } from "../errors.ts";
+import { StellaError } from "../domain/errors.ts";
 import { RegistryError } from "../registry/failure.ts";
 import { worthWorkers } from "../verify/content.ts";
 import type { Verdict } from "../verify/verdict.ts";

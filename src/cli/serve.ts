@@ -1,7 +1,7 @@
 /** `stella serve`: what the command line says, turned into a service that runs until it is asked to stop. */
 import { resolve } from "node:path";
-import { isName } from "../bundle/names.ts";
-import { pathFault } from "../bundle/paths.ts";
+import { isName } from "../domain/names.ts";
+import { pathFault } from "../domain/paths.ts";
 import { refuseHostileEnvironment } from "../config/hostile_environment.ts";
 import { defaultListen, parseAddress, parseGuarded } from "../config/listen.ts";
 import { type Config, loadConfig } from "../config/load.ts";

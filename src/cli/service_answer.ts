@@ -1,6 +1,6 @@
 /** What a service answered, and how a refusal becomes the error of a command. Whoever shows its texts escapes them. */
-import { type ErrorCode, exitCodes, statusCodes, StellaError } from "../errors.ts";
-import { shown } from "../bundle/names.ts";
+import { type ErrorCode, exitCodes, statusCodes, StellaError } from "../domain/errors.ts";
+import { shown } from "../domain/names.ts";
 
 export interface Answer {
   url: string;

@@ -6,9 +6,9 @@
 import { statSync } from "node:fs";
 import { Agent as HttpAgent, type IncomingMessage, request as httpRequest } from "node:http";
 import { Agent as HttpsAgent, request as httpsRequest } from "node:https";
-import { messageOf, StellaError } from "../errors.ts";
-import { escaped, shown } from "../bundle/names.ts";
-import { readRegular } from "../bundle/regular_file.ts";
+import { messageOf, StellaError } from "../domain/errors.ts";
+import { escaped, shown } from "../domain/names.ts";
+import { readRegular } from "../domain/regular_file.ts";
 import type { Pull } from "../bundle/stream_source.ts";
 import { hostnameOf } from "../config/destinations.ts";
 import { defaultListen, isLoopbackHost } from "../config/listen.ts";
@@ -17,7 +17,7 @@ import { directAgent } from "../registry/direct_agent.ts";
 import { Secret } from "../registry/secret.ts";
 import type { Host } from "./host.ts";
 import { checkEnvironment } from "./network.ts";
-import { build } from "../version.ts";
+import { build } from "../domain/version.ts";
 import { type Answer, refusalOf, ServiceError } from "./service_answer.ts";
 
 /** How a service is reached; the options of the command line. */

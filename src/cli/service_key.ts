@@ -1,7 +1,7 @@
 /** `stella keys show --public --server URL`: the public key that a service signs with. */
 import { publicKeyFrom } from "../attest/check/trust.ts";
-import { escaped } from "../bundle/names.ts";
-import { StellaError } from "../errors.ts";
+import { escaped } from "../domain/names.ts";
+import { StellaError } from "../domain/errors.ts";
 import { askService } from "./ask_service.ts";
 import type { Host } from "./host.ts";
 import type { CommonOptions, Result } from "./program.ts";

@@ -1,9 +1,9 @@
 /** `stella spans`: a sink for the spans of a site that has no collector, until it is asked to stop. */
 import { mkdirSync } from "node:fs";
 import { dirname } from "node:path";
-import { StellaError } from "../errors.ts";
+import { StellaError } from "../domain/errors.ts";
 import { openNamed } from "../bundle/named_file.ts";
-import { shown } from "../bundle/names.ts";
+import { shown } from "../domain/names.ts";
 import { refuseHostileEnvironment } from "../config/hostile_environment.ts";
 import { checkBound, isLoopbackHost, listenError, parseListen } from "../config/listen.ts";
 import { SpansFile } from "../telemetry/sink/spans_file.ts";

@@ -1,5 +1,5 @@
 /** Permissions that a command has no use for, given up before its code is loaded; and what is then left, to be shown. */
-import { StellaError } from "../errors.ts";
+import { StellaError } from "../domain/errors.ts";
 import { type Asked, type Need, neededFor } from "../config/needed.ts";
 import { grants } from "../config/permissions.ts";
 import type { Permissions } from "./host.ts";

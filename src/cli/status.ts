@@ -4,11 +4,11 @@
  */
 import { statSync } from "node:fs";
 import { join } from "node:path";
-import { exitCodes, type Finding, ioError, StellaError } from "../errors.ts";
+import { exitCodes, type Finding, ioError, StellaError } from "../domain/errors.ts";
 import { type Manifest, manifestName } from "../bundle/manifest.ts";
-import { escaped, shown } from "../bundle/names.ts";
+import { escaped, shown } from "../domain/names.ts";
 import { largestManifest, readManifest } from "../bundle/read_manifest.ts";
-import { readRegular } from "../bundle/regular_file.ts";
+import { readRegular } from "../domain/regular_file.ts";
 import { askService } from "./ask_service.ts";
 import type { Host } from "./host.ts";
 import type { CommonOptions, Result } from "./program.ts";

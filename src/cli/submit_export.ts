@@ -1,6 +1,6 @@
 /** `stella export bundle --server URL`: a service does the export; this command asks for it and follows it to its end. */
-import { StellaError } from "../errors.ts";
-import { escaped, shown } from "../bundle/names.ts";
+import { StellaError } from "../domain/errors.ts";
+import { escaped, shown } from "../domain/names.ts";
 import { type ExportFlags, outputDirectory } from "./export_bundle.ts";
 import { emptyText } from "./export_result.ts";
 import { Follower, type Patience } from "./follow_export.ts";

@@ -3,8 +3,8 @@
  * the API gives them.
  */
 import { setTimeout } from "node:timers/promises";
-import { StellaError } from "../errors.ts";
-import { escaped, shown } from "../bundle/names.ts";
+import { StellaError } from "../domain/errors.ts";
+import { escaped, shown } from "../domain/names.ts";
 import { interrupted } from "./breathe.ts";
 import type { Host } from "./host.ts";
 import type { CommonOptions, Result } from "./program.ts";

@@ -2,9 +2,9 @@
  * `stella export bundle unpack`: the payload is written while it is verified, and gets its names when all of it is right. Of what
  * verification gives up only writing is kept.
  */
-import { StellaError } from "../errors.ts";
+import { StellaError } from "../domain/errors.ts";
 import type { Manifest } from "../bundle/manifest.ts";
-import { escaped, shown } from "../bundle/names.ts";
+import { escaped, shown } from "../domain/names.ts";
 import { type BundleSource, type ByteReader, opening } from "../bundle/source.ts";
 import type { Unsynced } from "../bundle/sync_queue.ts";
 import { type Room, roomAt } from "../export/preflight.ts";

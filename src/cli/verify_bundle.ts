@@ -1,9 +1,9 @@
 /** `stella export bundle verify` and `stella verify`: which bundle is meant, the verdict on it, and what is left of that. */
 import { existsSync, readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
-import { ioError, StellaError } from "../errors.ts";
+import { ioError, StellaError } from "../domain/errors.ts";
 import { type Manifest, manifestName } from "../bundle/manifest.ts";
-import { shown } from "../bundle/names.ts";
+import { shown } from "../domain/names.ts";
 import { type BundleSource, largestListing } from "../bundle/source.ts";
 import { collectEntropy } from "../registry/entropy.ts";
 import type { Verdict } from "../verify/verdict.ts";

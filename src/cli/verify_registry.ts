@@ -4,7 +4,7 @@ import { checkHmac } from "../attest/check/hmac.ts";
 import { attestationName, hmacName } from "../bundle/manifest.ts";
 import type { BundleSource } from "../bundle/source.ts";
 import { grants } from "../config/permissions.ts";
-import { parseReference } from "../registry/reference.ts";
+import { parseReference } from "../domain/reference.ts";
 import { type Choice, RegistryBundle } from "../registry/source.ts";
 import { confine, type Kept, proveConfined } from "../verify/confine.ts";
 import { judge, type Verdict } from "../verify/verdict.ts";

@@ -2,8 +2,8 @@
  * `stella version`: which build runs; with --check whether the program's bytes are those of its
  * build.
  */
-import { exitCodes, StellaError } from "../errors.ts";
-import { build, programPath } from "../version.ts";
+import { exitCodes, StellaError } from "../domain/errors.ts";
+import { build, programPath } from "../domain/version.ts";
 import type { CommonOptions, Result } from "./program.ts";
 import { granted } from "./spare.ts";
 

@@ -3,7 +3,7 @@
  * and where it was found.
  */
 import type { Manifest } from "../bundle/manifest.ts";
-import { escaped } from "../bundle/names.ts";
+import { escaped } from "../domain/names.ts";
 import type { Verdict } from "../verify/verdict.ts";
 
 export interface VolumeState {

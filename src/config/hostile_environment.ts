@@ -6,7 +6,7 @@
  * that is said. The others Deno obeys before the program's first line, so a command that uses the
  * network refuses to run.
  */
-import { type Finding, StellaError } from "../errors.ts";
+import { type Finding, StellaError } from "../domain/errors.ts";
 import type { Environment } from "./paths.ts";
 import { ignoredNames, refusedNames } from "./permissions.ts";
 

@@ -1,6 +1,6 @@
 /** Addresses to listen on. Whoever may be reached from other machines has to say so, and has to ask for tokens. */
 import { isIP } from "node:net";
-import { errnoOf, ioError, StellaError } from "../errors.ts";
+import { errnoOf, ioError, StellaError } from "../domain/errors.ts";
 
 export const defaultListen = "127.0.0.1:8420";
 

@@ -6,9 +6,9 @@
 import { createHash } from "node:crypto";
 import { readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
-import { ioError, StellaError } from "../errors.ts";
+import { ioError, StellaError } from "../domain/errors.ts";
 import { type Environment, stateDirectory } from "./paths.ts";
-import { openEgress } from "./egress.ts";
+import { openEgress } from "../domain/egress.ts";
 import type {
   EgressConfig,
   Profile,

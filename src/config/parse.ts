@@ -16,7 +16,7 @@ import {
   type YAMLMap,
 } from "yaml";
 import type { z } from "zod";
-import { type Finding, messageOf, StellaError } from "../errors.ts";
+import { type Finding, messageOf, StellaError } from "../domain/errors.ts";
 import {
   configSchema,
   crossFaults,

@@ -3,7 +3,7 @@
  * library reads nothing behind anybody's back. Source: design.md section 4, XDG base directory specification 0.8.
  */
 import { isAbsolute, join } from "node:path";
-import { StellaError } from "../errors.ts";
+import { StellaError } from "../domain/errors.ts";
 
 /** The value of a variable, undefined where it is not set. */
 export type Environment = (name: string) => string | undefined;

@@ -6,7 +6,7 @@ import type { FilesSource, Profile, Target } from "./profile.ts";
 import { providerSchema } from "./provider_schema.ts";
 import { absolutePath } from "./registry_schema.ts";
 import { retentionSchema, scheduleSchema } from "./service_schema.ts";
-import { tagFault } from "./tag.ts";
+import { tagFault } from "../domain/tag.ts";
 
 /** An SLA at or above this is outside the histogram's buckets, so that its alert could never fire (operations.md A4). */
 export const slaLimit = 7200;

@@ -1,6 +1,6 @@
 /** What stella.yaml may say, as one zod schema: unknown keys are errors, and defaults stand here and nowhere else. */
 import * as z from "zod";
-import { egressFault } from "./egress.ts";
+import { egressFault } from "../domain/egress.ts";
 import type {
   EgressConfig,
   Profile,

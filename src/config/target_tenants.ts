@@ -6,7 +6,7 @@
 import { realpathSync } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
 import type { Profile, RegistryConfig, Target } from "./profile.ts";
-import { isTag, renderTag, type TagValues } from "./tag.ts";
+import { isTag, renderTag, type TagValues } from "../domain/tag.ts";
 
 /** The directory of a target for one tenant. */
 export function renderDirectory(template: string, tenant: string): string {

@@ -1,7 +1,7 @@
 /** The certificate of the service and its key, read once at the start. */
 import { createPrivateKey, X509Certificate } from "node:crypto";
 import { closeSync, constants, fstatSync, openSync, readFileSync, statSync } from "node:fs";
-import { ioError, messageOf, StellaError } from "../errors.ts";
+import { ioError, messageOf, StellaError } from "../domain/errors.ts";
 import type { TlsConfig } from "./service.ts";
 
 /** PEM texts. @throws StellaError usage where they cannot be read, do not fit each other, or anybody may read the key */

@@ -4,15 +4,15 @@
  */
 import { chmodSync } from "node:fs";
 import { join } from "node:path";
-import { StellaError } from "../errors.ts";
+import { StellaError } from "../domain/errors.ts";
 import type { SharedSecret } from "../attest/secret.ts";
 import { sealWith } from "../attest/sign/hmac.ts";
 import { attest, type Signer } from "../attest/sign/signer.ts";
 import { encodeStatement } from "../attest/statement.ts";
 import { archiveName, mostVolumes, volumeName } from "../bundle/archive_writer.ts";
 import { type ChunkPool, localPool } from "../bundle/chunk_pool.ts";
-import { writeNew } from "../bundle/durable.ts";
-import { sha256 } from "../bundle/hash.ts";
+import { writeNew } from "../domain/durable.ts";
+import { sha256 } from "../domain/hash.ts";
 import {
   attestationName,
   bundleDigest,
@@ -27,10 +27,10 @@ import {
   mediaTypes,
   type Role,
 } from "../bundle/manifest.ts";
-import { checkName } from "../bundle/names.ts";
-import { comparePaths } from "../bundle/paths.ts";
+import { checkName } from "../domain/names.ts";
+import { comparePaths } from "../domain/paths.ts";
 import type { PrivateFiles } from "../bundle/private_files.ts";
-import { createdText } from "../bundle/time.ts";
+import { createdText } from "../domain/time.ts";
 import type { FilesSource } from "../config/profile.ts";
 import { bundleArtifact } from "../registry/artifact.ts";
 import type { BuiltinEntry } from "./inputs.ts";

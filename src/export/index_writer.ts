@@ -1,8 +1,8 @@
 /** The index on its way out: written in blocks, its own digest taken. */
 import { closeSync, fsyncSync, openSync } from "node:fs";
-import { ioError } from "../errors.ts";
-import { writeAll } from "../bundle/durable.ts";
-import { startSha256 } from "../bundle/hash.ts";
+import { ioError } from "../domain/errors.ts";
+import { writeAll } from "../domain/durable.ts";
+import { startSha256 } from "../domain/hash.ts";
 import { type BundleFile, indexName } from "../bundle/manifest.ts";
 
 export class IndexWriter {

@@ -3,12 +3,12 @@
  * rename. The store comes last, so that it has no bundle of an export that failed or was cancelled at a target.
  * The same profile run by hand goes through the same `exportBundle`.
  */
-import { StellaError } from "../errors.ts";
+import { StellaError } from "../domain/errors.ts";
 import { readSecret } from "../attest/secret.ts";
-import { ArtifactCount } from "../bundle/artifact_kind.ts";
+import { ArtifactCount } from "../domain/artifact_kind.ts";
 import { PrivateFiles, type PrivatePlaces } from "../bundle/private_files.ts";
 import type { Compression, Layout } from "../bundle/manifest.ts";
-import { type EgressPolicy, egressPolicy } from "../config/egress.ts";
+import { type EgressPolicy, egressPolicy } from "../domain/egress.ts";
 import type { EgressConfig, Profile, RegistryConfig } from "../config/profile.ts";
 import type { RegistryReason } from "../registry/failure.ts";
 import { systemTiming } from "../registry/retry.ts";

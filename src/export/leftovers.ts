@@ -8,18 +8,18 @@
  */
 import { lstatSync, readdirSync, rmSync, type Stats } from "node:fs";
 import { join } from "node:path";
-import { ioError, StellaError } from "../errors.ts";
-import { rename, syncDirectory, writeNew } from "../bundle/durable.ts";
+import { ioError, StellaError } from "../domain/errors.ts";
+import { rename, syncDirectory, writeNew } from "../domain/durable.ts";
 import {
   attestationName,
   type Manifest,
   manifestName,
   oldManifestName,
 } from "../bundle/manifest.ts";
-import { shown } from "../bundle/names.ts";
-import { folded, pathFault } from "../bundle/paths.ts";
+import { shown } from "../domain/names.ts";
+import { folded, pathFault } from "../domain/paths.ts";
 import { largestManifest, readManifest } from "../bundle/read_manifest.ts";
-import { readRegular } from "../bundle/regular_file.ts";
+import { readRegular } from "../domain/regular_file.ts";
 
 const payloadName = "payload";
 /** In an export's folder: what it replaces, until it is done. */

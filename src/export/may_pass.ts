@@ -1,5 +1,5 @@
 /** Which failures of an export may be gone a little later, so that it is tried again by itself. */
-import { StellaError } from "../errors.ts";
+import { StellaError } from "../domain/errors.ts";
 
 /** As registry/failure.ts names them; what crossed the border of a worker has its reason in its findings. */
 const passing: readonly string[] = ["timeout", "server_error", "reset"];

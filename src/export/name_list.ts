@@ -1,7 +1,7 @@
 /** Names in a file, a line each, added at its end and read in blocks: there may be a million. */
 import { closeSync, openSync, readSync } from "node:fs";
-import { writeAll } from "../bundle/durable.ts";
-import { ioError } from "../errors.ts";
+import { writeAll } from "../domain/durable.ts";
+import { ioError } from "../domain/errors.ts";
 
 const blockSize = 64 * 1024;
 

@@ -4,9 +4,9 @@
  */
 import type { Hash } from "node:crypto";
 import { join } from "node:path";
-import type { Finding } from "../errors.ts";
+import type { Finding } from "../domain/errors.ts";
 import type { ChunkPool } from "../bundle/chunk_pool.ts";
-import { sha256, startSha256 } from "../bundle/hash.ts";
+import { sha256, startSha256 } from "../domain/hash.ts";
 import { encodeIndexLine } from "../bundle/index_file.ts";
 import {
   inputChanged,

@@ -1,9 +1,9 @@
 /** Where the bytes of the payload go: into the archive, or into files below `payload/`. */
 import { chmodSync, closeSync, fchmodSync, fsyncSync, mkdirSync, openSync } from "node:fs";
 import { join } from "node:path";
-import { ioError } from "../errors.ts";
+import { ioError } from "../domain/errors.ts";
 import { archiveName, ArchiveWriter } from "../bundle/archive_writer.ts";
-import { syncDirectory, writeAll } from "../bundle/durable.ts";
+import { syncDirectory, writeAll } from "../domain/durable.ts";
 import type { InputFile } from "../bundle/input_file.ts";
 import type { BundleFile } from "../bundle/manifest.ts";
 import type { PackOptions } from "./pack.ts";

@@ -5,10 +5,10 @@
  */
 import { chmodSync, mkdirSync, readdirSync, realpathSync } from "node:fs";
 import { join, sep } from "node:path";
-import { ioError, StellaError } from "../errors.ts";
-import { makeDirectories, rename, syncDirectory } from "../bundle/durable.ts";
+import { ioError, StellaError } from "../domain/errors.ts";
+import { makeDirectories, rename, syncDirectory } from "../domain/durable.ts";
 import { hmacName, type Manifest, manifestName, oldManifestName } from "../bundle/manifest.ts";
-import { shown } from "../bundle/names.ts";
+import { shown } from "../domain/names.ts";
 import {
   asideName,
   clearFolder,

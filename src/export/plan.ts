@@ -3,7 +3,7 @@
  * everything that cannot be packed.
  */
 import { statSync } from "node:fs";
-import { type Finding, StellaError } from "../errors.ts";
+import { type Finding, StellaError } from "../domain/errors.ts";
 import {
   asInput,
   inputChanged,
@@ -12,11 +12,11 @@ import {
   privateInput,
   privateReason,
 } from "../bundle/input_file.ts";
-import { shown } from "../bundle/names.ts";
-import { pathFault } from "../bundle/paths.ts";
+import { shown } from "../domain/names.ts";
+import { pathFault } from "../domain/paths.ts";
 import type { PrivateFiles } from "../bundle/private_files.ts";
 import { blockSize, paddingOf } from "../bundle/tar_header.ts";
-import { createdText, earliestCreated, latestCreated } from "../bundle/time.ts";
+import { createdText, earliestCreated, latestCreated } from "../domain/time.ts";
 import type { FilesSource } from "../config/profile.ts";
 import { type BuiltinEntry, type Folder, layOut, type Origin } from "./inputs.ts";
 import { walk } from "./walk.ts";

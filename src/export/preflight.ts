@@ -4,12 +4,12 @@
  */
 import { statfsSync, statSync } from "node:fs";
 import { dirname, resolve } from "node:path";
-import { StellaError } from "../errors.ts";
+import { StellaError } from "../domain/errors.ts";
 import type { Compression, Layout } from "../bundle/manifest.ts";
-import { shown } from "../bundle/names.ts";
+import { shown } from "../domain/names.ts";
 import type { Plan } from "./plan.ts";
 import type { CarriedProgram } from "./programs.ts";
-import { fat32 } from "../config/volume_size.ts";
+import { fat32 } from "../domain/volume_size.ts";
 
 /** What the file system of a directory has room for. */
 export interface Room {

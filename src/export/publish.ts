@@ -3,10 +3,10 @@ import { Buffer } from "node:buffer";
 import { readdirSync } from "node:fs";
 import { copyFile, cp, open, stat } from "node:fs/promises";
 import { join } from "node:path";
-import { ioError } from "../errors.ts";
+import { ioError } from "../domain/errors.ts";
 import { manifestName } from "../bundle/manifest.ts";
 import { largestManifest } from "../bundle/read_manifest.ts";
-import { readRegular } from "../bundle/regular_file.ts";
+import { readRegular } from "../domain/regular_file.ts";
 import { present } from "./leftovers.ts";
 import { Place } from "./place.ts";
 

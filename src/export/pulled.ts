@@ -6,7 +6,7 @@
  */
 import { closeSync, fchmodSync, fsyncSync, openSync } from "node:fs";
 import { join } from "node:path";
-import { writeAll, writeNew } from "../bundle/durable.ts";
+import { writeAll, writeNew } from "../domain/durable.ts";
 import {
   attestationName,
   type BundleFile,
@@ -14,9 +14,9 @@ import {
   type Manifest,
   manifestName,
 } from "../bundle/manifest.ts";
-import { shown } from "../bundle/names.ts";
+import { shown } from "../domain/names.ts";
 import type { BundleSource, ByteReader } from "../bundle/source.ts";
-import { ioError, StellaError } from "../errors.ts";
+import { ioError, StellaError } from "../domain/errors.ts";
 import { Place } from "./place.ts";
 import type { Room } from "./preflight.ts";
 

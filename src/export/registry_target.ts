@@ -1,11 +1,11 @@
 /** A finished bundle, pushed to a registry that the configuration names. */
-import type { EgressPolicy } from "../config/egress.ts";
+import type { EgressPolicy } from "../domain/egress.ts";
 import type { RegistryConfig, Target } from "../config/profile.ts";
-import { renderTag } from "../config/tag.ts";
+import { renderTag } from "../domain/tag.ts";
 import { pushResult, type RegistryReason } from "../registry/failure.ts";
 import { openRegistry } from "../registry/open.ts";
 import { pushBundle } from "../registry/push.ts";
-import { parseEndpoint } from "../registry/reference.ts";
+import { parseEndpoint } from "../domain/reference.ts";
 import { systemTiming } from "../registry/retry.ts";
 import type { UploadMemory, UploadSession } from "../registry/sessions.ts";
 import type { Say } from "./job.ts";

@@ -49,7 +49,7 @@ export interface ExportReport {
   bundleBytes: number;
   payload: { files: number; bytes: number };
   /**
-   * How many files of each kind; see src/bundle/artifact_kind.ts. Only jobs of the service count.
+   * How many files of each kind; see src/domain/artifact_kind.ts. Only jobs of the service count.
    */
   artifacts?: Record<string, number>;
   /** Of an export of risk data, by provider. */

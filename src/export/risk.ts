@@ -5,11 +5,11 @@
 import { mkdirSync, utimesSync } from "node:fs";
 import { basename, join } from "node:path";
 import { carriedName } from "../bundle/carried_names.ts";
-import { pathFault } from "../bundle/paths.ts";
+import { pathFault } from "../domain/paths.ts";
 import type { PrivateFiles } from "../bundle/private_files.ts";
-import { earliestCreated } from "../bundle/time.ts";
+import { earliestCreated } from "../domain/time.ts";
 import type { FilesSource, Profile, ProviderConfig } from "../config/profile.ts";
-import { StellaError } from "../errors.ts";
+import { StellaError } from "../domain/errors.ts";
 import { download, type DownloadOptions } from "../registry/download.ts";
 import { buildRisk } from "../risk/builder.ts";
 import type { ProviderReport } from "../risk/output.ts";

@@ -7,7 +7,7 @@
  */
 import { lstatSync, realpathSync, type Stats } from "node:fs";
 import { dirname, join, relative, sep } from "node:path";
-import { ioError } from "../errors.ts";
+import { ioError } from "../domain/errors.ts";
 import {
   assertSameFolder,
   inputChanged,
@@ -15,7 +15,7 @@ import {
   lookAt,
   lookAtFolder,
 } from "../bundle/input_file.ts";
-import { shown } from "../bundle/names.ts";
+import { shown } from "../domain/names.ts";
 import { kindOf } from "../bundle/source.ts";
 import { globMatcher } from "../config/glob.ts";
 import type { FilesSource } from "../config/profile.ts";

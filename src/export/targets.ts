@@ -4,9 +4,9 @@
  */
 import { setTimeout } from "node:timers/promises";
 import { realpathSync } from "node:fs";
-import { messageOf, StellaError } from "../errors.ts";
-import { shown } from "../bundle/names.ts";
-import type { EgressPolicy } from "../config/egress.ts";
+import { messageOf, StellaError } from "../domain/errors.ts";
+import { shown } from "../domain/names.ts";
+import type { EgressPolicy } from "../domain/egress.ts";
 import type { Target } from "../config/profile.ts";
 import { renderDirectory } from "../config/target_tenants.ts";
 import type { ExportJob, Say } from "./job.ts";

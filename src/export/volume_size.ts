@@ -1,7 +1,7 @@
 /** The size of volumes that was asked for, or its refusal. */
-import { volumeBytes, volumeSizes } from "../config/volume_size.ts";
-import { StellaError } from "../errors.ts";
-import { shown } from "../bundle/names.ts";
+import { volumeBytes, volumeSizes } from "../domain/volume_size.ts";
+import { StellaError } from "../domain/errors.ts";
+import { shown } from "../domain/names.ts";
 
 /** Bytes of `fat32`, `700MB`, `4G`, ... @throws StellaError usage */
 export function parseVolumeSize(text: string): number {

@@ -3,7 +3,7 @@
  * the work is: that comes in as a function, so that the queue can be tested without an export.
  */
 
-import type { Finding } from "../errors.ts";
+import type { Finding } from "../domain/errors.ts";
 import type { Row } from "./sql.ts";
 
 export const states = ["queued", "running", "succeeded", "failed", "cancelled"] as const;

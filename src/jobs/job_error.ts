@@ -3,7 +3,7 @@
  * hundreds and read by the tenants, so it is bounded, and what it lists names no place of this machine.
  */
 import { basename, isAbsolute } from "node:path";
-import { type Finding, messageOf, StellaError } from "../errors.ts";
+import { type Finding, messageOf, StellaError } from "../domain/errors.ts";
 import type { JobError } from "./job.ts";
 
 /** Findings that are kept, and the characters of JSON that they come to together: a list of 500 jobs has to stay readable. */

@@ -5,7 +5,7 @@
  * A job is kept before its caller hears of it. It is leased to one runner, whose heartbeat renews the lease, and only the
  * attempt that holds the lease may end it: a job ends exactly once. Tenants take turns, whoever queued how much.
  */
-import { StellaError } from "../errors.ts";
+import { StellaError } from "../domain/errors.ts";
 import type { Job, JobError, Outcome, State, Trigger } from "./job.ts";
 
 export interface QueueOptions {

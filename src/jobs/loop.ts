@@ -5,7 +5,7 @@
  * may pass is tried again later. A job whose lease is lost is aborted: another holder runs it, and
  * ends it.
  */
-import { StellaError } from "../errors.ts";
+import { StellaError } from "../domain/errors.ts";
 import { backoff } from "./backoff.ts";
 import type { Job, JobError, Outcome } from "./job.ts";
 import { jobError } from "./job_error.ts";

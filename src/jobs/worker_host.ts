@@ -2,7 +2,7 @@
  * The outside of a worker: one worker for one job, so that what a job leaks, breaks or leaves open goes with it.
  * A worker that crashes, or says nothing for too long, fails its job and nothing else.
  */
-import { StellaError } from "../errors.ts";
+import { StellaError } from "../domain/errors.ts";
 import { errorOf, type FromWorker, type ToWorker } from "./worker_protocol.ts";
 
 export interface WorkerRun<Job, Event> {

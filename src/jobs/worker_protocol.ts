@@ -1,5 +1,5 @@
 /** What goes over the border of a worker: plain data only. */
-import { type ErrorCode, type Finding, messageOf, StellaError } from "../errors.ts";
+import { type ErrorCode, type Finding, messageOf, StellaError } from "../domain/errors.ts";
 
 export type ToWorker<Job> = { kind: "run"; job: Job } | { kind: "cancel" };
 

@@ -1,5 +1,5 @@
 /** The inside of a worker: takes one job, does it, says how it ended. Small, because every job loads it anew. */
-import { StellaError } from "../errors.ts";
+import { StellaError } from "../domain/errors.ts";
 import { failureOf, type FromWorker, type ToWorker } from "./worker_protocol.ts";
 
 /** Milliseconds between two signs of life. */

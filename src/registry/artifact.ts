@@ -4,8 +4,8 @@
  * subject of the attestation: it is signed before any registry is known, so neither version nor tag may enter.
  * Source: image-spec manifest.md and descriptor.md 1.1, cosign specs/BUNDLE_SPEC.md, design.md section 10 "OCI manifest".
  */
-import { StellaError } from "../errors.ts";
-import { sha256 } from "../bundle/hash.ts";
+import { StellaError } from "../domain/errors.ts";
+import { sha256 } from "../domain/hash.ts";
 import {
   type BundleFile,
   type Manifest,

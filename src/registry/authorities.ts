@@ -5,8 +5,8 @@
 import { X509Certificate } from "node:crypto";
 import { existsSync } from "node:fs";
 import { rootCertificates } from "node:tls";
-import { readRegular } from "../bundle/regular_file.ts";
-import { StellaError } from "../errors.ts";
+import { readRegular } from "../domain/regular_file.ts";
+import { StellaError } from "../domain/errors.ts";
 
 /** Where systems keep the authorities that their owner trusts, an own one of the site included. */
 const bundles = [

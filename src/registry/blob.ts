@@ -1,10 +1,10 @@
 /** Blobs to push. A file is hashed while it is sent, and its end is held back until the digest is known to be right. */
 import { Buffer } from "node:buffer";
-import { shown } from "../bundle/names.ts";
-import { startSha256 } from "../bundle/hash.ts";
+import { shown } from "../domain/names.ts";
+import { startSha256 } from "../domain/hash.ts";
 import type { BundleFile } from "../bundle/manifest.ts";
 import type { BundleSource, ByteReader } from "../bundle/source.ts";
-import { type ErrorCode, StellaError } from "../errors.ts";
+import { type ErrorCode, StellaError } from "../domain/errors.ts";
 import { type Digest, digestOf } from "./artifact.ts";
 import { type Body, bodyOf } from "./message.ts";
 

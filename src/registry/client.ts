@@ -12,7 +12,7 @@ import { Authorizer } from "./challenge.ts";
 import { defaultPart } from "./blob_reader.ts";
 import { refused } from "./failure.ts";
 import type { Answer, Login, Outgoing, Streamed } from "./message.ts";
-import type { Endpoint } from "./reference.ts";
+import type { Endpoint } from "../domain/reference.ts";
 import { followRedirects } from "./redirects.ts";
 import { Repository, type RepositoryOptions } from "./repository.ts";
 import { type Action, type Timing, withRetries } from "./retry.ts";

@@ -2,7 +2,7 @@
  * An exchange that ended without an answer: what happened to the connection, to which host, and
  * what helps.
  */
-import { messageOf } from "../errors.ts";
+import { messageOf } from "../domain/errors.ts";
 import {
   RegistryError,
   type RegistryFacts,

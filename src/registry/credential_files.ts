@@ -1,8 +1,8 @@
 /** Credentials from files. What is wrong with one is said without a word of what is in it. */
 import { existsSync } from "node:fs";
 import { type Json, JsonFault, type JsonObject, parseStrict } from "../bundle/strict_json.ts";
-import { readRegular } from "../bundle/regular_file.ts";
-import { StellaError } from "../errors.ts";
+import { readRegular } from "../domain/regular_file.ts";
+import { StellaError } from "../domain/errors.ts";
 import { type Credentials, isUsername, Secret } from "./secret.ts";
 import { dockerCredentials, isDockerConfig } from "./docker_config.ts";
 

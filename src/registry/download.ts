@@ -3,9 +3,9 @@
  * the machine (transport.ts), follows no redirect, and leaves no file that is not the one that was asked for.
  */
 import { closeSync, ftruncateSync, openSync, rmSync, writeSync } from "node:fs";
-import { startSha256 } from "../bundle/hash.ts";
-import { shown } from "../bundle/names.ts";
-import { ioError, StellaError } from "../errors.ts";
+import { startSha256 } from "../domain/hash.ts";
+import { shown } from "../domain/names.ts";
+import { ioError, StellaError } from "../domain/errors.ts";
 import { refused, RegistryError } from "./failure.ts";
 import type { Outgoing } from "./message.ts";
 import { authorities } from "./authorities.ts";

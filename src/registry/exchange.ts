@@ -1,6 +1,6 @@
 /** Carries one request through: sends its body, reads the answer, and ends it where nothing moves any more. */
 import type { ClientRequest, IncomingMessage } from "node:http";
-import { StellaError } from "../errors.ts";
+import { StellaError } from "../domain/errors.ts";
 import { broken } from "./connection_failure.ts";
 import { RegistryError, stopped, target } from "./failure.ts";
 import type { Answer, Body, Outgoing } from "./message.ts";

@@ -4,8 +4,8 @@
  * carries the state of its session.
  */
 import { STATUS_CODES } from "node:http";
-import { escaped } from "../bundle/names.ts";
-import { StellaError } from "../errors.ts";
+import { escaped } from "../domain/names.ts";
+import { StellaError } from "../domain/errors.ts";
 import type { Answer, Login, Outgoing } from "./message.ts";
 
 /** `auth` is about identity on either side: our credentials, or the registry's certificate. */

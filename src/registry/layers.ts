@@ -1,9 +1,9 @@
 /** Manifests of a registry as they come from there: what of them is used, read strictly. Source: image-spec manifest.md 1.1. */
-import { shown } from "../bundle/names.ts";
+import { shown } from "../domain/names.ts";
 import { type Json, JsonFault, type JsonObject, parseStrict } from "../bundle/strict_json.ts";
-import { StellaError } from "../errors.ts";
+import { StellaError } from "../domain/errors.ts";
 import { type Descriptor, ociTypes } from "./artifact.ts";
-import { isDigest } from "./reference.ts";
+import { isDigest } from "../domain/reference.ts";
 import type { Stored } from "./repository.ts";
 
 /** The blobs of a bundle by the names of its files. */

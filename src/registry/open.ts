@@ -1,8 +1,8 @@
 /** A client from a configuration: where the registry is, whom it may show as its certificate's signer, and who we are. */
-import { StellaError } from "../errors.ts";
+import { StellaError } from "../domain/errors.ts";
 import { authorities, readPem } from "./authorities.ts";
 import { RegistryClient } from "./client.ts";
-import { type Endpoint, hostOf } from "./reference.ts";
+import { type Endpoint, hostOf } from "../domain/reference.ts";
 import type { Timing } from "./retry.ts";
 import { readCredentials, readLogins, readPrivate } from "./credential_files.ts";
 import type { Credentials } from "./secret.ts";

@@ -6,7 +6,7 @@
  * who asked then asks again by transport.ts, which also knows what to say of it.
  */
 import type { Socket } from "node:net";
-import { fillYoungGeneration } from "../bundle/young_generation.ts";
+import { fillYoungGeneration } from "../domain/young_generation.ts";
 import { readPartHead } from "./part_head.ts";
 
 /** Bytes `from` up to `from + room.length` of what is at `path`, into `room`. */

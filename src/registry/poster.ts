@@ -4,7 +4,7 @@
  */
 import { bodyOf } from "./message.ts";
 import { authorities } from "./authorities.ts";
-import { hostOf, parseEndpoint } from "./reference.ts";
+import { hostOf, parseEndpoint } from "../domain/reference.ts";
 import { type Policy, Transport } from "./transport.ts";
 
 export interface PosterSettings {

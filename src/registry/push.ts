@@ -7,9 +7,9 @@ import {
   type Manifest,
   manifestName,
 } from "../bundle/manifest.ts";
-import { shown } from "../bundle/names.ts";
+import { shown } from "../domain/names.ts";
 import { type BundleSource, directorySource, readSmall } from "../bundle/source.ts";
-import { StellaError } from "../errors.ts";
+import { StellaError } from "../domain/errors.ts";
 import {
   type Artifact,
   bundleArtifact,
@@ -21,7 +21,7 @@ import {
 } from "./artifact.ts";
 import { type Blob, counted, fileBlob, memoryBlob } from "./blob.ts";
 import type { RegistryClient } from "./client.ts";
-import { isRepository, isTag } from "./reference.ts";
+import { isRepository, isTag } from "../domain/reference.ts";
 import { announce } from "./referrers.ts";
 import type { Repository } from "./repository.ts";
 

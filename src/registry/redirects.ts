@@ -4,10 +4,10 @@
  * asks for every request. Redirects of uploads are not followed: content is only sent to the
  * registry that was named.
  */
-import { StellaError } from "../errors.ts";
+import { StellaError } from "../domain/errors.ts";
 import { refused, RegistryError, target } from "./failure.ts";
 import type { Answer, Outgoing } from "./message.ts";
-import { type Endpoint, mayBeNamedBy } from "./reference.ts";
+import { type Endpoint, mayBeNamedBy } from "../domain/reference.ts";
 
 const maxRedirects = 5;
 

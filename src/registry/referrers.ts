@@ -3,7 +3,7 @@
  * the tag `sha256-<hex>` of the subject, which several writers may share.
  * Source: distribution-spec 1.1, "Referrers Tag Schema" and "Pushing Manifests with Subject".
  */
-import { shown } from "../bundle/names.ts";
+import { shown } from "../domain/names.ts";
 import { type Descriptor, type Digest, ociTypes } from "./artifact.ts";
 import { RegistryError } from "./failure.ts";
 import type { Repository, Stored } from "./repository.ts";

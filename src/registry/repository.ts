@@ -4,7 +4,7 @@ import type { Blob } from "./blob.ts";
 import type { RegistryClient } from "./client.ts";
 import { refused, RegistryError, target } from "./failure.ts";
 import { type Answer, type Body, bodyOf, type Outgoing, type Stream } from "./message.ts";
-import { isDigest } from "./reference.ts";
+import { isDigest } from "../domain/reference.ts";
 import type { Action } from "./retry.ts";
 import { uploadBlob } from "./upload.ts";
 import { checkDigest, forget, type Growth, leastChunk, type UploadPlace } from "./upload_place.ts";

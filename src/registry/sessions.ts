@@ -4,11 +4,11 @@
  */
 import { mkdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { rename, writeNew } from "../bundle/durable.ts";
-import { sha256 } from "../bundle/hash.ts";
+import { rename, writeNew } from "../domain/durable.ts";
+import { sha256 } from "../domain/hash.ts";
 import { integer, object, ShapeFault, text } from "../bundle/json_shape.ts";
 import { JsonFault, parseStrict } from "../bundle/strict_json.ts";
-import { ioError } from "../errors.ts";
+import { ioError } from "../domain/errors.ts";
 
 export interface UploadSession {
   /** Where the registry wants the next bytes; opaque, and only good at the registry that gave it. */

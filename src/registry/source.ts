@@ -5,9 +5,9 @@
 import { attestationName, hmacName, manifestName } from "../bundle/manifest.ts";
 import { largestManifest, readManifest } from "../bundle/read_manifest.ts";
 import { type BundleSource, type ByteReader, readSmall } from "../bundle/source.ts";
-import { shown } from "../bundle/names.ts";
-import type { Finding } from "../errors.ts";
-import { StellaError } from "../errors.ts";
+import { shown } from "../domain/names.ts";
+import type { Finding } from "../domain/errors.ts";
+import { StellaError } from "../domain/errors.ts";
 import {
   bundleArtifact,
   type Descriptor,
@@ -20,7 +20,7 @@ import { openBlobReader } from "./blob_reader.ts";
 import type { RegistryClient } from "./client.ts";
 import { proofsOf } from "./proofs.ts";
 import { type Layers, readLayers } from "./layers.ts";
-import type { Reference } from "./reference.ts";
+import type { Reference } from "../domain/reference.ts";
 import type { Repository } from "./repository.ts";
 
 /** Of several proofs of one kind, the one that counts here. @returns its place in `candidates` */

@@ -3,8 +3,8 @@
  * connection, so that a reader that is slower than the registry slows it down, and no time limit runs while nobody reads.
  */
 import type { ClientRequest, IncomingMessage } from "node:http";
-import { fillYoungGeneration } from "../bundle/young_generation.ts";
-import { StellaError } from "../errors.ts";
+import { fillYoungGeneration } from "../domain/young_generation.ts";
+import { StellaError } from "../domain/errors.ts";
 import { readAnswer, responseTo, single, type Timeouts, Watch } from "./exchange.ts";
 import { broken } from "./connection_failure.ts";
 import type { Outgoing, Stream, Streamed } from "./message.ts";

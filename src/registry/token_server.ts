@@ -4,9 +4,9 @@
  * distribution docs/spec/auth/token.md and oauth.md.
  */
 import { refused, RegistryError, target } from "./failure.ts";
-import { shown } from "../bundle/names.ts";
+import { shown } from "../domain/names.ts";
 import { type Answer, bodyOf, type Outgoing } from "./message.ts";
-import { type Endpoint, mayBeNamedBy } from "./reference.ts";
+import { type Endpoint, mayBeNamedBy } from "../domain/reference.ts";
 import { basic, type Credentials, type Password, Secret } from "./secret.ts";
 
 /** What the registry's challenge asks for. */

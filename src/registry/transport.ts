@@ -16,7 +16,7 @@ import { RegistryError, stopped } from "./failure.ts";
 import type { Answer, Outgoing, Streamed } from "./message.ts";
 import type { OnRead } from "./part_connection.ts";
 import { type Connect, PartPool } from "./part_pool.ts";
-import { hostOf, isLoopback, portOf } from "./reference.ts";
+import { hostOf, isLoopback, portOf } from "../domain/reference.ts";
 import { openExchange } from "./stream.ts";
 
 /** Throws a StellaError where `hostname:port` may not be talked to. */

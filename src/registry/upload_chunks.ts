@@ -1,7 +1,7 @@
 /**
  * A large blob in chunks: POST, PATCH ..., PUT (distribution-spec 1.1, "Pushing a blob in chunks").
  */
-import { shown } from "../bundle/names.ts";
+import { shown } from "../domain/names.ts";
 import { type Blob, BlobCursor } from "./blob.ts";
 import { BodyTooLarge } from "./body_too_large.ts";
 import { refused, RegistryError, target } from "./failure.ts";

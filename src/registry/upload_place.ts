@@ -2,7 +2,7 @@
  * What the requests of one upload share: where it goes, how far it got, and the URL that the
  * registry wants next.
  */
-import { shown } from "../bundle/names.ts";
+import { shown } from "../domain/names.ts";
 import type { Digest } from "./artifact.ts";
 import type { Blob } from "./blob.ts";
 import { RegistryError, target } from "./failure.ts";

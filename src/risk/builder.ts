@@ -9,7 +9,7 @@
  * bytes, and memory does not grow with them: facts go through a sorted spool.
  */
 import type { PrivateFiles } from "../bundle/private_files.ts";
-import { earliestCreated } from "../bundle/time.ts";
+import { earliestCreated } from "../domain/time.ts";
 import { parseCsaf } from "./csaf.ts";
 import { parseEpss } from "./epss.ts";
 import { Facts } from "./facts.ts";

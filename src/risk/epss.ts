@@ -4,7 +4,7 @@
  */
 import { createGunzip } from "node:zlib";
 import { pipeline, Readable } from "node:stream";
-import { messageOf } from "../errors.ts";
+import { messageOf } from "../domain/errors.ts";
 import { canonical, isCve } from "./ids.ts";
 import type { Original, Sink } from "./provider.ts";
 

@@ -2,7 +2,7 @@
  * The join: facts sorted by id become one line for each id, in which all providers have their say. The line's form is the contract
  * with those who read it with jq; it is in the README.
  */
-import { startSha256 } from "../bundle/hash.ts";
+import { startSha256 } from "../domain/hash.ts";
 import { isCve } from "./ids.ts";
 import type { Link, ProviderKind } from "./provider.ts";
 

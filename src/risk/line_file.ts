@@ -1,8 +1,8 @@
 /** A new file of lines, hashed while it is written from one buffer: lines that wait as strings would cost many times their bytes. */
 import { closeSync, openSync } from "node:fs";
-import { writeAll } from "../bundle/durable.ts";
-import { startSha256 } from "../bundle/hash.ts";
-import { ioError } from "../errors.ts";
+import { writeAll } from "../domain/durable.ts";
+import { startSha256 } from "../domain/hash.ts";
+import { ioError } from "../domain/errors.ts";
 
 const room = 256 * 1024;
 const longestPart = 64 * 1024;

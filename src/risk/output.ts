@@ -1,8 +1,8 @@
 /** What the builder leaves in the payload: the joined lines, the provider manifest, and what was left out. */
 import { utimesSync } from "node:fs";
 import { join } from "node:path";
-import { writeNew } from "../bundle/durable.ts";
-import { createdText } from "../bundle/time.ts";
+import { writeNew } from "../domain/durable.ts";
+import { createdText } from "../domain/time.ts";
 import { decodeFact, joinFacts, type SpooledFact } from "./join.ts";
 import { LineFile } from "./line_file.ts";
 import { joinedName, providersName, rejectedName } from "./names.ts";

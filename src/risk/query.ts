@@ -3,8 +3,8 @@
  * each: what is known of it, who was asked, and what was left out at export that might have been
  * about it. Bundles of earlier versions say less, and are read too.
  */
-import { shown } from "../bundle/names.ts";
-import { StellaError } from "../errors.ts";
+import { shown } from "../domain/names.ts";
+import { StellaError } from "../domain/errors.ts";
 import { type Covering, CoveringAdvisories } from "./covering.ts";
 import { canonical, isCve, isId, keyOf } from "./ids.ts";
 import { Lines } from "./lines.ts";

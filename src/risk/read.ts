@@ -2,12 +2,12 @@
 import type { Hash } from "node:crypto";
 import { statSync } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
-import { ioError, messageOf } from "../errors.ts";
-import { startSha256 } from "../bundle/hash.ts";
+import { ioError, messageOf } from "../domain/errors.ts";
+import { startSha256 } from "../domain/hash.ts";
 import { encodeIndexLine } from "../bundle/index_file.ts";
 import { carriedPath } from "../bundle/carried_names.ts";
 import { asInput, lookAt, lookAtFolder, openInput } from "../bundle/input_file.ts";
-import { comparePaths } from "../bundle/paths.ts";
+import { comparePaths } from "../domain/paths.ts";
 import type { PrivateFiles } from "../bundle/private_files.ts";
 import { directorySource } from "../bundle/source.ts";
 import { type ReadLimits, readSelected, RecordFault, selected } from "./json_reader.ts";

@@ -5,7 +5,7 @@
 import { Buffer } from "node:buffer";
 import { closeSync, openSync, readSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { ioError } from "../errors.ts";
+import { ioError } from "../domain/errors.ts";
 import { LineFile, mostBytes, putLine } from "./line_file.ts";
 
 /** Bytes that wait in memory. */

@@ -1,6 +1,6 @@
 /** What is counted about a provider while it is read, and what is wrong with its records. */
-import { type Finding, StellaError } from "../errors.ts";
-import { createdText, earliestCreated, latestCreated } from "../bundle/time.ts";
+import { type Finding, StellaError } from "../domain/errors.ts";
+import { createdText, earliestCreated, latestCreated } from "../domain/time.ts";
 import type { LeftOut, Link, Place, Provider } from "./provider.ts";
 
 export interface Counts {

@@ -3,7 +3,7 @@
  * through a sorted spool, in which the versions of an advisory stand one after the other, the
  * newest first.
  */
-import { startSha256 } from "../bundle/hash.ts";
+import { startSha256 } from "../domain/hash.ts";
 import type { Advisory, Fact, Version } from "./provider.ts";
 import { Spool } from "./spool.ts";
 import type { Tally } from "./tally.ts";

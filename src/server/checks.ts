@@ -2,7 +2,7 @@
 import { open, readFile, rename, rm, statfs } from "node:fs/promises";
 import { randomBytes } from "node:crypto";
 import { join } from "node:path";
-import { messageOf } from "../errors.ts";
+import { messageOf } from "../domain/errors.ts";
 import type { Profile, RegistryConfig } from "../config/profile.ts";
 import type { Lock } from "../jobs/lock.ts";
 import type { Queue } from "../jobs/queue.ts";

@@ -1,7 +1,13 @@
 /** Refusals as problem documents. Source: RFC 9457. */
 import type { Context } from "hono";
 import type { ContentfulStatusCode } from "hono/utils/http-status";
-import { errnoOf, type ErrorCode, isOutOfSpace, statusCodes, StellaError } from "../errors.ts";
+import {
+  errnoOf,
+  type ErrorCode,
+  isOutOfSpace,
+  statusCodes,
+  StellaError,
+} from "../domain/errors.ts";
 import type { OpsDeps } from "./deps.ts";
 import { withoutPaths } from "./without_paths.ts";
 

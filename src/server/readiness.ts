@@ -2,7 +2,7 @@
  * Whether the service can do its work. One loop in the background runs all checks, each under a limit of its own, and
  * whoever asks reads the last results: a thousand questions make no more probes than one.
  */
-import { messageOf } from "../errors.ts";
+import { messageOf } from "../domain/errors.ts";
 
 export type Status = "pass" | "warn" | "fail";
 

@@ -6,7 +6,7 @@ import { stat, statfs } from "node:fs/promises";
 import { dirname } from "node:path";
 import type { Profile } from "../config/profile.ts";
 import { renderDirectory } from "../config/target_tenants.ts";
-import { messageOf } from "../errors.ts";
+import { messageOf } from "../domain/errors.ts";
 import type { Check } from "./readiness.ts";
 
 /** Below this share of its file system there is hardly room for one more bundle. */

@@ -4,7 +4,7 @@
  * what a tenant knows it by.
  */
 import { basename } from "node:path";
-import type { Finding } from "../errors.ts";
+import type { Finding } from "../domain/errors.ts";
 import type { JobError } from "../jobs/job.ts";
 
 /** A path in quotes, as messages write it; it may hold blanks. */

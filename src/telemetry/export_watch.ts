@@ -1,7 +1,7 @@
 /** One export as log and metrics see it: what it says on its way becomes lines that share exportId, profile and tenant. */
 import type { EgressWatch } from "./egress_watch.ts";
 import type { ExportTrace } from "./export_trace.ts";
-import type { PublishResult, PushResult, VerificationResult } from "./labels.ts";
+import type { PublishResult, PushResult, VerificationResult } from "../domain/labels.ts";
 import type { Log, LogError, LogFields } from "./log.ts";
 import type { Metrics } from "./metrics.ts";
 

@@ -19,7 +19,7 @@ import {
   spanResults,
   stages,
   verificationResults,
-} from "./labels.ts";
+} from "../domain/labels.ts";
 
 export type Instruments = ReturnType<typeof createInstruments>;
 

@@ -3,7 +3,7 @@
  * searches by (operations.md A8). The fields are a closed list, so that no secret can slip into one, and every text
  * is escaped: a name from a bundle is a stranger's text on the operator's terminal.
  */
-import { type Finding, messageOf, StellaError } from "../errors.ts";
+import { type Finding, messageOf, StellaError } from "../domain/errors.ts";
 import { LineWriter, type Write } from "./line_writer.ts";
 
 /** severityNumber of OpenTelemetry's logs data model, and the priority that journald reads from `<N>`. */

@@ -21,7 +21,7 @@ import {
   stageOf,
   statusClass,
   type VerificationResult,
-} from "./labels.ts";
+} from "../domain/labels.ts";
 import { classicOf, classicType, openMetricsType } from "./open_metrics.ts";
 import {
   addProcessMetrics,

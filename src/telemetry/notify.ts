@@ -3,7 +3,7 @@
  * watchdog is set, that it is alive. One datagram each over a Unix socket; without NOTIFY_SOCKET nothing is opened.
  */
 import { join } from "node:path";
-import { StellaError } from "../errors.ts";
+import { StellaError } from "../domain/errors.ts";
 
 export interface NotifyOptions {
   /** NOTIFY_SOCKET: a path, or `@name` for one in the abstract namespace. */

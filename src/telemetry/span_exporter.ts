@@ -3,7 +3,7 @@
  * not. Tracing never delays or fails an export: what cannot be sent within a bounded memory is lost, counted and told once.
  * Source: OTLP specification, "OTLP/HTTP Response" (which failures may be tried again).
  */
-import { messageOf } from "../errors.ts";
+import { messageOf } from "../domain/errors.ts";
 import { type Attributes, encodeSpans, type Span } from "./span.ts";
 
 /** Sends one body of OTLP JSON. Gives the status; rejects where there was no answer. */

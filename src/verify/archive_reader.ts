@@ -4,7 +4,7 @@
  *
  * Chunks are read ahead as far as the pool has workers for; what was found is told in the order of the bytes all the same.
  */
-import type { Finding } from "../errors.ts";
+import type { Finding } from "../domain/errors.ts";
 import { type ChunkPool, localPool, type PassingDigest } from "../bundle/chunk_pool.ts";
 import { type BundleFile, type Chunk, chunkSize, mediaTypes } from "../bundle/manifest.ts";
 import type { BundleSource, ByteReader } from "../bundle/source.ts";

@@ -7,7 +7,7 @@
  * for each name and each directory costs nine megabytes; only names that share one are looked at
  * again, in a second reading of the index.
  */
-import { folded } from "../bundle/paths.ts";
+import { folded } from "../domain/paths.ts";
 
 /**
  * Who chooses names cannot know where the sums begin, and so cannot make many names share a number.

@@ -4,7 +4,7 @@
  * is queried by itself, and then one operation of each kind is tried.
  */
 import { statfsSync, statSync } from "node:fs";
-import { StellaError } from "../errors.ts";
+import { StellaError } from "../domain/errors.ts";
 
 /** The part of Deno.permissions that is needed; handed in, because revoking inside a test would end the tests. */
 export interface Permissions {

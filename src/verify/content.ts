@@ -6,7 +6,7 @@ import { type ChunkPool, localPool, type PassingDigest } from "../bundle/chunk_p
 import { IndexFault } from "../bundle/index_file.ts";
 import { type BundleFile, type Manifest, manifestName } from "../bundle/manifest.ts";
 import type { BundleSource } from "../bundle/source.ts";
-import { createdSeconds } from "../bundle/time.ts";
+import { createdSeconds } from "../domain/time.ts";
 import { ArchiveReader } from "./archive_reader.ts";
 import { checkDirectory } from "./directory.ts";
 import { NameNumbers, TwinSearch } from "./case_twins.ts";

@@ -5,7 +5,7 @@
  * Where there are workers that may read, small files are theirs, batch by batch; what was found is told in the index's order.
  */
 import { hash } from "node:crypto";
-import type { Finding } from "../errors.ts";
+import type { Finding } from "../domain/errors.ts";
 import type { ChunkPool } from "../bundle/chunk_pool.ts";
 import { type FileDigest, smallFile } from "../bundle/file_digests.ts";
 import { type IndexEntry, IndexFault } from "../bundle/index_file.ts";

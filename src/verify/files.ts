@@ -1,6 +1,6 @@
 /** The files beside the manifest: opened so that a link or a missing file is a finding, and hashed. */
-import { type Finding, StellaError } from "../errors.ts";
-import { startSha256 } from "../bundle/hash.ts";
+import { type Finding, StellaError } from "../domain/errors.ts";
+import { startSha256 } from "../domain/hash.ts";
 import type { BundleFile } from "../bundle/manifest.ts";
 import type { BundleSource, ByteReader } from "../bundle/source.ts";
 import { digestDiffers, sizeDiffers } from "./findings.ts";

@@ -1,5 +1,5 @@
 /** How the common findings of a verification are worded. */
-import type { Finding } from "../errors.ts";
+import type { Finding } from "../domain/errors.ts";
 import { type BundleFile, indexName } from "../bundle/manifest.ts";
 
 export function digestDiffers(path: string, expected: string, found: string): Finding {

@@ -1,8 +1,8 @@
 /** The index as a queue of entries, read block by block while its own digest is taken. */
 import type { Hash } from "node:crypto";
-import { startSha256 } from "../bundle/hash.ts";
+import { startSha256 } from "../domain/hash.ts";
 import { type IndexEntry, IndexFault, IndexParser } from "../bundle/index_file.ts";
-import { comparePaths } from "../bundle/paths.ts";
+import { comparePaths } from "../domain/paths.ts";
 import type { ByteReader } from "../bundle/source.ts";
 
 const blockLength = 256 * 1024;

@@ -7,7 +7,7 @@
  */
 import { Buffer } from "node:buffer";
 import { hash } from "node:crypto";
-import type { Finding } from "../errors.ts";
+import type { Finding } from "../domain/errors.ts";
 import type { PassingDigest } from "../bundle/chunk_pool.ts";
 import { type IndexEntry, IndexFault } from "../bundle/index_file.ts";
 import { indexName } from "../bundle/manifest.ts";

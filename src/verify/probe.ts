@@ -2,14 +2,14 @@
  * Is verification itself in order? A verifier that says yes to everything is the worst of all, and only a negative control finds it:
  * the golden bundle has to verify, and its twins have to be refused for the right reason, on the path that real bundles take.
  */
-import { messageOf } from "../errors.ts";
+import { messageOf } from "../domain/errors.ts";
 import { publicKeyFrom, type TrustedKey } from "../attest/check/trust.ts";
 import { encodeIndexLine } from "../bundle/index_file.ts";
 import { attestationName, indexName, manifestName } from "../bundle/manifest.ts";
-import { sha256 } from "../bundle/hash.ts";
+import { sha256 } from "../domain/hash.ts";
 import type { BundleSource } from "../bundle/source.ts";
 import { blockSize, encodeHeader } from "../bundle/tar_header.ts";
-import { createdSeconds } from "../bundle/time.ts";
+import { createdSeconds } from "../domain/time.ts";
 import {
   goldenAttestation,
   goldenContent,

@@ -3,8 +3,8 @@
  * what was checked, when, by which build and with which outcome. A refusal gets one as well.
  * Source: in-toto/attestation spec/v1/statement.md; slsa.dev/verification_summary/v1, whose extension fields are named by URIs.
  */
-import { exitCodes, type Finding, StellaError } from "../errors.ts";
-import { startSha256 } from "../bundle/hash.ts";
+import { exitCodes, type Finding, StellaError } from "../domain/errors.ts";
+import { startSha256 } from "../domain/hash.ts";
 import { attestationName, hmacName, manifestName } from "../bundle/manifest.ts";
 import { type BundleSource, opening } from "../bundle/source.ts";
 import type { Verdict } from "./verdict.ts";

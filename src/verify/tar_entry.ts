@@ -3,8 +3,8 @@
  * mode come from the header, and what was read is looked into only to say how it differs.
  */
 import { Buffer } from "node:buffer";
-import type { ErrorCode } from "../errors.ts";
-import { comparePaths, pathFault } from "../bundle/paths.ts";
+import type { ErrorCode } from "../domain/errors.ts";
+import { comparePaths, pathFault } from "../domain/paths.ts";
 import { blockSize, encodeHeader, paddingOf, type TarEntry } from "../bundle/tar_header.ts";
 import type { TarCursor } from "./tar_cursor.ts";
 

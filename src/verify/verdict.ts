@@ -1,5 +1,5 @@
 /** What verification says: a verdict that fails closed, and every finding with code, place and what to do. */
-import { type ErrorCode, exitCodes, type Finding } from "../errors.ts";
+import { type ErrorCode, exitCodes, type Finding } from "../domain/errors.ts";
 import type { Manifest } from "../bundle/manifest.ts";
 
 export interface Verdict {

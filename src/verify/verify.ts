@@ -3,7 +3,7 @@
  * index -> verdict. It reads like the policy it enforces, and fails closed. node: built-ins and our own code only; it
  * writes nothing, opens no connection and no database, and needs no temporary space.
  */
-import { type Finding, StellaError } from "../errors.ts";
+import { type Finding, StellaError } from "../domain/errors.ts";
 import { checkAttestation, type Checked, largestAttestation } from "../attest/check/check.ts";
 import { checkHmac } from "../attest/check/hmac.ts";
 import type { TrustedKey } from "../attest/check/trust.ts";
@@ -15,7 +15,7 @@ import {
   type Manifest,
   manifestName,
 } from "../bundle/manifest.ts";
-import { shown } from "../bundle/names.ts";
+import { shown } from "../domain/names.ts";
 import { largestManifest, readManifest } from "../bundle/read_manifest.ts";
 import { type BundleSource, readSmall } from "../bundle/source.ts";
 import { checkContent, type ContentOptions } from "./content.ts";

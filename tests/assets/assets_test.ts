@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { assets } from "../../src/assets/assets.ts";
 import { hostileNames } from "../../src/config/permissions.ts";
 import { units } from "../../src/assets/units.ts";
-import { build, type Form } from "../../src/version.ts";
+import { build, type Form } from "../../src/domain/version.ts";
 import { testWith, tool } from "../needs.ts";
 
 const root = new URL("../../", import.meta.url);

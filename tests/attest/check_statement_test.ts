@@ -1,7 +1,7 @@
 /** A right signature is not enough: what was signed has to be a statement about this very manifest. */
 import assert from "node:assert/strict";
 import { checkAttestation } from "../../src/attest/check/check.ts";
-import { sha256 } from "../../src/bundle/hash.ts";
+import { sha256 } from "../../src/domain/hash.ts";
 import { attestationName, manifestName } from "../../src/bundle/manifest.ts";
 import { makeBundle, type Recipe, testKey } from "../bundle/fixture.ts";
 

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { createPrivateKey, createPublicKey, generateKeyPairSync } from "node:crypto";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { StellaError } from "../../src/errors.ts";
+import { StellaError } from "../../src/domain/errors.ts";
 import { keyidOf } from "../../src/attest/dsse.ts";
 import { encryptKey, readPassphrase } from "../../src/attest/sign/encrypted_key.ts";
 import { generateKey, loadSigner, publicOf } from "../../src/attest/sign/keys.ts";

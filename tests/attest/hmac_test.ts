@@ -17,7 +17,7 @@ import { newSecret, readSecret, secretFrom } from "../../src/attest/secret.ts";
 import { sealWith } from "../../src/attest/sign/hmac.ts";
 import { loadSigner, makeSecret } from "../../src/attest/sign/keys.ts";
 import { encodeStatement } from "../../src/attest/statement.ts";
-import { sha256 } from "../../src/bundle/hash.ts";
+import { sha256 } from "../../src/domain/hash.ts";
 
 const file = "manifest.json.hmac.json";
 const manifest = new TextEncoder().encode("the manifest's exact bytes\n");

@@ -3,7 +3,7 @@ import { generateKeyPairSync } from "node:crypto";
 import { chmodSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
-import { StellaError } from "../../src/errors.ts";
+import { StellaError } from "../../src/domain/errors.ts";
 import { readPublicKey } from "../../src/attest/check/trust.ts";
 import { generateKey, loadSigner, publicOf, publicPathOf } from "../../src/attest/sign/keys.ts";
 import { withDirectory } from "../bundle/fixture.ts";

@@ -4,7 +4,7 @@ import { toSignedEntity, toTrustMaterial, Verifier } from "@sigstore/verify";
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { join } from "node:path";
-import { sha256 } from "../../src/bundle/hash.ts";
+import { sha256 } from "../../src/domain/hash.ts";
 import { attestationName, manifestName } from "../../src/bundle/manifest.ts";
 import { testWith } from "../needs.ts";
 import { makeBundle, type TestKey, testKey, withDirectory, writeFiles } from "../bundle/fixture.ts";

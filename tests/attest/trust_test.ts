@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { generateKeyPairSync } from "node:crypto";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { StellaError } from "../../src/errors.ts";
+import { StellaError } from "../../src/domain/errors.ts";
 import { keysAt, keysInDirectory, readPublicKey } from "../../src/attest/check/trust.ts";
 import { onRemovable } from "../../src/attest/media.ts";
 import { testKey, withDirectory, writeFiles } from "../bundle/fixture.ts";

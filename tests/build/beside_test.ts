@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { readFileSync, statSync, writeFileSync } from "node:fs";
 import { assets } from "../../src/assets/assets.ts";
 import { writeBeside } from "../../src/build/beside.ts";
-import { build } from "../../src/version.ts";
+import { build } from "../../src/domain/version.ts";
 import { fixturePlace } from "./place.ts";
 
 const root = new URL("../../", import.meta.url).pathname;

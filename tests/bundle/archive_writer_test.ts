@@ -9,7 +9,7 @@ import {
   volumeName,
 } from "../../src/bundle/archive_writer.ts";
 import { localPool } from "../../src/bundle/chunk_pool.ts";
-import { sha256 } from "../../src/bundle/hash.ts";
+import { sha256 } from "../../src/domain/hash.ts";
 import { type BundleFile, chunkSize } from "../../src/bundle/manifest.ts";
 import { decompressChunk } from "../../src/bundle/zstd_chunk.ts";
 import { testWith } from "../needs.ts";

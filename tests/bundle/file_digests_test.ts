@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { digestFiles, smallFile } from "../../src/bundle/file_digests.ts";
-import { sha256 } from "../../src/bundle/hash.ts";
+import { sha256 } from "../../src/domain/hash.ts";
 import { withDirectory } from "./fixture.ts";
 
 Deno.test("files up to the limit are hashed whole, larger ones are left", async () => {

@@ -12,13 +12,13 @@ import {
 import { mkdirSync, mkdtempSync, rmSync, statfsSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-import { StellaError } from "../../src/errors.ts";
+import { StellaError } from "../../src/domain/errors.ts";
 import type { TrustedKey } from "../../src/attest/check/trust.ts";
 import { type Algorithm, keyidOf } from "../../src/attest/dsse.ts";
 import { attest, type Signer, signerFromPem } from "../../src/attest/sign/signer.ts";
 import { encodeStatement } from "../../src/attest/statement.ts";
 import { archiveName, volumeName } from "../../src/bundle/archive_writer.ts";
-import { sha256 } from "../../src/bundle/hash.ts";
+import { sha256 } from "../../src/domain/hash.ts";
 import { encodeIndexLine } from "../../src/bundle/index_file.ts";
 import {
   attestationName,
@@ -32,11 +32,11 @@ import {
   manifestName,
   mediaTypes,
 } from "../../src/bundle/manifest.ts";
-import { comparePaths } from "../../src/bundle/paths.ts";
+import { comparePaths } from "../../src/domain/paths.ts";
 import { PrivateFiles } from "../../src/bundle/private_files.ts";
 import type { BundleSource, Found } from "../../src/bundle/source.ts";
 import { encodeHeader, paddingOf } from "../../src/bundle/tar_header.ts";
-import { createdSeconds } from "../../src/bundle/time.ts";
+import { createdSeconds } from "../../src/domain/time.ts";
 import { compressChunk } from "../../src/bundle/zstd_chunk.ts";
 
 export const created = "2026-01-01T00:00:00Z";

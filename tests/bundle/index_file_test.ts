@@ -6,7 +6,7 @@ import {
   IndexFault,
   IndexParser,
 } from "../../src/bundle/index_file.ts";
-import { comparePaths } from "../../src/bundle/paths.ts";
+import { comparePaths } from "../../src/domain/paths.ts";
 import { always, fc } from "./property.ts";
 
 const digest = "0123456789abcdef".repeat(4);

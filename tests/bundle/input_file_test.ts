@@ -11,7 +11,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { dirname, join } from "node:path";
-import { sha256 } from "../../src/bundle/hash.ts";
+import { sha256 } from "../../src/domain/hash.ts";
 import {
   asInput,
   fillHoles,

@@ -1,5 +1,5 @@
 /** Run as a child with scoped permissions: opens argument 1 below argument 0 and prints what came of it. */
-import { messageOf } from "../../src/errors.ts";
+import { messageOf } from "../../src/domain/errors.ts";
 import { openRegular } from "../../src/bundle/source.ts";
 
 const [root, path] = Deno.args;

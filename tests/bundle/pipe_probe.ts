@@ -7,7 +7,7 @@ import { renameSync } from "node:fs";
 import { join } from "node:path";
 import { digestFiles } from "../../src/bundle/file_digests.ts";
 import { openRegular } from "../../src/bundle/source.ts";
-import { messageOf } from "../../src/errors.ts";
+import { messageOf } from "../../src/domain/errors.ts";
 
 const [root, way] = Deno.args as [string, string];
 const look = Deno.lstatSync;

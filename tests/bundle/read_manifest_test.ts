@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { StellaError } from "../../src/errors.ts";
+import { StellaError } from "../../src/domain/errors.ts";
 import {
   bundleDigest,
   chunkSize,
@@ -7,7 +7,7 @@ import {
   type Manifest,
 } from "../../src/bundle/manifest.ts";
 import { largestManifest, readManifest } from "../../src/bundle/read_manifest.ts";
-import { sha256 } from "../../src/bundle/hash.ts";
+import { sha256 } from "../../src/domain/hash.ts";
 import { makeBundle } from "./fixture.ts";
 
 // deno-lint-ignore no-explicit-any -- tests put any shape in place of the right one

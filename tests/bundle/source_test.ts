@@ -4,7 +4,7 @@ import { mkdirSync, symlinkSync, truncateSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { StellaError } from "../../src/errors.ts";
+import { StellaError } from "../../src/domain/errors.ts";
 import { directorySource, type Found, openRegular, readSmall } from "../../src/bundle/source.ts";
 import { testWith, tool } from "../needs.ts";
 import { memorySource, withDirectory, writeFiles } from "./fixture.ts";

@@ -10,7 +10,7 @@ import {
   type Manifest,
   manifestName,
 } from "../../src/bundle/manifest.ts";
-import { comparePaths } from "../../src/bundle/paths.ts";
+import { comparePaths } from "../../src/domain/paths.ts";
 import { StreamSource } from "../../src/bundle/stream_source.ts";
 import { judge } from "../../src/verify/verdict.ts";
 import { outcomeOf } from "../verify/outcome.ts";

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { attestationName, chunkSize, indexName, manifestName } from "../../src/bundle/manifest.ts";
-import { comparePaths } from "../../src/bundle/paths.ts";
+import { comparePaths } from "../../src/domain/paths.ts";
 import { readStreamHeader } from "../../src/bundle/stream_header.ts";
 import { largestHeldIndex } from "../../src/bundle/stream_source.ts";
 import { encodeHeader } from "../../src/bundle/tar_header.ts";

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { StellaError } from "../../src/errors.ts";
+import { StellaError } from "../../src/domain/errors.ts";
 import { SyncQueue, type Unsynced } from "../../src/bundle/sync_queue.ts";
 import { withDirectory, writeFiles } from "./fixture.ts";
 

@@ -14,7 +14,7 @@ import {
 import { join } from "node:path";
 import { readAttestation, verifyEnvelope } from "../../src/attest/check/check.ts";
 import { publicKeyFrom } from "../../src/attest/check/trust.ts";
-import { sha256 } from "../../src/bundle/hash.ts";
+import { sha256 } from "../../src/domain/hash.ts";
 import { snapshot } from "../export/run.ts";
 import { type Home, withHome } from "../program.ts";
 

@@ -6,7 +6,7 @@ import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { refusalOf } from "../../src/cli/service_answer.ts";
-import { exitCodes } from "../../src/errors.ts";
+import { exitCodes } from "../../src/domain/errors.ts";
 import { freePort, withHome } from "../program.ts";
 
 Deno.test("each answer of a service has its exit code", () => {

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import type { Manifest } from "../../src/bundle/manifest.ts";
 import type { Pace } from "../../src/cli/pace.ts";
 import { sendWhileJudged } from "../../src/cli/send_while_judged.ts";
-import { StellaError } from "../../src/errors.ts";
+import { StellaError } from "../../src/domain/errors.ts";
 import { RegistryError } from "../../src/registry/failure.ts";
 import type { Verdict } from "../../src/verify/verdict.ts";
 

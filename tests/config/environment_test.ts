@@ -13,7 +13,7 @@ import {
   ignoredNames,
   refusedNames,
 } from "../../src/config/permissions.ts";
-import { StellaError } from "../../src/errors.ts";
+import { StellaError } from "../../src/domain/errors.ts";
 
 const of = (variables: Record<string, string>) => (name: string) => variables[name];
 

@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { isName } from "../../src/bundle/names.ts";
-import { pathFault } from "../../src/bundle/paths.ts";
+import { isName } from "../../src/domain/names.ts";
+import { pathFault } from "../../src/domain/paths.ts";
 import { loadConfig } from "../../src/config/load.ts";
 import { parseConfig } from "../../src/config/parse.ts";
-import { StellaError } from "../../src/errors.ts";
+import { StellaError } from "../../src/domain/errors.ts";
 
 const checks = { isName, pathFault };
 

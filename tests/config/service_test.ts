@@ -1,11 +1,11 @@
 /** What stella.yaml says about the service itself. */
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { isName } from "../../src/bundle/names.ts";
-import { pathFault } from "../../src/bundle/paths.ts";
+import { isName } from "../../src/domain/names.ts";
+import { pathFault } from "../../src/domain/paths.ts";
 import { loadConfig } from "../../src/config/load.ts";
 import { usualService } from "../../src/config/service.ts";
-import { StellaError } from "../../src/errors.ts";
+import { StellaError } from "../../src/domain/errors.ts";
 
 async function load(text: string) {
   const directory = Deno.makeTempDirSync({ prefix: "stella-config-" });

@@ -6,10 +6,10 @@ import assert from "node:assert/strict";
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { isName } from "../../src/bundle/names.ts";
+import { isName } from "../../src/domain/names.ts";
 import { parseConfig } from "../../src/config/parse.ts";
 import { renderDirectory } from "../../src/config/target_tenants.ts";
-import { StellaError } from "../../src/errors.ts";
+import { StellaError } from "../../src/domain/errors.ts";
 
 const checks = { isName, pathFault: () => undefined };
 

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { durationSeconds } from "../../src/config/duration.ts";
 import { isLoopback, parseGuarded, parseListen, urlOf } from "../../src/config/listen.ts";
-import { renderTag, tagFault } from "../../src/config/tag.ts";
+import { renderTag, tagFault } from "../../src/domain/tag.ts";
 
 Deno.test("durations are a count and one of s, m, h", () => {
   assert.equal(durationSeconds("90s"), 90);

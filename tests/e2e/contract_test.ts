@@ -6,7 +6,7 @@
 import assert from "node:assert/strict";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { exitCodes } from "../../src/errors.ts";
+import { exitCodes } from "../../src/domain/errors.ts";
 import { Home, root } from "../program.ts";
 
 const file = join(root, "tests/fixtures/contract.json");

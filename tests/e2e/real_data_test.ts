@@ -11,7 +11,7 @@ import { toSignedEntity, Verifier } from "@sigstore/verify";
 import { keysAt } from "../../src/attest/check/trust.ts";
 import { directorySource } from "../../src/bundle/source.ts";
 import { verifyBundle } from "../../src/verify/verify.ts";
-import { StellaError } from "../../src/errors.ts";
+import { StellaError } from "../../src/domain/errors.ts";
 import { testWith } from "../needs.ts";
 import { Home, root } from "../program.ts";
 

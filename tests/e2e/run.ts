@@ -9,7 +9,7 @@
  */
 import { resolve } from "node:path";
 import { assertDenort } from "../../src/build/denort.ts";
-import { messageOf, StellaError } from "../../src/errors.ts";
+import { messageOf, StellaError } from "../../src/domain/errors.ts";
 import { denortPath, obtainDenort, Unavailable } from "../support/denort.ts";
 
 const forms = ["source", "portable", "compiled"] as const;

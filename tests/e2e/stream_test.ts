@@ -6,7 +6,7 @@ import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { lstatSync, mkdirSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { sha256 } from "../../src/bundle/hash.ts";
+import { sha256 } from "../../src/domain/hash.ts";
 import { attestationName, hmacName, indexName, manifestName } from "../../src/bundle/manifest.ts";
 import { encodeHeader } from "../../src/bundle/tar_header.ts";
 import { type Entry, order, streamOf } from "../bundle/stream.ts";

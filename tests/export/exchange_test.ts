@@ -7,7 +7,7 @@ import assert from "node:assert/strict";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, utimesSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { StellaError } from "../../src/errors.ts";
+import { StellaError } from "../../src/domain/errors.ts";
 import { type ChunkPool, localPool } from "../../src/bundle/chunk_pool.ts";
 import { PrivateFiles } from "../../src/bundle/private_files.ts";
 import { chunkWorkers } from "../../src/cli/chunk_worker.ts";

@@ -1,5 +1,5 @@
 /** Run as a child, under strace: exports argument 0 into argument 1 and ends with the error's exit code. */
-import { StellaError } from "../../src/errors.ts";
+import { StellaError } from "../../src/domain/errors.ts";
 import { run } from "./run.ts";
 
 try {

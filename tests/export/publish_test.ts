@@ -1,7 +1,7 @@
 /** Finished bundles that are published into a directory, by one export after another and by two at once. */
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { StellaError } from "../../src/errors.ts";
+import { StellaError } from "../../src/domain/errors.ts";
 import { type ExportJob, type JobEvent, runJob } from "../../src/export/job.ts";
 import { isBusy } from "../../src/export/leftovers.ts";
 import { mayPass } from "../../src/export/may_pass.ts";

@@ -7,7 +7,7 @@ import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { directorySource } from "../../src/bundle/source.ts";
-import { egressPolicy } from "../../src/config/egress.ts";
+import { egressPolicy } from "../../src/domain/egress.ts";
 import type { EgressConfig, Profile, ProviderConfig } from "../../src/config/profile.ts";
 import { preparation } from "../../src/export/risk.ts";
 import { systemTiming } from "../../src/registry/retry.ts";

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
-import { StellaError } from "../../src/errors.ts";
+import { StellaError } from "../../src/domain/errors.ts";
 import { directorySource } from "../../src/bundle/source.ts";
 import { exportBundle, type ExportOptions } from "../../src/export/export.ts";
 import type { ExportReport } from "../../src/export/report.ts";

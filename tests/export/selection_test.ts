@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { mkdirSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
-import type { Finding } from "../../src/errors.ts";
+import type { Finding } from "../../src/domain/errors.ts";
 import { globFault } from "../../src/config/glob.ts";
 import type { FilesSource } from "../../src/config/profile.ts";
 import { layOut } from "../../src/export/inputs.ts";

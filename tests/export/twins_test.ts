@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { folded } from "../../src/bundle/paths.ts";
+import { folded } from "../../src/domain/paths.ts";
 import { twinsIn } from "../../src/export/twins.ts";
 import { always, fc } from "../bundle/property.ts";
 

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { StellaError } from "../../src/errors.ts";
+import { StellaError } from "../../src/domain/errors.ts";
 import { refuseFilled, Unpacked, type UnpackPlace } from "../../src/export/unpacked.ts";
 import type { Unsynced } from "../../src/bundle/sync_queue.ts";
 import { withDirectory } from "../bundle/fixture.ts";

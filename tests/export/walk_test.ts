@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import type { Finding } from "../../src/errors.ts";
-import { comparePaths, folded, pathFault } from "../../src/bundle/paths.ts";
+import type { Finding } from "../../src/domain/errors.ts";
+import { comparePaths, folded, pathFault } from "../../src/domain/paths.ts";
 import { layOut, parseInput } from "../../src/export/inputs.ts";
 import { walk } from "../../src/export/walk.ts";
 import { always, alwaysAsync, fc } from "../bundle/property.ts";

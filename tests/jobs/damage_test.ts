@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { copyFileSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { StellaError } from "../../src/errors.ts";
+import { StellaError } from "../../src/domain/errors.ts";
 import type { Job } from "../../src/jobs/job.ts";
 import { Queue } from "../../src/jobs/queue.ts";
 

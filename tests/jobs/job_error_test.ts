@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { type Finding, StellaError } from "../../src/errors.ts";
+import { type Finding, StellaError } from "../../src/domain/errors.ts";
 import { jobError } from "../../src/jobs/job_error.ts";
 
 const unsafe = (path: string): Finding => ({ code: "unsafe", reason: "unsafe_name", path });

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { StellaError } from "../../src/errors.ts";
+import { StellaError } from "../../src/domain/errors.ts";
 import type { Job, Outcome } from "../../src/jobs/job.ts";
 import { Loop, type LoopOptions } from "../../src/jobs/loop.ts";
 import { Queue } from "../../src/jobs/queue.ts";

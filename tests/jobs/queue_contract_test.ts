@@ -1,7 +1,7 @@
 /** What a queue promises (src/jobs/job_queue.ts), asked of each implementation. */
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { StellaError } from "../../src/errors.ts";
+import { StellaError } from "../../src/domain/errors.ts";
 import type { Job } from "../../src/jobs/job.ts";
 import { type JobQueue, longestWait, mostAttempts } from "../../src/jobs/job_queue.ts";
 import { Queue } from "../../src/jobs/queue.ts";

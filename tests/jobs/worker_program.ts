@@ -1,5 +1,5 @@
 /** What a worker of worker_test.ts does; each job is one way to end. */
-import { StellaError } from "../../src/errors.ts";
+import { StellaError } from "../../src/domain/errors.ts";
 import { answerJob, isWorker } from "../../src/jobs/worker_side.ts";
 
 if (isWorker()) {

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { StellaError } from "../../src/errors.ts";
+import { StellaError } from "../../src/domain/errors.ts";
 import { isLost, runInWorker, type WorkerRun } from "../../src/jobs/worker_host.ts";
 import { isWorker } from "../../src/jobs/worker_side.ts";
 

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { encodeManifest } from "../../src/bundle/manifest.ts";
 import type { BundleFile } from "../../src/bundle/manifest.ts";
-import { StellaError } from "../../src/errors.ts";
+import { StellaError } from "../../src/domain/errors.ts";
 import { bundleArtifact, digestOf, proofArtifact } from "../../src/registry/artifact.ts";
 import { manifestOf } from "./fake_bundle.ts";
 

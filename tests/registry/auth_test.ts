@@ -5,7 +5,7 @@ import { parseChallenges } from "../../src/registry/challenge.ts";
 import { RegistryClient } from "../../src/registry/client.ts";
 import { RegistryError } from "../../src/registry/failure.ts";
 import { pushBundle, type PushReport } from "../../src/registry/push.ts";
-import { parseEndpoint } from "../../src/registry/reference.ts";
+import { parseEndpoint } from "../../src/domain/reference.ts";
 import { type Credentials, Secret } from "../../src/registry/secret.ts";
 import { TokenServer } from "../../src/registry/token_server.ts";
 import { Transport } from "../../src/registry/transport.ts";

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import type { RegistryClient } from "../../src/registry/client.ts";
 import { openRegistry } from "../../src/registry/open.ts";
-import { parseEndpoint } from "../../src/registry/reference.ts";
+import { parseEndpoint } from "../../src/domain/reference.ts";
 import { testWith, tool } from "../needs.ts";
 import { Authority } from "./authority.ts";
 import { FakeTiming } from "./fake_bundle.ts";

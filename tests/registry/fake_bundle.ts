@@ -12,7 +12,7 @@ import {
 } from "../../src/bundle/manifest.ts";
 import type { RegistryClient } from "../../src/registry/client.ts";
 import { openRegistry, type RegistrySettings } from "../../src/registry/open.ts";
-import { parseEndpoint } from "../../src/registry/reference.ts";
+import { parseEndpoint } from "../../src/domain/reference.ts";
 import type { Timing } from "../../src/registry/retry.ts";
 import type { Timeouts } from "../../src/registry/exchange.ts";
 

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { renameSync, rmSync, symlinkSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { encodeManifest } from "../../src/bundle/manifest.ts";
-import { StellaError } from "../../src/errors.ts";
+import { StellaError } from "../../src/domain/errors.ts";
 import { bundleArtifact, proofArtifact } from "../../src/registry/artifact.ts";
 import { pushBundle, type PushOptions } from "../../src/registry/push.ts";
 import { attestation, clientFor, type FakeBundle, withBundle } from "./fake_bundle.ts";

@@ -6,7 +6,7 @@ import { RegistryClient } from "../../src/registry/client.ts";
 import { openBlobReader } from "../../src/registry/blob_reader.ts";
 import { RegistryError } from "../../src/registry/failure.ts";
 import { pushBundle } from "../../src/registry/push.ts";
-import { type Endpoint, mayBeNamedBy, parseEndpoint } from "../../src/registry/reference.ts";
+import { type Endpoint, mayBeNamedBy, parseEndpoint } from "../../src/domain/reference.ts";
 import { Secret } from "../../src/registry/secret.ts";
 import { type Policy, Transport } from "../../src/registry/transport.ts";
 import { FakeTiming, withBundle } from "./fake_bundle.ts";

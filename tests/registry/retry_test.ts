@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { StellaError } from "../../src/errors.ts";
+import { StellaError } from "../../src/domain/errors.ts";
 import { broken } from "../../src/registry/connection_failure.ts";
 import { refused, RegistryError } from "../../src/registry/failure.ts";
 import { systemTiming, withRetries } from "../../src/registry/retry.ts";

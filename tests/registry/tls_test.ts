@@ -2,11 +2,11 @@
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { readFileSync, writeFileSync } from "node:fs";
-import { StellaError } from "../../src/errors.ts";
+import { StellaError } from "../../src/domain/errors.ts";
 import { authorities } from "../../src/registry/authorities.ts";
 import { RegistryError } from "../../src/registry/failure.ts";
 import { openRegistry } from "../../src/registry/open.ts";
-import { parseEndpoint } from "../../src/registry/reference.ts";
+import { parseEndpoint } from "../../src/domain/reference.ts";
 import { testWith } from "../needs.ts";
 import { Authority } from "./authority.ts";
 import { FakeTiming } from "./fake_bundle.ts";

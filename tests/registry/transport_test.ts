@@ -2,11 +2,11 @@
 import assert from "node:assert/strict";
 import type { LookupAddress } from "node:dns";
 import net from "node:net";
-import { StellaError } from "../../src/errors.ts";
+import { StellaError } from "../../src/domain/errors.ts";
 import type { RegistryClient } from "../../src/registry/client.ts";
 import { pushResult, RegistryError } from "../../src/registry/failure.ts";
 import { openRegistry } from "../../src/registry/open.ts";
-import { parseEndpoint } from "../../src/registry/reference.ts";
+import { parseEndpoint } from "../../src/domain/reference.ts";
 import { Transport } from "../../src/registry/transport.ts";
 import { clientFor, FakeTiming } from "./fake_bundle.ts";
 import { FakeRegistry } from "./fake_registry.ts";

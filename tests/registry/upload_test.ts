@@ -7,7 +7,7 @@ import { memoryBlob } from "../../src/registry/blob.ts";
 import { BodyTooLarge } from "../../src/registry/body_too_large.ts";
 import { RegistryClient } from "../../src/registry/client.ts";
 import { pushBundle, type PushOptions, type PushReport } from "../../src/registry/push.ts";
-import { parseEndpoint } from "../../src/registry/reference.ts";
+import { parseEndpoint } from "../../src/domain/reference.ts";
 import {
   UploadFolder,
   type UploadMemory,

@@ -6,7 +6,7 @@ import { Feed } from "../../src/jobs/feed.ts";
 import type { Job } from "../../src/jobs/job.ts";
 import { Queue } from "../../src/jobs/queue.ts";
 import { Timeline } from "../../src/jobs/timeline.ts";
-import { uuidV7 } from "../../src/jobs/uuid.ts";
+import { uuidV7 } from "../../src/domain/uuid.ts";
 import type { ServerDeps } from "../../src/server/deps.ts";
 import type { CheckState } from "../../src/server/readiness.ts";
 import { createServer } from "../../src/server/server.ts";

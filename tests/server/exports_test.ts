@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { scopes } from "../../src/config/service.ts";
-import { ioError, StellaError } from "../../src/errors.ts";
+import { ioError, StellaError } from "../../src/domain/errors.ts";
 import { databaseError } from "../../src/jobs/sql.ts";
 import { Bench, config } from "./bench.ts";
 

@@ -5,7 +5,7 @@ import type { ExportFlags } from "../../src/cli/export_bundle.ts";
 import { listCommand } from "../../src/cli/jobs.ts";
 import { submitExport } from "../../src/cli/submit_export.ts";
 import { timelineCommand } from "../../src/cli/timeline.ts";
-import { StellaError } from "../../src/errors.ts";
+import { StellaError } from "../../src/domain/errors.ts";
 import { exportSchema } from "../../src/server/export_request.ts";
 import { lineSchema } from "../telemetry/log_schema.ts";
 import { host } from "./quiet_host.ts";

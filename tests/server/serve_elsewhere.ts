@@ -1,5 +1,5 @@
 /** Run as a child with DENO_SERVE_ADDRESS: asks for a port of loopback and says what came of it. */
-import { messageOf } from "../../src/errors.ts";
+import { messageOf } from "../../src/domain/errors.ts";
 import { serveHttp } from "../../src/server/http_server.ts";
 
 const app = { fetch: () => new Response() };

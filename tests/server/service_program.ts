@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { machineKey } from "../../src/cli/recipe.ts";
 import { runServe } from "../../src/cli/serve.ts";
 import { answerExports, type JobRunner, runExport } from "../../src/cli/work.ts";
-import { StellaError } from "../../src/errors.ts";
+import { StellaError } from "../../src/domain/errors.ts";
 import type { ExportJob } from "../../src/export/job.ts";
 import type { ExportReport } from "../../src/export/report.ts";
 

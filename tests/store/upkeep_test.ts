@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { uuidV7 } from "../../src/jobs/uuid.ts";
+import { uuidV7 } from "../../src/domain/uuid.ts";
 import { type MadeBundle, outlived, type Standing } from "../../src/store/retention.ts";
 import { type Damage, scrub } from "../../src/store/scrub.ts";
 import type { Stored } from "../../src/store/size.ts";

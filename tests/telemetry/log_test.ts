@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { closeSync, openSync, statSync } from "node:fs";
-import { escaped } from "../../src/bundle/names.ts";
-import { StellaError } from "../../src/errors.ts";
+import { escaped } from "../../src/domain/names.ts";
+import { StellaError } from "../../src/domain/errors.ts";
 import { isJournal } from "../../src/telemetry/journal.ts";
 import { LineWriter } from "../../src/telemetry/line_writer.ts";
 import { logError, type LogOptions, openLog } from "../../src/telemetry/log.ts";

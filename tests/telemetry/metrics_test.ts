@@ -8,7 +8,7 @@ import {
   laterFailures,
   publishResults,
   pushResults,
-} from "../../src/telemetry/labels.ts";
+} from "../../src/domain/labels.ts";
 import { exportCenterDashboard } from "../../dashboards/source/dashboard.ts";
 import { testWith, tool } from "../needs.ts";
 

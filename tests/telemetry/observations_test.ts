@@ -1,9 +1,9 @@
 /** Metrics that dashboards and alerts need besides the six that were asked for. */
 import assert from "node:assert/strict";
-import { artifactKinds as bundleKinds } from "../../src/bundle/artifact_kind.ts";
+import { artifactKinds as bundleKinds } from "../../src/domain/artifact_kind.ts";
 import { stages as exportStages } from "../../src/export/report.ts";
 import { ExportWatch } from "../../src/telemetry/export_watch.ts";
-import { artifactKinds, stages } from "../../src/telemetry/labels.ts";
+import { artifactKinds, stages } from "../../src/domain/labels.ts";
 import type { LogFields } from "../../src/telemetry/log.ts";
 import { Metrics } from "../../src/telemetry/metrics.ts";
 import { openTraces } from "../../src/telemetry/traces.ts";

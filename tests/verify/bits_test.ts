@@ -1,7 +1,7 @@
 /** No byte of a bundle is malleable: every flipped bit, every cut and everything appended is refused. */
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
-import { exitCodes } from "../../src/errors.ts";
+import { exitCodes } from "../../src/domain/errors.ts";
 import { attestationName, indexName, manifestName } from "../../src/bundle/manifest.ts";
 import { type MadeBundle, makeBundle, type Recipe } from "../bundle/fixture.ts";
 import { judged } from "./outcome.ts";

@@ -3,7 +3,7 @@
  * 9, wherever the bundle lies.
  */
 import assert from "node:assert/strict";
-import { comparePaths, folded, pathFault } from "../../src/bundle/paths.ts";
+import { comparePaths, folded, pathFault } from "../../src/domain/paths.ts";
 import { twinsIn } from "../../src/export/twins.ts";
 import { NameNumbers, TwinSearch } from "../../src/verify/case_twins.ts";
 import { makeBundle, withDirectory, writeFiles } from "../bundle/fixture.ts";

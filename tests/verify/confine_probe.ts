@@ -1,5 +1,5 @@
 /** Run as a child: gives its permissions up (argument `true`) and proves it. */
-import { messageOf } from "../../src/errors.ts";
+import { messageOf } from "../../src/domain/errors.ts";
 import { grants } from "../../src/config/permissions.ts";
 import { confine, proveConfined } from "../../src/verify/confine.ts";
 

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { StellaError } from "../../src/errors.ts";
+import { StellaError } from "../../src/domain/errors.ts";
 import { grants, permissionFlags } from "../../src/config/permissions.ts";
 import { confine, type Permissions } from "../../src/verify/confine.ts";
 

@@ -1,7 +1,7 @@
 /** Damage is located, and what can still be judged around it is judged. */
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
-import { StellaError } from "../../src/errors.ts";
+import { StellaError } from "../../src/domain/errors.ts";
 import { chunkSize } from "../../src/bundle/manifest.ts";
 import type { BundleSource } from "../../src/bundle/source.ts";
 import {

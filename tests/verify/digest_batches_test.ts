@@ -1,7 +1,7 @@
 /** Batches of files: judged in the index's order, whenever their digests come, and a fault of the index comes last. */
 import assert from "node:assert/strict";
 import type { FileDigest } from "../../src/bundle/file_digests.ts";
-import { sha256 } from "../../src/bundle/hash.ts";
+import { sha256 } from "../../src/domain/hash.ts";
 import { encodeIndexLine } from "../../src/bundle/index_file.ts";
 import { digestInBatches } from "../../src/verify/digest_batches.ts";
 import { IndexReader } from "../../src/verify/index_reader.ts";

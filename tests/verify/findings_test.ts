@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import type { ErrorCode, Finding } from "../../src/errors.ts";
+import type { ErrorCode, Finding } from "../../src/domain/errors.ts";
 import { Findings } from "../../src/bundle/finding_list.ts";
 import { judge } from "../../src/verify/verdict.ts";
 import { makeBundle } from "../bundle/fixture.ts";

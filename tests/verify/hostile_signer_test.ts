@@ -1,7 +1,7 @@
 /** Index, manifest and chunks by a hostile signer, behind a signature that is right. */
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
-import { sha256 } from "../../src/bundle/hash.ts";
+import { sha256 } from "../../src/domain/hash.ts";
 import { encodeIndexLine } from "../../src/bundle/index_file.ts";
 import { compressChunk } from "../../src/bundle/zstd_chunk.ts";
 import { indexOf, makeBundle, memorySource, type Recipe } from "../bundle/fixture.ts";

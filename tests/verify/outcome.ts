@@ -1,6 +1,6 @@
 /** What verification made of a bundle, short enough for a table. */
 import assert from "node:assert/strict";
-import { exitCodes, StellaError } from "../../src/errors.ts";
+import { exitCodes, StellaError } from "../../src/domain/errors.ts";
 import type { TrustedKey } from "../../src/attest/check/trust.ts";
 import type { BundleSource } from "../../src/bundle/source.ts";
 import { verifyBundle, type VerifyOptions } from "../../src/verify/verify.ts";

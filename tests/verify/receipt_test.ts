@@ -1,7 +1,7 @@
 /** The receipt: which bytes were judged, by whom, with which outcome; of a refusal too. */
 import assert from "node:assert/strict";
-import { type Finding, StellaError } from "../../src/errors.ts";
-import { sha256 } from "../../src/bundle/hash.ts";
+import { type Finding, StellaError } from "../../src/domain/errors.ts";
+import { sha256 } from "../../src/domain/hash.ts";
 import { attestationName, hmacName, manifestName } from "../../src/bundle/manifest.ts";
 import type { BundleSource } from "../../src/bundle/source.ts";
 import { encodeReceipt, type ReceiptFacts, watchProofs } from "../../src/verify/receipt.ts";

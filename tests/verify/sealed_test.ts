@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { newSecret, secretFrom } from "../../src/attest/secret.ts";
 import { sealWith } from "../../src/attest/sign/hmac.ts";
 import { encodeStatement } from "../../src/attest/statement.ts";
-import { sha256 } from "../../src/bundle/hash.ts";
+import { sha256 } from "../../src/domain/hash.ts";
 import { attestationName, hmacName, manifestName } from "../../src/bundle/manifest.ts";
 import { created, makeBundle, memorySource, testKey } from "../bundle/fixture.ts";
 import { outcomeOf } from "./outcome.ts";

@@ -7,9 +7,9 @@
  */
 import { Buffer } from "node:buffer";
 import { verify } from "node:crypto";
-import type { Finding } from "../../errors.ts";
-import { sha256 } from "../../bundle/hash.ts";
-import { shown } from "../../bundle/names.ts";
+import type { Finding } from "../../domain/errors.ts";
+import { sha256 } from "../../domain/hash.ts";
+import { shown } from "../../domain/names.ts";
 import { type Json, type JsonObject, parseStrict } from "../../bundle/strict_json.ts";
 import {
   type Algorithm,

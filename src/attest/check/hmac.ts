@@ -4,8 +4,8 @@
  */
 import { Buffer } from "node:buffer";
 import { timingSafeEqual } from "node:crypto";
-import type { Finding } from "../../errors.ts";
-import { sha256 } from "../../bundle/hash.ts";
+import type { Finding } from "../../domain/errors.ts";
+import { sha256 } from "../../domain/hash.ts";
 import { encodeEnvelope, type Envelope } from "../dsse.ts";
 import { macOf, type SharedSecret } from "../secret.ts";
 import { checkStatement, parse, readDsse, refusal, Refused } from "./check.ts";

@@ -6,9 +6,9 @@
  */
 import { lstatSync, readdirSync, readlinkSync, realpathSync, type Stats, statSync } from "node:fs";
 import { dirname, isAbsolute, join, parse, resolve, sep } from "node:path";
-import { shown } from "../../bundle/names.ts";
+import { shown } from "../../domain/names.ts";
 import { largestListing } from "../../bundle/source.ts";
-import { ioError, StellaError } from "../../errors.ts";
+import { ioError, StellaError } from "../../domain/errors.ts";
 
 /** Large, and named by the index alone: no place where a person would look for a key. */
 const payload = "payload";

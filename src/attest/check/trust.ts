@@ -5,9 +5,9 @@
 import { createPublicKey, type KeyObject } from "node:crypto";
 import { readdirSync, type Stats, statSync } from "node:fs";
 import { basename, join } from "node:path";
-import { ioError, messageOf, StellaError } from "../../errors.ts";
-import { shown } from "../../bundle/names.ts";
-import { readRegular } from "../../bundle/regular_file.ts";
+import { ioError, messageOf, StellaError } from "../../domain/errors.ts";
+import { shown } from "../../domain/names.ts";
+import { readRegular } from "../../domain/regular_file.ts";
 import { type Algorithm, checkPublicKey, keyidOf } from "../dsse.ts";
 
 export interface TrustedKey {

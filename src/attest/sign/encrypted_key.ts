@@ -5,9 +5,9 @@
  */
 import { Buffer } from "node:buffer";
 import { createCipheriv, type KeyObject, pbkdf2Sync, randomBytes } from "node:crypto";
-import { shown } from "../../bundle/names.ts";
-import { readRegular } from "../../bundle/regular_file.ts";
-import { StellaError } from "../../errors.ts";
+import { shown } from "../../domain/names.ts";
+import { readRegular } from "../../domain/regular_file.ts";
+import { StellaError } from "../../domain/errors.ts";
 
 /** OWASP's figure of 2021; half a second with this runtime's PBKDF2. */
 const iterations = 310_000;

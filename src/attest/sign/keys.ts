@@ -2,10 +2,10 @@
 import { createPublicKey, generateKeyPairSync } from "node:crypto";
 import { chmodSync, existsSync, lstatSync, mkdirSync } from "node:fs";
 import { dirname } from "node:path";
-import { errnoOf, ioError, StellaError } from "../../errors.ts";
-import { writeNew } from "../../bundle/durable.ts";
-import { shown } from "../../bundle/names.ts";
-import { readRegular } from "../../bundle/regular_file.ts";
+import { errnoOf, ioError, StellaError } from "../../domain/errors.ts";
+import { writeNew } from "../../domain/durable.ts";
+import { shown } from "../../domain/names.ts";
+import { readRegular } from "../../domain/regular_file.ts";
 import { type Algorithm, keyidOf } from "../dsse.ts";
 import { onRemovable } from "../media.ts";
 import { newSecret, secretFrom, type SharedSecret } from "../secret.ts";

@@ -1,6 +1,6 @@
 /** A Signer makes the signature over given bytes; which key does it, and where that lies, is its secret. */
 import { createPrivateKey, createPublicKey, type KeyObject, sign } from "node:crypto";
-import { StellaError } from "../../errors.ts";
+import { StellaError } from "../../domain/errors.ts";
 import { isEncrypted } from "./encrypted_key.ts";
 import { lowSignature } from "./low_s.ts";
 import {

@@ -7,7 +7,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from "node:net";
 import { Buffer } from "node:buffer";
 import { gunzipSync } from "node:zlib";
-import { messageOf } from "../../errors.ts";
+import { messageOf } from "../../domain/errors.ts";
 import { countSpans, type Json, tracesFromJson, tracesFromProtobuf } from "./otlp_traces.ts";
 import { WireError } from "./protobuf.ts";
 

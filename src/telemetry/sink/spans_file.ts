@@ -4,7 +4,7 @@
  * ones become PATH.1, PATH.2 and so on, the oldest goes. Source: OpenTelemetry "File Exporter" (OTLP JSON lines).
  */
 import { closeSync, fstatSync, fsyncSync, renameSync, rmSync, writeSync } from "node:fs";
-import { ioError } from "../../errors.ts";
+import { ioError } from "../../domain/errors.ts";
 
 export interface SpansFileOptions {
   path: string;

@@ -4,8 +4,8 @@ import {
   createdText,
   earliestCreated,
   latestCreated,
-} from "../../src/bundle/time.ts";
-import { always, fc } from "./property.ts";
+} from "../../src/domain/time.ts";
+import { always, fc } from "../bundle/property.ts";
 
 Deno.test("created: the ends of the range", () => {
   assert.equal(createdText(earliestCreated), "1980-01-01T00:00:00Z");

@@ -7,8 +7,8 @@
  * just that. Connections to stella's own service (`stella status`, `health`) do not leave and are not asked about.
  */
 import { isIP } from "node:net";
-import { StellaError } from "../errors.ts";
-import type { EgressConfig } from "./profile.ts";
+import { StellaError } from "./errors.ts";
+import type { EgressConfig } from "../config/profile.ts";
 
 /** Throws where `hostname:port` may not be talked to. A hostname is as URL writes it, IPv6 without brackets. */
 export type EgressPolicy = (hostname: string, port: number) => void;

@@ -26,7 +26,7 @@ function stamp(): Stamp | undefined {
 
 function commitFromGit(): string {
   try {
-    const git = new URL("../.git/", import.meta.url);
+    const git = new URL("../../.git/", import.meta.url);
     const head = Deno.readTextFileSync(new URL("HEAD", git)).trim();
     const ref = head.startsWith("ref: ") ? head.slice(5) : undefined;
     const commit = ref === undefined ? head : readRef(git, ref);

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { egressFault, egressPolicy, isAllowed } from "../../src/config/egress.ts";
+import { egressFault, egressPolicy, isAllowed } from "../../src/domain/egress.ts";
 import type { EgressConfig } from "../../src/config/profile.ts";
 
 interface Scenario {

@@ -13,7 +13,7 @@ import {
   writeSync,
 } from "node:fs";
 import { dirname, resolve } from "node:path";
-import { errnoOf, ioError, StellaError } from "../errors.ts";
+import { errnoOf, ioError, StellaError } from "./errors.ts";
 
 /** Writes all of `bytes`, whatever the system takes at once. */
 export function writeAll(fd: number, bytes: Uint8Array): void {

@@ -2,9 +2,9 @@ import assert from "node:assert/strict";
 import { chmodSync, existsSync, mkdirSync, readFileSync, statSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
-import { ioError, StellaError } from "../../src/errors.ts";
-import { rename, syncDirectory, writeNew } from "../../src/bundle/durable.ts";
-import { withDirectory, writeFiles } from "./fixture.ts";
+import { ioError, StellaError } from "../../src/domain/errors.ts";
+import { rename, syncDirectory, writeNew } from "../../src/domain/durable.ts";
+import { withDirectory, writeFiles } from "../bundle/fixture.ts";
 
 Deno.test("writeNew gives exactly the mode that was asked for, whatever the umask", async () => {
   await withDirectory((root) => {

@@ -4,7 +4,7 @@
  * a regular file, and looked at through what was opened.
  */
 import { closeSync, constants, fstatSync, openSync, readSync, type Stats } from "node:fs";
-import { ioError, StellaError } from "../errors.ts";
+import { ioError, StellaError } from "./errors.ts";
 import { shown } from "./names.ts";
 
 // Windows has no such flag, and no such pipes in its directories.

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { StellaError } from "../../src/errors.ts";
-import { endpointOf, hostOf, parseEndpoint, parseReference } from "../../src/registry/reference.ts";
+import { StellaError } from "../../src/domain/errors.ts";
+import { endpointOf, hostOf, parseEndpoint, parseReference } from "../../src/domain/reference.ts";
 
 const digest = `sha256:${"0123456789abcdef".repeat(4)}`;
 

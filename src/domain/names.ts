@@ -1,5 +1,5 @@
 /** Names: profiles, tenants, and how foreign text is shown. One function checks each kind of name. */
-import { StellaError } from "../errors.ts";
+import { StellaError } from "./errors.ts";
 
 const namePattern = /^[a-z0-9]([a-z0-9._-]{0,62}[a-z0-9])?$/;
 

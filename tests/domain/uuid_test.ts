@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { ascendingIds, timeOf, uuidV7 } from "../../src/jobs/uuid.ts";
+import { ascendingIds, timeOf, uuidV7 } from "../../src/domain/uuid.ts";
 
 Deno.test("the example of RFC 9562 appendix A.6", () => {
   // unix_ts_ms 0x017F22E279B0, rand_a 0xCC3, rand_b 0x18C4DC0C0C07398F; version and variant are set over the random bits.

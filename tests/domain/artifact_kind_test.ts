@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { ArtifactCount, artifactKind } from "../../src/bundle/artifact_kind.ts";
+import { ArtifactCount, artifactKind } from "../../src/domain/artifact_kind.ts";
 
 const encode = (text: string) => new TextEncoder().encode(text);
 

@@ -4,9 +4,9 @@
  * Source: distribution-spec 1.1, "Pulling manifests" (names, tags), image-spec descriptor.md (digests).
  */
 import { isIP } from "node:net";
-import { shown } from "../bundle/names.ts";
-import { StellaError } from "../errors.ts";
-import type { Digest } from "./artifact.ts";
+import { shown } from "./names.ts";
+import { StellaError } from "./errors.ts";
+import type { Digest } from "../registry/artifact.ts";
 
 export interface Reference {
   /** `HOST[:PORT]`, lowercase. */
