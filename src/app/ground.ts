@@ -118,7 +118,7 @@ async function openTraces(
   const { config, now, elapsed, random } = options;
   if (config.traces === undefined) return undefined;
   const { openTraces } = await import("../telemetry/traces.ts");
-  const { openPoster } = await import("../registry/poster.ts");
+  const { openPoster } = await import("../net/poster.ts");
   const path = "/v1/traces";
   const poster = openPoster({ ...config.traces, path, contentType: "application/json" }, policy);
   const { resource, escape } = logOptions(options, rooms);

@@ -18,7 +18,7 @@ export async function loadRooms() {
     ...await import("../jobs/worker_host.ts"),
     ...await import("../registry/open.ts"),
     ...await import("../domain/reference.ts"),
-    ...await import("../registry/retry.ts"),
+    ...await import("../net/retry.ts"),
     ...await import("../server/certificate_check.ts"),
     ...await import("../server/checks.ts"),
     ...await import("../server/clock_check.ts"),

@@ -29,7 +29,7 @@ import { checkDownloads } from "./network.ts";
 import { notPushed } from "./push_again.ts";
 import { besideTargets, planTargets, type TargetPlan, withTargets } from "./publish_targets.ts";
 import { openPush, push, type PushFlags } from "./push_bundle.ts";
-import { systemTiming } from "../registry/retry.ts";
+import { systemTiming } from "../net/retry.ts";
 import { machineSigner, type Recipe, recipeOf } from "./recipe.ts";
 import type { RunFileOptions } from "./run_files.ts";
 import { defaultManifest, refuseInSources } from "./run_places.ts";

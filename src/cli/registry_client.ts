@@ -4,7 +4,7 @@ import { loginFiles, stateDirectory } from "../config/paths.ts";
 import type { RegistryClient } from "../registry/client.ts";
 import { openRegistry } from "../registry/open.ts";
 import { endpointOf, hostOf, type Reference } from "../domain/reference.ts";
-import { systemTiming } from "../registry/retry.ts";
+import { systemTiming } from "../net/retry.ts";
 import { UploadFolder } from "../registry/sessions.ts";
 import { sitePolicy } from "./egress.ts";
 import type { Host } from "./host.ts";

@@ -4,7 +4,7 @@
  */
 import type { Manifest } from "../bundle/manifest.ts";
 import { StellaError } from "../domain/errors.ts";
-import { RegistryError } from "../registry/failure.ts";
+import { RegistryError } from "../net/failure.ts";
 import { worthWorkers } from "../verify/content.ts";
 import type { Verdict } from "../verify/verdict.ts";
 import type { Look } from "./judge.ts";

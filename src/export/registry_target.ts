@@ -2,11 +2,11 @@
 import type { EgressPolicy } from "../domain/egress.ts";
 import type { RegistryConfig, Target } from "../config/profile.ts";
 import { renderTag } from "../domain/tag.ts";
-import { pushResult, type RegistryReason } from "../registry/failure.ts";
+import { pushResult, type RegistryReason } from "../net/failure.ts";
 import { openRegistry } from "../registry/open.ts";
 import { pushBundle } from "../registry/push.ts";
 import { parseEndpoint } from "../domain/reference.ts";
-import { systemTiming } from "../registry/retry.ts";
+import { systemTiming } from "../net/retry.ts";
 import type { UploadMemory, UploadSession } from "../registry/sessions.ts";
 import type { Say } from "./job.ts";
 import type { Publishing } from "./targets.ts";

@@ -10,7 +10,7 @@ import type { PrivateFiles } from "../bundle/private_files.ts";
 import { earliestCreated } from "../domain/time.ts";
 import type { FilesSource, Profile, ProviderConfig } from "../config/profile.ts";
 import { StellaError } from "../domain/errors.ts";
-import { download, type DownloadOptions } from "../registry/download.ts";
+import { download, type DownloadOptions } from "../net/download.ts";
 import { buildRisk } from "../risk/builder.ts";
 import type { ProviderReport } from "../risk/output.ts";
 import { folderOf, type Provider } from "../risk/provider.ts";

@@ -6,7 +6,7 @@ import type { BundleFile } from "../bundle/manifest.ts";
 import type { BundleSource, ByteReader } from "../bundle/source.ts";
 import { type ErrorCode, StellaError } from "../domain/errors.ts";
 import { type Digest, digestOf } from "./artifact.ts";
-import { type Body, bodyOf } from "./message.ts";
+import { type Body, bodyOf } from "../net/message.ts";
 
 /** Bytes with the digest they must have. */
 export interface Blob extends Body {

@@ -4,8 +4,8 @@
  */
 import type { ByteReader } from "../bundle/source.ts";
 import type { Descriptor } from "./artifact.ts";
-import { RegistryError } from "./failure.ts";
-import type { Stream } from "./message.ts";
+import { RegistryError } from "../net/failure.ts";
+import type { Stream } from "../net/message.ts";
 import type { OpenBlob, Repository } from "./repository.ts";
 
 /** Bytes of one part: a request costs as much as half a megabyte, and three parts may be in memory. */

@@ -3,8 +3,8 @@
  * or 416 of GHCR.
  */
 import type { Blob } from "./blob.ts";
-import { refused, RegistryError } from "./failure.ts";
-import type { Answer, Outgoing } from "./message.ts";
+import { refused, RegistryError } from "../net/failure.ts";
+import type { Answer, Outgoing } from "../net/message.ts";
 import type { UploadPlace } from "./upload_place.ts";
 
 /**

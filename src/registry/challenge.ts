@@ -3,7 +3,7 @@
  * server that issues tokens. Source: RFC 9110 section 11.6.1, RFC 7617, Docker Registry token
  * authentication (distribution docs/spec/auth/token.md).
  */
-import type { Answer, Login } from "./message.ts";
+import type { Answer, Login } from "../net/message.ts";
 import { basic, Secret } from "./secret.ts";
 import { type TokenRequest, TokenServer, type TokenServerOptions } from "./token_server.ts";
 

@@ -10,12 +10,12 @@
  */
 import { Authorizer } from "./challenge.ts";
 import { defaultPart } from "./blob_reader.ts";
-import { refused } from "./failure.ts";
-import type { Answer, Login, Outgoing, Streamed } from "./message.ts";
+import { refused } from "../net/failure.ts";
+import type { Answer, Login, Outgoing, Streamed } from "../net/message.ts";
 import type { Endpoint } from "../domain/reference.ts";
-import { followRedirects } from "./redirects.ts";
+import { followRedirects } from "../net/redirects.ts";
 import { Repository, type RepositoryOptions } from "./repository.ts";
-import { type Action, type Timing, withRetries } from "./retry.ts";
+import { type Action, type Timing, withRetries } from "../net/retry.ts";
 import type { Credentials } from "./secret.ts";
 import type { UploadMemory } from "./sessions.ts";
 import { defaultChunk, defaultLargestChunk } from "./upload_place.ts";

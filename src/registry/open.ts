@@ -1,13 +1,13 @@
 /** A client from a configuration: where the registry is, whom it may show as its certificate's signer, and who we are. */
 import { StellaError } from "../domain/errors.ts";
-import { authorities, readPem } from "./authorities.ts";
+import { authorities, readPem } from "../net/authorities.ts";
 import { RegistryClient } from "./client.ts";
 import { type Endpoint, hostOf } from "../domain/reference.ts";
-import type { Timing } from "./retry.ts";
+import type { Timing } from "../net/retry.ts";
 import { readCredentials, readLogins, readPrivate } from "./credential_files.ts";
 import type { Credentials } from "./secret.ts";
 import type { UploadMemory } from "./sessions.ts";
-import { Transport, type TransportOptions } from "./transport.ts";
+import { Transport, type TransportOptions } from "../net/transport.ts";
 
 export interface RegistrySettings {
   endpoint: Endpoint;

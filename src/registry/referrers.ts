@@ -5,7 +5,7 @@
  */
 import { shown } from "../domain/names.ts";
 import { type Descriptor, type Digest, ociTypes } from "./artifact.ts";
-import { RegistryError } from "./failure.ts";
+import { RegistryError } from "../net/failure.ts";
 import type { Repository, Stored } from "./repository.ts";
 
 const rounds = 5;

@@ -2,10 +2,10 @@
 import { type Artifact, type Digest, digestOf, ociTypes } from "./artifact.ts";
 import type { Blob } from "./blob.ts";
 import type { RegistryClient } from "./client.ts";
-import { refused, RegistryError, target } from "./failure.ts";
-import { type Answer, type Body, bodyOf, type Outgoing, type Stream } from "./message.ts";
+import { refused, RegistryError, target } from "../net/failure.ts";
+import { type Answer, type Body, bodyOf, type Outgoing, type Stream } from "../net/message.ts";
 import { isDigest } from "../domain/reference.ts";
-import type { Action } from "./retry.ts";
+import type { Action } from "../net/retry.ts";
 import { uploadBlob } from "./upload.ts";
 import { checkDigest, forget, type Growth, leastChunk, type UploadPlace } from "./upload_place.ts";
 

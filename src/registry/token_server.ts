@@ -3,9 +3,9 @@
  * (POST), which is a refresh token of OAuth 2 that `docker login` and `az acr login` leave. Source:
  * distribution docs/spec/auth/token.md and oauth.md.
  */
-import { refused, RegistryError, target } from "./failure.ts";
+import { refused, RegistryError, target } from "../net/failure.ts";
 import { shown } from "../domain/names.ts";
-import { type Answer, bodyOf, type Outgoing } from "./message.ts";
+import { type Answer, bodyOf, type Outgoing } from "../net/message.ts";
 import { type Endpoint, mayBeNamedBy } from "../domain/reference.ts";
 import { basic, type Credentials, type Password, Secret } from "./secret.ts";
 

@@ -8,8 +8,8 @@
  */
 import type { Blob } from "./blob.ts";
 import { BodyTooLarge, shrink } from "./body_too_large.ts";
-import { refused } from "./failure.ts";
-import { type Answer, bodyOf, type Outgoing } from "./message.ts";
+import { refused } from "../net/failure.ts";
+import { type Answer, bodyOf, type Outgoing } from "../net/message.ts";
 import type { UploadSession } from "./sessions.ts";
 import { resumed, sendChunks } from "./upload_chunks.ts";
 import {

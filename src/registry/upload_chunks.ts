@@ -4,8 +4,8 @@
 import { shown } from "../domain/names.ts";
 import { type Blob, BlobCursor } from "./blob.ts";
 import { BodyTooLarge } from "./body_too_large.ts";
-import { refused, RegistryError, target } from "./failure.ts";
-import type { Answer, Outgoing } from "./message.ts";
+import { refused, RegistryError, target } from "../net/failure.ts";
+import type { Answer, Outgoing } from "../net/message.ts";
 import type { UploadSession } from "./sessions.ts";
 import {
   firstChunk,

@@ -5,8 +5,8 @@
 import { shown } from "../domain/names.ts";
 import type { Digest } from "./artifact.ts";
 import type { Blob } from "./blob.ts";
-import { RegistryError, target } from "./failure.ts";
-import type { Answer, Outgoing } from "./message.ts";
+import { RegistryError, target } from "../net/failure.ts";
+import type { Answer, Outgoing } from "../net/message.ts";
 import type { UploadMemory } from "./sessions.ts";
 
 /** What a blob is uploaded into: a repository, as far as it matters here. */

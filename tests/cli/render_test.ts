@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { errorText } from "../../src/cli/render.ts";
-import { broken } from "../../src/registry/connection_failure.ts";
+import { broken } from "../../src/net/connection_failure.ts";
 
 Deno.test("a finding without a place has no colon with nothing behind it", () => {
   const reset = Object.assign(new Error("read ECONNRESET"), { code: "ECONNRESET" });

@@ -4,7 +4,7 @@ import type { Manifest } from "../../src/bundle/manifest.ts";
 import type { Pace } from "../../src/cli/pace.ts";
 import { sendWhileJudged } from "../../src/cli/send_while_judged.ts";
 import { StellaError } from "../../src/domain/errors.ts";
-import { RegistryError } from "../../src/registry/failure.ts";
+import { RegistryError } from "../../src/net/failure.ts";
 import type { Verdict } from "../../src/verify/verdict.ts";
 
 const good = { ok: true, code: 0, bundle: { bundleDigest: "d" } } as Verdict;

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { bundleArtifact, digestOf } from "../../src/registry/artifact.ts";
 import type { RegistryClient } from "../../src/registry/client.ts";
 import { pushBundle } from "../../src/registry/push.ts";
-import { systemTiming } from "../../src/registry/retry.ts";
+import { systemTiming } from "../../src/net/retry.ts";
 import { testWith, tool } from "../needs.ts";
 import { withDockerRegistry } from "./docker_registry.ts";
 import { attestation, clientFor, type FakeBundle, withBundle } from "./fake_bundle.ts";

@@ -1,7 +1,7 @@
 /** What a push does when the registry does not. Every test asserts that its fault happened, and the class it ended in. */
 import assert from "node:assert/strict";
-import type { Timeouts } from "../../src/registry/exchange.ts";
-import { RegistryError, type RegistryReason } from "../../src/registry/failure.ts";
+import type { Timeouts } from "../../src/net/exchange.ts";
+import { RegistryError, type RegistryReason } from "../../src/net/failure.ts";
 import { digestOf, fail, type Handler } from "./fake_registry.ts";
 import {
   accepted,

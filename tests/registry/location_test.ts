@@ -1,6 +1,6 @@
 /** The registry says where an upload goes; the client decides whether it goes there. */
 import assert from "node:assert/strict";
-import { RegistryError } from "../../src/registry/failure.ts";
+import { RegistryError } from "../../src/net/failure.ts";
 import { accepted, pushInto } from "./spoilt.ts";
 
 const away: [string, string][] = [

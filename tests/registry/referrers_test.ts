@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import type { Descriptor, Digest } from "../../src/registry/artifact.ts";
 import type { RegistryClient } from "../../src/registry/client.ts";
-import { RegistryError } from "../../src/registry/failure.ts";
+import { RegistryError } from "../../src/net/failure.ts";
 import { announce, withReferrer } from "../../src/registry/referrers.ts";
 import { clientFor } from "./fake_bundle.ts";
 import { FakeRegistry } from "./fake_registry.ts";

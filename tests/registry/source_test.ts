@@ -10,7 +10,7 @@ import { RegistryClient } from "../../src/registry/client.ts";
 import { pushBundle, type PushReport } from "../../src/registry/push.ts";
 import { parseEndpoint } from "../../src/domain/reference.ts";
 import { type Choice, RegistryBundle } from "../../src/registry/source.ts";
-import { Transport } from "../../src/registry/transport.ts";
+import { Transport } from "../../src/net/transport.ts";
 import { type MadeBundle, makeBundle, testKey, writeFiles } from "../bundle/fixture.ts";
 import { type Outcome, outcomeOf } from "../verify/outcome.ts";
 import { FakeTiming } from "./fake_bundle.ts";

@@ -14,7 +14,7 @@ import {
   type UploadSession,
 } from "../../src/registry/sessions.ts";
 import { nextChunk } from "../../src/registry/upload_chunks.ts";
-import { Transport } from "../../src/registry/transport.ts";
+import { Transport } from "../../src/net/transport.ts";
 import { type FakeBundle, FakeTiming, withBundle } from "./fake_bundle.ts";
 import { digestOf, fail, FakeRegistry, type Handler } from "./fake_registry.ts";
 import { accepted, status } from "./spoilt.ts";

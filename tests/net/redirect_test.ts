@@ -4,14 +4,14 @@ import http from "node:http";
 import type { AddressInfo } from "node:net";
 import { RegistryClient } from "../../src/registry/client.ts";
 import { openBlobReader } from "../../src/registry/blob_reader.ts";
-import { RegistryError } from "../../src/registry/failure.ts";
+import { RegistryError } from "../../src/net/failure.ts";
 import { pushBundle } from "../../src/registry/push.ts";
 import { type Endpoint, mayBeNamedBy, parseEndpoint } from "../../src/domain/reference.ts";
 import { Secret } from "../../src/registry/secret.ts";
-import { type Policy, Transport } from "../../src/registry/transport.ts";
-import { FakeTiming, withBundle } from "./fake_bundle.ts";
-import { digestOf, FakeRegistry } from "./fake_registry.ts";
-import { status } from "./spoilt.ts";
+import { type Policy, Transport } from "../../src/net/transport.ts";
+import { FakeTiming, withBundle } from "../registry/fake_bundle.ts";
+import { digestOf, FakeRegistry } from "../registry/fake_registry.ts";
+import { status } from "../registry/spoilt.ts";
 
 /** The storage of `registry`: gives its blobs to whoever has the URL. */
 class Storage {

@@ -1,13 +1,13 @@
-/** Parts that go from the socket straight into memory (src/registry/part_connection.ts): the right bytes, or none and another way. */
+/** Parts that go from the socket straight into memory (src/net/part_connection.ts): the right bytes, or none and another way. */
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { randomFillSync } from "node:crypto";
 import net, { type AddressInfo, type Socket } from "node:net";
 import tls from "node:tls";
-import { readPartHead } from "../../src/registry/part_head.ts";
-import { Transport } from "../../src/registry/transport.ts";
+import { readPartHead } from "../../src/net/part_head.ts";
+import { Transport } from "../../src/net/transport.ts";
 import { testWith } from "../needs.ts";
-import { Authority } from "./authority.ts";
+import { Authority } from "../registry/authority.ts";
 
 /** The second is one where nobody listens. */
 const [here, nobody] = [{ address: "127.0.0.1", family: 4 }, { address: "127.0.0.9", family: 4 }];

@@ -9,8 +9,8 @@ import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { testWith } from "../needs.ts";
 import { Home } from "../program.ts";
-import { Authority } from "./authority.ts";
-import { FakeRegistry } from "./fake_registry.ts";
+import { Authority } from "../registry/authority.ts";
+import { FakeRegistry } from "../registry/fake_registry.ts";
 
 /** A proxy that counts who comes. */
 class Proxy {

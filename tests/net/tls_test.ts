@@ -3,14 +3,14 @@ import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { readFileSync, writeFileSync } from "node:fs";
 import { StellaError } from "../../src/domain/errors.ts";
-import { authorities } from "../../src/registry/authorities.ts";
-import { RegistryError } from "../../src/registry/failure.ts";
+import { authorities } from "../../src/net/authorities.ts";
+import { RegistryError } from "../../src/net/failure.ts";
 import { openRegistry } from "../../src/registry/open.ts";
 import { parseEndpoint } from "../../src/domain/reference.ts";
 import { testWith } from "../needs.ts";
-import { Authority } from "./authority.ts";
-import { FakeTiming } from "./fake_bundle.ts";
-import { FakeRegistry } from "./fake_registry.ts";
+import { Authority } from "../registry/authority.ts";
+import { FakeTiming } from "../registry/fake_bundle.ts";
+import { FakeRegistry } from "../registry/fake_registry.ts";
 
 /** Pings a registry that shows a certificate for `names` under the name registry.test, which resolves to loopback. */
 async function ping(

@@ -8,8 +8,8 @@ import type { RegistryClient } from "../../src/registry/client.ts";
 import { openRegistry } from "../../src/registry/open.ts";
 import { parseEndpoint } from "../../src/domain/reference.ts";
 import { testWith, tool } from "../needs.ts";
-import { Authority } from "./authority.ts";
-import { FakeTiming } from "./fake_bundle.ts";
+import { Authority } from "../registry/authority.ts";
+import { FakeTiming } from "../registry/fake_bundle.ts";
 
 /**
  * A server that asks for a client certificate, takes none too, and answers with what it was shown.

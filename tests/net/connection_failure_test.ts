@@ -2,9 +2,9 @@
 import assert from "node:assert/strict";
 import net from "node:net";
 import type { AddressInfo } from "node:net";
-import { broken } from "../../src/registry/connection_failure.ts";
-import { clientFor } from "./fake_bundle.ts";
-import { pushInto, reset, resetMidway } from "./spoilt.ts";
+import { broken } from "../../src/net/connection_failure.ts";
+import { clientFor } from "../registry/fake_bundle.ts";
+import { pushInto, reset, resetMidway } from "../registry/spoilt.ts";
 
 async function refusal(url: string): Promise<{ message: string; hint: string }> {
   const client = clientFor(url);

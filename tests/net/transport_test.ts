@@ -4,13 +4,13 @@ import type { LookupAddress } from "node:dns";
 import net from "node:net";
 import { StellaError } from "../../src/domain/errors.ts";
 import type { RegistryClient } from "../../src/registry/client.ts";
-import { pushResult, RegistryError } from "../../src/registry/failure.ts";
+import { pushResult, RegistryError } from "../../src/net/failure.ts";
 import { openRegistry } from "../../src/registry/open.ts";
 import { parseEndpoint } from "../../src/domain/reference.ts";
-import { Transport } from "../../src/registry/transport.ts";
-import { clientFor, FakeTiming } from "./fake_bundle.ts";
-import { FakeRegistry } from "./fake_registry.ts";
-import { quick, status } from "./spoilt.ts";
+import { Transport } from "../../src/net/transport.ts";
+import { clientFor, FakeTiming } from "../registry/fake_bundle.ts";
+import { FakeRegistry } from "../registry/fake_registry.ts";
+import { quick, status } from "../registry/spoilt.ts";
 
 /** A client for `url`, whose host resolves to `addresses`; undefined: the look-up never ends. */
 function resolving(

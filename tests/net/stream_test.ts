@@ -1,11 +1,11 @@
-/** Bodies that are read at the reader's pace (src/registry/stream.ts): all bytes, bounded waiting, and an end with a reason. */
+/** Bodies that are read at the reader's pace (src/net/stream.ts): all bytes, bounded waiting, and an end with a reason. */
 import assert from "node:assert/strict";
 import { randomFillSync } from "node:crypto";
 import http from "node:http";
 import type { AddressInfo } from "node:net";
-import type { Stream } from "../../src/registry/message.ts";
-import { Transport } from "../../src/registry/transport.ts";
-import type { Handler } from "./fake_registry.ts";
+import type { Stream } from "../../src/net/message.ts";
+import { Transport } from "../../src/net/transport.ts";
+import type { Handler } from "../registry/fake_registry.ts";
 
 const mebibyte = 1 << 20;
 /** Milliseconds without a byte: for the tests of silence; elsewhere a busy machine must not look like a silent one. */
