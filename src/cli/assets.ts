@@ -5,7 +5,7 @@ import { type Asset, assets } from "../assets/assets.ts";
 import { siteAddress, withAddresses } from "../assets/site_addresses.ts";
 import { makeDirectories } from "../domain/durable.ts";
 import { sha256 } from "../domain/hash.ts";
-import { refuseNoDirectory, regularFileAt, replaceFile } from "../bundle/named_file.ts";
+import { refuseNoDirectory, regularFileAt, replaceFile } from "../output/named_file.ts";
 import { shown } from "../domain/names.ts";
 import type { Host } from "./host.ts";
 import type { CommonOptions, Result } from "./program.ts";

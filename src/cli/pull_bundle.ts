@@ -5,7 +5,7 @@
 import { escaped } from "../domain/names.ts";
 import type { BundleSource } from "../bundle/source.ts";
 import { roomAt } from "../export/preflight.ts";
-import { PulledBundle } from "../export/pulled.ts";
+import { PulledBundle } from "../output/pulled.ts";
 import type { Kept } from "../verify/confine.ts";
 import type { Verdict } from "../verify/verdict.ts";
 import type { Host } from "./host.ts";

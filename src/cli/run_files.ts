@@ -6,7 +6,7 @@
  * else.
  */
 import { closeSync, fstatSync, ftruncateSync, readFileSync, writeSync } from "node:fs";
-import { openNamed, replaceFile } from "../bundle/named_file.ts";
+import { openNamed, replaceFile } from "../output/named_file.ts";
 import { shown } from "../domain/names.ts";
 import { ioError, StellaError } from "../domain/errors.ts";
 import { build } from "../domain/version.ts";

@@ -2,7 +2,7 @@
 import { mkdirSync } from "node:fs";
 import { dirname } from "node:path";
 import { StellaError } from "../domain/errors.ts";
-import { openNamed } from "../bundle/named_file.ts";
+import { openNamed } from "../output/named_file.ts";
 import { shown } from "../domain/names.ts";
 import { refuseHostileEnvironment } from "../config/hostile_environment.ts";
 import { checkBound, isLoopbackHost, listenError, parseListen } from "../config/listen.ts";

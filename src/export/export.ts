@@ -35,7 +35,7 @@ import type { FilesSource } from "../config/profile.ts";
 import { bundleArtifact } from "../registry/artifact.ts";
 import type { BuiltinEntry } from "./inputs.ts";
 import { pack, type Packed } from "./pack.ts";
-import { Place, refuseInside } from "./place.ts";
+import { Place, refuseInside } from "../output/place.ts";
 import { makePlan, type Plan } from "./plan.ts";
 import { preflight, type Room, roomAt } from "./preflight.ts";
 import type { ExportProgress, ExportReport, RiskSummary } from "./report.ts";

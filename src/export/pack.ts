@@ -20,7 +20,7 @@ import { type BundleFile, type Compression, indexName, type Layout } from "../bu
 import type { PrivateFiles } from "../bundle/private_files.ts";
 import { IndexWriter } from "./index_writer.ts";
 import { archivePayload, FilesPayload, type Payload, readLength } from "./payload.ts";
-import { PendingLines } from "./pending_lines.ts";
+import { PendingLines } from "../output/pending_lines.ts";
 import { type OriginStat, type Plan, statOrigin } from "./plan.ts";
 import { walk, type WalkedFile } from "./walk.ts";
 

@@ -11,9 +11,9 @@ import type { Target } from "../config/profile.ts";
 import { renderDirectory } from "../config/target_tenants.ts";
 import type { ExportJob, Say } from "./job.ts";
 import type { UploadMemory } from "../registry/sessions.ts";
-import { isBusy, present } from "./leftovers.ts";
+import { isBusy, present } from "../output/leftovers.ts";
 import { mayPass } from "./may_pass.ts";
-import { isPublished, publishDirectory } from "./publish.ts";
+import { isPublished, publishDirectory } from "../output/publish.ts";
 import { toRegistry } from "./registry_target.ts";
 import type { ExportReport } from "./report.ts";
 

@@ -12,7 +12,7 @@ import {
   manifestName,
 } from "../bundle/manifest.ts";
 import { readManifest } from "../bundle/read_manifest.ts";
-import { present, tryManifest } from "./leftovers.ts";
+import { present, tryManifest } from "../output/leftovers.ts";
 import type { ExportReport } from "./report.ts";
 
 /** The bundle in the directory `stored`, where the one in `made` holds the same. */

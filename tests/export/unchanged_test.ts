@@ -6,7 +6,7 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { newSecret, secretFrom } from "../../src/attest/secret.ts";
 import { type ExportJob, type JobEvent, runJob } from "../../src/export/job.ts";
-import { isPublished } from "../../src/export/publish.ts";
+import { isPublished } from "../../src/output/publish.ts";
 import { sameBundle } from "../../src/export/unchanged.ts";
 import { FileStore } from "../../src/store/store.ts";
 import { testKey } from "../bundle/fixture.ts";

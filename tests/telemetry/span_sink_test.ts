@@ -4,7 +4,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
-import { openNamed } from "../../src/bundle/named_file.ts";
+import { openNamed } from "../../src/output/named_file.ts";
 import { isLoopbackHost } from "../../src/config/listen.ts";
 import { countSpans, tracesFromProtobuf } from "../../src/telemetry/sink/otlp_traces.ts";
 import { WireError } from "../../src/telemetry/sink/protobuf.ts";

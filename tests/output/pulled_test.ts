@@ -4,7 +4,7 @@ import { existsSync, readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import type { Manifest } from "../../src/bundle/manifest.ts";
 import { type BundleSource, opening } from "../../src/bundle/source.ts";
-import { PulledBundle, type PulledPlace } from "../../src/export/pulled.ts";
+import { PulledBundle, type PulledPlace } from "../../src/output/pulled.ts";
 import {
   type MadeBundle,
   makeBundle,
@@ -14,7 +14,7 @@ import {
   writeFiles,
 } from "../bundle/fixture.ts";
 import { outcomeOf } from "../verify/outcome.ts";
-import { snapshot } from "./run.ts";
+import { snapshot } from "../export/run.ts";
 
 const uuid = "00000000-0000-7000-8000-000000000001";
 const made = makeBundle({});

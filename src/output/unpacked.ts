@@ -16,7 +16,7 @@ import {
 import { join } from "node:path";
 import { makeDirectories, rename, syncDirectory, writeAll } from "../domain/durable.ts";
 import { shown } from "../domain/names.ts";
-import { SyncQueue, type SyncQueueOptions, type Unsynced } from "../bundle/sync_queue.ts";
+import { SyncQueue, type SyncQueueOptions, type Unsynced } from "./sync_queue.ts";
 import { ioError, StellaError } from "../domain/errors.ts";
 import { clearFolder, lockPartial, partialPattern, present } from "./leftovers.ts";
 import { NameList } from "./name_list.ts";

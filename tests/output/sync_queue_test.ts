@@ -3,8 +3,8 @@ import assert from "node:assert/strict";
 import { mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { StellaError } from "../../src/domain/errors.ts";
-import { SyncQueue, type Unsynced } from "../../src/bundle/sync_queue.ts";
-import { withDirectory, writeFiles } from "./fixture.ts";
+import { SyncQueue, type Unsynced } from "../../src/output/sync_queue.ts";
+import { withDirectory, writeFiles } from "../bundle/fixture.ts";
 
 const item = (path: string, bytes = 1): Unsynced => ({ path, kind: "file", bytes });
 

@@ -3,10 +3,10 @@ import assert from "node:assert/strict";
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { StellaError } from "../../src/domain/errors.ts";
-import { refuseFilled, Unpacked, type UnpackPlace } from "../../src/export/unpacked.ts";
-import type { Unsynced } from "../../src/bundle/sync_queue.ts";
+import { refuseFilled, Unpacked, type UnpackPlace } from "../../src/output/unpacked.ts";
+import type { Unsynced } from "../../src/output/sync_queue.ts";
 import { withDirectory } from "../bundle/fixture.ts";
-import { snapshot } from "./run.ts";
+import { snapshot } from "../export/run.ts";
 
 const uuid = "00000000-0000-7000-8000-000000000001";
 const other = ".stella-00000000-0000-7000-8000-0000000000ff.partial";

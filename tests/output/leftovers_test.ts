@@ -13,11 +13,11 @@ import {
 import { join } from "node:path";
 import { attestationName, manifestName } from "../../src/bundle/manifest.ts";
 import { directorySource } from "../../src/bundle/source.ts";
-import { namesOf, noteNames } from "../../src/export/leftovers.ts";
-import { Place } from "../../src/export/place.ts";
+import { namesOf, noteNames } from "../../src/output/leftovers.ts";
+import { Place } from "../../src/output/place.ts";
 import { type MadeBundle, makeBundle, withDirectory, writeFiles } from "../bundle/fixture.ts";
 import { outcomeOf } from "../verify/outcome.ts";
-import { assertSound, forms, inDirectory, refusal, run, snapshot } from "./run.ts";
+import { assertSound, forms, inDirectory, refusal, run, snapshot } from "../export/run.ts";
 
 const uuid = (n: number) => `00000000-0000-4000-8000-${String(n).padStart(12, "0")}`;
 

@@ -3,11 +3,11 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { StellaError } from "../../src/domain/errors.ts";
 import { type ExportJob, type JobEvent, runJob } from "../../src/export/job.ts";
-import { isBusy } from "../../src/export/leftovers.ts";
+import { isBusy } from "../../src/output/leftovers.ts";
 import { mayPass } from "../../src/export/may_pass.ts";
-import { Place } from "../../src/export/place.ts";
+import { Place } from "../../src/output/place.ts";
 import { FileStore } from "../../src/store/store.ts";
-import { assertSound, epoch, inDirectory, key } from "./run.ts";
+import { assertSound, epoch, inDirectory, key } from "../export/run.ts";
 
 const parts = {
   builtin: [],

@@ -19,7 +19,7 @@ import { dirname } from "node:path";
 import { ioError, StellaError } from "../domain/errors.ts";
 import { rename, syncDirectory, writeAll } from "../domain/durable.ts";
 import { shown } from "../domain/names.ts";
-import { kindOf } from "./source.ts";
+import { kindOf } from "../bundle/source.ts";
 
 /**
  * The regular file at `path`; undefined where there is nothing.
