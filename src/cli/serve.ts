@@ -7,7 +7,7 @@ import { defaultListen, parseAddress, parseGuarded } from "../config/listen.ts";
 import { type Config, loadConfig } from "../config/load.ts";
 import { requireStateDirectory } from "../config/paths.ts";
 import { readTls } from "../config/tls_files.ts";
-import type { Service, ServiceOptions } from "../app.ts";
+import type { Service, ServiceOptions } from "../service/service.ts";
 import type { Manager } from "../telemetry/notify.ts";
 import type { Host } from "./host.ts";
 import type { CommonOptions, Result } from "./program.ts";
@@ -38,7 +38,7 @@ export async function runServe(
   // Before the service can be found: a hang-up that comes early ends nothing.
   let renew = () => {};
   host.onHangUp?.(() => renew());
-  const { startService } = await import("../app.ts");
+  const { startService } = await import("../service/service.ts");
   const service = await startService({
     ...parts,
     config,

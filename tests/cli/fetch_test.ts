@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { parseExportUrl } from "../../src/cli/pull_service.ts";
 import { ServiceClient } from "../../src/cli/service_client.ts";
 import { Home, type Service } from "../program.ts";
-import { host } from "../server/quiet_host.ts";
+import { host } from "../service/quiet_host.ts";
 
 const token = "a".repeat(40);
 

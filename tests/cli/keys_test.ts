@@ -8,7 +8,7 @@ import { readPublicKey } from "../../src/attest/check/trust.ts";
 import { trustCommand } from "../../src/cli/keys.ts";
 import { testKey, withDirectory } from "../bundle/fixture.ts";
 import { Home } from "../program.ts";
-import { host as quiet } from "../server/quiet_host.ts";
+import { host as quiet } from "../service/quiet_host.ts";
 
 Deno.test("keys trust keeps the key that it names, however the file is exchanged meanwhile", async () => {
   await withDirectory(async (root) => {

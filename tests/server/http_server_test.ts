@@ -190,7 +190,7 @@ Deno.test("an address that this machine does not have is a wrong command line", 
 Deno.test("where the run time binds another address than was asked for, nothing is served there", async () => {
   const elsewhere = `127.0.0.2:${freePort()}`;
   const child = new Deno.Command(Deno.execPath(), {
-    args: ["run", "-A", "-q", "--no-check", join(root, "tests/server/serve_elsewhere.ts")],
+    args: ["run", "-A", "-q", "--no-check", join(root, "tests/service/serve_elsewhere.ts")],
     env: { DENO_SERVE_ADDRESS: `tcp:${elsewhere}` },
   });
   const { code, stdout } = await child.output();

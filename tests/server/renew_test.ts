@@ -5,7 +5,7 @@ import { join } from "node:path";
 import tls from "node:tls";
 import { certificateValid } from "../../src/server/certificate_check.ts";
 import { testWith, tool } from "../needs.ts";
-import { configuration, Home, type Service } from "./service_process.ts";
+import { configuration, Home, type Service } from "../service/service_process.ts";
 
 function makePair(directory: string, name: string): void {
   execFileSync(tool("openssl")!, [

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { signingOf } from "../../src/app/signing.ts";
+import { signingOf } from "../../src/service/signing.ts";
 import { machineKey } from "../../src/cli/recipe.ts";
 
 interface Scene {

@@ -3,21 +3,21 @@
  * ground up (lock, database, checks, port, work) and stops in the opposite order; a start that fails undoes what it did.
  * The parts of the wiring lie in src/app.
  */
-import { type Ground, openGround } from "./app/ground.ts";
-import type { ServiceOptions, Undo } from "./app/options.ts";
-import { readinessOf } from "./app/readiness.ts";
-import { loadRooms, type Rooms } from "./app/rooms.ts";
-import { signingOf } from "./app/signing.ts";
-import { schedulerOf, storedIn, storeOf, upkeepOf } from "./app/upkeep.ts";
-import { type Tls, tlsOf } from "./app/tls.ts";
-import { exportWork, profilesOnNetwork } from "./app/work.ts";
-import { isLoopback, type Listen } from "./config/listen.ts";
-import type { Config } from "./config/load.ts";
-import type { Job } from "./jobs/job.ts";
-import type { ServerDeps } from "./server/deps.ts";
-import { build, programPath } from "./domain/version.ts";
+import { type Ground, openGround } from "./ground.ts";
+import type { ServiceOptions, Undo } from "./options.ts";
+import { readinessOf } from "./readiness.ts";
+import { loadRooms, type Rooms } from "./rooms.ts";
+import { signingOf } from "./signing.ts";
+import { schedulerOf, storedIn, storeOf, upkeepOf } from "./upkeep.ts";
+import { type Tls, tlsOf } from "./tls.ts";
+import { exportWork, profilesOnNetwork } from "./work.ts";
+import { isLoopback, type Listen } from "../config/listen.ts";
+import type { Config } from "../config/load.ts";
+import type { Job } from "../jobs/job.ts";
+import type { ServerDeps } from "../server/deps.ts";
+import { build, programPath } from "../domain/version.ts";
 
-export type { ServiceOptions } from "./app/options.ts";
+export type { ServiceOptions } from "./options.ts";
 
 export interface Service {
   url: string;
