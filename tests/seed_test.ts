@@ -110,7 +110,7 @@ serviceLine(4, "shape: serves health, status and metrics through Hono", async (s
   assert.equal((await service.get("/health/liveness")).status, "pass");
   assert.equal((await service.get("/status")).version, JSON.parse(text("deno.json")).version);
   assert.match(await service.get("/metrics"), /^export_queue_depth 0$/m);
-  assert.match(text("src/server/server.ts"), /from "hono"/);
+  assert.match(text("src/http/server.ts"), /from "hono"/);
 });
 
 line(5, "shape: it includes export and verify subcommands", async (home) => {

@@ -1,8 +1,8 @@
 /** What a service is started with. */
 import type { Config } from "../config/load.ts";
 import type { Listen } from "../config/listen.ts";
-import type { AttestationProbe } from "../server/checks.ts";
-import type { TlsFiles } from "../server/http_server.ts";
+import type { AttestationProbe } from "../http/checks.ts";
+import type { TlsFiles } from "../http/http_server.ts";
 
 /** The key that every export is signed with. It is made here and not in a worker: two of them would make two. */
 export interface SigningKey {

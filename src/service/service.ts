@@ -14,7 +14,7 @@ import { exportWork, profilesOnNetwork } from "./work.ts";
 import { isLoopback, type Listen } from "../config/listen.ts";
 import type { Config } from "../config/load.ts";
 import type { Job } from "../jobs/job.ts";
-import type { ServerDeps } from "../server/deps.ts";
+import type { ServerDeps } from "../http/deps.ts";
 import { build, programPath } from "../domain/version.ts";
 
 export type { ServiceOptions } from "./options.ts";

@@ -2,7 +2,7 @@
  * The key that the exports of a service are signed with. The first one makes it; once there was one it is never made again without
  * a word: a key that is gone (a lost mount, a cleaned directory) would be replaced by one that no far side trusts.
  */
-import type { Check } from "../server/readiness.ts";
+import type { Check } from "../http/readiness.ts";
 import { messageOf, StellaError } from "../domain/errors.ts";
 import type { Ground } from "./ground.ts";
 import type { ServiceOptions } from "./options.ts";

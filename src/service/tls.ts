@@ -1,6 +1,6 @@
 /** The certificate of the service, which a renewed one replaces while it runs. */
-import type { Check } from "../server/readiness.ts";
-import type { HttpServer, TlsFiles } from "../server/http_server.ts";
+import type { Check } from "../http/readiness.ts";
+import type { HttpServer, TlsFiles } from "../http/http_server.ts";
 import { messageOf } from "../domain/errors.ts";
 import type { Ground } from "./ground.ts";
 import type { ServiceOptions } from "./options.ts";

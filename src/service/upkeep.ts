@@ -1,7 +1,7 @@
 /** What a service does by itself: exports that are due, bundles that outlived their rule, jobs that nobody asks for any more. */
 import type { Run, Schedule } from "../jobs/schedule.ts";
 import type { Job } from "../jobs/job.ts";
-import type { ServerDeps } from "../server/deps.ts";
+import type { ServerDeps } from "../http/deps.ts";
 import type { MadeBundle, Retention, Standing, Strays } from "../store/retention.ts";
 import type { Damage } from "../store/scrub.ts";
 import type { Upkeep } from "../store/upkeep.ts";

@@ -5,7 +5,7 @@ import { belongsTo, type Profile } from "../config/profile.ts";
 import type { ExportJob, JobEvent } from "../export/job.ts";
 import { type ExportReport, leftOutOf } from "../export/report.ts";
 import type { Job, JobError, Outcome } from "../jobs/job.ts";
-import type { ExportRequest } from "../server/export_request.ts";
+import type { ExportRequest } from "../http/export_request.ts";
 import type { UploadSession } from "../registry/sessions.ts";
 import type { ExportEvent } from "../telemetry/export_watch.ts";
 import type { Ground } from "./ground.ts";

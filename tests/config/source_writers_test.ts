@@ -4,7 +4,7 @@ import { chmodSync, chownSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
 import type { Profile } from "../../src/config/profile.ts";
 import { openSources } from "../../src/config/source_writers.ts";
-import { sourceWriters } from "../../src/server/source_check.ts";
+import { sourceWriters } from "../../src/http/source_check.ts";
 import { withDirectory } from "../bundle/fixture.ts";
 
 function profile(name: string, path: string): Profile {

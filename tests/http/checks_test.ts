@@ -10,8 +10,8 @@ import {
   registryChecks,
   storageFree,
   storageWrite,
-} from "../../src/server/checks.ts";
-import type { Check } from "../../src/server/readiness.ts";
+} from "../../src/http/checks.ts";
+import type { Check } from "../../src/http/readiness.ts";
 
 const run = async (check: Check) => await check.run(new AbortController().signal);
 

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
-import type { CheckState, Status } from "../../src/server/readiness.ts";
-import { createOpsServer } from "../../src/server/server.ts";
+import type { CheckState, Status } from "../../src/http/readiness.ts";
+import { createOpsServer } from "../../src/http/server.ts";
 import { Bench, config } from "./bench.ts";
 
 const state = (name: string, status: Status, output?: string): CheckState => ({

@@ -8,7 +8,7 @@ import { listCommand, showCommand } from "../../src/cli/jobs.ts";
 import { ageText, durationText, jobsTable } from "../../src/cli/jobs_table.ts";
 import type { RemoteExport } from "../../src/cli/remote_export.ts";
 import { timelineCommand, type TimelineOptions } from "../../src/cli/timeline.ts";
-import { serveHttp } from "../../src/server/http_server.ts";
+import { serveHttp } from "../../src/http/http_server.ts";
 import { Bench } from "./bench.ts";
 import { host as quiet } from "../service/quiet_host.ts";
 

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { Validator } from "@seriousme/openapi-schema-validator";
 import * as z from "zod";
-import { exportSchema } from "../../src/server/export_request.ts";
+import { exportSchema } from "../../src/http/export_request.ts";
 import { Bench } from "./bench.ts";
 
 // deno-lint-ignore no-explicit-any -- a document

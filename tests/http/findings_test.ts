@@ -6,7 +6,7 @@ import { listCommand } from "../../src/cli/jobs.ts";
 import { submitExport } from "../../src/cli/submit_export.ts";
 import { timelineCommand } from "../../src/cli/timeline.ts";
 import { StellaError } from "../../src/domain/errors.ts";
-import { exportSchema } from "../../src/server/export_request.ts";
+import { exportSchema } from "../../src/http/export_request.ts";
 import { lineSchema } from "../telemetry/log_schema.ts";
 import { host } from "../service/quiet_host.ts";
 import { Home, type Service } from "../service/service_process.ts";

@@ -7,7 +7,7 @@ import { join } from "node:path";
 import type { ExportFlags } from "../../src/cli/export_bundle.ts";
 import type { Host } from "../../src/cli/host.ts";
 import { submitExport } from "../../src/cli/submit_export.ts";
-import { serveHttp } from "../../src/server/http_server.ts";
+import { serveHttp } from "../../src/http/http_server.ts";
 import { freePort, Home, programWords } from "../program.ts";
 import { Bench, config } from "./bench.ts";
 

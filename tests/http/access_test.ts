@@ -2,8 +2,8 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import type { Scope } from "../../src/config/service.ts";
-import { accessFinder } from "../../src/server/access.ts";
-import { createOpsServer } from "../../src/server/server.ts";
+import { accessFinder } from "../../src/http/access.ts";
+import { createOpsServer } from "../../src/http/server.ts";
 import { Bench, config } from "./bench.ts";
 
 const sha256 = (text: string) => createHash("sha256").update(text).digest("hex");

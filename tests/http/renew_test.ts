@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { join } from "node:path";
 import tls from "node:tls";
-import { certificateValid } from "../../src/server/certificate_check.ts";
+import { certificateValid } from "../../src/http/certificate_check.ts";
 import { testWith, tool } from "../needs.ts";
 import { configuration, Home, type Service } from "../service/service_process.ts";
 

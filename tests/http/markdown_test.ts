@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { renderMarkdown } from "../../src/server/markdown.ts";
+import { renderMarkdown } from "../../src/http/markdown.ts";
 
 const cases: [string, string, string][] = [
   ["a heading has an address", "## Key metrics", '<h2 id="key-metrics">Key metrics</h2>'],

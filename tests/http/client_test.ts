@@ -9,7 +9,7 @@ import { ServiceClient } from "../../src/cli/service_client.ts";
 import { submitExport } from "../../src/cli/submit_export.ts";
 import { timelineCommand } from "../../src/cli/timeline.ts";
 import type { Job } from "../../src/jobs/job.ts";
-import { serveHttp } from "../../src/server/http_server.ts";
+import { serveHttp } from "../../src/http/http_server.ts";
 import { Bench, config } from "./bench.ts";
 import { host } from "../service/quiet_host.ts";
 

@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
-import { Liveness } from "../../src/server/liveness.ts";
+import { Liveness } from "../../src/http/liveness.ts";
 import {
   type Check,
   type CheckResult,
   type CheckState,
   Readiness,
   type ReadinessOptions,
-} from "../../src/server/readiness.ts";
+} from "../../src/http/readiness.ts";
 
 const check = (name: string, run: Check["run"], limit = 1_000): Check => ({ name, limit, run });
 

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { withoutPaths } from "../../src/server/without_paths.ts";
+import { withoutPaths } from "../../src/http/without_paths.ts";
 
 Deno.test("only the last part of a path of this machine is left in a message", () => {
   const cases: [string, string][] = [

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Profile, Target } from "../../src/config/profile.ts";
-import { targetChecks } from "../../src/server/target_check.ts";
+import { targetChecks } from "../../src/http/target_check.ts";
 
 const signal = new AbortController().signal;
 

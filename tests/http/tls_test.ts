@@ -5,7 +5,7 @@ import { join } from "node:path";
 import type { Host } from "../../src/cli/host.ts";
 import { runHealth } from "../../src/cli/health.ts";
 import { readTls } from "../../src/config/tls_files.ts";
-import { serveHttp } from "../../src/server/http_server.ts";
+import { serveHttp } from "../../src/http/http_server.ts";
 import { testWith, tool } from "../needs.ts";
 import { Bench } from "./bench.ts";
 

@@ -4,7 +4,7 @@ import { encodeManifest, indexName, type Manifest, mediaTypes } from "../../src/
 import { runHealth } from "../../src/cli/health.ts";
 import type { Host } from "../../src/cli/host.ts";
 import { runStatus } from "../../src/cli/status.ts";
-import { serveHttp } from "../../src/server/http_server.ts";
+import { serveHttp } from "../../src/http/http_server.ts";
 import { Bench } from "./bench.ts";
 
 function host(variables: Record<string, string> = {}): Host {

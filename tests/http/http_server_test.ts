@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { Hono } from "hono";
-import type { NodeBindings } from "../../src/server/guard.ts";
-import { type HttpServer, serveHttp, usual } from "../../src/server/http_server.ts";
+import type { NodeBindings } from "../../src/http/guard.ts";
+import { type HttpServer, serveHttp, usual } from "../../src/http/http_server.ts";
 import { freePort, Home, root, sourceWords } from "../program.ts";
 import { Bench } from "./bench.ts";
 

@@ -1,7 +1,7 @@
 /** What there is too much of is refused, with the time after which it may be asked again. */
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
-import { serveHttp } from "../../src/server/http_server.ts";
+import { serveHttp } from "../../src/http/http_server.ts";
 import { Bench, config } from "./bench.ts";
 
 const limited = (more: Partial<typeof config.service>) => ({
