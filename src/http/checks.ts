@@ -4,8 +4,8 @@ import { randomBytes } from "node:crypto";
 import { join } from "node:path";
 import { messageOf } from "../domain/errors.ts";
 import type { Profile, RegistryConfig } from "../config/profile.ts";
-import type { Lock } from "../jobs/lock.ts";
-import type { Queue } from "../jobs/queue.ts";
+import type { Lock } from "../jobs/sqlite/lock.ts";
+import type { Queue } from "../jobs/sqlite/queue.ts";
 import type { Check, CheckState } from "./readiness.ts";
 
 const probeSize = 4096;

@@ -5,7 +5,7 @@
  */
 import * as z from "zod";
 import type { JobError } from "../jobs/job.ts";
-import type { TimelineEvent } from "../jobs/timeline.ts";
+import type { TimelineEvent } from "../jobs/sqlite/timeline.ts";
 import { type Access, needs, perAccess } from "./access.ts";
 import type { App, ServerDeps } from "./deps.ts";
 import { idPattern, invalid, tenantSchema } from "./export_request.ts";

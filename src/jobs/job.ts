@@ -4,7 +4,7 @@
  */
 
 import type { Finding } from "../domain/errors.ts";
-import type { Row } from "./sql.ts";
+import type { Row } from "./sqlite/sql.ts";
 
 export const states = ["queued", "running", "succeeded", "failed", "cancelled"] as const;
 export type State = typeof states[number];

@@ -1,5 +1,5 @@
 /** What a service does by itself: exports that are due, bundles that outlived their rule, jobs that nobody asks for any more. */
-import type { Run, Schedule } from "../jobs/schedule.ts";
+import type { Run, Schedule } from "../jobs/sqlite/schedule.ts";
 import type { Job } from "../jobs/job.ts";
 import type { ServerDeps } from "../http/deps.ts";
 import type { MadeBundle, Retention, Standing, Strays } from "../store/retention.ts";

@@ -1,7 +1,7 @@
 /** How fast the queue is, and how quick the service answers while it works. */
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { Queue } from "../../src/jobs/queue.ts";
+import { Queue } from "../../src/jobs/sqlite/queue.ts";
 import {
   ask,
   metric,

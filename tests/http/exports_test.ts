@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { scopes } from "../../src/config/service.ts";
 import { ioError, StellaError } from "../../src/domain/errors.ts";
-import { databaseError } from "../../src/jobs/sql.ts";
+import { databaseError } from "../../src/jobs/sqlite/sql.ts";
 import { Bench, config } from "./bench.ts";
 
 Deno.test("an export that was asked for is accepted, and found where the answer says", async () => {

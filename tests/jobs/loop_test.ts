@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { StellaError } from "../../src/domain/errors.ts";
 import type { Job, Outcome } from "../../src/jobs/job.ts";
 import { Loop, type LoopOptions } from "../../src/jobs/loop.ts";
-import { Queue } from "../../src/jobs/queue.ts";
+import { Queue } from "../../src/jobs/sqlite/queue.ts";
 
 /** A loop over a real queue, and what it said. */
 class Bench {

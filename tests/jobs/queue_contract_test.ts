@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { StellaError } from "../../src/domain/errors.ts";
 import type { Job } from "../../src/jobs/job.ts";
 import { type JobQueue, longestWait, mostAttempts } from "../../src/jobs/job_queue.ts";
-import { Queue } from "../../src/jobs/queue.ts";
+import { Queue } from "../../src/jobs/sqlite/queue.ts";
 import { MemoryQueue } from "./memory_queue.ts";
 
 /** A queue with a clock that a test sets. */

@@ -1,7 +1,7 @@
 /** One service per state directory: an exclusive flock, which the kernel drops when the process ends, however it ends. */
 import { lstatSync, statSync } from "node:fs";
 import { join } from "node:path";
-import { ioError, StellaError } from "../domain/errors.ts";
+import { ioError, StellaError } from "../../domain/errors.ts";
 
 export interface Lock {
   /** Whether the file that others would lock is still the one we hold: it may have been removed under us. */

@@ -1,6 +1,6 @@
 /** What is read from the table `jobs`; none of it costs more where many wait, but counting them. */
-import { type Job, jobOf } from "./job.ts";
-import type { Figures, Filter } from "./job_queue.ts";
+import { type Job, jobOf } from "../job.ts";
+import type { Figures, Filter } from "../job_queue.ts";
 import type { Database, Row, Value } from "./sql.ts";
 
 export function jobsOf(db: Database, filter: Filter): Job[] {

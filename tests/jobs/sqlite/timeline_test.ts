@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { openDatabase } from "../../src/jobs/database.ts";
-import { alsoInTimeline } from "../../src/jobs/export_timeline.ts";
-import type { Database } from "../../src/jobs/sql.ts";
-import { Timeline } from "../../src/jobs/timeline.ts";
+import { openDatabase } from "../../../src/jobs/sqlite/database.ts";
+import { alsoInTimeline } from "../../../src/jobs/export_timeline.ts";
+import type { Database } from "../../../src/jobs/sqlite/sql.ts";
+import { Timeline } from "../../../src/jobs/sqlite/timeline.ts";
 
 const start = 1_767_225_600_000;
 const day = 86_400_000;

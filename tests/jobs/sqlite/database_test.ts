@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
-import { openDatabase } from "../../src/jobs/database.ts";
-import { Queue } from "../../src/jobs/queue.ts";
-import { schemaVersion, stepsFrom } from "../../src/jobs/migrations.ts";
-import { testWith, tool } from "../needs.ts";
+import { openDatabase } from "../../../src/jobs/sqlite/database.ts";
+import { Queue } from "../../../src/jobs/sqlite/queue.ts";
+import { schemaVersion, stepsFrom } from "../../../src/jobs/sqlite/migrations.ts";
+import { testWith, tool } from "../../needs.ts";
 
 function withDirectory(body: (directory: string) => void): void {
   const directory = Deno.makeTempDirSync({ prefix: "stella-database-" });
@@ -203,7 +203,7 @@ Deno.test("a transaction that fails leaves nothing and the next one works", () =
 // Full disks and failing syncs, made by strace in a process of its own.
 const probe = `
   import { openDatabase } from ${
-  JSON.stringify(new URL("../../src/jobs/database.ts", import.meta.url).href)
+  JSON.stringify(new URL("../../../src/jobs/sqlite/database.ts", import.meta.url).href)
 };
   try {
     const db = openDatabase(Deno.args[0]);

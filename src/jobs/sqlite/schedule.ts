@@ -5,8 +5,8 @@
  * forgotten at the next start: put back later, it begins anew and has missed nothing.
  */
 import { Cron } from "croner";
-import { isFinished, type Job } from "./job.ts";
-import type { JobQueue, NewJob } from "./job_queue.ts";
+import { isFinished, type Job } from "../job.ts";
+import type { JobQueue, NewJob } from "../job_queue.ts";
 import type { Database } from "./sql.ts";
 
 export interface Schedule {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { openDatabase } from "../../src/jobs/database.ts";
-import { Uploads } from "../../src/jobs/uploads.ts";
+import { openDatabase } from "../../../src/jobs/sqlite/database.ts";
+import { Uploads } from "../../../src/jobs/sqlite/uploads.ts";
 
 Deno.test("uploads are kept over a restart, changed, forgotten, and grow old", () => {
   const directory = Deno.makeTempDirSync({ prefix: "stella-uploads-" });

@@ -1,6 +1,6 @@
 /** A thin hold on node:sqlite: prepared statements by their text, transactions, and errors that say what was tried. */
 import type { DatabaseSync, SQLInputValue, StatementSync } from "node:sqlite";
-import { messageOf, StellaError } from "../domain/errors.ts";
+import { messageOf, StellaError } from "../../domain/errors.ts";
 
 export type Row = Record<string, string | number | bigint | Uint8Array | null>;
 export type Value = SQLInputValue;

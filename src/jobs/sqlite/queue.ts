@@ -1,6 +1,6 @@
 /** The queue in the database `stella.db`, as job_queue.ts promises it: what was accepted is on the disk. */
 import { openDatabase } from "./database.ts";
-import { isFinished, type Job, type JobError, jobOf, type Outcome } from "./job.ts";
+import { isFinished, type Job, type JobError, jobOf, type Outcome } from "../job.ts";
 import {
   type Figures,
   type Filter,
@@ -14,7 +14,7 @@ import {
   type QueueOptions,
   type Recovered,
   usualLease,
-} from "./job_queue.ts";
+} from "../job_queue.ts";
 import {
   countByTenant,
   figuresOf,
@@ -26,7 +26,7 @@ import {
   tenantsReady,
 } from "./queue_reads.ts";
 import type { Database, Row, Value } from "./sql.ts";
-import { Turns } from "./turns.ts";
+import { Turns } from "../turns.ts";
 
 export class Queue implements JobQueue {
   readonly #db: Database;

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import type { Job } from "../../src/jobs/job.ts";
-import { Queue } from "../../src/jobs/queue.ts";
-import { type Run, type Schedule, Scheduler } from "../../src/jobs/schedule.ts";
+import type { Job } from "../../../src/jobs/job.ts";
+import { Queue } from "../../../src/jobs/sqlite/queue.ts";
+import { type Run, type Schedule, Scheduler } from "../../../src/jobs/sqlite/schedule.ts";
 
 const nightly: Schedule = { profile: "p", tenant: "lab", cron: "0 3 * * *", zone: "UTC" };
 

@@ -1,7 +1,7 @@
 /** What the queue on SQLite promises besides the contract: it outlives its process. */
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { Queue } from "../../src/jobs/queue.ts";
+import { Queue } from "../../../src/jobs/sqlite/queue.ts";
 
 function withQueues(body: (open: () => Queue) => void): void {
   const directory = Deno.makeTempDirSync({ prefix: "stella-queue-" });

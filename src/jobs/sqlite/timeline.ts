@@ -5,7 +5,7 @@
  * order of what happened, and a cursor stays good when older events are gone.
  */
 import type { Database, Row, Value } from "./sql.ts";
-import { timeOf, uuidV7 } from "../domain/uuid.ts";
+import { timeOf, uuidV7 } from "../../domain/uuid.ts";
 
 export interface TimelineEvent {
   id: string;

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { takeLock } from "../../src/jobs/lock.ts";
+import { takeLock } from "../../../src/jobs/sqlite/lock.ts";
 
 async function withState(body: (state: string) => Promise<void>): Promise<void> {
   const directory = Deno.makeTempDirSync({ prefix: "stella-lock-" });

@@ -2,9 +2,9 @@
 import assert from "node:assert/strict";
 import { copyFileSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { StellaError } from "../../src/domain/errors.ts";
-import type { Job } from "../../src/jobs/job.ts";
-import { Queue } from "../../src/jobs/queue.ts";
+import { StellaError } from "../../../src/domain/errors.ts";
+import type { Job } from "../../../src/jobs/job.ts";
+import { Queue } from "../../../src/jobs/sqlite/queue.ts";
 
 const jobs = 60;
 
