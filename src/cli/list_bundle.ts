@@ -10,7 +10,7 @@ import { manifestName } from "../bundle/manifest.ts";
 import { directorySource, readSmall } from "../bundle/source.ts";
 import { largestManifest } from "../bundle/read_manifest.ts";
 import { requireStateDirectory } from "../config/paths.ts";
-import { FileStore } from "../store/store.ts";
+import { FileStore } from "../store/files/store.ts";
 import type { Tap, TappedFile } from "../verify/tap.ts";
 import type { Verdict } from "../verify/verdict.ts";
 import type { Host } from "./host.ts";

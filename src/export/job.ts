@@ -13,7 +13,7 @@ import type { EgressConfig, Profile, RegistryConfig } from "../config/profile.ts
 import type { RegistryReason } from "../net/failure.ts";
 import { systemTiming } from "../net/retry.ts";
 import type { UploadSession } from "../registry/sessions.ts";
-import { FileStore } from "../store/store.ts";
+import { FileStore } from "../store/files/store.ts";
 import { checkLayout, exportBundle, type ExportOptions } from "./export.ts";
 import type { ExportReport } from "./report.ts";
 import { preparation } from "./risk.ts";

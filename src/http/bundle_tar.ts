@@ -3,7 +3,7 @@
  * TarStream; equal bundles give equal streams.
  */
 import { TarStream, type TarStreamInput } from "@std/tar";
-import { type Contents, storedBytes } from "../store/contents.ts";
+import { type Contents, storedBytes } from "../store/files/contents.ts";
 
 const block = 512;
 /** Bytes of one piece; by a default reader TarStream gives 512 at a time, at a hundredth of the speed. */

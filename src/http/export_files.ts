@@ -6,7 +6,7 @@ import {
   findStored,
   storedBytes,
   type StoredFile,
-} from "../store/contents.ts";
+} from "../store/files/contents.ts";
 import type { Job } from "../jobs/job.ts";
 import { needs } from "./access.ts";
 import { audit } from "./audit.ts";

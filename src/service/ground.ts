@@ -8,7 +8,7 @@ import { ignoredWarning } from "../config/hostile_environment.ts";
 import { isThisMachine } from "../config/listen.ts";
 import type { Job } from "../jobs/job.ts";
 import type { JobQueue } from "../jobs/job_queue.ts";
-import type { FileStore } from "../store/store.ts";
+import type { FileStore } from "../store/files/store.ts";
 import type { Log, Severity } from "../telemetry/log.ts";
 import type * as telemetry from "../telemetry/traces.ts";
 import { build } from "../domain/version.ts";

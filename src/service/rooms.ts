@@ -28,7 +28,7 @@ export async function loadRooms() {
     ...await import("../http/server.ts"),
     ...await import("../http/source_check.ts"),
     ...await import("../http/target_check.ts"),
-    ...await import("../store/store.ts"),
+    ...await import("../store/files/store.ts"),
     ...await import("../store/upkeep.ts"),
     ...await import("../telemetry/audit.ts"),
     ...await import("../telemetry/check_watch.ts"),

@@ -2,8 +2,8 @@
 import type { Run, Schedule } from "../jobs/sqlite/schedule.ts";
 import type { Job } from "../jobs/job.ts";
 import type { ServerDeps } from "../http/deps.ts";
-import type { MadeBundle, Retention, Standing, Strays } from "../store/retention.ts";
-import type { Damage } from "../store/scrub.ts";
+import type { MadeBundle, Retention, Standing, Strays } from "../store/files/retention.ts";
+import type { Damage } from "../store/files/scrub.ts";
 import type { Upkeep } from "../store/upkeep.ts";
 import type { Ground } from "./ground.ts";
 import type { ServiceOptions } from "./options.ts";

@@ -2,7 +2,7 @@
  * What keeps the store in order while the service runs: bundles that outlived their rule go, and those of exports that ended without
  * one; now and then all that is left is read (scrub.ts). What that found is kept in a file beside the bundles.
  */
-import { readScrubbed, type Scrubbed, writeScrubbed } from "./damage_note.ts";
+import { readScrubbed, type Scrubbed, writeScrubbed } from "./files/damage_note.ts";
 import {
   applyRetention,
   type MadeBundle,
@@ -10,10 +10,10 @@ import {
   type Retention,
   type Standing,
   type Strays,
-} from "./retention.ts";
-import { type Damage, scrub } from "./scrub.ts";
-import { Sizes, type Stored } from "./size.ts";
-import type { FileStore, StoredBundle } from "./store.ts";
+} from "./files/retention.ts";
+import { type Damage, scrub } from "./files/scrub.ts";
+import { Sizes, type Stored } from "./files/size.ts";
+import type { FileStore, StoredBundle } from "./files/store.ts";
 
 export interface UpkeepOptions {
   store: FileStore;

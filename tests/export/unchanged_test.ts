@@ -8,7 +8,7 @@ import { newSecret, secretFrom } from "../../src/attest/secret.ts";
 import { type ExportJob, type JobEvent, runJob } from "../../src/export/job.ts";
 import { isPublished } from "../../src/output/publish.ts";
 import { sameBundle } from "../../src/export/unchanged.ts";
-import { FileStore } from "../../src/store/store.ts";
+import { FileStore } from "../../src/store/files/store.ts";
 import { testKey } from "../bundle/fixture.ts";
 import { assertSound, epoch, forms, inDirectory, key, run } from "./run.ts";
 

@@ -12,7 +12,7 @@ import type { CheckState } from "../../src/http/readiness.ts";
 import { createServer } from "../../src/http/server.ts";
 import { Audit } from "../../src/telemetry/audit.ts";
 import type { LogFields } from "../../src/telemetry/log.ts";
-import { FileStore } from "../../src/store/store.ts";
+import { FileStore } from "../../src/store/files/store.ts";
 
 const profile = (name: string, more: Partial<Profile> = {}): Profile => ({
   name,

@@ -6,7 +6,7 @@ import { type ExportJob, type JobEvent, runJob } from "../../src/export/job.ts";
 import { isBusy } from "../../src/output/leftovers.ts";
 import { mayPass } from "../../src/export/may_pass.ts";
 import { Place } from "../../src/output/place.ts";
-import { FileStore } from "../../src/store/store.ts";
+import { FileStore } from "../../src/store/files/store.ts";
 import { assertSound, epoch, inDirectory, key } from "../export/run.ts";
 
 const parts = {

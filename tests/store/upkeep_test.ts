@@ -3,10 +3,10 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { uuidV7 } from "../../src/domain/uuid.ts";
-import { type MadeBundle, outlived, type Standing } from "../../src/store/retention.ts";
-import { type Damage, scrub } from "../../src/store/scrub.ts";
-import type { Stored } from "../../src/store/size.ts";
-import { FileStore, type StoredBundle } from "../../src/store/store.ts";
+import { type MadeBundle, outlived, type Standing } from "../../src/store/files/retention.ts";
+import { type Damage, scrub } from "../../src/store/files/scrub.ts";
+import type { Stored } from "../../src/store/files/size.ts";
+import { FileStore, type StoredBundle } from "../../src/store/files/store.ts";
 import { Upkeep, type UpkeepOptions } from "../../src/store/upkeep.ts";
 import { run } from "../export/run.ts";
 

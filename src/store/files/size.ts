@@ -1,8 +1,8 @@
 /** How large stored bundles are, by what their manifests say: a directory may hold a million files, and nobody walks them. */
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { manifestName } from "../bundle/manifest.ts";
-import { readManifest } from "../bundle/read_manifest.ts";
+import { manifestName } from "../../bundle/manifest.ts";
+import { readManifest } from "../../bundle/read_manifest.ts";
 import type { FileStore, StoredBundle } from "./store.ts";
 
 export interface Stored {

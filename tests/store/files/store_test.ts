@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { FileStore } from "../../src/store/store.ts";
-import { testWith, tool } from "../needs.ts";
+import { FileStore } from "../../../src/store/files/store.ts";
+import { testWith, tool } from "../../needs.ts";
 
 const id = (n: number) => `01a20c9b-0000-7000-8000-00000000000${n}`;
 const of = (n: number, profile = "advisories", tenant = "default") => ({
@@ -122,7 +122,7 @@ Deno.test("no path is built from a name or id that is none", () => {
 
 const program = `
   import { FileStore } from ${
-  JSON.stringify(new URL("../../src/store/store.ts", import.meta.url).href)
+  JSON.stringify(new URL("../../../src/store/files/store.ts", import.meta.url).href)
 };
   const store = new FileStore(Deno.args[0]);
   const exportId = ${JSON.stringify(id(1))};

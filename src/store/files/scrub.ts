@@ -6,7 +6,7 @@
 import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
-import { messageOf } from "../domain/errors.ts";
+import { messageOf } from "../../domain/errors.ts";
 import { type Contents, contentsOf, storedBytes, type StoredFile } from "./contents.ts";
 import type { FileStore, StoredBundle } from "./store.ts";
 

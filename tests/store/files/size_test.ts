@@ -3,12 +3,12 @@ import assert from "node:assert/strict";
 import { lstatSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { attestationName } from "../../src/bundle/manifest.ts";
-import { Sizes, type Stored } from "../../src/store/size.ts";
-import { FileStore } from "../../src/store/store.ts";
-import { run } from "../export/run.ts";
+import { attestationName } from "../../../src/bundle/manifest.ts";
+import { Sizes, type Stored } from "../../../src/store/files/size.ts";
+import { FileStore } from "../../../src/store/files/store.ts";
+import { run } from "../../export/run.ts";
 
-const sample = fileURLToPath(new URL("../fixtures/sample", import.meta.url));
+const sample = fileURLToPath(new URL("../../fixtures/sample", import.meta.url));
 
 /** Everything below a directory, but the attestation, which no manifest lists. */
 function onDisk(directory: string): number {

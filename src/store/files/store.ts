@@ -5,9 +5,9 @@
  */
 import { lstatSync, mkdirSync, readdirSync, renameSync, rmSync, statSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { syncDirectory } from "../domain/durable.ts";
-import { checkName, isName, shown } from "../domain/names.ts";
-import { ioError, StellaError } from "../domain/errors.ts";
+import { syncDirectory } from "../../domain/durable.ts";
+import { checkName, isName, shown } from "../../domain/names.ts";
+import { ioError, StellaError } from "../../domain/errors.ts";
 
 /** Where one finished bundle lies. */
 export interface StoredBundle {

@@ -2,18 +2,18 @@
 import { statSync } from "node:fs";
 import { open, readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { sha256 } from "../domain/hash.ts";
+import { sha256 } from "../../domain/hash.ts";
 import {
   attestationName,
   bundleDigest,
   hmacName,
   type Layout,
   manifestName,
-} from "../bundle/manifest.ts";
-import { pathFault } from "../domain/paths.ts";
-import { readManifest } from "../bundle/read_manifest.ts";
-import { createdSeconds } from "../domain/time.ts";
-import { ioError, StellaError } from "../domain/errors.ts";
+} from "../../bundle/manifest.ts";
+import { pathFault } from "../../domain/paths.ts";
+import { readManifest } from "../../bundle/read_manifest.ts";
+import { createdSeconds } from "../../domain/time.ts";
+import { ioError, StellaError } from "../../domain/errors.ts";
 
 export interface StoredFile {
   /** As the manifest spells it. */
