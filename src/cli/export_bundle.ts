@@ -14,7 +14,7 @@ import { keyDirectory, requireStateDirectory } from "../config/paths.ts";
 import { privatePlacesOf } from "../config/private_places.ts";
 import type { EgressConfig, FilesSource, Profile } from "../config/profile.ts";
 import { checkLayout, exportBundle, type ExportOptions, planExport } from "../export/export.ts";
-import { programsOf } from "../export/programs.ts";
+import { programsOf } from "../export/sources/programs.ts";
 import { parseVolumeSize } from "../export/volume_size.ts";
 import { programPath } from "../domain/version.ts";
 import { breathe } from "./breathe.ts";
@@ -172,7 +172,7 @@ async function riskParts(
   },
   host: Host,
 ) {
-  const { localOriginals, preparation } = await import("../export/risk.ts");
+  const { localOriginals, preparation } = await import("../export/sources/risk.ts");
   const network = { timing: systemTiming, policy: egressPolicy(egress), signal: host.stop };
   const { sources } = profile;
   const time = recipe.epoch === undefined ? {} : { epoch: recipe.epoch };

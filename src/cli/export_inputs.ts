@@ -6,7 +6,7 @@ import { StellaError } from "../domain/errors.ts";
 import { shown } from "../domain/names.ts";
 import { globFault } from "../config/glob.ts";
 import type { FilesSource } from "../config/profile.ts";
-import { parseInput } from "../export/inputs.ts";
+import { parseInput } from "../export/sources/inputs.ts";
 
 export interface InputFlags {
   input?: string[];

@@ -10,7 +10,7 @@ import { earliestCreated } from "../domain/time.ts";
 import { keyDirectory } from "../config/paths.ts";
 import type { Environment } from "../config/paths.ts";
 import type { Profile } from "../config/profile.ts";
-import type { BuiltinEntry } from "../export/inputs.ts";
+import type { BuiltinEntry } from "../export/sources/inputs.ts";
 import { build } from "../domain/version.ts";
 
 export interface Recipe {

@@ -33,14 +33,14 @@ import type { PrivateFiles } from "../bundle/private_files.ts";
 import { createdText } from "../domain/time.ts";
 import type { FilesSource } from "../config/profile.ts";
 import { bundleArtifact } from "../registry/artifact.ts";
-import type { BuiltinEntry } from "./inputs.ts";
+import type { BuiltinEntry } from "./sources/inputs.ts";
 import { pack, type Packed } from "./pack.ts";
 import { Place, refuseInside } from "../output/place.ts";
 import { makePlan, type Plan } from "./plan.ts";
 import { preflight, type Room, roomAt } from "./preflight.ts";
 import type { ExportProgress, ExportReport, RiskSummary } from "./report.ts";
-import type { Prepared } from "./risk.ts";
-import { type CarriedProgram, carry, checkPrograms } from "./programs.ts";
+import type { Prepared } from "./sources/risk.ts";
+import { type CarriedProgram, carry, checkPrograms } from "./sources/programs.ts";
 import verifyScript from "./verify.sh" with { type: "text" };
 import verifyText from "./VERIFY.txt" with { type: "text" };
 

@@ -16,7 +16,7 @@ import type { UploadSession } from "../registry/sessions.ts";
 import { FileStore } from "../store/files/store.ts";
 import { checkLayout, exportBundle, type ExportOptions } from "./export.ts";
 import type { ExportReport } from "./report.ts";
-import { preparation } from "./risk.ts";
+import { preparation } from "./sources/risk.ts";
 import { type Publishing, publishTargets } from "./targets.ts";
 import { sameBundle } from "./unchanged.ts";
 import { parseVolumeSize } from "./volume_size.ts";

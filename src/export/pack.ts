@@ -22,7 +22,7 @@ import { IndexWriter } from "./index_writer.ts";
 import { archivePayload, FilesPayload, type Payload, readLength } from "./payload.ts";
 import { PendingLines } from "../output/pending_lines.ts";
 import { type OriginStat, type Plan, statOrigin } from "./plan.ts";
-import { walk, type WalkedFile } from "./walk.ts";
+import { walk, type WalkedFile } from "./sources/walk.ts";
 
 export interface PackOptions {
   plan: Plan;

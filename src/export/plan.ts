@@ -18,8 +18,8 @@ import type { PrivateFiles } from "../bundle/private_files.ts";
 import { blockSize, paddingOf } from "../bundle/tar_header.ts";
 import { createdText, earliestCreated, latestCreated } from "../domain/time.ts";
 import type { FilesSource } from "../config/profile.ts";
-import { type BuiltinEntry, type Folder, layOut, type Origin } from "./inputs.ts";
-import { walk } from "./walk.ts";
+import { type BuiltinEntry, type Folder, layOut, type Origin } from "./sources/inputs.ts";
+import { walk } from "./sources/walk.ts";
 
 export interface Plan {
   tree: Folder;

@@ -8,7 +8,7 @@ import { StellaError } from "../domain/errors.ts";
 import type { Compression, Layout } from "../bundle/manifest.ts";
 import { shown } from "../domain/names.ts";
 import type { Plan } from "./plan.ts";
-import type { CarriedProgram } from "./programs.ts";
+import type { CarriedProgram } from "./sources/programs.ts";
 import { fat32 } from "../domain/volume_size.ts";
 
 /** What the file system of a directory has room for. */

@@ -9,7 +9,7 @@ import { fileURLToPath } from "node:url";
 import { directorySource } from "../../src/bundle/source.ts";
 import { egressPolicy } from "../../src/domain/egress.ts";
 import type { EgressConfig, Profile, ProviderConfig } from "../../src/config/profile.ts";
-import { preparation } from "../../src/export/risk.ts";
+import { preparation } from "../../src/export/sources/risk.ts";
 import { systemTiming } from "../../src/net/retry.ts";
 import { verifyBundle } from "../../src/verify/verify.ts";
 import { noPrivateFiles } from "../bundle/fixture.ts";

@@ -4,7 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { comparePaths, folded, pathFault } from "../../src/domain/paths.ts";
-import { twinsIn } from "../../src/export/twins.ts";
+import { twinsIn } from "../../src/export/sources/twins.ts";
 import { NameNumbers, TwinSearch } from "../../src/verify/case_twins.ts";
 import { makeBundle, withDirectory, writeFiles } from "../bundle/fixture.ts";
 import { always, fc } from "../bundle/property.ts";

@@ -4,19 +4,19 @@
  */
 import { mkdirSync, utimesSync } from "node:fs";
 import { basename, join } from "node:path";
-import { carriedName } from "../bundle/carried_names.ts";
-import { pathFault } from "../domain/paths.ts";
-import type { PrivateFiles } from "../bundle/private_files.ts";
-import { earliestCreated } from "../domain/time.ts";
-import type { FilesSource, Profile, ProviderConfig } from "../config/profile.ts";
-import { StellaError } from "../domain/errors.ts";
-import { download, type DownloadOptions } from "../net/download.ts";
-import { buildRisk } from "../risk/builder.ts";
-import type { ProviderReport } from "../risk/output.ts";
-import { folderOf, type Provider } from "../risk/provider.ts";
-import { refuseInside } from "../output/place.ts";
-import { makePlan } from "./plan.ts";
-import type { RiskSummary } from "./report.ts";
+import { carriedName } from "../../bundle/carried_names.ts";
+import { pathFault } from "../../domain/paths.ts";
+import type { PrivateFiles } from "../../bundle/private_files.ts";
+import { earliestCreated } from "../../domain/time.ts";
+import type { FilesSource, Profile, ProviderConfig } from "../../config/profile.ts";
+import { StellaError } from "../../domain/errors.ts";
+import { download, type DownloadOptions } from "../../net/download.ts";
+import { buildRisk } from "../../risk/builder.ts";
+import type { ProviderReport } from "../../risk/output.ts";
+import { folderOf, type Provider } from "../../risk/provider.ts";
+import { refuseInside } from "../../output/place.ts";
+import { makePlan } from "../plan.ts";
+import type { RiskSummary } from "../report.ts";
 
 /** What is made for an export before its plan. */
 export interface Prepared {

@@ -4,11 +4,16 @@
  * makes the depth-first walk the order of whole paths.
  */
 import { join } from "node:path";
-import { type Finding, ioError, StellaError } from "../domain/errors.ts";
-import { carriedName } from "../bundle/carried_names.ts";
-import { assertSameFolder, inputChanged, type InputFolder, lookAt } from "../bundle/input_file.ts";
-import { shown } from "../domain/names.ts";
-import { comparePaths, pathFault } from "../domain/paths.ts";
+import { type Finding, ioError, StellaError } from "../../domain/errors.ts";
+import { carriedName } from "../../bundle/carried_names.ts";
+import {
+  assertSameFolder,
+  inputChanged,
+  type InputFolder,
+  lookAt,
+} from "../../bundle/input_file.ts";
+import { shown } from "../../domain/names.ts";
+import { comparePaths, pathFault } from "../../domain/paths.ts";
 import { emptyFolder, type Folder, type Origin, type RealFolder } from "./inputs.ts";
 import { followLink, type Target } from "./selection.ts";
 import { twinsIn } from "./twins.ts";

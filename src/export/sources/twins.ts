@@ -2,7 +2,7 @@
  * Names of one directory that a system which does not tell case or form apart could not keep apart. A map of a million folded names
  * would cost more memory than all else in an export: a number for each name does, and only names that share one are compared.
  */
-import { folded } from "../domain/paths.ts";
+import { folded } from "../../domain/paths.ts";
 
 /** Pairs of a name and an earlier one that is its twin, in the order of `keys`; a `/` at the end of a key does not count. */
 export function* twinsIn(keys: readonly string[]): Generator<[name: string, twin: string]> {

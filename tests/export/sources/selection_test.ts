@@ -1,13 +1,13 @@
 import assert from "node:assert/strict";
 import { mkdirSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
-import type { Finding } from "../../src/domain/errors.ts";
-import { globFault } from "../../src/config/glob.ts";
-import type { FilesSource } from "../../src/config/profile.ts";
-import { layOut } from "../../src/export/inputs.ts";
-import { walk } from "../../src/export/walk.ts";
-import { withDirectory, writeFiles } from "../bundle/fixture.ts";
-import { refusal, run } from "./run.ts";
+import type { Finding } from "../../../src/domain/errors.ts";
+import { globFault } from "../../../src/config/glob.ts";
+import type { FilesSource } from "../../../src/config/profile.ts";
+import { layOut } from "../../../src/export/sources/inputs.ts";
+import { walk } from "../../../src/export/sources/walk.ts";
+import { withDirectory, writeFiles } from "../../bundle/fixture.ts";
+import { refusal, run } from "../run.ts";
 
 interface Walked {
   /** Payload path, and where its bytes are where that differs. */

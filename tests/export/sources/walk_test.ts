@@ -1,13 +1,13 @@
 import assert from "node:assert/strict";
 import { mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import type { Finding } from "../../src/domain/errors.ts";
-import { comparePaths, folded, pathFault } from "../../src/domain/paths.ts";
-import { layOut, parseInput } from "../../src/export/inputs.ts";
-import { walk } from "../../src/export/walk.ts";
-import { always, alwaysAsync, fc } from "../bundle/property.ts";
-import { withDirectory, writeFiles } from "../bundle/fixture.ts";
-import { refusal, run } from "./run.ts";
+import type { Finding } from "../../../src/domain/errors.ts";
+import { comparePaths, folded, pathFault } from "../../../src/domain/paths.ts";
+import { layOut, parseInput } from "../../../src/export/sources/inputs.ts";
+import { walk } from "../../../src/export/sources/walk.ts";
+import { always, alwaysAsync, fc } from "../../bundle/property.ts";
+import { withDirectory, writeFiles } from "../../bundle/fixture.ts";
+import { refusal, run } from "../run.ts";
 
 interface Walked {
   paths: string[];

@@ -7,18 +7,18 @@
  */
 import { lstatSync, realpathSync, type Stats } from "node:fs";
 import { dirname, join, relative, sep } from "node:path";
-import { ioError } from "../domain/errors.ts";
+import { ioError } from "../../domain/errors.ts";
 import {
   assertSameFolder,
   inputChanged,
   type InputFolder,
   lookAt,
   lookAtFolder,
-} from "../bundle/input_file.ts";
-import { shown } from "../domain/names.ts";
-import { kindOf } from "../bundle/source.ts";
-import { globMatcher } from "../config/glob.ts";
-import type { FilesSource } from "../config/profile.ts";
+} from "../../bundle/input_file.ts";
+import { shown } from "../../domain/names.ts";
+import { kindOf } from "../../bundle/source.ts";
+import { globMatcher } from "../../config/glob.ts";
+import type { FilesSource } from "../../config/profile.ts";
 
 export interface Selection {
   /** Whether a file is packed; `path` is below the source, with `/`. */

@@ -2,10 +2,10 @@ import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { StellaError } from "../../src/domain/errors.ts";
-import { carry, checkPrograms, programsOf } from "../../src/export/programs.ts";
-import { noPrivateFiles } from "../bundle/fixture.ts";
-import { Home } from "../program.ts";
+import { StellaError } from "../../../src/domain/errors.ts";
+import { carry, checkPrograms, programsOf } from "../../../src/export/sources/programs.ts";
+import { noPrivateFiles } from "../../bundle/fixture.ts";
+import { Home } from "../../program.ts";
 
 function inDirectory(body: (directory: string) => void): void {
   const directory = mkdtempSync(`${tmpdir()}/stella-programs-`);

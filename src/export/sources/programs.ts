@@ -4,13 +4,13 @@
  */
 import { statSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
-import { type Finding, ioError, ioReason, StellaError } from "../domain/errors.ts";
-import { appendNew } from "../domain/durable.ts";
-import { startSha256 } from "../domain/hash.ts";
-import { asInput, inputChanged, lookAtFolder, openInput } from "../bundle/input_file.ts";
-import { type BundleFile, manifestName } from "../bundle/manifest.ts";
-import { folded, pathFault } from "../domain/paths.ts";
-import type { PrivateFiles } from "../bundle/private_files.ts";
+import { type Finding, ioError, ioReason, StellaError } from "../../domain/errors.ts";
+import { appendNew } from "../../domain/durable.ts";
+import { startSha256 } from "../../domain/hash.ts";
+import { asInput, inputChanged, lookAtFolder, openInput } from "../../bundle/input_file.ts";
+import { type BundleFile, manifestName } from "../../bundle/manifest.ts";
+import { folded, pathFault } from "../../domain/paths.ts";
+import type { PrivateFiles } from "../../bundle/private_files.ts";
 
 export interface CarriedProgram {
   /** Its name in the bundle. */

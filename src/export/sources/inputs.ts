@@ -4,13 +4,13 @@
  */
 import { lstatSync, type Stats } from "node:fs";
 import { basename, dirname } from "node:path";
-import { type Finding, ioError, StellaError } from "../domain/errors.ts";
-import { carriedName } from "../bundle/carried_names.ts";
-import { type InputFolder, lookAtFolder } from "../bundle/input_file.ts";
-import { shown } from "../domain/names.ts";
-import { pathFault } from "../domain/paths.ts";
-import { kindOf } from "../bundle/source.ts";
-import type { FilesSource } from "../config/profile.ts";
+import { type Finding, ioError, StellaError } from "../../domain/errors.ts";
+import { carriedName } from "../../bundle/carried_names.ts";
+import { type InputFolder, lookAtFolder } from "../../bundle/input_file.ts";
+import { shown } from "../../domain/names.ts";
+import { pathFault } from "../../domain/paths.ts";
+import { kindOf } from "../../bundle/source.ts";
+import type { FilesSource } from "../../config/profile.ts";
 import { type Selection, selectionOf } from "./selection.ts";
 
 /** A file that the program brings along. */
