@@ -4,7 +4,7 @@
  */
 import { escaped } from "../domain/names.ts";
 import type { BundleSource } from "../bundle/source.ts";
-import { roomAt } from "../export/preflight.ts";
+import { roomAt } from "../output/free_space.ts";
 import { PulledBundle } from "../output/pulled.ts";
 import type { Kept } from "../verify/confine.ts";
 import type { Verdict } from "../verify/verdict.ts";

@@ -7,7 +7,7 @@ import type { Manifest } from "../bundle/manifest.ts";
 import { escaped, shown } from "../domain/names.ts";
 import { type BundleSource, type ByteReader, opening } from "../bundle/source.ts";
 import type { Unsynced } from "../output/sync_queue.ts";
-import { type Room, roomAt } from "../export/preflight.ts";
+import { type Room, roomAt } from "../output/free_space.ts";
 import { refuseFilled, Unpacked } from "../output/unpacked.ts";
 import type { Verdict } from "../verify/verdict.ts";
 import { interrupted } from "./breathe.ts";

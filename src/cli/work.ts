@@ -6,7 +6,7 @@ import { keyDirectory } from "../config/paths.ts";
 import { type ExportJob, type JobEvent, runJob } from "../export/job.ts";
 import type { ExportReport } from "../export/report.ts";
 import { answerJob } from "../jobs/worker_side.ts";
-import type { ExportEvent } from "../telemetry/export_watch.ts";
+import type { ExportEvent } from "../telemetry/export_events.ts";
 import { verifyBundle } from "../verify/verify.ts";
 import { machineKeyPath, recipeOf } from "./recipe.ts";
 import { Seldom } from "./seldom.ts";

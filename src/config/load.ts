@@ -9,13 +9,8 @@ import { join } from "node:path";
 import { ioError, StellaError } from "../domain/errors.ts";
 import { type Environment, stateDirectory } from "./paths.ts";
 import { openEgress } from "../domain/egress.ts";
-import type {
-  EgressConfig,
-  Profile,
-  RegistryConfig,
-  TimelineConfig,
-  TracesConfig,
-} from "./profile.ts";
+import type { Profile, RegistryConfig, TimelineConfig, TracesConfig } from "./profile.ts";
+import type { EgressConfig } from "../domain/egress.ts";
 import type { NameChecks, ParsedConfig } from "./schema.ts";
 import { type ServiceConfig, type TokenConfig, usualService } from "./service.ts";
 

@@ -97,14 +97,6 @@ export interface RegistryConfig {
   clientKey?: string;
 }
 
-/** Which hosts the program may connect to. */
-export interface EgressConfig {
-  /** Nothing but what is on the list. */
-  sealed: boolean;
-  /** As `egressFault` of egress.ts takes them. */
-  allow: readonly string[];
-}
-
 export interface TimelineConfig {
   /** For so many days events are kept. */
   days: number;

@@ -1,13 +1,8 @@
 /** What stella.yaml may say, as one zod schema: unknown keys are errors, and defaults stand here and nowhere else. */
 import * as z from "zod";
 import { egressFault } from "../domain/egress.ts";
-import type {
-  EgressConfig,
-  Profile,
-  RegistryConfig,
-  TimelineConfig,
-  TracesConfig,
-} from "./profile.ts";
+import type { Profile, RegistryConfig, TimelineConfig, TracesConfig } from "./profile.ts";
+import type { EgressConfig } from "../domain/egress.ts";
 import { profileSchema } from "./profile_schema.ts";
 import { registrySchema, tracesSchema } from "./registry_schema.ts";
 import { anonymous, type ServiceConfig, type TokenConfig, usualService } from "./service.ts";

@@ -8,7 +8,13 @@
  */
 import { isIP } from "node:net";
 import { StellaError } from "./errors.ts";
-import type { EgressConfig } from "../config/profile.ts";
+
+export interface EgressConfig {
+  /** Nothing but what is on the list. */
+  sealed: boolean;
+  /** As `egressFault` takes them. */
+  allow: readonly string[];
+}
 
 /** Throws where `hostname:port` may not be talked to. A hostname is as URL writes it, IPv6 without brackets. */
 export type EgressPolicy = (hostname: string, port: number) => void;

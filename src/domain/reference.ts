@@ -6,7 +6,7 @@
 import { isIP } from "node:net";
 import { shown } from "./names.ts";
 import { StellaError } from "./errors.ts";
-import type { Digest } from "../registry/artifact.ts";
+import type { Digest } from "./hash.ts";
 
 export interface Reference {
   /** `HOST[:PORT]`, lowercase. */

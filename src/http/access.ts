@@ -10,16 +10,8 @@ import type { Context, MiddlewareHandler } from "hono";
 import type { Config } from "../config/load.ts";
 import { anonymous, type Scope, scopes } from "../config/service.ts";
 import { belongsTo, type Profile } from "../config/profile.ts";
-import type { AppEnvironment } from "./deps.ts";
+import type { Access, AppEnvironment } from "./deps.ts";
 import { problem } from "./problem.ts";
-
-/** One token's rights; the same object for all its requests. */
-export interface Access {
-  /** Who acts, for the log and the export: the name of the token. */
-  actor: string;
-  tenants: readonly string[];
-  scopes: readonly Scope[];
-}
 
 /** Whether one of the caller's tenants may export the profile; to all others it does not exist. */
 export function mayName({ tenants }: Access, profile: Pick<Profile, "tenants">): boolean {

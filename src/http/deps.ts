@@ -11,10 +11,22 @@ import type { RequestTrace } from "../telemetry/export_trace.ts";
 import type { Refusal } from "../domain/labels.ts";
 import type { Scrape } from "../telemetry/metrics.ts";
 import type { Build } from "../domain/version.ts";
-import type { Access } from "./access.ts";
-import type { NodeBindings } from "./guard.ts";
+import type { Scope } from "../config/service.ts";
 import type { Liveness } from "./liveness.ts";
 import type { Readiness } from "./readiness.ts";
+
+/** One token's rights; the same object for all its requests. */
+export interface Access {
+  /** Who acts, for the log and the export: the name of the token. */
+  actor: string;
+  tenants: readonly string[];
+  scopes: readonly Scope[];
+}
+
+/** What @hono/node-server hands over; absent where a test asks the app directly. */
+export interface NodeBindings {
+  incoming?: { rawHeaders: string[]; socket?: { remoteAddress?: string } };
+}
 
 /** Paths, and what identifies the configuration that is in force. */
 export interface Origin {

@@ -6,7 +6,8 @@ import { belongsTo, type Profile } from "../config/profile.ts";
 import { volumeBytes, volumeSizes } from "../domain/volume_size.ts";
 import { type Job, states, triggers } from "../jobs/job.ts";
 import { StellaError } from "../domain/errors.ts";
-import { type Access, mayName } from "./access.ts";
+import { mayName } from "./access.ts";
+import type { Access } from "./deps.ts";
 import { problem } from "./problem.ts";
 import { shownError } from "./without_paths.ts";
 

@@ -6,13 +6,8 @@
 import { isIP } from "node:net";
 import type { Context, MiddlewareHandler } from "hono";
 import { isLoopback, isThisMachine } from "../config/listen.ts";
-import type { AppEnvironment } from "./deps.ts";
+import type { AppEnvironment, NodeBindings } from "./deps.ts";
 import { problem } from "./problem.ts";
-
-/** What @hono/node-server hands over; absent where a test asks the app directly. */
-export interface NodeBindings {
-  incoming?: { rawHeaders: string[]; socket?: { remoteAddress?: string } };
-}
 
 type Handler = MiddlewareHandler<AppEnvironment>;
 

@@ -6,7 +6,7 @@
 import type { Context, MiddlewareHandler } from "hono";
 import type { Config } from "../config/load.ts";
 import { FairShare } from "../jobs/fair_share.ts";
-import type { Access } from "./access.ts";
+import type { Access } from "./deps.ts";
 import type { AppEnvironment, OpsDeps } from "./deps.ts";
 import { problem } from "./problem.ts";
 

@@ -6,7 +6,8 @@
 import * as z from "zod";
 import type { JobError } from "../jobs/job.ts";
 import type { TimelineEvent } from "../jobs/sqlite/timeline.ts";
-import { type Access, needs, perAccess } from "./access.ts";
+import { needs, perAccess } from "./access.ts";
+import type { Access } from "./deps.ts";
 import type { App, ServerDeps } from "./deps.ts";
 import { idPattern, invalid, tenantSchema } from "./export_request.ts";
 import { problem } from "./problem.ts";

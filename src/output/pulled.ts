@@ -18,7 +18,7 @@ import { shown } from "../domain/names.ts";
 import type { BundleSource, ByteReader } from "../bundle/source.ts";
 import { ioError, StellaError } from "../domain/errors.ts";
 import { Place } from "./place.ts";
-import type { Room } from "../export/preflight.ts";
+import type { Room } from "./free_space.ts";
 
 export interface PulledPlace {
   directory: string;

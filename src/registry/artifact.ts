@@ -5,7 +5,7 @@
  * Source: image-spec manifest.md and descriptor.md 1.1, cosign specs/BUNDLE_SPEC.md, design.md section 10 "OCI manifest".
  */
 import { StellaError } from "../domain/errors.ts";
-import { sha256 } from "../domain/hash.ts";
+import { type Digest, sha256 } from "../domain/hash.ts";
 import {
   type BundleFile,
   type Manifest,
@@ -22,8 +22,6 @@ export const ociTypes = {
   attestation: "application/vnd.dev.sigstore.bundle.v0.3+json",
   seal: "application/vnd.stella.hmac.v1+json",
 } as const;
-
-export type Digest = `sha256:${string}`;
 
 export interface Descriptor {
   mediaType: string;

@@ -5,7 +5,8 @@ import { startSha256 } from "../domain/hash.ts";
 import type { BundleFile } from "../bundle/manifest.ts";
 import type { BundleSource, ByteReader } from "../bundle/source.ts";
 import { type ErrorCode, StellaError } from "../domain/errors.ts";
-import { type Digest, digestOf } from "./artifact.ts";
+import { digestOf } from "./artifact.ts";
+import type { Digest } from "../domain/hash.ts";
 import { type Body, bodyOf } from "../net/message.ts";
 
 /** Bytes with the digest they must have. */

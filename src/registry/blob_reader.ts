@@ -8,8 +8,6 @@ import { RegistryError } from "../net/failure.ts";
 import type { Stream } from "../net/message.ts";
 import type { OpenBlob, Repository } from "./repository.ts";
 
-/** Bytes of one part: a request costs as much as half a megabyte, and three parts may be in memory. */
-export const defaultPart = 4 * 1024 * 1024;
 /** Parts that are asked for while one is read. */
 const partsAhead = 2;
 

@@ -9,16 +9,17 @@
  * points at something that cannot be verified.
  */
 import { Authorizer } from "./challenge.ts";
-import { defaultPart } from "./blob_reader.ts";
 import { refused } from "../net/failure.ts";
 import type { Answer, Login, Outgoing, Streamed } from "../net/message.ts";
 import type { Endpoint } from "../domain/reference.ts";
 import { followRedirects } from "../net/redirects.ts";
-import { Repository, type RepositoryOptions } from "./repository.ts";
 import { type Action, type Timing, withRetries } from "../net/retry.ts";
 import type { Credentials } from "./secret.ts";
 import type { UploadMemory } from "./sessions.ts";
 import { defaultChunk, defaultLargestChunk } from "./upload_place.ts";
+
+/** Bytes of one part of a download. */
+export const defaultPart = 4 * 1024 * 1024;
 
 export interface ClientOptions {
   endpoint: Endpoint;
@@ -68,16 +69,6 @@ export class RegistryClient {
   /** The URL of a path of this registry. */
   url(path: string): URL {
     return new URL(path, this.#options.endpoint.url);
-  }
-
-  /** One repository; it and those in `mountFrom` have passed isRepository. All work ends when `signal` is aborted. */
-  repository(name: string, options: Partial<RepositoryOptions> = {}): Repository {
-    return new Repository(this, name, {
-      access: "push",
-      mountFrom: [],
-      signal: undefined,
-      ...options,
-    });
   }
 
   /**

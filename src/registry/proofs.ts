@@ -3,7 +3,8 @@
  * Source: distribution-spec 1.1, "Listing Referrers" and "Referrers Tag Schema"; cosign specs/BUNDLE_SPEC.md.
  */
 import { type BundleSource, readSmall } from "../bundle/source.ts";
-import { type Descriptor, type Digest, digestOf, ociTypes, type Proof } from "./artifact.ts";
+import { type Descriptor, digestOf, ociTypes, type Proof } from "./artifact.ts";
+import type { Digest } from "../domain/hash.ts";
 import { openBlobReader } from "./blob_reader.ts";
 import { descriptor, descriptorsAt, readObject } from "./layers.ts";
 import type { Repository } from "./repository.ts";

@@ -13,17 +13,17 @@ import { StellaError } from "../domain/errors.ts";
 import {
   type Artifact,
   bundleArtifact,
-  type Digest,
   emptyConfig,
   type Proof,
   proofArtifact,
   referrerDescriptor,
 } from "./artifact.ts";
+import type { Digest } from "../domain/hash.ts";
 import { type Blob, counted, fileBlob, memoryBlob } from "./blob.ts";
 import type { RegistryClient } from "./client.ts";
 import { isRepository, isTag } from "../domain/reference.ts";
 import { announce } from "./referrers.ts";
-import type { Repository } from "./repository.ts";
+import { Repository } from "./repository.ts";
 
 export interface PushOptions {
   client: RegistryClient;
@@ -72,7 +72,7 @@ export async function pushBundle(options: PushOptions): Promise<PushReport> {
   const bundle = await readBundle(options.dir, options.approved !== undefined);
   const { mountFrom = [], signal } = options;
   const counts = await pushBlobs(options, bundle.blobs);
-  const repository = client.repository(options.repository, { mountFrom, signal });
+  const repository = new Repository(client, options.repository, { mountFrom, signal });
   await checkApproval(bundle, options);
   await repository.pushManifest(bundle.artifact);
   const referrers = await pushProofs(repository, bundle);
@@ -173,7 +173,7 @@ async function pushBlobs(
   const bytes = blobs.reduce((sum, blob) => sum + blob.size, 0);
   const failed = new AbortController();
   const both = AbortSignal.any([failed.signal, ...(signal === undefined ? [] : [signal])]);
-  const repository = client.repository(name, { mountFrom, signal: both });
+  const repository = new Repository(client, name, { mountFrom, signal: both });
   let done = 0;
   let uploaded = 0;
   const push = async (blob: Blob) => {

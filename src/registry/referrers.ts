@@ -4,7 +4,8 @@
  * Source: distribution-spec 1.1, "Referrers Tag Schema" and "Pushing Manifests with Subject".
  */
 import { shown } from "../domain/names.ts";
-import { type Descriptor, type Digest, ociTypes } from "./artifact.ts";
+import { type Descriptor, ociTypes } from "./artifact.ts";
+import type { Digest } from "../domain/hash.ts";
 import { RegistryError } from "../net/failure.ts";
 import type { Repository, Stored } from "./repository.ts";
 

@@ -1,5 +1,6 @@
 /** The requests of one repository, as the distribution-spec 1.1 spells them ("Pull", "Push", "Listing Referrers"). */
-import { type Artifact, type Digest, digestOf, ociTypes } from "./artifact.ts";
+import { type Artifact, digestOf, ociTypes } from "./artifact.ts";
+import type { Digest } from "../domain/hash.ts";
 import type { Blob } from "./blob.ts";
 import type { RegistryClient } from "./client.ts";
 import { refused, RegistryError, target } from "../net/failure.ts";
@@ -35,15 +36,18 @@ export interface RepositoryOptions {
   signal: AbortSignal | undefined;
 }
 
+/** One repository; its name and those in `mountFrom` have passed isRepository. All work ends when `signal` is aborted. */
 export class Repository {
   readonly #whole = new Set<Digest>();
   readonly #growth: Growth;
+  readonly options: RepositoryOptions;
 
   constructor(
     readonly client: RegistryClient,
     readonly name: string,
-    readonly options: RepositoryOptions,
+    options: Partial<RepositoryOptions> = {},
   ) {
+    this.options = { access: "push", mountFrom: [], signal: undefined, ...options };
     this.#growth = { largest: client.largestChunk, least: leastChunk };
   }
 

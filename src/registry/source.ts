@@ -8,20 +8,14 @@ import { type BundleSource, type ByteReader, readSmall } from "../bundle/source.
 import { shown } from "../domain/names.ts";
 import type { Finding } from "../domain/errors.ts";
 import { StellaError } from "../domain/errors.ts";
-import {
-  bundleArtifact,
-  type Descriptor,
-  type Digest,
-  digestOf,
-  ociTypes,
-  type Proof,
-} from "./artifact.ts";
+import { bundleArtifact, type Descriptor, digestOf, ociTypes, type Proof } from "./artifact.ts";
+import type { Digest } from "../domain/hash.ts";
 import { openBlobReader } from "./blob_reader.ts";
 import type { RegistryClient } from "./client.ts";
 import { proofsOf } from "./proofs.ts";
 import { type Layers, readLayers } from "./layers.ts";
 import type { Reference } from "../domain/reference.ts";
-import type { Repository } from "./repository.ts";
+import { Repository } from "./repository.ts";
 
 /** Of several proofs of one kind, the one that counts here. @returns its place in `candidates` */
 export type Choice = (
@@ -53,7 +47,7 @@ export class RegistryBundle implements BundleSource {
         },
       );
     }
-    this.#repository = client.repository(reference.repository, { access: "pull", signal });
+    this.#repository = new Repository(client, reference.repository, { access: "pull", signal });
     this.#reference = reference;
     this.#choose = choose;
   }

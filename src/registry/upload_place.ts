@@ -3,7 +3,7 @@
  * registry wants next.
  */
 import { shown } from "../domain/names.ts";
-import type { Digest } from "./artifact.ts";
+import type { Digest } from "../domain/hash.ts";
 import type { Blob } from "./blob.ts";
 import { RegistryError, target } from "../net/failure.ts";
 import type { Answer, Outgoing } from "../net/message.ts";

@@ -7,7 +7,7 @@ import { type ExportReport, leftOutOf } from "../export/report.ts";
 import type { Job, JobError, Outcome } from "../jobs/job.ts";
 import type { ExportRequest } from "../http/export_request.ts";
 import type { UploadSession } from "../registry/sessions.ts";
-import type { ExportEvent } from "../telemetry/export_watch.ts";
+import type { ExportEvent } from "../telemetry/export_events.ts";
 import type { Ground } from "./ground.ts";
 import type { ServiceOptions } from "./options.ts";
 import type { Rooms } from "./rooms.ts";

@@ -3,7 +3,7 @@
  * stage and each push. The caller's context (traceparent) is kept with the job, so that API, queue, worker and registry make
  * one trace; an export that nobody called gets a trace whose id is its exportId.
  */
-import type { ExportEnd, ExportEvent } from "./export_watch.ts";
+import type { ExportEnd, ExportEvent } from "./export_events.ts";
 import type { Attributes, Span, SpanKind } from "./span.ts";
 import { formatTraceparent, parseTraceparent, type TraceContext } from "./trace_context.ts";
 

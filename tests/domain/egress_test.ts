@@ -4,7 +4,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { egressFault, egressPolicy, isAllowed } from "../../src/domain/egress.ts";
-import type { EgressConfig } from "../../src/config/profile.ts";
+import type { EgressConfig } from "../../src/domain/egress.ts";
 
 interface Scenario {
   why: string;

@@ -3,7 +3,8 @@ import { mkdirSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import type { ExportOptions } from "../../src/export/export.ts";
 import { planExport } from "../../src/export/export.ts";
-import { preflight, type Room, roomAt } from "../../src/export/preflight.ts";
+import { preflight } from "../../src/export/preflight.ts";
+import { type Room, roomAt } from "../../src/output/free_space.ts";
 import { noPrivateFiles, withDirectory, writeFiles } from "../bundle/fixture.ts";
 import { refusal, run } from "./run.ts";
 

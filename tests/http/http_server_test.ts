@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { Hono } from "hono";
-import type { NodeBindings } from "../../src/http/guard.ts";
+import type { NodeBindings } from "../../src/http/deps.ts";
 import { type HttpServer, serveHttp, usual } from "../../src/http/http_server.ts";
 import { freePort, Home, root, sourceWords } from "../program.ts";
 import { Bench } from "./bench.ts";

@@ -1,4 +1,5 @@
 /** Registries that hand out their blobs by redirects to a storage. */
+import { Repository } from "../../src/registry/repository.ts";
 import assert from "node:assert/strict";
 import http from "node:http";
 import type { AddressInfo } from "node:net";
@@ -114,7 +115,7 @@ function redirectTest(name: string, run: (scene: Scene) => Promise<void>): void 
 }
 
 async function read(client: RegistryClient): Promise<Uint8Array> {
-  const repository = client.repository("exports/a", { access: "pull" });
+  const repository = new Repository(client, "exports/a", { access: "pull" });
   const reader = (await openBlobReader(repository, blob))!;
   const all = new Uint8Array(reader.size);
   assert.equal(await reader.read(all), bytes.length);
@@ -171,7 +172,7 @@ redirectTest(
       return true;
     });
     registry.fault(/^GET .*\/blobs\//, status(307, { location: `${origin}/gone` }), 1);
-    const repository = client().repository("exports/a", { access: "pull" });
+    const repository = new Repository(client(), "exports/a", { access: "pull" });
     assert.equal(await openBlobReader(repository, blob), undefined, "404 of the storage");
   },
 );

@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
-import type { Descriptor, Digest } from "../../src/registry/artifact.ts";
+import { Repository } from "../../src/registry/repository.ts";
+import type { Descriptor } from "../../src/registry/artifact.ts";
+import type { Digest } from "../../src/domain/hash.ts";
 import type { RegistryClient } from "../../src/registry/client.ts";
 import { RegistryError } from "../../src/net/failure.ts";
 import { announce, withReferrer } from "../../src/registry/referrers.ts";
@@ -43,7 +45,7 @@ function stored(value: unknown, mediaType = indexType) {
 
 Deno.test("without the API, a tag lists the referrers, with type and annotations, each once", () =>
   withRegistry(async (registry, client) => {
-    const repository = client.repository("a");
+    const repository = new Repository(client, "a");
     assert.equal(await announce(repository, subject, referrer("1")), "tag");
     assert.equal(await announce(repository, subject, referrer("2")), "tag");
     registry.log.length = 0;
@@ -72,7 +74,7 @@ Deno.test("what others wrote stays as it is", () => {
 Deno.test("a faster writer is not overwritten", () =>
   withRegistry(async (registry, client) => {
     registry.etags = true;
-    const repository = client.repository("a");
+    const repository = new Repository(client, "a");
     await announce(repository, subject, referrer("1"));
     // Between our reading and writing, another one writes.
     registry.fault(/^GET .*\/manifests\//, (_, response) => {
@@ -93,7 +95,7 @@ Deno.test("a tag that changes all the time is given up", () =>
       request.resume();
       response.writeHead(412).end();
     });
-    await assert.rejects(announce(client.repository("a"), subject, referrer("1")), {
+    await assert.rejects(announce(new Repository(client, "a"), subject, referrer("1")), {
       reason: "rejected",
       message: `The tag ${tag} was changed by others 5 times`,
     });
@@ -122,6 +124,6 @@ Deno.test("a page that is no index does not count as the API", () =>
     registry.fault(/^GET .*\/referrers\//, (_, response) => {
       response.writeHead(200, { "content-type": "text/html" }).end("<html>");
     });
-    assert.equal(await announce(client.repository("a"), subject, referrer("1")), "tag");
+    assert.equal(await announce(new Repository(client, "a"), subject, referrer("1")), "tag");
     assert.equal(registry.hits, 1);
   }));
