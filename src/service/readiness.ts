@@ -1,36 +1,50 @@
 /** The readiness checks of a service. */
+import { parseEndpoint } from "../domain/reference.ts";
+import {
+  attestationVerify,
+  databaseWrite,
+  lockHeld,
+  registryChecks,
+  storageFree,
+  storageWrite,
+} from "../http/checks.ts";
+import { clockSane } from "../http/clock_check.ts";
+import { Readiness } from "../http/readiness.ts";
+import { sourceWriters } from "../http/source_check.ts";
+import { targetChecks } from "../http/target_check.ts";
+import { systemTiming } from "../net/retry.ts";
+import { openRegistry } from "../registry/open.ts";
+import { watchChecks } from "../telemetry/check_watch.ts";
 import { join } from "node:path";
 import type { RegistryConfig } from "../config/profile.ts";
 import { build } from "../domain/version.ts";
-import type { Ground } from "./ground.ts";
+import type { ServiceResources } from "./resources.ts";
 import type { ServiceOptions } from "./options.ts";
-import type { Rooms } from "./rooms.ts";
 import type { Signing } from "./signing.ts";
 import type { Tls } from "./tls.ts";
 
 export function readinessOf(
   options: ServiceOptions,
-  rooms: Rooms,
-  { lock, log, queue, metrics, policy }: Ground,
+  { lock, log, queue, metrics, policy }: ServiceResources,
   { signing, tls }: { signing: Signing; tls: Tls },
   isDraining: () => boolean,
 ) {
   const { state, config, now, elapsed, attestation } = options;
   const profiles = [...config.profiles.values()];
   const { buildDate } = build();
-  return new rooms.Readiness({
+  return new Readiness({
     checks: [
-      rooms.storageWrite(join(state, "store")),
-      rooms.storageFree(state, (space) => metrics.storage(space)),
-      rooms.databaseWrite(queue),
-      rooms.lockHeld(lock),
+      storageWrite(join(state, "store")),
+      storageFree(state, (space) => metrics.storage(space)),
+      databaseWrite(queue),
+      lockHeld(lock),
       signing.check,
       ...tls.checks,
-      rooms.clockSane({ now, elapsed, buildDate, onSetBack: () => metrics.clockSetBack() }),
-      ...rooms.registryChecks([...config.registries.values()], profiles, pingOf(rooms, policy)),
-      rooms.sourceWriters(profiles, state, elapsed),
-      ...rooms.targetChecks(profiles, config.tenants),
-      rooms.attestationVerify(
+      clockSane({ now, elapsed, buildDate, onSetBack: () => metrics.clockSetBack() }),
+      ...registryChecks([...config.registries.values()], profiles, pingOf(policy)),
+      sourceWriters(profiles, state, elapsed),
+      ...targetChecks(profiles, config.tenants),
+      attestationVerify(
         attestation,
         ({ ok, reason }) => metrics.verified(ok ? "success" : "failed", reason),
       ),
@@ -38,16 +52,16 @@ export function readinessOf(
     now,
     elapsed,
     isDraining,
-    onRound: rooms.watchChecks(log, metrics),
+    onRound: watchChecks(log, metrics),
   });
 }
 
-function pingOf(rooms: Rooms, policy: Ground["policy"]) {
+function pingOf(policy: ServiceResources["policy"]) {
   return async (registry: RegistryConfig, signal: AbortSignal) => {
-    const endpoint = rooms.parseEndpoint(registry.url, registry.plainHttp);
+    const endpoint = parseEndpoint(registry.url, registry.plainHttp);
     const { url: _, plainHttp: __, credentialsFile: ___, ...files } = registry;
-    const timing = rooms.systemTiming;
-    const client = rooms.openRegistry({ endpoint, ...files }, { timing, policy });
+    const timing = systemTiming;
+    const client = openRegistry({ endpoint, ...files }, { timing, policy });
     await client.ping(signal).finally(() => client.close());
   };
 }

@@ -1,16 +1,22 @@
 /**
- * The service, put together: what each room needs is handed to it here, and nothing else happens here. It starts from the
- * ground up (lock, database, checks, port, work) and stops in the opposite order; a start that fails undoes what it did.
- * The parts of the wiring lie in src/app.
+ * The service, put together: every part gets here what it needs, and nothing else happens here. It
+ * starts the state first (lock, database), then checks, port and work, and stops in the opposite
+ * order; a start that fails undoes what it did.
  */
-import { type Ground, openGround } from "./ground.ts";
+import { digestOfFile } from "../assets/self.ts";
+import { mayPass } from "../export/may_pass.ts";
+import { serveHttp } from "../http/http_server.ts";
+import { Liveness } from "../http/liveness.ts";
+import { createOpsServer, createServer } from "../http/server.ts";
+import { Loop } from "../jobs/loop.ts";
+import { isLost } from "../jobs/worker_host.ts";
+import { openResources, type ServiceResources } from "./resources.ts";
 import type { ServiceOptions, Undo } from "./options.ts";
 import { readinessOf } from "./readiness.ts";
-import { loadRooms, type Rooms } from "./rooms.ts";
 import { signingOf } from "./signing.ts";
-import { schedulerOf, storedIn, storeOf, upkeepOf } from "./upkeep.ts";
+import { maintenanceOf, schedulerOf, storedIn, storeOf } from "./maintenance.ts";
 import { type Tls, tlsOf } from "./tls.ts";
-import { exportWork, profilesOnNetwork } from "./work.ts";
+import { exportWork, profilesOnNetwork } from "./export_work.ts";
 import { isLoopback, type Listen } from "../config/listen.ts";
 import type { Config } from "../config/load.ts";
 import type { Job } from "../jobs/job.ts";
@@ -36,9 +42,8 @@ export async function startService(options: ServiceOptions): Promise<Service> {
     for (let step = undo.pop(); step !== undefined; step = undo.pop()) await step();
   };
   try {
-    const rooms = await loadRooms();
-    const ground = await openGround(options, rooms, undo);
-    const running = await run(options, rooms, ground, undo);
+    const resources = await openResources(options, undo);
+    const running = await run(options, resources, undo);
     const { drain, ...shown } = running;
     return { ...shown, stop: () => (drain(), unwind()) };
   } catch (error) {
@@ -48,38 +53,37 @@ export async function startService(options: ServiceOptions): Promise<Service> {
 }
 
 /** Checks first, then the port, then the work. */
-async function run(options: ServiceOptions, rooms: Rooms, ground: Ground, undo: Undo) {
+async function run(options: ServiceOptions, resources: ServiceResources, undo: Undo) {
   const { elapsed, now, config, drain = 60_000 } = options;
-  const { queue, metrics, watch, feed, onFault, log } = ground;
+  const { queue, metrics, watch, feed, onFault, log } = resources;
   let draining = false;
   const isDraining = () => draining;
-  const signing = signingOf(options, ground);
-  const tls = tlsOf(options, rooms, ground);
-  const readiness = readinessOf(options, rooms, ground, { signing, tls }, isDraining);
+  const signing = signingOf(options, resources);
+  const tls = tlsOf(options, resources);
+  const readiness = readinessOf(options, resources, { signing, tls }, isDraining);
   undo.push(() => readiness.stop());
   await readiness.start();
-  const upkeep = upkeepOf(options, rooms, ground);
+  const upkeep = maintenanceOf(options, resources);
   const { heardAt, ...work } = exportWork(
     options,
-    rooms,
-    ground,
+    resources,
     signing,
-    storedIn(ground, upkeep),
+    storedIn(resources, upkeep),
   );
   const onLag = (seconds: number) => metrics.lagged(seconds);
-  const liveness = new rooms.Liveness({ elapsed, workerHeardAt: heardAt, onLag });
+  const liveness = new Liveness({ elapsed, workerHeardAt: heardAt, onLag });
   undo.push(() => liveness.stop());
-  const mayPass = (error: unknown) => rooms.mayPass(error) || rooms.isLost(error);
+  const isTransient = (error: unknown) => mayPass(error) || isLost(error);
   const places = config.service.concurrency;
-  const loop = new rooms.Loop({
+  const loop = new Loop({
     ...work,
     queue,
     now,
     elapsed,
     onFault,
-    mayPass,
+    mayPass: isTransient,
     // On a state directory that is another's now, or a mount that was lost, nothing is begun.
-    mayStart: () => ground.lock.isHeld(),
+    mayStart: () => resources.lock.isHeld(),
     places,
     patient: profilesOnNetwork(config.profiles),
     ...options.lease === undefined ? {} : { heartbeat: options.lease / 3 },
@@ -90,17 +94,17 @@ async function run(options: ServiceOptions, rooms: Rooms, ground: Ground, undo: 
     if (job.state === "cancelled") watch(job).ended({ state: "cancelled" }, 0);
     else loop.cancel(job.id);
   };
-  const health = { liveness, readiness, isDraining, tls, ...storeOf(ground, upkeep) };
+  const health = { liveness, readiness, isDraining, tls, ...storeOf(resources, upkeep) };
   // Before the port opens: what runs according to the queue is then no job of this process.
   const { givenUp, cancelled } = queue.recover();
   for (const job of givenUp) watch(job).ended({ ...job, state: "failed" }, 0);
   for (const job of cancelled) watch(job).ended({ state: "cancelled" }, 0);
-  const url = await serve(options, rooms, ground, undo, { ...health, onQueued, onCancelled });
+  const url = await serve(options, resources, undo, { ...health, onQueued, onCancelled });
   loop.start();
   undo.push(() => loop.stop(drain));
   upkeep.start();
   undo.push(() => upkeep.stop());
-  const scheduler = schedulerOf(options, rooms, ground, onQueued);
+  const scheduler = schedulerOf(options, resources, onQueued);
   scheduler.start();
   undo.push(() => scheduler.stop());
   log("INFO", "service.started", "The service answers", { url });
@@ -126,8 +130,7 @@ async function run(options: ServiceOptions, rooms: Rooms, ground: Ground, undo: 
 /** One app for everything, and one for operations alone where an address was given for it. */
 async function serve(
   options: ServiceOptions,
-  rooms: Rooms,
-  ground: Ground,
+  resources: ServiceResources,
   undo: Undo,
   { tls, ...parts }:
     & Pick<ServerDeps, "liveness" | "readiness" | "isDraining" | "onQueued" | "onCancelled">
@@ -135,11 +138,11 @@ async function serve(
     & { tls: Tls },
 ): Promise<string> {
   const { config, listen, opsListen, elapsed, state, configuration } = options;
-  const { queue, timeline, feed, metrics, audit, egress, traces, onFault, log } = ground;
+  const { queue, timeline, feed, metrics, audit, egress, traces, onFault, log } = resources;
   const deps: ServerDeps = {
     ...{ ...parts, queue, timeline, feed, audit, egress, config, elapsed, onFault },
     build: build(),
-    binary: binaryDigest(rooms, onFault),
+    binary: binaryDigest(onFault),
     scrape: (openMetrics) => metrics.scrape(openMetrics),
     origin: { state, ...(configuration === undefined ? {} : { configuration }) },
     onAnswered: (...answer) => metrics.answered(...answer),
@@ -148,8 +151,8 @@ async function serve(
     ...(traces === undefined ? {} : { trace: traces.ofRequest }),
   };
   if (opsListen !== undefined) {
-    const ops = rooms.createOpsServer(deps, namesFor(opsListen, config));
-    const http = await rooms.serveHttp(ops, opsListen, { tls: tls.files() });
+    const ops = createOpsServer(deps, namesFor(opsListen, config));
+    const http = await serveHttp(ops, opsListen, { tls: tls.files() });
     tls.shownBy(http);
     undo.push(() => http.close(2_000));
     log("INFO", "service.operations", "Operations are served apart", { url: http.url });
@@ -157,8 +160,8 @@ async function serve(
   if (!isLoopback(listen.host) && tls.files() === undefined) {
     log("WARN", "service.plain", "Other machines send their tokens to this service in the clear");
   }
-  const app = rooms.createServer(deps, namesFor(listen, config));
-  const http = await rooms.serveHttp(app, listen, { tls: tls.files() });
+  const app = createServer(deps, namesFor(listen, config));
+  const http = await serveHttp(app, listen, { tls: tls.files() });
   tls.shownBy(http);
   undo.push(() => http.close(2_000));
   return http.url;
@@ -172,8 +175,8 @@ function namesFor({ host }: Listen, { service }: Config) {
 }
 
 /** Read once, at the start: an upgrade puts another file in its place while this one runs on. */
-function binaryDigest(rooms: Rooms, onFault: (error: unknown) => void) {
+function binaryDigest(onFault: (error: unknown) => void) {
   const path = programPath();
   if (path === undefined) return Promise.resolve(undefined);
-  return rooms.digestOfFile(path).catch((error) => void onFault(error));
+  return digestOfFile(path).catch((error) => void onFault(error));
 }

@@ -4,7 +4,7 @@
  */
 import type { Check } from "../http/readiness.ts";
 import { messageOf, StellaError } from "../domain/errors.ts";
-import type { Ground } from "./ground.ts";
+import type { ServiceResources } from "./resources.ts";
 import type { ServiceOptions } from "./options.ts";
 
 export interface Signing {
@@ -15,7 +15,7 @@ export interface Signing {
 
 export function signingOf(
   { signingKey }: Pick<ServiceOptions, "signingKey">,
-  { queue, log }: Pick<Ground, "queue" | "log">,
+  { queue, log }: Pick<ServiceResources, "queue" | "log">,
 ): Signing {
   let wasSeen = queue.lastSuccesses().size > 0;
   /** Undefined where there is none, and never was. */

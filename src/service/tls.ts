@@ -1,10 +1,10 @@
 /** The certificate of the service, which a renewed one replaces while it runs. */
+import { certificateValid } from "../http/certificate_check.ts";
 import type { Check } from "../http/readiness.ts";
 import type { HttpServer, TlsFiles } from "../http/http_server.ts";
 import { messageOf } from "../domain/errors.ts";
-import type { Ground } from "./ground.ts";
+import type { ServiceResources } from "./resources.ts";
 import type { ServiceOptions } from "./options.ts";
-import type { Rooms } from "./rooms.ts";
 
 export interface Tls {
   /** Undefined where the service speaks plain http. */
@@ -19,15 +19,14 @@ export interface Tls {
 /** @throws StellaError usage where the files cannot be used at the start */
 export function tlsOf(
   { tls: read, now }: Pick<ServiceOptions, "tls" | "now">,
-  rooms: Pick<Rooms, "certificateValid">,
-  { log }: Pick<Ground, "log">,
+  { log }: Pick<ServiceResources, "log">,
 ): Tls {
   let files = read?.();
   const servers: HttpServer[] = [];
   const certificate = () => files!.certificate;
   return {
     files: () => files,
-    checks: files === undefined ? [] : [rooms.certificateValid({ certificate, now })],
+    checks: files === undefined ? [] : [certificateValid({ certificate, now })],
     shownBy: (server) => void servers.push(server),
     renew: () => {
       if (read === undefined) return;

@@ -1,23 +1,22 @@
 /** What a service does by itself: exports that are due, bundles that outlived their rule, jobs that nobody asks for any more. */
-import type { Run, Schedule } from "../jobs/sqlite/schedule.ts";
+import { type Run, type Schedule, Scheduler } from "../jobs/sqlite/schedule.ts";
 import type { Job } from "../jobs/job.ts";
 import type { ServerDeps } from "../http/deps.ts";
 import type { MadeBundle, Retention, Standing, Strays } from "../store/files/retention.ts";
 import type { Damage } from "../store/files/scrub.ts";
-import type { Upkeep } from "../store/upkeep.ts";
-import type { Ground } from "./ground.ts";
+import { Upkeep } from "../store/upkeep.ts";
+import type { ServiceResources } from "./resources.ts";
 import type { ServiceOptions } from "./options.ts";
-import type { Rooms } from "./rooms.ts";
-import type { Stored } from "./work.ts";
+import type { Stored } from "./export_work.ts";
 
 const day = 86_400_000;
 /** Jobs that are forgotten at once; a transaction holds up the service while it runs. */
 const mostForgotten = 1_000;
 
-export function upkeepOf(options: ServiceOptions, rooms: Rooms, ground: Ground) {
+export function maintenanceOf(options: ServiceOptions, resources: ServiceResources) {
   const { config, state, now, elapsed } = options;
-  const { store, queue, metrics, log, onFault } = ground;
-  return new rooms.Upkeep({
+  const { store, queue, metrics, log, onFault } = resources;
+  return new Upkeep({
     store,
     state,
     profiles: [...config.profiles.keys()],
@@ -36,7 +35,7 @@ export function upkeepOf(options: ServiceOptions, rooms: Rooms, ground: Ground) 
       log("INFO", "store.removed", "Bundles that outlived their rule were removed", { count });
     },
     onStrays: straysTo(log),
-    onScrubbed: (damaged) => scrubbed(damaged, ground),
+    onScrubbed: (damaged) => scrubbed(damaged, resources),
     onDamage: (damaged, at) => metrics.damaged(damaged.length, at),
     onFault,
   });
@@ -44,7 +43,7 @@ export function upkeepOf(options: ServiceOptions, rooms: Rooms, ground: Ground) 
 
 /** The store as requests have it: what they remove is counted no more, and what is damaged is known. */
 export function storeOf(
-  { store }: Pick<Ground, "store">,
+  { store }: Pick<ServiceResources, "store">,
   upkeep: Pick<Upkeep, "removed" | "damageOf">,
 ): Pick<ServerDeps, "store" | "damageOf"> {
   return {
@@ -62,7 +61,7 @@ export function storeOf(
 
 /** The store as running exports have it. */
 export function storedIn(
-  { queue, store }: Pick<Ground, "queue" | "store">,
+  { queue, store }: Pick<ServiceResources, "queue" | "store">,
   upkeep: Pick<Upkeep, "tidy" | "damageOf">,
 ): Stored {
   return {
@@ -90,7 +89,7 @@ function standingOf(job: Job | undefined): Standing {
 }
 
 /** What nobody remembers is told when its number changes, and not in every round. */
-function straysTo(log: Ground["log"]) {
+function straysTo(log: ServiceResources["log"]) {
   let told = 0;
   return ({ removed, unknown }: Strays) => {
     for (const bundle of removed) {
@@ -107,7 +106,7 @@ function straysTo(log: Ground["log"]) {
 const unknownBundles =
   "The store has bundles of exports that the database does not know, such as this one: they stay until somebody moves them away";
 
-function scrubbed(damaged: readonly Damage[], { metrics, log, queue }: Ground) {
+function scrubbed(damaged: readonly Damage[], { metrics, log, queue }: ServiceResources) {
   for (const { path, found, ...of } of damaged) {
     const bundleDigest = queue.get(of.exportId)?.bundleDigest;
     metrics.verified("failed", "digest_mismatch");
@@ -131,11 +130,10 @@ function rulesOf({ profiles }: ServiceOptions["config"]): Map<string, Retention>
 
 export function schedulerOf(
   { config, now }: ServiceOptions,
-  rooms: Rooms,
-  { queue, metrics, log, onFault }: Ground,
+  { queue, metrics, log, onFault }: ServiceResources,
   onQueued: (job: Job) => void,
 ) {
-  return new rooms.Scheduler({
+  return new Scheduler({
     schedules: schedulesOf(config),
     queue,
     database: queue.database,

@@ -1,4 +1,5 @@
 /** The work of the loop: one worker for each export, watched from its start to its end. */
+import { runInWorker } from "../jobs/worker_host.ts";
 import { StellaError } from "../domain/errors.ts";
 import { privatePlacesOf } from "../config/private_places.ts";
 import { belongsTo, type Profile } from "../config/profile.ts";
@@ -8,9 +9,8 @@ import type { Job, JobError, Outcome } from "../jobs/job.ts";
 import type { ExportRequest } from "../http/export_request.ts";
 import type { UploadSession } from "../registry/sessions.ts";
 import type { ExportEvent } from "../telemetry/export_events.ts";
-import type { Ground } from "./ground.ts";
+import type { ServiceResources } from "./resources.ts";
 import type { ServiceOptions } from "./options.ts";
-import type { Rooms } from "./rooms.ts";
 import type { Signing } from "./signing.ts";
 
 /** What a worker says: what is watched, and how its uploads to registries stand. */
@@ -26,8 +26,7 @@ export interface Stored {
 
 export function exportWork(
   options: ServiceOptions,
-  rooms: Rooms,
-  { watch, uploads }: Pick<Ground, "watch" | "uploads">,
+  { watch, uploads }: Pick<ServiceResources, "watch" | "uploads">,
   signing: Signing,
   { onStored, newestOf }: Stored,
 ) {
@@ -57,7 +56,7 @@ export function exportWork(
       signing.prepare();
       const onPulse = () => void heard.set(id, elapsed());
       onPulse();
-      const report = await rooms.runInWorker<ExportJob, WorkerEvent, ExportReport>({
+      const report = await runInWorker<ExportJob, WorkerEvent, ExportReport>({
         url: mainUrl,
         job,
         permissions: permissionsFor(job),

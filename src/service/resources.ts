@@ -1,4 +1,17 @@
-/** What a service stands on: a state directory that is its own, the log, the queue, the store, the metrics, the way out. */
+/** What a service opens at its start: the lock of its state directory, log, queue, store, metrics, egress policy, traces. */
+import { ascendingIds } from "../domain/uuid.ts";
+import { alsoInFeed, alsoInTimeline } from "../jobs/export_timeline.ts";
+import { Feed } from "../jobs/feed.ts";
+import { takeLock } from "../jobs/sqlite/lock.ts";
+import { Queue } from "../jobs/sqlite/queue.ts";
+import { Timeline } from "../jobs/sqlite/timeline.ts";
+import { Uploads } from "../jobs/sqlite/uploads.ts";
+import { Audit } from "../telemetry/audit.ts";
+import { EgressWatch } from "../telemetry/egress_watch.ts";
+import { ExportWatch } from "../telemetry/export_watch.ts";
+import { isJournal } from "../telemetry/journal.ts";
+import { Metrics } from "../telemetry/metrics.ts";
+import { processFigures } from "../telemetry/scraped.ts";
 import { join } from "node:path";
 import { StellaError } from "../domain/errors.ts";
 import { escaped } from "../domain/names.ts";
@@ -8,65 +21,64 @@ import { ignoredWarning } from "../config/hostile_environment.ts";
 import { isThisMachine } from "../config/listen.ts";
 import type { Job } from "../jobs/job.ts";
 import type { JobQueue } from "../jobs/job_queue.ts";
-import type { FileStore } from "../store/files/store.ts";
-import type { Log, Severity } from "../telemetry/log.ts";
+import { FileStore } from "../store/files/store.ts";
+import { type Log, logError, openLog, type Severity } from "../telemetry/log.ts";
 import type * as telemetry from "../telemetry/traces.ts";
 import { build } from "../domain/version.ts";
 import type { ServiceOptions, Undo } from "./options.ts";
-import type { Rooms } from "./rooms.ts";
 
-export type Ground = Awaited<ReturnType<typeof openGround>>;
+export type ServiceResources = Awaited<ReturnType<typeof openResources>>;
 
 /** @throws StellaError usage where the lock or the database cannot be had */
-export async function openGround(options: ServiceOptions, rooms: Rooms, undo: Undo) {
+export async function openResources(options: ServiceOptions, undo: Undo) {
   const { state, config, now, elapsed, random } = options;
-  const lock = await rooms.takeLock(state);
+  const lock = await takeLock(state);
   undo.push(() => lock.release());
-  const store = new rooms.FileStore(state);
+  const store = new FileStore(state);
   store.sweep();
   let counted = (_: Severity): void => {};
   const onLine = (severity: Severity) => counted(severity);
-  const { log, drained } = rooms.openLog({ ...logOptions(options, rooms), onLine });
+  const { log, drained } = openLog({ ...logOptions(options), onLine });
   undo.push(() => drained(1_000));
   undo.push(() => log("INFO", "service.stopped", "The service has stopped"));
-  sayWhatIsIgnored(options, log);
+  warnOfIgnoredVariables(options, log);
   const onFault = (error: unknown) =>
     log("ERROR", "service.fault", "Something failed that no request is to blame for", {
-      error: rooms.logError(error),
+      error: logError(error),
     });
   const lease = options.lease === undefined ? {} : { lease: options.lease };
   const path = join(state, "stella.db");
   const onNew = () => refuseLost(path, store);
-  const queue = new rooms.Queue(path, { now, newId: () => newId(), onNew, ...lease });
-  const newId = rooms.ascendingIds({ now, random, after: queue.list({ limit: 1 })[0]?.id });
+  const queue = new Queue(path, { now, newId: () => newId(), onNew, ...lease });
+  const newId = ascendingIds({ now, random, after: queue.list({ limit: 1 })[0]?.id });
   undo.push(() => queue.close());
   // Of a site that has exported, it is not made again: readiness fails where it is missing.
   if (queue.lastSuccesses().size === 0) store.prepare();
-  const metrics = openMetrics(options, rooms, queue, onFault);
+  const metrics = openMetrics(options, queue, onFault);
   counted = (severity) => metrics.logged(severity);
-  const egress = new rooms.EgressWatch({ log, metrics });
+  const egress = new EgressWatch({ log, metrics });
   const policy = egressPolicy(config.egress, (host, port) => egress.refused(`${host}:${port}`));
-  const traces = await openTraces(options, rooms, { log, metrics }, policy);
+  const traces = await openTraces(options, { log, metrics }, policy);
   undo.push(() => traces?.close(2_000));
   const keep = config.timeline.days * 86_400_000;
-  const timeline = new rooms.Timeline(queue.database, { now, random, keep });
-  const uploads = new rooms.Uploads(queue.database, now);
-  const feed = new rooms.Feed(config.tenants.length);
+  const timeline = new Timeline(queue.database, { now, random, keep });
+  const uploads = new Uploads(queue.database, now);
+  const feed = new Feed(config.tenants.length);
   const watch = ({ id: exportId, ...job }: Job) => {
     const trace = traces?.ofExport({ exportId, ...job });
     const { profile, tenant, trigger, actor } = job;
     const who = { trigger, ...(actor === undefined ? {} : { actor }) };
     const of = { exportId, profile, tenant, ...who };
-    const seen = new rooms.ExportWatch(of, { log, metrics, elapsed, trace, egress });
-    return rooms.alsoInFeed(rooms.alsoInTimeline(seen, of, timeline, onFault), exportId, feed);
+    const seen = new ExportWatch(of, { log, metrics, elapsed, trace, egress });
+    return alsoInFeed(alsoInTimeline(seen, of, timeline, onFault), exportId, feed);
   };
-  const audit = new rooms.Audit({ log, timeline, elapsed, onFault });
+  const audit = new Audit({ log, timeline, elapsed, onFault });
   const told = { audit, lock, log, onFault, metrics, traces, watch, egress, policy };
   return { ...told, store, queue, timeline, uploads, feed };
 }
 
-/** Where it may connect to other machines. */
-function sayWhatIsIgnored({ config, environment }: ServiceOptions, log: Log): void {
+/** Tells which variables have no effect, where it may connect to other machines. */
+function warnOfIgnoredVariables({ config, environment }: ServiceOptions, log: Log): void {
   if (destinations(config).every(({ url }) => isThisMachine(hostnameOf(url)))) return;
   const detail = ignoredWarning(environment);
   if (detail === undefined) return;
@@ -91,16 +103,15 @@ function refuseLost(path: string, store: FileStore): void {
 
 function openMetrics(
   { config, now }: ServiceOptions,
-  rooms: Rooms,
   queue: Pick<JobQueue, "figures" | "lastSuccesses">,
   onFault: (error: unknown) => void,
 ) {
   const startedAt = now();
-  const metrics = new rooms.Metrics({
+  const metrics = new Metrics({
     profiles: [...config.profiles.values()],
     build: { ...build(), bundleSchema: 1 },
     queue: () => queue.figures(),
-    process: () => rooms.processFigures(startedAt),
+    process: () => processFigures(startedAt),
     onFault,
   });
   // A restart is no reason to call a profile stale.
@@ -111,7 +122,6 @@ function openMetrics(
 /** Undefined, with no code loaded and no socket opened, where the configuration names no collector. */
 async function openTraces(
   options: ServiceOptions,
-  rooms: Rooms,
   to: Pick<Parameters<typeof telemetry.openTraces>[0], "log" | "metrics">,
   policy: EgressPolicy,
 ) {
@@ -121,19 +131,19 @@ async function openTraces(
   const { openPoster } = await import("../net/poster.ts");
   const path = "/v1/traces";
   const poster = openPoster({ ...config.traces, path, contentType: "application/json" }, policy);
-  const { resource, escape } = logOptions(options, rooms);
+  const { resource, escape } = logOptions(options);
   const { version } = build();
   const { post } = poster;
   const traces = openTraces({ ...to, post, resource, version, now, elapsed, random, escape });
   return { ...traces, close: (bound: number) => traces.close(bound).finally(poster.close) };
 }
 
-function logOptions({ write, now, listen, environment }: ServiceOptions, rooms: Rooms) {
+function logOptions({ write, now, listen, environment }: ServiceOptions) {
   const resource = {
     "service.name": "stella",
     "service.version": build().version,
     "service.instance.id": `${Deno.hostname()}:${listen.port}`,
   };
-  const journal = rooms.isJournal(environment("JOURNAL_STREAM"));
+  const journal = isJournal(environment("JOURNAL_STREAM"));
   return { write, now, resource, escape: escaped, journal };
 }
