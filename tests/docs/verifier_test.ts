@@ -1,0 +1,212 @@
+/**
+ * The format page is complete: a verifier written from it in another language comes to stella's
+ * verdicts, on sound bundles of every layout and on altered ones, and the bundle that the page
+ * prints byte for byte verifies with both.
+ */
+import assert from "node:assert/strict";
+import { Buffer } from "node:buffer";
+import { symlinkSync } from "node:fs";
+import { join } from "node:path";
+import { publicKeyFrom } from "../../src/attest/check/trust.ts";
+import {
+  type Files,
+  indexOf,
+  type MadeBundle,
+  makeBundle,
+  memorySource,
+  type Recipe,
+  testKey,
+  withDirectory,
+  writeFiles,
+} from "../bundle/fixture.ts";
+import { testWith, tool } from "../needs.ts";
+import { root } from "../program.ts";
+import { outcomeOf } from "../verify/outcome.ts";
+import { bundles, cut, drop, flip, grow, put, tampered } from "../verify/tampered.ts";
+import { type Block, blocksOf, pageText } from "./pages.ts";
+
+const tools = ["python3", "openssl", "zstd"];
+
+/** The exit code of the Python verifier, and what it printed. */
+async function python(directory: string, publicPem: string): Promise<[number, string]> {
+  const key = `${directory}.pub`;
+  Deno.writeTextFileSync(key, publicPem);
+  const script = join(root, "tests/support/verify.py");
+  const child = new Deno.Command(tool("python3")!, {
+    args: [script, key, directory],
+    stdout: "piped",
+    stderr: "piped",
+  });
+  const { code, stdout, stderr } = await child.output();
+  const text = new TextDecoder();
+  return [code, text.decode(stdout) + text.decode(stderr)];
+}
+
+/** What stella makes of it, and that the Python verifier makes the same of it. */
+async function agree(about: string, { files, key }: Pick<MadeBundle, "files" | "key">) {
+  const ours = await outcomeOf(memorySource(files), [key.trusted]);
+  await withDirectory(async (directory) => {
+    const bundle = join(directory, "bundle");
+    writeFiles(bundle, files);
+    const [theirs, said] = await python(bundle, key.publicPem);
+    assert.equal(theirs, ours.code, `${about}\n${ours.findings.join("\n")}\n${said}`);
+  });
+  return ours.code;
+}
+
+/** Alterations by somebody who does not hold the key, by layout. */
+const alterations: Record<string, [string, (files: Files) => void][]> = {
+  plain: [
+    ["a byte of the manifest", flip("manifest.json", 40)],
+    ["a byte of the signature", flip("manifest.json.sigstore.json", -20)],
+    ["a byte of the hint", flip("manifest.json.sigstore.json", 120)],
+    ["a blank in the attestation", grow("manifest.json.sigstore.json", " ")],
+    ["no attestation", drop("manifest.json.sigstore.json")],
+    ["no manifest", drop("manifest.json")],
+    ["a byte of the index", flip("SHA256SUMS", 0)],
+    ["no index", drop("SHA256SUMS")],
+    ["a byte of a header", flip("p.tar", 130)],
+    ["a byte of the content", flip("p.tar", 512)],
+    ["a byte of the end", flip("p.tar", -1)],
+    ["the archive cut", cut("p.tar", 512)],
+    ["bytes after the archive", grow("p.tar", "x")],
+    ["no archive", drop("p.tar")],
+    ["a byte of the instructions", flip("VERIFY.txt", 3)],
+    ["a file that nothing lists", put("extra.txt", "more\n")],
+  ],
+  zstd: [
+    ["a byte of the frame", flip("p.tar.zst", 20)],
+    ["the archive cut", cut("p.tar.zst", 1)],
+    ["bytes after the archive", grow("p.tar.zst", "x")],
+  ],
+  volumes: [
+    ["a byte of a volume", flip("p.tar.zst.002", 9)],
+    ["no second volume", drop("p.tar.zst.002")],
+    ["a volume cut", cut("p.tar.zst.001", 5)],
+  ],
+  plainVolumes: [["a byte of a volume", flip("p.tar.001", 600)]],
+  directory: [
+    ["a byte of a file", flip("payload/a.txt", 0)],
+    ["a file less", drop("payload/a.txt")],
+    ["a file more", put("payload/z.txt", "more\n")],
+    ["bytes after a file", grow("payload/a.txt", "more\n")],
+  ],
+};
+
+for (const [form, changes] of Object.entries(alterations)) {
+  testWith(tools, `the verifier of the format page agrees on ${form} bundles`, async () => {
+    assert.equal(await agree("unchanged", bundles[form]!), 0);
+    const codes: string[] = [];
+    for (const [about, change] of changes) {
+      codes.push(`${await agree(`${form}: ${about}`, tampered(form, change))} ${about}`);
+    }
+    const accepted = codes.filter((one) => one.startsWith("0 "));
+    assert.deepEqual(accepted, form === "plain" ? ["0 a file that nothing lists"] : []);
+  });
+}
+
+const long = "directory-of-a-name-that-is-rather-long/".repeat(3);
+const entries = [
+  { path: "a.txt", content: "a\n" },
+  { path: `${long}b.txt`, content: "b\n", mode: 0o755 },
+  { path: `${"c".repeat(250)}.txt`, content: "" },
+  { path: "überall.txt", content: "c\n" },
+];
+/** Bundles by somebody whose key is trusted: right ones with odd names, and wrong ones. */
+const signed: [string, Recipe, number][] = [
+  ["long names and names that are not ASCII", { entries }, 0],
+  ["the same, compressed", { entries, compression: "zstd" }, 0],
+  ["a P-256 key", { key: testKey("p", "p256") }, 0],
+  ["a line less", { entries, index: indexOf(entries.slice(0, 1)) }, 8],
+  ["a line more", { entries: entries.slice(0, 1), index: indexOf(entries.slice(0, 2)) }, 6],
+  ["an unsafe path", { index: indexOf([{ path: "../a.txt", content: "a\n" }]) }, 9],
+  ["another order", { entries, index: indexOf([entries[3]!, entries[0]!]) }, 8],
+  ["another count", { manifest: (m) => m.payload.files++ }, 7],
+  ["a later time", { manifest: (m) => m.created = "2026-01-01T00:00:01Z" }, 8],
+  ["another version", { manifest: (m) => Object.assign(m, { schemaVersion: 2 }) }, 3],
+  ["blanks in the manifest", { manifestBytes: (bytes) => Buffer.concat([bytes, bytes]) }, 3],
+  ["another subject", { statement: (s) => ({ ...s, subject: [] }) }, 4],
+];
+
+testWith(tools, "the verifier of the format page agrees on what a trusted key signed", async () => {
+  for (const [about, recipe, expected] of signed) {
+    assert.equal(await agree(about, makeBundle(recipe)), expected, about);
+  }
+});
+
+testWith(tools, "the verifier of the format page refuses other keys and links", async () => {
+  assert.equal(await agree("another key", { ...bundles["plain"]!, key: testKey("other") }), 5);
+  await withDirectory(async (directory) => {
+    const { files, key } = bundles["directory"]!;
+    const bundle = join(directory, "bundle");
+    writeFiles(bundle, files);
+    symlinkSync("/etc/hostname", join(bundle, "payload/link"));
+    const [code, said] = await python(bundle, key.publicPem);
+    assert.equal(code, 9, said);
+  });
+});
+
+/** The bundle that the page prints, and its public key. */
+function workedExample(): { files: Files; publicPem: string } {
+  const page = blocksOf(pageText("format"));
+  const blocks = page.filter(({ heading }) => heading === "Worked example");
+  const block = (beginning: string) => {
+    const found = blocks.filter(({ text }) => text.startsWith(beginning));
+    assert.equal(found.length, 1, `one block begins with ${beginning}`);
+    return found[0]!;
+  };
+  const text = (beginning: string) => Buffer.from(block(beginning).text);
+  const files: Files = new Map([
+    ["SHA256SUMS", text("5891b5b5")],
+    ["example.tar", bytesOfDump(block("00000000: "))],
+    ["manifest.json", text('{"schemaVersion"')],
+    ["manifest.json.sigstore.json", text('{"mediaType"')],
+  ]);
+  return { files, publicPem: block("-----BEGIN PUBLIC KEY").text };
+}
+
+/** `xxd -a`: an asterisk stands for lines like the one before it. */
+function bytesOfDump({ text }: Block): Uint8Array {
+  const lines = text.split("\n").filter((line) => /^[0-9a-f]{8}: /.test(line));
+  const bytes = new Uint8Array(parseInt(lines.at(-1)!.slice(0, 8), 16) + 16);
+  for (const line of lines) {
+    const hex = line.slice(10, 50).replaceAll(" ", "");
+    bytes.set(Uint8Array.fromHex(hex), parseInt(line.slice(0, 8), 16));
+  }
+  return bytes;
+}
+
+testWith(tools, "the bundle that the format page prints verifies with both", async () => {
+  const { files, publicPem } = workedExample();
+  const trusted = publicKeyFrom(publicPem, "example.pub");
+  const outcome = await outcomeOf(memorySource(files), [trusted]);
+  assert.deepEqual([outcome.code, outcome.findings], [0, []]);
+  await withDirectory(async (directory) => {
+    const bundle = join(directory, "bundle");
+    writeFiles(bundle, files);
+    assert.deepEqual(await python(bundle, publicPem), [0, ""]);
+  });
+});
+
+testWith(
+  ["sh", "jq", "openssl", "sha256sum", "tar"],
+  "the commands of the format page check its bundle, and refuse an altered one",
+  async () => {
+    const { files, publicPem } = workedExample();
+    const commands = blocksOf(pageText("format")).find(({ language }) => language === "sh")!.text;
+    const run = async (change: (files: Files) => void) => {
+      const altered = new Map(files);
+      change(altered);
+      return await withDirectory(async (directory) => {
+        writeFiles(directory, altered);
+        Deno.writeTextFileSync(join(directory, "example.pub"), publicPem);
+        const shell = new Deno.Command("sh", { args: ["-ec", commands], cwd: directory });
+        return (await shell.output()).success;
+      });
+    };
+    assert.equal(await run(() => {}), true);
+    assert.equal(await run(flip("manifest.json", 100)), false);
+    assert.equal(await run(flip("example.tar", 512)), false);
+    assert.equal(await run(flip("manifest.json.sigstore.json", -20)), false);
+  },
+);
