@@ -13,6 +13,7 @@ const allowed: Record<string, string[]> = {
   bundle: [],
   config: [],
   assets: [],
+  docs: [],
   net: ["config"],
   attest: ["bundle"],
   verify: ["bundle", "attest"],
@@ -22,7 +23,7 @@ const allowed: Record<string, string[]> = {
   store: ["bundle", "net"],
   jobs: ["telemetry"],
   export: ["bundle", "attest", "output", "registry", "net", "risk", "store", "config"],
-  http: ["jobs", "store", "verify", "telemetry", "config", "assets"],
+  http: ["jobs", "store", "verify", "telemetry", "config", "assets", "docs"],
   service: [
     "assets",
     "attest",
@@ -44,6 +45,7 @@ const allowed: Record<string, string[]> = {
     "attest",
     "bundle",
     "config",
+    "docs",
     "export",
     "jobs",
     "net",
@@ -58,7 +60,7 @@ const allowed: Record<string, string[]> = {
   "main.ts": ["cli"],
   std: [],
   // Not part of the program: what builds it.
-  build: ["assets", "config"],
+  build: ["assets", "config", "docs"],
   // Not part of the program: what generates the dashboards and the rules.
   "dashboards/source": ["telemetry"],
 };

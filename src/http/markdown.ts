@@ -5,12 +5,19 @@
  */
 import { lexer, Marked, Renderer, type Tokens } from "marked";
 
-/** The address of the page for a name such as `ExportCenterDown`, where there is one. */
-export type Link = (name: string) => string | undefined;
+/** Where names, links and pictures of a text lead; undefined: it stays text. */
+export interface Addresses {
+  /** The page of a name such as `ExportCenterDown`, in text or in a code span. */
+  pageOf?(name: string): string | undefined;
+  /** The address behind a link, as the text spells it. */
+  addressOf?(href: string): string | undefined;
+  /** The address of a picture. */
+  pictureOf?(href: string): string | undefined;
+}
 
-/** HTML of `text`. `link` gives the address of a word or code span that has a page of its own. */
-export function renderMarkdown(text: string, link: Link = () => undefined): string {
-  return new Marked().parse(text, { async: false, renderer: new PageRenderer(link) });
+/** HTML of `text`. */
+export function renderMarkdown(text: string, addresses: Addresses = {}): string {
+  return new Marked().parse(text, { async: false, renderer: new PageRenderer(addresses) });
 }
 
 /** The headings of `text` in their order. */
@@ -26,13 +33,13 @@ export function escapeHtml(text: string): string {
   return text.replace(/[&<>"]/g, (character) => entities[character] ?? character);
 }
 
-/** The fragment of a heading: its text in lowercase with `-` between words. */
-function headingId(text: string): string {
-  return text.toLowerCase().replace(/[^a-z0-9]+/g, "-").replace(/^-|-$/g, "");
+/** The fragment of a heading, as GitHub makes it, so that links work there and here. */
+export function headingId(text: string): string {
+  return text.toLowerCase().replace(/[^\p{L}\p{N} _-]/gu, "").replaceAll(" ", "-");
 }
 
 class PageRenderer extends Renderer {
-  constructor(private readonly pageOf: Link) {
+  constructor(private readonly addresses: Addresses) {
     super();
   }
 
@@ -60,8 +67,10 @@ class PageRenderer extends Renderer {
 
   /** Only addresses a reader of an offline page can use without harm; `javascript:` is none. */
   override link(token: Tokens.Link): string {
-    return /^(https?:|[#/.]|[\w-]+\.md)/.test(token.href)
-      ? super.link(token)
+    const { addressOf } = this.addresses;
+    const href = addressOf === undefined ? token.href : addressOf(token.href);
+    return href !== undefined && /^(https?:|[#/.]|[\w-]+\.md)/.test(href)
+      ? super.link({ ...token, href })
       : this.parser.parseInline(token.tokens);
   }
 
@@ -69,12 +78,14 @@ class PageRenderer extends Renderer {
     return escapeHtml(text);
   }
 
-  override image({ text }: Tokens.Image): string {
-    return escapeHtml(text);
+  override image({ text, href }: Tokens.Image): string {
+    const picture = this.addresses.pictureOf?.(href);
+    const alt = escapeHtml(text);
+    return picture === undefined ? alt : `<img src="${escapeHtml(picture)}" alt="${alt}">`;
   }
 
   private linked(name: string, html: string): string {
-    const target = this.pageOf(name);
+    const target = this.addresses.pageOf?.(name);
     return target === undefined ? html : `<a href="${escapeHtml(target)}">${html}</a>`;
   }
 }

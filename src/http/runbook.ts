@@ -1,14 +1,12 @@
 /**
  * The runbook in a browser: `/runbook` is the whole page, `/runbook/<Alert>` the section to which an alert's link leads. It
- * comes out of the binary, so that it is there when nothing else is. No script, no image, no foreign address: the only thing
- * that its Content-Security-Policy lets through is its own style, by its digest.
+ * comes out of the binary, so that it is there when nothing else is.
  */
-import { createHash } from "node:crypto";
 import runbook from "../../dashboards/observability.md" with { type: "text" };
 import type { App } from "./deps.ts";
+import { contentsOf, htmlHeaders, htmlPage } from "./html_page.ts";
 import { escapeHtml, headingsOf, renderMarkdown } from "./markdown.ts";
 import { problem } from "./problem.ts";
-import style from "./runbook.css" with { type: "text" };
 
 export interface AlertPage {
   alert: string;
@@ -25,12 +23,6 @@ export function alertPages(text: string): AlertPage[] {
   }));
 }
 
-const policy = `default-src 'none'; style-src 'sha256-${
-  createHash("sha256").update(style).digest("base64")
-}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'`;
-
-const headers = { "content-type": "text/html; charset=utf-8", "content-security-policy": policy };
-
 export function addRunbook(app: App): void {
   const pages = alertPages(runbook);
   const names = new Set(pages.map((page) => page.alert));
@@ -38,16 +30,16 @@ export function addRunbook(app: App): void {
   // Rendered when first asked for: most services never are.
   let whole: string | undefined;
   app.get("/runbook", (c) => {
-    whole ??= page(
+    whole ??= htmlPage(
       "Export Center observability",
-      contents(runbook) + renderMarkdown(runbook, link),
+      contentsOf(runbook) + renderMarkdown(runbook, { pageOf: link }),
     );
-    return c.body(whole, 200, headers);
+    return c.body(whole, 200, htmlHeaders);
   });
   app.get("/runbook/:alert", (c) => {
     const found = pages.find((one) => one.alert === c.req.param("alert"));
     if (found === undefined) return problem(c, { status: 404, detail: "There is no such alert" });
-    return c.body(page(found.alert, alertBody(found, link)), 200, headers);
+    return c.body(htmlPage(found.alert, alertBody(found, link)), 200, htmlHeaders);
   });
 }
 
@@ -58,34 +50,5 @@ function alertBody({ alert, text }: AlertPage, link: (name: string) => string | 
   return `<nav><a href="/runbook#${
     escapeHtml(alert.toLowerCase())
   }">The whole runbook</a></nav>\n` +
-    renderMarkdown(own, others);
-}
-
-/** The headings of the second and third level, as a list of links. */
-function contents(text: string): string {
-  const headings = headingsOf(text).filter((one) => one.level > 1 && one.level < 4);
-  const items = headings.map((one) =>
-    `<li class="level${one.level}"><a href="#${escapeHtml(one.id)}">${
-      escapeHtml(one.text)
-    }</a></li>`
-  );
-  return `<nav><ul>\n${items.join("\n")}\n</ul></nav>\n`;
-}
-
-function page(title: string, content: string): string {
-  return `<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>${escapeHtml(title)} - stella</title>
-<style>${style}</style>
-</head>
-<body>
-<main>
-${content}
-</main>
-</body>
-</html>
-`;
+    renderMarkdown(own, { pageOf: others });
 }

@@ -16,6 +16,7 @@ import { guard, isLocal, type Names, setHeaders } from "./guard.ts";
 import { limitDownloads } from "./downloads.ts";
 import { addHealth } from "./health.ts";
 import { limitRequests } from "./limit.ts";
+import { addManual } from "./manual.ts";
 import { measure } from "./measure.ts";
 import { openApi } from "./openapi.ts";
 import { problem, problemOf } from "./problem.ts";
@@ -85,6 +86,7 @@ function addOperations(
     return problem(c, { status: 404, detail: "There is no signing key yet", hint });
   });
   addRunbook(app);
+  addManual(app);
 }
 
 function finished(app: App, deps: OpsDeps): App {

@@ -32,10 +32,21 @@ Deno.test("no text becomes HTML, wherever it stands", () => {
 });
 
 Deno.test("a name with a page of its own becomes a link, in text and in code", () => {
-  const link = (name: string) => name === "ExportCenterDown" ? `/runbook/${name}` : undefined;
+  const pageOf = (name: string) => name === "ExportCenterDown" ? `/runbook/${name}` : undefined;
   assert.equal(
-    renderMarkdown("see ExportCenterDown, `ExportCenterDown`, ExportCenterUp", link),
+    renderMarkdown("see ExportCenterDown, `ExportCenterDown`, ExportCenterUp", { pageOf }),
     '<p>see <a href="/runbook/ExportCenterDown">ExportCenterDown</a>, ' +
       '<a href="/runbook/ExportCenterDown"><code>ExportCenterDown</code></a>, ExportCenterUp</p>\n',
+  );
+});
+
+Deno.test("links and pictures lead where the addresses say, and nowhere else", () => {
+  const addresses = {
+    addressOf: (href: string) => href === "a.md" ? "/docs/a" : undefined,
+    pictureOf: (href: string) => href === "p.svg" ? "/docs/p.svg" : undefined,
+  };
+  assert.equal(
+    renderMarkdown('[a](a.md) [b](b.md) ![x "y"](p.svg) ![z](q.svg)', addresses),
+    '<p><a href="/docs/a">a</a> b <img src="/docs/p.svg" alt="x &quot;y&quot;"> z</p>\n',
   );
 });

@@ -43,15 +43,15 @@ Deno.test("the whole runbook has every heading, and links that lead somewhere", 
 
 Deno.test("the pages let nothing through but their own style", async () => {
   using bench = new Bench();
-  for (const path of ["/runbook", "/runbook/ExportCenterDown"]) {
+  for (const path of ["/runbook", "/runbook/ExportCenterDown", "/docs", "/docs/format"]) {
     const answer = await bench.get(path);
     const html = await answer.text();
     const style = /<style>([^]*)<\/style>/.exec(html)?.[1] ?? "";
     const digest = createHash("sha256").update(style).digest("base64");
     assert.equal(
       answer.headers.get("content-security-policy"),
-      `default-src 'none'; style-src 'sha256-${digest}'; base-uri 'none'; form-action 'none'; ` +
-        "frame-ancestors 'none'",
+      `default-src 'none'; style-src 'sha256-${digest}'; img-src 'self'; base-uri 'none'; ` +
+        "form-action 'none'; frame-ancestors 'none'",
     );
     assert.doesNotMatch(html, /<script|<img|<link|\sstyle=|\son\w+=|src=/);
     assert.equal(answer.headers.get("x-content-type-options"), "nosniff");

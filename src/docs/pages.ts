@@ -1,0 +1,34 @@
+/**
+ * The manual, carried by the binary: `stella docs [PAGE]` prints it and the service shows it at
+ * `/docs/PAGE`. The pages are written for GitHub too, so links between them name files.
+ */
+import format from "./format.md" with { type: "text" };
+import index from "./index.md" with { type: "text" };
+import overview from "./overview.svg" with { type: "text" };
+import sticks from "./sticks.md" with { type: "text" };
+import verification from "./verification.md" with { type: "text" };
+
+export interface Page {
+  /** As in `stella docs NAME`. */
+  name: string;
+  /** Its first heading. */
+  title: string;
+  /** Markdown. */
+  text: string;
+}
+
+/** In the order of the contents; `index` is the contents. */
+const texts = { index, verification, format, sticks };
+
+export const pages: readonly Page[] = Object.entries(texts).map(([name, text]) => ({
+  name,
+  title: /^# (.+)$/m.exec(text)?.[1] ?? name,
+  text,
+}));
+
+/** The pictures of the pages, by the name of their file: SVG. */
+export const pictures: ReadonlyMap<string, string> = new Map([["overview.svg", overview]]);
+
+export function pageNamed(name: string): Page | undefined {
+  return pages.find((page) => page.name === name);
+}
