@@ -2,8 +2,9 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { binary, freePort, Home, programWords, root } from "./program.ts";
-import { testWith } from "./needs.ts";
+import { installProgram } from "./support/install.ts";
+import { freePort, Home, root } from "./support/program.ts";
+import { testWith } from "./support/needs.ts";
 
 const readme = readFileSync(join(root, "README.md"), "utf8");
 
@@ -16,13 +17,8 @@ function box(heading: string): string[] {
 
 /** A folder with `dist/stella`, the sample and stand-ins for what needs root. */
 function workplace(home: Home): void {
-  Deno.mkdirSync(join(home.path, "dist"));
   Deno.mkdirSync(join(home.path, "bin"));
-  const words = programWords().map((word) => `'${word}'`).join(" ");
-  // From source, `dist/stella` is a script that starts the source: the commands stay those of the README.
-  if (binary !== undefined) Deno.copyFileSync(binary, join(home.path, "dist/stella"));
-  else script(home, "dist/stella", `exec ${words} "$@"`);
-  Deno.chmodSync(join(home.path, "dist/stella"), 0o755);
+  installProgram(home, "dist/stella");
   script(home, "bin/sudo", 'exec "$@"');
   script(
     home,

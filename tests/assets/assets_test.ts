@@ -7,7 +7,7 @@ import { assets } from "../../src/assets/assets.ts";
 import { hostileNames } from "../../src/config/permissions.ts";
 import { units } from "../../src/assets/units.ts";
 import { build, type Form } from "../../src/domain/version.ts";
-import { testWith, tool } from "../needs.ts";
+import { testWith, tool } from "../support/needs.ts";
 
 const root = new URL("../../", import.meta.url);
 const sources = new URL("src/assets/systemd/", root);

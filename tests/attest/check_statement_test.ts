@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { checkAttestation } from "../../src/attest/check/check.ts";
 import { sha256 } from "../../src/domain/hash.ts";
 import { attestationName, manifestName } from "../../src/bundle/manifest.ts";
-import { makeBundle, type Recipe, testKey } from "../bundle/fixture.ts";
+import { makeBundle, type Recipe, testKey } from "../support/bundle_fixture.ts";
 
 const key = testKey("maker");
 const malformed = "signature malformed";

@@ -3,8 +3,8 @@ import { Buffer } from "node:buffer";
 import { checkAttestation, readAttestation, verifyEnvelope } from "../../src/attest/check/check.ts";
 import { payloadType, preAuthEncoding } from "../../src/attest/dsse.ts";
 import { attestationName, manifestName } from "../../src/bundle/manifest.ts";
-import { makeBundle, type Recipe, type TestKey, testKey } from "../bundle/fixture.ts";
-import { always, fc } from "../bundle/property.ts";
+import { makeBundle, type Recipe, type TestKey, testKey } from "../support/bundle_fixture.ts";
+import { always, fc } from "../support/property.ts";
 
 // deno-lint-ignore no-explicit-any -- tests put any shape in place of the right one
 type Loose = any;

@@ -11,7 +11,7 @@ import {
   preAuthEncoding,
 } from "../../src/attest/dsse.ts";
 import { attest } from "../../src/attest/sign/signer.ts";
-import { type TestKey, testKey } from "../bundle/fixture.ts";
+import { type TestKey, testKey } from "../support/bundle_fixture.ts";
 
 function pae(type: string, body: string): string {
   return Buffer.from(preAuthEncoding(type, Buffer.from(body))).toString();

@@ -7,8 +7,8 @@ import { StellaError } from "../../src/domain/errors.ts";
 import { keyidOf } from "../../src/attest/dsse.ts";
 import { encryptKey, readPassphrase } from "../../src/attest/sign/encrypted_key.ts";
 import { generateKey, loadSigner, publicOf } from "../../src/attest/sign/keys.ts";
-import { withDirectory } from "../bundle/fixture.ts";
-import { testWith } from "../needs.ts";
+import { withDirectory } from "../support/bundle_fixture.ts";
+import { testWith } from "../support/needs.ts";
 
 const { privateKey } = generateKeyPairSync("ed25519");
 const phrase = "corr\u00e9ct horse";

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { linkSync, statSync, symlinkSync, utimesSync } from "node:fs";
 import { join } from "node:path";
 import { refuseOpenedFromMedia, refuseTrustFromMedia } from "../../src/attest/check/key_origin.ts";
-import { withDirectory, writeFiles } from "../bundle/fixture.ts";
+import { withDirectory, writeFiles } from "../support/bundle_fixture.ts";
 
 const inDirectory = { code: "usage", message: /lies in the bundle's own directory$/ };
 const onMedium = { code: "usage", message: /lies on the bundle's own medium$/ };

@@ -6,7 +6,7 @@ import process from "node:process";
 import { StellaError } from "../../src/domain/errors.ts";
 import { readPublicKey } from "../../src/attest/check/trust.ts";
 import { generateKey, loadSigner, publicOf, publicPathOf } from "../../src/attest/sign/keys.ts";
-import { withDirectory } from "../bundle/fixture.ts";
+import { withDirectory } from "../support/bundle_fixture.ts";
 
 function assertUsage(run: () => unknown, reason: RegExp, code = "usage"): void {
   assert.throws(run, (error) => {

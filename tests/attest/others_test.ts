@@ -6,8 +6,14 @@ import { Buffer } from "node:buffer";
 import { join } from "node:path";
 import { sha256 } from "../../src/domain/hash.ts";
 import { attestationName, manifestName } from "../../src/bundle/manifest.ts";
-import { testWith } from "../needs.ts";
-import { makeBundle, type TestKey, testKey, withDirectory, writeFiles } from "../bundle/fixture.ts";
+import { testWith } from "../support/needs.ts";
+import {
+  makeBundle,
+  type TestKey,
+  testKey,
+  withDirectory,
+  writeFiles,
+} from "../support/bundle_fixture.ts";
 
 /** Verifies as a sigstore client does with a key and no transparency log; throws where it is not accepted. */
 function sigstoreVerify(attestation: Uint8Array, key: TestKey): void {

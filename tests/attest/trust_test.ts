@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { StellaError } from "../../src/domain/errors.ts";
 import { keysAt, keysInDirectory, readPublicKey } from "../../src/attest/check/trust.ts";
 import { onRemovable } from "../../src/attest/media.ts";
-import { testKey, withDirectory, writeFiles } from "../bundle/fixture.ts";
+import { testKey, withDirectory, writeFiles } from "../support/bundle_fixture.ts";
 
 function assertUsage(run: () => unknown, reason: RegExp): void {
   assert.throws(run, (error) => {

@@ -13,8 +13,8 @@ import { encodeBundle, preAuthEncoding } from "../../src/attest/dsse.ts";
 import { ed25519Fault } from "../../src/attest/ed25519_points.ts";
 import { lowSignature } from "../../src/attest/sign/low_s.ts";
 import { attestationName, manifestName } from "../../src/bundle/manifest.ts";
-import { makeBundle, testKey, withDirectory } from "../bundle/fixture.ts";
-import { Home } from "../program.ts";
+import { makeBundle, testKey, withDirectory } from "../support/bundle_fixture.ts";
+import { Home } from "../support/program.ts";
 
 /**
  * All encodings of the points of small order that OpenSSL takes, canonical or not, by y; each with

@@ -6,7 +6,7 @@
 import { spawn, spawnSync } from "node:child_process";
 import { mkdirSync, readFileSync, rmSync } from "node:fs";
 import { join, resolve } from "node:path";
-import { Home, programWords } from "../program.ts";
+import { Home, programWords } from "../support/program.ts";
 import { advisories, largeFile, smallFiles } from "./data.ts";
 
 const option = (name: string) => {

@@ -9,7 +9,7 @@ import http from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { defaultChunk, defaultLargestChunk } from "../../src/registry/upload_place.ts";
-import { Home, programWords } from "../program.ts";
+import { Home, programWords } from "../support/program.ts";
 
 const [gibibytes = 4, kills = 20] = Deno.args.map(Number);
 const large = gibibytes * 1024 ** 3;

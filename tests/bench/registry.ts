@@ -7,10 +7,10 @@ import { spawnSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
-import { tool } from "../needs.ts";
-import { Home, programWords } from "../program.ts";
-import { Authority } from "../registry/authority.ts";
-import { withDockerRegistry } from "../registry/docker_registry.ts";
+import { tool } from "../support/needs.ts";
+import { Home, programWords } from "../support/program.ts";
+import { Authority } from "../support/registry/authority.ts";
+import { withDockerRegistry } from "../support/registry/docker_registry.ts";
 import { largeFile } from "./data.ts";
 
 const option = (name: string) => {

@@ -5,7 +5,7 @@
  */
 import { existsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { Home, programWords, root } from "../program.ts";
+import { Home, programWords, root } from "../support/program.ts";
 
 const rows = Number(Deno.args[0] ?? 200_000);
 const most = 200 * 1024;

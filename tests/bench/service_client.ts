@@ -1,6 +1,6 @@
 /** What the service's benches share: a service with tiny profiles, many clients, and figures of what they saw. */
 import { join } from "node:path";
-import { Home, type Service } from "../program.ts";
+import { Home, type Service } from "../support/program.ts";
 
 export const say = (text: string) => Deno.stdout.writeSync(new TextEncoder().encode(`${text}\n`));
 

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { gaveUp } from "../../src/jobs/job_queue.ts";
-import type { Service } from "../program.ts";
+import type { Service } from "../support/program.ts";
 import {
   ask,
   drained,

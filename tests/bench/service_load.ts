@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
-import type { Home, Service } from "../program.ts";
+import type { Home, Service } from "../support/program.ts";
 import {
   ask,
   drained,

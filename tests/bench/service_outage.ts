@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { renameSync } from "node:fs";
 import { DatabaseSync } from "node:sqlite";
-import type { Service } from "../program.ts";
+import type { Service } from "../support/program.ts";
 import { ask, pause, say, tinyHome, withService } from "./service_client.ts";
 
 // deno-lint-ignore no-explicit-any -- the answer of readiness

@@ -7,7 +7,7 @@
 import { spawnSync } from "node:child_process";
 import { mkdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
-import { Home, programWords } from "../program.ts";
+import { Home, programWords } from "../support/program.ts";
 import { advisories } from "./data.ts";
 
 const promise = 200;

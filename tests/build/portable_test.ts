@@ -17,7 +17,7 @@ import { checkSelf } from "../../src/assets/self.ts";
 import { buildPortable, glibcMinorOf } from "../../src/build/portable.ts";
 import { buildScript } from "../../src/build/script.ts";
 import { environmentNames, grants } from "../../src/config/permissions.ts";
-import { testWhere, testWith, tool } from "../needs.ts";
+import { testWhere, testWith, tool } from "../support/needs.ts";
 import { fixturePlace, type Place } from "./place.ts";
 
 const supported = Deno.build.target === "x86_64-unknown-linux-gnu";

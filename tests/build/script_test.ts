@@ -3,7 +3,7 @@ import { spawnSync } from "node:child_process";
 import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { buildScript } from "../../src/build/script.ts";
 import { readStamp, stampLine } from "../../src/build/stamp.ts";
-import { testWith } from "../needs.ts";
+import { testWith } from "../support/needs.ts";
 import { fixturePlace } from "./place.ts";
 
 Deno.test("the script is one file, stamped, with dynamic imports inside, and runs anywhere", async () => {

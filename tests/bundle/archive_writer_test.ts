@@ -12,7 +12,7 @@ import { localPool } from "../../src/bundle/chunk_pool.ts";
 import { sha256 } from "../../src/domain/hash.ts";
 import { type BundleFile, chunkSize } from "../../src/bundle/manifest.ts";
 import { decompressChunk } from "../../src/bundle/zstd_chunk.ts";
-import { testWith } from "../needs.ts";
+import { testWith } from "../support/needs.ts";
 import {
   bytesOf,
   type Entry,
@@ -21,7 +21,7 @@ import {
   someEntries,
   tarOf,
   withDirectory,
-} from "./fixture.ts";
+} from "../support/bundle_fixture.ts";
 
 type Options = Omit<ArchiveOptions, "pool" | "privateFiles">;
 

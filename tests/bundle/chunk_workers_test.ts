@@ -6,10 +6,10 @@ import { join } from "node:path";
 import { directorySource } from "../../src/bundle/source.ts";
 import { chunkWorkers } from "../../src/cli/chunk_worker.ts";
 import type { ExportOptions } from "../../src/export/export.ts";
-import { run, snapshot } from "../export/run.ts";
+import { run, snapshot } from "../support/run_export.ts";
 import { verifyBundle } from "../../src/verify/verify.ts";
-import { outcomeOf } from "../verify/outcome.ts";
-import { makeBundle, writeFiles } from "./fixture.ts";
+import { outcomeOf } from "../support/outcome.ts";
+import { makeBundle, writeFiles } from "../support/bundle_fixture.ts";
 
 const mainUrl = new URL("../../main.ts", import.meta.url).href;
 const workers = chunkWorkers({ mainUrl, stop: new AbortController().signal });

@@ -4,7 +4,7 @@ import { mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { digestFiles, smallFile } from "../../src/bundle/file_digests.ts";
 import { sha256 } from "../../src/domain/hash.ts";
-import { withDirectory } from "./fixture.ts";
+import { withDirectory } from "../support/bundle_fixture.ts";
 
 Deno.test("files up to the limit are hashed whole, larger ones are left", async () => {
   await withDirectory((root) => {

@@ -7,7 +7,7 @@ import {
   IndexParser,
 } from "../../src/bundle/index_file.ts";
 import { comparePaths } from "../../src/domain/paths.ts";
-import { always, fc } from "./property.ts";
+import { always, fc } from "../support/property.ts";
 
 const digest = "0123456789abcdef".repeat(4);
 

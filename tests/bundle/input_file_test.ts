@@ -21,8 +21,8 @@ import {
   openInput,
 } from "../../src/bundle/input_file.ts";
 import { PrivateFiles } from "../../src/bundle/private_files.ts";
-import { testWith } from "../needs.ts";
-import { noPrivateFiles, withDirectory, writeFiles } from "./fixture.ts";
+import { testWith } from "../support/needs.ts";
+import { noPrivateFiles, withDirectory, writeFiles } from "../support/bundle_fixture.ts";
 
 const content = "content of the file";
 

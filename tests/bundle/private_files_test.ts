@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { linkSync, mkdirSync, renameSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { PrivateFiles } from "../../src/bundle/private_files.ts";
-import { withDirectory, writeFiles } from "./fixture.ts";
+import { withDirectory, writeFiles } from "../support/bundle_fixture.ts";
 
 /** As an open handle shows it. */
 function shownBy(path: string) {

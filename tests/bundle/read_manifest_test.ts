@@ -8,7 +8,7 @@ import {
 } from "../../src/bundle/manifest.ts";
 import { largestManifest, readManifest } from "../../src/bundle/read_manifest.ts";
 import { sha256 } from "../../src/domain/hash.ts";
-import { makeBundle } from "./fixture.ts";
+import { makeBundle } from "../support/bundle_fixture.ts";
 
 // deno-lint-ignore no-explicit-any -- tests put any shape in place of the right one
 type Loose = any;

@@ -6,8 +6,8 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { StellaError } from "../../src/domain/errors.ts";
 import { directorySource, type Found, openRegular, readSmall } from "../../src/bundle/source.ts";
-import { testWith, tool } from "../needs.ts";
-import { memorySource, withDirectory, writeFiles } from "./fixture.ts";
+import { testWith, tool } from "../support/needs.ts";
+import { memorySource, withDirectory, writeFiles } from "../support/bundle_fixture.ts";
 
 async function readAll(root: string, path: string): Promise<string | undefined> {
   const bytes = await readSmall(directorySource(root), path, 1000);

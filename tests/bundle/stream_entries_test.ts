@@ -14,9 +14,9 @@ import {
   manifestName,
 } from "../../src/bundle/manifest.ts";
 import { readManifest } from "../../src/bundle/read_manifest.ts";
-import { bundles } from "../verify/tampered.ts";
-import { makeBundle, mtime } from "./fixture.ts";
-import { type Entry, judged, order, streamOf } from "./stream.ts";
+import { bundles } from "../support/tampered.ts";
+import { makeBundle, mtime } from "../support/bundle_fixture.ts";
+import { type Entry, judged, order, streamOf } from "../support/bundle_stream.ts";
 
 const made = bundles["zstd"]!;
 const all = order(made);

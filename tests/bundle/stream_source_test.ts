@@ -6,9 +6,9 @@ import { comparePaths } from "../../src/domain/paths.ts";
 import { readStreamHeader } from "../../src/bundle/stream_header.ts";
 import { largestHeldIndex } from "../../src/bundle/stream_source.ts";
 import { encodeHeader } from "../../src/bundle/tar_header.ts";
-import { bundles } from "../verify/tampered.ts";
-import { makeBundle, mtime } from "./fixture.ts";
-import { judged, order, streamOf } from "./stream.ts";
+import { bundles } from "../support/tampered.ts";
+import { makeBundle, mtime } from "../support/bundle_fixture.ts";
+import { judged, order, streamOf } from "../support/bundle_stream.ts";
 
 const archives = ["plain", "zstd", "volumes", "plainVolumes"] as const;
 for (const form of archives) {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { JsonFault, parseStrict } from "../../src/bundle/strict_json.ts";
-import { always, fc } from "./property.ts";
+import { always, fc } from "../support/property.ts";
 
 function parse(text: string): unknown {
   return parseStrict(new TextEncoder().encode(text));

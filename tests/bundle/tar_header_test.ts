@@ -6,9 +6,16 @@ import { join } from "node:path";
 import { sha256 } from "../../src/domain/hash.ts";
 import { comparePaths, pathFault } from "../../src/domain/paths.ts";
 import { blockSize, encodeHeader, paddingOf } from "../../src/bundle/tar_header.ts";
-import { testWith } from "../needs.ts";
-import { created, type Entry, mtime, someEntries, tarOf, withDirectory } from "./fixture.ts";
-import { alwaysAsync, fc } from "./property.ts";
+import { testWith } from "../support/needs.ts";
+import {
+  created,
+  type Entry,
+  mtime,
+  someEntries,
+  tarOf,
+  withDirectory,
+} from "../support/bundle_fixture.ts";
+import { alwaysAsync, fc } from "../support/property.ts";
 
 interface Header {
   path: string;

@@ -4,7 +4,7 @@ import { createHash } from "node:crypto";
 import { constants, zstdCompressSync } from "node:zlib";
 import { chunkSize } from "../../src/bundle/manifest.ts";
 import { compressChunk, decompressChunk, largestStored } from "../../src/bundle/zstd_chunk.ts";
-import { always, fc } from "./property.ts";
+import { always, fc } from "../support/property.ts";
 
 /** Bytes without any pattern, the same in every run. */
 function noise(length: number): Uint8Array {

@@ -15,8 +15,8 @@ import { join } from "node:path";
 import { readAttestation, verifyEnvelope } from "../../src/attest/check/check.ts";
 import { publicKeyFrom } from "../../src/attest/check/trust.ts";
 import { sha256 } from "../../src/domain/hash.ts";
-import { snapshot } from "../export/run.ts";
-import { type Home, withHome } from "../program.ts";
+import { snapshot } from "../support/run_export.ts";
+import { type Home, withHome } from "../support/program.ts";
 
 function test(name: string, body: (home: Home) => Promise<void>): void {
   Deno.test(name, () => withHome(body));

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { Home } from "../program.ts";
+import { Home } from "../support/program.ts";
 
 async function withConfig(text: string, body: (home: Home, config: string[]) => Promise<void>) {
   const home = new Home();

@@ -7,7 +7,7 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { refusalOf } from "../../src/cli/service_answer.ts";
 import { exitCodes } from "../../src/domain/errors.ts";
-import { freePort, withHome } from "../program.ts";
+import { freePort, withHome } from "../support/program.ts";
 
 Deno.test("each answer of a service has its exit code", () => {
   const answers: Record<number, number[]> = {

@@ -3,7 +3,7 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { exportBundleCommand, type ExportFlags } from "../../src/cli/export_bundle.ts";
 import type { Host, Permissions } from "../../src/cli/host.ts";
-import { Home } from "../program.ts";
+import { Home } from "../support/program.ts";
 
 Deno.test("no key is made where the bundle goes", async () => {
   const home = new Home();

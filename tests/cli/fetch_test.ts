@@ -7,8 +7,8 @@ import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { parseExportUrl } from "../../src/cli/pull_service.ts";
 import { ServiceClient } from "../../src/cli/service_client.ts";
-import { Home, type Service } from "../program.ts";
-import { host } from "../service/quiet_host.ts";
+import { Home, type Service } from "../support/program.ts";
+import { host } from "../support/quiet_host.ts";
 
 const token = "a".repeat(40);
 

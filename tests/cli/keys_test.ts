@@ -6,9 +6,9 @@ import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "nod
 import { join } from "node:path";
 import { readPublicKey } from "../../src/attest/check/trust.ts";
 import { trustCommand } from "../../src/cli/keys.ts";
-import { testKey, withDirectory } from "../bundle/fixture.ts";
-import { Home } from "../program.ts";
-import { host as quiet } from "../service/quiet_host.ts";
+import { testKey, withDirectory } from "../support/bundle_fixture.ts";
+import { Home } from "../support/program.ts";
+import { host as quiet } from "../support/quiet_host.ts";
 
 Deno.test("keys trust keeps the key that it names, however the file is exchanged meanwhile", async () => {
   await withDirectory(async (root) => {

@@ -15,7 +15,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
-import { type Home, withHome } from "../program.ts";
+import { type Home, withHome } from "../support/program.ts";
 
 function test(name: string, body: (home: Home) => Promise<void>): void {
   Deno.test(name, () => withHome(body));

@@ -4,8 +4,8 @@ import type { Command } from "commander";
 import { commands } from "../../src/cli/program.ts";
 import type { Host } from "../../src/cli/host.ts";
 import { neededBy, neededFor } from "../../src/config/needed.ts";
-import { Home, root } from "../program.ts";
-import { holdToLines, permissionLines } from "./permission_lines.ts";
+import { Home, root } from "../support/program.ts";
+import { holdToLines, permissionLines } from "../support/permission_lines.ts";
 
 const noHost = { stdout: () => {}, stderr: () => {} } as unknown as Host;
 

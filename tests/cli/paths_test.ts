@@ -6,7 +6,7 @@ import assert from "node:assert/strict";
 import { mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { asStellaError } from "../../src/cli/render.ts";
-import { Home } from "../program.ts";
+import { Home } from "../support/program.ts";
 
 const place = ["export", "bundle"];
 const registry = "oci://127.0.0.1:1/exports/kit:latest";

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { cpSync, existsSync, mkdirSync, rmSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
-import { Home } from "../program.ts";
+import { Home } from "../support/program.ts";
 
 const kit = ["export", "bundle", "--profile", "kit"];
 

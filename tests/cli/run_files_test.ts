@@ -3,8 +3,8 @@ import assert from "node:assert/strict";
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { previousSuccesses, runMetrics } from "../../src/cli/run_metrics.ts";
-import { testWith, tool } from "../needs.ts";
-import { type Home, withHome } from "../program.ts";
+import { testWith, tool } from "../support/needs.ts";
+import { type Home, withHome } from "../support/program.ts";
 
 const kit = ["export", "bundle", "--profile", "kit", "--manifest", "out/manifest.json", "--quiet"];
 const files = ["--metrics-textfile", "run.prom", "--report", "run.json"];

@@ -3,7 +3,7 @@ import { neededBy, neededFor } from "../../src/config/needed.ts";
 import { grants } from "../../src/config/permissions.ts";
 import type { Permissions } from "../../src/cli/host.ts";
 import { spare } from "../../src/cli/spare.ts";
-import { Home } from "../program.ts";
+import { Home } from "../support/program.ts";
 
 /** Permissions as Deno has them: values are asked for one by one, and revoking a name ends all of its values. */
 function fake(deaf: string[] = []): Permissions & { revoked: Set<string> } {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { writeFileSync } from "node:fs";
-import { Home } from "../program.ts";
+import { Home } from "../support/program.ts";
 
 /** A service that answers with this status, and what `stella status --manifest` makes of it. */
 async function compared(home: Home, status: unknown) {

@@ -5,9 +5,9 @@
 import assert from "node:assert/strict";
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { testWith } from "../needs.ts";
-import { freePort, Home } from "../program.ts";
-import { startRegistry } from "../e2e/site.ts";
+import { testWith } from "../support/needs.ts";
+import { freePort, Home } from "../support/program.ts";
+import { startRegistry } from "../support/site.ts";
 
 async function withHome(body: (home: Home) => Promise<void>): Promise<void> {
   const home = new Home();

@@ -7,10 +7,10 @@ import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { ProgressLine } from "../../src/cli/progress.ts";
 import { showSynced } from "../../src/cli/unpack.ts";
-import { makeBundle, writeFiles } from "../bundle/fixture.ts";
-import { testWith } from "../needs.ts";
-import { Home, programWords } from "../program.ts";
-import { host as quietHost } from "../service/quiet_host.ts";
+import { makeBundle, writeFiles } from "../support/bundle_fixture.ts";
+import { testWith } from "../support/needs.ts";
+import { Home, programWords } from "../support/program.ts";
+import { host as quietHost } from "../support/quiet_host.ts";
 
 /**
  * Blocks of 512 bytes (POSIX.1-2017, ulimit -f) that a file may have here: beyond 32 MiB a write is

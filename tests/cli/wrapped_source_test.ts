@@ -6,8 +6,8 @@ import { breathing } from "../../src/cli/breathe.ts";
 import type { Host } from "../../src/cli/host.ts";
 import { Pace } from "../../src/cli/pace.ts";
 import { watchProofs } from "../../src/verify/receipt.ts";
-import { makeBundle, withDirectory, writeFiles } from "../bundle/fixture.ts";
-import { outcomeOf } from "../verify/outcome.ts";
+import { makeBundle, withDirectory, writeFiles } from "../support/bundle_fixture.ts";
+import { outcomeOf } from "../support/outcome.ts";
 
 const host = { stop: new AbortController().signal, now: Date.now } as unknown as Host;
 const wrappers: Record<string, (source: BundleSource) => BundleSource> = {

@@ -4,7 +4,7 @@
 import assert from "node:assert/strict";
 import { matchesGlob } from "node:path";
 import { globFault, globMatcher } from "../../src/config/glob.ts";
-import { always, fc } from "../bundle/property.ts";
+import { always, fc } from "../support/property.ts";
 
 const glob = fc.array(
   fc.constantFrom(

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import type { Profile } from "../../src/config/profile.ts";
 import { openSources } from "../../src/config/source_writers.ts";
 import { sourceWriters } from "../../src/http/source_check.ts";
-import { withDirectory } from "../bundle/fixture.ts";
+import { withDirectory } from "../support/bundle_fixture.ts";
 
 function profile(name: string, path: string): Profile {
   return { name, kind: "files", sources: [{ path }], compression: "zstd", targets: [] };

@@ -5,7 +5,7 @@ import { dashboardText } from "../../dashboards/source/dashboard.ts";
 import { isMetric, type Target } from "../../dashboards/source/grafana.ts";
 import type { Dashboard } from "../../dashboards/source/grafana_frame.ts";
 import { tracesDashboardText } from "../../dashboards/source/traces_dashboard.ts";
-import { testWith } from "../needs.ts";
+import { testWith } from "../support/needs.ts";
 import { lint } from "./dashboard_lint.ts";
 import { serviceMetrics } from "./metric_names.ts";
 import { filled, selectors } from "./promql.ts";

@@ -1,6 +1,6 @@
 /** Runs promtool in dashboards/, where the rules and their tests lie. */
 import { equal } from "node:assert/strict";
-import { tool } from "../needs.ts";
+import { tool } from "../support/needs.ts";
 
 export const dashboards = new URL("../../dashboards/", import.meta.url);
 

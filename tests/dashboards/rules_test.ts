@@ -2,7 +2,7 @@ import { deepEqual, match, ok } from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
 import { parse } from "yaml";
 import { exportCenterDashboard } from "../../dashboards/source/dashboard.ts";
-import { testWith } from "../needs.ts";
+import { testWith } from "../support/needs.ts";
 import { integerBuckets } from "./dashboard_lint.ts";
 import { sixtyfold } from "./fast_rules.ts";
 import { labelsOf } from "./metric_names.ts";

@@ -7,7 +7,7 @@ import { watchChecks } from "../../src/telemetry/check_watch.ts";
 import { ExportWatch } from "../../src/telemetry/export_watch.ts";
 import { openLog } from "../../src/telemetry/log.ts";
 import { Metrics } from "../../src/telemetry/metrics.ts";
-import { testWith, tool } from "../needs.ts";
+import { testWith, tool } from "../support/needs.ts";
 import { labelsOf, serviceMetrics } from "./metric_names.ts";
 import { dashboards } from "./promtool.ts";
 

@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { sha256 } from "../../src/domain/hash.ts";
-import { testWith } from "../needs.ts";
+import { testWith } from "../support/needs.ts";
 import { blocksOf, pageNames, pageText } from "./pages.ts";
 import { withWorkplace, type Workplace } from "./workplace.ts";
 

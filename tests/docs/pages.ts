@@ -1,7 +1,7 @@
 /** The pages of the manual as the tests read them: text, headings and blocks of code. */
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { root } from "../program.ts";
+import { root } from "../support/program.ts";
 
 export const manual = join(root, "src/docs");
 

@@ -18,11 +18,11 @@ import {
   testKey,
   withDirectory,
   writeFiles,
-} from "../bundle/fixture.ts";
-import { testWith, tool } from "../needs.ts";
-import { root } from "../program.ts";
-import { outcomeOf } from "../verify/outcome.ts";
-import { bundles, cut, drop, flip, grow, put, tampered } from "../verify/tampered.ts";
+} from "../support/bundle_fixture.ts";
+import { testWith, tool } from "../support/needs.ts";
+import { root } from "../support/program.ts";
+import { outcomeOf } from "../support/outcome.ts";
+import { bundles, cut, drop, flip, grow, put, tampered } from "../support/tampered.ts";
 import { type Block, blocksOf, pageText } from "./pages.ts";
 
 const tools = ["python3", "openssl", "zstd"];

@@ -5,7 +5,7 @@
  */
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { binary, freePort, Home, programWords, root } from "../program.ts";
+import { binary, freePort, Home, programWords, root } from "../support/program.ts";
 
 /** Directories of the system that commands of the pages name. */
 const places = /(?<![\w./~-])\/(?=(?:media|srv|etc\/(?:stella|systemd)|usr\/local|var\/lib)\b)/g;

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import process from "node:process";
 import { ioError, StellaError } from "../../src/domain/errors.ts";
 import { rename, syncDirectory, writeNew } from "../../src/domain/durable.ts";
-import { withDirectory, writeFiles } from "../bundle/fixture.ts";
+import { withDirectory, writeFiles } from "../support/bundle_fixture.ts";
 
 Deno.test("writeNew gives exactly the mode that was asked for, whatever the umask", async () => {
   await withDirectory((root) => {

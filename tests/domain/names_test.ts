@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { StellaError } from "../../src/domain/errors.ts";
 import { checkName, escaped, isName, printableJson, shown } from "../../src/domain/names.ts";
-import { always, anyText, fc } from "../bundle/property.ts";
+import { always, anyText, fc } from "../support/property.ts";
 
 Deno.test("isName: profiles and tenants", () => {
   for (const name of ["a", "0", "a-b", "a.b_c-d", "9lives", "a".repeat(64)]) {

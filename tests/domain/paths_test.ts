@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { comparePaths, folded, pathFault } from "../../src/domain/paths.ts";
-import { always, anyText, fc } from "../bundle/property.ts";
+import { always, anyText, fc } from "../support/property.ts";
 
 const control = "control character";
 const refused: [string, string][] = [

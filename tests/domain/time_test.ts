@@ -5,7 +5,7 @@ import {
   earliestCreated,
   latestCreated,
 } from "../../src/domain/time.ts";
-import { always, fc } from "../bundle/property.ts";
+import { always, fc } from "../support/property.ts";
 
 Deno.test("created: the ends of the range", () => {
   assert.equal(createdText(earliestCreated), "1980-01-01T00:00:00Z");

@@ -10,8 +10,8 @@ import type { AddressInfo } from "node:net";
 import { cpSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { sixtyfold } from "../dashboards/fast_rules.ts";
-import { testWith, tool } from "../needs.ts";
-import { freePort, Home, root, type Service, sourceWords } from "../program.ts";
+import { testWith, tool } from "../support/needs.ts";
+import { freePort, Home, root, type Service, sourceWords } from "../support/program.ts";
 import { Gate } from "./gate.ts";
 import {
   type ActiveAlert,
@@ -22,7 +22,7 @@ import {
   type Start,
   startRegistry,
   until,
-} from "./site.ts";
+} from "../support/site.ts";
 
 const shippedRules = readFileSync(join(root, "dashboards/export-center.rules.yml"), "utf8");
 

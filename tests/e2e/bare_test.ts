@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import { chmodSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { tool } from "../needs.ts";
+import { tool } from "../support/needs.ts";
 import { rootTest, runWith } from "./binary_place.ts";
 
 rootTest(

@@ -6,8 +6,8 @@ import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { tool } from "../needs.ts";
-import { freePort, Service } from "../program.ts";
+import { tool } from "../support/needs.ts";
+import { freePort, Service } from "../support/program.ts";
 import {
   type BinaryPlace,
   binaryTest,

@@ -6,7 +6,7 @@ import assert from "node:assert/strict";
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { refusedNames } from "../../src/config/permissions.ts";
-import { tool } from "../needs.ts";
+import { tool } from "../support/needs.ts";
 import { type BinaryPlace, binaryTest, form, runWith, unsetBy } from "./binary_place.ts";
 
 /** A listener that counts who comes; what is sent to it is not answered. */
@@ -251,7 +251,7 @@ binaryTest(
       [
         "-c",
         script,
-        (await import("../program.ts")).binary!,
+        (await import("../support/program.ts")).binary!,
       ],
       { cwd: home.path },
     );

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { cpSync, readFileSync, renameSync, rmSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
-import { tool } from "../needs.ts";
+import { tool } from "../support/needs.ts";
 import { type BinaryPlace, binaryTest, runWith } from "./binary_place.ts";
 
 /** What a link of the bundle points to: the right bytes, so that only their place is wrong. */

@@ -1,5 +1,5 @@
 /** What the binary's commands may still do when their work begins. */
-import { holdToLines } from "../cli/permission_lines.ts";
+import { holdToLines } from "../support/permission_lines.ts";
 import { binaryTest } from "./binary_place.ts";
 
 binaryTest([], "in the binary each command has exactly what the list says", async ({ home }) => {

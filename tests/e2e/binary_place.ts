@@ -5,8 +5,8 @@
 import { spawnSync } from "node:child_process";
 import { chmodSync, copyFileSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { testWith } from "../needs.ts";
-import { binary, Home } from "../program.ts";
+import { testWith } from "../support/needs.ts";
+import { binary, Home } from "../support/program.ts";
 
 export interface BinaryPlace {
   /** The binary's path. */

@@ -1,7 +1,7 @@
 /** Secrets with a mark, and the search for the marks. */
 import { chmodSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import type { Home } from "../program.ts";
+import type { Home } from "../support/program.ts";
 
 const mark = (name: string) => `canary-${name}-7f3a9c51`;
 /** The first one is known to the service. */

@@ -6,13 +6,13 @@ import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { testWith } from "../needs.ts";
-import { freePort, Home, programWords, root, Service } from "../program.ts";
-import { Authority } from "../registry/authority.ts";
-import { fail, FakeRegistry } from "../registry/fake_registry.ts";
+import { testWith } from "../support/needs.ts";
+import { freePort, Home, programWords, root, Service } from "../support/program.ts";
+import { Authority } from "../support/registry/authority.ts";
+import { fail, FakeRegistry } from "../support/registry/fake_registry.ts";
 import { basic, otherToken, Secrets, Seen, token } from "./canaries.ts";
-import { configureStella } from "./site.ts";
-import { until } from "./site.ts";
+import { configureStella } from "../support/site.ts";
+import { until } from "../support/site.ts";
 
 const sample = join(root, "tests/fixtures/sample");
 /** A registry that wants the password, and keeps all that is sent in the clear beside it. */

@@ -7,7 +7,7 @@ import assert from "node:assert/strict";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { exitCodes } from "../../src/domain/errors.ts";
-import { Home, root } from "../program.ts";
+import { Home, root } from "../support/program.ts";
 
 const file = join(root, "tests/fixtures/contract.json");
 const isUpdate = Deno.env.get("STELLA_UPDATE_CONTRACT") === "1";

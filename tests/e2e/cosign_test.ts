@@ -6,10 +6,10 @@ import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { Home, type Ran } from "../program.ts";
-import { Authority } from "../registry/authority.ts";
-import { withDockerRegistry } from "../registry/docker_registry.ts";
-import { tool } from "../needs.ts";
+import { Home, type Ran } from "../support/program.ts";
+import { Authority } from "../support/registry/authority.ts";
+import { withDockerRegistry } from "../support/registry/docker_registry.ts";
+import { tool } from "../support/needs.ts";
 import { peer } from "./peers.ts";
 
 const manifestType = "application/vnd.oci.image.manifest.v1+json";

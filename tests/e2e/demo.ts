@@ -4,8 +4,8 @@
  */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { tool } from "../needs.ts";
-import { Home, root, type Service } from "../program.ts";
+import { tool } from "../support/needs.ts";
+import { Home, root, type Service } from "../support/program.ts";
 
 const keep = Deno.args.includes("--keep");
 const started = performance.now();

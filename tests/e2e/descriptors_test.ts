@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { programWords, withHome } from "../program.ts";
+import { programWords, withHome } from "../support/program.ts";
 
 Deno.test("export, verify and unpack of 2,000 files keep to 256 open files", () =>
   withHome(async (home) => {

@@ -7,9 +7,9 @@ import assert from "node:assert/strict";
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { spawnSync } from "node:child_process";
 import { join } from "node:path";
-import { testWith, tool } from "../needs.ts";
-import { Exchanger, withExchanger } from "../export/exchanger.ts";
-import { Home } from "../program.ts";
+import { testWith, tool } from "../support/needs.ts";
+import { Exchanger, withExchanger } from "../support/exchanger.ts";
+import { Home } from "../support/program.ts";
 
 const rounds = Deno.env.get("STELLA_TEST_LONG") === undefined ? 4 : 40;
 

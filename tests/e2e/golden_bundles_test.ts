@@ -9,7 +9,7 @@ import assert from "node:assert/strict";
 import { cpSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { gunzipSync } from "node:zlib";
-import { root, withHome } from "../program.ts";
+import { root, withHome } from "../support/program.ts";
 
 const golden = join(root, "tests/fixtures/golden");
 const epoch = { SOURCE_DATE_EPOCH: "1767225600" };

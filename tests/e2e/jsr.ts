@@ -6,7 +6,7 @@ import { spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { root } from "../program.ts";
+import { root } from "../support/program.ts";
 
 interface Config {
   imports: Record<string, string>;

@@ -8,11 +8,11 @@ import { join } from "node:path";
 import { readPublicKey } from "../../src/attest/check/trust.ts";
 import { manifestName } from "../../src/bundle/manifest.ts";
 import { directorySource } from "../../src/bundle/source.ts";
-import { writeFiles } from "../bundle/fixture.ts";
-import { snapshot } from "../export/run.ts";
-import { tool } from "../needs.ts";
-import { type Home, programWords } from "../program.ts";
-import { outcomeOf } from "../verify/outcome.ts";
+import { writeFiles } from "../support/bundle_fixture.ts";
+import { snapshot } from "../support/run_export.ts";
+import { tool } from "../support/needs.ts";
+import { type Home, programWords } from "../support/program.ts";
+import { outcomeOf } from "../support/outcome.ts";
 import { binaryTest } from "./binary_place.ts";
 
 /** Each with how many calls one export makes at least: a sweep that kills less has not happened. */

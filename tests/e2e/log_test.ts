@@ -4,10 +4,10 @@
  */
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { testWith } from "../needs.ts";
-import { Home, root, type Service } from "../program.ts";
-import { type Line, linesOf } from "../telemetry/log_schema.ts";
-import { configureStella, startRegistry } from "./site.ts";
+import { testWith } from "../support/needs.ts";
+import { Home, root, type Service } from "../support/program.ts";
+import { type Line, linesOf } from "../support/log_schema.ts";
+import { configureStella, startRegistry } from "../support/site.ts";
 
 const sample = [{ files: join(root, "tests/fixtures/sample") }];
 

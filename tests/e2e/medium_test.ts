@@ -4,8 +4,8 @@ import { spawnSync } from "node:child_process";
 import { createCipheriv } from "node:crypto";
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { testWith, tool } from "../needs.ts";
-import { type Home, programWords, type Service, withHome } from "../program.ts";
+import { testWith, tool } from "../support/needs.ts";
+import { type Home, programWords, type Service, withHome } from "../support/program.ts";
 
 const forms: Record<string, string[]> = {
   zstd: [],

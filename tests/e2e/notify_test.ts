@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
-import { Home } from "../program.ts";
+import { Home } from "../support/program.ts";
 
 Deno.test("the manager hears ready when the port answers, beats, and stopping; the exit code is 0", async () => {
   const home = new Home();

@@ -1,14 +1,18 @@
 /**
  * Behind an air gap, for real: in a network namespace of its own, where there is a loopback and nothing else.
- * `deno task ci:offline` builds and tests there from a cache that was filled before; `deno task sealed-smoke` exports,
- * verifies, serves and asks for health there, with the program from its source or the binary that STELLA_BINARY names.
+ * `deno task ci:offline [TESTS...]` builds and tests there from a cache that was filled before;
+ * `deno task sealed-smoke` exports, verifies, serves and asks for health there, with the program
+ * from its source or the binary that STELLA_BINARY names.
  */
 import { fileURLToPath } from "node:url";
-import { tool } from "../needs.ts";
-import { Home, root, type Service } from "../program.ts";
+import { tool } from "../support/needs.ts";
+import { Home, root, type Service } from "../support/program.ts";
 
 const self = fileURLToPath(import.meta.url);
-const [what = "", place = "outside"] = Deno.args;
+const [what = "", ...rest] = Deno.args;
+const isInside = rest[0] === "inside";
+/** Those that are run; all of `deno task test` where none is named. */
+const tests = rest.slice(isInside ? 1 : 0);
 
 /** Runs the words with this terminal. @returns the exit code */
 async function run(words: string[], env: Record<string, string> = {}): Promise<number> {
@@ -42,7 +46,19 @@ async function outside(): Promise<number> {
   const user = Deno.uid() === 0 ? [] : ["-r"];
   const again = [Deno.execPath(), "run", "-A", "--quiet", "--cached-only", "--frozen", self];
   const script = `"${ip}" link set lo up && exec "$@"`;
-  return await run([unshare, ...user, "-n", "sh", "-c", script, "sh", ...again, what, "inside"]);
+  return await run([
+    unshare,
+    ...user,
+    "-n",
+    "sh",
+    "-c",
+    script,
+    "sh",
+    ...again,
+    what,
+    "inside",
+    ...tests,
+  ]);
 }
 
 function testFiles(folder = "tests"): string[] {
@@ -68,7 +84,9 @@ async function proveSealed(): Promise<void> {
 async function buildAndTest(): Promise<void> {
   await must([Deno.execPath(), "check", "--quiet", "main.ts"]);
   await must([Deno.execPath(), "task", "build:js"]);
-  await must([Deno.execPath(), "task", "test", "--cached-only", "--frozen"]);
+  const flags = ["--cached-only", "--frozen"];
+  if (tests.length === 0) return await must([Deno.execPath(), "task", "test", ...flags]);
+  await must([Deno.execPath(), "test", "-A", "--no-check", ...flags, ...tests]);
 }
 
 async function smoke(): Promise<void> {
@@ -103,7 +121,7 @@ async function askService(home: Home, service: Service, manifest: string[]): Pro
   await home.succeed(["timeline", "--url", service.url, "--export", job.id]);
 }
 
-if (place === "outside") Deno.exit(await outside());
+if (!isInside) Deno.exit(await outside());
 await proveSealed();
 if (what === "ci") await buildAndTest();
 else if (what === "smoke") await smoke();

@@ -5,9 +5,9 @@
 import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { permissionLines } from "../cli/permission_lines.ts";
-import { type Home, programWords, type Ran, withHome } from "../program.ts";
-import { quoted } from "../terminal.ts";
+import { permissionLines } from "../support/permission_lines.ts";
+import { type Home, programWords, type Ran, withHome } from "../support/program.ts";
+import { quoted } from "../support/terminal.ts";
 import { binaryTest, form } from "./binary_place.ts";
 
 /** Runs `stella ARGS` in a shell, with `redirections` such as `> /dev/full`. */

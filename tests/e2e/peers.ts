@@ -4,8 +4,8 @@
  */
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { tool } from "../needs.ts";
-import { root } from "../program.ts";
+import { tool } from "../support/needs.ts";
+import { root } from "../support/program.ts";
 
 const folder = join(root, "dist/peers");
 

@@ -5,13 +5,13 @@
 import assert from "node:assert/strict";
 import { readdirSync, readFileSync, renameSync } from "node:fs";
 import { join } from "node:path";
-import { Home, type Ran } from "../program.ts";
+import { Home, type Ran } from "../support/program.ts";
 import {
   type DockerRegistry,
   withDockerRegistry,
   withServed,
-} from "../registry/docker_registry.ts";
-import { tool } from "../needs.ts";
+} from "../support/registry/docker_registry.ts";
+import { tool } from "../support/needs.ts";
 import { type Peer, peer } from "./peers.ts";
 
 const kinds = ["docker-registry", "referrers"] as const;

@@ -5,8 +5,8 @@
 import assert from "node:assert/strict";
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
-import { testWith } from "../needs.ts";
-import { Home, programWords } from "../program.ts";
+import { testWith } from "../support/needs.ts";
+import { Home, programWords } from "../support/program.ts";
 
 const registry = "oci://127.0.0.1:1/r:t";
 const service = "--url=https://127.0.0.1:1";

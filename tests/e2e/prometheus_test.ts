@@ -9,8 +9,8 @@ import { isMetric } from "../../dashboards/source/grafana.ts";
 import { exportCenterDashboard } from "../../dashboards/source/dashboard.ts";
 import { tracesDashboard } from "../../dashboards/source/traces_dashboard.ts";
 import { filled } from "../dashboards/promql.ts";
-import { testWith } from "../needs.ts";
-import { freePort, Home, root, type Service } from "../program.ts";
+import { testWith } from "../support/needs.ts";
+import { freePort, Home, root, type Service } from "../support/program.ts";
 import {
   configureStella,
   Prometheus,
@@ -19,7 +19,7 @@ import {
   sparse,
   startRegistry,
   until,
-} from "./site.ts";
+} from "../support/site.ts";
 
 interface Query {
   panel: string;

@@ -12,8 +12,8 @@ import { keysAt } from "../../src/attest/check/trust.ts";
 import { directorySource } from "../../src/bundle/source.ts";
 import { verifyBundle } from "../../src/verify/verify.ts";
 import { StellaError } from "../../src/domain/errors.ts";
-import { testWith } from "../needs.ts";
-import { Home, root } from "../program.ts";
+import { testWith } from "../support/needs.ts";
+import { Home, root } from "../support/program.ts";
 
 const data = join(root, "../shared/data");
 const folders = ["osv-go", "kev", "csaf-vex", "sbom"];

@@ -4,10 +4,10 @@ import { randomFillSync } from "node:crypto";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { defaultChunk } from "../../src/registry/upload_place.ts";
-import { Home, type Service } from "../program.ts";
-import { fail, FakeRegistry, type Handler } from "../registry/fake_registry.ts";
-import { silent } from "../registry/spoilt.ts";
-import { until } from "./site.ts";
+import { Home, type Service } from "../support/program.ts";
+import { fail, FakeRegistry, type Handler } from "../support/registry/fake_registry.ts";
+import { silent } from "../support/registry/spoilt.ts";
+import { until } from "../support/site.ts";
 
 interface Scene {
   home: Home;

@@ -2,8 +2,8 @@
 import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { testWith } from "../needs.ts";
-import { Home, programWords } from "../program.ts";
+import { testWith } from "../support/needs.ts";
+import { Home, programWords } from "../support/program.ts";
 
 const names = [
   "a/x",

@@ -3,8 +3,8 @@ import assert from "node:assert/strict";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { epss, goPackage, kev, kevEntry, osv } from "../risk/fixture.ts";
-import { Home, type Ran } from "../program.ts";
+import { epss, goPackage, kev, kevEntry, osv } from "../support/risk_records.ts";
+import { Home, type Ran } from "../support/program.ts";
 
 class Site {
   readonly home = new Home();

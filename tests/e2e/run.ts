@@ -1,6 +1,6 @@
 /**
  * `deno task e2e [--form source|portable|compiled | --binary PATH]`: the tests that drive the
- * program as a user does (seed lines, README, end to end). A form is built first; without one the
+ * program as a user does (acceptance, README, end to end). A form is built first; without one the
  * program runs from its source. Where the compiled form cannot be built here, its tests are
  * skipped: the last line says so and why.
  *
@@ -17,7 +17,7 @@ type Form = typeof forms[number];
 
 const build = new URL("../../src/build/build.ts", import.meta.url).pathname;
 const built = new URL("../../dist/stella", import.meta.url).pathname;
-const suites = ["tests/seed_test.ts", "tests/readme_test.ts", "tests/e2e"];
+const suites = ["tests/acceptance", "tests/readme_test.ts", "tests/e2e"];
 
 /** The value of an option, which is taken out of `args`. */
 function take(args: string[], option: string): string | undefined {

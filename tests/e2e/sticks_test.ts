@@ -7,8 +7,8 @@ import { spawnSync } from "node:child_process";
 import { mkdirSync, readFileSync, truncateSync, writeFileSync } from "node:fs";
 import { createCipheriv } from "node:crypto";
 import { join } from "node:path";
-import { testWith, tool } from "../needs.ts";
-import { Home } from "../program.ts";
+import { testWith, tool } from "../support/needs.ts";
+import { Home } from "../support/program.ts";
 
 const canMount = Deno.uid() === 0 && /\bvfat$/m.test(readFileSync("/proc/filesystems", "utf8"));
 

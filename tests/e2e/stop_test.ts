@@ -2,8 +2,8 @@
 import assert from "node:assert/strict";
 import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
-import { Home, programWords, type Service } from "../program.ts";
-import { configureStella, until } from "./site.ts";
+import { Home, programWords, type Service } from "../support/program.ts";
+import { configureStella, until } from "../support/site.ts";
 
 /** A home whose profile `large` reads two gibibytes that take no room: seconds more than a test needs to ask it to stop. */
 function largeHome(): Home {

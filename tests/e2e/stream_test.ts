@@ -9,9 +9,9 @@ import { join } from "node:path";
 import { sha256 } from "../../src/domain/hash.ts";
 import { attestationName, hmacName, indexName, manifestName } from "../../src/bundle/manifest.ts";
 import { encodeHeader } from "../../src/bundle/tar_header.ts";
-import { type Entry, order, streamOf } from "../bundle/stream.ts";
-import { testWith, tool } from "../needs.ts";
-import { Home, programWords } from "../program.ts";
+import { type Entry, order, streamOf } from "../support/bundle_stream.ts";
+import { testWith, tool } from "../support/needs.ts";
+import { Home, programWords } from "../support/program.ts";
 
 interface Exported {
   home: Home;

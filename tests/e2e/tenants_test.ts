@@ -6,8 +6,8 @@ import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { Home, root, type Service } from "../program.ts";
-import { configureStella } from "./site.ts";
+import { Home, root, type Service } from "../support/program.ts";
+import { configureStella } from "../support/site.ts";
 
 const sources = [{ files: join(root, "tests/fixtures/sample") }];
 const sha256 = (text: string) => createHash("sha256").update(text).digest("hex");

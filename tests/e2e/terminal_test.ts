@@ -3,11 +3,11 @@
  * launcher's.
  */
 import assert from "node:assert/strict";
-import { permissionLines } from "../cli/permission_lines.ts";
-import { testWith } from "../needs.ts";
-import { freePort, Home, programWords } from "../program.ts";
-import { linesOf } from "../telemetry/log_schema.ts";
-import { onTerminal, quoted, scriptArguments } from "../terminal.ts";
+import { permissionLines } from "../support/permission_lines.ts";
+import { testWith } from "../support/needs.ts";
+import { freePort, Home, programWords } from "../support/program.ts";
+import { linesOf } from "../support/log_schema.ts";
+import { onTerminal, quoted, scriptArguments } from "../support/terminal.ts";
 
 /** These run until they are told to stop. */
 const endless = ["serve", "spans"];

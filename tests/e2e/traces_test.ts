@@ -6,12 +6,12 @@
 import assert from "node:assert/strict";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { testWith, tool } from "../needs.ts";
-import { freePort, Home, programWords, root, Service } from "../program.ts";
-import { FakeRegistry } from "../registry/fake_registry.ts";
+import { testWith, tool } from "../support/needs.ts";
+import { freePort, Home, programWords, root, Service } from "../support/program.ts";
+import { FakeRegistry } from "../support/registry/fake_registry.ts";
 import { binaryTest, form } from "./binary_place.ts";
 import { collector } from "./collector.ts";
-import { configureStella, until } from "./site.ts";
+import { configureStella, until } from "../support/site.ts";
 
 const caller = { traceId: "4bf92f3577b34da6a3ce929d0e0e4736", spanId: "00f067aa0ba902b7" };
 const traceparent = `00-${caller.traceId}-${caller.spanId}-01`;

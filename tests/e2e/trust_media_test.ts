@@ -7,8 +7,8 @@ import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { tool } from "../needs.ts";
-import { Home, programWords } from "../program.ts";
+import { tool } from "../support/needs.ts";
+import { Home, programWords } from "../support/program.ts";
 
 const tools = ["unshare", "mount", "mkfs.ext4", "truncate", "ln", "cp"];
 const needed = tools.filter((name) => tool(name) === undefined);

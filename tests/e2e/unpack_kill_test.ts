@@ -5,10 +5,10 @@
 import assert from "node:assert/strict";
 import { existsSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { writeFiles } from "../bundle/fixture.ts";
-import { snapshot } from "../export/run.ts";
-import { tool } from "../needs.ts";
-import { type Home, programWords } from "../program.ts";
+import { writeFiles } from "../support/bundle_fixture.ts";
+import { snapshot } from "../support/run_export.ts";
+import { tool } from "../support/needs.ts";
+import { type Home, programWords } from "../support/program.ts";
 import { binaryTest } from "./binary_place.ts";
 
 /** Each with how many kills one unpack of `content` allows at least. */

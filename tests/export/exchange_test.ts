@@ -13,9 +13,9 @@ import { PrivateFiles } from "../../src/bundle/private_files.ts";
 import { chunkWorkers } from "../../src/cli/chunk_worker.ts";
 import { makePlan } from "../../src/export/plan.ts";
 import { pack } from "../../src/export/pack.ts";
-import { testWith } from "../needs.ts";
-import { writeFiles } from "../bundle/fixture.ts";
-import { Exchanger, withExchanger } from "./exchanger.ts";
+import { testWith } from "../support/needs.ts";
+import { writeFiles } from "../support/bundle_fixture.ts";
+import { Exchanger, withExchanger } from "../support/exchanger.ts";
 
 const isLong = Deno.env.get("STELLA_TEST_LONG") !== undefined;
 /** Of each of the eight forms below. */

@@ -2,7 +2,7 @@
 import { join } from "node:path";
 import process from "node:process";
 import type { ExportOptions } from "../../src/export/export.ts";
-import { run } from "./run.ts";
+import { run } from "../support/run_export.ts";
 
 const [input, out, umask] = Deno.args;
 process.umask(Number(umask));

@@ -5,9 +5,9 @@ import { attestationName, indexName, manifestName } from "../../src/bundle/manif
 import { readManifest } from "../../src/bundle/read_manifest.ts";
 import { directorySource } from "../../src/bundle/source.ts";
 import { checkLayout, type ExportOptions, planExport } from "../../src/export/export.ts";
-import { outcomeOf } from "../verify/outcome.ts";
-import { withDirectory, writeFiles } from "../bundle/fixture.ts";
-import { epoch, key, optionsFor, refusal, run, snapshot } from "./run.ts";
+import { outcomeOf } from "../support/outcome.ts";
+import { withDirectory, writeFiles } from "../support/bundle_fixture.ts";
+import { epoch, key, optionsFor, refusal, run, snapshot } from "../support/run_export.ts";
 
 const tree = {
   "in/a.txt": "first\n",

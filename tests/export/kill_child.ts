@@ -1,6 +1,6 @@
 /** Run as a child, under strace: exports argument 0 into argument 1 and ends with the error's exit code. */
 import { StellaError } from "../../src/domain/errors.ts";
-import { run } from "./run.ts";
+import { run } from "../support/run_export.ts";
 
 try {
   await run(Deno.args[1]!, Deno.args[0]!);

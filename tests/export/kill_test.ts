@@ -5,10 +5,10 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { manifestName } from "../../src/bundle/manifest.ts";
 import { directorySource } from "../../src/bundle/source.ts";
-import { withDirectory, writeFiles } from "../bundle/fixture.ts";
-import { testWith } from "../needs.ts";
-import { outcomeOf } from "../verify/outcome.ts";
-import { key, run, snapshot } from "./run.ts";
+import { withDirectory, writeFiles } from "../support/bundle_fixture.ts";
+import { testWith } from "../support/needs.ts";
+import { outcomeOf } from "../support/outcome.ts";
+import { key, run, snapshot } from "../support/run_export.ts";
 
 interface Ended {
   code: number;

@@ -12,8 +12,8 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { parseVolumeSize } from "../../src/export/volume_size.ts";
-import { withDirectory, writeFiles } from "../bundle/fixture.ts";
-import { refusal, run, snapshot } from "./run.ts";
+import { withDirectory, writeFiles } from "../support/bundle_fixture.ts";
+import { refusal, run, snapshot } from "../support/run_export.ts";
 
 type Change = (root: string) => void;
 

@@ -5,8 +5,8 @@ import type { ExportOptions } from "../../src/export/export.ts";
 import { planExport } from "../../src/export/export.ts";
 import { preflight } from "../../src/export/preflight.ts";
 import { type Room, roomAt } from "../../src/output/free_space.ts";
-import { noPrivateFiles, withDirectory, writeFiles } from "../bundle/fixture.ts";
-import { refusal, run } from "./run.ts";
+import { noPrivateFiles, withDirectory, writeFiles } from "../support/bundle_fixture.ts";
+import { refusal, run } from "../support/run_export.ts";
 
 const fat32 = 2 ** 32 - 1;
 

@@ -5,8 +5,8 @@ import type { ExportJob, JobEvent } from "../../src/export/job.ts";
 import { toRegistry } from "../../src/export/registry_target.ts";
 import type { ExportReport } from "../../src/export/report.ts";
 import type { UploadSession } from "../../src/registry/sessions.ts";
-import { type FakeBundle, withBundle } from "../registry/fake_bundle.ts";
-import { digestOf, FakeRegistry } from "../registry/fake_registry.ts";
+import { type FakeBundle, withBundle } from "../support/registry/fake_bundle.ts";
+import { digestOf, FakeRegistry } from "../support/registry/fake_registry.ts";
 
 const size = 33 * 1024 * 1024;
 type Upload = Extract<JobEvent, { kind: "upload" }>;

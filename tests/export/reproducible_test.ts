@@ -3,8 +3,8 @@ import assert from "node:assert/strict";
 import { mkdirSync, utimesSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { withDirectory } from "../bundle/fixture.ts";
-import { epoch, run, snapshot } from "./run.ts";
+import { withDirectory } from "../support/bundle_fixture.ts";
+import { epoch, run, snapshot } from "../support/run_export.ts";
 
 /** Names that locales, JavaScript and bytes sort differently. */
 const names = [

@@ -13,9 +13,9 @@ import type { EgressConfig } from "../../src/domain/egress.ts";
 import { preparation } from "../../src/export/sources/risk.ts";
 import { systemTiming } from "../../src/net/retry.ts";
 import { verifyBundle } from "../../src/verify/verify.ts";
-import { noPrivateFiles } from "../bundle/fixture.ts";
-import { epss, kev, kevEntry, osv } from "../risk/fixture.ts";
-import { key, optionsFor, refusal, run } from "./run.ts";
+import { noPrivateFiles } from "../support/bundle_fixture.ts";
+import { epss, kev, kevEntry, osv } from "../support/risk_records.ts";
+import { key, optionsFor, refusal, run } from "../support/run_export.ts";
 
 const open: EgressConfig = { sealed: false, allow: [] };
 

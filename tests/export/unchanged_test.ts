@@ -9,8 +9,8 @@ import { type ExportJob, type JobEvent, runJob } from "../../src/export/job.ts";
 import { isPublished } from "../../src/output/publish.ts";
 import { sameBundle } from "../../src/export/unchanged.ts";
 import { FileStore } from "../../src/store/files/store.ts";
-import { testKey } from "../bundle/fixture.ts";
-import { assertSound, epoch, forms, inDirectory, key, run } from "./run.ts";
+import { testKey } from "../support/bundle_fixture.ts";
+import { assertSound, epoch, forms, inDirectory, key, run } from "../support/run_export.ts";
 
 Deno.test("two bundles of the same files are the same, whenever and by whatever version they were made", async () => {
   for (const form of forms) {

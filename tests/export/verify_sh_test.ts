@@ -15,9 +15,15 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { attestationName, manifestName } from "../../src/bundle/manifest.ts";
 import type { ExportOptions } from "../../src/export/export.ts";
-import { makeBundle, type Recipe, testKey, withDirectory, writeFiles } from "../bundle/fixture.ts";
-import { testWith, tool } from "../needs.ts";
-import { run } from "./run.ts";
+import {
+  makeBundle,
+  type Recipe,
+  testKey,
+  withDirectory,
+  writeFiles,
+} from "../support/bundle_fixture.ts";
+import { testWith, tool } from "../support/needs.ts";
+import { run } from "../support/run_export.ts";
 
 const script = fileURLToPath(new URL("../../src/export/verify.sh", import.meta.url));
 const shell = [tool("dash") ?? "sh"];

@@ -11,7 +11,7 @@ import { timelineCommand } from "../../src/cli/timeline.ts";
 import type { Job } from "../../src/jobs/job.ts";
 import { serveHttp } from "../../src/http/http_server.ts";
 import { Bench, config } from "./bench.ts";
-import { host } from "../service/quiet_host.ts";
+import { host } from "../support/quiet_host.ts";
 
 async function serving(
   body: (url: string, bench: Bench) => Promise<void>,

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { Home, type Service } from "../service/service_process.ts";
+import { Home, type Service } from "../support/service_process.ts";
 
 const day = 86_400_000;
 const years = 3_652 * day;

@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { fileURLToPath } from "node:url";
-import { run } from "../export/run.ts";
+import { run } from "../support/run_export.ts";
 import { Bench, config } from "./bench.ts";
 
 const places = 4;

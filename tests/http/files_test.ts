@@ -4,7 +4,7 @@ import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { UntarStream } from "@std/tar";
-import { run } from "../export/run.ts";
+import { run } from "../support/run_export.ts";
 import { Bench } from "./bench.ts";
 
 const sha256 = (bytes: Uint8Array | string) => createHash("sha256").update(bytes).digest("hex");

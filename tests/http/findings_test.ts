@@ -7,9 +7,9 @@ import { submitExport } from "../../src/cli/submit_export.ts";
 import { timelineCommand } from "../../src/cli/timeline.ts";
 import { StellaError } from "../../src/domain/errors.ts";
 import { exportSchema } from "../../src/http/export_request.ts";
-import { lineSchema } from "../telemetry/log_schema.ts";
-import { host } from "../service/quiet_host.ts";
-import { Home, type Service } from "../service/service_process.ts";
+import { lineSchema } from "../support/log_schema.ts";
+import { host } from "../support/quiet_host.ts";
+import { Home, type Service } from "../support/service_process.ts";
 
 /** A service whose profiles are real exports: of two names that cannot be carried, and of risk data with a bad record. */
 async function refusing(body: (service: Service, home: Home) => Promise<void>): Promise<void> {

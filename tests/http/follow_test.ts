@@ -8,7 +8,7 @@ import type { ExportFlags } from "../../src/cli/export_bundle.ts";
 import type { Host } from "../../src/cli/host.ts";
 import { submitExport } from "../../src/cli/submit_export.ts";
 import { serveHttp } from "../../src/http/http_server.ts";
-import { freePort, Home, programWords } from "../program.ts";
+import { freePort, Home, programWords } from "../support/program.ts";
 import { Bench, config } from "./bench.ts";
 
 const id = "019b76da-a800-7000-8000-000000000000";

@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
 import * as z from "zod";
-import { run } from "../export/run.ts";
+import { run } from "../support/run_export.ts";
 import { Bench } from "./bench.ts";
 import { type Description, Fuzz, type FuzzRequest } from "./fuzz_requests.ts";
 

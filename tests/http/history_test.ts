@@ -10,7 +10,7 @@ import type { RemoteExport } from "../../src/cli/remote_export.ts";
 import { timelineCommand, type TimelineOptions } from "../../src/cli/timeline.ts";
 import { serveHttp } from "../../src/http/http_server.ts";
 import { Bench } from "./bench.ts";
-import { host as quiet } from "../service/quiet_host.ts";
+import { host as quiet } from "../support/quiet_host.ts";
 
 const unknownId = "019b76da-a800-7000-8000-00000000000f";
 

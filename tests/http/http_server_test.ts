@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { Hono } from "hono";
 import type { NodeBindings } from "../../src/http/deps.ts";
 import { type HttpServer, serveHttp, usual } from "../../src/http/http_server.ts";
-import { freePort, Home, root, sourceWords } from "../program.ts";
+import { freePort, Home, root, sourceWords } from "../support/program.ts";
 import { Bench } from "./bench.ts";
 
 const quick = {

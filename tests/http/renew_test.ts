@@ -4,8 +4,8 @@ import { execFileSync } from "node:child_process";
 import { join } from "node:path";
 import tls from "node:tls";
 import { certificateValid } from "../../src/http/certificate_check.ts";
-import { testWith, tool } from "../needs.ts";
-import { configuration, Home, type Service } from "../service/service_process.ts";
+import { testWith, tool } from "../support/needs.ts";
+import { configuration, Home, type Service } from "../support/service_process.ts";
 
 function makePair(directory: string, name: string): void {
   execFileSync(tool("openssl")!, [

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { Home, type Service } from "../service/service_process.ts";
+import { Home, type Service } from "../support/service_process.ts";
 
 const stages = ["plan", "read", "sign", "verify", "store", "published"];
 

@@ -4,7 +4,7 @@ import { createHash } from "node:crypto";
 import { join } from "node:path";
 import type { Host } from "../../src/cli/host.ts";
 import { runStatus } from "../../src/cli/status.ts";
-import { configuration, Home } from "../service/service_process.ts";
+import { configuration, Home } from "../support/service_process.ts";
 
 const sha256 = (text: string) => createHash("sha256").update(text).digest("hex");
 const token = "correct-horse-battery-staple";

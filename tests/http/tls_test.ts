@@ -6,7 +6,7 @@ import type { Host } from "../../src/cli/host.ts";
 import { runHealth } from "../../src/cli/health.ts";
 import { readTls } from "../../src/config/tls_files.ts";
 import { serveHttp } from "../../src/http/http_server.ts";
-import { testWith, tool } from "../needs.ts";
+import { testWith, tool } from "../support/needs.ts";
 import { Bench } from "./bench.ts";
 
 function makePair(directory: string, name: string) {

@@ -7,9 +7,9 @@ import { createInterface } from "node:readline";
 import type { RegistryClient } from "../../src/registry/client.ts";
 import { openRegistry } from "../../src/registry/open.ts";
 import { parseEndpoint } from "../../src/domain/reference.ts";
-import { testWith, tool } from "../needs.ts";
-import { Authority } from "../registry/authority.ts";
-import { FakeTiming } from "../registry/fake_bundle.ts";
+import { testWith, tool } from "../support/needs.ts";
+import { Authority } from "../support/registry/authority.ts";
+import { FakeTiming } from "../support/registry/fake_bundle.ts";
 
 /**
  * A server that asks for a client certificate, takes none too, and answers with what it was shown.

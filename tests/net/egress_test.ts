@@ -7,8 +7,8 @@ import http from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { writeFileSync } from "node:fs";
-import { Home } from "../program.ts";
-import { FakeRegistry } from "../registry/fake_registry.ts";
+import { Home } from "../support/program.ts";
+import { FakeRegistry } from "../support/registry/fake_registry.ts";
 
 /** Stands for whatever a registry names: counts who comes, and answers nothing useful. */
 class Elsewhere {

@@ -7,10 +7,10 @@ import { writeFileSync } from "node:fs";
 import http from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
-import { testWith } from "../needs.ts";
-import { Home } from "../program.ts";
-import { Authority } from "../registry/authority.ts";
-import { FakeRegistry } from "../registry/fake_registry.ts";
+import { testWith } from "../support/needs.ts";
+import { Home } from "../support/program.ts";
+import { Authority } from "../support/registry/authority.ts";
+import { FakeRegistry } from "../support/registry/fake_registry.ts";
 
 /** A proxy that counts who comes. */
 class Proxy {

@@ -6,8 +6,8 @@ import net, { type AddressInfo, type Socket } from "node:net";
 import tls from "node:tls";
 import { readPartHead } from "../../src/net/part_head.ts";
 import { Transport } from "../../src/net/transport.ts";
-import { testWith } from "../needs.ts";
-import { Authority } from "../registry/authority.ts";
+import { testWith } from "../support/needs.ts";
+import { Authority } from "../support/registry/authority.ts";
 
 /** The second is one where nobody listens. */
 const [here, nobody] = [{ address: "127.0.0.1", family: 4 }, { address: "127.0.0.9", family: 4 }];

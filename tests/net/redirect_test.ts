@@ -10,9 +10,9 @@ import { pushBundle } from "../../src/registry/push.ts";
 import { type Endpoint, mayBeNamedBy, parseEndpoint } from "../../src/domain/reference.ts";
 import { Secret } from "../../src/registry/secret.ts";
 import { type Policy, Transport } from "../../src/net/transport.ts";
-import { FakeTiming, withBundle } from "../registry/fake_bundle.ts";
-import { digestOf, FakeRegistry } from "../registry/fake_registry.ts";
-import { status } from "../registry/spoilt.ts";
+import { FakeTiming, withBundle } from "../support/registry/fake_bundle.ts";
+import { digestOf, FakeRegistry } from "../support/registry/fake_registry.ts";
+import { status } from "../support/registry/spoilt.ts";
 
 /** The storage of `registry`: gives its blobs to whoever has the URL. */
 class Storage {

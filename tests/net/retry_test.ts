@@ -3,7 +3,7 @@ import { StellaError } from "../../src/domain/errors.ts";
 import { broken } from "../../src/net/connection_failure.ts";
 import { refused, RegistryError } from "../../src/net/failure.ts";
 import { systemTiming, withRetries } from "../../src/net/retry.ts";
-import { FakeTiming } from "../registry/fake_bundle.ts";
+import { FakeTiming } from "../support/registry/fake_bundle.ts";
 
 const outgoing = { method: "GET", url: new URL("https://r.test/v2/a?_state=secret") } as const;
 

@@ -5,7 +5,7 @@ import http from "node:http";
 import type { AddressInfo } from "node:net";
 import type { Stream } from "../../src/net/message.ts";
 import { Transport } from "../../src/net/transport.ts";
-import type { Handler } from "../registry/fake_registry.ts";
+import type { Handler } from "../support/registry/fake_registry.ts";
 
 const mebibyte = 1 << 20;
 /** Milliseconds without a byte: for the tests of silence; elsewhere a busy machine must not look like a silent one. */

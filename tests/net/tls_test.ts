@@ -7,10 +7,10 @@ import { authorities } from "../../src/net/authorities.ts";
 import { RegistryError } from "../../src/net/failure.ts";
 import { openRegistry } from "../../src/registry/open.ts";
 import { parseEndpoint } from "../../src/domain/reference.ts";
-import { testWith } from "../needs.ts";
-import { Authority } from "../registry/authority.ts";
-import { FakeTiming } from "../registry/fake_bundle.ts";
-import { FakeRegistry } from "../registry/fake_registry.ts";
+import { testWith } from "../support/needs.ts";
+import { Authority } from "../support/registry/authority.ts";
+import { FakeTiming } from "../support/registry/fake_bundle.ts";
+import { FakeRegistry } from "../support/registry/fake_registry.ts";
 
 /** Pings a registry that shows a certificate for `names` under the name registry.test, which resolves to loopback. */
 async function ping(

@@ -8,9 +8,9 @@ import { pushResult, RegistryError } from "../../src/net/failure.ts";
 import { openRegistry } from "../../src/registry/open.ts";
 import { parseEndpoint } from "../../src/domain/reference.ts";
 import { Transport } from "../../src/net/transport.ts";
-import { clientFor, FakeTiming } from "../registry/fake_bundle.ts";
-import { FakeRegistry } from "../registry/fake_registry.ts";
-import { quick, status } from "../registry/spoilt.ts";
+import { clientFor, FakeTiming } from "../support/registry/fake_bundle.ts";
+import { FakeRegistry } from "../support/registry/fake_registry.ts";
+import { quick, status } from "../support/registry/spoilt.ts";
 
 /** A client for `url`, whose host resolves to `addresses`; undefined: the look-up never ends. */
 function resolving(

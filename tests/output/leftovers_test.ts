@@ -15,9 +15,14 @@ import { attestationName, manifestName } from "../../src/bundle/manifest.ts";
 import { directorySource } from "../../src/bundle/source.ts";
 import { namesOf, noteNames } from "../../src/output/leftovers.ts";
 import { Place } from "../../src/output/place.ts";
-import { type MadeBundle, makeBundle, withDirectory, writeFiles } from "../bundle/fixture.ts";
-import { outcomeOf } from "../verify/outcome.ts";
-import { assertSound, forms, inDirectory, refusal, run, snapshot } from "../export/run.ts";
+import {
+  type MadeBundle,
+  makeBundle,
+  withDirectory,
+  writeFiles,
+} from "../support/bundle_fixture.ts";
+import { outcomeOf } from "../support/outcome.ts";
+import { assertSound, forms, inDirectory, refusal, run, snapshot } from "../support/run_export.ts";
 
 const uuid = (n: number) => `00000000-0000-4000-8000-${String(n).padStart(12, "0")}`;
 

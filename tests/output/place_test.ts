@@ -12,8 +12,8 @@ import {
 import { join } from "node:path";
 import { attestationName, manifestName } from "../../src/bundle/manifest.ts";
 import type { ExportOptions } from "../../src/export/export.ts";
-import { makeBundle, writeFiles } from "../bundle/fixture.ts";
-import { assertSound, forms, inDirectory, refusal, run, snapshot } from "../export/run.ts";
+import { makeBundle, writeFiles } from "../support/bundle_fixture.ts";
+import { assertSound, forms, inDirectory, refusal, run, snapshot } from "../support/run_export.ts";
 
 Deno.test("an earlier bundle of any form is replaced by one of any other, and nothing of it stays", async () => {
   for (const before of forms) {

@@ -7,7 +7,7 @@ import { isBusy } from "../../src/output/leftovers.ts";
 import { mayPass } from "../../src/export/may_pass.ts";
 import { Place } from "../../src/output/place.ts";
 import { FileStore } from "../../src/store/files/store.ts";
-import { assertSound, epoch, inDirectory, key } from "../export/run.ts";
+import { assertSound, epoch, inDirectory, key } from "../support/run_export.ts";
 
 const parts = {
   builtin: [],

@@ -12,9 +12,9 @@ import {
   testKey,
   withDirectory,
   writeFiles,
-} from "../bundle/fixture.ts";
-import { outcomeOf } from "../verify/outcome.ts";
-import { snapshot } from "../export/run.ts";
+} from "../support/bundle_fixture.ts";
+import { outcomeOf } from "../support/outcome.ts";
+import { snapshot } from "../support/run_export.ts";
 
 const uuid = "00000000-0000-7000-8000-000000000001";
 const made = makeBundle({});

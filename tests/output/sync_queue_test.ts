@@ -4,7 +4,7 @@ import { mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { StellaError } from "../../src/domain/errors.ts";
 import { SyncQueue, type Unsynced } from "../../src/output/sync_queue.ts";
-import { withDirectory, writeFiles } from "../bundle/fixture.ts";
+import { withDirectory, writeFiles } from "../support/bundle_fixture.ts";
 
 const item = (path: string, bytes = 1): Unsynced => ({ path, kind: "file", bytes });
 

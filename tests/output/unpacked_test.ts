@@ -5,8 +5,8 @@ import { join } from "node:path";
 import { StellaError } from "../../src/domain/errors.ts";
 import { refuseFilled, Unpacked, type UnpackPlace } from "../../src/output/unpacked.ts";
 import type { Unsynced } from "../../src/output/sync_queue.ts";
-import { withDirectory } from "../bundle/fixture.ts";
-import { snapshot } from "../export/run.ts";
+import { withDirectory } from "../support/bundle_fixture.ts";
+import { snapshot } from "../support/run_export.ts";
 
 const uuid = "00000000-0000-7000-8000-000000000001";
 const other = ".stella-00000000-0000-7000-8000-0000000000ff.partial";

@@ -3,7 +3,7 @@ import { encodeManifest } from "../../src/bundle/manifest.ts";
 import type { BundleFile } from "../../src/bundle/manifest.ts";
 import { StellaError } from "../../src/domain/errors.ts";
 import { bundleArtifact, digestOf, proofArtifact } from "../../src/registry/artifact.ts";
-import { manifestOf } from "./fake_bundle.ts";
+import { manifestOf } from "../support/registry/fake_bundle.ts";
 
 const a64 = "a".repeat(64);
 const b64 = "b".repeat(64);

@@ -9,9 +9,9 @@ import { parseEndpoint } from "../../src/domain/reference.ts";
 import { type Credentials, Secret } from "../../src/registry/secret.ts";
 import { TokenServer } from "../../src/registry/token_server.ts";
 import { Transport } from "../../src/net/transport.ts";
-import { FakeTiming, withBundle } from "./fake_bundle.ts";
-import { body } from "./fake_answers.ts";
-import { FakeRegistry } from "./fake_registry.ts";
+import { FakeTiming, withBundle } from "../support/registry/fake_bundle.ts";
+import { body } from "../support/registry/fake_answers.ts";
+import { FakeRegistry } from "../support/registry/fake_registry.ts";
 
 const credentials = { username: "me", password: new Secret("hunter2") };
 const basic = `Basic ${btoa("me:hunter2")}`;

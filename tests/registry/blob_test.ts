@@ -5,7 +5,7 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { directorySource } from "../../src/bundle/source.ts";
 import { BlobCursor, counted, fileBlob, memoryBlob } from "../../src/registry/blob.ts";
-import { type FakeBundle, withBundle } from "./fake_bundle.ts";
+import { type FakeBundle, withBundle } from "../support/registry/fake_bundle.ts";
 
 const size = 4.5 * 1024 * 1024;
 

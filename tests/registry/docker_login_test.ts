@@ -5,11 +5,11 @@ import { chmodSync, existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } 
 import https from "node:https";
 import type { AddressInfo } from "node:net";
 import { dirname, join } from "node:path";
-import { testWith } from "../needs.ts";
-import { Home } from "../program.ts";
-import { Authority } from "./authority.ts";
-import { body } from "./fake_answers.ts";
-import { type DockerRegistry, withDockerRegistry } from "./docker_registry.ts";
+import { testWith } from "../support/needs.ts";
+import { Home } from "../support/program.ts";
+import { Authority } from "../support/registry/authority.ts";
+import { body } from "../support/registry/fake_answers.ts";
+import { type DockerRegistry, withDockerRegistry } from "../support/registry/docker_registry.ts";
 
 const tools = ["docker-registry", "openssl"];
 /** bcrypt of `hunter2`. */

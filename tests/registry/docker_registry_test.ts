@@ -7,9 +7,14 @@ import { bundleArtifact, digestOf } from "../../src/registry/artifact.ts";
 import type { RegistryClient } from "../../src/registry/client.ts";
 import { pushBundle } from "../../src/registry/push.ts";
 import { systemTiming } from "../../src/net/retry.ts";
-import { testWith, tool } from "../needs.ts";
-import { withDockerRegistry } from "./docker_registry.ts";
-import { attestation, clientFor, type FakeBundle, withBundle } from "./fake_bundle.ts";
+import { testWith, tool } from "../support/needs.ts";
+import { withDockerRegistry } from "../support/registry/docker_registry.ts";
+import {
+  attestation,
+  clientFor,
+  type FakeBundle,
+  withBundle,
+} from "../support/registry/fake_bundle.ts";
 
 /** Runs `body` with a running docker-registry, a bundle and an empty directory. */
 function withDocker(

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import type { Timeouts } from "../../src/net/exchange.ts";
 import { RegistryError, type RegistryReason } from "../../src/net/failure.ts";
-import { digestOf, fail, type Handler } from "./fake_registry.ts";
+import { digestOf, fail, type Handler } from "../support/registry/fake_registry.ts";
 import {
   accepted,
   endless,
@@ -14,7 +14,7 @@ import {
   resetMidway,
   silent,
   status,
-} from "./spoilt.ts";
+} from "../support/registry/spoilt.ts";
 
 const head = /^HEAD .*\/blobs\//;
 const post = /^POST /;

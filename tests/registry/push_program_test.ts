@@ -2,9 +2,9 @@
 import assert from "node:assert/strict";
 import { appendFileSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { Home } from "../program.ts";
-import { FakeRegistry } from "./fake_registry.ts";
-import { status } from "./spoilt.ts";
+import { Home } from "../support/program.ts";
+import { FakeRegistry } from "../support/registry/fake_registry.ts";
+import { status } from "../support/registry/spoilt.ts";
 
 interface Scene {
   home: Home;

@@ -5,8 +5,13 @@ import { encodeManifest } from "../../src/bundle/manifest.ts";
 import { StellaError } from "../../src/domain/errors.ts";
 import { bundleArtifact, proofArtifact } from "../../src/registry/artifact.ts";
 import { pushBundle, type PushOptions } from "../../src/registry/push.ts";
-import { attestation, clientFor, type FakeBundle, withBundle } from "./fake_bundle.ts";
-import { digestOf, FakeRegistry } from "./fake_registry.ts";
+import {
+  attestation,
+  clientFor,
+  type FakeBundle,
+  withBundle,
+} from "../support/registry/fake_bundle.ts";
+import { digestOf, FakeRegistry } from "../support/registry/fake_registry.ts";
 
 /** A bundle, a registry, and a push of the one to the other. */
 function pushTest(

@@ -5,8 +5,8 @@ import type { Digest } from "../../src/domain/hash.ts";
 import type { RegistryClient } from "../../src/registry/client.ts";
 import { RegistryError } from "../../src/net/failure.ts";
 import { announce, withReferrer } from "../../src/registry/referrers.ts";
-import { clientFor } from "./fake_bundle.ts";
-import { FakeRegistry } from "./fake_registry.ts";
+import { clientFor } from "../support/registry/fake_bundle.ts";
+import { FakeRegistry } from "../support/registry/fake_registry.ts";
 
 const indexType = "application/vnd.oci.image.index.v1+json";
 const subject: Digest = `sha256:${"5".repeat(64)}`;

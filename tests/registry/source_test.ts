@@ -11,11 +11,11 @@ import { pushBundle, type PushReport } from "../../src/registry/push.ts";
 import { parseEndpoint } from "../../src/domain/reference.ts";
 import { type Choice, RegistryBundle } from "../../src/registry/source.ts";
 import { Transport } from "../../src/net/transport.ts";
-import { type MadeBundle, makeBundle, testKey, writeFiles } from "../bundle/fixture.ts";
-import { type Outcome, outcomeOf } from "../verify/outcome.ts";
-import { FakeTiming } from "./fake_bundle.ts";
-import { digestOf, FakeRegistry, type Handler } from "./fake_registry.ts";
-import { half, reset, status } from "./spoilt.ts";
+import { type MadeBundle, makeBundle, testKey, writeFiles } from "../support/bundle_fixture.ts";
+import { type Outcome, outcomeOf } from "../support/outcome.ts";
+import { FakeTiming } from "../support/registry/fake_bundle.ts";
+import { digestOf, FakeRegistry, type Handler } from "../support/registry/fake_registry.ts";
+import { half, reset, status } from "../support/registry/spoilt.ts";
 
 const part = 2 << 20;
 const emptyType = "application/vnd.oci.empty.v1+json";

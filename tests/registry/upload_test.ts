@@ -15,9 +15,9 @@ import {
 } from "../../src/registry/sessions.ts";
 import { nextChunk } from "../../src/registry/upload_chunks.ts";
 import { Transport } from "../../src/net/transport.ts";
-import { type FakeBundle, FakeTiming, withBundle } from "./fake_bundle.ts";
-import { digestOf, fail, FakeRegistry, type Handler } from "./fake_registry.ts";
-import { accepted, status } from "./spoilt.ts";
+import { type FakeBundle, FakeTiming, withBundle } from "../support/registry/fake_bundle.ts";
+import { digestOf, fail, FakeRegistry, type Handler } from "../support/registry/fake_registry.ts";
+import { accepted, status } from "../support/registry/spoilt.ts";
 
 const chunk = 1024 * 1024;
 const size = 2 * chunk + 512 * 1024;

@@ -1,7 +1,16 @@
 import assert from "node:assert/strict";
 import { gzipSync } from "node:zlib";
 import type { ProviderKind } from "../../src/risk/provider.ts";
-import { build, csaf, epss, type Files, goPackage, kev, kevEntry, osv } from "./fixture.ts";
+import {
+  build,
+  csaf,
+  epss,
+  type Files,
+  goPackage,
+  kev,
+  kevEntry,
+  osv,
+} from "../support/risk_records.ts";
 
 /** The faults as `path:line reason`. */
 async function faultsOf(kind: ProviderKind, files: Files): Promise<string[]> {

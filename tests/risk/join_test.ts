@@ -1,5 +1,14 @@
 import assert from "node:assert/strict";
-import { build, csaf, epss, goPackage, kev, kevEntry, newest, osv } from "./fixture.ts";
+import {
+  build,
+  csaf,
+  epss,
+  goPackage,
+  kev,
+  kevEntry,
+  newest,
+  osv,
+} from "../support/risk_records.ts";
 
 Deno.test("one line says what four providers know of one CVE", async () => {
   const { lines, report } = await build([

@@ -1,6 +1,6 @@
 /** Why a record stands under a CVE, and under which it does not. */
 import assert from "node:assert/strict";
-import { build, csaf, epss, goPackage, kev, kevEntry, osv } from "./fixture.ts";
+import { build, csaf, epss, goPackage, kev, kevEntry, osv } from "../support/risk_records.ts";
 import type { JoinedLine } from "../../src/risk/query.ts";
 
 /** `id: record/link ...` for each line. */

@@ -3,7 +3,7 @@
  * runs it as a process of its own: `deno run -A memory_probe.ts KIND PATH fail|skip`. Prints
  * `{error, records, mebibytes}`.
  */
-import { noPrivateFiles } from "../bundle/fixture.ts";
+import { noPrivateFiles } from "../support/bundle_fixture.ts";
 import { join } from "node:path";
 import { buildRisk } from "../../src/risk/builder.ts";
 import type { ProviderKind } from "../../src/risk/provider.ts";

@@ -6,7 +6,7 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { engineFlags } from "../../src/config/permissions.ts";
-import { csaf, osv } from "./fixture.ts";
+import { csaf, osv } from "../support/risk_records.ts";
 
 const probe = fileURLToPath(new URL("memory_probe.ts", import.meta.url));
 const config = fileURLToPath(new URL("../../deno.json", import.meta.url));

@@ -4,8 +4,8 @@ import { linkSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { PrivateFiles } from "../../src/bundle/private_files.ts";
 import { OriginalsDigest } from "../../src/risk/read.ts";
-import { testWith } from "../needs.ts";
-import { noPrivateFiles, withDirectory, writeFiles } from "../bundle/fixture.ts";
+import { testWith } from "../support/needs.ts";
+import { noPrivateFiles, withDirectory, writeFiles } from "../support/bundle_fixture.ts";
 
 const provider = { kind: "osv", name: "osv", onInvalid: "skip" } as const;
 const listed = (path: string) => ({ path, carried: path });

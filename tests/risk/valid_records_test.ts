@@ -1,6 +1,6 @@
 /** Records as databases publish them, all valid: none of them may be refused. */
 import assert from "node:assert/strict";
-import { build, csaf, kev, kevEntry, osv } from "./fixture.ts";
+import { build, csaf, kev, kevEntry, osv } from "../support/risk_records.ts";
 
 Deno.test("document ids are any visible text", async () => {
   const status = { product_status: { fixed: ["P-1"] } };

@@ -1,6 +1,6 @@
 /** Of several versions of a record the newest counts, and its date is its own. */
 import assert from "node:assert/strict";
-import { build, csaf, epss, kev, kevEntry, osv } from "./fixture.ts";
+import { build, csaf, epss, kev, kevEntry, osv } from "../support/risk_records.ts";
 
 function advisory(status: string, date: string, version: string, more = {}): string {
   const text = csaf("V-1", [{ cve: "CVE-2025-0100", product_status: { [status]: ["P-1"] } }], more);

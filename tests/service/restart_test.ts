@@ -1,6 +1,6 @@
 /** What a service still knows after it was started again. */
 import assert from "node:assert/strict";
-import { Home, type Service } from "./service_process.ts";
+import { Home, type Service } from "../support/service_process.ts";
 
 const lastSuccess = async (service: Service) => {
   const { body } = await service.get("/metrics");

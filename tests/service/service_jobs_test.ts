@@ -4,8 +4,8 @@ import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
-import { freePort } from "../program.ts";
-import { configuration, Home, Service } from "./service_process.ts";
+import { freePort } from "../support/program.ts";
+import { configuration, Home, Service } from "../support/service_process.ts";
 
 const two = configuration.replace("concurrency: 1", "concurrency: 2");
 const token = "correct-horse-battery-staple";

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
-import { configuration, Home, Service } from "./service_process.ts";
+import { configuration, Home, Service } from "../support/service_process.ts";
 
 Deno.test("exports run to their ends, a crash among them, and the service lives on", async () => {
   using home = new Home();

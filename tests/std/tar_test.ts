@@ -10,7 +10,7 @@ import {
   type TarStreamInput,
   UntarStream,
 } from "@std/tar";
-import { testWith, tool } from "../needs.ts";
+import { testWith, tool } from "../support/needs.ts";
 
 const mtime = 1767225600;
 

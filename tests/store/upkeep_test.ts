@@ -8,7 +8,7 @@ import { type Damage, scrub } from "../../src/store/files/scrub.ts";
 import type { Stored } from "../../src/store/files/size.ts";
 import { FileStore, type StoredBundle } from "../../src/store/files/store.ts";
 import { Upkeep, type UpkeepOptions } from "../../src/store/upkeep.ts";
-import { run } from "../export/run.ts";
+import { run } from "../support/run_export.ts";
 
 const day = 86_400_000;
 const now = Date.UTC(2026, 0, 31);

@@ -6,7 +6,7 @@ import { StellaError } from "../../src/domain/errors.ts";
 import { isJournal } from "../../src/telemetry/journal.ts";
 import { LineWriter } from "../../src/telemetry/line_writer.ts";
 import { logError, type LogOptions, openLog } from "../../src/telemetry/log.ts";
-import { linesOf } from "./log_schema.ts";
+import { linesOf } from "../support/log_schema.ts";
 
 const resource = {
   "service.name": "stella",

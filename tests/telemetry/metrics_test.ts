@@ -10,7 +10,7 @@ import {
   pushResults,
 } from "../../src/domain/labels.ts";
 import { exportCenterDashboard } from "../../dashboards/source/dashboard.ts";
-import { testWith, tool } from "../needs.ts";
+import { testWith, tool } from "../support/needs.ts";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { Metrics } from "../../src/telemetry/metrics.ts";
-import { testWith, tool } from "../needs.ts";
+import { testWith, tool } from "../support/needs.ts";
 
 function metricsOf(profiles: number): Metrics {
   const names = Array.from({ length: profiles }, (_, at) => `profile-${at}`);

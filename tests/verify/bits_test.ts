@@ -3,8 +3,8 @@ import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { exitCodes } from "../../src/domain/errors.ts";
 import { attestationName, indexName, manifestName } from "../../src/bundle/manifest.ts";
-import { type MadeBundle, makeBundle, type Recipe } from "../bundle/fixture.ts";
-import { judged } from "./outcome.ts";
+import { type MadeBundle, makeBundle, type Recipe } from "../support/bundle_fixture.ts";
+import { judged } from "../support/outcome.ts";
 
 /** With PAX records, padding, no padding and no content in a few blocks: each byte costs a whole verification. */
 const entries = [

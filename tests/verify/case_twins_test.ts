@@ -6,11 +6,11 @@ import assert from "node:assert/strict";
 import { comparePaths, folded, pathFault } from "../../src/domain/paths.ts";
 import { twinsIn } from "../../src/export/sources/twins.ts";
 import { NameNumbers, TwinSearch } from "../../src/verify/case_twins.ts";
-import { makeBundle, withDirectory, writeFiles } from "../bundle/fixture.ts";
-import { always, fc } from "../bundle/property.ts";
-import { judged as judgedStream, streamOf } from "../bundle/stream.ts";
+import { makeBundle, withDirectory, writeFiles } from "../support/bundle_fixture.ts";
+import { always, fc } from "../support/property.ts";
+import { judged as judgedStream, streamOf } from "../support/bundle_stream.ts";
 import { directorySource } from "../../src/bundle/source.ts";
-import { judged, outcomeOf } from "./outcome.ts";
+import { judged, outcomeOf } from "../support/outcome.ts";
 
 /** Twins of a sorted list of paths, as verification finds them. */
 function found(paths: readonly string[]): [string, string][] {

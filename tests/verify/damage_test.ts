@@ -10,8 +10,8 @@ import {
   makeBundle,
   memorySource,
   type Recipe,
-} from "../bundle/fixture.ts";
-import { judged, outcomeOf } from "./outcome.ts";
+} from "../support/bundle_fixture.ts";
+import { judged, outcomeOf } from "../support/outcome.ts";
 
 /** Files of 1 MiB, four to a chunk but for the headers: chunk borders lie within files. */
 const entries: Entry[] = Array.from({ length: 14 }, (_, i) => ({

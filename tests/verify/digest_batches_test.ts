@@ -5,7 +5,7 @@ import { sha256 } from "../../src/domain/hash.ts";
 import { encodeIndexLine } from "../../src/bundle/index_file.ts";
 import { digestInBatches } from "../../src/verify/digest_batches.ts";
 import { IndexReader } from "../../src/verify/index_reader.ts";
-import { memorySource } from "../bundle/fixture.ts";
+import { memorySource } from "../support/bundle_fixture.ts";
 
 const name = (i: number) => `f${String(i).padStart(5, "0")}`;
 

@@ -1,8 +1,8 @@
 /** Files beside the manifest that are not what it says, in ways that a directory cannot show. */
 import assert from "node:assert/strict";
 import type { BundleSource } from "../../src/bundle/source.ts";
-import { makeBundle, memorySource } from "../bundle/fixture.ts";
-import { outcomeOf } from "./outcome.ts";
+import { makeBundle, memorySource } from "../support/bundle_fixture.ts";
+import { outcomeOf } from "../support/outcome.ts";
 
 Deno.test("a listed file that has no end is read until that is clear, and no further", async () => {
   const { files, key } = makeBundle({});

@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import type { ErrorCode, Finding } from "../../src/domain/errors.ts";
 import { Findings } from "../../src/bundle/finding_list.ts";
 import { judge } from "../../src/verify/verdict.ts";
-import { makeBundle } from "../bundle/fixture.ts";
-import { judged } from "./outcome.ts";
+import { makeBundle } from "../support/bundle_fixture.ts";
+import { judged } from "../support/outcome.ts";
 
 const finding = (code: ErrorCode): Finding => ({ code, reason: `${code}_reason` });
 

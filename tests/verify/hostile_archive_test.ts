@@ -2,8 +2,8 @@
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { blockSize } from "../../src/bundle/tar_header.ts";
-import { makeBundle, mtime, tarOf } from "../bundle/fixture.ts";
-import { alwaysAsync, fc } from "../bundle/property.ts";
+import { makeBundle, mtime, tarOf } from "../support/bundle_fixture.ts";
+import { alwaysAsync, fc } from "../support/property.ts";
 import {
   a,
   ac,
@@ -21,7 +21,7 @@ import {
   wide,
   withHeader,
 } from "./hostile_tar.ts";
-import { assertFindings, judged } from "./outcome.ts";
+import { assertFindings, judged } from "../support/outcome.ts";
 
 const differs = ["8 header_differs a.txt", "6 not_judged a.txt"];
 type Row = [string, Uint8Array, number, string[]];

@@ -4,9 +4,9 @@ import { Buffer } from "node:buffer";
 import { sha256 } from "../../src/domain/hash.ts";
 import { encodeIndexLine } from "../../src/bundle/index_file.ts";
 import { compressChunk } from "../../src/bundle/zstd_chunk.ts";
-import { indexOf, makeBundle, memorySource, type Recipe } from "../bundle/fixture.ts";
+import { indexOf, makeBundle, memorySource, type Recipe } from "../support/bundle_fixture.ts";
 import { a, ac, b, c, header } from "./hostile_tar.ts";
-import { assertFindings, judged, outcomeOf } from "./outcome.ts";
+import { assertFindings, judged, outcomeOf } from "../support/outcome.ts";
 
 const indexes: [string, Recipe["index"], number, string[]][] = [
   ["no line", "", 8, ["8 entry_unexpected a.txt"]],

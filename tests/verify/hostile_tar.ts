@@ -1,7 +1,7 @@
 /** Pieces of tar that stella would never write, with right checksums. */
 import { Buffer } from "node:buffer";
 import { blockSize } from "../../src/bundle/tar_header.ts";
-import { type Entry, entryOf, tarOf } from "../bundle/fixture.ts";
+import { type Entry, entryOf, tarOf } from "../support/bundle_fixture.ts";
 
 export const a: Entry = { path: "a.txt", content: "first\n" };
 export const b: Entry = { path: "b.txt", content: "second\n" };

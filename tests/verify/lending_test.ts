@@ -2,8 +2,8 @@
 import assert from "node:assert/strict";
 import { type ChunkPool, localPool } from "../../src/bundle/chunk_pool.ts";
 import type { BundleSource } from "../../src/bundle/source.ts";
-import { makeBundle, memorySource } from "../bundle/fixture.ts";
-import { outcomeOf } from "./outcome.ts";
+import { makeBundle, memorySource } from "../support/bundle_fixture.ts";
+import { outcomeOf } from "../support/outcome.ts";
 
 const large = makeBundle({
   entries: [

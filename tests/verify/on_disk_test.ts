@@ -3,8 +3,8 @@ import assert from "node:assert/strict";
 import { mkdirSync, renameSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { directorySource } from "../../src/bundle/source.ts";
-import { makeBundle, withDirectory, writeFiles } from "../bundle/fixture.ts";
-import { outcomeOf } from "./outcome.ts";
+import { makeBundle, withDirectory, writeFiles } from "../support/bundle_fixture.ts";
+import { outcomeOf } from "../support/outcome.ts";
 
 const archive = makeBundle({ compression: "zstd" });
 const directory = makeBundle({ layout: "directory" });

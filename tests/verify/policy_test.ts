@@ -2,9 +2,9 @@
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { attestationName, manifestName } from "../../src/bundle/manifest.ts";
-import { type MadeBundle, makeBundle, memorySource, testKey } from "../bundle/fixture.ts";
-import { outcomeOf } from "./outcome.ts";
-import { bundles, drop, flip, tampered } from "./tampered.ts";
+import { type MadeBundle, makeBundle, memorySource, testKey } from "../support/bundle_fixture.ts";
+import { outcomeOf } from "../support/outcome.ts";
+import { bundles, drop, flip, tampered } from "../support/tampered.ts";
 
 Deno.test("a bundle by a stranger is refused, and what matched is said all the same", async () => {
   for (const [form, made] of Object.entries(bundles)) {

@@ -6,7 +6,7 @@ import { attestationName, hmacName, manifestName } from "../../src/bundle/manife
 import type { BundleSource } from "../../src/bundle/source.ts";
 import { encodeReceipt, type ReceiptFacts, watchProofs } from "../../src/verify/receipt.ts";
 import type { Verdict } from "../../src/verify/verdict.ts";
-import { memorySource } from "../bundle/fixture.ts";
+import { memorySource } from "../support/bundle_fixture.ts";
 
 const [manifest, proof] = ["1".repeat(64), "2".repeat(64)];
 

@@ -5,8 +5,8 @@ import { sealWith } from "../../src/attest/sign/hmac.ts";
 import { encodeStatement } from "../../src/attest/statement.ts";
 import { sha256 } from "../../src/domain/hash.ts";
 import { attestationName, hmacName, manifestName } from "../../src/bundle/manifest.ts";
-import { created, makeBundle, memorySource, testKey } from "../bundle/fixture.ts";
-import { outcomeOf } from "./outcome.ts";
+import { created, makeBundle, memorySource, testKey } from "../support/bundle_fixture.ts";
+import { outcomeOf } from "../support/outcome.ts";
 
 const made = makeBundle();
 const shared = secretFrom(newSecret(), "shared.key");

@@ -1,9 +1,9 @@
 /** Each kind of tampering with a bundle of each form: the exit code and the reasons, exactly. */
 import assert from "node:assert/strict";
 import { attestationName, indexName, manifestName } from "../../src/bundle/manifest.ts";
-import type { Files } from "../bundle/fixture.ts";
-import { assertFindings, judged } from "./outcome.ts";
-import { bundles, cut, drop, flip, grow, put, swap, tampered } from "./tampered.ts";
+import type { Files } from "../support/bundle_fixture.ts";
+import { assertFindings, judged } from "../support/outcome.ts";
+import { bundles, cut, drop, flip, grow, put, swap, tampered } from "../support/tampered.ts";
 
 Deno.test("untouched bundles of every form are verified, with all their files", async () => {
   for (const [form, made] of Object.entries(bundles)) {

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { directorySource } from "../../src/bundle/source.ts";
 import type { TappedFile } from "../../src/verify/tap.ts";
 import { verifyBundle } from "../../src/verify/verify.ts";
-import { key, run } from "../export/run.ts";
+import { key, run } from "../support/run_export.ts";
 
 const large = 9 * 1024 * 1024;
 const files: Record<string, Uint8Array> = {

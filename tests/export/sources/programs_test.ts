@@ -4,8 +4,8 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync }
 import { tmpdir } from "node:os";
 import { StellaError } from "../../../src/domain/errors.ts";
 import { carry, checkPrograms, programsOf } from "../../../src/export/sources/programs.ts";
-import { noPrivateFiles } from "../../bundle/fixture.ts";
-import { Home } from "../../program.ts";
+import { noPrivateFiles } from "../../support/bundle_fixture.ts";
+import { Home } from "../../support/program.ts";
 
 function inDirectory(body: (directory: string) => void): void {
   const directory = mkdtempSync(`${tmpdir()}/stella-programs-`);

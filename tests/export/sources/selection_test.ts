@@ -6,8 +6,8 @@ import { globFault } from "../../../src/config/glob.ts";
 import type { FilesSource } from "../../../src/config/profile.ts";
 import { layOut } from "../../../src/export/sources/inputs.ts";
 import { walk } from "../../../src/export/sources/walk.ts";
-import { withDirectory, writeFiles } from "../../bundle/fixture.ts";
-import { refusal, run } from "../run.ts";
+import { withDirectory, writeFiles } from "../../support/bundle_fixture.ts";
+import { refusal, run } from "../../support/run_export.ts";
 
 interface Walked {
   /** Payload path, and where its bytes are where that differs. */

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { folded } from "../../../src/domain/paths.ts";
 import { twinsIn } from "../../../src/export/sources/twins.ts";
-import { always, fc } from "../../bundle/property.ts";
+import { always, fc } from "../../support/property.ts";
 
 const part = fc.constantFrom("a", "A", "b", "\u00e9", "\u00c9", "ss", "\u00df", "1", "\u2160", "i");
 const name = fc.array(part, { minLength: 1, maxLength: 3 }).map((parts) => parts.join(""));

@@ -5,9 +5,9 @@ import type { Finding } from "../../../src/domain/errors.ts";
 import { comparePaths, folded, pathFault } from "../../../src/domain/paths.ts";
 import { layOut, parseInput } from "../../../src/export/sources/inputs.ts";
 import { walk } from "../../../src/export/sources/walk.ts";
-import { always, alwaysAsync, fc } from "../../bundle/property.ts";
-import { withDirectory, writeFiles } from "../../bundle/fixture.ts";
-import { refusal, run } from "../run.ts";
+import { always, alwaysAsync, fc } from "../../support/property.ts";
+import { withDirectory, writeFiles } from "../../support/bundle_fixture.ts";
+import { refusal, run } from "../../support/run_export.ts";
 
 interface Walked {
   paths: string[];

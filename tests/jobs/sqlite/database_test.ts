@@ -4,7 +4,7 @@ import { DatabaseSync } from "node:sqlite";
 import { openDatabase } from "../../../src/jobs/sqlite/database.ts";
 import { Queue } from "../../../src/jobs/sqlite/queue.ts";
 import { schemaVersion, stepsFrom } from "../../../src/jobs/sqlite/migrations.ts";
-import { testWith, tool } from "../../needs.ts";
+import { testWith, tool } from "../../support/needs.ts";
 
 function withDirectory(body: (directory: string) => void): void {
   const directory = Deno.makeTempDirSync({ prefix: "stella-database-" });

@@ -6,7 +6,7 @@ import { fileURLToPath } from "node:url";
 import { attestationName } from "../../../src/bundle/manifest.ts";
 import { Sizes, type Stored } from "../../../src/store/files/size.ts";
 import { FileStore } from "../../../src/store/files/store.ts";
-import { run } from "../../export/run.ts";
+import { run } from "../../support/run_export.ts";
 
 const sample = fileURLToPath(new URL("../../fixtures/sample", import.meta.url));
 

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { FileStore } from "../../../src/store/files/store.ts";
-import { testWith, tool } from "../../needs.ts";
+import { testWith, tool } from "../../support/needs.ts";
 
 const id = (n: number) => `01a20c9b-0000-7000-8000-00000000000${n}`;
 const of = (n: number, profile = "advisories", tenant = "default") => ({

@@ -1,7 +1,7 @@
 /** A sound bundle of each form, and ways to tamper with one. */
 import { Buffer } from "node:buffer";
 import { chunkSize } from "../../src/bundle/manifest.ts";
-import { type Files, type MadeBundle, makeBundle, type Recipe } from "../bundle/fixture.ts";
+import { type Files, type MadeBundle, makeBundle, type Recipe } from "./bundle_fixture.ts";
 
 const big = {
   entries: [

@@ -5,7 +5,7 @@ import type { TrustedKey } from "../../src/attest/check/trust.ts";
 import type { BundleSource } from "../../src/bundle/source.ts";
 import { verifyBundle, type VerifyOptions } from "../../src/verify/verify.ts";
 import type { Verdict } from "../../src/verify/verdict.ts";
-import { type MadeBundle, memorySource } from "../bundle/fixture.ts";
+import { type MadeBundle, memorySource } from "./bundle_fixture.ts";
 
 export interface Outcome {
   /** The exit code. */

@@ -6,8 +6,8 @@ import { StellaError } from "../../src/domain/errors.ts";
 import { directorySource } from "../../src/bundle/source.ts";
 import { exportBundle, type ExportOptions } from "../../src/export/export.ts";
 import type { ExportReport } from "../../src/export/report.ts";
-import { noPrivateFiles, testKey, withDirectory, writeFiles } from "../bundle/fixture.ts";
-import { outcomeOf } from "../verify/outcome.ts";
+import { noPrivateFiles, testKey, withDirectory, writeFiles } from "./bundle_fixture.ts";
+import { outcomeOf } from "./outcome.ts";
 
 export const key = testKey("exporter");
 export const epoch = 1_767_225_600;

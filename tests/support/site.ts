@@ -1,8 +1,8 @@
 /** A site around the service: Debian's registry and Prometheus, each on loopback and ended by its own id. */
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { tool } from "../needs.ts";
-import { freePort, type Home, programWords, Service } from "../program.ts";
+import { tool } from "./needs.ts";
+import { freePort, type Home, programWords, Service } from "./program.ts";
 
 const decoder = new TextDecoder();
 

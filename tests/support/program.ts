@@ -4,9 +4,9 @@
  */
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { engineFlags, permissionFlags, unstableFlags } from "../src/config/permissions.ts";
+import { engineFlags, permissionFlags, unstableFlags } from "../../src/config/permissions.ts";
 
-export const root = fileURLToPath(new URL("..", import.meta.url));
+export const root = fileURLToPath(new URL("../..", import.meta.url));
 export const binary = Deno.env.get("STELLA_BINARY");
 
 export interface Ran {

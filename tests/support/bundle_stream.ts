@@ -13,8 +13,8 @@ import {
 import { comparePaths } from "../../src/domain/paths.ts";
 import { StreamSource } from "../../src/bundle/stream_source.ts";
 import { judge } from "../../src/verify/verdict.ts";
-import { outcomeOf } from "../verify/outcome.ts";
-import { type MadeBundle, mtime } from "./fixture.ts";
+import { outcomeOf } from "./outcome.ts";
+import { type MadeBundle, mtime } from "./bundle_fixture.ts";
 
 const heads = [manifestName, attestationName, hmacName, indexName];
 

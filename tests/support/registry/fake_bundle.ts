@@ -9,12 +9,12 @@ import {
   encodeManifest,
   type Manifest,
   mediaTypes,
-} from "../../src/bundle/manifest.ts";
-import type { RegistryClient } from "../../src/registry/client.ts";
-import { openRegistry, type RegistrySettings } from "../../src/registry/open.ts";
-import { parseEndpoint } from "../../src/domain/reference.ts";
-import type { Timing } from "../../src/net/retry.ts";
-import type { Timeouts } from "../../src/net/exchange.ts";
+} from "../../../src/bundle/manifest.ts";
+import type { RegistryClient } from "../../../src/registry/client.ts";
+import { openRegistry, type RegistrySettings } from "../../../src/registry/open.ts";
+import { parseEndpoint } from "../../../src/domain/reference.ts";
+import type { Timing } from "../../../src/net/retry.ts";
+import type { Timeouts } from "../../../src/net/exchange.ts";
 
 export const attestation = new TextEncoder().encode('{"mediaType":"fake"}\n');
 

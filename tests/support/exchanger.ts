@@ -6,7 +6,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { tool } from "../needs.ts";
+import { tool } from "./needs.ts";
 
 /** Builds the program in a directory of its own and removes both in the end. */
 export async function withExchanger(work: (program: string) => Promise<void>): Promise<void> {

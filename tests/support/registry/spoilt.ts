@@ -1,8 +1,8 @@
 /** A push into a registry that was spoilt, and ways to spoil one. */
 import assert from "node:assert/strict";
-import { StellaError } from "../../src/domain/errors.ts";
-import type { Timeouts } from "../../src/net/exchange.ts";
-import { pushBundle, type PushReport } from "../../src/registry/push.ts";
+import { StellaError } from "../../../src/domain/errors.ts";
+import type { Timeouts } from "../../../src/net/exchange.ts";
+import { pushBundle, type PushReport } from "../../../src/registry/push.ts";
 import { clientFor, FakeTiming, withBundle } from "./fake_bundle.ts";
 import { fail, FakeRegistry, type Handler } from "./fake_registry.ts";
 

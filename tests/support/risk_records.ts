@@ -1,6 +1,6 @@
 /** Small providers of each kind, and a build of them in directories that go with the test. */
 import { join } from "node:path";
-import { noPrivateFiles } from "../bundle/fixture.ts";
+import { noPrivateFiles } from "./bundle_fixture.ts";
 import { buildRisk } from "../../src/risk/builder.ts";
 import type { JoinedLine } from "../../src/risk/query.ts";
 import type { Provider, ProviderKind } from "../../src/risk/provider.ts";

@@ -1,0 +1,120 @@
+/** The runbook's alerts: rules over metrics that the service has, each with a page of the runbook. */
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { parse } from "yaml";
+import { tool } from "../support/needs.ts";
+import { Home } from "../support/program.ts";
+import { asked, askedWith } from "./asked.ts";
+import { isExposed, metricsOf } from "./scrape.ts";
+
+interface Rule {
+  alert?: string;
+  record?: string;
+  expr: string;
+  annotations?: { runbook_url: string };
+}
+
+interface Case {
+  alert_rule_test?: { alertname: string; exp_alerts?: unknown[] }[];
+}
+
+interface Site {
+  rules: Rule[];
+  cases: Case[];
+  metrics: string;
+  /** The page that an alert links to, by the alert's name. */
+  pages: Map<string, string>;
+}
+
+/** The rules as the program writes them for a service that runs, and what their links lead to. */
+async function readSite(): Promise<Site> {
+  const home = new Home();
+  const service = await home.serve();
+  try {
+    const write = ["assets", "write", "--only", "dashboards", "--base-url", service.url];
+    await home.succeed([...write, "--grafana-url", "http://grafana.invalid", "written"]);
+    const read = (name: string) => parse(readFileSync(join(home.path, "written", name), "utf8"));
+    const groups: { rules: Rule[] }[] = read("export-center.rules.yml").groups;
+    const rules = groups.flatMap((group) => group.rules);
+    const pages = new Map<string, string>();
+    for (const { alert, annotations } of rules) {
+      if (alert === undefined) continue;
+      const answer = await fetch(annotations!.runbook_url);
+      assert.equal(answer.status, 200, alert);
+      pages.set(alert, await answer.text());
+    }
+    const { tests } = read("export-center.rules.test.yml");
+    return { rules, cases: tests, metrics: await service.get("/metrics"), pages };
+  } finally {
+    await service.stop();
+    home.remove();
+  }
+}
+
+let read: Promise<Site> | undefined;
+const site = () => read ??= readSite();
+
+const alerts: [line: number, behaviour: string, alert: string][] = [
+  [
+    28,
+    "an alert fires where the p99 of export durations is above the SLA of the profile",
+    "ExportJobDurationP99AboveSLA",
+  ],
+  [
+    29,
+    "an alert fires where an attestation failed its verification within 10 minutes",
+    "ExportAttestationVerificationFailures",
+  ],
+  [
+    30,
+    "an alert fires where pushes to a registry take far longer than before",
+    "ExportRegistryPushLatencySpike",
+  ],
+  [
+    30,
+    "an alert fires where too many pushes to a registry fail",
+    "ExportRegistryPushErrorRateHigh",
+  ],
+  [
+    31,
+    "an alert fires where the queue grows and nothing is finished",
+    "ExportQueueGrowingWithoutCompletion",
+  ],
+];
+
+for (const [line, behaviour, alert] of alerts) {
+  asked(line, behaviour, async () => {
+    const { rules, cases, metrics, pages } = await site();
+    const rule = rules.find((one) => one.alert === alert);
+    assert.ok(rule, `no alert is called ${alert}`);
+    // What it reads are metrics of the service, by way of recordings that are in the same file.
+    const recorded = rules.filter(({ record }) => record && rule.expr.includes(record));
+    const names = [rule, ...recorded].flatMap(({ expr }) =>
+      metricsOf(expr.replaceAll(/\b\w+:[\w:]+/g, ""))
+    );
+    assert.ok(names.length > 0, rule.expr);
+    for (const name of names) assert.ok(isExposed(metrics, name), `the service has no ${name}`);
+    const outcomes = cases.flatMap((one) => one.alert_rule_test ?? [])
+      .filter((one) => one.alertname === alert)
+      .map(({ exp_alerts = [] }) => exp_alerts.length > 0);
+    assert.ok(outcomes.includes(true), "no case makes it fire");
+    assert.ok(outcomes.includes(false), "no case keeps it silent");
+    assert.match(pages.get(alert) ?? "", new RegExp(`<h[1-6][^>]*>[^<]*${alert}`));
+  });
+}
+
+askedWith(
+  ["promtool"],
+  28,
+  "Prometheus finds that the alerts do what their cases say",
+  async (home) => {
+    await home.succeed(["assets", "write", "written"]);
+    const { code, stdout, stderr } = await new Deno.Command(tool("promtool")!, {
+      args: ["test", "rules", "export-center.rules.test.yml"],
+      cwd: join(home.path, "written/dashboards"),
+    }).output();
+    const said = new TextDecoder().decode(stdout) + new TextDecoder().decode(stderr);
+    assert.equal(code, 0, said);
+  },
+);

@@ -1,0 +1,44 @@
+/** The commit: building, testing and running where there is no network. */
+import assert from "node:assert/strict";
+import { tool } from "../support/needs.ts";
+import { binary, root } from "../support/program.ts";
+import { askedWith } from "./asked.ts";
+
+/** Some containers forbid namespaces even to root. */
+function mayUnshare(): boolean {
+  const user = Deno.uid() === 0 ? [] : ["-r"];
+  const args = [...user, "-n", "true"];
+  return tool("unshare") !== undefined &&
+    new Deno.Command("unshare", { args, stderr: "null" }).outputSync().success;
+}
+
+const needs = ["unshare", "ip", ...(mayUnshare() ? [] : ["a machine that permits namespaces"])];
+
+/** Runs a task to its end. @returns what it said */
+async function task(...args: string[]): Promise<string> {
+  const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+    args: ["task", "--quiet", ...args],
+    cwd: root,
+  }).output();
+  const text = new TextDecoder();
+  const said = text.decode(stdout) + text.decode(stderr);
+  assert.equal(code, 0, said);
+  return said;
+}
+
+if (binary === undefined) {
+  askedWith(
+    needs,
+    45,
+    "continuous integration builds and tests from a warmed cache without a network",
+    async () => {
+      const said = await task("ci:offline", "tests/std");
+      assert.match(said, /\bok\b.* \| \d+ passed/);
+      assert.match(said, /ci: all of it without a network/);
+    },
+  );
+}
+
+askedWith(needs, 45, "the program exports, verifies and serves in a sealed place", async () => {
+  assert.match(await task("sealed-smoke"), /smoke: all of it without a network/);
+});
