@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { messageOf } from "../domain/errors.ts";
 import type { Profile, RegistryConfig } from "../config/profile.ts";
 import type { Lock } from "../jobs/sqlite/lock.ts";
-import type { Queue } from "../jobs/sqlite/queue.ts";
+import type { JobQueue } from "../jobs/job_queue.ts";
 import type { Check, CheckState } from "./readiness.ts";
 
 const probeSize = 4096;
@@ -48,7 +48,7 @@ export function storageFree(
   };
 }
 
-export function databaseWrite(queue: Pick<Queue, "probe">): Check {
+export function databaseWrite(queue: Pick<JobQueue, "probe">): Check {
   return {
     name: "database:write",
     limit: 2_000,

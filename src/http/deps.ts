@@ -4,7 +4,7 @@ import type { Config } from "../config/load.ts";
 import type { Feed } from "../jobs/feed.ts";
 import type { Job } from "../jobs/job.ts";
 import type { JobQueue } from "../jobs/job_queue.ts";
-import type { Timeline } from "../jobs/sqlite/timeline.ts";
+import type { Timeline } from "../jobs/timeline.ts";
 import type { FileStore, StoredBundle } from "../store/files/store.ts";
 import type { Audit } from "../telemetry/audit.ts";
 import type { RequestTrace } from "../telemetry/export_trace.ts";

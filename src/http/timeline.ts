@@ -5,7 +5,7 @@
  */
 import * as z from "zod";
 import type { JobError } from "../jobs/job.ts";
-import type { TimelineEvent } from "../jobs/sqlite/timeline.ts";
+import type { TimelineEvent } from "../jobs/timeline.ts";
 import { needs, perAccess } from "./access.ts";
 import type { Access } from "./deps.ts";
 import type { App, ServerDeps } from "./deps.ts";

@@ -1,7 +1,8 @@
 /** One export on its way into the timeline. What cannot be written is reported and does not end the export. */
 import type { Feed } from "./feed.ts";
 import type { JobError, Outcome } from "./job.ts";
-import type { EventOf, Timeline } from "./sqlite/timeline.ts";
+import type { Timeline } from "./timeline.ts";
+import type { EventOf } from "./timeline.ts";
 
 /** What is told of an export; the kinds of events are the business of who tells them. */
 export interface Watcher<Event> {

@@ -1,10 +1,9 @@
 /**
- * Jobs: what was asked for, kept until it is done. This room knows how to queue, lease and run work, and nothing of what
+ * Jobs: what was asked for, kept until it is done. This module knows how to queue, lease and run work, and nothing of what
  * the work is: that comes in as a function, so that the queue can be tested without an export.
  */
 
 import type { Finding } from "../domain/errors.ts";
-import type { Row } from "./sqlite/sql.ts";
 
 export const states = ["queued", "running", "succeeded", "failed", "cancelled"] as const;
 export type State = typeof states[number];
@@ -75,32 +74,4 @@ export interface Outcome {
 
 export function isFinished({ state }: Job): boolean {
   return state !== "queued" && state !== "running";
-}
-
-/** From a row of the table `jobs`; see migrations.ts. */
-export function jobOf(row: Row): Job {
-  const job: Job = {
-    id: String(row["id"]),
-    tenant: String(row["tenant"]),
-    profile: String(row["profile"]),
-    request: JSON.parse(String(row["request"])),
-    state: String(row["state"]) as State,
-    trigger: String(row["trigger"]) as Trigger,
-    attempt: Number(row["attempt"]),
-    tries: Number(row["tries"]),
-    createdAt: Number(row["created_at"]),
-  };
-  if (row["started_at"] !== null) job.startedAt = Number(row["started_at"]);
-  if (row["finished_at"] !== null) job.finishedAt = Number(row["finished_at"]);
-  if (row["not_before"] !== 0) job.notBefore = Number(row["not_before"]);
-  if (row["cancelling"] !== 0) job.cancelling = true;
-  if (row["bundle_digest"] !== null) job.bundleDigest = String(row["bundle_digest"]);
-  if (row["actor"] !== null) job.actor = String(row["actor"]);
-  if (row["bytes"] !== null) job.bytes = Number(row["bytes"]);
-  if (row["files"] !== null) job.files = Number(row["files"]);
-  if (row["same_as"] !== null) job.sameAs = String(row["same_as"]);
-  if (row["confirmed_at"] !== null) job.confirmedAt = Number(row["confirmed_at"]);
-  if (row["error"] !== null) job.error = JSON.parse(String(row["error"])) as JobError;
-  if (row["traceparent"] !== null) job.traceparent = String(row["traceparent"]);
-  return job;
 }

@@ -1,5 +1,6 @@
 /** What a service does by itself: exports that are due, bundles that outlived their rule, jobs that nobody asks for any more. */
-import { type Run, type Schedule, Scheduler } from "../jobs/sqlite/schedule.ts";
+import { type Run, type Schedule, Scheduler } from "../jobs/schedule.ts";
+import { SqliteScheduleRuns } from "../jobs/sqlite/schedule_runs.ts";
 import type { Job } from "../jobs/job.ts";
 import type { ServerDeps } from "../http/deps.ts";
 import type { MadeBundle, Retention, Standing, Strays } from "../store/files/retention.ts";
@@ -136,7 +137,7 @@ export function schedulerOf(
   return new Scheduler({
     schedules: schedulesOf(config),
     queue,
-    database: queue.database,
+    runs: new SqliteScheduleRuns(queue.database),
     now,
     onQueued,
     onTimes: (profile, next, stale) => metrics.scheduled(profile, next, stale),

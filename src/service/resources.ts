@@ -3,8 +3,8 @@ import { ascendingIds } from "../domain/uuid.ts";
 import { alsoInFeed, alsoInTimeline } from "../jobs/export_timeline.ts";
 import { Feed } from "../jobs/feed.ts";
 import { takeLock } from "../jobs/sqlite/lock.ts";
-import { Queue } from "../jobs/sqlite/queue.ts";
-import { Timeline } from "../jobs/sqlite/timeline.ts";
+import { SqliteQueue } from "../jobs/sqlite/queue.ts";
+import { SqliteTimeline } from "../jobs/sqlite/timeline.ts";
 import { Uploads } from "../jobs/sqlite/uploads.ts";
 import { Audit } from "../telemetry/audit.ts";
 import { EgressWatch } from "../telemetry/egress_watch.ts";
@@ -49,7 +49,7 @@ export async function openResources(options: ServiceOptions, undo: Undo) {
   const lease = options.lease === undefined ? {} : { lease: options.lease };
   const path = join(state, "stella.db");
   const onNew = () => refuseLost(path, store);
-  const queue = new Queue(path, { now, newId: () => newId(), onNew, ...lease });
+  const queue = new SqliteQueue(path, { now, newId: () => newId(), onNew, ...lease });
   const newId = ascendingIds({ now, random, after: queue.list({ limit: 1 })[0]?.id });
   undo.push(() => queue.close());
   // Of a site that has exported, it is not made again: readiness fails where it is missing.
@@ -61,7 +61,7 @@ export async function openResources(options: ServiceOptions, undo: Undo) {
   const traces = await openTraces(options, { log, metrics }, policy);
   undo.push(() => traces?.close(2_000));
   const keep = config.timeline.days * 86_400_000;
-  const timeline = new Timeline(queue.database, { now, random, keep });
+  const timeline = new SqliteTimeline(queue.database, { now, random, keep });
   const uploads = new Uploads(queue.database, now);
   const feed = new Feed(config.tenants.length);
   const watch = ({ id: exportId, ...job }: Job) => {

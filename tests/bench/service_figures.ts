@@ -1,7 +1,7 @@
 /** How fast the queue is, and how quick the service answers while it works. */
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { Queue } from "../../src/jobs/sqlite/queue.ts";
+import { SqliteQueue } from "../../src/jobs/sqlite/queue.ts";
 import {
   ask,
   metric,
@@ -19,7 +19,7 @@ export function queue(): void {
     const directory = Deno.makeTempDirSync({ prefix: "stella-bench-" });
     let ids = 0;
     const open = () =>
-      new Queue(join(directory, "stella.db"), { now: Date.now, newId: () => `id-${++ids}` });
+      new SqliteQueue(join(directory, "stella.db"), { now: Date.now, newId: () => `id-${++ids}` });
     const timed = (body: () => void) => {
       const started = performance.now();
       body();

@@ -4,8 +4,8 @@ import { type Config, loadConfig } from "../../src/config/load.ts";
 import type { Profile } from "../../src/config/profile.ts";
 import { Feed } from "../../src/jobs/feed.ts";
 import type { Job } from "../../src/jobs/job.ts";
-import { Queue } from "../../src/jobs/sqlite/queue.ts";
-import { Timeline } from "../../src/jobs/sqlite/timeline.ts";
+import { SqliteQueue } from "../../src/jobs/sqlite/queue.ts";
+import { SqliteTimeline } from "../../src/jobs/sqlite/timeline.ts";
 import { uuidV7 } from "../../src/domain/uuid.ts";
 import type { ServerDeps } from "../../src/http/deps.ts";
 import type { CheckState } from "../../src/http/readiness.ts";
@@ -53,8 +53,8 @@ export class Bench {
   draining = false;
   /** The address that questions come from. */
   peer = "127.0.0.1";
-  readonly queue: Queue;
-  readonly timeline: Timeline;
+  readonly queue: SqliteQueue;
+  readonly timeline: SqliteTimeline;
   refused = 0;
   now = 1_767_225_600_000;
   /** Lines about who did what. */
@@ -66,12 +66,12 @@ export class Bench {
 
   constructor(more: Partial<ServerDeps> = {}) {
     let count = 0;
-    this.queue = new Queue(join(this.directory, "stella.db"), {
+    this.queue = new SqliteQueue(join(this.directory, "stella.db"), {
       now: () => this.now,
       newId: () =>
         uuidV7(1_767_225_600_000, new Uint8Array(new Uint32Array(3).fill(++count).buffer)),
     });
-    this.timeline = new Timeline(this.queue.database, {
+    this.timeline = new SqliteTimeline(this.queue.database, {
       now: () => 1_767_225_600_000,
       random: (bytes) => bytes.fill(7),
       keep: 86_400_000,

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { StellaError } from "../../src/domain/errors.ts";
 import type { Job, Outcome } from "../../src/jobs/job.ts";
 import { Loop, type LoopOptions } from "../../src/jobs/loop.ts";
-import { Queue } from "../../src/jobs/sqlite/queue.ts";
+import { SqliteQueue } from "../../src/jobs/sqlite/queue.ts";
 
 /** A loop over a real queue, and what it said. */
 class Bench {
@@ -13,12 +13,12 @@ class Bench {
   readonly faults: unknown[] = [];
   now = 5_000;
   elapsed = 0;
-  readonly queue: Queue;
+  readonly queue: SqliteQueue;
   #waiting: (() => void)[] = [];
 
   constructor() {
     let ids = 0;
-    this.queue = new Queue(join(this.directory, "stella.db"), {
+    this.queue = new SqliteQueue(join(this.directory, "stella.db"), {
       now: () => this.now,
       newId: () => `job-${++ids}`,
     });

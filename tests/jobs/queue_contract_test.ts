@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { StellaError } from "../../src/domain/errors.ts";
 import type { Job } from "../../src/jobs/job.ts";
 import { type JobQueue, longestWait, mostAttempts } from "../../src/jobs/job_queue.ts";
-import { Queue } from "../../src/jobs/sqlite/queue.ts";
+import { SqliteQueue } from "../../src/jobs/sqlite/queue.ts";
 import { MemoryQueue } from "./memory_queue.ts";
 
 /** A queue with a clock that a test sets. */
@@ -21,7 +21,7 @@ class Bench {
       : Deno.makeTempDirSync({ prefix: "stella-queue-" });
     this.queue = this.#directory === undefined
       ? new MemoryQueue(options)
-      : new Queue(join(this.#directory, "stella.db"), options);
+      : new SqliteQueue(join(this.#directory, "stella.db"), options);
   }
 
   enqueue(profile = "p", tenant = "default", idempotencyKey?: string): Job {

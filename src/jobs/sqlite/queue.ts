@@ -1,6 +1,7 @@
 /** The queue in the database `stella.db`, as job_queue.ts promises it: what was accepted is on the disk. */
 import { openDatabase } from "./database.ts";
-import { isFinished, type Job, type JobError, jobOf, type Outcome } from "../job.ts";
+import { isFinished, type Job, type JobError, type Outcome } from "../job.ts";
+import { jobOf } from "./job_row.ts";
 import {
   type Figures,
   type Filter,
@@ -28,7 +29,7 @@ import {
 import type { Database, Row, Value } from "./sql.ts";
 import { Turns } from "../turns.ts";
 
-export class Queue implements JobQueue {
+export class SqliteQueue implements JobQueue {
   readonly #db: Database;
   readonly #options: Required<Omit<QueueOptions, "onNew">>;
   readonly #turns = new Turns();

@@ -1,5 +1,6 @@
 /** What is read from the table `jobs`; none of it costs more where many wait, but counting them. */
-import { type Job, jobOf } from "../job.ts";
+import { type Job } from "../job.ts";
+import { jobOf } from "./job_row.ts";
 import type { Figures, Filter } from "../job_queue.ts";
 import type { Database, Row, Value } from "./sql.ts";
 

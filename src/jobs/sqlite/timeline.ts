@@ -1,38 +1,7 @@
-/**
- * The timeline: what happened to every export, step by step, kept for as long as the configuration says. An event belongs to one
- * tenant, and everything that reads takes the tenant, so that a foreign event is exactly as absent as one that never was.
- * Ids are UUIDv7 and grow with every event, also of one millisecond and after a clock that was set back: their order is the
- * order of what happened, and a cursor stays good when older events are gone.
- */
+/** The timeline in the service's database. */
+import type { EventOf, Timeline, TimelineEvent, TimelineFilter } from "../timeline.ts";
 import type { Database, Row, Value } from "./sql.ts";
 import { timeOf, uuidV7 } from "../../domain/uuid.ts";
-
-export interface TimelineEvent {
-  id: string;
-  /** Milliseconds since 1970. */
-  time: number;
-  exportId: string;
-  tenant: string;
-  profile: string;
-  /** What happened, such as `queued`, `read`, `pushed`, `succeeded`. */
-  stage: string;
-  /** Details, plain data. */
-  attributes: Record<string, unknown>;
-}
-
-export type EventOf = Pick<TimelineEvent, "exportId" | "tenant" | "profile">;
-
-export interface TimelineFilter {
-  tenant: string;
-  exportId?: string;
-  /** Only events after this one, which need not be there any more. */
-  after?: string;
-  /** Only events before this one, which need not be there any more. */
-  before?: string;
-  /** Oldest where it is not given. */
-  first?: "oldest" | "newest";
-  limit: number;
-}
 
 export interface TimelineOptions {
   /** Milliseconds since 1970. */
@@ -48,7 +17,7 @@ const pruneEvery = 500;
 /** Ids of one millisecond: twelve bits of the UUID count them. */
 const mostPerTime = 4096;
 
-export class Timeline {
+export class SqliteTimeline implements Timeline {
   #last: { time: number; count: number };
   #added = 0;
 
@@ -58,7 +27,6 @@ export class Timeline {
     this.prune();
   }
 
-  /** @throws StellaError media */
   add(of: EventOf, stage: string, attributes: Record<string, unknown> = {}): TimelineEvent {
     const { exportId, tenant, profile } = of;
     const event = {
@@ -79,7 +47,6 @@ export class Timeline {
     return event;
   }
 
-  /** Undefined where there is none, or it is another tenant's. */
   get(id: string, tenant: string): TimelineEvent | undefined {
     const row = this.db.one("SELECT * FROM events WHERE id = ? AND tenant = ?", [id, tenant]);
     return row === undefined ? undefined : eventOf(row);
@@ -101,7 +68,6 @@ export class Timeline {
     return this.db.all(sql, [...values, limit]).map(eventOf);
   }
 
-  /** Removes what is too old. @throws StellaError media */
   prune(): void {
     const before = this.options.now() - this.options.keep;
     // Compared as an id, which is the primary key.

@@ -4,13 +4,13 @@ import { copyFileSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { StellaError } from "../../../src/domain/errors.ts";
 import type { Job } from "../../../src/jobs/job.ts";
-import { Queue } from "../../../src/jobs/sqlite/queue.ts";
+import { SqliteQueue } from "../../../src/jobs/sqlite/queue.ts";
 
 const jobs = 60;
 
-function open(path: string): Queue {
+function open(path: string): SqliteQueue {
   let ids = 0;
-  return new Queue(path, { now: () => 1_000, newId: () => `job-${++ids}` });
+  return new SqliteQueue(path, { now: () => 1_000, newId: () => `job-${++ids}` });
 }
 
 function makeDatabase(path: string): void {
@@ -23,7 +23,7 @@ function makeDatabase(path: string): void {
 
 /** Every row as it was; an error is the refusal that the operator reads. */
 function look(path: string): "sound" | "refused" {
-  let queue: Queue | undefined;
+  let queue: SqliteQueue | undefined;
   try {
     queue = open(path);
     const found = queue.list({ limit: 1_000 });

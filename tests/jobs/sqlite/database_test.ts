@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { openDatabase } from "../../../src/jobs/sqlite/database.ts";
-import { Queue } from "../../../src/jobs/sqlite/queue.ts";
+import { SqliteQueue } from "../../../src/jobs/sqlite/queue.ts";
 import { schemaVersion, stepsFrom } from "../../../src/jobs/sqlite/migrations.ts";
 import { testWith, tool } from "../../support/needs.ts";
 
@@ -93,7 +93,7 @@ Deno.test("bundles of an older version stay in the order in which they were aske
     }
     raw.close();
     using _ = { [Symbol.dispose]: () => queue.close() };
-    const queue = new Queue(path, { now: () => 1, newId: () => "0" });
+    const queue = new SqliteQueue(path, { now: () => 1, newId: () => "0" });
     queue.enqueue({ tenant: "t", profile: "p", request: {} });
     queue.finish(queue.claim()!, { state: "succeeded" });
     assert.deepEqual(queue.made("p").map(({ id }) => id), ["b", "a", "0"]);
@@ -112,7 +112,7 @@ Deno.test("of the jobs of an older version it is known which a schedule asked fo
     }
     raw.close();
     using _ = { [Symbol.dispose]: () => queue.close() };
-    const queue = new Queue(path, { now: () => 1, newId: () => "0" });
+    const queue = new SqliteQueue(path, { now: () => 1, newId: () => "0" });
     const jobs = queue.list({ limit: 9 }).reverse();
     assert.deepEqual(jobs.map(({ trigger }) => trigger), ["api", "api", "schedule"]);
     assert.deepEqual(jobs.map(({ actor, bytes, sameAs }) => [actor, bytes, sameAs]), [

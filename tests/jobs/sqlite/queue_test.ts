@@ -1,17 +1,17 @@
 /** What the queue on SQLite promises besides the contract: it outlives its process. */
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { Queue } from "../../../src/jobs/sqlite/queue.ts";
+import { SqliteQueue } from "../../../src/jobs/sqlite/queue.ts";
 
-function withQueues(body: (open: () => Queue) => void): void {
+function withQueues(body: (open: () => SqliteQueue) => void): void {
   const directory = Deno.makeTempDirSync({ prefix: "stella-queue-" });
-  let [ids, open] = [0, undefined as Queue | undefined];
+  let [ids, open] = [0, undefined as SqliteQueue | undefined];
   try {
     // Opened again as after the death of the process: the file is all that is left.
     body(() => {
       open?.close();
       const newId = () => `job-${++ids}`;
-      return open = new Queue(join(directory, "stella.db"), { now: () => 1_000, newId });
+      return open = new SqliteQueue(join(directory, "stella.db"), { now: () => 1_000, newId });
     });
   } finally {
     open?.close();

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { openDatabase } from "../../../src/jobs/sqlite/database.ts";
 import { alsoInTimeline } from "../../../src/jobs/export_timeline.ts";
 import type { Database } from "../../../src/jobs/sqlite/sql.ts";
-import { Timeline } from "../../../src/jobs/sqlite/timeline.ts";
+import { SqliteTimeline } from "../../../src/jobs/sqlite/timeline.ts";
 
 const start = 1_767_225_600_000;
 const day = 86_400_000;
@@ -12,16 +12,16 @@ class Bench {
   readonly directory = Deno.makeTempDirSync({ prefix: "stella-timeline-" });
   readonly db: Database;
   now = start;
-  timeline: Timeline;
+  timeline: SqliteTimeline;
 
   constructor() {
     this.db = openDatabase(join(this.directory, "stella.db"));
     this.timeline = this.open();
   }
 
-  open(): Timeline {
+  open(): SqliteTimeline {
     const random = (bytes: Uint8Array) => bytes.fill(9);
-    return new Timeline(this.db, { now: () => this.now, random, keep: 30 * day });
+    return new SqliteTimeline(this.db, { now: () => this.now, random, keep: 30 * day });
   }
 
   [Symbol.dispose](): void {

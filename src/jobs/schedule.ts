@@ -5,9 +5,8 @@
  * forgotten at the next start: put back later, it begins anew and has missed nothing.
  */
 import { Cron } from "croner";
-import { isFinished, type Job } from "../job.ts";
-import type { JobQueue, NewJob } from "../job_queue.ts";
-import type { Database } from "./sql.ts";
+import { isFinished, type Job } from "./job.ts";
+import type { JobQueue, NewJob } from "./job_queue.ts";
 
 export interface Schedule {
   /** Of the profile; there is one schedule for each. */
@@ -19,10 +18,20 @@ export interface Schedule {
   zone: string;
 }
 
+/** When each schedule ran last; kept for good. */
+export interface ScheduleRuns {
+  /** When the profile's schedule ran last, in milliseconds since 1970; undefined where it never did. */
+  last(profile: string): number | undefined;
+  /** @throws StellaError media */
+  note(profile: string, time: number): void;
+  /** Forgets the runs of all profiles but these. @throws StellaError media */
+  keepOnly(profiles: readonly string[]): void;
+}
+
 export interface ScheduleOptions {
   schedules: readonly Schedule[];
   queue: Pick<JobQueue, "enqueue" | "list">;
-  database: Database;
+  runs: ScheduleRuns;
   /** Milliseconds since 1970. */
   now(): number;
   onQueued(job: Job): void;
@@ -50,7 +59,7 @@ export class Scheduler {
   /** @throws StellaError media */
   constructor(options: ScheduleOptions) {
     this.#options = options;
-    this.#forgetOthers();
+    options.runs.keepOnly(options.schedules.map(({ profile }) => profile));
   }
 
   /** Makes up for what was missed, and goes on. */
@@ -85,10 +94,10 @@ export class Scheduler {
   }
 
   #run(schedule: Schedule): void {
-    const { now, onQueued, onRun, queue } = this.#options;
-    const last = this.#last(schedule.profile);
+    const { now, onQueued, onRun, queue, runs } = this.#options;
+    const last = runs.last(schedule.profile);
     // A first start is no missed run; neither is a time before the clock was set back.
-    if (last === undefined || last > now()) return this.#note(schedule.profile, now());
+    if (last === undefined || last > now()) return runs.note(schedule.profile, now());
     const [due] = dueTimes(schedule, now(), 1);
     if (due === undefined || due <= last) return;
     const busy = this.#isBusy(schedule);
@@ -96,35 +105,13 @@ export class Scheduler {
       const { job, isNew } = queue.enqueue(jobFor(schedule, due));
       if (isNew) onQueued(job);
     }
-    this.#note(schedule.profile, due);
+    runs.note(schedule.profile, due);
     onRun(schedule, busy ? "skipped" : now() - due > inTime ? "late" : "queued");
   }
 
   #isBusy({ profile, tenant }: Schedule): boolean {
     const [newest] = this.#options.queue.list({ profile, tenants: [tenant], limit: 1 });
     return newest !== undefined && !isFinished(newest);
-  }
-
-  #last(profile: string): number | undefined {
-    const row = this.#options.database.one("SELECT last FROM schedules WHERE name = ?", [profile]);
-    return row === undefined ? undefined : Number(row["last"]);
-  }
-
-  #forgetOthers(): void {
-    const { database, schedules } = this.#options;
-    const names = JSON.stringify(schedules.map(({ profile }) => profile));
-    database.write("Cannot forget the runs of other schedules", () => {
-      database.run("DELETE FROM schedules WHERE name NOT IN (SELECT value FROM json_each(?))", [
-        names,
-      ]);
-    });
-  }
-
-  #note(profile: string, time: number): void {
-    const { database } = this.#options;
-    database.write("Cannot note the run of a schedule", () => {
-      database.run("INSERT OR REPLACE INTO schedules VALUES (?, ?)", [profile, time]);
-    });
   }
 }
 

@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import type { Job } from "../../../src/jobs/job.ts";
-import { Queue } from "../../../src/jobs/sqlite/queue.ts";
-import { type Run, type Schedule, Scheduler } from "../../../src/jobs/sqlite/schedule.ts";
+import type { Job } from "../../src/jobs/job.ts";
+import { SqliteQueue } from "../../src/jobs/sqlite/queue.ts";
+import { SqliteScheduleRuns } from "../../src/jobs/sqlite/schedule_runs.ts";
+import { type Run, type Schedule, Scheduler } from "../../src/jobs/schedule.ts";
 
 const nightly: Schedule = { profile: "p", tenant: "lab", cron: "0 3 * * *", zone: "UTC" };
 
@@ -14,12 +15,12 @@ class Bench {
   /** When the profile is due next, and since when two of its runs were. */
   times: (number | undefined)[] = [];
   now = 0;
-  readonly queue: Queue;
+  readonly queue: SqliteQueue;
 
   constructor(at: string) {
     this.set(at);
     let ids = 0;
-    this.queue = new Queue(join(this.directory, "stella.db"), {
+    this.queue = new SqliteQueue(join(this.directory, "stella.db"), {
       now: () => this.now,
       newId: () => `job-${++ids}`,
     });
@@ -33,7 +34,7 @@ class Bench {
     return new Scheduler({
       schedules,
       queue: this.queue,
-      database: this.queue.database,
+      runs: new SqliteScheduleRuns(this.queue.database),
       now: () => this.now,
       onQueued: (job) => this.queued.push(job),
       onTimes: (_, next, stale) => this.times = [next, stale],
