@@ -1,81 +1,185 @@
 /**
- * What dashboards/export-center-observability.json shows. The first row is the six panels that were asked for
- * (seed.md 11-16); under it stands what tells why one of them looks bad. Run as a program, it writes the file:
- *
- *   deno run --allow-write=dashboards dashboards/source/dashboard.ts
+ * A dashboard from its rows: where each panel stands, and what all dashboards have in common. There
+ * is no URL and no `__inputs`, so that a file can be imported on a machine without a network.
  */
-import { type Line, place } from "./grafana.ts";
-import { type Annotation, annotation, type Dashboard, dashboard } from "./grafana_frame.ts";
-import { bundlePanels, capacityPanels, exportPanels } from "./flow_panels.ts";
-import { httpPanels } from "./http_panels.ts";
-import { checkPanels, oddityPanels, processPanels } from "./process_panels.ts";
-import { ofInstance } from "./promql.ts";
-import { seedPanels } from "./seed_panels.ts";
-import { oldestRunning, resultPanels, statePanels, stateTables } from "./service_panels.ts";
-import { schedulePanels, storePanels } from "./store_panels.ts";
+import { type Panel, prometheus, type Variable } from "./grafana.ts";
+import { panel, type PanelSource, sizeOf } from "./panels.ts";
+import { ofInstances } from "./queries.ts";
 
-function lines(): Line[] {
-  return [
-    { height: 9, widths: [4, 4, 4, 4, 4, 4], panels: seedPanels() },
-    { row: "Service", height: 4, widths: [4, 4, 4, 4, 4, 4], panels: statePanels() },
-    { height: 7, widths: [14, 10], panels: stateTables() },
-    { height: 7, widths: [8, 8, 8], panels: checkPanels() },
-    { row: "Exports", height: 8, widths: [8, 8, 8], panels: [oldestRunning(), ...exportPanels()] },
-    { row: "Schedules and retries", height: 8, widths: [5, 5, 5, 5, 4], panels: schedulePanels() },
-    { row: "Bundles", height: 8, widths: [12, 12], panels: bundlePanels() },
-    { row: "Publishing and trust", height: 8, widths: [8, 8, 8], panels: resultPanels() },
-    { row: "Capacity", height: 8, widths: [12, 12], panels: capacityPanels() },
-    { row: "Store", height: 8, widths: [5, 5, 5, 4, 5], panels: storePanels() },
-    { row: "HTTP", height: 8, widths: [6, 6, 6, 6], panels: httpPanels() },
-    { row: "Process", height: 8, widths: [6, 6, 6, 6], panels: processPanels() },
-    { height: 8, widths: [8, 8, 8], panels: oddityPanels() },
-  ];
+export interface DashboardSource {
+  uid: string;
+  title: string;
+  description: string;
+  /** Panels below the heading of their row; those at the top of a dashboard may have none. */
+  rows: { title?: string; panels: PanelSource[] }[];
+  /** Variables besides those that every dashboard has. */
+  variables?: Variable[];
 }
 
-export function annotations(): Annotation[] {
-  const info = `export_build_info{${ofInstance}}`;
-  return [
-    annotation(
-      "Restart",
-      `changes(process_start_time_seconds{${ofInstance}}[2m]) > 0 and on (job, instance) ${info}`,
-      "{{instance}}",
-      "blue",
-    ),
-    annotation(
-      "Version change",
-      `${info} unless ${info} offset 5m`,
-      "{{instance}} {{version}}",
-      "purple",
-    ),
-    annotation(
-      "Alert",
-      'ALERTS{job=~"$job",alertstate="firing",alertname=~"Export.+"}',
-      "{{alertname}} {{profile}} {{instance}}",
-      "red",
-    ),
-  ];
+export type Dashboard = ReturnType<typeof dashboard> & { [setting: string]: unknown };
+
+/**
+ * The panels of a row in lines of the whole width. Neighbours of one size share a line, and where
+ * they need several these are as even as they can be: five graphs are three and two.
+ */
+function lines(panels: readonly PanelSource[]): PanelSource[][] {
+  const groups: PanelSource[][] = [];
+  for (const one of panels) {
+    const last = groups.at(-1);
+    if (last?.[0] !== undefined && sizeOf(last[0]) === sizeOf(one)) last.push(one);
+    else groups.push([one]);
+  }
+  return groups.flatMap((group) => {
+    const count = Math.ceil(group.length / Math.min(...group.map((one) => sizeOf(one).perLine)));
+    const start = (line: number) => Math.ceil(line * group.length / count);
+    return Array.from({ length: count }, (_, at) => group.slice(start(at), start(at + 1)));
+  });
 }
 
-/** The dashboard, as Grafana reads it. */
-export function exportCenterDashboard(): Dashboard {
-  return dashboard(
-    {
-      uid: "export-center",
-      title: "Export Center / Observability",
-      description:
-        "Exports, bundles, pushes, verification and queue of the Export Centers of this site.",
-    },
-    place(lines()),
-    annotations(),
-  );
+/** All rows but the first two are collapsed: what they show is asked for when they are opened. */
+const openRows = 2;
+
+/** Gives every panel its place and its id, in reading order. */
+function placed(rows: DashboardSource["rows"]): Panel[] {
+  let [id, y, titled] = [0, 0, 0];
+  const below = (panels: readonly PanelSource[]) =>
+    lines(panels).flatMap((line) => {
+      const h = Math.max(...line.map((one) => sizeOf(one).height));
+      const column = (at: number) => Math.floor(24 * at / line.length);
+      const made = line.map((source, at) => {
+        const gridPos = { x: column(at), y, w: column(at + 1) - column(at), h };
+        return panel(source, { id: ++id, gridPos });
+      });
+      y += h;
+      return made;
+    });
+  return rows.flatMap(({ title, panels }) => {
+    if (title === undefined) return below(panels);
+    const collapsed = ++titled > openRows;
+    const row = { id: ++id, type: "row", title, gridPos: { x: 0, y, w: 24, h: 1 } } as const;
+    const after = ++y;
+    const inside = below(panels);
+    if (collapsed) y = after;
+    return [{ ...row, collapsed, panels: collapsed ? inside : [] }, ...(collapsed ? [] : inside)];
+  });
 }
 
-/** The text of the file; a test compares it with the committed one. */
-export function dashboardText(): string {
-  return JSON.stringify(exportCenterDashboard(), null, 2) + "\n";
+/**
+ * A multiple choice of a label's values. All of them is `.+`, because `.*` would also match series
+ * without the label.
+ */
+function choice(name: string, label: string, query: string, chosen?: string): Variable {
+  return {
+    type: "query",
+    name,
+    label,
+    datasource: prometheus,
+    query,
+    definition: query,
+    refresh: 2,
+    sort: 1,
+    multi: true,
+    includeAll: true,
+    allValue: ".+",
+    current: { text: [chosen ?? "All"], value: [chosen ?? "$__all"] },
+  };
 }
 
-if (import.meta.main) {
-  const file = new URL("../export-center-observability.json", import.meta.url);
-  Deno.writeTextFileSync(file, dashboardText());
+const ranges = ["30m", "1h", "6h", "1d"].map((value) => ({
+  text: value,
+  value,
+  selected: value === "1h",
+}));
+
+/**
+ * The data source is chosen when the dashboard is opened. The job is `export-center` until another
+ * is chosen: all of them would be every process that Prometheus scrapes.
+ */
+const variables: Variable[] = [
+  { type: "datasource", name: "datasource", label: "Data source", query: "prometheus" },
+  choice("job", "Job", "label_values(export_build_info, job)", "export-center"),
+  choice("instance", "Instance", 'label_values(export_build_info{job=~"$job"}, instance)'),
+  choice("profile", "Profile", `label_values(${ofInstances("export_jobs_total")}, profile)`),
+  {
+    type: "custom",
+    name: "window",
+    label: "Window",
+    query: ranges.map((one) => one.value).join(),
+    options: ranges,
+    current: ranges.find((one) => one.selected),
+  },
+];
+
+/** A mark on every graph where the query has a value. */
+function annotation(
+  name: string,
+  iconColor: string,
+  expr: string,
+  textFormat: string,
+) {
+  return {
+    name,
+    datasource: prometheus,
+    enable: true,
+    expr,
+    iconColor,
+    step: "60s",
+    titleFormat: name,
+    textFormat,
+  };
+}
+
+const build = ofInstances("export_build_info");
+const annotations = [
+  annotation(
+    "Restart",
+    "blue",
+    `changes(${ofInstances("process_start_time_seconds")}[2m]) > 0 and on (job, instance) ${build}`,
+    "{{instance}}",
+  ),
+  annotation(
+    "Version change",
+    "purple",
+    `${build} unless ${build} offset 5m`,
+    "{{instance}} {{version}}",
+  ),
+  annotation(
+    "Alert",
+    "red",
+    'ALERTS{job=~"$job",alertstate="firing",alertname=~"Export.+"}',
+    "{{alertname}} {{profile}} {{instance}}",
+  ),
+];
+
+/** The dashboard as Grafana reads it: in UTC, and linked to the others by their common tag. */
+export function dashboard(source: DashboardSource) {
+  const { uid, title, description, rows } = source;
+  return {
+    uid,
+    id: null,
+    title,
+    description,
+    tags: ["export-center"],
+    editable: true,
+    graphTooltip: 1,
+    timezone: "utc",
+    refresh: "1m",
+    time: { from: "now-24h", to: "now" },
+    schemaVersion: 39,
+    version: 1,
+    links: [{
+      type: "dashboards",
+      title: "Export Center",
+      tags: ["export-center"],
+      tooltip: "",
+      icon: "external link",
+      targetBlank: false,
+      asDropdown: true,
+      includeVars: true,
+      keepTime: true,
+    }],
+    annotations: { list: annotations },
+    templating: { list: [...variables, ...(source.variables ?? [])] },
+    panels: placed(rows),
+  };
 }

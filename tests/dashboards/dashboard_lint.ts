@@ -4,9 +4,10 @@
  * machine). The others are for an air-gapped site, for Prometheus 3 and for metrics that exist.
  * That a query parses is not judged here: promtool does that in dashboard_test.ts.
  */
-import type { Dashboard, Variable } from "../../dashboards/source/grafana_frame.ts";
-import { isMetric, type Panel, type Target } from "../../dashboards/source/grafana.ts";
+import type { Dashboard } from "../../dashboards/source/dashboard.ts";
+import type { Panel, Target, Variable } from "../../dashboards/source/grafana.ts";
 import { labelsOf } from "./metric_names.ts";
+import { isMetric, metricTargets, panelsOf } from "./panels.ts";
 import { groupingLabels, matchedLabels, selectors } from "./promql.ts";
 
 /** Finds what is wrong, one line each, naming the place. */
@@ -15,22 +16,11 @@ export type Rule = (dashboard: Dashboard) => string[];
 /** Per rule, the titles of panels and dashboards that need not keep it (file .lint). */
 export type Exceptions = ReadonlyMap<string, ReadonlySet<string>>;
 
-const units = new Set([
-  "s",
-  "bytes",
-  "Bps",
-  "reqps",
-  "percentunit",
-  "short",
-  "none",
-  "bool_yes_no",
-]);
+const units = ["s", "bytes", "Bps", "reqps", "percentunit", "short", "none", "bool_yes_no"];
 const corePanels = new Set(["timeseries", "stat", "heatmap", "table", "row"]);
 
-const dataPanels = (dashboard: Dashboard) => dashboard.panels.filter((one) => one.type !== "row");
-
-/** What a panel asks Prometheus; others search the store of traces. */
-const metrics = (panel: Panel) => (panel.targets ?? []).filter(isMetric);
+const dataPanels = (dashboard: Dashboard) =>
+  panelsOf(dashboard).filter((one) => one.type !== "row");
 
 /** Places where `bad` is true, over all panels that show data. */
 function panels(dashboard: Dashboard, bad: (panel: Panel) => boolean): string[] {
@@ -41,7 +31,7 @@ function targets(
   dashboard: Dashboard,
   bad: (target: Target, panel: Panel) => boolean,
 ): string[] {
-  return panels(dashboard, (panel) => metrics(panel).some((one) => bad(one, panel)));
+  return panels(dashboard, (panel) => metricTargets([panel]).some((one) => bad(one, panel)));
 }
 
 function labelVariables(dashboard: Dashboard): Variable[] {
@@ -66,7 +56,7 @@ const carries = (target: Target, matcher: string) =>
 /** Every query of the file: panels, annotations. */
 function queries(dashboard: Dashboard): [place: string, expr: string, legend: string][] {
   const drawn = dataPanels(dashboard).flatMap((panel) =>
-    metrics(panel).map((one) =>
+    metricTargets([panel]).map((one) =>
       [panel.title, one.expr, one.legendFormat] as [string, string, string]
     )
   );
@@ -98,10 +88,18 @@ function texts(value: unknown): string[] {
   return Object.entries(value).flatMap(([key, inner]) => [key, ...texts(inner)]);
 }
 
-function overlaps(dashboard: Dashboard): string[] {
+/** The panels of a collapsed row have the grid below it to themselves. */
+function misplaced(dashboard: Dashboard): string[] {
+  const collapsed = dashboard.panels.flatMap((row) =>
+    row.panels?.length ? [[row, ...row.panels]] : []
+  );
+  return [...new Set([dashboard.panels, ...collapsed].flatMap(overlaps))];
+}
+
+function overlaps(panels: readonly Panel[]): string[] {
   const taken = new Map<string, string>();
   const clashes: string[] = [];
-  for (const { title, gridPos: { x, y, w, h } } of dashboard.panels) {
+  for (const { title, gridPos: { x, y, w, h } } of panels) {
     if (w < 1 || x + w > 24) clashes.push(`${title} leaves the grid`);
     for (let cell = 0; cell < w * h; cell++) {
       const at = `${x + cell % w},${y + Math.floor(cell / w)}`;
@@ -110,7 +108,7 @@ function overlaps(dashboard: Dashboard): string[] {
       taken.set(at, title);
     }
   }
-  return [...new Set(clashes)];
+  return clashes;
 }
 
 export const rules: Readonly<Record<string, Rule>> = {
@@ -129,7 +127,8 @@ export const rules: Readonly<Record<string, Rule>> = {
     labelVariables(d).filter((one) => one["refresh"] !== 2).map((one) => one.name),
   "panel-datasource-rule": (d) => panels(d, (panel) => !templated(panel.datasource)),
   "panel-title-description-rule": (d) => panels(d, (one) => !one.title || !one.description),
-  "panel-units-rule": (d) => panels(d, (one) => !units.has(one.fieldConfig?.defaults.unit ?? "")),
+  "panel-units-rule": (d) =>
+    panels(d, (one) => !units.includes(String(one.fieldConfig?.defaults["unit"]))),
   "panel-no-targets-rule": (d) => panels(d, (panel) => (panel.targets ?? []).length === 0),
   "target-job-rule": (d) => targets(d, (one) => !carries(one, 'job=~"$job"')),
   "target-instance-rule": (d) => targets(d, (one) => !carries(one, 'instance=~"$instance"')),
@@ -142,13 +141,13 @@ export const rules: Readonly<Record<string, Rule>> = {
     }),
   "target-promql-rule": (d) =>
     panels(d, (panel) => (panel.targets ?? []).some((one) => !isMetric(one))),
-  "uneditable-dashboard": (d) => d.editable ? ["editable"] : [],
+  "uneditable-dashboard": (d) => d.editable ? [d.title] : [],
 
   "air-gap-no-url": (d) => texts(d).filter((one) => /^url$|\w:\/\//.test(one)),
   "air-gap-no-inputs": (d) =>
     ["__inputs", "__requires", "__elements"].filter((key) => d[key] !== undefined),
   "air-gap-core-panels": (d) =>
-    d.panels.filter((one) => !corePanels.has(one.type)).map((one) => one.title),
+    panelsOf(d).filter((one) => !corePanels.has(one.type)).map((one) => one.title),
   "all-datasources-templated": (d) => {
     const others = [...d.annotations.list, ...labelVariables(d)];
     const bad = others.filter((one) => !templated(one.datasource)).map((one) => one.name);
@@ -160,10 +159,10 @@ export const rules: Readonly<Record<string, Rule>> = {
   },
   "importable-anywhere": (d) => d.id === null && d.uid !== "" ? [] : ["id and uid"],
   "panel-ids-unique": (d) => {
-    const ids = d.panels.map((one) => one.id);
+    const ids = panelsOf(d).map((one) => one.id);
     return ids.filter((id, at) => ids.indexOf(id) !== at).map(String);
   },
-  "panels-within-grid": overlaps,
+  "panels-within-grid": misplaced,
   "target-legend": (d) => targets(d, (one) => one.legendFormat === ""),
   "prometheus-3-buckets": (d) =>
     queries(d).filter(([, expr]) => integerBuckets(expr).length > 0).map(([place]) => place),

@@ -1,7 +1,7 @@
 import { deepEqual, match, ok } from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
 import { parse } from "yaml";
-import { exportCenterDashboard } from "../../dashboards/source/dashboard.ts";
+import { observability } from "../../dashboards/source/observability.ts";
 import { testWith } from "../support/needs.ts";
 import { integerBuckets } from "./dashboard_lint.ts";
 import { sixtyfold } from "./fast_rules.ts";
@@ -65,10 +65,7 @@ for (const { alert, labels, annotations } of alerts) {
     match(annotations?.["summary"] ?? "", /^[A-Z][^{}]+\.$/);
     match(annotations?.["description"] ?? "", /\{\{ \$(labels|value)/);
     deepEqual(annotations?.["runbook_url"], `http://stella.invalid/runbook/${alert}`);
-    deepEqual(
-      annotations?.["dashboard_url"],
-      `http://grafana.invalid/d/${exportCenterDashboard().uid}`,
-    );
+    deepEqual(annotations?.["dashboard_url"], `http://grafana.invalid/d/${observability.uid}`);
   });
 }
 

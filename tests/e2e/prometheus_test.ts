@@ -5,9 +5,8 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { isMetric } from "../../dashboards/source/grafana.ts";
-import { exportCenterDashboard } from "../../dashboards/source/dashboard.ts";
-import { tracesDashboard } from "../../dashboards/source/traces_dashboard.ts";
+import { dashboards } from "../../dashboards/source/generate.ts";
+import { metricTargets, panelsOf } from "../dashboards/panels.ts";
 import { filled } from "../dashboards/promql.ts";
 import { testWith } from "../support/needs.ts";
 import { freePort, Home, root, type Service } from "../support/program.ts";
@@ -26,9 +25,8 @@ interface Query {
   expr: string;
 }
 
-const panels = [exportCenterDashboard(), tracesDashboard()].flatMap((one) => one.panels);
-const queries: Query[] = panels.flatMap((panel) =>
-  (panel.targets ?? []).filter(isMetric).map((one) => ({ panel: panel.title, expr: one.expr }))
+const queries: Query[] = Object.values(dashboards).flatMap(panelsOf).flatMap((panel) =>
+  metricTargets([panel]).map((one) => ({ panel: panel.title, expr: one.expr }))
 );
 
 /** Exports that succeed, one that fails, pushes that succeed and one that fails, traces to nobody, and a wrong request. */

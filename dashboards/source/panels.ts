@@ -1,0 +1,200 @@
+/** What a panel is declared by, and what Grafana gets for it: queries, and a look for each type. */
+import { type Panel, prometheus, type Target, tempo, type TraceTarget } from "./grafana.ts";
+
+/** Units, by Grafana's own ids. */
+type Unit = "s" | "bytes" | "Bps" | "reqps" | "percentunit" | "short" | "none" | "bool_yes_no";
+
+export interface PanelSource {
+  /**
+   * `lines` over time, where it is left out; `bars` are stacked and count what happened in each
+   * minute; `heatmap` shows the buckets of a histogram; `stat` and `table` show the newest values;
+   * `traces` and `spans` list what a search finds.
+   */
+  type?: keyof typeof types;
+  title: string;
+  /** What the panel shows, how to read it, and what it does not show. */
+  description: string;
+  /** `short`, a plain number, where it is left out; `none` in tables. */
+  unit?: Unit;
+  /**
+   * By legend, where `{{label}}` stands for the value of a label: queries in PromQL. Of traces and
+   * spans: one search in TraceQL.
+   */
+  queries: Record<string, string>;
+  /** The end of the axis, where that is known. */
+  max?: number;
+  /** A regular expression for legends of limits: dashed, red, not filled. */
+  dashed?: string;
+  /** Of a stat: each colour with the value from which on it is shown; null for the lowest. */
+  colors?: [from: number | null, color: string][];
+  /** Of a table: the title of the column of values, which is left out without one. */
+  valueColumn?: string;
+}
+
+/** Source text may be broken into lines anywhere. */
+const joined = (text: string) => text.trim().replaceAll(/\s+/g, " ");
+
+/**
+ * The histograms whose buckets name an export, which leads from a point of a graph to the log. Only
+ * for graphs in the unit of the histogram; in others the points have no place.
+ */
+const withExemplars = [
+  "export_job_duration_seconds",
+  "export_bundle_size_bytes",
+  "export_registry_push_latency_seconds",
+];
+const exemplars = new RegExp(
+  `^(histogram_quantile|sum by \\(le\\)).*(${withExemplars.join("|")})_bucket`,
+);
+
+function targets({ type, queries }: PanelSource): (Target | TraceTarget)[] {
+  // The values of now, so that an instance that is gone shows no data instead of its last value.
+  const instant = type === "stat" || type === "table";
+  return Object.entries(queries).map(([legend, text], index) => {
+    const refId = "ABCDEFGH".charAt(index);
+    const query = joined(text);
+    if (type === "traces" || type === "spans") {
+      return { refId, datasource: tempo, queryType: "traceql", query, limit: 20, tableType: type };
+    }
+    return {
+      refId,
+      datasource: prometheus,
+      expr: query,
+      legendFormat: legend,
+      format: type === "heatmap" || type === "table" ? type : "time_series",
+      instant,
+      range: !instant,
+      exemplar: exemplars.test(query),
+    };
+  });
+}
+
+/**
+ * Where increments are counted, a step is four scrapes of 15 s. `$__rate_interval` is then one step
+ * and one scrape, so that each increment is in one bar or cell; with smaller steps it would be in
+ * several.
+ */
+const countingStep = "1m";
+
+type Look = Pick<Panel, "type" | "interval" | "options" | "transformations"> & {
+  defaults?: Record<string, unknown>;
+  overrides?: unknown[];
+};
+
+function graph({ type, max, dashed }: PanelSource): Look {
+  const bars = type === "bars";
+  const custom = bars
+    ? { drawStyle: "bars", fillOpacity: 80, stacking: { mode: "normal", group: "A" } }
+    : { drawStyle: "line", fillOpacity: 5, showPoints: "auto" };
+  const limit = {
+    matcher: { id: "byRegexp", options: dashed },
+    properties: [
+      { id: "custom.lineStyle", value: { fill: "dash", dash: [10, 10] } },
+      { id: "custom.fillOpacity", value: 0 },
+      { id: "color", value: { mode: "fixed", fixedColor: "red" } },
+    ],
+  };
+  return {
+    type: "timeseries",
+    ...(bars ? { interval: countingStep } : {}),
+    defaults: {
+      min: 0,
+      ...(max === undefined ? {} : { max }),
+      ...(bars ? { decimals: 0 } : {}),
+      custom: { lineWidth: 1, ...custom },
+    },
+    overrides: dashed === undefined ? [] : [limit],
+    options: {
+      legend: {
+        displayMode: "list",
+        placement: "bottom",
+        showLegend: true,
+        calcs: ["lastNotNull"],
+      },
+      tooltip: { mode: "multi", sort: "desc" },
+    },
+  };
+}
+
+function heatmap({ unit }: PanelSource): Look {
+  return {
+    type: "heatmap",
+    interval: countingStep,
+    options: {
+      calculate: false,
+      cellGap: 1,
+      cellValues: { unit: "short" },
+      color: { mode: "scheme", scheme: "Oranges", exponent: 0.5, fill: "dark-orange", steps: 64 },
+      exemplars: { color: "rgba(255,0,255,0.7)" },
+      filterValues: { le: 1e-9 },
+      legend: { show: true },
+      rowsFrame: { layout: "auto" },
+      tooltip: { mode: "single", showColorScale: false, yHistogram: false },
+      yAxis: { axisPlacement: "left", reverse: false, unit },
+    },
+  };
+}
+
+function stat({ colors = [[null, "text"]] }: PanelSource): Look {
+  const steps = colors.map(([value, color]) => ({ value, color }));
+  return {
+    type: "stat",
+    defaults: { thresholds: { mode: "absolute", steps } },
+    options: {
+      colorMode: "value",
+      graphMode: "none",
+      justifyMode: "auto",
+      orientation: "auto",
+      reduceOptions: { calcs: ["lastNotNull"], fields: "", values: false },
+      textMode: "value",
+    },
+  };
+}
+
+/** The labels of the newest samples, without their time; or what a search for traces finds. */
+function table({ type, valueColumn }: PanelSource): Look {
+  const look = { type: "table", options: { cellHeight: "sm", showHeader: true } } as const;
+  if (type !== "table") return look;
+  const excludeByName = { Time: true, Value: valueColumn === undefined };
+  const renameByName = valueColumn === undefined ? {} : { Value: valueColumn };
+  return {
+    ...look,
+    transformations: [{ id: "organize", options: { excludeByName, renameByName } }],
+  };
+}
+
+/** Grafana divides the width into 24. At 1366 pixels a third of it is enough for a graph. */
+const third = { perLine: 3, height: 8 };
+const sixth = { perLine: 6, height: 4 };
+const whole = { perLine: 1, height: 6 };
+
+const types = {
+  lines: { look: graph, size: third },
+  bars: { look: graph, size: third },
+  heatmap: { look: heatmap, size: third },
+  stat: { look: stat, size: sixth },
+  table: { look: table, size: whole },
+  traces: { look: table, size: whole },
+  spans: { look: table, size: whole },
+};
+
+/** The panel as Grafana reads it, with the place that it is given. */
+export function panel(source: PanelSource, place: Pick<Panel, "id" | "gridPos">): Panel {
+  const { type = "lines", title, description } = source;
+  const { look, size } = types[type];
+  const { defaults, overrides = [], ...rest } = look(source);
+  const unit = source.unit ?? (size === whole ? "none" : "short");
+  return {
+    ...place,
+    title,
+    description: joined(description),
+    datasource: type === "traces" || type === "spans" ? tempo : prometheus,
+    targets: targets(source),
+    fieldConfig: { defaults: { unit, ...defaults }, overrides },
+    ...rest,
+  };
+}
+
+export function sizeOf({ type = "lines" }: PanelSource): { perLine: number; height: number } {
+  return types[type].size;
+}

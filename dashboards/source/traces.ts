@@ -1,0 +1,138 @@
+/**
+ * export-center-traces.json: what the newest bundles hold, where exports spend their time, and
+ * their traces. Only the last row needs a store of traces.
+ */
+import { stages } from "../../src/domain/labels.ts";
+import type { DashboardSource } from "./dashboard.ts";
+import type { PanelSource } from "./panels.ts";
+import { ofInstances, ofProfiles, perHour, quantile, rate } from "./queries.ts";
+
+/** Documents in the newest bundle, by kind. */
+function documents(kinds: string): Record<string, string> {
+  const artifacts = ofProfiles("export_bundle_artifacts", `kind=~"${kinds}"`);
+  return { "{{profile}} {{kind}}": `max by (profile, kind) (${artifacts})` };
+}
+
+const content: PanelSource[] = [
+  {
+    title: "VEX per bundle",
+    description: `VEX documents in the newest bundle of each profile. A fall to zero means that a
+      source no longer delivers.`,
+    queries: documents("vex"),
+  },
+  {
+    title: "OSV per bundle",
+    description: `OSV records in the newest bundle of each profile. They are many
+      more than documents of other kinds, so they have an axis of their own.`,
+    queries: documents("osv"),
+  },
+  {
+    title: "CSAF, KEV and EPSS per bundle",
+    description: `CSAF advisories, KEV catalogs and EPSS tables in the newest bundle of each
+      profile.`,
+    queries: documents("csaf|kev|epss"),
+  },
+  {
+    title: "SBOMs per bundle",
+    description: "CycloneDX and SPDX documents in the newest bundle of each profile.",
+    queries: documents("cyclonedx|spdx"),
+  },
+  {
+    title: "Risk records left out",
+    description: `What is not in the newest risk bundle of each profile: invalid records, invalid
+      ids, and files of no known kind. Listed in its rejected.ndjson and providers.json.`,
+    queries: {
+      "{{profile}} {{reason}}": `max by (profile, reason) (${
+        ofProfiles("export_risk_records_left_out")
+      })`,
+    },
+  },
+  {
+    type: "table",
+    title: "Newest bundles by kind",
+    description: `How many documents of each kind the newest bundle of each profile holds, of
+      those made since the service started.`,
+    queries: Object.fromEntries(
+      Object.entries(documents(".+")).map(([legend, query]) => [legend, `${query} > 0`]),
+    ),
+    valueColumn: "files",
+  },
+];
+
+const known = `stage=~"${stages.filter((stage) => stage !== "other").join("|")}"`;
+const stageTime = ofInstances("export_stage_duration_seconds_sum", known);
+
+const time: PanelSource[] = [
+  {
+    title: "Slowest stages, p95",
+    description: `How long 95 of 100 passes through each stage of an export took at most. The
+      highest line is where time goes.`,
+    unit: "s",
+    queries: {
+      "{{stage}}": quantile(
+        0.95,
+        "stage",
+        ofInstances("export_stage_duration_seconds_bucket", known),
+      ),
+    },
+  },
+  {
+    title: "Time by stage",
+    description: "Share of the running time of all exports, by stage.",
+    unit: "percentunit",
+    queries: {
+      "{{stage}}": `${rate("stage", stageTime)}
+        / on () group_left () sum (rate(${stageTime}[$window]))`,
+    },
+    max: 1,
+  },
+  {
+    title: "Spans by result",
+    description: "Spans sent and lost, per hour. No line where traces are off.",
+    queries: { "{{result}}": perHour("result", ofInstances("export_trace_spans_total")) },
+  },
+  {
+    title: "Spans lost, 24 h",
+    description: `Spans that could not be sent to the collector in the last 24 hours. Exports do
+      not wait for it: only traces are missing.`,
+    queries: {
+      lost: `sum(increase(${ofInstances("export_trace_spans_total", 'result="lost"')}[24h]))`,
+    },
+  },
+];
+
+const own = 'resource.service.name = "stella" && span.profile =~ "$profile"';
+
+const searches: PanelSource[] = [
+  {
+    type: "traces",
+    title: "Exports",
+    description: "Traces of exports, newest first. Each shows API, queue, worker and registry.",
+    queries: { exports: `{ ${own} && name = "export" }` },
+  },
+  {
+    type: "spans",
+    title: "Failed exports and pushes",
+    description: "Spans that ended with an error.",
+    queries: { failed: `{ ${own} && status = error }` },
+  },
+  {
+    type: "spans",
+    title: "Stages over 10 s",
+    description: "Single passes through a stage that took more than ten seconds.",
+    queries: { slow: `{ ${own} && name =~ "export.stage.+" && duration > 10s }` },
+  },
+];
+
+export const traces: DashboardSource = {
+  uid: "export-center-traces",
+  title: "Export Center / Traces and observations",
+  description:
+    "What the newest bundles hold, which stages of exports are slow, and the traces of exports.",
+  variables: [{ type: "datasource", name: "traces", label: "Traces", query: "tempo" }],
+  rows: [
+    { title: "What the bundles hold", panels: content },
+    { title: "Where the time goes", panels: time },
+    { title: "Traces", panels: searches },
+  ],
+};
