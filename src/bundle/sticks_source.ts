@@ -13,7 +13,7 @@ const block = 1024 * 1024;
 
 export class SticksSource implements BundleSource {
   readonly #sources: readonly BundleSource[];
-  readonly #turn: () => Promise<void>;
+  readonly #yieldToEventLoop: () => Promise<void>;
   #listed: ReadonlyMap<string, BundleFile> = new Map();
   /** Path -> the directory in which it was found. */
   readonly places = new Map<string, string>();
@@ -25,9 +25,12 @@ export class SticksSource implements BundleSource {
    * @param turn called between reads of a copy that is looked at before it is used
    * @throws to end that
    */
-  constructor(readonly directories: readonly string[], turn: () => Promise<void> = async () => {}) {
+  constructor(
+    readonly directories: readonly string[],
+    yieldToEventLoop: () => Promise<void> = async () => {},
+  ) {
     this.#sources = directories.map(directorySource);
-    this.#turn = turn;
+    this.#yieldToEventLoop = yieldToEventLoop;
   }
 
   get name(): string {
@@ -95,7 +98,7 @@ export class SticksSource implements BundleSource {
     const buffer = new Uint8Array(block);
     for (let n = await reader.read(buffer); n > 0; n = await reader.read(buffer)) {
       hash.update(buffer.subarray(0, n));
-      await this.#turn();
+      await this.#yieldToEventLoop();
     }
     return hash.digest("hex");
   }

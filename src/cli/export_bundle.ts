@@ -96,7 +96,7 @@ export async function exportBundleCommand(flags: ExportFlags, host: Host): Promi
       signer,
       force: flags.force === true,
       uuid: host.uuid,
-      breathe: breathe(host),
+      yieldToEventLoop: breathe(host),
       workers: chunkWorkers(host),
       progress: (stage, done, total) => {
         stages.told(stage, done);
@@ -133,7 +133,7 @@ export function outputDirectory(manifest: string): string {
 type Parts =
   & Omit<
     ExportOptions,
-    "directory" | "signer" | "force" | "uuid" | "breathe" | "progress"
+    "directory" | "signer" | "force" | "uuid" | "yieldToEventLoop" | "progress"
   >
   & { originals?: FilesSource[]; downloads?: boolean; targets?: TargetPlan };
 
@@ -178,7 +178,13 @@ async function riskParts(
   const { sources } = profile;
   const time = recipe.epoch === undefined ? {} : { epoch: recipe.epoch };
   return {
-    ...preparation(profile, { network, sources, privateFiles, breathe: breathe(host), ...time }),
+    ...preparation(profile, {
+      network,
+      sources,
+      privateFiles,
+      yieldToEventLoop: breathe(host),
+      ...time,
+    }),
     originals: localOriginals(profile),
   };
 }

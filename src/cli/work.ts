@@ -40,7 +40,7 @@ export const runExport: JobRunner = (job, on, signal) => {
     ...recipeOf(job.profile, (name) => Deno.env.get(name)),
     signer,
     uuid: () => crypto.randomUUID(),
-    breathe: () => breathe(signal),
+    yieldToEventLoop: () => breathe(signal),
     verify: (directory: string) => reasonAgainst(directory, keyDirectory(job.state), on),
   };
   return runJob(job, parts, on, signal);

@@ -69,7 +69,7 @@ export interface ExportOptions {
   tool: { version: string; commit: string };
   uuid: () => string;
   progress: ExportProgress;
-  breathe: () => Promise<void>;
+  yieldToEventLoop: () => Promise<void>;
   /** Workers for a large export; without them, and for small ones, all is done in place. */
   workers?: (mayRead: boolean) => ChunkPool;
   /** Gets the first bytes of each file that is not empty. */
@@ -138,7 +138,7 @@ async function planPrepared(
 
 async function writeBundle(options: ExportOptions, plan: Plan, partial: string): Promise<Manifest> {
   const packed = await packPlan(options, plan, partial);
-  await options.breathe();
+  await options.yieldToEventLoop();
   options.progress("sign", 0, 0);
   const manifest = describe(options, plan, [...packed.files, ...companions(options, partial)]);
   const bytes = encodeManifest(manifest);

@@ -62,7 +62,8 @@ export type JobEvent =
 
 /** What the job needs and its room may not know: built-in files, key, build, time, and the verifier. */
 export interface JobParts
-  extends Pick<ExportOptions, "builtin" | "epoch" | "signer" | "tool" | "uuid" | "breathe"> {
+  extends
+    Pick<ExportOptions, "builtin" | "epoch" | "signer" | "tool" | "uuid" | "yieldToEventLoop"> {
   /** Judges the finished bundle in a directory; undefined: good, else the reason. */
   verify(directory: string): Promise<string | undefined>;
 }
@@ -139,19 +140,25 @@ function exportOptions(
   const volumeSize = job.volumeSize === undefined ? undefined : parseVolumeSize(job.volumeSize);
   const layout = job.layout ?? "archive";
   checkLayout(layout, volumeSize);
-  const { builtin, epoch, signer, tool, uuid, breathe } = parts;
+  const { builtin, epoch, signer, tool, uuid, yieldToEventLoop: yieldToEventLoop } = parts;
   const { sources, secretFile } = job.profile;
   const network = { timing: systemTiming, policy: policyOf(job, say), signal };
   const time = epoch === undefined ? {} : { epoch };
   const privateFiles = new PrivateFiles(job.privatePlaces);
   return {
-    ...preparation(job.profile, { network, sources, breathe, privateFiles, ...time }),
+    ...preparation(job.profile, {
+      network,
+      sources,
+      yieldToEventLoop: yieldToEventLoop,
+      privateFiles,
+      ...time,
+    }),
     privateFiles,
     builtin,
     signer,
     tool,
     uuid,
-    breathe,
+    yieldToEventLoop: yieldToEventLoop,
     ...time,
     ...(secretFile === undefined ? {} : { secret: readSecret(secretFile) }),
     profile: job.profile.name,

@@ -39,7 +39,7 @@ export interface PackOptions {
   /** Gets the first bytes of each file that is not empty, once and in order. */
   seen?: ((path: string, head: Uint8Array) => void) | undefined;
   /** Awaited now and then, so that signals and timers of the process get their turn. @throws to stop */
-  breathe: () => Promise<void>;
+  yieldToEventLoop: () => Promise<void>;
 }
 
 export interface Packed {
@@ -81,7 +81,7 @@ class Packer {
   }
 
   async run(): Promise<Packed> {
-    const { plan, breathe } = this.options;
+    const { plan, yieldToEventLoop: yieldToEventLoop } = this.options;
     let waited = Date.now();
     for (const file of walk(plan.tree, changedWhere)) {
       const { source } = file.origin;
@@ -95,7 +95,7 @@ class Packer {
       const ended = this.#payload.end(seen.size);
       if (ended !== undefined) await ended;
       if (Date.now() - waited > 50) {
-        await breathe();
+        await yieldToEventLoop();
         waited = Date.now();
       }
     }
@@ -207,7 +207,7 @@ class Packer {
       this.options.progress(n);
       left -= n;
       if (left > 0 && Date.now() - waited > 50) {
-        await this.options.breathe();
+        await this.options.yieldToEventLoop();
         waited = Date.now();
       }
     }

@@ -33,7 +33,7 @@ export interface BuildOptions {
   /** None of these is read. */
   privateFiles: PrivateFiles;
   /** Awaited now and then, so that signals and timers of the process get their turn. @throws to stop */
-  breathe: () => Promise<void>;
+  yieldToEventLoop: () => Promise<void>;
 }
 
 const parsers: Record<ProviderKind, (file: Original, sink: Sink) => void | Promise<void>> = {
@@ -49,17 +49,24 @@ const parsers: Record<ProviderKind, (file: Original, sink: Sink) => void | Promi
  */
 export async function buildRisk(options: BuildOptions): Promise<RiskReport> {
   const { providers, directory, scratch } = options;
-  const breathe = seldom(options.breathe);
+  const yieldToEventLoop = throttled(options.yieldToEventLoop);
   const tallies = providers.map((provider) => new Tally(provider));
   const facts = new Facts(scratch, tallies);
   const digests: OriginalsDigest[] = [];
   for (const [i, provider] of providers.entries()) {
-    const reading = { ...options, breathe, tally: tallies[i]! };
+    const reading = { ...options, yieldToEventLoop, tally: tallies[i]! };
     digests.push(await readProvider(provider, facts.sinkOf(i), reading));
   }
   const created = createdOf(options, tallies);
   const lines = facts.sorted();
-  const report = await writeOutput({ directory, lines, tallies, digests, created, breathe });
+  const report = await writeOutput({
+    directory,
+    lines,
+    tallies,
+    digests,
+    created,
+    yieldToEventLoop: yieldToEventLoop,
+  });
   refuseBad(tallies);
   return report;
 }
@@ -67,9 +74,11 @@ export async function buildRisk(options: BuildOptions): Promise<RiskReport> {
 async function readProvider(
   provider: Provider,
   sink: Sink,
-  { privateFiles, tally, breathe }: Pick<BuildOptions, "privateFiles" | "breathe"> & {
-    tally: Tally;
-  },
+  { privateFiles, tally, yieldToEventLoop: yieldToEventLoop }:
+    & Pick<BuildOptions, "privateFiles" | "yieldToEventLoop">
+    & {
+      tally: Tally;
+    },
 ): Promise<OriginalsDigest> {
   const digest = new OriginalsDigest(provider, privateFiles);
   const { root, files, isAlone } = await listFiles(provider);
@@ -82,17 +91,17 @@ async function readProvider(
     } finally {
       done();
     }
-    await breathe();
+    await yieldToEventLoop();
   }
   return digest;
 }
 
 /** A breath takes a millisecond; there are thousands of files. */
-function seldom(breathe: () => Promise<void>): () => Promise<void> {
+function throttled(yieldToEventLoop: () => Promise<void>): () => Promise<void> {
   let last = performance.now();
   return async () => {
     if (performance.now() - last < 50) return;
-    await breathe();
+    await yieldToEventLoop();
     last = performance.now();
   };
 }

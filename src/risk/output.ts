@@ -50,7 +50,7 @@ export interface OutputOptions {
   tallies: readonly Tally[];
   digests: readonly OriginalsDigest[];
   created: number;
-  breathe: () => Promise<void>;
+  yieldToEventLoop: () => Promise<void>;
 }
 
 /** @throws StellaError media */
@@ -111,7 +111,7 @@ function reportOf(tally: Tally, digest: OriginalsDigest, created: number): Provi
 }
 
 async function writeJoined(options: OutputOptions) {
-  const { directory, lines, tallies, breathe } = options;
+  const { directory, lines, tallies, yieldToEventLoop: yieldToEventLoop } = options;
   const providers = tallies.map((tally) => tally.provider);
   const out = new LineFile(join(directory, joinedName), 0o644);
   let [ids, joined] = [0, 0];
@@ -120,7 +120,7 @@ async function writeJoined(options: OutputOptions) {
       const kinds = new Set(facts.map((fact) => providers[fact.provider]!.kind));
       ids++;
       if (kinds.size > 1) joined++;
-      if (out.add(JSON.stringify(joinFacts(facts, providers)))) await breathe();
+      if (out.add(JSON.stringify(joinFacts(facts, providers)))) await yieldToEventLoop();
     }
     return { ids, joined, ...out.end() };
   } finally {

@@ -61,7 +61,7 @@ async function packOnce(root: string, pool: ChunkPool, tally: Tally): Promise<vo
       ...{ plan, directory, pool, privateFiles },
       ...{ profile: "p", layout: "archive", compression: "none" },
       progress: () => {},
-      breathe: () => Promise.resolve(),
+      yieldToEventLoop: () => Promise.resolve(),
     });
     const archive = readFileSync(join(directory, "p.tar"), "latin1");
     assert.doesNotMatch(archive, /SECRET|FOREIGN/);

@@ -180,8 +180,11 @@ Deno.test("an export that is stopped leaves the directory as it was", async () =
     await run(out, join(root, "in"));
     const before = snapshot(out);
     writeFileSync(join(root, "in/big"), "y".repeat(2000));
-    const breathe = () => Promise.reject(new Error("stop"));
-    await assert.rejects(run(out, join(root, "in"), { breathe }), /stop/);
+    const yieldToEventLoop = () => Promise.reject(new Error("stop"));
+    await assert.rejects(
+      run(out, join(root, "in"), { yieldToEventLoop: yieldToEventLoop }),
+      /stop/,
+    );
     assert.deepEqual(snapshot(out), before);
   });
 });

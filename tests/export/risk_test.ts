@@ -47,7 +47,7 @@ class Site {
   }
 
   /** Exports into `out`; without an epoch, as `created` is what this is about. */
-  export(providers: ProviderConfig[], out = "out", egress = open, breathe = noBreath) {
+  export(providers: ProviderConfig[], out = "out", egress = open, yieldToEventLoop = noBreath) {
     const profile: Profile = {
       name: "p",
       kind: "risk",
@@ -61,10 +61,13 @@ class Site {
     const prepare = preparation(profile, {
       network,
       sources: [],
-      breathe,
+      yieldToEventLoop: yieldToEventLoop,
       privateFiles: noPrivateFiles,
     });
-    const { epoch: _, ...options } = optionsFor(join(this.path, out), [], { ...prepare, breathe });
+    const { epoch: _, ...options } = optionsFor(join(this.path, out), [], {
+      ...prepare,
+      yieldToEventLoop: yieldToEventLoop,
+    });
     return run(join(this.path, out), [], options);
   }
 

@@ -71,7 +71,7 @@ const parts = {
   signer: key.signer,
   tool: { version: "0.1.0", commit: "0".repeat(40) },
   uuid: () => crypto.randomUUID(),
-  breathe: () => Promise.resolve(),
+  yieldToEventLoop: () => Promise.resolve(),
 };
 
 /** Runs jobs of one profile; what they said. */

@@ -15,7 +15,7 @@ const parts = {
   signer: key.signer,
   tool: { version: "0.1.0", commit: "0".repeat(40) },
   uuid: () => crypto.randomUUID(),
-  breathe: () => Promise.resolve(),
+  yieldToEventLoop: () => Promise.resolve(),
   verify: () => Promise.resolve(undefined),
 };
 

@@ -22,7 +22,7 @@ try {
     directory: place("out"),
     scratch: place("scratch"),
     newest: 1_767_225_600,
-    breathe: () => Promise.resolve(),
+    yieldToEventLoop: () => Promise.resolve(),
   });
   said.records = report.providers[0]!.records;
 } catch (error) {

@@ -112,7 +112,7 @@ export async function build(
       providers,
       ...places,
       newest,
-      breathe,
+      yieldToEventLoop: breathe,
       privateFiles: noPrivateFiles,
       ...more,
     });

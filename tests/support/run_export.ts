@@ -34,7 +34,7 @@ export function optionsFor(
     tool: { version: "0.1.0", commit: "0".repeat(40) },
     uuid: () => `00000000-0000-7000-8000-${String(++count).padStart(12, "0")}`,
     progress: () => {},
-    breathe: () => Promise.resolve(),
+    yieldToEventLoop: () => Promise.resolve(),
     ...more,
   };
 }

@@ -35,7 +35,7 @@ export interface RiskParts {
   sources: readonly FilesSource[];
   /** None of these is read. */
   privateFiles: PrivateFiles;
-  breathe: () => Promise<void>;
+  yieldToEventLoop: () => Promise<void>;
 }
 
 /** The option of an export that makes it one of risk data; none for other kinds of profile. */
@@ -66,7 +66,7 @@ export async function prepareRisk(
   scratch: string,
   parts: RiskParts,
 ): Promise<Prepared> {
-  const { sources, epoch, breathe } = parts;
+  const { sources, epoch, yieldToEventLoop: yieldToEventLoop } = parts;
   const privateFiles = parts.privateFiles.except(scratch);
   const local = [...localOriginals(profile), ...sources];
   refuseInside(scratch, local.map(({ path }) => path));
@@ -79,7 +79,14 @@ export async function prepareRisk(
   const providers = await present(profile, scratch, parts);
   const at = { directory: folders.made, scratch: folders.work };
   const time = epoch === undefined ? {} : { epoch };
-  const report = await buildRisk({ providers, ...at, ...time, newest, privateFiles, breathe });
+  const report = await buildRisk({
+    providers,
+    ...at,
+    ...time,
+    newest,
+    privateFiles,
+    yieldToEventLoop: yieldToEventLoop,
+  });
   const originals = providers.map((provider, i): FilesSource => ({
     path: provider.path,
     prefix: folderOf(provider),
