@@ -12,7 +12,7 @@ import { renderDirectory } from "../config/target_tenants.ts";
 import type { ExportJob, Say } from "./job.ts";
 import type { UploadMemory } from "../registry/sessions.ts";
 import { isBusy, present } from "../output/leftovers.ts";
-import { mayPass } from "./may_pass.ts";
+import { isTransient } from "./transient.ts";
 import { isPublished, publishDirectory } from "../output/publish.ts";
 import { toRegistry } from "./registry_target.ts";
 import type { ExportReport } from "./report.ts";
@@ -73,7 +73,7 @@ export async function tryTargets(publishing: Publishing): Promise<TargetOutcome[
 
 /**
  * One error for all that failed; undefined: none did. A job is tried again where that may help one
- * of them; see may_pass.ts.
+ * of them; see transient.ts.
  */
 export function targetsError(outcomes: readonly TargetOutcome[]): unknown {
   const failures = outcomes.flatMap(({ target, failure }) =>
@@ -85,7 +85,7 @@ export function targetsError(outcomes: readonly TargetOutcome[]): unknown {
   if (failures.length === 1) return errors[0];
   const known = errors.filter((one): one is StellaError => one instanceof StellaError);
   const defect = known.length < errors.length ? "internal" as const : undefined;
-  const code = known.find(mayPass)?.code ?? defect ?? known[0]?.code ?? "internal";
+  const code = known.find(isTransient)?.code ?? defect ?? known[0]?.code ?? "internal";
   const named = failures.map(({ target, thrown }) => `${nameOf(target)}: ${messageOf(thrown)}`);
   const text = `Cannot publish to ${failures.length} of ${count} targets: ${named.join("; ")}`;
   const hints = [...new Set(known.flatMap(({ hint }) => hint ?? []))];

@@ -29,7 +29,7 @@ export interface LoopOptions {
   /** Something that is not the job's fault, such as a database that cannot be written to. */
   onFault(error: unknown): void;
   /** Whether the same job may go well a little later; where it is not given, nothing does. */
-  mayPass?(error: unknown): boolean;
+  isTransient?(error: unknown): boolean;
   /** Asked before each job is taken; nothing is taken while it says no. */
   mayStart?(): boolean;
   /** In [0, 1). */
@@ -68,7 +68,7 @@ export class Loop {
       places: 1,
       patient: new Set(),
       firstWait: 10_000,
-      mayPass: () => false,
+      isTransient: () => false,
       mayStart: () => true,
       random: () => 0.5,
       onDefer: () => {},
@@ -158,7 +158,7 @@ export class Loop {
     job: Job,
     cancelled: AbortSignal,
   ): Promise<Outcome | { error: JobError; wait: number } | "released" | "lost"> {
-    const { work, heartbeat, mayPass, random, firstWait } = this.#options;
+    const { work, heartbeat, isTransient, random, firstWait } = this.#options;
     const lost = new AbortController();
     const beat = setInterval(() => {
       if (!this.#beat(job)) lost.abort(leaseLost());
@@ -172,7 +172,7 @@ export class Loop {
       if (cancelled.aborted) return { state: "cancelled" };
       if (this.#stop.signal.aborted) return "released";
       const error = jobError(thrown);
-      if (!mayPass(thrown) || job.tries >= mostAttempts) return { state: "failed", error };
+      if (!isTransient(thrown) || job.tries >= mostAttempts) return { state: "failed", error };
       return { error, wait: backoff(job.tries, random(), firstWait) };
     } finally {
       clearInterval(beat);

@@ -77,7 +77,7 @@ export function broken(method: string, url: URL, cause: unknown): RegistryError 
   const text = known === undefined ? words || "the connection ended" : said(known, words);
   const facts: RegistryFacts = {
     cause,
-    passing: kind.lasts !== true,
+    isTransient: kind.lasts !== true,
     ...(kind.hint === undefined ? {} : { hint: kind.hint }),
   };
   const message = `${target(method, url)}: ${shortened(text)}`;

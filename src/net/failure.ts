@@ -26,7 +26,7 @@ export class RegistryError extends StellaError {
   /** The HTTP status, where there was an answer. */
   readonly status: number | undefined;
   /** Whether the same request may go well a little later. */
-  readonly passing: boolean;
+  readonly isTransient: boolean;
   /** Milliseconds the registry asks us to wait. */
   readonly retryAfter: number | undefined;
 
@@ -38,14 +38,14 @@ export class RegistryError extends StellaError {
     });
     this.reason = reason;
     this.status = more.status;
-    this.passing = more.passing ?? false;
+    this.isTransient = more.isTransient ?? false;
     this.retryAfter = more.retryAfter;
   }
 }
 
 export interface RegistryFacts {
   status?: number;
-  passing?: boolean;
+  isTransient?: boolean;
   retryAfter?: number;
   hint?: string;
   cause?: unknown;
@@ -80,7 +80,7 @@ export function refused(
     `${target(method, url)}: ${status}${said && ` ${said}`}${more}`,
     {
       status,
-      passing: isPassing(status),
+      isTransient: isTransientStatus(status),
       ...(wait === undefined ? {} : { retryAfter: wait }),
       ...hintOf(answer),
       ...facts,
@@ -101,7 +101,7 @@ export function target(method: string, url: URL): string {
   return `${method} ${escaped(url.origin + url.pathname)}`;
 }
 
-function isPassing(status: number): boolean {
+function isTransientStatus(status: number): boolean {
   return status === 408 || status === 425 || status === 429 ||
     (status >= 500 && status !== 501 && status !== 505);
 }

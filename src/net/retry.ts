@@ -32,7 +32,7 @@ export async function withRetries<T>(
     try {
       return await action(() => attempt = 1);
     } catch (error) {
-      if (!(error instanceof RegistryError) || !error.passing) throw error;
+      if (!(error instanceof RegistryError) || !error.isTransient) throw error;
       if (attempt === attempts) throw exhausted(error);
       if ((error.retryAfter ?? 0) > longestRetryAfter) throw tooLong(error);
       await timing.sleep(waitBefore(attempt, error.retryAfter, timing), signal);

@@ -154,7 +154,7 @@ class BlobReader implements ByteReader {
 
   #short(): never {
     throw new RegistryError("reset", `The blob ${this.blob.digest} ended too early`, {
-      passing: true,
+      isTransient: true,
     });
   }
 }

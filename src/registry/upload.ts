@@ -104,8 +104,8 @@ async function finish(place: UploadPlace, blob: Blob, location: string, body?: B
     if (body !== undefined && isLarge) throw new BodyTooLarge(request, answer, blob);
     // A session that is gone, or stands elsewhere than it should, is replaced by a new one.
     const lost = status === 404 || status === 416;
-    const error = refused(request, answer, lost ? { passing: true } : {});
-    if (lost || !error.passing) forget(place, blob);
+    const error = refused(request, answer, lost ? { isTransient: true } : {});
+    if (lost || !error.isTransient) forget(place, blob);
     throw error;
   }
   checkDigest(request, answer, blob.digest);

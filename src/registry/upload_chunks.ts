@@ -129,7 +129,7 @@ async function chunkRefused(
   if (status === 405 || status === 501) return unfit(place, blob, request, `${status}`);
   const isLarge = status === 413 || (status === 416 && await standsAt(place, blob, session));
   if (isLarge) return new BodyTooLarge(request, answer, blob);
-  return refused(request, answer, status === 404 || status === 416 ? { passing: true } : {});
+  return refused(request, answer, status === 404 || status === 416 ? { isTransient: true } : {});
 }
 
 /**
@@ -148,5 +148,5 @@ function unfit(place: UploadPlace, blob: Blob, { method, url }: Outgoing, found:
   forget(place, blob);
   place.whole.add(blob.digest);
   const text = `${target(method, url)}: the registry does not take chunks: ${found}`;
-  return new RegistryError("rejected", text, { passing: true });
+  return new RegistryError("rejected", text, { isTransient: true });
 }

@@ -4,7 +4,7 @@
  * order; a start that fails undoes what it did.
  */
 import { digestOfFile } from "../assets/self.ts";
-import { mayPass } from "../export/may_pass.ts";
+import { isTransient } from "../export/transient.ts";
 import { serveHttp } from "../http/http_server.ts";
 import { Liveness } from "../http/liveness.ts";
 import { createOpsServer, createServer } from "../http/server.ts";
@@ -73,7 +73,7 @@ async function run(options: ServiceOptions, resources: ServiceResources, undo: U
   const onLag = (seconds: number) => metrics.lagged(seconds);
   const liveness = new Liveness({ elapsed, workerHeardAt: heardAt, onLag });
   undo.push(() => liveness.stop());
-  const isTransient = (error: unknown) => mayPass(error) || isLost(error);
+  const isTransient = (error: unknown) => isTransient(error) || isLost(error);
   const places = config.service.concurrency;
   const loop = new Loop({
     ...work,
@@ -81,7 +81,7 @@ async function run(options: ServiceOptions, resources: ServiceResources, undo: U
     now,
     elapsed,
     onFault,
-    mayPass: isTransient,
+    isTransient: isTransient,
     // On a state directory that is another's now, or a mount that was lost, nothing is begun.
     mayStart: () => resources.lock.isHeld(),
     places,

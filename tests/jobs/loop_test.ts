@@ -255,7 +255,7 @@ Deno.test("what may pass is tried again, later each time, and fails for good at 
   bench.enqueue();
   const waits: number[] = [];
   const loop = bench.loop(() => Promise.reject(new StellaError("registry", "no answer")), {
-    mayPass: (error) => error instanceof StellaError && error.code === "registry",
+    isTransient: (error) => error instanceof StellaError && error.code === "registry",
     firstWait: 1_000,
     random: () => 0,
     onDefer: (job, error, wait) => {

@@ -42,7 +42,7 @@ async function ping(
 function refusal(message: RegExp) {
   return (error: unknown) => {
     assert(error instanceof RegistryError, String(error));
-    assert.deepEqual([error.reason, error.passing], ["auth", false]);
+    assert.deepEqual([error.reason, error.isTransient], ["auth", false]);
     assert.match(error.message, message);
     return true;
   };

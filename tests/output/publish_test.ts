@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { StellaError } from "../../src/domain/errors.ts";
 import { type ExportJob, type JobEvent, runJob } from "../../src/export/job.ts";
 import { isBusy } from "../../src/output/leftovers.ts";
-import { mayPass } from "../../src/export/may_pass.ts";
+import { isTransient } from "../../src/export/transient.ts";
 import { Place } from "../../src/output/place.ts";
 import { FileStore } from "../../src/store/files/store.ts";
 import { assertSound, epoch, inDirectory, key } from "../support/run_export.ts";
@@ -162,7 +162,7 @@ Deno.test("an export is tried again where that may help one of the targets that 
     const { signal } = new AbortController();
     const error = await runJob(job, parts, () => {}, signal).catch((error) => error);
     assert.match(error.message, /^Cannot publish to 2 of 2 targets/);
-    assert.equal(mayPass(error), true);
+    assert.equal(isTransient(error), true);
   });
 });
 
@@ -170,12 +170,12 @@ Deno.test("what may pass is told from what will not, also after the border of a 
   const registry = (reason: string) =>
     new StellaError("registry", "x", { findings: [{ code: "registry", reason }] });
   for (const reason of ["timeout", "server_error", "reset"]) {
-    assert.equal(mayPass(registry(reason)), true, reason);
+    assert.equal(isTransient(registry(reason)), true, reason);
   }
   for (const reason of ["auth", "rejected", "digest_mismatch"]) {
-    assert.equal(mayPass(registry(reason)), false, reason);
+    assert.equal(isTransient(registry(reason)), false, reason);
   }
-  assert.equal(mayPass(new StellaError("media", "disk is full")), false);
-  assert.equal(mayPass(new Error("a defect")), false);
+  assert.equal(isTransient(new StellaError("media", "disk is full")), false);
+  assert.equal(isTransient(new Error("a defect")), false);
   assert.equal(isBusy(new Error("another export runs there")), false);
 });

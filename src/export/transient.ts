@@ -2,10 +2,10 @@
 import { StellaError } from "../domain/errors.ts";
 
 /** As registry/failure.ts names them; what crossed the border of a worker has its reason in its findings. */
-const passing: readonly string[] = ["timeout", "server_error", "reset"];
+const transientReasons: readonly string[] = ["timeout", "server_error", "reset"];
 
 /** A registry that did not answer as it should. A full disk is no such thing: it stays full until somebody acts. */
-export function mayPass(thrown: unknown): boolean {
+export function isTransient(thrown: unknown): boolean {
   return thrown instanceof StellaError && thrown.code === "registry" &&
-    thrown.findings.some(({ reason }) => passing.includes(reason));
+    thrown.findings.some(({ reason }) => transientReasons.includes(reason));
 }
