@@ -37,7 +37,7 @@ export interface LoopOptions {
   /** How many jobs run at once. */
   places?: number;
   /** Profiles whose jobs may wait for others for long: where they hold all places, there is one more for a job of another profile. */
-  patient?: ReadonlySet<string>;
+  networkBound?: ReadonlySet<string>;
   /** Milliseconds between heartbeats, a third of the lease or less. */
   heartbeat?: number;
   /** Milliseconds after which the queue is looked at although nobody called `wake`, and a failed write is tried again. */
@@ -66,7 +66,7 @@ export class Loop {
       heartbeat: 20_000,
       pause: 1_000,
       places: 1,
-      patient: new Set(),
+      networkBound: new Set(),
       firstWait: 10_000,
       isTransient: () => false,
       mayStart: () => true,
@@ -121,14 +121,14 @@ export class Loop {
 
   /** The next job, as far as there is a place for it. */
   #claim(): Job | undefined {
-    const { places, patient, queue, mayStart } = this.#options;
+    const { places, networkBound, queue, mayStart } = this.#options;
     const isFull = this.#running.size >= places;
-    const isHeld = this.#running.size === places && patient.size > 0 &&
-      [...this.#running.values()].every(({ profile }) => patient.has(profile));
+    const isHeld = this.#running.size === places && networkBound.size > 0 &&
+      [...this.#running.values()].every(({ profile }) => networkBound.has(profile));
     if (isFull && !isHeld) return undefined;
     try {
       if (!mayStart()) return undefined;
-      return queue.claim(new Set(this.#running.keys()), isHeld ? patient : new Set());
+      return queue.claim(new Set(this.#running.keys()), isHeld ? networkBound : new Set());
     } catch (error) {
       this.#options.onFault(error);
       return undefined;

@@ -109,7 +109,7 @@ function usesNetwork({ providers = [], targets }: Profile): boolean {
 }
 
 /** Names of the profiles that a registry or a download may hold up. */
-export function profilesOnNetwork(profiles: ReadonlyMap<string, Profile>): Set<string> {
+export function networkBoundProfiles(profiles: ReadonlyMap<string, Profile>): Set<string> {
   return new Set([...profiles].filter(([, one]) => usesNetwork(one)).map(([name]) => name));
 }
 

@@ -16,7 +16,7 @@ import { readinessOf } from "./readiness.ts";
 import { signingOf } from "./signing.ts";
 import { maintenanceOf, schedulerOf, storedIn, storeOf } from "./maintenance.ts";
 import { type Tls, tlsOf } from "./tls.ts";
-import { exportWork, profilesOnNetwork } from "./export_work.ts";
+import { exportWork, networkBoundProfiles } from "./export_work.ts";
 import { isLoopback, type Listen } from "../config/listen.ts";
 import type { Config } from "../config/load.ts";
 import type { Job } from "../jobs/job.ts";
@@ -85,7 +85,7 @@ async function run(options: ServiceOptions, resources: ServiceResources, undo: U
     // On a state directory that is another's now, or a mount that was lost, nothing is begun.
     mayStart: () => resources.lock.isHeld(),
     places,
-    patient: profilesOnNetwork(config.profiles),
+    networkBound: networkBoundProfiles(config.profiles),
     ...options.lease === undefined ? {} : { heartbeat: options.lease / 3 },
     random: Math.random,
   });

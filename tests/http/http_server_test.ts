@@ -14,12 +14,12 @@ const quick = {
   maxHeaderSize: 2048,
 };
 /** A process that stands still for a moment must not make a client look slow. */
-const patient = { ...quick, headersTimeout: 60_000, requestTimeout: 60_000 };
+const networkBound = { ...quick, headersTimeout: 60_000, requestTimeout: 60_000 };
 const loopback = { host: "127.0.0.1", port: 0 };
 
 async function serving(
   body: (server: HttpServer, bench: Bench) => Promise<void>,
-  limits = patient,
+  limits = networkBound,
 ): Promise<void> {
   using bench = new Bench();
   const server = await serveHttp(bench.app, loopback, limits);

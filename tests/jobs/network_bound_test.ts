@@ -19,7 +19,7 @@ Deno.test("where patient jobs hold all places, one more is there for a job of an
     elapsed: () => 0,
     places: 2,
     pause: 5,
-    patient: new Set(["far"]),
+    networkBound: new Set(["far"]),
     onStart: () => most = Math.max(most, ++running),
     onEnd: () => (running--, ends[ended++]!.resolve()),
     onFault: (error) => assert.fail(String(error)),
