@@ -35,7 +35,7 @@ import type { FilesSource } from "../config/profile.ts";
 import { bundleArtifact } from "../registry/artifact.ts";
 import type { BuiltinEntry } from "./sources/inputs.ts";
 import { pack, type Packed } from "./pack.ts";
-import { Place, refuseInside } from "../output/place.ts";
+import { OutputTransaction, refuseInside } from "../output/output_transaction.ts";
 import { makePlan, type Plan } from "./plan.ts";
 import { preflight } from "./preflight.ts";
 import { type Room, roomAt } from "../output/free_space.ts";
@@ -104,7 +104,7 @@ export async function exportBundle(options: ExportOptions): Promise<ExportReport
   const room = () => (options.room ?? roomAt)(options.directory);
   const early = options.prepare === undefined ? planExport(options) : undefined;
   if (early !== undefined) preflight(options, early, room());
-  const place = new Place({ ...options, uuid: options.uuid() });
+  const place = new OutputTransaction({ ...options, uuid: options.uuid() });
   try {
     place.check(neededNames(options));
     const prepared = join(place.partial, "prepared");

@@ -8,7 +8,7 @@ import { manifestName } from "../bundle/manifest.ts";
 import { largestManifest } from "../bundle/read_manifest.ts";
 import { readRegular } from "../domain/regular_file.ts";
 import { present } from "./leftovers.ts";
-import { Place } from "./place.ts";
+import { OutputTransaction } from "./output_transaction.ts";
 
 /**
  * Copies the files `names` of the bundle in `from` to `directory`. Copying waits in the background: a slow medium must not
@@ -23,7 +23,7 @@ export async function publishDirectory(
   onFile: (name: string) => void = () => {},
 ): Promise<void> {
   const { profile, tenant, exportId } = bundle;
-  const place = new Place({ directory, profile, tenant, force: false, uuid: exportId });
+  const place = new OutputTransaction({ directory, profile, tenant, force: false, uuid: exportId });
   try {
     place.check(names.filter((name) => name !== manifestName));
     for (const name of names) {

@@ -17,7 +17,7 @@ import {
 import { shown } from "../domain/names.ts";
 import type { BundleSource, ByteReader } from "../bundle/source.ts";
 import { ioError, StellaError } from "../domain/errors.ts";
-import { Place } from "./place.ts";
+import { OutputTransaction } from "./output_transaction.ts";
 import type { Room } from "./free_space.ts";
 
 export interface PulledPlace {
@@ -32,7 +32,7 @@ export interface PulledPlace {
 export class PulledBundle implements BundleSource {
   /** manifest.json and what proves it: read before anything is known of the bundle, and small. */
   readonly #heads = new Map<string, Uint8Array[]>();
-  #place: { place: Place; files: ReadonlyMap<string, BundleFile> } | undefined;
+  #place: { place: OutputTransaction; files: ReadonlyMap<string, BundleFile> } | undefined;
 
   /** Makes nothing yet. */
   constructor(readonly source: BundleSource, readonly where: PulledPlace) {}
@@ -58,7 +58,7 @@ export class PulledBundle implements BundleSource {
     }
     const { profile, tenant, files } = manifest;
     this.#refuseTooLarge(files);
-    const place = new Place({ ...this.where, profile, tenant });
+    const place = new OutputTransaction({ ...this.where, profile, tenant });
     this.#place = { place, files: new Map(files.map((file) => [file.path, file])) };
     place.check([attestationName, ...files.map(({ path }) => path)]);
   }

@@ -14,7 +14,7 @@ import { join } from "node:path";
 import { attestationName, manifestName } from "../../src/bundle/manifest.ts";
 import { directorySource } from "../../src/bundle/source.ts";
 import { namesOf, noteNames } from "../../src/output/leftovers.ts";
-import { Place } from "../../src/output/place.ts";
+import { OutputTransaction } from "../../src/output/output_transaction.ts";
 import {
   type MadeBundle,
   makeBundle,
@@ -26,8 +26,14 @@ import { assertSound, forms, inDirectory, refusal, run, snapshot } from "../supp
 
 const uuid = (n: number) => `00000000-0000-4000-8000-${String(n).padStart(12, "0")}`;
 
-function place(directory: string, n: number): Place {
-  return new Place({ directory, profile: "p", tenant: "t", force: false, uuid: uuid(n) });
+function place(directory: string, n: number): OutputTransaction {
+  return new OutputTransaction({
+    directory,
+    profile: "p",
+    tenant: "t",
+    force: false,
+    uuid: uuid(n),
+  });
 }
 
 Deno.test("while one export runs in a directory, another is refused, also while it takes its names", async () => {

@@ -5,7 +5,7 @@ import { StellaError } from "../../src/domain/errors.ts";
 import { type ExportJob, type JobEvent, runJob } from "../../src/export/job.ts";
 import { isBusy } from "../../src/output/leftovers.ts";
 import { isTransient } from "../../src/export/transient.ts";
-import { Place } from "../../src/output/place.ts";
+import { OutputTransaction } from "../../src/output/output_transaction.ts";
 import { FileStore } from "../../src/store/files/store.ts";
 import { assertSound, epoch, inDirectory, key } from "../support/run_export.ts";
 
@@ -61,7 +61,7 @@ Deno.test("an export of the service lies in the store and in its directory, and 
 
 Deno.test("of two exports into one directory the second waits for the first", async () => {
   await inDirectory(async (out, input) => {
-    const held = new Place({
+    const held = new OutputTransaction({
       directory: out,
       profile: "p",
       tenant: "t",
@@ -83,7 +83,13 @@ Deno.test("of two exports into one directory the second waits for the first", as
 Deno.test("a stop ends the wait for a directory", async () => {
   await inDirectory(async (out, input) => {
     const uuid = "00000000-0000-7000-8000-000000000009";
-    const held = new Place({ directory: out, profile: "p", tenant: "t", force: false, uuid });
+    const held = new OutputTransaction({
+      directory: out,
+      profile: "p",
+      tenant: "t",
+      force: false,
+      uuid,
+    });
     const stop = new AbortController();
     const events: JobEvent[] = [];
     const say = (event: JobEvent) => {

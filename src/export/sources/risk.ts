@@ -14,7 +14,7 @@ import { download, type DownloadOptions } from "../../net/download.ts";
 import { buildRisk } from "../../risk/builder.ts";
 import type { ProviderReport } from "../../risk/output.ts";
 import { folderOf, type Provider } from "../../risk/provider.ts";
-import { refuseInside } from "../../output/place.ts";
+import { refuseInside } from "../../output/output_transaction.ts";
 import { makePlan } from "../plan.ts";
 import type { RiskSummary } from "../report.ts";
 

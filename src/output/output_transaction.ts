@@ -24,7 +24,7 @@ import {
   tryManifest,
 } from "./leftovers.ts";
 
-export interface PlaceOptions {
+export interface OutputOptions {
   directory: string;
   profile: string;
   tenant: string;
@@ -34,7 +34,7 @@ export interface PlaceOptions {
 }
 
 /** The output directory of one export, from its start to its end. */
-export class Place {
+export class OutputTransaction {
   /** Where the export writes. */
   readonly partial: string;
   readonly #lock: Deno.FsFile;
@@ -46,7 +46,7 @@ export class Place {
   /**
    * @throws StellaError conflict where something is in the way, busy where another export runs
    */
-  constructor(readonly options: PlaceOptions) {
+  constructor(readonly options: OutputOptions) {
     const { directory } = options;
     makeDirectories(directory);
     this.partial = join(directory, `.stella-${options.uuid}.partial`);
