@@ -11,7 +11,7 @@ import type { Target } from "../config/profile.ts";
 import { renderDirectory } from "../config/target_tenants.ts";
 import type { ExportJob, Say } from "./job.ts";
 import type { UploadMemory } from "../registry/sessions.ts";
-import { isBusy, present } from "../output/leftovers.ts";
+import { isBusy, lstatIfThere } from "../output/recovery.ts";
 import { isTransient } from "./transient.ts";
 import { isPublished, publishDirectory } from "../output/publish.ts";
 import { toRegistry } from "./registry_target.ts";
@@ -129,7 +129,7 @@ async function toDirectory(publishing: Publishing, template: string): Promise<vo
  */
 function isThere({ place, isRepeated }: Publishing, directory: string): boolean {
   try {
-    if (present(directory) === undefined) return false;
+    if (lstatIfThere(directory) === undefined) return false;
     if (realpathSync(place) === realpathSync(directory)) return true;
     return isRepeated === true && isPublished(place, directory);
   } catch {

@@ -12,7 +12,7 @@ import {
   manifestName,
 } from "../bundle/manifest.ts";
 import { readManifest } from "../bundle/read_manifest.ts";
-import { present, tryManifest } from "../output/leftovers.ts";
+import { lstatIfThere, readManifestIfValid } from "../output/recovery.ts";
 import type { ExportReport } from "./report.ts";
 
 /** The bundle in the directory `stored`, where the one in `made` holds the same. */
@@ -23,7 +23,7 @@ export function sameBundle(made: string, stored: string): ExportReport | undefin
 
 /** Undefined where there is no bundle. */
 function contentOf(directory: string): string | undefined {
-  const manifest = tryManifest(join(directory, manifestName));
+  const manifest = readManifestIfValid(join(directory, manifestName));
   if (manifest === undefined) return undefined;
   const { created: _, tool: __, sequence: ___, files, ...rest } = manifest;
   return JSON.stringify([rest, files.map(contentOfFile), keysOf(directory)]);
@@ -55,7 +55,7 @@ interface Signed {
 }
 
 function jsonIn(path: string): Signed | undefined {
-  return present(path)?.isFile() ? JSON.parse(readFileSync(path, "utf8")) : undefined;
+  return lstatIfThere(path)?.isFile() ? JSON.parse(readFileSync(path, "utf8")) : undefined;
 }
 
 function reportOf(directory: string): ExportReport {

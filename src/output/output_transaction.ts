@@ -10,19 +10,19 @@ import { makeDirectories, rename, syncDirectory } from "../domain/durable.ts";
 import { hmacName, type Manifest, manifestName, oldManifestName } from "../bundle/manifest.ts";
 import { shown } from "../domain/names.ts";
 import {
-  asideName,
+  bundleFileNames,
   clearFolder,
-  clearLeftovers,
   lockPartial,
-  namesOf,
-  noteNames,
-  present,
+  lstatIfThere,
+  readManifestIfValid,
+  recoverKilled,
   remove,
-  removeOwn,
-  reservedOf,
-  takeBack,
-  tryManifest,
-} from "./leftovers.ts";
+  removeBundleFile,
+  replacedFolderName,
+  reservedAmong,
+  rollBack,
+  writeCommitRecord,
+} from "./recovery.ts";
 
 export interface OutputOptions {
   directory: string;
@@ -50,11 +50,11 @@ export class OutputTransaction {
     const { directory } = options;
     makeDirectories(directory);
     this.partial = join(directory, `.stella-${options.uuid}.partial`);
-    makeFolder(join(this.partial, asideName));
+    makeFolder(join(this.partial, replacedFolderName));
     this.#lock = lock(this.partial);
     try {
       // The own lock first: of two exports that begin at once, at least one sees the other.
-      clearLeftovers(directory, this.partial);
+      recoverKilled(directory, this.partial);
       this.#old = this.#replaced();
     } catch (error) {
       this.close();
@@ -78,7 +78,7 @@ export class OutputTransaction {
   /** Gives all files of `partial` their names, the manifest last, and takes away what only the old bundle had. */
   commit(names: readonly string[]): void {
     refuseReserved(this.options.directory, names);
-    noteNames(this.partial, names);
+    writeCommitRecord(this.partial, names);
     syncDirectory(this.partial);
     try {
       this.#rename(names);
@@ -101,14 +101,16 @@ export class OutputTransaction {
   #rename(names: readonly string[]): void {
     const { directory } = this.options;
     const manifest = join(directory, manifestName);
-    if (present(manifest) !== undefined) {
-      if (present(join(directory, oldManifestName))?.isDirectory()) this.#setAside(oldManifestName);
+    if (lstatIfThere(manifest) !== undefined) {
+      if (lstatIfThere(join(directory, oldManifestName))?.isDirectory()) {
+        this.#setAside(oldManifestName);
+      }
       rename(manifest, join(directory, oldManifestName));
       // On a stick without a journal the new files could otherwise reach the disk under the old manifest.
       syncDirectory(directory);
     }
     for (const name of names.filter((n) => n !== manifestName)) {
-      if (present(join(directory, name)) !== undefined) this.#setAside(name);
+      if (lstatIfThere(join(directory, name)) !== undefined) this.#setAside(name);
       rename(join(this.partial, name), join(directory, name));
       this.#moved.push(name);
     }
@@ -119,12 +121,12 @@ export class OutputTransaction {
 
   /** What is replaced waits in the partial folder, so that a commit that fails or is killed can be undone. */
   #setAside(name: string): void {
-    rename(join(this.options.directory, name), join(this.partial, asideName, name));
+    rename(join(this.options.directory, name), join(this.partial, replacedFolderName, name));
   }
 
   #undo(): void {
     try {
-      takeBack(this.options.directory, this.partial, this.#moved);
+      rollBack(this.options.directory, this.partial, this.#moved);
     } catch {
       // The first error says more. The folder stays, with all of the old bundle that is in it: the next export tries again.
       this.#stuck = true;
@@ -133,13 +135,15 @@ export class OutputTransaction {
 
   /** What the old bundle may have; whether it was sealed is not in its manifest. */
   #ofOld(): string[] {
-    return this.#old.flatMap((old) => [hmacName, ...namesOf(old)]);
+    return this.#old.flatMap((old) => [hmacName, ...bundleFileNames(old)]);
   }
 
   #clearOld(names: readonly string[]): void {
     const { directory } = this.options;
     const kept = new Set(names);
-    for (const name of this.#ofOld().filter((one) => !kept.has(one))) removeOwn(directory, name);
+    for (const name of this.#ofOld().filter((one) => !kept.has(one))) {
+      removeBundleFile(directory, name);
+    }
     remove(join(directory, oldManifestName));
     syncDirectory(directory);
   }
@@ -147,9 +151,11 @@ export class OutputTransaction {
   /** The bundle that stands there, or stood there when an export was killed, if it may be replaced. */
   #replaced(): Manifest[] {
     const { directory, profile, tenant, force } = this.options;
-    const names = [manifestName, oldManifestName].filter((name) => present(join(directory, name)));
+    const names = [manifestName, oldManifestName].filter((name) =>
+      lstatIfThere(join(directory, name))
+    );
     return names.flatMap((name) => {
-      const old = tryManifest(join(directory, name));
+      const old = readManifestIfValid(join(directory, name));
       const ours = old?.profile === profile && old.tenant === tenant;
       if (!ours && !force) throw inTheWay(directory, [name]);
       return old ?? [];
@@ -158,7 +164,7 @@ export class OutputTransaction {
 }
 
 function refuseReserved(directory: string, names: readonly string[]): void {
-  const reserved = reservedOf(names);
+  const reserved = reservedAmong(names);
   if (reserved.length === 0) return;
   const list = reserved.map((name) => shown(name)).join(", ");
   const text = `Cannot write a bundle into ${shown(directory)}: ${list} is a reserved name`;

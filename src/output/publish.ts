@@ -7,7 +7,7 @@ import { ioError } from "../domain/errors.ts";
 import { manifestName } from "../bundle/manifest.ts";
 import { largestManifest } from "../bundle/read_manifest.ts";
 import { readRegular } from "../domain/regular_file.ts";
-import { present } from "./leftovers.ts";
+import { lstatIfThere } from "./recovery.ts";
 import { OutputTransaction } from "./output_transaction.ts";
 
 /**
@@ -39,7 +39,7 @@ export async function publishDirectory(
 /** Whether `directory` has the bundle in `from`: the same manifest, and files of the same sizes. */
 export function isPublished(from: string, directory: string): boolean {
   const has = (name: string) => {
-    const [here, there] = [present(join(from, name)), present(join(directory, name))];
+    const [here, there] = [lstatIfThere(join(from, name)), lstatIfThere(join(directory, name))];
     return here?.isDirectory()
       ? there?.isDirectory() === true
       : there?.isFile() === true && there.size === here?.size;

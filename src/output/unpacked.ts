@@ -18,7 +18,7 @@ import { makeDirectories, rename, syncDirectory, writeAll } from "../domain/dura
 import { shown } from "../domain/names.ts";
 import { SyncQueue, type SyncQueueOptions, type Unsynced } from "./sync_queue.ts";
 import { ioError, StellaError } from "../domain/errors.ts";
-import { clearFolder, lockPartial, partialPattern, present } from "./leftovers.ts";
+import { clearFolder, lockPartial, lstatIfThere, partialPattern } from "./recovery.ts";
 import { NameList } from "./name_list.ts";
 
 export interface UnpackPlace extends SyncQueueOptions {
@@ -53,7 +53,7 @@ const payloadName = "payload";
 
 /** @throws StellaError conflict where the directory holds anything but what ended unpacks left */
 export function refuseFilled(directory: string): void {
-  const stat = present(directory);
+  const stat = lstatIfThere(directory);
   if (stat === undefined) return;
   const names = doing("Cannot list", directory, () => readdirSync(directory));
   const others = names.filter((name) => !partialPattern.test(name));
@@ -87,7 +87,7 @@ export class Unpacked {
   constructor(readonly place: UnpackPlace) {
     const { directory, uuid } = place;
     refuseFilled(directory);
-    this.#isNew = present(directory) === undefined;
+    this.#isNew = lstatIfThere(directory) === undefined;
     this.#syncs = new SyncQueue(place);
     this.#partial = join(directory, `.stella-${uuid}.partial`);
     this.#payload = join(this.#partial, payloadName);
@@ -230,7 +230,7 @@ export class Unpacked {
 
   #move(name: string): void {
     const target = join(this.place.directory, name);
-    if (present(target) !== undefined) {
+    if (lstatIfThere(target) !== undefined) {
       throw new StellaError(
         "conflict",
         `Cannot unpack ${shown(name)}: the name was taken meanwhile`,
@@ -243,7 +243,7 @@ export class Unpacked {
   #undo(): void {
     for (const name of this.#list.names()) {
       const from = join(this.#payload, name);
-      if (present(from) !== undefined) return;
+      if (lstatIfThere(from) !== undefined) return;
       try {
         rename(join(this.place.directory, name), from);
       } catch { /* it stays where it is */ }
@@ -255,7 +255,7 @@ export class Unpacked {
 function clearEnded(directory: string, own: string): void {
   for (const name of readdirSync(directory).filter((one) => partialPattern.test(one))) {
     const folder = join(directory, name);
-    if (folder === own || !present(folder)?.isDirectory()) continue;
+    if (folder === own || !lstatIfThere(folder)?.isDirectory()) continue;
     const lock = lockOf(folder, directory);
     try {
       clearFolder(folder);

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { StellaError } from "../../src/domain/errors.ts";
 import { type ExportJob, type JobEvent, runJob } from "../../src/export/job.ts";
-import { isBusy } from "../../src/output/leftovers.ts";
+import { isBusy } from "../../src/output/recovery.ts";
 import { isTransient } from "../../src/export/transient.ts";
 import { OutputTransaction } from "../../src/output/output_transaction.ts";
 import { FileStore } from "../../src/store/files/store.ts";

@@ -13,7 +13,7 @@ import {
 import { join } from "node:path";
 import { attestationName, manifestName } from "../../src/bundle/manifest.ts";
 import { directorySource } from "../../src/bundle/source.ts";
-import { namesOf, noteNames } from "../../src/output/leftovers.ts";
+import { bundleFileNames, writeCommitRecord } from "../../src/output/recovery.ts";
 import { OutputTransaction } from "../../src/output/output_transaction.ts";
 import {
   type MadeBundle,
@@ -44,7 +44,7 @@ Deno.test("while one export runs in a directory, another is refused, also while 
       /another export or pull is running there/,
     );
     writeFiles(first.partial, makeBundle().files);
-    first.commit([manifestName, ...namesOf(makeBundle().manifest)]);
+    first.commit([manifestName, ...bundleFileNames(makeBundle().manifest)]);
     assert.match(
       (await refusal(() => run(out, input))).message,
       /another export or pull is running there/,
@@ -72,7 +72,7 @@ function failingCommit(out: string, made: MadeBundle, missing: string): void {
   rmSync(join(one.partial, missing));
   try {
     assert.throws(
-      () => one.commit([manifestName, ...namesOf(made.manifest)]),
+      () => one.commit([manifestName, ...bundleFileNames(made.manifest)]),
       /Cannot give its name/,
     );
   } finally {
@@ -97,7 +97,7 @@ Deno.test("where a rename fails, whichever, the directory is as it was", async (
 
 Deno.test("a killed export is cleared: before its renames, between them, and after", async () => {
   const made = makeBundle();
-  const names = [manifestName, ...namesOf(made.manifest)];
+  const names = [manifestName, ...bundleFileNames(made.manifest)];
   for (let moved = 0; moved <= names.length; moved++) {
     await inDirectory(async (out, input) => {
       // What a kill leaves: a folder that nobody holds, some of its files already outside.
@@ -124,8 +124,8 @@ function killedAfter(out: string, made: MadeBundle, steps: number): void {
   const partial = join(out, `.stella-${uuid(9)}.partial`);
   writeFiles(partial, made.files);
   mkdirSync(join(partial, "old"));
-  noteNames(partial, [manifestName, ...namesOf(made.manifest)]);
-  const moves = namesOf(made.manifest).flatMap((name): [string, string][] => {
+  writeCommitRecord(partial, [manifestName, ...bundleFileNames(made.manifest)]);
+  const moves = bundleFileNames(made.manifest).flatMap((name): [string, string][] => {
     const move: [string, string] = [join(partial, name), join(out, name)];
     return existsSync(join(out, name))
       ? [[join(out, name), join(partial, "old", name)], move]
@@ -156,7 +156,7 @@ Deno.test("an export that was killed when all was done but clearing up stands, e
     writeFiles(out, made.files);
     const partial = join(out, `.stella-${uuid(9)}.partial`);
     mkdirSync(partial);
-    noteNames(partial, [manifestName, ...namesOf(made.manifest)]);
+    writeCommitRecord(partial, [manifestName, ...bundleFileNames(made.manifest)]);
     await refusal(() => run(out, input, { tenant: "u" }));
     const { code } = await outcomeOf(directorySource(out), [made.key.trusted]);
     assert.equal(code, 0);
@@ -170,7 +170,7 @@ Deno.test("an old bundle that is not whole does not get its manifest back", asyn
     rmSync(join(out, "SHA256SUMS"));
     const partial = join(out, `.stella-${uuid(9)}.partial`);
     mkdirSync(partial);
-    noteNames(partial, []);
+    writeCommitRecord(partial, []);
     await refusal(() => run(out, input, { tenant: "u" }));
     assert.ok(!existsSync(join(out, manifestName)));
     await run(out, input);

@@ -23,37 +23,37 @@ import { readRegular } from "../domain/regular_file.ts";
 
 const payloadName = "payload";
 /** In an export's folder: what it replaces, until it is done. */
-export const asideName = "old";
+export const replacedFolderName = "old";
 const lockName = "lock";
-const noteName = "names";
+const commitRecordName = "names";
 /**
  * Names that mean something here while a bundle is replaced: no file of a bundle can have one of
  * them.
  */
-const reserved = [oldManifestName, asideName, lockName, noteName].map(folded);
+const reserved = [oldManifestName, replacedFolderName, lockName, commitRecordName].map(folded);
 
 /** Of `names`, those that no file of a bundle can have where it is replaced or replaces one. */
-export function reservedOf(names: readonly string[]): string[] {
+export function reservedAmong(names: readonly string[]): string[] {
   return names.filter((name) => reserved.includes(folded(name)));
 }
 
 /** Bytes; a thousand volumes need a tenth of it. */
-const largestNote = 1024 * 1024;
+const maxCommitRecordBytes = 1024 * 1024;
 export const partialPattern = /^\.stella-[0-9a-f-]{36}\.partial$/;
 
 /**
  * Removes what ended exports left in `directory`, all but the folder `own`.
  * @throws StellaError busy where a folder's lock is held: another export runs there
  */
-export function clearLeftovers(directory: string, own: string): void {
+export function recoverKilled(directory: string, own: string): void {
   for (const name of readdirSync(directory).filter((one) => partialPattern.test(one))) {
     const folder = join(directory, name);
     if (folder === own || !isDirectory(folder)) continue;
     const lock = lockPartial(folder);
     if (lock === undefined) throw busy(directory);
     try {
-      const moved = movedFrom(folder);
-      if (moved !== undefined) takeBack(directory, folder, moved);
+      const moved = movedNames(folder);
+      if (moved !== undefined) rollBack(directory, folder, moved);
       clearFolder(folder);
     } finally {
       lock.close();
@@ -66,7 +66,7 @@ export function lockPartial(folder: string): Deno.FsFile | undefined {
   const path = join(folder, lockName);
   let file: Deno.FsFile;
   try {
-    if (present(path)?.isFile() === false) remove(path);
+    if (lstatIfThere(path)?.isFile() === false) remove(path);
     // To open a pipe for reading and writing waits for nobody (Linux, fifo(7)): somebody may put one there just now.
     file = Deno.openSync(path, { create: true, read: true, write: true });
   } catch (error) {
@@ -91,49 +91,53 @@ export function isBusy(error: unknown): boolean {
 }
 
 /** Notes in an export's folder which names its commit is about to give. */
-export function noteNames(partial: string, names: readonly string[]): void {
-  writeNew(join(partial, noteName), names.join("\n"), 0o644);
+export function writeCommitRecord(partial: string, names: readonly string[]): void {
+  writeNew(join(partial, commitRecordName), names.join("\n"), 0o644);
 }
 
 /** What a killed export had moved out of its folder; undefined where its commit had not begun. */
-function movedFrom(partial: string): string[] | undefined {
-  const note = join(partial, noteName);
-  const stat = present(note);
-  if (!stat?.isFile() || stat.size > largestNote) return undefined;
-  const names = new TextDecoder().decode(readRegular("Cannot read", note, largestNote)).split("\n");
+function movedNames(partial: string): string[] | undefined {
+  const note = join(partial, commitRecordName);
+  const stat = lstatIfThere(note);
+  if (!stat?.isFile() || stat.size > maxCommitRecordBytes) return undefined;
+  const names = new TextDecoder().decode(readRegular("Cannot read", note, maxCommitRecordBytes))
+    .split("\n");
   const safe = names.filter((name) => pathFault(name) === undefined && !name.includes("/"));
-  return safe.filter((name) => present(join(partial, name)) === undefined);
+  return safe.filter((name) => lstatIfThere(join(partial, name)) === undefined);
 }
 
 /** Undoes a commit that ended between its renames, after it had moved `moved` out of `partial`. */
-export function takeBack(directory: string, partial: string, moved: readonly string[]): void {
+export function rollBack(directory: string, partial: string, moved: readonly string[]): void {
   // While there is a manifest.json no commit was under way.
-  if (present(join(directory, manifestName)) !== undefined) return;
-  for (const name of moved) removeOwn(directory, name);
-  const aside = join(partial, asideName);
+  if (lstatIfThere(join(directory, manifestName)) !== undefined) return;
+  for (const name of moved) removeBundleFile(directory, name);
+  const aside = join(partial, replacedFolderName);
   for (const name of isDirectory(aside) ? readdirSync(aside) : []) {
     rename(join(aside, name), join(directory, name));
   }
-  if (isWhole(directory)) rename(join(directory, oldManifestName), join(directory, manifestName));
+  if (isComplete(directory)) {
+    rename(join(directory, oldManifestName), join(directory, manifestName));
+  }
   syncDirectory(directory);
 }
 
 /** Whether all that the old manifest lists is there; of one that cannot be read nobody can say. */
-function isWhole(directory: string): boolean {
-  if (present(join(directory, oldManifestName)) === undefined) return false;
-  const old = tryManifest(join(directory, oldManifestName));
-  return old === undefined || namesOf(old).every((name) => present(join(directory, name)));
+function isComplete(directory: string): boolean {
+  if (lstatIfThere(join(directory, oldManifestName)) === undefined) return false;
+  const old = readManifestIfValid(join(directory, oldManifestName));
+  return old === undefined ||
+    bundleFileNames(old).every((name) => lstatIfThere(join(directory, name)));
 }
 
 /** What a bundle consists of beside its manifest. */
-export function namesOf(manifest: Manifest): string[] {
+export function bundleFileNames(manifest: Manifest): string[] {
   const payload = manifest.payload.layout === "directory" ? [payloadName] : [];
   return [attestationName, ...manifest.files.map((file) => file.path), ...payload];
 }
 
 /** The manifest at `path`, if a regular file there holds one; nothing is followed. */
-export function tryManifest(path: string): Manifest | undefined {
-  const stat = present(path);
+export function readManifestIfValid(path: string): Manifest | undefined {
+  const stat = lstatIfThere(path);
   if (!stat?.isFile() || stat.size > largestManifest) return undefined;
   try {
     return readManifest(readRegular("Cannot read", path, largestManifest));
@@ -143,22 +147,22 @@ export function tryManifest(path: string): Manifest | undefined {
 }
 
 /** What lies at `path`, a dangling link too. */
-export function present(path: string): Stats | undefined {
+export function lstatIfThere(path: string): Stats | undefined {
   return lstatSync(path, { throwIfNoEntry: false });
 }
 
 /** Removes an export's folder, its note first: a kill in between must not make it look like a commit under way. */
 export function clearFolder(folder: string): void {
-  remove(join(folder, noteName));
+  remove(join(folder, commitRecordName));
   remove(folder);
 }
 
 function isDirectory(path: string): boolean {
-  return present(path)?.isDirectory() === true;
+  return lstatIfThere(path)?.isDirectory() === true;
 }
 
 /** Removes a bundle's file. Only the payload is a directory of a bundle's own, whatever else a manifest or note may claim. */
-export function removeOwn(directory: string, name: string): void {
+export function removeBundleFile(directory: string, name: string): void {
   const path = join(directory, name);
   if (name === payloadName || !isDirectory(path)) remove(path);
 }
