@@ -128,7 +128,7 @@ function checkFiles(read: Manifest): void {
       throw new ShapeFault(`files[${i}].path`, "is not after the one before it in bytewise order");
     }
   }
-  checkTwins(read);
+  checkCaseCollisions(read);
   const indexes = files.filter((f) => f.role === "index");
   if (indexes.length !== 1 || indexes[0]?.path !== payload.index) {
     throw new ShapeFault("files", `does not hold exactly one index named ${indexName}`);
@@ -137,7 +137,7 @@ function checkFiles(read: Manifest): void {
 }
 
 /** Names that a file system which does not tell case or form apart could not keep apart. */
-function checkTwins({ files, payload }: Manifest): void {
+function checkCaseCollisions({ files, payload }: Manifest): void {
   const seen = new Map(payload.layout === "directory" ? [["payload", "payload"]] : []);
   files.forEach(({ path }, i) => {
     const twin = seen.get(folded(path));

@@ -9,8 +9,8 @@ import type { BundleSource } from "../bundle/source.ts";
 import { createdSeconds } from "../domain/time.ts";
 import { ArchiveReader } from "./archive_reader.ts";
 import { checkDirectory } from "./directory.ts";
-import { NameNumbers, TwinSearch } from "./case_twins.ts";
-import { caseTwin, digestDiffers, manyTwins, sizeDiffers } from "./findings.ts";
+import { CollisionSearch, NameHashes } from "./case_collisions.ts";
+import { caseCollision, digestDiffers, sizeDiffers, tooManyCollisions } from "./findings.ts";
 import type { Findings } from "../bundle/finding_list.ts";
 import { checkFile, openFile, type Progress } from "./files.ts";
 import { IndexReader } from "./index_reader.ts";
@@ -83,7 +83,7 @@ async function checkPayload(manifest: Manifest, pass: Pass): Promise<number> {
   const reader = await openFile(pass.source, indexFile, pass.findings);
   try {
     if (reader === undefined) return await checkWithoutIndex(archive);
-    const names = new NameNumbers();
+    const names = new NameHashes();
     const index = new IndexReader(reader, indexFile.size, (path) => names.add(path));
     const merged = manifest.payload.layout === "directory"
       ? await checkDirectory(index, manifest.payload.bytes, pass)
@@ -96,7 +96,7 @@ async function checkPayload(manifest: Manifest, pass: Pass): Promise<number> {
       );
     const indexRight = await checkIndexDigest(index, indexFile, pass);
     addMerged(merged, manifest, pass.findings, indexRight && !archive.damaged);
-    await checkTwins(pass, indexFile, names.shared());
+    await checkCaseCollisions(pass, indexFile, names.shared());
     return merged.files;
   } finally {
     reader?.close();
@@ -139,7 +139,7 @@ async function checkIndexDigest(
  * Names that share a number are compared; the index is read a second time only where there are
  * such.
  */
-async function checkTwins(
+async function checkCaseCollisions(
   { source, findings }: Pass,
   file: BundleFile,
   shared: ReadonlySet<number>,
@@ -147,14 +147,14 @@ async function checkTwins(
   const reader = shared.size === 0 ? undefined : await openFile(source, file, findings);
   if (reader === undefined) return;
   try {
-    const search = new TwinSearch(shared);
+    const search = new CollisionSearch(shared);
     const pairs: [string, string][] = [];
     const index = new IndexReader(reader, file.size, (path) => pairs.push(...search.add(path)));
     for (let e = await index.peek(); e !== undefined; e = await index.peek()) {
       index.take();
-      for (const [name, twin] of pairs.splice(0)) findings.add(caseTwin(name, twin));
+      for (const [name, twin] of pairs.splice(0)) findings.add(caseCollision(name, twin));
     }
-    if (search.isFull) findings.add(manyTwins());
+    if (search.isFull) findings.add(tooManyCollisions());
   } catch (error) {
     if (!(error instanceof IndexFault)) throw error;
     // It was told when the index was read the first time.

@@ -36,25 +36,25 @@ export function sizeDiffers(file: { path: string; size: number }, size: number):
   };
 }
 
-const twinHint = "stella exports no such names: report this to the sender of the bundle";
+const collisionHint = "stella exports no such names: report this to the sender of the bundle";
 
 /** Named by the later one of the two. */
-export function caseTwin(path: string, twin: string): Finding {
+export function caseCollision(path: string, twin: string): Finding {
   return {
     code: "unsafe",
     reason: "case_collision",
     path,
     found: `it differs from ${twin} only by case or Unicode form`,
-    hint: twinHint,
+    hint: collisionHint,
   };
 }
 
-export function manyTwins(): Finding {
+export function tooManyCollisions(): Finding {
   return {
     code: "unsafe",
     reason: "case_collision",
     path: indexName,
     found: "too many names that may differ only by case or Unicode form to compare them all",
-    hint: twinHint,
+    hint: collisionHint,
   };
 }

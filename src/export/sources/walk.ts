@@ -16,7 +16,7 @@ import { shown } from "../../domain/names.ts";
 import { comparePaths, pathFault } from "../../domain/paths.ts";
 import { emptyFolder, type Folder, type Origin, type RealFolder } from "./inputs.ts";
 import { followLink, type Target } from "./selection.ts";
-import { twinsIn } from "./twins.ts";
+import { caseCollisions } from "./case_collisions.ts";
 
 export interface WalkedFile {
   path: string;
@@ -213,7 +213,7 @@ function checkNames(keys: readonly string[], prefix: string, onFault: OnFault): 
     const fault = name === "-" && prefix !== "" ? undefined : pathFault(name);
     if (fault !== undefined) onFault(unsafeName(prefix + name, `it cannot be carried: ${fault}`));
   }
-  for (const [name, twin] of twinsIn(keys)) {
+  for (const [name, twin] of caseCollisions(keys)) {
     onFault(
       unsafeName(
         prefix + name,

@@ -4,8 +4,8 @@
  */
 import assert from "node:assert/strict";
 import { comparePaths, folded, pathFault } from "../../src/domain/paths.ts";
-import { twinsIn } from "../../src/export/sources/twins.ts";
-import { NameNumbers, TwinSearch } from "../../src/verify/case_twins.ts";
+import { caseCollisions } from "../../src/export/sources/case_collisions.ts";
+import { CollisionSearch, NameHashes } from "../../src/verify/case_collisions.ts";
 import { makeBundle, withDirectory, writeFiles } from "../support/bundle_fixture.ts";
 import { always, fc } from "../support/property.ts";
 import { judged as judgedStream, streamOf } from "../support/bundle_stream.ts";
@@ -14,9 +14,9 @@ import { judged, outcomeOf } from "../support/outcome.ts";
 
 /** Twins of a sorted list of paths, as verification finds them. */
 function found(paths: readonly string[]): [string, string][] {
-  const numbers = new NameNumbers();
+  const numbers = new NameHashes();
   paths.forEach((path) => numbers.add(path));
-  const search = new TwinSearch(numbers.shared());
+  const search = new CollisionSearch(numbers.shared());
   return paths.flatMap((path) => search.add(path));
 }
 
@@ -30,7 +30,7 @@ function refusedByExport(paths: readonly string[]): boolean {
       folders.set(folder, (folders.get(folder) ?? new Set()).add(name));
     });
   }
-  return [...folders.values()].some((names) => [...twinsIn([...names])].length > 0);
+  return [...folders.values()].some((names) => [...caseCollisions([...names])].length > 0);
 }
 
 const part = fc.constantFrom("a", "A", "b", "é", "É", "ss", "ß", "k", "\u212a", "ﬁ", "fi", "1");
@@ -97,7 +97,7 @@ Deno.test("a signed bundle with twins is code 9 as archive, as directory and fro
 });
 
 Deno.test("a million names cost a number each", () => {
-  const numbers = new NameNumbers();
+  const numbers = new NameHashes();
   const before = Deno.memoryUsage();
   for (let i = 0; i < 1_000_000; i++) {
     numbers.add(`advisories/${String(i >> 10).padStart(4, "0")}/CVE-${String(i).padStart(7, "0")}`);
@@ -112,7 +112,7 @@ Deno.test("a million names cost a number each", () => {
 
 Deno.test("names beyond the limit of comparisons are reported as not compared", () => {
   const every = { has: () => true } as unknown as ReadonlySet<number>;
-  const search = new TwinSearch(every);
+  const search = new CollisionSearch(every);
   for (let i = 0; i < 50_001; i++) search.add(`n${i}`);
   assert.ok(search.isFull);
 });

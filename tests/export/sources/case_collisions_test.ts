@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { folded } from "../../../src/domain/paths.ts";
-import { twinsIn } from "../../../src/export/sources/twins.ts";
+import { caseCollisions } from "../../../src/export/sources/case_collisions.ts";
 import { always, fc } from "../../support/property.ts";
 
 const part = fc.constantFrom("a", "A", "b", "\u00e9", "\u00c9", "ss", "\u00df", "1", "\u2160", "i");
@@ -17,7 +17,7 @@ Deno.test("property: twins are what a map of folded names would find", () => {
         if (twin !== undefined) expected.push([one, twin]);
         seen.set(folded(one), one);
       }
-      assert.deepEqual([...twinsIn(keys)], expected);
+      assert.deepEqual([...caseCollisions(keys)], expected);
     }),
     500,
   );
@@ -25,7 +25,7 @@ Deno.test("property: twins are what a map of folded names would find", () => {
 
 Deno.test("a hundred thousand names, among them one pair", () => {
   const keys = Array.from({ length: 100_000 }, (_, i) => `CVE-${2000 + i % 26}-${i}.json`);
-  assert.deepEqual([...twinsIn(keys)], []);
+  assert.deepEqual([...caseCollisions(keys)], []);
   keys[99_000] = keys[7]!.toLowerCase();
-  assert.deepEqual([...twinsIn(keys)], [[keys[99_000], keys[7]]]);
+  assert.deepEqual([...caseCollisions(keys)], [[keys[99_000], keys[7]]]);
 });

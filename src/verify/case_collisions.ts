@@ -93,7 +93,7 @@ class Names {
 }
 
 /** The first reading: numbers alone. */
-export class NameNumbers {
+export class NameHashes {
   readonly #names = new Names();
   #numbers = new Float64Array(1024);
   #count = 0;
@@ -128,7 +128,7 @@ export class NameNumbers {
 const mostCompared = 50_000;
 
 /** The second reading: which names share a number because they are twins. */
-export class TwinSearch {
+export class CollisionSearch {
   readonly #names = new Names();
   readonly #seen = new Map<string, string>();
 
@@ -142,14 +142,14 @@ export class TwinSearch {
   }
 
   /** @returns pairs of a name and an earlier one that is its twin */
-  add(path: string): [name: string, twin: string][] {
+  add(path: string): [name: string, other: string][] {
     const pairs: [string, string][] = [];
     this.#names.visit(path, (number, name) => {
       if (!this.shared.has(number)) return;
       const form = name.split("/").map(folded).join("\0");
-      const twin = this.#seen.get(form);
-      if (twin !== undefined && twin !== name) pairs.push([name, twin]);
-      if (twin === undefined && !this.isFull) this.#seen.set(form, name);
+      const other = this.#seen.get(form);
+      if (other !== undefined && other !== name) pairs.push([name, other]);
+      if (other === undefined && !this.isFull) this.#seen.set(form, name);
     });
     return pairs;
   }

@@ -5,7 +5,7 @@
 import { folded } from "../../domain/paths.ts";
 
 /** Pairs of a name and an earlier one that is its twin, in the order of `keys`; a `/` at the end of a key does not count. */
-export function* twinsIn(keys: readonly string[]): Generator<[name: string, twin: string]> {
+export function* caseCollisions(keys: readonly string[]): Generator<[name: string, twin: string]> {
   const shared = sharedNumbers(keys);
   if (shared.size === 0) return;
   const seen = new Map<string, string>();
