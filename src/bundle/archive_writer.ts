@@ -10,7 +10,7 @@ import { join } from "node:path";
 import { ioError, StellaError } from "../domain/errors.ts";
 import { type ChunkPool, makeRoom, type PassingDigest, type StoredChunk } from "./chunk_pool.ts";
 import { writeAll } from "../domain/durable.ts";
-import type { Hole, InputFile } from "./input_file.ts";
+import type { DeferredRegion, InputFile } from "./input_file.ts";
 import {
   type BundleFile,
   type Chunk,
@@ -66,7 +66,7 @@ interface Pending {
 export class ArchiveWriter {
   #chunk = makeRoom();
   #filled = 0;
-  #holes: Hole[] = [];
+  #regions: DeferredRegion[] = [];
   readonly #free: Uint8Array<ArrayBuffer>[] = [];
   readonly #pending: Pending[] = [];
   #open: OpenVolume | undefined;
@@ -92,9 +92,9 @@ export class ArchiveWriter {
    * Leaves the content of a file to the pool, which reads it when its chunk is full.
    * @returns false where the current chunk has no room for the whole of it: then it has to be read here
    */
-  leave(file: InputFile): boolean {
+  defer(file: InputFile): boolean {
     if (file.size >= chunkSize - this.#filled) return false;
-    this.#holes.push({ ...file, at: this.#filled });
+    this.#regions.push({ ...file, at: this.#filled });
     this.#filled += file.size;
     return true;
   }
@@ -143,13 +143,13 @@ export class ArchiveWriter {
   async #store(): Promise<void> {
     const { pool, compression, privateFiles } = this.options;
     const chunk = this.#chunk.subarray(0, this.#filled);
-    const files = { holes: this.#holes, privateFiles };
+    const files = { regions: this.#regions, privateFiles };
     const stored = compression === "zstd" ? pool.compress(chunk, files) : pool.digest(chunk, files);
     // Its turn may never come, where an earlier chunk fails.
     stored.catch(() => {});
     this.#pending.push({ stored, length: this.#filled });
     this.#filled = 0;
-    this.#holes = [];
+    this.#regions = [];
     while (this.#pending.length > pool.depth) await this.#writeOldest();
     this.#chunk = this.#free.pop() ?? makeRoom();
   }

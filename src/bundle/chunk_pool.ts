@@ -4,7 +4,7 @@
  */
 import type { FileDigest } from "./file_digests.ts";
 import { sha256, startSha256 } from "../domain/hash.ts";
-import { fillHoles, type Hole } from "./input_file.ts";
+import { type DeferredRegion, fillDeferredRegions } from "./input_file.ts";
 import { chunkSize } from "./manifest.ts";
 import type { PrivateFiles } from "./private_files.ts";
 import { compressChunk, decompressChunk, largestStored } from "./zstd_chunk.ts";
@@ -17,8 +17,8 @@ export function makeRoom(): Uint8Array<ArrayBuffer> {
 }
 
 /** Files that are read into a chunk by the pool. */
-export interface LaterFiles {
-  holes: readonly Hole[];
+export interface DeferredFiles {
+  regions: readonly DeferredRegion[];
   /** None of these is ever read. */
   privateFiles: PrivateFiles;
 }
@@ -55,9 +55,9 @@ export interface ChunkPool {
    * Reads files into the holes, then compresses.
    * @throws StellaError usage where a file changed, unsafe, media
    */
-  compress(chunk: Uint8Array, files?: LaterFiles): Promise<StoredChunk>;
+  compress(chunk: Uint8Array, files?: DeferredFiles): Promise<StoredChunk>;
   /** The same for a chunk that is stored as it is: takes its digest. */
-  digest(chunk: Uint8Array, files?: LaterFiles): Promise<StoredChunk>;
+  digest(chunk: Uint8Array, files?: DeferredFiles): Promise<StoredChunk>;
   open(stored: Uint8Array, expected: { sha256: string; size: number }): Promise<OpenedChunk>;
   digestFile(): PassingDigest;
   /** See file_digests.ts; where the pool's workers may read. */
@@ -78,12 +78,12 @@ function backInto(given: Uint8Array, made: Uint8Array): Uint8Array {
 
 /** The functions behind both pools; also what a worker does. */
 export const chunkWork = {
-  compress(chunk: Uint8Array, files?: LaterFiles): StoredChunk {
+  compress(chunk: Uint8Array, files?: DeferredFiles): StoredChunk {
     const digests = filled(chunk, files);
     const stored = compressChunk(chunk);
     return { stored: backInto(chunk, stored), sha256: sha256(stored), digests };
   },
-  digest(chunk: Uint8Array, files?: LaterFiles): StoredChunk {
+  digest(chunk: Uint8Array, files?: DeferredFiles): StoredChunk {
     const digests = filled(chunk, files);
     return { stored: chunk, sha256: sha256(chunk), digests };
   },
@@ -100,8 +100,8 @@ export const chunkWork = {
   },
 };
 
-function filled(chunk: Uint8Array, files: LaterFiles | undefined): string[] {
-  return files === undefined ? [] : fillHoles(chunk, files.holes, files.privateFiles);
+function filled(chunk: Uint8Array, files: DeferredFiles | undefined): string[] {
+  return files === undefined ? [] : fillDeferredRegions(chunk, files.regions, files.privateFiles);
 }
 
 /** Does everything at once, in place. */

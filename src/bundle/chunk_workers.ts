@@ -2,7 +2,7 @@
 import {
   type ChunkPool,
   chunkWork,
-  type LaterFiles,
+  type DeferredFiles,
   type OpenedChunk,
   type PassingDigest,
   type StoredChunk,
@@ -11,7 +11,7 @@ import { type ErrorCode, messageOf, StellaError } from "../domain/errors.ts";
 import { digestFiles, type FileDigest } from "./file_digests.ts";
 import { startSha256 } from "../domain/hash.ts";
 import { fillYoungGeneration } from "../domain/young_generation.ts";
-import type { Hole } from "./input_file.ts";
+import type { DeferredRegion } from "./input_file.ts";
 import { PrivateFiles, type PrivatePlaces } from "./private_files.ts";
 
 /** `file` counts the digests of passing files. */
@@ -25,7 +25,7 @@ type Asked =
 
 /** Of the private files a worker is told the places, and makes its own list. */
 interface AskedFiles {
-  holes: readonly Hole[];
+  regions: readonly DeferredRegion[];
   places: PrivatePlaces;
 }
 
@@ -93,8 +93,8 @@ export function workerPool({ start, mayRead = false, stop }: PoolOptions): Chunk
   };
 }
 
-function askedFiles(files: LaterFiles | undefined): AskedFiles | undefined {
-  return files && { holes: files.holes, places: files.privateFiles.places };
+function askedFiles(files: DeferredFiles | undefined): AskedFiles | undefined {
+  return files && { regions: files.regions, places: files.privateFiles.places };
 }
 
 /** The worker that takes the fewest digests: a volume and the large file inside it are hashed at once. */
@@ -225,8 +225,8 @@ export function answerChunks(): void {
 }
 
 function answer(asked: Message, files: Map<number, ReturnType<typeof startSha256>>): unknown {
-  if (asked.op === "compress") return chunkWork.compress(asked.bytes, laterFiles(asked.files));
-  if (asked.op === "digest") return chunkWork.digest(asked.bytes, laterFiles(asked.files));
+  if (asked.op === "compress") return chunkWork.compress(asked.bytes, deferredFiles(asked.files));
+  if (asked.op === "digest") return chunkWork.digest(asked.bytes, deferredFiles(asked.files));
   if (asked.op === "files") return digestFiles(asked.root, asked.paths, asked.most);
   if (asked.op === "open") return chunkWork.open(asked.bytes, asked.expected);
   const hash = files.get(asked.file) ?? startSha256();
@@ -242,10 +242,10 @@ function answer(asked: Message, files: Map<number, ReturnType<typeof startSha256
 let privateFiles: PrivateFiles | undefined;
 
 /** A pool serves one export, so the places are those of the first question. */
-function laterFiles(files: AskedFiles | undefined): LaterFiles | undefined {
+function deferredFiles(files: AskedFiles | undefined): DeferredFiles | undefined {
   if (files === undefined) return undefined;
   privateFiles ??= new PrivateFiles(files.places);
-  return { holes: files.holes, privateFiles };
+  return { regions: files.regions, privateFiles };
 }
 
 /** The buffers in a result, to be handed back rather than copied. */

@@ -39,7 +39,7 @@ export interface InputFile {
 }
 
 /** Room in a chunk for the whole of a file that is read later. */
-export interface Hole extends InputFile {
+export interface DeferredRegion extends InputFile {
   /** Where it begins. */
   at: number;
 }
@@ -119,14 +119,14 @@ export function openInput(seen: InputFile, privateFiles: PrivateFiles): OpenInpu
  * @returns the sha256 of each
  * @throws StellaError usage where one changed, unsafe where one is a private file, media
  */
-export function fillHoles(
+export function fillDeferredRegions(
   chunk: Uint8Array,
-  holes: readonly Hole[],
+  regions: readonly DeferredRegion[],
   privateFiles: PrivateFiles,
 ): string[] {
-  return holes.map((hole) => {
-    const view = chunk.subarray(hole.at, hole.at + hole.size);
-    readWhole(view, hole, privateFiles);
+  return regions.map((region) => {
+    const view = chunk.subarray(region.at, region.at + region.size);
+    readWhole(view, region, privateFiles);
     return sha256(view);
   });
 }

@@ -91,7 +91,7 @@ class Packer {
       const seen = this.#look(file);
       const begun = this.#payload.begin(file.path, seen.size, seen.executable);
       if (begun !== undefined) await begun;
-      if (!this.#isLeft(seen.input)) settle(await this.#content(file, seen.input));
+      if (!this.#isDeferred(seen.input)) settle(await this.#content(file, seen.input));
       const ended = this.#payload.end(seen.size);
       if (ended !== undefined) await ended;
       if (Date.now() - waited > 50) {
@@ -141,10 +141,10 @@ class Packer {
   }
 
   /** Whether the file is left to the workers, and its digest comes later. */
-  #isLeft(input: InputFile | undefined): boolean {
+  #isDeferred(input: InputFile | undefined): boolean {
     // Without workers nothing is gained, and who wants to see the first bytes has them read here.
-    const mayLeave = this.options.pool.depth > 0 && this.options.seen === undefined;
-    if (input === undefined || !mayLeave || !this.#payload.leave?.(input)) return false;
+    const canDefer = this.options.pool.depth > 0 && this.options.seen === undefined;
+    if (input === undefined || !canDefer || !this.#payload.defer?.(input)) return false;
     // It is read within the next few chunks.
     this.options.progress(input.size);
     return true;

@@ -14,7 +14,7 @@ export const readLength = 1024 * 1024;
 export interface Payload {
   begin(path: string, size: number, executable: boolean): Promise<void> | void;
   /** Whether the content of the file that was begun is read by somebody else; its digest is then told later. */
-  leave?(file: InputFile): boolean;
+  defer?(file: InputFile): boolean;
   /** Room to read into, of one byte at least; what was filled is said by `advance`. */
   room(): Uint8Array;
   advance(count: number): Promise<void> | void;
@@ -41,7 +41,7 @@ export function archivePayload(
   return {
     begin: (path, size, executable) =>
       writer.header({ path, size, mode: executable ? 0o755 : 0o644, mtime: plan.created }),
-    leave: (file) => writer.leave(file),
+    defer: (file) => writer.defer(file),
     room: () => writer.room(),
     advance: (count) => writer.advance(count),
     end: (size) => writer.pad(size),

@@ -14,8 +14,8 @@ import { dirname, join } from "node:path";
 import { sha256 } from "../../src/domain/hash.ts";
 import {
   asInput,
-  fillHoles,
-  type Hole,
+  type DeferredRegion,
+  fillDeferredRegions,
   lookAt,
   lookAtFolder,
   openInput,
@@ -26,7 +26,7 @@ import { noPrivateFiles, withDirectory, writeFiles } from "../support/bundle_fix
 
 const content = "content of the file";
 
-function holeOf(path: string, at = 0): Hole {
+function holeOf(path: string, at = 0): DeferredRegion {
   return { ...asInput(path, lookAt(path), lookAtFolder(dirname(path))), at };
 }
 
@@ -41,7 +41,7 @@ async function filled(change: (path: string) => void = () => {}) {
     const hole = holeOf(path, 10);
     change(path);
     const chunk = new Uint8Array(100);
-    const [digest] = fillHoles(chunk, [hole], noPrivateFiles);
+    const [digest] = fillDeferredRegions(chunk, [hole], noPrivateFiles);
     return Promise.resolve({ chunk, digest });
   });
 }
@@ -101,9 +101,9 @@ Deno.test("a link that was there only while the file was opened is found out", a
     symlinkSync(secret!, path!);
     const chunk = new Uint8Array(100);
     const back = new WhileOpen(() => renameSync(aside!, path!));
-    assert.throws(() => fillHoles(chunk, [hole], back), /file" is not what it was/);
+    assert.throws(() => fillDeferredRegions(chunk, [hole], back), /file" is not what it was/);
     assert.deepEqual(chunk, new Uint8Array(100), "nothing of it was read");
-    fillHoles(chunk, [hole], noPrivateFiles);
+    fillDeferredRegions(chunk, [hole], noPrivateFiles);
     return Promise.resolve();
   });
 });
@@ -122,7 +122,7 @@ Deno.test("a directory exchanged for a link is found out, by its files or by its
     };
     const hole = holeOf(join(folder, "file"));
     const filled = (privateFiles: PrivateFiles) =>
-      fillHoles(new Uint8Array(100), [hole], privateFiles);
+      fillDeferredRegions(new Uint8Array(100), [hole], privateFiles);
     exchange();
     assert.throws(() => filled(noPrivateFiles), /in\/d" is not what it was/, "before it is opened");
     undo();
@@ -150,12 +150,15 @@ Deno.test("a private file is refused by its handle, and nothing of it is kept", 
     mkdirSync(join(root, "in/d"));
     linkSync(join(root, "state/keys/signing.key"), join(root, "in/d/key"));
     const chunk = new Uint8Array(100);
-    assert.throws(() => fillHoles(chunk, [holeOf(join(root, "in/d/key"))], privateFiles), {
-      code: "unsafe",
-      message: /Cannot pack .*key": it is private to stella/,
-    });
+    assert.throws(
+      () => fillDeferredRegions(chunk, [holeOf(join(root, "in/d/key"))], privateFiles),
+      {
+        code: "unsafe",
+        message: /Cannot pack .*key": it is private to stella/,
+      },
+    );
     assert.deepEqual(chunk, new Uint8Array(100));
-    fillHoles(chunk, [holeOf(join(root, "in/a"))], privateFiles);
+    fillDeferredRegions(chunk, [holeOf(join(root, "in/a"))], privateFiles);
     return Promise.resolve();
   });
 });
