@@ -11,7 +11,7 @@ import { confine, type Kept, proveConfined } from "../verify/confine.ts";
 import type { ContentOptions } from "../verify/content.ts";
 import type { Tap } from "../verify/tap.ts";
 import { verifyBundle } from "../verify/verify.ts";
-import { judge as judgeFindings, type Verdict } from "../verify/verdict.ts";
+import { computeVerdict as judgeFindings, type Verdict } from "../verify/verdict.ts";
 import { notesBeside } from "./unlisted_files.ts";
 import { breathing } from "./breathe.ts";
 import { type BundlePlace, placeOf } from "./bundle_place.ts";

@@ -7,7 +7,7 @@ import { grants } from "../config/permissions.ts";
 import { parseReference } from "../domain/reference.ts";
 import { type Choice, RegistryBundle } from "../registry/source.ts";
 import { confine, type Kept, proveConfined } from "../verify/confine.ts";
-import { judge, type Verdict } from "../verify/verdict.ts";
+import { computeVerdict, type Verdict } from "../verify/verdict.ts";
 import type { Host } from "./host.ts";
 import { clientFor } from "./registry_client.ts";
 import { type Judges, judgesOf, judgeSource, type Look, type VerifyOptions } from "./judge.ts";
@@ -58,5 +58,5 @@ async function withRegistry(
   const finding = await bundle.check();
   if (finding === undefined) return verdict;
   const findings = [...verdict.findings, finding];
-  return { ...verdict, ...judge(findings, integrityOnly ?? false), findings };
+  return { ...verdict, ...computeVerdict(findings, integrityOnly ?? false), findings };
 }

@@ -20,7 +20,7 @@ export async function digestInBatches(
   index: IndexReader,
   digest: (paths: string[]) => Promise<FileDigest[]>,
   depth: number,
-  judge: (entry: IndexEntry, found: FileDigest) => Promise<void>,
+  check: (entry: IndexEntry, found: FileDigest) => Promise<void>,
 ): Promise<void> {
   const batches: Batch[] = [];
   let next = await take(index);
@@ -31,7 +31,7 @@ export async function digestInBatches(
     }
     const { entries, found } = batches.shift()!;
     const digests = await found;
-    for (const [i, entry] of entries.entries()) await judge(entry, digests[i]!);
+    for (const [i, entry] of entries.entries()) await check(entry, digests[i]!);
   }
   if (next.fault !== undefined) throw next.fault;
 }

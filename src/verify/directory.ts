@@ -77,7 +77,7 @@ class DirectoryCheck {
     } else {
       const most = Math.min(this.most, smallFile);
       const digest = (paths: string[]) => pool.digestFiles!(root, paths.map(inPayload), most);
-      await digestInBatches(this.index, digest, pool.depth, (e, found) => this.#judge(e, found));
+      await digestInBatches(this.index, digest, pool.depth, (e, found) => this.#check(e, found));
     }
     if (this.pass.source.walk !== undefined) await this.#extras();
   }
@@ -89,7 +89,7 @@ class DirectoryCheck {
     }
   }
 
-  async #judge({ path, sha256 }: IndexEntry, found: FileDigest): Promise<void> {
+  async #check({ path, sha256 }: IndexEntry, found: FileDigest): Promise<void> {
     const full = inPayload(path);
     if ("larger" in found) return await this.#file(path, sha256);
     if ("absent" in found) return this.findings.add(absent({ path: full }));

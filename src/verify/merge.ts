@@ -171,15 +171,15 @@ class Merge {
         ownPath(Buffer.from(block.buffer, block.byteOffset, blockSize), this.mtime);
       if (path === undefined || !await this.index.has(path, searchDepth)) continue;
       this.cursor.back(blockSize);
-      await this.#notJudged(path);
+      await this.#reportSkipped(path);
       return true;
     }
-    await this.#notJudged(undefined);
+    await this.#reportSkipped(undefined);
     return false;
   }
 
   /** Takes the entries before `path` (undefined: all) and reports them in one finding. */
-  async #notJudged(path: string | undefined): Promise<void> {
+  async #reportSkipped(path: string | undefined): Promise<void> {
     let count = 0;
     let first = "";
     let last = "";

@@ -53,7 +53,7 @@ const order: ErrorCode[] = [
 ];
 
 /** Judges: nothing found is success; with `integrityOnly` a missing or unknown signer alone is no refusal, and is reported. */
-export function judge(
+export function computeVerdict(
   findings: Finding[],
   integrityOnly: boolean,
 ): Pick<Verdict, "ok" | "code" | "verdict"> {

@@ -20,7 +20,7 @@ import { largestManifest, readManifest } from "../bundle/read_manifest.ts";
 import { type BundleSource, readSmall } from "../bundle/source.ts";
 import { checkContent, type ContentOptions } from "./content.ts";
 import { Findings } from "../bundle/finding_list.ts";
-import { judge, type Verdict } from "./verdict.ts";
+import { computeVerdict, type Verdict } from "./verdict.ts";
 
 export interface VerifyOptions extends ContentOptions {
   trusted: readonly TrustedKey[];
@@ -42,17 +42,20 @@ export async function verifyBundle(source: BundleSource, options: VerifyOptions)
   const facts = signerFacts(attested);
   if (attested.findings.some((f) => f.code === "signature")) {
     return {
-      ...judge(findings.all(), false),
+      ...computeVerdict(findings.all(), false),
       ...facts,
       filesVerified: 0,
       findings: findings.all(),
     };
   }
   const manifest = readManifest(manifestBytes);
-  await options.begin?.(manifest, !judge(findings.all(), options.integrityOnly ?? false).ok);
+  await options.begin?.(
+    manifest,
+    !computeVerdict(findings.all(), options.integrityOnly ?? false).ok,
+  );
   const filesVerified = await checkContent(source, manifest, findings, options);
   return {
-    ...judge(findings.all(), options.integrityOnly ?? false),
+    ...computeVerdict(findings.all(), options.integrityOnly ?? false),
     bundle: bundleFacts(manifest, manifestBytes),
     ...facts,
     filesVerified,

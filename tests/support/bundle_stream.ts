@@ -12,7 +12,7 @@ import {
 } from "../../src/bundle/manifest.ts";
 import { comparePaths } from "../../src/domain/paths.ts";
 import { StreamSource } from "../../src/bundle/stream_source.ts";
-import { judge } from "../../src/verify/verdict.ts";
+import { computeVerdict } from "../../src/verify/verdict.ts";
 import { outcomeOf } from "./outcome.ts";
 import { type MadeBundle, mtime } from "./bundle_fixture.ts";
 
@@ -77,7 +77,7 @@ export async function judged(bytes: Uint8Array, made: MadeBundle, most?: number)
   }
   const findings = [...outcome.verdict.findings, ...await source.finish(manifest)];
   return {
-    code: judge(findings, false).code,
+    code: computeVerdict(findings, false).code,
     found: findings.map(({ reason, path }) => `${reason} ${path}`).sort(),
   };
 }

@@ -1,14 +1,14 @@
 import assert from "node:assert/strict";
 import type { ErrorCode, Finding } from "../../src/domain/errors.ts";
 import { Findings } from "../../src/bundle/finding_list.ts";
-import { judge } from "../../src/verify/verdict.ts";
+import { computeVerdict } from "../../src/verify/verdict.ts";
 import { makeBundle } from "../support/bundle_fixture.ts";
 import { judged } from "../support/outcome.ts";
 
 const finding = (code: ErrorCode): Finding => ({ code, reason: `${code}_reason` });
 
 function judgeCodes(codes: ErrorCode[], integrityOnly = false) {
-  const { ok, code, verdict } = judge(codes.map(finding), integrityOnly);
+  const { ok, code, verdict } = computeVerdict(codes.map(finding), integrityOnly);
   return [ok, code, verdict];
 }
 
@@ -55,7 +55,11 @@ Deno.test("10,000 findings are listed; of the others the number and the code are
     ["missing", "more_findings", "5 more findings of this kind are not listed"],
     ["unsafe", "more_findings", "1 more findings of this kind are not listed"],
   ]);
-  assert.equal(judge(all, false).code, 9, "the weightiest counts although it is not listed");
+  assert.equal(
+    computeVerdict(all, false).code,
+    9,
+    "the weightiest counts although it is not listed",
+  );
 });
 
 Deno.test("findings are taken over with their codes changed, the unlisted too", () => {
