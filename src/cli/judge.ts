@@ -9,7 +9,7 @@ import { keyDirectory, stateDirectory, trustDirectories } from "../config/paths.
 import { grants } from "../config/permissions.ts";
 import { confine, type Kept, proveConfined } from "../verify/confine.ts";
 import type { ContentOptions } from "../verify/content.ts";
-import type { Tap } from "../verify/tap.ts";
+import type { OnFile } from "../verify/on_file.ts";
 import { verifyBundle } from "../verify/verify.ts";
 import { computeVerdict as judgeFindings, type Verdict } from "../verify/verdict.ts";
 import { notesBeside } from "./unlisted_files.ts";
@@ -31,19 +31,19 @@ export interface VerifyOptions extends CommonOptions, RegistryFlags, ReceiptFlag
   volumes?: string[];
 }
 
-/** Of a bundle in a directory; `tap` looks at the payload on the way. */
+/** Of a bundle in a directory; `onFile` looks at the payload on the way. */
 export function judge(
   directory: string,
   options: VerifyOptions,
   host: Host,
-  tap?: Tap,
+  tap?: OnFile,
 ): Promise<Verdict> {
   const place = placeOf(directory, undefined, host);
-  return judgePlace(place, options, host, tap === undefined ? {} : { tap });
+  return judgePlace(place, options, host, tap === undefined ? {} : { onFile: tap });
 }
 
 /** `progress` in place of the line on standard error. */
-export type Look = Pick<ContentOptions, "begin" | "tap" | "progress">;
+export type Look = Pick<ContentOptions, "begin" | "onFile" | "progress">;
 
 /** Trust first, then confinement, then the first byte of the bundle. */
 export async function judgePlace(

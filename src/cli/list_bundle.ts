@@ -11,7 +11,7 @@ import { directorySource, readSmall } from "../bundle/source.ts";
 import { largestManifest } from "../bundle/read_manifest.ts";
 import { requireStateDirectory } from "../config/paths.ts";
 import { FileStore } from "../store/files/store.ts";
-import type { Tap, TappedFile } from "../verify/tap.ts";
+import type { OnFile, PayloadFile } from "../verify/on_file.ts";
 import type { Verdict } from "../verify/verdict.ts";
 import type { Host } from "./host.ts";
 import type { Result } from "./program.ts";
@@ -19,7 +19,7 @@ import { counted, findingText, sizeText, verdictJson } from "./render.ts";
 import { bundleDirectory } from "./bundle_place.ts";
 import { judge, type VerifyOptions } from "./judge.ts";
 
-interface Artifact extends Omit<TappedFile, "mode"> {
+interface Artifact extends Omit<PayloadFile, "mode"> {
   kind: ArtifactKind;
 }
 
@@ -69,8 +69,8 @@ async function look(
 }
 
 /** Tells the kind of each file by its first bytes, in one piece or several. */
-function kindTap(onArtifact: (one: Artifact) => void): { tap: Tap; end: () => void } {
-  let open: { file: TappedFile; head: Uint8Array[]; length: number } | undefined;
+function kindTap(onArtifact: (one: Artifact) => void): { tap: OnFile; end: () => void } {
+  let open: { file: PayloadFile; head: Uint8Array[]; length: number } | undefined;
   const end = () => {
     if (open === undefined) return;
     const { file, head } = open;
@@ -78,7 +78,7 @@ function kindTap(onArtifact: (one: Artifact) => void): { tap: Tap; end: () => vo
     const { path, size, sha256 } = file;
     onArtifact({ path, size, sha256, kind: artifactKind(path, joined(head)) });
   };
-  const tap: Tap = (file) => {
+  const tap: OnFile = (file) => {
     end();
     const now = open = { file, head: [] as Uint8Array[], length: 0 };
     return (piece) => {

@@ -38,7 +38,7 @@ export async function unpackCommand(options: UnpackOptions, host: Host): Promise
       manifest = read;
       if (!isRefused) unpacked = begin(read, options.to, room, line, host);
     },
-    tap: (file) => unpacked?.begin(file),
+    onFile: (file) => unpacked?.begin(file),
     progress: (done, total) => {
       if (unpacked === undefined) line.update("verify", done, total);
     },

@@ -15,7 +15,7 @@ import type { Findings } from "../bundle/finding_list.ts";
 import { checkFile, openFile, type Progress } from "./files.ts";
 import { IndexReader } from "./index_reader.ts";
 import { mergeArchive, type Merged } from "./merge.ts";
-import type { Tap } from "./tap.ts";
+import type { OnFile } from "./on_file.ts";
 import { TarCursor } from "./tar_cursor.ts";
 
 /** Below this many stored bytes starting a worker costs more than it saves; opening a file costs as much as some thousand bytes. */
@@ -31,7 +31,7 @@ export interface ContentOptions {
    */
   begin?: (manifest: Manifest, isRefused: boolean) => void | Promise<void>;
   /** A look at the payload on the way. */
-  tap?: Tap;
+  onFile?: OnFile;
   /** Bytes read so far and bytes to read. */
   progress?: (done: number, total: number) => void;
   /** Workers for a large bundle, which may read where `mayRead`; without them, and for small bundles, all is done in place. */
@@ -44,7 +44,7 @@ export interface Pass {
   findings: Findings;
   progress: Progress;
   pool: ChunkPool;
-  tap: Tap | undefined;
+  onFile: OnFile | undefined;
 }
 
 /** @returns the payload files whose digest was found right */
@@ -63,7 +63,7 @@ export async function checkContent(
   // The chunks of an archive are decoded by workers that may do nothing at all.
   const pool = isWorth ? options.workers?.(isDirectory) ?? localPool : localPool;
   try {
-    const pass = { source, findings, progress, pool, tap: options.tap };
+    const pass = { source, findings, progress, pool, onFile: options.onFile };
     let files: number | undefined;
     // In the manifest's order, the index with the first archive: so a stream gives them.
     for (const file of manifest.files) {
@@ -92,7 +92,7 @@ async function checkPayload(manifest: Manifest, pass: Pass): Promise<number> {
         new TarCursor(archive),
         volumes[0]!.path,
         createdSeconds(manifest.created)!,
-        { tap: pass.tap, digestOf: (size) => fileDigest(pass, size) },
+        { onFile: pass.onFile, digestOf: (size) => fileDigest(pass, size) },
       );
     const indexRight = await checkIndexDigest(index, indexFile, pass);
     addMerged(merged, manifest, pass.findings, indexRight && !archive.damaged);

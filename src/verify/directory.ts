@@ -17,7 +17,7 @@ import { digestInBatches } from "./digest_batches.ts";
 import { absent, openFile, type Progress, unsafe } from "./files.ts";
 import { IndexReader } from "./index_reader.ts";
 import { indexFinding, type Merged } from "./merge.ts";
-import type { Tap } from "./tap.ts";
+import type { OnFile } from "./on_file.ts";
 
 export const payloadFolder = "payload";
 
@@ -51,7 +51,7 @@ export interface DirectoryPass {
   source: BundleSource;
   progress: Progress;
   pool: ChunkPool;
-  tap: Tap | undefined;
+  onFile: OnFile | undefined;
 }
 
 class DirectoryCheck {
@@ -69,10 +69,10 @@ class DirectoryCheck {
   ) {}
 
   async run(): Promise<void> {
-    const { source, pool, tap } = this.pass;
+    const { source, pool, onFile: onFile } = this.pass;
     const { root } = source;
     // Who taps has to see the bytes here.
-    if (root === undefined || pool.digestFiles === undefined || tap !== undefined) {
+    if (root === undefined || pool.digestFiles === undefined || onFile !== undefined) {
       await this.#oneByOne();
     } else {
       const most = Math.min(this.most, smallFile);
@@ -115,7 +115,7 @@ class DirectoryCheck {
       this.#opened++;
       // A file put there as large as a disk would keep the verifier busy for hours.
       if (reader.size > this.most) return this.findings.add(tooLarge(full, this.most, reader.size));
-      const take = this.pass.tap?.({
+      const take = this.pass.onFile?.({
         path,
         size: reader.size,
         mode: 0o644,
@@ -130,7 +130,7 @@ class DirectoryCheck {
 
   async #digest(
     reader: ByteReader,
-    take: ReturnType<Tap>,
+    take: ReturnType<OnFile>,
   ): Promise<{ digest: string; size: number }> {
     const n = await reader.read(this.#buffer);
     this.pass.progress(n);
@@ -146,7 +146,7 @@ class DirectoryCheck {
   async #large(
     reader: ByteReader,
     first: Uint8Array,
-    take: ReturnType<Tap>,
+    take: ReturnType<OnFile>,
   ): Promise<{ digest: string; size: number }> {
     const running = this.pass.pool.digestFile();
     let size = first.length;

@@ -15,7 +15,7 @@ import { blockSize, paddingOf, type TarEntry } from "../bundle/tar_header.ts";
 import { digestDiffers } from "./findings.ts";
 import { Findings } from "../bundle/finding_list.ts";
 import type { IndexReader } from "./index_reader.ts";
-import type { Tap } from "./tap.ts";
+import type { OnFile } from "./on_file.ts";
 import type { TarCursor } from "./tar_cursor.ts";
 import { explainHeader, matchHeader, ownPath, readHeader } from "./tar_entry.ts";
 
@@ -25,7 +25,7 @@ const searchDepth = 100_000;
 /** Who takes the digest of a file of several pieces, by its size, and who looks at the payload on the way. */
 export interface MergePass {
   digestOf(size: number): PassingDigest;
-  tap: Tap | undefined;
+  onFile: OnFile | undefined;
 }
 
 export interface Merged {
@@ -104,7 +104,7 @@ class Merge {
     if (entry === undefined) return this.#explain(header, next.path);
     const digest = await this.#content(
       entry,
-      this.pass.tap?.({ ...next, size: entry.size, mode: entry.mode }),
+      this.pass.onFile?.({ ...next, size: entry.size, mode: entry.mode }),
     );
     if (digest === undefined) return false;
     this.#checkPadding(entry);
@@ -127,7 +127,7 @@ class Merge {
   }
 
   /** sha256 of the entry's content; undefined where the archive ends or a piece is missing. */
-  async #content(entry: TarEntry, take: ReturnType<Tap>): Promise<string | undefined> {
+  async #content(entry: TarEntry, take: ReturnType<OnFile>): Promise<string | undefined> {
     if (entry.size <= this.cursor.ready) {
       const span = this.cursor.span(entry.size);
       take?.(span);
@@ -137,7 +137,7 @@ class Merge {
   }
 
   /** Of several pieces. Where a worker takes the digest, the next piece is read while the one before is hashed. */
-  async #parted(size: number, take: ReturnType<Tap>): Promise<string | undefined> {
+  async #parted(size: number, take: ReturnType<OnFile>): Promise<string | undefined> {
     const running = this.pass.digestOf(size);
     for (let left = size; left > 0;) {
       if (this.cursor.ready === 0 && !await this.cursor.load()) return void running.drop();

@@ -85,7 +85,7 @@ async function payloadOf(directory: string): Promise<Record<string, string>> {
   const files: Record<string, string> = {};
   const verdict = await verifyBundle(directorySource(directory), {
     trusted: [key.trusted],
-    tap: ({ path }) => {
+    onFile: ({ path }) => {
       files[path] = "";
       return (piece) => files[path] += new TextDecoder().decode(piece);
     },

@@ -1,6 +1,6 @@
 /** A look at the payload while it is verified, for who lists it or wants one file of it: nothing is read twice. */
 
-export interface TappedFile {
+export interface PayloadFile {
   path: string;
   size: number;
   /** 0o644 or 0o755, as the archive states it; a payload that lies as files states none and gives 0o644. */
@@ -13,4 +13,4 @@ export interface TappedFile {
  * Called for each file before its content, in order; gives who takes the pieces, or nobody. A piece is a view that lives until
  * the call returns. What is taken is worth nothing before the verdict.
  */
-export type Tap = (file: TappedFile) => ((piece: Uint8Array) => void) | undefined;
+export type OnFile = (file: PayloadFile) => ((piece: Uint8Array) => void) | undefined;

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { directorySource } from "../../src/bundle/source.ts";
-import type { TappedFile } from "../../src/verify/tap.ts";
+import type { PayloadFile } from "../../src/verify/on_file.ts";
 import { verifyBundle } from "../../src/verify/verify.ts";
 import { key, run } from "../support/run_export.ts";
 
@@ -16,10 +16,10 @@ const files: Record<string, Uint8Array> = {
 };
 
 async function tapped(directory: string) {
-  const seen: (TappedFile & { found: string; length: number })[] = [];
+  const seen: (PayloadFile & { found: string; length: number })[] = [];
   const verdict = await verifyBundle(directorySource(directory), {
     trusted: [key.trusted],
-    tap: (file) => {
+    onFile: (file) => {
       const hash = createHash("sha256");
       const one = { ...file, found: hash.copy().digest("hex"), length: 0 };
       seen.push(one);
