@@ -34,19 +34,19 @@ export interface ArchivePass {
 
 export class ArchiveReader implements Pieces {
   /** Room for the largest chunk that there is, stored or decoded: a small bundle needs little. */
-  readonly #room: number;
+  readonly #bufferSize: number;
   readonly #free: Uint8Array[] = [];
   readonly #steps: Step[] = [];
-  #lent: Uint8Array | undefined;
+  #handedOut: Uint8Array | undefined;
   /** The piece that is hashed elsewhere: one at most, for the sake of memory. */
-  #away: Promise<void> | undefined;
+  #transferred: Promise<void> | undefined;
   #current: OpenFile | undefined;
   #volume = 0;
   /** Whether a stored digest differed: then what the tar says is a detail of that. */
   damaged = false;
 
   constructor(readonly volumes: BundleFile[], readonly pass: ArchivePass) {
-    this.#room = largestChunk(volumes);
+    this.#bufferSize = largestChunk(volumes);
   }
 
   /** Closes what an error left open. */
@@ -56,33 +56,33 @@ export class ArchiveReader implements Pieces {
 
   /** The next piece, or undefined after the last. */
   async next(): Promise<Piece | undefined> {
-    this.#takeBack();
+    this.#reclaim();
     for (;;) {
-      while (this.#steps.length <= this.pass.pool.depth && await this.#goAhead());
+      while (this.#steps.length <= this.pass.pool.depth && await this.#readAhead());
       const step = this.#steps.shift();
       if (step === undefined) return undefined;
       const piece = (await step)();
       if (piece === undefined) continue;
-      this.#lent = piece.bytes;
+      this.#handedOut = piece.bytes;
       return piece;
     }
   }
 
-  async lend(back: Promise<Uint8Array>): Promise<void> {
-    const before = this.#away;
-    this.#lent = undefined;
-    this.#away = back.then((bytes) => this.#keep(bytes));
+  async transfer(back: Promise<Uint8Array>): Promise<void> {
+    const before = this.#transferred;
+    this.#handedOut = undefined;
+    this.#transferred = back.then((bytes) => this.#recycle(bytes));
     // Who lends the next piece hears of it, and who takes the digest.
-    this.#away.catch(() => {});
+    this.#transferred.catch(() => {});
     await before;
   }
 
-  returned(piece: Uint8Array): void {
-    this.#lent = piece;
+  replace(piece: Uint8Array): void {
+    this.#handedOut = piece;
   }
 
   /** Starts the work on the next chunk, or on the end of a volume; false after the last. */
-  async #goAhead(): Promise<boolean> {
+  async #readAhead(): Promise<boolean> {
     this.#current ??= await this.#openNext();
     const open = this.#current;
     if (open === undefined) return false;
@@ -112,7 +112,7 @@ export class ArchiveReader implements Pieces {
     const index = open.next++;
     open.at += chunk.size;
     if (open.reader === undefined) return { step: Promise.resolve(() => ({ bytes: undefined })) };
-    const stored = (this.#free.pop() ?? new Uint8Array(this.#room)).subarray(0, chunk.size);
+    const stored = (this.#free.pop() ?? new Uint8Array(this.#bufferSize)).subarray(0, chunk.size);
     const length = await open.reader.read(stored);
     this.pass.progress(length);
     if (length < chunk.size) return { step: this.#cut(open, from + length) };
@@ -187,13 +187,13 @@ export class ArchiveReader implements Pieces {
   }
 
   /** The piece that was handed out before is used up: its room can be filled again. */
-  #takeBack(): void {
-    if (this.#lent !== undefined) this.#keep(this.#lent);
-    this.#lent = undefined;
+  #reclaim(): void {
+    if (this.#handedOut !== undefined) this.#recycle(this.#handedOut);
+    this.#handedOut = undefined;
   }
 
-  #keep(bytes: Uint8Array): void {
-    if (bytes.buffer.byteLength === this.#room) this.#free.push(new Uint8Array(bytes.buffer));
+  #recycle(bytes: Uint8Array): void {
+    if (bytes.buffer.byteLength === this.#bufferSize) this.#free.push(new Uint8Array(bytes.buffer));
   }
 }
 

@@ -22,7 +22,7 @@ import { TarCursor } from "./tar_cursor.ts";
 export const worthWorkers = 64 * 1024 * 1024;
 const worthOfOpening = 16 * 1024;
 /** Bytes of a file below which a worker takes longer to answer than to hash. */
-const worthLending = 512 * 1024;
+const transferThreshold = 512 * 1024;
 
 export interface ContentOptions {
   /**
@@ -109,7 +109,7 @@ async function checkPayload(manifest: Manifest, pass: Pass): Promise<number> {
  * here (only then they can be listed), to hand each piece to a second worker costs a sixth more than to hash it.
  */
 function fileDigest({ source, pool }: Pass, size: number): PassingDigest {
-  const isLent = source.walk === undefined && size >= worthLending;
+  const isLent = source.walk === undefined && size >= transferThreshold;
   return (isLent ? pool : localPool).digestFile();
 }
 

@@ -141,7 +141,7 @@ class Merge {
     const running = this.pass.digestOf(size);
     for (let left = size; left > 0;) {
       if (this.cursor.ready === 0 && !await this.cursor.load()) return void running.drop();
-      await this.cursor.away(left, (span) => {
+      await this.cursor.transfer(left, (span) => {
         take?.(span);
         left -= span.length;
         return running.update(span);

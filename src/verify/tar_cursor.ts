@@ -15,9 +15,9 @@ export interface Piece {
 export interface Pieces {
   next(): Promise<Piece | undefined>;
   /** The piece that was handed out last comes back by `back`. Waits for the one that was lent before. */
-  lend(back: Promise<Uint8Array>): Promise<void>;
+  transfer(back: Promise<Uint8Array>): Promise<void>;
   /** It was away and has come back, in another buffer. */
-  returned(piece: Uint8Array): void;
+  replace(piece: Uint8Array): void;
 }
 
 export class TarCursor {
@@ -45,17 +45,17 @@ export class TarCursor {
    * As `span`, for work that takes the whole piece away and gives a view of it back later. Where the span ends the piece nobody
    * waits for that, else the cursor goes on when it is back.
    */
-  async away(most: number, work: (span: Uint8Array) => Promise<Uint8Array>): Promise<void> {
+  async transfer(most: number, work: (span: Uint8Array) => Promise<Uint8Array>): Promise<void> {
     const { byteOffset, length } = this.#piece;
     const span = this.span(most);
     const [at, isRest] = [this.#at, this.ready === 0];
     this.#at = 0;
     this.#piece = nothing;
     const back = work(span);
-    if (isRest) return await this.pieces.lend(back);
+    if (isRest) return await this.pieces.transfer(back);
     this.#piece = new Uint8Array((await back).buffer, byteOffset, length);
     this.#at = at;
-    this.pieces.returned(this.#piece);
+    this.pieces.replace(this.#piece);
   }
 
   /** Gives back the last `count` bytes; false where they were not all in the current piece. */

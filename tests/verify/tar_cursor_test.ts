@@ -14,8 +14,8 @@ function lendingCursor(...blocks: number[]) {
   }));
   const cursor = new TarCursor({
     next: () => Promise.resolve(pieces.shift()),
-    lend: (back) => Promise.resolve(void lent.push(back)),
-    returned: (piece) => void returned.push(piece),
+    transfer: (back) => Promise.resolve(void lent.push(back)),
+    replace: (piece) => void returned.push(piece),
   });
   return { cursor, lent, returned };
 }
@@ -55,7 +55,7 @@ Deno.test("a piece whose rest is away is lent, and the next one follows", async 
   const { cursor, lent } = lendingCursor(2, 1);
   await cursor.block();
   const seen: number[] = [];
-  await cursor.away(Infinity, (span) => {
+  await cursor.transfer(Infinity, (span) => {
     seen.push(span.length, span[0]!);
     return passing(span);
   });
@@ -68,7 +68,7 @@ Deno.test("a piece whose rest is away is lent, and the next one follows", async 
 Deno.test("a piece of which a part is away goes on behind that part when it is back", async () => {
   const { cursor, lent, returned } = lendingCursor(3);
   await cursor.block();
-  await cursor.away(512, passing);
+  await cursor.transfer(512, passing);
   assert.deepEqual([lent.length, cursor.ready], [0, 512]);
   assert.deepEqual(returned.map(({ length, byteOffset }) => [length, byteOffset]), [[1536, 0]]);
   assert.equal(cursor.back(1024), true);
@@ -78,5 +78,8 @@ Deno.test("a piece of which a part is away goes on behind that part when it is b
 Deno.test("work that fails fails the cursor", async () => {
   const { cursor } = lendingCursor(2);
   await cursor.load();
-  await assert.rejects(cursor.away(512, () => Promise.reject(new Error("no worker"))), /no worker/);
+  await assert.rejects(
+    cursor.transfer(512, () => Promise.reject(new Error("no worker"))),
+    /no worker/,
+  );
 });
