@@ -11,12 +11,12 @@ import type { BundleSource } from "../bundle/source.ts";
 import { blockSize, encodeHeader } from "../bundle/tar_header.ts";
 import { createdSeconds } from "../domain/time.ts";
 import {
-  goldenAttestation,
-  goldenContent,
-  goldenKey,
-  goldenManifest,
-  goldenPath,
-} from "./golden.ts";
+  probeAttestationFile,
+  probeContent,
+  probeKey,
+  probeManifest,
+  probePath,
+} from "./probe_bundle.ts";
 import { verifyBundle } from "./verify.ts";
 
 export interface Probe {
@@ -31,21 +31,22 @@ export interface Probe {
 export type Files = Map<string, Uint8Array>;
 
 /** What must be refused, and why it has to be. */
-const twins: { name: string; reason: string; tamper(files: Files): void; trusted: boolean }[] = [
-  {
-    name: "a bit of the manifest flipped",
-    reason: "subject_mismatch",
-    tamper: (files) => flip(files.get(manifestName)!, 60),
-    trusted: true,
-  },
-  {
-    name: "a bit of the payload flipped",
-    reason: "digest_mismatch",
-    tamper: (files) => flip(files.get("golden.tar")!, blockSize),
-    trusted: true,
-  },
-  { name: "a key that is not trusted", reason: "key_unknown", tamper: () => {}, trusted: false },
-];
+const tamperings: { name: string; reason: string; tamper(files: Files): void; trusted: boolean }[] =
+  [
+    {
+      name: "a bit of the manifest flipped",
+      reason: "subject_mismatch",
+      tamper: (files) => flip(files.get(manifestName)!, 60),
+      trusted: true,
+    },
+    {
+      name: "a bit of the payload flipped",
+      reason: "digest_mismatch",
+      tamper: (files) => flip(files.get("golden.tar")!, blockSize),
+      trusted: true,
+    },
+    { name: "a key that is not trusted", reason: "key_unknown", tamper: () => {}, trusted: false },
+  ];
 
 /** Verifies a bundle. @returns `ok`, or the first reason against it */
 export type Verifier = (files: Files, trusted: TrustedKey[]) => Promise<string>;
@@ -53,11 +54,11 @@ export type Verifier = (files: Files, trusted: TrustedKey[]) => Promise<string>;
 /** Never throws: what fails is said. @param outcome the verifier that is probed; a test hands in one that lies */
 export async function probeAttestation(outcome: Verifier = verifyFiles): Promise<Probe> {
   try {
-    const key = publicKeyFrom(goldenKey, "golden");
-    const good = await outcome(goldenFiles(), [key]);
+    const key = publicKeyFrom(probeKey, "golden");
+    const good = await outcome(probeFiles(), [key]);
     if (good !== "ok") return failed(`the golden bundle was refused: ${good}`, good);
-    for (const { name, reason, tamper, trusted } of twins) {
-      const files = goldenFiles();
+    for (const { name, reason, tamper, trusted } of tamperings) {
+      const files = probeFiles();
       tamper(files);
       const found = await outcome(files, trusted ? [key] : []);
       if (found === "ok") return failed(`a tampered bundle was accepted: ${name}`, reason);
@@ -65,7 +66,7 @@ export async function probeAttestation(outcome: Verifier = verifyFiles): Promise
     }
     return {
       ok: true,
-      detail: `the golden bundle verifies, ${twins.length} tampered twins are refused`,
+      detail: `the golden bundle verifies, ${tamperings.length} tampered twins are refused`,
     };
   } catch (error) {
     return failed(`verification failed: ${messageOf(error)}`, "malformed");
@@ -81,11 +82,11 @@ async function verifyFiles(files: Files, trusted: TrustedKey[]): Promise<string>
   return verdict.ok ? "ok" : verdict.findings[0]?.reason ?? "refused without a reason";
 }
 
-function goldenFiles(): Files {
+function probeFiles(): Files {
   const text = new TextEncoder();
-  const content = text.encode(goldenContent);
+  const content = text.encode(probeContent);
   const header = encodeHeader({
-    path: goldenPath,
+    path: probePath,
     size: content.length,
     mode: 0o644,
     mtime: createdSeconds("2026-01-01T00:00:00Z")!,
@@ -94,9 +95,9 @@ function goldenFiles(): Files {
   tar.set(header);
   tar.set(content, blockSize);
   return new Map([
-    [manifestName, text.encode(goldenManifest + "\n")],
-    [attestationName, text.encode(goldenAttestation + "\n")],
-    [indexName, text.encode(encodeIndexLine({ path: goldenPath, sha256: sha256(content) }))],
+    [manifestName, text.encode(probeManifest + "\n")],
+    [attestationName, text.encode(probeAttestationFile + "\n")],
+    [indexName, text.encode(encodeIndexLine({ path: probePath, sha256: sha256(content) }))],
     ["golden.tar", tar],
   ]);
 }
