@@ -8,7 +8,12 @@
 import { closeSync, fsyncSync, openSync } from "node:fs";
 import { join } from "node:path";
 import { ioError, StellaError } from "../domain/errors.ts";
-import { type ChunkPool, makeRoom, type PassingDigest, type StoredChunk } from "./chunk_pool.ts";
+import {
+  type ChunkPool,
+  newChunkBuffer,
+  type StoredChunk,
+  type StreamingDigest,
+} from "./chunk_pool.ts";
 import { writeAll } from "../domain/durable.ts";
 import type { DeferredRegion, InputFile } from "./input_file.ts";
 import {
@@ -38,7 +43,7 @@ export interface ArchiveOptions {
 interface OpenVolume {
   path: string;
   fd: number;
-  digest: PassingDigest;
+  digest: StreamingDigest;
   /** Pieces that pass the digest, in order. */
   passing: Promise<void>[];
   size: number;
@@ -64,7 +69,7 @@ interface Pending {
 }
 
 export class ArchiveWriter {
-  #chunk = makeRoom();
+  #chunk = newChunkBuffer();
   #filled = 0;
   #regions: DeferredRegion[] = [];
   readonly #free: Uint8Array<ArrayBuffer>[] = [];
@@ -151,7 +156,7 @@ export class ArchiveWriter {
     this.#filled = 0;
     this.#regions = [];
     while (this.#pending.length > pool.depth) await this.#writeOldest();
-    this.#chunk = this.#free.pop() ?? makeRoom();
+    this.#chunk = this.#free.pop() ?? newChunkBuffer();
   }
 
   async #writeOldest(): Promise<void> {

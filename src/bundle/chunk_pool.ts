@@ -10,10 +10,10 @@ import type { PrivateFiles } from "./private_files.ts";
 import { compressChunk, decompressChunk, largestStored } from "./zstd_chunk.ts";
 
 /** Room for a chunk or its frame, whichever is larger: work gives back the buffer that it was given, so that none is made anew. */
-export const roomSize = largestStored(chunkSize);
+export const chunkBufferSize = largestStored(chunkSize);
 
-export function makeRoom(): Uint8Array<ArrayBuffer> {
-  return new Uint8Array(roomSize);
+export function newChunkBuffer(): Uint8Array<ArrayBuffer> {
+  return new Uint8Array(chunkBufferSize);
 }
 
 /** Files that are read into a chunk by the pool. */
@@ -40,7 +40,7 @@ export interface OpenedChunk {
 }
 
 /** The digest of a file that passes by in pieces; `update` gives the piece back. It is finished, or dropped. */
-export interface PassingDigest {
+export interface StreamingDigest {
   update(piece: Uint8Array): Promise<Uint8Array>;
   /** @throws what any of its updates threw */
   finish(): Promise<string>;
@@ -59,7 +59,7 @@ export interface ChunkPool {
   /** The same for a chunk that is stored as it is: takes its digest. */
   digest(chunk: Uint8Array, files?: DeferredFiles): Promise<StoredChunk>;
   open(stored: Uint8Array, expected: { sha256: string; size: number }): Promise<OpenedChunk>;
-  digestFile(): PassingDigest;
+  digestFile(): StreamingDigest;
   /** See file_digests.ts; where the pool's workers may read. */
   digestFiles?(root: string, paths: readonly string[], most: number): Promise<FileDigest[]>;
   close(): void;
@@ -69,7 +69,7 @@ export interface ChunkPool {
  * Puts what zlib made into the buffer that it was made from: zlib's own buffers cannot be transferred, and a new one for each chunk
  * would outrun the garbage collector. In place that costs a copy and nothing else.
  */
-function backInto(given: Uint8Array, made: Uint8Array): Uint8Array {
+function reuseBuffer(given: Uint8Array, made: Uint8Array): Uint8Array {
   if (given.buffer.byteLength < made.length) return new Uint8Array(made);
   const room = new Uint8Array(given.buffer, 0, made.length);
   room.set(made);
@@ -81,7 +81,7 @@ export const chunkWork = {
   compress(chunk: Uint8Array, files?: DeferredFiles): StoredChunk {
     const digests = filled(chunk, files);
     const stored = compressChunk(chunk);
-    return { stored: backInto(chunk, stored), sha256: sha256(stored), digests };
+    return { stored: reuseBuffer(chunk, stored), sha256: sha256(stored), digests };
   },
   digest(chunk: Uint8Array, files?: DeferredFiles): StoredChunk {
     const digests = filled(chunk, files);
@@ -93,7 +93,7 @@ export const chunkWork = {
     if (found !== expected.sha256) return { sha256: found };
     try {
       const bytes = decompressChunk(stored, expected.size);
-      return { bytes: backInto(stored, bytes), sha256: found };
+      return { bytes: reuseBuffer(stored, bytes), sha256: found };
     } catch (error) {
       return { sha256: found, fault: (error as Error).message };
     }

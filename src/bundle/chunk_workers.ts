@@ -4,8 +4,8 @@ import {
   chunkWork,
   type DeferredFiles,
   type OpenedChunk,
-  type PassingDigest,
   type StoredChunk,
+  type StreamingDigest,
 } from "./chunk_pool.ts";
 import { type ErrorCode, messageOf, StellaError } from "../domain/errors.ts";
 import { digestFiles, type FileDigest } from "./file_digests.ts";
@@ -15,21 +15,21 @@ import type { DeferredRegion } from "./input_file.ts";
 import { PrivateFiles, type PrivatePlaces } from "./private_files.ts";
 
 /** `file` counts the digests of passing files. */
-type Asked =
-  | { op: "compress"; bytes: Uint8Array; files: AskedFiles | undefined }
-  | { op: "digest"; bytes: Uint8Array; files: AskedFiles | undefined }
+type Task =
+  | { op: "compress"; bytes: Uint8Array; files: TaskFiles | undefined }
+  | { op: "digest"; bytes: Uint8Array; files: TaskFiles | undefined }
   | { op: "open"; bytes: Uint8Array; expected: { sha256: string; size: number } }
   | { op: "update"; file: number; bytes: Uint8Array }
   | { op: "finish"; file: number }
   | { op: "files"; root: string; paths: readonly string[]; most: number };
 
 /** Of the private files a worker is told the places, and makes its own list. */
-interface AskedFiles {
+interface TaskFiles {
   regions: readonly DeferredRegion[];
   places: PrivatePlaces;
 }
 
-type Message = Asked & { id: number };
+type Message = Task & { id: number };
 
 interface Reply {
   id: number;
@@ -65,57 +65,57 @@ export interface PoolOptions {
 
 /** A worker starts when it gets its first work: a plain archive that lies here needs one, and each takes 20 ms of this thread. */
 export function workerPool({ start, mayRead = false, stop }: PoolOptions): ChunkPool {
-  const lanes = Array.from({ length: workers }, () => new Lane(start));
-  const end = () => lanes.forEach((lane) => lane.fail(stop!.error()));
+  const handles = Array.from({ length: workers }, () => new WorkerHandle(start));
+  const end = () => handles.forEach((handle) => handle.fail(stop!.error()));
   if (stop?.signal.aborted) end();
   stop?.signal.addEventListener("abort", end);
   let turn = 0;
-  const next = () => lanes[turn++ % lanes.length]!;
+  const next = () => handles[turn++ % handles.length]!;
   let files = 0;
   return {
     depth: workers + 1,
     compress: (bytes, files) =>
-      next().ask<StoredChunk>({ op: "compress", bytes, files: askedFiles(files) }, [bytes]),
+      next().send<StoredChunk>({ op: "compress", bytes, files: taskFiles(files) }, [bytes]),
     digest: (bytes, files) =>
-      next().ask<StoredChunk>({ op: "digest", bytes, files: askedFiles(files) }, [bytes]),
-    open: (bytes, expected) => next().ask<OpenedChunk>({ op: "open", bytes, expected }, [bytes]),
-    digestFile: () => passingDigest(freest(lanes), files++),
+      next().send<StoredChunk>({ op: "digest", bytes, files: taskFiles(files) }, [bytes]),
+    open: (bytes, expected) => next().send<OpenedChunk>({ op: "open", bytes, expected }, [bytes]),
+    digestFile: () => streamingDigest(leastBusy(handles), files++),
     ...(mayRead
       ? {
         digestFiles: (root, paths, most) =>
-          next().ask<FileDigest[]>({ op: "files", root, paths, most }, []),
+          next().send<FileDigest[]>({ op: "files", root, paths, most }, []),
       }
       : {}),
     close: () => {
       stop?.signal.removeEventListener("abort", end);
-      lanes.forEach((lane) => lane.close());
+      handles.forEach((handle) => handle.close());
     },
   };
 }
 
-function askedFiles(files: DeferredFiles | undefined): AskedFiles | undefined {
+function taskFiles(files: DeferredFiles | undefined): TaskFiles | undefined {
   return files && { regions: files.regions, places: files.privateFiles.places };
 }
 
 /** The worker that takes the fewest digests: a volume and the large file inside it are hashed at once. */
-function freest(lanes: readonly Lane[]): Lane {
-  return lanes.reduce((best, lane) => lane.digests < best.digests ? lane : best);
+function leastBusy(handles: readonly WorkerHandle[]): WorkerHandle {
+  return handles.reduce((best, handle) => handle.digests < best.digests ? handle : best);
 }
 
-function passingDigest(lane: Lane, file: number): PassingDigest {
-  lane.digests++;
+function streamingDigest(handle: WorkerHandle, file: number): StreamingDigest {
+  handle.digests++;
   // It loads while the first piece is read.
-  lane.begin();
+  handle.begin();
   // Answers come in order: what an update failed by is known before the digest, which lacks it.
   const failed = Promise.withResolvers<never>();
   failed.promise.catch(() => {});
   const end = () => {
-    lane.digests--;
-    return lane.ask<string>({ op: "finish", file }, []);
+    handle.digests--;
+    return handle.send<string>({ op: "finish", file }, []);
   };
   return {
     update: (bytes) => {
-      const back = lane.ask<Uint8Array>({ op: "update", file, bytes }, [bytes]);
+      const back = handle.send<Uint8Array>({ op: "update", file, bytes }, [bytes]);
       back.catch(failed.reject);
       return back;
     },
@@ -125,7 +125,7 @@ function passingDigest(lane: Lane, file: number): PassingDigest {
 }
 
 /** One worker and the questions that it has not answered. It answers in order, and takes them before it is loaded. */
-class Lane {
+class WorkerHandle {
   #worker: ChunkWorker | undefined;
   readonly #open = new Map<number, PromiseWithResolvers<never>>();
   #waiting: (() => void)[] | undefined = [];
@@ -152,7 +152,7 @@ class Lane {
     };
   }
 
-  ask<T>(question: Asked, views: Uint8Array[]): Promise<T> {
+  send<T>(question: Task, views: Uint8Array[]): Promise<T> {
     this.begin();
     if (this.#reason !== undefined) return Promise.reject(this.#reason);
     const id = this.#id++;
@@ -224,25 +224,25 @@ export function answerChunks(): void {
   port.postMessage("ready");
 }
 
-function answer(asked: Message, files: Map<number, ReturnType<typeof startSha256>>): unknown {
-  if (asked.op === "compress") return chunkWork.compress(asked.bytes, deferredFiles(asked.files));
-  if (asked.op === "digest") return chunkWork.digest(asked.bytes, deferredFiles(asked.files));
-  if (asked.op === "files") return digestFiles(asked.root, asked.paths, asked.most);
-  if (asked.op === "open") return chunkWork.open(asked.bytes, asked.expected);
-  const hash = files.get(asked.file) ?? startSha256();
-  files.set(asked.file, hash);
-  if (asked.op === "finish") {
-    files.delete(asked.file);
+function answer(task: Message, files: Map<number, ReturnType<typeof startSha256>>): unknown {
+  if (task.op === "compress") return chunkWork.compress(task.bytes, deferredFiles(task.files));
+  if (task.op === "digest") return chunkWork.digest(task.bytes, deferredFiles(task.files));
+  if (task.op === "files") return digestFiles(task.root, task.paths, task.most);
+  if (task.op === "open") return chunkWork.open(task.bytes, task.expected);
+  const hash = files.get(task.file) ?? startSha256();
+  files.set(task.file, hash);
+  if (task.op === "finish") {
+    files.delete(task.file);
     return hash.digest("hex");
   }
-  hash.update(asked.bytes);
-  return asked.bytes;
+  hash.update(task.bytes);
+  return task.bytes;
 }
 
 let privateFiles: PrivateFiles | undefined;
 
 /** A pool serves one export, so the places are those of the first question. */
-function deferredFiles(files: AskedFiles | undefined): DeferredFiles | undefined {
+function deferredFiles(files: TaskFiles | undefined): DeferredFiles | undefined {
   if (files === undefined) return undefined;
   privateFiles ??= new PrivateFiles(files.places);
   return { regions: files.regions, privateFiles };

@@ -5,7 +5,7 @@
  * Chunks are read ahead as far as the pool has workers for; what was found is told in the order of the bytes all the same.
  */
 import type { Finding } from "../domain/errors.ts";
-import { type ChunkPool, localPool, type PassingDigest } from "../bundle/chunk_pool.ts";
+import { type ChunkPool, localPool, type StreamingDigest } from "../bundle/chunk_pool.ts";
 import { type BundleFile, type Chunk, chunkSize, mediaTypes } from "../bundle/manifest.ts";
 import type { BundleSource, ByteReader } from "../bundle/source.ts";
 import { digestDiffers, trailing } from "./findings.ts";
@@ -19,7 +19,7 @@ type Step = Promise<() => Piece | undefined>;
 interface OpenFile {
   file: BundleFile;
   reader: ByteReader | undefined;
-  digest: PassingDigest;
+  digest: StreamingDigest;
   next: number;
   at: number;
   damaged: boolean;

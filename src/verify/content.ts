@@ -2,7 +2,7 @@
  * What the manifest lists, against what is there: the files beside it, then index and payload in one pass. Large bundles get workers;
  * what is found is the same without them.
  */
-import { type ChunkPool, localPool, type PassingDigest } from "../bundle/chunk_pool.ts";
+import { type ChunkPool, localPool, type StreamingDigest } from "../bundle/chunk_pool.ts";
 import { IndexFault } from "../bundle/index_file.ts";
 import { type BundleFile, type Manifest, manifestName } from "../bundle/manifest.ts";
 import type { BundleSource } from "../bundle/source.ts";
@@ -108,7 +108,7 @@ async function checkPayload(manifest: Manifest, pass: Pass): Promise<number> {
  * Bytes that came from afar took this thread as long as their digest does, so a worker takes that of a large file. Where they lie
  * here (only then they can be listed), to hand each piece to a second worker costs a sixth more than to hash it.
  */
-function fileDigest({ source, pool }: Pass, size: number): PassingDigest {
+function fileDigest({ source, pool }: Pass, size: number): StreamingDigest {
   const isLent = source.walk === undefined && size >= transferThreshold;
   return (isLent ? pool : localPool).digestFile();
 }

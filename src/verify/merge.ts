@@ -8,7 +8,7 @@
 import { Buffer } from "node:buffer";
 import { hash } from "node:crypto";
 import type { Finding } from "../domain/errors.ts";
-import type { PassingDigest } from "../bundle/chunk_pool.ts";
+import type { StreamingDigest } from "../bundle/chunk_pool.ts";
 import { type IndexEntry, IndexFault } from "../bundle/index_file.ts";
 import { indexName } from "../bundle/manifest.ts";
 import { blockSize, paddingOf, type TarEntry } from "../bundle/tar_header.ts";
@@ -24,7 +24,7 @@ const searchDepth = 100_000;
 
 /** Who takes the digest of a file of several pieces, by its size, and who looks at the payload on the way. */
 export interface MergePass {
-  digestOf(size: number): PassingDigest;
+  digestOf(size: number): StreamingDigest;
   onFile: OnFile | undefined;
 }
 
