@@ -4,7 +4,7 @@
  */
 import { escaped } from "../domain/names.ts";
 import type { BundleSource } from "../bundle/source.ts";
-import { roomAt } from "../output/free_space.ts";
+import { freeSpaceAt } from "../output/free_space.ts";
 import { PulledBundle } from "../output/pulled.ts";
 import type { Kept } from "../verify/confine.ts";
 import type { Verdict } from "../verify/verdict.ts";
@@ -60,7 +60,7 @@ export async function pullInto(
   host: Host,
   judge: Judge,
 ): Promise<{ verdict: Verdict; files: string[] }> {
-  const place = { directory: to, force, uuid: host.uuid(), room: roomAt(to) };
+  const place = { directory: to, force, uuid: host.uuid(), room: freeSpaceAt(to) };
   let pulled: PulledBundle | undefined;
   const through = (bundle: BundleSource) => pulled = new PulledBundle(bundle, place);
   const look: Look = { begin: (manifest, isRefused) => pulled?.begin(manifest, isRefused) };

@@ -7,7 +7,7 @@ import type { Manifest } from "../bundle/manifest.ts";
 import { escaped, shown } from "../domain/names.ts";
 import { type BundleSource, type ByteReader, opening } from "../bundle/source.ts";
 import type { Unsynced } from "../output/sync_queue.ts";
-import { type Room, roomAt } from "../output/free_space.ts";
+import { type FreeSpace, freeSpaceAt } from "../output/free_space.ts";
 import { refuseFilled, Unpacked } from "../output/unpacked.ts";
 import type { Verdict } from "../verify/verdict.ts";
 import { interrupted } from "./breathe.ts";
@@ -28,7 +28,7 @@ export async function unpackCommand(options: UnpackOptions, host: Host): Promise
   if (options.manifest.startsWith("oci:")) throw notInRegistry(options.manifest);
   const place = openPlace(options.manifest, options, host);
   refuseFilled(options.to);
-  const room = roomAt(options.to);
+  const room = freeSpaceAt(options.to);
   const line = new ProgressLine(host, options.quiet === true || options.json === true);
   let unpacked: Unpacked | undefined;
   let manifest: Manifest | undefined;
@@ -114,7 +114,7 @@ const bytesOfFile = 16 * 1024;
 function begin(
   { payload: { files, bytes } }: Manifest,
   directory: string,
-  room: Room | undefined,
+  room: FreeSpace | undefined,
   line: ProgressLine,
   host: Host,
 ): Unpacked {
@@ -147,7 +147,7 @@ export function showSynced(
 function refuseTooSmall(
   directory: string,
   { files, bytes }: { files: number; bytes: number },
-  room: Room | undefined,
+  room: FreeSpace | undefined,
 ): void {
   const found = room !== undefined && bytes > room.bytes
     ? `the payload has ${bytes} bytes and ${room.bytes} are free`

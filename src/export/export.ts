@@ -38,7 +38,7 @@ import { pack, type Packed } from "./pack.ts";
 import { OutputTransaction, refuseInside } from "../output/output_transaction.ts";
 import { makePlan, type Plan } from "./plan.ts";
 import { preflight } from "./preflight.ts";
-import { type Room, roomAt } from "../output/free_space.ts";
+import { type FreeSpace, freeSpaceAt } from "../output/free_space.ts";
 import type { ExportProgress, ExportReport, RiskSummary } from "./report.ts";
 import type { Prepared } from "./sources/risk.ts";
 import { type CarriedProgram, carry, checkPrograms } from "./sources/programs.ts";
@@ -77,7 +77,7 @@ export interface ExportOptions {
   /** Makes sources and the time for an export that has to be prepared, in a directory that it may make; see risk.ts. */
   prepare?: (scratch: string) => Promise<Prepared>;
   /** What the directory has room for; undefined: the file system is asked. */
-  room?: (directory: string) => Room | undefined;
+  room?: (directory: string) => FreeSpace | undefined;
 }
 
 /** Below this many payload bytes starting a worker costs more than it saves; opening a file costs as much as some thousand bytes. */
@@ -101,7 +101,7 @@ export async function exportBundle(options: ExportOptions): Promise<ExportReport
   checkName("tenant", options.tenant);
   refuseInside(options.directory, options.sources.map((source) => source.path));
   options.progress("plan", 0, 0);
-  const room = () => (options.room ?? roomAt)(options.directory);
+  const room = () => (options.room ?? freeSpaceAt)(options.directory);
   const early = options.prepare === undefined ? planExport(options) : undefined;
   if (early !== undefined) preflight(options, early, room());
   const place = new OutputTransaction({ ...options, uuid: options.uuid() });

@@ -3,7 +3,7 @@
  * where the medium fills up all the same, the export ends with code 12 as well, and takes away what it wrote.
  */
 import { statSync } from "node:fs";
-import type { Room } from "../output/free_space.ts";
+import type { FreeSpace } from "../output/free_space.ts";
 import { StellaError } from "../domain/errors.ts";
 import type { Compression, Layout } from "../bundle/manifest.ts";
 import { shown } from "../domain/names.ts";
@@ -20,14 +20,14 @@ export interface Needs {
 }
 
 /** @throws StellaError usage where FAT32 cannot hold a file of the bundle, media where the bundle cannot fit */
-export function preflight(needs: Needs, plan: Plan, room: Room | undefined): void {
-  if (room === undefined) return;
-  if (room.largestFile !== undefined) checkLargest(needs, plan, room.largestFile);
+export function preflight(needs: Needs, plan: Plan, space: FreeSpace | undefined): void {
+  if (space === undefined) return;
+  if (space.largestFile !== undefined) checkLargest(needs, plan, space.largestFile);
   const bytes = leastBytes(needs, plan);
-  if (bytes > room.bytes) throw noRoom(needs, `${bytes} bytes`, `${room.bytes} are free`);
+  if (bytes > space.bytes) throw noSpace(needs, `${bytes} bytes`, `${space.bytes} are free`);
   const files = needs.layout === "directory" ? plan.files : 0;
-  if (room.files === undefined || files <= room.files) return;
-  throw noRoom(needs, `${files} files`, `it can hold ${room.files} more`);
+  if (space.files === undefined || files <= space.files) return;
+  throw noSpace(needs, `${files} files`, `it can hold ${space.files} more`);
 }
 
 function checkLargest(needs: Needs, plan: Plan, limit: number): void {
@@ -62,7 +62,7 @@ function leastBytes({ layout, compression, programs = [] }: Needs, plan: Plan): 
   return payload + plan.indexBytes + carried;
 }
 
-function noRoom({ directory }: Needs, needed: string, found: string): StellaError {
+function noSpace({ directory }: Needs, needed: string, found: string): StellaError {
   return new StellaError(
     "media",
     `Cannot export into ${shown(directory)}: the bundle needs ${needed} and ${found}`,

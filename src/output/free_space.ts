@@ -4,7 +4,7 @@ import { dirname, resolve } from "node:path";
 import { fat32 } from "../domain/volume_size.ts";
 
 /** What the file system of a directory has room for. */
-export interface Room {
+export interface FreeSpace {
   /** Bytes that this user may still write. */
   bytes: number;
   /** Files that can still be made; undefined where the file system has no such number. */
@@ -20,7 +20,7 @@ const vfat = 0x4d44;
 const tmpfs = 0x01021994;
 
 /** The room where `directory` is or will be made; undefined where the system does not say. */
-export function roomAt(directory: string): Room | undefined {
+export function freeSpaceAt(directory: string): FreeSpace | undefined {
   try {
     const { type, bavail, bsize, files, ffree } = statfsSync(nearest(resolve(directory)));
     return {

@@ -18,7 +18,7 @@ import { shown } from "../domain/names.ts";
 import type { BundleSource, ByteReader } from "../bundle/source.ts";
 import { ioError, StellaError } from "../domain/errors.ts";
 import { OutputTransaction } from "./output_transaction.ts";
-import type { Room } from "./free_space.ts";
+import type { FreeSpace } from "./free_space.ts";
 
 export interface PulledPlace {
   directory: string;
@@ -26,7 +26,7 @@ export interface PulledPlace {
   force: boolean;
   uuid: string;
   /** What the file system of the directory has room for, where that is known. */
-  room?: Room | undefined;
+  room?: FreeSpace | undefined;
 }
 
 export class PulledBundle implements BundleSource {

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import type { ExportOptions } from "../../src/export/export.ts";
 import { planExport } from "../../src/export/export.ts";
 import { preflight } from "../../src/export/preflight.ts";
-import { type Room, roomAt } from "../../src/output/free_space.ts";
+import { type FreeSpace, freeSpaceAt } from "../../src/output/free_space.ts";
 import { noPrivateFiles, withDirectory, writeFiles } from "../support/bundle_fixture.ts";
 import { refusal, run } from "../support/run_export.ts";
 
@@ -26,7 +26,7 @@ Deno.test("what is certain to be written has to fit before anything is written",
     // Two headers, content in two blocks, two end blocks; two lines of the index.
     const tar = 512 + 1024 + 512 + 1024;
     const index = 2 * (64 + 2 + 1 + 1);
-    const cases: [Partial<ExportOptions>, Room, boolean][] = [
+    const cases: [Partial<ExportOptions>, FreeSpace, boolean][] = [
       [{ compression: "none" }, { bytes: tar + index }, true],
       [{ compression: "none" }, { bytes: tar + index - 1 }, false],
       [{ layout: "directory" }, { bytes: 1000 + index }, true],
@@ -115,7 +115,7 @@ Deno.test("a risk export, whose size shows only when it is prepared, is refused 
 
 Deno.test("the room of a directory that is not there yet is that of the one it will be made in", async () => {
   await withDirectory((root) => {
-    const room = roomAt(join(root, "not/there"))!;
+    const room = freeSpaceAt(join(root, "not/there"))!;
     assert.ok(room.bytes > 0);
     assert.equal(room.largestFile, undefined);
   });
