@@ -46,4 +46,4 @@ export interface ServiceOptions {
 }
 
 /** What has to be done to stop, last thing first. */
-export type Undo = (() => void | Promise<void>)[];
+export type Cleanup = (() => void | Promise<void>)[];

@@ -25,22 +25,22 @@ import { FileStore } from "../store/files/store.ts";
 import { type Log, logError, openLog, type Severity } from "../telemetry/log.ts";
 import type * as telemetry from "../telemetry/traces.ts";
 import { build } from "../domain/version.ts";
-import type { ServiceOptions, Undo } from "./options.ts";
+import type { Cleanup, ServiceOptions } from "./options.ts";
 
 export type ServiceResources = Awaited<ReturnType<typeof openResources>>;
 
 /** @throws StellaError usage where the lock or the database cannot be had */
-export async function openResources(options: ServiceOptions, undo: Undo) {
+export async function openResources(options: ServiceOptions, cleanup: Cleanup) {
   const { state, config, now, elapsed, random } = options;
   const lock = await takeLock(state);
-  undo.push(() => lock.release());
+  cleanup.push(() => lock.release());
   const store = new FileStore(state);
   store.sweep();
   let counted = (_: Severity): void => {};
   const onLine = (severity: Severity) => counted(severity);
   const { log, drained } = openLog({ ...logOptions(options), onLine });
-  undo.push(() => drained(1_000));
-  undo.push(() => log("INFO", "service.stopped", "The service has stopped"));
+  cleanup.push(() => drained(1_000));
+  cleanup.push(() => log("INFO", "service.stopped", "The service has stopped"));
   warnOfIgnoredVariables(options, log);
   const onFault = (error: unknown) =>
     log("ERROR", "service.fault", "Something failed that no request is to blame for", {
@@ -51,7 +51,7 @@ export async function openResources(options: ServiceOptions, undo: Undo) {
   const onNew = () => refuseLost(path, store);
   const queue = new SqliteQueue(path, { now, newId: () => newId(), onNew, ...lease });
   const newId = ascendingIds({ now, random, after: queue.list({ limit: 1 })[0]?.id });
-  undo.push(() => queue.close());
+  cleanup.push(() => queue.close());
   // Of a site that has exported, it is not made again: readiness fails where it is missing.
   if (queue.lastSuccesses().size === 0) store.prepare();
   const metrics = openMetrics(options, queue, onFault);
@@ -59,7 +59,7 @@ export async function openResources(options: ServiceOptions, undo: Undo) {
   const egress = new EgressWatch({ log, metrics });
   const policy = egressPolicy(config.egress, (host, port) => egress.refused(`${host}:${port}`));
   const traces = await openTraces(options, { log, metrics }, policy);
-  undo.push(() => traces?.close(2_000));
+  cleanup.push(() => traces?.close(2_000));
   const keep = config.timeline.days * 86_400_000;
   const timeline = new SqliteTimeline(queue.database, { now, random, keep });
   const uploads = new Uploads(queue.database, now);

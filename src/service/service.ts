@@ -11,7 +11,7 @@ import { createOpsServer, createServer } from "../http/server.ts";
 import { Loop } from "../jobs/loop.ts";
 import { isLost } from "../jobs/worker_host.ts";
 import { openResources, type ServiceResources } from "./resources.ts";
-import type { ServiceOptions, Undo } from "./options.ts";
+import type { Cleanup, ServiceOptions } from "./options.ts";
 import { readinessOf } from "./readiness.ts";
 import { signingOf } from "./signing.ts";
 import { maintenanceOf, schedulerOf, storedIn, storeOf } from "./maintenance.ts";
@@ -37,13 +37,13 @@ export interface Service {
 
 /** @throws StellaError usage where the lock, the database or the address cannot be had */
 export async function startService(options: ServiceOptions): Promise<Service> {
-  const undo: Undo = [];
+  const cleanup: Cleanup = [];
   const unwind = async () => {
-    for (let step = undo.pop(); step !== undefined; step = undo.pop()) await step();
+    for (let step = cleanup.pop(); step !== undefined; step = cleanup.pop()) await step();
   };
   try {
-    const resources = await openResources(options, undo);
-    const running = await run(options, resources, undo);
+    const resources = await openResources(options, cleanup);
+    const running = await run(options, resources, cleanup);
     const { drain, ...shown } = running;
     return { ...shown, stop: () => (drain(), unwind()) };
   } catch (error) {
@@ -53,7 +53,7 @@ export async function startService(options: ServiceOptions): Promise<Service> {
 }
 
 /** Checks first, then the port, then the work. */
-async function run(options: ServiceOptions, resources: ServiceResources, undo: Undo) {
+async function run(options: ServiceOptions, resources: ServiceResources, cleanup: Cleanup) {
   const { elapsed, now, config, drain = 60_000 } = options;
   const { queue, metrics, watch, feed, onFault, log } = resources;
   let draining = false;
@@ -61,7 +61,7 @@ async function run(options: ServiceOptions, resources: ServiceResources, undo: U
   const signing = signingOf(options, resources);
   const tls = tlsOf(options, resources);
   const readiness = readinessOf(options, resources, { signing, tls }, isDraining);
-  undo.push(() => readiness.stop());
+  cleanup.push(() => readiness.stop());
   await readiness.start();
   const upkeep = maintenanceOf(options, resources);
   const { heardAt, ...work } = exportWork(
@@ -72,7 +72,7 @@ async function run(options: ServiceOptions, resources: ServiceResources, undo: U
   );
   const onLag = (seconds: number) => metrics.lagged(seconds);
   const liveness = new Liveness({ elapsed, workerHeardAt: heardAt, onLag });
-  undo.push(() => liveness.stop());
+  cleanup.push(() => liveness.stop());
   const isTransient = (error: unknown) => isTransient(error) || isLost(error);
   const places = config.service.concurrency;
   const loop = new Loop({
@@ -99,14 +99,14 @@ async function run(options: ServiceOptions, resources: ServiceResources, undo: U
   const { givenUp, cancelled } = queue.recover();
   for (const job of givenUp) watch(job).ended({ ...job, state: "failed" }, 0);
   for (const job of cancelled) watch(job).ended({ state: "cancelled" }, 0);
-  const url = await serve(options, resources, undo, { ...health, onQueued, onCancelled });
+  const url = await serve(options, resources, cleanup, { ...health, onQueued, onCancelled });
   loop.start();
-  undo.push(() => loop.stop(drain));
+  cleanup.push(() => loop.stop(drain));
   upkeep.start();
-  undo.push(() => upkeep.stop());
+  cleanup.push(() => upkeep.stop());
   const scheduler = schedulerOf(options, resources, onQueued);
   scheduler.start();
-  undo.push(() => scheduler.stop());
+  cleanup.push(() => scheduler.stop());
   log("INFO", "service.started", "The service answers", { url });
   return {
     url,
@@ -131,7 +131,7 @@ async function run(options: ServiceOptions, resources: ServiceResources, undo: U
 async function serve(
   options: ServiceOptions,
   resources: ServiceResources,
-  undo: Undo,
+  cleanup: Cleanup,
   { tls, ...parts }:
     & Pick<ServerDeps, "liveness" | "readiness" | "isDraining" | "onQueued" | "onCancelled">
     & Pick<ServerDeps, "store" | "damageOf">
@@ -154,7 +154,7 @@ async function serve(
     const ops = createOpsServer(deps, namesFor(opsListen, config));
     const http = await serveHttp(ops, opsListen, { tls: tls.files() });
     tls.shownBy(http);
-    undo.push(() => http.close(2_000));
+    cleanup.push(() => http.close(2_000));
     log("INFO", "service.operations", "Operations are served apart", { url: http.url });
   }
   if (!isLoopback(listen.host) && tls.files() === undefined) {
@@ -163,7 +163,7 @@ async function serve(
   const app = createServer(deps, namesFor(listen, config));
   const http = await serveHttp(app, listen, { tls: tls.files() });
   tls.shownBy(http);
-  undo.push(() => http.close(2_000));
+  cleanup.push(() => http.close(2_000));
   return http.url;
 }
 
