@@ -5,7 +5,7 @@ import type { Job } from "../jobs/job.ts";
 import type { ServerDeps } from "../http/deps.ts";
 import type { MadeBundle, Retention, Standing, Strays } from "../store/files/retention.ts";
 import type { Damage } from "../store/files/scrub.ts";
-import { Upkeep } from "../store/upkeep.ts";
+import { Maintenance } from "../store/maintenance.ts";
 import type { ServiceResources } from "./resources.ts";
 import type { ServiceOptions } from "./options.ts";
 import type { Stored } from "./export_work.ts";
@@ -17,7 +17,7 @@ const mostForgotten = 1_000;
 export function maintenanceOf(options: ServiceOptions, resources: ServiceResources) {
   const { config, state, now, elapsed } = options;
   const { store, queue, metrics, log, onFault } = resources;
-  return new Upkeep({
+  return new Maintenance({
     store,
     state,
     profiles: [...config.profiles.keys()],
@@ -45,33 +45,33 @@ export function maintenanceOf(options: ServiceOptions, resources: ServiceResourc
 /** The store as requests have it: what they remove is counted no more, and what is damaged is known. */
 export function storeOf(
   { store }: Pick<ServiceResources, "store">,
-  upkeep: Pick<Upkeep, "removed" | "damageOf">,
+  maintenance: Pick<Maintenance, "removed" | "damageOf">,
 ): Pick<ServerDeps, "store" | "damageOf"> {
   return {
     store: {
       find: (bundle) => store.find(bundle),
       remove: (bundle) => {
         const was = store.remove(bundle);
-        upkeep.removed(bundle);
+        maintenance.removed(bundle);
         return was;
       },
     },
-    damageOf: (bundle) => upkeep.damageOf(bundle),
+    damageOf: (bundle) => maintenance.damageOf(bundle),
   };
 }
 
 /** The store as running exports have it. */
 export function storedIn(
   { queue, store }: Pick<ServiceResources, "queue" | "store">,
-  upkeep: Pick<Upkeep, "tidy" | "damageOf">,
+  maintenance: Pick<Maintenance, "tidy" | "damageOf">,
 ): Stored {
   return {
-    onStored: ({ profile }) => upkeep.tidy(profile),
+    onStored: ({ profile }) => maintenance.tidy(profile),
     newestOf: ({ profile, tenant }) => {
       const newest = queue.made(profile).findLast((one) => one.tenant === tenant);
       if (newest === undefined) return undefined;
       const bundle = bundleOf(newest);
-      const isGood = store.find(bundle) !== undefined && upkeep.damageOf(bundle) === undefined;
+      const isGood = store.find(bundle) !== undefined && maintenance.damageOf(bundle) === undefined;
       return isGood ? newest : undefined;
     },
   };

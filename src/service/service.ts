@@ -63,12 +63,12 @@ async function run(options: ServiceOptions, resources: ServiceResources, cleanup
   const readiness = readinessOf(options, resources, { signing, tls }, isDraining);
   cleanup.push(() => readiness.stop());
   await readiness.start();
-  const upkeep = maintenanceOf(options, resources);
+  const maintenance = maintenanceOf(options, resources);
   const { heardAt, ...work } = exportWork(
     options,
     resources,
     signing,
-    storedIn(resources, upkeep),
+    storedIn(resources, maintenance),
   );
   const onLag = (seconds: number) => metrics.lagged(seconds);
   const liveness = new Liveness({ elapsed, workerHeardAt: heardAt, onLag });
@@ -94,7 +94,7 @@ async function run(options: ServiceOptions, resources: ServiceResources, cleanup
     if (job.state === "cancelled") watch(job).ended({ state: "cancelled" }, 0);
     else loop.cancel(job.id);
   };
-  const health = { liveness, readiness, isDraining, tls, ...storeOf(resources, upkeep) };
+  const health = { liveness, readiness, isDraining, tls, ...storeOf(resources, maintenance) };
   // Before the port opens: what runs according to the queue is then no job of this process.
   const { givenUp, cancelled } = queue.recover();
   for (const job of givenUp) watch(job).ended({ ...job, state: "failed" }, 0);
@@ -102,8 +102,8 @@ async function run(options: ServiceOptions, resources: ServiceResources, cleanup
   const url = await serve(options, resources, cleanup, { ...health, onQueued, onCancelled });
   loop.start();
   cleanup.push(() => loop.stop(drain));
-  upkeep.start();
-  cleanup.push(() => upkeep.stop());
+  maintenance.start();
+  cleanup.push(() => maintenance.stop());
   const scheduler = schedulerOf(options, resources, onQueued);
   scheduler.start();
   cleanup.push(() => scheduler.stop());

@@ -15,7 +15,7 @@ import { type Damage, scrub } from "./files/scrub.ts";
 import { Sizes, type Stored } from "./files/size.ts";
 import type { FileStore, StoredBundle } from "./files/store.ts";
 
-export interface UpkeepOptions {
+export interface MaintenanceOptions {
   store: FileStore;
   /** The state directory. */
   state: string;
@@ -53,8 +53,8 @@ export interface UpkeepOptions {
 
 const usual = { interval: 3_600_000, pause: 2_000, rate: 32 * 1024 * 1024, onRound: () => {} };
 
-export class Upkeep {
-  readonly #options: Required<UpkeepOptions>;
+export class Maintenance {
+  readonly #options: Required<MaintenanceOptions>;
   readonly #stop = new AbortController();
   readonly #sizes = new Sizes(this.#stop.signal);
   #scrubbed: Scrubbed;
@@ -63,7 +63,7 @@ export class Upkeep {
   #soon: ReturnType<typeof setTimeout> | undefined;
   #scrubbing: Promise<void> | undefined;
 
-  constructor(options: UpkeepOptions) {
+  constructor(options: MaintenanceOptions) {
     this.#options = { ...usual, ...options };
     this.#scrubbed = readScrubbed(options.state);
   }

@@ -7,7 +7,7 @@ import { type MadeBundle, outlived, type Standing } from "../../src/store/files/
 import { type Damage, scrub } from "../../src/store/files/scrub.ts";
 import type { Stored } from "../../src/store/files/size.ts";
 import { FileStore, type StoredBundle } from "../../src/store/files/store.ts";
-import { Upkeep, type UpkeepOptions } from "../../src/store/upkeep.ts";
+import { Maintenance, type MaintenanceOptions } from "../../src/store/maintenance.ts";
 import { run } from "../support/run_export.ts";
 
 const day = 86_400_000;
@@ -39,10 +39,10 @@ async function put(store: FileStore, bundle: StoredBundle): Promise<string> {
 }
 
 /** An upkeep of profile `p` alone that notes what it is told, by the name of who is told it. */
-function upkeepOf(store: FileStore, state: string, more: Partial<UpkeepOptions> = {}) {
+function upkeepOf(store: FileStore, state: string, more: Partial<MaintenanceOptions> = {}) {
   const told: Record<string, unknown[]> = {};
   const note = (name: string) => (...values: unknown[]) => void (told[name] ??= []).push(...values);
-  const upkeep = new Upkeep({
+  const maintenance = new Maintenance({
     store,
     state,
     profiles: ["p"],
@@ -62,7 +62,7 @@ function upkeepOf(store: FileStore, state: string, more: Partial<UpkeepOptions> 
     pause: 1,
     ...more,
   });
-  return { upkeep, told };
+  return { maintenance, told };
 }
 
 Deno.test("what neither the count nor the age keeps has outlived, and the newest never has", () => {
@@ -94,8 +94,8 @@ Deno.test("the order in which bundles were made decides, not that in which they 
     // The last one was purged, and is no newest bundle.
     const made = () => [before, { ...fresh, madeAt: now }, gone];
     const rules = new Map([["p", { keep: 1 }]]);
-    const { upkeep, told } = upkeepOf(store, state, { rules, made });
-    await upkeep.tidy("p");
+    const { maintenance, told } = upkeepOf(store, state, { rules, made });
+    await maintenance.tidy("p");
     assert.deepEqual(told["removed"], [[before]]);
     assert.deepEqual(store.list(), [placed(fresh)]);
   });
@@ -112,12 +112,12 @@ Deno.test("bundles of exports that ended without one go; what is open or unknown
     standings.set(good!.exportId, "succeeded");
     standings.set(failed!.exportId, "ended without a bundle");
     standings.set(open!.exportId, "open");
-    const { upkeep, told } = upkeepOf(store, state, {
+    const { maintenance, told } = upkeepOf(store, state, {
       rules: new Map([["p", { keep: 1 }]]),
       made: () => [good!],
       standing: ({ exportId }) => standings.get(exportId) ?? "unknown",
     });
-    await upkeep.tidy();
+    await maintenance.tidy();
     assert.deepEqual(told["strays"], [{
       removed: [placed(failed!)],
       unknown: [placed(unknown!)],
@@ -134,15 +134,15 @@ Deno.test("rules are applied by profile; a profile without one keeps all", async
       store.commit(bundle);
     }
     const of = (bundles: number) => ({ bundles, bytes: 0 });
-    const { upkeep, told } = upkeepOf(store, state, {
+    const { maintenance, told } = upkeepOf(store, state, {
       profiles: ["p", "q", "r"],
       rules: new Map([["p", { keep: 1 }]]),
       made: (profile) => all.filter((one) => one.profile === profile),
     });
-    await upkeep.tidy();
+    await maintenance.tidy();
     const whole = new Map([["p", of(1)], ["q", of(3)], ["r", of(0)]]);
     assert.deepEqual(told["counts"], [whole, of(3)], "s is of the configuration no more");
-    await upkeep.tidy("p");
+    await maintenance.tidy("p");
     assert.deepEqual(told["counts"]!.slice(2), [new Map([["p", of(1)]]), undefined]);
     assert.deepEqual(store.list({ profile: "p" }), [placed(bundleOf(1))]);
     assert.deepEqual([...Deno.readDirSync(join(state, "tmp"))], [], "nothing is left behind");
@@ -189,20 +189,20 @@ function quiet(): (damage: unknown[]) => boolean {
 async function once(
   store: FileStore,
   state: string,
-  more: Partial<UpkeepOptions> = {},
+  more: Partial<MaintenanceOptions> = {},
   isDone: (damage: unknown[]) => boolean = () => false,
 ) {
   const scrubs: (readonly Damage[])[] = [];
-  const { upkeep, told } = upkeepOf(store, state, {
+  const { maintenance, told } = upkeepOf(store, state, {
     scrubEvery: 7 * day,
     onScrubbed: (damaged) => void scrubs.push(damaged),
     ...more,
   });
-  upkeep.start();
+  maintenance.start();
   const damage = () => told["damage"] ?? [];
   await until(() => scrubs.length > 0 || isDone(damage()));
-  await upkeep.stop();
-  return { upkeep, scrubs, damage: damage() };
+  await maintenance.stop();
+  return { maintenance, scrubs, damage: damage() };
 }
 
 Deno.test("a scrub that was done is not done again by a restart, only when it is due", async () => {
@@ -228,21 +228,21 @@ Deno.test("damage is known after a restart, until the bundle is gone or whole ag
     const whole = Deno.readFileSync(archives[0]!);
     for (const archive of archives) Deno.writeFileSync(archive, new Uint8Array(whole.length));
     const both = [["p.tar.zst", "p.tar.zst"], now];
-    const { upkeep, damage } = await once(store, state);
+    const { maintenance, damage } = await once(store, state);
     assert.deepEqual(damage.at(-1), both);
-    assert.equal(upkeep.damageOf(first)?.path, "p.tar.zst");
-    assert.equal(upkeep.damageOf(bundleOf(3)), undefined);
+    assert.equal(maintenance.damageOf(first)?.path, "p.tar.zst");
+    assert.equal(maintenance.damageOf(bundleOf(3)), undefined);
     Deno.writeFileSync(archives[0]!, whole);
     const isRead = (all: unknown[]) => JSON.stringify(all.at(-1)) !== JSON.stringify(both);
     const again = await once(store, state, {}, (all) => all.length > 0 && isRead(all));
     assert.deepEqual([again.damage[0], again.scrubs], [both, []]);
     assert.deepEqual(again.damage.at(-1), [["p.tar.zst"], now], "what was damaged is read again");
-    assert.equal(again.upkeep.damageOf(first), undefined);
+    assert.equal(again.maintenance.damageOf(first), undefined);
     const last = upkeepOf(store, state);
     store.remove(second);
-    last.upkeep.removed(second);
+    last.maintenance.removed(second);
     await until(() => last.told["damage"] !== undefined);
-    await last.upkeep.stop();
+    await last.maintenance.stop();
     assert.deepEqual(last.told["damage"], [[[], now]]);
     const { bundles } = (last.told["counts"]?.[0] as Map<string, Stored>).get("p")!;
     assert.equal(bundles, 1);
