@@ -3,7 +3,7 @@ import { type Run, type Schedule, Scheduler } from "../jobs/schedule.ts";
 import { SqliteScheduleRuns } from "../jobs/sqlite/schedule_runs.ts";
 import type { Job } from "../jobs/job.ts";
 import type { ServerDeps } from "../http/deps.ts";
-import type { MadeBundle, Retention, Standing, Strays } from "../store/files/retention.ts";
+import type { ExportOutcome, MadeBundle, Orphans, Retention } from "../store/files/retention.ts";
 import type { Damage } from "../store/files/scrub.ts";
 import { Maintenance } from "../store/maintenance.ts";
 import type { ServiceResources } from "./resources.ts";
@@ -23,7 +23,7 @@ export function maintenanceOf(options: ServiceOptions, resources: ServiceResourc
     profiles: [...config.profiles.keys()],
     rules: rulesOf(config),
     made: (profile) => queue.made(profile).map(bundleOf),
-    standing: (bundle) => standingOf(queue.get(bundle.exportId)),
+    outcomeOf: (bundle) => standingOf(queue.get(bundle.exportId)),
     scrubEvery: config.service.scrubDays * day,
     now,
     elapsed,
@@ -35,7 +35,7 @@ export function maintenanceOf(options: ServiceOptions, resources: ServiceResourc
       const count = bundles.length;
       log("INFO", "store.removed", "Bundles that outlived their rule were removed", { count });
     },
-    onStrays: straysTo(log),
+    onOrphans: logOrphans(log),
     onScrubbed: (damaged) => scrubbed(damaged, resources),
     onDamage: (damaged, at) => metrics.damaged(damaged.length, at),
     onFault,
@@ -83,16 +83,16 @@ function bundleOf({ id: exportId, tenant, profile, finishedAt = 0, confirmedAt =
   return { exportId, tenant, profile, madeAt } satisfies MadeBundle;
 }
 
-function standingOf(job: Job | undefined): Standing {
+function standingOf(job: Job | undefined): ExportOutcome {
   if (job === undefined) return "unknown";
   if (job.state === "succeeded") return "succeeded";
   return job.finishedAt === undefined ? "open" : "ended without a bundle";
 }
 
 /** What nobody remembers is told when its number changes, and not in every round. */
-function straysTo(log: ServiceResources["log"]) {
+function logOrphans(log: ServiceResources["log"]) {
   let told = 0;
-  return ({ removed, unknown }: Strays) => {
+  return ({ removed, unknown }: Orphans) => {
     for (const bundle of removed) {
       log("INFO", "store.stray", "What an export that did not succeed left was removed", bundle);
     }

@@ -5,11 +5,11 @@
 import { readScrubbed, type Scrubbed, writeScrubbed } from "./files/damage_note.ts";
 import {
   applyRetention,
+  type ExportOutcome,
   type MadeBundle,
-  removeStrays,
+  type Orphans,
+  removeOrphans,
   type Retention,
-  type Standing,
-  type Strays,
 } from "./files/retention.ts";
 import { type Damage, scrub } from "./files/scrub.ts";
 import { Sizes, type Stored } from "./files/size.ts";
@@ -25,7 +25,7 @@ export interface MaintenanceOptions {
   rules: ReadonlyMap<string, Retention>;
   /** The bundles of the exports of a profile that succeeded, in the order in which they did. */
   made(profile: string): readonly MadeBundle[];
-  standing(bundle: StoredBundle): Standing;
+  outcomeOf(bundle: StoredBundle): ExportOutcome;
   /** Milliseconds between two scrubs; 0: none. */
   scrubEvery: number;
   /** Milliseconds since 1970. */
@@ -37,7 +37,7 @@ export interface MaintenanceOptions {
   /** A round over all profiles ended. */
   onRound?(): void;
   onRemoved(bundles: readonly StoredBundle[]): void;
-  onStrays(strays: Strays): void;
+  onOrphans(orphans: Orphans): void;
   /** A scrub ended. */
   onScrubbed(damaged: readonly Damage[]): void;
   /** What is known to be damaged and still there, since the scrub that ended at `at`, 0 where none has. */
@@ -122,10 +122,10 @@ export class Maintenance {
 
   #round(): void {
     this.#tellDamage();
-    const { store, standing, onStrays, onRound } = this.#options;
-    const strays = removeStrays(store, standing);
-    this.#sizes.forget(strays.removed);
-    onStrays(strays);
+    const { store, outcomeOf, onOrphans, onRound } = this.#options;
+    const orphans = removeOrphans(store, outcomeOf);
+    this.#sizes.forget(orphans.removed);
+    onOrphans(orphans);
     onRound();
   }
 

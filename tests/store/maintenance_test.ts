@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { uuidV7 } from "../../src/domain/uuid.ts";
-import { type MadeBundle, outlived, type Standing } from "../../src/store/files/retention.ts";
+import { expired, type ExportOutcome, type MadeBundle } from "../../src/store/files/retention.ts";
 import { type Damage, scrub } from "../../src/store/files/scrub.ts";
 import type { Stored } from "../../src/store/files/size.ts";
 import { FileStore, type StoredBundle } from "../../src/store/files/store.ts";
@@ -48,13 +48,13 @@ function upkeepOf(store: FileStore, state: string, more: Partial<MaintenanceOpti
     profiles: ["p"],
     rules: new Map(),
     made: () => [],
-    standing: () => "succeeded",
+    outcomeOf: () => "succeeded",
     scrubEvery: 0,
     now: () => now,
     elapsed: () => performance.now(),
     onCounts: note("counts"),
     onRemoved: note("removed"),
-    onStrays: note("strays"),
+    onOrphans: note("strays"),
     onScrubbed: note("scrubbed"),
     onDamage: (damaged, at) => note("damage")([damaged.map(({ path }) => path), at]),
     onFault: (error) => assert.fail(String(error)),
@@ -69,19 +69,19 @@ Deno.test("what neither the count nor the age keeps has outlived, and the newest
   const ages = [30, 20, 10, 5, 1];
   const bundles = ages.map((one) => bundleOf(one));
   const gone = (rule: { keep?: number; days?: number }) =>
-    outlived(bundles, rule, now).map((one) => ages[bundles.indexOf(one)]);
+    expired(bundles, rule, now).map((one) => ages[bundles.indexOf(one)]);
   assert.deepEqual(gone({ keep: 2 }), [30, 20, 10]);
   assert.deepEqual(gone({ days: 7 }), [30, 20, 10]);
   assert.deepEqual(gone({ keep: 4, days: 7 }), [30]);
   assert.deepEqual(gone({ keep: 2, days: 15 }), [30, 20]);
   assert.deepEqual(gone({ keep: 9 }), []);
-  assert.deepEqual(outlived([bundleOf(300)], { days: 1 }, now), [], "the last good one stays");
+  assert.deepEqual(expired([bundleOf(300)], { days: 1 }, now), [], "the last good one stays");
 });
 
 Deno.test("a bundle that was made while the clock was wrong is as young as the one before it", () => {
   const [first, wrong, last] = [bundleOf(5), bundleOf(9_000), bundleOf(1)];
-  assert.deepEqual(outlived([first, wrong, last], { days: 7 }, now), []);
-  assert.deepEqual(outlived([first, wrong, last], { days: 4 }, now), [first, wrong]);
+  assert.deepEqual(expired([first, wrong, last], { days: 7 }, now), []);
+  assert.deepEqual(expired([first, wrong, last], { days: 4 }, now), [first, wrong]);
 });
 
 Deno.test("the order in which bundles were made decides, not that in which they were asked for", async () => {
@@ -103,7 +103,7 @@ Deno.test("the order in which bundles were made decides, not that in which they 
 
 Deno.test("bundles of exports that ended without one go; what is open or unknown stays, and no rule counts it", async () => {
   await withStore(async (store, state) => {
-    const standings = new Map<string, Standing>();
+    const standings = new Map<string, ExportOutcome>();
     const [good, failed, open, unknown] = [4, 3, 2, 1].map((age) => bundleOf(age));
     for (const bundle of [good!, failed!, open!, unknown!]) {
       store.begin(bundle.exportId);
@@ -115,7 +115,7 @@ Deno.test("bundles of exports that ended without one go; what is open or unknown
     const { maintenance, told } = upkeepOf(store, state, {
       rules: new Map([["p", { keep: 1 }]]),
       made: () => [good!],
-      standing: ({ exportId }) => standings.get(exportId) ?? "unknown",
+      outcomeOf: ({ exportId }) => standings.get(exportId) ?? "unknown",
     });
     await maintenance.tidy();
     assert.deepEqual(told["strays"], [{

@@ -15,7 +15,7 @@ export interface MadeBundle extends StoredBundle {
 }
 
 /** What became of the export of a bundle; open: it waits or runs, and may replace what lies there. */
-export type Standing = "succeeded" | "open" | "ended without a bundle" | "unknown";
+export type ExportOutcome = "succeeded" | "open" | "ended without a bundle" | "unknown";
 
 const day = 86_400_000;
 
@@ -24,7 +24,7 @@ const day = 86_400_000;
  * The newest always stays: a site whose exports fail for a month must not lose its last good one. A bundle is as young as any that
  * was made before it: a clock that was wrong for a while makes nothing old. `now` in milliseconds.
  */
-export function outlived(
+export function expired(
   bundles: readonly MadeBundle[],
   { keep, days }: Retention,
   now: number,
@@ -51,12 +51,12 @@ export function applyRetention(
 ): StoredBundle[] {
   const there = made.filter((bundle) => store.find(bundle) !== undefined);
   const gone = [...Map.groupBy(there, ({ tenant }) => tenant).values()]
-    .flatMap((bundles) => outlived(bundles, rule, now));
+    .flatMap((bundles) => expired(bundles, rule, now));
   for (const bundle of gone) store.remove(bundle);
   return gone;
 }
 
-export interface Strays {
+export interface Orphans {
   /** Nobody could fetch them, and no rule would have taken them. */
   removed: StoredBundle[];
   /** Of exports that nobody remembers: they may be all that is left of them, and stay. */
@@ -64,11 +64,11 @@ export interface Strays {
 }
 
 /** Removes the bundles of exports that ended without one: the service died before it could. @throws StellaError media */
-export function removeStrays(
+export function removeOrphans(
   store: FileStore,
-  standing: (bundle: StoredBundle) => Standing,
-): Strays {
-  const by = Map.groupBy(store.list(), standing);
+  outcomeOf: (bundle: StoredBundle) => ExportOutcome,
+): Orphans {
+  const by = Map.groupBy(store.list(), outcomeOf);
   const removed = by.get("ended without a bundle") ?? [];
   for (const bundle of removed) store.remove(bundle);
   return { removed, unknown: by.get("unknown") ?? [] };
