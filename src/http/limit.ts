@@ -5,7 +5,7 @@
  */
 import type { Context, MiddlewareHandler } from "hono";
 import type { Config } from "../config/load.ts";
-import { FairShare } from "../jobs/fair_share.ts";
+import { FairLimiter } from "../jobs/fair_limiter.ts";
 import type { Access } from "./deps.ts";
 import type { AppEnvironment, OpsDeps } from "./deps.ts";
 import { problem } from "./problem.ts";
@@ -34,8 +34,8 @@ export function limitRequests(
 
 /** Places that the tenants share. */
 export function placesFor({ tokens }: Pick<Config, "tokens">, most: number) {
-  const places = new FairShare(most, new Set(tokens.map(partyOf)).size);
-  return { most, take: (access: Access) => places.take(partyOf(access)) };
+  const places = new FairLimiter(most, new Set(tokens.map(partyOf)).size);
+  return { most, take: (access: Access) => places.acquire(partyOf(access)) };
 }
 
 /** The same where all places are taken and where the tenant's share is. */

@@ -2,7 +2,7 @@
  * News of running exports for those who follow them. Nothing is queued for anybody: a follower is woken, and reads where its
  * export stands, so a slow one costs no memory and misses nothing but steps of progress in between.
  */
-import { FairShare } from "./fair_share.ts";
+import { FairLimiter } from "./fair_limiter.ts";
 
 /** How far an export is in its stage; bytes, `total` 0 where it is not known. */
 export interface Progress {
@@ -16,11 +16,11 @@ export class Feed {
   /** How much news there was of each running export. */
   readonly #counts = new Map<string, number>();
   readonly #waiting = new Map<string, Set<() => void>>();
-  readonly #followers: FairShare;
+  readonly #followers: FairLimiter;
 
   /** @param tenants how many there are */
   constructor(tenants = 1, readonly mostFollowers = 64) {
-    this.#followers = new FairShare(mostFollowers, tenants);
+    this.#followers = new FairLimiter(mostFollowers, tenants);
   }
 
   moved(exportId: string, progress: Progress): void {
@@ -77,8 +77,8 @@ export class Feed {
     }
   }
 
-  /** Counts a follower of the tenant's exports in, as `FairShare.take`. */
+  /** Counts a follower of the tenant's exports in, as `FairLimiter.take`. */
   follow(tenant: string): (() => void) | undefined {
-    return this.#followers.take(tenant);
+    return this.#followers.acquire(tenant);
   }
 }

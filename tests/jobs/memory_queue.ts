@@ -17,7 +17,7 @@ import {
   type Recovered,
   usualLease,
 } from "../../src/jobs/job_queue.ts";
-import { Turns } from "../../src/jobs/turns.ts";
+import { FairScheduler } from "../../src/jobs/fair_scheduler.ts";
 
 interface Kept {
   job: Job;
@@ -32,7 +32,7 @@ export class MemoryQueue implements JobQueue {
   /** In the order of arrival. */
   #all: Kept[] = [];
   readonly #options: Required<Omit<QueueOptions, "onNew">>;
-  readonly #turns = new Turns();
+  readonly #turns = new FairScheduler();
   #successes = 0;
 
   constructor(options: QueueOptions) {
@@ -90,7 +90,7 @@ export class MemoryQueue implements JobQueue {
     kept.leaseUntil = now() + lease;
     Object.assign(job, { state: "running", attempt: job.attempt + 1, tries: job.tries + 1 });
     job.startedAt ??= now();
-    this.#turns.took(job.tenant);
+    this.#turns.recordServed(job.tenant);
     return structuredClone(job);
   }
 

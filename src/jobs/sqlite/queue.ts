@@ -27,12 +27,12 @@ import {
   tenantsReady,
 } from "./queue_reads.ts";
 import type { Database, Row, Value } from "./sql.ts";
-import { Turns } from "../turns.ts";
+import { FairScheduler } from "../fair_scheduler.ts";
 
 export class SqliteQueue implements JobQueue {
   readonly #db: Database;
   readonly #options: Required<Omit<QueueOptions, "onNew">>;
-  readonly #turns = new Turns();
+  readonly #turns = new FairScheduler();
 
   /** @throws StellaError usage; see `openDatabase` */
   constructor(path: string, { onNew, ...options }: QueueOptions) {
@@ -87,7 +87,7 @@ export class SqliteQueue implements JobQueue {
         [now() + lease, now(), seq],
       );
       const job = jobOf(row as Row);
-      this.#turns.took(job.tenant);
+      this.#turns.recordServed(job.tenant);
       return job;
     });
   }

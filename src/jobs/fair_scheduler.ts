@@ -1,6 +1,6 @@
 /** Whose turn it is: the tenant with the fewest running jobs, then the one that was served longest ago. */
 
-export class Turns {
+export class FairScheduler {
   /** Tenant -> when it was served last, counted in jobs. */
   readonly #served = new Map<string, number>();
   #count = 0;
@@ -15,7 +15,7 @@ export class Turns {
     return waiting.toSorted(compare)[0];
   }
 
-  took(tenant: string): void {
+  recordServed(tenant: string): void {
     this.#served.set(tenant, ++this.#count);
   }
 }

@@ -1,20 +1,20 @@
 import assert from "node:assert/strict";
-import { FairShare } from "../../src/jobs/fair_share.ts";
+import { FairLimiter } from "../../src/jobs/fair_limiter.ts";
 
 /** Takes for a party until it gets no more; how many it got. */
-function fill(shares: FairShare, party: string): number {
+function fill(shares: FairLimiter, party: string): number {
   let count = 0;
-  while (shares.take(party) !== undefined) count++;
+  while (shares.acquire(party) !== undefined) count++;
   return count;
 }
 
 Deno.test("one party by itself may take all places", () => {
-  assert.equal(fill(new FairShare(64, 1), "a"), 64);
+  assert.equal(fill(new FairLimiter(64, 1), "a"), 64);
 });
 
 Deno.test("of several parties one takes half, and each of the others gets its share", () => {
   for (const parties of [2, 3, 5, 33]) {
-    const shares = new FairShare(64, parties);
+    const shares = new FairLimiter(64, parties);
     assert.equal(fill(shares, "flood-0"), 32, `${parties}`);
     const share = Math.floor(32 / (parties - 1));
     // All but the last one take what they can get.
@@ -24,20 +24,20 @@ Deno.test("of several parties one takes half, and each of the others gets its sh
 });
 
 Deno.test("however parties take turns, the last one gets its share", () => {
-  const shares = new FairShare(64, 4);
+  const shares = new FairLimiter(64, 4);
   let taking = ["a", "b", "c"];
-  while (taking.length > 0) taking = taking.filter((one) => shares.take(one) !== undefined);
+  while (taking.length > 0) taking = taking.filter((one) => shares.acquire(one) !== undefined);
   assert.equal(fill(shares, "d"), 10);
 });
 
 Deno.test("a place is given back once", () => {
-  const shares = new FairShare(2, 1);
-  const [first, second] = [shares.take("a")!, shares.take("b")!];
-  assert.equal(shares.take("a"), undefined);
+  const shares = new FairLimiter(2, 1);
+  const [first, second] = [shares.acquire("a")!, shares.acquire("b")!];
+  assert.equal(shares.acquire("a"), undefined);
   first();
   first();
-  assert.ok(shares.take("c"));
-  assert.equal(shares.take("c"), undefined);
+  assert.ok(shares.acquire("c"));
+  assert.equal(shares.acquire("c"), undefined);
   second();
-  assert.ok(shares.take("c"));
+  assert.ok(shares.acquire("c"));
 });

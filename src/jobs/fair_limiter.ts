@@ -4,7 +4,7 @@
  * may use half of them, and however many parties take all they can get, each of the others still
  * gets its share.
  */
-export class FairShare {
+export class FairLimiter {
   /** By party; only those that have some. */
   readonly #taken = new Map<string, number>();
   #all = 0;
@@ -15,7 +15,7 @@ export class FairShare {
   /**
    * Takes a place; undefined where there is none for this party. The result gives it back, once.
    */
-  take(party: string): (() => void) | undefined {
+  acquire(party: string): (() => void) | undefined {
     if (!this.#mayTake(party)) return undefined;
     this.#count(party, 1);
     let isHeld = true;
