@@ -13,9 +13,9 @@ import { StellaError } from "../domain/errors.ts";
 import { preAuthEncoding } from "./dsse.ts";
 
 /** Bytes: as many as the digest has; a shorter secret would be the weakest part (RFC 2104 section 3). */
-export const leastSecret = 32;
-const mostSecret = 1024;
-const largestFile = 64 * 1024;
+export const minSecretBytes = 32;
+const maxSecretBytes = 1024;
+const maxFileBytes = 64 * 1024;
 
 export interface SharedSecret {
   /** `hmac-sha256:` and base64 of 32 bytes that follow from the secret and do not tell it. */
@@ -34,7 +34,7 @@ const pemPattern = new RegExp(
 /** The text of a new secret file; 32 random bytes. */
 export function newSecret(): string {
   return `-----BEGIN ${label}-----\n${
-    randomBytes(leastSecret).toString("base64")
+    randomBytes(minSecretBytes).toString("base64")
   }\n-----END ${label}-----\n`;
 }
 
@@ -48,7 +48,7 @@ export function readSecret(
   guard: (path: string, opened?: Stats) => void = () => {},
 ): SharedSecret {
   guard(path);
-  const bytes = readRegular("Cannot read the secret", path, largestFile, (opened) => {
+  const bytes = readRegular("Cannot read the secret", path, maxFileBytes, (opened) => {
     guard(path, opened);
     if ((opened.mode & 0o077) !== 0) throw readable(path);
   });
@@ -60,9 +60,9 @@ export function readSecret(
 /** A secret from the text of its file; `path` is where it came from. @throws StellaError usage */
 export function secretFrom(text: string, path: string): SharedSecret {
   const bytes = Buffer.from(pemPattern.exec(text)?.[1] ?? "", "base64");
-  if (bytes.length < leastSecret || bytes.length > mostSecret) {
+  if (bytes.length < minSecretBytes || bytes.length > maxSecretBytes) {
     const found = pemPattern.test(text)
-      ? `it has ${bytes.length} bytes, not ${leastSecret} to ${mostSecret}`
+      ? `it has ${bytes.length} bytes, not ${minSecretBytes} to ${maxSecretBytes}`
       : `it is no ${label}`;
     throw new StellaError("usage", `Cannot use ${shown(path)} as a shared secret: ${found}`, {
       hint: "make one with `stella keys generate --algorithm hmac --out FILE`",

@@ -51,7 +51,7 @@ interface OpenVolume {
   chunks: Chunk[];
 }
 
-export const mostVolumes = 999;
+export const maxVolumes = 999;
 
 export function archiveName(profile: string, compression: Compression): string {
   return `${profile}.tar${compression === "zstd" ? ".zst" : ""}`;
@@ -197,10 +197,10 @@ export class ArchiveWriter {
 
   #openVolume(): OpenVolume {
     const number = this.#done.length + 1;
-    if (number > mostVolumes) {
+    if (number > maxVolumes) {
       throw new StellaError(
         "usage",
-        `Cannot cut the archive into more than ${mostVolumes} volumes`,
+        `Cannot cut the archive into more than ${maxVolumes} volumes`,
         {
           hint: "choose a larger --volume-size",
         },

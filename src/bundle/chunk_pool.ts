@@ -7,10 +7,10 @@ import { sha256, startSha256 } from "../domain/hash.ts";
 import { type DeferredRegion, fillDeferredRegions } from "./input_file.ts";
 import { chunkSize } from "./manifest.ts";
 import type { PrivateFiles } from "./private_files.ts";
-import { compressChunk, decompressChunk, largestStored } from "./zstd_chunk.ts";
+import { compressChunk, decompressChunk, maxStoredSize } from "./zstd_chunk.ts";
 
 /** Room for a chunk or its frame, whichever is larger: work gives back the buffer that it was given, so that none is made anew. */
-export const chunkBufferSize = largestStored(chunkSize);
+export const chunkBufferSize = maxStoredSize(chunkSize);
 
 export function newChunkBuffer(): Uint8Array<ArrayBuffer> {
   return new Uint8Array(chunkBufferSize);
@@ -61,7 +61,7 @@ export interface ChunkPool {
   open(stored: Uint8Array, expected: { sha256: string; size: number }): Promise<OpenedChunk>;
   digestFile(): StreamingDigest;
   /** See file_digests.ts; where the pool's workers may read. */
-  digestFiles?(root: string, paths: readonly string[], most: number): Promise<FileDigest[]>;
+  digestFiles?(root: string, paths: readonly string[], max: number): Promise<FileDigest[]>;
   close(): void;
 }
 

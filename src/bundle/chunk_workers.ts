@@ -21,7 +21,7 @@ type Task =
   | { op: "open"; bytes: Uint8Array; expected: { sha256: string; size: number } }
   | { op: "update"; file: number; bytes: Uint8Array }
   | { op: "finish"; file: number }
-  | { op: "files"; root: string; paths: readonly string[]; most: number };
+  | { op: "files"; root: string; paths: readonly string[]; max: number };
 
 /** Of the private files a worker is told the places, and makes its own list. */
 interface TaskFiles {
@@ -82,8 +82,8 @@ export function workerPool({ start, mayRead = false, stop }: PoolOptions): Chunk
     digestFile: () => streamingDigest(leastBusy(handles), files++),
     ...(mayRead
       ? {
-        digestFiles: (root, paths, most) =>
-          next().send<FileDigest[]>({ op: "files", root, paths, most }, []),
+        digestFiles: (root, paths, max) =>
+          next().send<FileDigest[]>({ op: "files", root, paths, max }, []),
       }
       : {}),
     close: () => {
@@ -227,7 +227,7 @@ export function answerChunks(): void {
 function answer(task: Message, files: Map<number, ReturnType<typeof startSha256>>): unknown {
   if (task.op === "compress") return chunkWork.compress(task.bytes, deferredFiles(task.files));
   if (task.op === "digest") return chunkWork.digest(task.bytes, deferredFiles(task.files));
-  if (task.op === "files") return digestFiles(task.root, task.paths, task.most);
+  if (task.op === "files") return digestFiles(task.root, task.paths, task.max);
   if (task.op === "open") return chunkWork.open(task.bytes, task.expected);
   const hash = files.get(task.file) ?? startSha256();
   files.set(task.file, hash);

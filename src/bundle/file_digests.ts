@@ -21,18 +21,18 @@ export const smallFile = 1024 * 1024;
  * @param most bytes that a file may have; more than `smallFile` count as that
  * @throws StellaError media
  */
-export function digestFiles(root: string, paths: readonly string[], most: number): FileDigest[] {
+export function digestFiles(root: string, paths: readonly string[], max: number): FileDigest[] {
   const opener = new Opener(root, false);
-  return paths.map((path) => digestFile(opener, path, most));
+  return paths.map((path) => digestFile(opener, path, max));
 }
 
-function digestFile(opener: Opener, path: string, most: number): FileDigest {
+function digestFile(opener: Opener, path: string, max: number): FileDigest {
   const reader = open(opener, path);
   if (reader === undefined || "unsafe" in reader) return reader ?? { absent: true };
   try {
-    if (reader.size > most) return { larger: true };
+    if (reader.size > max) return { larger: true };
     // One byte more than allowed tells a file that grew.
-    const view = room().subarray(0, Math.min(most, smallFile) + 1);
+    const view = room().subarray(0, Math.min(max, smallFile) + 1);
     const size = reader.read(view);
     if (size === view.length) return { larger: true };
     return { sha256: sha256(view.subarray(0, size)), size };

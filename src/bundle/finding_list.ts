@@ -7,7 +7,7 @@ import type { ErrorCode, Finding } from "../domain/errors.ts";
  * The most findings that are kept one by one; a bundle of a million missing files must not fill the
  * memory.
  */
-const mostFindings = 10_000;
+const maxFindings = 10_000;
 
 export class Findings {
   readonly #list: Finding[] = [];
@@ -19,7 +19,7 @@ export class Findings {
   }
 
   add(finding: Finding): void {
-    if (this.#list.length < mostFindings) this.#list.push(finding);
+    if (this.#list.length < maxFindings) this.#list.push(finding);
     else this.#count(finding.code, 1);
   }
 

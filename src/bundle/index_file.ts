@@ -13,7 +13,7 @@ export interface IndexEntry {
 
 const pathStart = 66;
 /** sha256, two spaces, the longest path, line feed. */
-const longestLine = pathStart + 4095 + 1;
+const maxLineLength = pathStart + 4095 + 1;
 const hexDigits = /^[0-9a-f]{64}$/;
 
 export function encodeIndexLine(entry: IndexEntry): string {
@@ -55,7 +55,7 @@ export class IndexParser {
   next(): IndexEntry | undefined {
     const end = this.#lines.indexOf("\n", this.#at);
     if (end < 0) {
-      if (this.#rest.length <= longestLine) return undefined;
+      if (this.#rest.length <= maxLineLength) return undefined;
       this.#line++;
       this.#fail("the line is too long");
     }

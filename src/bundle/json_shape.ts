@@ -39,10 +39,10 @@ export function object<R extends Shapes, O extends Shapes>(
   };
 }
 
-export function array<T>(item: Shape<T>, most: number): Shape<T[]> {
+export function array<T>(item: Shape<T>, max: number): Shape<T[]> {
   return (value, place) => {
     if (!Array.isArray(value)) throw new ShapeFault(place, "is not an array");
-    if (value.length > most) throw new ShapeFault(place, `has more than ${most} items`);
+    if (value.length > max) throw new ShapeFault(place, `has more than ${max} items`);
     return value.map((one, i) => item(one, `${place}[${i}]`));
   };
 }
@@ -62,10 +62,10 @@ export function oneOf<const T extends Json>(...values: T[]): Shape<T> {
   };
 }
 
-export function integer(least: number, most = Number.MAX_SAFE_INTEGER): Shape<number> {
+export function integer(min: number, max = Number.MAX_SAFE_INTEGER): Shape<number> {
   return (value, place) => {
-    if (typeof value === "number" && value >= least && value <= most) return value;
-    throw new ShapeFault(place, `is not an integer from ${least} to ${most}`);
+    if (typeof value === "number" && value >= min && value <= max) return value;
+    throw new ShapeFault(place, `is not an integer from ${min} to ${max}`);
   };
 }
 

@@ -22,12 +22,12 @@ import { comparePaths, folded, pathFault } from "../domain/paths.ts";
 import { JsonFault, parseStrict } from "./strict_json.ts";
 import { blockSize } from "./tar_header.ts";
 import { createdSeconds } from "../domain/time.ts";
-import { largestStored } from "./zstd_chunk.ts";
+import { maxStoredSize } from "./zstd_chunk.ts";
 
 /** 16 MiB of manifest hold the chunk list of about 600 GiB. */
-export const largestManifest = 16 * 1024 * 1024;
-const mostFiles = 4096;
-const mostChunks = 1 << 20;
+export const maxManifestBytes = 16 * 1024 * 1024;
+const maxFiles = 4096;
+const maxChunks = 1 << 20;
 
 const digest = text(/^[0-9a-f]{64}$/, "64 lowercase hex digits");
 const label = text(/^[\x21-\x7e]{1,128}$/, "1 to 128 printable ASCII characters");
@@ -74,7 +74,7 @@ const file = object({
   executable: oneOf(true),
   uncompressedSize: integer(0),
   chunkSize: oneOf(chunkSize),
-  chunks: array(chunk, mostChunks),
+  chunks: array(chunk, maxChunks),
   volume,
 });
 
@@ -91,7 +91,7 @@ const manifest = object({
     files: integer(1),
     bytes: integer(0),
   }, { base: digest }),
-  files: array(file, mostFiles),
+  files: array(file, maxFiles),
 }, { sequence: integer(1) });
 
 /**
@@ -99,8 +99,8 @@ const manifest = object({
  * @throws StellaError manifest, with the place of the first fault
  */
 export function readManifest(bytes: Uint8Array): Manifest {
-  if (bytes.length > largestManifest) {
-    refuse(`it has ${bytes.length} bytes, more than ${largestManifest}`);
+  if (bytes.length > maxManifestBytes) {
+    refuse(`it has ${bytes.length} bytes, more than ${maxManifestBytes}`);
   }
   try {
     const read: Manifest = manifest(parseStrict(bytes), "");
@@ -203,7 +203,7 @@ function checkStored(file: BundleFile, chunks: { size: number }[], place: string
   chunks.forEach((one, i) => {
     const length = Math.min(chunkSize, file.uncompressedSize! - i * chunkSize);
     const plain = file.mediaType === mediaTypes.tar;
-    if (plain ? one.size !== length : one.size > largestStored(length) || one.size < 1) {
+    if (plain ? one.size !== length : one.size > maxStoredSize(length) || one.size < 1) {
       throw new ShapeFault(`${place}.chunks[${i}].size`, `does not fit a piece of ${length} bytes`);
     }
   });

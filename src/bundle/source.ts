@@ -25,14 +25,14 @@ export interface BundleSource {
   /** A regular file by its path below the manifest's directory; undefined where there is none. */
   open(path: string): ByteReader | undefined | Promise<ByteReader | undefined>;
   /** All that lies below a directory; `fault` says what a thing that is no regular file is. Sources of listed files only lack it. */
-  walk?(directory: string, most?: number): Iterable<Found> | AsyncIterable<Found>;
+  walk?(directory: string, max?: number): Iterable<Found> | AsyncIterable<Found>;
 }
 
 /**
  * Bytes of a directory itself, some 50,000 names, beyond which it is not listed: Deno lists all of
  * it at once, whatever memory that takes, and on a stick anybody may have filled it.
  */
-export const largestListing = 4 * 1024 * 1024;
+export const maxDirectoryBytes = 4 * 1024 * 1024;
 
 export interface Found {
   path: string;
@@ -54,7 +54,7 @@ export function opening(source: BundleSource, open: BundleSource["open"]): Bundl
     open,
     ...(source.walk === undefined
       ? {}
-      : { walk: (directory, most) => source.walk!(directory, most) }),
+      : { walk: (directory, max) => source.walk!(directory, max) }),
   };
 }
 
@@ -65,7 +65,7 @@ export function directorySource(root: string): BundleSource {
     name: root,
     root,
     open: (path) => opener.open(path),
-    walk: (directory, most) => walk(root, directory, most),
+    walk: (directory, max) => walk(root, directory, max),
   };
 }
 
@@ -75,17 +75,17 @@ export function directorySource(root: string): BundleSource {
  * @param most bytes of a directory itself, which grow with its names: Deno lists all of it at once,
  * whatever memory that takes
  */
-function* walk(root: string, directory: string, most = Infinity): Generator<Found> {
+function* walk(root: string, directory: string, max = Infinity): Generator<Found> {
   const full = join(root, directory);
   const stat = lstat(full);
   if (stat === undefined) return;
   if (stat.isFile) return yield { path: directory, fault: "a file in place of a directory" };
   if (!stat.isDirectory) return yield { path: directory, fault: kindOf(stat) };
-  if (stat.size > most) return yield { path: directory, isCrowded: true };
+  if (stat.size > max) return yield { path: directory, isCrowded: true };
   for (const entry of list(full)) {
     const path = `${directory}/${entry.name}`;
     if (entry.name.includes("\ufffd")) yield { path, fault: "something whose name is not UTF-8" };
-    else if (entry.isDirectory) yield* walk(root, path, most);
+    else if (entry.isDirectory) yield* walk(root, path, max);
     else if (entry.isFile) yield { path };
     else yield { path, fault: entry.isSymlink ? "a symbolic link" : "a device, pipe or socket" };
   }
@@ -232,22 +232,22 @@ class FileReader implements ByteReader {
 
 /**
  * A whole small file; undefined where there is none.
- * @throws StellaError `tooLarge` where it has more than `most` bytes
+ * @throws StellaError `tooLarge` where it has more than `max` bytes
  */
 export async function readSmall(
   source: BundleSource,
   path: string,
-  most: number,
+  max: number,
   tooLarge: ErrorCode = "manifest",
 ): Promise<Uint8Array | undefined> {
   const reader = await source.open(path);
   if (reader === undefined) return undefined;
   try {
     // One byte more than allowed tells a file that grew from one that fits.
-    const buffer = new Uint8Array(Math.min(reader.size, most) + 1);
+    const buffer = new Uint8Array(Math.min(reader.size, max) + 1);
     const length = await reader.read(buffer);
-    if (length > most) {
-      throw new StellaError(tooLarge, `Cannot read ${shown(path)}: it has more than ${most} bytes`);
+    if (length > max) {
+      throw new StellaError(tooLarge, `Cannot read ${shown(path)}: it has more than ${max} bytes`);
     }
     return buffer.subarray(0, length);
   } finally {

@@ -56,8 +56,8 @@ export class SticksSource implements BundleSource {
   }
 
   /** Only archives are cut into volumes: a payload of files lies with its manifest. */
-  walk(directory: string, most?: number): ReturnType<NonNullable<BundleSource["walk"]>> {
-    return this.#sources[0]?.walk?.(directory, most) ?? [];
+  walk(directory: string, max?: number): ReturnType<NonNullable<BundleSource["walk"]>> {
+    return this.#sources[0]?.walk?.(directory, max) ?? [];
   }
 
   /** The first that holds a right copy; undefined where there is no choice, or none is right. */

@@ -13,7 +13,7 @@ import { blockSize, paddingOf } from "./tar_header.ts";
 import { createdSeconds } from "../domain/time.ts";
 
 /** Bytes of the index that are held: about a million files with paths of 60 bytes. */
-export const largestHeldIndex = 128 * 1024 * 1024;
+export const maxBufferedIndexBytes = 128 * 1024 * 1024;
 
 /** Puts bytes at the start of the buffer and says how many; null at the end. */
 export type Pull = (buffer: Uint8Array) => Promise<number | null>;
@@ -168,7 +168,7 @@ export class StreamSource implements BundleSource {
   }
 
   async #hold(entry: StreamEntry): Promise<void> {
-    if (entry.size > largestHeldIndex) throw largeIndex(this.name, entry.size);
+    if (entry.size > maxBufferedIndexBytes) throw largeIndex(this.name, entry.size);
     const bytes = new Uint8Array(entry.size);
     this.#own.push(entry);
     this.#given = true;
@@ -249,7 +249,7 @@ function noDirectory(name: string): StellaError {
 
 function largeIndex(name: string, size: number): StellaError {
   const text = `Cannot read a bundle from ${name}: its index has ${size} bytes, and at most ` +
-    `${largestHeldIndex} are held in memory`;
+    `${maxBufferedIndexBytes} are held in memory`;
   return new StellaError("usage", text, {
     hint: "save the stream, unpack it with tar, and name the directory",
   });

@@ -17,7 +17,7 @@ export class JsonFault extends Error {
   }
 }
 
-const deepest = 32;
+const maxDepth = 32;
 /**
  * How much a document may hold: a value costs 1, an object or array 3, as their memory does. The largest manifest needs less;
  * without a limit 16 MiB of `{},{},...` by anybody, since a stranger's manifest is read too, would take more than a gigabyte.
@@ -55,7 +55,7 @@ class Parser {
   constructor(readonly text: string) {}
 
   value(depth: number): Json {
-    if (depth > deepest) this.#fail("Nesting is too deep");
+    if (depth > maxDepth) this.#fail("Nesting is too deep");
     this.#match(space);
     const next = this.text[this.#at];
     this.#left -= next === "{" || next === "[" ? containerCost : 1;

@@ -8,17 +8,17 @@
 import { constants, zstdCompressSync, zstdDecompressSync } from "node:zlib";
 
 const level = 3;
-const spareRoom = 64;
+const headroom = 64;
 
 /** No frame of `length` bytes is longer than this: ZSTD_compressBound, rounded up. */
-export function largestStored(length: number): number {
+export function maxStoredSize(length: number): number {
   return length + (length >> 8) + 64;
 }
 
 export function compressChunk(chunk: Uint8Array): Uint8Array {
   const options = {
     pledgedSrcSize: chunk.length,
-    chunkSize: largestStored(chunk.length),
+    chunkSize: maxStoredSize(chunk.length),
     params: { [constants.ZSTD_c_compressionLevel]: level },
   };
   return zstdCompressSync(chunk, options);
@@ -31,7 +31,7 @@ export function compressChunk(chunk: Uint8Array): Uint8Array {
 export function decompressChunk(stored: Uint8Array, size: number): Uint8Array {
   walkFrame(stored, size);
   // Room for all of it at once, and some more, or zlib makes pieces of 16 kB and a second room to join them.
-  const options = { maxOutputLength: Math.max(size, 1), chunkSize: size + spareRoom };
+  const options = { maxOutputLength: Math.max(size, 1), chunkSize: size + headroom };
   const chunk = zstdDecompressSync(stored, options);
   if (chunk.length !== size) throw new Error(`the frame holds ${chunk.length} bytes, not ${size}`);
   return chunk;
@@ -39,7 +39,7 @@ export function decompressChunk(stored: Uint8Array, size: number): Uint8Array {
 
 const magic = 0xfd2fb528;
 /** The window of a frame must not make a decoder reserve more than this. */
-const largestWindow = 8 * 1024 * 1024;
+const maxWindow = 8 * 1024 * 1024;
 
 function walkFrame(frame: Uint8Array, size: number): void {
   const view = new DataView(frame.buffer, frame.byteOffset, frame.byteLength);
@@ -59,7 +59,7 @@ function checkContentSize(view: DataView, descriptor: number, size: number): num
   const single = (descriptor & 0x20) !== 0;
   const flag = descriptor >> 6;
   if (flag === 0 && !single) throw new Error("the frame states no content size");
-  if (!single && windowOf(view.getUint8(5)) > largestWindow) {
+  if (!single && windowOf(view.getUint8(5)) > maxWindow) {
     throw new Error("the window is too large");
   }
   const at = single ? 5 : 6;

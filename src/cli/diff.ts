@@ -7,7 +7,7 @@ import { IndexFault } from "../bundle/index_file.ts";
 import { indexName, type Manifest, manifestName } from "../bundle/manifest.ts";
 import { escaped, shown } from "../domain/names.ts";
 import { comparePaths } from "../domain/paths.ts";
-import { largestManifest, readManifest } from "../bundle/read_manifest.ts";
+import { maxManifestBytes, readManifest } from "../bundle/read_manifest.ts";
 import { type ByteReader, directorySource, readSmall } from "../bundle/source.ts";
 import { grants } from "../config/permissions.ts";
 import { confine, proveConfined } from "../verify/confine.ts";
@@ -74,7 +74,7 @@ export async function diffCommand(
 }
 
 async function manifestIn(directory: string): Promise<Manifest> {
-  const bytes = await readSmall(directorySource(directory), manifestName, largestManifest);
+  const bytes = await readSmall(directorySource(directory), manifestName, maxManifestBytes);
   if (bytes !== undefined) return readManifest(bytes);
   throw new StellaError(
     "manifest",

@@ -22,7 +22,7 @@ export interface Patience {
 
 const usualPatience: Patience = { pause: 1_000, lost: 60_000 };
 /** Seconds; a service that asks for more is asked again earlier. */
-const longestWait = 300;
+const maxWait = 300;
 
 type Question = () => Promise<RemoteExport | undefined>;
 
@@ -63,7 +63,7 @@ export class Follower {
     } catch (error) {
       if (!(error instanceof ServiceError)) throw error;
       bear(error);
-      seconds = Math.min(error.retryAfter ?? 0, longestWait);
+      seconds = Math.min(error.retryAfter ?? 0, maxWait);
     }
     const wait = Math.max(seconds * 1_000, this.patience.pause);
     await setTimeout(wait, undefined, { signal: this.stop });

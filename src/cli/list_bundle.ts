@@ -8,7 +8,7 @@ import { escaped } from "../domain/names.ts";
 import { readManifest } from "../bundle/read_manifest.ts";
 import { manifestName } from "../bundle/manifest.ts";
 import { directorySource, readSmall } from "../bundle/source.ts";
-import { largestManifest } from "../bundle/read_manifest.ts";
+import { maxManifestBytes } from "../bundle/read_manifest.ts";
 import { requireStateDirectory } from "../config/paths.ts";
 import { FileStore } from "../store/files/store.ts";
 import type { OnFile, PayloadFile } from "../verify/on_file.ts";
@@ -115,7 +115,7 @@ interface Beside {
 
 /** What the manifest lists; the verification before has read it without complaint, or has thrown. */
 async function filesBeside(directory: string): Promise<Beside[]> {
-  const bytes = await readSmall(directorySource(directory), manifestName, largestManifest);
+  const bytes = await readSmall(directorySource(directory), manifestName, maxManifestBytes);
   const { files } = readManifest(bytes!);
   return files.map(({ path, role, size, sha256 }) => ({ path, role, size, sha256 }));
 }
@@ -174,7 +174,7 @@ async function listStore(host: Host): Promise<Result> {
 async function factsOf(directory: string) {
   try {
     const source = directorySource(directory);
-    const bytes = await readSmall(source, manifestName, largestManifest);
+    const bytes = await readSmall(source, manifestName, maxManifestBytes);
     if (bytes === undefined) return { fault: `it has no ${manifestName}` };
     const { created, payload } = readManifest(bytes);
     return { created, files: payload.files, bytes: payload.bytes };

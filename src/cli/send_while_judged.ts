@@ -5,7 +5,7 @@
 import type { Manifest } from "../bundle/manifest.ts";
 import { StellaError } from "../domain/errors.ts";
 import { RegistryError } from "../net/failure.ts";
-import { worthWorkers } from "../verify/content.ts";
+import { workerThreshold } from "../verify/content.ts";
 import type { Verdict } from "../verify/verdict.ts";
 import type { Look } from "./judge.ts";
 import { Pace } from "./pace.ts";
@@ -44,7 +44,7 @@ export async function sendWhileJudged<T>(
     sending = send({ approved: approval.promise, pace }, both);
     sending.catch((error) => isAboutBytes(error) ? pace.over() : failed.reject(error));
     // For a small bundle no worker starts, and its verdict need not wait for a registry that is slow.
-    if (bytesOf(manifest) >= worthWorkers) await pace.underWay;
+    if (bytesOf(manifest) >= workerThreshold) await pace.underWay;
   };
   try {
     const verdict = await Promise.race([judge(begin, both, pace), failed.promise]);

@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { exitCodes, type Finding, ioError, StellaError } from "../domain/errors.ts";
 import { type Manifest, manifestName } from "../bundle/manifest.ts";
 import { escaped, shown } from "../domain/names.ts";
-import { largestManifest, readManifest } from "../bundle/read_manifest.ts";
+import { maxManifestBytes, readManifest } from "../bundle/read_manifest.ts";
 import { readRegular } from "../domain/regular_file.ts";
 import { askService } from "./ask_service.ts";
 import type { Host } from "./host.ts";
@@ -77,7 +77,7 @@ function readNamed(path: string): Named {
     ? join(path, manifestName)
     : path;
   try {
-    const bytes = readRegular("Cannot read the manifest", file, largestManifest);
+    const bytes = readRegular("Cannot read the manifest", file, maxManifestBytes);
     const { tool, files } = readManifest(bytes);
     const carried = files.find(({ path, role }) => role === "program" && path === "stella");
     return { tool, ...(carried === undefined ? {} : { program: { sha256: carried.sha256 } }) };

@@ -4,7 +4,7 @@
  * said.
  */
 import { attestationName, hmacName, type Manifest, manifestName } from "../bundle/manifest.ts";
-import { largestListing } from "../bundle/source.ts";
+import { maxDirectoryBytes } from "../bundle/source.ts";
 import type { Note } from "../verify/verdict.ts";
 
 /** Names that are told; a stick may hold any number. */
@@ -12,7 +12,7 @@ const most = 20;
 
 /** @throws what the system says */
 export function notesBeside(directory: string, { files }: Manifest): Note[] {
-  if (Deno.statSync(directory).size > largestListing) return [{ reason: "not_searched" }];
+  if (Deno.statSync(directory).size > maxDirectoryBytes) return [{ reason: "not_searched" }];
   const known = new Set([
     manifestName,
     attestationName,

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { ioError, StellaError } from "../domain/errors.ts";
 import { type Manifest, manifestName } from "../bundle/manifest.ts";
 import { shown } from "../domain/names.ts";
-import { type BundleSource, largestListing } from "../bundle/source.ts";
+import { type BundleSource, maxDirectoryBytes } from "../bundle/source.ts";
 import { collectEntropy } from "../registry/entropy.ts";
 import type { Verdict } from "../verify/verdict.ts";
 import { bundleDirectory, type BundlePlace, openPlace, pipe } from "./bundle_place.ts";
@@ -110,7 +110,7 @@ function findBundle(path: string): string {
 
 function foldersOf(path: string): string[] {
   try {
-    if (statSync(path).size > largestListing) throw crowded(path);
+    if (statSync(path).size > maxDirectoryBytes) throw crowded(path);
     return readdirSync(path, { withFileTypes: true }).filter((entry) => entry.isDirectory())
       .map((entry) => entry.name).sort();
   } catch (error) {

@@ -9,7 +9,7 @@
  */
 import { expandBraces, parsePart, type Token } from "./glob_pattern.ts";
 
-const longest = 1000;
+const maxLength = 1000;
 /** Alternatives of all braces of a glob together. */
 const maxAlternatives = 1000;
 
@@ -19,7 +19,7 @@ const maxAlternatives = 1000;
  */
 export function globFault(glob: string): string | undefined {
   if (glob === "") return "it is empty";
-  if (glob.length > longest) return `it is longer than ${longest} characters`;
+  if (glob.length > maxLength) return `it is longer than ${maxLength} characters`;
   if (glob.startsWith("/")) return "it is absolute: write it as below the source";
   // What no packed name has cannot be meant; on Windows a backslash would be a separator.
   const odd = /[\\:]/.exec(glob);

@@ -11,9 +11,9 @@ export type Token =
 
 /**
  * All globs that the braces of one stand for, as bash writes them out; undefined where there are
- * more than `most`.
+ * more than `max`.
  */
-export function expandBraces(glob: string, most: number): string[] | undefined {
+export function expandBraces(glob: string, max: number): string[] | undefined {
   for (let open = glob.indexOf("{"); open >= 0; open = glob.indexOf("{", open + 1)) {
     const close = closing(glob, open, "{", "}");
     if (close < 0) continue;
@@ -21,16 +21,16 @@ export function expandBraces(glob: string, most: number): string[] | undefined {
     const alternatives = splitAt(inner, ",", "{", "}");
     const choices = alternatives.length > 1 ? alternatives : rangeOf(inner);
     if (choices === undefined) continue;
-    return each(choices, glob.slice(0, open), glob.slice(close + 1), most);
+    return each(choices, glob.slice(0, open), glob.slice(close + 1), max);
   }
   return [glob];
 }
 
-function each(choices: string[], before: string, after: string, most: number) {
+function each(choices: string[], before: string, after: string, max: number) {
   const all: string[] = [];
   for (const choice of choices) {
-    const expanded = expandBraces(before + choice + after, most - all.length);
-    if (expanded === undefined || all.length + expanded.length > most) return undefined;
+    const expanded = expandBraces(before + choice + after, max - all.length);
+    if (expanded === undefined || all.length + expanded.length > max) return undefined;
     all.push(...expanded);
   }
   return all;

@@ -12,7 +12,7 @@ import { openEgress } from "../domain/egress.ts";
 import type { Profile, RegistryConfig, TimelineConfig, TracesConfig } from "./profile.ts";
 import type { EgressConfig } from "../domain/egress.ts";
 import type { NameChecks, ParsedConfig } from "./schema.ts";
-import { type ServiceConfig, type TokenConfig, usualService } from "./service.ts";
+import { defaultService, type ServiceConfig, type TokenConfig } from "./service.ts";
 
 export interface Config {
   registries: ReadonlyMap<string, RegistryConfig>;
@@ -38,7 +38,7 @@ export interface LoadedConfig {
 
 const systemFile = "/etc/stella/stella.yaml";
 /** Bytes; far above any real file, far below what would make the parser a burden. */
-const largestFile = 1024 * 1024;
+const maxConfigBytes = 1024 * 1024;
 
 const kit: Profile = { name: "kit", kind: "kit", sources: [], compression: "zstd", targets: [] };
 
@@ -80,7 +80,7 @@ function exists(path: string): boolean {
 function readSmall(path: string): Uint8Array {
   try {
     const stat = statSync(path);
-    if (stat.isFile() && stat.size <= largestFile) return readFileSync(path);
+    if (stat.isFile() && stat.size <= maxConfigBytes) return readFileSync(path);
   } catch (error) {
     throw ioError("Cannot read the configuration", path, error);
   }
@@ -98,7 +98,7 @@ function configOf(parsed: ParsedConfig | undefined, environment: Environment): C
     profiles: new Map(profiles.map((one) => [one.name, one])),
     egress: parsed?.egress ?? openEgress,
     timeline: parsed?.timeline ?? { days: 90 },
-    service: parsed?.service ?? usualService,
+    service: parsed?.service ?? defaultService,
     tokens: parsed?.tokens ?? [],
     ...(parsed?.traces === undefined ? {} : { traces: parsed.traces }),
   };

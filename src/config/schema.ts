@@ -5,7 +5,7 @@ import type { Profile, RegistryConfig, TimelineConfig, TracesConfig } from "./pr
 import type { EgressConfig } from "../domain/egress.ts";
 import { profileSchema } from "./profile_schema.ts";
 import { registrySchema, tracesSchema } from "./registry_schema.ts";
-import { anonymous, type ServiceConfig, type TokenConfig, usualService } from "./service.ts";
+import { anonymous, defaultService, type ServiceConfig, type TokenConfig } from "./service.ts";
 import { serviceSchema, tokenSchema } from "./service_schema.ts";
 import { targetFaults } from "./target_tenants.ts";
 
@@ -43,7 +43,7 @@ export function configSchema(checks: NameChecks) {
     timeline: z.strictObject({ days: z.number().int().min(1).max(3650) })
       .default({ days: 90 }),
     traces: tracesSchema.exactOptional(),
-    service: serviceSchema.default(usualService),
+    service: serviceSchema.default(defaultService),
     tokens: z.record(name, tokenSchema).default({}),
   }).superRefine((value, context) => {
     for (const { place, text } of targetFaults(value)) {

@@ -71,7 +71,7 @@ export interface RetentionConfig {
   days?: number;
 }
 
-export const usualService: ServiceConfig = {
+export const defaultService: ServiceConfig = {
   concurrency: 2,
   stallSeconds: 1_800,
   hosts: [],

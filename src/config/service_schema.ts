@@ -4,7 +4,7 @@ import * as z from "zod";
 import { durationSeconds } from "./duration.ts";
 import { defaultListen, isAddress } from "./listen.ts";
 import { absolutePath } from "./registry_schema.ts";
-import { scopes, type ServiceConfig, usualService } from "./service.ts";
+import { defaultService, scopes, type ServiceConfig } from "./service.ts";
 
 const days = z.number().int().max(3650);
 const count = z.number().int().min(1);
@@ -25,16 +25,16 @@ const host = z.string().regex(
 const address = z.string().refine(isAddress, `must be IP:PORT, such as ${defaultListen}`);
 
 export const serviceSchema = z.strictObject({
-  concurrency: z.number().int().min(1).max(16).default(usualService.concurrency),
-  stall: stall.default(usualService.stallSeconds),
+  concurrency: z.number().int().min(1).max(16).default(defaultService.concurrency),
+  stall: stall.default(defaultService.stallSeconds),
   listen: address.exactOptional(),
   opsListen: address.exactOptional(),
   hosts: z.array(host).default([]),
   tls: z.strictObject({ certificate: absolutePath, key: absolutePath }).exactOptional(),
-  keepDays: days.min(1).default(usualService.keepDays),
-  scrubDays: days.min(0).default(usualService.scrubDays),
-  mostRequests: count.max(1_000).default(usualService.mostRequests),
-  mostQueued: count.max(1_000_000).default(usualService.mostQueued),
+  keepDays: days.min(1).default(defaultService.keepDays),
+  scrubDays: days.min(0).default(defaultService.scrubDays),
+  mostRequests: count.max(1_000).default(defaultService.mostRequests),
+  mostQueued: count.max(1_000_000).default(defaultService.mostQueued),
 }).transform(({ stall, ...rest }): ServiceConfig => ({ ...rest, stallSeconds: stall }));
 
 /** One value of `tokens`. */

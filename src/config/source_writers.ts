@@ -29,13 +29,13 @@ interface Own {
 export function openSources(
   profiles: Iterable<Profile>,
   state: string | undefined,
-  most: number,
+  max: number,
 ): OpenSource[] {
   const own = ownersOf(state);
   return [...profiles].flatMap(({ name, sources, providers = [] }) => {
     const paths = [...sources, ...providers].flatMap(({ path }) => path ?? []);
     return paths.flatMap((path) => {
-      const found = firstOpen(resolve(path), own, most);
+      const found = firstOpen(resolve(path), own, max);
       return found === undefined ? [] : [{ profile: name, ...found }];
     });
   });
@@ -50,8 +50,8 @@ function nearest(path: string): Deno.FileInfo | undefined {
   return statusOf(path) ?? (dirname(path) === path ? undefined : nearest(dirname(path)));
 }
 
-function firstOpen(path: string, own: Own, most: number): Omit<OpenSource, "profile"> | undefined {
-  for (const one of placesOf(path, most)) {
+function firstOpen(path: string, own: Own, max: number): Omit<OpenSource, "profile"> | undefined {
+  for (const one of placesOf(path, max)) {
     const stat = statusOf(one.path);
     const writer = stat && writerOf(stat, own, one.isAbove);
     if (writer !== undefined) return { path: one.path, writer };
@@ -60,16 +60,16 @@ function firstOpen(path: string, own: Own, most: number): Omit<OpenSource, "prof
 }
 
 /** The source, what lies above it, and the directories below it, nearest first. */
-function* placesOf(path: string, most: number): Generator<{ path: string; isAbove: boolean }> {
+function* placesOf(path: string, max: number): Generator<{ path: string; isAbove: boolean }> {
   yield { path, isAbove: false };
   for (let above = dirname(path), last = path; above !== last; above = dirname(last = above)) {
     yield { path: above, isAbove: true };
   }
   const waiting = [path];
-  for (let looked = 0; waiting.length > 0 && looked < most; looked++) {
+  for (let looked = 0; waiting.length > 0 && looked < max; looked++) {
     for (const below of directoriesIn(waiting.shift()!)) {
       yield { path: below, isAbove: false };
-      if (waiting.length < most) waiting.push(below);
+      if (waiting.length < max) waiting.push(below);
     }
   }
 }

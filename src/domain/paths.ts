@@ -7,8 +7,8 @@
 import { Buffer } from "node:buffer";
 
 const encoder = new TextEncoder();
-const longestPart = 255;
-const longestPath = 4095;
+const maxPartBytes = 255;
+const maxPathBytes = 4095;
 
 // Controls, bidi controls, line separators, byte order mark, replacement character, tags, lone surrogates.
 const controls =
@@ -36,7 +36,7 @@ const perhapsDevice = /(?:^|\/)(?:con|prn|aux|nul|com|lpt)/i;
 /** Why `path` cannot be a payload path, in words, or undefined. Order and twins are the caller's business. */
 export function pathFault(path: string): string | undefined {
   if (
-    path.length < longestPart && harmless.test(path) && !perhapsDevice.test(path) && path !== "-"
+    path.length < maxPartBytes && harmless.test(path) && !perhapsDevice.test(path) && path !== "-"
   ) {
     return undefined;
   }
@@ -45,7 +45,7 @@ export function pathFault(path: string): string | undefined {
   if (path.startsWith("/")) return "it is absolute";
   if (controls.test(path)) return "it has a control character or is not UTF-8";
   if (path.normalize("NFC") !== path) return "it is not in Unicode form NFC";
-  if (encoder.encode(path).length > longestPath) return `it is longer than ${longestPath} bytes`;
+  if (encoder.encode(path).length > maxPathBytes) return `it is longer than ${maxPathBytes} bytes`;
   return firstFault(path.split("/"));
 }
 
@@ -64,8 +64,8 @@ function partFault(part: string): string | undefined {
   if (odd) return `it has the character ${odd[0]}`;
   if (/[. ]$/.test(part)) return "a part ends with a dot or a space";
   if (windowsDevice.test(part)) return "a part is a Windows device name";
-  if (encoder.encode(part).length > longestPart) {
-    return `a part is longer than ${longestPart} bytes`;
+  if (encoder.encode(part).length > maxPartBytes) {
+    return `a part is longer than ${maxPartBytes} bytes`;
   }
   return undefined;
 }

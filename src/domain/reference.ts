@@ -29,7 +29,7 @@ const tagPattern = /^[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}$/;
 const digestPattern = /^sha256:[0-9a-f]{64}$/;
 const label = "[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?";
 const hostPattern = new RegExp(`^(?:${label}(?:\\.${label})*|\\[[0-9a-f:.]+\\])(?::[0-9]{1,5})?$`);
-const longestName = 255;
+const maxNameLength = 255;
 
 /** @throws StellaError usage, naming everything that is wrong with it */
 export function parseReference(text: string): Reference {
@@ -111,7 +111,7 @@ export function isTag(tag: string): boolean {
 
 /** Whether `name` may be a repository. */
 export function isRepository(name: string): boolean {
-  return name.length <= longestName && repositoryPattern.test(name);
+  return name.length <= maxNameLength && repositoryPattern.test(name);
 }
 
 export function isDigest(text: string): text is Digest {

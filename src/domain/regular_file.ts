@@ -25,7 +25,7 @@ export function openToRead(path: string): number {
 export function readRegular(
   action: string,
   path: string,
-  most: number,
+  max: number,
   check: (stat: Stats) => void = () => {},
 ): Uint8Array {
   try {
@@ -35,9 +35,9 @@ export function readRegular(
       if (stat.isDirectory()) throw Object.assign(new Error("a directory"), { code: "EISDIR" });
       if (!stat.isFile()) throw refused(action, path, "it is not a regular file");
       check(stat);
-      const bytes = readAll(fd, most + 1);
-      if (bytes.length <= most) return bytes;
-      throw refused(action, path, `it has more than ${most} bytes`);
+      const bytes = readAll(fd, max + 1);
+      if (bytes.length <= max) return bytes;
+      throw refused(action, path, `it has more than ${max} bytes`);
     } finally {
       closeSync(fd);
     }
@@ -46,12 +46,12 @@ export function readRegular(
   }
 }
 
-/** Up to `most` bytes. */
-function readAll(fd: number, most: number): Uint8Array {
-  const bytes = new Uint8Array(most);
+/** Up to `max` bytes. */
+function readAll(fd: number, max: number): Uint8Array {
+  const bytes = new Uint8Array(max);
   let length = 0;
-  while (length < most) {
-    const count = readSync(fd, bytes, length, most - length, null);
+  while (length < max) {
+    const count = readSync(fd, bytes, length, max - length, null);
     if (count === 0) break;
     length += count;
   }

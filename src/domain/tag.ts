@@ -13,7 +13,7 @@ const tagPattern = /^[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}$/;
  * The longest values that can be filled in, to judge a template before there is a bundle. How long
  * the names of tenants are is known where all of the configuration is; see target_tenants.ts.
  */
-const longest: TagValues = {
+const longestValues: TagValues = {
   created: "2026-01-01T00:00:00Z",
   profile: "p".repeat(64),
   tenant: "t",
@@ -27,7 +27,7 @@ export function tagFault(template: string): string | undefined {
   if (unknown.length > 0) {
     return `it knows no {${unknown[0]}}, only {created} {profile} {tenant} {digest}`;
   }
-  return isTag(renderTag(template, longest))
+  return isTag(renderTag(template, longestValues))
     ? undefined
     : "what it renders is no tag: 1 to 128 of a-z A-Z 0-9 _ . - and no dot or dash in front";
 }

@@ -3,7 +3,7 @@
 /** The largest file of FAT32. */
 export const fat32 = 2 ** 32 - 1;
 /** Two of the pieces that an archive is made of. */
-const least = 8 * 1024 * 1024;
+const minVolumeBytes = 8 * 1024 * 1024;
 const units: Record<string, number> = {
   "": 1,
   K: 1024,
@@ -21,5 +21,5 @@ export function volumeBytes(text: string): number | undefined {
   if (text === "fat32") return fat32;
   const [, digits, unit] = /^(\d{1,12})([KMG]B?)?$/.exec(text) ?? [];
   const bytes = Number(digits) * (units[unit ?? ""] ?? NaN);
-  return Number.isSafeInteger(bytes) && bytes >= least ? bytes : undefined;
+  return Number.isSafeInteger(bytes) && bytes >= minVolumeBytes ? bytes : undefined;
 }

@@ -9,7 +9,7 @@ import type { SharedSecret } from "../attest/secret.ts";
 import { sealWith } from "../attest/sign/hmac.ts";
 import { attest, type Signer } from "../attest/sign/signer.ts";
 import { encodeStatement } from "../attest/statement.ts";
-import { archiveName, mostVolumes, volumeName } from "../bundle/archive_writer.ts";
+import { archiveName, maxVolumes, volumeName } from "../bundle/archive_writer.ts";
 import { type ChunkPool, localPool } from "../bundle/chunk_pool.ts";
 import { writeNew } from "../domain/durable.ts";
 import { sha256 } from "../domain/hash.ts";
@@ -81,8 +81,8 @@ export interface ExportOptions {
 }
 
 /** Below this many payload bytes starting a worker costs more than it saves; opening a file costs as much as some thousand bytes. */
-const worthWorkers = 64 * 1024 * 1024;
-const worthOfOpening = 16 * 1024;
+const workerThreshold = 64 * 1024 * 1024;
+const bytesPerOpen = 16 * 1024;
 
 /** Makes the plan only: what an export would pack, with all faults. Nothing is written. */
 export function planExport(
@@ -156,7 +156,7 @@ async function packPlan(options: ExportOptions, plan: Plan, directory: string): 
   let done = 0;
   const progress = (bytes: number) => options.progress("read", done += bytes, plan.bytes);
   const isWorth = options.layout === "archive" &&
-    plan.bytes + plan.files * worthOfOpening >= worthWorkers;
+    plan.bytes + plan.files * bytesPerOpen >= workerThreshold;
   const pool = isWorth ? options.workers?.(true) ?? localPool : localPool;
   try {
     return await pack({ ...options, plan, directory, progress, pool });
@@ -249,7 +249,7 @@ function payloadNames({ layout, profile, compression, volumeSize }: ExportOption
   if (layout === "directory") return ["payload"];
   const name = archiveName(profile, compression);
   if (volumeSize === undefined) return [name];
-  return Array.from({ length: mostVolumes }, (_, i) => volumeName(name, i + 1));
+  return Array.from({ length: maxVolumes }, (_, i) => volumeName(name, i + 1));
 }
 
 function writtenNames(manifest: Manifest, { secret }: ExportOptions): string[] {

@@ -51,7 +51,7 @@ export function archivePayload(
 }
 
 /** Above this many files a sync per file or folder costs more than it saves: the system writes them in its time. */
-const mostSynced = 10_000;
+const maxSynced = 10_000;
 
 /** The payload as files below `payload/`, modes 0644 and 0755 whatever the umask. */
 export class FilesPayload implements Payload {
@@ -65,7 +65,7 @@ export class FilesPayload implements Payload {
 
   constructor(options: PackOptions) {
     this.#directory = options.directory;
-    this.#sync = options.plan.files <= mostSynced;
+    this.#sync = options.plan.files <= maxSynced;
   }
 
   begin(path: string): void {

@@ -54,7 +54,7 @@ export interface PlanOptions {
 }
 
 /** The most faults, and empty directories, that are listed one by one. */
-const mostListed = 1000;
+const maxListed = 1000;
 
 /**
  * @throws StellaError usage where there is nothing to pack, unsafe with every name and entry that
@@ -69,10 +69,10 @@ export function makePlan(options: PlanOptions): Plan {
   const totals = new Totals();
   let faultCount = 0;
   const fault = (finding: Finding) => {
-    if (++faultCount <= mostListed) faults.push(finding);
+    if (++faultCount <= maxListed) faults.push(finding);
   };
   const onEmpty = (path: string) => {
-    if (++empty.count <= mostListed) empty.paths.push(path);
+    if (++empty.count <= maxListed) empty.paths.push(path);
   };
   for (const { path, origin } of walk(tree, fault, onEmpty)) {
     // The walk has checked every part; only the length of the whole is left.

@@ -22,8 +22,8 @@ export interface Needs {
 /** @throws StellaError usage where FAT32 cannot hold a file of the bundle, media where the bundle cannot fit */
 export function preflight(needs: Needs, plan: Plan, space: FreeSpace | undefined): void {
   if (space === undefined) return;
-  if (space.largestFile !== undefined) checkLargest(needs, plan, space.largestFile);
-  const bytes = leastBytes(needs, plan);
+  if (space.maxFileBytes !== undefined) checkLargest(needs, plan, space.maxFileBytes);
+  const bytes = minBytes(needs, plan);
   if (bytes > space.bytes) throw noSpace(needs, `${bytes} bytes`, `${space.bytes} are free`);
   const files = needs.layout === "directory" ? plan.files : 0;
   if (space.files === undefined || files <= space.files) return;
@@ -44,16 +44,16 @@ function checkLargest(needs: Needs, plan: Plan, limit: number): void {
     throw tooLarge(needs, `volumes of ${volumeSize} bytes`, "use --volume-size fat32");
   }
   if (volumeSize !== undefined || plan.tarBytes <= limit) return;
-  const most = compression === "none" ? "has" : "may have up to";
+  const max = compression === "none" ? "has" : "may have up to";
   throw tooLarge(
     needs,
-    `the archive ${most} ${plan.tarBytes} bytes`,
+    `the archive ${max} ${plan.tarBytes} bytes`,
     "cut it with --volume-size fat32, or give the target an exFAT file system",
   );
 }
 
 /** What is written however well the payload shrinks. The old bundle stands until the new one is whole, so nothing is won back. */
-function leastBytes({ layout, compression, programs = [] }: Needs, plan: Plan): number {
+function minBytes({ layout, compression, programs = [] }: Needs, plan: Plan): number {
   const payload = layout === "directory" ? plan.bytes : compression === "none" ? plan.tarBytes : 0;
   const carried = programs.reduce(
     (sum, { path }) => sum + (statSync(path, { throwIfNoEntry: false })?.size ?? 0),

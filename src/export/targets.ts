@@ -33,7 +33,7 @@ export interface Publishing {
 
 /** Milliseconds between two looks at a directory that another export holds, and how many. */
 const busyPause = 500;
-const mostWaits = 1_200;
+const maxWaits = 1_200;
 
 /** What became of one target. */
 export interface TargetOutcome {
@@ -145,7 +145,7 @@ async function whileBusy(signal: AbortSignal, publish: () => Promise<void>): Pro
     try {
       return await publish();
     } catch (error) {
-      if (!isBusy(error) || waits === mostWaits) throw error;
+      if (!isBusy(error) || waits === maxWaits) throw error;
     }
     await setTimeout(busyPause, undefined, { signal });
   }

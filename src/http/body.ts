@@ -1,17 +1,17 @@
 /** The body of a request, as text and never more of it than is of use. */
 
 /** Bytes; the largest request there is, an export with all options, has some hundred. */
-export const largestBody = 64 * 1024;
+export const maxBodyBytes = 64 * 1024;
 
 /** Undefined where it is longer; the rest is then not read. */
 export async function readBody(request: Request): Promise<string | undefined> {
-  if (Number(request.headers.get("content-length") ?? 0) > largestBody) return undefined;
+  if (Number(request.headers.get("content-length") ?? 0) > maxBodyBytes) return undefined;
   const decoder = new TextDecoder();
   let text = "";
   let bytes = 0;
   for await (const chunk of request.body ?? []) {
     bytes += chunk.length;
-    if (bytes > largestBody) return undefined;
+    if (bytes > maxBodyBytes) return undefined;
     text += decoder.decode(chunk, { stream: true });
   }
   return text + decoder.decode();

@@ -12,13 +12,13 @@ export function limitDownloads(
   config: Pick<Config, "tokens" | "service">,
   onRefused: OpsDeps["onRefused"],
 ): MiddlewareHandler<AppEnvironment> {
-  const { most, take } = placesFor(config, Math.ceil(config.service.mostRequests / 2));
+  const { max, take } = placesFor(config, Math.ceil(config.service.mostRequests / 2));
   return async (c, next) => {
     // Nobody reads the body of a HEAD, or ends it.
     if (c.req.method !== "GET") return await next();
     const leave = take(c.get("access"));
     if (leave === undefined) {
-      return tooManyRequests(c, onRefused, `Too many downloads run (limit: ${most})`);
+      return tooManyRequests(c, onRefused, `Too many downloads run (limit: ${max})`);
     }
     let isSent = false;
     try {

@@ -43,7 +43,7 @@ function tooMany(c: Context, { feed, onRefused }: Pick<ServerDeps, "feed" | "onR
   c.header("retry-after", "5");
   return problem(c, {
     status: 503,
-    detail: `Too many event streams are open (limit: ${feed.mostFollowers})`,
+    detail: `Too many event streams are open (limit: ${feed.maxFollowers})`,
     hint: "ask for the export itself meanwhile, without /events",
   });
 }

@@ -5,7 +5,7 @@ import { isFinished, type Job, type Trigger } from "../jobs/job.ts";
 import type { NewJob } from "../jobs/job_queue.ts";
 import { needs, perAccess } from "./access.ts";
 import { audit } from "./audit.ts";
-import { largestBody, readBody } from "./body.ts";
+import { maxBodyBytes, readBody } from "./body.ts";
 import { blockedBy } from "./checks.ts";
 import type { App, AppEnvironment, ServerDeps } from "./deps.ts";
 import {
@@ -38,7 +38,7 @@ export function addExports(app: App, deps: ServerDeps): void {
     if (!key.success) return invalid(c, key.error, "Idempotency-Key");
     const text = await readBody(c.req.raw);
     if (text === undefined) {
-      return problem(c, { status: 413, detail: `A body has at most ${largestBody} bytes` });
+      return problem(c, { status: 413, detail: `A body has at most ${maxBodyBytes} bytes` });
     }
     const body = request(c).safeParse(jsonOf(text));
     if (!body.success) return invalid(c, body.error);

@@ -11,9 +11,9 @@ import { problem } from "./problem.ts";
 
 type Handler = MiddlewareHandler<AppEnvironment>;
 
-const mostHeaders = 100;
+const maxHeaders = 100;
 /** Characters of a name and its port (RFC 1035 section 2.3.4); more are not shown. */
-const longestHost = 261;
+const maxHostLength = 261;
 
 /** Headers in which a proxy says for whom it asks. */
 const proxied = ["forwarded", "via", "x-forwarded-for", "x-real-ip"];
@@ -47,8 +47,8 @@ export function guard(own: Names): Handler {
   return async (c, next) => {
     // c.env is not there at all when a test calls app.request(path).
     const raw = (c.env as NodeBindings | undefined)?.incoming?.rawHeaders ?? [];
-    if (raw.length / 2 > mostHeaders) {
-      return problem(c, { status: 431, detail: `A request has at most ${mostHeaders} headers` });
+    if (raw.length / 2 > maxHeaders) {
+      return problem(c, { status: 431, detail: `A request has at most ${maxHeaders} headers` });
     }
     const named = raw.filter((name, at) => at % 2 === 0 && name.toLowerCase() === "host").length;
     if (named > 1) return problem(c, { status: 400, detail: "A request has one Host header" });
@@ -67,7 +67,7 @@ export function guard(own: Names): Handler {
 function misdirected(c: Context, host: string) {
   return problem(c, {
     status: 421,
-    detail: `The host name ${JSON.stringify(host.slice(0, longestHost))} is not served here`,
+    detail: `The host name ${JSON.stringify(host.slice(0, maxHostLength))} is not served here`,
     hint: "where it is a name of this service, add it to service.hosts in stella.yaml",
   });
 }

@@ -23,7 +23,7 @@ export interface HttpLimits {
 }
 
 /** Connections are looked at now and then, so that a limit takes effect up to one such interval late: 10 s and 30 s are kept. */
-export const usual: HttpLimits = {
+export const defaultLimits: HttpLimits = {
   headersTimeout: 8_000,
   requestTimeout: 29_000,
   keepAliveTimeout: 5_000,
@@ -33,7 +33,7 @@ export const usual: HttpLimits = {
 /** Milliseconds without any byte in either direction. */
 const idleTimeout = 60_000;
 /** Above what one client machine opens, below what a process may: a connection is a descriptor. */
-const mostConnections = 1_024;
+const maxConnections = 1_024;
 
 /** PEM texts. */
 export interface TlsFiles {
@@ -59,8 +59,8 @@ export async function serveHttp(
   listen: Listen,
   { tls, ...limits }: Partial<HttpLimits> & { tls?: TlsFiles | undefined } = {},
 ): Promise<HttpServer> {
-  const server = adaptor(app, { ...usual, ...limits }, tls);
-  server.maxConnections = mostConnections;
+  const server = adaptor(app, { ...defaultLimits, ...limits }, tls);
+  server.maxConnections = maxConnections;
   server.setTimeout(idleTimeout);
   server.on("clientError", refuse);
   await listening(server, listen);

@@ -18,11 +18,11 @@ export function limitRequests(
   config: Pick<Config, "tokens" | "service">,
   onRefused: OpsDeps["onRefused"],
 ): MiddlewareHandler<AppEnvironment> {
-  const { most, take } = placesFor(config, config.service.mostRequests);
+  const { max, take } = placesFor(config, config.service.mostRequests);
   return async (c, next) => {
     const leave = take(c.get("access"));
     if (leave === undefined) {
-      return tooManyRequests(c, onRefused, `Too many requests are open (limit: ${most})`);
+      return tooManyRequests(c, onRefused, `Too many requests are open (limit: ${max})`);
     }
     try {
       return await next();
@@ -33,9 +33,9 @@ export function limitRequests(
 }
 
 /** Places that the tenants share. */
-export function placesFor({ tokens }: Pick<Config, "tokens">, most: number) {
-  const places = new FairLimiter(most, new Set(tokens.map(partyOf)).size);
-  return { most, take: (access: Access) => places.acquire(partyOf(access)) };
+export function placesFor({ tokens }: Pick<Config, "tokens">, max: number) {
+  const places = new FairLimiter(max, new Set(tokens.map(partyOf)).size);
+  return { max, take: (access: Access) => places.acquire(partyOf(access)) };
 }
 
 /** The same where all places are taken and where the tenant's share is. */

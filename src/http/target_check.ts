@@ -10,7 +10,7 @@ import { messageOf } from "../domain/errors.ts";
 import type { Check } from "./readiness.ts";
 
 /** Below this share of its file system there is hardly room for one more bundle. */
-const leastFree = 0.02;
+const minFree = 0.02;
 
 /** One check for each profile that has target directories, over those of all its tenants. */
 export function targetChecks(profiles: readonly Profile[], tenants: readonly string[]): Check[] {
@@ -48,7 +48,7 @@ async function faultOf(directory: string): Promise<string | undefined> {
     const there = await nearest(directory);
     const { bavail, blocks } = await statfs(there);
     const share = blocks === 0 ? 1 : bavail / blocks;
-    return share < leastFree ? says(`${(share * 100).toFixed(1)} % free`) : undefined;
+    return share < minFree ? says(`${(share * 100).toFixed(1)} % free`) : undefined;
   } catch (error) {
     return says(messageOf(error));
   }

@@ -19,8 +19,8 @@ export class Feed {
   readonly #followers: FairLimiter;
 
   /** @param tenants how many there are */
-  constructor(tenants = 1, readonly mostFollowers = 64) {
-    this.#followers = new FairLimiter(mostFollowers, tenants);
+  constructor(tenants = 1, readonly maxFollowers = 64) {
+    this.#followers = new FairLimiter(maxFollowers, tenants);
   }
 
   moved(exportId: string, progress: Progress): void {

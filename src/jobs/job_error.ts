@@ -7,22 +7,22 @@ import { type Finding, messageOf, StellaError } from "../domain/errors.ts";
 import type { JobError } from "./job.ts";
 
 /** Findings that are kept, and the characters of JSON that they come to together: a list of 500 jobs has to stay readable. */
-const mostFindings = 20;
-const mostText = 4_096;
+const maxFindings = 20;
+const maxText = 4_096;
 /** Characters of one text of a finding; more than the longest file name has. And of a message, which may tell of several. */
-const longestText = 300;
-const longestMessage = 2_000;
+const maxTextLength = 300;
+const maxMessageLength = 2_000;
 
 /** A failure without a code is ours, and so is its text. */
 export function jobError(thrown: unknown): JobError {
-  const message = cut(messageOf(thrown), longestMessage);
+  const message = cut(messageOf(thrown), maxMessageLength);
   if (!(thrown instanceof StellaError)) return { code: "internal", message };
   const { code, hint } = thrown;
   const findings = someOf(thrown.findings);
   return {
     code,
     message,
-    ...(hint === undefined ? {} : { hint: cut(hint, longestMessage) }),
+    ...(hint === undefined ? {} : { hint: cut(hint, maxMessageLength) }),
     ...(findings.length === 0 ? {} : { findings }),
   };
 }
@@ -31,8 +31,8 @@ export function jobError(thrown: unknown): JobError {
 function someOf(all: readonly Finding[]): Finding[] {
   const telling = all.filter(saysMore);
   const kept: Finding[] = [];
-  let left = mostText;
-  for (const finding of telling.slice(0, mostFindings).map(shortened)) {
+  let left = maxText;
+  for (const finding of telling.slice(0, maxFindings).map(shortened)) {
     left -= JSON.stringify(finding).length;
     if (left < 0 && kept.length > 0) break;
     kept.push(finding);
@@ -72,11 +72,11 @@ function withoutPlace(finding: Finding): Finding {
   return { ...finding, path: name, found: found.replaceAll(path, name) };
 }
 
-function cut(text: string, longest = longestText): string {
-  return text.length > longest ? `${text.slice(0, longest - 3)}...` : text;
+function cut(text: string, maxLength = maxTextLength): string {
+  return text.length > maxLength ? `${text.slice(0, maxLength - 3)}...` : text;
 }
 
 /** The end of a path tells more than its beginning. */
 function cutFront(path: string): string {
-  return path.length > longestText ? `...${path.slice(3 - longestText)}` : path;
+  return path.length > maxTextLength ? `...${path.slice(3 - maxTextLength)}` : path;
 }

@@ -63,10 +63,10 @@ export interface Recovered {
 /** Everything that writes throws StellaError media where the disk is full or failing. */
 export interface JobQueue {
   /**
-   * `isNew` is false where the idempotency key is known. A new one is refused where `most` of its tenant wait already.
+   * `isNew` is false where the idempotency key is known. A new one is refused where `max` of its tenant wait already.
    * @throws StellaError usage where the key was used for another request, or the tenant's queue is full
    */
-  enqueue(job: NewJob, most?: number): { job: Job; isNew: boolean };
+  enqueue(job: NewJob, max?: number): { job: Job; isNew: boolean };
   get(id: string): Job | undefined;
   /** Newest first. */
   list(filter: Filter): Job[];
@@ -91,17 +91,17 @@ export interface JobQueue {
   cancel(id: string): Job | undefined;
   /**
    * Queues a failed or cancelled job again, leaves every other; the job afterwards.
-   * @throws StellaError usage where `most` of its tenant wait already
+   * @throws StellaError usage where `max` of its tenant wait already
    */
-  retry(id: string, most?: number): Job | undefined;
+  retry(id: string, max?: number): Job | undefined;
   /** Forgets a job that has ended; false for every other. */
   remove(id: string): boolean;
   /** Jobs of the profile that succeeded and whose bundles are there, in the order in which they ended, whatever the clock said. */
   made(profile: string): Job[];
   /** The bundles of these jobs are gone. */
   bundlesRemoved(ids: readonly string[]): void;
-  /** Forgets jobs that ended before `before` and have no bundle any more, at most `most` of them. */
-  prune(before: number, most: number): Job[];
+  /** Forgets jobs that ended before `before` and have no bundle any more, at most `max` of them. */
+  prune(before: number, max: number): Job[];
   /** After a start, with the lock held: what runs according to the queue ran in a process that is dead. */
   recover(): Recovered;
   figures(): Figures;
@@ -113,16 +113,16 @@ export interface JobQueue {
 }
 
 /** A job is given up after so many starts: it ended the service each time, or failed in a way that might have passed. */
-export const mostAttempts = 3;
+export const maxAttempts = 3;
 
 /** Milliseconds; nothing waits longer. What claims to is from before a clock was set back, and is due. */
-export const longestWait = 3_600_000;
+export const maxWait = 3_600_000;
 
-export const usualLease = 60_000;
+export const defaultLease = 60_000;
 
 export const gaveUp: JobError = {
   code: "internal",
-  message: `The service ended ${mostAttempts} times while this export ran`,
+  message: `The service ended ${maxAttempts} times while this export ran`,
   hint: "look at the service's log around its starts, then ask for the export again",
 };
 
@@ -137,10 +137,10 @@ export function keyReused(): StellaError {
   );
 }
 
-export function queueFull(most: number): StellaError {
+export function queueFull(max: number): StellaError {
   return new StellaError(
     "busy",
-    `Cannot queue the export: ${most} exports of this tenant wait already`,
+    `Cannot queue the export: ${max} exports of this tenant wait already`,
     {
       hint: "ask again when some of them are done; service.mostQueued in stella.yaml is the limit",
       findings: [{ code: "busy", reason: "queue_full" }],

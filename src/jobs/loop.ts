@@ -9,7 +9,7 @@ import { StellaError } from "../domain/errors.ts";
 import { backoff } from "./backoff.ts";
 import type { Job, JobError, Outcome } from "./job.ts";
 import { jobError } from "./job_error.ts";
-import { type JobQueue, mostAttempts } from "./job_queue.ts";
+import { type JobQueue, maxAttempts } from "./job_queue.ts";
 
 export interface LoopOptions {
   queue: JobQueue;
@@ -172,7 +172,7 @@ export class Loop {
       if (cancelled.aborted) return { state: "cancelled" };
       if (this.#stop.signal.aborted) return "released";
       const error = jobError(thrown);
-      if (!isTransient(thrown) || job.tries >= mostAttempts) return { state: "failed", error };
+      if (!isTransient(thrown) || job.tries >= maxAttempts) return { state: "failed", error };
       return { error, wait: backoff(job.tries, random(), firstWait) };
     } finally {
       clearInterval(beat);

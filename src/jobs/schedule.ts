@@ -48,9 +48,9 @@ export interface ScheduleOptions {
 export type Run = "queued" | "late" | "skipped";
 
 /** Milliseconds after which the clock is looked at, also where nothing is due: it may have been set. */
-const longestSleep = 30_000;
+const maxSleep = 30_000;
 /** Milliseconds after which a run was not asked for in time; a service that runs is never that late. */
-const inTime = 2 * longestSleep;
+const inTime = 2 * maxSleep;
 
 export class Scheduler {
   readonly #options: ScheduleOptions;
@@ -70,7 +70,7 @@ export class Scheduler {
     const times = schedules.map((one) => this.next(one));
     schedules.forEach((one, at) => onTimes?.(one.profile, times[at], dueTimes(one, now(), 2)[1]));
     const wait = Math.max(50, Math.min(...times.map((at) => at ?? Infinity)) - now());
-    this.#timer = setTimeout(() => this.start(), Math.min(wait, longestSleep));
+    this.#timer = setTimeout(() => this.start(), Math.min(wait, maxSleep));
   }
 
   stop(): void {

@@ -24,7 +24,7 @@ export function authorities(ca: string | undefined): readonly string[] {
 }
 
 /** The system's file has about 250 kB. */
-const mostBytes = 16 * 1024 * 1024;
+const maxBytes = 16 * 1024 * 1024;
 
 /**
  * The text of a PEM file, whichever way Windows wrote it: with a byte order mark, in UTF-16, with
@@ -32,7 +32,7 @@ const mostBytes = 16 * 1024 * 1024;
  * @throws StellaError usage, media
  */
 export function readPem(path: string): string {
-  const bytes = readRegular("Cannot read the certificates", path, mostBytes);
+  const bytes = readRegular("Cannot read the certificates", path, maxBytes);
   const isUtf16 = bytes[0] === 0xff && bytes[1] === 0xfe;
   // A decoder takes the byte order mark away.
   return new TextDecoder(isUtf16 ? "utf-16le" : "utf-8").decode(bytes).replaceAll("\r\n", "\n");

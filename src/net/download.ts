@@ -27,18 +27,18 @@ export interface DownloadOptions extends Pick<TransportOptions, "policy" | "time
   timing: Timing;
   signal?: AbortSignal | undefined;
   /** Bytes; more are refused while they come. */
-  most?: number;
+  max?: number;
 }
 
-const largest = 4 * 1024 ** 3;
+const defaultMaxBytes = 4 * 1024 ** 3;
 
 /** @throws StellaError usage of the policy, registry, media, digest where the content is another */
 export async function download(what: Download, options: DownloadOptions): Promise<void> {
-  const { timing, signal, most = largest, ...network } = options;
+  const { timing, signal, max = defaultMaxBytes, ...network } = options;
   const url = new URL(what.url);
   const secure = url.protocol === "https:";
   const transport = new Transport({ ...network, authorities: secure ? authorities(what.ca) : [] });
-  const file = new NewFile(what.to, most);
+  const file = new NewFile(what.to, max);
   try {
     const get = () => fetchInto(file, { method: "GET", url, signal }, transport);
     await withRetries(get, timing, signal);
@@ -68,7 +68,7 @@ class NewFile {
   #hash = startSha256();
   #size = 0;
 
-  constructor(readonly path: string, readonly most: number) {
+  constructor(readonly path: string, readonly max: number) {
     try {
       this.#fd = openSync(path, "wx", 0o600);
     } catch (error) {
@@ -82,8 +82,8 @@ class NewFile {
   }
 
   add(piece: Uint8Array): void {
-    if (this.#size + piece.length > this.most) {
-      throw new RegistryError("rejected", `More than ${this.most} bytes came`);
+    if (this.#size + piece.length > this.max) {
+      throw new RegistryError("rejected", `More than ${this.max} bytes came`);
     }
     try {
       for (let at = 0; at < piece.length;) {

@@ -12,8 +12,8 @@ export interface Timeouts {
 }
 
 /** The least size of a manifest that every registry must take is also the most that is read (distribution-spec, Pushing Manifests). */
-const largestAnswer = 4 * 1024 * 1024;
-const largestError = 8 * 1024;
+const maxAnswerBytes = 4 * 1024 * 1024;
+const maxErrorBytes = 8 * 1024;
 
 /** @throws RegistryError where no answer came; StellaError of the body or the signal */
 export async function exchange(
@@ -153,7 +153,7 @@ export async function readAnswer(
   watch: Watch,
 ): Promise<Answer> {
   const status = response.statusCode ?? 0;
-  const most = status >= 400 ? largestError : largestAnswer;
+  const max = status >= 400 ? maxErrorBytes : maxAnswerBytes;
   const pieces: Uint8Array[] = [];
   let size = 0;
   for await (const piece of response as AsyncIterable<Uint8Array>) {
@@ -164,24 +164,24 @@ export async function readAnswer(
     }
     pieces.push(piece);
     size += piece.length;
-    if (size > most) break;
+    if (size > max) break;
   }
-  if (size > most && status < 400) {
-    throw new RegistryError("rejected", `${target(method, url)}: more than ${most} bytes came`);
+  if (size > max && status < 400) {
+    throw new RegistryError("rejected", `${target(method, url)}: more than ${max} bytes came`);
   }
-  return { status, header: (name) => single(response.headers[name]), body: joined(pieces, most) };
+  return { status, header: (name) => single(response.headers[name]), body: joined(pieces, max) };
 }
 
 export function single(value: string | string[] | undefined): string | undefined {
   return Array.isArray(value) ? value.join(", ") : value;
 }
 
-function joined(pieces: Uint8Array[], most: number): Uint8Array {
+function joined(pieces: Uint8Array[], max: number): Uint8Array {
   const all = new Uint8Array(pieces.reduce((sum, piece) => sum + piece.length, 0));
   let at = 0;
   for (const piece of pieces) {
     all.set(piece, at);
     at += piece.length;
   }
-  return all.subarray(0, most);
+  return all.subarray(0, max);
 }

@@ -36,14 +36,14 @@ interface Asked extends PartQuestion {
   done: (size: number | undefined) => void;
 }
 
-const largestHead = 16 * 1024;
+const maxHeadBytes = 16 * 1024;
 /** What the socket read through is garbage: so many small arrays see to it that it goes (young_generation.ts). */
 const arrays = 20_000;
 
 export class PartConnection {
   readonly #socket: Socket;
   readonly #ready = Promise.withResolvers<boolean>();
-  readonly #head = new Uint8Array(largestHead);
+  readonly #head = new Uint8Array(maxHeadBytes);
   #headLength = 0;
   #asked: Asked | undefined;
   #wasReady = false;
@@ -139,7 +139,7 @@ export class PartConnection {
     this.#headLength += n;
     const bytes = this.#head.subarray(0, this.#headLength);
     const head = readPartHead(bytes, asked.from, asked.room.length);
-    if (head === "incomplete" && this.#headLength < largestHead) return;
+    if (head === "incomplete" && this.#headLength < maxHeadBytes) return;
     const body = typeof head === "string" ? bytes : bytes.subarray(head.length);
     if (typeof head === "string" || body.length > asked.room.length) return this.close();
     asked.size = head.size;

@@ -9,7 +9,7 @@ import { type OnRead, PartConnection, type PartQuestion } from "./part_connectio
 export type Connect = (url: URL, turn: number, onread: OnRead) => Socket;
 
 /** Times in a row that a part may fail to come over a new connection. */
-const mostRefused = 3;
+const maxRefused = 3;
 
 interface Origin {
   free: PartConnection[];
@@ -31,7 +31,7 @@ export class PartPool {
       url.origin,
       () => ({ free: [], refused: 0, turn: 0 }),
     );
-    if (origin.refused >= mostRefused) return undefined;
+    if (origin.refused >= maxRefused) return undefined;
     for (let kept = this.#take(origin); kept !== undefined; kept = this.#take(origin)) {
       const size = await this.#ask(kept, origin, question);
       // That a kept connection has ended meanwhile says nothing.
@@ -62,7 +62,7 @@ export class PartPool {
     if (connection.isOpen) origin.free.push(connection);
     else this.#all.delete(connection);
     // To be waited for once is enough.
-    if (connection.isSilent) origin.refused = mostRefused;
+    if (connection.isSilent) origin.refused = maxRefused;
     return size;
   }
 

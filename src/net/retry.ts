@@ -12,9 +12,9 @@ export interface Timing {
 
 export const attempts = 5;
 const firstWait = 500;
-const longestWait = 8_000;
+const maxWait = 8_000;
 /** A registry that asks for more patience than this is given up at once, so that an export does not hang for hours. */
-const longestRetryAfter = 120_000;
+const maxRetryAfter = 120_000;
 
 /** What is tried. It calls `progressed` when it has got further than ever before: then the attempts count anew. */
 export type Action<T> = (progressed: () => void) => Promise<T>;
@@ -34,7 +34,7 @@ export async function withRetries<T>(
     } catch (error) {
       if (!(error instanceof RegistryError) || !error.isTransient) throw error;
       if (attempt === attempts) throw exhausted(error);
-      if ((error.retryAfter ?? 0) > longestRetryAfter) throw tooLong(error);
+      if ((error.retryAfter ?? 0) > maxRetryAfter) throw tooLong(error);
       await timing.sleep(waitBefore(attempt, error.retryAfter, timing), signal);
     }
   }
@@ -42,7 +42,7 @@ export async function withRetries<T>(
 
 /** At least what the registry asked for; else between half and the whole of 0.5, 1, 2, 4, 8 s. */
 function waitBefore(attempt: number, asked: number | undefined, timing: Timing): number {
-  const step = Math.min(longestWait, firstWait * 2 ** (attempt - 1));
+  const step = Math.min(maxWait, firstWait * 2 ** (attempt - 1));
   return Math.max(asked ?? 0, step / 2 + timing.random() * step / 2);
 }
 

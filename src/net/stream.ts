@@ -40,7 +40,7 @@ function streamed(
   return { status, header, body: new Uint8Array(), stream };
 }
 
-const mostWaiting = 1024 * 1024;
+const maxWaiting = 1024 * 1024;
 /**
  * Bytes after which the garbage that they left is cleared away, and the small arrays that see to it: so a pull stays below 200 MiB.
  * Five times as many would save 10 MiB more, and cost a second for each gigabyte.
@@ -94,7 +94,7 @@ class Arrival implements Stream {
   #take(piece: Uint8Array): void {
     this.#pieces.push(piece);
     this.#waiting += piece.length;
-    if (this.#waiting >= mostWaiting) this.response.pause();
+    if (this.#waiting >= maxWaiting) this.response.pause();
     this.#wake();
   }
 
@@ -116,7 +116,7 @@ class Arrival implements Stream {
       piece = this.#pieces[0];
     }
     this.#waiting -= filled;
-    if (this.#waiting < mostWaiting / 2) this.response.resume();
+    if (this.#waiting < maxWaiting / 2) this.response.resume();
     this.#clear(filled);
     return filled;
   }

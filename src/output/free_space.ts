@@ -10,7 +10,7 @@ export interface FreeSpace {
   /** Files that can still be made; undefined where the file system has no such number. */
   files?: number;
   /** Bytes of the largest file; undefined where there is no limit that matters. */
-  largestFile?: number;
+  maxFileBytes?: number;
   /** It lies in memory, and no sync makes it last. */
   isVolatile?: true;
 }
@@ -26,7 +26,7 @@ export function freeSpaceAt(directory: string): FreeSpace | undefined {
     return {
       bytes: bavail * bsize,
       ...(files > 0 ? { files: ffree } : {}),
-      ...(type === vfat ? { largestFile: fat32 } : {}),
+      ...(type === vfat ? { maxFileBytes: fat32 } : {}),
       ...(type === tmpfs ? { isVolatile: true as const } : {}),
     };
   } catch {

@@ -5,7 +5,7 @@ import { copyFile, cp, open, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { ioError } from "../domain/errors.ts";
 import { manifestName } from "../bundle/manifest.ts";
-import { largestManifest } from "../bundle/read_manifest.ts";
+import { maxManifestBytes } from "../bundle/read_manifest.ts";
 import { readRegular } from "../domain/regular_file.ts";
 import { lstatIfThere } from "./recovery.ts";
 import { OutputTransaction } from "./output_transaction.ts";
@@ -46,7 +46,7 @@ export function isPublished(from: string, directory: string): boolean {
   };
   if (!readdirSync(from).every(has)) return false;
   const manifest = (place: string) =>
-    readRegular("Cannot read", join(place, manifestName), largestManifest);
+    readRegular("Cannot read", join(place, manifestName), maxManifestBytes);
   return Buffer.compare(manifest(from), manifest(directory)) === 0;
 }
 

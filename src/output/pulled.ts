@@ -104,11 +104,11 @@ export class PulledBundle implements BundleSource {
     const { room, directory } = this.where;
     if (room === undefined) return;
     const bytes = files.reduce((sum, { size }) => sum + size, 0);
-    const large = files.find(({ size }) => size > (room.largestFile ?? Infinity));
+    const large = files.find(({ size }) => size > (room.maxFileBytes ?? Infinity));
     const found = bytes > room.bytes
       ? `the bundle has ${bytes} bytes and ${room.bytes} are free`
       : large !== undefined
-      ? `${shown(large.path)} has ${large.size} bytes, and FAT32 holds at most ${room.largestFile}`
+      ? `${shown(large.path)} has ${large.size} bytes, and FAT32 holds at most ${room.maxFileBytes}`
       : undefined;
     if (found === undefined) return;
     throw new StellaError("media", `Cannot pull into ${shown(directory)}: ${found}`, {

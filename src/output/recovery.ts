@@ -18,7 +18,7 @@ import {
 } from "../bundle/manifest.ts";
 import { shown } from "../domain/names.ts";
 import { folded, pathFault } from "../domain/paths.ts";
-import { largestManifest, readManifest } from "../bundle/read_manifest.ts";
+import { maxManifestBytes, readManifest } from "../bundle/read_manifest.ts";
 import { readRegular } from "../domain/regular_file.ts";
 
 const payloadName = "payload";
@@ -138,9 +138,9 @@ export function bundleFileNames(manifest: Manifest): string[] {
 /** The manifest at `path`, if a regular file there holds one; nothing is followed. */
 export function readManifestIfValid(path: string): Manifest | undefined {
   const stat = lstatIfThere(path);
-  if (!stat?.isFile() || stat.size > largestManifest) return undefined;
+  if (!stat?.isFile() || stat.size > maxManifestBytes) return undefined;
   try {
-    return readManifest(readRegular("Cannot read", path, largestManifest));
+    return readManifest(readRegular("Cannot read", path, maxManifestBytes));
   } catch {
     return undefined;
   }

@@ -43,7 +43,7 @@ export function shrink(
 ): boolean {
   if (whole.has(digest)) return false;
   const half = Math.ceil(refused.size / 2);
-  if (half >= growth.least) growth.largest = Math.min(growth.largest, half);
+  if (half >= growth.min) growth.max = Math.min(growth.max, half);
   else if (refused.isWhole) return false;
   else whole.add(digest);
   return true;

@@ -16,7 +16,7 @@ import { followRedirects } from "../net/redirects.ts";
 import { type Action, type Timing, withRetries } from "../net/retry.ts";
 import type { Credentials } from "./secret.ts";
 import type { UploadMemory } from "./sessions.ts";
-import { defaultChunk, defaultLargestChunk } from "./upload_place.ts";
+import { defaultChunk, defaultMaxChunk } from "./upload_place.ts";
 
 /** Bytes of one part of a download. */
 export const defaultPart = 4 * 1024 * 1024;
@@ -35,7 +35,7 @@ export interface ClientOptions {
   uploads?: UploadMemory;
   /** Bytes of the first chunk of an upload, and of the largest, else all are as the first; and of one part of a download. */
   chunk?: number;
-  largestChunk?: number;
+  maxChunk?: number;
   part?: number;
 }
 
@@ -45,7 +45,7 @@ export class RegistryClient {
   readonly timing: Timing;
   readonly uploads: UploadMemory;
   readonly chunk: number;
-  readonly largestChunk: number;
+  readonly maxChunk: number;
   readonly part: number;
   readonly #options: ClientOptions;
   readonly #authorizer: Authorizer;
@@ -55,7 +55,7 @@ export class RegistryClient {
     this.timing = options.timing;
     this.uploads = options.uploads ?? new Map();
     this.chunk = options.chunk ?? defaultChunk;
-    this.largestChunk = options.largestChunk ?? options.chunk ?? defaultLargestChunk;
+    this.maxChunk = options.maxChunk ?? options.chunk ?? defaultMaxChunk;
     this.part = options.part ?? defaultPart;
     this.#options = options;
     const { endpoint, credentials } = options;

@@ -6,7 +6,7 @@ import { StellaError } from "../domain/errors.ts";
 import { type Credentials, isUsername, Secret } from "./secret.ts";
 import { dockerCredentials, isDockerConfig } from "./docker_config.ts";
 
-const largest = 64 * 1024;
+const maxFileBytes = 64 * 1024;
 const action = "Cannot read the credentials";
 const dockerHint = 'log in with docker or podman, or write {"username": "...", "password": "..."}';
 
@@ -54,7 +54,7 @@ function readLogin(path: string, name: string): Credentials | undefined {
   if (!existsSync(path)) return undefined;
   // Read before its mode is checked: a file that has nothing for this registry is no reason to
   // refuse.
-  const value = parsed(path, readRegular(action, path, largest));
+  const value = parsed(path, readRegular(action, path, maxFileBytes));
   const found = dockerCredentials(value, name, (reason) => unfit(path, reason, dockerHint));
   if (found !== undefined) readPrivate(path);
   return found;
@@ -62,7 +62,7 @@ function readLogin(path: string, name: string): Credentials | undefined {
 
 /** The content of a small file that only its owner can read. @throws StellaError usage */
 export function readPrivate(path: string): Uint8Array {
-  return readRegular(action, path, largest, ({ mode }) => checkPrivate(path, mode & 0o777));
+  return readRegular(action, path, maxFileBytes, ({ mode }) => checkPrivate(path, mode & 0o777));
 }
 
 /** systemd shows credentials to the service alone, by its own directory and by an access list, which looks like a group's right. */

@@ -13,10 +13,10 @@ import type { Repository } from "./repository.ts";
  * Whoever may write to the repository may attach proofs: no more than so many of a kind, and pages
  * of lists, are looked at.
  */
-const mostProofs = 16;
-const mostPages = 16;
+const maxProofs = 16;
+const maxPages = 16;
 /** Bytes; one of ours has a few KiB. */
-const largest = 1024 * 1024;
+const maxProofListBytes = 1024 * 1024;
 
 /**
  * The bytes of each proof of a kind, in the order of the registry; what cannot be one is passed over.
@@ -30,7 +30,7 @@ export async function proofsOf(
   const type = ociTypes[proof];
   const listed = await listReferrers(repository, subject, type);
   const found: Uint8Array[] = [];
-  for (const one of listed.slice(0, mostProofs)) {
+  for (const one of listed.slice(0, maxProofs)) {
     const bytes = await proofOf(repository, one, subject, type);
     if (bytes !== undefined) found.push(bytes);
   }
@@ -47,7 +47,7 @@ async function listReferrers(
   let page = await repository.referrers(subject);
   for (let pages = 1; page !== undefined; pages++) {
     own.add(page.bytes);
-    if (page.next === undefined || pages === mostPages || own.isFull) break;
+    if (page.next === undefined || pages === maxPages || own.isFull) break;
     page = await repository.referrers(subject, page.next);
   }
   if (own.all.length > 0) return own.all;
@@ -68,7 +68,7 @@ class Listed {
   constructor(readonly type: string) {}
 
   get isFull(): boolean {
-    return this.#sure.length >= mostProofs;
+    return this.#sure.length >= maxProofs;
   }
 
   get all(): Descriptor[] {
@@ -89,7 +89,7 @@ class Listed {
 }
 
 function keep(list: Descriptor[], one: Descriptor): void {
-  if (list.length < mostProofs) list.push(one);
+  if (list.length < maxProofs) list.push(one);
 }
 
 async function proofOf(
@@ -104,12 +104,12 @@ async function proofOf(
   if (descriptor(manifest["subject"])?.digest !== subject) return undefined;
   const layers = descriptorsAt(manifest, "layers") ?? [];
   const [layer] = layers;
-  if (layer === undefined || layers.length > 1 || layer.size > largest) return undefined;
+  if (layer === undefined || layers.length > 1 || layer.size > maxProofListBytes) return undefined;
   return await readBlob(repository, layer);
 }
 
 async function readBlob(repository: Repository, layer: Descriptor) {
   const source: BundleSource = { name: "", open: () => openBlobReader(repository, layer) };
-  const bytes = await readSmall(source, layer.digest, largest, "signature");
+  const bytes = await readSmall(source, layer.digest, maxProofListBytes, "signature");
   return bytes !== undefined && digestOf(bytes) === layer.digest ? bytes : undefined;
 }

@@ -1,5 +1,5 @@
 /** Pushes a finished bundle from its directory. Nothing is copied: files are read once, on their way out. */
-import { largestManifest, readManifest } from "../bundle/read_manifest.ts";
+import { maxManifestBytes, readManifest } from "../bundle/read_manifest.ts";
 import {
   attestationName,
   bundleDigest,
@@ -59,7 +59,7 @@ export interface PushReport {
 }
 
 /** A bundle is small where it is not a file: a proof of ours has a few KiB. */
-const largestProof = 1024 * 1024;
+const maxProofBytes = 1024 * 1024;
 
 /**
  * Order: blobs, bundle manifest by digest, attestation, tag. The attestation is pushed as it is; verifying is the caller's business.
@@ -118,7 +118,7 @@ interface Bundle {
 
 async function readBundle(dir: string, verified: boolean): Promise<Bundle> {
   const source = directorySource(dir);
-  const bytes = await readSmall(source, manifestName, largestManifest);
+  const bytes = await readSmall(source, manifestName, maxManifestBytes);
   if (bytes === undefined) {
     throw new StellaError("manifest", `Cannot push ${shown(dir)}: there is no ${manifestName}`, {
       hint: "name the directory of a finished bundle",
@@ -127,7 +127,7 @@ async function readBundle(dir: string, verified: boolean): Promise<Bundle> {
   const manifest = readManifest(bytes);
   const artifact = bundleArtifact(manifest, bytes);
   const attestation = await readAttestation(source, dir);
-  const seal = await readSmall(source, hmacName, largestProof);
+  const seal = await readSmall(source, hmacName, maxProofBytes);
   const proof = (kind: Proof, content: Uint8Array) =>
     proofArtifact(kind, artifact, content, manifest.created);
   const small = [emptyConfig, attestation, ...(seal === undefined ? [] : [seal]), bytes];
@@ -158,7 +158,7 @@ async function pushProofs(
 
 /** An unsigned bundle is not pushed: nobody could tell it from a forged one. */
 async function readAttestation(source: BundleSource, dir: string): Promise<Uint8Array> {
-  const bytes = await readSmall(source, attestationName, largestProof);
+  const bytes = await readSmall(source, attestationName, maxProofBytes);
   if (bytes !== undefined) return bytes;
   throw new StellaError("untrusted", `Cannot push ${shown(dir)}: there is no ${attestationName}`, {
     hint: "export the bundle again, or copy its attestation too",

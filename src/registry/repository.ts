@@ -8,7 +8,7 @@ import { type Answer, type Body, bodyOf, type Outgoing, type Stream } from "../n
 import { isDigest } from "../domain/reference.ts";
 import type { Action } from "../net/retry.ts";
 import { uploadBlob } from "./upload.ts";
-import { checkDigest, forget, type Growth, leastChunk, type UploadPlace } from "./upload_place.ts";
+import { checkDigest, forget, type Growth, minChunk, type UploadPlace } from "./upload_place.ts";
 
 /** A manifest or index as a registry holds it. */
 export interface Stored {
@@ -48,7 +48,7 @@ export class Repository {
     options: Partial<RepositoryOptions> = {},
   ) {
     this.options = { access: "push", mountFrom: [], signal: undefined, ...options };
-    this.#growth = { largest: client.largestChunk, least: leastChunk };
+    this.#growth = { max: client.maxChunk, min: minChunk };
   }
 
   get signal(): AbortSignal | undefined {
@@ -61,15 +61,15 @@ export class Repository {
    * @throws RegistryError; whatever the blob throws while it is read
    */
   pushBlob(blob: Blob): Promise<boolean> {
-    let most = 0;
+    let max = 0;
     return this.#retrying(async (progressed) => {
       if (await this.#has(`blobs/${blob.digest}`, blob)) {
         forget(this.#place, blob);
         return false;
       }
       return await uploadBlob(this.#place, blob, (bytes) => {
-        if (bytes > most) progressed();
-        most = Math.max(most, bytes);
+        if (bytes > max) progressed();
+        max = Math.max(max, bytes);
       });
     });
   }

@@ -27,7 +27,7 @@ export interface UploadMemory {
 }
 
 /** Registries of the most common kind throw uploads away after a week (distribution, `uploadpurging`). */
-const longest = 6 * 24 * 3600_000;
+const maxAge = 6 * 24 * 3600_000;
 
 const readSession = object({
   key: text(/^.{1,1024}$/su, "a key"),
@@ -44,7 +44,7 @@ export class UploadFolder implements UploadMemory {
 
   get(key: string): UploadSession | undefined {
     const { at, ...found } = this.#read(key) ?? { at: 0 };
-    if (!("location" in found) || found.key !== key || this.now() - at > longest) return undefined;
+    if (!("location" in found) || found.key !== key || this.now() - at > maxAge) return undefined;
     const { location, offset, chunk } = found;
     return { location, offset, chunk };
   }

@@ -3,7 +3,7 @@
  * only used to find bytes; all that is believed of it is what the attestation and the manifest then say of those bytes.
  */
 import { attestationName, hmacName, manifestName } from "../bundle/manifest.ts";
-import { largestManifest, readManifest } from "../bundle/read_manifest.ts";
+import { maxManifestBytes, readManifest } from "../bundle/read_manifest.ts";
 import { type BundleSource, type ByteReader, readSmall } from "../bundle/source.ts";
 import { shown } from "../domain/names.ts";
 import type { Finding } from "../domain/errors.ts";
@@ -76,7 +76,7 @@ export class RegistryBundle implements BundleSource {
    * bundle, byte for byte, since its digest is signed as well. To be asked when the bundle was found right.
    */
   async check(): Promise<Finding | undefined> {
-    const bytes = await readSmall(this, manifestName, largestManifest) ?? new Uint8Array();
+    const bytes = await readSmall(this, manifestName, maxManifestBytes) ?? new Uint8Array();
     const expected = bundleArtifact(readManifest(bytes), bytes).digest;
     const found = await this.digest();
     if (found === expected) return undefined;
@@ -119,7 +119,7 @@ async function readLayer(repository: Repository, layer: Descriptor | undefined) 
   const reader = layer && await openBlobReader(repository, layer);
   if (reader === undefined) return new Uint8Array();
   const open = () => reader;
-  return await readSmall({ name: "", open }, manifestName, largestManifest) ?? new Uint8Array();
+  return await readSmall({ name: "", open }, manifestName, maxManifestBytes) ?? new Uint8Array();
 }
 
 function readerOf(bytes: Uint8Array | undefined): ByteReader | undefined {

@@ -87,7 +87,7 @@ async function begin(place: UploadPlace, blob: Blob): Promise<UploadSession | "m
 function sessionOf(place: UploadPlace, blob: Blob, start: Outgoing, answer: Answer): UploadSession {
   const least = Number(answer.header("oci-chunk-min-length") ?? 0) || 0;
   const chunk = Math.max(firstChunk(place), Math.min(least, blob.size));
-  place.growth.least = Math.max(place.growth.least, least);
+  place.growth.min = Math.max(place.growth.min, least);
   return { location: nextUrl(start, answer).href, offset: 0, chunk };
 }
 
@@ -100,7 +100,7 @@ async function finish(place: UploadPlace, blob: Blob, location: string, body?: B
   const answer = await place.ask(request);
   if (answer.status !== 201) {
     const { status } = answer;
-    const isLarge = status === 413 || (status === 416 && all.size > place.growth.least);
+    const isLarge = status === 413 || (status === 416 && all.size > place.growth.min);
     if (body !== undefined && isLarge) throw new BodyTooLarge(request, answer, blob);
     // A session that is gone, or stands elsewhere than it should, is replaced by a new one.
     const lost = status === 404 || status === 416;

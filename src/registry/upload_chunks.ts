@@ -23,8 +23,8 @@ import {
  * Milliseconds that a chunk may take: one that was quicker is followed by a larger one, of so many
  * times its size at most.
  */
-const usual = 2_000;
-const steepest = 8;
+const targetMilliseconds = 2_000;
+const maxGrowth = 8;
 
 /**
  * The upload that was begun before, as the registry knows it; undefined where there is none any
@@ -73,7 +73,7 @@ export async function sendChunks(
       confirmed(session.offset);
     }
   } catch (error) {
-    if (chunk > begun.chunk) place.growth.largest = begun.chunk;
+    if (chunk > begun.chunk) place.growth.max = begun.chunk;
     throw error;
   } finally {
     await cursor.close();
@@ -105,11 +105,11 @@ async function sendChunk(
 
 /** Bytes of the chunk after one of `chunk` bytes that took so long. */
 export function nextChunk(
-  { largest }: Pick<Growth, "largest">,
+  { max: largest }: Pick<Growth, "max">,
   chunk: number,
   milliseconds: number,
 ): number {
-  const times = Math.min(steepest, usual / milliseconds);
+  const times = Math.min(maxGrowth, targetMilliseconds / milliseconds);
   return Math.max(chunk, Math.min(Math.floor(times * chunk), largest));
 }
 

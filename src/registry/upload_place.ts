@@ -31,9 +31,9 @@ export interface UploadPlace {
  * chunks get smaller, and blobs that would have gone whole go in chunks.
  */
 export interface Growth {
-  largest: number;
+  max: number;
   /** Smaller ones are not tried: by our own measure, or by the registry's OCI-Chunk-Min-Length. */
-  least: number;
+  min: number;
 }
 
 /** Bytes: what is sent twice at most, where the connection is slow. */
@@ -42,17 +42,17 @@ export const defaultChunk = 32 * 1024 * 1024;
  * And where it is fast: between two chunks the registry stands still, for as long as it takes three
  * megabytes.
  */
-export const defaultLargestChunk = 256 * 1024 * 1024;
+export const defaultMaxChunk = 256 * 1024 * 1024;
 /**
  * Where no more are taken at once, smaller chunks are not tried. nginx takes 1 MiB where nobody has
  * said otherwise.
  */
-export const leastChunk = 256 * 1024;
+export const minChunk = 256 * 1024;
 export const octets = { "content-type": "application/octet-stream" };
 
 /** Bytes of the first chunk of an upload that begins now. */
 export function firstChunk({ chunk, growth }: UploadPlace): number {
-  return Math.min(chunk, growth.largest);
+  return Math.min(chunk, growth.max);
 }
 
 /** Whatever was begun for this blob is over. */

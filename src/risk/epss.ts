@@ -9,7 +9,7 @@ import { canonical, isCve } from "./ids.ts";
 import type { Original, Sink } from "./provider.ts";
 
 const header = "cve,epss,percentile";
-const longestLine = 4096;
+const maxLineLength = 4096;
 const numberPattern = /^\d(\.\d{1,12})?(e-\d{1,2})?$/i;
 
 export async function parseEpss(file: Original, sink: Sink): Promise<void> {
@@ -61,8 +61,8 @@ class Parser {
     this.#rest = lines.pop() ?? "";
     for (const line of lines) this.#take(line);
     // Something without line feeds is no CSV, and must not fill the memory.
-    if (this.#rest.length > longestLine) {
-      this.#bad(`the line is longer than ${longestLine} characters`, this.#line + 1);
+    if (this.#rest.length > maxLineLength) {
+      this.#bad(`the line is longer than ${maxLineLength} characters`, this.#line + 1);
       this.#rest = "";
     }
   }

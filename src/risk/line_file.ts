@@ -5,7 +5,7 @@ import { startSha256 } from "../domain/hash.ts";
 import { ioError } from "../domain/errors.ts";
 
 const room = 256 * 1024;
-const longestPart = 64 * 1024;
+const maxPartLength = 64 * 1024;
 
 export class LineFile {
   readonly #hash = startSha256();
@@ -29,7 +29,7 @@ export class LineFile {
     const before = this.#bytes;
     // A long line goes in parts: a buffer for three times its length would stay until the end.
     let at = 0;
-    for (; line.length - at > longestPart; at += partAt(line, at)) {
+    for (; line.length - at > maxPartLength; at += partAt(line, at)) {
       this.#put(line.slice(at, at + partAt(line, at)), false);
     }
     this.#put(at === 0 ? line : line.slice(at), true);
@@ -37,7 +37,7 @@ export class LineFile {
   }
 
   #put(text: string, isEnd: boolean): void {
-    if (this.#used + mostBytes(text) > this.#buffer.length) this.#write();
+    if (this.#used + maxEncodedLength(text) > this.#buffer.length) this.#write();
     const { written } = this.#encoder.encodeInto(text, this.#buffer.subarray(this.#used));
     this.#used += written;
     if (isEnd) this.#buffer[this.#used++] = 0x0a;
@@ -68,12 +68,12 @@ export class LineFile {
 
 /** How much of a long line goes next: a pair of surrogates stays together. */
 function partAt(line: string, at: number): number {
-  const last = line.charCodeAt(at + longestPart - 1);
-  return last >= 0xd800 && last < 0xdc00 ? longestPart - 1 : longestPart;
+  const last = line.charCodeAt(at + maxPartLength - 1);
+  return last >= 0xd800 && last < 0xdc00 ? maxPartLength - 1 : maxPartLength;
 }
 
 /** UTF-8 has at most three bytes for each UTF-16 unit; then the line feed. */
-export function mostBytes(line: string): number {
+export function maxEncodedLength(line: string): number {
   return line.length * 3 + 1;
 }
 

@@ -7,11 +7,11 @@ export class Lines {
 
   /**
    * Gets each line without its feed.
-   * @throws what `take` throws, and `tooLong` for a line of more than `most` characters
+   * @throws what `take` throws, and `tooLong` for a line of more than `max` characters
    */
   constructor(
     readonly take: (line: string) => void,
-    readonly most: number,
+    readonly max: number,
     readonly tooLong: () => Error,
   ) {}
 
@@ -25,7 +25,7 @@ export class Lines {
     // In parts: a long line that grew by every piece would be copied as often.
     const rest = text.slice(at);
     this.#length += rest.length;
-    if (this.#length > this.most) throw this.tooLong();
+    if (this.#length > this.max) throw this.tooLong();
     if (rest !== "") this.#parts.push(rest);
   }
 

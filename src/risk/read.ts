@@ -160,8 +160,8 @@ function parseJson(bytes: Uint8Array): unknown {
   }
 }
 
-function checkSize({ size }: Original, most: number): void {
-  if (size > most) throw new RecordFault(`is larger than ${most} bytes (maxRecordBytes)`);
+function checkSize({ size }: Original, max: number): void {
+  if (size > max) throw new RecordFault(`is larger than ${max} bytes (maxRecordBytes)`);
 }
 
 function wholeFile(file: Original): Uint8Array {

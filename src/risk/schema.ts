@@ -35,10 +35,10 @@ export function fields(required: Fields, optional: Fields = {}): Check {
   });
 }
 
-export function list(item: Check, least = 0): Check {
+export function list(item: Check, min = 0): Check {
   return checked({ items: item.keep }, (value, place, fault) => {
     if (!Array.isArray(value)) return fault(place, "is not a list");
-    if (value.length < least) fault(place, `has fewer than ${least} items`);
+    if (value.length < min) fault(place, `has fewer than ${min} items`);
     value.forEach((one, i) => item(one, `${place}[${i}]`, fault));
   });
 }

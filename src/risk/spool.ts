@@ -6,7 +6,7 @@ import { Buffer } from "node:buffer";
 import { closeSync, openSync, readSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { ioError } from "../domain/errors.ts";
-import { LineFile, mostBytes, putLine } from "./line_file.ts";
+import { LineFile, maxEncodedLength, putLine } from "./line_file.ts";
 
 /** Bytes that wait in memory. */
 const roomOfRun = 512 * 1024;
@@ -31,12 +31,12 @@ export class Spool {
 
   /** A line holds no line feed. @throws StellaError media */
   add(line: string): void {
-    let most = mostBytes(line);
-    if (most > this.#waiting.length) most = Buffer.byteLength(line) + 1;
+    let max = maxEncodedLength(line);
+    if (max > this.#waiting.length) max = Buffer.byteLength(line) + 1;
     this.#longest = Math.max(this.#longest, line.length);
-    if (this.#used > 0 && this.#used + most > this.#waiting.length) this.#writeRun();
+    if (this.#used > 0 && this.#used + max > this.#waiting.length) this.#writeRun();
     // A buffer for one long line would stay until the end.
-    if (most > this.#waiting.length) return this.#addRun([line]);
+    if (max > this.#waiting.length) return this.#addRun([line]);
     this.#used += putLine(this.#encoder, line, this.#waiting, this.#used);
   }
 
@@ -45,8 +45,8 @@ export class Spool {
     if (this.#runs.length === 0) return yield* this.#taken();
     this.#writeRun();
     try {
-      const most = Math.max(2, Math.floor(roomOfHeads / this.#longest));
-      while (this.#runs.length > most) this.#mergeSome(most);
+      const max = Math.max(2, Math.floor(roomOfHeads / this.#longest));
+      while (this.#runs.length > max) this.#mergeSome(max);
       yield* mergedFiles(this.#runs);
     } finally {
       for (const path of this.#runs) rmSync(path, { force: true });

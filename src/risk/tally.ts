@@ -17,11 +17,11 @@ export interface Counts {
 }
 
 /** Faults that are kept one by one; all are counted. */
-const mostKept = 100_000;
+const maxKept = 100_000;
 /** Faults that an error lists. */
-const mostListed = 1_000;
+const maxListed = 1_000;
 /** Names of files that nothing reads; all are counted. */
-const mostUnread = 100;
+const maxUnread = 100;
 
 export class Tally implements Counts {
   records = 0;
@@ -68,7 +68,7 @@ export class Tally implements Counts {
 
   notRead(path: string): void {
     this.unread.files++;
-    if (this.unread.names.length < mostUnread) this.unread.names.push(path);
+    if (this.unread.names.length < maxUnread) this.unread.names.push(path);
   }
 
   #leave(
@@ -77,11 +77,11 @@ export class Tally implements Counts {
     reason: string,
     ids?: readonly string[],
   ): void {
-    if (this.leftOut.length > mostKept) return;
-    if (this.leftOut.length === mostKept) {
+    if (this.leftOut.length > maxKept) return;
+    if (this.leftOut.length === maxKept) {
       // It may be about any id, so that every answer tells that something is missing here.
       const provider = this.provider.name;
-      const more = `more was left out than the ${mostKept} faults that are listed here`;
+      const more = `more was left out than the ${maxKept} faults that are listed here`;
       return void this.leftOut.push({ provider, path: "", what, reason: more });
     }
     this.leftOut.push({
@@ -124,7 +124,7 @@ export function refuseBad(tallies: readonly Tally[]): void {
   throw new StellaError("usage", `Cannot build the risk data: there is ${what}`, {
     hint: "get the data again, or leave bad records out and have them listed: onInvalid: skip",
     findings: refusing.flatMap(({ leftOut }) => leftOut.filter(({ what }) => what === "record"))
-      .slice(0, mostListed).map(finding),
+      .slice(0, maxListed).map(finding),
   });
 }
 

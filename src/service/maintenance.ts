@@ -12,7 +12,7 @@ import type { Stored } from "./export_work.ts";
 
 const day = 86_400_000;
 /** Jobs that are forgotten at once; a transaction holds up the service while it runs. */
-const mostForgotten = 1_000;
+const maxForgotten = 1_000;
 
 export function maintenanceOf(options: ServiceOptions, resources: ServiceResources) {
   const { config, state, now, elapsed } = options;
@@ -28,7 +28,7 @@ export function maintenanceOf(options: ServiceOptions, resources: ServiceResourc
     now,
     elapsed,
     onCounts: (counts, others) => metrics.stored(counts, others),
-    onRound: () => queue.prune(now() - config.service.keepDays * day, mostForgotten),
+    onRound: () => queue.prune(now() - config.service.keepDays * day, maxForgotten),
     onRemoved: (bundles) => {
       queue.bundlesRemoved(bundles.map(({ exportId }) => exportId));
       for (const { profile } of bundles) metrics.removed(profile);

@@ -51,7 +51,7 @@ export interface MaintenanceOptions {
   rate?: number;
 }
 
-const usual = { interval: 3_600_000, pause: 2_000, rate: 32 * 1024 * 1024, onRound: () => {} };
+const defaults = { interval: 3_600_000, pause: 2_000, rate: 32 * 1024 * 1024, onRound: () => {} };
 
 export class Maintenance {
   readonly #options: Required<MaintenanceOptions>;
@@ -64,7 +64,7 @@ export class Maintenance {
   #scrubbing: Promise<void> | undefined;
 
   constructor(options: MaintenanceOptions) {
-    this.#options = { ...usual, ...options };
+    this.#options = { ...defaults, ...options };
     this.#scrubbed = readScrubbed(options.state);
   }
 

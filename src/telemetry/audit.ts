@@ -54,10 +54,10 @@ const stages: Partial<Record<Action, string>> = {
 
 /** Milliseconds: a client that fetches a bundle file by file, or in pieces, is one event. */
 const sameDownload = 3_600_000;
-const mostDownloads = 1_000;
+const maxDownloads = 1_000;
 
 /** Lines a minute about requests without a token: whoever reaches the port could fill the log. */
-const mostRefusals = 60;
+const maxRefusals = 60;
 const minute = 60_000;
 
 export class Audit {
@@ -96,7 +96,7 @@ export class Audit {
     const last = this.#downloads.get(key);
     if (last !== undefined && now - last < sameDownload) return false;
     const [oldest] = this.#downloads.keys();
-    if (this.#downloads.size >= mostDownloads && oldest !== undefined) {
+    if (this.#downloads.size >= maxDownloads && oldest !== undefined) {
       this.#downloads.delete(oldest);
     }
     this.#downloads.set(key, now);
@@ -115,7 +115,7 @@ export class Audit {
         });
       }
     }
-    if (this.#window.lines++ < mostRefusals) return true;
+    if (this.#window.lines++ < maxRefusals) return true;
     this.#window.left++;
     return false;
   }

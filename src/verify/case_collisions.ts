@@ -125,7 +125,7 @@ export class NameHashes {
 }
 
 /** Names that are kept for comparison; a sound index has hardly one. */
-const mostCompared = 50_000;
+const maxCompared = 50_000;
 
 /** The second reading: which names share a number because they are twins. */
 export class CollisionSearch {
@@ -138,7 +138,7 @@ export class CollisionSearch {
    * Whether more names were to be compared than memory is given for; then not all twins were found.
    */
   get isFull(): boolean {
-    return this.#seen.size >= mostCompared;
+    return this.#seen.size >= maxCompared;
   }
 
   /** @returns pairs of a name and an earlier one that is its twin */

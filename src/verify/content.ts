@@ -19,8 +19,8 @@ import type { OnFile } from "./on_file.ts";
 import { TarCursor } from "./tar_cursor.ts";
 
 /** Below this many stored bytes starting a worker costs more than it saves; opening a file costs as much as some thousand bytes. */
-export const worthWorkers = 64 * 1024 * 1024;
-const worthOfOpening = 16 * 1024;
+export const workerThreshold = 64 * 1024 * 1024;
+const bytesPerOpen = 16 * 1024;
 /** Bytes of a file below which a worker takes longer to answer than to hash. */
 const transferThreshold = 512 * 1024;
 
@@ -59,7 +59,7 @@ export async function checkContent(
   const total = manifest.files.reduce((sum, file) => sum + file.size, 0) + bytes;
   let done = 0;
   const progress = (bytes: number) => options.progress?.(done += bytes, total);
-  const isWorth = total + opened * worthOfOpening >= worthWorkers;
+  const isWorth = total + opened * bytesPerOpen >= workerThreshold;
   // The chunks of an archive are decoded by workers that may do nothing at all.
   const pool = isWorth ? options.workers?.(isDirectory) ?? localPool : localPool;
   try {

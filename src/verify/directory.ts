@@ -10,7 +10,7 @@ import type { ChunkPool } from "../bundle/chunk_pool.ts";
 import { type FileDigest, smallFile } from "../bundle/file_digests.ts";
 import { type IndexEntry, IndexFault } from "../bundle/index_file.ts";
 import { indexName } from "../bundle/manifest.ts";
-import { type BundleSource, type ByteReader, largestListing } from "../bundle/source.ts";
+import { type BundleSource, type ByteReader, maxDirectoryBytes } from "../bundle/source.ts";
 import { digestDiffers } from "./findings.ts";
 import { Findings } from "../bundle/finding_list.ts";
 import { digestInBatches } from "./digest_batches.ts";
@@ -25,7 +25,7 @@ export const payloadFolder = "payload";
  * Bytes that a name takes in a directory, for one that it takes in the index; half-empty blocks are
  * counted.
  */
-const inDirectory = 4;
+const directoryBytesPerIndexByte = 4;
 
 function inPayload(path: string): string {
   return `${payloadFolder}/${path}`;
@@ -34,10 +34,10 @@ function inPayload(path: string): string {
 /** @param most bytes of the whole payload: no file of it is larger */
 export async function checkDirectory(
   index: IndexReader,
-  most: number,
+  max: number,
   pass: DirectoryPass,
 ): Promise<Merged> {
-  const check = new DirectoryCheck(index, most, pass);
+  const check = new DirectoryCheck(index, max, pass);
   try {
     await check.run();
   } catch (error) {
@@ -64,7 +64,7 @@ class DirectoryCheck {
 
   constructor(
     readonly index: IndexReader,
-    readonly most: number,
+    readonly max: number,
     readonly pass: DirectoryPass,
   ) {}
 
@@ -75,8 +75,8 @@ class DirectoryCheck {
     if (root === undefined || pool.digestFiles === undefined || onFile !== undefined) {
       await this.#oneByOne();
     } else {
-      const most = Math.min(this.most, smallFile);
-      const digest = (paths: string[]) => pool.digestFiles!(root, paths.map(inPayload), most);
+      const max = Math.min(this.max, smallFile);
+      const digest = (paths: string[]) => pool.digestFiles!(root, paths.map(inPayload), max);
       await digestInBatches(this.index, digest, pool.depth, (e, found) => this.#check(e, found));
     }
     if (this.pass.source.walk !== undefined) await this.#extras();
@@ -114,7 +114,7 @@ class DirectoryCheck {
     try {
       this.#opened++;
       // A file put there as large as a disk would keep the verifier busy for hours.
-      if (reader.size > this.most) return this.findings.add(tooLarge(full, this.most, reader.size));
+      if (reader.size > this.max) return this.findings.add(tooLarge(full, this.max, reader.size));
       const take = this.pass.onFile?.({
         path,
         size: reader.size,
@@ -187,7 +187,10 @@ class DirectoryCheck {
    * used.
    */
   #walk() {
-    return this.pass.source.walk!(payloadFolder, largestListing + inDirectory * this.index.size);
+    return this.pass.source.walk!(
+      payloadFolder,
+      maxDirectoryBytes + directoryBytesPerIndexByte * this.index.size,
+    );
   }
 
   async #nameExtras(): Promise<number> {
@@ -218,13 +221,13 @@ class DirectoryCheck {
   }
 }
 
-function tooLarge(path: string, most: number, size: number): Finding {
+function tooLarge(path: string, max: number, size: number): Finding {
   return {
     code: "digest",
     reason: "size_differs",
     path,
     found: `${size} bytes`,
-    expected: `at most ${most} bytes, the size of the whole payload`,
+    expected: `at most ${max} bytes, the size of the whole payload`,
     hint: "the bytes are not the signed ones: copy the file again from a good medium",
   };
 }

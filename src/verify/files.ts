@@ -63,20 +63,20 @@ export async function checkFile(
   }
 }
 
-/** Digest and length; stops soon after `most` bytes, since no more can be right. */
+/** Digest and length; stops soon after `max` bytes, since no more can be right. */
 async function digestOf(
   reader: ByteReader,
-  most: number,
+  max: number,
   progress: Progress,
 ): Promise<{ sha256: string; size: number }> {
   const hash = startSha256();
-  const buffer = new Uint8Array(Math.min(block, most + 1));
+  const buffer = new Uint8Array(Math.min(block, max + 1));
   let size = 0;
   for (let n = await reader.read(buffer); n > 0; n = await reader.read(buffer)) {
     hash.update(buffer.subarray(0, n));
     size += n;
     progress(n);
-    if (size > most) break;
+    if (size > max) break;
   }
   return { sha256: hash.digest("hex"), size };
 }

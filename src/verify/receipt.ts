@@ -13,7 +13,7 @@ const statementType = "https://in-toto.io/Statement/v1";
 const summaryType = "https://slsa.dev/verification_summary/v1";
 const extension = "urn:stella:receipt:v1";
 /** A receipt is read by people: of a million findings the first ones say what is wrong. */
-const mostFindings = 100;
+const maxFindings = 100;
 
 export interface ReceiptFacts {
   /** sha256 of the bytes that were read, by file name. */
@@ -111,7 +111,7 @@ function details({ outcome, trustFromMedia }: ReceiptFacts) {
     ...(claimedKeyid === undefined ? {} : { claimedKeyid }),
     filesVerified,
     findings: findings.length,
-    firstFindings: findings.slice(0, mostFindings).map(shortly),
+    firstFindings: findings.slice(0, maxFindings).map(shortly),
   };
 }
 

@@ -34,9 +34,9 @@ export class TarCursor {
     return this.#piece.length - this.#at;
   }
 
-  /** Up to `most` bytes of the current piece; a view that lives until the next load. */
-  span(most: number): Uint8Array {
-    const view = this.#piece.subarray(this.#at, this.#at + most);
+  /** Up to `max` bytes of the current piece; a view that lives until the next load. */
+  span(max: number): Uint8Array {
+    const view = this.#piece.subarray(this.#at, this.#at + max);
     this.#at += view.length;
     return view;
   }
@@ -45,9 +45,9 @@ export class TarCursor {
    * As `span`, for work that takes the whole piece away and gives a view of it back later. Where the span ends the piece nobody
    * waits for that, else the cursor goes on when it is back.
    */
-  async transfer(most: number, work: (span: Uint8Array) => Promise<Uint8Array>): Promise<void> {
+  async transfer(max: number, work: (span: Uint8Array) => Promise<Uint8Array>): Promise<void> {
     const { byteOffset, length } = this.#piece;
-    const span = this.span(most);
+    const span = this.span(max);
     const [at, isRest] = [this.#at, this.ready === 0];
     this.#at = 0;
     this.#piece = nothing;

@@ -9,7 +9,7 @@ import { blockSize, encodeHeader, paddingOf, type TarEntry } from "../bundle/tar
 import type { TarCursor } from "./tar_cursor.ts";
 
 /** PAX records of ours hold a path of at most 4095 bytes and a size. */
-const largestRecords = 9 * blockSize;
+const maxPaxBytes = 9 * blockSize;
 const pax = 0x78;
 
 /** All blocks of the next header, PAX records included; undefined at the end or at a gap. */
@@ -19,7 +19,7 @@ export async function readHeader(cursor: TarCursor): Promise<Buffer | undefined>
   if (first === undefined || first[156] !== pax) return first && view(first);
   const size = octalAt(first, 124);
   const blocks = [Buffer.from(first)];
-  if (size === undefined || size > largestRecords) return blocks[0];
+  if (size === undefined || size > maxPaxBytes) return blocks[0];
   for (let left = size + paddingOf(size) + blockSize; left > 0; left -= blockSize) {
     const block = await cursor.block();
     if (block === undefined) return undefined;

@@ -4,7 +4,7 @@
  * writes nothing, opens no connection and no database, and needs no temporary space.
  */
 import { type Finding, StellaError } from "../domain/errors.ts";
-import { checkAttestation, type Checked, largestAttestation } from "../attest/check/check.ts";
+import { checkAttestation, type Checked, maxAttestationBytes } from "../attest/check/check.ts";
 import { checkHmac } from "../attest/check/hmac.ts";
 import type { TrustedKey } from "../attest/check/trust.ts";
 import type { SharedSecret } from "../attest/secret.ts";
@@ -16,7 +16,7 @@ import {
   manifestName,
 } from "../bundle/manifest.ts";
 import { shown } from "../domain/names.ts";
-import { largestManifest, readManifest } from "../bundle/read_manifest.ts";
+import { maxManifestBytes, readManifest } from "../bundle/read_manifest.ts";
 import { type BundleSource, readSmall } from "../bundle/source.ts";
 import { checkContent, type ContentOptions } from "./content.ts";
 import { Findings } from "../bundle/finding_list.ts";
@@ -64,7 +64,7 @@ export async function verifyBundle(source: BundleSource, options: VerifyOptions)
 }
 
 async function readManifestBytes(source: BundleSource): Promise<Uint8Array> {
-  const bytes = await readSmall(source, manifestName, largestManifest);
+  const bytes = await readSmall(source, manifestName, maxManifestBytes);
   if (bytes !== undefined) return bytes;
   throw new StellaError(
     "manifest",
@@ -98,7 +98,7 @@ async function checkSeal(
   manifestBytes: Uint8Array,
   secrets: readonly SharedSecret[],
 ): Promise<Attested> {
-  const bytes = await readSmall(source, hmacName, largestAttestation, "signature");
+  const bytes = await readSmall(source, hmacName, maxAttestationBytes, "signature");
   if (bytes !== undefined) {
     const { secret, findings } = checkHmac(hmacName, bytes, manifestBytes, secrets);
     return secret === undefined ? { findings } : { signer: secret, findings };
@@ -119,7 +119,7 @@ async function checkSeal(
  * say.
  */
 async function checkUnusedSeal(source: BundleSource, manifest: Uint8Array): Promise<Finding[]> {
-  const bytes = await readSmall(source, hmacName, largestAttestation, "unexpected");
+  const bytes = await readSmall(source, hmacName, maxAttestationBytes, "unexpected");
   if (bytes === undefined) return [];
   const { findings } = checkHmac(hmacName, bytes, manifest, []);
   return findings.filter(({ code }) => code === "signature").map((finding) => ({
@@ -134,7 +134,7 @@ async function checkKeys(
   manifestBytes: Uint8Array,
   trusted: readonly TrustedKey[],
 ): Promise<Checked> {
-  const bytes = await readSmall(source, attestationName, largestAttestation, "signature");
+  const bytes = await readSmall(source, attestationName, maxAttestationBytes, "signature");
   if (bytes !== undefined) {
     return checkAttestation(attestationName, bytes, manifestBytes, trusted);
   }

@@ -71,10 +71,10 @@ for (const form of forms) {
     `the units of the ${form} form are exposed to at most 1.0 and 0.3`,
     () => {
       const said = analyze(form, "security", "--offline=true", "--no-pager");
-      for (const [name, most] of Object.entries(exposure)) {
+      for (const [name, max] of Object.entries(exposure)) {
         const level = /Overall exposure level for \S+: ([\d.]+)/.exec(said.get(name) ?? "")?.[1];
         assert.ok(level !== undefined, said.get(name));
-        assert.ok(Number(level) <= most, `${name}: the level is ${level}`);
+        assert.ok(Number(level) <= max, `${name}: the level is ${level}`);
       }
     },
   );

@@ -103,8 +103,8 @@ Deno.test("where a directory is too large to search, a key with several names is
   await withDirectory((root) => {
     writeFiles(root, { "out/manifest.json": "", "k.pub": "k" });
     const at = (name: string) => join(root, name);
-    const refuse = (most: number) =>
-      refuseOpenedFromMedia(at("k.pub"), statSync(at("k.pub")), at("out"), ["/", root], most);
+    const refuse = (max: number) =>
+      refuseOpenedFromMedia(at("k.pub"), statSync(at("k.pub")), at("out"), ["/", root], max);
     refuse(0);
     linkSync(at("k.pub"), at("l.pub"));
     refuse(1024 * 1024);

@@ -8,7 +8,7 @@ import { truncateSync, writeFileSync } from "node:fs";
 import http from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
-import { defaultChunk, defaultLargestChunk } from "../../src/registry/upload_place.ts";
+import { defaultChunk, defaultMaxChunk } from "../../src/registry/upload_place.ts";
 import { Home, programWords } from "../support/program.ts";
 
 const [gibibytes = 4, kills = 20] = Deno.args.map(Number);
@@ -156,10 +156,10 @@ try {
     Deno.stdout.writeSync(new TextEncoder().encode(
       `${i + 1}: killed at ${before}, ${mode} the cut chunk, beyond the file ${twice} bytes\n`,
     ));
-    assert(twice < defaultLargestChunk, "a whole chunk was sent twice");
+    assert(twice < defaultMaxChunk, "a whole chunk was sent twice");
   }
   Deno.stdout.writeSync(new TextEncoder().encode(
-    `most sent twice ${mostTwice} bytes (a chunk is ${defaultChunk} to ${defaultLargestChunk}), peak memory ${
+    `most sent twice ${mostTwice} bytes (a chunk is ${defaultChunk} to ${defaultMaxChunk}), peak memory ${
       (mostMemory / 1024 ** 2).toFixed(0)
     } MiB\n`,
   ));

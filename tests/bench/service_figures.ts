@@ -80,17 +80,17 @@ export async function latency(mebibytes: number): Promise<void> {
     const paths = ["/health/liveness", "/health/readiness", "/metrics"];
     const probes = paths.map((path) => probe(service, path, stop));
     const started = performance.now();
-    let most = 0;
+    let max = 0;
     await pause(500);
     while (await metric(service, "export_jobs_running") > 0) {
-      most = Math.max(most, await resident(service));
+      max = Math.max(max, await resident(service));
       await pause(250);
     }
     stop.now = true;
     say(
       `two exports of ${mebibytes} MiB took ${
         ((performance.now() - started) / 1000).toFixed(1)
-      } s, memory ${most.toFixed(0)} MiB`,
+      } s, memory ${max.toFixed(0)} MiB`,
     );
     const seen = await Promise.all(probes);
     paths.forEach((path, at) => say(`${path}: ${times(seen[at]!)}`));

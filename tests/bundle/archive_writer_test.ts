@@ -25,11 +25,11 @@ import {
 
 type Options = Omit<ArchiveOptions, "pool" | "privateFiles">;
 
-/** Writes entries as an export does: room, advance, pad. `most` bytes are put into the room at once. */
+/** Writes entries as an export does: room, advance, pad. `max` bytes are put into the room at once. */
 async function write(
   options: Options,
   entries: readonly Entry[],
-  most = Infinity,
+  max = Infinity,
 ): Promise<BundleFile[]> {
   const writer = new ArchiveWriter({ ...options, privateFiles: noPrivateFiles, pool: localPool });
   for (const { path, content, mode = 0o644 } of entries) {
@@ -37,7 +37,7 @@ async function write(
     await writer.header({ path, size: bytes.length, mode, mtime });
     for (let at = 0; at < bytes.length;) {
       const room = writer.room();
-      const part = bytes.subarray(at, at + Math.min(room.length, most));
+      const part = bytes.subarray(at, at + Math.min(room.length, max));
       room.set(part);
       await writer.advance(part.length);
       at += part.length;
@@ -88,12 +88,12 @@ const large: Entry[] = [
 ];
 
 Deno.test("a plain archive is the tar itself, however its bytes arrive", async () => {
-  for (const most of [1, 7, 512, Infinity]) {
+  for (const max of [1, 7, 512, Infinity]) {
     await withDirectory(async (directory) => {
       const files = await write(
         { directory, name: "p.tar", compression: "none" },
         someEntries,
-        most,
+        max,
       );
       assertDescribes(directory, files);
       assert.ok(readFileSync(join(directory, "p.tar")).equals(tarOf(someEntries)));

@@ -6,7 +6,7 @@ import {
   encodeManifest,
   type Manifest,
 } from "../../src/bundle/manifest.ts";
-import { largestManifest, readManifest } from "../../src/bundle/read_manifest.ts";
+import { maxManifestBytes, readManifest } from "../../src/bundle/read_manifest.ts";
 import { sha256 } from "../../src/domain/hash.ts";
 import { makeBundle } from "../support/bundle_fixture.ts";
 
@@ -274,7 +274,7 @@ Deno.test("readManifest refuses a manifest that contradicts itself", () => {
 Deno.test("readManifest reads a manifest of 16 MiB and refuses a byte more unread", () => {
   const copy = copyOf(plain);
   const chunk = { size: 1, sha256: "0".repeat(64) };
-  const count = Math.floor((largestManifest - 2000) / (JSON.stringify(chunk).length + 1));
+  const count = Math.floor((maxManifestBytes - 2000) / (JSON.stringify(chunk).length + 1));
   const size = count * chunkSize;
   Object.assign(copy.files[2], {
     path: "p.tar.zst",
@@ -284,7 +284,7 @@ Deno.test("readManifest reads a manifest of 16 MiB and refuses a byte more unrea
     chunks: Array(count).fill(chunk),
   });
   const bytes = encodeManifest(copy);
-  assert.ok(bytes.length > largestManifest - 2000 && bytes.length <= largestManifest);
+  assert.ok(bytes.length > maxManifestBytes - 2000 && bytes.length <= maxManifestBytes);
   assert.equal(readManifest(bytes).files[2]!.chunks!.length, count);
-  assertRefused(new Uint8Array(largestManifest + 1), "more than 16777216");
+  assertRefused(new Uint8Array(maxManifestBytes + 1), "more than 16777216");
 });

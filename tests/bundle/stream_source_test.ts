@@ -4,7 +4,7 @@ import { Buffer } from "node:buffer";
 import { attestationName, chunkSize, indexName, manifestName } from "../../src/bundle/manifest.ts";
 import { comparePaths } from "../../src/domain/paths.ts";
 import { readStreamHeader } from "../../src/bundle/stream_header.ts";
-import { largestHeldIndex } from "../../src/bundle/stream_source.ts";
+import { maxBufferedIndexBytes } from "../../src/bundle/stream_source.ts";
 import { encodeHeader } from "../../src/bundle/tar_header.ts";
 import { bundles } from "../support/tampered.ts";
 import { makeBundle, mtime } from "../support/bundle_fixture.ts";
@@ -14,8 +14,8 @@ const archives = ["plain", "zstd", "volumes", "plainVolumes"] as const;
 for (const form of archives) {
   Deno.test(`the stream of a bundle is verified, ${form}`, async () => {
     const made = bundles[form]!;
-    const most = form.endsWith("olumes") ? 65_536 : 511;
-    assert.deepEqual(await judged(await streamOf(made), made, most), { code: 0, found: [] });
+    const max = form.endsWith("olumes") ? 65_536 : 511;
+    assert.deepEqual(await judged(await streamOf(made), made, max), { code: 0, found: [] });
   });
 }
 
@@ -117,7 +117,7 @@ Deno.test("a file that is longer than the manifest says is refused, at the place
 Deno.test("an index that is too large to hold is refused before it is read", async () => {
   const made = bundles["plain"]!;
   const start = await streamOf(made, [manifestName, attestationName]);
-  const entry = { path: indexName, size: largestHeldIndex + 1, mode: 0o644, mtime };
+  const entry = { path: indexName, size: maxBufferedIndexBytes + 1, mode: 0o644, mtime };
   const bytes = Buffer.concat([start.subarray(0, -1024), encodeHeader(entry)]);
   const { code, found } = await judged(bytes, made);
   assert.equal(code, 2);

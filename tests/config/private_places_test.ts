@@ -1,6 +1,6 @@
 /** Every kind of secret that the configuration and the environment name is a private place. */
 import assert from "node:assert/strict";
-import { usualService } from "../../src/config/service.ts";
+import { defaultService } from "../../src/config/service.ts";
 import { privatePlacesOf } from "../../src/config/private_places.ts";
 
 Deno.test("keys, credentials, secrets, logins and state are private places", () => {
@@ -22,7 +22,7 @@ Deno.test("keys, credentials, secrets, logins and state are private places", () 
   const config = {
     registries: new Map([["site", registry]]),
     profiles: new Map([["p", profile]]),
-    service: { ...usualService, tls: { certificate: "/etc/tls.pem", key: "/etc/tls.key" } },
+    service: { ...defaultService, tls: { certificate: "/etc/tls.pem", key: "/etc/tls.key" } },
   };
   const environment = {
     STELLA_DATA: "/var/lib/stella",

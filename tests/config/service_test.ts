@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { isName } from "../../src/domain/names.ts";
 import { pathFault } from "../../src/domain/paths.ts";
 import { loadConfig } from "../../src/config/load.ts";
-import { usualService } from "../../src/config/service.ts";
+import { defaultService } from "../../src/config/service.ts";
 import { StellaError } from "../../src/domain/errors.ts";
 
 async function load(text: string) {
@@ -64,7 +64,7 @@ profiles:
   });
   assert.deepEqual(profile?.retention, { keep: 14, days: 30 });
   const plain = await load("version: 1\n");
-  assert.deepEqual([plain.service, plain.tokens], [usualService, []]);
+  assert.deepEqual([plain.service, plain.tokens], [defaultService, []]);
 });
 
 Deno.test("everything that is wrong is told at once, with its line", async () => {

@@ -63,7 +63,7 @@ Deno.test("FAT32: what may become larger than its files can be is refused, with 
     sparse(small!, { a: fat32 - 2048 });
     sparse(large!, { a: fat32 + 1 });
     sparse(many!, { a: 2 ** 31, b: 2 ** 31 });
-    const room = { bytes: 1e12, largestFile: fat32 };
+    const room = { bytes: 1e12, maxFileBytes: fat32 };
     const volumes = /--volume-size fat32/;
     const cases: [string, Partial<ExportOptions>, RegExp | undefined][] = [
       [small!, { compression: "none" }, undefined],
@@ -117,6 +117,6 @@ Deno.test("the room of a directory that is not there yet is that of the one it w
   await withDirectory((root) => {
     const room = freeSpaceAt(join(root, "not/there"))!;
     assert.ok(room.bytes > 0);
-    assert.equal(room.largestFile, undefined);
+    assert.equal(room.maxFileBytes, undefined);
   });
 });

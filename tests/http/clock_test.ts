@@ -65,8 +65,8 @@ Deno.test("a clock that is set in the middle of exports makes no duration negati
   for (const line of service.lines()) {
     for (const [at, value] of numbersIn(line)) {
       // Far above what an export takes here, far below a day.
-      const most = at === "/durationMs" ? 600_000 : Infinity;
-      assert.ok(value >= 0 && value < most, `${line.event}${at} ${value}`);
+      const max = at === "/durationMs" ? 600_000 : Infinity;
+      assert.ok(value >= 0 && value < max, `${line.event}${at} ${value}`);
     }
   }
 });

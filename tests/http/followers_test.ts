@@ -18,7 +18,7 @@ async function fill(bench: Bench, id: string) {
     const answer = await open(bench, id);
     if (answer.status !== 200) return { streams, refused: answer };
     streams.push(answer);
-    assert.ok(streams.length <= bench.feed.mostFollowers, "there are only so many places");
+    assert.ok(streams.length <= bench.feed.maxFollowers, "there are only so many places");
   }
 }
 
@@ -32,7 +32,7 @@ Deno.test("who goes away makes room for another; there are only so many, and who
   using bench = alone();
   const id = enqueue(bench);
   const { streams, refused } = await fill(bench, id);
-  assert.equal(streams.length, bench.feed.mostFollowers);
+  assert.equal(streams.length, bench.feed.maxFollowers);
   assert.deepEqual([refused.status, refused.headers.get("retry-after")], [503, "5"]);
   assert.match((await refused.json()).detail, /^Too many event streams are open \(limit: /);
   assert.deepEqual(bench.refusals, ["followers_full"]);
@@ -45,22 +45,22 @@ Deno.test("who goes away makes room for another; there are only so many, and who
 Deno.test("HEAD tells what would come, and takes nobody's place", async () => {
   using bench = alone();
   const id = enqueue(bench);
-  for (let n = 0; n <= bench.feed.mostFollowers; n++) {
+  for (let n = 0; n <= bench.feed.maxFollowers; n++) {
     const answer = await open(bench, id, "HEAD");
     assert.deepEqual([answer.status, answer.body], [200, null]);
     assert.equal(answer.headers.get("content-type"), "text/event-stream; charset=utf-8");
   }
   const { streams } = await fill(bench, id);
-  assert.equal(streams.length, bench.feed.mostFollowers);
+  assert.equal(streams.length, bench.feed.maxFollowers);
   await leave(streams);
 });
 
 Deno.test("where there are several tenants, one leaves half of the places to the others", async () => {
   using bench = new Bench();
   const [first, second] = [await fill(bench, enqueue(bench)), enqueue(bench, "lab")];
-  assert.equal(first.streams.length, bench.feed.mostFollowers / 2);
+  assert.equal(first.streams.length, bench.feed.maxFollowers / 2);
   const other = await fill(bench, second);
-  assert.equal(other.streams.length, bench.feed.mostFollowers / 2);
+  assert.equal(other.streams.length, bench.feed.maxFollowers / 2);
   assert.deepEqual(await first.refused.json(), await other.refused.json(), "it tells nothing");
   await leave([...first.streams, ...other.streams]);
 });

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { Hono } from "hono";
 import type { NodeBindings } from "../../src/http/deps.ts";
-import { type HttpServer, serveHttp, usual } from "../../src/http/http_server.ts";
+import { defaultLimits, type HttpServer, serveHttp } from "../../src/http/http_server.ts";
 import { freePort, Home, root, sourceWords } from "../support/program.ts";
 import { Bench } from "./bench.ts";
 
@@ -82,9 +82,9 @@ Deno.test("slow clients are told 408 and let go", async (t) => {
 });
 
 Deno.test("the limits of the service, with the interval at which they are looked at, are below 10 s and 30 s", () => {
-  const late = usual.connectionsCheckingInterval;
-  assert.ok(usual.headersTimeout + late < 10_000);
-  assert.ok(usual.requestTimeout + late < 30_000);
+  const late = defaultLimits.connectionsCheckingInterval;
+  assert.ok(defaultLimits.headersTimeout + late < 10_000);
+  assert.ok(defaultLimits.requestTimeout + late < 30_000);
 });
 
 Deno.test("an idle connection is ended after its last answer", async () => {

@@ -238,16 +238,16 @@ Deno.test("a long job keeps its lease by heartbeats, and a heartbeat that fails 
 Deno.test("as many jobs run at once as there are places, and a free place is filled at once", async () => {
   using bench = new Bench();
   [1, 2, 3, 4, 5].forEach(() => bench.enqueue());
-  let [running, most] = [0, 0];
+  let [running, max] = [0, 0];
   const loop = bench.loop(async () => {
-    most = Math.max(most, ++running);
+    max = Math.max(max, ++running);
     await new Promise((resolve) => setTimeout(resolve, 2));
     running--;
     return {};
   }, { places: 2, pause: 60_000 });
   await bench.until(5);
   await loop.stop(1_000);
-  assert.equal(most, 2);
+  assert.equal(max, 2);
 });
 
 Deno.test("what may pass is tried again, later each time, and fails for good at last", async () => {

@@ -4,18 +4,18 @@
  */
 import { isFinished, type Job, type JobError, type Outcome } from "../../src/jobs/job.ts";
 import {
+  defaultLease,
   type Figures,
   type Filter,
   gaveUp,
   type JobQueue,
   keyReused,
-  longestWait,
-  mostAttempts,
+  maxAttempts,
+  maxWait,
   type NewJob,
   queueFull,
   type QueueOptions,
   type Recovered,
-  usualLease,
 } from "../../src/jobs/job_queue.ts";
 import { FairScheduler } from "../../src/jobs/fair_scheduler.ts";
 
@@ -36,17 +36,17 @@ export class MemoryQueue implements JobQueue {
   #successes = 0;
 
   constructor(options: QueueOptions) {
-    this.#options = { lease: usualLease, ...options };
+    this.#options = { lease: defaultLease, ...options };
   }
 
-  enqueue(asked: NewJob, most = Infinity): { job: Job; isNew: boolean } {
+  enqueue(asked: NewJob, max = Infinity): { job: Job; isNew: boolean } {
     const { tenant, profile, idempotencyKey: key, traceparent } = asked;
     const request = structuredClone(asked.request);
     const earlier = this.#all.find((one) =>
       key !== undefined && one.key === key && one.job.tenant === tenant
     );
     if (earlier !== undefined) return { job: same(earlier.job, profile, request), isNew: false };
-    if (this.#waiting(tenant) >= most) throw queueFull(most);
+    if (this.#waiting(tenant) >= max) throw queueFull(max);
     const createdAt = this.#options.now();
     const job: Job = {
       id: this.#options.newId(),
@@ -116,7 +116,7 @@ export class MemoryQueue implements JobQueue {
   }
 
   defer(job: Job, error: JobError, wait: number): boolean {
-    const notBefore = this.#options.now() + Math.min(Math.max(1, wait), longestWait);
+    const notBefore = this.#options.now() + Math.min(Math.max(1, wait), maxWait);
     return this.#change(job, (kept) => {
       Object.assign(kept.job, { state: "queued", notBefore, error: structuredClone(error) });
     });
@@ -129,10 +129,10 @@ export class MemoryQueue implements JobQueue {
     return this.get(id);
   }
 
-  retry(id: string, most = Infinity): Job | undefined {
+  retry(id: string, max = Infinity): Job | undefined {
     const kept = this.#find(id);
     if (kept?.job.state === "failed" || kept?.job.state === "cancelled") {
-      if (this.#waiting(kept.job.tenant) >= most) throw queueFull(most);
+      if (this.#waiting(kept.job.tenant) >= max) throw queueFull(max);
       const { startedAt: _s, finishedAt: _f, error: _e, notBefore: _n, ...rest } = kept.job;
       kept.job = { ...rest, state: "queued", tries: 0 };
       kept.queuedAt = this.#options.now();
@@ -156,10 +156,10 @@ export class MemoryQueue implements JobQueue {
     for (const kept of this.#all) if (ids.includes(kept.job.id)) kept.stored = 0;
   }
 
-  prune(before: number, most: number): Job[] {
+  prune(before: number, max: number): Job[] {
     const old = this.#all.filter(({ stored }) => stored === 0).map(({ job }) => job)
       .filter((job) => job.finishedAt !== undefined && job.finishedAt < before)
-      .sort((a, b) => a.finishedAt! - b.finishedAt!).slice(0, most);
+      .sort((a, b) => a.finishedAt! - b.finishedAt!).slice(0, max);
     old.forEach((job) => this.remove(job.id));
     return old;
   }
@@ -171,7 +171,7 @@ export class MemoryQueue implements JobQueue {
       if (job.cancelling) {
         this.#end(kept, { state: "cancelled" });
         found.cancelled.push(structuredClone(job));
-      } else if (job.tries >= mostAttempts) {
+      } else if (job.tries >= maxAttempts) {
         this.#end(kept, { state: "failed", error: gaveUp });
         found.givenUp.push(structuredClone(job));
       } else {
@@ -233,7 +233,7 @@ export class MemoryQueue implements JobQueue {
     const now = this.#options.now();
     for (const { job } of this.#all) {
       const { notBefore = 0 } = job;
-      if (notBefore <= now || notBefore > now + longestWait) delete job.notBefore;
+      if (notBefore <= now || notBefore > now + maxWait) delete job.notBefore;
     }
   }
 

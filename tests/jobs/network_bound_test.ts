@@ -12,7 +12,7 @@ Deno.test("where patient jobs hold all places, one more is there for a job of an
   const near = [enqueue("near"), enqueue("near")];
   const { promise: answer, resolve: answered } = Promise.withResolvers<void>();
   const ends = [...near, ...far].map(() => Promise.withResolvers<void>());
-  let [running, most, ended] = [0, 0, 0];
+  let [running, max, ended] = [0, 0, 0];
   const loop = new Loop({
     queue,
     now: () => 5_000,
@@ -20,7 +20,7 @@ Deno.test("where patient jobs hold all places, one more is there for a job of an
     places: 2,
     pause: 5,
     networkBound: new Set(["far"]),
-    onStart: () => most = Math.max(most, ++running),
+    onStart: () => max = Math.max(max, ++running),
     onEnd: () => (running--, ends[ended++]!.resolve()),
     onFault: (error) => assert.fail(String(error)),
     work: async ({ profile }) => {
@@ -36,5 +36,5 @@ Deno.test("where patient jobs hold all places, one more is there for a job of an
   answered();
   await ends.at(-1)!.promise;
   await loop.stop(1_000);
-  assert.equal(most, 3, "one place more, and not two");
+  assert.equal(max, 3, "one place more, and not two");
 });

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { StellaError } from "../../src/domain/errors.ts";
 import type { Job } from "../../src/jobs/job.ts";
-import { type JobQueue, longestWait, mostAttempts } from "../../src/jobs/job_queue.ts";
+import { type JobQueue, maxAttempts, maxWait } from "../../src/jobs/job_queue.ts";
 import { SqliteQueue } from "../../src/jobs/sqlite/queue.ts";
 import { MemoryQueue } from "./memory_queue.ts";
 
@@ -215,10 +215,10 @@ contract(
 
 contract("a clock that is set back does not keep a deferred job for ever", (bench) => {
   bench.enqueue();
-  bench.queue.defer(bench.claim(), error, longestWait * 9);
-  bench.now += longestWait - 1;
+  bench.queue.defer(bench.claim(), error, maxWait * 9);
+  bench.now += maxWait - 1;
   assert.equal(bench.queue.claim(), undefined, "it waits as long as anything may");
-  bench.now -= 10 * longestWait;
+  bench.now -= 10 * maxWait;
   assert.equal(bench.claim().tries, 2);
 });
 
@@ -275,7 +275,7 @@ contract("only what has ended is removed or pruned", (bench) => {
 
 contract("after a death what ran waits again, was cancelled, or is given up", (bench) => {
   const { id } = bench.enqueue();
-  for (let attempt = 1; attempt < mostAttempts; attempt++) {
+  for (let attempt = 1; attempt < maxAttempts; attempt++) {
     assert.equal(bench.claim().tries, attempt);
     assert.equal(bench.queue.recover().again.length, 1);
   }

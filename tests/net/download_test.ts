@@ -62,7 +62,7 @@ Deno.test("an endless answer is ended, and nothing stays", async () => {
       response.writableEnded || response.destroyed || response.write(content, more);
     more();
   });
-  await assert.rejects(site.get({ most: 5_000_000 }), {
+  await assert.rejects(site.get({ max: 5_000_000 }), {
     code: "registry",
     message: /More than 5000000 bytes came/,
   });

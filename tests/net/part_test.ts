@@ -196,18 +196,18 @@ Deno.test("a kept connection that ended meanwhile is replaced, as often as it ta
 });
 
 for (
-  const [what, speak, most] of [["refuses", others["chunks"], 3], [
+  const [what, speak, max] of [["refuses", others["chunks"], 3], [
     "is silent",
     () => {},
     1,
   ]] as const
 ) {
-  Deno.test(`who ${what} is asked ${most} times at most`, async () => {
+  Deno.test(`who ${what} is asked ${max} times at most`, async () => {
     await scene(
       speak!,
       async ({ fill, heard }) => {
         for (let i = 0; i < 6; i++) assert.deepEqual(await fill(0, 10), [undefined, false]);
-        assert.equal(heard.length, most);
+        assert.equal(heard.length, max);
       },
       undefined,
       what === "is silent" ? short : long,

@@ -75,18 +75,18 @@ Deno.test("a reader that is slower than the limit for silence is not cut off", a
 
 Deno.test("a reader that does not read holds the sender up", async () => {
   let sent = 0;
-  const most = 256;
+  const max = 256;
   const serve: Handler = (_, response) => {
     const next = () => {
-      while (sent < most && response.write(content.subarray(0, mebibyte))) sent++;
-      if (sent < most) response.once("drain", () => (sent++, next()));
+      while (sent < max && response.write(content.subarray(0, mebibyte))) sent++;
+      if (sent < max) response.once("drain", () => (sent++, next()));
     };
     next();
   };
   await opened(serve, async (stream) => {
     assert((await stream.read(new Uint8Array(10))) > 0);
     await new Promise((done) => setTimeout(done, short));
-    assert(sent < most / 4, `${sent} MiB came without being asked for`);
+    assert(sent < max / 4, `${sent} MiB came without being asked for`);
   });
 });
 

@@ -110,7 +110,7 @@ Deno.test("a bundle that does not fit is refused before anything is written", ()
     const bytes = made.manifest.files.reduce((sum, { size }) => sum + size, 0);
     const out = join(root, "out");
     assert.equal(await pull(made, out, { room: { bytes: bytes - 1 } }), 12);
-    assert.equal(await pull(made, out, { room: { bytes, largestFile: 100 } }), 12);
+    assert.equal(await pull(made, out, { room: { bytes, maxFileBytes: 100 } }), 12);
     assert.deepEqual(readdirSync(root), []);
     assert.equal(await pull(made, out, { room: { bytes } }), 0);
   }));

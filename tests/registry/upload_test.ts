@@ -94,7 +94,7 @@ uploadTest("chunks grow up to the largest where they take no time", async (scene
 });
 
 Deno.test("a chunk that takes two seconds is followed by one of its size, a quick one by as much as goes in that time", () => {
-  const growth = { largest: 100 };
+  const growth = { max: 100 };
   const next = [[10, 1], [30, 999], [30, 1_500], [60, 999], [100, 1], [30, 9_000], [120, 1]].map((
     [bytes, time],
   ) => nextChunk(growth, bytes!, time!));
@@ -122,7 +122,7 @@ uploadTest("a chunk too large for a proxy is sent smaller, and none grows again"
  */
 function refuseAbove(
   { registry }: Scene,
-  most: number,
+  max: number,
   by: 413 | 416,
   methods = /^(PATCH|PUT)$/,
 ): string[] {
@@ -130,7 +130,7 @@ function refuseAbove(
   registry.guard = (request, response) => {
     const { method = "" } = request;
     const length = Number(request.headers["content-length"] ?? 0);
-    if (length <= most || !methods.test(method)) return true;
+    if (length <= max || !methods.test(method)) return true;
     refused.push(`${method} ${length}`);
     if (by === 413) response.writeHead(413).end("<html>too large</html>");
     else fail(response, 416, "REQUESTED_RANGE_NOT_SATISFIABLE", "exceeds the maximum");
@@ -180,7 +180,7 @@ for (const by of [413, 416] as const) {
 
 uploadTest("chunks are not made smaller than the registry wants them", async (scene) => {
   const refused = refuseAbove(scene, chunk / 2, 413, /^PATCH$/);
-  scene.registry.leastChunk = chunk;
+  scene.registry.minChunk = chunk;
   await scene.push();
   isStored(scene);
   assert.deepEqual(refused, [`PATCH ${chunk}`], "then the whole is sent");
@@ -300,7 +300,7 @@ for (
 
 uploadTest("progress never stops a push that moves: many cuts are outlasted", async (scene) => {
   const { registry, push } = scene;
-  registry.leastChunk = 2 * chunk;
+  registry.minChunk = 2 * chunk;
   registry.fault(patch, cutAfter(scene, 200_000), 4);
   await push();
   isStored(scene);
@@ -309,7 +309,7 @@ uploadTest("progress never stops a push that moves: many cuts are outlasted", as
 });
 
 uploadTest("a chunk has the least size that the registry asks for", async (scene) => {
-  scene.registry.leastChunk = 2 * chunk;
+  scene.registry.minChunk = 2 * chunk;
   await scene.push();
   isStored(scene);
   assert.equal(chunksOf(scene), 2);

@@ -12,7 +12,7 @@ const probe = fileURLToPath(new URL("memory_probe.ts", import.meta.url));
 const config = fileURLToPath(new URL("../../deno.json", import.meta.url));
 const mebibyte = 1024 * 1024;
 /** The unit of the service has MemoryMax=1G, and a service has more to do than this. */
-const most = 256;
+const max = 256;
 
 interface Said {
   error: string[];
@@ -33,7 +33,7 @@ async function read(kind: string, parts: [string, number][], onInvalid = "fail")
 }
 
 async function probed(kind: string, path: string, onInvalid: string): Promise<Said> {
-  const flags = `${engineFlags},--max-heap-size=${most}`;
+  const flags = `${engineFlags},--max-heap-size=${max}`;
   const child = new Deno.Command(Deno.execPath(), {
     args: ["run", "-A", "--quiet", "--no-check", `--config=${config}`, flags, probe].concat(
       [kind, path, onInvalid],
@@ -102,7 +102,7 @@ for (const [what, kind, parts, expected] of hostile) {
     const onInvalid = kind === "osv" ? "fail" : "skip";
     const { error, mebibytes } = await read(kind, parts, onInvalid);
     assert.match(error.join("\n"), expected);
-    assert.ok(mebibytes <= most, `${mebibytes} MiB`);
+    assert.ok(mebibytes <= max, `${mebibytes} MiB`);
   });
 }
 
@@ -117,7 +117,7 @@ Deno.test("what is not kept of a valid record costs no memory, however long it i
   ];
   const { error, records, mebibytes } = await read("osv", parts);
   assert.deepEqual([error, records], [[], 1]);
-  assert.ok(mebibytes <= most, `${mebibytes} MiB`);
+  assert.ok(mebibytes <= max, `${mebibytes} MiB`);
 });
 
 Deno.test("CSAF of 150 MiB with 190,000 products of one vulnerability is read, in bounded memory", async () => {
@@ -142,7 +142,7 @@ Deno.test("CSAF of 150 MiB with 190,000 products of one vulnerability is read, i
   parts.push(["\n", Math.max(0, 150 * mebibyte - written)]);
   const { error, records, mebibytes } = await read("csaf", parts);
   assert.deepEqual([error, records], [[], 1]);
-  assert.ok(mebibytes <= most, `${mebibytes} MiB`);
+  assert.ok(mebibytes <= max, `${mebibytes} MiB`);
 });
 
 Deno.test("a record that would fill the disk under all its CVEs is a bad record", async () => {
@@ -169,7 +169,7 @@ Deno.test("many records of one CVE take no more memory than one line may, and th
       error.join("\n"),
       /X-\d+ does not fit on the line of CVE-2025-0001, which is full/,
     );
-    assert.ok(mebibytes <= most, `${mebibytes} MiB`);
+    assert.ok(mebibytes <= max, `${mebibytes} MiB`);
   } finally {
     Deno.removeSync(directory, { recursive: true });
   }

@@ -56,10 +56,10 @@ export async function streamOf(
 }
 
 /** Bytes as a pipe gives them: never as many as were asked for. */
-export function sourceOf(bytes: Uint8Array, most = 4099): StreamSource {
+export function sourceOf(bytes: Uint8Array, max = 4099): StreamSource {
   let at = 0;
   return new StreamSource("standard input", (buffer) => {
-    const part = bytes.subarray(at, at + Math.min(buffer.length, most));
+    const part = bytes.subarray(at, at + Math.min(buffer.length, max));
     buffer.set(part);
     at += part.length;
     return Promise.resolve(part.length === 0 ? null : part.length);
@@ -67,8 +67,8 @@ export function sourceOf(bytes: Uint8Array, most = 4099): StreamSource {
 }
 
 /** `code reason path` of everything that is wrong with the bundle and with the stream. */
-export async function judged(bytes: Uint8Array, made: MadeBundle, most?: number) {
-  const source = sourceOf(bytes, most);
+export async function judged(bytes: Uint8Array, made: MadeBundle, max?: number) {
+  const source = sourceOf(bytes, max);
   let manifest: Manifest | undefined;
   const begin = (read: Manifest) => void (manifest = read);
   const outcome = await outcomeOf(source, [made.key.trusted], { begin });

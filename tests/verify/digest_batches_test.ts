@@ -48,14 +48,14 @@ Deno.test("each file is judged once, in order, whichever batch is done first", a
 });
 
 Deno.test("no more batches are under way than were asked for", async () => {
-  let [open, most] = [0, 0];
+  let [open, max] = [0, 0];
   await judged(await indexOf(1000), async (paths) => {
-    most = Math.max(most, ++open);
+    max = Math.max(max, ++open);
     await new Promise((resolve) => setTimeout(resolve, 1));
     open--;
     return await told(paths);
   });
-  assert.equal(most, 4);
+  assert.equal(max, 4);
 });
 
 Deno.test("a fault of the index counts after the files before it, wherever a batch ends", async () => {

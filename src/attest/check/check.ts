@@ -23,7 +23,7 @@ import { manifestSubject, predicateType, statementType } from "../statement.ts";
 import type { TrustedKey } from "./trust.ts";
 
 /** An attestation is small; more is refused unread. */
-export const largestAttestation = 4 * 1024 * 1024;
+export const maxAttestationBytes = 4 * 1024 * 1024;
 
 export interface Checked {
   /** The trusted key whose signature is right. */

@@ -7,7 +7,7 @@
 import { lstatSync, readdirSync, readlinkSync, realpathSync, type Stats, statSync } from "node:fs";
 import { dirname, isAbsolute, join, parse, resolve, sep } from "node:path";
 import { shown } from "../../domain/names.ts";
-import { largestListing } from "../../bundle/source.ts";
+import { maxDirectoryBytes } from "../../bundle/source.ts";
 import { ioError, StellaError } from "../../domain/errors.ts";
 
 /** Large, and named by the index alone: no place where a person would look for a key. */
@@ -44,10 +44,10 @@ export function refuseOpenedFromMedia(
   opened: Stats,
   bundleDirectory: string,
   machine: readonly string[],
-  most = largestListing,
+  max = maxDirectoryBytes,
 ): void {
   const bundle = real(bundleDirectory);
-  const found = liesBelow(bundle, opened, most);
+  const found = liesBelow(bundle, opened, max);
   if (found === undefined) {
     throw refused(trustPath, "the bundle's directory has too many files to compare it with");
   }
@@ -111,10 +111,10 @@ function nearest(path: string): Stats {
  * has several names. Undefined where a directory is too large to list and the file has several
  * names: a file of one name lies elsewhere, unless this machine itself shows it twice by a mount.
  */
-function liesBelow(bundle: string, file: Stats, most: number): boolean | undefined {
+function liesBelow(bundle: string, file: Stats, max: number): boolean | undefined {
   const folders = [bundle];
   for (let folder = folders.pop(); folder !== undefined; folder = folders.pop()) {
-    if (lstatSync(folder).size > most) return file.nlink > 1 ? undefined : false;
+    if (lstatSync(folder).size > max) return file.nlink > 1 ? undefined : false;
     for (const entry of readdirSync(folder, { withFileTypes: true })) {
       const path = join(folder, entry.name);
       const isPayload = folder === bundle && entry.name === payload;
@@ -133,7 +133,7 @@ function isSame(one: Stats | undefined, other: Stats): boolean {
 }
 
 /** More links than that the system itself does not follow. */
-const mostLinks = 40;
+const maxLinks = 40;
 
 /**
  * Where the symbolic links lie that a path leads through, of directories and of the file, each in
@@ -154,7 +154,7 @@ function linksOf(path: string): string[] {
       continue;
     }
     links.push(place);
-    if (links.length > mostLinks) throw new Error(`${path} has too many links`);
+    if (links.length > maxLinks) throw new Error(`${path} has too many links`);
     const target = readlinkSync(place);
     if (isAbsolute(target)) real = parse(target).root;
     rest.unshift(...partsOf(target));

@@ -20,13 +20,13 @@ export interface TrustedKey {
 }
 
 /** Bytes; a PEM of ours has 113. */
-const largestKey = 64 * 1024;
+const maxKeyBytes = 64 * 1024;
 
 /** @throws StellaError usage where the PEM is not an Ed25519 or P-256 public key */
 export function readPublicKey(path: string, guard: KeyGuard = () => {}): TrustedKey {
   guard(path);
   const check = (opened: Stats) => guard(path, opened);
-  const bytes = readRegular("Cannot read the public key", path, largestKey, check);
+  const bytes = readRegular("Cannot read the public key", path, maxKeyBytes, check);
   const pem = new TextDecoder().decode(bytes);
   if (!/^\s*-----BEGIN PUBLIC KEY-----/.test(pem)) {
     throw new StellaError("usage", `Cannot use ${shown(path)} as a public key: it is no SPKI PEM`, {

@@ -11,15 +11,15 @@ import { StellaError } from "../../domain/errors.ts";
 
 /** OWASP's figure of 2021; half a second with this runtime's PBKDF2. */
 const iterations = 310_000;
-const mostPassphrase = 1024;
-const largestFile = 64 * 1024;
+const maxPassphraseLength = 1024;
+const maxFileBytes = 64 * 1024;
 
 /**
  * The passphrase in a file that only its owner can read: its first line, without the line end.
  * @throws StellaError usage
  */
 export function readPassphrase(path: string): string {
-  const bytes = readRegular("Cannot read the passphrase", path, largestFile, ({ mode }) => {
+  const bytes = readRegular("Cannot read the passphrase", path, maxFileBytes, ({ mode }) => {
     if ((mode & 0o077) !== 0) throw readable(path);
   });
   const line = new TextDecoder().decode(bytes).replace(/\r?\n$/, "");
@@ -27,8 +27,8 @@ export function readPassphrase(path: string): string {
     ? "it is empty"
     : /[\r\n]/.test(line)
     ? "it has more than one line"
-    : line.length > mostPassphrase
-    ? `it is longer than ${mostPassphrase} characters`
+    : line.length > maxPassphraseLength
+    ? `it is longer than ${maxPassphraseLength} characters`
     : undefined;
   if (fault === undefined) return line;
   throw new StellaError("usage", `Cannot use the passphrase in ${shown(path)}: ${fault}`, {

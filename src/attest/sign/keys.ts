@@ -106,11 +106,11 @@ function passphraseOf(file: string | undefined): string | undefined {
   return file === undefined ? undefined : readPassphrase(file);
 }
 
-const largestKey = 64 * 1024;
+const maxKeyBytes = 64 * 1024;
 
 function readKey(keyPath: string): string {
   try {
-    const bytes = readRegular("Cannot read the key", keyPath, largestKey, ({ mode }) => {
+    const bytes = readRegular("Cannot read the key", keyPath, maxKeyBytes, ({ mode }) => {
       if ((mode & 0o077) !== 0) throw readable(keyPath);
     });
     return new TextDecoder().decode(bytes);

@@ -3,18 +3,18 @@ import { openDatabase } from "./database.ts";
 import { isFinished, type Job, type JobError, type Outcome } from "../job.ts";
 import { jobOf } from "./job_row.ts";
 import {
+  defaultLease,
   type Figures,
   type Filter,
   gaveUp,
   type JobQueue,
   keyReused,
-  longestWait,
-  mostAttempts,
+  maxAttempts,
+  maxWait,
   type NewJob,
   queueFull,
   type QueueOptions,
   type Recovered,
-  usualLease,
 } from "../job_queue.ts";
 import {
   countByTenant,
@@ -37,7 +37,7 @@ export class SqliteQueue implements JobQueue {
   /** @throws StellaError usage; see `openDatabase` */
   constructor(path: string, { onNew, ...options }: QueueOptions) {
     this.#db = openDatabase(path, onNew);
-    this.#options = { lease: usualLease, ...options };
+    this.#options = { lease: defaultLease, ...options };
   }
 
   /** For what is kept beside the queue, in the same file. */
@@ -45,14 +45,14 @@ export class SqliteQueue implements JobQueue {
     return this.#db;
   }
 
-  enqueue(job: NewJob, most = Infinity): { job: Job; isNew: boolean } {
+  enqueue(job: NewJob, max = Infinity): { job: Job; isNew: boolean } {
     const { tenant, profile, idempotencyKey: key = null, traceparent = null } = job;
     const { trigger = "api", actor = null } = job;
     const request = JSON.stringify(job.request);
     return this.#db.write("Cannot queue the export", () => {
       const earlier = this.#earlier(tenant, key);
       if (earlier !== undefined) return { job: same(earlier, profile, request), isNew: false };
-      this.#refuseFull(tenant, most);
+      this.#refuseFull(tenant, max);
       const [id, now] = [this.#options.newId(), this.#options.now()];
       this.#db.run(
         `INSERT INTO jobs (id, tenant, profile, request, idempotency_key, traceparent, created_at,
@@ -125,7 +125,7 @@ export class SqliteQueue implements JobQueue {
     return this.#change(
       job,
       "state = 'queued', not_before = ?, error = ?, lease_until = NULL",
-      [this.#options.now() + Math.min(Math.max(1, wait), longestWait), JSON.stringify(error)],
+      [this.#options.now() + Math.min(Math.max(1, wait), maxWait), JSON.stringify(error)],
     );
   }
 
@@ -141,11 +141,11 @@ export class SqliteQueue implements JobQueue {
     });
   }
 
-  retry(id: string, most = Infinity): Job | undefined {
+  retry(id: string, max = Infinity): Job | undefined {
     return this.#db.write("Cannot queue the export again", () => {
       const job = this.get(id);
       if (job?.state === "failed" || job?.state === "cancelled") {
-        this.#refuseFull(job.tenant, most);
+        this.#refuseFull(job.tenant, max);
       }
       this.#db.run(
         `UPDATE jobs SET state = 'queued', tries = 0, queued_at = ?, started_at = NULL,
@@ -176,13 +176,13 @@ export class SqliteQueue implements JobQueue {
     });
   }
 
-  prune(before: number, most: number): Job[] {
+  prune(before: number, max: number): Job[] {
     return this.#db.write("Cannot forget old exports", () =>
       this.#db.all(
         `DELETE FROM jobs WHERE seq IN (SELECT seq FROM jobs
            WHERE finished_at < ? AND stored = 0
            ORDER BY finished_at LIMIT ?) RETURNING *`,
-        [before, most],
+        [before, max],
       )).map(jobOf);
   }
 
@@ -200,7 +200,7 @@ export class SqliteQueue implements JobQueue {
         "state = 'failed', finished_at = ?, error = ?",
         [now(), JSON.stringify(gaveUp)],
         "tries >= ?",
-        [mostAttempts],
+        [maxAttempts],
       ),
       again: change("state = 'queued'", []),
     }));
@@ -223,8 +223,8 @@ export class SqliteQueue implements JobQueue {
     this.#db.close();
   }
 
-  #refuseFull(tenant: string, most: number): void {
-    if (isFull(this.#db, tenant, most)) throw queueFull(most);
+  #refuseFull(tenant: string, max: number): void {
+    if (isFull(this.#db, tenant, max)) throw queueFull(max);
   }
 
   /** What waited long enough takes its old place again. */
@@ -233,7 +233,7 @@ export class SqliteQueue implements JobQueue {
     this.#db.run(
       `UPDATE jobs INDEXED BY jobs_later SET not_before = 0 WHERE state = 'queued' AND not_before > 0
          AND (not_before <= ? OR not_before > ?)`,
-      [now, now + longestWait],
+      [now, now + maxWait],
     );
   }
 

@@ -68,11 +68,11 @@ function listOf(names: ReadonlySet<string>): string {
   return JSON.stringify([...names]);
 }
 
-/** Whether `most` jobs of the tenant wait for their turn; those that wait for another try have had theirs. */
-export function isFull(db: Database, tenant: string, most: number): boolean {
-  if (!Number.isFinite(most)) return false;
+/** Whether `max` jobs of the tenant wait for their turn; those that wait for another try have had theirs. */
+export function isFull(db: Database, tenant: string, max: number): boolean {
+  if (!Number.isFinite(max)) return false;
   const jobs = db.one(`SELECT count(*) AS jobs ${ready} tenant = ?`, [tenant])?.["jobs"];
-  return Number(jobs) >= most;
+  return Number(jobs) >= max;
 }
 
 /** One pass over all that are remembered; for the start of a service. */

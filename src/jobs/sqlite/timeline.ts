@@ -15,7 +15,7 @@ export interface TimelineOptions {
 /** Events between two looks for those that are too old. */
 const pruneEvery = 500;
 /** Ids of one millisecond: twelve bits of the UUID count them. */
-const mostPerTime = 4096;
+const maxPerTime = 4096;
 
 export class SqliteTimeline implements Timeline {
   #last: { time: number; count: number };
@@ -23,7 +23,7 @@ export class SqliteTimeline implements Timeline {
 
   constructor(readonly db: Database, readonly options: TimelineOptions) {
     const newest = db.one("SELECT max(id) AS id FROM events")?.["id"];
-    this.#last = { time: typeof newest === "string" ? timeOf(newest) : 0, count: mostPerTime };
+    this.#last = { time: typeof newest === "string" ? timeOf(newest) : 0, count: maxPerTime };
     this.prune();
   }
 
@@ -81,7 +81,7 @@ export class SqliteTimeline implements Timeline {
     const now = Math.max(this.options.now(), this.#last.time);
     const isNew = now > this.#last.time;
     const count = isNew ? 0 : this.#last.count + 1;
-    this.#last = count < mostPerTime ? { time: now, count } : { time: now + 1, count: 0 };
+    this.#last = count < maxPerTime ? { time: now, count } : { time: now + 1, count: 0 };
     const random = this.options.random(new Uint8Array(10));
     new DataView(random.buffer).setUint16(0, this.#last.count);
     return uuidV7(this.#last.time, random);

@@ -5,7 +5,7 @@
 import type { Database } from "./sql.ts";
 
 /** Registries throw uploads away, the most common one after a week. */
-const longest = 6 * 24 * 3600_000;
+const maxAge = 6 * 24 * 3600_000;
 
 export class Uploads {
   /** @param now milliseconds since 1970 */
@@ -14,7 +14,7 @@ export class Uploads {
   /** Key and session of each that may still be there. */
   all<Session>(): [string, Session][] {
     const rows = this.db.all("SELECT key, session FROM uploads WHERE at > ?", [
-      this.now() - longest,
+      this.now() - maxAge,
     ]);
     return rows.map((row) => [String(row["key"]), JSON.parse(String(row["session"]))]);
   }
@@ -22,7 +22,7 @@ export class Uploads {
   /** Keeps `session`, or forgets it where it is undefined. @throws StellaError media */
   put(key: string, session: unknown): void {
     this.db.write("Cannot keep the upload", () => {
-      this.db.run("DELETE FROM uploads WHERE key = ? OR at <= ?", [key, this.now() - longest]);
+      this.db.run("DELETE FROM uploads WHERE key = ? OR at <= ?", [key, this.now() - maxAge]);
       if (session === undefined) return;
       const values = [key, JSON.stringify(session), this.now()];
       this.db.run("INSERT INTO uploads (key, session, at) VALUES (?, ?, ?)", values);

@@ -95,7 +95,7 @@ const messages: Readonly<Record<MessageName, Readonly<Record<number, [string, Sh
 };
 
 /** Values may hold values; no sender needs more than this, and a hostile one could end the program with more. */
-const deepest = 64;
+const maxDepth = 64;
 
 export type Json = Record<string, unknown>;
 
@@ -105,7 +105,7 @@ export function tracesFromProtobuf(bytes: Uint8Array): Json {
 }
 
 function message(name: MessageName, bytes: Uint8Array, depth: number): Json {
-  if (depth > deepest) throw new WireError("values lie too deep in each other");
+  if (depth > maxDepth) throw new WireError("values lie too deep in each other");
   const result: Json = {};
   for (const field of fields(bytes)) {
     const [key, shape] = messages[name][field.number] ?? [];

@@ -33,9 +33,9 @@ export interface SpanSink {
 }
 
 /** Bytes of a body, as it comes and unpacked. */
-const largestBody = 8 * 1024 * 1024;
-const largestUnpacked = 64 * 1024 * 1024;
-const mostConnections = 64;
+const maxBodyBytes = 8 * 1024 * 1024;
+const maxDecompressedBytes = 64 * 1024 * 1024;
+const maxConnections = 64;
 
 const types = {
   "application/json": tracesFromJsonBytes,
@@ -56,7 +56,7 @@ export async function openSink(options: SinkOptions): Promise<SpanSink> {
     { headersTimeout: 10_000, requestTimeout: 30_000, keepAliveTimeout: 60_000 },
     (request, response) => void take(request, response, options),
   );
-  server.maxConnections = mostConnections;
+  server.maxConnections = maxConnections;
   await listening(server, options);
   const { address, port } = server.address() as AddressInfo;
   const host = address.includes(":") ? `[${address}]` : address;
@@ -120,7 +120,7 @@ async function bodyOf(request: IncomingMessage): Promise<Uint8Array> {
   let size = 0;
   for await (const part of request) {
     size += part.length;
-    if (size > largestBody) throw new Refusal(413, `a body has at most ${largestBody} bytes`);
+    if (size > maxBodyBytes) throw new Refusal(413, `a body has at most ${maxBodyBytes} bytes`);
     parts.push(part);
   }
   return Buffer.concat(parts);
@@ -131,9 +131,9 @@ function unpacked(request: IncomingMessage, body: Uint8Array): Uint8Array {
   if (encoding === "identity") return body;
   if (encoding !== "gzip") throw new Refusal(415, "the content encoding is not gzip");
   try {
-    return gunzipSync(body, { maxOutputLength: largestUnpacked });
+    return gunzipSync(body, { maxOutputLength: maxDecompressedBytes });
   } catch {
-    throw new Refusal(400, `the body is no gzip of at most ${largestUnpacked} bytes`);
+    throw new Refusal(400, `the body is no gzip of at most ${maxDecompressedBytes} bytes`);
   }
 }
 

@@ -11,7 +11,7 @@ export class FakeUploads {
   /** Bytes of blobs that came, those of cut requests and of uploads that ended otherwise too. */
   received = 0;
   /** What a POST and a status answer say of the least size of a chunk. */
-  leastChunk = 0;
+  minChunk = 0;
   /** Whether a chunk is answered without Location and Range. */
   bareChunks = false;
   #next = 0;
@@ -52,7 +52,7 @@ export class FakeUploads {
     }
     const session = `${pathname}s${this.#next++}`;
     this.sessions.set(session, []);
-    const least = this.leastChunk === 0 ? {} : { "oci-chunk-min-length": String(this.leastChunk) };
+    const least = this.minChunk === 0 ? {} : { "oci-chunk-min-length": String(this.minChunk) };
     end(response, 202, { location: `${session}?_state=a%2Bb%3D`, ...least });
   }
 
