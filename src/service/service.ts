@@ -73,7 +73,7 @@ async function run(options: ServiceOptions, resources: ServiceResources, cleanup
   const onLag = (seconds: number) => metrics.lagged(seconds);
   const liveness = new Liveness({ elapsed, workerHeardAt: heardAt, onLag });
   cleanup.push(() => liveness.stop());
-  const isTransient = (error: unknown) => isTransient(error) || isLost(error);
+  const isTransientOrLost = (error: unknown) => isTransient(error) || isLost(error);
   const places = config.service.concurrency;
   const loop = new Loop({
     ...work,
@@ -81,7 +81,7 @@ async function run(options: ServiceOptions, resources: ServiceResources, cleanup
     now,
     elapsed,
     onFault,
-    isTransient: isTransient,
+    isTransient: isTransientOrLost,
     // On a state directory that is another's now, or a mount that was lost, nothing is begun.
     mayStart: () => resources.lock.isHeld(),
     places,
