@@ -3,7 +3,6 @@ import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { UntarStream } from "@std/tar";
 import { run } from "../support/run_export.ts";
 import { Bench } from "./bench.ts";
 
@@ -22,6 +21,20 @@ async function stored(layout: "archive" | "directory" = "archive") {
   bench.queue.finish(running, { state: "succeeded", bundleDigest });
   const path = (rest: string) => `/v1/exports/${job.id}/${rest}`;
   return { bench, of, place, bundleDigest, path };
+}
+
+/** The files in a tar whose names are short; it has to end with two zero blocks. */
+function* entriesOf(tar: Uint8Array): Generator<{ path: string; content: Uint8Array }> {
+  const text = (from: number, to: number) => new TextDecoder().decode(tar.subarray(from, to));
+  let at = 0;
+  for (; tar[at] !== 0; at += 512) {
+    const [path = ""] = text(at, at + 100).split("\0");
+    const size = parseInt(text(at + 124, at + 136), 8);
+    at += 512;
+    yield { path, content: tar.subarray(at, at + size) };
+    at += Math.ceil(size / 512) * 512 - 512;
+  }
+  assert.deepEqual(tar.subarray(at), new Uint8Array(1024));
 }
 
 Deno.test("the list names every file beside the manifest with its size and digest", async () => {
@@ -162,10 +175,9 @@ Deno.test("bundle.tar is the whole bundle, manifest first, in equal bytes each t
   const bytes = await answer.bytes();
   assert.equal(answer.headers.get("content-length"), String(bytes.length));
   const names: string[] = [];
-  for await (const entry of ReadableStream.from([bytes]).pipeThrough(new UntarStream())) {
-    names.push(entry.path);
-    const content = await new Response(entry.readable).bytes();
-    assert.deepEqual(content, Deno.readFileSync(join(place, entry.path)), entry.path);
+  for (const { path, content } of entriesOf(bytes)) {
+    names.push(path);
+    assert.deepEqual(content, new Uint8Array(Deno.readFileSync(join(place, path))), path);
   }
   assert.deepEqual(names.slice(0, 3), [
     "manifest.json",

@@ -1,18 +1,6 @@
 /** Entries in, the bytes of a ustar archive out. */
 import { type TarStreamInput, toHeader, type Uint8Array_ } from "./header.ts";
 
-export {
-  assertValidLinkname,
-  assertValidPath,
-  assertValidTarStreamOptions,
-  type TarStreamDir,
-  type TarStreamFile,
-  type TarStreamInput,
-  type TarStreamOptions,
-  type TarStreamSymlink,
-  type Uint8Array_,
-} from "./header.ts";
-
 const blockSize = 512;
 
 /**
@@ -20,7 +8,7 @@ const blockSize = 512;
  * stream gives it, one at a time, so memory does not grow with it. The readable side is a byte stream.
  *
  * It fails with a RangeError when a file's stream has more or fewer bytes than its `size`, with a RangeError or
- * TypeError when a path, link or option does not fit a ustar header; the stream of the entry in hand is cancelled then.
+ * TypeError when a path or option does not fit a ustar header; the stream of the entry in hand is cancelled then.
  */
 export class TarStream implements TransformStream<TarStreamInput, Uint8Array_> {
   readonly #readable: ReadableStream<Uint8Array_>;
@@ -45,10 +33,10 @@ async function* archive(inputs: ReadableStream<TarStreamInput>): AsyncGenerator<
   for await (const input of inputs) {
     try {
       yield toHeader(input);
-      if (input.type === "file") yield* content(input.readable, input.size);
+      yield* content(input.readable, input.size);
     } finally {
       // A refused header, or a reader that went away, must not leave a file open.
-      if (input.type === "file") await input.readable.cancel();
+      await input.readable.cancel();
     }
   }
   yield new Uint8Array(2 * blockSize);
