@@ -1,6 +1,7 @@
 /** The configuration and its schema, for people and for other programs to read. */
 import { stringify } from "yaml";
-import { toJSONSchema } from "zod";
+import { type core, toJSONSchema } from "zod";
+import { descriptions } from "./descriptions.ts";
 import type { Config } from "./load.ts";
 import type { Profile, RegistryConfig } from "./profile.ts";
 import { configSchema, type NameChecks } from "./schema.ts";
@@ -11,7 +12,35 @@ import { configSchema, type NameChecks } from "./schema.ts";
  */
 export function schemaOf(checks: NameChecks): Record<string, unknown> {
   const schema = toJSONSchema(configSchema(checks), { io: "input", unrepresentable: "any" });
+  for (const { path, schema: part } of keysOf(schema)) {
+    const description = descriptions[path];
+    if (description !== undefined) part.description = description;
+  }
   return { title: "stella.yaml", ...schema };
+}
+
+type KeySchema = core.JSONSchema.JSONSchema;
+
+/** A key of the configuration as descriptions.ts spells it, such as `registries.NAME.url`. */
+export interface Key {
+  path: string;
+  schema: KeySchema;
+  required: boolean;
+}
+
+/** All keys below a schema, each map before what is in it. */
+export function keysOf(schema: KeySchema, path = ""): Key[] {
+  const { properties = {}, additionalProperties: values, items, required = [] } = schema;
+  const own = Object.entries(properties).flatMap(([name, part]): Key[] => {
+    if (typeof part === "boolean") return [];
+    const key = path === "" ? name : `${path}.${name}`;
+    return [{ path: key, schema: part, required: required.includes(name) }, ...keysOf(part, key)];
+  });
+  return [
+    ...own,
+    ...(typeof values === "object" ? keysOf(values, `${path}.NAME`) : []),
+    ...(typeof items === "object" && !Array.isArray(items) ? keysOf(items, `${path}[]`) : []),
+  ];
 }
 
 export function yamlOf(plain: Record<string, unknown>): string {

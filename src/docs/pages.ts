@@ -2,9 +2,12 @@
  * The manual, carried by the binary: `stella docs [PAGE]` prints it and the service shows it at
  * `/docs/PAGE`. The pages are written for GitHub too, so links between them name files.
  */
+import concepts from "./concepts.md" with { type: "text" };
+import configuration from "./configuration.md" with { type: "text" };
 import format from "./format.md" with { type: "text" };
 import index from "./index.md" with { type: "text" };
 import overview from "./overview.svg" with { type: "text" };
+import registries from "./registries.md" with { type: "text" };
 import sticks from "./sticks.md" with { type: "text" };
 import verification from "./verification.md" with { type: "text" };
 
@@ -18,7 +21,7 @@ export interface Page {
 }
 
 /** In the order of the contents; `index` is the contents. */
-const texts = { index, verification, format, sticks };
+const texts = { index, concepts, verification, sticks, registries, configuration, format };
 
 export const pages: readonly Page[] = Object.entries(texts).map(([name, text]) => ({
   name,

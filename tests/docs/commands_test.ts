@@ -5,8 +5,10 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { sha256 } from "../../src/domain/hash.ts";
-import { testWith } from "../support/needs.ts";
-import { blocksOf, pageNames, pageText } from "./pages.ts";
+import { type Peer, peer } from "../e2e/peers.ts";
+import { testWhere, tool } from "../support/needs.ts";
+import { withDockerRegistry } from "../support/registry/docker_registry.ts";
+import { type Block, blocksOf, pageNames, pageText } from "./pages.ts";
 import { withWorkplace, type Workplace } from "./workplace.ts";
 
 /** What a page finds when its first command runs. */
@@ -20,9 +22,16 @@ interface Setting {
 const elsewhere = new Set(["format"]);
 
 const settings: Record<string, Setting> = {
+  configuration: { prepare: (place) => place.write("stella.yaml", smallConfiguration) },
+  registries: { needs: ["docker-registry", "skopeo", "jq"], prepare: registry },
   verification: { needs: ["jq", "openssl", "sha256sum", "curl"], prepare: bundles },
   sticks: { needs: ["install", "sha256sum"], prepare: sticks },
 };
+
+const smallConfiguration = `version: 1
+registries: { site: { url: "https://registry.site:5000" } }
+egress: { sealed: true, allow: ["registry.site:5000"] }
+`;
 
 /** The key of an exporting machine, as a file that came another way than the bundle. */
 async function signerKey(place: Workplace): Promise<void> {
@@ -73,24 +82,63 @@ async function sticks(place: Workplace): Promise<void> {
   place.env["STELLA_SHA256"] = sha256(program);
 }
 
+/** A bundle in ./out, and a registry that goes by both names. */
+async function registry(place: Workplace): Promise<void> {
+  await place.run(
+    "stella export bundle --profile advisories --input /srv/osv --manifest out/manifest.json",
+  );
+  await place.run("stella keys show --public > signing.pub");
+  place.exchanged.push(
+    ["skopeo copy ", "skopeo copy --src-tls-verify=false --dest-tls-verify=false "],
+    ["skopeo inspect ", "skopeo inspect --tls-verify=false "],
+    ["oras cp ", "oras cp --from-plain-http --to-plain-http "],
+    ["oras pull ", "oras pull --plain-http "],
+    ["oras discover ", "oras discover --plain-http "],
+    ["registry.site:5000", place.registry],
+    ["other.site:5000/", `${place.registry}/other/`],
+  );
+}
+
+/** The tool that Debian has no package of and that a block of commands calls. */
+function peerOf({ text }: Block): Peer | undefined {
+  const peers: Peer[] = ["oras", "cosign"];
+  return peers.find((name) => new RegExp(`^${name} `, "m").test(text));
+}
+
 for (const page of pageNames().filter((name) => !elsewhere.has(name))) {
   const blocks = blocksOf(pageText(page));
   const commands = blocks.filter(({ language }) => language === "sh");
+  const shown = blocks.filter(({ language }) => language === "output");
+  const peers = new Set(commands.map(peerOf));
+  for (const used of peers) pageTest(page, commands, shown, used);
+}
+
+/** @param used the peer whose blocks run as well; those of others do not */
+function pageTest(page: string, commands: Block[], shown: Block[], used: Peer | undefined): void {
   const { needs = [], prepare } = settings[page] ?? {};
-  if (commands.length > 0) {
-    testWith(
-      ["sh", ...needs],
-      `the commands of the page ${page} work as it says`,
-      () =>
-        withWorkplace(async (place) => {
-          await prepare?.(place);
-          for (const { text } of commands) await place.run(text);
-          for (const { text } of blocks.filter(({ language }) => language === "output")) {
-            for (const line of text.trimEnd().split("\n")) {
-              assert.ok(place.printed(line), `${page}: "${line}" is not in:\n${place.output}`);
-            }
-          }
-        }),
-    );
+  const absent = ["sh", ...needs].filter((name) => tool(name) === undefined);
+  const name = `the commands of the page ${page} work as it says${used ? `, with ${used}` : ""}`;
+  // Debian has no package of it, so that it may be absent where all tools are required.
+  if (used !== undefined && peer(used) === undefined) {
+    return Deno.test({ name: `${name} (needs ${used})`, ignore: true, fn: () => {} });
   }
+  testWhere(absent.length === 0, absent.join(", "), name, () => {
+    const run = async (place: Workplace) => {
+      await prepare?.(place);
+      if (used !== undefined) Deno.symlinkSync(peer(used)!, join(place.path, "bin", used));
+      for (const block of commands.filter((one) => [undefined, used].includes(peerOf(one)))) {
+        await place.run(block.text);
+      }
+      for (const line of shown.flatMap(({ text }) => text.trimEnd().split("\n"))) {
+        assert.ok(place.printed(line), `${page}: "${line}" is not in:\n${place.output}`);
+      }
+    };
+    if (!needs.includes("docker-registry")) return withWorkplace(run);
+    return withDockerRegistry(({ host }) =>
+      withWorkplace((place) => {
+        place.registry = host;
+        return run(place);
+      })
+    );
+  });
 }

@@ -17,6 +17,8 @@ export class Workplace {
   readonly env: Record<string, string> = {};
   /** Texts of the commands that are exchanged, such as the address of a registry. */
   readonly exchanged: [string, string][] = [];
+  /** `HOST:PORT` of a registry that was started for the page. */
+  registry = "";
   /** All that the commands have printed. */
   output = "";
 
