@@ -42,7 +42,7 @@ export async function judgeThrough(
 function chooserOf({ trusted, secrets = [] }: Judges): Choice {
   return (candidates, manifest, proof) => {
     const isRight = (bytes: Uint8Array) =>
-      proof === "seal"
+      proof === "hmac"
         ? checkHmac(hmacName, bytes, manifest, secrets).findings.length === 0
         : checkAttestation(attestationName, bytes, manifest, trusted).findings.length === 0;
     return Math.max(0, candidates.findIndex(isRight));

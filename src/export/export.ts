@@ -6,7 +6,7 @@ import { chmodSync } from "node:fs";
 import { join } from "node:path";
 import { StellaError } from "../domain/errors.ts";
 import type { SharedSecret } from "../attest/secret.ts";
-import { sealWith } from "../attest/sign/hmac.ts";
+import { signWithSecret } from "../attest/sign/hmac.ts";
 import { attest, type Signer } from "../attest/sign/signer.ts";
 import { encodeStatement } from "../attest/statement.ts";
 import { archiveName, maxVolumes, volumeName } from "../bundle/archive_writer.ts";
@@ -146,7 +146,7 @@ async function writeBundle(options: ExportOptions, plan: Plan, partial: string):
   for (const { path } of packed.files) chmodSync(join(partial, path), 0o644);
   writeNew(join(partial, attestationName), attest(statement, options.signer), 0o644);
   if (options.secret !== undefined) {
-    writeNew(join(partial, hmacName), sealWith(options.secret, statement), 0o644);
+    writeNew(join(partial, hmacName), signWithSecret(options.secret, statement), 0o644);
   }
   writeNew(join(partial, manifestName), bytes, 0o644);
   return manifest;
@@ -254,11 +254,11 @@ function payloadNames({ layout, profile, compression, volumeSize }: ExportOption
 
 function writtenNames(manifest: Manifest, { secret }: ExportOptions): string[] {
   const payload = manifest.payload.layout === "directory" ? ["payload"] : [];
-  const seal = secret === undefined ? [] : [hmacName];
+  const hmacNames = secret === undefined ? [] : [hmacName];
   return [
     manifestName,
     attestationName,
-    ...seal,
+    ...hmacNames,
     ...manifest.files.map((file) => file.path),
     ...payload,
   ];

@@ -20,7 +20,7 @@ export const ociTypes = {
   empty: "application/vnd.oci.empty.v1+json",
   bundle: "application/vnd.stella.bundle.v1",
   attestation: "application/vnd.dev.sigstore.bundle.v0.3+json",
-  seal: "application/vnd.stella.hmac.v1+json",
+  hmac: "application/vnd.stella.hmac.v1+json",
 } as const;
 
 export interface Descriptor {
@@ -78,7 +78,7 @@ export function bundleArtifact(manifest: Manifest, manifestBytes: Uint8Array): A
 }
 
 /** What vouches for a bundle, each in a referrer of its own: the attestation by a key pair, the seal by a shared secret. */
-export type Proof = "attestation" | "seal";
+export type Proof = "attestation" | "hmac";
 
 /** In-toto statements with SLSA provenance both; only the first is a sigstore bundle, which others know how to find. */
 const proofs: Record<Proof, { type: string; suffix: string; annotations: object }> = {
@@ -90,7 +90,7 @@ const proofs: Record<Proof, { type: string; suffix: string; annotations: object 
       "dev.sigstore.bundle.predicateType": "https://slsa.dev/provenance/v1",
     },
   },
-  seal: { type: ociTypes.seal, suffix: "hmac.json", annotations: {} },
+  hmac: { type: ociTypes.hmac, suffix: "hmac.json", annotations: {} },
 };
 
 /** The referrer that carries a proof of `bundle`; `at` is the bundle's own `created`. */

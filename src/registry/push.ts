@@ -112,7 +112,7 @@ interface Bundle {
   manifest: Manifest;
   artifact: Artifact;
   attestation: Artifact;
-  seal: Artifact | undefined;
+  hmacSignature: Artifact | undefined;
   blobs: Blob[];
 }
 
@@ -127,17 +127,22 @@ async function readBundle(dir: string, verified: boolean): Promise<Bundle> {
   const manifest = readManifest(bytes);
   const artifact = bundleArtifact(manifest, bytes);
   const attestation = await readAttestation(source, dir);
-  const seal = await readSmall(source, hmacName, maxProofBytes);
+  const hmacSignature = await readSmall(source, hmacName, maxProofBytes);
   const proof = (kind: Proof, content: Uint8Array) =>
     proofArtifact(kind, artifact, content, manifest.created);
-  const small = [emptyConfig, attestation, ...(seal === undefined ? [] : [seal]), bytes];
+  const small = [
+    emptyConfig,
+    attestation,
+    ...(hmacSignature === undefined ? [] : [hmacSignature]),
+    bytes,
+  ];
   const files = manifest.files.map((file) => fileBlob(source, file, verified));
   return {
     digest: bundleDigest(bytes),
     manifest,
     artifact,
     attestation: proof("attestation", attestation),
-    seal: seal && proof("seal", seal),
+    hmacSignature: hmacSignature && proof("hmac", hmacSignature),
     blobs: small.map(memoryBlob).concat(files),
   };
 }
@@ -145,14 +150,14 @@ async function readBundle(dir: string, verified: boolean): Promise<Bundle> {
 /** The attestation, and the seal of a shared secret where there is one. @returns how both are found */
 async function pushProofs(
   repository: Repository,
-  { artifact, attestation, seal, manifest }: Bundle,
+  { artifact, attestation, hmacSignature, manifest }: Bundle,
 ): Promise<"api" | "tag"> {
   const put = async (proof: Proof, referrer: Artifact) => {
     await repository.pushManifest(referrer);
     const descriptor = referrerDescriptor(proof, referrer, manifest.created);
     return await announce(repository, artifact.digest, descriptor);
   };
-  if (seal !== undefined) await put("seal", seal);
+  if (hmacSignature !== undefined) await put("hmac", hmacSignature);
   return await put("attestation", attestation);
 }
 

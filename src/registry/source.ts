@@ -61,7 +61,7 @@ export class RegistryBundle implements BundleSource {
   async open(path: string): Promise<ByteReader | undefined> {
     const { layers } = await this.#resolve();
     if (path === attestationName) return await this.#openProof("attestation");
-    if (path === hmacName) return await this.#openProof("seal");
+    if (path === hmacName) return await this.#openProof("hmac");
     const layer = layers.get(path);
     return layer && await openBlobReader(this.#repository, layer);
   }

@@ -82,10 +82,10 @@ async function checkSigner(
 ): Promise<Attested> {
   const attested = await checkKeys(source, manifestBytes, trusted);
   if (secrets === undefined) {
-    const found = source.sequential ? await checkUnusedSeal(source, manifestBytes) : [];
+    const found = source.sequential ? await checkUnusedHmac(source, manifestBytes) : [];
     return { ...attested, findings: [...attested.findings, ...found] };
   }
-  const sealed = await checkSeal(source, manifestBytes, secrets);
+  const sealed = await checkHmacSignature(source, manifestBytes, secrets);
   const broken = attested.findings.filter((finding) => finding.code === "signature");
   return { ...sealed, findings: [...broken, ...sealed.findings] };
 }
@@ -93,7 +93,7 @@ async function checkSigner(
 /** Who vouches for the manifest, whichever way. */
 type Attested = Omit<Checked, "signer"> & { signer?: { keyid: string; name: string } };
 
-async function checkSeal(
+async function checkHmacSignature(
   source: BundleSource,
   manifestBytes: Uint8Array,
   secrets: readonly SharedSecret[],
@@ -118,7 +118,7 @@ async function checkSeal(
  * keeps it: it has to be one of this manifest. Whether the secret made it, only who holds that can
  * say.
  */
-async function checkUnusedSeal(source: BundleSource, manifest: Uint8Array): Promise<Finding[]> {
+async function checkUnusedHmac(source: BundleSource, manifest: Uint8Array): Promise<Finding[]> {
   const bytes = await readSmall(source, hmacName, maxAttestationBytes, "unexpected");
   if (bytes === undefined) return [];
   const { findings } = checkHmac(hmacName, bytes, manifest, []);

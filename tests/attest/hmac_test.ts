@@ -14,7 +14,7 @@ import {
   preAuthEncoding,
 } from "../../src/attest/dsse.ts";
 import { newSecret, readSecret, secretFrom } from "../../src/attest/secret.ts";
-import { sealWith } from "../../src/attest/sign/hmac.ts";
+import { signWithSecret } from "../../src/attest/sign/hmac.ts";
 import { loadSigner, makeSecret } from "../../src/attest/sign/keys.ts";
 import { encodeStatement } from "../../src/attest/statement.ts";
 import { sha256 } from "../../src/domain/hash.ts";
@@ -24,7 +24,7 @@ const manifest = new TextEncoder().encode("the manifest's exact bytes\n");
 const statement = statementOf(sha256(manifest));
 const secret = secretFrom(newSecret(), "shared.key");
 const other = secretFrom(newSecret(), "other.key");
-const sealed = sealWith(secret, statement);
+const sealed = signWithSecret(secret, statement);
 
 function statementOf(bundleDigest: string): Uint8Array {
   return encodeStatement({
@@ -50,7 +50,7 @@ function verdictOf(bytes: Uint8Array, secrets = [secret], over = manifest) {
 Deno.test("a sealed statement is accepted by its secret, the same bytes each time", () => {
   assert.deepEqual(verdictOf(sealed), ["ok", "shared"]);
   assert.deepEqual(verdictOf(sealed, [other, secret]), ["ok", "shared"]);
-  assert.deepEqual(sealWith(secret, statement), sealed);
+  assert.deepEqual(signWithSecret(secret, statement), sealed);
   const envelope = JSON.parse(new TextDecoder().decode(sealed));
   assert.deepEqual(Object.keys(envelope), ["payload", "payloadType", "signatures"]);
   assert.match(envelope.signatures[0].keyid, /^hmac-sha256:/);
@@ -61,7 +61,9 @@ Deno.test("the code is HMAC-SHA256 over the prefix and DSSE's encoding, as anybo
   const text = `-----BEGIN STELLA SHARED SECRET-----\n${
     key.toString("base64")
   }\n-----END STELLA SHARED SECRET-----\n`;
-  const envelope = JSON.parse(new TextDecoder().decode(sealWith(secretFrom(text, "x"), statement)));
+  const envelope = JSON.parse(
+    new TextDecoder().decode(signWithSecret(secretFrom(text, "x"), statement)),
+  );
   const signed = Buffer.concat([
     Buffer.from("stella-hmac-sha256\n"),
     preAuthEncoding(payloadType, statement),

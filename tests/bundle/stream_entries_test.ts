@@ -3,7 +3,7 @@
  * and nothing else.
  */
 import assert from "node:assert/strict";
-import { sealWith } from "../../src/attest/sign/hmac.ts";
+import { signWithSecret } from "../../src/attest/sign/hmac.ts";
 import { newSecret, secretFrom } from "../../src/attest/secret.ts";
 import { encodeStatement } from "../../src/attest/statement.ts";
 import {
@@ -60,7 +60,7 @@ function envelope(): Uint8Array {
     parameters: { profile, tenant, created, compression: "zstd", layout: "archive" },
     sources: [],
   });
-  return sealWith(secretFrom(newSecret(), "shared.key"), statement);
+  return signWithSecret(secretFrom(newSecret(), "shared.key"), statement);
 }
 
 Deno.test("without a secret an HMAC envelope is one of this manifest, once, before the index", async () => {

@@ -94,7 +94,7 @@ Deno.test("the attestation is a referrer in cosign's form", () => {
 });
 
 Deno.test("the seal is a referrer of its own kind, which nobody takes for a sigstore bundle", () => {
-  const seal = proofArtifact("seal", bundleArtifact(manifest, bytes), bytes, manifest.created);
+  const seal = proofArtifact("hmac", bundleArtifact(manifest, bytes), bytes, manifest.created);
   const { artifactType, annotations } = JSON.parse(new TextDecoder().decode(seal.bytes));
   assert.equal(artifactType, "application/vnd.stella.hmac.v1+json");
   assert.deepEqual(annotations, { "org.opencontainers.image.created": manifest.created });

@@ -1,7 +1,7 @@
 /** Bundles that have to be sealed with a shared secret: who signed them besides does not count, but a broken signature does. */
 import assert from "node:assert/strict";
 import { newSecret, secretFrom } from "../../src/attest/secret.ts";
-import { sealWith } from "../../src/attest/sign/hmac.ts";
+import { signWithSecret } from "../../src/attest/sign/hmac.ts";
 import { encodeStatement } from "../../src/attest/statement.ts";
 import { sha256 } from "../../src/domain/hash.ts";
 import { attestationName, hmacName, manifestName } from "../../src/bundle/manifest.ts";
@@ -21,7 +21,7 @@ function sealOver(bytes: Uint8Array): Uint8Array {
     created,
   } as const;
   const statement = { bundleDigest: sha256(bytes), version: "0.1.0", parameters, sources: [] };
-  return sealWith(shared, encodeStatement(statement));
+  return signWithSecret(shared, encodeStatement(statement));
 }
 
 type Change = (files: Map<string, Uint8Array>) => void;
