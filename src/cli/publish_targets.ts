@@ -55,7 +55,7 @@ export function planTargets(
         },
         place: directory,
         report,
-        say: (event) => {
+        emit: (event) => {
           if (event.kind === "progress") line.update(event.stage, event.done, event.total);
         },
         signal: host.stop,

@@ -68,13 +68,13 @@ export interface JobParts
   verify(directory: string): Promise<string | undefined>;
 }
 
-export type Say = (event: JobEvent) => void;
+export type EmitEvent = (event: JobEvent) => void;
 
 /** @throws StellaError: whatever ends the export; targets that failed are tried all, and named together */
 export async function runJob(
   job: ExportJob,
   parts: JobParts,
-  say: Say,
+  emit: EmitEvent,
   signal: AbortSignal,
 ): Promise<ExportReport> {
   const store = new FileStore(job.state);
@@ -82,17 +82,27 @@ export async function runJob(
   try {
     const count = new ArtifactCount();
     const seen = (path: string, head: Uint8Array) => count.add(path, head);
-    const report = await exportBundle({ ...exportOptions(job, parts, staging, say, signal), seen });
+    const report = await exportBundle({
+      ...exportOptions(job, parts, staging, emit, signal),
+      seen,
+    });
     const earlier = await unchanged(job, parts, store, { staging, made: report });
-    if (earlier !== undefined) return await keepEarlier({ job, ...earlier, say, signal });
-    say({ kind: "signed", bundleDigest: report.bundleDigest });
-    say({ kind: "progress", stage: "verify", done: 0, total: 0 });
-    await selfCheck(staging, parts, say);
-    await publishTargets({ job, place: staging, report, say, signal, policy: policyOf(job, say) });
-    say({ kind: "progress", stage: "store", done: 0, total: 0 });
+    if (earlier !== undefined) return await keepEarlier({ job, ...earlier, emit: emit, signal });
+    emit({ kind: "signed", bundleDigest: report.bundleDigest });
+    emit({ kind: "progress", stage: "verify", done: 0, total: 0 });
+    await selfCheck(staging, parts, emit);
+    await publishTargets({
+      job,
+      place: staging,
+      report,
+      emit: emit,
+      signal,
+      policy: policyOf(job, emit),
+    });
+    emit({ kind: "progress", stage: "store", done: 0, total: 0 });
     const { exportId, tenant } = job;
     store.commit({ exportId, tenant, profile: job.profile.name });
-    say({ kind: "published", result: "success" });
+    emit({ kind: "published", result: "success" });
     return { ...report, artifacts: count.counts };
   } finally {
     store.abandon(job.exportId);
@@ -116,17 +126,17 @@ async function unchanged(
 
 /** Targets that lack the stored bundle, because they are new or were emptied, get it. */
 async function keepEarlier(
-  { job, place, report, say, signal }: Omit<Publishing, "policy"> & {
+  { job, place, report, emit: emit, signal }: Omit<Publishing, "policy"> & {
     job: ExportJob;
     report: { sameAs: string };
   },
 ): Promise<ExportReport> {
   const { sameAs, bundleDigest, emptyDirectories: empty } = report;
   const left = empty === undefined ? {} : { emptyDirectoryCount: empty.count };
-  say({ kind: "unchanged", sameAs, bundleDigest, ...left });
-  say({ kind: "verified", result: "success" });
-  const policy = policyOf(job, say);
-  await publishTargets({ job, place, report, say, signal, policy, isRepeated: true });
+  emit({ kind: "unchanged", sameAs, bundleDigest, ...left });
+  emit({ kind: "verified", result: "success" });
+  const policy = policyOf(job, emit);
+  await publishTargets({ job, place, report, emit: emit, signal, policy, isRepeated: true });
   return report;
 }
 
@@ -134,7 +144,7 @@ function exportOptions(
   job: ExportJob,
   parts: JobParts,
   directory: string,
-  say: Say,
+  emit: EmitEvent,
   signal: AbortSignal,
 ): ExportOptions {
   const volumeSize = job.volumeSize === undefined ? undefined : parseVolumeSize(job.volumeSize);
@@ -142,7 +152,7 @@ function exportOptions(
   checkLayout(layout, volumeSize);
   const { builtin, epoch, signer, tool, uuid, yieldToEventLoop: yieldToEventLoop } = parts;
   const { sources, secretFile } = job.profile;
-  const network = { timing: systemTiming, policy: policyOf(job, say), signal };
+  const network = { timing: systemTiming, policy: policyOf(job, emit), signal };
   const time = epoch === undefined ? {} : { epoch };
   const privateFiles = new PrivateFiles(job.privatePlaces);
   return {
@@ -169,22 +179,22 @@ function exportOptions(
     compression: job.compression ?? job.profile.compression,
     ...(volumeSize === undefined ? {} : { volumeSize }),
     force: false,
-    progress: (stage, done, total) => say({ kind: "progress", stage, done, total }),
+    progress: (stage, done, total) => emit({ kind: "progress", stage, done, total }),
   };
 }
 
-async function selfCheck(directory: string, parts: JobParts, say: Say): Promise<void> {
+async function selfCheck(directory: string, parts: JobParts, emit: EmitEvent): Promise<void> {
   const reason = await parts.verify(directory);
-  if (reason === undefined) return say({ kind: "verified", result: "success" });
-  say({ kind: "verified", result: "failed", reason });
+  if (reason === undefined) return emit({ kind: "verified", result: "success" });
+  emit({ kind: "verified", result: "failed", reason });
   throw new StellaError("digest", `The finished bundle does not verify: ${reason}`, {
     hint: "memory or disk of this machine changed its bytes: check both; nothing was stored",
   });
 }
 
-function policyOf(job: ExportJob, say: Say): EgressPolicy {
+function policyOf(job: ExportJob, emit: EmitEvent): EgressPolicy {
   return egressPolicy(
     job.egress,
-    (hostname, port) => say({ kind: "refused", destination: `${hostname}:${port}` }),
+    (hostname, port) => emit({ kind: "refused", destination: `${hostname}:${port}` }),
   );
 }

@@ -8,21 +8,21 @@ import { pushBundle } from "../registry/push.ts";
 import { parseEndpoint } from "../domain/reference.ts";
 import { systemTiming } from "../net/retry.ts";
 import type { UploadMemory, UploadSession } from "../registry/sessions.ts";
-import type { Say } from "./job.ts";
+import type { EmitEvent } from "./job.ts";
 import type { Publishing } from "./targets.ts";
 
 type RegistryTarget = Extract<Target, { registry: string }>;
 
 /** @throws StellaError usage, interrupted; RegistryError */
 export async function toRegistry(what: Publishing & { target: RegistryTarget }): Promise<void> {
-  const { place, target, job, report, say, signal, policy, memory } = what;
+  const { place, target, job, report, emit: emit, signal, policy, memory } = what;
   const started = performance.now();
   const end = (result: "success" | RegistryReason) => {
     const seconds = (performance.now() - started) / 1000;
-    say({ kind: "pushed", registry: target.registry, result, seconds });
+    emit({ kind: "pushed", registry: target.registry, result, seconds });
   };
   const registry = job.registries.find(({ name }) => name === target.registry)!;
-  const client = clientFor(registry, target.repository, policy, memory ?? uploadsOf(job, say));
+  const client = clientFor(registry, target.repository, policy, memory ?? uploadsOf(job, emit));
   try {
     const { created, profile, tenant, bundleDigest: digest } = report;
     await pushBundle({
@@ -31,7 +31,7 @@ export async function toRegistry(what: Publishing & { target: RegistryTarget }):
       repository: target.repository,
       tag: renderTag(target.tag, { created, profile, tenant, digest }),
       mountFrom: othersBefore(target, job),
-      progress: (done, total) => say({ kind: "progress", stage: "push", done, total }),
+      progress: (done, total) => emit({ kind: "progress", stage: "push", done, total }),
       signal,
     });
     end("success");
@@ -54,16 +54,16 @@ function othersBefore(target: RegistryTarget, { profile }: Publishing["job"]): s
 }
 
 /** What earlier runs had begun; every change is told, so that the service can keep it. */
-function uploadsOf({ uploads = [] }: Publishing["job"], say: Say): UploadMemory {
+function uploadsOf({ uploads = [] }: Publishing["job"], emit: EmitEvent): UploadMemory {
   const known = new Map<string, UploadSession>(uploads);
   return {
     get: (key) => known.get(key),
     set: (key, session) => {
       known.set(key, session);
-      say({ kind: "upload", key, session });
+      emit({ kind: "upload", key, session });
     },
     delete: (key) => {
-      if (known.delete(key)) say({ kind: "upload", key });
+      if (known.delete(key)) emit({ kind: "upload", key });
     },
   };
 }

@@ -9,7 +9,7 @@ import { shown } from "../domain/names.ts";
 import type { EgressPolicy } from "../domain/egress.ts";
 import type { Target } from "../config/profile.ts";
 import { renderDirectory } from "../config/target_tenants.ts";
-import type { ExportJob, Say } from "./job.ts";
+import type { EmitEvent, ExportJob } from "./job.ts";
 import type { UploadMemory } from "../registry/sessions.ts";
 import { isBusy, lstatIfThere } from "../output/recovery.ts";
 import { isTransient } from "./transient.ts";
@@ -22,12 +22,12 @@ export interface Publishing {
   /** The directory of the finished bundle. */
   place: string;
   report: ExportReport;
-  say: Say;
+  emit: EmitEvent;
   signal: AbortSignal;
   policy: EgressPolicy;
   /** It was published before: a directory that has it already is left alone. */
   isRepeated?: boolean;
-  /** Where uploads are kept that were cut off; without it the events of `say` tell of them. */
+  /** Where uploads are kept that were cut off; without it the events of `emit` tell of them. */
   memory?: UploadMemory;
 }
 
@@ -104,21 +104,21 @@ export function nameOf(target: Target): string {
 }
 
 async function toDirectory(publishing: Publishing, template: string): Promise<void> {
-  const { job, place, report, say, signal } = publishing;
+  const { job, place, report, emit: emit, signal } = publishing;
   const { exportId, tenant, profile: { name: profile } } = job;
   const directory = renderDirectory(template, tenant);
-  const progress = () => say({ kind: "progress", stage: "store", done: 0, total: 0 });
+  const progress = () => emit({ kind: "progress", stage: "store", done: 0, total: 0 });
   const publish = () =>
     publishDirectory(place, directory, { exportId, tenant, profile }, report.files, progress);
   if (isThere(publishing, directory)) {
-    return say({ kind: "published", result: "skipped" });
+    return emit({ kind: "published", result: "skipped" });
   }
   try {
     await whileBusy(signal, publish);
-    say({ kind: "published", result: "success" });
+    emit({ kind: "published", result: "success" });
   } catch (error) {
     const isTaken = error instanceof StellaError && error.code === "conflict";
-    say({ kind: "published", result: isTaken ? "conflict" : "error" });
+    emit({ kind: "published", result: isTaken ? "conflict" : "error" });
     throw error;
   }
 }

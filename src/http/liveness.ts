@@ -7,7 +7,7 @@ export interface LivenessOptions {
   /** Milliseconds that only ever grow. */
   elapsed(): number;
   /** When the worker of the running job was last heard, on that clock; undefined where none runs. */
-  workerHeardAt(): number | undefined;
+  lastHeartbeatAt(): number | undefined;
   /** How late a turn of the event loop was, in seconds. */
   onLag?(seconds: number): void;
 }
@@ -35,7 +35,7 @@ export class Liveness {
   /** `output` says what is wrong. */
   report(): { status: "pass" | "fail"; output?: string } {
     const now = this.#options.elapsed();
-    const heardAt = this.#options.workerHeardAt() ?? now;
+    const heardAt = this.#options.lastHeartbeatAt() ?? now;
     if (now - this.#turnedAt > loopLimit) return { status: "fail", output: "event loop stalled" };
     if (now - heardAt > workerLimit) return { status: "fail", output: "worker silent" };
     return { status: "pass" };

@@ -12,7 +12,7 @@ export interface Watcher<Event> {
   deferred(error: JobError, wait: number): void;
   /** Another holder runs it now. */
   lost(): void;
-  told(event: Event): void;
+  onEvent(event: Event): void;
   /**
    * `leftOut` counts what is not in a bundle of risk data, by why; `emptyDirectoryCount` the
    * directories with nothing in them, which no bundle carries.
@@ -53,8 +53,8 @@ export function alsoInTimeline<Event extends { kind: string; stage?: string }>(
       add("deferred", { error, seconds: wait / 1000 });
     },
     lost: () => (watcher.lost(), add("lost", {})),
-    told: (event) => {
-      watcher.told(event);
+    onEvent: (event) => {
+      watcher.onEvent(event);
       const { kind, ...attributes } = event;
       if (kind !== "progress") return add(kind, attributes);
       // Progress names its stage over and over; the first time is the step.
@@ -89,8 +89,8 @@ export function alsoInFeed<Event extends { kind: string; stage?: string }>(
     started: (attempt) => after(() => watcher.started(attempt)),
     deferred: (error, wait) => after(() => watcher.deferred(error, wait)),
     lost: () => after(() => watcher.lost()),
-    told: (event) => {
-      watcher.told(event);
+    onEvent: (event) => {
+      watcher.onEvent(event);
       if (event.kind !== "progress") return feed.news(exportId);
       const { stage = "", done = 0, total = 0 } = event as
         & { done?: number; total?: number }

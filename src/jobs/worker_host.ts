@@ -12,16 +12,16 @@ export interface WorkerRun<Job, Event> {
   job: Job;
   onEvent(event: Event): void;
   /** Called for every message: the worker lives. */
-  onPulse?(): void;
+  onHeartbeat?(): void;
   signal: AbortSignal;
   /** What the worker may do; as much as this process where it is not given. Only here: what a worker gives up, all lose. */
   permissions?: Deno.PermissionOptions;
   /** Milliseconds without a message after which the worker counts as lost. */
-  silence?: number;
+  silenceTimeout?: number;
   /** Milliseconds without an event after which a worker that lives counts as stuck; for ever where it is not given. */
-  stall?: number;
+  stallTimeout?: number;
   /** Milliseconds that a cancelled worker has to end by itself. */
-  grace?: number;
+  gracePeriod?: number;
 }
 
 /**
@@ -35,9 +35,9 @@ export async function runInWorker<Job, Event, Result>(
   const deno = { permissions: run.permissions ?? "inherit" };
   const worker = new Worker(run.url, { type: "module", name: "export", deno });
   const { promise, resolve, reject } = Promise.withResolvers<Result>();
-  const lost = timer(run.silence ?? 300_000, () => reject(silent()));
-  const stuck = timer(run.stall, () => reject(stalled()));
-  const over = timer(run.grace ?? 2_000, () => reject(interrupted(run.signal)));
+  const lost = timer(run.silenceTimeout ?? 300_000, () => reject(silent()));
+  const stuck = timer(run.stallTimeout, () => reject(stalled()));
+  const over = timer(run.gracePeriod ?? 2_000, () => reject(interrupted(run.signal)));
   const send = (message: ToWorker<Job>) => worker.postMessage(message);
   const cancel = () => {
     send({ kind: "cancel" });
@@ -45,7 +45,7 @@ export async function runInWorker<Job, Event, Result>(
   };
   worker.onmessage = ({ data }: MessageEvent<FromWorker<Event, Result>>) => {
     lost.restart();
-    run.onPulse?.();
+    run.onHeartbeat?.();
     if (data.kind === "ready") send({ kind: "run", job: run.job });
     else if (data.kind === "event") {
       stuck.restart();

@@ -3,7 +3,7 @@ import { StellaError } from "../domain/errors.ts";
 import { failureOf, type FromWorker, type ToWorker } from "./worker_protocol.ts";
 
 /** Milliseconds between two signs of life. */
-const pulse = 5_000;
+const heartbeatInterval = 5_000;
 
 /** What a worker's global object offers; the rest of the program is checked as window code. */
 interface Port<Job, Event, Result> {
@@ -42,7 +42,7 @@ export function answerJob<Job, Event, Result>(
     if (data.kind === "cancel") {
       return cancel.abort(new StellaError("interrupted", "The export was stopped"));
     }
-    const alive = setInterval(() => port.postMessage({ kind: "alive" }), pulse);
+    const alive = setInterval(() => port.postMessage({ kind: "alive" }), heartbeatInterval);
     work(data.job, (event) => port.postMessage({ kind: "event", event }), cancel.signal)
       .then((result) => port.postMessage({ kind: "done", result }), fail)
       .finally(() => clearInterval(alive));

@@ -39,7 +39,7 @@ export function exportWork(
   };
   return {
     /** Of the worker that was silent for the longest. */
-    heardAt: () => heard.size === 0 ? undefined : Math.min(...heard.values()),
+    lastHeartbeatAt: () => heard.size === 0 ? undefined : Math.min(...heard.values()),
     onStart: (job: Job) => {
       const watcher = watch(job);
       watched.set(job.id, watcher);
@@ -62,11 +62,11 @@ export function exportWork(
         permissions: permissionsFor(job),
         onEvent: (event) => {
           if (event.kind === "upload") uploads.put(event.key, event.session);
-          else watched.get(id)?.told(event);
+          else watched.get(id)?.onEvent(event);
         },
-        onPulse,
+        onHeartbeat: onPulse,
         signal,
-        stall: config.service.stallSeconds * 1000,
+        stallTimeout: config.service.stallSeconds * 1000,
       }).finally(() => heard.delete(id));
       const { bundleDigest, bundleBytes: bytes, payload: { files } } = report;
       const { sameAs, artifacts, risk, emptyDirectories } = report;

@@ -64,14 +64,14 @@ async function run(options: ServiceOptions, resources: ServiceResources, cleanup
   cleanup.push(() => readiness.stop());
   await readiness.start();
   const maintenance = maintenanceOf(options, resources);
-  const { heardAt, ...work } = exportWork(
+  const { lastHeartbeatAt, ...work } = exportWork(
     options,
     resources,
     signing,
     storedIn(resources, maintenance),
   );
   const onLag = (seconds: number) => metrics.lagged(seconds);
-  const liveness = new Liveness({ elapsed, workerHeardAt: heardAt, onLag });
+  const liveness = new Liveness({ elapsed, lastHeartbeatAt: lastHeartbeatAt, onLag });
   cleanup.push(() => liveness.stop());
   const isTransientOrLost = (error: unknown) => isTransient(error) || isLost(error);
   const places = config.service.concurrency;

@@ -76,7 +76,7 @@ export class ExportTrace {
     this.#attempt = this.#open("export.attempt", { "export.attempt": attempt });
   }
 
-  told(event: ExportEvent): void {
+  onEvent(event: ExportEvent): void {
     if (event.kind === "progress") this.#stageIs(event.stage);
     else if (event.kind === "pushed") this.#pushed(event);
     else if (event.kind === "signed" || event.kind === "unchanged") {

@@ -83,8 +83,8 @@ export class ExportWatch {
     });
   }
 
-  told(event: ExportEvent): void {
-    this.#trace?.told(event);
+  onEvent(event: ExportEvent): void {
+    this.#trace?.onEvent(event);
     if (event.kind === "progress") this.#moved(event.stage, event.done);
     else if (event.kind === "signed") this.#digest = event.bundleDigest;
     else if (event.kind === "unchanged") this.#unchanged(event);

@@ -128,11 +128,11 @@ async function journal(): Promise<string> {
   });
   watch.queued();
   watch.started(1);
-  watch.told({ kind: "progress", stage: "read", done: 0, total: 0 });
-  watch.told({ kind: "verified", result: "failed", reason: "digest_mismatch" });
-  watch.told({ kind: "unchanged", sameAs: exportId, bundleDigest: "x" });
-  watch.told({ kind: "published", result: "success" });
-  watch.told({ kind: "pushed", registry: "site", result: "auth", seconds: 1 });
+  watch.onEvent({ kind: "progress", stage: "read", done: 0, total: 0 });
+  watch.onEvent({ kind: "verified", result: "failed", reason: "digest_mismatch" });
+  watch.onEvent({ kind: "unchanged", sameAs: exportId, bundleDigest: "x" });
+  watch.onEvent({ kind: "published", result: "success" });
+  watch.onEvent({ kind: "pushed", registry: "site", result: "auth", seconds: 1 });
   const error = { code: "registry", message: "refused" };
   watch.deferred(error, 10_000);
   watch.lost();

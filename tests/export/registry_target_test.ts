@@ -28,7 +28,7 @@ function publication(
       target: target as Extract<Target, { registry: string }>,
       job,
       report: report as ExportReport,
-      say: (event) => said.push(event),
+      emit: (event) => said.push(event),
       signal,
       policy: () => {},
     });

@@ -145,7 +145,7 @@ Deno.test("checks are left out by name or by component", async () => {
 Deno.test("liveness fails for a loop that stands still and for a worker that says nothing", () => {
   let elapsed = 0;
   let heardAt: number | undefined;
-  const liveness = new Liveness({ elapsed: () => elapsed, workerHeardAt: () => heardAt });
+  const liveness = new Liveness({ elapsed: () => elapsed, lastHeartbeatAt: () => heardAt });
   try {
     assert.deepEqual(liveness.report(), { status: "pass" });
     elapsed = 30_001;

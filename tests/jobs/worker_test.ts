@@ -14,7 +14,7 @@ Deno.test("a worker does its job, and what it says on the way arrives before the
   const events: string[] = [];
   let pulses = 0;
   const onEvent = (event: string) => events.push(event);
-  assert.equal(await run("echo", { onEvent, onPulse: () => pulses++ }), "done echo");
+  assert.equal(await run("echo", { onEvent, onHeartbeat: () => pulses++ }), "done echo");
   assert.deepEqual(events, ["got echo"]);
   assert.equal(pulses, 3, "ready, the event, the end");
   assert.equal(isWorker(), false);
@@ -50,7 +50,10 @@ Deno.test("a worker that falls silent is given up", async (t) => {
     await t.step(
       job,
       () =>
-        assert.rejects(run(job, { silence: 300 }), { code: "internal", message: /fell silent/ }),
+        assert.rejects(run(job, { silenceTimeout: 300 }), {
+          code: "internal",
+          message: /fell silent/,
+        }),
     );
   }
 });
@@ -59,7 +62,11 @@ Deno.test("a worker is asked to stop, and stopped when it does not listen", asyn
   for (const job of ["yield", "spin"]) {
     await t.step(job, async () => {
       const stop = new AbortController();
-      const ended = run(job, { signal: stop.signal, grace: 100, onEvent: () => stop.abort() });
+      const ended = run(job, {
+        signal: stop.signal,
+        gracePeriod: 100,
+        onEvent: () => stop.abort(),
+      });
       await assert.rejects(ended, { code: "interrupted" });
     });
   }
@@ -70,7 +77,7 @@ Deno.test("after a stop no worker is started", async () => {
 });
 
 Deno.test("a worker that lives and makes no progress is ended, as something that may pass", async () => {
-  await assert.rejects(run("yield", { stall: 200 }), (error) => {
+  await assert.rejects(run("yield", { stallTimeout: 200 }), (error) => {
     assert.ok(error instanceof StellaError);
     assert.match(error.message, /no progress for too long/);
     assert.equal(isLost(error), true);

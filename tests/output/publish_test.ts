@@ -92,12 +92,12 @@ Deno.test("a stop ends the wait for a directory", async () => {
     });
     const stop = new AbortController();
     const events: JobEvent[] = [];
-    const say = (event: JobEvent) => {
+    const emit = (event: JobEvent) => {
       events.push(event);
       // What comes next is the wait.
       if (event.kind === "verified") setTimeout(() => stop.abort(), 200);
     };
-    const ended = runJob(jobFor(out, input, 3), parts, say, stop.signal);
+    const ended = runJob(jobFor(out, input, 3), parts, emit, stop.signal);
     await assert.rejects(ended, { name: "AbortError" });
     held.close();
     assert.deepEqual(published(events), [{ kind: "published", result: "error" }]);
@@ -140,8 +140,8 @@ Deno.test("of several targets that fail each is named, with why, and the others 
     job.egress = { sealed: true, allow: [] };
     const { signal } = new AbortController();
     const events: JobEvent[] = [];
-    const say = (event: JobEvent) => events.push(event);
-    const error = await runJob(job, parts, say, signal).catch((error) => error);
+    const emit = (event: JobEvent) => events.push(event);
+    const error = await runJob(job, parts, emit, signal).catch((error) => error);
     assert.ok(error instanceof StellaError);
     assert.deepEqual(
       published(events),

@@ -46,7 +46,7 @@ Deno.test("a stage's time and bytes are counted; a count that falls back takes n
     elapsed: () => now,
   });
   const told = (stage: string, done: number) =>
-    watch.told({ kind: "progress", stage, done, total: 100 });
+    watch.onEvent({ kind: "progress", stage, done, total: 100 });
   told("read", 0);
   told("read", 60);
   told("read", 100);

@@ -31,12 +31,12 @@ Deno.test("an export leaves one line for each thing that happened, all with its 
   const watch = new ExportWatch(of, { log, metrics, elapsed: () => now });
   watch.queued();
   watch.started(1);
-  for (const done of [0, 1, 2]) watch.told({ kind: "progress", stage: "read", done, total: 2 });
+  for (const done of [0, 1, 2]) watch.onEvent({ kind: "progress", stage: "read", done, total: 2 });
   now = 250;
-  watch.told({ kind: "progress", stage: "store", done: 0, total: 0 });
-  watch.told({ kind: "verified", result: "success" });
-  watch.told({ kind: "published", result: "success" });
-  watch.told({ kind: "pushed", registry: "site", result: "timeout", seconds: 7 });
+  watch.onEvent({ kind: "progress", stage: "store", done: 0, total: 0 });
+  watch.onEvent({ kind: "verified", result: "success" });
+  watch.onEvent({ kind: "published", result: "success" });
+  watch.onEvent({ kind: "pushed", registry: "site", result: "timeout", seconds: 7 });
   watch.made(5_000_000);
   watch.ended({ state: "succeeded", bundleDigest: "ab" }, 1.5);
   assert.ok(lines.every((line) => line.exportId === "01a2" && line.profile === "advisories"));
@@ -74,12 +74,12 @@ Deno.test("from the moment it is known the digest is on every line, and of the l
   });
   watch.queued();
   watch.started(1);
-  watch.told({ kind: "progress", stage: "sign", done: 0, total: 0 });
-  watch.told({ kind: "signed", bundleDigest: "ab" });
-  watch.told({ kind: "progress", stage: "verify", done: 0, total: 0 });
-  watch.told({ kind: "verified", result: "success" });
-  watch.told({ kind: "refused", destination: "registry.site:443" });
-  watch.told({ kind: "pushed", registry: "site", result: "timeout", seconds: 7 });
+  watch.onEvent({ kind: "progress", stage: "sign", done: 0, total: 0 });
+  watch.onEvent({ kind: "signed", bundleDigest: "ab" });
+  watch.onEvent({ kind: "progress", stage: "verify", done: 0, total: 0 });
+  watch.onEvent({ kind: "verified", result: "success" });
+  watch.onEvent({ kind: "refused", destination: "registry.site:443" });
+  watch.onEvent({ kind: "pushed", registry: "site", result: "timeout", seconds: 7 });
   watch.deferred({ code: "registry", message: "no answer" }, 10);
   watch.started(2);
   assert.deepEqual(lines.map(({ event, bundleDigest }) => [event, bundleDigest]), [
@@ -104,7 +104,7 @@ Deno.test("from the moment it is known the digest is on every line, and of the l
 Deno.test("a bundle that does not verify is an error with its reason, in the log and in the count", async () => {
   const { lines, log, metrics, value } = bench();
   const watch = new ExportWatch(of, { log, metrics, elapsed: () => 0 });
-  watch.told({ kind: "verified", result: "failed", reason: "subject_mismatch" });
+  watch.onEvent({ kind: "verified", result: "failed", reason: "subject_mismatch" });
   const error = { code: "digest", message: "The finished bundle does not verify" };
   watch.ended({ state: "failed", error }, 1);
   assert.deepEqual(

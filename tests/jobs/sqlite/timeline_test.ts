@@ -112,7 +112,7 @@ Deno.test("an export writes each of its steps once, and passes all that it is to
       started: () => void told.push("started"),
       deferred: () => void told.push("deferred"),
       lost: () => void told.push("lost"),
-      told: (event: { kind: string; stage?: string }) => void told.push(event.kind),
+      onEvent: (event: { kind: string; stage?: string }) => void told.push(event.kind),
       made: () => void told.push("made"),
       ended: () => void told.push("ended"),
     },
@@ -123,9 +123,9 @@ Deno.test("an export writes each of its steps once, and passes all that it is to
   watcher.queued();
   watcher.started(1);
   for (const stage of ["plan", "read", "read", "read", "sign"]) {
-    watcher.told({ kind: "progress", stage });
+    watcher.onEvent({ kind: "progress", stage });
   }
-  watcher.told({ kind: "refused", destination: "registry.site:443" } as never);
+  watcher.onEvent({ kind: "refused", destination: "registry.site:443" } as never);
   watcher.made(10, { osv: 2 }, undefined, 4);
   const error = { code: "usage", message: "no" };
   watcher.ended({ state: "failed", error }, 1.5);
@@ -157,7 +157,7 @@ Deno.test("a timeline that cannot be written is a fault and does not end the exp
       started() {},
       deferred() {},
       lost() {},
-      told() {},
+      onEvent() {},
       made() {},
       ended() {},
     },
