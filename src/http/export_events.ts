@@ -84,7 +84,7 @@ async function* follow(
   yield "retry: 2000\n\n";
   let told: Progress | undefined;
   for (let ended = false; !gone.is;) {
-    const count = feed.countOf(id);
+    const count = feed.versionOf(id);
     const events = timeline.list({ tenant, exportId: id, after, limit: page });
     for (const event of events) yield frame("step", shownEvent(event), after = event.id);
     if (events.length === page) continue;
@@ -95,14 +95,14 @@ async function* follow(
     ended = job === undefined || isFinished(job);
     if (isDraining()) return;
     // Its last step may be written a moment after its end.
-    if (ended) await feed.next(id, feed.countOf(id), 50);
+    if (ended) await feed.waitForChange(id, feed.versionOf(id), 50);
     else yield* waitForNews(feed, id, count);
   }
 }
 
 async function* waitForNews(feed: Feed, id: string, count: number): AsyncGenerator<string> {
   const started = performance.now();
-  await feed.next(id, count, silence);
+  await feed.waitForChange(id, count, silence);
   if (performance.now() - started >= silence) yield ": \n\n";
 }
 

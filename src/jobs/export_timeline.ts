@@ -83,7 +83,7 @@ export function alsoInFeed<Event extends { kind: string; stage?: string }>(
   exportId: string,
   feed: Feed,
 ): Watcher<Event> {
-  const after = (told: () => void) => (told(), feed.news(exportId));
+  const after = (told: () => void) => (told(), feed.notify(exportId));
   return {
     queued: () => after(() => watcher.queued()),
     started: (attempt) => after(() => watcher.started(attempt)),
@@ -91,11 +91,11 @@ export function alsoInFeed<Event extends { kind: string; stage?: string }>(
     lost: () => after(() => watcher.lost()),
     onEvent: (event) => {
       watcher.onEvent(event);
-      if (event.kind !== "progress") return feed.news(exportId);
+      if (event.kind !== "progress") return feed.notify(exportId);
       const { stage = "", done = 0, total = 0 } = event as
         & { done?: number; total?: number }
         & Event;
-      feed.moved(exportId, { stage, done, total });
+      feed.progressed(exportId, { stage, done, total });
     },
     made: (...made) => after(() => watcher.made(...made)),
     ended: (end, seconds, at) => {

@@ -14,7 +14,7 @@ export interface Progress {
 export class Feed {
   readonly #progress = new Map<string, Progress>();
   /** How much news there was of each running export. */
-  readonly #counts = new Map<string, number>();
+  readonly #versions = new Map<string, number>();
   readonly #waiting = new Map<string, Set<() => void>>();
   readonly #followers: FairLimiter;
 
@@ -23,20 +23,20 @@ export class Feed {
     this.#followers = new FairLimiter(maxFollowers, tenants);
   }
 
-  moved(exportId: string, progress: Progress): void {
+  progressed(exportId: string, progress: Progress): void {
     this.#progress.set(exportId, progress);
-    this.news(exportId);
+    this.notify(exportId);
   }
 
   /** There is something new to read about this export. */
-  news(exportId: string): void {
-    this.#counts.set(exportId, this.countOf(exportId) + 1);
+  notify(exportId: string): void {
+    this.#versions.set(exportId, this.versionOf(exportId) + 1);
     this.wake(exportId);
   }
 
-  /** To be handed to `next` by somebody who reads after asking for it. */
-  countOf(exportId: string): number {
-    return this.#counts.get(exportId) ?? 0;
+  /** To be handed to `waitForChange` by somebody who reads after asking for it. */
+  versionOf(exportId: string): number {
+    return this.#versions.get(exportId) ?? 0;
   }
 
   /** Lets its followers look again, for whatever reason. */
@@ -49,7 +49,7 @@ export class Feed {
   /** It ended: what is left to read is in the queue and in the timeline. */
   ended(exportId: string): void {
     this.#progress.delete(exportId);
-    this.#counts.delete(exportId);
+    this.#versions.delete(exportId);
     this.wake(exportId);
   }
 
@@ -63,8 +63,8 @@ export class Feed {
   }
 
   /** Resolves where there was news since `count`, at the next, or after `bound` milliseconds. */
-  async next(exportId: string, count: number, bound: number): Promise<void> {
-    if (this.countOf(exportId) !== count) return;
+  async waitForChange(exportId: string, count: number, bound: number): Promise<void> {
+    if (this.versionOf(exportId) !== count) return;
     const { promise, resolve } = Promise.withResolvers<void>();
     const waiting = this.#waiting.get(exportId) ?? new Set();
     this.#waiting.set(exportId, waiting.add(resolve));

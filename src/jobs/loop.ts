@@ -35,7 +35,7 @@ export interface LoopOptions {
   /** In [0, 1). */
   random?(): number;
   /** How many jobs run at once. */
-  places?: number;
+  concurrency?: number;
   /** Profiles whose jobs may wait for others for long: where they hold all places, there is one more for a job of another profile. */
   networkBound?: ReadonlySet<string>;
   /** Milliseconds between heartbeats, a third of the lease or less. */
@@ -65,7 +65,7 @@ export class Loop {
     this.#options = {
       heartbeat: 20_000,
       pause: 1_000,
-      places: 1,
+      concurrency: 1,
       networkBound: new Set(),
       firstWait: 10_000,
       isTransient: () => false,
@@ -121,9 +121,9 @@ export class Loop {
 
   /** The next job, as far as there is a place for it. */
   #claim(): Job | undefined {
-    const { places, networkBound, queue, mayStart } = this.#options;
-    const isFull = this.#running.size >= places;
-    const isHeld = this.#running.size === places && networkBound.size > 0 &&
+    const { concurrency: concurrency, networkBound, queue, mayStart } = this.#options;
+    const isFull = this.#running.size >= concurrency;
+    const isHeld = this.#running.size === concurrency && networkBound.size > 0 &&
       [...this.#running.values()].every(({ profile }) => networkBound.has(profile));
     if (isFull && !isHeld) return undefined;
     try {
@@ -161,7 +161,7 @@ export class Loop {
     const { work, heartbeat, isTransient, random, firstWait } = this.#options;
     const lost = new AbortController();
     const beat = setInterval(() => {
-      if (!this.#beat(job)) lost.abort(leaseLost());
+      if (!this.#renewLease(job)) lost.abort(leaseLost());
     }, heartbeat);
     try {
       const signals = [this.#stop.signal, cancelled, lost.signal];
@@ -180,7 +180,7 @@ export class Loop {
   }
 
   /** Whether the lease is still ours; a database that cannot be written to takes it from nobody. */
-  #beat(job: Job): boolean {
+  #renewLease(job: Job): boolean {
     try {
       return this.#options.queue.heartbeat(job);
     } catch (error) {

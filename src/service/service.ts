@@ -84,7 +84,7 @@ async function run(options: ServiceOptions, resources: ServiceResources, cleanup
     isTransient: isTransientOrLost,
     // On a state directory that is another's now, or a mount that was lost, nothing is begun.
     mayStart: () => resources.lock.isHeld(),
-    places,
+    concurrency: places,
     networkBound: networkBoundProfiles(config.profiles),
     ...options.lease === undefined ? {} : { heartbeat: options.lease / 3 },
     random: Math.random,

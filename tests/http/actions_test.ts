@@ -127,7 +127,7 @@ Deno.test("who follows an export hears its steps, its progress and its end", asy
     for (let n = 0; n < 2_000 && !heard.includes(event); n++) await turn();
   };
   await until("step queued");
-  bench.feed.moved(id, { stage: "read", done: 1, total: 9 });
+  bench.feed.progressed(id, { stage: "read", done: 1, total: 9 });
   await until("progress read");
   bench.queue.finish(bench.queue.claim()!, { state: "succeeded", bundleDigest: "d" });
   bench.timeline.add(of, "succeeded");

@@ -146,7 +146,7 @@ Deno.test("an export by a service is followed to its end", async () => {
   const bundleDigest = "d".repeat(64);
   const bench = ending((bench, job) => {
     setTimeout(() => {
-      bench.feed.moved(job.id, { stage: "read", done: 1, total: 2 });
+      bench.feed.progressed(job.id, { stage: "read", done: 1, total: 2 });
       bench.queue.finish(job, { state: "succeeded", bundleDigest });
       bench.feed.ended(job.id);
     }, 20);

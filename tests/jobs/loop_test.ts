@@ -244,7 +244,7 @@ Deno.test("as many jobs run at once as there are places, and a free place is fil
     await new Promise((resolve) => setTimeout(resolve, 2));
     running--;
     return {};
-  }, { places: 2, pause: 60_000 });
+  }, { concurrency: 2, pause: 60_000 });
   await bench.until(5);
   await loop.stop(1_000);
   assert.equal(max, 2);
@@ -281,7 +281,7 @@ Deno.test("a job that is cancelled while it runs ends cancelled, and only that o
       job.id === second ? promise : new Promise((_, reject) => {
         signal.addEventListener("abort", () => reject(new Error("stopped")));
       }),
-    { places: 2 },
+    { concurrency: 2 },
   );
   bench.queue.cancel(first);
   loop.cancel(first);
@@ -316,7 +316,7 @@ Deno.test("a lease that ran out while the process stood still is not taken by it
   using bench = new Bench();
   bench.enqueue();
   const { promise, resolve } = Promise.withResolvers<Record<string, never>>();
-  const loop = bench.loop(() => promise, { places: 2 });
+  const loop = bench.loop(() => promise, { concurrency: 2 });
   bench.now += 90_000;
   loop.wake();
   await new Promise((later) => setTimeout(later, 20));

@@ -17,7 +17,7 @@ Deno.test("where patient jobs hold all places, one more is there for a job of an
     queue,
     now: () => 5_000,
     elapsed: () => 0,
-    places: 2,
+    concurrency: 2,
     pause: 5,
     networkBound: new Set(["far"]),
     onStart: () => max = Math.max(max, ++running),
