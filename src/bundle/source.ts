@@ -25,7 +25,7 @@ export interface BundleSource {
   /** A regular file by its path below the manifest's directory; undefined where there is none. */
   open(path: string): ByteReader | undefined | Promise<ByteReader | undefined>;
   /** All that lies below a directory; `fault` says what a thing that is no regular file is. Sources of listed files only lack it. */
-  walk?(directory: string, max?: number): Iterable<Found> | AsyncIterable<Found>;
+  walk?(directory: string, max?: number): Iterable<ListedEntry> | AsyncIterable<ListedEntry>;
 }
 
 /**
@@ -34,18 +34,18 @@ export interface BundleSource {
  */
 export const maxDirectoryBytes = 4 * 1024 * 1024;
 
-export interface Found {
+export interface ListedEntry {
   path: string;
   fault?: string;
   /** A directory that is larger than was allowed: it was not listed. */
-  isCrowded?: true;
+  isOverLimit?: true;
 }
 
 /**
  * The same bundle, whose files are opened by `open`. By hand, since spreading a source would leave out what it has from its class:
  * without `walk` nobody looks for files that are not listed.
  */
-export function opening(source: BundleSource, open: BundleSource["open"]): BundleSource {
+export function withOpen(source: BundleSource, open: BundleSource["open"]): BundleSource {
   const { name, root, sequential } = source;
   return {
     name,
@@ -75,13 +75,13 @@ export function directorySource(root: string): BundleSource {
  * @param most bytes of a directory itself, which grow with its names: Deno lists all of it at once,
  * whatever memory that takes
  */
-function* walk(root: string, directory: string, max = Infinity): Generator<Found> {
+function* walk(root: string, directory: string, max = Infinity): Generator<ListedEntry> {
   const full = join(root, directory);
   const stat = lstat(full);
   if (stat === undefined) return;
   if (stat.isFile) return yield { path: directory, fault: "a file in place of a directory" };
   if (!stat.isDirectory) return yield { path: directory, fault: kindOf(stat) };
-  if (stat.size > max) return yield { path: directory, isCrowded: true };
+  if (stat.size > max) return yield { path: directory, isOverLimit: true };
   for (const entry of list(full)) {
     const path = `${directory}/${entry.name}`;
     if (entry.name.includes("\ufffd")) yield { path, fault: "something whose name is not UTF-8" };

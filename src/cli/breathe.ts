@@ -1,6 +1,11 @@
 /** Work on files is synchronous, because that is fastest; now and then it has to let signals and timers have their turn. */
 import { StellaError } from "../domain/errors.ts";
-import { type BundleSource, type ByteReader, type Found, opening } from "../bundle/source.ts";
+import {
+  type BundleSource,
+  type ByteReader,
+  type ListedEntry,
+  withOpen,
+} from "../bundle/source.ts";
 import type { Host } from "./host.ts";
 
 /** @throws StellaError interrupted once the process was asked to stop */
@@ -47,11 +52,11 @@ export function breathing(source: BundleSource, host: Host): BundleSource {
         read: (buffer: Uint8Array) => read(reader, buffer),
       };
   };
-  async function* walk(directory: string, most?: number): AsyncGenerator<Found> {
+  async function* walk(directory: string, most?: number): AsyncGenerator<ListedEntry> {
     for await (const found of source.walk?.(directory, most) ?? []) {
       if (isDue()) await turn();
       yield found;
     }
   }
-  return { ...opening(source, open), ...(source.walk === undefined ? {} : { walk }) };
+  return { ...withOpen(source, open), ...(source.walk === undefined ? {} : { walk }) };
 }

@@ -2,7 +2,7 @@
  * Keeps the judging of a bundle close behind its sending: both share one thread, and a judge that runs ahead starves the sender, which
  * the registry then waits for. Behind it, the bytes are still in memory, and the time between two pieces is enough.
  */
-import { type BundleSource, type ByteReader, opening } from "../bundle/source.ts";
+import { type BundleSource, type ByteReader, withOpen } from "../bundle/source.ts";
 
 /** Bytes that may be read ahead: a few chunks, or the judge's workers would stand still. */
 const lead = 16 * 1024 * 1024;
@@ -35,7 +35,7 @@ export class Pace {
 
   /** The same bundle, whose bytes come no faster than they are sent. */
   source(source: BundleSource): BundleSource {
-    return opening(source, async (path) => {
+    return withOpen(source, async (path) => {
       const reader = await source.open(path);
       return reader && this.#reader(reader);
     });

@@ -5,7 +5,7 @@
 import { StellaError } from "../domain/errors.ts";
 import type { Manifest } from "../bundle/manifest.ts";
 import { escaped, shown } from "../domain/names.ts";
-import { type BundleSource, type ByteReader, opening } from "../bundle/source.ts";
+import { type BundleSource, type ByteReader, withOpen } from "../bundle/source.ts";
 import type { Unsynced } from "../output/sync_queue.ts";
 import { type FreeSpace, freeSpaceAt } from "../output/free_space.ts";
 import { refuseFilled, Unpacked } from "../output/unpacked.ts";
@@ -101,7 +101,7 @@ function noFaster(source: BundleSource, target: () => Unpacked | undefined): Bun
     if (unpacked === undefined || unpacked.isReady) return reader.read(buffer);
     return unpacked.ready().then(() => reader.read(buffer));
   };
-  return opening(source, async (path) => {
+  return withOpen(source, async (path) => {
     const reader = await source.open(path);
     return reader &&
       { size: reader.size, close: () => reader.close(), read: (buffer) => read(reader, buffer) };

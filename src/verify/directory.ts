@@ -170,16 +170,16 @@ class DirectoryCheck {
   /** Every listed path was opened: if as many files are there as were opened, there are no others. */
   async #extras(): Promise<void> {
     let there = 0;
-    let isCrowded = false;
+    let isOverLimit = false;
     for await (const found of this.#walk()) {
-      if (found.isCrowded) this.findings.add(crowded(found.path));
+      if (found.isOverLimit) this.findings.add(tooManyEntries(found.path));
       else if (found.fault !== undefined) this.findings.add(notAFile(found.path, found.fault));
       else there++;
-      isCrowded ||= found.isCrowded === true;
+      isOverLimit ||= found.isOverLimit === true;
     }
-    if (there === this.#opened && !isCrowded) return;
+    if (there === this.#opened && !isOverLimit) return;
     const named = await this.#nameExtras();
-    if (named === 0 && !isCrowded) this.findings.add(unstable(there, this.#opened));
+    if (named === 0 && !isOverLimit) this.findings.add(unstable(there, this.#opened));
   }
 
   /**
@@ -196,8 +196,8 @@ class DirectoryCheck {
   async #nameExtras(): Promise<number> {
     const listed = await this.#listed();
     let extras = 0;
-    for await (const { path, fault, isCrowded } of this.#walk()) {
-      if (fault !== undefined || isCrowded || listed.has(path)) continue;
+    for await (const { path, fault, isOverLimit: isOverLimit } of this.#walk()) {
+      if (fault !== undefined || isOverLimit || listed.has(path)) continue;
       this.findings.add(extra(path));
       extras++;
     }
@@ -255,7 +255,7 @@ function notAFile(path: string, fault: string): Finding {
   };
 }
 
-function crowded(path: string): Finding {
+function tooManyEntries(path: string): Finding {
   return {
     code: "unexpected",
     reason: "entry_unexpected",

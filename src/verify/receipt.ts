@@ -6,7 +6,7 @@
 import { exitCodes, type Finding, StellaError } from "../domain/errors.ts";
 import { startSha256 } from "../domain/hash.ts";
 import { attestationName, hmacName, manifestName } from "../bundle/manifest.ts";
-import { type BundleSource, opening } from "../bundle/source.ts";
+import { type BundleSource, withOpen } from "../bundle/source.ts";
 import type { Verdict } from "./verdict.ts";
 
 const statementType = "https://in-toto.io/Statement/v1";
@@ -51,7 +51,7 @@ export function watchProofs(
     };
   };
   return {
-    source: opening(source, open),
+    source: withOpen(source, open),
     digests: () => new Map([...hashes].map(([path, hash]) => [path, hash.copy().digest("hex")])),
   };
 }

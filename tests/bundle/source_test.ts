@@ -5,7 +5,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { StellaError } from "../../src/domain/errors.ts";
-import { directorySource, type Found, openRegular, readSmall } from "../../src/bundle/source.ts";
+import {
+  directorySource,
+  type ListedEntry,
+  openRegular,
+  readSmall,
+} from "../../src/bundle/source.ts";
 import { testWith, tool } from "../support/needs.ts";
 import { memorySource, withDirectory, writeFiles } from "../support/bundle_fixture.ts";
 
@@ -83,7 +88,7 @@ Deno.test("a link is refused under scoped permissions too, where O_NOFOLLOW woul
   }, tmpdir());
 });
 
-async function walked(root: string, directory = "payload"): Promise<Found[]> {
+async function walked(root: string, directory = "payload"): Promise<ListedEntry[]> {
   const found = await Array.fromAsync(directorySource(root).walk!(directory));
   return found.sort((a, b) => a.path < b.path ? -1 : 1);
 }

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { existsSync, readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import type { Manifest } from "../../src/bundle/manifest.ts";
-import { type BundleSource, opening } from "../../src/bundle/source.ts";
+import { type BundleSource, withOpen } from "../../src/bundle/source.ts";
 import { PulledBundle, type PulledPlace } from "../../src/output/pulled.ts";
 import {
   type MadeBundle,
@@ -91,7 +91,7 @@ Deno.test("of a bundle whose signer is refused nothing is written, at no time", 
     const out = join(root, "out");
     const stranger = makeBundle({ key: testKey("stranger") });
     let reads = 0;
-    const source = opening(memorySource(stranger.files), async (path) => {
+    const source = withOpen(memorySource(stranger.files), async (path) => {
       const reader = await memorySource(stranger.files).open(path);
       const read = (buffer: Uint8Array) => {
         reads++;

@@ -34,7 +34,7 @@ import {
 } from "../../src/bundle/manifest.ts";
 import { comparePaths } from "../../src/domain/paths.ts";
 import { PrivateFiles } from "../../src/bundle/private_files.ts";
-import type { BundleSource, Found } from "../../src/bundle/source.ts";
+import type { BundleSource, ListedEntry } from "../../src/bundle/source.ts";
 import { encodeHeader, paddingOf } from "../../src/bundle/tar_header.ts";
 import { createdSeconds } from "../../src/domain/time.ts";
 import { compressChunk } from "../../src/bundle/zstd_chunk.ts";
@@ -233,7 +233,7 @@ export function memorySource(files: Files, links: ReadonlySet<string> = new Set(
       const bytes = files.get(path);
       return bytes && memoryReader(bytes);
     },
-    *walk(directory): Generator<Found> {
+    *walk(directory): Generator<ListedEntry> {
       for (const path of files.keys()) {
         if (!path.startsWith(`${directory}/`)) continue;
         yield links.has(path) ? { path, fault: "a symbolic link" } : { path };
