@@ -5,7 +5,7 @@ import { errnoOf, type Finding, ioError, ioReason, StellaError } from "../domain
 import { type Manifest, manifestName } from "../bundle/manifest.ts";
 import { shown } from "../domain/names.ts";
 import { type BundleSource, directorySource } from "../bundle/source.ts";
-import { SticksSource } from "../bundle/sticks_source.ts";
+import { MultiDirectorySource } from "../bundle/multi_directory_source.ts";
 import { type Pull, StreamSource } from "../bundle/stream_source.ts";
 import { breatheSeldom, interrupted } from "./breathe.ts";
 import type { Host } from "./host.ts";
@@ -89,8 +89,8 @@ export function placeOf(
   }
   volumes.forEach(refuseAbsent);
   const directories = [directory, ...volumes];
-  const source = new SticksSource(directories, breatheSeldom(host));
-  const { places: found, badCopies } = source;
+  const source = new MultiDirectorySource(directories, breatheSeldom(host));
+  const { foundIn: found, badCopies } = source;
   return { source, directories, expect: (read) => source.expect(read), found, badCopies };
 }
 

@@ -1,7 +1,7 @@
 /** Sources that are wrapped still list what lies beside the listed files, or files that nobody signed would go unseen. */
 import assert from "node:assert/strict";
 import { type BundleSource, directorySource } from "../../src/bundle/source.ts";
-import { SticksSource } from "../../src/bundle/sticks_source.ts";
+import { MultiDirectorySource } from "../../src/bundle/multi_directory_source.ts";
 import { breathing } from "../../src/cli/breathe.ts";
 import type { Host } from "../../src/cli/host.ts";
 import { Pace } from "../../src/cli/pace.ts";
@@ -22,7 +22,7 @@ Deno.test("a file that is not listed is found through every wrapper, wherever th
   await withDirectory(async (root) => {
     writeFiles(root, files);
     writeFiles(root, { "payload/evil.txt": "evil" });
-    const sources = { directory: directorySource(root), sticks: new SticksSource([root]) };
+    const sources = { directory: directorySource(root), sticks: new MultiDirectorySource([root]) };
     for (const [kind, source] of Object.entries(sources)) {
       for (const [name, wrap] of Object.entries(wrappers)) {
         const { code, findings } = await outcomeOf(wrap(source), [key.trusted]);

@@ -11,12 +11,12 @@ import { type BundleSource, type ByteReader, directorySource } from "./source.ts
 
 const block = 1024 * 1024;
 
-export class SticksSource implements BundleSource {
+export class MultiDirectorySource implements BundleSource {
   readonly #sources: readonly BundleSource[];
   readonly #yieldToEventLoop: () => Promise<void>;
   #listed: ReadonlyMap<string, BundleFile> = new Map();
   /** Path -> the directory in which it was found. */
-  readonly places = new Map<string, string>();
+  readonly foundIn = new Map<string, string>();
   /** Path -> the directories whose copy was passed over. */
   readonly badCopies = new Map<string, string[]>();
 
@@ -49,7 +49,7 @@ export class SticksSource implements BundleSource {
     for (const source of chosen === undefined ? this.#sources : [chosen]) {
       const reader = await source.open(path);
       if (reader === undefined) continue;
-      this.places.set(path, source.name);
+      this.foundIn.set(path, source.name);
       return reader;
     }
     return undefined;
