@@ -8,7 +8,7 @@ import { escaped, shown } from "../domain/names.ts";
 import { type BundleSource, type ByteReader, withOpen } from "../bundle/source.ts";
 import type { Unsynced } from "../output/sync_queue.ts";
 import { type FreeSpace, freeSpaceAt } from "../output/free_space.ts";
-import { refuseFilled, Unpacked } from "../output/unpacked.ts";
+import { refuseNonEmpty, Unpacked } from "../output/unpacked.ts";
 import type { Verdict } from "../verify/verdict.ts";
 import { interrupted } from "./breathe.ts";
 import { type BundlePlace, openPlace } from "./bundle_place.ts";
@@ -27,7 +27,7 @@ export interface UnpackOptions extends VerifyOptions {
 export async function unpackCommand(options: UnpackOptions, host: Host): Promise<Result> {
   if (options.manifest.startsWith("oci:")) throw notInRegistry(options.manifest);
   const place = openPlace(options.manifest, options, host);
-  refuseFilled(options.to);
+  refuseNonEmpty(options.to);
   const room = freeSpaceAt(options.to);
   const line = new ProgressLine(host, options.quiet === true || options.json === true);
   let unpacked: Unpacked | undefined;

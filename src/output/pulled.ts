@@ -20,7 +20,7 @@ import { ioError, StellaError } from "../domain/errors.ts";
 import { OutputTransaction } from "./output_transaction.ts";
 import type { FreeSpace } from "./free_space.ts";
 
-export interface PulledPlace {
+export interface PullTarget {
   directory: string;
   /** Replace whatever stands in the way. */
   force: boolean;
@@ -35,7 +35,7 @@ export class PulledBundle implements BundleSource {
   #place: { place: OutputTransaction; files: ReadonlyMap<string, BundleFile> } | undefined;
 
   /** Makes nothing yet. */
-  constructor(readonly source: BundleSource, readonly where: PulledPlace) {}
+  constructor(readonly source: BundleSource, readonly where: PullTarget) {}
 
   get name(): string {
     return this.source.name;

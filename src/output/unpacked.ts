@@ -21,7 +21,7 @@ import { ioError, StellaError } from "../domain/errors.ts";
 import { clearFolder, lockPartial, lstatIfThere, partialPattern } from "./recovery.ts";
 import { NameList } from "./name_list.ts";
 
-export interface UnpackPlace extends SyncQueueOptions {
+export interface UnpackTarget extends SyncQueueOptions {
   /** New or empty; missing parents are made. */
   directory: string;
   uuid: string;
@@ -52,7 +52,7 @@ const listName = "unpacked";
 const payloadName = "payload";
 
 /** @throws StellaError conflict where the directory holds anything but what ended unpacks left */
-export function refuseFilled(directory: string): void {
+export function refuseNonEmpty(directory: string): void {
   const stat = lstatIfThere(directory);
   if (stat === undefined) return;
   const names = doing("Cannot list", directory, () => readdirSync(directory));
@@ -84,9 +84,9 @@ export class Unpacked {
   #isDone = false;
 
   /** @throws StellaError busy where another unpack runs there, conflict, media */
-  constructor(readonly place: UnpackPlace) {
+  constructor(readonly place: UnpackTarget) {
     const { directory, uuid } = place;
-    refuseFilled(directory);
+    refuseNonEmpty(directory);
     this.#isNew = lstatIfThere(directory) === undefined;
     this.#syncs = new SyncQueue(place);
     this.#partial = join(directory, `.stella-${uuid}.partial`);

@@ -5,7 +5,7 @@
 import type { Blob } from "./blob.ts";
 import { refused, RegistryError } from "../net/failure.ts";
 import type { Answer, Outgoing } from "../net/message.ts";
-import type { UploadPlace } from "./upload_place.ts";
+import type { UploadContext } from "./upload_context.ts";
 
 /**
  * A body that is refused because of its size. It is tried once more in smaller pieces, or whole:
@@ -37,7 +37,7 @@ function tooLargeHint({ size, isProgram = false }: Blob): string {
  * of any size.
  */
 export function shrink(
-  { growth, whole }: UploadPlace,
+  { growth, whole }: UploadContext,
   { digest }: Blob,
   refused: BodyTooLarge,
 ): boolean {

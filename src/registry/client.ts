@@ -16,7 +16,7 @@ import { followRedirects } from "../net/redirects.ts";
 import { type Action, type Timing, withRetries } from "../net/retry.ts";
 import type { Credentials } from "./secret.ts";
 import type { UploadMemory } from "./sessions.ts";
-import { defaultChunk, defaultMaxChunk } from "./upload_place.ts";
+import { defaultChunk, defaultMaxChunk } from "./upload_context.ts";
 
 /** Bytes of one part of a download. */
 export const defaultPart = 4 * 1024 * 1024;

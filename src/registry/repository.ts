@@ -8,7 +8,13 @@ import { type Answer, type Body, bodyOf, type Outgoing, type Stream } from "../n
 import { isDigest } from "../domain/reference.ts";
 import type { Action } from "../net/retry.ts";
 import { uploadBlob } from "./upload.ts";
-import { checkDigest, forget, type Growth, minChunk, type UploadPlace } from "./upload_place.ts";
+import {
+  checkDigest,
+  forget,
+  type Growth,
+  minChunk,
+  type UploadContext,
+} from "./upload_context.ts";
 
 /** A manifest or index as a registry holds it. */
 export interface Stored {
@@ -239,7 +245,7 @@ export class Repository {
     return [own, ...mountFrom.map((name) => `repository:${name}:pull`)].join(" ");
   }
 
-  get #place(): UploadPlace {
+  get #place(): UploadContext {
     return {
       uploads: this.client.url(`/v2/${this.name}/blobs/uploads/`),
       mountFrom: this.options.mountFrom,

@@ -19,8 +19,8 @@ import {
   nextUrl,
   octets,
   outgoing,
-  type UploadPlace,
-} from "./upload_place.ts";
+  type UploadContext,
+} from "./upload_context.ts";
 
 /**
  * @param confirmed told the bytes that the registry confirmed so far
@@ -28,7 +28,7 @@ import {
  * @throws RegistryError; whatever the blob throws while it is read
  */
 export async function uploadBlob(
-  place: UploadPlace,
+  place: UploadContext,
   blob: Blob,
   confirmed: (bytes: number) => void,
 ): Promise<boolean> {
@@ -42,7 +42,7 @@ export async function uploadBlob(
 }
 
 async function uploadOnce(
-  place: UploadPlace,
+  place: UploadContext,
   blob: Blob,
   confirmed: (bytes: number) => void,
 ): Promise<boolean> {
@@ -63,7 +63,7 @@ async function uploadOnce(
  * Opens an upload, or mounts the blob from where it is. Where it is not, a registry opens an upload all the same; of several that
  * were opened so the last is used, and the registry clears the others away.
  */
-async function begin(place: UploadPlace, blob: Blob): Promise<UploadSession | "mounted"> {
+async function begin(place: UploadContext, blob: Blob): Promise<UploadSession | "mounted"> {
   let session: UploadSession | undefined;
   for (const from of place.mountFrom) {
     const url = new URL(place.uploads);
@@ -84,7 +84,12 @@ async function begin(place: UploadPlace, blob: Blob): Promise<UploadSession | "m
   return sessionOf(place, blob, start, answer);
 }
 
-function sessionOf(place: UploadPlace, blob: Blob, start: Outgoing, answer: Answer): UploadSession {
+function sessionOf(
+  place: UploadContext,
+  blob: Blob,
+  start: Outgoing,
+  answer: Answer,
+): UploadSession {
   const least = Number(answer.header("oci-chunk-min-length") ?? 0) || 0;
   const chunk = Math.max(firstChunk(place), Math.min(least, blob.size));
   place.growth.min = Math.max(place.growth.min, least);
@@ -92,7 +97,7 @@ function sessionOf(place: UploadPlace, blob: Blob, start: Outgoing, answer: Answ
 }
 
 /** Closes an upload, with all of the blob as `body` or with nothing more. */
-async function finish(place: UploadPlace, blob: Blob, location: string, body?: Blob) {
+async function finish(place: UploadContext, blob: Blob, location: string, body?: Blob) {
   const url = new URL(location);
   url.search += `${url.search === "" ? "?" : "&"}digest=${encodeURIComponent(blob.digest)}`;
   const all = body ?? bodyOf(new Uint8Array());

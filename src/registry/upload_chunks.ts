@@ -16,8 +16,8 @@ import {
   octets,
   outgoing,
   received,
-  type UploadPlace,
-} from "./upload_place.ts";
+  type UploadContext,
+} from "./upload_context.ts";
 
 /**
  * Milliseconds that a chunk may take: one that was quicker is followed by a larger one, of so many
@@ -30,7 +30,10 @@ const maxGrowth = 8;
  * The upload that was begun before, as the registry knows it; undefined where there is none any
  * more.
  */
-export async function resumed(place: UploadPlace, blob: Blob): Promise<UploadSession | undefined> {
+export async function resumed(
+  place: UploadContext,
+  blob: Blob,
+): Promise<UploadSession | undefined> {
   const key = keyOf(place, blob);
   const kept = place.memory.get(key);
   if (kept === undefined) return undefined;
@@ -54,7 +57,7 @@ export async function resumed(place: UploadPlace, blob: Blob): Promise<UploadSes
 
 /** @returns where the upload is to be closed */
 export async function sendChunks(
-  place: UploadPlace,
+  place: UploadContext,
   blob: Blob,
   begun: UploadSession,
   confirmed: (bytes: number) => void,
@@ -82,7 +85,7 @@ export async function sendChunks(
 }
 
 async function sendChunk(
-  place: UploadPlace,
+  place: UploadContext,
   blob: Blob,
   session: UploadSession,
   cursor: BlobCursor,
@@ -118,7 +121,7 @@ export function nextChunk(
  * gets the whole.
  */
 async function chunkRefused(
-  place: UploadPlace,
+  place: UploadContext,
   blob: Blob,
   request: Outgoing,
   answer: Answer,
@@ -136,7 +139,7 @@ async function chunkRefused(
  * Whether the registry's 416 is about something else than the place of the chunk: GHCR says so
  * where it is too large.
  */
-async function standsAt(place: UploadPlace, blob: Blob, { offset }: UploadSession) {
+async function standsAt(place: UploadContext, blob: Blob, { offset }: UploadSession) {
   return (await resumed(place, blob))?.offset === offset;
 }
 
@@ -144,7 +147,7 @@ async function standsAt(place: UploadPlace, blob: Blob, { offset }: UploadSessio
  * distribution-spec issue 590: some count chunks wrongly. What they hold is given up, and the blob
  * sent as one.
  */
-function unfit(place: UploadPlace, blob: Blob, { method, url }: Outgoing, found: string) {
+function unfit(place: UploadContext, blob: Blob, { method, url }: Outgoing, found: string) {
   forget(place, blob);
   place.whole.add(blob.digest);
   const text = `${target(method, url)}: the registry does not take chunks: ${found}`;

@@ -4,7 +4,7 @@ import { existsSync, readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import type { Manifest } from "../../src/bundle/manifest.ts";
 import { type BundleSource, withOpen } from "../../src/bundle/source.ts";
-import { PulledBundle, type PulledPlace } from "../../src/output/pulled.ts";
+import { PulledBundle, type PullTarget } from "../../src/output/pulled.ts";
 import {
   type MadeBundle,
   makeBundle,
@@ -23,7 +23,7 @@ const made = makeBundle({});
 async function pull(
   bundle: MadeBundle,
   out: string,
-  more: Partial<PulledPlace> & { source?: BundleSource } = {},
+  more: Partial<PullTarget> & { source?: BundleSource } = {},
 ): Promise<number> {
   const source = more.source ?? memorySource(bundle.files);
   const pulled = new PulledBundle(source, { directory: out, force: false, uuid, ...more });

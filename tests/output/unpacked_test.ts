@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { StellaError } from "../../src/domain/errors.ts";
-import { refuseFilled, Unpacked, type UnpackPlace } from "../../src/output/unpacked.ts";
+import { refuseNonEmpty, Unpacked, type UnpackTarget } from "../../src/output/unpacked.ts";
 import type { Unsynced } from "../../src/output/sync_queue.ts";
 import { withDirectory } from "../support/bundle_fixture.ts";
 import { snapshot } from "../support/run_export.ts";
@@ -27,7 +27,7 @@ function write(unpacked: Unpacked, all = files): void {
   }
 }
 
-function into(directory: string, more: Partial<UnpackPlace> = {}): Unpacked {
+function into(directory: string, more: Partial<UnpackTarget> = {}): Unpacked {
   return new Unpacked({ directory, uuid, files: 5, bytes: 10, ...more });
 }
 
@@ -94,7 +94,7 @@ Deno.test("a directory that holds anything is refused, and left as it is", async
     writeFileSync(join(root, "mine"), "x");
     for (
       const work of [
-        () => refuseFilled(root),
+        () => refuseNonEmpty(root),
         () => into(root),
       ]
     ) {
@@ -115,7 +115,7 @@ Deno.test("what a killed unpack left is cleared; one that was giving names is to
     unpacked.close();
     assert.deepEqual(readdirSync(root).sort(), ["a", "a-b", "top"]);
     mkdirSync(join(root, other));
-    assert.match(thrown(() => refuseFilled(root)).hint!, /an interrupted unpack left there/);
+    assert.match(thrown(() => refuseNonEmpty(root)).hint!, /an interrupted unpack left there/);
   });
 });
 
@@ -233,7 +233,7 @@ Deno.test("a large file is synced while it is written", async () => {
 });
 
 Deno.test("no more is written than the manifest declares, and nothing of it gets its name", async () => {
-  const cases: [declared: Partial<UnpackPlace>, written: Record<string, string>][] = [
+  const cases: [declared: Partial<UnpackTarget>, written: Record<string, string>][] = [
     [{ files: 2 }, { "a-b/x": "1", "a/b/c/deep": "22" }],
     [{ bytes: 3 }, { "a-b/x": "1", "a/b/c/deep": "22" }],
     [{ bytes: 5 }, { "a-b/x": "1", "a/b/c/deep": "22" }],

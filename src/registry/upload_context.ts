@@ -10,7 +10,7 @@ import type { Answer, Outgoing } from "../net/message.ts";
 import type { UploadMemory } from "./sessions.ts";
 
 /** What a blob is uploaded into: a repository, as far as it matters here. */
-export interface UploadPlace {
+export interface UploadContext {
   /** `<origin>/v2/<name>/blobs/uploads/`. */
   uploads: URL;
   /** Repositories of the same registry that may have the blob already. */
@@ -51,17 +51,17 @@ export const minChunk = 256 * 1024;
 export const octets = { "content-type": "application/octet-stream" };
 
 /** Bytes of the first chunk of an upload that begins now. */
-export function firstChunk({ chunk, growth }: UploadPlace): number {
+export function firstChunk({ chunk, growth }: UploadContext): number {
   return Math.min(chunk, growth.max);
 }
 
 /** Whatever was begun for this blob is over. */
-export function forget(place: UploadPlace, blob: Blob): void {
+export function forget(place: UploadContext, blob: Blob): void {
   place.memory.delete(keyOf(place, blob));
 }
 
 export function outgoing(
-  place: UploadPlace,
+  place: UploadContext,
   method: Outgoing["method"],
   url: URL,
   more: Pick<Outgoing, "headers" | "body"> = {},
@@ -69,7 +69,7 @@ export function outgoing(
   return { method, url, signal: place.signal, ...more };
 }
 
-export function keyOf({ uploads }: UploadPlace, { digest }: Blob): string {
+export function keyOf({ uploads }: UploadContext, { digest }: Blob): string {
   return `${uploads.href}@${digest}`;
 }
 
