@@ -4,7 +4,7 @@ import { type Json, JsonFault, type JsonObject, parseStrict } from "../bundle/st
 import { StellaError } from "../domain/errors.ts";
 import { type Descriptor, ociTypes } from "./artifact.ts";
 import { isDigest } from "../domain/reference.ts";
-import type { Stored } from "./repository.ts";
+import type { StoredManifest } from "./repository.ts";
 
 /** The blobs of a bundle by the names of its files. */
 export type Layers = ReadonlyMap<string, Descriptor>;
@@ -12,7 +12,7 @@ export type Layers = ReadonlyMap<string, Descriptor>;
 const title = "org.opencontainers.image.title";
 
 /** @throws StellaError manifest where it is not the manifest of a bundle */
-export function readLayers(stored: Stored, name: string): Layers {
+export function readLayers(stored: StoredManifest, name: string): Layers {
   const unfit = (found: string) =>
     new StellaError("manifest", `Cannot read ${shown(name)}: ${found}`, {
       hint: "name a bundle that stella pushed",

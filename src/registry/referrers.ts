@@ -7,7 +7,7 @@ import { shown } from "../domain/names.ts";
 import { type Descriptor, ociTypes } from "./artifact.ts";
 import type { Digest } from "../domain/hash.ts";
 import { RegistryError } from "../net/failure.ts";
-import type { Repository, Stored } from "./repository.ts";
+import type { Repository, StoredManifest } from "./repository.ts";
 
 const rounds = 5;
 
@@ -31,7 +31,7 @@ export async function announce(
 
 /** The index with `referrer` in it; undefined where it is there already. What others wrote stays as it is. */
 export function withReferrer(
-  stored: Stored | undefined,
+  stored: StoredManifest | undefined,
   referrer: Descriptor,
   tag: string,
 ): Uint8Array | undefined {
@@ -51,7 +51,7 @@ interface Index {
 }
 
 /** Something else under this tag is not overwritten: it may be another's only list. */
-function parsedIndex(stored: Stored, tag: string): Index {
+function parsedIndex(stored: StoredManifest, tag: string): Index {
   const value = stored.mediaType === ociTypes.index ? parsedObject(stored.bytes) : undefined;
   if (Array.isArray(value?.manifests) && value.manifests.every(isObject)) return value as Index;
   const what = `The tag ${tag} holds ${shown(stored.mediaType)} that is no list of referrers`;

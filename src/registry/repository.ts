@@ -17,7 +17,7 @@ import {
 } from "./upload_context.ts";
 
 /** A manifest or index as a registry holds it. */
-export interface Stored {
+export interface StoredManifest {
   bytes: Uint8Array;
   mediaType: string;
   /** For a conditional write; only where the registry gave a strong one. */
@@ -121,7 +121,7 @@ export class Repository {
   }
 
   /** The manifest or index behind a tag or digest, as far as it is of the types; undefined where there is none. */
-  fetch(reference: string, types: readonly string[]): Promise<Stored | undefined> {
+  fetch(reference: string, types: readonly string[]): Promise<StoredManifest | undefined> {
     return this.#retrying(async () => {
       const outgoing = this.#outgoing("GET", `manifests/${reference}`, {
         accept: types.join(", "),
@@ -134,7 +134,7 @@ export class Repository {
    * The registry's own list of what refers to `digest`, or the page of it at `next`; undefined
    * where it keeps none.
    */
-  referrers(digest: Digest, next?: URL): Promise<Stored | undefined> {
+  referrers(digest: Digest, next?: URL): Promise<StoredManifest | undefined> {
     return this.#retrying(async () => {
       const first = this.#outgoing("GET", `referrers/${digest}`, { accept: ociTypes.index });
       const stored = await this.#stored(next === undefined ? first : { ...first, url: next });
@@ -158,7 +158,7 @@ export class Repository {
   }
 
   /** The index behind a tag, or undefined. */
-  index(tag: string): Promise<Stored | undefined> {
+  index(tag: string): Promise<StoredManifest | undefined> {
     return this.fetch(tag, [ociTypes.index]);
   }
 
@@ -217,7 +217,7 @@ export class Repository {
     return { method, url, headers, signal: this.signal, ...(body === undefined ? {} : { body }) };
   }
 
-  async #stored(outgoing: Outgoing, expected?: Digest): Promise<Stored | undefined> {
+  async #stored(outgoing: Outgoing, expected?: Digest): Promise<StoredManifest | undefined> {
     const answer = await this.#ask(outgoing);
     if (answer.status === 404) return undefined;
     if (answer.status !== 200) throw refused(outgoing, answer);

@@ -14,7 +14,7 @@ const day = 86_400_000;
 /** Jobs that are forgotten at once; a transaction holds up the service while it runs. */
 const maxForgotten = 1_000;
 
-export function maintenanceOf(options: ServiceOptions, resources: ServiceResources) {
+export function createMaintenance(options: ServiceOptions, resources: ServiceResources) {
   const { config, state, now, elapsed } = options;
   const { store, queue, metrics, log, onFault } = resources;
   return new Maintenance({
@@ -43,7 +43,7 @@ export function maintenanceOf(options: ServiceOptions, resources: ServiceResourc
 }
 
 /** The store as requests have it: what they remove is counted no more, and what is damaged is known. */
-export function storeOf(
+export function storeDeps(
   { store }: Pick<ServiceResources, "store">,
   maintenance: Pick<Maintenance, "removed" | "damageOf">,
 ): Pick<ServerDeps, "store" | "damageOf"> {
@@ -61,7 +61,7 @@ export function storeOf(
 }
 
 /** The store as running exports have it. */
-export function storedIn(
+export function storeHooks(
   { queue, store }: Pick<ServiceResources, "queue" | "store">,
   maintenance: Pick<Maintenance, "tidy" | "damageOf">,
 ): Stored {
@@ -129,7 +129,7 @@ function rulesOf({ profiles }: ServiceOptions["config"]): Map<string, Retention>
   return new Map(rules);
 }
 
-export function schedulerOf(
+export function createScheduler(
   { config, now }: ServiceOptions,
   { queue, metrics, log, onFault }: ServiceResources,
   onQueued: (job: Job) => void,

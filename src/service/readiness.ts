@@ -23,7 +23,7 @@ import type { ServiceOptions } from "./options.ts";
 import type { Signing } from "./signing.ts";
 import type { Tls } from "./tls.ts";
 
-export function readinessOf(
+export function createReadiness(
   options: ServiceOptions,
   { lock, log, queue, metrics, policy }: ServiceResources,
   { signing, tls }: { signing: Signing; tls: Tls },

@@ -12,10 +12,10 @@ import { Loop } from "../jobs/loop.ts";
 import { isLost } from "../jobs/worker_host.ts";
 import { openResources, type ServiceResources } from "./resources.ts";
 import type { Cleanup, ServiceOptions } from "./options.ts";
-import { readinessOf } from "./readiness.ts";
-import { signingOf } from "./signing.ts";
-import { maintenanceOf, schedulerOf, storedIn, storeOf } from "./maintenance.ts";
-import { type Tls, tlsOf } from "./tls.ts";
+import { createReadiness } from "./readiness.ts";
+import { createSigning } from "./signing.ts";
+import { createMaintenance, createScheduler, storeDeps, storeHooks } from "./maintenance.ts";
+import { createTls, type Tls } from "./tls.ts";
 import { exportWork, networkBoundProfiles } from "./export_work.ts";
 import { isLoopback, type Listen } from "../config/listen.ts";
 import type { Config } from "../config/load.ts";
@@ -58,17 +58,17 @@ async function run(options: ServiceOptions, resources: ServiceResources, cleanup
   const { queue, metrics, watch, feed, onFault, log } = resources;
   let draining = false;
   const isDraining = () => draining;
-  const signing = signingOf(options, resources);
-  const tls = tlsOf(options, resources);
-  const readiness = readinessOf(options, resources, { signing, tls }, isDraining);
+  const signing = createSigning(options, resources);
+  const tls = createTls(options, resources);
+  const readiness = createReadiness(options, resources, { signing, tls }, isDraining);
   cleanup.push(() => readiness.stop());
   await readiness.start();
-  const maintenance = maintenanceOf(options, resources);
+  const maintenance = createMaintenance(options, resources);
   const { lastHeartbeatAt, ...work } = exportWork(
     options,
     resources,
     signing,
-    storedIn(resources, maintenance),
+    storeHooks(resources, maintenance),
   );
   const onLag = (seconds: number) => metrics.lagged(seconds);
   const liveness = new Liveness({ elapsed, lastHeartbeatAt: lastHeartbeatAt, onLag });
@@ -94,7 +94,7 @@ async function run(options: ServiceOptions, resources: ServiceResources, cleanup
     if (job.state === "cancelled") watch(job).ended({ state: "cancelled" }, 0);
     else loop.cancel(job.id);
   };
-  const health = { liveness, readiness, isDraining, tls, ...storeOf(resources, maintenance) };
+  const health = { liveness, readiness, isDraining, tls, ...storeDeps(resources, maintenance) };
   // Before the port opens: what runs according to the queue is then no job of this process.
   const { givenUp, cancelled } = queue.recover();
   for (const job of givenUp) watch(job).ended({ ...job, state: "failed" }, 0);
@@ -104,7 +104,7 @@ async function run(options: ServiceOptions, resources: ServiceResources, cleanup
   cleanup.push(() => loop.stop(drain));
   maintenance.start();
   cleanup.push(() => maintenance.stop());
-  const scheduler = schedulerOf(options, resources, onQueued);
+  const scheduler = createScheduler(options, resources, onQueued);
   scheduler.start();
   cleanup.push(() => scheduler.stop());
   log("INFO", "service.started", "The service answers", { url });

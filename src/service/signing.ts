@@ -13,7 +13,7 @@ export interface Signing {
   check: Check;
 }
 
-export function signingOf(
+export function createSigning(
   { signingKey }: Pick<ServiceOptions, "signingKey">,
   { queue, log }: Pick<ServiceResources, "queue" | "log">,
 ): Signing {
@@ -22,7 +22,7 @@ export function signingOf(
   const look = () => {
     const keyid = signingKey.find();
     if (keyid !== undefined) wasSeen = true;
-    else if (wasSeen) throw gone(signingKey.path);
+    else if (wasSeen) throw keyMissing(signingKey.path);
     return keyid;
   };
   return {
@@ -54,7 +54,7 @@ export function signingOf(
   };
 }
 
-function gone(path: string): StellaError {
+function keyMissing(path: string): StellaError {
   return new StellaError("usage", `Cannot sign: the key ${JSON.stringify(path)} is gone`, {
     hint:
       "put it back from a backup, or make a new one with `stella keys generate --out FILE` and give its .pub to the far side",

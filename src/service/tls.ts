@@ -17,7 +17,7 @@ export interface Tls {
 }
 
 /** @throws StellaError usage where the files cannot be used at the start */
-export function tlsOf(
+export function createTls(
   { tls: read, now }: Pick<ServiceOptions, "tls" | "now">,
   { log }: Pick<ServiceResources, "log">,
 ): Tls {

@@ -12,7 +12,7 @@ import {
   type Retention,
 } from "./files/retention.ts";
 import { type Damage, scrub } from "./files/scrub.ts";
-import { Sizes, type Stored } from "./files/size.ts";
+import { Sizes, type StoredSize } from "./files/size.ts";
 import type { FileStore, StoredBundle } from "./files/store.ts";
 
 export interface MaintenanceOptions {
@@ -33,7 +33,7 @@ export interface MaintenanceOptions {
   /** Milliseconds that only ever grow. */
   elapsed(): number;
   /** What the profiles have that were looked at; `others`, where all were: what is there of profiles that are no more. */
-  onCounts(counts: ReadonlyMap<string, Stored>, others: Stored | undefined): void;
+  onCounts(counts: ReadonlyMap<string, StoredSize>, others: StoredSize | undefined): void;
   /** A round over all profiles ended. */
   onRound?(): void;
   onRemoved(bundles: readonly StoredBundle[]): void;

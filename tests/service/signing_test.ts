@@ -3,15 +3,15 @@ import assert from "node:assert/strict";
 import { mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { signingOf } from "../../src/service/signing.ts";
+import { createSigning } from "../../src/service/signing.ts";
 import { machineKey } from "../../src/cli/recipe.ts";
 
 interface Scene {
   state: string;
   events: string[];
   /** As at a start of the service, after `exported` or not. */
-  start(exported?: boolean): ReturnType<typeof signingOf>;
-  check(signing: ReturnType<typeof signingOf>): Promise<[string, string | undefined]>;
+  start(exported?: boolean): ReturnType<typeof createSigning>;
+  check(signing: ReturnType<typeof createSigning>): Promise<[string, string | undefined]>;
 }
 
 async function scene(body: (scene: Scene) => Promise<void>): Promise<void> {
@@ -22,9 +22,9 @@ async function scene(body: (scene: Scene) => Promise<void>): Promise<void> {
     const log = (severity: string, event: string, _: string, fields?: { path?: string }) =>
       void events.push(`${severity} ${event} ${fields?.path}`);
     const resources = { queue: { lastSuccesses }, log } as unknown as Parameters<
-      typeof signingOf
+      typeof createSigning
     >[1];
-    return signingOf({ signingKey: machineKey(state) }, resources);
+    return createSigning({ signingKey: machineKey(state) }, resources);
   };
   const check: Scene["check"] = async ({ check }) => {
     const { status, output } = await check.run(new AbortController().signal);

@@ -5,7 +5,7 @@ import { fileURLToPath } from "node:url";
 import { uuidV7 } from "../../src/domain/uuid.ts";
 import { expired, type ExportOutcome, type MadeBundle } from "../../src/store/files/retention.ts";
 import { type Damage, scrub } from "../../src/store/files/scrub.ts";
-import type { Stored } from "../../src/store/files/size.ts";
+import type { StoredSize } from "../../src/store/files/size.ts";
 import { FileStore, type StoredBundle } from "../../src/store/files/store.ts";
 import { Maintenance, type MaintenanceOptions } from "../../src/store/maintenance.ts";
 import { run } from "../support/run_export.ts";
@@ -244,7 +244,7 @@ Deno.test("damage is known after a restart, until the bundle is gone or whole ag
     await until(() => last.told["damage"] !== undefined);
     await last.maintenance.stop();
     assert.deepEqual(last.told["damage"], [[[], now]]);
-    const { bundles } = (last.told["counts"]?.[0] as Map<string, Stored>).get("p")!;
+    const { bundles } = (last.told["counts"]?.[0] as Map<string, StoredSize>).get("p")!;
     assert.equal(bundles, 1);
   });
 });

@@ -5,7 +5,7 @@ import { manifestName } from "../../bundle/manifest.ts";
 import { readManifest } from "../../bundle/read_manifest.ts";
 import type { FileStore, StoredBundle } from "./store.ts";
 
-export interface Stored {
+export interface StoredSize {
   bundles: number;
   bytes: number;
 }
@@ -28,7 +28,7 @@ export class Sizes {
     store: Pick<FileStore, "list" | "path">,
     profiles: readonly string[],
     filter: { profile?: string } = {},
-  ): Promise<{ counts: Map<string, Stored>; others: Stored }> {
+  ): Promise<{ counts: Map<string, StoredSize>; others: StoredSize }> {
     const counts = new Map(profiles.map((one) => [one, { bundles: 0, bytes: 0 }]));
     const others = { bundles: 0, bytes: 0 };
     for (const bundle of store.list(filter)) {

@@ -4,7 +4,7 @@ import { lstatSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { attestationName } from "../../../src/bundle/manifest.ts";
-import { Sizes, type Stored } from "../../../src/store/files/size.ts";
+import { Sizes, type StoredSize } from "../../../src/store/files/size.ts";
 import { FileStore } from "../../../src/store/files/store.ts";
 import { run } from "../../support/run_export.ts";
 
@@ -39,7 +39,7 @@ Deno.test("bundles are counted by profile with their bytes, whatever their layou
       [layout, { bundles: 1, bytes: onDisk(store.path(bundle)) }] as const
     );
     const all = async () => (await sizes.count(store, ["archive", "directory", "none"])).counts;
-    const whole = new Map<string, Stored>([...expected, ["none", { bundles: 0, bytes: 0 }]]);
+    const whole = new Map<string, StoredSize>([...expected, ["none", { bundles: 0, bytes: 0 }]]);
     assert.deepEqual(await all(), whole);
     for (const { bundle } of bundles) Deno.removeSync(join(store.path(bundle), "manifest.json"));
     assert.deepEqual(await all(), whole, "nothing was read again");
