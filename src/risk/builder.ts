@@ -84,7 +84,7 @@ async function readProvider(
   const { root, files, isAlone } = await listFiles(provider);
   for (const listed of files) {
     const role = isAlone ? "record" : roleOf(provider.kind, listed.path);
-    if (role === "unknown") tally.notRead(listed.path);
+    if (role === "unknown") tally.addUnread(listed.path);
     const { file, done } = digest.open(root, listed);
     try {
       if (role === "record") await parsers[provider.kind](file, sink);

@@ -100,7 +100,7 @@ export async function parseCsaf(file: Original, sink: Sink): Promise<void> {
   const faults = faultsOf(document, value);
   if (faults.length === 0) faults.push(...vexFaults(value as Json));
   const ids = faults.length > 0 ? mentioned(value) : undefined;
-  faults.forEach((fault) => sink.bad(file, fault, ids));
+  faults.forEach((fault) => sink.reject(file, fault, ids));
   if (faults.length === 0) tell(value as Json, file, sink);
 }
 
@@ -125,7 +125,7 @@ function mentioned(value: unknown): string[] | undefined {
 function tell(value: Json, file: Original, sink: Sink): void {
   const { tracking, publisher } = value["document"] as { tracking: Json; publisher: Json };
   const time = String(tracking["current_release_date"]);
-  sink.dated(time);
+  sink.recordDate(time);
   sink.advisory({
     identity: JSON.stringify([publisher["namespace"], tracking["id"]]),
     version: { time, number: String(tracking["version"]) },

@@ -18,7 +18,7 @@ export async function parseEpss(file: Original, sink: Sink): Promise<void> {
     for await (const block of unpacked(file)) parser.push(block);
   } catch (error) {
     if ((error as { code?: string }).code?.startsWith("Z_") !== true) throw error;
-    return sink.bad(file, `is not whole gzip: ${messageOf(error)}`);
+    return sink.reject(file, `is not whole gzip: ${messageOf(error)}`);
   }
   parser.end();
 }
@@ -87,7 +87,7 @@ class Parser {
     const time = found.replace(/([+-]\d\d)(\d\d)$/, "$1:$2");
     if (!Number.isFinite(Date.parse(time))) return;
     this.#time = time;
-    this.sink.dated(time);
+    this.sink.recordDate(time);
   }
 
   #header(line: string): void {
@@ -122,7 +122,7 @@ class Parser {
   }
 
   #bad(reason: string, line: number, ids?: readonly string[]): void {
-    this.sink.bad({ path: this.file.path, line }, reason, ids);
+    this.sink.reject({ path: this.file.path, line }, reason, ids);
   }
 }
 

@@ -50,12 +50,12 @@ export class Facts {
       advisory: (advisory) => {
         const fault = expansionFault(advisory);
         if (fault === undefined) this.#versions.add(provider, advisory);
-        else tally.bad({ path: advisory.path }, fault, advisory.facts.flatMap(({ ids }) => ids));
+        else tally.reject({ path: advisory.path }, fault, advisory.facts.flatMap(({ ids }) => ids));
       },
       row: (row) => this.#addRow(provider, row),
-      bad: (place, reason, ids) => tally.bad(place, reason, ids),
-      badId: (place, reason, ids) => tally.badId(place, reason, ids),
-      dated: (date) => tally.dated(date),
+      reject: (place, reason, ids) => tally.reject(place, reason, ids),
+      rejectId: (place, reason, ids) => tally.rejectId(place, reason, ids),
+      recordDate: (date) => tally.recordDate(date),
     };
   }
 

@@ -32,11 +32,11 @@ export async function parseKev(file: Original, sink: Sink): Promise<void> {
   const catalog = await readRecord(file, sink, catalogCheck);
   if (catalog === undefined) return;
   const faults = faultsOf(catalogCheck, catalog);
-  faults.forEach((fault) => sink.bad(file, fault));
+  faults.forEach((fault) => sink.reject(file, fault));
   const vulnerabilities = isObject(catalog) ? catalog["vulnerabilities"] : undefined;
   if (faults.length > 0 || !isObject(catalog) || !Array.isArray(vulnerabilities)) return;
   const released = String(catalog["dateReleased"]);
-  sink.dated(released);
+  sink.recordDate(released);
   checkCount(catalog["count"], vulnerabilities.length, file, sink);
   vulnerabilities.forEach((one, i) =>
     parseEntry(one, `vulnerabilities[${i}]`, released, file, sink)
@@ -45,7 +45,7 @@ export async function parseKev(file: Original, sink: Sink): Promise<void> {
 
 /** A catalog that was cut and closed again by a tool still says how long it was. */
 function checkCount(count: unknown, found: number, file: Original, sink: Sink): void {
-  if (count !== found) sink.bad(file, `count is not ${found}, the number of entries`);
+  if (count !== found) sink.reject(file, `count is not ${found}, the number of entries`);
 }
 
 function parseEntry(
@@ -60,7 +60,7 @@ function parseEntry(
   let bad = false;
   entry(value, place, (where, reason) => {
     bad = true;
-    sink.bad(file, `${where} ${reason}`, ids);
+    sink.reject(file, `${where} ${reason}`, ids);
   });
   if (bad || !isObject(value)) return;
   sink.row({

@@ -4,14 +4,14 @@ import { writeAll } from "../domain/durable.ts";
 import { startSha256 } from "../domain/hash.ts";
 import { ioError } from "../domain/errors.ts";
 
-const room = 256 * 1024;
+const bufferSize = 256 * 1024;
 const maxPartLength = 64 * 1024;
 
 export class LineFile {
   readonly #hash = startSha256();
   readonly #encoder = new TextEncoder();
   readonly #fd: number;
-  readonly #buffer = new Uint8Array(room);
+  readonly #buffer = new Uint8Array(bufferSize);
   #used = 0;
   #bytes = 0;
 

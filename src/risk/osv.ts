@@ -61,11 +61,11 @@ export async function parseOsv(file: Original, sink: Sink): Promise<void> {
   if (value === undefined) return;
   const faults = faultsOf(advisory, value);
   const ids = mentioned(value);
-  faults.forEach((fault) => sink.bad(file, fault, ids));
+  faults.forEach((fault) => sink.reject(file, fault, ids));
   if (faults.length > 0 || !isObject(value)) return;
-  sink.dated(String(value["modified"]));
+  sink.recordDate(String(value["modified"]));
   // Some databases (Go's in 2022) fill in 0001 for every time of change.
-  if (isPresent(value["published"])) sink.dated(String(value["published"]));
+  if (isPresent(value["published"])) sink.recordDate(String(value["published"]));
   const own = canonical(String(value["id"]));
   const [aliases = [], upstream = [], related = []] = idLists.map((name) =>
     idsOf(value, name, own, file, sink)
@@ -108,7 +108,7 @@ function idsOf(
     if (isId(id)) found.push(canonical(id));
     else {
       const shown = JSON.stringify(one) ?? "";
-      sink.badId(file, `${name}[${i}] is not an id: ${shown.slice(0, 200)}`, [own, String(one)]);
+      sink.rejectId(file, `${name}[${i}] is not an id: ${shown.slice(0, 200)}`, [own, String(one)]);
     }
   }
   return found;

@@ -155,7 +155,10 @@ function* byKey(lines: Iterable<string>, tallies: readonly Tally[]): Generator<S
 const maxLine = 20 * 1024 * 1024;
 
 function tooMuch({ key, record, path }: SpooledFact, tally: Tally): void {
-  tally.bad({ path }, `${record} does not fit on the line of ${key}, which is full`, [key, record]);
+  tally.reject({ path }, `${record} does not fit on the line of ${key}, which is full`, [
+    key,
+    record,
+  ]);
 }
 
 /**

@@ -108,14 +108,14 @@ export interface Sink {
   advisory(advisory: Advisory): void;
   row(row: Row): void;
   /** The record is left out. */
-  bad(place: Place, reason: string, ids?: readonly string[]): void;
+  reject(place: Place, reason: string, ids?: readonly string[]): void;
   /**
    * An id of a record is left out, and the record is not; `ids` are those of the record, and the
    * text itself.
    */
-  badId(place: Place, reason: string, ids: readonly string[]): void;
+  rejectId(place: Place, reason: string, ids: readonly string[]): void;
   /** A date of the data itself, RFC 3339; the latest plausible one becomes its as-of date. */
-  dated(date: string): void;
+  recordDate(date: string): void;
 }
 
 /** A file of a provider, read once: its digest is taken on the way. */

@@ -147,7 +147,7 @@ export async function readRecord(
     return readSelected(file.blocks(), keep, limits);
   } catch (error) {
     if (!(error instanceof RecordFault)) throw error;
-    return void sink.bad({ path: file.path }, error.message);
+    return void sink.reject({ path: file.path }, error.message);
   }
 }
 

@@ -9,10 +9,10 @@ import { ioError } from "../domain/errors.ts";
 import { LineFile, maxEncodedLength, putLine } from "./line_file.ts";
 
 /** Bytes that wait in memory. */
-const roomOfRun = 512 * 1024;
+const runBytes = 512 * 1024;
 const readSize = 16 * 1024;
 /** UTF-16 units of the lines that the merged runs hold, one each. */
-const roomOfHeads = 16 * 1024 * 1024;
+const mergeBytes = 16 * 1024 * 1024;
 
 export class Spool {
   readonly #runs: string[] = [];
@@ -25,7 +25,7 @@ export class Spool {
   #used = 0;
 
   /** Runs are files `<prefix>-<number>` in `directory`; `room` bytes wait in memory. */
-  constructor(readonly directory: string, readonly prefix: string, room = roomOfRun) {
+  constructor(readonly directory: string, readonly prefix: string, room = runBytes) {
     this.#waiting = new Uint8Array(room);
   }
 
@@ -45,7 +45,7 @@ export class Spool {
     if (this.#runs.length === 0) return yield* this.#taken();
     this.#writeRun();
     try {
-      const max = Math.max(2, Math.floor(roomOfHeads / this.#longest));
+      const max = Math.max(2, Math.floor(mergeBytes / this.#longest));
       while (this.#runs.length > max) this.#mergeSome(max);
       yield* mergedFiles(this.#runs);
     } finally {

@@ -44,18 +44,18 @@ export class Tally implements Counts {
    * A record may have many faults and is rejected once: a line, an entry of a list, or a file. Its
    * faults come together.
    */
-  bad(place: Place, reason: string, ids?: readonly string[]): void {
+  reject(place: Place, reason: string, ids?: readonly string[]): void {
     const entry = /^vulnerabilities\[\d+\]/.exec(reason)?.[0];
     const part = this.provider.kind === "kev" ? entry : place.line;
     const key = `${place.path} ${part ?? ""}`;
     if (key !== this.#lastBad) this.rejected++;
     this.#lastBad = key;
-    this.#leave("record", place, reason, ids);
+    this.#leaveOut("record", place, reason, ids);
   }
 
-  badId(place: Place, reason: string, ids: readonly string[]): void {
+  rejectId(place: Place, reason: string, ids: readonly string[]): void {
     this.badIds++;
-    this.#leave("id", place, reason, ids);
+    this.#leaveOut("id", place, reason, ids);
   }
 
   /**
@@ -63,15 +63,15 @@ export class Tally implements Counts {
    * is.
    */
   conflict(place: Place, record: string, ids: readonly string[]): void {
-    this.bad(place, `${record} stands twice, with different content`, ids);
+    this.reject(place, `${record} stands twice, with different content`, ids);
   }
 
-  notRead(path: string): void {
+  addUnread(path: string): void {
     this.unread.files++;
     if (this.unread.names.length < maxUnread) this.unread.names.push(path);
   }
 
-  #leave(
+  #leaveOut(
     what: LeftOut["what"],
     { path, line }: Place,
     reason: string,
@@ -95,7 +95,7 @@ export class Tally implements Counts {
   }
 
   /** Years such as 0001 mean that nobody filled the date in. */
-  dated(date: string): void {
+  recordDate(date: string): void {
     const seconds = Math.floor(Date.parse(date) / 1000);
     if (!(seconds >= earliestCreated && seconds <= latestCreated)) return;
     this.latest = Math.max(this.latest ?? 0, seconds);

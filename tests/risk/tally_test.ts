@@ -4,7 +4,9 @@ import { Tally } from "../../src/risk/tally.ts";
 
 Deno.test("a list of faults that was cut off says so, to every answer", () => {
   const tally = new Tally({ kind: "epss", name: "epss", path: "/data", onInvalid: "skip" });
-  for (let line = 1; line <= 100_005; line++) tally.bad({ path: "e.csv", line }, "bad", ["CVE-1"]);
+  for (let line = 1; line <= 100_005; line++) {
+    tally.reject({ path: "e.csv", line }, "bad", ["CVE-1"]);
+  }
   assert.equal(tally.rejected, 100_005);
   assert.equal(tally.leftOut.length, 100_001);
   const last = tally.leftOut.at(-1);
