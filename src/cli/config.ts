@@ -6,7 +6,7 @@ import { destinations, hostnameOf } from "../config/destinations.ts";
 import { isAllowed } from "../domain/egress.ts";
 import { type Config, loadConfig } from "../config/load.ts";
 import { stateDirectory } from "../config/paths.ts";
-import { type OpenSource, openSources } from "../config/source_writers.ts";
+import { type WritableSource, writableSources } from "../config/source_writers.ts";
 import { readTls } from "../config/tls_files.ts";
 import type { Host } from "./host.ts";
 import type { CommonOptions, Result } from "./program.ts";
@@ -33,7 +33,7 @@ export async function checkCommand(
   const reach = destinationsOf(config);
   const code = reach.every((one) => one.allowed) ? 0 : 2;
   const state = stateDirectory(host.environment);
-  const open = openSources(config.profiles.values(), state, mostDirectories);
+  const open = writableSources(config.profiles.values(), state, mostDirectories);
   return {
     code,
     json: {
@@ -53,7 +53,7 @@ export async function checkCommand(
 const mostDirectories = 100_000;
 
 /** A warning: what may be packed is decided by whoever may write there. */
-function openText(open: readonly OpenSource[]): string {
+function openText(open: readonly WritableSource[]): string {
   return open.map(({ profile, path, writer }) =>
     [
       `warning: other users can write to a source of ${escaped(profile)}: ${

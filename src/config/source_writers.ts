@@ -6,7 +6,7 @@
 import { dirname, join, resolve } from "node:path";
 import type { Profile } from "./profile.ts";
 
-export interface OpenSource {
+export interface WritableSource {
   profile: string;
   /** The source, a directory below it or one above it. */
   path: string;
@@ -26,16 +26,16 @@ interface Own {
  * @param state the state directory: whoever owns it is the user of the service
  * @param most directories of a source that are looked at
  */
-export function openSources(
+export function writableSources(
   profiles: Iterable<Profile>,
   state: string | undefined,
   max: number,
-): OpenSource[] {
+): WritableSource[] {
   const own = ownersOf(state);
   return [...profiles].flatMap(({ name, sources, providers = [] }) => {
     const paths = [...sources, ...providers].flatMap(({ path }) => path ?? []);
     return paths.flatMap((path) => {
-      const found = firstOpen(resolve(path), own, max);
+      const found = firstWritable(resolve(path), own, max);
       return found === undefined ? [] : [{ profile: name, ...found }];
     });
   });
@@ -50,7 +50,11 @@ function nearest(path: string): Deno.FileInfo | undefined {
   return statusOf(path) ?? (dirname(path) === path ? undefined : nearest(dirname(path)));
 }
 
-function firstOpen(path: string, own: Own, max: number): Omit<OpenSource, "profile"> | undefined {
+function firstWritable(
+  path: string,
+  own: Own,
+  max: number,
+): Omit<WritableSource, "profile"> | undefined {
   for (const one of placesOf(path, max)) {
     const stat = statusOf(one.path);
     const writer = stat && writerOf(stat, own, one.isAbove);

@@ -1,6 +1,6 @@
 /** The readiness check that warns where others may write in what is exported. */
 import type { Profile } from "../config/profile.ts";
-import { openSources } from "../config/source_writers.ts";
+import { writableSources } from "../config/source_writers.ts";
 import type { Check, CheckResult } from "./readiness.ts";
 
 /** Directories of a source that are looked at, and milliseconds until they are looked at again. */
@@ -28,7 +28,7 @@ export function sourceWriters(
 
 /** Without a path: whoever may ask for readiness need not know the server's directories. */
 function look(profiles: readonly Profile[], state: string): CheckResult {
-  const names = new Set(openSources(profiles, state, maxDirectories).map((one) => one.profile));
+  const names = new Set(writableSources(profiles, state, maxDirectories).map((one) => one.profile));
   if (names.size === 0) return { status: "pass" };
   const list = [...names].join(", ");
   const output = `other users can write to sources of ${list}: see \`stella config check\``;

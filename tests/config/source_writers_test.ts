@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { chmodSync, chownSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
 import type { Profile } from "../../src/config/profile.ts";
-import { openSources } from "../../src/config/source_writers.ts";
+import { writableSources } from "../../src/config/source_writers.ts";
 import { sourceWriters } from "../../src/http/source_check.ts";
 import { withDirectory } from "../support/bundle_fixture.ts";
 
@@ -25,7 +25,7 @@ async function withSource(work: (source: string, state: string) => void): Promis
 
 Deno.test("a source that only its owner can write to is not named, a directory that others can write to is", () =>
   withSource((source, state) => {
-    const open = () => openSources([profile("p", source)], state, 100);
+    const open = () => writableSources([profile("p", source)], state, 100);
     assert.deepEqual(open(), []);
     chmodSync(join(source, "osv/d"), 0o777);
     const path = join(source, "osv/d");
@@ -38,9 +38,9 @@ Deno.test("a source that only its owner can write to is not named, a directory t
 Deno.test("the bound on directories holds, and what is not there is no fault", () =>
   withSource((source, state) => {
     chmodSync(join(source, "osv/d"), 0o777);
-    assert.deepEqual(openSources([profile("p", source)], state, 1), []);
-    assert.deepEqual(openSources([profile("p", join(source, "nowhere"))], state, 100), []);
-    assert.equal(openSources([profile("p", source)], join(state, "not/yet"), 100).length, 1);
+    assert.deepEqual(writableSources([profile("p", source)], state, 1), []);
+    assert.deepEqual(writableSources([profile("p", join(source, "nowhere"))], state, 100), []);
+    assert.equal(writableSources([profile("p", source)], join(state, "not/yet"), 100).length, 1);
   }));
 
 Deno.test({
@@ -48,7 +48,7 @@ Deno.test({
   ignore: Deno.uid() !== 0,
   fn: () =>
     withSource((source, state) => {
-      const open = () => openSources([profile("p", source)], state, 100);
+      const open = () => writableSources([profile("p", source)], state, 100);
       chownSync(join(source, "csaf"), 2002, 0);
       assert.deepEqual(open().map(({ writer }) => writer), ["it belongs to the user 2002"]);
       chownSync(state, 2002, 2002);
