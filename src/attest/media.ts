@@ -4,6 +4,6 @@ import { statfsSync } from "node:fs";
 /** statfs types of vfat, exfat, iso9660 and udf (Linux, include/uapi/linux/magic.h and the file systems' own headers). */
 const removable = new Set([0x4d44, 0x2011bab0, 0x9660, 0x15013346]);
 
-export function onRemovable(path: string): boolean {
+export function isOnRemovableMedia(path: string): boolean {
   return removable.has(statfsSync(path).type);
 }

@@ -84,7 +84,7 @@ export class ArchiveWriter {
   }
 
   /** Free room in the current chunk, at least one byte: fill some of it with content and say how much by `advance`. */
-  room(): Uint8Array {
+  writable(): Uint8Array {
     return this.#chunk.subarray(this.#filled, chunkSize);
   }
 
@@ -127,18 +127,18 @@ export class ArchiveWriter {
   }
 
   #append(bytes: Uint8Array): Promise<void> | undefined {
-    const room = this.room();
-    if (bytes.length >= room.length) return this.#appendAcross(bytes);
-    room.set(bytes);
+    const writable = this.writable();
+    if (bytes.length >= writable.length) return this.#appendAcross(bytes);
+    writable.set(bytes);
     this.#filled += bytes.length;
     return undefined;
   }
 
   async #appendAcross(bytes: Uint8Array): Promise<void> {
     for (let at = 0; at < bytes.length;) {
-      const room = this.room();
-      const part = bytes.subarray(at, at + room.length);
-      room.set(part);
+      const writable = this.writable();
+      const part = bytes.subarray(at, at + writable.length);
+      writable.set(part);
       at += part.length;
       await this.advance(part.length);
     }

@@ -32,7 +32,7 @@ function digestFile(opener: Opener, path: string, max: number): FileDigest {
   try {
     if (reader.size > max) return { larger: true };
     // One byte more than allowed tells a file that grew.
-    const view = room().subarray(0, Math.min(max, smallFile) + 1);
+    const view = sharedBuffer().subarray(0, Math.min(max, smallFile) + 1);
     const size = reader.read(view);
     if (size === view.length) return { larger: true };
     return { sha256: sha256(view.subarray(0, size)), size };
@@ -53,6 +53,6 @@ function open(opener: Opener, path: string) {
 let made: Uint8Array | undefined;
 
 /** One for all files of a worker. */
-function room(): Uint8Array {
+function sharedBuffer(): Uint8Array {
   return made ??= new Uint8Array(smallFile + 1);
 }

@@ -45,7 +45,7 @@ export interface DeferredRegion extends InputFile {
 }
 
 /** What lies at `path`; a link is not followed. @throws StellaError usage, media */
-export function lookAt(path: string): Deno.FileInfo {
+export function statInput(path: string): Deno.FileInfo {
   try {
     return Deno.lstatSync(path);
   } catch (error) {
@@ -65,7 +65,7 @@ export function asInput(
  * The directory at `path`, which may be reached through links.
  * @throws StellaError usage where it is none, media
  */
-export function lookAtFolder(path: string): InputFolder {
+export function statFolder(path: string): InputFolder {
   const stat = folderStatus(path);
   if (!stat.isDirectory) throw inputChanged(path);
   return { path, dev: stat.dev, ino: stat.ino };
@@ -103,7 +103,7 @@ export interface OpenInput {
  */
 export function openInput(seen: InputFile, privateFiles: PrivateFiles): OpenInput {
   assertSameFolder(seen.folder);
-  const fd = openSeen(seen, privateFiles);
+  const fd = openUnchanged(seen, privateFiles);
   return {
     read: (view) => readInput(fd, view, seen.path),
     assertSame: () => {
@@ -158,7 +158,7 @@ export function readWhole(view: Uint8Array, seen: InputFile, privateFiles: Priva
   }
 }
 
-function openSeen(seen: InputFile, privateFiles: PrivateFiles): number {
+function openUnchanged(seen: InputFile, privateFiles: PrivateFiles): number {
   const fd = openFile(seen.path);
   try {
     assertHandle(fd, seen, privateFiles);
@@ -192,7 +192,7 @@ function assertHandle(fd: number, seen: InputFile, privateFiles: PrivateFiles): 
  * holds for the handle.
  */
 function assertSamePath(seen: InputFile): void {
-  const stat = lookAt(seen.path);
+  const stat = statInput(seen.path);
   const isSame = stat.isFile && stat.dev === seen.dev && stat.ino === seen.ino &&
     stat.size === seen.size && (stat.mtime?.getTime() ?? 0) === seen.mtime;
   if (!isSame) throw inputChanged(seen.path);

@@ -131,7 +131,7 @@ function statusOf(path: string): Deno.FileInfo | undefined {
   try {
     return Deno.statSync(path);
   } catch (error) {
-    if (isOutOfReach(error)) return undefined;
+    if (isInaccessible(error)) return undefined;
     throw ioError("Cannot look at", path, error);
   }
 }
@@ -140,12 +140,12 @@ function namesIn(path: string): string[] {
   try {
     return [...Deno.readDirSync(path)].map((entry) => entry.name);
   } catch (error) {
-    if (isOutOfReach(error)) return [];
+    if (isInaccessible(error)) return [];
     throw ioError("Cannot list", path, error);
   }
 }
 
 /** What is not there, or cannot be reached by this user, can be read by no export either. */
-function isOutOfReach(error: unknown): boolean {
+function isInaccessible(error: unknown): boolean {
   return ["ENOENT", "ENOTDIR", "EACCES", "EPERM", "ELOOP"].includes(errnoOf(error));
 }

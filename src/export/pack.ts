@@ -158,9 +158,9 @@ class Packer {
   async #copyBytes(name: string, bytes: Uint8Array): Promise<string> {
     if (bytes.length > 0) this.options.seen?.(name, bytes);
     for (let at = 0; at < bytes.length;) {
-      const room = this.#payload.room();
-      const part = bytes.subarray(at, at + room.length);
-      room.set(part);
+      const writable = this.#payload.writable();
+      const part = bytes.subarray(at, at + writable.length);
+      writable.set(part);
       await this.#payload.advance(part.length);
       at += part.length;
     }
@@ -169,9 +169,9 @@ class Packer {
   }
 
   async #copyFile(name: string, input: InputFile): Promise<string> {
-    const room = this.#payload.room();
-    if (input.size <= Math.min(room.length, readLength)) {
-      return await this.#copySmall(name, input, room.subarray(0, input.size));
+    const writable = this.#payload.writable();
+    if (input.size <= Math.min(writable.length, readLength)) {
+      return await this.#copySmall(name, input, writable.subarray(0, input.size));
     }
     const file = openInput(input, this.options.privateFiles);
     try {
@@ -197,8 +197,8 @@ class Packer {
     const hash = startSha256();
     let waited = Date.now();
     for (let left = input.size; left > 0;) {
-      const room = this.#payload.room();
-      const view = room.subarray(0, Math.min(room.length, left, readLength));
+      const writable = this.#payload.writable();
+      const view = writable.subarray(0, Math.min(writable.length, left, readLength));
       const n = file.read(view);
       if (n === 0) throw inputChanged(input.path);
       hash.update(view.subarray(0, n));

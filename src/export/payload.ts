@@ -16,7 +16,7 @@ export interface Payload {
   /** Whether the content of the file that was begun is read by somebody else; its digest is then told later. */
   defer?(file: InputFile): boolean;
   /** Room to read into, of one byte at least; what was filled is said by `advance`. */
-  room(): Uint8Array;
+  writable(): Uint8Array;
   advance(count: number): Promise<void> | void;
   end(size: number): Promise<void> | void;
   finish(): BundleFile[] | Promise<BundleFile[]>;
@@ -42,7 +42,7 @@ export function archivePayload(
     begin: (path, size, executable) =>
       writer.header({ path, size, mode: executable ? 0o755 : 0o644, mtime: plan.created }),
     defer: (file) => writer.defer(file),
-    room: () => writer.room(),
+    writable: () => writer.writable(),
     advance: (count) => writer.advance(count),
     end: (size) => writer.pad(size),
     finish: () => writer.finish(),
@@ -80,7 +80,7 @@ export class FilesPayload implements Payload {
     }
   }
 
-  room(): Uint8Array {
+  writable(): Uint8Array {
     return this.#buffer;
   }
 

@@ -8,9 +8,9 @@ import {
   asInput,
   inputChanged,
   type InputFile,
-  lookAt,
   privateInput,
   privateReason,
+  statInput,
 } from "../bundle/input_file.ts";
 import { shown } from "../domain/names.ts";
 import { pathFault } from "../domain/paths.ts";
@@ -128,7 +128,7 @@ export interface OriginStat {
  */
 export function statOrigin(origin: Origin): OriginStat {
   if ("bytes" in origin) return { size: origin.bytes.length, mtime: 0, executable: false };
-  const stat = lookAt(origin.file);
+  const stat = statInput(origin.file);
   if (!stat.isFile) throw inputChanged(origin.file);
   const input = asInput(origin.file, stat, origin.folder);
   return {

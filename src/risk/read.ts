@@ -6,7 +6,7 @@ import { ioError, messageOf } from "../domain/errors.ts";
 import { startSha256 } from "../domain/hash.ts";
 import { encodeIndexLine } from "../bundle/index_file.ts";
 import { carriedPath } from "../bundle/carried_names.ts";
-import { asInput, lookAt, lookAtFolder, openInput } from "../bundle/input_file.ts";
+import { asInput, openInput, statFolder, statInput } from "../bundle/input_file.ts";
 import { comparePaths } from "../domain/paths.ts";
 import type { PrivateFiles } from "../bundle/private_files.ts";
 import { directorySource } from "../bundle/source.ts";
@@ -123,7 +123,7 @@ interface Reader {
  * by now.
  */
 function openOriginal(path: string, privateFiles: PrivateFiles): Reader {
-  const seen = asInput(path, lookAt(path), lookAtFolder(dirname(path)));
+  const seen = asInput(path, statInput(path), statFolder(dirname(path)));
   const { read, close } = openInput(seen, privateFiles);
   return { size: seen.size, read, close };
 }

@@ -4,7 +4,7 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { StellaError } from "../../src/domain/errors.ts";
 import { keysAt, keysInDirectory, readPublicKey } from "../../src/attest/check/trust.ts";
-import { onRemovable } from "../../src/attest/media.ts";
+import { isOnRemovableMedia } from "../../src/attest/media.ts";
 import { testKey, withDirectory, writeFiles } from "../support/bundle_fixture.ts";
 
 function assertUsage(run: () => unknown, reason: RegExp): void {
@@ -96,7 +96,7 @@ Deno.test("--trust has to name something that holds a key", async () => {
 Deno.test("a directory of this machine's disk is no removable medium", async () => {
   await withDirectory((root) => {
     mkdirSync(join(root, "d"));
-    assert.equal(onRemovable(join(root, "d")), false);
-    assert.equal(onRemovable("/proc"), false);
+    assert.equal(isOnRemovableMedia(join(root, "d")), false);
+    assert.equal(isOnRemovableMedia("/proc"), false);
   });
 });

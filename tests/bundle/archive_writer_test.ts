@@ -36,7 +36,7 @@ async function write(
     const bytes = bytesOf(content);
     await writer.header({ path, size: bytes.length, mode, mtime });
     for (let at = 0; at < bytes.length;) {
-      const room = writer.room();
+      const room = writer.writable();
       const part = bytes.subarray(at, at + Math.min(room.length, max));
       room.set(part);
       await writer.advance(part.length);

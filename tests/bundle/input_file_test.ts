@@ -16,9 +16,9 @@ import {
   asInput,
   type DeferredRegion,
   fillDeferredRegions,
-  lookAt,
-  lookAtFolder,
   openInput,
+  statFolder,
+  statInput,
 } from "../../src/bundle/input_file.ts";
 import { PrivateFiles } from "../../src/bundle/private_files.ts";
 import { testWith } from "../support/needs.ts";
@@ -27,7 +27,7 @@ import { noPrivateFiles, withDirectory, writeFiles } from "../support/bundle_fix
 const content = "content of the file";
 
 function holeOf(path: string, at = 0): DeferredRegion {
-  return { ...asInput(path, lookAt(path), lookAtFolder(dirname(path))), at };
+  return { ...asInput(path, statInput(path), statFolder(dirname(path))), at };
 }
 
 /** Looks at a file, changes something, and fills its hole in a chunk of 100 bytes. */

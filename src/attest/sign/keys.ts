@@ -7,7 +7,7 @@ import { writeNew } from "../../domain/durable.ts";
 import { shown } from "../../domain/names.ts";
 import { readRegular } from "../../domain/regular_file.ts";
 import { type Algorithm, keyidOf } from "../dsse.ts";
-import { onRemovable } from "../media.ts";
+import { isOnRemovableMedia } from "../media.ts";
 import { newSecret, secretFrom, type SharedSecret } from "../secret.ts";
 import { encryptKey, readPassphrase } from "./encrypted_key.ts";
 import { privateKeyFrom, type Signer, signerFrom, signerFromPem } from "./signer.ts";
@@ -73,7 +73,7 @@ function makeKeyDirectory(directory: string): void {
   } catch (error) {
     throw ioError("Cannot make the directory for keys", directory, error);
   }
-  if (onRemovable(directory)) {
+  if (isOnRemovableMedia(directory)) {
     throw new StellaError(
       "usage",
       `Cannot make a key in ${shown(directory)}: it is removable media`,

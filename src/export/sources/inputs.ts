@@ -6,7 +6,7 @@ import { lstatSync, type Stats } from "node:fs";
 import { basename, dirname } from "node:path";
 import { type Finding, ioError, StellaError } from "../../domain/errors.ts";
 import { carriedName } from "../../bundle/carried_names.ts";
-import { type InputFolder, lookAtFolder } from "../../bundle/input_file.ts";
+import { type InputFolder, statFolder } from "../../bundle/input_file.ts";
 import { shown } from "../../domain/names.ts";
 import { pathFault } from "../../domain/paths.ts";
 import { kindOf } from "../../bundle/source.ts";
@@ -100,12 +100,12 @@ function addSource(root: Folder, source: FilesSource, index: number): void {
     if (selection?.takes(basename(source.path)) === false) return;
     const name = basename(source.path);
     const carried = source.encodeNames === true ? carriedName(name) : name;
-    const origin = { source: index, file: source.path, folder: lookAtFolder(dirname(source.path)) };
+    const origin = { source: index, file: source.path, folder: statFolder(dirname(source.path)) };
     return place(root, prefix + carried, origin);
   }
   if (stat.isDirectory()) {
     const folder = prefix === "" ? root : folderAt(root, prefix.slice(0, -1).split("/"));
-    const top = selection?.root ?? lookAtFolder(source.path);
+    const top = selection?.root ?? statFolder(source.path);
     const rules = {
       ...(selection === undefined ? {} : { selection }),
       ...(source.encodeNames === true ? { encodeNames: true } : {}),

@@ -7,7 +7,7 @@ import { basename, dirname, join } from "node:path";
 import { type Finding, ioError, ioReason, StellaError } from "../../domain/errors.ts";
 import { appendNew } from "../../domain/durable.ts";
 import { startSha256 } from "../../domain/hash.ts";
-import { asInput, inputChanged, lookAtFolder, openInput } from "../../bundle/input_file.ts";
+import { asInput, inputChanged, openInput, statFolder } from "../../bundle/input_file.ts";
 import { type BundleFile, manifestName } from "../../bundle/manifest.ts";
 import { folded, pathFault } from "../../domain/paths.ts";
 import type { PrivateFiles } from "../../bundle/private_files.ts";
@@ -117,7 +117,7 @@ function* piecesOf(path: string, privateFiles: PrivateFiles): Generator<Uint8Arr
 function programAt(path: string) {
   try {
     const real = Deno.realPathSync(path);
-    return asInput(real, Deno.lstatSync(real), lookAtFolder(dirname(real)));
+    return asInput(real, Deno.lstatSync(real), statFolder(dirname(real)));
   } catch (error) {
     throw error instanceof StellaError ? error : ioError("Cannot read", path, error);
   }

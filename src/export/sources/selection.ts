@@ -12,8 +12,8 @@ import {
   assertSameFolder,
   inputChanged,
   type InputFolder,
-  lookAt,
-  lookAtFolder,
+  statFolder,
+  statInput,
 } from "../../bundle/input_file.ts";
 import { shown } from "../../domain/names.ts";
 import { kindOf } from "../../bundle/source.ts";
@@ -41,7 +41,7 @@ export function selectionOf(source: FilesSource): Selection | undefined {
   return {
     takes: (one) => (included?.some((matches) => matches(one)) ?? true) && !left(one),
     enters: (one) => !left(one),
-    ...(follow ? { root: lookAtFolder(realPath(path)) } : {}),
+    ...(follow ? { root: statFolder(realPath(path)) } : {}),
   };
 }
 
@@ -101,7 +101,7 @@ function folderBelow(root: InputFolder, path: string): InputFolder {
   let folder = root;
   for (const part of relative(root.path, path).split(sep).filter((one) => one !== "")) {
     const next = join(folder.path, part);
-    const { isDirectory, dev, ino } = lookAt(next);
+    const { isDirectory, dev, ino } = statInput(next);
     if (!isDirectory) throw inputChanged(next);
     folder = { path: next, dev, ino };
   }

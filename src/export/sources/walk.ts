@@ -10,7 +10,7 @@ import {
   assertSameFolder,
   inputChanged,
   type InputFolder,
-  lookAt,
+  statInput,
 } from "../../bundle/input_file.ts";
 import { shown } from "../../domain/names.ts";
 import { comparePaths, pathFault } from "../../domain/paths.ts";
@@ -188,7 +188,7 @@ function lower(real: RealFolder, name: string, target?: Target): RealFolder {
 /** The directory `name` of `parent`, which is not reached through a link. */
 function enter(parent: InputFolder, name: string): InputFolder {
   const path = join(parent.path, name);
-  const { isDirectory, dev, ino } = lookAt(path);
+  const { isDirectory, dev, ino } = statInput(path);
   if (!isDirectory) throw inputChanged(path);
   assertSameFolder(parent);
   return { path, dev, ino };
