@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { defaultChunk } from "../../src/registry/upload_context.ts";
 import { Home, type Service } from "../support/program.ts";
 import { fail, FakeRegistry, type Handler } from "../support/registry/fake_registry.ts";
-import { silent } from "../support/registry/spoilt.ts";
+import { silent } from "../support/registry/corrupted.ts";
 import { until } from "../support/site.ts";
 
 interface Scene {

@@ -4,7 +4,7 @@ import net from "node:net";
 import type { AddressInfo } from "node:net";
 import { broken } from "../../src/net/connection_failure.ts";
 import { clientFor } from "../support/registry/fake_bundle.ts";
-import { pushInto, reset, resetMidway } from "../support/registry/spoilt.ts";
+import { pushInto, reset, resetMidway } from "../support/registry/corrupted.ts";
 
 async function refusal(url: string): Promise<{ message: string; hint: string }> {
   const client = clientFor(url);

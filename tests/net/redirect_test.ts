@@ -12,7 +12,7 @@ import { Secret } from "../../src/registry/secret.ts";
 import { type Policy, Transport } from "../../src/net/transport.ts";
 import { FakeTiming, withBundle } from "../support/registry/fake_bundle.ts";
 import { digestOf, FakeRegistry } from "../support/registry/fake_registry.ts";
-import { status } from "../support/registry/spoilt.ts";
+import { status } from "../support/registry/corrupted.ts";
 
 /** The storage of `registry`: gives its blobs to whoever has the URL. */
 class Storage {

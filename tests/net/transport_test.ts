@@ -10,7 +10,7 @@ import { parseEndpoint } from "../../src/domain/reference.ts";
 import { Transport } from "../../src/net/transport.ts";
 import { clientFor, FakeTiming } from "../support/registry/fake_bundle.ts";
 import { FakeRegistry } from "../support/registry/fake_registry.ts";
-import { quick, status } from "../support/registry/spoilt.ts";
+import { quick, status } from "../support/registry/corrupted.ts";
 
 /** A client for `url`, whose host resolves to `addresses`; undefined: the look-up never ends. */
 function resolving(

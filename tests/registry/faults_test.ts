@@ -14,7 +14,7 @@ import {
   resetMidway,
   silent,
   status,
-} from "../support/registry/spoilt.ts";
+} from "../support/registry/corrupted.ts";
 
 const head = /^HEAD .*\/blobs\//;
 const post = /^POST /;

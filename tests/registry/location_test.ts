@@ -1,7 +1,7 @@
 /** The registry says where an upload goes; the client decides whether it goes there. */
 import assert from "node:assert/strict";
 import { RegistryError } from "../../src/net/failure.ts";
-import { accepted, pushInto } from "../support/registry/spoilt.ts";
+import { accepted, pushInto } from "../support/registry/corrupted.ts";
 
 const away: [string, string][] = [
   ["another port", "http://127.0.0.1:1/v2/x"],

@@ -4,7 +4,7 @@ import { appendFileSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { Home } from "../support/program.ts";
 import { FakeRegistry } from "../support/registry/fake_registry.ts";
-import { status } from "../support/registry/spoilt.ts";
+import { status } from "../support/registry/corrupted.ts";
 
 interface Scene {
   home: Home;

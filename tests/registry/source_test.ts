@@ -15,7 +15,7 @@ import { type MadeBundle, makeBundle, testKey, writeFiles } from "../support/bun
 import { type Outcome, outcomeOf } from "../support/outcome.ts";
 import { FakeTiming } from "../support/registry/fake_bundle.ts";
 import { digestOf, FakeRegistry, type Handler } from "../support/registry/fake_registry.ts";
-import { half, reset, status } from "../support/registry/spoilt.ts";
+import { half, reset, status } from "../support/registry/corrupted.ts";
 
 const part = 2 << 20;
 const emptyType = "application/vnd.oci.empty.v1+json";

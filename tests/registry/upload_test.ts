@@ -17,7 +17,7 @@ import { nextChunk } from "../../src/registry/upload_chunks.ts";
 import { Transport } from "../../src/net/transport.ts";
 import { type FakeBundle, FakeTiming, withBundle } from "../support/registry/fake_bundle.ts";
 import { digestOf, fail, FakeRegistry, type Handler } from "../support/registry/fake_registry.ts";
-import { accepted, status } from "../support/registry/spoilt.ts";
+import { accepted, status } from "../support/registry/corrupted.ts";
 
 const chunk = 1024 * 1024;
 const size = 2 * chunk + 512 * 1024;

@@ -40,9 +40,9 @@ async function judged(change: Change = () => {}, secret = shared, trusted = [mad
 /** Changes a byte of the signature, and nothing of its form. */
 function spoil(files: Map<string, Uint8Array>): void {
   const text = new TextDecoder().decode(files.get(attestationName));
-  const spoilt = text.replace(/"sig":"(.)/, (_, c) => `"sig":"${c === "A" ? "B" : "A"}`);
-  assert.notEqual(spoilt, text);
-  files.set(attestationName, new TextEncoder().encode(spoilt));
+  const corrupted = text.replace(/"sig":"(.)/, (_, c) => `"sig":"${c === "A" ? "B" : "A"}`);
+  assert.notEqual(corrupted, text);
+  files.set(attestationName, new TextEncoder().encode(corrupted));
 }
 
 Deno.test("a seal by the secret is enough, whoever signed besides", async () => {
