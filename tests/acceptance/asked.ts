@@ -3,7 +3,7 @@
  * about and drives the program as a user does: commands, the service through its API, the files
  * that they write.
  */
-import { testWith } from "../support/needs.ts";
+import { type Needs, testWith } from "../support/needs.ts";
 import { Home, type Service } from "../support/program.ts";
 
 type Body = (home: Home) => Promise<void> | void;
@@ -13,9 +13,14 @@ export function asked(line: number, behaviour: string, body: Body): void {
   askedWith([], line, behaviour, body);
 }
 
-/** The same for what needs tools of the system. */
-export function askedWith(tools: string[], line: number, behaviour: string, body: Body): void {
-  testWith(tools, `line ${line}: ${behaviour}`, async () => {
+/** The same for what needs something of the machine. */
+export function askedWith(
+  needs: string[] | Needs,
+  line: number,
+  behaviour: string,
+  body: Body,
+): void {
+  testWith(needs, `line ${line}: ${behaviour}`, async () => {
     const home = new Home();
     try {
       await body(home);

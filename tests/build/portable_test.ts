@@ -17,7 +17,7 @@ import { checkSelf } from "../../src/assets/self.ts";
 import { buildPortable, glibcMinorOf } from "../../src/build/portable.ts";
 import { buildScript } from "../../src/build/script.ts";
 import { environmentNames, grants } from "../../src/config/permissions.ts";
-import { testWhere, testWith, tool } from "../support/needs.ts";
+import { type TestBody, testWith, tool } from "../support/needs.ts";
 import { fixturePlace, type Place } from "./place.ts";
 
 const supported = Deno.build.target === "x86_64-unknown-linux-gnu";
@@ -34,9 +34,8 @@ function guardedBy(guard: string): { status: number | null; stderr: string } {
 }
 
 /** As testWith, where this form of the binary runs at all. */
-function portableTest(...[tools, name, body]: Parameters<typeof testWith>): void {
-  if (supported) return testWith(tools, name, body);
-  testWhere(false, "Linux on x86-64", name, body);
+function portableTest(tools: string[], name: string, body: TestBody): void {
+  testWith({ tools, others: { "Linux on x86-64": supported } }, name, body);
 }
 
 async function build(place: Place): Promise<string> {

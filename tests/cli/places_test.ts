@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { cpSync, existsSync, mkdirSync, rmSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 import { Home } from "../support/program.ts";
+import { testWith } from "../support/needs.ts";
 
 const kit = ["export", "bundle", "--profile", "kit"];
 
@@ -16,10 +17,10 @@ async function withKit(body: (home: Home, out: string) => Promise<void>): Promis
   }
 }
 
-Deno.test({
-  name: "below /dev nothing can be opened, and the error says so and what to do",
-  ignore: !existsSync("/dev/shm"),
-  fn: () =>
+testWith(
+  { others: { "/dev/shm": existsSync("/dev/shm") } },
+  "below /dev nothing can be opened, and the error says so and what to do",
+  () =>
     withKit(async (home, out) => {
       const place = Deno.makeTempDirSync({ dir: "/dev/shm", prefix: "stella-place-" });
       try {
@@ -52,7 +53,7 @@ Deno.test({
         Deno.removeSync(place, { recursive: true });
       }
     }),
-});
+);
 
 Deno.test("a trusted path that leads through a link of the bundle's adds no trust, wherever that leads", async () => {
   await withKit(async (home, out) => {

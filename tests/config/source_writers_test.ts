@@ -6,6 +6,7 @@ import type { Profile } from "../../src/config/profile.ts";
 import { writableSources } from "../../src/config/source_writers.ts";
 import { sourceWriters } from "../../src/http/source_check.ts";
 import { withDirectory } from "../support/bundle_fixture.ts";
+import { isRoot, testWith } from "../support/needs.ts";
 
 function profile(name: string, path: string): Profile {
   return { name, kind: "files", sources: [{ path }], compression: "zstd", targets: [] };
@@ -43,10 +44,10 @@ Deno.test("the bound on directories holds, and what is not there is no fault", (
     assert.equal(writableSources([profile("p", source)], join(state, "not/yet"), 100).length, 1);
   }));
 
-Deno.test({
-  name: "a directory of another user or group is named (needs root)",
-  ignore: Deno.uid() !== 0,
-  fn: () =>
+testWith(
+  { others: isRoot },
+  "a directory of another user or group is named",
+  () =>
     withSource((source, state) => {
       const open = () => writableSources([profile("p", source)], state, 100);
       chownSync(join(source, "csaf"), 2002, 0);
@@ -57,7 +58,7 @@ Deno.test({
       chmodSync(join(source, "csaf"), 0o775);
       assert.deepEqual(open().map(({ writer }) => writer), ["the group 2003 can write there"]);
     }),
-});
+);
 
 Deno.test("readiness warns without a path, and looks again only after a while", () =>
   withSource(async (source, state) => {

@@ -12,9 +12,9 @@ import {
   type BinaryPlace,
   binaryTest,
   form,
-  olderThan,
-  otherMachine,
+  kernel,
   runWith,
+  sameMachine,
 } from "./binary_place.ts";
 
 /** The path of a unit as the binary writes it. */
@@ -94,7 +94,7 @@ binaryTest(
     const words = isGuarded ? [Deno.execPath(), "eval", "0"] : [stella, "version"];
     assert.notEqual(runWith({ DENO_DIR: "/dev/null/none" }, guard, words).code, 0);
   },
-  otherMachine ?? olderThan(6, 3), // PR_SET_MDWE
+  { ...sameMachine, ...kernel(6, 3) }, // PR_SET_MDWE
 );
 
 binaryTest(needed, "a socket is refused under the verifier's filter", async (place) => {
@@ -102,7 +102,7 @@ binaryTest(needed, "a socket is refused under the verifier's filter", async (pla
   const line = "try { Deno.listen({ port: 0 }); } catch (error) { console.log(error.message); }";
   const said = runWith({ DENO_DIR: "/dev/null/none" }, filter, [Deno.execPath(), "eval", line]);
   assert.match(said.stdout, /family not supported/i);
-}, otherMachine);
+}, sameMachine);
 
 binaryTest(
   needed,
@@ -121,7 +121,7 @@ binaryTest(
       assert.equal(await service.stop(), 0);
     }
   },
-  otherMachine,
+  sameMachine,
 );
 
 async function startFiltered(filter: string, { stella, home }: BinaryPlace): Promise<Service> {

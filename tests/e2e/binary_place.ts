@@ -5,7 +5,7 @@
 import { spawnSync } from "node:child_process";
 import { chmodSync, copyFileSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { testWith } from "../support/needs.ts";
+import { isRoot, testWith } from "../support/needs.ts";
 import { binary, Home } from "../support/program.ts";
 
 export interface BinaryPlace {
@@ -27,15 +27,15 @@ export const form = binary === undefined
   ? "portable"
   : "compiled";
 
-/** What this machine lacks for a test of the portable form's launcher or of the units' filters. */
-export const otherMachine = Deno.build.arch === "x86_64" && Deno.build.os === "linux"
-  ? undefined
-  : "Linux on x86-64";
+/** What a test needs of the portable form's launcher or of the units' filters. */
+export const sameMachine = {
+  "Linux on x86-64": Deno.build.arch === "x86_64" && Deno.build.os === "linux",
+};
 
-/** What the kernel lacks where it is older than `major.minor`. */
-export function olderThan(major: number, minor: number): string | undefined {
+/** The need of a kernel of `major.minor` or newer. */
+export function kernel(major: number, minor: number): Record<string, boolean> {
   const [, has = 0, and = 0] = /^(\d+)\.(\d+)/.exec(Deno.osRelease())?.map(Number) ?? [];
-  return has > major || (has === major && and >= minor) ? undefined : `Linux ${major}.${minor}`;
+  return { [`Linux ${major}.${minor}`]: has > major || (has === major && and >= minor) };
 }
 
 /** The variables that a unit which the binary wrote takes away. */
@@ -47,20 +47,17 @@ export function unsetBy(unit: string): string[] {
 /**
  * A test of the binary that STELLA_BINARY names; without one, or without the tools, it is skipped
  * by name.
- * @param missing what else the test needs and this machine lacks
+ * @param others what else the test needs
  */
 export function binaryTest(
   tools: string[],
   name: string,
   body: (place: BinaryPlace) => Promise<void> | void,
-  missing: string | undefined = undefined,
+  others: Record<string, boolean> = {},
 ): void {
-  if (binary === undefined || missing !== undefined) {
-    const needs = binary === undefined ? "--binary" : missing;
-    return Deno.test({ name: `${name} (needs ${needs})`, ignore: true, fn() {} });
-  }
-  const stella = binary;
-  testWith(tools, name, async () => {
+  const stella = binary ?? "";
+  const needs = { tools, others: { "--binary": binary !== undefined, ...others } };
+  testWith(needs, name, async () => {
     const home = new Home();
     try {
       await home.succeed([
@@ -84,8 +81,8 @@ export function binaryTest(
 }
 
 /** As binaryTest, for what only root can make: namespaces and mounts. */
-export function rootTest(...[tools, name, body, missing]: Parameters<typeof binaryTest>): void {
-  binaryTest(tools, name, body, Deno.uid() === 0 ? missing : "root");
+export function rootTest(...[tools, name, body, others]: Parameters<typeof binaryTest>): void {
+  binaryTest(tools, name, body, { ...isRoot, ...others });
 }
 
 export interface Said {

@@ -9,8 +9,8 @@ import { join } from "node:path";
 import { Home, type Ran } from "../support/program.ts";
 import { Authority } from "../support/registry/authority.ts";
 import { withDockerRegistry } from "../support/registry/docker_registry.ts";
-import { tool } from "../support/needs.ts";
-import { peer } from "./peers.ts";
+import { testWith } from "../support/needs.ts";
+import { havePeers, peer } from "./peers.ts";
 
 const manifestType = "application/vnd.oci.image.manifest.v1+json";
 
@@ -44,14 +44,8 @@ interface Scene {
 /** A bundle in out/, signed by `signer.key`; `other.pub` is a stranger's. */
 function cosignTest(name: string, tools: string[], body: (scene: Scene) => Promise<void>): void {
   for (const algorithm of ["ed25519", "p256"]) {
-    const absent = tools.filter((one) => tool(one) === undefined);
-    if (cosign === undefined) absent.push("cosign");
-    const needs = absent.length === 0 ? "" : ` (needs ${absent.join(", ")})`;
-    Deno.test({
-      name: `cosign, ${algorithm}: ${name}${needs}`,
-      ignore: absent.length > 0,
-      fn: () => withSigned(algorithm, body),
-    });
+    const needs = { tools, others: havePeers("cosign") };
+    testWith(needs, `cosign, ${algorithm}: ${name}`, () => withSigned(algorithm, body));
   }
 }
 

@@ -7,11 +7,11 @@ import assert from "node:assert/strict";
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { spawnSync } from "node:child_process";
 import { join } from "node:path";
-import { testWith, tool } from "../support/needs.ts";
+import { isLong, testWith, tool } from "../support/needs.ts";
 import { Exchanger, withExchanger } from "../support/exchanger.ts";
 import { Home } from "../support/program.ts";
 
-const rounds = Deno.env.get("STELLA_TEST_LONG") === undefined ? 4 : 40;
+const rounds = isLong ? 40 : 4;
 
 interface Attacked {
   home: Home;

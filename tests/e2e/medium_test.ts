@@ -4,7 +4,7 @@ import { spawnSync } from "node:child_process";
 import { createCipheriv } from "node:crypto";
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { testWith, tool } from "../support/needs.ts";
+import { isRoot, testWith, tool } from "../support/needs.ts";
 import { type Home, programWords, type Service, withHome } from "../support/program.ts";
 
 const forms: Record<string, string[]> = {
@@ -104,8 +104,8 @@ function mount(place: string, kibibytes: number, remount = false): void {
 
 /** As testWith, for root alone: it mounts. */
 function mounting(name: string, body: (home: Home, disk: string) => Promise<void>): void {
-  if (Deno.uid() !== 0) return Deno.test({ name: `${name} (needs root)`, ignore: true, fn() {} });
-  testWith(["mount", "umount"], name, () =>
+  const needs = { tools: ["mount", "umount"], others: isRoot };
+  testWith(needs, name, () =>
     withHome(async (home) => {
       const disk = join(home.path, "disk");
       mkdirSync(disk);

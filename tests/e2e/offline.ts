@@ -1,6 +1,6 @@
 /**
  * Behind an air gap, for real: in a network namespace of its own, where there is a loopback and nothing else.
- * `deno task ci:offline [TESTS...]` builds and tests there from a cache that was filled before;
+ * `deno task ci:offline [ARGUMENTS OF deno test]` builds and tests there from a cache that was filled before;
  * `deno task sealed-smoke` exports, verifies, serves and asks for health there, with the program
  * from its source or the binary that STELLA_BINARY names.
  */
@@ -11,8 +11,8 @@ import { Home, root, type Service } from "../support/program.ts";
 const self = fileURLToPath(import.meta.url);
 const [what = "", ...rest] = Deno.args;
 const isInside = rest[0] === "inside";
-/** Those that are run; all of `deno task test` where none is named. */
-const tests = rest.slice(isInside ? 1 : 0);
+/** Of `deno test`: flags, and the tests that are run, where not all of `deno task test` are. */
+const passed = rest.slice(isInside ? 1 : 0);
 
 /** Runs the words with this terminal. @returns the exit code */
 async function run(words: string[], env: Record<string, string> = {}): Promise<number> {
@@ -57,7 +57,7 @@ async function outside(): Promise<number> {
     ...again,
     what,
     "inside",
-    ...tests,
+    ...passed,
   ]);
 }
 
@@ -84,9 +84,10 @@ async function proveSealed(): Promise<void> {
 async function buildAndTest(): Promise<void> {
   await must([Deno.execPath(), "check", "--quiet", "main.ts"]);
   await must([Deno.execPath(), "task", "build:js"]);
-  const flags = ["--cached-only", "--frozen"];
-  if (tests.length === 0) return await must([Deno.execPath(), "task", "test", ...flags]);
-  await must([Deno.execPath(), "test", "-A", "--no-check", ...flags, ...tests]);
+  const flags = ["--cached-only", "--frozen", ...passed];
+  const isAll = passed.every((one) => one.startsWith("-"));
+  const command = isAll ? ["task", "test"] : ["test", "-A", "--no-check"];
+  await must([Deno.execPath(), ...command, ...flags]);
 }
 
 async function smoke(): Promise<void> {

@@ -24,6 +24,11 @@ export function peer(name: Peer): string | undefined {
   return named ?? folders.map((one) => join(one, name)).find((path) => existsSync(path));
 }
 
+/** As an optional need of a test. */
+export function havePeers(...names: Peer[]): Record<string, boolean> {
+  return Object.fromEntries(names.map((name) => [name, peer(name) !== undefined]));
+}
+
 async function build(name: Peer): Promise<boolean> {
   const go = tool("go") ?? ["/usr/local/go/bin/go", "/usr/lib/go/bin/go"].find(existsSync);
   if (go === undefined) throw new Error(`There is no Go here to build ${name}: install go`);

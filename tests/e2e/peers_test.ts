@@ -11,8 +11,8 @@ import {
   withDockerRegistry,
   withServed,
 } from "../support/registry/docker_registry.ts";
-import { tool } from "../support/needs.ts";
-import { type Peer, peer } from "./peers.ts";
+import { testWith } from "../support/needs.ts";
+import { havePeers, type Peer, peer } from "./peers.ts";
 
 const kinds = ["docker-registry", "referrers"] as const;
 
@@ -29,16 +29,15 @@ interface Scene {
 
 function peerTest(name: string, peers: Peer[], body: (scene: Scene) => Promise<void>): void {
   for (const kind of kinds) {
-    const absent: string[] = peers.filter((one) => peer(one) === undefined);
-    const registry = kind === "referrers" ? peer(kind) : tool(kind);
-    if (registry === undefined && !absent.includes(kind)) absent.push(kind);
-    const needs = absent.length === 0 ? "" : ` (needs ${absent.join(", ")})`;
-    Deno.test({
-      name: `${kind}: ${name}${needs}`,
-      ignore: absent.length > 0,
-      fn: () => kind === "referrers" ? withReferrers(run) : withDockerRegistry(run),
-    });
     const run = ({ host }: DockerRegistry) => withPushed(host, kind, body);
+    const needs = kind === "referrers"
+      ? { others: havePeers(...peers, kind) }
+      : { tools: [kind], others: havePeers(...peers) };
+    testWith(
+      needs,
+      `${kind}: ${name}`,
+      () => kind === "referrers" ? withReferrers(run) : withDockerRegistry(run),
+    );
   }
 }
 

@@ -23,14 +23,8 @@ function realTest(
   name: string,
   body: (out: string, home: Home) => Promise<void>,
 ): void {
-  if (!existsSync(data)) {
-    return Deno.test({
-      name: `${name} (needs the real data)`,
-      ignore: !existsSync(data),
-      fn: () => {},
-    });
-  }
-  testWith(tools, name, async () => {
+  const others = { "the real data": existsSync(data) };
+  testWith({ tools, others }, name, async () => {
     const home = new Home();
     try {
       const inputs = folders.flatMap((folder) => ["--input", `${folder}=${join(data, folder)}`]);

@@ -1,6 +1,6 @@
 /**
- * `deno task e2e [--form source|portable|compiled | --binary PATH]`: the tests that drive the
- * program as a user does (acceptance, README, end to end). A form is built first; without one the
+ * `deno task e2e [--form source|portable|compiled | --binary PATH] [--soak]`: the tests that drive
+ * the program as a user does (acceptance, README, end to end; with --soak those that take minutes). A form is built first; without one the
  * program runs from its source. Where the compiled form cannot be built here, its tests are
  * skipped: the last line says so and why.
  *
@@ -61,7 +61,9 @@ async function compiler(): Promise<{ args: string[]; env: Record<string, string>
 }
 
 async function test(binary: string | undefined, rest: string[]): Promise<number> {
-  const args = ["test", "-A", "--no-check", "--parallel", ...suites, ...rest];
+  const folders = rest.includes("--soak") ? [...suites, "tests/soak"] : suites;
+  const flags = rest.filter((one) => one !== "--soak");
+  const args = ["test", "-A", "--no-check", "--parallel", ...folders, ...flags];
   const env = { DENO_JOBS: "2", ...binary === undefined ? {} : { STELLA_BINARY: binary } };
   return await deno(args, env);
 }

@@ -118,10 +118,10 @@ Deno.test("one export's spans arrive in the sink as one trace below the caller's
   }
 });
 
-Deno.test({
-  name: "one export's spans arrive in a real OpenTelemetry collector",
-  ignore: collector() === undefined,
-  fn: async () => {
+testWith(
+  { others: { otelcol: collector() !== undefined } },
+  "one export's spans arrive in a real OpenTelemetry collector",
+  async () => {
     const home = new Home();
     const port = freePort();
     const shipped = readFileSync(join(root, "dashboards/otel-collector.yaml"), "utf8");
@@ -148,7 +148,7 @@ Deno.test({
       home.remove();
     }
   },
-});
+);
 
 /** A signal to strace does not reach what it runs, so its child is told. */
 function endTraced(strace: number): void {

@@ -13,11 +13,10 @@ import { PrivateFiles } from "../../src/bundle/private_files.ts";
 import { chunkWorkers } from "../../src/cli/chunk_worker.ts";
 import { makePlan } from "../../src/export/plan.ts";
 import { pack } from "../../src/export/pack.ts";
-import { testWith } from "../support/needs.ts";
+import { isLong, testWith } from "../support/needs.ts";
 import { writeFiles } from "../support/bundle_fixture.ts";
 import { Exchanger, withExchanger } from "../support/exchanger.ts";
 
-const isLong = Deno.env.get("STELLA_TEST_LONG") !== undefined;
 /** Of each of the eight forms below. */
 const wanted = isLong ? 1_500 : 30;
 const mainUrl = new URL("../../main.ts", import.meta.url).href;

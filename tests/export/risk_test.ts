@@ -16,6 +16,7 @@ import { verifyBundle } from "../../src/verify/verify.ts";
 import { noPrivateFiles } from "../support/bundle_fixture.ts";
 import { epss, kev, kevEntry, osv } from "../support/risk_records.ts";
 import { key, optionsFor, refusal, run } from "../support/run_export.ts";
+import { testWith } from "../support/needs.ts";
 
 const open: EgressConfig = { sealed: false, allow: [] };
 
@@ -247,10 +248,10 @@ Deno.test("names that no payload can hold are percent-encoded, and providers.jso
 
 const data = fileURLToPath(new URL("../../../shared/data", import.meta.url));
 
-Deno.test({
-  name: "real data: KEV 2025.08.25 and 4,291 Go advisories become one bundle, twice the same",
-  ignore: !existsSync(data),
-  fn: async () => {
+testWith(
+  { others: { "the real data": existsSync(data) } },
+  "real data: KEV 2025.08.25 and 4,291 Go advisories become one bundle, twice the same",
+  async () => {
     using site = new Site();
     const providers: ProviderConfig[] = [
       {
@@ -277,4 +278,4 @@ Deno.test({
     assert.equal(lines.filter(({ kev }) => kev !== null).length, 1404);
     assert.equal((await site.export(providers, "again")).bundleDigest, report.bundleDigest);
   },
-});
+);

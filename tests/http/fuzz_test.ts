@@ -1,15 +1,13 @@
-/**
- * Requests by the thousand, made from /openapi.json, and every answer held to it: row A12 of the test plan. STELLA_FUZZ says how
- * many; `deno task test:full` asks for 20,000.
- */
+/** Requests by the thousand, made from /openapi.json, and every answer held to it. */
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
 import * as z from "zod";
 import { run } from "../support/run_export.ts";
 import { Bench } from "./bench.ts";
 import { type Description, Fuzz, type FuzzRequest } from "./fuzz_requests.ts";
+import { isLong } from "../support/needs.ts";
 
-const requests = Number(Deno.env.get("STELLA_FUZZ") ?? 2_000);
+const requests = isLong ? 20_000 : 2_000;
 
 /** One export in each state, the finished one with its bundle, and ids that are nobody's. */
 async function exportsIn(bench: Bench): Promise<string[]> {

@@ -1,8 +1,31 @@
 /**
- * Tests that need a tool of the system. Where the tool is absent the test skips by name and `ok` or `.ci/run` count it;
- * with STELLA_TEST_REQUIRE=all (continuous integration, after it has installed them) an absent tool is a failure.
+ * What a test needs from the machine. Where something is absent the test is ignored, and its name
+ * says what it needs. With STELLA_TEST_REQUIRE=all (continuous integration, which has installed
+ * them) an absent tool is a failure, so that nothing goes untested unseen.
  */
 import { existsSync } from "node:fs";
+
+export interface Needs {
+  /** Programs that Debian has packages of. */
+  tools?: string[];
+  /**
+   * What cannot be installed: properties of the machine, peers that are built by Go, data beside
+   * the checkout. The words for it, and whether it is there; it is never required.
+   */
+  others?: Record<string, boolean>;
+}
+
+export type TestBody = (t: Deno.TestContext) => void | Promise<void>;
+
+/**
+ * Whether tests that repeat one thing do so in full (continuous integration) or only as often as
+ * shows that it works (`deno task test`).
+ */
+export const isLong = Deno.env.get("STELLA_TEST_LONG") !== undefined;
+
+export const isRoot = { root: Deno.uid() === 0 };
+
+const isRequired = Deno.env.get("STELLA_TEST_REQUIRE") === "all";
 
 const folders = ["/usr/local/bin", "/usr/bin", "/bin", "/usr/local/sbin", "/usr/sbin", "/sbin"];
 
@@ -11,30 +34,17 @@ export function tool(name: string): string | undefined {
   return folders.map((folder) => `${folder}/${name}`).find((path) => existsSync(path));
 }
 
-const required = Deno.env.get("STELLA_TEST_REQUIRE") === "all";
-
-/** Registers a test that runs only where all `tools` are; elsewhere it counts as ignored, or fails when all are required. */
-export function testWith(
-  tools: string[],
-  name: string,
-  body: (t: Deno.TestContext) => void | Promise<void>,
-): void {
-  const absent = tools.filter((one) => tool(one) === undefined).join(", ");
-  testWhere(absent === "", absent, name, body);
-}
-
-/** The same for what is no tool: `need` says what is absent where `isThere` is false. */
-export function testWhere(
-  isThere: boolean,
-  need: string,
-  name: string,
-  body: (t: Deno.TestContext) => void | Promise<void>,
-): void {
+/** As Deno.test, where all that it needs is there; a list names tools. */
+export function testWith(needs: string[] | Needs, name: string, body: TestBody): void {
+  const { tools = [], others = {} } = Array.isArray(needs) ? { tools: needs } : needs;
+  const absentTools = tools.filter((one) => tool(one) === undefined);
+  const absentOthers = Object.keys(others).filter((one) => !others[one]);
+  const absent = [...absentTools, ...absentOthers].join(", ");
   Deno.test({
-    name: isThere ? name : `${name} (needs ${need})`,
-    ignore: !isThere && !required,
+    name: absent === "" ? name : `${name} (needs ${absent})`,
+    ignore: absentOthers.length > 0 || (absentTools.length > 0 && !isRequired),
     fn: (t) => {
-      if (!isThere) throw new Error(`Cannot run the test: ${need} is not there`);
+      if (absent !== "") throw new Error(`Cannot run the test: ${absent} is not there`);
       return body(t);
     },
   });
