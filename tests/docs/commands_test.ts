@@ -5,8 +5,8 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { sha256 } from "../../src/domain/hash.ts";
-import { type Peer, peer } from "../e2e/peers.ts";
-import { testWhere, tool } from "../support/needs.ts";
+import { havePeers, type Peer, peer } from "../e2e/peers.ts";
+import { testWith } from "../support/needs.ts";
 import { withDockerRegistry } from "../support/registry/docker_registry.ts";
 import { type Block, blocksOf, pageNames, pageText } from "./pages.ts";
 import { withWorkplace, type Workplace } from "./workplace.ts";
@@ -116,13 +116,9 @@ for (const page of pageNames().filter((name) => !elsewhere.has(name))) {
 /** @param used the peer whose blocks run as well; those of others do not */
 function pageTest(page: string, commands: Block[], shown: Block[], used: Peer | undefined): void {
   const { needs = [], prepare } = settings[page] ?? {};
-  const absent = ["sh", ...needs].filter((name) => tool(name) === undefined);
   const name = `the commands of the page ${page} work as it says${used ? `, with ${used}` : ""}`;
-  // Debian has no package of it, so that it may be absent where all tools are required.
-  if (used !== undefined && peer(used) === undefined) {
-    return Deno.test({ name: `${name} (needs ${used})`, ignore: true, fn: () => {} });
-  }
-  testWhere(absent.length === 0, absent.join(", "), name, () => {
+  const others = used === undefined ? {} : havePeers(used);
+  testWith({ tools: ["sh", ...needs], others }, name, () => {
     const run = async (place: Workplace) => {
       await prepare?.(place);
       if (used !== undefined) Deno.symlinkSync(peer(used)!, join(place.path, "bin", used));
