@@ -7,7 +7,10 @@ import configuration from "./configuration.md" with { type: "text" };
 import format from "./format.md" with { type: "text" };
 import index from "./index.md" with { type: "text" };
 import overview from "./overview.svg" with { type: "text" };
+import metrics from "./metrics.md" with { type: "text" };
 import registries from "./registries.md" with { type: "text" };
+import risk from "./risk.md" with { type: "text" };
+import service from "./service.md" with { type: "text" };
 import sticks from "./sticks.md" with { type: "text" };
 import verification from "./verification.md" with { type: "text" };
 
@@ -21,7 +24,18 @@ export interface Page {
 }
 
 /** In the order of the contents; `index` is the contents. */
-const texts = { index, concepts, verification, sticks, registries, configuration, format };
+const texts = {
+  index,
+  concepts,
+  verification,
+  sticks,
+  registries,
+  service,
+  configuration,
+  metrics,
+  risk,
+  format,
+};
 
 export const pages: readonly Page[] = Object.entries(texts).map(([name, text]) => ({
   name,

@@ -22,6 +22,9 @@ interface Setting {
 const elsewhere = new Set(["format"]);
 
 const settings: Record<string, Setting> = {
+  metrics: { needs: ["promtool"], prepare: firstBundle },
+  risk: { needs: ["jq"], prepare: riskData },
+  service: { needs: ["install", "curl", "jq", "openssl", "sha256sum"], prepare: siteService },
   configuration: { prepare: (place) => place.write("stella.yaml", smallConfiguration) },
   registries: { needs: ["docker-registry", "skopeo", "jq"], prepare: registry },
   verification: { needs: ["jq", "openssl", "sha256sum", "curl"], prepare: bundles },
@@ -80,6 +83,37 @@ async function sticks(place: Workplace): Promise<void> {
   await place.run("cp -r first out");
   const program = Deno.readFileSync(join(place.path, "dist/stella"));
   place.env["STELLA_SHA256"] = sha256(program);
+}
+
+async function firstBundle(place: Workplace): Promise<void> {
+  Deno.mkdirSync(join(place.path, "var/lib/node_exporter"), { recursive: true });
+  await place.run(
+    "stella export bundle --profile advisories --input /srv/osv --manifest out/manifest.json",
+  );
+}
+
+/** The providers of the page, all of them from files. */
+function riskData(place: Workplace): void {
+  place.copy("tests/fixtures/risk", "risk-data");
+  const { path } = place;
+  place.write(
+    "stella.yaml",
+    `version: 1
+profiles:
+  risk:
+    kind: risk
+    providers:
+      - { kind: kev, path: ${path}/risk-data/kev.json }
+      - { kind: osv, path: ${path}/risk-data/osv }
+      - { kind: epss, path: ${path}/risk-data/epss.csv }
+      - { kind: csaf, path: ${path}/risk-data/csaf }
+`,
+  );
+}
+
+/** The name of the page leads to the service of the test. */
+function siteService(place: Workplace): void {
+  place.exchanged.push(["https://stella.site:8420", `http://127.0.0.1:${place.port}`]);
 }
 
 /** A bundle in ./out, and a registry that goes by both names. */
