@@ -89,7 +89,7 @@ export const descriptions: Readonly<Record<string, string>> = {
 
   "service": "Settings of `stella serve`.",
   "service.concurrency": "Exports that run at the same time.",
-  "service.stall":
+  "service.stallTimeout":
     "End an export that makes no progress for this long, and try it again. Default: `30m`.",
   "service.listen":
     "`IP:PORT` of the API. `--listen` and `STELLA_LISTEN` win over it. Default: `127.0.0.1:8420`.",
@@ -100,13 +100,13 @@ export const descriptions: Readonly<Record<string, string>> = {
   "service.tls": "Serve the API by TLS.",
   "service.tls.certificate": "PEM file with the certificate and the authorities in between.",
   "service.tls.key": "PEM file with its private key, not readable by others.",
-  "service.keepDays": "Days for which a finished export is remembered.",
+  "service.retentionDays": "Days for which a finished export is remembered.",
   "service.scrubDays":
     "Days in which every stored bundle is read once and compared with its manifest; 0: never.",
-  "service.mostRequests":
+  "service.maxRequests":
     "API requests served at the same time, and half as many downloads. More get 503. One tenant gets " +
     "at most half.",
-  "service.mostQueued": "Exports of one tenant that may wait. More get 429 with `Retry-After`.",
+  "service.maxQueued": "Exports of one tenant that may wait. More get 429 with `Retry-After`.",
 
   "tokens": "Bearer tokens of the API, by name. The name appears in logs as the actor.",
   "tokens.NAME.sha256": "SHA-256 of the token in hexadecimal. The token itself is stored nowhere.",

@@ -24,6 +24,7 @@ import {
   type NameChecks,
   type ParsedConfig,
 } from "./schema.ts";
+import { renamedKeys } from "./service_schema.ts";
 
 type Issue = z.core.$ZodIssue;
 
@@ -100,10 +101,14 @@ function dropped(document: Document): Fault[] {
   return faults;
 }
 
-/** One fault for each thing to mend: zod tells all unknown keys of an object in one issue. */
+/** One fault for each thing to fix: zod reports all unknown keys of an object in one issue. */
 function spread(issue: Issue): Fault[] {
   if (issue.code === "unrecognized_keys") {
-    return issue.keys.map((key) => ({ place: [...issue.path, key], text: "is not a known key" }));
+    return issue.keys.map((key) => {
+      const place = [...issue.path, key];
+      const name = renamedKeys[place.join(".")];
+      return { place, text: name === undefined ? "is not a known key" : `is now called ${name}` };
+    });
   }
   if (issue.code === "invalid_key") {
     return [{ place: issue.path, text: issue.issues[0]?.message ?? issue.message }];

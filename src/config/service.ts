@@ -38,7 +38,7 @@ export interface ServiceConfig {
   hosts: string[];
   tls?: TlsConfig;
   /** Days for which an export that has ended is remembered; its bundle lives by the retention of its profile. */
-  keepDays: number;
+  retentionDays: number;
   /** Days in which every stored bundle is read once and compared with its manifest; 0: never. */
   scrubDays: number;
   /**
@@ -46,9 +46,9 @@ export interface ServiceConfig {
    * more are told to come back. With those fewer than a process has connections, so that health and
    * metrics find one.
    */
-  mostRequests: number;
+  maxRequests: number;
   /** Exports of one tenant that wait at once; more are told to come back. */
-  mostQueued: number;
+  maxQueued: number;
 }
 
 export interface ScheduleConfig {
@@ -75,8 +75,8 @@ export const defaultService: ServiceConfig = {
   concurrency: 2,
   stallSeconds: 1_800,
   hosts: [],
-  keepDays: 90,
+  retentionDays: 90,
   scrubDays: 7,
-  mostRequests: 512,
-  mostQueued: 20_000,
+  maxRequests: 512,
+  maxQueued: 20_000,
 };

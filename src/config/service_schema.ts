@@ -9,8 +9,8 @@ import { defaultService, scopes, type ServiceConfig } from "./service.ts";
 const days = z.number().int().max(3650);
 const count = z.number().int().min(1);
 
-/** Seconds, where no progress of a healthy export takes longer. */
-const stall = z.string().transform((value, context): number => {
+/** A duration that becomes seconds. */
+const stallTimeout = z.string().transform((value, context): number => {
   const seconds = durationSeconds(value);
   if (seconds !== undefined && seconds >= 60) return seconds;
   context.addIssue({ code: "custom", message: "must be a duration such as 30m, at least 1m" });
@@ -26,16 +26,27 @@ const address = z.string().refine(isAddress, `must be IP:PORT, such as ${default
 
 export const serviceSchema = z.strictObject({
   concurrency: z.number().int().min(1).max(16).default(defaultService.concurrency),
-  stall: stall.default(defaultService.stallSeconds),
+  stallTimeout: stallTimeout.default(defaultService.stallSeconds),
   listen: address.exactOptional(),
   opsListen: address.exactOptional(),
   hosts: z.array(host).default([]),
   tls: z.strictObject({ certificate: absolutePath, key: absolutePath }).exactOptional(),
-  keepDays: days.min(1).default(defaultService.keepDays),
+  retentionDays: days.min(1).default(defaultService.retentionDays),
   scrubDays: days.min(0).default(defaultService.scrubDays),
-  mostRequests: count.max(1_000).default(defaultService.mostRequests),
-  mostQueued: count.max(1_000_000).default(defaultService.mostQueued),
-}).transform(({ stall, ...rest }): ServiceConfig => ({ ...rest, stallSeconds: stall }));
+  maxRequests: count.max(1_000).default(defaultService.maxRequests),
+  maxQueued: count.max(1_000_000).default(defaultService.maxQueued),
+}).transform(({ stallTimeout, ...rest }): ServiceConfig => ({
+  ...rest,
+  stallSeconds: stallTimeout,
+}));
+
+/** Keys that had another name before, with the new one. */
+export const renamedKeys: Readonly<Record<string, string>> = {
+  "service.stall": "stallTimeout",
+  "service.keepDays": "retentionDays",
+  "service.mostRequests": "maxRequests",
+  "service.mostQueued": "maxQueued",
+};
 
 /** One value of `tokens`. */
 export const tokenSchema = z.strictObject({

@@ -59,7 +59,7 @@ export function plainOf(
     tenants,
     profiles: byName(named.map(plainProfile)),
     ...rest,
-    service: { ...others, stall: `${stallSeconds}s` },
+    service: { ...others, stallTimeout: `${stallSeconds}s` },
     tokens: byName(tokens),
   };
 }

@@ -12,7 +12,7 @@ export function limitDownloads(
   config: Pick<Config, "tokens" | "service">,
   onRefused: OpsDeps["onRefused"],
 ): MiddlewareHandler<AppEnvironment> {
-  const { max, take } = placesFor(config, Math.ceil(config.service.mostRequests / 2));
+  const { max, take } = placesFor(config, Math.ceil(config.service.maxRequests / 2));
   return async (c, next) => {
     // Nobody reads the body of a HEAD, or ends it.
     if (c.req.method !== "GET") return await next();

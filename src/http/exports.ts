@@ -87,7 +87,7 @@ function addActions(app: App, deps: ServerDeps): void {
     if (job.state !== "failed" && job.state !== "cancelled") return hasEnded(c, job);
     const profile = deps.config.profiles.get(job.profile);
     if (profile === undefined || !belongsTo(profile, job.tenant)) return noProfile(c, job);
-    const after = deps.queue.retry(job.id, deps.config.service.mostQueued) ?? job;
+    const after = deps.queue.retry(job.id, deps.config.service.maxQueued) ?? job;
     audit(c, deps, "retry", after);
     deps.onQueued(after);
     return c.json(shownExport(after), 202);
@@ -108,10 +108,10 @@ function addActions(app: App, deps: ServerDeps): void {
 function accept(c: Context<AppEnvironment>, deps: ServerDeps, asked: NewJob) {
   const trace = deps.trace?.(c.req.header("traceparent"));
   const traceparent = trace === undefined ? {} : { traceparent: trace.traceparent };
-  const { mostQueued } = deps.config.service;
+  const { maxQueued } = deps.config.service;
   const { actor } = c.get("access");
   const who = { actor, trigger: triggerOf(c), ...traceparent };
-  const { job, isNew } = deps.queue.enqueue({ ...asked, ...who }, mostQueued);
+  const { job, isNew } = deps.queue.enqueue({ ...asked, ...who }, maxQueued);
   if (isNew) {
     audit(c, deps, "queue", job);
     deps.onQueued(job);

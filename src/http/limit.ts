@@ -18,7 +18,7 @@ export function limitRequests(
   config: Pick<Config, "tokens" | "service">,
   onRefused: OpsDeps["onRefused"],
 ): MiddlewareHandler<AppEnvironment> {
-  const { max, take } = placesFor(config, config.service.mostRequests);
+  const { max, take } = placesFor(config, config.service.maxRequests);
   return async (c, next) => {
     const leave = take(c.get("access"));
     if (leave === undefined) {

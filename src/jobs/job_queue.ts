@@ -142,7 +142,7 @@ export function queueFull(max: number): StellaError {
     "busy",
     `Cannot queue the export: ${max} exports of this tenant wait already`,
     {
-      hint: "ask again when some of them are done; service.mostQueued in stella.yaml is the limit",
+      hint: "ask again when some of them are done; service.maxQueued in stella.yaml is the limit",
       findings: [{ code: "busy", reason: "queue_full" }],
     },
   );

@@ -28,7 +28,7 @@ export function createMaintenance(options: ServiceOptions, resources: ServiceRes
     now,
     elapsed,
     onCounts: (counts, others) => metrics.stored(counts, others),
-    onRound: () => queue.prune(now() - config.service.keepDays * day, maxForgotten),
+    onRound: () => queue.prune(now() - config.service.retentionDays * day, maxForgotten),
     onRemoved: (bundles) => {
       queue.bundlesRemoved(bundles.map(({ exportId }) => exportId));
       for (const { profile } of bundles) metrics.removed(profile);

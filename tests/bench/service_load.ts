@@ -86,8 +86,8 @@ export async function clients(seconds: number): Promise<void> {
     await crowd(service, 64, seconds);
     await crowd(service, 512, Math.min(20, seconds));
   });
-  say("with mostRequests 16 and mostQueued 500:");
-  const bounds = "service: { mostRequests: 16, mostQueued: 500 }\n";
+  say("with maxRequests 16 and maxQueued 500:");
+  const bounds = "service: { maxRequests: 16, maxQueued: 500 }\n";
   await withService(
     (service) => crowd(service, 512, Math.min(20, seconds)),
     tinyHome("", bounds),

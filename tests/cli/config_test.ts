@@ -124,7 +124,7 @@ profiles:
 egress: { sealed: true, allow: ["*.site"] }
 timeline: { days: 7 }
 traces: { endpoint: "http://127.0.0.1:4318" }
-service: { concurrency: 1, stall: 90s, hosts: [a.site], tls: { certificate: /c.pem, key: /k.pem } }
+service: { concurrency: 1, stallTimeout: 90s, hosts: [a.site], tls: { certificate: /c.pem, key: /k.pem } }
 tokens: { ci: { sha256: ${"b".repeat(64)}, tenants: [lab], scopes: [read] } }
 `;
 
@@ -132,7 +132,7 @@ Deno.test("config show says what holds, as a file could say it: it reads the sam
   await withConfig(full, async (home, config) => {
     const { stdout } = await home.succeed(["config", "show", ...config]);
     assert.match(stdout, /^# from stella\.yaml\nversion: 1\n/);
-    assert.match(stdout, /keepDays: 90/, "defaults too");
+    assert.match(stdout, /retentionDays: 90/, "defaults too");
     assert.match(stdout, /sla: 900s/);
     Deno.writeTextFileSync(join(home.path, "again.yaml"), stdout);
     const shown = await home.json(["config", "show", ...config]);

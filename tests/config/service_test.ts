@@ -30,7 +30,7 @@ const digest = "a".repeat(64);
 Deno.test("service, tokens, schedules and retention are read; what is not said has its default", async () => {
   const config = await load(`version: 1
 tenants: [default, lab]
-service: { concurrency: 4, stall: 10m, mostRequests: 9, listen: "[::1]:80", opsListen: "0.0.0.0:9", hosts: [stella.site], tls: { certificate: /a.pem, key: /a.key } }
+service: { concurrency: 4, stallTimeout: 10m, maxRequests: 9, listen: "[::1]:80", opsListen: "0.0.0.0:9", hosts: [stella.site], tls: { certificate: /a.pem, key: /a.key } }
 tokens:
   ci: { sha256: ${digest}, tenants: [lab], scopes: [read, write] }
 profiles:
@@ -47,10 +47,10 @@ profiles:
     opsListen: "0.0.0.0:9",
     hosts: ["stella.site"],
     tls: { certificate: "/a.pem", key: "/a.key" },
-    keepDays: 90,
+    retentionDays: 90,
     scrubDays: 7,
-    mostRequests: 9,
-    mostQueued: 20_000,
+    maxRequests: 9,
+    maxQueued: 20_000,
   });
   assert.deepEqual(config.tokens, [
     { name: "ci", sha256: digest, tenants: ["lab"], scopes: ["read", "write"] },
@@ -67,14 +67,30 @@ profiles:
   assert.deepEqual([plain.service, plain.tokens], [defaultService, []]);
 });
 
+Deno.test("a key with an old name is refused with its new name", async () => {
+  const faults = await faultsOf(`version: 1
+service:
+  stall: 30m
+  keepDays: 30
+  mostRequests: 9
+  mostQueued: 9
+`);
+  assert.deepEqual(faults, [
+    "3 service.stall: is now called stallTimeout",
+    "4 service.keepDays: is now called retentionDays",
+    "5 service.mostRequests: is now called maxRequests",
+    "6 service.mostQueued: is now called maxQueued",
+  ]);
+});
+
 Deno.test("everything that is wrong is told at once, with its line", async () => {
   const faults = await faultsOf(`version: 1
 service:
   concurrency: 0
-  stall: 10s
+  stallTimeout: 10s
   hosts: ["Stella.site:80"]
   scrubDays: -1
-  mostRequests: 0
+  maxRequests: 0
   listen: stella.site:80
   opsListen: "9090"
 tokens:
@@ -106,10 +122,10 @@ profiles:
 `);
   const expected: [number, string, RegExp][] = [
     [3, "service.concurrency", />=1/],
-    [4, "service.stall", /at least 1m/],
+    [4, "service.stallTimeout", /at least 1m/],
     [5, "service.hosts[0]", /host name/],
     [6, "service.scrubDays", />=0/],
-    [7, "service.mostRequests", />=1/],
+    [7, "service.maxRequests", />=1/],
     [8, "service.listen", /must be IP:PORT/],
     [9, "service.opsListen", /must be IP:PORT/],
     [12, "tokens.ci.sha256", /64 lowercase hex/],

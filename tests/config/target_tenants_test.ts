@@ -21,7 +21,7 @@ function faultsOf(
   const registries = {
     site: { url: "https://registry.site:5000" },
     again: { url: "https://Registry.site:5000/" },
-    defaultLimits: { url: "https://registry.site" },
+    usual: { url: "https://registry.site" },
     spelled: { url: "https://registry.site:443" },
     plain: { url: "http://registry.site", plainHttp: true },
   };

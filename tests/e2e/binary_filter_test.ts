@@ -85,10 +85,10 @@ binaryTest(
     const isGuarded = settings(unit, "MemoryDenyWriteExecute").join() === "yes";
     assert.equal(isGuarded, form === "portable");
     const args = ["verify", bundle, "--trust", key, "--json"];
-    const defaultLimits = runWith({}, stella, args);
+    const trusted = runWith({}, stella, args);
     const said = runWith({}, filter, [...isGuarded ? [guard] : [], stella, ...args]);
     assert.deepEqual([said.code, said.stderr], [0, ""]);
-    assert.deepEqual(JSON.parse(said.stdout), JSON.parse(defaultLimits.stdout));
+    assert.deepEqual(JSON.parse(said.stdout), JSON.parse(trusted.stdout));
     // The guard guards: what cannot do without machine code ends under it, as a compiled binary
     // does.
     const words = isGuarded ? [Deno.execPath(), "eval", "0"] : [stella, "version"];

@@ -137,9 +137,9 @@ binaryTest(
       ["export", "bundle", "--profile", "kit", "--manifest", "again/manifest.json", "--quiet"],
     ];
     for (const args of commands) {
-      const defaultLimits = runWith(own(place), stella, args, { cwd: home.path });
+      const expected = runWith(own(place), stella, args, { cwd: home.path });
       const said = runWith(variables, stella, args, { cwd: home.path });
-      assert.deepEqual(said, defaultLimits, args.join(" "));
+      assert.deepEqual(said, expected, args.join(" "));
       assert.equal(said.code, 0, said.stderr);
     }
     await caught.close();

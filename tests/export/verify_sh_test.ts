@@ -303,7 +303,7 @@ function toolsIn(directory: string, names: string[], applets: string[] = []): st
 }
 
 const others = ["base64", "cat", "cmp", "cut", "find", "grep", "head", "mktemp", "rm", "sed"];
-const defaultLimits = [...others, "sort", "wc"];
+const allTools = [...others, "sort", "wc"];
 
 /** One row for each thing that verify.sh asks a tool for. */
 const telling = [
@@ -320,13 +320,13 @@ const systems: [
   names: string[],
   applets: string[],
 ][] = [
-  ["dash", ["dash"], ["dash"], [...defaultLimits, "sha256sum"], []],
-  ["bash", ["bash"], ["bash"], [...defaultLimits, "sha256sum"], []],
-  ["bash as sh", ["bash"], ["bash", "--posix"], [...defaultLimits, "sha256sum"], []],
-  ["busybox sh", ["busybox"], ["busybox", "sh"], [...defaultLimits, "sha256sum"], []],
-  ["busybox alone", ["busybox"], ["busybox", "sh"], [], [...defaultLimits, "sha256sum"]],
-  ["dash with shasum", ["dash", "shasum", "perl"], ["dash"], [...defaultLimits, "shasum"], []],
-  ["bash with shasum", ["bash", "shasum", "perl"], ["bash"], [...defaultLimits, "shasum"], []],
+  ["dash", ["dash"], ["dash"], [...allTools, "sha256sum"], []],
+  ["bash", ["bash"], ["bash"], [...allTools, "sha256sum"], []],
+  ["bash as sh", ["bash"], ["bash", "--posix"], [...allTools, "sha256sum"], []],
+  ["busybox sh", ["busybox"], ["busybox", "sh"], [...allTools, "sha256sum"], []],
+  ["busybox alone", ["busybox"], ["busybox", "sh"], [], [...allTools, "sha256sum"]],
+  ["dash with shasum", ["dash", "shasum", "perl"], ["dash"], [...allTools, "shasum"], []],
+  ["bash with shasum", ["bash", "shasum", "perl"], ["bash"], [...allTools, "shasum"], []],
 ];
 
 for (const [about, needs, [name, ...words], names, applets] of systems) {
@@ -396,7 +396,7 @@ testWith(
   "verify.sh says when there is no tool for sha256",
   () =>
     exported("zstd", "ed25519", async (out, pub) => {
-      const PATH = toolsIn(join(out, "..", "bin"), [...tools, ...defaultLimits]);
+      const PATH = toolsIn(join(out, "..", "bin"), [...tools, ...allTools]);
       const { code, stderr } = await check([pub, out], { PATH });
       assert.equal(code, 2);
       assert.match(stderr, /sha256sum and shasum are not installed/);

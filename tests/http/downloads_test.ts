@@ -18,7 +18,7 @@ async function withTwoTenants(body: (bench: Bench, urls: Map<string, string>) =>
     tenants: [name],
     scopes: ["read" as const, "download" as const],
   }));
-  const service = { ...config.service, mostRequests: 2 * places };
+  const service = { ...config.service, maxRequests: 2 * places };
   using bench = new Bench({ config: { ...config, tokens, service } });
   const sample = fileURLToPath(new URL("../fixtures/sample", import.meta.url));
   const urls = new Map<string, string>();

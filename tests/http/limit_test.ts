@@ -25,7 +25,7 @@ function slowPost(bench: Bench) {
 }
 
 Deno.test("one request more than may be open is told to come back; health and metrics are answered", async () => {
-  using bench = new Bench(limited({ mostRequests: 2 }));
+  using bench = new Bench(limited({ maxRequests: 2 }));
   const open = [slowPost(bench), slowPost(bench)];
   const refused = await bench.get("/v1/exports");
   assert.deepEqual([refused.status, refused.headers.get("retry-after")], [503, "1"]);
@@ -102,7 +102,7 @@ Deno.test("request bodies that never arrive block no other tenant, on real socke
 });
 
 Deno.test("a request that fails gives its place back", async () => {
-  using bench = new Bench(limited({ mostRequests: 1 }));
+  using bench = new Bench(limited({ maxRequests: 1 }));
   bench.queue.list = () => {
     throw new Error("a defect");
   };
@@ -111,7 +111,7 @@ Deno.test("a request that fails gives its place back", async () => {
 });
 
 Deno.test("a tenant with a full queue gets 429, other tenants and repeated requests do not", async () => {
-  using bench = new Bench(limited({ mostQueued: 2 }));
+  using bench = new Bench(limited({ maxQueued: 2 }));
   const key = { "idempotency-key": "nightly" };
   const first = await (await bench.post({ profile: "kit" }, key)).json();
   await bench.post({ profile: "kit" });
@@ -120,7 +120,7 @@ Deno.test("a tenant with a full queue gets 429, other tenants and repeated reque
   const { title, detail, hint } = await refused.json();
   assert.equal(title, "Too Many Requests");
   assert.match(detail, /2 exports of this tenant wait already/);
-  assert.match(hint, /service\.mostQueued/);
+  assert.match(hint, /service\.maxQueued/);
   assert.deepEqual((await (await bench.post({ profile: "kit" }, key)).json()).id, first.id);
   assert.equal((await bench.post({ profile: "kit", tenant: "lab" })).status, 202);
   assert.deepEqual(bench.refusals, ["queue_full"]);
@@ -128,7 +128,7 @@ Deno.test("a tenant with a full queue gets 429, other tenants and repeated reque
 });
 
 Deno.test("a failed export is not queued again behind a full queue", async () => {
-  using bench = new Bench(limited({ mostQueued: 1 }));
+  using bench = new Bench(limited({ maxQueued: 1 }));
   const { id } = await (await bench.post({ profile: "kit" })).json();
   bench.queue.cancel(id);
   await bench.post({ profile: "kit" });

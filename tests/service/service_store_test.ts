@@ -19,7 +19,7 @@ function configure(home: Home, names: string[]): void {
     `  ${name}: { kind: files, sources: [{ files: ${home.path}/in }], retention: { keep: 1 },` +
     ` targets: [{ directory: ${home.path}/out }] }\n`
   );
-  home.configure(`version: 1\nservice: { keepDays: 30 }\nprofiles:\n${profiles.join("")}`);
+  home.configure(`version: 1\nservice: { retentionDays: 30 }\nprofiles:\n${profiles.join("")}`);
 }
 
 /** Ids of the bundles that are there, below the first tenant and profile that have some. */
