@@ -68,9 +68,13 @@ function host(): Host {
       } catch { /* a message that cannot be shown ends no work */ }
     },
     stdin: (buffer) => Deno.stdin.read(buffer),
+    writeLog: (bytes) => Deno.stderr.write(bytes),
     columns,
+    isTerminal: (stream) => Deno[stream].isTerminal(),
     now: Date.now,
+    elapsed: () => performance.now(),
     uuid: () => crypto.randomUUID(),
+    random: (bytes) => crypto.getRandomValues(bytes),
     stop: stop.signal,
     ...isWindows ? {} : { onHangUp: (renew) => Deno.addSignalListener("SIGHUP", renew) },
     permissions: Deno.permissions,

@@ -7,11 +7,10 @@ import { makeDirectories } from "../domain/durable.ts";
 import { sha256 } from "../domain/hash.ts";
 import { refuseNoDirectory, regularFileAt, replaceFile } from "../output/named_file.ts";
 import { shown } from "../domain/names.ts";
-import type { Host } from "./host.ts";
-import type { CommonOptions, Result } from "./program.ts";
+import type { Result } from "./command.ts";
 import { counted } from "./render.ts";
 
-export async function listCommand(): Promise<Result> {
+export async function listAssets(): Promise<Result> {
   const list = assets().map(({ path, bytes, kind }) => ({
     path,
     kind,
@@ -20,28 +19,22 @@ export async function listCommand(): Promise<Result> {
   }));
   const lines = list.map((one) => `${one.sha256}  ${String(one.size).padStart(7)}  ${one.path}\n`);
   return await Promise.resolve({
-    code: 0,
-    json: { ok: true, code: 0, assets: list },
+    json: { assets: list },
     text: lines.join(""),
   });
 }
 
-export interface WriteOptions extends CommonOptions {
-  only?: "systemd" | "dashboards";
-  baseUrl?: string;
-  grafanaUrl?: string;
+interface WriteOptions {
+  only: "systemd" | "dashboards" | undefined;
+  baseUrl: string | undefined;
+  grafanaUrl: string | undefined;
 }
 
 /**
  * @throws StellaError usage for an address that is none; conflict where a link or a directory is in
  * the way; media
  */
-export async function writeCommand(
-  options: WriteOptions,
-  _host: Host,
-  args: string[],
-): Promise<Result> {
-  const directory = args[0]!;
+export async function writeAssets(directory: string, options: WriteOptions): Promise<Result> {
   const chosen = options.only === undefined
     ? assets()
     : assets().filter(({ path }) => path.startsWith(`${options.only}/`));
@@ -53,8 +46,7 @@ export async function writeCommand(
   for (const asset of chosen) write(target(asset), filled(asset));
   const files = chosen.map(target);
   return await Promise.resolve({
-    code: 0,
-    json: { ok: true, code: 0, files },
+    json: { files },
     text: `wrote ${counted(files.length, "file")}\n${files.map((file) => `  ${file}\n`).join("")}`,
   });
 }

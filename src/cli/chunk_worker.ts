@@ -4,7 +4,7 @@
  */
 import type { ChunkPool } from "../bundle/chunk_pool.ts";
 import { workerPool } from "../bundle/chunk_workers.ts";
-import { interrupted } from "./breathe.ts";
+import { interrupted } from "./event_loop.ts";
 import type { Host } from "./host.ts";
 
 export { answerChunks } from "../bundle/chunk_workers.ts";

@@ -1,4 +1,4 @@
-/** `stella config check`: whether the configuration is right, and which way out of this machine it has. */
+/** `stella config check|show|schema`: the configuration, and what it lets this machine reach. */
 import { exitCodes, StellaError } from "../domain/errors.ts";
 import { escaped, isName, shown } from "../domain/names.ts";
 import { pathFault } from "../domain/paths.ts";
@@ -8,9 +8,10 @@ import { type Config, loadConfig } from "../config/load.ts";
 import { stateDirectory } from "../config/paths.ts";
 import { type WritableSource, writableSources } from "../config/source_writers.ts";
 import { readTls } from "../config/tls_files.ts";
+import type { CommonFlags, Result } from "./command.ts";
 import type { Host } from "./host.ts";
-import type { CommonOptions, Result } from "./program.ts";
 import { counted } from "./render.ts";
+import { plainOf, schemaOf, yamlOf } from "../config/show.ts";
 
 /** A host that the configuration names, and whether its own egress lets it be reached. */
 interface Destination {
@@ -22,8 +23,8 @@ interface Destination {
 }
 
 /** Code 0, or 2 where something is configured that egress would refuse. @throws StellaError usage with every fault */
-export async function checkCommand(
-  options: CommonOptions & { destination?: string },
+export async function checkConfig(
+  options: Pick<CommonFlags, "config"> & { destination: string | undefined },
   host: Host,
 ): Promise<Result> {
   const where = { flag: options.config, environment: host.environment };
@@ -33,12 +34,10 @@ export async function checkCommand(
   const reach = destinationsOf(config);
   const code = reach.every((one) => one.allowed) ? 0 : 2;
   const state = stateDirectory(host.environment);
-  const open = writableSources(config.profiles.values(), state, mostDirectories);
+  const open = writableSources(config.profiles.values(), state, maxDirectories);
   return {
     code,
     json: {
-      ok: code === 0,
-      code,
       path: path ?? null,
       profiles: [...config.profiles.keys()],
       egress: { ...config.egress, reach },
@@ -50,7 +49,7 @@ export async function checkCommand(
 }
 
 /** Directories of one source that are looked at. */
-const mostDirectories = 100_000;
+const maxDirectories = 100_000;
 
 /** A warning: what may be packed is decided by whoever may write there. */
 function openText(open: readonly WritableSource[]): string {
@@ -75,7 +74,7 @@ function checkOne(destination: string, { egress }: Config): Result {
   const code = allowed ? exitCodes.ok : exitCodes.policy;
   return {
     code,
-    json: { ok: allowed, code, destination, allowed, findings: [] },
+    json: { destination, allowed, findings: [] },
     text: `${escaped(destination)} is ${allowed ? "allowed" : "refused"}\n`,
   };
 }
@@ -98,7 +97,7 @@ function textOf(config: Config, path: string | undefined, reach: Destination[]):
     })
   );
   const lines = [
-    path === undefined ? "no configuration file: the defaults hold" : `right: ${path}`,
+    path === undefined ? "no configuration file, using defaults" : `OK: ${path}`,
     `  profiles   ${[...config.profiles.keys()].join(", ")}`,
     sealed
       ? `  egress     sealed: allowed: ${allow.join(", ") || "no connections"}`
@@ -115,4 +114,27 @@ function textOf(config: Config, path: string | undefined, reach: Destination[]):
       : []),
   ];
   return lines.map(escaped).join("\n") + "\n";
+}
+
+export function showSchema(): Promise<Result> {
+  const schema = schemaOf({ isName, pathFault });
+  return Promise.resolve({
+    json: { schema, findings: [] },
+    text: JSON.stringify(schema, null, 2) + "\n",
+  });
+}
+
+/** The configuration with all defaults. @throws StellaError usage with every fault */
+export async function showConfig(
+  options: Pick<CommonFlags, "config">,
+  host: Host,
+): Promise<Result> {
+  const where = { flag: options.config, environment: host.environment };
+  const { config, path } = await loadConfig(where, { isName, pathFault });
+  const plain = plainOf(config);
+  const from = path === undefined ? "no configuration file, using defaults" : `from ${path}`;
+  return {
+    json: { path: path ?? null, config: plain, findings: [] },
+    text: `# ${escaped(from)}\n${yamlOf(plain)}`,
+  };
 }

@@ -1,6 +1,7 @@
 /**
- * `stella export bundle diff A B`: what differs between two bundles, by field of their manifests and by file of their indexes. Two
- * sorted streams side by side, so that a million files cost no memory. No archive is read and no signature is judged.
+ * `stella diff A B`: what differs between two bundles, by field of their manifests and by file of
+ * their indexes. Two sorted streams side by side, so that a million files need no memory. No
+ * archive is read and no signature is checked.
  */
 import { StellaError } from "../domain/errors.ts";
 import { IndexFault } from "../bundle/index_file.ts";
@@ -8,14 +9,14 @@ import { indexName, type Manifest, manifestName } from "../bundle/manifest.ts";
 import { escaped, shown } from "../domain/names.ts";
 import { comparePaths } from "../domain/paths.ts";
 import { maxManifestBytes, readManifest } from "../bundle/read_manifest.ts";
-import { type ByteReader, directorySource, readSmall } from "../bundle/source.ts";
-import { grants } from "../config/permissions.ts";
-import { confine, proveConfined } from "../verify/confine.ts";
+import { type BundleSource, type ByteReader, readSmall } from "../bundle/source.ts";
 import { IndexReader } from "../verify/index_reader.ts";
+import type { CommonFlags, Result } from "./command.ts";
 import type { Host } from "./host.ts";
-import type { CommonOptions, Result } from "./program.ts";
+import { confineForBundle } from "./permissions.ts";
+import type { PlaceFlags } from "./open_bundle.ts";
+import { placeAt } from "./place.ts";
 import { counted } from "./render.ts";
-import { bundleDirectory } from "./bundle_place.ts";
 
 interface FieldChange {
   field: string;
@@ -32,40 +33,64 @@ interface FileChange {
   b?: string;
 }
 
-export async function diffCommand(
-  options: CommonOptions,
+/** One of the two bundles. */
+interface Side {
+  name: string;
+  source: BundleSource;
+  manifest: Manifest;
+}
+
+export async function diffBundles(
+  first: string,
+  second: string,
+  options: PlaceFlags & CommonFlags,
   host: Host,
-  args: string[],
 ): Promise<Result> {
-  const [a, b] = args.map(bundleDirectory) as [string, string];
-  confine(Deno.permissions, grants);
-  proveConfined();
-  const manifests = [await manifestIn(a), await manifestIn(b)] as const;
-  const manifest = fieldChanges(...manifests);
+  for (const named of [first, second]) refuseStream(named);
+  const places = [
+    await placeAt("compare", first, options, host),
+    await placeAt("compare", second, options, host),
+  ] as const;
+  await confineForBundle(host, places.flatMap(({ needs }) => needs));
+  const opened = places.map((place) => place.open({ trusted: [] }));
+  try {
+    const [a, b] = await Promise.all(opened.map(({ source }) => sideOf(source)));
+    if (a === undefined || b === undefined) throw new TypeError("two bundles are compared");
+    return await compared(a, b, options, host);
+  } finally {
+    opened.forEach((one) => one.close?.());
+  }
+}
+
+/** A stream gives each byte once, and both indexes are read side by side. */
+function refuseStream(named: string): void {
+  if (named !== "-") return;
+  throw new StellaError("usage", "Cannot compare a bundle from standard input", {
+    hint: "save the stream as a directory first: stella pull URL --to DIR",
+  });
+}
+
+async function compared(
+  a: Side,
+  b: Side,
+  options: CommonFlags,
+  host: Host,
+): Promise<Result> {
+  const manifest = fieldChanges(a.manifest, b.manifest);
   const counts = { added: 0, removed: 0, changed: 0 };
-  const files: FileChange[] = [];
+  const differences: FileChange[] = [];
   const isText = !options.json && !options.quiet;
   if (isText) host.stdout(manifest.map(fieldText).join(""));
-  for await (const one of fileChanges(a, b, manifests)) {
+  for await (const one of fileChanges(a, b)) {
     counts[one.change]++;
     // Text goes out as it is found: there may be a million differences.
     if (isText) host.stdout(fileText(one));
-    else if (options.json) files.push(one);
+    else if (options.json) differences.push(one);
   }
   const { added, removed, changed } = counts;
   const same = manifest.length + added + removed + changed === 0;
   return {
-    code: 0,
-    json: {
-      ok: true,
-      code: 0,
-      same,
-      manifest,
-      counts,
-      differences: files,
-      findings: [],
-      files: [],
-    },
+    json: { same, manifest, counts, differences, findings: [], files: [] },
     text: same
       ? "the same: manifests and indexes say the same of every file\n"
       : `${counted(manifest.length, "field")} of the manifest, ${counted(added, "file")} added, ` +
@@ -73,13 +98,11 @@ export async function diffCommand(
   };
 }
 
-async function manifestIn(directory: string): Promise<Manifest> {
-  const bytes = await readSmall(directorySource(directory), manifestName, maxManifestBytes);
-  if (bytes !== undefined) return readManifest(bytes);
-  throw new StellaError(
-    "manifest",
-    `Cannot compare ${shown(directory)}: it has no ${manifestName}`,
-  );
+async function sideOf(source: BundleSource): Promise<Side> {
+  const { name } = source;
+  const bytes = await readSmall(source, manifestName, maxManifestBytes);
+  if (bytes !== undefined) return { name, source, manifest: readManifest(bytes) };
+  throw new StellaError("manifest", `Cannot compare ${shown(name)}: it has no ${manifestName}`);
 }
 
 function fieldChanges(a: Manifest, b: Manifest): FieldChange[] {
@@ -112,14 +135,10 @@ function fieldsOf(manifest: Manifest): Map<string, string | number> {
   return new Map(values.filter((one): one is [string, string | number] => one[1] !== undefined));
 }
 
-async function* fileChanges(
-  a: string,
-  b: string,
-  manifests: readonly [Manifest, Manifest],
-): AsyncGenerator<FileChange> {
-  const left = await openIndex(a, manifests[0]);
+async function* fileChanges(a: Side, b: Side): AsyncGenerator<FileChange> {
+  const left = await openIndex(a);
   try {
-    const right = await openIndex(b, manifests[1]);
+    const right = await openIndex(b);
     try {
       yield* merge(left.index, right.index);
       await left.check();
@@ -130,7 +149,7 @@ async function* fileChanges(
   } catch (error) {
     if (!(error instanceof IndexFault)) throw error;
     throw new StellaError("unexpected", `Cannot compare: an index is malformed: ${error.reason}`, {
-      hint: "verify both bundles: stella export bundle verify --manifest PATH",
+      hint: "verify both bundles: stella verify PLACE",
     });
   } finally {
     left.reader.close();
@@ -144,10 +163,10 @@ async function* merge(left: IndexReader, right: IndexReader): AsyncGenerator<Fil
     const order = a === undefined ? 1 : b === undefined ? -1 : comparePaths(a.path, b.path);
     if (order <= 0) left.take();
     if (order >= 0) right.take();
-    if (order < 0) yield { change: "removed", path: a!.path, a: a!.sha256 };
-    else if (order > 0) yield { change: "added", path: b!.path, b: b!.sha256 };
-    else if (a!.sha256 !== b!.sha256) {
-      yield { change: "changed", path: a!.path, a: a!.sha256, b: b!.sha256 };
+    if (a !== undefined && order < 0) yield { change: "removed", path: a.path, a: a.sha256 };
+    else if (b !== undefined && order > 0) yield { change: "added", path: b.path, b: b.sha256 };
+    else if (a !== undefined && b !== undefined && a.sha256 !== b.sha256) {
+      yield { change: "changed", path: a.path, a: a.sha256, b: b.sha256 };
     }
   }
 }
@@ -159,11 +178,11 @@ interface OpenIndex {
   check: () => Promise<void>;
 }
 
-async function openIndex(directory: string, { files }: Manifest): Promise<OpenIndex> {
-  const file = files.find(({ role }) => role === "index")!;
-  const reader = await directorySource(directory).open(file.path);
-  if (reader === undefined) {
-    throw new StellaError("missing", `Cannot compare ${shown(directory)}: it has no ${indexName}`);
+async function openIndex({ name, source, manifest: { files } }: Side): Promise<OpenIndex> {
+  const file = files.find(({ role }) => role === "index");
+  const reader = file && await source.open(file.path);
+  if (file === undefined || reader === undefined) {
+    throw new StellaError("missing", `Cannot compare ${shown(name)}: it has no ${indexName}`);
   }
   const index = new IndexReader(reader, file.size);
   const check = async () => {
@@ -171,8 +190,8 @@ async function openIndex(directory: string, { files }: Manifest): Promise<OpenIn
     if (found.sha256 === file.sha256 && found.size === file.size) return;
     throw new StellaError(
       "digest",
-      `Cannot compare ${shown(directory)}: its ${indexName} is not the one of its manifest`,
-      { hint: "the differences shown are worth nothing: verify the bundle, copy it again" },
+      `Cannot compare ${shown(name)}: its ${indexName} is not the one of its manifest`,
+      { hint: "verify the bundle, then copy it again: the differences shown cannot be relied on" },
     );
   };
   return { index, reader, check };

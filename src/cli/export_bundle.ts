@@ -4,7 +4,7 @@ import { StellaError } from "../domain/errors.ts";
 import { readSecret, type SharedSecret } from "../attest/secret.ts";
 import { loadSigner, type MadeKey } from "../attest/sign/keys.ts";
 import type { Signer } from "../attest/sign/signer.ts";
-import { type Compression, type Layout, manifestName } from "../bundle/manifest.ts";
+import { manifestName } from "../bundle/manifest.ts";
 import { checkName, isName, shown } from "../domain/names.ts";
 import { pathFault } from "../domain/paths.ts";
 import { PrivateFiles } from "../bundle/private_files.ts";
@@ -18,57 +18,27 @@ import { checkLayout, exportBundle, type ExportOptions, planExport } from "../ex
 import { programsOf } from "../export/sources/programs.ts";
 import { parseVolumeSize } from "../export/volume_size.ts";
 import { programPath } from "../domain/version.ts";
-import { breathe } from "./breathe.ts";
 import { exportTenant } from "./export_tenant.ts";
 import { chunkWorkers } from "./chunk_worker.ts";
-import { type InputFlags, inputsOf } from "./export_inputs.ts";
+import type { Result } from "./command.ts";
+import { yielder } from "./event_loop.ts";
+import { inputsOf } from "./export_inputs.ts";
+import type { ExportFlags } from "./export_options.ts";
 import { exported, planned } from "./export_result.ts";
 import type { Host } from "./host.ts";
-import type { CommonOptions, Result } from "./program.ts";
 import { ProgressLine } from "./progress.ts";
 import { checkDownloads } from "./network.ts";
 import { notPushed } from "./push_again.ts";
 import { besideTargets, planTargets, type TargetPlan, withTargets } from "./publish_targets.ts";
-import { openPush, push, type PushFlags } from "./push_bundle.ts";
+import { openPush, push } from "./push.ts";
 import { systemTiming } from "../net/retry.ts";
 import { machineSigner, type Recipe, recipeOf } from "./recipe.ts";
-import type { RunFileOptions } from "./run_files.ts";
-import { defaultManifest, refuseInSources } from "./run_places.ts";
-import { keepOnly } from "./spare.ts";
+import { dropPermissions } from "./permissions.ts";
+import { defaultManifest, refuseInSources } from "./run_files.ts";
 import { StageTimes } from "./stage_times.ts";
 
-export interface ExportFlags extends CommonOptions, InputFlags, PushFlags, RunFileOptions {
-  profile?: string;
-  /** As it was typed; without --server it has a default. */
-  manifest?: string;
-  key?: string;
-  keyPassphraseFile?: string;
-  secret?: string;
-  /** As it was typed; a service has a default of its own. */
-  tenant?: string;
-  compression?: Compression;
-  layout: Layout;
-  volumeSize?: string;
-  push?: string;
-  /** False: not to the targets of the profile. */
-  publish?: boolean;
-  includeSelf?: boolean;
-  includeBinary?: string[];
-  force?: boolean;
-  dryRun?: boolean;
-  /** A service that does it instead. */
-  server?: string;
-  tokenFile?: string;
-  insecureHttp?: boolean;
-  /** To verify what is fetched from that service. */
-  trust?: string[];
-}
-
-export async function exportBundleCommand(flags: ExportFlags, host: Host): Promise<Result> {
-  if (flags.server !== undefined) {
-    return await (await import("./submit_export.ts")).submitExport(flags, host);
-  }
-  if (flags.trust !== undefined) {
+export async function exportLocally(flags: ExportFlags, host: Host): Promise<Result> {
+  if (flags.trust !== undefined && flags.trust.length > 0) {
     throw new StellaError("usage", "Cannot use --trust without --server", {
       hint: "leave --trust out: it is for a bundle that is fetched from a service",
     });
@@ -77,7 +47,7 @@ export async function exportBundleCommand(flags: ExportFlags, host: Host): Promi
   const parts = await partsOf(flags, host);
   refuseInSources(flags, parts.sources.map(({ path }) => path));
   if (flags.dryRun) {
-    await keepOnly(host.permissions, []);
+    await dropPermissions(host, []);
     const sources = [...(parts.originals ?? []), ...parts.sources];
     return planned(parts, planExport({ ...parts, sources }), parts.targets?.targets ?? []);
   }
@@ -86,9 +56,9 @@ export async function exportBundleCommand(flags: ExportFlags, host: Host): Promi
   const isOnline = ready !== undefined || parts.downloads === true ||
     parts.targets?.isOnline === true;
   // Before the first byte of what is packed: it may be anybody's.
-  await keepOnly(host.permissions, isOnline ? ["write", "sys", "net"] : ["write", "sys"]);
+  await dropPermissions(host, isOnline ? ["write", "sys", "net"] : ["write", "sys"]);
   const line = new ProgressLine(host, flags.quiet === true || flags.json === true);
-  const stages = new StageTimes(() => performance.now());
+  const stages = new StageTimes(host.elapsed);
   try {
     const report = await exportBundle({
       ...parts,
@@ -96,7 +66,7 @@ export async function exportBundleCommand(flags: ExportFlags, host: Host): Promi
       signer,
       force: flags.force === true,
       uuid: host.uuid,
-      yieldToEventLoop: breathe(host),
+      yieldToEventLoop: yielder(host),
       workers: chunkWorkers(host),
       progress: (stage, done, total) => {
         stages.told(stage, done);
@@ -142,7 +112,8 @@ async function partsOf(flags: ExportFlags, host: Host): Promise<Parts> {
   const tenant = exportTenant(flags.tenant, profile);
   const privateFiles = privateFilesOf(flags, config, host);
   const volumeSize = flags.volumeSize === undefined ? undefined : parseVolumeSize(flags.volumeSize);
-  checkLayout(flags.layout, volumeSize);
+  const { layout = "archive" } = flags;
+  checkLayout(layout, volumeSize);
   const recipe = recipeOf(profile, host.environment);
   return {
     ...recipe,
@@ -151,11 +122,11 @@ async function partsOf(flags: ExportFlags, host: Host): Promise<Parts> {
       : {}),
     privateFiles,
     downloads: checkDownloads(profile, flags, host),
-    ...(flags.publish === false ? {} : { targets: planTargets(profile, config, flags, host) }),
+    ...(flags.noPublish === true ? {} : { targets: planTargets(profile, config, flags, host) }),
     profile: profile.name,
     tenant,
     sources: profile.sources,
-    layout: flags.layout,
+    layout,
     compression: flags.compression ?? profile.compression,
     ...(volumeSize === undefined ? {} : { volumeSize }),
     ...sealOf(flags.secret ?? profile.secretFile),
@@ -182,14 +153,13 @@ async function riskParts(
       network,
       sources,
       privateFiles,
-      yieldToEventLoop: breathe(host),
+      yieldToEventLoop: yielder(host),
       ...time,
     }),
     originals: localOriginals(profile),
   };
 }
 
-/** Not a required option for commander, which would then ask for it under `verify` and `push` too. */
 function profileName(flags: ExportFlags): string {
   if (flags.profile !== undefined) return checkName("profile", flags.profile);
   throw new StellaError("usage", "Cannot export: no profile was named", {

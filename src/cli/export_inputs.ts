@@ -7,22 +7,20 @@ import { shown } from "../domain/names.ts";
 import { globFault } from "../config/glob.ts";
 import type { FilesSource } from "../config/profile.ts";
 import { parseInput } from "../export/sources/inputs.ts";
+import type { ExportFlags } from "./export_options.ts";
 
-export interface InputFlags {
-  input?: string[];
-  include?: string[];
-  exclude?: string[];
-  follow?: boolean;
-}
+type InputFlags = Pick<ExportFlags, "input" | "include" | "exclude" | "follow">;
 
 /**
  * @throws StellaError usage for a glob that cannot be used, and where there is no input that it
  * could be about
  */
-export function inputsOf({ input = [], include, exclude, follow }: InputFlags): FilesSource[] {
+export function inputsOf(
+  { input = [], include = [], exclude = [], follow }: InputFlags,
+): FilesSource[] {
   const rules = {
-    ...(include === undefined ? {} : { include }),
-    ...(exclude === undefined ? {} : { exclude }),
+    ...include.length === 0 ? {} : { include: [...include] },
+    ...exclude.length === 0 ? {} : { exclude: [...exclude] },
     ...(follow === true ? { follow } : {}),
   };
   const [first] = Object.keys(rules);
@@ -32,7 +30,7 @@ export function inputsOf({ input = [], include, exclude, follow }: InputFlags): 
         "name what to pack with --input PATH; sources of a profile have these rules in stella.yaml",
     });
   }
-  for (const [name, globs = []] of Object.entries({ include, exclude })) {
+  for (const [name, globs] of Object.entries({ include, exclude })) {
     for (const glob of globs) checkGlob(name, glob);
   }
   return input.map((text) => ({ ...parseInput(text), ...rules }));

@@ -7,8 +7,8 @@ import type { Target } from "../config/profile.ts";
 import type { Plan } from "../export/plan.ts";
 import type { ExportReport } from "../export/report.ts";
 import { nameOf } from "../export/targets.ts";
-import type { Result } from "./program.ts";
-import type { push } from "./push_bundle.ts";
+import type { Result } from "./command.ts";
+import type { push } from "./push.ts";
 import { counted, sizeText } from "./render.ts";
 import { leftOutLines } from "./risk_report.ts";
 import type { StageTime } from "./stage_times.ts";
@@ -27,10 +27,7 @@ export function planned(
     created: new Date(plan.created * 1000).toISOString().replace(".000", ""),
   };
   return {
-    code: 0,
     json: {
-      ok: true,
-      code: 0,
       dryRun: true,
       bundle: facts,
       ...emptyJson(plan.empty),
@@ -89,10 +86,7 @@ export function exported(
     `  check it: stella export bundle verify --manifest ${join(directory, manifestName)}`,
   ];
   return {
-    code: 0,
     json: {
-      ok: true,
-      code: 0,
       verdict: "exported",
       bundle: {
         profile,

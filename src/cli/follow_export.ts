@@ -1,26 +1,28 @@
 /**
- * An export of a service, followed to its end. A service that is started anew, has too many followers or is out of reach for a
- * while ends nothing: it is asked again until it was silent for too long. Events are read where they are to be had, and the
- * export itself is looked at in between, so that a proxy which lets no stream through costs nothing but the progress.
+ * An export of a service, followed to its end. A service that is restarted, has too many followers
+ * or is out of reach for a while ends nothing: it is asked again until it was silent for too long.
+ * Events are read where the service offers them, and the export itself is polled in between, so
+ * that a proxy which lets no stream through costs nothing but the progress.
  */
 import { setTimeout } from "node:timers/promises";
 import { StellaError } from "../domain/errors.ts";
 import { escaped, shown } from "../domain/names.ts";
+import type { Host } from "./host.ts";
 import type { ProgressLine } from "./progress.ts";
-import { hasEnded, type RemoteExport } from "./remote_export.ts";
+import { exportFrom, hasEnded, type RemoteExport } from "./remote_export.ts";
 import { asStellaError } from "./render.ts";
 import { type Answer, objectOf, refusalOf, ServiceError } from "./service_answer.ts";
 import type { ServiceClient } from "./service_client.ts";
 
 /** Milliseconds. */
-export interface Patience {
+export interface RetryPolicy {
   /** Before the next question. */
   pause: number;
   /** Without a good answer. */
   lost: number;
 }
 
-const usualPatience: Patience = { pause: 1_000, lost: 60_000 };
+const defaultRetryPolicy: RetryPolicy = { pause: 1_000, lost: 60_000 };
 /** Seconds; a service that asks for more is asked again earlier. */
 const maxWait = 300;
 
@@ -37,8 +39,8 @@ export class Follower {
     readonly client: ServiceClient,
     readonly id: string,
     readonly line: ProgressLine,
-    readonly stop: AbortSignal,
-    readonly patience = usualPatience,
+    readonly host: Pick<Host, "stop" | "elapsed">,
+    readonly retryPolicy = defaultRetryPolicy,
   ) {}
 
   /** @throws StellaError where it cannot be followed any more, with its id and what becomes of it */
@@ -46,7 +48,7 @@ export class Follower {
     try {
       for (;;) {
         const end = await this.#try(() => this.#events(), (error) => this.#refused(error)) ??
-          await this.#try(() => this.#look(), (error) => this.#missed(error));
+          await this.#try(() => this.#poll(), (error) => this.#failed(error));
         if (end !== undefined) return end;
       }
     } catch (error) {
@@ -54,19 +56,19 @@ export class Follower {
     }
   }
 
-  /** One question, and a pause where it did not lead to the end; `bear` throws what cannot be borne. */
-  async #try(question: Question, bear: (error: ServiceError) => void) {
+  /** One question, and a pause where it did not lead to the end; `retry` throws what another try cannot help. */
+  async #try(question: Question, retry: (error: ServiceError) => void) {
     let seconds = 0;
     try {
       const end = await question();
       if (end !== undefined) return end;
     } catch (error) {
       if (!(error instanceof ServiceError)) throw error;
-      bear(error);
+      retry(error);
       seconds = Math.min(error.retryAfter ?? 0, maxWait);
     }
-    const wait = Math.max(seconds * 1_000, this.patience.pause);
-    await setTimeout(wait, undefined, { signal: this.stop });
+    const wait = Math.max(seconds * 1_000, this.retryPolicy.pause);
+    await setTimeout(wait, undefined, { signal: this.host.stop });
     return undefined;
   }
 
@@ -78,7 +80,7 @@ export class Follower {
       if (text.startsWith("event: ")) event = text.slice(7);
       else if (text.startsWith("id: ")) this.#lastEvent = text.slice(4);
       else if (text.startsWith("data: ")) {
-        this.#answered();
+        this.#recovered();
         const data = objectOf({ text: text.slice(6) });
         if (event === "end") return endOf(data);
         if (event === "progress") this.#progress(data);
@@ -87,13 +89,13 @@ export class Follower {
     return undefined;
   }
 
-  async #look(): Promise<RemoteExport | undefined> {
+  async #poll(): Promise<RemoteExport | undefined> {
     const answer = await this.client.call({ path: this.#path });
     if (answer.status !== 200) throw refusalOf(answer);
     const data = objectOf(answer);
     const { state } = data;
     if (typeof state !== "string") throw noExport(answer);
-    this.#answered();
+    this.#recovered();
     if (hasEnded({ state })) return endOf(data);
     if (state !== this.#state) this.line.note(escaped(this.#state = state));
     return undefined;
@@ -107,10 +109,13 @@ export class Follower {
     this.line.update(escaped(String(stage)), Number(done), Number(total));
   }
 
-  /** There are no events to be had, which the export itself may do without; who may not read one may not read the other. */
+  /**
+   * There are no events to be had, which the export itself may do without; who may not read one may not read the
+   * other.
+   */
   #refused(error: ServiceError): void {
     const { status } = error;
-    if (status === undefined) return this.#missed(error);
+    if (status === undefined) return this.#failed(error);
     if (status === 401 || status === 403) throw error;
     if (!this.#isWithoutEvents) {
       this.line.note(`${escaped(error.message)}: the export itself is asked`);
@@ -118,10 +123,10 @@ export class Follower {
     this.#isWithoutEvents = true;
   }
 
-  #missed(error: ServiceError): void {
+  #failed(error: ServiceError): void {
     if (!error.passes) throw error;
-    const now = performance.now();
-    const { lost } = this.patience;
+    const now = this.host.elapsed();
+    const { lost } = this.retryPolicy;
     if (this.#missedAt === undefined) {
       this.line.note(`${escaped(error.message)}: trying for ${lost / 1_000} s`);
     }
@@ -129,14 +134,14 @@ export class Follower {
     if (now - this.#missedAt > lost) throw error;
   }
 
-  #answered(): void {
+  #recovered(): void {
     if (this.#missedAt !== undefined) this.line.note("the service answers again");
     this.#missedAt = undefined;
   }
 
   #leaving(thrown: unknown): StellaError {
-    const cancel = `\`stella jobs cancel ${this.id} --url ${this.client.url}\` ends it`;
-    if (this.stop.aborted) {
+    const cancel = `\`stella jobs cancel ${this.id} --server ${this.client.url}\` ends it`;
+    if (this.host.stop.aborted) {
       return new StellaError("interrupted", `Interrupted: ${this.id} goes on; ${cancel}`);
     }
     const error = asStellaError(thrown);
@@ -156,11 +161,9 @@ function noExport({ url }: Answer): ServiceError {
 
 /** @throws StellaError not_found where it is no export any more */
 function endOf(data: Record<string, unknown>): RemoteExport {
-  const { id, state } = data;
-  if (typeof id === "string" && hasEnded({ state: String(state) })) {
-    return data as unknown as RemoteExport;
-  }
+  const found = exportFrom(data);
+  if (found !== undefined && hasEnded(found)) return found;
   throw new StellaError("not_found", `It ended as ${shown(JSON.stringify(data))}`, {
-    hint: "it may have been removed: see `stella timeline`",
+    hint: "run: stella timeline, which shows whether it was removed",
   });
 }

@@ -1,20 +1,33 @@
-/** What the process lends to a command; main.ts makes the real one, tests make their own. */
+import { messageOf, StellaError } from "../domain/errors.ts";
+
+/** Marks a text as good or bad where colors are shown. */
+export type Paint = (tone: "good" | "bad", text: string) => string;
+
+/** What a command may use of the world; main.ts makes the real one, tests make their own. */
 export interface Host {
   environment: (name: string) => string | undefined;
   /**
    * Writes all of it.
-   * @throws what the system says; to commands start.ts lends checkedOutput of it
+   * @throws what the system says; to commands start.ts gives checkedOutput of it
    */
   stdout: (text: string) => void;
   /** Writes what it can: nothing is thrown. */
   stderr: (text: string) => void;
+  /** The service's log, on standard error; waits where the reader does not keep up. */
+  writeLog: (bytes: Uint8Array) => Promise<number>;
   /** Bytes from standard input into the buffer, how many; null at the end. */
   stdin: (buffer: Uint8Array) => Promise<number | null>;
   /** Columns of the terminal on stderr; undefined where it is none. */
   columns: () => number | undefined;
+  isTerminal: (stream: "stdout" | "stderr") => boolean;
+  /** Colors for what is written to stdout; absent: none. */
+  paint?: Paint;
   /** Milliseconds since 1970. */
   now: () => number;
+  /** Milliseconds of a clock that only grows. */
+  elapsed: () => number;
   uuid: () => string;
+  random: (bytes: Uint8Array<ArrayBuffer>) => Uint8Array<ArrayBuffer>;
   /** Aborted by SIGINT and SIGTERM. */
   stop: AbortSignal;
   /** Has `renew` called for each SIGHUP, which ends the process where nobody asks for it; absent where there are no such signals. */
@@ -29,4 +42,26 @@ export interface Host {
 export interface Permissions {
   revokeSync(descriptor: Deno.PermissionDescriptor): Deno.PermissionStatus;
   querySync(descriptor: Deno.PermissionDescriptor): Deno.PermissionStatus;
+}
+
+/**
+ * A closed pipe is no error: `stella ... | head -1` keeps its exit code.
+ * @throws StellaError media where the system refuses to write
+ */
+export function checkedOutput(write: (text: string) => void): (text: string) => void {
+  return (text) => {
+    try {
+      write(text);
+    } catch (cause) {
+      if (!(cause instanceof Deno.errors.BrokenPipe)) throw unwritten(cause);
+    }
+  };
+}
+
+function unwritten(cause: unknown): StellaError {
+  const reason = messageOf(cause).replace(/ \(os error \d+\)$/, "");
+  return new StellaError("media", `Cannot write to standard output: ${reason}`, {
+    cause,
+    hint: "free space, or send the output elsewhere",
+  });
 }

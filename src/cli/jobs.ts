@@ -1,84 +1,78 @@
 /** `stella jobs ...`: the exports of a running service, by its API. */
 import { StellaError } from "../domain/errors.ts";
 import { escaped, shown } from "../domain/names.ts";
+import type { Result } from "./command.ts";
 import type { Host } from "./host.ts";
-import type { CommonOptions, Result } from "./program.ts";
 import { exportText, jobsTable } from "./jobs_table.ts";
-import type { RemoteExport } from "./remote_export.ts";
+import type { ServiceFlags } from "./options.ts";
+import { exportFrom } from "./remote_export.ts";
 import { asStellaError } from "./render.ts";
 import { objectOf, refusalOf, ServiceError } from "./service_answer.ts";
-import { type Call, ServiceClient, type ServiceFlags } from "./service_client.ts";
-
-export interface JobsOptions extends CommonOptions, ServiceFlags {
-  tenant?: string;
-  profile?: string;
-  state?: string;
-  cursor?: string;
-  limit: string;
-}
-
-export interface PurgeOptions extends CommonOptions, ServiceFlags {
-  state?: string;
-  profile?: string;
-  tenant?: string;
-}
+import { type Call, ServiceClient } from "./service_client.ts";
 
 /** Bytes: 500 exports with room for what went wrong. */
-const largestPage = 4 * 1024 * 1024;
-const largestLimit = "500";
+const maxPageBytes = 4 * 1024 * 1024;
+const maxLimit = "500";
 
-export async function listCommand(options: JobsOptions, host: Host): Promise<Result> {
+interface Filter {
+  readonly tenant?: string | undefined;
+  readonly profile?: string | undefined;
+  readonly state?: string | undefined;
+  readonly cursor?: string | undefined;
+  readonly limit?: string | undefined;
+}
+
+export async function listJobs(options: ServiceFlags & Filter, host: Host): Promise<Result> {
   const client = new ServiceClient(options, host);
   const { tenant, profile, state, cursor, limit } = options;
-  const { items, next } = await pageOf(client, { tenant, profile, state, cursor, limit });
+  const { items, exports, next } = await pageOf(client, { tenant, profile, state, cursor, limit });
   const more = next === null ? "" : `more: --cursor ${escaped(next)}\n`;
   return {
-    code: 0,
-    json: { ok: true, code: 0, items, next },
-    text: items.length === 0 ? "no exports\n" : jobsTable(items, host.now(), host.columns()) + more,
+    json: { items, next },
+    text: exports.length === 0
+      ? "no exports\n"
+      : jobsTable(exports, host.now(), host.columns()) + more,
   };
 }
 
 /** @throws StellaError not_found where the service knows no such export */
-export async function showCommand(
-  options: CommonOptions & ServiceFlags,
-  host: Host,
-  [id = ""]: string[],
-): Promise<Result> {
-  const answer = await new ServiceClient(options, host).call({
-    path: `/v1/exports/${encodeURIComponent(id)}`,
+export async function showJob(id: string, options: ServiceFlags, host: Host): Promise<Result> {
+  const path = `/v1/exports/${encodeURIComponent(id)}`;
+  const answer = await new ServiceClient(options, host).call({ path });
+  if (answer.status !== 200) throw refusalOf(answer, "run: stella jobs list, which shows the ids");
+  const found = objectOf(answer);
+  const known = exportFrom(found);
+  if (known === undefined || known.id !== id) throw noExports(answer.url);
+  return { json: { export: found }, text: exportText(known) };
+}
+
+function noExports(url: string): StellaError {
+  return new StellaError("registry", `${shown(url)} does not answer with an export`, {
+    hint: "name a service of stella with --server",
   });
-  if (answer.status !== 200) throw refusalOf(answer, "the ids are those of `stella jobs list`");
-  const found = objectOf(answer) as unknown as RemoteExport;
-  if (found.id !== id || typeof found.state !== "string") {
-    throw new StellaError("registry", `${shown(answer.url)} does not answer with an export`, {
-      hint: "name a service of stella with --url",
-    });
-  }
-  return { code: 0, json: { ok: true, code: 0, export: found }, text: exportText(found) };
 }
 
-export async function retryCommand(
-  options: JobsOptions,
+export async function retryJobs(
+  ids: readonly string[],
+  options: ServiceFlags,
   host: Host,
-  ids: string[],
 ): Promise<Result> {
-  return await onEach(options, host, ids, (id) => ({ method: "POST", path: `${id}/retry` }));
+  return await forEachJob(options, host, ids, (id) => ({ method: "POST", path: `${id}/retry` }));
 }
 
-export async function cancelCommand(
-  options: JobsOptions,
+export async function cancelJobs(
+  ids: readonly string[],
+  options: ServiceFlags,
   host: Host,
-  ids: string[],
 ): Promise<Result> {
-  return await onEach(options, host, ids, (id) => ({ method: "POST", path: `${id}/cancel` }));
+  return await forEachJob(options, host, ids, (id) => ({ method: "POST", path: `${id}/cancel` }));
 }
 
 /** Removes what is named, or all that ended so; bundles go with their exports. */
-export async function purgeCommand(
-  options: PurgeOptions,
+export async function purgeJobs(
+  ids: readonly string[],
+  options: ServiceFlags & Filter,
   host: Host,
-  ids: string[],
 ): Promise<Result> {
   const { state, profile, tenant } = options;
   if ((ids.length === 0) === (state === undefined)) {
@@ -89,35 +83,35 @@ export async function purgeCommand(
   const found = state === undefined
     ? ids
     : await allIds(new ServiceClient(options, host), { state, profile, tenant });
-  return await onEach(options, host, found, (path) => ({ method: "DELETE", path }));
+  return await forEachJob(options, host, found, (path) => ({ method: "DELETE", path }));
 }
 
 /** What became of several exports; one that is refused does not keep the others from being tried. */
 interface Outcomes {
   items: Record<string, unknown>[];
   refused: { id: string; error: StellaError }[];
-  untried: readonly string[];
+  skipped: readonly string[];
 }
 
-async function onEach(
-  flags: CommonOptions & ServiceFlags,
+async function forEachJob(
+  flags: ServiceFlags,
   host: Host,
   ids: readonly string[],
   callFor: (id: string) => Call,
 ): Promise<Result> {
   const client = new ServiceClient(flags, host);
-  const outcomes: Outcomes = { items: [], refused: [], untried: [] };
+  const outcomes: Outcomes = { items: [], refused: [], skipped: [] };
   const { items, refused } = outcomes;
   for (const [i, id] of ids.entries()) {
     try {
       items.push(await act(client, id, callFor(encodeURIComponent(id))));
     } catch (thrown) {
       const error = asStellaError(thrown);
-      const isLast = concernsAll(error);
+      const isLast = isGlobalFailure(error);
       if (ids.length === 1 || (isLast && i === 0)) throw error;
       refused.push({ id, error });
       if (!isLast) continue;
-      outcomes.untried = ids.slice(i + 1);
+      outcomes.skipped = ids.slice(i + 1);
       break;
     }
   }
@@ -130,23 +124,23 @@ async function act(client: ServiceClient, id: string, call: Call) {
   return answer.status === 204 ? { id, state: "removed" } : objectOf(answer);
 }
 
-/** Nobody answers, the token does not do, or the user wants no more: the next one would end the same way. */
-function concernsAll(error: StellaError): boolean {
+/** Nobody answers, the token is refused, or the user interrupts: the next would end the same way. */
+function isGlobalFailure(error: StellaError): boolean {
   if (!(error instanceof ServiceError)) return true;
   return error.status === undefined || error.status === 401 || error.status === 403;
 }
 
 /** The exit code is that of the first refusal. */
-function resultOf({ items, refused, untried }: Outcomes): Result {
+function resultOf({ items, refused, skipped }: Outcomes): Result {
   const code = refused[0]?.error.exitCode ?? 0;
   const hints = new Set(refused.flatMap(({ error }) => error.hint ?? []));
   const lines = [
     ...items.map(({ id, state }) => `${id}  ${state}`),
     ...refused.map(({ id, error }) => `${id}  refused: ${error.message} (code ${error.exitCode})`),
-    ...untried.map((id) => `${id}  not tried`),
+    ...skipped.map((id) => `${id}  not tried`),
     ...[...hints].map((hint) => `hint:  ${hint}`),
   ];
-  const json = { ok: code === 0, code, items, ...(code === 0 ? {} : refusals(refused, untried)) };
+  const json = { items, ...code === 0 ? {} : refusals(refused, skipped) };
   return {
     code,
     json,
@@ -154,40 +148,44 @@ function resultOf({ items, refused, untried }: Outcomes): Result {
   };
 }
 
-function refusals(refused: Outcomes["refused"], untried: readonly string[]) {
+function refusals(refused: Outcomes["refused"], skipped: readonly string[]) {
   return {
     refused: refused.map(({ id, error: { exitCode, message, hint } }) => ({
       id,
       code: exitCode,
       error: { message, ...(hint === undefined ? {} : { hint }) },
     })),
-    untried,
+    untried: skipped,
   };
 }
 
-async function allIds(
-  client: ServiceClient,
-  filter: Record<string, string | undefined>,
-): Promise<string[]> {
+async function allIds(client: ServiceClient, filter: Filter): Promise<string[]> {
   const ids: string[] = [];
   let cursor: string | undefined;
   do {
-    const { items, next } = await pageOf(client, { ...filter, cursor, limit: largestLimit });
-    ids.push(...items.map(({ id }) => id));
+    const { exports, next } = await pageOf(client, { ...filter, cursor, limit: maxLimit });
+    ids.push(...exports.map(({ id }) => id));
     cursor = next ?? undefined;
   } while (cursor !== undefined);
   return ids;
 }
 
-async function pageOf(client: ServiceClient, query: Record<string, string | undefined>) {
-  const given = Object.entries(query).filter((one): one is [string, string] =>
-    one[1] !== undefined
+/** @returns the exports as the service wrote them, and as they are understood */
+async function pageOf(client: ServiceClient, query: Filter) {
+  const given = Object.entries(query).flatMap(([name, value]) =>
+    typeof value === "string" ? [[name, value]] : []
   );
   const path = `/v1/exports?${new URLSearchParams(given)}`;
-  const answer = await client.call({ path }, largestPage);
+  const answer = await client.call({ path }, maxPageBytes);
   if (answer.status !== 200) throw refusalOf(answer);
   const { items, next } = objectOf(answer);
-  return { items: items as RemoteExport[], next: next as string | null };
+  if (!Array.isArray(items)) throw noExports(answer.url);
+  const exports = items.map((one) => {
+    const known = exportFrom(one);
+    if (known === undefined) throw noExports(answer.url);
+    return known;
+  });
+  return { items, exports, next: typeof next === "string" ? next : null };
 }
 
 function escapedLine(line: string): string {

@@ -3,10 +3,10 @@
  * that is known of it.
  */
 import { escaped } from "../domain/names.ts";
-import { findingsOf, hasEnded, type RemoteExport } from "./remote_export.ts";
+import { hasEnded, type RemoteExport } from "./remote_export.ts";
 import { counted, findingLine, sizeText } from "./render.ts";
 
-const narrowest = 80;
+const minWidth = 80;
 
 /** @param columns of the terminal; undefined: none @param now milliseconds since 1970 */
 export function jobsTable(
@@ -14,34 +14,34 @@ export function jobsTable(
   now: number,
   columns: number | undefined,
 ): string {
-  const width = Math.max(narrowest, columns ?? narrowest);
+  const width = Math.max(minWidth, columns ?? minWidth);
   const head = ["ID", "STATE", "AGE", "TOOK", "PROFILE"];
   const isOneTenant = new Set(items.map(({ tenant }) => tenant)).size <= 1;
-  const rows = items.map((one) =>
+  const rowOf = (one: RemoteExport) =>
     [
       one.id,
       one.state,
       ageText((now - createdOf(one)) / 1000),
       tookText(one, now),
       isOneTenant ? one.profile : `${one.tenant}/${one.profile}`,
-    ].map(escaped)
-  );
+    ].map(escaped);
+  const rows = items.map(rowOf);
   const widths = head.map((title, i) =>
-    Math.max(title.length, ...rows.map((row) => row[i]!.length))
+    Math.max(title.length, ...rows.map((row) => row[i]?.length ?? 0))
   );
   const lineOf = (cells: readonly string[]) =>
-    cut(cells.map((cell, i) => cell.padEnd(widths[i]!)).join("  ").trimEnd(), width);
+    cut(cells.map((cell, i) => cell.padEnd(widths[i] ?? 0)).join("  ").trimEnd(), width);
   const below = ({ error }: RemoteExport) =>
-    error === null ? [] : [
+    error === undefined ? [] : [
       escaped(`    ${error.code}: ${error.message}`),
-      ...findingsOf(error).map((one) => findingLine(one).trimEnd()),
+      ...error.findings.map((one) => findingLine(one).trimEnd()),
     ].map((line) => cut(line, width));
-  const lines = rows.flatMap((row, i) => [lineOf(row), ...below(items[i]!)]);
+  const lines = items.flatMap((one) => [lineOf(rowOf(one)), ...below(one)]);
   return [lineOf(head), ...lines].map((line) => `${line}\n`).join("");
 }
 
 function askedBy({ actor, trigger }: RemoteExport): string | undefined {
-  if (!actor) return trigger ?? undefined;
+  if (!actor) return trigger;
   return trigger ? `${actor} (${trigger})` : actor;
 }
 
@@ -52,21 +52,21 @@ export function exportText(one: RemoteExport): string {
     ["tenant", one.tenant],
     ["asked by", askedBy(one)],
     ["created", one.createdAt ?? new Date(createdOf(one)).toISOString()],
-    ["started", one.startedAt ?? undefined],
-    ["ended", one.endedAt ?? undefined],
-    ["took", typeof seconds === "number" ? durationText(seconds) : undefined],
+    ["started", one.startedAt],
+    ["ended", one.endedAt],
+    ["took", seconds !== undefined ? durationText(seconds) : undefined],
     ["attempts", attempts === undefined ? undefined : String(attempts)],
-    ["payload", typeof files === "number" ? counted(files, "file") : undefined],
-    ["bundle", typeof bytes === "number" ? sizeText(bytes) : undefined],
-    ["digest", bundleDigest === null ? undefined : `sha256:${bundleDigest}`],
-    ["same as", one.sameAs ?? undefined],
-    ["error", error === null ? undefined : `${error.code}: ${error.message}`],
+    ["payload", files !== undefined ? counted(files, "file") : undefined],
+    ["bundle", bytes !== undefined ? sizeText(bytes) : undefined],
+    ["digest", bundleDigest === undefined ? undefined : `sha256:${bundleDigest}`],
+    ["same as", one.sameAs],
+    ["error", error === undefined ? undefined : `${error.code}: ${error.message}`],
     ["hint", error?.hint],
   ];
   const lines = facts.filter(([, value]) => value !== undefined && value !== "")
     .map(([name, value]) => `  ${name.padEnd(8)}  ${value}`);
   return [`${id}  ${state}`, ...lines].map((line) => `${escaped(line)}\n`).join("") +
-    findingsOf(error).map(findingLine).join("");
+    (error?.findings ?? []).map(findingLine).join("");
 }
 
 /** Of a UUIDv7, whose first 48 bits are milliseconds since 1970 (RFC 9562 section 5.7). */
@@ -75,7 +75,7 @@ function createdOf({ id }: Pick<RemoteExport, "id">): number {
 }
 
 function tookText(one: RemoteExport, now: number): string {
-  if (typeof one.seconds === "number") return durationText(one.seconds);
+  if (one.seconds !== undefined) return durationText(one.seconds);
   const started = Date.parse(one.startedAt ?? "");
   return hasEnded(one) || Number.isNaN(started) ? "" : durationText((now - started) / 1000);
 }

@@ -1,9 +1,15 @@
 /** `stella keys`: make a key, show keys, trust a key. */
+import type { KeyObject } from "node:crypto";
 import { existsSync, mkdirSync } from "node:fs";
 import { basename, join } from "node:path";
 import { ioError, StellaError } from "../domain/errors.ts";
 import type { Algorithm } from "../attest/dsse.ts";
-import { keysInDirectory, readPublicKey, type TrustedKey } from "../attest/check/trust.ts";
+import {
+  keysInDirectory,
+  publicKeyFrom,
+  readPublicKey,
+  type TrustedKey,
+} from "../attest/check/trust.ts";
 import { generateKey, makeSecret, publicOf } from "../attest/sign/keys.ts";
 import { writeNew } from "../domain/durable.ts";
 import { escaped, shown } from "../domain/names.ts";
@@ -13,14 +19,16 @@ import {
   stateDirectory,
   trustDirectories,
 } from "../config/paths.ts";
+import type { Result } from "./command.ts";
 import type { Host } from "./host.ts";
-import type { CommonOptions, Result } from "./program.ts";
+import { refusalOf } from "./service_answer.ts";
+import { ServiceClient } from "./service_client.ts";
 
-export async function generateCommand(
-  options: CommonOptions & {
+export async function generateKeys(
+  options: {
     algorithm: Algorithm | "hmac";
-    out?: string;
-    passphraseFile?: string;
+    out: string | undefined;
+    passphraseFile: string | undefined;
   },
   host: Host,
 ): Promise<Result> {
@@ -32,8 +40,7 @@ export async function generateCommand(
     join(keyDirectory(requireStateDirectory(host.environment)), "signing.key");
   const made = generateKey(path, options.algorithm, options.passphraseFile);
   return await Promise.resolve({
-    code: 0,
-    json: { ok: true, code: 0, algorithm: options.algorithm, ...made },
+    json: { algorithm: options.algorithm, ...made },
     text: `made the key ${escaped(made.keyPath)}\n  public    ${escaped(made.publicPath)}\n` +
       `  keyid     ${made.keyid}\n`,
   });
@@ -50,35 +57,28 @@ function generateSecret(out: string | undefined, host: Host): Result {
   const path = out ?? join(keyDirectory(requireStateDirectory(host.environment)), "shared.key");
   const { keyid } = makeSecret(path);
   return {
-    code: 0,
-    json: { ok: true, code: 0, algorithm: "hmac", keyid, keyPath: path },
+    json: { algorithm: "hmac", keyid, keyPath: path },
     text: `made the shared secret ${escaped(path)}\n  keyid     ${keyid}\n` +
-      "  Both ends need this very file: whoever can check with it can also seal with it.\n",
+      "  Both ends need this very file: whoever can verify with it can also forge.\n",
   };
 }
 
-export async function showCommand(
-  options: CommonOptions & {
-    public?: boolean;
-    key?: string;
-    keyPassphraseFile?: string;
-    server?: string;
-    ca?: string;
-  },
-  host: Host,
-): Promise<Result> {
-  if (options.server !== undefined) {
-    const { showServiceKey } = await import("./service_key.ts");
-    return await showServiceKey({ ...options, server: options.server }, host);
-  }
+interface ShowFlags {
+  readonly public: boolean;
+  readonly key: string | undefined;
+  readonly keyPassphraseFile: string | undefined;
+  readonly server: string | undefined;
+  readonly ca: string | undefined;
+  readonly quiet: boolean;
+}
+
+export async function showKeys(options: ShowFlags, host: Host): Promise<Result> {
+  if (options.server !== undefined) return await showServiceKey(options, host);
   if (options.public) return await Promise.resolve(showPublic(options, host));
   const keys = trusted(host);
   const lines = keys.map((key) => `${key.keyid}  ${key.algorithm}  ${escaped(key.path)}`);
   return {
-    code: 0,
     json: {
-      ok: true,
-      code: 0,
       keys: keys.map(({ keyid, name, path, algorithm }) => ({ keyid, name, path, algorithm })),
     },
     text: lines.length === 0
@@ -87,11 +87,11 @@ export async function showCommand(
   };
 }
 
-function showPublic(options: { key?: string; keyPassphraseFile?: string }, host: Host): Result {
+function showPublic(options: ShowFlags, host: Host): Result {
   const path = options.key ??
     join(keyDirectory(requireStateDirectory(host.environment)), "signing.key");
   const { pem, keyid } = publicOf(path, options.keyPassphraseFile);
-  return { code: 0, json: { ok: true, code: 0, keyid, pem }, text: pem };
+  return { json: { keyid, pem }, text: pem };
 }
 
 function trusted(host: Host): TrustedKey[] {
@@ -100,13 +100,10 @@ function trusted(host: Host): TrustedKey[] {
   return [...own, ...trustDirectories(host.environment)].flatMap((path) => keysInDirectory(path));
 }
 
-export async function trustCommand(
-  _options: CommonOptions,
-  host: Host,
-  args: string[],
-): Promise<Result> {
-  const key = readPublicKey(args[0]!);
-  const directory = trustDirectories(host.environment).at(-1)!;
+export async function trustKey(file: string, host: Host): Promise<Result> {
+  const key = readPublicKey(file);
+  const directory = trustDirectories(host.environment).at(-1);
+  if (directory === undefined) throw new TypeError("there is always a trust directory");
   const target = join(directory, `${basename(key.path).replace(/\.pub$/, "")}.pub`);
   if (existsSync(target)) {
     const known = readPublicKey(target).keyid === key.keyid;
@@ -115,14 +112,13 @@ export async function trustCommand(
         "conflict",
         `Cannot trust ${shown(key.path)}: ${shown(target)} is another key`,
         {
-          hint: "rename the file, or take the other key away first",
+          hint: "rename the file, or remove the other key first",
         },
       );
     }
   } else addTrust(directory, target, key);
   return await Promise.resolve({
-    code: 0,
-    json: { ok: true, code: 0, keyid: key.keyid, path: target },
+    json: { keyid: key.keyid, path: target },
     text: `trusted ${key.keyid}\n  kept in   ${escaped(target)}\n`,
   });
 }
@@ -134,5 +130,32 @@ function addTrust(directory: string, target: string, { key }: TrustedKey): void 
   } catch (error) {
     throw ioError("Cannot make the trust directory", directory, error);
   }
-  writeNew(target, key.export({ type: "spki", format: "pem" }) as string, 0o644);
+  writeNew(target, pemOf(key), 0o644);
+}
+
+/** Where a service shows its key, to everybody: it is public. */
+const keyPath = "/signing.pub";
+
+/** @throws StellaError usage; not_found where the service has no key yet */
+async function showServiceKey(options: ShowFlags, host: Host): Promise<Result> {
+  if (!options.public || options.key !== undefined) {
+    throw new StellaError("usage", "Cannot show the key of a service: --public was not given", {
+      hint: "use --server together with --public, and without --key",
+    });
+  }
+  const answer = await new ServiceClient(options, host).call({ path: keyPath });
+  if (answer.status !== 200) throw refusalOf(answer);
+  const { keyid, key } = publicKeyFrom(answer.text, answer.url);
+  const pem = pemOf(key);
+  if (!options.quiet) {
+    host.stderr(
+      `note:  the key ${keyid} comes from ${escaped(answer.url)}: ` +
+        "compare its keyid with the operator of the service before you trust it\n",
+    );
+  }
+  return { json: { keyid, pem }, text: pem };
+}
+
+function pemOf(key: KeyObject): string {
+  return key.export({ type: "spki", format: "pem" }).toString();
 }

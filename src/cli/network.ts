@@ -7,7 +7,7 @@ import { isThisMachine } from "../config/listen.ts";
 import { ignoredWarning, refuseHostileEnvironment } from "../config/hostile_environment.ts";
 import type { Profile } from "../config/profile.ts";
 import type { Host } from "./host.ts";
-import type { CommonOptions } from "./program.ts";
+import type { CommonFlags } from "./command.ts";
 
 const warned = new WeakSet<Host>();
 
@@ -17,7 +17,7 @@ const warned = new WeakSet<Host>();
  */
 export function checkEnvironment(
   hostnames: readonly string[],
-  { quiet = false }: CommonOptions,
+  { quiet = false }: Pick<CommonFlags, "quiet">,
   host: Host,
 ): void {
   refuseHostileEnvironment(host.environment);
@@ -31,7 +31,7 @@ export function checkEnvironment(
 /** As `checkEnvironment`, for what a profile downloads. @returns whether it does */
 export function checkDownloads(
   { providers = [] }: Profile,
-  options: CommonOptions,
+  options: Pick<CommonFlags, "quiet">,
   host: Host,
 ): boolean {
   const urls = providers.flatMap(({ url }) => url === undefined ? [] : [new URL(url)]);

@@ -10,9 +10,9 @@ import type { Config } from "../config/load.ts";
 import type { Profile, Target } from "../config/profile.ts";
 import type { ExportReport } from "../export/report.ts";
 import { nameOf, type TargetOutcome, targetsError, tryTargets } from "../export/targets.ts";
+import type { CommonFlags, Result } from "./command.ts";
 import type { Host } from "./host.ts";
 import { checkEnvironment } from "./network.ts";
-import type { CommonOptions, Result } from "./program.ts";
 import type { ProgressLine } from "./progress.ts";
 import { uploadsOf } from "./registry_client.ts";
 import { asStellaError, findingJson, findingText } from "./render.ts";
@@ -32,7 +32,7 @@ export interface TargetPlan {
 export function planTargets(
   profile: Profile,
   { registries, egress }: Config,
-  flags: CommonOptions,
+  flags: CommonFlags,
   host: Host,
 ): TargetPlan {
   const named = profile.targets.flatMap((target) =>
@@ -76,8 +76,6 @@ export function withTargets(
   const error = thrown === undefined ? undefined : asStellaError(thrown);
   const complete = `the bundle itself is complete in ${shown(directory)}`;
   const failed = error === undefined ? {} : {
-    ok: false,
-    code: error.exitCode,
     error: {
       message: `${error.message}; ${complete}`,
       ...(error.hint === undefined ? {} : { hint: error.hint }),
@@ -85,8 +83,8 @@ export function withTargets(
     findings: error.findings.map(findingJson),
   };
   return {
-    code: error?.exitCode ?? result.code,
-    json: { ...result.json as object, ...failed, targets: outcomes.map(outcomeJson) },
+    ...error === undefined ? {} : { code: error.exitCode },
+    json: { ...result.json, ...failed, targets: outcomes.map(outcomeJson) },
     text: result.text + outcomes.map(outcomeText).join("") +
       (error === undefined ? "" : escaped(`  ${complete}`) + "\n"),
   };

@@ -4,16 +4,10 @@
 import { existsSync } from "node:fs";
 import { shown } from "../domain/names.ts";
 import { StellaError } from "../domain/errors.ts";
-import type { PushFlags } from "./push_bundle.ts";
-
-export interface ExportedFlags extends PushFlags {
-  push?: string;
-  key?: string;
-  config?: string;
-}
+import type { ExportFlags } from "./export_options.ts";
 
 /** @param error what the push threw @param directory of the bundle */
-export function notPushed(error: unknown, directory: string, flags: ExportedFlags): unknown {
+export function notPushed(error: unknown, directory: string, flags: ExportFlags): unknown {
   if (!(error instanceof StellaError)) return error;
   const what = `${error.message}; the bundle itself is complete in ${shown(directory)}`;
   const command = `push it with: ${pushCommand(directory, flags)}`;
@@ -29,7 +23,7 @@ function withoutAgain(hint: string): string {
   return hint.replace(/, then run the command again$/, "");
 }
 
-function pushCommand(directory: string, flags: ExportedFlags): string {
+function pushCommand(directory: string, flags: ExportFlags): string {
   const { ca, credentials, clientCert, clientKey, plainHttp, mountFrom = [], config } = flags;
   const words = [
     ...["stella", "export", "bundle", "push", "--manifest", directory],

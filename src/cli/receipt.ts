@@ -4,7 +4,7 @@
  */
 import { closeSync, fchmodSync, fsyncSync, openSync } from "node:fs";
 import { dirname } from "node:path";
-import { ioError, StellaError } from "../domain/errors.ts";
+import { errnoOf, ioError, StellaError } from "../domain/errors.ts";
 import { loadSigner } from "../attest/sign/keys.ts";
 import { attest } from "../attest/sign/signer.ts";
 import { syncDirectory, writeAll } from "../domain/durable.ts";
@@ -14,14 +14,7 @@ import { encodeReceipt, watchProofs } from "../verify/receipt.ts";
 import type { Verdict } from "../verify/verdict.ts";
 import { build } from "../domain/version.ts";
 import type { Host } from "./host.ts";
-
-export interface ReceiptFlags {
-  receipt?: string;
-  receiptKey?: string;
-  keyPassphraseFile?: string;
-  integrityOnly?: boolean;
-  trustFromMedia?: boolean;
-}
+import type { ReceiptFlags, TrustFlags } from "./options.ts";
 
 export interface Receipt {
   /** The source to verify in place of the given one. */
@@ -31,7 +24,7 @@ export interface Receipt {
 }
 
 /** Undefined where none is asked for. To be called before anything is given up. @throws StellaError usage, media */
-export function openReceipt(flags: ReceiptFlags, host: Host): Receipt | undefined {
+export function openReceipt(flags: ReceiptFlags & TrustFlags, host: Host): Receipt | undefined {
   const { receipt: path, receiptKey, keyPassphraseFile } = flags;
   if (path === undefined) {
     if (receiptKey === undefined) return undefined;
@@ -74,7 +67,7 @@ function create(path: string): number {
     syncDirectory(dirname(path));
     return fd;
   } catch (error) {
-    if ((error as { code?: string }).code !== "EEXIST") {
+    if (errnoOf(error) !== "EEXIST") {
       throw ioError("Cannot make the receipt", path, error);
     }
     throw new StellaError("conflict", `Cannot make the receipt ${shown(path)}: the file exists`, {

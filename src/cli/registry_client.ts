@@ -1,4 +1,12 @@
-/** A registry as a command line names it, by the egress rule of the site (egress.ts). */
+/**
+ * A registry as a command line names it. On a sealed site `egress.allow` of the configuration is
+ * all that may be connected to: registries that are named on the command line, the token servers
+ * and redirects that a registry names, downloads.
+ */
+import { loadConfig } from "../config/load.ts";
+import { egressPolicy } from "../domain/egress.ts";
+import { pathFault } from "../domain/paths.ts";
+import { isName } from "../domain/names.ts";
 import { join } from "node:path";
 import { loginFiles, stateDirectory } from "../config/paths.ts";
 import type { RegistryClient } from "../registry/client.ts";
@@ -6,18 +14,10 @@ import { openRegistry } from "../registry/open.ts";
 import { endpointOf, hostOf, type Reference } from "../domain/reference.ts";
 import { systemTiming } from "../net/retry.ts";
 import { UploadFolder } from "../registry/sessions.ts";
-import { sitePolicy } from "./egress.ts";
+import type { CommonFlags } from "./command.ts";
 import type { Host } from "./host.ts";
 import { checkEnvironment } from "./network.ts";
-import type { CommonOptions } from "./program.ts";
-
-export interface RegistryFlags {
-  plainHttp?: boolean;
-  ca?: string;
-  credentials?: string;
-  clientCert?: string;
-  clientKey?: string;
-}
+import type { RegistryFlags } from "./options.ts";
 
 /**
  * Reads the configuration and the files that the flags name; connects to nobody yet.
@@ -25,7 +25,7 @@ export interface RegistryFlags {
  */
 export async function clientFor(
   reference: Reference,
-  flags: RegistryFlags & CommonOptions,
+  flags: RegistryFlags & Pick<CommonFlags, "config" | "quiet">,
   host: Host,
 ): Promise<RegistryClient> {
   const { ca, credentials, clientCert, clientKey } = flags;
@@ -41,7 +41,9 @@ export async function clientFor(
     ...credentialsOf(credentials, host),
   };
   checkEnvironment([hostOf(settings.endpoint.url)], flags, host);
-  const policy = await sitePolicy(flags, host);
+  const where = { flag: flags.config, environment: host.environment };
+  const { config } = await loadConfig(where, { isName, pathFault });
+  const policy = egressPolicy(config.egress);
   return openRegistry(settings, { timing: systemTiming, policy, ...uploadsOf(host) });
 }
 

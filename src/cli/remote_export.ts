@@ -1,6 +1,12 @@
-/** An export as a running service shows it. What stands at the other end may be anything, so findings are taken by their shape. */
+/**
+ * An export as a running service shows it. What stands at the other end may be anything: each field
+ * is taken only where it has its type.
+ */
 import { type ErrorCode, exitCodes, type Finding, StellaError } from "../domain/errors.ts";
 import { escaped, shown } from "../domain/names.ts";
+import type { LeftOutCounts } from "./risk_report.ts";
+import { isObject, objectOf } from "./service_answer.ts";
+import type { ServiceClient } from "./service_client.ts";
 
 export interface RemoteExport {
   id: string;
@@ -8,26 +14,67 @@ export interface RemoteExport {
   profile: string;
   tenant: string;
   /** What asked for it: api, schedule or cli. Older services do not say this and what follows. */
-  trigger?: string;
+  trigger: string | undefined;
   /** Name of the token that asked for it. */
-  actor?: string | null;
-  createdAt?: string;
-  startedAt?: string | null;
-  endedAt?: string | null;
-  seconds?: number | null;
-  attempts?: number;
-  bytes?: number | null;
-  files?: number | null;
-  sameAs?: string | null;
-  bundleDigest: string | null;
-  error: RemoteError | null;
+  actor: string | undefined;
+  createdAt: string | undefined;
+  startedAt: string | undefined;
+  endedAt: string | undefined;
+  seconds: number | undefined;
+  attempts: number | undefined;
+  bytes: number | undefined;
+  files: number | undefined;
+  sameAs: string | undefined;
+  bundleDigest: string | undefined;
+  error: RemoteError | undefined;
 }
 
 export interface RemoteError {
   code: string;
   message: string;
-  hint?: string;
-  findings?: unknown;
+  hint: string | undefined;
+  findings: Finding[];
+}
+
+/** Undefined where it is no export. */
+export function exportFrom(value: unknown): RemoteExport | undefined {
+  if (!isObject(value)) return undefined;
+  const { id, state } = value;
+  if (typeof id !== "string" || typeof state !== "string") return undefined;
+  const text = (name: string) => textOf(value[name]);
+  const count = (name: string) => typeof value[name] === "number" ? value[name] : undefined;
+  return {
+    id,
+    state,
+    profile: text("profile") ?? "",
+    tenant: text("tenant") ?? "",
+    trigger: text("trigger"),
+    actor: text("actor"),
+    createdAt: text("createdAt"),
+    startedAt: text("startedAt"),
+    endedAt: text("endedAt"),
+    seconds: count("seconds"),
+    attempts: count("attempts"),
+    bytes: count("bytes"),
+    files: count("files"),
+    sameAs: text("sameAs"),
+    bundleDigest: text("bundleDigest"),
+    error: errorFrom(value["error"]),
+  };
+}
+
+function errorFrom(value: unknown): RemoteError | undefined {
+  if (!isObject(value)) return undefined;
+  return {
+    code: textOf(value["code"]) ?? "",
+    message: textOf(value["message"]) ?? "",
+    hint: textOf(value["hint"]),
+    findings: findingsFrom(value["findings"]),
+  };
+}
+
+function textOf(value: unknown): string | undefined {
+  return typeof value === "string" ? value : undefined;
 }
 
 export function hasEnded({ state }: Pick<RemoteExport, "state">): boolean {
@@ -37,22 +84,21 @@ export function hasEnded({ state }: Pick<RemoteExport, "state">): boolean {
 /** An export that did not succeed, as the error of a command. */
 export function failureOf({ id, state, error }: RemoteExport): StellaError {
   const what = `The export ${shown(id)} ${state === "failed" ? "failed" : `is ${escaped(state)}`}`;
-  const text = error === null ? what : `${what}: ${error.message}`;
+  const text = error === undefined ? what : `${what}: ${error.message}`;
   if (state === "cancelled") return new StellaError("interrupted", text);
   return new StellaError(codeOf(error?.code), text, {
-    ...(error?.hint === undefined ? {} : { hint: error.hint }),
-    findings: findingsOf(error),
+    ...error?.hint === undefined ? {} : { hint: error.hint },
+    findings: error?.findings ?? [],
   });
 }
 
 /** What the service listed of what it found; nothing of what is no finding. */
-export function findingsOf(error: { findings?: unknown } | null | undefined): Finding[] {
-  const given = error?.findings;
-  return Array.isArray(given) ? given.flatMap(findingOf) : [];
+export function findingsFrom(given: unknown): Finding[] {
+  return Array.isArray(given) ? given.flatMap(findingFrom) : [];
 }
 
-function findingOf(value: Record<string, unknown> | null): Finding[] {
-  if (typeof value !== "object" || value === null) return [];
+function findingFrom(value: unknown): Finding[] {
+  if (!isObject(value)) return [];
   const { line, range } = value;
   const texts = ["path", "found", "expected", "hint"].flatMap((name) =>
     typeof value[name] === "string" ? [[name, value[name]]] : []
@@ -61,8 +107,8 @@ function findingOf(value: Record<string, unknown> | null): Finding[] {
     code: codeOf(value["code"]),
     reason: /^[a-z_]{1,64}$/.exec(String(value["reason"]))?.[0] ?? "other",
     ...Object.fromEntries(texts),
-    ...(typeof line === "number" ? { line } : {}),
-    ...(isRange(range) ? { range } : {}),
+    ...typeof line === "number" ? { line } : {},
+    ...isRange(range) ? { range } : {},
   }];
 }
 
@@ -72,6 +118,45 @@ function isRange(value: unknown): value is [number, number] {
 }
 
 function codeOf(name: unknown): ErrorCode {
-  const known = typeof name === "string" && name !== "ok" && Object.hasOwn(exitCodes, name);
-  return known ? name as ErrorCode : "internal";
+  return isErrorCode(name) ? name : "internal";
+}
+
+function isErrorCode(name: unknown): name is ErrorCode {
+  return typeof name === "string" && name !== "ok" && Object.hasOwn(exitCodes, name);
+}
+
+/** What a service left out of an export, as its timeline tells it. */
+export interface LeftOutReport {
+  /** Of risk data alone. */
+  leftOut?: LeftOutCounts;
+  /** Absent where the service does not say it, as one of an earlier version. */
+  emptyDirectoryCount?: number;
+}
+
+/** Nothing where the timeline cannot be read: the export succeeded all the same. */
+export async function fetchLeftOut(
+  client: ServiceClient,
+  { id, tenant }: Pick<RemoteExport, "id" | "tenant">,
+): Promise<LeftOutReport> {
+  const asked = new URLSearchParams({ exportId: id, tenant, first: "newest", limit: "100" });
+  const answer = await client.call({ path: `/v1/timeline?${asked}` }).catch(() => undefined);
+  if (answer?.status !== 200) return {};
+  const { items } = objectOf(answer);
+  // An earlier attempt may have made a bundle too, and failed after that.
+  const made = Array.isArray(items)
+    ? items.filter(isObject).find(({ stage }) => stage === "made")
+    : undefined;
+  const attributes = made?.["attributes"];
+  if (!isObject(attributes)) return {};
+  const { leftOut, emptyDirectoryCount } = attributes;
+  return {
+    ...isObject(leftOut) ? { leftOut: countsFrom(leftOut) } : {},
+    ...typeof emptyDirectoryCount === "number" ? { emptyDirectoryCount } : {},
+  };
+}
+
+function countsFrom(told: Record<string, unknown>): LeftOutCounts {
+  const count = (value: unknown) => typeof value === "number" ? value : 0;
+  const { invalid, bad_id: badIds, unread } = told;
+  return { invalid: count(invalid), bad_id: count(badIds), unread: count(unread) };
 }

@@ -10,6 +10,7 @@ import {
 } from "../domain/errors.ts";
 import { escaped } from "../domain/names.ts";
 import type { Note, Verdict } from "../verify/verdict.ts";
+import type { Host, Paint } from "./host.ts";
 
 /** An error of any kind as a StellaError; what nobody expected is code internal and says so. */
 export function asStellaError(thrown: unknown): StellaError {
@@ -22,16 +23,30 @@ export function asStellaError(thrown: unknown): StellaError {
   });
 }
 
-export function errorText(error: StellaError): string {
+const plain: Paint = (_, text) => text;
+
+/** By `--color` and, where that is auto, by the terminal and NO_COLOR (no-color.org). */
+export function painter(
+  when: string,
+  stream: "stdout" | "stderr",
+  { isTerminal, environment }: Pick<Host, "isTerminal" | "environment">,
+): Paint {
+  const isAuto = () =>
+    isTerminal(stream) && !environment("NO_COLOR") && environment("TERM") !== "dumb";
+  if (when === "never" || (when === "auto" && !isAuto())) return plain;
+  return (tone, text) => `\x1b[${tone === "good" ? 32 : 31}m${text}\x1b[0m`;
+}
+
+export function errorText(error: StellaError, paint = plain): string {
   const lines = [
-    `error: ${escaped(error.message)} (code ${error.exitCode})`,
+    `${paint("bad", "error:")} ${escaped(error.message)} (code ${error.exitCode})`,
     ...error.findings.map(findingText),
   ];
   if (error.hint !== undefined) lines.push(`hint:  ${escaped(error.hint)}`);
   return lines.join("\n") + "\n";
 }
 
-export function errorJson(command: string, error: StellaError): unknown {
+export function errorJson(command: string, error: StellaError) {
   return {
     command,
     ok: false,
@@ -70,11 +85,10 @@ function placeOf({ path, range, line }: Finding): string {
   ].filter((part) => part !== "").join(", ");
 }
 
-export function verdictJson(verdict: Verdict): Record<string, unknown> {
-  const { ok, code, bundle, signer, claimedKeyid, filesVerified } = verdict;
+/** `ok` and `code` are written in front of every result. */
+export function verdictJson(verdict: Verdict) {
+  const { bundle, signer, claimedKeyid, filesVerified } = verdict;
   return {
-    ok,
-    code,
     verdict: verdict.verdict,
     ...(bundle === undefined ? {} : { bundle }),
     ...(signer === undefined ? {} : { signer }),
@@ -83,13 +97,14 @@ export function verdictJson(verdict: Verdict): Record<string, unknown> {
     filesVerified,
     findings: verdict.findings.map(findingJson),
     ...(verdict.notes === undefined ? {} : { notes: verdict.notes }),
-    files: [],
   };
 }
 
-export function verdictText(verdict: Verdict): string {
+export function verdictText(verdict: Verdict, paint = plain): string {
   const { bundle, signer, findings, notes } = verdict;
-  const head = verdict.ok ? verdict.verdict : `REFUSED (code ${verdict.code})`;
+  const head = verdict.ok
+    ? paint("good", verdict.verdict)
+    : `${paint("bad", "REFUSED")} (code ${verdict.code})`;
   const what = bundle === undefined ? "" : `  ${bundle.profile} of ${bundle.created}`;
   const lines = [`${head}${what}`];
   if (bundle !== undefined) {

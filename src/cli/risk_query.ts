@@ -8,9 +8,10 @@ import { shown } from "../domain/names.ts";
 import { durationSeconds } from "../config/duration.ts";
 import { type AskedProvider, type RiskAnswer, RiskQuery } from "../risk/query.ts";
 import type { Verdict } from "../verify/verdict.ts";
+import type { Result } from "./command.ts";
 import type { Host } from "./host.ts";
-import type { Result } from "./program.ts";
-import { verdictJson, verdictText } from "./render.ts";
+import { placeAt } from "./place.ts";
+import { verdictJson } from "./render.ts";
 import {
   answerText,
   leftOutText,
@@ -19,29 +20,24 @@ import {
   staleText,
   unreadText,
 } from "./risk_text.ts";
-import { bundleDirectory } from "./bundle_place.ts";
-import { judge, type VerifyOptions } from "./judge.ts";
+import { resultOf, type VerifyFlags, verifyPlace } from "./verify.ts";
 
-export interface RiskQueryOptions extends VerifyOptions {
-  manifest: string;
-  maxAge?: string;
-}
-
-export async function riskQueryCommand(
-  options: RiskQueryOptions,
+export async function queryRisk(
+  id: string,
+  named: string,
+  options: VerifyFlags & { maxAge: string | undefined },
   host: Host,
-  args: string[],
 ): Promise<Result> {
-  const query = new RiskQuery(args[0] ?? "");
+  const query = new RiskQuery(id);
   const oldest = oldestOf(options.maxAge, host.now());
-  const directory = bundleDirectory(options.manifest);
-  const verdict = await judge(directory, options, host, ({ path }) => query.take(path));
-  if (!verdict.ok) {
-    return { code: verdict.code, json: verdictJson(verdict), text: verdictText(verdict) };
-  }
+  const place = await placeAt("query", named, options, host);
+  const verified = await verifyPlace(place, options, host, {
+    onFile: ({ path }) => query.take(path),
+  });
+  if (!verified.verdict.ok) return resultOf(verified, host);
   const answer = query.end();
-  if (answer === undefined) throw noRiskData(options.manifest);
-  return answered(query.id, answer, verdict, oldest);
+  if (answer === undefined) throw noRiskData(named);
+  return answered(query.id, answer, verified.verdict, oldest);
 }
 
 /** Which data is too old. @throws StellaError usage */
@@ -93,8 +89,6 @@ function answered(
     code,
     json: {
       ...verdictJson(verdict),
-      ok: code === 0,
-      code,
       ...(reason === undefined ? {} : { reason }),
       id,
       found,
@@ -114,8 +108,8 @@ function answered(
   };
 }
 
-function noRiskData(manifest: string): StellaError {
-  return new StellaError("usage", `Cannot query ${shown(manifest)}: the bundle has no risk data`, {
+function noRiskData(place: string): StellaError {
+  return new StellaError("usage", `Cannot query ${shown(place)}: the bundle has no risk data`, {
     hint: "export a profile of the kind risk, and query that bundle",
   });
 }

@@ -5,25 +5,31 @@
  * cannot be written is known at the start. They replace what an earlier run wrote, and nothing
  * else.
  */
-import { closeSync, fstatSync, ftruncateSync, readFileSync, writeSync } from "node:fs";
+import {
+  closeSync,
+  fstatSync,
+  ftruncateSync,
+  readFileSync,
+  realpathSync,
+  writeSync,
+} from "node:fs";
+import { basename, dirname, join, sep } from "node:path";
 import { openNamed, replaceFile } from "../output/named_file.ts";
 import { shown } from "../domain/names.ts";
 import { ioError, StellaError } from "../domain/errors.ts";
 import { build } from "../domain/version.ts";
+import type { ExportFlags } from "./export_options.ts";
 import type { Host } from "./host.ts";
-import { previousSuccesses, runMetrics } from "./run_metrics.ts";
-import { refuseInBundle } from "./run_places.ts";
+import type { RunFileFlags } from "./options.ts";
+import { previousSuccesses, type Run, runMetrics } from "./run_metrics.ts";
 
-export interface RunFileOptions {
-  metricsTextfile?: string;
-  report?: string;
-  profile?: string;
-  manifest?: string;
-}
+export type RunFileOptions =
+  & RunFileFlags
+  & Pick<ExportFlags, "profile" | "manifest">;
 
 export interface RunFiles {
   /** Writes both; `json` is the command's result. Once is enough. @throws StellaError usage, media */
-  end(code: number, json: unknown): void;
+  end(code: number, json: object): void;
 }
 
 /** Undefined where neither is asked for. @throws StellaError usage, media */
@@ -59,16 +65,6 @@ export function openRunFiles(
   };
 }
 
-export interface Run {
-  command: string;
-  profile: string | undefined;
-  code: number;
-  json: unknown;
-  /** Milliseconds since 1970. */
-  started: number;
-  ended: number;
-}
-
 /** The result as `--json` prints it, and when and by what it was made. */
 function reportOf({ command, json, started, ended }: Run): unknown {
   const { version, commit } = build();
@@ -78,7 +74,7 @@ function reportOf({ command, json, started, ended }: Run): unknown {
     ended: new Date(ended).toISOString(),
     seconds: (ended - started) / 1000,
     tool: { name: "stella", version, commit },
-    ...json as object,
+    ...json,
   };
 }
 
@@ -136,5 +132,49 @@ function replaced(path: string, bytes: Uint8Array): boolean {
     return true;
   } catch {
     return false;
+  }
+}
+
+/** Where an export puts its manifest unless it is told otherwise. */
+export const defaultManifest = "out/manifest.json";
+
+/**
+ * Before the files are opened: a bundle is carried away, and holds no report of its own making.
+ * @throws StellaError usage
+ */
+function refuseInBundle(options: RunFileOptions): void {
+  const directory = dirname(options.manifest ?? defaultManifest);
+  refuse(options, directory, `it lies in the directory of the bundle, ${shown(directory)}`);
+}
+
+/**
+ * @param sources what is packed: the next bundle would hold the report of this one
+ * @throws StellaError usage
+ */
+export function refuseInSources(options: RunFileOptions, sources: readonly string[]): void {
+  for (const source of sources) {
+    refuse(options, source, `it lies in what is exported, ${shown(source)}`);
+  }
+}
+
+function refuse({ metricsTextfile, report }: RunFileOptions, place: string, why: string): void {
+  const root = realPath(place);
+  for (const file of [metricsTextfile, report]) {
+    if (file === undefined) continue;
+    const real = realPath(file);
+    if (real !== root && !real.startsWith(root.endsWith(sep) ? root : root + sep)) continue;
+    throw new StellaError("usage", `Cannot write ${shown(file)}: ${why}`, {
+      hint: "choose a file elsewhere",
+    });
+  }
+}
+
+/** The real path of the nearest ancestor that exists, and what follows it. */
+function realPath(path: string): string {
+  try {
+    return realpathSync(path);
+  } catch {
+    const above = dirname(path);
+    return above === path ? path : join(realPath(above), basename(path));
   }
 }

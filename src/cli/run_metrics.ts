@@ -1,30 +1,40 @@
 /** The metrics of one run, as text. Source: Prometheus exposition format 0.0.4; node_exporter, textfile collector. */
 import { leftOutOf, type RiskSummary } from "../export/report.ts";
-import type { Run } from "./run_files.ts";
 
 const lastSuccess = "export_run_last_success_timestamp_seconds";
 /** Of other commands and profiles; a file that somebody else filled is not carried on without end. */
-const mostSuccesses = 100;
+const maxSuccesses = 100;
 
 /** Lines of earlier successes by their labels: a failed run must not make them forgotten. */
 export function previousSuccesses(text: string): Map<string, string> {
   const lines = text.matchAll(
     new RegExp(`^${lastSuccess}(\\{[^\\n]*\\}) (\\d+(?:\\.\\d+)?)$`, "gm"),
   );
-  return new Map([...lines].slice(-mostSuccesses).map((one) => [one[1] ?? "", one[2] ?? ""]));
+  return new Map([...lines].slice(-maxSuccesses).map((one) => [one[1] ?? "", one[2] ?? ""]));
 }
 
 /** Characters; labels are ASCII as names are, so these are bytes. */
 const block = 4096;
 
-interface Outcome {
+/** What of a result the metrics show. */
+export interface Outcome {
   bundle?: { profile?: string; files?: number; bytes?: number };
   findings?: readonly { reason?: string }[];
   risk?: readonly RiskSummary[];
 }
 
+export interface Run {
+  command: string;
+  profile: string | undefined;
+  code: number;
+  json: Outcome;
+  /** Milliseconds since 1970. */
+  started: number;
+  ended: number;
+}
+
 export function runMetrics(run: Run, before: ReadonlyMap<string, string>): string {
-  const { bundle, findings = [], risk } = run.json as Outcome;
+  const { bundle, findings = [], risk } = run.json;
   const labels = { command: run.command, profile: bundle?.profile ?? run.profile ?? "" };
   const own = labelText(labels);
   const seconds = (milliseconds: number) => String(milliseconds / 1000);

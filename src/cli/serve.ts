@@ -9,12 +9,20 @@ import { requireStateDirectory } from "../config/paths.ts";
 import { readTls } from "../config/tls_files.ts";
 import type { Service, ServiceOptions } from "../service/service.ts";
 import type { Manager } from "../telemetry/notify.ts";
+import type { CommonFlags, Result } from "./command.ts";
+import { stopped } from "./event_loop.ts";
 import type { Host } from "./host.ts";
-import type { CommonOptions, Result } from "./program.ts";
+import { machineKey } from "./recipe.ts";
+import { probeAttestation } from "../verify/probe.ts";
 
-export interface ServeOptions extends CommonOptions {
-  listen?: string;
-  opsListen?: string;
+interface ServeFlags extends Pick<CommonFlags, "config"> {
+  readonly listen?: string | undefined;
+  readonly opsListen?: string | undefined;
+}
+
+export function serve(options: ServeFlags, host: Host): Promise<Result> {
+  const signingKey = machineKey(requireStateDirectory(host.environment));
+  return runServe(options, host, { attestation: () => probeAttestation(), signingKey });
 }
 
 /**
@@ -23,7 +31,7 @@ export interface ServeOptions extends CommonOptions {
  * @throws StellaError usage
  */
 export async function runServe(
-  options: ServeOptions,
+  options: ServeFlags,
   host: Host,
   parts: Pick<ServiceOptions, "attestation" | "signingKey" | "drain" | "lease">,
 ): Promise<Result> {
@@ -50,18 +58,18 @@ export async function runServe(
     environment,
     mainUrl: host.mainUrl,
     now: host.now,
-    elapsed: () => performance.now(),
-    random: (bytes) => crypto.getRandomValues(bytes),
-    write: (bytes) => Deno.stderr.write(bytes),
+    elapsed: host.elapsed,
+    random: host.random,
+    write: host.writeLog,
   });
   renew = service.renew;
   await untilStopped(service, host, state);
-  return { code: 0, json: { ok: true, code: 0, url: service.url }, text: "" };
+  return { json: { url: service.url }, text: "" };
 }
 
 /** Flag, else variable, else file. A variable that is empty says nothing. */
 function addressesOf(
-  { listen, opsListen }: ServeOptions,
+  { listen, opsListen }: ServeFlags,
   environment: Host["environment"],
   { service, tokens }: Config,
 ) {
@@ -86,7 +94,7 @@ async function untilStopped(service: Service, host: Host, directory: string): Pr
     const { openManager } = await import("../telemetry/notify.ts");
     manager = openManager(managerOptions(service, host.environment, directory));
     await manager.ready(`Serving ${service.url}`);
-    await aborted(host.stop);
+    await stopped(host);
     await manager.stopping();
   } finally {
     await service.stop();
@@ -102,9 +110,4 @@ function managerOptions(service: Service, environment: Host["environment"], dire
     directory,
     alive: () => service.alive(),
   };
-}
-
-function aborted(signal: AbortSignal): Promise<void> {
-  if (signal.aborted) return Promise.resolve();
-  return new Promise((resolve) => signal.addEventListener("abort", () => resolve()));
 }

@@ -1,4 +1,7 @@
-/** What a service answered, and how a refusal becomes the error of a command. Whoever shows its texts escapes them. */
+/**
+ * What a service answered, and how a refusal becomes the error of a command. Whoever shows its
+ * texts escapes them.
+ */
 import { type ErrorCode, exitCodes, statusCodes, StellaError } from "../domain/errors.ts";
 import { shown } from "../domain/names.ts";
 
@@ -33,11 +36,15 @@ export class ServiceError extends StellaError {
   }
 }
 
+export function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
 /** The body of an answer as an object; anything else is an empty one. */
 export function objectOf({ text }: Pick<Answer, "text">): Record<string, unknown> {
   try {
-    const value = JSON.parse(text);
-    return value !== null && typeof value === "object" ? value : {};
+    const value: unknown = JSON.parse(text);
+    return isObject(value) ? value : {};
   } catch {
     return {};
   }
@@ -70,9 +77,12 @@ export function refusalOf(answer: Answer, hint?: string): ServiceError {
  * What the service itself says, where that tells more than the status; `registry` for other faults.
  */
 function codeOf(status: number, said: unknown): ErrorCode {
-  const tells = typeof said === "string" && Object.hasOwn(exitCodes, said) &&
+  return tellsMore(said) ? said : statusCodes[status] ?? "registry";
+}
+
+function tellsMore(said: unknown): said is ErrorCode {
+  return typeof said === "string" && Object.hasOwn(exitCodes, said) &&
     !["ok", "internal", "usage", "interrupted"].includes(said);
-  return tells ? said as ErrorCode : statusCodes[status] ?? "registry";
 }
 
 const unknownToken = "the service does not know the token that was sent: check its file, and " +

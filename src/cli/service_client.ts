@@ -19,18 +19,8 @@ import type { Host } from "./host.ts";
 import { checkEnvironment } from "./network.ts";
 import { build } from "../domain/version.ts";
 import { type Answer, refusalOf, ServiceError } from "./service_answer.ts";
-
-/** How a service is reached; the options of the command line. */
-export interface ServiceFlags {
-  url?: string | undefined;
-  /** A file with the token, which nobody else can read. */
-  tokenFile?: string | undefined;
-  /** PEM file with the only authorities that are trusted for it. */
-  ca?: string | undefined;
-  /** Lets a token go to another machine by plain http. */
-  insecureHttp?: boolean;
-  quiet?: boolean;
-}
+import type { CommonFlags } from "./command.ts";
+import type { ServiceFlags } from "./options.ts";
 
 export interface Call {
   method?: "GET" | "POST" | "DELETE";
@@ -40,12 +30,12 @@ export interface Call {
 }
 
 /** Milliseconds without a byte: of an answer, and of a stream, which says something every 15 s. */
-const patience = 5_000;
-const streamPatience = 45_000;
+const timeout = 5_000;
+const streamTimeout = 45_000;
 /** By this the service tells its own command from other clients. */
 const agent = { "user-agent": `stella/${build().version}` };
 /** Bytes; a status has a few hundred. */
-export const usualAnswer = 64 * 1024;
+export const defaultMaxAnswer = 64 * 1024;
 
 export class ServiceClient {
   readonly #base: URL;
@@ -54,12 +44,13 @@ export class ServiceClient {
   readonly #stop: AbortSignal;
 
   /**
-   * --url, else STELLA_URL, else where `stella serve` listens by default; --token-file, else
+   * --server, else STELLA_URL, else where `stella serve` listens by default; --token-file, else
    * STELLA_TOKEN_FILE.
    * @throws StellaError usage; policy where the token would be sent in the clear
    */
-  constructor({ url, tokenFile, ca, insecureHttp, quiet = false }: ServiceFlags, host: Host) {
-    this.#base = baseUrl(url ?? (host.environment("STELLA_URL") || `http://${defaultListen}`));
+  constructor(flags: ServiceFlags & Pick<CommonFlags, "quiet">, host: Host) {
+    const { server, tokenFile, ca, insecureHttp, quiet } = flags;
+    this.#base = baseUrl(server ?? (host.environment("STELLA_URL") || `http://${defaultListen}`));
     checkEnvironment([hostnameOf(this.#base)], { quiet }, host);
     const tokenPath = tokenFile ?? (host.environment("STELLA_TOKEN_FILE") || undefined);
     const token = tokenPath === undefined ? undefined : readToken(tokenPath);
@@ -79,9 +70,9 @@ export class ServiceClient {
    * @throws ServiceError where nobody answers; StellaError registry where too much comes,
    * interrupted
    */
-  async call(call: Call, most = usualAnswer): Promise<Answer> {
+  async call(call: Call, max = defaultMaxAnswer): Promise<Answer> {
     const answer = await this.#send(call);
-    return await this.#whole(call, answer, most);
+    return await this.#whole(call, answer, max);
   }
 
   /**
@@ -89,9 +80,9 @@ export class ServiceClient {
    * @throws ServiceError where nobody answers, or something else than 200
    */
   async stream(path: string): Promise<{ pull: Pull; close(): void }> {
-    const answer = await this.#send({ path }, streamPatience);
+    const answer = await this.#send({ path }, streamTimeout);
     if (answer.statusCode !== 200) {
-      throw refusalOf(await this.#whole({ path }, answer, usualAnswer));
+      throw refusalOf(await this.#whole({ path }, answer, defaultMaxAnswer));
     }
     const target = new URL(path, this.#base);
     const chunks = (answer as AsyncIterable<Uint8Array>)[Symbol.asyncIterator]();
@@ -117,15 +108,15 @@ export class ServiceClient {
    * @throws ServiceError where nobody answers, or something else than 200
    */
   async *lines(call: Call): AsyncGenerator<string> {
-    const answer = await this.#send(call, streamPatience);
+    const answer = await this.#send(call, streamTimeout);
     if (answer.statusCode !== 200) {
-      throw refusalOf(await this.#whole(call, answer, usualAnswer));
+      throw refusalOf(await this.#whole(call, answer, defaultMaxAnswer));
     }
     const decoder = new TextDecoder();
     let rest = "";
     for await (const chunk of this.#chunks(answer)) {
       rest += decoder.decode(chunk, { stream: true });
-      if (rest.length > usualAnswer) throw tooLong(this.#base.href);
+      if (rest.length > defaultMaxAnswer) throw tooLong(this.#base.href);
       const lines = rest.split("\n");
       rest = lines.pop() ?? "";
       yield* lines;
@@ -141,9 +132,9 @@ export class ServiceClient {
     }
   }
 
-  async #whole({ path }: Call, answer: IncomingMessage, most: number): Promise<Answer> {
+  async #whole({ path }: Call, answer: IncomingMessage, max: number): Promise<Answer> {
     const target = new URL(path, this.#base);
-    const text = await limitedText(answer, most, target.href)
+    const text = await limitedText(answer, max, target.href)
       .catch((error) => {
         throw error instanceof StellaError ? error : this.#unreachable(target, error);
       });
@@ -155,7 +146,7 @@ export class ServiceClient {
     return { url: target.href, status: answer.statusCode ?? 0, text, ...more };
   }
 
-  #send(call: Call, timeout = patience): Promise<IncomingMessage> {
+  #send(call: Call, limit = timeout): Promise<IncomingMessage> {
     const { method = "GET", path, body, headers = {} } = call;
     const target = new URL(path, this.#base);
     const text = body === undefined ? undefined : JSON.stringify(body);
@@ -166,10 +157,10 @@ export class ServiceClient {
       method,
       headers: { ...agent, ...type, ...headers, ...this.#headers() },
       signal: this.#stop,
-      timeout,
+      timeout: limit,
       agent: this.#agent,
     }, (answer) => this.#stop.aborted ? answer.destroy() : resolve(answer));
-    request.on("timeout", () => request.destroy(new Error(`no answer in ${timeout / 1000} s`)));
+    request.on("timeout", () => request.destroy(new Error(`no answer in ${limit / 1000} s`)));
     request.on("error", (error) => reject(this.#unreachable(target, error)));
     // On a connection that is used again, `signal` alone lets an answer through that comes just then (tried).
     const stop = () => reject(interrupted());
@@ -182,7 +173,7 @@ export class ServiceClient {
     if (this.#stop.aborted) return interrupted();
     return new ServiceError("registry", `Cannot ask ${shown(target.href)}: ${messageOf(error)}`, {
       cause: error,
-      hint: "start it with `stella serve`, or name the right one: --url, or --server of an export",
+      hint: "start it with `stella serve`, or name the right one with --server",
     });
   }
 }
@@ -237,25 +228,25 @@ function readToken(path: string): Secret {
 }
 
 function readText(path: string): string {
-  return new TextDecoder().decode(readRegular("Cannot read", path, mostText));
+  return new TextDecoder().decode(readRegular("Cannot read", path, maxText));
 }
 
 /** Bytes of a token's file, and of certificates. */
-const mostText = 4 * 1024 * 1024;
+const maxText = 4 * 1024 * 1024;
 
-async function limitedText(answer: IncomingMessage, most: number, url: string): Promise<string> {
+async function limitedText(answer: IncomingMessage, max: number, url: string): Promise<string> {
   const decoder = new TextDecoder();
   let text = "";
   for await (const chunk of answer) {
     text += decoder.decode(chunk as Uint8Array, { stream: true });
-    if (text.length > most) throw tooLong(url);
+    if (text.length > max) throw tooLong(url);
   }
   return text + decoder.decode();
 }
 
 function tooLong(url: string): StellaError {
   const what = `Cannot ask ${shown(url)}: the answer is too long for a service of stella`;
-  return new StellaError("registry", what, { hint: "name the right one with --url" });
+  return new StellaError("registry", what, { hint: "name the right one with --server" });
 }
 
 function interrupted(): StellaError {

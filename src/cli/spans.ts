@@ -8,22 +8,24 @@ import { refuseHostileEnvironment } from "../config/hostile_environment.ts";
 import { checkBound, isLoopbackHost, listenError, parseListen } from "../config/listen.ts";
 import { SpansFile } from "../telemetry/sink/spans_file.ts";
 import { openSink } from "../telemetry/sink/span_sink.ts";
+import type { Result } from "./command.ts";
+import { stopped } from "./event_loop.ts";
 import type { Host } from "./host.ts";
-import type { CommonOptions, Result } from "./program.ts";
 import { counted } from "./render.ts";
 
-export interface SpansOptions extends CommonOptions {
+interface SpansFlags {
   listen: string;
   out: string;
   /** In MiB. */
   maxSize: string;
   keep: string;
+  quiet: boolean;
 }
 
 const mebibyte = 1024 * 1024;
 
 /** @throws StellaError usage, media */
-export async function spansCommand(options: SpansOptions, host: Host): Promise<Result> {
+export async function keepSpans(options: SpansFlags, host: Host): Promise<Result> {
   refuseHostileEnvironment(host.environment);
   const listen = parseListen(options.listen);
   mkdirSync(dirname(options.out), { recursive: true });
@@ -47,12 +49,11 @@ export async function spansCommand(options: SpansOptions, host: Host): Promise<R
     });
     checkBound(listen, sink.address);
     if (!options.quiet) host.stderr(`listens on ${sink.url}/v1/traces\n`);
-    await aborted(host.stop);
+    await stopped(host);
     await sink.close();
     const text = `kept ${counted(spans, "span")} in ${shown(options.out)}\n`;
     return {
-      code: 0,
-      json: { ok: true, code: 0, url: sink.url, spans, files: [options.out] },
+      json: { url: sink.url, spans, files: [options.out] },
       text,
     };
   } finally {
@@ -65,9 +66,4 @@ function countOf(option: string, text: string): number {
   throw new StellaError("usage", `Cannot use ${option} ${shown(text)}: it is no number above 0`, {
     hint: "--max-size counts in MiB, --keep counts files",
   });
-}
-
-function aborted(signal: AbortSignal): Promise<void> {
-  if (signal.aborted) return Promise.resolve();
-  return new Promise((resolve) => signal.addEventListener("abort", () => resolve()));
 }

@@ -1,29 +1,23 @@
 /**
- * `stella status`: what runs, and whether it is the build that a bundle's manifest names. The manifest's own signature is not
- * judged here: that is `stella verify`.
+ * `stella status` and `stella health`: what runs, and whether it is the build that a bundle's
+ * manifest names. The manifest's own signature is not checked here: that is `stella verify`.
  */
-import { statSync } from "node:fs";
-import { join } from "node:path";
-import { exitCodes, type Finding, ioError, StellaError } from "../domain/errors.ts";
 import { type Manifest, manifestName } from "../bundle/manifest.ts";
-import { escaped, shown } from "../domain/names.ts";
 import { maxManifestBytes, readManifest } from "../bundle/read_manifest.ts";
-import { readRegular } from "../domain/regular_file.ts";
-import { askService } from "./ask_service.ts";
+import { readSmall } from "../bundle/source.ts";
+import { exitCodes, type Finding, StellaError } from "../domain/errors.ts";
+import { escaped, shown } from "../domain/names.ts";
+import type { Result } from "./command.ts";
 import type { Host } from "./host.ts";
-import type { CommonOptions, Result } from "./program.ts";
+import type { ServiceFlags } from "./options.ts";
+import { dropPermissions } from "./permissions.ts";
+import type { Place, PlaceFlags } from "./open_bundle.ts";
+import { placeAt } from "./place.ts";
 import { findingJson, findingText } from "./render.ts";
-import { keepOnly } from "./spare.ts";
+import { isObject, objectOf } from "./service_answer.ts";
+import { ServiceClient } from "./service_client.ts";
 
-export interface StatusOptions extends CommonOptions {
-  url?: string;
-  tokenFile?: string;
-  ca?: string;
-  /** manifest.json, or the directory that holds it. */
-  manifest?: string;
-}
-
-/** As `/status` answers, design.md section 10. */
+/** As `/status` answers. */
 interface Status {
   version: string;
   commit: string;
@@ -39,30 +33,49 @@ interface Status {
 
 /**
  * Code 0, or 7 with the finding `build_differs`.
+ * @param named the bundle to compare with
  * @throws StellaError usage, manifest, media, registry
  */
-export async function runStatus(options: StatusOptions, host: Host): Promise<Result> {
-  const { url, status, text } = await askService(options, "/status", host);
-  const service = status === 200 ? parseStatus(text) : undefined;
+export async function showStatus(
+  named: string | undefined,
+  options: ServiceFlags & PlaceFlags,
+  host: Host,
+): Promise<Result> {
+  const client = new ServiceClient(options, host);
+  const place = named === undefined ? undefined : await placeAt("compare", named, options, host);
+  const { url, status, text } = await client.call({ path: "/status" });
+  const service = status === 200 ? statusFrom(objectOf({ text })) : undefined;
   if (service === undefined) {
     throw new StellaError(
       "registry",
       `Cannot read the status of ${shown(url)}: it answers ${status}`,
-      {
-        hint: "is it a service of stella? name the right one with --url",
-      },
+      { hint: "check that it is a service of stella, and name the right one with --server" },
     );
   }
-  // The manifest may be anybody's: it is read without the network.
-  await keepOnly(host.permissions, []);
-  const named = options.manifest === undefined ? undefined : readNamed(options.manifest);
-  const findings = named === undefined ? [] : differences(named, service);
-  const code = findings.length === 0 ? 0 : exitCodes.digest;
-  const compared = named === undefined ? {} : { manifest: named };
+  // The manifest may be anybody's: where it is a file it is read without the network.
+  await dropPermissions(host, place?.needs ?? []);
+  const manifest = place === undefined ? undefined : await readNamed(place);
+  const findings = manifest === undefined ? [] : differences(manifest, service);
+  const compared = manifest === undefined ? {} : { manifest };
   return {
-    code,
-    json: { ok: code === 0, code, service, ...compared, findings: findings.map(findingJson) },
-    text: statusText(service, named, findings),
+    code: findings.length === 0 ? 0 : exitCodes.digest,
+    json: { service, ...compared, findings: findings.map(findingJson) },
+    text: statusText(service, manifest, findings),
+  };
+}
+
+/**
+ * Readiness of a running service by exit code, for hosts without curl: 0 ready, 13 not.
+ * @throws StellaError registry (the same code as not ready) where nobody answers
+ */
+export async function showHealth(options: ServiceFlags, host: Host): Promise<Result> {
+  const path = "/health/readiness?verbose";
+  const { status, text } = await new ServiceClient(options, host).call({ path });
+  const lines = text.split("\n").map(escaped).filter((line) => line !== "");
+  return {
+    code: status === 200 ? 0 : exitCodes.registry,
+    json: { checks: lines },
+    text: lines.map((line) => `${line}\n`).join(""),
   };
 }
 
@@ -72,35 +85,36 @@ interface Named {
   program?: { sha256: string };
 }
 
-function readNamed(path: string): Named {
-  const file = statSync(path, { throwIfNoEntry: false })?.isDirectory()
-    ? join(path, manifestName)
-    : path;
+async function readNamed(place: Place): Promise<Named> {
+  const opened = place.open({ trusted: [] });
   try {
-    const bytes = readRegular("Cannot read the manifest", file, maxManifestBytes);
+    const bytes = await readSmall(opened.source, manifestName, maxManifestBytes);
+    if (bytes === undefined) {
+      const text = `Cannot compare with ${shown(place.name)}: it has no ${manifestName}`;
+      throw new StellaError("manifest", text);
+    }
     const { tool, files } = readManifest(bytes);
     const carried = files.find(({ path, role }) => role === "program" && path === "stella");
-    return { tool, ...(carried === undefined ? {} : { program: { sha256: carried.sha256 } }) };
-  } catch (error) {
-    throw error instanceof StellaError ? error : ioError("Cannot read the manifest", file, error);
+    return { tool, ...carried === undefined ? {} : { program: { sha256: carried.sha256 } } };
+  } finally {
+    opened.close?.();
   }
 }
 
 /** Undefined where it is no status of ours. */
-function parseStatus(text: string): Status | undefined {
-  let value: Partial<Status> | null;
-  try {
-    value = JSON.parse(text);
-  } catch {
-    return undefined;
-  }
-  const texts = [value?.version, value?.commit, value?.buildDate, value?.form];
-  const isStatus = texts.every((one) => typeof one === "string") &&
-    typeof value?.features === "object" && value.features !== null &&
-    (value.binary === undefined || typeof value.binary?.sha256 === "string") &&
-    ["string", "undefined"].includes(typeof value.state) &&
-    (value.configuration === undefined || typeof value.configuration?.path === "string");
-  return isStatus ? value as Status : undefined;
+function statusFrom(value: Record<string, unknown>): Status | undefined {
+  return isStatus(value) ? value : undefined;
+}
+
+function isStatus(value: Partial<Record<keyof Status, unknown>>): value is Status {
+  const { version, commit, buildDate, form, features, binary, state, configuration } = value;
+  return [version, commit, buildDate, form].every((one) => typeof one === "string") &&
+    isObject(features) &&
+    (binary === undefined || isObject(binary) && typeof binary["sha256"] === "string") &&
+    (state === undefined || typeof state === "string") &&
+    (configuration === undefined ||
+      isObject(configuration) &&
+        ["path", "sha256"].every((name) => typeof configuration[name] === "string"));
 }
 
 function differences({ tool, program }: Named, service: Status): Finding[] {

@@ -1,53 +1,51 @@
-/** `stella export bundle --server URL`: a service does the export; this command asks for it and follows it to its end. */
+/**
+ * `stella export bundle --server URL`: a service does the export; this command asks for it and
+ * follows it to its end.
+ */
 import { StellaError } from "../domain/errors.ts";
 import { escaped, shown } from "../domain/names.ts";
-import { type ExportFlags, outputDirectory } from "./export_bundle.ts";
+import { flagOf, type Result, type Value } from "./command.ts";
+import { outputDirectory } from "./export_bundle.ts";
+import type { ExportFlags } from "./export_options.ts";
 import { emptyText } from "./export_result.ts";
-import { Follower, type Patience } from "./follow_export.ts";
+import { Follower, type RetryPolicy } from "./follow_export.ts";
 import type { Host } from "./host.ts";
-import { judgesOf } from "./judge.ts";
-import type { Result } from "./program.ts";
 import { ProgressLine } from "./progress.ts";
-import { keptByPull, pullInto } from "./pull_bundle.ts";
-import { judgeExport, type RemoteBundle } from "./pull_service.ts";
-import { failureOf, type RemoteExport } from "./remote_export.ts";
-import { type LeftOutThere, leftOutThere } from "./remote_left_out.ts";
+import { pullInto, type RemoteBundle, servicePlace } from "./pull.ts";
+import { failureOf, fetchLeftOut, type LeftOutReport, type RemoteExport } from "./remote_export.ts";
 import { asStellaError, verdictJson, verdictText } from "./render.ts";
 import { countsText } from "./risk_report.ts";
 import { objectOf, refusalOf } from "./service_answer.ts";
 import { ServiceClient } from "./service_client.ts";
+import { readTrust } from "./verify.ts";
 
 /** @throws StellaError usage where an option needs this machine; with the code of the export where it failed */
 export async function submitExport(
   flags: ExportFlags,
   host: Host,
-  patience?: Patience,
+  retryPolicy?: RetryPolicy,
 ): Promise<Result> {
   const body = requestOf(flags);
   const directory = flags.manifest === undefined ? undefined : outputDirectory(flags.manifest);
   if (directory !== undefined) checkTrust(flags, host);
-  const client = new ServiceClient({ ...flags, url: flags.server }, host);
+  const client = new ServiceClient(flags, host);
   const id = await submit(client, body, host);
   const line = new ProgressLine(host, flags.quiet === true || flags.json === true);
   line.note(`export ${id}`);
-  const follower = new Follower(client, id, line, host.stop, patience);
+  const follower = new Follower(client, id, line, host, retryPolicy);
   const ended = await follower.toEnd().finally(() => line.end());
   if (ended.state !== "succeeded") throw failureOf(ended);
-  const done = exported(ended, client.url, await leftOutThere(client, ended));
+  const done = exported(ended, client.url, await fetchLeftOut(client, ended));
   return directory === undefined
     ? { ...done, text: `${done.text}${escaped(fetchText(client.url, id))}\n` }
     : await fetched(done, { url: client.url, id }, directory, flags, host);
 }
 
-interface Exported extends Result {
-  json: Record<string, unknown>;
-}
-
 function exported(
   { id, profile, tenant, bundleDigest }: RemoteExport,
   url: string,
-  { leftOut, emptyDirectoryCount }: LeftOutThere,
-): Exported {
+  { leftOut, emptyDirectoryCount }: LeftOutReport,
+): Result {
   const counts = leftOut === undefined ? "" : countsText(leftOut);
   const lines = [
     `exported  ${profile} of ${tenant} by ${url}`,
@@ -58,9 +56,8 @@ function exported(
   ];
   const bundle = { profile, tenant, bundleDigest };
   return {
-    code: 0,
     json: {
-      ...{ ok: true, code: 0, verdict: "exported" },
+      verdict: "exported",
       id,
       bundle,
       ...(emptyDirectoryCount === undefined ? {} : { emptyDirectoryCount }),
@@ -76,19 +73,19 @@ function fetchText(url: string, id: string): string {
 
 /** Fetches the finished bundle; the export stays at the service, whatever comes of that. */
 async function fetched(
-  done: Exported,
+  done: Result,
   bundle: RemoteBundle,
   directory: string,
   flags: ExportFlags,
   host: Host,
 ): Promise<Result> {
-  const { secret: _, manifest: __, ...options } = flags;
-  const place = { to: directory, force: flags.force === true };
-  const { verdict, files } = await pullInto(place, host, (through, look) => {
-    return judgeExport(bundle, options, host, keptByPull, through, look);
-  }).catch((error) => {
+  const { secret: _, ...options } = flags;
+  const target = { to: directory, force: flags.force };
+  const place = servicePlace(bundle, options, host);
+  const { verified, files } = await pullInto(target, place, options, host).catch((error) => {
     throw notFetched(error, bundle);
   });
+  const { verdict } = verified;
   const { ok, code } = verdict;
   const where = ok
     ? `  fetched to ${escaped(directory)}\n`
@@ -96,7 +93,7 @@ async function fetched(
   return {
     code,
     json: { ...verdictJson(verdict), ...(ok ? done.json : { id: bundle.id }), files },
-    text: done.text + verdictText(verdict) + where,
+    text: done.text + verdictText(verdict, host.paint) + where,
   };
 }
 
@@ -113,7 +110,7 @@ function notFetched(thrown: unknown, { url, id }: RemoteBundle): StellaError {
 
 /** Before the service does any work: without a key the bundle would be refused when it comes. */
 function checkTrust({ secret: _, ...flags }: ExportFlags, host: Host): void {
-  const { trusted } = judgesOf({ ...flags, manifest: "" }, host);
+  const { trusted } = readTrust(flags, host);
   if (trusted.length > 0) return;
   throw new StellaError("usage", "Cannot fetch the bundle: no key is trusted here", {
     hint: `run: stella keys show --public --server ${flags.server} > service.pub; ` +
@@ -133,32 +130,31 @@ async function submit(client: ServiceClient, body: unknown, { uuid }: Host): Pro
   });
 }
 
+/** Options that only this machine can serve. */
+const localOptions = [
+  "input",
+  "include",
+  "exclude",
+  "follow",
+  "key",
+  "secret",
+  "push",
+  "includeSelf",
+  "includeBinary",
+  "force",
+  "dryRun",
+  "noPublish",
+] as const satisfies (keyof ExportFlags)[];
+
 /** What only this machine can do is refused and not left out. */
 function requestOf(flags: ExportFlags): Record<string, string> {
-  const { profile, tenant, compression, layout, volumeSize } = flags;
-  const local = [
-    "input",
-    "include",
-    "exclude",
-    "follow",
-    "key",
-    "secret",
-    "push",
-    "includeSelf",
-    "includeBinary",
-    "force",
-    "dryRun",
-  ];
+  const { profile, tenant, compression, layout = "archive", volumeSize } = flags;
   const isFetched = flags.manifest !== undefined;
-  const given = [
-    ...local.filter((name) => Object.hasOwn(flags, name) && !(isFetched && name === "force")),
-    ...(flags.publish === false ? ["noPublish"] : []),
-  ];
+  const given = localOptions.filter((name) => isGiven(flags[name]))
+    .filter((name) => !(isFetched && name === "force"));
   if (given.length > 0) {
-    const names = given.map((name) =>
-      `--${name.replace(/[A-Z]/g, (one) => `-${one.toLowerCase()}`)}`
-    );
-    throw new StellaError("usage", `Cannot use ${names.join(", ")} together with --server`, {
+    const names = given.map(flagOf).join(", ");
+    throw new StellaError("usage", `Cannot use ${names} together with --server`, {
       hint:
         "leave them out: the service packs what its configuration says, and signs with its own key",
     });
@@ -171,9 +167,13 @@ function requestOf(flags: ExportFlags): Record<string, string> {
   if (profile === undefined) throw new StellaError("usage", "Cannot export: no profile was named");
   return {
     profile,
-    ...(tenant === undefined ? {} : { tenant }),
-    ...(compression === undefined ? {} : { compression }),
-    ...(layout === "archive" ? {} : { layout }),
-    ...(volumeSize === undefined ? {} : { volumeSize }),
+    ...tenant === undefined ? {} : { tenant },
+    ...compression === undefined ? {} : { compression },
+    ...layout === "archive" ? {} : { layout },
+    ...volumeSize === undefined ? {} : { volumeSize },
   };
+}
+
+function isGiven(value: Value): boolean {
+  return Array.isArray(value) ? value.length > 0 : value !== undefined && value !== false;
 }

@@ -5,29 +5,14 @@
 import { setTimeout } from "node:timers/promises";
 import { StellaError } from "../domain/errors.ts";
 import { escaped, shown } from "../domain/names.ts";
-import { interrupted } from "./breathe.ts";
+import type { CommonFlags, Result } from "./command.ts";
+import { interrupted } from "./event_loop.ts";
 import type { Host } from "./host.ts";
-import type { CommonOptions, Result } from "./program.ts";
-import { findingsOf } from "./remote_export.ts";
+import { findingsFrom } from "./remote_export.ts";
 import { findingLine } from "./render.ts";
-import { objectOf, refusalOf } from "./service_answer.ts";
+import { isObject, objectOf, refusalOf } from "./service_answer.ts";
 import { ServiceClient } from "./service_client.ts";
-
-export interface TimelineOptions extends CommonOptions {
-  url?: string;
-  tokenFile?: string;
-  ca?: string;
-  tenant?: string;
-  export?: string;
-  event?: string;
-  after?: string;
-  before?: string;
-  /** The last events instead of the first ones. */
-  newest?: boolean;
-  /** Goes on with what happens from now on. */
-  follow?: boolean;
-  limit: string;
-}
+import type { TimelineFlags } from "./timeline_options.ts";
 
 interface Event {
   id: string;
@@ -39,27 +24,29 @@ interface Event {
 }
 
 interface Page {
-  /** The earlier one first. */
-  items: Event[];
+  /** As the service wrote them, the earlier one first; and as they are understood. */
+  items: unknown[];
+  events: Event[];
   next: string | null;
 }
 
 /** Bytes: 500 events with room for their attributes. */
-const largestPage = 4 * 1024 * 1024;
+const maxPageBytes = 4 * 1024 * 1024;
 
-const idsHint = "the ids are those that the exports API and the timeline itself show";
+const idsHint = "use an id that the exports API or the timeline itself shows";
 
 /** Milliseconds between two questions of --follow. */
 const followPause = 1_000;
 
 /**
+ * @param named the export
  * @throws StellaError usage where the service refuses the question, registry where nobody answers,
  * not_found for an export that nothing is known of
  */
-export async function timelineCommand(
-  options: TimelineOptions,
+export async function showTimeline(
+  named: string | undefined,
+  options: TimelineFlags & CommonFlags,
   host: Host,
-  [named]: string[] = [],
   pause = followPause,
 ): Promise<Result> {
   const asked = named === undefined ? options : { ...options, export: exportOf(named, options) };
@@ -70,36 +57,61 @@ export async function timelineCommand(
   }
   const client = new ServiceClient(asked, host);
   const page = await pageOf(client, asked);
-  if (page.items.length === 0) await refuseUnknown(client, asked);
+  if (page.events.length === 0) await refuseUnknown(client, asked);
   if (asked.follow === true) return await follow(client, asked, page, host, pause);
-  const { items, next } = page;
+  const { items, events, next } = page;
   return {
-    code: 0,
-    json: { ok: true, code: 0, items, next },
-    text: items.length === 0 ? "no events\n" : textOf(items, asked) + more(next, asked),
+    json: { items, next },
+    text: events.length === 0 ? "no events\n" : textOf(events, asked) + more(next, asked),
   };
 }
 
-function exportOf(named: string, options: TimelineOptions): string {
+function exportOf(named: string, options: TimelineFlags): string {
   if (options.export === undefined || options.export === named) return named;
   throw new StellaError("usage", "Cannot show the timeline of two exports at once", {
     hint: "name one of them",
   });
 }
 
-async function pageOf(client: ServiceClient, options: TimelineOptions): Promise<Page> {
-  const answer = await client.call({ path: pathOf(options) }, largestPage);
+async function pageOf(client: ServiceClient, options: TimelineFlags): Promise<Page> {
+  const answer = await client.call({ path: pathOf(options) }, maxPageBytes);
   const { status } = answer;
   if (status !== 200) {
     throw refusalOf(answer, status === 400 || status === 404 ? idsHint : undefined);
   }
   const body = objectOf(answer);
-  if (options.event !== undefined) return { items: [body as unknown as Event], next: null };
-  const { items, next } = body as unknown as Page;
-  return { items: options.newest === true ? items.toReversed() : items, next };
+  const { items, next } = options.event === undefined ? body : { items: [body], next: null };
+  if (!Array.isArray(items)) throw noEvents(answer.url);
+  const ordered = options.newest === true ? items.toReversed() : items;
+  const events = ordered.map((one) => eventFrom(one) ?? noEvent(answer.url));
+  return { items: ordered, events, next: typeof next === "string" ? next : null };
 }
 
-function pathOf({ tenant, event, ...options }: TimelineOptions): string {
+function noEvent(url: string): never {
+  throw noEvents(url);
+}
+
+function noEvents(url: string): StellaError {
+  return new StellaError("registry", `${shown(url)} does not answer with events`, {
+    hint: "name a service of stella with --server",
+  });
+}
+
+/** Undefined where it is no event. */
+function eventFrom(value: unknown): Event | undefined {
+  if (!isObject(value)) return undefined;
+  const { id, time, exportId, profile, stage, attributes } = value;
+  const texts = { id, time, exportId, profile, stage };
+  return areTexts(texts)
+    ? { ...texts, attributes: isObject(attributes) ? attributes : {} }
+    : undefined;
+}
+
+function areTexts<K extends string>(values: Record<K, unknown>): values is Record<K, string> {
+  return Object.values(values).every((one) => typeof one === "string");
+}
+
+function pathOf({ tenant, event, ...options }: TimelineFlags): string {
   const { export: exportId, after, before, newest, limit } = options;
   const first = newest === true ? "newest" : undefined;
   const asked = event === undefined
@@ -116,7 +128,7 @@ function pathOf({ tenant, event, ...options }: TimelineOptions): string {
  * Nothing after some event is an answer; nothing at all of an export is not, unless the service
  * knows it.
  */
-async function refuseUnknown(client: ServiceClient, options: TimelineOptions): Promise<void> {
+async function refuseUnknown(client: ServiceClient, options: TimelineFlags): Promise<void> {
   const { export: id, after, before } = options;
   if (id === undefined || after !== undefined || before !== undefined) return;
   const { status } = await client.call({ path: `/v1/exports/${encodeURIComponent(id)}` });
@@ -132,25 +144,28 @@ async function refuseUnknown(client: ServiceClient, options: TimelineOptions): P
  */
 async function follow(
   client: ServiceClient,
-  options: TimelineOptions,
+  options: TimelineFlags,
   first: Page,
   host: Host,
   pause: number,
 ): Promise<Result> {
-  let { items } = first;
+  let { events } = first;
   let last = options.after;
   let isEnded = false;
   for (;;) {
-    host.stdout(textOf(items, options));
-    last = items.at(-1)?.id ?? last;
-    isEnded = items.reduce((ended, { stage }) => isEnd[stage] ?? ended, isEnded);
-    const isFull = items.length === Number(options.limit);
+    host.stdout(textOf(events, options));
+    last = events.at(-1)?.id ?? last;
+    isEnded = events.reduce((ended, { stage }) => isEnd[stage] ?? ended, isEnded);
+    const isFull = events.length === Number(options.limit);
     if (options.export !== undefined && isEnded && !isFull) {
-      return { code: 0, json: {}, text: "" };
+      return { json: {}, text: "" };
     }
     if (!isFull) await setTimeout(pause, undefined, { signal: host.stop }).catch(stopped);
     const { newest: _, before: __, ...rest } = options;
-    ({ items } = await pageOf(client, { ...rest, ...(last === undefined ? {} : { after: last }) }));
+    ({ events } = await pageOf(client, {
+      ...rest,
+      ...(last === undefined ? {} : { after: last }),
+    }));
   }
 }
 
@@ -168,20 +183,20 @@ function stopped(): never {
 }
 
 /** What all lines would say in the same way is left out. */
-function textOf(items: readonly Event[], options: TimelineOptions): string {
-  return items.map((event) => eventText(event, options.export !== undefined)).join("");
+function textOf(events: readonly Event[], options: TimelineFlags): string {
+  return events.map((event) => eventText(event, options.export !== undefined)).join("");
 }
 
-/** What was found is listed below the event that ended the export. */
+/** Findings are listed below the event that ended the export. */
 function eventText({ time, exportId, profile, stage, attributes }: Event, isOne: boolean): string {
-  const { findings, ...error } = (attributes["error"] ?? {}) as { findings?: unknown };
+  const { findings, ...error } = isObject(attributes["error"]) ? attributes["error"] : {};
   const told = findings === undefined ? attributes : { ...attributes, error };
   const details = Object.entries(told).map(([name, value]) =>
     `${name}=${typeof value === "string" ? value : JSON.stringify(shortened(value))}`
   );
   const of = isOne ? [] : [exportId, profile];
   const line = escaped([time, ...of, stage, ...details].join("  "));
-  return `${line}\n${findingsOf({ findings }).map(findingLine).join("")}`;
+  return `${line}\n${findingsFrom(findings).map(findingLine).join("")}`;
 }
 
 /** Seconds to the millisecond; whole numbers are as they were. */
@@ -189,7 +204,7 @@ function shortened(value: unknown): unknown {
   return typeof value === "number" ? Number(value.toFixed(3)) : value;
 }
 
-function more(next: string | null, { newest }: TimelineOptions): string {
+function more(next: string | null, { newest }: TimelineFlags): string {
   if (typeof next !== "string") return "";
   return newest === true
     ? `more: --newest --before ${escaped(next)}\n`

@@ -4,19 +4,20 @@
  */
 import { exitCodes, StellaError } from "../domain/errors.ts";
 import { build, programPath } from "../domain/version.ts";
-import type { CommonOptions, Result } from "./program.ts";
-import { granted } from "./spare.ts";
+import type { Result } from "./command.ts";
+import type { Host } from "./host.ts";
+import { granted } from "./permissions.ts";
 
-export async function versionCommand(
-  options: CommonOptions & { check?: boolean },
+export async function showVersion(
+  { check: isChecked }: { check: boolean },
+  { permissions }: Host,
 ): Promise<Result> {
   const facts = build();
   const { version, commit, buildDate, form } = facts;
   const text =
     `stella ${version}\n  commit  ${commit}\n  built   ${buildDate}\n  form    ${form}\n`;
-  if (!options.check) {
-    const json = { ok: true, code: 0, ...facts, permissions: granted(Deno.permissions) };
-    return await Promise.resolve({ code: 0, json, text });
+  if (!isChecked) {
+    return { json: { ...facts, permissions: granted(permissions ?? Deno.permissions) }, text };
   }
   const path = programPath();
   if (path === undefined) {
@@ -26,13 +27,12 @@ export async function versionCommand(
   }
   const { checkBeside, checkSelf } = await import("../assets/self.ts");
   const check = form === "portable" ? checkSelf(path) : checkBeside(path);
+  const found = check.ok
+    ? `match the digest in ${JSON.stringify(check.digestFile)}`
+    : `MISMATCH: expected ${check.expected}, found ${check.found}`;
   return {
     code: check.ok ? 0 : exitCodes.digest,
-    json: { ok: check.ok, code: check.ok ? 0 : exitCodes.digest, ...facts, check },
-    text: `${text}  bytes   ${
-      check.ok
-        ? `match the digest in ${JSON.stringify(check.digestFile)}`
-        : `MISMATCH: expected ${check.expected}, found ${check.found}`
-    }\n`,
+    json: { ...facts, check },
+    text: `${text}  bytes   ${found}\n`,
   };
 }

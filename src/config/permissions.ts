@@ -3,7 +3,7 @@
  * (tests/build/permissions_test.ts holds them to it), and verify asks for exactly these grants after giving them up.
  *
  * read, write and net are whole, because a person names any path and any registry on the command line; what a command has no
- * use for it gives up (needed.ts), and verification all but read before it reads the first untrusted byte.
+ * use for it gives up (the declarations of src/cli/commands), and verification all but read before it reads the first untrusted byte.
  */
 
 /** The only variables that the program can see; all others read as unset (`--ignore-env`). */

@@ -2,6 +2,7 @@
  * The manual, carried by the binary: `stella docs [PAGE]` prints it and the service shows it at
  * `/docs/PAGE`. The pages are written for GitHub too, so links between them name files.
  */
+import commands from "./commands.md" with { type: "text" };
 import concepts from "./concepts.md" with { type: "text" };
 import configuration from "./configuration.md" with { type: "text" };
 import format from "./format.md" with { type: "text" };
@@ -35,6 +36,7 @@ const texts = {
   metrics,
   risk,
   format,
+  commands,
 };
 
 export const pages: readonly Page[] = Object.entries(texts).map(([name, text]) => ({

@@ -103,11 +103,19 @@ Deno.test("a service that is not there is 13, an export that it does not know 16
 Deno.test("a command line that cannot be parsed is one JSON object too, where that was asked for", () =>
   withHome(async (home) => {
     const lines: [string[], string, RegExp][] = [
-      [["verify", "--json"], "verify", /missing required argument 'path'/],
-      [["verify", "out", "--no-such", "--json"], "verify", /unknown option '--no-such'/],
-      [["export", "bundle", "unpack", "--json"], "export bundle unpack", /--manifest <path>/],
-      [["jobs", "list", "--state", "odd", "--json"], "jobs list", /Allowed choices/],
-      [["no-such-command", "--json"], "", /unknown (command|option)/],
+      [["verify", "--json"], "verify", /missing argument <place>/],
+      [["verify", "out", "--no-such", "--json"], "verify", /unknown option "--no-such"/],
+      [
+        ["export", "bundle", "unpack", "--json"],
+        "export bundle unpack",
+        /missing option --to <dir>; missing argument <place>, or --manifest$/,
+      ],
+      [
+        ["jobs", "list", "--state", "odd", "--json"],
+        "jobs list",
+        /"odd" is not one of queued, running/,
+      ],
+      [["no-such-command", "--json"], "", /no such command/],
     ];
     for (const [args, command, message] of lines) {
       const ran = await home.stella(args);
@@ -119,4 +127,10 @@ Deno.test("a command line that cannot be parsed is one JSON object too, where th
       assert.match(said.error.message, message);
     }
     assert.equal((await home.stella(["verify"])).stdout, "");
+    const { code, stderr } = await home.stella(["verfiy", "out"]);
+    assert.deepEqual([code, stderr], [
+      2,
+      'error: Cannot run "stella verfiy": no such command (code 2)\n' +
+      "hint:  use: stella verify; or run: stella help\n",
+    ]);
   }));

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { exportBundleCommand, type ExportFlags } from "../../src/cli/export_bundle.ts";
+import { exportLocally } from "../../src/cli/export_bundle.ts";
+import type { ExportFlags } from "../../src/cli/export_options.ts";
 import type { Host, Permissions } from "../../src/cli/host.ts";
 import { Home } from "../support/program.ts";
 
@@ -49,7 +50,7 @@ async function givenUp(home: Home, flags: Partial<ExportFlags>): Promise<string[
   } as unknown as Host;
   const manifest = join(home.path, "out/manifest.json");
   const line = { profile: "p", tenant: "default", layout: "archive", manifest, ...flags } as const;
-  await assert.rejects(exportBundleCommand(line, host), {
+  await assert.rejects(exportLocally(line, host), {
     message: /Cannot give up the permissions/,
   });
   assert.ok(!existsSync(join(home.path, "out")));

@@ -5,7 +5,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
-import { parseExportUrl } from "../../src/cli/pull_service.ts";
+import { parseExportUrl } from "../../src/cli/pull.ts";
 import { ServiceClient } from "../../src/cli/service_client.ts";
 import { Home, type Service } from "../support/program.ts";
 import { host } from "../support/quiet_host.ts";
@@ -167,7 +167,7 @@ Deno.test("a token goes by TLS or to this machine, elsewhere in the clear only w
         environment: environment(values),
         stderr: (t: string) => said.push(t),
       };
-      return new ServiceClient({ url, ...more }, own);
+      return new ServiceClient({ server: url, ...more }, own);
     };
     for (const url of fine) make(url, { tokenFile: path });
     for (const url of clear) {
@@ -194,7 +194,9 @@ Deno.test("a password in the URL of a service is used for nothing, and repeated 
   const forms = ["http://me:hunter2@127.0.0.1", "https://:hunter2@stella.site", "ftp://hunter2@h"];
   for (const url of [...forms, String.raw`http:\\me:hunter2@127.0.0.1`]) {
     const exported = `${url}/v1/exports/00000000-0000-4000-8000-000000000000`;
-    for (const use of [() => new ServiceClient({ url }, host), () => parseExportUrl(exported)]) {
+    for (
+      const use of [() => new ServiceClient({ server: url }, host), () => parseExportUrl(exported)]
+    ) {
       assert.throws(use, (error: Error & { code?: string; hint?: string }) => {
         assert.equal(error.code, "usage");
         assert.match(error.message, /it has credentials in it$/);

@@ -5,7 +5,7 @@ import assert from "node:assert/strict";
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { readPublicKey } from "../../src/attest/check/trust.ts";
-import { trustCommand } from "../../src/cli/keys.ts";
+import { trustKey } from "../../src/cli/keys.ts";
 import { testKey, withDirectory } from "../support/bundle_fixture.ts";
 import { Home } from "../support/program.ts";
 import { host as quiet } from "../support/quiet_host.ts";
@@ -26,7 +26,7 @@ Deno.test("keys trust keeps the key that it names, however the file is exchanged
     try {
       const seen = new Set<string>();
       for (let i = 0; i < 1_000; i++) {
-        const { json } = await trustCommand({}, host, [path!]);
+        const { json } = await trustKey(path!, host);
         const { keyid } = json as { keyid: string };
         seen.add(keyid);
         assert.equal(readPublicKey(kept).keyid, keyid, `try ${i}`);

@@ -8,7 +8,7 @@ async function compared(home: Home, status: unknown) {
   const options = { hostname: "127.0.0.1", port: 0, onListen: () => {} };
   await using service = Deno.serve(options, () => Response.json(status));
   const { port } = service.addr;
-  return await home.json(["status", "--url", `http://127.0.0.1:${port}`, "--manifest", "out"]);
+  return await home.json(["status", "--server", `http://127.0.0.1:${port}`, "--manifest", "out"]);
 }
 
 const sha256 = (text: string) => createHash("sha256").update(text).digest("hex");
@@ -31,10 +31,10 @@ Deno.test("a running service is compared with version, commit and binary of a ma
     };
     const other = sha256("another");
     assert.deepEqual(await differs(binary("another")), [`binary sha256 ${other}`]);
-    const strange = { ...binary("another"), version: "9.9.9", commit: "unknown" };
+    const strange = { ...binary("another"), version: "9.9.9", commit: "0".repeat(40) };
     assert.deepEqual(await differs(strange), [
       "version 9.9.9",
-      "commit unknown",
+      `commit ${"0".repeat(40)}`,
       `binary sha256 ${other}`,
     ]);
     const odd = await compared(home, { ...same, binary: "odd" });

@@ -2,19 +2,23 @@
 import assert from "node:assert/strict";
 import { type BundleSource, directorySource } from "../../src/bundle/source.ts";
 import { MultiDirectorySource } from "../../src/bundle/multi_directory_source.ts";
-import { breathing } from "../../src/cli/breathe.ts";
+import { yieldingSource } from "../../src/cli/event_loop.ts";
 import type { Host } from "../../src/cli/host.ts";
-import { Pace } from "../../src/cli/pace.ts";
+import { Backpressure } from "../../src/cli/backpressure.ts";
 import { watchProofs } from "../../src/verify/receipt.ts";
 import { makeBundle, withDirectory, writeFiles } from "../support/bundle_fixture.ts";
 import { outcomeOf } from "../support/outcome.ts";
 
-const host = { stop: new AbortController().signal, now: Date.now } as unknown as Host;
+const host = {
+  stop: new AbortController().signal,
+  elapsed: () => performance.now(),
+} as unknown as Host;
 const wrappers: Record<string, (source: BundleSource) => BundleSource> = {
-  breathing: (source) => breathing(source, host),
-  paced: (source) => new Pace().source(source),
+  yielding: (source) => yieldingSource(source, host),
+  backpressured: (source) => new Backpressure().source(source),
   watched: (source) => watchProofs(source).source,
-  "all of them": (source) => breathing(new Pace().source(watchProofs(source).source), host),
+  "all of them": (source) =>
+    yieldingSource(new Backpressure().source(watchProofs(source).source), host),
 };
 
 Deno.test("a file that is not listed is found through every wrapper, wherever the source has its list from", async () => {
@@ -50,9 +54,9 @@ Deno.test("a signal ends the listing of a directory however many files it has", 
     }
   }
   let now = 0;
-  const source = breathing({ name: "endless", open: () => undefined, walk: endless }, {
+  const source = yieldingSource({ name: "endless", open: () => undefined, walk: endless }, {
     ...host,
-    now: () => now += 1,
+    elapsed: () => now += 1,
     stop: stop.signal,
   });
   await assert.rejects(async () => {

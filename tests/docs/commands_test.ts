@@ -18,8 +18,11 @@ interface Setting {
   prepare?: (place: Workplace) => void | Promise<void>;
 }
 
-/** `format` is run by verifier_test.ts, on the bundle that it prints. */
-const elsewhere = new Set(["format"]);
+/**
+ * `format` is run by verifier_test.ts, on the bundle that it prints; `commands` shows how commands
+ * are typed, and is compared with their declarations by commands_page_test.ts.
+ */
+const elsewhere = new Set(["format", "commands"]);
 
 const settings: Record<string, Setting> = {
   metrics: { needs: ["promtool"], prepare: firstBundle },

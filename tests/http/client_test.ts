@@ -2,12 +2,13 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { join } from "node:path";
-import type { ExportFlags } from "../../src/cli/export_bundle.ts";
-import { cancelCommand, listCommand, purgeCommand, retryCommand } from "../../src/cli/jobs.ts";
-import { commands } from "../../src/cli/program.ts";
+import type { ExportFlags } from "../../src/cli/export_options.ts";
+import { cancelJobs, listJobs, purgeJobs, retryJobs } from "../../src/cli/jobs.ts";
+import { command as exportCommand } from "../../src/cli/commands/export_bundle.ts";
+import { parse } from "../../src/cli/parse.ts";
 import { ServiceClient } from "../../src/cli/service_client.ts";
 import { submitExport } from "../../src/cli/submit_export.ts";
-import { timelineCommand } from "../../src/cli/timeline.ts";
+import { showTimeline } from "../../src/cli/timeline.ts";
 import type { Job } from "../../src/jobs/job.ts";
 import { serveHttp } from "../../src/http/http_server.ts";
 import { Bench, config } from "./bench.ts";
@@ -40,16 +41,16 @@ const list = { limit: "50" };
 
 Deno.test("jobs list shows a line for each export, escaped, and JSON as the API has it", async () => {
   await serving(async (url, bench) => {
-    assert.equal((await listCommand({ url, ...list }, host)).text, "no exports\n");
+    assert.equal((await listJobs({ server: url, ...list }, host)).text, "no exports\n");
     const id = fail(bench);
-    const { text, json } = await listCommand({ url, ...list }, host);
+    const { text, json } = await listJobs({ server: url, ...list }, host);
     const head = "ID                                    STATE   AGE  TOOK  PROFILE\n";
     assert.match(text, new RegExp(`^${head}${id}  failed  0s   0\\.0s  kit\n    registry: `));
     assert.match(text, /no answer\\u\{1b\}\[2J\n$/);
     assert.equal((json as { items: { id: string }[] }).items[0]?.id, id);
-    const none = await listCommand({ url, ...list, state: "queued" }, host);
+    const none = await listJobs({ server: url, ...list, state: "queued" }, host);
     assert.equal(none.text, "no exports\n");
-    await assert.rejects(listCommand({ url, limit: "x" }, host), {
+    await assert.rejects(listJobs({ server: url, limit: "x" }, host), {
       code: "usage",
       message: /limit/,
     });
@@ -59,36 +60,35 @@ Deno.test("jobs list shows a line for each export, escaped, and JSON as the API 
 Deno.test("retry, cancel and purge act on what is named, and say why they cannot", async () => {
   await serving(async (url, bench) => {
     const [a, b] = [fail(bench), fail(bench)];
-    const options = { url, ...list };
-    assert.equal((await retryCommand(options, host, [a, b])).text, `${a}  queued\n${b}  queued\n`);
-    await assert.rejects(retryCommand(options, host, [a]), { code: "conflict", message: /409/ });
-    assert.equal((await cancelCommand(options, host, [a])).text, `${a}  cancelled\n`);
-    await assert.rejects(purgeCommand(options, host, []), { code: "usage" });
-    await assert.rejects(purgeCommand({ ...options, state: "failed" }, host, [a]), {
+    const options = { server: url, ...list };
+    assert.equal((await retryJobs([a, b], options, host)).text, `${a}  queued\n${b}  queued\n`);
+    await assert.rejects(retryJobs([a], options, host), { code: "conflict", message: /409/ });
+    assert.equal((await cancelJobs([a], options, host)).text, `${a}  cancelled\n`);
+    await assert.rejects(purgeJobs([], options, host), { code: "usage" });
+    await assert.rejects(purgeJobs([a], { ...options, state: "failed" }, host), {
       code: "usage",
     });
-    const purged = await purgeCommand({ ...options, state: "cancelled" }, host, []);
+    const purged = await purgeJobs([], { ...options, state: "cancelled" }, host);
     assert.equal(purged.text, `${a}  removed\n`);
-    await assert.rejects(purgeCommand(options, host, [b]), { message: /409.*queued/ });
-    await assert.rejects(cancelCommand(options, host, ["../x"]), { message: /400/ });
+    await assert.rejects(purgeJobs([b], options, host), { message: /409.*queued/ });
+    await assert.rejects(cancelJobs(["../x"], options, host), { message: /400/ });
   });
 });
 
 Deno.test("one that is refused does not keep the others from being tried, and all are told", async () => {
   await serving(async (url, bench) => {
     const [a, b, c] = [fail(bench), fail(bench), fail(bench)];
-    const options = { url, ...list };
-    await retryCommand(options, host, [b]);
-    const { code, text, json } = await retryCommand(options, host, [a, b, c]);
+    const options = { server: url, ...list };
+    await retryJobs([b], options, host);
+    const { code, text, json } = await retryJobs([a, b, c], options, host);
     assert.equal(code, 14);
     assert.match(
       text,
       new RegExp(`^${a}  queued\n${c}  queued\n${b}  refused: .*409: The export is queued.*\n$`),
     );
     assert.deepEqual([a, c].map((id) => bench.queue.get(id)?.state), ["queued", "queued"]);
-    const { ok, items, refused, untried } = json as Record<string, { id: string }[]>;
-    assert.deepEqual([ok, items?.map(({ id }) => id), refused?.map(({ id }) => id), untried], [
-      false,
+    const { items, refused, untried } = json as Record<string, { id: string }[]>;
+    assert.deepEqual([items?.map(({ id }) => id), refused?.map(({ id }) => id), untried], [
       [a, c],
       [b],
       [],
@@ -106,29 +106,29 @@ Deno.test("what would refuse all of them ends it, with those that were not tried
         ? Response.json({ id: "a", state: "cancelled" })
         : Response.json({ detail: "The token does not have the scope write" }, { status: 403 }),
   );
-  const options = { url: `http://127.0.0.1:${server.addr.port}`, ...list };
-  const { code, text } = await cancelCommand(options, host, ids);
+  const options = { server: `http://127.0.0.1:${server.addr.port}`, ...list };
+  const { code, text } = await cancelJobs(ids, options, host);
   assert.equal(code, 15);
   assert.match(
     text,
     /^a {2}cancelled\nb {2}refused: .*scope write.*\nc {2}not tried\nhint: .*token/,
   );
-  await assert.rejects(cancelCommand(options, host, ids), { code: "policy", message: /403/ });
+  await assert.rejects(cancelJobs(ids, options, host), { code: "policy", message: /403/ });
 });
 
 Deno.test("the timeline says what to do about a missing token, and about an id that is none", async () => {
   const tokens = [{ name: "ci", sha256: "a".repeat(64), tenants: ["default"], scopes: [] }];
   await serving(async (url) => {
-    await assert.rejects(timelineCommand({ url, ...list }, host), {
+    await assert.rejects(showTimeline(undefined, { server: url, ...list }, host), {
       code: "policy",
       message: /401/,
       hint: /--token-file/,
     });
   }, new Bench({ config: { ...config, tokens } }));
   await serving(async (url) => {
-    await assert.rejects(timelineCommand({ url, ...list, export: "x" }, host), {
+    await assert.rejects(showTimeline("x", { server: url, ...list }, host), {
       message: /400.*exportId is not an export id/,
-      hint: /the ids are those/,
+      hint: /use an id that/,
     });
   });
 });
@@ -152,7 +152,7 @@ Deno.test("an export by a service is followed to its end", async () => {
     }, 20);
   });
   await serving(async (url) => {
-    const { code, text, json } = await submitExport(flags(url), host);
+    const { code = 0, text, json } = await submitExport(flags(url), host);
     assert.equal(code, 0);
     assert.match(text, new RegExp(`sha256:${bundleDigest}`));
     assert.match(text, /fetch it: stella pull http.*\/v1\/exports\/[0-9a-f-]{36} --to DIR/);
@@ -171,12 +171,10 @@ Deno.test("a tenant that was typed is sent, also the one called default", async 
   });
   const tokenFile = join(bench.directory, "token");
   Deno.writeTextFileSync(tokenFile, token, { mode: 0o600 });
-  const program = commands(host, () => {});
-  const typed = (...args: string[]) => {
-    const bundle = program.commands.find((one) => one.name() === "export")!.commands[0]!;
-    bundle.action(() => {});
-    program.parse(["export", "bundle", "--profile", "kit", ...args], { from: "user" });
-    return bundle.opts<ExportFlags>();
+  const typed = (...words: string[]): ExportFlags => {
+    const { typed, faults } = parse(exportCommand, ["--profile", "kit", ...words]);
+    assert.deepEqual(faults, []);
+    return typed.options;
   };
   await serving(async (url) => {
     for (const args of [["--tenant", "default"], []]) {
@@ -269,21 +267,21 @@ Deno.test("a token comes from a private file, and shows nowhere", async () => {
   const bench = new Bench({ config: { ...config, tokens } });
   const tokenFile = join(bench.directory, "token");
   await serving(async (url) => {
-    await assert.rejects(listCommand({ url, ...list }, host), {
+    await assert.rejects(listJobs({ server: url, ...list }, host), {
       message: /401/,
       hint: /--token-file/,
     });
     Deno.writeTextFileSync(tokenFile, "another\n", { mode: 0o600 });
-    await assert.rejects(listCommand({ url, tokenFile, ...list }, host), {
+    await assert.rejects(listJobs({ server: url, tokenFile, ...list }, host), {
       message: /401/,
       hint: /the service does not know the token that was sent/,
     });
     Deno.writeTextFileSync(tokenFile, `${token}\n`, { mode: 0o600 });
-    assert.equal((await listCommand({ url, tokenFile, ...list }, host)).code, 0);
-    const client = new ServiceClient({ url, tokenFile }, host);
+    assert.equal((await listJobs({ server: url, tokenFile, ...list }, host)).code ?? 0, 0);
+    const client = new ServiceClient({ server: url, tokenFile }, host);
     assert.doesNotMatch(Deno.inspect(client, { showHidden: true, depth: 9 }), /correct-horse/);
     Deno.chmodSync(tokenFile, 0o644);
-    await assert.rejects(listCommand({ url, tokenFile, ...list }, host), {
+    await assert.rejects(listJobs({ server: url, tokenFile, ...list }, host), {
       code: "usage",
       message: /others can read it/,
     });

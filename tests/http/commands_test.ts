@@ -1,9 +1,8 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { encodeManifest, indexName, type Manifest, mediaTypes } from "../../src/bundle/manifest.ts";
-import { runHealth } from "../../src/cli/health.ts";
 import type { Host } from "../../src/cli/host.ts";
-import { runStatus } from "../../src/cli/status.ts";
+import { showHealth, showStatus } from "../../src/cli/status.ts";
 import { serveHttp } from "../../src/http/http_server.ts";
 import { Bench } from "./bench.ts";
 
@@ -55,10 +54,10 @@ async function serving(body: (url: string, bench: Bench) => Promise<void>): Prom
 Deno.test("health is readiness by exit code, with the lines of the service, escaped", async () => {
   await serving(async (url, bench) => {
     bench.checks = [{ name: "storage:write", status: "pass", time: 0 }];
-    const ready = await runHealth({ url }, host());
+    const ready = await showHealth({ server: url }, host());
     assert.deepEqual([ready.code, ready.text], [0, "[+]storage:write pass\nreadiness: pass\n"]);
     bench.checks = [{ name: "lock:held", status: "fail", output: "gone\u001b[2J", time: 0 }];
-    const not = await runHealth({}, host({ STELLA_URL: url }));
+    const not = await showHealth({}, host({ STELLA_URL: url }));
     assert.deepEqual([not.code, not.text], [
       13,
       "[-]lock:held fail: gone\\u{1b}[2J\nreadiness: fail\n",
@@ -68,7 +67,7 @@ Deno.test("health is readiness by exit code, with the lines of the service, esca
 
 Deno.test("status shows the build and what is on", async () => {
   await serving(async (url) => {
-    const { code, text, json } = await runStatus({ url }, host());
+    const { code, text, json } = await showStatus(undefined, { server: url }, host());
     assert.equal(code, 0);
     assert.match(text, /^stella 0\.1\.0\n {2}commit {4}f{40}\n/);
     assert.match(text, /directoryTargets on, .*traces off/);
@@ -83,12 +82,12 @@ Deno.test("status compares the build with a bundle's manifest, by file or by dir
     await serving(async (url) => {
       Deno.writeFileSync(path, manifestOf("f".repeat(40)));
       for (const manifest of [path, directory]) {
-        const same = await runStatus({ url, manifest }, host());
+        const same = await showStatus(manifest, { server: url }, host());
         assert.equal(same.code, 0);
         assert.match(same.text, /names this very build/);
       }
       Deno.writeFileSync(path, manifestOf("e".repeat(40)));
-      const { code, json, text } = await runStatus({ url, manifest: path }, host());
+      const { code, json, text } = await showStatus(path, { server: url }, host());
       assert.equal(code, 7);
       assert.match(text, /build_differs/);
       const { findings } = json as {
@@ -105,16 +104,21 @@ Deno.test("status compares the build with a bundle's manifest, by file or by dir
   }
 });
 
-Deno.test("a manifest that cannot be read is told, when the service has answered and the network is given up", async () => {
-  const path = Deno.makeTempFileSync();
+Deno.test("a bundle that cannot be compared with is an error once the service has answered", async () => {
+  const directory = Deno.makeTempDirSync();
   try {
     await serving(async (url) => {
-      await assert.rejects(runStatus({ url, manifest: path }, host()), { code: "manifest" });
-      const gone = { url, manifest: "/nonexistent/manifest.json" };
-      await assert.rejects(runStatus(gone, host()), { message: /Cannot read the manifest/ });
+      const refused = (place: string) => showStatus(place, { server: url }, host());
+      await assert.rejects(refused(directory), { code: "manifest", message: /no manifest\.json/ });
+      Deno.writeTextFileSync(join(directory, "manifest.json"), "{");
+      await assert.rejects(refused(directory), { code: "manifest" });
+      await assert.rejects(refused("/nonexistent/manifest.json"), {
+        code: "media",
+        message: /Cannot read a bundle at "\/nonexistent"/,
+      });
     });
   } finally {
-    Deno.removeSync(path);
+    Deno.removeSync(directory, { recursive: true });
   }
 });
 
@@ -122,26 +126,33 @@ Deno.test("nobody at home, something else at home, and a URL that is none", asyn
   const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const { port } = listener.addr as Deno.NetAddr;
   listener.close();
-  const nobody = { url: `http://127.0.0.1:${port}` };
-  await assert.rejects(runHealth(nobody, host()), {
+  const nobody = { server: `http://127.0.0.1:${port}` };
+  await assert.rejects(showHealth(nobody, host()), {
     code: "registry",
     message: /Cannot ask "http:\/\/127\.0\.0\.1:\d+\/health/,
     hint: /stella serve/,
   });
   for (const url of ["ftp://127.0.0.1", "8420"]) {
-    await assert.rejects(runStatus({ url }, host()), { code: "usage", message: /no http URL/ });
+    await assert.rejects(showStatus(undefined, { server: url }, host()), {
+      code: "usage",
+      message: /no http URL/,
+    });
   }
   let answer = "{}";
   const options = { hostname: "127.0.0.1", port: 0, onListen: () => {} };
   const other = Deno.serve(options, () => new Response(answer));
   const url = `http://127.0.0.1:${other.addr.port}`;
-  await assert.rejects(runStatus({ url }, host()), { message: /Cannot read the status/ });
+  await assert.rejects(showStatus(undefined, { server: url }, host()), {
+    message: /Cannot read the status/,
+  });
   answer = "x".repeat(100_000);
-  await assert.rejects(runStatus({ url }, host()), { message: /the answer is too long/ });
+  await assert.rejects(showStatus(undefined, { server: url }, host()), {
+    message: /the answer is too long/,
+  });
   await other.shutdown();
 });
 
 Deno.test("a service is not asked under variables that Deno itself obeys", async () => {
   const hostile = host({ SSLKEYLOGFILE: "/nowhere/keys" });
-  await assert.rejects(runHealth({}, hostile), { code: "usage", message: /SSLKEYLOGFILE/ });
+  await assert.rejects(showHealth({}, hostile), { code: "usage", message: /SSLKEYLOGFILE/ });
 });

@@ -1,10 +1,10 @@
 /** Why an export failed, each finding with its place: from the worker of a running service to all who ask for it. */
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import type { ExportFlags } from "../../src/cli/export_bundle.ts";
-import { listCommand } from "../../src/cli/jobs.ts";
+import type { ExportFlags } from "../../src/cli/export_options.ts";
+import { listJobs } from "../../src/cli/jobs.ts";
 import { submitExport } from "../../src/cli/submit_export.ts";
-import { timelineCommand } from "../../src/cli/timeline.ts";
+import { showTimeline } from "../../src/cli/timeline.ts";
 import { StellaError } from "../../src/domain/errors.ts";
 import { exportSchema } from "../../src/http/export_request.ts";
 import { lineSchema } from "../support/log_schema.ts";
@@ -49,10 +49,10 @@ Deno.test("names that cannot be carried are all told: API, timeline, log and com
     const { body: page } = await service.get(`/v1/timeline?exportId=${id}`);
     assert.deepEqual(page.items.at(-1).attributes.error.findings, job.error.findings);
 
-    const list = await listCommand({ url, limit: "50" }, host);
+    const list = await listJobs({ server: url, limit: "50" }, host);
     assert.match(list.text, /^ {4}osv\/red\\u\{1b\}\[31m: it cannot be carried: .+$/m);
     assert.match(list.text, /^ {4}osv\/sub\/CON: it cannot be carried: .+$/m);
-    const { text } = await timelineCommand({ url, limit: "50", export: id }, host);
+    const { text } = await showTimeline(id, { server: url, limit: "50" }, host);
     assert.match(text, /failed .*Cannot export.*\n {4}osv\/red\\u\{1b\}.*\n {4}osv\/sub\/CON: it/);
     assert.doesNotMatch(text, /"findings"/, "they are told once");
 

@@ -4,7 +4,7 @@ import { createHash } from "node:crypto";
 import { createServer, type IncomingMessage } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
-import type { ExportFlags } from "../../src/cli/export_bundle.ts";
+import type { ExportFlags } from "../../src/cli/export_options.ts";
 import type { Host } from "../../src/cli/host.ts";
 import { submitExport } from "../../src/cli/submit_export.ts";
 import { serveHttp } from "../../src/http/http_server.ts";
@@ -16,7 +16,8 @@ const running = { id, state: "running", profile: "kit", tenant: "default" };
 const bundleDigest = "d".repeat(64);
 const succeeded = { ...running, state: "succeeded", bundleDigest, error: null };
 const patience = { pause: 10, lost: 10_000 };
-const cancel = (url: string) => new RegExp(`goes on; .stella jobs cancel ${id} --url ${url}. ends`);
+const cancel = (url: string) =>
+  new RegExp(`goes on; .stella jobs cancel ${id} --server ${url}. ends`);
 
 /** Ends nothing by itself; `said` is what stood on stderr. */
 function person() {
@@ -28,6 +29,7 @@ function person() {
     stderr: (text: string) => said.push(text),
     columns: () => undefined,
     now: () => 0,
+    elapsed: () => performance.now(),
     uuid: () => crypto.randomUUID(),
   } as unknown as Host;
   return { host, said, stop };
@@ -89,7 +91,7 @@ Deno.test("a service that is started anew is followed on, and says so", async ()
   bench.draining = false;
   const second = await serveHttp(bench.app, listen);
   try {
-    assert.equal((await following).code, 0);
+    assert.equal((await following).code ?? 0, 0);
     assert.ok(said.includes("the service answers again\n"), said.join(""));
   } finally {
     await second.close(100);
@@ -106,7 +108,7 @@ Deno.test("a stream that breaks is taken up after the last event that came", asy
     asked.push(request.headers["last-event-id"]);
     return asked.length === 1 ? { text: step, then: "breaks" } : endOf(succeeded);
   }, async (url) => {
-    assert.equal((await submitExport(flags(url), person().host, patience)).code, 0);
+    assert.equal((await submitExport(flags(url), person().host, patience)).code ?? 0, 0);
     assert.deepEqual(asked, [undefined, id]);
   });
 });
@@ -120,7 +122,7 @@ Deno.test("where no events are to be had the export is looked at, not before the
       return json({ detail: "Too many" }, { status, headers: { "retry-after": "1" } });
     }, async (url) => {
       const { host, said } = person();
-      assert.equal((await submitExport(flags(url), host, patience)).code, 0);
+      assert.equal((await submitExport(flags(url), host, patience)).code ?? 0, 0);
       assert.match(said.join(""), new RegExp(`export ${id}\n.*answers ${status}: Too many`));
       assert.ok(at[1]! - at[0]! > 900, "Retry-After is honoured");
     });

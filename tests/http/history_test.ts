@@ -4,10 +4,11 @@
  */
 import assert from "node:assert/strict";
 import type { Host } from "../../src/cli/host.ts";
-import { listCommand, showCommand } from "../../src/cli/jobs.ts";
+import { listJobs, showJob } from "../../src/cli/jobs.ts";
 import { ageText, durationText, jobsTable } from "../../src/cli/jobs_table.ts";
-import type { RemoteExport } from "../../src/cli/remote_export.ts";
-import { timelineCommand, type TimelineOptions } from "../../src/cli/timeline.ts";
+import { exportFrom, type RemoteExport } from "../../src/cli/remote_export.ts";
+import { showTimeline } from "../../src/cli/timeline.ts";
+import type { TimelineFlags } from "../../src/cli/timeline_options.ts";
 import { serveHttp } from "../../src/http/http_server.ts";
 import { Bench } from "./bench.ts";
 import { host as quiet } from "../support/quiet_host.ts";
@@ -27,11 +28,9 @@ async function serving(body: (url: string, bench: Bench) => Promise<void>): Prom
 
 function remote(more: Partial<RemoteExport> = {}): RemoteExport {
   const id = "019b76da-a800-7000-8000-00000000000a";
-  return {
-    ...{ id, state: "succeeded", profile: "kit", tenant: "default" },
-    ...{ bundleDigest: null, error: null },
-    ...more,
-  };
+  const plain = exportFrom({ id, state: "succeeded", profile: "kit", tenant: "default" });
+  assert.ok(plain !== undefined);
+  return { ...plain, ...more };
 }
 
 const now = 1_767_225_600_000;
@@ -45,6 +44,7 @@ Deno.test("the table fits 80 columns, whatever names and errors it holds, and a 
     error: {
       code: "registry",
       message: `\u001b${"m".repeat(200)}`,
+      hint: undefined,
       findings: [{
         code: "usage",
         reason: "input_refused",
@@ -85,7 +85,7 @@ Deno.test("one export is shown with who asked for it, when it ran and what came 
     bench.now += 12_000;
     const outcome = { bundleDigest: "d".repeat(64), bytes: 2_048, files: 3 };
     bench.queue.finish(claimed, { state: "succeeded", ...outcome });
-    const { code, text, json } = await showCommand({ url }, quiet, [job.id]);
+    const { code = 0, text, json } = await showJob(job.id, { server: url }, quiet);
     assert.equal(code, 0);
     assert.equal(
       text,
@@ -106,12 +106,12 @@ Deno.test("one export is shown with who asked for it, when it ran and what came 
       ].join("\n"),
     );
     assert.equal((json as { export: { actor: string } }).export.actor, "ci");
-    const { text: table } = await listCommand({ url, limit: "50" }, {
+    const { text: table } = await listJobs({ server: url, limit: "50" }, {
       ...quiet,
       now: () => now + 90_000,
     });
     assert.match(table, /succeeded {2}1m {3}12s {3}kit\n$/);
-    await assert.rejects(showCommand({ url }, quiet, [unknownId]), {
+    await assert.rejects(showJob(unknownId, { server: url }, quiet), {
       code: "not_found",
       hint: /stella jobs list/,
     });
@@ -133,16 +133,16 @@ const stagesOf = (text: string) => [...text.matchAll(/kit {2}(\w+)/g)].map(([, s
 Deno.test("the newest events stand in the order of their times, with the way to those before", async () => {
   await serving(async (url, bench) => {
     const { events, of } = fill(bench);
-    const newest = { url, newest: true, limit: "2" };
-    const last = await timelineCommand(newest, quiet);
+    const newest = { server: url, newest: true, limit: "2" };
+    const last = await showTimeline(undefined, newest, quiet);
     assert.deepEqual(stagesOf(last.text), ["started", "read"]);
     assert.match(last.text, new RegExp(`\nmore: --newest --before ${events[1]!.id}\n$`));
-    const before = await timelineCommand({ ...newest, before: events[1]!.id }, quiet);
+    const before = await showTimeline(undefined, { ...newest, before: events[1]!.id }, quiet);
     assert.deepEqual(stagesOf(before.text), ["queued"]);
     // Of one export, the columns that are the same in every line are left out.
-    const one = await timelineCommand({ url, limit: "9" }, quiet, [of.exportId]);
+    const one = await showTimeline(of.exportId, { server: url, limit: "9" }, quiet);
     assert.match(one.text, /^2026-01-01T00:00:00\.000Z {2}queued\n/);
-    await assert.rejects(timelineCommand({ url, limit: "9" }, quiet, [unknownId]), {
+    await assert.rejects(showTimeline(unknownId, { server: url, limit: "9" }, quiet), {
       code: "not_found",
     });
   });
@@ -152,7 +152,7 @@ Deno.test("seconds are told to the millisecond", async () => {
   await serving(async (url, bench) => {
     const { of } = fill(bench);
     bench.timeline.add(of, "succeeded", { seconds: 0.5189234889999997 });
-    const { text } = await timelineCommand({ url, limit: "9" }, quiet, [of.exportId]);
+    const { text } = await showTimeline(of.exportId, { server: url, limit: "9" }, quiet);
     assert.match(text, /succeeded {2}seconds=0\.519\n/);
   });
 });
@@ -182,8 +182,8 @@ Deno.test("a timeline that is followed goes on until it is interrupted", async (
   await serving(async (url, bench) => {
     const { of } = fill(bench);
     const { host, stop, until } = reader();
-    const options = { url, newest: true, follow: true, limit: "1" };
-    const following = timelineCommand(options, host, [], 5);
+    const options = { server: url, newest: true, follow: true, limit: "1" };
+    const following = showTimeline(undefined, options, host, 5);
     await until("read");
     bench.timeline.add(of, "sign");
     bench.timeline.add({ ...of, exportId: unknownId }, "queued");
@@ -200,17 +200,19 @@ Deno.test("a timeline of one export is followed to its end, also after a retry",
     bench.timeline.add(of, "failed");
     bench.timeline.add(of, "queued");
     const { host, until } = reader();
-    const following = timelineCommand({ url, follow: true, limit: "2" }, host, [of.exportId], 5);
+    const following = showTimeline(of.exportId, { server: url, follow: true, limit: "2" }, host, 5);
     await until("queued\n2026-01-01T00:00:00.000Z  started");
     bench.timeline.add(of, "succeeded");
-    assert.equal((await following).code, 0);
+    assert.equal((await following).code ?? 0, 0);
     await until("succeeded");
   });
 });
 
 Deno.test("timeline --follow with --json is refused: its output has no end", async () => {
-  const options: TimelineOptions = { url: "http://127.0.0.1:1", follow: true, limit: "9" };
+  const options: TimelineFlags = { server: "http://127.0.0.1:1", follow: true, limit: "9" };
   for (const more of [{ json: true }, { event: unknownId }]) {
-    await assert.rejects(timelineCommand({ ...options, ...more }, quiet), { code: "usage" });
+    await assert.rejects(showTimeline(undefined, { ...options, ...more }, quiet), {
+      code: "usage",
+    });
   }
 });

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { join } from "node:path";
 import type { Host } from "../../src/cli/host.ts";
-import { runStatus } from "../../src/cli/status.ts";
+import { showStatus } from "../../src/cli/status.ts";
 import { configuration, Home } from "../support/service_process.ts";
 
 const sha256 = (text: string) => createHash("sha256").update(text).digest("hex");
@@ -25,11 +25,11 @@ Deno.test("who has a token learns where the service runs and which configuration
     Deno.writeTextFileSync(tokenFile, token, { mode: 0o600 });
     // What is in force is what was read, whatever stands there now.
     home.configure("version: 1\n");
-    const known = await runStatus({ url: service.url, tokenFile }, host);
+    const known = await showStatus(undefined, { server: service.url, tokenFile }, host);
     assert.match(known.text, new RegExp(`^  state     ${home.state}$`, "m"));
     assert.match(known.text, new RegExp(`^  config    ${home.path}/stella.yaml$`, "m"));
     assert.match(known.text, new RegExp(`^            sha256:${sha256(guarded)}$`, "m"));
-    const stranger = await runStatus({ url: service.url }, host);
+    const stranger = await showStatus(undefined, { server: service.url }, host);
     assert.match(stranger.text, /^ {2}features {2}.*\btokens on\b/m);
     assert.doesNotMatch(JSON.stringify(stranger), new RegExp(`${home.path}|${sha256(guarded)}`));
   } finally {

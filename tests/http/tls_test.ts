@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { join } from "node:path";
 import type { Host } from "../../src/cli/host.ts";
-import { runHealth } from "../../src/cli/health.ts";
+import { showHealth } from "../../src/cli/status.ts";
 import { readTls } from "../../src/config/tls_files.ts";
 import { serveHttp } from "../../src/http/http_server.ts";
 import { testWith, tool } from "../support/needs.ts";
@@ -37,13 +37,13 @@ testWith(
     });
     try {
       assert.match(server.url, /^https:\/\//);
-      const trusted = await runHealth({ url: server.url, ca: pair.certificate }, host);
+      const trusted = await showHealth({ server: server.url, ca: pair.certificate }, host);
       assert.equal(trusted.code, 0);
-      await assert.rejects(runHealth({ url: server.url }, host), {
+      await assert.rejects(showHealth({ server: server.url }, host), {
         message: /self-signed|unknown/i,
       });
       const other = makePair(bench.directory, "b");
-      await assert.rejects(runHealth({ url: server.url, ca: other.certificate }, host), {
+      await assert.rejects(showHealth({ server: server.url, ca: other.certificate }, host), {
         code: "registry",
       });
       const plain = await fetch(server.url.replace("https", "http")).catch((error) => error);

@@ -7,5 +7,6 @@ export const host = {
   stderr: () => {},
   columns: () => undefined,
   now: () => 0,
+  elapsed: () => performance.now(),
   uuid: () => crypto.randomUUID(),
 } as unknown as Host;

@@ -132,7 +132,11 @@ else if (import.meta.main) {
     stdout: () => {},
     stderr: () => {},
     stdin: () => Promise.resolve(null),
+    writeLog: (bytes: Uint8Array) => Deno.stderr.write(bytes),
     columns: () => undefined,
+    isTerminal: () => false,
+    elapsed: () => performance.now(),
+    random: (bytes: Uint8Array<ArrayBuffer>) => crypto.getRandomValues(bytes),
     now: clock === undefined ? Date.now : () => Date.now() + offset(clock),
     uuid: () => crypto.randomUUID(),
     stop: stop.signal,
@@ -147,7 +151,7 @@ else if (import.meta.main) {
     };
     const signingKey = machineKey(Deno.env.get("STELLA_DATA")!);
     const result = await runServe(options, host, { attestation, signingKey, ...parts });
-    Deno.exit(result.code);
+    Deno.exit(result.code ?? 0);
   } catch (error) {
     Deno.stderr.writeSync(new TextEncoder().encode(`${(error as Error).message}\n`));
     Deno.exit(error instanceof StellaError ? error.exitCode : 1);

@@ -1,0 +1,61 @@
+/**
+ * Keeps the verification of a bundle close behind its upload: both share one thread, and a
+ * verification that runs ahead starves the upload, which the registry then waits for. Behind it,
+ * the bytes are still in memory, and the time between two pieces is enough.
+ */
+import { readerOf } from "./event_loop.ts";
+import { type BundleSource, type ByteReader, withOpen } from "../bundle/source.ts";
+
+/** Bytes that may be read ahead: a few chunks, or the workers of the verification would idle. */
+const maxReadAhead = 16 * 1024 * 1024;
+/**
+ * Bytes that a connection takes at once: with them on their way the registry has work, whatever
+ * this thread does next.
+ */
+const startBytes = 4 * 1024 * 1024;
+
+export class Backpressure {
+  #sent = 0;
+  #read = 0;
+  #wake = Promise.withResolvers<void>();
+  readonly #started = Promise.withResolvers<void>();
+
+  /**
+   * Settles once the first bytes are on their way: to start the workers of the verification takes
+   * this thread as long as a dozen megabytes.
+   */
+  get started(): Promise<void> {
+    return this.#started.promise;
+  }
+
+  /** So many bytes of the bundle, which has `total`, have gone out. */
+  sent(bytes: number, total = Infinity): void {
+    this.#sent = bytes;
+    if (bytes >= Math.min(startBytes, total)) this.#started.resolve();
+    this.#wake.resolve();
+    this.#wake = Promise.withResolvers();
+  }
+
+  /** Nothing is sent, or nothing more. */
+  end(): void {
+    this.sent(Infinity);
+  }
+
+  /** The same bundle, whose bytes come no faster than they are sent. */
+  source(source: BundleSource): BundleSource {
+    return withOpen(source, async (path) => {
+      const reader = await source.open(path);
+      return reader && this.#reader(reader);
+    });
+  }
+
+  #reader(reader: ByteReader): ByteReader {
+    const read = async (buffer: Uint8Array) => {
+      while (this.#read > this.#sent + maxReadAhead) await this.#wake.promise;
+      const length = await reader.read(buffer);
+      this.#read += length;
+      return length;
+    };
+    return readerOf(reader, read);
+  }
+}

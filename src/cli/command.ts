@@ -1,0 +1,192 @@
+/**
+ * What a command is. A command is declared once, in its own file below commands/: parsing, help,
+ * permissions, completions and the command reference all come from that declaration. A declaration
+ * is cheap to load; `run` imports the modules that do the work when it is called.
+ */
+import { StellaError } from "../domain/errors.ts";
+import type { Host } from "./host.ts";
+
+/** What a command may keep beside reading; run, ffi and import are never kept. */
+export type Permission = "net" | "write" | "env" | "sys";
+
+export const everyPermission: readonly Permission[] = ["net", "write", "env", "sys"];
+
+/** `unchanged`: nothing is given up, because the command says what there is. */
+export type Kept = readonly Permission[] | "unchanged";
+
+export interface FlagOption {
+  readonly kind: "flag";
+  readonly help: string;
+}
+
+export interface TextOption {
+  readonly kind: "text";
+  readonly help: string;
+  /** Shown in help as `<value>`; completions offer paths for file, dir, path and place. */
+  readonly value: string;
+  readonly required?: true;
+  readonly repeat?: true;
+  readonly default?: string;
+  readonly choices?: readonly string[];
+  /** Another spelling, as it is typed after `--`: accepted, and not shown. */
+  readonly alias?: string;
+}
+
+export type Option = FlagOption | TextOption;
+
+export interface Argument {
+  readonly help: string;
+  readonly optional?: true;
+  readonly choices?: readonly string[];
+  /** The option of this name is another way to give it. */
+  readonly or?: string;
+  /** Of the last argument only: all words that are left. */
+  readonly repeat?: true;
+}
+
+/** By name; `trustFromMedia` is typed as `--trust-from-media`. */
+export type Options = Readonly<Record<string, Option>>;
+/** By name, in the order in which they are typed. */
+export type Arguments = Readonly<Record<string, Argument>>;
+
+type OptionValue<O extends Option> = O extends { kind: "flag" } ? boolean
+  : O extends { repeat: true } ? readonly string[]
+  : O extends { choices: readonly (infer Choice)[] }
+    ? O extends { default: string } ? Choice : Choice | undefined
+  : O extends { default: string } | { required: true } ? string
+  : string | undefined;
+
+type ArgumentValue<A extends Argument> = A extends { repeat: true } ? readonly string[]
+  : A extends { optional: true } ? string | undefined
+  : A extends { choices: readonly (infer Choice)[] } ? Choice
+  : string;
+
+/** What a declaration of options gives to `run`. */
+export type Values<O extends Options> = { readonly [K in keyof O]: OptionValue<O[K]> };
+
+/** The same where everything may be left out: for functions that several commands call. */
+export type Flags<O extends Options> = { readonly [K in keyof O]?: OptionValue<O[K]> | undefined };
+
+export interface Input<A extends Arguments, O extends Options> {
+  readonly args: { readonly [K in keyof A]: ArgumentValue<A[K]> };
+  readonly options: Values<O & typeof commonOptions>;
+}
+
+/** One result: an object for `--json`, and the same facts as text for a person. */
+export interface Result<Json extends object = object> {
+  /** Printed with the command's name, `ok` and `code` in front. */
+  readonly json: Json;
+  readonly text: string;
+  /** The exit code where the work was done and its outcome is not good; absent: 0. */
+  readonly code?: number;
+}
+
+export interface CommandSpec<A extends Arguments, O extends Options, Json extends object> {
+  /** As it is typed: `export bundle verify`. */
+  readonly path: string;
+  /** Shorter ways to type it: `verify`. */
+  readonly aliases?: readonly string[];
+  readonly summary: string;
+  readonly args: A;
+  readonly options: O;
+  /** What the command keeps beside reading; all else is given up before `run` is called. */
+  readonly permissions: Kept | ((input: Input<A, O>) => readonly Permission[]);
+  readonly examples: readonly string[];
+  run(input: Input<A, O>, host: Host): Promise<Result<Json>>;
+}
+
+/** Options that every command has. */
+export const commonOptions = {
+  config: { kind: "text", help: "configuration file", value: "file" },
+  json: { kind: "flag", help: "print one result object on stdout" },
+  quiet: { kind: "flag", help: "print nothing but errors" },
+  color: {
+    kind: "text",
+    help: "when to use colors; auto: on a terminal, unless NO_COLOR is set",
+    value: "when",
+    choices: ["auto", "always", "never"],
+    default: "auto",
+  },
+  permissions: {
+    kind: "flag",
+    help: "print the permissions this command runs with, and exit",
+  },
+} as const satisfies Options;
+
+export type CommonFlags = Flags<typeof commonOptions>;
+
+/** What was typed for one option or argument, before its type is known. */
+export type Value = boolean | string | readonly string[] | undefined;
+
+/** A command line as the parser understood it. */
+export interface Typed {
+  readonly args: Readonly<Record<string, Value>>;
+  readonly options: Readonly<Record<string, Value>>;
+}
+
+/** A command whose input is there. */
+export interface Prepared {
+  readonly permissions: Kept;
+  run(host: Host): Promise<Result>;
+}
+
+/** A declared command, as everything but its own `run` sees it. */
+export interface Command {
+  readonly path: string;
+  readonly aliases: readonly string[];
+  readonly summary: string;
+  readonly args: Arguments;
+  /** Without those that every command has. */
+  readonly options: Options;
+  readonly examples: readonly string[];
+  /** @throws StellaError internal where the input does not have the declared types */
+  prepare(typed: Typed): Prepared;
+}
+
+export function defineCommand<
+  const A extends Arguments,
+  const O extends Options,
+  Json extends object,
+>(spec: CommandSpec<A, O, Json>): Command {
+  const { path, aliases = [], summary, args, options, examples, permissions } = spec;
+  const prepare = (typed: Typed): Prepared => {
+    if (!isInput(typed, args, options)) {
+      throw new StellaError("internal", `Cannot run "${path}": its input has other types`);
+    }
+    return {
+      permissions: typeof permissions === "function" ? permissions(typed) : permissions,
+      run: (host) => spec.run(typed, host),
+    };
+  };
+  return { path, aliases, summary, args, options, examples, prepare };
+}
+
+/** Whether every value has the type that its declaration promises to `run`. */
+function isInput<A extends Arguments, O extends Options>(
+  typed: Typed,
+  args: A,
+  options: O,
+): typed is Typed & Input<A, O> {
+  return Object.entries(args).every(([name, one]) => isArgument(typed.args[name], one)) &&
+    Object.entries({ ...options, ...commonOptions })
+      .every(([name, one]) => isOption(typed.options[name], one));
+}
+
+function isArgument(value: Value, { optional, repeat, choices }: Argument): boolean {
+  if (repeat) return Array.isArray(value);
+  if (value === undefined) return optional === true;
+  return typeof value === "string" && (choices === undefined || choices.includes(value));
+}
+
+function isOption(value: Value, option: Option): boolean {
+  if (option.kind === "flag") return typeof value === "boolean";
+  const { repeat, required, choices, default: usual } = option;
+  if (repeat) return Array.isArray(value);
+  if (value === undefined) return required !== true && usual === undefined;
+  return typeof value === "string" && (choices === undefined || choices.includes(value));
+}
+
+/** `trustFromMedia` -> `--trust-from-media`. */
+export function flagOf(name: string): string {
+  return `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+}

@@ -1,0 +1,11 @@
+import { defineCommand } from "../command.ts";
+
+export const command = defineCommand({
+  path: "assets list",
+  summary: "List what the binary carries: dashboards, rules, runbook, units",
+  args: {},
+  options: {},
+  permissions: [],
+  examples: ["stella assets list"],
+  run: async () => (await import("../assets.ts")).listAssets(),
+});

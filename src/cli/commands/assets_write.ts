@@ -1,0 +1,22 @@
+import { defineCommand } from "../command.ts";
+
+export const command = defineCommand({
+  path: "assets write",
+  summary: "Write dashboards, rules, runbook and units to a directory",
+  args: { dir: { help: "directory; it is made where it does not exist" } },
+  options: {
+    only: { kind: "text", help: "just these", value: "kind", choices: ["systemd", "dashboards"] },
+    baseUrl: {
+      kind: "text",
+      help: "address at which people reach this service: for the links in the alert rules",
+      value: "url",
+    },
+    grafanaUrl: { kind: "text", help: "address of the site's Grafana, for the same", value: "url" },
+  },
+  permissions: ["write"],
+  examples: [
+    "stella assets write stella-assets",
+    "stella assets write --only systemd /etc/systemd/system",
+  ],
+  run: async ({ args, options }) => (await import("../assets.ts")).writeAssets(args.dir, options),
+});

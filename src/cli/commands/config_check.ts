@@ -1,0 +1,13 @@
+import { defineCommand } from "../command.ts";
+
+export const command = defineCommand({
+  path: "config check",
+  summary: "Check the configuration and say what it could reach",
+  args: {},
+  options: {
+    destination: { kind: "text", help: "say whether this one is allowed", value: "host:port" },
+  },
+  permissions: ["env"],
+  examples: ["stella config check", "stella config check --config /etc/stella/stella.yaml --json"],
+  run: async ({ options }, host) => (await import("../config.ts")).checkConfig(options, host),
+});

@@ -1,0 +1,11 @@
+import { defineCommand } from "../command.ts";
+
+export const command = defineCommand({
+  path: "config show",
+  summary: "Show the configuration in force, with all defaults",
+  args: {},
+  options: {},
+  permissions: ["env"],
+  examples: ["stella config show", "stella config show --config /etc/stella/stella.yaml --json"],
+  run: async ({ options }, host) => (await import("../config.ts")).showConfig(options, host),
+});

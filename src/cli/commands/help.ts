@@ -1,0 +1,15 @@
+import { type Command, defineCommand } from "../command.ts";
+import type { Subject } from "../help.ts";
+
+/** @param load gives all commands */
+export function helpCommand(load: () => Promise<readonly Subject[]>): Command {
+  return defineCommand({
+    path: "help",
+    summary: "Show what there is, or one command: help export bundle",
+    args: { command: { help: "words of the command's name", optional: true, repeat: true } },
+    options: {},
+    permissions: [],
+    examples: ["stella help", "stella help export bundle verify"],
+    run: async ({ args }) => (await import("../help.ts")).showHelp(args.command, await load()),
+  });
+}

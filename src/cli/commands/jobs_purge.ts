@@ -1,0 +1,26 @@
+import { defineCommand } from "../command.ts";
+import { serviceOptions } from "../options.ts";
+
+export const command = defineCommand({
+  path: "jobs purge",
+  summary: "Remove exports that have ended, and their bundles",
+  args: { ids: { help: "ids of exports", optional: true, repeat: true } },
+  options: {
+    state: {
+      kind: "text",
+      help: "only exports in this state",
+      value: "state",
+      choices: ["succeeded", "failed", "cancelled"],
+    },
+    profile: { kind: "text", help: "only of this profile", value: "name" },
+    tenant: { kind: "text", help: "only of this tenant", value: "name" },
+    ...serviceOptions,
+  },
+  permissions: ["net", "env"],
+  examples: [
+    "stella jobs purge 019b76da-a800-7000-8000-000000000000",
+    "stella jobs purge --state failed",
+  ],
+  run: async ({ args, options }, host) =>
+    (await import("../jobs.ts")).purgeJobs(args.ids, options, host),
+});

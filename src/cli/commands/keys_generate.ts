@@ -1,0 +1,33 @@
+import { defineCommand } from "../command.ts";
+
+export const command = defineCommand({
+  path: "keys generate",
+  summary: "Make a key pair, or a shared secret",
+  args: {},
+  options: {
+    algorithm: {
+      kind: "text",
+      help: "algorithm of the key",
+      value: "name",
+      choices: ["ed25519", "p256", "hmac"],
+      default: "ed25519",
+    },
+    out: {
+      kind: "text",
+      help: "private key file; the public key is written beside it",
+      value: "file",
+    },
+    passphraseFile: {
+      kind: "text",
+      help: "encrypt the private key with this passphrase, mode 0600",
+      value: "file",
+    },
+  },
+  permissions: ["write", "env", "sys"],
+  examples: [
+    "stella keys generate",
+    "stella keys generate --algorithm p256 --out /etc/stella/release.key",
+    "stella keys generate --algorithm hmac --out /etc/stella/shared.key",
+  ],
+  run: async ({ options }, host) => (await import("../keys.ts")).generateKeys(options, host),
+});

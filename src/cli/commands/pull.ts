@@ -1,0 +1,31 @@
+import { defineCommand, everyPermission } from "../command.ts";
+import { registryOptions, runFileOptions, tokenOptions, trustOptions } from "../options.ts";
+
+export const command = defineCommand({
+  path: "export bundle pull",
+  aliases: ["pull"],
+  summary: "Pull a bundle and verify it while it is written",
+  args: {
+    reference: { help: "oci://HOST/REPOSITORY:TAG, or https://SERVICE/v1/exports/ID" },
+  },
+  options: {
+    to: {
+      kind: "text",
+      help: "target directory; files appear there only after verification",
+      value: "dir",
+      required: true,
+    },
+    force: { kind: "flag", help: "overwrite existing files in the target directory" },
+    ...trustOptions,
+    ...registryOptions,
+    ...tokenOptions,
+    ...runFileOptions,
+  },
+  permissions: everyPermission,
+  examples: [
+    "stella pull oci://registry.site:5000/exports/kit:latest --to in",
+    "stella pull https://stella.site:8420/v1/exports/ID --to in --token-file ci.token",
+  ],
+  run: async ({ args, options }, host) =>
+    (await import("../pull.ts")).pullBundle(args.reference, options, host),
+});

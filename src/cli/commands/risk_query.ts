@@ -1,0 +1,27 @@
+import { defineCommand } from "../command.ts";
+import { placeArgument, verifierNeeds, verifyOptions } from "../options.ts";
+
+export const command = defineCommand({
+  path: "risk query",
+  summary: "What is known about a CVE, by a verified bundle, read in place",
+  args: {
+    id: { help: "CVE, or another id such as GHSA-jfh8-c2jp-5v3q" },
+    place: placeArgument,
+  },
+  options: {
+    ...verifyOptions,
+    maxAge: {
+      kind: "text",
+      help: "end with code 16 if a provider's data is older: 12h, 7d, 2w",
+      value: "duration",
+    },
+  },
+  permissions: ({ args }) => verifierNeeds(args.place),
+  examples: [
+    "stella risk query CVE-2021-44228 out",
+    "stella risk query GHSA-jfh8-c2jp-5v3q /media/stick --trust signer.pub --json",
+    "stella risk query CVE-2021-44228 --manifest /media/stick --max-age 7d",
+  ],
+  run: async ({ args, options }, host) =>
+    (await import("../risk_query.ts")).queryRisk(args.id, args.place, options, host),
+});

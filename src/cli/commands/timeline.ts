@@ -1,0 +1,17 @@
+import { defineCommand } from "../command.ts";
+import { timelineOptions } from "../timeline_options.ts";
+
+export const command = defineCommand({
+  path: "timeline",
+  summary: "Show the event history of exports, or of one",
+  args: { export: { help: "id of the export", optional: true } },
+  options: timelineOptions,
+  permissions: ["net", "env"],
+  examples: [
+    "stella timeline",
+    "stella timeline --newest --follow",
+    "stella timeline --tenant lab --export 019b76da-a800-7000-8000-000000000000 --json",
+  ],
+  run: async ({ args, options }, host) =>
+    (await import("../timeline.ts")).showTimeline(args.export, options, host),
+});

@@ -1,0 +1,83 @@
+/**
+ * File I/O is synchronous, because that is fastest; yielding to the event loop regularly keeps
+ * signals and timers working.
+ */
+import {
+  type BundleSource,
+  type ByteReader,
+  type ListedEntry,
+  withOpen,
+} from "../bundle/source.ts";
+import { StellaError } from "../domain/errors.ts";
+import type { Host } from "./host.ts";
+
+type Clock = Pick<Host, "stop" | "elapsed">;
+
+/**
+ * Gives a function that lets signals and timers have their turn.
+ * It throws StellaError interrupted once the process was asked to stop.
+ */
+export function yielder({ stop }: Pick<Host, "stop">): () => Promise<void> {
+  return async () => {
+    await new Promise((resolve) => setTimeout(resolve, 0));
+    if (stop.aborted) throw interrupted();
+  };
+}
+
+export function interrupted(): StellaError {
+  return new StellaError("interrupted", "Interrupted: nothing was left behind", {
+    hint: "run the same command again",
+  });
+}
+
+/** Settles when the process is asked to stop. */
+export function stopped({ stop }: Pick<Host, "stop">): Promise<void> {
+  if (stop.aborted) return Promise.resolve();
+  return new Promise((resolve) => stop.addEventListener("abort", () => resolve()));
+}
+
+/** Milliseconds. */
+const pause = 50;
+
+/** Whether it is time to yield again, and to yield. */
+function throttle(host: Clock) {
+  const turn = yielder(host);
+  let last = host.elapsed();
+  return {
+    isDue: () => host.elapsed() - last >= pause,
+    turn: () => turn().then(() => void (last = host.elapsed())),
+  };
+}
+
+/** Yields at most every 50 ms. */
+export function throttledYielder(host: Clock): () => Promise<void> {
+  const { isDue, turn } = throttle(host);
+  return async () => {
+    if (isDue()) await turn();
+  };
+}
+
+/** The same source, which yields between reads and while it is listed, at most every 50 ms. */
+export function yieldingSource(source: BundleSource, host: Clock): BundleSource {
+  const { isDue, turn } = throttle(host);
+  const open = async (path: string) => {
+    const reader = await source.open(path);
+    return reader &&
+      readerOf(
+        reader,
+        (buffer) => isDue() ? turn().then(() => reader.read(buffer)) : reader.read(buffer),
+      );
+  };
+  async function* walk(directory: string, max?: number): AsyncGenerator<ListedEntry> {
+    for await (const found of source.walk?.(directory, max) ?? []) {
+      if (isDue()) await turn();
+      yield found;
+    }
+  }
+  return { ...withOpen(source, open), ...(source.walk === undefined ? {} : { walk }) };
+}
+
+/** The same reader, whose bytes come by `read`. */
+export function readerOf(reader: ByteReader, read: ByteReader["read"]): ByteReader {
+  return { size: reader.size, close: () => reader.close(), read };
+}

@@ -1,0 +1,179 @@
+/**
+ * `stella list` and `stella show`: what a bundle holds, read in place. Both are verifications that
+ * report more: each file with size, digest and kind, and after them everything that is wrong.
+ * Without a place, `list` shows what the service has stored.
+ */
+import { readManifest } from "../bundle/read_manifest.ts";
+import { maxManifestBytes } from "../bundle/read_manifest.ts";
+import { type Manifest, manifestName } from "../bundle/manifest.ts";
+import { directorySource, readSmall } from "../bundle/source.ts";
+import { requireStateDirectory } from "../config/paths.ts";
+import { type ArtifactKind, artifactKind, headLength } from "../domain/artifact_kind.ts";
+import { messageOf } from "../domain/errors.ts";
+import { escaped } from "../domain/names.ts";
+import { FileStore } from "../store/files/store.ts";
+import type { OnFile, PayloadFile } from "../verify/on_file.ts";
+import type { Verdict } from "../verify/verdict.ts";
+import type { Result } from "./command.ts";
+import type { Host } from "./host.ts";
+import { placeAt } from "./place.ts";
+import { counted, findingText, sizeText, verdictJson } from "./render.ts";
+import { type Verified, type VerifyFlags, verifyPlace } from "./verify.ts";
+
+interface Artifact extends Omit<PayloadFile, "mode"> {
+  kind: ArtifactKind;
+}
+
+export async function listBundle(
+  named: string,
+  options: VerifyFlags,
+  host: Host,
+): Promise<Result> {
+  const entries: Artifact[] = [];
+  const quiet = options.json === true || options.quiet === true;
+  // Text goes out as it is found: a bundle may have a million files.
+  const onArtifact = quiet
+    ? (one: Artifact) => void entries.push(one)
+    : (one: Artifact) => host.stdout(lineOf(one));
+  const { verdict } = await look("list", named, options, host, onArtifact);
+  return {
+    code: verdict.code,
+    json: { ...verdictJson(verdict), entries },
+    text: verdict.findings.map((one) => `${findingText(one)}\n`).join(""),
+  };
+}
+
+export async function showBundle(
+  named: string,
+  options: VerifyFlags,
+  host: Host,
+): Promise<Result> {
+  const kinds: Partial<Record<ArtifactKind, { files: number; bytes: number }>> = {};
+  const verified = await look("show", named, options, host, ({ kind, size }) => {
+    const { files, bytes } = kinds[kind] ?? { files: 0, bytes: 0 };
+    kinds[kind] = { files: files + 1, bytes: bytes + size };
+  });
+  const { verdict, manifest } = verified;
+  const files = (manifest?.files ?? [])
+    .map(({ path, role, size, sha256 }) => ({ path, role, size, sha256 }));
+  const sorted = Object.entries(kinds).sort(([a], [b]) => a < b ? -1 : 1);
+  return {
+    code: verdict.code,
+    json: { ...verdictJson(verdict), artifacts: Object.fromEntries(sorted), files },
+    text: showText(verdict, sorted, files),
+  };
+}
+
+/** It proves no origin, so an unknown signer is reported and is no refusal; wrong bytes are one. */
+async function look(
+  action: string,
+  named: string,
+  options: VerifyFlags,
+  host: Host,
+  onArtifact: (one: Artifact) => void,
+): Promise<Verified> {
+  const { onFile, end } = kindReporter(onArtifact);
+  const place = await placeAt(action, named, options, host);
+  const verified = await verifyPlace(place, { ...options, integrityOnly: true }, host, { onFile });
+  end();
+  return verified;
+}
+
+/** Reports the kind of each file by its first bytes, in one piece or several. */
+function kindReporter(onArtifact: (one: Artifact) => void): { onFile: OnFile; end: () => void } {
+  let open: { file: PayloadFile; head: Uint8Array[]; length: number } | undefined;
+  const end = () => {
+    if (open === undefined) return;
+    const { file, head } = open;
+    open = undefined;
+    const { path, size, sha256 } = file;
+    onArtifact({ path, size, sha256, kind: artifactKind(path, joined(head)) });
+  };
+  const onFile: OnFile = (file) => {
+    end();
+    const now = open = { file, head: new Array<Uint8Array>(), length: 0 };
+    return (piece) => {
+      if (now.length >= headLength) return;
+      const part = piece.slice(0, headLength - now.length);
+      now.head.push(part);
+      now.length += part.length;
+    };
+  };
+  return { onFile, end };
+}
+
+function joined(parts: readonly Uint8Array[]): Uint8Array {
+  const [first, ...more] = parts;
+  if (first !== undefined && more.length === 0) return first;
+  return new Uint8Array(parts.flatMap((part) => [...part]));
+}
+
+function lineOf({ path, size, sha256, kind }: Artifact): string {
+  return `${sha256}  ${String(size).padStart(12)}  ${kind.padEnd(9)}  ${escaped(path)}\n`;
+}
+
+function showText(
+  verdict: Verdict,
+  kinds: readonly [string, { files: number; bytes: number }][],
+  files: readonly Pick<Manifest["files"][number], "path" | "role" | "size">[],
+): string {
+  const { bundle, signer, claimedKeyid, findings } = verdict;
+  const signed = signer !== undefined
+    ? `${escaped(signer.name)} (${signer.keyid}), trusted here`
+    : claimedKeyid !== undefined
+    ? `${claimedKeyid}, not trusted here`
+    : "nobody that is known";
+  const lines = bundle === undefined ? [] : [
+    `${bundle.profile} of ${bundle.created}, tenant ${bundle.tenant}`,
+    `  digest    sha256:${bundle.bundleDigest}`,
+    `  made by   ${bundle.tool.name} ${bundle.tool.version} (${bundle.tool.commit})`,
+    `  signed by ${signed}`,
+    `  payload   ${counted(bundle.files, "file")}, ${sizeText(bundle.bytes)}`,
+    ...kinds.map(([kind, { files, bytes }]) =>
+      `    ${kind.padEnd(10)} ${counted(files, "file")}, ${sizeText(bytes)}`
+    ),
+    "  beside the manifest",
+    ...files.map(({ path, role, size }) =>
+      `    ${role.padEnd(10)} ${escaped(path)}, ${sizeText(size)}`
+    ),
+  ];
+  const wrong = findings.filter(({ code }) => code !== "untrusted");
+  const end = wrong.length === 0 ? [] : ["  wrong", ...wrong.map(findingText)];
+  return [...lines, ...end, ""].join("\n");
+}
+
+/**
+ * The stored bundles with what their manifests say; a manifest that cannot be read is reported and
+ * ends nothing.
+ */
+export async function listStore({ environment }: Host): Promise<Result> {
+  const store = new FileStore(requireStateDirectory(environment));
+  const items = [];
+  for (const stored of store.list()) {
+    const directory = store.path(stored);
+    items.push({ ...stored, directory, ...await factsOf(directory) });
+  }
+  const isBad = items.some((one) => "fault" in one);
+  const lines = items.map((one) =>
+    `${one.tenant}  ${one.profile}  ${one.exportId}  ${
+      "fault" in one ? escaped(one.fault) : `${one.created}  ${counted(one.files, "file")}`
+    }\n`
+  );
+  return {
+    code: isBad ? 3 : 0,
+    json: { findings: [], bundles: items },
+    text: lines.length === 0 ? "no bundle is stored here\n" : lines.join(""),
+  };
+}
+
+async function factsOf(directory: string) {
+  try {
+    const source = directorySource(directory);
+    const bytes = await readSmall(source, manifestName, maxManifestBytes);
+    if (bytes === undefined) return { fault: `it has no ${manifestName}` };
+    const { created, payload } = readManifest(bytes);
+    return { created, files: payload.files, bytes: payload.bytes };
+  } catch (error) {
+    return { fault: messageOf(error) };
+  }
+}

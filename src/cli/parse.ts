@@ -1,0 +1,215 @@
+/**
+ * Words of a command line to the values of a declared command. Everything that is wrong with what
+ * was typed is found at once. A parser of our own: it is a few functions over the declarations,
+ * and loading a package for it would take longer than all else of `stella version`.
+ */
+import { escaped, shown } from "../domain/names.ts";
+import {
+  type Argument,
+  type Command,
+  commonOptions,
+  flagOf,
+  type Option,
+  type Options,
+  type Typed,
+  type Value,
+} from "./command.ts";
+
+/** What cannot be understood, and what to type instead where that is clear. */
+export interface Fault {
+  readonly text: string;
+  readonly hint?: string;
+}
+
+export interface Parsed {
+  readonly typed: Typed;
+  readonly faults: readonly Fault[];
+  readonly isHelp: boolean;
+}
+
+/** `words` are those after the name of the command. */
+export function parse(command: Command, words: readonly string[]): Parsed {
+  const options = { ...command.options, ...commonOptions };
+  const { plain, given, faults, isHelp } = split(words, options);
+  const values = optionsOf(options, given, faults);
+  const args = argumentsOf(command, plain, values, faults);
+  return { typed: { args, options: values }, faults, isHelp };
+}
+
+interface Split {
+  plain: string[];
+  /** By option name. */
+  given: Map<string, string[]>;
+  faults: Fault[];
+  isHelp: boolean;
+}
+
+function split(words: readonly string[], options: Options): Split {
+  const found: Split = { plain: [], given: new Map(), faults: [], isHelp: false };
+  const rest = [...words];
+  for (let word = rest.shift(); word !== undefined; word = rest.shift()) {
+    if (word === "--") {
+      found.plain.push(...rest);
+      return found;
+    }
+    if (word === "--help" || word === "-h") found.isHelp = true;
+    else if (word.startsWith("-") && word !== "-") takeOption(word, rest, options, found);
+    else found.plain.push(word);
+  }
+  return found;
+}
+
+function takeOption(word: string, rest: string[], options: Options, found: Split): void {
+  const [, flag = word, value] = /^([^=]*)=(.*)$/s.exec(word) ?? [];
+  const known = Object.entries(options).find(([name, option]) =>
+    spellings(name, option)
+      .includes(flag)
+  );
+  if (known === undefined) return void found.faults.push(unknownOption(flag, options));
+  const [name, option] = known;
+  if (option.kind === "flag") {
+    if (value !== undefined) found.faults.push({ text: `option ${flag} takes no value` });
+    return void found.given.set(name, []);
+  }
+  const next = value ?? (isValue(rest[0]) ? rest.shift() : undefined);
+  if (next === undefined) {
+    return void found.faults.push({
+      text: `option ${flag} needs a value: ${usageOf(name, option)}`,
+    });
+  }
+  found.given.set(name, [...found.given.get(name) ?? [], next]);
+}
+
+function spellings(name: string, option: Option): string[] {
+  const alias = option.kind === "text" ? option.alias : undefined;
+  return [flagOf(name), ...alias === undefined ? [] : [`--${alias}`]];
+}
+
+/** A value that begins with a hyphen has to be typed as `--option=-value`. */
+function isValue(word: string | undefined): boolean {
+  return word !== undefined && (word === "-" || !word.startsWith("-"));
+}
+
+function unknownOption(flag: string, options: Options): Fault {
+  const near = nearest(flag, [...Object.keys(options).map(flagOf), "--help"]);
+  const text = `unknown option ${shown(flag)}`;
+  return near === undefined ? { text } : { text, hint: `use ${near}` };
+}
+
+/**
+ * Words to arguments. An optional argument takes a word only where one is left for each required
+ * one behind it, and one that an option has named takes none.
+ */
+function argumentsOf(
+  { args }: Command,
+  plain: readonly string[],
+  options: Readonly<Record<string, Value>>,
+  faults: Fault[],
+): Record<string, Value> {
+  const rest = [...plain];
+  const values: Record<string, Value> = {};
+  const named = ({ or }: Argument) => or === undefined ? undefined : options[or];
+  const isRequired = (one: Argument) => !one.optional && named(one) === undefined;
+  let required = Object.values(args).filter(isRequired).length;
+  for (const [name, one] of Object.entries(args)) {
+    if (isRequired(one)) required--;
+    const isTaken = named(one) === undefined && rest.length > required;
+    const words = isTaken ? rest.splice(0, one.repeat ? rest.length : 1) : [];
+    values[name] = one.repeat ? words : named(one) ?? words[0];
+    if (words.length === 0 && isRequired(one)) faults.push(missing(name, one));
+    faults.push(...notAmong(name, one.choices, words));
+  }
+  if (rest.length > 0) {
+    faults.push({ text: `unexpected argument ${rest.map(shown).join(" ")}` });
+  }
+  return values;
+}
+
+function missing(name: string, argument: Argument): Fault {
+  const other = argument.or === undefined ? "" : `, or ${flagOf(argument.or)}`;
+  return { text: `missing argument ${argumentText(name, argument)}${other}` };
+}
+
+function notAmong(
+  name: string,
+  choices: readonly string[] | undefined,
+  values: readonly string[],
+): Fault[] {
+  if (choices === undefined) return [];
+  return values.filter((one) => !choices.includes(one))
+    .map((one) => ({ text: `${name} ${shown(one)} is not one of ${choices.join(", ")}` }));
+}
+
+function optionsOf(
+  options: Options,
+  given: ReadonlyMap<string, readonly string[]>,
+  faults: Fault[],
+): Record<string, Value> {
+  return Object.fromEntries(
+    Object.entries(options).map(([name, option]) => [name, valueOf(name, option, given, faults)]),
+  );
+}
+
+/** Of an option that was typed several times the last one counts. */
+function valueOf(
+  name: string,
+  option: Option,
+  given: ReadonlyMap<string, readonly string[]>,
+  faults: Fault[],
+): Value {
+  if (option.kind === "flag") return given.has(name);
+  const values = given.get(name) ?? [];
+  const { choices, required } = option;
+  faults.push(...notAmong(flagOf(name), choices, values));
+  if (option.repeat) return values;
+  const value = values.at(-1) ?? option.default;
+  if (value === undefined && required) {
+    faults.push({ text: `missing option ${usageOf(name, option)}` });
+  }
+  return value;
+}
+
+/** `--trust <path>`, as help shows it. */
+export function usageOf(name: string, option: Option): string {
+  return option.kind === "flag" ? flagOf(name) : `${flagOf(name)} <${option.value}>`;
+}
+
+/** `<id>`, `[place]`, `<ids...>`. */
+export function argumentText(name: string, { optional, repeat }: Argument): string {
+  const inner = `${name}${repeat ? "..." : ""}`;
+  return optional ? `[${inner}]` : `<${inner}>`;
+}
+
+/** The one of `all` that was probably meant. */
+export function nearest(typed: string, all: readonly string[]): string | undefined {
+  if (typed.length > 64) return undefined;
+  const most = Math.max(1, Math.floor(typed.replace(/^-+/, "").length / 3));
+  const ranked = all.map((one) => ({ one, distance: distanceOf(escaped(typed), one) }))
+    .filter(({ distance }) => distance <= most)
+    .toSorted((a, b) => a.distance - b.distance);
+  return ranked[0]?.one;
+}
+
+/** Letters to insert, remove, replace or swap with their neighbour (optimal string alignment). */
+function distanceOf(a: string, b: string): number {
+  const width = b.length + 1;
+  const at = new Array<number>((a.length + 1) * width).fill(0);
+  const get = (i: number, j: number) => at[i * width + j] ?? 0;
+  for (let i = 0; i <= a.length; i++) {
+    for (let j = 0; j <= b.length; j++) {
+      if (i === 0 || j === 0) {
+        at[i * width + j] = i + j;
+        continue;
+      }
+      const isSame = a[i - 1] === b[j - 1];
+      const isSwapped = a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1];
+      at[i * width + j] = Math.min(
+        get(i - 1, j) + 1,
+        get(i, j - 1) + 1,
+        get(i - 1, j - 1) + (isSame ? 0 : 1),
+        i > 1 && j > 1 && isSwapped ? get(i - 2, j - 2) + 1 : Infinity,
+      );
+    }
+  }
+  return get(a.length, b.length);
+}

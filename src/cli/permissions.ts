@@ -1,0 +1,58 @@
+/** Permissions that a command has no use for are given up, for the rest of the process. */
+import { grants, systemFacts } from "../config/permissions.ts";
+import type { Permission } from "./command.ts";
+import type { Host, Permissions } from "./host.ts";
+
+/**
+ * Keeps reading and what `keep` names. Where a test calls commands in its own process, nothing is
+ * given up.
+ * @throws StellaError internal where something else is still granted
+ */
+export async function dropPermissions(
+  { permissions }: Pick<Host, "permissions">,
+  keep: readonly Permission[],
+): Promise<void> {
+  if (permissions === undefined) return;
+  // Imported here: `stella version` gives nothing up, and loads no node: module.
+  const { confine } = await import("../verify/confine.ts");
+  confine(permissions, grants, keep);
+}
+
+/**
+ * The same before foreign bytes are read, and each operation that must be refused now is tried.
+ * @throws StellaError internal where something else is still granted
+ */
+export async function confineForBundle(
+  host: Pick<Host, "permissions">,
+  keep: readonly Permission[] = [],
+): Promise<void> {
+  if (host.permissions === undefined) return;
+  await dropPermissions(host, keep);
+  const { proveConfined } = await import("../verify/confine.ts");
+  proveConfined(keep);
+}
+
+/** What Deno says is allowed now: of the program's list, and whatever there should not be. */
+export function granted(permissions: Permissions): string[] {
+  const isGranted = (descriptor: Deno.PermissionDescriptor) =>
+    permissions.querySync(descriptor).state === "granted";
+  const listed = grants.flatMap(({ name, values }) =>
+    values === undefined
+      ? isGranted({ name }) ? [name] : []
+      : values.filter((value) => isGranted(descriptorOf(name, value)))
+        .map((value) => `${name}:${value}`)
+  );
+  const others = (["run", "ffi", "import", "env", "sys"] as const)
+    .filter((name) => isGranted({ name }));
+  return [...listed, ...others];
+}
+
+function descriptorOf(name: string, value: string): Deno.PermissionDescriptor {
+  if (name === "env") return { name, variable: value };
+  if (name === "sys" && isSystemFact(value)) return { name, kind: value };
+  throw new TypeError(`the permission ${name} has no values`);
+}
+
+function isSystemFact(value: string): value is (typeof systemFacts)[number] {
+  return systemFacts.some((one) => one === value);
+}

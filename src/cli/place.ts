@@ -1,0 +1,173 @@
+/**
+ * PLACE: where a command line says that a bundle is. manifest.json, the directory that holds it, a
+ * mounted stick, a registry, or standard input. Every command that reads a bundle resolves it here.
+ */
+import { existsSync, readdirSync, type Stats, statSync } from "node:fs";
+import { basename, dirname, join } from "node:path";
+import { manifestName } from "../bundle/manifest.ts";
+import { shown } from "../domain/names.ts";
+import { directorySource, maxDirectoryBytes } from "../bundle/source.ts";
+import { MultiDirectorySource } from "../bundle/multi_directory_source.ts";
+import { type Pull, StreamSource } from "../bundle/stream_source.ts";
+import { errnoOf, ioError, ioReason, StellaError } from "../domain/errors.ts";
+import { interrupted, throttledYielder } from "./event_loop.ts";
+import type { Host } from "./host.ts";
+import type { OpenBundle, Place, PlaceFlags } from "./open_bundle.ts";
+import { isRegistry } from "./options.ts";
+
+/** What stands for standard input. */
+const standardInput = "-";
+
+/**
+ * The bundle at `named`. @param action such as "unpack", for messages
+ * @throws StellaError usage where there are several; see `placesAt`
+ */
+export async function placeAt(
+  action: string,
+  named: string,
+  options: PlaceFlags,
+  host: Host,
+): Promise<Place> {
+  const [first, ...more] = await placesAt(named, options, host);
+  if (first !== undefined && more.length === 0) return first;
+  const names = [first, ...more].map((one) => shown(one?.name ?? ""));
+  const found = `it holds ${names.length} bundles: ${names.join(", ")}`;
+  throw new StellaError("usage", `Cannot ${action} ${shown(named)}: ${found}`, {
+    hint: "name one of them",
+  });
+}
+
+/**
+ * The bundles at `named`: several where a medium holds a directory for each. Whether there is a
+ * manifest at all is not asked here: a directory without one is code 3.
+ * @throws StellaError media where nothing is there, usage where it can be no bundle
+ */
+export async function placesAt(
+  named: string,
+  options: PlaceFlags,
+  host: Host,
+): Promise<Place[]> {
+  const { volumes = [] } = options;
+  if (named === standardInput || isRegistry(named)) {
+    if (volumes.length > 0) throw noVolumes(named);
+    if (named === standardInput) return [streamPlace(named, host)];
+    const { registryPlace } = await import("./registry_place.ts");
+    return [await registryPlace(named, options, host)];
+  }
+  const directories = bundlesIn(bundleDirectory(named));
+  volumes.forEach(assertDirectory);
+  return directories.map((directory) => directoryPlace(directory, volumes, host));
+}
+
+function directoryPlace(directory: string, volumes: readonly string[], host: Host): Place {
+  const directories = [directory, ...volumes];
+  const open = (): OpenBundle => {
+    if (volumes.length === 0) return { source: directorySource(directory) };
+    const source = new MultiDirectorySource(directories, throttledYielder(host));
+    const { foundIn: found, badCopies } = source;
+    return { source, onManifest: (manifest) => source.expect(manifest), found, badCopies };
+  };
+  return { name: directory, directories, needs: [], open };
+}
+
+function streamPlace(name: string, host: Host): Place {
+  const open = (): OpenBundle => {
+    const source = new StreamSource("standard input", pullFrom(host));
+    return { source, remainingFindings: (manifest) => source.finish(manifest) };
+  };
+  return { name, directories: [], needs: [], open };
+}
+
+/**
+ * The directory that holds the manifest which is named, by file or by directory.
+ * @throws StellaError media where the directory is not there, usage where a file of another name
+ * was named
+ */
+export function bundleDirectory(path: string): string {
+  const found = statOf(path);
+  if (found?.isDirectory()) return path;
+  if (basename(path) === manifestName) return existingDirectory(dirname(path));
+  if (found === undefined) return existingDirectory(path);
+  throw new StellaError(
+    "usage",
+    `Cannot read a bundle at ${shown(path)}: it is not a directory, nor called ${manifestName}`,
+    { hint: "name the manifest.json of the bundle, or the directory that holds it" },
+  );
+}
+
+/** The directory itself where it has a manifest or none is below it, else each one below. */
+function bundlesIn(directory: string): string[] {
+  if (existsSync(join(directory, manifestName))) return [directory];
+  const below = foldersOf(directory).map((name) => join(directory, name))
+    .filter((path) => existsSync(join(path, manifestName)));
+  return below.length === 0 ? [directory] : below;
+}
+
+function foldersOf(path: string): string[] {
+  try {
+    if (statSync(path).size > maxDirectoryBytes) throw crowded(path);
+    return readdirSync(path, { withFileTypes: true }).filter((entry) => entry.isDirectory())
+      .map((entry) => entry.name).sort();
+  } catch (error) {
+    throw error instanceof StellaError ? error : ioError("Cannot list", path, error);
+  }
+}
+
+function crowded(path: string): StellaError {
+  const text = `Cannot look for a bundle in ${shown(path)}: the directory has too many files`;
+  return new StellaError("usage", text, { hint: "name the directory of the bundle" });
+}
+
+/** Undefined where nothing has this name; links are followed. @throws StellaError media */
+function statOf(path: string): Stats | undefined {
+  try {
+    return statSync(path);
+  } catch (error) {
+    if (errnoOf(error) === "ENOENT") return undefined;
+    throw ioError("Cannot read a bundle at", path, error);
+  }
+}
+
+/** @throws StellaError media where it is no directory */
+function existingDirectory(directory: string): string {
+  try {
+    if (statSync(directory).isDirectory()) return directory;
+  } catch (error) {
+    throw ioError("Cannot read a bundle at", directory, error);
+  }
+  throw new StellaError("media", `Cannot read a bundle at ${shown(directory)}: it is a file`);
+}
+
+function noVolumes(named: string): StellaError {
+  const where = named === standardInput ? "from standard input" : "in a registry";
+  return new StellaError("usage", `Cannot look for volumes of a bundle ${where}`, {
+    hint: "leave --volumes out: all of them come with the bundle",
+  });
+}
+
+function assertDirectory(directory: string): void {
+  const action = "Cannot look for volumes in";
+  try {
+    if (statSync(directory).isDirectory()) return;
+  } catch (error) {
+    throw ioError(action, directory, error);
+  }
+  throw new StellaError("media", `${action} ${shown(directory)}: it is not a directory`);
+}
+
+/** Whoever waits for a pipe that gives nothing can interrupt it. */
+function pullFrom({ stdin, stop }: Host): Pull {
+  return (buffer) =>
+    new Promise((resolve, reject) => {
+      const onStop = () => reject(interrupted());
+      if (stop.aborted) return onStop();
+      stop.addEventListener("abort", onStop);
+      stdin(buffer).then(resolve, (error) => reject(failed(error)))
+        .finally(() => stop.removeEventListener("abort", onStop));
+    });
+}
+
+function failed(cause: unknown): StellaError {
+  const text = `Cannot read standard input: ${ioReason(cause)}`;
+  return new StellaError("media", text, { cause, hint: "send the stream again" });
+}

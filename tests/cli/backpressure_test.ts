@@ -1,0 +1,54 @@
+import assert from "node:assert/strict";
+import type { BundleSource } from "../../src/bundle/source.ts";
+import { Backpressure } from "../../src/cli/backpressure.ts";
+
+const mebibyte = 1 << 20;
+
+/** One file without an end, of which each read fills the buffer. */
+const endless: BundleSource = {
+  name: "endless",
+  open: () => ({ size: Infinity, read: (buffer) => buffer.length, close: () => {} }),
+};
+
+/** Reads on and on; `read` says how many MiB so far, once nothing more comes. */
+async function reading(backpressure: Backpressure): Promise<{ read(): Promise<number> }> {
+  const reader = (await backpressure.source(endless).open("x"))!;
+  let mebibytes = 0;
+  void (async () => {
+    const buffer = new Uint8Array(mebibyte);
+    while (mebibytes < 1000) {
+      await reader.read(buffer);
+      mebibytes++;
+    }
+  })();
+  const read = async () => {
+    await new Promise((done) => setTimeout(done, 10));
+    return mebibytes;
+  };
+  return { read };
+}
+
+Deno.test("bytes come a little ahead of what was sent, and no faster", async () => {
+  const backpressure = new Backpressure();
+  const { read } = await reading(backpressure);
+  const ahead = await read();
+  assert(ahead > 4 && ahead < 32, `${ahead} MiB came before anything was sent`);
+  backpressure.sent(100 * mebibyte);
+  assert.equal(await read(), ahead + 100);
+  assert.equal(await read(), ahead + 100, "it goes on by itself");
+});
+
+Deno.test("where nothing more is sent nothing is waited for", async () => {
+  const backpressure = new Backpressure();
+  const { read } = await reading(backpressure);
+  assert((await read()) < 1000);
+  backpressure.end();
+  assert.equal(await read(), 1000);
+});
+
+Deno.test("what is not there is not there, and what is listed is listed", async () => {
+  const source = new Backpressure().source({ name: "s", open: () => undefined, walk: () => [] });
+  assert.equal(source.name, "s");
+  assert.equal(await source.open("x"), undefined);
+  assert.deepEqual(source.walk?.(""), []);
+});

@@ -1,0 +1,87 @@
+/** Permissions that a command has no use for are given up, and one that stays ends the command. */
+import assert from "node:assert/strict";
+import { grants } from "../../src/config/permissions.ts";
+import type { Permissions } from "../../src/cli/host.ts";
+import { type Command, flagOf, type Permission } from "../../src/cli/command.ts";
+import { loadSubjects } from "../../src/cli/commands.ts";
+import { parse } from "../../src/cli/parse.ts";
+import { dropPermissions } from "../../src/cli/permissions.ts";
+import { Home } from "../support/program.ts";
+
+/** Permissions as Deno has them: values are asked for one by one, and revoking a name ends all of its values. */
+function fake(deaf: string[] = []): Permissions & { revoked: Set<string> } {
+  const revoked = new Set<string>();
+  const state = ({ name, kind, variable }: { name: string; kind?: string; variable?: string }) => {
+    const values = grants.find((grant) => grant.name === name)?.values;
+    const value = kind ?? variable;
+    const granted = values === undefined ? value === undefined : value !== undefined;
+    return granted && !revoked.has(name) ? "granted" : "prompt";
+  };
+  const answer = (descriptor: Deno.PermissionDescriptor) =>
+    ({ state: state(descriptor as { name: string }) }) as Deno.PermissionStatus;
+  return {
+    revoked,
+    querySync: answer,
+    revokeSync: (descriptor) => {
+      if (!deaf.includes(descriptor.name)) revoked.add(descriptor.name);
+      return answer(descriptor);
+    },
+  };
+}
+
+Deno.test("a command keeps what its declaration names, and version gives nothing up", async () => {
+  for (const command of (await loadSubjects()).flatMap(({ commands }) => commands)) {
+    const { permissions: kept } = prepared(command);
+    if (kept === "unchanged") {
+      assert.equal(command.path, "version");
+      continue;
+    }
+    const permissions = fake();
+    await dropPermissions({ permissions }, kept);
+    const all = ["write", "net", "env", "run", "ffi", "sys", "import"] as const;
+    const given = all.filter((name) => !kept.some((one) => one === name));
+    assert.deepEqual([...permissions.revoked], given, command.path);
+  }
+});
+
+/** As if each required argument and option had been typed. */
+function prepared(command: Command) {
+  const args = Object.entries(command.args)
+    .map(([, { choices: [first = "x"] = [] }]) => first);
+  const options = Object.entries(command.options)
+    .flatMap(([name, one]) => one.kind === "text" && one.required ? [`${flagOf(name)}=x`] : []);
+  const { typed, faults } = parse(command, [...args, ...options]);
+  assert.deepEqual(faults, [], command.path);
+  return command.prepare(typed);
+}
+
+Deno.test("a permission that stays, whole or by one value, ends the command with its name", async () => {
+  const refused = (kept: Permission[], deaf: string[]) =>
+    dropPermissions({ permissions: fake(deaf) }, kept);
+  await assert.rejects(refused([], ["net"]), /give up the permissions net$/);
+  const values = /give up the permissions sys:hostname, sys:statfs$/;
+  await assert.rejects(refused([], ["sys"]), values);
+  await assert.rejects(refused(["net", "env"], ["write"]), /write$/);
+  await refused(["net", "env"], ["env"]);
+});
+
+Deno.test("commands do their work with what they keep", async () => {
+  const home = new Home();
+  try {
+    await home.succeed(["assets", "list"]);
+    await home.succeed(["assets", "write", "kit"]);
+    await home.succeed(["keys", "generate", "--out", "other.key"]);
+    await home.succeed(["export", "bundle", "--profile", "kit"]);
+    await home.succeed(["keys", "show"]);
+    await home.succeed(["keys", "trust", `${home.state}/keys/signing.pub`]);
+    const service = await home.serve();
+    try {
+      await home.succeed(["health", "--url", service.url]);
+      await home.succeed(["status", "--url", service.url, "--manifest", "out/manifest.json"]);
+    } finally {
+      await service.stop();
+    }
+  } finally {
+    home.remove();
+  }
+});
