@@ -5,7 +5,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { StellaError } from "../../src/domain/errors.ts";
 import { keyidOf } from "../../src/attest/dsse.ts";
-import { encryptKey, readPassphrase } from "../../src/attest/sign/encrypted_key.ts";
+import { readPassphrase } from "../../src/attest/sign/encrypted_key.ts";
 import { generateKey, loadSigner, publicOf } from "../../src/attest/sign/keys.ts";
 import { withDirectory } from "../support/bundle_fixture.ts";
 import { testWith } from "../support/needs.ts";
@@ -78,22 +78,32 @@ Deno.test("each way to get a passphrase wrong is said", async () => {
   });
 });
 
-testWith(["openssl"], "OpenSSL opens what stella protects, and the other way round", async () => {
+async function openssl(...args: string[]): Promise<string> {
+  const { code, stdout, stderr } = await new Deno.Command("openssl", { args }).output();
+  assert.equal(code, 0, new TextDecoder().decode(stderr));
+  return new TextDecoder().decode(stdout);
+}
+
+for (const algorithm of ["ed25519", "p256"] as const) {
+  testWith(["openssl"], `OpenSSL opens an ${algorithm} key that stella protects`, async () => {
+    await withDirectory(async (root) => {
+      const [path, file] = [join(root, "k.key"), join(root, "phrase")];
+      writeFileSync(file, phrase, { mode: 0o600 });
+      const { publicPath } = generateKey(path, algorithm, file);
+      const spki = readFileSync(publicPath, "utf8");
+      assert.equal(await openssl("pkey", "-in", path, "-passin", `file:${file}`, "-pubout"), spki);
+      const parsed = await openssl("asn1parse", "-in", path);
+      for (const part of ["PBES2", "PBKDF2", "hmacWithSHA256", "aes-256-cbc", ":04BAF0"]) {
+        assert.ok(parsed.includes(part), part);
+      }
+    });
+  });
+}
+
+testWith(["openssl"], "stella opens what OpenSSL protects", async () => {
   await withDirectory(async (root) => {
-    const [path, file] = [join(root, "k.key"), join(root, "phrase")];
+    const file = join(root, "phrase");
     writeFileSync(file, phrase, { mode: 0o600 });
-    writeFileSync(path, encryptKey(privateKey, phrase), { mode: 0o600 });
-    const openssl = async (...args: string[]) => {
-      const { code, stdout, stderr } = await new Deno.Command("openssl", { args }).output();
-      assert.equal(code, 0, new TextDecoder().decode(stderr));
-      return new TextDecoder().decode(stdout);
-    };
-    const spki = createPublicKey(privateKey).export({ type: "spki", format: "pem" });
-    assert.equal(await openssl("pkey", "-in", path, "-passin", `file:${file}`, "-pubout"), spki);
-    const parsed = await openssl("asn1parse", "-in", path);
-    for (const part of ["PBES2", "PBKDF2", "hmacWithSHA256", "aes-256-cbc", ":04BAF0"]) {
-      assert.ok(parsed.includes(part), part);
-    }
     const bare = join(root, "bare.key");
     writeFileSync(bare, privateKey.export({ type: "pkcs8", format: "pem" }), { mode: 0o600 });
     for (const [i, scheme] of [["-v2", "aes-256-cbc"], ["-scrypt"]].entries()) {

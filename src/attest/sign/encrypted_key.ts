@@ -51,7 +51,7 @@ export function isEncrypted(pem: string): boolean {
   return pem.includes("-----BEGIN ENCRYPTED PRIVATE KEY-----");
 }
 
-/** PEM of `key` under the passphrase; another one each time. */
+/** PEM of `key`, Ed25519 or P-256, under the passphrase; another one each time. */
 export function encryptKey(key: KeyObject, passphrase: string): string {
   const plain = key.export({ type: "pkcs8", format: "der" });
   const [salt, iv] = [randomBytes(16), randomBytes(16)];
@@ -60,47 +60,25 @@ export function encryptKey(key: KeyObject, passphrase: string): string {
   const content = Buffer.concat([cipher.update(plain), cipher.final()]);
   plain.fill(0);
   derived.fill(0);
-  const derivation = sequence(
-    oids.pbkdf2,
-    sequence(octets(salt), count, sequence(oids.hmac, null_)),
-  );
-  const scheme = sequence(oids.pbes2, sequence(derivation, sequence(oids.aes, octets(iv))));
-  return pem(sequence(scheme, octets(content)));
-}
-
-/** Object identifiers of RFC 8018, appendix C, as DER. */
-const oids = {
-  pbes2: oid("2a864886f70d01050d"),
-  pbkdf2: oid("2a864886f70d01050c"),
-  hmac: oid("2a864886f70d0209"),
-  aes: oid("60864801650304012a"),
-};
-const null_ = Buffer.from([0x05, 0x00]);
-const count = tlv(0x02, Buffer.from(iterations.toString(16).padStart(6, "0"), "hex"));
-
-function tlv(tag: number, content: Buffer): Buffer {
-  const { length } = content;
-  const head = length < 0x80
-    ? [tag, length]
-    : length < 0x100
-    ? [tag, 0x81, length]
-    : [tag, 0x82, length >> 8, length & 0xff];
-  return Buffer.concat([Buffer.from(head), content]);
-}
-
-function oid(hex: string): Buffer {
-  return tlv(0x06, Buffer.from(hex, "hex"));
-}
-
-function octets(bytes: Buffer): Buffer {
-  return tlv(0x04, bytes);
-}
-
-function sequence(...parts: Buffer[]): Buffer {
-  return tlv(0x30, Buffer.concat(parts));
-}
-
-function pem(der: Buffer): string {
-  const lines = der.toString("base64").match(/.{1,64}/g)!.join("\n");
+  const der = tlv(0x30, schemeOf(salt, iv), tlv(0x04, content)).toString("base64");
+  const lines = der.replace(/.{64}(?=.)/g, "$&\n");
   return `-----BEGIN ENCRYPTED PRIVATE KEY-----\n${lines}\n-----END ENCRYPTED PRIVATE KEY-----\n`;
+}
+
+/** PBES2-params (RFC 8018, appendix A.4) in DER. Salt and IV have 16 bytes each, so all lengths are known. */
+function schemeOf(salt: Buffer, iv: Buffer): Buffer {
+  const hex = (text: string) => Buffer.from(text.replaceAll(" ", ""), "hex");
+  const pbes2 = "3060 06092a864886f70d01050d 3053";
+  const pbkdf2 = "3032 06092a864886f70d01050c 3025 0410";
+  const count = `0203 ${iterations.toString(16).padStart(6, "0")}`;
+  const hmacSha256 = "300c 06082a864886f70d0209 0500";
+  const aes256Cbc = "301d 060960864801650304012a 0410";
+  return Buffer.concat([hex(pbes2 + pbkdf2), salt, hex(count + hmacSha256 + aes256Cbc), iv]);
+}
+
+/** An element of DER with up to 255 bytes, which the keys above stay below. */
+function tlv(tag: number, ...parts: Buffer[]): Buffer {
+  const content = Buffer.concat(parts);
+  const { length } = content;
+  return Buffer.concat([Buffer.from(length < 0x80 ? [tag, length] : [tag, 0x81, length]), content]);
 }
