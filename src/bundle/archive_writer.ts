@@ -1,9 +1,10 @@
 /**
- * The archive on its way out: tar bytes are collected in a 4 MiB chunk, each full chunk is stored (as one zstd frame, or as it is)
- * and its digest taken, and volumes are cut at chunk borders while they are written: no second copy, no seek.
+ * Writes the archive: tar bytes are collected in a 4 MiB chunk, each full chunk is stored (as one
+ * zstd frame, or as it is) and hashed, and volumes are cut at chunk boundaries while writing: no
+ * second copy, no seek.
  *
- * With a pool of workers some chunks are under way while the next is filled; they are written in order all the same. The calls
- * that may have to wait give a promise only when they do: most entries fit into the current chunk.
+ * With a pool of workers, chunks are processed while the next one is filled, and written in order.
+ * Calls return a promise only if they have to wait: most entries fit into the current chunk.
  */
 import { closeSync, fsyncSync, openSync } from "node:fs";
 import { join } from "node:path";
@@ -28,15 +29,15 @@ import { blockSize, encodeHeader, paddingOf, type TarEntry } from "./tar_header.
 
 export interface ArchiveOptions {
   directory: string;
-  /** By archiveName; volumes add their number. */
+  /** From archiveName; volumes append their number. */
   name: string;
   compression: Compression;
-  /** Bytes a volume may have; undefined: one archive. */
+  /** Maximum size of a volume in bytes; undefined: a single archive. */
   volumeSize?: number;
   pool: ChunkPool;
-  /** Of the files that are left to the pool none of these is read. */
+  /** Files that must never be read, even by the pool. */
   privateFiles: PrivateFiles;
-  /** Told the digests of the files that were left to the pool, in order. */
+  /** Called with the digests of the deferred files, in order. */
   digested?: (digests: readonly string[]) => void;
 }
 
@@ -44,7 +45,7 @@ interface OpenVolume {
   path: string;
   fd: number;
   digest: StreamingDigest;
-  /** Pieces that pass the digest, in order. */
+  /** Pieces being hashed, in order. */
   passing: Promise<void>[];
   size: number;
   uncompressedSize: number;
@@ -62,7 +63,7 @@ export function volumeName(archive: string, number: number): string {
   return `${archive}.${String(number).padStart(3, "0")}`;
 }
 
-/** A chunk that the pool works on, and how many bytes of tar it holds. */
+/** A chunk that the pool is processing, and the number of tar bytes in it. */
 interface Pending {
   stored: Promise<StoredChunk>;
   length: number;
@@ -83,7 +84,10 @@ export class ArchiveWriter {
     return this.#append(encodeHeader(entry));
   }
 
-  /** Free room in the current chunk, at least one byte: fill some of it with content and say how much by `advance`. */
+  /**
+   * Free space in the current chunk, at least one byte: write to it, then call `advance` with the
+   * number of bytes written.
+   */
   writable(): Uint8Array {
     return this.#chunk.subarray(this.#filled, chunkSize);
   }
@@ -94,8 +98,8 @@ export class ArchiveWriter {
   }
 
   /**
-   * Leaves the content of a file to the pool, which reads it when its chunk is full.
-   * @returns false where the current chunk has no room for the whole of it: then it has to be read here
+   * Defers reading a file to the pool, which reads it when its chunk is full.
+   * @returns false if the file does not fit into the current chunk: then the caller has to read it
    */
   defer(file: InputFile): boolean {
     if (file.size >= chunkSize - this.#filled) return false;
@@ -104,12 +108,15 @@ export class ArchiveWriter {
     return true;
   }
 
-  /** The zero bytes after `size` bytes of content. */
+  /** Zero padding after `size` bytes of content. */
   pad(size: number): Promise<void> | undefined {
     return this.#append(new Uint8Array(paddingOf(size)));
   }
 
-  /** Two zero blocks, the last chunk, everything synced; returns the files as the manifest lists them. */
+  /**
+   * Writes two zero blocks and the last chunk and syncs everything; returns the files as the
+   * manifest lists them.
+   */
   async finish(): Promise<BundleFile[]> {
     await this.#append(new Uint8Array(2 * blockSize));
     if (this.#filled > 0) await this.#store();
@@ -120,7 +127,7 @@ export class ArchiveWriter {
     return this.#done.map((file, i) => ({ ...file, volume: { index: i + 1, of } }));
   }
 
-  /** Gives up: closes what is open. */
+  /** Closes open files after an error. */
   abort(): void {
     if (this.#open !== undefined) closeSync(this.#open.fd);
     this.#open = undefined;
@@ -144,13 +151,13 @@ export class ArchiveWriter {
     }
   }
 
-  /** Gives the full chunk to the pool; where enough are under way, writes the oldest first. */
+  /** Gives the full chunk to the pool; if enough are in progress, writes the oldest first. */
   async #store(): Promise<void> {
     const { pool, compression, privateFiles } = this.options;
     const chunk = this.#chunk.subarray(0, this.#filled);
     const files = { regions: this.#regions, privateFiles };
     const stored = compression === "zstd" ? pool.compress(chunk, files) : pool.digest(chunk, files);
-    // Its turn may never come, where an earlier chunk fails.
+    // Nobody awaits this chunk if an earlier one fails.
     stored.catch(() => {});
     this.#pending.push({ stored, length: this.#filled });
     this.#filled = 0;
@@ -173,14 +180,14 @@ export class ArchiveWriter {
     volume.uncompressedSize += length;
     volume.chunks.push({ size: bytes.length, sha256 });
     const passing = volume.digest.update(bytes).then((passed) => this.#keep(passed));
-    // Its turn may never come, where an earlier one fails.
+    // Nobody awaits this update if an earlier one fails.
     passing.catch(() => {});
     volume.passing.push(passing);
-    // Each holds a chunk in memory: half as many as are under way keep the lanes busy.
+    // Each holds a chunk in memory: half the depth of the pool is enough to keep the workers busy.
     while (volume.passing.length > this.options.pool.depth >> 1) await volume.passing.shift();
   }
 
-  /** Its buffer is filled again. */
+  /** Recycles the buffer. */
   #keep(bytes: Uint8Array): void {
     this.#free.push(new Uint8Array(bytes.buffer as ArrayBuffer));
   }

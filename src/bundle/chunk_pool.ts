@@ -1,6 +1,7 @@
 /**
- * Work on chunks: compress, decompress, digest. Small bundles do it in place; large ones on two workers, to which the buffers are
- * transferred, so that two cores hash and compress at once and nothing is copied. Both are the same `ChunkPool` to the callers.
+ * Compresses, decompresses and hashes chunks: in this thread for small bundles; for large ones on
+ * two workers, to which buffers are transferred, so that two cores work at once without copying.
+ * Both are the same `ChunkPool` for the caller.
  */
 import type { FileDigest } from "./file_digests.ts";
 import { sha256, startSha256 } from "../domain/hash.ts";
@@ -9,17 +10,20 @@ import { chunkSize } from "./manifest.ts";
 import type { PrivateFiles } from "./private_files.ts";
 import { compressChunk, decompressChunk, maxStoredSize } from "./zstd_chunk.ts";
 
-/** Room for a chunk or its frame, whichever is larger: work gives back the buffer that it was given, so that none is made anew. */
+/**
+ * Room for a chunk or its frame, whichever is larger: work returns the buffer that it was given, so
+ * that none is allocated.
+ */
 export const chunkBufferSize = maxStoredSize(chunkSize);
 
 export function newChunkBuffer(): Uint8Array<ArrayBuffer> {
   return new Uint8Array(chunkBufferSize);
 }
 
-/** Files that are read into a chunk by the pool. */
+/** Files that the pool reads into a chunk. */
 export interface DeferredFiles {
   regions: readonly DeferredRegion[];
-  /** None of these is ever read. */
+  /** None of these files is ever read. */
   privateFiles: PrivateFiles;
 }
 
@@ -27,47 +31,53 @@ export interface DeferredFiles {
 export interface StoredChunk {
   stored: Uint8Array;
   sha256: string;
-  /** Of the files that were read into its holes, in order. */
+  /** Digests of the files that were read into its regions, in order. */
   digests: string[];
 }
 
-/** What came out of a stored chunk: its bytes, or why there are none. `sha256` is what was found. */
+/**
+ * Result of decoding a stored chunk: its bytes, or the reason why there are none. `sha256` is the
+ * digest found.
+ */
 export interface OpenedChunk {
   bytes?: Uint8Array;
   sha256: string;
-  /** Where the digest was right and the frame was not. */
+  /** Set if the digest matched but the frame is invalid. */
   fault?: string;
 }
 
-/** The digest of a file that passes by in pieces; `update` gives the piece back. It is finished, or dropped. */
+/**
+ * The digest of a file that is fed in pieces; `update` returns the piece. It must be finished or
+ * dropped.
+ */
 export interface StreamingDigest {
   update(piece: Uint8Array): Promise<Uint8Array>;
-  /** @throws what any of its updates threw */
+  /** @throws the error of any update */
   finish(): Promise<string>;
   drop(): void;
 }
 
-/** Whoever gives a buffer to the pool does not use it again until it comes back. */
+/** A caller that gives a buffer to the pool must not use it until it is returned. */
 export interface ChunkPool {
-  /** Chunks that are worth having under way at once. */
+  /** Number of chunks worth having in progress at once. */
   readonly depth: number;
   /**
-   * Reads files into the holes, then compresses.
-   * @throws StellaError usage where a file changed, unsafe, media
+   * Reads files into the regions, then compresses.
+   * @throws StellaError usage if a file changed, unsafe, media
    */
   compress(chunk: Uint8Array, files?: DeferredFiles): Promise<StoredChunk>;
-  /** The same for a chunk that is stored as it is: takes its digest. */
+  /** The same for a chunk that is stored uncompressed: only computes its digest. */
   digest(chunk: Uint8Array, files?: DeferredFiles): Promise<StoredChunk>;
   open(stored: Uint8Array, expected: { sha256: string; size: number }): Promise<OpenedChunk>;
   digestFile(): StreamingDigest;
-  /** See file_digests.ts; where the pool's workers may read. */
+  /** See file_digests.ts; only if the pool's workers may read. */
   digestFiles?(root: string, paths: readonly string[], max: number): Promise<FileDigest[]>;
   close(): void;
 }
 
 /**
- * Puts what zlib made into the buffer that it was made from: zlib's own buffers cannot be transferred, and a new one for each chunk
- * would outrun the garbage collector. In place that costs a copy and nothing else.
+ * Copies zlib's output into the buffer of its input: zlib's own buffers cannot be transferred, and
+ * a new one per chunk would outrun the garbage collector. A copy in place is cheap.
  */
 function reuseBuffer(given: Uint8Array, made: Uint8Array): Uint8Array {
   if (given.buffer.byteLength < made.length) return new Uint8Array(made);
@@ -76,7 +86,7 @@ function reuseBuffer(given: Uint8Array, made: Uint8Array): Uint8Array {
   return room;
 }
 
-/** The functions behind both pools; also what a worker does. */
+/** The operations of both pools, also run by workers. */
 export const chunkWork = {
   compress(chunk: Uint8Array, files?: DeferredFiles): StoredChunk {
     const digests = filled(chunk, files);
@@ -87,7 +97,7 @@ export const chunkWork = {
     const digests = filled(chunk, files);
     return { stored: chunk, sha256: sha256(chunk), digests };
   },
-  /** Nothing is decoded whose digest is not right. */
+  /** Nothing is decoded unless its digest matches. */
   open(stored: Uint8Array, expected: { sha256: string; size: number }): OpenedChunk {
     const found = sha256(stored);
     if (found !== expected.sha256) return { sha256: found };
@@ -104,7 +114,7 @@ function filled(chunk: Uint8Array, files: DeferredFiles | undefined): string[] {
   return files === undefined ? [] : fillDeferredRegions(chunk, files.regions, files.privateFiles);
 }
 
-/** Does everything at once, in place. */
+/** Does everything in this thread. */
 export const localPool: ChunkPool = {
   depth: 0,
   compress: (chunk, files) => Promise.try(() => chunkWork.compress(chunk, files)),

@@ -1,4 +1,4 @@
-/** The pool on workers: who does what, and the messages that go over the border. */
+/** The chunk pool on worker threads: scheduling and messages. */
 import {
   type ChunkPool,
   chunkWork,
@@ -14,7 +14,7 @@ import { fillYoungGeneration } from "../domain/young_generation.ts";
 import type { DeferredRegion } from "./input_file.ts";
 import { PrivateFiles, type PrivatePlaces } from "./private_files.ts";
 
-/** `file` counts the digests of passing files. */
+/** `file` numbers the digests in progress. */
 type Task =
   | { op: "compress"; bytes: Uint8Array; files: TaskFiles | undefined }
   | { op: "digest"; bytes: Uint8Array; files: TaskFiles | undefined }
@@ -23,7 +23,7 @@ type Task =
   | { op: "finish"; file: number }
   | { op: "files"; root: string; paths: readonly string[]; max: number };
 
-/** Of the private files a worker is told the places, and makes its own list. */
+/** The worker gets the paths of private files and builds its own list. */
 interface TaskFiles {
   regions: readonly DeferredRegion[];
   places: PrivatePlaces;
@@ -37,14 +37,14 @@ interface Reply {
   error?: Fault;
 }
 
-/** An error on its way over the border. */
+/** An error as sent between threads. */
 interface Fault {
   message: string;
   code?: ErrorCode;
   hint?: string;
 }
 
-/** The part of a Worker that the pool needs; whoever starts the program knows how to make one. */
+/** The part of a Worker that the pool needs; the caller knows how to start one. */
 export interface ChunkWorker {
   postMessage(message: unknown, transfer: Transferable[]): void;
   onmessage: ((event: MessageEvent) => void) | null;
@@ -55,15 +55,18 @@ export interface ChunkWorker {
 const workers = 2;
 
 export interface PoolOptions {
-  /** Makes a worker. */
+  /** Starts a worker. */
   start: () => ChunkWorker;
-  /** Whether it has the permission to read. */
+  /** Whether workers have read permission. */
   mayRead?: boolean;
-  /** Ends all work by an error: who waits for a worker cannot look whether it is to stop. */
+  /** Aborts all work with an error: a caller that awaits a worker cannot check the signal. */
   stop?: { signal: AbortSignal; error: () => Error };
 }
 
-/** A worker starts when it gets its first work: a plain archive that lies here needs one, and each takes 20 ms of this thread. */
+/**
+ * Workers are started with their first task: a plain archive in a local file needs one, and each
+ * costs this thread 20 ms.
+ */
 export function workerPool({ start, mayRead = false, stop }: PoolOptions): ChunkPool {
   const handles = Array.from({ length: workers }, () => new WorkerHandle(start));
   const end = () => handles.forEach((handle) => handle.fail(stop!.error()));
@@ -97,16 +100,19 @@ function taskFiles(files: DeferredFiles | undefined): TaskFiles | undefined {
   return files && { regions: files.regions, places: files.privateFiles.places };
 }
 
-/** The worker that takes the fewest digests: a volume and the large file inside it are hashed at once. */
+/**
+ * The worker with the fewest digests in progress: a volume and the large file inside it are hashed
+ * in parallel.
+ */
 function leastBusy(handles: readonly WorkerHandle[]): WorkerHandle {
   return handles.reduce((best, handle) => handle.digests < best.digests ? handle : best);
 }
 
 function streamingDigest(handle: WorkerHandle, file: number): StreamingDigest {
   handle.digests++;
-  // It loads while the first piece is read.
+  // Starts loading while the first piece is read.
   handle.begin();
-  // Answers come in order: what an update failed by is known before the digest, which lacks it.
+  // Replies come in order: the error of an update arrives before the digest that lacks it.
   const failed = Promise.withResolvers<never>();
   failed.promise.catch(() => {});
   const end = () => {
@@ -124,20 +130,23 @@ function streamingDigest(handle: WorkerHandle, file: number): StreamingDigest {
   };
 }
 
-/** One worker and the questions that it has not answered. It answers in order, and takes them before it is loaded. */
+/**
+ * A worker and its pending tasks. It replies in order, and tasks may be queued before it has
+ * loaded.
+ */
 class WorkerHandle {
   #worker: ChunkWorker | undefined;
   readonly #open = new Map<number, PromiseWithResolvers<never>>();
   #waiting: (() => void)[] | undefined = [];
-  /** Why nothing more is answered. */
+  /** Why no further task is accepted. */
   #reason: unknown;
   #id = 0;
-  /** Digests that were begun and not finished. */
+  /** Number of digests in progress. */
   digests = 0;
 
   constructor(readonly start: () => ChunkWorker) {}
 
-  /** Starts the worker, unless it has been started or failed. */
+  /** Starts the worker unless it was started or has failed. */
   begin(): void {
     if (this.#worker !== undefined || this.#reason !== undefined) return;
     try {
@@ -165,13 +174,13 @@ class WorkerHandle {
     return answer.promise as Promise<T>;
   }
 
-  /** One that has not started does not start any more. */
+  /** A worker that has not been started stays so. */
   close(): void {
     this.#reason ??= this.#worker === undefined ? new Error("The workers are gone") : undefined;
     this.#worker?.terminate();
   }
 
-  /** A worker loses what it is told before its module listens. */
+  /** Messages sent before the worker's module listens would be lost. */
   #ready(): void {
     this.#waiting?.forEach((send) => send());
     this.#waiting = undefined;
@@ -184,7 +193,7 @@ class WorkerHandle {
     else answer?.reject(thrownBy(error));
   }
 
-  /** Nothing that was asked, or will be, is answered any more. */
+  /** Rejects all pending and future tasks. */
   fail(reason: unknown): void {
     this.#reason ??= reason;
     for (const answer of this.#open.values()) answer.reject(this.#reason);
@@ -204,7 +213,7 @@ function thrownBy({ message, code, hint }: Fault): Error {
   return new StellaError(code, message, hint === undefined ? {} : { hint });
 }
 
-/** The inside of a worker: answers until it is terminated. */
+/** Runs inside the worker: handles tasks until it is terminated. */
 export function answerChunks(): void {
   const port = globalThis as unknown as {
     onmessage: (event: MessageEvent<Message>) => void;
@@ -215,7 +224,7 @@ export function answerChunks(): void {
     try {
       const result = answer(data, files);
       port.postMessage({ id: data.id, result }, buffersOf(result));
-      // What zlib made is garbage once it is copied.
+      // zlib's output is garbage once it is copied.
       if (data.op === "compress" || data.op === "open") fillYoungGeneration();
     } catch (error) {
       port.postMessage({ id: data.id, error: faultOf(error) });
@@ -241,14 +250,14 @@ function answer(task: Message, files: Map<number, ReturnType<typeof startSha256>
 
 let privateFiles: PrivateFiles | undefined;
 
-/** A pool serves one export, so the places are those of the first question. */
+/** A pool serves one export, so the paths of the first task are those of all. */
 function deferredFiles(files: TaskFiles | undefined): DeferredFiles | undefined {
   if (files === undefined) return undefined;
   privateFiles ??= new PrivateFiles(files.places);
   return { regions: files.regions, privateFiles };
 }
 
-/** The buffers in a result, to be handed back rather than copied. */
+/** The buffers in a result, transferred instead of copied. */
 function buffersOf(result: unknown): Transferable[] {
   const views = result instanceof Uint8Array ? [result] : Object.values(result as object);
   return views.flatMap((view) => view instanceof Uint8Array ? [view.buffer as ArrayBuffer] : []);

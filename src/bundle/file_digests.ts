@@ -1,24 +1,27 @@
-/** Digests of the many small files of a directory bundle, batch by batch: what a worker does that may read and nothing else. */
+/**
+ * Digests of the many small files of a directory bundle, in batches: the work of a worker with read
+ * permission only.
+ */
 import { StellaError } from "../domain/errors.ts";
 import { sha256 } from "../domain/hash.ts";
 import { Opener } from "./source.ts";
 
-/** What was found at a path: a file that was read, or why none was. */
+/** Result for a path: the digest of a file, or why there is none. */
 export type FileDigest =
   | { sha256: string; size: number }
-  /** A regular file with more bytes than the caller takes. */
+  /** A regular file larger than the caller's limit. */
   | { larger: true }
   | { absent: true }
-  /** A link or a special file, in words; it was not opened. */
+  /** Description of a link or special file; it was not opened. */
   | { unsafe: string };
 
-/** Bytes of the largest file that is read here. */
+/** Size of the largest file that is read here, in bytes. */
 export const smallFile = 1024 * 1024;
 
 /**
  * @param root directory of the bundle
  * @param paths of files below it
- * @param most bytes that a file may have; more than `smallFile` count as that
+ * @param max size of a file in bytes; more than `smallFile` counts as that
  * @throws StellaError media
  */
 export function digestFiles(root: string, paths: readonly string[], max: number): FileDigest[] {
@@ -31,7 +34,7 @@ function digestFile(opener: Opener, path: string, max: number): FileDigest {
   if (reader === undefined || "unsafe" in reader) return reader ?? { absent: true };
   try {
     if (reader.size > max) return { larger: true };
-    // One byte more than allowed tells a file that grew.
+    // One byte beyond the limit reveals a file that grew.
     const view = sharedBuffer().subarray(0, Math.min(max, smallFile) + 1);
     const size = reader.read(view);
     if (size === view.length) return { larger: true };
@@ -52,7 +55,7 @@ function open(opener: Opener, path: string) {
 
 let made: Uint8Array | undefined;
 
-/** One for all files of a worker. */
+/** One buffer for all files of a worker. */
 function sharedBuffer(): Uint8Array {
   return made ??= new Uint8Array(smallFile + 1);
 }

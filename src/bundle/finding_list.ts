@@ -1,17 +1,12 @@
-/**
- * Findings as they come, of which a bounded number is kept: an attacker chooses how many there are.
- */
+/** A bounded list of findings: an attacker decides how many there are. */
 import type { ErrorCode, Finding } from "../domain/errors.ts";
 
-/**
- * The most findings that are kept one by one; a bundle of a million missing files must not fill the
- * memory.
- */
+/** Number of findings kept individually; a million missing files must not fill the memory. */
 const maxFindings = 10_000;
 
 export class Findings {
   readonly #list: Finding[] = [];
-  /** How many more there were of each code: the exit code must not depend on what came first. */
+  /** Number of further findings per code: the exit code must not depend on their order. */
   readonly #unlisted = new Map<ErrorCode, number>();
 
   get none(): boolean {
@@ -23,13 +18,13 @@ export class Findings {
     else this.#count(finding.code, 1);
   }
 
-  /** Takes over all of `other`, with its codes changed. */
+  /** Adds all findings of `other` with their codes mapped. */
   take(other: Findings, change: (code: ErrorCode) => ErrorCode): void {
     for (const finding of other.#list) this.add({ ...finding, code: change(finding.code) });
     for (const [code, count] of other.#unlisted) this.#count(change(code), count);
   }
 
-  /** All findings; after the last that is listed, one for each code that has more. */
+  /** All findings, followed by one for each code of which there are more than listed. */
   all(): Finding[] {
     const more = [...this.#unlisted].map(([code, count]): Finding => ({
       code,

@@ -1,6 +1,7 @@
 /**
- * SHA256SUMS, the index: a line per payload file, `<64 hex><2 spaces><path>\n`, sorted bytewise, each path once.
- * `sha256sum -c --strict SHA256SUMS` reads it where the payload was unpacked. It is a stream: a million lines cost no memory.
+ * SHA256SUMS, the index: one line per payload file, `<64 hex><2 spaces><path>\n`, sorted bytewise,
+ * without duplicates. `sha256sum -c --strict SHA256SUMS` checks an unpacked payload with it. It is
+ * streamed: a million lines need no memory.
  */
 import { Buffer } from "node:buffer";
 import { shown } from "../domain/names.ts";
@@ -12,7 +13,7 @@ export interface IndexEntry {
 }
 
 const pathStart = 66;
-/** sha256, two spaces, the longest path, line feed. */
+/** SHA-256, two spaces, the longest path, line feed. */
 const maxLineLength = pathStart + 4095 + 1;
 const hexDigits = /^[0-9a-f]{64}$/;
 
@@ -20,7 +21,10 @@ export function encodeIndexLine(entry: IndexEntry): string {
   return `${entry.sha256}  ${entry.path}\n`;
 }
 
-/** What a line of the index breaks; `line` counts from 1. `unsafe`: the path itself is one that no payload may have. */
+/**
+ * A fault in a line of the index; `line` counts from 1. `unsafe`: the path is one that no payload
+ * may have.
+ */
 export class IndexFault extends Error {
   constructor(readonly line: number, readonly reason: string, readonly unsafe = false) {
     super(reason);
@@ -28,19 +32,26 @@ export class IndexFault extends Error {
 }
 
 /**
- * Cuts the index into entries while its bytes arrive. Feed blocks in order with `push`, take entries with `next`
+ * Parses the index incrementally. Feed blocks in order with `push`, take entries with `next`
  * (undefined: more bytes are needed), and call `end` after the last block.
- * @throws IndexFault on anything but the exact format: form, order, repetition, unsafe path, a file below a file
+ * @throws IndexFault on anything but the exact format: form, order, duplicate, unsafe path, a file
+ * below a file
  */
 export class IndexParser {
   /** Bytes after the last line feed. */
   #rest: Buffer = Buffer.alloc(0);
-  /** Whole lines that were not taken yet, decoded together: once per block is much faster than once per line. */
+  /**
+   * Complete lines that were not taken yet, decoded together: once per block is much faster than
+   * once per line.
+   */
   #lines = "";
   #at = 0;
   #line = 0;
   #previous: string | undefined;
-  /** Paths so far that the last one begins with, each a beginning of the next: few, whatever the count of lines. */
+  /**
+   * Earlier paths that are a prefix of the last one, each a prefix of the next: few, however many
+   * lines.
+   */
   readonly #stems: string[] = [];
   readonly #utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
@@ -72,7 +83,10 @@ export class IndexParser {
     }
   }
 
-  /** What is not UTF-8 becomes U+FFFD here, which no path may have: so the fault is found in its line. */
+  /**
+   * Invalid UTF-8 becomes U+FFFD, which no path may contain: so the fault is reported with its
+   * line.
+   */
   #decode(bytes: Uint8Array): string {
     try {
       return this.#utf8.decode(bytes);
@@ -98,7 +112,10 @@ export class IndexParser {
     return { path, sha256 };
   }
 
-  /** `a` and `a/b` cannot both be files. In sorted order all between them begin with `a` too, so a stack of stems finds it. */
+  /**
+   * `a` and `a/b` cannot both be files. In sorted order all paths between them begin with `a` too,
+   * so a stack of prefixes finds it.
+   */
   #checkBelow(path: string): void {
     while (this.#stems.length > 0 && !path.startsWith(this.#stems.at(-1)!)) this.#stems.pop();
     const above = this.#stems.find((stem) => path[stem.length] === "/");

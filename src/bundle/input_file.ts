@@ -1,13 +1,13 @@
 /**
- * Files of the inputs on their way into a bundle. Each is looked at by its path, without following
- * a link, opened, read once and compared again. What is not the same file in the same directory,
- * with the same size and time, is an error: never a bundle that differs from its source.
+ * Reads input files into a bundle. Each file is examined by lstat, opened, read once and compared
+ * again. If it is not the same file in the same directory with the same size and time, the export
+ * fails: a bundle never differs from its source.
  *
- * Whoever may write in a source can exchange a directory of it for a link between any two of our
- * calls, and Deno has no openat. So the directory's device and inode are compared before a file is
- * opened and after its last byte was read; to slip through, an exchange has to be made and undone
- * several times between these. What holds without any timing: a handle whose device and inode are
- * those of a private file of ours is never read.
+ * Whoever can write to a source can exchange a directory for a link between any two calls, and Deno
+ * has no openat. So the directory's device and inode are compared before a file is opened and after
+ * its last byte was read; to go unnoticed, an exchange has to be made and undone several times in
+ * between. One guarantee needs no timing: a handle with the device and inode of a private file is
+ * never read.
  */
 import { closeSync, fstatSync, readSync } from "node:fs";
 import { ioError, StellaError } from "../domain/errors.ts";
@@ -17,7 +17,7 @@ import type { PrivateFiles } from "./private_files.ts";
 import { openToRead } from "../domain/regular_file.ts";
 
 /**
- * A directory as it was when it was entered. Its identity by its whole path stands for all
+ * A directory as it was when the walk entered it. The identity of its full path covers all
  * directories above it.
  */
 export interface InputFolder {
@@ -26,7 +26,7 @@ export interface InputFolder {
   ino: number | null;
 }
 
-/** A regular file as it was when it was looked at. */
+/** A regular file as lstat found it. */
 export interface InputFile {
   path: string;
   size: number;
@@ -34,17 +34,17 @@ export interface InputFile {
   mtime: number;
   dev: number;
   ino: number | null;
-  /** The directory that it lies in. */
+  /** Its directory. */
   folder: InputFolder;
 }
 
-/** Room in a chunk for the whole of a file that is read later. */
+/** Space reserved in a chunk for a file that is read later. */
 export interface DeferredRegion extends InputFile {
-  /** Where it begins. */
+  /** Offset in the chunk. */
   at: number;
 }
 
-/** What lies at `path`; a link is not followed. @throws StellaError usage, media */
+/** lstat of `path`. @throws StellaError usage, media */
 export function statInput(path: string): Deno.FileInfo {
   try {
     return Deno.lstatSync(path);
@@ -62,8 +62,8 @@ export function asInput(
 }
 
 /**
- * The directory at `path`, which may be reached through links.
- * @throws StellaError usage where it is none, media
+ * Identity of the directory at `path`, which may be reached through links.
+ * @throws StellaError usage if it is not a directory, media
  */
 export function statFolder(path: string): InputFolder {
   const stat = folderStatus(path);
@@ -71,7 +71,7 @@ export function statFolder(path: string): InputFolder {
   return { path, dev: stat.dev, ino: stat.ino };
 }
 
-/** @throws StellaError usage where another directory, or a link to another one, took its place */
+/** @throws StellaError usage if another directory, or a link to one, took its place */
 export function assertSameFolder(folder: InputFolder): void {
   const stat = folderStatus(folder.path);
   const isSame = stat.isDirectory && stat.dev === folder.dev && stat.ino === folder.ino;
@@ -86,21 +86,19 @@ function folderStatus(path: string): Deno.FileInfo {
   }
 }
 
-/** An input that is open and is the file that was seen. */
+/** An open input, verified to be the expected file. */
 export interface OpenInput {
-  /** As many bytes as come at once; 0 at the end. @throws StellaError usage, media */
+  /** Reads what is available; 0 at the end. @throws StellaError usage, media */
   read(view: Uint8Array): number;
   /**
-   * To be called after the last byte, and before the first one where reading takes a while.
-   * @throws StellaError usage where it is no longer what was seen, and where
+   * Call this after the last byte, and before the first one if reading takes long.
+   * @throws StellaError usage if the file or its directory changed
    */
   assertSame(): void;
   close(): void;
 }
 
-/**
- * @throws StellaError usage where it is not what was seen, unsafe where it is a private file, media
- */
+/** @throws StellaError usage if the file changed, unsafe if it is a private file, media */
 export function openInput(seen: InputFile, privateFiles: PrivateFiles): OpenInput {
   assertSameFolder(seen.folder);
   const fd = openUnchanged(seen, privateFiles);
@@ -115,9 +113,9 @@ export function openInput(seen: InputFile, privateFiles: PrivateFiles): OpenInpu
 }
 
 /**
- * Reads files into their holes, in order.
- * @returns the sha256 of each
- * @throws StellaError usage where one changed, unsafe where one is a private file, media
+ * Reads files into their regions, in order.
+ * @returns the SHA-256 of each
+ * @throws StellaError usage if one changed, unsafe if one is a private file, media
  */
 export function fillDeferredRegions(
   chunk: Uint8Array,
@@ -132,10 +130,10 @@ export function fillDeferredRegions(
 }
 
 /**
- * Reads a small file as a whole into `view`, which has its size. One look at the handle, after the
- * read: two would cost as much as the read. Opening it and looking at its path lie each between two
- * looks at its directory. What is refused does not stay in the view.
- * @throws StellaError usage where it changed, unsafe where it is a private file, media
+ * Reads a whole small file into `view`, which has its size. The handle is checked once, after the
+ * read: twice would cost as much as the read. Opening the file and checking its path both lie
+ * between two checks of its directory. Refused content is wiped from the view.
+ * @throws StellaError usage if it changed, unsafe if it is a private file, media
  */
 export function readWhole(view: Uint8Array, seen: InputFile, privateFiles: PrivateFiles): void {
   assertSameFolder(seen.folder);
@@ -188,7 +186,7 @@ function assertHandle(fd: number, seen: InputFile, privateFiles: PrivateFiles): 
 }
 
 /**
- * The handle was the file that was seen; its path leads to it still, so what the path says of it
+ * The handle is the expected file and its path still leads to it, so what lstat says of the path
  * holds for the handle.
  */
 function assertSamePath(seen: InputFile): void {
@@ -210,7 +208,7 @@ export function inputChanged(path: string): StellaError {
   return inputsChanged(`${shown(path)} is not what it was when the export began`);
 }
 
-/** @param what which, and how */
+/** @param what which inputs, and how they changed */
 export function inputsChanged(what: string): StellaError {
   return new StellaError(
     "usage",
@@ -219,7 +217,7 @@ export function inputsChanged(what: string): StellaError {
   );
 }
 
-/** Why a private file or directory is not packed, in words. */
+/** Why a private file or directory is not packed. */
 export const privateReason = "it is private to stella: a key, a credential or a part of its state";
 
 export function privateInput(path: string): StellaError {

@@ -1,8 +1,11 @@
-/** Shapes of strict JSON: each takes a value and the place where it stands, and returns it typed or says what is wrong there. */
+/**
+ * Shapes of strict JSON: each takes a value and its location and returns it typed, or reports what
+ * is wrong.
+ */
 import { shown } from "../domain/names.ts";
 import type { Json } from "./strict_json.ts";
 
-/** Says the place in the document, such as `files[3].size`, and what is wrong there. */
+/** Location in the document, such as `files[3].size`, and what is wrong there. */
 export class ShapeFault extends Error {
   constructor(place: string, reason: string) {
     super(`${place === "" ? "the document" : place} ${reason}`);
@@ -13,7 +16,7 @@ export type Shape<T> = (value: Json | undefined, place: string) => T;
 type Shapes = Record<string, Shape<unknown>>;
 type Of<S extends Shapes> = { [K in keyof S]: S[K] extends Shape<infer T> ? T : never };
 
-/** An object with exactly the `required` names and at most the `optional` ones. */
+/** An object with exactly the `required` keys and at most the `optional` ones. */
 export function object<R extends Shapes, O extends Shapes>(
   required: R,
   optional: O,
@@ -54,7 +57,7 @@ export function text(pattern: RegExp, what: string): Shape<string> {
   };
 }
 
-/** One of `values`, by identity. */
+/** One of `values`, compared by identity. */
 export function oneOf<const T extends Json>(...values: T[]): Shape<T> {
   return (value, place) => {
     if ((values as unknown[]).includes(value)) return value as T;
@@ -69,7 +72,7 @@ export function integer(min: number, max = Number.MAX_SAFE_INTEGER): Shape<numbe
   };
 }
 
-/** Names that are not known may be anything, of any length: they are shown, not pasted. */
+/** Unknown keys are arbitrary text: they are quoted and cut. */
 function join(place: string, name: string): string {
   const safe = /^[A-Za-z0-9]{1,40}$/.test(name) ? name : shown(name);
   return place === "" ? safe : `${place}.${safe}`;

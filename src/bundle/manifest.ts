@@ -1,15 +1,15 @@
 /**
- * manifest.json: the small thing that is signed. It lists every file that lies beside it.
- * Shapes and fixed key order after design.md sections 3 and 10 and formats.md 4.2; read_manifest.ts reads it strictly.
+ * manifest.json, the document that is signed. It lists every file beside it. This module fixes the
+ * fields and their order; read_manifest.ts reads it strictly.
  */
 import { createHash } from "node:crypto";
 
 export const manifestName = "manifest.json";
 export const attestationName = "manifest.json.sigstore.json";
-/** The envelope of a shared secret, beside the attestation and never in its place. */
+/** The HMAC signature by a shared secret; it never replaces the attestation. */
 export const hmacName = "manifest.json.hmac.json";
 export const indexName = "SHA256SUMS";
-/** The manifest of a bundle while another takes its place. */
+/** The old manifest while a bundle is being replaced. */
 export const oldManifestName = "manifest.json.old";
 
 export const mediaTypes = {
@@ -18,7 +18,7 @@ export const mediaTypes = {
   tarZstd: "application/vnd.stella.bundle.archive.v1.tar+zstd",
 } as const;
 
-/** 4 MiB: the piece of the tar that is one zstd frame, and the unit in which damage is located. */
+/** 4 MiB: the part of the tar in one zstd frame, and the unit in which damage is located. */
 export const chunkSize = 4 * 1024 * 1024;
 
 export type Role = "archive" | "document" | "index" | "program" | "script";
@@ -26,21 +26,21 @@ export type Layout = "archive" | "directory";
 export type Compression = "zstd" | "none";
 
 export interface Chunk {
-  /** Stored bytes. */
+  /** Size as stored, in bytes. */
   size: number;
-  /** Lowercase hex of the stored bytes. */
+  /** Lowercase hex digest of the stored bytes. */
   sha256: string;
 }
 
 export interface BundleFile {
   path: string;
   role: Role;
-  /** Only archives and volumes have one. */
+  /** Not for archives and volumes. */
   mediaType?: string;
   executable?: true;
   size: number;
   sha256: string;
-  /** Bytes of tar in this file; archives and volumes only, like the two that follow. */
+  /** Tar bytes in this file; for archives and volumes only, like the next two fields. */
   uncompressedSize?: number;
   chunkSize?: number;
   chunks?: Chunk[];
@@ -54,22 +54,22 @@ export interface Manifest {
   tenant: string;
   /** `YYYY-MM-DDTHH:MM:SSZ`, 1980 to 2107. */
   created: string;
-  /** Grows with each export of a profile; set when deltas come. */
+  /** Increases with each export of a profile; reserved for deltas. */
   sequence?: number;
   tool: { name: string; version: string; commit: string };
   payload: {
     layout: Layout;
     index: string;
     files: number;
-    /** Sum of the payload files' sizes. */
+    /** Total size of the payload files in bytes. */
     bytes: number;
-    /** bundleDigest of the bundle that this one builds on; set when deltas come. */
+    /** bundleDigest of the base bundle; reserved for deltas. */
     base?: string;
   };
   files: BundleFile[];
 }
 
-/** Compact JSON in the documented key order, one line feed at the end. */
+/** Compact JSON in the documented key order with one line feed at the end. */
 export function encodeManifest(manifest: Manifest): Uint8Array {
   return new TextEncoder().encode(JSON.stringify(ordered(manifest)) + "\n");
 }
@@ -111,7 +111,7 @@ function orderedFile(f: BundleFile): BundleFile {
   };
 }
 
-/** sha256 of the manifest's exact bytes, lowercase hex. */
+/** SHA-256 of the manifest's exact bytes, lowercase hex. */
 export function bundleDigest(manifestBytes: Uint8Array): string {
   return createHash("sha256").update(manifestBytes).digest("hex");
 }

@@ -1,8 +1,7 @@
 /**
- * A bundle that lies on several media at once, as volumes do on sticks: each file is looked for in
- * every place, in the order in which the places were named, and where it was found is remembered.
- * Nothing depends on which volume lies on which stick. Where a file has several copies, those that
- * are damaged or cannot be read are passed over: one that is whole is enough.
+ * Reads a bundle from several media, such as volumes on several sticks: each file is looked up in
+ * every directory, in the given order. Any volume may be on any medium. Damaged or unreadable
+ * copies are skipped: one intact copy is enough.
  */
 import { StellaError } from "../domain/errors.ts";
 import { startSha256 } from "../domain/hash.ts";
@@ -15,15 +14,15 @@ export class MultiDirectorySource implements BundleSource {
   readonly #sources: readonly BundleSource[];
   readonly #yieldToEventLoop: () => Promise<void>;
   #listed: ReadonlyMap<string, BundleFile> = new Map();
-  /** Path -> the directory in which it was found. */
+  /** Path to the directory in which it was found. */
   readonly foundIn = new Map<string, string>();
-  /** Path -> the directories whose copy was passed over. */
+  /** Path to the directories whose copy was skipped. */
   readonly badCopies = new Map<string, string[]>();
 
   /**
    * @param directories the manifest's own first
-   * @param turn called between reads of a copy that is looked at before it is used
-   * @throws to end that
+   * @param yieldToEventLoop awaited between reads while a copy is checked
+   * @throws its error
    */
   constructor(
     readonly directories: readonly string[],
@@ -37,12 +36,14 @@ export class MultiDirectorySource implements BundleSource {
     return this.directories[0] ?? "";
   }
 
-  /** Tells what the files have to be: from then on the right one of several copies is found. */
+  /**
+   * Announces size and digest of the files: from then on the intact one of several copies is found.
+   */
   expect({ files }: Manifest): void {
     this.#listed = new Map(files.map((file) => [file.path, file]));
   }
 
-  /** @throws StellaError unsafe, media: of the first copy, where none is right */
+  /** @throws StellaError unsafe, media: for the first copy, if none is intact */
   async open(path: string): Promise<ByteReader | undefined> {
     const file = this.#listed.get(path);
     const chosen = file === undefined ? undefined : await this.#choose(file);
@@ -55,12 +56,14 @@ export class MultiDirectorySource implements BundleSource {
     return undefined;
   }
 
-  /** Only archives are cut into volumes: a payload of files lies with its manifest. */
+  /** Only archives are cut into volumes: a payload of files is beside its manifest. */
   walk(directory: string, max?: number): ReturnType<NonNullable<BundleSource["walk"]>> {
     return this.#sources[0]?.walk?.(directory, max) ?? [];
   }
 
-  /** The first that holds a right copy; undefined where there is no choice, or none is right. */
+  /**
+   * The first source with an intact copy; undefined if there is only one copy, or none is intact.
+   */
   async #choose(file: BundleFile): Promise<BundleSource | undefined> {
     const holders = [];
     for (const source of this.#sources) {
@@ -104,7 +107,7 @@ export class MultiDirectorySource implements BundleSource {
   }
 }
 
-/** Whether anything has this name there, right or not. */
+/** Whether anything exists under this name, intact or not. */
 async function holdsFile(source: BundleSource, path: string): Promise<boolean> {
   try {
     const reader = await source.open(path);
@@ -116,7 +119,7 @@ async function holdsFile(source: BundleSource, path: string): Promise<boolean> {
   }
 }
 
-/** A link, or a medium that fails: another copy may be whole. */
+/** A link or a read error: another copy may be intact. */
 function isOfCopy(error: unknown): boolean {
   return error instanceof StellaError && (error.code === "unsafe" || error.code === "media");
 }

@@ -1,42 +1,41 @@
 /**
- * Files that no bundle may hold: private keys, passphrases, credentials, tokens, and all that lies
- * in the state directory. They are told by device and inode of an open handle: a path can be made
- * to lead to them by a link or an exchanged directory, and Deno's O_NOFOLLOW does not prevent that,
- * but a handle always says which file it is.
+ * Files that must never be packed: private keys, passphrases, credentials, tokens, and the state
+ * directory. They are identified by device and inode of an open handle: a path can be redirected by
+ * a link or an exchanged directory, and Deno's O_NOFOLLOW does not prevent that, but a handle
+ * always identifies its file.
  */
 import { join } from "node:path";
 import { errnoOf, ioError } from "../domain/errors.ts";
 
-/** Where they lie. Paths need not exist; links are followed. */
+/** Their paths, which need not exist; links are followed. */
 export interface PrivatePlaces {
   files: readonly string[];
-  /** With everything below them. */
+  /** Directories, with everything below them. */
   directories: readonly string[];
-  /** Directories below these that are not private: what an export prepares for itself. */
+  /** Exceptions below these directories: files that an export prepares for itself. */
   except?: readonly string[];
 }
 
-/** The part of a file's status that is needed. */
+/** The required part of a file's status. */
 export interface FileStatus {
   dev: number;
   ino: number | null;
   /**
-   * Milliseconds since 1970 of the last change of the inode (ctime); null where the system has
-   * none.
+   * Milliseconds since 1970 of the last change of the inode (ctime); null if the system has none.
    */
   changed: number | null;
 }
 
 /**
- * Milliseconds by which a time of change may lie before the moment of the change: ext3 keeps whole
- * seconds, and the kernel's clock for files stands still between two ticks.
+ * Milliseconds by which a ctime may precede the change: ext3 keeps whole seconds, and the kernel's
+ * clock for files advances in ticks.
  */
 const clockStep = 1_100;
 
 export class PrivateFiles {
   /**
-   * By device, sorted: a store may have a million files, and a set of them would cost ten times as
-   * much memory.
+   * Inodes by device, sorted: a store may have a million files, and a Set would need ten times the
+   * memory.
    */
   #inodes: Map<number, Float64Array> | undefined;
   /** Milliseconds since 1970. */
@@ -44,17 +43,17 @@ export class PrivateFiles {
 
   constructor(readonly places: PrivatePlaces, readonly now: () => number = Date.now) {}
 
-  /** The same without the directory `path`. */
+  /** The same list without the directory `path`. */
   except(path: string): PrivateFiles {
     const except = [...this.places.except ?? [], path];
     return new PrivateFiles({ ...this.places, except }, this.now);
   }
 
   /**
-   * Whether a file that is open, or was just looked at, is one of them. What was changed after the
-   * list was made may have been made after it, so the list is then made again: the file is open,
-   * and nothing else can have its inode.
-   * @throws StellaError usage, media where a place cannot be listed
+   * Whether an open file, or one just examined by lstat, is private. A file that changed after the
+   * list was made may be newer than the list, so the list is rebuilt: while the file is open no
+   * other file can get its inode.
+   * @throws StellaError usage, media if a directory cannot be listed
    */
   has(file: FileStatus): boolean {
     this.#inodes ??= this.#take();
@@ -89,14 +88,14 @@ export class PrivateFiles {
 class InodeList {
   readonly #inodes = new Map<number, number[]>();
   readonly #except: Set<string>;
-  /** Directories that are being listed. */
+  /** Directories being listed. */
   readonly #above = new Set<string>();
 
   constructor(except: readonly string[]) {
     this.#except = new Set(except.flatMap((path) => identityOf(statusOf(path)) ?? []));
   }
 
-  /** Adds a file, or a directory with all that lies below it where `isDeep`. Links are followed. */
+  /** Adds a file, or a directory with its contents if `isDeep`. Links are followed. */
   add(path: string, isDeep: boolean): void {
     const stat = statusOf(path);
     const identity = identityOf(stat);
@@ -108,7 +107,7 @@ class InodeList {
     if (isDeep && stat.isDirectory) this.#enter(path, identity);
   }
 
-  /** Links may lead in a circle. */
+  /** Links may form a cycle. */
   #enter(path: string, identity: string): void {
     if (this.#above.has(identity)) return;
     this.#above.add(identity);
@@ -145,7 +144,7 @@ function namesIn(path: string): string[] {
   }
 }
 
-/** What is not there, or cannot be reached by this user, can be read by no export either. */
+/** An export cannot read what does not exist or is not accessible to this user. */
 function isInaccessible(error: unknown): boolean {
   return ["ENOENT", "ENOTDIR", "EACCES", "EPERM", "ELOOP"].includes(errnoOf(error));
 }

@@ -1,6 +1,6 @@
 /**
- * The strict way in for manifest.json: exactly the fields of manifest.ts, in the one encoding that encodeManifest writes.
- * What passes here is consistent in itself; whether the files agree with it is verify's business.
+ * Reads manifest.json strictly: exactly the fields of manifest.ts in the one encoding that
+ * encodeManifest writes. The result is consistent in itself; verify/ compares it with the files.
  */
 import { Buffer } from "node:buffer";
 import { StellaError } from "../domain/errors.ts";
@@ -43,12 +43,12 @@ const created: Shape<string> = (value, place) => {
 };
 
 /**
- * What lies beside the files that a manifest lists, for good or while a bundle is replaced, by any
- * case: a file of this name would be lost, or taken for something else. No export makes one.
+ * Names beside the listed files, permanently or while a bundle is replaced, in any case: a file
+ * with such a name would be lost or misread. No export creates one.
  */
 const ownNames = [manifestName, attestationName, hmacName, oldManifestName].map(folded);
 
-/** Files lie beside the manifest: a safe path of one part. */
+/** Files are beside the manifest: a safe path of one part. */
 const fileName: Shape<string> = (value, place) => {
   if (typeof value !== "string") throw new ShapeFault(place, "is not a string");
   const fault = value.includes("/") ? "it names another directory" : pathFault(value);
@@ -95,8 +95,8 @@ const manifest = object({
 }, { sequence: integer(1) });
 
 /**
- * @param bytes the exact bytes that were signed
- * @throws StellaError manifest, with the place of the first fault
+ * @param bytes the exact signed bytes
+ * @throws StellaError manifest, with the location of the first fault
  */
 export function readManifest(bytes: Uint8Array): Manifest {
   if (bytes.length > maxManifestBytes) {
@@ -136,7 +136,7 @@ function checkFiles(read: Manifest): void {
   checkArchives(files, payload.layout === "archive");
 }
 
-/** Names that a file system which does not tell case or form apart could not keep apart. */
+/** Refuses names that a case-insensitive or normalizing file system cannot tell apart. */
 function checkCaseCollisions({ files, payload }: Manifest): void {
   const seen = new Map(payload.layout === "directory" ? [["payload", "payload"]] : []);
   files.forEach(({ path }, i) => {
@@ -198,7 +198,9 @@ function checkArchive(file: BundleFile, archives: BundleFile[], place: string): 
   if (file.volume !== undefined) checkVolume(file, archives, place);
 }
 
-/** A stored piece is at most what compressChunk can write; a plain one is its very length. */
+/**
+ * A compressed chunk is no longer than compressChunk can write; a plain one has its exact length.
+ */
 function checkStored(file: BundleFile, chunks: { size: number }[], place: string): void {
   chunks.forEach((one, i) => {
     const length = Math.min(chunkSize, file.uncompressedSize! - i * chunkSize);

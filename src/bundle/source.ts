@@ -1,6 +1,6 @@
 /**
- * Where a bundle is read from. A directory and a mounted stick are one source; registries and pipes are others, handed in.
- * Files are read in order, once, into a buffer of the caller.
+ * Source of a bundle's files: a directory or mounted stick; registries and streams implement it
+ * elsewhere. Files are read in order, once, into the caller's buffer.
  */
 import { closeSync, fstatSync, readSync, type Stats } from "node:fs";
 import { join } from "node:path";
@@ -10,7 +10,10 @@ import { openToRead } from "../domain/regular_file.ts";
 
 export interface ByteReader {
   readonly size: number;
-  /** Fills `buffer` from where the last read ended; fewer bytes only at the end. @throws StellaError media */
+  /**
+   * Fills `buffer` from where the last read ended; fewer bytes only at the end. @throws StellaError
+   * media
+   */
   read(buffer: Uint8Array): number | Promise<number>;
   close(): void;
 }
@@ -18,32 +21,35 @@ export interface ByteReader {
 export interface BundleSource {
   /** For messages. */
   readonly name: string;
-  /** The directory that holds its files, where there is one, for workers that read them by themselves. */
+  /** The directory with its files, if there is one, for workers that read by themselves. */
   readonly root?: string;
-  /** Files come once and in one order, and what nobody opens goes by unseen. */
+  /** Files arrive once and in a fixed order; files that are not opened are skipped. */
   readonly sequential?: true | undefined;
-  /** A regular file by its path below the manifest's directory; undefined where there is none. */
+  /** Opens a regular file by its path relative to the manifest; undefined if there is none. */
   open(path: string): ByteReader | undefined | Promise<ByteReader | undefined>;
-  /** All that lies below a directory; `fault` says what a thing that is no regular file is. Sources of listed files only lack it. */
+  /**
+   * Lists everything below a directory; `fault` describes an entry that is not a regular file.
+   * Absent if the source cannot list files.
+   */
   walk?(directory: string, max?: number): Iterable<ListedEntry> | AsyncIterable<ListedEntry>;
 }
 
 /**
- * Bytes of a directory itself, some 50,000 names, beyond which it is not listed: Deno lists all of
- * it at once, whatever memory that takes, and on a stick anybody may have filled it.
+ * Size of a directory itself, some 50,000 names, above which it is not listed: Deno lists all of it
+ * at once, whatever memory that takes, and on removable media anybody may have filled it.
  */
 export const maxDirectoryBytes = 4 * 1024 * 1024;
 
 export interface ListedEntry {
   path: string;
   fault?: string;
-  /** A directory that is larger than was allowed: it was not listed. */
+  /** The directory was larger than allowed and was not listed. */
   isOverLimit?: true;
 }
 
 /**
- * The same bundle, whose files are opened by `open`. By hand, since spreading a source would leave out what it has from its class:
- * without `walk` nobody looks for files that are not listed.
+ * The same source with another `open`. Written out, because spreading a class instance would lose
+ * its methods: without `walk` nobody would look for unlisted files.
  */
 export function withOpen(source: BundleSource, open: BundleSource["open"]): BundleSource {
   const { name, root, sequential } = source;
@@ -58,7 +64,10 @@ export function withOpen(source: BundleSource, open: BundleSource["open"]): Bund
   };
 }
 
-/** A bundle in the directory `root`. Links and special files are refused (code unsafe), never followed. */
+/**
+ * A bundle in the directory `root`. Links and special files are refused (code unsafe), never
+ * followed.
+ */
 export function directorySource(root: string): BundleSource {
   const opener = new Opener(root);
   return {
@@ -70,9 +79,9 @@ export function directorySource(root: string): BundleSource {
 }
 
 /**
- * Lists nothing through a link: a `payload` that points elsewhere must not make all of elsewhere a
- * finding.
- * @param most bytes of a directory itself, which grow with its names: Deno lists all of it at once,
+ * Never lists through a link: a `payload` that points elsewhere must not turn all of elsewhere into
+ * findings.
+ * @param max size of a directory itself, which grows with its names: Deno lists all of it at once,
  * whatever memory that takes
  */
 function* walk(root: string, directory: string, max = Infinity): Generator<ListedEntry> {
@@ -105,16 +114,16 @@ export function openRegular(root: string, path: string): ByteReader | undefined 
 }
 
 /**
- * Opens regular files below `root`. O_NOFOLLOW has no effect under scoped permissions (platform.md, trap 1), so every part is
- * looked at first, and what was opened is compared with what was looked at.
+ * Opens regular files below `root`. O_NOFOLLOW has no effect under Deno's scoped permissions, so
+ * each part of the path is examined by lstat first and compared with the opened handle.
  */
 export class Opener {
-  /** The directory that was looked at last: the files of a payload come folder by folder. */
+  /** The last directory that was checked: the files of a payload come directory by directory. */
   #folder = "";
 
   /**
-   * @param watched false: what was opened is not looked at again, which costs more than reading a small file. Only for bytes that
-   * count for nothing, and go nowhere, unless their digest is right.
+   * @param watched false: the handle is not compared after opening, which costs more than reading a
+   * small file. Only for bytes that are used only if their digest matches.
    */
   constructor(readonly root: string, readonly watched = true) {}
 
@@ -148,7 +157,9 @@ export class Opener {
     throw notRegular(full, stat);
   }
 
-  /** Whether all parts are directories; below a file there is nothing, and that it stands there is for whoever lists. */
+  /**
+   * Whether all parts are directories; nothing exists below a file, and listing reports that file.
+   */
   #isFolder(folder: string): boolean {
     let full = this.root;
     for (const part of folder.split("/")) {
@@ -172,13 +183,13 @@ function lstat(path: string): Deno.FileInfo | undefined {
     return Deno.lstatSync(path);
   } catch (error) {
     const code = (error as { code?: string }).code;
-    // A path that is too long for this system names nothing on it.
+    // A path that is too long for this system does not exist on it.
     if (code === "ENOENT" || code === "ENOTDIR" || code === "ENAMETOOLONG") return undefined;
     throw ioError("Cannot look at", path, error);
   }
 }
 
-/** What a thing that is no regular file is, in words. */
+/** Describes what is not a regular file. */
 export function kindOf(stat: Deno.FileInfo | Stats): string {
   const is = (what: boolean | (() => boolean)) =>
     typeof what === "boolean" ? what : what.call(stat);
@@ -207,7 +218,8 @@ class FileReader implements ByteReader {
         if (n === 0) break;
         filled += n;
         this.#at += n;
-        // Whoever asks again learns whether the file has grown; asking here would cost a call for every small file.
+        // The next read shows whether the file has grown; checking here would cost a call per small
+        // file.
         if (this.#at === this.size) break;
       }
     } catch (error) {
@@ -231,8 +243,8 @@ class FileReader implements ByteReader {
 }
 
 /**
- * A whole small file; undefined where there is none.
- * @throws StellaError `tooLarge` where it has more than `max` bytes
+ * The whole of a small file; undefined if there is none.
+ * @throws StellaError `tooLarge` if it has more than `max` bytes
  */
 export async function readSmall(
   source: BundleSource,
@@ -243,7 +255,7 @@ export async function readSmall(
   const reader = await source.open(path);
   if (reader === undefined) return undefined;
   try {
-    // One byte more than allowed tells a file that grew from one that fits.
+    // One byte beyond the limit distinguishes a file that grew from one that fits.
     const buffer = new Uint8Array(Math.min(reader.size, max) + 1);
     const length = await reader.read(buffer);
     if (length > max) {

@@ -1,7 +1,8 @@
 /**
- * A header of the stream of a whole bundle. There is one encoding of an entry, TarStream's: the header is written again from what
- * was read and compared. Only its size field may be wider than in an archive, because TarStream goes on to 64 GiB without PAX.
- * Source: POSIX.1-2017 pax, "ustar Interchange Format"; @std/tar 0.1.
+ * Headers in the stream of a whole bundle. Each entry has exactly one encoding, TarStream's: the
+ * header is encoded again from what was read and compared. Only its size field may be wider than in
+ * an archive, because TarStream supports 64 GiB without PAX. Source: POSIX.1-2017 pax, "ustar
+ * Interchange Format"; @std/tar 0.1.
  */
 import { Buffer } from "node:buffer";
 import { blockSize, encodeHeader } from "./tar_header.ts";
@@ -10,7 +11,7 @@ export interface StreamEntry {
   path: string;
   /** Bytes of content. */
   size: number;
-  /** As the header states it, whether or not it is one that stella writes. */
+  /** As the header states it, even if stella would not write it. */
   mode: number;
   /** Seconds since 1970. */
   mtime: number;
@@ -21,7 +22,7 @@ const mtimeAt = 136;
 const checksumAt = 148;
 const checksumLength = 8;
 
-/** The entry that a block of 512 bytes announces; undefined where it is not what TarStream writes for any. */
+/** The entry of a 512-byte header; undefined if it is not what TarStream writes. */
 export function readStreamHeader(block: Uint8Array): StreamEntry | undefined {
   const header = Buffer.from(block);
   const size = sizeOf(header.toString("latin1", sizeAt, mtimeAt));
@@ -29,7 +30,7 @@ export function readStreamHeader(block: Uint8Array): StreamEntry | undefined {
   const mtime = octal(header.toString("latin1", mtimeAt, checksumAt - 1));
   if (size === undefined || mode === undefined || mtime === undefined) return undefined;
   const path = pathOf(header);
-  // Of a PAX header and the entry's own, the second is what ustar says by itself.
+  // Of a PAX header and the entry's own header, the second is plain ustar.
   const expected = Buffer.from(encodeHeader({ path, size: 0, mode, mtime }).subarray(-blockSize));
   header.copy(expected, sizeAt, sizeAt, mtimeAt);
   writeChecksum(expected);

@@ -1,7 +1,8 @@
 /**
- * A bundle that comes as one stream, as the service sends it (`/v1/exports/{id}/bundle.tar`): manifest.json, what proves it, the
- * index, then the other files in the manifest's order, in plain ustar as TarStream writes it. Nothing can be read twice and nothing
- * is kept on disk: only the index is held in memory, because the archive is judged against it while both go by.
+ * Reads a bundle from one stream, as the service sends it (`/v1/exports/{id}/bundle.tar`):
+ * manifest.json, its signatures, the index, then the other files in manifest order, in plain ustar
+ * as TarStream writes it. Nothing is read twice and nothing is stored on disk: only the index is
+ * kept in memory, because the archive is verified against it.
  */
 import { type Finding, StellaError } from "../domain/errors.ts";
 import { Findings } from "./finding_list.ts";
@@ -12,32 +13,32 @@ import { readStreamHeader, type StreamEntry } from "./stream_header.ts";
 import { blockSize, paddingOf } from "./tar_header.ts";
 import { createdSeconds } from "../domain/time.ts";
 
-/** Bytes of the index that are held: about a million files with paths of 60 bytes. */
+/** Limit for the index in memory in bytes: about a million files with paths of 60 bytes. */
 export const maxBufferedIndexBytes = 128 * 1024 * 1024;
 
-/** Puts bytes at the start of the buffer and says how many; null at the end. */
+/** Writes bytes at the start of the buffer and returns their number; null at the end. */
 export type Pull = (buffer: Uint8Array) => Promise<number | null>;
 
-/** What comes before the files that are sorted. */
+/** The entries before the sorted files. */
 const heads = [manifestName, attestationName, hmacName, indexName];
 const passed = 1024 * 1024;
 const readAhead = 64 * 1024;
 
 export class StreamSource implements BundleSource {
   #index: Uint8Array | undefined;
-  /** The entry whose header was read, and its bytes and padding that were not. */
+  /** The entry whose header was read, and its unread bytes including padding. */
   #entry: StreamEntry | undefined;
   #left = 0;
-  /** Whether somebody was given the entry to read. */
+  /** Whether the entry was handed to a reader. */
   #given = false;
-  /** Bytes that were pulled and not read, and the room that they lie in. */
+  /** Bytes that were pulled but not read, and their buffer. */
   #ahead: Uint8Array = new Uint8Array();
   readonly #room = new Uint8Array(readAhead);
   #at = 0;
   #ended = false;
-  /** Who opens the next file may come before who reads the last one has ended. */
+  /** The next file may be opened before the reader of the last one has finished. */
   #turn: Promise<unknown> = Promise.resolve();
-  /** The path of the entry before, and whether the one that was read is at its place after it. */
+  /** The previous path, and whether the current one is in order after it. */
   #last: string | undefined;
   #inOrder = true;
   /** The entries that belong to the bundle. */
@@ -48,8 +49,9 @@ export class StreamSource implements BundleSource {
   constructor(readonly name: string, readonly pull: Pull) {}
 
   /**
-   * Files have to be opened in the order of the stream; one that does not come at its place is missing.
-   * @throws StellaError manifest, unexpected where the stream is no bundle; usage where it cannot be judged as a stream
+   * Files must be opened in the order of the stream; one that is not at its position is missing.
+   * @throws StellaError manifest, unexpected if the stream is not a bundle; usage if it cannot be
+   * verified as a stream
    */
   open(path: string): Promise<ByteReader | undefined> {
     if (path.includes("/")) throw noDirectory(this.name);
@@ -57,8 +59,9 @@ export class StreamSource implements BundleSource {
   }
 
   /**
-   * What is wrong with the stream itself: what `tar -x` leaves of it has to be what was verified.
-   * To be asked after the verdict; reads it to its end, or to where it is none.
+   * Faults of the stream itself: what `tar -x` extracts must be exactly what was verified. Call
+   * this after the verdict; it reads to the end of the stream, or to the first byte that is not
+   * tar.
    */
   finish(manifest: Manifest): Promise<Finding[]> {
     return this.#alone(async () => {
@@ -101,7 +104,7 @@ export class StreamSource implements BundleSource {
     }
   }
 
-  /** The entry that nobody was given yet; undefined at the end. */
+  /** The next entry that was not handed out; undefined at the end. */
   async #next(): Promise<StreamEntry | undefined> {
     if (this.#entry !== undefined && !this.#given) return this.#entry;
     if (this.#entry !== undefined) await this.#leave(this.#entry);
@@ -146,7 +149,7 @@ export class StreamSource implements BundleSource {
     return length;
   }
 
-  /** What was given is read to its end by whoever finds it right, so bytes that are left belong to nothing. */
+  /** A reader that accepts a file reads it to its end, so remaining bytes belong to nothing. */
   async #leave(entry: StreamEntry): Promise<void> {
     this.#entry = undefined;
     if (await this.#skip(this.#left) > 0) this.#findings.add(unread(entry.path));
@@ -156,8 +159,7 @@ export class StreamSource implements BundleSource {
   }
 
   /**
-   * Goes past an entry that nobody asked for; proofs that this run has no use for are in order,
-   * once and at their place.
+   * Skips an entry that was not opened; unused signatures are valid, once and at their position.
    */
   async #pass(entry: StreamEntry): Promise<void> {
     if (heads.includes(entry.path) && this.#inOrder) this.#own.push(entry);
@@ -175,7 +177,7 @@ export class StreamSource implements BundleSource {
     this.#index = bytes.subarray(0, await this.#content(bytes));
   }
 
-  /** @returns how many bytes there were to skip */
+  /** @returns the number of bytes that were skipped */
   async #skip(count: number): Promise<number> {
     const room = new Uint8Array(Math.min(count, passed));
     let skipped = 0;
@@ -187,10 +189,7 @@ export class StreamSource implements BundleSource {
     return skipped;
   }
 
-  /**
-   * A header has 512 bytes: to ask for each by itself would cost more than all else where small
-   * files come by the million.
-   */
+  /** A header has 512 bytes: with millions of small files, one read per header would dominate. */
   async #pull(buffer: Uint8Array): Promise<number | null> {
     if (this.#ahead.length === 0) {
       if (buffer.length >= readAhead) return await this.pull(buffer);
@@ -204,7 +203,7 @@ export class StreamSource implements BundleSource {
     return part.length;
   }
 
-  /** Fewer bytes than there is room for only at the end. */
+  /** Returns fewer bytes than the buffer holds only at the end. */
   async #fill(buffer: Uint8Array): Promise<number> {
     let filled = 0;
     while (filled < buffer.length) {

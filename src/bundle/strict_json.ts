@@ -1,7 +1,8 @@
 /**
- * JSON for signed documents. JSON.parse keeps the last of two equal keys, rounds large numbers and takes any depth, so two
- * programs can read two meanings out of one signed file. This reader refuses all that and says where.
- * Source: RFC 8259, with the limits of I-JSON (RFC 7493): unique names, integers within 2^53-1.
+ * JSON for signed documents. JSON.parse keeps the last of duplicate keys, rounds large numbers and
+ * accepts any depth, so two programs could read two meanings from one signed file. This parser
+ * refuses all that, with the position. Source: RFC 8259, with the limits of I-JSON (RFC 7493):
+ * unique names, integers within 2^53-1.
  */
 import { shown } from "../domain/names.ts";
 
@@ -10,7 +11,7 @@ export interface JsonObject {
   [name: string]: Json;
 }
 
-/** What is wrong and at which byte offset of the text. */
+/** What is wrong, and its byte offset. */
 export class JsonFault extends Error {
   constructor(readonly offset: number, reason: string) {
     super(`${reason} at byte ${offset}`);
@@ -19,15 +20,16 @@ export class JsonFault extends Error {
 
 const maxDepth = 32;
 /**
- * How much a document may hold: a value costs 1, an object or array 3, as their memory does. The largest manifest needs less;
- * without a limit 16 MiB of `{},{},...` by anybody, since a stranger's manifest is read too, would take more than a gigabyte.
+ * Memory budget of a document: a value costs 1, an object or array 3. The largest manifest needs
+ * less; without a limit, 16 MiB of `{},{},...` in an untrusted manifest would take more than a
+ * gigabyte.
  */
 const budget = 1 << 20;
 const containerCost = 3;
 
 /**
- * Parses UTF-8 JSON strictly. Numbers must be integers in plain decimal, since no document of ours has others.
- * Objects have no prototype, so no name is special.
+ * Parses UTF-8 JSON strictly. Numbers must be plain decimal integers, because our documents have no
+ * others. Objects have no prototype, so no name is special.
  * @throws JsonFault
  */
 export function parseStrict(bytes: Uint8Array): Json {
@@ -63,7 +65,7 @@ class Parser {
     if (next === "{") return this.#object(depth);
     if (next === "[") return this.#array(depth);
     if (next === '"') return this.#string();
-    // Not `??`: the word may be null.
+    // Not `??`: the literal may be null.
     const word = this.#word();
     return word === undefined ? this.#number() : word;
   }
@@ -117,7 +119,10 @@ class Parser {
     return text;
   }
 
-  /** Where the string that starts at `start` ends: after the next quote with an even run of backslashes before it. */
+  /**
+   * End of the string that starts at `start`: after the next quote with an even number of
+   * backslashes before it.
+   */
   #endOfString(start: number): number {
     let at = start;
     for (;;) {

@@ -1,10 +1,10 @@
 /**
- * Tar headers, byte for byte: ustar, PAX records only where a path or size needs them, always the bytes that
- * TarStream of @std/tar writes for the same entry where it can express it (platform.md, Tar headers).
+ * Tar headers, byte for byte: ustar, with PAX records only if a path or size needs them, identical
+ * to what TarStream of @std/tar writes for entries that it supports.
  *
- * There is exactly one encoding of an entry. The verifier writes the header it expects and compares 512 bytes;
- * it parses no tar, so no byte of an archive can differ unseen.
- * Source: POSIX.1-2017 pax, "ustar Interchange Format" and "pax Header Block".
+ * An entry has exactly one encoding. The verifier encodes the expected header and compares 512
+ * bytes; it does not parse tar, so no byte of an archive can differ unnoticed. Source: POSIX.1-2017
+ * pax, "ustar Interchange Format" and "pax Header Block".
  */
 import { Buffer } from "node:buffer";
 import { sha256 } from "../domain/hash.ts";
@@ -28,7 +28,7 @@ const checksumAt = 148;
 const zero = 0x30;
 const prefixLength = 155;
 
-/** Zero bytes that follow `size` bytes of content. */
+/** Number of zero bytes after `size` bytes of content. */
 export function paddingOf(size: number): number {
   return (blockSize - size % blockSize) % blockSize;
 }
@@ -38,7 +38,10 @@ export function encodeHeader(entry: TarEntry): Uint8Array {
   return encodeShort(entry) ?? encodeAny(entry);
 }
 
-/** What all entries of an archive with short names share: written once for a mode and time, with the sum of its bytes. */
+/**
+ * The part shared by all entries with short names: encoded once per mode and time, with its
+ * checksum.
+ */
 interface Template {
   mode: number;
   mtime: number;
@@ -58,7 +61,10 @@ function templateFor(mode: number, mtime: number): Template {
   return template = { mode, mtime, block, sum: block.reduce((sum, byte) => sum + byte, 0) };
 }
 
-/** The same bytes as `encodeAny`, quickly, for an ASCII path of up to 100 bytes; undefined for any other. */
+/**
+ * A fast path of `encodeAny` with the same bytes, for an ASCII path of up to 100 bytes; undefined
+ * for others.
+ */
 function encodeShort({ path, size, mode, mtime }: TarEntry): Uint8Array | undefined {
   if (path.length > nameLength || size >= sizeLimit) return undefined;
   const shared = templateFor(mode, mtime);
@@ -97,7 +103,10 @@ function encodeAny(entry: TarEntry): Uint8Array {
   return Buffer.concat([paxBlocks(path, records, entry.mtime), main]);
 }
 
-/** As TarStream splits: name alone up to 100 bytes, else at the leftmost slash that leaves a name of at most 99 bytes. */
+/**
+ * Splits like TarStream: name alone up to 100 bytes, otherwise at the leftmost slash that leaves a
+ * name of at most 99 bytes.
+ */
 function splitPath(path: Buffer): { name: Buffer; prefix: Buffer } | undefined {
   if (path.length <= nameLength) return { name: path, prefix: Buffer.alloc(0) };
   const slash = path.indexOf(0x2f, path.length - nameLength);
@@ -105,7 +114,7 @@ function splitPath(path: Buffer): { name: Buffer; prefix: Buffer } | undefined {
   return { name: path.subarray(slash + 1), prefix: path.subarray(0, slash) };
 }
 
-/** The first 100 bytes of a path, cut back to a character's border. */
+/** The first 100 bytes of a path, cut at a character boundary. */
 function cutName(path: Buffer): Buffer {
   let end = nameLength;
   while (end > 0 && ((path[end] ?? 0) & 0xc0) === 0x80) end--;

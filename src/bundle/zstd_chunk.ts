@@ -1,16 +1,17 @@
 /**
- * A chunk of the archive as exactly one zstd frame with its content size (RFC 8878).
+ * Encodes a chunk of the archive as exactly one zstd frame with its content size (RFC 8878).
  *
- * Deno's one-shot compressor appends an empty second frame to incompressible input unless size and room are stated, and
- * its decompressor accepts cut, doubled and skippable input. So the encoder states both, and the decoder
- * first walks the frame: one frame, known content size, ends with the chunk's last byte.
+ * Deno's one-shot compressor appends an empty second frame to incompressible input unless size and
+ * buffer are given, and its decompressor accepts truncated, concatenated and skippable input. So
+ * the encoder gives both, and the decoder first walks the frame: one frame, known content size,
+ * ending with the chunk's last byte.
  */
 import { constants, zstdCompressSync, zstdDecompressSync } from "node:zlib";
 
 const level = 3;
 const headroom = 64;
 
-/** No frame of `length` bytes is longer than this: ZSTD_compressBound, rounded up. */
+/** The maximum length of a frame of `length` bytes: ZSTD_compressBound, rounded up. */
 export function maxStoredSize(length: number): number {
   return length + (length >> 8) + 64;
 }
@@ -25,12 +26,13 @@ export function compressChunk(chunk: Uint8Array): Uint8Array {
 }
 
 /**
- * The bytes of a stored chunk whose digest was already found right.
- * @throws Error with the reason where it is not one frame of `size` bytes
+ * Decodes a stored chunk whose digest matched.
+ * @throws Error with the reason if it is not one frame of `size` bytes
  */
 export function decompressChunk(stored: Uint8Array, size: number): Uint8Array {
   walkFrame(stored, size);
-  // Room for all of it at once, and some more, or zlib makes pieces of 16 kB and a second room to join them.
+  // A buffer for the whole output and some more; otherwise zlib makes pieces of 16 kB and joins
+  // them in a second buffer.
   const options = { maxOutputLength: Math.max(size, 1), chunkSize: size + headroom };
   const chunk = zstdDecompressSync(stored, options);
   if (chunk.length !== size) throw new Error(`the frame holds ${chunk.length} bytes, not ${size}`);
@@ -38,7 +40,7 @@ export function decompressChunk(stored: Uint8Array, size: number): Uint8Array {
 }
 
 const magic = 0xfd2fb528;
-/** The window of a frame must not make a decoder reserve more than this. */
+/** The window of a frame must not make a decoder allocate more than this. */
 const maxWindow = 8 * 1024 * 1024;
 
 function walkFrame(frame: Uint8Array, size: number): void {
@@ -54,7 +56,7 @@ function walkFrame(frame: Uint8Array, size: number): void {
   if (end < frame.length) throw new Error("bytes follow the frame");
 }
 
-/** Checks window and content size; returns where the blocks start. */
+/** Checks window and content size; returns the start of the blocks. */
 function checkContentSize(view: DataView, descriptor: number, size: number): number {
   const single = (descriptor & 0x20) !== 0;
   const flag = descriptor >> 6;

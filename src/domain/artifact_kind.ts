@@ -1,7 +1,7 @@
 /**
- * What a payload file is, as the people who use it call it: told from its name and its first bytes, because whole files are not
- * read twice. A guess for counting and listing, never for trust.
- * Sources: OSV schema 1.7, CISA KEV catalog, EPSS CSV, CSAF 2.0, OpenVEX 0.2, CycloneDX 1.6, SPDX 2.3 and 3.0.
+ * Detects the kind of a payload file from its name and first bytes, because whole files are not
+ * read twice. A heuristic for counting and listing, never for trust. Sources: OSV schema 1.7, CISA
+ * KEV catalog, EPSS CSV, CSAF 2.0, OpenVEX 0.2, CycloneDX 1.6, SPDX 2.3 and 3.0.
  */
 
 export const artifactKinds = [
@@ -16,10 +16,10 @@ export const artifactKinds = [
 ] as const;
 export type ArtifactKind = typeof artifactKinds[number];
 
-/** Bytes of a file that are looked at. */
+/** Number of bytes that are examined. */
 export const headLength = 4096;
 
-/** The first that fits counts: a VEX profile of CSAF is VEX, and both forms of VEX say so early. */
+/** The first match counts: a VEX profile of CSAF is VEX, and both forms of VEX show that early. */
 const signs: readonly [ArtifactKind, RegExp][] = [
   ["vex", /openvex\.dev\/ns|"category"\s*:\s*"csaf_vex"/],
   ["csaf", /"csaf_version"|"category"\s*:\s*"csaf_/],
@@ -36,15 +36,16 @@ const signs: readonly [ArtifactKind, RegExp][] = [
 // A file of many JSON lines is none of these documents, whatever its first line looks like.
 const textName = /\.(json|csv|xml|spdx|rdf)$/i;
 
-/** `path` as in the bundle; `head` its first bytes, up to `headLength` of them. */
+/** `path` in the bundle; `head` its first bytes, up to `headLength`. */
 export function artifactKind(path: string, head: Uint8Array): ArtifactKind {
   if (!textName.test(path)) return "other";
-  // Every byte as a character: the signs are ASCII, and a cut in the middle of a character does no harm.
+  // Latin-1 maps every byte to a character: the patterns are ASCII, and a cut inside a character is
+  // harmless.
   const text = new TextDecoder("latin1").decode(head.subarray(0, headLength));
   return signs.find(([, sign]) => sign.test(text))?.[0] ?? "other";
 }
 
-/** Counts files by kind; kinds that did not come are absent. */
+/** Counts files by kind; kinds without files are absent. */
 export class ArtifactCount {
   readonly counts: Partial<Record<ArtifactKind, number>> = {};
 

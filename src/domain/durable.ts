@@ -1,4 +1,4 @@
-/** Writes that survive a power cut: the file is synced before it gets its name, and the directory after. */
+/** Durable writes: a file is synced before it gets its name, and its directory afterwards. */
 import {
   chmodSync,
   closeSync,
@@ -15,14 +15,15 @@ import {
 import { dirname, resolve } from "node:path";
 import { errnoOf, ioError, StellaError } from "./errors.ts";
 
-/** Writes all of `bytes`, whatever the system takes at once. */
+/** Writes all of `bytes`, in as many calls as needed. */
 export function writeAll(fd: number, bytes: Uint8Array): void {
   let at = 0;
   while (at < bytes.length) at += writeSync(fd, bytes, at, bytes.length - at);
 }
 
 /**
- * A new file with exactly this mode whatever the umask, synced; what exists is never touched, and no half file stays.
+ * Creates a file with exactly this mode regardless of the umask, and syncs it; an existing file is
+ * never touched and no partial file remains.
  * @throws StellaError media, usage
  */
 export function writeNew(path: string, content: Uint8Array | string, mode: number): void {
@@ -30,7 +31,9 @@ export function writeNew(path: string, content: Uint8Array | string, mode: numbe
   appendNew(path, mode, (write) => write(bytes));
 }
 
-/** As writeNew, for content that comes in pieces. @throws StellaError media, usage; and what `fill` throws of its own */
+/**
+ * Like writeNew, for content in pieces. @throws StellaError media, usage; and the errors of `fill`
+ */
 export function appendNew(
   path: string,
   mode: number,
@@ -55,8 +58,8 @@ export function appendNew(
 }
 
 /**
- * Makes a directory and what is missing above it, with the mode 0755 whatever the umask; their
- * names are on the disk when this returns. What is there is left as it is.
+ * Creates a directory and its missing parents, mode 0755 regardless of the umask, durably. Existing
+ * directories are left unchanged.
  * @throws StellaError media, usage
  */
 export function makeDirectories(path: string): void {
@@ -77,7 +80,7 @@ export function makeDirectories(path: string): void {
   }
 }
 
-/** Names in `directory` that were made, changed or removed are on the disk when this returns. */
+/** Makes created, renamed and removed names in `directory` durable. */
 export function syncDirectory(directory: string): void {
   try {
     const fd = openSync(directory, "r");
@@ -92,7 +95,8 @@ export function syncDirectory(directory: string): void {
 }
 
 /**
- * Some file systems (vfat over FUSE, network shares) cannot sync a directory; that loses nothing.
+ * Some file systems (vfat over FUSE, network shares) cannot sync a directory; nothing is lost by
+ * that.
  */
 export function isUnsupportedSync(error: unknown): boolean {
   return ["EINVAL", "ENOTSUP"].includes(errnoOf(error));

@@ -1,41 +1,43 @@
 /**
- * The way out of this machine. Every connection that the program opens by configuration or by order (registries, downloads of
- * risk data, the collector of traces) asks here first. A sealed site lists the few hosts that it knows; all others are refused
- * before a name is resolved, and somebody hears of it.
+ * The egress policy. Every outgoing connection by configuration or command (registries, downloads
+ * of risk data, the trace collector) is checked here first. A sealed site allows only the listed
+ * hosts; others are refused before the name is resolved, and the refusal is reported.
  *
- * What is compared is the name that was asked for, not the address behind it: the transport resolves once and connects to
- * just that. Connections to stella's own service (`stella status`, `health`) do not leave and are not asked about.
+ * The requested name is compared, not its address: the transport resolves once and connects to
+ * exactly that address. Connections to stella's own service (`stella status`, `health`) are exempt.
  */
 import { isIP } from "node:net";
 import { StellaError } from "./errors.ts";
 
 export interface EgressConfig {
-  /** Nothing but what is on the list. */
+  /** Only listed destinations are allowed. */
   sealed: boolean;
-  /** As `egressFault` takes them. */
+  /** Entries that `egressFault` accepts. */
   allow: readonly string[];
 }
 
-/** Throws where `hostname:port` may not be talked to. A hostname is as URL writes it, IPv6 without brackets. */
+/**
+ * Throws if `hostname:port` is not allowed. The hostname is as URL gives it, IPv6 without brackets.
+ */
 export type EgressPolicy = (hostname: string, port: number) => void;
 
 export const openEgress: EgressConfig = { sealed: false, allow: [] };
 
 interface Rule {
-  /** Without the star and with the dot, where it stands for all names below a domain. */
+  /** For a wildcard: the domain with its leading dot, without the star. */
   host: string;
   below: boolean;
   port: number | undefined;
 }
 
-/** Why `entry` cannot stand in `allow`, in words, or undefined. */
+/** Why `entry` is not valid in `allow`, or undefined. */
 export function egressFault(entry: string): string | undefined {
   if (ruleOf(entry) !== undefined) return undefined;
   if (entry.includes("/")) return "must be HOST[:PORT], without scheme and path";
   return "must be HOST[:PORT], [IPV6][:PORT] or *.DOMAIN[:PORT]";
 }
 
-/** Whether `hostname:port` may be talked to. */
+/** Whether connections to `hostname:port` are allowed. */
 export function isAllowed({ sealed, allow }: EgressConfig, hostname: string, port: number) {
   if (!sealed) return true;
   const name = hostname.toLowerCase();
@@ -46,7 +48,7 @@ export function isAllowed({ sealed, allow }: EgressConfig, hostname: string, por
   });
 }
 
-/** The policy of a configuration; `onRefused` hears of every refusal before it is thrown. */
+/** The policy of a configuration; `onRefused` is called before each refusal is thrown. */
 export function egressPolicy(
   egress: EgressConfig,
   onRefused: (hostname: string, port: number) => void = () => {},
@@ -72,7 +74,8 @@ function ruleOf(entry: string): Rule | undefined {
   const host = six ?? name;
   const number = port === undefined ? undefined : Number(port);
   if (host === undefined || (number !== undefined && (number < 1 || number > 65535))) return;
-  // What URL would rewrite (127.1, 0x7f.1, 1:0::1) would never match, and looks as if it did.
+  // A spelling that URL rewrites (127.1, 0x7f.1, 1:0::1) would never match although it looks as if
+  // it did.
   const written = six === undefined ? host : `[${six}]`;
   if (URL.parse(`http://${written}`)?.hostname !== written) return undefined;
   if (star !== undefined && isIP(host) !== 0) return undefined;

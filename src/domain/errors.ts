@@ -1,6 +1,7 @@
 /**
  * The one error family. Rooms throw StellaError with a code from this closed list; cli renders it
- * as text, JSON and exit code, server as an RFC 9457 problem. Nothing below main.ts ends the process.
+ * as text, JSON and exit code, server as an RFC 9457 problem. Nothing below main.ts ends the
+ * process.
  *
  * The codes are a contract with scripts: they never change meaning. Two names may share a number:
  * scripts tell them apart by the name, which is in the JSON result.
@@ -53,10 +54,16 @@ export const statusCodes: Readonly<Record<number, ErrorCode>> = {
   507: "media",
 };
 
-/** One thing that is wrong, for a person and for a program. Text fields may hold attacker text: render escaped. */
+/**
+ * One thing that is wrong, for a person and for a program. Text fields may hold attacker text:
+ * render escaped.
+ */
 export interface Finding {
   code: ErrorCode;
-  /** A stable slug, such as `digest_mismatch`; the metric label of attestation failures is one of these. */
+  /**
+   * A stable slug, such as `digest_mismatch`; the metric label of attestation failures is one of
+   * these.
+   */
   reason: string;
   /** The file it is about, as the manifest or the index spells it. */
   path?: string;
@@ -98,8 +105,8 @@ export function messageOf(thrown: unknown): string {
 }
 
 /**
- * A path that the run time opens to nobody who is not permitted everything: below /dev, /proc and /sys, which /dev/shm is too
- * (platform.md, trap 1). Undefined for any other error.
+ * A path that the runtime opens only with all permissions: below /dev, /proc and /sys, including
+ * /dev/shm. Undefined for any other error.
  */
 export function reservedPlace(thrown: unknown): StellaError | undefined {
   const found = /^Requires all access to (".*"), run again/s.exec(messageOf(thrown));

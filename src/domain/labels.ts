@@ -1,6 +1,9 @@
-/** The closed lists of label values. */
+/** The closed lists of metric label values. */
 
-/** Stands for all profiles that are no more in the configuration and have bundles yet; no profile can have this name. */
+/**
+ * Stands for all profiles that were removed from the configuration but still have bundles; no
+ * profile can have this name.
+ */
 export const removedProfiles = "_removed";
 
 export const jobResults = ["success", "failed", "cancelled"] as const;
@@ -24,7 +27,8 @@ export const verificationResults = ["success", "failed"] as const;
 export type VerificationResult = typeof verificationResults[number];
 
 /**
- * Reasons that nothing raises yet stand at 0, so that their first rise is seen; see laterFailures.
+ * Reasons that nothing raises yet are exported as 0, so that their first increase is seen; see
+ * laterFailures.
  */
 export const attestationFailures = [
   "signature_invalid",
@@ -38,11 +42,11 @@ export const attestationFailures = [
   "malformed",
   "rollback",
 ] as const;
-/** Those that come with trust over time; panels leave them out until then. */
+/** Reasons reserved for trust over time; panels omit them until then. */
 export const laterFailures = ["key_revoked", "threshold_not_met", "rollback"] as const;
 export type AttestationFailure = typeof attestationFailures[number];
 
-/** The stages of an export, in their order; `other` is one that this list does not know yet. */
+/** The stages of an export, in order; `other` is a stage not in this list. */
 export const stages = ["plan", "read", "sign", "verify", "store", "push", "other"] as const;
 export type Stage = typeof stages[number];
 
@@ -50,7 +54,7 @@ export function stageOf(name: string): Stage {
   return stages.find((one) => one === name) ?? "other";
 }
 
-/** What a file of a payload is; see src/export/artifact_kind.ts, which tells. */
+/** Kinds of payload files; see artifact_kind.ts. */
 export const artifactKinds = [
   "osv",
   "kev",
@@ -62,10 +66,7 @@ export const artifactKinds = [
   "other",
 ] as const;
 
-/**
- * What of the data of an export of risk data is not in the bundle: bad records, ids that are none,
- * files that nothing reads.
- */
+/** What was left out of risk data: invalid records, invalid ids, files that were not read. */
 export const leftOutReasons = ["invalid", "bad_id", "unread"] as const;
 
 export const logLevels = ["INFO", "WARN", "ERROR"] as const;
@@ -77,24 +78,28 @@ export function methodOf(name: string): string {
   return methods.find((one) => one === name) ?? "other";
 }
 
-/** `2xx`; a label for each status would be a series for each. */
+/** `2xx`; a label per status would create a series for each. */
 export function statusClass(status: number): string {
   return `${Math.floor(status / 100)}xx`;
 }
 
-/** How a scheduled run came out: asked for when it was due, made up for later, or left out because the last one had not ended. */
+/**
+ * Results of a scheduled run: queued on time, queued late, or skipped because the previous one was
+ * still running.
+ */
 export const scheduledRuns = ["queued", "late", "skipped"] as const;
 export type ScheduledRun = typeof scheduledRuns[number];
 
-/** Why a request that was not at fault was not taken. */
+/** Why a valid request was refused. */
 export const refusals = ["busy", "queue_full", "followers_full"] as const;
 export type Refusal = typeof refusals[number];
 
 export const spanResults = ["sent", "lost"] as const;
 
 /**
- * The reason of a finding as a label. Findings know more ways in which content can differ (size, order, truncation, ...), which
- * all mean that the bytes are not the signed ones; never a new series.
+ * The reason of a finding as a label. Findings have more ways in which content can differ (size,
+ * order, truncation, ...), which all mean that the bytes are not the signed ones; they add no
+ * series.
  */
 export function attestationFailure(reason: string | undefined): AttestationFailure {
   const known = attestationFailures.find((one) => one === reason);

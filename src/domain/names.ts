@@ -1,9 +1,9 @@
-/** Names: profiles, tenants, and how foreign text is shown. One function checks each kind of name. */
+/** Names of profiles and tenants, and safe display of untrusted text. */
 import { StellaError } from "./errors.ts";
 
 const namePattern = /^[a-z0-9]([a-z0-9._-]{0,62}[a-z0-9])?$/;
 
-/** Whether `name` may name a profile or a tenant (design.md section 1); a path is built from no other name. */
+/** Whether `name` is a valid profile or tenant name; paths are built only from such names. */
 export function isName(name: string): boolean {
   return namePattern.test(name) && !name.includes("..");
 }
@@ -16,12 +16,13 @@ export function checkName(kind: "profile" | "tenant", name: string): string {
   });
 }
 
-// Controls, soft hyphen, zero-width, bidi and line separators, lone surrogates, tags: what can move a cursor or hide.
+// Control characters, soft hyphen, zero-width, bidi and line separators, lone surrogates, tags:
+// whatever can move the cursor or hide text.
 const unprintable =
   // deno-lint-ignore no-control-regex -- these are exactly the characters that must not reach a terminal
   /[\u0000-\u001f\u007f-\u009f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202f\u2060-\u206f\ufeff\ufff0-\ufffb\p{Cs}\u{e0000}-\u{e007f}]/gu;
 
-/** Text that may come from an attacker, safe for a terminal or a log: every odd character becomes `\u{hex}`. */
+/** Untrusted text made safe for a terminal or log: special characters become `\u{hex}`. */
 export function escaped(text: string): string {
   return text.replace(unprintable, hex);
 }
@@ -30,13 +31,13 @@ function hex(character: string): string {
   return `\\u{${(character.codePointAt(0) ?? 0).toString(16)}}`;
 }
 
-/** Quoted and escaped, at most 120 characters: for use inside a message. */
+/** Quoted, escaped and cut to 120 characters, for messages. */
 export function shown(text: string): string {
   const cut = text.length > 120 ? text.slice(0, 117) + "..." : text;
   return `"${escaped(cut)}"`;
 }
 
-/** JSON that is safe on a terminal: the same value, with every odd character in strings as JSON's own escape. */
+/** JSON that is safe on a terminal: the same value, with special characters in strings escaped. */
 export function printableJson(value: unknown): string {
   return JSON.stringify(value).replace(
     unprintable,

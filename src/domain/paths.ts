@@ -1,8 +1,8 @@
 /**
- * Payload paths: which are allowed, and in which order they stand.
+ * Payload paths: which are allowed, and their order.
  *
- * A path is refused where some system could not hold it or some tool could not check it (design.md section 3, Names):
- * the bundle has to unpack on ext4, APFS, NTFS and FAT alike, and `sha256sum -c` has to read the index.
+ * A path is refused if a supported system could not hold it or a tool could not check it: a bundle
+ * must unpack on ext4, APFS, NTFS and FAT alike, and `sha256sum -c` must be able to read the index.
  */
 import { Buffer } from "node:buffer";
 
@@ -10,11 +10,12 @@ const encoder = new TextEncoder();
 const maxPartBytes = 255;
 const maxPathBytes = 4095;
 
-// Controls, bidi controls, line separators, byte order mark, replacement character, tags, lone surrogates.
+// Control and bidi characters, line separators, byte order mark, replacement character, tags, lone
+// surrogates.
 const controls =
   // deno-lint-ignore no-control-regex -- these are exactly what is refused
   /[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ufff9-\ufffd\p{Cs}\u{e0000}-\u{e007f}]/u;
-// Windows drops spaces before the dot as well: `nul .txt` is the device.
+// Windows also ignores spaces before the dot: `nul .txt` is the device.
 const windowsDevice = /^(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³]|conin\$|conout\$) *(\.|$)/i;
 
 /** Bytewise order of two paths as UTF-8; JavaScript's own order differs above U+D7FF. */
@@ -29,11 +30,14 @@ export function comparePaths(a: string, b: string): number {
   return Math.sign(a.length - b.length);
 }
 
-/** Most paths are letters, digits, `_ - .` and slashes, with nothing that needs a closer look. */
+/** Most paths consist of letters, digits, `_ - .` and slashes and need no further check. */
 const harmless = /^(?:[\w-](?:[\w.-]*[\w-])?\/)*[\w-](?:[\w.-]*[\w-])?$/;
 const perhapsDevice = /(?:^|\/)(?:con|prn|aux|nul|com|lpt)/i;
 
-/** Why `path` cannot be a payload path, in words, or undefined. Order and twins are the caller's business. */
+/**
+ * Why `path` is not a valid payload path, or undefined. Order and case collisions are checked by
+ * the caller.
+ */
 export function pathFault(path: string): string | undefined {
   if (
     path.length < maxPartBytes && harmless.test(path) && !perhapsDevice.test(path) && path !== "-"
@@ -70,7 +74,7 @@ function partFault(part: string): string | undefined {
   return undefined;
 }
 
-/** What two names share that a case-insensitive file system cannot keep apart. */
+/** The form in which names that a case-insensitive file system cannot tell apart are equal. */
 export function folded(name: string): string {
   return name.normalize("NFKC").toUpperCase().toLowerCase();
 }

@@ -1,7 +1,7 @@
 /**
- * References, `oci://HOST[:PORT]/REPOSITORY[:TAG|@DIGEST]`, and the endpoint behind one. There is no default registry and
- * no default tag: behind an air gap a guess goes nowhere, or to the wrong place.
- * Source: distribution-spec 1.1, "Pulling manifests" (names, tags), image-spec descriptor.md (digests).
+ * References, `oci://HOST[:PORT]/REPOSITORY[:TAG|@DIGEST]`, and their endpoints. There is no
+ * default registry and no default tag: behind an air gap a guess is useless or wrong. Source:
+ * distribution-spec 1.1, "Pulling manifests" (names, tags), image-spec descriptor.md (digests).
  */
 import { isIP } from "node:net";
 import { shown } from "./names.ts";
@@ -19,7 +19,7 @@ export interface Reference {
 export interface Endpoint {
   /** Scheme, host and port; the path is `/`. */
   url: URL;
-  /** Plain http was allowed for this registry; otherwise only loopback may have it. */
+  /** Plain HTTP was allowed for this registry; otherwise only loopback may use it. */
   plainHttp: boolean;
 }
 
@@ -31,9 +31,9 @@ const label = "[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?";
 const hostPattern = new RegExp(`^(?:${label}(?:\\.${label})*|\\[[0-9a-f:.]+\\])(?::[0-9]{1,5})?$`);
 const maxNameLength = 255;
 
-/** @throws StellaError usage, naming everything that is wrong with it */
+/** @throws StellaError usage with all faults */
 export function parseReference(text: string): Reference {
-  // Before anything is said about the text: no message may repeat a password.
+  // Check this first: no message may repeat a password.
   if (/^(?:[a-z+]*:\/\/|oci:)?[^/]*@/i.test(text)) throw withCredentials();
   const rest = withoutScheme(text);
   const slash = rest.indexOf("/");
@@ -46,7 +46,10 @@ export function parseReference(text: string): Reference {
   });
 }
 
-/** The registry of a reference: https, but plain http where it is allowed or on loopback, unless a CA speaks for TLS. */
+/**
+ * The registry of a reference: https, or plain http if it is allowed or on loopback, unless a CA is
+ * configured.
+ */
 export function endpointOf(
   reference: Reference,
   options: { plainHttp?: boolean; ca?: boolean } = {},
@@ -56,7 +59,7 @@ export function endpointOf(
 }
 
 /**
- * A registry as the configuration names it: `https://HOST[:PORT]`.
+ * A registry as configured: `https://HOST[:PORT]`.
  * @throws StellaError usage
  */
 export function parseEndpoint(text: string, plainHttp = false): Endpoint {
@@ -76,7 +79,7 @@ export function parseEndpoint(text: string, plainHttp = false): Endpoint {
   });
 }
 
-/** The host of a URL as a connector takes it: an IPv6 address without its brackets. */
+/** The host of a URL as connect expects it: IPv6 without brackets. */
 export function hostOf(url: URL): string {
   return url.hostname.replace(/^\[|\]$/g, "");
 }
@@ -85,16 +88,16 @@ export function portOf(url: URL): number {
   return Number(url.port) || (url.protocol === "https:" ? 443 : 80);
 }
 
-/** Whether a host name or address stays on this machine. */
+/** Whether a host name or address is loopback. */
 export function isLoopback(hostname: string): boolean {
   if (isIP(hostname) === 4) return hostname.startsWith("127.");
   return hostname === "localhost" || hostname === "::1";
 }
 
 /**
- * Whether a registry may send us to `url`: to its token server, or by a redirect. That has to be
- * TLS; plain http is for a registry that has no more than that itself, on this machine or by
- * allowance, and then for its own host only. The egress policy decides besides.
+ * Whether a registry may refer us to `url`, as its token server or by a redirect. That must be TLS,
+ * or plain HTTP to the registry's own host if the registry itself uses plain HTTP. The egress
+ * policy applies as well.
  */
 export function mayBeNamedBy(endpoint: Endpoint, url: URL): boolean {
   if (url.username !== "" || url.password !== "") return false;
@@ -104,12 +107,12 @@ export function mayBeNamedBy(endpoint: Endpoint, url: URL): boolean {
   return isLoopback(own) ? isLoopback(named) : endpoint.plainHttp && own === named;
 }
 
-/** Whether `tag` may be a tag. */
+/** Whether `tag` is a valid tag. */
 export function isTag(tag: string): boolean {
   return tagPattern.test(tag);
 }
 
-/** Whether `name` may be a repository. */
+/** Whether `name` is a valid repository. */
 export function isRepository(name: string): boolean {
   return name.length <= maxNameLength && repositoryPattern.test(name);
 }
@@ -156,7 +159,10 @@ function repositoryFault(repository: string): string {
   return `the repository ${shown(repository)} is not allowed${upper}`;
 }
 
-/** Also refuses spellings such as 127.1 or 0x7f.1, which a URL parser turns into another host than a person reads. */
+/**
+ * Also refuses spellings such as 127.1 or 0x7f.1, which a URL parser turns into another host than a
+ * person reads.
+ */
 function hostFault(authority: string): string | undefined {
   if (authority === "") return "there is no host";
   const url = hostPattern.test(authority) ? URL.parse(`http://${authority}`) : null;

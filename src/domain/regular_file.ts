@@ -1,26 +1,26 @@
 /**
- * Opening files that somebody else may exchange. To open a pipe waits for whoever writes into it,
- * in a call that no signal ends, so everything is opened with O_NONBLOCK, which changes nothing for
- * a regular file, and looked at through what was opened.
+ * Opens files that other processes may exchange. Opening a FIFO blocks until somebody writes, in a
+ * call that no signal interrupts, so everything is opened with O_NONBLOCK, which does not affect
+ * regular files, and checked by fstat.
  */
 import { closeSync, constants, fstatSync, openSync, readSync, type Stats } from "node:fs";
 import { ioError, StellaError } from "./errors.ts";
 import { shown } from "./names.ts";
 
-// Windows has no such flag, and no such pipes in its directories.
+// Windows has no such flag, and no FIFOs in its directories.
 const flags = constants.O_RDONLY | (constants.O_NONBLOCK ?? 0);
 
-/** A descriptor of whatever is at `path`; links are followed. Throws what the system says. */
+/** A descriptor of whatever is at `path`; links are followed. Throws the system's error. */
 export function openToRead(path: string): number {
   return openSync(path, flags);
 }
 
 /**
- * The bytes of a small regular file, read once.
+ * Reads a small regular file once.
  * @param action for messages, such as `Cannot read the key`
- * @param most bytes that it may have
- * @param check looks at the very file that is then read @throws to refuse it
- * @throws StellaError usage where it is no such file, media
+ * @param max size in bytes
+ * @param check examines the opened file @throws to refuse it
+ * @throws StellaError usage if it is not a regular file, media
  */
 export function readRegular(
   action: string,
@@ -46,7 +46,7 @@ export function readRegular(
   }
 }
 
-/** Up to `max` bytes. */
+/** Reads up to `max` bytes. */
 function readAll(fd: number, max: number): Uint8Array {
   const bytes = new Uint8Array(max);
   let length = 0;

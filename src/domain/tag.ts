@@ -6,12 +6,12 @@
 const placeholders = ["created", "profile", "tenant", "digest"] as const;
 export type TagValues = Record<typeof placeholders[number], string>;
 
-/** distribution-spec, "Pulling manifests": what a tag may be. */
+/** distribution-spec, "Pulling manifests": valid tags. */
 const tagPattern = /^[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}$/;
 
 /**
- * The longest values that can be filled in, to judge a template before there is a bundle. How long
- * the names of tenants are is known where all of the configuration is; see target_tenants.ts.
+ * The longest possible values, to check a template before there is a bundle. The lengths of tenant
+ * names are checked with the whole configuration; see target_tenants.ts.
  */
 const longestValues: TagValues = {
   created: "2026-01-01T00:00:00Z",
@@ -20,7 +20,7 @@ const longestValues: TagValues = {
   digest: "0".repeat(64),
 };
 
-/** Why `template` cannot be used, in words, or undefined. */
+/** Why `template` is not valid, or undefined. */
 export function tagFault(template: string): string | undefined {
   const unknown = [...template.matchAll(/\{([^}]*)\}/g)].map((match) => match[1] ?? "")
     .filter((name) => !(placeholders as readonly string[]).includes(name));
@@ -37,8 +37,8 @@ export function isTag(text: string): boolean {
 }
 
 /**
- * The tag of one bundle. `created` is the manifest's; it is rendered as `20260101T000000Z`, because
- * a tag holds no colon. `digest` is the bundleDigest, 64 hex digits.
+ * Renders the tag of a bundle. `created` is the manifest's, rendered as `20260101T000000Z`, because
+ * a tag cannot contain a colon. `digest` is the bundleDigest, 64 hex digits.
  */
 export function renderTag(template: string, values: TagValues): string {
   return template

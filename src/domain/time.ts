@@ -1,4 +1,7 @@
-/** The one time of a bundle, `created`: whole seconds, UTC, within what tar, zip and FAT can hold (1980 to 2107). */
+/**
+ * The timestamp of a bundle, `created`: whole seconds, UTC, within the range of tar, zip and FAT
+ * (1980 to 2107).
+ */
 
 export const earliestCreated = Date.UTC(1980, 0, 1) / 1000;
 export const latestCreated = Date.UTC(2108, 0, 1) / 1000 - 1;
@@ -8,7 +11,7 @@ export function createdText(seconds: number): string {
   return new Date(seconds * 1000).toISOString().slice(0, 19) + "Z";
 }
 
-/** Seconds since 1970, or undefined where the text is not such a time or out of range. */
+/** Seconds since 1970, or undefined if the text is not such a time or out of range. */
 export function createdSeconds(text: string): number | undefined {
   if (!/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/.test(text)) return undefined;
   const seconds = Date.parse(text) / 1000;

@@ -1,4 +1,4 @@
-/** UUIDv7: sorts by the time it was made. Source: RFC 9562 section 5.7. */
+/** UUIDv7, which sorts by creation time. Source: RFC 9562 section 5.7. */
 
 /** `now` is milliseconds since 1970; `random` is at least ten bytes, used once. */
 export function uuidV7(now: number, random: Uint8Array): string {
@@ -13,7 +13,7 @@ export function uuidV7(now: number, random: Uint8Array): string {
   return [0, 8, 12, 16, 20].map((from, at, cuts) => hex.slice(from, cuts[at + 1])).join("-");
 }
 
-/** Milliseconds since 1970 at which a UUIDv7 says that it was made. */
+/** Milliseconds since 1970 according to a UUIDv7. */
 export function timeOf(id: string): number {
   return parseInt(id.slice(0, 8) + id.slice(9, 13), 16);
 }
@@ -22,13 +22,14 @@ export interface IdOptions {
   /** Milliseconds since 1970. */
   now(): number;
   random(bytes: Uint8Array): Uint8Array;
-  /** The newest id that there is already. */
+  /** The newest existing id. */
   after?: string | undefined;
 }
 
 /**
- * Gives ids that ascend, also within a millisecond and when the clock is set back: what is kept by age and in order must not take
- * a new bundle for an old one. RFC 9562 section 6.2 allows a time ahead of the clock's for that.
+ * Generates ascending ids, also within a millisecond and after the clock was set back: what is kept
+ * by age and order must not mistake a new bundle for an old one. RFC 9562 section 6.2 allows a time
+ * ahead of the clock for that.
  */
 export function ascendingIds({ now, random, after }: IdOptions): () => string {
   let last = after === undefined ? 0 : timeOf(after);

@@ -1,6 +1,7 @@
 /**
- * Which stella this is: version, commit, build date and form. The build writes one line in front of
- * dist/stella.js that sets `STELLA_BUILD`; from source there is none and the commit is read from .git.
+ * Version, commit, build date and form of this stella. The build writes one line at the start of
+ * dist/stella.js that sets `STELLA_BUILD`; from source there is none and the commit is read from
+ * .git.
  */
 export const version = "0.1.0";
 
@@ -10,7 +11,7 @@ export interface Build {
   version: string;
   /** 40 hex digits, or `unknown`. */
   commit: string;
-  /** RFC 3339, seconds: the commit's time, not the clock's, so that builds are reproducible. */
+  /** RFC 3339, seconds: the time of the commit, so that builds are reproducible. */
   buildDate: string;
   form: Form;
 }
@@ -48,13 +49,14 @@ function readRef(git: URL, ref: string): string {
 function form(stamped: boolean): Form {
   if (Deno.build.standalone) return "compiled";
   if (!stamped) return "source";
-  // Under the launcher Deno's own executable is the binary; elsewhere the variable could only come from outside.
+  // Under the launcher the executable is Deno's; elsewhere the variable could only come from
+  // outside.
   return Deno.env.get("STELLA_SELF") === Deno.execPath() ? "portable" : "script";
 }
 
 let cached: Build | undefined;
 
-/** Facts about the running program; computed once. */
+/** Facts about the running program, computed once. */
 export function build(): Build {
   const stamped = stamp();
   return cached ??= {
@@ -65,7 +67,7 @@ export function build(): Build {
   };
 }
 
-/** The path of the one file that is running, or undefined where it runs from its source or as a script. */
+/** Path of the single executable, or undefined when running from source or as a script. */
 export function programPath(): string | undefined {
   const { form } = build();
   if (form === "compiled") return Deno.execPath();

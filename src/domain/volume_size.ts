@@ -1,8 +1,8 @@
-/** Sizes of volumes as people write them: `fat32`, `700MB`, `4G`. */
+/** Volume sizes as users write them: `fat32`, `700MB`, `4G`. */
 
-/** The largest file of FAT32. */
+/** Largest file on FAT32. */
 export const fat32 = 2 ** 32 - 1;
-/** Two of the pieces that an archive is made of. */
+/** Two chunks of an archive. */
 const minVolumeBytes = 8 * 1024 * 1024;
 const units: Record<string, number> = {
   "": 1,
@@ -16,7 +16,7 @@ const units: Record<string, number> = {
 
 export const volumeSizes = "fat32, or at least 8M: K M G count by 1024, KB MB GB by 1000";
 
-/** Bytes, or undefined where `text` is no such size. */
+/** Size in bytes, or undefined if `text` is not valid. */
 export function volumeBytes(text: string): number | undefined {
   if (text === "fat32") return fat32;
   const [, digits, unit] = /^(\d{1,12})([KMG]B?)?$/.exec(text) ?? [];

@@ -3,15 +3,15 @@ import { statfsSync, statSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { fat32 } from "../domain/volume_size.ts";
 
-/** What the file system of a directory has room for. */
+/** Capacity and limits of the file system that holds a directory. */
 export interface FreeSpace {
-  /** Bytes that this user may still write. */
+  /** Bytes available to this user. */
   bytes: number;
-  /** Files that can still be made; undefined where the file system has no such number. */
+  /** Free inodes; undefined if the file system does not report them. */
   files?: number;
-  /** Bytes of the largest file; undefined where there is no limit that matters. */
+  /** Largest file size in bytes; undefined if there is no relevant limit. */
   maxFileBytes?: number;
-  /** It lies in memory, and no sync makes it last. */
+  /** The file system is in memory, so syncing has no effect. */
   isVolatile?: true;
 }
 
@@ -19,7 +19,9 @@ export interface FreeSpace {
 const vfat = 0x4d44;
 const tmpfs = 0x01021994;
 
-/** The room where `directory` is or will be made; undefined where the system does not say. */
+/**
+ * Free space for `directory`, which need not exist yet; undefined if the system does not report it.
+ */
 export function freeSpaceAt(directory: string): FreeSpace | undefined {
   try {
     const { type, bavail, bsize, files, ffree } = statfsSync(nearest(resolve(directory)));
@@ -30,7 +32,7 @@ export function freeSpaceAt(directory: string): FreeSpace | undefined {
       ...(type === tmpfs ? { isVolatile: true as const } : {}),
     };
   } catch {
-    // A file system that cannot be asked may still be written to; if it cannot, that error says why.
+    // Writing may still work; if it does not, that error explains why.
     return undefined;
   }
 }

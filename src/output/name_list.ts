@@ -1,4 +1,4 @@
-/** Names in a file, a line each, added at its end and read in blocks: there may be a million. */
+/** A list of names in a file, one per line, appended and read in blocks: there may be a million. */
 import { closeSync, openSync, readSync } from "node:fs";
 import { writeAll } from "../domain/durable.ts";
 import { ioError } from "../domain/errors.ts";
@@ -8,7 +8,7 @@ const blockSize = 64 * 1024;
 export class NameList {
   readonly #fd: number;
 
-  /** Makes the file, which may not exist. @throws StellaError media */
+  /** Creates the file, which must not exist. @throws StellaError media */
   constructor(readonly path: string) {
     this.#fd = this.#attempt("Cannot make", () => openSync(path, "wx+", 0o644));
   }

@@ -1,8 +1,7 @@
 /**
- * Files that a person named to be written: nothing is followed through a link, and nothing but a
- * regular file is opened or replaced. Who may change the directory at the same time can still
- * exchange what is in it, which is why a file that was opened is compared with what was looked at,
- * and a file that is replaced is replaced by a rename.
+ * Output files named on the command line. Links are never followed, and only regular files are
+ * opened or replaced. Another process that can write the directory could still exchange an entry,
+ * so an opened file is compared with the earlier lstat, and a file is replaced by a rename.
  */
 import {
   closeSync,
@@ -22,8 +21,8 @@ import { shown } from "../domain/names.ts";
 import { kindOf } from "../bundle/source.ts";
 
 /**
- * The regular file at `path`; undefined where there is nothing.
- * @throws StellaError conflict where there is anything else
+ * The regular file at `path`; undefined if nothing is there.
+ * @throws StellaError conflict if it is anything else
  */
 export function regularFileAt(path: string): Stats | undefined {
   const stat = lookAt(path);
@@ -34,8 +33,8 @@ export function regularFileAt(path: string): Stats | undefined {
 }
 
 /**
- * @throws StellaError conflict where a link or anything else that is no directory stands there;
- * what is not there is fine
+ * @throws StellaError conflict if `path` is a link or anything else but a directory; a missing path
+ * is fine
  */
 export function refuseNoDirectory(path: string): void {
   const stat = lookAt(path);
@@ -46,8 +45,8 @@ export function refuseNoDirectory(path: string): void {
 }
 
 /**
- * Opens a file to be read and written, and makes it where it is missing.
- * @param mode of a new file, whatever the umask
+ * Opens a file for reading and writing, creating it if it is missing.
+ * @param mode of a new file, regardless of the umask
  * @throws StellaError conflict, media
  */
 export function openNamed(path: string, mode: number, append = false): number {
@@ -64,8 +63,8 @@ export function openNamed(path: string, mode: number, append = false): number {
 }
 
 /**
- * Replaces a file, or makes it, at once for whoever reads it.
- * @param mode of a new file, whatever the umask; a file that is replaced keeps its own
+ * Replaces or creates a file atomically.
+ * @param mode of a new file, regardless of the umask; an existing file keeps its mode
  * @throws StellaError conflict, media
  */
 export function replaceFile(path: string, bytes: Uint8Array, mode: number): void {

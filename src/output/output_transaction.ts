@@ -1,7 +1,8 @@
 /**
- * The output directory: everything is written in `.stella-<uuid>.partial/` inside it, synced, then takes its name, the manifest
- * last. A failed or killed export never looks finished, and never destroys the bundle that stood there: until the new one is whole,
- * the old one's files wait in that folder, and come back.
+ * Writes a bundle into its output directory as a transaction: all files are written and synced in
+ * `.stella-<uuid>.partial/` inside it, then renamed into place, the manifest last. A failed or
+ * killed export never looks finished and never destroys the previous bundle: its files are kept in
+ * that folder until the new bundle is complete, and are restored on failure.
  */
 import { chmodSync, mkdirSync, readdirSync, realpathSync } from "node:fs";
 import { join, sep } from "node:path";
@@ -28,23 +29,24 @@ export interface OutputOptions {
   directory: string;
   profile: string;
   tenant: string;
-  /** Replace whatever stands in the way. */
+  /** Overwrite existing files. */
   force: boolean;
   uuid: string;
 }
 
-/** The output directory of one export, from its start to its end. */
+/** The transaction of one export, from start to end. */
 export class OutputTransaction {
-  /** Where the export writes. */
+  /** The folder to write into. */
   readonly partial: string;
   readonly #lock: Deno.FsFile;
-  /** What stands there and is replaced; two where an export was killed while it cleared up. */
+  /** Manifests of the bundle being replaced; two if an export was killed during cleanup. */
   readonly #old: Manifest[] = [];
   readonly #moved: string[] = [];
   #stuck = false;
 
   /**
-   * @throws StellaError conflict where something is in the way, busy where another export runs
+   * @throws StellaError conflict if existing files are in the way, busy if another export is
+   * running
    */
   constructor(readonly options: OutputOptions) {
     const { directory } = options;
@@ -53,7 +55,7 @@ export class OutputTransaction {
     makeFolder(join(this.partial, replacedFolderName));
     this.#lock = lock(this.partial);
     try {
-      // The own lock first: of two exports that begin at once, at least one sees the other.
+      // Lock first: of two exports that start at once, at least one sees the other.
       recoverKilled(directory, this.partial);
       this.#old = this.#replaced();
     } catch (error) {
@@ -63,8 +65,8 @@ export class OutputTransaction {
   }
 
   /**
-   * Refuses, before any work is done, names that the export may need and that something else has.
-   * @throws StellaError conflict; unsafe for a name that would be lost while a bundle is replaced
+   * Checks the names that the export may need before any work is done.
+   * @throws StellaError conflict if a name is taken; unsafe if it is reserved for the replacement
    */
   check(names: readonly string[]): void {
     const { directory, force } = this.options;
@@ -75,7 +77,10 @@ export class OutputTransaction {
     if (taken.length > 0 && !force) throw inTheWay(directory, taken);
   }
 
-  /** Gives all files of `partial` their names, the manifest last, and takes away what only the old bundle had. */
+  /**
+   * Renames all files of `partial` into place, the manifest last, then removes the rest of the old
+   * bundle.
+   */
   commit(names: readonly string[]): void {
     refuseReserved(this.options.directory, names);
     writeCommitRecord(this.partial, names);
@@ -89,7 +94,7 @@ export class OutputTransaction {
     this.#clearOld(names);
   }
 
-  /** Ends it, after a commit too; without one the directory is as it was. */
+  /** Ends the transaction, after a commit too; without a commit the directory is unchanged. */
   close(): void {
     try {
       if (!this.#stuck) clearFolder(this.partial);
@@ -106,7 +111,8 @@ export class OutputTransaction {
         this.#setAside(oldManifestName);
       }
       rename(manifest, join(directory, oldManifestName));
-      // On a stick without a journal the new files could otherwise reach the disk under the old manifest.
+      // Without a journal (FAT) the new files could otherwise reach the disk under the old
+      // manifest.
       syncDirectory(directory);
     }
     for (const name of names.filter((n) => n !== manifestName)) {
@@ -119,7 +125,9 @@ export class OutputTransaction {
     syncDirectory(directory);
   }
 
-  /** What is replaced waits in the partial folder, so that a commit that fails or is killed can be undone. */
+  /**
+   * Replaced files are kept in the partial folder, so that a failed or killed commit can be undone.
+   */
   #setAside(name: string): void {
     rename(join(this.options.directory, name), join(this.partial, replacedFolderName, name));
   }
@@ -128,12 +136,13 @@ export class OutputTransaction {
     try {
       rollBack(this.options.directory, this.partial, this.#moved);
     } catch {
-      // The first error says more. The folder stays, with all of the old bundle that is in it: the next export tries again.
+      // The first error is the cause. The folder keeps all of the old bundle: the next export
+      // retries the rollback.
       this.#stuck = true;
     }
   }
 
-  /** What the old bundle may have; whether it was sealed is not in its manifest. */
+  /** Files that the old bundle may have; its manifest does not list the HMAC signature. */
   #ofOld(): string[] {
     return this.#old.flatMap((old) => [hmacName, ...bundleFileNames(old)]);
   }
@@ -148,7 +157,10 @@ export class OutputTransaction {
     syncDirectory(directory);
   }
 
-  /** The bundle that stands there, or stood there when an export was killed, if it may be replaced. */
+  /**
+   * The manifest of the existing bundle, or of the one that a killed export was replacing, if it
+   * may be replaced.
+   */
   #replaced(): Manifest[] {
     const { directory, profile, tenant, force } = this.options;
     const names = [manifestName, oldManifestName].filter((name) =>
@@ -199,7 +211,7 @@ function lock(folder: string): Deno.FsFile {
   });
 }
 
-/** An output inside an input would pack itself. @throws StellaError usage */
+/** Refuses an output directory inside an input: it would pack itself. @throws StellaError usage */
 export function refuseInside(directory: string, inputs: readonly string[]): void {
   const out = existing(directory);
   for (const input of inputs) {
@@ -215,7 +227,7 @@ export function refuseInside(directory: string, inputs: readonly string[]): void
   }
 }
 
-/** The real path of the nearest ancestor that exists, and what follows it. */
+/** The real path of the nearest existing ancestor, followed by the rest of the path. */
 function existing(path: string): string {
   try {
     return realpathSync(path);

@@ -1,8 +1,8 @@
-/** Files in the order of the index, whose digests may come later than those of the files after them. */
+/** Index lines in order, while their digests may arrive out of order. */
 
 export interface PendingLine {
   path: string;
-  /** Counts the inputs from 0. */
+  /** Number of the input, from 0. */
   source: number;
 }
 
@@ -14,10 +14,10 @@ interface Slot {
 export class PendingLines {
   readonly #slots: Slot[] = [];
 
-  /** @param emit gets the lines in the order in which they were added */
+  /** @param emit called with the lines in the order in which they were added */
   constructor(readonly emit: (line: PendingLine, sha256: string) => void) {}
 
-  /** @returns to be told the digest, unless it is among those that `digested` brings */
+  /** @returns callback for the digest, unless `digested` will deliver it */
   add(line: PendingLine): (sha256: string) => void {
     const slot: Slot = { line, sha256: undefined };
     this.#slots.push(slot);
@@ -27,7 +27,7 @@ export class PendingLines {
     };
   }
 
-  /** The digests of the first files that wait for one, in order. */
+  /** Delivers the digests of the first files that are waiting for one, in order. */
   digested(digests: readonly string[]): void {
     let given = 0;
     for (const slot of this.#slots) {

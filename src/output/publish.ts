@@ -1,4 +1,7 @@
-/** A finished bundle, published into a directory by the rules of every export: all or nothing, an earlier one is replaced. */
+/**
+ * Publishes a finished bundle into a directory by the rules of an export: all or nothing, replacing
+ * an earlier bundle.
+ */
 import { Buffer } from "node:buffer";
 import { readdirSync } from "node:fs";
 import { copyFile, cp, open, stat } from "node:fs/promises";
@@ -11,9 +14,9 @@ import { lstatIfThere } from "./recovery.ts";
 import { OutputTransaction } from "./output_transaction.ts";
 
 /**
- * Copies the files `names` of the bundle in `from` to `directory`. Copying waits in the background: a slow medium must not
- * make the worker look dead.
- * @throws StellaError usage where something else is in the way, media
+ * Copies the files `names` of the bundle in `from` to `directory`. Copying is asynchronous: with a
+ * slow medium the worker must stay responsive.
+ * @throws StellaError usage if other files are in the way, media
  */
 export async function publishDirectory(
   from: string,

@@ -1,8 +1,7 @@
 /**
- * A bundle on its way from somewhere else into a directory: whatever verification reads of it is
- * kept beside its place, and gets its names, all or nothing, when the verdict was good. So a bundle
- * is written while it is verified, and read but once. Of one whose signer is refused nothing is
- * written.
+ * Writes a bundle that is being pulled into a directory while it is verified, so that it is read
+ * only once. The files are renamed into place, all or nothing, after a good verdict; nothing is
+ * written if the signer is not trusted.
  */
 import { closeSync, fchmodSync, fsyncSync, openSync } from "node:fs";
 import { join } from "node:path";
@@ -22,19 +21,22 @@ import type { FreeSpace } from "./free_space.ts";
 
 export interface PullTarget {
   directory: string;
-  /** Replace whatever stands in the way. */
+  /** Overwrite existing files. */
   force: boolean;
   uuid: string;
-  /** What the file system of the directory has room for, where that is known. */
+  /** Free space of the directory's file system, if known. */
   room?: FreeSpace | undefined;
 }
 
 export class PulledBundle implements BundleSource {
-  /** manifest.json and what proves it: read before anything is known of the bundle, and small. */
+  /**
+   * manifest.json and its signatures: small, and read before anything else is known about the
+   * bundle.
+   */
   readonly #heads = new Map<string, Uint8Array[]>();
   #place: { place: OutputTransaction; files: ReadonlyMap<string, BundleFile> } | undefined;
 
-  /** Makes nothing yet. */
+  /** Creates nothing yet. */
   constructor(readonly source: BundleSource, readonly where: PullTarget) {}
 
   get name(): string {
@@ -46,10 +48,9 @@ export class PulledBundle implements BundleSource {
   }
 
   /**
-   * To be called once the signer is known, before the first byte of content: without it nothing is
+   * Call this once the signer is known, before the first byte of content; without it nothing is
    * written.
-   * @throws StellaError conflict where something else is in the way, media where the bundle does
-   * not fit
+   * @throws StellaError conflict if existing files are in the way, media if the bundle does not fit
    */
   begin(manifest: Manifest, isRefused: boolean): void {
     if (isRefused) return;
@@ -63,7 +64,7 @@ export class PulledBundle implements BundleSource {
     place.check([attestationName, ...files.map(({ path }) => path)]);
   }
 
-  /** @throws StellaError media, and what the source throws */
+  /** @throws StellaError media, and the errors of the source */
   async open(path: string): Promise<ByteReader | undefined> {
     const reader = await this.source.open(path);
     if (reader === undefined) return undefined;
@@ -74,7 +75,8 @@ export class PulledBundle implements BundleSource {
   }
 
   /**
-   * Gives the files their names. Only to be called after a verdict that is good: then all of each file has been read.
+   * Renames the files into place. Call this only after a good verdict: then every file has been
+   * read completely.
    * @returns the names
    */
   commit(): string[] {
@@ -88,7 +90,7 @@ export class PulledBundle implements BundleSource {
     return names;
   }
 
-  /** Ends it; without a commit the directory is as it was. */
+  /** Ends the pull; without a commit the directory is unchanged. */
   close(): void {
     this.#place?.place.close();
     this.#place = undefined;
@@ -118,8 +120,8 @@ export class PulledBundle implements BundleSource {
 }
 
 /**
- * A reader that also writes what it reads into a new file, at most as much as is declared; synced
- * when the reader is closed.
+ * A reader that also writes what it reads to a new file, up to the declared size; the file is
+ * synced when the reader is closed.
  */
 function kept(reader: ByteReader, path: string, { size, executable }: BundleFile): ByteReader {
   const mode = executable ? 0o755 : 0o644;

@@ -1,10 +1,11 @@
 /**
- * What exports leave behind that were killed or failed while their files took their names. Such an export has no manifest.json in
- * the output directory: the old one leaves first, the new one comes last. Its folder still says which names it was
- * about to give, and holds what it replaced: the next export takes the one away and puts the other back.
+ * Recovery of output directories in which an export was killed or failed during its commit. Such a
+ * directory has no manifest.json: the old one is moved away first and the new one comes last. The
+ * partial folder records the names being committed and holds the replaced files, so the next export
+ * removes the former and restores the latter.
  *
- * On a stick anybody may have put such a folder there. So nothing is followed through a link, names are checked as those of a
- * manifest are, and no directory but a payload is ever removed.
+ * On removable media anybody may have planted such a folder: no link is followed, names are checked
+ * like those of a manifest, and no directory except a payload is removed.
  */
 import { lstatSync, readdirSync, rmSync, type Stats } from "node:fs";
 import { join } from "node:path";
@@ -22,28 +23,26 @@ import { maxManifestBytes, readManifest } from "../bundle/read_manifest.ts";
 import { readRegular } from "../domain/regular_file.ts";
 
 const payloadName = "payload";
-/** In an export's folder: what it replaces, until it is done. */
+/** Subfolder of the partial folder that holds replaced files until the commit is complete. */
 export const replacedFolderName = "old";
 const lockName = "lock";
 const commitRecordName = "names";
-/**
- * Names that mean something here while a bundle is replaced: no file of a bundle can have one of
- * them.
- */
+/** Names used during a replacement: no file of a bundle may have one of them. */
 const reserved = [oldManifestName, replacedFolderName, lockName, commitRecordName].map(folded);
 
-/** Of `names`, those that no file of a bundle can have where it is replaced or replaces one. */
+/** The `names` that no bundle file may have, because a replacement uses them. */
 export function reservedAmong(names: readonly string[]): string[] {
   return names.filter((name) => reserved.includes(folded(name)));
 }
 
-/** Bytes; a thousand volumes need a tenth of it. */
+/** Bytes; a bundle of a thousand volumes needs a tenth of this. */
 const maxCommitRecordBytes = 1024 * 1024;
 export const partialPattern = /^\.stella-[0-9a-f-]{36}\.partial$/;
 
 /**
- * Removes what ended exports left in `directory`, all but the folder `own`.
- * @throws StellaError busy where a folder's lock is held: another export runs there
+ * Recovers `directory` from exports that have ended and removes their partial folders, except
+ * `own`.
+ * @throws StellaError busy if a folder's lock is held: another export is running there
  */
 export function recoverKilled(directory: string, own: string): void {
   for (const name of readdirSync(directory).filter((one) => partialPattern.test(one))) {
@@ -61,13 +60,17 @@ export function recoverKilled(directory: string, own: string): void {
   }
 }
 
-/** Takes the lock of an export's folder; undefined where another process holds it. It ends with the process. */
+/**
+ * Locks an export's partial folder until the process ends; undefined if another process holds the
+ * lock.
+ */
 export function lockPartial(folder: string): Deno.FsFile | undefined {
   const path = join(folder, lockName);
   let file: Deno.FsFile;
   try {
     if (lstatIfThere(path)?.isFile() === false) remove(path);
-    // To open a pipe for reading and writing waits for nobody (Linux, fifo(7)): somebody may put one there just now.
+    // Opening a FIFO for reading and writing never blocks (Linux, fifo(7)): somebody may put one
+    // there at any time.
     file = Deno.openSync(path, { create: true, read: true, write: true });
   } catch (error) {
     throw ioError("Cannot lock", folder, error);
@@ -85,17 +88,20 @@ function busy(directory: string): StellaError {
   );
 }
 
-/** Whether it is only that another run has not ended there. */
+/** Whether the error only means that another run is still active there. */
 export function isBusy(error: unknown): boolean {
   return error instanceof StellaError && error.code === "busy";
 }
 
-/** Notes in an export's folder which names its commit is about to give. */
+/** Records the names that are about to be committed. */
 export function writeCommitRecord(partial: string, names: readonly string[]): void {
   writeNew(join(partial, commitRecordName), names.join("\n"), 0o644);
 }
 
-/** What a killed export had moved out of its folder; undefined where its commit had not begun. */
+/**
+ * Names that a killed export had already moved out of its partial folder; undefined if its commit
+ * had not started.
+ */
 function movedNames(partial: string): string[] | undefined {
   const note = join(partial, commitRecordName);
   const stat = lstatIfThere(note);
@@ -106,9 +112,11 @@ function movedNames(partial: string): string[] | undefined {
   return safe.filter((name) => lstatIfThere(join(partial, name)) === undefined);
 }
 
-/** Undoes a commit that ended between its renames, after it had moved `moved` out of `partial`. */
+/**
+ * Rolls back a commit that was interrupted after it had moved the names `moved` out of `partial`.
+ */
 export function rollBack(directory: string, partial: string, moved: readonly string[]): void {
-  // While there is a manifest.json no commit was under way.
+  // A manifest.json means that no commit was in progress.
   if (lstatIfThere(join(directory, manifestName)) !== undefined) return;
   for (const name of moved) removeBundleFile(directory, name);
   const aside = join(partial, replacedFolderName);
@@ -121,7 +129,7 @@ export function rollBack(directory: string, partial: string, moved: readonly str
   syncDirectory(directory);
 }
 
-/** Whether all that the old manifest lists is there; of one that cannot be read nobody can say. */
+/** Whether everything the old manifest lists exists; true if the manifest cannot be read. */
 function isComplete(directory: string): boolean {
   if (lstatIfThere(join(directory, oldManifestName)) === undefined) return false;
   const old = readManifestIfValid(join(directory, oldManifestName));
@@ -129,13 +137,15 @@ function isComplete(directory: string): boolean {
     bundleFileNames(old).every((name) => lstatIfThere(join(directory, name)));
 }
 
-/** What a bundle consists of beside its manifest. */
+/** The files of a bundle besides its manifest. */
 export function bundleFileNames(manifest: Manifest): string[] {
   const payload = manifest.payload.layout === "directory" ? [payloadName] : [];
   return [attestationName, ...manifest.files.map((file) => file.path), ...payload];
 }
 
-/** The manifest at `path`, if a regular file there holds one; nothing is followed. */
+/**
+ * The manifest at `path`, if it is a regular file with a valid manifest; links are not followed.
+ */
 export function readManifestIfValid(path: string): Manifest | undefined {
   const stat = lstatIfThere(path);
   if (!stat?.isFile() || stat.size > maxManifestBytes) return undefined;
@@ -146,12 +156,15 @@ export function readManifestIfValid(path: string): Manifest | undefined {
   }
 }
 
-/** What lies at `path`, a dangling link too. */
+/** lstat of `path`, dangling links included; undefined if nothing is there. */
 export function lstatIfThere(path: string): Stats | undefined {
   return lstatSync(path, { throwIfNoEntry: false });
 }
 
-/** Removes an export's folder, its note first: a kill in between must not make it look like a commit under way. */
+/**
+ * Removes a partial folder, its commit record first: a kill in between must not look like an
+ * interrupted commit.
+ */
 export function clearFolder(folder: string): void {
   remove(join(folder, commitRecordName));
   remove(folder);
@@ -161,13 +174,16 @@ function isDirectory(path: string): boolean {
   return lstatIfThere(path)?.isDirectory() === true;
 }
 
-/** Removes a bundle's file. Only the payload is a directory of a bundle's own, whatever else a manifest or note may claim. */
+/**
+ * Removes a file of a bundle. Only the payload may be a directory, whatever a manifest or commit
+ * record claims.
+ */
 export function removeBundleFile(directory: string, name: string): void {
   const path = join(directory, name);
   if (name === payloadName || !isDirectory(path)) remove(path);
 }
 
-/** Removes a file or link, or a folder with all it holds; what is not there is no error. */
+/** Removes a file, a link, or a folder with its contents; a missing path is not an error. */
 export function remove(path: string): void {
   try {
     rmSync(path, { recursive: true, force: true });

@@ -1,30 +1,30 @@
 /**
- * Syncs of many files, beside the work that writes them: a file system commits those that wait
- * together at once, where one after the other waits for a commit each. What waits is bounded, so
- * that whoever heeds `ready` knows how far the disk has come.
+ * Syncs many files concurrently with the writer: a file system commits waiting syncs together,
+ * while one after the other would each wait for a commit. The queue is bounded; a caller that
+ * awaits `ready` knows how far the disk has got.
  */
 import { ioError } from "../domain/errors.ts";
 import { isUnsupportedSync } from "../domain/durable.ts";
 
-/** Syncs under way at once. */
+/** Concurrent syncs. */
 const maxRunning = 32;
-/** What may wait before `ready` holds up whoever writes. */
+/** Queue length at which `ready` starts to block. */
 const maxWaiting = 1024;
 const maxPendingBytes = 64 * 1024 * 1024;
 
 export interface Unsynced {
   path: string;
   kind: "directory" | "file" | "part of a file";
-  /** Bytes written to it since it was last queued. */
+  /** Bytes written since the file was last queued. */
   bytes: number;
 }
 
 export interface SyncQueueOptions {
-  /** The file system lies in memory: there is nothing to wait for. */
+  /** The file system is in memory: there is nothing to sync. */
   isVolatile?: boolean;
-  /** Told each sync that has ended. */
+  /** Called after each sync. */
   onSynced?: (item: Unsynced) => void;
-  /** For tests. */
+  /** Replaced in tests. */
   sync?: (item: Unsynced) => Promise<void>;
 }
 
@@ -33,7 +33,7 @@ export class SyncQueue {
   readonly #onSynced: (item: Unsynced) => void;
   readonly #isVolatile: boolean;
   readonly #waiting: Unsynced[] = [];
-  /** Of what waits and what runs. */
+  /** Bytes of queued and running syncs. */
   #pendingBytes = 0;
   #running = 0;
   #failure: { error: unknown } | undefined;
@@ -46,8 +46,8 @@ export class SyncQueue {
   }
 
   /**
-   * Queues a path whose writes have been handed to the system.
-   * @throws what an earlier sync threw
+   * Queues a path whose data has been written.
+   * @throws the error of an earlier sync
    */
   add(item: Unsynced): void {
     if (this.#isVolatile) return this.#onSynced(item);
@@ -57,13 +57,13 @@ export class SyncQueue {
     this.#start();
   }
 
-  /** Whether more should be written now; else `ready` says when. */
+  /** Whether more may be written now; otherwise wait for `ready`. */
   get isReady(): boolean {
     return this.#failure === undefined && this.#waiting.length <= maxWaiting &&
       this.#pendingBytes <= maxPendingBytes;
   }
 
-  /** Settles once little waits. @throws StellaError media */
+  /** Resolves when the queue is short enough. @throws StellaError media */
   async ready(): Promise<void> {
     while (!this.isReady) {
       this.#refuseFailed();
@@ -72,7 +72,7 @@ export class SyncQueue {
   }
 
   /**
-   * Settles once nothing waits and nothing runs: all that was queued is on the disk.
+   * Resolves when every queued path is on the disk.
    * @throws StellaError media
    */
   async finish(): Promise<void> {
@@ -110,8 +110,8 @@ export class SyncQueue {
 }
 
 /**
- * The path is opened again, because a million files cannot be held open: the system reports a write
- * that failed in the meantime to the next sync of the file, through whatever handle.
+ * Reopens the path, because a million files cannot stay open; the kernel reports an earlier write
+ * error at the next fsync through any handle.
  */
 async function syncPath({ path, kind }: Unsynced): Promise<void> {
   const isDirectory = kind === "directory";

@@ -1,8 +1,8 @@
 /**
- * A payload on its way into a directory, while it is verified: everything is written in
- * `.stella-<uuid>.partial/` inside it, synced meanwhile, and gets its names when the verdict was
- * good and all of it is on the disk. The directory has to be empty, so nothing is ever replaced;
- * what a killed unpack left in its own folder is cleared by the next one.
+ * Unpacks a payload while it is verified: files are written and synced in `.stella-<uuid>.partial/`
+ * inside the target directory and renamed into place after a good verdict. The directory must be
+ * empty, so nothing is ever replaced; the next unpack removes the partial folder of one that was
+ * killed.
  */
 import {
   chmodSync,
@@ -22,10 +22,13 @@ import { clearFolder, lockPartial, lstatIfThere, partialPattern } from "./recove
 import { NameList } from "./name_list.ts";
 
 export interface UnpackTarget extends SyncQueueOptions {
-  /** New or empty; missing parents are made. */
+  /** New or empty; missing parents are created. */
   directory: string;
   uuid: string;
-  /** Files of the payload and their bytes, as the manifest declares them: no more is written. */
+  /**
+   * Number of payload files and their total size according to the manifest: nothing beyond that is
+   * written.
+   */
   files: number;
   bytes: number;
 }
@@ -34,7 +37,7 @@ export interface UnpackedFile {
   path: string;
   /** 0o644 or 0o755. */
   mode: number;
-  /** Bytes of its content. */
+  /** Size of the content in bytes. */
   size: number;
 }
 
@@ -45,13 +48,21 @@ interface OpenFile {
   unsynced: number;
 }
 
-/** A large file is synced each time so many bytes were written: little is left for the end. */
+/**
+ * Large files are synced each time this many bytes were written, so that little is left at the end.
+ */
 const syncEvery = 32 * 1024 * 1024;
-/** In the folder of an unpack: the names that go directly into the directory, a line each. Exports read another note. */
+/**
+ * In the partial folder: the top-level names of the payload, one per line. Exports use another
+ * record.
+ */
 const listName = "unpacked";
 const payloadName = "payload";
 
-/** @throws StellaError conflict where the directory holds anything but what ended unpacks left */
+/**
+ * @throws StellaError conflict if the directory holds anything except partial folders of ended
+ * unpacks
+ */
 export function refuseNonEmpty(directory: string): void {
   const stat = lstatIfThere(directory);
   if (stat === undefined) return;
@@ -66,7 +77,7 @@ export function refuseNonEmpty(directory: string): void {
   });
 }
 
-/** One unpack, from its start to its end. */
+/** One unpack, from start to end. */
 export class Unpacked {
   readonly #partial: string;
   readonly #payload: string;
@@ -74,7 +85,9 @@ export class Unpacked {
   readonly #isNew: boolean;
   readonly #list: NameList;
   readonly #syncs: SyncQueue;
-  /** The directories of the file that was written last: paths are sorted, so that a directory is left but once. */
+  /**
+   * Directories of the last written file: paths are sorted, so each directory is left only once.
+   */
   #folders: string[] = [];
   #top: string | undefined;
   #file: OpenFile | undefined;
@@ -83,7 +96,7 @@ export class Unpacked {
   #isExceeded = false;
   #isDone = false;
 
-  /** @throws StellaError busy where another unpack runs there, conflict, media */
+  /** @throws StellaError busy if another unpack is running there, conflict, media */
   constructor(readonly place: UnpackTarget) {
     const { directory, uuid } = place;
     refuseNonEmpty(directory);
@@ -104,12 +117,14 @@ export class Unpacked {
     }
   }
 
-  /** More came than the manifest declares: nothing more is written, and nothing gets its name. */
+  /**
+   * More data arrived than the manifest declares: nothing more is written and nothing is committed.
+   */
   get isExceeded(): boolean {
     return this.#isExceeded;
   }
 
-  /** Whether the disk keeps up with what was written; else `ready` says when. */
+  /** Whether the disk keeps up with the writer; otherwise wait for `ready`. */
   get isReady(): boolean {
     return this.#syncs.isReady;
   }
@@ -120,8 +135,8 @@ export class Unpacked {
   }
 
   /**
-   * Begins the next file; paths are safe, sorted, and come once.
-   * @returns who takes its content; undefined where more came than the manifest declares
+   * Starts the next file; paths are safe, sorted and unique.
+   * @returns a writer for its content; undefined if the payload exceeds what the manifest declares
    * @throws StellaError media, unsafe
    */
   begin({ path, mode, size }: UnpackedFile): ((piece: Uint8Array) => void) | undefined {
@@ -139,7 +154,7 @@ export class Unpacked {
     return (piece) => this.#write(file, piece);
   }
 
-  /** Settles when everything is on the disk; precedes `commit`. @throws StellaError media */
+  /** Resolves when everything is on the disk; call it before `commit`. @throws StellaError media */
   async synced(): Promise<void> {
     this.#endFile();
     this.#enter([]);
@@ -148,7 +163,7 @@ export class Unpacked {
   }
 
   /**
-   * Gives the files their names. Only to be called after a verdict that is good.
+   * Renames the files into place. Call this only after a good verdict.
    * @throws StellaError conflict, media
    */
   commit(): void {
@@ -165,7 +180,7 @@ export class Unpacked {
     this.#isDone = true;
   }
 
-  /** Ends it, after a commit too; without one the directory is as it was. */
+  /** Ends the unpack, after a commit too; without a commit the directory is unchanged. */
   close(): void {
     const file = this.#file;
     this.#file = undefined;
@@ -209,7 +224,7 @@ export class Unpacked {
     this.#syncs.add({ path, kind, bytes });
   }
 
-  /** Makes what is new of the directories, and syncs those that are left. */
+  /** Creates new directories and syncs those that are complete. */
   #enter(folders: readonly string[]): void {
     let same = 0;
     while (same < folders.length && folders[same] === this.#folders[same]) same++;
@@ -239,7 +254,10 @@ export class Unpacked {
     rename(join(this.#payload, name), target);
   }
 
-  /** Whatever fails here, the first error says more; the folder is then cleared with what came back to it. */
+  /**
+   * Whatever fails here, the first error says more; the folder is then cleared with what came back
+   * to it.
+   */
   #undo(): void {
     for (const name of this.#list.names()) {
       const from = join(this.#payload, name);
@@ -285,7 +303,10 @@ function open(path: string, flags: string, mode: number): number {
   return doing("Cannot make", path, () => openSync(path, flags, mode));
 }
 
-/** Two names of a bundle may be one on the target, which does not tell cases or forms of letters apart. */
+/**
+ * Two names of a bundle may be one on the target, which does not tell cases or forms of letters
+ * apart.
+ */
 function doing<T>(action: string, path: string, work: () => T): T {
   try {
     return work();

@@ -1,8 +1,10 @@
 /**
- * The archive, chunk by chunk, over all its volumes: reads each stored byte once, takes the digest of every file, and for zstd
- * the digest of every chunk before it is decoded. What is damaged is a finding and a gap; the rest is still handed on.
+ * Reads the archive chunk by chunk across its volumes: each stored byte once, with the digest of
+ * every file, and for zstd the digest of every chunk before it is decoded. Damage becomes a finding
+ * and a gap; the rest is still returned.
  *
- * Chunks are read ahead as far as the pool has workers for; what was found is told in the order of the bytes all the same.
+ * Chunks are read ahead as far as the pool has workers; findings are reported in the order of the
+ * bytes.
  */
 import type { Finding } from "../domain/errors.ts";
 import { type ChunkPool, localPool, type StreamingDigest } from "../bundle/chunk_pool.ts";
@@ -13,7 +15,7 @@ import type { Findings } from "../bundle/finding_list.ts";
 import { openFile, type Progress } from "./files.ts";
 import type { Piece, Pieces } from "./tar_cursor.ts";
 
-/** Work under way: what comes of it once it is its turn; nothing where it was the end of a volume. */
+/** Work in progress: gives the piece when its turn comes; nothing for the end of a volume. */
 type Step = Promise<() => Piece | undefined>;
 
 interface OpenFile {
@@ -33,23 +35,25 @@ export interface ArchivePass {
 }
 
 export class ArchiveReader implements Pieces {
-  /** Room for the largest chunk that there is, stored or decoded: a small bundle needs little. */
+  /**
+   * Size of the largest chunk of this archive, stored or decoded: small bundles need little memory.
+   */
   readonly #bufferSize: number;
   readonly #free: Uint8Array[] = [];
   readonly #steps: Step[] = [];
   #handedOut: Uint8Array | undefined;
-  /** The piece that is hashed elsewhere: one at most, for the sake of memory. */
+  /** The piece being hashed by a worker: at most one, to bound memory. */
   #transferred: Promise<void> | undefined;
   #current: OpenFile | undefined;
   #volume = 0;
-  /** Whether a stored digest differed: then what the tar says is a detail of that. */
+  /** Whether a stored digest differed: then errors in the tar are only a consequence. */
   damaged = false;
 
   constructor(readonly volumes: BundleFile[], readonly pass: ArchivePass) {
     this.#bufferSize = largestChunk(volumes);
   }
 
-  /** Closes what an error left open. */
+  /** Closes files that an error left open. */
   close(): void {
     this.#current?.reader?.close();
   }
@@ -72,7 +76,7 @@ export class ArchiveReader implements Pieces {
     const before = this.#transferred;
     this.#handedOut = undefined;
     this.#transferred = back.then((bytes) => this.#recycle(bytes));
-    // Who lends the next piece hears of it, and who takes the digest.
+    // The caller that transfers the next piece gets the error, and so does the digest.
     this.#transferred.catch(() => {});
     await before;
   }
@@ -81,7 +85,7 @@ export class ArchiveReader implements Pieces {
     this.#handedOut = piece;
   }
 
-  /** Starts the work on the next chunk, or on the end of a volume; false after the last. */
+  /** Starts work on the next chunk, or on the end of a volume; false after the last one. */
   async #readAhead(): Promise<boolean> {
     this.#current ??= await this.#openNext();
     const open = this.#current;
@@ -91,7 +95,7 @@ export class ArchiveReader implements Pieces {
       ? { step: this.#finish(open) }
       : await this.#chunk(open, chunk);
     if (chunk === undefined) this.#current = undefined;
-    // Its turn may never come, where another chunk fails first.
+    // Nobody awaits this step if another chunk fails first.
     step.catch(() => {});
     this.#steps.push(step);
     return true;
@@ -106,7 +110,10 @@ export class ArchiveReader implements Pieces {
     return { file, reader, digest, next: 0, at: 0, damaged: reader === undefined };
   }
 
-  /** Reads a chunk and starts the work on it. The step is wrapped, or waiting for the read would wait for the work. */
+  /**
+   * Reads a chunk and starts the work on it. The step is wrapped in an object: awaiting the read
+   * must not await the work.
+   */
   async #chunk(open: OpenFile, chunk: Chunk): Promise<{ step: Step }> {
     const from = open.at;
     const index = open.next++;
@@ -124,7 +131,10 @@ export class ArchiveReader implements Pieces {
     return plain ? this.#pass(open, stored) : this.#decode(open, stored, index, from);
   }
 
-  /** A plain chunk only passes the digest of its file; where it is damaged, the entry that differs says. */
+  /**
+   * An uncompressed chunk only feeds the digest of its file; damage shows in the entry that
+   * differs.
+   */
   async #pass(open: OpenFile, stored: Uint8Array): Step {
     const bytes = await open.digest.update(stored);
     return () => ({ bytes });
@@ -178,7 +188,7 @@ export class ArchiveReader implements Pieces {
     const found = await digest.finish();
     return () => {
       if (more) this.#damage(open, trailing(file, reader.size));
-      // A damaged chunk has already said it, and where.
+      // A damaged chunk has already been reported, with its position.
       if (found !== file.sha256 && !open.damaged) {
         this.#damage(open, digestDiffers(file.path, file.sha256, found));
       }
@@ -186,7 +196,7 @@ export class ArchiveReader implements Pieces {
     };
   }
 
-  /** The piece that was handed out before is used up: its room can be filled again. */
+  /** The previous piece is no longer in use: recycle its buffer. */
   #reclaim(): void {
     if (this.#handedOut !== undefined) this.#recycle(this.#handedOut);
     this.#handedOut = undefined;

@@ -1,22 +1,20 @@
 /**
- * Names of one directory that a file system which does not tell case or form apart could not keep
- * apart: unpacked there, one file would take the place of the other. An export refuses them, so
- * whoever signed such an index did not make it with stella.
+ * Names in one directory that a case-insensitive or normalizing file system cannot tell apart:
+ * unpacked there, one file would replace the other. Exports refuse them, so such an index was not
+ * made by stella.
  *
- * A map of a million folded names would cost more memory than all else in a verification. A number
- * for each name and each directory costs nine megabytes; only names that share one are looked at
- * again, in a second reading of the index.
+ * A map of a million folded names would need more memory than the rest of a verification. A hash
+ * per file and directory needs nine megabytes; only names that share a hash are compared, in a
+ * second pass over the index.
  */
 import { folded } from "../domain/paths.ts";
 
-/**
- * Who chooses names cannot know where the sums begin, and so cannot make many names share a number.
- */
+/** Random seeds: whoever chooses the names cannot cause many collisions. */
 const [startA = 0, startB = 0] = crypto.getRandomValues(new Uint32Array(2));
 
-/** A directory and the sums of the names that lead to it. */
+/** A directory and the hash state of the path to it. */
 interface FolderSums {
-  /** With a slash at the end. */
+  /** Ends with a slash. */
   prefix: string;
   a: number;
   b: number;
@@ -24,17 +22,14 @@ interface FolderSums {
 
 const root: FolderSums = { prefix: "", a: startA, b: startB };
 
-/**
- * Gives each file and each directory of sorted paths once, with a number that follows from its
- * folded names.
- */
+/** Visits each file and directory of sorted paths once, with a hash of its folded path. */
 class Names {
   /** The directories of the last path, outermost first. */
   readonly #folders: FolderSums[] = [];
   #a = 0;
   #b = 0;
 
-  /** @param on told the number of a name and its whole path */
+  /** @param on called with the hash and the path of each name */
   visit(path: string, on: (number: number, path: string) => void): void {
     let folder = this.#commonFolder(path);
     ({ a: this.#a, b: this.#b } = folder);
@@ -48,7 +43,7 @@ class Names {
     on(this.#number(path, from, path.length), path);
   }
 
-  /** The innermost directory that the path shares with the one before. */
+  /** The innermost directory shared with the previous path. */
   #commonFolder(path: string): FolderSums {
     for (;;) {
       const last = this.#folders.at(-1);
@@ -59,9 +54,9 @@ class Names {
   }
 
   /**
-   * Adds the name between two places of a path, folded. Most names are ASCII, and folded on the
-   * way.
-   * @returns 52 bits
+   * Adds the folded characters between two positions of a path. Most names are ASCII and are folded
+   * on the fly.
+   * @returns a hash of 52 bits
    */
   #number(path: string, from: number, to: number): number {
     let [a, b] = [this.#a, this.#b];
@@ -84,7 +79,7 @@ class Names {
     return this.#ended(a, b);
   }
 
-  /** As a zero after the name, which no name has. */
+  /** Hashes a terminating zero, which no name contains. */
   #ended(a: number, b: number): number {
     this.#a = Math.imul(a, 0x01000193);
     this.#b = Math.imul(b, 0x85ebca6b) ^ (b >>> 15);
@@ -92,13 +87,13 @@ class Names {
   }
 }
 
-/** The first reading: numbers alone. */
+/** First pass: hashes only. */
 export class NameHashes {
   readonly #names = new Names();
   #numbers = new Float64Array(1024);
   #count = 0;
 
-  /** @param path after the one before it in bytewise order */
+  /** @param path must follow the previous one in bytewise order */
   add(path: string): void {
     this.#names.visit(path, this.#keep);
   }
@@ -112,7 +107,7 @@ export class NameHashes {
     this.#numbers[this.#count++] = number;
   };
 
-  /** The numbers that several names have. */
+  /** The hashes that occur more than once. */
   shared(): Set<number> {
     const sorted = this.#numbers.subarray(0, this.#count).sort();
     const shared = new Set<number>();
@@ -124,24 +119,22 @@ export class NameHashes {
   }
 }
 
-/** Names that are kept for comparison; a sound index has hardly one. */
+/** Names kept for comparison; a valid index has hardly any. */
 const maxCompared = 50_000;
 
-/** The second reading: which names share a number because they are twins. */
+/** Second pass: which names with the same hash really collide. */
 export class CollisionSearch {
   readonly #names = new Names();
   readonly #seen = new Map<string, string>();
 
   constructor(readonly shared: ReadonlySet<number>) {}
 
-  /**
-   * Whether more names were to be compared than memory is given for; then not all twins were found.
-   */
+  /** Whether the limit was reached; then not all collisions were found. */
   get isFull(): boolean {
     return this.#seen.size >= maxCompared;
   }
 
-  /** @returns pairs of a name and an earlier one that is its twin */
+  /** @returns pairs of a name and an earlier name that collides with it */
   add(path: string): [name: string, other: string][] {
     const pairs: [string, string][] = [];
     this.#names.visit(path, (number, name) => {

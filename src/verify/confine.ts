@@ -1,30 +1,35 @@
 /**
- * Giving up what verification does not need, before the first untrusted byte. Revoking is process-wide and a query of a bare name
- * proves nothing (platform.md, trap 2: `env` says "prompt" while `env:HOME` is granted), so every grant of the program's one list
- * is queried by itself, and then one operation of each kind is tried.
+ * Drops every permission that verification does not need, before the first untrusted byte is read.
+ * Revocation is process-wide, and querying a bare name proves nothing (`env` answers "prompt" while
+ * `env:HOME` is granted), so each grant of the program is queried by itself and then one operation
+ * of each kind is tried.
  */
 import { statfsSync, statSync } from "node:fs";
 import { StellaError } from "../domain/errors.ts";
 
-/** The part of Deno.permissions that is needed; handed in, because revoking inside a test would end the tests. */
+/**
+ * The part of Deno.permissions that is needed; injected, because revoking inside a test would break
+ * the test process.
+ */
 export interface Permissions {
   revokeSync(descriptor: Deno.PermissionDescriptor): Deno.PermissionStatus;
   querySync(descriptor: Deno.PermissionDescriptor): Deno.PermissionStatus;
 }
 
-/** What the program was granted; the list is config's. */
+/** A permission of the program; config/permissions.ts has the list. */
 export interface Granted {
   name: "read" | "write" | "net" | "env" | "sys";
   values?: readonly string[];
 }
 
-/** What a command may need beside read. */
+/** What a command may keep besides read. */
 export type Kept = "net" | "write" | "env" | "sys";
 
 const given = ["write", "net", "env", "run", "ffi", "sys", "import"] as const;
 
 /**
- * Keeps read alone, and of the others what `keep` names: a bundle in a registry cannot be read without net. @throws StellaError internal where anything else is still granted: then nothing is verified
+ * Keeps read and what `keep` names: a bundle in a registry cannot be read without net. @throws
+ * StellaError internal if anything else is still granted: then nothing is verified
  */
 export function confine(
   permissions: Permissions,
@@ -65,8 +70,8 @@ function describe(name: Granted["name"], value: string): Deno.PermissionDescript
 }
 
 /**
- * Tries what must now be refused. The paths and addresses are such that success would change nothing.
- * @throws StellaError internal with the operation that went through
+ * Tries operations that must now be refused. They are harmless if they succeed.
+ * @throws StellaError internal with the operation that succeeded
  */
 export function proveConfined(keep: readonly Kept[] = []): void {
   const attempts: [string, () => unknown][] = [
@@ -79,7 +84,7 @@ export function proveConfined(keep: readonly Kept[] = []): void {
   for (const [name, attempt] of attempts) {
     if ((keep as readonly string[]).includes(name)) continue;
     try {
-      // `--ignore-env` answers undefined where others refuse; only a value is a leak.
+      // With `--ignore-env` a variable reads as undefined; only a value is a leak.
       if (attempt() === undefined && name === "env") continue;
     } catch {
       continue;

@@ -1,6 +1,6 @@
 /**
- * What the manifest lists, against what is there: the files beside it, then index and payload in one pass. Large bundles get workers;
- * what is found is the same without them.
+ * Compares what the manifest lists with what exists: first the files beside it, then index and
+ * payload in one pass. Large bundles use workers, with the same findings.
  */
 import { type ChunkPool, localPool, type StreamingDigest } from "../bundle/chunk_pool.ts";
 import { IndexFault } from "../bundle/index_file.ts";
@@ -18,27 +18,33 @@ import { mergeArchive, type Merged } from "./merge.ts";
 import type { OnFile } from "./on_file.ts";
 import { TarCursor } from "./tar_cursor.ts";
 
-/** Below this many stored bytes starting a worker costs more than it saves; opening a file costs as much as some thousand bytes. */
+/**
+ * Stored bytes below which starting a worker costs more than it saves; opening a file costs as much
+ * as hashing `bytesPerOpen`.
+ */
 export const workerThreshold = 64 * 1024 * 1024;
 const bytesPerOpen = 16 * 1024;
-/** Bytes of a file below which a worker takes longer to answer than to hash. */
+/** Bytes below which transferring a file to a worker takes longer than hashing it here. */
 const transferThreshold = 512 * 1024;
 
 export interface ContentOptions {
   /**
-   * Told the manifest before the first byte of content, which waits for what it gives; `isRefused`: who signed it settles already
-   * that the bundle is.
+   * Called with the manifest before the first byte of content, and awaited; `isRefused`: the
+   * signature already settles that the bundle is refused.
    */
   begin?: (manifest: Manifest, isRefused: boolean) => void | Promise<void>;
-  /** A look at the payload on the way. */
+  /** Called for each file of the payload. */
   onFile?: OnFile;
   /** Bytes read so far and bytes to read. */
   progress?: (done: number, total: number) => void;
-  /** Workers for a large bundle, which may read where `mayRead`; without them, and for small bundles, all is done in place. */
+  /**
+   * Starts workers for a large bundle, with read permission if `mayRead`; small bundles are checked
+   * in this thread.
+   */
   workers?: (mayRead: boolean) => ChunkPool;
 }
 
-/** What the checks of one bundle share. */
+/** State shared by the checks of one bundle. */
 export interface Pass {
   source: BundleSource;
   findings: Findings;
@@ -47,7 +53,7 @@ export interface Pass {
   onFile: OnFile | undefined;
 }
 
-/** @returns the payload files whose digest was found right */
+/** @returns the number of payload files whose digest matches */
 export async function checkContent(
   source: BundleSource,
   manifest: Manifest,
@@ -60,12 +66,12 @@ export async function checkContent(
   let done = 0;
   const progress = (bytes: number) => options.progress?.(done += bytes, total);
   const isWorth = total + opened * bytesPerOpen >= workerThreshold;
-  // The chunks of an archive are decoded by workers that may do nothing at all.
+  // Workers that decode an archive get no permissions at all.
   const pool = isWorth ? options.workers?.(isDirectory) ?? localPool : localPool;
   try {
     const pass = { source, findings, progress, pool, onFile: options.onFile };
     let files: number | undefined;
-    // In the manifest's order, the index with the first archive: so a stream gives them.
+    // In manifest order, the index with the first archive: the order of a stream.
     for (const file of manifest.files) {
       if (file.role === "archive") files ??= await checkPayload(manifest, pass);
       else if (file.role !== "index") await checkFile(source, file, findings, progress);
@@ -105,15 +111,16 @@ async function checkPayload(manifest: Manifest, pass: Pass): Promise<number> {
 }
 
 /**
- * Bytes that came from afar took this thread as long as their digest does, so a worker takes that of a large file. Where they lie
- * here (only then they can be listed), to hand each piece to a second worker costs a sixth more than to hash it.
+ * Receiving bytes from the network takes this thread as long as hashing them, so a worker hashes
+ * large files. For local files (only those can be listed) transferring each piece to a worker costs
+ * a sixth more than hashing it here.
  */
 function fileDigest({ source, pool }: Pass, size: number): StreamingDigest {
   const isLent = source.walk === undefined && size >= transferThreshold;
   return (isLent ? pool : localPool).digestFile();
 }
 
-/** The stored bytes can still be judged; which files they hold cannot. */
+/** The stored bytes can still be verified, but not which files they contain. */
 async function checkWithoutIndex(archive: ArchiveReader): Promise<number> {
   while (await archive.next() !== undefined);
   return 0;
@@ -135,10 +142,7 @@ async function checkIndexDigest(
   return false;
 }
 
-/**
- * Names that share a number are compared; the index is read a second time only where there are
- * such.
- */
+/** Compares names that share a hash; the index is read a second time only if there are any. */
 async function checkCaseCollisions(
   { source, findings }: Pass,
   file: BundleFile,
@@ -157,13 +161,15 @@ async function checkCaseCollisions(
     if (search.isFull) findings.add(tooManyCollisions());
   } catch (error) {
     if (!(error instanceof IndexFault)) throw error;
-    // It was told when the index was read the first time.
+    // Errors were reported when the index was first read.
   } finally {
     reader.close();
   }
 }
 
-/** What the merge found is a detail of code 7 where the stored bytes themselves were already wrong. */
+/**
+ * Findings of the merge are only consequences if the digest of the stored bytes already differs.
+ */
 function addMerged(merged: Merged, manifest: Manifest, findings: Findings, sound: boolean): void {
   findings.take(merged.findings, (code) => {
     return !sound && (code === "unexpected" || code === "unsafe") ? "digest" : code;

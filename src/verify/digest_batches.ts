@@ -1,9 +1,12 @@
-/** The files of the index handed to workers in batches, several under way at once, and judged in the index's order. */
+/**
+ * Sends the files of the index to workers in batches, several at once, and checks the results in
+ * index order.
+ */
 import type { FileDigest } from "../bundle/file_digests.ts";
 import { type IndexEntry, IndexFault } from "../bundle/index_file.ts";
 import type { IndexReader } from "./index_reader.ts";
 
-/** Files that a worker is told of at once. */
+/** Files per batch. */
 const batchLength = 64;
 
 interface Batch {
@@ -12,9 +15,9 @@ interface Batch {
 }
 
 /**
- * @param digest gives what was found at the paths, in their order
- * @param depth batches that are under way besides the one that is judged
- * @throws IndexFault once the entries before it are judged
+ * @param digest returns the results for the paths, in order
+ * @param depth batches in progress besides the one being checked
+ * @throws IndexFault after the entries before it were checked
  */
 export async function digestInBatches(
   index: IndexReader,
@@ -38,14 +41,14 @@ export async function digestInBatches(
 
 function begin(entries: IndexEntry[], digest: (paths: string[]) => Promise<FileDigest[]>): Batch {
   const found = digest(entries.map((entry) => entry.path));
-  // Its turn may never come, where an earlier batch fails.
+  // Nobody awaits this batch if an earlier one fails.
   found.catch(() => {});
   return { entries, found };
 }
 
 interface Taken {
   entries: IndexEntry[];
-  /** What ended the index; the entries before it were read. */
+  /** The error that ended the index; the entries before it were read. */
   fault?: IndexFault;
 }
 

@@ -1,8 +1,9 @@
 /**
- * A payload that lies as files under `payload/`: every path of the index is opened and hashed, then the files that are there are
- * counted; only if their number differs is the index read again and are names compared, so that a million files cost no memory.
+ * Checks a payload stored as files under `payload/`: opens and hashes every path of the index, then
+ * counts the existing files. Only if the numbers differ is the index read again and are names
+ * compared, so that a million files need little memory.
  *
- * Where there are workers that may read, small files are theirs, batch by batch; what was found is told in the index's order.
+ * Workers that may read hash small files in batches; findings are reported in index order.
  */
 import { hash } from "node:crypto";
 import type { Finding } from "../domain/errors.ts";
@@ -21,17 +22,14 @@ import type { OnFile } from "./on_file.ts";
 
 export const payloadFolder = "payload";
 
-/**
- * Bytes that a name takes in a directory, for one that it takes in the index; half-empty blocks are
- * counted.
- */
+/** Bytes of directory size per byte of index, half-empty blocks included. */
 const directoryBytesPerIndexByte = 4;
 
 function inPayload(path: string): string {
   return `${payloadFolder}/${path}`;
 }
 
-/** @param most bytes of the whole payload: no file of it is larger */
+/** @param max size of the whole payload in bytes: no file of it is larger */
 export async function checkDirectory(
   index: IndexReader,
   max: number,
@@ -58,7 +56,7 @@ class DirectoryCheck {
   files = 0;
   bytes = 0;
   readonly findings = new Findings();
-  /** Listed paths that are regular files, right or wrong. */
+  /** Listed paths that are regular files, matching or not. */
   #opened = 0;
   #buffer: Uint8Array = new Uint8Array(1024 * 1024);
 
@@ -71,7 +69,7 @@ class DirectoryCheck {
   async run(): Promise<void> {
     const { source, pool, onFile: onFile } = this.pass;
     const { root } = source;
-    // Who taps has to see the bytes here.
+    // With `onFile` the bytes are needed in this thread.
     if (root === undefined || pool.digestFiles === undefined || onFile !== undefined) {
       await this.#oneByOne();
     } else {
@@ -113,7 +111,7 @@ class DirectoryCheck {
     if (reader === undefined) return;
     try {
       this.#opened++;
-      // A file put there as large as a disk would keep the verifier busy for hours.
+      // A planted file of the size of a disk would keep the verifier busy for hours.
       if (reader.size > this.max) return this.findings.add(tooLarge(full, this.max, reader.size));
       const take = this.pass.onFile?.({
         path,
@@ -142,7 +140,7 @@ class DirectoryCheck {
     return await this.#large(reader, this.#buffer, take);
   }
 
-  /** The next block is read while the one before is hashed. */
+  /** Reads the next block while the previous one is hashed. */
   async #large(
     reader: ByteReader,
     first: Uint8Array,
@@ -155,7 +153,7 @@ class DirectoryCheck {
     for (let n = first.length; n > 0;) {
       take?.(block.subarray(0, n));
       const passing = running.update(block.subarray(0, n));
-      // Its turn may never come, where the next read fails.
+      // Nobody awaits this update if the next read fails.
       passing.catch(() => {});
       n = await reader.read(spare);
       this.pass.progress(n);
@@ -167,7 +165,7 @@ class DirectoryCheck {
     return { digest: await running.finish(), size };
   }
 
-  /** Every listed path was opened: if as many files are there as were opened, there are no others. */
+  /** Every listed path was opened: an equal count means that there are no other files. */
   async #extras(): Promise<void> {
     let there = 0;
     let isOverLimit = false;
@@ -182,10 +180,7 @@ class DirectoryCheck {
     if (named === 0 && !isOverLimit) this.findings.add(unstable(there, this.#opened));
   }
 
-  /**
-   * Everybody may put files there: without a bound their number would decide on the memory that is
-   * used.
-   */
+  /** Anybody may add files there: an unbounded list would let them choose the memory used. */
   #walk() {
     return this.pass.source.walk!(
       payloadFolder,
@@ -232,7 +227,7 @@ function tooLarge(path: string, max: number, size: number): Finding {
   };
 }
 
-/** The count differs, yet every name is listed. */
+/** The counts differ although every name is listed. */
 function unstable(there: number, opened: number): Finding {
   return {
     code: "unexpected",

@@ -1,4 +1,4 @@
-/** The files beside the manifest: opened so that a link or a missing file is a finding, and hashed. */
+/** Checks the files beside the manifest. A link or a missing file becomes a finding. */
 import { type Finding, StellaError } from "../domain/errors.ts";
 import { startSha256 } from "../domain/hash.ts";
 import type { BundleFile } from "../bundle/manifest.ts";
@@ -6,10 +6,13 @@ import type { BundleSource, ByteReader } from "../bundle/source.ts";
 import { digestDiffers, sizeDiffers } from "./findings.ts";
 import type { Findings } from "../bundle/finding_list.ts";
 
-/** Told the bytes that were read since the last call. */
+/** Called with the bytes read since the last call. */
 export type Progress = (bytes: number) => void;
 
-/** Opens a listed file; what is missing or unsafe is a finding and undefined. A missing volume counts as truncation. */
+/**
+ * Opens a listed file; a missing or unsafe one becomes a finding and undefined. A missing volume
+ * counts as truncation.
+ */
 export async function openFile(
   source: BundleSource,
   file: { path: string; volume?: unknown },
@@ -37,14 +40,14 @@ export function absent({ path, volume }: { path: string; volume?: unknown }): Fi
   };
 }
 
-/** @param found what stands there in place of a regular file */
+/** @param found what is there instead of a regular file */
 export function unsafe(path: string, found: string): Finding {
   return { code: "unsafe", reason: "unsafe_entry", path, found };
 }
 
 const block = 1024 * 1024;
 
-/** Compares size and sha256 of a listed file that is neither index nor archive. */
+/** Compares size and SHA-256 of a listed file that is neither index nor archive. */
 export async function checkFile(
   source: BundleSource,
   file: BundleFile,
@@ -63,7 +66,7 @@ export async function checkFile(
   }
 }
 
-/** Digest and length; stops soon after `max` bytes, since no more can be right. */
+/** Digest and length; stops soon after `max` bytes, because more cannot match. */
 async function digestOf(
   reader: ByteReader,
   max: number,

@@ -1,4 +1,4 @@
-/** How the common findings of a verification are worded. */
+/** Wording of the common findings. */
 import type { Finding } from "../domain/errors.ts";
 import { type BundleFile, indexName } from "../bundle/manifest.ts";
 
@@ -38,7 +38,7 @@ export function sizeDiffers(file: { path: string; size: number }, size: number):
 
 const collisionHint = "stella exports no such names: report this to the sender of the bundle";
 
-/** Named by the later one of the two. */
+/** Reported at the later of the two names. */
 export function caseCollision(path: string, twin: string): Finding {
   return {
     code: "unsafe",

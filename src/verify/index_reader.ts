@@ -1,4 +1,4 @@
-/** The index as a queue of entries, read block by block while its own digest is taken. */
+/** The index as a queue of entries, read block by block while its digest is computed. */
 import type { Hash } from "node:crypto";
 import { startSha256 } from "../domain/hash.ts";
 import { type IndexEntry, IndexFault, IndexParser } from "../bundle/index_file.ts";
@@ -14,14 +14,14 @@ export class IndexReader {
   readonly #queue: IndexEntry[] = [];
   #head = 0;
   #ended = false;
-  /** What ends the entries; those before it count. */
+  /** The error that ends the entries; those before it are valid. */
   #fault: IndexFault | undefined;
   #bytes = 0;
 
   /**
-   * @param size bytes that the manifest states: a longer index is read until that is clear, and no
-   * further
-   * @param onPath told each path as it is read
+   * @param size bytes according to the manifest: a longer index is read no further than needed to
+   * notice
+   * @param onPath called for each path as it is read
    */
   constructor(
     readonly reader: ByteReader,
@@ -31,7 +31,10 @@ export class IndexReader {
     this.#block = new Uint8Array(Math.min(size + 1, blockLength));
   }
 
-  /** The next entry, without taking it; undefined after the last. @throws IndexFault in its place */
+  /**
+   * The next entry, without taking it; undefined after the last one. @throws IndexFault at its
+   * position
+   */
   async peek(): Promise<IndexEntry | undefined> {
     await this.#fill(1);
     const next = this.#queue[this.#head];
@@ -43,7 +46,10 @@ export class IndexReader {
     while (this.#queue.length - this.#head < count && await this.#more());
   }
 
-  /** Whether one of the next `depth` entries has this path. They are sorted: hostile headers by the million must stay cheap. */
+  /**
+   * Whether one of the next `depth` entries has this path. Entries are sorted, so millions of
+   * hostile headers stay cheap.
+   */
   async has(path: string, depth: number): Promise<boolean> {
     await this.#fill(depth);
     let [low, high] = [this.#head, Math.min(this.#queue.length, this.#head + depth)];
@@ -57,7 +63,7 @@ export class IndexReader {
     return false;
   }
 
-  /** Takes the next entry where it is already read: no promise on the hot path. */
+  /** Takes the next entry if it is already in memory: no promise on the hot path. */
   take(): IndexEntry | undefined {
     const entry = this.#queue[this.#head];
     if (entry === undefined) return undefined;
@@ -69,7 +75,9 @@ export class IndexReader {
     return entry;
   }
 
-  /** Reads what is left; sha256 and length of all bytes. Entries and faults in the rest no longer matter. */
+  /**
+   * Reads the rest; returns SHA-256 and length of all bytes. Errors in the rest no longer matter.
+   */
   async finish(): Promise<{ sha256: string; size: number }> {
     while (await this.#read() !== undefined);
     return { sha256: this.#hash.digest("hex"), size: this.#bytes };

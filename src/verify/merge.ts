@@ -1,9 +1,11 @@
 /**
- * The merge of index and archive: two sorted streams, walked once, side by side. For the index's next path the header is
- * written and compared, the content hashed, the padding compared; after the last entry come two zero blocks and nothing more.
+ * Merges index and archive, two sorted streams, in one pass. For each path of the index the
+ * expected header is encoded and compared, the content hashed and the padding checked; two zero
+ * blocks must follow, and nothing else.
  *
- * After damage the merge goes on at the first block that is the header of a later entry; the files in between are reported as not
- * judged. What this file finds is a detail where the digest of the stored bytes, or the index's own, was already wrong.
+ * After damage the merge resumes at the first header of a later entry and reports the files in
+ * between as not verified. These findings are only details if the digest of the stored bytes, or of
+ * the index, already differs.
  */
 import { Buffer } from "node:buffer";
 import { hash } from "node:crypto";
@@ -19,10 +21,10 @@ import type { OnFile } from "./on_file.ts";
 import type { TarCursor } from "./tar_cursor.ts";
 import { explainHeader, matchHeader, ownPath, readHeader } from "./tar_entry.ts";
 
-/** How far ahead in the index a header that was found after damage is looked for. */
+/** How many index entries are searched for a header found after damage. */
 const searchDepth = 100_000;
 
-/** Who takes the digest of a file of several pieces, by its size, and who looks at the payload on the way. */
+/** Hashing of files that span several pieces, by size, and the callback for payload files. */
 export interface MergePass {
   digestOf(size: number): StreamingDigest;
   onFile: OnFile | undefined;
@@ -34,7 +36,7 @@ export interface Merged {
   findings: Findings;
 }
 
-/** @param mtime seconds of the manifest's `created`, which every header states */
+/** @param mtime seconds of the manifest's `created`, which every header must state */
 export async function mergeArchive(
   index: IndexReader,
   cursor: TarCursor,
@@ -87,7 +89,7 @@ class Merge {
     await this.#end();
   }
 
-  /** Reads the archive to its end, so that its own digests are complete. */
+  /** Reads the archive to its end, so that its digests are complete. */
   async drain(): Promise<void> {
     while (!this.cursor.ended) {
       this.cursor.gap = false;
@@ -96,7 +98,7 @@ class Merge {
     }
   }
 
-  /** One entry; false where the place in the archive was lost. */
+  /** Processes one entry; false if the position in the archive was lost. */
   async #entry(next: IndexEntry): Promise<boolean> {
     const header = await readHeader(this.cursor);
     if (header === undefined) return false;
@@ -116,7 +118,10 @@ class Merge {
     return true;
   }
 
-  /** True where the place is not lost: `expected` is missing, and the header is that of some entry after it. */
+  /**
+   * True if the position is still known: `expected` is missing and the header belongs to a later
+   * entry.
+   */
   #explain(header: Buffer, expected: string): boolean {
     const difference = explainHeader(header, expected);
     this.#add({ ...difference, path: difference.path ?? expected });
@@ -126,7 +131,7 @@ class Merge {
     return again && ownPath(header, this.mtime) !== undefined;
   }
 
-  /** sha256 of the entry's content; undefined where the archive ends or a piece is missing. */
+  /** SHA-256 of the entry's content; undefined if the archive ends or a piece is missing. */
   async #content(entry: TarEntry, take: ReturnType<OnFile>): Promise<string | undefined> {
     if (entry.size <= this.cursor.ready) {
       const span = this.cursor.span(entry.size);
@@ -136,7 +141,10 @@ class Merge {
     return await this.#parted(entry.size, take);
   }
 
-  /** Of several pieces. Where a worker takes the digest, the next piece is read while the one before is hashed. */
+  /**
+   * For content of several pieces. With a worker, the next piece is read while the previous one is
+   * hashed.
+   */
   async #parted(size: number, take: ReturnType<OnFile>): Promise<string | undefined> {
     const running = this.pass.digestOf(size);
     for (let left = size; left > 0;) {
@@ -150,7 +158,10 @@ class Merge {
     return await running.finish();
   }
 
-  /** Content and padding fill whole blocks, and pieces are whole blocks: the padding is in the piece of the last byte. */
+  /**
+   * Content plus padding fill whole blocks and pieces are whole blocks, so the padding is in the
+   * last piece of the content.
+   */
   #checkPadding(entry: TarEntry): void {
     if (isZero(this.cursor.span(paddingOf(entry.size)))) return;
     this.#add({
@@ -161,7 +172,10 @@ class Merge {
     });
   }
 
-  /** After damage: on to the first block that is the header of an entry still to come. False where there is none. */
+  /**
+   * After damage: finds the first block that is the header of a later entry. False if there is
+   * none.
+   */
   async #goOn(): Promise<boolean> {
     for (;;) {
       this.cursor.gap = false;
@@ -178,7 +192,7 @@ class Merge {
     return false;
   }
 
-  /** Takes the entries before `path` (undefined: all) and reports them in one finding. */
+  /** Skips the entries before `path` (undefined: all) and reports them as one finding. */
   async #reportSkipped(path: string | undefined): Promise<void> {
     let count = 0;
     let first = "";

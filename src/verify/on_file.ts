@@ -1,16 +1,19 @@
-/** A look at the payload while it is verified, for who lists it or wants one file of it: nothing is read twice. */
+/**
+ * Callback for payload files during verification, to list or extract them without reading twice.
+ */
 
 export interface PayloadFile {
   path: string;
   size: number;
-  /** 0o644 or 0o755, as the archive states it; a payload that lies as files states none and gives 0o644. */
+  /** 0o644 or 0o755 as the archive states it; 0o644 for a payload stored as files. */
   mode: number;
-  /** As the index states it; whether the content has it is in the findings. */
+  /** Digest according to the index; findings say whether the content matches. */
   sha256: string;
 }
 
 /**
- * Called for each file before its content, in order; gives who takes the pieces, or nobody. A piece is a view that lives until
- * the call returns. What is taken is worth nothing before the verdict.
+ * Called for each file before its content, in order; returns a consumer for the pieces, or
+ * undefined. A piece is a view that is valid during the call. The data must not be used before the
+ * verdict.
  */
 export type OnFile = (file: PayloadFile) => ((piece: Uint8Array) => void) | undefined;

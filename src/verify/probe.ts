@@ -1,6 +1,7 @@
 /**
- * Is verification itself in order? A verifier that says yes to everything is the worst of all, and only a negative control finds it:
- * the golden bundle has to verify, and its twins have to be refused for the right reason, on the path that real bundles take.
+ * Self-test of the verifier. A verifier that accepts everything is the worst failure, and only a
+ * negative control detects it: a known bundle must verify and tampered copies must be refused for
+ * the right reason, on the code path of real bundles.
  */
 import { messageOf } from "../domain/errors.ts";
 import { publicKeyFrom, type TrustedKey } from "../attest/check/trust.ts";
@@ -21,16 +22,16 @@ import { verifyBundle } from "./verify.ts";
 
 export interface Probe {
   ok: boolean;
-  /** What was tried and what came of it. */
+  /** What was tried, and the result. */
   detail: string;
-  /** Where it is not ok: the reason, as findings name it. */
+  /** On failure: the reason, as in findings. */
   reason?: string;
 }
 
 /** A bundle in memory. */
 export type Files = Map<string, Uint8Array>;
 
-/** What must be refused, and why it has to be. */
+/** Tampered copies that must be refused, with the expected reason. */
 const tamperings: { name: string; reason: string; tamper(files: Files): void; trusted: boolean }[] =
   [
     {
@@ -51,7 +52,9 @@ const tamperings: { name: string; reason: string; tamper(files: Files): void; tr
 /** Verifies a bundle. @returns `ok`, or the first reason against it */
 export type Verifier = (files: Files, trusted: TrustedKey[]) => Promise<string>;
 
-/** Never throws: what fails is said. @param outcome the verifier that is probed; a test hands in one that lies */
+/**
+ * Never throws: failures are returned. @param outcome the verifier under test; replaced in tests
+ */
 export async function probeAttestation(outcome: Verifier = verifyFiles): Promise<Probe> {
   try {
     const key = publicKeyFrom(probeKey, "golden");

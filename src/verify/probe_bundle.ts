@@ -1,6 +1,6 @@
 /**
- * One small bundle that does not change, signed by a key that was thrown away: the readiness check verifies it and its tampered twins.
- * Index and archive are not here: they are rendered from the one payload file, as an export renders them.
+ * A constant small bundle, signed with a key that was discarded, for the readiness check. Index and
+ * archive are encoded from the one payload file, as in an export.
  */
 
 export const probePath = "golden.txt";

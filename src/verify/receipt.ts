@@ -1,7 +1,8 @@
 /**
- * The receipt of a verification: an in-toto Statement whose predicate is a SLSA Verification Summary, for who has to show later
- * what was checked, when, by which build and with which outcome. A refusal gets one as well.
- * Source: in-toto/attestation spec/v1/statement.md; slsa.dev/verification_summary/v1, whose extension fields are named by URIs.
+ * The receipt of a verification: an in-toto Statement with a SLSA Verification Summary, as evidence
+ * of what was checked, when, by which build, and with which result. Refusals get one too. Source:
+ * in-toto/attestation spec/v1/statement.md; slsa.dev/verification_summary/v1, whose extension
+ * fields are named by URIs.
  */
 import { exitCodes, type Finding, StellaError } from "../domain/errors.ts";
 import { startSha256 } from "../domain/hash.ts";
@@ -12,23 +13,23 @@ import type { Verdict } from "./verdict.ts";
 const statementType = "https://in-toto.io/Statement/v1";
 const summaryType = "https://slsa.dev/verification_summary/v1";
 const extension = "urn:stella:receipt:v1";
-/** A receipt is read by people: of a million findings the first ones say what is wrong. */
+/** Receipts are read by people: the first findings are enough. */
 const maxFindings = 100;
 
 export interface ReceiptFacts {
-  /** sha256 of the bytes that were read, by file name. */
+  /** SHA-256 of the bytes read, by file name. */
   digests: ReadonlyMap<string, string>;
-  /** The verdict, or what ended the verification before there was one. */
+  /** The verdict, or the error that ended the verification before a verdict. */
   outcome: Verdict | StellaError;
-  /** When it ended; RFC 3339. */
+  /** Time of the verdict; RFC 3339. */
   time: string;
   build: { version: string; commit: string };
-  /** What was asked for. */
+  /** The requested mode. */
   integrityOnly: boolean;
   trustFromMedia: boolean;
 }
 
-/** The digests of manifest and proofs, taken while they are read from `source`. */
+/** Computes the digests of manifest and signatures while they are read from `source`. */
 export function watchProofs(
   source: BundleSource,
 ): { source: BundleSource; digests: () => Map<string, string> } {
@@ -56,7 +57,7 @@ export function watchProofs(
   };
 }
 
-/** The statement's bytes; undefined where there was no manifest to make one about. */
+/** The encoded statement; undefined if there was no manifest. */
 export function encodeReceipt(facts: ReceiptFacts): Uint8Array | undefined {
   const digest = facts.digests.get(manifestName);
   if (digest === undefined) return undefined;
@@ -84,7 +85,7 @@ function policyOf({ integrityOnly }: ReceiptFacts): string {
   return `urn:stella:policy:${integrityOnly ? "integrity-only" : "trusted-signer"}:v1`;
 }
 
-/** Values of our own: no SLSA level was judged. */
+/** Our own values: no SLSA level was assessed. */
 function levelOf({ integrityOnly }: ReceiptFacts): string {
   return integrityOnly ? "STELLA_INTEGRITY" : "STELLA_TRUSTED_SIGNER";
 }

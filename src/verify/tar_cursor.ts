@@ -1,40 +1,46 @@
 /**
- * A position in the tar, over pieces that may be missing. The hot path is synchronous: `span` hands out what the current piece
- * still holds, and only when it is empty does the caller wait for `load`.
+ * A read position in the tar, whose pieces may be missing. The hot path is synchronous: `span`
+ * returns what the current piece still holds, and the caller awaits `load` only when it is empty.
  */
 import { blockSize } from "../bundle/tar_header.ts";
 
 const nothing = new Uint8Array(0);
 
-/** A piece of the tar: its bytes, or `undefined` where they could not be had. The bytes live until the next call. */
+/**
+ * A piece of the tar: its bytes, or `undefined` if they are not available. The bytes are valid
+ * until the next call.
+ */
 export interface Piece {
   bytes: Uint8Array | undefined;
 }
 
-/** Where pieces come from. */
+/** Source of the pieces. */
 export interface Pieces {
   next(): Promise<Piece | undefined>;
-  /** The piece that was handed out last comes back by `back`. Waits for the one that was lent before. */
+  /**
+   * The last piece was transferred and returns with `back`. Waits for the previously transferred
+   * piece.
+   */
   transfer(back: Promise<Uint8Array>): Promise<void>;
-  /** It was away and has come back, in another buffer. */
+  /** The transferred piece has returned, in another buffer. */
   replace(piece: Uint8Array): void;
 }
 
 export class TarCursor {
   #piece: Uint8Array = nothing;
   #at = 0;
-  /** Set where a piece was missing; whoever lost the place clears it. */
+  /** Set when a piece is missing; cleared by the caller once it has found its position again. */
   gap = false;
   ended = false;
 
   constructor(readonly pieces: Pieces) {}
 
-  /** Bytes that can be had without waiting. */
+  /** Bytes available without waiting. */
   get ready(): number {
     return this.#piece.length - this.#at;
   }
 
-  /** Up to `max` bytes of the current piece; a view that lives until the next load. */
+  /** Up to `max` bytes of the current piece; the view is valid until the next load. */
   span(max: number): Uint8Array {
     const view = this.#piece.subarray(this.#at, this.#at + max);
     this.#at += view.length;
@@ -42,8 +48,8 @@ export class TarCursor {
   }
 
   /**
-   * As `span`, for work that takes the whole piece away and gives a view of it back later. Where the span ends the piece nobody
-   * waits for that, else the cursor goes on when it is back.
+   * Like `span`, for work that transfers the whole piece away and returns a view of it later. If
+   * the span ends the piece, nobody waits for it; otherwise the cursor continues when it is back.
    */
   async transfer(max: number, work: (span: Uint8Array) => Promise<Uint8Array>): Promise<void> {
     const { byteOffset, length } = this.#piece;
@@ -58,7 +64,7 @@ export class TarCursor {
     this.pieces.replace(this.#piece);
   }
 
-  /** Gives back the last `count` bytes; false where they were not all in the current piece. */
+  /** Moves back by `count` bytes; false if they are not all in the current piece. */
   back(count: number): boolean {
     if (count > this.#at) return false;
     this.#at -= count;
@@ -66,8 +72,8 @@ export class TarCursor {
   }
 
   /**
-   * Goes on to the next piece once the current one is used up. False at the end, and where a piece is missing: then the cursor
-   * stands at the start of the next piece that is there, and `gap` is set.
+   * Loads the next piece when the current one is used up. False at the end, and at a missing piece:
+   * then the cursor is at the start of the next available piece and `gap` is set.
    */
   async load(): Promise<boolean> {
     if (this.gap || this.ended) return false;
@@ -81,7 +87,10 @@ export class TarCursor {
     }
   }
 
-  /** The next block of 512 bytes; undefined at the end or at a gap. Pieces are whole blocks, so none is split. */
+  /**
+   * The next block of 512 bytes; undefined at the end or at a gap. Pieces are whole blocks, so no
+   * block is split.
+   */
   async block(): Promise<Uint8Array | undefined> {
     if (this.ready === 0 && !await this.load()) return undefined;
     const block = this.span(blockSize);

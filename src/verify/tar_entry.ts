@@ -1,6 +1,7 @@
 /**
- * One header of the tar against the one that is expected. The expected bytes are written, not the found ones parsed; only size and
- * mode come from the header, and what was read is looked into only to say how it differs.
+ * Compares a tar header with the expected one. The expected bytes are encoded rather than the found
+ * ones parsed; only size and mode come from the header, and it is decoded only to describe a
+ * difference.
  */
 import { Buffer } from "node:buffer";
 import type { ErrorCode } from "../domain/errors.ts";
@@ -8,14 +9,14 @@ import { comparePaths, pathFault } from "../domain/paths.ts";
 import { blockSize, encodeHeader, paddingOf, type TarEntry } from "../bundle/tar_header.ts";
 import type { TarCursor } from "./tar_cursor.ts";
 
-/** PAX records of ours hold a path of at most 4095 bytes and a size. */
+/** Our PAX records hold a path of at most 4095 bytes and a size. */
 const maxPaxBytes = 9 * blockSize;
 const pax = 0x78;
 
-/** All blocks of the next header, PAX records included; undefined at the end or at a gap. */
+/** All blocks of the next header, including PAX records; undefined at the end or at a gap. */
 export async function readHeader(cursor: TarCursor): Promise<Buffer | undefined> {
   const first = await cursor.block();
-  // A view: it is looked at before anything more is read.
+  // A view is enough: it is compared before anything more is read.
   if (first === undefined || first[156] !== pax) return first && view(first);
   const size = octalAt(first, 124);
   const blocks = [Buffer.from(first)];
@@ -32,7 +33,9 @@ function view(block: Uint8Array): Buffer {
   return Buffer.from(block.buffer, block.byteOffset, block.length);
 }
 
-/** The entry that a header states for `path`, if it is exactly the header that stella writes for it. */
+/**
+ * The entry that the header describes for `path`, if it is exactly the header that stella writes.
+ */
 export function matchHeader(header: Buffer, path: string, mtime: number): TarEntry | undefined {
   const main = header.subarray(-blockSize);
   const size = paxSize(header) ?? octalAt(main, 124);
@@ -48,7 +51,9 @@ function same(a: Uint8Array, b: Uint8Array): boolean {
   return true;
 }
 
-/** The path of a header, if it is exactly the header of some entry of ours; tells where to go on after damage. */
+/**
+ * The path of a header, if it is exactly a header that stella writes; used to resume after damage.
+ */
 export function ownPath(header: Buffer, mtime: number): string | undefined {
   if (header.toString("latin1", 257, 265) !== "ustar\u000000") return undefined;
   const path = pathOf(header);
@@ -62,7 +67,7 @@ export interface Difference {
   found: string;
 }
 
-/** Says how a header differs from the one for `expected` (undefined: after the last entry). */
+/** Describes how a header differs from the one for `expected` (undefined: after the last entry). */
 export function explainHeader(header: Buffer, expected: string | undefined): Difference {
   const main = header.subarray(-blockSize);
   if (header.every((byte) => byte === 0)) {
@@ -118,7 +123,7 @@ function field(block: Buffer, at: number, length: number): string {
   return block.toString("utf8", at, end < 0 || end > at + length ? at + length : end);
 }
 
-/** The octal digits at `at`, at most twelve; undefined where there is none. */
+/** Up to twelve octal digits at `at`; undefined if there are none. */
 function octalAt(block: Uint8Array, at: number): number | undefined {
   let value = 0;
   for (let i = at; i < at + 12; i++) {
@@ -129,7 +134,7 @@ function octalAt(block: Uint8Array, at: number): number | undefined {
   return value;
 }
 
-/** What a PAX record makes of the name: that is where other programs would unpack the entry to. */
+/** The name according to a PAX record: that is where other programs would unpack the entry. */
 function paxPath(header: Buffer): string | undefined {
   const records = header.toString(
     "utf8",

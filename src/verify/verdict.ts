@@ -1,10 +1,13 @@
-/** What verification says: a verdict that fails closed, and every finding with code, place and what to do. */
+/** The verdict, which fails closed, and its findings with code, location and hint. */
 import { type ErrorCode, exitCodes, type Finding } from "../domain/errors.ts";
 import type { Manifest } from "../bundle/manifest.ts";
 
 export interface Verdict {
   ok: boolean;
-  /** The exit code: 0, or the first of 9 8 7 10 6 11 5 that was found (3 and 4 end verification at once). */
+  /**
+   * The exit code: 0, or the first of 9 8 7 10 6 11 5 among the findings (3 and 4 end verification
+   * at once).
+   */
   code: number;
   verdict: "verified" | "integrity-only" | "refused";
   bundle?: {
@@ -17,29 +20,30 @@ export interface Verdict {
     tool: Manifest["tool"];
   };
   signer?: { keyid: string; name: string };
-  /** Keys were taken from the bundle's own medium, as asked: the signer proves no origin. */
+  /** Keys were taken from the bundle's own medium, as requested: the signer proves no origin. */
   trustFromMedia?: true;
-  /** What the attestation claims of its signer, where nobody trusted signed it. */
+  /** The keyid that the attestation claims, if no trusted key signed it. */
   claimedKeyid?: string;
-  /** Payload files whose digest was found right. */
+  /** Number of payload files whose digest matches. */
   filesVerified: number;
   findings: Finding[];
   /**
-   * What was not verified because it is no part of the bundle; it changes nothing of the verdict.
+   * Files that were not verified because they are not part of the bundle; they do not change the
+   * verdict.
    */
   notes?: readonly Note[];
 }
 
 /**
- * A file beside the manifest that it does not list, how many `more` there are, or that there are
- * too many to look.
+ * A file beside the manifest that it does not list, the number of `more` such files, or too many
+ * files to search.
  */
 export type Note =
   | { reason: "not_listed"; path: string }
   | { reason: "not_listed"; more: number }
   | { reason: "not_searched" };
 
-/** By weight: the exit code is the first of these that was found. */
+/** By severity: the exit code is the first of these among the findings. */
 const order: ErrorCode[] = [
   "manifest",
   "signature",
@@ -52,7 +56,10 @@ const order: ErrorCode[] = [
   "untrusted",
 ];
 
-/** Judges: nothing found is success; with `integrityOnly` a missing or unknown signer alone is no refusal, and is reported. */
+/**
+ * No finding means success; with `integrityOnly` a missing or unknown signer alone does not cause a
+ * refusal and is reported.
+ */
 export function computeVerdict(
   findings: Finding[],
   integrityOnly: boolean,

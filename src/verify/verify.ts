@@ -1,7 +1,7 @@
 /**
- * The way back: attestation over the manifest's exact bytes -> manifest -> index -> archive or directory, merged against the
- * index -> verdict. It reads like the policy it enforces, and fails closed. node: built-ins and our own code only; it
- * writes nothing, opens no connection and no database, and needs no temporary space.
+ * Verification pipeline: attestation over the manifest's exact bytes, manifest, index, payload
+ * merged against the index, verdict. It fails closed. It uses only node: built-ins and our own
+ * code, writes nothing, opens no connection and no database, and needs no temporary space.
  */
 import { type Finding, StellaError } from "../domain/errors.ts";
 import { checkAttestation, type Checked, maxAttestationBytes } from "../attest/check/check.ts";
@@ -24,15 +24,16 @@ import { computeVerdict, type Verdict } from "./verdict.ts";
 
 export interface VerifyOptions extends ContentOptions {
   trusted: readonly TrustedKey[];
-  /** Given: the bundle has to be sealed with one of these, and who else signed it does not count. */
+  /** If given, one of these must have signed the bundle, and other signatures do not count. */
   secrets?: readonly SharedSecret[];
-  /** Judge bytes only: a missing or unknown signer is reported, but is no refusal. */
+  /** Check integrity only: a missing or unknown signer is reported but does not cause a refusal. */
   integrityOnly?: boolean;
 }
 
 /**
- * Verifies the bundle in `source` and says everything that was found.
- * @throws StellaError media or registry where bytes could not be read: that is no statement about them
+ * Verifies the bundle in `source` and reports all findings.
+ * @throws StellaError media or registry if bytes could not be read: that says nothing about the
+ * content
  */
 export async function verifyBundle(source: BundleSource, options: VerifyOptions): Promise<Verdict> {
   const findings = new Findings();
@@ -90,7 +91,7 @@ async function checkSigner(
   return { ...sealed, findings: [...broken, ...sealed.findings] };
 }
 
-/** Who vouches for the manifest, whichever way. */
+/** The signer of the manifest, by key pair or shared secret. */
 type Attested = Omit<Checked, "signer"> & { signer?: { keyid: string; name: string } };
 
 async function checkHmacSignature(
@@ -114,9 +115,8 @@ async function checkHmacSignature(
 }
 
 /**
- * Nobody asked for the shared secret's envelope, but it goes by unseen in a stream and `tar -x`
- * keeps it: it has to be one of this manifest. Whether the secret made it, only who holds that can
- * say.
+ * The HMAC signature was not asked for, but a stream carries it and `tar -x` keeps it, so it must
+ * at least refer to this manifest. Only a holder of the secret can check it.
  */
 async function checkUnusedHmac(source: BundleSource, manifest: Uint8Array): Promise<Finding[]> {
   const bytes = await readSmall(source, hmacName, maxAttestationBytes, "unexpected");
