@@ -43,6 +43,13 @@ function columns(): number | undefined {
   return Deno.stderr.isTerminal() ? Deno.consoleSize().columns : undefined;
 }
 
+const world = {
+  environment: (name: string) => Deno.env.get(name),
+  now: Date.now,
+  elapsed: () => performance.now(),
+  uuid: () => crypto.randomUUID(),
+};
+
 function host(): Host {
   const stop = new AbortController();
   // Windows knows no SIGTERM and no SIGHUP; asking for it there is an error.
@@ -57,7 +64,7 @@ function host(): Host {
     for (const signal of signals) Deno.removeSignalListener(signal, onSignal);
   });
   return {
-    environment: (name) => Deno.env.get(name),
+    ...world,
     stdout: (text) => {
       if (text !== "") release();
       writeAll(Deno.stdout, text);
@@ -71,9 +78,6 @@ function host(): Host {
     writeLog: (bytes) => Deno.stderr.write(bytes),
     columns,
     isTerminal: (stream) => Deno[stream].isTerminal(),
-    now: Date.now,
-    elapsed: () => performance.now(),
-    uuid: () => crypto.randomUUID(),
     random: (bytes) => crypto.getRandomValues(bytes),
     stop: stop.signal,
     ...isWindows ? {} : { onHangUp: (renew) => Deno.addSignalListener("SIGHUP", renew) },
@@ -86,7 +90,10 @@ function host(): Host {
 if ("WorkerGlobalScope" in globalThis) {
   if (globalThis.name === "chunks") {
     (await import("./src/cli/chunk_worker.ts")).answerChunks();
-  } else (await import("./src/cli/work.ts")).work();
+  } else {
+    const { answerExports, exportRunner } = await import("./src/service/export_worker.ts");
+    answerExports(exportRunner(world));
+  }
 } else if (import.meta.main) {
   const { start } = await import("./src/cli/start.ts");
   Deno.exit(await start(Deno.args, host()));

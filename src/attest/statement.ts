@@ -24,7 +24,7 @@ export interface Provenance {
     created: string;
   };
   /** One per source, by digest of its part of the index; never a local path. */
-  sources: { name: string; sha256: string }[];
+  sources: readonly { name: string; sha256: string }[];
 }
 
 export function encodeStatement(p: Provenance): Uint8Array {

@@ -1,23 +1,29 @@
 /** `stella export bundle`: profile, key and output put together, then the way out. */
 import { basename, dirname, resolve } from "node:path";
 import { StellaError } from "../domain/errors.ts";
-import { readSecret, type SharedSecret } from "../attest/secret.ts";
+import { assets } from "../assets/assets.ts";
 import { loadSigner, type MadeKey } from "../attest/sign/keys.ts";
+import { machineSigner } from "../attest/sign/machine_key.ts";
 import type { Signer } from "../attest/sign/signer.ts";
 import { manifestName } from "../bundle/manifest.ts";
 import { checkName, isName, shown } from "../domain/names.ts";
 import { pathFault } from "../domain/paths.ts";
-import { PrivateFiles } from "../bundle/private_files.ts";
-import { egressPolicy } from "../domain/egress.ts";
+import type { PrivatePlaces } from "../bundle/private_files.ts";
 import { type Config, loadConfig } from "../config/load.ts";
-import { keyDirectory, requireStateDirectory } from "../config/paths.ts";
-import { privatePlacesOf } from "../config/private_places.ts";
-import type { FilesSource, Profile } from "../config/profile.ts";
-import type { EgressConfig } from "../domain/egress.ts";
-import { checkLayout, exportBundle, type ExportOptions, planExport } from "../export/export.ts";
-import { programsOf } from "../export/sources/programs.ts";
-import { parseVolumeSize } from "../export/volume_size.ts";
-import { programPath } from "../domain/version.ts";
+import { keyDirectory, machineKeyPath, requireStateDirectory } from "../config/paths.ts";
+import type { Profile } from "../config/profile.ts";
+import { programsOf } from "../export/companions.ts";
+import { exportBundle } from "../export/export.ts";
+import { planExport } from "../export/plan.ts";
+import { withLocalOriginals } from "../export/sources/risk.ts";
+import {
+  type ExportContext,
+  type ExportSpec,
+  requestExport,
+  resolveExport,
+} from "../export/spec.ts";
+import { tryTargets } from "../export/targets.ts";
+import { build, programPath } from "../domain/version.ts";
 import { exportTenant } from "./export_tenant.ts";
 import { chunkWorkers } from "./chunk_worker.ts";
 import type { Result } from "./command.ts";
@@ -27,12 +33,12 @@ import type { ExportFlags } from "./export_options.ts";
 import { exported, planned } from "./export_result.ts";
 import type { Host } from "./host.ts";
 import { ProgressLine } from "./progress.ts";
-import { checkDownloads } from "./network.ts";
+import { checkNetwork } from "./network.ts";
 import { notPushed } from "./push_again.ts";
-import { besideTargets, planTargets, type TargetPlan, withTargets } from "./publish_targets.ts";
+import { besideTargets, withTargets } from "./publish_targets.ts";
 import { openPush, push } from "./push.ts";
+import { uploadsOf } from "./registry_client.ts";
 import { systemTiming } from "../net/retry.ts";
-import { machineSigner, type Recipe, recipeOf } from "./recipe.ts";
 import { dropPermissions } from "./permissions.ts";
 import { defaultManifest, refuseInSources } from "./run_files.ts";
 import { StageTimes } from "./stage_times.ts";
@@ -44,38 +50,43 @@ export async function exportLocally(flags: ExportFlags, host: Host): Promise<Res
     });
   }
   const directory = outputDirectory(flags.manifest ?? defaultManifest);
-  const parts = await partsOf(flags, host);
-  refuseInSources(flags, parts.sources.map(({ path }) => path));
+  const spec = await specOf(flags, host);
+  refuseInSources(flags, spec.sources.map(({ path }) => path));
+  const usesNetwork = checkNetwork(spec, flags, host);
   if (flags.dryRun) {
     await dropPermissions(host, []);
-    const sources = [...(parts.originals ?? []), ...parts.sources];
-    return planned(parts, planExport({ ...parts, sources }), parts.targets?.targets ?? []);
+    return planned(planExport(withLocalOriginals(spec)));
   }
   const ready = flags.push === undefined ? undefined : await openPush(flags.push, flags, host);
   const { signer, made } = signerFor(flags, host, directory);
-  const isOnline = ready !== undefined || parts.downloads === true ||
-    parts.targets?.isOnline === true;
+  const uploads = uploadsOf(host);
   // Before the first byte of what is packed: it may be anybody's.
+  const isOnline = ready !== undefined || usesNetwork;
   await dropPermissions(host, isOnline ? ["write", "sys", "net"] : ["write", "sys"]);
   const line = new ProgressLine(host, flags.quiet === true || flags.json === true);
   const stages = new StageTimes(host.elapsed);
+  const show: ExportContext["emit"] = (event) => {
+    if (event.kind === "progress") line.update(event.stage, event.done, event.total);
+  };
+  const context: ExportContext = {
+    uuid: host.uuid,
+    timing: systemTiming,
+    signal: host.stop,
+    yieldToEventLoop: yielder(host),
+    workers: chunkWorkers(host),
+    emit: (event) => {
+      if (event.kind === "progress") stages.told(event.stage, event.done);
+      show(event);
+    },
+    ...uploads,
+  };
   try {
-    const report = await exportBundle({
-      ...parts,
-      directory,
-      signer,
-      force: flags.force === true,
-      uuid: host.uuid,
-      yieldToEventLoop: yielder(host),
-      workers: chunkWorkers(host),
-      progress: (stage, done, total) => {
-        stages.told(stage, done);
-        line.update(stage, done, total);
-      },
-    });
+    const output = { directory, signer, force: flags.force === true };
+    const report = await exportBundle(spec, output, context);
     line.end();
     stages.end();
-    const outcomes = await parts.targets?.publish(report, directory, line) ?? [];
+    const finished = { exportId: host.uuid(), directory, report };
+    const outcomes = await tryTargets(spec, finished, { ...context, emit: show });
     line.end();
     const pushed = ready && await push(ready, directory, flags, host).catch((error) => {
       throw besideTargets(notPushed(error, directory, flags), outcomes);
@@ -100,64 +111,25 @@ export function outputDirectory(manifest: string): string {
   );
 }
 
-type Parts =
-  & Omit<
-    ExportOptions,
-    "directory" | "signer" | "force" | "uuid" | "yieldToEventLoop" | "progress"
-  >
-  & { originals?: FilesSource[]; downloads?: boolean; targets?: TargetPlan };
-
-async function partsOf(flags: ExportFlags, host: Host): Promise<Parts> {
-  const { profile, config } = await findProfile(profileName(flags), flags, host);
+/** What the flags ask for, and the configuration says of it. */
+async function specOf(flags: ExportFlags, host: Host): Promise<ExportSpec> {
+  const { environment } = host;
+  const name = profileName(flags);
+  const where = { flag: flags.config, environment };
+  const { config } = await loadConfig(where, { isName, pathFault });
+  const profile = profileOf(name, flags, config);
   const tenant = exportTenant(flags.tenant, profile);
-  const privateFiles = privateFilesOf(flags, config, host);
-  const volumeSize = flags.volumeSize === undefined ? undefined : parseVolumeSize(flags.volumeSize);
-  const { layout = "archive" } = flags;
-  checkLayout(layout, volumeSize);
-  const recipe = recipeOf(profile, host.environment);
-  return {
-    ...recipe,
-    ...(profile.kind === "risk"
-      ? await riskParts(profile, { recipe, egress: config.egress, privateFiles }, host)
-      : {}),
-    privateFiles,
-    downloads: checkDownloads(profile, flags, host),
-    ...(flags.noPublish === true ? {} : { targets: planTargets(profile, config, flags, host) }),
-    profile: profile.name,
-    tenant,
-    sources: profile.sources,
-    layout,
-    compression: flags.compression ?? profile.compression,
-    ...(volumeSize === undefined ? {} : { volumeSize }),
-    ...sealOf(flags.secret ?? profile.secretFile),
+  const targets = flags.noPublish === true ? [] : profile.targets;
+  const request = requestExport(config, { ...profile, targets }, tenant, environment);
+  return resolveExport({
+    ...request,
+    compression: flags.compression,
+    layout: flags.layout,
+    volumeSize: flags.volumeSize,
+    secretFile: flags.secret,
     programs: programsOf(flags.includeSelf ? selfPath() : undefined, flags.includeBinary),
-  };
-}
-
-/** What a risk profile needs besides; for a dry run, what can be said of it without reading and fetching. */
-async function riskParts(
-  profile: Profile,
-  { recipe, egress, privateFiles }: {
-    recipe: Recipe;
-    egress: EgressConfig;
-    privateFiles: PrivateFiles;
-  },
-  host: Host,
-) {
-  const { localOriginals, preparation } = await import("../export/sources/risk.ts");
-  const network = { timing: systemTiming, policy: egressPolicy(egress), signal: host.stop };
-  const { sources } = profile;
-  const time = recipe.epoch === undefined ? {} : { epoch: recipe.epoch };
-  return {
-    ...preparation(profile, {
-      network,
-      sources,
-      privateFiles,
-      yieldToEventLoop: yielder(host),
-      ...time,
-    }),
-    originals: localOriginals(profile),
-  };
+    privatePlaces: withNamedFiles(request.privatePlaces, flags),
+  }, { environment, now: host.now, build: build(), kitFiles: assets });
 }
 
 function profileName(flags: ExportFlags): string {
@@ -167,24 +139,11 @@ function profileName(flags: ExportFlags): string {
   });
 }
 
-async function findProfile(name: string, flags: ExportFlags, host: Host) {
-  const checks = { isName, pathFault };
-  const { config } = await loadConfig(
-    { flag: flags.config, environment: host.environment },
-    checks,
-  );
-  return { profile: profileOf(name, flags, config), config };
-}
-
 /** What was named to this command is as private as what the configuration names. */
-function privateFilesOf(flags: ExportFlags, config: Config, host: Host): PrivateFiles {
-  const { files, directories } = privatePlacesOf(config, host.environment);
+function withNamedFiles(places: PrivatePlaces, flags: ExportFlags): PrivatePlaces {
   const { key, keyPassphraseFile, secret, credentials, clientKey, tokenFile } = flags;
   const named = [key, keyPassphraseFile, secret, credentials, clientKey, tokenFile];
-  return new PrivateFiles({
-    files: [...files, ...named.filter((path) => path !== undefined)],
-    directories,
-  });
+  return { ...places, files: [...places.files, ...named.filter((path) => path !== undefined)] };
 }
 
 function profileOf(name: string, flags: ExportFlags, config: Config): Profile {
@@ -203,10 +162,6 @@ function profileOf(name: string, flags: ExportFlags, config: Config): Profile {
       }`,
     },
   );
-}
-
-function sealOf(path: string | undefined): { secret?: SharedSecret } {
-  return path === undefined ? {} : { secret: readSecret(path) };
 }
 
 function selfPath(): string {
@@ -230,7 +185,7 @@ function signerFor(
   if (key !== undefined) return { signer: loadSigner(key, keyPassphraseFile) };
   const state = requireStateDirectory(host.environment);
   refuseKeyInOutput(state, output);
-  return machineSigner(state, keyPassphraseFile);
+  return machineSigner(machineKeyPath(state), keyPassphraseFile);
 }
 
 /** What is carried away must not hold the key that signs it. */

@@ -3,7 +3,6 @@ import { join } from "node:path";
 import type { MadeKey } from "../attest/sign/keys.ts";
 import { manifestName } from "../bundle/manifest.ts";
 import { escaped } from "../domain/names.ts";
-import type { Target } from "../config/profile.ts";
 import type { Plan } from "../export/plan.ts";
 import type { ExportReport } from "../export/report.ts";
 import { nameOf } from "../export/targets.ts";
@@ -14,14 +13,11 @@ import { leftOutLines } from "./risk_report.ts";
 import type { StageTime } from "./stage_times.ts";
 
 /** Of a dry run. */
-export function planned(
-  parts: { profile: string; tenant: string },
-  plan: Plan,
-  targets: readonly Target[],
-): Result {
+export function planned(plan: Plan): Result {
+  const { profile, tenant, targets } = plan.spec;
   const facts = {
-    profile: parts.profile,
-    tenant: parts.tenant,
+    profile,
+    tenant,
     files: plan.files,
     bytes: plan.bytes,
     created: new Date(plan.created * 1000).toISOString().replace(".000", ""),

@@ -5,7 +5,7 @@
 import { hostnameOf } from "../config/destinations.ts";
 import { isThisMachine } from "../config/listen.ts";
 import { ignoredWarning, refuseHostileEnvironment } from "../config/hostile_environment.ts";
-import type { Profile } from "../config/profile.ts";
+import type { ExportSpec } from "../export/spec.ts";
 import type { Host } from "./host.ts";
 import type { CommonFlags } from "./command.ts";
 
@@ -28,13 +28,17 @@ export function checkEnvironment(
   host.stderr(`warning: ${warning}\n`);
 }
 
-/** As `checkEnvironment`, for what a profile downloads. @returns whether it does */
-export function checkDownloads(
-  { providers = [] }: Profile,
+/** As `checkEnvironment`, for what an export downloads and where it publishes. @returns whether it does */
+export function checkNetwork(
+  { providers, targets, registries }: ExportSpec,
   options: Pick<CommonFlags, "quiet">,
   host: Host,
 ): boolean {
-  const urls = providers.flatMap(({ url }) => url === undefined ? [] : [new URL(url)]);
-  if (urls.length > 0) checkEnvironment(urls.map(hostnameOf), options, host);
+  const named = targets.flatMap((target) => "registry" in target ? target.registry : []);
+  const urls = [
+    ...providers.flatMap(({ url }) => url ?? []),
+    ...registries.flatMap(({ name, url }) => named.includes(name) ? url : []),
+  ];
+  if (urls.length > 0) checkEnvironment(urls.map((url) => hostnameOf(new URL(url))), options, host);
   return urls.length > 0;
 }

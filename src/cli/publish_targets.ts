@@ -1,69 +1,9 @@
-/**
- * Targets of a profile that a command exports: published by the service's own code, one after
- * another, and what is told of them.
- */
+/** What an export tells of the targets that its bundle was published to. */
 import { StellaError } from "../domain/errors.ts";
 import { escaped, shown } from "../domain/names.ts";
-import { hostnameOf } from "../config/destinations.ts";
-import { egressPolicy } from "../domain/egress.ts";
-import type { Config } from "../config/load.ts";
-import type { Profile, Target } from "../config/profile.ts";
-import type { ExportReport } from "../export/report.ts";
-import { nameOf, type TargetOutcome, targetsError, tryTargets } from "../export/targets.ts";
-import type { CommonFlags, Result } from "./command.ts";
-import type { Host } from "./host.ts";
-import { checkEnvironment } from "./network.ts";
-import type { ProgressLine } from "./progress.ts";
-import { uploadsOf } from "./registry_client.ts";
+import { nameOf, type TargetOutcome, targetsError } from "../export/targets.ts";
+import type { Result } from "./command.ts";
 import { asStellaError, findingJson, findingText } from "./render.ts";
-
-export interface TargetPlan {
-  /** Of the profile, as the configuration has them. */
-  targets: readonly Target[];
-  /** Whether a registry is among them. */
-  isOnline: boolean;
-  publish(report: ExportReport, directory: string, line: ProgressLine): Promise<TargetOutcome[]>;
-}
-
-/**
- * Before permissions are given up.
- * @throws StellaError usage for variables that cannot be ignored
- */
-export function planTargets(
-  profile: Profile,
-  { registries, egress }: Config,
-  flags: CommonFlags,
-  host: Host,
-): TargetPlan {
-  const named = profile.targets.flatMap((target) =>
-    "registry" in target ? registries.get(target.registry) ?? [] : []
-  );
-  if (named.length > 0) {
-    checkEnvironment(named.map(({ url }) => hostnameOf(new URL(url))), flags, host);
-  }
-  const { uploads: memory } = uploadsOf(host);
-  return {
-    targets: profile.targets,
-    isOnline: named.length > 0,
-    publish: (report, directory, line) =>
-      tryTargets({
-        job: {
-          exportId: host.uuid(),
-          tenant: report.tenant,
-          profile,
-          registries: [...registries.values()],
-        },
-        place: directory,
-        report,
-        emit: (event) => {
-          if (event.kind === "progress") line.update(event.stage, event.done, event.total);
-        },
-        signal: host.stop,
-        policy: egressPolicy(egress),
-        ...(memory === undefined ? {} : { memory }),
-      }),
-  };
-}
 
 /** Each target with its result; where one failed the code is its own. */
 export function withTargets(

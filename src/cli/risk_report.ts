@@ -2,7 +2,7 @@
  * What an export of risk data left out, for a person: by provider, and only where there is
  * something.
  */
-import type { RiskSummary } from "../export/report.ts";
+import type { ProviderSummary } from "../export/report.ts";
 import { counted } from "./render.ts";
 
 /** By why it was left out; the reasons are those of the metric. */
@@ -21,7 +21,7 @@ export function countsText({ invalid, bad_id: badIds, unread }: LeftOutCounts): 
   ].filter((part) => part !== "").join(", ");
 }
 
-export function leftOutLines(risk: readonly RiskSummary[] = []): string[] {
+export function leftOutLines(risk: readonly ProviderSummary[] = []): string[] {
   const lines = risk.flatMap(({ name, rejected, badIds, unread }) => {
     const parts = countsText({ invalid: rejected, bad_id: badIds, unread });
     return parts === "" ? [] : [`  left out  ${name}: ${parts}`];

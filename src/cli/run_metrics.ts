@@ -1,5 +1,5 @@
 /** The metrics of one run, as text. Source: Prometheus exposition format 0.0.4; node_exporter, textfile collector. */
-import { leftOutOf, type RiskSummary } from "../export/report.ts";
+import { leftOutOf, type ProviderSummary } from "../export/report.ts";
 
 const lastSuccess = "export_run_last_success_timestamp_seconds";
 /** Of other commands and profiles; a file that somebody else filled is not carried on without end. */
@@ -20,7 +20,7 @@ const block = 4096;
 export interface Outcome {
   bundle?: { profile?: string; files?: number; bytes?: number };
   findings?: readonly { reason?: string }[];
-  risk?: readonly RiskSummary[];
+  risk?: readonly ProviderSummary[];
 }
 
 export interface Run {

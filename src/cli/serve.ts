@@ -5,14 +5,14 @@ import { pathFault } from "../domain/paths.ts";
 import { refuseHostileEnvironment } from "../config/hostile_environment.ts";
 import { defaultListen, parseAddress, parseGuarded } from "../config/listen.ts";
 import { type Config, loadConfig } from "../config/load.ts";
-import { requireStateDirectory } from "../config/paths.ts";
+import { machineKeyPath, requireStateDirectory } from "../config/paths.ts";
 import { readTls } from "../config/tls_files.ts";
 import type { Service, ServiceOptions } from "../service/service.ts";
 import type { Manager } from "../telemetry/notify.ts";
 import type { CommonFlags, Result } from "./command.ts";
 import { stopped } from "./event_loop.ts";
 import type { Host } from "./host.ts";
-import { machineKey } from "./recipe.ts";
+import { machineKey } from "../attest/sign/machine_key.ts";
 import { probeAttestation } from "../verify/probe.ts";
 
 interface ServeFlags extends Pick<CommonFlags, "config"> {
@@ -21,7 +21,7 @@ interface ServeFlags extends Pick<CommonFlags, "config"> {
 }
 
 export function serve(options: ServeFlags, host: Host): Promise<Result> {
-  const signingKey = machineKey(requireStateDirectory(host.environment));
+  const signingKey = machineKey(machineKeyPath(requireStateDirectory(host.environment)));
   return runServe(options, host, { attestation: () => probeAttestation(), signingKey });
 }
 

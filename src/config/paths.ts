@@ -36,6 +36,11 @@ export function keyDirectory(state: string): string {
   return join(state, "keys");
 }
 
+/** The key that this machine signs with. */
+export function machineKeyPath(state: string): string {
+  return join(keyDirectory(state), "signing.key");
+}
+
 /** Directories of trusted keys beside the own ones and those named by `--trust`; they need not exist. */
 export function trustDirectories(environment: Environment): string[] {
   const own = xdg(environment, "XDG_CONFIG_HOME", ".config");

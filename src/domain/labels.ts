@@ -46,13 +46,20 @@ export const attestationFailures = [
 export const laterFailures = ["key_revoked", "threshold_not_met", "rollback"] as const;
 export type AttestationFailure = typeof attestationFailures[number];
 
-/** The stages of an export, in order; `other` is a stage not in this list. */
-export const stages = ["plan", "read", "sign", "verify", "store", "push", "other"] as const;
-export type Stage = typeof stages[number];
+/** The stages of an export, in their order. */
+export const exportStages = ["plan", "read", "sign", "verify", "store", "push"] as const;
+export type Stage = typeof exportStages[number];
 
-export function stageOf(name: string): Stage {
+/** As labels; `other` is a stage that this list does not know yet. */
+export const stages = [...exportStages, "other"] as const;
+
+export function stageOf(name: string): typeof stages[number] {
   return stages.find((one) => one === name) ?? "other";
 }
+
+/** What asked for an export: a client of the API, the stella command, or the profile's schedule. */
+export const triggers = ["api", "cli", "schedule"] as const;
+export type Trigger = typeof triggers[number];
 
 /** Kinds of payload files; see artifact_kind.ts. */
 export const artifactKinds = [

@@ -1,4 +1,7 @@
-/** The index on its way out: written in blocks, its own digest taken. */
+/**
+ * The index as it is written: in blocks, its own digest taken, and lines in the order of the files
+ * although the digest of one may come later than those of the files after it.
+ */
 import { closeSync, fsyncSync, openSync } from "node:fs";
 import { ioError } from "../domain/errors.ts";
 import { writeAll } from "../domain/durable.ts";
@@ -54,5 +57,53 @@ export class IndexWriter {
     this.#size += bytes.length;
     this.#lines = [];
     this.#pending = 0;
+  }
+}
+
+export interface PendingLine {
+  path: string;
+  /** Number of the input, from 0. */
+  source: number;
+}
+
+interface Slot {
+  line: PendingLine;
+  sha256: string | undefined;
+}
+
+export class PendingLines {
+  readonly #slots: Slot[] = [];
+
+  /** @param emit called with the lines in the order in which they were added */
+  constructor(readonly emit: (line: PendingLine, sha256: string) => void) {}
+
+  /** @returns callback for the digest, unless `digested` will deliver it */
+  add(line: PendingLine): (sha256: string) => void {
+    const slot: Slot = { line, sha256: undefined };
+    this.#slots.push(slot);
+    return (sha256) => {
+      slot.sha256 = sha256;
+      this.#flush();
+    };
+  }
+
+  /** Delivers the digests of the first files that are waiting for one, in order. */
+  digested(digests: readonly string[]): void {
+    let given = 0;
+    for (const slot of this.#slots) {
+      if (given === digests.length) break;
+      if (slot.sha256 === undefined) slot.sha256 = digests[given++]!;
+    }
+    this.#flush();
+  }
+
+  #flush(): void {
+    let done = 0;
+    for (const { line, sha256 } of this.#slots) {
+      if (sha256 === undefined) break;
+      this.emit(line, sha256);
+      done++;
+    }
+    if (done > 0) this.#slots.splice(0, done);
   }
 }

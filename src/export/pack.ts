@@ -3,9 +3,10 @@
  * (or below `payload/`). Small files are left to the workers that fill the archive's chunks, the others are read here.
  */
 import type { Hash } from "node:crypto";
+import { chmodSync } from "node:fs";
 import { join } from "node:path";
 import type { Finding } from "../domain/errors.ts";
-import type { ChunkPool } from "../bundle/chunk_pool.ts";
+import { type ChunkPool, localPool } from "../bundle/chunk_pool.ts";
 import { sha256, startSha256 } from "../domain/hash.ts";
 import { encodeIndexLine } from "../bundle/index_file.ts";
 import {
@@ -16,46 +17,66 @@ import {
   openInput,
   readWhole,
 } from "../bundle/input_file.ts";
-import { type BundleFile, type Compression, indexName, type Layout } from "../bundle/manifest.ts";
-import type { PrivateFiles } from "../bundle/private_files.ts";
-import { IndexWriter } from "./index_writer.ts";
+import { type BundleFile, indexName } from "../bundle/manifest.ts";
+import { throttled } from "../domain/throttled.ts";
+import { IndexWriter, PendingLines } from "./index_writer.ts";
 import { archivePayload, FilesPayload, type Payload, readLength } from "./payload.ts";
-import { PendingLines } from "../output/pending_lines.ts";
 import { type OriginStat, type Plan, statOrigin } from "./plan.ts";
+import type { ExportContext } from "./spec.ts";
 import { walk, type WalkedFile } from "./sources/walk.ts";
 
-export interface PackOptions {
-  plan: Plan;
-  /** An empty directory of this export's own. */
-  directory: string;
-  profile: string;
-  layout: Layout;
-  compression: Compression;
-  volumeSize?: number;
-  pool: ChunkPool;
-  /** None of these is read. */
-  privateFiles: PrivateFiles;
-  progress: (bytes: number) => void;
-  /** Gets the first bytes of each file that is not empty, once and in order. */
-  seen?: ((path: string, head: Uint8Array) => void) | undefined;
-  /** Awaited now and then, so that signals and timers of the process get their turn. @throws to stop */
-  yieldToEventLoop: () => Promise<void>;
-}
-
 export interface Packed {
+  readonly plan: Plan;
   /** The index and the archive or its volumes. */
-  files: BundleFile[];
+  readonly files: readonly BundleFile[];
   /** Digest per source over its lines of the index. */
-  sources: { name: string; sha256: string }[];
+  readonly sources: readonly { readonly name: string; readonly sha256: string }[];
 }
 
-export async function pack(options: PackOptions): Promise<Packed> {
-  const packer = new Packer(options);
+/** What packing uses of the world. */
+export type PackContext = Pick<
+  ExportContext,
+  "timing" | "emit" | "yieldToEventLoop" | "workers" | "onFirstBytes"
+>;
+
+/**
+ * Below this many payload bytes starting a worker costs more than it saves; opening a file costs as
+ * much as some thousand bytes.
+ */
+const thresholdWorkers = 64 * 1024 * 1024;
+const costOfOpening = 16 * 1024;
+
+/**
+ * Reads all that is planned, once, and writes index and payload into `directory`.
+ * @throws StellaError usage where an input changed, unsafe, media
+ */
+export async function pack(
+  plan: Plan,
+  directory: string,
+  context: PackContext,
+): Promise<Packed> {
+  const pool = poolFor(plan, context);
   try {
-    return await packer.run();
+    return await packWith(pool, plan, directory, context);
   } finally {
-    packer.close();
+    pool.close();
   }
+}
+
+/** The same by a pool of the caller's, which stays open. */
+export async function packWith(
+  pool: ChunkPool,
+  plan: Plan,
+  directory: string,
+  context: PackContext,
+): Promise<Packed> {
+  const packer = new Packer(plan, directory, context, pool);
+  return await packer.run().finally(() => packer.close());
+}
+
+function poolFor({ spec, bytes, files }: Plan, { workers }: PackContext): ChunkPool {
+  const isLarge = spec.layout === "archive" && bytes + files * costOfOpening >= thresholdWorkers;
+  return isLarge ? workers?.(true) ?? localPool : localPool;
 }
 
 class Packer {
@@ -70,20 +91,27 @@ class Packer {
   #files = 0;
   #bytes = 0;
   #newest = 0;
+  /** Bytes that were read. */
+  #read = 0;
+  readonly #yield: () => Promise<void> | undefined;
 
-  constructor(readonly options: PackOptions) {
-    const { plan, layout } = options;
-    this.#digests = plan.sources.map(() => startSha256());
-    this.#index = new IndexWriter(join(options.directory, indexName));
-    this.#payload = layout === "archive"
-      ? archivePayload(options, (digests) => this.#lines.digested(digests))
-      : new FilesPayload(options);
+  constructor(
+    readonly plan: Plan,
+    readonly directory: string,
+    readonly context: PackContext,
+    readonly pool: ChunkPool,
+  ) {
+    const { spec, sources } = plan;
+    this.#yield = throttled(() => context.yieldToEventLoop(), () => context.timing.now());
+    this.#digests = sources.map(() => startSha256());
+    this.#index = new IndexWriter(join(directory, indexName));
+    this.#payload = spec.layout === "archive"
+      ? archivePayload(plan, directory, pool, (digests) => this.#lines.digested(digests))
+      : new FilesPayload(plan, directory);
   }
 
   async run(): Promise<Packed> {
-    const { plan, yieldToEventLoop: yieldToEventLoop } = this.options;
-    let waited = Date.now();
-    for (const file of walk(plan.tree, changedWhere)) {
+    for (const file of walk(this.plan.tree, changedWhere)) {
       const { source } = file.origin;
       // Its digest may come while it is written: so its line waits already.
       const settle = this.#lines.add({ path: file.path, source });
@@ -94,10 +122,8 @@ class Packer {
       if (!this.#isDeferred(seen.input)) settle(await this.#content(file, seen.input));
       const ended = this.#payload.end(seen.size);
       if (ended !== undefined) await ended;
-      if (Date.now() - waited > 50) {
-        await yieldToEventLoop();
-        waited = Date.now();
-      }
+      const yielded = this.#yield();
+      if (yielded !== undefined) await yielded;
     }
     this.#checkPlan();
     return await this.#packed();
@@ -105,7 +131,7 @@ class Packer {
 
   /** Against what the plan saw: a file that was written since then would make `created` a time that no second export finds. */
   #checkPlan(): void {
-    const { files, bytes, newest } = this.options.plan;
+    const { files, bytes, newest } = this.plan;
     if (this.#files !== files || this.#bytes !== bytes) {
       throw inputsChanged(
         `${files} files of ${bytes} bytes are now ${this.#files} of ${this.#bytes}`,
@@ -120,16 +146,18 @@ class Packer {
   }
 
   async #packed(): Promise<Packed> {
-    const { expected } = this.options.plan;
+    const { expected } = this.plan;
     // The lines of the last files come with the last chunk.
     const payload = await this.#payload.finish();
-    const sources = this.options.plan.sources.map((name, i) => ({
+    const sources = this.plan.sources.map((name, i) => ({
       name,
       sha256: this.#digests[i]!.digest("hex"),
     }));
     const other = sources.find(({ sha256 }, i) => (expected[i] ?? sha256) !== sha256);
     if (other !== undefined) throw inputsChanged(`those of ${other.name} are not what was checked`);
-    return { files: [this.#index.finish(), ...payload], sources };
+    const files = [this.#index.finish(), ...payload];
+    for (const { path } of files) chmodSync(join(this.directory, path), 0o644);
+    return Object.freeze({ plan: this.plan, files, sources });
   }
 
   #look({ origin }: WalkedFile): OriginStat {
@@ -143,10 +171,10 @@ class Packer {
   /** Whether the file is left to the workers, and its digest comes later. */
   #isDeferred(input: InputFile | undefined): boolean {
     // Without workers nothing is gained, and who wants to see the first bytes has them read here.
-    const canDefer = this.options.pool.depth > 0 && this.options.seen === undefined;
+    const canDefer = this.pool.depth > 0 && this.context.onFirstBytes === undefined;
     if (input === undefined || !canDefer || !this.#payload.defer?.(input)) return false;
     // It is read within the next few chunks.
-    this.options.progress(input.size);
+    this.#progress(input.size);
     return true;
   }
 
@@ -156,7 +184,7 @@ class Packer {
   }
 
   async #copyBytes(name: string, bytes: Uint8Array): Promise<string> {
-    if (bytes.length > 0) this.options.seen?.(name, bytes);
+    if (bytes.length > 0) this.context.onFirstBytes?.(name, bytes);
     for (let at = 0; at < bytes.length;) {
       const writable = this.#payload.writable();
       const part = bytes.subarray(at, at + writable.length);
@@ -164,7 +192,7 @@ class Packer {
       await this.#payload.advance(part.length);
       at += part.length;
     }
-    this.options.progress(bytes.length);
+    this.#progress(bytes.length);
     return sha256(bytes);
   }
 
@@ -173,7 +201,7 @@ class Packer {
     if (input.size <= Math.min(writable.length, readLength)) {
       return await this.#copySmall(name, input, writable.subarray(0, input.size));
     }
-    const file = openInput(input, this.options.privateFiles);
+    const file = openInput(input, this.plan.spec.privateFiles);
     try {
       file.assertSame();
       const digest = await this.#copyOpen(file, name, input);
@@ -185,33 +213,40 @@ class Packer {
   }
 
   async #copySmall(name: string, input: InputFile, view: Uint8Array): Promise<string> {
-    readWhole(view, input, this.options.privateFiles);
+    readWhole(view, input, this.plan.spec.privateFiles);
     const digest = sha256(view);
-    if (view.length > 0) this.options.seen?.(name, view);
+    if (view.length > 0) this.context.onFirstBytes?.(name, view);
     await this.#payload.advance(view.length);
-    this.options.progress(view.length);
+    this.#progress(view.length);
     return digest;
   }
 
   async #copyOpen(file: OpenInput, name: string, input: InputFile): Promise<string> {
     const hash = startSha256();
-    let waited = Date.now();
     for (let left = input.size; left > 0;) {
       const writable = this.#payload.writable();
       const view = writable.subarray(0, Math.min(writable.length, left, readLength));
       const n = file.read(view);
       if (n === 0) throw inputChanged(input.path);
       hash.update(view.subarray(0, n));
-      if (left === input.size) this.options.seen?.(name, view.subarray(0, n));
+      if (left === input.size) this.context.onFirstBytes?.(name, view.subarray(0, n));
       await this.#payload.advance(n);
-      this.options.progress(n);
+      this.#progress(n);
       left -= n;
-      if (left > 0 && Date.now() - waited > 50) {
-        await this.options.yieldToEventLoop();
-        waited = Date.now();
-      }
+      const yielded = left > 0 ? this.#yield() : undefined;
+      if (yielded !== undefined) await yielded;
     }
     return hash.digest("hex");
+  }
+
+  #progress(bytes: number): void {
+    this.#read += bytes;
+    this.context.emit({
+      kind: "progress",
+      stage: "read",
+      done: this.#read,
+      total: this.plan.bytes,
+    });
   }
 }
 

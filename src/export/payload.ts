@@ -3,10 +3,11 @@ import { chmodSync, closeSync, fchmodSync, fsyncSync, mkdirSync, openSync } from
 import { join } from "node:path";
 import { ioError } from "../domain/errors.ts";
 import { archiveName, ArchiveWriter } from "../bundle/archive_writer.ts";
+import type { ChunkPool } from "../bundle/chunk_pool.ts";
 import { syncDirectory, writeAll } from "../domain/durable.ts";
 import type { InputFile } from "../bundle/input_file.ts";
 import type { BundleFile } from "../bundle/manifest.ts";
-import type { PackOptions } from "./pack.ts";
+import type { Plan } from "./plan.ts";
 
 /** Bytes of one read. */
 export const readLength = 1024 * 1024;
@@ -25,10 +26,12 @@ export interface Payload {
 
 /** @param digested told the digests of the files that were left, in order */
 export function archivePayload(
-  options: PackOptions,
+  { spec, created }: Plan,
+  directory: string,
+  pool: ChunkPool,
   digested: (digests: readonly string[]) => void,
 ): Payload {
-  const { directory, profile, compression, volumeSize, plan, pool, privateFiles } = options;
+  const { profile, compression, volumeSize, privateFiles } = spec;
   const writer = new ArchiveWriter({
     pool,
     digested,
@@ -40,7 +43,7 @@ export function archivePayload(
   });
   return {
     begin: (path, size, executable) =>
-      writer.header({ path, size, mode: executable ? 0o755 : 0o644, mtime: plan.created }),
+      writer.header({ path, size, mode: executable ? 0o755 : 0o644, mtime: created }),
     defer: (file) => writer.defer(file),
     writable: () => writer.writable(),
     advance: (count) => writer.advance(count),
@@ -55,7 +58,6 @@ const maxSynced = 10_000;
 
 /** The payload as files below `payload/`, modes 0644 and 0755 whatever the umask. */
 export class FilesPayload implements Payload {
-  readonly #directory: string;
   /** The folders from `payload` down to the current one. In sorted order no folder that was left is entered again. */
   readonly #folders: string[] = [];
   readonly #buffer = new Uint8Array(readLength);
@@ -63,14 +65,13 @@ export class FilesPayload implements Payload {
   #path = "";
   #fd: number | undefined;
 
-  constructor(options: PackOptions) {
-    this.#directory = options.directory;
-    this.#sync = options.plan.files <= maxSynced;
+  constructor({ files }: Plan, readonly directory: string) {
+    this.#sync = files <= maxSynced;
   }
 
   begin(path: string): void {
     const parts = ["payload", ...path.split("/")];
-    this.#path = join(this.#directory, ...parts);
+    this.#path = join(this.directory, ...parts);
     try {
       this.#enter(parts.slice(0, -1));
       this.#fd = openSync(this.#path, "wx", 0o644);
@@ -110,7 +111,7 @@ export class FilesPayload implements Payload {
     const same = parts.findIndex((part, i) => part !== this.#folders[i]);
     this.#leave(same < 0 ? parts.length : same);
     for (const part of parts.slice(this.#folders.length)) {
-      const folder = join(this.#directory, ...this.#folders, part);
+      const folder = join(this.directory, ...this.#folders, part);
       mkdirSync(folder);
       chmodSync(folder, 0o755);
       this.#folders.push(part);
@@ -120,7 +121,7 @@ export class FilesPayload implements Payload {
   /** Leaves folders until `depth` are left; each is synced, so that its names are on the disk. */
   #leave(depth: number): void {
     while (this.#folders.length > depth) {
-      if (this.#sync) syncDirectory(join(this.#directory, ...this.#folders));
+      if (this.#sync) syncDirectory(join(this.directory, ...this.#folders));
       this.#folders.pop();
     }
   }

@@ -1,6 +1,6 @@
 /**
- * The plan: a profile made exact. One walk over the inputs finds the totals, the one epoch and
- * everything that cannot be packed.
+ * The plan: what a specification comes to. One walk over the inputs finds the totals, the one time
+ * of the bundle and everything that cannot be packed.
  */
 import { statSync } from "node:fs";
 import { type Finding, StellaError } from "../domain/errors.ts";
@@ -18,39 +18,32 @@ import type { PrivateFiles } from "../bundle/private_files.ts";
 import { blockSize, paddingOf } from "../bundle/tar_header.ts";
 import { createdText, earliestCreated, latestCreated } from "../domain/time.ts";
 import type { FilesSource } from "../config/profile.ts";
-import { type BuiltinEntry, type Folder, layOut, type Origin } from "./sources/inputs.ts";
+import { type Folder, layOut, type Origin } from "./sources/inputs.ts";
+import type { ExportSpec } from "./spec.ts";
 import { walk } from "./sources/walk.ts";
 
 export interface Plan {
-  tree: Folder;
+  readonly spec: ExportSpec;
+  readonly tree: Folder;
   /** Names of the sources for the attestation: their prefix or number, never a local path. */
-  sources: string[];
+  readonly sources: string[];
   /** By source: what its lines of the index have to come to, where that is known. */
-  expected: (string | undefined)[];
-  files: number;
-  bytes: number;
+  readonly expected: (string | undefined)[];
+  readonly files: number;
+  readonly bytes: number;
   /** Bytes of the tar, at least: long names have records besides. */
-  tarBytes: number;
-  indexBytes: number;
-  largest: { path: string; size: number };
+  readonly tarBytes: number;
+  readonly indexBytes: number;
+  readonly largest: { path: string; size: number };
   /** Seconds since 1970. */
-  created: number;
+  readonly created: number;
   /** Time of the newest input, seconds since 1970. */
-  newest: number;
+  readonly newest: number;
   /**
    * Directories with nothing in them, which a bundle of files cannot carry; of more than a
    * thousand, the first.
    */
-  empty: { count: number; paths: string[] };
-}
-
-export interface PlanOptions {
-  sources: readonly FilesSource[];
-  builtin: readonly BuiltinEntry[];
-  /** None of these is packed. */
-  privateFiles: PrivateFiles;
-  /** SOURCE_DATE_EPOCH, or the kit's own time; undefined: the newest input's time. */
-  epoch?: number;
+  readonly empty: { count: number; paths: string[] };
 }
 
 /** The most faults, and empty directories, that are listed one by one. */
@@ -60,12 +53,12 @@ const maxListed = 1000;
  * @throws StellaError usage where there is nothing to pack, unsafe with every name and entry that
  * cannot be carried
  */
-export function makePlan(options: PlanOptions): Plan {
-  const { privateFiles } = options;
-  refusePrivate(options.sources, privateFiles);
-  const tree = layOut(options.sources, options.builtin);
+export function planExport(spec: ExportSpec): Plan {
+  const { sources, builtin, privateFiles } = spec;
+  refusePrivate(sources, privateFiles);
+  const tree = layOut(sources, builtin);
   const faults: Finding[] = [];
-  const empty: Plan["empty"] = { count: 0, paths: [] };
+  const empty: { count: number; paths: string[] } = { count: 0, paths: [] };
   const totals = new Totals();
   let faultCount = 0;
   const fault = (finding: Finding) => {
@@ -85,10 +78,10 @@ export function makePlan(options: PlanOptions): Plan {
     totals.add(path, stat);
   }
   if (faultCount > 0) throw refused(faultCount, faults);
-  if (totals.files === 0) throw nothing(options.sources);
-  const created = checkCreated(options.epoch ?? totals.newest);
-  const names = { sources: sourceNames(options), expected: expectedOf(options) };
-  return { tree, ...names, ...totals, created, empty };
+  if (totals.files === 0) throw nothing(sources);
+  const created = checkCreated(spec.created === "newest" ? totals.newest : spec.created);
+  const names = { sources: sourceNames(spec), expected: expectedOf(spec) };
+  return Object.freeze({ spec, tree, ...names, ...totals, created, empty });
 }
 
 class Totals {
@@ -139,14 +132,14 @@ export function statOrigin(origin: Origin): OriginStat {
   };
 }
 
-function sourceNames(options: PlanOptions): string[] {
-  const names = options.sources.map((source, i) => source.prefix ?? `source-${i + 1}`);
-  return options.builtin.length > 0 ? ["builtin", ...names] : names;
+function sourceNames(spec: ExportSpec): string[] {
+  const names = spec.sources.map((source, i) => source.prefix ?? `source-${i + 1}`);
+  return spec.builtin.length > 0 ? ["builtin", ...names] : names;
 }
 
-function expectedOf(options: PlanOptions): (string | undefined)[] {
-  const digests = options.sources.map((source) => source.sha256);
-  return options.builtin.length > 0 ? [undefined, ...digests] : digests;
+function expectedOf(spec: ExportSpec): (string | undefined)[] {
+  const digests = spec.sources.map((source) => source.sha256);
+  return spec.builtin.length > 0 ? [undefined, ...digests] : digests;
 }
 
 function longPath(path: string, found: string): Finding {

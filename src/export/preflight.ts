@@ -3,57 +3,48 @@
  * where the medium fills up all the same, the export ends with code 12 as well, and takes away what it wrote.
  */
 import { statSync } from "node:fs";
-import type { FreeSpace } from "../output/free_space.ts";
 import { StellaError } from "../domain/errors.ts";
-import type { Compression, Layout } from "../bundle/manifest.ts";
 import { shown } from "../domain/names.ts";
 import type { Plan } from "./plan.ts";
-import type { CarriedProgram } from "./sources/programs.ts";
 import { fat32 } from "../domain/volume_size.ts";
-
-export interface Needs {
-  directory: string;
-  layout: Layout;
-  compression: Compression;
-  volumeSize?: number;
-  programs?: readonly CarriedProgram[];
-}
+import type { FreeSpace } from "../output/free_space.ts";
 
 /** @throws StellaError usage where FAT32 cannot hold a file of the bundle, media where the bundle cannot fit */
-export function preflight(needs: Needs, plan: Plan, space: FreeSpace | undefined): void {
+export function preflight(plan: Plan, directory: string, space: FreeSpace | undefined): void {
   if (space === undefined) return;
-  if (space.maxFileBytes !== undefined) checkLargest(needs, plan, space.maxFileBytes);
-  const bytes = minBytes(needs, plan);
-  if (bytes > space.bytes) throw noSpace(needs, `${bytes} bytes`, `${space.bytes} are free`);
-  const files = needs.layout === "directory" ? plan.files : 0;
+  if (space.maxFileBytes !== undefined) checkLargest(plan, directory, space.maxFileBytes);
+  const bytes = leastBytes(plan);
+  if (bytes > space.bytes) throw noSpace(directory, `${bytes} bytes`, `${space.bytes} are free`);
+  const files = plan.spec.layout === "directory" ? plan.files : 0;
   if (space.files === undefined || files <= space.files) return;
-  throw noSpace(needs, `${files} files`, `it can hold ${space.files} more`);
+  throw noSpace(directory, `${files} files`, `it can hold ${space.files} more`);
 }
 
-function checkLargest(needs: Needs, plan: Plan, limit: number): void {
-  const { layout, volumeSize, compression } = needs;
+function checkLargest(plan: Plan, directory: string, limit: number): void {
+  const { layout, volumeSize, compression } = plan.spec;
   if (layout === "directory") {
     if (plan.largest.size <= limit) return;
     throw tooLarge(
-      needs,
+      directory,
       `${shown(plan.largest.path)} has ${plan.largest.size} bytes`,
       "use --layout archive --volume-size fat32: volumes cut a file where they have to",
     );
   }
   if (volumeSize !== undefined && volumeSize > limit) {
-    throw tooLarge(needs, `volumes of ${volumeSize} bytes`, "use --volume-size fat32");
+    throw tooLarge(directory, `volumes of ${volumeSize} bytes`, "use --volume-size fat32");
   }
   if (volumeSize !== undefined || plan.tarBytes <= limit) return;
-  const max = compression === "none" ? "has" : "may have up to";
+  const has = compression === "none" ? "has" : "may have up to";
   throw tooLarge(
-    needs,
-    `the archive ${max} ${plan.tarBytes} bytes`,
+    directory,
+    `the archive ${has} ${plan.tarBytes} bytes`,
     "cut it with --volume-size fat32, or give the target an exFAT file system",
   );
 }
 
 /** What is written however well the payload shrinks. The old bundle stands until the new one is whole, so nothing is won back. */
-function minBytes({ layout, compression, programs = [] }: Needs, plan: Plan): number {
+function leastBytes(plan: Plan): number {
+  const { layout, compression, programs } = plan.spec;
   const payload = layout === "directory" ? plan.bytes : compression === "none" ? plan.tarBytes : 0;
   const carried = programs.reduce(
     (sum, { path }) => sum + (statSync(path, { throwIfNoEntry: false })?.size ?? 0),
@@ -62,7 +53,7 @@ function minBytes({ layout, compression, programs = [] }: Needs, plan: Plan): nu
   return payload + plan.indexBytes + carried;
 }
 
-function noSpace({ directory }: Needs, needed: string, found: string): StellaError {
+function noSpace(directory: string, needed: string, found: string): StellaError {
   return new StellaError(
     "media",
     `Cannot export into ${shown(directory)}: the bundle needs ${needed} and ${found}`,
@@ -70,7 +61,7 @@ function noSpace({ directory }: Needs, needed: string, found: string): StellaErr
   );
 }
 
-function tooLarge({ directory }: Needs, found: string, hint: string): StellaError {
+function tooLarge(directory: string, found: string, hint: string): StellaError {
   return new StellaError(
     "usage",
     `Cannot export into ${

@@ -2,33 +2,37 @@
  * A finished bundle, published to all targets of its profile: one that fails keeps no other from
  * being tried.
  */
-import { setTimeout } from "node:timers/promises";
 import { realpathSync } from "node:fs";
 import { messageOf, StellaError } from "../domain/errors.ts";
 import { shown } from "../domain/names.ts";
-import type { EgressPolicy } from "../domain/egress.ts";
 import type { Target } from "../config/profile.ts";
+import { renderTag } from "../domain/tag.ts";
 import { renderDirectory } from "../config/target_tenants.ts";
-import type { EmitEvent, ExportJob } from "./job.ts";
-import type { UploadMemory } from "../registry/sessions.ts";
+import { pushResult, type RegistryReason } from "../net/failure.ts";
+import { openRegistry } from "../registry/open.ts";
+import { pushBundle } from "../registry/push.ts";
+import { parseEndpoint } from "../domain/reference.ts";
 import { isBusy, lstatIfThere } from "../output/recovery.ts";
 import { isTransient } from "./transient.ts";
 import { isPublished, publishDirectory } from "../output/publish.ts";
-import { toRegistry } from "./registry_target.ts";
 import type { ExportReport } from "./report.ts";
+import { egressOf, type ExportContext, type ExportSpec } from "./spec.ts";
 
-export interface Publishing {
-  job: Pick<ExportJob, "exportId" | "tenant" | "profile" | "registries" | "uploads">;
-  /** The directory of the finished bundle. */
-  place: string;
-  report: ExportReport;
-  emit: EmitEvent;
-  signal: AbortSignal;
-  policy: EgressPolicy;
+type RegistryTarget = Extract<Target, { registry: string }>;
+
+export interface FinishedBundle {
+  readonly exportId: string;
+  readonly directory: string;
+  readonly report: ExportReport;
   /** It was published before: a directory that has it already is left alone. */
-  isRepeated?: boolean;
-  /** Where uploads are kept that were cut off; without it the events of `emit` tell of them. */
-  memory?: UploadMemory;
+  readonly isRepeated?: boolean;
+}
+
+/** One bundle on its way to one target. */
+interface Publishing {
+  readonly spec: ExportSpec;
+  readonly bundle: FinishedBundle;
+  readonly context: ExportContext;
 }
 
 /** Milliseconds between two looks at a directory that another export holds, and how many. */
@@ -44,23 +48,32 @@ export interface TargetOutcome {
 }
 
 /**
- * @throws StellaError that names every target that failed, and why; what `signal` was aborted with
+ * @throws StellaError that names every target that failed, and why; what the signal was aborted with
  */
-export async function publishTargets(publishing: Publishing): Promise<void> {
-  const failure = targetsError(await tryTargets(publishing));
+export async function publishTargets(
+  spec: ExportSpec,
+  bundle: FinishedBundle,
+  context: ExportContext,
+): Promise<void> {
+  const failure = targetsError(await tryTargets(spec, bundle, context));
   if (failure !== undefined) throw failure;
 }
 
-/** @throws what `signal` was aborted with */
-export async function tryTargets(publishing: Publishing): Promise<TargetOutcome[]> {
-  const { job: { profile: { targets } }, signal } = publishing;
+/** @throws what the signal was aborted with */
+export async function tryTargets(
+  spec: ExportSpec,
+  bundle: FinishedBundle,
+  context: ExportContext,
+): Promise<TargetOutcome[]> {
+  const { timing, signal } = context;
+  const publishing = { spec, bundle, context };
   const outcomes: TargetOutcome[] = [];
-  for (const target of targets) {
-    const started = performance.now();
-    const seconds = () => Math.round(performance.now() - started) / 1000;
+  for (const target of spec.targets) {
+    const started = timing.now();
+    const seconds = () => Math.round(timing.now() - started) / 1000;
     try {
       if ("directory" in target) await toDirectory(publishing, target.directory);
-      else await toRegistry({ ...publishing, target });
+      else await toRegistry(publishing, target);
       outcomes.push({ target, seconds: seconds() });
     } catch (thrown) {
       // The others would only end in the same way.
@@ -104,21 +117,19 @@ export function nameOf(target: Target): string {
 }
 
 async function toDirectory(publishing: Publishing, template: string): Promise<void> {
-  const { job, place, report, emit: emit, signal } = publishing;
-  const { exportId, tenant, profile: { name: profile } } = job;
+  const { spec: { profile, tenant }, bundle, context } = publishing;
+  const { exportId, directory: from, report } = bundle;
   const directory = renderDirectory(template, tenant);
-  const progress = () => emit({ kind: "progress", stage: "store", done: 0, total: 0 });
+  const progress = () => context.emit({ kind: "progress", stage: "store", done: 0, total: 0 });
   const publish = () =>
-    publishDirectory(place, directory, { exportId, tenant, profile }, report.files, progress);
-  if (isThere(publishing, directory)) {
-    return emit({ kind: "published", result: "skipped" });
-  }
+    publishDirectory(from, directory, { exportId, tenant, profile }, report.files, progress);
+  if (isThere(bundle, directory)) return context.emit({ kind: "published", result: "skipped" });
   try {
-    await whileBusy(signal, publish);
-    emit({ kind: "published", result: "success" });
+    await whileBusy(context, publish);
+    context.emit({ kind: "published", result: "success" });
   } catch (error) {
     const isTaken = error instanceof StellaError && error.code === "conflict";
-    emit({ kind: "published", result: isTaken ? "conflict" : "error" });
+    context.emit({ kind: "published", result: isTaken ? "conflict" : "error" });
     throw error;
   }
 }
@@ -127,11 +138,11 @@ async function toDirectory(publishing: Publishing, template: string): Promise<vo
  * Whether the bundle was made right there, or was published there before. A directory that cannot
  * be looked at has none: publishing into it says why.
  */
-function isThere({ place, isRepeated }: Publishing, directory: string): boolean {
+function isThere(bundle: FinishedBundle, directory: string): boolean {
   try {
     if (lstatIfThere(directory) === undefined) return false;
-    if (realpathSync(place) === realpathSync(directory)) return true;
-    return isRepeated === true && isPublished(place, directory);
+    if (realpathSync(bundle.directory) === realpathSync(directory)) return true;
+    return bundle.isRepeated === true && isPublished(bundle.directory, directory);
   } catch {
     return false;
   }
@@ -140,13 +151,70 @@ function isThere({ place, isRepeated }: Publishing, directory: string): boolean 
 /**
  * Two exports of the service may end in one directory: the second waits for the first, for a while.
  */
-async function whileBusy(signal: AbortSignal, publish: () => Promise<void>): Promise<void> {
+async function whileBusy(
+  { timing, signal }: ExportContext,
+  publish: () => Promise<void>,
+): Promise<void> {
   for (let waits = 0;; waits++) {
     try {
       return await publish();
     } catch (error) {
       if (!isBusy(error) || waits === maxWaits) throw error;
     }
-    await setTimeout(busyPause, undefined, { signal });
+    await timing.sleep(busyPause, signal);
   }
+}
+
+/** @throws StellaError usage, interrupted; RegistryError */
+async function toRegistry(publishing: Publishing, target: RegistryTarget): Promise<void> {
+  const { spec, bundle: { directory, report }, context: { timing, emit, signal } } = publishing;
+  const started = timing.now();
+  const end = (result: "success" | RegistryReason) => {
+    const seconds = (timing.now() - started) / 1000;
+    emit({ kind: "pushed", registry: target.registry, result, seconds });
+  };
+  const client = clientFor(publishing, target);
+  try {
+    const { created, profile, tenant, bundleDigest: digest } = report;
+    await pushBundle({
+      client,
+      dir: directory,
+      repository: target.repository,
+      tag: renderTag(target.tag, { created, profile, tenant, digest }),
+      mountFrom: othersBefore(target, spec),
+      progress: (done, total) => emit({ kind: "progress", stage: "push", done, total }),
+      signal,
+    });
+    end("success");
+  } catch (error) {
+    // Who stopped it is no fault of the registry.
+    if (!signal.aborted) end(pushResult(error));
+    throw error;
+  } finally {
+    client.close();
+  }
+}
+
+/** Repositories of the same registry that this very export went to already: they have all of its blobs. */
+function othersBefore(target: RegistryTarget, { targets }: ExportSpec): string[] {
+  const before = targets.slice(0, targets.indexOf(target));
+  const there = before.flatMap((one) =>
+    "registry" in one && one.registry === target.registry ? [one.repository] : []
+  );
+  return [...new Set(there)].filter((name) => name !== target.repository);
+}
+
+function clientFor({ spec, context }: Publishing, target: RegistryTarget) {
+  const registry = spec.registries.find(({ name }) => name === target.registry);
+  if (registry === undefined) {
+    const text = `Cannot publish to the registry ${shown(target.registry)}: it is not configured`;
+    throw new StellaError("usage", text, { hint: "name it under `registries` in stella.yaml" });
+  }
+  const { url, plainHttp, name: _, credential: __, ...files } = registry;
+  const endpoint = parseEndpoint(url, plainHttp);
+  return openRegistry({ endpoint, repository: target.repository, ...files }, {
+    timing: context.timing,
+    policy: egressOf(spec, context),
+    ...(context.uploads === undefined ? {} : { uploads: context.uploads }),
+  });
 }

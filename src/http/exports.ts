@@ -1,7 +1,8 @@
 /** The exports API: ask for one, look at one, list them, end, repeat and remove them. A request names a profile and never a path. */
 import type { Context } from "hono";
 import { belongsTo } from "../config/profile.ts";
-import { isFinished, type Job, type Trigger } from "../jobs/job.ts";
+import type { Trigger } from "../domain/labels.ts";
+import { isFinished, type Job } from "../jobs/job.ts";
 import type { NewJob } from "../jobs/job_queue.ts";
 import { needs, perAccess } from "./access.ts";
 import { audit } from "./audit.ts";

@@ -4,14 +4,11 @@
  */
 
 import type { Finding } from "../domain/errors.ts";
+import type { Trigger } from "../domain/labels.ts";
 
 export const states = ["queued", "running", "succeeded", "failed", "cancelled"] as const;
 export type State = typeof states[number];
 export type Finished = Exclude<State, "queued" | "running">;
-
-/** What asked for a job: a client of the API, the stella command, or the profile's schedule. */
-export const triggers = ["api", "cli", "schedule"] as const;
-export type Trigger = typeof triggers[number];
 
 /** Why a job failed, for the person who asked for it. */
 export interface JobError {

@@ -6,7 +6,8 @@
  * attempt that holds the lease may end it: a job ends exactly once. Tenants take turns, whoever queued how much.
  */
 import { StellaError } from "../domain/errors.ts";
-import type { Job, JobError, Outcome, State, Trigger } from "./job.ts";
+import type { Trigger } from "../domain/labels.ts";
+import type { Job, JobError, Outcome, State } from "./job.ts";
 
 export interface QueueOptions {
   /** Milliseconds since 1970. */

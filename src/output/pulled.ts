@@ -25,7 +25,7 @@ export interface PullTarget {
   force: boolean;
   uuid: string;
   /** Free space of the directory's file system, if known. */
-  room?: FreeSpace | undefined;
+  space?: FreeSpace | undefined;
 }
 
 export class PulledBundle implements BundleSource {
@@ -103,14 +103,16 @@ export class PulledBundle implements BundleSource {
   }
 
   #refuseTooLarge(files: readonly BundleFile[]): void {
-    const { room, directory } = this.where;
-    if (room === undefined) return;
+    const { space, directory } = this.where;
+    if (space === undefined) return;
     const bytes = files.reduce((sum, { size }) => sum + size, 0);
-    const large = files.find(({ size }) => size > (room.maxFileBytes ?? Infinity));
-    const found = bytes > room.bytes
-      ? `the bundle has ${bytes} bytes and ${room.bytes} are free`
+    const large = files.find(({ size }) => size > (space.maxFileBytes ?? Infinity));
+    const found = bytes > space.bytes
+      ? `the bundle has ${bytes} bytes and ${space.bytes} are free`
       : large !== undefined
-      ? `${shown(large.path)} has ${large.size} bytes, and FAT32 holds at most ${room.maxFileBytes}`
+      ? `${
+        shown(large.path)
+      } has ${large.size} bytes, and FAT32 holds at most ${space.maxFileBytes}`
       : undefined;
     if (found === undefined) return;
     throw new StellaError("media", `Cannot pull into ${shown(directory)}: ${found}`, {

@@ -10,6 +10,7 @@
  */
 import type { PrivateFiles } from "../bundle/private_files.ts";
 import { earliestCreated } from "../domain/time.ts";
+import { throttled } from "../domain/throttled.ts";
 import { parseCsaf } from "./csaf.ts";
 import { parseEpss } from "./epss.ts";
 import { Facts } from "./facts.ts";
@@ -32,8 +33,10 @@ export interface BuildOptions {
   newest: number;
   /** None of these is read. */
   privateFiles: PrivateFiles;
-  /** Awaited now and then, so that signals and timers of the process get their turn. @throws to stop */
+  /** Gives signals and timers of the process their turn. @throws to stop */
   yieldToEventLoop: () => Promise<void>;
+  /** Milliseconds of a clock that never goes back. */
+  elapsed: () => number;
 }
 
 const parsers: Record<ProviderKind, (file: Original, sink: Sink) => void | Promise<void>> = {
@@ -49,7 +52,7 @@ const parsers: Record<ProviderKind, (file: Original, sink: Sink) => void | Promi
  */
 export async function buildRisk(options: BuildOptions): Promise<RiskReport> {
   const { providers, directory, scratch } = options;
-  const yieldToEventLoop = throttled(options.yieldToEventLoop);
+  const yieldToEventLoop = throttled(options.yieldToEventLoop, options.elapsed);
   const tallies = providers.map((provider) => new Tally(provider));
   const facts = new Facts(scratch, tallies);
   const digests: OriginalsDigest[] = [];
@@ -65,7 +68,7 @@ export async function buildRisk(options: BuildOptions): Promise<RiskReport> {
     tallies,
     digests,
     created,
-    yieldToEventLoop: yieldToEventLoop,
+    yieldToEventLoop,
   });
   refuseBad(tallies);
   return report;
@@ -74,11 +77,10 @@ export async function buildRisk(options: BuildOptions): Promise<RiskReport> {
 async function readProvider(
   provider: Provider,
   sink: Sink,
-  { privateFiles, tally, yieldToEventLoop: yieldToEventLoop }:
-    & Pick<BuildOptions, "privateFiles" | "yieldToEventLoop">
-    & {
-      tally: Tally;
-    },
+  { privateFiles, tally, yieldToEventLoop }: Pick<BuildOptions, "privateFiles"> & {
+    tally: Tally;
+    yieldToEventLoop: () => Promise<void> | undefined;
+  },
 ): Promise<OriginalsDigest> {
   const digest = new OriginalsDigest(provider, privateFiles);
   const { root, files, isAlone } = await listFiles(provider);
@@ -94,16 +96,6 @@ async function readProvider(
     await yieldToEventLoop();
   }
   return digest;
-}
-
-/** A breath takes a millisecond; there are thousands of files. */
-function throttled(yieldToEventLoop: () => Promise<void>): () => Promise<void> {
-  let last = performance.now();
-  return async () => {
-    if (performance.now() - last < 50) return;
-    await yieldToEventLoop();
-    last = performance.now();
-  };
 }
 
 /** Downloaded files have no time of their own: the data's date stands for it. */

@@ -6,33 +6,11 @@ import { createdText } from "../domain/time.ts";
 import { decodeFact, joinFacts, type SpooledFact } from "./join.ts";
 import { LineFile } from "./line_file.ts";
 import { joinedName, providersName, rejectedName } from "./names.ts";
-import { folderOf, type LeftOut, type Link, type ProviderKind } from "./provider.ts";
+import { folderOf, type LeftOut, type ProviderReport } from "./provider.ts";
 import type { OriginalsDigest } from "./read.ts";
-import type { Counts, Tally } from "./tally.ts";
+import type { Tally } from "./tally.ts";
 
 export const riskMediaType = "application/vnd.stella.risk.providers.v1+json";
-
-/** A provider in providers.json. */
-export interface ProviderReport extends Counts {
-  name: string;
-  kind: ProviderKind;
-  /** `originals/<name>`. */
-  folder: string;
-  url?: string;
-  licence: string | null;
-  asOf: string;
-  onInvalid: "fail" | "skip";
-  files: number;
-  bytes: number;
-  /** sha256 over the lines of SHA256SUMS below the folder. */
-  sha256: string;
-  /** How often a record stands under a CVE, by the reason why. */
-  links: Record<Link, number>;
-  /** Files that are carried and were not read, and the first hundred of their names. */
-  unread: { files: number; names: string[] };
-  /** True names of files by their names in the folder, where these differ. */
-  names?: Record<string, string>;
-}
 
 export interface RiskReport {
   /** Seconds since 1970. */
@@ -50,7 +28,8 @@ export interface OutputOptions {
   tallies: readonly Tally[];
   digests: readonly OriginalsDigest[];
   created: number;
-  yieldToEventLoop: () => Promise<void>;
+  /** Gives signals and timers their turn where that is due. */
+  yieldToEventLoop: () => Promise<void> | undefined;
 }
 
 /** @throws StellaError media */
@@ -111,7 +90,7 @@ function reportOf(tally: Tally, digest: OriginalsDigest, created: number): Provi
 }
 
 async function writeJoined(options: OutputOptions) {
-  const { directory, lines, tallies, yieldToEventLoop: yieldToEventLoop } = options;
+  const { directory, lines, tallies, yieldToEventLoop } = options;
   const providers = tallies.map((tally) => tally.provider);
   const out = new LineFile(join(directory, joinedName), 0o644);
   let [ids, joined] = [0, 0];

@@ -132,3 +132,39 @@ export interface Original {
 export function folderOf(provider: Pick<Provider, "name">): string {
   return `originals/${provider.name}`;
 }
+
+/** What is counted of a provider. */
+export interface Counts {
+  /** Good ones that were joined, each once. */
+  records: number;
+  /** Bad ones that were left out. */
+  rejected: number;
+  /** The same record again. */
+  duplicates: number;
+  /** Older versions of a record. */
+  superseded: number;
+  /** Ids of good records that were left out. */
+  badIds: number;
+  /** How often a record stands under a CVE, by the reason why. */
+  links: Record<Link, number>;
+  /** Files that are carried and were not read, and the first hundred of their names. */
+  unread: { files: number; names: string[] };
+}
+
+/** What is told of a provider: in providers.json, by the export, and with the answer to a query. */
+export interface ProviderReport extends Counts {
+  name: string;
+  kind: ProviderKind;
+  /** `originals/<name>`. */
+  folder: string;
+  url?: string;
+  licence: string | null;
+  asOf: string;
+  onInvalid: "fail" | "skip";
+  files: number;
+  bytes: number;
+  /** sha256 over the lines of SHA256SUMS below the folder. */
+  sha256: string;
+  /** True names of files by their names in the folder, where these differ. */
+  names?: Record<string, string>;
+}

@@ -9,6 +9,7 @@ import { type Covering, CoveringAdvisories } from "./covering.ts";
 import { canonical, isCve, isId, keyOf } from "./ids.ts";
 import { Lines } from "./lines.ts";
 import { joinedName, providersName, rejectedName } from "./names.ts";
+import type { ProviderReport } from "./provider.ts";
 
 /** As `joinFacts` writes it. */
 export interface JoinedLine {
@@ -30,17 +31,10 @@ export interface AnsweredLine extends JoinedLine {
   coveredBy?: Covering[];
 }
 
-/** Of a provider, as providers.json tells it. */
-export interface AskedProvider {
-  name: string;
-  kind: string;
-  asOf: string;
-  records: number;
-  rejected: number;
-  badIds: number;
-  /** Files that the bundle carries and nobody read; absent in bundles of version 0.1.0. */
-  unread?: { files: number; names: string[] };
-}
+/** Of a provider, as providers.json tells it; earlier versions wrote no `unread`. */
+export type AskedProvider =
+  & Pick<ProviderReport, "name" | "kind" | "asOf" | "records" | "rejected" | "badIds">
+  & Partial<Pick<ProviderReport, "unread">>;
 
 /** As a line of rejected.ndjson, without what is not needed here. */
 export interface LeftOutLine {

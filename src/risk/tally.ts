@@ -1,20 +1,7 @@
 /** What is counted about a provider while it is read, and what is wrong with its records. */
 import { type Finding, StellaError } from "../domain/errors.ts";
 import { createdText, earliestCreated, latestCreated } from "../domain/time.ts";
-import type { LeftOut, Link, Place, Provider } from "./provider.ts";
-
-export interface Counts {
-  /** Good ones that were joined, each once. */
-  records: number;
-  /** Bad ones that were left out. */
-  rejected: number;
-  /** The same record again. */
-  duplicates: number;
-  /** Older versions of a record. */
-  superseded: number;
-  /** Ids of good records that were left out. */
-  badIds: number;
-}
+import type { Counts, LeftOut, Link, Place, Provider } from "./provider.ts";
 
 /** Faults that are kept one by one; all are counted. */
 const maxKept = 100_000;

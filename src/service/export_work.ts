@@ -1,20 +1,17 @@
 /** The work of the loop: one worker for each export, watched from its start to its end. */
 import { runInWorker } from "../jobs/worker_host.ts";
 import { StellaError } from "../domain/errors.ts";
-import { privatePlacesOf } from "../config/private_places.ts";
 import { belongsTo, type Profile } from "../config/profile.ts";
-import type { ExportJob, JobEvent } from "../export/job.ts";
-import { type ExportReport, leftOutOf } from "../export/report.ts";
+import { leftOutOf } from "../export/report.ts";
+import { requestExport } from "../export/spec.ts";
+import type { ExportJob, JobReport } from "../export/stored_export.ts";
 import type { Job, JobError, Outcome } from "../jobs/job.ts";
 import type { ExportRequest } from "../http/export_request.ts";
 import type { UploadSession } from "../registry/sessions.ts";
-import type { ExportEvent } from "../telemetry/export_events.ts";
+import type { WorkerEvent } from "./export_worker.ts";
 import type { ServiceResources } from "./resources.ts";
 import type { ServiceOptions } from "./options.ts";
 import type { Signing } from "./signing.ts";
-
-/** What a worker says: what is watched, and how its uploads to registries stand. */
-type WorkerEvent = ExportEvent | Extract<JobEvent, { kind: "upload" }>;
 
 /** The store, as exports meet it. */
 export interface Stored {
@@ -56,10 +53,10 @@ export function exportWork(
       signing.prepare();
       const onPulse = () => void heard.set(id, elapsed());
       onPulse();
-      const report = await runInWorker<ExportJob, WorkerEvent, ExportReport>({
+      const report = await runInWorker<ExportJob, WorkerEvent, JobReport>({
         url: mainUrl,
         job,
-        permissions: permissionsFor(job),
+        permissions: permissionsFor(job.request.profile),
         onEvent: (event) => {
           if (event.kind === "upload") uploads.put(event.key, event.session);
           else watched.get(id)?.onEvent(event);
@@ -98,7 +95,7 @@ function newestFor(
 }
 
 /** What is packed may be anybody's: the network only for profiles that push or fetch. */
-function permissionsFor({ profile }: ExportJob): Deno.PermissionOptions {
+function permissionsFor(profile: Profile): Deno.PermissionOptions {
   const net = usesNetwork(profile) ? "inherit" : false;
   return { read: "inherit", write: "inherit", env: "inherit", sys: "inherit", net };
 }
@@ -122,19 +119,8 @@ function exportJob({ config, state, environment }: ServiceOptions, job: Job): Ex
       hint: `put the profile ${job.profile} and the tenant ${job.tenant} back, and ask again`,
     });
   }
-  const named = profile.targets.flatMap((target) => "registry" in target ? target.registry : []);
-  const registries = [...config.registries.values()].filter(({ name }) => named.includes(name));
   const { id: exportId, tenant } = job;
-  const { egress } = config;
-  const privatePlaces = privatePlacesOf(config, environment, state);
-  return {
-    exportId,
-    tenant,
-    profile,
-    state,
-    registries,
-    egress,
-    privatePlaces,
-    ...job.request as ExportRequest,
-  };
+  const { compression, layout, volumeSize } = job.request as ExportRequest;
+  const request = requestExport(config, profile, tenant, environment, state);
+  return { exportId, state, request: { ...request, compression, layout, volumeSize } };
 }

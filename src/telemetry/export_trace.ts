@@ -3,7 +3,8 @@
  * stage and each push. The caller's context (traceparent) is kept with the job, so that API, queue, worker and registry make
  * one trace; an export that nobody called gets a trace whose id is its exportId.
  */
-import type { ExportEnd, ExportEvent } from "./export_events.ts";
+import type { ExportEvent } from "../domain/export_event.ts";
+import type { LogError } from "./log.ts";
 import type { Attributes, Span, SpanKind } from "./span.ts";
 import { formatTraceparent, parseTraceparent, type TraceContext } from "./trace_context.ts";
 
@@ -16,6 +17,13 @@ export interface TracedExport {
   createdAt: number;
   /** Of the span that asked for it. */
   traceparent?: string;
+}
+
+/** How an export ended. */
+export interface ExportEnd {
+  state: "succeeded" | "failed" | "cancelled";
+  bundleDigest?: string;
+  error?: LogError;
 }
 
 export interface TraceParts {

@@ -1,8 +1,8 @@
 /** One export as log and metrics see it: what it says on its way becomes lines that share exportId, profile and tenant. */
 import type { EgressWatch } from "./egress_watch.ts";
-import type { ExportEnd, ExportEvent } from "./export_events.ts";
-import type { ExportTrace } from "./export_trace.ts";
-import type { PublishResult, PushResult, VerificationResult } from "../domain/labels.ts";
+import type { ExportEvent } from "../domain/export_event.ts";
+import type { ExportEnd, ExportTrace } from "./export_trace.ts";
+import type { PublishResult, PushResult, Trigger, VerificationResult } from "../domain/labels.ts";
 import type { Log, LogError, LogFields } from "./log.ts";
 import type { Metrics } from "./metrics.ts";
 
@@ -10,7 +10,7 @@ export interface WatchedExport {
   exportId: string;
   profile: string;
   tenant: string;
-  trigger?: "api" | "cli" | "schedule";
+  trigger?: Trigger;
   /** Name of the token that asked for it. */
   actor?: string;
 }

@@ -4,6 +4,7 @@
  * is escaped: a name from a bundle is a stranger's text on the operator's terminal.
  */
 import { type Finding, messageOf, StellaError } from "../domain/errors.ts";
+import type { Trigger } from "../domain/labels.ts";
 import { LineWriter, type Write } from "./line_writer.ts";
 
 /** severityNumber of OpenTelemetry's logs data model, and the priority that journald reads from `<N>`. */
@@ -30,7 +31,7 @@ export interface LogFields {
   /** Name of the token of whoever did it. */
   actor?: string;
   /** What asked for an export. */
-  trigger?: "api" | "cli" | "schedule";
+  trigger?: Trigger;
   bundleDigest?: string;
   /** Id of the export whose stored bundle an unchanged one equals. */
   sameAs?: string;

@@ -5,8 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { directorySource } from "../../src/bundle/source.ts";
 import { chunkWorkers } from "../../src/cli/chunk_worker.ts";
-import type { ExportOptions } from "../../src/export/export.ts";
-import { run, snapshot } from "../support/run_export.ts";
+import { type Changes, onProgress, run, snapshot } from "../support/run_export.ts";
 import { verifyBundle } from "../../src/verify/verify.ts";
 import { outcomeOf } from "../support/outcome.ts";
 import { makeBundle, writeFiles } from "../support/bundle_fixture.ts";
@@ -52,7 +51,7 @@ function writeInput(root: string): string {
   return input;
 }
 
-const forms: Partial<ExportOptions>[] = [
+const forms: Changes[] = [
   {},
   { compression: "none" },
   { compression: "none", volumeSize: 8 << 20 },
@@ -87,13 +86,13 @@ Deno.test("an error of a worker keeps its code, its message and its hint", async
   await inRoot(async (root) => {
     const input = writeInput(root);
     let done = false;
-    const progress = (stage: string, bytes: number) => {
+    const told = onProgress((stage, bytes) => {
       if (stage !== "read" || bytes === 0 || done) return;
       done = true;
       // It has been looked at and left to a worker by then.
       truncateSync(join(input, "d0/f0"), 0);
-    };
-    await assert.rejects(run(join(root, "out"), input, { workers, progress }), {
+    });
+    await assert.rejects(run(join(root, "out"), input, { workers, ...told }), {
       code: "usage",
       message: /d0\/f0.* is not what it was when the export began/,
       hint: /export a snapshot/,
@@ -112,8 +111,8 @@ Deno.test("an export and a verification on workers end at once when they are sto
       const stopped = chunkWorkers({ mainUrl, stop: stop.signal });
       const out = join(root, layout);
       if (layout === "archive") {
-        const told = (stage: string, bytes: number) => void (stage === "read" && progress(bytes));
-        const exported = run(out, input, { workers: stopped, progress: told });
+        const told = onProgress((stage, bytes) => void (stage === "read" && progress(bytes)));
+        const exported = run(out, input, { workers: stopped, ...told });
         await assert.rejects(exported, interrupted);
         assert.deepEqual(snapshot(out), {});
       } else {

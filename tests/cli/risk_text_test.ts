@@ -7,10 +7,10 @@ const answer = {
   ...{ id: "CVE-2025-0001", aliases: [], kev: null, epss: null, affected: [], vex: [] },
   sources: [{ provider: "osv", record: "GO-1" }],
 };
-const asked = (kind: string): AskedProvider => ({
+const asked = (kind: AskedProvider["kind"]): AskedProvider => ({
   ...{ name: kind, kind, asOf: "2025-01-01T00:00:00Z", records: 1, rejected: 0, badIds: 0 },
 });
-const providers = ["kev", "osv", "epss"].map(asked);
+const providers = (["kev", "osv", "epss"] as const).map(asked);
 const lines = (count: number, provider: string): LeftOutLine[] =>
   Array.from({ length: count }, (_, i) => ({ provider, path: `${i}.json`, reason: "bad" }));
 

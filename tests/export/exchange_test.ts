@@ -11,11 +11,12 @@ import { StellaError } from "../../src/domain/errors.ts";
 import { type ChunkPool, localPool } from "../../src/bundle/chunk_pool.ts";
 import { PrivateFiles } from "../../src/bundle/private_files.ts";
 import { chunkWorkers } from "../../src/cli/chunk_worker.ts";
-import { makePlan } from "../../src/export/plan.ts";
-import { pack } from "../../src/export/pack.ts";
+import { planExport } from "../../src/export/plan.ts";
+import { packWith } from "../../src/export/pack.ts";
 import { isLong, testWith } from "../support/needs.ts";
 import { writeFiles } from "../support/bundle_fixture.ts";
 import { Exchanger, withExchanger } from "../support/exchanger.ts";
+import { optionsFor } from "../support/run_export.ts";
 
 /** Of each of the eight forms below. */
 const wanted = isLong ? 1_500 : 30;
@@ -55,13 +56,8 @@ async function packOnce(root: string, pool: ChunkPool, tally: Tally): Promise<vo
   const privateFiles = new PrivateFiles({ files: [], directories: [join(root, "state")] });
   try {
     const sources = [{ path: join(root, "in") }];
-    const plan = makePlan({ sources, builtin: [], privateFiles });
-    await pack({
-      ...{ plan, directory, pool, privateFiles },
-      ...{ profile: "p", layout: "archive", compression: "none" },
-      progress: () => {},
-      yieldToEventLoop: () => Promise.resolve(),
-    });
+    const all = optionsFor(directory, [], { sources, privateFiles, compression: "none" });
+    await packWith(pool, planExport(all), directory, all);
     const archive = readFileSync(join(directory, "p.tar"), "latin1");
     assert.doesNotMatch(archive, /SECRET|FOREIGN/);
     tally.packed++;

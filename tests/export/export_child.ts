@@ -1,12 +1,11 @@
 /** Run as a child: exports argument 0 into argument 1, in every form, with the umask of argument 2. */
 import { join } from "node:path";
 import process from "node:process";
-import type { ExportOptions } from "../../src/export/export.ts";
-import { run } from "../support/run_export.ts";
+import { type Changes, run } from "../support/run_export.ts";
 
 const [input, out, umask] = Deno.args;
 process.umask(Number(umask));
-const forms: Record<string, Partial<ExportOptions>> = {
+const forms: Record<string, Changes> = {
   plain: { compression: "none" },
   zstd: {},
   volumes: { volumeSize: 8 << 20 },

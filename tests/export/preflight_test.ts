@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
-import { mkdirSync, readdirSync } from "node:fs";
+import { mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import type { ExportOptions } from "../../src/export/export.ts";
-import { planExport } from "../../src/export/export.ts";
+import { planExport } from "../../src/export/plan.ts";
 import { preflight } from "../../src/export/preflight.ts";
 import { type FreeSpace, freeSpaceAt } from "../../src/output/free_space.ts";
-import { noPrivateFiles, withDirectory, writeFiles } from "../support/bundle_fixture.ts";
-import { refusal, run } from "../support/run_export.ts";
+import { withDirectory } from "../support/bundle_fixture.ts";
+import { kev, kevEntry } from "../support/risk_records.ts";
+import { type Changes, optionsFor, refusal, run } from "../support/run_export.ts";
 
 const fat32 = 2 ** 32 - 1;
 
@@ -26,7 +26,7 @@ Deno.test("what is certain to be written has to fit before anything is written",
     // Two headers, content in two blocks, two end blocks; two lines of the index.
     const tar = 512 + 1024 + 512 + 1024;
     const index = 2 * (64 + 2 + 1 + 1);
-    const cases: [Partial<ExportOptions>, FreeSpace, boolean][] = [
+    const cases: [Changes, FreeSpace, boolean][] = [
       [{ compression: "none" }, { bytes: tar + index }, true],
       [{ compression: "none" }, { bytes: tar + index - 1 }, false],
       [{ layout: "directory" }, { bytes: 1000 + index }, true],
@@ -39,16 +39,16 @@ Deno.test("what is certain to be written has to fit before anything is written",
       [{ programs: [{ name: "x", path: join(input, "a") }] }, { bytes: 1000 + index }, true],
       [{ programs: [{ name: "x", path: join(input, "a") }] }, { bytes: 999 + index }, false],
     ];
-    for (const [options, room, fits] of cases) {
+    for (const [options, space, fits] of cases) {
       const out = join(root, "out");
-      const about = JSON.stringify([options, room]);
+      const about = JSON.stringify([options, space]);
       if (fits) {
-        await run(out, input, { ...options, room: () => room });
+        await run(out, input, { ...options, freeSpace: () => space });
         Deno.removeSync(out, { recursive: true });
         continue;
       }
       const { code, message } = await refusal(() =>
-        run(out, input, { ...options, room: () => room })
+        run(out, input, { ...options, freeSpace: () => space })
       );
       assert.equal(code, 12, about);
       assert.match(message, /the bundle needs \d+ (bytes|files) and /, about);
@@ -63,9 +63,9 @@ Deno.test("FAT32: what may become larger than its files can be is refused, with 
     sparse(small!, { a: fat32 - 2048 });
     sparse(large!, { a: fat32 + 1 });
     sparse(many!, { a: 2 ** 31, b: 2 ** 31 });
-    const room = { bytes: 1e12, maxFileBytes: fat32 };
+    const space = { bytes: 1e12, maxFileBytes: fat32 };
     const volumes = /--volume-size fat32/;
-    const cases: [string, Partial<ExportOptions>, RegExp | undefined][] = [
+    const cases: [string, Changes, RegExp | undefined][] = [
       [small!, { compression: "none" }, undefined],
       [small!, { compression: "zstd" }, undefined],
       [large!, { compression: "none" }, volumes],
@@ -77,46 +77,39 @@ Deno.test("FAT32: what may become larger than its files can be is refused, with 
       [many!, { compression: "none" }, volumes],
     ];
     for (const [input, options, remedy] of cases) {
-      const plan = planExport({
-        sources: [{ path: input }],
-        builtin: [],
-        privateFiles: noPrivateFiles,
-      });
-      const needs = {
-        directory: root,
-        layout: "archive",
-        compression: "none",
-        ...options,
-      } as const;
+      const plan = planExport(optionsFor(root, input, options));
       const about = JSON.stringify([input, options]);
       if (remedy === undefined) {
-        preflight(needs, plan, room);
+        preflight(plan, root, space);
         continue;
       }
-      const { code, message, error } = await refusal(() => preflight(needs, plan, room));
+      const { code, message, error } = await refusal(() => preflight(plan, root, space));
       assert.deepEqual([code, /FAT32 holds files of at most/.test(message)], [2, true], about);
       assert.match(error.hint!, remedy, about);
-      preflight(needs, plan, { bytes: 1e12 });
+      preflight(plan, root, { bytes: 1e12 });
     }
   });
 });
 
 Deno.test("a risk export, whose size shows only when it is prepared, is refused too and leaves nothing", async () => {
   await withDirectory(async (root) => {
-    writeFiles(root, { "in/a": "x" });
-    const prepare = () => Promise.resolve({ sources: [{ path: join(root, "in") }], epoch: 1e9 });
+    const path = join(root, "kev.json");
+    writeFileSync(path, kev([kevEntry("CVE-2021-0001")]));
     const { code } = await refusal(() =>
-      run(join(root, "out"), [], { prepare, room: () => ({ bytes: 1 }) })
+      run(join(root, "out"), [], {
+        providers: [{ kind: "kev", path, onInvalid: "fail" }],
+        freeSpace: () => ({ bytes: 1 }),
+      })
     );
     assert.equal(code, 12);
     assert.deepEqual(readdirSync(join(root, "out")), []);
   });
 });
 
-Deno.test("the room of a directory that is not there yet is that of the one it will be made in", async () => {
+Deno.test("the free space of a directory that is not there yet is that of the one it will be made in", async () => {
   await withDirectory((root) => {
-    const room = freeSpaceAt(join(root, "not/there"))!;
-    assert.ok(room.bytes > 0);
-    assert.equal(room.maxFileBytes, undefined);
+    const space = freeSpaceAt(join(root, "not/there"))!;
+    assert.ok(space.bytes > 0);
+    assert.equal(space.maxFileBytes, undefined);
   });
 });

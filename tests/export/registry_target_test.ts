@@ -1,37 +1,36 @@
 /** Pushes of the service: an export that is run again goes on where it was, and a second target mounts what the first one has. */
 import assert from "node:assert/strict";
 import type { Target } from "../../src/config/profile.ts";
-import type { ExportJob, JobEvent } from "../../src/export/job.ts";
-import { toRegistry } from "../../src/export/registry_target.ts";
+import { publishTargets } from "../../src/export/targets.ts";
 import type { ExportReport } from "../../src/export/report.ts";
 import type { UploadSession } from "../../src/registry/sessions.ts";
+import { uploadsOf, type WorkerEvent } from "../../src/service/export_worker.ts";
 import { type FakeBundle, withBundle } from "../support/registry/fake_bundle.ts";
 import { digestOf, FakeRegistry } from "../support/registry/fake_registry.ts";
+import { optionsFor } from "../support/run_export.ts";
 
 const size = 33 * 1024 * 1024;
-type Upload = Extract<JobEvent, { kind: "upload" }>;
+type Upload = Extract<WorkerEvent, { kind: "upload" }>;
 
 function publication(
   registry: FakeRegistry,
-  { dir }: FakeBundle,
-  targets: Target[],
+  { dir: directory }: FakeBundle,
   uploads: [string, UploadSession][] = [],
 ) {
-  const said: JobEvent[] = [];
-  const profile = { name: "p", kind: "files", sources: [], compression: "none", targets } as const;
-  const registries = [{ name: "site", url: `http://${registry.host}` }];
-  const job = { profile, registries, uploads } as unknown as ExportJob;
-  const report = { created: "2026-01-01T00:00:00Z", profile: "p", bundleDigest: "0".repeat(64) };
-  const push = (target: Target, signal = new AbortController().signal) =>
-    toRegistry({
-      place: dir,
-      target: target as Extract<Target, { registry: string }>,
-      job,
-      report: report as ExportReport,
-      emit: (event) => said.push(event),
-      signal,
-      policy: () => {},
-    });
+  const said: WorkerEvent[] = [];
+  const emit = (event: WorkerEvent) => void said.push(event);
+  const report = {
+    created: "2026-01-01T00:00:00Z",
+    profile: "p",
+    tenant: "t",
+    bundleDigest: "0".repeat(64),
+  } as ExportReport;
+  const push = async (targets: Target[], signal = new AbortController().signal) => {
+    const registries = [{ name: "site", url: `http://${registry.host}` }];
+    const memory = uploadsOf({ uploads }, emit);
+    const all = optionsFor("", [], { targets, registries, signal, emit, uploads: memory });
+    await publishTargets(all, { exportId: "1", directory, report }, all);
+  };
   return { said, push };
 }
 
@@ -50,22 +49,22 @@ Deno.test("an upload is told as it moves, and gone on with by who is told of it"
   withRegistry((registry) =>
     withBundle(async (bundle) => {
       const one = target("exports/a");
-      const first = publication(registry, bundle, [one]);
+      const first = publication(registry, bundle);
       const stop = new AbortController();
       let chunks = 0;
       registry.guard = (request) => {
         if (request.method === "PATCH" && ++chunks === 2) stop.abort();
         return true;
       };
-      await assert.rejects(first.push(one, stop.signal), { code: "interrupted" });
+      await assert.rejects(first.push([one], stop.signal), { code: "interrupted" });
       const ends = first.said.filter(({ kind }) => kind === "pushed");
       assert.deepEqual(ends, [], "who stops a push does not blame the registry");
       const told = first.said.filter((event): event is Upload => event.kind === "upload");
       assert.deepEqual(told.map(({ session }) => session?.offset), [0, 32 * 1024 * 1024]);
       const kept = told.at(-1)!;
-      const again = publication(registry, bundle, [one], [[kept.key, kept.session!]]);
+      const again = publication(registry, bundle, [[kept.key, kept.session!]]);
       registry.received = 0;
-      await again.push(one);
+      await again.push([one]);
       assert(registry.received < 2 * 1024 * 1024, `${registry.received} bytes were sent`);
       assert.deepEqual(again.said.findLast(({ kind }) => kind === "upload"), {
         kind: "upload",
@@ -78,17 +77,19 @@ Deno.test("an upload is told as it moves, and gone on with by who is told of it"
 Deno.test("what an earlier target of the same registry has is mounted from there", () =>
   withRegistry((registry) =>
     withBundle(async (bundle) => {
-      const targets = [target("exports/a"), { directory: "/out" }, target("exports/b")];
-      const { push } = publication(registry, bundle, targets);
+      const { push } = publication(registry, bundle);
       const posts: string[] = [];
+      let isSecond = false;
       registry.guard = ({ method, url = "" }) => {
+        if (!isSecond && url.includes("exports/b/")) {
+          isSecond = true;
+          assert.deepEqual(new Set(posts.splice(0)), new Set([""]));
+          registry.blobs.clear();
+        }
         if (method === "POST") posts.push(new URL(url, "http://x").searchParams.get("from") ?? "");
         return true;
       };
-      await push(targets[0]!);
-      assert.deepEqual(new Set(posts), new Set([""]));
-      registry.blobs.clear();
-      await push(targets[2]!);
-      assert.deepEqual(new Set(posts.slice(6)), new Set(["exports/a"]));
+      await push([target("exports/a"), target("exports/b")]);
+      assert.deepEqual(new Set(posts), new Set(["exports/a"]));
     })
   ));

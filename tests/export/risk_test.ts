@@ -7,15 +7,12 @@ import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { directorySource } from "../../src/bundle/source.ts";
-import { egressPolicy } from "../../src/domain/egress.ts";
-import type { Profile, ProviderConfig } from "../../src/config/profile.ts";
+import type { ProviderConfig } from "../../src/config/profile.ts";
 import type { EgressConfig } from "../../src/domain/egress.ts";
-import { preparation } from "../../src/export/sources/risk.ts";
 import { systemTiming } from "../../src/net/retry.ts";
 import { verifyBundle } from "../../src/verify/verify.ts";
-import { noPrivateFiles } from "../support/bundle_fixture.ts";
 import { epss, kev, kevEntry, osv } from "../support/risk_records.ts";
-import { key, optionsFor, refusal, run } from "../support/run_export.ts";
+import { key, refusal, run } from "../support/run_export.ts";
 import { testWith } from "../support/needs.ts";
 
 const open: EgressConfig = { sealed: false, allow: [] };
@@ -47,29 +44,11 @@ class Site {
     return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}${name}`;
   }
 
-  /** Exports into `out`; without an epoch, as `created` is what this is about. */
-  export(providers: ProviderConfig[], out = "out", egress = open, yieldToEventLoop = noBreath) {
-    const profile: Profile = {
-      name: "p",
-      kind: "risk",
-      sources: [],
-      providers,
-      compression: "zstd",
-      targets: [],
-    };
+  /** Exports into `out`; `created` is what this is about. */
+  export(providers: ProviderConfig[], out = "out", egress = open, yieldToEventLoop = noTurn) {
     const timing = { ...systemTiming, sleep: () => Promise.resolve() };
-    const network = { timing, policy: egressPolicy(egress) };
-    const prepare = preparation(profile, {
-      network,
-      sources: [],
-      yieldToEventLoop: yieldToEventLoop,
-      privateFiles: noPrivateFiles,
-    });
-    const { epoch: _, ...options } = optionsFor(join(this.path, out), [], {
-      ...prepare,
-      yieldToEventLoop: yieldToEventLoop,
-    });
-    return run(join(this.path, out), [], options);
+    const changes = { providers, egress, timing, yieldToEventLoop, created: "newest" } as const;
+    return run(join(this.path, out), [], changes);
   }
 
   [Symbol.dispose](): void {
@@ -79,7 +58,7 @@ class Site {
   }
 }
 
-const noBreath = () => Promise.resolve();
+const noTurn = () => Promise.resolve();
 
 /** The payload's text files, by path; fails where the bundle does not verify. */
 async function payloadOf(directory: string): Promise<Record<string, string>> {
@@ -141,13 +120,13 @@ Deno.test("bad records end the export with their places, and nothing is left", a
 Deno.test("an original that changes between the join and the pack is never in the bundle", async () => {
   using site = new Site();
   const path = site.write("kev.json", kevText);
-  let breaths = 0;
+  let turns = 0;
   // Same size, same time: only the content tells.
   const exchange = () => {
-    if (++breaths === 1) site.write("kev.json", kevText.replace("Product", "PRODUCT"));
+    if (++turns === 1) site.write("kev.json", kevText.replace("Product", "PRODUCT"));
     return Promise.resolve();
   };
-  // Two megabytes of rows make the join breathe after the catalog was read.
+  // Two megabytes of rows make the join give way after the catalog was read.
   const rows = Array.from({ length: 60_000 }, (_, i) => `CVE-2001-${1000 + i},0.1,0.2`);
   const more = site.write("epss.csv", epss(rows));
   const { code, message } = await refusal(() =>
@@ -158,7 +137,7 @@ Deno.test("an original that changes between the join and the pack is never in th
       exchange,
     )
   );
-  assert.ok(breaths >= 1, "the exchange happened");
+  assert.ok(turns >= 1, "the exchange happened");
   assert.equal(code, 2);
   assert.match(message, /those of originals\/kev are not what was checked/);
   assert.deepEqual(readdirSync(join(site.path, "out")), []);

@@ -5,19 +5,20 @@ import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { newSecret, secretFrom } from "../../src/attest/secret.ts";
-import { type ExportJob, type JobEvent, runJob } from "../../src/export/job.ts";
+import type { ExportEvent } from "../../src/domain/export_event.ts";
+import { exportToStore } from "../../src/export/stored_export.ts";
 import { isPublished } from "../../src/output/publish.ts";
 import { sameBundle } from "../../src/export/unchanged.ts";
 import { FileStore } from "../../src/store/files/store.ts";
 import { testKey } from "../support/bundle_fixture.ts";
-import { assertSound, epoch, forms, inDirectory, key, run } from "../support/run_export.ts";
+import { assertSound, epoch, forms, inDirectory, optionsFor, run } from "../support/run_export.ts";
 
 Deno.test("two bundles of the same files are the same, whenever and by whatever version they were made", async () => {
   for (const form of forms) {
     await inDirectory(async (out, input) => {
       const first = await run(join(out, "1"), input, form);
       const tool = { version: "0.2.0", commit: "1".repeat(40) };
-      await run(join(out, "2"), input, { ...form, epoch: epoch + 86_400, tool });
+      await run(join(out, "2"), input, { ...form, created: epoch + 86_400, tool });
       const same = sameBundle(join(out, "2"), join(out, "1"));
       assert.equal(same?.bundleDigest, first.bundleDigest);
       assert.deepEqual(new Set(same.files), new Set(first.files));
@@ -66,14 +67,6 @@ Deno.test("a directory has a bundle where its manifest and the sizes of all file
   });
 });
 
-const parts = {
-  builtin: [],
-  signer: key.signer,
-  tool: { version: "0.1.0", commit: "0".repeat(40) },
-  uuid: () => crypto.randomUUID(),
-  yieldToEventLoop: () => Promise.resolve(),
-};
-
 /** Runs jobs of one profile; what they said. */
 function jobs(out: string, input: string) {
   let count = 0;
@@ -84,27 +77,19 @@ function jobs(out: string, input: string) {
     verify: (directory: string) => string | undefined = () => undefined,
   ) => {
     const exportId = `019b76da-a800-7000-8000-${String(++count).padStart(12, "0")}`;
-    const job: ExportJob = {
+    const job = {
       exportId,
-      tenant: "t",
-      profile: {
-        name: "p",
-        kind: "files",
-        sources: [{ path: input }],
-        compression: "zstd",
-        targets,
-      },
       state,
-      registries: [],
-      privatePlaces: { files: [], directories: [state] },
-      egress: { sealed: false, allow: [] },
       ...(newest === undefined ? {} : { newest: { exportId: newest } }),
     };
-    const events: JobEvent[] = [];
-    const { signal } = new AbortController();
-    const verifyIn = (directory: string) => Promise.resolve(verify(directory));
-    const at = { ...parts, epoch: epoch + count, verify: verifyIn };
-    const report = await runJob(job, at, (event) => events.push(event), signal);
+    const events: ExportEvent[] = [];
+    const all = optionsFor("", input, {
+      targets,
+      created: epoch + count,
+      emit: (event) => void events.push(event),
+    });
+    const keys = { ...all, verify: (directory: string) => Promise.resolve(verify(directory)) };
+    const report = await exportToStore(job, all, keys, all);
     const said = events.flatMap((one) =>
       one.kind === "published" ? one.result : one.kind === "progress" ? [] : one.kind
     );

@@ -14,7 +14,6 @@ import {
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { attestationName, manifestName } from "../../src/bundle/manifest.ts";
-import type { ExportOptions } from "../../src/export/export.ts";
 import {
   makeBundle,
   type Recipe,
@@ -23,7 +22,7 @@ import {
   writeFiles,
 } from "../support/bundle_fixture.ts";
 import { testWith, tool } from "../support/needs.ts";
-import { run } from "../support/run_export.ts";
+import { type Changes, run } from "../support/run_export.ts";
 
 const script = fileURLToPath(new URL("../../src/export/verify.sh", import.meta.url));
 const shell = [tool("dash") ?? "sh"];
@@ -45,7 +44,7 @@ async function check(
   return { code, stdout: text(stdout), stderr: text(stderr) };
 }
 
-const forms: Record<string, Partial<ExportOptions>> = {
+const forms: Record<string, Changes> = {
   plain: { compression: "none" },
   zstd: {},
   volumes: { volumeSize: 8 << 20 },

@@ -11,9 +11,17 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { attestationName, manifestName } from "../../src/bundle/manifest.ts";
-import type { ExportOptions } from "../../src/export/export.ts";
 import { makeBundle, writeFiles } from "../support/bundle_fixture.ts";
-import { assertSound, forms, inDirectory, refusal, run, snapshot } from "../support/run_export.ts";
+import {
+  assertSound,
+  type Changes,
+  forms,
+  inDirectory,
+  onProgress,
+  refusal,
+  run,
+  snapshot,
+} from "../support/run_export.ts";
 
 Deno.test("an earlier bundle of any form is replaced by one of any other, and nothing of it stays", async () => {
   for (const before of forms) {
@@ -47,7 +55,7 @@ Deno.test("files that the new payload lacks go with the old one", async () => {
   });
 });
 
-type Row = [string, (out: string) => void, Partial<ExportOptions>, RegExp];
+type Row = [string, (out: string) => void, Changes, RegExp];
 const put = (name: string, content = "mine") => (out: string) =>
   writeFileSync(join(out, name), content);
 const inTheWay: Row[] = [
@@ -116,9 +124,9 @@ Deno.test("what else is in the way is refused before any work is done, and left 
       mkdirSync(out);
       prepare(out);
       const before = readdirSync(out);
-      const progress = (stage: string) => assert.equal(stage, "plan", about);
+      const told = onProgress((stage) => assert.equal(stage, "plan", about));
       const { code, message, error } = await refusal(() =>
-        run(out, input, { ...options, progress })
+        run(out, input, { ...options, ...told })
       );
       assert.equal(code, 14, about);
       assert.match(message, reason, about);

@@ -2,54 +2,34 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { StellaError } from "../../src/domain/errors.ts";
-import { type ExportJob, type JobEvent, runJob } from "../../src/export/job.ts";
+import type { ExportEvent } from "../../src/domain/export_event.ts";
+import { exportToStore } from "../../src/export/stored_export.ts";
 import { isBusy } from "../../src/output/recovery.ts";
 import { isTransient } from "../../src/export/transient.ts";
 import { OutputTransaction } from "../../src/output/output_transaction.ts";
 import { FileStore } from "../../src/store/files/store.ts";
-import { assertSound, epoch, inDirectory, key } from "../support/run_export.ts";
+import { assertSound, type Changes, inDirectory, optionsFor } from "../support/run_export.ts";
 
-const parts = {
-  builtin: [],
-  epoch,
-  signer: key.signer,
-  tool: { version: "0.1.0", commit: "0".repeat(40) },
-  uuid: () => crypto.randomUUID(),
-  yieldToEventLoop: () => Promise.resolve(),
-  verify: () => Promise.resolve(undefined),
-};
-
-function jobFor(out: string, input: string, id: number): ExportJob {
-  return {
-    exportId: `019b76da-a800-7000-8000-${String(id).padStart(12, "0")}`,
-    tenant: "t",
-    profile: {
-      name: "p",
-      kind: "files",
-      sources: [{ path: input }],
-      compression: "zstd",
-      targets: [{ directory: out }],
-    },
-    state: join(out, "..", "state"),
-    registries: [],
-    egress: { sealed: false, allow: [] },
-    privatePlaces: { files: [], directories: [join(out, "..", "state")] },
-  };
+/** Runs the export `id` of the service, which publishes into `out` unless `more` says otherwise. */
+function runJob(out: string, input: string, id: number, more: Changes = {}) {
+  const state = join(out, "..", "state");
+  const job = { exportId: `019b76da-a800-7000-8000-${String(id).padStart(12, "0")}`, state };
+  const all = optionsFor("", input, { targets: [{ directory: out }], ...more });
+  return exportToStore(job, all, { ...all, verify: () => Promise.resolve(undefined) }, all);
 }
 
 function storedIn(out: string) {
   return new FileStore(join(out, "..", "state")).list();
 }
 
-function published(events: JobEvent[]): unknown[] {
+function published(events: ExportEvent[]): unknown[] {
   return events.filter(({ kind }) => kind === "published");
 }
 
 Deno.test("an export of the service lies in the store and in its directory, and both verify", async () => {
   await inDirectory(async (out, input) => {
-    const events: JobEvent[] = [];
-    const { signal } = new AbortController();
-    await runJob(jobFor(out, input, 1), parts, (event) => events.push(event), signal);
+    const events: ExportEvent[] = [];
+    await runJob(out, input, 1, { emit: (event) => void events.push(event) });
     await assertSound(out);
     assert.equal(storedIn(out).length, 1);
     const success = { kind: "published", result: "success" };
@@ -68,9 +48,8 @@ Deno.test("of two exports into one directory the second waits for the first", as
       force: false,
       uuid: "00000000-0000-7000-8000-000000000009",
     });
-    const { signal } = new AbortController();
     let ended = false;
-    const export_ = runJob(jobFor(out, input, 2), parts, () => {}, signal);
+    const export_ = runJob(out, input, 2);
     const done = export_.then(() => ended = true);
     await new Promise((resolve) => setTimeout(resolve, 300));
     assert.equal(ended, false, "it waits");
@@ -91,14 +70,14 @@ Deno.test("a stop ends the wait for a directory", async () => {
       uuid,
     });
     const stop = new AbortController();
-    const events: JobEvent[] = [];
-    const emit = (event: JobEvent) => {
+    const events: ExportEvent[] = [];
+    const emit = (event: ExportEvent) => {
       events.push(event);
       // What comes next is the wait.
       if (event.kind === "verified") setTimeout(() => stop.abort(), 200);
     };
-    const ended = runJob(jobFor(out, input, 3), parts, emit, stop.signal);
-    await assert.rejects(ended, { name: "AbortError" });
+    const ended = runJob(out, input, 3, { emit, signal: stop.signal });
+    await assert.rejects(ended, { code: "interrupted" });
     held.close();
     assert.deepEqual(published(events), [{ kind: "published", result: "error" }]);
     assert.deepEqual(storedIn(out), [], "nothing of a cancelled export stays");
@@ -107,13 +86,12 @@ Deno.test("a stop ends the wait for a directory", async () => {
 
 Deno.test("an export that fails at a target leaves no bundle in the store, and the bundle before it stays", async () => {
   await inDirectory(async (out, input) => {
-    const { signal } = new AbortController();
-    await runJob(jobFor(out, input, 4), parts, () => {}, signal);
+    await runJob(out, input, 4);
     const before = storedIn(out);
     await Deno.remove(out, { recursive: true });
     await Deno.writeTextFile(out, "in the way");
-    const events: JobEvent[] = [];
-    const export_ = runJob(jobFor(out, input, 5), parts, (event) => events.push(event), signal);
+    const events: ExportEvent[] = [];
+    const export_ = runJob(out, input, 5, { emit: (event) => void events.push(event) });
     await assert.rejects(export_, { message: /exist|not a directory/i });
     assert.deepEqual(published(events), [{ kind: "published", result: "conflict" }]);
     assert.deepEqual(storedIn(out), before);
@@ -127,21 +105,20 @@ Deno.test("of several targets that fail each is named, with why, and the others 
     await Deno.writeTextFile(at("file"), "in the way");
     await Deno.mkdir(at("taken"));
     await Deno.writeTextFile(join(at("taken"), "manifest.json"), "of somebody else");
-    const job = jobFor(out, input, 6);
     const { name, ...registry } = { name: "site", repository: "r", tag: "t" };
-    job.registries = [{ name, url: "http://127.0.0.1:1" }];
-    job.profile.targets = [
-      { directory: join(at("file"), "below") },
-      { directory: at("good") },
-      { registry: name, ...registry },
-      { directory: at("taken") },
-    ];
-    // Nothing may be reached, so that no retry waits.
-    job.egress = { sealed: true, allow: [] };
-    const { signal } = new AbortController();
-    const events: JobEvent[] = [];
-    const emit = (event: JobEvent) => events.push(event);
-    const error = await runJob(job, parts, emit, signal).catch((error) => error);
+    const events: ExportEvent[] = [];
+    const error = await runJob(out, input, 6, {
+      registries: [{ name, url: "http://127.0.0.1:1" }],
+      targets: [
+        { directory: join(at("file"), "below") },
+        { directory: at("good") },
+        { registry: name, ...registry },
+        { directory: at("taken") },
+      ],
+      // Nothing may be reached, so that no retry waits.
+      egress: { sealed: true, allow: [] },
+      emit: (event) => void events.push(event),
+    }).catch((error) => error);
     assert.ok(error instanceof StellaError);
     assert.deepEqual(
       published(events),
@@ -159,14 +136,13 @@ Deno.test("of several targets that fail each is named, with why, and the others 
 Deno.test("an export is tried again where that may help one of the targets that failed", async () => {
   await inDirectory(async (out, input) => {
     await Deno.writeTextFile(join(out, "../file"), "in the way");
-    const job = jobFor(out, input, 7);
-    job.registries = [{ name: "site", url: "http://127.0.0.1:1" }];
-    job.profile.targets = [
-      { directory: join(out, "../file/below") },
-      { registry: "site", repository: "r", tag: "t" },
-    ];
-    const { signal } = new AbortController();
-    const error = await runJob(job, parts, () => {}, signal).catch((error) => error);
+    const error = await runJob(out, input, 7, {
+      registries: [{ name: "site", url: "http://127.0.0.1:1" }],
+      targets: [
+        { directory: join(out, "../file/below") },
+        { registry: "site", repository: "r", tag: "t" },
+      ],
+    }).catch((error) => error);
     assert.match(error.message, /^Cannot publish to 2 of 2 targets/);
     assert.equal(isTransient(error), true);
   });

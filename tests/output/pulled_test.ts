@@ -109,10 +109,10 @@ Deno.test("a bundle that does not fit is refused before anything is written", ()
   withDirectory(async (root) => {
     const bytes = made.manifest.files.reduce((sum, { size }) => sum + size, 0);
     const out = join(root, "out");
-    assert.equal(await pull(made, out, { room: { bytes: bytes - 1 } }), 12);
-    assert.equal(await pull(made, out, { room: { bytes, maxFileBytes: 100 } }), 12);
+    assert.equal(await pull(made, out, { space: { bytes: bytes - 1 } }), 12);
+    assert.equal(await pull(made, out, { space: { bytes, maxFileBytes: 100 } }), 12);
     assert.deepEqual(readdirSync(root), []);
-    assert.equal(await pull(made, out, { room: { bytes } }), 0);
+    assert.equal(await pull(made, out, { space: { bytes } }), 0);
   }));
 
 Deno.test("no file is written beyond its declared size", () =>

@@ -23,6 +23,7 @@ try {
     scratch: place("scratch"),
     newest: 1_767_225_600,
     yieldToEventLoop: () => Promise.resolve(),
+    elapsed: () => performance.now(),
   });
   said.records = report.providers[0]!.records;
 } catch (error) {

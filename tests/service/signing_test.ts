@@ -4,7 +4,8 @@ import { mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createSigning } from "../../src/service/signing.ts";
-import { machineKey } from "../../src/cli/recipe.ts";
+import { machineKey } from "../../src/attest/sign/machine_key.ts";
+import { machineKeyPath } from "../../src/config/paths.ts";
 
 interface Scene {
   state: string;
@@ -21,10 +22,10 @@ async function scene(body: (scene: Scene) => Promise<void>): Promise<void> {
     const lastSuccesses = () => new Map(exported ? [["kit", 1]] : []);
     const log = (severity: string, event: string, _: string, fields?: { path?: string }) =>
       void events.push(`${severity} ${event} ${fields?.path}`);
-    const resources = { queue: { lastSuccesses }, log } as unknown as Parameters<
+    const ground = { queue: { lastSuccesses }, log } as unknown as Parameters<
       typeof createSigning
     >[1];
-    return createSigning({ signingKey: machineKey(state) }, resources);
+    return createSigning({ signingKey: machineKey(machineKeyPath(state)) }, ground);
   };
   const check: Scene["check"] = async ({ check }) => {
     const { status, output } = await check.run(new AbortController().signal);
@@ -45,7 +46,7 @@ Deno.test("the first export makes the key, and the log says so", () =>
     const path = join(state, "keys/signing.key");
     assert.deepEqual(events, [`WARN key.made ${path}`]);
     const [status, keyid] = await check(signing);
-    assert.deepEqual([status, keyid], ["pass", machineKey(state).find()]);
+    assert.deepEqual([status, keyid], ["pass", machineKey(machineKeyPath(state)).find()]);
     signing.prepare();
     start(true).prepare();
     assert.equal(events.length, 1);

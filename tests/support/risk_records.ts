@@ -106,13 +106,13 @@ export async function build(
       return { kind, name: i === 0 ? kind : `${kind}-${i}`, path, onInvalid: "fail", ...options };
     });
     const directory = place("out");
-    const breathe = () => Promise.resolve();
     const places = { directory, scratch: place("scratch") };
     const report = await buildRisk({
       providers,
       ...places,
       newest,
-      yieldToEventLoop: breathe,
+      yieldToEventLoop: () => Promise.resolve(),
+      elapsed: () => performance.now(),
       privateFiles: noPrivateFiles,
       ...more,
     });

@@ -4,37 +4,53 @@ import { readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { StellaError } from "../../src/domain/errors.ts";
 import { directorySource } from "../../src/bundle/source.ts";
-import { exportBundle, type ExportOptions } from "../../src/export/export.ts";
+import { exportBundle, type ExportOutput } from "../../src/export/export.ts";
 import type { ExportReport } from "../../src/export/report.ts";
+import type { ExportContext, ExportSpec } from "../../src/export/spec.ts";
+import { systemTiming } from "../../src/net/retry.ts";
+import type { Stage } from "../../src/domain/labels.ts";
 import { noPrivateFiles, testKey, withDirectory, writeFiles } from "./bundle_fixture.ts";
 import { outcomeOf } from "./outcome.ts";
 
 export const key = testKey("exporter");
 export const epoch = 1_767_225_600;
 
+/** The specification of an export, its output and its context in one. */
+export type Export = ExportSpec & ExportOutput & ExportContext;
+export type Changes = Partial<Export>;
+
 let count = 0;
 
 export function optionsFor(
   directory: string,
   input: string | string[],
-  more: Partial<ExportOptions> = {},
-): ExportOptions {
+  more: Changes = {},
+): Export {
   return {
     profile: "p",
     tenant: "t",
     sources: [input].flat().map((path) => ({ path })),
     builtin: [],
-    directory,
+    providers: [],
+    created: epoch,
     layout: "archive",
     compression: "zstd",
-    epoch,
-    force: false,
-    privateFiles: noPrivateFiles,
-    signer: key.signer,
+    volumeSize: undefined,
+    programs: [],
+    secret: undefined,
     tool: { version: "0.1.0", commit: "0".repeat(40) },
+    targets: [],
+    registries: [],
+    egress: { sealed: false, allow: [] },
+    privateFiles: noPrivateFiles,
+    directory,
+    force: false,
+    signer: key.signer,
     uuid: () => `00000000-0000-7000-8000-${String(++count).padStart(12, "0")}`,
-    progress: () => {},
+    timing: systemTiming,
+    signal: new AbortController().signal,
     yieldToEventLoop: () => Promise.resolve(),
+    emit: () => {},
     ...more,
   };
 }
@@ -42,9 +58,21 @@ export function optionsFor(
 export function run(
   directory: string,
   input: string | string[],
-  more: Partial<ExportOptions> = {},
+  more: Changes = {},
 ): Promise<ExportReport> {
-  return exportBundle(optionsFor(directory, input, more));
+  const all = optionsFor(directory, input, more);
+  return exportBundle(all, all, all);
+}
+
+/** Hears of the progress of an export. */
+export function onProgress(
+  hear: (stage: Stage, done: number) => void,
+): Pick<ExportContext, "emit"> {
+  return {
+    emit: (event) => {
+      if (event.kind === "progress") hear(event.stage, event.done);
+    },
+  };
 }
 
 /** Code, message and findings (`reason path`) of an export that is refused. */
@@ -90,7 +118,7 @@ export async function assertSound(out: string): Promise<void> {
 }
 
 /** The ways to write a bundle that leave different names behind. */
-export const forms: Partial<ExportOptions>[] = [
+export const forms: Changes[] = [
   {},
   { compression: "none" },
   { volumeSize: 8 << 20 },

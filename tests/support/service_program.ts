@@ -5,26 +5,30 @@
 import { appendFileSync, existsSync, readFileSync } from "node:fs";
 import { createHash } from "node:crypto";
 import { join } from "node:path";
-import { machineKey } from "../../src/cli/recipe.ts";
+import { machineKey } from "../../src/attest/sign/machine_key.ts";
 import { runServe } from "../../src/cli/serve.ts";
-import { answerExports, type JobRunner, runExport } from "../../src/cli/work.ts";
+import { machineKeyPath } from "../../src/config/paths.ts";
 import { StellaError } from "../../src/domain/errors.ts";
-import type { ExportJob } from "../../src/export/job.ts";
 import type { ExportReport } from "../../src/export/report.ts";
+import type { ExportJob } from "../../src/export/stored_export.ts";
+import { answerExports, exportRunner, type JobRunner } from "../../src/service/export_worker.ts";
 
 /** Milliseconds that an export waits for a test which has failed. */
 const longest = 120_000;
 
 /** Every start and end of an export, with its profile and id, for a test to count. */
 function note(job: ExportJob, what: string): void {
-  appendFileSync(join(job.state, "runs.log"), `${what} ${job.profile.name} ${job.exportId}\n`);
+  appendFileSync(
+    join(job.state, "runs.log"),
+    `${what} ${job.request.profile.name} ${job.exportId}\n`,
+  );
 }
 
 function report(job: ExportJob): ExportReport {
-  const bundleDigest = createHash("sha256").update(job.profile.name).digest("hex");
+  const bundleDigest = createHash("sha256").update(job.request.profile.name).digest("hex");
   return {
-    profile: job.profile.name,
-    tenant: job.tenant,
+    profile: job.request.profile.name,
+    tenant: job.request.tenant,
     created: "2026-01-01T00:00:00Z",
     bundleDigest,
     keyid: "key",
@@ -61,6 +65,12 @@ function standStill(isSo: () => boolean): void {
   }
 }
 
+const runExport = exportRunner({
+  environment: (name) => Deno.env.get(name),
+  now: Date.now,
+  uuid: () => crypto.randomUUID(),
+});
+
 /** A real export that stands still when it first says that it is at `stage`, until there is a file `go`. */
 const held = (stage: string): JobRunner => (job, on, signal) => {
   let isDone = false;
@@ -75,7 +85,7 @@ const held = (stage: string): JobRunner => (job, on, signal) => {
 
 const runner: JobRunner = async (job, on, signal) => {
   note(job, "start");
-  const name = job.profile.name;
+  const name = job.request.profile.name;
   if (name.startsWith("at-")) {
     const report = await held(name.slice(3))(job, on, signal);
     note(job, "end");
@@ -149,7 +159,7 @@ else if (import.meta.main) {
       ...(listen === "" ? {} : { listen }),
       ...(opsListen === "" ? {} : { opsListen }),
     };
-    const signingKey = machineKey(Deno.env.get("STELLA_DATA")!);
+    const signingKey = machineKey(machineKeyPath(Deno.env.get("STELLA_DATA")!));
     const result = await runServe(options, host, { attestation, signingKey, ...parts });
     Deno.exit(result.code ?? 0);
   } catch (error) {

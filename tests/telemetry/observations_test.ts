@@ -1,9 +1,8 @@
 /** Metrics that dashboards and alerts need besides the six that were asked for. */
 import assert from "node:assert/strict";
 import { artifactKinds as bundleKinds } from "../../src/domain/artifact_kind.ts";
-import { stages as exportStages } from "../../src/export/report.ts";
 import { ExportWatch } from "../../src/telemetry/export_watch.ts";
-import { artifactKinds, stages } from "../../src/domain/labels.ts";
+import { artifactKinds, exportStages, type Stage, stages } from "../../src/domain/labels.ts";
 import type { LogFields } from "../../src/telemetry/log.ts";
 import { Metrics } from "../../src/telemetry/metrics.ts";
 import { openTraces } from "../../src/telemetry/traces.ts";
@@ -45,7 +44,7 @@ Deno.test("a stage's time and bytes are counted; a count that falls back takes n
     metrics,
     elapsed: () => now,
   });
-  const told = (stage: string, done: number) =>
+  const told = (stage: Stage, done: number) =>
     watch.onEvent({ kind: "progress", stage, done, total: 100 });
   told("read", 0);
   told("read", 60);
@@ -55,7 +54,7 @@ Deno.test("a stage's time and bytes are counted; a count that falls back takes n
   told("push", 80);
   told("push", 30);
   told("push", 100);
-  told("a stage of a later version", 5);
+  told("a stage of a later version" as Stage, 5);
   watch.ended({ state: "succeeded" }, 1);
   assert.equal(await value('export_processed_bytes_total{stage="read"}'), 100);
   assert.equal(await value('export_processed_bytes_total{stage="push"}'), 150);

@@ -1,5 +1,6 @@
 /** A job as the table `jobs` holds it; see migrations.ts. */
-import type { Job, JobError, State, Trigger } from "../job.ts";
+import type { Trigger } from "../../domain/labels.ts";
+import type { Job, JobError, State } from "../job.ts";
 import type { Row } from "./sql.ts";
 
 export function jobOf(row: Row): Job {

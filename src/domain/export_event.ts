@@ -1,11 +1,12 @@
-/** What a watched export reports while it runs, and how it ended. */
-import type { PublishResult, PushResult, VerificationResult } from "../domain/labels.ts";
-import type { LogError } from "./log.ts";
+/**
+ * What an export says while it runs; plain data. A worker tells it, the timeline keeps it, metrics
+ * and log show it.
+ */
+import type { PublishResult, PushResult, Stage, VerificationResult } from "./labels.ts";
 
-/** What an export says on its way. */
 export type ExportEvent =
   /** `done` and `total` are bytes; `total` is 0 where it is not known. */
-  | { kind: "progress"; stage: string; done: number; total: number }
+  | { kind: "progress"; stage: Stage; done: number; total: number }
   /** One manifest became visible, in the store or in a directory, or did not. */
   | { kind: "published"; result: PublishResult }
   /** The whole push to one registry, failed ones too; `registry` is its name in the configuration. */
@@ -18,10 +19,3 @@ export type ExportEvent =
   | { kind: "verified"; result: VerificationResult; reason?: string }
   /** A connection to `HOST:PORT` that the configuration does not allow was not made. */
   | { kind: "refused"; destination: string };
-
-/** How it ended. */
-export interface ExportEnd {
-  state: "succeeded" | "failed" | "cancelled";
-  bundleDigest?: string;
-  error?: LogError;
-}

@@ -1,16 +1,22 @@
 /**
- * The programs that a bundle carries beside its payload: stella itself, and builds of it for other
- * platforms.
+ * What a bundle carries beside index and payload: files that help to verify it without stella, and
+ * programs: stella itself, and builds of it for other platforms.
  */
 import { statSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
-import { type Finding, ioError, ioReason, StellaError } from "../../domain/errors.ts";
-import { appendNew } from "../../domain/durable.ts";
-import { startSha256 } from "../../domain/hash.ts";
-import { asInput, inputChanged, openInput, statFolder } from "../../bundle/input_file.ts";
-import { type BundleFile, manifestName } from "../../bundle/manifest.ts";
-import { folded, pathFault } from "../../domain/paths.ts";
-import type { PrivateFiles } from "../../bundle/private_files.ts";
+import { type Finding, ioError, ioReason, StellaError } from "../domain/errors.ts";
+import { appendNew, writeNew } from "../domain/durable.ts";
+import { sha256, startSha256 } from "../domain/hash.ts";
+import { asInput, inputChanged, openInput, statFolder } from "../bundle/input_file.ts";
+import { type BundleFile, manifestName } from "../bundle/manifest.ts";
+import { folded, pathFault } from "../domain/paths.ts";
+import type { PrivateFiles } from "../bundle/private_files.ts";
+import verifyScript from "./verify.sh" with { type: "text" };
+import verifyText from "./VERIFY.txt" with { type: "text" };
+
+const [textName, scriptName] = ["VERIFY.txt", "verify.sh"];
+/** Without the programs. */
+export const companionNames = [textName, scriptName];
 
 export interface CarriedProgram {
   /** Its name in the bundle. */
@@ -69,13 +75,34 @@ function faultOf({ name }: CarriedProgram, seen: Set<string>): string | undefine
   return pathFault(name);
 }
 
+/** @throws StellaError media, usage, unsafe where a program is a private file */
+export function writeCompanions(
+  { programs, privateFiles }: {
+    programs: readonly CarriedProgram[];
+    privateFiles: PrivateFiles;
+  },
+  directory: string,
+): BundleFile[] {
+  return [
+    { ...written(directory, textName, verifyText, 0o644), role: "document" },
+    { ...written(directory, scriptName, verifyScript, 0o755), role: "script", executable: true },
+    ...programs.map((program) => copyProgram(directory, program, privateFiles)),
+  ];
+}
+
+function written(directory: string, path: string, content: string, mode: number) {
+  const bytes = new TextEncoder().encode(content);
+  writeNew(join(directory, path), bytes, mode);
+  return { path, size: bytes.length, sha256: sha256(bytes) };
+}
+
 const pieceSize = 1024 * 1024;
 
 /**
  * Copies a program to `directory`, a piece at a time: it is a hundred megabytes.
  * @throws StellaError media, usage, unsafe where it is a private file
  */
-export function carry(
+export function copyProgram(
   directory: string,
   { name, path }: CarriedProgram,
   privateFiles: PrivateFiles,

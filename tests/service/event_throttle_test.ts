@@ -1,18 +1,18 @@
-/** Progress that is told seldom still ends where it ended. */
+/** Progress that is throttled still ends where it ended. */
 import assert from "node:assert/strict";
-import { Seldom } from "../../src/cli/seldom.ts";
-import type { WorkerEvent } from "../../src/cli/work.ts";
+import { EventThrottle } from "../../src/service/event_throttle.ts";
+import type { WorkerEvent } from "../../src/service/export_worker.ts";
 
 type Stage = Extract<WorkerEvent, { kind: "progress" }>["stage"];
 
 Deno.test("between two messages of a stage the last one is held, and told before anything else", () => {
   const told: string[] = [];
   let now = 0;
-  const seldom = new Seldom((event) => {
+  const throttle = new EventThrottle<WorkerEvent>((event) => {
     told.push(event.kind === "progress" ? `${event.stage} ${event.done}` : event.kind);
   }, () => now);
   const progress = (stage: Stage, done: number) =>
-    seldom.tell({ kind: "progress", stage, done, total: 9 });
+    throttle.tell({ kind: "progress", stage, done, total: 9 });
   progress("read", 1);
   progress("read", 2);
   progress("read", 3);
@@ -21,12 +21,12 @@ Deno.test("between two messages of a stage the last one is held, and told before
   progress("read", 5);
   progress("verify", 1);
   progress("verify", 9);
-  seldom.tell({ kind: "stage", stage: "store" } as unknown as WorkerEvent);
-  seldom.flush();
+  throttle.tell({ kind: "stage", stage: "store" } as unknown as WorkerEvent);
+  throttle.flush();
   progress("read", 8);
   progress("read", 9);
-  seldom.flush();
-  seldom.flush();
+  throttle.flush();
+  throttle.flush();
   const expected = [
     "read 1",
     "read 4",

@@ -2,10 +2,10 @@ import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { StellaError } from "../../../src/domain/errors.ts";
-import { carry, checkPrograms, programsOf } from "../../../src/export/sources/programs.ts";
-import { noPrivateFiles } from "../../support/bundle_fixture.ts";
-import { Home } from "../../support/program.ts";
+import { StellaError } from "../../src/domain/errors.ts";
+import { checkPrograms, copyProgram, programsOf } from "../../src/export/companions.ts";
+import { noPrivateFiles } from "../support/bundle_fixture.ts";
+import { Home } from "../support/program.ts";
 
 function inDirectory(body: (directory: string) => void): void {
   const directory = mkdtempSync(`${tmpdir()}/stella-programs-`);
@@ -30,7 +30,7 @@ Deno.test("a carried program is the same bytes, may be run, and is described", (
     const bytes = new Uint8Array(2_500_000).fill(7); // more than two pieces
     writeFileSync(`${directory}/from`, bytes, { mode: 0o600 });
     const program = { name: "stella.exe", path: `${directory}/from` };
-    const file = carry(directory, program, noPrivateFiles);
+    const file = copyProgram(directory, program, noPrivateFiles);
     const sha256 = createHash("sha256").update(bytes).digest("hex");
     const size = bytes.length;
     assert.deepEqual(file, { path: "stella.exe", role: "program", executable: true, size, sha256 });

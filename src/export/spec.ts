@@ -1,0 +1,187 @@
+/**
+ * What is exported, and what an export may use. Flags and jobs meet in `resolveExport` and share
+ * everything after it; each stage takes one value and gives the next:
+ *
+ *     resolveExport -> ExportSpec -> plan -> Plan -> pack -> Packed -> describe -> Manifest
+ *       -> sign -> Signed -> OutputTransaction
+ */
+import { StellaError } from "../domain/errors.ts";
+import { readSecret, type SharedSecret } from "../attest/secret.ts";
+import type { ChunkPool } from "../bundle/chunk_pool.ts";
+import type { Compression, Layout } from "../bundle/manifest.ts";
+import { checkName, shown } from "../domain/names.ts";
+import { PrivateFiles, type PrivatePlaces } from "../bundle/private_files.ts";
+import { earliestCreated } from "../domain/time.ts";
+import { type EgressConfig, type EgressPolicy, egressPolicy } from "../domain/egress.ts";
+import type { Config } from "../config/load.ts";
+import type { Environment } from "../config/paths.ts";
+import { privatePlacesOf } from "../config/private_places.ts";
+import type {
+  FilesSource,
+  Profile,
+  ProviderConfig,
+  RegistryConfig,
+  Target,
+} from "../config/profile.ts";
+import { volumeBytes, volumeSizes } from "../domain/volume_size.ts";
+import type { ExportEvent } from "../domain/export_event.ts";
+import type { Timing } from "../net/retry.ts";
+import type { UploadMemory } from "../registry/sessions.ts";
+import type { CarriedProgram } from "./companions.ts";
+import type { BuiltinEntry } from "./sources/inputs.ts";
+import type { FreeSpace } from "../output/free_space.ts";
+
+/** What was asked for, and what the configuration says of it; plain data, so that a worker can have it. */
+export interface ExportRequest {
+  readonly profile: Profile;
+  readonly tenant: string;
+  readonly compression?: Compression | undefined;
+  readonly layout?: Layout | undefined;
+  /** `fat32`, or a size such as `4G`. */
+  readonly volumeSize?: string | undefined;
+  /** In place of the profile's. */
+  readonly secretFile?: string | undefined;
+  readonly programs?: readonly CarriedProgram[];
+  /** At least those that the profile's targets name. */
+  readonly registries: readonly RegistryConfig[];
+  readonly egress: EgressConfig;
+  /** Keys, credentials and state of this program. */
+  readonly privatePlaces: PrivatePlaces;
+}
+
+/** What is exported, exactly: no later stage has a default of its own. */
+export interface ExportSpec {
+  readonly profile: string;
+  readonly tenant: string;
+  readonly sources: readonly FilesSource[];
+  /** Files that the program brings along: those of the kit. */
+  readonly builtin: readonly BuiltinEntry[];
+  /** Of risk data, which is joined before the plan is made; empty for other kinds of profile. */
+  readonly providers: readonly ProviderConfig[];
+  /** Seconds since 1970, or the time of the newest input. */
+  readonly created: number | "newest";
+  readonly layout: Layout;
+  readonly compression: Compression;
+  readonly volumeSize: number | undefined;
+  /** Carried along: this program as `stella`, and builds for other platforms. */
+  readonly programs: readonly CarriedProgram[];
+  /** Makes a second envelope beside the attestation. */
+  readonly secret: SharedSecret | undefined;
+  readonly tool: { readonly version: string; readonly commit: string };
+  /** Where the finished bundle is published. */
+  readonly targets: readonly Target[];
+  readonly registries: readonly RegistryConfig[];
+  readonly egress: EgressConfig;
+  /** None of these is ever read into the bundle. */
+  readonly privateFiles: PrivateFiles;
+}
+
+/** What the stages use of the world. */
+export interface ExportContext {
+  uuid(): string;
+  /** Milliseconds of a clock that never goes back, randomness and waiting. */
+  readonly timing: Timing;
+  readonly signal: AbortSignal;
+  /** Gives signals and timers of the process their turn. @throws once the export was asked to stop */
+  yieldToEventLoop(): Promise<void>;
+  emit(event: ExportEvent): void;
+  /** Workers for a large export; without them, and for small ones, all is done in place. */
+  readonly workers?: (mayRead: boolean) => ChunkPool;
+  /** Gets the first bytes of each file that is not empty, once and in order. */
+  readonly onFirstBytes?: (path: string, head: Uint8Array) => void;
+  /** Uploads to registries that earlier runs have begun. */
+  readonly uploads?: UploadMemory | undefined;
+  /** What the file system of a directory has room for; without it the system is asked. */
+  readonly freeSpace?: (directory: string) => FreeSpace | undefined;
+}
+
+/** What of this machine and this build goes into a specification. */
+export interface ResolveOptions {
+  readonly environment: Environment;
+  readonly build: { version: string; commit: string; buildDate: string };
+  readonly kitFiles: () => readonly BuiltinEntry[];
+  /** Milliseconds since 1970. */
+  readonly now: () => number;
+}
+
+/** The request to export `profile` as it is configured. */
+export function requestExport(
+  config: Config,
+  profile: Profile,
+  tenant: string,
+  environment: Environment,
+  state?: string,
+): ExportRequest {
+  const named = profile.targets.flatMap((one) => "registry" in one ? one.registry : []);
+  return {
+    profile,
+    tenant,
+    registries: [...config.registries.values()].filter(({ name }) => named.includes(name)),
+    egress: config.egress,
+    privatePlaces: privatePlacesOf(config, environment, state),
+  };
+}
+
+/** @throws StellaError usage for what cannot be exported, and for a secret that cannot be read */
+export function resolveExport(request: ExportRequest, options: ResolveOptions): ExportSpec {
+  const { profile, layout = "archive", programs = [] } = request;
+  const volumeSize = volumeSizeOf(layout, request.volumeSize);
+  const secretFile = request.secretFile ?? profile.secretFile;
+  const { version, commit } = options.build;
+  return Object.freeze({
+    profile: checkName("profile", profile.name),
+    tenant: checkName("tenant", request.tenant),
+    sources: profile.sources,
+    builtin: profile.kind === "kit" ? options.kitFiles() : [],
+    providers: profile.kind === "risk" ? profile.providers ?? [] : [],
+    created: createdOf(profile, options),
+    layout,
+    compression: request.compression ?? profile.compression,
+    volumeSize,
+    programs,
+    secret: secretFile === undefined ? undefined : readSecret(secretFile),
+    tool: { version, commit },
+    targets: profile.targets,
+    registries: request.registries,
+    egress: request.egress,
+    privateFiles: new PrivateFiles(request.privatePlaces, options.now),
+  });
+}
+
+function volumeSizeOf(layout: Layout, text: string | undefined): number | undefined {
+  if (text === undefined) return undefined;
+  const bytes = volumeBytes(text);
+  if (bytes === undefined) {
+    throw new StellaError("usage", `Cannot cut volumes of the size ${shown(text)}`, {
+      hint: `use ${volumeSizes}`,
+    });
+  }
+  if (layout === "archive") return bytes;
+  throw new StellaError("usage", "Cannot cut a directory bundle into volumes", {
+    hint: "leave out --volume-size, or use --layout archive",
+  });
+}
+
+/** SOURCE_DATE_EPOCH; for the kit, whose files have no time, the time of the build. */
+function createdOf(
+  { kind }: Profile,
+  { environment, build }: Pick<ResolveOptions, "environment" | "build">,
+): ExportSpec["created"] {
+  const given = environment("SOURCE_DATE_EPOCH");
+  if (given !== undefined && given !== "") {
+    if (/^\d{1,12}$/.test(given)) return Number(given);
+    const text = `Cannot use SOURCE_DATE_EPOCH=${shown(given)}: it is not a count of seconds`;
+    throw new StellaError("usage", text, { hint: "for example: SOURCE_DATE_EPOCH=1767225600" });
+  }
+  if (kind !== "kit") return "newest";
+  const built = Date.parse(build.buildDate) / 1000;
+  return Number.isFinite(built) ? built : earliestCreated;
+}
+
+/** The egress rule of the specification; what it refuses is told. */
+export function egressOf({ egress }: ExportSpec, { emit }: ExportContext): EgressPolicy {
+  return egressPolicy(
+    egress,
+    (hostname, port) => emit({ kind: "refused", destination: `${hostname}:${port}` }),
+  );
+}

@@ -1,0 +1,105 @@
+/**
+ * One export of the service, from its specification to all its targets: staged, verified as a
+ * stranger would, published, then stored by one rename. The store comes last, so that it has no
+ * bundle of an export that failed or was cancelled at a target.
+ */
+import { StellaError } from "../domain/errors.ts";
+import type { Signer } from "../attest/sign/signer.ts";
+import { ArtifactCount } from "../domain/artifact_kind.ts";
+import type { UploadSession } from "../registry/sessions.ts";
+import { FileStore } from "../store/files/store.ts";
+import { exportBundle } from "./export.ts";
+import type { ExportReport } from "./report.ts";
+import type { ExportContext, ExportRequest, ExportSpec } from "./spec.ts";
+import { publishTargets } from "./targets.ts";
+import { sameBundle } from "./unchanged.ts";
+
+/** Plain data, so that a worker can have it. */
+export interface ExportJob {
+  readonly exportId: string;
+  readonly request: ExportRequest;
+  /** The state directory. */
+  readonly state: string;
+  /**
+   * The newest stored bundle of profile and tenant: where nothing changed since, no second copy is
+   * kept.
+   */
+  readonly newest?: { readonly exportId: string };
+  /** Uploads to registries that earlier runs have begun, by their key. */
+  readonly uploads?: readonly [string, UploadSession][];
+}
+
+/** How a job signs its bundle, and proves it. */
+export interface JobKeys {
+  readonly signer: Signer;
+  /** Verifies the finished bundle in a directory; undefined: it is right, else the reason. */
+  verify(directory: string): Promise<string | undefined>;
+}
+
+export interface JobReport extends ExportReport {
+  /** How many files of each kind; see src/bundle/artifact_kind.ts. */
+  readonly artifacts?: Record<string, number>;
+}
+
+/**
+ * @throws StellaError: whatever ends the export; targets that failed are tried all, and named
+ * together
+ */
+export async function exportToStore(
+  { exportId, state, newest }: Pick<ExportJob, "exportId" | "state" | "newest">,
+  spec: ExportSpec,
+  keys: JobKeys,
+  context: ExportContext,
+): Promise<JobReport> {
+  const { emit } = context;
+  const { profile, tenant } = spec;
+  const store = new FileStore(state);
+  const directory = store.begin(exportId);
+  try {
+    const count = new ArtifactCount();
+    const onFirstBytes = (path: string, head: Uint8Array) => count.add(path, head);
+    const output = { directory, force: false, signer: keys.signer };
+    const report = await exportBundle(spec, output, { ...context, onFirstBytes });
+    const place = newest && store.find({ exportId: newest.exportId, tenant, profile });
+    const same = place === undefined ? undefined : sameBundle(directory, place);
+    if (newest && place && same && await keys.verify(place) === undefined) {
+      const earlier = { ...report, ...same, sameAs: newest.exportId };
+      tellUnchanged(earlier, context);
+      const bundle = { exportId, directory: place, report: earlier, isRepeated: true };
+      await publishTargets(spec, bundle, context);
+      return earlier;
+    }
+    emit({ kind: "signed", bundleDigest: report.bundleDigest });
+    emit({ kind: "progress", stage: "verify", done: 0, total: 0 });
+    await verifyFinished(directory, keys, context);
+    await publishTargets(spec, { exportId, directory, report }, context);
+    emit({ kind: "progress", stage: "store", done: 0, total: 0 });
+    store.commit({ exportId, tenant, profile });
+    emit({ kind: "published", result: "success" });
+    return { ...report, artifacts: count.counts };
+  } finally {
+    store.abandon(exportId);
+  }
+}
+
+function tellUnchanged(
+  { sameAs, bundleDigest, emptyDirectories: empty }: ExportReport & { sameAs: string },
+  { emit }: ExportContext,
+): void {
+  const left = empty === undefined ? {} : { emptyDirectoryCount: empty.count };
+  emit({ kind: "unchanged", sameAs, bundleDigest, ...left });
+  emit({ kind: "verified", result: "success" });
+}
+
+async function verifyFinished(
+  directory: string,
+  keys: JobKeys,
+  { emit }: ExportContext,
+): Promise<void> {
+  const reason = await keys.verify(directory);
+  if (reason === undefined) return emit({ kind: "verified", result: "success" });
+  emit({ kind: "verified", result: "failed", reason });
+  throw new StellaError("digest", `The finished bundle does not verify: ${reason}`, {
+    hint: "memory or disk of this machine changed its bytes: check both; nothing was stored",
+  });
+}

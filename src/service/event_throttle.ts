@@ -1,0 +1,38 @@
+/**
+ * Progress as a worker sends it: 20,000 files need not be 20,000 messages. What is held back is
+ * sent before anything else is, so that the last event of a stage always says how far it came.
+ */
+
+/** Milliseconds between two messages about the same stage. */
+const pause = 100;
+
+export class EventThrottle<Event extends { kind: string; stage?: string }> {
+  #stage: string | undefined;
+  #at = 0;
+  #held: Event | undefined;
+
+  /** @param elapsed milliseconds of a clock that never goes back */
+  constructor(readonly emit: (event: Event) => void, readonly elapsed: () => number) {}
+
+  tell(event: Event): void {
+    if (event.kind !== "progress") {
+      this.flush();
+      return this.emit(event);
+    }
+    if (event.stage === this.#stage && this.elapsed() - this.#at < pause) {
+      this.#held = event;
+      return;
+    }
+    if (event.stage !== this.#stage) this.flush();
+    this.#held = undefined;
+    this.#stage = event.stage;
+    this.#at = this.elapsed();
+    this.emit(event);
+  }
+
+  flush(): void {
+    const held = this.#held;
+    this.#held = undefined;
+    if (held !== undefined) this.emit(held);
+  }
+}

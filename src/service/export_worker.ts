@@ -1,0 +1,102 @@
+/** The worker of the service: this program again, started to do one export. */
+import { assets } from "../assets/assets.ts";
+import { keysInDirectory } from "../attest/check/trust.ts";
+import { loadSigner } from "../attest/sign/keys.ts";
+import { directorySource } from "../bundle/source.ts";
+import { keyDirectory, machineKeyPath } from "../config/paths.ts";
+import type { ExportEvent } from "../domain/export_event.ts";
+import { type ExportContext, resolveExport } from "../export/spec.ts";
+import { type ExportJob, exportToStore, type JobReport } from "../export/stored_export.ts";
+import { answerJob } from "../jobs/worker_side.ts";
+import { systemTiming } from "../net/retry.ts";
+import type { UploadMemory, UploadSession } from "../registry/sessions.ts";
+import { build } from "../domain/version.ts";
+import { verifyBundle } from "../verify/verify.ts";
+import { EventThrottle } from "./event_throttle.ts";
+
+/** What a worker says to the service: what is watched, and how its uploads stand, which is kept. */
+export type WorkerEvent =
+  | ExportEvent
+  | { kind: "upload"; key: string; session?: UploadSession };
+
+/** What a worker has of the world. */
+export interface WorkerHost {
+  environment(name: string): string | undefined;
+  /** Milliseconds since 1970. */
+  now(): number;
+  uuid(): string;
+}
+
+export type JobRunner = (
+  job: ExportJob,
+  on: (event: WorkerEvent) => void,
+  signal: AbortSignal,
+) => Promise<JobReport>;
+
+/** The whole of a worker: does the one export it is told to do. */
+export function answerExports(runner: JobRunner): void {
+  answerJob<ExportJob, WorkerEvent, JobReport>((job, emit, signal) => {
+    const throttle = new EventThrottle(emit, () => systemTiming.now());
+    return runner(job, (event) => throttle.emit(event), signal).finally(() => throttle.flush());
+  });
+}
+
+/** Exports are signed by this machine's key, and verified before they are stored. */
+export function exportRunner(host: WorkerHost): JobRunner {
+  return (job, on, signal) => {
+    const { environment, now } = host;
+    const options = { environment, now, build: build(), kitFiles: assets };
+    const spec = resolveExport(job.request, options);
+    const keys = {
+      // Made by the service where it has to be, never by one of its workers.
+      signer: loadSigner(machineKeyPath(job.state)),
+      verify: (directory: string) => faultOf(directory, keyDirectory(job.state), on),
+    };
+    const context: ExportContext = {
+      uuid: () => host.uuid(),
+      timing: systemTiming,
+      signal,
+      yieldToEventLoop: () => yieldToEventLoop(signal),
+      emit: on,
+      uploads: uploadsOf(job, on),
+    };
+    return exportToStore(job, spec, keys, context);
+  };
+}
+
+/** A turn for the messages of the service, such as the one to cancel. */
+async function yieldToEventLoop(signal: AbortSignal): Promise<void> {
+  await new Promise((resolve) => setTimeout(resolve, 0));
+  signal.throwIfAborted();
+}
+
+/** What earlier runs had begun; every change is told, so that the service can keep it. */
+export function uploadsOf(
+  { uploads = [] }: Pick<ExportJob, "uploads">,
+  emit: (event: WorkerEvent) => void,
+): UploadMemory {
+  const known = new Map<string, UploadSession>(uploads);
+  return {
+    get: (key) => known.get(key),
+    set: (key, session) => {
+      known.set(key, session);
+      emit({ kind: "upload", key, session });
+    },
+    delete: (key) => {
+      if (known.delete(key)) emit({ kind: "upload", key });
+    },
+  };
+}
+
+/** Why the bundle would be refused by somebody who trusts this machine's keys alone; undefined: it would not. */
+async function faultOf(
+  directory: string,
+  keys: string,
+  emit: (event: ExportEvent) => void,
+): Promise<string | undefined> {
+  const trusted = keysInDirectory(keys);
+  const progress = (done: number, total: number) =>
+    emit({ kind: "progress", stage: "verify", done, total });
+  const verdict = await verifyBundle(directorySource(directory), { trusted, progress });
+  return verdict.ok ? undefined : verdict.findings[0]?.reason ?? "refused";
+}
