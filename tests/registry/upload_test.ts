@@ -31,7 +31,7 @@ interface Scene {
   /** A client of its own each time, as another process would have. */
   push(
     more?: Partial<PushOptions>,
-    chunks?: { chunk: number; largestChunk: number },
+    chunks?: { chunk: number; maxChunk: number },
   ): Promise<PushReport>;
   uploads: UploadMemory & { size: number };
 }
@@ -41,7 +41,7 @@ function uploadTest(name: string, body: (scene: Scene) => Promise<void>): void {
     withBundle(async (bundle) => {
       const registry = await new FakeRegistry().start();
       const uploads = new Map();
-      const push: Scene["push"] = async (more = {}, chunks = { chunk, largestChunk: chunk }) => {
+      const push: Scene["push"] = async (more = {}, chunks = { chunk, maxChunk: chunk }) => {
         const transport = new Transport({ authorities: [], policy: () => {} });
         const endpoint = parseEndpoint(`http://${registry.host}`);
         const timing = new FakeTiming();
@@ -88,7 +88,7 @@ uploadTest("a large blob goes in chunks, a small one as a whole", async (scene) 
 });
 
 uploadTest("chunks grow up to the largest where they take no time", async (scene) => {
-  await scene.push({}, { chunk: chunk / 4, largestChunk: chunk });
+  await scene.push({}, { chunk: chunk / 4, maxChunk: chunk });
   isStored(scene);
   assert.equal(chunksOf(scene), 4, "a quarter, two whole ones, and the rest");
 });
@@ -111,7 +111,7 @@ uploadTest("a chunk too large for a proxy is sent smaller, and none grows again"
     if (!isFit) response.writeHead(413).end();
     return isFit;
   };
-  await scene.push({}, { chunk: chunk / 4, largestChunk: 2 * chunk });
+  await scene.push({}, { chunk: chunk / 4, maxChunk: 2 * chunk });
   isStored(scene);
   const sent = ["a quarter", "two MiB, which are refused", ...Array(9).fill("a quarter")];
   assert.equal(chunksOf(scene), sent.length);
@@ -154,7 +154,7 @@ for (const by of [413, 416] as const) {
 
   uploadTest(`a blob that is refused whole with ${by} goes in chunks`, async (scene) => {
     const refused = refuseAbove(scene, chunk, by);
-    await scene.push({}, { chunk: 2 * size, largestChunk: 2 * size });
+    await scene.push({}, { chunk: 2 * size, maxChunk: 2 * size });
     isStored(scene);
     assert.deepEqual(refused, [`PUT ${size}`, `PATCH ${size / 2}`]);
   });
@@ -225,7 +225,7 @@ uploadTest("how far chunks had grown is not kept with the upload", async (scene)
     if (!isFit) response.writeHead(403).end();
     return isFit;
   };
-  await assert.rejects(push({}, { chunk: chunk / 4, largestChunk: chunk }), { reason: "auth" });
+  await assert.rejects(push({}, { chunk: chunk / 4, maxChunk: chunk }), { reason: "auth" });
   const kept = [...(uploads as Map<string, UploadSession>).values()];
   assert.deepEqual(kept.map(({ chunk, offset }) => [chunk, offset]), [[chunk / 4, 5 * chunk / 4]]);
 });
