@@ -3,14 +3,19 @@
  * `/docs/PAGE`. The pages are written for GitHub too, so links between them name files.
  */
 import commands from "./commands.md" with { type: "text" };
+import architecture from "./architecture.md" with { type: "text" };
+import changelog from "./changelog.md" with { type: "text" };
 import concepts from "./concepts.md" with { type: "text" };
 import configuration from "./configuration.md" with { type: "text" };
+import contributing from "./contributing.md" with { type: "text" };
 import format from "./format.md" with { type: "text" };
 import index from "./index.md" with { type: "text" };
-import overview from "./overview.svg" with { type: "text" };
 import metrics from "./metrics.md" with { type: "text" };
+import overview from "./overview.svg" with { type: "text" };
+import performance from "./performance.md" with { type: "text" };
 import registries from "./registries.md" with { type: "text" };
 import risk from "./risk.md" with { type: "text" };
+import security from "./security.md" with { type: "text" };
 import service from "./service.md" with { type: "text" };
 import sticks from "./sticks.md" with { type: "text" };
 import verification from "./verification.md" with { type: "text" };
@@ -37,6 +42,11 @@ const texts = {
   risk,
   format,
   commands,
+  security,
+  performance,
+  architecture,
+  contributing,
+  changelog,
 };
 
 export const pages: readonly Page[] = Object.entries(texts).map(([name, text]) => ({

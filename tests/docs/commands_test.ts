@@ -31,6 +31,9 @@ const settings: Record<string, Setting> = {
   configuration: { prepare: (place) => place.write("stella.yaml", smallConfiguration) },
   registries: { needs: ["docker-registry", "skopeo", "jq"], prepare: registry },
   verification: { needs: ["jq", "openssl", "sha256sum", "curl"], prepare: bundles },
+  security: {
+    prepare: (place) => place.run("cp dist/stella /usr/local/bin/stella && mkdir -p srv/osv"),
+  },
   sticks: { needs: ["install", "sha256sum"], prepare: sticks },
 };
 
