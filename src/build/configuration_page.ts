@@ -1,9 +1,7 @@
 /**
- * Writes the reference of the configuration page from the schema and its descriptions: whatever
- * follows the heading "Reference". Run it by `deno task docs` after a change of the schema.
+ * The reference of the page of the manual about stella.yaml, from the schema and its descriptions:
+ * whatever follows the heading "Reference".
  */
-import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { type Key, keysOf, schemaOf } from "../config/show.ts";
 
 const heading = "## Reference\n";
@@ -72,12 +70,4 @@ function defaultOf({ schema }: Key): string {
 
 function list(value: unknown[]): string {
   return value.length === 0 ? "" : `\`[${value.join(", ")}]\``;
-}
-
-if (import.meta.main) {
-  const path = join(fileURLToPath(new URL("../docs", import.meta.url)), "configuration.md");
-  Deno.writeTextFileSync(path, withReference(Deno.readTextFileSync(path)));
-  const { success } = await new Deno.Command(Deno.execPath(), { args: ["fmt", "-q", path] })
-    .output();
-  if (!success) throw new Error(`Cannot format ${path}`);
 }

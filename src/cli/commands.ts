@@ -66,6 +66,7 @@ const subjects: readonly { readonly title: string; readonly entries: readonly En
     title: "The program",
     entries: [
       { names: ["version"], load: () => import("./commands/version.ts") },
+      { names: ["docs"], load: () => import("./commands/docs.ts") },
       {
         names: ["help"],
         load: async () => {
