@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parse } from "yaml";
-import { freePort, type Home, programWords, root, Service } from "../support/program.ts";
+import { root, startSpans } from "../support/program.ts";
 import { asked } from "./asked.ts";
 import { exportRisk, riskConfig } from "./risk_config.ts";
 
@@ -105,7 +105,7 @@ asked(42, "the timeline of an export is read by tenant and by the id of an event
 });
 
 asked(43, "stella spans keeps the spans that are sent to it by OTLP", async (home) => {
-  const sink = await startSink(home);
+  const sink = await startSpans(home, "spans.ndjson");
   const span = { traceId: "a".repeat(32), spanId: "b".repeat(16), name: "export" };
   const sent = { resourceSpans: [{ scopeSpans: [{ spans: [span] }] }] };
   const answer = await fetch(`${sink.url}/v1/traces`, {
@@ -117,25 +117,6 @@ asked(43, "stella spans keeps the spans that are sent to it by OTLP", async (hom
   assert.equal(await sink.stop(), 0);
   assert.deepEqual(JSON.parse(readFileSync(join(home.path, "spans.ndjson"), "utf8")), sent);
 });
-
-async function startSink(home: Home): Promise<Service> {
-  const port = freePort();
-  const [command, ...words] = programWords();
-  const sink = new Service(
-    new Deno.Command(command, {
-      args: [...words, "spans", "--listen", `127.0.0.1:${port}`, "--out", "spans.ndjson"],
-      cwd: home.path,
-      env: home.environment(),
-      clearEnv: true,
-      stdin: "null",
-      stdout: "null",
-      stderr: "piped",
-    }).spawn(),
-    `http://127.0.0.1:${port}`,
-  );
-  await sink.answers();
-  return sink;
-}
 
 asked(43, "a configuration of a collector comes with the program", async (home) => {
   await home.succeed(["assets", "write", "kit"]);

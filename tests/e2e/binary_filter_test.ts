@@ -7,7 +7,7 @@ import { spawnSync } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { tool } from "../support/needs.ts";
-import { freePort, Service } from "../support/program.ts";
+import { Service } from "../support/program.ts";
 import {
   type BinaryPlace,
   binaryTest,
@@ -125,16 +125,13 @@ binaryTest(
 );
 
 async function startFiltered(filter: string, { stella, home }: BinaryPlace): Promise<Service> {
-  const port = freePort();
   const child = new Deno.Command(filter, {
-    args: [stella, "serve", "--listen", `127.0.0.1:${port}`],
+    args: [stella, "serve", "--listen", "127.0.0.1:0"],
     env: { STATE_DIRECTORY: join(home.path, "service") },
     clearEnv: true,
     stdin: "null",
     stdout: "null",
     stderr: "piped",
   }).spawn();
-  const service = new Service(child, `http://127.0.0.1:${port}`);
-  await service.answers();
-  return service;
+  return await new Service(child).answers();
 }

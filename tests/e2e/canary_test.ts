@@ -7,7 +7,7 @@ import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { testWith } from "../support/needs.ts";
-import { freePort, Home, programWords, root, Service } from "../support/program.ts";
+import { Home, root, type Service } from "../support/program.ts";
 import { Authority } from "../support/registry/authority.ts";
 import { fail, FakeRegistry } from "../support/registry/fake_registry.ts";
 import { basic, otherToken, Secrets, Seen, token } from "./canaries.ts";
@@ -56,24 +56,7 @@ function configure(home: Home, secrets: Secrets, registry: FakeRegistry, collect
 
 /** The service with its certificate. */
 async function serve(home: Home): Promise<Service> {
-  const [command, ...words] = programWords();
-  const port = freePort();
-  const child = new Deno.Command(command, {
-    args: [...words, "serve", "--listen", `127.0.0.1:${port}`],
-    cwd: home.path,
-    env: home.environment(),
-    clearEnv: true,
-    stdin: "null",
-    stdout: "null",
-    stderr: "piped",
-  }).spawn();
-  const service = new Service(child, `https://127.0.0.1:${port}`);
-  for (let n = 0; n < 1_200; n++) {
-    if (/"service.started"/.test(service.log)) return service;
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
-  await service.stop("SIGKILL");
-  throw new Error(`The service has not started:\n${service.log}`);
+  return await home.serve();
 }
 
 testWith(["openssl"], "no secret is in anything that is said, sent, stored or shown", async () => {

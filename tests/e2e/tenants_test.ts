@@ -30,16 +30,6 @@ function configuration(home: Home) {
   };
 }
 
-async function finished(service: Service, token: string, profile: string) {
-  const location = await service.submit({ profile }, as(token));
-  for (let polls = 0; polls < 1_200; polls++) {
-    const job = await (await fetch(service.url + location, { headers: as(token) })).json();
-    if (!["queued", "running"].includes(job.state)) return job;
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
-  throw new Error(`the export ${location} has not ended after a minute`);
-}
-
 /** Body and status of a refused request. */
 async function refusal(service: Service, token: string, profile: string) {
   const answer = await fetch(`${service.url}/v1/exports`, {
@@ -56,7 +46,7 @@ Deno.test("two tenants publish one profile, each into its own place, in any orde
   const service = await home.serve();
   try {
     for (const tenant of ["b", "a", "b", "a"]) {
-      const job = await finished(service, tenant, "pub");
+      const job = await service.export({ profile: "pub" }, as(tenant));
       assert.equal(job.state, "succeeded", JSON.stringify(job.error));
       assert.deepEqual([job.tenant, job.actor], [tenant, `ci-${tenant}`]);
     }
@@ -81,7 +71,7 @@ Deno.test("a profile of one tenant does not exist for the other", async () => {
       .json();
     const names = items.map(({ name }: { name: string }) => name);
     assert.deepEqual(names, ["kit", "pub", "sealed"]);
-    assert.equal((await finished(service, "a", "own")).state, "succeeded");
+    assert.equal((await service.export({ profile: "own" }, as("a"))).state, "succeeded");
     assert.ok(existsSync(join(home.path, "out/own/manifest.json")));
   } finally {
     await service.stop();
@@ -95,7 +85,7 @@ Deno.test("a tenant is told why its export failed without a path, and the log ha
   const service = await home.serve();
   const answers: string[] = [];
   try {
-    const { id, state, error } = await finished(service, "b", "sealed");
+    const { id, state, error } = await service.export({ profile: "sealed" }, as("b"));
     assert.equal(state, "failed");
     assert.match(error.message, /hmac\.key/);
     const paths = [`/v1/exports/${id}`, "/v1/exports", "/v1/timeline", `/v1/exports/${id}/events`];

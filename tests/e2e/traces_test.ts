@@ -7,11 +7,11 @@ import assert from "node:assert/strict";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { testWith, tool } from "../support/needs.ts";
-import { freePort, Home, programWords, root, Service } from "../support/program.ts";
+import { freePort, Home, programWords, root, Service, startSpans } from "../support/program.ts";
 import { FakeRegistry } from "../support/registry/fake_registry.ts";
 import { binaryTest, form } from "./binary_place.ts";
 import { collector } from "./collector.ts";
-import { configureStella, until } from "../support/site.ts";
+import { configureStella } from "../support/site.ts";
 
 const caller = { traceId: "4bf92f3577b34da6a3ce929d0e0e4736", spanId: "00f067aa0ba902b7" };
 const traceparent = `00-${caller.traceId}-${caller.spanId}-01`;
@@ -90,20 +90,8 @@ function checkTree(spans: WireSpan[], exportId: string): void {
 
 Deno.test("one export's spans arrive in the sink as one trace below the caller's", async () => {
   const home = new Home();
-  const port = freePort();
-  const [command, ...words] = programWords();
-  const child = new Deno.Command(command, {
-    args: [...words, "spans", "--listen", `127.0.0.1:${port}`, "--out", "carried/spans.ndjson"],
-    cwd: home.path,
-    env: home.environment(),
-    clearEnv: true,
-    stdin: "null",
-    stdout: "null",
-    stderr: "piped",
-  }).spawn();
-  const sink = new Service(child, `http://127.0.0.1:${port}`);
+  const sink = await startSpans(home, "carried/spans.ndjson");
   try {
-    await sink.answers();
     const exportId = await exportOnce(home, sink.url);
     const lines = readFileSync(join(home.path, "carried/spans.ndjson"), "utf8").trim().split("\n");
     const resources = lines.flatMap((line) => JSON.parse(line).resourceSpans);
@@ -133,12 +121,12 @@ testWith(
       stdout: "null",
       stderr: "piped",
     }).spawn();
-    const running = new Service(child, `http://127.0.0.1:${port}`);
+    const running = new Service(child);
     try {
-      await running.answers();
-      const exportId = await exportOnce(home, running.url);
+      await running.logged(/Everything is ready/);
+      const exportId = await exportOnce(home, `http://127.0.0.1:${port}`);
       const seen = () => [...running.log.matchAll(/Trace ID +: (\w+)[^]*?(?=Span #|$)/g)];
-      await until("12 spans in the collector's log", () => seen().length >= 12 || undefined, 15);
+      await running.logged(/(Trace ID +: [^]*?){12}/);
       assert.deepEqual(new Set(seen().map((one) => one[1])), new Set([caller.traceId]));
       for (const [block] of seen()) assert.ok(block.includes(`exportId: Str(${exportId})`), block);
       assert.match(running.log, /Parent ID +: 00f067aa0ba902b7\n[^]*?Name +: POST \/v1\/exports/);
@@ -163,8 +151,8 @@ function endTraced(strace: number): void {
 async function connections(env: Record<string, string>): Promise<string[]> {
   const home = new Home();
   try {
-    const { child, port, trace } = servedUnderStrace(home, env);
-    const service = new Service(child, `http://127.0.0.1:${port}`);
+    const { child, trace } = servedUnderStrace(home, env);
+    const service = new Service(child);
     try {
       await service.answers();
       const { state } = await service.export({ profile: "kit" }, { traceparent });
@@ -182,10 +170,9 @@ async function connections(env: Record<string, string>): Promise<string[]> {
 
 function servedUnderStrace(home: Home, env: Record<string, string>) {
   mkdirSync(home.state, { recursive: true });
-  const port = freePort();
   const trace = join(home.path, "trace.txt");
   const options = ["-f", "-qq", "-e", "trace=connect,sendto,sendmsg", "-o", trace];
-  const words = [...programWords(), "serve", "--listen", `127.0.0.1:${port}`];
+  const words = [...programWords(), "serve", "--listen", "127.0.0.1:0"];
   const child = new Deno.Command(tool("strace") ?? "strace", {
     args: [...options, ...words],
     cwd: home.path,
@@ -195,7 +182,7 @@ function servedUnderStrace(home: Home, env: Record<string, string>) {
     stdout: "null",
     stderr: "piped",
   }).spawn();
-  return { child, port, trace };
+  return { child, trace };
 }
 
 function outgoing(trace: string): string[] {

@@ -184,13 +184,20 @@ async function byIdentityToken(made: Scene, registry: DockerRegistry) {
   write(at("docker/config.json"), "hunter2-refresh");
   write(at("run/containers/auth.json"), "hunter2-refresh");
   write(at("auth.json"), "hunter2-refresh");
-  for (
-    const env of [
-      { DOCKER_CONFIG: at("docker") },
-      { XDG_RUNTIME_DIR: at("run") },
-      { REGISTRY_AUTH_FILE: at("auth.json") },
-    ]
-  ) await roundTrip(made, registry, [], env);
+  const variables = [
+    { DOCKER_CONFIG: at("docker") },
+    { XDG_RUNTIME_DIR: at("run") },
+    { REGISTRY_AUTH_FILE: at("auth.json") },
+  ];
+  await roundTrip(made, registry, [], variables[0]);
+  for (const env of variables.slice(1)) {
+    const flags = ["--ca", made.authority.path];
+    const verified = await made.home.json(
+      ["verify", `oci://${registry.host}/exports/kit:v1`, ...flags],
+      { env },
+    );
+    assert.deepEqual([verified.exit, verified.verdict], [0, "verified"], JSON.stringify(verified));
+  }
   write(at("auth.json"), "hunter2-old");
   const ran = await made.home.stella(
     ["verify", `oci://${registry.host}/exports/kit:v1`, "--ca", made.authority.path],

@@ -5,6 +5,7 @@
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { engineFlags, permissionFlags, unstableFlags } from "../../src/config/permissions.ts";
+import { ChildLog } from "./child_log.ts";
 
 export const root = fileURLToPath(new URL("../..", import.meta.url));
 export const binary = Deno.env.get("STELLA_BINARY");
@@ -90,10 +91,17 @@ export class Home {
 
   /** Starts `stella serve` on a free port of loopback and waits until it answers. */
   async serve(args: string[] = [], env: Record<string, string> = {}): Promise<Service> {
-    const port = freePort();
-    const [command, ...words] = programWords();
+    return await this.start(["serve", "--listen", "127.0.0.1:0", ...args], env).answers();
+  }
+
+  /** Starts a command that runs until it is told to end. */
+  start(
+    args: string[],
+    env: Record<string, string> = {},
+    [command, ...words] = programWords(),
+  ): Service {
     const child = new Deno.Command(command, {
-      args: [...words, "serve", "--listen", `127.0.0.1:${port}`, ...args],
+      args: [...words, ...args],
       cwd: this.path,
       env: this.environment(env),
       clearEnv: true,
@@ -101,9 +109,7 @@ export class Home {
       stdout: "null",
       stderr: "piped",
     }).spawn();
-    const service = new Service(child, `http://127.0.0.1:${port}`);
-    await service.answers();
-    return service;
+    return new Service(child);
   }
 
   remove(): void {
@@ -130,34 +136,42 @@ export async function withHome(body: (home: Home) => Promise<void>): Promise<voi
   }
 }
 
+/** Starts `stella spans` on a free port, which keeps what comes in the file `out`. */
+export async function startSpans(home: Home, out: string): Promise<Service> {
+  const service = home.start(["spans", "--listen", "127.0.0.1:0", "--out", out]);
+  return await service.answers(/listens on (\S+)\/v1\/traces/);
+}
+
+/** The line with which `stella serve` says that it answers, and where. */
+const serves = /"event":"service\.started".*?"url":"([^"]+)"/;
+
 export class Service {
-  log = "";
-  readonly #logged: Promise<void>;
+  url = "";
+  readonly #log: ChildLog;
 
-  constructor(readonly child: Deno.ChildProcess, readonly url: string) {
-    this.#logged = this.#readLog();
+  constructor(readonly child: Deno.ChildProcess) {
+    this.#log = new ChildLog(child.stderr);
   }
 
-  async #readLog(): Promise<void> {
-    for await (const text of this.child.stderr.pipeThrough(new TextDecoderStream())) {
-      this.log += text;
-    }
+  get log(): string {
+    return this.#log.text;
   }
 
-  async answers(): Promise<void> {
-    let hasEnded = false;
-    void this.child.status.then(() => hasEnded = true);
-    for (let i = 0; i < 1_200 && !hasEnded; i++) {
-      try {
-        const answer = await fetch(`${this.url}/health/liveness`);
-        await answer.body?.cancel();
-        return;
-      } catch {
-        await new Promise((resolve) => setTimeout(resolve, 50));
-      }
+  /** Waits for a line of its log. @throws Error where it ends before */
+  logged(pattern: RegExp): Promise<RegExpExecArray> {
+    return this.#log.until(pattern);
+  }
+
+  /** Waits until it answers; `pattern` is how it says so, with the address as its group. */
+  async answers(pattern = serves): Promise<this> {
+    try {
+      const [, url = ""] = await this.logged(pattern);
+      this.url = url;
+      return this;
+    } catch (error) {
+      await this.stop("SIGKILL");
+      throw error;
     }
-    await this.stop("SIGKILL");
-    throw new Error(`The service does not answer:\n${this.log}`);
   }
 
   // deno-lint-ignore no-explicit-any -- any route
@@ -182,13 +196,18 @@ export class Service {
   /** Submits an export and waits for its end. */
   // deno-lint-ignore no-explicit-any -- the job as the API shows it
   async export(body: unknown, headers: Record<string, string> = {}): Promise<any> {
-    const path = await this.submit(body, headers);
-    for (let i = 0; i < 1_200; i++) {
-      const job = await this.get(path);
-      if (!["queued", "running"].includes(job.state)) return job;
-      await new Promise((resolve) => setTimeout(resolve, 50));
-    }
-    throw new Error("The export did not end in a minute");
+    return await this.ended(await this.submit(body, headers), headers);
+  }
+
+  /** Follows the export at a path of the API to its end. */
+  // deno-lint-ignore no-explicit-any -- the job as the API shows it
+  async ended(path: string, { authorization }: Record<string, string> = {}): Promise<any> {
+    const headers = authorization === undefined ? {} : { authorization };
+    const events = await fetch(this.url + path.replace(/\?|$/, "/events$&"), { headers });
+    const told = await events.text();
+    const job = await (await fetch(this.url + path, { headers })).json();
+    if (events.ok && !["queued", "running"].includes(job.state)) return job;
+    throw new Error(`The export at ${path} has not ended: ${JSON.stringify(job)}\n${told}`);
   }
 
   /** Ends it by its process id. @returns its exit code */
@@ -197,7 +216,7 @@ export class Service {
       this.child.kill(signal);
     } catch { /* it has ended already */ }
     const { code } = await this.child.status;
-    await this.#logged;
+    await this.#log.ended;
     return code;
   }
 }

@@ -2,7 +2,7 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { tool } from "./needs.ts";
-import { freePort, type Home, programWords, Service } from "./program.ts";
+import { freePort, type Home, type Service } from "./program.ts";
 
 const decoder = new TextDecoder();
 
@@ -46,7 +46,11 @@ async function ok(url: string): Promise<boolean> {
   return answer?.ok === true;
 }
 
-/** Asks four times a second until there is a value. @throws after so many seconds */
+/**
+ * Asks a program of others, which tells nobody when it has got there, four times a second until
+ * there is a value.
+ * @throws after so many seconds
+ */
 export async function until<T>(
   what: string,
   ask: () => Promise<T | undefined> | T | undefined,
@@ -176,20 +180,8 @@ export interface Start {
 
 /** `stella serve` on a port of its own, which it can be started on again. */
 export async function serveOn(home: Home, port: number, start: Start = {}): Promise<Service> {
-  const [command, ...words] = start.words ?? programWords();
-  const address = `127.0.0.1:${port}`;
-  const child = new Deno.Command(command, {
-    args: [...words, "serve", "--listen", address],
-    cwd: home.path,
-    env: home.environment(start.env),
-    clearEnv: true,
-    stdin: "null",
-    stdout: "null",
-    stderr: "piped",
-  }).spawn();
-  const service = new Service(child, `http://${address}`);
-  await service.answers();
-  return service;
+  const args = ["serve", "--listen", `127.0.0.1:${port}`];
+  return await home.start(args, start.env, start.words).answers();
 }
 
 /** Writes stella.yaml; the rest of it as in the README. */
