@@ -1,6 +1,7 @@
 /**
- * DSSE (secure-systems-lab/dsse, protocol.md and envelope.md) inside a sigstore bundle v0.3 (sigstore protobuf-specs,
- * sigstore_bundle.proto), signed by a plain key: no transparency log, no clock, so an attestation made twice is the same bytes.
+ * DSSE (secure-systems-lab/dsse, protocol.md and envelope.md) in a sigstore bundle v0.3 (sigstore
+ * protobuf-specs, sigstore_bundle.proto), signed by a plain key: without transparency log or clock,
+ * so the same attestation has the same bytes every time.
  */
 import { Buffer } from "node:buffer";
 import { createHash, type KeyObject } from "node:crypto";
@@ -15,7 +16,7 @@ export function preAuthEncoding(type: string, body: Uint8Array): Uint8Array {
   return Buffer.concat([Buffer.from(head), body]);
 }
 
-/** base64 of the sha256 of the public key's SPKI: what we call a key by, and sigstore's hint. */
+/** base64 of the SHA-256 of the public key's SPKI: our key id and sigstore's hint. */
 export function keyidOf(key: KeyObject): string {
   const spki = key.export({ type: "spki", format: "der" });
   return createHash("sha256").update(spki).digest("base64");
@@ -23,14 +24,14 @@ export function keyidOf(key: KeyObject): string {
 
 export type Algorithm = "ed25519" | "p256";
 
-/** The algorithm of a key, or undefined where it is none that stella signs or verifies with. */
+/** The algorithm of a key, or undefined if it is not supported. */
 export function algorithmOf(key: KeyObject): Algorithm | undefined {
   if (key.asymmetricKeyType === "ed25519") return "ed25519";
   const curve = key.asymmetricKeyDetails?.namedCurve;
   return key.asymmetricKeyType === "ec" && curve === "prime256v1" ? "p256" : undefined;
 }
 
-/** The algorithm of a public key that can be used, or the reason why it cannot. */
+/** The algorithm of a usable public key, or why it cannot be used. */
 export function checkPublicKey(key: KeyObject): { algorithm: Algorithm } | { fault: string } {
   const algorithm = algorithmOf(key);
   if (algorithm === undefined) return { fault: `its type is ${key.asymmetricKeyType}` };
@@ -39,7 +40,7 @@ export function checkPublicKey(key: KeyObject): { algorithm: Algorithm } | { fau
   return fault === undefined ? { algorithm } : { fault };
 }
 
-/** The digest that node:crypto has to be told: none for Ed25519, and never its default. */
+/** The digest to pass to node:crypto: none for Ed25519, and never its default. */
 export function digestOf(algorithm: Algorithm): "sha256" | null {
   return algorithm === "p256" ? "sha256" : null;
 }
@@ -49,19 +50,20 @@ export interface Envelope {
   payloadType: string;
   payload: Uint8Array;
   signature: Uint8Array;
-  /** Unsigned: it only says which secret or key to try. */
+  /** Unsigned: only a hint which key or secret to try. */
   keyid?: string;
 }
 
 /** An envelope in a sigstore bundle. */
 export interface Attestation extends Envelope {
-  /** As `keyidOf`; unsigned too. */
+  /** From `keyidOf`; also unsigned. */
   hint: string;
 }
 
 /**
- * The one encoding of an attestation file: fixed key order, standard padded base64, one line feed. sigstore's own signers leave the
- * keyid out, and cosign skips a signature whose keyid is not a fingerprint of another kind: so do we. Where one is given it is kept.
+ * The one encoding of an attestation file: fixed key order, standard padded base64, one line feed.
+ * The keyid is omitted like in sigstore's own bundles, because cosign skips a signature whose keyid
+ * is not the kind of fingerprint it expects. A given keyid is kept.
  */
 export function encodeBundle({ hint, ...envelope }: Attestation): Uint8Array {
   const bundle = {
@@ -72,7 +74,7 @@ export function encodeBundle({ hint, ...envelope }: Attestation): Uint8Array {
   return Buffer.from(JSON.stringify(bundle) + "\n");
 }
 
-/** A bare envelope as a file, in the same one encoding. */
+/** An envelope alone as a file, in the same encoding. */
 export function encodeEnvelope(envelope: Envelope): Uint8Array {
   return Buffer.from(JSON.stringify(plainEnvelope(envelope)) + "\n");
 }

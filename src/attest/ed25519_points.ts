@@ -1,24 +1,22 @@
 /**
- * Ed25519 public keys that prove nothing. Under a key of small order a signature that was made
- * without any private key verifies for one message in eight or more, and OpenSSL takes such a key.
- * A point has one encoding (RFC 8032, section 5.1.2), but OpenSSL takes coordinates from the prime
- * on too, so that one key could go by two key ids. The eight points of small order: Chalkias,
- * Garillot and Nikolaenko, "Taming the Many EdDSAs", 2020, table 1; libsodium 1.0.20,
+ * Ed25519 public keys that must be refused. With a key of small order, a signature made without any
+ * private key verifies for one message in eight or more, and OpenSSL accepts such keys. A point has
+ * one encoding (RFC 8032, section 5.1.2), but OpenSSL also accepts coordinates from the prime
+ * upward, so one key could have two key ids. The eight points of small order: Chalkias, Garillot
+ * and Nikolaenko, "Taming the Many EdDSAs", 2020, table 1; libsodium 1.0.20,
  * ge25519_has_small_order.
  */
 const prime = 2n ** 255n - 19n;
 
-/**
- * The y of the two points of order 8 whose y is the smaller one; the other two have its negative.
- */
+/** The smaller y of the points of order 8; the other two points have its negative. */
 const orderEight = 0x05fc536d880238b13933c6d305acdfd5f098eff289f4c345b027b2c28f95e826n;
 
 /** 1 has order 1, -1 order 2, 0 order 4; a point and its negative share their y. */
 const smallOrder: readonly bigint[] = [0n, 1n, prime - 1n, orderEight, prime - orderEight];
 
 /**
- * Why the 32 bytes of a public key cannot be used, or undefined. Whether they are on the curve at
- * all is for who verifies.
+ * Why a 32-byte public key must be refused, or undefined. Verification itself checks that it is on
+ * the curve.
  */
 export function ed25519Fault(encoded: Uint8Array): string | undefined {
   const bytes = Uint8Array.from(encoded).reverse();

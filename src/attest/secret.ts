@@ -1,7 +1,8 @@
 /**
- * Shared secrets: for closed sites where both ends hold one and the same file. Whoever can check can also make such an envelope, so it
- * stands beside the attestation by a key pair, in a file of its own, and nothing that asks for a public key takes it.
- * The algorithm comes from the key file's label and never from an envelope: `STELLA SHARED SECRET` means HMAC-SHA256 and only that.
+ * Shared secrets, for closed sites where both ends hold the same file. HMAC is symmetric: whoever
+ * can verify can also forge. So the signature is a separate file beside the attestation by a key
+ * pair, and is never accepted in place of one. The algorithm follows from the label of the key
+ * file, never from an envelope: `STELLA SHARED SECRET` means HMAC-SHA256 only.
  */
 import { Buffer } from "node:buffer";
 import { createHmac, createSecretKey, type KeyObject, randomBytes } from "node:crypto";
@@ -12,17 +13,19 @@ import { readRegular } from "../domain/regular_file.ts";
 import { StellaError } from "../domain/errors.ts";
 import { preAuthEncoding } from "./dsse.ts";
 
-/** Bytes: as many as the digest has; a shorter secret would be the weakest part (RFC 2104 section 3). */
+/**
+ * Bytes: the length of the digest; a shorter secret would be the weakest part (RFC 2104 section 3).
+ */
 export const minSecretBytes = 32;
 const maxSecretBytes = 1024;
 const maxFileBytes = 64 * 1024;
 
 export interface SharedSecret {
-  /** `hmac-sha256:` and base64 of 32 bytes that follow from the secret and do not tell it. */
+  /** `hmac-sha256:` and base64 of 32 bytes derived from the secret without revealing it. */
   keyid: string;
-  /** File name without `.key`, for people. */
+  /** File name without `.key`, for display. */
   name: string;
-  /** Opaque: it shows nothing where it is printed. */
+  /** An opaque object that prints no key material. */
   key: KeyObject;
 }
 
@@ -40,7 +43,7 @@ export function newSecret(): string {
 
 /**
  * Reads a secret file that only its owner can read.
- * @param guard told the path, and then the file that was opened
+ * @param guard called with the path, and then with the status of the opened file
  * @throws StellaError usage
  */
 export function readSecret(
@@ -57,7 +60,7 @@ export function readSecret(
   return secret;
 }
 
-/** A secret from the text of its file; `path` is where it came from. @throws StellaError usage */
+/** Parses the text of a secret file; `path` is its origin. @throws StellaError usage */
 export function secretFrom(text: string, path: string): SharedSecret {
   const bytes = Buffer.from(pemPattern.exec(text)?.[1] ?? "", "base64");
   if (bytes.length < minSecretBytes || bytes.length > maxSecretBytes) {
@@ -74,7 +77,10 @@ export function secretFrom(text: string, path: string): SharedSecret {
   return { keyid: `hmac-sha256:${id}`, name: basename(path).replace(/\.key$/, ""), key };
 }
 
-/** HMAC-SHA256 over a prefix that nothing else signs, and the envelope's pre-authentication encoding. */
+/**
+ * HMAC-SHA256 over a prefix that is used for nothing else, followed by the envelope's
+ * pre-authentication encoding.
+ */
 export function macOf(secret: SharedSecret, type: string, payload: Uint8Array): Uint8Array {
   const mac = createHmac("sha256", secret.key);
   return mac.update("stella-hmac-sha256\n").update(preAuthEncoding(type, payload)).digest();

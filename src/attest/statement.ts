@@ -1,6 +1,6 @@
 /**
- * The in-toto Statement v1 with an SLSA provenance v1 predicate: says which manifest, made how, from what.
- * It holds no time, host, user or local path, so the attestation of the same inputs is the same bytes.
+ * The in-toto Statement v1 with an SLSA provenance v1 predicate: which manifest, built how and from
+ * what. It contains no time, host, user or local path, so the same inputs give the same bytes.
  * Source: in-toto/attestation spec/v1/statement.md; slsa.dev/provenance/v1.
  */
 
@@ -12,7 +12,7 @@ export const registrySubject = "registry-manifest";
 export interface Provenance {
   /** sha256 of manifest.json, hex. */
   bundleDigest: string;
-  /** sha256 of the OCI manifest that a push would make, hex; a directory bundle has none. */
+  /** SHA-256 of the OCI manifest that a push would create, hex; absent for directory layout. */
   registryManifest?: string;
   version: string;
   parameters: {
@@ -23,7 +23,7 @@ export interface Provenance {
     volumeSize?: number;
     created: string;
   };
-  /** One per source, by digest of its part of the index; never a local path. */
+  /** One per source, with the digest of its part of the index; never a local path. */
   sources: readonly { name: string; sha256: string }[];
 }
 

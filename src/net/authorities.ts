@@ -1,6 +1,6 @@
 /**
- * Certificate authorities to trust: those of a PEM file, else the system's. Explicit, so that no
- * variable of the environment adds one.
+ * Trusted certificate authorities: those of a PEM file, or the system's. Passed explicitly, so that
+ * no environment variable can add one.
  */
 import { X509Certificate } from "node:crypto";
 import { existsSync } from "node:fs";
@@ -8,7 +8,7 @@ import { rootCertificates } from "node:tls";
 import { readRegular } from "../domain/regular_file.ts";
 import { StellaError } from "../domain/errors.ts";
 
-/** Where systems keep the authorities that their owner trusts, an own one of the site included. */
+/** Where systems store trusted authorities, including those of the site. */
 const bundles = [
   "/etc/ssl/certs/ca-certificates.crt",
   "/etc/pki/tls/certs/ca-bundle.crt",
@@ -27,20 +27,21 @@ export function authorities(ca: string | undefined): readonly string[] {
 const maxBytes = 16 * 1024 * 1024;
 
 /**
- * The text of a PEM file, whichever way Windows wrote it: with a byte order mark, in UTF-16, with
- * CRLF.
+ * Reads a PEM file, also as Windows writes it: with a byte order mark, in UTF-16, with CRLF.
  * @throws StellaError usage, media
  */
 export function readPem(path: string): string {
   const bytes = readRegular("Cannot read the certificates", path, maxBytes);
   const isUtf16 = bytes[0] === 0xff && bytes[1] === 0xfe;
-  // A decoder takes the byte order mark away.
+  // The decoder removes the byte order mark.
   return new TextDecoder(isUtf16 ? "utf-16le" : "utf-8").decode(bytes).replaceAll("\r\n", "\n");
 }
 
 const block = /^-----BEGIN CERTIFICATE-----[ \t]*\n[\s\S]*?^-----END [^\n]*-----/gm;
 
-/** One by one, so that a damaged file is reported as such and not as an untrusted registry. */
+/**
+ * Parsed one by one, so that a damaged file is reported as such and not as an untrusted registry.
+ */
 function certificatesIn(path: string, text: string): string[] {
   const found = text.match(block) ?? [];
   if (found.length === 0) throw unfit(path, contentOf(text));
@@ -57,8 +58,7 @@ function certificatesIn(path: string, text: string): string[] {
 function contentOf(text: string): string {
   if (text.trim() === "") return "it is empty";
   if (/^-----BEGIN [^\n]*PRIVATE KEY-----/m.test(text)) return "it holds a private key";
-  // ASN.1 SEQUENCE of two bytes of length: how a certificate in DER begins, in UTF-8 as good as
-  // none.
+  // An ASN.1 SEQUENCE with two length bytes: the start of a DER certificate, decoded as UTF-8.
   if (text.startsWith("0\ufffd")) return "it is DER, not PEM";
   return "there is no certificate in it";
 }

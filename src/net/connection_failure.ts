@@ -1,6 +1,6 @@
 /**
- * An exchange that ended without an answer: what happened to the connection, to which host, and
- * what helps.
+ * Explains a request that failed without a response: what happened to the connection, to which
+ * host, and what may help.
  */
 import { messageOf } from "../domain/errors.ts";
 import {
@@ -12,13 +12,13 @@ import {
 } from "./failure.ts";
 
 interface Kind {
-  /** Against the error's code, then against its message. */
+  /** Matched against the error's code, then against its message. */
   on: RegExp;
   /** `host` is HOST[:PORT], `work` as in `while a blob was sent`. */
   text?: (host: string, work: string) => string;
   reason?: RegistryReason;
   hint?: string;
-  /** What passes by itself is tried again; most does. */
+  /** Permanent failures are not retried; most are transient. */
   lasts?: boolean;
 }
 
@@ -84,7 +84,7 @@ export function broken(method: string, url: URL, cause: unknown): RegistryError 
   return new RegistryError(kind.reason ?? "reset", message, facts);
 }
 
-/** What a request of the distribution-spec is for. */
+/** The purpose of a request of the distribution-spec. */
 const works: readonly [RegExp, string][] = [
   [/^HEAD .*\/blobs\//, "a blob was looked for"],
   [/^HEAD .*\/manifests\//, "a manifest was looked for"],
@@ -105,7 +105,7 @@ function said(known: string, words: string): string {
   return words === "" ? known : `${known} (${words})`;
 }
 
-/** Connecting to several addresses fails with all their errors and no message of its own. */
+/** Connecting to several addresses fails with an error for each and no message of its own. */
 function wordsOf(cause: unknown): string {
   return cause instanceof AggregateError && cause.message === ""
     ? cause.errors.map(messageOf).join("; ")

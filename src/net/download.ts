@@ -1,6 +1,6 @@
 /**
- * A file by its URL, into a file of ours: for data whose content is pinned by its digest. It goes the way of everything that leaves
- * the machine (transport.ts), follows no redirect, and leaves no file that is not the one that was asked for.
+ * Downloads a URL to a file, for content pinned by its digest. It uses the common transport with
+ * its egress policy, follows no redirect, and leaves no file with other content.
  */
 import { closeSync, ftruncateSync, openSync, rmSync, writeSync } from "node:fs";
 import { startSha256 } from "../domain/hash.ts";
@@ -13,26 +13,28 @@ import { type Timing, withRetries } from "./retry.ts";
 import { Transport, type TransportOptions } from "./transport.ts";
 
 export interface Download {
-  /** `https://...`; plain http on loopback only. */
+  /** `https://...`; plain http only on loopback. */
   url: string;
-  /** Lowercase hex of the whole content. */
+  /** Lowercase hex digest of the whole content. */
   sha256: string;
-  /** Path of a PEM file with the only authorities that are trusted. */
+  /** Path of a PEM file with the only trusted authorities. */
   ca?: string;
-  /** The new file. */
+  /** Path of the new file. */
   to: string;
 }
 
 export interface DownloadOptions extends Pick<TransportOptions, "policy" | "timeouts" | "resolve"> {
   timing: Timing;
   signal?: AbortSignal | undefined;
-  /** Bytes; more are refused while they come. */
+  /** Limit in bytes. */
   max?: number;
 }
 
 const defaultMaxBytes = 4 * 1024 ** 3;
 
-/** @throws StellaError usage of the policy, registry, media, digest where the content is another */
+/**
+ * @throws StellaError usage by the egress policy, registry, media, digest if the content differs
+ */
 export async function download(what: Download, options: DownloadOptions): Promise<void> {
   const { timing, signal, max = defaultMaxBytes, ...network } = options;
   const url = new URL(what.url);

@@ -1,21 +1,27 @@
-/** Carries one request through: sends its body, reads the answer, and ends it where nothing moves any more. */
+/**
+ * Performs one HTTP request: sends its body, reads the response, and aborts it when no data moves
+ * any more.
+ */
 import type { ClientRequest, IncomingMessage } from "node:http";
 import { StellaError } from "../domain/errors.ts";
 import { broken } from "./connection_failure.ts";
 import { RegistryError, stopped, target } from "./failure.ts";
 import type { Answer, Body, Outgoing } from "./message.ts";
 
-/** Milliseconds: until a connection stands (look-up and TLS included), and between two bytes that move. */
+/** Milliseconds: to connect (including DNS and TLS), and between two bytes. */
 export interface Timeouts {
   connect: number;
   stall: number;
 }
 
-/** The least size of a manifest that every registry must take is also the most that is read (distribution-spec, Pushing Manifests). */
+/**
+ * The manifest size that every registry must accept is also the limit here (distribution-spec,
+ * Pushing Manifests).
+ */
 const maxAnswerBytes = 4 * 1024 * 1024;
 const maxErrorBytes = 8 * 1024;
 
-/** @throws RegistryError where no answer came; StellaError of the body or the signal */
+/** @throws RegistryError without a response; StellaError of the body or the signal */
 export async function exchange(
   request: ClientRequest,
   outgoing: Outgoing,
@@ -30,16 +36,20 @@ export async function exchange(
     throw cause instanceof StellaError ? cause : broken(outgoing.method, outgoing.url, cause);
   } finally {
     watch.end();
-    // Where the body was not read to its end, nobody wants the rest of it. (Over TLS "finished" may come after the answer.)
+    // If the response came before the end of the body, the rest is not sent. (With TLS "finished"
+    // may come after the response.)
     if (!request.writableEnded) request.destroy();
   }
 }
 
-/** Ends an exchange that does not get on: first the connection, then any byte in either direction, and always the signal. */
+/**
+ * Aborts a request that makes no progress: first by connecting, then by any byte in either
+ * direction, and on its signal.
+ */
 export class Watch {
-  /** Why the watch ended the exchange: what Node reports then may be any kind of reset. */
+  /** Why the request was aborted: Node may then report any kind of reset. */
   cause: Error | undefined;
-  /** When a byte moved last; undefined before there is a connection. */
+  /** When the last byte moved; undefined before the connection is established. */
   #last: number | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
   readonly #signal: AbortSignal | undefined;
@@ -54,7 +64,8 @@ export class Watch {
     signal?.addEventListener("abort", this.#abort, { once: true });
     this.#arm(limit.connect);
     request.on("socket", (socket) => {
-      // Deno 2.9 sends a request again by itself where a kept connection ends, even if we ended it. retry.ts decides that.
+      // Deno 2.9 repeats a request by itself if a kept connection ends, even when we ended it.
+      // retry.ts decides about that.
       request.reusedSocket = false;
       if (!socket.connecting) return this.moved();
       const ready = url.protocol === "https:" ? "secureConnect" : "connect";
@@ -62,14 +73,16 @@ export class Watch {
     });
   }
 
-  /** A byte moved. Cheap, since there are many: the timer runs on, and looks at the time when it ends. */
+  /**
+   * Records progress. Called often, so the timer keeps running and compares the time when it fires.
+   */
   moved(): void {
     const isFirst = this.#last === undefined;
     this.#last = performance.now();
     if (isFirst && this.cause === undefined) this.#arm(this.limit.stall);
   }
 
-  /** Nobody waits for a byte. */
+  /** Suspends the timeout. */
   idle(): void {
     this.#last = Infinity;
   }
@@ -104,7 +117,10 @@ export class Watch {
   }
 }
 
-/** The answer may come before the body is sent: then the rest of it is of no use, and errors of sending it are none. */
+/**
+ * The response may come before the body was sent: then the rest of the body is dropped and errors
+ * of sending are ignored.
+ */
 export function responseTo(
   request: ClientRequest,
   body: Body | undefined,
@@ -120,8 +136,8 @@ export function responseTo(
 }
 
 /**
- * The last piece goes together with the end: in Deno 2.9 a TLS connection whose request ended a moment after its last piece is
- * kept, and then says nothing to the next request.
+ * The last piece is sent together with the end: in Deno 2.9 a TLS connection whose request ends a
+ * moment after its last piece is kept, but does not answer the next request.
  */
 async function send(body: Body, request: ClientRequest, watch: Watch): Promise<void> {
   let held: Uint8Array | undefined;
@@ -135,7 +151,7 @@ async function send(body: Body, request: ClientRequest, watch: Watch): Promise<v
   else request.end(held);
 }
 
-/** Until more can be written, or nothing any more. */
+/** Resolves when more can be written, or the request has ended. */
 function drained(request: ClientRequest): Promise<void> {
   return new Promise((resolve) => {
     const done = () => {

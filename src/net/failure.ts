@@ -1,14 +1,14 @@
 /**
- * What goes wrong between us and a registry, in the classes that the metric `export_registry_push_total` counts
- * (operations.md A3). Every text a registry chose is escaped and cut here, and URLs lose their query: an upload URL
- * carries the state of its session.
+ * Failures of registry requests, classified as in the metric `export_registry_push_total`. All text
+ * from a registry is escaped and cut here, and URLs lose their query: an upload URL carries the
+ * state of its session.
  */
 import { STATUS_CODES } from "node:http";
 import { escaped } from "../domain/names.ts";
 import { StellaError } from "../domain/errors.ts";
 import type { Answer, Login, Outgoing } from "./message.ts";
 
-/** `auth` is about identity on either side: our credentials, or the registry's certificate. */
+/** `auth` concerns identity on either side: our credentials or the registry's certificate. */
 export const pushResults = [
   "success",
   "timeout",
@@ -23,11 +23,11 @@ export type RegistryReason = Exclude<PushResult, "success">;
 
 export class RegistryError extends StellaError {
   readonly reason: RegistryReason;
-  /** The HTTP status, where there was an answer. */
+  /** The HTTP status, if there was a response. */
   readonly status: number | undefined;
-  /** Whether the same request may go well a little later. */
+  /** Whether the same request may succeed a little later. */
   readonly isTransient: boolean;
-  /** Milliseconds the registry asks us to wait. */
+  /** Milliseconds that the registry asks us to wait. */
   readonly retryAfter: number | undefined;
 
   constructor(reason: RegistryReason, message: string, more: RegistryFacts = {}) {
@@ -51,7 +51,10 @@ export interface RegistryFacts {
   cause?: unknown;
 }
 
-/** The label of a push that ended with `thrown`. A local file that differs from its manifest counts as digest_mismatch. */
+/**
+ * The label of a push that failed with `thrown`. A local file that differs from its manifest counts
+ * as digest_mismatch.
+ */
 export function pushResult(thrown: unknown): RegistryReason {
   if (thrown instanceof RegistryError) return thrown.reason;
   return thrown instanceof StellaError && thrown.code === "digest" ? "digest_mismatch" : "rejected";
@@ -88,7 +91,10 @@ export function refused(
   );
 }
 
-/** The error of an aborted signal: a caller's time limit is a timeout, everything else an interruption. */
+/**
+ * The error for an aborted signal: a caller's time limit is a timeout, everything else an
+ * interruption.
+ */
 export function stopped(signal: AbortSignal): StellaError {
   const late = (signal.reason as { name?: string } | undefined)?.name === "TimeoutError";
   return late
@@ -134,7 +140,7 @@ function hintOf({ status, login, from }: Answer): { hint?: string } {
   return {};
 }
 
-/** `CODE: message` of each error, or nothing: the body may be anything, a proxy's page too. */
+/** `CODE: message` of each error, or empty: the body may be anything, such as a proxy's page. */
 function errorText(body: Uint8Array): string {
   let errors: unknown;
   try {
@@ -151,20 +157,20 @@ function oneError(error: unknown): string {
   return [code, message].filter((part) => typeof part === "string" && part !== "").join(": ");
 }
 
-/** Text that a registry chose, escaped and cut. */
+/** Text from a registry, escaped and cut. */
 export function shortened(text: string): string {
   return escaped(text.length > 400 ? `${text.slice(0, 397)}...` : text);
 }
 
 /**
- * Milliseconds; RFC 9110 section 10.2.3: seconds, or a date. The date is measured against the registry's own clock, because
- * behind an air gap two clocks seldom agree.
+ * Milliseconds; RFC 9110 section 10.2.3: seconds, or a date. The date is compared with the
+ * registry's own clock, because behind an air gap two clocks often differ.
  */
 function retryAfter({ header }: Answer): number | undefined {
   const value = header("retry-after");
   if (value === undefined) return undefined;
   if (/^\d{1,9}$/.test(value)) return Number(value) * 1000;
-  // Date.parse takes nearly everything; an HTTP date ends in GMT.
+  // Date.parse accepts nearly everything; an HTTP date ends in GMT.
   if (!value.endsWith(" GMT")) return undefined;
   const wait = Date.parse(value) - Date.parse(header("date") ?? "");
   return Number.isNaN(wait) ? undefined : Math.max(0, wait);

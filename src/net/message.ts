@@ -1,4 +1,4 @@
-/** What goes to a registry and what comes back: HTTP as far as the distribution-spec needs it. */
+/** HTTP requests and responses, as far as the distribution-spec needs them. */
 
 export interface Outgoing {
   method: "GET" | "HEAD" | "POST" | "PUT" | "PATCH";
@@ -6,13 +6,17 @@ export interface Outgoing {
   headers?: Record<string, string>;
   body?: Body;
   signal?: AbortSignal | undefined;
-  /** Gets the body of a success piece by piece, whatever its size; the answer's body is then empty. @throws to end it */
+  /**
+   * Receives the body of a success in pieces, whatever its size; the response's body is then empty.
+   * @throws to abort
+   */
   take?: (piece: Uint8Array) => void;
 }
 
 /**
- * Opened anew for every attempt; `open` yields the bytes from the offset `from` up to `size`, or throws. What it yields is good
- * until it has been asked twice more: whoever sends it waits for a piece to be gone before the second next.
+ * Opened again for each attempt; `open` yields the bytes from offset `from` to `size`, or throws. A
+ * piece stays valid until two more were requested: the sender waits for a piece to be sent before
+ * the second next.
  */
 export interface Body {
   size: number;
@@ -20,35 +24,35 @@ export interface Body {
 }
 
 /**
- * Why a 401 stayed one: no credentials are known, they were refused, or the registry did not ask
- * for what is known.
+ * Why a 401 could not be answered: no credentials, refused credentials, or no challenge for what is
+ * known.
  */
 export type Login = "none" | "refused" | "unasked" | "token_only";
 
 export interface Answer {
   status: number;
-  /** Only with 401. */
+  /** Only with status 401. */
   login?: Login;
-  /** The origin that gave it, where that is not the one that was asked. */
+  /** The origin that responded, if it is not the requested one. */
   from?: string;
   /** By lowercase name. */
   header(name: string): string | undefined;
-  /** Cut after 8 KiB where the status is an error. */
+  /** Cut to 8 KiB if the status is an error. */
   body: Uint8Array;
 }
 
-/** The body of a success that is read at the reader's own pace; whoever got it closes it. */
+/** The body of a successful response, read at the caller's pace; the caller closes it. */
 export interface Stream {
   /**
-   * Puts the next bytes into `buffer`, as many as have come, and waits for one at least.
-   * @returns how many; 0 at the end that HTTP knows of
-   * @throws StellaError where the connection ended before
+   * Reads the available bytes into `buffer`, waiting for at least one.
+   * @returns their number; 0 at the end according to HTTP
+   * @throws StellaError if the connection ended before
    */
   read(buffer: Uint8Array): Promise<number>;
   close(): void;
 }
 
-/** An answer whose body, where it is a success, is still to be read. */
+/** A response whose body, if it is a success, has not been read yet. */
 export interface Streamed extends Answer {
   stream: Stream | undefined;
 }

@@ -1,17 +1,19 @@
 /**
- * A connection that carries parts of blobs and nothing else: their bytes go from the socket straight into the caller's memory, where
- * node:http makes a buffer and an event of each 64 KiB, for three times the processor's work.
+ * Connections that only download ranges of blobs: bytes go from the socket directly into the
+ * caller's memory, where node:http allocates a buffer and an event for each 64 KiB, at three times
+ * the CPU cost.
  *
- * It is no client. It knows one question and one answer (RFC 9110 sections 14.2 and 15.3.7), and ends itself at whatever else comes;
- * who asked then asks again by transport.ts, which also knows what to say of it.
+ * This is not an HTTP client. It knows one request and one response (RFC 9110 sections 14.2 and
+ * 15.3.7) and ends the connection on anything else; the caller then repeats the request through
+ * transport.ts, which reports errors properly.
  */
 import type { Socket } from "node:net";
 import { fillYoungGeneration } from "../domain/young_generation.ts";
 import { readPartHead } from "./part_head.ts";
 
-/** Bytes `from` up to `from + room.length` of what is at `path`, into `room`. */
+/** Requests the bytes from `from` to `from + room.length` of `path`, into `room`. */
 export interface PartQuestion {
-  /** The Host header, and path with query. */
+  /** The Host header, and the path with query. */
   host: string;
   path: string;
   headers: Record<string, string>;
@@ -20,24 +22,27 @@ export interface PartQuestion {
   signal: AbortSignal | undefined;
 }
 
-/** What node:net and node:tls take to read into memory of ours: `callback` is told of `n` bytes, then asks for the next room. */
+/**
+ * Lets node:net and node:tls read into our memory: `callback` gets the number of bytes and returns
+ * the next buffer.
+ */
 export interface OnRead {
   buffer: () => Uint8Array;
   callback: (n: number) => boolean;
 }
 
 interface Asked extends PartQuestion {
-  /** Bytes of `room` that came. */
+  /** Number of bytes received. */
   at: number;
-  /** Of the whole blob; known once the head of the answer is. */
+  /** Size of the whole blob; known after the head of the response. */
   size: number | undefined;
-  /** Whether nothing is answered on this connection any more. */
+  /** Whether the connection closes after this response. */
   isLast: boolean;
   done: (size: number | undefined) => void;
 }
 
 const maxHeadBytes = 16 * 1024;
-/** What the socket read through is garbage: so many small arrays see to it that it goes (young_generation.ts). */
+/** The socket leaves garbage: this many small arrays make V8 collect it (young_generation.ts). */
 const arrays = 20_000;
 
 export class PartConnection {
@@ -49,7 +54,10 @@ export class PartConnection {
   #wasReady = false;
   #isSilent = false;
 
-  /** @param connect begins to connect; `secure`: it is ready only after its TLS handshake @param limits milliseconds */
+  /**
+   * @param connect starts connecting; `secure`: ready only after the TLS handshake @param limits
+   * milliseconds
+   */
   constructor(
     connect: (onread: OnRead) => Socket,
     secure: boolean,
@@ -76,17 +84,20 @@ export class PartConnection {
     return !this.#socket.destroyed;
   }
 
-  /** Whether it came about. */
+  /** Whether the connection was ever established. */
   get wasReady(): boolean {
     return this.#wasReady;
   }
 
-  /** Whether an answer, or the rest of it, was waited for in vain. */
+  /** Whether a response, or the rest of one, timed out. */
   get isSilent(): boolean {
     return this.#isSilent;
   }
 
-  /** One at a time. @returns bytes of the whole blob; undefined where the part did not come: then the connection has ended */
+  /**
+   * One request at a time. @returns size of the whole blob; undefined if the part did not arrive:
+   * then the connection has ended
+   */
   async ask(question: PartQuestion): Promise<number | undefined> {
     const abort = () => this.close();
     question.signal?.addEventListener("abort", abort);
@@ -114,12 +125,12 @@ export class PartConnection {
     const asked = this.#asked;
     this.#asked = undefined;
     this.#headLength = 0;
-    // What stays here of an earlier head must not pass for one that comes.
+    // Remains of an earlier head must not be taken for the next one.
     this.#head.fill(0);
     asked?.done(size);
   }
 
-  /** Where the next bytes belong; it is never empty, or nothing would be read any more. */
+  /** The buffer for the next bytes; never empty, or reading would stop. */
   #room(): Uint8Array {
     const asked = this.#asked;
     return asked?.size === undefined
@@ -157,7 +168,7 @@ export class PartConnection {
   }
 }
 
-/** No text that came from somewhere else ends a line (a token, for one). */
+/** Untrusted text, such as a token, must not contain a line end. */
 function isSayable({ host, path, headers }: PartQuestion): boolean {
   const texts = [host, path, ...Object.entries(headers).flat()];
   return texts.every((text) => /^[\t\x20-\x7e]*$/.test(text)) && !path.includes(" ");

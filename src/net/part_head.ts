@@ -1,21 +1,26 @@
-/** The head of the one answer that part_connection.ts understands: 206, of exactly the bytes that were asked for. */
+/**
+ * Parses the only response that part_connection.ts accepts: 206 with exactly the requested bytes.
+ */
 import { Buffer } from "node:buffer";
 
 export interface PartHead {
-  /** Bytes of the head itself. */
+  /** Length of the head in bytes. */
   length: number;
-  /** Bytes of the whole blob. */
+  /** Size of the whole blob in bytes. */
   size: number;
-  /** Whether the connection ends after the part. */
+  /** Whether the connection closes after the part. */
   isLast: boolean;
 }
 
 const end = "\r\n\r\n";
 
-/** Why the bytes are no such head: more may follow, or it is another answer. Source: RFC 9112 sections 4, 5 and 6. */
+/**
+ * Why the bytes are not such a head: incomplete, or another response. Source: RFC 9112 sections 4,
+ * 5 and 6.
+ */
 export type NoHead = "incomplete" | "other";
 
-/** @param from the first byte and `length` the count of the bytes that were asked for */
+/** @param from offset of the first requested byte @param length number of requested bytes */
 export function readPartHead(bytes: Uint8Array, from: number, length: number): PartHead | NoHead {
   const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString("latin1");
   const stop = text.indexOf(end);
@@ -30,7 +35,7 @@ export function readPartHead(bytes: Uint8Array, from: number, length: number): P
   return { length: stop + end.length, size: Number(range![3]), isLast };
 }
 
-/** Fields by lowercase name; undefined where a line is none, or a name comes twice that we go by. */
+/** Fields by lowercase name; undefined if a line is invalid or a relevant name is repeated. */
 function readFields(lines: readonly string[]): Map<string, string> | undefined {
   const fields = new Map<string, string>();
   for (const line of lines) {

@@ -1,20 +1,21 @@
 /**
- * Connections for parts, kept while they work. Where a registry, or what stands before it, does not answer as part_connection.ts
- * knows it, no more parts are asked of it in this way: it would be waited for, or asked, in vain for each.
+ * Keeps working range connections open. If a registry, or a proxy before it, does not respond as
+ * part_connection.ts expects, it is not asked again this way: each attempt would cost a request or
+ * a timeout.
  */
 import type { Socket } from "node:net";
 import { type OnRead, PartConnection, type PartQuestion } from "./part_connection.ts";
 
-/** @param turn which of the addresses of its name */
+/** @param turn selects one of the host's addresses */
 export type Connect = (url: URL, turn: number, onread: OnRead) => Socket;
 
-/** Times in a row that a part may fail to come over a new connection. */
+/** Consecutive failures on new connections before giving up. */
 const maxRefused = 3;
 
 interface Origin {
   free: PartConnection[];
   refused: number;
-  /** Counts the connections that did not come about: the next one goes to the next address. */
+  /** Number of connections that failed: the next one uses the next address. */
   turn: number;
 }
 
@@ -25,7 +26,7 @@ export class PartPool {
   /** @param limits milliseconds */
   constructor(readonly connect: Connect, readonly limits: { connect: number; stall: number }) {}
 
-  /** @returns bytes of the whole blob; undefined where the part is to be had in another way */
+  /** @returns size of the whole blob; undefined if the caller has to use another way */
   async fill(url: URL, question: PartQuestion): Promise<number | undefined> {
     const origin = this.#origins.getOrInsertComputed(
       url.origin,
@@ -34,7 +35,7 @@ export class PartPool {
     if (origin.refused >= maxRefused) return undefined;
     for (let kept = this.#take(origin); kept !== undefined; kept = this.#take(origin)) {
       const size = await this.#ask(kept, origin, question);
-      // That a kept connection has ended meanwhile says nothing.
+      // A kept connection may have been closed meanwhile.
       if (size !== undefined || kept.isSilent || question.signal?.aborted) return size;
     }
     return await this.#askAnew(url, origin, question);
@@ -61,7 +62,7 @@ export class PartPool {
     const size = await connection.ask(question);
     if (connection.isOpen) origin.free.push(connection);
     else this.#all.delete(connection);
-    // To be waited for once is enough.
+    // One timeout is enough.
     if (connection.isSilent) origin.refused = maxRefused;
     return size;
   }

@@ -1,6 +1,6 @@
 /**
- * Posts to one fixed address by the transport that all of this room goes through, so that the same policy, the same checked
- * addresses and the same authorities hold for whatever leaves the machine; traces use it too.
+ * Posts to one fixed address through the common transport, so that the egress policy, address
+ * checks and authorities apply to traces as well.
  */
 import { bodyOf } from "./message.ts";
 import { authorities } from "./authorities.ts";
@@ -11,20 +11,20 @@ export interface PosterSettings {
   /** `http(s)://HOST[:PORT]`. */
   endpoint: string;
   plainHttp?: boolean;
-  /** Path of a PEM file with the only authorities that are trusted. */
+  /** Path of a PEM file with the only trusted authorities. */
   ca?: string;
   path: string;
   contentType: string;
 }
 
 export interface Poster {
-  /** Gives the status. @throws StellaError where there was no answer, or the policy says no */
+  /** Returns the status. @throws StellaError without a response, or by the egress policy */
   post(body: Uint8Array, signal: AbortSignal): Promise<number>;
-  /** Ends idle connections. */
+  /** Closes idle connections. */
   close(): void;
 }
 
-/** Reads the authorities; talks to nobody yet. @throws StellaError usage */
+/** Reads the authorities; makes no connection yet. @throws StellaError usage */
 export function openPoster(settings: PosterSettings, policy: Policy): Poster {
   const { url, plainHttp } = parseEndpoint(settings.endpoint, settings.plainHttp);
   const transport = new Transport({

@@ -1,8 +1,7 @@
 /**
- * Redirects of what is only read (GET, HEAD): registries over object storage hand out their blobs
- * so. Another origin gets no credentials, and has to pass the egress policy, which the transport
- * asks for every request. Redirects of uploads are not followed: content is only sent to the
- * registry that was named.
+ * Redirects of reads (GET, HEAD): registries with object storage deliver blobs that way. Another
+ * origin gets no credentials and must pass the egress policy, which the transport checks for every
+ * request. Redirects of uploads are not followed: content is only sent to the named registry.
  */
 import { StellaError } from "../domain/errors.ts";
 import { refused, RegistryError, target } from "./failure.ts";
@@ -12,7 +11,7 @@ import { type Endpoint, mayBeNamedBy } from "../domain/reference.ts";
 const maxRedirects = 5;
 
 /**
- * The answer that a chain of redirects ends with; `answer` is that to `outgoing`.
+ * The final response of a chain of redirects; `answer` is the first one.
  * @throws RegistryError
  */
 export async function followRedirects<T extends Answer>(
@@ -24,7 +23,7 @@ export async function followRedirects<T extends Answer>(
   try {
     return await follow(endpoint, outgoing, answer, send);
   } catch (error) {
-    // Whether something is there can be left open: it is sent then.
+    // An existence check may stay undecided: the blob is then sent.
     const isOpen = outgoing.method === "HEAD" && error instanceof StellaError;
     if (isOpen && error.code !== "interrupted") return answer;
     throw error;
@@ -50,7 +49,7 @@ async function follow<T extends Answer>(
   }
 }
 
-/** @throws RegistryError where the registry may not name that URL */
+/** @throws RegistryError if the registry may not redirect to that URL */
 function redirectOf(endpoint: Endpoint, asked: Outgoing, answer: Answer): URL | undefined {
   const { method, url } = asked;
   const location = answer.header("location");

@@ -1,27 +1,33 @@
-/** Asking again: what passes by itself is tried up to five times, with growing, jittered waits. */
+/** Retries: transient failures are tried up to five times, with increasing, jittered waits. */
 import { RegistryError, stopped } from "./failure.ts";
 
 export interface Timing {
-  /** Milliseconds of a clock that never goes back. */
+  /** Milliseconds of a monotonic clock. */
   now(): number;
   /** In [0, 1). */
   random(): number;
-  /** Rejects as soon as `signal` is aborted. */
+  /** Rejects as soon as `signal` aborts. */
   sleep(milliseconds: number, signal?: AbortSignal): Promise<void>;
 }
 
 export const attempts = 5;
 const firstWait = 500;
 const maxWait = 8_000;
-/** A registry that asks for more patience than this is given up at once, so that an export does not hang for hours. */
+/**
+ * A registry that demands a longer wait is given up at once, so that an export does not hang for
+ * hours.
+ */
 const maxRetryAfter = 120_000;
 
-/** What is tried. It calls `progressed` when it has got further than ever before: then the attempts count anew. */
+/**
+ * The action to try. It calls `progressed` when it got further than before: then the attempts are
+ * counted anew.
+ */
 export type Action<T> = (progressed: () => void) => Promise<T>;
 
 /**
- * Runs `action` until it succeeds or fails for good.
- * @throws what `action` threw last; a RegistryError that was tried to the end says how often
+ * Runs `action` until it succeeds or fails permanently.
+ * @throws the last error of `action`; a RegistryError after all attempts names their number
  */
 export async function withRetries<T>(
   action: Action<T>,
@@ -40,7 +46,7 @@ export async function withRetries<T>(
   }
 }
 
-/** At least what the registry asked for; else between half and the whole of 0.5, 1, 2, 4, 8 s. */
+/** At least what the registry demands; otherwise between half and all of 0.5, 1, 2, 4, 8 s. */
 function waitBefore(attempt: number, asked: number | undefined, timing: Timing): number {
   const step = Math.min(maxWait, firstWait * 2 ** (attempt - 1));
   return Math.max(asked ?? 0, step / 2 + timing.random() * step / 2);
@@ -63,7 +69,7 @@ function again(error: RegistryError, message: string, hint: string | undefined):
   });
 }
 
-/** The timing of the real world, for those who wire. */
+/** The real clock and timers. */
 export const systemTiming: Timing = {
   now: () => performance.now(),
   random: () => Math.random(),

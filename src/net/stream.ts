@@ -1,6 +1,7 @@
 /**
- * As exchange.ts, but the body of a success is left to be read: what comes meanwhile waits here up to a megabyte and then in the
- * connection, so that a reader that is slower than the registry slows it down, and no time limit runs while nobody reads.
+ * Like exchange.ts, but the body of a success is read by the caller: up to a megabyte is buffered
+ * here and the rest in the connection, so a slow reader slows down the registry, and no timeout
+ * runs while nobody reads.
  */
 import type { ClientRequest, IncomingMessage } from "node:http";
 import { fillYoungGeneration } from "../domain/young_generation.ts";
@@ -9,7 +10,7 @@ import { readAnswer, responseTo, single, type Timeouts, Watch } from "./exchange
 import { broken } from "./connection_failure.ts";
 import type { Outgoing, Stream, Streamed } from "./message.ts";
 
-/** @throws RegistryError where no answer came; StellaError of the signal */
+/** @throws RegistryError without a response; StellaError of the signal */
 export async function openExchange(
   request: ClientRequest,
   outgoing: Outgoing,
@@ -42,20 +43,27 @@ function streamed(
 
 const maxWaiting = 1024 * 1024;
 /**
- * Bytes after which the garbage that they left is cleared away, and the small arrays that see to it: so a pull stays below 200 MiB.
- * Five times as many would save 10 MiB more, and cost a second for each gigabyte.
+ * Bytes after which their garbage is collected, and the number of small arrays that trigger it:
+ * this keeps a pull below 200 MiB. Five times as many arrays would save 10 MiB more, but cost a
+ * second per gigabyte.
  */
 const clearAfter = 3 * 1024 * 1024;
 const arrays = 8_000;
 
-/** Pieces come by events: an iterator costs a promise and a timer for each, of which a gigabyte has 16,000. */
+/**
+ * Pieces come as events: an iterator costs a promise and a timer for each, and a gigabyte has
+ * 16,000.
+ */
 class Arrival implements Stream {
   readonly #pieces: Uint8Array[] = [];
-  /** Bytes of the first piece that were read, of all pieces that were not, and of those that came since garbage was cleared. */
+  /**
+   * Offset in the first piece, bytes of all unread pieces, and bytes received since the last
+   * collection.
+   */
   #at = 0;
   #waiting = 0;
   #fresh = 0;
-  /** How it ended: with an error, or right. */
+  /** How the body ended: with an error, or completely. */
   #end: { error?: unknown } | undefined;
   #wake = () => {};
 
@@ -129,12 +137,12 @@ class Arrival implements Stream {
   }
 }
 
-/** Gives the memory back at once. A piece that shares its buffer with others is left to the collector. */
+/** Frees the memory at once. A piece that shares its buffer is left to the collector. */
 function release({ buffer, length }: Uint8Array): void {
   if (length === buffer.byteLength) (buffer as ArrayBuffer).transfer(0);
 }
 
-/** Ends the exchange for good, and says why it failed. */
+/** Ends the request and returns the reason. */
 function ended(watch: Watch, { method, url }: Outgoing, error: unknown): StellaError {
   const cause = watch.cause ?? error;
   watch.end();

@@ -1,8 +1,8 @@
 /**
- * Who is talked to. Node's client instead of fetch, because only it sends Content-Length with a
- * stream and lets us say which address is connected to (platform.md, trap 5): a name is resolved
- * once, by us, what came out is checked, and exactly that is used, so no second look-up can lead
- * elsewhere. No proxy is known, and who follows a redirect asks here again.
+ * Opens connections. Node's client instead of fetch, because only it sends Content-Length with a
+ * stream and lets us choose the address: a name is resolved once, the result is checked, and
+ * exactly that address is used, so no second lookup can lead elsewhere. Proxies are not used, and
+ * each redirect is checked here again.
  */
 import type { LookupAddress } from "node:dns";
 import { lookup } from "node:dns/promises";
@@ -19,18 +19,18 @@ import { type Connect, PartPool } from "./part_pool.ts";
 import { hostOf, isLoopback, portOf } from "../domain/reference.ts";
 import { openExchange } from "./stream.ts";
 
-/** Throws a StellaError where `hostname:port` may not be talked to. */
+/** Throws a StellaError if `hostname:port` is not allowed. */
 export type Policy = (hostname: string, port: number) => void;
 
 export interface TransportOptions {
-  /** PEM texts: the only authorities that are believed. */
+  /** PEM texts: the only trusted authorities. */
   authorities: readonly string[];
   policy: Policy;
-  /** The host whose plain http a person allowed; all others may have it only on loopback. */
+  /** The host for which plain http was allowed; all others may use it only on loopback. */
   plainHost?: string;
   /**
-   * PEM texts by which we show who we are, to that origin alone: it may name others, by redirects
-   * and token servers.
+   * PEM texts of the client certificate, presented to that origin only: it may refer us to others,
+   * by redirects and token servers.
    */
   certificate?: { cert: string; key: string; origin: string };
   timeouts?: Timeouts;
@@ -41,9 +41,9 @@ export class Transport {
   readonly #options: TransportOptions;
   readonly #plain = new http.Agent(directAgent);
   readonly #secure: https.Agent;
-  /** For the origin that a client certificate is shown to. */
+  /** Agent for the origin that gets the client certificate. */
   readonly #known: https.Agent;
-  /** What is believed of the other side. */
+  /** Trust settings for the peer. */
   readonly #trust: tls.SecureContextOptions & { rejectUnauthorized: true };
   readonly #parts: PartPool;
 
@@ -56,21 +56,21 @@ export class Transport {
     this.#parts = new PartPool(connect, this.#timeouts);
   }
 
-  /** @throws RegistryError where no answer came; StellaError of the policy, the body or the signal */
+  /** @throws RegistryError without a response; StellaError of the policy, the body or the signal */
   async send(outgoing: Outgoing): Promise<Answer> {
     this.#check(outgoing);
     return await exchange(this.#request(outgoing), outgoing, this.#timeouts);
   }
 
-  /** As `send`; the body of a success is left to be read. */
+  /** Like `send`, with an unread body on success. */
   async open(outgoing: Outgoing): Promise<Streamed> {
     this.#check(outgoing);
     return await openExchange(this.#request(outgoing), outgoing, this.#timeouts);
   }
 
   /**
-   * The part of a blob that begins at the byte `from` and is as long as `room`, into `room` (part_connection.ts).
-   * @returns bytes of the whole blob; undefined where it did not come and `open` is to be asked
+   * Reads the part of a blob that starts at `from` into `room` (part_connection.ts).
+   * @returns size of the whole blob; undefined if it did not arrive and `open` has to be used
    * @throws StellaError of the policy or the signal
    */
   async fill(outgoing: Outgoing, from: number, room: Uint8Array): Promise<number | undefined> {
@@ -81,8 +81,8 @@ export class Transport {
   }
 
   /**
-   * As the agents of node:http connect, but to one address at a time: where Deno 2.9 goes on to the next one by itself, a TLS
-   * connection reads past the memory that it was given.
+   * Connects like the agents of node:http, but to one address at a time: if Deno 2.9 continues with
+   * the next one by itself, a TLS connection reads beyond the given memory.
    */
   #connect(url: URL, turn: number, onread: OnRead): Socket {
     const host = hostOf(url);
@@ -119,7 +119,7 @@ export class Transport {
     return this.#options.timeouts ?? { connect: 5_000, stall: 60_000 };
   }
 
-  /** Ends idle connections, and those that carry parts. */
+  /** Closes idle connections and those for parts. */
   close(): void {
     this.#plain.destroy();
     this.#secure.destroy();
@@ -142,7 +142,10 @@ export class Transport {
     });
   }
 
-  /** Hands every checked address to the connector, which tries them in turn: `localhost` is often ::1 first. Or the one whose turn it is. */
+  /**
+   * Passes every checked address to connect, which tries them in turn: `localhost` is often ::1
+   * first. With `turn` only that address.
+   */
   #lookup(url: URL, turn = 0): LookupFunction {
     const resolve = this.#options.resolve ?? ((name: string) => lookup(name, { all: true }));
     return (hostname, options, done) => {

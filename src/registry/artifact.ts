@@ -1,8 +1,9 @@
 /**
- * What a bundle is in a registry: one OCI image manifest whose layers are manifest.json and the files it lists, and a
- * referrer for each proof. All are pure functions of the bundle, because the digest of the first is a
- * subject of the attestation: it is signed before any registry is known, so neither version nor tag may enter.
- * Source: image-spec manifest.md and descriptor.md 1.1, cosign specs/BUNDLE_SPEC.md, design.md section 10 "OCI manifest".
+ * The form of a bundle in a registry: an OCI image manifest whose layers are manifest.json and the
+ * listed files, and a referrer for each signature. All are pure functions of the bundle, because
+ * the digest of the OCI manifest is a subject of the attestation: it is signed before any registry
+ * is known, so neither version nor tag may be part of it. Source: image-spec manifest.md and
+ * descriptor.md 1.1, cosign specs/BUNDLE_SPEC.md.
  */
 import { StellaError } from "../domain/errors.ts";
 import { type Digest, sha256 } from "../domain/hash.ts";
@@ -26,19 +27,22 @@ export const ociTypes = {
 export interface Descriptor {
   mediaType: string;
   digest: Digest;
-  /** Bytes. */
+  /** Size in bytes. */
   size: number;
   artifactType?: string;
   annotations?: Record<string, string>;
 }
 
-/** An OCI manifest as it is sent, byte for byte, and its digest. */
+/** An OCI manifest, byte for byte as sent, and its digest. */
 export interface Artifact {
   bytes: Uint8Array;
   digest: Digest;
 }
 
-/** The two bytes `{}` that stand in for a config; image-spec manifest.md, "Guidance for an Empty Descriptor". */
+/**
+ * The two bytes `{}` of an empty config; image-spec manifest.md, "Guidance for an Empty
+ * Descriptor".
+ */
 export const emptyConfig = new TextEncoder().encode("{}");
 const emptyDescriptor: Descriptor = {
   mediaType: ociTypes.empty,
@@ -49,7 +53,10 @@ const emptyDescriptor: Descriptor = {
 const created = "org.opencontainers.image.created";
 const title = "org.opencontainers.image.title";
 
-/** The media type of a layer follows from the file's role alone, never from its name or content; an archive brings its own. */
+/**
+ * The media type of a layer depends only on the file's role, never on its name or content; an
+ * archive has its own.
+ */
 const roleTypes: Record<Exclude<Role, "archive">, string> = {
   document: "text/plain",
   index: "text/plain",
@@ -58,8 +65,9 @@ const roleTypes: Record<Exclude<Role, "archive">, string> = {
 };
 
 /**
- * The OCI manifest of a bundle, without a line feed at the end. `manifestBytes` are the exact bytes of manifest.json.
- * @throws StellaError usage for a bundle in directory layout, which has no such form
+ * The OCI manifest of a bundle, without a line feed at the end. `manifestBytes` are the exact bytes
+ * of manifest.json.
+ * @throws StellaError usage for a bundle in directory layout, which has no OCI form
  */
 export function bundleArtifact(manifest: Manifest, manifestBytes: Uint8Array): Artifact {
   if (manifest.payload.layout !== "archive") {
@@ -77,10 +85,16 @@ export function bundleArtifact(manifest: Manifest, manifestBytes: Uint8Array): A
   });
 }
 
-/** What vouches for a bundle, each in a referrer of its own: the attestation by a key pair, the seal by a shared secret. */
+/**
+ * The signatures of a bundle, each in its own referrer: the attestation by a key pair, and the HMAC
+ * signature by a shared secret.
+ */
 export type Proof = "attestation" | "hmac";
 
-/** In-toto statements with SLSA provenance both; only the first is a sigstore bundle, which others know how to find. */
+/**
+ * Both are in-toto statements with SLSA provenance; only the first is a sigstore bundle, which
+ * other tools can find.
+ */
 const proofs: Record<Proof, { type: string; suffix: string; annotations: object }> = {
   attestation: {
     type: ociTypes.attestation,
@@ -93,7 +107,7 @@ const proofs: Record<Proof, { type: string; suffix: string; annotations: object 
   hmac: { type: ociTypes.hmac, suffix: "hmac.json", annotations: {} },
 };
 
-/** The referrer that carries a proof of `bundle`; `at` is the bundle's own `created`. */
+/** The referrer with a signature of `bundle`; `at` is the bundle's `created`. */
 export function proofArtifact(
   proof: Proof,
   bundle: Artifact,
@@ -113,7 +127,10 @@ export function proofArtifact(
   });
 }
 
-/** How a list of referrers points at `referrer`: its type and annotations are repeated (distribution-spec, Referrers Tag Schema). */
+/**
+ * The descriptor of `referrer` in a list of referrers: repeats its type and annotations
+ * (distribution-spec, Referrers Tag Schema).
+ */
 export function referrerDescriptor(proof: Proof, referrer: Artifact, at: string): Descriptor {
   const { type, annotations } = proofs[proof];
   return {
@@ -123,7 +140,7 @@ export function referrerDescriptor(proof: Proof, referrer: Artifact, at: string)
   };
 }
 
-/** How other documents point at `artifact`. */
+/** The descriptor of `artifact`. */
 export function descriptorOf(artifact: Artifact): Descriptor {
   return { mediaType: ociTypes.manifest, digest: artifact.digest, size: artifact.bytes.length };
 }

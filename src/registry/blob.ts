@@ -1,4 +1,7 @@
-/** Blobs to push. A file is hashed while it is sent, and its end is held back until the digest is known to be right. */
+/**
+ * Blobs to push. A file is hashed while it is sent, and its last piece is held back until the
+ * digest is known to match.
+ */
 import { Buffer } from "node:buffer";
 import { shown } from "../domain/names.ts";
 import { startSha256 } from "../domain/hash.ts";
@@ -9,7 +12,7 @@ import { digestOf } from "./artifact.ts";
 import type { Digest } from "../domain/hash.ts";
 import { type Body, bodyOf } from "../net/message.ts";
 
-/** Bytes with the digest they must have. */
+/** Content with its required digest. */
 export interface Blob extends Body {
   digest: Digest;
   /** A program in the bundle is never cut into volumes. */
@@ -23,8 +26,8 @@ export function memoryBlob(bytes: Uint8Array): Blob {
 }
 
 /**
- * A file of a bundle; sending it fails where it is missing (code missing), or is not what the manifest says (code digest). Where
- * it is `verified` by somebody else, its digest is left to the registry, which has to check it anyway.
+ * A file of a bundle; sending it fails if it is missing (code missing) or differs from the manifest
+ * (code digest). If `verified` elsewhere, the registry alone checks the digest.
  */
 export function fileBlob(source: BundleSource, file: BundleFile, verified = false): Blob {
   return {
@@ -43,17 +46,20 @@ export function fileBlob(source: BundleSource, file: BundleFile, verified = fals
   };
 }
 
-/** A blob that is read piecewise, in order, and from anew only where the next piece does not follow the last. */
+/**
+ * Reads a blob piecewise and in order; it is reopened only if the next piece does not follow the
+ * last.
+ */
 export class BlobCursor {
   #pieces: AsyncIterator<Uint8Array> | undefined;
   #held: Uint8Array | undefined;
   #at = 0;
-  /** Grows with every use: a request that was given up may still hold an earlier one. */
+  /** Incremented with every use: an abandoned request may still hold an earlier reader. */
   #turn = 0;
 
   constructor(readonly blob: Blob) {}
 
-  /** Goes to `offset`, which may take a while: what lies before it is read once more. */
+  /** Goes to `offset`; this may take a while, because everything before it is read again. */
   async seek(offset: number): Promise<void> {
     if (this.#pieces !== undefined && this.#at === offset) return;
     await this.close();
@@ -62,7 +68,7 @@ export class BlobCursor {
     this.#held = (await this.#pieces.next()).value;
   }
 
-  /** The bytes from `offset` on, `length` of them. */
+  /** Yields `length` bytes from `offset`. */
   async *take(offset: number, length: number): AsyncIterable<Uint8Array> {
     await this.seek(offset);
     const turn = ++this.#turn;
@@ -85,7 +91,7 @@ export class BlobCursor {
   }
 }
 
-/** The same blob, which tells `sent` how many of its bytes have gone out. */
+/** The same blob, with `sent` called as bytes are sent. */
 export function counted(blob: Blob, sent: (bytes: number) => void): Blob {
   return {
     ...blob,
@@ -110,7 +116,8 @@ async function* read(
   }
   const hash = startSha256();
   let silent = 0;
-  // Used in turn: what was yielded may still wait in the socket when the next piece is read, but not after the one after that.
+  // Three buffers in rotation: a yielded piece may still be in the socket when the next one is
+  // read, but not after the one after that.
   const ring = [0, 1, 2].map(() => Buffer.allocUnsafe(Math.min(piece, file.size)));
   for (let left = file.size, turn = 0; left > 0; turn++) {
     const bytes = ring[turn % ring.length]!.subarray(0, left);
@@ -122,12 +129,12 @@ async function* read(
     if (left === 0 && !verified) checkDigest(file, hash.digest("hex"));
     const skipped = Math.max(0, from - (file.size - left - bytes.length));
     if (skipped < bytes.length) yield bytes.subarray(skipped);
-    // What the registry has already is read in one go: signals and timers need their turn.
+    // Skipping what the registry already has must not block signals and timers.
     else if (++silent % 64 === 0) await new Promise((resolve) => setTimeout(resolve, 0));
   }
 }
 
-/** Before the last piece is sent: without it the registry cannot finish the blob. */
+/** Called before the last piece is sent: without it the registry cannot complete the blob. */
 function checkDigest(file: BundleFile, found: string): void {
   if (found !== file.sha256) {
     throw unfit("digest", file, `its sha256 is ${found}, not ${file.sha256}`);

@@ -1,6 +1,7 @@
 /**
- * A blob as a file that is read once, in order, with no copy of it. Large ones come in parts, each by a request of its own: Deno 2.9
- * cannot slow down a TLS connection, so that all of an answer that is read slowly ends up in memory.
+ * Reads a blob as a file, once and in order, without storing it. Large blobs are requested in
+ * parts: Deno 2.9 cannot slow down a TLS connection, so a response that is read slowly ends up in
+ * memory.
  */
 import type { ByteReader } from "../bundle/source.ts";
 import type { Descriptor } from "./artifact.ts";
@@ -8,10 +9,10 @@ import { RegistryError } from "../net/failure.ts";
 import type { Stream } from "../net/message.ts";
 import type { OpenBlob, Repository } from "./repository.ts";
 
-/** Parts that are asked for while one is read. */
+/** Parts requested ahead of the one being read. */
 const partsAhead = 2;
 
-/** Undefined where the registry has no such blob. @throws RegistryError */
+/** Undefined if the registry does not have the blob. @throws RegistryError */
 export async function openBlobReader(
   repository: Repository,
   blob: Descriptor,
@@ -21,14 +22,14 @@ export async function openBlobReader(
   return opened && new BlobReader(repository, blob, opened);
 }
 
-/** A small blob is asked for without a range, which could not be had of an empty one. */
+/** A small blob is requested without a range, which an empty one does not support. */
 function openAt(repository: Repository, { digest, size }: Descriptor, at: number) {
   const { part } = repository.client;
   const end = (Math.floor(at / part) + 1) * part;
   return repository.openBlob(digest, at, at === 0 && size <= part ? undefined : end);
 }
 
-/** A part that was asked for ahead; undefined where it did not come. */
+/** A part requested ahead; undefined if it did not arrive. */
 interface Ahead {
   at: number;
   opened: Promise<OpenBlob | undefined>;
@@ -38,12 +39,12 @@ class BlobReader implements ByteReader {
   #stream: Stream | undefined;
   #ahead: Ahead[] = [];
   #at = 0;
-  /** Ends the parts that nobody will read; and what they end by, that or the caller's own. */
+  /** Aborts parts that nobody will read; combined with the caller's signal. */
   #stop = new AbortController();
   #signal: AbortSignal;
   readonly #rooms: Uint8Array[] = [];
 
-  /** As the registry says it; whether it is right is not judged here. */
+  /** According to the registry; the digest is checked elsewhere. */
   readonly size: number;
 
   constructor(readonly repository: Repository, readonly blob: Descriptor, opened: OpenBlob) {
@@ -69,7 +70,10 @@ class BlobReader implements ByteReader {
     this.#stop.abort();
   }
 
-  /** Some of the next bytes, one at least; a connection that ends before is replaced by one that begins where it stood. */
+  /**
+   * Reads at least one byte; a connection that ended early is replaced by one that continues at its
+   * position.
+   */
   async #some(buffer: Uint8Array): Promise<number> {
     const { client, signal } = this.repository;
     const length = await client.retrying(async () => {
@@ -88,7 +92,7 @@ class BlobReader implements ByteReader {
     return length;
   }
 
-  /** The part that begins here. */
+  /** The part at the current position. */
   async #follow(): Promise<Stream> {
     const ahead = this.#ahead[0]?.at === this.#at ? await this.#ahead.shift()!.opened : undefined;
     if (ahead === undefined) this.close();
@@ -103,7 +107,10 @@ class BlobReader implements ByteReader {
     });
   }
 
-  /** A part that could not be had ahead is asked for again when it is its turn; what was given up may be gone on with. */
+  /**
+   * A part that did not arrive ahead is requested again when it is needed; an abandoned one may be
+   * resumed.
+   */
   #askAhead(): void {
     if (this.#stop.signal.aborted) {
       this.#stop = new AbortController();
@@ -117,7 +124,7 @@ class BlobReader implements ByteReader {
     }
   }
 
-  /** The signal of what is asked for from now on. */
+  /** The signal for further requests. */
   #begun(): AbortSignal {
     const { signal } = this.repository;
     return AbortSignal.any([this.#stop.signal, ...(signal === undefined ? [] : [signal])]);
@@ -134,7 +141,7 @@ class BlobReader implements ByteReader {
     return signal.aborted ? undefined : await openAt(this.repository, this.blob, at);
   }
 
-  /** The bytes that came, as if they still did; then their room is free. */
+  /** A stream over the bytes that arrived; its buffer is free afterwards. */
   #arrived(room: Uint8Array, bytes: Uint8Array): Stream {
     let at = 0;
     let isOpen = true;

@@ -1,18 +1,15 @@
 /**
- * What happens where the registry, or a proxy before it, refuses a body because of its size: 413,
- * or 416 of GHCR.
+ * What to do if the registry, or a proxy before it, refuses a body as too large: 413, or 416 by
+ * GHCR.
  */
 import type { Blob } from "./blob.ts";
 import { refused, RegistryError } from "../net/failure.ts";
 import type { Answer, Outgoing } from "../net/message.ts";
 import type { UploadContext } from "./upload_context.ts";
 
-/**
- * A body that is refused because of its size. It is tried once more in smaller pieces, or whole:
- * see `shrink`.
- */
+/** A body refused as too large. It is retried in smaller chunks, or whole: see `shrink`. */
 export class BodyTooLarge extends RegistryError {
-  /** Of the body, in bytes. */
+  /** Size of the body in bytes. */
   readonly size: number;
   readonly isWhole: boolean;
 
@@ -33,8 +30,8 @@ function tooLargeHint({ size, isProgram = false }: Blob): string {
 }
 
 /**
- * Has less sent at once, or where even little is refused all of it: some registries take no chunks
- * of any size.
+ * Reduces the chunk size, or switches to a single request if even small chunks are refused: some
+ * registries take no chunks.
  */
 export function shrink(
   { growth, whole }: UploadContext,

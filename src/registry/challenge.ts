@@ -1,6 +1,6 @@
 /**
- * Answers to 401. A registry names in WWW-Authenticate what it takes: Basic, or Bearer with the
- * server that issues tokens. Source: RFC 9110 section 11.6.1, RFC 7617, Docker Registry token
+ * Answers 401 responses. A registry names in WWW-Authenticate what it accepts: Basic, or Bearer
+ * with a token server. Source: RFC 9110 section 11.6.1, RFC 7617, Docker Registry token
  * authentication (distribution docs/spec/auth/token.md).
  */
 import type { Answer, Login } from "../net/message.ts";
@@ -14,17 +14,17 @@ export interface Challenge {
   parameters: Map<string, string>;
 }
 
-/** A 401 that may be answered. */
+/** A 401 response that may be answered. */
 export interface Unauthorized {
   answer: Answer;
-  /** What a token has to allow. */
+  /** The required scope of a token. */
   scope: string;
   /** The Authorization that was refused. */
   sent: string | undefined;
   signal?: AbortSignal | undefined;
 }
 
-/** Gives requests their Authorization, as far as the registry has asked for one. */
+/** Provides the Authorization of requests, as far as the registry has asked for it. */
 export class Authorizer {
   readonly #tokens = new Map<string, Secret>();
   readonly #tokenServer: TokenServer;
@@ -41,8 +41,8 @@ export class Authorizer {
 
   /**
    * Prepares the answer to a 401.
-   * @returns undefined where the request is worth sending again, else why not
-   * @throws RegistryError auth where no token could be had
+   * @returns undefined if the request should be repeated, otherwise why not
+   * @throws RegistryError auth if no token could be obtained
    */
   async answer(refused: Unauthorized): Promise<Login | undefined> {
     const { scope, sent } = refused;
@@ -79,7 +79,10 @@ export class Authorizer {
     return new Secret(`Bearer ${(await this.#tokenServer.fetch(request)).reveal()}`);
   }
 
-  /** Those of the answer, else those of `/v2/`, where some registries alone say how to log in. */
+  /**
+   * The challenges of the response, or those of `/v2/`, the only place where some registries send
+   * them.
+   */
   async #challenges({ answer, signal }: Unauthorized): Promise<Challenge[]> {
     const own = usable(answer);
     if (own.length > 0) return own;

@@ -1,12 +1,13 @@
 /**
- * The registry room: a client for OCI registries, the push of a finished bundle, and the way back.
+ * A client for OCI registries.
  *
- * From the wire up: transport.ts decides who is talked to, exchange.ts carries one request through, challenge.ts answers 401,
- * retry.ts asks again, and this file puts them together; repository.ts spells the distribution-spec's requests, upload.ts sends
- * blobs and goes on where it was, referrers.ts hangs an attestation on a bundle, push.ts walks the order, and source.ts reads
- * a bundle where it is, for verify. artifact.ts says what a bundle is in a registry, as a pure
- * function, because that digest is signed. Order of a push: blobs, bundle manifest by digest, attestation, tag; so a tag never
- * points at something that cannot be verified.
+ * Layers: transport.ts opens connections, exchange.ts performs one request, challenge.ts answers
+ * 401, retry.ts repeats requests, and this file combines them; repository.ts has the requests of
+ * the distribution-spec, upload.ts sends and resumes blobs, referrers.ts attaches signatures,
+ * push.ts pushes a bundle, and source.ts reads one for verification. artifact.ts computes the form
+ * of a bundle in a registry as a pure function, because its digest is signed. A push sends the
+ * blobs, the bundle manifest by digest, the attestation, then the tag, so a tag never points to
+ * something that cannot be verified.
  */
 import { Authorizer } from "./challenge.ts";
 import { refused } from "../net/failure.ts";
@@ -18,7 +19,7 @@ import type { Credentials } from "./secret.ts";
 import type { UploadMemory } from "./sessions.ts";
 import { defaultChunk, defaultMaxChunk } from "./upload_context.ts";
 
-/** Bytes of one part of a download. */
+/** Size of one part of a download in bytes. */
 export const defaultPart = 4 * 1024 * 1024;
 
 export interface ClientOptions {
@@ -31,9 +32,12 @@ export interface ClientOptions {
   };
   timing: Timing;
   credentials?: Credentials;
-  /** Keeps uploads that were begun; without one they are known for as long as this client lives. */
+  /** Stores unfinished uploads; without it they are known only to this client. */
   uploads?: UploadMemory;
-  /** Bytes of the first chunk of an upload, and of the largest, else all are as the first; and of one part of a download. */
+  /**
+   * Sizes in bytes: the first chunk of an upload, the largest one (the same by default), and one
+   * part of a download.
+   */
   chunk?: number;
   maxChunk?: number;
   part?: number;
@@ -72,7 +76,8 @@ export class RegistryClient {
   }
 
   /**
-   * Whether the registry can be reached: `GET /v2/` answers 200, or 401, which needs no credentials to be true. Asked once.
+   * Checks that the registry is reachable: `GET /v2/` returns 200, or 401, which needs no
+   * credentials. No retries.
    * @throws RegistryError
    */
   async ping(signal?: AbortSignal): Promise<void> {
@@ -82,30 +87,30 @@ export class RegistryClient {
   }
 
   /**
-   * Sends a request, once more where a 401 could be answered; redirects of what is only read are
-   * followed. `scope` is what a token has to allow.
+   * Sends a request, and again after a 401 that could be answered; redirects of reads are followed.
+   * `scope` is the required scope of a token.
    */
   ask(outgoing: Outgoing, scope: string): Promise<Answer> {
     return this.#answered(outgoing, scope, (one) => this.#options.transport.send(one));
   }
 
-  /** As `ask`; the body of a success is left to be read. */
+  /** Like `ask`, with an unread body on success. */
   open(outgoing: Outgoing, scope: string): Promise<Streamed> {
     return this.#answered(outgoing, scope, (one) => this.#options.transport.open(one));
   }
 
-  /** As Transport.fill; where the registry asks for another token, `open` gets it. */
+  /** Like Transport.fill; if the registry demands another token, use `open`. */
   fill(outgoing: Outgoing, scope: string, from: number, room: Uint8Array) {
     const headers = { ...outgoing.headers, ...this.#authorizer.headers(scope) };
     return this.#options.transport.fill({ ...outgoing, headers }, from, room);
   }
 
-  /** Up to five times, as retry.ts says. */
+  /** Retries up to five times; see retry.ts. */
   retrying<T>(action: Action<T>, signal?: AbortSignal): Promise<T> {
     return withRetries(action, this.timing, signal);
   }
 
-  /** Ends idle connections; the client can still be used. */
+  /** Closes idle connections; the client can still be used. */
   close(): void {
     this.#options.transport.close();
   }
@@ -140,7 +145,7 @@ export class RegistryClient {
     return again.status === 401 ? { ...again, login: this.#refusedLogin() } : again;
   }
 
-  /** A token may have been had without credentials, and not be enough. */
+  /** A token obtained without credentials may not be sufficient. */
   #refusedLogin(): Login {
     return this.#options.credentials === undefined ? "none" : "refused";
   }

@@ -1,4 +1,4 @@
-/** Credentials from files. What is wrong with one is said without a word of what is in it. */
+/** Reads credential files. Errors never repeat their content. */
 import { existsSync } from "node:fs";
 import { type Json, JsonFault, type JsonObject, parseStrict } from "../bundle/strict_json.ts";
 import { readRegular } from "../domain/regular_file.ts";
@@ -12,8 +12,8 @@ const dockerHint = 'log in with docker or podman, or write {"username": "...", "
 
 /**
  * Reads credentials for the repository `name` (`HOST[:PORT]/PATH`) from a file that nobody else can
- * read: `{"username": ..., "password": ...}`, or the form of docker's config.json and podman's
- * auth.json. No message repeats a word of it.
+ * read: `{"username": ..., "password": ...}`, or the format of docker's config.json and podman's
+ * auth.json. No message repeats its content.
  * @throws StellaError usage
  */
 export function readCredentials(path: string, name: string): Credentials {
@@ -32,9 +32,8 @@ export function readCredentials(path: string, name: string): Credentials {
 }
 
 /**
- * What the first of the files that has something has for the repository `name`; undefined where
- * none has, or none is there.
- * @throws StellaError usage where all there is cannot be used
+ * The entry for the repository `name` in the first file that has one; undefined if there is none.
+ * @throws StellaError usage if an existing entry cannot be used
  */
 export function readLogins(paths: readonly string[], name: string): Credentials | undefined {
   let fault: unknown;
@@ -52,7 +51,7 @@ export function readLogins(paths: readonly string[], name: string): Credentials 
 
 function readLogin(path: string, name: string): Credentials | undefined {
   if (!existsSync(path)) return undefined;
-  // Read before its mode is checked: a file that has nothing for this registry is no reason to
+  // Read before its mode is checked: a file without an entry for this registry is no reason to
   // refuse.
   const value = parsed(path, readRegular(action, path, maxFileBytes));
   const found = dockerCredentials(value, name, (reason) => unfit(path, reason, dockerHint));
@@ -65,7 +64,10 @@ export function readPrivate(path: string): Uint8Array {
   return readRegular(action, path, maxFileBytes, ({ mode }) => checkPrivate(path, mode & 0o777));
 }
 
-/** systemd shows credentials to the service alone, by its own directory and by an access list, which looks like a group's right. */
+/**
+ * systemd makes credentials available to the service alone, by a private directory and an access
+ * list, which looks like group access.
+ */
 function checkPrivate(path: string, mode: number): void {
   const others = path.startsWith("/run/credentials/") ? 0o037 : 0o077;
   if ((mode & others) === 0) return;
@@ -78,14 +80,14 @@ function parsed(path: string, bytes: Uint8Array): JsonObject {
   try {
     value = parseStrict(withoutMark(bytes));
   } catch (error) {
-    // JsonFault may quote a name; only its place is told.
+    // JsonFault may quote a name; only its position is reported.
     throw unfit(path, error instanceof JsonFault ? `no JSON at byte ${error.offset}` : "no JSON");
   }
   if (value !== null && typeof value === "object" && !Array.isArray(value)) return value;
   throw unfit(path, "it does not hold one object");
 }
 
-/** Editors of Windows put a byte order mark before the text. */
+/** Windows editors put a byte order mark before the text. */
 function withoutMark(bytes: Uint8Array): Uint8Array {
   return bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf ? bytes.subarray(3) : bytes;
 }

@@ -1,7 +1,7 @@
 /**
- * docker's config.json and the auth.json of podman and skopeo, which have one form. Only what is in
- * the file is used: helpers are other programs, and stella starts none. Source: docker cli,
- * "Credential stores"; containers-auth.json(5).
+ * The common format of docker's config.json and of auth.json of podman and skopeo. Only the file
+ * itself is used: credential helpers are other programs, and stella starts none. Source: docker
+ * cli, "Credential stores"; containers-auth.json(5).
  */
 import { Buffer } from "node:buffer";
 import type { Json, JsonObject } from "../bundle/strict_json.ts";
@@ -12,9 +12,9 @@ export function isDockerConfig(value: JsonObject): boolean {
 }
 
 /**
- * What it has for the repository `name`, `HOST[:PORT]/PATH`; undefined where it has nothing. Of
- * several entries that of the longest path counts, and an entry for another path never does.
- * @param unfit makes the error for something that is there and cannot be used
+ * The credentials for the repository `name`, `HOST[:PORT]/PATH`; undefined if there are none. The
+ * entry with the longest matching path wins, and one for another path is never used.
+ * @param unfit creates the error for an entry that cannot be used
  */
 export function dockerCredentials(
   config: JsonObject,
@@ -62,13 +62,13 @@ function split(pair: string): [string, string] {
   return colon < 0 ? [pair, ""] : [pair.slice(0, colon), pair.slice(colon + 1)];
 }
 
-/** Docker Hub goes by these names; `docker login` writes the first. */
+/** Names of Docker Hub; `docker login` writes the first. */
 const hubNames = ["index.docker.io", "registry-1.docker.io", "docker.io"];
 
 /**
- * `registry.site:5000/team` of a key of that form. Keys with a scheme, such as
- * `https://registry.site:5000/v1/`, are docker's older ones: their path is a version of the API,
- * and they are for the whole host.
+ * Normalizes a key to `registry.site:5000/team`. Keys with a scheme, such as
+ * `https://registry.site:5000/v1/`, are docker's older form: their path is an API version, and they
+ * apply to the whole host.
  */
 function normalized(key: string): string {
   const [, scheme, rest = ""] = /^(https?:\/\/)?(.*)$/s.exec(key) ?? [];

@@ -1,4 +1,7 @@
-/** Manifests of a registry as they come from there: what of them is used, read strictly. Source: image-spec manifest.md 1.1. */
+/**
+ * Parses manifests from a registry strictly, as far as they are used. Source: image-spec
+ * manifest.md 1.1.
+ */
 import { shown } from "../domain/names.ts";
 import { type Json, JsonFault, type JsonObject, parseStrict } from "../bundle/strict_json.ts";
 import { StellaError } from "../domain/errors.ts";
@@ -6,12 +9,12 @@ import { type Descriptor, ociTypes } from "./artifact.ts";
 import { isDigest } from "../domain/reference.ts";
 import type { StoredManifest } from "./repository.ts";
 
-/** The blobs of a bundle by the names of its files. */
+/** The blobs of a bundle by file name. */
 export type Layers = ReadonlyMap<string, Descriptor>;
 
 const title = "org.opencontainers.image.title";
 
-/** @throws StellaError manifest where it is not the manifest of a bundle */
+/** @throws StellaError manifest if it is not the manifest of a bundle */
 export function readLayers(stored: StoredManifest, name: string): Layers {
   const unfit = (found: string) =>
     new StellaError("manifest", `Cannot read ${shown(name)}: ${found}`, {
@@ -29,7 +32,7 @@ export function readLayers(stored: StoredManifest, name: string): Layers {
   return named;
 }
 
-/** The one object that `bytes` hold as JSON; undefined where they do not. */
+/** The JSON object in `bytes`; undefined if there is none. */
 export function readObject(bytes: Uint8Array): JsonObject | undefined {
   try {
     const value = parseStrict(bytes);
@@ -40,14 +43,14 @@ export function readObject(bytes: Uint8Array): JsonObject | undefined {
   }
 }
 
-/** A list of descriptors; undefined where one of them is none. */
+/** A list of descriptors; undefined if one of them is invalid. */
 export function descriptorsAt(object: JsonObject, name: string): Descriptor[] | undefined {
   const list = object[name];
   const found = Array.isArray(list) ? list.map(descriptor) : [undefined];
   return found.every((one) => one !== undefined) ? found : undefined;
 }
 
-/** One descriptor, as far as it is used here. */
+/** A descriptor, as far as it is used here. */
 export function descriptor(value: Json | undefined): Descriptor | undefined {
   if (!isObject(value)) return undefined;
   const { mediaType, digest, size, artifactType, annotations } = value;

@@ -1,4 +1,4 @@
-/** A client from a configuration: where the registry is, whom it may show as its certificate's signer, and who we are. */
+/** Creates a client from configuration: endpoint, trusted authorities and credentials. */
 import { StellaError } from "../domain/errors.ts";
 import { authorities, readPem } from "../net/authorities.ts";
 import { RegistryClient } from "./client.ts";
@@ -11,18 +11,24 @@ import { Transport, type TransportOptions } from "../net/transport.ts";
 
 export interface RegistrySettings {
   endpoint: Endpoint;
-  /** The repository that it is opened for: credentials may be kept by path. */
+  /** The repository to access: credentials may depend on its path. */
   repository?: string;
-  /** Path of a PEM file with the only authorities that are trusted; without one, the system's. */
+  /** Path of a PEM file with the only trusted authorities; otherwise the system's. */
   ca?: string;
-  /** Path of a JSON file that only its owner can read: `{username, password}`, or docker's config.json with this registry in it. */
+  /**
+   * Path of a JSON file that only its owner can read: `{username, password}`, or docker's
+   * config.json with this registry in it.
+   */
   credentialsFile?: string;
   /**
-   * Paths of files of docker and podman, in the order that counts, which need not be there or have
-   * something for this registry.
+   * Paths of docker and podman login files, in order of precedence; they need not exist or have an
+   * entry for this registry.
    */
   loginFiles?: readonly string[];
-  /** Paths of PEM files, both or none: the certificate that we show, and its private key, which only its owner can read. */
+  /**
+   * Paths of PEM files, both or none: the client certificate, and its private key, which only its
+   * owner can read.
+   */
   clientCertificate?: string;
   clientKey?: string;
 }
@@ -30,12 +36,12 @@ export interface RegistrySettings {
 export interface RegistryDependencies
   extends Pick<TransportOptions, "policy" | "resolve" | "timeouts"> {
   timing: Timing;
-  /** Keeps uploads that were begun, for the next process. */
+  /** Stores unfinished uploads for the next process. */
   uploads?: UploadMemory;
 }
 
 /**
- * Reads the files; talks to nobody yet.
+ * Reads the files; makes no connection yet.
  * @throws StellaError usage
  */
 export function openRegistry(
@@ -84,7 +90,7 @@ function certificateOf({ endpoint, clientCertificate, clientKey }: RegistrySetti
   return { cert, key, origin: endpoint.url.origin };
 }
 
-/** @throws StellaError usage where `text`, which came from `path`, has no such PEM block */
+/** @throws StellaError usage if `text`, the content of `path`, has no such PEM block */
 function withBlock(path: string, text: string, label: string): string {
   if (new RegExp(`^-----BEGIN ${label}-----`, "m").test(text)) return text;
   throw new StellaError("usage", `Cannot use ${JSON.stringify(path)}: it is not the PEM file`, {

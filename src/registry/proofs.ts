@@ -1,6 +1,7 @@
 /**
- * The proofs that refer to a bundle: by the registry's own list, or by the index under the tag `sha256-<hex>`.
- * Source: distribution-spec 1.1, "Listing Referrers" and "Referrers Tag Schema"; cosign specs/BUNDLE_SPEC.md.
+ * Finds the signatures of a bundle: by the registry's referrers API, or by the index under the tag
+ * `sha256-<hex>`. Source: distribution-spec 1.1, "Listing Referrers" and "Referrers Tag Schema";
+ * cosign specs/BUNDLE_SPEC.md.
  */
 import { type BundleSource, readSmall } from "../bundle/source.ts";
 import { type Descriptor, digestOf, ociTypes, type Proof } from "./artifact.ts";
@@ -10,16 +11,16 @@ import { descriptor, descriptorsAt, readObject } from "./layers.ts";
 import type { Repository } from "./repository.ts";
 
 /**
- * Whoever may write to the repository may attach proofs: no more than so many of a kind, and pages
- * of lists, are looked at.
+ * Whoever can write to the repository can attach signatures, so the number per kind, and of list
+ * pages, is limited.
  */
 const maxProofs = 16;
 const maxPages = 16;
-/** Bytes; one of ours has a few KiB. */
+/** Bytes; ours have a few KiB. */
 const maxProofListBytes = 1024 * 1024;
 
 /**
- * The bytes of each proof of a kind, in the order of the registry; what cannot be one is passed over.
+ * The content of each signature of a kind, in the registry's order; invalid ones are skipped.
  * @throws RegistryError
  */
 export async function proofsOf(
@@ -37,7 +38,10 @@ export async function proofsOf(
   return found;
 }
 
-/** The tag is looked at too where the registry's own list has none: it may have learnt to keep one after the push. */
+/**
+ * The tag is read too if the registry's own list has none: the registry may have added the API
+ * after the push.
+ */
 async function listReferrers(
   repository: Repository,
   subject: Digest,
@@ -58,8 +62,9 @@ async function listReferrers(
 }
 
 /**
- * Some registries leave the artifact type out of their lists, others put the type of the empty config there (go-containerregistry):
- * then the manifest itself says it. What is surely a proof comes first, since only so many are looked at.
+ * Some registries omit the artifact type from their lists, others list the type of the empty config
+ * (go-containerregistry): then the manifest decides. Entries with a known type come first, because
+ * their number is limited.
  */
 class Listed {
   readonly #sure: Descriptor[] = [];

@@ -1,4 +1,7 @@
-/** Pushes a finished bundle from its directory. Nothing is copied: files are read once, on their way out. */
+/**
+ * Pushes a finished bundle from its directory. Nothing is copied: files are read once, while they
+ * are sent.
+ */
 import { maxManifestBytes, readManifest } from "../bundle/read_manifest.ts";
 import {
   attestationName,
@@ -27,18 +30,21 @@ import { Repository } from "./repository.ts";
 
 export interface PushOptions {
   client: RegistryClient;
-  /** The directory of the bundle, with manifest.json, its attestation and the files it lists. */
+  /** The directory with manifest.json, its attestation and the listed files. */
   dir: string;
   repository: string;
   tag?: string;
-  /** Other repositories of the same registry that may have some of the blobs: those are mounted, not sent. */
+  /**
+   * Other repositories of the same registry that may have some of the blobs: those are mounted
+   * instead of sent.
+   */
   mountFrom?: readonly string[];
   /**
-   * Given where somebody verifies the bundle meanwhile: settles with the digest of the manifest that was found right. Until then
-   * blobs are sent, which nothing refers to, and are not hashed once more on their way.
+   * Set if the bundle is verified meanwhile: resolves with the digest of the verified manifest.
+   * Until then blobs are sent, to which nothing refers, and they are not hashed again.
    */
   approved?: Promise<string>;
-  /** Bytes that are in the registry, and bytes of the whole; falls back where an upload starts again. */
+  /** Bytes stored in the registry and total bytes; decreases if an upload starts again. */
   progress?: (done: number, total: number) => void;
   signal?: AbortSignal;
 }
@@ -48,22 +54,27 @@ export interface PushReport {
   digest: Digest;
   attestationDigest: Digest;
   tag: string | undefined;
-  /** How the attestation is found from the manifest: by the registry's referrers API, or by the tag `sha256-<hex>`. */
+  /**
+   * How to find the attestation from the manifest: by the registry's referrers API, or by the tag
+   * `sha256-<hex>`.
+   */
   referrers: "api" | "tag";
-  /** Sum of all blobs, sent or not. */
+  /** Total size of all blobs, sent or not. */
   bytes: number;
   seconds: number;
-  /** Blobs that were sent, and blobs that were there or were mounted. */
+  /** Blobs that were sent, and blobs that existed or were mounted. */
   uploaded: number;
   existed: number;
 }
 
-/** A bundle is small where it is not a file: a proof of ours has a few KiB. */
+/** Signatures are small: ours have a few KiB. */
 const maxProofBytes = 1024 * 1024;
 
 /**
- * Order: blobs, bundle manifest by digest, attestation, tag. The attestation is pushed as it is; verifying is the caller's business.
- * @throws StellaError usage, manifest, missing, untrusted, digest, media, interrupted; RegistryError
+ * Order: blobs, bundle manifest by digest, attestation, tag. The attestation is pushed unchecked;
+ * verification is up to the caller.
+ * @throws StellaError usage, manifest, missing, untrusted, digest, media, interrupted;
+ * RegistryError
  */
 export async function pushBundle(options: PushOptions): Promise<PushReport> {
   const { client, tag } = options;
@@ -98,7 +109,7 @@ function checkNames({ repository, tag, mountFrom = [] }: PushOptions): void {
   }
 }
 
-/** What was read here has to be what was verified. */
+/** What is pushed must be what was verified. */
 async function checkApproval({ digest }: Bundle, { approved, dir }: PushOptions): Promise<void> {
   if (approved === undefined || await approved === digest) return;
   throw new StellaError("digest", `Cannot push ${shown(dir)}: its ${manifestName} has changed`, {
@@ -147,7 +158,7 @@ async function readBundle(dir: string, verified: boolean): Promise<Bundle> {
   };
 }
 
-/** The attestation, and the seal of a shared secret where there is one. @returns how both are found */
+/** The attestation, and the HMAC signature if there is one. @returns how both are found */
 async function pushProofs(
   repository: Repository,
   { artifact, attestation, hmacSignature, manifest }: Bundle,
@@ -170,7 +181,10 @@ async function readAttestation(source: BundleSource, dir: string): Promise<Uint8
   });
 }
 
-/** The large ones one after another, and the small ones beside them: their questions and answers take as long as megabytes. */
+/**
+ * Large blobs one after another, with the small ones in parallel: their round trips take as long as
+ * megabytes.
+ */
 async function pushBlobs(
   { client, repository: name, mountFrom = [], signal, progress = () => {} }: PushOptions,
   blobs: Blob[],
@@ -197,7 +211,7 @@ async function pushBlobs(
   const [large, small] = [true, false].map((is) =>
     blobs.filter(({ size }) => size > client.chunk === is)
   );
-  // Where one fails the other is ended too, and only then is that told.
+  // If one fails the other is aborted too, before the error is thrown.
   const lanes = [large!, small!].map((some) => lane(some).catch((error) => failed.abort(error)));
   await Promise.allSettled(lanes);
   failed.signal.throwIfAborted();

@@ -1,7 +1,8 @@
 /**
- * Makes a referrer findable. Registries with the referrers API do it by themselves; for the others clients keep an index under
- * the tag `sha256-<hex>` of the subject, which several writers may share.
- * Source: distribution-spec 1.1, "Referrers Tag Schema" and "Pushing Manifests with Subject".
+ * Makes a referrer discoverable. Registries with the referrers API do that by themselves; for the
+ * others clients maintain an index under the tag `sha256-<hex>` of the subject, possibly with
+ * several writers. Source: distribution-spec 1.1, "Referrers Tag Schema" and "Pushing Manifests
+ * with Subject".
  */
 import { shown } from "../domain/names.ts";
 import { type Descriptor, ociTypes } from "./artifact.ts";
@@ -11,7 +12,7 @@ import type { Repository, StoredManifest } from "./repository.ts";
 
 const rounds = 5;
 
-/** @returns how `referrer` can be found: the registry's own list, or the tag that was written */
+/** @returns how `referrer` is found: by the registry's own list, or by the tag that was written */
 export async function announce(
   repository: Repository,
   subject: Digest,
@@ -29,7 +30,9 @@ export async function announce(
   });
 }
 
-/** The index with `referrer` in it; undefined where it is there already. What others wrote stays as it is. */
+/**
+ * The index with `referrer` added; undefined if it is already there. Other entries stay unchanged.
+ */
 export function withReferrer(
   stored: StoredManifest | undefined,
   referrer: Descriptor,
@@ -50,7 +53,7 @@ interface Index {
   manifests?: { digest?: unknown }[];
 }
 
-/** Something else under this tag is not overwritten: it may be another's only list. */
+/** Other content under this tag is not overwritten: it may be somebody's only list. */
 function parsedIndex(stored: StoredManifest, tag: string): Index {
   const value = stored.mediaType === ociTypes.index ? parsedObject(stored.bytes) : undefined;
   if (Array.isArray(value?.manifests) && value.manifests.every(isObject)) return value as Index;

@@ -1,4 +1,7 @@
-/** The requests of one repository, as the distribution-spec 1.1 spells them ("Pull", "Push", "Listing Referrers"). */
+/**
+ * The requests of one repository, following distribution-spec 1.1 ("Pull", "Push", "Listing
+ * Referrers").
+ */
 import { type Artifact, digestOf, ociTypes } from "./artifact.ts";
 import type { Digest } from "../domain/hash.ts";
 import type { Blob } from "./blob.ts";
@@ -20,29 +23,32 @@ import {
 export interface StoredManifest {
   bytes: Uint8Array;
   mediaType: string;
-  /** For a conditional write; only where the registry gave a strong one. */
+  /** For conditional writes; only if the registry sent a strong one. */
   etag?: string;
-  /** The next page of a list; of the same registry. */
+  /** The next page of a list, at the same registry. */
   next?: URL;
 }
 
-/** A blob that is being read. */
+/** A blob being read. */
 export interface OpenBlob {
-  /** Of the whole blob, in bytes. */
+  /** Size of the whole blob in bytes. */
   size: number;
-  /** Whether the registry gives the part that was asked for, and not all. */
+  /** Whether the registry returned the requested range and not the whole. */
   isPart: boolean;
   stream: Stream;
 }
 
 export interface RepositoryOptions {
   access: "pull" | "push";
-  /** Other repositories of the registry that may have blobs of the same content. */
+  /** Other repositories of the registry that may have blobs with the same content. */
   mountFrom: readonly string[];
   signal: AbortSignal | undefined;
 }
 
-/** One repository; its name and those in `mountFrom` have passed isRepository. All work ends when `signal` is aborted. */
+/**
+ * One repository; its name and those in `mountFrom` were checked by isRepository. All work ends
+ * when `signal` aborts.
+ */
 export class Repository {
   readonly #whole = new Set<Digest>();
   readonly #growth: Growth;
@@ -62,9 +68,9 @@ export class Repository {
   }
 
   /**
-   * Uploads a blob that the repository lacks.
-   * @returns whether anything had to be sent
-   * @throws RegistryError; whatever the blob throws while it is read
+   * Uploads a blob unless the repository has it.
+   * @returns whether anything was sent
+   * @throws RegistryError; errors of reading the blob
    */
   pushBlob(blob: Blob): Promise<boolean> {
     let max = 0;
@@ -81,9 +87,9 @@ export class Repository {
   }
 
   /**
-   * The bytes of a blob from `from` up to `to`, to be read at the reader's own pace; undefined where there is none. Where the
-   * registry knows no ranges, and `from` is 0, all of them.
-   * @throws RegistryError, also where the registry cannot begin there
+   * The bytes of a blob from `from` to `to`, read at the caller's pace; undefined if it does not
+   * exist. If the registry does not support ranges and `from` is 0, the whole blob.
+   * @throws RegistryError, also if the registry cannot start at `from`
    */
   async openBlob(
     digest: Digest,
@@ -107,8 +113,8 @@ export class Repository {
   }
 
   /**
-   * The bytes of a blob from `from` on, as many as `room` takes, in the quickest way there is.
-   * @returns bytes of the whole blob; undefined where openBlob has to be asked
+   * Reads the bytes of a blob from `from` on into `room`, in the fastest available way.
+   * @returns size of the whole blob; undefined if openBlob has to be used
    */
   fillPart(
     digest: Digest,
@@ -120,7 +126,10 @@ export class Repository {
     return this.client.fill(outgoing, this.#scope, from, room);
   }
 
-  /** The manifest or index behind a tag or digest, as far as it is of the types; undefined where there is none. */
+  /**
+   * The manifest or index of a tag or digest, if it has one of the types; undefined if there is
+   * none.
+   */
   fetch(reference: string, types: readonly string[]): Promise<StoredManifest | undefined> {
     return this.#retrying(async () => {
       const outgoing = this.#outgoing("GET", `manifests/${reference}`, {
@@ -131,8 +140,8 @@ export class Repository {
   }
 
   /**
-   * The registry's own list of what refers to `digest`, or the page of it at `next`; undefined
-   * where it keeps none.
+   * The registry's own list of referrers of `digest`, or its page at `next`; undefined if it has
+   * none.
    */
   referrers(digest: Digest, next?: URL): Promise<StoredManifest | undefined> {
     return this.#retrying(async () => {
@@ -142,7 +151,7 @@ export class Repository {
     });
   }
 
-  /** Puts a manifest under its digest, unless it is there. */
+  /** Stores a manifest under its digest unless it exists. */
   pushManifest(artifact: Artifact): Promise<void> {
     return this.#retrying(async () => {
       const known = { digest: artifact.digest, size: artifact.bytes.length };
@@ -152,20 +161,20 @@ export class Repository {
     });
   }
 
-  /** Points a tag at a manifest that is there. */
+  /** Points a tag at an existing manifest. */
   tag(tag: string, artifact: Artifact): Promise<void> {
     return this.#retrying(() => this.#put(tag, artifact));
   }
 
-  /** The index behind a tag, or undefined. */
+  /** The index of a tag, or undefined. */
   index(tag: string): Promise<StoredManifest | undefined> {
     return this.fetch(tag, [ociTypes.index]);
   }
 
   /**
-   * Puts an index under a tag.
+   * Stores an index under a tag.
    * @param etag the state that it replaces
-   * @returns false where another writer was faster
+   * @returns false if another writer was faster
    */
   putIndex(tag: string, bytes: Uint8Array, etag?: string): Promise<boolean> {
     return this.#retrying(async () => {
@@ -181,8 +190,8 @@ export class Repository {
   }
 
   /**
-   * A redirect that leads to no answer, or another length, is no yes: to upload once more is right,
-   * if slow. Some proxies say 0 for every HEAD, and some storages only let their blobs be read.
+   * A failed redirect or another length does not count as existing: uploading again is correct,
+   * only slower. Some proxies report 0 for every HEAD, and some storages only allow reading.
    */
   async #has(path: string, known: { digest: Digest; size: number }): Promise<boolean> {
     const outgoing = this.#outgoing("HEAD", path, { accept: `${ociTypes.manifest}, */*` });
@@ -238,7 +247,7 @@ export class Repository {
     return this.client.ask(outgoing, this.#scope);
   }
 
-  /** What a token has to allow. */
+  /** The required scope of a token. */
   get #scope(): string {
     const { access, mountFrom } = this.options;
     const own = `repository:${this.name}:${access === "pull" ? "pull" : "pull,push"}`;
@@ -267,7 +276,7 @@ function mediaTypeOf(answer: Answer): string {
   return (answer.header("content-type") ?? "").split(";")[0]!.trim().toLowerCase();
 }
 
-/** RFC 8288; credentials go along, so another origin is no page of this registry. */
+/** RFC 8288; credentials are sent along, so a page at another origin is refused. */
 function nextPage({ url }: Outgoing, answer: Answer): { next?: URL } {
   const [, link = ""] = /<([^<>]*)>\s*;[^,]*\brel="?next\b/.exec(answer.header("link") ?? "") ?? [];
   const next = link === "" ? null : URL.parse(link, url);
@@ -279,7 +288,9 @@ function strongEtag(answer: Answer): { etag?: string } {
   return etag === undefined || !etag.startsWith('"') ? {} : { etag };
 }
 
-/** Of the whole blob, whatever part of it comes; undefined where the answer is not the part that was asked for. */
+/**
+ * Size of the whole blob, whichever part is returned; undefined if it is not the requested part.
+ */
 function sizeOf(answer: Answer, from: number): number | undefined {
   const range = /^bytes (\d{1,15})-\d{1,15}\/(\d{1,15})$/.exec(
     answer.header("content-range") ?? "",

@@ -1,9 +1,9 @@
-/** Credentials, kept so that no log, error or dump can show them by accident. */
+/** Credentials, wrapped so that no log, error or dump shows them by accident. */
 import { Buffer } from "node:buffer";
 
 const redacted = "[redacted]";
 
-/** A text that only `reveal` gives away. */
+/** Text that only `reveal` returns. */
 export class Secret {
   readonly #text: string;
   constructor(text: string) {
@@ -31,7 +31,7 @@ export interface Password {
   password: Secret;
 }
 
-/** A refresh token of OAuth 2: good for the registry's token server only. */
+/** A refresh token of OAuth 2, valid for the registry's token server only. */
 export interface IdentityToken {
   identityToken: Secret;
 }
@@ -44,7 +44,7 @@ export function basic({ username, password }: Password): Secret {
   return new Secret(`Basic ${pair.toString("base64")}`);
 }
 
-/** RFC 7617: a user-id holds no colon, neither half a control character. */
+/** RFC 7617: a user-id contains no colon and no control character. */
 export function isUsername(value: unknown): value is string {
   return typeof value === "string" && /^[^:\p{Cc}]+$/u.test(value);
 }

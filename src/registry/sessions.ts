@@ -1,6 +1,6 @@
 /**
- * Uploads that were begun: what is needed to go on with one after the program, or the machine, was killed. The registry says how
- * far it got; the offset that is kept here only says how far it was once.
+ * Unfinished uploads: what is needed to resume one after the program, or the machine, was killed.
+ * The registry reports the current offset; the stored one is only the last known.
  */
 import { mkdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
@@ -11,22 +11,22 @@ import { JsonFault, parseStrict } from "../bundle/strict_json.ts";
 import { ioError } from "../domain/errors.ts";
 
 export interface UploadSession {
-  /** Where the registry wants the next bytes; opaque, and only good at the registry that gave it. */
+  /** Where the registry expects the next bytes; opaque, and valid only at that registry. */
   location: string;
-  /** Bytes that it had confirmed. */
+  /** Confirmed bytes. */
   offset: number;
-  /** Bytes of one chunk, as the registry wants them at least. */
+  /** Chunk size in bytes, at least what the registry demands. */
   chunk: number;
 }
 
-/** By `<origin>/<repository>@<digest>`. A Map is one. */
+/** Keyed by `<origin>/<repository>@<digest>`. A Map fits. */
 export interface UploadMemory {
   get(key: string): UploadSession | undefined;
   set(key: string, session: UploadSession): void;
   delete(key: string): void;
 }
 
-/** Registries of the most common kind throw uploads away after a week (distribution, `uploadpurging`). */
+/** The most common registries discard uploads after a week (distribution, `uploadpurging`). */
 const maxAge = 6 * 24 * 3600_000;
 
 const readSession = object({
@@ -37,7 +37,9 @@ const readSession = object({
   at: integer(0),
 }, {});
 
-/** Keeps each upload in a file of its own, mode 0600, in `directory`; a file that is damaged or old is as good as none. */
+/**
+ * Stores each upload in its own file, mode 0600, in `directory`; a damaged or old file is ignored.
+ */
 export class UploadFolder implements UploadMemory {
   /** @param now milliseconds since 1970 */
   constructor(readonly directory: string, readonly now: () => number) {}

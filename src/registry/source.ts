@@ -1,6 +1,7 @@
 /**
- * A bundle where it lies in a registry, as verify reads every bundle: no copy on disk, each byte once. What the registry says is
- * only used to find bytes; all that is believed of it is what the attestation and the manifest then say of those bytes.
+ * Reads a bundle from a registry for verification: nothing is stored on disk and each byte is read
+ * once. The registry's metadata is only used to find bytes; only attestation and manifest decide
+ * what they are worth.
  */
 import { attestationName, hmacName, manifestName } from "../bundle/manifest.ts";
 import { maxManifestBytes, readManifest } from "../bundle/read_manifest.ts";
@@ -17,21 +18,20 @@ import { type Layers, readLayers } from "./layers.ts";
 import type { Reference } from "../domain/reference.ts";
 import { Repository } from "./repository.ts";
 
-/** Of several proofs of one kind, the one that counts here. @returns its place in `candidates` */
+/** Chooses one of several signatures of a kind. @returns its index in `candidates` */
 export type Choice = (
   candidates: readonly Uint8Array[],
   manifest: Uint8Array,
   proof: Proof,
 ) => number;
 
-/** See above. */
 export class RegistryBundle implements BundleSource {
   readonly #repository: Repository;
   readonly #reference: Reference;
   readonly #choose: Choice;
   #found: { digest: Digest; layers: Layers } | undefined;
 
-  /** Talks to nobody yet. @throws StellaError usage for a reference without tag and digest */
+  /** Makes no connection yet. @throws StellaError usage for a reference without tag and digest */
   constructor(
     client: RegistryClient,
     reference: Reference,
@@ -57,7 +57,7 @@ export class RegistryBundle implements BundleSource {
     return `oci://${authority}/${repository}${digest === undefined ? `:${tag}` : `@${digest}`}`;
   }
 
-  /** @throws StellaError manifest where no bundle is there; RegistryError */
+  /** @throws StellaError manifest if no bundle is there; RegistryError */
   async open(path: string): Promise<ByteReader | undefined> {
     const { layers } = await this.#resolve();
     if (path === attestationName) return await this.#openProof("attestation");
@@ -66,14 +66,15 @@ export class RegistryBundle implements BundleSource {
     return layer && await openBlobReader(this.#repository, layer);
   }
 
-  /** The digest that the tag stands for; asked once, so that a tag that is moved meanwhile changes nothing. */
+  /** The digest of the tag; resolved once, so that moving the tag meanwhile changes nothing. */
   async digest(): Promise<Digest> {
     return (await this.#resolve()).digest;
   }
 
   /**
-   * What is wrong with the registry's own manifest, which nobody has looked at so far: it has to be the one that belongs to the
-   * bundle, byte for byte, since its digest is signed as well. To be asked when the bundle was found right.
+   * Checks the registry's own manifest, which was not verified so far: it must be byte for byte the
+   * one that belongs to the bundle, because its digest is signed as well. Call this after the
+   * bundle was verified.
    */
   async check(): Promise<Finding | undefined> {
     const bytes = await readSmall(this, manifestName, maxManifestBytes) ?? new Uint8Array();

@@ -1,7 +1,7 @@
 /**
- * The server that issues a registry's tokens: by user and password (GET), or by an identity token
- * (POST), which is a refresh token of OAuth 2 that `docker login` and `az acr login` leave. Source:
- * distribution docs/spec/auth/token.md and oauth.md.
+ * The token server of a registry: by user and password (GET), or by an identity token (POST), a
+ * refresh token of OAuth 2 that `docker login` and `az acr login` store. Source: distribution
+ * docs/spec/auth/token.md and oauth.md.
  */
 import { refused, RegistryError, target } from "../net/failure.ts";
 import { shown } from "../domain/names.ts";
@@ -9,7 +9,7 @@ import { type Answer, bodyOf, type Outgoing } from "../net/message.ts";
 import { type Endpoint, mayBeNamedBy } from "../domain/reference.ts";
 import { basic, type Credentials, type Password, Secret } from "./secret.ts";
 
-/** What the registry's challenge asks for. */
+/** The parameters of the registry's challenge. */
 export interface TokenRequest {
   realm: string;
   service: string | undefined;
@@ -24,12 +24,12 @@ export interface TokenServerOptions {
 }
 
 export class TokenServer {
-  /** Servers may give a new one with each token, and take the old one no more. */
+  /** Servers may issue a new one with each token and refuse the old one. */
   #identityToken: Secret | undefined;
 
   constructor(readonly options: TokenServerOptions) {}
 
-  /** @throws RegistryError auth where no token could be had */
+  /** @throws RegistryError auth if no token could be obtained */
   async fetch(request: TokenRequest): Promise<Secret> {
     const { credentials } = this.options;
     const url = this.#realm(request.realm);
@@ -50,7 +50,7 @@ export class TokenServer {
     throw new RegistryError("auth", `${where}: there is no token in the answer`);
   }
 
-  /** Credentials go there. */
+  /** Credentials are sent there. */
   #realm(realm: string): URL {
     const { endpoint } = this.options;
     const url = URL.parse(realm);
@@ -94,8 +94,7 @@ function byIdentity(
 }
 
 /**
- * The fields of a JSON object; none where it is no such thing. No word of the body may get into a
- * message.
+ * The fields of a JSON object; none if it is not one. No part of the body may appear in a message.
  */
 function fieldsOf(body: Uint8Array): Record<string, unknown> {
   try {

@@ -1,10 +1,12 @@
 /**
- * Sends one blob. A small one goes as a whole, POST and PUT; a large one in chunks, POST, PATCH ..., PUT, and after whatever cut it
- * off it goes on where the registry says it stands: in this process, or in the next one if the uploads are kept (sessions.ts).
- * Source: distribution-spec 1.1, "Pushing blobs", "Pushing a blob in chunks", "Mounting a blob from another repository".
+ * Uploads one blob: a small one as a whole, POST and PUT; a large one in chunks, POST, PATCH ...,
+ * PUT. Interrupted uploads resume at the registry's offset, in this process, or in the next one if
+ * uploads are stored (sessions.ts). Source: distribution-spec 1.1, "Pushing blobs", "Pushing a blob
+ * in chunks", "Mounting a blob from another repository".
  *
- * Not every registry can go on. distribution (docker-registry, Harbor, GitLab) seals the offset into the upload's URL, so an
- * upload that was cut off inside of a chunk is lost there: it answers 404, and the blob is sent from its start.
+ * Not every registry can resume. distribution (docker-registry, Harbor, GitLab) signs the offset
+ * into the upload's URL, so an upload interrupted within a chunk is lost there: it returns 404, and
+ * the blob is sent from its start.
  */
 import type { Blob } from "./blob.ts";
 import { BodyTooLarge, shrink } from "./body_too_large.ts";
@@ -23,9 +25,9 @@ import {
 } from "./upload_context.ts";
 
 /**
- * @param confirmed told the bytes that the registry confirmed so far
- * @returns false where the blob was mounted, and nothing had to be sent
- * @throws RegistryError; whatever the blob throws while it is read
+ * @param confirmed called with the bytes confirmed by the registry
+ * @returns false if the blob was mounted and nothing was sent
+ * @throws RegistryError; errors of reading the blob
  */
 export async function uploadBlob(
   place: UploadContext,
@@ -60,8 +62,9 @@ async function uploadOnce(
 }
 
 /**
- * Opens an upload, or mounts the blob from where it is. Where it is not, a registry opens an upload all the same; of several that
- * were opened so the last is used, and the registry clears the others away.
+ * Starts an upload, or mounts the blob from another repository. If that is not possible the
+ * registry starts an upload anyway; of several the last one is used, and the registry discards the
+ * others.
  */
 async function begin(place: UploadContext, blob: Blob): Promise<UploadSession | "mounted"> {
   let session: UploadSession | undefined;
@@ -74,7 +77,7 @@ async function begin(place: UploadContext, blob: Blob): Promise<UploadSession | 
       checkDigest(start, answer, blob.digest);
       return "mounted";
     }
-    // Who may not read there begins as if nothing had been asked.
+    // Without read access there the upload starts as if no mount had been requested.
     if (answer.status === 202) session = sessionOf(place, blob, start, answer);
   }
   if (session !== undefined) return session;
@@ -96,7 +99,7 @@ function sessionOf(
   return { location: nextUrl(start, answer).href, offset: 0, chunk };
 }
 
-/** Closes an upload, with all of the blob as `body` or with nothing more. */
+/** Completes an upload, with the whole blob as `body` or without a body. */
 async function finish(place: UploadContext, blob: Blob, location: string, body?: Blob) {
   const url = new URL(location);
   url.search += `${url.search === "" ? "?" : "&"}digest=${encodeURIComponent(blob.digest)}`;
@@ -107,7 +110,7 @@ async function finish(place: UploadContext, blob: Blob, location: string, body?:
     const { status } = answer;
     const isLarge = status === 413 || (status === 416 && all.size > place.growth.min);
     if (body !== undefined && isLarge) throw new BodyTooLarge(request, answer, blob);
-    // A session that is gone, or stands elsewhere than it should, is replaced by a new one.
+    // A session that is gone, or at an unexpected offset, is replaced by a new one.
     const lost = status === 404 || status === 416;
     const error = refused(request, answer, lost ? { isTransient: true } : {});
     if (lost || !error.isTransient) forget(place, blob);

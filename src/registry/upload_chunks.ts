@@ -1,5 +1,6 @@
 /**
- * A large blob in chunks: POST, PATCH ..., PUT (distribution-spec 1.1, "Pushing a blob in chunks").
+ * Uploads a large blob in chunks: POST, PATCH ..., PUT (distribution-spec 1.1, "Pushing a blob in
+ * chunks").
  */
 import { shown } from "../domain/names.ts";
 import { type Blob, BlobCursor } from "./blob.ts";
@@ -19,17 +20,11 @@ import {
   type UploadContext,
 } from "./upload_context.ts";
 
-/**
- * Milliseconds that a chunk may take: one that was quicker is followed by a larger one, of so many
- * times its size at most.
- */
+/** Target duration of a chunk: after a faster one the next is larger, by this factor at most. */
 const targetMilliseconds = 2_000;
 const maxGrowth = 8;
 
-/**
- * The upload that was begun before, as the registry knows it; undefined where there is none any
- * more.
- */
+/** The stored upload as the registry knows it; undefined if it no longer exists. */
 export async function resumed(
   place: UploadContext,
   blob: Blob,
@@ -46,7 +41,7 @@ export async function resumed(
     const offset = received(answer) ?? 0;
     if (answer.status === 204 && offset <= blob.size) {
       const moved = answer.header("location") === undefined ? url : nextUrl(question, answer);
-      // Above the usual size it is the least that the registry asked for.
+      // Above the default size it is the minimum that the registry demands.
       const chunk = kept.chunk > place.chunk ? kept.chunk : Math.min(kept.chunk, firstChunk(place));
       return { location: moved.href, offset, chunk };
     }
@@ -55,7 +50,7 @@ export async function resumed(
   return undefined;
 }
 
-/** @returns where the upload is to be closed */
+/** @returns where to complete the upload */
 export async function sendChunks(
   place: UploadContext,
   blob: Blob,
@@ -92,7 +87,7 @@ async function sendChunk(
 ): Promise<UploadSession> {
   const { offset, chunk } = session;
   const size = Math.min(chunk, blob.size - offset);
-  // Before the request begins: nothing moves on the connection meanwhile.
+  // Before the request starts, because no data moves on the connection meanwhile.
   await cursor.seek(offset);
   const headers = { ...octets, "content-range": `${offset}-${offset + size - 1}` };
   const body = { size, open: () => cursor.take(offset, size) };
@@ -106,7 +101,7 @@ async function sendChunk(
   return { chunk, location: next.href, offset: offset + size };
 }
 
-/** Bytes of the chunk after one of `chunk` bytes that took so long. */
+/** Size of the next chunk, after one of `chunk` bytes that took this long. */
 export function nextChunk(
   { max: largest }: Pick<Growth, "max">,
   chunk: number,
@@ -117,8 +112,8 @@ export function nextChunk(
 }
 
 /**
- * A lost upload is begun anew, one that stands elsewhere is asked about, and who knows no chunks
- * gets the whole.
+ * A lost upload starts again, an unexpected offset is queried, and without support for chunks the
+ * blob is sent whole.
  */
 async function chunkRefused(
   place: UploadContext,
@@ -136,17 +131,14 @@ async function chunkRefused(
 }
 
 /**
- * Whether the registry's 416 is about something else than the place of the chunk: GHCR says so
- * where it is too large.
+ * Whether the registry's 416 has another cause than the offset: GHCR sends it if a chunk is too
+ * large.
  */
 async function standsAt(place: UploadContext, blob: Blob, { offset }: UploadSession) {
   return (await resumed(place, blob))?.offset === offset;
 }
 
-/**
- * distribution-spec issue 590: some count chunks wrongly. What they hold is given up, and the blob
- * sent as one.
- */
+/** Some registries count chunks wrongly. The upload is given up and the blob sent as one. */
 function unfit(place: UploadContext, blob: Blob, { method, url }: Outgoing, found: string) {
   forget(place, blob);
   place.whole.add(blob.digest);

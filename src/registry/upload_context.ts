@@ -1,6 +1,5 @@
 /**
- * What the requests of one upload share: where it goes, how far it got, and the URL that the
- * registry wants next.
+ * State shared by the requests of one upload: target, progress, and the URL for the next request.
  */
 import { shown } from "../domain/names.ts";
 import type { Digest } from "../domain/hash.ts";
@@ -9,53 +8,50 @@ import { RegistryError, target } from "../net/failure.ts";
 import type { Answer, Outgoing } from "../net/message.ts";
 import type { UploadMemory } from "./sessions.ts";
 
-/** What a blob is uploaded into: a repository, as far as it matters here. */
+/** The repository that a blob is uploaded to. */
 export interface UploadContext {
   /** `<origin>/v2/<name>/blobs/uploads/`. */
   uploads: URL;
-  /** Repositories of the same registry that may have the blob already. */
+  /** Repositories of the same registry that may already have the blob. */
   mountFrom: readonly string[];
   memory: UploadMemory;
-  /** Bytes of the first chunk; a larger blob is sent in several. */
+  /** Size of the first chunk in bytes; a larger blob is sent in several. */
   chunk: number;
   growth: Growth;
-  /** Of blobs that the registry cannot take in chunks. */
+  /** Blobs that the registry does not accept in chunks. */
   whole: Set<Digest>;
   signal: AbortSignal | undefined;
   ask(outgoing: Outgoing): Promise<Answer>;
 }
 
 /**
- * Chunks grow up to so many bytes while they take no time, until one that has grown fails. Where
- * the registry, or a proxy before it, refuses a body as too large, it is half of that body: then
- * chunks get smaller, and blobs that would have gone whole go in chunks.
+ * Chunks grow up to this size while they are fast, until a grown one fails. If the registry, or a
+ * proxy before it, refuses a body as too large, the limit becomes half of that body: chunks shrink,
+ * and blobs that would have been sent whole are sent in chunks.
  */
 export interface Growth {
   max: number;
-  /** Smaller ones are not tried: by our own measure, or by the registry's OCI-Chunk-Min-Length. */
+  /** Lower limit: our own, or the registry's OCI-Chunk-Min-Length. */
   min: number;
 }
 
-/** Bytes: what is sent twice at most, where the connection is slow. */
+/** Bytes: the most that is sent twice on a slow connection. */
 export const defaultChunk = 32 * 1024 * 1024;
 /**
- * And where it is fast: between two chunks the registry stands still, for as long as it takes three
+ * On a fast connection: between two chunks the registry idles for about the time of three
  * megabytes.
  */
 export const defaultMaxChunk = 256 * 1024 * 1024;
-/**
- * Where no more are taken at once, smaller chunks are not tried. nginx takes 1 MiB where nobody has
- * said otherwise.
- */
+/** Smaller chunks are not tried. nginx accepts 1 MiB by default. */
 export const minChunk = 256 * 1024;
 export const octets = { "content-type": "application/octet-stream" };
 
-/** Bytes of the first chunk of an upload that begins now. */
+/** Size in bytes of the first chunk of a new upload. */
 export function firstChunk({ chunk, growth }: UploadContext): number {
   return Math.min(chunk, growth.max);
 }
 
-/** Whatever was begun for this blob is over. */
+/** Discards any unfinished upload of this blob. */
 export function forget(place: UploadContext, blob: Blob): void {
   place.memory.delete(keyOf(place, blob));
 }
@@ -74,8 +70,8 @@ export function keyOf({ uploads }: UploadContext, { digest }: Blob): string {
 }
 
 /**
- * How many bytes the registry has, by `Range: 0-<last>`. Nothing and one byte are both `0-0` with
- * some: nothing is safe.
+ * Number of bytes that the registry has, from `Range: 0-<last>`. Some use `0-0` for both nothing
+ * and one byte: treated as nothing.
  */
 export function received(answer: Answer): number | undefined {
   const last = /^(?:bytes=)?0-(\d{1,15})$/.exec(answer.header("range") ?? "")?.[1];
@@ -84,8 +80,8 @@ export function received(answer: Answer): number | undefined {
 }
 
 /**
- * Where the bytes go. It is opaque, but for its origin: credentials and content are only sent to
- * the registry that was named (the leak that GHSA-jxpm-75mh-9fp7 describes).
+ * URL for the next bytes. It is opaque except for its origin: credentials and content are only sent
+ * to the named registry (the leak described in GHSA-jxpm-75mh-9fp7).
  */
 export function nextUrl(asked: Outgoing, answer: Answer): URL {
   const location = answer.header("location");
@@ -105,7 +101,7 @@ export function nextUrl(asked: Outgoing, answer: Answer): URL {
   return url;
 }
 
-/** The registry need not say what it stored; where it does, it must be what was meant. */
+/** The registry need not report what it stored; if it does, it must match. */
 export function checkDigest({ method, url }: Outgoing, answer: Answer, digest: Digest): void {
   const said = answer.header("docker-content-digest");
   if (said === undefined || said === digest) return;

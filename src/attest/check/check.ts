@@ -1,9 +1,10 @@
 /**
- * The check of an attestation. Two doors: `verifyEnvelope` accepts what DSSE and sigstore accept (both base64 forms, unknown
- * fields); `checkAttestation` then demands the one encoding that stella writes, so that no byte of the file can be changed unseen.
+ * Checks attestations. `verifyEnvelope` accepts what DSSE and sigstore allow (both base64 forms,
+ * unknown fields); `checkAttestation` also demands the one encoding that stella writes, so that no
+ * byte of the file can change unnoticed.
  *
- * Wrong proof and right proof by a stranger are different answers: `signature` findings end verification, an unknown signer
- * leaves the rest to be judged, and is never success.
+ * An invalid signature and a valid one by an unknown key differ: `signature` findings end
+ * verification, an unknown signer does not stop the other checks, and neither is success.
  */
 import { Buffer } from "node:buffer";
 import { verify } from "node:crypto";
@@ -22,18 +23,18 @@ import { payloadType, preAuthEncoding, sigstoreBundleType } from "../dsse.ts";
 import { manifestSubject, predicateType, statementType } from "../statement.ts";
 import type { TrustedKey } from "./trust.ts";
 
-/** An attestation is small; more is refused unread. */
+/** Attestations are small; a larger file is refused unread. */
 export const maxAttestationBytes = 4 * 1024 * 1024;
 
 export interface Checked {
-  /** The trusted key whose signature is right. */
+  /** The trusted key that made a valid signature. */
   signer?: TrustedKey;
-  /** What the attestation says of its signer; worth nothing by itself. */
+  /** The signer that the attestation claims; proves nothing by itself. */
   claimedKeyid?: string;
   findings: Finding[];
 }
 
-/** Which signature failures there are; also the `reason` label of export_attestation_failures_total. */
+/** Kinds of signature failures; also the `reason` label of export_attestation_failures_total. */
 type Reason =
   | "signature_invalid"
   | "payload_type"
@@ -41,7 +42,7 @@ type Reason =
   | "subject_mismatch"
   | "malformed";
 
-/** A reason to refuse, on its way to become a finding. */
+/** A refusal that becomes a finding. */
 export class Refused extends Error {
   constructor(readonly reason: Reason, message: string) {
     super(message);
@@ -50,7 +51,8 @@ export class Refused extends Error {
 
 /**
  * Checks the attestation file `bytes` over the manifest's exact bytes against the trusted keys.
- * No error is thrown for bad content: everything is a finding (code signature, or untrusted for an unknown signer).
+ * Invalid content never throws: it becomes a finding (code signature, or untrusted for an unknown
+ * signer).
  */
 export function checkAttestation(
   path: string,
@@ -78,8 +80,8 @@ export function checkAttestation(
 }
 
 /**
- * What stella writes there; anything else could be of any length and would be shown to a person. A keyid besides, which earlier
- * builds wrote, has to be the same.
+ * The hint that stella writes; anything else could have any length and would be shown. An
+ * additional keyid, which earlier builds wrote, must be equal to it.
  */
 function checkHint({ hint, keyid = hint }: Attestation): string {
   if (!/^[A-Za-z0-9+/]{43}=$/.test(hint)) {
@@ -110,7 +112,7 @@ function unknownSigner(path: string, keyid: string): Finding {
   };
 }
 
-/** Whether one of `keys` made the signature over the envelope, as the DSSE protocol says. */
+/** Whether one of `keys` made the signature of the envelope, according to the DSSE protocol. */
 export function verifyEnvelope(
   envelope: Envelope,
   keys: readonly TrustedKey[],
@@ -125,7 +127,10 @@ export function verifyEnvelope(
   });
 }
 
-/** A key that is named and trusted but did not sign is a wrong signature; a key that nobody trusts is a stranger. */
+/**
+ * If the named key is trusted but did not sign, the signature is invalid; if it is not trusted, the
+ * signer is unknown.
+ */
 function findSigner(
   attestation: Attestation,
   trusted: readonly TrustedKey[],
@@ -140,7 +145,10 @@ function findSigner(
   );
 }
 
-/** Reads a sigstore bundle v0.3 with a public key hint and a DSSE envelope with exactly one signature. */
+/**
+ * Reads a sigstore bundle v0.3 with a public key hint and a DSSE envelope with exactly one
+ * signature.
+ */
 export function readAttestation(bytes: Uint8Array): Attestation {
   const bundle = parse(bytes, "the attestation");
   if (bundle["mediaType"] !== sigstoreBundleType) {
@@ -151,7 +159,10 @@ export function readAttestation(bytes: Uint8Array): Attestation {
   return { ...readDsse(objectAt(bundle, "dsseEnvelope")), hint: textAt(publicKey, "hint") };
 }
 
-/** A DSSE envelope with exactly one signature; both base64 forms, and fields that nobody knows, are as DSSE says. */
+/**
+ * A DSSE envelope with exactly one signature; both base64 forms and unknown fields are accepted, as
+ * DSSE demands.
+ */
 export function readDsse(envelope: JsonObject): Envelope {
   const signatures = envelope["signatures"];
   const [first] = Array.isArray(signatures) && signatures.length === 1 ? signatures : [];
@@ -169,7 +180,7 @@ export function readDsse(envelope: JsonObject): Envelope {
   };
 }
 
-/** That the payload is provenance of the manifest with this digest. */
+/** Checks that the payload is provenance of the manifest with this digest. */
 export function checkStatement(envelope: Envelope, manifestDigest: string): void {
   const statement = parse(envelope.payload, "the statement");
   if (statement["_type"] !== statementType) {
@@ -197,7 +208,10 @@ export function checkStatement(envelope: Envelope, manifestDigest: string): void
   }
 }
 
-/** The file must be what stella writes, or wrote, for this envelope, with the hint of the key that verified. */
+/**
+ * The file must be exactly what stella writes, or wrote, for this envelope, with the hint of the
+ * key that verified it.
+ */
 function checkEncoding(bytes: Uint8Array, attestation: Attestation, signer?: TrustedKey): void {
   const hint = signer?.keyid ?? attestation.hint;
   if (attestation.hint !== hint || !Buffer.from(bytes).equals(encodeBundle(attestation))) {

@@ -1,6 +1,6 @@
 /**
- * The check of an envelope by a shared secret. It knows HMAC-SHA256 alone, and takes no key but a secret: what an attacker
- * writes into the envelope cannot choose the algorithm, and a public key is never a secret here.
+ * Checks HMAC signatures by a shared secret. It supports only HMAC-SHA256 and takes only secrets as
+ * keys: an envelope cannot choose the algorithm, and a public key is never used as a secret.
  */
 import { Buffer } from "node:buffer";
 import { timingSafeEqual } from "node:crypto";
@@ -11,14 +11,15 @@ import { macOf, type SharedSecret } from "../secret.ts";
 import { checkStatement, parse, readDsse, refusal, Refused } from "./check.ts";
 
 export interface CheckedHmac {
-  /** The secret that made the envelope. */
+  /** The secret that made the signature. */
   secret?: SharedSecret;
   findings: Finding[];
 }
 
 /**
- * Checks the envelope file `bytes` over the manifest's exact bytes against the secrets of this machine.
- * No error is thrown for bad content: everything is a finding (code signature, or untrusted for an unknown secret).
+ * Checks the envelope file `bytes` over the manifest's exact bytes against the local secrets.
+ * Invalid content never throws: it becomes a finding (code signature, or untrusted for an unknown
+ * secret).
  */
 export function checkHmac(
   path: string,
@@ -42,7 +43,10 @@ export function checkHmac(
   }
 }
 
-/** The keyid is not covered by the MAC, so it has to be the one of the secret: no byte of the file is free. */
+/**
+ * The MAC does not cover the keyid, so it must equal that of the secret: no byte of the file may be
+ * arbitrary.
+ */
 function findSecret(
   envelope: Envelope,
   secrets: readonly SharedSecret[],

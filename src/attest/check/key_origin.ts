@@ -1,8 +1,9 @@
 /**
- * Where a key lies, against where a bundle lies: who made the bundle could have put a key beside
- * it, or anywhere on its medium. A path says little of that, so devices and inodes are compared: a
- * bind mount, an overlay or a hard link is another name of the same file. What separates media is
- * the device number (st_dev); subvolumes of one btrfs and partitions of one stick count as several.
+ * Compares the location of a key with that of a bundle: whoever made the bundle could have put a
+ * key beside it, or anywhere on its medium. Paths are not enough, so devices and inodes are
+ * compared: a bind mount, an overlay or a hard link is another name of the same file. Media are
+ * told apart by device number (st_dev); subvolumes of a btrfs and partitions of a stick count as
+ * separate.
  */
 import { lstatSync, readdirSync, readlinkSync, realpathSync, type Stats, statSync } from "node:fs";
 import { dirname, isAbsolute, join, parse, resolve, sep } from "node:path";
@@ -10,15 +11,14 @@ import { shown } from "../../domain/names.ts";
 import { maxDirectoryBytes } from "../../bundle/source.ts";
 import { ioError, StellaError } from "../../domain/errors.ts";
 
-/** Large, and named by the index alone: no place where a person would look for a key. */
+/** Large, and described by the index alone: nobody looks for a key there. */
 const payload = "payload";
 
 /**
- * Refuses trust that came with the bundle: a path in or below its directory by whatever name, or on
- * its medium, or one that leads there by any of its links, which then say whom to trust wherever
- * they point.
- * @param machine places of this machine: what is on the device of one of them lies on no medium
- * that is carried
+ * Refuses keys that came with the bundle: a path in or below its directory under any name, or on
+ * its medium, or a path that leads there through any link, because such a link decides which key is
+ * trusted.
+ * @param machine paths on this machine: a device that holds one of them is not removable media
  * @throws StellaError usage, media
  */
 export function refuseTrustFromMedia(
@@ -35,8 +35,8 @@ export function refuseTrustFromMedia(
 }
 
 /**
- * The same for the file that was opened, whatever its path led to meanwhile.
- * @param most bytes of a directory that is searched
+ * The same check for the opened file, wherever its path leads meanwhile.
+ * @param max size of a directory that is searched, in bytes
  * @throws StellaError usage, media
  */
 export function refuseOpenedFromMedia(
@@ -78,7 +78,7 @@ function real(path: string): string {
   }
 }
 
-/** By name, or because a directory above it is the bundle's under another name. */
+/** By path, or because a directory above it is the bundle's directory under another name. */
 function isWithin(path: string, bundle: string): boolean {
   if (path === bundle || path.startsWith(bundle.endsWith(sep) ? bundle : bundle + sep)) return true;
   const { dev, ino } = lstatSync(bundle);
@@ -90,8 +90,8 @@ function isWithin(path: string, bundle: string): boolean {
 }
 
 /**
- * Whether the device holds one of these places; a directory that is still to be made counts where
- * it will be.
+ * Whether the device holds one of these paths; a directory that does not exist yet counts where it
+ * will be created.
  */
 function holds(machine: readonly string[], device: number): boolean {
   return machine.some((place) => nearest(resolve(place)).dev === device);
@@ -107,9 +107,9 @@ function nearest(path: string): Stats {
 }
 
 /**
- * Whether a file of the bundle's directory is this one. The payload is searched only where the file
- * has several names. Undefined where a directory is too large to list and the file has several
- * names: a file of one name lies elsewhere, unless this machine itself shows it twice by a mount.
+ * Whether the file is one in the bundle's directory. The payload is searched only if the file has
+ * several links. Undefined if a directory is too large to list and the file has several links: a
+ * file with one link is elsewhere, unless the same directory is mounted twice.
  */
 function liesBelow(bundle: string, file: Stats, max: number): boolean | undefined {
   const folders = [bundle];
@@ -125,19 +125,22 @@ function liesBelow(bundle: string, file: Stats, max: number): boolean | undefine
   return false;
 }
 
-/** An overlay shows the files below it with their inodes and times, on a device of its own. */
+/**
+ * An overlay shows the files of its lower directory with their inodes and times, on a device of its
+ * own.
+ */
 function isSame(one: Stats | undefined, other: Stats): boolean {
   if (one === undefined || one.ino !== other.ino) return false;
   return one.dev === other.dev ||
     (one.size === other.size && one.mtimeMs === other.mtimeMs && one.mode === other.mode);
 }
 
-/** More links than that the system itself does not follow. */
+/** Linux follows no more links than that. */
 const maxLinks = 40;
 
 /**
- * Where the symbolic links lie that a path leads through, of directories and of the file, each in
- * its real directory.
+ * The symbolic links that a path passes through, for directories and the file, each with its real
+ * directory.
  */
 function linksOf(path: string): string[] {
   const links: string[] = [];

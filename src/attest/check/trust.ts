@@ -1,6 +1,6 @@
 /**
- * Trusted keys: `*.pub` files (SPKI PEM) that lie where the operator put them. Nothing in a bundle
- * is ever trusted.
+ * Trusted keys: `*.pub` files (SPKI PEM) in places that the operator chose. Nothing in a bundle is
+ * ever trusted.
  */
 import { createPublicKey, type KeyObject } from "node:crypto";
 import { readdirSync, type Stats, statSync } from "node:fs";
@@ -12,17 +12,17 @@ import { type Algorithm, checkPublicKey, keyidOf } from "../dsse.ts";
 
 export interface TrustedKey {
   keyid: string;
-  /** File name without `.pub`, for people. */
+  /** File name without `.pub`, for display. */
   name: string;
   path: string;
   algorithm: Algorithm;
   key: KeyObject;
 }
 
-/** Bytes; a PEM of ours has 113. */
+/** Bytes; our PEM files have 113. */
 const maxKeyBytes = 64 * 1024;
 
-/** @throws StellaError usage where the PEM is not an Ed25519 or P-256 public key */
+/** @throws StellaError usage if the PEM is not an Ed25519 or P-256 public key */
 export function readPublicKey(path: string, guard: KeyGuard = () => {}): TrustedKey {
   guard(path);
   const check = (opened: Stats) => guard(path, opened);
@@ -37,7 +37,7 @@ export function readPublicKey(path: string, guard: KeyGuard = () => {}): Trusted
   return publicKeyFrom(pem, path);
 }
 
-/** A public key from its SPKI PEM; `path` is where it came from. @throws StellaError usage */
+/** Parses a public key from its SPKI PEM; `path` is its origin. @throws StellaError usage */
 export function publicKeyFrom(pem: string, path: string): TrustedKey {
   const refused = (reason: string, cause?: unknown) =>
     new StellaError("usage", `Cannot use ${shown(path)} as a public key: ${reason}`, {
@@ -57,12 +57,14 @@ export function publicKeyFrom(pem: string, path: string): TrustedKey {
 }
 
 /**
- * Told the path of each key before it is read, and then the file that was opened.
- * @throws to refuse it
+ * Called with the path of each key before it is read, and then with the status of the opened file.
+ * @throws to refuse the key
  */
 export type KeyGuard = (path: string, opened?: Stats) => void;
 
-/** The keys in a directory's `*.pub` files, sorted by name; none where the directory does not exist. */
+/**
+ * The keys in a directory's `*.pub` files, sorted by name; none if the directory does not exist.
+ */
 export function keysInDirectory(directory: string, guard: KeyGuard = () => {}): TrustedKey[] {
   let names: string[];
   try {
@@ -76,7 +78,7 @@ export function keysInDirectory(directory: string, guard: KeyGuard = () => {}): 
   return keys.map((name) => readPublicKey(join(directory, name), guard));
 }
 
-/** What `--trust` names: a file, or a directory with at least one key. */
+/** The keys of a `--trust` argument: a file, or a directory with at least one key. */
 export function keysAt(path: string, guard: KeyGuard = () => {}): TrustedKey[] {
   let directory: boolean;
   try {

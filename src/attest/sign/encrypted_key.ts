@@ -1,7 +1,8 @@
 /**
- * Private keys under a passphrase: PKCS#8 `ENCRYPTED PRIVATE KEY` (RFC 5958) with PBES2 (RFC 8018): PBKDF2 with HMAC-SHA-256 and
- * AES-256-CBC, which OpenSSL 1.1 and later read. Written here, because node:crypto's own export counts to 2,048 only, and a
- * passphrase that a person can type needs more. Passphrases come from files: what stands in arguments or variables others can see.
+ * Private keys protected by a passphrase: PKCS#8 `ENCRYPTED PRIVATE KEY` (RFC 5958) with PBES2 (RFC
+ * 8018): PBKDF2 with HMAC-SHA-256 and AES-256-CBC, which OpenSSL 1.1 and later reads. Implemented
+ * here because node:crypto's export uses only 2,048 iterations, too few for a typed passphrase.
+ * Passphrases are read from files: arguments and variables are visible to other processes.
  */
 import { Buffer } from "node:buffer";
 import { createCipheriv, type KeyObject, pbkdf2Sync, randomBytes } from "node:crypto";
@@ -9,13 +10,13 @@ import { shown } from "../../domain/names.ts";
 import { readRegular } from "../../domain/regular_file.ts";
 import { StellaError } from "../../domain/errors.ts";
 
-/** OWASP's figure of 2021; half a second with this runtime's PBKDF2. */
+/** OWASP's recommendation of 2021; half a second with this runtime's PBKDF2. */
 const iterations = 310_000;
 const maxPassphraseLength = 1024;
 const maxFileBytes = 64 * 1024;
 
 /**
- * The passphrase in a file that only its owner can read: its first line, without the line end.
+ * Reads a passphrase from a file that only its owner can read: the first line without its line end.
  * @throws StellaError usage
  */
 export function readPassphrase(path: string): string {
@@ -46,12 +47,12 @@ function readable(path: string): StellaError {
   );
 }
 
-/** Whether a PEM is a PKCS#8 key that needs a passphrase. */
+/** Whether a PEM is a PKCS#8 key that is protected by a passphrase. */
 export function isEncrypted(pem: string): boolean {
   return pem.includes("-----BEGIN ENCRYPTED PRIVATE KEY-----");
 }
 
-/** PEM of `key`, Ed25519 or P-256, under the passphrase; another one each time. */
+/** PEM of `key`, Ed25519 or P-256, under the passphrase; different each time. */
 export function encryptKey(key: KeyObject, passphrase: string): string {
   const plain = key.export({ type: "pkcs8", format: "der" });
   const [salt, iv] = [randomBytes(16), randomBytes(16)];
@@ -65,7 +66,10 @@ export function encryptKey(key: KeyObject, passphrase: string): string {
   return `-----BEGIN ENCRYPTED PRIVATE KEY-----\n${lines}\n-----END ENCRYPTED PRIVATE KEY-----\n`;
 }
 
-/** PBES2-params (RFC 8018, appendix A.4) in DER. Salt and IV have 16 bytes each, so all lengths are known. */
+/**
+ * PBES2-params (RFC 8018, appendix A.4) in DER. Salt and IV have 16 bytes each, so all lengths are
+ * known.
+ */
 function schemeOf(salt: Buffer, iv: Buffer): Buffer {
   const hex = (text: string) => Buffer.from(text.replaceAll(" ", ""), "hex");
   const pbes2 = "3060 06092a864886f70d01050d 3053";
@@ -76,7 +80,7 @@ function schemeOf(salt: Buffer, iv: Buffer): Buffer {
   return Buffer.concat([hex(pbes2 + pbkdf2), salt, hex(count + hmacSha256 + aes256Cbc), iv]);
 }
 
-/** An element of DER with up to 255 bytes, which the keys above stay below. */
+/** A DER element of up to 255 bytes, which is enough for these keys. */
 function tlv(tag: number, ...parts: Buffer[]): Buffer {
   const content = Buffer.concat(parts);
   const { length } = content;

@@ -1,4 +1,4 @@
-/** The envelope that a shared secret makes over a statement, as `manifest.json.hmac.json` holds it. */
+/** Encodes the HMAC signature of a statement, as in `manifest.json.hmac.json`. */
 import { encodeEnvelope, payloadType } from "../dsse.ts";
 import { macOf, type SharedSecret } from "../secret.ts";
 

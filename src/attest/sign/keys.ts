@@ -23,8 +23,8 @@ export function publicPathOf(keyPath: string): string {
 }
 
 /**
- * Makes a key pair; neither file may exist. The key is never made on vfat or exfat, which keep no modes.
- * @param passphraseFile file whose passphrase protects the key
+ * Creates a key pair; neither file may exist. Refused on vfat and exfat, which keep no modes.
+ * @param passphraseFile file with the passphrase that protects the key
  * @throws StellaError usage, media
  */
 export function generateKey(
@@ -35,7 +35,7 @@ export function generateKey(
   const passphrase = passphraseFile === undefined ? undefined : readPassphrase(passphraseFile);
   const publicPath = publicPathOf(keyPath);
   for (const path of [keyPath, publicPath]) {
-    // A dangling link exists too: there is no private key where the public one cannot be.
+    // A dangling link counts as existing: no private key is created unless the public one can be.
     if (lstatSync(path, { throwIfNoEntry: false }) === undefined) continue;
     throw new StellaError("conflict", `Cannot make a key at ${shown(path)}: the file exists`, {
       hint: "move it away, or name another file with --out",
@@ -54,7 +54,8 @@ export function generateKey(
 }
 
 /**
- * Makes a shared secret, which nobody else may read; the file may not exist, nor lie where modes are not kept.
+ * Creates a shared secret that only its owner can read; the file must not exist, and its file
+ * system must keep modes.
  * @throws StellaError usage, media
  */
 export function makeSecret(path: string): SharedSecret {
@@ -87,7 +88,7 @@ function makeKeyDirectory(directory: string): void {
 
 /**
  * Reads a private key file that only its owner can read.
- * @param passphraseFile given where the key is protected by a passphrase
+ * @param passphraseFile given if the key is protected by a passphrase
  * @throws StellaError usage
  */
 export function loadSigner(keyPath: string, passphraseFile?: string): Signer {

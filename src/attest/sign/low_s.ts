@@ -1,15 +1,15 @@
 /**
- * ECDSA signatures in the one form that other tools write too. With (r, s) also (r, n - s)
- * verifies, so anybody can change the bytes of a signature that he did not make; the smaller s is
- * written, and both are read, because OpenSSL and cosign make either. Source: SEC 1 version 2.0,
- * section 4.1.3; RFC 3279, section 2.2.3 (Ecdsa-Sig-Value).
+ * Normalizes ECDSA signatures. If (r, s) is valid, so is (r, n - s), so anybody could change the
+ * bytes of a signature; the smaller s is written, and both are accepted, because OpenSSL and cosign
+ * create either. Source: SEC 1 version 2.0, section 4.1.3; RFC 3279, section 2.2.3
+ * (Ecdsa-Sig-Value).
  */
 
 /** FIPS 186-4, D.1.2.3: the order of P-256's base point. */
 const order = 0xffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551n;
 const length = 32;
 
-/** @param signature r and s of P-256, 32 bytes each @returns its DER, with the smaller s */
+/** @param signature r and s of P-256, 32 bytes each @returns DER with the smaller s */
 export function lowSignature(signature: Uint8Array): Uint8Array {
   const r = signature.subarray(0, length);
   const s = BigInt(`0x${signature.subarray(length).toHex()}`);
@@ -27,7 +27,8 @@ function bytesOf(value: bigint): Uint8Array {
 }
 
 /**
- * A positive INTEGER: as few bytes as hold it, with a zero before a byte that would read as a sign.
+ * A positive INTEGER: as few bytes as possible, with a leading zero if the first bit would be a
+ * sign.
  */
 function integer(bytes: Uint8Array): number[] {
   const first = bytes.findIndex((byte) => byte !== 0);

@@ -1,4 +1,4 @@
-/** A Signer makes the signature over given bytes; which key does it, and where that lies, is its secret. */
+/** A Signer signs bytes; its callers know neither the key nor where it is stored. */
 import { createPrivateKey, createPublicKey, type KeyObject, sign } from "node:crypto";
 import { StellaError } from "../../domain/errors.ts";
 import { isEncrypted } from "./encrypted_key.ts";
@@ -20,14 +20,15 @@ export interface Signer {
 
 /**
  * @param name for messages
- * @param passphrase given exactly where the key needs one
- * @throws StellaError usage where the PEM (PKCS#8) is no Ed25519 or P-256 private key, or does not open
+ * @param passphrase given only if the key is protected by one
+ * @throws StellaError usage if the PEM (PKCS#8) is not an Ed25519 or P-256 private key, or the
+ * passphrase is wrong
  */
 export function signerFromPem(pem: string, name: string, passphrase?: string): Signer {
   return signerFrom(privateKeyFrom(pem, name, passphrase), name);
 }
 
-/** @throws StellaError usage where the key is neither Ed25519 nor P-256 */
+/** @throws StellaError usage if the key is neither Ed25519 nor P-256 */
 export function signerFrom(key: KeyObject, name: string): Signer {
   const publicKey = createPublicKey(key);
   const checked = checkPublicKey(publicKey);
@@ -77,7 +78,7 @@ function passphraseFault(name: string, passphrase: string | undefined): StellaEr
     );
 }
 
-/** OpenSSL gives one and the same answer to a wrong passphrase and to a cipher that it was not built with. */
+/** OpenSSL reports a wrong passphrase and an unsupported cipher in the same way. */
 function notOpened(name: string, cause: unknown): StellaError {
   return new StellaError("usage", `Cannot open the key ${name}: the passphrase does not fit`, {
     cause,
@@ -87,7 +88,7 @@ function notOpened(name: string, cause: unknown): StellaError {
   });
 }
 
-/** The attestation file over a statement: a DSSE envelope in a sigstore bundle. */
+/** The attestation file for a statement: a DSSE envelope in a sigstore bundle. */
 export function attest(statement: Uint8Array, signer: Signer): Uint8Array {
   const signature = signer.sign(preAuthEncoding(payloadType, statement));
   return encodeBundle({ payloadType, payload: statement, signature, hint: signer.keyid });
