@@ -10,7 +10,6 @@ import {
 import { type ErrorCode, messageOf, StellaError } from "../domain/errors.ts";
 import { digestFiles, type FileDigest } from "./file_digests.ts";
 import { startSha256 } from "../domain/hash.ts";
-import { fillYoungGeneration } from "../domain/young_generation.ts";
 import type { DeferredRegion } from "./input_file.ts";
 import { PrivateFiles, type PrivatePlaces } from "./private_files.ts";
 
@@ -224,8 +223,6 @@ export function answerChunks(): void {
     try {
       const result = answer(data, files);
       port.postMessage({ id: data.id, result }, buffersOf(result));
-      // zlib's output is garbage once it is copied.
-      if (data.op === "compress" || data.op === "open") fillYoungGeneration();
     } catch (error) {
       port.postMessage({ id: data.id, error: faultOf(error) });
     }

@@ -6,7 +6,6 @@ import { StellaError } from "../domain/errors.ts";
 import { shown } from "../domain/names.ts";
 import { parseReference, type Reference } from "../domain/reference.ts";
 import type { RegistryClient } from "../registry/client.ts";
-import { collectEntropy } from "../registry/entropy.ts";
 import { pushBundle, type PushReport } from "../registry/push.ts";
 import type { CommonFlags, Flags, Permission, Result } from "./command.ts";
 import type { Host } from "./host.ts";
@@ -73,7 +72,6 @@ export async function openPush(
   flags: PushFlags & CommonFlags,
   host: Host,
 ): Promise<Ready> {
-  collectEntropy();
   const reference = parseReference(ref);
   if (reference.digest !== undefined) {
     throw new StellaError("usage", "Cannot push to a digest: it follows from the bundle", {

@@ -4,7 +4,6 @@ import { checkHmac } from "../attest/check/hmac.ts";
 import { attestationName, hmacName } from "../bundle/manifest.ts";
 import { parseReference } from "../domain/reference.ts";
 import { type Choice, RegistryBundle } from "../registry/source.ts";
-import { collectEntropy } from "../registry/entropy.ts";
 import type { Host } from "./host.ts";
 import type { Place, PlaceFlags, Trust } from "./open_bundle.ts";
 import { clientFor } from "./registry_client.ts";
@@ -15,7 +14,6 @@ export async function registryPlace(
   options: PlaceFlags,
   host: Host,
 ): Promise<Place> {
-  collectEntropy();
   const reference = parseReference(name);
   const client = await clientFor(reference, options, host);
   return {

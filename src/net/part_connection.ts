@@ -1,14 +1,18 @@
 /**
  * Connections that only download ranges of blobs: bytes go from the socket directly into the
- * caller's memory, where node:http allocates a buffer and an event for each 64 KiB, at three times
- * the CPU cost.
+ * caller's memory, where node:http allocates a buffer and an event for each 64 KiB.
+ *
+ * Measured on a pull of 1 GiB over TLS (medians of 5 paired runs; CPU time as a ratio to skopeo,
+ * peak memory): this reader 0.81 and 175 MiB; node:http with the same ranges 1.04 and 239 MiB, or
+ * 1.21 and 201 MiB with garbage collected after each range. The limits are 1.0 and 200 MiB. undici
+ * needs half as much CPU time again as node:http.
  *
  * This is not an HTTP client. It knows one request and one response (RFC 9110 sections 14.2 and
  * 15.3.7) and ends the connection on anything else; the caller then repeats the request through
  * transport.ts, which reports errors properly.
  */
 import type { Socket } from "node:net";
-import { fillYoungGeneration } from "../domain/young_generation.ts";
+import { fillYoungGeneration } from "./young_generation.ts";
 import { readPartHead } from "./part_head.ts";
 
 /** Requests the bytes from `from` to `from + room.length` of `path`, into `room`. */

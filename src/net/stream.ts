@@ -4,7 +4,7 @@
  * runs while nobody reads.
  */
 import type { ClientRequest, IncomingMessage } from "node:http";
-import { fillYoungGeneration } from "../domain/young_generation.ts";
+import { fillYoungGeneration } from "./young_generation.ts";
 import { StellaError } from "../domain/errors.ts";
 import { readAnswer, responseTo, single, type Timeouts, Watch } from "./exchange.ts";
 import { broken } from "./connection_failure.ts";
