@@ -1,21 +1,24 @@
-/** One export on its way into the timeline. What cannot be written is reported and does not end the export. */
+/**
+ * Writes the steps of an export to its timeline. A write error is reported and does not end the
+ * export.
+ */
 import type { Feed } from "./feed.ts";
 import type { JobError, Outcome } from "./job.ts";
 import type { Timeline } from "./timeline.ts";
 import type { EventOf } from "./timeline.ts";
 
-/** What is told of an export; the kinds of events are the business of who tells them. */
+/** Observer of one export; the caller defines the kinds of events. */
 export interface Watcher<Event> {
   queued(): void;
   started(attempt: number): void;
-  /** It failed, and is tried again after `wait` milliseconds. */
+  /** It failed and will be retried after `wait` milliseconds. */
   deferred(error: JobError, wait: number): void;
-  /** Another holder runs it now. */
+  /** Another process runs it now. */
   lost(): void;
   onEvent(event: Event): void;
   /**
-   * `leftOut` counts what is not in a bundle of risk data, by why; `emptyDirectoryCount` the
-   * directories with nothing in them, which no bundle carries.
+   * `leftOut` counts what is missing from a bundle of risk data, by reason; `emptyDirectoryCount`
+   * the empty directories, which no bundle contains.
    */
   made(
     bytes: number,
@@ -27,7 +30,7 @@ export interface Watcher<Event> {
   ended(end: Outcome, seconds: number, at?: number): void;
 }
 
-/** Tells `watcher` everything, and writes each step into the timeline too. */
+/** Forwards everything to `watcher` and records each step in the timeline. */
 export function alsoInTimeline<Event extends { kind: string; stage?: string }>(
   watcher: Watcher<Event>,
   of: EventOf & { trigger?: string; actor?: string },
@@ -57,7 +60,7 @@ export function alsoInTimeline<Event extends { kind: string; stage?: string }>(
       watcher.onEvent(event);
       const { kind, ...attributes } = event;
       if (kind !== "progress") return add(kind, attributes);
-      // Progress names its stage over and over; the first time is the step.
+      // Progress events repeat their stage; the first one is the step.
       if (event.stage !== undefined && event.stage !== last) add(last = event.stage, {});
     },
     made: (bytes, artifacts, leftOut, emptyDirectoryCount) => {
@@ -77,7 +80,7 @@ export function alsoInTimeline<Event extends { kind: string; stage?: string }>(
   };
 }
 
-/** Tells `watcher` everything, and then those who follow the export. */
+/** Forwards everything to `watcher`, then notifies the followers of the export. */
 export function alsoInFeed<Event extends { kind: string; stage?: string }>(
   watcher: Watcher<Event>,
   exportId: string,

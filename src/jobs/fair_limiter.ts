@@ -1,20 +1,17 @@
 /**
- * Places that several parties share: whoever comes takes one while less than half of them are
- * taken; after that only who has fewer than an equal share of the other half. So one party alone
- * may use half of them, and however many parties take all they can get, each of the others still
- * gets its share.
+ * A limited number of places shared by several parties: anybody gets a place while less than half
+ * are taken; after that only parties with fewer than an equal share of the other half. So a single
+ * party can use half of the places, and the others still get their share.
  */
 export class FairLimiter {
-  /** By party; only those that have some. */
+  /** Places held, by party. */
   readonly #taken = new Map<string, number>();
   #all = 0;
 
-  /** @param parties how many may come at all; a single one may take all places */
+  /** @param parties the number of possible parties; a single one may take all places */
   constructor(readonly places: number, readonly parties: number) {}
 
-  /**
-   * Takes a place; undefined where there is none for this party. The result gives it back, once.
-   */
+  /** Takes a place; undefined if none is available to this party. Call the result to release it. */
   acquire(party: string): (() => void) | undefined {
     if (!this.#mayTake(party)) return undefined;
     this.#count(party, 1);

@@ -1,11 +1,13 @@
-/** Whose turn it is: the tenant with the fewest running jobs, then the one that was served longest ago. */
+/**
+ * Chooses the next tenant: the one with the fewest running jobs, then the one served longest ago.
+ */
 
 export class FairScheduler {
-  /** Tenant -> when it was served last, counted in jobs. */
+  /** Tenant to the number of jobs served when it was last served. */
   readonly #served = new Map<string, number>();
   #count = 0;
 
-  /** Of `waiting`, in the order in which they are given where nothing else decides; `running` are jobs by tenant. */
+  /** The next tenant of `waiting`, whose order decides ties; `running` counts jobs by tenant. */
   next(waiting: readonly string[], running: ReadonlyMap<string, number>): string | undefined {
     const rank = (tenant: string) => [running.get(tenant) ?? 0, this.#served.get(tenant) ?? 0];
     const compare = (a: string, b: string) => {

@@ -1,10 +1,10 @@
 /**
- * News of running exports for those who follow them. Nothing is queued for anybody: a follower is woken, and reads where its
- * export stands, so a slow one costs no memory and misses nothing but steps of progress in between.
+ * Notifies followers of running exports. Nothing is queued: a follower is woken and reads the
+ * current state, so a slow one needs no memory and misses only intermediate progress.
  */
 import { FairLimiter } from "./fair_limiter.ts";
 
-/** How far an export is in its stage; bytes, `total` 0 where it is not known. */
+/** Progress of an export in its current stage in bytes; `total` is 0 if unknown. */
 export interface Progress {
   stage: string;
   done: number;
@@ -13,12 +13,12 @@ export interface Progress {
 
 export class Feed {
   readonly #progress = new Map<string, Progress>();
-  /** How much news there was of each running export. */
+  /** Version of each running export, incremented with every change. */
   readonly #versions = new Map<string, number>();
   readonly #waiting = new Map<string, Set<() => void>>();
   readonly #followers: FairLimiter;
 
-  /** @param tenants how many there are */
+  /** @param tenants number of tenants */
   constructor(tenants = 1, readonly maxFollowers = 64) {
     this.#followers = new FairLimiter(maxFollowers, tenants);
   }
@@ -28,32 +28,32 @@ export class Feed {
     this.notify(exportId);
   }
 
-  /** There is something new to read about this export. */
+  /** Something about this export has changed. */
   notify(exportId: string): void {
     this.#versions.set(exportId, this.versionOf(exportId) + 1);
     this.wake(exportId);
   }
 
-  /** To be handed to `waitForChange` by somebody who reads after asking for it. */
+  /** The version to pass to `waitForChange`: take it before reading. */
   versionOf(exportId: string): number {
     return this.#versions.get(exportId) ?? 0;
   }
 
-  /** Lets its followers look again, for whatever reason. */
+  /** Wakes the followers without a change. */
   wake(exportId: string): void {
     const waiting = this.#waiting.get(exportId);
     this.#waiting.delete(exportId);
     waiting?.forEach((resolve) => resolve());
   }
 
-  /** It ended: what is left to read is in the queue and in the timeline. */
+  /** The export has ended: the rest is in the queue and the timeline. */
   ended(exportId: string): void {
     this.#progress.delete(exportId);
     this.#versions.delete(exportId);
     this.wake(exportId);
   }
 
-  /** Wakes everybody, for a service that stops. */
+  /** Wakes all followers; for shutdown. */
   close(): void {
     for (const id of [...this.#waiting.keys()]) this.wake(id);
   }
@@ -62,7 +62,10 @@ export class Feed {
     return this.#progress.get(exportId);
   }
 
-  /** Resolves where there was news since `count`, at the next, or after `bound` milliseconds. */
+  /**
+   * Resolves if the version is no longer `count`, at the next change, or after `bound`
+   * milliseconds.
+   */
   async waitForChange(exportId: string, count: number, bound: number): Promise<void> {
     if (this.versionOf(exportId) !== count) return;
     const { promise, resolve } = Promise.withResolvers<void>();
@@ -77,7 +80,7 @@ export class Feed {
     }
   }
 
-  /** Counts a follower of the tenant's exports in, as `FairLimiter.take`. */
+  /** Registers a follower of the tenant's exports; see `FairLimiter.acquire`. */
   follow(tenant: string): (() => void) | undefined {
     return this.#followers.acquire(tenant);
   }

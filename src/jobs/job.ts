@@ -1,6 +1,7 @@
 /**
- * Jobs: what was asked for, kept until it is done. This module knows how to queue, lease and run work, and nothing of what
- * the work is: that comes in as a function, so that the queue can be tested without an export.
+ * Jobs: requests that are kept until they are done. This module queues, leases and runs work but
+ * does not know what the work is: it is passed as a function, so the queue is tested without
+ * exports.
  */
 
 import type { Finding } from "../domain/errors.ts";
@@ -10,56 +11,59 @@ export const states = ["queued", "running", "succeeded", "failed", "cancelled"] 
 export type State = typeof states[number];
 export type Finished = Exclude<State, "queued" | "running">;
 
-/** Why a job failed, for the person who asked for it. */
+/** Why a job failed, for its owner. */
 export interface JobError {
   /** A code of errors.ts. */
   code: string;
   message: string;
   hint?: string;
-  /** What was found, as far as one message cannot tell it; see job_error.ts for how much of it. */
+  /** Findings, as far as they say more than the message; job_error.ts limits them. */
   findings?: readonly Finding[];
 }
 
 /** Times are milliseconds since 1970. */
 export interface Job {
-  /** UUIDv7; as exportId it runs through logs, API and store. */
+  /** UUIDv7; the exportId in logs, API and store. */
   id: string;
   tenant: string;
   profile: string;
-  /** What to do, as plain data; opaque here. */
+  /** The work, as plain data; opaque here. */
   request: unknown;
   state: State;
   trigger: Trigger;
-  /** Name of the token that asked for it; absent for a schedule, and where it is not known. */
+  /** Name of the token that requested it; absent for a schedule, or if unknown. */
   actor?: string;
-  /** How often it was started, over all: it tells one holder of the job from the next. */
+  /** Total number of starts: distinguishes successive holders of the job. */
   attempt: number;
-  /** Starts that count: not those that a stop of the service took back, and not those before a person asked again. */
+  /**
+   * Starts that count against the limit: without those interrupted by a shutdown, and counted anew
+   * after a manual retry.
+   */
   tries: number;
   createdAt: number;
-  /** Of the first attempt. */
+  /** Start of the first attempt. */
   startedAt?: number;
   finishedAt?: number;
-  /** It waits at least until then, because it failed before. */
+  /** Earliest start after a failure. */
   notBefore?: number;
-  /** Somebody wants it to end, and it has not yet. */
+  /** Cancellation was requested but the job has not ended yet. */
   cancelling?: true;
   bundleDigest?: string;
   /** Size of the bundle: its files and its manifest. */
   bytes?: number;
   /** Number of payload files in the bundle. */
   files?: number;
-  /** Id of the earlier export whose stored bundle this one equals: no second copy was stored. */
+  /** Id of the earlier export whose stored bundle is equal: no second copy was stored. */
   sameAs?: string;
-  /** When a later export last equalled the stored bundle of this one. */
+  /** When a later export last had the same result as the stored bundle. */
   confirmedAt?: number;
-  /** Of the last attempt; also of a job that waits for its next one. */
+  /** Error of the last attempt, also while waiting for the next one. */
   error?: JobError;
-  /** The caller's trace, as W3C Trace Context writes it; opaque here. */
+  /** The caller's W3C trace context; opaque here. */
   traceparent?: string;
 }
 
-/** How a job ended. */
+/** Result of a job. */
 export interface Outcome {
   state: Finished;
   bundleDigest?: string;

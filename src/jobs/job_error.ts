@@ -1,19 +1,26 @@
 /**
- * Why a job failed, as its owner is told: in the API, in the timeline and in the log. It is kept with the job, shown in lists of
- * hundreds and read by the tenants, so it is bounded, and what it lists names no place of this machine.
+ * Describes why a job failed, for its owner: in the API, the timeline and the log. It is stored
+ * with the job, listed by the hundred and visible to tenants, so it is limited in size and contains
+ * no local paths.
  */
 import { basename, isAbsolute } from "node:path";
 import { type Finding, messageOf, StellaError } from "../domain/errors.ts";
 import type { JobError } from "./job.ts";
 
-/** Findings that are kept, and the characters of JSON that they come to together: a list of 500 jobs has to stay readable. */
+/**
+ * Limits of the findings: their number, and their total JSON size in characters, because lists have
+ * up to 500 jobs.
+ */
 const maxFindings = 20;
 const maxText = 4_096;
-/** Characters of one text of a finding; more than the longest file name has. And of a message, which may tell of several. */
+/**
+ * Limits in characters: one text of a finding, more than the longest file name; and a message,
+ * which may cover several faults.
+ */
 const maxTextLength = 300;
 const maxMessageLength = 2_000;
 
-/** A failure without a code is ours, and so is its text. */
+/** An error without a code is a defect, and its text is our own. */
 export function jobError(thrown: unknown): JobError {
   const message = cut(messageOf(thrown), maxMessageLength);
   if (!(thrown instanceof StellaError)) return { code: "internal", message };
@@ -27,7 +34,7 @@ export function jobError(thrown: unknown): JobError {
   };
 }
 
-/** The first ones, and one more that counts those that are left out. */
+/** The first findings, followed by one with the number of the others. */
 function someOf(all: readonly Finding[]): Finding[] {
   const telling = all.filter(saysMore);
   const kept: Finding[] = [];
@@ -41,12 +48,12 @@ function someOf(all: readonly Finding[]): Finding[] {
   return more === 0 ? kept : [...kept, leftOut(telling[kept.length]!, more)];
 }
 
-/** One with a reason alone is a mark for programs: its message has said it. */
+/** A finding with only a reason is for programs: the message says the same. */
 function saysMore({ path, line, found, expected }: Finding): boolean {
   return [path, line, found, expected].some((part) => part !== undefined);
 }
 
-/** As verification words it. */
+/** Worded as in verification. */
 function leftOut({ code }: Finding, more: number): Finding {
   const what = more === 1 ? "1 more finding is" : `${more} more findings are`;
   return { code, reason: "more_findings", found: `${what} not listed` };
@@ -63,7 +70,10 @@ function shortened(finding: Finding): Finding {
   };
 }
 
-/** A file is named from its source on; of a source itself, or of any other path of this machine, the last part is left. */
+/**
+ * A file is named relative to its source; of a source itself, or another local path, only the last
+ * part remains.
+ */
 function withoutPlace(finding: Finding): Finding {
   const { path, found } = finding;
   const name = path === undefined || !isAbsolute(path) ? "" : basename(path);
@@ -76,7 +86,7 @@ function cut(text: string, maxLength = maxTextLength): string {
   return text.length > maxLength ? `${text.slice(0, maxLength - 3)}...` : text;
 }
 
-/** The end of a path tells more than its beginning. */
+/** The end of a path says more than its start. */
 function cutFront(path: string): string {
   return path.length > maxTextLength ? `...${path.slice(3 - maxTextLength)}` : path;
 }

@@ -1,9 +1,10 @@
 /**
- * What a queue of jobs promises, whatever keeps it: queue.ts on SQLite, and one in memory for tests. One suite holds both to it
- * (tests/jobs/queue_contract_test.ts).
+ * The contract of a job queue: SQLite implements it, and one in memory for tests. One suite tests
+ * both (tests/jobs/queue_contract_test.ts).
  *
- * A job is kept before its caller hears of it. It is leased to one runner, whose heartbeat renews the lease, and only the
- * attempt that holds the lease may end it: a job ends exactly once. Tenants take turns, whoever queued how much.
+ * A job is durable before its caller gets a response. It is leased to one runner, whose heartbeats
+ * renew the lease, and only the attempt that holds the lease can end it: a job ends exactly once.
+ * Tenants take turns, however much each has queued.
  */
 import { StellaError } from "../domain/errors.ts";
 import type { Trigger } from "../domain/labels.ts";
@@ -12,11 +13,11 @@ import type { Job, JobError, Outcome, State } from "./job.ts";
 export interface QueueOptions {
   /** Milliseconds since 1970. */
   now: () => number;
-  /** A new, unique id. */
+  /** Creates a unique id. */
   newId: () => string;
-  /** Milliseconds that a job stays leased without a heartbeat. */
+  /** Milliseconds that a lease lasts without a heartbeat. */
   lease?: number;
-  /** Called before a queue is made where there was none; what it throws refuses that. */
+  /** Called before a new queue is created; throws to refuse that. */
   onNew?: () => void;
 }
 
@@ -25,98 +26,113 @@ export interface NewJob {
   profile: string;
   /** Plain data. */
   request: unknown;
-  /** `api` where it is not given. */
+  /** Default: `api`. */
   trigger?: Trigger;
-  /** Name of the token that asks. */
+  /** Name of the requesting token. */
   actor?: string;
-  /** The same key of the same tenant gives the job that stands there already. */
+  /** Repeating a key within a tenant returns the existing job. */
   idempotencyKey?: string;
-  /** Kept with the job; the trace of a repeated request is not. */
+  /** Stored with the job; ignored for a repeated request. */
   traceparent?: string;
 }
 
 export interface Filter {
-  /** Only jobs of these; to everything else, a cursor too, it is as if no other tenant were there. */
+  /** Only jobs of these tenants; other tenants' jobs are invisible, also to cursors. */
   tenants?: readonly string[];
   profile?: string;
   state?: State;
-  /** Only jobs that came before the one with this id, which need not be there any more. */
+  /** Only jobs before the one with this id, which need not exist any more. */
   before?: string;
   limit: number;
 }
 
-/** What waits and what runs, for the metrics; times in milliseconds since 1970. */
+/** Numbers for the metrics; times in milliseconds since 1970. */
 export interface Figures {
   queued: number;
   running: number;
   oldestQueuedAt: number | undefined;
-  /** By profile: when the oldest running job started. */
+  /** By profile: start of the oldest running job. */
   oldestRunningAt: Map<string, number>;
 }
 
 export interface Recovered {
   again: Job[];
-  /** Failed now: they ended the service too often. */
+  /** Jobs that failed now because they ended the service too often. */
   givenUp: Job[];
   cancelled: Job[];
 }
 
-/** Everything that writes throws StellaError media where the disk is full or failing. */
+/** Every write throws StellaError media if the disk is full or failing. */
 export interface JobQueue {
   /**
-   * `isNew` is false where the idempotency key is known. A new one is refused where `max` of its tenant wait already.
-   * @throws StellaError usage where the key was used for another request, or the tenant's queue is full
+   * `isNew` is false if the idempotency key is known. A new job is refused if `max` jobs of its
+   * tenant are waiting.
+   * @throws StellaError usage if the key was used for another request, or the tenant's queue is
+   * full
    */
   enqueue(job: NewJob, max?: number): { job: Job; isNew: boolean };
   get(id: string): Job | undefined;
   /** Newest first. */
   list(filter: Filter): Job[];
   /**
-   * Leases a job: one whose lease has run out, else the oldest ready one of the tenant whose turn it is. Jobs in `held` are
-   * still worked on here, whatever their lease says: a process that was stopped for a while has not died. Jobs of the profiles in
-   * `passed` are passed over.
+   * Leases a job: one whose lease has expired, otherwise the oldest ready job of the next tenant.
+   * Jobs in `held` are still running here, whatever their lease says: a suspended process is not
+   * dead. Profiles in `passed` are skipped.
    */
   claim(held?: ReadonlySet<string>, passed?: ReadonlySet<string>): Job | undefined;
-  /** Renews the lease; false where this attempt no longer holds it. */
+  /** Renews the lease; false if this attempt no longer holds it. */
   heartbeat(job: Job): boolean;
   /**
-   * Ends a job; false where this attempt no longer holds it. With `sameAs` the job has no bundle of
-   * its own, and the job of that id is confirmed.
+   * Ends a job; false if this attempt no longer holds it. With `sameAs` the job has no bundle of
+   * its own, and the job with that id is confirmed.
    */
   finish(job: Job, outcome: Outcome): boolean;
-  /** Gives a job back as if this attempt had not been: the service stops before it is done. */
+  /**
+   * Returns a job to the queue as if this attempt had not happened: the service is shutting down.
+   */
   release(job: Job): boolean;
-  /** Gives a job back that failed and is to be tried again after `wait` milliseconds. */
+  /** Returns a failed job to the queue, to be retried after `wait` milliseconds. */
   defer(job: Job, error: JobError, wait: number): boolean;
-  /** Ends a job that waits, marks one that runs, leaves one that has ended; the job afterwards. */
+  /**
+   * Cancels a waiting job, marks a running one, and leaves an ended one unchanged; returns the job.
+   */
   cancel(id: string): Job | undefined;
   /**
-   * Queues a failed or cancelled job again, leaves every other; the job afterwards.
-   * @throws StellaError usage where `max` of its tenant wait already
+   * Queues a failed or cancelled job again and leaves all others unchanged; returns the job.
+   * @throws StellaError usage if `max` jobs of its tenant are waiting
    */
   retry(id: string, max?: number): Job | undefined;
-  /** Forgets a job that has ended; false for every other. */
+  /** Removes an ended job; false for any other. */
   remove(id: string): boolean;
-  /** Jobs of the profile that succeeded and whose bundles are there, in the order in which they ended, whatever the clock said. */
+  /**
+   * Successful jobs of the profile whose bundles exist, in the order in which they ended, whatever
+   * the clock said.
+   */
   made(profile: string): Job[];
-  /** The bundles of these jobs are gone. */
+  /** Records that the bundles of these jobs were removed. */
   bundlesRemoved(ids: readonly string[]): void;
-  /** Forgets jobs that ended before `before` and have no bundle any more, at most `max` of them. */
+  /** Removes up to `max` jobs that ended before `before` and have no bundle. */
   prune(before: number, max: number): Job[];
-  /** After a start, with the lock held: what runs according to the queue ran in a process that is dead. */
+  /** Called at startup with the lock held: jobs marked as running belonged to a dead process. */
   recover(): Recovered;
   figures(): Figures;
-  /** By profile: when its last success ended, in milliseconds since 1970. */
+  /** By profile: end of its last success in milliseconds since 1970. */
   lastSuccesses(): Map<string, number>;
-  /** Makes sure that the queue can be written to. @throws StellaError */
+  /** Checks that the queue is writable. @throws StellaError */
   probe(): void;
   close(): void;
 }
 
-/** A job is given up after so many starts: it ended the service each time, or failed in a way that might have passed. */
+/**
+ * Number of starts after which a job is given up: it ended the service each time, or its failures
+ * were transient.
+ */
 export const maxAttempts = 3;
 
-/** Milliseconds; nothing waits longer. What claims to is from before a clock was set back, and is due. */
+/**
+ * Milliseconds; the longest wait. A later time stems from before the clock was set back, so the job
+ * is due.
+ */
 export const maxWait = 3_600_000;
 
 export const defaultLease = 60_000;

@@ -1,9 +1,8 @@
 /**
- * The loop that works: as many jobs at once as it was told, each with its lease renewed while it
- * runs and its end written before its place is given to another. Nothing that a job does ends the
- * loop; a database that cannot be written to is tried again until it can. What failed in a way that
- * may pass is tried again later. A job whose lease is lost is aborted: another holder runs it, and
- * ends it.
+ * The main loop: runs up to `concurrency` jobs, renews the lease of each, and records each result
+ * before its place is reused. No job can end the loop; writing to the database is retried until it
+ * succeeds. Transient failures are retried later. A job that lost its lease is aborted: another
+ * process runs it.
  */
 import { StellaError } from "../domain/errors.ts";
 import { backoff } from "./backoff.ts";
@@ -13,44 +12,50 @@ import { type JobQueue, maxAttempts } from "./job_queue.ts";
 
 export interface LoopOptions {
   queue: JobQueue;
-  /** Does the job; rejects soon after `signal` aborts. */
+  /** Runs the job; rejects soon after `signal` aborts. */
   work(job: Job, signal: AbortSignal): Promise<Omit<Outcome, "state" | "error">>;
   /** Milliseconds since 1970. */
   now(): number;
-  /** Milliseconds that only ever grow: a clock that is set does not make a duration negative. */
+  /** Monotonic milliseconds: setting the clock cannot make a duration negative. */
   elapsed(): number;
   onStart(job: Job): void;
-  /** It failed, and waits `wait` milliseconds for its next try. */
+  /** It failed and waits `wait` milliseconds for its next try. */
   onDefer?(job: Job, error: JobError, wait: number): void;
   /** `seconds` counts from the start of the first attempt. */
   onEnd(job: Job, outcome: Outcome, seconds: number): void;
-  /** Its lease was lost while it ran here: what became of it is written by whoever holds it now. */
+  /** Its lease was lost: whoever holds it now records the result. */
   onLost?(job: Job): void;
-  /** Something that is not the job's fault, such as a database that cannot be written to. */
+  /** A fault that is not the job's, such as a database that cannot be written. */
   onFault(error: unknown): void;
-  /** Whether the same job may go well a little later; where it is not given, nothing does. */
+  /** Whether a retry may succeed; default: never. */
   isTransient?(error: unknown): boolean;
-  /** Asked before each job is taken; nothing is taken while it says no. */
+  /** Called before each job is leased; false prevents that. */
   mayStart?(): boolean;
   /** In [0, 1). */
   random?(): number;
-  /** How many jobs run at once. */
+  /** Number of jobs that run at once. */
   concurrency?: number;
-  /** Profiles whose jobs may wait for others for long: where they hold all places, there is one more for a job of another profile. */
+  /**
+   * Profiles whose jobs may wait long for the network: if they hold all places, one more job of
+   * another profile may run.
+   */
   networkBound?: ReadonlySet<string>;
   /** Milliseconds between heartbeats, a third of the lease or less. */
   heartbeat?: number;
-  /** Milliseconds after which the queue is looked at although nobody called `wake`, and a failed write is tried again. */
+  /**
+   * Milliseconds between polls of the queue without a call of `wake`, and before a failed write is
+   * retried.
+   */
   pause?: number;
-  /** Milliseconds before a second try. */
+  /** Milliseconds before the second try. */
   firstWait?: number;
 }
 
-/** What a running job can be ended with. */
+/** A running job. */
 interface Running {
   profile: string;
   cancel: AbortController;
-  /** Settles when its end is written, or never will be. */
+  /** Resolves when its result is recorded, or never will be. */
   done: Promise<void>;
 }
 
@@ -89,13 +94,16 @@ export class Loop {
     this.#timer = setTimeout(() => this.wake(), this.#options.pause);
   }
 
-  /** Ends the job soon, where it runs here; the queue has been told already. */
+  /** Aborts the job if it runs here; the queue has been updated already. */
   cancel(id: string): void {
     const reason = new StellaError("interrupted", "The export was cancelled");
     this.#running.get(id)?.cancel.abort(reason);
   }
 
-  /** Takes no new job, waits for the running ones at most `bound` milliseconds, then gives them back to the queue. */
+  /**
+   * Takes no new job, waits for running ones for at most `bound` milliseconds, then returns them to
+   * the queue.
+   */
   async stop(bound: number): Promise<void> {
     this.#draining = true;
     clearTimeout(this.#timer);
@@ -109,7 +117,7 @@ export class Loop {
       const job = this.#claim();
       if (job === undefined) return;
       const cancel = new AbortController();
-      // Its cancelling could not be carried out by whoever held it before.
+      // Cancellation was requested while a previous process held the job.
       if (job.cancelling) cancel.abort();
       const done = this.#runOne(job, cancel.signal).catch(this.#options.onFault).finally(() => {
         this.#running.delete(job.id);
@@ -119,7 +127,7 @@ export class Loop {
     }
   }
 
-  /** The next job, as far as there is a place for it. */
+  /** The next job, if there is a place for it. */
   #claim(): Job | undefined {
     const { concurrency: concurrency, networkBound, queue, mayStart } = this.#options;
     const isFull = this.#running.size >= concurrency;
@@ -153,7 +161,7 @@ export class Loop {
     else onEnd(job, outcome, (before + elapsed() - started) / 1000);
   }
 
-  /** How the work ended; released where it was interrupted because the service stops. */
+  /** The result of the work; released if it was interrupted by the shutdown. */
   async #outcome(
     job: Job,
     cancelled: AbortSignal,
@@ -179,7 +187,7 @@ export class Loop {
     }
   }
 
-  /** Whether the lease is still ours; a database that cannot be written to takes it from nobody. */
+  /** Whether the lease is still ours; an unwritable database does not take it away. */
   #renewLease(job: Job): boolean {
     try {
       return this.#options.queue.heartbeat(job);
@@ -190,8 +198,8 @@ export class Loop {
   }
 
   /**
-   * Writes until it succeeds; unwritten where the service stops before that: the next start
-   * recovers the job.
+   * Retries until the write succeeds; unwritten if the service stops first: the next start recovers
+   * the job.
    */
   async #persist(write: () => boolean): Promise<"written" | "lost" | "unwritten"> {
     for (;;) {

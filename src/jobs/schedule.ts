@@ -1,15 +1,16 @@
 /**
- * Schedules: exports that are asked for by the clock. When each ran last is in the database, so a run that was missed while
- * the service was down is made up for at the start, once, however many were missed. The key of the job is the time that was
- * due: a service that dies between asking and noting asks for the same job again, not for another one. A schedule that is taken out is
- * forgotten at the next start: put back later, it begins anew and has missed nothing.
+ * Schedules. The last run of each is in the database, so after a downtime one missed run is made up
+ * for at startup, however many were missed. The idempotency key of the job is the due time: a
+ * service that dies between queueing and recording queues the same job again, not another one. A
+ * schedule removed from the configuration is forgotten at the next start; if it is added again it
+ * starts anew.
  */
 import { Cron } from "croner";
 import { isFinished, type Job } from "./job.ts";
 import type { JobQueue, NewJob } from "./job_queue.ts";
 
 export interface Schedule {
-  /** Of the profile; there is one schedule for each. */
+  /** There is one schedule per profile. */
   profile: string;
   tenant: string;
   /** Five fields. */
@@ -18,13 +19,13 @@ export interface Schedule {
   zone: string;
 }
 
-/** When each schedule ran last; kept for good. */
+/** Storage of the last run of each schedule. */
 export interface ScheduleRuns {
-  /** When the profile's schedule ran last, in milliseconds since 1970; undefined where it never did. */
+  /** Last run of the profile's schedule in milliseconds since 1970; undefined if there was none. */
   last(profile: string): number | undefined;
   /** @throws StellaError media */
   note(profile: string, time: number): void;
-  /** Forgets the runs of all profiles but these. @throws StellaError media */
+  /** Forgets the runs of all other profiles. @throws StellaError media */
   keepOnly(profiles: readonly string[]): void;
 }
 
@@ -36,20 +37,24 @@ export interface ScheduleOptions {
   now(): number;
   onQueued(job: Job): void;
   /**
-   * When a profile is due next, and the time since which two of its runs were due, in milliseconds since 1970; undefined: never.
+   * The next due time, and the time after which two runs are overdue, in milliseconds since 1970;
+   * undefined: never.
    */
   onTimes?(profile: string, next: number | undefined, stale: number | undefined): void;
-  /** A run was due, and this became of it. */
+  /** Reports the result of a due run. */
   onRun(schedule: Schedule, result: Run): void;
   onFault(error: unknown): void;
 }
 
-/** `late` is queued as well, for a time at which nobody looked; `skipped`: the last one still waits or runs. */
+/**
+ * `late` is queued too, for a time in a downtime; `skipped`: the previous run is still waiting or
+ * running.
+ */
 export type Run = "queued" | "late" | "skipped";
 
-/** Milliseconds after which the clock is looked at, also where nothing is due: it may have been set. */
+/** Milliseconds between checks of the clock, even if nothing is due: it may have been set. */
 const maxSleep = 30_000;
-/** Milliseconds after which a run was not asked for in time; a service that runs is never that late. */
+/** Milliseconds after which a run counts as late; a running service is never that late. */
 const inTime = 2 * maxSleep;
 
 export class Scheduler {
@@ -62,7 +67,7 @@ export class Scheduler {
     options.runs.keepOnly(options.schedules.map(({ profile }) => profile));
   }
 
-  /** Makes up for what was missed, and goes on. */
+  /** Queues missed runs, then continues. */
   start(): void {
     this.tick();
     const { schedules, now, onTimes } = this.#options;
@@ -77,7 +82,7 @@ export class Scheduler {
     clearTimeout(this.#timer);
   }
 
-  /** Asks for what is due now. */
+  /** Queues what is due now. */
   tick(): void {
     for (const schedule of this.#options.schedules) {
       try {
@@ -88,7 +93,7 @@ export class Scheduler {
     }
   }
 
-  /** When it runs next, in milliseconds since 1970; undefined for one that never does. */
+  /** Next run in milliseconds since 1970; undefined if there is none. */
   next({ cron, zone }: Schedule): number | undefined {
     return cronOf(cron, zone).nextRun(new Date(this.#options.now()))?.getTime();
   }
@@ -96,7 +101,7 @@ export class Scheduler {
   #run(schedule: Schedule): void {
     const { now, onQueued, onRun, queue, runs } = this.#options;
     const last = runs.last(schedule.profile);
-    // A first start is no missed run; neither is a time before the clock was set back.
+    // Nothing is missed at a first start, or if the clock was set back.
     if (last === undefined || last > now()) return runs.note(schedule.profile, now());
     const [due] = dueTimes(schedule, now(), 1);
     if (due === undefined || due <= last) return;
@@ -115,15 +120,15 @@ export class Scheduler {
   }
 }
 
-/** The key has spaces in it, which no key of a request has. */
+/** The key contains spaces, which no key of an API request does. */
 function jobFor({ profile, tenant }: Schedule, due: number): NewJob {
   const idempotencyKey = `schedule ${profile} ${new Date(due).toISOString()}`;
   return { profile, tenant, request: {}, trigger: "schedule", idempotencyKey };
 }
 
 /**
- * The last `count` times at or before `now` at which it was due, newest first. A second is added, because croner's look back
- * leaves `now` out.
+ * The last `count` due times up to `now`, newest first. One second is added because croner excludes
+ * `now`.
  */
 function dueTimes({ cron, zone }: Schedule, now: number, count: number): number[] {
   const runs = cronOf(cron, zone).previousRuns(count, new Date(now + 1_000));

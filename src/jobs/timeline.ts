@@ -1,9 +1,8 @@
 /**
- * The timeline: what happened to every export, step by step, kept for as long as the configuration
- * says. An event belongs to one tenant, and everything that reads takes the tenant, so that a foreign
- * event is exactly as absent as one that never was. Ids are UUIDv7 and grow with every event, also of
- * one millisecond and after a clock that was set back: their order is the order of what happened, and
- * a cursor stays good when older events are gone.
+ * The timeline: the events of all exports, kept for the configured time. An event belongs to one
+ * tenant and every read takes the tenant, so a foreign event looks exactly like a missing one. Ids
+ * are UUIDv7 and ascend with every event, also within a millisecond and after the clock was set
+ * back: they are in order of occurrence, and a cursor stays valid when older events are removed.
  */
 
 export interface TimelineEvent {
@@ -13,7 +12,7 @@ export interface TimelineEvent {
   exportId: string;
   tenant: string;
   profile: string;
-  /** What happened, such as `queued`, `read`, `pushed`, `succeeded`. */
+  /** The event, such as `queued`, `read`, `pushed`, `succeeded`. */
   stage: string;
   /** Details, plain data. */
   attributes: Record<string, unknown>;
@@ -24,11 +23,11 @@ export type EventOf = Pick<TimelineEvent, "exportId" | "tenant" | "profile">;
 export interface TimelineFilter {
   tenant: string;
   exportId?: string;
-  /** Only events after this one, which need not be there any more. */
+  /** Only events after this one, which need not exist any more. */
   after?: string;
-  /** Only events before this one, which need not be there any more. */
+  /** Only events before this one, which need not exist any more. */
   before?: string;
-  /** Oldest where it is not given. */
+  /** Default: oldest. */
   first?: "oldest" | "newest";
   limit: number;
 }
@@ -36,9 +35,9 @@ export interface TimelineFilter {
 export interface Timeline {
   /** @throws StellaError media */
   add(of: EventOf, stage: string, attributes?: Record<string, unknown>): TimelineEvent;
-  /** Undefined where there is none, or it is another tenant's. */
+  /** Undefined if it does not exist or belongs to another tenant. */
   get(id: string, tenant: string): TimelineEvent | undefined;
   list(filter: TimelineFilter): TimelineEvent[];
-  /** Removes what is too old. @throws StellaError media */
+  /** Removes old events. @throws StellaError media */
   prune(): void;
 }

@@ -1,32 +1,36 @@
 /**
- * The outside of a worker: one worker for one job, so that what a job leaks, breaks or leaves open goes with it.
- * A worker that crashes, or says nothing for too long, fails its job and nothing else.
+ * Runs each job in its own worker, so that leaks and crashes end with it. A worker that crashes or
+ * is silent for too long fails only its job.
  */
 import { StellaError } from "../domain/errors.ts";
 import { errorOf, type FromWorker, type ToWorker } from "./worker_protocol.ts";
 
 export interface WorkerRun<Job, Event> {
-  /** The module to start: the main module, which in a bundle is the bundle itself. */
+  /** The module to start: the main module; in a bundled program the bundle itself. */
   url: string;
   /** Plain data. */
   job: Job;
   onEvent(event: Event): void;
-  /** Called for every message: the worker lives. */
+  /** Called for every message of the worker. */
   onHeartbeat?(): void;
   signal: AbortSignal;
-  /** What the worker may do; as much as this process where it is not given. Only here: what a worker gives up, all lose. */
+  /**
+   * Permissions of the worker; default: those of this process. Set here, because a worker that
+   * drops permissions drops them for the whole process.
+   */
   permissions?: Deno.PermissionOptions;
-  /** Milliseconds without a message after which the worker counts as lost. */
+  /** Milliseconds without a message after which the worker is lost. */
   silenceTimeout?: number;
-  /** Milliseconds without an event after which a worker that lives counts as stuck; for ever where it is not given. */
+  /** Milliseconds without an event after which a live worker is stuck; default: unlimited. */
   stallTimeout?: number;
-  /** Milliseconds that a cancelled worker has to end by itself. */
+  /** Milliseconds that a cancelled worker gets to end by itself. */
   gracePeriod?: number;
 }
 
 /**
- * Runs one job in a new worker that calls `answerJob`.
- * @throws StellaError what the work threw; internal where the worker crashed, fell silent or got stuck; interrupted after `signal`
+ * Runs a job in a new worker that calls `answerJob`.
+ * @throws StellaError the error of the work; internal if the worker crashed, was silent or stuck;
+ * interrupted after `signal`
  */
 export async function runInWorker<Job, Event, Result>(
   run: WorkerRun<Job, Event>,
@@ -84,7 +88,7 @@ function timer(milliseconds: number | undefined, act: () => void) {
   };
 }
 
-/** Whether it may go well another time: the worker hung on something outside of it. */
+/** Whether a retry may succeed: the worker hung on something external. */
 export function isLost(error: unknown): boolean {
   return error instanceof StellaError && error.findings.some(({ reason }) => reason === lostReason);
 }

@@ -1,12 +1,14 @@
-/** What goes over the border of a worker: plain data only. */
+/** Messages between a worker and its host: plain data only. */
 import { type ErrorCode, type Finding, messageOf, StellaError } from "../domain/errors.ts";
 
 export type ToWorker<Job> = { kind: "run"; job: Job } | { kind: "cancel" };
 
 export type FromWorker<Event, Result> =
-  /** The worker listens: what is said to it before that is lost, because its module loads the program first. */
+  /**
+   * The worker listens: earlier messages would be lost, because its module loads the program first.
+   */
   | { kind: "ready" }
-  /** Sent every few seconds while a job runs, so that silence means something. */
+  /** Heartbeat, sent every few seconds while a job runs. */
   | { kind: "alive" }
   | { kind: "event"; event: Event }
   | { kind: "done"; result: Result }
@@ -19,7 +21,7 @@ export interface Failure {
   findings: readonly Finding[];
 }
 
-/** An error loses its class on the way; this is what is left of it. */
+/** An error without its class, which messages do not preserve. */
 export function failureOf(thrown: unknown): Failure {
   if (!(thrown instanceof StellaError)) {
     return { code: "internal", message: messageOf(thrown), findings: [] };

@@ -1,11 +1,14 @@
-/** The inside of a worker: takes one job, does it, says how it ended. Small, because every job loads it anew. */
+/**
+ * The worker's side: takes one job, runs it, and reports the result. Small, because every job loads
+ * it again.
+ */
 import { StellaError } from "../domain/errors.ts";
 import { failureOf, type FromWorker, type ToWorker } from "./worker_protocol.ts";
 
-/** Milliseconds between two signs of life. */
+/** Milliseconds between heartbeats. */
 const heartbeatInterval = 5_000;
 
-/** What a worker's global object offers; the rest of the program is checked as window code. */
+/** The worker's global object; the program is type-checked as window code. */
 interface Port<Job, Event, Result> {
   postMessage(message: FromWorker<Event, Result>): void;
   addEventListener(type: "message", listener: (event: { data: ToWorker<Job> }) => void): void;
@@ -16,12 +19,12 @@ interface Port<Job, Event, Result> {
   ): void;
 }
 
-/** Whether this code runs in a worker; `import.meta.main` is true there as well, so it cannot tell. */
+/** Whether this code runs in a worker; `import.meta.main` is true there as well. */
 export function isWorker(): boolean {
   return "WorkerGlobalScope" in globalThis;
 }
 
-/** Answers the one `run` message of `runInWorker` with `work`; `cancel` aborts the signal that `work` gets. */
+/** Handles the one `run` message of `runInWorker` with `work`; `cancel` aborts its signal. */
 export function answerJob<Job, Event, Result>(
   work: (job: Job, emit: (event: Event) => void, signal: AbortSignal) => Promise<Result>,
 ): void {
@@ -29,7 +32,7 @@ export function answerJob<Job, Event, Result>(
   const cancel = new AbortController();
   const fail = (thrown: unknown) =>
     port.postMessage({ kind: "failed", failure: failureOf(thrown) });
-  // Left alone, these would print a stack trace between the lines of the log.
+  // Unhandled errors would print a stack trace between the lines of the log.
   port.addEventListener("error", (event) => {
     event.preventDefault();
     fail(event.error);

@@ -1,6 +1,6 @@
 /**
- * Progress as a worker sends it: 20,000 files need not be 20,000 messages. What is held back is
- * sent before anything else is, so that the last event of a stage always says how far it came.
+ * Limits the progress events of a worker: 20,000 files need not be 20,000 messages. A held event is
+ * sent before any other kind, so the last event of a stage always has the final count.
  */
 
 /** Milliseconds between two messages about the same stage. */
@@ -11,7 +11,7 @@ export class EventThrottle<Event extends { kind: string; stage?: string }> {
   #at = 0;
   #held: Event | undefined;
 
-  /** @param elapsed milliseconds of a clock that never goes back */
+  /** @param elapsed monotonic milliseconds */
   constructor(readonly emit: (event: Event) => void, readonly elapsed: () => number) {}
 
   tell(event: Event): void {

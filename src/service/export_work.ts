@@ -1,4 +1,4 @@
-/** The work of the loop: one worker for each export, watched from its start to its end. */
+/** The work of the job loop: one worker per export, observed from start to end. */
 import { runInWorker } from "../jobs/worker_host.ts";
 import { StellaError } from "../domain/errors.ts";
 import { belongsTo, type Profile } from "../config/profile.ts";
@@ -13,11 +13,11 @@ import type { ServiceResources } from "./resources.ts";
 import type { ServiceOptions } from "./options.ts";
 import type { Signing } from "./signing.ts";
 
-/** The store, as exports meet it. */
+/** The store as used by exports. */
 export interface Stored {
-  /** An export has succeeded. */
+  /** Called when an export has succeeded. */
   onStored(job: Job): void;
-  /** The export with the newest stored bundle that is as good as it was made. */
+  /** The export with the newest stored bundle, unless that is damaged. */
   newestOf(job: Job): Job | undefined;
 }
 
@@ -35,7 +35,7 @@ export function exportWork(
     watched.delete(id);
   };
   return {
-    /** Of the worker that was silent for the longest. */
+    /** The oldest last heartbeat of all workers. */
     lastHeartbeatAt: () => heard.size === 0 ? undefined : Math.min(...heard.values()),
     onStart: (job: Job) => {
       const watcher = watch(job);
@@ -81,7 +81,7 @@ export function exportWork(
   };
 }
 
-/** The bundle that the export may be as good as; of other options none is. */
+/** The previous bundle that the export may equal; not if the options differ. */
 function newestFor(
   job: Job,
   { profiles }: ServiceOptions["config"],
@@ -94,7 +94,7 @@ function newestFor(
   return isSame ? newest : undefined;
 }
 
-/** What is packed may be anybody's: the network only for profiles that push or fetch. */
+/** Packed files may be hostile: network permission only for profiles that push or download. */
 function permissionsFor(profile: Profile): Deno.PermissionOptions {
   const net = usesNetwork(profile) ? "inherit" : false;
   return { read: "inherit", write: "inherit", env: "inherit", sys: "inherit", net };
@@ -105,12 +105,12 @@ function usesNetwork({ providers = [], targets }: Profile): boolean {
     targets.some((target) => "registry" in target);
 }
 
-/** Names of the profiles that a registry or a download may hold up. */
+/** Names of the profiles that may wait for a registry or a download. */
 export function networkBoundProfiles(profiles: ReadonlyMap<string, Profile>): Set<string> {
   return new Set([...profiles].filter(([, one]) => usesNetwork(one)).map(([name]) => name));
 }
 
-/** @throws StellaError usage where the configuration no longer has the profile or the tenant */
+/** @throws StellaError usage if the configuration no longer has the profile or the tenant */
 function exportJob({ config, state, environment }: ServiceOptions, job: Job): ExportJob {
   const profile = config.profiles.get(job.profile);
   const isOwn = profile !== undefined && belongsTo(profile, job.tenant);

@@ -1,4 +1,4 @@
-/** The worker of the service: this program again, started to do one export. */
+/** The worker of the service: this program again, running one export. */
 import { assets } from "../assets/assets.ts";
 import { keysInDirectory } from "../attest/check/trust.ts";
 import { loadSigner } from "../attest/sign/keys.ts";
@@ -14,12 +14,15 @@ import { build } from "../domain/version.ts";
 import { verifyBundle } from "../verify/verify.ts";
 import { EventThrottle } from "./event_throttle.ts";
 
-/** What a worker says to the service: what is watched, and how its uploads stand, which is kept. */
+/**
+ * Messages of a worker to the service: observed events, and the state of its uploads, which is
+ * stored.
+ */
 export type WorkerEvent =
   | ExportEvent
   | { kind: "upload"; key: string; session?: UploadSession };
 
-/** What a worker has of the world. */
+/** What a worker needs from its environment. */
 export interface WorkerHost {
   environment(name: string): string | undefined;
   /** Milliseconds since 1970. */
@@ -33,7 +36,7 @@ export type JobRunner = (
   signal: AbortSignal,
 ) => Promise<JobReport>;
 
-/** The whole of a worker: does the one export it is told to do. */
+/** The whole worker: runs the one export that it is given. */
 export function answerExports(runner: JobRunner): void {
   answerJob<ExportJob, WorkerEvent, JobReport>((job, emit, signal) => {
     const throttle = new EventThrottle(emit, () => systemTiming.now());
@@ -41,14 +44,14 @@ export function answerExports(runner: JobRunner): void {
   });
 }
 
-/** Exports are signed by this machine's key, and verified before they are stored. */
+/** Exports are signed with this machine's key and verified before they are stored. */
 export function exportRunner(host: WorkerHost): JobRunner {
   return (job, on, signal) => {
     const { environment, now } = host;
     const options = { environment, now, build: build(), kitFiles: assets };
     const spec = resolveExport(job.request, options);
     const keys = {
-      // Made by the service where it has to be, never by one of its workers.
+      // The service creates the key, never a worker.
       signer: loadSigner(machineKeyPath(job.state)),
       verify: (directory: string) => faultOf(directory, keyDirectory(job.state), on),
     };
@@ -64,13 +67,13 @@ export function exportRunner(host: WorkerHost): JobRunner {
   };
 }
 
-/** A turn for the messages of the service, such as the one to cancel. */
+/** Lets messages of the service arrive, such as a cancellation. */
 async function yieldToEventLoop(signal: AbortSignal): Promise<void> {
   await new Promise((resolve) => setTimeout(resolve, 0));
   signal.throwIfAborted();
 }
 
-/** What earlier runs had begun; every change is told, so that the service can keep it. */
+/** Unfinished uploads of earlier runs; each change is sent, so that the service can store it. */
 export function uploadsOf(
   { uploads = [] }: Pick<ExportJob, "uploads">,
   emit: (event: WorkerEvent) => void,
@@ -88,7 +91,10 @@ export function uploadsOf(
   };
 }
 
-/** Why the bundle would be refused by somebody who trusts this machine's keys alone; undefined: it would not. */
+/**
+ * Why a verifier that trusts only this machine's keys would refuse the bundle; undefined if it
+ * would not.
+ */
 async function faultOf(
   directory: string,
   keys: string,

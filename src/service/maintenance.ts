@@ -1,4 +1,4 @@
-/** What a service does by itself: exports that are due, bundles that outlived their rule, jobs that nobody asks for any more. */
+/** Maintenance: scheduled exports, expired bundles, old jobs. */
 import { type Run, type Schedule, Scheduler } from "../jobs/schedule.ts";
 import { SqliteScheduleRuns } from "../jobs/sqlite/schedule_runs.ts";
 import type { Job } from "../jobs/job.ts";
@@ -11,7 +11,7 @@ import type { ServiceOptions } from "./options.ts";
 import type { Stored } from "./export_work.ts";
 
 const day = 86_400_000;
-/** Jobs that are forgotten at once; a transaction holds up the service while it runs. */
+/** Jobs removed per transaction, which blocks the service. */
 const maxForgotten = 1_000;
 
 export function createMaintenance(options: ServiceOptions, resources: ServiceResources) {
@@ -42,7 +42,7 @@ export function createMaintenance(options: ServiceOptions, resources: ServiceRes
   });
 }
 
-/** The store as requests have it: what they remove is counted no more, and what is damaged is known. */
+/** The store as used by requests: removals update the counts, and damage is known. */
 export function storeDeps(
   { store }: Pick<ServiceResources, "store">,
   maintenance: Pick<Maintenance, "removed" | "damageOf">,
@@ -60,7 +60,7 @@ export function storeDeps(
   };
 }
 
-/** The store as running exports have it. */
+/** The store as used by exports. */
 export function storeHooks(
   { queue, store }: Pick<ServiceResources, "queue" | "store">,
   maintenance: Pick<Maintenance, "tidy" | "damageOf">,
@@ -77,7 +77,7 @@ export function storeHooks(
   };
 }
 
-/** A bundle that a later export confirmed is as young as that one. */
+/** A bundle confirmed by a later export counts as new as that one. */
 function bundleOf({ id: exportId, tenant, profile, finishedAt = 0, confirmedAt = 0 }: Job) {
   const madeAt = Math.max(finishedAt, confirmedAt);
   return { exportId, tenant, profile, madeAt } satisfies MadeBundle;
@@ -89,7 +89,7 @@ function standingOf(job: Job | undefined): ExportOutcome {
   return job.finishedAt === undefined ? "open" : "ended without a bundle";
 }
 
-/** What nobody remembers is told when its number changes, and not in every round. */
+/** Bundles of unknown exports are logged when their number changes, not in every round. */
 function logOrphans(log: ServiceResources["log"]) {
   let told = 0;
   return ({ removed, unknown }: Orphans) => {
@@ -150,7 +150,7 @@ export function createScheduler(
   });
 }
 
-/** Runs that were not what the schedule promises, as event and body of their line in the log. */
+/** Event and message of the log line for irregular scheduled runs. */
 const outOfOrder: Partial<Record<Run, [event: string, body: string]>> = {
   late: ["schedule.late", "An export was due while the service was down, and is made up for"],
   skipped: ["schedule.skipped", "An export is due while its last one has not ended"],

@@ -1,49 +1,51 @@
-/** What a service is started with. */
+/** Options of a service. */
 import type { Config } from "../config/load.ts";
 import type { Listen } from "../config/listen.ts";
 import type { AttestationProbe } from "../http/checks.ts";
 import type { TlsFiles } from "../http/http_server.ts";
 
-/** The key that every export is signed with. It is made here and not in a worker: two of them would make two. */
+/**
+ * The key that signs every export. The service creates it, because two workers would create two.
+ */
 export interface SigningKey {
   path: string;
-  /** Its keyid; undefined where it is not there. @throws StellaError usage where it cannot be used */
+  /** Its keyid; undefined if it does not exist. @throws StellaError usage if it cannot be used */
   find(): string | undefined;
   /** @returns its keyid */
   make(): string;
-  /** Its public half, as PEM; undefined where it is not there. @throws StellaError usage */
+  /** Its public key as PEM; undefined if it does not exist. @throws StellaError usage */
   publicPem(): string | undefined;
 }
 
 export interface ServiceOptions {
   config: Config;
-  /** Where it was read, and the digest of what was; absent where there is no file. */
+  /** Path and digest of the configuration file; absent if there is none. */
   configuration?: { path: string; sha256: string } | undefined;
-  /** The state directory; made where it is missing. */
+  /** The state directory; created if missing. */
   state: string;
   listen: Listen;
-  /** Where operations are served besides, without tokens and without anything that changes. */
+  /** Additional address for operations, without tokens and read-only. */
   opsListen?: Listen | undefined;
-  /** Reads certificate and key; at the start, and when they were renewed. @throws StellaError usage */
+  /** Reads certificate and key; at startup, and after a renewal. @throws StellaError usage */
   tls?: (() => TlsFiles) | undefined;
-  /** The module that answers exports in a worker: the program's main module. */
+  /** The main module of the program, which handles exports in a worker. */
   mainUrl: string;
-  /** Verifies a good envelope and its tampered twin; see `attestationVerify`. */
+  /** Verifies a known bundle and tampered copies of it; see `attestationVerify`. */
   attestation(): Promise<AttestationProbe>;
   signingKey: SigningKey;
   environment(name: string): string | undefined;
-  /** Where the log goes; takes some of the bytes and says how many. */
+  /** Writes to the log; returns the number of bytes written. */
   write(bytes: Uint8Array): Promise<number>;
   /** Milliseconds since 1970. */
   now(): number;
-  /** Milliseconds that only ever grow. */
+  /** Monotonic milliseconds. */
   elapsed(): number;
   random(bytes: Uint8Array): Uint8Array;
-  /** Milliseconds that a job stays leased without a sign of life; job_queue.ts says how many are usual. */
+  /** Milliseconds that a lease lasts without a heartbeat; job_queue.ts has the default. */
   lease?: number;
-  /** Milliseconds that a running export gets to end when the service stops; systemd kills after 90 s. */
+  /** Milliseconds for running exports to end at shutdown; systemd kills after 90 s. */
   drain?: number;
 }
 
-/** What has to be done to stop, last thing first. */
+/** Steps of the shutdown, last one first. */
 export type Cleanup = (() => void | Promise<void>)[];

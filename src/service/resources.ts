@@ -1,4 +1,7 @@
-/** What a service opens at its start: the lock of its state directory, log, queue, store, metrics, egress policy, traces. */
+/**
+ * Opens what the service needs: the lock of its state directory, log, queue, store, metrics, egress
+ * policy, traces.
+ */
 import { ascendingIds } from "../domain/uuid.ts";
 import { alsoInFeed, alsoInTimeline } from "../jobs/export_timeline.ts";
 import { Feed } from "../jobs/feed.ts";
@@ -29,7 +32,7 @@ import type { Cleanup, ServiceOptions } from "./options.ts";
 
 export type ServiceResources = Awaited<ReturnType<typeof openResources>>;
 
-/** @throws StellaError usage where the lock or the database cannot be had */
+/** @throws StellaError usage if the lock or the database is not available */
 export async function openResources(options: ServiceOptions, cleanup: Cleanup) {
   const { state, config, now, elapsed, random } = options;
   const lock = await takeLock(state);
@@ -52,7 +55,7 @@ export async function openResources(options: ServiceOptions, cleanup: Cleanup) {
   const queue = new SqliteQueue(path, { now, newId: () => newId(), onNew, ...lease });
   const newId = ascendingIds({ now, random, after: queue.list({ limit: 1 })[0]?.id });
   cleanup.push(() => queue.close());
-  // Of a site that has exported, it is not made again: readiness fails where it is missing.
+  // Not created again if exports exist: readiness fails if it is missing.
   if (queue.lastSuccesses().size === 0) store.prepare();
   const metrics = openMetrics(options, queue, onFault);
   counted = (severity) => metrics.logged(severity);
@@ -77,7 +80,7 @@ export async function openResources(options: ServiceOptions, cleanup: Cleanup) {
   return { ...told, store, queue, timeline, uploads, feed };
 }
 
-/** Tells which variables have no effect, where it may connect to other machines. */
+/** Warns about variables without effect, if connections to other machines are configured. */
 function warnOfIgnoredVariables({ config, environment }: ServiceOptions, log: Log): void {
   if (destinations(config).every(({ url }) => isThisMachine(hostnameOf(url)))) return;
   const detail = ignoredWarning(environment);
@@ -86,7 +89,8 @@ function warnOfIgnoredVariables({ config, environment }: ServiceOptions, log: Lo
 }
 
 /**
- * With a new database beside them all bundles would be unknown, as if the site had never exported, and no rule would ever take one.
+ * With a new database all existing bundles would be unknown, as if the site had never exported, and
+ * no rule would ever remove them.
  * @throws StellaError usage
  */
 function refuseLost(path: string, store: FileStore): void {
@@ -114,12 +118,12 @@ function openMetrics(
     process: () => processFigures(startedAt),
     onFault,
   });
-  // A restart is no reason to call a profile stale.
+  // A restart must not make a profile look stale.
   metrics.succeededBefore(queue.lastSuccesses());
   return metrics;
 }
 
-/** Undefined, with no code loaded and no socket opened, where the configuration names no collector. */
+/** Undefined if no collector is configured; then no code is loaded and no socket opened. */
 async function openTraces(
   options: ServiceOptions,
   to: Pick<Parameters<typeof telemetry.openTraces>[0], "log" | "metrics">,

@@ -1,7 +1,6 @@
 /**
- * The service, put together: every part gets here what it needs, and nothing else happens here. It
- * starts the state first (lock, database), then checks, port and work, and stops in the opposite
- * order; a start that fails undoes what it did.
+ * Wires the service. It starts the state first (lock, database), then checks, port and work, and
+ * stops in the opposite order; a failed start is undone.
  */
 import { digestOfFile } from "../assets/self.ts";
 import { isTransient } from "../export/transient.ts";
@@ -27,15 +26,15 @@ export type { ServiceOptions } from "./options.ts";
 
 export interface Service {
   url: string;
-  /** What /health/liveness answers. */
+  /** The answer of /health/liveness. */
   alive(): boolean;
-  /** Not ready at once, no new job, the running one ends or goes back to the queue. */
+  /** Becomes unready at once and takes no new job; running ones end or return to the queue. */
   stop(): Promise<void>;
-  /** Reads again what can be renewed while it runs: the certificate. */
+  /** Reloads what can be renewed at run time: the certificate. */
   renew(): void;
 }
 
-/** @throws StellaError usage where the lock, the database or the address cannot be had */
+/** @throws StellaError usage if the lock, the database or the address is not available */
 export async function startService(options: ServiceOptions): Promise<Service> {
   const cleanup: Cleanup = [];
   const unwind = async () => {
@@ -52,7 +51,7 @@ export async function startService(options: ServiceOptions): Promise<Service> {
   }
 }
 
-/** Checks first, then the port, then the work. */
+/** Starts the checks, then the port, then the work. */
 async function run(options: ServiceOptions, resources: ServiceResources, cleanup: Cleanup) {
   const { elapsed, now, config, drain = 60_000 } = options;
   const { queue, metrics, watch, feed, onFault, log } = resources;
@@ -82,7 +81,7 @@ async function run(options: ServiceOptions, resources: ServiceResources, cleanup
     elapsed,
     onFault,
     isTransient: isTransientOrLost,
-    // On a state directory that is another's now, or a mount that was lost, nothing is begun.
+    // Nothing is started if the state directory belongs to another process or its mount was lost.
     mayStart: () => resources.lock.isHeld(),
     concurrency: places,
     networkBound: networkBoundProfiles(config.profiles),
@@ -95,7 +94,7 @@ async function run(options: ServiceOptions, resources: ServiceResources, cleanup
     else loop.cancel(job.id);
   };
   const health = { liveness, readiness, isDraining, tls, ...storeDeps(resources, maintenance) };
-  // Before the port opens: what runs according to the queue is then no job of this process.
+  // Before the port opens: jobs marked as running are not of this process.
   const { givenUp, cancelled } = queue.recover();
   for (const job of givenUp) watch(job).ended({ ...job, state: "failed" }, 0);
   for (const job of cancelled) watch(job).ended({ state: "cancelled" }, 0);
@@ -127,7 +126,7 @@ async function run(options: ServiceOptions, resources: ServiceResources, cleanup
   };
 }
 
-/** One app for everything, and one for operations alone where an address was given for it. */
+/** One app for everything, and one for operations only if it has its own address. */
 async function serve(
   options: ServiceOptions,
   resources: ServiceResources,
@@ -167,14 +166,14 @@ async function serve(
   return http.url;
 }
 
-/** Who can only be reached from its own machine answers to no name but those of the configuration. */
+/** On loopback the service answers only to configured host names. */
 function namesFor({ host }: Listen, { service }: Config) {
   const addresses = !isLoopback(host);
   const own = addresses ? [Deno.hostname().toLowerCase()] : [];
   return { hosts: [...service.hosts, ...own], addresses };
 }
 
-/** Read once, at the start: an upgrade puts another file in its place while this one runs on. */
+/** Read once at startup: an upgrade replaces the file while this process keeps running. */
 function binaryDigest(onFault: (error: unknown) => void) {
   const path = programPath();
   if (path === undefined) return Promise.resolve(undefined);

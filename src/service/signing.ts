@@ -1,6 +1,7 @@
 /**
- * The key that the exports of a service are signed with. The first one makes it; once there was one it is never made again without
- * a word: a key that is gone (a lost mount, a cleaned directory) would be replaced by one that no far side trusts.
+ * The signing key of a service. The first export creates it; after that it is never created again:
+ * if the key disappears (a lost mount, a cleaned directory), signing fails, because no receiver
+ * would trust a new key.
  */
 import type { Check } from "../http/readiness.ts";
 import { messageOf, StellaError } from "../domain/errors.ts";
@@ -8,7 +9,9 @@ import type { ServiceResources } from "./resources.ts";
 import type { ServiceOptions } from "./options.ts";
 
 export interface Signing {
-  /** To be called before each export. @throws StellaError usage where the key is gone, or cannot be used */
+  /**
+   * Call this before each export. @throws StellaError usage if the key is missing or cannot be used
+   */
   prepare(): void;
   check: Check;
 }
@@ -18,7 +21,7 @@ export function createSigning(
   { queue, log }: Pick<ServiceResources, "queue" | "log">,
 ): Signing {
   let wasSeen = queue.lastSuccesses().size > 0;
-  /** Undefined where there is none, and never was. */
+  /** Undefined if there is no key and never was. */
   const look = () => {
     const keyid = signingKey.find();
     if (keyid !== undefined) wasSeen = true;

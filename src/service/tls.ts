@@ -1,4 +1,4 @@
-/** The certificate of the service, which a renewed one replaces while it runs. */
+/** The certificate of the service, which can be renewed at run time. */
 import { certificateValid } from "../http/certificate_check.ts";
 import type { Check } from "../http/readiness.ts";
 import type { HttpServer, TlsFiles } from "../http/http_server.ts";
@@ -7,16 +7,16 @@ import type { ServiceResources } from "./resources.ts";
 import type { ServiceOptions } from "./options.ts";
 
 export interface Tls {
-  /** Undefined where the service speaks plain http. */
+  /** Undefined if the service uses plain http. */
   files(): TlsFiles | undefined;
   checks: Check[];
-  /** It gets every renewed certificate. */
+  /** Registers a server that gets renewed certificates. */
   shownBy(server: HttpServer): void;
-  /** Reads the files once more; what cannot be used is told, and the one before stays. */
+  /** Reads the files again; errors are logged and the old certificate stays. */
   renew(): void;
 }
 
-/** @throws StellaError usage where the files cannot be used at the start */
+/** @throws StellaError usage if the files cannot be used at startup */
 export function createTls(
   { tls: read, now }: Pick<ServiceOptions, "tls" | "now">,
   { log }: Pick<ServiceResources, "log">,

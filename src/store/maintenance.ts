@@ -1,6 +1,6 @@
 /**
- * What keeps the store in order while the service runs: bundles that outlived their rule go, and those of exports that ended without
- * one; now and then all that is left is read (scrub.ts). What that found is kept in a file beside the bundles.
+ * Maintenance of the store: removes expired bundles and those of failed exports, and scrubs the
+ * others regularly (scrub.ts). The result of a scrub is stored beside the bundles.
  */
 import { readScrubbed, type Scrubbed, writeScrubbed } from "./files/damage_note.ts";
 import {
@@ -19,35 +19,41 @@ export interface MaintenanceOptions {
   store: FileStore;
   /** The state directory. */
   state: string;
-  /** All there are: those without a bundle are counted too. */
+  /** All configured profiles: those without a bundle are counted too. */
   profiles: readonly string[];
-  /** By profile; a profile without a rule keeps all its bundles. */
+  /** By profile; without a rule all bundles are kept. */
   rules: ReadonlyMap<string, Retention>;
-  /** The bundles of the exports of a profile that succeeded, in the order in which they did. */
+  /** Bundles of the successful exports of a profile, in order. */
   made(profile: string): readonly MadeBundle[];
   outcomeOf(bundle: StoredBundle): ExportOutcome;
   /** Milliseconds between two scrubs; 0: none. */
   scrubEvery: number;
   /** Milliseconds since 1970. */
   now(): number;
-  /** Milliseconds that only ever grow. */
+  /** Monotonic milliseconds. */
   elapsed(): number;
-  /** What the profiles have that were looked at; `others`, where all were: what is there of profiles that are no more. */
+  /**
+   * Counts of the examined profiles; `others`, if all were examined: bundles of profiles no longer
+   * configured.
+   */
   onCounts(counts: ReadonlyMap<string, StoredSize>, others: StoredSize | undefined): void;
-  /** A round over all profiles ended. */
+  /** Called after a round over all profiles. */
   onRound?(): void;
   onRemoved(bundles: readonly StoredBundle[]): void;
   onOrphans(orphans: Orphans): void;
-  /** A scrub ended. */
+  /** Called after a scrub. */
   onScrubbed(damaged: readonly Damage[]): void;
-  /** What is known to be damaged and still there, since the scrub that ended at `at`, 0 where none has. */
+  /**
+   * Bundles known to be damaged and still stored, with the end of the last scrub, 0 if there was
+   * none.
+   */
   onDamage(damaged: readonly Damage[], at: number): void;
   onFault(error: unknown): void;
   /** Milliseconds between rounds. */
   interval?: number;
-  /** Milliseconds after which bundles that somebody removed are no longer counted: many may go one after the other. */
+  /** Milliseconds before removed bundles are recounted: several are often removed in a row. */
   pause?: number;
-  /** Bytes a second. */
+  /** Bytes per second. */
   rate?: number;
 }
 
@@ -75,8 +81,9 @@ export class Maintenance {
   }
 
   /**
-   * Applies the rules and counts what is left; of one profile after each of its exports, of all now and then. The rules are
-   * applied when it returns, the count is told when its promise resolves.
+   * Applies the rules and counts the remaining bundles: of one profile after each export, of all
+   * regularly. The rules are applied when it returns; the counts are reported when its promise
+   * resolves.
    */
   tidy(profile?: string): Promise<void> {
     const { rules, onFault } = this.#options;
@@ -89,7 +96,7 @@ export class Maintenance {
     return this.#recount(profile);
   }
 
-  /** Somebody removed this bundle. */
+  /** A request removed this bundle. */
   removed(bundle: StoredBundle): void {
     this.#sizes.forget([bundle]);
     this.#soon ??= setTimeout(() => {
@@ -98,7 +105,7 @@ export class Maintenance {
     }, this.#options.pause);
   }
 
-  /** What is known to be wrong with a stored bundle. */
+  /** Known damage of a stored bundle. */
   damageOf({ exportId }: StoredBundle): Damage | undefined {
     return this.#scrubbed.damaged.find((one) => one.exportId === exportId);
   }
@@ -129,7 +136,7 @@ export class Maintenance {
     onRound();
   }
 
-  /** One count after the other: an older one must not be told last. */
+  /** Counts run one after another: an older one must not be reported last. */
   #recount(profile?: string): Promise<void> {
     const { onFault } = this.#options;
     this.#counting = this.#counting.then(() => this.#count(profile)).catch(onFault);
@@ -152,7 +159,10 @@ export class Maintenance {
     onDamage(damaged.filter((one) => store.find(one) !== undefined), at);
   }
 
-  /** In between, what is damaged is read again: a fault that passes keeps no bundle from anybody until the next scrub. */
+  /**
+   * Damaged bundles are read again in every round: a transient fault must not block a bundle until
+   * the next scrub.
+   */
   #scrubWhenDue(): void {
     const { scrubEvery, now, onFault } = this.#options;
     const { at, damaged } = this.#scrubbed;

@@ -1,7 +1,6 @@
 /**
- * Who did what: one line of the log, and an event in the timeline of the export, for everything
- * that somebody does by the API; and a line for every request that was refused for want of rights.
- * A token is named, and never shown.
+ * Audit: a log line and a timeline event for every action through the API, and a line for every
+ * request refused for missing rights. Tokens are identified by name.
  */
 import type { Log } from "./log.ts";
 
@@ -17,12 +16,12 @@ export interface AuditedExport {
 
 export interface Refused {
   status: 401 | 403;
-  /** Absent where nobody was recognised. */
+  /** Absent if not authenticated. */
   actor?: string;
   method: string;
-  /** A template of ours, never the caller's path. */
+  /** Our route template, never the caller's path. */
   route: string;
-  /** IP address of the peer; a proxy's, where one is in between. */
+  /** IP address of the peer; that of a proxy, if there is one. */
   client?: string;
 }
 
@@ -31,7 +30,7 @@ export interface AuditParts {
   timeline: {
     add(of: AuditedExport, stage: string, attributes: Record<string, unknown>): unknown;
   };
-  /** Milliseconds that only ever grow. */
+  /** Monotonic milliseconds. */
   elapsed(): number;
   onFault(error: unknown): void;
 }
@@ -44,7 +43,7 @@ const bodies: Record<Action, string> = {
   download: "Bundle downloaded by a client",
 };
 
-/** What was queued stands in the timeline already, with its actor. */
+/** The queued event is in the timeline already, with its actor. */
 const stages: Partial<Record<Action, string>> = {
   cancel: "cancelling",
   retry: "retried",
@@ -52,17 +51,19 @@ const stages: Partial<Record<Action, string>> = {
   download: "downloaded",
 };
 
-/** Milliseconds: a client that fetches a bundle file by file, or in pieces, is one event. */
+/** Milliseconds: a client that downloads a bundle file by file, or in ranges, is one event. */
 const sameDownload = 3_600_000;
 const maxDownloads = 1_000;
 
-/** Lines a minute about requests without a token: whoever reaches the port could fill the log. */
+/**
+ * Lines per minute about requests without a token: anybody who reaches the port could fill the log.
+ */
 const maxRefusals = 60;
 const minute = 60_000;
 
 export class Audit {
   readonly #parts: AuditParts;
-  /** Export and actor -> when the timeline was told last. */
+  /** Export and actor to the time of the last timeline event. */
   readonly #downloads = new Map<string, number>();
   #window = { since: 0, lines: 0, left: 0 };
 
@@ -70,7 +71,7 @@ export class Audit {
     this.#parts = parts;
   }
 
-  /** `path` is the file of a download, as the bundle names it; absent where all was fetched. */
+  /** `path` is the downloaded file as the bundle names it; absent for the whole bundle. */
   did(action: Action, actor: string, of: AuditedExport, path?: string): void {
     const { log, timeline, onFault } = this.#parts;
     const file = path === undefined ? {} : { path };
@@ -103,7 +104,7 @@ export class Audit {
     return true;
   }
 
-  /** The first line of the next minute says how many were left out in this one. */
+  /** The first line of the next minute says how many were omitted. */
   #hasRoom(): boolean {
     const now = this.#parts.elapsed();
     if (now - this.#window.since >= minute) {

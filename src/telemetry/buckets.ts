@@ -1,6 +1,9 @@
-/** Bucket borders; the reasons for each are in operations.md A4. */
+/** Bucket bounds of the histograms. */
 
-/** Seconds, steps of 2 to 2.5. The SLAs join them, because a quantile can only be compared with a border exactly. */
+/**
+ * Seconds, in steps of 2 to 2.5. The SLAs are added, because a quantile can only be compared
+ * exactly with a bound.
+ */
 export function durationBuckets(slas: readonly number[]): number[] {
   const steps = [0.5, 1, 2.5, 5, 10, 20, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200];
   return [...new Set([...steps, ...slas])].sort((a, b) => a - b);
@@ -19,14 +22,17 @@ export const sizeBuckets = [
   68719476736,
 ];
 
-/** Seconds; 600 is the deadline of a push, so that a timeout still lies in a bucket. */
+/** Seconds; 600 is the time limit of a push, so a timeout is still within a bucket. */
 export const pushBuckets = [0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600];
 
-/** Seconds; a stage of a small export takes milliseconds, a push of a large one an hour. */
+/** Seconds; a stage of a small export takes milliseconds, a large push an hour. */
 export const stageBuckets = [0.01, 0.1, 0.5, 1, 5, 10, 30, 60, 300, 900, 3600];
 
-/** Seconds; prom-client's own, which are meant for requests. */
+/** Seconds; the defaults of prom-client, made for requests. */
 export const httpBuckets = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
 
-/** Seconds; a turn of the loop takes a millisecond or so, and 0.02 is what health answers may take. */
+/**
+ * Seconds; an iteration of the event loop takes about a millisecond, and 0.02 is the limit for
+ * health answers.
+ */
 export const lagBuckets = [0.001, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 1, 5];

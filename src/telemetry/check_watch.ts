@@ -1,4 +1,4 @@
-/** Readiness as log and metrics see it: gauges every round, a line only where something changed. */
+/** Readiness in log and metrics: gauges every round, a log line only for a change. */
 import type { Log } from "./log.ts";
 import type { Metrics } from "./metrics.ts";
 
@@ -12,7 +12,7 @@ interface WatchedCheck {
 
 const severities = { pass: "INFO", warn: "WARN", fail: "ERROR" } as const;
 
-/** Returns what takes the results of each round. */
+/** Returns a callback for the results of each round. */
 export function watchChecks(log: Log, metrics: Metrics): (checks: readonly WatchedCheck[]) => void {
   const last = new Map<string, string>();
   return (checks) => {

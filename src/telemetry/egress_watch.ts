@@ -1,4 +1,4 @@
-/** Connections that the configuration does not allow: each is logged and counted, and /status shows how many there were. */
+/** Connections refused by the egress policy: logged, counted, and shown in /status. */
 import type { Log, LogFields } from "./log.ts";
 import type { Metrics } from "./metrics.ts";
 
@@ -15,7 +15,7 @@ export class EgressWatch {
     return this.#count;
   }
 
-  /** `destination` is `HOST:PORT`; `of` is the export that wanted it, where there is one. */
+  /** `destination` is `HOST:PORT`; `of` is the export that tried to connect, if any. */
   refused(destination: string, of: LogFields = {}): void {
     this.#count++;
     this.#to.metrics.egressRefused();

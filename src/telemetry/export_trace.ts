@@ -1,7 +1,7 @@
 /**
- * One export as a trace: a span for its whole life, below it one for the time it waited, one for each attempt, one for each
- * stage and each push. The caller's context (traceparent) is kept with the job, so that API, queue, worker and registry make
- * one trace; an export that nobody called gets a trace whose id is its exportId.
+ * Traces an export: a span for its whole life, and below it one for its wait, one per attempt, one
+ * per stage and one per push. The caller's context (traceparent) is stored with the job, so API,
+ * queue, worker and registry form one trace; without a caller the trace id is the exportId.
  */
 import type { ExportEvent } from "../domain/export_event.ts";
 import type { LogError } from "./log.ts";
@@ -15,11 +15,11 @@ export interface TracedExport {
   tenant: string;
   /** Milliseconds since 1970. */
   createdAt: number;
-  /** Of the span that asked for it. */
+  /** The span that requested it. */
   traceparent?: string;
 }
 
-/** How an export ended. */
+/** Result of an export. */
 export interface ExportEnd {
   state: "succeeded" | "failed" | "cancelled";
   bundleDigest?: string;
@@ -30,21 +30,22 @@ export interface TraceParts {
   add(span: Span): void;
   /** Milliseconds since 1970. */
   now(): number;
-  /** Milliseconds that only ever grow: a clock that is set back makes no span negative. */
+  /** Monotonic milliseconds: setting the clock back makes no span negative. */
   elapsed(): number;
   random(bytes: Uint8Array): Uint8Array;
-  /** Makes foreign text safe to show. */
+  /** Escapes untrusted text. */
   escape(text: string): string;
 }
 
 export type TraceExport = (of: TracedExport) => ExportTrace | undefined;
 
-/** Undefined where the caller said that it records nothing. */
+/** Undefined if the caller's context is not sampled. */
 export function startTrace(of: TracedExport, parts: TraceParts): ExportTrace | undefined {
   const hex = of.exportId.replaceAll("-", "");
   const parent = parseTraceparent(of.traceparent);
   if (parent?.sampled === false) return undefined;
-  // Both halves follow from the exportId: an attempt after a restart goes on in the same trace, below the same span.
+  // Both ids follow from the exportId: an attempt after a restart continues the same trace below
+  // the same span.
   return new ExportTrace(of, parts, { traceId: parent?.traceId ?? hex, spanId: hex.slice(16) }, {
     ...(parent === undefined ? {} : { parentSpanId: parent.spanId }),
   });
@@ -54,7 +55,7 @@ interface OpenSpan {
   spanId: string;
   name: string;
   start: number;
-  /** On the clock that only ever grows; undefined where it began before this process saw it. */
+  /** Monotonic; undefined if it started before this process. */
   since: number | undefined;
   attributes: Attributes;
 }
@@ -105,7 +106,7 @@ export class ExportTrace {
     this.#attempt = undefined;
   }
 
-  /** Progress says the stage over and over. */
+  /** Progress events repeat their stage. */
   #stageIs(stage: string): void {
     if (stage === this.#stage?.attributes["stage"]) return;
     this.#endStage();
@@ -117,7 +118,7 @@ export class ExportTrace {
     this.#stage = undefined;
   }
 
-  /** `registry` is its name in the configuration; the host is in no trace. */
+  /** `registry` is the configured name; hosts are not traced. */
   #pushed({ registry, result, seconds }: { registry: string; result: string; seconds: number }) {
     const push = this.#open("registry.push", { registry, "push.result": result });
     const failure = result === "success" ? undefined : result;
@@ -132,7 +133,7 @@ export class ExportTrace {
     return { spanId, name, start: now(), since: elapsed(), attributes };
   }
 
-  /** Every span carries what the log carries, so that each can be found by itself. */
+  /** Every span has the attributes of the log, so that each can be found by itself. */
   #close(
     { since, ...open }: OpenSpan,
     parent: string | undefined,
@@ -165,13 +166,13 @@ function endOf(start: number, since: number | undefined, { now, elapsed }: Trace
   return since === undefined ? Math.max(start, now()) : start + elapsed() - since;
 }
 
-/** A request that asks for an export: `traceparent` goes into the queue with the job; `end` tells what came of it. */
+/** A request for an export: its `traceparent` is queued with the job; `end` records the result. */
 export interface RequestTrace {
   traceparent: string;
   end(of: { exportId: string; profile: string; tenant: string; status: number }): void;
 }
 
-/** `header` is the caller's traceparent; without a good one a new trace begins. */
+/** `header` is the caller's traceparent; without a valid one a new trace starts. */
 export function traceRequest(header: string | undefined, parts: TraceParts): RequestTrace {
   const [start, since] = [parts.now(), parts.elapsed()];
   const id = (bytes: number) => parts.random(new Uint8Array(bytes)).toHex();

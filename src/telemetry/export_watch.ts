@@ -1,4 +1,4 @@
-/** One export as log and metrics see it: what it says on its way becomes lines that share exportId, profile and tenant. */
+/** Reports an export to log and metrics; its log lines share exportId, profile and tenant. */
 import type { EgressWatch } from "./egress_watch.ts";
 import type { ExportEvent } from "../domain/export_event.ts";
 import type { ExportEnd, ExportTrace } from "./export_trace.ts";
@@ -11,7 +11,7 @@ export interface WatchedExport {
   profile: string;
   tenant: string;
   trigger?: Trigger;
-  /** Name of the token that asked for it. */
+  /** Name of the token that requested it. */
   actor?: string;
 }
 
@@ -29,7 +29,7 @@ export class ExportWatch {
   #stageSince = 0;
   #stageBytes = 0;
 
-  /** `elapsed` is milliseconds that only ever grow; without `trace` none is kept. */
+  /** `elapsed` is monotonic milliseconds; without `trace` nothing is traced. */
   constructor(
     of: WatchedExport,
     to: {
@@ -57,7 +57,7 @@ export class ExportWatch {
     this.#line("INFO", "export.queued", "Export queued", this.#who);
   }
 
-  /** It failed, and is tried again after `wait` milliseconds. */
+  /** It failed and will be retried after `wait` milliseconds. */
   deferred(error: LogError, wait: number): void {
     this.#endStage();
     this.#metrics.retried(this.#of.profile);
@@ -67,13 +67,13 @@ export class ExportWatch {
     });
   }
 
-  /** Its lease was lost while it ran: another holder runs it now. */
+  /** Its lease was lost: another process runs it now. */
   lost(): void {
     this.#endStage();
     this.#line("WARN", "export.lost", "Export aborted: its lease was lost", {});
   }
 
-  /** `attempt` is 1, or more after the service died under it. */
+  /** `attempt` is greater than 1 after the service died during the export. */
   started(attempt: number): void {
     this.#digest = undefined;
     this.#trace?.started(attempt);
@@ -95,8 +95,8 @@ export class ExportWatch {
   }
 
   /**
-   * There is a bundle of so many bytes, with so many artifacts of each kind; `leftOut` is not in
-   * it, by why.
+   * A bundle of this size was made, with these artifacts by kind; `leftOut` counts what is missing,
+   * by reason.
    */
   made(
     bytes: number,
@@ -107,7 +107,7 @@ export class ExportWatch {
     this.#metrics.bundleMade({ profile, exportId, bytes, artifacts, leftOut });
   }
 
-  /** `seconds` since it was started first; `at` in milliseconds since 1970. */
+  /** `seconds` since its first start; `at` in milliseconds since 1970. */
   ended(end: ExportEnd, seconds: number, at?: number): void {
     const { state, bundleDigest, error } = end;
     this.#endStage();
@@ -124,7 +124,10 @@ export class ExportWatch {
     });
   }
 
-  /** Progress says the stage over and over; only a new one is news. A count that falls back began again: a push does. */
+  /**
+   * Progress events repeat their stage; only a new one is reported. A smaller count means that the
+   * stage started again, as a push may.
+   */
   #moved(stage: string, done: number): void {
     if (stage !== this.#stage) {
       this.#endStage();

@@ -1,4 +1,4 @@
-/** The instruments by name, each with every series it will ever have at 0. */
+/** The instruments by name, each with all its series at 0. */
 import { Counter, Gauge, Histogram, type Registry } from "prom-client";
 import {
   durationBuckets,

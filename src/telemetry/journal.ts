@@ -1,7 +1,13 @@
-/** Whether stderr goes to journald, which then reads a priority from the front of each line. Source: systemd.exec(5). */
+/**
+ * Whether stderr is connected to journald, which reads a priority at the start of each line.
+ * Source: systemd.exec(5).
+ */
 import { fstatSync } from "node:fs";
 
-/** `value` is JOURNAL_STREAM, `DEVICE:INODE`; a child may inherit it and have its stderr elsewhere, so both are compared. */
+/**
+ * `value` is JOURNAL_STREAM, `DEVICE:INODE`; a child may inherit it with another stderr, so both
+ * are compared.
+ */
 export function isJournal(value: string | undefined, descriptor = 2): boolean {
   if (value === undefined || value === "") return false;
   try {

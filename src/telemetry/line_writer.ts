@@ -1,10 +1,11 @@
 /**
- * Lines to a descriptor that may be slow, stuck or closed. Writing waits in the background, so that a pipe nobody reads
- * does not stop the service (`process.stderr.write` blocks on a full pipe and ends the process on a closed one, tried).
- * What does not fit into the memory set aside is lost, counted, and the loss is told as soon as a line gets through.
+ * Writes lines to a descriptor that may be slow, blocked or closed. Writing happens in the
+ * background, so a pipe that nobody reads does not block the service (`process.stderr.write` blocks
+ * on a full pipe and ends the process on a closed one). Lines beyond the buffer are dropped and
+ * counted, and the loss is reported with the next line that gets through.
  */
 
-/** Takes some of the bytes and says how many, as Deno.stderr.write does. */
+/** Writes some of the bytes and returns their number, like Deno.stderr.write. */
 export type Write = (bytes: Uint8Array) => Promise<number>;
 
 export class LineWriter {
@@ -16,14 +17,14 @@ export class LineWriter {
   #lost = 0;
   #flushing: Promise<void> | undefined;
 
-  /** `lossLine` makes the line that tells of lost ones; `limit` is the bytes that may wait. */
+  /** `lossLine` creates the line about dropped lines; `limit` is the buffer size in bytes. */
   constructor(write: Write, lossLine: (lost: number) => string, limit = 1024 * 1024) {
     this.#write = write;
     this.#lossLine = lossLine;
     this.#limit = limit;
   }
 
-  /** Lines that were given up so far and not yet told. */
+  /** Dropped lines that were not reported yet. */
   get lost(): number {
     return this.#lost;
   }
@@ -40,7 +41,7 @@ export class LineWriter {
     this.#flushing ??= this.#flush();
   }
 
-  /** Resolves when all is written, or after `bound` milliseconds. */
+  /** Resolves when everything is written, or after `bound` milliseconds. */
   async drained(bound: number): Promise<void> {
     let limit: ReturnType<typeof setTimeout> | undefined;
     const late = new Promise<void>((resolve) => limit = setTimeout(resolve, bound));
@@ -71,7 +72,7 @@ export class LineWriter {
       for (let at = 0; at < bytes.length;) at += await this.#write(bytes.subarray(at));
       return true;
     } catch {
-      // A closed pipe: there is nowhere to say so.
+      // The pipe is closed: nothing can be reported.
       return false;
     }
   }

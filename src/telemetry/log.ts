@@ -1,13 +1,16 @@
 /**
- * The log: one JSON object per line on stderr, in the shape of OpenTelemetry's log records with the names an operator
- * searches by (operations.md A8). The fields are a closed list, so that no secret can slip into one, and every text
- * is escaped: a name from a bundle is a stranger's text on the operator's terminal.
+ * The log: one JSON object per line on stderr, in the form of OpenTelemetry log records, with the
+ * field names that operators search for. The list of fields is closed, so no secret can slip in,
+ * and all text is escaped: a name from a bundle is untrusted text on the operator's terminal.
  */
 import { type Finding, messageOf, StellaError } from "../domain/errors.ts";
 import type { Trigger } from "../domain/labels.ts";
 import { LineWriter, type Write } from "./line_writer.ts";
 
-/** severityNumber of OpenTelemetry's logs data model, and the priority that journald reads from `<N>`. */
+/**
+ * severityNumber of OpenTelemetry's logs data model, and the priority that journald reads from
+ * `<N>`.
+ */
 const severities = {
   INFO: { number: 9, priority: 6 },
   WARN: { number: 13, priority: 4 },
@@ -20,7 +23,7 @@ export interface LogError {
   code: string;
   message: string;
   hint?: string;
-  /** Of an export that failed: the first things that are wrong. */
+  /** Of a failed export: its first findings. */
   findings?: readonly Finding[];
 }
 
@@ -28,9 +31,9 @@ export interface LogFields {
   exportId?: string;
   profile?: string;
   tenant?: string;
-  /** Name of the token of whoever did it. */
+  /** Name of the token of the caller. */
   actor?: string;
-  /** What asked for an export. */
+  /** What triggered the export. */
   trigger?: Trigger;
   bundleDigest?: string;
   /** Id of the export whose stored bundle an unchanged one equals. */
@@ -53,22 +56,22 @@ export interface LogFields {
   path?: string;
   count?: number;
   error?: LogError;
-  /** Only where traces are on. */
+  /** Only if traces are on. */
   traceId?: string;
 }
 
-/** `event` is stable and for programs, `body` is one fixed sentence for people. */
+/** `event` is stable and for programs, `body` a fixed sentence for people. */
 export type Log = (severity: Severity, event: string, body: string, fields?: LogFields) => void;
 
 export interface LogOptions {
-  /** Takes some of the bytes and says how many, as Deno.stderr.write does. */
+  /** Writes some of the bytes and returns their number, like Deno.stderr.write. */
   write: Write;
   /** Milliseconds since 1970. */
   now(): number;
   resource: { "service.name": string; "service.version": string; "service.instance.id": string };
-  /** Makes foreign text safe to show. */
+  /** Escapes untrusted text. */
   escape(text: string): string;
-  /** Whether stderr is the journal, which takes the priority from the front of the line. */
+  /** Whether stderr is journald, which reads the priority at the start of the line. */
   journal: boolean;
   /** Called for every line. */
   onLine?(severity: Severity): void;
@@ -111,7 +114,7 @@ function lineOf(
   return `${journal ? `<${priority}>` : ""}${json}\n`;
 }
 
-/** Anything that was thrown, as a field. */
+/** Any thrown value as a field. */
 export function logError(thrown: unknown): LogError {
   const code = thrown instanceof StellaError ? thrown.code : "internal";
   const hint = thrown instanceof StellaError ? thrown.hint : undefined;

@@ -1,8 +1,8 @@
 /**
- * The metrics: names and labels are a contract with dashboard and rules (operations.md A3). Every series that may come
- * stands at 0 from the start, for a counter that is born at 1 hides its first event from `increase()`. Only profiles of
- * the configuration are labels, and one name for all that were in it once; tenant, export and digest never are. Recording never
- * fails a job: what cannot be recorded is reported as a fault and dropped.
+ * The metrics: names and labels are a contract with dashboards and rules. Every series exists at 0
+ * from the start, because a counter created at 1 hides its first event from `increase()`. Label
+ * values are configured profiles and one name for all former ones; never tenants, exports or
+ * digests. Recording never fails a job: errors are reported as a fault and dropped.
  */
 import { type Histogram, Registry } from "prom-client";
 import { createInstruments, type Instruments } from "./instruments.ts";
@@ -31,10 +31,13 @@ import {
 } from "./scraped.ts";
 
 export interface MetricsOptions {
-  /** All that will ever be a label; `slaSeconds` becomes a bucket border and the target that the alert reads. */
+  /**
+   * All values of the label `profile`; `slaSeconds` becomes a bucket bound and the target of the
+   * alert.
+   */
   profiles: readonly { name: string; slaSeconds?: number }[];
   build: { version: string; commit: string; bundleSchema: number };
-  /** Read at each scrape, as is `process`. */
+  /** Read at each scrape, like `process`. */
   queue(): QueueFigures;
   process(): ProcessFigures;
   onFault(error: unknown): void;
@@ -45,7 +48,7 @@ interface StoredFigures {
   bytes: number;
 }
 
-/** As `/metrics` answers. */
+/** The response of `/metrics`. */
 export interface Scrape {
   body: string;
   contentType: string;
@@ -54,7 +57,7 @@ export interface Scrape {
 export class Metrics {
   readonly #registry = new Registry();
   readonly #instruments: Instruments;
-  /** Seconds in which an export of the profile should be done, Infinity where nothing was said. */
+  /** The SLA of each profile in seconds, Infinity without one. */
   readonly #slas: ReadonlyMap<string, number>;
   readonly #onFault: (error: unknown) => void;
   readonly #refresh: () => void;
@@ -63,7 +66,7 @@ export class Metrics {
     const { profiles, build, queue, process, onFault } = options;
     const names = profiles.map((one) => one.name);
     const slas = profiles.flatMap((one) => one.slaSeconds ?? []);
-    // Its type knows the classic format only.
+    // Its type only knows the classic format.
     this.#registry.setContentType(openMetricsType as never);
     const setQueue = addQueueMetrics(this.#registry, names);
     const setProcess = addProcessMetrics(this.#registry);
@@ -82,8 +85,8 @@ export class Metrics {
   }
 
   /**
-   * Cancelled exports count, but their duration says nothing about how long an export takes. An exportId leads from the
-   * histogram to the log; it is no label, but an exemplar.
+   * Cancelled exports are counted, but not their duration. The exportId links the histogram to the
+   * log as an exemplar; it is no label.
    */
   jobFinished(
     end: { profile: string; result: JobResult; seconds: number; at?: number; exportId?: string },
@@ -98,13 +101,16 @@ export class Metrics {
     });
   }
 
-  /** `artifacts` counts what lies in the bundle, by kind; what is not there is 0, and what never was has no series. */
+  /**
+   * `artifacts` counts the files of the bundle by kind; missing kinds are 0, and kinds that never
+   * occurred have no series.
+   */
   bundleMade(
     bundle: {
       profile: string;
       bytes: number;
       artifacts?: Readonly<Record<string, number>>;
-      /** Of risk data, what is not in it, by why. */
+      /** For risk data: what was left out, by reason. */
       leftOut?: Readonly<Record<string, number>>;
       exportId?: string;
     },
@@ -119,7 +125,7 @@ export class Metrics {
     });
   }
 
-  /** Bytes that a running export has got on with. */
+  /** Bytes processed by a running export. */
   processed(stage: string, bytes: number): void {
     this.#record(({ processedBytes }) => processedBytes.inc({ stage: stageOf(stage) }, bytes));
   }
@@ -146,7 +152,7 @@ export class Metrics {
     this.#record(({ publishes }) => publishes.inc({ result }));
   }
 
-  /** `reason` counts where `result` is failed. */
+  /** `reason` is counted if `result` is failed. */
   verified(result: VerificationResult, reason?: string): void {
     this.#record(({ verifications, attestationFailures }) => {
       verifications.inc({ result });
@@ -154,7 +160,7 @@ export class Metrics {
     });
   }
 
-  /** A connection was not made, because the site is sealed. */
+  /** A connection was refused by the egress policy. */
   egressRefused(): void {
     this.#record(({ egressRefusals }) => egressRefusals.inc());
   }
@@ -163,14 +169,14 @@ export class Metrics {
     this.#of(profile, ({ jobRetries }) => jobRetries.inc({ profile }));
   }
 
-  /** What earlier runs of the service have done; milliseconds since 1970. */
+  /** Results of earlier runs of the service; milliseconds since 1970. */
   succeededBefore(times: ReadonlyMap<string, number>): void {
     for (const [profile, at] of times) {
       this.#of(profile, ({ lastSuccess }) => lastSuccess.set({ profile }, at / 1000));
     }
   }
 
-  /** Milliseconds since 1970; undefined where nothing will be due, or not two runs were. */
+  /** Milliseconds since 1970; undefined if no run, or no second run, will be due. */
   scheduled(profile: string, next: number | undefined, stale: number | undefined): void {
     this.#of(profile, ({ nextSchedule, staleBefore }) => {
       nextSchedule.set({ profile }, (next ?? 0) / 1000);
@@ -182,12 +188,12 @@ export class Metrics {
     this.#of(profile, ({ scheduledRuns }) => scheduledRuns.inc({ profile, result }));
   }
 
-  /** An export equalled the newest stored bundle of its profile. */
+  /** An export equals the newest stored bundle of its profile. */
   unchanged(profile: string): void {
     this.#of(profile, ({ unchanged }) => unchanged.inc({ profile }));
   }
 
-  /** What these profiles have in the store; `others` is what is there of profiles that are no more. */
+  /** Bundles stored per profile; `others` are those of former profiles. */
   stored(contents: ReadonlyMap<string, StoredFigures>, others?: StoredFigures): void {
     for (const [profile, figures] of contents) {
       this.#of(profile, (instruments) => setStored(instruments, profile, figures));
@@ -196,12 +202,15 @@ export class Metrics {
     this.#record((instruments) => setStored(instruments, removedProfiles, others));
   }
 
-  /** One bundle outlived its rule. */
+  /** An expired bundle was removed. */
   removed(profile: string): void {
     this.#of(profile, ({ storeRemoved }) => storeRemoved.inc({ profile }));
   }
 
-  /** So many bundles are known to be damaged; the last scrub ended at `at`, milliseconds since 1970, 0 where none has. */
+  /**
+   * The number of damaged bundles; the last scrub ended at `at`, milliseconds since 1970, 0 if
+   * there was none.
+   */
   damaged(bundles: number, at: number): void {
     this.#record(({ scrubbed, storeDamaged }) => {
       scrubbed.set(at / 1000);
@@ -249,7 +258,7 @@ export class Metrics {
     });
   }
 
-  /** The classic text format; OpenMetrics, with exemplars, where it is asked for. */
+  /** The classic text format; OpenMetrics with exemplars on request. */
   async scrape(openMetrics = false): Promise<Scrape> {
     this.#record(this.#refresh);
     const body = await this.#registry.metrics();
@@ -280,7 +289,7 @@ function setStored(
   storedBytes.set({ profile }, bytes);
 }
 
-/** The exemplar may have 128 characters; an id has 36. */
+/** An exemplar may have 128 characters; an id has 36. */
 function observe(
   histogram: Histogram<"profile">,
   profile: string,

@@ -1,6 +1,7 @@
 /**
- * What a service manager is told (sd_notify(3), Type=notify): that the service is ready, that it stops, and, where a
- * watchdog is set, that it is alive. One datagram each over a Unix socket; without NOTIFY_SOCKET nothing is opened.
+ * Notifies the service manager (sd_notify(3), Type=notify) that the service is ready, is stopping,
+ * and, with a watchdog, is alive. One datagram each over a Unix socket; without NOTIFY_SOCKET
+ * nothing is opened.
  */
 import { join } from "node:path";
 import { StellaError } from "../domain/errors.ts";
@@ -8,16 +9,24 @@ import { StellaError } from "../domain/errors.ts";
 export interface NotifyOptions {
   /** NOTIFY_SOCKET: a path, or `@name` for one in the abstract namespace. */
   socket: string | undefined;
-  /** WATCHDOG_USEC and WATCHDOG_PID: microseconds after which a silent process is ended, and which process is meant. */
+  /**
+   * WATCHDOG_USEC and WATCHDOG_PID: microseconds after which a silent process is killed, and the
+   * process meant.
+   */
   watchdog: { microseconds: string | undefined; pid: string | undefined };
-  /** Where the sender's end is put for a moment, and taken away again: a directory of ours. */
+  /** A directory of ours, in which the sender's socket exists for a moment. */
   directory: string;
-  /** Whether the service works; while it does not the watchdog hears nothing, and the manager starts it anew. */
+  /**
+   * Whether the service works; if not, the watchdog gets no message and the manager restarts it.
+   */
   alive(): boolean;
 }
 
 export interface Manager {
-  /** @throws StellaError usage where the manager cannot be told: it would wait for that and then end the service */
+  /**
+   * @throws StellaError usage if the manager cannot be notified: it would wait for that and then
+   * end the service
+   */
   ready(status: string): Promise<void>;
   stopping(): Promise<void>;
   close(): void;
@@ -29,7 +38,7 @@ const nobody: Manager = {
   close: () => {},
 };
 
-/** @throws StellaError usage for a NOTIFY_SOCKET that is no address */
+/** @throws StellaError usage if NOTIFY_SOCKET is not a valid address */
 export function openManager(options: NotifyOptions): Manager {
   if (options.socket === undefined || options.socket === "") return nobody;
   const address = addressOf(options.socket);
@@ -44,7 +53,7 @@ export function openManager(options: NotifyOptions): Manager {
       });
       const pause = watchdogPause(options.watchdog);
       if (pause === undefined) return;
-      // What cannot be sent is heard by nobody, and the manager acts on that by itself.
+      // If sending fails the manager acts by itself.
       beat = setInterval(() => options.alive() && send("WATCHDOG=1").catch(() => {}), pause);
     },
     stopping: async () => {
@@ -65,7 +74,7 @@ function addressOf(socket: string): string {
   });
 }
 
-/** A datagram needs a socket that is bound; its name is not needed once it is. */
+/** A datagram needs a bound socket; its name is not needed afterwards. */
 function openSender(path: string): Deno.DatagramConn {
   try {
     Deno.removeSync(path);
@@ -82,7 +91,9 @@ function unreachable(socket: string, cause: unknown): StellaError {
   });
 }
 
-/** Half of the time that the manager waits, in milliseconds; undefined where it does not wait for this process. */
+/**
+ * Half of the watchdog time in milliseconds; undefined if there is no watchdog for this process.
+ */
 function watchdogPause({ microseconds, pid }: NotifyOptions["watchdog"]): number | undefined {
   if (pid !== undefined && pid !== "" && pid !== String(Deno.pid)) return undefined;
   const limit = Number(microseconds);

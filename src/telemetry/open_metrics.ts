@@ -1,6 +1,7 @@
 /**
- * The two text formats. prom-client writes one of them, so the registry writes OpenMetrics, which has more to say, and the
- * classic format is derived from it. Sources: OpenMetrics 1.0 section "Exemplars"; Prometheus, "Text-based format".
+ * The two text formats. prom-client writes one of them, so the registry writes OpenMetrics, which
+ * carries more, and the classic format is derived from it. Sources: OpenMetrics 1.0 section
+ * "Exemplars"; Prometheus, "Text-based format".
  */
 
 export const openMetricsType = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -8,8 +9,9 @@ export const openMetricsType = "application/openmetrics-text; version=1.0.0; cha
 export const classicType = "text/plain; version=0.0.4; charset=utf-8";
 
 /**
- * OpenMetrics text as the classic one: no exemplars, no end mark, and counters with their `_total` in HELP and TYPE too. Only
- * text that prom-client wrote: a label value with ` # {` in it cannot come from a name of ours.
+ * Converts OpenMetrics text to the classic format: no exemplars, no end mark, and counters with
+ * `_total` in HELP and TYPE too. Only for text of prom-client: our label values never contain ` #
+ * {`.
  */
 export function classicOf(openMetrics: string): string {
   const lines = openMetrics.replace(/\n?# EOF\n$/, "").split("\n");

@@ -1,4 +1,7 @@
-/** Metrics that are read when somebody asks for them: a gauge kept by counting up and down is wrong after the first crash. */
+/**
+ * Metrics computed at scrape time: a gauge that is incremented and decremented would be wrong after
+ * the first crash.
+ */
 import process from "node:process";
 import { Counter, Gauge, type Registry } from "prom-client";
 
@@ -19,7 +22,7 @@ export interface ProcessFigures {
   residentBytes: number;
 }
 
-/** Returns what brings the values up to date. */
+/** Returns a function that updates the values. */
 export function addQueueMetrics(
   registry: Registry,
   profiles: readonly string[],
@@ -47,7 +50,10 @@ export function addQueueMetrics(
   };
 }
 
-/** The three process metrics that need no permission; prom-client's own read /proc, which is closed to us. */
+/**
+ * The three process metrics that need no permission; prom-client's own read /proc, which is not
+ * accessible.
+ */
 export function addProcessMetrics(registry: Registry): (figures: ProcessFigures) => void {
   const started = gauge(
     registry,

@@ -1,11 +1,12 @@
 /**
- * A finished span and its form on the wire. One function writes OTLP's JSON (opentelemetry-proto, "JSON Protobuf Encoding":
- * ids as hex, 64-bit numbers as decimal text, enums as numbers), so that a collector, our sink and a file hold the same.
+ * A finished span and its wire form. One function writes OTLP's JSON (opentelemetry-proto, "JSON
+ * Protobuf Encoding": ids as hex, 64-bit numbers as decimal text, enums as numbers), so collector,
+ * sink and file get the same.
  */
 
 export type SpanKind = "internal" | "server" | "client";
 
-/** What is empty is left out. */
+/** Undefined values are omitted. */
 export type Attributes = Readonly<Record<string, string | number | boolean | undefined>>;
 
 export interface Span {
@@ -14,18 +15,18 @@ export interface Span {
   parentSpanId?: string;
   name: string;
   kind: SpanKind;
-  /** Milliseconds since 1970, fractions too. */
+  /** Milliseconds since 1970, with fractions. */
   start: number;
   end: number;
   attributes: Attributes;
-  /** Why it failed; absent where it did not. */
+  /** Why it failed; absent on success. */
   error?: string;
 }
 
 const kinds = { internal: 1, server: 2, client: 3 } as const;
 const statusError = 2;
 
-/** The body of one `POST /v1/traces`; `resource` says which program, `version` which of it. */
+/** The body of one `POST /v1/traces`; `resource` identifies the program, `version` its version. */
 export function encodeSpans(resource: Attributes, version: string, spans: readonly Span[]): string {
   const scope = { name: "stella", version };
   return JSON.stringify({
@@ -63,7 +64,7 @@ function anyValue(value: string | number | boolean): unknown {
   return Number.isInteger(value) ? { intValue: String(value) } : { doubleValue: value };
 }
 
-/** A number of nanoseconds since 1970 does not fit a double: microseconds do, the rest is zeros. */
+/** Nanoseconds since 1970 do not fit a double: microseconds do, the rest is zeros. */
 function nanoseconds(milliseconds: number): string {
   return `${Math.round(milliseconds * 1000)}000`;
 }

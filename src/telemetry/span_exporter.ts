@@ -1,12 +1,12 @@
 /**
- * Finished spans on their way to the collector: gathered, sent together, tried again where that helps, dropped where it does
- * not. Tracing never delays or fails an export: what cannot be sent within a bounded memory is lost, counted and told once.
- * Source: OTLP specification, "OTLP/HTTP Response" (which failures may be tried again).
+ * Sends finished spans to the collector in batches; retries if that may help, otherwise drops them.
+ * Tracing never delays or fails an export: spans that do not fit the buffer are dropped, counted
+ * and reported once. Source: OTLP specification, "OTLP/HTTP Response" (retryable failures).
  */
 import { messageOf } from "../domain/errors.ts";
 import { type Attributes, encodeSpans, type Span } from "./span.ts";
 
-/** Sends one body of OTLP JSON. Gives the status; rejects where there was no answer. */
+/** Sends one body of OTLP JSON. Returns the status; rejects without a response. */
 export type Post = (body: Uint8Array, signal: AbortSignal) => Promise<number>;
 
 export interface SpanExporterOptions {
@@ -14,15 +14,15 @@ export interface SpanExporterOptions {
   resource: Attributes;
   version: string;
   onSpans(result: "sent" | "lost", count: number): void;
-  /** Why sending began to fail; undefined where it works again. */
+  /** Why sending started to fail; undefined when it works again. */
   onChange(problem: string | undefined): void;
-  /** Milliseconds from a span's end to its sending, and between tries. */
+  /** Milliseconds from a span's end to sending, and between tries. */
   pause?: number;
-  /** Milliseconds for one request. */
+  /** Timeout of one request in milliseconds. */
   patience?: number;
-  /** Spans that may wait. */
+  /** Number of spans that may wait. */
   limit?: number;
-  /** Spans in one request. */
+  /** Number of spans per request. */
   batch?: number;
 }
 
@@ -48,7 +48,7 @@ export class SpanExporter {
     this.#schedule();
   }
 
-  /** Sends what waits, for at most `bound` milliseconds; what is then left is lost. */
+  /** Sends the remaining spans for at most `bound` milliseconds; the others are dropped. */
   async close(bound: number): Promise<void> {
     this.#closed = true;
     clearTimeout(this.#timer);
@@ -72,7 +72,7 @@ export class SpanExporter {
     }, this.#options.pause);
   }
 
-  /** One batch after the other until one has to wait. */
+  /** Sends batches until one has to wait. */
   async #flush(): Promise<void> {
     while (this.#waiting.length > 0) {
       const spans = this.#waiting.slice(0, this.#options.batch);
@@ -98,7 +98,7 @@ export class SpanExporter {
     }
   }
 
-  /** Only the first failure after a success is news, and the first success after a failure. */
+  /** Only the first failure after a success is reported, and the first success after a failure. */
   #tell(problem: string | undefined): void {
     const isFailing = problem !== undefined;
     if (isFailing !== this.#failing) this.#options.onChange(problem);

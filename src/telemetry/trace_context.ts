@@ -1,17 +1,20 @@
-/** Which trace a piece of work belongs to, as it travels between programs. Source: W3C Trace Context, `traceparent`. */
+/** The W3C Trace Context header, `traceparent`, which links spans of several programs. */
 
 export interface TraceContext {
   /** 32 hex digits, not all 0. */
   traceId: string;
-  /** 16 hex digits, not all 0: of the span that is the parent of what follows. */
+  /** 16 hex digits, not all 0: the parent span. */
   spanId: string;
-  /** Whether the caller records; where it does not, neither do we. */
+  /** Whether the caller records its trace; if not, neither do we. */
   sampled: boolean;
 }
 
 const pattern = /^([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?$/;
 
-/** Undefined for what is no context: it is then as if none had come (section 3.2.2.3). A later version may say more after it. */
+/**
+ * Undefined for an invalid header, which is ignored (section 3.2.2.3). Later versions may append
+ * fields.
+ */
 export function parseTraceparent(text: string | undefined): TraceContext | undefined {
   const [, version = "ff", traceId = "", spanId = "", flags = "", rest] =
     pattern.exec(text ?? "") ??

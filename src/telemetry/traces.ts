@@ -1,6 +1,6 @@
 /**
- * Traces, put together; loaded only where the configuration names a collector, so that without one there is neither code
- * nor socket for them. Deno's own OpenTelemetry is never used: it connects past the permissions (platform.md trap 6).
+ * Wires tracing; loaded only if a collector is configured, so that otherwise neither its code nor a
+ * socket exists. Deno's own OpenTelemetry is never used: it connects regardless of the permissions.
  */
 import {
   type ExportTrace,
@@ -16,10 +16,10 @@ import type { Attributes } from "./span.ts";
 import { type Post, SpanExporter } from "./span_exporter.ts";
 
 export interface Traces {
-  /** Undefined where the caller records nothing. */
+  /** Undefined if the caller does not record. */
   ofExport(of: TracedExport): ExportTrace | undefined;
   ofRequest(traceparent: string | undefined): RequestTrace;
-  /** Sends what waits, for at most so many milliseconds. */
+  /** Sends the remaining spans, for at most this many milliseconds. */
   close(bound: number): Promise<void>;
 }
 

@@ -1,7 +1,7 @@
 /**
- * The database of the queue, `stella.db`: opened, checked, brought to the present schema. node:sqlite is synchronous, so
- * every transaction is short, and a lock that somebody else holds is an error after a moment and not a stopped service.
- * Sources: reliability.md B2 rows 19 and 20, sqlite.org/pragma.html, /wal.html, /rescode.html.
+ * Opens, checks and migrates the database, `stella.db`. node:sqlite is synchronous, so transactions
+ * are short, and a lock held elsewhere becomes an error after a moment instead of blocking the
+ * service. Sources: sqlite.org/pragma.html, /wal.html, /rescode.html.
  */
 import { closeSync, existsSync, openSync, rmSync } from "node:fs";
 import { DatabaseSync } from "node:sqlite";
@@ -9,14 +9,16 @@ import { messageOf, StellaError } from "../../domain/errors.ts";
 import { schemaVersion, stepsFrom } from "./migrations.ts";
 import { Database, databaseError } from "./sql.ts";
 
-/** "stla": `file` and SQLite itself can tell our database from another program's. */
+/** "stla": lets `file` and SQLite identify our database. */
 const applicationId = 0x73746c61;
-/** Milliseconds, in which the whole service waits; nobody else writes here but a person with a tool. */
+/** Milliseconds for which the whole service blocks; only an operator's tool could hold the lock. */
 const busyTimeout = 50;
 
 /**
- * Opens or makes the database at `path`, readable by its owner only. `onNew` is called before it is made, and may refuse that.
- * @throws StellaError usage for a damaged, foreign or newer database, and where WAL cannot be had; media
+ * Opens or creates the database at `path`, readable by its owner only. `onNew` is called before a
+ * new one is created, and may throw.
+ * @throws StellaError usage for a damaged, foreign or newer database, or if WAL is not available;
+ * media
  */
 export function openDatabase(path: string, onNew: () => void = () => {}): Database {
   let opened: DatabaseSync | undefined;
@@ -47,18 +49,18 @@ export function openDatabase(path: string, onNew: () => void = () => {}): Databa
   }
 }
 
-/** SQLite gives its -wal and -shm files the mode of the database. */
+/** SQLite creates its -wal and -shm files with the mode of the database. */
 function makePrivate(path: string): void {
   closeSync(openSync(path, "wx", 0o600));
 }
 
-/** As SQLite makes it, of whatever size. */
+/** A database that SQLite has just created, of whatever size. */
 function isEmpty(db: Database): boolean {
   return db.pragma("user_version") === 0 && db.pragma("application_id") === 0 &&
     db.one("SELECT count(*) AS count FROM sqlite_schema")?.["count"] === 0;
 }
 
-/** Comes before the first write. */
+/** Runs before the first write. */
 function checkIdentity(db: Database, path: string): void {
   const version = Number(db.pragma("user_version"));
   const application = db.pragma("application_id");
@@ -74,8 +76,8 @@ function checkIdentity(db: Database, path: string): void {
 }
 
 /**
- * Write-ahead log with a sync per commit: what was answered with 202 is on the disk. Under an I/O error SQLite
- * may keep another journal mode without throwing, so what it says afterwards decides.
+ * Write-ahead log with a sync per commit: a job answered with 202 is durable. After an I/O error
+ * SQLite may keep another journal mode without throwing, so the reported mode decides.
  */
 function setDurable(db: Database, path: string): void {
   db.pragma("journal_mode = wal");
@@ -93,8 +95,8 @@ function checkPages(db: Database, path: string): void {
 }
 
 /**
- * All steps in one transaction. What stands there is copied first, so that the version before this one can be started again
- * with the database as it left it; jobs that came in between are then missing.
+ * Migrates in one transaction. The old database is copied first, so that the previous version can
+ * be started again with it, without the jobs since then.
  */
 function migrate(db: Database, path: string, schema: number): void {
   if (schema > 0) keep(db, keptName(path, schema));
@@ -108,7 +110,10 @@ function keptName(path: string, schema: number): string {
   return `${path}.schema${schema}`;
 }
 
-/** VACUUM INTO wants an empty or absent file; an earlier copy is of a start that died after this. */
+/**
+ * VACUUM INTO needs an empty or absent file; an earlier copy is from a start that was interrupted
+ * after this.
+ */
 function keep(db: Database, copy: string): void {
   rmSync(copy, { force: true });
   makePrivate(copy);

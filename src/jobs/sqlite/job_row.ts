@@ -1,4 +1,4 @@
-/** A job as the table `jobs` holds it; see migrations.ts. */
+/** A job as a row of the table `jobs`; see migrations.ts. */
 import type { Trigger } from "../../domain/labels.ts";
 import type { Job, JobError, State } from "../job.ts";
 import type { Row } from "./sql.ts";

@@ -1,18 +1,21 @@
-/** One service per state directory: an exclusive flock, which the kernel drops when the process ends, however it ends. */
+/**
+ * Locks the state directory for one service: an exclusive flock, which the kernel releases when the
+ * process ends.
+ */
 import { lstatSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { ioError, StellaError } from "../../domain/errors.ts";
 
 export interface Lock {
-  /** Whether the file that others would lock is still the one we hold: it may have been removed under us. */
+  /** Whether the lock file is still the one we hold: it may have been removed. */
   isHeld(): boolean;
   release(): void;
 }
 
 /**
- * Takes the lock of the state directory `state`, which is made where it is missing, or fails at
- * once. The file `lock` holds the number of the process that has it, for people.
- * @throws StellaError conflict where another process holds it, usage where what lies in the
+ * Locks the state directory `state`, creating it if needed, or fails at once. The file `lock`
+ * contains the process id, for operators.
+ * @throws StellaError conflict if another process holds the lock, usage if an entry of the
  * directory is a link; media
  */
 export async function takeLock(state: string): Promise<Lock> {
@@ -29,10 +32,13 @@ export async function takeLock(state: string): Promise<Lock> {
   return lockOn(file, path);
 }
 
-/** All that a service makes in its state directory. */
+/** Everything that a service creates in its state directory. */
 const made = ["lock", "stella.db", "stella.db-wal", "stella.db-shm", "keys", "store", "tmp"];
 
-/** A link would have the service truncate, fill or sign with what whoever put it there has chosen. */
+/**
+ * Through a planted link the service could truncate, fill or sign with a file chosen by somebody
+ * else.
+ */
 function refuseLinks(state: string): void {
   for (const path of made.map((name) => join(state, name))) {
     if (!lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink()) continue;
@@ -57,7 +63,7 @@ function lockOn(file: Deno.FsFile, path: string): Lock {
   const inode = file.statSync().ino;
   return {
     isHeld: () => statSync(path, { throwIfNoEntry: false })?.ino === inode,
-    // The file stays: removing it would let two processes hold a lock on two files of one name.
+    // The file is kept: removing it would allow two processes to lock two files with the same name.
     release: () => file.close(),
   };
 }

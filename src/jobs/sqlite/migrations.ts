@@ -1,6 +1,7 @@
 /**
- * The tables of `stella.db` and how they came about. Step n brings schema n to n + 1; a step that was released never changes.
- * Times are whole milliseconds since 1970; `seq` is the order of arrival; request, error and attributes are JSON.
+ * The schema of `stella.db` and its migrations. Step n migrates schema n to n + 1; a released step
+ * never changes. Times are whole milliseconds since 1970; `seq` is the order of arrival; request,
+ * error and attributes are JSON.
  */
 
 const first = `
@@ -39,10 +40,10 @@ const first = `
 `;
 
 /**
- * Retries, cancelling, schedules. `attempt` only grows and tells one holder of a job from the next; `tries` is what counts
- * against the limit. `not_before` is 0 for a job that may run now, so that the ready ones of a tenant lie in one index in
- * the order of their arrival, and a claim costs the same however many wait. `stored` is 1 while its bundle is there: so long
- * a job is not forgotten.
+ * Retries, cancellation, schedules. `attempt` only grows and distinguishes the holders of a job;
+ * `tries` counts against the limit. `not_before` is 0 for a job that is ready, so the ready jobs of
+ * a tenant are adjacent in one index in order of arrival, and a claim costs the same however many
+ * wait. `stored` is 1 while the bundle exists, which keeps the job.
  */
 const retries = `
   ALTER TABLE jobs ADD COLUMN tries INTEGER NOT NULL DEFAULT 0;
@@ -60,15 +61,15 @@ const retries = `
   CREATE TABLE schedules (name TEXT PRIMARY KEY, last INTEGER NOT NULL) STRICT, WITHOUT ROWID;
 `;
 
-/** Uploads to registries that were begun: what is needed to go on with one; session is JSON. */
+/** Unfinished uploads to registries, to resume them; session is JSON. */
 const uploads = `
   CREATE TABLE uploads (key TEXT PRIMARY KEY, session TEXT NOT NULL, at INTEGER NOT NULL)
     STRICT, WITHOUT ROWID;
 `;
 
 /**
- * `stored` tells since then which bundle of a profile is newer: it counts the successes of the profile. Neither an id, which is the
- * time of the first request, nor a clock that may be set says that.
+ * From here on `stored` numbers the successes of a profile, to tell which bundle is newer. Neither
+ * the id, which is the time of the first request, nor a clock that may be set can tell.
  */
 const successes = `
   UPDATE jobs SET stored = seq WHERE stored = 1;
@@ -76,9 +77,9 @@ const successes = `
 `;
 
 /**
- * Who asked, how, and what came of it. A key with a blank in it is one that only schedules make.
- * `same_as` names the export whose stored bundle an unchanged one equals; `confirmed_at`, of that
- * export, is when the last unchanged one ended.
+ * Who requested the export, how, and its result. Only schedules create keys with a blank. `same_as`
+ * is the export whose stored bundle an unchanged one equals; `confirmed_at`, of that export, is the
+ * end of the last unchanged one.
  */
 const details = `
   ALTER TABLE jobs ADD COLUMN trigger TEXT NOT NULL DEFAULT 'api'
@@ -93,10 +94,10 @@ const details = `
 
 const steps: readonly string[] = [first, retries, uploads, successes, details];
 
-/** A database from a newer stella has a larger one and is refused. */
+/** A database of a newer stella has a higher version and is refused. */
 export const schemaVersion = steps.length;
 
-/** The statements that bring a database of schema `from` to the present one. */
+/** The statements that migrate a database from schema `from`. */
 export function stepsFrom(from: number): string {
   return steps.slice(from).join("\n");
 }

@@ -1,4 +1,4 @@
-/** The queue in the database `stella.db`, as job_queue.ts promises it: what was accepted is on the disk. */
+/** The job queue in `stella.db`; see job_queue.ts for its contract. */
 import { openDatabase } from "./database.ts";
 import { isFinished, type Job, type JobError, type Outcome } from "../job.ts";
 import { jobOf } from "./job_row.ts";
@@ -40,7 +40,7 @@ export class SqliteQueue implements JobQueue {
     this.#options = { lease: defaultLease, ...options };
   }
 
-  /** For what is kept beside the queue, in the same file. */
+  /** The database, for other tables in the same file. */
   get database(): Database {
     return this.#db;
   }
@@ -214,7 +214,7 @@ export class SqliteQueue implements JobQueue {
     return lastSuccessesOf(this.#db);
   }
 
-  /** Takes the write lock and gives it back. */
+  /** Takes and releases the write lock. */
   probe(): void {
     this.#db.write("Cannot write to the database", () => undefined);
   }
@@ -227,7 +227,7 @@ export class SqliteQueue implements JobQueue {
     if (isFull(this.#db, tenant, max)) throw queueFull(max);
   }
 
-  /** What waited long enough takes its old place again. */
+  /** Jobs that have waited long enough return to their old position. */
   #promote(): void {
     const now = this.#options.now();
     this.#db.run(
@@ -237,7 +237,7 @@ export class SqliteQueue implements JobQueue {
     );
   }
 
-  /** A lease longer than any that was given is from before a clock was set back. */
+  /** A lease longer than any granted one is from before the clock was set back. */
   #lapsed(held: ReadonlySet<string>, passed: ReadonlySet<string>): Value | undefined {
     const { now, lease } = this.#options;
     const rows = this.#db.all(
@@ -276,11 +276,11 @@ export class SqliteQueue implements JobQueue {
   }
 }
 
-/** One more than the newest bundle of the profile has. */
+/** One more than the profile's newest bundle. */
 const nextStored = `(SELECT 1 + coalesce(max(made.stored), 0) FROM jobs AS made
    WHERE made.profile = jobs.profile AND made.stored > 0)`;
 
-/** The job that a key stands for already, where it was asked for in the same words. */
+/** The existing job of an idempotency key, if the request is the same. */
 function same(row: Row, profile: string, request: string): Job {
   if (row["profile"] === profile && row["request"] === request) return jobOf(row);
   throw keyReused();

@@ -1,4 +1,4 @@
-/** What is read from the table `jobs`; none of it costs more where many wait, but counting them. */
+/** Reads of the table `jobs`; only counting costs more with many waiting jobs. */
 import { type Job } from "../job.ts";
 import { jobOf } from "./job_row.ts";
 import type { Figures, Filter } from "../job_queue.ts";
@@ -25,7 +25,7 @@ export function jobsOf(db: Database, filter: Filter): Job[] {
   ).map(jobOf);
 }
 
-/** Ids ascend (uuid.ts), so of a job that is gone, or was never there, the next one stands at its place. */
+/** Ids ascend (uuid.ts), so the position of a missing job is that of the next one. */
 function positionOf(db: Database, before: string | undefined): number {
   const next = "SELECT seq FROM jobs WHERE id >= ? ORDER BY id LIMIT 1";
   const row = before === undefined ? undefined : db.one(next, [before]);
@@ -37,13 +37,13 @@ export function madeOf(db: Database, profile: string): Job[] {
   return db.all(sql, [profile]).map(jobOf);
 }
 
-/** The planner would take the index of states, which has all that wait in one heap. */
+/** The planner would choose the index of states, in which all waiting jobs are together. */
 const ready = "FROM jobs INDEXED BY jobs_ready WHERE state = 'queued' AND not_before = 0 AND";
 
-/** Profiles that are not passed over. */
+/** Profiles that are not skipped. */
 const other = "profile NOT IN (SELECT value FROM json_each(?))";
 
-/** The place in the queue of the tenant's next job, of all but the profiles in `passed`. */
+/** Position of the tenant's next job, skipping the profiles in `passed`. */
 export function nextReady(
   db: Database,
   tenant: string,
@@ -53,7 +53,7 @@ export function nextReady(
   return db.one(sql, [tenant, listOf(passed)])?.["seq"];
 }
 
-/** Tenants with such a job that may run now: one step of the index for each, however many jobs it has. */
+/** Tenants with a job that is ready: one index step for each, however many jobs it has. */
 export function tenantsReady(db: Database, passed: ReadonlySet<string>): string[] {
   const next = `SELECT tenant ${ready} tenant > ? AND ${other} ORDER BY tenant LIMIT 1`;
   const found: string[] = [];
@@ -68,14 +68,14 @@ function listOf(names: ReadonlySet<string>): string {
   return JSON.stringify([...names]);
 }
 
-/** Whether `max` jobs of the tenant wait for their turn; those that wait for another try have had theirs. */
+/** Whether `max` jobs of the tenant are waiting, without those waiting for a retry. */
 export function isFull(db: Database, tenant: string, max: number): boolean {
   if (!Number.isFinite(max)) return false;
   const jobs = db.one(`SELECT count(*) AS jobs ${ready} tenant = ?`, [tenant])?.["jobs"];
   return Number(jobs) >= max;
 }
 
-/** One pass over all that are remembered; for the start of a service. */
+/** One scan of all jobs, at startup. */
 export function lastSuccessesOf(db: Database): Map<string, number> {
   const rows = db.all(
     "SELECT profile, max(finished_at) AS ended FROM jobs WHERE state = 'succeeded' GROUP BY profile",

@@ -1,4 +1,4 @@
-/** The last runs of schedules in the service's database. */
+/** Stores the last runs of schedules in the service's database. */
 import type { ScheduleRuns } from "../schedule.ts";
 import type { Database } from "./sql.ts";
 

@@ -1,4 +1,7 @@
-/** A thin hold on node:sqlite: prepared statements by their text, transactions, and errors that say what was tried. */
+/**
+ * A thin wrapper of node:sqlite: prepared statements by text, transactions, and errors that name
+ * the action.
+ */
 import type { DatabaseSync, SQLInputValue, StatementSync } from "node:sqlite";
 import { messageOf, StellaError } from "../../domain/errors.ts";
 
@@ -21,35 +24,38 @@ export class Database {
     return this.#statement(sql).all(...values) as Row[];
   }
 
-  /** How many rows changed. */
+  /** Number of changed rows. */
   run(sql: string, values: Value[] = []): number {
     return Number(this.#statement(sql).run(...values).changes);
   }
 
-  /** Several statements without values. */
+  /** Runs several statements without values. */
   script(sql: string): void {
     this.#db.exec(sql);
   }
 
   /**
-   * The value of `PRAGMA text`. All rows are taken, because `get` stops after the first: `journal_mode = wal` says wal
-   * in it, fails to sync after it, and stays another mode without a word (tried).
+   * The value of `PRAGMA text`. All rows are read, because `get` stops after the first one:
+   * `journal_mode = wal` would then report wal, fail to sync, and keep another mode silently
+   * (tested).
    */
   pragma(text: string): unknown {
     return Object.values(this.#db.prepare(`PRAGMA ${text}`).all()[0] ?? {})[0];
   }
 
   /**
-   * Runs `body` in one transaction that takes the write lock at once, so that it cannot fail half-way for want of it.
-   * @throws StellaError media where the disk is full or failing, internal for everything else; a StellaError of `body` as it is
+   * Runs `body` in a transaction that takes the write lock at once, so that it cannot fail halfway.
+   * @throws StellaError media if the disk is full or failing, internal for everything else; a
+   * StellaError of `body` unchanged
    */
   write<T>(action: string, body: () => T): T {
     return this.#write(action, body);
   }
 
   /**
-   * As `write`, without a sync: a power cut may take it back, the death of the process may not. For what would only be done
-   * once more, such as a lease, and for what is told on the way; a sync a step would hold up the service on a slow disk.
+   * Like `write` without a sync: a power cut may undo it, a crash of the process may not. For
+   * leases, which would only be repeated, and for progress: a sync per step would block the service
+   * on a slow disk.
    */
   writeLazily<T>(action: string, body: () => T): T {
     this.#db.exec("PRAGMA synchronous = NORMAL");
@@ -67,7 +73,7 @@ export class Database {
       this.#db.exec("COMMIT");
       return result;
     } catch (error) {
-      // After some errors (disk full) SQLite has rolled back by itself, and then there is nothing left to roll back.
+      // After some errors (disk full) SQLite has rolled back already.
       if (this.#db.isTransaction) this.#db.exec("ROLLBACK");
       throw error instanceof StellaError ? error : databaseError(action, error);
     }
@@ -85,7 +91,7 @@ export class Database {
   }
 }
 
-/** exec() gives no error number, only SQLite's text (sqlite3_errstr), so the text decides. */
+/** exec() reports no error code, only SQLite's text (sqlite3_errstr), so the text decides. */
 export function databaseError(action: string, cause: unknown): StellaError {
   const text = messageOf(cause);
   if (/database (table )?is locked/.test(text)) return locked(`${action}: ${text}`, cause);
@@ -98,7 +104,7 @@ export function databaseError(action: string, cause: unknown): StellaError {
   });
 }
 
-/** The next try may find it free. */
+/** The next try may succeed. */
 function locked(text: string, cause: unknown): StellaError {
   return new StellaError("busy", text, {
     cause,

@@ -1,4 +1,4 @@
-/** The timeline in the service's database. */
+/** Stores the timeline in the service's database. */
 import type { EventOf, Timeline, TimelineEvent, TimelineFilter } from "../timeline.ts";
 import type { Database, Row, Value } from "./sql.ts";
 import { timeOf, uuidV7 } from "../../domain/uuid.ts";
@@ -12,9 +12,9 @@ export interface TimelineOptions {
   keep: number;
 }
 
-/** Events between two looks for those that are too old. */
+/** Number of events between two removals of old ones. */
 const pruneEvery = 500;
-/** Ids of one millisecond: twelve bits of the UUID count them. */
+/** Ids per millisecond: twelve bits of the UUID count them. */
 const maxPerTime = 4096;
 
 export class SqliteTimeline implements Timeline {

@@ -1,17 +1,17 @@
 /**
- * Uploads that exports have begun and not ended, in the job database: an export that died under one goes on with it when it is run
- * again, because the same inputs make the same blobs. What a session is, is the registry's business; here it is plain data.
+ * Unfinished uploads of exports, in the job database: an interrupted export resumes them when it
+ * runs again, because the same inputs give the same blobs. A session is opaque data here.
  */
 import type { Database } from "./sql.ts";
 
-/** Registries throw uploads away, the most common one after a week. */
+/** Registries discard uploads, the most common ones after a week. */
 const maxAge = 6 * 24 * 3600_000;
 
 export class Uploads {
   /** @param now milliseconds since 1970 */
   constructor(readonly db: Database, readonly now: () => number) {}
 
-  /** Key and session of each that may still be there. */
+  /** Keys and sessions of uploads that may still exist. */
   all<Session>(): [string, Session][] {
     const rows = this.db.all("SELECT key, session FROM uploads WHERE at > ?", [
       this.now() - maxAge,
@@ -19,7 +19,7 @@ export class Uploads {
     return rows.map((row) => [String(row["key"]), JSON.parse(String(row["session"]))]);
   }
 
-  /** Keeps `session`, or forgets it where it is undefined. @throws StellaError media */
+  /** Stores `session`, or removes it if undefined. @throws StellaError media */
   put(key: string, session: unknown): void {
     this.db.write("Cannot keep the upload", () => {
       this.db.run("DELETE FROM uploads WHERE key = ? OR at <= ?", [key, this.now() - maxAge]);

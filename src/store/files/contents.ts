@@ -1,4 +1,4 @@
-/** What lies in a stored bundle, and its bytes, read a piece at a time without holding up whoever else is served. */
+/** Lists and reads the files of a stored bundle in pieces, without blocking other requests. */
 import { statSync } from "node:fs";
 import { open, readFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -16,11 +16,14 @@ import { createdSeconds } from "../../domain/time.ts";
 import { ioError, StellaError } from "../../domain/errors.ts";
 
 export interface StoredFile {
-  /** As the manifest spells it. */
+  /** Path in the manifest. */
   path: string;
   /** Bytes. */
   size: number;
-  /** Lowercase hex; of a payload file, which only the index knows, the bundle's. Either way the same tag means the same bytes. */
+  /**
+   * Lowercase hex; for a payload file, whose digest only the index has, that of the bundle. In both
+   * cases the same tag means the same bytes.
+   */
   digest: string;
   executable: boolean;
 }
@@ -31,11 +34,11 @@ export interface Contents {
   /** Seconds since 1970. */
   created: number;
   bundleDigest: string;
-  /** The manifest, what signs and seals it, the index, then the rest in the manifest's order. */
+  /** The manifest, its signatures, the index, then the rest in manifest order. */
   files: StoredFile[];
 }
 
-/** Bytes that are in memory for one reader. */
+/** Bytes in memory per reader. */
 const pieceSize = 256 * 1024;
 
 /** @throws StellaError media, manifest */
@@ -64,7 +67,7 @@ export async function contentsOf(directory: string): Promise<Contents> {
   };
 }
 
-/** One file of the bundle by its path beside the manifest; undefined where there is none. */
+/** A file of the bundle by its path beside the manifest; undefined if there is none. */
 export function findStored(contents: Contents, path: string): StoredFile | undefined {
   const listed = contents.files.find((file) => file.path === path);
   if (listed !== undefined || contents.layout !== "directory") return listed;
@@ -75,8 +78,8 @@ export function findStored(contents: Contents, path: string): StoredFile | undef
 }
 
 /**
- * The bytes [from, to) of a stored file. Nothing is opened before somebody reads, and it is closed when they stop.
- * The stream fails where the file has become shorter or longer than `file.size`.
+ * The bytes [from, to) of a stored file. It is opened at the first read and closed when reading
+ * stops. The stream fails if the size is no longer `file.size`.
  */
 export function storedBytes(
   { directory }: Contents,

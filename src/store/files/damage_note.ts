@@ -1,10 +1,13 @@
-/** What the last scrub found, in a file beside the bundles: a restart neither forgets damage nor reads everything anew. */
+/**
+ * The result of the last scrub, in a file beside the bundles: a restart neither forgets damage nor
+ * reads everything again.
+ */
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Damage } from "./scrub.ts";
 
 export interface Scrubbed {
-  /** When a scrub ended last, in milliseconds since 1970; 0: never. */
+  /** End of the last scrub in milliseconds since 1970; 0: never. */
   at: number;
   damaged: readonly Damage[];
 }
@@ -14,7 +17,10 @@ export function writeScrubbed(state: string, scrubbed: Scrubbed): void {
   writeFileSync(noteIn(state), `${JSON.stringify(scrubbed)}\n`, { mode: 0o600 });
 }
 
-/** A note that is missing or was cut short is as good as none: then it is read again. Earlier versions wrote the time alone. */
+/**
+ * A missing or truncated file counts as no scrub: everything is read again. Earlier versions wrote
+ * only the time.
+ */
 export function readScrubbed(state: string): Scrubbed {
   try {
     const note = JSON.parse(readFileSync(noteIn(state), "utf8")) as number | Scrubbed;

@@ -1,28 +1,31 @@
-/** Which stored bundles may go: those that outlived the rule of their profile, and those of exports that came to nothing. */
+/**
+ * Retention: which stored bundles are removed, because they have expired or their export failed.
+ */
 import type { FileStore, StoredBundle } from "./store.ts";
 
 export interface Retention {
-  /** So many of the newest stay. */
+  /** Number of newest bundles to keep. */
   keep?: number;
-  /** Whatever is younger stays. */
+  /** Age in days up to which bundles are kept. */
   days?: number;
 }
 
 /** The bundle of an export that succeeded. */
 export interface MadeBundle extends StoredBundle {
-  /** Milliseconds since 1970, by the clock of that moment. */
+  /** Milliseconds since 1970, by the clock at that time. */
   madeAt: number;
 }
 
-/** What became of the export of a bundle; open: it waits or runs, and may replace what lies there. */
+/** State of the export of a bundle; open: waiting or running, and it may replace the bundle. */
 export type ExportOutcome = "succeeded" | "open" | "ended without a bundle" | "unknown";
 
 const day = 86_400_000;
 
 /**
- * Of `bundles`, which are one profile's of one tenant in the order in which they were made, those that neither rule keeps.
- * The newest always stays: a site whose exports fail for a month must not lose its last good one. A bundle is as young as any that
- * was made before it: a clock that was wrong for a while makes nothing old. `now` in milliseconds.
+ * The `bundles`, of one profile and tenant in the order in which they were made, that no rule
+ * keeps. The newest one always stays: after a month of failures a site must not lose its last good
+ * bundle. A bundle is as young as any made before it, so a clock that was wrong for a while expires
+ * nothing. `now` in milliseconds.
  */
 export function expired(
   bundles: readonly MadeBundle[],
@@ -39,8 +42,8 @@ export function expired(
 }
 
 /**
- * Removes what outlived `rule`; what was removed. `made` are one profile's in the order in which they were made. One that is not there
- * any more is none of the newest.
+ * Removes expired bundles and returns them. `made` are those of one profile in the order in which
+ * they were made. Missing bundles do not count as newest.
  * @throws StellaError media
  */
 export function applyRetention(
@@ -57,13 +60,16 @@ export function applyRetention(
 }
 
 export interface Orphans {
-  /** Nobody could fetch them, and no rule would have taken them. */
+  /** They could not be downloaded, and no rule would have removed them. */
   removed: StoredBundle[];
-  /** Of exports that nobody remembers: they may be all that is left of them, and stay. */
+  /** Bundles of unknown exports: they may be the only copy and are kept. */
   unknown: StoredBundle[];
 }
 
-/** Removes the bundles of exports that ended without one: the service died before it could. @throws StellaError media */
+/**
+ * Removes bundles of exports that ended without one, because the service died before it could.
+ * @throws StellaError media
+ */
 export function removeOrphans(
   store: FileStore,
   outcomeOf: (bundle: StoredBundle) => ExportOutcome,

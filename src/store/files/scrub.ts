@@ -1,7 +1,7 @@
 /**
- * The scrub: every stored bundle is read once in a while and compared with its manifest, so that a disk that forgets is found
- * while the sources are still there, and not when the bundle is needed. It reads at a leisurely rate, in pieces, between
- * everything else that the service does.
+ * The scrub: reads every stored bundle regularly and compares it with its manifest, so that bit rot
+ * is found while the sources still exist. It reads slowly, in pieces, beside the other work of the
+ * service.
  */
 import { createHash } from "node:crypto";
 import { join } from "node:path";
@@ -18,14 +18,17 @@ export interface Damage extends StoredBundle {
 
 export interface ScrubOptions {
   store: Pick<FileStore, "list" | "find">;
-  /** Bytes a second; the loop of the service is held up for a millisecond at a time. */
+  /** Bytes per second; the event loop is blocked for about a millisecond at a time. */
   rate: number;
   signal: AbortSignal;
-  /** Milliseconds that only ever grow. */
+  /** Monotonic milliseconds. */
   elapsed(): number;
 }
 
-/** Reads all bundles once; what is damaged. A bundle that retention took away meanwhile is no damage. */
+/**
+ * Reads all bundles once and returns the damaged ones. A bundle removed by retention meanwhile is
+ * not damaged.
+ */
 export async function scrub(options: ScrubOptions): Promise<Damage[]> {
   const found: Damage[] = [];
   const { store, signal } = options;

@@ -1,4 +1,7 @@
-/** How large stored bundles are, by what their manifests say: a directory may hold a million files, and nobody walks them. */
+/**
+ * Sizes of stored bundles according to their manifests: a directory may have a million files, so it
+ * is not walked.
+ */
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { manifestName } from "../../bundle/manifest.ts";
@@ -10,19 +13,19 @@ export interface StoredSize {
   bytes: number;
 }
 
-/** Remembers what it has read: a stored bundle never changes. */
+/** Cached: a stored bundle never changes. */
 export class Sizes {
   readonly #known = new Map<string, number>();
   readonly #signal: AbortSignal | undefined;
 
-  /** When `signal` aborts, a count ends early and is wrong. */
+  /** When `signal` aborts, the count ends early and is incomplete. */
   constructor(signal?: AbortSignal) {
     this.#signal = signal;
   }
 
   /**
-   * What lies in the store and passes `filter`: by profile, for each of `profiles` also where it has nothing; and of all
-   * others together, which are no more in the configuration.
+   * Counts bundles that match `filter`, by profile, including those of `profiles` without bundles;
+   * and in total those of profiles no longer configured.
    */
   async count(
     store: Pick<FileStore, "list" | "path">,
@@ -51,7 +54,7 @@ export class Sizes {
   }
 }
 
-/** Bytes; 0 where the manifest is gone or damaged, which the scrub tells. */
+/** Bytes; 0 if the manifest is missing or damaged, which the scrub reports. */
 async function readSize(directory: string): Promise<number> {
   try {
     const bytes = await readFile(join(directory, manifestName));

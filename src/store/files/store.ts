@@ -1,7 +1,8 @@
 /**
- * Finished bundles on the file system: `store/<tenant>/<profile>/<exportId>/`, each a directory as an export leaves it.
- * A bundle is built in `tmp/` of the same file system and takes its final name by one rename, so that whoever looks
- * sees all of it or nothing. Directories are 0700: the store is not a place for other users of the machine.
+ * Finished bundles on the file system: `store/<tenant>/<profile>/<exportId>/`, each a directory as
+ * written by an export. A bundle is built in `tmp/` on the same file system and renamed into place,
+ * so a reader sees all of it or nothing. Directories have mode 0700: other users have no access to
+ * the store.
  */
 import { lstatSync, mkdirSync, readdirSync, renameSync, rmSync, statSync } from "node:fs";
 import { dirname, join } from "node:path";
@@ -9,7 +10,7 @@ import { syncDirectory } from "../../domain/durable.ts";
 import { checkName, isName, shown } from "../../domain/names.ts";
 import { ioError, StellaError } from "../../domain/errors.ts";
 
-/** Where one finished bundle lies. */
+/** Key of a finished bundle. */
 export interface StoredBundle {
   tenant: string;
   profile: string;
@@ -23,19 +24,22 @@ export class FileStore {
   readonly #store: string;
   readonly #tmp: string;
 
-  /** `state` is the state directory; nothing is made before it is needed. */
+  /** `state` is the state directory; nothing is created until it is needed. */
   constructor(state: string) {
     this.#store = join(state, "store");
     this.#tmp = join(state, "tmp");
   }
 
-  /** Makes the place of the bundles: where it is missing after that, it was lost. @throws StellaError usage, media */
+  /**
+   * Creates the directory of the bundles: if it is missing later, it was lost. @throws StellaError
+   * usage, media
+   */
   prepare(): void {
     attempt("Cannot make", this.#store, () => makeDirectory(this.#store));
   }
 
   /**
-   * An empty directory for the bundle of this export; what an earlier attempt left in it is removed.
+   * An empty directory for the bundle of this export; remains of an earlier attempt are removed.
    * @throws StellaError usage, media
    */
   begin(exportId: string): string {
@@ -48,8 +52,9 @@ export class FileStore {
   }
 
   /**
-   * Gives the staged bundle its final place, durably, and returns that. Its files must be synced already.
-   * An earlier bundle of the same export is replaced: the attempt that made it died before it could be recorded.
+   * Moves the staged bundle to its final path, durably, and returns that. Its files must be synced
+   * already. An earlier bundle of the same export is replaced: its attempt died before it was
+   * recorded.
    * @throws StellaError usage, media
    */
   commit(bundle: StoredBundle): string {
@@ -66,7 +71,7 @@ export class FileStore {
   }
 
   /**
-   * Removes a finished bundle: out of sight by one rename, then its bytes. False where there is none.
+   * Removes a finished bundle: first by one rename, then its bytes. False if there is none.
    * @throws StellaError usage, media
    */
   remove(bundle: StoredBundle): boolean {
@@ -81,32 +86,35 @@ export class FileStore {
     return true;
   }
 
-  /** Removes what is staged for this export. */
+  /** Removes the staged files of this export. */
   abandon(exportId: string): void {
     rmSync(join(this.#tmp, checkId(exportId)), { recursive: true, force: true });
   }
 
-  /** Removes all that is staged: leftovers of a process that died. For a caller that holds the lock of the state directory. */
+  /**
+   * Removes all staged files, left by a process that died. The caller must hold the lock of the
+   * state directory.
+   */
   sweep(): void {
     for (const name of names(this.#tmp)) {
       rmSync(join(this.#tmp, name), { recursive: true, force: true });
     }
   }
 
-  /** Where the bundle lies or would lie. @throws StellaError usage for a name that cannot be one */
+  /** The path of the bundle, existing or not. @throws StellaError usage for an invalid name */
   path(bundle: StoredBundle): string {
     const tenant = checkName("tenant", bundle.tenant);
     const profile = checkName("profile", bundle.profile);
     return join(this.#store, tenant, profile, checkId(bundle.exportId));
   }
 
-  /** The directory of a finished bundle; undefined where there is none. */
+  /** The directory of a finished bundle; undefined if there is none. */
   find(bundle: StoredBundle): string | undefined {
     const place = this.path(bundle);
     return statSync(place, { throwIfNoEntry: false })?.isDirectory() ? place : undefined;
   }
 
-  /** Finished bundles, by tenant, profile, and then in the order in which their exports were asked for. */
+  /** Finished bundles by tenant, profile, and request order of their exports. */
   list(filter: { tenant?: string; profile?: string } = {}): StoredBundle[] {
     const tenants = filter.tenant === undefined ? nameDirectories(this.#store) : [filter.tenant];
     return tenants.flatMap((tenant) => this.#ofTenant(checkName("tenant", tenant), filter.profile));
@@ -121,7 +129,7 @@ export class FileStore {
     );
   }
 
-  /** Each new directory is synced into the one above it, or a power cut could take the whole branch. */
+  /** Each new directory is synced in its parent, or a power cut could lose the whole branch. */
   #makeParents(bundle: StoredBundle): void {
     let directory = this.#store;
     makeDirectory(directory);
@@ -141,7 +149,7 @@ function makeDirectory(path: string): void {
   if (mkdirSync(path, { recursive: true, mode: 0o700 }) !== undefined) syncDirectory(dirname(path));
 }
 
-/** Names in a directory; none where it is not there yet. */
+/** Names in a directory; none if it does not exist. */
 function names(directory: string): string[] {
   const there = statSync(directory, { throwIfNoEntry: false }) !== undefined;
   return there ? readdirSync(directory) : [];

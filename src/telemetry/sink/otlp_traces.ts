@@ -1,11 +1,11 @@
 /**
- * Traces as OTLP sends them, protobuf or JSON, brought to one form: an object of OTLP's JSON encoding. What this version does
- * not know is left out of protobuf and kept in JSON.
- * Source: opentelemetry-proto 1.x: trace/v1/trace.proto, common/v1/common.proto, collector/trace/v1/trace_service.proto.
+ * Converts OTLP traces, protobuf or JSON, to an object of OTLP's JSON encoding. Unknown fields are
+ * dropped from protobuf and kept in JSON. Source: opentelemetry-proto 1.x: trace/v1/trace.proto,
+ * common/v1/common.proto, collector/trace/v1/trace_service.proto.
  */
 import { fields, WireError } from "./protobuf.ts";
 
-/** How a field is written in JSON; a message is named, a list has `[]`. */
+/** How a field is written in JSON; a message has a name, a list has `[]`. */
 type Shape =
   | "string"
   | "bool"
@@ -94,7 +94,10 @@ const messages: Readonly<Record<MessageName, Readonly<Record<number, [string, Sh
   KeyValueList: { 1: ["values", "KeyValue[]"] },
 };
 
-/** Values may hold values; no sender needs more than this, and a hostile one could end the program with more. */
+/**
+ * Nesting limit of values: no sender needs more, and a hostile one could crash the program with
+ * more.
+ */
 const maxDepth = 64;
 
 export type Json = Record<string, unknown>;
@@ -141,7 +144,7 @@ function single(shape: Shape, value: bigint | Uint8Array, depth: number): unknow
   }
 }
 
-/** JSON has no such numbers; protobuf's JSON writes them as text. */
+/** Numbers that JSON lacks; protobuf's JSON writes them as text. */
 function doubleOf(bits: bigint): number | string {
   const number = new Float64Array(BigUint64Array.of(bits).buffer)[0] ?? 0;
   return Number.isFinite(number) ? number : String(number);
@@ -157,7 +160,7 @@ function numberOf(value: bigint | Uint8Array): bigint {
   return value;
 }
 
-/** @throws WireError where it is not JSON, or not that of traces */
+/** @throws WireError if it is not JSON, or not traces */
 export function tracesFromJson(text: string): Json {
   const value = parsed(text);
   for (const resource of listOf(value, "resourceSpans")) {

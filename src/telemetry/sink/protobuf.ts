@@ -1,13 +1,13 @@
 /**
- * As much of the protobuf wire format as OTLP's traces need: fields one after the other, from bytes that anybody may have
- * sent. Everything is bounded by the bytes that are there. Source: protobuf.dev, "Encoding".
+ * The part of the protobuf wire format that OTLP traces need, for untrusted bytes. Everything is
+ * bounded by the input. Source: protobuf.dev, "Encoding".
  */
 
 export type Field =
   | { number: number; wire: "varint" | "fixed64" | "fixed32"; value: bigint }
   | { number: number; wire: "bytes"; value: Uint8Array };
 
-/** Malformed bytes; the message names no content. */
+/** Malformed bytes; the message contains no content. */
 export class WireError extends Error {}
 
 export function* fields(bytes: Uint8Array): Generator<Field> {

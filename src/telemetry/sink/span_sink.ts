@@ -1,6 +1,6 @@
 /**
- * A place for spans where there is no collector: takes OTLP over HTTP, JSON or protobuf, and hands each request on as one
- * line. It answers when the line is written, so that a sender tries again what was not.
+ * A sink for spans without a collector: accepts OTLP over HTTP, JSON or protobuf, and stores each
+ * request as one line. It responds after the line was written, so that senders retry otherwise.
  * Source: OTLP specification 1.x, "OTLP/HTTP".
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
@@ -14,25 +14,22 @@ import { WireError } from "./protobuf.ts";
 export interface SinkOptions {
   host: string;
   port: number;
-  /**
-   * Whether a Host header names this machine: a page whose name was made to resolve to it names
-   * another (DNS rebinding).
-   */
+  /** Whether a Host header names this machine: with DNS rebinding a web page sends another name. */
   isOwnHost(host: string): boolean;
-  /** Keeps a line. @throws where it cannot */
+  /** Stores a line. @throws if it cannot */
   keep(line: string): void;
-  /** After each request that was taken. */
+  /** Called after each accepted request. */
   onSpans(count: number): void;
 }
 
 export interface SpanSink {
   url: string;
-  /** Where it listens. */
+  /** The address that it listens on. */
   address: { host: string; port: number };
   close(): Promise<void>;
 }
 
-/** Bytes of a body, as it comes and unpacked. */
+/** Limits of a body in bytes, as sent and decompressed. */
 const maxBodyBytes = 8 * 1024 * 1024;
 const maxDecompressedBytes = 64 * 1024 * 1024;
 const maxConnections = 64;
@@ -43,14 +40,14 @@ const types = {
 };
 type ContentType = keyof typeof types;
 
-/** A request that cannot be taken: OTLP senders drop it at 400 and above, and try again at 503. */
+/** A refused request: OTLP senders drop it at 400 and above, and retry at 503. */
 class Refusal extends Error {
   constructor(readonly status: number, message: string) {
     super(message);
   }
 }
 
-/** @throws what the system says where it cannot listen there */
+/** @throws the system's error if it cannot listen there */
 export async function openSink(options: SinkOptions): Promise<SpanSink> {
   const server = createServer(
     { headersTimeout: 10_000, requestTimeout: 30_000, keepAliveTimeout: 60_000 },
@@ -91,7 +88,7 @@ async function take(
     const count = countSpans(traces);
     kept(JSON.stringify(traces), options);
     options.onSpans(count);
-    // The empty answer of all that was taken: `{}`, or a message without fields.
+    // The empty response to accepted spans: `{}`, or a message without fields.
     response.writeHead(200, { "content-type": type }).end(type === "application/json" ? "{}" : "");
   } catch (error) {
     refuse(response, error);
@@ -106,7 +103,7 @@ function checkHost({ rawHeaders }: IncomingMessage, { isOwnHost }: SinkOptions):
   if (!isOwnHost(hosts[0] ?? "")) throw new Refusal(421, "this host name is not served here");
 }
 
-/** A page in a browser can send neither type without asking first, and nobody answers that question here. */
+/** A browser can send neither type without a preflight request, which is not answered here. */
 function contentType(request: IncomingMessage): ContentType {
   if (request.url !== "/v1/traces") throw new Refusal(404, "only /v1/traces is served here");
   if (request.method !== "POST") throw new Refusal(405, "only POST is served here");
@@ -152,7 +149,7 @@ function kept(line: string, { keep }: SinkOptions): void {
 function refuse(response: ServerResponse, error: unknown): void {
   const status = error instanceof Refusal ? error.status : error instanceof WireError ? 400 : 500;
   if (response.headersSent || response.destroyed) return;
-  // A sender that is told off in the middle of its body would go on sending it.
+  // A sender that gets an error in the middle of its body would continue to send it.
   response.writeHead(status, { "content-type": "application/json", connection: "close" });
   response.end(JSON.stringify({ code: status === 503 ? 14 : 3, message: messageOf(error) }));
 }

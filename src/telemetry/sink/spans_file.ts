@@ -1,21 +1,19 @@
 /**
- * The file that spans are kept in: a line per request, each a complete object, so that what is on a stick can be read line by
- * line and be sent on to a collector (its otlpjsonfile receiver reads this very format). It never grows past a size; full
- * ones become PATH.1, PATH.2 and so on, the oldest goes. Source: OpenTelemetry "File Exporter" (OTLP JSON lines).
+ * The file of the span sink: a line per request, each a complete object, readable line by line and
+ * importable by a collector (its otlpjsonfile receiver reads this format). Its size is limited;
+ * full files become PATH.1, PATH.2 and so on, and the oldest is removed. Source: OpenTelemetry
+ * "File Exporter" (OTLP JSON lines).
  */
 import { closeSync, fstatSync, fsyncSync, renameSync, rmSync, writeSync } from "node:fs";
 import { ioError } from "../../domain/errors.ts";
 
 export interface SpansFileOptions {
   path: string;
-  /** Bytes after which the next line goes into a new file. */
+  /** Size in bytes after which a new file is started. */
   size: number;
-  /** How many full files are kept. */
+  /** Number of full files to keep. */
   keep: number;
-  /**
-   * Opens a file to be written at its end, and makes it where it is missing: only its owner may
-   * read it.
-   */
+  /** Opens a file for appending, creating it readable by its owner only. */
   open(path: string): number;
 }
 
@@ -24,13 +22,15 @@ export class SpansFile {
   #fd: number;
   #bytes: number;
 
-  /** Goes on at the end of a file that is there. @throws StellaError usage, media */
+  /** Appends to an existing file. @throws StellaError usage, media */
   constructor(options: SpansFileOptions) {
     this.#options = options;
     [this.#fd, this.#bytes] = openAt(options);
   }
 
-  /** `line` without its line end; on the way to the disk when this returns. @throws StellaError media */
+  /**
+   * `line` has no line end; it is handed to the disk before this returns. @throws StellaError media
+   */
   add(line: string): void {
     const bytes = new TextEncoder().encode(`${line}\n`);
     if (this.#bytes > 0 && this.#bytes + bytes.length > this.#options.size) this.#rotate();
