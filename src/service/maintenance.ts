@@ -31,7 +31,7 @@ export function createMaintenance(options: ServiceOptions, resources: ServiceRes
     onRound: () => queue.prune(now() - config.service.retentionDays * day, maxForgotten),
     onRemoved: (bundles) => {
       queue.bundlesRemoved(bundles.map(({ exportId }) => exportId));
-      for (const { profile } of bundles) metrics.removed(profile);
+      for (const { profile } of bundles) metrics.count("export_store_removed_total", { profile });
       const count = bundles.length;
       log("INFO", "store.removed", "Bundles that outlived their rule were removed", { count });
     },
@@ -142,7 +142,7 @@ export function createScheduler(
     onQueued,
     onTimes: (profile, next, stale) => metrics.scheduled(profile, next, stale),
     onRun: ({ profile, tenant }, result) => {
-      metrics.due(profile, result);
+      metrics.count("export_schedule_runs_total", { profile, result });
       const said = outOfOrder[result];
       if (said !== undefined) log("WARN", ...said, { profile, tenant });
     },

@@ -40,7 +40,12 @@ export function createReadiness(
       lockHeld(lock),
       signing.check,
       ...tls.checks,
-      clockSane({ now, elapsed, buildDate, onSetBack: () => metrics.clockSetBack() }),
+      clockSane({
+        now,
+        elapsed,
+        buildDate,
+        onSetBack: () => metrics.count("export_clock_regressions_total", {}),
+      }),
       ...registryChecks([...config.registries.values()], profiles, pingOf(policy)),
       sourceWriters(profiles, state, elapsed),
       ...targetChecks(profiles, config.tenants),

@@ -13,8 +13,7 @@ import { Audit } from "../telemetry/audit.ts";
 import { EgressWatch } from "../telemetry/egress_watch.ts";
 import { ExportWatch } from "../telemetry/export_watch.ts";
 import { isJournal } from "../telemetry/journal.ts";
-import { Metrics } from "../telemetry/metrics.ts";
-import { processFigures } from "../telemetry/scraped.ts";
+import { Metrics, processFigures } from "../telemetry/metrics.ts";
 import { join } from "node:path";
 import { StellaError } from "../domain/errors.ts";
 import { escaped } from "../domain/names.ts";
@@ -58,7 +57,7 @@ export async function openResources(options: ServiceOptions, cleanup: Cleanup) {
   // Not created again if exports exist: readiness fails if it is missing.
   if (queue.lastSuccesses().size === 0) store.prepare();
   const metrics = openMetrics(options, queue, onFault);
-  counted = (severity) => metrics.logged(severity);
+  counted = (severity) => metrics.count("export_log_messages_total", { level: severity });
   const egress = new EgressWatch({ log, metrics });
   const policy = egressPolicy(config.egress, (host, port) => egress.refused(`${host}:${port}`));
   const traces = await openTraces(options, { log, metrics }, policy);
@@ -119,7 +118,7 @@ function openMetrics(
     onFault,
   });
   // A restart must not make a profile look stale.
-  metrics.succeededBefore(queue.lastSuccesses());
+  for (const [profile, at] of queue.lastSuccesses()) metrics.succeeded(profile, at);
   return metrics;
 }
 

@@ -69,7 +69,7 @@ async function run(options: ServiceOptions, resources: ServiceResources, cleanup
     signing,
     storeHooks(resources, maintenance),
   );
-  const onLag = (seconds: number) => metrics.lagged(seconds);
+  const onLag = (seconds: number) => metrics.observe("export_event_loop_lag_seconds", seconds, {});
   const liveness = new Liveness({ elapsed, lastHeartbeatAt: lastHeartbeatAt, onLag });
   cleanup.push(() => liveness.stop());
   const isTransientOrLost = (error: unknown) => isTransient(error) || isLost(error);
@@ -145,7 +145,7 @@ async function serve(
     scrape: (openMetrics) => metrics.scrape(openMetrics),
     origin: { state, ...(configuration === undefined ? {} : { configuration }) },
     onAnswered: (...answer) => metrics.answered(...answer),
-    onRefused: (reason) => metrics.refused(reason),
+    onRefused: (reason) => metrics.count("export_requests_refused_total", { reason }),
     publicKey: () => options.signingKey.publicPem(),
     ...(traces === undefined ? {} : { trace: traces.ofRequest }),
   };

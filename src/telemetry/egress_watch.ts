@@ -3,10 +3,10 @@ import type { Log, LogFields } from "./log.ts";
 import type { Metrics } from "./metrics.ts";
 
 export class EgressWatch {
-  readonly #to: { log: Log; metrics: Pick<Metrics, "egressRefused"> };
+  readonly #to: { log: Log; metrics: Pick<Metrics, "count"> };
   #count = 0;
 
-  constructor(to: { log: Log; metrics: Pick<Metrics, "egressRefused"> }) {
+  constructor(to: { log: Log; metrics: Pick<Metrics, "count"> }) {
     this.#to = to;
   }
 
@@ -18,7 +18,7 @@ export class EgressWatch {
   /** `destination` is `HOST:PORT`; `of` is the export that tried to connect, if any. */
   refused(destination: string, of: LogFields = {}): void {
     this.#count++;
-    this.#to.metrics.egressRefused();
+    this.#to.metrics.count("export_egress_refused_total", {});
     const body = "A connection that the configuration does not allow was not made";
     this.#to.log("WARN", "egress.refused", body, { ...of, detail: destination });
   }

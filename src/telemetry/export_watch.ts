@@ -60,7 +60,7 @@ export class ExportWatch {
   /** It failed and will be retried after `wait` milliseconds. */
   deferred(error: LogError, wait: number): void {
     this.#endStage();
-    this.#metrics.retried(this.#of.profile);
+    this.#metrics.count("export_job_retries_total", { profile: this.#of.profile });
     this.#line("WARN", "export.deferred", "An export failed and is tried again later", {
       durationMs: wait,
       error,
@@ -153,7 +153,7 @@ export class ExportWatch {
 
   #unchanged({ sameAs, bundleDigest }: { sameAs: string; bundleDigest: string }): void {
     this.#digest = bundleDigest;
-    this.#metrics.unchanged(this.#of.profile);
+    this.#metrics.count("export_unchanged_total", { profile: this.#of.profile });
     this.#line("INFO", "export.unchanged", "Export unchanged: no second copy stored", { sameAs });
   }
 
@@ -163,7 +163,7 @@ export class ExportWatch {
   }
 
   #published(result: PublishResult): void {
-    this.#metrics.published(result);
+    this.#metrics.count("export_manifest_publish_total", { result });
     const severity = result === "success" || result === "skipped" ? "INFO" : "ERROR";
     this.#line(severity, "export.published", "A manifest was to be published", { status: result });
   }

@@ -1,13 +1,5 @@
-/** The instruments by name, each with all its series at 0. */
+/** The instruments by name, each with all series that are known beforehand at 0. */
 import { Counter, Gauge, Histogram, type Registry } from "prom-client";
-import {
-  durationBuckets,
-  httpBuckets,
-  lagBuckets,
-  pushBuckets,
-  sizeBuckets,
-  stageBuckets,
-} from "./buckets.ts";
 import {
   attestationFailures,
   jobResults,
@@ -21,239 +13,234 @@ import {
   verificationResults,
 } from "../domain/labels.ts";
 
-export type Instruments = ReturnType<typeof createInstruments>;
+/** Label -> its values, as far as they are known. */
+type Values<Label extends string> = Readonly<Record<Label, readonly string[]>>;
+type Helps<Name extends string> = Readonly<Record<Name, string>>;
 
-/** `profiles` are the values of the label `profile`; `slas` are seconds. */
-export function createInstruments(registry: Registry, profiles: string[], slas: number[]) {
-  const registers = [registry];
-  const make = { registers, profiles };
+interface Options<Label> {
+  name: string;
+  help: string;
+  labelNames: Label[];
+  registers: Registry[];
+}
+
+/** Bucket bounds. Seconds, in steps of 2 to 2.5. */
+const durationBuckets = [0.5, 1, 2.5, 5, 10, 20, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200];
+
+/** Bytes, powers of 4 and 16; 4294967295 is the largest file that FAT32 can hold. */
+const sizeBuckets = [
+  65536,
+  1048576,
+  16777216,
+  67108864,
+  268435456,
+  1073741824,
+  4294967295,
+  17179869184,
+  68719476736,
+];
+
+/** Seconds; 600 is the time limit of a push, so a timeout is still within a bucket. */
+const pushBuckets = [0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600];
+
+/** Seconds; a stage of a small export takes milliseconds, a large push an hour. */
+const stageBuckets = [0.01, 0.1, 0.5, 1, 5, 10, 30, 60, 300, 900, 3600];
+
+/** Seconds; the defaults of prom-client, made for requests. */
+const httpBuckets = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
+
+/**
+ * Seconds; an iteration of the event loop takes about a millisecond, and 0.02 is the limit for
+ * health answers.
+ */
+const lagBuckets = [0.001, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 1, 5];
+
+/** `profiles` are the values of the label `profile`. */
+export function createCounters(registry: Registry, profiles: readonly string[]) {
   return {
-    jobDuration: byProfile(make, {
-      name: "export_job_duration_seconds",
-      help: "Time from the start of an export to its end, failed ones included.",
-      buckets: durationBuckets(slas),
+    ...counters(registry, { profile: profiles, result: jobResults }, {
+      export_jobs_total: "Exports that ended, by result.",
     }),
-    bundleSize: byProfile(make, {
-      name: "export_bundle_size_bytes",
-      help: "Size of finished bundles: all files and the manifest.",
-      buckets: sizeBuckets,
+    ...counters(registry, { profile: profiles, result: scheduledRuns }, {
+      export_schedule_runs_total: "Exports that were due, by what became of them.",
     }),
-    pushLatency: byProfile(make, {
-      name: "export_registry_push_latency_seconds",
-      help: "Whole push of one bundle to a registry, retries and failed pushes included.",
-      buckets: pushBuckets,
+    ...counters(registry, { profile: profiles, result: pushResults }, {
+      export_registry_push_total: "Pushes of bundles to registries, by result.",
     }),
-    jobs: byProfileAndResult(make, jobResults, {
-      name: "export_jobs_total",
-      help: "Exports that ended, by result.",
+    ...counters(registry, { profile: profiles }, {
+      export_job_retries_total:
+        "Exports that failed in a way that may pass, and were put back to be tried again.",
+      export_unchanged_total:
+        "Scheduled exports that equalled the newest stored bundle, and stored no second one.",
+      export_jobs_within_sla_total:
+        "Exports that succeeded inside the SLA of their profile; without an SLA, all that did.",
+      export_store_removed_total:
+        "Stored bundles that were removed because they outlived the rule of their profile.",
     }),
-    jobRetries: counterByProfile(make, {
-      name: "export_job_retries_total",
-      help: "Exports that failed in a way that may pass, and were put back to be tried again.",
+    ...counters(registry, { stage: stages }, {
+      export_processed_bytes_total: "Bytes that exports have read or pushed, by stage.",
     }),
-    lastSuccess: gaugeByProfile(make, {
-      name: "export_last_success_timestamp_seconds",
-      help: "When the last export of the profile succeeded, 0 where none has.",
+    ...counters(registry, { result: spanResults }, {
+      export_trace_spans_total: "Spans for the collector of traces, by what became of them.",
     }),
-    nextSchedule: gaugeByProfile(make, {
-      name: "export_schedule_next_timestamp_seconds",
-      help: "When the next export of the profile is due, 0 where it has no schedule.",
+    ...counters(registry, { result: publishResults }, {
+      export_manifest_publish_total: "Manifests that were to be published, by result.",
     }),
-    staleBefore: gaugeByProfile(make, {
-      name: "export_schedule_stale_before_timestamp_seconds",
-      help: "Two exports of the profile were due since, 0 where it has no schedule.",
+    ...counters(registry, { result: verificationResults }, {
+      export_attestation_verifications_total: "Verifications of attestations, by result.",
     }),
-    scheduledRuns: byProfileAndResult(make, scheduledRuns, {
-      name: "export_schedule_runs_total",
-      help: "Exports that were due, by what became of them.",
+    ...counters(registry, { reason: attestationFailures }, {
+      export_attestation_failures_total: "Verifications of DSSE provenance that failed, by reason.",
     }),
-    unchanged: counterByProfile(make, {
-      name: "export_unchanged_total",
-      help: "Scheduled exports that equalled the newest stored bundle, and stored no second one.",
+    ...counters(registry, { reason: refusals }, {
+      export_requests_refused_total:
+        "Requests that were not taken, because the service had enough to do.",
     }),
-    jobsWithinSla: counterByProfile(make, {
-      name: "export_jobs_within_sla_total",
-      help: "Exports that succeeded inside the SLA of their profile; without an SLA, all that did.",
+    ...counters(registry, { level: logLevels }, {
+      export_log_messages_total: "Lines of the log, by level.",
     }),
-    stageDuration: stageHistogram(registers),
-    processedBytes: byValue(registers, "stage", stages, {
-      name: "export_processed_bytes_total",
-      help: "Bytes that exports have read or pushed, by stage.",
-    }),
-    bundleArtifacts: gauge(registers, ["profile", "kind"], {
-      name: "export_bundle_artifacts",
-      help: "Files in the newest bundle of the profile, by kind.",
-    }),
-    riskLeftOut: gauge(registers, ["profile", "reason"], {
-      name: "export_risk_records_left_out",
-      help: "What is left out of the newest risk bundle of the profile, by reason.",
-    }),
-    traceSpans: byValue(registers, "result", spanResults, {
-      name: "export_trace_spans_total",
-      help: "Spans for the collector of traces, by what became of them.",
-    }),
-    pushes: byProfileAndResult(make, pushResults, {
-      name: "export_registry_push_total",
-      help: "Pushes of bundles to registries, by result.",
-    }),
-    publishes: byValue(registers, "result", publishResults, {
-      name: "export_manifest_publish_total",
-      help: "Manifests that were to be published, by result.",
-    }),
-    verifications: byValue(registers, "result", verificationResults, {
-      name: "export_attestation_verifications_total",
-      help: "Verifications of attestations, by result.",
-    }),
-    attestationFailures: byValue(registers, "reason", attestationFailures, {
-      name: "export_attestation_failures_total",
-      help: "Verifications of DSSE provenance that failed, by reason.",
-    }),
-    egressRefusals: new Counter({
-      name: "export_egress_refused_total",
-      help: "Connections that were not made because egress does not allow them.",
-      registers,
-    }),
-    storedBundles: gaugeByProfile(make, {
-      name: "export_store_bundles",
-      help: "Finished bundles of the profile in the store.",
-    }),
-    storedBytes: gaugeByProfile(make, {
-      name: "export_store_bytes",
-      help: "Size of the finished bundles of the profile in the store.",
-    }),
-    storeRemoved: counterByProfile(make, {
-      name: "export_store_removed_total",
-      help: "Stored bundles that were removed because they outlived the rule of their profile.",
-    }),
-    storeDamaged: gauge(registers, [], {
-      name: "export_store_damaged_bundles",
-      help: "Stored bundles that are known to differ from their manifest, since the last scrub.",
-    }),
-    scrubbed: gauge(registers, [], {
-      name: "export_store_scrub_timestamp_seconds",
-      help: "When the last scrub of the store ended, 0 where none ever has.",
-    }),
-    clockRegressions: new Counter({
-      name: "export_clock_regressions_total",
-      help: "How often the clock of this machine was found set back.",
-      registers,
-    }),
-    logMessages: byValue(registers, "level", logLevels, {
-      name: "export_log_messages_total",
-      help: "Lines of the log, by level.",
-    }),
-    loopLag: new Histogram({
-      name: "export_event_loop_lag_seconds",
-      help: "How late the event loop of the service was.",
-      buckets: lagBuckets,
-      registers,
-    }),
-    http: new Histogram({
-      name: "http_request_duration_seconds",
-      help: "Time to answer a request, by method, route and class of status.",
-      buckets: httpBuckets,
-      registers,
-      labelNames: ["method", "route", "code"],
-    }),
-    refused: byValue(registers, "reason", refusals, {
-      name: "export_requests_refused_total",
-      help: "Requests that were not taken, because the service had enough to do.",
-    }),
-    checkLastRun: gauge(registers, ["check"], {
-      name: "export_readiness_check_last_run_timestamp_seconds",
-      help: "When the readiness check ran last.",
-    }),
-    sla: gauge(registers, ["profile"], {
-      name: "export_profile_sla_seconds",
-      help: "Time in which an export of the profile should be done.",
-    }),
-    checkUp: gauge(registers, ["check"], {
-      name: "export_readiness_check_up",
-      help: "1 where the readiness check passes or warns, 0 where it fails.",
-    }),
-    checkWarning: gauge(registers, ["check"], {
-      name: "export_readiness_check_warning",
-      help: "1 where the readiness check warns.",
-    }),
-    storageFree: gauge(registers, [], {
-      name: "export_storage_free_bytes",
-      help: "Free bytes of the file system that holds the state directory.",
-    }),
-    storageSize: gauge(registers, [], {
-      name: "export_storage_size_bytes",
-      help: "Size of the file system that holds the state directory.",
-    }),
-    build: gauge(registers, ["version", "commit", "bundle_schema"], {
-      name: "export_build_info",
-      help: "Always 1; the labels tell which stella runs.",
+    ...counters(registry, {}, {
+      export_egress_refused_total:
+        "Connections that were not made because egress does not allow them.",
+      export_clock_regressions_total: "How often the clock of this machine was found set back.",
+      process_cpu_seconds_total: "Total user and system CPU time spent in seconds.",
     }),
   };
 }
 
-interface Naming {
-  name: string;
-  help: string;
+export function createGauges(registry: Registry, profiles: readonly string[]) {
+  return {
+    ...gauges(registry, { profile: profiles }, {
+      export_last_success_timestamp_seconds:
+        "When the last export of the profile succeeded, 0 where none has.",
+      export_running_oldest_job_start_timestamp_seconds:
+        "When the oldest running export of the profile started, 0 where none runs.",
+      export_schedule_next_timestamp_seconds:
+        "When the next export of the profile is due, 0 where it has no schedule.",
+      export_schedule_stale_before_timestamp_seconds:
+        "Two exports of the profile were due since, 0 where it has no schedule.",
+      export_store_bundles: "Finished bundles of the profile in the store.",
+      export_store_bytes: "Size of the finished bundles of the profile in the store.",
+    }),
+    ...gauges(registry, { profile: [] }, {
+      export_profile_sla_seconds: "Time in which an export of the profile should be done.",
+    }),
+    ...gauges(registry, { profile: [], kind: [] }, {
+      export_bundle_artifacts: "Files in the newest bundle of the profile, by kind.",
+    }),
+    ...gauges(registry, { profile: [], reason: [] }, {
+      export_risk_records_left_out:
+        "What is left out of the newest risk bundle of the profile, by reason.",
+    }),
+    ...gauges(registry, { check: [] }, {
+      export_readiness_check_last_run_timestamp_seconds: "When the readiness check ran last.",
+      export_readiness_check_up: "1 where the readiness check passes or warns, 0 where it fails.",
+      export_readiness_check_warning: "1 where the readiness check warns.",
+    }),
+    ...gauges(registry, { version: [], commit: [], bundle_schema: [] }, {
+      export_build_info: "Always 1; the labels tell which stella runs.",
+    }),
+    ...gauges(registry, {}, {
+      export_queue_depth: "Exports that wait.",
+      export_jobs_running: "Exports that run.",
+      export_queue_oldest_job_timestamp_seconds:
+        "When the oldest waiting export was asked for, 0 where none waits.",
+      export_store_damaged_bundles:
+        "Stored bundles that are known to differ from their manifest, since the last scrub.",
+      export_store_scrub_timestamp_seconds:
+        "When the last scrub of the store ended, 0 where none ever has.",
+      export_storage_free_bytes: "Free bytes of the file system that holds the state directory.",
+      export_storage_size_bytes: "Size of the file system that holds the state directory.",
+      process_start_time_seconds: "Start time of the process since unix epoch in seconds.",
+      process_resident_memory_bytes: "Resident memory size in bytes.",
+    }),
+  };
 }
 
-interface Make {
-  registers: Registry[];
-  profiles: string[];
+/** `slas` are seconds; a quantile can only be compared exactly with a bound, so they are bounds. */
+export function createHistograms(
+  registry: Registry,
+  profiles: readonly string[],
+  slas: readonly number[],
+) {
+  const durations = new Set([...durationBuckets, ...slas]);
+  return {
+    ...histograms(registry, [...durations].sort((a, b) => a - b), { profile: profiles }, {
+      export_job_duration_seconds:
+        "Time from the start of an export to its end, failed ones included.",
+    }),
+    ...histograms(registry, sizeBuckets, { profile: profiles }, {
+      export_bundle_size_bytes: "Size of finished bundles: all files and the manifest.",
+    }),
+    ...histograms(registry, pushBuckets, { profile: profiles }, {
+      export_registry_push_latency_seconds:
+        "Whole push of one bundle to a registry, retries and failed pushes included.",
+    }),
+    ...histograms(registry, stageBuckets, { stage: stages }, {
+      export_stage_duration_seconds: "Time that an export spent in a stage.",
+    }),
+    ...histograms(registry, lagBuckets, {}, {
+      export_event_loop_lag_seconds: "How late the event loop of the service was.",
+    }),
+    ...histograms(registry, httpBuckets, { method: [], route: [], code: [] }, {
+      http_request_duration_seconds:
+        "Time to answer a request, by method, route and class of status.",
+    }),
+  };
 }
 
-function byProfile(make: Make, naming: Naming & { buckets: number[] }): Histogram<"profile"> {
-  const { registers } = make;
-  const labelNames = ["profile"] as const;
-  const made = new Histogram({ ...naming, registers, labelNames, enableExemplars: true });
-  for (const profile of make.profiles) made.zero({ profile });
-  return made;
-}
-
-function stageHistogram(registers: Registry[]): Histogram<"stage"> {
-  const made = new Histogram({
-    name: "export_stage_duration_seconds",
-    help: "Time that an export spent in a stage.",
-    buckets: stageBuckets,
-    registers,
-    labelNames: ["stage"],
+function counters<Label extends string, Name extends string>(
+  registry: Registry,
+  values: Values<Label>,
+  helps: Helps<Name>,
+): Record<Name, Counter<Label>> {
+  return create(registry, values, helps, (options, series) => {
+    const made = new Counter<Label>(options);
+    for (const labels of series) made.inc(labels, 0);
+    return made;
   });
-  for (const stage of stages) made.zero({ stage });
-  return made;
 }
 
-function gaugeByProfile(make: Make, naming: Naming): Gauge<"profile"> {
-  const made = gauge(make.registers, ["profile"], naming);
-  for (const profile of make.profiles) made.set({ profile }, 0);
-  return made;
+function gauges<Label extends string, Name extends string>(
+  registry: Registry,
+  values: Values<Label>,
+  helps: Helps<Name>,
+): Record<Name, Gauge<Label>> {
+  return create(registry, values, helps, (options, series) => {
+    const made = new Gauge<Label>(options);
+    for (const labels of series) made.set(labels, 0);
+    return made;
+  });
 }
 
-function counterByProfile(make: Make, naming: Naming): Counter<"profile"> {
-  return byValue(make.registers, "profile", make.profiles, naming);
+function histograms<Label extends string, Name extends string>(
+  registry: Registry,
+  buckets: number[],
+  values: Values<Label>,
+  helps: Helps<Name>,
+): Record<Name, Histogram<Label>> {
+  return create(registry, values, helps, (options, series) => {
+    const made = new Histogram<Label>({ ...options, buckets, enableExemplars: true });
+    for (const labels of series) made.zero(labels);
+    return made;
+  });
 }
 
-function byProfileAndResult<Result extends string>(
-  make: Make,
-  results: readonly Result[],
-  naming: Naming,
-): Counter<"profile" | "result"> {
-  const labelNames = ["profile", "result"] as const;
-  const made = new Counter({ ...naming, registers: make.registers, labelNames });
-  for (const profile of make.profiles) {
-    for (const result of results) made.inc({ profile, result }, 0);
-  }
-  return made;
-}
-
-function byValue<Label extends string>(
-  registers: Registry[],
-  label: Label,
-  values: readonly string[],
-  naming: Naming,
-): Counter<Label> {
-  const made = new Counter({ ...naming, registers, labelNames: [label] });
-  for (const value of values) made.labels(value).inc(0);
-  return made;
-}
-
-function gauge<Label extends string>(registers: Registry[], labelNames: Label[], naming: Naming) {
-  return new Gauge({ ...naming, registers, labelNames });
+/** One instrument for each name; `make` gets every combination of the label values that are known. */
+function create<Label extends string, Name extends string, Made>(
+  registry: Registry,
+  values: Values<Label>,
+  helps: Helps<Name>,
+  make: (options: Options<Label>, series: Record<Label, string>[]) => Made,
+): Record<Name, Made> {
+  const labelNames = Object.keys(values) as Label[];
+  const series = labelNames.reduce(
+    (all, label) =>
+      all.flatMap((one) => values[label].map((value) => ({ ...one, [label]: value }))),
+    [{} as Record<Label, string>],
+  );
+  const made = Object.entries<string>(helps).map(([name, help]) =>
+    [name, make({ name, help, labelNames, registers: [registry] }, series)] as const
+  );
+  return Object.fromEntries(made) as Record<Name, Made>;
 }

@@ -4,31 +4,39 @@
  * values are configured profiles and one name for all former ones; never tenants, exports or
  * digests. Recording never fails a job: errors are reported as a fault and dropped.
  */
-import { type Histogram, Registry } from "prom-client";
-import { createInstruments, type Instruments } from "./instruments.ts";
+import process from "node:process";
+import { type Counter, type Gauge, type Histogram, Registry } from "prom-client";
+import { createCounters, createGauges, createHistograms } from "./instruments.ts";
 import {
   artifactKinds,
   attestationFailure,
   type JobResult,
   leftOutReasons,
-  type LogLevel,
   methodOf,
-  type PublishResult,
   type PushResult,
-  type Refusal,
   removedProfiles,
-  type ScheduledRun,
   stageOf,
   statusClass,
   type VerificationResult,
 } from "../domain/labels.ts";
 import { classicOf, classicType, openMetricsType } from "./open_metrics.ts";
-import {
-  addProcessMetrics,
-  addQueueMetrics,
-  type ProcessFigures,
-  type QueueFigures,
-} from "./scraped.ts";
+
+/** Times in milliseconds since 1970. */
+interface QueueFigures {
+  queued: number;
+  running: number;
+  oldestQueuedAt: number | undefined;
+  /** By profile: the start of the oldest running export. */
+  oldestRunningAt: ReadonlyMap<string, number>;
+}
+
+interface ProcessFigures {
+  /** Seconds since 1970. */
+  startedAt: number;
+  /** User and system time. */
+  cpuSeconds: number;
+  residentBytes: number;
+}
 
 export interface MetricsOptions {
   /**
@@ -37,7 +45,10 @@ export interface MetricsOptions {
    */
   profiles: readonly { name: string; slaSeconds?: number }[];
   build: { version: string; commit: string; bundleSchema: number };
-  /** Read at each scrape, like `process`. */
+  /**
+   * Read at each scrape, like `process`: a gauge that is incremented and decremented would be wrong
+   * after the first crash.
+   */
   queue(): QueueFigures;
   process(): ProcessFigures;
   onFault(error: unknown): void;
@@ -54,51 +65,85 @@ export interface Scrape {
   contentType: string;
 }
 
+type Counters = ReturnType<typeof createCounters>;
+type Gauges = ReturnType<typeof createGauges>;
+type Histograms = ReturnType<typeof createHistograms>;
+type LabelsOf<Made> = Made extends
+  Counter<infer Label> | Gauge<infer Label> | Histogram<infer Label>
+  ? Readonly<Record<Label, string>>
+  : never;
+
 export class Metrics {
+  readonly #options: MetricsOptions;
   readonly #registry = new Registry();
-  readonly #instruments: Instruments;
+  readonly #counters: Counters;
+  readonly #gauges: Gauges;
+  readonly #histograms: Histograms;
   /** The SLA of each profile in seconds, Infinity without one. */
   readonly #slas: ReadonlyMap<string, number>;
-  readonly #onFault: (error: unknown) => void;
-  readonly #refresh: () => void;
 
   constructor(options: MetricsOptions) {
-    const { profiles, build, queue, process, onFault } = options;
+    const { profiles, build } = options;
     const names = profiles.map((one) => one.name);
     const slas = profiles.flatMap((one) => one.slaSeconds ?? []);
+    this.#options = options;
     // Its type only knows the classic format.
     this.#registry.setContentType(openMetricsType as never);
-    const setQueue = addQueueMetrics(this.#registry, names);
-    const setProcess = addProcessMetrics(this.#registry);
     this.#slas = new Map(profiles.map((one) => [one.name, one.slaSeconds ?? Infinity]));
-    this.#onFault = onFault;
-    this.#instruments = createInstruments(this.#registry, names, slas);
-    this.#refresh = () => {
-      setQueue(queue());
-      setProcess(process());
-    };
+    this.#counters = createCounters(this.#registry, names);
+    this.#gauges = createGauges(this.#registry, names);
+    this.#histograms = createHistograms(this.#registry, names, slas);
     const { version, commit, bundleSchema } = build;
-    this.#instruments.build.set({ version, commit, bundle_schema: String(bundleSchema) }, 1);
+    this.set("export_build_info", 1, { version, commit, bundle_schema: String(bundleSchema) });
     for (const { name, slaSeconds } of profiles) {
-      if (slaSeconds !== undefined) this.#instruments.sla.set({ profile: name }, slaSeconds);
+      if (slaSeconds !== undefined) {
+        this.set("export_profile_sla_seconds", slaSeconds, { profile: name });
+      }
     }
   }
 
-  /**
-   * Cancelled exports are counted, but not their duration. The exportId links the histogram to the
-   * log as an exemplar; it is no label.
-   */
+  count<Name extends keyof Counters>(name: Name, labels: LabelsOf<Counters[Name]>, by = 1): void {
+    const counter: Counter<string> = this.#counters[name];
+    this.#record(labels, () => counter.inc(labels, by));
+  }
+
+  set<Name extends keyof Gauges>(name: Name, value: number, labels: LabelsOf<Gauges[Name]>): void {
+    const gauge: Gauge<string> = this.#gauges[name];
+    this.#record(labels, () => gauge.set(labels, value));
+  }
+
+  /** The exportId links the histogram to the log as an exemplar; it is no label. */
+  observe<Name extends keyof Histograms>(
+    name: Name,
+    value: number,
+    labels: LabelsOf<Histograms[Name]>,
+    exportId?: string,
+  ): void {
+    const histogram: Histogram<string> = this.#histograms[name];
+    // An exemplar may have 128 characters; an id has 36.
+    const exemplarLabels = exportId === undefined ? {} : { exportId };
+    this.#record(labels, () => histogram.observe({ labels, value, exemplarLabels }));
+  }
+
+  /** Cancelled exports are counted, but not their duration. */
   jobFinished(
     end: { profile: string; result: JobResult; seconds: number; at?: number; exportId?: string },
   ): void {
-    this.#of(end.profile, ({ jobs, jobsWithinSla, jobDuration, lastSuccess }) => {
-      const { profile, result, seconds, at, exportId } = end;
-      jobs.inc({ profile, result });
-      if (result === "success" && at !== undefined) lastSuccess.set({ profile }, at / 1000);
-      const isWithin = result === "success" && seconds <= (this.#slas.get(profile) ?? Infinity);
-      if (isWithin) jobsWithinSla.inc({ profile });
-      if (result !== "cancelled") observe(jobDuration, profile, seconds, exportId);
-    });
+    const { profile, result, seconds, at, exportId } = end;
+    this.count("export_jobs_total", { profile, result });
+    if (result === "success") {
+      if (at !== undefined) this.succeeded(profile, at);
+      const isWithin = seconds <= (this.#slas.get(profile) ?? Infinity);
+      if (isWithin) this.count("export_jobs_within_sla_total", { profile });
+    }
+    if (result !== "cancelled") {
+      this.observe("export_job_duration_seconds", seconds, { profile }, exportId);
+    }
+  }
+
+  /** Also in an earlier run of the service; milliseconds since 1970. */
+  succeeded(profile: string, at: number): void {
+    this.set("export_last_success_timestamp_seconds", at / 1000, { profile });
   }
 
   /**
@@ -116,95 +161,52 @@ export class Metrics {
     },
   ): void {
     const { profile, bytes, artifacts = {}, leftOut = {}, exportId } = bundle;
-    this.#of(profile, ({ bundleSize, bundleArtifacts, riskLeftOut }) => {
-      observe(bundleSize, profile, bytes, exportId);
-      const kinds = Object.keys(artifacts).length === 0 ? [] : artifactKinds;
-      for (const kind of kinds) bundleArtifacts.set({ profile, kind }, artifacts[kind] ?? 0);
-      const reasons = Object.keys(leftOut).length === 0 ? [] : leftOutReasons;
-      for (const reason of reasons) riskLeftOut.set({ profile, reason }, leftOut[reason] ?? 0);
-    });
+    this.observe("export_bundle_size_bytes", bytes, { profile }, exportId);
+    for (const kind of Object.keys(artifacts).length === 0 ? [] : artifactKinds) {
+      this.set("export_bundle_artifacts", artifacts[kind] ?? 0, { profile, kind });
+    }
+    for (const reason of Object.keys(leftOut).length === 0 ? [] : leftOutReasons) {
+      this.set("export_risk_records_left_out", leftOut[reason] ?? 0, { profile, reason });
+    }
   }
 
   /** Bytes processed by a running export. */
   processed(stage: string, bytes: number): void {
-    this.#record(({ processedBytes }) => processedBytes.inc({ stage: stageOf(stage) }, bytes));
+    this.count("export_processed_bytes_total", { stage: stageOf(stage) }, bytes);
   }
 
   stageEnded(stage: string, seconds: number): void {
-    this.#record(({ stageDuration }) => stageDuration.observe({ stage: stageOf(stage) }, seconds));
-  }
-
-  spans(result: "sent" | "lost", count: number): void {
-    this.#record(({ traceSpans }) => traceSpans.inc({ result }, count));
+    this.observe("export_stage_duration_seconds", seconds, { stage: stageOf(stage) });
   }
 
   pushed(
     push: { profile: string; result: PushResult; seconds: number; exportId?: string },
   ): void {
-    this.#of(push.profile, ({ pushes, pushLatency }) => {
-      const { profile, result, seconds, exportId } = push;
-      pushes.inc({ profile, result });
-      observe(pushLatency, profile, seconds, exportId);
-    });
-  }
-
-  published(result: PublishResult): void {
-    this.#record(({ publishes }) => publishes.inc({ result }));
+    const { profile, result, seconds, exportId } = push;
+    this.count("export_registry_push_total", { profile, result });
+    this.observe("export_registry_push_latency_seconds", seconds, { profile }, exportId);
   }
 
   /** `reason` is counted if `result` is failed. */
   verified(result: VerificationResult, reason?: string): void {
-    this.#record(({ verifications, attestationFailures }) => {
-      verifications.inc({ result });
-      if (result === "failed") attestationFailures.inc({ reason: attestationFailure(reason) });
-    });
-  }
-
-  /** A connection was refused by the egress policy. */
-  egressRefused(): void {
-    this.#record(({ egressRefusals }) => egressRefusals.inc());
-  }
-
-  retried(profile: string): void {
-    this.#of(profile, ({ jobRetries }) => jobRetries.inc({ profile }));
-  }
-
-  /** Results of earlier runs of the service; milliseconds since 1970. */
-  succeededBefore(times: ReadonlyMap<string, number>): void {
-    for (const [profile, at] of times) {
-      this.#of(profile, ({ lastSuccess }) => lastSuccess.set({ profile }, at / 1000));
-    }
+    this.count("export_attestation_verifications_total", { result });
+    if (result === "success") return;
+    this.count("export_attestation_failures_total", { reason: attestationFailure(reason) });
   }
 
   /** Milliseconds since 1970; undefined if no run, or no second run, will be due. */
   scheduled(profile: string, next: number | undefined, stale: number | undefined): void {
-    this.#of(profile, ({ nextSchedule, staleBefore }) => {
-      nextSchedule.set({ profile }, (next ?? 0) / 1000);
-      staleBefore.set({ profile }, (stale ?? 0) / 1000);
-    });
-  }
-
-  due(profile: string, result: ScheduledRun): void {
-    this.#of(profile, ({ scheduledRuns }) => scheduledRuns.inc({ profile, result }));
-  }
-
-  /** An export equals the newest stored bundle of its profile. */
-  unchanged(profile: string): void {
-    this.#of(profile, ({ unchanged }) => unchanged.inc({ profile }));
+    this.set("export_schedule_next_timestamp_seconds", (next ?? 0) / 1000, { profile });
+    this.set("export_schedule_stale_before_timestamp_seconds", (stale ?? 0) / 1000, { profile });
   }
 
   /** Bundles stored per profile; `others` are those of former profiles. */
   stored(contents: ReadonlyMap<string, StoredFigures>, others?: StoredFigures): void {
-    for (const [profile, figures] of contents) {
-      this.#of(profile, (instruments) => setStored(instruments, profile, figures));
+    const removed = others === undefined ? [] : [[removedProfiles, others] as const];
+    for (const [profile, { bundles, bytes }] of [...contents, ...removed]) {
+      this.set("export_store_bundles", bundles, { profile });
+      this.set("export_store_bytes", bytes, { profile });
     }
-    if (others === undefined) return;
-    this.#record((instruments) => setStored(instruments, removedProfiles, others));
-  }
-
-  /** An expired bundle was removed. */
-  removed(profile: string): void {
-    this.#of(profile, ({ storeRemoved }) => storeRemoved.inc({ profile }));
   }
 
   /**
@@ -212,91 +214,73 @@ export class Metrics {
    * there was none.
    */
   damaged(bundles: number, at: number): void {
-    this.#record(({ scrubbed, storeDamaged }) => {
-      scrubbed.set(at / 1000);
-      storeDamaged.set(bundles);
-    });
-  }
-
-  clockSetBack(): void {
-    this.#record(({ clockRegressions }) => clockRegressions.inc());
-  }
-
-  logged(level: LogLevel): void {
-    this.#record(({ logMessages }) => logMessages.inc({ level }));
-  }
-
-  lagged(seconds: number): void {
-    this.#record(({ loopLag }) => loopLag.observe(seconds));
+    this.set("export_store_scrub_timestamp_seconds", at / 1000, {});
+    this.set("export_store_damaged_bundles", bundles, {});
   }
 
   /** `route` is one of our templates. */
   answered(method: string, route: string, status: number, seconds: number): void {
-    this.#record(({ http }) =>
-      http.observe({ method: methodOf(method), route, code: statusClass(status) }, seconds)
-    );
-  }
-
-  refused(reason: Refusal): void {
-    this.#record(({ refused }) => refused.inc({ reason }));
+    const labels = { method: methodOf(method), route, code: statusClass(status) };
+    this.observe("http_request_duration_seconds", seconds, labels);
   }
 
   /** `at`: milliseconds since 1970. */
   checked(check: string, status: "pass" | "warn" | "fail", at: number): void {
-    this.#record(({ checkUp, checkWarning, checkLastRun }) => {
-      checkLastRun.set({ check }, at / 1000);
-      checkUp.set({ check }, status === "fail" ? 0 : 1);
-      checkWarning.set({ check }, status === "warn" ? 1 : 0);
-    });
+    this.set("export_readiness_check_last_run_timestamp_seconds", at / 1000, { check });
+    this.set("export_readiness_check_up", status === "fail" ? 0 : 1, { check });
+    this.set("export_readiness_check_warning", status === "warn" ? 1 : 0, { check });
   }
 
   /** Bytes. */
-  storage(space: { free: number; size: number }): void {
-    this.#record(({ storageFree, storageSize }) => {
-      storageFree.set(space.free);
-      storageSize.set(space.size);
-    });
+  storage({ free, size }: { free: number; size: number }): void {
+    this.set("export_storage_free_bytes", free, {});
+    this.set("export_storage_size_bytes", size, {});
   }
 
   /** The classic text format; OpenMetrics with exemplars on request. */
   async scrape(openMetrics = false): Promise<Scrape> {
-    this.#record(this.#refresh);
+    this.#record({}, () => this.#refresh());
     const body = await this.#registry.metrics();
     return openMetrics
       ? { body, contentType: openMetricsType }
       : { body: classicOf(body), contentType: classicType };
   }
 
-  #of(profile: string, record: (instruments: Instruments) => void): void {
-    if (this.#slas.has(profile)) this.#record(record);
+  #refresh(): void {
+    const queue = this.#options.queue();
+    this.set("export_queue_depth", queue.queued, {});
+    this.set("export_jobs_running", queue.running, {});
+    const oldest = (queue.oldestQueuedAt ?? 0) / 1000;
+    this.set("export_queue_oldest_job_timestamp_seconds", oldest, {});
+    for (const profile of this.#slas.keys()) {
+      const since = (queue.oldestRunningAt.get(profile) ?? 0) / 1000;
+      this.set("export_running_oldest_job_start_timestamp_seconds", since, { profile });
+    }
+    // The three that need no permission; prom-client's own read /proc, which is not accessible.
+    const { startedAt, cpuSeconds, residentBytes } = this.#options.process();
+    this.set("process_start_time_seconds", startedAt, {});
+    this.set("process_resident_memory_bytes", residentBytes, {});
+    this.#counters.process_cpu_seconds_total.reset();
+    this.count("process_cpu_seconds_total", {}, cpuSeconds);
   }
 
-  #record(record: (instruments: Instruments) => void): void {
+  /** Records nothing for a profile that is no label value. */
+  #record({ profile }: Readonly<Record<string, string>>, record: () => void): void {
+    if (profile !== undefined && profile !== removedProfiles && !this.#slas.has(profile)) return;
     try {
-      record(this.#instruments);
+      record();
     } catch (error) {
-      this.#onFault(error);
+      this.#options.onFault(error);
     }
   }
 }
 
-function setStored(
-  { storedBundles, storedBytes }: Instruments,
-  profile: string,
-  { bundles, bytes }: StoredFigures,
-): void {
-  storedBundles.set({ profile }, bundles);
-  storedBytes.set({ profile }, bytes);
-}
-
-/** An exemplar may have 128 characters; an id has 36. */
-function observe(
-  histogram: Histogram<"profile">,
-  profile: string,
-  value: number,
-  exportId: string | undefined,
-): void {
-  const labels = { profile };
-  if (exportId === undefined) histogram.observe({ labels, value });
-  else histogram.observe({ labels, value, exemplarLabels: { exportId } } as never);
+/** Of this process; `startedAt` is milliseconds since 1970. */
+export function processFigures(startedAt: number): ProcessFigures {
+  const { user, system } = process.cpuUsage();
+  return {
+    startedAt: startedAt / 1000,
+    cpuSeconds: (user + system) / 1e6,
+    residentBytes: process.memoryUsage.rss(),
+  };
 }

@@ -28,7 +28,7 @@ export interface TracesOptions extends Omit<TraceParts, "add"> {
   resource: Attributes;
   version: string;
   log: Log;
-  metrics: Pick<Metrics, "spans">;
+  metrics: Pick<Metrics, "count">;
 }
 
 export function openTraces(options: TracesOptions): Traces {
@@ -37,7 +37,7 @@ export function openTraces(options: TracesOptions): Traces {
     post,
     resource,
     version,
-    onSpans: (result, count) => metrics.spans(result, count),
+    onSpans: (result, count) => metrics.count("export_trace_spans_total", { result }, count),
     onChange: (problem) =>
       problem === undefined
         ? log("INFO", "traces.sent", "The collector of traces answers again")

@@ -121,7 +121,7 @@ Deno.test("what happened is counted where it belongs", async () => {
   all.bundleMade({ profile, bytes: 4294967295 });
   all.bundleMade({ profile, bytes: 4294967296 });
   all.pushed({ profile, result: "timeout", seconds: 601 });
-  all.published("success");
+  all.count("export_manifest_publish_total", { result: "success" });
   all.verified("success");
   all.verified("failed", "subject_mismatch");
   all.checked("storage:write", "warn", 0);
