@@ -1,7 +1,7 @@
 /**
- * What each key of stella.yaml means, for `stella config schema` and the manual. NAME stands for a
- * name that the file chooses, `[]` for an item of a list. The texts lie apart from the schemas
- * because most commands read a configuration and none of them needs a description.
+ * Descriptions of the keys of stella.yaml, for `stella config schema` and the manual. NAME stands
+ * for a name chosen in the file, `[]` for an item of a list. They are apart from the schemas
+ * because most commands read a configuration but none needs a description.
  */
 export const descriptions: Readonly<Record<string, string>> = {
   "version": "Version of this format: 1.",

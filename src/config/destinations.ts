@@ -1,4 +1,4 @@
-/** What a configuration may connect to: registries, downloads, the collector of traces. */
+/** The destinations of a configuration: registries, downloads, the trace collector. */
 import type { Config } from "./load.ts";
 
 export interface Destination {
@@ -18,7 +18,7 @@ export function destinations({ registries, profiles, traces }: Config): Destinat
   return named.map(([of, text]) => ({ of, url: new URL(text) }));
 }
 
-/** The host as a connector takes it: an IPv6 address without its brackets. */
+/** The host as connect expects it: IPv6 without brackets. */
 export function hostnameOf({ hostname }: URL): string {
   return hostname.replace(/^\[|\]$/g, "");
 }

@@ -1,27 +1,27 @@
 /**
- * Globs of a source's `include` and `exclude`: what may be written, and what they match. Names
- * below a source may be anybody's, so a glob is compared by sets of positions and never by going
- * back: the time grows with the name's length times the glob's.
+ * Globs of a source's `include` and `exclude`. Names below a source may be hostile, so a glob is
+ * matched with sets of positions and without backtracking: the time grows with the length of the
+ * name times that of the glob.
  *
- * `*`, `?`, `[a-z]`, `[!a]`, `**` as a whole part, `{a,b}`, `{1..3}`, and `@(a|b)` with `?`, `*`,
- * `+` or `!` in place of `@`, as bash and minimatch know them. A hidden name is a name like any
+ * Supported: `*`, `?`, `[a-z]`, `[!a]`, `**` as a whole part, `{a,b}`, `{1..3}`, and `@(a|b)` with
+ * `?`, `*`, `+` or `!` in place of `@`, as in bash and minimatch. Hidden names are matched like any
  * other.
  */
 import { expandBraces, parsePart, type Token } from "./glob_pattern.ts";
 
 const maxLength = 1000;
-/** Alternatives of all braces of a glob together. */
+/** Limit for the alternatives of all braces of a glob. */
 const maxAlternatives = 1000;
 
 /**
- * Why a glob cannot be used, in words, or undefined. Globs are held against paths below a source,
- * with `/` on every system.
+ * Why a glob is not valid, or undefined. Globs are matched against paths below a source, with `/`
+ * on every system.
  */
 export function globFault(glob: string): string | undefined {
   if (glob === "") return "it is empty";
   if (glob.length > maxLength) return `it is longer than ${maxLength} characters`;
   if (glob.startsWith("/")) return "it is absolute: write it as below the source";
-  // What no packed name has cannot be meant; on Windows a backslash would be a separator.
+  // No packed name contains these characters; on Windows a backslash would be a separator.
   const odd = /[\\:]/.exec(glob);
   if (odd) return `it has the character ${odd[0]}`;
   const parts = glob.split("/");
@@ -36,8 +36,8 @@ export function globFault(glob: string): string | undefined {
 }
 
 /**
- * A glob for which globFault finds nothing.
- * @returns whether a path below the source, with `/`, is matched as a whole
+ * Compiles a glob without faults.
+ * @returns whether it matches a whole path below the source, with `/`
  */
 export function globMatcher(glob: string): (path: string) => boolean {
   const patterns = (expandBraces(glob, maxAlternatives) ?? []).map((one) =>
@@ -60,7 +60,7 @@ function matchesParts(pattern: Pattern, parts: readonly string[]): boolean {
     for (let i = 0; i <= parts.length; i++) {
       if (reached[i] === 0) continue;
       if (one === "**") {
-        // In the end it stands for at least one part: `a/**` is what lies in `a`, and not `a`.
+        // At the end it matches at least one part: `a/**` matches everything in `a`, but not `a`.
         next.fill(1, at === pattern.length - 1 ? i + 1 : i);
         break;
       }
@@ -77,10 +77,7 @@ function matchesPart(tokens: readonly Token[], text: string): boolean {
   return endsOf(tokens, text, start)[text.length] === 1;
 }
 
-/**
- * Where a match can end that begins at one of `starts`; both have a flag for each position in
- * `text`.
- */
+/** Where matches that start at one of `starts` can end; both have a flag per position in `text`. */
 function endsOf(tokens: readonly Token[], text: string, starts: Uint8Array): Uint8Array {
   return tokens.reduce((from, token) => step(token, text, from), starts);
 }
@@ -102,7 +99,7 @@ function step(token: Token, text: string, from: Uint8Array): Uint8Array {
   return repeated(once, token.sign === "*" ? from : once(from));
 }
 
-/** Until nothing is added, which takes at most as many rounds as there are positions. */
+/** Repeats until nothing is added: at most once per position. */
 function repeated(once: (starts: Uint8Array) => Uint8Array, from: Uint8Array): Uint8Array {
   for (let all = from;;) {
     const more = union([all, once(all)]);
@@ -111,7 +108,7 @@ function repeated(once: (starts: Uint8Array) => Uint8Array, from: Uint8Array): U
   }
 }
 
-/** For each start by itself, any end but those that `once` finds. */
+/** For each start by itself, all ends except those that `once` finds. */
 function allBut(once: (starts: Uint8Array) => Uint8Array, from: Uint8Array): Uint8Array {
   const to = new Uint8Array(from.length);
   from.forEach((flag, start) => {

@@ -1,4 +1,4 @@
-/** Globs in pieces: braces written out, and the tokens of one part of a path. */
+/** Parses globs: expands braces, and splits a part of a path into tokens. */
 
 export type Token =
   /** Any number of characters. */
@@ -10,8 +10,7 @@ export type Token =
   | { kind: "group"; sign: string; parts: readonly (readonly Token[])[] };
 
 /**
- * All globs that the braces of one stand for, as bash writes them out; undefined where there are
- * more than `max`.
+ * All globs that the braces of one expand to, as in bash; undefined if there are more than `max`.
  */
 export function expandBraces(glob: string, max: number): string[] | undefined {
   for (let open = glob.indexOf("{"); open >= 0; open = glob.indexOf("{", open + 1)) {
@@ -103,7 +102,7 @@ const classNames: Readonly<Record<string, RegExp>> = {
   xdigit: /[A-Fa-f0-9]/,
 };
 
-/** `[...]` from `at` on; undefined where it has no end: then the bracket stands for itself. */
+/** `[...]` at `at`; undefined if it is not closed: then the bracket is literal. */
 function classAt(text: string, at: number): [Token, number] | undefined {
   const isNegated = text[at + 1] === "!" || text[at + 1] === "^";
   const tests: ((character: string) => boolean)[] = [];
@@ -128,7 +127,7 @@ function classAt(text: string, at: number): [Token, number] | undefined {
   return undefined;
 }
 
-/** Where the bracket at `open` is closed, or -1. */
+/** Position of the bracket that closes the one at `open`, or -1. */
 function closing(text: string, open: number, opener: string, closer: string): number {
   let depth = 0;
   for (let i = open; i < text.length; i++) {
@@ -138,7 +137,7 @@ function closing(text: string, open: number, opener: string, closer: string): nu
   return -1;
 }
 
-/** Splits outside of brackets. */
+/** Splits outside brackets. */
 function splitAt(text: string, separator: string, opener: string, closer: string): string[] {
   const parts = [""];
   let depth = 0;

@@ -1,16 +1,15 @@
 /**
- * Variables that act past the program's permissions: a proxy would receive every request with its
- * credentials, SSLKEYLOGFILE has TLS secrets written, others add trust or switch it off. There are
- * two kinds. Those that are usual on the machines of companies (proxies, NODE_EXTRA_CA_CERTS) have
- * no effect here, since the transport names its authorities and no proxy: they are ignored, and
- * that is said. The others Deno obeys before the program's first line, so a command that uses the
- * network refuses to run.
+ * Environment variables that act regardless of the program's permissions: a proxy would receive
+ * every request with its credentials, SSLKEYLOGFILE exposes TLS secrets, others add trust or switch
+ * it off. Those that are common on company machines (proxies, NODE_EXTRA_CA_CERTS) have no effect,
+ * because the transport sets authorities and uses no proxy: they are ignored with a warning. Deno
+ * obeys the others before the program starts, so commands that use the network refuse to run.
  */
 import { type Finding, StellaError } from "../domain/errors.ts";
 import type { Environment } from "./paths.ts";
 import { ignoredNames, refusedNames } from "./permissions.ts";
 
-/** Values that switch nothing on; our own tasks say OTEL_DENO=false. */
+/** Values without effect; our own tasks set OTEL_DENO=false. */
 const harmless: Record<string, readonly string[]> = {
   DENO_TLS_CA_STORE: ["mozilla"],
   NODE_TLS_REJECT_UNAUTHORIZED: ["1"],
@@ -18,7 +17,7 @@ const harmless: Record<string, readonly string[]> = {
   OTEL_DENO: ["false", "0"],
 };
 
-/** @throws StellaError usage, which names every such variable; values are not repeated */
+/** @throws StellaError usage naming every such variable; values are not repeated */
 export function refuseHostileEnvironment(environment: Environment): void {
   const names = refusedNames.filter((name) => isSet(name, environment(name)));
   if (names.length === 0) return;
@@ -29,8 +28,8 @@ export function refuseHostileEnvironment(environment: Environment): void {
 }
 
 /**
- * A warning that names every variable that is set and ignored; values are not repeated, a proxy's
- * may hold a password.
+ * A warning that names every ignored variable; values are not repeated, because a proxy's may
+ * contain a password.
  */
 export function ignoredWarning(environment: Environment): string | undefined {
   const names = ignoredNames.filter((name) => isSet(name, environment(name)));

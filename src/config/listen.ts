@@ -1,4 +1,6 @@
-/** Addresses to listen on. Whoever may be reached from other machines has to say so, and has to ask for tokens. */
+/**
+ * Addresses to listen on. Listening for other machines has to be configured, together with tokens.
+ */
 import { isIP } from "node:net";
 import { errnoOf, ioError, StellaError } from "../domain/errors.ts";
 
@@ -7,13 +9,13 @@ export const defaultListen = "127.0.0.1:8420";
 export interface Listen {
   /** An IP address, without brackets. */
   host: string;
-  /** 0 lets the system choose. */
+  /** 0: chosen by the system. */
   port: number;
 }
 
 /**
- * Reads `HOST:PORT`, `[::1]:PORT` or `localhost:PORT`.
- * @throws StellaError usage where it cannot be read
+ * Parses `HOST:PORT`, `[::1]:PORT` or `localhost:PORT`.
+ * @throws StellaError usage if it is not valid
  */
 export function parseAddress(text: string): Listen {
   const listen = readAddress(text);
@@ -23,7 +25,7 @@ export function parseAddress(text: string): Listen {
   });
 }
 
-/** Whether `parseAddress` can read it. */
+/** Whether `parseAddress` accepts it. */
 export function isAddress(text: string): boolean {
   return readAddress(text) !== undefined;
 }
@@ -35,14 +37,14 @@ function readAddress(text: string): Listen | undefined {
   return host !== undefined && port <= 65535 ? { host, port } : undefined;
 }
 
-/** As `parseAddress`, for what only this machine may reach. @throws StellaError usage */
+/** Like `parseAddress`, for loopback addresses only. @throws StellaError usage */
 export function parseListen(text: string): Listen {
   const listen = parseAddress(text);
   if (isLoopback(listen.host)) return listen;
   throw notLoopback(text, "only this machine may reach it: use 127.0.0.1 or [::1]");
 }
 
-/** As `parseAddress`; other machines may reach only what has tokens. @throws StellaError usage */
+/** Like `parseAddress`; an address other than loopback needs tokens. @throws StellaError usage */
 export function parseGuarded(text: string, tokens: number): Listen {
   const listen = parseAddress(text);
   if (tokens > 0 || isLoopback(listen.host)) return listen;
@@ -57,20 +59,20 @@ function notLoopback(text: string, hint: string): StellaError {
   return new StellaError("usage", what, { hint });
 }
 
-/** 127.0.0.0/8 and ::1, as IP addresses; a name is never resolved to find out. */
+/** 127.0.0.0/8 and ::1; names are not resolved. */
 export function isLoopback(address: string): boolean {
   if (isIP(address) === 4) return address.startsWith("127.");
   return isIP(address) === 6 && URL.parse(`http://[${address}]`)?.hostname === "[::1]";
 }
 
-/** Whether a connection to `hostname`, an IPv6 address without brackets, stays on this machine. */
+/** Whether `hostname`, IPv6 without brackets, is this machine. */
 export function isThisMachine(hostname: string): boolean {
   return hostname === "localhost" || isLoopback(hostname);
 }
 
 /**
- * Whether `host`, as a URL or a Host header spells it, with or without a port, is this machine by
- * its own name or address.
+ * Whether `host`, as in a URL or a Host header, with or without a port, is this machine by loopback
+ * name or address.
  */
 export function isLoopbackHost(host: string): boolean {
   const url = URL.parse(`http://${host}/`);
@@ -84,14 +86,14 @@ export function urlOf(listen: Listen, scheme = "http"): string {
   return `${scheme}://${host}:${listen.port}`;
 }
 
-/** localhost is taken as 127.0.0.1 without asking a resolver, which might say otherwise. */
+/** localhost is 127.0.0.1, without asking a resolver. */
 function addressOf(host: string): string | undefined {
   if (host.toLowerCase() === "localhost") return "127.0.0.1";
   return isIP(host) === 0 ? undefined : host;
 }
 
 /**
- * Why an address cannot be listened on: conflict where somebody else does, usage where this machine
+ * Why an address cannot be listened on: conflict if another process does, usage if this machine
  * does not have it.
  */
 export function listenError(listen: Listen, cause: unknown): StellaError {
@@ -103,7 +105,7 @@ export function listenError(listen: Listen, cause: unknown): StellaError {
       hint: `find out who listens there with \`ss -ltnp\`, or choose another port`,
     });
   }
-  // Deno's node:net says EINVAL for it.
+  // Deno's node:net reports EINVAL.
   if (!["EADDRNOTAVAIL", "EINVAL"].includes(errno)) {
     return ioError("Cannot listen on", place, cause);
   }
@@ -114,9 +116,9 @@ export function listenError(listen: Listen, cause: unknown): StellaError {
 }
 
 /**
- * Compares what the system bound with what was asked for: the run time obeys variables of its own,
- * such as DENO_SERVE_ADDRESS.
- * @throws StellaError usage where another address or port is bound
+ * Compares the bound address with the requested one: the runtime obeys variables such as
+ * DENO_SERVE_ADDRESS.
+ * @throws StellaError usage if they differ
  */
 export function checkBound(asked: Listen, bound: Listen): void {
   const isSame = hostOf(bound) === hostOf(asked) && [0, bound.port].includes(asked.port);
@@ -127,7 +129,7 @@ export function checkBound(asked: Listen, bound: Listen): void {
   });
 }
 
-/** An IPv6 address in its one short form. */
+/** IPv6 addresses in their canonical short form. */
 function hostOf(listen: Listen): string {
   return new URL(urlOf(listen)).hostname;
 }

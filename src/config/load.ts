@@ -1,7 +1,7 @@
 /**
- * The configuration: found, read, checked. All faults are told at once, each with its line and its path in the file.
- * Without a file there is still a configuration: the profile `kit`, the tenant `default`, no registry.
- * No file is ever taken from the working directory, which may be a hostile stick (design.md section 4).
+ * Finds, reads and checks the configuration. All faults are reported at once, each with its line
+ * and key. Without a file the configuration has the profile `kit`, the tenant `default` and no
+ * registry. No file is ever read from the working directory, which may be a hostile stick.
  */
 import { createHash } from "node:crypto";
 import { readFileSync, statSync } from "node:fs";
@@ -17,34 +17,34 @@ import { defaultService, type ServiceConfig, type TokenConfig } from "./service.
 export interface Config {
   registries: ReadonlyMap<string, RegistryConfig>;
   tenants: readonly string[];
-  /** By name; `kit` is always there. */
+  /** By name; always has `kit`. */
   profiles: ReadonlyMap<string, Profile>;
   egress: EgressConfig;
   timeline: TimelineConfig;
-  /** Absent: no traces, and no connection for them. */
+  /** Absent: no traces. */
   traces?: TracesConfig;
   service: ServiceConfig;
-  /** None: whoever can reach the service may do everything, so only loopback may. */
+  /** Empty: whoever can reach the service may do everything, so it listens on loopback only. */
   tokens: readonly TokenConfig[];
 }
 
 export interface LoadedConfig {
   config: Config;
-  /** The file it came from; undefined where there is none. */
+  /** Path of the file; undefined if there is none. */
   path: string | undefined;
-  /** Hex sha256 of that file as it was read. */
+  /** SHA-256 of the file in hex. */
   sha256?: string;
 }
 
 const systemFile = "/etc/stella/stella.yaml";
-/** Bytes; far above any real file, far below what would make the parser a burden. */
+/** Size limit in bytes: far above real files, and no burden for the parser. */
 const maxConfigBytes = 1024 * 1024;
 
 const kit: Profile = { name: "kit", kind: "kit", sources: [], compression: "zstd", targets: [] };
 
 /**
- * Reads `flag`, else STELLA_CONFIG, else `<state>/stella.yaml`, else /etc/stella/stella.yaml. A file that was named has to be
- * there, the last two need not.
+ * Reads `flag`, otherwise STELLA_CONFIG, `<state>/stella.yaml`, or /etc/stella/stella.yaml. The
+ * first two must exist if they are given.
  * @throws StellaError usage with one finding per fault
  */
 export async function loadConfig(
@@ -54,7 +54,7 @@ export async function loadConfig(
   const path = findFile(where.flag, where.environment, where.systemFile ?? systemFile);
   if (path === undefined) return { config: configOf(undefined, where.environment), path };
   const bytes = readSmall(path);
-  // The parser and the schema take 80 ms to load, which a command without a configuration file need not pay.
+  // Parser and schema take 80 ms to load: not needed without a configuration file.
   const { parseConfig } = await import("./parse.ts");
   const parsed = parseConfig(path, new TextDecoder().decode(bytes), checks);
   const sha256 = createHash("sha256").update(bytes).digest("hex");
@@ -104,7 +104,10 @@ function configOf(parsed: ParsedConfig | undefined, environment: Environment): C
   };
 }
 
-/** systemd puts the credentials of a service into a directory of its own; outside of it the path says where it would be. */
+/**
+ * systemd puts credentials into a directory of their own; elsewhere the path shows where it would
+ * be.
+ */
 function located(registry: RegistryConfig, environment: Environment): RegistryConfig {
   if (registry.credential === undefined) return registry;
   const directory = environment("CREDENTIALS_DIRECTORY") || "/run/credentials/stella.service";

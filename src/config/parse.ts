@@ -1,4 +1,4 @@
-/** YAML 1.2 through the schema: every fault with the line it stands on and its path in the file. */
+/** Parses YAML 1.2 and checks it with the schema: every fault with its line and key. */
 import {
   type Document,
   isAlias,
@@ -36,7 +36,7 @@ export function parseConfig(path: string, text: string, checks: NameChecks): Par
     lineCounter: lines,
     prettyErrors: false,
     stringKeys: true,
-    // Its own search for keys that come twice compares each with each; `repeated` does not.
+    // Its own search for duplicate keys compares all pairs; `repeated` does not.
     uniqueKeys: false,
   });
   const broken = [...document.errors, ...document.warnings]
@@ -62,7 +62,10 @@ export function parseConfig(path: string, text: string, checks: NameChecks): Par
 
 const byLine = (a: Finding, b: Finding) => (a.line ?? 0) - (b.line ?? 0);
 
-/** The document as plain values. What an alias stands for is limited by the parser: a few lines could name gigabytes. */
+/**
+ * The document as plain values. The parser limits the expansion of aliases: a few lines could
+ * expand to gigabytes.
+ */
 function valueOf(path: string, document: Document): unknown {
   try {
     return document.toJS();
@@ -71,7 +74,7 @@ function valueOf(path: string, document: Document): unknown {
   }
 }
 
-/** Keys that their map has already. */
+/** Duplicate keys of maps. */
 function repeated(document: Document): Scalar[] {
   const found: Scalar[] = [];
   visit(document, {
@@ -87,7 +90,7 @@ function repeated(document: Document): Scalar[] {
   return found;
 }
 
-/** zod drops the key `__proto__` of a record without calling it unknown; in other maps it has told already. */
+/** zod silently drops the key `__proto__` of a record; in other maps it reports it. */
 function dropped(document: Document): Fault[] {
   const faults: Fault[] = [];
   visit(document, {
@@ -130,10 +133,7 @@ function wording(issue: Issue): string {
   return issue.input === undefined ? `is missing: ${kind} goes here` : `must be ${kind}`;
 }
 
-/**
- * Finds the line of the key or item that a place names, or of the nearest thing around it that is
- * there.
- */
+/** Finds the line of a key or item, or of the nearest existing ancestor. */
 class LineFinder {
   readonly #pairs = new Map<Node, ReadonlyMap<unknown, Pair>>();
 
@@ -144,7 +144,7 @@ class LineFinder {
     let line = 1;
     for (const part of place) {
       const { key, value } = this.#below(node, part);
-      // The key's line in a map, since its value may stand lines below; the item's in a list.
+      // The line of the key in a map, because its value may be further down; of the item in a list.
       const at = isNode(key) ? key : isNode(value) ? value : undefined;
       if (at === undefined) break;
       if (at.range) line = this.lines.linePos(at.range[0]).line;
@@ -159,7 +159,7 @@ class LineFinder {
     return isMap(within) ? this.#pairsOf(within).get(part) ?? {} : {};
   }
 
-  /** Made once for each map: a file may have as many faults as keys. */
+  /** Built once per map: a file may have as many faults as keys. */
   #pairsOf(map: YAMLMap): ReadonlyMap<unknown, Pair> {
     const known = this.#pairs.get(map);
     if (known !== undefined) return known;
@@ -177,7 +177,7 @@ function dotted(place: PropertyKey[]): string {
   return text.join("").replace(/^\./, "") || "the file";
 }
 
-/** The file is the operator's, but a terminal is not the place to find out what else is in it. */
+/** The file is the operator's, but its content should not appear unfiltered on a terminal. */
 function shownKey(key: PropertyKey): string {
   const text = String(key);
   return /^[\w.-]{1,64}$/.test(text) ? text : JSON.stringify(text.slice(0, 64));

@@ -1,28 +1,28 @@
 /**
- * Where stella keeps things. The environment is handed in as a function, so that a test has its own and the
- * library reads nothing behind anybody's back. Source: design.md section 4, XDG base directory specification 0.8.
+ * Paths of state, keys and logins. The environment is passed as a function, so that tests have
+ * their own and nothing is read implicitly. Source: XDG base directory specification 0.8.
  */
 import { isAbsolute, join } from "node:path";
 import { StellaError } from "../domain/errors.ts";
 
-/** The value of a variable, undefined where it is not set. */
+/** The value of a variable; undefined if it is not set. */
 export type Environment = (name: string) => string | undefined;
 
 /**
- * STELLA_DATA, else STATE_DIRECTORY (systemd), else XDG_STATE_HOME/stella, else HOME/.local/state/stella; undefined
- * where none is set. Nothing is made here.
- * @throws StellaError usage for a relative STELLA_DATA: it would move with the working directory
+ * STELLA_DATA, otherwise STATE_DIRECTORY (systemd), XDG_STATE_HOME/stella, or
+ * HOME/.local/state/stella; undefined if none is set. Creates nothing.
+ * @throws StellaError usage if STELLA_DATA is relative: it would depend on the working directory
  */
 export function stateDirectory(environment: Environment): string | undefined {
   const named = set(environment, "STELLA_DATA");
   if (named !== undefined) return absolute("STELLA_DATA", named);
-  // systemd lists several directories with a colon; ours is the only or the first one.
+  // systemd separates several directories by colons; ours is the first or only one.
   const given = set(environment, "STATE_DIRECTORY")?.split(":")[0];
   if (given !== undefined) return absolute("STATE_DIRECTORY", given);
   return xdg(environment, "XDG_STATE_HOME", ".local/state");
 }
 
-/** As `stateDirectory`, for commands that cannot do without. @throws StellaError usage */
+/** Like `stateDirectory`, for commands that need one. @throws StellaError usage */
 export function requireStateDirectory(environment: Environment): string {
   const found = stateDirectory(environment);
   if (found !== undefined) return found;
@@ -31,26 +31,29 @@ export function requireStateDirectory(environment: Environment): string {
   });
 }
 
-/** The keys of this machine: what is in it signs, and is trusted. */
+/** The keys of this machine: used for signing, and trusted. */
 export function keyDirectory(state: string): string {
   return join(state, "keys");
 }
 
-/** The key that this machine signs with. */
+/** The key with which this machine signs. */
 export function machineKeyPath(state: string): string {
   return join(keyDirectory(state), "signing.key");
 }
 
-/** Directories of trusted keys beside the own ones and those named by `--trust`; they need not exist. */
+/**
+ * Directories of trusted keys besides the machine's own and those of `--trust`; they need not
+ * exist.
+ */
 export function trustDirectories(environment: Environment): string[] {
   const own = xdg(environment, "XDG_CONFIG_HOME", ".config");
   return ["/etc/stella/trust.d", ...(own === undefined ? [] : [join(own, "trust.d")])];
 }
 
 /**
- * Where `docker login` and `podman login` keep credentials, in podman's order; none need exist.
- * REGISTRY_AUTH_FILE names the only file there is, else DOCKER_CONFIG the directory of the only
- * one. Source: podman-login(1), containers-auth.json(5).
+ * Where `docker login` and `podman login` store credentials, in podman's order; none need exist.
+ * REGISTRY_AUTH_FILE names the only file, otherwise DOCKER_CONFIG the directory of the only one.
+ * Source: podman-login(1), containers-auth.json(5).
  */
 export function loginFiles(environment: Environment): string[] {
   const file = set(environment, "REGISTRY_AUTH_FILE");
@@ -66,8 +69,8 @@ export function loginFiles(environment: Environment): string[] {
 }
 
 /**
- * `<variable>/<name>`, else `HOME/<fallback>/<name>`; the specification says to ignore a relative
- * value.
+ * `<variable>/<name>`, otherwise `HOME/<fallback>/<name>`; the specification says to ignore a
+ * relative value.
  */
 function xdg(
   environment: Environment,
@@ -82,7 +85,8 @@ function xdg(
 }
 
 function homeDirectory(environment: Environment): string | undefined {
-  // The launcher moves HOME out of Deno's sight (Deno reads ~/.npmrc at every start) and passes it under this name.
+  // The launcher hides HOME from Deno (which reads ~/.npmrc at every start) and passes it under
+  // this name.
   const home = environment("STELLA_HOME") ?? set(environment, "HOME");
   return home !== undefined && isAbsolute(home) ? home : undefined;
 }

@@ -1,14 +1,16 @@
 /**
- * What the program may do, once: deno.json's tasks, `deno compile` and the launcher are generated from this list
- * (tests/build/permissions_test.ts holds them to it), and verify asks for exactly these grants after giving them up.
+ * The permissions of the program: deno.json's tasks, `deno compile` and the launcher are generated
+ * from this list (checked by tests/build/permissions_test.ts), and verify queries exactly these
+ * grants after dropping them.
  *
- * read, write and net are whole, because a person names any path and any registry on the command line; what a command has no
- * use for it gives up (the declarations of src/cli/commands), and verification all but read before it reads the first untrusted byte.
+ * read, write and net are unrestricted, because the user names any path and registry on the command
+ * line; each command drops what it does not need (see its declaration), and verification drops all
+ * but read before it reads the first untrusted byte.
  */
 
 /** The only variables that the program can see; all others read as unset (`--ignore-env`). */
 export const environmentNames = [
-  // systemd: where the credentials of the service lie
+  // systemd: the directory of the service's credentials
   "CREDENTIALS_DIRECTORY",
   "DOCKER_CONFIG",
   "HOME",
@@ -20,7 +22,7 @@ export const environmentNames = [
   "STATE_DIRECTORY",
   "STELLA_CONFIG",
   "STELLA_DATA",
-  // HOME, in the portable form: there Deno itself must not see HOME, it would read .npmrc in it
+  // HOME in the portable form: Deno must not see HOME there, because it would read .npmrc in it
   "STELLA_HOME",
   "STELLA_LISTEN",
   "STELLA_OPS_LISTEN",
@@ -35,10 +37,7 @@ export const environmentNames = [
   "XDG_STATE_HOME",
 ] as const;
 
-/**
- * Variables of proxies and certificates that the transport does not heed; readable so that a
- * command can say so.
- */
+/** Variables of proxies and certificates that the transport ignores; readable for the warning. */
 export const ignoredNames = [
   "ALL_PROXY",
   "DENO_CERT",
@@ -54,9 +53,9 @@ export const ignoredNames = [
 ] as const;
 
 /**
- * Variables that Deno obeys on its own, past its permissions (SSLKEYLOGFILE has TLS secrets
- * written, OTEL_DENO connects, DENO_SERVE_ADDRESS listens elsewhere, ...); readable so that a
- * command which uses the network can refuse to start while one is set.
+ * Variables that Deno obeys regardless of its permissions (SSLKEYLOGFILE exposes TLS secrets,
+ * OTEL_DENO connects, DENO_SERVE_ADDRESS changes the address, ...); readable so that network
+ * commands can refuse to start.
  */
 export const refusedNames = [
   "DENO_AUDIT_PERMISSIONS",
@@ -70,12 +69,12 @@ export const refusedNames = [
 
 export const hostileNames = [...ignoredNames, ...refusedNames].sort();
 
-/** System facts: statfs for free space and the kind of file system, hostname for the log's instance. */
+/** System information: statfs for free space and file system type, hostname for the log. */
 export const systemFacts = ["hostname", "statfs"] as const;
 
 export interface Grant {
   name: "read" | "write" | "net" | "env" | "sys";
-  /** Absent: the whole of it. */
+  /** Absent: unrestricted. */
   values?: readonly string[];
 }
 
@@ -87,16 +86,23 @@ export const grants: readonly Grant[] = [
   { name: "sys", values: systemFacts },
 ];
 
-/** Of what Deno calls unstable: workers without permissions, and datagrams over Unix sockets (telemetry/notify.ts). */
+/**
+ * Unstable Deno features: workers without permissions, and datagrams over Unix sockets
+ * (telemetry/notify.ts).
+ */
 export const unstableFlags: readonly string[] = ["--unstable-net", "--unstable-worker-options"];
 
 /**
- * How V8 keeps the promise of 200 MiB (README, Speed) in three isolates: small young generations, whose garbage goes at once, and
- * old ones that are collected when they have grown by a fifth. An export of many small files pays for that with a sixth of its speed.
+ * V8 flags that keep three isolates below 200 MiB: small young generations, collected often, and
+ * old generations collected after growing by a fifth. An export of many small files loses a sixth
+ * of its speed.
  */
 export const engineFlags = "--v8-flags=--max-semi-space-size=1,--heap-growing-percent=20";
 
-/** The flags of `deno run` and `deno compile`; `--no-remote` and the import host that cannot exist end remote code. */
+/**
+ * The flags of `deno run` and `deno compile`; `--no-remote` and an impossible import host prevent
+ * remote code.
+ */
 export function permissionFlags(): string[] {
   return [
     "--no-prompt",

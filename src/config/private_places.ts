@@ -1,14 +1,13 @@
 /**
- * Where keys, credentials and state lie that no bundle may hold: what bundle/private_files.ts is
- * told.
+ * Paths of keys, credentials and state that must never be packed: input of bundle/private_files.ts.
  */
 import { join } from "node:path";
 import type { Config } from "./load.ts";
 import { type Environment, loginFiles, stateDirectory } from "./paths.ts";
 
 /**
- * Of the configuration and the environment; a command adds the files that were named to it.
- * @param state the state directory, where it is known already
+ * From the configuration and the environment; commands add files named on the command line.
+ * @param state the state directory, if already known
  */
 export function privatePlacesOf(
   config: Pick<Config, "registries" | "profiles" | "service">,
@@ -33,8 +32,8 @@ export function privatePlacesOf(
 }
 
 /**
- * What is being made moves from `tmp` into the store while these are listed: the place that it
- * leaves comes first.
+ * A new bundle moves from `tmp` into the store during the listing: `tmp` comes first, so it is not
+ * missed.
  */
 function inState(state: string): string[] {
   return [join(state, "tmp"), state];

@@ -1,47 +1,43 @@
-/** A profile, made exact and free of zod, so that a command line without configuration can make one too. */
+/** A profile as data, without zod, so that a command line without configuration can create one. */
 import type { RetentionConfig, ScheduleConfig } from "./service.ts";
 
 export interface FilesSource {
   /** A file, or a directory whose content is packed. */
   path: string;
-  /** Where in the payload it goes: a relative path without `.` and `..`. */
+  /** Its path in the payload: relative, without `.` and `..`. */
   prefix?: string;
-  /** Globs over the paths below the source: only files that one of them matches are packed. */
+  /** Globs for paths below the source: only matching files are packed. */
   include?: string[];
-  /** Globs: what one of them matches is left out, a directory with all that lies below it. */
+  /** Globs: matching entries are left out, directories with everything below them. */
   exclude?: string[];
-  /** Symbolic links are followed, as long as they stay inside the source; otherwise a link is refused. */
+  /** Follow symbolic links that stay inside the source; otherwise links are refused. */
   follow?: boolean;
-  /**
-   * What a payload cannot hold of a name is percent-encoded; whoever asks for it has a place for
-   * the true names.
-   */
+  /** Percent-encode names that a payload cannot hold; the caller records the true names. */
   encodeNames?: boolean;
-  /** What the source's lines of the index have to come to; set by whoever has read the files before. */
+  /** Expected digest of the source's index lines; set if the files were read before. */
   sha256?: string;
 }
 
-/** Where one kind of risk data comes from: a file or a directory of this machine, or a URL whose content is pinned. */
+/** A provider of risk data: a local file or directory, or a URL whose content is pinned. */
 export interface ProviderConfig {
   kind: "kev" | "osv" | "epss" | "csaf";
   path?: string;
   /** `https://HOST[:PORT]/PATH`; plain http only on loopback. */
   url?: string;
-  /** Of what the URL gives, 64 hex digits; always there beside `url`. */
+  /** Digest of the downloaded content, 64 hex digits; required with `url`. */
   sha256?: string;
-  /** Path of a PEM file with the only certificate authorities that are trusted for the URL. */
+  /** Path of a PEM file with the only certificate authorities trusted for the URL. */
   ca?: string;
   licence?: string;
   /** `YYYY-MM-DDTHH:MM:SSZ`. */
   asOf?: string;
   onInvalid: "fail" | "skip";
-  /** A larger file of JSON or YAML is a bad record. */
+  /** A larger JSON or YAML file is an invalid record. */
   maxRecordBytes?: number;
 }
 
 /**
- * `{tenant}` in a directory or a tag stands for the tenant of the export; see target_tenants.ts and
- * tag.ts.
+ * `{tenant}` in a directory or a tag is the tenant of the export; see target_tenants.ts and tag.ts.
  */
 export type Target =
   | { directory: string }
@@ -50,34 +46,34 @@ export type Target =
 export interface Profile {
   name: string;
   kind: "files" | "kit" | "risk";
-  /** Who may export it; every tenant where it is not given. */
+  /** Tenants that may export it; default: all. */
   tenants?: string[];
   sources: FilesSource[];
-  /** Of the kind risk, at least one. */
+  /** At least one for the kind risk. */
   providers?: ProviderConfig[];
-  /** Path of a shared secret that makes a second envelope beside the attestation, for sites without public keys. */
+  /** Path of a shared secret for an additional HMAC signature, for sites without public keys. */
   secretFile?: string;
   compression: "zstd" | "none";
-  /** Seconds in which an export should be done; always below 7200, the last bucket of the histogram. */
+  /** Seconds in which an export should be done; below 7200, the last bucket of the histogram. */
   slaSeconds?: number;
   targets: Target[];
   /** When the service exports it by itself. */
   schedule?: ScheduleConfig;
-  /** Which of its stored bundles stay; all of them where it is not given. */
+  /** Which of its stored bundles are kept; default: all. */
   retention?: RetentionConfig;
 }
 
-/** To every other tenant it is as if the profile did not exist. */
+/** For every other tenant the profile does not exist. */
 export function belongsTo({ tenants }: Pick<Profile, "tenants">, tenant: string): boolean {
   return tenants === undefined || tenants.includes(tenant);
 }
 
-/** A collector of traces; there is none unless the configuration names it. */
+/** The trace collector, if one is configured. */
 export interface TracesConfig {
   /** `https://HOST[:PORT]`; plain http only on loopback or with `plainHttp`. */
   endpoint: string;
   plainHttp?: boolean;
-  /** Path of a PEM file with the only certificate authorities that are trusted for it. */
+  /** Path of a PEM file with the only certificate authorities trusted for it. */
   ca?: string;
 }
 
@@ -86,18 +82,18 @@ export interface RegistryConfig {
   /** `https://HOST[:PORT]`; plain http only on loopback or with `plainHttp`. */
   url: string;
   plainHttp?: boolean;
-  /** Path of a PEM file with the only certificate authorities that are trusted for it. */
+  /** Path of a PEM file with the only certificate authorities trusted for it. */
   ca?: string;
   /** Path of a JSON file `{username, password}`, or docker's config.json, mode 0600. */
   credentialsFile?: string;
-  /** Name of a credential of systemd; where it lies is then `credentialsFile`. */
+  /** Name of a systemd credential; its path is then in `credentialsFile`. */
   credential?: string;
-  /** Paths of PEM files, both or none: the certificate that is shown to the registry, and its key, mode 0600. */
+  /** Paths of PEM files, both or none: the client certificate, and its key, mode 0600. */
   clientCertificate?: string;
   clientKey?: string;
 }
 
 export interface TimelineConfig {
-  /** For so many days events are kept. */
+  /** Days for which events are kept. */
   days: number;
 }

@@ -1,4 +1,4 @@
-/** A profile as stella.yaml writes it; what comes out is the Profile of profile.ts without its name. */
+/** A profile in stella.yaml, parsed to the Profile of profile.ts without its name. */
 import * as z from "zod";
 import { durationSeconds } from "./duration.ts";
 import { globFault } from "./glob.ts";
@@ -8,7 +8,7 @@ import { absolutePath } from "./registry_schema.ts";
 import { retentionSchema, scheduleSchema } from "./service_schema.ts";
 import { tagFault } from "../domain/tag.ts";
 
-/** An SLA at or above this is outside the histogram's buckets, so that its alert could never fire (operations.md A4). */
+/** An SLA at or above this is beyond the histogram's buckets, so its alert could never fire. */
 export const slaLimit = 7200;
 
 /** distribution-spec, "Pulling manifests": <name>. */
@@ -26,7 +26,7 @@ const sla = z.string().transform((value, context): number => {
   return z.NEVER;
 });
 
-/** One value of `profiles`. `pathFault` says why a payload path cannot be used, in words, or undefined. */
+/** One value of `profiles`. `pathFault` says why a payload path is not valid, or undefined. */
 export function profileSchema(pathFault: (path: string) => string | undefined) {
   return z.strictObject({
     kind: z.enum(["files", "risk"], "must be files or risk"),
@@ -56,7 +56,7 @@ function sourceSchema(pathFault: (path: string) => string | undefined) {
   }).transform(({ files, ...rest }): FilesSource => ({ path: files, ...rest }));
 }
 
-/** Not a union of two: its error would not tell which of the two was meant. */
+/** Not a union: its error would not say which alternative was meant. */
 const targetSchema = z.strictObject({
   directory: absolutePath.exactOptional(),
   registry: z.string().exactOptional(),
@@ -73,7 +73,7 @@ const targetSchema = z.strictObject({
   return z.NEVER;
 });
 
-/** A refinement from a function that says in words what is wrong with a text. */
+/** A refinement from a function that describes the fault of a text. */
 function without(fault: (text: string) => string | undefined) {
   return (value: string, context: z.RefinementCtx): void => {
     const found = fault(value);

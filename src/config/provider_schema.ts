@@ -1,10 +1,10 @@
-/** A provider of risk data as stella.yaml names it. */
+/** A provider of risk data in stella.yaml. */
 import * as z from "zod";
 import { isThisMachine } from "./listen.ts";
 import type { ProviderConfig } from "./profile.ts";
 import { absolutePath } from "./registry_schema.ts";
 
-/** Given as a day or a time; kept as a time of whole seconds, as a manifest writes it. */
+/** A day or a time in the file; stored as a time in whole seconds, as in a manifest. */
 const asOf = z.string().transform((value, context): string => {
   const isDate = /^\d{4}-\d\d-\d\d(T\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d))?$/.test(value);
   const time = Date.parse(value);

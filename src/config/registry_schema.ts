@@ -1,18 +1,18 @@
-/** A registry as stella.yaml names it. */
+/** A registry in stella.yaml. */
 import { isAbsolute } from "node:path";
 import * as z from "zod";
 import { isThisMachine } from "./listen.ts";
 
-/** Paths are absolute, since a service has no working directory to speak of. */
+/** Paths are absolute, because a service has no meaningful working directory. */
 export const absolutePath = z.string().refine(isAbsolute, "must be an absolute path");
 
-/** One value of `registries`; what it gives is a RegistryConfig without its name. */
+/** One value of `registries`, parsed to a RegistryConfig without its name. */
 export const registrySchema = z.strictObject({
   url: z.string(),
   plainHttp: z.boolean().exactOptional(),
   ca: absolutePath.exactOptional(),
   credentialsFile: absolutePath.exactOptional(),
-  /** Of systemd, as in LoadCredential=NAME:PATH. */
+  /** A systemd credential, as in LoadCredential=NAME:PATH. */
   credential: z.string().regex(
     /^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/,
     "must be the name of a credential",
@@ -33,7 +33,7 @@ export const registrySchema = z.strictObject({
   }
 });
 
-/** Where traces go: the base URL of an OTLP/HTTP collector, to which `/v1/traces` is added. */
+/** The base URL of an OTLP/HTTP collector; `/v1/traces` is added. */
 export const tracesSchema = z.strictObject({
   endpoint: z.string(),
   plainHttp: z.boolean().exactOptional(),

@@ -1,4 +1,4 @@
-/** What stella.yaml may say, as one zod schema: unknown keys are errors, and defaults stand here and nowhere else. */
+/** The schema of stella.yaml in zod: unknown keys are errors, and all defaults are here. */
 import * as z from "zod";
 import { egressFault } from "../domain/egress.ts";
 import type { Profile, RegistryConfig, TimelineConfig, TracesConfig } from "./profile.ts";
@@ -9,11 +9,11 @@ import { anonymous, defaultService, type ServiceConfig, type TokenConfig } from 
 import { serviceSchema, tokenSchema } from "./service_schema.ts";
 import { targetFaults } from "./target_tenants.ts";
 
-/** The two checks of names that the room of the bundle owns; handed in, because config imports no other room. */
+/** Checks of names, passed in by the caller. */
 export interface NameChecks {
-  /** Whether it may name a profile or a tenant. */
+  /** Whether it is a valid profile or tenant name. */
   isName(name: string): boolean;
-  /** Why a payload path cannot be used, in words, or undefined. */
+  /** Why a payload path is not valid, or undefined. */
   pathFault(path: string): string | undefined;
 }
 
@@ -30,7 +30,7 @@ export interface ParsedConfig {
 
 const nameRule = "must be 1 to 64 of a-z 0-9 . _ - with a letter or digit at both ends";
 
-/** The schema of the whole file; `checks` is what its names are held to. */
+/** The schema of the whole file; `checks` validates its names. */
 export function configSchema(checks: NameChecks) {
   const name = z.string().refine(checks.isName, nameRule);
   return z.strictObject({
@@ -72,14 +72,14 @@ const egressSchema = z.strictObject({
 });
 
 export interface Fault {
-  /** Keys and positions from the root to what is wrong. */
+  /** Keys and indexes from the root to the fault. */
   place: PropertyKey[];
   text: string;
 }
 
 /**
- * What one part of the file says about another. It looks at the unchecked value, because zod does not refine what has
- * other faults, and all faults are to be told at once.
+ * Faults between parts of the file. It examines the unchecked value, because zod skips refinements
+ * if there are other faults, and all faults are reported at once.
  */
 export function crossFaults(value: unknown): Fault[] {
   const registries = mapOf(mapOf(value)["registries"]);
@@ -103,7 +103,7 @@ export function crossFaults(value: unknown): Fault[] {
   ];
 }
 
-/** Whose export it is has to be a tenant of the profile. */
+/** The tenant of a schedule must be a tenant of the profile. */
 function scheduleFaults(value: unknown, name: string, profile: Record<string, unknown>): Fault[] {
   const { tenant } = mapOf(profile["schedule"]);
   const place = ["profiles", name, "schedule", "tenant"];
@@ -139,7 +139,7 @@ function tenantFaults(value: unknown, place: PropertyKey[], named: unknown[]): F
   return unknown.length === 0 ? [] : [{ place, text: "is not one of the tenants" }];
 }
 
-/** Each kind of profile has a list that makes it. */
+/** Each kind of profile requires its list. */
 function kindFaults(name: string, profile: Record<string, unknown>): Fault[] {
   const fault = (key: string, text: string) => ({ place: ["profiles", name, key], text });
   const missing = "is missing: a list goes here";

@@ -1,53 +1,52 @@
-/** What the configuration says about the service itself, free of zod. */
+/** The service part of the configuration, without zod. */
 
 export const scopes = ["read", "download", "write", "admin"] as const;
 /**
- * read: exports, events, profiles, timeline. download: the files of a bundle. write: ask for, cancel and repeat exports.
- * admin: remove exports with their bundles.
+ * read: exports, events, profiles, timeline. download: files of bundles. write: request, cancel and
+ * retry exports. admin: remove exports with their bundles.
  */
 export type Scope = typeof scopes[number];
 
-/** Who acts where no token is needed; no token can have this name. */
+/** The actor if no token is needed; no token can have this name. */
 export const anonymous = "anonymous";
 
 export interface TokenConfig {
   name: string;
-  /** Hex sha256 of the token; the token itself is written nowhere. */
+  /** SHA-256 of the token in hex; the token itself is stored nowhere. */
   sha256: string;
   tenants: string[];
   scopes: Scope[];
 }
 
 export interface TlsConfig {
-  /** PEM, with the authorities in between. */
+  /** PEM, with intermediate authorities. */
   certificate: string;
-  /** PEM; nobody but its owner and group may read it. */
+  /** PEM, readable only by owner and group. */
   key: string;
 }
 
 export interface ServiceConfig {
-  /** Exports that run at once. */
+  /** Number of exports that run at once. */
   concurrency: number;
-  /** Seconds without progress after which an export is ended. */
+  /** Seconds without progress after which an export is aborted. */
   stallSeconds: number;
-  /** IP:PORT, as config/listen.ts reads it; the command line and the environment win over it. */
+  /** IP:PORT, parsed by config/listen.ts; command line and environment take precedence. */
   listen?: string;
-  /** As `listen`: where operations are served besides, without tokens. */
+  /** Like `listen`: additional address for operations, without tokens. */
   opsListen?: string;
-  /** Names by which clients reach the service, beside IP addresses and localhost. */
+  /** Host names by which clients reach the service, besides IP addresses and localhost. */
   hosts: string[];
   tls?: TlsConfig;
-  /** Days for which an export that has ended is remembered; its bundle lives by the retention of its profile. */
+  /** Days for which an ended export is kept; its bundle is kept by the retention of its profile. */
   retentionDays: number;
-  /** Days in which every stored bundle is read once and compared with its manifest; 0: never. */
+  /** Days between scrubs of a stored bundle; 0: never. */
   scrubDays: number;
   /**
-   * Requests to the API that are open at once, slow bodies among them, and twice the downloads;
-   * more are told to come back. With those fewer than a process has connections, so that health and
-   * metrics find one.
+   * API requests served at once, including slow bodies, and half as many downloads; more get 503.
+   * Below the number of connections of a process, so that health and metrics still get one.
    */
   maxRequests: number;
-  /** Exports of one tenant that wait at once; more are told to come back. */
+  /** Exports of one tenant that may wait; more get 429. */
   maxQueued: number;
 }
 
@@ -56,17 +55,17 @@ export interface ScheduleConfig {
   cron: string;
   /** IANA time zone. */
   zone: string;
-  /**
-   * Where a run finds the same as the newest stored bundle holds, whether it stores a second one.
-   */
+  /** Whether a run stores a second copy if the result equals the newest stored bundle. */
   whenUnchanged: "skip" | "export";
-  /** Whose export it is; the first tenant of the profile where it is not given. */
+  /** The tenant of the export; default: the first one of the profile. */
   tenant?: string;
 }
 
-/** Which stored bundles of a profile stay, for each tenant; both: those that either would keep. */
+/**
+ * Which stored bundles of a profile are kept, per tenant; with both rules, those that either keeps.
+ */
 export interface RetentionConfig {
-  /** So many of the newest. */
+  /** Number of newest bundles. */
   keep?: number;
   days?: number;
 }

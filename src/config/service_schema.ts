@@ -9,7 +9,7 @@ import { defaultService, scopes, type ServiceConfig } from "./service.ts";
 const days = z.number().int().max(3650);
 const count = z.number().int().min(1);
 
-/** A duration that becomes seconds. */
+/** Parses a duration to seconds. */
 const stallTimeout = z.string().transform((value, context): number => {
   const seconds = durationSeconds(value);
   if (seconds !== undefined && seconds >= 60) return seconds;
@@ -40,7 +40,7 @@ export const serviceSchema = z.strictObject({
   stallSeconds: stallTimeout,
 }));
 
-/** Keys that had another name before, with the new one. */
+/** Former names of keys, with the new one. */
 export const renamedKeys: Readonly<Record<string, string>> = {
   "service.stall": "stallTimeout",
   "service.keepDays": "retentionDays",

@@ -1,4 +1,4 @@
-/** The configuration and its schema, for people and for other programs to read. */
+/** Prints the configuration and its schema. */
 import { stringify } from "yaml";
 import { type core, toJSONSchema } from "zod";
 import { descriptions } from "./descriptions.ts";
@@ -7,8 +7,8 @@ import type { Profile, RegistryConfig } from "./profile.ts";
 import { configSchema, type NameChecks } from "./schema.ts";
 
 /**
- * JSON Schema 2020-12, for editors and for checks before a file is carried here. It knows the keys and their kinds; rules about
- * their values, and what one part says of another, are for parse.ts alone.
+ * JSON Schema 2020-12, for editors and early checks. It knows keys and types; rules for values, and
+ * between parts of the file, are in parse.ts.
  */
 export function schemaOf(checks: NameChecks): Record<string, unknown> {
   const schema = toJSONSchema(configSchema(checks), { io: "input", unrepresentable: "any" });
@@ -28,7 +28,7 @@ export interface Key {
   required: boolean;
 }
 
-/** All keys below a schema, each map before what is in it. */
+/** All keys below a schema, each map before its content. */
 export function keysOf(schema: KeySchema, path = ""): Key[] {
   const { properties = {}, additionalProperties: values, items, required = [] } = schema;
   const own = Object.entries(properties).flatMap(([name, part]): Key[] => {
@@ -47,7 +47,7 @@ export function yamlOf(plain: Record<string, unknown>): string {
   return stringify(plain);
 }
 
-/** As a file would spell it: parse.ts reads the same again. The built-in profile is left out. */
+/** In the form of a file: parse.ts reads the same again. The built-in profile is omitted. */
 export function plainOf(
   { registries, profiles, tokens, tenants, service, ...rest }: Config,
 ): Record<string, unknown> {
@@ -64,7 +64,7 @@ export function plainOf(
   };
 }
 
-/** Where systemd puts a credential was found out, not configured. */
+/** The path of a systemd credential is derived, not configured. */
 function plainRegistry({ credentialsFile, ...rest }: RegistryConfig) {
   const isFile = credentialsFile !== undefined && rest.credential === undefined;
   return { ...rest, ...(isFile ? { credentialsFile } : {}) };

@@ -1,30 +1,30 @@
 /**
- * Who else may write in a source. Between two calls of an export somebody who may write in a
- * directory can exchange an entry of it; what is packed is safe from that only as far as
- * bundle/input_file.ts says, so a source should belong to root or to the user of the service.
+ * Finds others who can write to a source. Whoever can write to a directory can exchange an entry
+ * between two calls of an export; bundle/input_file.ts limits the consequences, but a source should
+ * belong to root or to the user of the service.
  */
 import { dirname, join, resolve } from "node:path";
 import type { Profile } from "./profile.ts";
 
 export interface WritableSource {
   profile: string;
-  /** The source, a directory below it or one above it. */
+  /** The source, or a directory below or above it. */
   path: string;
-  /** Who may write there, in words. */
+  /** Description of who can write there. */
   writer: string;
 }
 
-/** Whose writing is nobody's business. */
+/** Users and groups whose write access is fine. */
 interface Own {
   uids: readonly number[];
   gids: readonly number[];
 }
 
 /**
- * The first place of each source in which others may write, by owner and mode; access lists count
- * as far as the mode shows them.
- * @param state the state directory: whoever owns it is the user of the service
- * @param most directories of a source that are looked at
+ * The first path of each source that others can write to, by owner and mode; access lists count as
+ * far as the mode shows them.
+ * @param state the state directory: its owner is the user of the service
+ * @param max directories examined per source
  */
 export function writableSources(
   profiles: Iterable<Profile>,
@@ -63,7 +63,7 @@ function firstWritable(
   return undefined;
 }
 
-/** The source, what lies above it, and the directories below it, nearest first. */
+/** The source, its ancestors, and the directories below it, nearest first. */
 function* placesOf(path: string, max: number): Generator<{ path: string; isAbove: boolean }> {
   yield { path, isAbove: false };
   for (let above = dirname(path), last = path; above !== last; above = dirname(last = above)) {
@@ -82,7 +82,7 @@ function writerOf({ uid, gid, mode }: Deno.FileInfo, own: Own, isAbove: boolean)
   // Windows has neither.
   if (uid === null || gid === null || mode === null) return undefined;
   if (!own.uids.includes(uid)) return `it belongs to the user ${uid}`;
-  // In a directory such as /tmp nobody can move what belongs to somebody else.
+  // In a sticky directory such as /tmp nobody can move entries of others.
   if (isAbove && (mode & 0o1000) !== 0) return undefined;
   if ((mode & 0o002) !== 0) return "everybody can write there";
   return (mode & 0o020) !== 0 && !own.gids.includes(gid)
@@ -90,7 +90,7 @@ function writerOf({ uid, gid, mode }: Deno.FileInfo, own: Own, isAbove: boolean)
     : undefined;
 }
 
-/** What cannot be read is told by the export itself. */
+/** The export itself reports what cannot be read. */
 function statusOf(path: string): Deno.FileInfo | undefined {
   try {
     return Deno.statSync(path);

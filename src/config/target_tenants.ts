@@ -1,19 +1,19 @@
 /**
- * Tenants at the targets of profiles. `{tenant}` in a directory or a tag keeps them apart; where
- * two of them could publish to one place the configuration is refused, because one would replace,
- * or block, what the other has published there.
+ * Separates tenants at the targets of profiles. `{tenant}` in a directory or a tag keeps them
+ * apart; if two tenants could publish to the same place the configuration is refused, because one
+ * would replace, or block, the other's bundle.
  */
 import { realpathSync } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
 import type { Profile, RegistryConfig, Target } from "./profile.ts";
 import { isTag, renderTag, type TagValues } from "../domain/tag.ts";
 
-/** The directory of a target for one tenant. */
+/** The target directory for one tenant. */
 export function renderDirectory(template: string, tenant: string): string {
   return template.replaceAll("{tenant}", tenant);
 }
 
-/** The configuration as far as it matters here. */
+/** The relevant part of the configuration. */
 export interface Publishing {
   tenants: readonly string[];
   profiles: Readonly<Record<string, Pick<Profile, "tenants" | "targets">>>;
@@ -25,12 +25,12 @@ export interface TargetFault {
   text: string;
 }
 
-/** One tenant of one profile publishes to one place. */
+/** A tenant of a profile that publishes to a place. */
 interface Claim {
   profile: string;
   at: number;
   tenant: string;
-  /** The path of a directory, or what identifies a tag. */
+  /** The path of a directory, or the identity of a tag. */
   key: string;
   what: "directory" | "tag";
 }
@@ -58,25 +58,25 @@ function claimOf(
     return [{ ...of, key, what: "directory" }];
   }
   const { registry, repository, tag } = target;
-  // The manifest names the tenant: bundles of two tenants never have one digest.
+  // The manifest names the tenant: bundles of two tenants never have the same digest.
   if (tag.includes("{digest}")) return [];
-  // A tag that is written out may be what another template becomes at that time.
+  // A literal tag may equal another template once it is rendered.
   const rendered = renderTag(tag, { ...unknown, profile, tenant })
     .replace(/\d{8}T\d{6}Z/g, unknown.created);
-  // Two names of the configuration may stand for one registry.
+  // Two configured names may mean the same registry.
   const host = URL.parse(registries[registry]?.url ?? "")?.host ?? registry;
   return [{ ...of, key: `${host} ${repository}:${rendered}`, what: "tag" }];
 }
 
 /**
- * The same for all paths of one directory: links lead there, and vfat, macOS and Windows ignore
- * case and form.
+ * Equal for all paths of the same directory: links may lead there, and vfat, macOS and Windows
+ * ignore case and form.
  */
 function directoryKey(path: string): string {
   return realPath(path).normalize("NFC").toLowerCase();
 }
 
-/** With the links of what exists of it resolved; the rest is made by the first export. */
+/** Resolves links in the existing part; the first export creates the rest. */
 function realPath(path: string): string {
   try {
     return realpathSync(path);
@@ -86,10 +86,10 @@ function realPath(path: string): string {
   }
 }
 
-/** Stand for themselves: when a bundle is made, and its digest, are not known yet. */
+/** Placeholders: the time and digest of a bundle are not known yet. */
 const unknown: Pick<TagValues, "created" | "digest"> = { created: "{created}", digest: "{digest}" };
 
-/** How long a tag is depends on the names of tenant and profile. */
+/** The length of a tag depends on the names of tenant and profile. */
 function tagFaults(
   profile: string,
   tenants: readonly string[],
@@ -105,8 +105,8 @@ function tagFaults(
 }
 
 /**
- * A bundle inside the directory of another one counts too: verification finds files there that
- * nobody lists.
+ * A bundle inside the directory of another one counts too: verification would report its files as
+ * unlisted.
  */
 function sharedFaults(claims: readonly Claim[]): TargetFault[] {
   const byKey = Map.groupBy(claims, ({ key }) => key);

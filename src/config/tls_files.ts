@@ -1,10 +1,13 @@
-/** The certificate of the service and its key, read once at the start. */
+/** The certificate of the service and its key, read at startup. */
 import { createPrivateKey, X509Certificate } from "node:crypto";
 import { closeSync, constants, fstatSync, openSync, readFileSync, statSync } from "node:fs";
 import { ioError, messageOf, StellaError } from "../domain/errors.ts";
 import type { TlsConfig } from "./service.ts";
 
-/** PEM texts. @throws StellaError usage where they cannot be read, do not fit each other, or anybody may read the key */
+/**
+ * PEM texts. @throws StellaError usage if they cannot be read, do not match, or the key is readable
+ * by anybody
+ */
 export function readTls({ certificate, key }: TlsConfig): { certificate: string; key: string } {
   const [chain, secret] = [read(certificate), read(key)];
   if ((statSync(key).mode & 0o007) !== 0) {
@@ -39,11 +42,11 @@ export function readTls({ certificate, key }: TlsConfig): { certificate: string;
 
 function read(path: string): string {
   try {
-    // To open a pipe would otherwise wait for whoever writes into it. Windows has no such flag.
+    // Opening a FIFO would otherwise block until somebody writes. Windows has no such flag.
     const fd = openSync(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
     try {
       if (!fstatSync(fd).isFile()) throw new Error("it is not a regular file");
-      // Editors of Windows put a byte order mark before the text.
+      // Windows editors put a byte order mark before the text.
       return readFileSync(fd, "utf8").replace(/^\ufeff/, "");
     } finally {
       closeSync(fd);

@@ -1,8 +1,8 @@
 /**
- * Who asks, and what they may do. Without tokens in the configuration the service is reached from its own machine only, and
- * whoever is there may do everything. As soon as there are tokens, every request to the API carries one, from the same machine
- * too: a proxy in front of the service would otherwise open it to everybody. What belongs to another tenant is answered
- * exactly as what does not exist.
+ * Authentication and authorization. Without tokens the service only listens on loopback, and every
+ * caller may do everything. With tokens, every API request needs one, also from this machine: a
+ * proxy in front of the service would otherwise open it to everybody. What belongs to another
+ * tenant is answered as if it did not exist.
  */
 import { createHash } from "node:crypto";
 import { timingSafeEqual } from "@std/crypto";
@@ -13,14 +13,14 @@ import { belongsTo, type Profile } from "../config/profile.ts";
 import type { Access, AppEnvironment } from "./deps.ts";
 import { problem } from "./problem.ts";
 
-/** Whether one of the caller's tenants may export the profile; to all others it does not exist. */
+/** Whether one of the caller's tenants may export the profile; for all others it does not exist. */
 export function mayName({ tenants }: Access, profile: Pick<Profile, "tenants">): boolean {
   return tenants.some((tenant) => belongsTo(profile, tenant));
 }
 
 type Handler = MiddlewareHandler<AppEnvironment>;
 
-/** Puts the access of the request where handlers find it, or refuses the request (RFC 6750 section 3). */
+/** Attaches the access of the request for handlers, or refuses the request (RFC 6750 section 3). */
 export function authenticate(config: Pick<Config, "tokens" | "tenants">): Handler {
   const find = accessFinder(config);
   return async (c, next) => {
@@ -34,7 +34,7 @@ export function authenticate(config: Pick<Config, "tokens" | "tenants">): Handle
   };
 }
 
-/** Refuses what the token of the request does not allow. */
+/** Refuses requests whose token lacks the scope. */
 export function needs(scope: Scope): Handler {
   return async (c, next) => {
     if (c.get("access").scopes.includes(scope)) return await next();
@@ -43,7 +43,7 @@ export function needs(scope: Scope): Handler {
   };
 }
 
-/** The access that an Authorization header gives; undefined: none. */
+/** The access of an Authorization header; undefined: none. */
 export function accessFinder(
   { tokens, tenants }: Pick<Config, "tokens" | "tenants">,
 ): (authorization: string | undefined) => Access | undefined {
@@ -56,13 +56,14 @@ export function accessFinder(
     if (known.length === 0) return everything;
     const token = /^bearer +([\x21-\x7e]{1,1024})$/i.exec(authorization ?? "")?.[1];
     if (token === undefined) return undefined;
-    // Digests, so that the comparison takes the same time for every length; all of them, so that no place in the list shows.
+    // Digests are compared, in constant time for every length, and with all tokens, so that timing
+    // reveals no position.
     const digest = new Uint8Array(createHash("sha256").update(token).digest());
     return known.filter((one) => timingSafeEqual(one.digest, digest)).at(0)?.access;
   };
 }
 
-/** Whether an Authorization header is that of a token. Without tokens in the configuration none is, whoever asks from where. */
+/** Whether an Authorization header has a valid token. Without configured tokens none is valid. */
 export function tokenChecker(
   config: Pick<Config, "tokens" | "tenants">,
 ): (authorization: string | undefined) => boolean {
@@ -71,7 +72,7 @@ export function tokenChecker(
   return (authorization) => find(authorization) !== undefined;
 }
 
-/** Makes `make`'s result once for each token, not for each request. */
+/** Caches the result of `make` per token instead of per request. */
 export function perAccess<T>(make: (access: Access) => T): (c: Context<AppEnvironment>) => T {
   const made = new WeakMap<Access, T>();
   return (c) => {

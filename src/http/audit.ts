@@ -1,4 +1,4 @@
-/** Who did what, as requests tell it; telemetry/audit.ts writes it down. */
+/** Passes actions and refusals of requests to telemetry/audit.ts. */
 import type { Context, MiddlewareHandler } from "hono";
 import type { Job } from "../jobs/job.ts";
 import type { Action, AuditedExport } from "../telemetry/audit.ts";
@@ -7,7 +7,7 @@ import type { AppEnvironment, OpsDeps, ServerDeps } from "./deps.ts";
 import { peerOf } from "./guard.ts";
 import { routeOf } from "./measure.ts";
 
-/** The caller of `c` did this to the export. */
+/** Records that the caller of `c` did this to the export. */
 export function audit(
   c: Context<AppEnvironment>,
   { audit }: Pick<ServerDeps, "audit">,
@@ -29,7 +29,7 @@ export function auditRefusals(
     await next();
     const { status } = c.res;
     if (status !== 401 && status !== 403) return;
-    // Not there where the request came to no route that wants a token.
+    // Absent if no route that needs a token was matched.
     const access: Access | undefined = c.get("access");
     const client = peerOf(c);
     audit.refused({

@@ -1,9 +1,9 @@
-/** The body of a request, as text and never more of it than is of use. */
+/** Reads the body of a request as text, up to a limit. */
 
-/** Bytes; the largest request there is, an export with all options, has some hundred. */
+/** Bytes; the largest request, an export with all options, has some hundred. */
 export const maxBodyBytes = 64 * 1024;
 
-/** Undefined where it is longer; the rest is then not read. */
+/** Undefined if it is longer; the rest is not read. */
 export async function readBody(request: Request): Promise<string | undefined> {
   if (Number(request.headers.get("content-length") ?? 0) > maxBodyBytes) return undefined;
   const decoder = new TextDecoder();

@@ -1,15 +1,18 @@
 /**
- * A whole bundle as one tar, manifest first, so that who reads it from a pipe knows what to expect before it comes. Written by
- * TarStream; equal bundles give equal streams.
+ * Streams a whole bundle as one tar, manifest first, so that a reader of the stream knows what to
+ * expect. Written by TarStream; equal bundles give equal streams.
  */
 import { TarStream, type TarStreamInput } from "@std/tar";
 import { type Contents, storedBytes } from "../store/files/contents.ts";
 
 const block = 512;
-/** Bytes of one piece; by a default reader TarStream gives 512 at a time, at a hundredth of the speed. */
+/**
+ * Bytes per piece; with a default reader TarStream yields 512 at a time, at a hundredth of the
+ * speed.
+ */
 const pieceSize = 256 * 1024;
 
-/** Bytes of the stream: a header and whole blocks for each file, two blocks at the end. */
+/** Size of the stream: a header and whole blocks per file, two blocks at the end. */
 export function tarSize({ files }: Contents): number {
   const padded = files.map(({ size }) => block + Math.ceil(size / block) * block);
   return padded.reduce((sum, one) => sum + one, 2 * block);
@@ -39,7 +42,10 @@ function* inputs(contents: Contents): Generator<TarStreamInput> {
   }
 }
 
-/** Begun when somebody reads, with a fresh buffer for each piece: TarStream 0.1.10 leaves what was in a buffer in its headers. */
+/**
+ * Opened on the first read, with a fresh buffer for each piece: TarStream 0.1.10 leaves earlier
+ * content of a buffer in its headers.
+ */
 function inPieces(open: () => ReadableStream<Uint8Array>): ReadableStream<Uint8Array> {
   let reader: ReadableStreamBYOBReader | undefined;
   return new ReadableStream({

@@ -1,19 +1,22 @@
-/** Whether the certificate of the service is valid, and for how long still: a client that refuses it tells nobody but its user. */
+/**
+ * The readiness check for the validity of the service's certificate: otherwise only users of
+ * clients that refuse it would notice.
+ */
 import { X509Certificate } from "node:crypto";
 import type { Check } from "./readiness.ts";
 
 export interface CertificateOptions {
-  /** The PEM text that is shown now. */
+  /** PEM text of the current certificate. */
   certificate(): string;
   /** Milliseconds since 1970. */
   now(): number;
 }
 
 const day = 86_400_000;
-/** Days: enough to have a certificate renewed by people. */
+/** Days: enough to have a certificate renewed manually. */
 const soon = 14;
 
-/** Warns two weeks before the end, and fails after it; as it does before the beginning. */
+/** Warns two weeks before the certificate expires; fails after that, and before it is valid. */
 export function certificateValid({ certificate, now }: CertificateOptions): Check {
   return {
     name: "tls:certificate",

@@ -1,4 +1,4 @@
-/** The readiness checks (operations.md A7): each says what it tries, and fails with what it found. */
+/** The readiness checks: each says what it tries, and fails with what it found. */
 import { open, readFile, rename, rm, statfs } from "node:fs/promises";
 import { randomBytes } from "node:crypto";
 import { join } from "node:path";
@@ -30,7 +30,7 @@ export function storageWrite(directory: string): Check {
   };
 }
 
-/** `onSpace` gets the figures in bytes. Below a tenth free it warns, below a fiftieth it fails. */
+/** `onSpace` gets the figures in bytes. Warns below a tenth free, fails below a fiftieth. */
 export function storageFree(
   directory: string,
   onSpace: (space: { free: number; size: number }) => void,
@@ -71,8 +71,8 @@ export function lockHeld(lock: Pick<Lock, "isHeld">): Check {
 }
 
 /**
- * One check for each registry; `ping` resolves where it answers. A registry that is down only warns while some profile of
- * the configuration can do without it.
+ * One check per registry; `ping` resolves if it responds. A registry that is down only warns as
+ * long as some profile does not need it.
  */
 export function registryChecks(
   registries: readonly RegistryConfig[],
@@ -106,7 +106,7 @@ export function registryChecks(
 /** What every export needs, whatever its profile. */
 const common = ["storage:write", "storage:free", "database:write", "lock:held", "signing:key"];
 
-/** The check that keeps an export of this profile from being done: it would only fail, or wait for its retries. */
+/** The failing check that would keep an export of this profile from succeeding. */
 export function blockedBy(
   states: readonly CheckState[],
   profile: Profile | undefined,
@@ -123,17 +123,17 @@ function needs(profile: Profile, registry: string): boolean {
   return profile.targets.some((target) => "registry" in target && target.registry === registry);
 }
 
-/** What the hand-in of `attestationVerify` found. */
+/** Result of the probe of `attestationVerify`. */
 export interface AttestationProbe {
   ok: boolean;
   detail: string;
-  /** Where it is not ok: a reason as the metric counts it. */
+  /** On failure: a reason as counted by the metric. */
   reason?: string;
 }
 
 /**
- * `probe` verifies a good envelope and makes sure that its tampered twin is refused, on the path that real bundles take:
- * without the second half a verifier that always says yes would be ready.
+ * `probe` verifies a known bundle and checks that tampered copies are refused, on the code path of
+ * real bundles: without the second half a verifier that accepts everything would be ready.
  */
 export function attestationVerify(
   probe: () => Promise<AttestationProbe>,

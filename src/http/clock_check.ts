@@ -1,21 +1,24 @@
-/** Whether the clock can be right. Leases, schedules and names of exports live by it; durations do not. */
+/**
+ * The readiness check for a plausible clock. Leases, schedules and ids depend on it; durations do
+ * not.
+ */
 import type { Check } from "./readiness.ts";
 
 export interface ClockOptions {
   /** Milliseconds since 1970. */
   now(): number;
-  /** Milliseconds that only ever grow. */
+  /** Monotonic milliseconds. */
   elapsed(): number;
-  /** RFC 3339, or `unknown`: no clock is right that is before it. */
+  /** RFC 3339, or `unknown`: a correct clock cannot be before it. */
   buildDate: string;
-  /** It was set back since the last look. */
+  /** Called if the clock was set back since the last check. */
   onSetBack(): void;
 }
 
-/** Milliseconds; a clock that is steered differs by less between two looks. */
+/** Milliseconds; a clock that is being adjusted differs by less between two checks. */
 const jitter = 1_000;
 
-/** Warns before the build's time, and in the round in which it finds the clock set back. */
+/** Warns if the clock is before the build date, and in the round in which it was set back. */
 export function clockSane({ now, elapsed, buildDate, onSetBack }: ClockOptions): Check {
   const built = Date.parse(buildDate);
   let last: { now: number; elapsed: number } | undefined;

@@ -1,4 +1,4 @@
-/** What the app is made of; everything is handed in, so that a test can hand in something else. */
+/** Dependencies of the app, all passed in, so that tests can replace them. */
 import type { Hono } from "hono";
 import type { Config } from "../config/load.ts";
 import type { Feed } from "../jobs/feed.ts";
@@ -15,52 +15,52 @@ import type { Scope } from "../config/service.ts";
 import type { Liveness } from "./liveness.ts";
 import type { Readiness } from "./readiness.ts";
 
-/** One token's rights; the same object for all its requests. */
+/** The rights of a token; the same object for all its requests. */
 export interface Access {
-  /** Who acts, for the log and the export: the name of the token. */
+  /** The actor in log and export: the name of the token. */
   actor: string;
   tenants: readonly string[];
   scopes: readonly Scope[];
 }
 
-/** What @hono/node-server hands over; absent where a test asks the app directly. */
+/** Passed by @hono/node-server; absent if a test calls the app directly. */
 export interface NodeBindings {
   incoming?: { rawHeaders: string[]; socket?: { remoteAddress?: string } };
 }
 
-/** Paths, and what identifies the configuration that is in force. */
+/** Paths, and identification of the active configuration. */
 export interface Origin {
   /** The state directory. */
   state: string;
-  /** The file as it was when it was read; absent where there is none. */
+  /** Path and digest of the file when it was read; absent if there is none. */
   configuration?: { path: string; sha256: string };
 }
 
-/** What the routes of operations need: nothing here can change anything. */
+/** Dependencies of the operations routes: nothing here can change anything. */
 export interface OpsDeps {
   build: Build;
-  /** Hex sha256 of the one file that runs, as it was at the start; absent where it runs from its source. */
+  /** SHA-256 of the executable in hex, as of startup; absent when running from source. */
   binary?: Promise<string | undefined>;
   config: Config;
-  /** Where it runs and what it was told, for those who have a token. */
+  /** Paths and configuration, shown to callers with a token. */
   origin: Origin;
-  /** How many connections were refused since the service started. */
+  /** Connections refused by the egress policy since startup. */
   egress: { readonly count: number };
-  /** PEM of the key that exports are signed with; undefined before the first one has made it. */
+  /** PEM of the signing key; undefined until the first export has created it. */
   publicKey(): string | undefined;
   liveness: Pick<Liveness, "report">;
   readiness: Pick<Readiness, "report">;
-  /** In OpenMetrics, with exemplars, where `openMetrics` says so. */
+  /** In OpenMetrics, with exemplars, if `openMetrics`. */
   scrape(openMetrics: boolean): Promise<Scrape>;
-  /** A request was answered; `route` is a template of ours, never the caller's path. */
+  /** Called after each response; `route` is one of our templates, never the caller's path. */
   onAnswered(method: string, route: string, status: number, seconds: number): void;
-  /** A request was not taken, because there is enough to do. */
+  /** Called when a request is refused because of load. */
   onRefused(reason: Refusal): void;
-  /** Takes down who was refused, and who did what. */
+  /** Records refusals and actions. */
   audit: Pick<Audit, "did" | "refused">;
-  /** Milliseconds that only ever grow. */
+  /** Monotonic milliseconds. */
   elapsed(): number;
-  /** An error that no caller is to blame for. */
+  /** An error that no caller is responsible for. */
   onFault(error: unknown): void;
 }
 
@@ -68,15 +68,15 @@ export interface ServerDeps extends OpsDeps {
   queue: JobQueue;
   timeline: Pick<Timeline, "get" | "list">;
   store: Pick<FileStore, "find" | "remove">;
-  /** What is known to be wrong with a stored bundle: the first file that differs from its manifest. */
+  /** Known damage of a stored bundle: the first file that differs from its manifest. */
   damageOf?(bundle: StoredBundle): { path: string } | undefined;
   feed: Feed;
   isDraining(): boolean;
-  /** Begins the trace of a request from its traceparent header; absent where traces are off. */
+  /** Starts the trace of a request from its traceparent header; absent if traces are off. */
   trace?(traceparent: string | undefined): RequestTrace;
-  /** Called when a new job is on the disk, or one that ended is queued again. */
+  /** Called when a new job is durable, or an ended one is queued again. */
   onQueued(job: Job): void;
-  /** Somebody wants this job to end; where it waited, it has. */
+  /** Called when a job is cancelled; a waiting one has ended already. */
   onCancelled(job: Job): void;
 }
 

@@ -1,6 +1,6 @@
 /**
- * How many downloads run at once. Who reads slowly holds a connection for as long as it likes, and
- * the process has a thousand of them: one tenant leaves room for the others here too.
+ * Limits concurrent downloads. A slow reader holds a connection, of which the process has a
+ * thousand, so here too a tenant leaves room for the others.
  */
 import type { MiddlewareHandler } from "hono";
 import type { Config } from "../config/load.ts";
@@ -14,7 +14,7 @@ export function limitDownloads(
 ): MiddlewareHandler<AppEnvironment> {
   const { max, take } = placesFor(config, Math.ceil(config.service.maxRequests / 2));
   return async (c, next) => {
-    // Nobody reads the body of a HEAD, or ends it.
+    // The body of a HEAD response is never read or closed.
     if (c.req.method !== "GET") return await next();
     const leave = take(c.get("access"));
     if (leave === undefined) {
@@ -33,7 +33,7 @@ export function limitDownloads(
   };
 }
 
-/** The same bytes; `leave` is called when they have come, or nobody wants them any more. */
+/** The same bytes; `leave` is called when they were read, or the reader cancelled. */
 function untilRead(
   body: ReadableStream<Uint8Array<ArrayBuffer>>,
   leave: () => void,

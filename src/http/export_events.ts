@@ -1,7 +1,8 @@
 /**
- * One export as it goes, as server-sent events (WHATWG HTML, section 9.2): `step` for each event of its timeline, with the
- * event's id, so that a client that comes back misses nothing; `progress` in between, without one; `end` with the export
- * as GET shows it, and then no more. A comment line keeps proxies and socket limits quiet where nothing happens.
+ * The progress of an export as server-sent events (WHATWG HTML, section 9.2): `step` for each
+ * timeline event, with its id, so that a reconnecting client misses nothing; `progress` in between,
+ * without an id; `end` with the export as returned by GET, and then no more. Comment lines keep
+ * proxies and socket timeouts quiet.
  */
 import type { Context } from "hono";
 import type { Feed, Progress } from "../jobs/feed.ts";
@@ -13,7 +14,10 @@ import { jobFor, noExport } from "./exports.ts";
 import { problem } from "./problem.ts";
 import { shownEvent } from "./timeline.ts";
 
-/** Milliseconds without news after which a comment is sent; the socket is closed after 60 s without a byte. */
+/**
+ * Milliseconds without an event after which a comment is sent; the socket is closed after 60 s
+ * without a byte.
+ */
 const silence = 15_000;
 const page = 100;
 
@@ -24,7 +28,7 @@ export function addEvents(app: App, deps: ServerDeps): void {
     const job = jobFor(c, deps);
     if (job === undefined) return noExport(c);
     const headers = { "content-type": "text/event-stream; charset=utf-8" };
-    // Nobody reads the body of a HEAD, or ends it: it takes no follower's place.
+    // The body of a HEAD response is never read or closed: it does not count as a follower.
     if (c.req.method === "HEAD") return c.body(null, 200, headers);
     const leave = deps.feed.follow(job.tenant);
     if (leave === undefined) return tooMany(c, deps);
@@ -35,7 +39,7 @@ export function addEvents(app: App, deps: ServerDeps): void {
 }
 
 /**
- * The same where all places are taken and where the tenant's share is: a tenant learns nothing of
+ * The same answer whether all places or the tenant's share are taken: a tenant learns nothing about
  * the others.
  */
 function tooMany(c: Context, { feed, onRefused }: Pick<ServerDeps, "feed" | "onRefused">) {
@@ -94,7 +98,7 @@ async function* follow(
     if (ended) return yield frame("end", job === undefined ? null : shownExport(job));
     ended = job === undefined || isFinished(job);
     if (isDraining()) return;
-    // Its last step may be written a moment after its end.
+    // The last step may be written a moment after the end.
     if (ended) await feed.waitForChange(id, feed.versionOf(id), 50);
     else yield* waitForNews(feed, id, count);
   }

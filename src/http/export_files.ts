@@ -1,4 +1,7 @@
-/** The files of a finished export: listed, one by one with ranges and tags, or all as one stream. */
+/**
+ * The files of a finished export: as a list, one by one with ranges and ETags, or all as one
+ * stream.
+ */
 import type { Context } from "hono";
 import {
   type Contents,
@@ -57,7 +60,7 @@ export function addFiles(app: App, deps: ServerDeps): void {
   });
 }
 
-/** What is stored for the export of the path, or the answer that there is nothing. */
+/** The stored bundle of the export in the path, or the response that there is none. */
 async function storedFor(
   c: Context<AppEnvironment>,
   deps: ServerDeps,
@@ -65,7 +68,7 @@ async function storedFor(
   const job = jobFor(c, deps);
   if (job === undefined) return noExport(c);
   const { tenant, profile } = job;
-  // Of an unchanged export it is the bundle of the earlier one.
+  // An unchanged export uses the bundle of the earlier one.
   const exportId = job.sameAs ?? job.id;
   const bundle = { exportId, tenant, profile };
   const directory = job.state === "succeeded" ? deps.store.find(bundle) : undefined;
@@ -81,7 +84,7 @@ async function storedFor(
   return problem(c, { status: 404, detail: `There is no bundle of this export: it ${why}` });
 }
 
-/** The log has told it already, when the scrub found it. */
+/** It was logged when the scrub found it. */
 function damaged(c: Context, { path }: { path: string }) {
   const what = JSON.stringify(path);
   return problem(c, {
@@ -92,7 +95,7 @@ function damaged(c: Context, { path }: { path: string }) {
   });
 }
 
-/** What is wrong with it names its place, which is for the log alone. */
+/** The error names the path, which only belongs in the log. */
 function unreadable(c: Context, { onFault }: Pick<ServerDeps, "onFault">, error: unknown) {
   onFault(error);
   return problem(c, {
@@ -103,7 +106,7 @@ function unreadable(c: Context, { onFault }: Pick<ServerDeps, "onFault">, error:
   });
 }
 
-/** `onSent` is called where bytes are sent. */
+/** `onSent` is called if bytes are sent. */
 function sendFile(c: Context, contents: Contents, file: StoredFile, onSent: () => void) {
   const tag = `"${file.digest}"`;
   if (namesTag(c.req.header("if-none-match"), tag)) return unchanged(c, tag);
@@ -129,7 +132,9 @@ function unchanged(c: Context, etag: string) {
   return c.body(null, 304, { etag, "cache-control": "private, no-cache" });
 }
 
-/** The bytes of one tag never change, so they may be kept; whether one may still have them is asked each time. */
+/**
+ * The bytes behind an ETag never change, so they may be cached; access is checked for each request.
+ */
 function attachment(type: string, name: string, etag: string): Record<string, string> {
   return {
     etag,

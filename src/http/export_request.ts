@@ -1,4 +1,4 @@
-/** What requests of the exports API may say: zod schemas, from which /openapi.json is made too. */
+/** The requests of the exports API as zod schemas, which also generate /openapi.json. */
 import type { Context } from "hono";
 import * as z from "zod";
 import type { Config } from "../config/load.ts";
@@ -12,18 +12,18 @@ import type { Access } from "./deps.ts";
 import { problem } from "./problem.ts";
 import { shownError } from "./without_paths.ts";
 
-/** A UUIDv7: what exports and events of the timeline are called. */
+/** A UUIDv7: id of exports and timeline events. */
 export const idPattern = /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
 
-/** What can be a size at all; config/volume_size.ts knows which of them are. */
+/** The syntax of a size; config/volume_size.ts checks its value. */
 const sizePattern = /^(fat32|[1-9]\d{0,11}([KMG]B?)?)$/;
 
-/** What a job is to do, as the queue keeps it. */
+/** The request of a job as stored in the queue. */
 export type ExportRequest = Omit<z.output<ReturnType<typeof requestSchema>>, "tenant" | "profile">;
 
 /**
- * Profiles and tenants are those that the caller may name; any other name is told apart from
- * nothing. Without a tenant it is the first of the caller's that the profile belongs to.
+ * Only profiles and tenants of the caller are valid; a foreign name looks like an unknown one.
+ * Default tenant: the first one of the caller that may use the profile.
  */
 export function requestSchema({ profiles }: Pick<Config, "profiles">, access: Access) {
   const known = (name: string) => {
@@ -82,7 +82,7 @@ export function listSchema(access: Access) {
 export const keySchema = z.string()
   .regex(/^[\x21-\x7e]{1,255}$/, "must be 1 to 255 printable characters");
 
-/** One thing that is wrong with what was to be packed; `path` begins at its source. */
+/** A fault of the inputs; `path` is relative to its source. */
 const findingSchema = z.strictObject({
   code: z.string(),
   reason: z.string(),
@@ -96,7 +96,7 @@ const findingSchema = z.strictObject({
 
 const time = z.string().describe("RFC 3339, UTC");
 
-/** The body of an export; what is not known yet is null. Source: design.md section 10. */
+/** The body of an export; what is not known yet is null. */
 export const exportSchema = z.strictObject({
   id: z.string().regex(idPattern),
   state: z.enum(states),
@@ -145,12 +145,12 @@ function timeText(milliseconds: number): string {
   return new Date(milliseconds).toISOString();
 }
 
-/** A form of a foreign page cannot send this type without asking first. */
+/** A form on a foreign page cannot send this type without a preflight request. */
 export function isJson(c: Context): boolean {
   return /^application\/json\s*(;|$)/i.test(c.req.header("content-type") ?? "");
 }
 
-/** Whether its body is compressed, or encoded otherwise (RFC 9110 section 8.4). */
+/** Whether the body is compressed, or encoded otherwise (RFC 9110 section 8.4). */
 export function isEncoded(c: Context): boolean {
   return !/^(identity)?$/i.test(c.req.header("content-encoding")?.trim() ?? "");
 }
@@ -163,7 +163,7 @@ export function jsonOf(text: string): unknown {
   }
 }
 
-/** Everything that is wrong, at once. */
+/** All faults at once. */
 export function invalid(c: Context, error: z.ZodError, place?: string) {
   const errors = error.issues.flatMap((issue) => {
     const path = [...(place === undefined ? [] : [place]), ...issue.path].join(".");

@@ -1,4 +1,7 @@
-/** The exports API: ask for one, look at one, list them, end, repeat and remove them. A request names a profile and never a path. */
+/**
+ * The exports API: create, get, list, cancel, retry and remove. A request names a profile and never
+ * a path.
+ */
 import type { Context } from "hono";
 import { belongsTo } from "../config/profile.ts";
 import type { Trigger } from "../domain/labels.ts";
@@ -55,7 +58,7 @@ export function addExports(app: App, deps: ServerDeps): void {
     if (!query.success) return invalid(c, query.error);
     const { cursor, limit, tenant, ...filter } = query.data;
     const tenants = tenant === undefined ? c.get("access").tenants : [tenant];
-    // One more than asked for tells whether there is another page.
+    // One more than requested shows whether there is another page.
     const before = cursor === undefined ? {} : { before: cursor };
     const jobs = deps.queue.list({ ...filter, ...before, tenants, limit: limit + 1 });
     const items = jobs.slice(0, limit).map(shownExport);
@@ -122,19 +125,21 @@ function accept(c: Context<AppEnvironment>, deps: ServerDeps, asked: NewJob) {
   return c.json(shownExport(job), 202, { location: `/v1/exports/${exportId}` });
 }
 
-/** The stella command names itself; whoever else does so gets no more by it. */
+/** The stella command identifies itself; doing the same has no advantage for others. */
 function triggerOf(c: Context): Trigger {
   return c.req.header("user-agent")?.startsWith("stella/") ? "cli" : "api";
 }
 
-/** The export that the path names, where the caller may know of it. */
+/** The export in the path, if the caller may see it. */
 export function jobFor(c: Context<AppEnvironment>, { queue }: Pick<ServerDeps, "queue">) {
   const id = c.req.param("id") ?? "";
   const job = idPattern.test(id) ? queue.get(id) : undefined;
   return job !== undefined && c.get("access").tenants.includes(job.tenant) ? job : undefined;
 }
 
-/** A foreign tenant's id is answered as an unknown one; what can be nobody's id says so. */
+/**
+ * A foreign tenant's id is answered like an unknown one; an invalid id is a fault of the request.
+ */
 export function noExport(c: Context) {
   if (!idPattern.test(c.req.param("id") ?? "")) {
     return problem(c, { status: 400, detail: "That is not the id of an export" });

@@ -1,7 +1,8 @@
 /**
- * What every request passes. The service answers on loopback without tokens, so the danger is a browser on the same machine
- * that a foreign page steers at it: by a name that resolves to 127.0.0.1 (Host), or by a form (Origin, content type).
- * node:http lets 500 headers and two Host headers through (platform.md trap 13), so both are counted here.
+ * Checks every request. The service responds on loopback without tokens, so the danger is a browser
+ * on the same machine that a foreign page directs to it: by a name that resolves to 127.0.0.1
+ * (Host), or by a form (Origin, content type). node:http accepts 500 headers and two Host headers,
+ * so both are counted here.
  */
 import { isIP } from "node:net";
 import type { Context, MiddlewareHandler } from "hono";
@@ -12,10 +13,10 @@ import { problem } from "./problem.ts";
 type Handler = MiddlewareHandler<AppEnvironment>;
 
 const maxHeaders = 100;
-/** Characters of a name and its port (RFC 1035 section 2.3.4); more are not shown. */
+/** Characters of a name and its port (RFC 1035 section 2.3.4); longer ones are cut when shown. */
 const maxHostLength = 261;
 
-/** Headers in which a proxy says for whom it asks. */
+/** Headers in which a proxy names its client. */
 const proxied = ["forwarded", "via", "x-forwarded-for", "x-real-ip"];
 
 const headers = {
@@ -30,29 +31,30 @@ const headers = {
 export const setHeaders: Handler = async (c, next) => {
   await next();
   for (const [name, value] of Object.entries(headers)) {
-    // The runbook has a policy of its own, which lets its style through.
+    // The runbook has its own policy, which allows its style.
     if (!c.res.headers.has(name)) c.res.headers.set(name, value);
   }
 };
 
-/** By which names clients may call the service. */
+/** Host names by which clients may reach the service. */
 export interface Names {
-  /** In lower case, without a port; localhost and loopback addresses always may. */
+  /** In lower case, without a port; localhost and loopback addresses are always allowed. */
   hosts: readonly string[];
-  /** Any IP address will do: a foreign page cannot be served from ours, so it takes a name to steer a browser at us. */
+  /** Allow any IP address: a foreign page has its own address, so DNS rebinding needs a name. */
   addresses: boolean;
 }
 
 export function guard(own: Names): Handler {
   return async (c, next) => {
-    // c.env is not there at all when a test calls app.request(path).
+    // c.env does not exist when a test calls app.request(path).
     const raw = (c.env as NodeBindings | undefined)?.incoming?.rawHeaders ?? [];
     if (raw.length / 2 > maxHeaders) {
       return problem(c, { status: 431, detail: `A request has at most ${maxHeaders} headers` });
     }
     const named = raw.filter((name, at) => at % 2 === 0 && name.toLowerCase() === "host").length;
     if (named > 1) return problem(c, { status: 400, detail: "A request has one Host header" });
-    // The URL is made of the Host header, or of an absolute request target, which wins over it (RFC 9112 section 3.2.2).
+    // The URL comes from the Host header, or from an absolute request target, which takes
+    // precedence (RFC 9112 section 3.2.2).
     const hosts = [new URL(c.req.url).host, c.req.header("host") ?? ""].filter((one) => one !== "");
     const foreign = hosts.find((host) => !isOwn(host, own));
     if (foreign !== undefined) return misdirected(c, foreign);
@@ -72,20 +74,23 @@ function misdirected(c: Context, host: string) {
   });
 }
 
-/** Whether the request comes from this machine. What a proxy on it passes on does not, where the proxy says that it is one. */
+/**
+ * Whether the request comes from this machine. A request forwarded by a local proxy does not, if
+ * the proxy says so.
+ */
 export function isLocal(c: Context<AppEnvironment>): boolean {
   const isForwarded = proxied.some((name) => c.req.header(name) !== undefined);
   return !isForwarded && isLoopback(peerOf(c));
 }
 
-/** The address at the other end of the connection; empty where a test asks the app directly. */
+/** The peer's address; empty if a test calls the app directly. */
 export function peerOf(c: Context<AppEnvironment>): string {
   const peer = (c.env as NodeBindings | undefined)?.incoming?.socket?.remoteAddress ?? "";
-  // A socket for both versions of IP spells the addresses of version 4 so.
+  // A dual-stack socket writes IPv4 addresses like this.
   return peer.replace(/^::ffff:/i, "");
 }
 
-/** Any port will do: a forwarded one is another. */
+/** Any port is fine: a forwarded one differs. */
 function isOwn(host: string, { hosts, addresses }: Names): boolean {
   const name = (URL.parse(`http://${host}`)?.hostname ?? "").replace(/^\[|\]$/g, "");
   if (addresses && isIP(name) !== 0) return true;

@@ -1,9 +1,9 @@
 /**
- * `/health/liveness` and `/health/readiness`. Machines read the status code, people ask with
- * `?verbose`. The JSON follows draft-inadarei-api-health-check-06, which expired in 2022 and never
- * became an RFC; the words pass, warn and fail are its. What a check found may name paths and
- * addresses. Whole it is for those on this machine; those with a token see it without paths, and
- * everybody else learns how each check stands, and no more.
+ * `/health/liveness` and `/health/readiness`. Programs read the status code, people use `?verbose`.
+ * The JSON follows draft-inadarei-api-health-check-06, which expired in 2022 and never became an
+ * RFC, including the words pass, warn and fail. Results of checks may contain paths and addresses:
+ * local callers see all of it, callers with a token see it without paths, and everybody else only
+ * the status of each check.
  */
 import type { Context } from "hono";
 import type { App, AppEnvironment, OpsDeps } from "./deps.ts";
@@ -19,10 +19,10 @@ interface Health {
 /** `time` is not for everybody either. */
 type Shown = Omit<CheckState, "time"> & Partial<Pick<CheckState, "time">>;
 
-/** Of what the checks found. */
+/** How much of the results is shown. */
 export type Detail = "all" | "without paths" | "none";
 
-/** `detailFor` says how much a request may see. */
+/** `detailFor` decides how much a request may see. */
 export function addHealth(
   app: App,
   { liveness, readiness }: OpsDeps,
@@ -35,7 +35,7 @@ export function addHealth(
   app.get("/health/liveness", (c) => {
     const alive = liveness.report();
     if (!isVerbose(c)) return answer(c, shown(c, alive));
-    // The last results of readiness are shown here as well, and do not change the code.
+    // The last readiness results are included but do not change the status code.
     return verbose(c, "liveness", shown(c, { ...alive, checks: readiness.report().checks }));
   });
   app.get("/health/readiness", (c) => {
@@ -54,7 +54,7 @@ function pathless({ checks, ...rest }: Health): Health {
   };
 }
 
-/** How everything stands, without a word of what was found. */
+/** Only the status of each check. */
 function bare({ status, checks }: Health): Health {
   return {
     status,
@@ -87,7 +87,7 @@ function byName(checks: readonly Shown[]) {
 
 const marks: Record<Status, string> = { pass: "+", warn: "!", fail: "-" };
 
-/** One line a check, as Kubernetes does it. */
+/** One line per check, like Kubernetes. */
 function verbose(c: Context, kind: string, { status, output, checks = [] }: Health) {
   const lines = checks.map((check) => {
     const detail = check.output === undefined ? "" : `: ${check.output}`;
@@ -97,7 +97,7 @@ function verbose(c: Context, kind: string, { status, output, checks = [] }: Heal
   return c.text([...lines, end, ""].join("\n"), codeOf(status));
 }
 
-/** A warning does not take the service out of its work. */
+/** A warning does not make the service unready. */
 function codeOf(status: Status): 200 | 503 {
   return status === "fail" ? 503 : 200;
 }

@@ -1,7 +1,6 @@
 /**
- * A page of text for a browser: no script and no foreign address. The only things that its
- * Content-Security-Policy lets through are its own style, by its digest, and pictures of this
- * service.
+ * A text page for browsers: no script and no foreign address. Its Content-Security-Policy only
+ * allows its own style, by digest, and pictures of this service.
  */
 import { createHash } from "node:crypto";
 import { escapeHtml, headingsOf } from "./markdown.ts";
@@ -16,7 +15,7 @@ export const htmlHeaders = {
   "content-security-policy": policy,
 };
 
-/** @param content HTML that was made from trusted or escaped text */
+/** @param content HTML made from trusted or escaped text */
 export function htmlPage(title: string, content: string): string {
   return `<!doctype html>
 <html lang="en">
@@ -35,7 +34,7 @@ ${content}
 `;
 }
 
-/** The headings of the second and third level of a Markdown text, as a list of links. */
+/** The second and third level headings of a Markdown text as a list of links. */
 export function contentsOf(text: string): string {
   const headings = headingsOf(text).filter((one) => one.level > 1 && one.level < 4);
   const items = headings.map((one) =>

@@ -1,6 +1,6 @@
 /**
- * The app on a socket: node:http, because Deno.serve knows no time limits for headers, bodies and idle connections
- * (reliability.md B2 row 5), so that a handful of slow clients could hold it for ever.
+ * Serves the app by node:http, because Deno.serve has no timeouts for headers, bodies and idle
+ * connections, so that a few slow clients could block it for ever.
  */
 import { createAdaptorServer } from "@hono/node-server";
 import type { Server } from "node:http";
@@ -13,7 +13,7 @@ import type { App } from "./deps.ts";
 /** Times in milliseconds; the names are those of node:http. */
 export interface HttpLimits {
   headersTimeout: number;
-  /** For a whole request, its body included. */
+  /** For a whole request including its body. */
   requestTimeout: number;
   /** Between two requests. */
   keepAliveTimeout: number;
@@ -22,7 +22,10 @@ export interface HttpLimits {
   maxHeaderSize: number;
 }
 
-/** Connections are looked at now and then, so that a limit takes effect up to one such interval late: 10 s and 30 s are kept. */
+/**
+ * Connections are checked at intervals, so a timeout may take effect one interval late: 10 s and 30
+ * s are kept.
+ */
 export const defaultLimits: HttpLimits = {
   headersTimeout: 8_000,
   requestTimeout: 29_000,
@@ -30,9 +33,11 @@ export const defaultLimits: HttpLimits = {
   connectionsCheckingInterval: 500,
   maxHeaderSize: 16 * 1024,
 };
-/** Milliseconds without any byte in either direction. */
+/** Milliseconds without a byte in either direction. */
 const idleTimeout = 60_000;
-/** Above what one client machine opens, below what a process may: a connection is a descriptor. */
+/**
+ * More than one client machine opens, fewer than a process may have: a connection is a descriptor.
+ */
 const maxConnections = 1_024;
 
 /** PEM texts. */
@@ -42,17 +47,17 @@ export interface TlsFiles {
 }
 
 export interface HttpServer {
-  /** `http://HOST:PORT`, https with a certificate, with the port that was given. */
+  /** `http://HOST:PORT`, https with a certificate, with the actual port. */
   url: string;
-  /** New connections get this certificate. @throws where it cannot be used; the one before stays */
+  /** New connections get this certificate. @throws if it cannot be used; the old one stays */
   renew(tls: TlsFiles): void;
-  /** Ends idle connections at once and busy ones after `bound` milliseconds. */
+  /** Closes idle connections at once and busy ones after `bound` milliseconds. */
   close(bound: number): Promise<void>;
 }
 
 /**
- * @throws StellaError conflict where the address is in use, usage where it cannot be had, or
- * certificate and key are none or do not fit
+ * @throws StellaError conflict if the address is in use, usage if it is not available, or
+ * certificate and key are invalid or do not match
  */
 export async function serveHttp(
   app: Pick<App, "fetch">,
@@ -86,7 +91,7 @@ function adaptor(app: Pick<App, "fetch">, limits: HttpLimits, tls: TlsFiles | un
       fetch: app.fetch,
       serverOptions: { ...limits },
       ...secure,
-      // Request and Response stay what they are for the rest of the program.
+      // Keeps Request and Response unchanged for the rest of the program.
       overrideGlobalObjects: false,
     } as Parameters<typeof createAdaptorServer>[0],
   ) as Server;
@@ -103,7 +108,7 @@ function listening(server: Server, listen: Listen): Promise<void> {
   return promise;
 }
 
-/** What never became a request: the parser's complaint as a bare status, then the end. */
+/** Answers invalid requests with a bare status and closes the connection. */
 function refuse(error: Error & { code?: string }, socket: Duplex): void {
   const status = error.code === "ERR_HTTP_REQUEST_TIMEOUT"
     ? "408 Request Timeout"

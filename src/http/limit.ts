@@ -1,7 +1,7 @@
 /**
- * How many requests to the API are open at once. Beyond that a caller is told at once to come back,
- * instead of taking one more connection of which the process has a thousand. One tenant leaves room
- * for the others. Operations are not limited: health and metrics have to answer just then.
+ * Limits concurrent API requests. Beyond the limit a caller gets 503 with Retry-After, because the
+ * process only has a thousand connections. A tenant leaves room for the others. Operations are not
+ * limited: health and metrics must respond then.
  */
 import type { Context, MiddlewareHandler } from "hono";
 import type { Config } from "../config/load.ts";
@@ -11,8 +11,7 @@ import type { AppEnvironment, OpsDeps } from "./deps.ts";
 import { problem } from "./problem.ts";
 
 /**
- * Open until its answer begins, so a body that does not come counts, and a file that is being sent
- * does not.
+ * A place is held until the response starts, so a slow body counts but a file being sent does not.
  */
 export function limitRequests(
   config: Pick<Config, "tokens" | "service">,
@@ -32,20 +31,20 @@ export function limitRequests(
   };
 }
 
-/** Places that the tenants share. */
+/** The places shared by the tenants. */
 export function placesFor({ tokens }: Pick<Config, "tokens">, max: number) {
   const places = new FairLimiter(max, new Set(tokens.map(partyOf)).size);
   return { max, take: (access: Access) => places.acquire(partyOf(access)) };
 }
 
-/** The same where all places are taken and where the tenant's share is. */
+/** The same answer whether all places or the tenant's share are taken. */
 export function tooManyRequests(c: Context, onRefused: OpsDeps["onRefused"], detail: string) {
   onRefused("busy");
   c.header("retry-after", "1");
   return problem(c, { status: 503, detail, hint: "ask again in a second" });
 }
 
-/** Tokens of the same tenants are one party: a tenant gets no more by having more of them. */
+/** Tokens of the same tenants form one party: more tokens give no larger share. */
 function partyOf({ tenants }: Pick<Access, "tenants">): string {
   return tenants.toSorted().join(" ");
 }

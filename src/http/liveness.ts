@@ -1,22 +1,26 @@
 /**
- * Whether the process works at all. It looks at nothing outside: a dead registry or a full disk must not restart
- * the service, which would only lose the running export.
+ * Liveness: whether the process works at all. Nothing external is checked: a dead registry or a
+ * full disk must not restart the service, which would only lose running exports.
  */
 
 export interface LivenessOptions {
-  /** Milliseconds that only ever grow. */
+  /** Monotonic milliseconds. */
   elapsed(): number;
-  /** When the worker of the running job was last heard, on that clock; undefined where none runs. */
+  /**
+   * Last heartbeat of the worker that has been silent longest, on that clock; undefined if none is
+   * running.
+   */
   lastHeartbeatAt(): number | undefined;
-  /** How late a turn of the event loop was, in seconds. */
+  /** Delay of the event loop in seconds. */
   onLag?(seconds: number): void;
 }
 
-/** Milliseconds without a turn of the event loop. */
+/** Milliseconds without an iteration of the event loop. */
 const loopLimit = 30_000;
 /**
- * Milliseconds without a word from a worker. Above what the jobs allow (worker_host.ts): a worker that a slow disk holds up is
- * ended with its export, and only where that fails is the service to be restarted, with all the others.
+ * Milliseconds without a heartbeat of a worker. Longer than jobs allow (worker_host.ts): a worker
+ * blocked by a slow disk is ended with its export; only if that fails is the service restarted,
+ * with all others.
  */
 const workerLimit = 360_000;
 const tick = 1_000;
@@ -32,7 +36,7 @@ export class Liveness {
     this.#timer = setInterval(() => this.#turn(), tick);
   }
 
-  /** `output` says what is wrong. */
+  /** `output` describes the fault. */
   report(): { status: "pass" | "fail"; output?: string } {
     const now = this.#options.elapsed();
     const heardAt = this.#options.lastHeartbeatAt() ?? now;

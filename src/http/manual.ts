@@ -1,11 +1,14 @@
-/** The manual in a browser: `/docs` is its contents, `/docs/<page>` a page. It comes out of the binary. */
+/**
+ * The manual for browsers: `/docs` is its contents, `/docs/<page>` a page. It is embedded in the
+ * binary.
+ */
 import { type Page, pageNamed, pages, pictures } from "../docs/pages.ts";
 import type { App } from "./deps.ts";
 import { contentsOf, htmlHeaders, htmlPage } from "./html_page.ts";
 import { escapeHtml, renderMarkdown } from "./markdown.ts";
 import { problem } from "./problem.ts";
 
-/** A picture may have a style of its own; opened by itself it can do nothing else. */
+/** A picture may have its own style and nothing else. */
 const pictureHeaders = {
   "content-type": "image/svg+xml",
   "content-security-policy": "default-src 'none'; style-src 'unsafe-inline'; sandbox",
@@ -24,7 +27,7 @@ export function addManual(app: App): void {
   });
 }
 
-/** By name; rendered when first asked for. */
+/** By name; rendered on first use. */
 const cache = new Map<string, string>();
 
 function rendered(page: Page): string {
@@ -47,7 +50,7 @@ function navigation(page: Page): string {
   return page.name === "index" ? list : list + contentsOf(page.text);
 }
 
-/** Where a link of a page leads here; undefined for a file that the service does not have. */
+/** The address for a link of a page; undefined if the service does not have the file. */
 function addressOf(href: string): string | undefined {
   const [, path = "", fragment = ""] = /^([^#]*)(#.*)?$/.exec(href) ?? [];
   if (path === "" || /^https?:/.test(path)) return href;

@@ -1,15 +1,15 @@
 /**
- * Markdown to HTML for the pages that the binary carries: GitHub's dialect by `marked`, with
- * addresses for headings and links for names that have a page of their own. The text can put no
- * HTML, image or script into a page: a runbook that somebody edited can at worst look odd.
+ * Renders Markdown to HTML for the embedded pages: GitHub's dialect by `marked`, with anchors for
+ * headings and links for names with a page of their own. The text can add no HTML, image or script:
+ * an edited runbook can at worst look odd.
  */
 import { lexer, Marked, Renderer, type Tokens } from "marked";
 
-/** Where names, links and pictures of a text lead; undefined: it stays text. */
+/** Where names, links and pictures of a text lead; undefined: plain text. */
 export interface Addresses {
   /** The page of a name such as `ExportCenterDown`, in text or in a code span. */
   pageOf?(name: string): string | undefined;
-  /** The address behind a link, as the text spells it. */
+  /** The address of a link as written in the text. */
   addressOf?(href: string): string | undefined;
   /** The address of a picture. */
   pictureOf?(href: string): string | undefined;
@@ -20,7 +20,7 @@ export function renderMarkdown(text: string, addresses: Addresses = {}): string 
   return new Marked().parse(text, { async: false, renderer: new PageRenderer(addresses) });
 }
 
-/** The headings of `text` in their order. */
+/** The headings of `text` in order. */
 export function headingsOf(text: string): { level: number; text: string; id: string }[] {
   const isHeading = (token: { type: string }): token is Tokens.Heading => token.type === "heading";
   return lexer(text).filter(isHeading)
@@ -33,7 +33,7 @@ export function escapeHtml(text: string): string {
   return text.replace(/[&<>"]/g, (character) => entities[character] ?? character);
 }
 
-/** The fragment of a heading, as GitHub makes it, so that links work there and here. */
+/** The anchor of a heading, the same as GitHub's. */
 export function headingId(text: string): string {
   return text.toLowerCase().replace(/[^\p{L}\p{N} _-]/gu, "").replaceAll(" ", "-");
 }
@@ -48,7 +48,7 @@ class PageRenderer extends Renderer {
     return `<h${token.depth} id="${headingId(token.text)}">${content}</h${token.depth}>\n`;
   }
 
-  /** In a frame of its own, which scrolls where the page is narrower than the table. */
+  /** In its own frame, which scrolls if the page is narrower than the table. */
   override table(token: Tokens.Table): string {
     return `<div class="wide">${super.table(token)}</div>\n`;
   }
@@ -65,7 +65,7 @@ class PageRenderer extends Renderer {
       .replace(/\b[A-Z][A-Za-z0-9]{5,}\b/g, (word) => this.linked(word, word));
   }
 
-  /** Only addresses a reader of an offline page can use without harm; `javascript:` is none. */
+  /** Only addresses that are safe on an offline page; `javascript:` is not. */
   override link(token: Tokens.Link): string {
     const { addressOf } = this.addresses;
     const href = addressOf === undefined ? token.href : addressOf(token.href);

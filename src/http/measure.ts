@@ -1,4 +1,7 @@
-/** How long requests take, by the template of their route: a caller's path is never a label, or anybody could make a million. */
+/**
+ * Measures requests by route template: the caller's path is never a label, or anybody could create
+ * a million series.
+ */
 import type { Context, MiddlewareHandler } from "hono";
 import { matchedRoutes } from "hono/route";
 import type { AppEnvironment, OpsDeps } from "./deps.ts";

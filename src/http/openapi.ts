@@ -1,6 +1,6 @@
 /**
- * `/openapi.json`, made from the schemas that requests are held to. A test compares it with the routes of the app, so that
- * neither can be without the other; another asks for what it says with every token there is.
+ * `/openapi.json`, generated from the schemas of the requests. A test compares it with the routes
+ * of the app; another sends the described requests with every token.
  */
 import * as z from "zod";
 import type { Config } from "../config/load.ts";
@@ -14,15 +14,15 @@ interface Operation {
   method: "get" | "post" | "delete";
   path: string;
   summary: string;
-  /** Absent where everybody may ask, without a token. */
+  /** Absent if no token is needed. */
   scope?: Scope;
-  /** What comes in the query. */
+  /** Parameters of the query. */
   query?: z.ZodObject;
   headers?: Record<string, z.ZodType>;
   body?: z.ZodType;
-  /** Status and media type of success; problems come besides. */
+  /** Status and media type of success; problems are added. */
   answers: [status: number, about: string, content?: Json];
-  /** Other good answers. */
+  /** Other successful responses. */
   also?: Record<number, string>;
   problems: number[];
 }
@@ -212,7 +212,7 @@ export function openApi(version: string): Json {
 function described(operation: Operation): Json {
   const { method, path, summary, scope, body, answers, also = {}, problems } = operation;
   const [status, description, content] = answers;
-  // What can be nobody's id is a fault of the request.
+  // An invalid id is a fault of the request.
   const malformed = path.includes("{") ? [400] : [];
   const guarded = scope === undefined ? [] : [401, 403, 503];
   const refused = [...malformed, ...problems, ...guarded];
@@ -238,7 +238,7 @@ function described(operation: Operation): Json {
 
 const problemSchemaRef = { schema: { $ref: "#/components/schemas/Problem" } };
 
-/** Who is told to come back is told when. */
+/** Temporary refusals carry Retry-After. */
 function problemFor(status: number): Json {
   const retryAfter = { description: "Seconds to wait", schema: { type: "integer" } };
   return {

@@ -13,12 +13,12 @@ import { withoutPaths } from "./without_paths.ts";
 
 export interface Problem {
   status: ContentfulStatusCode;
-  /** What happened, as one sentence. */
+  /** What happened, in one sentence. */
   detail: string;
-  /** A code of errors.ts; where none is given, the one of the status. */
+  /** A code of errors.ts; default: that of the status. */
   code?: ErrorCode;
   hint?: string;
-  /** Every fault of the request; `path` is a place in the body, or the name of a header or parameter. */
+  /** All faults of the request; `path` is a position in the body, or a header or parameter name. */
   errors?: { path: string; message: string }[];
 }
 
@@ -41,7 +41,7 @@ const titles: Record<number, string> = {
   507: "Insufficient Storage",
 };
 
-/** `type` is about:blank: the status says it all, and a URL would need somebody to answer it. */
+/** `type` is about:blank: the status says it all, and a URL would have to be served. */
 export function problem(
   c: Context,
   { status, detail, code = statusCodes[status] ?? "usage", ...rest }: Problem,
@@ -67,9 +67,9 @@ const statuses: Partial<Record<ErrorCode, ContentfulStatusCode>> = {
 };
 
 /**
- * `usage` is 400, but for a key that was used for another request
- * (draft-ietf-httpapi-idempotency-key-header-07), and where it is about a file. A full queue is
- * 429, anything else that is busy 503.
+ * `usage` is 400, except for a reused idempotency key
+ * (draft-ietf-httpapi-idempotency-key-header-07) and for faults of files. A full queue is 429,
+ * other busy states are 503.
  */
 function statusOf(error: StellaError): ContentfulStatusCode {
   const has = (reason: string) => error.findings.some((one) => one.reason === reason);
@@ -82,15 +82,21 @@ function statusOf(error: StellaError): ContentfulStatusCode {
   return has("idempotency_key_reused") ? 422 : 400;
 }
 
-/** Nobody names a file of the service: that it cannot be used is no caller's fault, and its path is for the log alone. */
+/**
+ * Callers do not name files of the service: a fault of one is not theirs, and its path only belongs
+ * in the log.
+ */
 function isOfFile({ code, cause }: StellaError): boolean {
   return code === "media" || /^E[A-Z0-9]+$/.test(errnoOf(cause));
 }
 
-/** Seconds after which some of a full queue may be done, or what held the service up may have passed. */
+/** Seconds after which a full queue may have room, or a transient fault may be over. */
 const pauses: Partial<Record<ContentfulStatusCode, number>> = { 429: 30, 503: 5 };
 
-/** A thrown error as a problem. What is not the caller's fault also goes to `onFault`, and only there with its text. */
+/**
+ * A thrown error as a problem. Errors that are not the caller's fault are also passed to `onFault`,
+ * and only there with their text.
+ */
 export function problemOf(
   c: Context,
   error: Error,
@@ -112,7 +118,7 @@ export function problemOf(
   return problem(c, { status, code, detail: message, ...(hint === undefined ? {} : { hint }) });
 }
 
-/** The client went away while its body was read; nobody reads this answer. */
+/** The client disconnected while its body was read; nobody reads this response. */
 function isAborted(error: Error): boolean {
   return error.message === "aborted" || (error as { code?: string }).code === "ECONNRESET";
 }

@@ -4,8 +4,8 @@
 export type ByteRange = [from: number, to: number];
 
 /**
- * What a Range header asks of `size` bytes. Undefined: all of it, which is also the answer to several ranges and to what
- * cannot be read; "unsatisfiable" where it begins behind the end.
+ * The range of a Range header for `size` bytes. Undefined: everything, also for several ranges and
+ * for invalid headers; "unsatisfiable" if it starts after the end.
  */
 export function parseRange(
   header: string | undefined,
@@ -24,7 +24,10 @@ export function parseRange(
   return from >= size ? "unsatisfiable" : [from, to];
 }
 
-/** Whether a list of entity tags names `tag`, compared weakly as If-None-Match wants it (section 13.1.2). */
+/**
+ * Whether a list of entity tags contains `tag`, by the weak comparison of If-None-Match (section
+ * 13.1.2).
+ */
 export function namesTag(header: string | undefined, tag: string): boolean {
   if (header === undefined) return false;
   return header.split(",").map((one) => one.trim().replace(/^W\//, ""))

@@ -1,6 +1,6 @@
 /**
- * Whether the service can do its work. One loop in the background runs all checks, each under a limit of its own, and
- * whoever asks reads the last results: a thousand questions make no more probes than one.
+ * Readiness: whether the service can do its work. A background loop runs all checks, each with its
+ * own timeout, and requests read the last results: many requests cause no more probes.
  */
 import { messageOf } from "../domain/errors.ts";
 
@@ -8,21 +8,21 @@ export type Status = "pass" | "warn" | "fail";
 
 export interface CheckResult {
   status: Status;
-  /** What was found, in words. */
+  /** What was found. */
   output?: string;
 }
 
 export interface Check {
-  /** `component:measurement`, the label of the metric and the key in the answer. */
+  /** `component:measurement`, the label of the metric and the key in the response. */
   name: string;
-  /** Milliseconds. */
+  /** Timeout in milliseconds. */
   limit: number;
-  /** What a check that takes longer counts as; fail where it does not say. */
+  /** Result of a check that exceeds its timeout; default: fail. */
   late?: Status;
   run(signal: AbortSignal): CheckResult | Promise<CheckResult>;
 }
 
-/** The last result of one check; `time` in milliseconds since 1970. */
+/** The last result of a check; `time` in milliseconds since 1970. */
 export interface CheckState extends CheckResult {
   name: string;
   time: number;
@@ -32,15 +32,18 @@ export interface ReadinessOptions {
   checks: readonly Check[];
   /** Milliseconds since 1970. */
   now(): number;
-  /** Milliseconds that only ever grow. */
+  /** Monotonic milliseconds. */
   elapsed(): number;
   isDraining(): boolean;
   onRound(states: readonly CheckState[]): void;
   /** Milliseconds between rounds. */
   interval?: number;
-  /** Milliseconds after which a check that failed for the first time is run again: it was nothing, or it shows soon. */
+  /**
+   * Milliseconds after which a check that failed for the first time is repeated, to tell a glitch
+   * from a fault.
+   */
   confirm?: number;
-  /** Milliseconds after which results count for nothing. */
+  /** Milliseconds after which results are too old. */
   stale?: number;
 }
 
@@ -56,7 +59,7 @@ export class Readiness {
     this.#options = { interval: 10_000, confirm: 1_000, stale: 30_000, ...options };
   }
 
-  /** Resolves when the first round is done; rounds follow until `stop`. */
+  /** Resolves after the first round; rounds continue until `stop`. */
   async start(): Promise<void> {
     const began = this.#options.elapsed();
     await this.#round();
@@ -69,7 +72,7 @@ export class Readiness {
     this.#doubts.forEach(clearTimeout);
   }
 
-  /** The worst of all checks but those whose name or component is in `exclude`. */
+  /** The worst result, except for checks whose name or component is in `exclude`. */
   report(exclude: readonly string[] = []): { status: Status; checks: CheckState[] } {
     const checks = [...this.#all(), this.#drain(), ...this.#age()].filter((one) =>
       !exclude.includes(one.name) && !exclude.includes(one.name.split(":")[0] ?? "")
@@ -78,7 +81,7 @@ export class Readiness {
     return { status: has("fail") ? "fail" : has("warn") ? "warn" : "pass", checks };
   }
 
-  /** From start to start, since a check that hangs takes its time. */
+  /** From start to start, because a check may hang. */
   #schedule(began: number): void {
     if (this.#stopped) return;
     const { interval, elapsed } = this.#options;
@@ -92,7 +95,7 @@ export class Readiness {
     this.#options.onRound(this.#all());
   }
 
-  /** A result shows as soon as it is there: one check that hangs does not hide what the others found. */
+  /** Each result is published at once: a check that hangs does not delay the others. */
   async #runOne(check: Check): Promise<void> {
     const { now, interval, confirm } = this.#options;
     const result = await runLimited(check);
@@ -129,7 +132,10 @@ export class Readiness {
   }
 }
 
-/** A first failure after a success only warns: one lost packet does not take the service out. */
+/**
+ * The first failure after a success is only a warning: one lost packet must not make the service
+ * unready.
+ */
 function softened(result: CheckResult, before: CheckState | undefined): CheckResult {
   const first = result.status === "fail" && before?.status === "pass";
   return first ? { ...result, status: "warn", output: `failed once: ${result.output}` } : result;

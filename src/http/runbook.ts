@@ -1,6 +1,6 @@
 /**
- * The runbook in a browser: `/runbook` is the whole page, `/runbook/<Alert>` the section to which an alert's link leads. It
- * comes out of the binary, so that it is there when nothing else is.
+ * The runbook for browsers: `/runbook` is the whole page, `/runbook/<Alert>` the section that an
+ * alert links to. It is embedded in the binary, so it is available when nothing else is.
  */
 import runbook from "../../dashboards/observability.md" with { type: "text" };
 import type { App } from "./deps.ts";
@@ -10,11 +10,11 @@ import { problem } from "./problem.ts";
 
 export interface AlertPage {
   alert: string;
-  /** Markdown, its heading included. */
+  /** Markdown including its heading. */
   text: string;
 }
 
-/** The sections below "Alert hints", by the name of their alert. */
+/** The sections below "Alert hints" by alert name. */
 export function alertPages(text: string): AlertPage[] {
   const hints = text.split(/^(?=## )/m).find((part) => part.startsWith("## Alert hints\n")) ?? "";
   return hints.split(/^(?=### )/m).slice(1).map((section) => ({
@@ -27,7 +27,7 @@ export function addRunbook(app: App): void {
   const pages = alertPages(runbook);
   const names = new Set(pages.map((page) => page.alert));
   const link = (name: string) => names.has(name) ? `/runbook/${name}` : undefined;
-  // Rendered when first asked for: most services never are.
+  // Rendered on first use: most services never need it.
   let whole: string | undefined;
   app.get("/runbook", (c) => {
     whole ??= htmlPage(
@@ -45,7 +45,7 @@ export function addRunbook(app: App): void {
 
 function alertBody({ alert, text }: AlertPage, link: (name: string) => string | undefined): string {
   const own = text.replace(/^### /, "# ");
-  // A link to the page that one is on would only confuse.
+  // A link to the current page would only confuse.
   const others = (name: string) => name === alert ? undefined : link(name);
   return `<nav><a href="/runbook#${
     escapeHtml(alert.toLowerCase())

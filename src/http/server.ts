@@ -1,7 +1,8 @@
 /**
- * The HTTP face of the service. `createServer` gives a Hono app that a test can ask without a port; http_server.ts puts it
- * on a socket. Operations (health, status, metrics) and the API share one rule book: every request passes the guard,
- * every answer carries the same headers, every refusal is a problem document (RFC 9457).
+ * The HTTP server of the service. `createServer` returns a Hono app that tests can call without a
+ * port; http_server.ts serves it. Operations (health, status, metrics) and the API share their
+ * rules: every request passes the guard, every response has the same headers, every refusal is a
+ * problem document (RFC 9457).
  */
 import { Hono } from "hono";
 import type { Config } from "../config/load.ts";
@@ -24,7 +25,7 @@ import { addRunbook } from "./runbook.ts";
 import { statusOf } from "./status.ts";
 import { addTimeline } from "./timeline.ts";
 
-/** Everything; `names` are those by which clients may call the service. */
+/** All routes; `names` are the host names by which clients may reach the service. */
 export function createServer(deps: ServerDeps, names: Names): App {
   const app = base(deps, names);
   addOperations(app, deps, tokenChecker(deps.config));
@@ -49,7 +50,7 @@ export function createServer(deps: ServerDeps, names: Names): App {
   return finished(app, deps);
 }
 
-/** Operations only, for an address of their own: nothing there needs a token, and nothing can be changed. */
+/** Operations only, for a separate address: no tokens, and nothing can be changed. */
 export function createOpsServer(deps: OpsDeps, names: Names): App {
   const app = base(deps, names);
   addOperations(app, deps);
@@ -62,7 +63,10 @@ function base(deps: OpsDeps, names: Names): App {
   return app;
 }
 
-/** `isKnown` says whether an Authorization header is that of a token; on the address of operations none is. */
+/**
+ * `isKnown` checks the token of an Authorization header; on the address of operations none is
+ * valid.
+ */
 function addOperations(
   app: App,
   deps: OpsDeps,
@@ -96,14 +100,14 @@ function finished(app: App, deps: OpsDeps): App {
   return app;
 }
 
-/** Prometheus names it first among what it takes; who names it with q=0, or not at all, gets the classic text. */
+/** Prometheus lists it first; without it, or with q=0, a client gets the classic text. */
 function wantsOpenMetrics(accept = ""): boolean {
   return accept.split(",").some((part) =>
     /^\s*application\/openmetrics-text\s*(;|$)/i.test(part) && !/;\s*q=0(\.0*)?\s*(;|$)/i.test(part)
   );
 }
 
-/** What the caller can ask for; where a profile reads and writes is the configuration's secret. */
+/** The profiles that the caller can export; their sources and targets are not shown. */
 function profilesOf(config: Config, access: Access) {
   const own = [...config.profiles.values()].filter((one) => mayName(access, one));
   return own.map(({ name, kind, compression, slaSeconds }) => ({
@@ -114,7 +118,9 @@ function profilesOf(config: Config, access: Access) {
   }));
 }
 
-/** A known path asked in another way is 405 with what it allows (RFC 9110 section 15.5.6), not 404. */
+/**
+ * A known path with another method is 405 with the allowed ones (RFC 9110 section 15.5.6), not 404.
+ */
 function refuseOtherMethods(app: App): void {
   const allowed = new Map<string, Set<string>>();
   for (const { method, path } of app.routes) {

@@ -1,9 +1,9 @@
-/** The readiness check that warns where others may write in what is exported. */
+/** The readiness check that warns if others can write to sources. */
 import type { Profile } from "../config/profile.ts";
 import { writableSources } from "../config/source_writers.ts";
 import type { Check, CheckResult } from "./readiness.ts";
 
-/** Directories of a source that are looked at, and milliseconds until they are looked at again. */
+/** Directories examined per source, and milliseconds between two examinations. */
 const maxDirectories = 500;
 const interval = 10 * 60 * 1000;
 
@@ -26,7 +26,7 @@ export function sourceWriters(
   };
 }
 
-/** Without a path: whoever may ask for readiness need not know the server's directories. */
+/** Without paths: callers of readiness need not know the server's directories. */
 function look(profiles: readonly Profile[], state: string): CheckResult {
   const names = new Set(writableSources(profiles, state, maxDirectories).map((one) => one.profile));
   if (names.size === 0) return { status: "pass" };

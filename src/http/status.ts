@@ -1,6 +1,6 @@
 /**
- * `/status`: what runs, and what is switched on, for everybody who can reach the service. Paths and the digest of the
- * configuration are for those who have a token: they tell a stranger where to look.
+ * `/status`: what is running and which features are on, for everybody who can reach the service.
+ * Paths and the digest of the configuration need a token: they would help an attacker.
  */
 import type { Config } from "../config/load.ts";
 import type { OpsDeps } from "./deps.ts";
@@ -17,7 +17,7 @@ export async function statusOf({ build, binary, config, egress, origin }: OpsDep
   };
 }
 
-/** What is switched on. That tokens and mostly traces are off is what an auditor wants to read. */
+/** Features that are on. An auditor wants to see that tokens, and usually traces, are off. */
 function featuresOf(config: Config): Record<string, boolean> {
   const { registries, egress, traces, tokens, service } = config;
   const profiles = [...config.profiles.values()];

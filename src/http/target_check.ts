@@ -1,6 +1,6 @@
 /**
- * Whether exports can be published into the target directories of the profiles. A directory that
- * cannot be used only warns: it keeps no export of another profile from being made.
+ * The readiness check for the target directories of the profiles. An unusable directory only warns:
+ * exports of other profiles still work.
  */
 import { stat, statfs } from "node:fs/promises";
 import { dirname } from "node:path";
@@ -9,10 +9,10 @@ import { renderDirectory } from "../config/target_tenants.ts";
 import { messageOf } from "../domain/errors.ts";
 import type { Check } from "./readiness.ts";
 
-/** Below this share of its file system there is hardly room for one more bundle. */
+/** Below this share of free space there is hardly room for another bundle. */
 const minFree = 0.02;
 
-/** One check for each profile that has target directories, over those of all its tenants. */
+/** One check per profile with target directories, covering all its tenants. */
 export function targetChecks(profiles: readonly Profile[], tenants: readonly string[]): Check[] {
   return profiles.flatMap((profile): Check[] => {
     const directories = directoriesOf(profile, tenants);
@@ -38,9 +38,9 @@ function directoriesOf(profile: Profile, all: readonly string[]): string[] {
 }
 
 /**
- * What keeps a bundle out of it, in words; one that is not there yet is made by the first export.
- * Whether it may be written to shows at the next export alone: rights are more than bits of a mode,
- * and a file for trying would lie in what is published.
+ * Why a bundle cannot be published there; a missing directory is created by the first export. Write
+ * access shows only at the next export: mode bits do not decide it, and a test file would appear in
+ * a published directory.
  */
 async function faultOf(directory: string): Promise<string | undefined> {
   const says = (reason: string) => `${JSON.stringify(directory)}: ${reason}`;
@@ -54,7 +54,7 @@ async function faultOf(directory: string): Promise<string | undefined> {
   }
 }
 
-/** The directory itself, or the nearest one above it that exists. */
+/** The directory itself, or its nearest existing ancestor. */
 async function nearest(path: string): Promise<string> {
   const found = await stat(path).catch((error) => {
     if ((error as { code?: string }).code === "ENOENT") return undefined;

@@ -1,7 +1,6 @@
 /**
- * The timeline API: what happened to exports, from either end, one tenant at a time. A foreign
- * tenant's event or export is answered exactly as one that does not exist; an id that cannot be one
- * is a fault of the request.
+ * The timeline API: events of exports, from either end, one tenant at a time. A foreign tenant's
+ * event or export is answered like an unknown one; an invalid id is a fault of the request.
  */
 import * as z from "zod";
 import type { JobError } from "../jobs/job.ts";
@@ -42,7 +41,7 @@ export function addTimeline(app: App, { timeline }: ServerDeps): void {
     const query = listing(c).safeParse(c.req.query());
     if (!query.success) return invalid(c, query.error);
     const { limit, ...filter } = query.data;
-    // One more than asked for tells whether there is another page.
+    // One more than requested shows whether there is another page.
     const events = timeline.list({ ...filter, limit: limit + 1 });
     const items = events.slice(0, limit).map(shownEvent);
     return c.json({ items, next: events.length > limit ? items.at(-1)?.id : null });

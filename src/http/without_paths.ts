@@ -1,13 +1,13 @@
 /**
- * Texts for tenants, without the paths of this machine: where the service keeps its files is for
- * its operator, who finds whole errors in the log. Of a path the last part is left, because that is
- * what a tenant knows it by.
+ * Removes local paths from texts for tenants: where the service stores its files is for its
+ * operator, who finds full errors in the log. The last part of a path stays, because tenants know
+ * it.
  */
 import { basename } from "node:path";
 import type { Finding } from "../domain/errors.ts";
 import type { JobError } from "../jobs/job.ts";
 
-/** A path in quotes, as messages write it; it may hold blanks. */
+/** A quoted path in a message; it may contain blanks. */
 const quoted = /(["'`])(\/(?:\\.|(?!\1).)*)\1/g;
 /**
  * A path by itself, and a file URL. What follows a letter, a digit or one of `.]})*` is part of
