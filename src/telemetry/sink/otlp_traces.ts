@@ -5,94 +5,34 @@
  */
 import { fields, WireError } from "./protobuf.ts";
 
-/** How a field is written in JSON; a message has a name, a list has `[]`. */
-type Shape =
-  | "string"
-  | "bool"
-  | "uint"
-  | "int64"
-  | "fixed64"
-  | "double"
-  | "hex"
-  | "base64"
-  | `${MessageName}`
-  | `${MessageName}[]`;
-type MessageName =
-  | "TracesData"
-  | "ResourceSpans"
-  | "Resource"
-  | "ScopeSpans"
-  | "Scope"
-  | "Span"
-  | "Event"
-  | "Link"
-  | "Status"
-  | "KeyValue"
-  | "AnyValue"
-  | "ArrayValue"
-  | "KeyValueList";
-
-const messages: Readonly<Record<MessageName, Readonly<Record<number, [string, Shape]>>>> = {
-  TracesData: { 1: ["resourceSpans", "ResourceSpans[]"] },
-  ResourceSpans: {
-    1: ["resource", "Resource"],
-    2: ["scopeSpans", "ScopeSpans[]"],
-    3: ["schemaUrl", "string"],
-  },
-  Resource: { 1: ["attributes", "KeyValue[]"], 2: ["droppedAttributesCount", "uint"] },
-  ScopeSpans: { 1: ["scope", "Scope"], 2: ["spans", "Span[]"], 3: ["schemaUrl", "string"] },
-  Scope: {
-    1: ["name", "string"],
-    2: ["version", "string"],
-    3: ["attributes", "KeyValue[]"],
-    4: ["droppedAttributesCount", "uint"],
-  },
-  Span: {
-    1: ["traceId", "hex"],
-    2: ["spanId", "hex"],
-    3: ["traceState", "string"],
-    4: ["parentSpanId", "hex"],
-    5: ["name", "string"],
-    6: ["kind", "uint"],
-    7: ["startTimeUnixNano", "fixed64"],
-    8: ["endTimeUnixNano", "fixed64"],
-    9: ["attributes", "KeyValue[]"],
-    10: ["droppedAttributesCount", "uint"],
-    11: ["events", "Event[]"],
-    12: ["droppedEventsCount", "uint"],
-    13: ["links", "Link[]"],
-    14: ["droppedLinksCount", "uint"],
-    15: ["status", "Status"],
-    16: ["flags", "uint"],
-  },
-  Event: {
-    1: ["timeUnixNano", "fixed64"],
-    2: ["name", "string"],
-    3: ["attributes", "KeyValue[]"],
-    4: ["droppedAttributesCount", "uint"],
-  },
-  Link: {
-    1: ["traceId", "hex"],
-    2: ["spanId", "hex"],
-    3: ["traceState", "string"],
-    4: ["attributes", "KeyValue[]"],
-    5: ["droppedAttributesCount", "uint"],
-    6: ["flags", "uint"],
-  },
-  Status: { 2: ["message", "string"], 3: ["code", "uint"] },
-  KeyValue: { 1: ["key", "string"], 2: ["value", "AnyValue"] },
-  AnyValue: {
-    1: ["stringValue", "string"],
-    2: ["boolValue", "bool"],
-    3: ["intValue", "int64"],
-    4: ["doubleValue", "double"],
-    5: ["arrayValue", "ArrayValue"],
-    6: ["kvlistValue", "KeyValueList"],
-    7: ["bytesValue", "base64"],
-  },
-  ArrayValue: { 1: ["values", "AnyValue[]"] },
-  KeyValueList: { 1: ["values", "KeyValue[]"] },
+/**
+ * The fields of each message as `name:form`, in the order of their numbers from 1; `-` is a number
+ * without a field. The form is how JSON writes the field: a message by its name, a list with `[]`.
+ */
+const messages = {
+  TracesData: "resourceSpans:ResourceSpans[]",
+  ResourceSpans: "resource:Resource scopeSpans:ScopeSpans[] schemaUrl:string",
+  Resource: "attributes:KeyValue[] droppedAttributesCount:uint",
+  ScopeSpans: "scope:Scope spans:Span[] schemaUrl:string",
+  Scope: "name:string version:string attributes:KeyValue[] droppedAttributesCount:uint",
+  Span: "traceId:hex spanId:hex traceState:string parentSpanId:hex name:string kind:uint " +
+    "startTimeUnixNano:fixed64 endTimeUnixNano:fixed64 attributes:KeyValue[] " +
+    "droppedAttributesCount:uint events:Event[] droppedEventsCount:uint links:Link[] " +
+    "droppedLinksCount:uint status:Status flags:uint",
+  Event: "timeUnixNano:fixed64 name:string attributes:KeyValue[] droppedAttributesCount:uint",
+  Link: "traceId:hex spanId:hex traceState:string attributes:KeyValue[] " +
+    "droppedAttributesCount:uint flags:uint",
+  Status: "- message:string code:uint",
+  KeyValue: "key:string value:AnyValue",
+  AnyValue: "stringValue:string boolValue:bool intValue:int64 doubleValue:double " +
+    "arrayValue:ArrayValue kvlistValue:KeyValueList bytesValue:base64",
+  ArrayValue: "values:AnyValue[]",
+  KeyValueList: "values:KeyValue[]",
 };
+
+const fieldsOf: ReadonlyMap<string, readonly (readonly string[])[]> = new Map(
+  Object.entries(messages).map(([name, text]) => [name, text.split(" ").map((f) => f.split(":"))]),
+);
 
 /**
  * Nesting limit of values: no sender needs more, and a hostile one could crash the program with
@@ -107,22 +47,24 @@ export function tracesFromProtobuf(bytes: Uint8Array): Json {
   return message("TracesData", bytes, 0);
 }
 
-function message(name: MessageName, bytes: Uint8Array, depth: number): Json {
+function message(name: string, bytes: Uint8Array, depth: number): Json {
   if (depth > maxDepth) throw new WireError("values lie too deep in each other");
   const result: Json = {};
   for (const field of fields(bytes)) {
-    const [key, shape] = messages[name][field.number] ?? [];
-    if (key === undefined || shape === undefined) continue;
-    if (shape.endsWith("[]")) {
-      const list = (result[key] ??= []) as unknown[];
-      list.push(message(shape.slice(0, -2) as MessageName, bytesOf(field.value), depth + 1));
-    } else result[key] = single(shape, field.value, depth);
+    const [key = "", form] = fieldsOf.get(name)?.[field.number - 1] ?? [];
+    if (form === undefined) continue;
+    if (form.endsWith("[]")) {
+      const one = message(form.slice(0, -2), bytesOf(field.value), depth + 1);
+      const list = result[key];
+      if (Array.isArray(list)) list.push(one);
+      else result[key] = [one];
+    } else result[key] = single(form, field.value, depth);
   }
   return result;
 }
 
-function single(shape: Shape, value: bigint | Uint8Array, depth: number): unknown {
-  switch (shape) {
+function single(form: string, value: bigint | Uint8Array, depth: number): unknown {
+  switch (form) {
     case "string":
       return new TextDecoder().decode(bytesOf(value));
     case "hex":
@@ -140,7 +82,7 @@ function single(shape: Shape, value: bigint | Uint8Array, depth: number): unknow
     case "double":
       return doubleOf(numberOf(value));
     default:
-      return message(shape as MessageName, bytesOf(value), depth + 1);
+      return message(form, bytesOf(value), depth + 1);
   }
 }
 
@@ -165,10 +107,10 @@ export function tracesFromJson(text: string): Json {
   const value = parsed(text);
   for (const resource of listOf(value, "resourceSpans")) {
     for (const scope of listOf(resource, "scopeSpans")) {
-      for (const span of listOf(scope, "spans")) checkIds(span as Json);
+      for (const span of listOf(scope, "spans")) checkIds(span);
     }
   }
-  return value as Json;
+  return isMap(value) ? value : {};
 }
 
 function parsed(text: string): unknown {
@@ -179,7 +121,7 @@ function parsed(text: string): unknown {
   }
 }
 
-function listOf(value: unknown, key: string): unknown[] {
+function listOf(value: unknown, key: string): Json[] {
   const list = isMap(value) ? value[key] ?? [] : undefined;
   if (!Array.isArray(list) || !list.every(isMap)) {
     throw new WireError(`${key} is not a list of objects`);
