@@ -33,7 +33,8 @@ export async function confineForBundle(
 }
 
 /** What Deno says is allowed now: of the program's list, and whatever there should not be. */
-export function granted(permissions: Permissions): string[] {
+export function granted(permissions: Permissions | undefined): string[] {
+  if (permissions === undefined) return [];
   const isGranted = (descriptor: Deno.PermissionDescriptor) =>
     permissions.querySync(descriptor).state === "granted";
   const listed = grants.flatMap(({ name, values }) =>

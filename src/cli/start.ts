@@ -90,6 +90,9 @@ function findCommand(args: readonly string[]): Found {
     const name = plain.slice(0, length).join(" ");
     const entry = entries.find(({ names }) => names.includes(name));
     const next = plain[length];
+    if (entry !== undefined && next === undefined) {
+      return { entry, name, words: args.slice(length) };
+    }
     const longer = nextWords(name);
     if (next === "help" && length > 0 && longer.length > 0) {
       return findCommand(["help", ...plain.slice(0, length), ...args.slice(length + 1)]);
@@ -147,8 +150,8 @@ async function showOverview(
 }
 
 /** In place of the command's work, at the moment when that would begin. */
-function showPermissions({ permissions: lent }: Host): Result {
-  const permissions = granted(lent ?? Deno.permissions);
+function showPermissions(host: Host): Result {
+  const permissions = granted(host.permissions);
   return { json: { permissions }, text: permissions.map((one) => `${one}\n`).join("") };
 }
 

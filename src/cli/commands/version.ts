@@ -1,4 +1,12 @@
-import { defineCommand } from "../command.ts";
+/**
+ * `stella version`: which build runs; with --check whether the program's bytes are those of its
+ * build. Its work is in this file, because it is the command that starts fastest.
+ */
+import { exitCodes, StellaError } from "../../domain/errors.ts";
+import { build, programPath } from "../../domain/version.ts";
+import { defineCommand, type Result } from "../command.ts";
+import type { Host } from "../host.ts";
+import { granted } from "../permissions.ts";
 
 export const command = defineCommand({
   path: "version",
@@ -9,5 +17,34 @@ export const command = defineCommand({
   },
   permissions: "unchanged",
   examples: ["stella version --check"],
-  run: async ({ options }, host) => (await import("../version.ts")).showVersion(options, host),
+  run: ({ options }, host) => showVersion(options, host),
 });
+
+async function showVersion(
+  { check: isChecked }: { check: boolean },
+  { permissions }: Host,
+): Promise<Result> {
+  const facts = build();
+  const { version, commit, buildDate, form } = facts;
+  const text =
+    `stella ${version}\n  commit  ${commit}\n  built   ${buildDate}\n  form    ${form}\n`;
+  if (!isChecked) {
+    return { json: { ...facts, permissions: granted(permissions) }, text };
+  }
+  const path = programPath();
+  if (path === undefined) {
+    throw new StellaError("usage", `Cannot check the program: the form ${form} is not one file`, {
+      hint: "check a binary: deno task build makes one",
+    });
+  }
+  const { checkBeside, checkSelf } = await import("../../assets/self.ts");
+  const check = form === "portable" ? checkSelf(path) : checkBeside(path);
+  const found = check.ok
+    ? `match the digest in ${JSON.stringify(check.digestFile)}`
+    : `MISMATCH: expected ${check.expected}, found ${check.found}`;
+  return {
+    code: check.ok ? 0 : exitCodes.digest,
+    json: { ...facts, check },
+    text: `${text}  bytes   ${found}\n`,
+  };
+}
