@@ -81,7 +81,12 @@ testWith(
         /^exported {2}kit of [^]*verify --manifest out\/manifest\.json\n$/,
       );
       const verified = await onTerminal(home, ["verify", "out"]);
-      assert.match(withoutProgress(verified.text), /^verified {2}kit of [^]*signed by [^\n]*\n$/);
+      const shown = withoutProgress(verified.text);
+      const green = "\x1b[32mverified\x1b[0m";
+      assert.ok(shown.startsWith(green), "a terminal shows colors");
+      assert.match(shown.slice(green.length), /^ {2}kit of [^]*signed by [^\n]*\n$/);
+      const plain = await onTerminal(home, ["verify", "out", "--color", "never"]);
+      assert.match(withoutProgress(plain.text), /^verified {2}kit of /);
     } finally {
       home.remove();
     }
