@@ -242,6 +242,18 @@ class FileReader implements ByteReader {
   }
 }
 
+/** Reads bytes that are in memory. */
+export function memoryReader(bytes: Uint8Array): ByteReader {
+  let at = 0;
+  const read = (buffer: Uint8Array) => {
+    const part = bytes.subarray(at, at + buffer.length);
+    buffer.set(part);
+    at += part.length;
+    return part.length;
+  };
+  return { size: bytes.length, read, close: () => {} };
+}
+
 /**
  * The whole of a small file; undefined if there is none.
  * @throws StellaError `tooLarge` if it has more than `max` bytes

@@ -8,7 +8,7 @@ import { type Finding, StellaError } from "../domain/errors.ts";
 import { Findings } from "./finding_list.ts";
 import { attestationName, hmacName, indexName, type Manifest, manifestName } from "./manifest.ts";
 import { comparePaths } from "../domain/paths.ts";
-import type { BundleSource, ByteReader } from "./source.ts";
+import { type BundleSource, type ByteReader, memoryReader } from "./source.ts";
 import { readStreamHeader, type StreamEntry } from "./stream_header.ts";
 import { blockSize, paddingOf } from "./tar_header.ts";
 import { createdSeconds } from "../domain/time.ts";
@@ -219,17 +219,6 @@ export class StreamSource implements BundleSource {
 function isBefore(a: string, b: string): boolean {
   const rank = (path: string) => heads.includes(path) ? heads.indexOf(path) : heads.length;
   return rank(a) !== rank(b) ? rank(a) < rank(b) : comparePaths(a, b) < 0;
-}
-
-function memoryReader(bytes: Uint8Array): ByteReader {
-  let at = 0;
-  const read = (buffer: Uint8Array) => {
-    const part = bytes.subarray(at, at + buffer.length);
-    buffer.set(part);
-    at += part.length;
-    return part.length;
-  };
-  return { size: bytes.length, read, close: () => {} };
 }
 
 function noHeader(name: string, at: number): StellaError {

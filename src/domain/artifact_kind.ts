@@ -3,17 +3,8 @@
  * read twice. A heuristic for counting and listing, never for trust. Sources: OSV schema 1.7, CISA
  * KEV catalog, EPSS CSV, CSAF 2.0, OpenVEX 0.2, CycloneDX 1.6, SPDX 2.3 and 3.0.
  */
+import { artifactKinds } from "./labels.ts";
 
-export const artifactKinds = [
-  "osv",
-  "kev",
-  "epss",
-  "csaf",
-  "vex",
-  "cyclonedx",
-  "spdx",
-  "other",
-] as const;
 export type ArtifactKind = typeof artifactKinds[number];
 
 /** Number of bytes that are examined. */

@@ -10,12 +10,7 @@ import { eventQuerySchema, timelineSchema } from "./timeline.ts";
 
 type Json = Record<string, unknown>;
 
-interface Operation {
-  method: "get" | "post" | "delete";
-  path: string;
-  summary: string;
-  /** Absent if no token is needed. */
-  scope?: Scope;
+interface Details {
   /** Parameters of the query. */
   query?: z.ZodObject;
   headers?: Record<string, z.ZodType>;
@@ -25,6 +20,14 @@ interface Operation {
   /** Other successful responses. */
   also?: Record<number, string>;
   problems: number[];
+}
+
+type Operation = ReturnType<typeof operation>;
+
+/** `request` is method and path; without `scope` no token is needed. */
+function operation(request: string, scope: Scope | undefined, summary: string, details: Details) {
+  const [method = "", path = ""] = request.split(" ");
+  return { method, path, scope, summary, ...details };
 }
 
 const any = { actor: "any", tenants: ["default"], scopes: [] };
@@ -41,127 +44,97 @@ function pageOf(item: Json): Json {
 }
 
 const operations: readonly Operation[] = [
-  {
-    method: "get",
-    path: "/signing.pub",
-    summary: "The public key that exports are signed with",
+  operation("get /signing.pub", undefined, "The public key that exports are signed with", {
     answers: [200, "PEM, SubjectPublicKeyInfo", stream("application/x-pem-file")],
     problems: [403, 404],
-  },
-  {
-    method: "post",
-    path: "/v1/exports",
-    summary: "Ask for an export",
-    scope: "write",
+  }),
+  operation("post /v1/exports", "write", "Ask for an export", {
     headers: { "Idempotency-Key": keySchema },
     body: requestSchema(noProfiles, any),
     answers: [202, "It waits; Location names it", oneExport],
     problems: [400, 413, 415, 422, 429, 507],
-  },
-  {
-    method: "get",
-    path: "/v1/exports",
-    summary: "List exports, newest first",
-    scope: "read",
+  }),
+  operation("get /v1/exports", "read", "List exports, newest first", {
     query: listSchema(any),
     answers: [200, "A page", pageOf({ $ref: "#/components/schemas/Export" })],
     problems: [400],
-  },
-  {
-    method: "get",
-    path: "/v1/exports/{id}",
-    summary: "One export",
-    scope: "read",
+  }),
+  operation("get /v1/exports/{id}", "read", "One export", {
     answers: [200, "As it stands", oneExport],
     problems: [404],
-  },
-  {
-    method: "delete",
-    path: "/v1/exports/{id}",
-    summary: "Remove an export that has ended, and its bundle",
-    scope: "admin",
+  }),
+  operation("delete /v1/exports/{id}", "admin", "Remove an export that has ended, and its bundle", {
     answers: [204, "It is gone"],
     problems: [404, 409],
-  },
-  {
-    method: "post",
-    path: "/v1/exports/{id}/cancel",
-    summary: "End an export: at once where it waits, soon where it runs",
-    scope: "write",
-    answers: [202, "As it stands", oneExport],
-    problems: [404, 409],
-  },
-  {
-    method: "post",
-    path: "/v1/exports/{id}/retry",
-    summary: "Queue a failed or cancelled export again",
-    scope: "write",
+  }),
+  operation(
+    "post /v1/exports/{id}/cancel",
+    "write",
+    "End an export: at once where it waits, soon where it runs",
+    {
+      answers: [202, "As it stands", oneExport],
+      problems: [404, 409],
+    },
+  ),
+  operation("post /v1/exports/{id}/retry", "write", "Queue a failed or cancelled export again", {
     answers: [202, "It waits", oneExport],
     problems: [404, 409, 429],
-  },
-  {
-    method: "get",
-    path: "/v1/exports/{id}/events",
-    summary: "Follow an export: events step, progress and end",
-    scope: "read",
-    headers: { "Last-Event-ID": z.string() },
-    answers: [200, "Server-sent events", stream("text/event-stream")],
-    problems: [404],
-  },
-  {
-    method: "get",
-    path: "/v1/exports/{id}/files",
-    summary: "The files of its bundle",
-    scope: "download",
+  }),
+  operation(
+    "get /v1/exports/{id}/events",
+    "read",
+    "Follow an export: events step, progress and end",
+    {
+      headers: { "Last-Event-ID": z.string() },
+      answers: [200, "Server-sent events", stream("text/event-stream")],
+      problems: [404],
+    },
+  ),
+  operation("get /v1/exports/{id}/files", "download", "The files of its bundle", {
     answers: [200, "All of them", pageOf({ type: "object" })],
     problems: [404],
-  },
-  {
-    method: "get",
-    path: "/v1/exports/{id}/files/{path}",
-    summary: "One file; ranges and entity tags are honoured",
-    scope: "download",
-    headers: { Range: z.string(), "If-None-Match": z.string(), "If-Range": z.string() },
-    answers: [200, "Its bytes", stream("application/octet-stream")],
-    also: { 206: "Some of its bytes", 304: "The client has it" },
-    problems: [404, 416],
-  },
-  {
-    method: "get",
-    path: "/v1/exports/{id}/bundle.tar",
-    summary: "The whole bundle as one stream, manifest first",
-    scope: "download",
-    headers: { "If-None-Match": z.string() },
-    answers: [200, "A tar", stream("application/x-tar")],
-    also: { 304: "The client has it" },
-    problems: [404, 409],
-  },
-  {
-    method: "get",
-    path: "/v1/timeline",
-    summary: "What happened to exports; next continues as after, or as before with first=newest",
-    scope: "read",
-    query: timelineSchema(any),
-    answers: [200, "A page", pageOf({ type: "object" })],
-    problems: [400],
-  },
-  {
-    method: "get",
-    path: "/v1/timeline/{eventId}",
-    summary: "One event",
-    scope: "read",
+  }),
+  operation(
+    "get /v1/exports/{id}/files/{path}",
+    "download",
+    "One file; ranges and entity tags are honoured",
+    {
+      headers: { Range: z.string(), "If-None-Match": z.string(), "If-Range": z.string() },
+      answers: [200, "Its bytes", stream("application/octet-stream")],
+      also: { 206: "Some of its bytes", 304: "The client has it" },
+      problems: [404, 416],
+    },
+  ),
+  operation(
+    "get /v1/exports/{id}/bundle.tar",
+    "download",
+    "The whole bundle as one stream, manifest first",
+    {
+      headers: { "If-None-Match": z.string() },
+      answers: [200, "A tar", stream("application/x-tar")],
+      also: { 304: "The client has it" },
+      problems: [404, 409],
+    },
+  ),
+  operation(
+    "get /v1/timeline",
+    "read",
+    "What happened to exports; next continues as after, or as before with first=newest",
+    {
+      query: timelineSchema(any),
+      answers: [200, "A page", pageOf({ type: "object" })],
+      problems: [400],
+    },
+  ),
+  operation("get /v1/timeline/{eventId}", "read", "One event", {
     query: eventQuerySchema(any).omit({ eventId: true }),
     answers: [200, "The event", { "application/json": { schema: { type: "object" } } }],
     problems: [400, 404],
-  },
-  {
-    method: "get",
-    path: "/v1/profiles",
-    summary: "What can be asked for",
-    scope: "read",
+  }),
+  operation("get /v1/profiles", "read", "What can be asked for", {
     answers: [200, "All profiles", pageOf({ type: "object" })],
     problems: [],
-  },
+  }),
 ];
 
 const problemSchema: Json = {

@@ -6,19 +6,10 @@
 import { STATUS_CODES } from "node:http";
 import { escaped } from "../domain/names.ts";
 import { StellaError } from "../domain/errors.ts";
+import type { PushResult } from "../domain/labels.ts";
 import type { Answer, Login, Outgoing } from "./message.ts";
 
 /** `auth` concerns identity on either side: our credentials or the registry's certificate. */
-export const pushResults = [
-  "success",
-  "timeout",
-  "auth",
-  "rejected",
-  "server_error",
-  "reset",
-  "digest_mismatch",
-] as const;
-export type PushResult = typeof pushResults[number];
 export type RegistryReason = Exclude<PushResult, "success">;
 
 export class RegistryError extends StellaError {

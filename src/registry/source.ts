@@ -5,7 +5,7 @@
  */
 import { attestationName, hmacName, manifestName } from "../bundle/manifest.ts";
 import { maxManifestBytes, readManifest } from "../bundle/read_manifest.ts";
-import { type BundleSource, type ByteReader, readSmall } from "../bundle/source.ts";
+import { type BundleSource, type ByteReader, memoryReader, readSmall } from "../bundle/source.ts";
 import { shown } from "../domain/names.ts";
 import type { Finding } from "../domain/errors.ts";
 import { StellaError } from "../domain/errors.ts";
@@ -110,9 +110,13 @@ export class RegistryBundle implements BundleSource {
   async #openProof(proof: Proof): Promise<ByteReader | undefined> {
     const { digest, layers } = await this.#resolve();
     const candidates = await proofsOf(this.#repository, digest, proof);
-    if (candidates.length < 2) return readerOf(candidates[0]);
-    const manifest = await readLayer(this.#repository, layers.get(manifestName));
-    return readerOf(candidates[this.#choose(candidates, manifest, proof)]);
+    let chosen = 0;
+    if (candidates.length > 1) {
+      const manifest = await readLayer(this.#repository, layers.get(manifestName));
+      chosen = this.#choose(candidates, manifest, proof);
+    }
+    const bytes = candidates[chosen];
+    return bytes && memoryReader(bytes);
   }
 }
 
@@ -121,19 +125,4 @@ async function readLayer(repository: Repository, layer: Descriptor | undefined) 
   if (reader === undefined) return new Uint8Array();
   const open = () => reader;
   return await readSmall({ name: "", open }, manifestName, maxManifestBytes) ?? new Uint8Array();
-}
-
-function readerOf(bytes: Uint8Array | undefined): ByteReader | undefined {
-  if (bytes === undefined) return undefined;
-  let at = 0;
-  return {
-    size: bytes.length,
-    read: (buffer) => {
-      const now = bytes.subarray(at, at + buffer.length);
-      buffer.set(now);
-      at += now.length;
-      return now.length;
-    },
-    close: () => {},
-  };
 }

@@ -8,7 +8,7 @@ import { publicKeyFrom, type TrustedKey } from "../attest/check/trust.ts";
 import { encodeIndexLine } from "../bundle/index_file.ts";
 import { attestationName, indexName, manifestName } from "../bundle/manifest.ts";
 import { sha256 } from "../domain/hash.ts";
-import type { BundleSource } from "../bundle/source.ts";
+import { type BundleSource, memoryReader } from "../bundle/source.ts";
 import { blockSize, encodeHeader } from "../bundle/tar_header.ts";
 import { createdSeconds } from "../domain/time.ts";
 import {
@@ -115,15 +115,7 @@ export function memorySource(files: ReadonlyMap<string, Uint8Array>): BundleSour
     name: "memory",
     open: (path) => {
       const bytes = files.get(path);
-      if (bytes === undefined) return undefined;
-      let at = 0;
-      const read = (buffer: Uint8Array) => {
-        const part = bytes.subarray(at, at + buffer.length);
-        buffer.set(part);
-        at += part.length;
-        return part.length;
-      };
-      return { size: bytes.length, read, close: () => {} };
+      return bytes && memoryReader(bytes);
     },
   };
 }

@@ -1,8 +1,7 @@
 /** Metrics that dashboards and alerts need besides the six that were asked for. */
 import assert from "node:assert/strict";
-import { artifactKinds as bundleKinds } from "../../src/domain/artifact_kind.ts";
 import { ExportWatch } from "../../src/telemetry/export_watch.ts";
-import { artifactKinds, exportStages, type Stage, stages } from "../../src/domain/labels.ts";
+import { type Stage } from "../../src/domain/labels.ts";
 import type { LogFields } from "../../src/telemetry/log.ts";
 import { Metrics } from "../../src/telemetry/metrics.ts";
 import { openTraces } from "../../src/telemetry/traces.ts";
@@ -82,11 +81,6 @@ Deno.test("what the newest risk bundle left out is counted by reason, and other 
   assert.equal(await of("invalid"), undefined);
   metrics.bundleMade({ profile: "free", bytes: 1, leftOut: { invalid: 3, bad_id: 1, unread: 0 } });
   assert.deepEqual([await of("invalid"), await of("bad_id"), await of("unread")], [3, 1, 0]);
-});
-
-Deno.test("the rooms agree on the names of kinds and stages, which no arrow lets them share", () => {
-  assert.deepEqual([...artifactKinds], [...bundleKinds]);
-  assert.deepEqual([...stages].sort(), [...exportStages, "other"].sort());
 });
 
 Deno.test("with traces on, lines of the log carry the trace, spans are counted, trouble is told", async () => {
