@@ -1,7 +1,8 @@
 /**
- * The process edge: arguments, signals, exit code. Everything else lies below src/cli and is imported when it is needed: the
- * build keeps the rest as text beside this module (src/build/lazy.ts). No node: module here, because the first one of a
- * process costs as much as all else of `stella version`.
+ * The process edge: arguments, signals, exit code. Everything else is in src/cli and imported on
+ * demand: the build stores the rest as text beside this module (src/build/lazy.ts). No node: module
+ * is imported here, because the first one of a process costs as much as the rest of `stella
+ * version`.
  */
 import type { Host } from "./src/cli/host.ts";
 
@@ -9,13 +10,13 @@ interface Stream {
   writeSync(bytes: Uint8Array): number;
 }
 
-/** Writes all of `text`. Throws what the system says. */
+/** Writes all of `text`. Throws the system's error. */
 function writeAll(stream: Stream, text: string): void {
   let bytes = new TextEncoder().encode(text);
   while (bytes.length > 0) bytes = bytes.subarray(writeSome(stream, bytes));
 }
 
-/** Waits where another process made the descriptor non-blocking, as happens with terminals. */
+/** Waits if another process made the descriptor non-blocking, as happens with terminals. */
 function writeSome(stream: Stream, bytes: Uint8Array): number {
   for (;;) {
     try {
@@ -52,14 +53,14 @@ const world = {
 
 function host(): Host {
   const stop = new AbortController();
-  // Windows knows no SIGTERM and no SIGHUP; asking for it there is an error.
+  // Windows has no SIGTERM and no SIGHUP; registering them is an error.
   const isWindows = Deno.build.os === "windows";
   const signals = ["SIGINT", ...isWindows ? [] : ["SIGTERM" as const]] as const;
-  // A second signal ends the process at once; what it was writing has no final name yet.
+  // A second signal ends the process at once; files being written do not have their final name yet.
   const onSignal = () => stop.signal.aborted ? Deno.exit(130) : stop.abort();
   for (const signal of signals) Deno.addSignalListener(signal, onSignal);
-  // Writing to a reader that has stalled blocks the event loop. A command that prints has nothing
-  // left to clean up, so from then on the first signal ends the process.
+  // Writing to a stalled reader blocks the event loop. A command that prints has nothing left to
+  // clean up, so from then on the first signal ends the process.
   const release = once(() => {
     for (const signal of signals) Deno.removeSignalListener(signal, onSignal);
   });
@@ -86,7 +87,7 @@ function host(): Host {
   };
 }
 
-// A worker of the service starts from this very module, and import.meta.main is true in it too.
+// A worker of the service starts from this module too, with import.meta.main true.
 if ("WorkerGlobalScope" in globalThis) {
   if (globalThis.name === "chunks") {
     (await import("./src/cli/chunk_worker.ts")).answerChunks();

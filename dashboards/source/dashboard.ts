@@ -1,6 +1,6 @@
 /**
- * A dashboard from its rows: where each panel stands, and what all dashboards have in common. There
- * is no URL and no `__inputs`, so that a file can be imported on a machine without a network.
+ * Builds a dashboard from its rows: the position of each panel, and what all dashboards share. It
+ * has no URL and no `__inputs`, so that the file can be imported without a network.
  */
 import { type Panel, prometheus, type Variable } from "./grafana.ts";
 import { panel, type PanelSource, sizeOf } from "./panels.ts";
@@ -10,17 +10,17 @@ export interface DashboardSource {
   uid: string;
   title: string;
   description: string;
-  /** Panels below the heading of their row; those at the top of a dashboard may have none. */
+  /** Panels below the heading of their row; the top row may have none. */
   rows: { title?: string; panels: PanelSource[] }[];
-  /** Variables besides those that every dashboard has. */
+  /** Variables besides the common ones. */
   variables?: Variable[];
 }
 
 export type Dashboard = ReturnType<typeof dashboard> & { [setting: string]: unknown };
 
 /**
- * The panels of a row in lines of the whole width. Neighbours of one size share a line, and where
- * they need several these are as even as they can be: five graphs are three and two.
+ * Splits the panels of a row into lines of full width. Neighbours of the same size share a line,
+ * and several lines are filled as evenly as possible: five graphs become three and two.
  */
 function lines(panels: readonly PanelSource[]): PanelSource[][] {
   const groups: PanelSource[][] = [];
@@ -36,10 +36,10 @@ function lines(panels: readonly PanelSource[]): PanelSource[][] {
   });
 }
 
-/** All rows but the first two are collapsed: what they show is asked for when they are opened. */
+/** All rows but the first two are collapsed: their queries run when they are opened. */
 const openRows = 2;
 
-/** Gives every panel its place and its id, in reading order. */
+/** Assigns positions and ids in reading order. */
 function placed(rows: DashboardSource["rows"]): Panel[] {
   let [id, y, titled] = [0, 0, 0];
   const below = (panels: readonly PanelSource[]) =>
@@ -65,8 +65,8 @@ function placed(rows: DashboardSource["rows"]): Panel[] {
 }
 
 /**
- * A multiple choice of a label's values. All of them is `.+`, because `.*` would also match series
- * without the label.
+ * A multiple choice of label values. "All" is `.+`, because `.*` would also match series without
+ * the label.
  */
 function choice(name: string, label: string, query: string, chosen?: string): Variable {
   return {
@@ -92,8 +92,8 @@ const ranges = ["30m", "1h", "6h", "1d"].map((value) => ({
 }));
 
 /**
- * The data source is chosen when the dashboard is opened. The job is `export-center` until another
- * is chosen: all of them would be every process that Prometheus scrapes.
+ * The data source is chosen when the dashboard is opened. The default job is `export-center`: all
+ * jobs would be every process that Prometheus scrapes.
  */
 const variables: Variable[] = [
   { type: "datasource", name: "datasource", label: "Data source", query: "prometheus" },
@@ -110,7 +110,7 @@ const variables: Variable[] = [
   },
 ];
 
-/** A mark on every graph where the query has a value. */
+/** An annotation on every graph where the query has a value. */
 function annotation(
   name: string,
   iconColor: string,
@@ -151,7 +151,7 @@ const annotations = [
   ),
 ];
 
-/** The dashboard as Grafana reads it: in UTC, and linked to the others by their common tag. */
+/** The dashboard in Grafana's form: in UTC, and linked to the others by their common tag. */
 export function dashboard(source: DashboardSource) {
   const { uid, title, description, rows } = source;
   return {

@@ -14,7 +14,7 @@ import { dashboard } from "./dashboard.ts";
 import { observability } from "./observability.ts";
 import { traces } from "./traces.ts";
 
-/** By the name of its file in dashboards/. */
+/** By file name in dashboards/. */
 export const dashboards = {
   "export-center-observability.json": dashboard(observability),
   "export-center-traces.json": dashboard(traces),

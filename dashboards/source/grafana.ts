@@ -1,4 +1,7 @@
-/** As much of Grafana's dashboard JSON (schema version 39: Grafana 10.4 and later) as ours have. */
+/**
+ * The part of Grafana's dashboard JSON (schema version 39: Grafana 10.4 and later) that our
+ * dashboards use.
+ */
 
 /** Data sources are variables, so that a file can be imported wherever they have other names. */
 export const prometheus = { type: "prometheus", uid: "${datasource}" } as const;
@@ -31,13 +34,13 @@ export interface Panel {
   gridPos: { x: number; y: number; w: number; h: number };
   description?: string;
   datasource?: typeof prometheus | typeof tempo;
-  /** Smallest step between two points. */
+  /** Minimum step between two points. */
   interval?: string;
   targets?: (Target | TraceTarget)[];
   fieldConfig?: { defaults: Record<string, unknown>; overrides: unknown[] };
   options?: Record<string, unknown>;
   transformations?: unknown[];
-  /** Of a row. The panels of a collapsed row are in it; those of an open one follow it. */
+  /** For a row. The panels of a collapsed row are inside it; those of an open one follow it. */
   collapsed?: boolean;
   panels?: Panel[];
 }

@@ -1,6 +1,6 @@
 /**
  * export-center-observability.json. The six panels at the top answer whether all is well; the rows
- * below tell why one of them looks bad.
+ * below show why one of them looks bad.
  */
 import { laterFailures } from "../../src/domain/labels.ts";
 import type { DashboardSource } from "./dashboard.ts";
@@ -20,7 +20,7 @@ const size = ofProfiles("export_bundle_size_bytes_bucket");
 const pushLatency = ofProfiles("export_registry_push_latency_seconds_bucket");
 const sla = { "{{profile}} SLA": `max by (profile) (${ofProfiles("export_profile_sla_seconds")})` };
 
-/** No line in the legend for reasons that nothing raises yet. */
+/** Hides reasons that nothing raises yet from the legend. */
 const raised = `reason!~"${laterFailures.join("|")}"`;
 const failed = ofProfiles("export_jobs_total", 'result="failed"');
 const notCancelled = ofProfiles("export_jobs_total", 'result!="cancelled"');
@@ -147,7 +147,7 @@ const service: PanelSource[] = [
     description: `Alerts of the Export Center that are pending or firing. The watchdog always
       fires; the runbook has a section for each name.`,
     queries: {
-      // Alerts about all instances have no such label, which the empty alternative admits.
+      // Alerts about all instances lack the label; the empty alternative includes them.
       "{{alertname}}": `max by (alertname, alertstate, severity, profile, instance, reason)
         (ALERTS{job=~"$job|",instance=~"$instance|",alertname=~"Export.+"})`,
     },
@@ -259,7 +259,7 @@ const schedules: PanelSource[] = [
   },
 ];
 
-/** The last bucket that fits on FAT32, as Prometheus 2, 3 and a scrape by protobuf write it. */
+/** The last bucket that fits on FAT32, as written by Prometheus 2, 3 and a protobuf scrape. */
 const fitsFat32 = ofProfiles(
   "export_bundle_size_bytes_bucket",
   String.raw`le=~"4294967295(\\.0)?|4.294967295e\\+09"`,
@@ -409,7 +409,7 @@ const http: PanelSource[] = [
   },
 ];
 
-/** Other programs have the standard metrics too: only those of processes that are stella count. */
+/** Other programs export the standard metrics too: only stella processes count. */
 const ours = (query: string) =>
   `${query} and on (job, instance) ${ofInstances("export_build_info")}`;
 const lag = ofInstances("export_event_loop_lag_seconds_bucket");

@@ -1,7 +1,7 @@
-/** What a panel is declared by, and what Grafana gets for it: queries, and a look for each type. */
+/** Declaration of a panel, and its form in Grafana: queries, and options for each type. */
 import { type Panel, prometheus, type Target, tempo, type TraceTarget } from "./grafana.ts";
 
-/** Units, by Grafana's own ids. */
+/** Units, by Grafana's ids. */
 type Unit = "s" | "bytes" | "Bps" | "reqps" | "percentunit" | "short" | "none" | "bool_yes_no";
 
 export interface PanelSource {
@@ -25,18 +25,18 @@ export interface PanelSource {
   max?: number;
   /** A regular expression for legends of limits: dashed, red, not filled. */
   dashed?: string;
-  /** Of a stat: each colour with the value from which on it is shown; null for the lowest. */
+  /** For a stat: each color with the lowest value for which it is shown; null for the first. */
   colors?: [from: number | null, color: string][];
-  /** Of a table: the title of the column of values, which is left out without one. */
+  /** For a table: the title of the value column, which is omitted without one. */
   valueColumn?: string;
 }
 
-/** Source text may be broken into lines anywhere. */
+/** Source text may be wrapped anywhere. */
 const joined = (text: string) => text.trim().replaceAll(/\s+/g, " ");
 
 /**
- * The histograms whose buckets name an export, which leads from a point of a graph to the log. Only
- * for graphs in the unit of the histogram; in others the points have no place.
+ * Histograms whose exemplars name an export and link a point to the log. Only for graphs in the
+ * unit of the histogram; elsewhere the points have no position.
  */
 const withExemplars = [
   "export_job_duration_seconds",
@@ -48,7 +48,7 @@ const exemplars = new RegExp(
 );
 
 function targets({ type, queries }: PanelSource): (Target | TraceTarget)[] {
-  // The values of now, so that an instance that is gone shows no data instead of its last value.
+  // Current values, so that an instance that is gone shows no data instead of its last value.
   const instant = type === "stat" || type === "table";
   return Object.entries(queries).map(([legend, text], index) => {
     const refId = "ABCDEFGH".charAt(index);
@@ -70,9 +70,9 @@ function targets({ type, queries }: PanelSource): (Target | TraceTarget)[] {
 }
 
 /**
- * Where increments are counted, a step is four scrapes of 15 s. `$__rate_interval` is then one step
- * and one scrape, so that each increment is in one bar or cell; with smaller steps it would be in
- * several.
+ * For counts of increments a step is four scrapes of 15 s. `$__rate_interval` is then one step and
+ * one scrape, so that each increment appears in one bar or cell; with smaller steps it would appear
+ * in several.
  */
 const countingStep = "1m";
 
@@ -151,7 +151,7 @@ function stat({ colors = [[null, "text"]] }: PanelSource): Look {
   };
 }
 
-/** The labels of the newest samples, without their time; or what a search for traces finds. */
+/** The labels of the newest samples without their time, or the results of a trace search. */
 function table({ type, valueColumn }: PanelSource): Look {
   const look = { type: "table", options: { cellHeight: "sm", showHeader: true } } as const;
   if (type !== "table") return look;
@@ -163,7 +163,7 @@ function table({ type, valueColumn }: PanelSource): Look {
   };
 }
 
-/** Grafana divides the width into 24. At 1366 pixels a third of it is enough for a graph. */
+/** Grafana divides the width into 24 columns. At 1366 pixels a third is enough for a graph. */
 const third = { perLine: 3, height: 8 };
 const sixth = { perLine: 6, height: 4 };
 const whole = { perLine: 1, height: 6 };
@@ -178,7 +178,7 @@ const types = {
   spans: { look: table, size: whole },
 };
 
-/** The panel as Grafana reads it, with the place that it is given. */
+/** The panel in Grafana's form, with its position. */
 export function panel(source: PanelSource, place: Pick<Panel, "id" | "gridPos">): Panel {
   const { type = "lines", title, description } = source;
   const { look, size } = types[type];

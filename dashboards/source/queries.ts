@@ -1,11 +1,11 @@
-/** What the queries of the dashboards have in common: what the reader chose, and a few shapes. */
+/** Common parts of the queries: the reader's choices, and a few shapes. */
 
 /** A metric of the chosen instances. */
 export function ofInstances(metric: string, ...matchers: string[]): string {
   return `${metric}{${['job=~"$job"', 'instance=~"$instance"', ...matchers].join()}}`;
 }
 
-/** A metric that has a label `profile`, of the chosen instances and profiles. */
+/** A metric with a label `profile`, for the chosen instances and profiles. */
 export function ofProfiles(metric: string, ...matchers: string[]): string {
   return ofInstances(metric, 'profile=~"$profile"', ...matchers);
 }
@@ -13,10 +13,10 @@ export function ofProfiles(metric: string, ...matchers: string[]): string {
 /** The reader's choice, for exports: they are rare, and Grafana's own interval would leave gaps. */
 const longRange = "$window";
 
-/** Grafana's interval, for what happens all the time. */
+/** Grafana's interval, for frequent events. */
 export const shortRange = "$__rate_interval";
 
-/** How much a counter grows per second. */
+/** Growth of a counter per second. */
 export function rate(by: string, counter: string, range = longRange): string {
   return `sum by (${by}) (rate(${counter}[${range}]))`;
 }
@@ -25,7 +25,7 @@ export function perHour(by: string, counter: string): string {
   return `${rate(by, counter)} * 3600`;
 }
 
-/** How much a counter has grown since the last point of the graph. */
+/** Growth of a counter since the last point of the graph. */
 export function increase(by: string, counter: string): string {
   return `sum by (${by}) (increase(${counter}[${shortRange}]))`;
 }

@@ -1,6 +1,6 @@
 /**
- * export-center-traces.json: what the newest bundles hold, where exports spend their time, and
- * their traces. Only the last row needs a store of traces.
+ * export-center-traces.json: the content of the newest bundles, where exports spend their time, and
+ * their traces. Only the last row needs a trace store.
  */
 import { stages } from "../../src/domain/labels.ts";
 import type { DashboardSource } from "./dashboard.ts";

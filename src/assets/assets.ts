@@ -1,10 +1,10 @@
 /**
- * What the binary carries besides the program: one file is copied to a machine, and all else that
- * its operators need comes out of it. The dashboard, rules and runbook are those of dashboards/,
- * the units those of systemd/ beside this file, fitted to the form (units.ts); the SBOM is
- * rendered. Text comes in by import, so it is the same in every form and needs no file at run time.
+ * Files embedded in the binary: one file is copied to a machine, and everything else that operators
+ * need comes out of it. Dashboards, rules and runbook are those of dashboards/, the units those of
+ * systemd/ beside this file, adapted to the form of the binary (units.ts); the SBOM is generated.
+ * Text is imported, so it is the same in every form and needs no file at run time.
  *
- * Here are also facts about the binary's own bytes (self.ts).
+ * self.ts has facts about the binary's own bytes.
  */
 import dashboard from "../../dashboards/export-center-observability.json" with { type: "text" };
 import traces from "../../dashboards/export-center-traces.json" with { type: "text" };
@@ -35,7 +35,7 @@ export interface Asset {
 }
 
 /**
- * Everything, sorted by the bytes of the path; the same in each run of the same build. It is the
+ * All assets, sorted by the bytes of the path; the same for each run of a build. They are the
  * payload of `kit`.
  */
 export function assets(): Asset[] {

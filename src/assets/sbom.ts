@@ -1,7 +1,7 @@
 /**
- * The build's own SBOM: CycloneDX 1.6 JSON, rendered from deno.lock. No serial number and no time,
- * so that one build always gives the same bytes; no digest of stella itself, which carries this
- * text.
+ * The SBOM of the build: CycloneDX 1.6 JSON, generated from deno.lock. It has no serial number and
+ * no time, so the same build gives the same bytes, and no digest of stella itself, which contains
+ * it.
  */
 
 export interface Built {
@@ -11,10 +11,7 @@ export interface Built {
   runtime: Runtime;
 }
 
-/**
- * The part of Deno that a binary holds: denort where `deno compile` made it, else the whole of
- * Deno.
- */
+/** The part of Deno inside a binary: denort if made by `deno compile`, otherwise all of Deno. */
 export interface Runtime {
   name: "deno" | "denort";
   /** Of Deno. */
@@ -31,7 +28,7 @@ interface Lock {
   npm?: Record<string, Package>;
 }
 
-/** Packages that only the tests import; what only they need is no part of the binary. */
+/** Packages that only tests import; what only they need is not in the binary. */
 const testOnly = [
   "fast-check",
   "@seriousme/openapi-schema-validator",
@@ -42,7 +39,7 @@ const testOnly = [
 /**
  * The document, with a line end. Components are sorted by name and version.
  * @param lock the text of deno.lock, version 5
- * @throws Error where the lock names a package that it does not hold
+ * @throws Error if the lock refers to a package that it does not contain
  */
 export function renderSbom(lock: string, built: Built): string {
   const { specifiers = {}, npm = {} } = JSON.parse(lock) as Lock;
@@ -70,8 +67,7 @@ export function renderSbom(lock: string, built: Built): string {
 }
 
 /**
- * Keys of the npm packages that the program imports; `npm:NAME@REQUIREMENT` → the version that was
- * chosen.
+ * Keys of the npm packages that the program imports: `npm:NAME@REQUIREMENT` to the chosen version.
  */
 function rootsOf(specifiers: Record<string, string>): string[] {
   return Object.entries(specifiers).flatMap(([specifier, version]) => {
@@ -91,7 +87,7 @@ function reachable(roots: string[], npm: Record<string, Package>): Set<string> {
   return seen;
 }
 
-/** The lock writes a dependency as NAME where it holds one version of it, else as NAME@VERSION. */
+/** The lock writes a dependency as NAME if it has one version of it, otherwise as NAME@VERSION. */
 function dependenciesOf(key: string, npm: Record<string, Package>): string[] {
   const found = npm[key];
   if (found === undefined) throw new Error(`Cannot render the SBOM: deno.lock lacks ${key}`);
@@ -105,16 +101,13 @@ function dependenciesOf(key: string, npm: Record<string, Package>): string[] {
   });
 }
 
-/**
- * `@scope/name@1.2.3_peer@4.5.6`: the part from the underscore on tells which peer it was paired
- * with.
- */
+/** `@scope/name@1.2.3_peer@4.5.6`: the part after the underscore names its peer. */
 function parse(key: string): { name: string; version: string } {
   const [, name = key, version = ""] = /^(@?[^@]+)@([^_]+)/.exec(key) ?? [];
   return { name, version };
 }
 
-/** The package URL, which serves as bom-ref too. */
+/** The package URL, also used as bom-ref. */
 function refOf(key: string): string {
   const { name, version } = parse(key);
   return `pkg:npm/${name.replace("@", "%40")}@${version}`;
@@ -157,7 +150,7 @@ function programRef({ version }: Built): string {
   return `pkg:generic/stella@${version}`;
 }
 
-/** denort is another program of the same release; `cli/rt` is its folder in Deno's sources. */
+/** denort is another program of the same release; `cli/rt` is its directory in Deno's sources. */
 function runtimeRef({ name, version }: Runtime): string {
   const release = `pkg:github/denoland/deno@v${version}`;
   return name === "deno" ? release : `${release}#cli/rt`;

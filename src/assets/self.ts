@@ -22,10 +22,10 @@ import { StellaError } from "../domain/errors.ts";
 
 export const trailerMagic = "STELLAv1";
 const placesLength = 32;
-/** The digest and the magic: what the digest does not cover. */
+/** The digest and the magic number, which the digest does not cover. */
 const endLength = 32 + trailerMagic.length;
 
-/** Bytes from the start of the file. */
+/** Offsets from the start of the file. */
 export interface Places {
   imageOffset: number;
   imageSize: number;
@@ -35,16 +35,17 @@ export interface Places {
 
 export interface SelfCheck {
   ok: boolean;
-  /** The file that the expected digest stands in: the program itself, or the one beside it. */
+  /** The file with the expected digest: the program itself, or the one beside it. */
   digestFile: string;
-  /** Hex, as the build wrote it; absent where the file does not end as a portable stella does. */
+  /** Hex, from the build; absent if the file does not end like a portable stella. */
   expected?: string;
-  /** Hex, recomputed from the file's bytes. */
+  /** Hex, computed from the file. */
   found: string;
 }
 
 /**
- * The first part of the trailer; the digest of all bytes up to its end, and the magic, follow it.
+ * The first part of the trailer, followed by the digest of all bytes up to its end, and the magic
+ * number.
  */
 export function encodePlaces(places: Places): Buffer {
   const bytes = Buffer.alloc(placesLength);
@@ -56,11 +57,11 @@ export function encodePlaces(places: Places): Buffer {
 }
 
 /**
- * Recomputes the digest of a portable binary (97 MB: 0.1 s). It tells damage and accidents; whoever
+ * Recomputes the digest of a portable binary (97 MB: 0.1 s). It detects accidental damage; whoever
  * can replace the file can replace the digest too, so for trust compare the file with a signed
  * manifest (`stella status --manifest`).
- * @param path the binary's own path; STELLA_SELF under the portable form
- * @throws the system's error where the file cannot be read
+ * @param path the binary's own path; STELLA_SELF in the portable form
+ * @throws the system's error if the file cannot be read
  */
 export function checkSelf(path: string): SelfCheck {
   const file = openSync(path, "r");
@@ -81,9 +82,9 @@ export function checkSelf(path: string): SelfCheck {
 }
 
 /**
- * Compares a program that carries no digest of itself (`deno compile` makes it) with the one that
- * the build wrote beside it, PATH.sha256. What that is worth is said above.
- * @throws StellaError where there is no digest, the system's error where a file cannot be read
+ * Compares a program without an embedded digest (made by `deno compile`) with PATH.sha256 from the
+ * build. The same limits apply.
+ * @throws StellaError if there is no digest, the system's error if a file cannot be read
  */
 export function checkBeside(path: string): SelfCheck {
   const digestFile = `${path}.sha256`;
@@ -97,7 +98,7 @@ export function checkBeside(path: string): SelfCheck {
   }
 }
 
-/** As sha256sum writes it: one line, of one file. */
+/** In the form of sha256sum: one line for one file. */
 function digestIn(path: string): string {
   if (!existsSync(path)) {
     throw new StellaError(
@@ -116,8 +117,8 @@ function digestIn(path: string): string {
 }
 
 /**
- * The sha256 of a whole file, as hex, read in the background: other work goes on meanwhile.
- * @throws the system's error where it cannot be read
+ * SHA-256 of a whole file in hex, computed asynchronously.
+ * @throws the system's error if it cannot be read
  */
 export async function digestOfFile(path: string): Promise<string> {
   const hash = createHash("sha256");

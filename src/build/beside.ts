@@ -1,7 +1,4 @@
-/**
- * What lies beside a built program: its digest, which `stella version --check` reads, and the list
- * of what is inside.
- */
+/** Files beside a built program: its digest, which `stella version --check` reads, and its SBOM. */
 import { createHash } from "node:crypto";
 import { basename, dirname } from "node:path";
 import { renderSbom, type Runtime } from "../assets/sbom.ts";
@@ -10,10 +7,10 @@ import { setTime } from "./script.ts";
 import type { Stamp } from "./stamp.ts";
 
 /**
- * Writes `stella.sha256`, as `sha256sum -c` reads it, and `stella.cdx.json`, byte for byte the SBOM
- * that the program carries and that the profile kit packs.
+ * Writes `stella.sha256`, readable by `sha256sum -c`, and `stella.cdx.json`, byte for byte the SBOM
+ * that the program contains and the profile kit packs.
  * @param path of the program
- * @param runtime of Deno that the program holds, which need not be the builder's
+ * @param runtime the part of Deno in the program, which may differ from the builder's
  * @param root of the sources, with deno.lock
  */
 export async function writeBeside(

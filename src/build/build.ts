@@ -23,7 +23,7 @@ import { buildScript, type Script } from "./script.ts";
 const root = new URL("../../", import.meta.url).pathname;
 const directory = `${root}dist`;
 
-/** @returns the path of what was built */
+/** @returns the path of the result */
 async function build(form: string | undefined, options: string[]): Promise<string> {
   if (form === "compile") {
     const chosen = compileOptions(options);

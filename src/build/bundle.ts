@@ -1,6 +1,7 @@
 /**
- * Sources to one text, by Deno's own bundler in two passes: the first cuts the program at its dynamic imports, the second turns
- * each piece into a function's body, so that lazy.ts can keep it as text until it is asked for.
+ * Bundles the sources by Deno's own bundler in two passes: the first splits the program at its
+ * dynamic imports, the second turns each piece into a function body, so that lazy.ts can store it
+ * as text until it is needed.
  */
 import { basename } from "node:path";
 import { StellaError } from "../domain/errors.ts";
@@ -9,9 +10,10 @@ import { run } from "./run.ts";
 
 /**
  * The whole program as one module.
- * @param entry relative to `root`; it may import pieces of the program only dynamically
- * @param directory for what lies between the passes; gone at the end
- * @throws StellaError internal, with Deno's words, where the bundler fails; it takes esbuild from the npm registry once
+ * @param entry relative to `root`; it may import the rest of the program only dynamically
+ * @param directory for intermediate files, which are removed
+ * @throws StellaError internal with Deno's message if the bundler fails; it downloads esbuild from
+ * the npm registry once
  */
 export async function bundle(root: string, entry: string, directory: string): Promise<string> {
   const between = await Deno.makeTempDir({ dir: directory, prefix: ".bundle-" });

@@ -1,4 +1,7 @@
-/** The page of the manual that lists all commands: src/docs/commands.md, from their declarations. */
+/**
+ * Generates the page of the manual that lists all commands, src/docs/commands.md, from their
+ * declarations.
+ */
 import { type Command, commonOptions, type Options } from "../cli/command.ts";
 import { argumentRows, exitCodesText, optionRows, type Row, type Subject } from "../cli/help.ts";
 import { argumentText } from "../cli/parse.ts";

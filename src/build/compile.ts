@@ -1,5 +1,5 @@
 /**
- * `deno task build`: dist/stella by `deno compile`, with the permissions of the one list baked in.
+ * `deno task build`: dist/stella by `deno compile`, with the permissions of config/permissions.ts.
  */
 import { engineFlags, permissionFlags, unstableFlags } from "../config/permissions.ts";
 import { StellaError } from "../domain/errors.ts";
@@ -9,9 +9,8 @@ import { type Script, setTime } from "./script.ts";
 import { starts } from "./starts.ts";
 
 /**
- * Never `-A`. Nothing is taken from a configuration or lock file, the script is all there is. No
- * code cache: it would be a file in the shared temporary directory that the program writes and
- * later runs.
+ * Never `-A`. No configuration or lock file is used: the script is complete. No code cache: it
+ * would be a file in the shared temporary directory that the program writes and later runs.
  */
 export function compileFlags(): string[] {
   return [
@@ -27,28 +26,25 @@ export function compileFlags(): string[] {
 }
 
 export interface CompileOptions {
-  /**
-   * One of denort.ts's `targets`; absent: this platform. DENORT_BIN, where it is set, has to be of
-   * it.
-   */
+  /** One of denort.ts's `targets`; default: this platform. DENORT_BIN, if set, must be for it. */
   target?: string;
-  /** Takes the denort of another version of Deno, which may not fit: for tests. */
+  /** Accepts the denort of another Deno version, which may not fit: for tests. */
   allowOther?: boolean;
-  /** Takes any file in the place of denort, to try the build: what it makes cannot be started. */
+  /** Accepts any file in place of denort, to try the build: the result cannot be started. */
   standIn?: boolean;
 }
 
 export interface Compiled {
   path: string;
-  /** The version of Deno that is in it; of a stand-in, which holds none, that of the builder. */
+  /** The Deno version in the result; for a stand-in, that of the builder. */
   deno: string;
 }
 
 /**
- * Compiles a script of buildScript into `directory`/stella, or `directory`/TARGET/stella, with
- * `.exe` for Windows. What was made on a stand-in goes below `directory`/stand-in: a stub never
- * lies where the real one is expected.
- * @throws StellaError usage where denort cannot be had or is not this Deno's, internal where the
+ * Compiles a script of buildScript to `directory`/stella, or `directory`/TARGET/stella, with `.exe`
+ * for Windows. The result with a stand-in goes below `directory`/stand-in, so it is never mistaken
+ * for a real one.
+ * @throws StellaError usage if denort is not available or of another version, internal if the
  * compiler fails
  */
 export async function compile(
@@ -76,10 +72,7 @@ export async function compile(
   }
 }
 
-/**
- * @returns the version of Deno in the file; one for another platform cannot be started here, only
- * read
- */
+/** @returns the Deno version in the file; one for another platform can only be read, not started */
 async function assertReal(made: string, options: CompileOptions): Promise<string> {
   const { target = Deno.build.target, allowOther = false } = options;
   const deno = assertDeno(await Deno.readFile(made), allowOther);
@@ -93,10 +86,7 @@ async function copyWithTime(script: Script, to: string): Promise<void> {
   await setTime(to, script.stamp);
 }
 
-/**
- * The compiler adds `.exe` by itself where the platform wants it: the file's name is the only one
- * in `out`.
- */
+/** The compiler adds `.exe` by itself if needed: the result is the only file in `out`. */
 async function compileIn(cwd: string, options: string[]): Promise<void> {
   await Deno.mkdir(`${cwd}/out`);
   const args = ["compile", ...options, ...compileFlags(), "--output", "out/stella", "stella.js"];

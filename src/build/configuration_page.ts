@@ -1,6 +1,6 @@
 /**
- * The reference of the page of the manual about stella.yaml, from the schema and its descriptions:
- * whatever follows the heading "Reference".
+ * Generates the reference in the manual's page about stella.yaml from the schema and its
+ * descriptions: everything after the heading "Reference".
  */
 import { type Key, keysOf, schemaOf } from "../config/show.ts";
 
@@ -11,7 +11,7 @@ Generated from the schema. \`NAME\` stands for a name of your choice, \`[]\` for
 Keys in bold must be given. Paths are absolute. Durations are written as \`90s\`, \`15m\` or \`2h\`.
 `;
 
-/** The page with a reference that fits the schema; `deno fmt` lays it out. */
+/** The page with a reference that matches the schema; `deno fmt` formats it. */
 export function withReference(page: string): string {
   const keys = keysOf(schemaOf({ isName: () => true, pathFault: () => undefined }));
   const parts = new Map<string, Key[]>();

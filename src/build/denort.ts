@@ -1,7 +1,7 @@
 /**
- * The base of `deno compile`: denort, Deno's run time without its tools, of the very version of
- * Deno. The compiler takes DENORT_BIN, else a zip in Deno's cache, else it downloads that zip,
- * without a limit of time; so it is asked for here first.
+ * Finds the base of `deno compile`: denort, Deno's runtime without its tools, of the same version.
+ * The compiler uses DENORT_BIN, or a zip in Deno's cache, or downloads that zip without a timeout;
+ * so its availability is checked first.
  */
 import { Buffer } from "node:buffer";
 import { StellaError } from "../domain/errors.ts";
@@ -9,7 +9,7 @@ import { run } from "./run.ts";
 
 const probeLimit = 10_000;
 
-/** The platforms that `deno compile` of this version can build for (`deno compile --help`). */
+/** The platforms that `deno compile` of this version supports (`deno compile --help`). */
 export const targets: readonly string[] = [
   "x86_64-unknown-linux-gnu",
   "aarch64-unknown-linux-gnu",
@@ -20,9 +20,9 @@ export const targets: readonly string[] = [
 ];
 
 /**
- * Makes sure that `deno compile` will find denort, or can download it.
- * @param target one of `targets`; DENORT_BIN, where it is set, has to be of that platform
- * @throws StellaError usage, with the ways to get it
+ * Checks that `deno compile` will find denort, or can download it.
+ * @param target one of `targets`; DENORT_BIN, if set, must be for it
+ * @throws StellaError usage with the ways to get it
  */
 export async function assertDenort(target: string = Deno.build.target): Promise<void> {
   const chosen = Deno.env.get("DENORT_BIN");
@@ -44,9 +44,8 @@ export async function assertDenort(target: string = Deno.build.target): Promise<
 }
 
 /**
- * The version of Deno that stands in denort, and in what was compiled with it, as
- * `Deno/2.9.6+e518fbd`. It is read instead of asked for, because denort answers nothing and one for
- * another platform cannot be started.
+ * The Deno version in denort, and in programs compiled with it, as `Deno/2.9.6+e518fbd`. It is read
+ * from the file, because denort prints no version and one for another platform cannot be started.
  */
 export function denoVersionIn(program: Uint8Array): string | undefined {
   const bytes = Buffer.from(program.buffer, program.byteOffset, program.byteLength);
@@ -58,10 +57,10 @@ export function denoVersionIn(program: Uint8Array): string | undefined {
 }
 
 /**
- * What the compiler puts into denort, and where it is looked for, belongs to one version of Deno.
- * @param allowOther whether the denort of another version will do
- * @returns the version that `program` was compiled with
- * @throws StellaError usage where it is another one than this Deno's
+ * What the compiler adds to denort, and where denort looks for it, depends on the Deno version.
+ * @param allowOther accepts another version
+ * @returns the version of `program`
+ * @throws StellaError usage if it is not this Deno's version
  */
 export function assertDeno(program: Uint8Array, allowOther: boolean): string {
   const found = denoVersionIn(program);
@@ -95,7 +94,7 @@ async function denoDirectory(): Promise<string> {
   return (JSON.parse(stdout) as { denoDir: string }).denoDir;
 }
 
-/** What keeps a URL from being downloaded, or undefined. */
+/** Why a URL cannot be downloaded, or undefined. */
 async function probe(url: string): Promise<string | undefined> {
   try {
     const answer = await fetch(url, { method: "HEAD", signal: AbortSignal.timeout(probeLimit) });

@@ -1,4 +1,7 @@
-/** launcher_config.h: what the launcher (launcher.c) does with arguments and environment, from the one list of permissions. */
+/**
+ * Generates launcher_config.h: how the launcher (launcher.c) treats arguments and environment, from
+ * config/permissions.ts.
+ */
 import { trailerMagic } from "../assets/self.ts";
 import {
   engineFlags,
@@ -9,7 +12,10 @@ import {
 } from "../config/permissions.ts";
 import { StellaError } from "../domain/errors.ts";
 
-/** The arguments that Deno gets before the script's path; the person's own come after it and mean nothing to Deno. */
+/**
+ * The arguments of Deno before the script's path; the user's arguments follow it and mean nothing
+ * to Deno.
+ */
 export const launcherArguments: readonly string[] = [
   "run",
   "--quiet",
@@ -23,17 +29,20 @@ export const launcherArguments: readonly string[] = [
   ...permissionFlags(),
 ];
 
-/** The launcher tells the program its own path, and HOME, in these; values from outside are never passed on. */
+/**
+ * Variables in which the launcher passes the program's path, and HOME; outside values are never
+ * passed on.
+ */
 const selfName = "STELLA_SELF";
 const homeName = "STELLA_HOME";
 
 /**
- * No cache (it would be databases, written at each start): nothing can lie below a file, and
- * /proc/self/exe is one everywhere, also where there is no /dev/null. No look for a newer Deno, no
- * telemetry of Deno's own. And no HOME, because Deno reads .npmrc there at each start and ends at a
- * fault in it: nobody can make files in /proc. On a terminal Deno reports the databases of the
- * cache that it could not open, as errors, which `--quiet` lets through: those of that module are
- * switched off, and all other errors are still shown.
+ * Variables that the launcher sets. No cache (databases written at each start): nothing can exist
+ * below a file, and /proc/self/exe is a file everywhere, also without /dev/null. No update check,
+ * no telemetry of Deno. No HOME, because Deno reads .npmrc there at each start and ends if it has a
+ * fault: nobody can create files in /proc. On a terminal Deno logs errors about cache databases
+ * that it could not open, even with `--quiet`: the errors of that module are switched off, all
+ * others are shown.
  */
 export const setVariables: readonly string[] = [
   "DENO_DIR=/proc/self/exe/none",
@@ -44,23 +53,23 @@ export const setVariables: readonly string[] = [
 ];
 
 /**
- * The variables that get through. Of the hostile ones those that act only when a connection is
- * made, so that a command which makes one can say that they are ignored, as in the other forms.
- * Deno obeys the rest before the program's first line: it makes the file that SSLKEYLOGFILE names,
- * connects for OTEL_DENO, asks DENO_PERMISSION_BROKER_PATH for permissions, reads NODE_OPTIONS; and
- * the system's loader obeys LD_*. Those are left out, which ends them.
+ * Variables that the launcher passes on. Of the hostile ones only those that act when a connection
+ * is made, so that network commands can report that they are ignored, as in the other forms. Deno
+ * obeys the rest before the program starts: it creates the file named in SSLKEYLOGFILE, connects
+ * for OTEL_DENO, asks DENO_PERMISSION_BROKER_PATH for permissions, reads NODE_OPTIONS; and the
+ * dynamic loader obeys LD_*. Those are dropped.
  */
 export function passedNames(): string[] {
   const own = environmentNames.filter((name) => !["HOME", homeName, selfName].includes(name));
   return [...own, ...hostileNames.filter((name) => !actsAtStart(name))].sort();
 }
 
-/** Whether Deno or the loader obeys it before the program's first line. */
+/** Whether Deno or the loader obeys it before the program starts. */
 export function actsAtStart(name: string): boolean {
   return /^(DENO|OTEL|LD)_/.test(name) || ["NODE_OPTIONS", "SSLKEYLOGFILE"].includes(name);
 }
 
-/** The header file. `glibcMinor`: the newest version 2.N of glibc that Deno's executable asks for. */
+/** The header file. `glibcMinor`: the newest glibc 2.N that Deno's executable needs. */
 export function launcherConfig(glibcMinor: number): string {
   return [
     "/* Generated from src/config/permissions.ts by src/build/launcher_config.ts. */",
@@ -76,7 +85,7 @@ export function launcherConfig(glibcMinor: number): string {
   ].join("\n");
 }
 
-/** A C string; text that would need escapes has no business in the list. */
+/** A C string; text that would need escapes is a defect. */
 function quoted(text: string): string {
   if (/^[\w.,:=/-]+$/.test(text)) return `"${text}"`;
   throw new StellaError("internal", `Cannot put ${JSON.stringify(text)} into launcher_config.h`);

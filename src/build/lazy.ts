@@ -1,26 +1,28 @@
 /**
- * One file whose parts cost nothing until they are used. Deno reads, analyses and compiles all of a module before its first line
- * runs: for the whole program 0.1 s at each start, without a cache. So only the entry stays a module; every other piece (a
- * chunk) is kept as a string constant, which is compiled when it is first imported.
+ * One file whose parts are compiled on demand. Deno reads, analyses and compiles all of a module
+ * before its first line runs: for the whole program 0.1 s at each start, without a cache. So only
+ * the entry is a module; every other piece (a chunk) is a string constant that is compiled when
+ * first imported.
  *
- * That uses `new Function`. The strings are constants of this very file, no text from elsewhere reaches it, and what reads
- * foreign text (the verifier) has given up all permissions but read by then. Where the system forbids machine code from
- * memory (MemoryDenyWriteExecute) it works too: it is V8's compiler that is off there, not its interpreter.
+ * This uses `new Function`. The strings are constants of this file, no other text reaches it, and
+ * the verifier, which reads untrusted text, has dropped all permissions but read by then. It also
+ * works if the system forbids executable memory (MemoryDenyWriteExecute): that disables V8's
+ * compiler, not its interpreter.
  */
 import { StellaError } from "../domain/errors.ts";
 
-/** `program-7.js` -> `chunk:program-7`, a name that no module can have. */
+/** `program-7.js` to `chunk:program-7`, a name that no module can have. */
 export function chunkName(file: string): string {
   return `chunk:${file.replace(/\.js$/, "")}`;
 }
 
-// The bundler's names end in a digest and it writes them in double quotes: nothing else looks like them.
+// The bundler's names end in a digest and are in double quotes: nothing else looks like them.
 const reference = /"\.\/([^"/]+-[A-Z0-9]{8}\.js)"/g;
 
 /**
- * New names of all pieces but the entry, numbered as they are met from there. The bundler's own digests follow from where
- * the packages lie, too, so that another cache would give another program.
- * @param texts of the pieces by the bundler's names
+ * New names of all chunks, numbered in the order of their first use. The bundler's own digests
+ * depend on the location of the packages, so another cache would give another program.
+ * @param texts of the chunks by the bundler's names
  */
 export function stableNames(
   texts: ReadonlyMap<string, string>,
@@ -39,8 +41,8 @@ export function stableNames(
 }
 
 /**
- * A piece of the first pass with the other pieces under their chunk names.
- * @param names of the other pieces, beside it, by the bundler's
+ * A piece of the first pass, with its imports renamed to chunk names.
+ * @param names of the other pieces by the bundler's names
  */
 export function renamed(text: string, names: ReadonlyMap<string, string>): string {
   for (const [file, name] of names) text = text.replaceAll(`"./${file}"`, `"${chunkName(name)}"`);
@@ -50,10 +52,11 @@ export function renamed(text: string, names: ReadonlyMap<string, string>): strin
 const loaderName = "stellaImport";
 
 /**
- * The one module: loader, chunks, entry.
- * @param chunks names with bodies in CommonJS form, which know `module`, `exports` and `require`; `import.meta` is the entry's
- * alone, which hands on what others need of it
- * @throws StellaError internal where the entry imports a chunk statically: it would have to be there before the loader
+ * The combined module: loader, chunks, entry.
+ * @param chunks names with bodies in CommonJS form, which use `module`, `exports` and `require`;
+ * only the entry has `import.meta` and passes on what others need of it
+ * @throws StellaError internal if the entry imports a chunk statically: it would be needed before
+ * the loader
  */
 export function joinChunks(
   entry: string,
@@ -70,7 +73,7 @@ export function joinChunks(
   return `const ${loaderName}=(${loader})(${JSON.stringify(Object.fromEntries(bodies))});\n${door}`;
 }
 
-/** Dynamic imports of chunks as calls of the loader. */
+/** Turns dynamic imports of chunks into calls of the loader. */
 function dynamic(body: string, names: readonly string[]): string {
   let text = body.trimEnd();
   for (const name of names) {
@@ -80,10 +83,12 @@ function dynamic(body: string, names: readonly string[]): string {
 }
 
 /**
- * CommonJS in a few lines: a chunk runs once, strictly, and modules that import each other see what is there so far. What is no
- * chunk is part of Deno, by its node: name; nothing is ever looked up in a file. A chunk that throws is run again next time.
+ * A minimal CommonJS loader: a chunk runs once, in strict mode, and in cyclic imports modules see
+ * the exports so far. Other names are Deno's node: modules; no file is ever looked up. A chunk that
+ * throws is run again next time.
  *
- * node:child_process is empty: a package asks for it, but the program may start no other, and loading it costs 7 ms.
+ * node:child_process is empty: a package requires it, but the program may start no process, and
+ * loading it costs 7 ms.
  */
 const loader = `(chunks)=>{
 const loaded=new Map();

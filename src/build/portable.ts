@@ -1,4 +1,7 @@
-/** `deno task build:portable`: dist/stella from the launcher, Deno's own executable and dist/stella.js, without denort. */
+/**
+ * `deno task build:portable`: dist/stella from the launcher, Deno's own executable and
+ * dist/stella.js, without denort.
+ */
 import { createHash } from "node:crypto";
 import { encodePlaces, trailerMagic } from "../assets/self.ts";
 import { StellaError } from "../domain/errors.ts";
@@ -12,7 +15,8 @@ const sources = new URL(".", import.meta.url).pathname;
 
 /**
  * Builds `directory`/stella. The same script, Deno and compiler give the same bytes.
- * @throws StellaError usage where the machine or its tools do not fit, internal where the compiler fails
+ * @throws StellaError usage if the machine or its tools are not suitable, internal if the compiler
+ * fails
  */
 export async function buildPortable(script: Script, directory: string): Promise<string> {
   assertPlatform();
@@ -39,14 +43,14 @@ function assertPlatform(): void {
   });
 }
 
-/** What does not start never gets the name under which it would be copied to other machines. */
+/** A result that does not start never gets its final name. */
 async function assertStarts(path: string): Promise<void> {
   if (await starts(path)) return;
   const { stderr } = await run(path, ["version"], { clearEnv: true, limit: 30_000 });
   throw new StellaError("internal", `Cannot start what was built: ${stderr.trim()}`);
 }
 
-/** The launcher's bytes; the configuration is generated beside it. */
+/** Compiles the launcher; its configuration is generated beside it. */
 async function compileLauncher(directory: string, glibcMinor: number): Promise<Uint8Array> {
   await Deno.writeTextFile(`${directory}/launcher_config.h`, launcherConfig(glibcMinor));
   const output = `${directory}/launcher`;
@@ -63,7 +67,7 @@ async function compileLauncher(directory: string, glibcMinor: number): Promise<U
   );
 }
 
-/** Nothing of a C library, no addresses or names that depend on the place of the sources. */
+/** No C library, and nothing that depends on the path of the sources. */
 const compilerFlags = [
   "-std=gnu11",
   "-O2",
@@ -92,7 +96,7 @@ async function findCompiler(): Promise<string> {
   });
 }
 
-/** The newest GLIBC_2.N that stands in the executable's table of names, in its first megabytes. */
+/** The newest GLIBC_2.N in the executable's symbol versions, within its first megabytes. */
 export function glibcMinorOf(image: Uint8Array): number {
   const head = new TextDecoder("latin1").decode(image.subarray(0, 4 * 1024 * 1024));
   const minors = [...head.matchAll(/GLIBC_2\.(\d+)/g)].map((match) => Number(match[1]));

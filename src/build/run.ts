@@ -1,15 +1,16 @@
-/** Other programs, started by the build. */
+/** Runs other programs for the build. */
 
 export interface Outcome {
-  /** The exit code; 127 where there is no such program. */
+  /** The exit code; 127 if the program does not exist. */
   code: number;
   stdout: string;
   stderr: string;
 }
 
 /**
- * Runs a program to its end and gives what it said. It sees the environment of the build, with Deno's own telemetry off.
- * @param limit milliseconds after which it is killed; absent: none
+ * Runs a program and returns its output. It gets the environment of the build, with Deno's
+ * telemetry off.
+ * @param limit timeout in milliseconds; absent: none
  */
 export async function run(
   program: string,

@@ -1,4 +1,4 @@
-/** dist/stella.js: the whole program in one file, which every form of the binary carries. */
+/** dist/stella.js: the whole program in one file, part of every form of the binary. */
 import { bundle } from "./bundle.ts";
 import { readStamp, type Stamp, stampLine } from "./stamp.ts";
 
@@ -8,9 +8,10 @@ export interface Script {
 }
 
 /**
- * Bundles `entry` into `directory`/stella.js behind the stamp. The same files give the same bytes and the same mtime (the
- * commit's), in any directory and on every run: `deno compile` embeds the mtime.
- * @throws StellaError internal, with Deno's words, where the bundler fails; it takes esbuild from the npm registry once
+ * Bundles `entry` to `directory`/stella.js after the stamp. The same files give the same bytes and
+ * mtime (the commit's), in any directory and on every run: `deno compile` embeds the mtime.
+ * @throws StellaError internal with Deno's message if the bundler fails; it downloads esbuild from
+ * the npm registry once
  */
 export async function buildScript(
   root: string,
@@ -30,7 +31,7 @@ export async function buildScript(
   return { path, stamp };
 }
 
-/** Gives a built file the commit's time. */
+/** Sets the mtime of a built file to the commit's time. */
 export async function setTime(path: string, stamp: Stamp): Promise<void> {
   const time = new Date(stamp.date);
   await Deno.utime(path, time, time);

@@ -1,9 +1,9 @@
-/** Which commit is built, and when it was made: the build's only facts that are not in the files themselves. */
+/** The commit being built and its time: the only facts of a build that are not in the files. */
 import { StellaError } from "../domain/errors.ts";
 import { run } from "./run.ts";
 
 export interface Stamp {
-  /** 40 hex digits, or `unknown` where the sources lie in no Git checkout. */
+  /** 40 hex digits, or `unknown` outside a Git checkout. */
   commit: string;
   /** RFC 3339, seconds. */
   date: string;
@@ -12,8 +12,8 @@ export interface Stamp {
 }
 
 /**
- * The commit of `root` and its time. Without a commit the date is SOURCE_DATE_EPOCH, else 1980-01-01: never the clock,
- * so that the same files give the same bytes.
+ * The commit of `root` and its time. Without a commit the date is SOURCE_DATE_EPOCH, otherwise
+ * 1980-01-01: never the clock, so that the same files give the same bytes.
  */
 export async function readStamp(root: string): Promise<Stamp> {
   const git = (...args: string[]) => run("git", ["-C", root, ...args]);
@@ -26,7 +26,7 @@ export async function readStamp(root: string): Promise<Stamp> {
   return { commit, date: dateOf(Number(seconds)), modified: status.stdout !== "" };
 }
 
-/** The line that the build puts before the bundle; src/domain/version.ts reads it. */
+/** The line before the bundle; src/domain/version.ts reads it. */
 export function stampLine({ commit, date }: Stamp): string {
   return `globalThis.STELLA_BUILD=${JSON.stringify({ commit, date })};\n`;
 }

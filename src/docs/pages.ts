@@ -1,6 +1,6 @@
 /**
- * The manual, carried by the binary: `stella docs [PAGE]` prints it and the service shows it at
- * `/docs/PAGE`. The pages are written for GitHub too, so links between them name files.
+ * The manual, embedded in the binary: `stella docs [PAGE]` prints it and the service shows it at
+ * `/docs/PAGE`. The pages are also written for GitHub, so links between them name files.
  */
 import commands from "./commands.md" with { type: "text" };
 import architecture from "./architecture.md" with { type: "text" };
@@ -55,7 +55,7 @@ export const pages: readonly Page[] = Object.entries(texts).map(([name, text]) =
   text,
 }));
 
-/** The pictures of the pages, by the name of their file: SVG. */
+/** The pictures of the pages by file name: SVG. */
 export const pictures: ReadonlyMap<string, string> = new Map([["overview.svg", overview]]);
 
 export function pageNamed(name: string): Page | undefined {

@@ -1,22 +1,20 @@
 /**
- * Which CVEs an advisory is about. Its own aliases say so, or else those of an advisory that it is
- * an alias of: GO-1 names GHSA-1, and GHSA-1 names CVE-1. An advisory that covers several CVEs says
- * of none of its other ids which of them it belongs to, so it links none. Upstream is another
- * relation: the Debian record about a CVE is no other name of it.
+ * Finds the CVEs of an advisory: in its own aliases, or those of an advisory that is its alias:
+ * GO-1 names GHSA-1, and GHSA-1 names CVE-1. An advisory that covers several CVEs does not say
+ * which of its other ids belongs to which, so it links none. Upstream is another relation: a Debian
+ * record about a CVE is not another name of it.
  */
 import { derivedFrom, isCve, keyOf } from "./ids.ts";
 
 export class Aliases {
   /** CVEs that some advisory with this id or alias names as its only one. */
   readonly #cves = new Map<string, Set<string>>();
-  /** Between ids that are no CVEs, for advisories that name none. */
+  /** Links between ids that are not CVEs, for advisories without one. */
   readonly #links = new Map<string, Set<string>>();
-  /** What the record with this id names as upstream, and the CVEs of one that covers several. */
+  /** The upstream ids of a record, and the CVEs of one that covers several. */
   readonly #upstream = new Map<string, Set<string>>();
 
-  /**
-   * Takes note of a record with these ids, its own first. Returns its CVEs, where it names some.
-   */
+  /** Records the ids of a record, its own first. Returns its CVEs, if it names some. */
   note(ids: readonly string[], upstream: readonly string[] = []): string[] {
     const cves = [...new Set(ids.filter(isCve))];
     const others = ids.filter((id) => !isCve(id)).map(keyOf);
@@ -30,7 +28,8 @@ export class Aliases {
     for (const id of others) {
       if (cves.length === 1) cves.forEach((cve) => addTo(this.#cves, id, cve));
       else if (first !== undefined && id !== first) {
-        // By way of the first one: each with each would be the square of a long list.
+        // Linked through the first one: linking all pairs would be quadratic in the length of a
+        // list.
         addTo(this.#links, id, first);
         addTo(this.#links, first, id);
       }
@@ -38,7 +37,7 @@ export class Aliases {
     return cves;
   }
 
-  /** The CVEs of a record that names none itself, by way of its aliases; sorted, empty where there are none. */
+  /** The CVEs of a record without any, through its aliases; sorted, possibly empty. */
   resolve(ids: readonly string[]): string[] {
     const found = new Set<string>();
     const seen = new Set(ids.map(keyOf));
@@ -54,8 +53,8 @@ export class Aliases {
   }
 
   /**
-   * The CVEs behind an id that a record names as upstream or related, however many records lie
-   * between.
+   * The CVEs behind an id that a record names as upstream or related, through any number of
+   * records.
    */
   behind(id: string): string[] {
     if (isCve(id)) return [id];

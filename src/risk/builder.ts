@@ -1,12 +1,12 @@
 /**
- * Risk data: what is known about vulnerabilities, from several providers, made into one thing that
- * can be asked offline.
+ * Builds risk data: joins what several providers know about vulnerabilities into files that can be
+ * queried offline.
  *
- * Each provider's files stay as they are (`originals/<name>/`), are checked record by record
- * against the provider's own schema, and are joined into `joined.ndjson`: one line for each CVE,
- * sorted bytewise, with exploitation (KEV), probability (EPSS), affected packages (OSV) and the
- * status of products (CSAF). `providers.json` says what went in. The same inputs give the same
- * bytes, and memory does not grow with them: facts go through a sorted spool.
+ * Each provider's files are kept (`originals/<name>/`), checked record by record against the
+ * provider's schema, and joined into `joined.ndjson`: one line per CVE, sorted bytewise, with
+ * exploitation (KEV), probability (EPSS), affected packages (OSV) and product status (CSAF).
+ * `providers.json` describes the input. The same inputs give the same bytes, and memory does not
+ * grow with them: facts are sorted through a spool.
  */
 import type { PrivateFiles } from "../bundle/private_files.ts";
 import { earliestCreated } from "../domain/time.ts";
@@ -25,17 +25,19 @@ export interface BuildOptions {
   providers: readonly Provider[];
   /** An empty directory for the result. */
   directory: string;
-  /** Another one, for what is in between; the caller removes it. */
+  /** An empty directory for temporary files; the caller removes it. */
   scratch: string;
-  /** Seconds since 1970: SOURCE_DATE_EPOCH; undefined: `newest`, or a later date of downloaded data. */
+  /**
+   * Seconds since 1970: SOURCE_DATE_EPOCH; undefined: `newest`, or a later date of downloaded data.
+   */
   epoch?: number;
-  /** Time of the newest local file, seconds since 1970. */
+  /** Newest mtime of the local files, seconds since 1970. */
   newest: number;
-  /** None of these is read. */
+  /** None of these files is read. */
   privateFiles: PrivateFiles;
-  /** Gives signals and timers of the process their turn. @throws to stop */
+  /** Lets signals and timers of the process run. @throws to stop */
   yieldToEventLoop: () => Promise<void>;
-  /** Milliseconds of a clock that never goes back. */
+  /** Monotonic milliseconds. */
   elapsed: () => number;
 }
 
@@ -47,8 +49,9 @@ const parsers: Record<ProviderKind, (file: Original, sink: Sink) => void | Promi
 };
 
 /**
- * Reads all providers and writes joined.ndjson, providers.json and, where records were left out, rejected.ndjson.
- * @throws StellaError usage with every bad record and its place, media
+ * Reads all providers and writes joined.ndjson, providers.json and, if records were left out,
+ * rejected.ndjson.
+ * @throws StellaError usage with every invalid record and its location, media
  */
 export async function buildRisk(options: BuildOptions): Promise<RiskReport> {
   const { providers, directory, scratch } = options;
@@ -98,7 +101,7 @@ async function readProvider(
   return digest;
 }
 
-/** Downloaded files have no time of their own: the data's date stands for it. */
+/** Downloaded files have no mtime: the date of the data is used. */
 function createdOf({ epoch, newest }: BuildOptions, tallies: readonly Tally[]): number {
   if (epoch !== undefined) return epoch;
   const downloaded = tallies.filter(({ provider }) => provider.url !== undefined);

@@ -1,6 +1,6 @@
 /**
- * Advisories that cover several CVEs, by all their ids. A record that names such an advisory as its
- * alias may be about any of the CVEs, so it is linked to none, and who asks for it is told them.
+ * Advisories that cover several CVEs, by all their ids. A record whose alias is such an advisory
+ * may be about any of its CVEs, so it is linked to none, and a query reports them all.
  */
 import { isCve, keyOf } from "./ids.ts";
 
@@ -10,16 +10,16 @@ export interface Covering {
   cves: string[];
 }
 
-/** Characters of ids. Databases have some thousand such advisories, of some hundred each. */
+/** Characters of ids. Databases have some thousand such advisories, of about a hundred each. */
 const maxKept = 8 * 1024 * 1024;
 
 export class CoveringAdvisories {
   readonly #byId = new Map<string, Covering[]>();
   #kept = 0;
 
-  /** Takes note of a line of joined.ndjson, where it is that of such an advisory. */
+  /** Records a line of joined.ndjson if it belongs to such an advisory. */
   note(line: string): void {
-    // Most lines have none, and to parse them all would take several times as long.
+    // Most lines have none, and parsing all of them would take several times as long.
     if (!line.includes('"covers":[')) return;
     const { id, covers = [] } = JSON.parse(line) as { id: string; covers?: string[] };
     const cves = covers.filter(isCve);
@@ -32,7 +32,7 @@ export class CoveringAdvisories {
     }
   }
 
-  /** Those that have one of the ids, each once. */
+  /** The advisories with one of the ids, without duplicates. */
   of(ids: readonly string[]): Covering[] {
     const found = ids.flatMap((id) => this.#byId.get(keyOf(id)) ?? []);
     return [...new Map(found.map((one) => [one.record, one])).values()];

@@ -1,6 +1,7 @@
 /**
- * Security advisories and VEX documents in CSAF, one JSON file each. Of each vulnerability the status of every product is kept, by
- * the product's name, which product_tree tells. Source: OASIS CSAF 2.0 sections 3.2 and 4.
+ * Parses security advisories and VEX documents in CSAF, one JSON file each. For each vulnerability
+ * the status of every product is kept, by the product's name from product_tree. Source: OASIS CSAF
+ * 2.0 sections 3.2 and 4.
  */
 import { canonical, isCve, isId } from "./ids.ts";
 import type { Keep, ReadLimits } from "./json_reader.ts";
@@ -23,7 +24,7 @@ import {
 
 /** The VEX of a kernel names some hundred thousand products. */
 const limits: ReadLimits = { values: 1 << 22, characters: 64 * 1024 * 1024 };
-/** Of one fact; the others go into further pieces. */
+/** Per fact; more products go into further pieces. */
 const maxProducts = 500;
 
 const statuses = [
@@ -38,10 +39,7 @@ const statuses = [
   "unknown",
 ] as const;
 
-/**
- * The schema asks for a product at least; that there is none in a list takes nothing from the
- * others.
- */
+/** The schema demands at least one product; an empty list does not invalidate the others. */
 const statusLists = Object.fromEntries(statuses.map((name) => [name, list(text)]));
 
 const head = fields({
@@ -59,7 +57,7 @@ const head = fields({
   }),
 });
 
-/** Products have names in branches, full_product_names and relationships. */
+/** Product names are in branches, full_product_names and relationships. */
 const productTree: Check = checked({ fields: treeFields() }, (value, place, fault) => {
   if (!isObject(value)) fault(place, "is not an object");
 });
@@ -104,7 +102,7 @@ export async function parseCsaf(file: Original, sink: Sink): Promise<void> {
   if (faults.length === 0) tell(value as Json, file, sink);
 }
 
-/** CSAF 4.5: the VEX profile says the status of products, or is of no use. */
+/** CSAF 4.5: the VEX profile must state the status of products. */
 function vexFaults(value: Json): string[] {
   if ((value["document"] as Json)["category"] !== "csaf_vex") return [];
   if (!Array.isArray(value["vulnerabilities"])) return ["vulnerabilities is missing"];
@@ -113,7 +111,7 @@ function vexFaults(value: Json): string[] {
   );
 }
 
-/** All ids that a bad document names; undefined where it may name others. */
+/** All ids that an invalid document names; undefined if it may name others. */
 function mentioned(value: unknown): string[] | undefined {
   const found = isObject(value) ? value["vulnerabilities"] : undefined;
   if (!Array.isArray(found) || !found.every(isObject)) return undefined;
@@ -140,7 +138,7 @@ function factsOf(value: Json): Fact[] {
   const record = String((tracking as Json)["id"]);
   const productNames = new Map<string, string>();
   collectNames(value["product_tree"], productNames);
-  // The largest part of a document has said what it knows.
+  // The largest part of a document is no longer needed.
   delete value["product_tree"];
   const common = {
     category,
@@ -151,7 +149,8 @@ function factsOf(value: Json): Fact[] {
   return vulnerabilitiesOf(value).flatMap((one) => {
     const bare = bareIds(one, namespace);
     const own = typeof one["cve"] === "string" ? [canonical(one["cve"])] : [];
-    // Without any id it is found by the document's, which is one only together with its publisher.
+    // Without any id it is found by the document's id, which is unique only together with its
+    // publisher.
     const key = own[0] ?? bare[0]?.names[0] ?? `${namespace} ${record}`;
     const names = bare.length === 0 && own.length === 0 ? [record] : bare.flatMap((id) => id.names);
     const aliases = [...new Set(names)].filter((id) => isId(id) && id !== key);
@@ -172,16 +171,16 @@ function vulnerabilitiesOf(value: Json): Json[] {
 }
 
 interface BareId {
-  /** Under which it is shown and asked for; the first one is the whole name. */
+  /** The ids under which it is shown and queried; the first one is the full name. */
   names: string[];
-  /** Equal for two ids that mean the same thing. */
+  /** Equal for two ids with the same meaning. */
   link: string;
 }
 
 /**
- * What other systems call it. Two systems may use one number, so a number counts with its system,
- * and with the publisher too, who may call any system `Bugzilla`; a name that no two systems can
- * give (VU#123456, GHSA-...) counts by itself or with its system.
+ * Ids of other systems. Two systems may use the same number, so a number counts with its system,
+ * and with the publisher, who may call any system `Bugzilla`; an id that only one system can assign
+ * (VU#123456, GHSA-...) counts by itself or with its system.
  */
 function bareIds(one: Json, namespace = ""): BareId[] {
   const found = Array.isArray(one["ids"]) ? one["ids"].filter(isObject) : [];
@@ -199,7 +198,7 @@ function isRejected(one: Json): boolean {
   return isRejection(one["title"]) || notes.some((note) => isRejection(note["text"]));
 }
 
-/** By status: the products, by name where the document names them, sorted, each once. */
+/** By status: the products by name if the document has one, sorted and unique. */
 function statusOf(one: Json, names: ReadonlyMap<string, string>): [string, string[]][] {
   const given = (one["product_status"] ?? {}) as Record<string, string[] | null>;
   const shared = sharedNames(statuses.map((name) => given[name] ?? null), names);
@@ -214,7 +213,10 @@ function statusOf(one: Json, names: ReadonlyMap<string, string>): [string, strin
   });
 }
 
-/** Names under more than one status that several products have: by name alone they would be said to be both. */
+/**
+ * Product names with more than one status that several products share: by name alone they would
+ * seem to have both.
+ */
 function sharedNames(
   lists: readonly (readonly string[] | null)[],
   names: ReadonlyMap<string, string>,
@@ -238,9 +240,7 @@ function sharedNames(
   return shared;
 }
 
-/**
- * The same in as many objects as lines of a bounded length need; one, where there are few products.
- */
+/** Splits the products into as many objects as lines of limited length need; usually one. */
 function pieces(all: readonly [string, string[]][]): Record<string, string[]>[] {
   const found: Record<string, string[]>[] = [{}];
   let room = maxProducts;
@@ -259,7 +259,7 @@ function pieces(all: readonly [string, string[]][]): Record<string, string[]>[] 
   return found;
 }
 
-/** Every `{product_id, name}` in the tree, whose depth the reader bounds. */
+/** Every `{product_id, name}` in the tree, whose depth the reader limits. */
 function collectNames(value: unknown, names: Map<string, string>): void {
   if (typeof value !== "object" || value === null) return;
   if (isObject(value)) {

@@ -1,6 +1,7 @@
 /**
- * FIRST's Exploit Prediction Scoring System, the daily CSV, plain or gzip: a comment with version and date, a header, and a row
- * for each CVE. Source: first.org/epss/data_stats. It has some 300,000 rows, so it is read as a stream.
+ * Parses FIRST's Exploit Prediction Scoring System, the daily CSV, plain or gzip: a comment with
+ * version and date, a header, and a row per CVE. Source: first.org/epss/data_stats. It has some
+ * 300,000 rows, so it is read as a stream.
  */
 import { createGunzip } from "node:zlib";
 import { pipeline, Readable } from "node:stream";
@@ -23,7 +24,7 @@ export async function parseEpss(file: Original, sink: Sink): Promise<void> {
   parser.end();
 }
 
-/** The bytes without gzip, which its magic number tells. */
+/** The decompressed bytes; gzip is detected by its magic number. */
 function unpacked(file: Original): AsyncIterable<Uint8Array> | Iterable<Uint8Array> {
   const blocks = file.blocks();
   const first = blocks.next();
@@ -31,7 +32,7 @@ function unpacked(file: Original): AsyncIterable<Uint8Array> | Iterable<Uint8Arr
   if (first.value[0] !== 0x1f || first.value[1] !== 0x8b) return chained(first.value, blocks);
   const gunzip = createGunzip();
   const packed = Readable.from(copied(first.value, blocks), { highWaterMark: 1 });
-  // An error of either ends the iteration over the last one, and is thrown there.
+  // An error of either ends the iteration over the last one and is thrown there.
   pipeline(packed, gunzip, () => {});
   return gunzip;
 }
@@ -41,7 +42,7 @@ function* chained(first: Uint8Array, rest: Iterable<Uint8Array>): Generator<Uint
   yield* rest;
 }
 
-/** A stream reads ahead, and a block lives until the next one only. */
+/** A stream reads ahead, but a block is only valid until the next one. */
 function* copied(first: Uint8Array, rest: Iterable<Uint8Array>): Generator<Uint8Array> {
   for (const block of chained(first, rest)) yield block.slice();
 }
@@ -51,7 +52,7 @@ class Parser {
   #rest = "";
   #line = 0;
   #headed = false;
-  /** When the scores were computed; a file says so in its first line. */
+  /** When the scores were computed; stated in the first line of a file. */
   #time: string | undefined;
 
   constructor(readonly file: Original, readonly sink: Sink) {}
@@ -60,7 +61,7 @@ class Parser {
     const lines = (this.#rest + this.#decoder.decode(block, { stream: true })).split("\n");
     this.#rest = lines.pop() ?? "";
     for (const line of lines) this.#take(line);
-    // Something without line feeds is no CSV, and must not fill the memory.
+    // A file without line feeds is not CSV and must not fill the memory.
     if (this.#rest.length > maxLineLength) {
       this.#bad(`the line is longer than ${maxLineLength} characters`, this.#line + 1);
       this.#rest = "";
@@ -83,7 +84,7 @@ class Parser {
   #comment(line: string): void {
     const found = /score_date:([0-9T:Z+.-]+)/.exec(line)?.[1];
     if (found === undefined) return;
-    // Some days write the zone without its colon: +0000.
+    // Some days the zone has no colon: +0000.
     const time = found.replace(/([+-]\d\d)(\d\d)$/, "$1:$2");
     if (!Number.isFinite(Date.parse(time))) return;
     this.#time = time;

@@ -1,4 +1,6 @@
-/** Between the parsers and the join: each fact goes into the spool under every CVE that it is about. */
+/**
+ * Between the parsers and the join: each fact goes into the spool under every CVE that it is about.
+ */
 import { Aliases } from "./aliases.ts";
 import { isCve } from "./ids.ts";
 import { encodeFact, type Mark, type SpooledFact } from "./join.ts";
@@ -7,19 +9,17 @@ import { Spool } from "./spool.ts";
 import type { Tally } from "./tally.ts";
 import { newestFirst, Versions } from "./versions.ts";
 
-/** Ids of one record; a kernel's update names some hundred. */
+/** Ids of one record; a kernel update names some hundred. */
 const maxIds = 10_000;
-/** Characters that one record may come to, written under all its CVEs. */
+/** Limit in characters for one record, written under all its CVEs. */
 const maxExpanded = 512 * 1024 * 1024;
 
-/**
- * What of a small file would fill the disk: a record stands in full under each CVE that it names.
- */
+/** A small file must not fill the disk: a record is written in full under each of its CVEs. */
 function expansionFault({ facts }: Advisory): string | undefined {
   for (const { ids, upstream = [], related = [], value } of facts) {
     const count = ids.length + upstream.length + related.length;
     if (count > maxIds) return `names more than ${maxIds} ids`;
-    // A short one cannot come to much.
+    // A short one cannot exceed the limit.
     if (count > 100 && count * JSON.stringify(value).length > maxExpanded) {
       return `would take more than ${maxExpanded} characters under all its ids`;
     }
@@ -31,7 +31,7 @@ export class Facts {
   readonly #aliases = new Aliases();
   readonly #versions: Versions;
   readonly #spool: Spool;
-  /** Facts whose CVEs are known when all are in. */
+  /** Facts whose CVEs are known only after all input. */
   readonly #open: Spool;
   #count = 0;
   #lastTime: string | undefined;
@@ -43,7 +43,7 @@ export class Facts {
     this.#open = new Spool(scratch, "open");
   }
 
-  /** Where the parser of the provider at this position puts what it finds. */
+  /** The sink for the parser of the provider with this index. */
   sinkOf(provider: number): Sink {
     const tally = this.#tally(provider);
     return {
@@ -59,7 +59,10 @@ export class Facts {
     };
   }
 
-  /** All facts as `encodeFact` writes them, sorted by key, provider and record; once, when all are in. */
+  /**
+   * All facts encoded by `encodeFact`, sorted by key, provider and record; call once, after all
+   * input.
+   */
   *sorted(): Generator<string> {
     for (const { provider, path, fact } of this.#versions.newest()) this.#add(provider, path, fact);
     for (const line of this.#open.sorted()) {
@@ -79,7 +82,7 @@ export class Facts {
     this.#spool.add(encodeFact(fact));
   }
 
-  /** The rows of a file have one time. */
+  /** All rows of a file have the same time. */
   #orderOf(time: string | undefined): string {
     if (time === undefined) return "";
     if (time !== this.#lastTime) {
@@ -110,7 +113,7 @@ export class Facts {
     }
   }
 
-  /** Under which keys it stands, and why: a nearer relation goes before a farther one. */
+  /** Keys of the fact, with the reason: a closer relation takes precedence. */
   #marks({ key, ids, upstream = [], related = [] }: Fact): Map<string, Mark> {
     const named = [...new Set(ids.filter(isCve))];
     const cves = named.length > 0 ? named : this.#aliases.resolve(ids);

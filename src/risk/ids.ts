@@ -1,14 +1,14 @@
-/** What names a vulnerability or a record: CVE ids, and ids of other systems. */
+/** Ids of vulnerabilities and records: CVE ids, and ids of other systems. */
 
 const cvePattern = /^CVE-\d{4}-\d{4,19}$/;
 const anyCase = /^cve-\d{4}-\d{4,19}$/i;
-/** What was meant as a CVE id and is none would be found by nobody who asks for the CVE. */
+/** A misspelled CVE id would never be found by a query for the CVE. */
 const misspelled = /^cve[^\p{L}]/iu;
-/** `DEBIAN-CVE-2016-1585`: the record of another system about that CVE. */
+/** `DEBIAN-CVE-2016-1585`: another system's record about that CVE. */
 const derived = /^[A-Z]+-(CVE-\d{4}-\d{4,19})$/;
 const ghsa = /^GHSA(?:-[a-z0-9]{4}){3}$/i;
 const maxLength = 128;
-/** Nothing that ends a word in a list, quotes it, or is not seen. */
+/** Characters that separate or quote words, or are invisible. */
 const unfit =
   // deno-lint-ignore no-control-regex -- these are exactly the characters that are refused
   /[\u0000-\u001f\u007f-\u00a0",;<>\\`{|}\u200b-\u200f\u2028-\u202f\u2060-\u206f\ufeff\p{Cs}]/u;
@@ -18,7 +18,7 @@ export function isCve(text: string): boolean {
 }
 
 /**
- * Letters first, a digit somewhere (GitHub's may have none), blanks inside only, at most 128
+ * Letters first, a digit somewhere (not required of GitHub's), blanks only inside, at most 128
  * characters.
  */
 export function isId(text: unknown): text is string {
@@ -28,8 +28,7 @@ export function isId(text: unknown): text is string {
 }
 
 /**
- * What a publisher may call its own document: any visible text. Source: CSAF 2.0 section
- * 3.2.1.12.4.
+ * A publisher may name its own document by any visible text. Source: CSAF 2.0 section 3.2.1.12.4.
  */
 export function isName(text: unknown): text is string {
   // deno-lint-ignore no-control-regex -- these are exactly the characters that are refused
@@ -37,17 +36,17 @@ export function isName(text: unknown): text is string {
     text.length <= 2 * maxLength;
 }
 
-/** A CVE in its one spelling; other ids as they are. */
+/** A CVE in its canonical spelling; other ids unchanged. */
 export function canonical(id: string): string {
   return anyCase.test(id) ? id.toUpperCase() : id;
 }
 
-/** Two spellings of one id have the same key. */
+/** Two spellings of the same id have the same key. */
 export function keyOf(id: string): string {
   return id.toUpperCase();
 }
 
-/** The CVE that the name of another system's record tells. */
+/** The CVE contained in the name of another system's record. */
 export function derivedFrom(id: string): string | undefined {
   return derived.exec(id)?.[1];
 }

@@ -1,32 +1,30 @@
 /**
- * The join: facts sorted by id become one line for each id, in which all providers have their say. The line's form is the contract
- * with those who read it with jq; it is in the README.
+ * The join: sorted facts become one line per id with the data of all providers. The format is a
+ * contract with readers of jq; it is documented in the manual.
  */
 import { startSha256 } from "../domain/hash.ts";
 import { isCve } from "./ids.ts";
 import type { Link, ProviderKind } from "./provider.ts";
 
 /**
- * Why a fact stands under its key: by a link to a CVE, or under its own id, which leads to no CVE
- * or covers several.
+ * Why a fact is under its key: by a link to a CVE, or under its own id, which leads to no CVE or
+ * covers several.
  */
 export type Mark = Link | "own" | "covers";
 
-/**
- * One fact on its way through the spool; the text form sorts by key, provider, record and order.
- */
+/** A fact in the spool; its text form sorts by key, provider, record and order. */
 export interface SpooledFact {
   key: string;
-  /** Position of the provider in the configuration. */
+  /** Index of the provider in the configuration. */
   provider: number;
   record: string;
-  /** Among facts of one record under one key. */
+  /** Order among the facts of a record under the same key. */
   order: string;
-  /** Without one it is a row. */
+  /** Absent for a row. */
   mark?: Mark;
-  /** Above 0 it carries on the fact before it. */
+  /** Above 0 it continues the previous fact. */
   piece?: number;
-  /** Where it stands in its provider. */
+  /** Path within its provider. */
   path: string;
   line?: number;
   value: unknown;
@@ -36,20 +34,22 @@ export interface SpooledFact {
 export interface Joined {
   /** A CVE id, or the own id of a record that leads to none or covers several. */
   id: string;
-  /** Other ids of the same thing. */
+  /** Other ids of the same vulnerability. */
   aliases: string[];
-  /** Ids that the record names as its aliases, where they are of several CVEs. */
+  /** Ids that the record names as aliases although they belong to several CVEs. */
   covers?: string[];
   kev: unknown;
   epss: unknown;
-  /** Packages, each with the record that says so. */
+  /** Packages, each with its record. */
   affected: unknown[];
-  /** Status of products, each with the document that says so. */
+  /** Status of products, each with its document. */
   vex: unknown[];
   sources: { provider: string; record: string }[];
 }
 
-/** Ids and names hold no tab: a tab sorts before all that they hold, so `a` stands before `a-b`. */
+/**
+ * Ids and names contain no tab, which sorts before all their characters, so `a` comes before `a-b`.
+ */
 export function encodeFact(fact: SpooledFact): string {
   const { key, provider, record, order, mark, piece, path, line, value } = fact;
   const about = JSON.stringify([mark ?? "", piece ?? 0, path, line ?? 0]);
@@ -77,7 +77,7 @@ export function decodeFact(text: string): SpooledFact {
 type NamedProvider = { kind: ProviderKind; name: string };
 type Json = Record<string, unknown>;
 
-/** All facts about one id, of which at most one is by each record. */
+/** All facts about an id, at most one from each record. */
 export function joinFacts(
   facts: readonly SpooledFact[],
   providers: readonly NamedProvider[],
@@ -96,7 +96,7 @@ export function joinFacts(
   joined.aliases = [...new Set(joined.aliases)].filter((one) => one !== id).sort();
   joined.affected = distinct(joined.affected);
   if (joined.covers === undefined) return joined;
-  // Beside the other ids, which is where a reader looks for it.
+  // Beside the other ids, where a reader looks for it.
   const { id: _, aliases, covers, ...rest } = joined;
   return { id, aliases, covers: [...new Set(covers)].sort(), ...rest };
 }
@@ -123,13 +123,13 @@ function addOsv(joined: Joined, { mark, record }: SpooledFact, value: Json, sour
   const link = mark === "several" || mark === "upstream" || mark === "related"
     ? { link: mark }
     : {};
-  // Two CVEs that one advisory covers are not names of the same thing.
+  // Two CVEs covered by the same advisory are not names of the same vulnerability.
   if (mark === "covers") joined.covers = aliases;
   else if (link.link === undefined) {
     joined.aliases.push(...[record, ...aliases].filter((one) => !isCve(one)));
   }
   joined.affected.push(...affected.map((one) => ({ record, ...link, ...one })));
-  // What else the record names is said once, on the line that is its own.
+  // Further ids of the record are listed once, on its own line.
   const named = link.link !== undefined ? {} : {
     ...(upstream === undefined ? {} : { upstream }),
     ...(related === undefined ? {} : { related }),
@@ -142,7 +142,7 @@ function addCsaf(joined: Joined, fact: SpooledFact, value: Json, source: Source)
   const { publisher, date } = rest;
   joined.vex.push({ record: fact.record, publisher, date, status });
   if (fact.piece !== undefined) return;
-  // As with advisories: of several CVEs none is another name, and nothing else is known to be one.
+  // As with advisories: of several CVEs none is another name.
   if (fact.mark !== "several") {
     joined.aliases.push(...aliases.filter((one) => !isCve(one)));
   }
@@ -153,10 +153,7 @@ function distinct(values: unknown[]): unknown[] {
   return [...new Map(values.map((one) => [keyOfValue(one), one])).values()];
 }
 
-/**
- * Its text, or the digest of a long one: a second copy of all packages would take as much memory as
- * they do.
- */
+/** Its text, or the digest of a long one: a second copy of all packages would double the memory. */
 function keyOfValue(value: unknown): string {
   const text = JSON.stringify(value);
   return text.length < 1000 ? text : startSha256().update(text).digest("hex");

@@ -1,7 +1,6 @@
 /**
- * JSON of a provider, read block by block: only what is asked for is kept, so a file costs memory
- * for what the join takes from it and not for its length. All of it has to be JSON all the same.
- * Source: RFC 8259.
+ * Parses a provider's JSON block by block and keeps only selected parts, so memory depends on what
+ * the join uses and not on the file size. The whole file must be valid JSON. Source: RFC 8259.
  */
 
 /** What is kept of a value: a scalar, some members of an object, or all items of an array. */
@@ -10,20 +9,20 @@ export type Keep =
   | { fields: ReadonlyMap<string, Keep> }
   | { items: Keep };
 
-/** Why a record cannot be read, in words that follow its path. */
+/** Why a record is invalid, worded to follow its path. */
 export class RecordFault extends Error {}
 
 export interface ReadLimits {
-  /** How much is kept: a value costs 1, an object or array 3, as their memory does. */
+  /** Memory budget: a value costs 1, an object or array 3. */
   values: number;
-  /** Characters of all strings that are kept. */
+  /** Characters of all kept strings. */
   characters: number;
 }
 
 const maxDepth = 100;
 const containerCost = 3;
 const maxNumberLength = 1000;
-/** In place of a container where a scalar belongs; what is in it is not kept. */
+/** In place of a container where a scalar is expected; its content is not kept. */
 const someObject = Object.freeze({});
 const someArray: readonly never[] = Object.freeze([]);
 
@@ -37,9 +36,8 @@ const words: Readonly<Record<string, true | false | null>> = {
 };
 
 /**
- * The value in `blocks`, which are UTF-8, as `keep` asks for it. Of two members with one name the
- * last counts.
- * @throws RecordFault where it is not JSON, nested too deep, or holds more than `limits`
+ * Parses the UTF-8 `blocks` as selected by `keep`. Of duplicate members the last counts.
+ * @throws RecordFault if it is not JSON, nested too deep, or exceeds `limits`
  */
 export function readSelected(
   blocks: Iterable<Uint8Array>,
@@ -52,7 +50,7 @@ export function readSelected(
   return value;
 }
 
-/** The same of a value that has been parsed whole. @throws RecordFault */
+/** The same for a parsed value. @throws RecordFault */
 export function selected(value: unknown, keep: Keep, limits: ReadLimits): unknown {
   let left = limits.values;
   const select = (value: unknown, keep: Keep, depth: number): unknown => {
@@ -126,7 +124,7 @@ class Reader {
       if (!this.#skip(0x3a)) this.#fail('":" is expected');
       const child = name === undefined ? undefined : fields?.get(name);
       const value = this.value(child, depth + 1);
-      // Only names that a schema of ours has: none of them is special to an object.
+      // Only names of our schemas: none of them is special to an object.
       if (child !== undefined && name !== undefined) object[name] = value;
     } while (this.#skip(0x2c));
     if (!this.#skip(0x7d)) this.#fail('"," or "}" is expected');
@@ -184,8 +182,8 @@ class Reader {
   }
 
   /**
-   * Passes what is neither quote, backslash nor control character.
-   * @returns what follows; NaN at the end of the text
+   * Skips everything but quotes, backslashes and control characters.
+   * @returns the next character; NaN at the end of the text
    */
   #passPlain(): number {
     const text = this.#text;
@@ -196,7 +194,7 @@ class Reader {
     return code;
   }
 
-  /** Passes an escape; false where its end has not been read yet. */
+  /** Skips an escape; false if its end has not been read yet. */
   #escape(): boolean {
     const found = escape.exec(this.#text.slice(this.#at, this.#at + 6));
     if (found !== null) {
@@ -220,7 +218,7 @@ class Reader {
     return Number(text);
   }
 
-  /** The next character that is no white space; -1 at the end. */
+  /** The next character that is not white space; -1 at the end. */
   #next(): number {
     for (;;) {
       while (this.#at < this.#text.length) {
@@ -244,7 +242,7 @@ class Reader {
     this.#at = pattern.lastIndex;
   }
 
-  /** Reads the next block and drops what was passed; false at the end. */
+  /** Reads the next block and drops consumed text; false at the end. */
   #more(): boolean {
     while (!this.#isEnded) {
       const { done, value } = this.#blocks.next();

@@ -1,6 +1,6 @@
 /**
- * CISA's Known Exploited Vulnerabilities catalog, JSON: one file with all entries.
- * Source: known_exploited_vulnerabilities_schema.json of cisagov/kev-data (draft-07).
+ * Parses CISA's Known Exploited Vulnerabilities catalog: one JSON file with all entries. Source:
+ * known_exploited_vulnerabilities_schema.json of cisagov/kev-data (draft-07).
  */
 import { canonical, isId } from "./ids.ts";
 import type { Original, Sink } from "./provider.ts";
@@ -18,7 +18,7 @@ const entry = fields({
   dueDate: date,
 }, { knownRansomwareCampaignUse: text, notes: text, cwes: list(text) });
 
-/** Entries are checked one by one, so that a bad one costs itself only. */
+/** Entries are checked one by one, so that an invalid one does not affect others. */
 const entries = checked({ items: entry.keep }, (value, place, fault) => {
   if (!Array.isArray(value)) fault(place, "is not a list");
 });
@@ -43,7 +43,7 @@ export async function parseKev(file: Original, sink: Sink): Promise<void> {
   );
 }
 
-/** A catalog that was cut and closed again by a tool still says how long it was. */
+/** A catalog that was truncated and closed again by a tool still states its count. */
 function checkCount(count: unknown, found: number, file: Original, sink: Sink): void {
   if (count !== found) sink.reject(file, `count is not ${found}, the number of entries`);
 }

@@ -1,4 +1,7 @@
-/** A new file of lines, hashed while it is written from one buffer: lines that wait as strings would cost many times their bytes. */
+/**
+ * Writes a file of lines from one buffer and hashes it: lines waiting as strings would need many
+ * times their size.
+ */
 import { closeSync, openSync } from "node:fs";
 import { writeAll } from "../domain/durable.ts";
 import { startSha256 } from "../domain/hash.ts";
@@ -24,10 +27,10 @@ export class LineFile {
     }
   }
 
-  /** A line holds no line feed. True where something was written. @throws StellaError media */
+  /** A line contains no line feed. True if something was written. @throws StellaError media */
   add(line: string): boolean {
     const before = this.#bytes;
-    // A long line goes in parts: a buffer for three times its length would stay until the end.
+    // A long line is encoded in parts: a buffer of three times its length would stay allocated.
     let at = 0;
     for (; line.length - at > maxPartLength; at += partAt(line, at)) {
       this.#put(line.slice(at, at + partAt(line, at)), false);
@@ -43,7 +46,7 @@ export class LineFile {
     if (isEnd) this.#buffer[this.#used++] = 0x0a;
   }
 
-  /** Length and sha256 of the whole file. @throws StellaError media */
+  /** Size and SHA-256 of the whole file. @throws StellaError media */
   end(): { bytes: number; sha256: string } {
     this.#write();
     return { bytes: this.#bytes, sha256: this.#hash.digest("hex") };
@@ -66,18 +69,18 @@ export class LineFile {
   }
 }
 
-/** How much of a long line goes next: a pair of surrogates stays together. */
+/** Length of the next part of a long line: surrogate pairs stay together. */
 function partAt(line: string, at: number): number {
   const last = line.charCodeAt(at + maxPartLength - 1);
   return last >= 0xd800 && last < 0xdc00 ? maxPartLength - 1 : maxPartLength;
 }
 
-/** UTF-8 has at most three bytes for each UTF-16 unit; then the line feed. */
+/** UTF-8 has at most three bytes per UTF-16 unit; plus the line feed. */
 export function maxEncodedLength(line: string): number {
   return line.length * 3 + 1;
 }
 
-/** Puts the line and its feed at `at`. @returns how many bytes that took */
+/** Encodes the line and its line feed at `at`. @returns the number of bytes */
 export function putLine(
   encoder: TextEncoder,
   line: string,

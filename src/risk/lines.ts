@@ -1,4 +1,4 @@
-/** Lines of a text that comes in pieces. */
+/** Splits text that arrives in pieces into lines. */
 
 export class Lines {
   readonly #decoder = new TextDecoder();
@@ -6,8 +6,8 @@ export class Lines {
   #length = 0;
 
   /**
-   * Gets each line without its feed.
-   * @throws what `take` throws, and `tooLong` for a line of more than `max` characters
+   * @param take called with each line without its line feed
+   * @throws errors of `take`, and `tooLong` for a line of more than `max` characters
    */
   constructor(
     readonly take: (line: string) => void,
@@ -22,14 +22,14 @@ export class Lines {
       this.#flush(text.slice(at, end));
       at = end + 1;
     }
-    // In parts: a long line that grew by every piece would be copied as often.
+    // Kept in parts: appending each piece to a long line would copy it every time.
     const rest = text.slice(at);
     this.#length += rest.length;
     if (this.#length > this.max) throw this.tooLong();
     if (rest !== "") this.#parts.push(rest);
   }
 
-  /** The text is over: what has no feed is a line too. */
+  /** The end of the text: a last line may lack its line feed. */
   end(): void {
     this.#flush(this.#decoder.decode());
   }

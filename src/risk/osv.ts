@@ -1,7 +1,7 @@
 /**
- * Advisories in the OSV format, one JSON or YAML file each. Source: OSV schema 1.7
- * (ossf.github.io/osv-schema). Packages, ranges and versions are kept as they are; what only the
- * ecosystem's own tools read stays in the original.
+ * Parses advisories in the OSV format, one JSON or YAML file each. Source: OSV schema 1.7
+ * (ossf.github.io/osv-schema). Packages, ranges and versions are kept unchanged; data for an
+ * ecosystem's own tools stays in the original.
  */
 import { canonical, derivedFrom, isId } from "./ids.ts";
 import type { Original, Sink } from "./provider.ts";
@@ -40,7 +40,7 @@ const affected = fields({}, {
   versions: list(text),
 });
 
-/** What else a record names. */
+/** Lists of other ids. */
 const idLists = ["aliases", "upstream", "related"] as const;
 
 const advisory = fields({ id, modified: time }, {
@@ -64,7 +64,7 @@ export async function parseOsv(file: Original, sink: Sink): Promise<void> {
   faults.forEach((fault) => sink.reject(file, fault, ids));
   if (faults.length > 0 || !isObject(value)) return;
   sink.recordDate(String(value["modified"]));
-  // Some databases (Go's in 2022) fill in 0001 for every time of change.
+  // Some databases (Go's in 2022) state 0001 as every modification time.
   if (isPresent(value["published"])) sink.recordDate(String(value["published"]));
   const own = canonical(String(value["id"]));
   const [aliases = [], upstream = [], related = []] = idLists.map((name) =>
@@ -86,7 +86,7 @@ export async function parseOsv(file: Original, sink: Sink): Promise<void> {
   });
 }
 
-/** All ids that a bad record names; undefined where it may name others. */
+/** All ids that an invalid record names; undefined if it may name others. */
 function mentioned(value: unknown): string[] | undefined {
   if (!isObject(value) || !isId(value["id"])) return undefined;
   const lists = idLists.map((name) => value[name] ?? []);
@@ -94,7 +94,7 @@ function mentioned(value: unknown): string[] | undefined {
   return [value["id"], ...lists.flat()].filter((one) => typeof one === "string").map(canonical);
 }
 
-/** The ids in one of the lists; what is no id is left out and said. */
+/** The ids in one of the lists; invalid ones are left out and reported. */
 function idsOf(
   value: Json,
   name: typeof idLists[number],
@@ -128,12 +128,12 @@ function factOf(value: Json, { aliases, upstream, related }: Named): unknown {
     aliases,
     ...(upstream.length === 0 ? {} : { upstream }),
     ...(related.length === 0 ? {} : { related }),
-    // Years such as 0001 mean that nobody filled the date in.
+    // A year such as 0001 means that the date was not filled in.
     ...(modified < "1980" ? {} : { date: modified }),
     ...(isPresent(summary) ? { summary } : {}),
     ...(isPresent(severity) ? { severity } : {}),
     ...(isRejection(summary) || isRejection(details) ? { rejected: true } : {}),
-    // What was withdrawn affects nothing.
+    // A withdrawn advisory affects nothing.
     ...(isPresent(withdrawn) ? { withdrawn } : { affected: packages.map(packageOf) }),
   };
 }

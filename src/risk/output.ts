@@ -1,4 +1,7 @@
-/** What the builder leaves in the payload: the joined lines, the provider manifest, and what was left out. */
+/**
+ * Writes the builder's output into the payload: the joined lines, the provider manifest, and what
+ * was left out.
+ */
 import { utimesSync } from "node:fs";
 import { join } from "node:path";
 import { writeNew } from "../domain/durable.ts";
@@ -16,19 +19,19 @@ export interface RiskReport {
   /** Seconds since 1970. */
   created: number;
   providers: ProviderReport[];
-  /** Lines of joined.ndjson, and how many of them more than one kind of provider speaks of. */
+  /** Lines of joined.ndjson, and how many of them have data of more than one kind of provider. */
   ids: number;
   joined: number;
 }
 
 export interface OutputOptions {
   directory: string;
-  /** Facts as `encodeFact` writes them, sorted. */
+  /** Facts encoded by `encodeFact`, sorted. */
   lines: Iterable<string>;
   tallies: readonly Tally[];
   digests: readonly OriginalsDigest[];
   created: number;
-  /** Gives signals and timers their turn where that is due. */
+  /** Lets signals and timers run if it is time. */
   yieldToEventLoop: () => Promise<void> | undefined;
 }
 
@@ -48,7 +51,7 @@ export async function writeOutput(options: OutputOptions): Promise<RiskReport> {
   const leftOut = tallies.flatMap((tally) => tally.leftOut);
   if (leftOut.length > 0) writeLeftOut(join(directory, rejectedName), leftOut);
   const names = [joinedName, providersName, ...(leftOut.length > 0 ? [rejectedName] : [])];
-  // They are as old as what they were made from, or the time of the export would be in the bundle.
+  // They get the time of their input; otherwise the time of the export would be in the bundle.
   for (const name of names) utimesSync(join(directory, name), created, created);
   return { created, providers, ids, joined };
 }
@@ -107,7 +110,7 @@ async function writeJoined(options: OutputOptions) {
   }
 }
 
-/** Groups of facts about one id, without rows that repeat an earlier one or are older. */
+/** Groups of facts about an id, without repeated or older rows. */
 function* byKey(lines: Iterable<string>, tallies: readonly Tally[]): Generator<SpooledFact[]> {
   let group: SpooledFact[] = [];
   let length = 0;
@@ -130,7 +133,7 @@ function* byKey(lines: Iterable<string>, tallies: readonly Tally[]): Generator<S
   if (group.length > 0) yield group;
 }
 
-/** What a reader of a line has to hold, and who writes it. */
+/** Limit for a line, which readers and writers have to keep in memory. */
 const maxLine = 20 * 1024 * 1024;
 
 function tooMuch({ key, record, path }: SpooledFact, tally: Tally): void {
@@ -140,15 +143,13 @@ function tooMuch({ key, record, path }: SpooledFact, tally: Tally): void {
   ]);
 }
 
-/**
- * Of a row's record there is one for each CVE; advisories were compared when their versions were.
- */
+/** A row's record has one row per CVE; advisories were compared by version before. */
 function isRepeated(before: SpooledFact, fact: SpooledFact): boolean {
   return fact.mark === undefined && before.mark === undefined &&
     before.provider === fact.provider && before.record === fact.record;
 }
 
-/** The newest row stands first. */
+/** The newest row comes first. */
 function repeated(before: SpooledFact, fact: SpooledFact, tally: Tally): void {
   const { record, path, line } = fact;
   tally.records--;

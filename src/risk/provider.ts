@@ -1,65 +1,63 @@
-/**
- * The models of the module: what a provider of risk data is, what is said about a bad record, and
- * what is counted.
- */
+/** Models of this module: providers of risk data, invalid records, and counts. */
 
 export const providerKinds = ["kev", "osv", "epss", "csaf"] as const;
 export type ProviderKind = typeof providerKinds[number];
 
-/** Bytes of a file with one record, where the configuration says nothing. */
+/** Default size limit in bytes of a file with one record. */
 export const defaultMaxRecordBytes = 256 * 1024 * 1024;
 
 export interface Provider {
   kind: ProviderKind;
-  /** Names its folder in the payload; distinct among the providers of a bundle. */
+  /** Name of its folder in the payload; unique among the providers of a bundle. */
   name: string;
   /** A file, or a directory of files. */
   path: string;
-  /** Where it was downloaded from; without a query, which may hold a secret. */
+  /** The download URL without its query, which may contain a secret. */
   url?: string;
-  /** SPDX expression or other words, from the configuration: nothing in the data says it reliably. */
+  /** SPDX expression or other text, from the configuration: no data states it reliably. */
   licence?: string;
   /** `YYYY-MM-DDTHH:MM:SSZ`; undefined: the provider's own date. */
   asOf?: string;
-  /** What a bad record does: end the export with all of them listed, or be left out and listed in the bundle. */
+  /**
+   * How to treat invalid records: end the export with a list of them, or leave them out and list
+   * them in the bundle.
+   */
   onInvalid: "fail" | "skip";
-  /** A larger file of JSON or YAML is a bad record. */
+  /** A larger JSON or YAML file is an invalid record. */
   maxRecordBytes?: number;
 }
 
-/** Where something stands that is wrong. */
+/** Location of a fault. */
 export interface Place {
-  /** Below the provider's path. */
+  /** Relative to the provider's path. */
   path: string;
-  /** Of a text file, from 1. */
+  /** Line of a text file, from 1. */
   line?: number;
 }
 
-/**
- * One thing that was left out, and where. Text of the data may be in `reason`: render it escaped.
- */
+/** Something that was left out. `reason` may contain untrusted text: escape it. */
 export interface LeftOut extends Place {
   /** Name of the provider. */
   provider: string;
-  /** As in `vulnerabilities[3].dueDate`, and what is wrong there. */
+  /** The location, as in `vulnerabilities[3].dueDate`, and the fault. */
   reason: string;
   what: "record" | "id";
-  /** What it may be about; absent where nothing can be said of that. */
+  /** Ids that it may be about; absent if unknown. */
   ids?: readonly string[];
 }
 
 /**
- * Why a record stands under a CVE: the CVE is its only one, one of several that it covers, or one
+ * Why a record is listed under a CVE: it is its only one, one of several that it covers, or one
  * that it names as upstream or related.
  */
 export const links = ["alias", "several", "upstream", "related"] as const;
 export type Link = typeof links[number];
 
-/** What a parser says of one record: facts under the ids that it is about. */
+/** A parser's result for a record: facts under the ids that it is about. */
 export interface Fact {
-  /** The id under which it is found where its ids lead to no CVE, or to several. */
+  /** The id under which it is found if its ids lead to no CVE, or to several. */
   key: string;
-  /** Names of one and the same thing: its own id and its aliases. */
+  /** Names of the same vulnerability: its own id and its aliases. */
   ids: readonly string[];
   /**
    * Ids of what it repackages, and of what is near it: it is found under their CVEs too, marked as
@@ -118,12 +116,12 @@ export interface Sink {
   recordDate(date: string): void;
 }
 
-/** A file of a provider, read once: its digest is taken on the way. */
+/** A file of a provider, read once while its digest is computed. */
 export interface Original {
-  /** Below the provider's path; a lone file's own name. */
+  /** Relative to the provider's path; the name of a single file. */
   path: string;
   size: number;
-  /** The bytes in order, each block a view that lives until the next one. */
+  /** The bytes in order; each block is a view that is valid until the next one. */
   blocks(): Generator<Uint8Array>;
   maxRecordBytes: number;
 }
@@ -133,25 +131,25 @@ export function folderOf(provider: Pick<Provider, "name">): string {
   return `originals/${provider.name}`;
 }
 
-/** What is counted of a provider. */
+/** Counts for a provider. */
 export interface Counts {
-  /** Good ones that were joined, each once. */
+  /** Valid records that were joined, without duplicates. */
   records: number;
-  /** Bad ones that were left out. */
+  /** Invalid records that were left out. */
   rejected: number;
-  /** The same record again. */
+  /** Repetitions of the same record. */
   duplicates: number;
   /** Older versions of a record. */
   superseded: number;
-  /** Ids of good records that were left out. */
+  /** Ids of valid records that were left out. */
   badIds: number;
-  /** How often a record stands under a CVE, by the reason why. */
+  /** Number of records listed under a CVE, by reason. */
   links: Record<Link, number>;
-  /** Files that are carried and were not read, and the first hundred of their names. */
+  /** Files that are included but were not read, and the first hundred of their names. */
   unread: { files: number; names: string[] };
 }
 
-/** What is told of a provider: in providers.json, by the export, and with the answer to a query. */
+/** Report on a provider: in providers.json, in the export's result, and in answers to queries. */
 export interface ProviderReport extends Counts {
   name: string;
   kind: ProviderKind;
@@ -163,8 +161,8 @@ export interface ProviderReport extends Counts {
   onInvalid: "fail" | "skip";
   files: number;
   bytes: number;
-  /** sha256 over the lines of SHA256SUMS below the folder. */
+  /** SHA-256 of the lines of SHA256SUMS below the folder. */
   sha256: string;
-  /** True names of files by their names in the folder, where these differ. */
+  /** True names of files by their names in the folder, if they differ. */
   names?: Record<string, string>;
 }

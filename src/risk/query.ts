@@ -1,7 +1,7 @@
 /**
- * One id looked up in a risk bundle while its files come by, without keeping more than a line of
- * each: what is known of it, who was asked, and what was left out at export that might have been
- * about it. Bundles of earlier versions say less, and are read too.
+ * Looks up an id in a risk bundle while its files are read, keeping only one line of each in
+ * memory: what is known about it, which providers were consulted, and which records left out at
+ * export may concern it. Bundles of earlier versions contain less, and are supported.
  */
 import { shown } from "../domain/names.ts";
 import { StellaError } from "../domain/errors.ts";
@@ -11,7 +11,7 @@ import { Lines } from "./lines.ts";
 import { joinedName, providersName, rejectedName } from "./names.ts";
 import type { ProviderReport } from "./provider.ts";
 
-/** As `joinFacts` writes it. */
+/** As written by `joinFacts`. */
 export interface JoinedLine {
   id: string;
   aliases: string[];
@@ -23,20 +23,20 @@ export interface JoinedLine {
   sources: ({ provider: string; record: string } & Record<string, unknown>)[];
 }
 
-/** A line, and of a record that leads to no CVE where else to look. */
+/** A line, and for a record that leads to no CVE, where else to look. */
 export interface AnsweredLine extends JoinedLine {
-  /** CVEs under which the record stands, as it repackages or names what has them. */
+  /** CVEs under which the record is listed, as related or upstream. */
   listedUnder?: string[];
-  /** Advisories of several CVEs of which it has an id. */
+  /** Advisories of several CVEs that share one of its ids. */
   coveredBy?: Covering[];
 }
 
-/** Of a provider, as providers.json tells it; earlier versions wrote no `unread`. */
+/** A provider in providers.json; earlier versions lack `unread`. */
 export type AskedProvider =
   & Pick<ProviderReport, "name" | "kind" | "asOf" | "records" | "rejected" | "badIds">
   & Partial<Pick<ProviderReport, "unread">>;
 
-/** As a line of rejected.ndjson, without what is not needed here. */
+/** A line of rejected.ndjson, as far as needed. */
 export interface LeftOutLine {
   provider: string;
   path: string;
@@ -49,11 +49,11 @@ export interface LeftOutLine {
 export interface RiskAnswer {
   lines: AnsweredLine[];
   providers: AskedProvider[];
-  /** What was left out and may be about the id: the first ones, and how many there are. */
+  /** Left out records that may concern the id: the first ones, and their number. */
   leftOut: { count: number; first: LeftOutLine[] };
 }
 
-/** More than any line has; what is longer is not ours. */
+/** Longer than any line that stella writes. */
 export const maxLine = 64 * 1024 * 1024;
 const maxProviders = 64 * 1024 * 1024;
 const maxFirst = 20;
@@ -67,12 +67,12 @@ export class RiskQuery {
   #keys: ReadonlySet<string> | undefined;
   #left = { count: 0, first: [] as LeftOutLine[] };
 
-  /** @throws StellaError usage for what is no id */
+  /** @throws StellaError usage if it is not an id */
   constructor(readonly id: string) {
     this.#search = new LineSearch(id);
   }
 
-  /** Who takes the content of the file at `path`. The files come in the order of their names. */
+  /** A consumer for the content of `path`. Files come in the order of their names. */
   take(path: string): ((piece: Uint8Array) => void) | undefined {
     if (path === joinedName) {
       this.#isRiskData = true;
@@ -87,7 +87,7 @@ export class RiskQuery {
     };
   }
 
-  /** Undefined where the bundle has no risk data. */
+  /** Undefined if the bundle has no risk data. */
   end(): RiskAnswer | undefined {
     if (!this.#isRiskData) return undefined;
     this.#rejected.end();
@@ -116,7 +116,7 @@ export class RiskQuery {
     if (this.#left.first.length < maxFirst) this.#left.first.push(one);
   }
 
-  /** A record whose ids nobody could read may be about any. */
+  /** A record whose ids are unknown may concern any id. */
   #mayTouch({ ids }: LeftOutLine): boolean {
     if (ids === undefined) return true;
     const keys = this.#keys ??= this.#ownKeys();
@@ -128,7 +128,7 @@ export class RiskQuery {
     });
   }
 
-  /** The id itself, its other names, and the records that speak of it. */
+  /** The id, its other names, and the records about it. */
   #ownKeys(): Set<string> {
     const lines = this.#search.end();
     const ids = lines.flatMap((
@@ -138,7 +138,7 @@ export class RiskQuery {
   }
 }
 
-/** `CVE_2021_0001` and `CVE–2021–0001` were meant as one id. */
+/** Makes `CVE_2021_0001` and `CVE–2021–0001` equal. */
 function lettersAndDigits(id: string): string {
   return keyOf(id).replaceAll(/[^\p{L}\d]/gu, "");
 }
@@ -157,11 +157,11 @@ function tooLong(): StellaError {
   return new StellaError("manifest", `Cannot read the risk data: a line is longer than ${maxLine}`);
 }
 
-/** The lines of joined.ndjson about one id. */
+/** Finds the lines of joined.ndjson about an id. */
 export class LineSearch {
   readonly #id: string;
   readonly #key: string;
-  /** The id in any case, as it stands in a line. */
+  /** The id in any case, as part of a line. */
   readonly #pattern: RegExp;
   readonly #found: AnsweredLine[] = [];
   readonly #listedUnder: string[] = [];
@@ -169,7 +169,7 @@ export class LineSearch {
   readonly #lines = new Lines((line) => this.#look(line), maxLine, tooLong);
   #isOver = false;
 
-  /** `id` is a CVE or another id, in any case. @throws StellaError usage for what is no id */
+  /** `id` is a CVE or another id, in any case. @throws StellaError usage if it is not an id */
   constructor(id: string) {
     if (!isId(id)) {
       throw new StellaError("usage", `Cannot query ${shown(id)}: not an id`, {
@@ -185,7 +185,7 @@ export class LineSearch {
     this.#lines.push(piece);
   }
 
-  /** All lines that have the id as theirs or as an alias, in order. */
+  /** All lines with the id as their own or as an alias, in order. */
   end(): AnsweredLine[] {
     if (this.#isOver) return this.#found;
     this.#isOver = true;
@@ -195,7 +195,7 @@ export class LineSearch {
   }
 
   #look(line: string): void {
-    // A CVE's own line says all of it.
+    // A CVE's own line is complete.
     if (!isCve(this.#id)) this.#covering.note(line);
     if (!this.#pattern.test(line)) return;
     const value = JSON.parse(line) as JoinedLine;
@@ -218,9 +218,9 @@ export class LineSearch {
   #isAbout({ id, aliases, covers = [], sources }: JoinedLine): boolean {
     const isSame = (other: string) => keyOf(other) === this.#key;
     if ([id, ...aliases].some(isSame)) return true;
-    // A CVE has a line of its own, in which the record that covers it stands too.
+    // A CVE has its own line, which includes the record that covers it.
     if (!isCve(this.#id) && covers.some(isSame)) return true;
-    // A document of several vulnerabilities has no line of its own.
+    // A document about several vulnerabilities has no line of its own.
     return sources.some(({ record, publisher }) => publisher !== undefined && isSame(record));
   }
 }

@@ -1,4 +1,4 @@
-/** The files of a provider: found, sorted, and each read once while its digest is taken. */
+/** Finds, sorts and reads the files of a provider, each once, and computes their digest. */
 import type { Hash } from "node:crypto";
 import { statSync } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
@@ -22,22 +22,22 @@ import {
 import type { Check } from "./schema.ts";
 
 const blockSize = 64 * 1024;
-/** The KEV catalog, the largest that there is, holds 20,000 values. */
+/** The KEV catalog, the largest file, has 20,000 values. */
 const ordinary: ReadLimits = { values: 1 << 20, characters: 16 * 1024 * 1024 };
 const maxFaults = 100;
-/** The syntax tree of YAML takes some two hundred times the memory of the text. */
+/** The syntax tree of YAML takes about two hundred times the memory of the text. */
 const maxYamlBytes = 1024 * 1024;
 /** A larger file is read block by block. */
 const maxWhole = blockSize;
 
 export interface ListedFile {
-  /** Below the provider's path; a lone file is its own name. */
+  /** Relative to the provider's path; the name of a single file. */
   path: string;
-  /** The same as the payload has it. */
+  /** Its path in the payload. */
   carried: string;
 }
 
-/** The provider's files in the payload's order. @throws StellaError usage, media */
+/** The provider's files in payload order. @throws StellaError usage, media */
 export async function listFiles(
   provider: Provider,
 ): Promise<{ root: string; files: ListedFile[]; isAlone: boolean }> {
@@ -48,7 +48,7 @@ export async function listFiles(
   }
   const files: ListedFile[] = [];
   for await (const found of directorySource(root).walk!(name)) {
-    // What is no regular file has been refused by the export's plan already.
+    // The export's plan has refused everything but regular files.
     if (found.fault !== undefined) continue;
     const below = found.path.slice(name.length + 1);
     files.push({ path: below, carried: carriedPath(below) });
@@ -65,17 +65,20 @@ function isDirectory(path: string): boolean {
   }
 }
 
-/** The digest of all files of a provider: sha256 over their lines of SHA256SUMS, as the export of them will write these. */
+/**
+ * The digest of all files of a provider: SHA-256 of their lines of SHA256SUMS, as the export will
+ * write them.
+ */
 export class OriginalsDigest {
   readonly #lines = startSha256();
-  /** True names by those in the payload, where they differ. */
+  /** True names by payload names, if they differ. */
   readonly names: Record<string, string> = {};
   files = 0;
   bytes = 0;
 
   constructor(readonly provider: Provider, readonly privateFiles: PrivateFiles) {}
 
-  /** Opens the next file; the digest goes on when `done` is called. */
+  /** Opens the next file; `done` adds it to the digest. */
   open(root: string, { path, carried }: ListedFile): { file: Original; done(): void } {
     const reader = openOriginal(join(root, path), this.privateFiles);
     if (carried !== path) this.names[carried] = path;
@@ -90,7 +93,7 @@ export class OriginalsDigest {
     return this.#lines.digest("hex");
   }
 
-  /** Reads what the parser left. */
+  /** Reads what the parser did not. */
   #done(carried: string, reader: Reader, hash: Hash): void {
     for (const _ of blocksOf(reader, hash));
     reader.close();
@@ -101,7 +104,7 @@ export class OriginalsDigest {
   }
 }
 
-/** One buffer for all: thousands of small files would otherwise leave as many behind. */
+/** One buffer for all: thousands of small files would otherwise leave as many. */
 const buffer = new Uint8Array(blockSize);
 
 function* blocksOf(reader: Reader, hash: Hash): Generator<Uint8Array> {
@@ -118,17 +121,14 @@ interface Reader {
   close(): void;
 }
 
-/**
- * Opened as the export opens it later: never one of our private files, whatever the path leads to
- * by now.
- */
+/** Opened like the export does later: never a private file, wherever the path leads meanwhile. */
 function openOriginal(path: string, privateFiles: PrivateFiles): Reader {
   const seen = asInput(path, statInput(path), statFolder(dirname(path)));
   const { read, close } = openInput(seen, privateFiles);
   return { size: seen.size, read, close };
 }
 
-/** The part of a record that `check` looks at; undefined after it was called bad. */
+/** The part of a record that `check` examines; undefined if it was rejected. */
 export async function readRecord(
   file: Original,
   sink: Sink,
@@ -139,7 +139,7 @@ export async function readRecord(
     const isYaml = /\.ya?ml$/i.test(file.path);
     checkSize(file, isYaml ? Math.min(maxYamlBytes, file.maxRecordBytes) : file.maxRecordBytes);
     if (isYaml) {
-      // Most providers have none, and pay nothing for it.
+      // Most providers have no YAML, so it is loaded on demand.
       const { readYaml } = await import("./yaml_reader.ts");
       return readYaml(wholeFile(file), keep, limits);
     }
@@ -151,7 +151,7 @@ export async function readRecord(
   }
 }
 
-/** Most records are small, and the engine's own parser is the quickest. */
+/** Most records are small, and JSON.parse is the fastest. */
 function parseJson(bytes: Uint8Array): unknown {
   try {
     return JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
@@ -168,14 +168,14 @@ function wholeFile(file: Original): Uint8Array {
   const bytes = new Uint8Array(file.size);
   let at = 0;
   for (const block of file.blocks()) {
-    // A file that grows is found out by the export; here it is only cut.
+    // The export detects a file that grows; here it is only cut.
     bytes.set(block.subarray(0, file.size - at), at);
     at += block.length;
   }
   return bytes.subarray(0, at);
 }
 
-/** Checks `value` and names its faults, or so many of them that the record is known to be bad. */
+/** Checks `value` and returns its faults, up to a limit. */
 export function faultsOf(check: Check, value: unknown): string[] {
   const faults: string[] = [];
   check(value, "", (place, reason) => {
@@ -184,7 +184,7 @@ export function faultsOf(check: Check, value: unknown): string[] {
   return faults;
 }
 
-/** Beside the records of some providers lie checksums, signatures and notes. */
+/** Some providers put checksums, signatures and notes beside records. */
 const companion =
   /(?:\.(?:asc|sig|sha256|sha512|md5|md|txt|html?)|(?:^|\/)(?:LICEN[CS]E|changes\.csv|(?:provider-metadata|aggregator|known_exploited_vulnerabilities_schema)\.json))$/i;
 const records: Record<ProviderKind, RegExp> = {
@@ -195,8 +195,8 @@ const records: Record<ProviderKind, RegExp> = {
 };
 
 /**
- * Whether a file of a directory is read as a record, carried as what lies beside one, or carried
- * because nothing is known of it.
+ * Whether a file of a directory is read as a record, included as a companion of one, or included as
+ * unknown.
  */
 export function roleOf(kind: ProviderKind, path: string): "record" | "companion" | "unknown" {
   if (companion.test(path)) return "companion";

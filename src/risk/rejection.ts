@@ -1,6 +1,6 @@
 /**
- * How a record says that its CVE was rejected: no format has a field for it, and all copy the CVE
- * list's own words.
+ * Detects rejected CVEs: no format has a field for that, and all repeat the wording of the CVE
+ * list.
  */
 const rejection =
   /^\W*(?:reject(?:ed)?\b\W*(?:reason\b|do not use|this (?:cve|candidate)|$)|\*\* ?reject)/i;

@@ -1,7 +1,7 @@
 /**
- * Shapes of foreign JSON: each check takes a value and the place where it stands and names every fault. Fields that are not
- * known are left alone, because providers add some every year; what is wrong with one field does not hide the next.
- * A check also says what of a value it looks at, and nothing else of a file is kept in memory.
+ * Shapes of foreign JSON: each check takes a value and its location and reports every fault.
+ * Unknown fields are ignored, because providers add some every year; a fault in one field does not
+ * hide others. A check also selects the parts of a value that are kept in memory.
  */
 import { canonical, isCve, isId, isName } from "./ids.ts";
 import type { Keep } from "./json_reader.ts";
@@ -17,8 +17,7 @@ const datePattern = /^\d{4}-\d\d-\d\d$/;
 const timePattern = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$/i;
 
 /**
- * An object that has the `required` fields and may have the `optional` ones; null stands for a
- * field that is not there.
+ * An object with the `required` fields and optionally the `optional` ones; null counts as absent.
  */
 export function fields(required: Fields, optional: Fields = {}): Check {
   const all = Object.entries({ ...optional, ...required });
@@ -43,7 +42,7 @@ export function list(item: Check, min = 0): Check {
   });
 }
 
-/** `check` with what it looks at. */
+/** `check` with its selection. */
 export function checked(
   keep: Keep,
   check: (value: unknown, place: string, fault: OnFault) => void,
@@ -56,11 +55,11 @@ function isThere(value: Record<string, unknown>, name: string): boolean {
 }
 
 export const text = scalar("is not a text", (value) => typeof value === "string");
-/** Looked at, and never a fault. */
+/** Kept, and never a fault. */
 export const anything = scalar("", () => true);
 export const id = scalar("is not an id", isId);
 export const name = scalar("is not a name", isName);
-/** In any case: who takes it writes it in its one spelling. */
+/** In any case: the caller normalizes it. */
 export const cve = scalar("is not a CVE id", (value) => isText(value) && isCve(canonical(value)));
 export const date = scalar(
   "is not a date YYYY-MM-DD",
@@ -90,7 +89,7 @@ function isText(value: unknown): value is string {
   return typeof value === "string";
 }
 
-/** `2021-02-30` fits the pattern and is no day. */
+/** `2021-02-30` matches the pattern but is not a date. */
 function isTime(text: string): boolean {
   const day = text.slice(0, 10);
   const parsed = Date.parse(`${day}T00:00:00Z`);

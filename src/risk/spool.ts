@@ -1,6 +1,6 @@
 /**
- * Lines in sorted order in bounded memory: they are collected, and where there are too many a sorted run goes to a file; at the end
- * the runs are merged. The order is that of the lines' UTF-16 units, the same on every machine.
+ * Sorts lines in limited memory: they are collected, sorted runs are written to files, and the runs
+ * are merged at the end. The order is by UTF-16 units, the same on every machine.
  */
 import { Buffer } from "node:buffer";
 import { closeSync, openSync, readSync, rmSync } from "node:fs";
@@ -8,39 +8,41 @@ import { join } from "node:path";
 import { ioError } from "../domain/errors.ts";
 import { LineFile, maxEncodedLength, putLine } from "./line_file.ts";
 
-/** Bytes that wait in memory. */
+/** Bytes buffered in memory. */
 const runBytes = 512 * 1024;
 const readSize = 16 * 1024;
-/** UTF-16 units of the lines that the merged runs hold, one each. */
+/** UTF-16 units in memory during a merge, one line per run. */
 const mergeBytes = 16 * 1024 * 1024;
 
 export class Spool {
   readonly #runs: string[] = [];
   #made = 0;
-  /** Of all lines, in UTF-16 units. */
+  /** Longest line so far, in UTF-16 units. */
   #longest = 0;
   readonly #encoder = new TextEncoder();
-  /** As bytes: a hundred thousand strings that live for a while cost the garbage collector twenty times their text. */
+  /**
+   * As bytes: a hundred thousand strings would cost the garbage collector twenty times their text.
+   */
   readonly #waiting: Uint8Array;
   #used = 0;
 
-  /** Runs are files `<prefix>-<number>` in `directory`; `room` bytes wait in memory. */
+  /** Runs are files `<prefix>-<number>` in `directory`; up to `room` bytes are buffered. */
   constructor(readonly directory: string, readonly prefix: string, room = runBytes) {
     this.#waiting = new Uint8Array(room);
   }
 
-  /** A line holds no line feed. @throws StellaError media */
+  /** A line contains no line feed. @throws StellaError media */
   add(line: string): void {
     let max = maxEncodedLength(line);
     if (max > this.#waiting.length) max = Buffer.byteLength(line) + 1;
     this.#longest = Math.max(this.#longest, line.length);
     if (this.#used > 0 && this.#used + max > this.#waiting.length) this.#writeRun();
-    // A buffer for one long line would stay until the end.
+    // A buffer for one long line would stay allocated.
     if (max > this.#waiting.length) return this.#addRun([line]);
     this.#used += putLine(this.#encoder, line, this.#waiting, this.#used);
   }
 
-  /** All lines, sorted; once. @throws StellaError media */
+  /** All lines, sorted; call once. @throws StellaError media */
   *sorted(): Generator<string> {
     if (this.#runs.length === 0) return yield* this.#taken();
     this.#writeRun();
@@ -53,7 +55,7 @@ export class Spool {
     }
   }
 
-  /** The first runs become one: all at once would hold a long line of each in memory. */
+  /** Merges the first runs into one: all at once would keep a long line of each in memory. */
   #mergeSome(count: number): void {
     const paths = this.#runs.splice(0, count);
     try {
@@ -63,7 +65,7 @@ export class Spool {
     }
   }
 
-  /** What waits, sorted; the room is free again. */
+  /** Empties the buffer and returns its lines, sorted. */
   #taken(): string[] {
     const text = new TextDecoder().decode(this.#waiting.subarray(0, this.#used));
     this.#used = 0;
@@ -99,12 +101,12 @@ function* readLines(path: string): Generator<string, undefined> {
   const decoder = new TextDecoder();
   const buffer = new Uint8Array(readSize);
   try {
-    // A long line waits in parts: one text that grew by every piece would be copied as often.
+    // A long line is kept in parts: appending each piece would copy it every time.
     let parts: string[] = [];
     for (let n = readSync(fd, buffer); n > 0; n = readSync(fd, buffer)) {
       const text = decoder.decode(buffer.subarray(0, n), { stream: true });
       let at = 0;
-      // One by one: lines that wait in a list would outlive the next garbage collection, twenty runs of them.
+      // One by one: a list of lines would survive the next garbage collection, in twenty runs.
       for (let end = text.indexOf("\n"); end >= 0; end = text.indexOf("\n", at)) {
         const last = text.slice(at, end);
         yield parts.length === 0 ? last : parts.join("") + last;
@@ -129,7 +131,7 @@ function* mergedFiles(paths: readonly string[]): Generator<string> {
   }
 }
 
-/** Few runs of many lines: the least of their heads is found by looking at all. */
+/** Few runs of many lines: the smallest head is found by comparing all. */
 function* merged(runs: Generator<string, undefined>[]): Generator<string> {
   const heads = runs.map((run) => run.next());
   for (;;) {

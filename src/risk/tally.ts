@@ -1,13 +1,13 @@
-/** What is counted about a provider while it is read, and what is wrong with its records. */
+/** Counts a provider's records while they are read, and collects their faults. */
 import { type Finding, StellaError } from "../domain/errors.ts";
 import { createdText, earliestCreated, latestCreated } from "../domain/time.ts";
 import type { Counts, LeftOut, Link, Place, Provider } from "./provider.ts";
 
-/** Faults that are kept one by one; all are counted. */
+/** Faults kept individually; all are counted. */
 const maxKept = 100_000;
-/** Faults that an error lists. */
+/** Faults listed in an error. */
 const maxListed = 1_000;
-/** Names of files that nothing reads; all are counted. */
+/** Names kept of files that are not read; all are counted. */
 const maxUnread = 100;
 
 export class Tally implements Counts {
@@ -17,11 +17,11 @@ export class Tally implements Counts {
   superseded = 0;
   badIds = 0;
   readonly leftOut: LeftOut[] = [];
-  /** Files of a kind that is not known, which are carried and not read. */
+  /** Files of an unknown kind, which are included but not read. */
   readonly unread: { files: number; names: string[] } = { files: 0, names: [] };
-  /** How often a record stands under a CVE, by the reason why. */
+  /** Number of records listed under a CVE, by reason. */
   readonly links: Record<Link, number> = { alias: 0, several: 0, upstream: 0, related: 0 };
-  /** The latest date of the data itself, seconds since 1970. */
+  /** The latest date in the data, seconds since 1970. */
   latest: number | undefined;
   #lastBad: string | undefined;
 
@@ -29,7 +29,7 @@ export class Tally implements Counts {
 
   /**
    * A record may have many faults and is rejected once: a line, an entry of a list, or a file. Its
-   * faults come together.
+   * faults are reported together.
    */
   reject(place: Place, reason: string, ids?: readonly string[]): void {
     const entry = /^vulnerabilities\[\d+\]/.exec(reason)?.[0];
@@ -46,8 +46,8 @@ export class Tally implements Counts {
   }
 
   /**
-   * A record stands twice with one version: the same again is no fault, another one under its name
-   * is.
+   * A record occurs twice with the same version: identical content is fine, other content is a
+   * fault.
    */
   conflict(place: Place, record: string, ids: readonly string[]): void {
     this.reject(place, `${record} stands twice, with different content`, ids);
@@ -66,7 +66,7 @@ export class Tally implements Counts {
   ): void {
     if (this.leftOut.length > maxKept) return;
     if (this.leftOut.length === maxKept) {
-      // It may be about any id, so that every answer tells that something is missing here.
+      // It may concern any id, so every answer must mention it.
       const provider = this.provider.name;
       const more = `more was left out than the ${maxKept} faults that are listed here`;
       return void this.leftOut.push({ provider, path: "", what, reason: more });
@@ -81,20 +81,23 @@ export class Tally implements Counts {
     });
   }
 
-  /** Years such as 0001 mean that nobody filled the date in. */
+  /** A year such as 0001 means that the date was not filled in. */
   recordDate(date: string): void {
     const seconds = Math.floor(Date.parse(date) / 1000);
     if (!(seconds >= earliestCreated && seconds <= latestCreated)) return;
     this.latest = Math.max(this.latest ?? 0, seconds);
   }
 
-  /** As configured, else the data's own date, else `created`. */
+  /** The configured date, otherwise the data's own date, otherwise `created`. */
   asOf(created: number): string {
     return this.provider.asOf ?? createdText(this.latest ?? created);
   }
 }
 
-/** @throws StellaError usage where a provider with `onInvalid: fail` has bad records, or one has no good record at all */
+/**
+ * @throws StellaError usage if a provider with `onInvalid: fail` has invalid records, or one has no
+ * valid record
+ */
 export function refuseBad(tallies: readonly Tally[]): void {
   const refusing = tallies.filter(({ provider, rejected, records }) =>
     records === 0 || (provider.onInvalid === "fail" && rejected > 0)

@@ -1,7 +1,6 @@
 /**
- * Of several versions of one advisory the newest counts, wherever its file lies: all facts go
- * through a sorted spool, in which the versions of an advisory stand one after the other, the
- * newest first.
+ * Keeps the newest version of each advisory, whichever file it is in: all facts go through a sorted
+ * spool, in which the versions of an advisory are adjacent, newest first.
  */
 import { startSha256 } from "../domain/hash.ts";
 import type { Advisory, Fact, Version } from "./provider.ts";
@@ -17,7 +16,7 @@ export class Versions {
 
   add(provider: number, { identity, version, path, facts }: Advisory): void {
     const [first] = facts;
-    // Most have one fact; the texts of a large document are made twice rather than kept.
+    // Most have one fact; the text of a large document is encoded twice rather than kept.
     const only = facts.length === 1 ? JSON.stringify(first) : undefined;
     const head = [
       String(provider).padStart(3, "0"),
@@ -31,7 +30,7 @@ export class Versions {
     );
   }
 
-  /** The facts of the newest versions; what stands twice is counted. Once, when all are in. */
+  /** The facts of the newest versions; duplicates are counted. Call once, after all input. */
   *newest(): Generator<{ provider: number; path: string; fact: Fact }> {
     let current: Line | undefined;
     for (const text of this.#spool.sorted()) {
@@ -46,7 +45,7 @@ export class Versions {
     }
   }
 
-  /** Another file about the same advisory. */
+  /** Skips another file about the same advisory. */
   #skip(current: Line, line: Line): void {
     const tally = this.tallies[line.provider];
     const { record, ids, piece } = JSON.parse(line.fact) as Fact;
@@ -72,7 +71,7 @@ interface Line {
   fact: string;
 }
 
-/** None of the parts before the fact holds a tab: JSON escapes it. */
+/** The parts before the fact contain no tab: JSON escapes it. */
 function parse(text: string): Line {
   const [provider = "", identity = "", version = "", path = "", digest = ""] = text.split("\t", 5);
   const start = [provider, identity, version, path, digest].join("\t").length + 10;

@@ -1,6 +1,6 @@
 /**
- * YAML as some databases keep their OSV records (PyPI's, OSS-Fuzz). Scalars stay the texts that
- * they were written as: a version 1.10 is no number. Source: YAML 1.2, core schema.
+ * Reads YAML, in which some databases keep their OSV records (PyPI's, OSS-Fuzz). Scalars stay text:
+ * a version 1.10 is not a number. Source: YAML 1.2, core schema.
  */
 import { parseDocument, visit } from "yaml";
 import { type Keep, type ReadLimits, RecordFault, selected } from "./json_reader.ts";
@@ -8,7 +8,7 @@ import { type Keep, type ReadLimits, RecordFault, selected } from "./json_reader
 const maxMarks = 200_000;
 const marks = /[\n[\]{},:?-]/g;
 
-/** @throws RecordFault where it is not YAML, has an alias, or is too large */
+/** @throws RecordFault if it is not YAML, has an alias, or is too large */
 export function readYaml(bytes: Uint8Array, keep: Keep, limits: ReadLimits): unknown {
   const text = decoded(bytes);
   if ((text.match(marks)?.length ?? 0) > maxMarks) {
@@ -31,7 +31,7 @@ function parsed(text: string): unknown {
     const [error] = document.errors;
     if (error !== undefined) throw fault(error.message.split("\n")[0] ?? "");
     visit(document, {
-      // A few lines of aliases to aliases stand for gigabytes.
+      // A few lines of nested aliases expand to gigabytes.
       Alias: () => {
         throw fault("it has an alias");
       },

@@ -1,6 +1,6 @@
 /**
- * Whether two byte sequences are equal, in a time that depends on their length only. Sequences of different length
- * are not equal, and that is said at once: compare digests where the length is a secret.
+ * Compares two byte sequences in a time that depends only on their length. Different lengths are
+ * unequal at once: compare digests if the length is secret.
  */
 export function timingSafeEqual(
   a: ArrayBufferView | ArrayBufferLike | DataView,

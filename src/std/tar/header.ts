@@ -1,9 +1,12 @@
-/** The header of a file in an archive, 512 bytes: POSIX.1-2017, pax, "ustar Interchange Format". */
+/**
+ * Encodes the header of a file in an archive, 512 bytes: POSIX.1-2017, pax, "ustar Interchange
+ * Format".
+ */
 
-/** A byte array over an ArrayBuffer that is its own, whatever TypeScript calls it. */
+/** A byte array with its own ArrayBuffer, in any TypeScript version. */
 export type Uint8Array_ = ReturnType<Uint8Array["slice"]>;
 
-/** What an entry may say of itself besides path and content. */
+/** Properties of an entry besides path and content. */
 export interface TarStreamOptions {
   /** Default 0o644; at most six octal digits. */
   mode?: number;
@@ -15,7 +18,10 @@ export interface TarStreamInput {
   type: "file";
   /** Relative to the archive's root. */
   path: string;
-  /** Bytes, below 64 GiB; from 8 GiB on the field has twelve digits and no end mark, as the package writes it. */
+  /**
+   * Bytes, below 64 GiB; from 8 GiB on the field has twelve digits without a terminator, as in the
+   * package.
+   */
   size: number;
   readable: ReadableStream<Uint8Array>;
   options?: TarStreamOptions;
@@ -23,12 +29,12 @@ export interface TarStreamInput {
 
 const nameLength = 100;
 const prefixLength = 155;
-/** Eleven octal digits and a space hold less than the first, twelve digits less than the second. */
+/** Limits of eleven octal digits and a space, and of twelve digits. */
 const sizeLimits = [8 ** 11, 8 ** 12] as const;
 
 /**
  * The header block of an entry.
- * @throws TypeError or RangeError where path, size or an option do not fit
+ * @throws TypeError or RangeError if path, size or an option is not valid
  */
 export function toHeader({ path, size, options = {} }: TarStreamInput): Uint8Array_ {
   const { mode = 0o644, mtime = Math.floor(Date.now() / 1000) } = options;
@@ -46,7 +52,9 @@ export function toHeader({ path, size, options = {} }: TarStreamInput): Uint8Arr
   return block;
 }
 
-/** The whole path as name, or cut at the leftmost slash that leaves a name of at most 99 bytes. */
+/**
+ * The whole path as name, or split at the leftmost slash that leaves a name of at most 99 bytes.
+ */
 function splitPath(path: Uint8Array_): { prefix: Uint8Array_; name: Uint8Array_ } {
   if (path.length <= nameLength) return { prefix: new Uint8Array(0), name: path };
   const slash = path.indexOf(0x2f, path.length - nameLength);

@@ -1,14 +1,16 @@
-/** Entries in, the bytes of a ustar archive out. */
+/** Transforms entries into the bytes of a ustar archive. */
 import { type TarStreamInput, toHeader, type Uint8Array_ } from "./header.ts";
 
 const blockSize = 512;
 
 /**
- * A transform of entries into one archive, closed by two zero blocks. Content is passed on in the pieces in which its
- * stream gives it, one at a time, so memory does not grow with it. The readable side is a byte stream.
+ * A transform of entries into one archive, ended by two zero blocks. Content is passed on in the
+ * pieces of its stream, one at a time, so memory does not grow with it. The readable side is a byte
+ * stream.
  *
- * It fails with a RangeError when a file's stream has more or fewer bytes than its `size`, with a RangeError or
- * TypeError when a path or option does not fit a ustar header; the stream of the entry in hand is cancelled then.
+ * It fails with a RangeError if a file's stream has more or fewer bytes than its `size`, and with a
+ * RangeError or TypeError if a path or option does not fit a ustar header; the stream of the
+ * current entry is then cancelled.
  */
 export class TarStream implements TransformStream<TarStreamInput, Uint8Array_> {
   readonly #readable: ReadableStream<Uint8Array_>;
@@ -35,7 +37,7 @@ async function* archive(inputs: ReadableStream<TarStreamInput>): AsyncGenerator<
       yield toHeader(input);
       yield* content(input.readable, input.size);
     } finally {
-      // A refused header, or a reader that went away, must not leave a file open.
+      // After a refused header, or if the reader is gone, no file may stay open.
       await input.readable.cancel();
     }
   }
@@ -50,7 +52,7 @@ async function* content(
   for await (const chunk of readable) {
     seen += chunk.length;
     if (seen > size) break;
-    // A byte stream takes the buffers it is given away from their owner: it gets copies.
+    // A byte stream detaches the buffers it is given: it gets copies.
     if (chunk.length > 0) yield chunk.slice();
   }
   if (seen !== size) {
@@ -61,7 +63,7 @@ async function* content(
   if (padding > 0) yield new Uint8Array(padding);
 }
 
-/** A byte stream over a generator, one piece a pull; serves readers of both kinds. */
+/** A byte stream over a generator, one piece per pull; supports both kinds of readers. */
 function byteStream(pieces: AsyncGenerator<Uint8Array_>): ReadableStream<Uint8Array_> {
   const stream = new ReadableStream({
     type: "bytes",
