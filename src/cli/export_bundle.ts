@@ -15,7 +15,6 @@ import type { Profile } from "../config/profile.ts";
 import { programsOf } from "../export/companions.ts";
 import { exportBundle } from "../export/export.ts";
 import { planExport } from "../export/plan.ts";
-import { withLocalOriginals } from "../export/sources/risk.ts";
 import {
   type ExportContext,
   type ExportSpec,
@@ -55,7 +54,7 @@ export async function exportLocally(flags: ExportFlags, host: Host): Promise<Res
   const usesNetwork = checkNetwork(spec, flags, host);
   if (flags.dryRun) {
     await dropPermissions(host, []);
-    return planned(planExport(withLocalOriginals(spec)));
+    return planned(planExport(spec));
   }
   const ready = flags.push === undefined ? undefined : await openPush(flags.push, flags, host);
   const { signer, made } = signerFor(flags, host, directory);

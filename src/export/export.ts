@@ -14,9 +14,8 @@ import { OutputTransaction, refuseInside } from "../output/output_transaction.ts
 import { type Plan, planExport } from "./plan.ts";
 import { preflight } from "./preflight.ts";
 import type { ExportReport } from "./report.ts";
-import { prepareRisk, withLocalOriginals } from "./sources/risk.ts";
 import { describe, sign, type Signed } from "./sign.ts";
-import type { ExportContext, ExportSpec } from "./spec.ts";
+import { type ExportContext, type ExportSpec, localInputs } from "./spec.ts";
 
 export interface ExportOutput {
   /** Directory that will hold manifest.json; made where it is missing. */
@@ -38,7 +37,7 @@ export async function exportBundle(
   const { profile, tenant, providers } = spec;
   const stage = (name: "plan" | "sign" | "store") =>
     context.emit({ kind: "progress", stage: name, done: 0, total: 0 });
-  refuseInside(directory, withLocalOriginals(spec).sources.map(({ path }) => path));
+  refuseInside(directory, localInputs(spec).map(({ path }) => path));
   stage("plan");
   const fits = (plan: Plan) => {
     preflight(plan, directory, (context.freeSpace ?? freeSpaceAt)(directory));
@@ -55,7 +54,8 @@ export async function exportBundle(
   try {
     transaction.check(possibleNames(spec));
     const prepared = early === undefined
-      ? await prepareRisk(spec, join(transaction.partial, "prepared"), context)
+      ? await (await import("./sources/risk.ts"))
+        .prepareRisk(spec, join(transaction.partial, "prepared"), context)
       : undefined;
     const plan = early ?? fits(planExport(prepared?.spec ?? spec));
     const packed = await pack(plan, transaction.partial, context);

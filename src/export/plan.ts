@@ -19,7 +19,7 @@ import { blockSize, paddingOf } from "../bundle/tar_header.ts";
 import { createdText, earliestCreated, latestCreated } from "../domain/time.ts";
 import type { FilesSource } from "../config/profile.ts";
 import { type Folder, layOut, type Origin } from "./sources/inputs.ts";
-import type { ExportSpec } from "./spec.ts";
+import { type ExportSpec, localInputs } from "./spec.ts";
 import { walk } from "./sources/walk.ts";
 
 export interface Plan {
@@ -54,7 +54,8 @@ const maxListed = 1000;
  * cannot be carried
  */
 export function planExport(spec: ExportSpec): Plan {
-  const { sources, builtin, privateFiles } = spec;
+  const { builtin, privateFiles } = spec;
+  const sources = localInputs(spec);
   refusePrivate(sources, privateFiles);
   const tree = layOut(sources, builtin);
   const faults: Finding[] = [];
@@ -80,8 +81,19 @@ export function planExport(spec: ExportSpec): Plan {
   if (faultCount > 0) throw refused(faultCount, faults);
   if (totals.files === 0) throw nothing(sources);
   const created = checkCreated(spec.created === "newest" ? totals.newest : spec.created);
-  const names = { sources: sourceNames(spec), expected: expectedOf(spec) };
-  return Object.freeze({ spec, tree, ...names, ...totals, created, empty });
+  const own = builtin.length > 0;
+  return Object.freeze({
+    spec,
+    tree,
+    sources: [
+      ...(own ? ["builtin"] : []),
+      ...sources.map(({ prefix }, i) => prefix ?? `source-${i + 1}`),
+    ],
+    expected: [...(own ? [undefined] : []), ...sources.map(({ sha256 }) => sha256)],
+    ...totals,
+    created,
+    empty,
+  });
 }
 
 class Totals {
@@ -130,16 +142,6 @@ export function statOrigin(origin: Origin): OriginStat {
     executable: ((stat.mode ?? 0) & 0o100) !== 0,
     input,
   };
-}
-
-function sourceNames(spec: ExportSpec): string[] {
-  const names = spec.sources.map((source, i) => source.prefix ?? `source-${i + 1}`);
-  return spec.builtin.length > 0 ? ["builtin", ...names] : names;
-}
-
-function expectedOf(spec: ExportSpec): (string | undefined)[] {
-  const digests = spec.sources.map((source) => source.sha256);
-  return spec.builtin.length > 0 ? [undefined, ...digests] : digests;
 }
 
 function longPath(path: string, found: string): Finding {

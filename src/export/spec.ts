@@ -26,6 +26,7 @@ import type {
 import { volumeBytes, volumeSizes } from "../domain/volume_size.ts";
 import type { ExportEvent } from "../domain/export_event.ts";
 import type { Timing } from "../net/retry.ts";
+import { folderOf } from "../risk/provider.ts";
 import type { UploadMemory } from "../registry/sessions.ts";
 import type { CarriedProgram } from "./companions.ts";
 import type { BuiltinEntry } from "./sources/inputs.ts";
@@ -49,6 +50,9 @@ export interface ExportRequest {
   readonly privatePlaces: PrivatePlaces;
 }
 
+/** The second provider of a kind is `osv-2`. */
+export type NamedProvider = ProviderConfig & { readonly name: string };
+
 /** What is exported, exactly: no later stage has a default of its own. */
 export interface ExportSpec {
   readonly profile: string;
@@ -56,8 +60,8 @@ export interface ExportSpec {
   readonly sources: readonly FilesSource[];
   /** Files that the program brings along: those of the kit. */
   readonly builtin: readonly BuiltinEntry[];
-  /** Of risk data, which is joined before the plan is made; empty for other kinds of profile. */
-  readonly providers: readonly ProviderConfig[];
+  /** Of risk data that is still to be joined; empty for other kinds of profile. */
+  readonly providers: readonly NamedProvider[];
   /** Seconds since 1970, or the time of the newest input. */
   readonly created: number | "newest";
   readonly layout: Layout;
@@ -133,7 +137,7 @@ export function resolveExport(request: ExportRequest, options: ResolveOptions): 
     tenant: checkName("tenant", request.tenant),
     sources: profile.sources,
     builtin: profile.kind === "kit" ? options.kitFiles() : [],
-    providers: profile.kind === "risk" ? profile.providers ?? [] : [],
+    providers: profile.kind === "risk" ? namedProviders(profile.providers) : [],
     created: createdOf(profile, options),
     layout,
     compression: request.compression ?? profile.compression,
@@ -146,6 +150,21 @@ export function resolveExport(request: ExportRequest, options: ResolveOptions): 
     egress: request.egress,
     privateFiles: new PrivateFiles(request.privatePlaces, options.now),
   });
+}
+
+export function namedProviders(providers: readonly ProviderConfig[] = []): NamedProvider[] {
+  return providers.map((config, i) => {
+    const nth = providers.slice(0, i + 1).filter(({ kind }) => kind === config.kind).length;
+    return { ...config, name: nth === 1 ? config.kind : `${config.kind}-${nth}` };
+  });
+}
+
+/** All that is packed and lies on this machine: the files of providers, then the sources. */
+export function localInputs({ providers, sources }: ExportSpec): FilesSource[] {
+  const originals = providers.flatMap(({ name, path }): FilesSource[] =>
+    path === undefined ? [] : [{ path, prefix: folderOf({ name }), encodeNames: true }]
+  );
+  return [...originals, ...sources];
 }
 
 function volumeSizeOf(layout: Layout, text: string | undefined): number | undefined {

@@ -97,7 +97,7 @@ Deno.test("a risk export, whose size shows only when it is prepared, is refused 
     writeFileSync(path, kev([kevEntry("CVE-2021-0001")]));
     const { code } = await refusal(() =>
       run(join(root, "out"), [], {
-        providers: [{ kind: "kev", path, onInvalid: "fail" }],
+        providers: [{ name: "kev", kind: "kev", path, onInvalid: "fail" }],
         freeSpace: () => ({ bytes: 1 }),
       })
     );

@@ -9,6 +9,7 @@ import { fileURLToPath } from "node:url";
 import { directorySource } from "../../src/bundle/source.ts";
 import type { ProviderConfig } from "../../src/config/profile.ts";
 import type { EgressConfig } from "../../src/domain/egress.ts";
+import { namedProviders } from "../../src/export/spec.ts";
 import { systemTiming } from "../../src/net/retry.ts";
 import { verifyBundle } from "../../src/verify/verify.ts";
 import { epss, kev, kevEntry, osv } from "../support/risk_records.ts";
@@ -47,7 +48,13 @@ class Site {
   /** Exports into `out`; `created` is what this is about. */
   export(providers: ProviderConfig[], out = "out", egress = open, yieldToEventLoop = noTurn) {
     const timing = { ...systemTiming, sleep: () => Promise.resolve() };
-    const changes = { providers, egress, timing, yieldToEventLoop, created: "newest" } as const;
+    const changes = {
+      providers: namedProviders(providers),
+      egress,
+      timing,
+      yieldToEventLoop,
+      created: "newest",
+    } as const;
     return run(join(this.path, out), [], changes);
   }
 

@@ -15,20 +15,12 @@ import { buildRisk } from "../../risk/builder.ts";
 import { folderOf, type Provider } from "../../risk/provider.ts";
 import { planExport } from "../plan.ts";
 import { type ProviderSummary, summaryOf } from "../report.ts";
-import { egressOf, type ExportContext, type ExportSpec } from "../spec.ts";
+import { egressOf, type ExportContext, type ExportSpec, localInputs } from "../spec.ts";
 
 /** An export of risk data whose sources are files. */
 export interface Prepared {
   readonly spec: ExportSpec;
   readonly risk: readonly ProviderSummary[];
-}
-
-/** With the providers' files that lie on this machine among the sources, as they are packed. */
-export function withLocalOriginals(spec: ExportSpec): ExportSpec {
-  const originals = named(spec).flatMap(({ name, config: { path } }): FilesSource[] =>
-    path === undefined ? [] : [{ path, prefix: folderOf({ name }), encodeNames: true }]
-  );
-  return { ...spec, sources: [...originals, ...spec.sources] };
 }
 
 /**
@@ -41,9 +33,8 @@ export async function prepareRisk(
   context: ExportContext,
 ): Promise<Prepared> {
   const spec = { ...asked, privateFiles: asked.privateFiles.except(scratch) };
-  const local = withLocalOriginals(spec);
   // Before anything is read or fetched: what cannot be packed is not worth joining.
-  const newest = local.sources.length === 0 ? earliestCreated : planExport(local).newest;
+  const newest = localInputs(spec).length === 0 ? earliestCreated : planExport(spec).newest;
   const folders = { made: join(scratch, "made"), work: join(scratch, "work") };
   for (const path of [scratch, folders.made, folders.work]) mkdirSync(path, { mode: 0o700 });
   const providers = await present(spec, scratch, context);
@@ -64,18 +55,8 @@ export async function prepareRisk(
     sha256: reports[i]!.sha256,
   }));
   const sources = [{ path: folders.made }, ...originals, ...spec.sources];
-  return { spec: Object.freeze({ ...spec, sources, created }), risk: reports.map(summaryOf) };
-}
-
-/** Providers with a name of their own: the second of a kind is `osv-2`. */
-function named({ providers }: ExportSpec): { name: string; config: ProviderConfig }[] {
-  const count = new Map<string, number>();
-  return providers.map((config) => {
-    const { kind } = config;
-    const nth = (count.get(kind) ?? 0) + 1;
-    count.set(kind, nth);
-    return { name: nth === 1 ? kind : `${kind}-${nth}`, config };
-  });
+  const prepared = Object.freeze({ ...spec, providers: [], sources, created });
+  return { spec: prepared, risk: reports.map(summaryOf) };
 }
 
 /** The providers with a path each: what has a URL is downloaded. */
@@ -87,8 +68,8 @@ async function present(
   const { timing, signal } = context;
   const network = { timing, signal, policy: egressOf(spec, context) };
   const providers: Provider[] = [];
-  for (const { name, config } of named(spec)) {
-    const { kind, licence, asOf, onInvalid, maxRecordBytes, url } = config;
+  for (const config of spec.providers) {
+    const { name, kind, licence, asOf, onInvalid, maxRecordBytes, url } = config;
     const place = url === undefined
       ? { path: config.path! }
       : { path: await fetched(config, join(scratch, name), network), url: bare(url) };
