@@ -49,6 +49,7 @@ const world = {
   now: Date.now,
   elapsed: () => performance.now(),
   uuid: () => crypto.randomUUID(),
+  random: (bytes: Uint8Array<ArrayBuffer>) => crypto.getRandomValues(bytes),
 };
 
 function host(): Host {
@@ -79,7 +80,6 @@ function host(): Host {
     writeLog: (bytes) => Deno.stderr.write(bytes),
     columns,
     isTerminal: (stream) => Deno[stream].isTerminal(),
-    random: (bytes) => crypto.getRandomValues(bytes),
     stop: stop.signal,
     ...isWindows ? {} : { onHangUp: (renew) => Deno.addSignalListener("SIGHUP", renew) },
     permissions: Deno.permissions,
@@ -90,10 +90,10 @@ function host(): Host {
 // A worker of the service starts from this module too, with import.meta.main true.
 if ("WorkerGlobalScope" in globalThis) {
   if (globalThis.name === "chunks") {
-    (await import("./src/cli/chunk_worker.ts")).answerChunks();
+    (await import("./src/cli/chunk_worker.ts")).answerChunks(world.now);
   } else {
     const { answerExports, exportRunner } = await import("./src/service/export_worker.ts");
-    answerExports(exportRunner(world));
+    answerExports(exportRunner(world), world);
   }
 } else if (import.meta.main) {
   const { start } = await import("./src/cli/start.ts");

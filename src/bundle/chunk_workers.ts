@@ -213,7 +213,7 @@ function thrownBy({ message, code, hint }: Fault): Error {
 }
 
 /** Runs inside the worker: handles tasks until it is terminated. */
-export function answerChunks(): void {
+export function answerChunks(now: () => number): void {
   const port = globalThis as unknown as {
     onmessage: (event: MessageEvent<Message>) => void;
     postMessage(message: unknown, transfer?: Transferable[]): void;
@@ -221,7 +221,7 @@ export function answerChunks(): void {
   const files = new Map<number, ReturnType<typeof startSha256>>();
   port.onmessage = ({ data }) => {
     try {
-      const result = answer(data, files);
+      const result = answer(data, files, now);
       port.postMessage({ id: data.id, result }, buffersOf(result));
     } catch (error) {
       port.postMessage({ id: data.id, error: faultOf(error) });
@@ -230,9 +230,13 @@ export function answerChunks(): void {
   port.postMessage("ready");
 }
 
-function answer(task: Message, files: Map<number, ReturnType<typeof startSha256>>): unknown {
-  if (task.op === "compress") return chunkWork.compress(task.bytes, deferredFiles(task.files));
-  if (task.op === "digest") return chunkWork.digest(task.bytes, deferredFiles(task.files));
+function answer(
+  task: Message,
+  files: Map<number, ReturnType<typeof startSha256>>,
+  now: () => number,
+): unknown {
+  if (task.op === "compress") return chunkWork.compress(task.bytes, deferredFiles(task.files, now));
+  if (task.op === "digest") return chunkWork.digest(task.bytes, deferredFiles(task.files, now));
   if (task.op === "files") return digestFiles(task.root, task.paths, task.max);
   if (task.op === "open") return chunkWork.open(task.bytes, task.expected);
   const hash = files.get(task.file) ?? startSha256();
@@ -248,9 +252,12 @@ function answer(task: Message, files: Map<number, ReturnType<typeof startSha256>
 let privateFiles: PrivateFiles | undefined;
 
 /** A pool serves one export, so the paths of the first task are those of all. */
-function deferredFiles(files: TaskFiles | undefined): DeferredFiles | undefined {
+function deferredFiles(
+  files: TaskFiles | undefined,
+  now: () => number,
+): DeferredFiles | undefined {
   if (files === undefined) return undefined;
-  privateFiles ??= new PrivateFiles(files.places);
+  privateFiles ??= new PrivateFiles(files.places, now);
   return { regions: files.regions, privateFiles };
 }
 

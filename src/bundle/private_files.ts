@@ -41,7 +41,7 @@ export class PrivateFiles {
   /** Milliseconds since 1970. */
   #takenAt = -Infinity;
 
-  constructor(readonly places: PrivatePlaces, readonly now: () => number = Date.now) {}
+  constructor(readonly places: PrivatePlaces, readonly now: () => number) {}
 
   /** The same list without the directory `path`. */
   except(path: string): PrivateFiles {

@@ -8,6 +8,7 @@ import { sha256 } from "../domain/hash.ts";
 import { refuseNoDirectory, regularFileAt, replaceFile } from "../output/named_file.ts";
 import { shown } from "../domain/names.ts";
 import type { Result } from "./command.ts";
+import type { Host } from "./host.ts";
 import { counted } from "./render.ts";
 
 export async function listAssets(): Promise<Result> {
@@ -34,7 +35,11 @@ interface WriteOptions {
  * @throws StellaError usage for an address that is none; conflict where a link or a directory is in
  * the way; media
  */
-export async function writeAssets(directory: string, options: WriteOptions): Promise<Result> {
+export async function writeAssets(
+  directory: string,
+  options: WriteOptions,
+  { uuid }: Pick<Host, "uuid">,
+): Promise<Result> {
   const chosen = options.only === undefined
     ? assets()
     : assets().filter(({ path }) => path.startsWith(`${options.only}/`));
@@ -43,7 +48,7 @@ export async function writeAssets(directory: string, options: WriteOptions): Pro
     join(directory, options.only === undefined ? path : basename(path));
   const filled = filler(options);
   refuseLinks(directory, chosen.map(target));
-  for (const asset of chosen) write(target(asset), filled(asset));
+  for (const asset of chosen) write(target(asset), filled(asset), uuid());
   const files = chosen.map(target);
   return await Promise.resolve({
     json: { files },
@@ -86,7 +91,7 @@ function refuseLinks(directory: string, files: readonly string[]): void {
   for (const file of files) regularFileAt(file);
 }
 
-function write(path: string, bytes: Uint8Array): void {
+function write(path: string, bytes: Uint8Array, uuid: string): void {
   makeDirectories(dirname(path));
-  replaceFile(path, bytes, 0o644);
+  replaceFile(path, bytes, 0o644, uuid);
 }

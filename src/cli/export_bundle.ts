@@ -37,7 +37,7 @@ import { notPushed } from "./push_again.ts";
 import { besideTargets, withTargets } from "./publish_targets.ts";
 import { openPush, push } from "./push.ts";
 import { uploadsOf } from "./registry_client.ts";
-import { systemTiming } from "../net/retry.ts";
+import { timingOf } from "../net/retry.ts";
 import { dropPermissions } from "./permissions.ts";
 import { defaultManifest, refuseInSources } from "./run_files.ts";
 import { StageTimes } from "./stage_times.ts";
@@ -69,7 +69,7 @@ export async function exportLocally(flags: ExportFlags, host: Host): Promise<Res
   };
   const context: ExportContext = {
     uuid: host.uuid,
-    timing: systemTiming,
+    timing: timingOf(host),
     signal: host.stop,
     yieldToEventLoop: yielder(host),
     workers: chunkWorkers(host),

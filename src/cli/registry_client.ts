@@ -12,7 +12,7 @@ import { loginFiles, stateDirectory } from "../config/paths.ts";
 import type { RegistryClient } from "../registry/client.ts";
 import { openRegistry } from "../registry/open.ts";
 import { endpointOf, hostOf, type Reference } from "../domain/reference.ts";
-import { systemTiming } from "../net/retry.ts";
+import { timingOf } from "../net/retry.ts";
 import { UploadFolder } from "../registry/sessions.ts";
 import type { CommonFlags } from "./command.ts";
 import type { Host } from "./host.ts";
@@ -44,7 +44,7 @@ export async function clientFor(
   const where = { flag: flags.config, environment: host.environment };
   const { config } = await loadConfig(where, { isName, pathFault });
   const policy = egressPolicy(config.egress);
-  return openRegistry(settings, { timing: systemTiming, policy, ...uploadsOf(host) });
+  return openRegistry(settings, { timing: timingOf(host), policy, ...uploadsOf(host) });
 }
 
 /** What `docker login` or `podman login` left serves those who name nothing. */

@@ -46,11 +46,13 @@ export function openRunFiles(
     metricsTextfile,
     "the metrics of an earlier run",
     /^# HELP export_run_/,
+    host.uuid(),
   );
   const written = report === undefined ? undefined : new RunFile(
     report,
     "the report of an earlier run",
     /^\{\s*"command": "[^"]*",\s*"started": "/,
+    host.uuid(),
   );
   const before = previousSuccesses(metrics?.before ?? "");
   let isDone = false;
@@ -87,7 +89,7 @@ class RunFile {
   readonly #fd: number;
 
   /** @param start how a file begins that an earlier run wrote: no other one is replaced */
-  constructor(readonly path: string, what: string, start: RegExp) {
+  constructor(readonly path: string, what: string, start: RegExp, readonly uuid: string) {
     this.#fd = openNamed(path, 0o644);
     try {
       const { size } = fstatSync(this.#fd);
@@ -103,7 +105,7 @@ class RunFile {
   write(text: string): void {
     const bytes = new TextEncoder().encode(text);
     try {
-      if (!replaced(this.path, bytes)) this.#inPlace(bytes);
+      if (!replaced(this.path, bytes, this.uuid)) this.#inPlace(bytes);
     } catch (error) {
       throw ioError("Cannot write", this.path, error);
     } finally {
@@ -126,9 +128,9 @@ function notOurs(path: string, what: string): StellaError {
 }
 
 /** By a rename, which no reader sees half of; false where nothing can be made beside it, as after verification. */
-function replaced(path: string, bytes: Uint8Array): boolean {
+function replaced(path: string, bytes: Uint8Array, uuid: string): boolean {
   try {
-    replaceFile(path, bytes, 0o644);
+    replaceFile(path, bytes, 0o644, uuid);
     return true;
   } catch {
     return false;

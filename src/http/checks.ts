@@ -1,6 +1,5 @@
 /** The readiness checks: each says what it tries, and fails with what it found. */
 import { open, readFile, rename, rm, statfs } from "node:fs/promises";
-import { randomBytes } from "node:crypto";
 import { join } from "node:path";
 import { messageOf } from "../domain/errors.ts";
 import type { Profile, RegistryConfig } from "../config/profile.ts";
@@ -11,17 +10,20 @@ import type { Check, CheckState } from "./readiness.ts";
 const probeSize = 4096;
 
 /** Writes, syncs, renames, reads back and removes a small file in `directory`. */
-export function storageWrite(directory: string): Check {
+export function storageWrite(
+  directory: string,
+  random: (bytes: Uint8Array<ArrayBuffer>) => Uint8Array,
+): Check {
   return {
     name: "storage:write",
     limit: 2_000,
     run: async () => {
       const path = join(directory, ".readiness");
-      const bytes = randomBytes(probeSize);
+      const bytes = random(new Uint8Array(probeSize));
       try {
         await writeSynced(`${path}.new`, bytes);
         await rename(`${path}.new`, path);
-        const same = bytes.equals(await readFile(path));
+        const same = (await readFile(path)).equals(bytes);
         return same ? { status: "pass" } : { status: "fail", output: "read back other bytes" };
       } finally {
         await rm(path, { force: true });

@@ -5,7 +5,7 @@
  * proxies and socket timeouts quiet.
  */
 import type { Context } from "hono";
-import type { Feed, Progress } from "../jobs/feed.ts";
+import type { Progress } from "../jobs/feed.ts";
 import { isFinished, type Job } from "../jobs/job.ts";
 import { needs } from "./access.ts";
 import type { App, ServerDeps } from "./deps.ts";
@@ -21,7 +21,7 @@ import { shownEvent } from "./timeline.ts";
 const silence = 15_000;
 const page = 100;
 
-type Parts = Pick<ServerDeps, "queue" | "timeline" | "feed" | "isDraining">;
+type Parts = Pick<ServerDeps, "queue" | "timeline" | "feed" | "elapsed" | "isDraining">;
 
 export function addEvents(app: App, deps: ServerDeps): void {
   app.get("/v1/exports/:id/events", needs("read"), (c) => {
@@ -82,7 +82,7 @@ function eventStream(
 async function* follow(
   { id, tenant }: Job,
   after: string,
-  { queue, timeline, feed, isDraining }: Parts,
+  { queue, timeline, feed, elapsed, isDraining }: Parts,
   gone: { is: boolean },
 ): AsyncGenerator<string> {
   yield "retry: 2000\n\n";
@@ -100,14 +100,18 @@ async function* follow(
     if (isDraining()) return;
     // The last step may be written a moment after the end.
     if (ended) await feed.waitForChange(id, feed.versionOf(id), 50);
-    else yield* waitForNews(feed, id, count);
+    else yield* waitForNews({ feed, elapsed }, id, count);
   }
 }
 
-async function* waitForNews(feed: Feed, id: string, count: number): AsyncGenerator<string> {
-  const started = performance.now();
+async function* waitForNews(
+  { feed, elapsed }: Pick<ServerDeps, "feed" | "elapsed">,
+  id: string,
+  count: number,
+): AsyncGenerator<string> {
+  const started = elapsed();
   await feed.waitForChange(id, count, silence);
-  if (performance.now() - started >= silence) yield ": \n\n";
+  if (elapsed() - started >= silence) yield ": \n\n";
 }
 
 function frame(event: string, data: unknown, id?: string): string {

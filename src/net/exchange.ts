@@ -20,6 +20,8 @@ export interface Timeouts {
  */
 const maxAnswerBytes = 4 * 1024 * 1024;
 const maxErrorBytes = 8 * 1024;
+/** Checks while a stall timeout runs. */
+const checksPerStall = 8;
 
 /** @throws RegistryError without a response; StellaError of the body or the signal */
 export async function exchange(
@@ -49,8 +51,8 @@ export async function exchange(
 export class Watch {
   /** Why the request was aborted: Node may then report any kind of reset. */
   cause: Error | undefined;
-  /** When the last byte moved; undefined before the connection is established. */
-  #last: number | undefined;
+  /** Checks since the last byte moved; undefined before the connection is established. */
+  #quiet: number | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
   readonly #signal: AbortSignal | undefined;
   readonly #abort = () => this.#stop(stopped(this.#signal!));
@@ -73,18 +75,16 @@ export class Watch {
     });
   }
 
-  /**
-   * Records progress. Called often, so the timer keeps running and compares the time when it fires.
-   */
+  /** Records progress. Called often, so the timer keeps running and checks now and then. */
   moved(): void {
-    const isFirst = this.#last === undefined;
-    this.#last = performance.now();
-    if (isFirst && this.cause === undefined) this.#arm(this.limit.stall);
+    const isFirst = this.#quiet === undefined;
+    this.#quiet = 0;
+    if (isFirst && this.cause === undefined) this.#arm(this.limit.stall / checksPerStall);
   }
 
   /** Suspends the timeout. */
   idle(): void {
-    this.#last = Infinity;
+    this.#quiet = -Infinity;
   }
 
   end(): void {
@@ -100,10 +100,10 @@ export class Watch {
 
   #look(): void {
     const { connect, stall } = this.limit;
-    if (this.#last === undefined) return this.#late("no connection", connect);
-    const left = this.#last + stall - performance.now();
-    if (left <= 0) return this.#late("no byte moved", stall);
-    this.#arm(Math.min(left, stall));
+    if (this.#quiet === undefined) return this.#late("no connection", connect);
+    // The first check may follow the byte at once; after the others the time has passed.
+    if (++this.#quiet > checksPerStall) return this.#late("no byte moved", stall);
+    this.#arm(stall / checksPerStall);
   }
 
   #late(what: string, milliseconds: number): void {

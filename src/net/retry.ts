@@ -69,18 +69,29 @@ function again(error: RegistryError, message: string, hint: string | undefined):
   });
 }
 
-/** The real clock and timers. */
-export const systemTiming: Timing = {
-  now: () => performance.now(),
-  random: () => Math.random(),
-  sleep: (milliseconds, signal) =>
-    new Promise((resolve, reject) => {
-      if (signal?.aborted) return reject(stopped(signal));
-      const stop = () => (clearTimeout(timer), reject(stopped(signal!)));
-      const timer = setTimeout(() => {
-        signal?.removeEventListener("abort", stop);
-        resolve();
-      }, milliseconds);
-      signal?.addEventListener("abort", stop, { once: true });
-    }),
-};
+/** A monotonic clock, in milliseconds, and random bytes. */
+export interface Clock {
+  elapsed(): number;
+  random(bytes: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer>;
+}
+
+/** Real timers. */
+export function timingOf({ elapsed, random }: Clock): Timing {
+  return {
+    now: elapsed,
+    random: () => new DataView(random(new Uint8Array(4)).buffer).getUint32(0) / 2 ** 32,
+    sleep,
+  };
+}
+
+function sleep(milliseconds: number, signal?: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    if (signal?.aborted) return reject(stopped(signal));
+    const stop = () => (clearTimeout(timer), reject(stopped(signal!)));
+    const timer = setTimeout(() => {
+      signal?.removeEventListener("abort", stop);
+      resolve();
+    }, milliseconds);
+    signal?.addEventListener("abort", stop, { once: true });
+  });
+}

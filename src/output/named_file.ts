@@ -65,11 +65,12 @@ export function openNamed(path: string, mode: number, append = false): number {
 /**
  * Replaces or creates a file atomically.
  * @param mode of a new file, regardless of the umask; an existing file keeps its mode
+ * @param uuid names the file until it is complete
  * @throws StellaError conflict, media
  */
-export function replaceFile(path: string, bytes: Uint8Array, mode: number): void {
+export function replaceFile(path: string, bytes: Uint8Array, mode: number, uuid: string): void {
   const seen = regularFileAt(path);
-  const beside = `${path}.${crypto.randomUUID()}.tmp`;
+  const beside = `${path}.${uuid}.tmp`;
   const fd = attempt("Cannot write", path, () => openSync(beside, "wx", mode));
   try {
     attempt("Cannot write", path, () => {

@@ -263,6 +263,7 @@ export class Repository {
       growth: this.#growth,
       whole: this.#whole,
       signal: this.signal,
+      elapsed: () => this.client.timing.now(),
       ask: (outgoing) => this.#ask(outgoing),
     };
   }

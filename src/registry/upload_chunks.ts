@@ -64,9 +64,9 @@ export async function sendChunks(
   try {
     place.memory.set(key, session);
     while (session.offset < blob.size) {
-      const began = performance.now();
+      const began = place.elapsed();
       session = await sendChunk(place, blob, { ...session, chunk }, cursor);
-      chunk = nextChunk(place.growth, chunk, performance.now() - began);
+      chunk = nextChunk(place.growth, chunk, place.elapsed() - began);
       place.memory.set(key, { ...session, chunk: begun.chunk });
       confirmed(session.offset);
     }

@@ -21,6 +21,8 @@ export interface UploadContext {
   /** Blobs that the registry does not accept in chunks. */
   whole: Set<Digest>;
   signal: AbortSignal | undefined;
+  /** Milliseconds of a clock that never goes back. */
+  elapsed(): number;
   ask(outgoing: Outgoing): Promise<Answer>;
 }
 

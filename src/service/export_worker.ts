@@ -8,7 +8,7 @@ import type { ExportEvent } from "../domain/export_event.ts";
 import { type ExportContext, resolveExport } from "../export/spec.ts";
 import { type ExportJob, exportToStore, type JobReport } from "../export/stored_export.ts";
 import { answerJob } from "../jobs/worker_side.ts";
-import { systemTiming } from "../net/retry.ts";
+import { type Clock, timingOf } from "../net/retry.ts";
 import type { UploadMemory, UploadSession } from "../registry/sessions.ts";
 import { build } from "../domain/version.ts";
 import { verifyBundle } from "../verify/verify.ts";
@@ -23,7 +23,7 @@ export type WorkerEvent =
   | { kind: "upload"; key: string; session?: UploadSession };
 
 /** What a worker needs from its environment. */
-export interface WorkerHost {
+export interface WorkerHost extends Clock {
   environment(name: string): string | undefined;
   /** Milliseconds since 1970. */
   now(): number;
@@ -37,9 +37,9 @@ export type JobRunner = (
 ) => Promise<JobReport>;
 
 /** The whole worker: runs the one export that it is given. */
-export function answerExports(runner: JobRunner): void {
+export function answerExports(runner: JobRunner, { elapsed }: Pick<WorkerHost, "elapsed">): void {
   answerJob<ExportJob, WorkerEvent, JobReport>((job, emit, signal) => {
-    const throttle = new EventThrottle(emit, () => systemTiming.now());
+    const throttle = new EventThrottle(emit, elapsed);
     return runner(job, (event) => throttle.emit(event), signal).finally(() => throttle.flush());
   });
 }
@@ -57,7 +57,7 @@ export function exportRunner(host: WorkerHost): JobRunner {
     };
     const context: ExportContext = {
       uuid: () => host.uuid(),
-      timing: systemTiming,
+      timing: timingOf(host),
       signal,
       yieldToEventLoop: () => yieldToEventLoop(signal),
       emit: on,

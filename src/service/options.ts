@@ -40,7 +40,7 @@ export interface ServiceOptions {
   now(): number;
   /** Monotonic milliseconds. */
   elapsed(): number;
-  random(bytes: Uint8Array): Uint8Array;
+  random(bytes: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer>;
   /** Milliseconds that a lease lasts without a heartbeat; job_queue.ts has the default. */
   lease?: number;
   /** Milliseconds for running exports to end at shutdown; systemd kills after 90 s. */

@@ -12,7 +12,7 @@ import { clockSane } from "../http/clock_check.ts";
 import { Readiness } from "../http/readiness.ts";
 import { sourceWriters } from "../http/source_check.ts";
 import { targetChecks } from "../http/target_check.ts";
-import { systemTiming } from "../net/retry.ts";
+import { type Clock, timingOf } from "../net/retry.ts";
 import { openRegistry } from "../registry/open.ts";
 import { watchChecks } from "../telemetry/check_watch.ts";
 import { join } from "node:path";
@@ -29,12 +29,12 @@ export function createReadiness(
   { signing, tls }: { signing: Signing; tls: Tls },
   isDraining: () => boolean,
 ) {
-  const { state, config, now, elapsed, attestation } = options;
+  const { state, config, now, elapsed, random, attestation } = options;
   const profiles = [...config.profiles.values()];
   const { buildDate } = build();
   return new Readiness({
     checks: [
-      storageWrite(join(state, "store")),
+      storageWrite(join(state, "store"), random),
       storageFree(state, (space) => metrics.storage(space)),
       databaseWrite(queue),
       lockHeld(lock),
@@ -46,7 +46,7 @@ export function createReadiness(
         buildDate,
         onSetBack: () => metrics.count("export_clock_regressions_total", {}),
       }),
-      ...registryChecks([...config.registries.values()], profiles, pingOf(policy)),
+      ...registryChecks([...config.registries.values()], profiles, pingOf(policy, options)),
       sourceWriters(profiles, state, elapsed),
       ...targetChecks(profiles, config.tenants),
       attestationVerify(
@@ -61,11 +61,11 @@ export function createReadiness(
   });
 }
 
-function pingOf(policy: ServiceResources["policy"]) {
+function pingOf(policy: ServiceResources["policy"], clock: Clock) {
+  const timing = timingOf(clock);
   return async (registry: RegistryConfig, signal: AbortSignal) => {
     const endpoint = parseEndpoint(registry.url, registry.plainHttp);
     const { url: _, plainHttp: __, credentialsFile: ___, ...files } = registry;
-    const timing = systemTiming;
     const client = openRegistry({ endpoint, ...files }, { timing, policy });
     await client.ping(signal).finally(() => client.close());
   };

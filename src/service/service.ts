@@ -21,6 +21,7 @@ import type { Config } from "../config/load.ts";
 import type { Job } from "../jobs/job.ts";
 import type { ServerDeps } from "../http/deps.ts";
 import { build, programPath } from "../domain/version.ts";
+import { timingOf } from "../net/retry.ts";
 
 export type { ServiceOptions } from "./options.ts";
 
@@ -86,7 +87,7 @@ async function run(options: ServiceOptions, resources: ServiceResources, cleanup
     concurrency: places,
     networkBound: networkBoundProfiles(config.profiles),
     ...options.lease === undefined ? {} : { heartbeat: options.lease / 3 },
-    random: Math.random,
+    random: timingOf(options).random,
   });
   const onQueued = (job: Job) => (watch(job).queued(), loop.wake());
   const onCancelled = (job: Job) => {

@@ -80,7 +80,7 @@ Deno.test("a file that is not what it was is refused", async () => {
 /** Does something between the opening of a file and the look at its path. */
 class WhileOpen extends PrivateFiles {
   constructor(readonly work: () => void) {
-    super({ files: [], directories: [] });
+    super({ files: [], directories: [] }, Date.now);
   }
 
   override has(file: Parameters<PrivateFiles["has"]>[0]): boolean {
@@ -146,7 +146,10 @@ Deno.test("a directory exchanged for a link is found out, by its files or by its
 Deno.test("a private file is refused by its handle, and nothing of it is kept", async () => {
   await withDirectory((root) => {
     writeFiles(root, { "state/keys/signing.key": content, "in/a": content });
-    const privateFiles = new PrivateFiles({ files: [], directories: [join(root, "state")] });
+    const privateFiles = new PrivateFiles(
+      { files: [], directories: [join(root, "state")] },
+      Date.now,
+    );
     mkdirSync(join(root, "in/d"));
     linkSync(join(root, "state/keys/signing.key"), join(root, "in/d/key"));
     const chunk = new Uint8Array(100);

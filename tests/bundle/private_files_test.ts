@@ -29,7 +29,7 @@ Deno.test("files by name, directories with all that lies below them, by whatever
     const files = new PrivateFiles({
       files: [at("pass"), at("not/there")],
       directories: [at("state"), at("nowhere")],
-    });
+    }, Date.now);
     const isPrivate = (path: string) => files.has(shownBy(at(path)));
     for (
       const path of [
@@ -50,7 +50,7 @@ Deno.test("a file that is made or moved there after the list was made is private
   await withDirectory((root) => {
     writeFiles(root, { "state/a": "", "in/old": "" });
     mkdirSync(join(root, "state/store"));
-    const files = new PrivateFiles({ files: [], directories: [join(root, "state")] });
+    const files = new PrivateFiles({ files: [], directories: [join(root, "state")] }, Date.now);
     assert.equal(files.has(shownBy(join(root, "in/old"))), false);
     writeFileSync(join(root, "state/store/new"), "");
     assert.ok(files.has(shownBy(join(root, "state/store/new"))));
@@ -76,7 +76,10 @@ Deno.test("a directory that an export prepares for itself is no secret to it", a
   await withDirectory((root) => {
     writeFiles(root, { "state/tmp/1/prepared/made": "", "state/tmp/2/prepared/made": "" });
     const at = (path: string) => join(root, path);
-    const files = new PrivateFiles({ files: [], directories: [at("state/tmp"), at("state")] })
+    const files = new PrivateFiles(
+      { files: [], directories: [at("state/tmp"), at("state")] },
+      Date.now,
+    )
       .except(at("state/tmp/1/prepared"));
     assert.equal(files.has(shownBy(at("state/tmp/1/prepared/made"))), false);
     assert.ok(files.has(shownBy(at("state/tmp/2/prepared/made"))));

@@ -53,7 +53,10 @@ interface Tally {
 async function packOnce(root: string, pool: ChunkPool, tally: Tally): Promise<void> {
   const directory = join(root, "out");
   mkdirSync(directory);
-  const privateFiles = new PrivateFiles({ files: [], directories: [join(root, "state")] });
+  const privateFiles = new PrivateFiles(
+    { files: [], directories: [join(root, "state")] },
+    Date.now,
+  );
   try {
     const sources = [{ path: join(root, "in") }];
     const all = optionsFor(directory, [], { sources, privateFiles, compression: "none" });

@@ -10,7 +10,7 @@ import { directorySource } from "../../src/bundle/source.ts";
 import type { ProviderConfig } from "../../src/config/profile.ts";
 import type { EgressConfig } from "../../src/domain/egress.ts";
 import { namedProviders } from "../../src/export/spec.ts";
-import { systemTiming } from "../../src/net/retry.ts";
+import { systemTiming } from "../support/timing.ts";
 import { verifyBundle } from "../../src/verify/verify.ts";
 import { epss, kev, kevEntry, osv } from "../support/risk_records.ts";
 import { key, refusal, run } from "../support/run_export.ts";

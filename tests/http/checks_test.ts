@@ -18,19 +18,23 @@ const run = async (check: Check) => await check.run(new AbortController().signal
 Deno.test("storage is written, synced, read back, and left as it was", async () => {
   const directory = Deno.makeTempDirSync();
   try {
-    assert.deepEqual(await run(storageWrite(directory)), { status: "pass" });
+    assert.deepEqual(await run(storageWrite(directory, (bytes) => bytes.fill(7))), {
+      status: "pass",
+    });
     assert.deepEqual([...Deno.readDirSync(directory)], []);
   } finally {
     Deno.removeSync(directory);
   }
-  await assert.rejects(run(storageWrite(directory)), { code: "ENOENT" });
+  await assert.rejects(run(storageWrite(directory, (bytes) => bytes.fill(7))), { code: "ENOENT" });
 });
 
 Deno.test("a name that stands in the way of the probe is a failure", async () => {
   const directory = Deno.makeTempDirSync();
   try {
     Deno.mkdirSync(join(directory, ".readiness"));
-    await assert.rejects(run(storageWrite(directory)), { code: /EISDIR/ });
+    await assert.rejects(run(storageWrite(directory, (bytes) => bytes.fill(7))), {
+      code: /EISDIR/,
+    });
   } finally {
     Deno.removeSync(directory, { recursive: true });
   }

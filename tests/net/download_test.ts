@@ -5,7 +5,7 @@ import http from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { download, type DownloadOptions } from "../../src/net/download.ts";
-import { systemTiming } from "../../src/net/retry.ts";
+import { systemTiming } from "../support/timing.ts";
 
 const content = "a line of data\n".repeat(200_000);
 const sha256 = createHash("sha256").update(content).digest("hex");

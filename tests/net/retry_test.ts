@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { StellaError } from "../../src/domain/errors.ts";
 import { broken } from "../../src/net/connection_failure.ts";
 import { refused, RegistryError } from "../../src/net/failure.ts";
-import { systemTiming, withRetries } from "../../src/net/retry.ts";
+import { withRetries } from "../../src/net/retry.ts";
+import { systemTiming } from "../support/timing.ts";
 import { FakeTiming } from "../support/registry/fake_bundle.ts";
 
 const outgoing = { method: "GET", url: new URL("https://r.test/v2/a?_state=secret") } as const;

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { bundleArtifact, digestOf } from "../../src/registry/artifact.ts";
 import type { RegistryClient } from "../../src/registry/client.ts";
 import { pushBundle } from "../../src/registry/push.ts";
-import { systemTiming } from "../../src/net/retry.ts";
+import { systemTiming } from "../support/timing.ts";
 import { testWith, tool } from "../support/needs.ts";
 import { withDockerRegistry } from "../support/registry/docker_registry.ts";
 import {

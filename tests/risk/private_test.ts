@@ -14,7 +14,10 @@ Deno.test("a private file in a provider's directory is not read, whatever its na
   await withDirectory((root) => {
     writeFiles(root, { "state/keys/signing.key": "{}", "osv/a.json": "{}" });
     linkSync(join(root, "state/keys/signing.key"), join(root, "osv/b.json"));
-    const privateFiles = new PrivateFiles({ files: [], directories: [join(root, "state")] });
+    const privateFiles = new PrivateFiles(
+      { files: [], directories: [join(root, "state")] },
+      Date.now,
+    );
     const path = join(root, "osv");
     const digest = new OriginalsDigest({ ...provider, path }, privateFiles);
     assert.throws(() => digest.open(path, listed("b.json")), {

@@ -43,7 +43,7 @@ export const created = "2026-01-01T00:00:00Z";
 export const mtime = createdSeconds(created)!;
 
 /** A machine without keys, credentials and state. */
-export const noPrivateFiles = new PrivateFiles({ files: [], directories: [] });
+export const noPrivateFiles = new PrivateFiles({ files: [], directories: [] }, Date.now);
 
 export interface TestKey {
   signer: Signer;

@@ -7,7 +7,7 @@ import { directorySource } from "../../src/bundle/source.ts";
 import { exportBundle, type ExportOutput } from "../../src/export/export.ts";
 import type { ExportReport } from "../../src/export/report.ts";
 import type { ExportContext, ExportSpec } from "../../src/export/spec.ts";
-import { systemTiming } from "../../src/net/retry.ts";
+import { systemTiming } from "./timing.ts";
 import type { Stage } from "../../src/domain/labels.ts";
 import { noPrivateFiles, testKey, withDirectory, writeFiles } from "./bundle_fixture.ts";
 import { outcomeOf } from "./outcome.ts";

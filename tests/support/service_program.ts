@@ -65,11 +65,14 @@ function standStill(isSo: () => boolean): void {
   }
 }
 
-const runExport = exportRunner({
-  environment: (name) => Deno.env.get(name),
+const world = {
+  environment: (name: string) => Deno.env.get(name),
   now: Date.now,
+  elapsed: () => performance.now(),
   uuid: () => crypto.randomUUID(),
-});
+  random: (bytes: Uint8Array<ArrayBuffer>) => crypto.getRandomValues(bytes),
+};
+const runExport = exportRunner(world);
 
 /** A real export that stands still when it first says that it is at `stage`, until there is a file `go`. */
 const held = (stage: string): JobRunner => (job, on, signal) => {
@@ -130,7 +133,7 @@ function offset(path: string): number {
   return Number(readFileSync(path, "utf8"));
 }
 
-if ("WorkerGlobalScope" in globalThis) answerExports(runner);
+if ("WorkerGlobalScope" in globalThis) answerExports(runner, world);
 else if (import.meta.main) {
   const stop = new AbortController();
   // As main.ts does it.
@@ -138,17 +141,14 @@ else if (import.meta.main) {
   const [listen = "127.0.0.1:0", opsListen = "", more = "{}"] = Deno.args;
   const { clock, ...parts } = JSON.parse(more) as Parts;
   const host = {
-    environment: (name: string) => Deno.env.get(name),
+    ...world,
     stdout: () => {},
     stderr: () => {},
     stdin: () => Promise.resolve(null),
     writeLog: (bytes: Uint8Array) => Deno.stderr.write(bytes),
     columns: () => undefined,
     isTerminal: () => false,
-    elapsed: () => performance.now(),
-    random: (bytes: Uint8Array<ArrayBuffer>) => crypto.getRandomValues(bytes),
     now: clock === undefined ? Date.now : () => Date.now() + offset(clock),
-    uuid: () => crypto.randomUUID(),
     stop: stop.signal,
     onHangUp: (renew: () => void) => Deno.addSignalListener("SIGHUP", renew),
     mainUrl: import.meta.url,

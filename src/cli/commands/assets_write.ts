@@ -18,5 +18,6 @@ export const command = defineCommand({
     "stella assets write stella-assets",
     "stella assets write --only systemd /etc/systemd/system",
   ],
-  run: async ({ args, options }) => (await import("../assets.ts")).writeAssets(args.dir, options),
+  run: async ({ args, options }, host) =>
+    (await import("../assets.ts")).writeAssets(args.dir, options, host),
 });

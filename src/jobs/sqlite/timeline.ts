@@ -7,7 +7,7 @@ export interface TimelineOptions {
   /** Milliseconds since 1970. */
   now: () => number;
   /** Fills the bytes. */
-  random: (bytes: Uint8Array) => Uint8Array;
+  random(bytes: Uint8Array): Uint8Array;
   /** Milliseconds for which events are kept. */
   keep: number;
 }

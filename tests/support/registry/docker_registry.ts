@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import net from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { systemTiming } from "../../../src/net/retry.ts";
+import { systemTiming } from "../timing.ts";
 import { tool } from "../needs.ts";
 
 export interface DockerRegistry {
