@@ -5,9 +5,13 @@
  */
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
-import { symlinkSync } from "node:fs";
+import { createHmac } from "node:crypto";
+import { readFileSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 import { publicKeyFrom } from "../../src/attest/check/trust.ts";
+import { readManifest } from "../../src/bundle/read_manifest.ts";
+import { sha256 } from "../../src/domain/hash.ts";
+import { bundleArtifact } from "../../src/registry/artifact.ts";
 import {
   type Files,
   indexOf,
@@ -210,3 +214,38 @@ testWith(
     assert.equal(await run(flip("manifest.json.sigstore.json", -20)), false);
   },
 );
+
+Deno.test("the digests and the key ID that the format page states are those of its bundle", () => {
+  const { files, publicPem } = workedExample();
+  const bytes = files.get("manifest.json")!;
+  const manifest = readManifest(bytes);
+  const stated = [
+    sha256(bytes),
+    publicKeyFrom(publicPem, "example.pub").keyid,
+    bundleArtifact(manifest, bytes).digest.slice("sha256:".length),
+  ];
+  const page = pageText("format");
+  for (const one of stated) assert.ok(page.includes(`\`${one}\``), one);
+  const statement = blocksOf(page).find(({ text }) => text.startsWith('{"_type"'))!.text;
+  const attestation = JSON.parse(Buffer.from(files.get("manifest.json.sigstore.json")!).toString());
+  const payload = Buffer.from(attestation.dsseEnvelope.payload, "base64").toString();
+  assert.equal(statement, `${payload}\n`);
+});
+
+Deno.test("an HMAC signature is made as the format page says", () => {
+  const golden = join(root, "tests/fixtures/golden");
+  const read = (path: string) => readFileSync(join(golden, path), "utf8");
+  const pem = /-----BEGIN STELLA SHARED SECRET-----\n(.*)\n/.exec(read("shared.key"))![1]!;
+  const hmac = (...parts: (string | Uint8Array)[]) => {
+    const running = createHmac("sha256", Buffer.from(pem, "base64"));
+    for (const part of parts) running.update(part);
+    return running.digest("base64");
+  };
+  const envelope = JSON.parse(read("hmac/manifest.json.hmac.json"));
+  const payload = Buffer.from(envelope.payload, "base64");
+  const head = `DSSEv1 28 application/vnd.in-toto+json ${payload.length} `;
+  assert.deepEqual(envelope.signatures, [{
+    sig: hmac("stella-hmac-sha256\n", head, payload),
+    keyid: `hmac-sha256:${hmac("stella-hmac-keyid\n")}`,
+  }]);
+});
