@@ -143,6 +143,7 @@ async function untrusted(trial: Trial, { get, home, instance }: Running): Promis
 async function broken(trial: Trial, { get }: Running): Promise<void> {
   for (let n = 0; n < 4; n++) {
     assert.equal((await get().export({ profile: "broken" })).state, "failed");
+    // Each in a scrape of its own.
     await sleep(0.6);
   }
   const labels = { profile: "broken" };
@@ -188,6 +189,7 @@ async function pushes(trial: Trial, { get }: Running): Promise<void> {
   };
   for (let n = 0; n < 8; n++) {
     await get().export({ profile: "pushed" });
+    // Each in a scrape of its own.
     await sleep(0.5);
   }
   // What a spike is compared with has to be an hour old, here a minute.
@@ -268,6 +270,7 @@ async function falling(trial: Trial, running: Running): Promise<void> {
   await kill();
   await trial.proves("ExportCenterDown", "kill -9", { instance }, startAgain);
   for (let n = 0; n < 2; n++) {
+    // Scraped a few times in between.
     await sleep(2);
     await kill();
     await startAgain();

@@ -98,6 +98,7 @@ testWith(
         async () => (await prometheus.query("export_build_info")).at(0),
         60,
       );
+      // Two scrapes before the work: a rate needs a value to start from.
       await sleep(1);
       await work(service);
       // Some have data only while an export runs.

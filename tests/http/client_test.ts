@@ -145,6 +145,7 @@ function ending(end: (bench: Bench, job: Job) => void): Bench {
 Deno.test("an export by a service is followed to its end", async () => {
   const bundleDigest = "d".repeat(64);
   const bench = ending((bench, job) => {
+    // After the one who asked has begun to follow.
     setTimeout(() => {
       bench.feed.progressed(job.id, { stage: "read", done: 1, total: 2 });
       bench.queue.finish(job, { state: "succeeded", bundleDigest });

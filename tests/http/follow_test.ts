@@ -200,6 +200,7 @@ Deno.test("a person who wants no more ends the following and not the export", as
       const { host, stop } = person();
       const following = submitExport(flags(url), host, { pause: 60_000, lost: 60_000 });
       while (!isAsked) await turn();
+      // Time in which it could end by itself.
       if (said === whileWaiting) await new Promise((resolve) => setTimeout(resolve, 100));
       stop.abort();
       await assert.rejects(following, { code: "interrupted", message: cancel(url) });

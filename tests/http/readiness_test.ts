@@ -7,6 +7,7 @@ import {
   Readiness,
   type ReadinessOptions,
 } from "../../src/http/readiness.ts";
+import { Changes } from "../support/changes.ts";
 
 const check = (name: string, run: Check["run"], limit = 1_000): Check => ({ name, limit, run });
 
@@ -14,6 +15,7 @@ class Bench {
   elapsed = 0;
   draining = false;
   rounds: (readonly CheckState[])[] = [];
+  readonly #changes = new Changes();
   readonly readiness: Readiness;
 
   constructor(checks: Check[], more: Partial<ReadinessOptions> = {}) {
@@ -22,8 +24,12 @@ class Bench {
       now: () => 7_000,
       elapsed: () => this.elapsed,
       isDraining: () => this.draining,
-      onRound: (states) => this.rounds.push(states),
       ...more,
+      onRound: (states) => {
+        this.rounds.push(states);
+        more.onRound?.(states);
+        this.#changes.changed();
+      },
     });
   }
 
@@ -32,7 +38,7 @@ class Bench {
   }
 
   async until(rounds: number): Promise<void> {
-    while (this.rounds.length < rounds) await new Promise((resolve) => setTimeout(resolve, 1));
+    await this.#changes.until(() => this.rounds.length >= rounds);
   }
 
   [Symbol.dispose](): void {
@@ -83,7 +89,7 @@ Deno.test("two failures in a row take it out, one success brings it back", async
     onRound: (states) => seen.push(`${states[0]?.status}: ${states[0]?.output}`),
   });
   await bench.readiness.start();
-  while (seen.length < 6) await new Promise((resolve) => setTimeout(resolve, 1));
+  await bench.until(6);
   assert.deepEqual(seen.slice(0, 6), [
     "pass: pass",
     "warn: failed once: fail",
@@ -162,18 +168,21 @@ Deno.test("liveness fails for a loop that stands still and for a worker that say
 
 Deno.test("a first failure is looked at again at once, not after a whole interval", async () => {
   const seen: (string | undefined)[] = [];
+  const changes = new Changes();
   const readiness = new Readiness({
     checks: [check("a", () => ({ status: seen.length === 0 ? "pass" : "fail" }))],
     now: () => 0,
     // The second round is due at once, and a third one, in which it would fail again, in an hour.
     elapsed: () => seen.length === 0 ? 0 : 3_600_000,
     isDraining: () => false,
-    onRound: ([state]) => seen.push(state?.status),
+    onRound: ([state]) => {
+      seen.push(state?.status);
+      changes.changed();
+    },
     interval: 3_600_000,
     confirm: 1,
   });
   await readiness.start();
-  for (let n = 0; n < 1_000 && seen.length < 3; n++) await new Promise((r) => setTimeout(r, 10));
-  readiness.stop();
+  await changes.until(() => seen.length >= 3).finally(() => readiness.stop());
   assert.deepEqual(seen, ["pass", "warn", "fail"]);
 });

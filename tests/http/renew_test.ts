@@ -26,14 +26,10 @@ async function nameOf({ url }: Service): Promise<unknown> {
   return subject.CN;
 }
 
-/** Hangs up until the log has the event. */
+/** Hangs up and waits until the log has the event. */
 async function hangUp(service: Service, event: string): Promise<void> {
-  for (let tries = 0; !service.log.includes(`"event":"${event}"`); tries++) {
-    assert.ok(tries < 1_200, `the log has no ${event}: ${service.log}`);
-    // The first one may come before the service has started.
-    service.child.kill("SIGHUP");
-    await new Promise((done) => setTimeout(done, 50));
-  }
+  service.child.kill("SIGHUP");
+  await service.logged(new RegExp(`"event":"${event}"`));
 }
 
 testWith(

@@ -1,8 +1,9 @@
 /** A service that is asked to stop at each stage of a real export: row F12 of the test plan. */
 import assert from "node:assert/strict";
-import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { Home, type Service } from "../support/service_process.ts";
+import { untilFile } from "../support/changes.ts";
 
 const stages = ["plan", "read", "sign", "verify", "store", "published"];
 
@@ -33,11 +34,8 @@ async function standing(home: Home, service: Service, stage: string): Promise<st
   const id = await service.enqueue(`at-${stage}`);
   const log = join(home.state, "runs.log");
   const mark = `hold at-${stage} ${id}\n`;
-  for (let n = 0; n < 6_000; n++) {
-    if (existsSync(log) && readFileSync(log, "utf8").includes(mark)) return id;
-    await new Promise((resolve) => setTimeout(resolve, 10));
-  }
-  throw new Error(`The export never came to the stage ${stage}`);
+  await untilFile(log, (text) => text.includes(mark));
+  return id;
 }
 
 /** How often this export did so, by what each run of it noted. */

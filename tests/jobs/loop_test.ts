@@ -4,6 +4,7 @@ import { StellaError } from "../../src/domain/errors.ts";
 import type { Job, Outcome } from "../../src/jobs/job.ts";
 import { Loop, type LoopOptions } from "../../src/jobs/loop.ts";
 import { SqliteQueue } from "../../src/jobs/sqlite/queue.ts";
+import { Changes } from "../support/changes.ts";
 
 /** A loop over a real queue, and what it said. */
 class Bench {
@@ -66,6 +67,7 @@ Deno.test("jobs run one at a time, in order, and end once", async () => {
   let running = 0;
   const work = async (job: Job) => {
     assert.equal(++running, 1, "one at a time");
+    // Time in which another one could be started.
     await new Promise((resolve) => setTimeout(resolve, 2));
     running--;
     return { bundleDigest: `digest of ${job.id}` };
@@ -220,12 +222,14 @@ Deno.test("a long job keeps its lease by heartbeats, and a heartbeat that fails 
   using bench = new Bench();
   bench.enqueue();
   let beats = 0;
+  const changes = new Changes();
   bench.queue.heartbeat = () => {
+    changes.changed();
     if (++beats === 1) throw new StellaError("media", "Cannot write: disk is full");
     return true;
   };
   const work = async () => {
-    while (beats < 3) await new Promise((resolve) => setTimeout(resolve, 1));
+    await changes.until(() => beats >= 3);
     return {};
   };
   const loop = bench.loop(work, { heartbeat: 2 });
@@ -241,6 +245,7 @@ Deno.test("as many jobs run at once as there are places, and a free place is fil
   let [running, max] = [0, 0];
   const loop = bench.loop(async () => {
     max = Math.max(max, ++running);
+    // Time in which a third one could be started.
     await new Promise((resolve) => setTimeout(resolve, 2));
     running--;
     return {};
@@ -319,6 +324,7 @@ Deno.test("a lease that ran out while the process stood still is not taken by it
   const loop = bench.loop(() => promise, { concurrency: 2 });
   bench.now += 90_000;
   loop.wake();
+  // Time in which its other place could take the job.
   await new Promise((later) => setTimeout(later, 20));
   resolve({});
   await bench.until(1);

@@ -11,6 +11,8 @@ Deno.test("where patient jobs hold all places, one more is there for a job of an
   const far = [enqueue("far"), enqueue("far"), enqueue("far")];
   const near = [enqueue("near"), enqueue("near")];
   const { promise: answer, resolve: answered } = Promise.withResolvers<void>();
+  const farRuns = Promise.withResolvers<void>();
+  let farRunning = 0;
   const ends = [...near, ...far].map(() => Promise.withResolvers<void>());
   let [running, max, ended] = [0, 0, 0];
   const loop = new Loop({
@@ -24,7 +26,8 @@ Deno.test("where patient jobs hold all places, one more is there for a job of an
     onEnd: () => (running--, ends[ended++]!.resolve()),
     onFault: (error) => assert.fail(String(error)),
     work: async ({ profile }) => {
-      await (profile === "far" ? answer : new Promise((done) => setTimeout(done, 5)));
+      if (profile === "far" && ++farRunning === 2) farRuns.resolve();
+      await (profile === "far" ? answer : farRuns.promise);
       return {};
     },
   });

@@ -111,6 +111,7 @@ Deno.test("head and body may come in any pieces", async () => {
     const all = Buffer.concat([Buffer.from(headOf(request)), bodyOf(request)]);
     for (let at = 0, size = 1; at < all.length; at += size, size = at < 200 ? 7 : 9_999) {
       socket.write(all.subarray(at, at + size));
+      // So that each arrives by itself.
       await new Promise((done) => setTimeout(done, 1));
     }
   };
@@ -182,6 +183,7 @@ Deno.test("a kept connection that ended meanwhile is replaced, as often as it ta
   const once: Speak = (socket, request) => {
     socket.once("close", ended.resolve);
     socket.write(headOf(request));
+    // What was written has to arrive before the connection ends.
     socket.write(bodyOf(request), () => setTimeout(() => socket.destroy(), 5));
   };
   await scene(once, async ({ fill }) => {
@@ -221,6 +223,7 @@ Deno.test("bytes after a part end the connection, and belong to no other part", 
     rightly(socket, request, turn);
     if (turn > 0) return;
     socket.once("close", ended.resolve);
+    // After the answer was read, when nothing more may come.
     setTimeout(() => socket.write(headOf(request)), 10);
   };
   await scene(tooMuch, async ({ fill }) => {
@@ -235,6 +238,7 @@ Deno.test("bytes after a part end the connection, and belong to no other part", 
 Deno.test("who stops waits no longer", async () => {
   const stop = new AbortController();
   await scene(
+    // When it waits for the answer.
     () => setTimeout(() => stop.abort(), 20),
     async ({ fill }) => {
       const began = performance.now();

@@ -68,6 +68,7 @@ Deno.test("a reader that is slower than the limit for silence is not cut off", a
   await opened((_, response) => response.end(content), async (stream) => {
     const first = new Uint8Array(10);
     assert.equal(await stream.read(first), 10);
+    // Longer than a server may be silent: here it is the reader who is.
     await new Promise((done) => setTimeout(done, 2 * limit));
     assert.deepEqual(await all(stream, [mebibyte]), content.subarray(10));
   }, { stall: limit });
@@ -85,6 +86,7 @@ Deno.test("a reader that does not read holds the sender up", async () => {
   };
   await opened(serve, async (stream) => {
     assert((await stream.read(new Uint8Array(10))) > 0);
+    // Time in which more could come.
     await new Promise((done) => setTimeout(done, short));
     assert(sent < max / 4, `${sent} MiB came without being asked for`);
   });
@@ -103,6 +105,7 @@ Deno.test("a body that falls silent ends as timeout, one that is cut as reset", 
   }, { stall: short });
   const cut: Handler = (request, response) => {
     half(request, response);
+    // What was written has to arrive first.
     setTimeout(() => response.destroy(), 20);
   };
   await opened(cut, async (stream) => {
@@ -114,6 +117,7 @@ Deno.test("who is stopped while waiting for a byte ends as interrupted", async (
   const stop = new AbortController();
   await opened((_, response) => response.write("x"), async (stream) => {
     assert.equal(await stream.read(new Uint8Array(9)), 1);
+    // When it waits.
     setTimeout(() => stop.abort(), 20);
     await assert.rejects(stream.read(new Uint8Array(9)), { code: "interrupted" });
   }, { signal: stop.signal });

@@ -51,6 +51,7 @@ Deno.test("of two exports into one directory the second waits for the first", as
     let ended = false;
     const export_ = runJob(out, input, 2);
     const done = export_.then(() => ended = true);
+    // Time in which it could go on.
     await new Promise((resolve) => setTimeout(resolve, 300));
     assert.equal(ended, false, "it waits");
     held.close();

@@ -155,6 +155,7 @@ pushTest(
     const progress = (done: number, total: number) => void (done === total && sent.resolve());
     const pushed = push({ approved: promise, progress });
     await sent.promise;
+    // Time in which the manifest could be sent.
     await new Promise((done) => setTimeout(done, 50));
     assert.deepEqual([registry.blobs.size, registry.manifests.size], [6, 0]);
     resolve(await approval(bundle));

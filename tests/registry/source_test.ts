@@ -123,11 +123,13 @@ sourceTest(
 
 sourceTest("who stops reading asks for nothing more", async ({ registry, bundle }) => {
   const reader = await bundle().open(archive.path);
-  registry.fault(blob, () => {});
+  const begun = Promise.withResolvers<void>();
+  registry.fault(blob, () => begun.resolve());
   await reader!.read(new Uint8Array(10));
-  while (registry.hits < 1) await new Promise((done) => setTimeout(done, 5));
+  await begun.promise;
   const asked = registry.log.length;
   reader!.close();
+  // Time in which it could ask for more.
   await new Promise((done) => setTimeout(done, 100));
   assert.equal(registry.log.length, asked);
 });

@@ -162,6 +162,7 @@ Deno.test("a service that was stopped by a signal for longer than its leases goe
     const id = await service.enqueue("gated");
     await service.until(id, "running");
     service.child.kill("SIGSTOP");
+    // A lease is real time: nothing but its passing lets it run out.
     await new Promise((resolve) => setTimeout(resolve, 2.5 * lease));
     assert.ok(leaseOf(home, id) < Date.now(), "its lease has run out");
     service.child.kill("SIGCONT");

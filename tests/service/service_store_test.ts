@@ -38,7 +38,7 @@ async function made(service: Service, ...states: string[]): Promise<string> {
 const files = async (service: Service, id: string) =>
   (await service.get(`/v1/exports/${id}/files`)).status;
 
-/** Waits until the metrics say so. */
+/** Asks until the metrics say so: they are counted when they are asked for, and nothing tells. */
 async function says(service: Service, line: RegExp): Promise<void> {
   let body = "";
   for (let n = 0; n < 2_400; n++) {

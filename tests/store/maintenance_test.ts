@@ -9,6 +9,7 @@ import type { StoredSize } from "../../src/store/files/size.ts";
 import { FileStore, type StoredBundle } from "../../src/store/files/store.ts";
 import { Maintenance, type MaintenanceOptions } from "../../src/store/maintenance.ts";
 import { run } from "../support/run_export.ts";
+import { Changes } from "../support/changes.ts";
 
 const day = 86_400_000;
 const now = Date.UTC(2026, 0, 31);
@@ -38,10 +39,15 @@ async function put(store: FileStore, bundle: StoredBundle): Promise<string> {
   return store.commit(bundle);
 }
 
+const changes = new Changes();
+
 /** An upkeep of profile `p` alone that notes what it is told, by the name of who is told it. */
 function upkeepOf(store: FileStore, state: string, more: Partial<MaintenanceOptions> = {}) {
   const told: Record<string, unknown[]> = {};
-  const note = (name: string) => (...values: unknown[]) => void (told[name] ??= []).push(...values);
+  const note = (name: string) => (...values: unknown[]) => {
+    (told[name] ??= []).push(...values);
+    changes.changed();
+  };
   const maintenance = new Maintenance({
     store,
     state,
@@ -174,16 +180,8 @@ Deno.test("a sound store scrubs clean; one changed, one cut and one lost file ar
   });
 });
 
-/** Until it is so; a minute is enough for everything here. */
-async function until(isSo: () => boolean): Promise<void> {
-  for (let n = 0; n < 6_000 && !isSo(); n++) await new Promise((later) => setTimeout(later, 10));
-}
-
-/** For a start at which no scrub is due: it says what it knows, and gets a moment for a scrub. */
-function quiet(): (damage: unknown[]) => boolean {
-  const moment = Date.now() + 300;
-  return (damage) => damage.length > 0 && Date.now() > moment;
-}
+/** For a start at which no scrub is due: it says what it knows. */
+const known = (damage: unknown[]) => damage.length > 0;
 
 /** Starts, waits until it has scrubbed or is done otherwise, and stops; what it told. */
 async function once(
@@ -195,12 +193,17 @@ async function once(
   const scrubs: (readonly Damage[])[] = [];
   const { maintenance, told } = upkeepOf(store, state, {
     scrubEvery: 7 * day,
-    onScrubbed: (damaged) => void scrubs.push(damaged),
     ...more,
+    onScrubbed: (damaged) => {
+      scrubs.push(damaged);
+      changes.changed();
+    },
   });
   maintenance.start();
   const damage = () => told["damage"] ?? [];
-  await until(() => scrubs.length > 0 || isDone(damage()));
+  await changes.until(() => scrubs.length > 0 || isDone(damage()));
+  // Time in which a scrub could begin that is not due.
+  if (isDone === known) await new Promise((later) => setTimeout(later, 300));
   await maintenance.stop();
   return { maintenance, scrubs, damage: damage() };
 }
@@ -209,13 +212,13 @@ Deno.test("a scrub that was done is not done again by a restart, only when it is
   await withStore(async (store, state) => {
     await put(store, bundleOf(1));
     assert.deepEqual((await once(store, state)).scrubs, [[]]);
-    const { scrubs, damage } = await once(store, state, {}, quiet());
+    const { scrubs, damage } = await once(store, state, {}, known);
     assert.deepEqual(scrubs, []);
     assert.deepEqual(damage[0], [[], now], "when it was done is known at the start");
     const later = { now: () => now + 8 * day };
     assert.equal((await once(store, state, later)).scrubs.length, 1);
     Deno.writeTextFileSync(join(state, "scrubbed"), `${now}\n`);
-    const { scrubs: none } = await once(store, state, {}, quiet());
+    const { scrubs: none } = await once(store, state, {}, known);
     assert.deepEqual(none, [], "as earlier versions noted it");
   });
 });
@@ -241,7 +244,7 @@ Deno.test("damage is known after a restart, until the bundle is gone or whole ag
     const last = upkeepOf(store, state);
     store.remove(second);
     last.maintenance.removed(second);
-    await until(() => last.told["damage"] !== undefined);
+    await changes.until(() => last.told["damage"] !== undefined);
     await last.maintenance.stop();
     assert.deepEqual(last.told["damage"], [[[], now]]);
     const { bundles } = (last.told["counts"]?.[0] as Map<string, StoredSize>).get("p")!;

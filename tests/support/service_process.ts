@@ -1,10 +1,12 @@
 /** service_program.ts as a process, in a home of its own. */
 import assert from "node:assert/strict";
-import { existsSync, rmSync, writeFileSync } from "node:fs";
+import { rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { permissionFlags } from "../../src/config/permissions.ts";
 import type { Parts } from "./service_program.ts";
+import { untilFile } from "./changes.ts";
+import { ChildLog } from "./child_log.ts";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 const program = fileURLToPath(new URL("./service_program.ts", import.meta.url));
@@ -72,12 +74,7 @@ export class Home {
 
   /** Until an export of this profile has said that it started. */
   async untilStarted(profile: string): Promise<void> {
-    for (let n = 0; n < 6_000; n++) {
-      // A line that is there whole: the file is made before its first line is written.
-      if (existsSync(this.#log) && this.runs().includes(`start ${profile}`)) return;
-      await new Promise((resolve) => setTimeout(resolve, 10));
-    }
-    throw new Error(`No export of ${profile} started in a minute`);
+    await untilFile(this.#log, (text) => new RegExp(`^start ${profile} .*\n`, "m").test(text));
   }
 
   /** Lets exports of the profiles `gated` and `busy` end. */
@@ -94,37 +91,34 @@ export class Home {
   }
 }
 
+/** The line that says that the service answers; the port is of its choice. */
+const started = /"event":"service\.started".*?"url":"([^"]+)"/;
+
 export class Service {
   url = "";
-  log = "";
   readonly child: Deno.ChildProcess;
   readonly #reader: ReadableStreamDefaultReader<Uint8Array>;
-  readonly #ended: Promise<void>;
-  readonly #started = Promise.withResolvers<void>();
+  readonly #log: ChildLog;
   #going = Promise.resolve();
   #go = () => {};
 
   constructor(child: Deno.ChildProcess) {
     this.child = child;
     this.#reader = child.stderr.getReader();
-    this.#ended = this.#read();
+    this.#log = new ChildLog(ReadableStream.from(this.#pieces()));
   }
 
-  /** The log tells the port that was given. */
-  async #read(): Promise<void> {
-    const decoder = new TextDecoder();
+  async *#pieces(): AsyncGenerator<Uint8Array> {
     for (;;) {
       await this.#going;
       const { value, done } = await this.#reader.read();
-      if (done) break;
-      this.log += decoder.decode(value, { stream: true });
-      const found = /"service.started".*?"url":"([^"]+)"/.exec(this.log);
-      if (found === null) continue;
-      this.url = found[1]!;
-      this.#started.resolve();
+      if (done) return;
+      yield value;
     }
-    this.#started.reject(new Error(`The service has ended:\n${this.log}`));
-    this.#started.promise.catch(() => {});
+  }
+
+  get log(): string {
+    return this.#log.text;
   }
 
   /** Reads no more of the log until `stop`. */
@@ -137,8 +131,14 @@ export class Service {
     await this.#reader.cancel();
   }
 
-  ready(): Promise<void> {
-    return this.#started.promise;
+  async ready(): Promise<void> {
+    const [, url = ""] = await this.logged(started);
+    this.url = url;
+  }
+
+  /** Waits for a line of its log. @throws Error where it ends before */
+  logged(pattern: RegExp): Promise<RegExpExecArray> {
+    return this.#log.until(pattern);
   }
 
   // deno-lint-ignore no-explicit-any -- the log's lines, each one JSON
@@ -170,12 +170,20 @@ export class Service {
 
   /** Until the export is in one of these states. */
   async until(id: string, ...states: string[]): Promise<Shown> {
-    for (let n = 0; n < 2_400; n++) {
-      const { body } = await this.get(`/v1/exports/${id}`);
-      if (states.includes(body.state)) return body;
-      await new Promise((resolve) => setTimeout(resolve, 25));
+    const signal = AbortSignal.timeout(patience);
+    const events = await fetch(`${this.url}/v1/exports/${id}/events`, { signal });
+    const reader = events.body!.getReader();
+    try {
+      for (;;) {
+        const { body } = await this.get(`/v1/exports/${id}`);
+        if (states.includes(body.state)) return body;
+        // Each event may be the change.
+        if ((await reader.read()).done) break;
+      }
+    } finally {
+      await reader.cancel();
     }
-    throw new Error(`The export ${id} did not become ${states} in a minute`);
+    throw new Error(`The export ${id} did not become ${states}`);
   }
 
   /** Ends it by its process id; its exit code. */
@@ -185,7 +193,7 @@ export class Service {
     } catch { /* it has ended already */ }
     this.#go();
     const { code } = await this.child.status;
-    await this.#ended;
+    await this.#log.ended;
     return code;
   }
 }

@@ -97,6 +97,7 @@ const runner: JobRunner = async (job, on, signal) => {
   on({ kind: "progress", stage: "read", done: 0, total: 0 });
   if (name === "busy") hash(isOpen(job));
   if (name === "gated") {
+    // The gate is a file of the test's, which this worker may not watch.
     for (const end = performance.now() + longest; !isOpen(job)() && performance.now() < end;) {
       await new Promise((done) => setTimeout(done, 10));
     }

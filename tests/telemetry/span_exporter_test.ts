@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import type { Span } from "../../src/telemetry/span.ts";
 import { SpanExporter } from "../../src/telemetry/span_exporter.ts";
+import { Changes } from "../support/changes.ts";
 
 const span: Span = {
   traceId: "4bf92f3577b34da6a3ce929d0e0e4736",
@@ -11,6 +12,8 @@ const span: Span = {
   end: 1,
   attributes: {},
 };
+
+const changes = new Changes();
 
 /** An exporter whose collector answers `answers` in turn, then 200; an Error is a connection that fails. */
 function exporter(answers: (number | Error)[] = [], more: { limit?: number; batch?: number } = {}) {
@@ -24,7 +27,10 @@ function exporter(answers: (number | Error)[] = [], more: { limit?: number; batc
     },
     resource: {},
     version: "1",
-    onSpans: (result, count) => seen[result] += count,
+    onSpans: (result, count) => {
+      seen[result] += count;
+      changes.changed();
+    },
     onChange: (problem) => seen.changes.push(problem),
     pause: 5,
     ...more,
@@ -32,15 +38,10 @@ function exporter(answers: (number | Error)[] = [], more: { limit?: number; batc
   return { made, seen };
 }
 
-const settled = async (good: () => boolean) => {
-  for (let i = 0; i < 4_000 && !good(); i++) await new Promise((resolve) => setTimeout(resolve, 5));
-  assert.ok(good(), "it did not come to that in 20 s");
-};
-
 Deno.test("spans are gathered and sent together", async () => {
   const { made, seen } = exporter();
   for (let n = 0; n < 10; n++) made.add(span);
-  await settled(() => seen.sent === 10);
+  await changes.until(() => seen.sent === 10);
   assert.deepEqual(seen.sizes, [10]);
   await made.close(100);
   assert.deepEqual([seen.lost, seen.changes], [0, []]);
@@ -50,7 +51,7 @@ for (const answer of [429, 502, 503, 504, new Error("refused")]) {
   Deno.test(`after ${answer} the same spans are sent again, and the trouble is told once`, async () => {
     const { made, seen } = exporter([answer, answer]);
     made.add(span);
-    await settled(() => seen.sent === 1);
+    await changes.until(() => seen.sent === 1);
     await made.close(100);
     assert.deepEqual([seen.sizes, seen.lost], [[1, 1, 1], 0]);
     const problem = answer instanceof Error ? "refused" : `the collector answers ${answer}`;
@@ -62,7 +63,7 @@ for (const answer of [400, 401, 404, 500]) {
   Deno.test(`after ${answer} the spans are given up: sending them again would not help`, async () => {
     const { made, seen } = exporter([answer]);
     made.add(span);
-    await settled(() => seen.lost === 1);
+    await changes.until(() => seen.lost === 1);
     await made.close(100);
     assert.deepEqual(seen.sizes, [1]);
   });

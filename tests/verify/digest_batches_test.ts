@@ -79,5 +79,6 @@ Deno.test("a batch that fails ends it with its error, and leaves nobody else's u
     return await told(paths);
   };
   await assert.rejects(judged(await indexOf(1000), failing), /batch 1/);
+  // Time in which a rejection that nobody handled would end the process.
   await new Promise((resolve) => setTimeout(resolve, 10));
 });
