@@ -1,4 +1,4 @@
-/** `stella export bundle`: profile, key and output put together, then the way out. */
+/** `stella export bundle`: profile, key and output put together, then the pipeline. */
 import { basename, dirname, resolve } from "node:path";
 import { StellaError } from "../domain/errors.ts";
 import { assets } from "../assets/assets.ts";
@@ -33,9 +33,8 @@ import { exported, planned } from "./export_result.ts";
 import type { Host } from "./host.ts";
 import { ProgressLine } from "./progress.ts";
 import { checkNetwork } from "./network.ts";
-import { notPushed } from "./push_again.ts";
-import { besideTargets, withTargets } from "./publish_targets.ts";
-import { openPush, push } from "./push.ts";
+import { outcomeOf, tryPush, withOutcomes } from "./publish_result.ts";
+import { openPush } from "./push.ts";
 import { uploadsOf } from "./registry_client.ts";
 import { timingOf } from "../net/retry.ts";
 import { dropPermissions } from "./permissions.ts";
@@ -85,13 +84,16 @@ export async function exportLocally(flags: ExportFlags, host: Host): Promise<Res
     line.end();
     stages.end();
     const finished = { exportId: host.uuid(), directory, report };
-    const outcomes = await tryTargets(spec, finished, { ...context, emit: show });
+    const targets = await tryTargets(spec, finished, { ...context, emit: show });
+    const outcomes = targets.map(outcomeOf);
     line.end();
-    const pushed = ready && await push(ready, directory, flags, host).catch((error) => {
-      throw besideTargets(notPushed(error, directory, flags), outcomes);
-    });
-    if (pushed !== undefined) stages.add("push", pushed.json);
-    return withTargets(exported(report, stages.all, directory, made, pushed), outcomes, directory);
+    if (ready !== undefined && flags.push !== undefined) {
+      const outcome = await tryPush(ready, flags.push, directory, flags, host);
+      if (outcome.pushed !== undefined) stages.add("push", outcome.pushed.json);
+      outcomes.push(outcome);
+    }
+    const result = exported(report, stages.all, directory, made);
+    return withOutcomes(result, outcomes, directory, flags);
   } finally {
     line.end();
     ready?.client.close();

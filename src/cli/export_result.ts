@@ -7,7 +7,6 @@ import type { Plan } from "../export/plan.ts";
 import type { ExportReport } from "../export/report.ts";
 import { nameOf } from "../export/targets.ts";
 import type { Result } from "./command.ts";
-import type { push } from "./push.ts";
 import { counted, sizeText } from "./render.ts";
 import { leftOutLines } from "./risk_report.ts";
 import type { StageTime } from "./stage_times.ts";
@@ -63,7 +62,6 @@ export function exported(
   stages: readonly StageTime[],
   directory: string,
   made: MadeKey | undefined,
-  pushed: Awaited<ReturnType<typeof push>> | undefined,
 ): Result {
   const { profile, tenant, created, bundleDigest, payload } = report;
   const lines = [
@@ -98,8 +96,7 @@ export function exported(
       ...emptyJson(report.emptyDirectories),
       ...(report.risk === undefined ? {} : { risk: report.risk }),
       stages,
-      ...(pushed === undefined ? {} : { pushed: pushed.json }),
     },
-    text: lines.join("\n") + "\n" + (pushed?.text ?? ""),
+    text: lines.join("\n") + "\n",
   };
 }

@@ -90,16 +90,22 @@ export async function tryTargets(
  */
 export function targetsError(outcomes: readonly TargetOutcome[]): unknown {
   const failures = outcomes.flatMap(({ target, failure }) =>
-    failure === undefined ? [] : [{ target, thrown: failure.thrown }]
+    failure === undefined ? [] : [{ name: nameOf(target), thrown: failure.thrown }]
   );
-  const count = outcomes.length;
-  if (failures.length === 0) return undefined;
+  return failures.length === 0 ? undefined : publishError(failures, outcomes.length);
+}
+
+/** @param count of all destinations, failed or not */
+export function publishError(
+  failures: readonly { name: string; thrown: unknown }[],
+  count: number,
+): unknown {
   const errors = failures.map(({ thrown }) => thrown);
   if (failures.length === 1) return errors[0];
   const known = errors.filter((one): one is StellaError => one instanceof StellaError);
   const defect = known.length < errors.length ? "internal" as const : undefined;
   const code = known.find(isTransient)?.code ?? defect ?? known[0]?.code ?? "internal";
-  const named = failures.map(({ target, thrown }) => `${nameOf(target)}: ${messageOf(thrown)}`);
+  const named = failures.map(({ name, thrown }) => `${name}: ${messageOf(thrown)}`);
   const text = `Cannot publish to ${failures.length} of ${count} targets: ${named.join("; ")}`;
   const hints = [...new Set(known.flatMap(({ hint }) => hint ?? []))];
   return new StellaError(code, text, {

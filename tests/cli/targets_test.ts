@@ -89,6 +89,29 @@ Deno.test("a target that fails gives its code, the others are tried, and the bun
     assert.match(shown.stdout, /^ {2}the bundle itself is complete in "out"$/m);
   }));
 
+Deno.test("a push that fails has the shape of a target that fails, and both are in one result", () =>
+  withHome(async (home) => {
+    const blocked = join(home.path, "blocked");
+    mkdirSync(blocked);
+    writeFileSync(join(blocked, "manifest.json"), "mine");
+    configure(home, [{ directory: blocked }]);
+    const push = `oci://127.0.0.1:${freePort()}/exports/p:latest`;
+    const ran = await home.json([...line, "--push", push]);
+    assert.deepEqual([ran.ok, ran.verdict, ran.bundle.profile], [false, "exported", "p"]);
+    const results = ran.targets.map((one: Record<string, unknown>) => [
+      one["directory"] ?? one["reference"],
+      one["code"],
+    ]);
+    assert.deepEqual(results, [[blocked, 14], [push, 13]]);
+    assert.equal(ran.exit, ran.code);
+    assert.match(ran.error.message, /^Cannot publish to 2 of 2 targets: .*blocked".*; oci:\/\/127/);
+    assert.match(ran.error.message, /the bundle itself is complete in "out"$/);
+    assert.match(ran.error.hint, /push it with: stella push out oci:\/\/127\.0\.0\.1/);
+    const { stdout, stderr } = await home.stella([...line, "--push", push, "--no-publish"]);
+    assert.match(stdout, /^exported {2}p of [^]*^failed {4}oci:\/\/127.*\(code 13\)$/m);
+    assert.equal(stderr, "");
+  }));
+
 Deno.test("a registry that is not there is code 13, and the bundle is complete", () =>
   withHome(async (home) => {
     const url = `http://127.0.0.1:${freePort()}`;

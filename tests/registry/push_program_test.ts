@@ -149,6 +149,14 @@ programTest(
       ...["--key", "other.key", "--push", ref, "--mount-from", "exports/base"],
     ]);
     assert.deepEqual([failed.exit, reasons(failed.findings)], [13, ["13 auth"]]);
+    const { ok, code, verdict, bundle, targets, pushed } = failed;
+    assert.deepEqual([ok, code, verdict, bundle.profile, pushed], [
+      ...[false, 13, "exported", "kit", undefined],
+    ]);
+    assert.deepEqual(
+      targets.map((one: Record<string, unknown>) => [one["reference"], one["ok"], one["code"]]),
+      [[ref, false, 13]],
+    );
     assert.match(
       failed.error.message,
       /: 403 UNKNOWN: .*; the bundle itself is complete in "it's out"$/,
@@ -161,6 +169,16 @@ programTest(
     assert(words.includes("--mount-from") && words.includes(directory), command);
     await home.succeed(words);
     assert(registry.manifests.has("v2"));
+    const again = await home.json([
+      ...["export", "bundle", "--profile", "kit", "--manifest", "more/manifest.json"],
+      ...["--push", ref],
+    ]);
+    assert.deepEqual([again.ok, again.targets[0].reference, again.targets[0].ok], [
+      true,
+      ref,
+      true,
+    ]);
+    assert.equal(again.pushed.tag, "v2");
   },
 );
 
