@@ -6,8 +6,14 @@ import { headingsOf } from "../../src/http/markdown.ts";
 import { root } from "../support/program.ts";
 import { pageNames } from "./pages.ts";
 
-const pages = ["README.md", "dashboards/observability.md"]
-  .concat(pageNames().map((name) => `src/docs/${name}.md`));
+const pages = [
+  "README.md",
+  "dashboards/observability.md",
+  ".github/CONTRIBUTING.md",
+  ".github/PULL_REQUEST_TEMPLATE.md",
+  ".github/SECURITY.md",
+  ...pageNames().map((name) => `src/docs/${name}.md`),
+];
 
 /** The text without code. */
 function prose(path: string): string {
