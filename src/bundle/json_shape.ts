@@ -2,8 +2,8 @@
  * Shapes of strict JSON: each takes a value and its location and returns it typed, or reports what
  * is wrong.
  */
+import { isObject, type Json } from "../domain/json.ts";
 import { shown } from "../domain/names.ts";
-import type { Json } from "./strict_json.ts";
 
 /** Location in the document, such as `files[3].size`, and what is wrong there. */
 export class ShapeFault extends Error {
@@ -22,7 +22,7 @@ export function object<R extends Shapes, O extends Shapes>(
   optional: O,
 ): Shape<Of<R> & Partial<Of<O>>> {
   return (value, place) => {
-    if (value === null || typeof value !== "object" || Array.isArray(value)) {
+    if (!isObject(value)) {
       throw new ShapeFault(place, "is not an object");
     }
     const out: Record<string, unknown> = {};

@@ -5,11 +5,7 @@
  * unique names, integers within 2^53-1.
  */
 import { shown } from "../domain/names.ts";
-
-export type Json = null | boolean | number | string | Json[] | JsonObject;
-export interface JsonObject {
-  [name: string]: Json;
-}
+import type { Json, JsonObject } from "../domain/json.ts";
 
 /** What is wrong, and its byte offset. */
 export class JsonFault extends Error {

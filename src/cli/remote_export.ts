@@ -2,10 +2,11 @@
  * An export as a running service shows it. What stands at the other end may be anything: each field
  * is taken only where it has its type.
  */
+import { isObject } from "../domain/json.ts";
 import { type ErrorCode, exitCodes, type Finding, StellaError } from "../domain/errors.ts";
 import { escaped, shown } from "../domain/names.ts";
 import type { LeftOutCounts } from "./risk_report.ts";
-import { isObject, objectOf } from "./service_answer.ts";
+import { objectOf } from "./service_answer.ts";
 import type { ServiceClient } from "./service_client.ts";
 
 export interface RemoteExport {

@@ -5,15 +5,9 @@
  * cannot be written is known at the start. They replace what an earlier run wrote, and nothing
  * else.
  */
-import {
-  closeSync,
-  fstatSync,
-  ftruncateSync,
-  readFileSync,
-  realpathSync,
-  writeSync,
-} from "node:fs";
-import { basename, dirname, join, sep } from "node:path";
+import { closeSync, fstatSync, ftruncateSync, readFileSync, writeSync } from "node:fs";
+import { dirname, sep } from "node:path";
+import { realPath } from "../config/target_tenants.ts";
 import { openNamed, replaceFile } from "../output/named_file.ts";
 import { shown } from "../domain/names.ts";
 import { ioError, StellaError } from "../domain/errors.ts";
@@ -168,15 +162,5 @@ function refuse({ metricsTextfile, report }: RunFileOptions, place: string, why:
     throw new StellaError("usage", `Cannot write ${shown(file)}: ${why}`, {
       hint: "choose a file elsewhere",
     });
-  }
-}
-
-/** The real path of the nearest ancestor that exists, and what follows it. */
-function realPath(path: string): string {
-  try {
-    return realpathSync(path);
-  } catch {
-    const above = dirname(path);
-    return above === path ? path : join(realPath(above), basename(path));
   }
 }

@@ -2,6 +2,7 @@
  * What a service answered, and how a refusal becomes the error of a command. Whoever shows its
  * texts escapes them.
  */
+import { isObject } from "../domain/json.ts";
 import { type ErrorCode, exitCodes, statusCodes, StellaError } from "../domain/errors.ts";
 import { shown } from "../domain/names.ts";
 
@@ -34,10 +35,6 @@ export class ServiceError extends StellaError {
   get passes(): boolean {
     return this.status === undefined || this.status === 429 || this.status >= 500;
   }
-}
-
-export function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 /** The body of an answer as an object; anything else is an empty one. */

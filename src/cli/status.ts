@@ -2,6 +2,7 @@
  * `stella status` and `stella health`: what runs, and whether it is the build that a bundle's
  * manifest names. The manifest's own signature is not checked here: that is `stella verify`.
  */
+import { isObject } from "../domain/json.ts";
 import { type Manifest, manifestName } from "../bundle/manifest.ts";
 import { maxManifestBytes, readManifest } from "../bundle/read_manifest.ts";
 import { readSmall } from "../bundle/source.ts";
@@ -14,7 +15,7 @@ import { dropPermissions } from "./permissions.ts";
 import type { Place, PlaceFlags } from "./open_bundle.ts";
 import { placeAt } from "./place.ts";
 import { findingJson, findingText } from "./render.ts";
-import { isObject, objectOf } from "./service_answer.ts";
+import { objectOf } from "./service_answer.ts";
 import { ServiceClient } from "./service_client.ts";
 
 /** As `/status` answers. */

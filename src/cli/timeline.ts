@@ -2,6 +2,7 @@
  * `stella timeline`: the events of a running service in the order of their times, for people and as
  * the API gives them.
  */
+import { isObject } from "../domain/json.ts";
 import { setTimeout } from "node:timers/promises";
 import { StellaError } from "../domain/errors.ts";
 import { escaped, shown } from "../domain/names.ts";
@@ -10,7 +11,7 @@ import { interrupted } from "./event_loop.ts";
 import type { Host } from "./host.ts";
 import { findingsFrom } from "./remote_export.ts";
 import { findingLine } from "./render.ts";
-import { isObject, objectOf, refusalOf } from "./service_answer.ts";
+import { objectOf, refusalOf } from "./service_answer.ts";
 import { ServiceClient } from "./service_client.ts";
 import type { TimelineFlags } from "./timeline_options.ts";
 

@@ -1,4 +1,5 @@
 /** The schema of stella.yaml in zod: unknown keys are errors, and all defaults are here. */
+import { isObject } from "../domain/json.ts";
 import * as z from "zod";
 import { egressFault } from "../domain/egress.ts";
 import type { Profile, RegistryConfig, TimelineConfig, TracesConfig } from "./profile.ts";
@@ -163,7 +164,7 @@ function listOf(value: unknown): unknown[] {
 }
 
 function mapOf(value: unknown): Record<string, unknown> {
-  return value !== null && typeof value === "object" ? value as Record<string, unknown> : {};
+  return isObject(value) ? value : {};
 }
 
 function isDistinct(names: string[]): boolean {

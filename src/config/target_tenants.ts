@@ -77,7 +77,7 @@ function directoryKey(path: string): string {
 }
 
 /** Resolves links in the existing part; the first export creates the rest. */
-function realPath(path: string): string {
+export function realPath(path: string): string {
   try {
     return realpathSync(path);
   } catch {

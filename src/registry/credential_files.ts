@@ -1,6 +1,7 @@
 /** Reads credential files. Errors never repeat their content. */
+import { isObject, type Json, type JsonObject } from "../domain/json.ts";
 import { existsSync } from "node:fs";
-import { type Json, JsonFault, type JsonObject, parseStrict } from "../bundle/strict_json.ts";
+import { JsonFault, parseStrict } from "../bundle/strict_json.ts";
 import { readRegular } from "../domain/regular_file.ts";
 import { StellaError } from "../domain/errors.ts";
 import { type Credentials, isUsername, Secret } from "./secret.ts";
@@ -83,7 +84,7 @@ function parsed(path: string, bytes: Uint8Array): JsonObject {
     // JsonFault may quote a name; only its position is reported.
     throw unfit(path, error instanceof JsonFault ? `no JSON at byte ${error.offset}` : "no JSON");
   }
-  if (value !== null && typeof value === "object" && !Array.isArray(value)) return value;
+  if (isObject(value)) return value;
   throw unfit(path, "it does not hold one object");
 }
 

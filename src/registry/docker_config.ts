@@ -3,8 +3,8 @@
  * itself is used: credential helpers are other programs, and stella starts none. Source: docker
  * cli, "Credential stores"; containers-auth.json(5).
  */
+import { isObject, type Json, type JsonObject } from "../domain/json.ts";
 import { Buffer } from "node:buffer";
-import type { Json, JsonObject } from "../bundle/strict_json.ts";
 import { type Credentials, isUsername, Secret } from "./secret.ts";
 
 export function isDockerConfig(value: JsonObject): boolean {
@@ -81,8 +81,4 @@ function normalized(key: string): string {
 function objectAt(object: JsonObject, name: string): JsonObject | undefined {
   const value = object[name];
   return isObject(value) ? value : undefined;
-}
-
-function isObject(value: Json | undefined): value is JsonObject {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

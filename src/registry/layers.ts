@@ -2,8 +2,9 @@
  * Parses manifests from a registry strictly, as far as they are used. Source: image-spec
  * manifest.md 1.1.
  */
+import { isObject, type Json, type JsonObject } from "../domain/json.ts";
 import { shown } from "../domain/names.ts";
-import { type Json, JsonFault, type JsonObject, parseStrict } from "../bundle/strict_json.ts";
+import { JsonFault, parseStrict } from "../bundle/strict_json.ts";
 import { StellaError } from "../domain/errors.ts";
 import { type Descriptor, ociTypes } from "./artifact.ts";
 import { isDigest } from "../domain/reference.ts";
@@ -71,8 +72,4 @@ function texts(object: JsonObject): Record<string, string> {
       typeof entry[1] === "string"
     ),
   );
-}
-
-function isObject(value: Json | undefined): value is JsonObject {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

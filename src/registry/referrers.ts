@@ -4,6 +4,7 @@
  * several writers. Source: distribution-spec 1.1, "Referrers Tag Schema" and "Pushing Manifests
  * with Subject".
  */
+import { isObject } from "../domain/json.ts";
 import { shown } from "../domain/names.ts";
 import { type Descriptor, ociTypes } from "./artifact.ts";
 import type { Digest } from "../domain/hash.ts";
@@ -68,8 +69,4 @@ function parsedObject(bytes: Uint8Array): { manifests?: unknown } | undefined {
   } catch {
     return undefined;
   }
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return value !== null && typeof value === "object" && !Array.isArray(value);
 }

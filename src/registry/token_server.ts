@@ -3,6 +3,7 @@
  * refresh token of OAuth 2 that `docker login` and `az acr login` store. Source: distribution
  * docs/spec/auth/token.md and oauth.md.
  */
+import { isObject } from "../domain/json.ts";
 import { refused, RegistryError, target } from "../net/failure.ts";
 import { shown } from "../domain/names.ts";
 import { type Answer, bodyOf, type Outgoing } from "../net/message.ts";
@@ -99,7 +100,7 @@ function byIdentity(
 function fieldsOf(body: Uint8Array): Record<string, unknown> {
   try {
     const value: unknown = JSON.parse(new TextDecoder().decode(body));
-    return typeof value === "object" && value !== null ? value as Record<string, unknown> : {};
+    return isObject(value) ? value : {};
   } catch {
     return {};
   }

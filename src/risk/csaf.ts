@@ -3,6 +3,7 @@
  * the status of every product is kept, by the product's name from product_tree. Source: OASIS CSAF
  * 2.0 sections 3.2 and 4.
  */
+import { isObject } from "../domain/json.ts";
 import { canonical, isCve, isId } from "./ids.ts";
 import type { Keep, ReadLimits } from "./json_reader.ts";
 import type { Fact, Original, Sink } from "./provider.ts";
@@ -14,7 +15,6 @@ import {
   checked,
   cve,
   fields,
-  isObject,
   list,
   name,
   oneOf,

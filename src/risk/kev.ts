@@ -2,10 +2,11 @@
  * Parses CISA's Known Exploited Vulnerabilities catalog: one JSON file with all entries. Source:
  * known_exploited_vulnerabilities_schema.json of cisagov/kev-data (draft-07).
  */
+import { isObject } from "../domain/json.ts";
 import { canonical, isId } from "./ids.ts";
 import type { Original, Sink } from "./provider.ts";
 import { faultsOf, readRecord } from "./read.ts";
-import { anything, checked, cve, date, fields, isObject, list, text, time } from "./schema.ts";
+import { anything, checked, cve, date, fields, list, text, time } from "./schema.ts";
 
 const entry = fields({
   cveID: cve,

@@ -3,22 +3,12 @@
  * (ossf.github.io/osv-schema). Packages, ranges and versions are kept unchanged; data for an
  * ecosystem's own tools stays in the original.
  */
+import { isObject } from "../domain/json.ts";
 import { canonical, derivedFrom, isId } from "./ids.ts";
 import type { Original, Sink } from "./provider.ts";
 import { faultsOf, readRecord } from "./read.ts";
 import { isRejection } from "./rejection.ts";
-import {
-  anything,
-  checked,
-  fields,
-  id,
-  isObject,
-  list,
-  oneOf,
-  type OnFault,
-  text,
-  time,
-} from "./schema.ts";
+import { anything, checked, fields, id, list, oneOf, type OnFault, text, time } from "./schema.ts";
 
 const marks = ["introduced", "fixed", "last_affected", "limit"];
 

@@ -3,6 +3,7 @@
  * Unknown fields are ignored, because providers add some every year; a fault in one field does not
  * hide others. A check also selects the parts of a value that are kept in memory.
  */
+import { isObject } from "../domain/json.ts";
 import { canonical, isCve, isId, isName } from "./ids.ts";
 import type { Keep } from "./json_reader.ts";
 
@@ -73,10 +74,6 @@ export const time = scalar(
 export function oneOf(...values: unknown[]): Check {
   const names = values.map((value) => String(value)).join(" or ");
   return scalar(`is not ${names}`, (value) => values.includes(value));
-}
-
-export function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 function scalar(reason: string, isRight: (value: unknown) => boolean): Check {

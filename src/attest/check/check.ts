@@ -6,12 +6,13 @@
  * An invalid signature and a valid one by an unknown key differ: `signature` findings end
  * verification, an unknown signer does not stop the other checks, and neither is success.
  */
+import { isObject, type JsonObject } from "../../domain/json.ts";
 import { Buffer } from "node:buffer";
 import { verify } from "node:crypto";
 import type { Finding } from "../../domain/errors.ts";
 import { sha256 } from "../../domain/hash.ts";
 import { shown } from "../../domain/names.ts";
-import { type Json, type JsonObject, parseStrict } from "../../bundle/strict_json.ts";
+import { parseStrict } from "../../bundle/strict_json.ts";
 import {
   type Algorithm,
   type Attestation,
@@ -227,10 +228,6 @@ export function parse(bytes: Uint8Array, what: string): JsonObject {
     throw new Refused("malformed", `${what} is not JSON: ${(error as Error).message}`);
   }
   throw new Refused("malformed", `${what} is not a JSON object`);
-}
-
-function isObject(value: Json | undefined): value is JsonObject {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 function objectAt(object: JsonObject, name: string): JsonObject {

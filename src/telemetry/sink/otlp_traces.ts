@@ -3,6 +3,7 @@
  * dropped from protobuf and kept in JSON. Source: opentelemetry-proto 1.x: trace/v1/trace.proto,
  * common/v1/common.proto, collector/trace/v1/trace_service.proto.
  */
+import { isObject } from "../../domain/json.ts";
 import { fields, WireError } from "./protobuf.ts";
 
 /**
@@ -110,7 +111,7 @@ export function tracesFromJson(text: string): Json {
       for (const span of listOf(scope, "spans")) checkIds(span);
     }
   }
-  return isMap(value) ? value : {};
+  return isObject(value) ? value : {};
 }
 
 function parsed(text: string): unknown {
@@ -122,15 +123,11 @@ function parsed(text: string): unknown {
 }
 
 function listOf(value: unknown, key: string): Json[] {
-  const list = isMap(value) ? value[key] ?? [] : undefined;
-  if (!Array.isArray(list) || !list.every(isMap)) {
+  const list = isObject(value) ? value[key] ?? [] : undefined;
+  if (!Array.isArray(list) || !list.every(isObject)) {
     throw new WireError(`${key} is not a list of objects`);
   }
   return list;
-}
-
-function isMap(value: unknown): value is Json {
-  return value !== null && typeof value === "object" && !Array.isArray(value);
 }
 
 function checkIds({ traceId, spanId }: Json): void {
