@@ -11,19 +11,21 @@ import { pathFault } from "../domain/paths.ts";
 import type { PrivatePlaces } from "../bundle/private_files.ts";
 import { type Config, loadConfig } from "../config/load.ts";
 import { keyDirectory, machineKeyPath, requireStateDirectory } from "../config/paths.ts";
+import { hostnameOf } from "../config/destinations.ts";
 import type { Profile } from "../config/profile.ts";
 import { programsOf } from "../export/companions.ts";
 import { exportBundle } from "../export/export.ts";
 import { planExport } from "../export/plan.ts";
 import {
+  addressesOf,
   type ExportContext,
   type ExportSpec,
   requestExport,
   resolveExport,
+  tenantOf,
 } from "../export/spec.ts";
 import { tryTargets } from "../export/targets.ts";
 import { build, programPath } from "../domain/version.ts";
-import { exportTenant } from "./export_tenant.ts";
 import { chunkWorkers } from "./chunk_worker.ts";
 import type { Result } from "./command.ts";
 import { yielder } from "./event_loop.ts";
@@ -32,7 +34,7 @@ import type { ExportFlags } from "./export_options.ts";
 import { exported, planned } from "./export_result.ts";
 import type { Host } from "./host.ts";
 import { ProgressLine } from "./progress.ts";
-import { checkNetwork } from "./network.ts";
+import { checkEnvironment } from "./network.ts";
 import { outcomeOf, tryPush, withOutcomes } from "./publish_result.ts";
 import { openPush } from "./push.ts";
 import { uploadsOf } from "./registry_client.ts";
@@ -50,16 +52,17 @@ export async function exportLocally(flags: ExportFlags, host: Host): Promise<Res
   const directory = outputDirectory(flags.manifest ?? defaultManifest);
   const spec = await specOf(flags, host);
   refuseInSources(flags, spec.sources.map(({ path }) => path));
-  const usesNetwork = checkNetwork(spec, flags, host);
+  const urls = addressesOf(spec);
+  if (urls.length > 0) checkEnvironment(urls.map(hostnameOf), flags, host);
   if (flags.dryRun) {
     await dropPermissions(host, []);
     return planned(planExport(spec));
   }
   const ready = flags.push === undefined ? undefined : await openPush(flags.push, flags, host);
   const { signer, made } = signerFor(flags, host, directory);
-  const uploads = uploadsOf(host);
+  const isOnline = ready !== undefined || urls.length > 0;
+  const uploads = isOnline ? uploadsOf(host) : {};
   // Before the first byte of what is packed: it may be anybody's.
-  const isOnline = ready !== undefined || usesNetwork;
   await dropPermissions(host, isOnline ? ["write", "sys", "net"] : ["write", "sys"]);
   const line = new ProgressLine(host, flags.quiet === true || flags.json === true);
   const stages = new StageTimes(host.elapsed);
@@ -84,7 +87,9 @@ export async function exportLocally(flags: ExportFlags, host: Host): Promise<Res
     line.end();
     stages.end();
     const finished = { exportId: host.uuid(), directory, report };
-    const targets = await tryTargets(spec, finished, { ...context, emit: show });
+    const targets = spec.targets.length === 0
+      ? []
+      : await tryTargets(spec, finished, { ...context, emit: show });
     const outcomes = targets.map(outcomeOf);
     line.end();
     if (ready !== undefined && flags.push !== undefined) {
@@ -93,7 +98,7 @@ export async function exportLocally(flags: ExportFlags, host: Host): Promise<Res
       outcomes.push(outcome);
     }
     const result = exported(report, stages.all, directory, made);
-    return withOutcomes(result, outcomes, directory, flags);
+    return outcomes.length === 0 ? result : withOutcomes(result, outcomes, directory, flags);
   } finally {
     line.end();
     ready?.client.close();
@@ -119,9 +124,9 @@ async function specOf(flags: ExportFlags, host: Host): Promise<ExportSpec> {
   const where = { flag: flags.config, environment };
   const { config } = await loadConfig(where, { isName, pathFault });
   const profile = profileOf(name, flags, config);
-  const tenant = exportTenant(flags.tenant, profile);
   const targets = flags.noPublish === true ? [] : profile.targets;
-  const request = requestExport(config, { ...profile, targets }, tenant, environment);
+  const asked = { ...profile, targets };
+  const request = requestExport(config, asked, tenantOf(flags.tenant, profile), environment);
   return resolveExport({
     ...request,
     compression: flags.compression,

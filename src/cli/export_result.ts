@@ -72,7 +72,7 @@ export function exported(
     ...emptyLines(report.emptyDirectories),
     `  digest    sha256:${bundleDigest}`,
     `  signed by ${report.keyid}`,
-    ...leftOutLines(report.risk),
+    ...(report.risk === undefined ? [] : leftOutLines(report.risk)),
     ...(made === undefined ? [] : [
       `  A new key was made for this machine: ${made.keyPath}`,
       `  Others need ${made.publicPath} to verify; bring it to them another way than the bundle.`,

@@ -16,12 +16,13 @@ import { type EgressConfig, type EgressPolicy, egressPolicy } from "../domain/eg
 import type { Config } from "../config/load.ts";
 import type { Environment } from "../config/paths.ts";
 import { privatePlacesOf } from "../config/private_places.ts";
-import type {
-  FilesSource,
-  Profile,
-  ProviderConfig,
-  RegistryConfig,
-  Target,
+import {
+  belongsTo,
+  type FilesSource,
+  type Profile,
+  type ProviderConfig,
+  type RegistryConfig,
+  type Target,
 } from "../config/profile.ts";
 import { volumeBytes, volumeSizes } from "../domain/volume_size.ts";
 import type { ExportEvent } from "../domain/export_event.ts";
@@ -106,6 +107,19 @@ export interface ResolveOptions {
   readonly kitFiles: () => readonly BuiltinEntry[];
   /** Milliseconds since 1970. */
   readonly now: () => number;
+}
+
+/**
+ * The tenant that was named, else the first of the profile, else `default`.
+ * @throws StellaError policy where the profile is another tenant's; usage
+ */
+export function tenantOf(named: string | undefined, profile: Profile): string {
+  const tenant = checkName("tenant", named ?? profile.tenants?.[0] ?? "default");
+  if (belongsTo(profile, tenant)) return tenant;
+  const what = `Cannot export the profile ${shown(profile.name)} for the tenant ${shown(tenant)}`;
+  throw new StellaError("policy", `${what}: it is not one of the profile's tenants`, {
+    hint: `name one of them with --tenant: ${profile.tenants?.join(", ")}`,
+  });
 }
 
 /** The request to export `profile` as it is configured. */
@@ -195,6 +209,15 @@ function createdOf(
   if (kind !== "kit") return "newest";
   const built = Date.parse(build.buildDate) / 1000;
   return Number.isFinite(built) ? built : earliestCreated;
+}
+
+/** What an export connects to: where it downloads from, and the registries of its targets. */
+export function addressesOf({ providers, targets, registries }: ExportSpec): URL[] {
+  const named = targets.flatMap((target) => "registry" in target ? target.registry : []);
+  return [
+    ...providers.flatMap(({ url }) => url ?? []),
+    ...registries.flatMap(({ name, url }) => named.includes(name) ? url : []),
+  ].map((url) => new URL(url));
 }
 
 /** The egress rule of the specification; what it refuses is told. */
