@@ -65,9 +65,9 @@ export function isLoopback(address: string): boolean {
   return isIP(address) === 6 && URL.parse(`http://[${address}]`)?.hostname === "[::1]";
 }
 
-/** Whether `hostname`, IPv6 without brackets, is this machine. */
+/** Whether `hostname`, IPv6 with or without brackets, is this machine. */
 export function isThisMachine(hostname: string): boolean {
-  return hostname === "localhost" || isLoopback(hostname);
+  return hostname === "localhost" || isLoopback(hostname.replace(/^\[|\]$/g, ""));
 }
 
 /**
@@ -77,7 +77,7 @@ export function isThisMachine(hostname: string): boolean {
 export function isLoopbackHost(host: string): boolean {
   const url = URL.parse(`http://${host}/`);
   if (url === null || url.href !== `http://${url.host}/`) return false;
-  return isThisMachine(url.hostname.replace(/^\[|\]$/g, ""));
+  return isThisMachine(url.hostname);
 }
 
 /** `http://HOST:PORT`. */

@@ -8,24 +8,14 @@ import { readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { ioError, StellaError } from "../domain/errors.ts";
 import { type Environment, stateDirectory } from "./paths.ts";
-import { openEgress } from "../domain/egress.ts";
-import type { Profile, RegistryConfig, TimelineConfig, TracesConfig } from "./profile.ts";
-import type { EgressConfig } from "../domain/egress.ts";
+import type { Profile, RegistryConfig } from "./profile.ts";
 import type { NameChecks, ParsedConfig } from "./schema.ts";
-import { defaultService, type ServiceConfig, type TokenConfig } from "./service.ts";
+import { defaultService } from "./service.ts";
 
-export interface Config {
+export interface Config extends Omit<ParsedConfig, "registries" | "profiles"> {
   registries: ReadonlyMap<string, RegistryConfig>;
-  tenants: readonly string[];
   /** By name; always has `kit`. */
   profiles: ReadonlyMap<string, Profile>;
-  egress: EgressConfig;
-  timeline: TimelineConfig;
-  /** Absent: no traces. */
-  traces?: TracesConfig;
-  service: ServiceConfig;
-  /** Empty: whoever can reach the service may do everything, so it listens on loopback only. */
-  tokens: readonly TokenConfig[];
 }
 
 export interface LoadedConfig {
@@ -52,7 +42,7 @@ export async function loadConfig(
   checks: NameChecks,
 ): Promise<LoadedConfig> {
   const path = findFile(where.flag, where.environment, where.systemFile ?? systemFile);
-  if (path === undefined) return { config: configOf(undefined, where.environment), path };
+  if (path === undefined) return { config: configOf(withoutFile, where.environment), path };
   const bytes = readSmall(path);
   // Parser and schema take 80 ms to load: not needed without a configuration file.
   const { parseConfig } = await import("./parse.ts");
@@ -90,17 +80,25 @@ function readSmall(path: string): Uint8Array {
   );
 }
 
-function configOf(parsed: ParsedConfig | undefined, environment: Environment): Config {
-  const profiles = [kit, ...(parsed?.profiles ?? [])];
+/** Without a file: the defaults of schema.ts. */
+const withoutFile: ParsedConfig = {
+  registries: [],
+  tenants: ["default"],
+  profiles: [],
+  egress: { sealed: false, allow: [] },
+  timeline: { days: 90 },
+  service: defaultService,
+  tokens: [],
+};
+
+function configOf(
+  { registries, profiles, ...rest }: ParsedConfig,
+  environment: Environment,
+): Config {
   return {
-    registries: new Map(parsed?.registries.map((one) => [one.name, located(one, environment)])),
-    tenants: parsed?.tenants ?? ["default"],
-    profiles: new Map(profiles.map((one) => [one.name, one])),
-    egress: parsed?.egress ?? openEgress,
-    timeline: parsed?.timeline ?? { days: 90 },
-    service: parsed?.service ?? defaultService,
-    tokens: parsed?.tokens ?? [],
-    ...(parsed?.traces === undefined ? {} : { traces: parsed.traces }),
+    ...rest,
+    registries: new Map(registries.map((one) => [one.name, located(one, environment)])),
+    profiles: new Map([kit, ...profiles].map((one) => [one.name, one])),
   };
 }
 

@@ -1,8 +1,7 @@
-/** A profile in stella.yaml, parsed to the Profile of profile.ts without its name. */
+/** A profile as stella.yaml writes it. */
 import * as z from "zod";
 import { durationSeconds } from "./duration.ts";
 import { globFault } from "./glob.ts";
-import type { FilesSource, Profile, Target } from "./profile.ts";
 import { providerSchema } from "./provider_schema.ts";
 import { absolutePath } from "./registry_schema.ts";
 import { retentionSchema, scheduleSchema } from "./service_schema.ts";
@@ -39,13 +38,13 @@ export function profileSchema(pathFault: (path: string) => string | undefined) {
     targets: z.array(targetSchema).default([]),
     schedule: scheduleSchema.exactOptional(),
     retention: retentionSchema.exactOptional(),
-  }).transform(({ sla, ...rest }): Omit<Profile, "name"> => ({
+  }).transform(({ sla, ...rest }) => ({
     ...rest,
     ...(sla === undefined ? {} : { slaSeconds: sla }),
   }));
 }
 
-function sourceSchema(pathFault: (path: string) => string | undefined) {
+export function sourceSchema(pathFault: (path: string) => string | undefined) {
   const prefix = z.string().superRefine(without(pathFault));
   return z.strictObject({
     files: absolutePath,
@@ -53,16 +52,16 @@ function sourceSchema(pathFault: (path: string) => string | undefined) {
     include: globs.exactOptional(),
     exclude: globs.exactOptional(),
     follow: z.boolean().exactOptional(),
-  }).transform(({ files, ...rest }): FilesSource => ({ path: files, ...rest }));
+  }).transform(({ files, ...rest }) => ({ path: files, ...rest }));
 }
 
-/** Not a union: its error would not say which alternative was meant. */
-const targetSchema = z.strictObject({
+/** Not a union of two: its error would not tell which of the two was meant. */
+export const targetSchema = z.strictObject({
   directory: absolutePath.exactOptional(),
   registry: z.string().exactOptional(),
   repository: repository.exactOptional(),
   tag: tag.exactOptional(),
-}).transform(({ directory, registry, repository, tag }, context): Target => {
+}).transform(({ directory, registry, repository, tag }, context) => {
   const remote = [registry, repository, tag].filter((one) => one !== undefined).length;
   if (directory !== undefined && remote === 0) return { directory };
   if (directory === undefined && registry && repository && tag) {

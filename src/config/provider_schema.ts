@@ -1,7 +1,6 @@
 /** A provider of risk data in stella.yaml. */
 import * as z from "zod";
 import { isThisMachine } from "./listen.ts";
-import type { ProviderConfig } from "./profile.ts";
 import { absolutePath } from "./registry_schema.ts";
 
 /** A day or a time in the file; stored as a time in whole seconds, as in a manifest. */
@@ -27,36 +26,24 @@ export const providerSchema = z.strictObject({
   asOf: asOf.exactOptional(),
   onInvalid: z.enum(["fail", "skip"], "must be fail or skip").default("fail"),
   maxRecordBytes: z.int(bytesRange).min(1, bytesRange).max(2 ** 40, bytesRange).exactOptional(),
-}).superRefine((value, context) => {
-  for (const [path, message] of faultsOf(value)) {
-    context.addIssue({ code: "custom", path: path === "" ? [] : [path], message });
-  }
-});
-
-function faultsOf(value: Omit<ProviderConfig, "asOf">): [string, string][] {
-  const { path, url, sha256, ca } = value;
-  if ((path === undefined) === (url === undefined)) return [["", "must have either path or url"]];
+}).superRefine(({ path, url, sha256, ca }, context) => {
+  const add = (at: string[], message: string) =>
+    context.addIssue({ code: "custom", path: at, message });
+  if ((path === undefined) === (url === undefined)) return add([], "must have either path or url");
   if (url === undefined) {
-    return [
-      ...(sha256 === undefined ? [] : [["sha256", "goes with url"] as [string, string]]),
-      ...(ca === undefined ? [] : [["ca", "goes with url"] as [string, string]]),
-    ];
+    if (sha256 !== undefined) add(["sha256"], "goes with url");
+    if (ca !== undefined) add(["ca"], "goes with url");
+    return;
   }
   const fault = urlFault(url);
-  return [
-    ...(fault === undefined ? [] : [["url", fault] as [string, string]]),
-    ...(sha256 === undefined
-      ? [["url", "must be pinned: give sha256 of its content"] as [string, string]]
-      : []),
-  ];
-}
+  if (fault !== undefined) add(["url"], fault);
+  if (sha256 === undefined) add(["url"], "must be pinned: give sha256 of its content");
+});
 
 function urlFault(text: string): string | undefined {
   const url = URL.parse(text);
   if (url === null || !/^https?:$/.test(url.protocol)) return "must be https://HOST[:PORT]/PATH";
   if (url.username !== "" || url.password !== "") return "must not hold credentials";
   if (/\/$/.test(url.pathname)) return "must name a file";
-  const host = url.hostname.replace(/^\[|\]$/g, "");
-  const near = isThisMachine(host);
-  return url.protocol === "https:" || near ? undefined : "must be https";
+  return url.protocol === "https:" || isThisMachine(url.hostname) ? undefined : "must be https";
 }

@@ -50,10 +50,6 @@ function urlFault(text: string, plainHttp: boolean): string | undefined {
     return "must not hold credentials: use credentialsFile";
   }
   if (url.pathname !== "/" || url.search !== "" || url.hash !== "") return "must not have a path";
-  if (url.protocol === "https:" || plainHttp || isNear(url.hostname)) return undefined;
+  if (url.protocol === "https:" || plainHttp || isThisMachine(url.hostname)) return undefined;
   return "must be https, or say plainHttp: true";
-}
-
-function isNear(host: string): boolean {
-  return isThisMachine(host.replace(/^\[|\]$/g, ""));
 }

@@ -2,11 +2,9 @@
 import { isObject } from "../domain/json.ts";
 import * as z from "zod";
 import { egressFault } from "../domain/egress.ts";
-import type { Profile, RegistryConfig, TimelineConfig, TracesConfig } from "./profile.ts";
-import type { EgressConfig } from "../domain/egress.ts";
 import { profileSchema } from "./profile_schema.ts";
 import { registrySchema, tracesSchema } from "./registry_schema.ts";
-import { anonymous, defaultService, type ServiceConfig, type TokenConfig } from "./service.ts";
+import { anonymous, defaultService } from "./service.ts";
 import { serviceSchema, tokenSchema } from "./service_schema.ts";
 import { targetFaults } from "./target_tenants.ts";
 
@@ -18,16 +16,7 @@ export interface NameChecks {
   pathFault(path: string): string | undefined;
 }
 
-export interface ParsedConfig {
-  registries: RegistryConfig[];
-  tenants: string[];
-  profiles: Profile[];
-  egress: EgressConfig;
-  timeline: TimelineConfig;
-  traces?: TracesConfig;
-  service: ServiceConfig;
-  tokens: TokenConfig[];
-}
+export type ParsedConfig = z.output<ReturnType<typeof configSchema>>;
 
 const nameRule = "must be 1 to 64 of a-z 0-9 . _ - with a letter or digit at both ends";
 
@@ -50,16 +39,16 @@ export function configSchema(checks: NameChecks) {
     for (const { place, text } of targetFaults(value)) {
       context.addIssue({ code: "custom", path: place, message: text });
     }
-  }).transform((value): ParsedConfig => ({
-    registries: Object.entries(value.registries).map(([name, rest]) => ({ name, ...rest })),
-    tenants: value.tenants,
-    profiles: Object.entries(value.profiles).map(([name, rest]) => ({ name, ...rest })),
-    egress: value.egress,
-    timeline: value.timeline,
-    service: value.service,
-    tokens: Object.entries(value.tokens).map(([name, rest]) => ({ name, ...rest })),
-    ...(value.traces === undefined ? {} : { traces: value.traces }),
+  }).transform(({ version: _, registries, profiles, tokens, ...rest }) => ({
+    ...rest,
+    registries: listed(registries),
+    profiles: listed(profiles),
+    tokens: listed(tokens),
   }));
+}
+
+function listed<One>(named: Readonly<Record<string, One>>): ({ name: string } & One)[] {
+  return Object.entries(named).map(([name, one]) => ({ name, ...one }));
 }
 
 const egressSchema = z.strictObject({

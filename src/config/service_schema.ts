@@ -4,7 +4,7 @@ import * as z from "zod";
 import { durationSeconds } from "./duration.ts";
 import { defaultListen, isAddress } from "./listen.ts";
 import { absolutePath } from "./registry_schema.ts";
-import { defaultService, scopes, type ServiceConfig } from "./service.ts";
+import { defaultService, scopes } from "./service.ts";
 
 const days = z.number().int().max(3650);
 const count = z.number().int().min(1);
@@ -35,7 +35,7 @@ export const serviceSchema = z.strictObject({
   scrubDays: days.min(0).default(defaultService.scrubDays),
   maxRequests: count.max(1_000).default(defaultService.maxRequests),
   maxQueued: count.max(1_000_000).default(defaultService.maxQueued),
-}).transform(({ stallTimeout, ...rest }): ServiceConfig => ({
+}).transform(({ stallTimeout, ...rest }) => ({
   ...rest,
   stallSeconds: stallTimeout,
 }));

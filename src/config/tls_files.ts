@@ -2,13 +2,17 @@
 import { createPrivateKey, X509Certificate } from "node:crypto";
 import { closeSync, constants, fstatSync, openSync, readFileSync, statSync } from "node:fs";
 import { ioError, messageOf, StellaError } from "../domain/errors.ts";
-import type { TlsConfig } from "./service.ts";
+
+interface Tls {
+  certificate: string;
+  key: string;
+}
 
 /**
- * PEM texts. @throws StellaError usage if they cannot be read, do not match, or the key is readable
- * by anybody
+ * The content of two PEM files.
+ * @throws StellaError usage if they cannot be read, do not match, or the key is world-readable
  */
-export function readTls({ certificate, key }: TlsConfig): { certificate: string; key: string } {
+export function readTls({ certificate, key }: Tls): Tls {
   const [chain, secret] = [read(certificate), read(key)];
   if ((statSync(key).mode & 0o007) !== 0) {
     throw refuse(

@@ -21,8 +21,6 @@ export interface EgressConfig {
  */
 export type EgressPolicy = (hostname: string, port: number) => void;
 
-export const openEgress: EgressConfig = { sealed: false, allow: [] };
-
 interface Rule {
   /** For a wildcard: the domain with its leading dot, without the star. */
   host: string;
