@@ -102,7 +102,7 @@ export function checkBeside(path: string): SelfCheck {
 function digestIn(path: string): string {
   if (!existsSync(path)) {
     throw new StellaError(
-      "media",
+      "path_missing",
       `Cannot check the program: no digest at ${JSON.stringify(path)}`,
       {
         hint: "copy it there from the build, or compare the output of `sha256sum stella` yourself",
@@ -111,9 +111,13 @@ function digestIn(path: string): string {
   }
   const [, digest] = /^([0-9a-f]{64}) [ *][^\n]+\n?$/.exec(readFileSync(path, "latin1")) ?? [];
   if (digest !== undefined) return digest;
-  throw new StellaError("usage", `Cannot check the program: no sha256 in ${JSON.stringify(path)}`, {
-    hint: "copy it again from the build; it has one line, as sha256sum writes it",
-  });
+  throw new StellaError(
+    "digest_file_invalid",
+    `Cannot check the program: no sha256 in ${JSON.stringify(path)}`,
+    {
+      hint: "copy it again from the build; it has one line, as sha256sum writes it",
+    },
+  );
 }
 
 /**

@@ -67,9 +67,13 @@ export function secretFrom(text: string, path: string): SharedSecret {
     const found = pemPattern.test(text)
       ? `it has ${bytes.length} bytes, not ${minSecretBytes} to ${maxSecretBytes}`
       : `it is no ${label}`;
-    throw new StellaError("usage", `Cannot use ${shown(path)} as a shared secret: ${found}`, {
-      hint: "make one with `stella keys generate --algorithm hmac --out FILE`",
-    });
+    throw new StellaError(
+      "secret_invalid",
+      `Cannot use ${shown(path)} as a shared secret: ${found}`,
+      {
+        hint: "make one with `stella keys generate --algorithm hmac --out FILE`",
+      },
+    );
   }
   const key = createSecretKey(bytes);
   bytes.fill(0);
@@ -87,7 +91,11 @@ export function macOf(secret: SharedSecret, type: string, payload: Uint8Array): 
 }
 
 function readable(path: string): StellaError {
-  return new StellaError("usage", `Cannot use the secret ${shown(path)}: others can read it`, {
-    hint: `run: chmod 600 ${path}`,
-  });
+  return new StellaError(
+    "file_exposed",
+    `Cannot use the secret ${shown(path)}: others can read it`,
+    {
+      hint: `run: chmod 600 ${path}`,
+    },
+  );
 }

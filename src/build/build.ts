@@ -74,14 +74,14 @@ function parsed(args: string[]) {
 }
 
 function unknownOptions(): StellaError {
-  return new StellaError("usage", "Cannot build: expected js, compile or portable", {
+  return new StellaError("argument_invalid", "Cannot build: expected js, compile or portable", {
     hint:
       "compile takes --target TARGET, --allow-other-denort and --stand-in, the others no options",
   });
 }
 
 function unknownTarget(target: string): StellaError {
-  return new StellaError("usage", `Cannot build for ${JSON.stringify(target)}`, {
+  return new StellaError("argument_invalid", `Cannot build for ${JSON.stringify(target)}`, {
     hint: ["deno compile builds for:", ...targets].join("\n  "),
   });
 }

@@ -54,7 +54,7 @@ async function bundler(cwd: string, entry: string, options: string[]): Promise<v
   const args = ["bundle", "--quiet", "--platform", "deno", "--minify", ...options];
   const { code, stderr } = await run(Deno.execPath(), args, { cwd });
   if (code === 0) return;
-  throw new StellaError("internal", `Cannot bundle ${entry}: ${stderr.trim()}`, {
+  throw new StellaError("build_failed", `Cannot bundle ${entry}: ${stderr.trim()}`, {
     hint: "deno check main.ts says more about faults in the sources",
   });
 }

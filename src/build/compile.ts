@@ -78,7 +78,7 @@ async function assertReal(made: string, options: CompileOptions): Promise<string
   const deno = assertDeno(await Deno.readFile(made), allowOther);
   if (target !== Deno.build.target || await starts(made)) return deno;
   const { code, stderr } = await run(made, ["version"], { clearEnv: true, limit: 30_000 });
-  throw new StellaError("internal", `Cannot start what was compiled (code ${code}): ${stderr}`);
+  throw new StellaError("build_failed", `Cannot start what was compiled (code ${code}): ${stderr}`);
 }
 
 async function copyWithTime(script: Script, to: string): Promise<void> {
@@ -92,5 +92,5 @@ async function compileIn(cwd: string, options: string[]): Promise<void> {
   const args = ["compile", ...options, ...compileFlags(), "--output", "out/stella", "stella.js"];
   const { code, stderr } = await run(Deno.execPath(), args, { cwd, limit: 600_000 });
   if (code === 0) return;
-  throw new StellaError("internal", `Cannot compile: ${stderr.trim()}`);
+  throw new StellaError("build_failed", `Cannot compile: ${stderr.trim()}`);
 }

@@ -33,7 +33,7 @@ export async function assertDenort(target: string = Deno.build.target): Promise<
   const url = `https://dl.deno.land/${zip}`;
   const trouble = await probe(url);
   if (trouble === undefined) return;
-  throw new StellaError("usage", `Cannot compile: ${url} cannot be had (${trouble})`, {
+  throw new StellaError("toolchain_missing", `Cannot compile: ${url} cannot be had (${trouble})`, {
     hint: [
       "one of these helps:",
       `  put that file, from a machine that has it, at ${cached}`,
@@ -69,7 +69,7 @@ export function assertDeno(program: Uint8Array, allowOther: boolean): string {
   const reason = found === undefined
     ? "it names no version of Deno"
     : `it is of Deno ${found}, and this is Deno ${expected}`;
-  throw new StellaError("usage", `Cannot compile with this denort: ${reason}`, {
+  throw new StellaError("toolchain_missing", `Cannot compile with this denort: ${reason}`, {
     hint: found === undefined
       ? "set DENORT_BIN to Deno's denort; --stand-in tries the build with any file"
       : `set DENORT_BIN to the denort of Deno ${expected}; ` +
@@ -80,7 +80,7 @@ export function assertDeno(program: Uint8Array, allowOther: boolean): string {
 async function assertFile(path: string): Promise<void> {
   if (await isFile(path)) return;
   throw new StellaError(
-    "usage",
+    "toolchain_missing",
     `Cannot compile: DENORT_BIN names no file: ${JSON.stringify(path)}`,
   );
 }

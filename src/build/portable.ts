@@ -38,16 +38,21 @@ export async function buildPortable(script: Script, directory: string): Promise<
 function assertPlatform(): void {
   const { os, arch } = Deno.build;
   if (os === "linux" && arch === "x86_64" && Deno.build.env === "gnu") return;
-  throw new StellaError("usage", `Cannot build the portable form on ${Deno.build.target}`, {
-    hint: "its launcher is for Linux on x86-64 with glibc only; deno task build has no such limit",
-  });
+  throw new StellaError(
+    "argument_invalid",
+    `Cannot build the portable form on ${Deno.build.target}`,
+    {
+      hint:
+        "its launcher is for Linux on x86-64 with glibc only; deno task build has no such limit",
+    },
+  );
 }
 
 /** A result that does not start never gets its final name. */
 async function assertStarts(path: string): Promise<void> {
   if (await starts(path)) return;
   const { stderr } = await run(path, ["version"], { clearEnv: true, limit: 30_000 });
-  throw new StellaError("internal", `Cannot start what was built: ${stderr.trim()}`);
+  throw new StellaError("build_failed", `Cannot start what was built: ${stderr.trim()}`);
 }
 
 /** Compiles the launcher; its configuration is generated beside it. */
@@ -59,7 +64,7 @@ async function compileLauncher(directory: string, glibcMinor: number): Promise<U
   const { code, stderr } = await run(compiler, [...args, `${sources}launcher.c`]);
   if (code === 0) return await Deno.readFile(output);
   throw new StellaError(
-    "internal",
+    "build_failed",
     `Cannot compile the launcher with ${compiler}: ${stderr.trim()}`,
     {
       hint: "it needs the C library's headers (Debian: gcc and libc6-dev)",
@@ -91,9 +96,13 @@ async function findCompiler(): Promise<string> {
   for (const name of candidates) {
     if ((await run(name, ["--version"])).code === 0) return name;
   }
-  throw new StellaError("usage", `Cannot build the launcher: found no ${candidates.join(", ")}`, {
-    hint: "install a C compiler (Debian: apt install gcc libc6-dev) or set CC",
-  });
+  throw new StellaError(
+    "toolchain_missing",
+    `Cannot build the launcher: found no ${candidates.join(", ")}`,
+    {
+      hint: "install a C compiler (Debian: apt install gcc libc6-dev) or set CC",
+    },
+  );
 }
 
 /** The newest GLIBC_2.N in the executable's symbol versions, within its first megabytes. */
@@ -102,7 +111,7 @@ export function glibcMinorOf(image: Uint8Array): number {
   const minors = [...head.matchAll(/GLIBC_2\.(\d+)/g)].map((match) => Number(match[1]));
   if (minors.length > 0) return Math.max(...minors);
   throw new StellaError(
-    "internal",
+    "build_failed",
     "Cannot tell which glibc Deno needs: it names no GLIBC_2 version",
   );
 }

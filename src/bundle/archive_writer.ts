@@ -206,7 +206,7 @@ export class ArchiveWriter {
     const number = this.#done.length + 1;
     if (number > maxVolumes) {
       throw new StellaError(
-        "usage",
+        "argument_invalid",
         `Cannot cut the archive into more than ${maxVolumes} volumes`,
         {
           hint: "choose a larger --volume-size",

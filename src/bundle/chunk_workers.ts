@@ -7,7 +7,7 @@ import {
   type StoredChunk,
   type StreamingDigest,
 } from "./chunk_pool.ts";
-import { type ErrorCode, messageOf, StellaError } from "../domain/errors.ts";
+import { messageOf, type Reason, StellaError } from "../domain/errors.ts";
 import { digestFiles, type FileDigest } from "./file_digests.ts";
 import { startSha256 } from "../domain/hash.ts";
 import type { DeferredRegion } from "./input_file.ts";
@@ -39,8 +39,8 @@ interface Reply {
 /** An error as sent between threads. */
 interface Fault {
   message: string;
-  code?: ErrorCode;
-  hint?: string;
+  reason?: Reason;
+  hint?: string | undefined;
 }
 
 /** The part of a Worker that the pool needs; the caller knows how to start one. */
@@ -156,7 +156,7 @@ class WorkerHandle {
     this.#worker.onmessage = ({ data }) => data === "ready" ? this.#ready() : this.#answered(data);
     this.#worker.onerror = (event) => {
       event.preventDefault();
-      this.fail(new StellaError("internal", `A worker ended: ${event.message}`));
+      this.fail(new StellaError("worker_crashed", `A worker ended: ${event.message}`));
     };
   }
 
@@ -203,13 +203,12 @@ class WorkerHandle {
 
 function faultOf(thrown: unknown): Fault {
   if (!(thrown instanceof StellaError)) return { message: messageOf(thrown) };
-  const { code, message, hint } = thrown;
-  return { message, code, ...(hint === undefined ? {} : { hint }) };
+  const { reason, message, hint } = thrown;
+  return { reason, message, hint };
 }
 
-function thrownBy({ message, code, hint }: Fault): Error {
-  if (code === undefined) return new Error(message);
-  return new StellaError(code, message, hint === undefined ? {} : { hint });
+function thrownBy({ reason, message, hint }: Fault): Error {
+  return reason === undefined ? new Error(message) : new StellaError(reason, message, { hint });
 }
 
 /** Runs inside the worker: handles tasks until it is terminated. */

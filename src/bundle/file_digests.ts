@@ -48,7 +48,7 @@ function open(opener: Opener, path: string) {
   try {
     return opener.open(path);
   } catch (error) {
-    if (!(error instanceof StellaError) || error.code !== "unsafe") throw error;
+    if (!(error instanceof StellaError) || error.kind !== "unsafe") throw error;
     return { unsafe: error.message };
   }
 }

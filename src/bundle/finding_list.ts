@@ -1,13 +1,13 @@
 /** A bounded list of findings: an attacker decides how many there are. */
-import type { ErrorCode, Finding } from "../domain/errors.ts";
+import type { ErrorKind, Finding } from "../domain/errors.ts";
 
 /** Number of findings kept individually; a million missing files must not fill the memory. */
 const maxFindings = 10_000;
 
 export class Findings {
   readonly #list: Finding[] = [];
-  /** Number of further findings per code: the exit code must not depend on their order. */
-  readonly #unlisted = new Map<ErrorCode, number>();
+  /** Number of further findings per kind: the exit code must not depend on their order. */
+  readonly #unlisted = new Map<ErrorKind, number>();
 
   get none(): boolean {
     return this.#list.length === 0;
@@ -15,26 +15,26 @@ export class Findings {
 
   add(finding: Finding): void {
     if (this.#list.length < maxFindings) this.#list.push(finding);
-    else this.#count(finding.code, 1);
+    else this.#count(finding.kind, 1);
   }
 
-  /** Adds all findings of `other` with their codes mapped. */
-  take(other: Findings, change: (code: ErrorCode) => ErrorCode): void {
-    for (const finding of other.#list) this.add({ ...finding, code: change(finding.code) });
-    for (const [code, count] of other.#unlisted) this.#count(change(code), count);
+  /** Adds all findings of `other` with their kinds mapped. */
+  take(other: Findings, change: (kind: ErrorKind) => ErrorKind): void {
+    for (const finding of other.#list) this.add({ ...finding, kind: change(finding.kind) });
+    for (const [kind, count] of other.#unlisted) this.#count(change(kind), count);
   }
 
-  /** All findings, followed by one for each code of which there are more than listed. */
+  /** All findings, followed by one for each kind of which there are more than listed. */
   all(): Finding[] {
-    const more = [...this.#unlisted].map(([code, count]): Finding => ({
-      code,
+    const more = [...this.#unlisted].map(([kind, count]): Finding => ({
+      kind,
       reason: "more_findings",
       found: `${count} more findings of this kind are not listed`,
     }));
     return [...this.#list, ...more];
   }
 
-  #count(code: ErrorCode, more: number): void {
-    this.#unlisted.set(code, (this.#unlisted.get(code) ?? 0) + more);
+  #count(kind: ErrorKind, more: number): void {
+    this.#unlisted.set(kind, (this.#unlisted.get(kind) ?? 0) + more);
   }
 }

@@ -211,7 +211,7 @@ export function inputChanged(path: string): StellaError {
 /** @param what which inputs, and how they changed */
 export function inputsChanged(what: string): StellaError {
   return new StellaError(
-    "usage",
+    "inputs_changed",
     `Cannot export: the inputs changed while they were read: ${what}`,
     { hint: "export a snapshot, or run it again when nothing writes there" },
   );
@@ -221,7 +221,7 @@ export function inputsChanged(what: string): StellaError {
 export const privateReason = "it is private to stella: a key, a credential or a part of its state";
 
 export function privateInput(path: string): StellaError {
-  return new StellaError("unsafe", `Cannot pack ${shown(path)}: ${privateReason}`, {
+  return new StellaError("private_file", `Cannot pack ${shown(path)}: ${privateReason}`, {
     hint: "leave it out of the inputs, with --exclude where it lies in a directory",
   });
 }

@@ -121,5 +121,5 @@ async function holdsFile(source: BundleSource, path: string): Promise<boolean> {
 
 /** A link or a read error: another copy may be intact. */
 function isOfCopy(error: unknown): boolean {
-  return error instanceof StellaError && (error.code === "unsafe" || error.code === "media");
+  return error instanceof StellaError && (error.kind === "unsafe" || error.kind === "io");
 }

@@ -116,7 +116,7 @@ export function readManifest(bytes: Uint8Array): Manifest {
 }
 
 function refuse(reason: string): never {
-  throw new StellaError("manifest", `Cannot read the manifest: ${reason}`, {
+  throw new StellaError("manifest_invalid", `Cannot read the manifest: ${reason}`, {
     hint: "get the bundle again, or use the version of stella that the manifest's tool names",
   });
 }

@@ -4,7 +4,7 @@
  */
 import { closeSync, fstatSync, readSync, type Stats } from "node:fs";
 import { join } from "node:path";
-import { type ErrorCode, ioError, ioReason, StellaError } from "../domain/errors.ts";
+import { ioError, ioReason, type Reason, StellaError } from "../domain/errors.ts";
 import { shown } from "../domain/names.ts";
 import { openToRead } from "../domain/regular_file.ts";
 
@@ -141,7 +141,10 @@ export class Opener {
     const now = fstatSync(file);
     if (now.dev !== seen.dev || now.ino !== seen.ino || !now.isFile()) {
       closeSync(file);
-      throw new StellaError("unsafe", `Cannot read ${shown(full)}: it changed while it was opened`);
+      throw new StellaError(
+        "file_changed",
+        `Cannot read ${shown(full)}: it changed while it was opened`,
+      );
     }
     return new FileReader(file, now.size, full);
   }
@@ -173,7 +176,7 @@ export class Opener {
 }
 
 function notRegular(full: string, stat: Deno.FileInfo): StellaError {
-  return new StellaError("unsafe", `Cannot read ${shown(full)}: it is ${kindOf(stat)}`, {
+  return new StellaError("unsafe_entry", `Cannot read ${shown(full)}: it is ${kindOf(stat)}`, {
     hint: "a bundle holds regular files only; nothing was followed or opened",
   });
 }
@@ -223,11 +226,15 @@ class FileReader implements ByteReader {
         if (this.#at === this.size) break;
       }
     } catch (error) {
-      throw new StellaError("media", `Cannot read ${shown(this.path)}: ${ioReason(error)}`, {
-        cause: error,
-        hint:
-          "the medium failed; this says nothing about the content: clean, replug or copy it and verify again",
-      });
+      throw new StellaError(
+        "medium_failed",
+        `Cannot read ${shown(this.path)}: ${ioReason(error)}`,
+        {
+          cause: error,
+          hint:
+            "the medium failed; this says nothing about the content: clean, replug or copy it and verify again",
+        },
+      );
     }
     return filled;
   }
@@ -256,13 +263,13 @@ export function memoryReader(bytes: Uint8Array): ByteReader {
 
 /**
  * The whole of a small file; undefined if there is none.
- * @throws StellaError `tooLarge` if it has more than `max` bytes
+ * @throws StellaError of the reason `tooLarge` if it has more than `max` bytes
  */
 export async function readSmall(
   source: BundleSource,
   path: string,
   max: number,
-  tooLarge: ErrorCode = "manifest",
+  tooLarge: Reason = "manifest_invalid",
 ): Promise<Uint8Array | undefined> {
   const reader = await source.open(path);
   if (reader === undefined) return undefined;

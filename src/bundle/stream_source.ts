@@ -4,7 +4,7 @@
  * as TarStream writes it. Nothing is read twice and nothing is stored on disk: only the index is
  * kept in memory, because the archive is verified against it.
  */
-import { type Finding, StellaError } from "../domain/errors.ts";
+import { type Finding, type ReasonOf, StellaError } from "../domain/errors.ts";
 import { Findings } from "./finding_list.ts";
 import { attestationName, hmacName, indexName, type Manifest, manifestName } from "./manifest.ts";
 import { comparePaths } from "../domain/paths.ts";
@@ -72,7 +72,7 @@ export class StreamSource implements BundleSource {
         if (await this.#fill(new Uint8Array(1)) > 0) this.#findings.add(trailing(this.#at - 1));
         for (const entry of this.#own) this.#checkHeader(entry, manifest);
       } catch (error) {
-        if (!(error instanceof StellaError) || error.code !== "unexpected") throw error;
+        if (!(error instanceof StellaError) || error.kind !== "unexpected") throw error;
         this.#findings.add(finding("header_differs", "bundle.tar", error.message));
       }
       return this.#findings.all();
@@ -223,29 +223,33 @@ function isBefore(a: string, b: string): boolean {
 
 function noHeader(name: string, at: number): StellaError {
   const text = `Cannot read a bundle from ${name}: byte ${at} begins no file as stella sends it`;
-  return new StellaError(at === 0 ? "manifest" : "unexpected", text, {
+  return new StellaError(at === 0 ? "manifest_invalid" : "header_differs", text, {
     hint:
       "send what the service gives as /v1/exports/{id}/bundle.tar, or name the directory of the bundle",
   });
 }
 
 function noDirectory(name: string): StellaError {
-  return new StellaError("usage", `Cannot read a bundle from ${name}: its payload lies as files`, {
-    hint: "a bundle with the layout directory is verified where it lies: name its directory",
-  });
+  return new StellaError(
+    "layout_unsuitable",
+    `Cannot read a bundle from ${name}: its payload lies as files`,
+    {
+      hint: "a bundle with the layout directory is verified where it lies: name its directory",
+    },
+  );
 }
 
 function largeIndex(name: string, size: number): StellaError {
   const text = `Cannot read a bundle from ${name}: its index has ${size} bytes, and at most ` +
     `${maxBufferedIndexBytes} are held in memory`;
-  return new StellaError("usage", text, {
+  return new StellaError("layout_unsuitable", text, {
     hint: "save the stream, unpack it with tar, and name the directory",
   });
 }
 
-function finding(reason: string, path: string, found: string): Finding {
+function finding(reason: ReasonOf<"unexpected">, path: string, found: string): Finding {
   const hint = "the stream is not as stella sends it: get it again from its origin";
-  return { code: "unexpected", reason, path, found, hint };
+  return { kind: "unexpected", reason, path, found, hint };
 }
 
 const unread = (path: string) =>
@@ -275,7 +279,7 @@ function trailing(at: number): Finding {
 
 function cut(at: number): Finding {
   return {
-    code: "truncated",
+    kind: "truncated",
     reason: "truncated",
     path: "bundle.tar",
     found: `the stream ends at byte ${at}, without its end blocks`,

@@ -73,9 +73,13 @@ function addressOf(option: string, text: string | undefined): string | undefined
   if (text === undefined) return undefined;
   const address = siteAddress(text);
   if (address !== undefined) return address;
-  throw new StellaError("usage", `Cannot use ${option} ${shown(text)}: it is no http address`, {
-    hint: "for example: http://10.0.0.5:8420, without user, query or fragment",
-  });
+  throw new StellaError(
+    "argument_invalid",
+    `Cannot use ${option} ${shown(text)}: it is no http address`,
+    {
+      hint: "for example: http://10.0.0.5:8420, without user, query or fragment",
+    },
+  );
 }
 
 /**

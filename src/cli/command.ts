@@ -151,7 +151,7 @@ export function defineCommand<
   const { path, aliases = [], summary, args, options, examples, permissions } = spec;
   const prepare = (typed: Typed): Prepared => {
     if (!isInput(typed, args, options)) {
-      throw new StellaError("internal", `Cannot run "${path}": its input has other types`);
+      throw new StellaError("defect", `Cannot run "${path}": its input has other types`);
     }
     return {
       permissions: typeof permissions === "function" ? permissions(typed) : permissions,

@@ -66,9 +66,13 @@ function openText(open: readonly WritableSource[]): string {
 function checkOne(destination: string, { egress }: Config): Result {
   const url = URL.parse(`tcp://${destination}`);
   if (url === null || url.port === "") {
-    throw new StellaError("usage", `Cannot check ${shown(destination)}: it is no HOST:PORT`, {
-      hint: "for example: stella config check --destination registry.site:5000",
-    });
+    throw new StellaError(
+      "argument_invalid",
+      `Cannot check ${shown(destination)}: it is no HOST:PORT`,
+      {
+        hint: "for example: stella config check --destination registry.site:5000",
+      },
+    );
   }
   const allowed = isAllowed(egress, hostnameOf(url), Number(url.port));
   const code = allowed ? exitCodes.ok : exitCodes.policy;

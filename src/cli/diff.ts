@@ -65,7 +65,7 @@ export async function diffBundles(
 /** A stream gives each byte once, and both indexes are read side by side. */
 function refuseStream(named: string): void {
   if (named !== "-") return;
-  throw new StellaError("usage", "Cannot compare a bundle from standard input", {
+  throw new StellaError("argument_invalid", "Cannot compare a bundle from standard input", {
     hint: "save the stream as a directory first: stella pull URL --to DIR",
   });
 }
@@ -102,7 +102,10 @@ async function sideOf(source: BundleSource): Promise<Side> {
   const { name } = source;
   const bytes = await readSmall(source, manifestName, maxManifestBytes);
   if (bytes !== undefined) return { name, source, manifest: readManifest(bytes) };
-  throw new StellaError("manifest", `Cannot compare ${shown(name)}: it has no ${manifestName}`);
+  throw new StellaError(
+    "manifest_missing",
+    `Cannot compare ${shown(name)}: it has no ${manifestName}`,
+  );
 }
 
 function fieldChanges(a: Manifest, b: Manifest): FieldChange[] {
@@ -148,9 +151,13 @@ async function* fileChanges(a: Side, b: Side): AsyncGenerator<FileChange> {
     }
   } catch (error) {
     if (!(error instanceof IndexFault)) throw error;
-    throw new StellaError("unexpected", `Cannot compare: an index is malformed: ${error.reason}`, {
-      hint: "verify both bundles: stella verify PLACE",
-    });
+    throw new StellaError(
+      "index_malformed",
+      `Cannot compare: an index is malformed: ${error.reason}`,
+      {
+        hint: "verify both bundles: stella verify PLACE",
+      },
+    );
   } finally {
     left.reader.close();
   }
@@ -182,14 +189,14 @@ async function openIndex({ name, source, manifest: { files } }: Side): Promise<O
   const file = files.find(({ role }) => role === "index");
   const reader = file && await source.open(file.path);
   if (file === undefined || reader === undefined) {
-    throw new StellaError("missing", `Cannot compare ${shown(name)}: it has no ${indexName}`);
+    throw new StellaError("file_missing", `Cannot compare ${shown(name)}: it has no ${indexName}`);
   }
   const index = new IndexReader(reader, file.size);
   const check = async () => {
     const found = await index.finish();
     if (found.sha256 === file.sha256 && found.size === file.size) return;
     throw new StellaError(
-      "digest",
+      "digest_mismatch",
       `Cannot compare ${shown(name)}: its ${indexName} is not the one of its manifest`,
       { hint: "verify the bundle, then copy it again: the differences shown cannot be relied on" },
     );

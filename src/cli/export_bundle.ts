@@ -45,7 +45,7 @@ import { StageTimes } from "./stage_times.ts";
 
 export async function exportLocally(flags: ExportFlags, host: Host): Promise<Result> {
   if (flags.trust !== undefined && flags.trust.length > 0) {
-    throw new StellaError("usage", "Cannot use --trust without --server", {
+    throw new StellaError("options_conflict", "Cannot use --trust without --server", {
       hint: "leave --trust out: it is for a bundle that is fetched from a service",
     });
   }
@@ -109,7 +109,7 @@ export async function exportLocally(flags: ExportFlags, host: Host): Promise<Res
 export function outputDirectory(manifest: string): string {
   if (basename(manifest) === manifestName) return dirname(manifest);
   throw new StellaError(
-    "usage",
+    "argument_invalid",
     `Cannot write the manifest to ${shown(manifest)}: it has to be called ${manifestName}`,
     {
       hint: `for example: --manifest out/${manifestName}`,
@@ -140,7 +140,7 @@ async function specOf(flags: ExportFlags, host: Host): Promise<ExportSpec> {
 
 function profileName(flags: ExportFlags): string {
   if (flags.profile !== undefined) return checkName("profile", flags.profile);
-  throw new StellaError("usage", "Cannot export: no profile was named", {
+  throw new StellaError("argument_missing", "Cannot export: no profile was named", {
     hint: "for example: stella export bundle --profile kit --manifest out/manifest.json",
   });
 }
@@ -160,7 +160,7 @@ function profileOf(name: string, flags: ExportFlags, config: Config): Profile {
     return { name, kind: "files", sources: inputs, compression: "zstd", targets: [] };
   }
   throw new StellaError(
-    "usage",
+    "profile_unknown",
     `Cannot export the profile ${shown(name)}: it is not configured`,
     {
       hint: `give it something to pack with --input PATH, or use one of: ${
@@ -174,7 +174,7 @@ function selfPath(): string {
   const path = programPath();
   if (path !== undefined) return path;
   throw new StellaError(
-    "usage",
+    "program_unsuitable",
     "Cannot include this program: it runs from its source, not as one binary",
     {
       hint: "build it with `deno task build` or `deno task build:portable`, and run the binary",
@@ -198,7 +198,11 @@ function signerFor(
 function refuseKeyInOutput(state: string, output: string): void {
   const [keys, out] = [keyDirectory(state), resolve(output)];
   if (keys !== out && !keys.startsWith(`${out}/`)) return;
-  throw new StellaError("usage", `Cannot export into ${shown(output)}: the keys lie in it`, {
-    hint: "choose an output directory outside of the state directory (STELLA_DATA)",
-  });
+  throw new StellaError(
+    "output_unsuitable",
+    `Cannot export into ${shown(output)}: the keys lie in it`,
+    {
+      hint: "choose an output directory outside of the state directory (STELLA_DATA)",
+    },
+  );
 }

@@ -25,7 +25,7 @@ export function inputsOf(
   };
   const [first] = Object.keys(rules);
   if (first !== undefined && input.length === 0) {
-    throw new StellaError("usage", `Cannot use --${first} without --input`, {
+    throw new StellaError("options_conflict", `Cannot use --${first} without --input`, {
       hint:
         "name what to pack with --input PATH; sources of a profile have these rules in stella.yaml",
     });
@@ -39,7 +39,7 @@ export function inputsOf(
 function checkGlob(option: string, glob: string): void {
   const fault = globFault(glob);
   if (fault === undefined) return;
-  throw new StellaError("usage", `Cannot use --${option} ${shown(glob)}: ${fault}`, {
+  throw new StellaError("argument_invalid", `Cannot use --${option} ${shown(glob)}: ${fault}`, {
     hint: "for example: --include '**/*.json'; globs are compared with paths below the input",
   });
 }

@@ -147,8 +147,7 @@ export class Follower {
     const error = asStellaError(thrown);
     const isGone = thrown instanceof ServiceError && thrown.status === 404;
     const hints = [error.hint, isGone ? undefined : `the export goes on; ${cancel}`];
-    return new StellaError(error.code, `Lost the export ${this.id}: ${error.message}`, {
-      cause: thrown,
+    return error.reworded(`Lost the export ${this.id}: ${error.message}`, {
       hint: hints.filter((hint) => hint !== undefined).join("; "),
     });
   }
@@ -156,7 +155,7 @@ export class Follower {
 
 /** Something in between answers in place of the service; that may pass. */
 function noExport({ url }: Answer): ServiceError {
-  return new ServiceError("registry", `${shown(url)} does not answer with an export`, {});
+  return new ServiceError("not_a_service", `${shown(url)} does not answer with an export`, {});
 }
 
 /** @throws StellaError not_found where it is no export any more */

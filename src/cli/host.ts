@@ -60,7 +60,7 @@ export function checkedOutput(write: (text: string) => void): (text: string) => 
 
 function unwritten(cause: unknown): StellaError {
   const reason = messageOf(cause).replace(/ \(os error \d+\)$/, "");
-  return new StellaError("media", `Cannot write to standard output: ${reason}`, {
+  return new StellaError("output_failed", `Cannot write to standard output: ${reason}`, {
     cause,
     hint: "free space, or send the output elsewhere",
   });

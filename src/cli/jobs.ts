@@ -6,7 +6,7 @@ import type { Host } from "./host.ts";
 import { exportText, jobsTable } from "./jobs_table.ts";
 import type { ServiceFlags } from "./options.ts";
 import { exportFrom } from "./remote_export.ts";
-import { asStellaError } from "./render.ts";
+import { asStellaError, errorFields } from "./render.ts";
 import { objectOf, refusalOf, ServiceError } from "./service_answer.ts";
 import { type Call, ServiceClient } from "./service_client.ts";
 
@@ -47,7 +47,7 @@ export async function showJob(id: string, options: ServiceFlags, host: Host): Pr
 }
 
 function noExports(url: string): StellaError {
-  return new StellaError("registry", `${shown(url)} does not answer with an export`, {
+  return new StellaError("not_a_service", `${shown(url)} does not answer with an export`, {
     hint: "name a service of stella with --server",
   });
 }
@@ -76,9 +76,13 @@ export async function purgeJobs(
 ): Promise<Result> {
   const { state, profile, tenant } = options;
   if ((ids.length === 0) === (state === undefined)) {
-    throw new StellaError("usage", "Cannot purge: name exports by their ids, or all by --state", {
-      hint: "for example: stella jobs purge --state failed",
-    });
+    throw new StellaError(
+      "argument_missing",
+      "Cannot purge: name exports by their ids, or all by --state",
+      {
+        hint: "for example: stella jobs purge --state failed",
+      },
+    );
   }
   const found = state === undefined
     ? ids
@@ -150,10 +154,10 @@ function resultOf({ items, refused, skipped }: Outcomes): Result {
 
 function refusals(refused: Outcomes["refused"], skipped: readonly string[]) {
   return {
-    refused: refused.map(({ id, error: { exitCode, message, hint } }) => ({
+    refused: refused.map(({ id, error }) => ({
       id,
-      code: exitCode,
-      error: { message, ...(hint === undefined ? {} : { hint }) },
+      code: error.exitCode,
+      error: errorFields(error),
     })),
     untried: skipped,
   };

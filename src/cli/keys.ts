@@ -47,7 +47,7 @@ export async function generateKeys(
 }
 
 function secretsAreBare(): StellaError {
-  return new StellaError("usage", "Cannot protect a shared secret by a passphrase", {
+  return new StellaError("options_conflict", "Cannot protect a shared secret by a passphrase", {
     hint: "leave --passphrase-file out: both ends have to read that file by themselves",
   });
 }
@@ -109,7 +109,7 @@ export async function trustKey(file: string, host: Host): Promise<Result> {
     const known = readPublicKey(target).keyid === key.keyid;
     if (!known) {
       throw new StellaError(
-        "conflict",
+        "key_differs",
         `Cannot trust ${shown(key.path)}: ${shown(target)} is another key`,
         {
           hint: "rename the file, or remove the other key first",
@@ -139,9 +139,13 @@ const keyPath = "/signing.pub";
 /** @throws StellaError usage; not_found where the service has no key yet */
 async function showServiceKey(options: ShowFlags, host: Host): Promise<Result> {
   if (!options.public || options.key !== undefined) {
-    throw new StellaError("usage", "Cannot show the key of a service: --public was not given", {
-      hint: "use --server together with --public, and without --key",
-    });
+    throw new StellaError(
+      "options_conflict",
+      "Cannot show the key of a service: --public was not given",
+      {
+        hint: "use --server together with --public, and without --key",
+      },
+    );
   }
   const answer = await new ServiceClient(options, host).call({ path: keyPath });
   if (answer.status !== 200) throw refusalOf(answer);

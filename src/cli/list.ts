@@ -137,7 +137,7 @@ function showText(
       `    ${role.padEnd(10)} ${escaped(path)}, ${sizeText(size)}`
     ),
   ];
-  const wrong = findings.filter(({ code }) => code !== "untrusted");
+  const wrong = findings.filter(({ kind }) => kind !== "untrusted");
   const end = wrong.length === 0 ? [] : ["  wrong", ...wrong.map(findingText)];
   return [...lines, ...end, ""].join("\n");
 }

@@ -32,7 +32,7 @@ export async function placeAt(
   if (first !== undefined && more.length === 0) return first;
   const names = [first, ...more].map((one) => shown(one?.name ?? ""));
   const found = `it holds ${names.length} bundles: ${names.join(", ")}`;
-  throw new StellaError("usage", `Cannot ${action} ${shown(named)}: ${found}`, {
+  throw new StellaError("place_ambiguous", `Cannot ${action} ${shown(named)}: ${found}`, {
     hint: "name one of them",
   });
 }
@@ -89,7 +89,7 @@ export function bundleDirectory(path: string): string {
   if (basename(path) === manifestName) return existingDirectory(dirname(path));
   if (found === undefined) return existingDirectory(path);
   throw new StellaError(
-    "usage",
+    "argument_invalid",
     `Cannot read a bundle at ${shown(path)}: it is not a directory, nor called ${manifestName}`,
     { hint: "name the manifest.json of the bundle, or the directory that holds it" },
   );
@@ -115,7 +115,7 @@ function foldersOf(path: string): string[] {
 
 function crowded(path: string): StellaError {
   const text = `Cannot look for a bundle in ${shown(path)}: the directory has too many files`;
-  return new StellaError("usage", text, { hint: "name the directory of the bundle" });
+  return new StellaError("place_ambiguous", text, { hint: "name the directory of the bundle" });
 }
 
 /** Undefined where nothing has this name; links are followed. @throws StellaError media */
@@ -135,12 +135,15 @@ function existingDirectory(directory: string): string {
   } catch (error) {
     throw ioError("Cannot read a bundle at", directory, error);
   }
-  throw new StellaError("media", `Cannot read a bundle at ${shown(directory)}: it is a file`);
+  throw new StellaError(
+    "path_unusable",
+    `Cannot read a bundle at ${shown(directory)}: it is a file`,
+  );
 }
 
 function noVolumes(named: string): StellaError {
   const where = named === standardInput ? "from standard input" : "in a registry";
-  return new StellaError("usage", `Cannot look for volumes of a bundle ${where}`, {
+  return new StellaError("options_conflict", `Cannot look for volumes of a bundle ${where}`, {
     hint: "leave --volumes out: all of them come with the bundle",
   });
 }
@@ -152,7 +155,7 @@ function assertDirectory(directory: string): void {
   } catch (error) {
     throw ioError(action, directory, error);
   }
-  throw new StellaError("media", `${action} ${shown(directory)}: it is not a directory`);
+  throw new StellaError("path_unusable", `${action} ${shown(directory)}: it is not a directory`);
 }
 
 /** Whoever waits for a pipe that gives nothing can interrupt it. */
@@ -169,5 +172,5 @@ function pullFrom({ stdin, stop }: Host): Pull {
 
 function failed(cause: unknown): StellaError {
   const text = `Cannot read standard input: ${ioReason(cause)}`;
-  return new StellaError("media", text, { cause, hint: "send the stream again" });
+  return new StellaError("stream_failed", text, { cause, hint: "send the stream again" });
 }

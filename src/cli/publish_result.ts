@@ -9,7 +9,7 @@ import type { Result } from "./command.ts";
 import type { ExportFlags } from "./export_options.ts";
 import type { Host } from "./host.ts";
 import { push, type Ready } from "./push.ts";
-import { asStellaError, findingJson, findingText } from "./render.ts";
+import { asStellaError, errorFields, findingJson, findingText } from "./render.ts";
 
 /** What became of one destination. */
 export interface Outcome {
@@ -76,7 +76,9 @@ export function withOutcomes(
     code: error.exitCode,
     json: {
       ...json,
-      error: { message: `${error.message}; ${complete}`, ...hint === "" ? {} : { hint } },
+      error: errorFields(
+        error.reworded(`${error.message}; ${complete}`, { hint: hint === "" ? undefined : hint }),
+      ),
       findings: error.findings.map(findingJson),
     },
     text: text + [complete, ...again].map((line) => escaped(`  ${line}`) + "\n").join(""),
@@ -85,9 +87,8 @@ export function withOutcomes(
 
 function outcomeJson({ json, seconds, failure }: Outcome): object {
   if (failure === undefined) return { ...json, ok: true, seconds };
-  const { exitCode, message, hint } = asStellaError(failure.thrown);
-  const error = { message, ...hint === undefined ? {} : { hint } };
-  return { ...json, ok: false, code: exitCode, error, seconds };
+  const error = asStellaError(failure.thrown);
+  return { ...json, ok: false, code: error.exitCode, error: errorFields(error), seconds };
 }
 
 function outcomeText({ name, seconds, failure, pushed }: Outcome): string {

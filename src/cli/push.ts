@@ -56,9 +56,13 @@ export async function pushBundleFrom(
 /** Its files are read again where an upload has to be repeated. */
 function notADirectory(named: string): StellaError {
   const where = named === "-" ? "from standard input" : shown(named);
-  return new StellaError("usage", `Cannot push a bundle ${where}: it is not in a directory`, {
-    hint: "pull it first: stella pull REFERENCE --to DIR",
-  });
+  return new StellaError(
+    "argument_invalid",
+    `Cannot push a bundle ${where}: it is not in a directory`,
+    {
+      hint: "pull it first: stella pull REFERENCE --to DIR",
+    },
+  );
 }
 
 export interface Ready {
@@ -74,9 +78,13 @@ export async function openPush(
 ): Promise<Ready> {
   const reference = parseReference(ref);
   if (reference.digest !== undefined) {
-    throw new StellaError("usage", "Cannot push to a digest: it follows from the bundle", {
-      hint: "give a tag, as in oci://HOST/REPOSITORY:TAG, or none",
-    });
+    throw new StellaError(
+      "argument_invalid",
+      "Cannot push to a digest: it follows from the bundle",
+      {
+        hint: "give a tag, as in oci://HOST/REPOSITORY:TAG, or none",
+      },
+    );
   }
   return { reference, client: await clientFor(reference, flags, host) };
 }

@@ -28,7 +28,7 @@ export function openReceipt(flags: ReceiptFlags & TrustFlags, host: Host): Recei
   const { receipt: path, receiptKey, keyPassphraseFile } = flags;
   if (path === undefined) {
     if (receiptKey === undefined) return undefined;
-    throw new StellaError("usage", "Cannot sign a receipt: no --receipt FILE was named");
+    throw new StellaError("options_conflict", "Cannot sign a receipt: no --receipt FILE was named");
   }
   const signer = receiptKey === undefined ? undefined : loadSigner(receiptKey, keyPassphraseFile);
   const fd = create(path);
@@ -70,9 +70,13 @@ function create(path: string): number {
     if (errnoOf(error) !== "EEXIST") {
       throw ioError("Cannot make the receipt", path, error);
     }
-    throw new StellaError("conflict", `Cannot make the receipt ${shown(path)}: the file exists`, {
-      hint: "a receipt is never written over: name a new file",
-    });
+    throw new StellaError(
+      "output_exists",
+      `Cannot make the receipt ${shown(path)}: the file exists`,
+      {
+        hint: "a receipt is never written over: name a new file",
+      },
+    );
   }
 }
 

@@ -3,7 +3,7 @@
  * is taken only where it has its type.
  */
 import { isObject } from "../domain/json.ts";
-import { type ErrorCode, exitCodes, type Finding, StellaError } from "../domain/errors.ts";
+import { type Finding, kindNamed, reasonNamed, StellaError } from "../domain/errors.ts";
 import { escaped, shown } from "../domain/names.ts";
 import type { LeftOutCounts } from "./risk_report.ts";
 import { objectOf } from "./service_answer.ts";
@@ -32,6 +32,7 @@ export interface RemoteExport {
 
 export interface RemoteError {
   code: string;
+  reason: string | undefined;
   message: string;
   hint: string | undefined;
   findings: Finding[];
@@ -68,6 +69,7 @@ function errorFrom(value: unknown): RemoteError | undefined {
   if (!isObject(value)) return undefined;
   return {
     code: textOf(value["code"]) ?? "",
+    reason: textOf(value["reason"]),
     message: textOf(value["message"]) ?? "",
     hint: textOf(value["hint"]),
     findings: findingsFrom(value["findings"]),
@@ -86,11 +88,10 @@ export function hasEnded({ state }: Pick<RemoteExport, "state">): boolean {
 export function failureOf({ id, state, error }: RemoteExport): StellaError {
   const what = `The export ${shown(id)} ${state === "failed" ? "failed" : `is ${escaped(state)}`}`;
   const text = error === undefined ? what : `${what}: ${error.message}`;
-  if (state === "cancelled") return new StellaError("interrupted", text);
-  return new StellaError(codeOf(error?.code), text, {
-    ...error?.hint === undefined ? {} : { hint: error.hint },
-    findings: error?.findings ?? [],
-  });
+  if (state === "cancelled") return new StellaError("cancelled", text);
+  const { code, reason, hint, findings } = error ?? {};
+  const kind = kindNamed(code) ?? "defect";
+  return new StellaError(reasonNamed(reason) ?? "other", text, { kind, hint, findings });
 }
 
 /** What the service listed of what it found; nothing of what is no finding. */
@@ -105,8 +106,8 @@ function findingFrom(value: unknown): Finding[] {
     typeof value[name] === "string" ? [[name, value[name]]] : []
   );
   return [{
-    code: codeOf(value["code"]),
-    reason: /^[a-z_]{1,64}$/.exec(String(value["reason"]))?.[0] ?? "other",
+    kind: kindNamed(value["code"]) ?? "defect",
+    reason: reasonNamed(value["reason"]) ?? "other",
     ...Object.fromEntries(texts),
     ...typeof line === "number" ? { line } : {},
     ...isRange(range) ? { range } : {},
@@ -116,14 +117,6 @@ function findingFrom(value: unknown): Finding[] {
 function isRange(value: unknown): value is [number, number] {
   return Array.isArray(value) && value.length === 2 &&
     value.every((one) => typeof one === "number");
-}
-
-function codeOf(name: unknown): ErrorCode {
-  return isErrorCode(name) ? name : "internal";
-}
-
-function isErrorCode(name: unknown): name is ErrorCode {
-  return typeof name === "string" && name !== "ok" && Object.hasOwn(exitCodes, name);
 }
 
 /** What a service left out of an export, as its timeline tells it. */

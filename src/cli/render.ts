@@ -1,10 +1,8 @@
 /** Errors, findings and verdicts as text and as JSON. Whatever may come from a bundle is escaped here, on its way to a terminal. */
 import {
-  type ErrorCode,
   exitCodes,
   type Finding,
   messageOf,
-  reservedPlace,
   StellaError,
   uncaughtIoError,
 } from "../domain/errors.ts";
@@ -12,15 +10,14 @@ import { escaped } from "../domain/names.ts";
 import type { Note, Verdict } from "../verify/verdict.ts";
 import type { Host, Paint } from "./host.ts";
 
-/** An error of any kind as a StellaError; what nobody expected is code internal and says so. */
+/** An error of any kind as a StellaError; what nobody expected is a defect and says so. */
 export function asStellaError(thrown: unknown): StellaError {
   if (thrown instanceof StellaError) return thrown;
-  const known = reservedPlace(thrown) ?? uncaughtIoError(thrown);
-  if (known !== undefined) return known;
-  return new StellaError("internal", `Unexpected error: ${messageOf(thrown)}`, {
-    cause: thrown,
-    hint: "this is a defect of stella: please report it with the command that you ran",
-  });
+  return uncaughtIoError(thrown) ??
+    new StellaError("defect", `Unexpected error: ${messageOf(thrown)}`, {
+      cause: thrown,
+      hint: "this is a defect of stella: please report it with the command that you ran",
+    });
 }
 
 const plain: Paint = (_, text) => text;
@@ -51,20 +48,26 @@ export function errorJson(command: string, error: StellaError) {
     command,
     ok: false,
     code: error.exitCode,
-    error: { message: error.message, ...(error.hint === undefined ? {} : { hint: error.hint }) },
+    error: errorFields(error),
     findings: error.findings.map(findingJson),
   };
 }
 
+/** Kind and reason are what a script compares; see src/docs/errors.md. */
+export function errorFields({ kind, reason, message, hint }: StellaError) {
+  return { kind, reason, message, ...(hint === undefined ? {} : { hint }) };
+}
+
 /** The finding as scripts read it: its code as the number. */
 export function findingJson(finding: Finding): unknown {
-  return { ...finding, code: exitCodes[finding.code as ErrorCode] };
+  const { kind, ...rest } = finding;
+  return { code: exitCodes[kind], ...rest };
 }
 
 export function findingText(finding: Finding): string {
   const place = placeOf(finding);
   const reason = place === "" ? finding.reason : `${finding.reason}: ${place}`;
-  const lines = [`  [${exitCodes[finding.code]}] ${reason}`];
+  const lines = [`  [${exitCodes[finding.kind]}] ${reason}`];
   if (finding.found !== undefined) lines.push(`      found     ${escaped(finding.found)}`);
   if (finding.expected !== undefined) lines.push(`      expected  ${escaped(finding.expected)}`);
   if (finding.hint !== undefined) lines.push(`      do        ${escaped(finding.hint)}`);

@@ -50,7 +50,7 @@ function oldestOf(maxAge: string | undefined, now: number): Oldest | undefined {
   if (seconds !== undefined) {
     return { maxAge, time: now - seconds * 1000, latest: now + clockDifference };
   }
-  throw new StellaError("usage", `Cannot use the age ${shown(maxAge)}: not a duration`, {
+  throw new StellaError("argument_invalid", `Cannot use the age ${shown(maxAge)}: not a duration`, {
     hint: "use a number with s, m, h, d or w, for example: --max-age 7d",
   });
 }
@@ -109,7 +109,11 @@ function answered(
 }
 
 function noRiskData(place: string): StellaError {
-  return new StellaError("usage", `Cannot query ${shown(place)}: the bundle has no risk data`, {
-    hint: "export a profile of the kind risk, and query that bundle",
-  });
+  return new StellaError(
+    "risk_data_missing",
+    `Cannot query ${shown(place)}: the bundle has no risk data`,
+    {
+      hint: "export a profile of the kind risk, and query that bundle",
+    },
+  );
 }

@@ -116,7 +116,7 @@ class RunFile {
 }
 
 function notOurs(path: string, what: string): StellaError {
-  return new StellaError("conflict", `Cannot write ${shown(path)}: the file is not ${what}`, {
+  return new StellaError("output_exists", `Cannot write ${shown(path)}: the file is not ${what}`, {
     hint: "name a new file, or remove this one",
   });
 }
@@ -159,7 +159,7 @@ function refuse({ metricsTextfile, report }: RunFileOptions, place: string, why:
     if (file === undefined) continue;
     const real = realPath(file);
     if (real !== root && !real.startsWith(root.endsWith(sep) ? root : root + sep)) continue;
-    throw new StellaError("usage", `Cannot write ${shown(file)}: ${why}`, {
+    throw new StellaError("output_unsuitable", `Cannot write ${shown(file)}: ${why}`, {
       hint: "choose a file elsewhere",
     });
   }

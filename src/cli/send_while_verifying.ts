@@ -71,8 +71,8 @@ function bytesOf({ files }: Manifest): number {
 /** The medium or the bytes on it may be the cause: then the verdict says more. */
 function isAboutBytes(error: unknown): boolean {
   if (error instanceof RegistryError) return byRegistry.includes(error.reason);
-  return error instanceof StellaError && byUs.includes(error.code);
+  return error instanceof StellaError && byUs.includes(error.kind);
 }
 
 const byRegistry: readonly string[] = ["rejected", "digest_mismatch"];
-const byUs: readonly string[] = ["missing", "digest", "truncated", "unsafe", "media"];
+const byUs: readonly string[] = ["missing", "differs", "truncated", "unsafe", "io"];

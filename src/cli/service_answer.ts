@@ -3,7 +3,16 @@
  * texts escapes them.
  */
 import { isObject } from "../domain/json.ts";
-import { type ErrorCode, exitCodes, statusCodes, StellaError } from "../domain/errors.ts";
+import {
+  type ErrorDetails,
+  type ErrorKind,
+  kindNamed,
+  kindOf,
+  type Reason,
+  reasonNamed,
+  reasonOfStatus,
+  StellaError,
+} from "../domain/errors.ts";
 import { shown } from "../domain/names.ts";
 
 export interface Answer {
@@ -22,11 +31,11 @@ export class ServiceError extends StellaError {
   readonly retryAfter: number | undefined;
 
   constructor(
-    code: ErrorCode,
+    reason: Reason,
     message: string,
-    more: { cause?: unknown; hint?: string } & Partial<Pick<Answer, "status" | "retryAfter">>,
+    more: ErrorDetails & Partial<Pick<Answer, "status" | "retryAfter">>,
   ) {
-    super(code, message, more);
+    super(reason, message, more);
     this.status = more.status;
     this.retryAfter = more.retryAfter;
   }
@@ -50,7 +59,7 @@ export function objectOf({ text }: Pick<Answer, "text">): Record<string, unknown
 /** A refusal of the service (RFC 9457) as the error of a command; `hint` where there is no better one. */
 export function refusalOf(answer: Answer, hint?: string): ServiceError {
   const { url, status, retryAfter } = answer;
-  const { detail, errors, hint: given, code } = objectOf(answer);
+  const { detail, errors, hint: given, code, reason } = objectOf(answer);
   const faults = Array.isArray(errors)
     ? errors.map((one) => `${one?.path} ${one?.message}`).slice(0, 20)
     : [];
@@ -60,26 +69,22 @@ export function refusalOf(answer: Answer, hint?: string): ServiceError {
   const next = (isUnknown ? unknownToken : tokenHints[status]) ??
     (typeof given === "string" ? given : hint);
   return new ServiceError(
-    codeOf(status, code),
+    reasonNamed(reason) ?? reasonOfStatus(status),
     `${shown(url)} answers ${status}: ${words}${pause}`,
     {
       status,
-      ...(next === undefined ? {} : { hint: next }),
+      hint: next,
+      kind: kindFor(status, code),
       ...(retryAfter === undefined ? {} : { retryAfter }),
     },
   );
 }
 
-/**
- * What the service itself says, where that tells more than the status; `registry` for other faults.
- */
-function codeOf(status: number, said: unknown): ErrorCode {
-  return tellsMore(said) ? said : statusCodes[status] ?? "registry";
-}
-
-function tellsMore(said: unknown): said is ErrorCode {
-  return typeof said === "string" && Object.hasOwn(exitCodes, said) &&
-    !["ok", "internal", "usage", "interrupted"].includes(said);
+/** What the service itself says, where that is no fault of its own and tells more than the status. */
+function kindFor(status: number, said: unknown): ErrorKind {
+  const kind = kindNamed(said);
+  const isOwn = kind === undefined || ["config", "defect", "interrupted", "usage"].includes(kind);
+  return isOwn ? kindOf(reasonOfStatus(status)) : kind;
 }
 
 const unknownToken = "the service does not know the token that was sent: check its file, and " +

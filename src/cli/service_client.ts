@@ -171,10 +171,14 @@ export class ServiceClient {
 
   #unreachable(target: URL, error: Error): StellaError {
     if (this.#stop.aborted) return interrupted();
-    return new ServiceError("registry", `Cannot ask ${shown(target.href)}: ${messageOf(error)}`, {
-      cause: error,
-      hint: "start it with `stella serve`, or name the right one with --server",
-    });
+    return new ServiceError(
+      "unreachable",
+      `Cannot ask ${shown(target.href)}: ${messageOf(error)}`,
+      {
+        cause: error,
+        hint: "start it with `stella serve`, or name the right one with --server",
+      },
+    );
   }
 }
 
@@ -184,16 +188,20 @@ export class ServiceClient {
  */
 export function refuseCredentials(text: string): void {
   if (!/^[^/]*\/*[^/?#]*@/.test(text)) return;
-  throw new StellaError("usage", "Cannot use the URL of the service: it has credentials in it", {
-    hint: "put the token into a file, and name it with --token-file",
-  });
+  throw new StellaError(
+    "argument_invalid",
+    "Cannot use the URL of the service: it has credentials in it",
+    {
+      hint: "put the token into a file, and name it with --token-file",
+    },
+  );
 }
 
 function baseUrl(text: string): URL {
   refuseCredentials(text);
   const url = URL.parse(text);
   if (url !== null && /^https?:$/.test(url.protocol)) return url;
-  throw new StellaError("usage", `Cannot ask ${shown(text)}: it is no http URL`, {
+  throw new StellaError("argument_invalid", `Cannot ask ${shown(text)}: it is no http URL`, {
     hint: `write it as http://${defaultListen}`,
   });
 }
@@ -209,7 +217,7 @@ function checkTransport(base: URL, isAllowed: boolean, host: Host): void {
     return host.stderr(`warning: the token is sent to ${to} in the clear (--insecure-http)\n`);
   }
   const text = `Cannot send the token to ${shown(base.origin)}: plain http to another machine`;
-  throw new StellaError("policy", text, {
+  throw new StellaError("plain_http", text, {
     hint: "use an https URL, or add --insecure-http where the network between is trusted",
   });
 }
@@ -218,11 +226,11 @@ function readToken(path: string): Secret {
   const text = readText(path).trim();
   if ((statSync(path).mode & 0o077) !== 0) {
     const what = `Cannot use the token ${JSON.stringify(path)}: others can read it`;
-    throw new StellaError("usage", what, { hint: "chmod 600 the file" });
+    throw new StellaError("file_exposed", what, { hint: "chmod 600 the file" });
   }
   if (/^[\x21-\x7e]{1,1024}$/.test(text)) return new Secret(text);
   throw new StellaError(
-    "usage",
+    "token_invalid",
     `Cannot use the token ${JSON.stringify(path)}: it is not one line`,
   );
 }
@@ -246,7 +254,7 @@ async function limitedText(answer: IncomingMessage, max: number, url: string): P
 
 function tooLong(url: string): StellaError {
   const what = `Cannot ask ${shown(url)}: the answer is too long for a service of stella`;
-  return new StellaError("registry", what, { hint: "name the right one with --server" });
+  return new StellaError("not_a_service", what, { hint: "name the right one with --server" });
 }
 
 function interrupted(): StellaError {

@@ -118,9 +118,13 @@ function unknownCommand(name: string, word: string, words: readonly string[]): S
   const own = name === "" ? "stella" : `stella ${name}`;
   const near = nearest(word, words);
   const help = `stella help${name === "" ? "" : ` ${name}`}`;
-  return new StellaError("usage", `Cannot run ${shown(`${own} ${word}`)}: no such command`, {
-    hint: near === undefined ? `run: ${help}` : `use: ${own} ${near}; or run: ${help}`,
-  });
+  return new StellaError(
+    "argument_invalid",
+    `Cannot run ${shown(`${own} ${word}`)}: no such command`,
+    {
+      hint: near === undefined ? `run: ${help}` : `use: ${own} ${near}; or run: ${help}`,
+    },
+  );
 }
 
 /** All of them at once. */
@@ -128,7 +132,7 @@ function refuseFaults(name: string, faults: readonly Fault[]): void {
   if (faults.length === 0) return;
   const hints = [...new Set(faults.flatMap(({ hint }) => hint ?? []))];
   throw new StellaError(
-    "usage",
+    "argument_invalid",
     `Cannot run "stella ${name}": ${faults.map(({ text }) => text).join("; ")}`,
     { hint: [...hints, `run: stella ${name} --help`].join("; ") },
   );
@@ -143,7 +147,7 @@ async function showOverview(
   const overview = showOverviewOf(await loadSubjects(), group);
   if (isAsked) return write(overview, { ...output, name: group });
   const name = group === "" ? "stella" : `stella ${group}`;
-  const error = new StellaError("usage", `Cannot run "${name}": no command was named`);
+  const error = new StellaError("argument_missing", `Cannot run "${name}": no command was named`);
   if (output.isJson) return fail(error, output);
   output.host.stderr(overview.text);
   return error.exitCode;
@@ -208,9 +212,9 @@ function show(text: string, { host, paint }: Output, code: number, instead = "")
     host.stdout(text);
     return code;
   } catch (thrown) {
-    const { code: kind, message, hint, cause } = asStellaError(thrown);
-    const ended = `the command itself ended with code ${code}`;
-    const error = new StellaError(kind, message, { cause, hint: `${hint}; ${ended}` });
+    const known = asStellaError(thrown);
+    const hint = `${known.hint}; the command itself ended with code ${code}`;
+    const error = known.reworded(known.message, { hint });
     host.stderr(instead + errorText(error, paint));
     return error.exitCode;
   }

@@ -48,7 +48,7 @@ export async function showStatus(
   const service = status === 200 ? statusFrom(objectOf({ text })) : undefined;
   if (service === undefined) {
     throw new StellaError(
-      "registry",
+      "not_a_service",
       `Cannot read the status of ${shown(url)}: it answers ${status}`,
       { hint: "check that it is a service of stella, and name the right one with --server" },
     );
@@ -59,7 +59,7 @@ export async function showStatus(
   const findings = manifest === undefined ? [] : differences(manifest, service);
   const compared = manifest === undefined ? {} : { manifest };
   return {
-    code: findings.length === 0 ? 0 : exitCodes.digest,
+    code: findings.length === 0 ? 0 : exitCodes.differs,
     json: { service, ...compared, findings: findings.map(findingJson) },
     text: statusText(service, manifest, findings),
   };
@@ -74,7 +74,7 @@ export async function showHealth(options: ServiceFlags, host: Host): Promise<Res
   const { status, text } = await new ServiceClient(options, host).call({ path });
   const lines = text.split("\n").map(escaped).filter((line) => line !== "");
   return {
-    code: status === 200 ? 0 : exitCodes.registry,
+    code: status === 200 ? 0 : exitCodes.remote,
     json: { checks: lines },
     text: lines.map((line) => `${line}\n`).join(""),
   };
@@ -92,7 +92,7 @@ async function readNamed(place: Place): Promise<Named> {
     const bytes = await readSmall(opened.source, manifestName, maxManifestBytes);
     if (bytes === undefined) {
       const text = `Cannot compare with ${shown(place.name)}: it has no ${manifestName}`;
-      throw new StellaError("manifest", text);
+      throw new StellaError("manifest_missing", text);
     }
     const { tool, files } = readManifest(bytes);
     const carried = files.find(({ path, role }) => role === "program" && path === "stella");
@@ -128,7 +128,7 @@ function differences({ tool, program }: Named, service: Status): Finding[] {
   }
   return pairs.filter(([, found, expected]) => found !== expected)
     .map(([name, found, expected]) => ({
-      code: "digest",
+      kind: "differs",
       reason: "build_differs",
       found: `${name} ${found}`,
       expected: `${name} ${expected}`,

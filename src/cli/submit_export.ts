@@ -101,9 +101,7 @@ async function fetched(
 function notFetched(thrown: unknown, { url, id }: RemoteBundle): StellaError {
   const error = asStellaError(thrown);
   const next = `the export has succeeded: \`stella pull ${url}/v1/exports/${id} --to DIR\``;
-  return new StellaError(error.code, `Cannot fetch the export ${id}: ${error.message}`, {
-    cause: thrown,
-    findings: error.findings,
+  return error.reworded(`Cannot fetch the export ${id}: ${error.message}`, {
     hint: error.hint === undefined ? next : `${error.hint}; ${next}`,
   });
 }
@@ -112,7 +110,7 @@ function notFetched(thrown: unknown, { url, id }: RemoteBundle): StellaError {
 function checkTrust({ secret: _, ...flags }: ExportFlags, host: Host): void {
   const { trusted } = readTrust(flags, host);
   if (trusted.length > 0) return;
-  throw new StellaError("usage", "Cannot fetch the bundle: no key is trusted here", {
+  throw new StellaError("argument_missing", "Cannot fetch the bundle: no key is trusted here", {
     hint: `run: stella keys show --public --server ${flags.server} > service.pub; ` +
       "compare its keyid, then add --trust service.pub",
   });
@@ -125,7 +123,7 @@ async function submit(client: ServiceClient, body: unknown, { uuid }: Host): Pro
   if (answer.status !== 202) throw refusalOf(answer);
   const { id } = objectOf(answer);
   if (typeof id === "string" && /^[0-9a-f-]{36}$/.test(id)) return id;
-  throw new StellaError("registry", `${shown(answer.url)} accepted an export without an id`, {
+  throw new StellaError("not_a_service", `${shown(answer.url)} accepted an export without an id`, {
     hint: "name a service of stella with --server",
   });
 }
@@ -154,17 +152,19 @@ function requestOf(flags: ExportFlags): Record<string, string> {
     .filter((name) => !(isFetched && name === "force"));
   if (given.length > 0) {
     const names = given.map(flagOf).join(", ");
-    throw new StellaError("usage", `Cannot use ${names} together with --server`, {
+    throw new StellaError("options_conflict", `Cannot use ${names} together with --server`, {
       hint:
         "leave them out: the service packs what its configuration says, and signs with its own key",
     });
   }
   if (isFetched && layout === "directory") {
-    throw new StellaError("usage", "Cannot fetch a bundle with the layout directory", {
+    throw new StellaError("options_conflict", "Cannot fetch a bundle with the layout directory", {
       hint: "leave --layout out, or --manifest, and fetch the files from the service one by one",
     });
   }
-  if (profile === undefined) throw new StellaError("usage", "Cannot export: no profile was named");
+  if (profile === undefined) {
+    throw new StellaError("argument_missing", "Cannot export: no profile was named");
+  }
   return {
     profile,
     ...tenant === undefined ? {} : { tenant },

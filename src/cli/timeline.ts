@@ -52,9 +52,13 @@ export async function showTimeline(
 ): Promise<Result> {
   const asked = named === undefined ? options : { ...options, export: exportOf(named, options) };
   if (asked.follow === true && (asked.json === true || asked.event !== undefined)) {
-    throw new StellaError("usage", "Cannot follow with --json or --event: the output has no end", {
-      hint: "ask again with --after and the id of the last event",
-    });
+    throw new StellaError(
+      "options_conflict",
+      "Cannot follow with --json or --event: the output has no end",
+      {
+        hint: "ask again with --after and the id of the last event",
+      },
+    );
   }
   const client = new ServiceClient(asked, host);
   const page = await pageOf(client, asked);
@@ -69,7 +73,7 @@ export async function showTimeline(
 
 function exportOf(named: string, options: TimelineFlags): string {
   if (options.export === undefined || options.export === named) return named;
-  throw new StellaError("usage", "Cannot show the timeline of two exports at once", {
+  throw new StellaError("options_conflict", "Cannot show the timeline of two exports at once", {
     hint: "name one of them",
   });
 }
@@ -93,7 +97,7 @@ function noEvent(url: string): never {
 }
 
 function noEvents(url: string): StellaError {
-  return new StellaError("registry", `${shown(url)} does not answer with events`, {
+  return new StellaError("not_a_service", `${shown(url)} does not answer with events`, {
     hint: "name a service of stella with --server",
   });
 }

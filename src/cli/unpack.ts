@@ -125,7 +125,7 @@ function refuseTooSmall(
     ? `the payload has ${files} files and it can hold ${space.files} more`
     : undefined;
   if (found === undefined) return;
-  throw new StellaError("media", `Cannot unpack into ${shown(directory)}: ${found}`, {
+  throw new StellaError("no_space", `Cannot unpack into ${shown(directory)}: ${found}`, {
     hint: "free space on the target, or choose another one; nothing was written",
   });
 }

@@ -10,7 +10,7 @@ import { attestationName, hmacName, type Manifest, manifestName } from "../bundl
 import { shown } from "../domain/names.ts";
 import { type BundleSource, maxDirectoryBytes } from "../bundle/source.ts";
 import { keyDirectory, stateDirectory, trustDirectories } from "../config/paths.ts";
-import { StellaError } from "../domain/errors.ts";
+import { StellaError, worstExitCode } from "../domain/errors.ts";
 import type { ContentOptions } from "../verify/content.ts";
 import { computeVerdict, type Note, type Verdict } from "../verify/verdict.ts";
 import { verifyBundle } from "../verify/verify.ts";
@@ -92,9 +92,6 @@ function receiptFor(
   return isHere ? openReceipt(options, host) : undefined;
 }
 
-/** Exit codes by weight: the first of these that a bundle has is the code of all. */
-const byWeight = [3, 4, 11, 9, 8, 7, 10, 6, 5];
-
 async function verifyEach(
   places: readonly Place[],
   options: VerifyFlags & ReceiptFlags,
@@ -102,9 +99,13 @@ async function verifyEach(
 ): Promise<Result> {
   if (options.receipt !== undefined) {
     const names = places.map(({ name }) => shown(name)).join(", ");
-    throw new StellaError("usage", `Cannot write one receipt for several bundles: ${names}`, {
-      hint: "verify them one by one",
-    });
+    throw new StellaError(
+      "options_conflict",
+      `Cannot write one receipt for several bundles: ${names}`,
+      {
+        hint: "verify them one by one",
+      },
+    );
   }
   // All keys, before the first bundle: what is on the medium of one is trusted for none.
   const trust = readTrust(options, host, places.flatMap(({ directories }) => directories));
@@ -115,8 +116,7 @@ async function verifyEach(
       .then((verified) => resultOf(verified, host), (thrown) => failed(thrown, host));
     results.push({ name: place.name, result });
   }
-  const codes = results.map(({ result }) => result.code ?? 0);
-  const code = byWeight.find((one) => codes.includes(one)) ?? codes.find((one) => one !== 0) ?? 0;
+  const code = worstExitCode(results.map(({ result }) => result.code ?? 0));
   const bundles = results.map(({ name, result: { code = 0, json } }) => ({
     place: name,
     ok: code === 0,
@@ -130,7 +130,7 @@ async function verifyEach(
 /** One bundle that cannot be verified does not keep the others from it. */
 function failed(thrown: unknown, { paint }: Host): Result {
   const error = asStellaError(thrown);
-  if (error.code === "interrupted" || error.code === "internal") throw thrown;
+  if (error.kind === "interrupted" || error.kind === "defect") throw thrown;
   const { error: facts, findings } = errorJson("", error);
   return {
     code: error.exitCode,

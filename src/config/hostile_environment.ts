@@ -21,10 +21,14 @@ const harmless: Record<string, readonly string[]> = {
 export function refuseHostileEnvironment(environment: Environment): void {
   const names = refusedNames.filter((name) => isSet(name, environment(name)));
   if (names.length === 0) return;
-  throw new StellaError("usage", `Cannot use the network while ${names.join(", ")} is set`, {
-    hint: `start it without: env ${names.map((name) => `-u ${name}`).join(" ")} stella ...`,
-    findings: names.map(finding),
-  });
+  throw new StellaError(
+    "hostile_environment",
+    `Cannot use the network while ${names.join(", ")} is set`,
+    {
+      hint: `start it without: env ${names.map((name) => `-u ${name}`).join(" ")} stella ...`,
+      findings: names.map(finding),
+    },
+  );
 }
 
 /**
@@ -45,5 +49,5 @@ function isSet(name: string, value: string | undefined): boolean {
 }
 
 function finding(name: string): Finding {
-  return { code: "usage", reason: "hostile_environment", found: name };
+  return { kind: "config", reason: "hostile_environment", found: name };
 }

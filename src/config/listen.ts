@@ -20,9 +20,13 @@ export interface Listen {
 export function parseAddress(text: string): Listen {
   const listen = readAddress(text);
   if (listen !== undefined) return listen;
-  throw new StellaError("usage", `Cannot listen on ${JSON.stringify(text)}: no IP:PORT`, {
-    hint: `write it as ${defaultListen} or [::1]:8420`,
-  });
+  throw new StellaError(
+    "argument_invalid",
+    `Cannot listen on ${JSON.stringify(text)}: no IP:PORT`,
+    {
+      hint: `write it as ${defaultListen} or [::1]:8420`,
+    },
+  );
 }
 
 /** Whether `parseAddress` accepts it. */
@@ -56,7 +60,7 @@ export function parseGuarded(text: string, tokens: number): Listen {
 
 function notLoopback(text: string, hint: string): StellaError {
   const what = `Cannot listen on ${JSON.stringify(text)}: not a loopback address`;
-  return new StellaError("usage", what, { hint });
+  return new StellaError("argument_invalid", what, { hint });
 }
 
 /** 127.0.0.0/8 and ::1; names are not resolved. */
@@ -100,7 +104,7 @@ export function listenError(listen: Listen, cause: unknown): StellaError {
   const place = urlOf(listen, "tcp").slice("tcp://".length);
   const errno = errnoOf(cause);
   if (errno === "EADDRINUSE") {
-    return new StellaError("conflict", `Cannot listen on "${place}": the address is in use`, {
+    return new StellaError("address_in_use", `Cannot listen on "${place}": the address is in use`, {
       cause,
       hint: `find out who listens there with \`ss -ltnp\`, or choose another port`,
     });
@@ -109,10 +113,14 @@ export function listenError(listen: Listen, cause: unknown): StellaError {
   if (!["EADDRNOTAVAIL", "EINVAL"].includes(errno)) {
     return ioError("Cannot listen on", place, cause);
   }
-  return new StellaError("usage", `Cannot listen on "${place}": this machine has no such address`, {
-    cause,
-    hint: "choose an address of this machine: `ip address` lists them",
-  });
+  return new StellaError(
+    "argument_invalid",
+    `Cannot listen on "${place}": this machine has no such address`,
+    {
+      cause,
+      hint: "choose an address of this machine: `ip address` lists them",
+    },
+  );
 }
 
 /**
@@ -124,9 +132,13 @@ export function checkBound(asked: Listen, bound: Listen): void {
   const isSame = hostOf(bound) === hostOf(asked) && [0, bound.port].includes(asked.port);
   if (isSame) return;
   const [wanted, found] = [asked, bound].map((one) => urlOf(one, "tcp").slice("tcp://".length));
-  throw new StellaError("usage", `Cannot listen on "${wanted}": "${found}" was bound instead`, {
-    hint: "start it without DENO_SERVE_ADDRESS",
-  });
+  throw new StellaError(
+    "environment_invalid",
+    `Cannot listen on "${wanted}": "${found}" was bound instead`,
+    {
+      hint: "start it without DENO_SERVE_ADDRESS",
+    },
+  );
 }
 
 /** IPv6 addresses in their canonical short form. */

@@ -75,7 +75,7 @@ function readSmall(path: string): Uint8Array {
     throw ioError("Cannot read the configuration", path, error);
   }
   throw new StellaError(
-    "usage",
+    "configuration_invalid",
     `Cannot read the configuration ${JSON.stringify(path)}: it is not a small file`,
   );
 }

@@ -184,13 +184,13 @@ function shownKey(key: PropertyKey): string {
 }
 
 function finding(path: string, line: number, found: string): Finding {
-  return { code: "usage", reason: "configuration_invalid", path, line, found };
+  return { kind: "config", reason: "configuration_invalid", path, line, found };
 }
 
 function refuse(path: string, findings: Finding[]): StellaError {
   const count = findings.length === 1 ? "1 fault" : `${findings.length} faults`;
   return new StellaError(
-    "usage",
+    "configuration_invalid",
     `Cannot use the configuration ${JSON.stringify(path)}: ${count}`,
     {
       hint: "fix the lines above",

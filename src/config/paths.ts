@@ -26,7 +26,7 @@ export function stateDirectory(environment: Environment): string | undefined {
 export function requireStateDirectory(environment: Environment): string {
   const found = stateDirectory(environment);
   if (found !== undefined) return found;
-  throw new StellaError("usage", "Cannot find the state directory: HOME is not set", {
+  throw new StellaError("environment_invalid", "Cannot find the state directory: HOME is not set", {
     hint: "set STELLA_DATA to a directory of this user",
   });
 }
@@ -98,7 +98,11 @@ function set(environment: Environment, name: string): string | undefined {
 
 function absolute(name: string, path: string): string {
   if (isAbsolute(path)) return path;
-  throw new StellaError("usage", `Cannot use ${name}=${JSON.stringify(path)}: it is relative`, {
-    hint: "name the directory from the root",
-  });
+  throw new StellaError(
+    "environment_invalid",
+    `Cannot use ${name}=${JSON.stringify(path)}: it is relative`,
+    {
+      hint: "name the directory from the root",
+    },
+  );
 }

@@ -61,5 +61,9 @@ function read(path: string): string {
 }
 
 function refuse(path: string, found: string, hint: string): StellaError {
-  return new StellaError("usage", `Cannot use ${JSON.stringify(path)} for TLS: ${found}`, { hint });
+  return new StellaError(
+    "certificate_invalid",
+    `Cannot use ${JSON.stringify(path)} for TLS: ${found}`,
+    { hint },
+  );
 }

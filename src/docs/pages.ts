@@ -8,6 +8,7 @@ import changelog from "./changelog.md" with { type: "text" };
 import concepts from "./concepts.md" with { type: "text" };
 import configuration from "./configuration.md" with { type: "text" };
 import contributing from "./contributing.md" with { type: "text" };
+import errors from "./errors.md" with { type: "text" };
 import format from "./format.md" with { type: "text" };
 import index from "./index.md" with { type: "text" };
 import metrics from "./metrics.md" with { type: "text" };
@@ -40,6 +41,7 @@ const texts = {
   configuration,
   metrics,
   risk,
+  errors,
   format,
   commands,
   security,

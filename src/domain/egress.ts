@@ -55,9 +55,9 @@ export function egressPolicy(
     if (isAllowed(egress, hostname, port)) return;
     onRefused(hostname, port);
     const where = `${isIP(hostname) === 6 ? `[${hostname}]` : hostname}:${port}`;
-    throw new StellaError("policy", `Cannot connect to ${where}: this site is sealed`, {
+    throw new StellaError("egress_refused", `Cannot connect to ${where}: this site is sealed`, {
       hint: `add "${where}" to egress.allow in the configuration, if it is meant to be reached`,
-      findings: [{ code: "policy", reason: "egress_refused", found: where }],
+      findings: [{ kind: "policy", reason: "egress_refused", found: where }],
     });
   };
 }

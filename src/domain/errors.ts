@@ -1,57 +1,292 @@
 /**
- * The one error family. Rooms throw StellaError with a code from this closed list; cli renders it
- * as text, JSON and exit code, server as an RFC 9457 problem. Nothing below main.ts ends the
- * process.
+ * Errors: one class, a closed list of kinds, a closed list of reasons. Modules throw StellaError,
+ * cli renders it as text, JSON and exit code, http as a problem document (RFC 9457). Who has to tell
+ * one failure from another compares `kind` or `reason`; texts are for people.
  *
- * The codes are a contract with scripts: they never change meaning. Two names may share a number:
- * scripts tell them apart by the name, which is in the JSON result.
+ * Kinds and reasons are a contract with scripts: they are documented in src/docs/errors.md, which a
+ * test compares with these tables, and they never change their meaning.
  */
+
 export const exitCodes = {
   ok: 0,
-  internal: 1,
+  defect: 1,
   usage: 2,
+  config: 2,
   manifest: 3,
   signature: 4,
   untrusted: 5,
   missing: 6,
-  digest: 7,
+  differs: 7,
   unexpected: 8,
   unsafe: 9,
   truncated: 10,
-  base: 11,
-  media: 12,
-  registry: 13,
-  /** Something is in the way, or another holder has it. */
+  rollback: 11,
+  io: 12,
+  remote: 13,
   conflict: 14,
-  /** A queue is full or a service is busy: the same command may succeed later. */
   busy: 14,
-  /** Refused by the egress policy, a permission or a token's scope. */
   policy: 15,
-  /** A query without an answer, an unknown job or page. */
   not_found: 16,
-  /** The data is there, but older than the caller allows. */
   stale: 16,
   interrupted: 130,
 } as const;
 
-export type ErrorCode = Exclude<keyof typeof exitCodes, "ok">;
+export type ErrorKind = Exclude<keyof typeof exitCodes, "ok">;
 
-/** What a status of the API means where its answer does not say more; RFC 9110, 6585 and 4918. */
-export const statusCodes: Readonly<Record<number, ErrorCode>> = {
-  400: "usage",
-  401: "policy",
-  403: "policy",
+/** The status of the API for each kind (RFC 9110); see reasonStatuses for what has its own. */
+const kindStatuses = {
+  defect: 500,
+  usage: 400,
+  config: 500,
+  manifest: 500,
+  signature: 500,
+  untrusted: 500,
+  missing: 500,
+  differs: 500,
+  unexpected: 500,
+  unsafe: 500,
+  truncated: 500,
+  rollback: 409,
+  io: 500,
+  remote: 502,
+  conflict: 409,
+  busy: 503,
+  policy: 403,
+  not_found: 404,
+  stale: 404,
+  interrupted: 503,
+} as const satisfies Record<ErrorKind, number>;
+
+/** Why something failed. The kind follows from the reason, so each stands in one list only. */
+export const reasons = {
+  defect: ["defect", "build_failed", "permissions_kept", "worker_crashed", "worker_lost"],
+  usage: [
+    "argument_invalid",
+    "argument_missing",
+    "body_too_large",
+    "file_unsuitable",
+    "headers_too_large",
+    "host_unknown",
+    "id_invalid",
+    "input_duplicate",
+    "input_empty",
+    "layout_unsuitable",
+    "media_type_unsupported",
+    "method_not_allowed",
+    "name_invalid",
+    "options_conflict",
+    "output_unsuitable",
+    "path_reserved",
+    "place_ambiguous",
+    "profile_unknown",
+    "program_unsuitable",
+    "range_unsatisfiable",
+    "record_invalid",
+    "reference_invalid",
+    "request_invalid",
+    "risk_data_missing",
+    "trust_from_medium",
+  ],
+  config: [
+    "certificate_invalid",
+    "configuration_changed",
+    "configuration_invalid",
+    "credentials_invalid",
+    "database_invalid",
+    "digest_file_invalid",
+    "environment_invalid",
+    "file_exposed",
+    "hostile_environment",
+    "key_invalid",
+    "key_missing",
+    "passphrase_invalid",
+    "secret_invalid",
+    "service_manager",
+    "state_invalid",
+    "token_invalid",
+    "toolchain_missing",
+  ],
+  manifest: [
+    "artifact_invalid",
+    "bundle_missing",
+    "manifest_invalid",
+    "manifest_missing",
+    "risk_data_invalid",
+  ],
+  signature: [
+    "malformed",
+    "payload_type",
+    "predicate_type",
+    "signature_invalid",
+    "subject_mismatch",
+  ],
+  untrusted: [
+    "attestation_missing",
+    "hmac_missing",
+    "key_revoked",
+    "key_unknown",
+    "threshold_not_met",
+  ],
+  missing: ["entry_missing", "file_missing", "not_judged"],
+  differs: [
+    "build_differs",
+    "bundle_damaged",
+    "digest_mismatch",
+    "payload_differs",
+    "registry_manifest_differs",
+    "size_differs",
+  ],
+  unexpected: [
+    "chunk_not_decodable",
+    "entry_unexpected",
+    "header_differs",
+    "index_malformed",
+    "mode_differs",
+    "mtime_differs",
+    "padding_differs",
+    "trailing_data",
+  ],
+  unsafe: [
+    "case_collision",
+    "entry_path",
+    "entry_type",
+    "file_changed",
+    "name_reserved",
+    "private_file",
+    "unsafe_entry",
+    "unsafe_name",
+  ],
+  truncated: ["truncated", "volume_missing"],
+  rollback: ["rollback"],
+  io: [
+    "medium_failed",
+    "no_space",
+    "output_failed",
+    "path_missing",
+    "path_unusable",
+    "permission_denied",
+    "read_only",
+    "size_changed",
+    "stream_failed",
+    "too_many_open_files",
+  ],
+  remote: [
+    "auth",
+    "not_ready",
+    "not_a_service",
+    "rejected",
+    "reset",
+    "server_error",
+    "timeout",
+    "unreachable",
+  ],
+  conflict: [
+    "address_in_use",
+    "idempotency_key_reused",
+    "inputs_changed",
+    "key_differs",
+    "lock_held",
+    "output_exists",
+    "profile_removed",
+    "state_conflict",
+    "stream_unavailable",
+  ],
+  busy: [
+    "database_locked",
+    "directory_held",
+    "queue_full",
+    "service_stopping",
+    "service_unavailable",
+    "too_many_requests",
+    "too_many_streams",
+  ],
+  policy: [
+    "egress_refused",
+    "origin_refused",
+    "plain_http",
+    "scope_missing",
+    "tenant_refused",
+    "token_missing",
+  ],
+  not_found: ["not_found"],
+  stale: ["stale"],
+  interrupted: ["cancelled", "interrupted", "lease_lost"],
+} as const satisfies Record<ErrorKind, readonly string[]>;
+
+export type ReasonOf<K extends ErrorKind> = (typeof reasons)[K][number];
+/** `more_findings` counts what is not listed, of whatever kind; `other` is one that came over the wire and is not known here. */
+export type Reason = ReasonOf<ErrorKind> | "more_findings" | "other";
+
+const kindsOfReasons = new Map<string, ErrorKind>(
+  Object.entries(reasons).flatMap(([kind, all]) => all.map((one) => [one, kind as ErrorKind])),
+);
+
+/** Undefined for a reason that is not known here, such as one of a later version. */
+export function reasonNamed(name: unknown): Reason | undefined {
+  return typeof name === "string" && kindsOfReasons.has(name) ? name as Reason : undefined;
+}
+
+/** Names that earlier builds gave to kinds; databases and other services still hold them. */
+const formerNames: Readonly<Record<string, ErrorKind>> = {
+  internal: "defect",
+  digest: "differs",
+  base: "rollback",
+  media: "io",
+  registry: "remote",
+};
+
+export function kindNamed(name: unknown): ErrorKind | undefined {
+  if (typeof name !== "string" || name === "ok") return undefined;
+  if (Object.hasOwn(exitCodes, name)) return name as ErrorKind;
+  return Object.hasOwn(formerNames, name) ? formerNames[name] : undefined;
+}
+
+/** Reasons that have a status of their own: RFC 6585, RFC 4918, draft-ietf-httpapi-idempotency-key-header-07. */
+const reasonStatuses = {
+  body_too_large: 413,
+  headers_too_large: 431,
+  host_unknown: 421,
+  idempotency_key_reused: 422,
+  media_type_unsupported: 415,
+  method_not_allowed: 405,
+  no_space: 507,
+  not_ready: 503,
+  queue_full: 429,
+  range_unsatisfiable: 416,
+  token_missing: 401,
+} as const satisfies Partial<Record<Reason, number>>;
+
+export type HttpStatus =
+  | (typeof kindStatuses)[ErrorKind]
+  | (typeof reasonStatuses)[keyof typeof reasonStatuses];
+
+/** The status with which the API answers a failure. */
+export function statusOf(reason: Reason, kind = kindOf(reason)): HttpStatus {
+  return reason in reasonStatuses
+    ? reasonStatuses[reason as keyof typeof reasonStatuses]
+    : kindStatuses[kind];
+}
+
+/** What a status says where the answer does not say more: of an earlier build, or of a proxy. */
+export function reasonOfStatus(status: number): Reason {
+  return generalReasons[status] ?? "server_error";
+}
+
+const generalReasons: Readonly<Record<number, Reason>> = {
+  400: "request_invalid",
+  401: "token_missing",
+  403: "scope_missing",
   404: "not_found",
-  409: "conflict",
-  413: "usage",
-  415: "usage",
-  416: "usage",
-  421: "usage",
-  422: "usage",
-  429: "busy",
-  431: "usage",
-  503: "busy",
-  507: "media",
+  409: "state_conflict",
+  413: "body_too_large",
+  415: "media_type_unsupported",
+  416: "range_unsatisfiable",
+  421: "host_unknown",
+  422: "request_invalid",
+  429: "queue_full",
+  431: "headers_too_large",
+  503: "service_unavailable",
+  507: "no_space",
 };
 
 /**
@@ -59,12 +294,8 @@ export const statusCodes: Readonly<Record<number, ErrorCode>> = {
  * render escaped.
  */
 export interface Finding {
-  code: ErrorCode;
-  /**
-   * A stable slug, such as `digest_mismatch`; the metric label of attestation failures is one of
-   * these.
-   */
-  reason: string;
+  kind: ErrorKind;
+  reason: Reason;
   /** The file it is about, as the manifest or the index spells it. */
   path?: string;
   /** Byte range [from, to) in `path`, or line of a text file as `line`. */
@@ -76,27 +307,68 @@ export interface Finding {
   hint?: string;
 }
 
-export class StellaError extends Error {
-  readonly code: ErrorCode;
-  readonly hint: string | undefined;
+export interface ErrorDetails {
   /** Everything found, where one message is not enough. */
+  findings?: readonly Finding[] | undefined;
+  /** What to do next; begins with a verb. */
+  hint?: string | undefined;
+  cause?: unknown;
+  /** Where it is not the one of the reason: a registry's `digest_mismatch` is `remote`. */
+  kind?: ErrorKind;
+}
+
+export class StellaError extends Error {
+  override readonly name: string = "StellaError";
+  readonly kind: ErrorKind;
+  readonly hint: string | undefined;
   readonly findings: readonly Finding[];
 
-  constructor(
-    code: ErrorCode,
-    message: string,
-    options: { hint?: string; cause?: unknown; findings?: readonly Finding[] } = {},
-  ) {
-    super(message, options.cause === undefined ? undefined : { cause: options.cause });
-    this.name = "StellaError";
-    this.code = code;
-    this.hint = options.hint;
-    this.findings = options.findings ?? [];
+  /** @param message what could not be done, then why: `Cannot push "kit": the registry ...` */
+  constructor(readonly reason: Reason, message: string, details: ErrorDetails = {}) {
+    super(message, details.cause === undefined ? undefined : { cause: details.cause });
+    this.kind = details.kind ?? kindOf(reason);
+    this.hint = details.hint;
+    this.findings = details.findings ?? [];
   }
 
   get exitCode(): number {
-    return exitCodes[this.code];
+    return exitCodes[this.kind];
   }
+
+  /** The same failure in other words. */
+  reworded(message: string, details: ErrorDetails = {}): StellaError {
+    const { kind, hint, findings } = this;
+    return new StellaError(this.reason, message, { kind, hint, findings, cause: this, ...details });
+  }
+}
+
+/** The order in which findings and bundles decide the exit code of a verification, the worst first. */
+const worstFirst: readonly ErrorKind[] = [
+  "manifest",
+  "signature",
+  "rollback",
+  "unsafe",
+  "unexpected",
+  "differs",
+  "truncated",
+  "missing",
+  "untrusted",
+];
+
+/** The kind that decides the exit code; what is no verdict about content comes last, in its order. */
+export function worstOf(kinds: readonly ErrorKind[]): ErrorKind | undefined {
+  return worstFirst.find((one) => kinds.includes(one)) ?? kinds[0];
+}
+
+/** The exit code of several bundles, of which each has one. */
+export function worstExitCode(codes: readonly number[]): number {
+  const worst = worstFirst.map((kind): number => exitCodes[kind])
+    .find((code) => codes.includes(code));
+  return worst ?? codes.find((code) => code !== 0) ?? 0;
+}
+
+export function kindOf(reason: Reason): ErrorKind {
+  return kindsOfReasons.get(reason) ?? "defect";
 }
 
 /** The message of anything that was thrown. */
@@ -104,58 +376,57 @@ export function messageOf(thrown: unknown): string {
   return thrown instanceof Error ? thrown.message : String(thrown);
 }
 
-/**
- * A path that the runtime opens only with all permissions: below /dev, /proc and /sys, including
- * /dev/shm. Undefined for any other error.
- */
-export function reservedPlace(thrown: unknown): StellaError | undefined {
-  const found = /^Requires all access to (".*"), run again/s.exec(messageOf(thrown));
-  if (found === null) return undefined;
-  const text = `Cannot use ${found[1]}: nothing below /dev, /proc and /sys is opened`;
-  return new StellaError("usage", text, {
-    cause: thrown,
-    hint: "put it elsewhere: a tmpfs that is mounted at another place will do",
-  });
-}
-
-/**
- * What the system answers about a path or a medium, in words: the errno and the system call help
- * nobody who typed a path.
- */
-interface PathFault {
-  reason: string;
-  hint?: string;
-  code?: ErrorCode;
-}
-
 const freeSpace = "free space on the target, or choose another one";
 
-const pathFaults: Readonly<Record<string, PathFault>> = {
-  ENOENT: {
-    reason: "no such file or directory",
-    hint: "check the path, and that the medium is mounted",
-  },
-  ENOTDIR: { reason: "a part of the path is not a directory" },
-  EISDIR: { reason: "it is a directory" },
-  ELOOP: { reason: "too many levels of symbolic links" },
-  ENAMETOOLONG: { reason: "the name is too long" },
-  EACCES: { reason: "permission denied" },
-  EPERM: { reason: "operation not permitted" },
-  EMFILE: { reason: "too many open files", hint: "allow more open files: ulimit -n" },
-  ENFILE: { reason: "too many open files in the whole system" },
-  ENXIO: { reason: "no such device or address" },
-  ENODEV: { reason: "no such device" },
-  EBUSY: { reason: "it is in use" },
-  ETXTBSY: { reason: "it is a program that is running" },
-  EXDEV: { reason: "it lies on another file system" },
-  EIO: { reason: "input/output error" },
-  EROFS: { reason: "the file system is read-only", hint: "choose another target" },
-  EFBIG: { reason: "the file is too large for its file system" },
-  ENOSPC: { reason: "no space left on the device", hint: freeSpace },
-  EDQUOT: { reason: "the disk quota is used up", hint: freeSpace },
-  ESTALE: { reason: "stale file handle of a network file system" },
-  EEXIST: { reason: "it exists already", code: "conflict" },
-  ENOTEMPTY: { reason: "the directory is not empty", code: "conflict" },
+/** An error as data: in the API, in the database of jobs and in the log. */
+export interface ErrorRecord {
+  /** The kind. */
+  code: string;
+  /** Absent in what earlier builds wrote. */
+  reason?: string;
+  message: string;
+  hint?: string;
+  findings?: readonly FindingRecord[];
+}
+
+export type FindingRecord = Omit<Finding, "kind" | "reason"> & { code: string; reason: string };
+
+/** Without its findings, of which each place keeps as many as it has room for. */
+export function errorRecord(thrown: unknown): ErrorRecord {
+  const message = messageOf(thrown);
+  if (!(thrown instanceof StellaError)) return { code: "defect", reason: "defect", message };
+  const { kind, reason, hint } = thrown;
+  return { code: kind, reason, message, ...(hint === undefined ? {} : { hint }) };
+}
+
+/** What the system answers about a path or a medium: errno -> reason, in words, and what to do. */
+const pathFaults: Readonly<Record<string, readonly [Reason, string, string?]>> = {
+  ENOENT: [
+    "path_missing",
+    "no such file or directory",
+    "check the path, and that the medium is mounted",
+  ],
+  ENOTDIR: ["path_missing", "a part of the path is not a directory"],
+  EISDIR: ["path_unusable", "it is a directory"],
+  ELOOP: ["path_unusable", "too many levels of symbolic links"],
+  ENAMETOOLONG: ["path_unusable", "the name is too long"],
+  EACCES: ["permission_denied", "permission denied"],
+  EPERM: ["permission_denied", "operation not permitted"],
+  EMFILE: ["too_many_open_files", "too many open files", "allow more open files: ulimit -n"],
+  ENFILE: ["too_many_open_files", "too many open files in the whole system"],
+  ENXIO: ["path_unusable", "no such device or address"],
+  ENODEV: ["path_unusable", "no such device"],
+  EBUSY: ["path_unusable", "it is in use"],
+  ETXTBSY: ["path_unusable", "it is a program that is running"],
+  EXDEV: ["path_unusable", "it lies on another file system"],
+  EIO: ["medium_failed", "input/output error"],
+  EROFS: ["read_only", "the file system is read-only", "choose another target"],
+  EFBIG: ["path_unusable", "the file is too large for its file system"],
+  ENOSPC: ["no_space", "no space left on the device", freeSpace],
+  EDQUOT: ["no_space", "the disk quota is used up", freeSpace],
+  ESTALE: ["medium_failed", "stale file handle of a network file system"],
+  EEXIST: ["output_exists", "it exists already"],
+  ENOTEMPTY: ["output_exists", "the directory is not empty"],
 };
 
 /** The errno of what a call on a file threw; empty for anything else. */
@@ -164,36 +435,43 @@ export function errnoOf(thrown: unknown): string {
   return typeof code === "string" ? code : "";
 }
 
-/** Why a call on a file failed, in words. */
+/** Why a call on a file failed, in words: errno and system call help nobody who typed a path. */
 export function ioReason(cause: unknown): string {
-  return pathFaults[errnoOf(cause)]?.reason ?? messageOf(cause);
+  return pathFaults[errnoOf(cause)]?.[1] ?? messageOf(cause);
 }
 
 /**
  * Wraps what a call on a file threw. A path that cannot be used and a medium that is full,
- * read-only or failing are code 12, never a finding about content.
+ * read-only or failing are kind io, never a finding about content.
  */
 export function ioError(action: string, path: string, cause: unknown): StellaError {
-  const reserved = reservedPlace(cause);
-  if (reserved !== undefined) return reserved;
-  const fault = pathFaults[errnoOf(cause)];
-  const code = fault === undefined ? "usage" : fault.code ?? "media";
-  const text = `${action} ${JSON.stringify(path)}: ${ioReason(cause)}`;
-  const { hint } = fault ?? {};
-  return new StellaError(code, text, hint === undefined ? { cause } : { cause, hint });
+  const [reason = "path_unusable", , hint] = pathFaults[errnoOf(cause)] ?? [];
+  if (!isReserved(cause)) {
+    const text = `${action} ${JSON.stringify(path)}: ${ioReason(cause)}`;
+    return new StellaError(reason, text, { cause, hint });
+  }
+  const text = `${action} ${JSON.stringify(path)}: nothing below /dev, /proc and /sys is opened`;
+  const elsewhere = "put it elsewhere: a tmpfs that is mounted at another place will do";
+  return new StellaError("path_reserved", text, { cause, hint: elsewhere });
 }
 
 /** What a call on a file threw where nobody knew more about it; undefined for any other error. */
 export function uncaughtIoError(thrown: unknown): StellaError | undefined {
-  if (!(thrown instanceof Error) || pathFaults[errnoOf(thrown)] === undefined) return undefined;
-  // node: has the path beside the text; Deno's own calls have it in the text alone.
-  const { path } = thrown as { path?: unknown };
-  const named = typeof path === "string" ? path : /: \w+ '(.*)'$/s.exec(thrown.message)?.[1];
+  if (!isReserved(thrown) && pathFaults[errnoOf(thrown)] === undefined) return undefined;
+  const named = pathIn(thrown);
   return named === undefined ? undefined : ioError("Cannot use", named, thrown);
 }
 
-/** Whether a disk or a quota is full: whoever asked can do nothing about it but ask for less. */
-export function isOutOfSpace({ cause }: StellaError): boolean {
-  return ["ENOSPC", "EDQUOT"].includes(errnoOf(cause)) ||
-    /database or disk is full/.test(cause === undefined ? "" : messageOf(cause));
+/** Deno opens nothing below /dev (which /dev/shm is too), /proc and /sys without all permissions. */
+function isReserved(thrown: unknown): boolean {
+  return thrown instanceof Deno.errors.NotCapable &&
+    /^\/(dev|proc|sys)(\/|$)/.test(pathIn(thrown) ?? "");
+}
+
+/** node: has the path beside the text; Deno's own calls have it in the text alone. */
+function pathIn(thrown: unknown): string | undefined {
+  const { path, message } = thrown as { path?: unknown; message?: unknown };
+  if (typeof path === "string") return path;
+  return /: \w+ '(.*)'$|^Requires \w+ access to "(.*)",/s.exec(String(message))?.slice(1)
+    .find((one) => one !== undefined);
 }

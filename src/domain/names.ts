@@ -11,7 +11,7 @@ export function isName(name: string): boolean {
 /** @throws StellaError usage */
 export function checkName(kind: "profile" | "tenant", name: string): string {
   if (isName(name)) return name;
-  throw new StellaError("usage", `The ${kind} name ${shown(name)} cannot be used`, {
+  throw new StellaError("name_invalid", `The ${kind} name ${shown(name)} cannot be used`, {
     hint: "use 1 to 64 of a-z 0-9 . _ - with a letter or digit at both ends and no '..'",
   });
 }

@@ -41,9 +41,13 @@ export function parseReference(text: string): Reference {
   const reference = { authority, ...splitPath(slash < 0 ? "" : rest.slice(slash + 1)) };
   const faults = faultsOf(reference);
   if (faults.length === 0) return reference;
-  throw new StellaError("usage", `Cannot use the reference ${shown(text)}: ${faults.join("; ")}`, {
-    hint: "write oci://HOST[:PORT]/REPOSITORY[:TAG]",
-  });
+  throw new StellaError(
+    "reference_invalid",
+    `Cannot use the reference ${shown(text)}: ${faults.join("; ")}`,
+    {
+      hint: "write oci://HOST[:PORT]/REPOSITORY[:TAG]",
+    },
+  );
 }
 
 /**
@@ -67,16 +71,24 @@ export function parseEndpoint(text: string, plainHttp = false): Endpoint {
   const url = URL.parse(text);
   const written = /^(https?):\/\/([^/?#]+)\/?$/.exec(text.toLowerCase())?.[2];
   if (url === null || written === undefined || hostFault(written) !== undefined) {
-    throw new StellaError("usage", `Cannot use the registry ${shown(text)}: it is no plain URL`, {
-      hint: "write https://HOST[:PORT] without a path",
-    });
+    throw new StellaError(
+      "reference_invalid",
+      `Cannot use the registry ${shown(text)}: it is no plain URL`,
+      {
+        hint: "write https://HOST[:PORT] without a path",
+      },
+    );
   }
   if (url.protocol === "https:" || plainHttp || isLoopback(hostOf(url))) {
     return { url: new URL(url.origin), plainHttp };
   }
-  throw new StellaError("usage", `Cannot use the registry ${shown(text)}: plain http is readable`, {
-    hint: "use https, or allow plain http for this registry",
-  });
+  throw new StellaError(
+    "plain_http",
+    `Cannot use the registry ${shown(text)}: plain http is readable`,
+    {
+      hint: "use https, or allow plain http for this registry",
+    },
+  );
 }
 
 /** The host of a URL as connect expects it: IPv6 without brackets. */
@@ -129,9 +141,13 @@ function isLoopbackUrl(authority: string): boolean {
 function withoutScheme(text: string): string {
   const found = /^oci:(?:\/\/)?(?!\/)/.exec(text);
   if (found) return text.slice(found[0].length);
-  throw new StellaError("usage", `Cannot use the reference ${shown(text)}: it has no scheme`, {
-    hint: "write oci://HOST[:PORT]/REPOSITORY[:TAG]",
-  });
+  throw new StellaError(
+    "reference_invalid",
+    `Cannot use the reference ${shown(text)}: it has no scheme`,
+    {
+      hint: "write oci://HOST[:PORT]/REPOSITORY[:TAG]",
+    },
+  );
 }
 
 function splitPath(path: string): { repository: string; tag?: string; digest?: Digest } {
@@ -172,7 +188,11 @@ function hostFault(authority: string): string | undefined {
 }
 
 function withCredentials(): StellaError {
-  return new StellaError("usage", "Cannot use the reference: it has credentials in it", {
-    hint: "put them into a credentials file",
-  });
+  return new StellaError(
+    "reference_invalid",
+    "Cannot use the reference: it has credentials in it",
+    {
+      hint: "put them into a credentials file",
+    },
+  );
 }

@@ -59,5 +59,5 @@ function readAll(fd: number, max: number): Uint8Array {
 }
 
 function refused(action: string, path: string, reason: string): StellaError {
-  return new StellaError("usage", `${action} ${shown(path)}: ${reason}`);
+  return new StellaError("file_unsuitable", `${action} ${shown(path)}: ${reason}`);
 }

@@ -46,26 +46,28 @@ export function programsOf(
 export function checkPrograms(programs: readonly CarriedProgram[], taken: readonly string[]): void {
   const seen = new Set([manifestName, ...taken].map(folded));
   const findings = programs.flatMap((program): Finding[] => {
-    const absent = absenceOf(program.path);
-    const fault = absent ?? faultOf(program, seen);
+    const { path } = program;
+    const absent = absenceOf(path);
+    const fault = faultOf(program, seen);
     seen.add(folded(program.name));
+    if (absent !== undefined) return [{ kind: "io", path, ...absent }];
     if (fault === undefined) return [];
-    const code = absent === undefined ? "usage" : "media";
-    return [{ code, reason: "program_refused", path: program.path, found: fault }];
+    return [{ kind: "usage", reason: "program_unsuitable", path, found: fault }];
   });
   if (findings.length === 0) return;
-  throw new StellaError(findings[0]!.code, "Cannot add a program to the bundle", {
+  throw new StellaError(findings[0]!.reason, "Cannot add a program to the bundle", {
     findings,
     hint: "give each build a name of its own, such as stella-aarch64 or stella.exe",
   });
 }
 
 /** Why nothing can be read at `path`; undefined where it is a file. */
-function absenceOf(path: string): string | undefined {
+function absenceOf(path: string): Pick<Finding, "reason" | "found"> | undefined {
   try {
-    return statSync(path).isFile() ? undefined : "it is not a file";
+    if (statSync(path).isFile()) return undefined;
+    return { reason: "path_unusable", found: "it is not a file" };
   } catch (error) {
-    return ioReason(error);
+    return { reason: ioError("Cannot read", path, error).reason, found: ioReason(error) };
   }
 }
 

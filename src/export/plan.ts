@@ -145,7 +145,7 @@ export function statOrigin(origin: Origin): OriginStat {
 }
 
 function longPath(path: string, found: string): Finding {
-  return { code: "unsafe", reason: "unsafe_name", path, found, hint: "rename it, or leave it out" };
+  return { kind: "unsafe", reason: "unsafe_name", path, found, hint: "rename it, or leave it out" };
 }
 
 /** What is private and named itself gets a message of its own. @throws StellaError unsafe */
@@ -160,30 +160,35 @@ function refusePrivate(sources: readonly FilesSource[], privateFiles: PrivateFil
 
 function privateEntry(path: string): Finding {
   const hint = "leave it out: name other inputs, or use --exclude";
-  return { code: "unsafe", reason: "private_file", path, found: privateReason, hint };
+  return { kind: "unsafe", reason: "private_file", path, found: privateReason, hint };
 }
 
 function refused(count: number, faults: Finding[]): StellaError {
   const what = count === 1
     ? "an entry that cannot be carried"
     : `${count} entries that cannot be carried`;
-  return new StellaError("unsafe", `Cannot export: the inputs have ${what}`, {
-    findings: faults,
-    ...(faults.every(({ reason }) => reason !== "unsafe_name") ? {} : {
-      hint: "rename the files, since some systems cannot hold these names: see Names in the README",
-    }),
-  });
+  return new StellaError(
+    faults[0]?.reason ?? "unsafe_name",
+    `Cannot export: the inputs have ${what}`,
+    {
+      findings: faults,
+      ...(faults.every(({ reason }) => reason !== "unsafe_name") ? {} : {
+        hint:
+          "rename the files, since some systems cannot hold these names: see Names in the README",
+      }),
+    },
+  );
 }
 
 function nothing(sources: readonly FilesSource[]): StellaError {
   const where = sources.map((source) => shown(source.path)).join(", ") || "no input";
   if (sources.some(({ include, exclude = [] }) => include !== undefined || exclude.length > 0)) {
     const left = `no file in ${where} is left by include and exclude`;
-    return new StellaError("usage", `Cannot export: ${left}`, {
+    return new StellaError("input_empty", `Cannot export: ${left}`, {
       hint: "check the globs: they are compared with paths below the source, and case counts",
     });
   }
-  return new StellaError("usage", `Cannot export: no file was found in ${where}`, {
+  return new StellaError("input_empty", `Cannot export: no file was found in ${where}`, {
     hint: "give files or directories with --input PATH, or configure sources for the profile",
   });
 }
@@ -191,7 +196,7 @@ function nothing(sources: readonly FilesSource[]): StellaError {
 function checkCreated(seconds: number): number {
   if (seconds >= earliestCreated && seconds <= latestCreated) return seconds;
   throw new StellaError(
-    "usage",
+    "argument_invalid",
     `Cannot date the bundle ${new Date(seconds * 1000).toISOString()}`,
     {
       hint: `tar, zip and FAT hold ${createdText(earliestCreated)} to ${

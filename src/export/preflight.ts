@@ -55,7 +55,7 @@ function leastBytes(plan: Plan): number {
 
 function noSpace(directory: string, needed: string, found: string): StellaError {
   return new StellaError(
-    "media",
+    "no_space",
     `Cannot export into ${shown(directory)}: the bundle needs ${needed} and ${found}`,
     { hint: "free space on the target, or choose another one; nothing was written" },
   );
@@ -63,7 +63,7 @@ function noSpace(directory: string, needed: string, found: string): StellaError 
 
 function tooLarge(directory: string, found: string, hint: string): StellaError {
   return new StellaError(
-    "usage",
+    "output_unsuitable",
     `Cannot export into ${
       shown(directory)
     }: FAT32 holds files of at most ${fat32} bytes, and ${found}`,

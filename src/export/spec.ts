@@ -117,7 +117,7 @@ export function tenantOf(named: string | undefined, profile: Profile): string {
   const tenant = checkName("tenant", named ?? profile.tenants?.[0] ?? "default");
   if (belongsTo(profile, tenant)) return tenant;
   const what = `Cannot export the profile ${shown(profile.name)} for the tenant ${shown(tenant)}`;
-  throw new StellaError("policy", `${what}: it is not one of the profile's tenants`, {
+  throw new StellaError("tenant_refused", `${what}: it is not one of the profile's tenants`, {
     hint: `name one of them with --tenant: ${profile.tenants?.join(", ")}`,
   });
 }
@@ -185,12 +185,12 @@ function volumeSizeOf(layout: Layout, text: string | undefined): number | undefi
   if (text === undefined) return undefined;
   const bytes = volumeBytes(text);
   if (bytes === undefined) {
-    throw new StellaError("usage", `Cannot cut volumes of the size ${shown(text)}`, {
+    throw new StellaError("argument_invalid", `Cannot cut volumes of the size ${shown(text)}`, {
       hint: `use ${volumeSizes}`,
     });
   }
   if (layout === "archive") return bytes;
-  throw new StellaError("usage", "Cannot cut a directory bundle into volumes", {
+  throw new StellaError("options_conflict", "Cannot cut a directory bundle into volumes", {
     hint: "leave out --volume-size, or use --layout archive",
   });
 }
@@ -204,7 +204,9 @@ function createdOf(
   if (given !== undefined && given !== "") {
     if (/^\d{1,12}$/.test(given)) return Number(given);
     const text = `Cannot use SOURCE_DATE_EPOCH=${shown(given)}: it is not a count of seconds`;
-    throw new StellaError("usage", text, { hint: "for example: SOURCE_DATE_EPOCH=1767225600" });
+    throw new StellaError("environment_invalid", text, {
+      hint: "for example: SOURCE_DATE_EPOCH=1767225600",
+    });
   }
   if (kind !== "kit") return "newest";
   const built = Date.parse(build.buildDate) / 1000;

@@ -99,7 +99,7 @@ async function verifyFinished(
   const reason = await keys.verify(directory);
   if (reason === undefined) return emit({ kind: "verified", result: "success" });
   emit({ kind: "verified", result: "failed", reason });
-  throw new StellaError("digest", `The finished bundle does not verify: ${reason}`, {
+  throw new StellaError("bundle_damaged", `The finished bundle does not verify: ${reason}`, {
     hint: "memory or disk of this machine changed its bytes: check both; nothing was stored",
   });
 }

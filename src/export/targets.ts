@@ -103,12 +103,13 @@ export function publishError(
   const errors = failures.map(({ thrown }) => thrown);
   if (failures.length === 1) return errors[0];
   const known = errors.filter((one): one is StellaError => one instanceof StellaError);
-  const defect = known.length < errors.length ? "internal" as const : undefined;
-  const code = known.find(isTransient)?.code ?? defect ?? known[0]?.code ?? "internal";
+  const first = known.length < errors.length ? undefined : known[0];
+  const { reason, kind } = known.find(isTransient) ?? first ?? { reason: "defect", kind: "defect" };
   const named = failures.map(({ name, thrown }) => `${name}: ${messageOf(thrown)}`);
   const text = `Cannot publish to ${failures.length} of ${count} targets: ${named.join("; ")}`;
   const hints = [...new Set(known.flatMap(({ hint }) => hint ?? []))];
-  return new StellaError(code, text, {
+  return new StellaError(reason, text, {
+    kind,
     cause: errors[0],
     findings: known.flatMap(({ findings }) => findings),
     ...(hints.length === 0 ? {} : { hint: hints.join("; ") }),
@@ -134,7 +135,7 @@ async function toDirectory(publishing: Publishing, template: string): Promise<vo
     await whileBusy(context, publish);
     context.emit({ kind: "published", result: "success" });
   } catch (error) {
-    const isTaken = error instanceof StellaError && error.code === "conflict";
+    const isTaken = error instanceof StellaError && error.kind === "conflict";
     context.emit({ kind: "published", result: isTaken ? "conflict" : "error" });
     throw error;
   }
@@ -214,7 +215,9 @@ function clientFor({ spec, context }: Publishing, target: RegistryTarget) {
   const registry = spec.registries.find(({ name }) => name === target.registry);
   if (registry === undefined) {
     const text = `Cannot publish to the registry ${shown(target.registry)}: it is not configured`;
-    throw new StellaError("usage", text, { hint: "name it under `registries` in stella.yaml" });
+    throw new StellaError("configuration_invalid", text, {
+      hint: "name it under `registries` in stella.yaml",
+    });
   }
   const { url, plainHttp, name: _, credential: __, ...files } = registry;
   const endpoint = parseEndpoint(url, plainHttp);

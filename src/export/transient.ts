@@ -1,11 +1,10 @@
 /** Which failures of an export may be gone a little later, so that it is tried again by itself. */
 import { StellaError } from "../domain/errors.ts";
 
-/** As registry/failure.ts names them; what crossed the border of a worker has its reason in its findings. */
 const transientReasons: readonly string[] = ["timeout", "server_error", "reset"];
 
 /** A registry that did not answer as it should. A full disk is no such thing: it stays full until somebody acts. */
 export function isTransient(thrown: unknown): boolean {
-  return thrown instanceof StellaError && thrown.code === "registry" &&
-    thrown.findings.some(({ reason }) => transientReasons.includes(reason));
+  return thrown instanceof StellaError && thrown.kind === "remote" &&
+    transientReasons.includes(thrown.reason);
 }

@@ -27,7 +27,10 @@ export function authenticate(config: Pick<Config, "tokens" | "tenants">): Handle
     const access = find(c.req.header("authorization"));
     if (access === undefined) {
       c.header("www-authenticate", 'Bearer realm="stella"');
-      return problem(c, { status: 401, detail: "This needs a token, as Authorization: Bearer" });
+      return problem(c, {
+        reason: "token_missing",
+        detail: "This needs a token, as Authorization: Bearer",
+      });
     }
     c.set("access", access);
     return await next();
@@ -39,7 +42,10 @@ export function needs(scope: Scope): Handler {
   return async (c, next) => {
     if (c.get("access").scopes.includes(scope)) return await next();
     c.header("www-authenticate", `Bearer realm="stella", error="insufficient_scope"`);
-    return problem(c, { status: 403, detail: `The token does not have the scope ${scope}` });
+    return problem(c, {
+      reason: "scope_missing",
+      detail: `The token does not have the scope ${scope}`,
+    });
   };
 }
 

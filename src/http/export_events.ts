@@ -46,7 +46,7 @@ function tooMany(c: Context, { feed, onRefused }: Pick<ServerDeps, "feed" | "onR
   onRefused("followers_full");
   c.header("retry-after", "5");
   return problem(c, {
-    status: 503,
+    reason: "too_many_streams",
     detail: `Too many event streams are open (limit: ${feed.maxFollowers})`,
     hint: "ask for the export itself meanwhile, without /events",
   });

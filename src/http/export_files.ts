@@ -37,7 +37,7 @@ export function addFiles(app: App, deps: ServerDeps): void {
     const { contents, job } = stored;
     const file = findStored(contents, c.req.param("path"));
     if (file === undefined) {
-      return problem(c, { status: 404, detail: "There is no such file in this export" });
+      return problem(c, { reason: "not_found", detail: "There is no such file in this export" });
     }
     return sendFile(c, contents, file, () => audit(c, deps, "download", job, file.path));
   });
@@ -48,7 +48,11 @@ export function addFiles(app: App, deps: ServerDeps): void {
     const { contents, job } = stored;
     if (contents.layout === "directory") {
       const detail = "A bundle in the layout directory is not handed out as one stream";
-      return problem(c, { status: 409, detail, hint: "fetch its files one by one" });
+      return problem(c, {
+        reason: "stream_unavailable",
+        detail,
+        hint: "fetch its files one by one",
+      });
     }
     const tag = `"${contents.bundleDigest}.tar"`;
     if (namesTag(c.req.header("if-none-match"), tag)) return unchanged(c, tag);
@@ -81,15 +85,17 @@ async function storedFor(
     );
   }
   const why = job.state === "succeeded" ? "was removed" : `is ${job.state}`;
-  return problem(c, { status: 404, detail: `There is no bundle of this export: it ${why}` });
+  return problem(c, {
+    reason: "not_found",
+    detail: `There is no bundle of this export: it ${why}`,
+  });
 }
 
 /** It was logged when the scrub found it. */
 function damaged(c: Context, { path }: { path: string }) {
   const what = JSON.stringify(path);
   return problem(c, {
-    status: 500,
-    code: "digest",
+    reason: "bundle_damaged",
     detail: `The bundle of this export is damaged: its file ${what} is not as it was made`,
     hint: "ask for an export of its profile again",
   });
@@ -99,8 +105,7 @@ function damaged(c: Context, { path }: { path: string }) {
 function unreadable(c: Context, { onFault }: Pick<ServerDeps, "onFault">, error: unknown) {
   onFault(error);
   return problem(c, {
-    status: 500,
-    code: "internal",
+    reason: "defect",
     detail: "The bundle of this export cannot be read: the service's log says why",
     hint: "ask for an export of its profile again",
   });
@@ -117,7 +122,7 @@ function sendFile(c: Context, contents: Contents, file: StoredFile, onSent: () =
   const range = parseRange(asked, file.size);
   if (range === "unsatisfiable") {
     c.header("content-range", `bytes */${file.size}`);
-    return problem(c, { status: 416, detail: `The file has ${file.size} bytes` });
+    return problem(c, { reason: "range_unsatisfiable", detail: `The file has ${file.size} bytes` });
   }
   if (c.req.method === "GET") onSent();
   const [from, to] = range ?? [0, file.size];

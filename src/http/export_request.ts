@@ -116,6 +116,7 @@ export const exportSchema = z.strictObject({
   bundleDigest: z.string().regex(/^[0-9a-f]{64}$/).nullable(),
   error: z.strictObject({
     code: z.string(),
+    reason: z.string().exactOptional().describe("Absent in exports of earlier versions"),
     message: z.string(),
     hint: z.string().exactOptional(),
     findings: z.array(findingSchema).readonly().exactOptional(),
@@ -159,7 +160,7 @@ export function jsonOf(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch {
-    throw new StellaError("usage", "The body cannot be read as JSON");
+    throw new StellaError("request_invalid", "The body cannot be read as JSON");
   }
 }
 
@@ -170,5 +171,5 @@ export function invalid(c: Context, error: z.ZodError, place?: string) {
     if (issue.code !== "unrecognized_keys") return [{ path, message: issue.message }];
     return issue.keys.map((key) => ({ path: key, message: "is not known here" }));
   });
-  return problem(c, { status: 400, detail: "The request cannot be used", errors });
+  return problem(c, { reason: "request_invalid", detail: "The request cannot be used", errors });
 }

@@ -32,17 +32,26 @@ export function addExports(app: App, deps: ServerDeps): void {
   app.post("/v1/exports", needs("write"), async (c) => {
     if (deps.isDraining()) return stopping(c);
     if (!isJson(c)) {
-      return problem(c, { status: 415, detail: "The body has to be application/json" });
+      return problem(c, {
+        reason: "media_type_unsupported",
+        detail: "The body has to be application/json",
+      });
     }
     if (isEncoded(c)) {
       c.header("accept-encoding", "identity");
-      return problem(c, { status: 415, detail: "The body has to come as it is, not compressed" });
+      return problem(c, {
+        reason: "media_type_unsupported",
+        detail: "The body has to come as it is, not compressed",
+      });
     }
     const key = keySchema.optional().safeParse(c.req.header("idempotency-key"));
     if (!key.success) return invalid(c, key.error, "Idempotency-Key");
     const text = await readBody(c.req.raw);
     if (text === undefined) {
-      return problem(c, { status: 413, detail: `A body has at most ${maxBodyBytes} bytes` });
+      return problem(c, {
+        reason: "body_too_large",
+        detail: `A body has at max ${maxBodyBytes} bytes`,
+      });
     }
     const body = request(c).safeParse(jsonOf(text));
     if (!body.success) return invalid(c, body.error);
@@ -142,18 +151,18 @@ export function jobFor(c: Context<AppEnvironment>, { queue }: Pick<ServerDeps, "
  */
 export function noExport(c: Context) {
   if (!idPattern.test(c.req.param("id") ?? "")) {
-    return problem(c, { status: 400, detail: "That is not the id of an export" });
+    return problem(c, { reason: "id_invalid", detail: "That is not the id of an export" });
   }
-  return problem(c, { status: 404, detail: "There is no such export" });
+  return problem(c, { reason: "not_found", detail: "There is no such export" });
 }
 
 function hasEnded(c: Context, { state }: Job) {
-  return problem(c, { status: 409, detail: `The export is ${state}` });
+  return problem(c, { reason: "state_conflict", detail: `The export is ${state}` });
 }
 
 function noProfile(c: Context, { profile }: Job) {
   return problem(c, {
-    status: 409,
+    reason: "profile_removed",
     detail: `The configuration no longer has the profile ${profile}`,
     hint: "put it back and restart the service, or ask for an export of another one",
   });
@@ -161,11 +170,11 @@ function noProfile(c: Context, { profile }: Job) {
 
 function stopping(c: Context) {
   c.header("retry-after", "10");
-  return problem(c, { status: 503, detail: "The service is shutting down" });
+  return problem(c, { reason: "service_stopping", detail: "The service is shutting down" });
 }
 
 function cannot(c: Context, check: string) {
   c.header("retry-after", "10");
   const detail = `The readiness check ${check} does not pass, and this export needs it`;
-  return problem(c, { status: 503, code: "registry", detail });
+  return problem(c, { reason: "not_ready", detail });
 }

@@ -49,10 +49,15 @@ export function guard(own: Names): Handler {
     // c.env does not exist when a test calls app.request(path).
     const raw = (c.env as NodeBindings | undefined)?.incoming?.rawHeaders ?? [];
     if (raw.length / 2 > maxHeaders) {
-      return problem(c, { status: 431, detail: `A request has at most ${maxHeaders} headers` });
+      return problem(c, {
+        reason: "headers_too_large",
+        detail: `A request has at max ${maxHeaders} headers`,
+      });
     }
     const named = raw.filter((name, at) => at % 2 === 0 && name.toLowerCase() === "host").length;
-    if (named > 1) return problem(c, { status: 400, detail: "A request has one Host header" });
+    if (named > 1) {
+      return problem(c, { reason: "request_invalid", detail: "A request has one Host header" });
+    }
     // The URL comes from the Host header, or from an absolute request target, which takes
     // precedence (RFC 9112 section 3.2.2).
     const hosts = [new URL(c.req.url).host, c.req.header("host") ?? ""].filter((one) => one !== "");
@@ -60,7 +65,10 @@ export function guard(own: Names): Handler {
     if (foreign !== undefined) return misdirected(c, foreign);
     const origin = c.req.header("origin");
     if (origin !== undefined && !isOwn(URL.parse(origin)?.host ?? "", own)) {
-      return problem(c, { status: 403, detail: "Pages of another origin are not answered" });
+      return problem(c, {
+        reason: "origin_refused",
+        detail: "Pages of another origin are not answered",
+      });
     }
     return await next();
   };
@@ -68,7 +76,7 @@ export function guard(own: Names): Handler {
 
 function misdirected(c: Context, host: string) {
   return problem(c, {
-    status: 421,
+    reason: "host_unknown",
     detail: `The host name ${JSON.stringify(host.slice(0, maxHostLength))} is not served here`,
     hint: "where it is a name of this service, add it to service.hosts in stella.yaml",
   });

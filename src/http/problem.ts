@@ -1,23 +1,18 @@
 /** Refusals as problem documents. Source: RFC 9457. */
 import type { Context } from "hono";
 import type { ContentfulStatusCode } from "hono/utils/http-status";
-import {
-  errnoOf,
-  type ErrorCode,
-  isOutOfSpace,
-  statusCodes,
-  StellaError,
-} from "../domain/errors.ts";
+import { type ErrorKind, kindOf, type Reason, statusOf, StellaError } from "../domain/errors.ts";
 import type { OpsDeps } from "./deps.ts";
 import { withoutPaths } from "./without_paths.ts";
 
 export interface Problem {
-  status: ContentfulStatusCode;
+  /** Status and code follow from it. */
+  reason: Reason;
+  /** Where it is not the one of the reason. */
+  kind?: ErrorKind;
   /** What happened, in one sentence. */
   detail: string;
-  /** A code of errors.ts; default: that of the status. */
-  code?: ErrorCode;
-  hint?: string;
+  hint?: string | undefined;
   /** All faults of the request; `path` is a position in the body, or a header or parameter name. */
   errors?: { path: string; message: string }[];
 }
@@ -42,52 +37,20 @@ const titles: Record<number, string> = {
 };
 
 /** `type` is about:blank: the status says it all, and a URL would have to be served. */
-export function problem(
-  c: Context,
-  { status, detail, code = statusCodes[status] ?? "usage", ...rest }: Problem,
-) {
-  const { hint, ...others } = rest;
+export function problem(c: Context, told: Problem) {
+  const { reason, kind = kindOf(reason), detail, hint, ...others } = told;
+  const status = statusOf(reason, kind);
   const body = {
     type: "about:blank",
     title: titles[status],
     status,
     detail: withoutPaths(detail),
-    code,
+    code: kind,
+    reason,
     ...others,
     ...(hint === undefined ? {} : { hint: withoutPaths(hint) }),
   };
   return c.body(JSON.stringify(body), status, { "content-type": "application/problem+json" });
-}
-
-const statuses: Partial<Record<ErrorCode, ContentfulStatusCode>> = {
-  conflict: 409,
-  busy: 503,
-  policy: 403,
-  not_found: 404,
-};
-
-/**
- * `usage` is 400, except for a reused idempotency key
- * (draft-ietf-httpapi-idempotency-key-header-07) and for faults of files. A full queue is 429,
- * other busy states are 503.
- */
-function statusOf(error: StellaError): ContentfulStatusCode {
-  const has = (reason: string) => error.findings.some((one) => one.reason === reason);
-  if (has("queue_full")) return 429;
-  if (isOutOfSpace(error)) return 507;
-  if (isOfFile(error)) return 500;
-  if (error.code in statuses) return statuses[error.code]!;
-  if (error.code === "interrupted") return 503;
-  if (error.code !== "usage") return 500;
-  return has("idempotency_key_reused") ? 422 : 400;
-}
-
-/**
- * Callers do not name files of the service: a fault of one is not theirs, and its path only belongs
- * in the log.
- */
-function isOfFile({ code, cause }: StellaError): boolean {
-  return code === "media" || /^E[A-Z0-9]+$/.test(errnoOf(cause));
 }
 
 /** Seconds after which a full queue may have room, or a transient fault may be over. */
@@ -102,21 +65,32 @@ export function problemOf(
   error: Error,
   { onFault, onRefused }: Pick<OpsDeps, "onFault" | "onRefused">,
 ) {
-  if (isAborted(error)) return problem(c, { status: 400, detail: "The request ended too early" });
-  const known = error instanceof StellaError;
-  const status = known ? statusOf(error) : 500;
+  if (isAborted(error)) {
+    return problem(c, { reason: "request_invalid", detail: "The request ended too early" });
+  }
+  const told = toldOf(error);
+  const status = statusOf(told.reason, told.kind);
   if (status >= 500) onFault(error);
-  if (status === 429) onRefused("queue_full");
+  if (told.reason === "queue_full") onRefused("queue_full");
   if (status in pauses) c.header("retry-after", String(pauses[status]));
-  if (status === 507) {
-    return problem(c, { status, code: "media", detail: "No space is left on the service's disk" });
-  }
-  if (!known || isOfFile(error)) {
-    return problem(c, { status, code: "internal", detail: "See the service's log" });
-  }
-  const { code, message, hint } = error;
-  return problem(c, { status, code, detail: message, ...(hint === undefined ? {} : { hint }) });
+  return problem(c, told);
 }
+
+/**
+ * Callers do not name files of the service: a fault of one is not theirs, and its path only belongs
+ * in the log.
+ */
+function toldOf(error: Error): Problem {
+  const { reason, kind, message: detail, hint } = error instanceof StellaError ? error : defect;
+  if (reason === "no_space") return { reason, detail: "No space is left on the service's disk" };
+  const isOurs = ownKinds.has(kind) || reason === "output_exists";
+  return isOurs
+    ? { reason: "defect", detail: "See the service's log" }
+    : { reason, kind, detail, hint };
+}
+
+const defect = new StellaError("defect", "");
+const ownKinds: ReadonlySet<ErrorKind> = new Set(["config", "defect", "io"]);
 
 /** The client disconnected while its body was read; nobody reads this response. */
 function isAborted(error: Error): boolean {

@@ -38,7 +38,9 @@ export function addRunbook(app: App): void {
   });
   app.get("/runbook/:alert", (c) => {
     const found = pages.find((one) => one.alert === c.req.param("alert"));
-    if (found === undefined) return problem(c, { status: 404, detail: "There is no such alert" });
+    if (found === undefined) {
+      return problem(c, { reason: "not_found", detail: "There is no such alert" });
+    }
     return c.body(htmlPage(found.alert, alertBody(found, link)), 200, htmlHeaders);
   });
 }

@@ -4,7 +4,7 @@
  * it.
  */
 import { basename } from "node:path";
-import type { Finding } from "../domain/errors.ts";
+import type { FindingRecord } from "../domain/errors.ts";
 import type { JobError } from "../jobs/job.ts";
 
 /** A quoted path in a message; it may contain blanks. */
@@ -41,7 +41,7 @@ export function shownError({ message, hint, findings, ...rest }: JobError): JobE
 }
 
 /** `path` begins at its source already; see jobs/job_error.ts. */
-function shownFinding({ found, expected, hint, ...rest }: Finding): Finding {
+function shownFinding({ found, expected, hint, ...rest }: FindingRecord): FindingRecord {
   return {
     ...rest,
     ...(found === undefined ? {} : { found: withoutPaths(found) }),

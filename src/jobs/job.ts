@@ -4,22 +4,15 @@
  * exports.
  */
 
-import type { Finding } from "../domain/errors.ts";
+import type { ErrorRecord } from "../domain/errors.ts";
 import type { Trigger } from "../domain/labels.ts";
 
 export const states = ["queued", "running", "succeeded", "failed", "cancelled"] as const;
 export type State = typeof states[number];
 export type Finished = Exclude<State, "queued" | "running">;
 
-/** Why a job failed, for its owner. */
-export interface JobError {
-  /** A code of errors.ts. */
-  code: string;
-  message: string;
-  hint?: string;
-  /** Findings, as far as they say more than the message; job_error.ts limits them. */
-  findings?: readonly Finding[];
-}
+/** Why a job failed, for its owner; job_error.ts limits its size. */
+export type JobError = ErrorRecord;
 
 /** Times are milliseconds since 1970. */
 export interface Job {

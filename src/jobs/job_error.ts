@@ -4,7 +4,7 @@
  * no local paths.
  */
 import { basename, isAbsolute } from "node:path";
-import { type Finding, messageOf, StellaError } from "../domain/errors.ts";
+import { errorRecord, type Finding, type FindingRecord, StellaError } from "../domain/errors.ts";
 import type { JobError } from "./job.ts";
 
 /**
@@ -22,22 +22,20 @@ const maxMessageLength = 2_000;
 
 /** An error without a code is a defect, and its text is our own. */
 export function jobError(thrown: unknown): JobError {
-  const message = cut(messageOf(thrown), maxMessageLength);
-  if (!(thrown instanceof StellaError)) return { code: "internal", message };
-  const { code, hint } = thrown;
-  const findings = someOf(thrown.findings);
+  const { message, hint, ...rest } = errorRecord(thrown);
+  const findings = thrown instanceof StellaError ? someOf(thrown.findings) : [];
   return {
-    code,
-    message,
+    ...rest,
+    message: cut(message, maxMessageLength),
     ...(hint === undefined ? {} : { hint: cut(hint, maxMessageLength) }),
     ...(findings.length === 0 ? {} : { findings }),
   };
 }
 
 /** The first findings, followed by one with the number of the others. */
-function someOf(all: readonly Finding[]): Finding[] {
+function someOf(all: readonly Finding[]): FindingRecord[] {
   const telling = all.filter(saysMore);
-  const kept: Finding[] = [];
+  const kept: FindingRecord[] = [];
   let left = maxText;
   for (const finding of telling.slice(0, maxFindings).map(shortened)) {
     left -= JSON.stringify(finding).length;
@@ -54,14 +52,15 @@ function saysMore({ path, line, found, expected }: Finding): boolean {
 }
 
 /** Worded as in verification. */
-function leftOut({ code }: Finding, more: number): Finding {
+function leftOut({ kind }: Finding, more: number): FindingRecord {
   const what = more === 1 ? "1 more finding is" : `${more} more findings are`;
-  return { code, reason: "more_findings", found: `${what} not listed` };
+  return { code: kind, reason: "more_findings", found: `${what} not listed` };
 }
 
-function shortened(finding: Finding): Finding {
-  const { path, found, expected, hint, ...rest } = withoutPlace(finding);
+function shortened(finding: Finding): FindingRecord {
+  const { kind, path, found, expected, hint, ...rest } = withoutPlace(finding);
   return {
+    code: kind,
     ...rest,
     ...(path === undefined ? {} : { path: cutFront(path) }),
     ...(found === undefined ? {} : { found: cut(found) }),

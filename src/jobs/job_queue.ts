@@ -138,29 +138,26 @@ export const maxWait = 3_600_000;
 export const defaultLease = 60_000;
 
 export const gaveUp: JobError = {
-  code: "internal",
+  code: "defect",
+  reason: "worker_lost",
   message: `The service ended ${maxAttempts} times while this export ran`,
   hint: "look at the service's log around its starts, then ask for the export again",
 };
 
 export function keyReused(): StellaError {
   return new StellaError(
-    "usage",
+    "idempotency_key_reused",
     "Cannot queue the export: the idempotency key has another request",
-    {
-      hint: "use a new key for a new request",
-      findings: [{ code: "usage", reason: "idempotency_key_reused" }],
-    },
+    { hint: "use a new key for a new request" },
   );
 }
 
 export function queueFull(max: number): StellaError {
   return new StellaError(
-    "busy",
+    "queue_full",
     `Cannot queue the export: ${max} exports of this tenant wait already`,
     {
       hint: "ask again when some of them are done; service.maxQueued in stella.yaml is the limit",
-      findings: [{ code: "busy", reason: "queue_full" }],
     },
   );
 }

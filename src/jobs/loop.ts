@@ -96,7 +96,7 @@ export class Loop {
 
   /** Aborts the job if it runs here; the queue has been updated already. */
   cancel(id: string): void {
-    const reason = new StellaError("interrupted", "The export was cancelled");
+    const reason = new StellaError("cancelled", "The export was cancelled");
     this.#running.get(id)?.cancel.abort(reason);
   }
 
@@ -215,5 +215,5 @@ export class Loop {
 }
 
 function leaseLost(): StellaError {
-  return new StellaError("interrupted", "The export was aborted: its lease was lost");
+  return new StellaError("lease_lost", "The export was aborted: its lease was lost");
 }

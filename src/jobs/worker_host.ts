@@ -90,15 +90,12 @@ function timer(milliseconds: number | undefined, act: () => void) {
 
 /** Whether a retry may succeed: the worker hung on something external. */
 export function isLost(error: unknown): boolean {
-  return error instanceof StellaError && error.findings.some(({ reason }) => reason === lostReason);
+  return error instanceof StellaError && error.reason === "worker_lost";
 }
 
-const lostReason = "worker_lost";
-
 function lostError(found: string): StellaError {
-  return new StellaError("internal", `The export was lost: ${found}`, {
+  return new StellaError("worker_lost", `The export was lost: ${found}`, {
     hint: "look for a disk or a network share that does not answer",
-    findings: [{ code: "internal", reason: lostReason }],
   });
 }
 
@@ -117,5 +114,5 @@ function interrupted({ reason }: AbortSignal): StellaError {
 }
 
 function crashed(message: string): StellaError {
-  return new StellaError("internal", `The export was lost: its worker crashed: ${message}`);
+  return new StellaError("worker_crashed", `The export was lost: its worker crashed: ${message}`);
 }

@@ -1,5 +1,5 @@
 /** Messages between a worker and its host: plain data only. */
-import { type ErrorCode, type Finding, messageOf, StellaError } from "../domain/errors.ts";
+import { type ErrorDetails, messageOf, type Reason, StellaError } from "../domain/errors.ts";
 
 export type ToWorker<Job> = { kind: "run"; job: Job } | { kind: "cancel" };
 
@@ -15,22 +15,20 @@ export type FromWorker<Event, Result> =
   | { kind: "failed"; failure: Failure };
 
 export interface Failure {
-  code: ErrorCode;
+  reason: Reason;
   message: string;
-  hint?: string;
-  findings: readonly Finding[];
+  details: Pick<ErrorDetails, "kind" | "hint" | "findings">;
 }
 
 /** An error without its class, which messages do not preserve. */
 export function failureOf(thrown: unknown): Failure {
   if (!(thrown instanceof StellaError)) {
-    return { code: "internal", message: messageOf(thrown), findings: [] };
+    return { reason: "defect", message: messageOf(thrown), details: {} };
   }
-  const { code, message, hint, findings } = thrown;
-  return { code, message, findings, ...(hint === undefined ? {} : { hint }) };
+  const { reason, message, kind, hint, findings } = thrown;
+  return { reason, message, details: { kind, hint, findings } };
 }
 
-export function errorOf(failure: Failure): StellaError {
-  const { code, message, ...rest } = failure;
-  return new StellaError(code, message, rest);
+export function errorOf({ reason, message, details }: Failure): StellaError {
+  return new StellaError(reason, message, details);
 }

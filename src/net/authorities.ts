@@ -65,7 +65,7 @@ function contentOf(text: string): string {
 
 function unfit(path: string, found: string): StellaError {
   const what = `Cannot use the certificate authorities ${JSON.stringify(path)}: ${found}`;
-  return new StellaError("usage", what, {
+  return new StellaError("certificate_invalid", what, {
     hint: "name a PEM file with -----BEGIN CERTIFICATE----- " +
       "(from DER: openssl x509 -inform der -in FILE -out ca.pem)",
   });

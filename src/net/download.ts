@@ -105,9 +105,9 @@ class NewFile {
     const text = `Cannot use ${
       shown(origin + pathname)
     }: its content is not the one that was pinned`;
-    throw new StellaError("digest", text, {
+    throw new StellaError("digest_mismatch", text, {
       hint: "the data was renewed, or changed on its way: check it, then pin the new digest",
-      findings: [{ code: "digest", reason: "digest_mismatch", found, expected: sha256 }],
+      findings: [{ kind: "differs", reason: "digest_mismatch", found, expected: sha256 }],
     });
   }
 

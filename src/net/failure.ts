@@ -13,7 +13,7 @@ import type { Answer, Login, Outgoing } from "./message.ts";
 export type RegistryReason = Exclude<PushResult, "success">;
 
 export class RegistryError extends StellaError {
-  readonly reason: RegistryReason;
+  declare readonly reason: RegistryReason;
   /** The HTTP status, if there was a response. */
   readonly status: number | undefined;
   /** Whether the same request may succeed a little later. */
@@ -22,12 +22,7 @@ export class RegistryError extends StellaError {
   readonly retryAfter: number | undefined;
 
   constructor(reason: RegistryReason, message: string, more: RegistryFacts = {}) {
-    super("registry", message, {
-      cause: more.cause,
-      ...(more.hint === undefined ? {} : { hint: more.hint }),
-      findings: [{ code: "registry", reason }],
-    });
-    this.reason = reason;
+    super(reason, message, { kind: "remote", cause: more.cause, hint: more.hint });
     this.status = more.status;
     this.isTransient = more.isTransient ?? false;
     this.retryAfter = more.retryAfter;
@@ -48,7 +43,9 @@ export interface RegistryFacts {
  */
 export function pushResult(thrown: unknown): RegistryReason {
   if (thrown instanceof RegistryError) return thrown.reason;
-  return thrown instanceof StellaError && thrown.code === "digest" ? "digest_mismatch" : "rejected";
+  return thrown instanceof StellaError && thrown.kind === "differs"
+    ? "digest_mismatch"
+    : "rejected";
 }
 
 /**

@@ -25,7 +25,7 @@ export async function followRedirects<T extends Answer>(
   } catch (error) {
     // An existence check may stay undecided: the blob is then sent.
     const isOpen = outgoing.method === "HEAD" && error instanceof StellaError;
-    if (isOpen && error.code !== "interrupted") return answer;
+    if (isOpen && error.kind !== "interrupted") return answer;
     throw error;
   }
 }

@@ -27,7 +27,7 @@ import { kindOf } from "../bundle/source.ts";
 export function regularFileAt(path: string): Stats | undefined {
   const stat = lookAt(path);
   if (stat === undefined || stat.isFile()) return stat;
-  throw new StellaError("conflict", `Cannot write ${shown(path)}: it is ${kindOf(stat)}`, {
+  throw new StellaError("output_exists", `Cannot write ${shown(path)}: it is ${kindOf(stat)}`, {
     hint: "name another file, or remove this one",
   });
 }
@@ -39,9 +39,13 @@ export function regularFileAt(path: string): Stats | undefined {
 export function refuseNoDirectory(path: string): void {
   const stat = lookAt(path);
   if (stat === undefined || stat.isDirectory()) return;
-  throw new StellaError("conflict", `Cannot write into ${shown(path)}: it is ${kindOf(stat)}`, {
-    hint: "name another directory, or remove this file",
-  });
+  throw new StellaError(
+    "output_exists",
+    `Cannot write into ${shown(path)}: it is ${kindOf(stat)}`,
+    {
+      hint: "name another directory, or remove this file",
+    },
+  );
 }
 
 /**
@@ -59,7 +63,10 @@ export function openNamed(path: string, mode: number, append = false): number {
   const now = fstatSync(fd);
   if (seen === undefined || (now.dev === seen.dev && now.ino === seen.ino)) return fd;
   closeSync(fd);
-  throw new StellaError("conflict", `Cannot write ${shown(path)}: it changed while it was opened`);
+  throw new StellaError(
+    "output_exists",
+    `Cannot write ${shown(path)}: it changed while it was opened`,
+  );
 }
 
 /**

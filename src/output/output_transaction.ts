@@ -180,7 +180,7 @@ function refuseReserved(directory: string, names: readonly string[]): void {
   if (reserved.length === 0) return;
   const list = reserved.map((name) => shown(name)).join(", ");
   const text = `Cannot write a bundle into ${shown(directory)}: ${list} is a reserved name`;
-  throw new StellaError("unsafe", text, {
+  throw new StellaError("name_reserved", text, {
     hint: "ask the sender to rename the file: stella uses this name while it replaces a bundle",
   });
 }
@@ -188,7 +188,7 @@ function refuseReserved(directory: string, names: readonly string[]): void {
 function inTheWay(directory: string, names: string[]): StellaError {
   const list = names.map((name) => shown(name)).join(", ");
   const text = `Cannot write a bundle into ${shown(directory)}: ${list} is in the way`;
-  return new StellaError("conflict", text, {
+  return new StellaError("output_exists", text, {
     hint:
       "choose another directory, or replace with --force what is no bundle of this profile and tenant",
   });
@@ -206,9 +206,13 @@ function makeFolder(path: string): void {
 function lock(folder: string): Deno.FsFile {
   const held = lockPartial(folder);
   if (held !== undefined) return held;
-  throw new StellaError("busy", `Cannot lock ${shown(folder)}: another export is removing it`, {
-    hint: "run the command again when no other export starts in that directory",
-  });
+  throw new StellaError(
+    "directory_held",
+    `Cannot lock ${shown(folder)}: another export is removing it`,
+    {
+      hint: "run the command again when no other export starts in that directory",
+    },
+  );
 }
 
 /** Refuses an output directory inside an input: it would pack itself. @throws StellaError usage */
@@ -218,7 +222,7 @@ export function refuseInside(directory: string, inputs: readonly string[]): void
     const root = existing(input);
     if (out !== root && !out.startsWith(root.endsWith(sep) ? root : root + sep)) continue;
     throw new StellaError(
-      "usage",
+      "output_unsuitable",
       `Cannot export into ${shown(directory)}: it lies in the input ${shown(input)}`,
       {
         hint: "the bundle would pack itself: choose a directory outside of the inputs",

@@ -55,7 +55,7 @@ export class PulledBundle implements BundleSource {
   begin(manifest: Manifest, isRefused: boolean): void {
     if (isRefused) return;
     if (manifest.payload.layout !== "archive") {
-      throw new StellaError("usage", "Cannot pull the bundle: its layout is directory");
+      throw new StellaError("layout_unsuitable", "Cannot pull the bundle: its layout is directory");
     }
     const { profile, tenant, files } = manifest;
     this.#refuseTooLarge(files);
@@ -80,7 +80,7 @@ export class PulledBundle implements BundleSource {
    * @returns the names
    */
   commit(): string[] {
-    if (this.#place === undefined) throw new StellaError("internal", "Cannot pull: nothing came");
+    if (this.#place === undefined) throw new StellaError("defect", "Cannot pull: nothing came");
     const { place, files } = this.#place;
     for (const [name, pieces] of this.#heads) {
       writeNew(join(place.partial, name), joined(pieces), 0o644);
@@ -115,7 +115,7 @@ export class PulledBundle implements BundleSource {
       } has ${large.size} bytes, and FAT32 holds at most ${space.maxFileBytes}`
       : undefined;
     if (found === undefined) return;
-    throw new StellaError("media", `Cannot pull into ${shown(directory)}: ${found}`, {
+    throw new StellaError("no_space", `Cannot pull into ${shown(directory)}: ${found}`, {
       hint: "free space on the target, or choose another one; nothing was written",
     });
   }

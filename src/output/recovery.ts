@@ -82,7 +82,7 @@ export function lockPartial(folder: string): Deno.FsFile | undefined {
 
 function busy(directory: string): StellaError {
   return new StellaError(
-    "busy",
+    "directory_held",
     `Cannot write a bundle into ${shown(directory)}: another export or pull is running there`,
     { hint: "wait until it has ended, or choose another directory" },
   );
@@ -90,7 +90,7 @@ function busy(directory: string): StellaError {
 
 /** Whether the error only means that another run is still active there. */
 export function isBusy(error: unknown): boolean {
-  return error instanceof StellaError && error.code === "busy";
+  return error instanceof StellaError && error.kind === "busy";
 }
 
 /** Records the names that are about to be committed. */

@@ -70,7 +70,7 @@ export function refuseNonEmpty(directory: string): void {
   const others = names.filter((name) => !partialPattern.test(name));
   if (others.length === 0) return;
   const text = `Cannot unpack into ${shown(directory)}: the directory holds ${shown(others[0]!)}`;
-  throw new StellaError("conflict", text, {
+  throw new StellaError("output_exists", text, {
     hint: names.length === others.length
       ? "choose a new or empty directory"
       : "choose another directory, or remove the files that an interrupted unpack left there",
@@ -168,7 +168,7 @@ export class Unpacked {
    */
   commit(): void {
     if (this.#isExceeded) {
-      throw new StellaError("internal", "Cannot unpack: the payload exceeds what is declared");
+      throw new StellaError("defect", "Cannot unpack: the payload exceeds what is declared");
     }
     try {
       for (const name of this.#list.names()) this.#move(name);
@@ -247,7 +247,7 @@ export class Unpacked {
     const target = join(this.place.directory, name);
     if (lstatIfThere(target) !== undefined) {
       throw new StellaError(
-        "conflict",
+        "output_exists",
         `Cannot unpack ${shown(name)}: the name was taken meanwhile`,
       );
     }
@@ -287,7 +287,7 @@ function lockOf(folder: string, directory: string): Deno.FsFile {
   const lock = lockPartial(folder);
   if (lock !== undefined) return lock;
   const text = `Cannot unpack into ${shown(directory)}: another unpack is running there`;
-  throw new StellaError("busy", text, {
+  throw new StellaError("directory_held", text, {
     hint: "wait until it has ended, or choose another directory",
   });
 }
@@ -312,7 +312,7 @@ function doing<T>(action: string, path: string, work: () => T): T {
     return work();
   } catch (error) {
     if ((error as { code?: string }).code !== "EEXIST") throw ioError(action, path, error);
-    throw new StellaError("unsafe", `${action} ${shown(path)}: the name is taken already`, {
+    throw new StellaError("case_collision", `${action} ${shown(path)}: the name is taken already`, {
       hint: "the target takes two names of the bundle for one: unpack onto another file system",
     });
   }

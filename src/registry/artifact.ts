@@ -71,7 +71,7 @@ const roleTypes: Record<Exclude<Role, "archive">, string> = {
  */
 export function bundleArtifact(manifest: Manifest, manifestBytes: Uint8Array): Artifact {
   if (manifest.payload.layout !== "archive") {
-    throw new StellaError("usage", "Cannot push the bundle: its layout is directory", {
+    throw new StellaError("layout_unsuitable", "Cannot push the bundle: its layout is directory", {
       hint: "export it with --layout archive",
     });
   }
@@ -173,7 +173,10 @@ function fileLayer(file: BundleFile): Descriptor {
 
 function archiveType(file: BundleFile): string {
   if (file.mediaType !== undefined) return file.mediaType;
-  throw new StellaError("manifest", "Cannot describe the bundle: an archive has no mediaType");
+  throw new StellaError(
+    "manifest_invalid",
+    "Cannot describe the bundle: an archive has no mediaType",
+  );
 }
 
 function encode(value: unknown): Artifact {

@@ -7,7 +7,7 @@ import { shown } from "../domain/names.ts";
 import { startSha256 } from "../domain/hash.ts";
 import type { BundleFile } from "../bundle/manifest.ts";
 import type { BundleSource, ByteReader } from "../bundle/source.ts";
-import { type ErrorCode, StellaError } from "../domain/errors.ts";
+import { type Reason, StellaError } from "../domain/errors.ts";
 import { digestOf } from "./artifact.ts";
 import type { Digest } from "../domain/hash.ts";
 import { type Body, bodyOf } from "../net/message.ts";
@@ -36,7 +36,7 @@ export function fileBlob(source: BundleSource, file: BundleFile, verified = fals
     isProgram: file.role === "program",
     async *open(from = 0) {
       const reader = await source.open(file.path);
-      if (reader === undefined) throw unfit("missing", file, "it is not there");
+      if (reader === undefined) throw unfit("file_missing", file, "it is not there");
       try {
         yield* read(reader, file, from, verified);
       } finally {
@@ -112,7 +112,7 @@ async function* read(
   verified: boolean,
 ): AsyncIterable<Uint8Array> {
   if (reader.size !== file.size) {
-    throw unfit("digest", file, `it has ${reader.size} bytes, not ${file.size}`);
+    throw unfit("size_differs", file, `it has ${reader.size} bytes, not ${file.size}`);
   }
   const hash = startSha256();
   let silent = 0;
@@ -122,7 +122,7 @@ async function* read(
   for (let left = file.size, turn = 0; left > 0; turn++) {
     const bytes = ring[turn % ring.length]!.subarray(0, left);
     if (await reader.read(bytes) < bytes.length) {
-      throw unfit("media", file, "it became shorter while it was read");
+      throw unfit("size_changed", file, "it became shorter while it was read");
     }
     if (!verified) hash.update(bytes);
     left -= bytes.length;
@@ -137,12 +137,12 @@ async function* read(
 /** Called before the last piece is sent: without it the registry cannot complete the blob. */
 function checkDigest(file: BundleFile, found: string): void {
   if (found !== file.sha256) {
-    throw unfit("digest", file, `its sha256 is ${found}, not ${file.sha256}`);
+    throw unfit("digest_mismatch", file, `its sha256 is ${found}, not ${file.sha256}`);
   }
 }
 
-function unfit(code: ErrorCode, file: BundleFile, found: string): StellaError {
-  return new StellaError(code, `Cannot push ${shown(file.path)}: ${found}`, {
+function unfit(reason: Reason, file: BundleFile, found: string): StellaError {
+  return new StellaError(reason, `Cannot push ${shown(file.path)}: ${found}`, {
     hint: "verify the bundle, and export or copy it again",
   });
 }

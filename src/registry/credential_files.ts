@@ -95,7 +95,7 @@ function withoutMark(bytes: Uint8Array): Uint8Array {
 
 function unfit(path: string, found: string, hint = 'write {"username": "...", "password": "..."}') {
   return new StellaError(
-    "usage",
+    "credentials_invalid",
     `Cannot use the credentials ${JSON.stringify(path)}: ${found}`,
     {
       hint,

@@ -18,7 +18,7 @@ const title = "org.opencontainers.image.title";
 /** @throws StellaError manifest if it is not the manifest of a bundle */
 export function readLayers(stored: StoredManifest, name: string): Layers {
   const unfit = (found: string) =>
-    new StellaError("manifest", `Cannot read ${shown(name)}: ${found}`, {
+    new StellaError("artifact_invalid", `Cannot read ${shown(name)}: ${found}`, {
       hint: "name a bundle that stella pushed",
     });
   const manifest = readObject(stored.bytes);

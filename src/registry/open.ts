@@ -77,12 +77,19 @@ function credentialsOf(settings: RegistrySettings): Credentials | undefined {
 function certificateOf({ endpoint, clientCertificate, clientKey }: RegistrySettings) {
   if (clientCertificate === undefined && clientKey === undefined) return undefined;
   if (clientCertificate === undefined || clientKey === undefined) {
-    throw new StellaError("usage", "Cannot use a client certificate: one of its files is missing", {
-      hint: "name both, the certificate and its private key",
-    });
+    throw new StellaError(
+      "certificate_invalid",
+      "Cannot use a client certificate: one of its files is missing",
+      {
+        hint: "name both, the certificate and its private key",
+      },
+    );
   }
   if (endpoint.url.protocol !== "https:") {
-    throw new StellaError("usage", "Cannot use a client certificate: the registry has no https");
+    throw new StellaError(
+      "certificate_invalid",
+      "Cannot use a client certificate: the registry has no https",
+    );
   }
   const cert = withBlock(clientCertificate, readPem(clientCertificate), "CERTIFICATE");
   const secret = new TextDecoder().decode(readPrivate(clientKey));
@@ -93,7 +100,11 @@ function certificateOf({ endpoint, clientCertificate, clientKey }: RegistrySetti
 /** @throws StellaError usage if `text`, the content of `path`, has no such PEM block */
 function withBlock(path: string, text: string, label: string): string {
   if (new RegExp(`^-----BEGIN ${label}-----`, "m").test(text)) return text;
-  throw new StellaError("usage", `Cannot use ${JSON.stringify(path)}: it is not the PEM file`, {
-    hint: "a client certificate is a PEM CERTIFICATE, its key an unencrypted PEM PRIVATE KEY",
-  });
+  throw new StellaError(
+    "certificate_invalid",
+    `Cannot use ${JSON.stringify(path)}: it is not the PEM file`,
+    {
+      hint: "a client certificate is a PEM CERTIFICATE, its key an unencrypted PEM PRIVATE KEY",
+    },
+  );
 }

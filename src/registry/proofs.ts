@@ -115,6 +115,6 @@ async function proofOf(
 
 async function readBlob(repository: Repository, layer: Descriptor) {
   const source: BundleSource = { name: "", open: () => openBlobReader(repository, layer) };
-  const bytes = await readSmall(source, layer.digest, maxProofListBytes, "signature");
+  const bytes = await readSmall(source, layer.digest, maxProofListBytes, "malformed");
   return bytes !== undefined && digestOf(bytes) === layer.digest ? bytes : undefined;
 }

@@ -103,7 +103,7 @@ function checkNames({ repository, tag, mountFrom = [] }: PushOptions): void {
     .map((name) => `the repository ${shown(name)} is not allowed`);
   if (tag !== undefined && !isTag(tag)) faults.push(`the tag ${shown(tag)} is not allowed`);
   if (faults.length > 0) {
-    throw new StellaError("usage", `Cannot push the bundle: ${faults.join("; ")}`, {
+    throw new StellaError("reference_invalid", `Cannot push the bundle: ${faults.join("; ")}`, {
       hint: "repositories are lowercase; a tag has letters, digits and . _ - only",
     });
   }
@@ -112,9 +112,13 @@ function checkNames({ repository, tag, mountFrom = [] }: PushOptions): void {
 /** What is pushed must be what was verified. */
 async function checkApproval({ digest }: Bundle, { approved, dir }: PushOptions): Promise<void> {
   if (approved === undefined || await approved === digest) return;
-  throw new StellaError("digest", `Cannot push ${shown(dir)}: its ${manifestName} has changed`, {
-    hint: "push it again: the bundle changed while it was verified",
-  });
+  throw new StellaError(
+    "digest_mismatch",
+    `Cannot push ${shown(dir)}: its ${manifestName} has changed`,
+    {
+      hint: "push it again: the bundle changed while it was verified",
+    },
+  );
 }
 
 interface Bundle {
@@ -131,9 +135,13 @@ async function readBundle(dir: string, verified: boolean): Promise<Bundle> {
   const source = directorySource(dir);
   const bytes = await readSmall(source, manifestName, maxManifestBytes);
   if (bytes === undefined) {
-    throw new StellaError("manifest", `Cannot push ${shown(dir)}: there is no ${manifestName}`, {
-      hint: "name the directory of a finished bundle",
-    });
+    throw new StellaError(
+      "manifest_missing",
+      `Cannot push ${shown(dir)}: there is no ${manifestName}`,
+      {
+        hint: "name the directory of a finished bundle",
+      },
+    );
   }
   const manifest = readManifest(bytes);
   const artifact = bundleArtifact(manifest, bytes);
@@ -176,9 +184,13 @@ async function pushProofs(
 async function readAttestation(source: BundleSource, dir: string): Promise<Uint8Array> {
   const bytes = await readSmall(source, attestationName, maxProofBytes);
   if (bytes !== undefined) return bytes;
-  throw new StellaError("untrusted", `Cannot push ${shown(dir)}: there is no ${attestationName}`, {
-    hint: "export the bundle again, or copy its attestation too",
-  });
+  throw new StellaError(
+    "attestation_missing",
+    `Cannot push ${shown(dir)}: there is no ${attestationName}`,
+    {
+      hint: "export the bundle again, or copy its attestation too",
+    },
+  );
 }
 
 /**

@@ -40,7 +40,7 @@ export class RegistryBundle implements BundleSource {
   ) {
     if (reference.tag === undefined && reference.digest === undefined) {
       throw new StellaError(
-        "usage",
+        "reference_invalid",
         "Cannot read from the registry: there is no tag and no digest",
         {
           hint: "write oci://HOST[:PORT]/REPOSITORY:TAG, or REPOSITORY@sha256:...",
@@ -82,7 +82,7 @@ export class RegistryBundle implements BundleSource {
     const found = await this.digest();
     if (found === expected) return undefined;
     return {
-      code: "digest",
+      kind: "differs",
       reason: "registry_manifest_differs",
       path: this.name,
       found,
@@ -100,7 +100,7 @@ export class RegistryBundle implements BundleSource {
     const { tag, digest } = this.#reference;
     const stored = await this.#repository.fetch(digest ?? tag!, [ociTypes.manifest]);
     if (stored === undefined) {
-      throw new StellaError("manifest", `Cannot read ${shown(this.name)}: it is not there`, {
+      throw new StellaError("bundle_missing", `Cannot read ${shown(this.name)}: it is not there`, {
         hint: "check repository and tag; a push sets the tag last",
       });
     }

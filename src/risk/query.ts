@@ -154,7 +154,10 @@ function joined(pieces: readonly Uint8Array[], length: number): Uint8Array {
 }
 
 function tooLong(): StellaError {
-  return new StellaError("manifest", `Cannot read the risk data: a line is longer than ${maxLine}`);
+  return new StellaError(
+    "risk_data_invalid",
+    `Cannot read the risk data: a line is longer than ${maxLine}`,
+  );
 }
 
 /** Finds the lines of joined.ndjson about an id. */
@@ -172,7 +175,7 @@ export class LineSearch {
   /** `id` is a CVE or another id, in any case. @throws StellaError usage if it is not an id */
   constructor(id: string) {
     if (!isId(id)) {
-      throw new StellaError("usage", `Cannot query ${shown(id)}: not an id`, {
+      throw new StellaError("id_invalid", `Cannot query ${shown(id)}: not an id`, {
         hint: "use an id such as CVE-2021-44228, GHSA-jfh8-c2jp-5v3q or RHSA-2021:5186",
       });
     }

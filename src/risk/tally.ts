@@ -111,7 +111,7 @@ export function refuseBad(tallies: readonly Tally[]): void {
     ...(count > 0 ? [count === 1 ? "1 bad record" : `${count} bad records`] : []),
     ...(empty.length > 0 ? [`no good record of ${empty.join(", ")}`] : []),
   ].join(", and ");
-  throw new StellaError("usage", `Cannot build the risk data: there is ${what}`, {
+  throw new StellaError("record_invalid", `Cannot build the risk data: there is ${what}`, {
     hint: "get the data again, or leave bad records out and have them listed: onInvalid: skip",
     findings: refusing.flatMap(({ leftOut }) => leftOut.filter(({ what }) => what === "record"))
       .slice(0, maxListed).map(finding),
@@ -121,7 +121,7 @@ export function refuseBad(tallies: readonly Tally[]): void {
 function finding({ provider, path, line, reason }: LeftOut): Finding {
   const place = line === undefined ? {} : { line };
   return {
-    code: "usage",
+    kind: "usage",
     reason: "record_invalid",
     path: `${provider}/${path}`,
     ...place,

@@ -115,9 +115,13 @@ function exportJob({ config, state, environment }: ServiceOptions, job: Job): Ex
   const profile = config.profiles.get(job.profile);
   const isOwn = profile !== undefined && belongsTo(profile, job.tenant);
   if (!isOwn || !config.tenants.includes(job.tenant)) {
-    throw new StellaError("usage", "Cannot export: the configuration changed since it was asked", {
-      hint: `put the profile ${job.profile} and the tenant ${job.tenant} back, and ask again`,
-    });
+    throw new StellaError(
+      "configuration_changed",
+      "Cannot export: the configuration changed since it was asked",
+      {
+        hint: `put the profile ${job.profile} and the tenant ${job.tenant} back, and ask again`,
+      },
+    );
   }
   const { id: exportId, tenant } = job;
   const { compression, layout, volumeSize } = job.request as ExportRequest;

@@ -15,7 +15,7 @@ import { ExportWatch } from "../telemetry/export_watch.ts";
 import { isJournal } from "../telemetry/journal.ts";
 import { Metrics, processFigures } from "../telemetry/metrics.ts";
 import { join } from "node:path";
-import { StellaError } from "../domain/errors.ts";
+import { errorRecord, StellaError } from "../domain/errors.ts";
 import { escaped } from "../domain/names.ts";
 import { destinations, hostnameOf } from "../config/destinations.ts";
 import { type EgressPolicy, egressPolicy } from "../domain/egress.ts";
@@ -24,7 +24,7 @@ import { isThisMachine } from "../config/listen.ts";
 import type { Job } from "../jobs/job.ts";
 import type { JobQueue } from "../jobs/job_queue.ts";
 import { FileStore } from "../store/files/store.ts";
-import { type Log, logError, openLog, type Severity } from "../telemetry/log.ts";
+import { type Log, openLog, type Severity } from "../telemetry/log.ts";
 import type * as telemetry from "../telemetry/traces.ts";
 import { build } from "../domain/version.ts";
 import type { Cleanup, ServiceOptions } from "./options.ts";
@@ -46,7 +46,7 @@ export async function openResources(options: ServiceOptions, cleanup: Cleanup) {
   warnOfIgnoredVariables(options, log);
   const onFault = (error: unknown) =>
     log("ERROR", "service.fault", "Something failed that no request is to blame for", {
-      error: logError(error),
+      error: errorRecord(error),
     });
   const lease = options.lease === undefined ? {} : { lease: options.lease };
   const path = join(state, "stella.db");
@@ -97,11 +97,15 @@ function refuseLost(path: string, store: FileStore): void {
   const [first] = bundles;
   if (first === undefined) return;
   const found = `the store has bundles (${bundles.length}) of exports that only the lost one knows`;
-  throw new StellaError("usage", `Cannot begin a new database ${JSON.stringify(path)}: ${found}`, {
-    hint:
-      "put stella.db back from a backup, with its stella.db-wal; or move store/ away to begin anew: its bundles are whole, " +
-      `stella verify takes each where it lies, such as ${JSON.stringify(store.path(first))}`,
-  });
+  throw new StellaError(
+    "database_invalid",
+    `Cannot begin a new database ${JSON.stringify(path)}: ${found}`,
+    {
+      hint:
+        "put stella.db back from a backup, with its stella.db-wal; or move store/ away to begin anew: its bundles are whole, " +
+        `stella verify takes each where it lies, such as ${JSON.stringify(store.path(first))}`,
+    },
+  );
 }
 
 function openMetrics(

@@ -58,7 +58,7 @@ export function createSigning(
 }
 
 function keyMissing(path: string): StellaError {
-  return new StellaError("usage", `Cannot sign: the key ${JSON.stringify(path)} is gone`, {
+  return new StellaError("key_missing", `Cannot sign: the key ${JSON.stringify(path)} is gone`, {
     hint:
       "put it back from a backup, or make a new one with `stella keys generate --out FILE` and give its .pub to the far side",
   });

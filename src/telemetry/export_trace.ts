@@ -4,7 +4,7 @@
  * queue, worker and registry form one trace; without a caller the trace id is the exportId.
  */
 import type { ExportEvent } from "../domain/export_event.ts";
-import type { LogError } from "./log.ts";
+import type { ErrorRecord } from "../domain/errors.ts";
 import type { Attributes, Span, SpanKind } from "./span.ts";
 import { formatTraceparent, parseTraceparent, type TraceContext } from "./trace_context.ts";
 
@@ -23,7 +23,7 @@ export interface TracedExport {
 export interface ExportEnd {
   state: "succeeded" | "failed" | "cancelled";
   bundleDigest?: string;
-  error?: LogError;
+  error?: ErrorRecord;
 }
 
 export interface TraceParts {

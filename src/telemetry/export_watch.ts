@@ -3,7 +3,8 @@ import type { EgressWatch } from "./egress_watch.ts";
 import type { ExportEvent } from "../domain/export_event.ts";
 import type { ExportEnd, ExportTrace } from "./export_trace.ts";
 import type { PublishResult, PushResult, Trigger, VerificationResult } from "../domain/labels.ts";
-import type { Log, LogError, LogFields } from "./log.ts";
+import type { Log, LogFields } from "./log.ts";
+import type { ErrorRecord } from "../domain/errors.ts";
 import type { Metrics } from "./metrics.ts";
 
 export interface WatchedExport {
@@ -58,7 +59,7 @@ export class ExportWatch {
   }
 
   /** It failed and will be retried after `wait` milliseconds. */
-  deferred(error: LogError, wait: number): void {
+  deferred(error: ErrorRecord, wait: number): void {
     this.#endStage();
     this.#metrics.count("export_job_retries_total", { profile: this.#of.profile });
     this.#line("WARN", "export.deferred", "An export failed and is tried again later", {

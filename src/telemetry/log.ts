@@ -3,7 +3,7 @@
  * field names that operators search for. The list of fields is closed, so no secret can slip in,
  * and all text is escaped: a name from a bundle is untrusted text on the operator's terminal.
  */
-import { type Finding, messageOf, StellaError } from "../domain/errors.ts";
+import type { ErrorRecord } from "../domain/errors.ts";
 import type { Trigger } from "../domain/labels.ts";
 import { LineWriter, type Write } from "./line_writer.ts";
 
@@ -17,15 +17,6 @@ const severities = {
   ERROR: { number: 17, priority: 3 },
 } as const;
 export type Severity = keyof typeof severities;
-
-export interface LogError {
-  /** A code of errors.ts. */
-  code: string;
-  message: string;
-  hint?: string;
-  /** Of a failed export: its first findings. */
-  findings?: readonly Finding[];
-}
 
 export interface LogFields {
   exportId?: string;
@@ -55,7 +46,7 @@ export interface LogFields {
   url?: string;
   path?: string;
   count?: number;
-  error?: LogError;
+  error?: ErrorRecord;
   /** Only if traces are on. */
   traceId?: string;
 }
@@ -112,11 +103,4 @@ function lineOf(
     (_, value) => typeof value === "string" ? escape(value) : value,
   );
   return `${journal ? `<${priority}>` : ""}${json}\n`;
-}
-
-/** Any thrown value as a field. */
-export function logError(thrown: unknown): LogError {
-  const code = thrown instanceof StellaError ? thrown.code : "internal";
-  const hint = thrown instanceof StellaError ? thrown.hint : undefined;
-  return { code, message: messageOf(thrown), ...(hint === undefined ? {} : { hint }) };
 }

@@ -69,9 +69,13 @@ export function openManager(options: NotifyOptions): Manager {
 function addressOf(socket: string): string {
   if (socket.startsWith("@")) return `\0${socket.slice(1)}`;
   if (socket.startsWith("/")) return socket;
-  throw new StellaError("usage", `Cannot use NOTIFY_SOCKET: ${JSON.stringify(socket)} is no path`, {
-    hint: "it is set by systemd; unset it where no service manager listens",
-  });
+  throw new StellaError(
+    "environment_invalid",
+    `Cannot use NOTIFY_SOCKET: ${JSON.stringify(socket)} is no path`,
+    {
+      hint: "it is set by systemd; unset it where no service manager listens",
+    },
+  );
 }
 
 /** A datagram needs a bound socket; its name is not needed afterwards. */
@@ -85,10 +89,14 @@ function openSender(path: string): Deno.DatagramConn {
 }
 
 function unreachable(socket: string, cause: unknown): StellaError {
-  return new StellaError("usage", `Cannot tell the service manager at ${JSON.stringify(socket)}`, {
-    cause,
-    hint: "the unit needs AF_UNIX in RestrictAddressFamilies, and NotifyAccess=main",
-  });
+  return new StellaError(
+    "service_manager",
+    `Cannot tell the service manager at ${JSON.stringify(socket)}`,
+    {
+      cause,
+      hint: "the unit needs AF_UNIX in RestrictAddressFamilies, and NotifyAccess=main",
+    },
+  );
 }
 
 /**

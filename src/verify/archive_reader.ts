@@ -166,7 +166,7 @@ export class ArchiveReader implements Pieces {
     open.reader?.close();
     open.reader = undefined;
     const finding: Finding = {
-      code: "truncated",
+      kind: "truncated",
       reason: "truncated",
       path: open.file.path,
       range: [at, open.file.size],
@@ -218,7 +218,7 @@ function largestChunk(volumes: BundleFile[]): number {
 
 function notDecodable(path: string, index: number, fault: string): Finding {
   return {
-    code: "unexpected",
+    kind: "unexpected",
     reason: "chunk_not_decodable",
     path,
     found: `chunk ${index}: ${fault}`,

@@ -40,7 +40,7 @@ export function confine(
   for (const name of names) permissions.revokeSync({ name });
   const kept = stillGranted(permissions, grants, names);
   if (kept.length === 0) return;
-  throw new StellaError("internal", `Cannot give up the permissions ${kept.join(", ")}`, {
+  throw new StellaError("permissions_kept", `Cannot give up the permissions ${kept.join(", ")}`, {
     hint:
       "run the released binary, or the task `stella`, with the permissions that it is built with",
   });
@@ -90,13 +90,13 @@ export function proveConfined(keep: readonly Kept[] = []): void {
       continue;
     }
     throw new StellaError(
-      "internal",
+      "permissions_kept",
       `Cannot verify: ${name} is still allowed after it was given up`,
     );
   }
   try {
     statSync("/");
   } catch (cause) {
-    throw new StellaError("internal", "Cannot verify: reading was given up too", { cause });
+    throw new StellaError("permissions_kept", "Cannot verify: reading was given up too", { cause });
   }
 }

@@ -171,13 +171,13 @@ async function checkCaseCollisions(
  * Findings of the merge are only consequences if the digest of the stored bytes already differs.
  */
 function addMerged(merged: Merged, manifest: Manifest, findings: Findings, sound: boolean): void {
-  findings.take(merged.findings, (code) => {
-    return !sound && (code === "unexpected" || code === "unsafe") ? "digest" : code;
+  findings.take(merged.findings, (kind) => {
+    return !sound && (kind === "unexpected" || kind === "unsafe") ? "differs" : kind;
   });
   const { files, bytes } = manifest.payload;
   if (!merged.findings.none || (merged.files === files && merged.bytes === bytes)) return;
   findings.add({
-    code: "digest",
+    kind: "differs",
     reason: "payload_differs",
     path: manifestName,
     found: `${merged.files} files of ${merged.bytes} bytes`,

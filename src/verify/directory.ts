@@ -218,7 +218,7 @@ class DirectoryCheck {
 
 function tooLarge(path: string, max: number, size: number): Finding {
   return {
-    code: "digest",
+    kind: "differs",
     reason: "size_differs",
     path,
     found: `${size} bytes`,
@@ -230,7 +230,7 @@ function tooLarge(path: string, max: number, size: number): Finding {
 /** The counts differ although every name is listed. */
 function unstable(there: number, opened: number): Finding {
   return {
-    code: "unexpected",
+    kind: "unexpected",
     reason: "entry_unexpected",
     path: payloadFolder,
     found: `${there} files`,
@@ -242,7 +242,7 @@ function unstable(there: number, opened: number): Finding {
 
 function notAFile(path: string, fault: string): Finding {
   return {
-    code: "unsafe",
+    kind: "unsafe",
     reason: "unsafe_entry",
     path,
     found: `it is ${fault}`,
@@ -252,7 +252,7 @@ function notAFile(path: string, fault: string): Finding {
 
 function tooManyEntries(path: string): Finding {
   return {
-    code: "unexpected",
+    kind: "unexpected",
     reason: "entry_unexpected",
     path,
     found: "a directory too large to list: it has, or had, far more names than the index",
@@ -262,7 +262,7 @@ function tooManyEntries(path: string): Finding {
 
 function extra(path: string): Finding {
   return {
-    code: "unexpected",
+    kind: "unexpected",
     reason: "entry_unexpected",
     path,
     found: "the index does not list it",

@@ -23,7 +23,7 @@ export async function openFile(
     if (reader !== undefined) return reader;
     findings.add(absent(file));
   } catch (error) {
-    if (!(error instanceof StellaError) || error.code !== "unsafe") throw error;
+    if (!(error instanceof StellaError) || error.kind !== "unsafe") throw error;
     findings.add(unsafe(file.path, error.message));
   }
   return undefined;
@@ -31,7 +31,7 @@ export async function openFile(
 
 export function absent({ path, volume }: { path: string; volume?: unknown }): Finding {
   return {
-    code: volume === undefined ? "missing" : "truncated",
+    kind: volume === undefined ? "missing" : "truncated",
     reason: volume === undefined ? "file_missing" : "volume_missing",
     path,
     hint: volume === undefined
@@ -42,7 +42,7 @@ export function absent({ path, volume }: { path: string; volume?: unknown }): Fi
 
 /** @param found what is there instead of a regular file */
 export function unsafe(path: string, found: string): Finding {
-  return { code: "unsafe", reason: "unsafe_entry", path, found };
+  return { kind: "unsafe", reason: "unsafe_entry", path, found };
 }
 
 const block = 1024 * 1024;

@@ -4,7 +4,7 @@ import { type BundleFile, indexName } from "../bundle/manifest.ts";
 
 export function digestDiffers(path: string, expected: string, found: string): Finding {
   return {
-    code: "digest",
+    kind: "differs",
     reason: "digest_mismatch",
     path,
     found,
@@ -15,7 +15,7 @@ export function digestDiffers(path: string, expected: string, found: string): Fi
 
 export function trailing(file: BundleFile, size: number): Finding {
   return {
-    code: "unexpected",
+    kind: "unexpected",
     reason: "trailing_data",
     path: file.path,
     range: [file.size, size],
@@ -27,7 +27,7 @@ export function trailing(file: BundleFile, size: number): Finding {
 
 export function sizeDiffers(file: { path: string; size: number }, size: number): Finding {
   return {
-    code: "digest",
+    kind: "differs",
     reason: "size_differs",
     path: file.path,
     found: `${size} bytes`,
@@ -41,7 +41,7 @@ const collisionHint = "stella exports no such names: report this to the sender o
 /** Reported at the later of the two names. */
 export function caseCollision(path: string, twin: string): Finding {
   return {
-    code: "unsafe",
+    kind: "unsafe",
     reason: "case_collision",
     path,
     found: `it differs from ${twin} only by case or Unicode form`,
@@ -51,7 +51,7 @@ export function caseCollision(path: string, twin: string): Finding {
 
 export function tooManyCollisions(): Finding {
   return {
-    code: "unsafe",
+    kind: "unsafe",
     reason: "case_collision",
     path: indexName,
     found: "too many names that may differ only by case or Unicode form to compare them all",

@@ -57,7 +57,7 @@ export async function mergeArchive(
 
 export function indexFinding(fault: IndexFault): Finding {
   return {
-    code: fault.unsafe ? "unsafe" : "unexpected",
+    kind: fault.unsafe ? "unsafe" : "unexpected",
     reason: fault.unsafe ? "entry_path" : "index_malformed",
     path: indexName,
     line: fault.line,
@@ -165,7 +165,7 @@ class Merge {
   #checkPadding(entry: TarEntry): void {
     if (isZero(this.cursor.span(paddingOf(entry.size)))) return;
     this.#add({
-      code: "unexpected",
+      kind: "unexpected",
       reason: "padding_differs",
       path: entry.path,
       found: "bytes that are not zero after the content",
@@ -205,7 +205,7 @@ class Merge {
     if (count === 0) return;
     const range = count === 1 ? first : `${first} to ${last}`;
     this.#add({
-      code: "missing",
+      kind: "missing",
       reason: "not_judged",
       path: first,
       found: `${count} ${count === 1 ? "file" : "files"} (${range}) could not be judged`,
@@ -224,12 +224,12 @@ class Merge {
     for (let i = 0; i < 2; i++) {
       const header = await readHeader(this.cursor);
       if (header === undefined) {
-        return { code: "truncated", reason: "truncated", found: "a tar without its end blocks" };
+        return { kind: "truncated", reason: "truncated", found: "a tar without its end blocks" };
       }
       if (header.some((byte) => byte !== 0)) return explainHeader(header, undefined);
     }
     if (this.cursor.ready === 0 && !await this.cursor.load()) return undefined;
-    return { code: "unexpected", reason: "trailing_data", found: "bytes after the end of the tar" };
+    return { kind: "unexpected", reason: "trailing_data", found: "bytes after the end of the tar" };
   }
 
   #add(finding: Finding): void {

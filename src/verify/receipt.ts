@@ -116,6 +116,6 @@ function details({ outcome, trustFromMedia }: ReceiptFacts) {
   };
 }
 
-function shortly({ code, reason, path, range, line, found, expected }: Finding) {
-  return { code: exitCodes[code], reason, path, range, line, found, expected };
+function shortly({ kind, reason, path, range, line, found, expected }: Finding) {
+  return { code: exitCodes[kind], reason, path, range, line, found, expected };
 }

@@ -4,7 +4,7 @@
  * difference.
  */
 import { Buffer } from "node:buffer";
-import type { ErrorCode } from "../domain/errors.ts";
+import type { Finding } from "../domain/errors.ts";
 import { comparePaths, pathFault } from "../domain/paths.ts";
 import { blockSize, encodeHeader, paddingOf, type TarEntry } from "../bundle/tar_header.ts";
 import type { TarCursor } from "./tar_cursor.ts";
@@ -60,27 +60,22 @@ export function ownPath(header: Buffer, mtime: number): string | undefined {
   return matchHeader(header, path, mtime) === undefined ? undefined : path;
 }
 
-export interface Difference {
-  code: ErrorCode;
-  reason: string;
-  path?: string;
-  found: string;
-}
+export type Difference = Pick<Finding, "kind" | "reason" | "path"> & { found: string };
 
 /** Describes how a header differs from the one for `expected` (undefined: after the last entry). */
 export function explainHeader(header: Buffer, expected: string | undefined): Difference {
   const main = header.subarray(-blockSize);
   if (header.every((byte) => byte === 0)) {
-    return { code: "missing", reason: "entry_missing", found: "the archive ends before it" };
+    return { kind: "missing", reason: "entry_missing", found: "the archive ends before it" };
   }
   if (main.toString("latin1", 257, 262) !== "ustar") {
-    return { code: "unexpected", reason: "header_differs", found: "bytes that are no tar header" };
+    return { kind: "unexpected", reason: "header_differs", found: "bytes that are no tar header" };
   }
   const path = pathOf(header);
   const type = String.fromCharCode(main[156]!);
-  if (type !== "0") return { code: "unsafe", reason: "entry_type", path, found: `type ${type}` };
+  if (type !== "0") return { kind: "unsafe", reason: "entry_type", path, found: `type ${type}` };
   const fault = pathFault(path);
-  if (fault !== undefined) return { code: "unsafe", reason: "entry_path", path, found: fault };
+  if (fault !== undefined) return { kind: "unsafe", reason: "entry_path", path, found: fault };
   return explainPath(path, expected);
 }
 
@@ -88,7 +83,7 @@ function explainPath(path: string, expected: string | undefined): Difference {
   const order = expected === undefined ? -1 : comparePaths(path, expected);
   if (order < 0) {
     return {
-      code: "unexpected",
+      kind: "unexpected",
       reason: "entry_unexpected",
       path,
       found: "the index does not list it",
@@ -96,13 +91,13 @@ function explainPath(path: string, expected: string | undefined): Difference {
   }
   if (order > 0) {
     return {
-      code: "missing",
+      kind: "missing",
       reason: "entry_missing",
       found: `the archive goes on with another file`,
     };
   }
   return {
-    code: "unexpected",
+    kind: "unexpected",
     reason: "header_differs",
     path,
     found: "size, mode, time, owner or another field of the header is not as stella writes it",

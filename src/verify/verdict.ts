@@ -1,13 +1,10 @@
 /** The verdict, which fails closed, and its findings with code, location and hint. */
-import { type ErrorCode, exitCodes, type Finding } from "../domain/errors.ts";
+import { exitCodes, type Finding, worstOf } from "../domain/errors.ts";
 import type { Manifest } from "../bundle/manifest.ts";
 
 export interface Verdict {
   ok: boolean;
-  /**
-   * The exit code: 0, or the first of 9 8 7 10 6 11 5 among the findings (3 and 4 end verification
-   * at once).
-   */
+  /** The exit code: 0, or the worst that was found; see worstOf. */
   code: number;
   verdict: "verified" | "integrity-only" | "refused";
   bundle?: {
@@ -43,19 +40,6 @@ export type Note =
   | { reason: "not_listed"; more: number }
   | { reason: "not_searched" };
 
-/** By severity: the exit code is the first of these among the findings. */
-const order: ErrorCode[] = [
-  "manifest",
-  "signature",
-  "unsafe",
-  "unexpected",
-  "digest",
-  "truncated",
-  "missing",
-  "base",
-  "untrusted",
-];
-
 /**
  * No finding means success; with `integrityOnly` a missing or unknown signer alone does not cause a
  * refusal and is reported.
@@ -64,12 +48,8 @@ export function computeVerdict(
   findings: Finding[],
   integrityOnly: boolean,
 ): Pick<Verdict, "ok" | "code" | "verdict"> {
-  const code = order.find((one) => findings.some((f) => f.code === one));
-  if (code === undefined && findings.length === 0) {
-    return { ok: true, code: 0, verdict: integrityOnly ? "integrity-only" : "verified" };
-  }
-  if (code === "untrusted" && integrityOnly) {
-    return { ok: true, code: 0, verdict: "integrity-only" };
-  }
-  return { ok: false, code: exitCodes[code ?? "internal"], verdict: "refused" };
+  const counted = integrityOnly ? findings.filter(({ kind }) => kind !== "untrusted") : findings;
+  const kind = worstOf(counted.map((finding) => finding.kind));
+  if (kind !== undefined) return { ok: false, code: exitCodes[kind], verdict: "refused" };
+  return { ok: true, code: 0, verdict: integrityOnly ? "integrity-only" : "verified" };
 }

@@ -41,7 +41,7 @@ export async function verifyBundle(source: BundleSource, options: VerifyOptions)
   const attested = await checkSigner(source, manifestBytes, options);
   attested.findings.forEach((finding) => findings.add(finding));
   const facts = signerFacts(attested);
-  if (attested.findings.some((f) => f.code === "signature")) {
+  if (attested.findings.some((f) => f.kind === "signature")) {
     return {
       ...computeVerdict(findings.all(), false),
       ...facts,
@@ -68,7 +68,7 @@ async function readManifestBytes(source: BundleSource): Promise<Uint8Array> {
   const bytes = await readSmall(source, manifestName, maxManifestBytes);
   if (bytes !== undefined) return bytes;
   throw new StellaError(
-    "manifest",
+    "manifest_missing",
     `Cannot verify ${shown(source.name)}: it has no ${manifestName}`,
     {
       hint: "name the directory of the bundle; an export that was interrupted has no manifest",
@@ -87,7 +87,7 @@ async function checkSigner(
     return { ...attested, findings: [...attested.findings, ...found] };
   }
   const sealed = await checkHmacSignature(source, manifestBytes, secrets);
-  const broken = attested.findings.filter((finding) => finding.code === "signature");
+  const broken = attested.findings.filter((finding) => finding.kind === "signature");
   return { ...sealed, findings: [...broken, ...sealed.findings] };
 }
 
@@ -99,13 +99,13 @@ async function checkHmacSignature(
   manifestBytes: Uint8Array,
   secrets: readonly SharedSecret[],
 ): Promise<Attested> {
-  const bytes = await readSmall(source, hmacName, maxAttestationBytes, "signature");
+  const bytes = await readSmall(source, hmacName, maxAttestationBytes, "malformed");
   if (bytes !== undefined) {
     const { secret, findings } = checkHmac(hmacName, bytes, manifestBytes, secrets);
     return secret === undefined ? { findings } : { signer: secret, findings };
   }
   const finding: Finding = {
-    code: "untrusted",
+    kind: "untrusted",
     reason: "hmac_missing",
     path: hmacName,
     found: "the bundle is not sealed with a shared secret",
@@ -119,12 +119,12 @@ async function checkHmacSignature(
  * at least refer to this manifest. Only a holder of the secret can check it.
  */
 async function checkUnusedHmac(source: BundleSource, manifest: Uint8Array): Promise<Finding[]> {
-  const bytes = await readSmall(source, hmacName, maxAttestationBytes, "unexpected");
+  const bytes = await readSmall(source, hmacName, maxAttestationBytes, "entry_unexpected");
   if (bytes === undefined) return [];
   const { findings } = checkHmac(hmacName, bytes, manifest, []);
-  return findings.filter(({ code }) => code === "signature").map((finding) => ({
+  return findings.filter(({ kind }) => kind === "signature").map((finding) => ({
     ...finding,
-    code: "unexpected",
+    kind: "unexpected",
     reason: "entry_unexpected",
   }));
 }
@@ -134,12 +134,12 @@ async function checkKeys(
   manifestBytes: Uint8Array,
   trusted: readonly TrustedKey[],
 ): Promise<Checked> {
-  const bytes = await readSmall(source, attestationName, maxAttestationBytes, "signature");
+  const bytes = await readSmall(source, attestationName, maxAttestationBytes, "malformed");
   if (bytes !== undefined) {
     return checkAttestation(attestationName, bytes, manifestBytes, trusted);
   }
   const finding: Finding = {
-    code: "untrusted",
+    kind: "untrusted",
     reason: "attestation_missing",
     path: attestationName,
     found: "nobody vouches for this bundle",

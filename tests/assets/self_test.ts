@@ -61,7 +61,7 @@ Deno.test("a program without a digest of its own is compared with the one beside
   };
   try {
     writeFileSync(path, "program");
-    assert.throws(() => checkBeside(path), { code: "media", message: /no digest at ".*\.sha256"/ });
+    assert.throws(() => checkBeside(path), { kind: "io", message: /no digest at ".*\.sha256"/ });
     const right = { ok: true, digestFile, expected, found: expected };
     for (const end of ["  stella\n", " *dist/stella", "  two words\n"]) {
       assert.deepEqual(beside(expected + end), right);

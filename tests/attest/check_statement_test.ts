@@ -14,7 +14,7 @@ function check(statement: Recipe["statement"], keys = [key.trusted]): string[] {
   const { files } = makeBundle({ key, statement: statement! });
   const [bytes, manifest] = [files.get(attestationName)!, files.get(manifestName)!];
   const { findings } = checkAttestation(attestationName, bytes, manifest, keys);
-  return findings.map((f) => `${f.code} ${f.reason}`);
+  return findings.map((f) => `${f.kind} ${f.reason}`);
 }
 
 const statements: [string, Recipe["statement"], string][] = [

@@ -20,7 +20,7 @@ const right = good.files.get(attestationName)!;
 
 function check(bytes: Uint8Array, over = manifestBytes, keys = trusted) {
   const { signer, claimedKeyid, findings } = checkAttestation(attestationName, bytes, over, keys);
-  return { signer, claimedKeyid, findings, codes: findings.map((f) => `${f.code} ${f.reason}`) };
+  return { signer, claimedKeyid, findings, codes: findings.map((f) => `${f.kind} ${f.reason}`) };
 }
 
 /** The attestation file with its JSON changed, written compactly as stella writes it. */
@@ -69,7 +69,7 @@ Deno.test("an older attestation, whose signature has the hint as its keyid too, 
   for (let at = 0; at < older.length; at++) {
     const bytes = Buffer.from(older);
     bytes[at]! ^= 1;
-    assert.deepEqual(check(bytes).findings.map(({ code }) => code), ["signature"], `byte ${at}`);
+    assert.deepEqual(check(bytes).findings.map(({ kind }) => kind), ["signature"], `byte ${at}`);
   }
 });
 
@@ -260,7 +260,7 @@ Deno.test("property: an attestation with one byte changed is never accepted and 
       const result = check(bytes);
       assert.equal(result.signer, undefined);
       assert.equal(result.findings.length, 1);
-      assert.equal(result.findings[0]!.code, "signature");
+      assert.equal(result.findings[0]!.kind, "signature");
     }),
     400,
   );

@@ -24,7 +24,7 @@ function usage(work: () => unknown): string {
   try {
     work();
   } catch (error) {
-    if (error instanceof StellaError && error.code === "usage") {
+    if (error instanceof StellaError && error.kind === "config") {
       const said = `${error.message} ${error.hint}`;
       assert.doesNotMatch(said, /horse|battery/);
       return said;
@@ -71,7 +71,7 @@ Deno.test("each way to get a passphrase wrong is said", async () => {
       assert.match(usage(() => loadSigner(keyPath, passphrase)), message);
     }
     assert.throws(() => loadSigner(key, join(root, "none")), {
-      code: "media",
+      kind: "io",
       message: /Cannot read the passphrase .*none": no such file/,
     });
     assert.equal(readPassphrase(file("spaces", "  two words \n")), "  two words ");

@@ -44,7 +44,7 @@ function statementOf(bundleDigest: string): Uint8Array {
 /** code, reason and signer of a check with the one secret. */
 function verdictOf(bytes: Uint8Array, secrets = [secret], over = manifest) {
   const { secret: by, findings } = checkHmac(file, bytes, over, secrets);
-  return [findings[0]?.code ?? "ok", findings[0]?.reason ?? by?.name];
+  return [findings[0]?.kind ?? "ok", findings[0]?.reason ?? by?.name];
 }
 
 Deno.test("a sealed statement is accepted by its secret, the same bytes each time", () => {
@@ -130,7 +130,7 @@ Deno.test("a public key used as the secret of an HMAC passes for no signature", 
 
 Deno.test("a seal in the place of an attestation is refused, with and without its wrapping", () => {
   const bare = checkAttestation("a", sealed, manifest, [trusted]);
-  assert.deepEqual(bare.findings.map(({ code, reason }) => [code, reason]), [[
+  assert.deepEqual(bare.findings.map(({ kind, reason }) => [kind, reason]), [[
     "signature",
     "malformed",
   ]]);
@@ -138,7 +138,7 @@ Deno.test("a seal in the place of an attestation is refused, with and without it
   for (const id of [secret.keyid, keyid]) {
     const wrapped = encodeBundle({ payloadType, payload: statement, signature, hint: id });
     const { signer, findings } = checkAttestation("a", wrapped, manifest, [trusted]);
-    assert.deepEqual([signer, findings[0]?.code], [undefined, "signature"]);
+    assert.deepEqual([signer, findings[0]?.kind], [undefined, "signature"]);
   }
 });
 
@@ -207,11 +207,11 @@ Deno.test("a secret file and a key file are never taken for each other", () => {
     const privatePem = pair.privateKey.export({ type: "pkcs8", format: "pem" }) as string;
     const [publicFile, privateFile] = [write("s.pub", spki), write("s.key", privatePem)];
     for (const path of [publicFile, privateFile]) {
-      assert.throws(() => readSecret(path), { code: "usage", message: /no STELLA SHARED SECRET/ });
+      assert.throws(() => readSecret(path), { kind: "config", message: /no STELLA SHARED SECRET/ });
     }
     const shared = join(directory, "shared.key");
-    assert.throws(() => readPublicKey(shared), { code: "usage", message: /no SPKI PEM/ });
-    assert.throws(() => loadSigner(shared), { code: "usage", message: /no private key/ });
+    assert.throws(() => readPublicKey(shared), { kind: "config", message: /no SPKI PEM/ });
+    assert.throws(() => loadSigner(shared), { kind: "config", message: /no private key/ });
   });
 });
 
@@ -222,9 +222,9 @@ Deno.test("a new secret is its owner's alone, 32 bytes, each time another", () =
     assert.equal(Deno.statSync(path).mode! & 0o777, 0o600);
     assert.equal(readSecret(path).keyid, made.keyid);
     assert.notEqual(secretFrom(newSecret(), "x").keyid, made.keyid);
-    assert.throws(() => makeSecret(path), { code: "conflict" });
+    assert.throws(() => makeSecret(path), { kind: "conflict" });
     Deno.chmodSync(path, 0o644);
-    assert.throws(() => readSecret(path), { code: "usage", message: /others can read it/ });
+    assert.throws(() => readSecret(path), { kind: "config", message: /others can read it/ });
   });
 });
 
@@ -240,7 +240,7 @@ Deno.test("a short secret, an endless one and a damaged file are refused", () =>
     });
   }
   for (const text of ["", pem(0), pem(32).replace("END", "BEGIN"), pem(32) + "more"]) {
-    assert.throws(() => secretFrom(text, "x"), { code: "usage" }, text);
+    assert.throws(() => secretFrom(text, "x"), { kind: "config" }, text);
   }
 });
 

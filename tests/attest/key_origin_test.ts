@@ -5,8 +5,8 @@ import { join } from "node:path";
 import { refuseOpenedFromMedia, refuseTrustFromMedia } from "../../src/attest/check/key_origin.ts";
 import { withDirectory, writeFiles } from "../support/bundle_fixture.ts";
 
-const inDirectory = { code: "usage", message: /lies in the bundle's own directory$/ };
-const onMedium = { code: "usage", message: /lies on the bundle's own medium$/ };
+const inDirectory = { kind: "usage", message: /lies in the bundle's own directory$/ };
+const onMedium = { kind: "usage", message: /lies on the bundle's own medium$/ };
 
 Deno.test("trust in or below the bundle's own directory is refused, however the path is written", async () => {
   await withDirectory((root) => {
@@ -108,7 +108,7 @@ Deno.test("where a directory is too large to search, a key with several names is
     refuse(0);
     linkSync(at("k.pub"), at("l.pub"));
     refuse(1024 * 1024);
-    const refused = { code: "usage", message: /too many files to compare it with/ };
+    const refused = { kind: "usage", message: /too many files to compare it with/ };
     assert.throws(() => refuse(0), refused);
   });
 });

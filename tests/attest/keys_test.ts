@@ -8,10 +8,10 @@ import { readPublicKey } from "../../src/attest/check/trust.ts";
 import { generateKey, loadSigner, publicOf, publicPathOf } from "../../src/attest/sign/keys.ts";
 import { withDirectory } from "../support/bundle_fixture.ts";
 
-function assertUsage(run: () => unknown, reason: RegExp, code = "usage"): void {
+function assertUsage(run: () => unknown, reason: RegExp, code = "config"): void {
   assert.throws(run, (error) => {
     assert.ok(error instanceof StellaError, String(error));
-    assert.equal(error.code, code);
+    assert.equal(error.kind, code);
     assert.match(error.message, reason);
     return true;
   });
@@ -108,7 +108,7 @@ Deno.test("what is no signing key is refused, and never printed", async () => {
       });
     }
     assert.throws(() => loadSigner(join(root, "none.key")), {
-      code: "media",
+      kind: "io",
       message: /Cannot read the key .*none\.key": no such file/,
       hint: /stella keys generate/,
     });

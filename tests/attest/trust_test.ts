@@ -10,7 +10,7 @@ import { testKey, withDirectory, writeFiles } from "../support/bundle_fixture.ts
 function assertUsage(run: () => unknown, reason: RegExp): void {
   assert.throws(run, (error) => {
     assert.ok(error instanceof StellaError, String(error));
-    assert.equal(error.code, "usage");
+    assert.equal(error.kind, "config");
     assert.match(error.message, reason);
     return true;
   });
@@ -58,7 +58,7 @@ Deno.test("anything else is refused as a public key, by name", async () => {
       assertUsage(() => readPublicKey(path), new RegExp(`${name}.pub`));
     }
     assert.throws(() => readPublicKey(join(root, "none.pub")), {
-      code: "media",
+      kind: "io",
       message: /Cannot read the public key .*none\.pub": no such file/,
     });
   });
@@ -87,7 +87,7 @@ Deno.test("--trust has to name something that holds a key", async () => {
   await withDirectory((root) => {
     assertUsage(() => keysAt(root), /holds no \*\.pub/);
     assert.throws(() => keysAt(join(root, "none")), {
-      code: "media",
+      kind: "io",
       message: /Cannot read the trusted key .*none": no such file/,
     });
   });

@@ -71,7 +71,7 @@ Deno.test("a key of small order is refused as a file, in a directory and by the 
     for (const point of smallOrder) {
       const path = join(root, "trust.d/weak.pub");
       writeFileSync(path, pemOf(point));
-      const refused = { code: "usage", message: /weak\.pub" as a public key: .*small order/ };
+      const refused = { kind: "config", message: /weak\.pub" as a public key: .*small order/ };
       assert.throws(() => readPublicKey(path), refused);
       assert.throws(() => keysAt(path), refused);
       assert.throws(() => keysAt(join(root, "trust.d")), refused);

@@ -102,7 +102,7 @@ Deno.test("a denort that is none, or of another Deno, ends the build; the other 
   const refusal = (options: string) =>
     compileWith<string[]>(place, denort, call.replace("OPTIONS", options)).join("\n");
   copyFileSync("/bin/true", denort);
-  assert.match(refusal("{}"), /^usage\n.* it names no version of Deno\n.*DENORT_BIN.*--stand-in/);
+  assert.match(refusal("{}"), /^config\n.* it names no version of Deno\n.*DENORT_BIN.*--stand-in/);
   assert.match(refusal("{ allowOther: true }"), /it names no version of Deno/);
   appendFileSync(denort, "Deno/1.2.3Deno/1.2.3+0123456789");
   assert.match(refusal("{}"), /it is of Deno 1\.2\.3, and this is Deno .*--allow-other-denort/s);
@@ -132,11 +132,12 @@ Deno.test("without denort and without a network the remedies are named, at once"
   await using place = await fixturePlace();
   const lines = `
     const { assertDenort } = await import(${JSON.stringify(denortModule)});
-    await assertDenort().catch((error) => console.log(error.code, error.message, error.hint));`;
+    await assertDenort().catch((error) => console.log(error.kind, error.message, error.hint));`;
   // Nothing listens at the proxy's address: no request leaves the machine.
   const env = { DENO_DIR: `${place.root}/cache`, HTTPS_PROXY: "http://127.0.0.1:9" };
   const said = runLines(lines, env).stdout.toString();
-  const refusal = /^usage Cannot compile: https:\S+denort-\S+\.zip cannot be had \(no connection\)/;
+  const refusal =
+    /^config Cannot compile: https:\S+denort-\S+\.zip cannot be had \(no connection\)/;
   assert.match(said, refusal);
   const zip =
     `${place.root}/cache/dl/release/v${Deno.version.deno}/denort-${Deno.build.target}.zip`;

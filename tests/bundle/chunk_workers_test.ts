@@ -93,7 +93,7 @@ Deno.test("an error of a worker keeps its code, its message and its hint", async
       truncateSync(join(input, "d0/f0"), 0);
     });
     await assert.rejects(run(join(root, "out"), input, { workers, ...told }), {
-      code: "usage",
+      kind: "conflict",
       message: /d0\/f0.* is not what it was when the export began/,
       hint: /export a snapshot/,
     });
@@ -106,7 +106,7 @@ Deno.test("an export and a verification on workers end at once when they are sto
     const input = writeInput(root);
     for (const layout of ["archive", "directory"] as const) {
       const stop = new AbortController();
-      const interrupted = { code: "interrupted" };
+      const interrupted = { kind: "interrupted" };
       const progress = (bytes: number) => bytes > 0 && stop.abort();
       const stopped = chunkWorkers({ mainUrl, stop: stop.signal });
       const out = join(root, layout);

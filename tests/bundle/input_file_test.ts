@@ -71,9 +71,9 @@ const changes: [string, (path: string) => void, RegExp][] = [
 
 Deno.test("a file that is not what it was is refused", async () => {
   for (const [about, change, reason] of changes) {
-    await assert.rejects(filled(change), { code: "usage", message: reason }, about);
+    await assert.rejects(filled(change), { kind: "conflict", message: reason }, about);
   }
-  const gone = { code: "media", message: /Cannot open .*file": no such file/ };
+  const gone = { kind: "io", message: /Cannot open .*file": no such file/ };
   await assert.rejects(filled((path) => rmSync(path)), gone);
 });
 
@@ -156,7 +156,7 @@ Deno.test("a private file is refused by its handle, and nothing of it is kept", 
     assert.throws(
       () => fillDeferredRegions(chunk, [holeOf(join(root, "in/d/key"))], privateFiles),
       {
-        code: "unsafe",
+        kind: "unsafe",
         message: /Cannot pack .*key": it is private to stella/,
       },
     );
@@ -175,7 +175,7 @@ testWith(
         rmSync(path);
         new Deno.Command("mkfifo", { args: [path] }).outputSync();
       }),
-      { code: "usage", message: /file" is not what it was/ },
+      { kind: "conflict", message: /file" is not what it was/ },
     );
   },
 );

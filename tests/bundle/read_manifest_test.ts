@@ -32,7 +32,7 @@ function copyOf(manifest: Manifest): Loose {
 function assertRefused(bytes: Uint8Array, reason: string, about = ""): void {
   assert.throws(() => readManifest(bytes), (error) => {
     assert.ok(error instanceof StellaError, `${about}: ${error}`);
-    assert.equal(error.code, "manifest", about);
+    assert.equal(error.kind, "manifest", about);
     assert.ok(error.message.includes(reason), `${about}: ${error.message} lacks ${reason}`);
     return true;
   }, about);

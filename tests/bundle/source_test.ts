@@ -22,7 +22,7 @@ async function readAll(root: string, path: string): Promise<string | undefined> 
 function assertUnsafe(run: () => unknown, what: string): void {
   assert.throws(run, (error) => {
     assert.ok(error instanceof StellaError, String(error));
-    assert.equal(error.code, "unsafe");
+    assert.equal(error.kind, "unsafe");
     assert.ok(error.message.endsWith(`it is ${what}`), error.message);
     return true;
   });
@@ -142,11 +142,11 @@ Deno.test("readSmall reads up to its limit, and refuses more by the code it is g
   assert.equal(await readSmall(source, "g", 10), undefined);
   await assert.rejects(
     async () => await readSmall(source, "f", 9),
-    (error: StellaError) => error.code === "manifest" && /more than 9 bytes/.test(error.message),
+    (error: StellaError) => error.kind === "manifest" && /more than 9 bytes/.test(error.message),
   );
   await assert.rejects(
-    async () => await readSmall(source, "f", 9, "signature"),
-    (error: StellaError) => error.code === "signature",
+    async () => await readSmall(source, "f", 9, "malformed"),
+    (error: StellaError) => error.kind === "signature",
   );
 });
 
@@ -160,7 +160,7 @@ Deno.test("a reader fills its buffer until the end, and an error of the medium i
     reader.close();
     reader.close();
     assert.throws(() => reader.read(buffer), (error: StellaError) => {
-      return error.code === "media" && /says nothing about the content/.test(error.hint ?? "");
+      return error.kind === "io" && /says nothing about the content/.test(error.hint ?? "");
     });
   });
 });
@@ -176,7 +176,7 @@ Deno.test("a file that shrinks while it is read is an error of the medium, one t
       const shrunk = () => reader.read(new Uint8Array(9));
       if (read === 9) assert.equal(shrunk(), 0, "all had been read");
       else {
-        assert.throws(shrunk, { code: "media", message: /of the 9 bytes that it had when it was/ });
+        assert.throws(shrunk, { kind: "io", message: /of the 9 bytes that it had when it was/ });
       }
       reader.close();
     }

@@ -35,7 +35,7 @@ function fakes(more: Partial<Parameters<typeof workerPool>[0]> = {}) {
   return { made, pool: workerPool({ start, ...more }) };
 }
 
-const ended = { code: "internal", message: /A worker ended: out of memory/ };
+const ended = { kind: "defect", message: /A worker ended: out of memory/ };
 const chunk = () => new Uint8Array(8);
 
 Deno.test("a question is kept until the worker listens, and then answered", async () => {
@@ -70,10 +70,10 @@ Deno.test("a stop fails all that is under way, and all that comes", async () => 
   const { made, pool } = fakes({ stop: { signal: stop.signal, error } });
   const open = [pool.digest(chunk()), pool.compress(chunk())];
   made.forEach((worker) => worker.say("ready"));
-  const all = Promise.all(open.map((one) => assert.rejects(one, { code: "interrupted" })));
+  const all = Promise.all(open.map((one) => assert.rejects(one, { kind: "interrupted" })));
   stop.abort();
   await all;
-  await assert.rejects(pool.digest(chunk()), { code: "interrupted" });
+  await assert.rejects(pool.digest(chunk()), { kind: "interrupted" });
   pool.close();
   assert.deepEqual(made.map(({ ended }) => ended), [1, 1]);
 });

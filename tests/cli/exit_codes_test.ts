@@ -12,8 +12,8 @@ import { freePort, withHome } from "../support/program.ts";
 Deno.test("each answer of a service has its exit code", () => {
   const answers: Record<number, number[]> = {
     [exitCodes.usage]: [400, 413, 415, 416, 421, 422, 431],
-    [exitCodes.media]: [507],
-    [exitCodes.registry]: [302, 405, 500, 502, 504],
+    [exitCodes.io]: [507],
+    [exitCodes.remote]: [302, 405, 500, 502, 504],
     [exitCodes.conflict]: [409, 429, 503],
     [exitCodes.policy]: [401, 403],
     [exitCodes.not_found]: [404],
@@ -31,9 +31,9 @@ Deno.test("each answer of a service has its exit code", () => {
 
 Deno.test("what the service says tells more than the status", () => {
   const code = (status: number, said: string) =>
-    refusalOf({ url: "http://a.invalid/", status, text: JSON.stringify({ code: said }) }).code;
-  assert.equal(code(503, "registry"), "registry");
-  assert.equal(code(500, "digest"), "digest");
+    refusalOf({ url: "http://a.invalid/", status, text: JSON.stringify({ code: said }) }).kind;
+  assert.equal(code(503, "registry"), "remote");
+  assert.equal(code(500, "digest"), "differs");
   assert.equal(code(404, "usage"), "not_found");
   assert.equal(code(503, "interrupted"), "busy");
   assert.equal(code(503, "ok"), "busy");

@@ -171,7 +171,7 @@ Deno.test("a token goes by TLS or to this machine, elsewhere in the clear only w
     };
     for (const url of fine) make(url, { tokenFile: path });
     for (const url of clear) {
-      const refused = { code: "policy", message: /plain http to another machine/ };
+      const refused = { kind: "policy", message: /plain http to another machine/ };
       assert.throws(() => make(url, { tokenFile: path }), refused);
       assert.throws(() => make(url, {}, { STELLA_TOKEN_FILE: path }), refused);
       const named = { STELLA_URL: url, STELLA_TOKEN_FILE: path };
@@ -197,8 +197,8 @@ Deno.test("a password in the URL of a service is used for nothing, and repeated 
     for (
       const use of [() => new ServiceClient({ server: url }, host), () => parseExportUrl(exported)]
     ) {
-      assert.throws(use, (error: Error & { code?: string; hint?: string }) => {
-        assert.equal(error.code, "usage");
+      assert.throws(use, (error: Error & { kind?: string; hint?: string }) => {
+        assert.equal(error.kind, "usage");
         assert.match(error.message, /it has credentials in it$/);
         assert.doesNotMatch(error.message + error.hint, /hunter2/);
         return true;

@@ -87,8 +87,8 @@ Deno.test("a registry that fails ends the judging at once", async () => {
 
 const aboutBytes = [
   new RegistryError("rejected", "400 DIGEST_INVALID"),
-  new StellaError("digest", "it has 1 byte, not 2"),
-  new StellaError("missing", "it is not there"),
+  new StellaError("digest_mismatch", "it has 1 byte, not 2"),
+  new StellaError("file_missing", "it is not there"),
 ];
 
 Deno.test("bytes that are wrong are the verdict's to tell, and right ones are the registry's fault", async () => {
@@ -107,7 +107,7 @@ Deno.test("bytes that are wrong are the verdict's to tell, and right ones are th
 });
 
 Deno.test("a medium that fails under the judging ends the sender, and is the error", async () => {
-  const failure = new StellaError("media", "the stick is gone");
+  const failure = new StellaError("medium_failed", "the stick is gone");
   let ended = false;
   const sending = sendWhileVerifying({
     verify: async (begin) => {
@@ -130,7 +130,7 @@ Deno.test("who stops the program stops both", async () => {
     send: (_, signal) => aborted(signal),
   }, stop.signal);
   stop.abort();
-  await assert.rejects(sending, { code: "interrupted" });
+  await assert.rejects(sending, { kind: "interrupted" });
 });
 
 Deno.test("judging goes on once the first bytes are on their way, or nothing is sent any more", async () => {

@@ -61,6 +61,6 @@ Deno.test("a signal ends the listing of a directory however many files it has", 
   });
   await assert.rejects(async () => {
     for await (const _ of source.walk?.("payload") ?? []) { /* each is passed over */ }
-  }, { code: "interrupted" });
+  }, { kind: "interrupted" });
   assert.ok(listed < 1_100, `${listed} were listed`);
 });

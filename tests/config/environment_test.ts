@@ -36,13 +36,13 @@ Deno.test("the state directory follows STELLA_DATA, STATE_DIRECTORY, XDG_STATE_H
 
 Deno.test("a relative STELLA_DATA is refused: it would move with the working directory", () => {
   assert.throws(() => stateDirectory(of({ STELLA_DATA: "data" })), {
-    code: "usage",
+    kind: "config",
     message: /STELLA_DATA="data": it is relative/,
   });
 });
 
 Deno.test("a command that needs a state directory says how to name one", () => {
-  assert.throws(() => requireStateDirectory(of({})), { code: "usage", hint: /STELLA_DATA/ });
+  assert.throws(() => requireStateDirectory(of({})), { kind: "config", hint: /STELLA_DATA/ });
   assert.equal(keyDirectory("/s"), "/s/keys");
 });
 
@@ -96,10 +96,10 @@ Deno.test("what Deno obeys on its own is refused by name, and its value is not r
       () => refuseHostileEnvironment(of({ [name]: "http://user:secret@proxy" })),
       (error) => {
         assert.ok(error instanceof StellaError);
-        assert.equal(error.code, "usage");
+        assert.equal(error.kind, "config");
         assert.ok(error.message.includes(name) && error.hint?.includes(`-u ${name} `));
         assert.deepEqual(error.findings, [
-          { code: "usage", reason: "hostile_environment", found: name },
+          { kind: "config", reason: "hostile_environment", found: name },
         ]);
         return !JSON.stringify([error.message, error.hint]).includes("secret");
       },

@@ -32,8 +32,8 @@ async function faultsOf(text: string): Promise<string[]> {
       loadConfig({ flag, environment: () => undefined }, checks),
       (error) => {
         assert.ok(error instanceof StellaError);
-        assert.equal(error.code, "usage");
-        assert.ok(error.findings.every((one) => one.path === flag && one.code === "usage"));
+        assert.equal(error.kind, "config");
+        assert.ok(error.findings.every((one) => one.path === flag && one.kind === "config"));
         faults = error.findings.map((one) => `${one.line} ${one.found}`);
         return true;
       },
@@ -220,7 +220,7 @@ Deno.test("a file that was named has to be there, small, and a file", async () =
   await withFiles({ "large.yaml": "#".repeat(1024 * 1024 + 1) }, async (directory) => {
     const load = (flag: string) => loadConfig({ flag, environment: () => undefined }, checks);
     await assert.rejects(load(join(directory, "none.yaml")), {
-      code: "media",
+      kind: "io",
       message: /none\.yaml": no such file/,
     });
     await assert.rejects(load(join(directory, "large.yaml")), { message: /not a small file/ });

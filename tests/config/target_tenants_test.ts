@@ -35,7 +35,7 @@ function faultsOf(
     return [];
   } catch (error) {
     assert.ok(error instanceof StellaError);
-    assert.equal(error.code, "usage");
+    assert.equal(error.kind, "config");
     return error.findings.map(({ found = "" }) => found);
   }
 }

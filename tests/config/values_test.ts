@@ -22,12 +22,12 @@ Deno.test("loopback addresses may be listened on", () => {
 Deno.test("other addresses are refused, and the hint tells why", () => {
   for (const text of ["0.0.0.0:8420", "[::]:8420", "192.0.2.1:80", "[::ffff:127.0.0.1]:80"]) {
     assert.throws(() => parseListen(text), {
-      code: "usage",
+      kind: "usage",
       message: /not a loopback address/,
       hint: /only this machine/,
     }, text);
     assert.throws(() => parseGuarded(text, 0), {
-      code: "usage",
+      kind: "usage",
       message: /not a loopback address/,
       hint: /no access tokens/,
     }, text);
@@ -39,7 +39,7 @@ Deno.test("what is no address is refused as such", () => {
   // The short and numeric forms are ones that a resolver would take for 127.0.0.1 or 0.0.0.0.
   const odd = ["8420", ":8420", "127.1:80", "2130706433:80", "0:80", "127.0.0.1:65536", "host:80"];
   for (const text of [...odd, "127.0.0.1", "::1:80", "[127.0.0.1:80"]) {
-    assert.throws(() => parseListen(text), { code: "usage", message: /no IP:PORT/ }, text);
+    assert.throws(() => parseListen(text), { kind: "usage", message: /no IP:PORT/ }, text);
   }
 });
 

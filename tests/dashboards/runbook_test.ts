@@ -133,7 +133,7 @@ async function journal(): Promise<string> {
   watch.onEvent({ kind: "unchanged", sameAs: exportId, bundleDigest: "x" });
   watch.onEvent({ kind: "published", result: "success" });
   watch.onEvent({ kind: "pushed", registry: "site", result: "auth", seconds: 1 });
-  const error = { code: "registry", message: "refused" };
+  const error = { code: "remote", message: "refused" };
   watch.deferred(error, 10_000);
   watch.lost();
   watch.ended({ state: "failed", bundleDigest: "x", error }, 1);

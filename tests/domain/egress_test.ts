@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { StellaError } from "../../src/domain/errors.ts";
 import { egressFault, egressPolicy, isAllowed } from "../../src/domain/egress.ts";
 import type { EgressConfig } from "../../src/domain/egress.ts";
 
@@ -34,8 +35,8 @@ for (const [name, { why, egress, allowed, denied }] of scenarios) {
     assert.deepEqual(refused, []);
     for (const destination of denied) {
       assert.throws(() => policy(...split(destination)), (error) => {
-        const { code, findings } = error as { code: string; findings: { reason: string }[] };
-        assert.deepEqual([code, findings[0]?.reason], ["policy", "egress_refused"], destination);
+        assert.ok(error instanceof StellaError);
+        assert.deepEqual([error.kind, error.reason], ["policy", "egress_refused"], destination);
         return true;
       }, destination);
     }

@@ -37,7 +37,7 @@ Deno.test("checkName says which name and what is allowed", () => {
   assert.equal(checkName("tenant", "default"), "default");
   assert.throws(() => checkName("profile", "\u001b[2Jx"), (error) => {
     assert.ok(error instanceof StellaError);
-    assert.equal(error.code, "usage");
+    assert.equal(error.kind, "usage");
     assert.equal(error.message, 'The profile name "\\u{1b}[2Jx" cannot be used');
     assert.match(error.hint ?? "", /1 to 64/);
     return true;

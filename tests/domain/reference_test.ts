@@ -61,7 +61,7 @@ const bad: [string, RegExp][] = [
 for (const [text, message] of bad) {
   Deno.test(`reference refused: ${JSON.stringify(text).slice(0, 60)}`, () => {
     assert.throws(() => parseReference(text), (error) => {
-      assert(error instanceof StellaError && error.code === "usage");
+      assert(error instanceof StellaError && error.kind === "usage");
       assert.match(error.message, message);
       return true;
     });
@@ -78,7 +78,7 @@ for (
 ) {
   Deno.test(`a reference with credentials is refused without repeating them: ${text}`, () => {
     assert.throws(() => parseReference(text), (error) => {
-      assert(error instanceof StellaError && error.code === "usage");
+      assert(error instanceof StellaError && error.kind === "usage");
       assert.match(error.message, /it has credentials in it$/);
       assert(!JSON.stringify([error.message, error.hint]).includes("hunter2"));
       return true;
@@ -120,7 +120,8 @@ Deno.test("an endpoint is a bare URL, plain http only on loopback or where it is
   ];
   for (const [text, message] of refusals) {
     assert.throws(() => parseEndpoint(text), (error) => {
-      assert(error instanceof StellaError && error.code === "usage", text);
+      assert(error instanceof StellaError, text);
+      assert.equal(error.kind, error.reason === "plain_http" ? "policy" : "usage", text);
       assert.match(error.message, message);
       assert(!error.message.includes("hunter2"));
       return true;

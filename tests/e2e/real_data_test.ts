@@ -139,7 +139,7 @@ async function isAccepted(out: string, trusted: ReturnType<typeof keysAt>): Prom
     return (await verifyBundle(directorySource(out), { trusted })).ok;
   } catch (error) {
     // A manifest that cannot be read is refused by an error of its own.
-    if (error instanceof StellaError && error.code === "manifest") return false;
+    if (error instanceof StellaError && error.kind === "manifest") return false;
     throw error;
   }
 }

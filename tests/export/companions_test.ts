@@ -58,7 +58,7 @@ Deno.test("what cannot be carried is refused, all at once, with its reason", () 
     writeFileSync(`${directory}/manifest.json`, "x");
     const programs = programsOf(`${directory}/good`, paths.map((name) => `${directory}/${name}`));
     assert.throws(() => checkPrograms(programs, ["verify.sh"]), (error: StellaError) => {
-      assert.equal(error.code, "usage");
+      assert.equal(error.kind, "usage");
       const found = error.findings.map((
         { path, found },
       ) => [path!.slice(directory.length + 1), found]);
@@ -88,7 +88,7 @@ Deno.test("a build for another platform goes with the bundle and is verified wit
     const ran = await home.json(["verify", "out"]);
     assert.deepEqual([ran.exit, ran.findings[0].path], [7, "stella.exe"]);
     const refused = await home.json([...kit, "--include-binary", "nowhere"]);
-    assert.deepEqual([refused.exit, refused.findings[0].reason], [12, "program_refused"]);
+    assert.deepEqual([refused.exit, refused.findings[0].reason], [12, "path_missing"]);
   } finally {
     home.remove();
   }

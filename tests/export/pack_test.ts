@@ -88,8 +88,8 @@ const changes: [string, Change, RegExp][] = [
 Deno.test("a change of the inputs while they are read is refused, and leaves nothing", async () => {
   for (const [about, change, reason] of changes) {
     const { code, message, left } = await changing(change);
-    // What is gone cannot be read: code 12. All else is code 2.
-    const expected = /: no such file or directory$/.test(message) ? 12 : 2;
+    // What is gone cannot be read: code 12. All else is code 14.
+    const expected = /: no such file or directory$/.test(message) ? 12 : 14;
     assert.equal(code, expected, `${about}: ${message}`);
     assert.match(message, reason, about);
     assert.deepEqual(left, [], about);

@@ -56,7 +56,7 @@ Deno.test("an upload is told as it moves, and gone on with by who is told of it"
         if (request.method === "PATCH" && ++chunks === 2) stop.abort();
         return true;
       };
-      await assert.rejects(first.push([one], stop.signal), { code: "interrupted" });
+      await assert.rejects(first.push([one], stop.signal), { kind: "interrupted" });
       const ends = first.said.filter(({ kind }) => kind === "pushed");
       assert.deepEqual(ends, [], "who stops a push does not blame the registry");
       const told = first.said.filter((event): event is Upload => event.kind === "upload");

@@ -16,10 +16,10 @@ Deno.test("the tenant is the one that was named, else the first of the profile, 
 
 Deno.test("a profile of other tenants is refused, and the hint names them", () => {
   assert.throws(() => tenantOf("c", profile(["a", "b"])), {
-    code: "policy",
+    kind: "policy",
     message:
       'Cannot export the profile "pub" for the tenant "c": it is not one of the profile\'s tenants',
     hint: "name one of them with --tenant: a, b",
   });
-  assert.throws(() => tenantOf("../x", profile()), { code: "usage" });
+  assert.throws(() => tenantOf("../x", profile()), { kind: "usage" });
 });

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { Bench, config } from "./bench.ts";
 
-const error = { code: "registry", message: "no answer" };
+const error = { code: "remote", message: "no answer" };
 
 function call(bench: Bench, method: string, path: string): Promise<Response> {
   return Promise.resolve(bench.app.request(`http://127.0.0.1:8420/v1/exports/${path}`, { method }));

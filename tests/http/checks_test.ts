@@ -50,7 +50,7 @@ Deno.test("free space is told in bytes and as a share", async () => {
 Deno.test("a database that cannot be written to fails with what it said", async () => {
   assert.deepEqual(await run(databaseWrite({ probe: () => {} })), { status: "pass" });
   const probe = () => {
-    throw new StellaError("media", "Cannot write to the database: disk is full");
+    throw new StellaError("medium_failed", "Cannot write to the database: disk is full");
   };
   await assert.rejects(async () => await run(databaseWrite({ probe })), {
     message: /disk is full/,

@@ -29,7 +29,7 @@ async function serving(
   }
 }
 
-const error = { code: "registry", message: "no answer\u001b[2J", hint: "look at it" };
+const error = { code: "remote", message: "no answer\u001b[2J", hint: "look at it" };
 
 function fail(bench: Bench): string {
   const { job } = bench.queue.enqueue({ tenant: "default", profile: "kit", request: {} });
@@ -45,13 +45,13 @@ Deno.test("jobs list shows a line for each export, escaped, and JSON as the API 
     const id = fail(bench);
     const { text, json } = await listJobs({ server: url, ...list }, host);
     const head = "ID                                    STATE   AGE  TOOK  PROFILE\n";
-    assert.match(text, new RegExp(`^${head}${id}  failed  0s   0\\.0s  kit\n    registry: `));
+    assert.match(text, new RegExp(`^${head}${id}  failed  0s   0\\.0s  kit\n    remote: `));
     assert.match(text, /no answer\\u\{1b\}\[2J\n$/);
     assert.equal((json as { items: { id: string }[] }).items[0]?.id, id);
     const none = await listJobs({ server: url, ...list, state: "queued" }, host);
     assert.equal(none.text, "no exports\n");
     await assert.rejects(listJobs({ server: url, limit: "x" }, host), {
-      code: "usage",
+      kind: "usage",
       message: /limit/,
     });
   });
@@ -62,11 +62,11 @@ Deno.test("retry, cancel and purge act on what is named, and say why they cannot
     const [a, b] = [fail(bench), fail(bench)];
     const options = { server: url, ...list };
     assert.equal((await retryJobs([a, b], options, host)).text, `${a}  queued\n${b}  queued\n`);
-    await assert.rejects(retryJobs([a], options, host), { code: "conflict", message: /409/ });
+    await assert.rejects(retryJobs([a], options, host), { kind: "conflict", message: /409/ });
     assert.equal((await cancelJobs([a], options, host)).text, `${a}  cancelled\n`);
-    await assert.rejects(purgeJobs([], options, host), { code: "usage" });
+    await assert.rejects(purgeJobs([], options, host), { kind: "usage" });
     await assert.rejects(purgeJobs([a], { ...options, state: "failed" }, host), {
-      code: "usage",
+      kind: "usage",
     });
     const purged = await purgeJobs([], { ...options, state: "cancelled" }, host);
     assert.equal(purged.text, `${a}  removed\n`);
@@ -113,14 +113,14 @@ Deno.test("what would refuse all of them ends it, with those that were not tried
     text,
     /^a {2}cancelled\nb {2}refused: .*scope write.*\nc {2}not tried\nhint: .*token/,
   );
-  await assert.rejects(cancelJobs(ids, options, host), { code: "policy", message: /403/ });
+  await assert.rejects(cancelJobs(ids, options, host), { kind: "policy", message: /403/ });
 });
 
 Deno.test("the timeline says what to do about a missing token, and about an id that is none", async () => {
   const tokens = [{ name: "ci", sha256: "a".repeat(64), tenants: ["default"], scopes: [] }];
   await serving(async (url) => {
     await assert.rejects(showTimeline(undefined, { server: url, ...list }, host), {
-      code: "policy",
+      kind: "policy",
       message: /401/,
       hint: /--token-file/,
     });
@@ -180,7 +180,7 @@ Deno.test("a tenant that was typed is sent, also the one called default", async 
   await serving(async (url) => {
     for (const args of [["--tenant", "default"], []]) {
       const server = ["--server", url, "--token-file", tokenFile];
-      await assert.rejects(submitExport(typed(...args, ...server), host), { code: "registry" });
+      await assert.rejects(submitExport(typed(...args, ...server), host), { kind: "remote" });
     }
     assert.deepEqual(bench.queue.list({ limit: 9 }).map(({ tenant }) => tenant), [
       "lab",
@@ -239,7 +239,7 @@ Deno.test("an export that fails there ends with its own code here", async () => 
   const bench = ending((bench, job) => bench.queue.finish(job, { state: "failed", error }));
   await serving(async (url) => {
     await assert.rejects(submitExport(flags(url), host), {
-      code: "registry",
+      kind: "remote",
       message: /failed: no answer/,
       hint: "look at it",
     });
@@ -250,11 +250,11 @@ Deno.test("what only this machine can do is refused together with --server", asy
   await serving(async (url, bench) => {
     const odd = flags(url, { input: ["/srv"], includeSelf: true });
     await assert.rejects(submitExport(odd, host), {
-      code: "usage",
+      kind: "usage",
       message: /--input, --include-self together with --server/,
     });
     await assert.rejects(submitExport(flags(url, { profile: "none" }), host), {
-      code: "usage",
+      kind: "usage",
       message: /400.*profile is not a profile/,
     });
     assert.deepEqual(bench.queued, []);
@@ -283,7 +283,7 @@ Deno.test("a token comes from a private file, and shows nowhere", async () => {
     assert.doesNotMatch(Deno.inspect(client, { showHidden: true, depth: 9 }), /correct-horse/);
     Deno.chmodSync(tokenFile, 0o644);
     await assert.rejects(listJobs({ server: url, tokenFile, ...list }, host), {
-      code: "usage",
+      kind: "config",
       message: /others can read it/,
     });
   }, bench);

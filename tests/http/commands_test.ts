@@ -109,11 +109,11 @@ Deno.test("a bundle that cannot be compared with is an error once the service ha
   try {
     await serving(async (url) => {
       const refused = (place: string) => showStatus(place, { server: url }, host());
-      await assert.rejects(refused(directory), { code: "manifest", message: /no manifest\.json/ });
+      await assert.rejects(refused(directory), { kind: "manifest", message: /no manifest\.json/ });
       Deno.writeTextFileSync(join(directory, "manifest.json"), "{");
-      await assert.rejects(refused(directory), { code: "manifest" });
+      await assert.rejects(refused(directory), { kind: "manifest" });
       await assert.rejects(refused("/nonexistent/manifest.json"), {
-        code: "media",
+        kind: "io",
         message: /Cannot read a bundle at "\/nonexistent"/,
       });
     });
@@ -128,13 +128,13 @@ Deno.test("nobody at home, something else at home, and a URL that is none", asyn
   listener.close();
   const nobody = { server: `http://127.0.0.1:${port}` };
   await assert.rejects(showHealth(nobody, host()), {
-    code: "registry",
+    kind: "remote",
     message: /Cannot ask "http:\/\/127\.0\.0\.1:\d+\/health/,
     hint: /stella serve/,
   });
   for (const url of ["ftp://127.0.0.1", "8420"]) {
     await assert.rejects(showStatus(undefined, { server: url }, host()), {
-      code: "usage",
+      kind: "usage",
       message: /no http URL/,
     });
   }
@@ -154,5 +154,5 @@ Deno.test("nobody at home, something else at home, and a URL that is none", asyn
 
 Deno.test("a service is not asked under variables that Deno itself obeys", async () => {
   const hostile = host({ SSLKEYLOGFILE: "/nowhere/keys" });
-  await assert.rejects(showHealth({}, hostile), { code: "usage", message: /SSLKEYLOGFILE/ });
+  await assert.rejects(showHealth({}, hostile), { kind: "config", message: /SSLKEYLOGFILE/ });
 });

@@ -328,21 +328,26 @@ Deno.test("a full disk is 507, another fault of a file or a defect 500; no path 
   using bench = new Bench();
   const ofFile = (code: string) =>
     ioError("Cannot write", "/srv/secret/tmp", Object.assign(new Error(code), { code }));
+  const sqliteError = (errcode: number) => Object.assign(new Error("no"), { errcode });
   const faults: [Error, number, string][] = [
-    [ofFile("ENOSPC"), 507, "media"],
-    [ofFile("EDQUOT"), 507, "media"],
+    [ofFile("ENOSPC"), 507, "io"],
+    [ofFile("EDQUOT"), 507, "io"],
     [
-      databaseError("Cannot queue /srv/secret", new Error("database or disk is full")),
+      databaseError("Cannot queue /srv/secret", sqliteError(13)),
       507,
-      "media",
+      "io",
     ],
-    [databaseError("Cannot queue /srv/secret", new Error("disk I/O error")), 500, "internal"],
-    [ofFile("ENOENT"), 500, "internal"],
-    [ofFile("EACCES"), 500, "internal"],
-    [ofFile("EIO"), 500, "internal"],
-    [ofFile("EEXIST"), 500, "internal"],
-    [new StellaError("media", "Cannot read /srv/secret: it ended too early"), 500, "internal"],
-    [new TypeError("secret detail of a defect"), 500, "internal"],
+    [databaseError("Cannot queue /srv/secret", sqliteError(10)), 500, "defect"],
+    [ofFile("ENOENT"), 500, "defect"],
+    [ofFile("EACCES"), 500, "defect"],
+    [ofFile("EIO"), 500, "defect"],
+    [ofFile("EEXIST"), 500, "defect"],
+    [
+      new StellaError("medium_failed", "Cannot read /srv/secret: it ended too early"),
+      500,
+      "defect",
+    ],
+    [new TypeError("secret detail of a defect"), 500, "defect"],
   ];
   for (const [fault, status, code] of faults) {
     bench.queue.enqueue = () => {

@@ -69,12 +69,12 @@ Deno.test("export --server ends with the findings of the service", async () => {
     const error = await submitExport(flags, host).catch((error) => error);
     assert.ok(error instanceof StellaError);
     assert.match(error.message, /failed: Cannot build the risk data: there is 1 bad record/);
-    const { path, line, reason, code } = error.findings[0]!;
-    assert.deepEqual({ path, line, reason, code }, {
+    const { path, line, reason, kind } = error.findings[0]!;
+    assert.deepEqual({ path, line, reason, kind }, {
       path: "epss/epss.csv",
       line: 3,
       reason: "record_invalid",
-      code: "usage",
+      kind: "usage",
     });
   });
 });

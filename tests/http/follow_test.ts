@@ -136,13 +136,13 @@ Deno.test("a service that stays away is given up with the id, and what becomes o
       "busy",
       "503: The service is shutting down",
     ],
-    [{ text: "<html>" }, "registry", "does not answer with an export"],
-    [{ text: "", then: "breaks" }, "registry", "Cannot ask"],
+    [{ text: "<html>" }, "remote", "does not answer with an export"],
+    [{ text: "", then: "breaks" }, "remote", "Cannot ask"],
   ];
-  for (const [said, code, reason] of ways) {
+  for (const [said, kind, reason] of ways) {
     await pretending(() => said, async (url) => {
       await assert.rejects(submitExport(flags(url), person().host, { pause: 10, lost: 100 }), {
-        code,
+        kind,
         message: new RegExp(`Lost the export ${id}: .*${reason}`),
         hint: cancel(url),
       });
@@ -163,7 +163,7 @@ Deno.test("a token that may only write is told which scope is missing, and the i
       e
     );
     const { id } = bench.queued[0]!;
-    assert.equal(error.code, "policy");
+    assert.equal(error.kind, "policy");
     assert.match(error.message, new RegExp(`export ${id}: .*403: .* the scope read`));
     assert.match(error.hint, new RegExp(`with that scope.*stella jobs cancel ${id}`));
   } finally {
@@ -203,7 +203,7 @@ Deno.test("a person who wants no more ends the following and not the export", as
       // Time in which it could end by itself.
       if (said === whileWaiting) await new Promise((resolve) => setTimeout(resolve, 100));
       stop.abort();
-      await assert.rejects(following, { code: "interrupted", message: cancel(url) });
+      await assert.rejects(following, { kind: "interrupted", message: cancel(url) });
     });
   }
 });
@@ -219,7 +219,7 @@ Deno.test("it does not matter when: the answer may come just then", async () => 
       // The client's own turn is kept back, so that the answer is there when it is told to stop.
       for (const end = performance.now() + n; performance.now() < end;);
       stop.abort();
-      await assert.rejects(following, { code: "interrupted" });
+      await assert.rejects(following, { kind: "interrupted" });
     }
   });
 });

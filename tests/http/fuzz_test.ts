@@ -26,7 +26,7 @@ async function exportsIn(bench: Bench): Promise<string[]> {
   bench.store.commit({ tenant: "default", profile: "kit", exportId: finished });
   bench.queue.finish(claim(finished), { state: "succeeded", bundleDigest });
   const failed = add();
-  const error = { code: "media", message: "Cannot \u001b[31mread" } as const;
+  const error = { code: "io", message: "Cannot \u001b[31mread" } as const;
   bench.queue.finish(claim(failed), { state: "failed", error });
   const [held, cancelled] = [add(), add()];
   claim(held);

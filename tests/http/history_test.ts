@@ -42,12 +42,13 @@ Deno.test("the table fits 80 columns, whatever names and errors it holds, and a 
     tenant: "t".repeat(64),
     seconds: 35_999,
     error: {
-      code: "registry",
+      code: "remote",
       message: `\u001b${"m".repeat(200)}`,
+      reason: undefined,
       hint: undefined,
       findings: [{
-        code: "usage",
-        reason: "input_refused",
+        kind: "usage",
+        reason: "input_empty",
         path: "f".repeat(200),
         found: "x",
       }],
@@ -112,7 +113,7 @@ Deno.test("one export is shown with who asked for it, when it ran and what came 
     });
     assert.match(table, /succeeded {2}1m {3}12s {3}kit\n$/);
     await assert.rejects(showJob(unknownId, { server: url }, quiet), {
-      code: "not_found",
+      kind: "not_found",
       hint: /stella jobs list/,
     });
   });
@@ -143,7 +144,7 @@ Deno.test("the newest events stand in the order of their times, with the way to 
     const one = await showTimeline(of.exportId, { server: url, limit: "9" }, quiet);
     assert.match(one.text, /^2026-01-01T00:00:00\.000Z {2}queued\n/);
     await assert.rejects(showTimeline(unknownId, { server: url, limit: "9" }, quiet), {
-      code: "not_found",
+      kind: "not_found",
     });
   });
 });
@@ -190,7 +191,7 @@ Deno.test("a timeline that is followed goes on until it is interrupted", async (
     const text = await until("queued");
     assert.deepEqual(stagesOf(text), ["read", "sign", "queued"], "each once");
     stop.abort();
-    await assert.rejects(following, { code: "interrupted" });
+    await assert.rejects(following, { kind: "interrupted" });
   });
 });
 
@@ -212,7 +213,7 @@ Deno.test("timeline --follow with --json is refused: its output has no end", asy
   const options: TimelineFlags = { server: "http://127.0.0.1:1", follow: true, limit: "9" };
   for (const more of [{ json: true }, { event: unknownId }]) {
     await assert.rejects(showTimeline(undefined, { ...options, ...more }, quiet), {
-      code: "usage",
+      kind: "usage",
     });
   }
 });

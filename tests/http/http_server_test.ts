@@ -173,7 +173,7 @@ Deno.test("a port that is taken is told as what it is", async () => {
   await serving(async (server) => {
     const listen = { host: "127.0.0.1", port: Number(new URL(server.url).port) };
     await assert.rejects(serveHttp(new Hono<{ Bindings: NodeBindings }>(), listen), {
-      code: "conflict",
+      kind: "conflict",
       message: /^Cannot listen on "127\.0\.0\.1:\d+": the address is in use$/,
     });
   });
@@ -182,7 +182,7 @@ Deno.test("a port that is taken is told as what it is", async () => {
 Deno.test("an address that this machine does not have is a wrong command line", async () => {
   const listen = { host: "192.0.2.1", port: 0 };
   await assert.rejects(serveHttp(new Hono<{ Bindings: NodeBindings }>(), listen), {
-    code: "usage",
+    kind: "usage",
     message: 'Cannot listen on "192.0.2.1:0": this machine has no such address',
   });
 });

@@ -44,7 +44,7 @@ testWith(
       });
       const other = makePair(bench.directory, "b");
       await assert.rejects(showHealth({ server: server.url, ca: other.certificate }, host), {
-        code: "registry",
+        kind: "remote",
       });
       const plain = await fetch(server.url.replace("https", "http")).catch((error) => error);
       assert.ok(plain instanceof Error, "plain http is not answered");
@@ -57,11 +57,11 @@ testWith(
 testWith(["openssl"], "a key that everybody can read, another key, and no key are refused", () => {
   using bench = new Bench();
   const [one, two] = [makePair(bench.directory, "a"), makePair(bench.directory, "b")];
-  const refusal = (files: { certificate: string; key: string }, message: RegExp, code = "usage") =>
-    assert.throws(() => readTls(files), { code, message });
+  const refusal = (files: { certificate: string; key: string }, message: RegExp, kind = "config") =>
+    assert.throws(() => readTls(files), { kind, message });
   refusal({ ...one, key: two.key }, /not the key of/);
   refusal({ ...one, certificate: one.key }, /for TLS/);
-  refusal({ ...one, key: "/nonexistent" }, /nonexistent": no such file/, "media");
+  refusal({ ...one, key: "/nonexistent" }, /nonexistent": no such file/, "io");
   Deno.chmodSync(one.key, 0o644);
   refusal(one, /everybody may read it/);
 });

@@ -2,25 +2,29 @@ import assert from "node:assert/strict";
 import { type Finding, StellaError } from "../../src/domain/errors.ts";
 import { jobError } from "../../src/jobs/job_error.ts";
 
-const unsafe = (path: string): Finding => ({ code: "unsafe", reason: "unsafe_name", path });
-const refused = (findings: Finding[]) => new StellaError("unsafe", "Cannot export", { findings });
+const unsafe = (path: string): Finding => ({ kind: "unsafe", reason: "unsafe_name", path });
+/** As the API gives it. */
+const recorded = ({ kind, ...rest }: Finding) => ({ code: kind, ...rest });
+const refused = (findings: Finding[]) =>
+  new StellaError("unsafe_entry", "Cannot export", { findings });
 
 Deno.test("what was found goes with the error, each with its place", () => {
   const findings: Finding[] = [
     { ...unsafe("osv/CON"), found: "it cannot be carried", hint: "rename it" },
-    { code: "usage", reason: "record_invalid", path: "osv/a.json", line: 3, found: "no id" },
+    { kind: "usage", reason: "record_invalid", path: "osv/a.json", line: 3, found: "no id" },
   ];
   assert.deepEqual(jobError(refused(findings)), {
     code: "unsafe",
+    reason: "unsafe_entry",
     message: "Cannot export",
-    findings,
+    findings: findings.map(recorded),
   });
 });
 
 Deno.test("of many the first ones are kept, and how many more there are", () => {
   const many = Array.from({ length: 1_000 }, (_, i) => unsafe(`osv/CON.${i}`));
   const { findings = [] } = jobError(refused(many));
-  assert.deepEqual(findings.slice(0, 20), many.slice(0, 20));
+  assert.deepEqual(findings.slice(0, 20), many.slice(0, 20).map(recorded));
   assert.deepEqual(findings.slice(20), [
     { code: "unsafe", reason: "more_findings", found: "980 more findings are not listed" },
   ]);
@@ -41,27 +45,37 @@ Deno.test("long texts are cut, and together they stay small", () => {
 Deno.test("so are the message and the hint, whoever threw them", () => {
   const long = "x".repeat(90_000);
   const cut = `${"x".repeat(1_997)}...`;
-  assert.deepEqual(jobError(new StellaError("unsafe", long, { hint: long })), {
+  assert.deepEqual(jobError(new StellaError("unsafe_entry", long, { hint: long })), {
     code: "unsafe",
+    reason: "unsafe_entry",
     message: cut,
     hint: cut,
   });
-  assert.deepEqual(jobError(new Error(long)), { code: "internal", message: cut });
+  assert.deepEqual(jobError(new Error(long)), {
+    code: "defect",
+    reason: "defect",
+    message: cut,
+  });
 });
 
 Deno.test("of a path of this machine only its last part is told", () => {
   const found = `Cannot read the input "/srv/secret/osv": ENOENT, lstat '/srv/secret/osv'`;
   const { findings = [] } = jobError(refused([{ ...unsafe("/srv/secret/osv"), found }]));
   assert.deepEqual(findings, [
-    { ...unsafe("osv"), found: `Cannot read the input "osv": ENOENT, lstat 'osv'` },
+    { ...recorded(unsafe("osv")), found: `Cannot read the input "osv": ENOENT, lstat 'osv'` },
   ]);
 });
 
 Deno.test("a mark for programs is no finding to tell, and what has no code is ours", () => {
-  const mark: Finding = { code: "registry", reason: "timeout" };
-  assert.deepEqual(jobError(new StellaError("registry", "no answer", { findings: [mark] })), {
-    code: "registry",
+  const mark: Finding = { kind: "remote", reason: "timeout" };
+  assert.deepEqual(jobError(new StellaError("rejected", "no answer", { findings: [mark] })), {
+    code: "remote",
+    reason: "rejected",
     message: "no answer",
   });
-  assert.deepEqual(jobError(new Error("a bug")), { code: "internal", message: "a bug" });
+  assert.deepEqual(jobError(new Error("a bug")), {
+    code: "defect",
+    reason: "defect",
+    message: "a bug",
+  });
 });

@@ -87,10 +87,10 @@ Deno.test("jobs run one at a time, in order, and end once", async () => {
   assert.equal(bench.queue.get("job-2")?.bundleDigest, "digest of job-2");
 });
 
-Deno.test("a job that fails is told with code and hint, a defect as internal, and the loop goes on", async () => {
+Deno.test("a job that fails is told with code and hint, a bug as a defect, and the loop goes on", async () => {
   using bench = new Bench();
   const errors = [
-    new StellaError("unsafe", "Cannot pack", { hint: "rename it" }),
+    new StellaError("unsafe_entry", "Cannot pack", { hint: "rename it" }),
     new Error("bug"),
   ];
   [1, 2, 3].forEach(() => bench.enqueue());
@@ -101,8 +101,16 @@ Deno.test("a job that fails is told with code and hint, a defect as internal, an
   await bench.until(3);
   await loop.stop(1_000);
   assert.deepEqual(bench.ended.map(({ outcome }) => outcome), [
-    { state: "failed", error: { code: "unsafe", message: "Cannot pack", hint: "rename it" } },
-    { state: "failed", error: { code: "internal", message: "bug" } },
+    {
+      state: "failed",
+      error: {
+        code: "unsafe",
+        reason: "unsafe_entry",
+        message: "Cannot pack",
+        hint: "rename it",
+      },
+    },
+    { state: "failed", error: { code: "defect", reason: "defect", message: "bug" } },
     { state: "succeeded" },
   ]);
 });
@@ -203,7 +211,7 @@ Deno.test("an end that cannot be written is written as soon as it can, and nothi
   let full = 3;
   const real = bench.queue.finish.bind(bench.queue);
   bench.queue.finish = (job, outcome) => {
-    if (full-- > 0) throw new StellaError("media", "Cannot write: disk is full");
+    if (full-- > 0) throw new StellaError("medium_failed", "Cannot write: disk is full");
     return real(job, outcome);
   };
   const loop = bench.loop(() => Promise.resolve({}));
@@ -225,7 +233,7 @@ Deno.test("a long job keeps its lease by heartbeats, and a heartbeat that fails 
   const changes = new Changes();
   bench.queue.heartbeat = () => {
     changes.changed();
-    if (++beats === 1) throw new StellaError("media", "Cannot write: disk is full");
+    if (++beats === 1) throw new StellaError("medium_failed", "Cannot write: disk is full");
     return true;
   };
   const work = async () => {
@@ -259,8 +267,8 @@ Deno.test("what may pass is tried again, later each time, and fails for good at 
   using bench = new Bench();
   bench.enqueue();
   const waits: number[] = [];
-  const loop = bench.loop(() => Promise.reject(new StellaError("registry", "no answer")), {
-    isTransient: (error) => error instanceof StellaError && error.code === "registry",
+  const loop = bench.loop(() => Promise.reject(new StellaError("rejected", "no answer")), {
+    isTransient: (error) => error instanceof StellaError && error.kind === "remote",
     firstWait: 1_000,
     random: () => 0,
     onDefer: (job, error, wait) => {
@@ -274,7 +282,7 @@ Deno.test("what may pass is tried again, later each time, and fails for good at 
   await loop.stop(1_000);
   assert.deepEqual(waits, [500, 2_000]);
   assert.deepEqual(bench.said, ["start job-1", "start job-1", "start job-1", "failed job-1"]);
-  assert.equal(bench.queue.get("job-1")?.error?.code, "registry");
+  assert.equal(bench.queue.get("job-1")?.error?.code, "remote");
 });
 
 Deno.test("a job that is cancelled while it runs ends cancelled, and only that one", async () => {

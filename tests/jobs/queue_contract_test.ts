@@ -50,7 +50,7 @@ function contract(name: string, body: (bench: Bench) => void): void {
   }
 }
 
-const error = { code: "registry", message: "no answer", hint: "look at it" };
+const error = { code: "remote", message: "no answer", hint: "look at it" };
 
 contract("a job is there with all that was asked", ({ queue }) => {
   const { job } = queue.enqueue({
@@ -311,7 +311,7 @@ contract("an idempotency key for another request is refused", (bench) => {
       () => bench.queue.enqueue({ tenant: "default", idempotencyKey: "key", ...other }),
       (thrown) => {
         assert.ok(thrown instanceof StellaError);
-        assert.equal(thrown.findings[0]?.reason, "idempotency_key_reused");
+        assert.equal(thrown.reason, "idempotency_key_reused");
         return true;
       },
     );
@@ -396,7 +396,7 @@ contract(
         { tenant, profile: "p", request: {}, ...idempotencyKey && { idempotencyKey } },
         2,
       );
-    const full = { code: "busy", findings: [{ code: "busy", reason: "queue_full" }] };
+    const full = { kind: "busy", reason: "queue_full" };
     const first = ask("loud", "key").job;
     ask("loud");
     assert.throws(() => ask("loud"), { ...full, message: /2 exports of this tenant wait already/ });
@@ -415,7 +415,7 @@ contract("what failed and waits for another try takes no place of those that wai
   bench.queue.defer(bench.claim(), error, 50);
   const again = () => bench.queue.enqueue({ tenant: "default", profile: "p", request: {} }, 1);
   assert.ok(again().isNew);
-  assert.throws(again, { findings: [{ code: "busy", reason: "queue_full" }] });
+  assert.throws(again, { reason: "queue_full" });
 });
 
 contract("the last success of each profile is known, and no failure counts as one", (bench) => {

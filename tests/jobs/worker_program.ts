@@ -6,9 +6,9 @@ if (isWorker()) {
   answerJob<string, string, string>(async (job, emit, signal) => {
     emit(`got ${job}`);
     if (job === "refuse") {
-      throw new StellaError("unsafe", "Cannot pack", {
+      throw new StellaError("unsafe_entry", "Cannot pack", {
         hint: "rename it",
-        findings: [{ code: "unsafe", reason: "path_unsafe", path: "a:b" }],
+        findings: [{ kind: "unsafe", reason: "unsafe_name", path: "a:b" }],
       });
     }
     if (job === "throw") throw new TypeError("a defect");

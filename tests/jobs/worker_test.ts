@@ -23,12 +23,12 @@ Deno.test("a worker does its job, and what it says on the way arrives before the
 Deno.test("a refusal crosses the border with code, hint and findings", async () => {
   await assert.rejects(run("refuse"), (error) => {
     assert.ok(error instanceof StellaError);
-    assert.deepEqual([error.code, error.message, error.hint], [
+    assert.deepEqual([error.kind, error.message, error.hint], [
       "unsafe",
       "Cannot pack",
       "rename it",
     ]);
-    assert.deepEqual(error.findings, [{ code: "unsafe", reason: "path_unsafe", path: "a:b" }]);
+    assert.deepEqual(error.findings, [{ kind: "unsafe", reason: "unsafe_name", path: "a:b" }]);
     return true;
   });
 });
@@ -36,13 +36,13 @@ Deno.test("a refusal crosses the border with code, hint and findings", async () 
 Deno.test("a defect in the work is internal, wherever it happens", async (t) => {
   const defects = { throw: "a defect", reject: "nobody waits for me", raise: "out of nowhere" };
   for (const [job, message] of Object.entries(defects)) {
-    await t.step(job, () => assert.rejects(run(job), { code: "internal", message }));
+    await t.step(job, () => assert.rejects(run(job), { kind: "defect", message }));
   }
 });
 
 Deno.test("a worker that cannot be loaded fails its job", async () => {
   const missing = run("echo", { url: "file:///nonexistent/worker.ts" });
-  await assert.rejects(missing, { code: "internal", message: /worker crashed: .*nonexistent/ });
+  await assert.rejects(missing, { kind: "defect", message: /worker crashed: .*nonexistent/ });
 });
 
 Deno.test("a worker that falls silent is given up", async (t) => {
@@ -51,7 +51,7 @@ Deno.test("a worker that falls silent is given up", async (t) => {
       job,
       () =>
         assert.rejects(run(job, { silenceTimeout: 300 }), {
-          code: "internal",
+          kind: "defect",
           message: /fell silent/,
         }),
     );
@@ -67,7 +67,7 @@ Deno.test("a worker is asked to stop, and stopped when it does not listen", asyn
         gracePeriod: 100,
         onEvent: () => stop.abort(),
       });
-      await assert.rejects(ended, { code: "interrupted" });
+      await assert.rejects(ended, { kind: "interrupted" });
     });
   }
 });
@@ -83,5 +83,5 @@ Deno.test("a worker that lives and makes no progress is ended, as something that
     assert.equal(isLost(error), true);
     return true;
   });
-  assert.equal(isLost(new StellaError("internal", "a defect")), false);
+  assert.equal(isLost(new StellaError("defect", "a defect")), false);
 });

@@ -63,7 +63,7 @@ Deno.test("an endless answer is ended, and nothing stays", async () => {
     more();
   });
   await assert.rejects(site.get({ max: 5_000_000 }), {
-    code: "registry",
+    kind: "remote",
     message: /More than 5000000 bytes came/,
   });
   assert.ok(!existsSync(site.to));
@@ -72,7 +72,7 @@ Deno.test("an endless answer is ended, and nothing stays", async () => {
 Deno.test("an answer that stops moving is a timeout, and nothing stays", async () => {
   using site = new Site((response) => response.write("x"));
   const timeouts = { connect: 30_000, stall: 300 };
-  await assert.rejects(site.get({ timeouts }), { code: "registry", message: /no byte moved/ });
+  await assert.rejects(site.get({ timeouts }), { kind: "remote", message: /no byte moved/ });
   assert.equal(site.asked, 5, "it was tried to the end");
   assert.ok(!existsSync(site.to));
 });
@@ -85,6 +85,6 @@ Deno.test("the policy is asked before anything else, and a file that stands ther
   await assert.rejects(site.get({ policy }), /sealed/);
   assert.equal(site.asked, 0);
   Deno.writeTextFileSync(site.to, "mine");
-  await assert.rejects(site.get(), { code: "conflict" });
+  await assert.rejects(site.get(), { kind: "conflict" });
   assert.equal(Deno.readTextFileSync(site.to), "mine");
 });

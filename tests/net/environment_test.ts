@@ -93,7 +93,7 @@ testWith(
       });
     try {
       const refused = await run(other.path);
-      assert.deepEqual([refused.exit, refused.findings[0]?.reason], [13, "auth"]);
+      assert.deepEqual([refused.exit, refused.error.reason], [13, "auth"]);
       assert.deepEqual(registry.log, []);
       const status = await home.stella(
         ["status", "--url", `https://${registry.host}`, "--ca", other.path],

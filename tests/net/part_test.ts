@@ -245,7 +245,7 @@ Deno.test("who stops waits no longer", async () => {
       assert.deepEqual(await fill(0, 10, { signal: stop.signal }), [undefined, false]);
       // One that did not listen would wait for a byte, which takes ten seconds.
       assert(performance.now() - began < 5_000);
-      await assert.rejects(fill(0, 10, { signal: stop.signal }), { code: "interrupted" });
+      await assert.rejects(fill(0, 10, { signal: stop.signal }), { kind: "interrupted" });
     },
     undefined,
     10_000,

@@ -103,14 +103,14 @@ function thrown(code: string): RegistryError {
 for (const [what, error, reason, again] of classes) {
   Deno.test(`${what} counts as ${reason} and is ${again ? "" : "not "}tried again`, async () => {
     assert(error instanceof RegistryError);
-    assert.deepEqual([error.code, error.reason], ["registry", reason]);
+    assert.deepEqual([error.kind, error.reason], ["remote", reason]);
     assert.equal((await run(error, 9)).calls, again ? 5 : 1);
     assert(!error.message.includes("secret"), "the query is shown");
   });
 }
 
 Deno.test("an error of ours is not tried again", async () => {
-  assert.equal((await run(new StellaError("digest", "It differs"), 9)).calls, 1);
+  assert.equal((await run(new StellaError("digest_mismatch", "It differs"), 9)).calls, 1);
 });
 
 Deno.test("the error body is told, escaped and cut", () => {
@@ -137,7 +137,7 @@ Deno.test("a wait ends as soon as the signal is aborted", async () => {
   stop.abort();
   await assert.rejects(
     wait,
-    (error) => error instanceof StellaError && error.code === "interrupted",
+    (error) => error instanceof StellaError && error.kind === "interrupted",
   );
-  await assert.rejects(systemTiming.sleep(60_000, stop.signal), { code: "interrupted" });
+  await assert.rejects(systemTiming.sleep(60_000, stop.signal), { kind: "interrupted" });
 });

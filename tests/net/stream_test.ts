@@ -119,6 +119,6 @@ Deno.test("who is stopped while waiting for a byte ends as interrupted", async (
     assert.equal(await stream.read(new Uint8Array(9)), 1);
     // When it waits.
     setTimeout(() => stop.abort(), 20);
-    await assert.rejects(stream.read(new Uint8Array(9)), { code: "interrupted" });
+    await assert.rejects(stream.read(new Uint8Array(9)), { kind: "interrupted" });
   }, { signal: stop.signal });
 });

@@ -88,7 +88,7 @@ testWith(["openssl"], "TLS: a server without TLS ends as reset", async () => {
     timing: new FakeTiming(),
     policy: () => {},
   });
-  await assert.rejects(client.ping(), { code: "registry", reason: "reset" });
+  await assert.rejects(client.ping(), { kind: "remote", reason: "reset" });
   client.close();
   await registry.stop();
 });
@@ -98,11 +98,11 @@ Deno.test("a file without a certificate is refused as the authority", () => {
   const endpoint = parseEndpoint("https://registry.test");
   const dependencies = { timing: new FakeTiming(), policy: () => {} };
   assert.throws(() => openRegistry({ endpoint, ca: "/nonexistent" }, dependencies), {
-    code: "media",
+    kind: "io",
     message: /^Cannot read the certificates "\/nonexistent"/,
   });
   assert.throws(() => openRegistry({ endpoint, ca: path }, dependencies), {
-    code: "usage",
+    kind: "config",
     message: /^Cannot use the certificate authorities ".*": there is no certificate in it$/,
   });
 });
@@ -154,7 +154,7 @@ testWith(["openssl"], "what is in a CA file that cannot be used is said", () => 
     for (const [bytes, message] of files) {
       writeFileSync(authority.path, bytes);
       assert.throws(() => authorities(authority.path), (error) => {
-        assert(error instanceof StellaError && error.code === "usage");
+        assert(error instanceof StellaError && error.kind === "config");
         assert.match(error.message, message);
         assert.match(error.hint!, /openssl x509 -inform der/);
         return true;

@@ -123,7 +123,7 @@ Deno.test("the policy is asked before anything else, with host and port", async 
     timing: new FakeTiming(),
     policy: (host, port) => {
       asked.push([host, port]);
-      throw new StellaError("usage", "The egress policy forbids it");
+      throw new StellaError("argument_invalid", "The egress policy forbids it");
     },
     resolve: () => Promise.reject(new Error("a name was looked up")),
   });
@@ -145,7 +145,7 @@ Deno.test("a ping is 200 or 401, asked once", async () => {
   const late = new AbortController();
   registry.fault(/./, () => late.abort(new DOMException("", "TimeoutError")), 1);
   await assert.rejects(client.ping(late.signal), {
-    code: "registry",
+    kind: "remote",
     reason: "timeout",
   });
   assert.deepEqual([registry.hits, registry.log.length], [4, 5]);
@@ -155,7 +155,7 @@ Deno.test("a ping is 200 or 401, asked once", async () => {
 
 Deno.test("the metric's label of an error", () => {
   assert.equal(pushResult(new RegistryError("reset", "x")), "reset");
-  assert.equal(pushResult(new StellaError("digest", "x")), "digest_mismatch");
-  assert.equal(pushResult(new StellaError("usage", "x")), "rejected");
+  assert.equal(pushResult(new StellaError("digest_mismatch", "x")), "digest_mismatch");
+  assert.equal(pushResult(new StellaError("argument_invalid", "x")), "rejected");
   assert.equal(pushResult(new Error("x")), "rejected");
 });

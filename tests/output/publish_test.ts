@@ -1,7 +1,7 @@
 /** Finished bundles that are published into a directory, by one export after another and by two at once. */
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { StellaError } from "../../src/domain/errors.ts";
+import { type Reason, StellaError } from "../../src/domain/errors.ts";
 import type { ExportEvent } from "../../src/domain/export_event.ts";
 import { exportToStore } from "../../src/export/stored_export.ts";
 import { isBusy } from "../../src/output/recovery.ts";
@@ -150,15 +150,14 @@ Deno.test("an export is tried again where that may help one of the targets that 
 });
 
 Deno.test("what may pass is told from what will not, also after the border of a worker", () => {
-  const registry = (reason: string) =>
-    new StellaError("registry", "x", { findings: [{ code: "registry", reason }] });
-  for (const reason of ["timeout", "server_error", "reset"]) {
+  const registry = (reason: Reason) => new StellaError(reason, "x", { kind: "remote" });
+  for (const reason of ["timeout", "server_error", "reset"] as const) {
     assert.equal(isTransient(registry(reason)), true, reason);
   }
-  for (const reason of ["auth", "rejected", "digest_mismatch"]) {
+  for (const reason of ["auth", "rejected", "digest_mismatch"] as const) {
     assert.equal(isTransient(registry(reason)), false, reason);
   }
-  assert.equal(isTransient(new StellaError("media", "disk is full")), false);
+  assert.equal(isTransient(new StellaError("medium_failed", "disk is full")), false);
   assert.equal(isTransient(new Error("a defect")), false);
   assert.equal(isBusy(new Error("another export runs there")), false);
 });

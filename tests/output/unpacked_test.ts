@@ -98,8 +98,8 @@ Deno.test("a directory that holds anything is refused, and left as it is", async
         () => into(root),
       ]
     ) {
-      const { code, message, hint } = thrown(work);
-      assert.deepEqual([code, hint], ["conflict", "choose a new or empty directory"]);
+      const { kind, message, hint } = thrown(work);
+      assert.deepEqual([kind, hint], ["conflict", "choose a new or empty directory"]);
       assert.match(message, /the directory holds "mine"/);
     }
     assert.deepEqual(readdirSync(root), ["mine"]);
@@ -123,8 +123,8 @@ Deno.test("two unpacks into one directory do not mix", async () => {
   await withDirectory(async (root) => {
     const first = into(root);
     const second = uuid.replace(/1$/, "2");
-    const { code, message } = thrown(() => into(root, { uuid: second }));
-    assert.equal(code, "busy");
+    const { kind, message } = thrown(() => into(root, { uuid: second }));
+    assert.equal(kind, "busy");
     assert.match(message, /another unpack is running there/);
     write(first);
     await commit(first);
@@ -138,9 +138,9 @@ Deno.test("a name that somebody took meanwhile ends it, and what had its name lo
     const unpacked = into(root);
     write(unpacked);
     writeFileSync(join(root, "top"), "theirs");
-    const { code, message } = (await unpacked.synced(), thrown(() => unpacked.commit()));
+    const { kind, message } = (await unpacked.synced(), thrown(() => unpacked.commit()));
     unpacked.close();
-    assert.deepEqual([code, message], [
+    assert.deepEqual([kind, message], [
       "conflict",
       'Cannot unpack "top": the name was taken meanwhile',
     ]);
@@ -152,11 +152,11 @@ Deno.test("two names that the target takes for one end it", async () => {
   await withDirectory((root) => {
     const unpacked = into(root);
     unpacked.begin({ path: "a/x", mode: 0o644, size: 1 });
-    const { code, message, hint } = thrown(() =>
+    const { kind, message, hint } = thrown(() =>
       unpacked.begin({ path: "a/x", mode: 0o644, size: 1 })
     );
     unpacked.close();
-    assert.equal(code, "unsafe");
+    assert.equal(kind, "unsafe");
     assert.match(message, /the name is taken already/);
     assert.match(hint!, /two names of the bundle for one/);
     assert.deepEqual(readdirSync(root), []);
@@ -196,7 +196,7 @@ Deno.test("every file and every directory is synced before the first one gets it
 
 Deno.test("a sync that fails late is code 12, and nothing gets its final name", async () => {
   await withDirectory(async (root) => {
-    const fault = new StellaError("media", "Cannot sync: EIO");
+    const fault = new StellaError("medium_failed", "Cannot sync: EIO");
     const last = join(root, `.stella-${uuid}.partial/payload/top`);
     const sync = ({ path }: Unsynced) => path === last ? Promise.reject(fault) : Promise.resolve();
     const unpacked = into(root, { sync });

@@ -104,6 +104,6 @@ Deno.test("a directory bundle has no OCI manifest", () => {
   const payload = { ...manifest.payload, layout: "directory" as const };
   assert.throws(
     () => bundleArtifact({ ...manifest, payload }, bytes),
-    (error) => error instanceof StellaError && error.code === "usage",
+    (error) => error instanceof StellaError && error.kind === "usage",
   );
 });

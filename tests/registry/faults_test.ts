@@ -65,7 +65,7 @@ function ends(
     pushInto((registry) => registry.fault(on, act), ({ registry, error, report }) => {
       assert.equal(report, undefined);
       assert(error instanceof RegistryError, String(error));
-      assert.deepEqual([error.code, error.reason], ["registry", reason]);
+      assert.deepEqual([error.kind, error.reason], ["remote", reason]);
       assert.match(error.message, message);
       assert.equal(registry.hits, requests);
       assert.equal(registry.manifests.has("v1"), false, "the tag was set");

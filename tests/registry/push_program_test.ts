@@ -148,7 +148,7 @@ programTest(
       ...["export", "bundle", "--profile", "kit", "--manifest", `${directory}/manifest.json`],
       ...["--key", "other.key", "--push", ref, "--mount-from", "exports/base"],
     ]);
-    assert.deepEqual([failed.exit, reasons(failed.findings)], [13, ["13 auth"]]);
+    assert.deepEqual([failed.exit, failed.error.reason], [13, "auth"]);
     const { ok, code, verdict, bundle, targets, pushed } = failed;
     assert.deepEqual([ok, code, verdict, bundle.profile, pushed], [
       ...[false, 13, "exported", "kit", undefined],

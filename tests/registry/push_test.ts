@@ -123,7 +123,7 @@ pushTest(
     const wrong = bundle.archive.map((byte, i) => i === 7 ? byte ^ 1 : byte);
     writeFileSync(join(bundle.dir, "advisories.tar"), wrong);
     const error = await rejection(push());
-    assert.equal(error.code, "digest");
+    assert.equal(error.kind, "differs");
     assert.match(error.message, /^Cannot push "advisories.tar": its sha256 is [0-9a-f]{64}, not /);
     assert.equal(registry.blobs.has(digestOf(wrong)), false);
     assert(!registry.log.some((line) => /^PUT .*\/manifests\//.test(line)), "a manifest was put");
@@ -136,7 +136,7 @@ pushTest(
     const wrong = bundle.archive.map((byte, i) => i === 7 ? byte ^ 1 : byte);
     writeFileSync(join(bundle.dir, "advisories.tar"), wrong);
     const error = await rejection(push({ approved: approval(bundle) }));
-    assert.equal(error.code, "registry");
+    assert.equal(error.kind, "remote");
     assert.match(error.message, /400 DIGEST_INVALID/);
     assert(!registry.log.some((line) => /^PUT .*\/manifests\//.test(line)), "a manifest was put");
   },
@@ -167,11 +167,11 @@ pushTest(
 pushTest(
   "a bundle that is found wrong, or was replaced meanwhile, is never referred to",
   async (registry, _, push) => {
-    const refused = Promise.reject(new StellaError("unexpected", "refused"));
+    const refused = Promise.reject(new StellaError("entry_unexpected", "refused"));
     refused.catch(() => {});
-    assert.equal((await rejection(push({ approved: refused }))).code, "unexpected");
+    assert.equal((await rejection(push({ approved: refused }))).kind, "unexpected");
     const error = await rejection(push({ approved: Promise.resolve("0".repeat(64)) }));
-    assert.equal(error.code, "digest");
+    assert.equal(error.kind, "differs");
     assert.match(error.message, /its manifest\.json has changed$/);
     assert.deepEqual([registry.blobs.size, registry.manifests.size], [6, 0]);
   },
@@ -199,7 +199,7 @@ const refusals: [string, (bundle: FakeBundle) => void, string, RegExp][] = [
   [
     "a shorter file",
     ({ dir }) => truncateSync(join(dir, "advisories.tar"), 10),
-    "digest",
+    "differs",
     /it has 10 bytes, not 3072$/,
   ],
   [
@@ -234,7 +234,7 @@ for (const [what, damage, code, message] of refusals) {
   pushTest(`a push refuses ${what}`, async (registry, bundle, push) => {
     damage(bundle);
     const error = await rejection(push());
-    assert.equal(error.code, code);
+    assert.equal(error.kind, code);
     assert.match(error.message, message);
     assert.equal(registry.manifests.size, 0);
   });
@@ -242,7 +242,7 @@ for (const [what, damage, code, message] of refusals) {
 
 pushTest("bad names are refused together, before anything is asked", async (registry, _, push) => {
   const error = await rejection(push({ repository: "Exports", tag: "2026:01" }));
-  assert.equal(error.code, "usage");
+  assert.equal(error.kind, "usage");
   assert.match(error.message, /the repository "Exports" is not allowed; the tag "2026:01"/);
   assert.deepEqual(registry.log, []);
 });
@@ -252,11 +252,11 @@ pushTest("an aborted push ends as interrupted", async (registry, _, push) => {
   registry.fault(/^POST /, () => stop.abort(), 1);
   const error = await rejection(push({ signal: stop.signal }));
   assert.equal(registry.hits, 1);
-  assert.equal(error.code, "interrupted");
+  assert.equal(error.kind, "interrupted");
 });
 
 pushTest("a push that was aborted before asks nothing", async (registry, _, push) => {
   const error = await rejection(push({ signal: AbortSignal.abort() }));
-  assert.equal(error.code, "interrupted");
+  assert.equal(error.kind, "interrupted");
   assert.deepEqual(registry.log, []);
 });

@@ -77,7 +77,7 @@ for (const [what, content, mode, message] of refusals) {
   Deno.test(`credentials are refused, and not shown: ${what}`, () => {
     withFile(content, mode, (path) => {
       assert.throws(() => readCredentials(path, host), (error) => {
-        assert(error instanceof StellaError && error.code === "usage");
+        assert(error instanceof StellaError && error.kind === "config");
         assert.match(error.message, message);
         assert(!inspect(error, { depth: 9 }).includes("hunter2"), "the error shows the secret");
         return true;
@@ -89,7 +89,7 @@ for (const [what, content, mode, message] of refusals) {
 Deno.test("credentials that are not there are code 12", () => {
   assert.throws(
     () => readCredentials("/nonexistent/site.json", host),
-    (error) => error instanceof StellaError && error.code === "media",
+    (error) => error instanceof StellaError && error.kind === "io",
   );
 });
 
@@ -131,7 +131,7 @@ for (const [what, content, message] of dockerRefusals) {
   Deno.test(`docker's config.json is refused, and not shown: ${what}`, () => {
     withFile(content, 0o600, (path) => {
       assert.throws(() => readLogins([path], host), (error) => {
-        assert(error instanceof StellaError && error.code === "usage");
+        assert(error instanceof StellaError && error.kind === "config");
         assert.match(error.message, message);
         assert(!inspect(error, { depth: 9 }).includes("hunter2"), "the error shows the secret");
         return true;

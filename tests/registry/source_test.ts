@@ -261,8 +261,8 @@ sourceTest(
     const bytes = new TextEncoder().encode(JSON.stringify(changed));
     registry.manifests.set("v1", { ...stored, bytes });
     const finding = await bundle().check();
-    assert.deepEqual([finding?.code, finding?.reason, finding?.found], [
-      "digest",
+    assert.deepEqual([finding?.kind, finding?.reason, finding?.found], [
+      "differs",
       "registry_manifest_differs",
       digestOf(bytes),
     ]);
@@ -290,7 +290,7 @@ for (const [what, value, message] of others) {
     const bytes = new TextEncoder().encode(JSON.stringify(value));
     registry.manifests.set("v1", { bytes, type: "application/vnd.oci.image.manifest.v1+json" });
     await assert.rejects(bundle().open(manifestName), (error) => {
-      assert(error instanceof StellaError && error.code === "manifest", String(error));
+      assert(error instanceof StellaError && error.kind === "manifest", String(error));
       assert.match(error.message, message);
       return true;
     });
@@ -300,7 +300,7 @@ for (const [what, value, message] of others) {
 sourceTest("what is not there is said to be not there", async ({ bundle }) => {
   const absent = bundle(undefined, { tag: "v2" });
   await assert.rejects(absent.open(manifestName), {
-    code: "manifest",
+    kind: "manifest",
     message: /it is not there$/,
   });
   assert.throws(() => bundle(undefined, { tag: undefined }), /there is no tag and no digest$/);
@@ -313,7 +313,7 @@ sourceTest("a manifest with another digest than the one asked for is refused", a
     response.writeHead(200, { "content-type": stored.type }).end("{}");
   });
   const source = bundle(undefined, { digest: pushed.digest });
-  await assert.rejects(source.open(manifestName), { code: "registry", reason: "digest_mismatch" });
+  await assert.rejects(source.open(manifestName), { kind: "remote", reason: "digest_mismatch" });
 });
 
 /** The registry's own list, one referrer a page, the attestation on the last of three. */

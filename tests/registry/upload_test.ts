@@ -249,7 +249,7 @@ uploadTest("another process goes on with an upload, and sends nothing twice", as
     if (request.method === "PATCH" && ++chunks === 2) stop.abort();
     return true;
   };
-  await assert.rejects(push({ signal: stop.signal }), { code: "interrupted" });
+  await assert.rejects(push({ signal: stop.signal }), { kind: "interrupted" });
   assert.equal(uploads.size, 1);
   const before = registry.received;
   assert(before >= chunk && before < size, `${before} bytes came`);

@@ -16,8 +16,8 @@ import {
 async function faultsOf(kind: ProviderKind, files: Files): Promise<string[]> {
   const faults: string[] = [];
   await assert.rejects(build([[kind, files]]), (error) => {
-    const { code, findings } = error as { code: string; findings: Finding[] };
-    assert.equal(code, "usage");
+    const { kind, findings } = error as { kind: string; findings: Finding[] };
+    assert.equal(kind, "usage");
     for (const { path, line, found, reason } of findings) {
       assert.equal(reason, "record_invalid");
       faults.push(`${path}${line === undefined ? "" : `:${line}`} ${found}`);

@@ -21,7 +21,7 @@ Deno.test("a private file in a provider's directory is not read, whatever its na
     const path = join(root, "osv");
     const digest = new OriginalsDigest({ ...provider, path }, privateFiles);
     assert.throws(() => digest.open(path, listed("b.json")), {
-      code: "unsafe",
+      kind: "unsafe",
       message: /b.json": it is private to stella/,
     });
     digest.open(path, listed("a.json")).done();

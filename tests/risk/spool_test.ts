@@ -88,7 +88,7 @@ Deno.test("an id is found by itself or as an alias, wherever the pieces are cut"
 Deno.test("what is no id is refused before anything is read", () => {
   const long = `a${"1".repeat(200)}`;
   for (const id of ["", "banana", "CVE-1 ", 'x1"', long, "-x1", "4711", "GHSA-2,", "CVE-2021-1"]) {
-    assert.throws(() => new LineSearch(id), { code: "usage", message: /not an id/ }, id);
+    assert.throws(() => new LineSearch(id), { kind: "usage", message: /not an id/ }, id);
   }
   for (const id of ["VU#123456", "Example Company - 2025-YH3234", "GHSA-cfgh-jmpq-rvwx"]) {
     new LineSearch(id);

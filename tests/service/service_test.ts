@@ -15,7 +15,7 @@ Deno.test("exports run to their ends, a crash among them, and the service lives 
     assert.deepEqual(ended.map((job) => [job.state, job.error?.code ?? null]), [
       ["succeeded", null],
       ["failed", "unsafe"],
-      ["failed", "internal"],
+      ["failed", "defect"],
       ["succeeded", null],
     ]);
     assert.match(ended[0].bundleDigest, /^[0-9a-f]{64}$/);
@@ -60,7 +60,7 @@ profiles:
   const service = await home.start();
   try {
     const refused = await service.until(await service.enqueue("dial"), "failed", "succeeded");
-    assert.deepEqual([refused.state, refused.error?.code], ["failed", "internal"]);
+    assert.deepEqual([refused.state, refused.error?.code], ["failed", "defect"]);
     assert.match(refused.error.message, /net access/);
     const site = await service.until(await service.enqueue("site"), "failed", "succeeded");
     assert.equal(site.state, "succeeded");
@@ -219,7 +219,7 @@ Deno.test("an export whose profile left the configuration fails with what to do"
   const second = await home.start();
   try {
     const job = await second.until(gone, "failed");
-    assert.equal(job.error.code, "usage");
+    assert.equal(job.error.code, "config");
     assert.match(job.error.hint, /put the profile quick .* back/);
     assert.equal((await second.post({ profile: "quick" })).status, 400);
     assert.doesNotMatch((await second.get("/metrics")).body, /quick/);

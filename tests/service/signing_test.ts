@@ -59,7 +59,7 @@ for (const [when, exported] of [["while it runs", false], ["before a restart", t
       first.prepare();
       renameSync(join(state, "keys"), join(state, "lost"));
       const signing = exported ? start(true) : first;
-      assert.throws(() => signing.prepare(), { code: "usage", message: /signing\.key" is gone$/ });
+      assert.throws(() => signing.prepare(), { kind: "config", message: /signing\.key" is gone$/ });
       const [status, output] = await check(signing);
       assert.equal(status, "fail");
       assert.match(output!, /is gone$/);
@@ -77,5 +77,5 @@ Deno.test("a key that cannot be read fails the check", () =>
     writeFileSync(join(state, "keys/signing.key"), "no key");
     const [status] = await check(signing);
     assert.equal(status, "fail");
-    assert.throws(() => signing.prepare(), { code: "usage" });
+    assert.throws(() => signing.prepare(), { kind: "config" });
   }));

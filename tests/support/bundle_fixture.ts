@@ -229,7 +229,7 @@ export function memorySource(files: Files, links: ReadonlySet<string> = new Set(
   return {
     name: "memory",
     open: (path) => {
-      if (links.has(path)) throw new StellaError("unsafe", `${path}: it is a symbolic link`);
+      if (links.has(path)) throw new StellaError("unsafe_entry", `${path}: it is a symbolic link`);
       const bytes = files.get(path);
       return bytes && memoryReader(bytes);
     },

@@ -34,6 +34,7 @@ const fields: Record<keyof LogFields, z.ZodType> = {
   count: count.exactOptional(),
   error: z.strictObject({
     code: z.enum(Object.keys(exitCodes)),
+    reason: text.exactOptional(),
     message: text,
     hint: text.exactOptional(),
     findings: z.array(z.looseObject({ reason: text })).min(1).exactOptional(),

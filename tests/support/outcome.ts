@@ -23,7 +23,7 @@ export async function outcomeOf(
   try {
     const verdict = await verifyBundle(source, { trusted, ...options });
     const findings = verdict.findings.map((f) =>
-      `${exitCodes[f.code]} ${f.reason} ${f.path ?? ""}`
+      `${exitCodes[f.kind]} ${f.reason} ${f.path ?? ""}`
     );
     return { code: verdict.code, findings: findings.sort(), verdict };
   } catch (error) {

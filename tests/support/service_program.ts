@@ -106,7 +106,7 @@ const runner: JobRunner = async (job, on, signal) => {
     await new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason)));
   }
   if (name === "fail") {
-    throw new StellaError("unsafe", "Cannot pack \u001b[31mred", { hint: "rename it" });
+    throw new StellaError("unsafe_entry", "Cannot pack \u001b[31mred", { hint: "rename it" });
   }
   if (name === "dial" || name === "site") dial();
   // A line of the log each: more than a pipe takes.

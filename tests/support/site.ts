@@ -107,7 +107,6 @@ export class Prometheus {
       "--storage.tsdb.path=data",
       `--web.listen-address=${address}`,
       "--web.enable-lifecycle",
-      "--enable-feature=exemplar-storage",
       // A sixtieth of the usual, as with the rules: how long a target that is gone is still believed.
       "--query.lookback-delta=5s",
       "--log.level=error",
@@ -127,13 +126,6 @@ export class Prometheus {
   async query(expr: string): Promise<Series[]> {
     const data = await this.#get(`query?query=${encodeURIComponent(expr)}`);
     return (data as { result: Series[] }).result;
-  }
-
-  /** The ids of exports that are attached to the series of a query. */
-  async exportIds(expr: string): Promise<string[]> {
-    const found = await this.#get(`query_exemplars?query=${encodeURIComponent(expr)}`);
-    return (found as { exemplars: { labels: { exportId: string } }[] }[])
-      .flatMap((series) => series.exemplars.map((one) => one.labels.exportId));
   }
 
   async alerts(): Promise<ActiveAlert[]> {

@@ -39,7 +39,7 @@ function run(traceparent?: string) {
   trace?.onEvent({ kind: "progress", stage: "push", done: 0, total: 9 });
   at(7_000);
   trace?.onEvent({ kind: "pushed", registry: "site", result: "auth", seconds: 1.5 });
-  const error = { code: "registry", message: "refused \u001b[31m" };
+  const error = { code: "remote", message: "refused \u001b[31m" };
   trace?.ended({ state: "failed", bundleDigest: "d".repeat(64), error });
   return to.spans;
 }

@@ -2,10 +2,9 @@ import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { closeSync, openSync, statSync } from "node:fs";
 import { escaped } from "../../src/domain/names.ts";
-import { StellaError } from "../../src/domain/errors.ts";
 import { isJournal } from "../../src/telemetry/journal.ts";
 import { LineWriter } from "../../src/telemetry/line_writer.ts";
-import { logError, type LogOptions, openLog } from "../../src/telemetry/log.ts";
+import { type LogOptions, openLog } from "../../src/telemetry/log.ts";
 import { linesOf } from "../support/log_schema.ts";
 
 const resource = {
@@ -46,7 +45,7 @@ Deno.test("a line is one JSON object with the names of the contract", async () =
     registry: "site",
     stage: "push",
     durationMs: 12,
-    error: { code: "registry", message: "refused", hint: "ask" },
+    error: { code: "remote", message: "refused", hint: "ask" },
   });
   assert.deepEqual((await lines()).map((line) => JSON.parse(line)), [{
     timestamp: "2026-01-01T00:00:00.000Z",
@@ -63,7 +62,7 @@ Deno.test("a line is one JSON object with the names of the contract", async () =
     registry: "site",
     stage: "push",
     durationMs: 12,
-    error: { code: "registry", message: "refused", hint: "ask" },
+    error: { code: "remote", message: "refused", hint: "ask" },
   }]);
 });
 
@@ -105,15 +104,6 @@ Deno.test("stderr is the journal only where device and inode are those it was gi
     closeSync(descriptor);
     Deno.removeSync(path);
   }
-});
-
-Deno.test("an error becomes code, message and hint; a defect is internal", () => {
-  assert.deepEqual(logError(new StellaError("media", "Cannot write", { hint: "free space" })), {
-    code: "media",
-    message: "Cannot write",
-    hint: "free space",
-  });
-  assert.deepEqual(logError("thrown text"), { code: "internal", message: "thrown text" });
 });
 
 Deno.test("a descriptor that takes a few bytes at a time gets whole lines in order", async () => {

@@ -80,7 +80,7 @@ Deno.test("from the moment it is known the digest is on every line, and of the l
   watch.onEvent({ kind: "verified", result: "success" });
   watch.onEvent({ kind: "refused", destination: "registry.site:443" });
   watch.onEvent({ kind: "pushed", registry: "site", result: "timeout", seconds: 7 });
-  watch.deferred({ code: "registry", message: "no answer" }, 10);
+  watch.deferred({ code: "remote", message: "no answer" }, 10);
   watch.started(2);
   assert.deepEqual(lines.map(({ event, bundleDigest }) => [event, bundleDigest]), [
     ["export.queued", undefined],
@@ -105,11 +105,11 @@ Deno.test("a bundle that does not verify is an error with its reason, in the log
   const { lines, log, metrics, value } = bench();
   const watch = new ExportWatch(of, { log, metrics, elapsed: () => 0 });
   watch.onEvent({ kind: "verified", result: "failed", reason: "subject_mismatch" });
-  const error = { code: "digest", message: "The finished bundle does not verify" };
+  const error = { code: "differs", message: "The finished bundle does not verify" };
   watch.ended({ state: "failed", error }, 1);
   assert.deepEqual(
     lines.map((line) => [line.severity, line.attestationStatus, line.detail ?? line.error?.code]),
-    [["ERROR", "failed", "subject_mismatch"], ["ERROR", "failed", "digest"]],
+    [["ERROR", "failed", "subject_mismatch"], ["ERROR", "failed", "differs"]],
   );
   assert.equal(await value('export_attestation_failures_total{reason="subject_mismatch"}'), 1);
   assert.equal(await value('export_jobs_total{profile="advisories",result="failed"}'), 1);

@@ -19,10 +19,10 @@ const recipes: [string, Recipe][] = [
 
 /** Which codes a change of a file may lead to. */
 function allowed(path: string): number[] {
-  const { manifest, signature, digest, unexpected, truncated } = exitCodes;
+  const { manifest, signature, differs, unexpected, truncated } = exitCodes;
   if (path === manifestName) return [manifest, signature];
   if (path === attestationName) return [signature];
-  return path.startsWith("p.tar") ? [digest, unexpected, truncated] : [digest];
+  return path.startsWith("p.tar") ? [differs, unexpected, truncated] : [differs];
 }
 
 async function assertRefused(made: MadeBundle, path: string, bytes: Uint8Array, about: string) {

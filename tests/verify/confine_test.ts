@@ -45,7 +45,7 @@ Deno.test("confine keeps read alone", () => {
 Deno.test("confine refuses to go on where a single grant is left", () => {
   for (const name of ["write", "net", "env", "sys"]) {
     assert.throws(() => confine(new Fake(name), grants), (error) => {
-      assert.ok(error instanceof StellaError && error.code === "internal");
+      assert.ok(error instanceof StellaError && error.kind === "defect");
       assert.match(error.message, new RegExp(`Cannot give up the permissions ${name}`));
       return true;
     }, name);

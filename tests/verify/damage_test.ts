@@ -146,7 +146,9 @@ function failing(source: BundleSource, path: string, closed: string[]): BundleSo
       return {
         size: reader.size,
         read: (buffer) => {
-          if (name === path && reads++ > 0) throw new StellaError("media", "Cannot read it: EIO");
+          if (name === path && reads++ > 0) {
+            throw new StellaError("medium_failed", "Cannot read it: EIO");
+          }
           return reader.read(buffer);
         },
         close: () => void closed.push(name),
@@ -183,7 +185,7 @@ Deno.test("a file that cannot be opened is no finding either", async () => {
     const broken: BundleSource = {
       ...source,
       open: (name) => {
-        if (name === path) throw new StellaError("media", "Cannot open it: EIO");
+        if (name === path) throw new StellaError("medium_failed", "Cannot open it: EIO");
         return source.open(name);
       },
     };

@@ -1,27 +1,27 @@
 import assert from "node:assert/strict";
-import type { ErrorCode, Finding } from "../../src/domain/errors.ts";
+import type { ErrorKind, Finding } from "../../src/domain/errors.ts";
 import { Findings } from "../../src/bundle/finding_list.ts";
 import { computeVerdict } from "../../src/verify/verdict.ts";
 import { makeBundle } from "../support/bundle_fixture.ts";
 import { judged } from "../support/outcome.ts";
 
-const finding = (code: ErrorCode): Finding => ({ code, reason: `${code}_reason` });
+const finding = (kind: ErrorKind): Finding => ({ kind, reason: "other" });
 
-function judgeCodes(codes: ErrorCode[], integrityOnly = false) {
+function judgeCodes(codes: ErrorKind[], integrityOnly = false) {
   const { ok, code, verdict } = computeVerdict(codes.map(finding), integrityOnly);
   return [ok, code, verdict];
 }
 
-Deno.test("the exit code is the first of 3 4 9 8 7 10 6 11 5 that was found", () => {
-  const order: [ErrorCode, number][] = [
+Deno.test("the exit code is the first of 3 4 11 9 8 7 10 6 5 that was found", () => {
+  const order: [ErrorKind, number][] = [
     ["manifest", 3],
     ["signature", 4],
+    ["rollback", 11],
     ["unsafe", 9],
     ["unexpected", 8],
-    ["digest", 7],
+    ["differs", 7],
     ["truncated", 10],
     ["missing", 6],
-    ["base", 11],
     ["untrusted", 5],
   ];
   order.forEach(([code, exit], i) => {
@@ -30,7 +30,7 @@ Deno.test("the exit code is the first of 3 4 9 8 7 10 6 11 5 that was found", ()
   });
   assert.deepEqual(judgeCodes([]), [true, 0, "verified"]);
   assert.deepEqual(
-    judgeCodes(["internal"]),
+    judgeCodes(["defect"]),
     [false, 1, "refused"],
     "what has no place fails closed",
   );
@@ -39,7 +39,9 @@ Deno.test("the exit code is the first of 3 4 9 8 7 10 6 11 5 that was found", ()
 Deno.test("integrity-only forgives untrusted alone", () => {
   assert.deepEqual(judgeCodes(["untrusted"], true), [true, 0, "integrity-only"]);
   assert.deepEqual(judgeCodes([], true), [true, 0, "integrity-only"]);
-  for (const code of ["manifest", "signature", "unsafe", "digest", "missing", "base"] as const) {
+  for (
+    const code of ["manifest", "signature", "unsafe", "differs", "missing", "rollback"] as const
+  ) {
     assert.deepEqual(judgeCodes(["untrusted", code], true).slice(0, 1), [false], code);
   }
 });
@@ -51,7 +53,7 @@ Deno.test("10,000 findings are listed; of the others the number and the code are
   findings.add(finding("unsafe"));
   const all = findings.all();
   assert.equal(all.length, 10_002);
-  assert.deepEqual(all.slice(-2).map((f) => [f.code, f.reason, f.found]), [
+  assert.deepEqual(all.slice(-2).map((f) => [f.kind, f.reason, f.found]), [
     ["missing", "more_findings", "5 more findings of this kind are not listed"],
     ["unsafe", "more_findings", "1 more findings of this kind are not listed"],
   ]);
@@ -62,20 +64,20 @@ Deno.test("10,000 findings are listed; of the others the number and the code are
   );
 });
 
-Deno.test("findings are taken over with their codes changed, the unlisted too", () => {
+Deno.test("findings are taken over with their kinds changed, the unlisted too", () => {
   const inner = new Findings();
   for (let i = 0; i < 10_002; i++) inner.add(finding("unexpected"));
   const outer = new Findings();
   outer.add(finding("untrusted"));
-  outer.take(inner, (code) => code === "unexpected" ? "digest" : code);
+  outer.take(inner, (code) => code === "unexpected" ? "differs" : code);
   const all = outer.all();
-  assert.deepEqual([all[0]!.code, all[1]!.code], ["untrusted", "digest"]);
+  assert.deepEqual([all[0]!.kind, all[1]!.kind], ["untrusted", "differs"]);
   assert.deepEqual(all.at(-1), {
-    code: "digest",
+    kind: "differs",
     reason: "more_findings",
     found: "3 more findings of this kind are not listed",
   });
-  assert.equal(inner.all()[0]!.code, "unexpected", "what was taken over is not changed");
+  assert.equal(inner.all()[0]!.kind, "unexpected", "what was taken over is not changed");
 });
 
 Deno.test("a bundle with more wrong files than are listed says so, and keeps its exit code", async () => {
@@ -89,7 +91,7 @@ Deno.test("a bundle with more wrong files than are listed says so, and keeps its
   const { code, verdict } = await judged({ ...made, files });
   assert.equal(code, 8, "the foreign file is found after all the missing ones");
   assert.equal(verdict!.findings.length, 10_002);
-  assert.deepEqual(verdict!.findings.slice(-2).map((f) => `${f.code} ${f.found}`), [
+  assert.deepEqual(verdict!.findings.slice(-2).map((f) => `${f.kind} ${f.found}`), [
     "missing 100 more findings of this kind are not listed",
     "unexpected 1 more findings of this kind are not listed",
   ]);

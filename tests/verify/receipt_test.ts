@@ -81,8 +81,8 @@ Deno.test("what was asked for is said: bytes alone, trust from the medium", () =
 
 Deno.test("a refusal is a failure with its first findings, codes as scripts know them", () => {
   const finding: Finding = {
-    code: "digest",
-    reason: "digest_differs",
+    kind: "differs",
+    reason: "digest_mismatch",
     path: "a",
     range: [0, 9],
     found: "x",
@@ -106,12 +106,12 @@ Deno.test("a refusal is a failure with its first findings, codes as scripts know
   assert.equal(details.claimedKeyid, "somebody");
   assert.ok(!("signer" in details) && !("bundle" in details));
   assert.equal(details.firstFindings.length, 100);
-  const { hint: ___, ...shown } = finding;
+  const { hint: ___, kind: ____, ...shown } = finding;
   assert.deepEqual(details.firstFindings[0], { ...shown, code: 7 });
 });
 
 Deno.test("what ended before a verdict is a failure with its error", () => {
-  const { predicate } = receipt({ outcome: new StellaError("media", "Cannot read a") });
+  const { predicate } = receipt({ outcome: new StellaError("medium_failed", "Cannot read a") });
   assert.equal(predicate.verificationResult, "FAILED");
   assert.deepEqual(predicate["urn:stella:receipt:v1"], {
     verdict: "refused",

@@ -94,7 +94,7 @@ function checkHint({ hint, keyid = hint }: Attestation): string {
 
 export function refusal(path: string, error: Refused): Finding {
   return {
-    code: "signature",
+    kind: "signature",
     reason: error.reason,
     path,
     found: error.message,
@@ -104,7 +104,7 @@ export function refusal(path: string, error: Refused): Finding {
 
 function unknownSigner(path: string, keyid: string): Finding {
   return {
-    code: "untrusted",
+    kind: "untrusted",
     reason: "key_unknown",
     path,
     found: `signed by the key ${keyid}, which is not trusted here`,

@@ -69,7 +69,7 @@ function checkKeyid(keyid = ""): string {
 
 function unknownSecret(path: string, keyid: string): Finding {
   return {
-    code: "untrusted",
+    kind: "untrusted",
     reason: "key_unknown",
     path,
     found: `sealed with the secret ${keyid}, which is not the one given here`,

@@ -65,7 +65,7 @@ function onMedium(trustPath: string): StellaError {
 }
 
 function refused(trustPath: string, reason: string): StellaError {
-  return new StellaError("usage", `Cannot trust ${shown(trustPath)}: ${reason}`, {
+  return new StellaError("trust_from_medium", `Cannot trust ${shown(trustPath)}: ${reason}`, {
     hint: "get the key another way than the bundle, or accept it with --trust-from-media",
   });
 }

@@ -29,10 +29,14 @@ export function readPublicKey(path: string, guard: KeyGuard = () => {}): Trusted
   const bytes = readRegular("Cannot read the public key", path, maxKeyBytes, check);
   const pem = new TextDecoder().decode(bytes);
   if (!/^\s*-----BEGIN PUBLIC KEY-----/.test(pem)) {
-    throw new StellaError("usage", `Cannot use ${shown(path)} as a public key: it is no SPKI PEM`, {
-      hint:
-        "a public key begins with -----BEGIN PUBLIC KEY-----; `stella keys show --public` prints one",
-    });
+    throw new StellaError(
+      "key_invalid",
+      `Cannot use ${shown(path)} as a public key: it is no SPKI PEM`,
+      {
+        hint:
+          "a public key begins with -----BEGIN PUBLIC KEY-----; `stella keys show --public` prints one",
+      },
+    );
   }
   return publicKeyFrom(pem, path);
 }
@@ -40,7 +44,7 @@ export function readPublicKey(path: string, guard: KeyGuard = () => {}): Trusted
 /** Parses a public key from its SPKI PEM; `path` is its origin. @throws StellaError usage */
 export function publicKeyFrom(pem: string, path: string): TrustedKey {
   const refused = (reason: string, cause?: unknown) =>
-    new StellaError("usage", `Cannot use ${shown(path)} as a public key: ${reason}`, {
+    new StellaError("key_invalid", `Cannot use ${shown(path)} as a public key: ${reason}`, {
       cause,
       hint: "use an Ed25519 or ECDSA P-256 key",
     });
@@ -90,5 +94,5 @@ export function keysAt(path: string, guard: KeyGuard = () => {}): TrustedKey[] {
   guard(path);
   const keys = keysInDirectory(path, guard);
   if (keys.length > 0) return keys;
-  throw new StellaError("usage", `Cannot trust ${shown(path)}: it holds no *.pub file`);
+  throw new StellaError("key_missing", `Cannot trust ${shown(path)}: it holds no *.pub file`);
 }

@@ -32,14 +32,18 @@ export function readPassphrase(path: string): string {
     ? `it is longer than ${maxPassphraseLength} characters`
     : undefined;
   if (fault === undefined) return line;
-  throw new StellaError("usage", `Cannot use the passphrase in ${shown(path)}: ${fault}`, {
-    hint: "the file holds the passphrase in one line, and nothing else",
-  });
+  throw new StellaError(
+    "passphrase_invalid",
+    `Cannot use the passphrase in ${shown(path)}: ${fault}`,
+    {
+      hint: "the file holds the passphrase in one line, and nothing else",
+    },
+  );
 }
 
 function readable(path: string): StellaError {
   return new StellaError(
-    "usage",
+    "file_exposed",
     `Cannot use the passphrase in ${shown(path)}: others can read it`,
     {
       hint: `run: chmod 600 ${path}`,

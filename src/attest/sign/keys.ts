@@ -2,7 +2,7 @@
 import { createPublicKey, generateKeyPairSync } from "node:crypto";
 import { chmodSync, existsSync, lstatSync, mkdirSync } from "node:fs";
 import { dirname } from "node:path";
-import { errnoOf, ioError, StellaError } from "../../domain/errors.ts";
+import { ioError, StellaError } from "../../domain/errors.ts";
 import { writeNew } from "../../domain/durable.ts";
 import { shown } from "../../domain/names.ts";
 import { readRegular } from "../../domain/regular_file.ts";
@@ -37,7 +37,7 @@ export function generateKey(
   for (const path of [keyPath, publicPath]) {
     // A dangling link counts as existing: no private key is created unless the public one can be.
     if (lstatSync(path, { throwIfNoEntry: false }) === undefined) continue;
-    throw new StellaError("conflict", `Cannot make a key at ${shown(path)}: the file exists`, {
+    throw new StellaError("output_exists", `Cannot make a key at ${shown(path)}: the file exists`, {
       hint: "move it away, or name another file with --out",
     });
   }
@@ -76,7 +76,7 @@ function makeKeyDirectory(directory: string): void {
   }
   if (isOnRemovableMedia(directory)) {
     throw new StellaError(
-      "usage",
+      "output_unsuitable",
       `Cannot make a key in ${shown(directory)}: it is removable media`,
       {
         hint:
@@ -116,14 +116,17 @@ function readKey(keyPath: string): string {
     });
     return new TextDecoder().decode(bytes);
   } catch (error) {
-    if (!(error instanceof StellaError) || errnoOf(error.cause) !== "ENOENT") throw error;
-    const { code, message, cause } = error;
-    throw new StellaError(code, message, { cause, hint: "make one with `stella keys generate`" });
+    if (!(error instanceof StellaError) || error.reason !== "path_missing") throw error;
+    throw error.reworded(error.message, { hint: "make one with `stella keys generate`" });
   }
 }
 
 function readable(keyPath: string): StellaError {
-  return new StellaError("usage", `Cannot use the key ${shown(keyPath)}: others can read it`, {
-    hint: `run: chmod 600 ${keyPath}`,
-  });
+  return new StellaError(
+    "file_exposed",
+    `Cannot use the key ${shown(keyPath)}: others can read it`,
+    {
+      hint: `run: chmod 600 ${keyPath}`,
+    },
+  );
 }

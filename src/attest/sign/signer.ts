@@ -33,7 +33,7 @@ export function signerFrom(key: KeyObject, name: string): Signer {
   const publicKey = createPublicKey(key);
   const checked = checkPublicKey(publicKey);
   if ("fault" in checked) {
-    throw new StellaError("usage", `Cannot sign with ${name}: ${checked.fault}`, {
+    throw new StellaError("key_invalid", `Cannot sign with ${name}: ${checked.fault}`, {
       hint: "use an Ed25519 or ECDSA P-256 key",
     });
   }
@@ -58,7 +58,7 @@ export function privateKeyFrom(pem: string, name: string, passphrase?: string): 
 
 function noKey(name: string, cause: unknown): StellaError {
   const text = `Cannot use ${name} as a signing key: it is no private key in PEM`;
-  return new StellaError("usage", text, {
+  return new StellaError("key_invalid", text, {
     cause,
     hint: "make one with `stella keys generate`, or give a PKCS#8 PEM (`openssl pkcs8 -topk8`)",
   });
@@ -66,11 +66,15 @@ function noKey(name: string, cause: unknown): StellaError {
 
 function passphraseFault(name: string, passphrase: string | undefined): StellaError {
   return passphrase === undefined
-    ? new StellaError("usage", `Cannot use the key ${name}: it is protected by a passphrase`, {
-      hint: "give the file that holds the passphrase with --key-passphrase-file FILE",
-    })
+    ? new StellaError(
+      "passphrase_invalid",
+      `Cannot use the key ${name}: it is protected by a passphrase`,
+      {
+        hint: "give the file that holds the passphrase with --key-passphrase-file FILE",
+      },
+    )
     : new StellaError(
-      "usage",
+      "passphrase_invalid",
       `Cannot use the key ${name}: it needs no passphrase, one was given`,
       {
         hint: "leave --key-passphrase-file out, or name the key that it belongs to",
@@ -80,12 +84,16 @@ function passphraseFault(name: string, passphrase: string | undefined): StellaEr
 
 /** OpenSSL reports a wrong passphrase and an unsupported cipher in the same way. */
 function notOpened(name: string, cause: unknown): StellaError {
-  return new StellaError("usage", `Cannot open the key ${name}: the passphrase does not fit`, {
-    cause,
-    hint:
-      "check the passphrase file; if it is right, the cipher is not supported: convert the key with " +
-      "`openssl pkcs8 -topk8 -v2 aes-256-cbc -v2prf hmacWithSHA256`",
-  });
+  return new StellaError(
+    "passphrase_invalid",
+    `Cannot open the key ${name}: the passphrase does not fit`,
+    {
+      cause,
+      hint:
+        "check the passphrase file; if it is right, the cipher is not supported: convert the key with " +
+        "`openssl pkcs8 -topk8 -v2 aes-256-cbc -v2prf hmacWithSHA256`",
+    },
+  );
 }
 
 /** The attestation file for a statement: a DSSE envelope in a sigstore bundle. */

@@ -33,9 +33,13 @@ async function showVersion(
   }
   const path = programPath();
   if (path === undefined) {
-    throw new StellaError("usage", `Cannot check the program: the form ${form} is not one file`, {
-      hint: "check a binary: deno task build makes one",
-    });
+    throw new StellaError(
+      "program_unsuitable",
+      `Cannot check the program: the form ${form} is not one file`,
+      {
+        hint: "check a binary: deno task build makes one",
+      },
+    );
   }
   const { checkBeside, checkSelf } = await import("../../assets/self.ts");
   const check = form === "portable" ? checkSelf(path) : checkBeside(path);
@@ -43,7 +47,7 @@ async function showVersion(
     ? `match the digest in ${JSON.stringify(check.digestFile)}`
     : `MISMATCH: expected ${check.expected}, found ${check.found}`;
   return {
-    code: check.ok ? 0 : exitCodes.digest,
+    code: check.ok ? 0 : exitCodes.differs,
     json: { ...facts, check },
     text: `${text}  bytes   ${found}\n`,
   };

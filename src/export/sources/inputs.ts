@@ -84,12 +84,12 @@ function errorOf(work: () => void): StellaError | undefined {
 }
 
 function several(faults: readonly { path: string; error: StellaError }[]): StellaError {
-  const findings = faults.map(({ path, error: { code, message, hint } }): Finding => {
-    const next = hint === undefined ? {} : { hint };
-    return { code, reason: "input_refused", path, found: message, ...next };
+  const findings = faults.map(({ path, error }): Finding => {
+    const { kind, reason, message, hint } = error;
+    return { kind, reason, path, found: message, ...(hint === undefined ? {} : { hint }) };
   });
   const text = `Cannot export: ${faults.length} of the inputs cannot be packed`;
-  return new StellaError(faults[0]!.error.code, text, { findings });
+  return new StellaError(faults[0]!.error.reason, text, { findings });
 }
 
 function addSource(root: Folder, source: FilesSource, index: number): void {
@@ -113,9 +113,13 @@ function addSource(root: Folder, source: FilesSource, index: number): void {
     folder.real.push({ folder: top, source: index, below: "", ...rules, chain: [top.path] });
     return;
   }
-  throw new StellaError("unsafe", `Cannot pack ${shown(source.path)}: it is ${kindOf(stat)}`, {
-    hint: "give the file or directory that it points to",
-  });
+  throw new StellaError(
+    "unsafe_entry",
+    `Cannot pack ${shown(source.path)}: it is ${kindOf(stat)}`,
+    {
+      hint: "give the file or directory that it points to",
+    },
+  );
 }
 
 function look(path: string): Stats {
@@ -131,7 +135,7 @@ function checkPrefix(prefix: string | undefined): string {
   const clean = prefix.replace(/\/$/, "");
   const fault = pathFault(clean);
   if (fault === undefined) return `${clean}/`;
-  throw new StellaError("usage", `Cannot use the prefix ${shown(prefix)}: ${fault}`);
+  throw new StellaError("argument_invalid", `Cannot use the prefix ${shown(prefix)}: ${fault}`);
 }
 
 function folderAt(root: Folder, parts: string[]): Folder {
@@ -149,9 +153,13 @@ function place(root: Folder, path: string, origin: Origin): void {
   const name = parts.pop()!;
   const folder = folderAt(root, parts);
   if (folder.files.has(name)) {
-    throw new StellaError("usage", `Cannot pack two inputs under the one name ${shown(path)}`, {
-      hint: "put one of them below a prefix: --input PREFIX=PATH",
-    });
+    throw new StellaError(
+      "input_duplicate",
+      `Cannot pack two inputs under the one name ${shown(path)}`,
+      {
+        hint: "put one of them below a prefix: --input PREFIX=PATH",
+      },
+    );
   }
   folder.files.set(name, origin);
 }

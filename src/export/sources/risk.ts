@@ -102,9 +102,13 @@ async function fetched(
 function fileName(url: string): string {
   const name = basename(new URL(url).pathname);
   if (pathFault(carriedName(name)) === undefined) return name;
-  throw new StellaError("usage", `Cannot pack what is downloaded as ${JSON.stringify(name)}`, {
-    hint: "give a URL that ends in a plain file name",
-  });
+  throw new StellaError(
+    "name_invalid",
+    `Cannot pack what is downloaded as ${JSON.stringify(name)}`,
+    {
+      hint: "give a URL that ends in a plain file name",
+    },
+  );
 }
 
 /** Without the query, which may hold a secret. */

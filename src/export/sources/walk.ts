@@ -173,7 +173,7 @@ function look(
 
 function tooManyLinked(path: string): StellaError {
   const found = `links lead to more than ${maxLinked} directories, ${shown(path)} is one too many`;
-  return new StellaError("unsafe", `Cannot export: ${found}`, {
+  return new StellaError("unsafe_entry", `Cannot export: ${found}`, {
     hint: "leave links out with `exclude`, or pack the directories by themselves",
   });
 }
@@ -226,7 +226,7 @@ function checkNames(keys: readonly string[], prefix: string, onFault: OnFault): 
 }
 
 function unsafeName(path: string, found: string): Finding {
-  return { code: "unsafe", reason: "unsafe_name", path, found, hint: "rename it, or leave it out" };
+  return { kind: "unsafe", reason: "unsafe_name", path, found, hint: "rename it, or leave it out" };
 }
 
 const followHint = "keep a copy of what it leads to with --follow, or leave it out with --exclude";
@@ -237,7 +237,7 @@ function kindOfEntry(entry: Deno.DirEntry): string {
 
 function notAFile(path: string, found: string): Finding {
   return {
-    code: "unsafe",
+    kind: "unsafe",
     reason: "unsafe_entry",
     path,
     found,

@@ -5,7 +5,7 @@
  */
 import { closeSync, existsSync, openSync, rmSync } from "node:fs";
 import { DatabaseSync } from "node:sqlite";
-import { messageOf, StellaError } from "../../domain/errors.ts";
+import { ioError, messageOf, StellaError } from "../../domain/errors.ts";
 import { schemaVersion, stepsFrom } from "./migrations.ts";
 import { Database, databaseError } from "./sql.ts";
 
@@ -17,15 +17,16 @@ const busyTimeout = 50;
 /**
  * Opens or creates the database at `path`, readable by its owner only. `onNew` is called before a
  * new one is created, and may throw.
- * @throws StellaError usage for a damaged, foreign or newer database, or if WAL is not available;
- * media
+ * @throws StellaError config for a damaged, foreign or newer database, or if WAL is not available;
+ * io; busy
  */
 export function openDatabase(path: string, onNew: () => void = () => {}): Database {
   let opened: DatabaseSync | undefined;
   try {
-    if (!existsSync(path)) {
+    if (existsSync(path)) openPrivate(path, "r+");
+    else {
       onNew();
-      makePrivate(path);
+      openPrivate(path, "wx");
     }
     opened = new DatabaseSync(path, { timeout: busyTimeout });
     const db = new Database(opened);
@@ -40,7 +41,7 @@ export function openDatabase(path: string, onNew: () => void = () => {}): Databa
     opened?.close();
     if (error instanceof StellaError) throw error;
     const failure = databaseError(`Cannot open the database ${JSON.stringify(path)}`, error);
-    if (failure.code === "media") throw failure;
+    if (failure.kind === "io" || failure.kind === "busy") throw failure;
     throw refuse(
       path,
       messageOf(error),
@@ -49,9 +50,16 @@ export function openDatabase(path: string, onNew: () => void = () => {}): Databa
   }
 }
 
-/** SQLite creates its -wal and -shm files with the mode of the database. */
-function makePrivate(path: string): void {
-  closeSync(openSync(path, "wx", 0o600));
+/**
+ * Creates the file, or checks that it opens, because SQLite does not report why it cannot. SQLite
+ * creates its -wal and -shm files with the mode of the database.
+ */
+function openPrivate(path: string, flags: "r+" | "wx"): void {
+  try {
+    closeSync(openSync(path, flags, 0o600));
+  } catch (error) {
+    throw ioError("Cannot open the database", path, error);
+  }
 }
 
 /** A database that SQLite has just created, of whatever size. */
@@ -116,12 +124,16 @@ function keptName(path: string, schema: number): string {
  */
 function keep(db: Database, copy: string): void {
   rmSync(copy, { force: true });
-  makePrivate(copy);
+  openPrivate(copy, "wx");
   db.run("VACUUM INTO ?", [copy]);
 }
 
 function refuse(path: string, found: string, hint: string): StellaError {
-  return new StellaError("usage", `Cannot open the database ${JSON.stringify(path)}: ${found}`, {
-    hint,
-  });
+  return new StellaError(
+    "database_invalid",
+    `Cannot open the database ${JSON.stringify(path)}: ${found}`,
+    {
+      hint,
+    },
+  );
 }

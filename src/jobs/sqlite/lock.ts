@@ -42,10 +42,14 @@ const made = ["lock", "stella.db", "stella.db-wal", "stella.db-shm", "keys", "st
 function refuseLinks(state: string): void {
   for (const path of made.map((name) => join(state, name))) {
     if (!lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink()) continue;
-    throw new StellaError("usage", `Cannot use ${JSON.stringify(path)}: it is a symbolic link`, {
-      hint:
-        "what is in the state directory has to lie there itself: mount a disk there, or move the whole directory (STELLA_DATA)",
-    });
+    throw new StellaError(
+      "state_invalid",
+      `Cannot use ${JSON.stringify(path)}: it is a symbolic link`,
+      {
+        hint:
+          "what is in the state directory has to lie there itself: mount a disk there, or move the whole directory (STELLA_DATA)",
+      },
+    );
   }
 }
 
@@ -71,7 +75,7 @@ function lockOn(file: Deno.FsFile, path: string): Lock {
 function taken(path: string): StellaError {
   const holder = Deno.readTextFileSync(path).trim();
   const who = /^\d+$/.test(holder) ? `process ${holder}` : "another process";
-  return new StellaError("conflict", `Cannot use ${JSON.stringify(path)}: ${who} holds it`, {
+  return new StellaError("lock_held", `Cannot use ${JSON.stringify(path)}: ${who} holds it`, {
     hint: "stop the other stella that uses this state directory, or set STELLA_DATA to another one",
   });
 }

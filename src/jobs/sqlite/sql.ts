@@ -3,7 +3,13 @@
  * the action.
  */
 import type { DatabaseSync, SQLInputValue, StatementSync } from "node:sqlite";
-import { messageOf, StellaError } from "../../domain/errors.ts";
+import {
+  type ErrorKind,
+  kindOf,
+  messageOf,
+  type Reason,
+  StellaError,
+} from "../../domain/errors.ts";
 
 export type Row = Record<string, string | number | bigint | Uint8Array | null>;
 export type Value = SQLInputValue;
@@ -29,9 +35,9 @@ export class Database {
     return Number(this.#statement(sql).run(...values).changes);
   }
 
-  /** Runs several statements without values. */
+  /** Runs several statements without values, none of which contains a semicolon. */
   script(sql: string): void {
-    this.#db.exec(sql);
+    for (const one of sql.split(";")) if (one.trim() !== "") this.#db.prepare(one).run();
   }
 
   /**
@@ -45,7 +51,7 @@ export class Database {
 
   /**
    * Runs `body` in a transaction that takes the write lock at once, so that it cannot fail halfway.
-   * @throws StellaError media if the disk is full or failing, internal for everything else; a
+   * @throws StellaError io if the disk is full or failing, busy if another program has the lock; a
    * StellaError of `body` unchanged
    */
   write<T>(action: string, body: () => T): T {
@@ -58,23 +64,23 @@ export class Database {
    * on a slow disk.
    */
   writeLazily<T>(action: string, body: () => T): T {
-    this.#db.exec("PRAGMA synchronous = NORMAL");
+    this.run("PRAGMA synchronous = NORMAL");
     try {
       return this.#write(action, body);
     } finally {
-      this.#db.exec("PRAGMA synchronous = FULL");
+      this.run("PRAGMA synchronous = FULL");
     }
   }
 
   #write<T>(action: string, body: () => T): T {
     try {
-      this.#db.exec("BEGIN IMMEDIATE");
+      this.run("BEGIN IMMEDIATE");
       const result = body();
-      this.#db.exec("COMMIT");
+      this.run("COMMIT");
       return result;
     } catch (error) {
       // After some errors (disk full) SQLite has rolled back already.
-      if (this.#db.isTransaction) this.#db.exec("ROLLBACK");
+      if (this.#db.isTransaction) this.run("ROLLBACK");
       throw error instanceof StellaError ? error : databaseError(action, error);
     }
   }
@@ -91,24 +97,30 @@ export class Database {
   }
 }
 
-/** exec() reports no error code, only SQLite's text (sqlite3_errstr), so the text decides. */
+/**
+ * Result codes of SQLite (sqlite.org/rescode.html) that are not defects of stella. Extended codes
+ * have these in their low byte.
+ */
+const reasonsOfCodes: Readonly<Record<number, Reason>> = {
+  5: "database_locked",
+  6: "database_locked",
+  8: "read_only",
+  10: "medium_failed",
+  11: "database_invalid",
+  13: "no_space",
+  14: "path_unusable",
+  26: "database_invalid",
+};
+
+/** Only prepared statements report the code: exec() and opening report a text only. */
 export function databaseError(action: string, cause: unknown): StellaError {
-  const text = messageOf(cause);
-  if (/database (table )?is locked/.test(text)) return locked(`${action}: ${text}`, cause);
-  const media = /disk is full|disk I\/O error|readonly database|unable to open|i\/o error/.test(
-    text,
-  );
-  return new StellaError(media ? "media" : "internal", `${action}: ${text}`, {
-    cause,
-    ...(media ? { hint: "free space in the state directory, and look at its disk" } : {}),
-  });
+  const { errcode = 1 } = cause as { errcode?: number };
+  const reason = reasonsOfCodes[errcode & 0xff] ?? "defect";
+  const hint = hints[kindOf(reason)];
+  return new StellaError(reason, `${action}: ${messageOf(cause)}`, { cause, hint });
 }
 
-/** The next try may succeed. */
-function locked(text: string, cause: unknown): StellaError {
-  return new StellaError("busy", text, {
-    cause,
-    hint: "ask again when the other program that uses stella.db is done",
-    findings: [{ code: "busy", reason: "database_locked" }],
-  });
-}
+const hints: Partial<Record<ErrorKind, string>> = {
+  io: "free space in the state directory, and look at its disk",
+  busy: "ask again when the other program that uses stella.db is done",
+};

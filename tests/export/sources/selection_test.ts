@@ -193,7 +193,7 @@ Deno.test("follow: links that multiply what is packed come to an end", async () 
     }
     writeFiles(root, { "40/file": "" });
     assert.throws(() => walked({ path: root, follow: true }), {
-      code: "unsafe",
+      kind: "unsafe",
       message: /links lead to more than 10000 directories/,
     });
     return Promise.resolve();

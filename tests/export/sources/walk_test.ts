@@ -136,8 +136,8 @@ Deno.test("of several inputs that cannot be laid out each is named", async () =>
     assert.equal(code, 12);
     assert.match(message, /2 of the inputs cannot be packed/);
     assert.equal(findings.length, 2);
-    assert.match(findings[0]!, /^input_refused .*none: Cannot read the input/);
-    assert.match(findings[1]!, /^input_refused .*link: .*it is a symbolic link/);
+    assert.match(findings[0]!, /^path_missing .*none: Cannot read the input/);
+    assert.match(findings[1]!, /^unsafe_entry .*link: .*it is a symbolic link/);
   });
 });
 

@@ -45,7 +45,7 @@ Deno.test("the database of a newer version is refused before a byte of it is wri
     raw.close();
     const before = Deno.readFileSync(path);
     assert.throws(() => openDatabase(path), {
-      code: "usage",
+      kind: "config",
       message: /stella\.db": its schema is \d+, and this version knows \d+/,
       hint: "start the version that wrote it or a newer one",
     });
@@ -149,7 +149,10 @@ Deno.test("another program's database is refused", () => {
     const raw = new DatabaseSync(path);
     raw.exec("CREATE TABLE bookmarks (url TEXT)");
     raw.close();
-    assert.throws(() => openDatabase(path), { code: "usage", message: /not a database of stella/ });
+    assert.throws(() => openDatabase(path), {
+      kind: "config",
+      message: /not a database of stella/,
+    });
   });
 });
 
@@ -169,7 +172,7 @@ Deno.test("a damaged database is refused with its name, and nothing is made in i
     for (let page = 4096; page < bytes.length; page += 4096) bytes.fill(0xff, page, page + 8);
     Deno.writeFileSync(path, bytes);
     assert.throws(() => openDatabase(path), {
-      code: "usage",
+      kind: "config",
       message: /stella\.db": (it is damaged|database disk image is malformed)/,
       hint: /move it away/,
     });
@@ -181,7 +184,7 @@ Deno.test("text is no database", () => {
   withDirectory((directory) => {
     const path = join(directory, "stella.db");
     Deno.writeTextFileSync(path, "this is not a database at all\n".repeat(50));
-    assert.throws(() => openDatabase(path), { code: "usage", message: /not a database/ });
+    assert.throws(() => openDatabase(path), { kind: "config", message: /not a database/ });
   });
 });
 
@@ -194,7 +197,7 @@ Deno.test("a transaction that fails leaves nothing and the next one works", () =
       db.write("Cannot try", () => {
         db.run(insert);
         db.run(insert);
-      }), { code: "internal", message: /^Cannot try: UNIQUE constraint failed/ });
+      }), { kind: "defect", message: /^Cannot try: UNIQUE constraint failed/ });
     assert.equal(db.write("Cannot try", () => db.run(insert)), 1);
     db.close();
   });
@@ -211,7 +214,7 @@ const probe = `
       "INSERT INTO jobs (id, tenant, profile, request, created_at) VALUES ('a','t','p','{}',1)"));
     console.log("wrote", db.pragma("journal_mode"));
   } catch (error) {
-    console.log(error.code, error.message);
+    console.log(error.reason, error.message);
   }`;
 
 async function traced(directory: string, inject: string): Promise<{ said: string; hits: number }> {
@@ -248,7 +251,7 @@ testWith(
         }
         const { said, hits } = await traced(directory, `fsync,fdatasync:error=EIO:when=${n}`);
         assert.equal(hits, 1, `the fault ${n} happened`);
-        if (/^media Cannot (open|make|write).*disk I\/O error/.test(said)) refused.push(n);
+        if (/^medium_failed Cannot (open|make|write).*disk I\/O error/.test(said)) refused.push(n);
         else {
           // The fifth sync belongs to the checkpoint at the end: what was committed is in the log already.
           assert.equal(said, "wrote wal");
@@ -264,13 +267,13 @@ testWith(
   },
 );
 
-testWith(["strace"], "a full disk is a media error", async () => {
+testWith(["strace"], "a full disk is an io error", async () => {
   const directory = Deno.makeTempDirSync({ prefix: "stella-database-" });
   try {
     openDatabase(join(directory, "stella.db")).close();
     const { said, hits } = await traced(directory, "pwrite64:error=ENOSPC");
     assert.ok(hits > 0, "the fault happened");
-    assert.match(said, /^media Cannot write: database or disk is full/);
+    assert.match(said, /^no_space Cannot write: database or disk is full/);
   } finally {
     Deno.removeSync(directory, { recursive: true });
   }

@@ -25,7 +25,7 @@ Deno.test("a second holder is refused with the number of the first, until that l
   await withState(async (state) => {
     const lock = await takeLock(state);
     await assert.rejects(takeLock(state), {
-      code: "conflict",
+      kind: "conflict",
       message: new RegExp(`process ${Deno.pid} holds it`),
       hint: /STELLA_DATA/,
     });
@@ -60,7 +60,7 @@ Deno.test("a link in the state directory is refused, and nothing happens to its 
       Deno.writeTextFileSync(target, "content");
       Deno.symlinkSync(target, join(state, name));
       await assert.rejects(takeLock(state), {
-        code: "usage",
+        kind: "config",
         message: `Cannot use ${JSON.stringify(join(state, name))}: it is a symbolic link`,
       });
       assert.deepEqual(

@@ -104,8 +104,8 @@ Deno.test("no path is built from a name or id that is none", () => {
   withStore((store, state) => {
     for (const name of ["..", "../x", "a/b", "", "A", "\0", "x".repeat(65)]) {
       const wrong = { ...of(1), tenant: name };
-      assert.throws(() => store.path(wrong), { code: "usage", message: /tenant name/ }, name);
-      assert.throws(() => store.list({ tenant: name }), { code: "usage" }, name);
+      assert.throws(() => store.path(wrong), { kind: "usage", message: /tenant name/ }, name);
+      assert.throws(() => store.list({ tenant: name }), { kind: "usage" }, name);
       assert.throws(
         () => store.find({ ...of(1), profile: name }),
         { message: /profile name/ },
@@ -113,7 +113,7 @@ Deno.test("no path is built from a name or id that is none", () => {
       );
     }
     for (const exportId of ["..", "x", `${id(1)}/..`, id(1).toUpperCase(), ""]) {
-      assert.throws(() => store.begin(exportId), { code: "usage", message: /export id/ }, exportId);
+      assert.throws(() => store.begin(exportId), { kind: "usage", message: /export id/ }, exportId);
       assert.throws(() => store.abandon(exportId), { message: /export id/ }, exportId);
     }
     assert.deepEqual([...Deno.readDirSync(state)], []);
@@ -131,7 +131,7 @@ const program = `
     store.commit({ tenant: "default", profile: "advisories", exportId });
     console.log("stored");
   } catch (error) {
-    console.log(error.code, error.message);
+    console.log(error.reason, error.message);
   }`;
 
 testWith(["strace"], "a place that cannot be synced is an error, and the media's", async () => {
@@ -156,7 +156,7 @@ testWith(["strace"], "a place that cannot be synced is an error, and the media's
       );
     }
     // The directories store, default and advisories into those above them, then the bundle's own name.
-    assert.deepEqual(said, [...Array(4).fill("fault: media"), "no fault: stored"]);
+    assert.deepEqual(said, [...Array(4).fill("fault: medium"), "no fault: stored"]);
   } finally {
     Deno.removeSync(directory, { recursive: true });
   }
