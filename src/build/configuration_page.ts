@@ -16,7 +16,7 @@ export function withReference(page: string): string {
   const keys = keysOf(schemaOf({ isName: () => true, pathFault: () => undefined }));
   const parts = new Map<string, Key[]>();
   for (const key of keys) {
-    const part = key.path.split(/[.[]/)[0]!;
+    const [part = ""] = key.path.split(/[.[]/);
     parts.set(part, [...parts.get(part) ?? [], key]);
   }
   const sections = [...parts].map(([name, keys]) => section(name, keys));

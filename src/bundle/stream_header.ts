@@ -39,8 +39,7 @@ export function readStreamHeader(block: Uint8Array): StreamEntry | undefined {
 
 /** Eleven digits and a space, or twelve digits from 8 GiB. */
 function sizeOf(field: string): number | undefined {
-  const digits = /^([0-7]{11}) $|^([1-7][0-7]{11})$/.exec(field);
-  return digits === null ? undefined : parseInt(digits[1] ?? digits[2]!, 8);
+  return /^(?:[0-7]{11} |[1-7][0-7]{11})$/.test(field) ? parseInt(field, 8) : undefined;
 }
 
 function octal(field: string): number | undefined {

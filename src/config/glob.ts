@@ -89,7 +89,9 @@ function step(token: Token, text: string, from: Uint8Array): Uint8Array {
     return first < 0 ? to : to.fill(1, first);
   }
   if (token.kind === "one") {
-    for (let i = 0; i < text.length; i++) if (from[i] === 1 && token.takes(text[i]!)) to[i + 1] = 1;
+    for (let i = 0; i < text.length; i++) {
+      if (from[i] === 1 && token.takes(text.charAt(i))) to[i + 1] = 1;
+    }
     return to;
   }
   const once = (starts: Uint8Array) => union(token.parts.map((one) => endsOf(one, text, starts)));

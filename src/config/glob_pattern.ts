@@ -40,15 +40,14 @@ function rangeOf(text: string): string[] | undefined {
   const found = /^(?:(-?\d{1,6})\.\.(-?\d{1,6})|([a-zA-Z])\.\.([a-zA-Z]))(?:\.\.(-?\d{1,6}))?$/
     .exec(text);
   if (found === null) return undefined;
-  const [, low, high, from, to, stride] = found;
-  const isNumber = low !== undefined;
+  const [, low = "", high = "", from = "", to = "", stride = "1"] = found;
+  const isNumber = low !== "";
   const [start, end] = isNumber
     ? [Number(low), Number(high)]
-    : [from!.charCodeAt(0), to!.charCodeAt(0)];
-  const width = [low, high].some((one) => /^-?0\d/.test(one ?? ""))
-    ? Math.max(low!.length, high!.length)
-    : 0;
-  const step = Math.max(1, Math.abs(Number(stride ?? 1)));
+    : [from.charCodeAt(0), to.charCodeAt(0)];
+  const isPadded = [low, high].some((one) => /^-?0\d/.test(one));
+  const width = isPadded ? Math.max(low.length, high.length) : 0;
+  const step = Math.max(1, Math.abs(Number(stride)));
   const count = Math.min(Math.floor(Math.abs(end - start) / step) + 1, 1001);
   return Array.from({ length: count }, (_, i) => {
     const value = start + (end < start ? -1 : 1) * i * step;
@@ -71,7 +70,7 @@ export function parsePart(text: string): Token[] {
 
 /** @returns the token, and where the next one begins */
 function tokenAt(text: string, at: number): [Token, number] {
-  const character = text[at]!;
+  const character = text.charAt(at);
   if (text[at + 1] === "(" && "@?*+!".includes(character)) {
     const close = closing(text, at + 1, "(", ")");
     if (close > 0) {
@@ -113,14 +112,14 @@ function classAt(text: string, at: number): [Token, number] | undefined {
       return [{ kind: "one", takes }, i + 1];
     }
     const named = /^\[:(\w+):\]/.exec(text.slice(i, i + 12));
-    const pattern = named === null ? undefined : classNames[named[1]!];
+    const pattern = classNames[named?.[1] ?? ""];
     if (named !== null && pattern !== undefined) {
       tests.push((one) => pattern.test(one));
       i += named[0].length;
       continue;
     }
     const isRange = text[i + 1] === "-" && i + 2 < text.length && text[i + 2] !== "]";
-    const [low, high] = [text[i]!, text[isRange ? i + 2 : i]!];
+    const [low, high] = [text.charAt(i), text.charAt(isRange ? i + 2 : i)];
     tests.push((one) => low <= one && one <= high);
     i += isRange ? 3 : 1;
   }

@@ -9,12 +9,9 @@ export class FairScheduler {
 
   /** The next tenant of `waiting`, whose order decides ties; `running` counts jobs by tenant. */
   next(waiting: readonly string[], running: ReadonlyMap<string, number>): string | undefined {
-    const rank = (tenant: string) => [running.get(tenant) ?? 0, this.#served.get(tenant) ?? 0];
-    const compare = (a: string, b: string) => {
-      const [first, second] = [rank(a), rank(b)];
-      return first[0]! - second[0]! || first[1]! - second[1]!;
-    };
-    return waiting.toSorted(compare)[0];
+    const load = (tenant: string) => running.get(tenant) ?? 0;
+    const served = (tenant: string) => this.#served.get(tenant) ?? 0;
+    return waiting.toSorted((a, b) => load(a) - load(b) || served(a) - served(b))[0];
   }
 
   recordServed(tenant: string): void {

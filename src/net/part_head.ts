@@ -30,9 +30,10 @@ export function readPartHead(bytes: Uint8Array, from: number, length: number): P
   if (!/^HTTP\/1\.1 206(?: |$)/.test(status) || fields === undefined) return "other";
   if (!isPlain(fields) || fields.get("content-length") !== String(length)) return "other";
   const range = /^bytes (\d{1,15})-(\d{1,15})\/(\d{1,15})$/.exec(fields.get("content-range") ?? "");
-  if (Number(range?.[1]) !== from || Number(range?.[2]) !== from + length - 1) return "other";
+  const [first, last, size = NaN] = range?.slice(1).map(Number) ?? [];
+  if (first !== from || last !== from + length - 1) return "other";
   const isLast = fields.get("connection")?.toLowerCase() === "close";
-  return { length: stop + end.length, size: Number(range![3]), isLast };
+  return { length: stop + end.length, size, isLast };
 }
 
 /** Fields by lowercase name; undefined if a line is invalid or a relevant name is repeated. */

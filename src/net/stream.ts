@@ -19,7 +19,7 @@ export async function openExchange(
   const watch = new Watch(request, outgoing, timeouts);
   try {
     const response = await responseTo(request, outgoing.body, watch);
-    const status = response.statusCode!;
+    const status = response.statusCode ?? 0;
     if (status >= 200 && status < 300) return streamed(status, response, outgoing, watch);
     const answer = await readAnswer(response, outgoing, watch);
     watch.end();
@@ -120,7 +120,8 @@ class Arrival implements Stream {
       this.#at += now.length;
       if (this.#at < piece.length) break;
       this.#at = 0;
-      release(this.#pieces.shift()!);
+      this.#pieces.shift();
+      release(piece);
       piece = this.#pieces[0];
     }
     this.#waiting -= filled;

@@ -274,7 +274,8 @@ export class Repository {
 }
 
 function mediaTypeOf(answer: Answer): string {
-  return (answer.header("content-type") ?? "").split(";")[0]!.trim().toLowerCase();
+  const [type = ""] = (answer.header("content-type") ?? "").split(";");
+  return type.trim().toLowerCase();
 }
 
 /** RFC 8288; credentials are sent along, so a page at another origin is refused. */

@@ -133,14 +133,15 @@ function* mergedFiles(paths: readonly string[]): Generator<string> {
 
 /** Few runs of many lines: the smallest head is found by comparing all. */
 function* merged(runs: Generator<string, undefined>[]): Generator<string> {
-  const heads = runs.map((run) => run.next());
+  const heads = runs.map((run) => ({ run, line: run.next().value }));
   for (;;) {
-    let least = -1;
-    heads.forEach(({ done, value }, i) => {
-      if (!done && (least < 0 || value! < heads[least]!.value!)) least = i;
-    });
-    if (least < 0) return;
-    yield heads[least]!.value!;
-    heads[least] = runs[least]!.next();
+    let [least, first] = [heads[0], heads[0]?.line];
+    for (const head of heads) {
+      if (head.line === undefined || (first !== undefined && head.line >= first)) continue;
+      [least, first] = [head, head.line];
+    }
+    if (least === undefined || first === undefined) return;
+    yield first;
+    least.line = least.run.next().value;
   }
 }

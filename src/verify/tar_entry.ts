@@ -72,7 +72,7 @@ export function explainHeader(header: Buffer, expected: string | undefined): Dif
     return { kind: "unexpected", reason: "header_differs", found: "bytes that are no tar header" };
   }
   const path = pathOf(header);
-  const type = String.fromCharCode(main[156]!);
+  const type = main.toString("latin1", 156, 157);
   if (type !== "0") return { kind: "unsafe", reason: "entry_type", path, found: `type ${type}` };
   const fault = pathFault(path);
   if (fault !== undefined) return { kind: "unsafe", reason: "entry_path", path, found: fault };
@@ -122,7 +122,7 @@ function field(block: Buffer, at: number, length: number): string {
 function octalAt(block: Uint8Array, at: number): number | undefined {
   let value = 0;
   for (let i = at; i < at + 12; i++) {
-    const digit = block[i]! - 0x30;
+    const digit = (block[i] ?? 0) - 0x30;
     if (!(digit >= 0 && digit < 8)) return i === at ? undefined : value;
     value = value * 8 + digit;
   }

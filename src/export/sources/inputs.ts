@@ -68,8 +68,8 @@ export function layOut(sources: readonly FilesSource[], builtin: readonly Builti
     const error = errorOf(() => addSource(root, source, first + i));
     return error === undefined ? [] : [{ path: source.path, error }];
   });
-  if (faults.length > 1) throw several(faults);
-  if (faults.length === 1) throw faults[0]!.error;
+  const [fault, ...more] = faults;
+  if (fault !== undefined) throw more.length === 0 ? fault.error : several(faults, fault.error);
   return root;
 }
 
@@ -83,13 +83,16 @@ function errorOf(work: () => void): StellaError | undefined {
   }
 }
 
-function several(faults: readonly { path: string; error: StellaError }[]): StellaError {
+function several(
+  faults: readonly { path: string; error: StellaError }[],
+  first: StellaError,
+): StellaError {
   const findings = faults.map(({ path, error }): Finding => {
     const { kind, reason, message, hint } = error;
     return { kind, reason, path, found: message, ...(hint === undefined ? {} : { hint }) };
   });
   const text = `Cannot export: ${faults.length} of the inputs cannot be packed`;
-  return new StellaError(faults[0]!.error.reason, text, { findings });
+  return new StellaError(first.reason, text, { findings });
 }
 
 function addSource(root: Folder, source: FilesSource, index: number): void {
@@ -150,7 +153,7 @@ function folderAt(root: Folder, parts: string[]): Folder {
 
 function place(root: Folder, path: string, origin: Origin): void {
   const parts = path.split("/");
-  const name = parts.pop()!;
+  const name = parts.pop() ?? "";
   const folder = folderAt(root, parts);
   if (folder.files.has(name)) {
     throw new StellaError(
