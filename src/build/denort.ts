@@ -100,7 +100,7 @@ async function probe(url: string): Promise<string | undefined> {
     const answer = await fetch(url, { method: "HEAD", signal: AbortSignal.timeout(probeLimit) });
     return answer.ok ? undefined : `status ${answer.status}`;
   } catch (cause) {
-    return (cause as Error).name === "TimeoutError"
+    return cause instanceof Error && cause.name === "TimeoutError"
       ? `no answer in ${probeLimit / 1000} s`
       : "no connection";
   }

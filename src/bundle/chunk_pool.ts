@@ -3,6 +3,7 @@
  * two workers, to which buffers are transferred, so that two cores work at once without copying.
  * Both are the same `ChunkPool` for the caller.
  */
+import { messageOf } from "../domain/errors.ts";
 import type { FileDigest } from "./file_digests.ts";
 import { sha256, startSha256 } from "../domain/hash.ts";
 import { type DeferredRegion, fillDeferredRegions } from "./input_file.ts";
@@ -111,7 +112,7 @@ export const chunkWork = {
       const bytes = decompressChunk(stored, expected.size);
       return { bytes: reuseBuffer(stored, bytes), sha256: found };
     } catch (error) {
-      return { sha256: found, fault: (error as Error).message };
+      return { sha256: found, fault: messageOf(error) };
     }
   },
 };

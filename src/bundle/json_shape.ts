@@ -60,7 +60,8 @@ export function text(pattern: RegExp, what: string): Shape<string> {
 /** One of `values`, compared by identity. */
 export function oneOf<const T extends Json>(...values: T[]): Shape<T> {
   return (value, place) => {
-    if ((values as unknown[]).includes(value)) return value as T;
+    const found = values.find((one) => one === value);
+    if (found !== undefined) return found;
     throw new ShapeFault(place, `is not ${values.map((v) => JSON.stringify(v)).join(" or ")}`);
   };
 }

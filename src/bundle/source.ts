@@ -4,7 +4,7 @@
  */
 import { closeSync, fstatSync, readSync, type Stats } from "node:fs";
 import { join } from "node:path";
-import { ioError, ioReason, type Reason, StellaError } from "../domain/errors.ts";
+import { errnoOf, ioError, ioReason, type Reason, StellaError } from "../domain/errors.ts";
 import { shown } from "../domain/names.ts";
 import { openToRead } from "../domain/regular_file.ts";
 
@@ -185,7 +185,7 @@ function lstat(path: string): Deno.FileInfo | undefined {
   try {
     return Deno.lstatSync(path);
   } catch (error) {
-    const code = (error as { code?: string }).code;
+    const code = errnoOf(error);
     // A path that is too long for this system does not exist on it.
     if (code === "ENOENT" || code === "ENOTDIR" || code === "ENAMETOOLONG") return undefined;
     throw ioError("Cannot look at", path, error);

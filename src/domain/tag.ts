@@ -23,7 +23,7 @@ const longestValues: TagValues = {
 /** Why `template` is not valid, or undefined. */
 export function tagFault(template: string): string | undefined {
   const unknown = [...template.matchAll(/\{([^}]*)\}/g)].map((match) => match[1] ?? "")
-    .filter((name) => !(placeholders as readonly string[]).includes(name));
+    .filter((name) => !placeholders.some((one) => one === name));
   if (unknown.length > 0) {
     return `it knows no {${unknown[0]}}, only {created} {profile} {tenant} {digest}`;
   }

@@ -94,5 +94,5 @@ const ownKinds: ReadonlySet<ErrorKind> = new Set(["config", "defect", "io"]);
 
 /** The client disconnected while its body was read; nobody reads this response. */
 function isAborted(error: Error): boolean {
-  return error.message === "aborted" || (error as { code?: string }).code === "ECONNRESET";
+  return error.message === "aborted" || errnoOf(error) === "ECONNRESET";
 }

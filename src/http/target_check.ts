@@ -6,7 +6,7 @@ import { stat, statfs } from "node:fs/promises";
 import { dirname } from "node:path";
 import type { Profile } from "../config/profile.ts";
 import { renderDirectory } from "../config/target_tenants.ts";
-import { messageOf } from "../domain/errors.ts";
+import { errnoOf, messageOf } from "../domain/errors.ts";
 import type { Check } from "./readiness.ts";
 
 /** Below this share of free space there is hardly room for another bundle. */
@@ -57,7 +57,7 @@ async function faultOf(directory: string): Promise<string | undefined> {
 /** The directory itself, or its nearest existing ancestor. */
 async function nearest(path: string): Promise<string> {
   const found = await stat(path).catch((error) => {
-    if ((error as { code?: string }).code === "ENOENT") return undefined;
+    if (errnoOf(error) === "ENOENT") return undefined;
     throw error;
   });
   if (found?.isDirectory()) return path;

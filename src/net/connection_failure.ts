@@ -2,7 +2,7 @@
  * Explains a request that failed without a response: what happened to the connection, to which
  * host, and what may help.
  */
-import { messageOf } from "../domain/errors.ts";
+import { errnoOf, messageOf } from "../domain/errors.ts";
 import {
   RegistryError,
   type RegistryFacts,
@@ -70,7 +70,7 @@ const kinds: readonly Kind[] = [
 ];
 
 export function broken(method: string, url: URL, cause: unknown): RegistryError {
-  const code = (cause as { code?: string } | null)?.code ?? "";
+  const code = errnoOf(cause);
   const words = wordsOf(cause) || code;
   const kind = kinds.find(({ on }) => on.test(code) || on.test(words)) ?? { on: /./ };
   const known = kind.text?.(url.host, workOf(method, url));

@@ -6,6 +6,7 @@
 import { STATUS_CODES } from "node:http";
 import { escaped } from "../domain/names.ts";
 import { StellaError } from "../domain/errors.ts";
+import { isObject } from "../domain/json.ts";
 import type { PushResult } from "../domain/labels.ts";
 import type { Answer, Login, Outgoing } from "./message.ts";
 
@@ -84,8 +85,8 @@ export function refused(
  * interruption.
  */
 export function stopped(signal: AbortSignal): StellaError {
-  const late = (signal.reason as { name?: string } | undefined)?.name === "TimeoutError";
-  return late
+  const { reason } = signal;
+  return reason instanceof Error && reason.name === "TimeoutError"
     ? new RegistryError("timeout", "There was no answer within the time limit of the request")
     : new StellaError("interrupted", "The work with the registry was stopped");
 }
@@ -130,18 +131,19 @@ function hintOf({ status, login, from }: Answer): { hint?: string } {
 
 /** `CODE: message` of each error, or empty: the body may be anything, such as a proxy's page. */
 function errorText(body: Uint8Array): string {
-  let errors: unknown;
+  let value: unknown;
   try {
-    errors = (JSON.parse(new TextDecoder().decode(body)) as { errors?: unknown } | null)?.errors;
+    value = JSON.parse(new TextDecoder().decode(body));
   } catch {
     return "";
   }
+  const errors = isObject(value) ? value["errors"] : undefined;
   if (!Array.isArray(errors)) return "";
   return shortened(errors.slice(0, 5).map(oneError).filter(Boolean).join("; "));
 }
 
 function oneError(error: unknown): string {
-  const { code, message } = (error ?? {}) as { code?: unknown; message?: unknown };
+  const { code, message } = isObject(error) ? error : {};
   return [code, message].filter((part) => typeof part === "string" && part !== "").join(": ");
 }
 

@@ -17,7 +17,7 @@ import { join } from "node:path";
 import { makeDirectories, rename, syncDirectory, writeAll } from "../domain/durable.ts";
 import { shown } from "../domain/names.ts";
 import { SyncQueue, type SyncQueueOptions, type Unsynced } from "./sync_queue.ts";
-import { ioError, StellaError } from "../domain/errors.ts";
+import { errnoOf, ioError, StellaError } from "../domain/errors.ts";
 import { clearFolder, lockPartial, lstatIfThere, partialPattern } from "./recovery.ts";
 import { NameList } from "./name_list.ts";
 
@@ -311,7 +311,7 @@ function doing<T>(action: string, path: string, work: () => T): T {
   try {
     return work();
   } catch (error) {
-    if ((error as { code?: string }).code !== "EEXIST") throw ioError(action, path, error);
+    if (errnoOf(error) !== "EEXIST") throw ioError(action, path, error);
     throw new StellaError("case_collision", `${action} ${shown(path)}: the name is taken already`, {
       hint: "the target takes two names of the bundle for one: unpack onto another file system",
     });

@@ -8,7 +8,7 @@ import { rename, writeNew } from "../domain/durable.ts";
 import { sha256 } from "../domain/hash.ts";
 import { integer, object, ShapeFault, text } from "../bundle/json_shape.ts";
 import { JsonFault, parseStrict } from "../bundle/strict_json.ts";
-import { ioError } from "../domain/errors.ts";
+import { errnoOf, ioError } from "../domain/errors.ts";
 
 export interface UploadSession {
   /** Where the registry expects the next bytes; opaque, and valid only at that registry. */
@@ -68,7 +68,7 @@ export class UploadFolder implements UploadMemory {
     try {
       return readSession(parseStrict(readFileSync(this.#path(key))), "");
     } catch (error) {
-      const absent = (error as { code?: string }).code === "ENOENT";
+      const absent = errnoOf(error) === "ENOENT";
       if (absent || error instanceof JsonFault || error instanceof ShapeFault) return undefined;
       throw ioError("Cannot read the upload", this.#path(key), error);
     }

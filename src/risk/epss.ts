@@ -5,7 +5,7 @@
  */
 import { createGunzip } from "node:zlib";
 import { pipeline, Readable } from "node:stream";
-import { messageOf } from "../domain/errors.ts";
+import { errnoOf, messageOf } from "../domain/errors.ts";
 import { canonical, isCve } from "./ids.ts";
 import type { Original, Sink } from "./provider.ts";
 
@@ -18,7 +18,7 @@ export async function parseEpss(file: Original, sink: Sink): Promise<void> {
   try {
     for await (const block of unpacked(file)) parser.push(block);
   } catch (error) {
-    if ((error as { code?: string }).code?.startsWith("Z_") !== true) throw error;
+    if (!errnoOf(error).startsWith("Z_")) throw error;
     return sink.reject(file, `is not whole gzip: ${messageOf(error)}`);
   }
   parser.end();

@@ -36,7 +36,7 @@ export function confine(
   grants: readonly Granted[],
   keep: readonly Kept[] = [],
 ): void {
-  const names = given.filter((name) => !(keep as readonly string[]).includes(name));
+  const names = given.filter((name) => !keep.some((one) => one === name));
   for (const name of names) permissions.revokeSync({ name });
   const kept = stillGranted(permissions, grants, names);
   if (kept.length === 0) return;
@@ -82,7 +82,7 @@ export function proveConfined(keep: readonly Kept[] = []): void {
     ["run", () => new Deno.Command("/bin/true").outputSync()],
   ];
   for (const [name, attempt] of attempts) {
-    if ((keep as readonly string[]).includes(name)) continue;
+    if (keep.some((one) => one === name)) continue;
     try {
       // With `--ignore-env` a variable reads as undefined; only a value is a leak.
       if (attempt() === undefined && name === "env") continue;

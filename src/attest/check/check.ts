@@ -6,6 +6,7 @@
  * An invalid signature and a valid one by an unknown key differ: `signature` findings end
  * verification, an unknown signer does not stop the other checks, and neither is success.
  */
+import { messageOf } from "../../domain/errors.ts";
 import { isObject, type JsonObject } from "../../domain/json.ts";
 import { Buffer } from "node:buffer";
 import { verify } from "node:crypto";
@@ -225,7 +226,7 @@ export function parse(bytes: Uint8Array, what: string): JsonObject {
     const value = parseStrict(bytes);
     if (isObject(value)) return value;
   } catch (error) {
-    throw new Refused("malformed", `${what} is not JSON: ${(error as Error).message}`);
+    throw new Refused("malformed", `${what} is not JSON: ${messageOf(error)}`);
   }
   throw new Refused("malformed", `${what} is not a JSON object`);
 }

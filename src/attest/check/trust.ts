@@ -5,7 +5,7 @@
 import { createPublicKey, type KeyObject } from "node:crypto";
 import { readdirSync, type Stats, statSync } from "node:fs";
 import { basename, join } from "node:path";
-import { ioError, messageOf, StellaError } from "../../domain/errors.ts";
+import { errnoOf, ioError, messageOf, StellaError } from "../../domain/errors.ts";
 import { shown } from "../../domain/names.ts";
 import { readRegular } from "../../domain/regular_file.ts";
 import { type Algorithm, checkPublicKey, keyidOf } from "../dsse.ts";
@@ -74,7 +74,7 @@ export function keysInDirectory(directory: string, guard: KeyGuard = () => {}): 
   try {
     names = readdirSync(directory);
   } catch (error) {
-    const code = (error as { code?: string }).code;
+    const code = errnoOf(error);
     if (code === "ENOENT" || code === "ENOTDIR" || code === "EACCES") return [];
     throw ioError("Cannot list the trusted keys in", directory, error);
   }

@@ -46,10 +46,10 @@ export function generateKey(
     ? generateKeyPairSync("ed25519")
     : generateKeyPairSync("ec", { namedCurve: "P-256" });
   const pem = passphrase === undefined
-    ? privateKey.export({ type: "pkcs8", format: "pem" }) as string
+    ? privateKey.export({ type: "pkcs8", format: "pem" }).toString()
     : encryptKey(privateKey, passphrase);
   writeNew(keyPath, pem, 0o600);
-  writeNew(publicPath, publicKey.export({ type: "spki", format: "pem" }) as string, 0o644);
+  writeNew(publicPath, publicKey.export({ type: "spki", format: "pem" }).toString(), 0o644);
   return { keyid: keyidOf(publicKey), keyPath, publicPath };
 }
 
@@ -100,7 +100,7 @@ export function publicOf(keyPath: string, passphraseFile?: string): { pem: strin
   const name = shown(keyPath);
   const key = privateKeyFrom(readKey(keyPath), name, passphraseOf(passphraseFile));
   const { keyid } = signerFrom(key, name);
-  return { pem: createPublicKey(key).export({ type: "spki", format: "pem" }) as string, keyid };
+  return { pem: createPublicKey(key).export({ type: "spki", format: "pem" }).toString(), keyid };
 }
 
 function passphraseOf(file: string | undefined): string | undefined {

@@ -7,7 +7,7 @@
  */
 import { lstatSync, realpathSync, type Stats } from "node:fs";
 import { dirname, join, relative, sep } from "node:path";
-import { ioError } from "../../domain/errors.ts";
+import { errnoOf, ioError } from "../../domain/errors.ts";
 import {
   assertSameFolder,
   inputChanged,
@@ -75,7 +75,7 @@ export function followLink(link: string, root: InputFolder, chain: readonly stri
     path = realpathSync(link);
     stat = lstatSync(path);
   } catch (error) {
-    const code = (error as { code?: string }).code;
+    const code = errnoOf(error);
     if (code === "ENOENT") return { fault: "it is a symbolic link to nothing" };
     if (code === "ELOOP") return { fault: "it is a symbolic link to itself" };
     throw ioError("Cannot follow the link", link, error);

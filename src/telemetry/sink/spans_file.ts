@@ -5,7 +5,7 @@
  * "File Exporter" (OTLP JSON lines).
  */
 import { closeSync, fstatSync, fsyncSync, renameSync, rmSync, writeSync } from "node:fs";
-import { ioError } from "../../domain/errors.ts";
+import { errnoOf, ioError } from "../../domain/errors.ts";
 
 export interface SpansFileOptions {
   path: string;
@@ -67,6 +67,6 @@ function renameIfThere(from: string, to: string): void {
   try {
     renameSync(from, to);
   } catch (error) {
-    if ((error as { code?: string }).code !== "ENOENT") throw ioError("Cannot rename", from, error);
+    if (errnoOf(error) !== "ENOENT") throw ioError("Cannot rename", from, error);
   }
 }
