@@ -11,8 +11,40 @@ import { join } from "node:path";
 import { root } from "./support/program.ts";
 
 /** The most that each module may have; lower a number when some are gone. */
-const maxCasts: Record<string, number> = {};
-const maxAssertions: Record<string, number> = {};
+const maxCasts: Record<string, number> = {
+  assets: 1,
+  attest: 1,
+  build: 1,
+  bundle: 9,
+  cli: 9,
+  config: 1,
+  domain: 8,
+  http: 8,
+  jobs: 11,
+  net: 4,
+  registry: 1,
+  risk: 28,
+  service: 1,
+  std: 1,
+  store: 1,
+  telemetry: 5,
+  verify: 3,
+};
+const maxAssertions: Record<string, number> = {
+  build: 4,
+  bundle: 14,
+  config: 3,
+  export: 12,
+  http: 1,
+  jobs: 1,
+  net: 2,
+  output: 2,
+  registry: 6,
+  risk: 9,
+  service: 1,
+  telemetry: 1,
+  verify: 17,
+};
 
 const files = readdirSync(join(root, "src"), { recursive: true, encoding: "utf8" })
   .filter((path) => /\.tsx?$/.test(path));

@@ -1,7 +1,14 @@
 /** Refusals as problem documents. Source: RFC 9457. */
 import type { Context } from "hono";
 import type { ContentfulStatusCode } from "hono/utils/http-status";
-import { type ErrorKind, kindOf, type Reason, statusOf, StellaError } from "../domain/errors.ts";
+import {
+  errnoOf,
+  type ErrorKind,
+  kindOf,
+  type Reason,
+  statusOf,
+  StellaError,
+} from "../domain/errors.ts";
 import type { OpsDeps } from "./deps.ts";
 import { withoutPaths } from "./without_paths.ts";
 
