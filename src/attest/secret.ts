@@ -9,7 +9,7 @@ import { createHmac, createSecretKey, type KeyObject, randomBytes } from "node:c
 import type { Stats } from "node:fs";
 import { basename } from "node:path";
 import { shown } from "../domain/names.ts";
-import { readRegular } from "../domain/regular_file.ts";
+import { readPrivateFile } from "../domain/regular_file.ts";
 import { StellaError } from "../domain/errors.ts";
 import { preAuthEncoding } from "./dsse.ts";
 
@@ -51,10 +51,7 @@ export function readSecret(
   guard: (path: string, opened?: Stats) => void = () => {},
 ): SharedSecret {
   guard(path);
-  const bytes = readRegular("Cannot read the secret", path, maxFileBytes, (opened) => {
-    guard(path, opened);
-    if ((opened.mode & 0o077) !== 0) throw readable(path);
-  });
+  const bytes = readPrivateFile("the secret", path, maxFileBytes, (opened) => guard(path, opened));
   const secret = secretFrom(new TextDecoder().decode(bytes), path);
   bytes.fill(0);
   return secret;
@@ -88,14 +85,4 @@ export function secretFrom(text: string, path: string): SharedSecret {
 export function macOf(secret: SharedSecret, type: string, payload: Uint8Array): Uint8Array {
   const mac = createHmac("sha256", secret.key);
   return mac.update("stella-hmac-sha256\n").update(preAuthEncoding(type, payload)).digest();
-}
-
-function readable(path: string): StellaError {
-  return new StellaError(
-    "file_exposed",
-    `Cannot use the secret ${shown(path)}: others can read it`,
-    {
-      hint: `run: chmod 600 ${path}`,
-    },
-  );
 }

@@ -3,12 +3,11 @@
  * the environment. What stands at the other end may be anything: its answers are limited, and shown
  * escaped.
  */
-import { statSync } from "node:fs";
 import { Agent as HttpAgent, type IncomingMessage, request as httpRequest } from "node:http";
 import { Agent as HttpsAgent, request as httpsRequest } from "node:https";
 import { messageOf, StellaError } from "../domain/errors.ts";
 import { escaped, shown } from "../domain/names.ts";
-import { readRegular } from "../domain/regular_file.ts";
+import { readPrivateFile } from "../domain/regular_file.ts";
 import type { Pull } from "../bundle/stream_source.ts";
 import { hostnameOf } from "../config/destinations.ts";
 import { defaultListen, isLoopbackHost } from "../config/listen.ts";
@@ -223,11 +222,7 @@ function checkTransport(base: URL, isAllowed: boolean, host: Host): void {
 }
 
 function readToken(path: string): Secret {
-  const text = readText(path).trim();
-  if ((statSync(path).mode & 0o077) !== 0) {
-    const what = `Cannot use the token ${JSON.stringify(path)}: others can read it`;
-    throw new StellaError("file_exposed", what, { hint: "chmod 600 the file" });
-  }
+  const text = new TextDecoder().decode(readPrivateFile("the token", path, maxText)).trim();
   if (/^[\x21-\x7e]{1,1024}$/.test(text)) return new Secret(text);
   throw new StellaError(
     "token_invalid",
@@ -235,12 +230,8 @@ function readToken(path: string): Secret {
   );
 }
 
-function readText(path: string): string {
-  return new TextDecoder().decode(readRegular("Cannot read", path, maxText));
-}
-
-/** Bytes of a token's file, and of certificates. */
-const maxText = 4 * 1024 * 1024;
+/** Bytes of a token's file. */
+const maxText = 64 * 1024;
 
 async function limitedText(answer: IncomingMessage, max: number, url: string): Promise<string> {
   const decoder = new TextDecoder();

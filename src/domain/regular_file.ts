@@ -46,6 +46,25 @@ export function readRegular(
   }
 }
 
+/**
+ * As `readRegular`, for a file that only its owner may read.
+ * @param what for messages, such as `the key`
+ */
+export function readPrivateFile(
+  what: string,
+  path: string,
+  max: number,
+  check: (stat: Stats) => void = () => {},
+): Uint8Array {
+  return readRegular(`Cannot read ${what}`, path, max, (stat) => {
+    check(stat);
+    if ((stat.mode & 0o077) === 0) return;
+    throw new StellaError("file_exposed", `Cannot use ${what} ${shown(path)}: others can read it`, {
+      hint: `run: chmod 600 ${path}`,
+    });
+  });
+}
+
 /** Reads up to `max` bytes. */
 function readAll(fd: number, max: number): Uint8Array {
   const bytes = new Uint8Array(max);

@@ -7,7 +7,7 @@
 import { Buffer } from "node:buffer";
 import { createCipheriv, type KeyObject, pbkdf2Sync, randomBytes } from "node:crypto";
 import { shown } from "../../domain/names.ts";
-import { readRegular } from "../../domain/regular_file.ts";
+import { readPrivateFile } from "../../domain/regular_file.ts";
 import { StellaError } from "../../domain/errors.ts";
 
 /** OWASP's recommendation of 2021; half a second with this runtime's PBKDF2. */
@@ -20,9 +20,7 @@ const maxFileBytes = 64 * 1024;
  * @throws StellaError usage
  */
 export function readPassphrase(path: string): string {
-  const bytes = readRegular("Cannot read the passphrase", path, maxFileBytes, ({ mode }) => {
-    if ((mode & 0o077) !== 0) throw readable(path);
-  });
+  const bytes = readPrivateFile("the passphrase in", path, maxFileBytes);
   const line = new TextDecoder().decode(bytes).replace(/\r?\n$/, "");
   const fault = line === ""
     ? "it is empty"
@@ -37,16 +35,6 @@ export function readPassphrase(path: string): string {
     `Cannot use the passphrase in ${shown(path)}: ${fault}`,
     {
       hint: "the file holds the passphrase in one line, and nothing else",
-    },
-  );
-}
-
-function readable(path: string): StellaError {
-  return new StellaError(
-    "file_exposed",
-    `Cannot use the passphrase in ${shown(path)}: others can read it`,
-    {
-      hint: `run: chmod 600 ${path}`,
     },
   );
 }

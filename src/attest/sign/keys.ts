@@ -5,7 +5,7 @@ import { dirname } from "node:path";
 import { ioError, StellaError } from "../../domain/errors.ts";
 import { writeNew } from "../../domain/durable.ts";
 import { shown } from "../../domain/names.ts";
-import { readRegular } from "../../domain/regular_file.ts";
+import { readPrivateFile } from "../../domain/regular_file.ts";
 import { type Algorithm, keyidOf } from "../dsse.ts";
 import { isOnRemovableMedia } from "../media.ts";
 import { newSecret, secretFrom, type SharedSecret } from "../secret.ts";
@@ -111,22 +111,9 @@ const maxKeyBytes = 64 * 1024;
 
 function readKey(keyPath: string): string {
   try {
-    const bytes = readRegular("Cannot read the key", keyPath, maxKeyBytes, ({ mode }) => {
-      if ((mode & 0o077) !== 0) throw readable(keyPath);
-    });
-    return new TextDecoder().decode(bytes);
+    return new TextDecoder().decode(readPrivateFile("the key", keyPath, maxKeyBytes));
   } catch (error) {
     if (!(error instanceof StellaError) || error.reason !== "path_missing") throw error;
     throw error.reworded(error.message, { hint: "make one with `stella keys generate`" });
   }
-}
-
-function readable(keyPath: string): StellaError {
-  return new StellaError(
-    "file_exposed",
-    `Cannot use the key ${shown(keyPath)}: others can read it`,
-    {
-      hint: `run: chmod 600 ${keyPath}`,
-    },
-  );
 }
