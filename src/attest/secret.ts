@@ -67,9 +67,7 @@ export function secretFrom(text: string, path: string): SharedSecret {
     throw new StellaError(
       "secret_invalid",
       `Cannot use ${shown(path)} as a shared secret: ${found}`,
-      {
-        hint: "make one with `stella keys generate --algorithm hmac --out FILE`",
-      },
+      { hint: "make one with `stella keys generate --algorithm hmac --out FILE`" },
     );
   }
   const key = createSecretKey(bytes);

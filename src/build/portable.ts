@@ -66,9 +66,7 @@ async function compileLauncher(directory: string, glibcMinor: number): Promise<U
   throw new StellaError(
     "build_failed",
     `Cannot compile the launcher with ${compiler}: ${stderr.trim()}`,
-    {
-      hint: "it needs the C library's headers (Debian: gcc and libc6-dev)",
-    },
+    { hint: "it needs the C library's headers (Debian: gcc and libc6-dev)" },
   );
 }
 
@@ -99,9 +97,7 @@ async function findCompiler(): Promise<string> {
   throw new StellaError(
     "toolchain_missing",
     `Cannot build the launcher: found no ${candidates.join(", ")}`,
-    {
-      hint: "install a C compiler (Debian: apt install gcc libc6-dev) or set CC",
-    },
+    { hint: "install a C compiler (Debian: apt install gcc libc6-dev) or set CC" },
   );
 }
 

@@ -38,9 +38,7 @@ function epochFromEnvironment(): number {
   throw new StellaError(
     "environment_invalid",
     `Cannot build: SOURCE_DATE_EPOCH is ${JSON.stringify(text)}`,
-    {
-      hint: "give whole seconds since 1970, or unset it",
-    },
+    { hint: "give whole seconds since 1970, or unset it" },
   );
 }
 

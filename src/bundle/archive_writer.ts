@@ -208,9 +208,7 @@ export class ArchiveWriter {
       throw new StellaError(
         "argument_invalid",
         `Cannot cut the archive into more than ${maxVolumes} volumes`,
-        {
-          hint: "choose a larger --volume-size",
-        },
+        { hint: "choose a larger --volume-size" },
       );
     }
     const path = join(this.options.directory, this.#name(number));

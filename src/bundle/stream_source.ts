@@ -233,9 +233,7 @@ function noDirectory(name: string): StellaError {
   return new StellaError(
     "layout_unsuitable",
     `Cannot read a bundle from ${name}: its payload lies as files`,
-    {
-      hint: "a bundle with the layout directory is verified where it lies: name its directory",
-    },
+    { hint: "a bundle with the layout directory is verified where it lies: name its directory" },
   );
 }
 

@@ -69,9 +69,7 @@ function checkOne(destination: string, { egress }: Config): Result {
     throw new StellaError(
       "argument_invalid",
       `Cannot check ${shown(destination)}: it is no HOST:PORT`,
-      {
-        hint: "for example: stella config check --destination registry.site:5000",
-      },
+      { hint: "for example: stella config check --destination registry.site:5000" },
     );
   }
   const allowed = isAllowed(egress, hostnameOf(url), Number(url.port));

@@ -154,9 +154,7 @@ async function* fileChanges(a: Side, b: Side): AsyncGenerator<FileChange> {
     throw new StellaError(
       "index_malformed",
       `Cannot compare: an index is malformed: ${error.reason}`,
-      {
-        hint: "verify both bundles: stella verify PLACE",
-      },
+      { hint: "verify both bundles: stella verify PLACE" },
     );
   } finally {
     left.reader.close();

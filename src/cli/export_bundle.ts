@@ -111,9 +111,7 @@ export function outputDirectory(manifest: string): string {
   throw new StellaError(
     "argument_invalid",
     `Cannot write the manifest to ${shown(manifest)}: it has to be called ${manifestName}`,
-    {
-      hint: `for example: --manifest out/${manifestName}`,
-    },
+    { hint: `for example: --manifest out/${manifestName}` },
   );
 }
 
@@ -176,9 +174,7 @@ function selfPath(): string {
   throw new StellaError(
     "program_unsuitable",
     "Cannot include this program: it runs from its source, not as one binary",
-    {
-      hint: "build it with `deno task build` or `deno task build:portable`, and run the binary",
-    },
+    { hint: "build it with `deno task build` or `deno task build:portable`, and run the binary" },
   );
 }
 
@@ -201,8 +197,6 @@ function refuseKeyInOutput(state: string, output: string): void {
   throw new StellaError(
     "output_unsuitable",
     `Cannot export into ${shown(output)}: the keys lie in it`,
-    {
-      hint: "choose an output directory outside of the state directory (STELLA_DATA)",
-    },
+    { hint: "choose an output directory outside of the state directory (STELLA_DATA)" },
   );
 }

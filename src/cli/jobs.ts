@@ -79,9 +79,7 @@ export async function purgeJobs(
     throw new StellaError(
       "argument_missing",
       "Cannot purge: name exports by their ids, or all by --state",
-      {
-        hint: "for example: stella jobs purge --state failed",
-      },
+      { hint: "for example: stella jobs purge --state failed" },
     );
   }
   const found = state === undefined

@@ -111,9 +111,7 @@ export async function trustKey(file: string, host: Host): Promise<Result> {
       throw new StellaError(
         "key_differs",
         `Cannot trust ${shown(key.path)}: ${shown(target)} is another key`,
-        {
-          hint: "rename the file, or remove the other key first",
-        },
+        { hint: "rename the file, or remove the other key first" },
       );
     }
   } else addTrust(directory, target, key);
@@ -142,9 +140,7 @@ async function showServiceKey(options: ShowFlags, host: Host): Promise<Result> {
     throw new StellaError(
       "options_conflict",
       "Cannot show the key of a service: --public was not given",
-      {
-        hint: "use --server together with --public, and without --key",
-      },
+      { hint: "use --server together with --public, and without --key" },
     );
   }
   const answer = await new ServiceClient(options, host).call({ path: keyPath });

@@ -59,9 +59,7 @@ function notADirectory(named: string): StellaError {
   return new StellaError(
     "argument_invalid",
     `Cannot push a bundle ${where}: it is not in a directory`,
-    {
-      hint: "pull it first: stella pull REFERENCE --to DIR",
-    },
+    { hint: "pull it first: stella pull REFERENCE --to DIR" },
   );
 }
 

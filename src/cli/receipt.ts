@@ -73,9 +73,7 @@ function create(path: string): number {
     throw new StellaError(
       "output_exists",
       `Cannot make the receipt ${shown(path)}: the file exists`,
-      {
-        hint: "a receipt is never written over: name a new file",
-      },
+      { hint: "a receipt is never written over: name a new file" },
     );
   }
 }

@@ -112,8 +112,6 @@ function noRiskData(place: string): StellaError {
   return new StellaError(
     "risk_data_missing",
     `Cannot query ${shown(place)}: the bundle has no risk data`,
-    {
-      hint: "export a profile of the kind risk, and query that bundle",
-    },
+    { hint: "export a profile of the kind risk, and query that bundle" },
   );
 }

@@ -190,9 +190,7 @@ export function refuseCredentials(text: string): void {
   throw new StellaError(
     "argument_invalid",
     "Cannot use the URL of the service: it has credentials in it",
-    {
-      hint: "put the token into a file, and name it with --token-file",
-    },
+    { hint: "put the token into a file, and name it with --token-file" },
   );
 }
 

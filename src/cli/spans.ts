@@ -66,8 +66,6 @@ function countOf(option: string, text: string): number {
   throw new StellaError(
     "argument_invalid",
     `Cannot use ${option} ${shown(text)}: it is no number above 0`,
-    {
-      hint: "--max-size counts in MiB, --keep counts files",
-    },
+    { hint: "--max-size counts in MiB, --keep counts files" },
   );
 }

@@ -102,9 +102,7 @@ async function verifyEach(
     throw new StellaError(
       "options_conflict",
       `Cannot write one receipt for several bundles: ${names}`,
-      {
-        hint: "verify them one by one",
-      },
+      { hint: "verify them one by one" },
     );
   }
   // All keys, before the first bundle: what is on the medium of one is trusted for none.

@@ -23,9 +23,7 @@ export function parseAddress(text: string): Listen {
   throw new StellaError(
     "argument_invalid",
     `Cannot listen on ${JSON.stringify(text)}: no IP:PORT`,
-    {
-      hint: `write it as ${defaultListen} or [::1]:8420`,
-    },
+    { hint: `write it as ${defaultListen} or [::1]:8420` },
   );
 }
 
@@ -135,9 +133,7 @@ export function checkBound(asked: Listen, bound: Listen): void {
   throw new StellaError(
     "environment_invalid",
     `Cannot listen on "${wanted}": "${found}" was bound instead`,
-    {
-      hint: "start it without DENO_SERVE_ADDRESS",
-    },
+    { hint: "start it without DENO_SERVE_ADDRESS" },
   );
 }
 

@@ -101,8 +101,6 @@ function absolute(name: string, path: string): string {
   throw new StellaError(
     "environment_invalid",
     `Cannot use ${name}=${JSON.stringify(path)}: it is relative`,
-    {
-      hint: "name the directory from the root",
-    },
+    { hint: "name the directory from the root" },
   );
 }

@@ -85,9 +85,7 @@ export function parseEndpoint(text: string, plainHttp = false): Endpoint {
   throw new StellaError(
     "plain_http",
     `Cannot use the registry ${shown(text)}: plain http is readable`,
-    {
-      hint: "use https, or allow plain http for this registry",
-    },
+    { hint: "use https, or allow plain http for this registry" },
   );
 }
 
@@ -191,8 +189,6 @@ function withCredentials(): StellaError {
   return new StellaError(
     "reference_invalid",
     "Cannot use the reference: it has credentials in it",
-    {
-      hint: "put them into a credentials file",
-    },
+    { hint: "put them into a credentials file" },
   );
 }

@@ -209,9 +209,7 @@ function lock(folder: string): Deno.FsFile {
   throw new StellaError(
     "directory_held",
     `Cannot lock ${shown(folder)}: another export is removing it`,
-    {
-      hint: "run the command again when no other export starts in that directory",
-    },
+    { hint: "run the command again when no other export starts in that directory" },
   );
 }
 
@@ -224,9 +222,7 @@ export function refuseInside(directory: string, inputs: readonly string[]): void
     throw new StellaError(
       "output_unsuitable",
       `Cannot export into ${shown(directory)}: it lies in the input ${shown(input)}`,
-      {
-        hint: "the bundle would pack itself: choose a directory outside of the inputs",
-      },
+      { hint: "the bundle would pack itself: choose a directory outside of the inputs" },
     );
   }
 }

@@ -97,8 +97,6 @@ function unfit(path: string, found: string, hint = 'write {"username": "...", "p
   return new StellaError(
     "credentials_invalid",
     `Cannot use the credentials ${JSON.stringify(path)}: ${found}`,
-    {
-      hint,
-    },
+    { hint },
   );
 }

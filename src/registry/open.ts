@@ -80,9 +80,7 @@ function certificateOf({ endpoint, clientCertificate, clientKey }: RegistrySetti
     throw new StellaError(
       "certificate_invalid",
       "Cannot use a client certificate: one of its files is missing",
-      {
-        hint: "name both, the certificate and its private key",
-      },
+      { hint: "name both, the certificate and its private key" },
     );
   }
   if (endpoint.url.protocol !== "https:") {
@@ -103,8 +101,6 @@ function withBlock(path: string, text: string, label: string): string {
   throw new StellaError(
     "certificate_invalid",
     `Cannot use ${JSON.stringify(path)}: it is not the PEM file`,
-    {
-      hint: "a client certificate is a PEM CERTIFICATE, its key an unencrypted PEM PRIVATE KEY",
-    },
+    { hint: "a client certificate is a PEM CERTIFICATE, its key an unencrypted PEM PRIVATE KEY" },
   );
 }

@@ -115,9 +115,7 @@ async function checkApproval({ digest }: Bundle, { approved, dir }: PushOptions)
   throw new StellaError(
     "digest_mismatch",
     `Cannot push ${shown(dir)}: its ${manifestName} has changed`,
-    {
-      hint: "push it again: the bundle changed while it was verified",
-    },
+    { hint: "push it again: the bundle changed while it was verified" },
   );
 }
 
@@ -138,9 +136,7 @@ async function readBundle(dir: string, verified: boolean): Promise<Bundle> {
     throw new StellaError(
       "manifest_missing",
       `Cannot push ${shown(dir)}: there is no ${manifestName}`,
-      {
-        hint: "name the directory of a finished bundle",
-      },
+      { hint: "name the directory of a finished bundle" },
     );
   }
   const manifest = readManifest(bytes);
@@ -187,9 +183,7 @@ async function readAttestation(source: BundleSource, dir: string): Promise<Uint8
   throw new StellaError(
     "attestation_missing",
     `Cannot push ${shown(dir)}: there is no ${attestationName}`,
-    {
-      hint: "export the bundle again, or copy its attestation too",
-    },
+    { hint: "export the bundle again, or copy its attestation too" },
   );
 }
 

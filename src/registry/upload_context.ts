@@ -94,9 +94,7 @@ export function nextUrl(asked: Outgoing, answer: Answer): URL {
     throw new RegistryError(
       "rejected",
       `${where}: the registry sends the upload to another host: ${url.origin}`,
-      {
-        hint: "have the proxy before the registry pass on scheme, host and port",
-      },
+      { hint: "have the proxy before the registry pass on scheme, host and port" },
     );
   }
   url.hash = "";

@@ -118,9 +118,7 @@ function exportJob({ config, state, environment }: ServiceOptions, job: Job): Ex
     throw new StellaError(
       "configuration_changed",
       "Cannot export: the configuration changed since it was asked",
-      {
-        hint: `put the profile ${job.profile} and the tenant ${job.tenant} back, and ask again`,
-      },
+      { hint: `put the profile ${job.profile} and the tenant ${job.tenant} back, and ask again` },
     );
   }
   const { id: exportId, tenant } = job;

@@ -69,16 +69,12 @@ function passphraseFault(name: string, passphrase: string | undefined): StellaEr
     ? new StellaError(
       "passphrase_invalid",
       `Cannot use the key ${name}: it is protected by a passphrase`,
-      {
-        hint: "give the file that holds the passphrase with --key-passphrase-file FILE",
-      },
+      { hint: "give the file that holds the passphrase with --key-passphrase-file FILE" },
     )
     : new StellaError(
       "passphrase_invalid",
       `Cannot use the key ${name}: it needs no passphrase, one was given`,
-      {
-        hint: "leave --key-passphrase-file out, or name the key that it belongs to",
-      },
+      { hint: "leave --key-passphrase-file out, or name the key that it belongs to" },
     );
 }
 

@@ -36,9 +36,7 @@ async function showVersion(
     throw new StellaError(
       "program_unsuitable",
       `Cannot check the program: the form ${form} is not one file`,
-      {
-        hint: "check a binary: deno task build makes one",
-      },
+      { hint: "check a binary: deno task build makes one" },
     );
   }
   const { checkBeside, checkSelf } = await import("../../assets/self.ts");

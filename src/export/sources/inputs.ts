@@ -119,9 +119,7 @@ function addSource(root: Folder, source: FilesSource, index: number): void {
   throw new StellaError(
     "unsafe_entry",
     `Cannot pack ${shown(source.path)}: it is ${kindOf(stat)}`,
-    {
-      hint: "give the file or directory that it points to",
-    },
+    { hint: "give the file or directory that it points to" },
   );
 }
 
@@ -159,9 +157,7 @@ function place(root: Folder, path: string, origin: Origin): void {
     throw new StellaError(
       "input_duplicate",
       `Cannot pack two inputs under the one name ${shown(path)}`,
-      {
-        hint: "put one of them below a prefix: --input PREFIX=PATH",
-      },
+      { hint: "put one of them below a prefix: --input PREFIX=PATH" },
     );
   }
   folder.files.set(name, origin);

@@ -105,9 +105,7 @@ function fileName(url: string): string {
   throw new StellaError(
     "name_invalid",
     `Cannot pack what is downloaded as ${JSON.stringify(name)}`,
-    {
-      hint: "give a URL that ends in a plain file name",
-    },
+    { hint: "give a URL that ends in a plain file name" },
   );
 }
 

@@ -132,8 +132,6 @@ function refuse(path: string, found: string, hint: string): StellaError {
   return new StellaError(
     "database_invalid",
     `Cannot open the database ${JSON.stringify(path)}: ${found}`,
-    {
-      hint,
-    },
+    { hint },
   );
 }
