@@ -108,11 +108,6 @@ function list(full: string): Iterable<Deno.DirEntry> {
   }
 }
 
-/** Opens a regular file below `root`; see Opener. */
-export function openRegular(root: string, path: string): ByteReader | undefined {
-  return new Opener(root).open(path);
-}
-
 /**
  * Opens regular files below `root`. O_NOFOLLOW has no effect under Deno's scoped permissions, so
  * each part of the path is examined by lstat first and compared with the opened handle.

@@ -13,7 +13,3 @@ export function sha256(bytes: Uint8Array | string): string {
 export function startSha256(): Hash {
   return createHash("sha256");
 }
-
-export function isSha256(text: string): boolean {
-  return /^[0-9a-f]{64}$/.test(text);
-}

@@ -77,7 +77,6 @@ export const artifactKinds = [
 export const leftOutReasons = ["invalid", "bad_id", "unread"] as const;
 
 export const logLevels = ["INFO", "WARN", "ERROR"] as const;
-export type LogLevel = typeof logLevels[number];
 
 export const methods = ["GET", "HEAD", "POST", "DELETE"] as const;
 
@@ -95,7 +94,6 @@ export function statusClass(status: number): string {
  * still running.
  */
 export const scheduledRuns = ["queued", "late", "skipped"] as const;
-export type ScheduledRun = typeof scheduledRuns[number];
 
 /** Why a valid request was refused. */
 export const refusals = ["busy", "queue_full", "followers_full"] as const;

@@ -19,11 +19,6 @@ interface Port<Job, Event, Result> {
   ): void;
 }
 
-/** Whether this code runs in a worker; `import.meta.main` is true there as well. */
-export function isWorker(): boolean {
-  return "WorkerGlobalScope" in globalThis;
-}
-
 /** Handles the one `run` message of `runInWorker` with `work`; `cancel` aborts its signal. */
 export function answerJob<Job, Event, Result>(
   work: (job: Job, emit: (event: Event) => void, signal: AbortSignal) => Promise<Result>,

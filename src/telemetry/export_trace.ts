@@ -37,8 +37,6 @@ export interface TraceParts {
   escape(text: string): string;
 }
 
-export type TraceExport = (of: TracedExport) => ExportTrace | undefined;
-
 /** Undefined if the caller's context is not sampled. */
 export function startTrace(of: TracedExport, parts: TraceParts): ExportTrace | undefined {
   const hex = of.exportId.replaceAll("-", "");

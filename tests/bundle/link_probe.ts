@@ -1,10 +1,10 @@
 /** Run as a child with scoped permissions: opens argument 1 below argument 0 and prints what came of it. */
 import { messageOf } from "../../src/domain/errors.ts";
-import { openRegular } from "../../src/bundle/source.ts";
+import { Opener } from "../../src/bundle/source.ts";
 
 const [root, path] = Deno.args;
 try {
-  const reader = openRegular(root!, path!);
+  const reader = new Opener(root!).open(path!);
   const buffer = new Uint8Array(100);
   const n = await reader?.read(buffer);
   Deno.stdout.writeSync(

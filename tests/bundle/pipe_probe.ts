@@ -6,7 +6,7 @@
 import { renameSync } from "node:fs";
 import { join } from "node:path";
 import { digestFiles } from "../../src/bundle/file_digests.ts";
-import { openRegular } from "../../src/bundle/source.ts";
+import { Opener } from "../../src/bundle/source.ts";
 import { messageOf } from "../../src/domain/errors.ts";
 
 const [root, way] = Deno.args as [string, string];
@@ -20,7 +20,7 @@ let said: string;
 try {
   said = way === "digest"
     ? JSON.stringify(digestFiles(root, ["file"], 100))
-    : `${await openRegular(root, "file")?.read(new Uint8Array(100))}`;
+    : `${await new Opener(root).open("file")?.read(new Uint8Array(100))}`;
 } catch (error) {
   said = messageOf(error);
 }

@@ -5,12 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { StellaError } from "../../src/domain/errors.ts";
-import {
-  directorySource,
-  type ListedEntry,
-  openRegular,
-  readSmall,
-} from "../../src/bundle/source.ts";
+import { directorySource, type ListedEntry, Opener, readSmall } from "../../src/bundle/source.ts";
 import { testWith, tool } from "../support/needs.ts";
 import { memorySource, withDirectory, writeFiles } from "../support/bundle_fixture.ts";
 
@@ -48,17 +43,17 @@ Deno.test("links and directories are refused, wherever on the way they are", asy
     symlinkSync("/nowhere", join(root, "in/dangling"));
     symlinkSync(".", join(root, "in/self"));
     for (const path of ["link", "dangling", "folder", "folder/secret", "self/file"]) {
-      assertUnsafe(() => openRegular(join(root, "in"), path), "a symbolic link");
+      assertUnsafe(() => new Opener(join(root, "in")).open(path), "a symbolic link");
     }
-    assertUnsafe(() => openRegular(root, "in"), "a directory");
+    assertUnsafe(() => new Opener(root).open("in"), "a directory");
   });
 });
 
 testWith(["mkfifo"], "a pipe is refused without being opened", async () => {
   await withDirectory((root) => {
     new Deno.Command("mkfifo", { args: [join(root, "pipe")] }).outputSync();
-    assertUnsafe(() => openRegular(root, "pipe"), "a device, pipe or socket");
-    assertUnsafe(() => openRegular("/dev", "null"), "a device, pipe or socket");
+    assertUnsafe(() => new Opener(root).open("pipe"), "a device, pipe or socket");
+    assertUnsafe(() => new Opener("/dev").open("null"), "a device, pipe or socket");
   });
 });
 
@@ -153,7 +148,7 @@ Deno.test("readSmall reads up to its limit, and refuses more by the code it is g
 Deno.test("a reader fills its buffer until the end, and an error of the medium is code 12", async () => {
   await withDirectory((root) => {
     writeFileSync(join(root, "f"), "0123456789");
-    const reader = openRegular(root, "f")!;
+    const reader = new Opener(root).open("f")!;
     assert.equal(reader.size, 10);
     const buffer = new Uint8Array(7);
     assert.deepEqual([reader.read(buffer), reader.read(buffer), reader.read(buffer)], [7, 3, 0]);
@@ -170,7 +165,7 @@ Deno.test("a file that shrinks while it is read is an error of the medium, one t
     const path = join(root, "a");
     for (const read of [0, 4, 9]) {
       writeFileSync(path, "123456789");
-      const reader = openRegular(root, "a")!;
+      const reader = new Opener(root).open("a")!;
       if (read > 0) reader.read(new Uint8Array(read));
       truncateSync(path, 2);
       const shrunk = () => reader.read(new Uint8Array(9));
@@ -180,7 +175,7 @@ Deno.test("a file that shrinks while it is read is an error of the medium, one t
       }
       reader.close();
     }
-    const grown = openRegular(root, "a")!;
+    const grown = new Opener(root).open("a")!;
     writeFileSync(path, "123456789");
     assert.deepEqual([grown.size, grown.read(new Uint8Array(99))], [2, 9]);
     grown.close();

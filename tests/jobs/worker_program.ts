@@ -1,8 +1,8 @@
 /** What a worker of worker_test.ts does; each job is one way to end. */
 import { StellaError } from "../../src/domain/errors.ts";
-import { answerJob, isWorker } from "../../src/jobs/worker_side.ts";
+import { answerJob } from "../../src/jobs/worker_side.ts";
 
-if (isWorker()) {
+if ("WorkerGlobalScope" in globalThis) {
   answerJob<string, string, string>(async (job, emit, signal) => {
     emit(`got ${job}`);
     if (job === "refuse") {

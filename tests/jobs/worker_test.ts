@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
 import { StellaError } from "../../src/domain/errors.ts";
 import { isLost, runInWorker, type WorkerRun } from "../../src/jobs/worker_host.ts";
-import { isWorker } from "../../src/jobs/worker_side.ts";
 
 const url = new URL("./worker_program.ts", import.meta.url).href;
 
@@ -17,7 +16,6 @@ Deno.test("a worker does its job, and what it says on the way arrives before the
   assert.equal(await run("echo", { onEvent, onHeartbeat: () => pulses++ }), "done echo");
   assert.deepEqual(events, ["got echo"]);
   assert.equal(pulses, 3, "ready, the event, the end");
-  assert.equal(isWorker(), false);
 });
 
 Deno.test("a refusal crosses the border with code, hint and findings", async () => {
