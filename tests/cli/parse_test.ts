@@ -159,5 +159,5 @@ Deno.test("a command is not run with values of other types than it declares", ()
     { ...typed, options: { ...typed.options, keyFile: undefined } },
     { ...typed, options: { ...typed.options, json: undefined } },
   ];
-  for (const one of wrong) assert.throws(() => command.prepare(one), { code: "internal" });
+  for (const one of wrong) assert.throws(() => command.prepare(one), { kind: "defect" });
 });

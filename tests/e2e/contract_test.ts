@@ -41,6 +41,8 @@ Deno.test("metrics keep their names, types and labels", async () => {
   const home = new Home();
   const service = await home.serve();
   try {
+    // The first request is measured once it is answered.
+    await (await fetch(`${service.url}/metrics`)).text();
     const text = await (await fetch(`${service.url}/metrics`)).text();
     const metrics: Record<string, { type: string; labels: string[] }> = {};
     for (const [, name = "", type = ""] of text.matchAll(/^# TYPE (\S+) (\S+)$/gm)) {
