@@ -12,8 +12,8 @@ import {
 } from "./failure.ts";
 
 interface Kind {
-  /** Matched against the error's code, then against its message. */
-  on: RegExp;
+  /** Codes of Node.js, OpenSSL and libuv; one that ends with `_` stands for all that begin so. */
+  on: readonly string[];
   /** `host` is HOST[:PORT], `work` as in `while a blob was sent`. */
   text?: (host: string, work: string) => string;
   reason?: RegistryReason;
@@ -22,57 +22,73 @@ interface Kind {
   lasts?: boolean;
 }
 
+/** Codes of TLS alerts name the version that defines them, which says nothing more. */
+const alertPrefix = "ALERT_";
+
 const kinds: readonly Kind[] = [
   {
-    on: /^(?:CERT_|ERR_TLS_CERT|UNABLE_TO_|SELF_SIGNED|DEPTH_ZERO|HOSTNAME_MISMATCH|INVALID_CA)/,
+    on: [
+      ...["CERT_", "ERR_TLS_CERT_", "UNABLE_TO_", "SELF_SIGNED_", "DEPTH_ZERO_"],
+      ...["HOSTNAME_MISMATCH", "INVALID_CA"],
+    ],
     reason: "auth",
     hint: "name the authority that signed the registry's certificate, or have it renewed",
     lasts: true,
   },
   {
-    on: /fatal alert: (?:\w*Certificate\w*|UnknownCA|AccessDenied)/,
+    // What the other side says of our certificate: ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED.
+    on: [
+      ...["ACCESS_DENIED", "BAD_CERTIFICATE", "CERTIFICATE_", "UNKNOWN_CA"],
+      "UNSUPPORTED_CERTIFICATE",
+    ].map((alert) => alertPrefix + alert),
     reason: "auth",
     hint: "name a client certificate that the registry accepts: --client-cert and --client-key",
     lasts: true,
   },
   {
-    on: /^(?:ENOTFOUND|ENODATA|EAI_NODATA|EAI_NONAME)$/,
+    on: ["ENOTFOUND", "ENODATA", "EAI_NODATA", "EAI_NONAME"],
     text: (host) => `no address is known for ${host}`,
     hint: "check the registry's host name",
     lasts: true,
   },
   {
-    on: /^EAI_AGAIN$/,
+    on: ["EAI_AGAIN"],
     text: (host) => `the name server does not answer for ${host}`,
     hint: "check this machine's name server, and the registry's host name",
   },
-  { on: /^ETIMEDOUT$/, reason: "timeout" },
+  { on: ["ETIMEDOUT"], reason: "timeout" },
   {
-    on: /^ERR_SSL_WRONG_VERSION_NUMBER$|InvalidContentType/,
+    on: ["ERR_SSL_WRONG_VERSION_NUMBER"],
     text: (host) => `${host} does not speak TLS`,
     hint: "use --plain-http, or plainHttp in the configuration, for a registry without TLS",
   },
-  { on: /^HPE_/, text: (host) => `${host} does not speak HTTP`, hint: "check host and port" },
+  { on: ["HPE_"], text: (host) => `${host} does not speak HTTP`, hint: "check host and port" },
   {
-    on: /^ECONNREFUSED$/,
+    on: ["ECONNREFUSED"],
     text: (host) => `${host} refused the connection`,
     hint: "check host and port, and that the registry is running",
   },
   {
-    on: /^(?:EHOSTUNREACH|ENETUNREACH|ENETDOWN|EHOSTDOWN)$/,
+    on: ["EHOSTUNREACH", "ENETUNREACH", "ENETDOWN", "EHOSTDOWN"],
     text: (host) => `${host} cannot be reached from this network`,
   },
   {
-    on: /^(?:ECONNRESET|EPIPE|ECONNABORTED)$|connection was closed|socket hang up/,
+    on: ["ECONNRESET", "EPIPE", "ECONNABORTED"],
     text: (host, work) => `${host} closed the connection${work}`,
     hint: "see the log of the registry and of a proxy before it, then run the command again",
   },
 ];
 
+/** The end of a connection that no error announced. */
+export function connectionClosed(): Error {
+  return Object.assign(new Error("the connection was closed"), { code: "ECONNRESET" });
+}
+
 export function broken(method: string, url: URL, cause: unknown): RegistryError {
   const code = errnoOf(cause);
   const words = wordsOf(cause) || code;
-  const kind = kinds.find(({ on }) => on.test(code) || on.test(words)) ?? { on: /./ };
+  const name = code.replace(/^ERR_SSL_\w+?_ALERT_/, alertPrefix);
+  const kind: Omit<Kind, "on"> = kinds.find(({ on }) => on.some((one) => isCode(name, one))) ?? {};
   const known = kind.text?.(url.host, workOf(method, url));
   const text = known === undefined ? words || "the connection ended" : said(known, words);
   const facts: RegistryFacts = {
@@ -82,6 +98,10 @@ export function broken(method: string, url: URL, cause: unknown): RegistryError 
   };
   const message = `${target(method, url)}: ${shortened(text)}`;
   return new RegistryError(kind.reason ?? "reset", message, facts);
+}
+
+function isCode(code: string, listed: string): boolean {
+  return listed.endsWith("_") ? code.startsWith(listed) : code === listed;
 }
 
 /** The purpose of a request of the distribution-spec. */

@@ -4,7 +4,7 @@
  */
 import type { ClientRequest, IncomingMessage } from "node:http";
 import { StellaError } from "../domain/errors.ts";
-import { broken } from "./connection_failure.ts";
+import { broken, connectionClosed } from "./connection_failure.ts";
 import { RegistryError, stopped, target } from "./failure.ts";
 import type { Answer, Body, Outgoing } from "./message.ts";
 
@@ -129,7 +129,7 @@ export function responseTo(
   return new Promise((resolve, reject) => {
     request.on("response", resolve);
     request.on("error", reject);
-    request.on("close", () => reject(new Error("the connection was closed")));
+    request.on("close", () => reject(connectionClosed()));
     if (body === undefined) request.end();
     else send(body, request, watch).catch(reject);
   });

@@ -7,7 +7,7 @@ import type { ClientRequest, IncomingMessage } from "node:http";
 import { fillYoungGeneration } from "./young_generation.ts";
 import { StellaError } from "../domain/errors.ts";
 import { readAnswer, responseTo, single, type Timeouts, Watch } from "./exchange.ts";
-import { broken } from "./connection_failure.ts";
+import { broken, connectionClosed } from "./connection_failure.ts";
 import type { Outgoing, Stream, Streamed } from "./message.ts";
 
 /** @throws RegistryError without a response; StellaError of the signal */
@@ -75,7 +75,7 @@ class Arrival implements Stream {
     response.on("data", (piece: Uint8Array) => this.#take(piece));
     response.on("end", () => this.#over({}));
     response.on("error", (error) => this.#over({ error }));
-    response.on("close", () => this.#over({ error: new Error("the connection was closed") }));
+    response.on("close", () => this.#over({ error: connectionClosed() }));
   }
 
   async read(buffer: Uint8Array): Promise<number> {

@@ -85,3 +85,20 @@ Deno.test("an error without a message shows its code, or that the connection end
   const both = new AggregateError([new Error("connect ECONNREFUSED ::1:1"), new Error("b")]);
   assert.equal(said(both), `${where}connect ECONNREFUSED ::1:1; b`);
 });
+
+Deno.test("the code of an error decides what happened, its text never", () => {
+  const url = new URL("https://r.test/v2/");
+  const of = (code: string, message = "ECONNREFUSED, fatal alert: UnknownCA, socket hang up") => {
+    const { reason, isTransient } = broken("GET", url, Object.assign(new Error(message), { code }));
+    return [reason, isTransient];
+  };
+  assert.deepEqual(of("EWEIRD"), ["reset", true]);
+  assert.deepEqual(of("DEPTH_ZERO_SELF_SIGNED_CERT"), ["auth", false]);
+  assert.deepEqual(of("ERR_TLS_CERT_ALTNAME_INVALID"), ["auth", false]);
+  assert.deepEqual(of("CERT_HAS_EXPIRED"), ["auth", false]);
+  assert.deepEqual(of("ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED"), ["auth", false]);
+  assert.deepEqual(of("ERR_SSL_TLSV1_ALERT_UNKNOWN_CA"), ["auth", false]);
+  assert.deepEqual(of("ERR_SSL_TLSV1_ALERT_INTERNAL_ERROR"), ["reset", true]);
+  assert.deepEqual(of("ENOTFOUND"), ["reset", false]);
+  assert.deepEqual(of("ETIMEDOUT"), ["timeout", true]);
+});
