@@ -7,6 +7,7 @@ import { createGunzip } from "node:zlib";
 import { pipeline, Readable } from "node:stream";
 import { errnoOf, messageOf } from "../domain/errors.ts";
 import { canonical, isCve } from "./ids.ts";
+import { Lines } from "./lines.ts";
 import type { Original, Sink } from "./provider.ts";
 
 const header = "cve,epss,percentile";
@@ -15,12 +16,17 @@ const numberPattern = /^\d(\.\d{1,12})?(e-\d{1,2})?$/i;
 
 export async function parseEpss(file: Original, sink: Sink): Promise<void> {
   const parser = new Parser(file, sink);
+  // A file without line feeds is not CSV and must not fill the memory.
+  const lines = new Lines(maxLineLength, () => parser.tooLong());
   try {
-    for await (const block of unpacked(file)) parser.push(block);
+    for await (const block of unpacked(file)) {
+      for (const line of lines.push(block)) parser.take(line);
+    }
   } catch (error) {
     if (!errnoOf(error).startsWith("Z_")) throw error;
     return sink.reject(file, `is not whole gzip: ${messageOf(error)}`);
   }
+  for (const line of lines.end()) parser.take(line);
   parser.end();
 }
 
@@ -48,8 +54,6 @@ function* copied(first: Uint8Array, rest: Iterable<Uint8Array>): Generator<Uint8
 }
 
 class Parser {
-  readonly #decoder = new TextDecoder();
-  #rest = "";
   #line = 0;
   #headed = false;
   /** When the scores were computed; stated in the first line of a file. */
@@ -57,23 +61,15 @@ class Parser {
 
   constructor(readonly file: Original, readonly sink: Sink) {}
 
-  push(block: Uint8Array): void {
-    const lines = (this.#rest + this.#decoder.decode(block, { stream: true })).split("\n");
-    this.#rest = lines.pop() ?? "";
-    for (const line of lines) this.#take(line);
-    // A file without line feeds is not CSV and must not fill the memory.
-    if (this.#rest.length > maxLineLength) {
-      this.#bad(`the line is longer than ${maxLineLength} characters`, this.#line + 1);
-      this.#rest = "";
-    }
+  tooLong(): void {
+    this.#bad(`the line is longer than ${maxLineLength} characters`, this.#line + 1);
   }
 
   end(): void {
-    if (this.#rest !== "") this.#take(this.#rest);
     if (!this.#headed) this.#bad(`the header ${header} is missing`, Math.max(1, this.#line));
   }
 
-  #take(raw: string): void {
+  take(raw: string): void {
     this.#line++;
     const line = raw.replace(/\r$/, "");
     if (line.startsWith("#")) this.#comment(line);

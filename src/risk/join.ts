@@ -30,6 +30,9 @@ export interface SpooledFact {
   value: unknown;
 }
 
+type Json = Record<string, unknown>;
+type Source = { provider: string; record: string } & Json;
+
 /** A line of joined.ndjson, in this order. */
 export interface Joined {
   /** A CVE id, or the own id of a record that leads to none or covers several. */
@@ -38,13 +41,13 @@ export interface Joined {
   aliases: string[];
   /** Ids that the record names as aliases although they belong to several CVEs. */
   covers?: string[];
-  kev: unknown;
-  epss: unknown;
+  kev: Json | null;
+  epss: Json | null;
   /** Packages, each with its record. */
-  affected: unknown[];
+  affected: Json[];
   /** Status of products, each with its document. */
-  vex: unknown[];
-  sources: { provider: string; record: string }[];
+  vex: Json[];
+  sources: Source[];
 }
 
 /**
@@ -75,7 +78,6 @@ export function decodeFact(text: string): SpooledFact {
 }
 
 type NamedProvider = { kind: ProviderKind; name: string };
-type Json = Record<string, unknown>;
 
 /** All facts about an id, at most one from each record. */
 export function joinFacts(
@@ -110,8 +112,6 @@ function add(joined: Joined, fact: SpooledFact, provider: NamedProvider): void {
   else if (provider.kind === "csaf") addCsaf(joined, fact, value, source);
   else joined.sources.push(source);
 }
-
-type Source = Joined["sources"][number];
 
 function addOsv(joined: Joined, { mark, record }: SpooledFact, value: Json, source: Source): void {
   const { aliases, upstream, related, affected = [], ...rest } = value as {
@@ -149,7 +149,7 @@ function addCsaf(joined: Joined, fact: SpooledFact, value: Json, source: Source)
   joined.sources.push({ ...source, ...rest });
 }
 
-function distinct(values: unknown[]): unknown[] {
+function distinct(values: Json[]): Json[] {
   return [...new Map(values.map((one) => [keyOfValue(one), one])).values()];
 }
 

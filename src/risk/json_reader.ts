@@ -26,14 +26,11 @@ const maxNumberLength = 1000;
 const someObject = Object.freeze({});
 const someArray: readonly never[] = Object.freeze([]);
 
+const space = /[ \n\r\t]*/y;
 const token = /[-+.0-9A-Za-z]*/y;
+// deno-lint-ignore no-control-regex -- a string of JSON has none of these
+const plain = /[^"\\\u0000-\u001f]*/y;
 const escape = /^\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4})/;
-const number = /^-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?$/;
-const words: Readonly<Record<string, true | false | null>> = {
-  true: true,
-  false: false,
-  null: null,
-};
 
 /**
  * Parses the UTF-8 `blocks` as selected by `keep`. Of duplicate members the last counts.
@@ -102,32 +99,31 @@ class Reader {
   value(keep: Keep | undefined, depth: number): unknown {
     if (depth > maxDepth) throw tooDeep();
     const next = this.#next();
-    if (keep !== undefined) this.#spend(next === 0x7b || next === 0x5b ? containerCost : 1);
-    if (next === 0x7b) return this.#object(keep, depth);
-    if (next === 0x5b) return this.#array(keep, depth);
-    if (next === 0x22) return keep === undefined ? this.#skipString() : this.#string();
-    return this.#word();
+    if (keep !== undefined) this.#spend(next === "{" || next === "[" ? containerCost : 1);
+    if (next === "{") return this.#object(keep, depth);
+    if (next === "[") return this.#array(keep, depth);
+    return next === '"' ? this.#string(keep !== undefined) : this.#word();
   }
 
   end(): void {
-    if (this.#next() !== -1) this.#fail("text follows the value");
+    if (this.#next() !== undefined) this.#fail("text follows the value");
   }
 
   #object(keep: Keep | undefined, depth: number): unknown {
     const fields = typeof keep === "object" && "fields" in keep ? keep.fields : undefined;
     const object: Record<string, unknown> = fields === undefined ? someObject : {};
     this.#at++;
-    if (this.#skip(0x7d)) return object;
+    if (this.#skip("}")) return object;
     do {
-      if (this.#next() !== 0x22) this.#fail("a name is expected");
-      const name = fields === undefined ? this.#skipString() : this.#string();
-      if (!this.#skip(0x3a)) this.#fail('":" is expected');
+      if (this.#next() !== '"') this.#fail("a name is expected");
+      const name = this.#string(fields !== undefined);
+      if (!this.#skip(":")) this.#fail('":" is expected');
       const child = name === undefined ? undefined : fields?.get(name);
       const value = this.value(child, depth + 1);
       // Only names of our schemas: none of them is special to an object.
       if (child !== undefined && name !== undefined) object[name] = value;
-    } while (this.#skip(0x2c));
-    if (!this.#skip(0x7d)) this.#fail('"," or "}" is expected');
+    } while (this.#skip(","));
+    if (!this.#skip("}")) this.#fail('"," or "}" is expected');
     return object;
   }
 
@@ -135,111 +131,81 @@ class Reader {
     const items = typeof keep === "object" && "items" in keep ? keep.items : undefined;
     const array: unknown[] = [];
     this.#at++;
-    if (this.#skip(0x5d)) return items === undefined ? someArray : array;
+    if (this.#skip("]")) return items === undefined ? someArray : array;
     do {
       const value = this.value(items, depth + 1);
       if (items !== undefined) array.push(value);
-    } while (this.#skip(0x2c));
-    if (!this.#skip(0x5d)) this.#fail('"," or "]" is expected');
+    } while (this.#skip(","));
+    if (!this.#skip("]")) this.#fail('"," or "]" is expected');
     return items === undefined ? someArray : array;
   }
 
-  #string(): string {
-    const start = this.#at++;
+  /** Undefined if it is not kept. */
+  #string(isKept: boolean): string | undefined {
     let raw = "";
-    let from = start;
+    let from = this.#at++;
     for (;;) {
-      const code = this.#passPlain();
-      if (code === 0x22) break;
-      if (code === 0x5c) {
-        if (this.#escape()) continue;
-      }
-      if (this.#at < this.#text.length && code !== 0x5c) this.#fail("a control character");
-      raw += this.#text.slice(from, this.#at);
+      this.#pass(plain);
+      const next = this.#text[this.#at];
+      if (next === '"') break;
+      if (next === "\\" && this.#escape()) continue;
+      if (next !== undefined && next !== "\\") this.#fail("a control character");
+      if (isKept) raw += this.#text.slice(from, this.#at);
       if (raw.length > this.#characters) this.#tooLong();
       if (!this.#more()) this.#fail("a string has no end");
       from = 0;
     }
-    raw += this.#text.slice(from, this.#at++);
+    const end = this.#at++;
+    if (!isKept) return undefined;
+    raw += this.#text.slice(from, end);
     this.#characters -= raw.length;
     if (this.#characters < 0) this.#tooLong();
     // A copy: a slice would keep the whole block in memory.
     return JSON.parse(`${raw}"`);
   }
 
-  #skipString(): undefined {
-    this.#at++;
-    for (;;) {
-      const code = this.#passPlain();
-      if (code === 0x22) break;
-      if (code === 0x5c) {
-        if (this.#escape()) continue;
-      } else if (this.#at < this.#text.length) this.#fail("a control character");
-      if (!this.#more()) this.#fail("a string has no end");
-    }
-    this.#at++;
-    return undefined;
-  }
-
-  /**
-   * Skips everything but quotes, backslashes and control characters.
-   * @returns the next character; NaN at the end of the text
-   */
-  #passPlain(): number {
-    const text = this.#text;
-    let at = this.#at;
-    let code = text.charCodeAt(at);
-    while (code >= 0x20 && code !== 0x22 && code !== 0x5c) code = text.charCodeAt(++at);
-    this.#at = at;
-    return code;
-  }
-
   /** Skips an escape; false if its end has not been read yet. */
   #escape(): boolean {
     const found = escape.exec(this.#text.slice(this.#at, this.#at + 6));
-    if (found !== null) {
-      this.#at += found[0].length;
-      return true;
-    }
-    if (this.#text.length - this.#at >= 6) this.#fail("a wrong escape");
-    return false;
+    if (found === null && this.#text.length - this.#at >= 6) this.#fail("a wrong escape");
+    this.#at += found?.[0].length ?? 0;
+    return found !== null;
   }
 
+  /** A number, true, false or null. */
   #word(): unknown {
     let text = "";
-    for (;;) {
+    do {
       const from = this.#at;
-      this.#match(token);
+      this.#pass(token);
       text += this.#text.slice(from, this.#at);
-      if (this.#at < this.#text.length || text.length > maxNumberLength || !this.#more()) break;
-    }
-    if (Object.hasOwn(words, text)) return words[text];
-    if (text.length > maxNumberLength || !number.test(text)) this.#fail("a value is expected");
-    return Number(text);
+    } while (this.#isAtEnd() && text.length <= maxNumberLength && this.#more());
+    try {
+      if (text.length <= maxNumberLength) return JSON.parse(text);
+    } catch { /* said below */ }
+    this.#fail("a value is expected");
   }
 
-  /** The next character that is not white space; -1 at the end. */
-  #next(): number {
-    for (;;) {
-      while (this.#at < this.#text.length) {
-        const code = this.#text.charCodeAt(this.#at);
-        if (code !== 0x20 && code !== 0x0a && code !== 0x0d && code !== 0x09) return code;
-        this.#at++;
-      }
-      if (!this.#more()) return -1;
-    }
+  /** The next character that is not white space; undefined at the end. */
+  #next(): string | undefined {
+    do this.#pass(space); while (this.#isAtEnd() && this.#more());
+    return this.#text[this.#at];
   }
 
-  #skip(code: number): boolean {
-    if (this.#next() !== code) return false;
+  #skip(character: string): boolean {
+    if (this.#next() !== character) return false;
     this.#at++;
     return true;
   }
 
-  #match(pattern: RegExp): void {
+  #pass(pattern: RegExp): void {
     pattern.lastIndex = this.#at;
     pattern.test(this.#text);
     this.#at = pattern.lastIndex;
+  }
+
+  #isAtEnd(): boolean {
+    return this.#at === this.#text.length;
   }
 
   /** Reads the next block and drops consumed text; false at the end. */
@@ -259,9 +225,7 @@ class Reader {
 
   #decoded(block: Uint8Array | undefined): string {
     try {
-      return block === undefined
-        ? this.#decoder.decode()
-        : this.#decoder.decode(block, { stream: true });
+      return this.#decoder.decode(block, { stream: block !== undefined });
     } catch {
       throw new RecordFault("is not JSON: the text is not UTF-8");
     }

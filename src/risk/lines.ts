@@ -5,39 +5,39 @@ export class Lines {
   #parts: string[] = [];
   #length = 0;
 
-  /**
-   * @param take called with each line without its line feed
-   * @throws errors of `take`, and `tooLong` for a line of more than `max` characters
-   */
-  constructor(
-    readonly take: (line: string) => void,
-    readonly max: number,
-    readonly tooLong: () => Error,
-  ) {}
+  /** `onTooLong` is called for a line of more than `max` characters, which is then dropped. */
+  constructor(readonly max = Infinity, readonly onTooLong: () => void = () => {}) {}
 
-  push(piece: Uint8Array): void {
+  /**
+   * The lines that end in this piece, without their line feeds. One by one: a list of them would
+   * survive the next garbage collection.
+   */
+  *push(piece: Uint8Array): Generator<string> {
     const text = this.#decoder.decode(piece, { stream: true });
     let at = 0;
     for (let end = text.indexOf("\n"); end >= 0; end = text.indexOf("\n", at)) {
-      this.#flush(text.slice(at, end));
+      yield this.#taken(text.slice(at, end));
       at = end + 1;
     }
     // Kept in parts: appending each piece to a long line would copy it every time.
     const rest = text.slice(at);
     this.#length += rest.length;
-    if (this.#length > this.max) throw this.tooLong();
     if (rest !== "") this.#parts.push(rest);
+    if (this.#length <= this.max) return;
+    this.#taken("");
+    this.onTooLong();
   }
 
   /** The end of the text: a last line may lack its line feed. */
-  end(): void {
-    this.#flush(this.#decoder.decode());
+  *end(): Generator<string> {
+    const last = this.#taken(this.#decoder.decode());
+    if (last !== "") yield last;
   }
 
-  #flush(last: string): void {
+  #taken(last: string): string {
     const line = this.#parts.length === 0 ? last : this.#parts.join("") + last;
     this.#parts = [];
     this.#length = 0;
-    if (line !== "") this.take(line);
+    return line;
   }
 }

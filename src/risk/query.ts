@@ -3,28 +3,18 @@
  * memory: what is known about it, which providers were consulted, and which records left out at
  * export may concern it. Bundles of earlier versions contain less, and are supported.
  */
+import { Buffer } from "node:buffer";
 import { shown } from "../domain/names.ts";
 import { StellaError } from "../domain/errors.ts";
 import { type Covering, CoveringAdvisories } from "./covering.ts";
 import { canonical, isCve, isId, keyOf } from "./ids.ts";
+import type { Joined } from "./join.ts";
 import { Lines } from "./lines.ts";
 import { joinedName, providersName, rejectedName } from "./names.ts";
-import type { ProviderReport } from "./provider.ts";
-
-/** As written by `joinFacts`. */
-export interface JoinedLine {
-  id: string;
-  aliases: string[];
-  covers?: string[];
-  kev: Record<string, unknown> | null;
-  epss: Record<string, unknown> | null;
-  affected: Record<string, unknown>[];
-  vex: Record<string, unknown>[];
-  sources: ({ provider: string; record: string } & Record<string, unknown>)[];
-}
+import type { LeftOut, ProviderReport } from "./provider.ts";
 
 /** A line, and for a record that leads to no CVE, where else to look. */
-export interface AnsweredLine extends JoinedLine {
+export interface AnsweredLine extends Joined {
   /** CVEs under which the record is listed, as related or upstream. */
   listedUnder?: string[];
   /** Advisories of several CVEs that share one of its ids. */
@@ -36,15 +26,8 @@ export type AskedProvider =
   & Pick<ProviderReport, "name" | "kind" | "asOf" | "records" | "rejected" | "badIds">
   & Partial<Pick<ProviderReport, "unread">>;
 
-/** A line of rejected.ndjson, as far as needed. */
-export interface LeftOutLine {
-  provider: string;
-  path: string;
-  line?: number;
-  what?: "record" | "id";
-  reason: string;
-  ids?: string[];
-}
+/** A line of rejected.ndjson; earlier versions lack `what`. */
+export type LeftOutLine = Omit<LeftOut, "what"> & Partial<Pick<LeftOut, "what">>;
 
 export interface RiskAnswer {
   lines: AnsweredLine[];
@@ -60,7 +43,7 @@ const maxFirst = 20;
 
 export class RiskQuery {
   readonly #search: LineSearch;
-  readonly #rejected = new Lines((line) => this.#look(line), maxLine, tooLong);
+  readonly #rejected = new Lines(maxLine, tooLong);
   readonly #providers: Uint8Array[] = [];
   #providersBytes = 0;
   #isRiskData = false;
@@ -78,11 +61,11 @@ export class RiskQuery {
       this.#isRiskData = true;
       return (piece) => this.#search.push(piece);
     }
-    if (path === rejectedName) return (piece) => this.#rejected.push(piece);
+    if (path === rejectedName) return (piece) => this.#lookAt(this.#rejected.push(piece));
     if (path !== providersName) return undefined;
     return (piece) => {
       this.#providersBytes += piece.length;
-      if (this.#providersBytes > maxProviders) throw tooLong();
+      if (this.#providersBytes > maxProviders) tooLong();
       this.#providers.push(piece.slice());
     };
   }
@@ -90,13 +73,13 @@ export class RiskQuery {
   /** Undefined if the bundle has no risk data. */
   end(): RiskAnswer | undefined {
     if (!this.#isRiskData) return undefined;
-    this.#rejected.end();
+    this.#lookAt(this.#rejected.end());
     return { lines: this.#search.end(), providers: this.#asked(), leftOut: this.#left };
   }
 
   #asked(): AskedProvider[] {
     if (this.#providers.length === 0) return [];
-    const text = new TextDecoder().decode(joined(this.#providers, this.#providersBytes));
+    const text = Buffer.concat(this.#providers).toString();
     const { providers } = JSON.parse(text) as { providers: AskedProvider[] };
     return providers.map(({ name, kind, asOf, records, rejected, badIds = 0, unread }) => ({
       name,
@@ -109,11 +92,13 @@ export class RiskQuery {
     }));
   }
 
-  #look(text: string): void {
-    const one = JSON.parse(text) as LeftOutLine;
-    if (!this.#mayTouch(one)) return;
-    this.#left.count++;
-    if (this.#left.first.length < maxFirst) this.#left.first.push(one);
+  #lookAt(lines: Iterable<string>): void {
+    for (const line of lines) {
+      const one = JSON.parse(line) as LeftOutLine;
+      if (!this.#mayTouch(one)) continue;
+      this.#left.count++;
+      if (this.#left.first.length < maxFirst) this.#left.first.push(one);
+    }
   }
 
   /** A record whose ids are unknown may concern any id. */
@@ -143,18 +128,8 @@ function lettersAndDigits(id: string): string {
   return keyOf(id).replaceAll(/[^\p{L}\d]/gu, "");
 }
 
-function joined(pieces: readonly Uint8Array[], length: number): Uint8Array {
-  const bytes = new Uint8Array(length);
-  let at = 0;
-  for (const piece of pieces) {
-    bytes.set(piece, at);
-    at += piece.length;
-  }
-  return bytes;
-}
-
-function tooLong(): StellaError {
-  return new StellaError(
+function tooLong(): never {
+  throw new StellaError(
     "risk_data_invalid",
     `Cannot read the risk data: a line is longer than ${maxLine}`,
   );
@@ -169,7 +144,7 @@ export class LineSearch {
   readonly #found: AnsweredLine[] = [];
   readonly #listedUnder: string[] = [];
   readonly #covering = new CoveringAdvisories();
-  readonly #lines = new Lines((line) => this.#look(line), maxLine, tooLong);
+  readonly #lines = new Lines(maxLine, tooLong);
   #isOver = false;
 
   /** `id` is a CVE or another id, in any case. @throws StellaError usage if it is not an id */
@@ -185,14 +160,14 @@ export class LineSearch {
   }
 
   push(piece: Uint8Array): void {
-    this.#lines.push(piece);
+    for (const line of this.#lines.push(piece)) this.#look(line);
   }
 
   /** All lines with the id as their own or as an alias, in order. */
   end(): AnsweredLine[] {
     if (this.#isOver) return this.#found;
     this.#isOver = true;
-    this.#lines.end();
+    for (const line of this.#lines.end()) this.#look(line);
     for (const line of this.#found) this.#tellElsewhere(line);
     return this.#found;
   }
@@ -201,7 +176,7 @@ export class LineSearch {
     // A CVE's own line is complete.
     if (!isCve(this.#id)) this.#covering.note(line);
     if (!this.#pattern.test(line)) return;
-    const value = JSON.parse(line) as JoinedLine;
+    const value = JSON.parse(line) as Joined;
     if (this.#isAbout(value)) this.#found.push(value);
     else if (isCve(value.id) && value.sources.some(({ record }) => keyOf(record) === this.#key)) {
       this.#listedUnder.push(value.id);
@@ -218,7 +193,7 @@ export class LineSearch {
     }
   }
 
-  #isAbout({ id, aliases, covers = [], sources }: JoinedLine): boolean {
+  #isAbout({ id, aliases, covers = [], sources }: Joined): boolean {
     const isSame = (other: string) => keyOf(other) === this.#key;
     if ([id, ...aliases].some(isSame)) return true;
     // A CVE has its own line, which includes the record that covers it.

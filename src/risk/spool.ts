@@ -6,6 +6,7 @@ import { Buffer } from "node:buffer";
 import { closeSync, openSync, readSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { ioError } from "../domain/errors.ts";
+import { Lines } from "./lines.ts";
 import { LineFile, maxEncodedLength, putLine } from "./line_file.ts";
 
 /** Bytes buffered in memory. */
@@ -36,7 +37,7 @@ export class Spool {
     let max = maxEncodedLength(line);
     if (max > this.#waiting.length) max = Buffer.byteLength(line) + 1;
     this.#longest = Math.max(this.#longest, line.length);
-    if (this.#used > 0 && this.#used + max > this.#waiting.length) this.#writeRun();
+    if (this.#used > 0 && this.#used + max > this.#waiting.length) this.#addRun(this.#taken());
     // A buffer for one long line would stay allocated.
     if (max > this.#waiting.length) return this.#addRun([line]);
     this.#used += putLine(this.#encoder, line, this.#waiting, this.#used);
@@ -45,7 +46,7 @@ export class Spool {
   /** All lines, sorted; call once. @throws StellaError media */
   *sorted(): Generator<string> {
     if (this.#runs.length === 0) return yield* this.#taken();
-    this.#writeRun();
+    this.#addRun(this.#taken());
     try {
       const max = Math.max(2, Math.floor(mergeBytes / this.#longest));
       while (this.#runs.length > max) this.#mergeSome(max);
@@ -74,46 +75,27 @@ export class Spool {
     return lines.sort();
   }
 
-  #writeRun(): void {
-    this.#addRun(this.#taken());
-  }
-
   #addRun(lines: Iterable<string>): void {
     const path = join(this.directory, `${this.prefix}-${this.#made++}`);
     this.#runs.push(path);
-    writeLines(path, lines);
-  }
-}
-
-function writeLines(path: string, lines: Iterable<string>): void {
-  const file = new LineFile(path, 0o600);
-  try {
-    for (const line of lines) file.add(line);
-    file.end();
-  } finally {
-    file.close();
+    const file = new LineFile(path, 0o600);
+    try {
+      for (const line of lines) file.add(line);
+      file.end();
+    } finally {
+      file.close();
+    }
   }
 }
 
 /** The lines of a run. */
 function* readLines(path: string): Generator<string, undefined> {
   const fd = openSync(path, "r");
-  const decoder = new TextDecoder();
+  const lines = new Lines();
   const buffer = new Uint8Array(readSize);
   try {
-    // A long line is kept in parts: appending each piece would copy it every time.
-    let parts: string[] = [];
     for (let n = readSync(fd, buffer); n > 0; n = readSync(fd, buffer)) {
-      const text = decoder.decode(buffer.subarray(0, n), { stream: true });
-      let at = 0;
-      // One by one: a list of lines would survive the next garbage collection, in twenty runs.
-      for (let end = text.indexOf("\n"); end >= 0; end = text.indexOf("\n", at)) {
-        const last = text.slice(at, end);
-        yield parts.length === 0 ? last : parts.join("") + last;
-        parts = [];
-        at = end + 1;
-      }
-      if (at < text.length) parts.push(text.slice(at));
+      yield* lines.push(buffer.subarray(0, n));
     }
   } catch (error) {
     throw ioError("Cannot read", path, error);

@@ -1,10 +1,10 @@
 /** Why a record stands under a CVE, and under which it does not. */
 import assert from "node:assert/strict";
 import { build, csaf, epss, goPackage, kev, kevEntry, osv } from "../support/risk_records.ts";
-import type { JoinedLine } from "../../src/risk/query.ts";
+import type { Joined } from "../../src/risk/join.ts";
 
 /** `id: record/link ...` for each line. */
-function outline(lines: readonly JoinedLine[]): string[] {
+function outline(lines: readonly Joined[]): string[] {
   return lines.map(({ id, sources }) => {
     const marks = sources.map(({ record, link }) =>
       link === undefined ? record : `${record}/${link}`

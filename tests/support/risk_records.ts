@@ -2,7 +2,7 @@
 import { join } from "node:path";
 import { noPrivateFiles } from "./bundle_fixture.ts";
 import { buildRisk } from "../../src/risk/builder.ts";
-import type { JoinedLine } from "../../src/risk/query.ts";
+import type { Joined } from "../../src/risk/join.ts";
 import type { Provider, ProviderKind } from "../../src/risk/provider.ts";
 import type { RiskReport } from "../../src/risk/output.ts";
 
@@ -79,7 +79,7 @@ export type Files = Record<string, string | Uint8Array>;
 
 export interface Built {
   report: RiskReport;
-  lines: JoinedLine[];
+  lines: Joined[];
   /** What the builder wrote, by name. */
   output: Record<string, string>;
 }
