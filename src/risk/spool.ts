@@ -2,12 +2,11 @@
  * Sorts lines in limited memory: they are collected, sorted runs are written to files, and the runs
  * are merged at the end. The order is by UTF-16 units, the same on every machine.
  */
-import { Buffer } from "node:buffer";
 import { closeSync, openSync, readSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { ioError } from "../domain/errors.ts";
 import { Lines } from "./lines.ts";
-import { LineFile, maxEncodedLength, putLine } from "./line_file.ts";
+import { LineFile } from "./line_file.ts";
 
 /** Bytes buffered in memory. */
 const runBytes = 512 * 1024;
@@ -34,13 +33,21 @@ export class Spool {
 
   /** A line contains no line feed. @throws StellaError media */
   add(line: string): void {
-    let max = maxEncodedLength(line);
-    if (max > this.#waiting.length) max = Buffer.byteLength(line) + 1;
     this.#longest = Math.max(this.#longest, line.length);
-    if (this.#used > 0 && this.#used + max > this.#waiting.length) this.#addRun(this.#taken());
+    if (this.#put(line)) return;
+    if (this.#used > 0) this.#addRun(this.#taken());
     // A buffer for one long line would stay allocated.
-    if (max > this.#waiting.length) return this.#addRun([line]);
-    this.#used += putLine(this.#encoder, line, this.#waiting, this.#used);
+    if (!this.#put(line)) this.#addRun([line]);
+  }
+
+  /** False if the line and its line feed do not fit. */
+  #put(line: string): boolean {
+    const { read, written } = this.#encoder.encodeInto(line, this.#waiting.subarray(this.#used));
+    const end = this.#used + written;
+    if (read < line.length || end === this.#waiting.length) return false;
+    this.#waiting[end] = 0x0a;
+    this.#used = end + 1;
+    return true;
   }
 
   /** All lines, sorted; call once. @throws StellaError media */
