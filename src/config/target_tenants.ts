@@ -6,7 +6,8 @@
 import { realpathSync } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
 import type { Profile, RegistryConfig, Target } from "./profile.ts";
-import { isTag, renderTag, type TagValues } from "../domain/tag.ts";
+import { isTag } from "../domain/reference.ts";
+import { renderTag, type TagValues } from "../domain/tag.ts";
 
 /** The target directory for one tenant. */
 export function renderDirectory(template: string, tenant: string): string {

@@ -2,12 +2,10 @@
  * Tags of exported bundles in a registry: a template with `{created}`, `{profile}`, `{tenant}` and
  * `{digest}`.
  */
+import { isTag } from "./reference.ts";
 
 const placeholders = ["created", "profile", "tenant", "digest"] as const;
 export type TagValues = Record<typeof placeholders[number], string>;
-
-/** distribution-spec, "Pulling manifests": valid tags. */
-const tagPattern = /^[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}$/;
 
 /**
  * The longest possible values, to check a template before there is a bundle. The lengths of tenant
@@ -30,10 +28,6 @@ export function tagFault(template: string): string | undefined {
   return isTag(renderTag(template, longestValues))
     ? undefined
     : "what it renders is no tag: 1 to 128 of a-z A-Z 0-9 _ . - and no dot or dash in front";
-}
-
-export function isTag(text: string): boolean {
-  return tagPattern.test(text);
 }
 
 /**

@@ -51,7 +51,7 @@ const emptyDescriptor: Descriptor = {
 };
 
 const created = "org.opencontainers.image.created";
-const title = "org.opencontainers.image.title";
+export const title = "org.opencontainers.image.title";
 
 /**
  * The media type of a layer depends only on the file's role, never on its name or content; an

@@ -6,14 +6,12 @@ import { isObject, type Json, type JsonObject } from "../domain/json.ts";
 import { shown } from "../domain/names.ts";
 import { JsonFault, parseStrict } from "../bundle/strict_json.ts";
 import { StellaError } from "../domain/errors.ts";
-import { type Descriptor, ociTypes } from "./artifact.ts";
+import { type Descriptor, ociTypes, title } from "./artifact.ts";
 import { isDigest } from "../domain/reference.ts";
 import type { StoredManifest } from "./repository.ts";
 
 /** The blobs of a bundle by file name. */
 export type Layers = ReadonlyMap<string, Descriptor>;
-
-const title = "org.opencontainers.image.title";
 
 /** @throws StellaError manifest if it is not the manifest of a bundle */
 export function readLayers(stored: StoredManifest, name: string): Layers {

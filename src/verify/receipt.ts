@@ -6,11 +6,11 @@
  */
 import { exitCodes, type Finding, StellaError } from "../domain/errors.ts";
 import { startSha256 } from "../domain/hash.ts";
+import { statementType } from "../attest/statement.ts";
 import { attestationName, hmacName, manifestName } from "../bundle/manifest.ts";
 import { type BundleSource, withOpen } from "../bundle/source.ts";
 import type { Verdict } from "./verdict.ts";
 
-const statementType = "https://in-toto.io/Statement/v1";
 const summaryType = "https://slsa.dev/verification_summary/v1";
 const extension = "urn:stella:receipt:v1";
 /** Receipts are read by people: the first findings are enough. */
