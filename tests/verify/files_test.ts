@@ -1,6 +1,6 @@
 /** Files beside the manifest that are not what it says, in ways that a directory cannot show. */
 import assert from "node:assert/strict";
-import type { BundleSource } from "../../src/bundle/source.ts";
+import type { BundleSource, ListedEntry } from "../../src/bundle/source.ts";
 import { makeBundle, memorySource } from "../support/bundle_fixture.ts";
 import { outcomeOf } from "../support/outcome.ts";
 
@@ -22,4 +22,23 @@ Deno.test("a listed file that has no end is read until that is clear, and no fur
   };
   const { code, findings } = await outcomeOf(endless, [key.trusted]);
   assert.deepEqual([code, findings], [7, ["7 size_differs VERIFY.txt"]]);
+});
+
+Deno.test("a directory that changes while it is walked is refused, although no name can be told", async () => {
+  const { files, key } = makeBundle({ layout: "directory" });
+  const source = memorySource(files);
+  let walks = 0;
+  const changing: BundleSource = {
+    ...source,
+    *walk(directory) {
+      yield* source.walk!(directory) as Iterable<ListedEntry>;
+      // There when files are counted, gone when they are named.
+      if (++walks === 1) yield { path: `${directory}/passing` };
+    },
+  };
+  const { code, findings, verdict } = await outcomeOf(changing, [key.trusted]);
+  assert.deepEqual([code, findings, walks], [8, ["8 entry_unexpected payload"], 2]);
+  const { found, expected, hint } = verdict!.findings[0]!;
+  assert.notEqual(found, expected);
+  assert.match(hint ?? "", /something changes the directory/);
 });
