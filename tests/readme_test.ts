@@ -1,150 +1,118 @@
-/** The README's three boxes, run out of its own text: only where the machine's places would be written, paths are exchanged. */
+/**
+ * The commands of the README run as they are printed, in a scratch directory, and what it shows as
+ * their output is what they print.
+ */
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { installProgram } from "./support/install.ts";
-import { freePort, Home, root } from "./support/program.ts";
+import { sha256 } from "../src/domain/hash.ts";
+import { blocksOf } from "./docs/pages.ts";
 import { testWith } from "./support/needs.ts";
+import { root } from "./support/program.ts";
+import { withDockerRegistry } from "./support/registry/docker_registry.ts";
+import { withWorkplace, type Workplace } from "./support/workplace.ts";
 
 const readme = readFileSync(join(root, "README.md"), "utf8");
 
-/** The commands of the box below a heading. */
-function box(heading: string): string[] {
-  const section = readme.split(`### ${heading}\n`)[1]?.split("\n### ")[0] ?? "";
-  const commands = /```sh\n([\s\S]*?)```/.exec(section)?.[1] ?? "";
-  return commands.trim().split("\n");
+/** The boxes of commands below a heading. */
+function boxes(heading: string): string[] {
+  const found = blocksOf(readme).filter((block) => block.heading === heading);
+  const commands = found.filter(({ language }) => language === "sh").map(({ text }) => text);
+  assert.ok(commands.length > 0, heading);
+  return commands;
 }
 
-/** A folder with `dist/stella`, the sample and stand-ins for what needs root. */
-function workplace(home: Home): void {
-  Deno.mkdirSync(join(home.path, "bin"));
-  installProgram(home, "dist/stella");
-  script(home, "bin/sudo", 'exec "$@"');
-  script(
-    home,
-    "bin/systemctl",
-    `
-case "$*" in
-  daemon-reload) exit 0 ;;
-  "enable --now stella")
-    exec_start=$(sed -n 's/^ExecStart=//p' "$UNITS/stella.service")
-    STATE_DIRECTORY=$HOME/state $exec_start >"$HOME/service.log" 2>&1 &
-    echo $! >"$HOME/service.pid"
-    for i in $(seq 600); do grep -q service.started "$HOME/service.log" && exit 0; sleep 0.1; done
-    cat "$HOME/service.log"; exit 1 ;;
-esac
-exit 2`,
-  );
-}
+Deno.test("README: it has at most 200 lines", () => {
+  assert.ok(readme.trimEnd().split("\n").length <= 200);
+});
 
-function script(home: Home, name: string, body: string): void {
-  Deno.writeTextFileSync(join(home.path, name), `#!/bin/sh\n${body}\n`);
-  Deno.chmodSync(join(home.path, name), 0o755);
-}
-
-async function runBox(
-  home: Home,
-  commands: string[],
-  env: Record<string, string> = {},
-): Promise<void> {
-  const child = new Deno.Command("sh", {
-    args: ["-ec", commands.join("\n")],
-    cwd: home.path,
-    env: home.environment({ PATH: `${home.path}/bin:/usr/local/bin:/usr/bin:/bin`, ...env }),
-    clearEnv: true,
+Deno.test("README: the commands of the setup use the Deno and the tasks of this project", () => {
+  const { tasks } = JSON.parse(readFileSync(join(root, "deno.json"), "utf8"));
+  const ci = readFileSync(join(root, ".ci/run"), "utf8");
+  const commands = boxes("Try it in 60 seconds").join("").trimEnd().split("\n");
+  const names = commands.map((command) => {
+    const [, deno = "", task = ""] = /^npx --yes (deno@[\d.]+) task (\w+)$/.exec(command) ?? [];
+    assert.ok(ci.includes(`npx --yes ${deno}`), command);
+    assert.ok(tasks[task] !== undefined, command);
+    return task;
   });
-  const { code, stdout, stderr } = await child.output();
-  const text = new TextDecoder();
-  assert.equal(code, 0, text.decode(stdout) + text.decode(stderr));
-}
+  assert.deepEqual(names, ["demo", "test"]);
+});
 
-function boxTest(heading: string, body: (home: Home, commands: string[]) => Promise<void>): void {
-  testWith(["sh", "install"], `README, ${heading}`, async () => {
-    const home = new Home();
-    try {
-      workplace(home);
-      const commands = box(heading);
-      assert.ok(commands.length >= 2 && commands.length <= 6, "a box has at most six commands");
-      await body(home, commands);
-    } finally {
-      home.remove();
+Deno.test("README: the demo shows a verified bundle, a refusal and a service", async () => {
+  const child = new Deno.Command(Deno.execPath(), { args: ["task", "demo"], cwd: root });
+  const { success, stdout, stderr } = await child.output();
+  const text = new TextDecoder().decode(stdout);
+  assert.ok(success, text + new TextDecoder().decode(stderr));
+  for (const shown of [/^ +verified /m, /REFUSED \(code 7\)/, /export_queue_depth 0/]) {
+    assert.match(text, shown);
+  }
+});
+
+testWith(["sh", "install", "sha256sum"], "README: Install", () =>
+  withWorkplace(async (place) => {
+    // What `deno task build` leaves is there already.
+    place.script("bin/deno", 'test "$*" = "task build"');
+    place.write("dist/stella.sha256", `${digestOf(place)}  stella\n`);
+    for (const box of boxes("Install")) await place.run(box);
+    assert.ok(Deno.statSync(join(place.path, ".local/bin/stella")).isFile);
+  }));
+
+testWith(["sh"], "README: Copy one binary", () =>
+  withWorkplace(async (place) => {
+    await place.run(boxes("Copy one binary")[0]!);
+    const shown = blocksOf(readme).filter(({ language }) => language === "output");
+    for (const line of shown.flatMap(({ text }) => text.trimEnd().split("\n"))) {
+      assert.ok(place.printed(line), `"${line}" is not in:\n${place.output}`);
     }
-  });
-}
+    const payload = [...Deno.readDirSync(join(place.path, "payload"))].map(({ name }) => name);
+    assert.deepEqual(payload.toSorted(), ["advisories", "sbom", "vex"]);
+  }));
 
-boxTest("Copy one binary", async (home, commands) => {
-  copyTree(join(root, "tests/fixtures/sample"), join(home.path, "tests/fixtures/sample"));
-  await runBox(home, commands);
-});
+testWith(
+  ["sh", "docker-registry"],
+  "README: a registry as the medium",
+  () =>
+    withDockerRegistry(({ host }) =>
+      withWorkplace(async (place) => {
+        place.exchanged.push(["registry.site:5000", host]);
+        for (const box of boxes("Copy one binary")) await place.run(box);
+        assert.ok(Deno.statSync(join(place.path, "received/manifest.json")).isFile);
+      })
+    ),
+);
 
-boxTest("As a systemd service", async (home, commands) => {
-  const units = join(home.path, "units");
-  Deno.mkdirSync(join(home.path, "local"));
-  Deno.mkdirSync(units);
-  const there = commands.map((command) =>
-    command.replaceAll("/usr/local/bin", join(home.path, "local"))
-      .replaceAll("/etc/systemd/system", units)
-  );
-  // The unit names the binary where the README puts it; the service listens on a port of the test's own.
-  const port = freePort();
-  const unitPath = `sed -i 's,/usr/local/bin,${home.path}/local,' ${units}/stella.service`;
-  const env = {
-    UNITS: units,
-    STELLA_LISTEN: `127.0.0.1:${port}`,
-    STELLA_URL: `http://127.0.0.1:${port}`,
-  };
-  try {
-    await runBox(home, [...there.slice(0, 2), unitPath, ...there.slice(2)], env);
-  } finally {
-    await endService(home);
-  }
-});
+testWith(["sh", "install"], "README: Run the service", () =>
+  withWorkplace(async (place) => {
+    for (const box of boxes("Run the service")) await place.run(box);
+    assert.ok(Deno.statSync(join(place.path, "kit/manifest.json")).isFile);
+  }));
 
-boxTest("From a stick", async (home, commands) => {
-  const stick = join(home.path, "stick");
-  await home.succeed([
-    "export",
-    "bundle",
-    "--profile",
-    "kit",
-    "--manifest",
-    "stick/bundle/manifest.json",
-  ]);
-  Deno.copyFileSync(join(home.state, "keys/signing.pub"), join(home.path, "signer.pub"));
-  Deno.copyFileSync(join(home.path, "dist/stella"), join(stick, "bundle/stella"));
-  const far = new Home();
-  Deno.copyFileSync(join(home.path, "signer.pub"), join(far.path, "signer.pub"));
-  const digest = await new Deno.Command("sha256sum", { args: [join(stick, "bundle/stella")] })
-    .output();
-  const env = { STELLA_SHA256: new TextDecoder().decode(digest.stdout).slice(0, 64) };
-  const there = commands.map((command) => command.replaceAll("/media/stick", stick));
-  await runBox(far, there, env);
-  // A stick whose binary is another one is caught before it runs.
-  Deno.writeTextFileSync(join(stick, "bundle/stella"), "#!/bin/sh\necho verified\n");
-  await assert.rejects(runBox(far, there, env), /FAILED/);
-  far.remove();
-});
+testWith(
+  ["sh", "install", "sha256sum"],
+  "README: Carry a stick",
+  () =>
+    withWorkplace(async (near) => {
+      const [write, check] = boxes("Carry a stick");
+      await near.run(write!);
+      await near.run("stella keys show --public > signer.pub");
+      const stick = join(near.path, "media/stick");
+      await withWorkplace(async (far) => {
+        await far.run(`cp -r ${stick} /media/ && cp ${near.path}/signer.pub .`);
+        far.env["STELLA_SHA256"] = digestOf(near);
+        await far.run(check!);
+      });
+      // Another binary on the stick is found before it runs.
+      await withWorkplace(async (far) => {
+        await far.run(`cp -r ${stick} /media/ && cp ${near.path}/signer.pub .`);
+        far.script("media/stick/advisories/stella", "echo verified");
+        far.env["STELLA_SHA256"] = digestOf(near);
+        await assert.rejects(far.run(check!), /FAILED/);
+      });
+    }),
+);
 
-async function endService(home: Home): Promise<void> {
-  try {
-    const pid = Number(Deno.readTextFileSync(join(home.path, "service.pid")));
-    Deno.kill(pid, "SIGTERM");
-    for (let i = 0; i < 1_200 && running(pid); i++) await new Promise((r) => setTimeout(r, 50));
-  } catch { /* it never started, or has ended */ }
-}
-
-function running(pid: number): boolean {
-  try {
-    return !Deno.readTextFileSync(`/proc/${pid}/stat`).includes(") Z ");
-  } catch {
-    return false;
-  }
-}
-
-function copyTree(from: string, to: string): void {
-  Deno.mkdirSync(to, { recursive: true });
-  for (const entry of Deno.readDirSync(from)) {
-    if (entry.isDirectory) copyTree(join(from, entry.name), join(to, entry.name));
-    else Deno.copyFileSync(join(from, entry.name), join(to, entry.name));
-  }
+/** SHA-256 of the program that was built. */
+function digestOf(place: Workplace): string {
+  return sha256(Deno.readFileSync(join(place.path, "dist/stella")));
 }

@@ -9,7 +9,7 @@ import { havePeers, type Peer, peer } from "../e2e/peers.ts";
 import { testWith } from "../support/needs.ts";
 import { withDockerRegistry } from "../support/registry/docker_registry.ts";
 import { type Block, blocksOf, pageNames, pageText } from "./pages.ts";
-import { withWorkplace, type Workplace } from "./workplace.ts";
+import { withWorkplace, type Workplace } from "../support/workplace.ts";
 
 /** What a page finds when its first command runs. */
 interface Setting {

@@ -5,7 +5,8 @@
  */
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { binary, freePort, Home, programWords, root } from "../support/program.ts";
+import { installProgram } from "./install.ts";
+import { binary, freePort, Home, root } from "./program.ts";
 
 /** Directories of the system that commands of the pages name. */
 const places = /(?<![\w./~-])\/(?=(?:media|srv|etc\/(?:stella|systemd)|usr\/local|var\/lib)\b)/g;
@@ -44,12 +45,10 @@ export class Workplace {
     return this.home.path;
   }
 
-  /** From source, the binary is a script that starts the source. */
+  /** From source there is no binary to include: `dist/stella` is a script that starts the source. */
   #program(): void {
-    if (binary !== undefined) Deno.copyFileSync(binary, join(this.path, "dist/stella"));
-    else {
-      const words = programWords().map((word) => `'${word}'`).join(" ");
-      this.script("dist/stella", `exec ${words} "$@"`);
+    installProgram(this.home, "dist/stella");
+    if (binary === undefined) {
       this.exchanged.push(["--include-self", "--include-binary dist/stella"]);
     }
     Deno.symlinkSync("../dist/stella", join(this.path, "bin/stella"));
