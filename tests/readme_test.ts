@@ -95,7 +95,6 @@ testWith(
     withWorkplace(async (near) => {
       const [write, check] = boxes("Carry a stick");
       await near.run(write!);
-      await near.run("stella keys show --public > signer.pub");
       const stick = join(near.path, "media/stick");
       await withWorkplace(async (far) => {
         await far.run(`cp -r ${stick} /media/ && cp ${near.path}/signer.pub .`);

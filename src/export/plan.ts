@@ -174,7 +174,7 @@ function refused(count: number, faults: Finding[]): StellaError {
       findings: faults,
       ...(faults.every(({ reason }) => reason !== "unsafe_name") ? {} : {
         hint:
-          "rename the files, since some systems cannot hold these names: see Names in the README",
+          "rename the files, since some systems cannot hold these names: see stella docs format",
       }),
     },
   );

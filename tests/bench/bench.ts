@@ -1,5 +1,5 @@
 /**
- * `deno task bench [--binary dist/stella] [--dir PLACE] [--quick]`: the figures of the README's table "Speed", each as a ratio beside
+ * `deno task bench [--binary dist/stella] [--dir PLACE] [--quick]`: the figures of src/docs/performance.md, each as a ratio beside
  * its peer in the same run, because machines are noisy. Turns alternate between stella and the peer; the fastest of each counts.
  * PLACE should be a tmpfs with 12 GiB free; inputs that are there are used again.
  */

@@ -1,6 +1,6 @@
 /**
  * Exit codes as scripts rely on them: what is in the way or refused, and each answer of a service
- * (README, Verification).
+ * (src/docs/verification.md).
  */
 import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";

@@ -16,7 +16,7 @@ const manifestType = "application/vnd.oci.image.manifest.v1+json";
 
 const cosign = peer("cosign");
 
-/** The exact flags of the README: nothing is looked up, and there is no transparency log to ask. */
+/** The exact flags of src/docs/registries.md: nothing is looked up, and there is no transparency log to ask. */
 const offline = ["--type", "slsaprovenance1", "--insecure-ignore-tlog"];
 
 /** Its reasons, so that no refusal for another one passes for these. */

@@ -199,7 +199,7 @@ testWith(
 );
 
 /**
- * From source it is Deno that reads the variable, before the program is asked (README, Security).
+ * From source it is Deno that reads the variable, before the program is asked (src/docs/security.md).
  */
 binaryTest(
   ["strace"],

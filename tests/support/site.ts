@@ -176,7 +176,7 @@ export async function serveOn(home: Home, port: number, start: Start = {}): Prom
   return await home.start(args, start.env, start.words).answers();
 }
 
-/** Writes stella.yaml; the rest of it as in the README. */
+/** Writes stella.yaml; the rest of it as in the manual. */
 export function configureStella(home: Home, config: Record<string, unknown>): void {
   mkdirSync(home.state, { recursive: true, mode: 0o700 });
   writeFileSync(join(home.state, "stella.yaml"), JSON.stringify({ version: 1, ...config }));
