@@ -84,13 +84,7 @@ function reuseBuffer(given: Uint8Array, made: Uint8Array): Uint8Array {
   if (given.buffer.byteLength < made.length) return new Uint8Array(made);
   const room = new Uint8Array(given.buffer, 0, made.length);
   room.set(made);
-  release(made);
   return room;
-}
-
-/** Frees the memory at once: V8 would let 64 MiB of it gather. A small buffer may be a shared one. */
-function release({ buffer }: Uint8Array): void {
-  if (buffer instanceof ArrayBuffer && buffer.byteLength > 65_536) buffer.transfer(0);
 }
 
 /** The operations of both pools, also run by workers. */
@@ -98,7 +92,7 @@ export const chunkWork = {
   compress(chunk: Uint8Array, files?: DeferredFiles): StoredChunk {
     const digests = filled(chunk, files);
     const stored = compressChunk(chunk);
-    return { sha256: sha256(stored), stored: reuseBuffer(chunk, stored), digests };
+    return { stored: reuseBuffer(chunk, stored), sha256: sha256(stored), digests };
   },
   digest(chunk: Uint8Array, files?: DeferredFiles): StoredChunk {
     const digests = filled(chunk, files);
