@@ -6,7 +6,6 @@ import { StellaError } from "../domain/errors.ts";
 import { shown } from "../domain/names.ts";
 import { globFault } from "../config/glob.ts";
 import type { FilesSource } from "../config/profile.ts";
-import { parseInput } from "../export/sources/inputs.ts";
 import type { ExportFlags } from "./export_options.ts";
 
 type InputFlags = Pick<ExportFlags, "input" | "include" | "exclude" | "follow">;
@@ -34,6 +33,16 @@ export function inputsOf(
     for (const glob of globs) checkGlob(name, glob);
   }
   return input.map((text) => ({ ...parseInput(text), ...rules }));
+}
+
+/**
+ * `DIR`, `FILE` or `PREFIX=PATH`. A path that itself holds `=` is written with `./` or `/` in front.
+ * @throws StellaError usage
+ */
+export function parseInput(text: string): FilesSource {
+  const at = text.indexOf("=");
+  if (at < 1 || /^[./]/.test(text)) return { path: text };
+  return { prefix: text.slice(0, at), path: text.slice(at + 1) };
 }
 
 function checkGlob(option: string, glob: string): void {

@@ -21,7 +21,8 @@ import { type BundleFile, indexName } from "../bundle/manifest.ts";
 import { throttled } from "../domain/throttled.ts";
 import { IndexWriter, PendingLines } from "./index_writer.ts";
 import { archivePayload, FilesPayload, type Payload, readLength } from "./payload.ts";
-import { type OriginStat, type Plan, statOrigin } from "./plan.ts";
+import type { Plan } from "./plan.ts";
+import { type OriginStat, statOrigin } from "./sources/inputs.ts";
 import type { ExportContext } from "./spec.ts";
 import { walk, type WalkedFile } from "./sources/walk.ts";
 

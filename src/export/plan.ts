@@ -4,21 +4,14 @@
  */
 import { statSync } from "node:fs";
 import { type Finding, StellaError } from "../domain/errors.ts";
-import {
-  asInput,
-  inputChanged,
-  type InputFile,
-  privateInput,
-  privateReason,
-  statInput,
-} from "../bundle/input_file.ts";
+import { privateInput, privateReason } from "../bundle/input_file.ts";
 import { shown } from "../domain/names.ts";
 import { pathFault } from "../domain/paths.ts";
 import type { PrivateFiles } from "../bundle/private_files.ts";
 import { blockSize, paddingOf } from "../bundle/tar_header.ts";
 import { createdText, earliestCreated, latestCreated } from "../domain/time.ts";
 import type { FilesSource } from "../config/profile.ts";
-import { type Folder, layOut, type Origin } from "./sources/inputs.ts";
+import { type Folder, layOut, type OriginStat, statOrigin } from "./sources/inputs.ts";
 import { type ExportSpec, localInputs } from "./spec.ts";
 import { walk } from "./sources/walk.ts";
 
@@ -117,32 +110,6 @@ class Totals {
 
 /** Of a line of the index besides the path: sha256, two spaces, line feed. */
 const indexLineBytes = 67;
-
-export interface OriginStat {
-  size: number;
-  /** Whole seconds. */
-  mtime: number;
-  executable: boolean;
-  /** Undefined: it is one of the program's own. */
-  input?: InputFile;
-}
-
-/**
- * Looks at the file without following a link.
- * @throws StellaError usage where it is no regular file any more
- */
-export function statOrigin(origin: Origin): OriginStat {
-  if ("bytes" in origin) return { size: origin.bytes.length, mtime: 0, executable: false };
-  const stat = statInput(origin.file);
-  if (!stat.isFile) throw inputChanged(origin.file);
-  const input = asInput(origin.file, stat, origin.folder);
-  return {
-    size: stat.size,
-    mtime: Math.floor(input.mtime / 1000),
-    executable: ((stat.mode ?? 0) & 0o100) !== 0,
-    input,
-  };
-}
 
 function longPath(path: string, found: string): Finding {
   return { kind: "unsafe", reason: "unsafe_name", path, found, hint: "rename it, or leave it out" };

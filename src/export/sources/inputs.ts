@@ -6,7 +6,14 @@ import { lstatSync, type Stats } from "node:fs";
 import { basename, dirname } from "node:path";
 import { type Finding, ioError, StellaError } from "../../domain/errors.ts";
 import { carriedName } from "../../bundle/carried_names.ts";
-import { type InputFolder, statFolder } from "../../bundle/input_file.ts";
+import {
+  asInput,
+  inputChanged,
+  type InputFile,
+  type InputFolder,
+  statFolder,
+  statInput,
+} from "../../bundle/input_file.ts";
 import { shown } from "../../domain/names.ts";
 import { pathFault } from "../../domain/paths.ts";
 import { kindOf } from "../../bundle/source.ts";
@@ -47,16 +54,6 @@ export interface Folder {
 
 export function emptyFolder(): Folder {
   return { real: [], folders: new Map(), files: new Map() };
-}
-
-/**
- * `DIR`, `FILE` or `PREFIX=PATH`. A path that itself holds `=` is written with `./` or `/` in front.
- * @throws StellaError usage
- */
-export function parseInput(text: string): FilesSource {
-  const at = text.indexOf("=");
-  if (at < 1 || /^[./]/.test(text)) return { path: text };
-  return { prefix: text.slice(0, at), path: text.slice(at + 1) };
 }
 
 /** @throws StellaError usage, unsafe, media: with the faults of all inputs at once */
@@ -161,4 +158,30 @@ function place(root: Folder, path: string, origin: Origin): void {
     );
   }
   folder.files.set(name, origin);
+}
+
+export interface OriginStat {
+  size: number;
+  /** Whole seconds. */
+  mtime: number;
+  executable: boolean;
+  /** Undefined: it is one of the program's own. */
+  input?: InputFile;
+}
+
+/**
+ * Looks at the file without following a link.
+ * @throws StellaError usage where it is no regular file any more
+ */
+export function statOrigin(origin: Origin): OriginStat {
+  if ("bytes" in origin) return { size: origin.bytes.length, mtime: 0, executable: false };
+  const stat = statInput(origin.file);
+  if (!stat.isFile) throw inputChanged(origin.file);
+  const input = asInput(origin.file, stat, origin.folder);
+  return {
+    size: stat.size,
+    mtime: Math.floor(input.mtime / 1000),
+    executable: ((stat.mode ?? 0) & 0o100) !== 0,
+    input,
+  };
 }
