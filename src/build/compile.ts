@@ -6,7 +6,7 @@ import { StellaError } from "../domain/errors.ts";
 import { assertDeno, assertDenort } from "./denort.ts";
 import { run } from "./run.ts";
 import { type Script, setTime } from "./script.ts";
-import { starts } from "./starts.ts";
+import { assertStarts } from "./starts.ts";
 
 /**
  * Never `-A`. No configuration or lock file is used: the script is complete. No code cache: it
@@ -76,9 +76,8 @@ export async function compile(
 async function assertReal(made: string, options: CompileOptions): Promise<string> {
   const { target = Deno.build.target, allowOther = false } = options;
   const deno = assertDeno(await Deno.readFile(made), allowOther);
-  if (target !== Deno.build.target || await starts(made)) return deno;
-  const { code, stderr } = await run(made, ["version"], { clearEnv: true, limit: 30_000 });
-  throw new StellaError("build_failed", `Cannot start what was compiled (code ${code}): ${stderr}`);
+  if (target === Deno.build.target) await assertStarts(made);
+  return deno;
 }
 
 async function copyWithTime(script: Script, to: string): Promise<void> {

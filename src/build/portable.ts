@@ -8,7 +8,7 @@ import { StellaError } from "../domain/errors.ts";
 import { launcherConfig } from "./launcher_config.ts";
 import { run } from "./run.ts";
 import { type Script, setTime } from "./script.ts";
-import { starts } from "./starts.ts";
+import { assertStarts } from "./starts.ts";
 
 const pageSize = 4096;
 const sources = new URL(".", import.meta.url).pathname;
@@ -27,6 +27,7 @@ export async function buildPortable(script: Script, directory: string): Promise<
     const path = `${partial}/stella`;
     await writeParts(path, parts(launcher, image, await Deno.readFile(script.path)));
     await setTime(path, script.stamp);
+    // A result that does not start never gets its final name.
     await assertStarts(path);
     await Deno.rename(path, `${directory}/stella`);
   } finally {
@@ -46,13 +47,6 @@ function assertPlatform(): void {
         "its launcher is for Linux on x86-64 with glibc only; deno task build has no such limit",
     },
   );
-}
-
-/** A result that does not start never gets its final name. */
-async function assertStarts(path: string): Promise<void> {
-  if (await starts(path)) return;
-  const { stderr } = await run(path, ["version"], { clearEnv: true, limit: 30_000 });
-  throw new StellaError("build_failed", `Cannot start what was built: ${stderr.trim()}`);
 }
 
 /** Compiles the launcher; its configuration is generated beside it. */

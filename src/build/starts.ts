@@ -1,13 +1,15 @@
 /** Checks that a built file is stella by starting it. */
+import { StellaError } from "../domain/errors.ts";
 import { version } from "../domain/version.ts";
 import { run } from "./run.ts";
 
-/** Whether the file, with an empty environment, prints this version for `version` within 30 s. */
-export async function starts(path: string): Promise<boolean> {
-  try {
-    const { code, stdout } = await run(path, ["version"], { clearEnv: true, limit: 30_000 });
-    return code === 0 && stdout.includes(version);
-  } catch {
-    return false; // the system cannot execute it at all
-  }
+/**
+ * With an empty environment the file must print this version for `version` within 30 s.
+ * @throws StellaError internal
+ */
+export async function assertStarts(path: string): Promise<void> {
+  const { code, stdout, stderr } = await run(path, ["version"], { clearEnv: true, limit: 30_000 });
+  if (code === 0 && stdout.includes(version)) return;
+  const found = `exit code ${code}: ${stderr.trim()}`;
+  throw new StellaError("build_failed", `Cannot start what was built: ${found}`);
 }

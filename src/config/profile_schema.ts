@@ -1,14 +1,13 @@
 /** A profile as stella.yaml writes it. */
 import * as z from "zod";
-import { durationSeconds } from "./duration.ts";
 import { globFault } from "./glob.ts";
 import { providerSchema } from "./provider_schema.ts";
 import { absolutePath } from "./registry_schema.ts";
-import { retentionSchema, scheduleSchema } from "./service_schema.ts";
+import { duration, retentionSchema, scheduleSchema } from "./service_schema.ts";
 import { tagFault } from "../domain/tag.ts";
 
 /** An SLA at or above this is beyond the histogram's buckets, so its alert could never fire. */
-export const slaLimit = 7200;
+const slaLimit = 7200;
 
 /** distribution-spec, "Pulling manifests": <name>. */
 const repositoryPattern =
@@ -18,12 +17,7 @@ const repository = z.string().max(255).regex(repositoryPattern, "must be a repos
 const tag = z.string().superRefine(without(tagFault));
 const globs = z.array(z.string().superRefine(without(globFault)))
   .min(1, "must name at least one glob").max(100, "must name at most 100 globs");
-const sla = z.string().transform((value, context): number => {
-  const seconds = durationSeconds(value);
-  if (seconds !== undefined && seconds < slaLimit) return seconds;
-  context.addIssue({ code: "custom", message: "must be a duration such as 15m, below 2h" });
-  return z.NEVER;
-});
+const sla = duration((seconds) => seconds < slaLimit, "such as 15m, below 2h");
 
 /** One value of `profiles`. `pathFault` says why a payload path is not valid, or undefined. */
 export function profileSchema(pathFault: (path: string) => string | undefined) {

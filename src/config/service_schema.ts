@@ -10,12 +10,17 @@ const days = z.number().int().max(3650);
 const count = z.number().int().min(1);
 
 /** Parses a duration to seconds. */
-const stallTimeout = z.string().transform((value, context): number => {
-  const seconds = durationSeconds(value);
-  if (seconds !== undefined && seconds >= 60) return seconds;
-  context.addIssue({ code: "custom", message: "must be a duration such as 30m, at least 1m" });
-  return z.NEVER;
-});
+/** A duration in seconds; `range` tells in words what `isInRange` checks. */
+export function duration(isInRange: (seconds: number) => boolean, range: string) {
+  return z.string().transform((value, context): number => {
+    const seconds = durationSeconds(value);
+    if (seconds !== undefined && isInRange(seconds)) return seconds;
+    context.addIssue({ code: "custom", message: `must be a duration ${range}` });
+    return z.NEVER;
+  });
+}
+
+const stallTimeout = duration((seconds) => seconds >= 60, "such as 30m, at least 1m");
 
 const host = z.string().regex(
   /^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$/,

@@ -64,15 +64,8 @@ export async function buildRisk(options: BuildOptions): Promise<RiskReport> {
     digests.push(await readProvider(provider, facts.sinkOf(i), reading));
   }
   const created = createdOf(options, tallies);
-  const lines = facts.sorted();
-  const report = await writeOutput({
-    directory,
-    lines,
-    tallies,
-    digests,
-    created,
-    yieldToEventLoop,
-  });
+  const inputs = { lines: facts.sorted(), tallies, digests };
+  const report = await writeOutput({ directory, ...inputs, created, yieldToEventLoop });
   refuseBad(tallies);
   return report;
 }

@@ -64,3 +64,14 @@ export class LineFile {
     this.#used = 0;
   }
 }
+
+/** Writes a whole file of lines. @throws StellaError usage, media */
+export function writeLines(path: string, mode: number, lines: Iterable<string>): void {
+  const file = new LineFile(path, mode);
+  try {
+    for (const line of lines) file.add(line);
+    file.end();
+  } finally {
+    file.close();
+  }
+}

@@ -7,9 +7,9 @@ import { join } from "node:path";
 import { writeNew } from "../domain/durable.ts";
 import { createdText } from "../domain/time.ts";
 import { decodeFact, joinFacts, type SpooledFact } from "./join.ts";
-import { LineFile } from "./line_file.ts";
+import { LineFile, writeLines } from "./line_file.ts";
 import { joinedName, providersName, rejectedName } from "./names.ts";
-import { folderOf, type LeftOut, type ProviderReport } from "./provider.ts";
+import { folderOf, type ProviderReport } from "./provider.ts";
 import type { OriginalsDigest } from "./read.ts";
 import type { Tally } from "./tally.ts";
 
@@ -49,21 +49,15 @@ export async function writeOutput(options: OutputOptions): Promise<RiskReport> {
   };
   writeNew(join(directory, providersName), JSON.stringify(manifest) + "\n", 0o644);
   const leftOut = tallies.flatMap((tally) => tally.leftOut);
-  if (leftOut.length > 0) writeLeftOut(join(directory, rejectedName), leftOut);
-  const names = [joinedName, providersName, ...(leftOut.length > 0 ? [rejectedName] : [])];
+  const names = [joinedName, providersName];
+  if (leftOut.length > 0) {
+    const lines = leftOut.values().map((one) => JSON.stringify(one));
+    writeLines(join(directory, rejectedName), 0o644, lines);
+    names.push(rejectedName);
+  }
   // They get the time of their input; otherwise the time of the export would be in the bundle.
   for (const name of names) utimesSync(join(directory, name), created, created);
   return { created, providers, ids, joined };
-}
-
-function writeLeftOut(path: string, leftOut: readonly LeftOut[]): void {
-  const out = new LineFile(path, 0o644);
-  try {
-    for (const one of leftOut) out.add(JSON.stringify(one));
-    out.end();
-  } finally {
-    out.close();
-  }
 }
 
 function reportOf(tally: Tally, digest: OriginalsDigest, created: number): ProviderReport {

@@ -6,7 +6,7 @@ import { closeSync, openSync, readSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { ioError } from "../domain/errors.ts";
 import { Lines } from "./lines.ts";
-import { LineFile } from "./line_file.ts";
+import { writeLines } from "./line_file.ts";
 
 /** Bytes buffered in memory. */
 const runBytes = 512 * 1024;
@@ -85,13 +85,7 @@ export class Spool {
   #addRun(lines: Iterable<string>): void {
     const path = join(this.directory, `${this.prefix}-${this.#made++}`);
     this.#runs.push(path);
-    const file = new LineFile(path, 0o600);
-    try {
-      for (const line of lines) file.add(line);
-      file.end();
-    } finally {
-      file.close();
-    }
+    writeLines(path, 0o600, lines);
   }
 }
 

@@ -16,42 +16,30 @@ export interface WatchedExport {
   actor?: string;
 }
 
+interface ExportWatchParts {
+  log: Log;
+  metrics: Metrics;
+  /** Monotonic milliseconds. */
+  elapsed: () => number;
+  /** Without it nothing is traced. */
+  trace?: ExportTrace | undefined;
+  egress?: EgressWatch;
+}
+
 export class ExportWatch {
   readonly #of: WatchedExport;
-  readonly #log: Log;
-  readonly #metrics: Metrics;
-  readonly #elapsed: () => number;
-  readonly #trace: ExportTrace | undefined;
-  readonly #egress: EgressWatch | undefined;
   readonly #who: Pick<WatchedExport, "trigger" | "actor">;
+  readonly #parts: ExportWatchParts;
   #digest: string | undefined;
   #attestation: NonNullable<LogFields["attestationStatus"]> = "pending";
   #stage: string | undefined;
   #stageSince = 0;
   #stageBytes = 0;
 
-  /** `elapsed` is monotonic milliseconds; without `trace` nothing is traced. */
-  constructor(
-    of: WatchedExport,
-    to: {
-      log: Log;
-      metrics: Metrics;
-      elapsed: () => number;
-      trace?: ExportTrace | undefined;
-      egress?: EgressWatch;
-    },
-  ) {
-    const { trigger, actor, ...names } = of;
-    this.#of = names;
-    this.#who = {
-      ...(trigger === undefined ? {} : { trigger }),
-      ...(actor === undefined ? {} : { actor }),
-    };
-    this.#log = to.log;
-    this.#metrics = to.metrics;
-    this.#elapsed = to.elapsed;
-    this.#trace = to.trace;
-    this.#egress = to.egress;
+  constructor({ exportId, profile, tenant, ...who }: WatchedExport, parts: ExportWatchParts) {
+    this.#of = { exportId, profile, tenant };
+    this.#who = who;
+    this.#parts = parts;
   }
 
   queued(): void {
@@ -61,7 +49,7 @@ export class ExportWatch {
   /** It failed and will be retried after `wait` milliseconds. */
   deferred(error: ErrorRecord, wait: number): void {
     this.#endStage();
-    this.#metrics.count("export_job_retries_total", { profile: this.#of.profile });
+    this.#parts.metrics.count("export_job_retries_total", { profile: this.#of.profile });
     this.#line("WARN", "export.deferred", "An export failed and is tried again later", {
       durationMs: wait,
       error,
@@ -77,7 +65,7 @@ export class ExportWatch {
   /** `attempt` is greater than 1 after the service died during the export. */
   started(attempt: number): void {
     this.#digest = undefined;
-    this.#trace?.started(attempt);
+    this.#parts.trace?.started(attempt);
     this.#line("INFO", "export.started", "An export started", {
       ...this.#who,
       count: attempt,
@@ -85,7 +73,7 @@ export class ExportWatch {
   }
 
   onEvent(event: ExportEvent): void {
-    this.#trace?.onEvent(event);
+    this.#parts.trace?.onEvent(event);
     if (event.kind === "progress") this.#moved(event.stage, event.done);
     else if (event.kind === "signed") this.#digest = event.bundleDigest;
     else if (event.kind === "unchanged") this.#unchanged(event);
@@ -105,18 +93,18 @@ export class ExportWatch {
     leftOut: Readonly<Record<string, number>> = {},
   ): void {
     const { profile, exportId } = this.#of;
-    this.#metrics.bundleMade({ profile, exportId, bytes, artifacts, leftOut });
+    this.#parts.metrics.bundleMade({ profile, exportId, bytes, artifacts, leftOut });
   }
 
   /** `seconds` since its first start; `at` in milliseconds since 1970. */
   ended(end: ExportEnd, seconds: number, at?: number): void {
     const { state, bundleDigest, error } = end;
     this.#endStage();
-    this.#trace?.ended(end);
+    this.#parts.trace?.ended(end);
     const result = state === "succeeded" ? "success" : state;
     const { profile, exportId } = this.#of;
     const time = at === undefined ? {} : { at };
-    this.#metrics.jobFinished({ profile, exportId, result, seconds, ...time });
+    this.#parts.metrics.jobFinished({ profile, exportId, result, seconds, ...time });
     this.#line(state === "failed" ? "ERROR" : "INFO", "export.ended", "An export ended", {
       status: state,
       durationMs: Math.round(seconds * 1000),
@@ -133,17 +121,17 @@ export class ExportWatch {
     if (stage !== this.#stage) {
       this.#endStage();
       this.#stage = stage;
-      this.#stageSince = this.#elapsed();
+      this.#stageSince = this.#parts.elapsed();
       this.#stageBytes = 0;
     }
-    this.#metrics.processed(stage, Math.max(0, done - this.#stageBytes));
+    this.#parts.metrics.processed(stage, Math.max(0, done - this.#stageBytes));
     this.#stageBytes = done;
   }
 
   #pushed(push: { registry: string; result: PushResult; seconds: number }): void {
     const { registry, result, seconds } = push;
     const { profile, exportId } = this.#of;
-    this.#metrics.pushed({ profile, exportId, result, seconds });
+    this.#parts.metrics.pushed({ profile, exportId, result, seconds });
     const severity = result === "success" ? "INFO" : "ERROR";
     this.#line(severity, "export.pushed", "A push to a registry ended", {
       registry,
@@ -154,23 +142,23 @@ export class ExportWatch {
 
   #unchanged({ sameAs, bundleDigest }: { sameAs: string; bundleDigest: string }): void {
     this.#digest = bundleDigest;
-    this.#metrics.count("export_unchanged_total", { profile: this.#of.profile });
+    this.#parts.metrics.count("export_unchanged_total", { profile: this.#of.profile });
     this.#line("INFO", "export.unchanged", "Export unchanged: no second copy stored", { sameAs });
   }
 
   #refused(destination: string): void {
     const digest = this.#digest === undefined ? {} : { bundleDigest: this.#digest };
-    this.#egress?.refused(destination, { ...this.#of, ...digest });
+    this.#parts.egress?.refused(destination, { ...this.#of, ...digest });
   }
 
   #published(result: PublishResult): void {
-    this.#metrics.count("export_manifest_publish_total", { result });
+    this.#parts.metrics.count("export_manifest_publish_total", { result });
     const severity = result === "success" || result === "skipped" ? "INFO" : "ERROR";
     this.#line(severity, "export.published", "A manifest was to be published", { status: result });
   }
 
   #verified(result: VerificationResult, reason: string | undefined): void {
-    this.#metrics.verified(result, reason);
+    this.#parts.metrics.verified(result, reason);
     this.#attestation = result === "success" ? "verified" : "failed";
     const severity = result === "success" ? "INFO" : "ERROR";
     this.#line(severity, "export.verified", "The finished bundle was verified", {
@@ -180,8 +168,8 @@ export class ExportWatch {
 
   #endStage(): void {
     if (this.#stage === undefined) return;
-    const durationMs = Math.round(this.#elapsed() - this.#stageSince);
-    this.#metrics.stageEnded(this.#stage, durationMs / 1000);
+    const durationMs = Math.round(this.#parts.elapsed() - this.#stageSince);
+    this.#parts.metrics.stageEnded(this.#stage, durationMs / 1000);
     this.#line("INFO", "export.stage.ended", "A stage of an export ended", {
       stage: this.#stage,
       durationMs,
@@ -195,9 +183,9 @@ export class ExportWatch {
     body: string,
     fields: LogFields,
   ): void {
-    this.#log(severity, event, body, {
+    this.#parts.log(severity, event, body, {
       ...this.#of,
-      ...(this.#trace === undefined ? {} : { traceId: this.#trace.traceId }),
+      ...(this.#parts.trace === undefined ? {} : { traceId: this.#parts.trace.traceId }),
       attestationStatus: this.#attestation,
       ...(this.#digest === undefined ? {} : { bundleDigest: this.#digest }),
       ...fields,
