@@ -5,10 +5,10 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { sha256 } from "../../src/domain/hash.ts";
-import { havePeers, type Peer, peer } from "../e2e/peers.ts";
+import { havePeers, type Peer, peer } from "./peers.ts";
 import { testWith } from "../support/needs.ts";
 import { withDockerRegistry } from "../support/registry/docker_registry.ts";
-import { type Block, blocksOf, pageNames, pageText } from "./pages.ts";
+import { type Block, blocksOf, pageNames, pageText } from "../docs/pages.ts";
 import { withWorkplace, type Workplace } from "../support/workplace.ts";
 
 /** What a page finds when its first command runs. */
