@@ -13,7 +13,7 @@ Keys in bold must be given. Paths are absolute. Durations are written as \`90s\`
 
 /** The page with a reference that matches the schema; `deno fmt` formats it. */
 export function withReference(page: string): string {
-  const keys = keysOf(schemaOf({ isName: () => true, pathFault: () => undefined }));
+  const keys = keysOf(schemaOf());
   const parts = new Map<string, Key[]>();
   for (const key of keys) {
     const [part = ""] = key.path.split(/[.[]/);

@@ -1,7 +1,6 @@
 /** `stella config check|show|schema`: the configuration, and what it lets this machine reach. */
 import { exitCodes, StellaError } from "../domain/errors.ts";
-import { escaped, isName, shown } from "../domain/names.ts";
-import { pathFault } from "../domain/paths.ts";
+import { escaped, shown } from "../domain/names.ts";
 import { destinations, hostnameOf } from "../config/destinations.ts";
 import { isAllowed } from "../domain/egress.ts";
 import { type Config, loadConfig } from "../config/load.ts";
@@ -10,7 +9,7 @@ import { type WritableSource, writableSources } from "../config/source_writers.t
 import { readTls } from "../config/tls_files.ts";
 import type { CommonFlags, Result } from "./command.ts";
 import type { Host } from "./host.ts";
-import { plural } from "./render.ts";
+import { counted } from "./render.ts";
 import { plainOf, schemaOf, yamlOf } from "../config/show.ts";
 
 /** A host that the configuration names, and whether its own egress lets it be reached. */
@@ -28,7 +27,7 @@ export async function checkConfig(
   host: Host,
 ): Promise<Result> {
   const where = { flag: options.config, environment: host.environment };
-  const { config, path } = await loadConfig(where, { isName, pathFault });
+  const { config, path } = await loadConfig(where);
   if (options.destination !== undefined) return checkOne(options.destination, config);
   if (config.service.tls !== undefined) readTls(config.service.tls);
   const reach = destinationsOf(config);
@@ -104,7 +103,7 @@ function textOf(config: Config, path: string | undefined, reach: Destination[]):
     sealed
       ? `  egress     sealed: allowed: ${allow.join(", ") || "no connections"}`
       : "  egress     open: all connections are allowed",
-    `  reaches    ${reach.length === 0 ? "nothing" : plural(reach.length, "destination")}`,
+    `  reaches    ${reach.length === 0 ? "nothing" : counted(reach.length, "destination")}`,
     ...reach.map((one) =>
       `    ${one.destination} (${one.of})${
         one.allowed ? "" : ": REFUSED, it is not in egress.allow"
@@ -119,7 +118,7 @@ function textOf(config: Config, path: string | undefined, reach: Destination[]):
 }
 
 export function showSchema(): Promise<Result> {
-  const schema = schemaOf({ isName, pathFault });
+  const schema = schemaOf();
   return Promise.resolve({
     json: { schema, findings: [] },
     text: JSON.stringify(schema, null, 2) + "\n",
@@ -132,7 +131,7 @@ export async function showConfig(
   host: Host,
 ): Promise<Result> {
   const where = { flag: options.config, environment: host.environment };
-  const { config, path } = await loadConfig(where, { isName, pathFault });
+  const { config, path } = await loadConfig(where);
   const plain = plainOf(config);
   const from = path === undefined ? "no configuration file, using defaults" : `from ${path}`;
   return {

@@ -4,7 +4,7 @@
  */
 import { escaped } from "../domain/names.ts";
 import { hasEnded, type RemoteExport } from "./remote_export.ts";
-import { findingLine, plural, sizeText } from "./render.ts";
+import { counted, findingLine, sizeText } from "./render.ts";
 
 const minWidth = 80;
 
@@ -56,7 +56,7 @@ export function exportText(one: RemoteExport): string {
     ["ended", one.endedAt],
     ["took", seconds !== undefined ? durationText(seconds) : undefined],
     ["attempts", attempts === undefined ? undefined : String(attempts)],
-    ["payload", files !== undefined ? plural(files, "file") : undefined],
+    ["payload", files !== undefined ? counted(files, "file") : undefined],
     ["bundle", bytes !== undefined ? sizeText(bytes) : undefined],
     ["digest", bundleDigest === undefined ? undefined : `sha256:${bundleDigest}`],
     ["same as", one.sameAs],

@@ -2,7 +2,7 @@
  * What a command does about the environment before it uses the network
  * (config/hostile_environment.ts).
  */
-import { isThisMachine } from "../config/listen.ts";
+import { isLoopback } from "../domain/loopback.ts";
 import { ignoredWarning, refuseHostileEnvironment } from "../config/hostile_environment.ts";
 import type { Host } from "./host.ts";
 import type { CommonFlags } from "./command.ts";
@@ -19,7 +19,7 @@ export function checkEnvironment(
   host: Host,
 ): void {
   refuseHostileEnvironment(host.environment);
-  if (quiet || warned.has(host) || hostnames.every(isThisMachine)) return;
+  if (quiet || warned.has(host) || hostnames.every(isLoopback)) return;
   const warning = ignoredWarning(host.environment);
   if (warning === undefined) return;
   warned.add(host);

@@ -5,8 +5,6 @@
  */
 import { loadConfig } from "../config/load.ts";
 import { egressPolicy } from "../domain/egress.ts";
-import { pathFault } from "../domain/paths.ts";
-import { isName } from "../domain/names.ts";
 import { join } from "node:path";
 import { loginFiles, stateDirectory } from "../config/paths.ts";
 import type { RegistryClient } from "../registry/client.ts";
@@ -42,7 +40,7 @@ export async function clientFor(
   };
   checkEnvironment([hostOf(settings.endpoint.url)], flags, host);
   const where = { flag: flags.config, environment: host.environment };
-  const { config } = await loadConfig(where, { isName, pathFault });
+  const { config } = await loadConfig(where);
   const policy = egressPolicy(config.egress);
   return openRegistry(settings, { timing: timingOf(host), policy, ...uploadsOf(host) });
 }

@@ -1,7 +1,4 @@
-/**
- * Errors, findings and verdicts as text and as JSON. Whatever may come from a bundle is escaped
- * here, on its way to a terminal.
- */
+/** Errors, findings and verdicts as text and as JSON. Whatever may come from a bundle is escaped here, on its way to a terminal. */
 import {
   exitCodes,
   type Finding,
@@ -127,9 +124,7 @@ export function verdictText(verdict: Verdict, paint = plain): string {
     );
   }
   if (verdict.verdict === "integrity-only") {
-    lines.push(
-      "  Only integrity was checked (--integrity-only): this does not prove who made the bundle.",
-    );
+    lines.push("  Only the bytes were judged, as asked: this says nothing about who made them.");
   }
   return [...lines, ...findings.map(findingText), ...(notes ?? []).map(noteText)].join("\n") + "\n";
 }
@@ -140,18 +135,20 @@ function noteText(note: Note): string {
   }
   return "path" in note
     ? `  note      ${escaped(note.path)} is not listed in the manifest and was not verified`
-    : `  note      ${plural(note.more, "more file")} beside the manifest: not listed, not verified`;
+    : `  note      ${
+      counted(note.more, "more file")
+    } beside the manifest: not listed, not verified`;
 }
 
 function filesOf(verdict: Verdict, bundle: NonNullable<Verdict["bundle"]>): string {
-  const total = plural(bundle.files, "file");
+  const total = counted(bundle.files, "file");
   if (verdict.filesVerified === bundle.files) {
-    return `${total}, ${sizeText(bundle.bytes)}, all digests match`;
+    return `${total}, ${sizeText(bundle.bytes)}, every digest right`;
   }
-  return `${verdict.filesVerified} of ${total} with a matching digest`;
+  return `${verdict.filesVerified} of ${total} with the right digest`;
 }
 
-export function plural(count: number, noun: string): string {
+export function counted(count: number, noun: string): string {
   // Not toLocaleString, which loads ICU's number formats: a tenth of the time of a small
   // verification.
   const digits = String(count).replace(/\B(?=(\d{3})+$)/g, ",");

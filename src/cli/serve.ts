@@ -1,7 +1,5 @@
 /** `stella serve`: what the command line says, turned into a service that runs until it is asked to stop. */
 import { resolve } from "node:path";
-import { isName } from "../domain/names.ts";
-import { pathFault } from "../domain/paths.ts";
 import { refuseHostileEnvironment } from "../config/hostile_environment.ts";
 import { defaultListen, parseAddress, parseGuarded } from "../config/listen.ts";
 import { type Config, loadConfig } from "../config/load.ts";
@@ -37,8 +35,7 @@ export async function runServe(
 ): Promise<Result> {
   const { environment } = host;
   refuseHostileEnvironment(environment);
-  const checks = { isName, pathFault };
-  const { config, ...file } = await loadConfig({ flag: options.config, environment }, checks);
+  const { config, ...file } = await loadConfig({ flag: options.config, environment });
   const { listen, opsListen } = addressesOf(options, environment, config);
   const { tls: files } = config.service;
   const tls = files === undefined ? undefined : () => readTls(files);

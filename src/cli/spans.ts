@@ -5,13 +5,14 @@ import { StellaError } from "../domain/errors.ts";
 import { openNamed } from "../output/named_file.ts";
 import { shown } from "../domain/names.ts";
 import { refuseHostileEnvironment } from "../config/hostile_environment.ts";
-import { checkBound, isLoopbackHost, listenError, parseListen } from "../config/listen.ts";
+import { isLoopbackHost } from "../domain/loopback.ts";
+import { checkBound, listenError, parseListen } from "../config/listen.ts";
 import { SpansFile } from "../telemetry/sink/spans_file.ts";
 import { openSink } from "../telemetry/sink/span_sink.ts";
 import type { Result } from "./command.ts";
 import { stopped } from "./event_loop.ts";
 import type { Host } from "./host.ts";
-import { plural } from "./render.ts";
+import { counted } from "./render.ts";
 
 interface SpansFlags {
   listen: string;
@@ -51,7 +52,7 @@ export async function keepSpans(options: SpansFlags, host: Host): Promise<Result
     if (!options.quiet) host.stderr(`listens on ${sink.url}/v1/traces\n`);
     await stopped(host);
     await sink.close();
-    const text = `kept ${plural(spans, "span")} in ${shown(options.out)}\n`;
+    const text = `kept ${counted(spans, "span")} in ${shown(options.out)}\n`;
     return {
       json: { url: sink.url, spans, files: [options.out] },
       text,

@@ -3,6 +3,7 @@
  */
 import { isIP } from "node:net";
 import { errnoOf, ioError, StellaError } from "../domain/errors.ts";
+import { isLoopback } from "../domain/loopback.ts";
 
 export const defaultListen = "127.0.0.1:8420";
 
@@ -59,27 +60,6 @@ export function parseGuarded(text: string, tokens: number): Listen {
 function notLoopback(text: string, hint: string): StellaError {
   const what = `Cannot listen on ${JSON.stringify(text)}: not a loopback address`;
   return new StellaError("argument_invalid", what, { hint });
-}
-
-/** 127.0.0.0/8 and ::1; names are not resolved. */
-export function isLoopback(address: string): boolean {
-  if (isIP(address) === 4) return address.startsWith("127.");
-  return isIP(address) === 6 && URL.parse(`http://[${address}]`)?.hostname === "[::1]";
-}
-
-/** Whether `hostname`, IPv6 with or without brackets, is this machine. */
-export function isThisMachine(hostname: string): boolean {
-  return hostname === "localhost" || isLoopback(hostname.replace(/^\[|\]$/g, ""));
-}
-
-/**
- * Whether `host`, as in a URL or a Host header, with or without a port, is this machine by loopback
- * name or address.
- */
-export function isLoopbackHost(host: string): boolean {
-  const url = URL.parse(`http://${host}/`);
-  if (url === null || url.href !== `http://${url.host}/`) return false;
-  return isThisMachine(url.hostname);
 }
 
 /** `http://HOST:PORT`. */

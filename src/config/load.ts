@@ -9,7 +9,7 @@ import { join } from "node:path";
 import { ioError, StellaError } from "../domain/errors.ts";
 import { type Environment, stateDirectory } from "./paths.ts";
 import type { Profile, RegistryConfig } from "./profile.ts";
-import type { NameChecks, ParsedConfig } from "./schema.ts";
+import type { ParsedConfig } from "./schema.ts";
 import { defaultService } from "./service.ts";
 
 export interface Config extends Omit<ParsedConfig, "registries" | "profiles"> {
@@ -39,14 +39,13 @@ const kit: Profile = { name: "kit", kind: "kit", sources: [], compression: "zstd
  */
 export async function loadConfig(
   where: { flag?: string | undefined; environment: Environment; systemFile?: string },
-  checks: NameChecks,
 ): Promise<LoadedConfig> {
   const path = findFile(where.flag, where.environment, where.systemFile ?? systemFile);
   if (path === undefined) return { config: configOf(withoutFile, where.environment), path };
   const bytes = readSmall(path);
   // Parser and schema take 80 ms to load: not needed without a configuration file.
   const { parseConfig } = await import("./parse.ts");
-  const parsed = parseConfig(path, new TextDecoder().decode(bytes), checks);
+  const parsed = parseConfig(path, new TextDecoder().decode(bytes));
   const sha256 = createHash("sha256").update(bytes).digest("hex");
   return { config: configOf(parsed, where.environment), path, sha256 };
 }

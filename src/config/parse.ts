@@ -17,19 +17,13 @@ import {
 } from "yaml";
 import type { z } from "zod";
 import { type Finding, messageOf, StellaError } from "../domain/errors.ts";
-import {
-  configSchema,
-  crossFaults,
-  type Fault,
-  type NameChecks,
-  type ParsedConfig,
-} from "./schema.ts";
+import { configSchema, crossFaults, type Fault, type ParsedConfig } from "./schema.ts";
 import { renamedKeys } from "./service_schema.ts";
 
 type Issue = z.core.$ZodIssue;
 
 /** @throws StellaError usage with one finding per fault */
-export function parseConfig(path: string, text: string, checks: NameChecks): ParsedConfig {
+export function parseConfig(path: string, text: string): ParsedConfig {
   const lines = new LineCounter();
   const document = parseDocument(text, {
     version: "1.2",
@@ -46,7 +40,7 @@ export function parseConfig(path: string, text: string, checks: NameChecks): Par
   );
   if (broken.length + twice.length > 0) throw refuse(path, [...broken, ...twice].sort(byLine));
   const value = valueOf(path, document);
-  const result = configSchema(checks).safeParse(value, { reportInput: true });
+  const result = configSchema.safeParse(value, { reportInput: true });
   const faults = [
     ...(result.error?.issues.flatMap(spread) ?? []),
     ...crossFaults(value),

@@ -7,7 +7,7 @@ import type { profileSchema, sourceSchema, targetSchema } from "./profile_schema
 import type { providerSchema } from "./provider_schema.ts";
 import type { registrySchema } from "./registry_schema.ts";
 
-export interface FilesSource extends z.output<ReturnType<typeof sourceSchema>> {
+export interface FilesSource extends z.output<typeof sourceSchema> {
   /** Percent-encode names that a payload cannot hold; the caller records the true names. */
   encodeNames?: boolean;
   /** Expected digest of the source's index lines; set if the files were read before. */
@@ -21,7 +21,7 @@ export type ProviderConfig = z.output<typeof providerSchema>;
  */
 export type Target = z.output<typeof targetSchema>;
 
-type ConfiguredProfile = z.output<ReturnType<typeof profileSchema>>;
+type ConfiguredProfile = z.output<typeof profileSchema>;
 
 export interface Profile extends Omit<ConfiguredProfile, "kind" | "sources"> {
   name: string;

@@ -1,4 +1,5 @@
 /** A profile as stella.yaml writes it. */
+import { pathFault } from "../domain/paths.ts";
 import * as z from "zod";
 import { globFault } from "./glob.ts";
 import { providerSchema } from "./provider_schema.ts";
@@ -18,36 +19,6 @@ const tag = z.string().superRefine(without(tagFault));
 const globs = z.array(z.string().superRefine(without(globFault)))
   .min(1, "must name at least one glob").max(100, "must name at most 100 globs");
 const sla = duration((seconds) => seconds < slaLimit, "such as 15m, below 2h");
-
-/** One value of `profiles`. `pathFault` says why a payload path is not valid, or undefined. */
-export function profileSchema(pathFault: (path: string) => string | undefined) {
-  return z.strictObject({
-    kind: z.enum(["files", "risk"], "must be files or risk"),
-    tenants: z.array(z.string()).min(1, "must name at least one tenant").exactOptional(),
-    sources: z.array(sourceSchema(pathFault)).min(1, "must name at least one source").default([]),
-    providers: z.array(providerSchema).min(1, "must name at least one provider").exactOptional(),
-    secretFile: absolutePath.exactOptional(),
-    compression: z.enum(["zstd", "none"], "must be zstd or none").default("zstd"),
-    sla: sla.exactOptional(),
-    targets: z.array(targetSchema).default([]),
-    schedule: scheduleSchema.exactOptional(),
-    retention: retentionSchema.exactOptional(),
-  }).transform(({ sla, ...rest }) => ({
-    ...rest,
-    ...(sla === undefined ? {} : { slaSeconds: sla }),
-  }));
-}
-
-export function sourceSchema(pathFault: (path: string) => string | undefined) {
-  const prefix = z.string().superRefine(without(pathFault));
-  return z.strictObject({
-    files: absolutePath,
-    prefix: prefix.exactOptional(),
-    include: globs.exactOptional(),
-    exclude: globs.exactOptional(),
-    follow: z.boolean().exactOptional(),
-  }).transform(({ files, ...rest }) => ({ path: files, ...rest }));
-}
 
 /** Not a union of two: its error would not tell which of the two was meant. */
 export const targetSchema = z.strictObject({
@@ -74,3 +45,28 @@ function without(fault: (text: string) => string | undefined) {
     context.addIssue({ code: "custom", message: `cannot be used: ${found}` });
   };
 }
+
+export const sourceSchema = z.strictObject({
+  files: absolutePath,
+  prefix: z.string().superRefine(without(pathFault)).exactOptional(),
+  include: globs.exactOptional(),
+  exclude: globs.exactOptional(),
+  follow: z.boolean().exactOptional(),
+}).transform(({ files, ...rest }) => ({ path: files, ...rest }));
+
+/** One value of `profiles`. */
+export const profileSchema = z.strictObject({
+  kind: z.enum(["files", "risk"], "must be files or risk"),
+  tenants: z.array(z.string()).min(1, "must name at least one tenant").exactOptional(),
+  sources: z.array(sourceSchema).min(1, "must name at least one source").default([]),
+  providers: z.array(providerSchema).min(1, "must name at least one provider").exactOptional(),
+  secretFile: absolutePath.exactOptional(),
+  compression: z.enum(["zstd", "none"], "must be zstd or none").default("zstd"),
+  sla: sla.exactOptional(),
+  targets: z.array(targetSchema).default([]),
+  schedule: scheduleSchema.exactOptional(),
+  retention: retentionSchema.exactOptional(),
+}).transform(({ sla, ...rest }) => ({
+  ...rest,
+  ...(sla === undefined ? {} : { slaSeconds: sla }),
+}));

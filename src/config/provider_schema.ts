@@ -1,6 +1,6 @@
 /** A provider of risk data in stella.yaml. */
 import * as z from "zod";
-import { isThisMachine } from "./listen.ts";
+import { isLoopback } from "../domain/loopback.ts";
 import { absolutePath } from "./registry_schema.ts";
 
 /** A day or a time in the file; stored as a time in whole seconds, as in a manifest. */
@@ -45,5 +45,5 @@ function urlFault(text: string): string | undefined {
   if (url === null || !/^https?:$/.test(url.protocol)) return "must be https://HOST[:PORT]/PATH";
   if (url.username !== "" || url.password !== "") return "must not hold credentials";
   if (/\/$/.test(url.pathname)) return "must name a file";
-  return url.protocol === "https:" || isThisMachine(url.hostname) ? undefined : "must be https";
+  return url.protocol === "https:" || isLoopback(url.hostname) ? undefined : "must be https";
 }

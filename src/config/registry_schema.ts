@@ -1,7 +1,7 @@
 /** A registry in stella.yaml. */
 import { isAbsolute } from "node:path";
 import * as z from "zod";
-import { isThisMachine } from "./listen.ts";
+import { isLoopback } from "../domain/loopback.ts";
 
 /** Paths are absolute, because a service has no meaningful working directory. */
 export const absolutePath = z.string().refine(isAbsolute, "must be an absolute path");
@@ -50,6 +50,6 @@ function urlFault(text: string, plainHttp: boolean): string | undefined {
     return "must not hold credentials: use credentialsFile";
   }
   if (url.pathname !== "/" || url.search !== "" || url.hash !== "") return "must not have a path";
-  if (url.protocol === "https:" || plainHttp || isThisMachine(url.hostname)) return undefined;
+  if (url.protocol === "https:" || plainHttp || isLoopback(url.hostname)) return undefined;
   return "must be https, or say plainHttp: true";
 }

@@ -2,54 +2,16 @@
 import { isObject } from "../domain/json.ts";
 import * as z from "zod";
 import { egressFault } from "../domain/egress.ts";
+import { isName } from "../domain/names.ts";
 import { profileSchema } from "./profile_schema.ts";
 import { registrySchema, tracesSchema } from "./registry_schema.ts";
 import { anonymous, defaultService } from "./service.ts";
 import { serviceSchema, tokenSchema } from "./service_schema.ts";
 import { targetFaults } from "./target_tenants.ts";
 
-/** Checks of names, passed in by the caller. */
-export interface NameChecks {
-  /** Whether it is a valid profile or tenant name. */
-  isName(name: string): boolean;
-  /** Why a payload path is not valid, or undefined. */
-  pathFault(path: string): string | undefined;
-}
-
-export type ParsedConfig = z.output<ReturnType<typeof configSchema>>;
+export type ParsedConfig = z.output<typeof configSchema>;
 
 const nameRule = "must be 1 to 64 of a-z 0-9 . _ - with a letter or digit at both ends";
-
-/** The schema of the whole file; `checks` validates its names. */
-export function configSchema(checks: NameChecks) {
-  const name = z.string().refine(checks.isName, nameRule);
-  return z.strictObject({
-    version: z.literal(1, "must be 1"),
-    registries: z.record(name, registrySchema).default({}),
-    tenants: z.array(name).min(1, "must name at least one tenant")
-      .refine(isDistinct, "must not repeat a name").default(["default"]),
-    profiles: z.record(name, profileSchema(checks.pathFault)).default({}),
-    egress: egressSchema.default({ sealed: false, allow: [] }),
-    timeline: z.strictObject({ days: z.number().int().min(1).max(3650) })
-      .default({ days: 90 }),
-    traces: tracesSchema.exactOptional(),
-    service: serviceSchema.default(defaultService),
-    tokens: z.record(name, tokenSchema).default({}),
-  }).superRefine((value, context) => {
-    for (const { place, text } of targetFaults(value)) {
-      context.addIssue({ code: "custom", path: place, message: text });
-    }
-  }).transform(({ version: _, registries, profiles, tokens, ...rest }) => ({
-    ...rest,
-    registries: listed(registries),
-    profiles: listed(profiles),
-    tokens: listed(tokens),
-  }));
-}
-
-function listed<One>(named: Readonly<Record<string, One>>): ({ name: string } & One)[] {
-  return Object.entries(named).map(([name, one]) => ({ name, ...one }));
-}
 
 const egressSchema = z.strictObject({
   sealed: z.boolean().default(false),
@@ -60,6 +22,36 @@ const egressSchema = z.strictObject({
     }),
   ).default([]),
 });
+
+const name = z.string().refine(isName, nameRule);
+
+/** The schema of the whole file. */
+export const configSchema = z.strictObject({
+  version: z.literal(1, "must be 1"),
+  registries: z.record(name, registrySchema).default({}),
+  tenants: z.array(name).min(1, "must name at least one tenant")
+    .refine(isDistinct, "must not repeat a name").default(["default"]),
+  profiles: z.record(name, profileSchema).default({}),
+  egress: egressSchema.default({ sealed: false, allow: [] }),
+  timeline: z.strictObject({ days: z.number().int().min(1).max(3650) })
+    .default({ days: 90 }),
+  traces: tracesSchema.exactOptional(),
+  service: serviceSchema.default(defaultService),
+  tokens: z.record(name, tokenSchema).default({}),
+}).superRefine((value, context) => {
+  for (const { place, text } of targetFaults(value)) {
+    context.addIssue({ code: "custom", path: place, message: text });
+  }
+}).transform(({ version: _, registries, profiles, tokens, ...rest }) => ({
+  ...rest,
+  registries: listed(registries),
+  profiles: listed(profiles),
+  tokens: listed(tokens),
+}));
+
+function listed<One>(named: Readonly<Record<string, One>>): ({ name: string } & One)[] {
+  return Object.entries(named).map(([name, one]) => ({ name, ...one }));
+}
 
 export interface Fault {
   /** Keys and indexes from the root to the fault. */

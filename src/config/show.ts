@@ -4,14 +4,14 @@ import { type core, toJSONSchema } from "zod";
 import { descriptions } from "./descriptions.ts";
 import type { Config } from "./load.ts";
 import type { Profile, RegistryConfig } from "./profile.ts";
-import { configSchema, type NameChecks } from "./schema.ts";
+import { configSchema } from "./schema.ts";
 
 /**
  * JSON Schema 2020-12, for editors and early checks. It knows keys and types; rules for values, and
  * between parts of the file, are in parse.ts.
  */
-export function schemaOf(checks: NameChecks): Record<string, unknown> {
-  const schema = toJSONSchema(configSchema(checks), { io: "input", unrepresentable: "any" });
+export function schemaOf(): Record<string, unknown> {
+  const schema = toJSONSchema(configSchema, { io: "input", unrepresentable: "any" });
   for (const { path, schema: part } of keysOf(schema)) {
     const description = descriptions[path];
     if (description !== undefined) part.description = description;

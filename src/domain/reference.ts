@@ -3,10 +3,10 @@
  * default registry and no default tag: behind an air gap a guess is useless or wrong. Source:
  * distribution-spec 1.1, "Pulling manifests" (names, tags), image-spec descriptor.md (digests).
  */
-import { isIP } from "node:net";
 import { shown } from "./names.ts";
 import { StellaError } from "./errors.ts";
 import type { Digest } from "./hash.ts";
+import { isLoopback, isLoopbackHost } from "./loopback.ts";
 
 export interface Reference {
   /** `HOST[:PORT]`, lowercase. */
@@ -58,7 +58,7 @@ export function endpointOf(
   reference: Reference,
   options: { plainHttp?: boolean; ca?: boolean } = {},
 ): Endpoint {
-  const plain = options.plainHttp || (!options.ca && isLoopbackUrl(reference.authority));
+  const plain = options.plainHttp || (!options.ca && isLoopbackHost(reference.authority));
   return parseEndpoint(`${plain ? "http" : "https"}://${reference.authority}`, options.plainHttp);
 }
 
@@ -98,12 +98,6 @@ export function portOf(url: URL): number {
   return Number(url.port) || (url.protocol === "https:" ? 443 : 80);
 }
 
-/** Whether a host name or address is loopback. */
-export function isLoopback(hostname: string): boolean {
-  if (isIP(hostname) === 4) return hostname.startsWith("127.");
-  return hostname === "localhost" || hostname === "::1";
-}
-
 /**
  * Whether a registry may refer us to `url`, as its token server or by a redirect. That must be TLS,
  * or plain HTTP to the registry's own host if the registry itself uses plain HTTP. The egress
@@ -129,11 +123,6 @@ export function isRepository(name: string): boolean {
 
 export function isDigest(text: string): text is Digest {
   return digestPattern.test(text);
-}
-
-function isLoopbackUrl(authority: string): boolean {
-  const url = URL.parse(`http://${authority}`);
-  return url !== null && isLoopback(hostOf(url));
 }
 
 function withoutScheme(text: string): string {

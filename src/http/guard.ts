@@ -6,7 +6,7 @@
  */
 import { isIP } from "node:net";
 import type { Context, MiddlewareHandler } from "hono";
-import { isLoopback, isThisMachine } from "../config/listen.ts";
+import { isLoopback } from "../domain/loopback.ts";
 import type { AppEnvironment, NodeBindings } from "./deps.ts";
 import { problem } from "./problem.ts";
 
@@ -102,5 +102,5 @@ export function peerOf(c: Context<AppEnvironment>): string {
 function isOwn(host: string, { hosts, addresses }: Names): boolean {
   const name = (URL.parse(`http://${host}`)?.hostname ?? "").replace(/^\[|\]$/g, "");
   if (addresses && isIP(name) !== 0) return true;
-  return isThisMachine(name) || hosts.includes(name);
+  return isLoopback(name) || hosts.includes(name);
 }

@@ -16,7 +16,8 @@ import { RegistryError, stopped } from "./failure.ts";
 import type { Answer, Outgoing, Streamed } from "./message.ts";
 import type { OnRead } from "./part_connection.ts";
 import { type Connect, PartPool } from "./part_pool.ts";
-import { hostOf, isLoopback, portOf } from "../domain/reference.ts";
+import { isLoopback } from "../domain/loopback.ts";
+import { hostOf, portOf } from "../domain/reference.ts";
 import { openExchange } from "./stream.ts";
 
 /** Throws a StellaError if `hostname:port` is not allowed. */

@@ -20,7 +20,7 @@ import { escaped } from "../domain/names.ts";
 import { destinations, hostnameOf } from "../config/destinations.ts";
 import { type EgressPolicy, egressPolicy } from "../domain/egress.ts";
 import { ignoredWarning } from "../config/hostile_environment.ts";
-import { isThisMachine } from "../config/listen.ts";
+import { isLoopback } from "../domain/loopback.ts";
 import type { Job } from "../jobs/job.ts";
 import type { JobQueue } from "../jobs/job_queue.ts";
 import { FileStore } from "../store/files/store.ts";
@@ -81,7 +81,7 @@ export async function openResources(options: ServiceOptions, cleanup: Cleanup) {
 
 /** Warns about variables without effect, if connections to other machines are configured. */
 function warnOfIgnoredVariables({ config, environment }: ServiceOptions, log: Log): void {
-  if (destinations(config).every(({ url }) => isThisMachine(hostnameOf(url)))) return;
+  if (destinations(config).every(({ url }) => isLoopback(hostnameOf(url)))) return;
   const detail = ignoredWarning(environment);
   if (detail === undefined) return;
   log("WARN", "environment.ignored", "Variables of the environment are ignored", { detail });

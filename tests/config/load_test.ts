@@ -1,12 +1,8 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { isName } from "../../src/domain/names.ts";
-import { pathFault } from "../../src/domain/paths.ts";
 import { loadConfig } from "../../src/config/load.ts";
 import { parseConfig } from "../../src/config/parse.ts";
 import { StellaError } from "../../src/domain/errors.ts";
-
-const checks = { isName, pathFault };
 
 /** A directory with these files, gone after the test. */
 async function withFiles(
@@ -29,7 +25,7 @@ async function faultsOf(text: string): Promise<string[]> {
   await withFiles({ "stella.yaml": text }, async (directory) => {
     const flag = join(directory, "stella.yaml");
     await assert.rejects(
-      loadConfig({ flag, environment: () => undefined }, checks),
+      loadConfig({ flag, environment: () => undefined }),
       (error) => {
         assert.ok(error instanceof StellaError);
         assert.equal(error.kind, "config");
@@ -44,7 +40,7 @@ async function faultsOf(text: string): Promise<string[]> {
 
 Deno.test("without a file there is the kit, the tenant default and no registry", async () => {
   const nowhere = { environment: () => undefined, systemFile: "/nonexistent/stella.yaml" };
-  const { config, path } = await loadConfig(nowhere, checks);
+  const { config, path } = await loadConfig(nowhere);
   assert.equal(path, undefined);
   assert.deepEqual(config.tenants, ["default"]);
   assert.equal(config.registries.size, 0);
@@ -71,7 +67,7 @@ profiles:
 `;
   await withFiles({ "stella.yaml": text }, async (directory) => {
     const flag = join(directory, "stella.yaml");
-    const { config, path } = await loadConfig({ flag, environment: () => undefined }, checks);
+    const { config, path } = await loadConfig({ flag, environment: () => undefined });
     assert.equal(path, flag);
     assert.deepEqual(config.tenants, ["default", "lab"]);
     assert.deepEqual([...config.registries.values()], [
@@ -206,7 +202,7 @@ Deno.test("the first of flag, STELLA_CONFIG, state directory and system file is 
     const load = async (flag: string | undefined, variables: Record<string, string>) => {
       const environment = (name: string) => variables[name];
       const where = { flag, environment, systemFile: at("system.yaml") };
-      return (await loadConfig(where, checks)).config.tenants[0];
+      return (await loadConfig(where)).config.tenants[0];
     };
     const both = { STELLA_CONFIG: at("named.yaml"), STELLA_DATA: directory };
     assert.equal(await load(at("flag.yaml"), both), "flag");
@@ -218,7 +214,7 @@ Deno.test("the first of flag, STELLA_CONFIG, state directory and system file is 
 
 Deno.test("a file that was named has to be there, small, and a file", async () => {
   await withFiles({ "large.yaml": "#".repeat(1024 * 1024 + 1) }, async (directory) => {
-    const load = (flag: string) => loadConfig({ flag, environment: () => undefined }, checks);
+    const load = (flag: string) => loadConfig({ flag, environment: () => undefined });
     await assert.rejects(load(join(directory, "none.yaml")), {
       kind: "io",
       message: /none\.yaml": no such file/,
@@ -234,7 +230,7 @@ function timeOf(keys: number, indent: string): number {
   const text = `version: 1\n${indent === "" ? "" : "service:\n"}${lines}`;
   const times = Array.from({ length: 3 }, () => {
     const start = performance.now();
-    assert.throws(() => parseConfig("x", text, checks), (error) => {
+    assert.throws(() => parseConfig("x", text), (error) => {
       return error instanceof StellaError && error.findings.length === keys;
     });
     return performance.now() - start;

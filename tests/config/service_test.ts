@@ -1,8 +1,6 @@
 /** What stella.yaml says about the service itself. */
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { isName } from "../../src/domain/names.ts";
-import { pathFault } from "../../src/domain/paths.ts";
 import { loadConfig } from "../../src/config/load.ts";
 import { defaultService } from "../../src/config/service.ts";
 import { StellaError } from "../../src/domain/errors.ts";
@@ -13,7 +11,7 @@ async function load(text: string) {
     const flag = join(directory, "stella.yaml");
     Deno.writeTextFileSync(flag, text);
     const where = { flag, environment: () => undefined };
-    return (await loadConfig(where, { isName, pathFault })).config;
+    return (await loadConfig(where)).config;
   } finally {
     Deno.removeSync(directory, { recursive: true });
   }

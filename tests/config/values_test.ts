@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { durationSeconds } from "../../src/config/duration.ts";
-import { isLoopback, parseGuarded, parseListen, urlOf } from "../../src/config/listen.ts";
+import { parseGuarded, parseListen, urlOf } from "../../src/config/listen.ts";
 import { renderTag, tagFault } from "../../src/domain/tag.ts";
 
 Deno.test("durations are a count and one of s, m, h", () => {
@@ -40,17 +40,6 @@ Deno.test("what is no address is refused as such", () => {
   const odd = ["8420", ":8420", "127.1:80", "2130706433:80", "0:80", "127.0.0.1:65536", "host:80"];
   for (const text of [...odd, "127.0.0.1", "::1:80", "[127.0.0.1:80"]) {
     assert.throws(() => parseListen(text), { kind: "usage", message: /no IP:PORT/ }, text);
-  }
-});
-
-Deno.test("loopback is an address, never a name", () => {
-  for (const address of ["127.0.0.1", "127.255.0.9", "::1", "0:0:0:0:0:0:0:1"]) {
-    assert.equal(isLoopback(address), true, address);
-  }
-  for (
-    const address of ["localhost", "127.0.0.1.evil.example", "128.0.0.1", "::", "::2", "::1%lo", ""]
-  ) {
-    assert.equal(isLoopback(address), false, address);
   }
 });
 

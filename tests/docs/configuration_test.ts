@@ -4,12 +4,10 @@ import { parse } from "yaml";
 import { withReference } from "../../src/build/configuration_page.ts";
 import { descriptions } from "../../src/config/descriptions.ts";
 import { keysOf, schemaOf } from "../../src/config/show.ts";
-import { isName } from "../../src/domain/names.ts";
-import { pathFault } from "../../src/domain/paths.ts";
 import { withHome } from "../support/program.ts";
 import { blocksOf, pageNames, pageText } from "./pages.ts";
 
-const keys = keysOf(schemaOf({ isName, pathFault })).map(({ path }) => path);
+const keys = keysOf(schemaOf()).map(({ path }) => path);
 
 Deno.test("every key of the configuration has a description, and no other has", () => {
   assert.deepEqual(Object.keys(descriptions).sort(), keys.toSorted());

@@ -26,7 +26,7 @@ const profile = (name: string, more: Partial<Profile> = {}): Profile => ({
 const nothing = { environment: () => undefined, systemFile: "/nonexistent/stella.yaml" };
 
 export const config: Config = {
-  ...(await loadConfig(nothing, { isName: () => true, pathFault: () => undefined })).config,
+  ...(await loadConfig(nothing)).config,
   registries: new Map([["site", { name: "site", url: "https://registry.site:5000" }]]),
   tenants: ["default", "lab"],
   profiles: new Map([

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { openNamed } from "../../src/output/named_file.ts";
-import { isLoopbackHost } from "../../src/config/listen.ts";
+import { isLoopbackHost } from "../../src/domain/loopback.ts";
 import { countSpans, tracesFromProtobuf } from "../../src/telemetry/sink/otlp_traces.ts";
 import { WireError } from "../../src/telemetry/sink/protobuf.ts";
 import { openSink, type SinkOptions } from "../../src/telemetry/sink/span_sink.ts";
