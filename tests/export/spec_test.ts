@@ -82,7 +82,7 @@ Deno.test("a directory bundle cannot be cut into volumes", () => {
 Deno.test("names of profile and tenant are checked before a path is built from them", () => {
   for (const name of ["../x", "a/b", "", "A", "x".repeat(65)]) {
     for (const more of [{ profile: { ...files, name } }, { tenant: name }]) {
-      assert.throws(() => resolve(more), { code: "usage" }, name);
+      assert.throws(() => resolve(more), { kind: "usage" }, name);
     }
   }
 });

@@ -78,7 +78,7 @@ Deno.test("a stop ends the wait for a directory", async () => {
       if (event.kind === "verified") setTimeout(() => stop.abort(), 200);
     };
     const ended = runJob(out, input, 3, { emit, signal: stop.signal });
-    await assert.rejects(ended, { code: "interrupted" });
+    await assert.rejects(ended, { kind: "interrupted" });
     held.close();
     assert.deepEqual(published(events), [{ kind: "published", result: "error" }]);
     assert.deepEqual(storedIn(out), [], "nothing of a cancelled export stays");
