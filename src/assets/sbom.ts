@@ -45,18 +45,29 @@ export function renderSbom(lock: string, built: Built): string {
   const { specifiers = {}, npm = {} } = JSON.parse(lock) as Lock;
   const roots = rootsOf(specifiers);
   const keys = [...reachable(roots, npm)].sort();
+  const [program, platform] = [programRef(built), runtimeRef(built.runtime)];
   const document = {
     $schema: "http://cyclonedx.org/schema/bom-1.6.schema.json",
     bomFormat: "CycloneDX",
     specVersion: "1.6",
     version: 1,
-    metadata: { lifecycles: [{ phase: "build" }], component: program(built) },
-    components: [platform(built.runtime), ...keys.map((key) => component(key, npm[key]))],
-    dependencies: [
-      {
-        ref: programRef(built),
-        dependsOn: [runtimeRef(built.runtime), ...roots.map(refOf).sort()],
+    metadata: {
+      lifecycles: [{ phase: "build" }],
+      component: {
+        type: "application",
+        "bom-ref": program,
+        name: "stella",
+        version: built.version,
+        purl: program,
+        properties: [{ name: "stella:commit", value: built.commit }],
       },
+    },
+    components: [
+      { type: "platform", "bom-ref": platform, ...built.runtime, purl: platform },
+      ...keys.map((key) => component(key, npm[key])),
+    ],
+    dependencies: [
+      { ref: program, dependsOn: [platform, ...roots.map(refOf).sort()] },
       ...keys.map((key) => ({
         ref: refOf(key),
         dependsOn: dependenciesOf(key, npm).map(refOf).sort(),
@@ -128,22 +139,6 @@ function component(key: string, found: Package | undefined): unknown {
       ? {}
       : { hashes: [{ alg: "SHA-512", content: Uint8Array.fromBase64(sha512).toHex() }] }),
   };
-}
-
-function program(built: Built): unknown {
-  return {
-    type: "application",
-    "bom-ref": programRef(built),
-    name: "stella",
-    version: built.version,
-    purl: programRef(built),
-    properties: [{ name: "stella:commit", value: built.commit }],
-  };
-}
-
-function platform(runtime: Runtime): unknown {
-  const ref = runtimeRef(runtime);
-  return { type: "platform", "bom-ref": ref, ...runtime, purl: ref };
 }
 
 function programRef({ version }: Built): string {

@@ -58,7 +58,8 @@ export async function compile(
   const folder = [directory, ...(standIn ? ["stand-in"] : []), ...(target ? [target] : [])];
   const partial = await Deno.makeTempDir({ dir: directory, prefix: ".compile-" });
   try {
-    await copyWithTime(script, `${partial}/stella.js`);
+    await Deno.copyFile(script.path, `${partial}/stella.js`);
+    await setTime(`${partial}/stella.js`, script.stamp);
     await compileIn(partial, flags);
     const name = [...Deno.readDirSync(`${partial}/out`)][0]?.name;
     const made = `${partial}/out/${name}`;
@@ -78,11 +79,6 @@ async function assertReal(made: string, options: CompileOptions): Promise<string
   const deno = assertDeno(await Deno.readFile(made), allowOther);
   if (target === Deno.build.target) await assertStarts(made);
   return deno;
-}
-
-async function copyWithTime(script: Script, to: string): Promise<void> {
-  await Deno.copyFile(script.path, to);
-  await setTime(to, script.stamp);
 }
 
 /** The compiler adds `.exe` by itself if needed: the result is the only file in `out`. */

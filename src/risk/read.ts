@@ -80,52 +80,40 @@ export class OriginalsDigest {
 
   /** Opens the next file; `done` adds it to the digest. */
   open(root: string, { path, carried }: ListedFile): { file: Original; done(): void } {
-    const reader = openOriginal(join(root, path), this.privateFiles);
+    const full = join(root, path);
+    // Opened like the export does later: never a private file, wherever the path leads meanwhile.
+    const seen = asInput(full, statInput(full), statFolder(dirname(full)));
+    const { read, close } = openInput(seen, this.privateFiles);
     if (carried !== path) this.names[carried] = path;
     const hash = startSha256();
+    const blocks = () => blocksOf(read, hash);
+    const done = () => {
+      // What the parser did not read.
+      for (const _ of blocks());
+      close();
+      this.files++;
+      this.bytes += seen.size;
+      const payloadPath = `${folderOf(this.provider)}/${carried}`;
+      this.#lines.update(encodeIndexLine({ path: payloadPath, sha256: hash.digest("hex") }));
+    };
     const { maxRecordBytes = defaultMaxRecordBytes } = this.provider;
-    const blocks = () => blocksOf(reader, hash);
-    const file = { path, size: reader.size, blocks, maxRecordBytes };
-    return { file, done: () => this.#done(carried, reader, hash) };
+    return { file: { path, size: seen.size, blocks, maxRecordBytes }, done };
   }
 
   digest(): string {
     return this.#lines.digest("hex");
-  }
-
-  /** Reads what the parser did not. */
-  #done(carried: string, reader: Reader, hash: Hash): void {
-    for (const _ of blocksOf(reader, hash));
-    reader.close();
-    this.files++;
-    this.bytes += reader.size;
-    const full = `${folderOf(this.provider)}/${carried}`;
-    this.#lines.update(encodeIndexLine({ path: full, sha256: hash.digest("hex") }));
   }
 }
 
 /** One buffer for all: thousands of small files would otherwise leave as many. */
 const buffer = new Uint8Array(blockSize);
 
-function* blocksOf(reader: Reader, hash: Hash): Generator<Uint8Array> {
-  for (let n = reader.read(buffer); n > 0; n = reader.read(buffer)) {
+function* blocksOf(read: (buffer: Uint8Array) => number, hash: Hash): Generator<Uint8Array> {
+  for (let n = read(buffer); n > 0; n = read(buffer)) {
     const block = buffer.subarray(0, n);
     hash.update(block);
     yield block;
   }
-}
-
-interface Reader {
-  size: number;
-  read(buffer: Uint8Array): number;
-  close(): void;
-}
-
-/** Opened like the export does later: never a private file, wherever the path leads meanwhile. */
-function openOriginal(path: string, privateFiles: PrivateFiles): Reader {
-  const seen = asInput(path, statInput(path), statFolder(dirname(path)));
-  const { read, close } = openInput(seen, privateFiles);
-  return { size: seen.size, read, close };
 }
 
 /** The part of a record that `check` examines; undefined if it was rejected. */

@@ -35,20 +35,13 @@ export interface AuditParts {
   onFault(error: unknown): void;
 }
 
-const bodies: Record<Action, string> = {
-  queue: "Export queued by a client",
-  cancel: "Export cancelled by a client",
-  retry: "Export queued again by a client",
-  delete: "Export deleted by a client",
-  download: "Bundle downloaded by a client",
-};
-
-/** The queued event is in the timeline already, with its actor. */
-const stages: Partial<Record<Action, string>> = {
-  cancel: "cancelling",
-  retry: "retried",
-  delete: "deleted",
-  download: "downloaded",
+/** The body of the log line, and the stage in the timeline; that of `queue` is there already. */
+const texts: Record<Action, { body: string; stage?: string }> = {
+  queue: { body: "Export queued by a client" },
+  cancel: { body: "Export cancelled by a client", stage: "cancelling" },
+  retry: { body: "Export queued again by a client", stage: "retried" },
+  delete: { body: "Export deleted by a client", stage: "deleted" },
+  download: { body: "Bundle downloaded by a client", stage: "downloaded" },
 };
 
 /** Milliseconds: a client that downloads a bundle file by file, or in ranges, is one event. */
@@ -75,8 +68,8 @@ export class Audit {
   did(action: Action, actor: string, of: AuditedExport, path?: string): void {
     const { log, timeline, onFault } = this.#parts;
     const file = path === undefined ? {} : { path };
-    log("INFO", `audit.${action}`, bodies[action], { actor, ...of, ...file });
-    const stage = stages[action];
+    const { body, stage } = texts[action];
+    log("INFO", `audit.${action}`, body, { actor, ...of, ...file });
     if (stage === undefined || (action === "download" && !this.#isFirst(of, actor))) return;
     try {
       timeline.add(of, stage, { actor });

@@ -39,14 +39,8 @@ export interface TraceParts {
 
 /** Undefined if the caller's context is not sampled. */
 export function startTrace(of: TracedExport, parts: TraceParts): ExportTrace | undefined {
-  const hex = of.exportId.replaceAll("-", "");
   const parent = parseTraceparent(of.traceparent);
-  if (parent?.sampled === false) return undefined;
-  // Both ids follow from the exportId: an attempt after a restart continues the same trace below
-  // the same span.
-  return new ExportTrace(of, parts, { traceId: parent?.traceId ?? hex, spanId: hex.slice(16) }, {
-    ...(parent === undefined ? {} : { parentSpanId: parent.spanId }),
-  });
+  return parent?.sampled === false ? undefined : new ExportTrace(of, parts, parent);
 }
 
 interface OpenSpan {
@@ -60,26 +54,29 @@ interface OpenSpan {
 
 export class ExportTrace {
   readonly traceId: string;
-  readonly #root: { spanId: string; parentSpanId?: string };
+  readonly #root: { spanId: string; parentSpanId: string | undefined };
   #attempt: OpenSpan | undefined;
   #stage: OpenSpan | undefined;
   #digest: string | undefined;
   #attestation: "pending" | "verified" | "failed" = "pending";
 
+  /**
+   * Both ids follow from the exportId: an attempt after a restart continues the same trace below
+   * the same span.
+   */
   constructor(
     readonly of: TracedExport,
     readonly parts: TraceParts,
-    { traceId, spanId }: { traceId: string; spanId: string },
-    parent: { parentSpanId?: string },
+    parent: TraceContext | undefined,
   ) {
-    this.traceId = traceId;
-    this.#root = { spanId, ...parent };
+    const hex = of.exportId.replaceAll("-", "");
+    this.traceId = parent?.traceId ?? hex;
+    this.#root = { spanId: hex.slice(16), parentSpanId: parent?.spanId };
   }
 
   started(attempt: number): void {
     this.#digest = undefined;
-    const asked = { start: this.of.createdAt, since: undefined };
-    if (attempt === 1) this.#close({ ...this.#open("export.queue"), ...asked }, this.#root.spanId);
+    if (attempt === 1) this.#close(this.#openSinceRequest("export.queue"), this.#root.spanId);
     this.#attempt = this.#open("export.attempt", { "export.attempt": attempt });
   }
 
@@ -98,9 +95,8 @@ export class ExportTrace {
     this.#endStage(failure);
     if (this.#attempt !== undefined) this.#close(this.#attempt, this.#root.spanId, failure);
     const attributes = { state, bundleDigest, "error.type": error?.code };
-    const whole = { ...this.#open("export", attributes), spanId: this.#root.spanId };
-    const asked = { start: this.of.createdAt, since: undefined };
-    this.#close({ ...whole, ...asked }, this.#root.parentSpanId, failure);
+    const whole = this.#openSinceRequest("export", attributes);
+    this.#close({ ...whole, spanId: this.#root.spanId }, this.#root.parentSpanId, failure);
     this.#attempt = undefined;
   }
 
@@ -129,6 +125,10 @@ export class ExportTrace {
     const { now, elapsed, random } = this.parts;
     const spanId = random(new Uint8Array(8)).toHex();
     return { spanId, name, start: now(), since: elapsed(), attributes };
+  }
+
+  #openSinceRequest(name: string, attributes?: Attributes): OpenSpan {
+    return { ...this.#open(name, attributes), start: this.of.createdAt, since: undefined };
   }
 
   /** Every span has the attributes of the log, so that each can be found by itself. */

@@ -98,7 +98,7 @@ Deno.test("a denort that is none, or of another Deno, ends the build; the other 
   await using place = await fixturePlace();
   const denort = `${place.root}/denort`;
   const call =
-    "await compile(script, directory, OPTIONS).catch((e) => [e.code, e.message, e.hint])";
+    "await compile(script, directory, OPTIONS).catch((e) => [e.kind, e.message, e.hint])";
   const refusal = (options: string) =>
     compileWith<string[]>(place, denort, call.replace("OPTIONS", options)).join("\n");
   copyFileSync("/bin/true", denort);
@@ -107,7 +107,7 @@ Deno.test("a denort that is none, or of another Deno, ends the build; the other 
   appendFileSync(denort, "Deno/1.2.3Deno/1.2.3+0123456789");
   assert.match(refusal("{}"), /it is of Deno 1\.2\.3, and this is Deno .*--allow-other-denort/s);
   // It is taken, and then does not start as stella: nothing of it is left.
-  assert.match(refusal("{ allowOther: true }"), /^internal\nCannot start what was compiled/);
+  assert.match(refusal("{ allowOther: true }"), /^defect\nCannot start what was built/);
   assert.deepEqual(readdirSync(`${place.root}/dist`), ["stella.js"]);
 });
 
