@@ -58,7 +58,9 @@ export function readPrivateFile(
 ): Uint8Array {
   return readRegular(`Cannot read ${what}`, path, max, (stat) => {
     check(stat);
-    if ((stat.mode & 0o077) === 0) return;
+    // systemd gives a service its credentials by an access list, which looks like group access.
+    const others = path.startsWith("/run/credentials/") ? 0o037 : 0o077;
+    if ((stat.mode & others) === 0) return;
     throw new StellaError("file_exposed", `Cannot use ${what} ${shown(path)}: others can read it`, {
       hint: `run: chmod 600 ${path}`,
     });

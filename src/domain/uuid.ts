@@ -24,6 +24,8 @@ export interface IdOptions {
   random(bytes: Uint8Array): Uint8Array;
   /** The newest existing id. */
   after?: string | undefined;
+  /** Ids that share a millisecond, up to 4096: a counter replaces their first random bits. */
+  perMillisecond?: number;
 }
 
 /**
@@ -31,10 +33,14 @@ export interface IdOptions {
  * by age and order must not mistake a new bundle for an old one. RFC 9562 section 6.2 allows a time
  * ahead of the clock for that.
  */
-export function ascendingIds({ now, random, after }: IdOptions): () => string {
-  let last = after === undefined ? 0 : timeOf(after);
+export function ascendingIds({ now, random, after, perMillisecond = 1 }: IdOptions): () => string {
+  let last = { time: after === undefined ? 0 : timeOf(after), count: perMillisecond };
   return () => {
-    last = Math.max(now(), last + 1);
-    return uuidV7(last, random(new Uint8Array(10)));
+    const time = Math.max(now(), last.time);
+    const count = time > last.time ? 0 : last.count + 1;
+    last = count < perMillisecond ? { time, count } : { time: time + 1, count: 0 };
+    const bytes = random(new Uint8Array(10));
+    if (perMillisecond > 1) new DataView(bytes.buffer).setUint16(0, last.count);
+    return uuidV7(last.time, bytes);
   };
 }

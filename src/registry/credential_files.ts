@@ -2,7 +2,7 @@
 import { isObject, type Json, type JsonObject } from "../domain/json.ts";
 import { existsSync } from "node:fs";
 import { JsonFault, parseStrict } from "../bundle/strict_json.ts";
-import { readRegular } from "../domain/regular_file.ts";
+import { readPrivateFile, readRegular } from "../domain/regular_file.ts";
 import { StellaError } from "../domain/errors.ts";
 import { type Credentials, isUsername, Secret } from "./secret.ts";
 import { dockerCredentials, isDockerConfig } from "./docker_config.ts";
@@ -60,20 +60,9 @@ function readLogin(path: string, name: string): Credentials | undefined {
   return found;
 }
 
-/** The content of a small file that only its owner can read. @throws StellaError usage */
+/** The content of a small file that only its owner can read. @throws StellaError config; io */
 export function readPrivate(path: string): Uint8Array {
-  return readRegular(action, path, maxFileBytes, ({ mode }) => checkPrivate(path, mode & 0o777));
-}
-
-/**
- * systemd makes credentials available to the service alone, by a private directory and an access
- * list, which looks like group access.
- */
-function checkPrivate(path: string, mode: number): void {
-  const others = path.startsWith("/run/credentials/") ? 0o037 : 0o077;
-  if ((mode & others) === 0) return;
-  const text = mode.toString(8).padStart(4, "0");
-  throw unfit(path, `its mode is ${text}, so others can read it`, "chmod 600 the file");
+  return readPrivateFile("the credentials", path, maxFileBytes);
 }
 
 function parsed(path: string, bytes: Uint8Array): JsonObject {

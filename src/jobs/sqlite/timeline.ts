@@ -1,7 +1,7 @@
 /** Stores the timeline in the service's database. */
 import type { EventOf, Timeline, TimelineEvent, TimelineFilter } from "../timeline.ts";
 import type { Database, Row, Value } from "./sql.ts";
-import { timeOf, uuidV7 } from "../../domain/uuid.ts";
+import { ascendingIds, uuidV7 } from "../../domain/uuid.ts";
 
 export interface TimelineOptions {
   /** Milliseconds since 1970. */
@@ -14,16 +14,15 @@ export interface TimelineOptions {
 
 /** Number of events between two removals of old ones. */
 const pruneEvery = 500;
-/** Ids per millisecond: twelve bits of the UUID count them. */
-const maxPerTime = 4096;
 
 export class SqliteTimeline implements Timeline {
-  #last: { time: number; count: number };
+  readonly #newId: () => string;
   #added = 0;
 
   constructor(readonly db: Database, readonly options: TimelineOptions) {
     const newest = db.one("SELECT max(id) AS id FROM events")?.["id"];
-    this.#last = { time: typeof newest === "string" ? timeOf(newest) : 0, count: maxPerTime };
+    const after = typeof newest === "string" ? newest : undefined;
+    this.#newId = ascendingIds({ ...options, after, perMillisecond: 4096 });
     this.prune();
   }
 
@@ -75,16 +74,6 @@ export class SqliteTimeline implements Timeline {
     this.db.write("Cannot prune the timeline", () => {
       this.db.run("DELETE FROM events WHERE id < ?", [oldest]);
     });
-  }
-
-  #newId(): string {
-    const now = Math.max(this.options.now(), this.#last.time);
-    const isNew = now > this.#last.time;
-    const count = isNew ? 0 : this.#last.count + 1;
-    this.#last = count < maxPerTime ? { time: now, count } : { time: now + 1, count: 0 };
-    const random = this.options.random(new Uint8Array(10));
-    new DataView(random.buffer).setUint16(0, this.#last.count);
-    return uuidV7(this.#last.time, random);
   }
 }
 
