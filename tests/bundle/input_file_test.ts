@@ -179,3 +179,13 @@ testWith(
     );
   },
 );
+
+Deno.test("a directory of a source that has become a file is refused as changed", async () => {
+  await withDirectory((root) => {
+    writeFiles(root, { folder: "now a file" });
+    assert.throws(() => statFolder(join(root, "folder")), {
+      reason: "inputs_changed",
+      message: /folder" is not what it was when the export began$/,
+    });
+  });
+});
