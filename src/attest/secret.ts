@@ -63,7 +63,7 @@ export function secretFrom(text: string, path: string): SharedSecret {
   if (bytes.length < minSecretBytes || bytes.length > maxSecretBytes) {
     const found = pemPattern.test(text)
       ? `it has ${bytes.length} bytes, not ${minSecretBytes} to ${maxSecretBytes}`
-      : `it is no ${label}`;
+      : `not a ${label}`;
     throw new StellaError(
       "secret_invalid",
       `Cannot use ${shown(path)} as a shared secret: ${found}`,

@@ -227,7 +227,7 @@ class FileReader implements ByteReader {
         {
           cause: error,
           hint:
-            "the medium failed; this says nothing about the content: clean, replug or copy it and verify again",
+            "clean, replug or copy the medium and verify again: this says nothing about the content",
         },
       );
     }

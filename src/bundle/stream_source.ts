@@ -222,18 +222,21 @@ function isBefore(a: string, b: string): boolean {
 }
 
 function noHeader(name: string, at: number): StellaError {
-  const text = `Cannot read a bundle from ${name}: byte ${at} begins no file as stella sends it`;
+  const text =
+    `Cannot read a bundle from ${name}: not a stella stream (unexpected data at byte ${at})`;
   return new StellaError(at === 0 ? "manifest_invalid" : "header_differs", text, {
-    hint:
-      "send what the service gives as /v1/exports/{id}/bundle.tar, or name the directory of the bundle",
+    hint: "send the response of /v1/exports/{id}/bundle.tar, or name the directory of the bundle",
   });
 }
 
 function noDirectory(name: string): StellaError {
   return new StellaError(
     "layout_unsuitable",
-    `Cannot read a bundle from ${name}: its payload lies as files`,
-    { hint: "a bundle with the layout directory is verified where it lies: name its directory" },
+    `Cannot read a bundle from ${name}: its layout is directory`,
+    {
+      hint:
+        "name the directory of the bundle: a bundle with the layout directory cannot be streamed",
+    },
   );
 }
 
@@ -246,7 +249,7 @@ function largeIndex(name: string, size: number): StellaError {
 }
 
 function finding(reason: ReasonOf<"unexpected">, path: string, found: string): Finding {
-  const hint = "the stream is not as stella sends it: get it again from its origin";
+  const hint = "get the stream again from its origin: it is not as stella sends it";
   return { kind: "unexpected", reason, path, found, hint };
 }
 
@@ -255,7 +258,7 @@ const unread = (path: string) =>
 const badPadding = (path: string) =>
   finding("padding_differs", path, "bytes that are not zero after the content");
 const extra = (path: string) =>
-  finding("entry_unexpected", path, "the manifest does not list it at this place of the stream");
+  finding("entry_unexpected", path, "not listed in the manifest at this position of the stream");
 
 function modeDiffers(path: string, found: number, expected: number): Finding {
   const text = (mode: number) => `mode ${mode.toString(8).padStart(4, "0")}`;
@@ -281,6 +284,6 @@ function cut(at: number): Finding {
     reason: "truncated",
     path: "bundle.tar",
     found: `the stream ends at byte ${at}, without its end blocks`,
-    hint: "the stream was cut: send it again",
+    hint: "send the stream again: it is truncated",
   };
 }

@@ -77,7 +77,7 @@ class Parser {
       this.#match(space);
       const start = this.#at;
       const name = this.#string();
-      if (name in object) this.#fail(`The name ${shown(name)} stands twice`, start);
+      if (name in object) this.#fail(`Duplicate name ${shown(name)}`, start);
       this.#expect(":");
       object[name] = this.value(depth + 1);
     });
@@ -108,7 +108,7 @@ class Parser {
     try {
       if (raw.includes("\\")) text = JSON.parse(raw);
     } catch {
-      this.#fail("A string has a wrong escape", start);
+      this.#fail("A string has an invalid escape", start);
     }
     if (!text.isWellFormed()) this.#fail("A string has half a surrogate pair", start);
     this.#at = start + raw.length;

@@ -45,14 +45,14 @@ const maxWindow = 8 * 1024 * 1024;
 
 function walkFrame(frame: Uint8Array, size: number): void {
   const view = new DataView(frame.buffer, frame.byteOffset, frame.byteLength);
-  if (frame.length < 6 || view.getUint32(0, true) !== magic) throw new Error("it is no zstd frame");
+  if (frame.length < 6 || view.getUint32(0, true) !== magic) throw new Error("not a zstd frame");
   const descriptor = view.getUint8(4);
   if ((descriptor & 0x08) !== 0 || (descriptor & 0x03) !== 0) {
     throw new Error("the frame uses a reserved bit or a dictionary");
   }
   const blocks = checkContentSize(view, descriptor, size);
   const end = walkBlocks(view, blocks) + ((descriptor & 0x04) !== 0 ? 4 : 0);
-  if (end > frame.length) throw new Error("the frame is cut");
+  if (end > frame.length) throw new Error("the frame is truncated");
   if (end < frame.length) throw new Error("bytes follow the frame");
 }
 
@@ -66,7 +66,7 @@ function checkContentSize(view: DataView, descriptor: number, size: number): num
   }
   const at = single ? 5 : 6;
   const width = 1 << flag;
-  if (at + width > view.byteLength) throw new Error("the frame is cut");
+  if (at + width > view.byteLength) throw new Error("the frame is truncated");
   const stated = flag === 0
     ? view.getUint8(at)
     : flag === 1
@@ -86,7 +86,7 @@ function windowOf(descriptor: number): number {
 function walkBlocks(view: DataView, start: number): number {
   let at = start;
   for (;;) {
-    if (at + 3 > view.byteLength) throw new Error("the frame is cut");
+    if (at + 3 > view.byteLength) throw new Error("the frame is truncated");
     const header = view.getUint16(at, true) | view.getUint8(at + 2) << 16;
     const type = header >> 1 & 3;
     if (type === 3) throw new Error("the frame has a block of a reserved type");

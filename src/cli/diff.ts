@@ -104,7 +104,7 @@ async function sideOf(source: BundleSource): Promise<Side> {
   if (bytes !== undefined) return { name, source, manifest: readManifest(bytes) };
   throw new StellaError(
     "manifest_missing",
-    `Cannot compare ${shown(name)}: it has no ${manifestName}`,
+    `Cannot compare ${shown(name)}: no ${manifestName} in it`,
   );
 }
 

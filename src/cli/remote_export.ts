@@ -16,7 +16,7 @@ export interface RemoteExport {
   tenant: string;
   /** What asked for it: api, schedule or cli. Older services do not say this and what follows. */
   trigger: string | undefined;
-  /** Name of the token that asked for it. */
+  /** Name of the token that requested it. */
   actor: string | undefined;
   createdAt: string | undefined;
   startedAt: string | undefined;

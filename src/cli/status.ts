@@ -91,7 +91,7 @@ async function readNamed(place: Place): Promise<Named> {
   try {
     const bytes = await readSmall(opened.source, manifestName, maxManifestBytes);
     if (bytes === undefined) {
-      const text = `Cannot compare with ${shown(place.name)}: it has no ${manifestName}`;
+      const text = `Cannot compare with ${shown(place.name)}: no ${manifestName} in it`;
       throw new StellaError("manifest_missing", text);
     }
     const { tool, files } = readManifest(bytes);

@@ -25,7 +25,7 @@ export function refuseHostileEnvironment(environment: Environment): void {
     "hostile_environment",
     `Cannot use the network while ${names.join(", ")} is set`,
     {
-      hint: `start it without: env ${names.map((name) => `-u ${name}`).join(" ")} stella ...`,
+      hint: `unset it: env ${names.map((name) => `-u ${name}`).join(" ")} stella ...`,
       findings: names.map(finding),
     },
   );

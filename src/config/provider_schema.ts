@@ -31,8 +31,8 @@ export const providerSchema = z.strictObject({
     context.addIssue({ code: "custom", path: at, message });
   if ((path === undefined) === (url === undefined)) return add([], "must have either path or url");
   if (url === undefined) {
-    if (sha256 !== undefined) add(["sha256"], "goes with url");
-    if (ca !== undefined) add(["ca"], "goes with url");
+    if (sha256 !== undefined) add(["sha256"], "needs url");
+    if (ca !== undefined) add(["ca"], "needs url");
     return;
   }
   const fault = urlFault(url);

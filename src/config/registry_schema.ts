@@ -26,7 +26,7 @@ export const registrySchema = z.strictObject({
   };
   add("url", urlFault(value.url, value.plainHttp === true));
   if (value.credential !== undefined && value.credentialsFile !== undefined) {
-    add("credential", "cannot stand beside credentialsFile");
+    add("credential", "cannot be used together with credentialsFile");
   }
   if ((value.clientCertificate === undefined) !== (value.clientKey === undefined)) {
     add(value.clientKey === undefined ? "clientKey" : "clientCertificate", "must be there too");

@@ -100,7 +100,7 @@ function tokenFaults(value: unknown): Fault[] {
   return tokens.flatMap(([name, token], at) => {
     const { tenants, sha256 } = mapOf(token);
     const twin = tokens.slice(0, at).find(([, other]) => mapOf(other)["sha256"] === sha256)?.[0];
-    const text = `is that of the token ${twin} already: one token has one set of rights`;
+    const text = `is already used by the token ${twin}: a token has one set of rights`;
     return [
       ...(name === anonymous
         ? [{ place: ["tokens", name], text: "is reserved for requests without a token" }]

@@ -418,7 +418,7 @@ const pathFaults: Readonly<Record<string, readonly [Reason, string, string?]>> =
   ENODEV: ["path_unusable", "no such device"],
   EBUSY: ["path_unusable", "it is in use"],
   ETXTBSY: ["path_unusable", "it is a program that is running"],
-  EXDEV: ["path_unusable", "it lies on another file system"],
+  EXDEV: ["path_unusable", "it is on another file system"],
   EIO: ["medium_failed", "input/output error"],
   EROFS: ["read_only", "the file system is read-only", "choose another target"],
   EFBIG: ["path_unusable", "the file is too large for its file system"],
@@ -451,7 +451,7 @@ export function ioError(action: string, path: string, cause: unknown): StellaErr
     return new StellaError(reason, text, { cause, hint });
   }
   const text = `${action} ${JSON.stringify(path)}: nothing below /dev, /proc and /sys is opened`;
-  const elsewhere = "put it elsewhere: a tmpfs that is mounted at another place will do";
+  const elsewhere = "choose another directory: a tmpfs mounted elsewhere works";
   return new StellaError("path_reserved", text, { cause, hint: elsewhere });
 }
 

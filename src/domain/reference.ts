@@ -73,7 +73,7 @@ export function parseEndpoint(text: string, plainHttp = false): Endpoint {
   if (url === null || written === undefined || hostFault(written) !== undefined) {
     throw new StellaError(
       "reference_invalid",
-      `Cannot use the registry ${shown(text)}: it is no plain URL`,
+      `Cannot use the registry ${shown(text)}: not a plain URL`,
       {
         hint: "write https://HOST[:PORT] without a path",
       },

@@ -23,11 +23,11 @@ export function tagFault(template: string): string | undefined {
   const unknown = [...template.matchAll(/\{([^}]*)\}/g)].map((match) => match[1] ?? "")
     .filter((name) => !placeholders.some((one) => one === name));
   if (unknown.length > 0) {
-    return `it knows no {${unknown[0]}}, only {created} {profile} {tenant} {digest}`;
+    return `unknown placeholder {${unknown[0]}}, use {created} {profile} {tenant} {digest}`;
   }
   return isTag(renderTag(template, longestValues))
     ? undefined
-    : "what it renders is no tag: 1 to 128 of a-z A-Z 0-9 _ . - and no dot or dash in front";
+    : "it does not give a valid tag: 1 to 128 of a-z A-Z 0-9 _ . - without a leading dot or dash";
 }
 
 /**

@@ -1,6 +1,6 @@
 /**
- * What a bundle carries beside index and payload: files that help to verify it without stella, and
- * programs: stella itself, and builds of it for other platforms.
+ * Companion files in a bundle: files that help to verify it without stella, and programs: stella
+ * itself, and builds for other platforms.
  */
 import { statSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
@@ -21,13 +21,13 @@ export const companionNames = [textName, scriptName];
 export interface CarriedProgram {
   /** Its name in the bundle. */
   name: string;
-  /** Where it lies now. */
+  /** Its current path. */
   path: string;
 }
 
 /**
- * `--include-self` and each `--include-binary`: the one is called stella whatever its file is
- * called, the others keep their name.
+ * The programs of `--include-self` and each `--include-binary`: stella itself is called stella
+ * whatever its file name, the others keep theirs.
  */
 export function programsOf(
   self: string | undefined,
@@ -38,10 +38,10 @@ export function programsOf(
 }
 
 /**
- * Refuses, all at once, what is no file, and names that another system could not hold or that
- * something else in the bundle has.
+ * Refuses, all at once, paths that are not files, and names that another system cannot hold or that
+ * are taken in the bundle.
  * @param taken the names of the bundle's other files
- * @throws StellaError usage; media where a path cannot be used
+ * @throws StellaError usage; media if a path cannot be used
  */
 export function checkPrograms(programs: readonly CarriedProgram[], taken: readonly string[]): void {
   const seen = new Set([manifestName, ...taken].map(folded));
@@ -61,7 +61,7 @@ export function checkPrograms(programs: readonly CarriedProgram[], taken: readon
   });
 }
 
-/** Why nothing can be read at `path`; undefined where it is a file. */
+/** Why nothing can be read at `path`; undefined if it is a file. */
 function absenceOf(path: string): Pick<Finding, "reason" | "found"> | undefined {
   try {
     if (statSync(path).isFile()) return undefined;
@@ -77,7 +77,7 @@ function faultOf({ name }: CarriedProgram, seen: Set<string>): string | undefine
   return pathFault(name);
 }
 
-/** @throws StellaError media, usage, unsafe where a program is a private file */
+/** @throws StellaError media, usage, unsafe if a program is a private file */
 export function writeCompanions(
   { programs, privateFiles }: {
     programs: readonly CarriedProgram[];
@@ -101,8 +101,8 @@ function written(directory: string, path: string, content: string, mode: number)
 const pieceSize = 1024 * 1024;
 
 /**
- * Copies a program to `directory`, a piece at a time: it is a hundred megabytes.
- * @throws StellaError media, usage, unsafe where it is a private file
+ * Copies a program to `directory` in pieces: it has a hundred megabytes.
+ * @throws StellaError media, usage, unsafe if it is a private file
  */
 export function copyProgram(
   directory: string,
@@ -121,7 +121,7 @@ export function copyProgram(
   return { path: name, role: "program", executable: true, size, sha256: hash.digest("hex") };
 }
 
-/** Each piece is good until the next one is asked for. */
+/** Each piece is valid until the next one is requested. */
 function* piecesOf(path: string, privateFiles: PrivateFiles): Generator<Uint8Array> {
   const buffer = new Uint8Array(pieceSize);
   const seen = programAt(path);
@@ -140,7 +140,7 @@ function* piecesOf(path: string, privateFiles: PrivateFiles): Generator<Uint8Arr
 }
 
 /**
- * A program may be named by a link, as a package manager makes them.
+ * A program may be named by a link, as package managers create them.
  * @throws StellaError usage, media
  */
 function programAt(path: string) {

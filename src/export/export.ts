@@ -1,5 +1,5 @@
 /**
- * An export, from its specification to the bundle in its output directory; spec.ts lists the
+ * Runs an export, from its specification to the bundle in its output directory; spec.ts lists the
  * stages.
  */
 import { join } from "node:path";
@@ -18,16 +18,16 @@ import { describe, sign, type Signed } from "./sign.ts";
 import { type ExportContext, type ExportSpec, localInputs } from "./spec.ts";
 
 export interface ExportOutput {
-  /** Directory that will hold manifest.json; made where it is missing. */
+  /** The directory for manifest.json; created if missing. */
   readonly directory: string;
-  /** Replace whatever stands in the way. */
+  /** Overwrite existing files. */
   readonly force: boolean;
   readonly signer: Signer;
 }
 
 /**
  * Exports a bundle into `output.directory`.
- * @throws StellaError usage (2), unsafe (9), media (12); the directory is then as it was
+ * @throws StellaError usage (2), unsafe (9), media (12); the directory is then unchanged
  */
 export async function exportBundle(
   spec: ExportSpec,
@@ -81,7 +81,10 @@ export async function exportBundle(
   }
 }
 
-/** Names that this export may need, as many volumes as there can be among them. @throws StellaError usage */
+/**
+ * All names that this export may need, with the maximum number of volumes. @throws StellaError
+ * usage
+ */
 function possibleNames(spec: ExportSpec): string[] {
   const names = [attestationName, hmacName, indexName, ...payloadNames(spec), ...companionNames];
   checkPrograms(spec.programs, names);

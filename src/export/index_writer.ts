@@ -1,6 +1,6 @@
 /**
- * The index as it is written: in blocks, its own digest taken, and lines in the order of the files
- * although the digest of one may come later than those of the files after it.
+ * Writes the index in blocks and hashes it. Lines are in file order, although the digest of a file
+ * may arrive after those of later files.
  */
 import { closeSync, fsyncSync, openSync } from "node:fs";
 import { ioError } from "../domain/errors.ts";

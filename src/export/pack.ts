@@ -1,6 +1,7 @@
 /**
- * The payload on its way into the bundle: each file is read once, its digest goes into the index and its bytes into the archive
- * (or below `payload/`). Small files are left to the workers that fill the archive's chunks, the others are read here.
+ * Packs the payload: each file is read once, its digest goes into the index and its bytes into the
+ * archive (or below `payload/`). Small files are deferred to the workers that fill the archive's
+ * chunks, the others are read here.
  */
 import type { Hash } from "node:crypto";
 import { chmodSync } from "node:fs";
@@ -30,26 +31,26 @@ export interface Packed {
   readonly plan: Plan;
   /** The index and the archive or its volumes. */
   readonly files: readonly BundleFile[];
-  /** Digest per source over its lines of the index. */
+  /** Digest per source of its lines in the index. */
   readonly sources: readonly { readonly name: string; readonly sha256: string }[];
 }
 
-/** What packing uses of the world. */
+/** What packing needs from its environment. */
 export type PackContext = Pick<
   ExportContext,
   "timing" | "emit" | "yieldToEventLoop" | "workers" | "onFirstBytes"
 >;
 
 /**
- * Below this many payload bytes starting a worker costs more than it saves; opening a file costs as
+ * Payload bytes below which starting a worker costs more than it saves; opening a file costs as
  * much as some thousand bytes.
  */
 const thresholdWorkers = 64 * 1024 * 1024;
 const costOfOpening = 16 * 1024;
 
 /**
- * Reads all that is planned, once, and writes index and payload into `directory`.
- * @throws StellaError usage where an input changed, unsafe, media
+ * Reads all planned files once, and writes index and payload into `directory`.
+ * @throws StellaError usage if an input changed, unsafe, media
  */
 export async function pack(
   plan: Plan,
@@ -64,7 +65,7 @@ export async function pack(
   }
 }
 
-/** The same by a pool of the caller's, which stays open. */
+/** The same with a pool of the caller, which stays open. */
 export async function packWith(
   pool: ChunkPool,
   plan: Plan,
@@ -92,7 +93,7 @@ class Packer {
   #files = 0;
   #bytes = 0;
   #newest = 0;
-  /** Bytes that were read. */
+  /** Number of bytes read. */
   #read = 0;
   readonly #yield: () => Promise<void> | undefined;
 
@@ -114,9 +115,9 @@ class Packer {
   async run(): Promise<Packed> {
     for (const file of walk(this.plan.tree, changedWhere)) {
       const { source } = file.origin;
-      // Its digest may come while it is written: so its line waits already.
+      // The digest may arrive while the file is written, so its line is already pending.
       const settle = this.#lines.add({ path: file.path, source });
-      // A promise for each of a million files that need none would cost a tenth of the export.
+      // An unnecessary promise for each of a million files would cost a tenth of the export.
       const seen = this.#look(file);
       const begun = this.#payload.begin(file.path, seen.size, seen.executable);
       if (begun !== undefined) await begun;
@@ -130,7 +131,10 @@ class Packer {
     return await this.#packed();
   }
 
-  /** Against what the plan saw: a file that was written since then would make `created` a time that no second export finds. */
+  /**
+   * Compares with the plan: if a file changed since then, `created` would be a time that a second
+   * export does not find.
+   */
   #checkPlan(): void {
     const { files, bytes, newest } = this.plan;
     if (this.#files !== files || this.#bytes !== bytes) {
@@ -169,9 +173,9 @@ class Packer {
     return seen;
   }
 
-  /** Whether the file is left to the workers, and its digest comes later. */
+  /** Whether reading is deferred to the workers, so that the digest comes later. */
   #isDeferred(input: InputFile | undefined): boolean {
-    // Without workers nothing is gained, and who wants to see the first bytes has them read here.
+    // Without workers nothing is gained; the first bytes, if requested, have to be read here.
     const canDefer = this.pool.depth > 0 && this.context.onFirstBytes === undefined;
     if (input === undefined || !canDefer || !this.#payload.defer?.(input)) return false;
     // It is read within the next few chunks.

@@ -1,4 +1,4 @@
-/** Where the bytes of the payload go: into the archive, or into files below `payload/`. */
+/** Writes the bytes of the payload: into the archive, or into files below `payload/`. */
 import { chmodSync, closeSync, fchmodSync, fsyncSync, mkdirSync, openSync } from "node:fs";
 import { join } from "node:path";
 import { ioError } from "../domain/errors.ts";
@@ -9,14 +9,14 @@ import type { InputFile } from "../bundle/input_file.ts";
 import type { BundleFile } from "../bundle/manifest.ts";
 import type { Plan } from "./plan.ts";
 
-/** Bytes of one read. */
+/** Bytes per read. */
 export const readLength = 1024 * 1024;
 
 export interface Payload {
   begin(path: string, size: number, executable: boolean): Promise<void> | void;
-  /** Whether the content of the file that was begun is read by somebody else; its digest is then told later. */
+  /** Whether reading the current file is deferred; its digest is then delivered later. */
   defer?(file: InputFile): boolean;
-  /** Room to read into, of one byte at least; what was filled is said by `advance`. */
+  /** A buffer to read into, of at least one byte; report the number of bytes with `advance`. */
   writable(): Uint8Array;
   advance(count: number): Promise<void> | void;
   end(size: number): Promise<void> | void;
@@ -24,7 +24,7 @@ export interface Payload {
   abort(): void;
 }
 
-/** @param digested told the digests of the files that were left, in order */
+/** @param digested called with the digests of the deferred files, in order */
 export function archivePayload(
   { spec, created }: Plan,
   directory: string,
@@ -53,12 +53,15 @@ export function archivePayload(
   };
 }
 
-/** Above this many files a sync per file or folder costs more than it saves: the system writes them in its time. */
+/**
+ * Above this many files, syncing each file and folder costs more than it saves: the system writes
+ * them by itself.
+ */
 const maxSynced = 10_000;
 
 /** The payload as files below `payload/`, modes 0644 and 0755 whatever the umask. */
 export class FilesPayload implements Payload {
-  /** The folders from `payload` down to the current one. In sorted order no folder that was left is entered again. */
+  /** The folders from `payload` to the current one. In sorted order no folder is entered twice. */
   readonly #folders: string[] = [];
   readonly #buffer = new Uint8Array(readLength);
   readonly #sync: boolean;
@@ -118,7 +121,7 @@ export class FilesPayload implements Payload {
     }
   }
 
-  /** Leaves folders until `depth` are left; each is synced, so that its names are on the disk. */
+  /** Leaves folders until `depth` are left; each is synced, so that its names are durable. */
   #leave(depth: number): void {
     while (this.#folders.length > depth) {
       if (this.#sync) syncDirectory(join(this.directory, ...this.#folders));

@@ -1,6 +1,6 @@
 /**
- * The plan: what a specification comes to. One walk over the inputs finds the totals, the one time
- * of the bundle and everything that cannot be packed.
+ * The plan of an export. One walk over the inputs determines the totals, the timestamp of the
+ * bundle and everything that cannot be packed.
  */
 import { statSync } from "node:fs";
 import { type Finding, StellaError } from "../domain/errors.ts";
@@ -20,31 +20,28 @@ export interface Plan {
   readonly tree: Folder;
   /** Names of the sources for the attestation: their prefix or number, never a local path. */
   readonly sources: string[];
-  /** By source: what its lines of the index have to come to, where that is known. */
+  /** By source: the expected digest of its index lines, if known. */
   readonly expected: (string | undefined)[];
   readonly files: number;
   readonly bytes: number;
-  /** Bytes of the tar, at least: long names have records besides. */
+  /** Minimum size of the tar in bytes: long names need additional records. */
   readonly tarBytes: number;
   readonly indexBytes: number;
   readonly largest: { path: string; size: number };
   /** Seconds since 1970. */
   readonly created: number;
-  /** Time of the newest input, seconds since 1970. */
+  /** mtime of the newest input, seconds since 1970. */
   readonly newest: number;
-  /**
-   * Directories with nothing in them, which a bundle of files cannot carry; of more than a
-   * thousand, the first.
-   */
+  /** Empty directories, which a bundle cannot contain: their number, and the first thousand. */
   readonly empty: { count: number; paths: string[] };
 }
 
-/** The most faults, and empty directories, that are listed one by one. */
+/** Limit for the listed faults and empty directories. */
 const maxListed = 1000;
 
 /**
- * @throws StellaError usage where there is nothing to pack, unsafe with every name and entry that
- * cannot be carried
+ * @throws StellaError usage if there is nothing to pack, unsafe with every name and entry that
+ * cannot be packed
  */
 export function planExport(spec: ExportSpec): Plan {
   const { builtin, privateFiles } = spec;
@@ -62,12 +59,11 @@ export function planExport(spec: ExportSpec): Plan {
     if (++empty.count <= maxListed) empty.paths.push(path);
   };
   for (const { path, origin } of walk(tree, fault, onEmpty)) {
-    // The walk has checked every part; only the length of the whole is left.
+    // The walk has checked every part; only the total length remains.
     const whole = path.length > 1000 ? pathFault(path) : undefined;
     if (whole !== undefined) fault(longPath(path, whole));
     const stat = statOrigin(origin);
-    // Only the user's own mistakes are looked for here: a handle is compared again when it is
-    // opened.
+    // Only mistakes of the user are found here: a handle is compared again when it is opened.
     if (stat.input && privateFiles.has({ ...stat.input, changed: 0 })) fault(privateEntry(path));
     totals.add(path, stat);
   }
@@ -92,7 +88,7 @@ export function planExport(spec: ExportSpec): Plan {
 class Totals {
   files = 0;
   bytes = 0;
-  /** With its two end blocks. */
+  /** Including its two end blocks. */
   tarBytes = 2 * blockSize;
   indexBytes = 0;
   newest = 0;
@@ -108,14 +104,14 @@ class Totals {
   }
 }
 
-/** Of a line of the index besides the path: sha256, two spaces, line feed. */
+/** Bytes of an index line besides the path: SHA-256, two spaces, line feed. */
 const indexLineBytes = 67;
 
 function longPath(path: string, found: string): Finding {
   return { kind: "unsafe", reason: "unsafe_name", path, found, hint: "rename it, or leave it out" };
 }
 
-/** What is private and named itself gets a message of its own. @throws StellaError unsafe */
+/** A private file that was named directly gets its own message. @throws StellaError unsafe */
 function refusePrivate(sources: readonly FilesSource[], privateFiles: PrivateFiles): void {
   for (const { path } of sources) {
     const stat = statSync(path, { throwIfNoEntry: false });

@@ -1,6 +1,7 @@
 /**
- * Before the first byte is written: whether what is certain to be written fits. How far zstd shrinks a payload shows only afterwards;
- * where the medium fills up all the same, the export ends with code 12 as well, and takes away what it wrote.
+ * Checks, before the first byte is written, that the minimum size of the bundle fits. The size
+ * after compression is unknown; if the medium fills up later, the export ends with code 12 as well,
+ * and removes what it wrote.
  */
 import { statSync } from "node:fs";
 import { StellaError } from "../domain/errors.ts";
@@ -9,7 +10,10 @@ import type { Plan } from "./plan.ts";
 import { fat32 } from "../domain/volume_size.ts";
 import type { FreeSpace } from "../output/free_space.ts";
 
-/** @throws StellaError usage where FAT32 cannot hold a file of the bundle, media where the bundle cannot fit */
+/**
+ * @throws StellaError usage if FAT32 cannot hold a file of the bundle, media if the bundle cannot
+ * fit
+ */
 export function preflight(plan: Plan, directory: string, space: FreeSpace | undefined): void {
   if (space === undefined) return;
   if (space.maxFileBytes !== undefined) checkLargest(plan, directory, space.maxFileBytes);
@@ -42,7 +46,10 @@ function checkLargest(plan: Plan, directory: string, limit: number): void {
   );
 }
 
-/** What is written however well the payload shrinks. The old bundle stands until the new one is whole, so nothing is won back. */
+/**
+ * The size that is certain, however well the payload compresses. The old bundle stays until the new
+ * one is complete, so its space is not available.
+ */
 function leastBytes(plan: Plan): number {
   const { layout, compression, programs } = plan.spec;
   const payload = layout === "directory" ? plan.bytes : compression === "none" ? plan.tarBytes : 0;

@@ -1,9 +1,9 @@
-/** What an export says when it is done; plain data, so that a worker can send it. */
+/** The report of an export; plain data, so that a worker can send it. */
 import type { ProviderReport } from "../risk/provider.ts";
 
 export type ProviderSummary = ReturnType<typeof summaryOf>;
 
-/** What the report of an export says of a provider of risk data. */
+/** The summary of a provider of risk data. */
 export function summaryOf(
   { name, kind, asOf, records, rejected, badIds, superseded, duplicates, links, unread }:
     ProviderReport,
@@ -12,7 +12,7 @@ export function summaryOf(
   return { name, kind, asOf, ...counts, links };
 }
 
-/** How much of all providers was left out, by why; undefined where no risk data was exported. */
+/** Records left out of all providers, by reason; undefined without risk data. */
 export function leftOutOf(risk: readonly ProviderSummary[] | undefined) {
   if (risk === undefined) return undefined;
   const sum = (count: (one: ProviderSummary) => number) =>
@@ -29,20 +29,20 @@ export interface ExportReport {
   readonly tenant: string;
   readonly created: string;
   readonly bundleDigest: string;
-  /** base64 of the sha256 of the signer's SPKI. */
+  /** base64 of the SHA-256 of the signer's SPKI. */
   readonly keyid: string;
   /** Sum of files[].size and the manifest's size. */
   readonly bundleBytes: number;
   readonly payload: { files: number; bytes: number };
-  /** Of an export of risk data, by provider. */
+  /** For risk data, by provider. */
   readonly risk?: readonly ProviderSummary[];
   /**
-   * Directories with nothing in them, which a bundle of files cannot carry: how many, and the first
-   * thousand. Absent where the inputs were not looked at.
+   * Empty directories, which a bundle cannot contain: their number, and the first thousand. Absent
+   * if the inputs were not walked.
    */
   readonly emptyDirectories?: { count: number; paths: string[] };
   /** Names written into the output directory, manifest first. */
   readonly files: readonly string[];
-  /** The earlier export whose stored bundle this is: an equal one was made, and not kept. */
+  /** The earlier export whose stored bundle is equal: this one was not kept. */
   readonly sameAs?: string;
 }

@@ -1,4 +1,4 @@
-/** From what was packed to the files that prove it: the manifest, the attestation, the HMAC. */
+/** Creates the manifest, the attestation and the HMAC signature. */
 import { signWithSecret } from "../attest/sign/hmac.ts";
 import { attest, type Signer } from "../attest/sign/signer.ts";
 import { encodeStatement } from "../attest/statement.ts";
@@ -18,11 +18,11 @@ import { createdText } from "../domain/time.ts";
 import { bundleArtifact } from "../registry/artifact.ts";
 import type { Packed } from "./pack.ts";
 
-/** The manifest of a bundle, and what its attestation says of how it was made. */
+/** The manifest of a bundle, and the content of its attestation. */
 export interface Described {
   readonly packed: Packed;
   readonly manifest: Manifest;
-  /** The manifest as it is written. */
+  /** The manifest as written. */
   readonly bytes: Uint8Array;
 }
 
@@ -36,7 +36,7 @@ export interface Signed {
   readonly files: readonly (readonly [name: string, content: Uint8Array])[];
 }
 
-/** @param companions the files beside index and payload */
+/** @param companions the files besides index and payload */
 export function describe(packed: Packed, companions: readonly BundleFile[]): Described {
   const { plan } = packed;
   const { profile, tenant, tool, layout } = plan.spec;
@@ -53,7 +53,7 @@ export function describe(packed: Packed, companions: readonly BundleFile[]): Des
   return Object.freeze({ packed, manifest, bytes: encodeManifest(manifest) });
 }
 
-/** Signs with `signer`, and with the shared secret where the specification has one. */
+/** Signs with `signer`, and with the shared secret if the specification has one. */
 export function sign(described: Described, signer: Signer): Signed {
   const { manifest, bytes, packed: { plan: { spec } } } = described;
   const statement = encodeStatement(provenance(described));

@@ -33,7 +33,7 @@ import type { CarriedProgram } from "./companions.ts";
 import type { BuiltinEntry } from "./sources/inputs.ts";
 import type { FreeSpace } from "../output/free_space.ts";
 
-/** What was asked for, and what the configuration says of it; plain data, so that a worker can have it. */
+/** An export request combined with the configuration; plain data, so that a worker can have it. */
 export interface ExportRequest {
   readonly profile: Profile;
   readonly tenant: string;
@@ -41,10 +41,10 @@ export interface ExportRequest {
   readonly layout?: Layout | undefined;
   /** `fat32`, or a size such as `4G`. */
   readonly volumeSize?: string | undefined;
-  /** In place of the profile's. */
+  /** Instead of the profile's. */
   readonly secretFile?: string | undefined;
   readonly programs?: readonly CarriedProgram[];
-  /** At least those that the profile's targets name. */
+  /** At least those of the profile's targets. */
   readonly registries: readonly RegistryConfig[];
   readonly egress: EgressConfig;
   /** Keys, credentials and state of this program. */
@@ -54,53 +54,56 @@ export interface ExportRequest {
 /** The second provider of a kind is `osv-2`. */
 export type NamedProvider = ProviderConfig & { readonly name: string };
 
-/** What is exported, exactly: no later stage has a default of its own. */
+/** The complete specification of an export: later stages have no defaults. */
 export interface ExportSpec {
   readonly profile: string;
   readonly tenant: string;
   readonly sources: readonly FilesSource[];
-  /** Files that the program brings along: those of the kit. */
+  /** Built-in files: those of the kit. */
   readonly builtin: readonly BuiltinEntry[];
-  /** Of risk data that is still to be joined; empty for other kinds of profile. */
+  /** Providers of risk data to join; empty for other kinds of profile. */
   readonly providers: readonly NamedProvider[];
-  /** Seconds since 1970, or the time of the newest input. */
+  /** Seconds since 1970, or the mtime of the newest input. */
   readonly created: number | "newest";
   readonly layout: Layout;
   readonly compression: Compression;
   readonly volumeSize: number | undefined;
-  /** Carried along: this program as `stella`, and builds for other platforms. */
+  /** Programs in the bundle: this program as `stella`, and builds for other platforms. */
   readonly programs: readonly CarriedProgram[];
-  /** Makes a second envelope beside the attestation. */
+  /** Makes an HMAC signature in addition to the attestation. */
   readonly secret: SharedSecret | undefined;
   readonly tool: { readonly version: string; readonly commit: string };
   /** Where the finished bundle is published. */
   readonly targets: readonly Target[];
   readonly registries: readonly RegistryConfig[];
   readonly egress: EgressConfig;
-  /** None of these is ever read into the bundle. */
+  /** None of these files is ever packed. */
   readonly privateFiles: PrivateFiles;
 }
 
-/** What the stages use of the world. */
+/** What the stages need from their environment. */
 export interface ExportContext {
   uuid(): string;
-  /** Milliseconds of a clock that never goes back, randomness and waiting. */
+  /** Monotonic clock, randomness and sleep. */
   readonly timing: Timing;
   readonly signal: AbortSignal;
-  /** Gives signals and timers of the process their turn. @throws once the export was asked to stop */
+  /** Lets signals and timers of the process run. @throws if the export should stop */
   yieldToEventLoop(): Promise<void>;
   emit(event: ExportEvent): void;
-  /** Workers for a large export; without them, and for small ones, all is done in place. */
+  /**
+   * Workers for a large export; without them, and for small ones, everything is done in this
+   * thread.
+   */
   readonly workers?: (mayRead: boolean) => ChunkPool;
-  /** Gets the first bytes of each file that is not empty, once and in order. */
+  /** Called with the first bytes of each file that is not empty, once and in order. */
   readonly onFirstBytes?: (path: string, head: Uint8Array) => void;
-  /** Uploads to registries that earlier runs have begun. */
+  /** Unfinished uploads to registries of earlier runs. */
   readonly uploads?: UploadMemory | undefined;
-  /** What the file system of a directory has room for; without it the system is asked. */
+  /** Free space of a directory's file system; default: asks the system. */
   readonly freeSpace?: (directory: string) => FreeSpace | undefined;
 }
 
-/** What of this machine and this build goes into a specification. */
+/** What this machine and this build contribute to a specification. */
 export interface ResolveOptions {
   readonly environment: Environment;
   readonly build: { version: string; commit: string; buildDate: string };
@@ -122,7 +125,7 @@ export function tenantOf(named: string | undefined, profile: Profile): string {
   });
 }
 
-/** The request to export `profile` as it is configured. */
+/** The request to export `profile` as configured. */
 export function requestExport(
   config: Config,
   profile: Profile,
@@ -140,7 +143,7 @@ export function requestExport(
   };
 }
 
-/** @throws StellaError usage for what cannot be exported, and for a secret that cannot be read */
+/** @throws StellaError usage if the export is not possible, or a secret cannot be read */
 export function resolveExport(request: ExportRequest, options: ResolveOptions): ExportSpec {
   const { profile, layout = "archive", programs = [] } = request;
   const volumeSize = volumeSizeOf(layout, request.volumeSize);
@@ -173,7 +176,7 @@ export function namedProviders(providers: readonly ProviderConfig[] = []): Named
   });
 }
 
-/** All that is packed and lies on this machine: the files of providers, then the sources. */
+/** All local inputs: the files of providers, then the sources. */
 export function localInputs({ providers, sources }: ExportSpec): FilesSource[] {
   const originals = providers.flatMap(({ name, path }): FilesSource[] =>
     path === undefined ? [] : [{ path, prefix: folderOf({ name }), encodeNames: true }]
@@ -195,7 +198,7 @@ function volumeSizeOf(layout: Layout, text: string | undefined): number | undefi
   });
 }
 
-/** SOURCE_DATE_EPOCH; for the kit, whose files have no time, the time of the build. */
+/** SOURCE_DATE_EPOCH; for the kit, whose files have no mtime, the time of the build. */
 function createdOf(
   { kind }: Profile,
   { environment, build }: Pick<ResolveOptions, "environment" | "build">,
@@ -222,7 +225,7 @@ export function addressesOf({ providers, targets, registries }: ExportSpec): URL
   ].map((url) => new URL(url));
 }
 
-/** The egress rule of the specification; what it refuses is told. */
+/** The egress policy of the specification; refusals are reported. */
 export function egressOf({ egress }: ExportSpec, { emit }: ExportContext): EgressPolicy {
   return egressPolicy(
     egress,

@@ -1,7 +1,7 @@
 /**
- * One export of the service, from its specification to all its targets: staged, verified as a
- * stranger would, published, then stored by one rename. The store comes last, so that it has no
- * bundle of an export that failed or was cancelled at a target.
+ * An export of the service, from its specification to all its targets: staged, verified like a
+ * receiver would, published, then stored by one rename. It is stored last, so that the store never
+ * has a bundle of an export that failed or was cancelled at a target.
  */
 import { StellaError } from "../domain/errors.ts";
 import type { Signer } from "../attest/sign/signer.ts";
@@ -20,29 +20,28 @@ export interface ExportJob {
   readonly request: ExportRequest;
   /** The state directory. */
   readonly state: string;
-  /**
-   * The newest stored bundle of profile and tenant: where nothing changed since, no second copy is
-   * kept.
-   */
+  /** The newest stored bundle of profile and tenant: if nothing changed, no second copy is kept. */
   readonly newest?: { readonly exportId: string };
-  /** Uploads to registries that earlier runs have begun, by their key. */
+  /** Unfinished uploads to registries of earlier runs, by key. */
   readonly uploads?: readonly [string, UploadSession][];
 }
 
-/** How a job signs its bundle, and proves it. */
+/** How a job signs and verifies its bundle. */
 export interface JobKeys {
   readonly signer: Signer;
-  /** Verifies the finished bundle in a directory; undefined: it is right, else the reason. */
+  /**
+   * Verifies the finished bundle in a directory; undefined if it is valid, otherwise the reason.
+   */
   verify(directory: string): Promise<string | undefined>;
 }
 
 export interface JobReport extends ExportReport {
-  /** How many files of each kind; see src/bundle/artifact_kind.ts. */
+  /** Number of files by kind; see src/domain/artifact_kind.ts. */
   readonly artifacts?: Record<string, number>;
 }
 
 /**
- * @throws StellaError: whatever ends the export; targets that failed are tried all, and named
+ * @throws StellaError whatever ends the export; all targets are tried, and all failures named
  * together
  */
 export async function exportToStore(

@@ -1,6 +1,6 @@
 /**
- * A finished bundle, published to all targets of its profile: one that fails keeps no other from
- * being tried.
+ * Publishes a finished bundle to all targets of its profile: a failing target does not affect the
+ * others.
  */
 import { realpathSync } from "node:fs";
 import { messageOf, StellaError } from "../domain/errors.ts";
@@ -24,22 +24,22 @@ export interface FinishedBundle {
   readonly exportId: string;
   readonly directory: string;
   readonly report: ExportReport;
-  /** It was published before: a directory that has it already is left alone. */
+  /** It was published before: a directory that has it already is skipped. */
   readonly isRepeated?: boolean;
 }
 
-/** One bundle on its way to one target. */
+/** A bundle and one of its targets. */
 interface Publishing {
   readonly spec: ExportSpec;
   readonly bundle: FinishedBundle;
   readonly context: ExportContext;
 }
 
-/** Milliseconds between two looks at a directory that another export holds, and how many. */
+/** Milliseconds between two tries on a directory locked by another export, and their number. */
 const busyPause = 500;
 const maxWaits = 1_200;
 
-/** What became of one target. */
+/** Result of one target. */
 export interface TargetOutcome {
   target: Target;
   seconds: number;
@@ -47,9 +47,7 @@ export interface TargetOutcome {
   failure?: { thrown: unknown };
 }
 
-/**
- * @throws StellaError that names every target that failed, and why; what the signal was aborted with
- */
+/** @throws StellaError that names every failed target and why; the reason of an aborted signal */
 export async function publishTargets(
   spec: ExportSpec,
   bundle: FinishedBundle,
@@ -59,7 +57,7 @@ export async function publishTargets(
   if (failure !== undefined) throw failure;
 }
 
-/** @throws what the signal was aborted with */
+/** @throws the reason of an aborted signal */
 export async function tryTargets(
   spec: ExportSpec,
   bundle: FinishedBundle,
@@ -76,7 +74,7 @@ export async function tryTargets(
       else await toRegistry(publishing, target);
       outcomes.push({ target, seconds: seconds() });
     } catch (thrown) {
-      // The others would only end in the same way.
+      // The others would only fail in the same way.
       if (signal.aborted) throw thrown;
       outcomes.push({ target, seconds: seconds(), failure: { thrown } });
     }
@@ -85,8 +83,8 @@ export async function tryTargets(
 }
 
 /**
- * One error for all that failed; undefined: none did. A job is tried again where that may help one
- * of them; see transient.ts.
+ * One error for all failures; undefined if there are none. A job is retried if that may help one of
+ * them; see transient.ts.
  */
 export function targetsError(outcomes: readonly TargetOutcome[]): unknown {
   const failures = outcomes.flatMap(({ target, failure }) =>
@@ -116,7 +114,7 @@ export function publishError(
   });
 }
 
-/** The target as the configuration names it. */
+/** The target as in the configuration. */
 export function nameOf(target: Target): string {
   return "directory" in target
     ? `directory ${shown(target.directory)}`
@@ -142,8 +140,8 @@ async function toDirectory(publishing: Publishing, template: string): Promise<vo
 }
 
 /**
- * Whether the bundle was made right there, or was published there before. A directory that cannot
- * be looked at has none: publishing into it says why.
+ * Whether the bundle was made in that directory, or was published there before. If the directory
+ * cannot be examined, publishing will report why.
  */
 function isThere(bundle: FinishedBundle, directory: string): boolean {
   try {
@@ -156,7 +154,8 @@ function isThere(bundle: FinishedBundle, directory: string): boolean {
 }
 
 /**
- * Two exports of the service may end in one directory: the second waits for the first, for a while.
+ * Two exports of the service may publish to the same directory: the second waits for the first for
+ * a while.
  */
 async function whileBusy(
   { timing, signal }: ExportContext,
@@ -194,7 +193,7 @@ async function toRegistry(publishing: Publishing, target: RegistryTarget): Promi
     });
     end("success");
   } catch (error) {
-    // Who stopped it is no fault of the registry.
+    // An abort is not the registry's fault.
     if (!signal.aborted) end(pushResult(error));
     throw error;
   } finally {
@@ -202,7 +201,10 @@ async function toRegistry(publishing: Publishing, target: RegistryTarget): Promi
   }
 }
 
-/** Repositories of the same registry that this very export went to already: they have all of its blobs. */
+/**
+ * Repositories of the same registry that this export was pushed to already: they have all of its
+ * blobs.
+ */
 function othersBefore(target: RegistryTarget, { targets }: ExportSpec): string[] {
   const before = targets.slice(0, targets.indexOf(target));
   const there = before.flatMap((one) =>

@@ -1,6 +1,6 @@
 /**
- * Whether a bundle that was just made holds the same as the newest stored one of its profile: same
- * index, same options, same keys. When it was made and by which version of stella does not count.
+ * Whether a new bundle equals the newest stored one of its profile: same index, same options, same
+ * keys. Time and version of stella do not count.
  */
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -15,7 +15,7 @@ import { readManifest } from "../bundle/read_manifest.ts";
 import { lstatIfThere, readManifestIfValid } from "../output/recovery.ts";
 import type { ExportReport } from "./report.ts";
 
-/** The bundle in the directory `stored`, where the one in `made` holds the same. */
+/** The bundle in the directory `stored`, if it equals the one in `made`. */
 export function sameBundle(made: string, stored: string): ExportReport | undefined {
   const earlier = contentOf(stored);
   return earlier !== undefined && earlier === contentOf(made) ? reportOf(stored) : undefined;
@@ -30,15 +30,15 @@ function contentOf(directory: string): string | undefined {
 }
 
 /**
- * The archive follows from the index; VERIFY.txt and verify.sh from the version. What is carried as
- * it is counts by its digest.
+ * The archive follows from the index; VERIFY.txt and verify.sh from the version. Other files count
+ * by their digest.
  */
 function contentOfFile({ path, role, mediaType, volume, sha256 }: BundleFile) {
   const isCarried = role === "index" || role === "program";
   return { path, role, mediaType, volume, ...(isCarried ? { sha256 } : {}) };
 }
 
-/** Which keys signed it: after a change of keys the far side needs a new bundle. */
+/** The signing keys: after a change of keys receivers need a new bundle. */
 function keysOf(directory: string): unknown[] {
   const signed = jsonIn(join(directory, attestationName));
   const sealed = jsonIn(join(directory, hmacName));
@@ -48,7 +48,7 @@ function keysOf(directory: string): unknown[] {
   ];
 }
 
-/** As far as it is needed here; see attest/dsse.ts. */
+/** The part needed here; see attest/dsse.ts. */
 interface Signed {
   verificationMaterial?: { publicKey?: { hint?: string } };
   signatures?: { keyid?: string }[];

@@ -27,8 +27,8 @@ export function certificateValid({ certificate, now }: CertificateOptions): Chec
       if (Date.parse(validFrom) > now()) {
         return { status: "fail", output: `it is not valid before ${validFrom}` };
       }
-      if (left <= 0) return { status: "fail", output: `it ended at ${validTo}` };
-      return { status: left < soon ? "warn" : "pass", output: `it ends at ${validTo}` };
+      if (left <= 0) return { status: "fail", output: `it expired at ${validTo}` };
+      return { status: left < soon ? "warn" : "pass", output: `it expires at ${validTo}` };
     },
   };
 }

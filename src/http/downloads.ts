@@ -18,7 +18,7 @@ export function limitDownloads(
     if (c.req.method !== "GET") return await next();
     const leave = take(c.get("access"));
     if (leave === undefined) {
-      return tooManyRequests(c, onRefused, `Too many downloads run (limit: ${max})`);
+      return tooManyRequests(c, onRefused, `Too many downloads are running (limit: ${max})`);
     }
     let isSent = false;
     try {

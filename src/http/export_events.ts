@@ -48,7 +48,7 @@ function tooMany(c: Context, { feed, onRefused }: Pick<ServerDeps, "feed" | "onR
   return problem(c, {
     reason: "too_many_streams",
     detail: `Too many event streams are open (limit: ${feed.maxFollowers})`,
-    hint: "ask for the export itself meanwhile, without /events",
+    hint: "poll the export itself meanwhile, without /events",
   });
 }
 

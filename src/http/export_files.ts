@@ -37,7 +37,7 @@ export function addFiles(app: App, deps: ServerDeps): void {
     const { contents, job } = stored;
     const file = findStored(contents, c.req.param("path"));
     if (file === undefined) {
-      return problem(c, { reason: "not_found", detail: "There is no such file in this export" });
+      return problem(c, { reason: "not_found", detail: "The export has no such file" });
     }
     return sendFile(c, contents, file, () => audit(c, deps, "download", job, file.path));
   });
@@ -47,11 +47,11 @@ export function addFiles(app: App, deps: ServerDeps): void {
     if (stored instanceof Response) return stored;
     const { contents, job } = stored;
     if (contents.layout === "directory") {
-      const detail = "A bundle in the layout directory is not handed out as one stream";
+      const detail = "A bundle with the layout directory cannot be streamed";
       return problem(c, {
         reason: "stream_unavailable",
         detail,
-        hint: "fetch its files one by one",
+        hint: "download its files one by one",
       });
     }
     const tag = `"${contents.bundleDigest}.tar"`;
@@ -96,8 +96,8 @@ function damaged(c: Context, { path }: { path: string }) {
   const what = JSON.stringify(path);
   return problem(c, {
     reason: "bundle_damaged",
-    detail: `The bundle of this export is damaged: its file ${what} is not as it was made`,
-    hint: "ask for an export of its profile again",
+    detail: `The bundle of this export is damaged: its file ${what} has changed`,
+    hint: "export its profile again",
   });
 }
 
@@ -107,7 +107,7 @@ function unreadable(c: Context, { onFault }: Pick<ServerDeps, "onFault">, error:
   return problem(c, {
     reason: "defect",
     detail: "The bundle of this export cannot be read: the service's log says why",
-    hint: "ask for an export of its profile again",
+    hint: "export its profile again",
   });
 }
 

@@ -103,7 +103,7 @@ export const exportSchema = z.strictObject({
   profile: z.string(),
   tenant: z.string(),
   trigger: z.enum(triggers),
-  actor: z.string().nullable().describe("Name of the token that asked for it"),
+  actor: z.string().nullable().describe("Name of the token that requested it"),
   createdAt: time,
   startedAt: time.nullable().describe("Start of the first attempt"),
   endedAt: time.nullable(),
@@ -160,7 +160,7 @@ export function jsonOf(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch {
-    throw new StellaError("request_invalid", "The body cannot be read as JSON");
+    throw new StellaError("request_invalid", "The body is not valid JSON");
   }
 }
 
@@ -171,5 +171,5 @@ export function invalid(c: Context, error: z.ZodError, place?: string) {
     if (issue.code !== "unrecognized_keys") return [{ path, message: issue.message }];
     return issue.keys.map((key) => ({ path: key, message: "is not known here" }));
   });
-  return problem(c, { reason: "request_invalid", detail: "The request cannot be used", errors });
+  return problem(c, { reason: "request_invalid", detail: "The request is not valid", errors });
 }

@@ -34,14 +34,14 @@ export function addExports(app: App, deps: ServerDeps): void {
     if (!isJson(c)) {
       return problem(c, {
         reason: "media_type_unsupported",
-        detail: "The body has to be application/json",
+        detail: "The body must be application/json",
       });
     }
     if (isEncoded(c)) {
       c.header("accept-encoding", "identity");
       return problem(c, {
         reason: "media_type_unsupported",
-        detail: "The body has to come as it is, not compressed",
+        detail: "The body must not be compressed",
       });
     }
     const key = keySchema.optional().safeParse(c.req.header("idempotency-key"));
@@ -151,9 +151,9 @@ export function jobFor(c: Context<AppEnvironment>, { queue }: Pick<ServerDeps, "
  */
 export function noExport(c: Context) {
   if (!idPattern.test(c.req.param("id") ?? "")) {
-    return problem(c, { reason: "id_invalid", detail: "That is not the id of an export" });
+    return problem(c, { reason: "id_invalid", detail: "Not the id of an export" });
   }
-  return problem(c, { reason: "not_found", detail: "There is no such export" });
+  return problem(c, { reason: "not_found", detail: "No such export" });
 }
 
 function hasEnded(c: Context, { state }: Job) {
@@ -164,7 +164,7 @@ function noProfile(c: Context, { profile }: Job) {
   return problem(c, {
     reason: "profile_removed",
     detail: `The configuration no longer has the profile ${profile}`,
-    hint: "put it back and restart the service, or ask for an export of another one",
+    hint: "add it again and restart the service, or export another profile",
   });
 }
 

@@ -67,7 +67,7 @@ export function guard(own: Names): Handler {
     if (origin !== undefined && !isOwn(URL.parse(origin)?.host ?? "", own)) {
       return problem(c, {
         reason: "origin_refused",
-        detail: "Pages of another origin are not answered",
+        detail: "Requests from another origin are refused",
       });
     }
     return await next();
@@ -78,7 +78,7 @@ function misdirected(c: Context, host: string) {
   return problem(c, {
     reason: "host_unknown",
     detail: `The host name ${JSON.stringify(host.slice(0, maxHostLength))} is not served here`,
-    hint: "where it is a name of this service, add it to service.hosts in stella.yaml",
+    hint: "if it is a name of this service, add it to service.hosts in stella.yaml",
   });
 }
 

@@ -73,7 +73,7 @@ export function problemOf(
   { onFault, onRefused }: Pick<OpsDeps, "onFault" | "onRefused">,
 ) {
   if (isAborted(error)) {
-    return problem(c, { reason: "request_invalid", detail: "The request ended too early" });
+    return problem(c, { reason: "request_invalid", detail: "The request ended early" });
   }
   const told = toldOf(error);
   const status = statusOf(told.reason, told.kind);

@@ -120,7 +120,9 @@ export class Readiness {
     return {
       name: "drain",
       time: this.#options.now(),
-      ...(draining ? { status: "fail", output: "the service stops" } : { status: "pass" }),
+      ...(draining
+        ? { status: "fail", output: "the service is shutting down" }
+        : { status: "pass" }),
     };
   }
 
@@ -145,7 +147,7 @@ async function runLimited(check: Check): Promise<CheckResult> {
   const cancel = new AbortController();
   const late = Promise.withResolvers<CheckResult>();
   const limit = setTimeout(() => {
-    late.resolve({ status: check.late ?? "fail", output: `no answer in ${check.limit} ms` });
+    late.resolve({ status: check.late ?? "fail", output: `no response in ${check.limit} ms` });
     cancel.abort();
   }, check.limit);
   try {

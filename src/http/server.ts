@@ -87,7 +87,7 @@ function addOperations(
     const pem = deps.publicKey();
     if (pem !== undefined) return c.body(pem, 200, { "content-type": "application/x-pem-file" });
     const hint = "run an export: the first one makes the key";
-    return problem(c, { reason: "not_found", detail: "There is no signing key yet", hint });
+    return problem(c, { reason: "not_found", detail: "No signing key yet", hint });
   });
   addRunbook(app);
   addManual(app);
@@ -95,7 +95,7 @@ function addOperations(
 
 function finished(app: App, deps: OpsDeps): App {
   refuseOtherMethods(app);
-  app.notFound((c) => problem(c, { reason: "not_found", detail: "There is nothing at this path" }));
+  app.notFound((c) => problem(c, { reason: "not_found", detail: "Not found" }));
   app.onError((error, c) => problemOf(c, error, deps));
   return app;
 }

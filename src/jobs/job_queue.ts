@@ -141,7 +141,7 @@ export const gaveUp: JobError = {
   code: "defect",
   reason: "worker_lost",
   message: `The service ended ${maxAttempts} times while this export ran`,
-  hint: "look at the service's log around its starts, then ask for the export again",
+  hint: "check the service's log before its starts, then export again",
 };
 
 export function keyReused(): StellaError {
@@ -157,7 +157,7 @@ export function queueFull(max: number): StellaError {
     "queue_full",
     `Cannot queue the export: ${max} exports of this tenant wait already`,
     {
-      hint: "ask again when some of them are done; service.maxQueued in stella.yaml is the limit",
+      hint: "try again when some of them are done; the limit is service.maxQueued in stella.yaml",
     },
   );
 }

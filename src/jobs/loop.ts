@@ -198,7 +198,7 @@ export class Loop {
   }
 
   /**
-   * Retries until the write succeeds; unwritten if the service stops first: the next start recovers
+   * Retries until the write succeeds; unwritten if the service is shutting down first: the next start recovers
    * the job.
    */
   async #persist(write: () => boolean): Promise<"written" | "lost" | "unwritten"> {

@@ -95,12 +95,12 @@ export function isLost(error: unknown): boolean {
 
 function lostError(found: string): StellaError {
   return new StellaError("worker_lost", `The export was lost: ${found}`, {
-    hint: "look for a disk or a network share that does not answer",
+    hint: "check for a disk or a network share that does not respond",
   });
 }
 
 function silent(): StellaError {
-  return lostError("its worker fell silent");
+  return lostError("its worker stopped responding");
 }
 
 function stalled(): StellaError {
@@ -110,7 +110,7 @@ function stalled(): StellaError {
 function interrupted({ reason }: AbortSignal): StellaError {
   return reason instanceof StellaError
     ? reason
-    : new StellaError("interrupted", "The export was interrupted: the service stops");
+    : new StellaError("interrupted", "The export was interrupted: the service is shutting down");
 }
 
 function crashed(message: string): StellaError {

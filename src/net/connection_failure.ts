@@ -59,10 +59,10 @@ const kinds: readonly Kind[] = [
   { on: ["ETIMEDOUT"], reason: "timeout" },
   {
     on: ["ERR_SSL_WRONG_VERSION_NUMBER"],
-    text: (host) => `${host} does not speak TLS`,
+    text: (host) => `${host} does not use TLS`,
     hint: "use --plain-http, or plainHttp in the configuration, for a registry without TLS",
   },
-  { on: ["HPE_"], text: (host) => `${host} does not speak HTTP`, hint: "check host and port" },
+  { on: ["HPE_"], text: (host) => `${host} does not use HTTP`, hint: "check host and port" },
   {
     on: ["ECONNREFUSED"],
     text: (host) => `${host} refused the connection`,

@@ -85,7 +85,7 @@ class NewFile {
 
   add(piece: Uint8Array): void {
     if (this.#size + piece.length > this.max) {
-      throw new RegistryError("rejected", `More than ${this.max} bytes came`);
+      throw new RegistryError("rejected", `Received more than ${this.max} bytes`);
     }
     try {
       for (let at = 0; at < piece.length;) {
@@ -102,11 +102,9 @@ class NewFile {
     const found = this.#hash.digest("hex");
     if (found === sha256) return;
     const { origin, pathname } = new URL(url);
-    const text = `Cannot use ${
-      shown(origin + pathname)
-    }: its content is not the one that was pinned`;
+    const text = `Cannot use ${shown(origin + pathname)}: its digest differs from the pinned one`;
     throw new StellaError("digest_mismatch", text, {
-      hint: "the data was renewed, or changed on its way: check it, then pin the new digest",
+      hint: "check the data, then pin the new digest: it was updated, or changed in transit",
       findings: [{ kind: "differs", reason: "digest_mismatch", found, expected: sha256 }],
     });
   }

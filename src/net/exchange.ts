@@ -89,7 +89,7 @@ export class Watch {
 
   end(): void {
     clearTimeout(this.#timer);
-    this.cause ??= new Error("the exchange is over");
+    this.cause ??= new Error("the request has ended");
     this.#signal?.removeEventListener("abort", this.#abort);
   }
 
@@ -102,7 +102,7 @@ export class Watch {
     const { connect, stall } = this.limit;
     if (this.#quiet === undefined) return this.#late("no connection", connect);
     // The first check may follow the byte at once; after the others the time has passed.
-    if (++this.#quiet > checksPerStall) return this.#late("no byte moved", stall);
+    if (++this.#quiet > checksPerStall) return this.#late("no data", stall);
     this.#arm(stall / checksPerStall);
   }
 
@@ -183,7 +183,7 @@ export async function readAnswer(
     if (size > max) break;
   }
   if (size > max && status < 400) {
-    throw new RegistryError("rejected", `${target(method, url)}: more than ${max} bytes came`);
+    throw new RegistryError("rejected", `${target(method, url)}: received more than ${max} bytes`);
   }
   return { status, header: (name) => single(response.headers[name]), body: joined(pieces, max) };
 }

@@ -63,7 +63,7 @@ export function refused(
   const wait = retryAfter(answer);
   const said = detail || (STATUS_CODES[status] ?? "");
   const more = login === "unasked"
-    ? ", without asking for the credentials that were given"
+    ? ", and did not ask for the given credentials"
     : from === undefined
     ? ""
     : `, from ${from}, to which it redirects`;
@@ -87,8 +87,8 @@ export function refused(
 export function stopped(signal: AbortSignal): StellaError {
   const { reason } = signal;
   return reason instanceof Error && reason.name === "TimeoutError"
-    ? new RegistryError("timeout", "There was no answer within the time limit of the request")
-    : new StellaError("interrupted", "The work with the registry was stopped");
+    ? new RegistryError("timeout", "The request timed out")
+    : new StellaError("interrupted", "The registry request was interrupted");
 }
 
 /** `METHOD URL` without the query. */

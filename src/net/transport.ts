@@ -163,8 +163,12 @@ export class Transport {
   #checkAddress(url: URL, address: string): void {
     if (url.protocol === "https:" || isLoopback(address)) return;
     if (hostOf(url) === this.#options.plainHost) return;
-    throw new RegistryError("rejected", `${url.origin}: plain http would leave this machine`, {
-      hint: "use https, or allow plain http for this registry",
-    });
+    throw new RegistryError(
+      "rejected",
+      `${url.origin}: plain http is not allowed beyond this machine`,
+      {
+        hint: "use https, or allow plain http for this registry",
+      },
+    );
   }
 }

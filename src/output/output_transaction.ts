@@ -189,8 +189,7 @@ function inTheWay(directory: string, names: string[]): StellaError {
   const list = names.map((name) => shown(name)).join(", ");
   const text = `Cannot write a bundle into ${shown(directory)}: ${list} is in the way`;
   return new StellaError("output_exists", text, {
-    hint:
-      "choose another directory, or replace with --force what is no bundle of this profile and tenant",
+    hint: "choose another directory, or overwrite other files and bundles with --force",
   });
 }
 
@@ -221,8 +220,8 @@ export function refuseInside(directory: string, inputs: readonly string[]): void
     if (out !== root && !out.startsWith(root.endsWith(sep) ? root : root + sep)) continue;
     throw new StellaError(
       "output_unsuitable",
-      `Cannot export into ${shown(directory)}: it lies in the input ${shown(input)}`,
-      { hint: "the bundle would pack itself: choose a directory outside of the inputs" },
+      `Cannot export into ${shown(directory)}: it is inside the input ${shown(input)}`,
+      { hint: "choose a directory outside the inputs: the bundle would pack itself" },
     );
   }
 }

@@ -80,7 +80,9 @@ export class PulledBundle implements BundleSource {
    * @returns the names
    */
   commit(): string[] {
-    if (this.#place === undefined) throw new StellaError("defect", "Cannot pull: nothing came");
+    if (this.#place === undefined) {
+      throw new StellaError("defect", "Cannot pull: no bundle was received");
+    }
     const { place, files } = this.#place;
     for (const [name, pieces] of this.#heads) {
       writeNew(join(place.partial, name), joined(pieces), 0o644);

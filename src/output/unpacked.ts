@@ -248,7 +248,7 @@ export class Unpacked {
     if (lstatIfThere(target) !== undefined) {
       throw new StellaError(
         "output_exists",
-        `Cannot unpack ${shown(name)}: the name was taken meanwhile`,
+        `Cannot unpack ${shown(name)}: a file with this name was created meanwhile`,
       );
     }
     rename(join(this.#payload, name), target);
@@ -313,7 +313,7 @@ function doing<T>(action: string, path: string, work: () => T): T {
   } catch (error) {
     if (errnoOf(error) !== "EEXIST") throw ioError(action, path, error);
     throw new StellaError("case_collision", `${action} ${shown(path)}: the name is taken already`, {
-      hint: "the target takes two names of the bundle for one: unpack onto another file system",
+      hint: "unpack to another file system: this one cannot tell two names of the bundle apart",
     });
   }
 }

@@ -36,7 +36,7 @@ export function fileBlob(source: BundleSource, file: BundleFile, verified = fals
     isProgram: file.role === "program",
     async *open(from = 0) {
       const reader = await source.open(file.path);
-      if (reader === undefined) throw unfit("file_missing", file, "it is not there");
+      if (reader === undefined) throw unfit("file_missing", file, "not found");
       try {
         yield* read(reader, file, from, verified);
       } finally {

@@ -22,7 +22,7 @@ export function readCredentials(path: string, name: string): Credentials {
   if (isDockerConfig(value)) {
     const found = dockerCredentials(value, name, (reason) => unfit(path, reason, dockerHint));
     if (found !== undefined) return found;
-    throw unfit(path, `it has nothing for ${name}`, dockerHint);
+    throw unfit(path, `no entry for ${name}`, dockerHint);
   }
   const { username, password, ...rest } = value;
   if (!isUsername(username) || typeof password !== "string" || password === "") {
@@ -71,10 +71,13 @@ function parsed(path: string, bytes: Uint8Array): JsonObject {
     value = parseStrict(withoutMark(bytes));
   } catch (error) {
     // JsonFault may quote a name; only its position is reported.
-    throw unfit(path, error instanceof JsonFault ? `no JSON at byte ${error.offset}` : "no JSON");
+    throw unfit(
+      path,
+      error instanceof JsonFault ? `invalid JSON at byte ${error.offset}` : "no JSON",
+    );
   }
   if (isObject(value)) return value;
-  throw unfit(path, "it does not hold one object");
+  throw unfit(path, "it must contain a single object");
 }
 
 /** Windows editors put a byte order mark before the text. */

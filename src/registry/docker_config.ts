@@ -27,7 +27,7 @@ export function dockerCredentials(
   const [host = ""] = name.split("/");
   const helper = objectAt(config, "credHelpers")?.[host] ?? (entry && config["credsStore"]);
   if (helper === undefined) return undefined;
-  throw unfit(`it leaves ${host} to a credential helper, and stella starts no other program`);
+  throw unfit(`it uses a credential helper for ${host}, which stella does not run`);
 }
 
 function longestMatch(auths: JsonObject, place: string): [string, Json | undefined] {
@@ -54,7 +54,7 @@ function entryCredentials(
   if (isUsername(name) && typeof secret === "string" && secret !== "") {
     return { username: name, password: new Secret(secret) };
   }
-  throw unfit(`what it has for ${key} is neither a user and a password nor an identity token`);
+  throw unfit(`the entry for ${key} has neither user and password nor an identity token`);
 }
 
 function split(pair: string): [string, string] {

@@ -17,7 +17,7 @@ export type Layers = ReadonlyMap<string, Descriptor>;
 export function readLayers(stored: StoredManifest, name: string): Layers {
   const unfit = (found: string) =>
     new StellaError("artifact_invalid", `Cannot read ${shown(name)}: ${found}`, {
-      hint: "name a bundle that stella pushed",
+      hint: "check repository and tag: the artifact was not pushed by stella",
     });
   const manifest = readObject(stored.bytes);
   if (manifest === undefined) throw unfit("its manifest is not JSON");
@@ -26,7 +26,7 @@ export function readLayers(stored: StoredManifest, name: string): Layers {
   if (layers === undefined) throw unfit("its layers are not in the form of the image-spec");
   const named = new Map(layers.map((layer) => [layer.annotations?.[title] ?? "", layer]));
   if (named.has("") || named.size < layers.length) {
-    throw unfit("its layers have no names of their own");
+    throw unfit("its layers have no unique names");
   }
   return named;
 }

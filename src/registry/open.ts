@@ -100,7 +100,7 @@ function withBlock(path: string, text: string, label: string): string {
   if (new RegExp(`^-----BEGIN ${label}-----`, "m").test(text)) return text;
   throw new StellaError(
     "certificate_invalid",
-    `Cannot use ${JSON.stringify(path)}: it is not the PEM file`,
+    `Cannot use ${JSON.stringify(path)}: not the expected PEM file`,
     { hint: "a client certificate is a PEM CERTIFICATE, its key an unencrypted PEM PRIVATE KEY" },
   );
 }

@@ -58,7 +58,7 @@ interface Index {
 function parsedIndex(stored: StoredManifest, tag: string): Index {
   const value = stored.mediaType === ociTypes.index ? parsedObject(stored.bytes) : undefined;
   if (Array.isArray(value?.manifests) && value.manifests.every(isObject)) return value as Index;
-  const what = `The tag ${tag} holds ${shown(stored.mediaType)} that is no list of referrers`;
+  const what = `The tag ${tag} holds ${shown(stored.mediaType)} , not a list of referrers`;
   throw new RegistryError("rejected", what, { hint: "find out who wrote it, and remove the tag" });
 }
 

@@ -108,7 +108,7 @@ export class Repository {
     const where = target(outgoing.method, outgoing.url);
     throw new RegistryError(
       "rejected",
-      `${where}: the length or range of the answer is not usable`,
+      `${where}: the response has an invalid length or range`,
     );
   }
 
@@ -235,8 +235,8 @@ export class Repository {
     if (expected !== undefined && digest !== expected) {
       throw new RegistryError(
         "digest_mismatch",
-        `${target(outgoing.method, outgoing.url)}: what came has the digest ${digest}`,
-        { hint: "the registry does not give what it was asked for: look at its storage" },
+        `${target(outgoing.method, outgoing.url)}: the response has the digest ${digest}`,
+        { hint: "check the storage of the registry: it returned other content" },
       );
     }
     const more = { ...strongEtag(answer), ...nextPage(outgoing, answer) };

@@ -88,7 +88,7 @@ export class RegistryBundle implements BundleSource {
       found,
       expected,
       hint:
-        "the files are right, but somebody put them into the registry in another way: push the bundle again",
+        "push the bundle again: the files are intact, but the registry's manifest is not the one of the bundle",
     };
   }
 
@@ -100,7 +100,7 @@ export class RegistryBundle implements BundleSource {
     const { tag, digest } = this.#reference;
     const stored = await this.#repository.fetch(digest ?? tag!, [ociTypes.manifest]);
     if (stored === undefined) {
-      throw new StellaError("bundle_missing", `Cannot read ${shown(this.name)}: it is not there`, {
+      throw new StellaError("bundle_missing", `Cannot read ${shown(this.name)}: not found`, {
         hint: "check repository and tag; a push sets the tag last",
       });
     }

@@ -48,7 +48,7 @@ export class TokenServer {
     const token = tokenIn(fields["token"]) ?? tokenIn(fields["access_token"]);
     if (token !== undefined) return token;
     const where = target(outgoing.method, url);
-    throw new RegistryError("auth", `${where}: there is no token in the answer`);
+    throw new RegistryError("auth", `${where}: the response has no token`);
   }
 
   /** Credentials are sent there. */

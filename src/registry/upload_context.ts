@@ -89,7 +89,7 @@ export function nextUrl(asked: Outgoing, answer: Answer): URL {
   const location = answer.header("location");
   const url = location === undefined ? null : URL.parse(location, asked.url);
   const where = target(asked.method, asked.url);
-  if (url === null) throw new RegistryError("rejected", `${where}: the answer has no Location`);
+  if (url === null) throw new RegistryError("rejected", `${where}: the response has no Location`);
   if (url.origin !== asked.url.origin || url.username !== "" || url.password !== "") {
     throw new RegistryError(
       "rejected",
@@ -108,6 +108,6 @@ export function checkDigest({ method, url }: Outgoing, answer: Answer, digest: D
   throw new RegistryError(
     "digest_mismatch",
     `${target(method, url)}: ${digest} expected, ${shown(said)} found`,
-    { hint: "check the storage of the registry: it did not keep what was sent" },
+    { hint: "check the storage of the registry: it did not store what was sent" },
   );
 }

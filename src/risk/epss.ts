@@ -24,7 +24,7 @@ export async function parseEpss(file: Original, sink: Sink): Promise<void> {
     }
   } catch (error) {
     if (!errnoOf(error).startsWith("Z_")) throw error;
-    return sink.reject(file, `is not whole gzip: ${messageOf(error)}`);
+    return sink.reject(file, `is not complete gzip: ${messageOf(error)}`);
   }
   for (const line of lines.end()) parser.take(line);
   parser.end();

@@ -167,7 +167,7 @@ class Reader {
   /** Skips an escape; false if its end has not been read yet. */
   #escape(): boolean {
     const found = escape.exec(this.#text.slice(this.#at, this.#at + 6));
-    if (found === null && this.#text.length - this.#at >= 6) this.#fail("a wrong escape");
+    if (found === null && this.#text.length - this.#at >= 6) this.#fail("an invalid escape");
     this.#at += found?.[0].length ?? 0;
     return found !== null;
   }

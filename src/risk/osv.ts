@@ -17,7 +17,7 @@ const event = checked(
   (value, place, fault: OnFault) => {
     if (!isObject(value)) return fault(place, "is not an object");
     const found = Object.keys(value).filter((name) => marks.includes(name));
-    if (found.length !== 1) return fault(place, `has not exactly one of ${marks.join(", ")}`);
+    if (found.length !== 1) return fault(place, `must have exactly one of ${marks.join(", ")}`);
     text(value[found[0]!], `${place}.${found[0]}`, fault);
   },
 );

@@ -60,32 +60,28 @@ export interface Fact {
   /** Names of the same vulnerability: its own id and its aliases. */
   ids: readonly string[];
   /**
-   * Ids of what it repackages, and of what is near it: it is found under their CVEs too, marked as
-   * such.
+   * Ids that it repackages or is related to: it is also listed under their CVEs, marked as such.
    */
   upstream?: readonly string[];
   related?: readonly string[];
   /** The record's own name within its provider. */
   record: string;
-  /** What the joined line takes from it; plain JSON. */
+  /** Its part of the joined line; plain JSON. */
   value: unknown;
-  /** Above 0 it carries on the fact before it, whose value would be too long for one line. */
+  /** Above 0 it continues the previous fact, whose value would be too long for one line. */
   piece?: number;
 }
 
-/**
- * One file with all that it says of one record; of several versions of the record the newest
- * counts.
- */
+/** A file with all its facts about a record; the newest version of a record counts. */
 export interface Advisory {
-  /** What its publisher calls it, with the publisher. */
+  /** Its publisher's name for it, with the publisher. */
   identity: string;
   version: Version;
   path: string;
   facts: readonly Fact[];
 }
 
-/** The later time is the newer version, and of one time the greater number. */
+/** The later time is the newer version, and at the same time the greater number. */
 export interface Version {
   /** RFC 3339. */
   time: string;
@@ -96,23 +92,20 @@ export interface Version {
 /** A fact that is a record by itself, under one CVE. */
 export interface Row extends Place {
   cve: string;
-  /** RFC 3339, of the file that it stands in; the newest row of a CVE counts. */
+  /** RFC 3339, of its file; the newest row of a CVE counts. */
   time?: string;
   value: unknown;
 }
 
-/** Where a parser puts what it finds. */
+/** Receives the results of a parser. */
 export interface Sink {
   advisory(advisory: Advisory): void;
   row(row: Row): void;
-  /** The record is left out. */
+  /** Leaves the record out. */
   reject(place: Place, reason: string, ids?: readonly string[]): void;
-  /**
-   * An id of a record is left out, and the record is not; `ids` are those of the record, and the
-   * text itself.
-   */
+  /** Leaves out an id but not its record; `ids` are those of the record, and the text itself. */
   rejectId(place: Place, reason: string, ids: readonly string[]): void;
-  /** A date of the data itself, RFC 3339; the latest plausible one becomes its as-of date. */
+  /** A date in the data, RFC 3339; the latest plausible one becomes its as-of date. */
   recordDate(date: string): void;
 }
 

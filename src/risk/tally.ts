@@ -50,7 +50,7 @@ export class Tally implements Counts {
    * fault.
    */
   conflict(place: Place, record: string, ids: readonly string[]): void {
-    this.reject(place, `${record} stands twice, with different content`, ids);
+    this.reject(place, `${record} occurs twice with different content`, ids);
   }
 
   addUnread(path: string): void {
@@ -68,7 +68,7 @@ export class Tally implements Counts {
     if (this.leftOut.length === maxKept) {
       // It may concern any id, so every answer must mention it.
       const provider = this.provider.name;
-      const more = `more was left out than the ${maxKept} faults that are listed here`;
+      const more = `more records were left out than the ${maxKept} faults listed here`;
       return void this.leftOut.push({ provider, path: "", what, reason: more });
     }
     this.leftOut.push({
@@ -108,11 +108,11 @@ export function refuseBad(tallies: readonly Tally[]): void {
     provider.name
   );
   const what = [
-    ...(count > 0 ? [count === 1 ? "1 bad record" : `${count} bad records`] : []),
-    ...(empty.length > 0 ? [`no good record of ${empty.join(", ")}`] : []),
+    ...(count > 0 ? [count === 1 ? "1 invalid record" : `${count} invalid records`] : []),
+    ...(empty.length > 0 ? [`no valid record of ${empty.join(", ")}`] : []),
   ].join(", and ");
-  throw new StellaError("record_invalid", `Cannot build the risk data: there is ${what}`, {
-    hint: "get the data again, or leave bad records out and have them listed: onInvalid: skip",
+  throw new StellaError("record_invalid", `Cannot build the risk data: ${what}`, {
+    hint: "get the data again, or leave invalid records out with onInvalid: skip",
     findings: refusing.flatMap(({ leftOut }) => leftOut.filter(({ what }) => what === "record"))
       .slice(0, maxListed).map(finding),
   });

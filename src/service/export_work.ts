@@ -117,8 +117,10 @@ function exportJob({ config, state, environment }: ServiceOptions, job: Job): Ex
   if (!isOwn || !config.tenants.includes(job.tenant)) {
     throw new StellaError(
       "configuration_changed",
-      "Cannot export: the configuration changed since it was asked",
-      { hint: `put the profile ${job.profile} and the tenant ${job.tenant} back, and ask again` },
+      "Cannot export: the configuration changed since the request",
+      {
+        hint: `put the profile ${job.profile} and the tenant ${job.tenant} back, and export again`,
+      },
     );
   }
   const { id: exportId, tenant } = job;

@@ -33,7 +33,7 @@ export function createMaintenance(options: ServiceOptions, resources: ServiceRes
       queue.bundlesRemoved(bundles.map(({ exportId }) => exportId));
       for (const { profile } of bundles) metrics.count("export_store_removed_total", { profile });
       const count = bundles.length;
-      log("INFO", "store.removed", "Bundles that outlived their rule were removed", { count });
+      log("INFO", "store.removed", "expired bundles removed", { count });
     },
     onOrphans: logOrphans(log),
     onScrubbed: (damaged) => scrubbed(damaged, resources),
@@ -94,7 +94,7 @@ function logOrphans(log: ServiceResources["log"]) {
   let told = 0;
   return ({ removed, unknown }: Orphans) => {
     for (const bundle of removed) {
-      log("INFO", "store.stray", "What an export that did not succeed left was removed", bundle);
+      log("INFO", "store.stray", "partial output of a failed export removed", bundle);
     }
     const count = unknown.length;
     if (count !== told && count > 0) {
@@ -104,14 +104,13 @@ function logOrphans(log: ServiceResources["log"]) {
   };
 }
 
-const unknownBundles =
-  "The store has bundles of exports that the database does not know, such as this one: they stay until somebody moves them away";
+const unknownBundles = "bundles of unknown exports found and kept, such as this one";
 
 function scrubbed(damaged: readonly Damage[], { metrics, log, queue }: ServiceResources) {
   for (const { path, found, ...of } of damaged) {
     const bundleDigest = queue.get(of.exportId)?.bundleDigest;
     metrics.verified("failed", "digest_mismatch");
-    log("ERROR", "store.damaged", "A stored bundle differs from its manifest", {
+    log("ERROR", "store.damaged", "stored bundle differs from its manifest", {
       ...of,
       ...(bundleDigest === undefined ? {} : { bundleDigest }),
       attestationStatus: "failed",
@@ -119,7 +118,7 @@ function scrubbed(damaged: readonly Damage[], { metrics, log, queue }: ServiceRe
       detail: found,
     });
   }
-  log("INFO", "store.scrubbed", "The stored bundles were read", { count: damaged.length });
+  log("INFO", "store.scrubbed", "stored bundles scrubbed", { count: damaged.length });
 }
 
 function rulesOf({ profiles }: ServiceOptions["config"]): Map<string, Retention> {
@@ -152,8 +151,8 @@ export function createScheduler(
 
 /** Event and message of the log line for irregular scheduled runs. */
 const outOfOrder: Partial<Record<Run, [event: string, body: string]>> = {
-  late: ["schedule.late", "An export was due while the service was down, and is made up for"],
-  skipped: ["schedule.skipped", "An export is due while its last one has not ended"],
+  late: ["schedule.late", "scheduled export queued late: the service was down when it was due"],
+  skipped: ["schedule.skipped", "scheduled export skipped: the previous one has not ended"],
 };
 
 function schedulesOf({ profiles, tenants }: ServiceOptions["config"]): Schedule[] {

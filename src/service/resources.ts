@@ -42,10 +42,10 @@ export async function openResources(options: ServiceOptions, cleanup: Cleanup) {
   const onLine = (severity: Severity) => counted(severity);
   const { log, drained } = openLog({ ...logOptions(options), onLine });
   cleanup.push(() => drained(1_000));
-  cleanup.push(() => log("INFO", "service.stopped", "The service has stopped"));
+  cleanup.push(() => log("INFO", "service.stopped", "service stopped"));
   warnOfIgnoredVariables(options, log);
   const onFault = (error: unknown) =>
-    log("ERROR", "service.fault", "Something failed that no request is to blame for", {
+    log("ERROR", "service.fault", "background task failed", {
       error: errorRecord(error),
     });
   const lease = options.lease === undefined ? {} : { lease: options.lease };
@@ -84,7 +84,7 @@ function warnOfIgnoredVariables({ config, environment }: ServiceOptions, log: Lo
   if (destinations(config).every(({ url }) => isLoopback(hostnameOf(url)))) return;
   const detail = ignoredWarning(environment);
   if (detail === undefined) return;
-  log("WARN", "environment.ignored", "Variables of the environment are ignored", { detail });
+  log("WARN", "environment.ignored", "environment variables ignored", { detail });
 }
 
 /**
@@ -96,14 +96,15 @@ function refuseLost(path: string, store: FileStore): void {
   const bundles = store.list();
   const [first] = bundles;
   if (first === undefined) return;
-  const found = `the store has bundles (${bundles.length}) of exports that only the lost one knows`;
+  const found =
+    `the store has ${bundles.length} bundles of exports that only the lost database knows`;
   throw new StellaError(
     "database_invalid",
     `Cannot begin a new database ${JSON.stringify(path)}: ${found}`,
     {
       hint:
-        "put stella.db back from a backup, with its stella.db-wal; or move store/ away to begin anew: its bundles are whole, " +
-        `stella verify takes each where it lies, such as ${JSON.stringify(store.path(first))}`,
+        "put stella.db back from a backup, with its stella.db-wal; or move store/ away to start anew: its bundles are intact, " +
+        `verify each with stella verify, such as ${JSON.stringify(store.path(first))}`,
     },
   );
 }

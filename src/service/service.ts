@@ -108,7 +108,7 @@ async function run(options: ServiceOptions, resources: ServiceResources, cleanup
   const scheduler = createScheduler(options, resources, onQueued);
   scheduler.start();
   cleanup.push(() => scheduler.stop());
-  log("INFO", "service.started", "The service answers", { url });
+  log("INFO", "service.started", "service started", { url });
   return {
     url,
     alive: () => liveness.report().status === "pass",
@@ -116,14 +116,14 @@ async function run(options: ServiceOptions, resources: ServiceResources, cleanup
       log(
         "INFO",
         "service.renew",
-        "What can be renewed is read again; the configuration is read at the start alone",
+        "certificate reload requested; the configuration is only read at startup",
       );
       tls.renew();
     },
     drain: () => {
       draining = true;
       feed.close();
-      log("INFO", "service.stopping", "The service takes no more work and stops");
+      log("INFO", "service.stopping", "service stopping");
     },
   };
 }
@@ -156,10 +156,10 @@ async function serve(
     const http = await serveHttp(ops, opsListen, { tls: tls.files() });
     tls.shownBy(http);
     cleanup.push(() => http.close(2_000));
-    log("INFO", "service.operations", "Operations are served apart", { url: http.url });
+    log("INFO", "service.operations", "operations server started", { url: http.url });
   }
   if (!isLoopback(listen.host) && tls.files() === undefined) {
-    log("WARN", "service.plain", "Other machines send their tokens to this service in the clear");
+    log("WARN", "service.plain", "tokens from other machines are sent unencrypted");
   }
   const app = createServer(deps, namesFor(listen, config));
   const http = await serveHttp(app, listen, { tls: tls.files() });

@@ -36,7 +36,7 @@ export function createSigning(
       log(
         "WARN",
         "key.made",
-        "There was no signing key, so one was made: the far side has to trust it",
+        "signing key created: receivers have to trust it",
         {
           path: signingKey.path,
           detail,
@@ -48,7 +48,7 @@ export function createSigning(
       limit: 1_000,
       run: () => {
         try {
-          return { status: "pass", output: look() ?? "the first export makes it" };
+          return { status: "pass", output: look() ?? "the first export creates it" };
         } catch (error) {
           return { status: "fail", output: messageOf(error) };
         }
@@ -58,8 +58,8 @@ export function createSigning(
 }
 
 function keyMissing(path: string): StellaError {
-  return new StellaError("key_missing", `Cannot sign: the key ${JSON.stringify(path)} is gone`, {
+  return new StellaError("key_missing", `Cannot sign: the key ${JSON.stringify(path)} is missing`, {
     hint:
-      "put it back from a backup, or make a new one with `stella keys generate --out FILE` and give its .pub to the far side",
+      "put it back from a backup, or make a new one with `stella keys generate --out FILE` and give its .pub to the receivers",
   });
 }

@@ -34,9 +34,9 @@ export function createTls(
         const renewed = read();
         for (const server of servers) server.renew(renewed);
         files = renewed;
-        log("INFO", "tls.renewed", "The certificate was read again, and new connections get it");
+        log("INFO", "tls.renewed", "certificate reloaded");
       } catch (error) {
-        log("ERROR", "tls.refused", "The certificate was read again and cannot be used", {
+        log("ERROR", "tls.refused", "certificate not reloaded", {
           detail: messageOf(error),
         });
       }

@@ -19,7 +19,7 @@ export class EgressWatch {
   refused(destination: string, of: LogFields = {}): void {
     this.#count++;
     this.#to.metrics.count("export_egress_refused_total", {});
-    const body = "A connection that the configuration does not allow was not made";
+    const body = "connection refused by the egress policy";
     this.#to.log("WARN", "egress.refused", body, { ...of, detail: destination });
   }
 }

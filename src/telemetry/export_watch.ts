@@ -50,7 +50,7 @@ export class ExportWatch {
   deferred(error: ErrorRecord, wait: number): void {
     this.#endStage();
     this.#parts.metrics.count("export_job_retries_total", { profile: this.#of.profile });
-    this.#line("WARN", "export.deferred", "An export failed and is tried again later", {
+    this.#line("WARN", "export.deferred", "export failed, will be retried", {
       durationMs: wait,
       error,
     });
@@ -59,14 +59,14 @@ export class ExportWatch {
   /** Its lease was lost: another process runs it now. */
   lost(): void {
     this.#endStage();
-    this.#line("WARN", "export.lost", "Export aborted: its lease was lost", {});
+    this.#line("WARN", "export.lost", "export aborted: lease lost", {});
   }
 
   /** `attempt` is greater than 1 after the service died during the export. */
   started(attempt: number): void {
     this.#digest = undefined;
     this.#parts.trace?.started(attempt);
-    this.#line("INFO", "export.started", "An export started", {
+    this.#line("INFO", "export.started", "export started", {
       ...this.#who,
       count: attempt,
     });
@@ -105,7 +105,7 @@ export class ExportWatch {
     const { profile, exportId } = this.#of;
     const time = at === undefined ? {} : { at };
     this.#parts.metrics.jobFinished({ profile, exportId, result, seconds, ...time });
-    this.#line(state === "failed" ? "ERROR" : "INFO", "export.ended", "An export ended", {
+    this.#line(state === "failed" ? "ERROR" : "INFO", "export.ended", "export ended", {
       status: state,
       durationMs: Math.round(seconds * 1000),
       ...(bundleDigest === undefined ? {} : { bundleDigest }),
@@ -133,7 +133,7 @@ export class ExportWatch {
     const { profile, exportId } = this.#of;
     this.#parts.metrics.pushed({ profile, exportId, result, seconds });
     const severity = result === "success" ? "INFO" : "ERROR";
-    this.#line(severity, "export.pushed", "A push to a registry ended", {
+    this.#line(severity, "export.pushed", "push to a registry ended", {
       registry,
       status: result,
       durationMs: Math.round(seconds * 1000),
@@ -143,7 +143,7 @@ export class ExportWatch {
   #unchanged({ sameAs, bundleDigest }: { sameAs: string; bundleDigest: string }): void {
     this.#digest = bundleDigest;
     this.#parts.metrics.count("export_unchanged_total", { profile: this.#of.profile });
-    this.#line("INFO", "export.unchanged", "Export unchanged: no second copy stored", { sameAs });
+    this.#line("INFO", "export.unchanged", "export unchanged, no second copy stored", { sameAs });
   }
 
   #refused(destination: string): void {
@@ -161,7 +161,7 @@ export class ExportWatch {
     this.#parts.metrics.verified(result, reason);
     this.#attestation = result === "success" ? "verified" : "failed";
     const severity = result === "success" ? "INFO" : "ERROR";
-    this.#line(severity, "export.verified", "The finished bundle was verified", {
+    this.#line(severity, "export.verified", "finished bundle verified", {
       ...(reason === undefined ? {} : { detail: reason }),
     });
   }
@@ -170,7 +170,7 @@ export class ExportWatch {
     if (this.#stage === undefined) return;
     const durationMs = Math.round(this.#parts.elapsed() - this.#stageSince);
     this.#parts.metrics.stageEnded(this.#stage, durationMs / 1000);
-    this.#line("INFO", "export.stage.ended", "A stage of an export ended", {
+    this.#line("INFO", "export.stage.ended", "stage of an export ended", {
       stage: this.#stage,
       durationMs,
     });

@@ -77,7 +77,7 @@ export interface OpenLog {
 export function openLog(options: LogOptions): OpenLog {
   const lines = new LineWriter(
     options.write,
-    (count) => lineOf(options, "WARN", "log.lost", "Lines of this log were lost", { count }),
+    (count) => lineOf(options, "WARN", "log.lost", "log lines lost", { count }),
   );
   return {
     log: (severity, event, body, fields = {}) => {

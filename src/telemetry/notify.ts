@@ -71,9 +71,9 @@ function addressOf(socket: string): string {
   if (socket.startsWith("/")) return socket;
   throw new StellaError(
     "environment_invalid",
-    `Cannot use NOTIFY_SOCKET: ${JSON.stringify(socket)} is no path`,
+    `Cannot use NOTIFY_SOCKET: ${JSON.stringify(socket)} is not a path`,
     {
-      hint: "it is set by systemd; unset it where no service manager listens",
+      hint: "unset it if no service manager is listening",
     },
   );
 }
@@ -91,10 +91,10 @@ function openSender(path: string): Deno.DatagramConn {
 function unreachable(socket: string, cause: unknown): StellaError {
   return new StellaError(
     "service_manager",
-    `Cannot tell the service manager at ${JSON.stringify(socket)}`,
+    `Cannot notify the service manager at ${JSON.stringify(socket)}`,
     {
       cause,
-      hint: "the unit needs AF_UNIX in RestrictAddressFamilies, and NotifyAccess=main",
+      hint: "allow AF_UNIX in RestrictAddressFamilies of the unit, and set NotifyAccess=main",
     },
   );
 }

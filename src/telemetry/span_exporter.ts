@@ -91,9 +91,9 @@ export class SpanExporter {
     try {
       const status = await post(body, limit);
       if (status >= 200 && status < 300) return undefined;
-      return { text: `the collector answers ${status}`, again: retryable.has(status) };
+      return { text: `the collector responded ${status}`, again: retryable.has(status) };
     } catch (error) {
-      const late = `the collector did not answer within ${patience / 1000} s`;
+      const late = `the collector did not respond within ${patience / 1000} s`;
       return { text: limit.aborted ? late : messageOf(error), again: true };
     }
   }

@@ -40,8 +40,8 @@ export function openTraces(options: TracesOptions): Traces {
     onSpans: (result, count) => metrics.count("export_trace_spans_total", { result }, count),
     onChange: (problem) =>
       problem === undefined
-        ? log("INFO", "traces.sent", "The collector of traces answers again")
-        : log("WARN", "traces.failed", "Spans cannot be sent to the collector of traces", {
+        ? log("INFO", "traces.sent", "trace collector available again")
+        : log("WARN", "traces.failed", "spans not sent to the trace collector", {
           detail: problem,
         }),
   });

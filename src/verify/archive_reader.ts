@@ -172,7 +172,7 @@ export class ArchiveReader implements Pieces {
       range: [at, open.file.size],
       found: `${at} bytes`,
       expected: `${open.file.size} bytes`,
-      hint: "the copy is not complete: copy the file again",
+      hint: "copy the file again: the copy is incomplete",
     };
     return Promise.resolve(() => ({ bytes: this.#damage(open, finding) }));
   }
@@ -222,6 +222,6 @@ function notDecodable(path: string, index: number, fault: string): Finding {
     reason: "chunk_not_decodable",
     path,
     found: `chunk ${index}: ${fault}`,
-    hint: "the signed chunk is not what stella writes: ask its maker",
+    hint: "report this to the sender of the bundle: stella does not write such a chunk",
   };
 }

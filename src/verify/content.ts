@@ -182,6 +182,6 @@ function addMerged(merged: Merged, manifest: Manifest, findings: Findings, sound
     path: manifestName,
     found: `${merged.files} files of ${merged.bytes} bytes`,
     expected: `${files} files of ${bytes} bytes`,
-    hint: "the manifest contradicts its own index: ask its maker",
+    hint: "report this to the sender of the bundle: manifest and index disagree",
   });
 }

@@ -223,7 +223,7 @@ function tooLarge(path: string, max: number, size: number): Finding {
     path,
     found: `${size} bytes`,
     expected: `at most ${max} bytes, the size of the whole payload`,
-    hint: "the bytes are not the signed ones: copy the file again from a good medium",
+    hint: "copy the file again from an intact copy: it was changed after signing",
   };
 }
 
@@ -236,7 +236,7 @@ function unstable(there: number, opened: number): Finding {
     found: `${there} files`,
     expected: `${opened} files`,
     hint:
-      "something changes the directory, or its file system takes different names for one: copy it elsewhere",
+      "copy the bundle elsewhere: the directory is being changed, or its file system cannot tell two names apart",
   };
 }
 
@@ -265,7 +265,7 @@ function extra(path: string): Finding {
     kind: "unexpected",
     reason: "entry_unexpected",
     path,
-    found: "the index does not list it",
+    found: "not listed in the index",
     hint: "find out who added it, then remove it",
   };
 }

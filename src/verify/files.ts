@@ -35,8 +35,8 @@ export function absent({ path, volume }: { path: string; volume?: unknown }): Fi
     reason: volume === undefined ? "file_missing" : "volume_missing",
     path,
     hint: volume === undefined
-      ? "the manifest lists the file, but it is not there: copy it too"
-      : "copy it too, or say with --volumes DIR where it lies",
+      ? "the manifest lists the file, but not found: copy it here"
+      : "copy it here, or name its directory with --volumes",
   };
 }
 

@@ -9,7 +9,7 @@ export function digestDiffers(path: string, expected: string, found: string): Fi
     path,
     found,
     expected,
-    hint: "the bytes are not the signed ones: copy the file again from a good medium",
+    hint: "copy the file again from an intact copy: it was changed after signing",
   };
 }
 
@@ -21,7 +21,7 @@ export function trailing(file: BundleFile, size: number): Finding {
     range: [file.size, size],
     found: `${size} bytes`,
     expected: `${file.size} bytes`,
-    hint: "bytes follow the signed ones: copy the file again from a good medium",
+    hint: "copy the file again from an intact copy: data was added after signing",
   };
 }
 
@@ -32,7 +32,7 @@ export function sizeDiffers(file: { path: string; size: number }, size: number):
     path: file.path,
     found: `${size} bytes`,
     expected: `${file.size} bytes`,
-    hint: "the bytes are not the signed ones: copy the file again from a good medium",
+    hint: "copy the file again from an intact copy: it was changed after signing",
   };
 }
 

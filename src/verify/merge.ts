@@ -62,7 +62,7 @@ export function indexFinding(fault: IndexFault): Finding {
     path: indexName,
     line: fault.line,
     found: fault.reason,
-    hint: "the index is not as stella writes it: get the bundle again",
+    hint: "get the bundle again: the index is not as stella writes it",
   };
 }
 
@@ -208,8 +208,8 @@ class Merge {
       kind: "missing",
       reason: "not_judged",
       path: first,
-      found: `${count} ${count === 1 ? "file" : "files"} (${range}) could not be judged`,
-      hint: "the archive is damaged there: see the findings about it",
+      found: `${count} ${count === 1 ? "file" : "files"} (${range}) could not be verified`,
+      hint: "see the other findings: the archive is damaged there",
     });
   }
 

@@ -59,7 +59,7 @@ export async function probeAttestation(outcome: Verifier = verifyFiles): Promise
   try {
     const key = publicKeyFrom(probeKey, "golden");
     const good = await outcome(probeFiles(), [key]);
-    if (good !== "ok") return failed(`the golden bundle was refused: ${good}`, good);
+    if (good !== "ok") return failed(`the probe bundle was refused: ${good}`, good);
     for (const { name, reason, tamper, trusted } of tamperings) {
       const files = probeFiles();
       tamper(files);
@@ -69,7 +69,7 @@ export async function probeAttestation(outcome: Verifier = verifyFiles): Promise
     }
     return {
       ok: true,
-      detail: `the golden bundle verifies, ${tamperings.length} tampered twins are refused`,
+      detail: `the probe bundle verifies, ${tamperings.length} tampered copies are refused`,
     };
   } catch (error) {
     return failed(`verification failed: ${messageOf(error)}`, "malformed");

@@ -69,7 +69,7 @@ export function explainHeader(header: Buffer, expected: string | undefined): Dif
     return { kind: "missing", reason: "entry_missing", found: "the archive ends before it" };
   }
   if (main.toString("latin1", 257, 262) !== "ustar") {
-    return { kind: "unexpected", reason: "header_differs", found: "bytes that are no tar header" };
+    return { kind: "unexpected", reason: "header_differs", found: "not a tar header" };
   }
   const path = pathOf(header);
   const type = main.toString("latin1", 156, 157);
@@ -86,14 +86,14 @@ function explainPath(path: string, expected: string | undefined): Difference {
       kind: "unexpected",
       reason: "entry_unexpected",
       path,
-      found: "the index does not list it",
+      found: "not listed in the index",
     };
   }
   if (order > 0) {
     return {
       kind: "missing",
       reason: "entry_missing",
-      found: `the archive goes on with another file`,
+      found: `the archive continues with another file`,
     };
   }
   return {

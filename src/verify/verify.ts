@@ -69,9 +69,9 @@ async function readManifestBytes(source: BundleSource): Promise<Uint8Array> {
   if (bytes !== undefined) return bytes;
   throw new StellaError(
     "manifest_missing",
-    `Cannot verify ${shown(source.name)}: it has no ${manifestName}`,
+    `Cannot verify ${shown(source.name)}: no ${manifestName} in it`,
     {
-      hint: "name the directory of the bundle; an export that was interrupted has no manifest",
+      hint: "name the directory of the bundle; if the export was interrupted, run it again",
     },
   );
 }
@@ -108,8 +108,8 @@ async function checkHmacSignature(
     kind: "untrusted",
     reason: "hmac_missing",
     path: hmacName,
-    found: "the bundle is not sealed with a shared secret",
-    hint: "export it with --secret FILE, or verify it by a public key",
+    found: "no HMAC signature by a shared secret",
+    hint: "export the bundle with --secret FILE, or verify it with a public key",
   };
   return { findings: [finding] };
 }
@@ -142,8 +142,8 @@ async function checkKeys(
     kind: "untrusted",
     reason: "attestation_missing",
     path: attestationName,
-    found: "nobody vouches for this bundle",
-    hint: "copy the attestation too, or check the bytes alone with --integrity-only",
+    found: "attestation not found",
+    hint: "copy the attestation too, or check integrity only with --integrity-only",
   };
   return { findings: [finding] };
 }

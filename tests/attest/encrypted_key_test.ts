@@ -60,12 +60,12 @@ Deno.test("each way to get a passphrase wrong is said", async () => {
     assert.equal(loadSigner(key, right).keyid, keyidOf(createPublicKey(privateKey)));
     const cases: [string, string | undefined, RegExp][] = [
       [key, undefined, /it is protected by a passphrase .*--key-passphrase-file FILE/],
-      [key, file("wrong", "battery staple"), /the passphrase does not fit .*openssl pkcs8 -topk8/],
+      [key, file("wrong", "battery staple"), /wrong passphrase .*openssl pkcs8 -topk8/],
       [key, file("open", phrase, 0o644), /others can read it .*chmod 600/],
       [key, file("empty", "\n"), /it is empty/],
       [key, file("lines", `${phrase}\n\n`), /it has more than one line/],
       [key, file("long", "x".repeat(1025)), /it is longer than 1024 characters/],
-      [bare, right, /it needs no passphrase, one was given/],
+      [bare, right, /it is not protected by a passphrase, but one was given/],
     ];
     for (const [keyPath, passphrase, message] of cases) {
       assert.match(usage(() => loadSigner(keyPath, passphrase)), message);

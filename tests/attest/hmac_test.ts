@@ -207,7 +207,10 @@ Deno.test("a secret file and a key file are never taken for each other", () => {
     const privatePem = pair.privateKey.export({ type: "pkcs8", format: "pem" }) as string;
     const [publicFile, privateFile] = [write("s.pub", spki), write("s.key", privatePem)];
     for (const path of [publicFile, privateFile]) {
-      assert.throws(() => readSecret(path), { kind: "config", message: /no STELLA SHARED SECRET/ });
+      assert.throws(() => readSecret(path), {
+        kind: "config",
+        message: /not a STELLA SHARED SECRET/,
+      });
     }
     const shared = join(directory, "shared.key");
     assert.throws(() => readPublicKey(shared), { kind: "config", message: /no SPKI PEM/ });

@@ -5,8 +5,8 @@ import { join } from "node:path";
 import { refuseOpenedFromMedia, refuseTrustFromMedia } from "../../src/attest/check/key_origin.ts";
 import { withDirectory, writeFiles } from "../support/bundle_fixture.ts";
 
-const inDirectory = { kind: "usage", message: /lies in the bundle's own directory$/ };
-const onMedium = { kind: "usage", message: /lies on the bundle's own medium$/ };
+const inDirectory = { kind: "usage", message: /is in the bundle's own directory$/ };
+const onMedium = { kind: "usage", message: /is on the bundle's own medium$/ };
 
 Deno.test("trust in or below the bundle's own directory is refused, however the path is written", async () => {
   await withDirectory((root) => {

@@ -93,9 +93,9 @@ Deno.test("what is no signing key is refused, and never printed", async () => {
       return privateKey.export({ type: "pkcs8", format: "pem" }) as string;
     };
     const files: [string, RegExp][] = [
-      ["", /no private key/],
-      ["top secret", /no private key/],
-      ["-----BEGIN PRIVATE KEY-----\nc2VjcmV0\n-----END PRIVATE KEY-----\n", /no private key/],
+      ["", /not a private key/],
+      ["top secret", /not a private key/],
+      ["-----BEGIN PRIVATE KEY-----\nc2VjcmV0\n-----END PRIVATE KEY-----\n", /not a private key/],
       [pem("rsa"), /its type is rsa/],
       [pem("ec"), /its type is ec/],
     ];

@@ -40,11 +40,11 @@ Deno.test("anything else is refused as a public key, by name", async () => {
     const spki = { type: "spki", format: "pem" } as const;
     const key = testKey();
     const files: [string, string, RegExp][] = [
-      ["nothing", "", /no SPKI PEM/],
-      ["text", "hello", /no SPKI PEM/],
-      ["private", key.privatePem, /no SPKI PEM/],
-      ["certificate", key.publicPem.replaceAll("PUBLIC KEY", "CERTIFICATE"), /no SPKI PEM/],
-      ["pkcs1", rsa.export({ type: "pkcs1", format: "pem" }) as string, /no SPKI PEM/],
+      ["nothing", "", /not an SPKI PEM/],
+      ["text", "hello", /not an SPKI PEM/],
+      ["private", key.privatePem, /not an SPKI PEM/],
+      ["certificate", key.publicPem.replaceAll("PUBLIC KEY", "CERTIFICATE"), /not an SPKI PEM/],
+      ["pkcs1", rsa.export({ type: "pkcs1", format: "pem" }) as string, /not an SPKI PEM/],
       ["garbage", "-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n", /Cannot use/],
       ["cut", key.publicPem.slice(0, 40), /Cannot use/],
       ["rsa", rsa.export(spki) as string, /its type is rsa/],
@@ -85,7 +85,7 @@ Deno.test("a trust directory gives its *.pub files, by name, and nothing else", 
 
 Deno.test("--trust has to name something that holds a key", async () => {
   await withDirectory((root) => {
-    assertUsage(() => keysAt(root), /holds no \*\.pub/);
+    assertUsage(() => keysAt(root), /no \*\.pub file/);
     assert.throws(() => keysAt(join(root, "none")), {
       kind: "io",
       message: /Cannot read the trusted key .*none": no such file/,

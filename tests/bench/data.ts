@@ -9,7 +9,7 @@ function noise(seed: number): (length: number) => Uint8Array {
   return (length) => cipher.update(new Uint8Array(length));
 }
 
-/** Makes `name` below `place` if it is not there, under its name only when it is whole. */
+/** Makes `name` below `place` if not found, under its name only when it is whole. */
 function once(place: string, name: string, fill: (folder: string) => void): string {
   const folder = join(place, name);
   if (existsSync(folder)) return folder;

@@ -151,7 +151,7 @@ const encodings: [string, (text: string) => string, string][] = [
   ],
   ["a byte order mark", (t) => "\ufeff" + t, "A value is expected at byte 0"],
   ["a second value", (t) => t + "{}", "Text follows"],
-  ["a duplicate", (t) => t.replace('"tenant":"t"', '"tenant":"t","tenant":"t"'), "stands twice"],
+  ["a duplicate", (t) => t.replace('"tenant":"t"', '"tenant":"t","tenant":"t"'), "Duplicate name"],
   ["a fraction", (t) => t.replace(/"bytes":\d+/, '"bytes":718.0'), "not a plain integer"],
   ["2^53", (t) => t.replace(/"bytes":\d+/, '"bytes":9007199254740992'), "not a plain integer"],
   ["a number as text", (t) => t.replace(/"bytes":\d+/, '"bytes":"718"'), "payload.bytes is not"],

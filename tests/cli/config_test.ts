@@ -88,7 +88,7 @@ profiles:
         "12 profiles.a.providers[2]: must have either path or url",
         "13 profiles.a.providers[3].url: must be pinned: give sha256 of its content",
         "14 profiles.a.providers[4].url: must be https",
-        "15 profiles.a.providers[5].sha256: goes with url",
+        "15 profiles.a.providers[5].sha256: needs url",
         "16 profiles.a.providers[6].asOf: must be a date YYYY-MM-DD or a time of RFC 3339",
         "16 profiles.a.providers[6].onInvalid: must be fail or skip",
         "16 profiles.a.providers[6].maxRecordBytes: must be a number of bytes from 1 to 1099511627776",

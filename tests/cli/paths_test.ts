@@ -106,7 +106,7 @@ Deno.test("a path that cannot be used is code 12 in plain words, for every comma
       for (const args of [["verify", "empty"], named, [...place, "show", "--manifest", "empty"]]) {
         const ran = await home.json(args);
         assert.equal(ran.exit, 3);
-        assert.match(ran.error.message, /"empty": it has no manifest\.json$/);
+        assert.match(ran.error.message, /"empty": no manifest\.json in it$/);
       }
     });
   } finally {

@@ -88,7 +88,7 @@ Deno.test("a registry that fails ends the judging at once", async () => {
 const aboutBytes = [
   new RegistryError("rejected", "400 DIGEST_INVALID"),
   new StellaError("digest_mismatch", "it has 1 byte, not 2"),
-  new StellaError("file_missing", "it is not there"),
+  new StellaError("file_missing", "not found"),
 ];
 
 Deno.test("bytes that are wrong are the verdict's to tell, and right ones are the registry's fault", async () => {

@@ -158,7 +158,7 @@ profiles:
     "23 profiles.a.compression: must be zstd or none",
     "25 profiles.a.targets[0]: must have either directory, or registry, repository and tag",
     "26 profiles.a.targets[1].repository: must be a repository name",
-    "26 profiles.a.targets[1].tag: cannot be used: it knows no {when}, only {created} {profile} {tenant} {digest}",
+    "26 profiles.a.targets[1].tag: cannot be used: unknown placeholder {when}, use {created} {profile} {tenant} {digest}",
     "26 profiles.a.targets[1].registry: is not one of the registries",
     "27 profiles.b: must be a map",
     "28 profiles.c.sources: must name at least one source",

@@ -147,24 +147,24 @@ async function journal(): Promise<string> {
     audit.did(action, "ci", { exportId, profile: "kit", tenant: "default" });
   }
   audit.refused({ status: 403, actor: "ci", method: "GET", route: "/v1/exports", client: "::1" });
-  log("WARN", "audit.left", "Further refused requests were not logged", { count: 1 });
-  log("INFO", "service.started", "The service answers", { url: "http://127.0.0.1:8420" });
-  log("INFO", "service.stopping", "The service takes no more work and stops");
-  log("ERROR", "service.stopped", "The service has stopped", { error });
-  log("WARN", "traces.failed", "Spans cannot be sent to the collector of traces", { detail: "x" });
-  log("INFO", "traces.sent", "The collector of traces answers again");
+  log("WARN", "audit.left", "further refused requests not logged", { count: 1 });
+  log("INFO", "service.started", "service started", { url: "http://127.0.0.1:8420" });
+  log("INFO", "service.stopping", "service stopping");
+  log("ERROR", "service.stopped", "service stopped", { error });
+  log("WARN", "traces.failed", "spans not sent to the trace collector", { detail: "x" });
+  log("INFO", "traces.sent", "trace collector available again");
   watchChecks(log, metrics)([{ name: "storage:write", status: "fail", output: "full", time: 0 }]);
-  log("INFO", "store.removed", "Bundles that outlived their rule were removed", { count: 1 });
+  log("INFO", "store.removed", "expired bundles removed", { count: 1 });
   const bundle = { exportId, profile: "kit", tenant: "default" };
-  log("INFO", "store.stray", "What an export that did not succeed left was removed", bundle);
+  log("INFO", "store.stray", "partial output of a failed export removed", bundle);
   log("WARN", "store.unknown", "Bundles of exports that nobody knows", { count: 1, ...bundle });
-  log("ERROR", "store.damaged", "A stored bundle differs from its manifest", {
+  log("ERROR", "store.damaged", "stored bundle differs from its manifest", {
     ...bundle,
     path: "x",
     detail: "x",
   });
-  log("INFO", "store.scrubbed", "The stored bundles were read", { count: 1 });
-  log("WARN", "schedule.skipped", "An export is due while its last one has not ended", {});
+  log("INFO", "store.scrubbed", "stored bundles scrubbed", { count: 1 });
+  log("WARN", "schedule.skipped", "scheduled export skipped: the previous one has not ended", {});
   log("WARN", "schedule.late", "An export was due while the service was down", {});
   await drained(1_000);
   return lines.join("\n");

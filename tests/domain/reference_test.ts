@@ -111,11 +111,11 @@ Deno.test("an endpoint is a bare URL, plain http only on loopback or where it is
   const refusals: [string, RegExp][] = [
     ["http://registry.site", /plain http is readable$/],
     ["http://127.0.0.1.evil.example", /plain http is readable$/],
-    ["https://registry.site/path", /it is no plain URL$/],
-    ["https://registry.site?x", /it is no plain URL$/],
-    ["https://127.1", /it is no plain URL$/],
-    ["ftp://registry.site", /it is no plain URL$/],
-    ["registry.site:5000", /it is no plain URL$/],
+    ["https://registry.site/path", /not a plain URL$/],
+    ["https://registry.site?x", /not a plain URL$/],
+    ["https://127.1", /not a plain URL$/],
+    ["ftp://registry.site", /not a plain URL$/],
+    ["registry.site:5000", /not a plain URL$/],
     ["https://me:hunter2@registry.site", /it has credentials in it$/],
   ];
   for (const [text, message] of refusals) {

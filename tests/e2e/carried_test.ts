@@ -135,7 +135,7 @@ test("volumes on several sticks are judged in any order: right, missing, bad, an
   const trusting = ["verify", "out", "--volumes", "a", "--trust", "a/signer.pub"];
   const refused = await home.json(trusting);
   assert.equal(refused.exit, 2, "a key on a stick with volumes came with the bundle");
-  assert.match(refused.error.message, /it lies in the bundle's own directory/);
+  assert.match(refused.error.message, /it is in the bundle's own directory/);
   const absent = await home.json(["verify", "out", "--volumes", "unplugged"]);
   assert.match(absent.error.message, /Cannot look for volumes in "unplugged": no such file/);
 });

@@ -204,7 +204,7 @@ programTest(
     registry.authorizations.length = 0;
     const { exit: without, error } = await push("--credentials", "auth.json");
     assert.equal(without, 2);
-    assert.match(error.message, /it has nothing for 127\.0\.0\.1:\d+\/exports\/kit$/);
+    assert.match(error.message, /no entry for 127\.0\.0\.1:\d+\/exports\/kit$/);
     assert.deepEqual(registry.authorizations, [], "another path's credentials were sent");
   },
 );

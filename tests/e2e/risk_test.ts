@@ -98,7 +98,7 @@ Deno.test("ids in any case; what is not there and what is no id have codes of th
     "broken.json": "{",
     "all.zip": "PK",
   }, ", onInvalid: skip");
-  assert.match(exported.stdout, /left out {2}osv: 1 bad record, 1 bad id, 1 file not read/);
+  assert.match(exported.stdout, /left out {2}osv: 1 invalid record, 1 bad id, 1 file not read/);
   const report = JSON.parse(Deno.readTextFileSync(join(site.home.path, "report.json")));
   const { records, rejected, badIds, unread } = report.risk[0];
   assert.deepEqual([records, rejected, badIds, unread], [2, 1, 1, 1]);

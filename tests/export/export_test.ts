@@ -138,7 +138,7 @@ Deno.test("an output in its own input is refused, however the path is written", 
     Deno.symlinkSync(join(root, "in"), join(root, "link"));
     for (const out of ["in", "in/out", "in/x/y/z", "link/out", "in/../in/out", "in/b/"]) {
       const { code, message } = await refusal(() => run(join(root, out), join(root, "in")));
-      assert.deepEqual([code, /it lies in the input/.test(message)], [2, true], out);
+      assert.deepEqual([code, /it is inside the input/.test(message)], [2, true], out);
     }
     assert.deepEqual(readdirSync(join(root, "in")).sort(), [".hidden", "a.txt", "b"]);
     await run(join(root, "in2"), join(root, "in"));

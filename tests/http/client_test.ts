@@ -198,7 +198,7 @@ Deno.test("what a service left out of risk data is told by the command that aske
   });
   await serving(async (url) => {
     const { text, json } = await submitExport(flags(url), host);
-    assert.match(text, /\n {2}left out {2}1 bad record, 2 bad ids\n/);
+    assert.match(text, /\n {2}left out {2}1 invalid record, 2 bad ids\n/);
     assert.deepEqual((json as { leftOut: unknown }).leftOut, { invalid: 1, bad_id: 2, unread: 0 });
   }, bench);
 });
@@ -228,7 +228,7 @@ Deno.test("empty directories that a service left out are counted for who asked f
   const one = ["  left out  1 empty directory"];
   assert.deepEqual(await submitted({ emptyDirectoryCount: 1 }), [one, 1]);
   const leftOut = { invalid: 1, bad_id: 0, unread: 0 };
-  const both = [...many, "  left out  1 bad record"];
+  const both = [...many, "  left out  1 invalid record"];
   assert.deepEqual(await submitted({ leftOut, emptyDirectoryCount: 4 }), [both, 4]);
   assert.deepEqual(await submitted({ emptyDirectoryCount: 0 }), [null, 0]);
   assert.deepEqual(await submitted({}), [null, undefined], "an older service does not say it");

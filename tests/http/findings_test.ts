@@ -68,7 +68,7 @@ Deno.test("export --server ends with the findings of the service", async () => {
     const flags = { profile: "at-risk", layout: "archive", server: url } as ExportFlags;
     const error = await submitExport(flags, host).catch((error) => error);
     assert.ok(error instanceof StellaError);
-    assert.match(error.message, /failed: Cannot build the risk data: there is 1 bad record/);
+    assert.match(error.message, /failed: Cannot build the risk data: 1 invalid record/);
     const { path, line, reason, kind } = error.findings[0]!;
     assert.deepEqual({ path, line, reason, kind }, {
       path: "epss/epss.csv",

@@ -172,11 +172,11 @@ Deno.test("a token that may only write is told which scope is missing, and the i
 });
 
 Deno.test("an export that is removed meanwhile is told as that", async () => {
-  const gone = json({ detail: "There is no such export" }, { status: 404 });
+  const gone = json({ detail: "No such export" }, { status: 404 });
   for (const said of [gone, endOf(null)]) {
     await pretending(() => said, async (url) => {
       const error = await submitExport(flags(url), person().host, patience).catch((e) => e);
-      assert.match(error.message, /404: There is no such export|It ended as/);
+      assert.match(error.message, /404: No such export|It ended as/);
       assert.match(error.message, new RegExp(id));
     });
   }

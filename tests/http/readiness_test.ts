@@ -112,7 +112,7 @@ Deno.test("a check that does not answer in time is told so, and is asked to end"
   ]);
   await bench.readiness.start();
   assert.deepEqual(bench.words(), ["a fail", "registry:site warn", "drain pass"]);
-  assert.equal(bench.rounds[0]?.[0]?.output, "no answer in 5 ms");
+  assert.equal(bench.rounds[0]?.[0]?.output, "no response in 5 ms");
   assert.equal(asked?.aborted, true);
 });
 

@@ -81,9 +81,9 @@ testWith(
       };
       assert.deepEqual(await Promise.all([-1, 0, 7, 21].map(after)), [
         "fail it is not valid before",
-        "pass it ends at",
-        "warn it ends at",
-        "fail it ended at",
+        "pass it expires at",
+        "warn it expires at",
+        "fail it expired at",
       ]);
     } finally {
       Deno.removeSync(directory, { recursive: true });

@@ -50,7 +50,7 @@ Deno.test("a worker that falls silent is given up", async (t) => {
       () =>
         assert.rejects(run(job, { silenceTimeout: 300 }), {
           kind: "defect",
-          message: /fell silent/,
+          message: /stopped responding/,
         }),
     );
   }

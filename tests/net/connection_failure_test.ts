@@ -44,11 +44,11 @@ for (
 
 Deno.test("what does not speak HTTP, or not TLS, is said to be so", async () => {
   await withServer((socket) => socket.end("hello\r\n\r\n"), async (host) => {
-    assert.match((await refusal(`http://${host}`)).message, /:\d+ does not speak HTTP \(/);
+    assert.match((await refusal(`http://${host}`)).message, /:\d+ does not use HTTP \(/);
   });
   await withServer((socket) => socket.end("HTTP/1.1 400 Bad Request\r\n\r\n"), async (host) => {
     const { message, hint } = await refusal(`https://${host}`);
-    assert.match(message, /:\d+ does not speak TLS \(/);
+    assert.match(message, /:\d+ does not use TLS \(/);
     assert.match(hint, /--plain-http/);
   });
 });

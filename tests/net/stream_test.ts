@@ -100,7 +100,7 @@ Deno.test("a body that falls silent ends as timeout, one that is cut as reset", 
   await opened(half, async (stream) => {
     await assert.rejects(all(stream, [mebibyte]), {
       reason: "timeout",
-      message: /no byte moved within 0\.4 s$/,
+      message: /no data within 0\.4 s$/,
     });
   }, { stall: short });
   const cut: Handler = (request, response) => {

@@ -142,7 +142,7 @@ Deno.test("a name that somebody took meanwhile ends it, and what had its name lo
     unpacked.close();
     assert.deepEqual([kind, message], [
       "conflict",
-      'Cannot unpack "top": the name was taken meanwhile',
+      'Cannot unpack "top": a file with this name was created meanwhile',
     ]);
     assert.deepEqual(snapshot(root), { top: "644 theirs" });
   });

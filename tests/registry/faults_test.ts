@@ -73,7 +73,7 @@ function ends(
 }
 
 const gone = /(socket hang up|ECONNRESET|EPIPE).* \(5 attempts\)$/;
-const quiet = /no byte moved within 0\.5 s \(5 attempts\)$/;
+const quiet = /no data within 0\.5 s \(5 attempts\)$/;
 const long = { requests: 5 };
 const silence = { requests: 5, timeouts: quick };
 ends("server_error", "500 for ever", upload, status(500), /s\d+: 500 .* \(5 attempts\)$/, long);

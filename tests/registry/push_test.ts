@@ -194,7 +194,7 @@ const refusals: [string, (bundle: FakeBundle) => void, string, RegExp][] = [
     "a missing file",
     ({ dir }) => rmSync(join(dir, "VERIFY.txt")),
     "missing",
-    /"VERIFY\.txt": it is not there$/,
+    /"VERIFY\.txt": not found$/,
   ],
   [
     "a shorter file",

@@ -301,7 +301,7 @@ sourceTest("what is not there is said to be not there", async ({ bundle }) => {
   const absent = bundle(undefined, { tag: "v2" });
   await assert.rejects(absent.open(manifestName), {
     kind: "manifest",
-    message: /it is not there$/,
+    message: /not found$/,
   });
   assert.throws(() => bundle(undefined, { tag: undefined }), /there is no tag and no digest$/);
 });

@@ -91,7 +91,7 @@ const files: [string, ProviderKind, Files, RegExp][] = [
         affected: [{ ranges: [{ type: "SEMVER", events: [{ introduced: "0", fixed: "1" }] }] }],
       }),
     },
-    /affected\[0\]\.ranges\[0\]\.events\[0\] has not exactly one of introduced/,
+    /affected\[0\]\.ranges\[0\]\.events\[0\] must have exactly one of introduced/,
   ],
   [
     "a range of no kind",
@@ -128,7 +128,7 @@ const files: [string, ProviderKind, Files, RegExp][] = [
     "cut gzip",
     "epss",
     { "e.gz": gzipSync(epss(["CVE-2021-0001,0.1,0.1"])).subarray(0, 40) },
-    /e\.gz is not whole gzip/,
+    /e\.gz is not complete gzip/,
   ],
 ];
 for (const [name, kind, given, expected] of files) {
@@ -177,7 +177,7 @@ Deno.test("all providers are read before one of them is refused, and all their f
     ]),
     (error) => {
       const { message, findings } = error as { message: string; findings: Finding[] };
-      assert.match(message, /there is 3 bad records, and no good record of kev/);
+      assert.match(message, /3 invalid records, and no valid record of kev/);
       const paths = findings.map(({ path }) => path);
       assert.deepEqual([...new Set(paths)], ["kev/k.json", "osv-1/a.json", "osv-1/c.json"]);
       return true;
@@ -223,6 +223,6 @@ Deno.test("skip leaves bad records out, counts them, and lists them in the bundl
 Deno.test("a provider of which nothing is good is refused even where bad records may be skipped", async () => {
   await assert.rejects(
     build([["osv", { "a.json": "{" }, { onInvalid: "skip" }]]),
-    /there is 1 bad record, and no good record of osv/,
+    /1 invalid record, and no valid record of osv/,
   );
 });

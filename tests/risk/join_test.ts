@@ -134,7 +134,7 @@ Deno.test("the same record twice counts once, and other content under its name i
   const other = kevEntry("CVE-2021-0001", { product: "Another" });
   await assert.rejects(build([["kev", { "k.json": kev([entry, other]) }]]), (error) => {
     const [finding] = (error as { findings: { found: string }[] }).findings;
-    assert.equal(finding?.found, "CVE-2021-0001 stands twice, with different content");
+    assert.equal(finding?.found, "CVE-2021-0001 occurs twice with different content");
     return true;
   });
 });

@@ -10,6 +10,6 @@ Deno.test("a list of faults that was cut off says so, to every answer", () => {
   assert.equal(tally.rejected, 100_005);
   assert.equal(tally.leftOut.length, 100_001);
   const last = tally.leftOut.at(-1);
-  assert.match(last?.reason ?? "", /^more was left out than the 100000 faults/);
+  assert.match(last?.reason ?? "", /^more records were left out than the 100000 faults/);
   assert.equal(last?.ids, undefined);
 });

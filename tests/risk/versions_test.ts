@@ -67,7 +67,7 @@ Deno.test("one version with two contents is a bad record that is named with its 
     "b.json": advisory("known_affected", date, "1"),
     "c.json": advisory("known_not_affected", date, "1"),
   };
-  await assert.rejects(build([["csaf", files]]), /there is 1 bad record/);
+  await assert.rejects(build([["csaf", files]]), /1 invalid record/);
   const { report, output } = await build([["csaf", files, { onInvalid: "skip" }]]);
   const { records, rejected, duplicates } = report.providers[0]!;
   assert.deepEqual([records, rejected, duplicates], [1, 1, 1]);
@@ -75,7 +75,7 @@ Deno.test("one version with two contents is a bad record that is named with its 
     provider: "csaf",
     path: "b.json",
     what: "record",
-    reason: "V-1 stands twice, with different content",
+    reason: "V-1 occurs twice with different content",
     ids: ["CVE-2025-0100"],
   });
 });

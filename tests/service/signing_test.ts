@@ -41,7 +41,7 @@ async function scene(body: (scene: Scene) => Promise<void>): Promise<void> {
 Deno.test("the first export makes the key, and the log says so", () =>
   scene(async ({ state, events, start, check }) => {
     const signing = start();
-    assert.deepEqual(await check(signing), ["pass", "the first export makes it"]);
+    assert.deepEqual(await check(signing), ["pass", "the first export creates it"]);
     signing.prepare();
     const path = join(state, "keys/signing.key");
     assert.deepEqual(events, [`WARN key.made ${path}`]);
@@ -59,10 +59,13 @@ for (const [when, exported] of [["while it runs", false], ["before a restart", t
       first.prepare();
       renameSync(join(state, "keys"), join(state, "lost"));
       const signing = exported ? start(true) : first;
-      assert.throws(() => signing.prepare(), { kind: "config", message: /signing\.key" is gone$/ });
+      assert.throws(() => signing.prepare(), {
+        kind: "config",
+        message: /signing\.key" is missing$/,
+      });
       const [status, output] = await check(signing);
       assert.equal(status, "fail");
-      assert.match(output!, /is gone$/);
+      assert.match(output!, /is missing$/);
       renameSync(join(state, "lost"), join(state, "keys"));
       signing.prepare();
       assert.equal((await check(signing))[0], "pass");

@@ -72,7 +72,7 @@ async function downloadProgram(directory: string): Promise<Uint8Array> {
   return await output("tar", ["-xzOf", archive, source.program], {});
 }
 
-/** What a tool prints. @throws Unavailable where it is not there, fails or takes five minutes */
+/** What a tool prints. @throws Unavailable where not found, fails or takes five minutes */
 async function output(
   name: string,
   args: string[],

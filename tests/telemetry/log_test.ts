@@ -36,7 +36,7 @@ function bench(more: Partial<LogOptions> = {}) {
 
 Deno.test("a line is one JSON object with the names of the contract", async () => {
   const { log, lines } = bench();
-  log("ERROR", "export.ended", "An export ended", {
+  log("ERROR", "export.ended", "export ended", {
     exportId: "01a2",
     profile: "advisories",
     tenant: "lab",
@@ -51,7 +51,7 @@ Deno.test("a line is one JSON object with the names of the contract", async () =
     timestamp: "2026-01-01T00:00:00.000Z",
     severityText: "ERROR",
     severityNumber: 17,
-    body: "An export ended",
+    body: "export ended",
     event: "export.ended",
     resource,
     exportId: "01a2",
@@ -68,7 +68,7 @@ Deno.test("a line is one JSON object with the names of the contract", async () =
 
 Deno.test("text that would move a cursor, hide or break a line is escaped, at any depth", async () => {
   const { log, lines } = bench();
-  log("WARN", "export.ended", "An export ended", {
+  log("WARN", "export.ended", "export ended", {
     path: "a\u001b[31m\u202egnp.exe",
     error: { code: "unsafe", message: "one\ntwo\u2028three\u0007" },
   });

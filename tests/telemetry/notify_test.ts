@@ -101,8 +101,8 @@ Deno.test("without NOTIFY_SOCKET nothing is opened", async () => {
 
 Deno.test("a manager that cannot be told is an error, at the start", async () => {
   await using here = surroundings();
-  assert.throws(() => openManager(options({ ...here, socket: "vsock:2:1" })), /is no path/);
+  assert.throws(() => openManager(options({ ...here, socket: "vsock:2:1" })), /is not a path/);
   const manager = openManager(options({ ...here, socket: `${here.directory}/nobody` }));
-  await assert.rejects(manager.ready(""), /Cannot tell the service manager at ".*nobody"/);
+  await assert.rejects(manager.ready(""), /Cannot notify the service manager at ".*nobody"/);
   manager.close();
 });

@@ -114,6 +114,6 @@ Deno.test("with traces on, lines of the log carry the trace, spans are counted, 
   assert.equal(await value('export_trace_spans_total{result="lost"}'), 3);
   assert.deepEqual([lines.at(-1)?.event, lines.at(-1)?.detail], [
     "traces.failed",
-    "the collector answers 400",
+    "the collector responded 400",
   ]);
 });

@@ -54,7 +54,7 @@ for (const answer of [429, 502, 503, 504, new Error("refused")]) {
     await changes.until(() => seen.sent === 1);
     await made.close(100);
     assert.deepEqual([seen.sizes, seen.lost], [[1, 1, 1], 0]);
-    const problem = answer instanceof Error ? "refused" : `the collector answers ${answer}`;
+    const problem = answer instanceof Error ? "refused" : `the collector responded ${answer}`;
     assert.deepEqual(seen.changes, [problem, undefined]);
   });
 }

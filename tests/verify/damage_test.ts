@@ -44,7 +44,7 @@ Deno.test("a damaged chunk is a gap: located, files in it not judged, files afte
   assert.equal(digest!.reason, "digest_mismatch");
   assert.deepEqual(digest!.range, [sizes[0], sizes[0]! + sizes[1]!]);
   assert.equal(gap!.reason, "not_judged");
-  assert.equal(gap!.found, "5 files (f03 to f07) could not be judged");
+  assert.equal(gap!.found, "5 files (f03 to f07) could not be verified");
   assert.equal(verdict!.filesVerified, 9);
 });
 

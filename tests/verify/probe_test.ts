@@ -19,7 +19,7 @@ Deno.test("the real verifier passes, by one good bundle and four bad ones", asyn
   assert.equal(probe.ok, true, probe.detail);
   assert.equal(probe.reason, undefined);
   assert.equal(asked.filter((one) => one === "ok").length, 1);
-  assert.match(probe.detail, new RegExp(`${asked.length - 1} tampered twins are refused`));
+  assert.match(probe.detail, new RegExp(`${asked.length - 1} tampered copies are refused`));
   assert.deepEqual(await probeAttestation(), probe);
 });
 
@@ -32,7 +32,7 @@ Deno.test("a verifier that says yes to everything is found", async () => {
 Deno.test("a verifier that says no to everything is found", async () => {
   const probe = await probeAttestation(() => Promise.resolve("key_unknown"));
   assert.deepEqual([probe.ok, probe.reason], [false, "key_unknown"]);
-  assert.match(probe.detail, /the golden bundle was refused: key_unknown/);
+  assert.match(probe.detail, /the probe bundle was refused: key_unknown/);
 });
 
 Deno.test("a verifier that refuses for another reason is found", async () => {

@@ -28,7 +28,7 @@ const everyForm = (
 
 const rows: Row[] = [
   ...everyForm("no manifest", drop(manifestName), 3, [
-    'thrown Cannot verify "memory": it has no manifest.json',
+    'thrown Cannot verify "memory": no manifest.json in it',
   ]),
   ...everyForm("an empty manifest", put(manifestName, ""), 4, [
     "4 subject_mismatch manifest.json.sigstore.json",

@@ -87,7 +87,7 @@ export function checkAttestation(
  */
 function checkHint({ hint, keyid = hint }: Attestation): string {
   if (!/^[A-Za-z0-9+/]{43}=$/.test(hint)) {
-    throw new Refused("malformed", `the hint ${shown(hint)} is no base64 of a sha256`);
+    throw new Refused("malformed", `the hint ${shown(hint)} is not the base64 of a SHA-256 digest`);
   }
   if (keyid === hint) return hint;
   throw new Refused("malformed", `the keyid ${shown(keyid)} is not the hint ${hint}`);
@@ -143,7 +143,7 @@ function findSigner(
   if (named === undefined) return undefined;
   throw new Refused(
     "signature_invalid",
-    `the signature is not by the key ${named.keyid} (${named.name}) that it names`,
+    `invalid signature for the key ${named.keyid} (${named.name})`,
   );
 }
 
@@ -169,7 +169,7 @@ export function readDsse(envelope: JsonObject): Envelope {
   const signatures = envelope["signatures"];
   const [first] = Array.isArray(signatures) && signatures.length === 1 ? signatures : [];
   if (!isObject(first)) {
-    throw new Refused("malformed", "the attestation has not exactly one signature");
+    throw new Refused("malformed", "the attestation must have exactly one signature");
   }
   if (envelope["payloadType"] !== payloadType) {
     throw new Refused("payload_type", `the payload is not of the type ${payloadType}`);

@@ -58,7 +58,7 @@ function findSecret(
   if (found.length === expected.length && timingSafeEqual(found, expected)) return named;
   throw new Refused(
     "signature_invalid",
-    `the code is not by the secret ${named.keyid} (${named.name}) that it names`,
+    `invalid HMAC signature for the secret ${named.keyid} (${named.name})`,
   );
 }
 
@@ -72,7 +72,7 @@ function unknownSecret(path: string, keyid: string): Finding {
     kind: "untrusted",
     reason: "key_unknown",
     path,
-    found: `sealed with the secret ${keyid}, which is not the one given here`,
-    hint: "give the secret file that the other side exports with",
+    found: `signed with the secret ${keyid}, which is not the given one`,
+    hint: "use the secret file that the exporting site uses",
   };
 }

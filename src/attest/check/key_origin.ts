@@ -57,16 +57,16 @@ export function refuseOpenedFromMedia(
 }
 
 function inDirectory(trustPath: string): StellaError {
-  return refused(trustPath, "it lies in the bundle's own directory");
+  return refused(trustPath, "it is in the bundle's own directory");
 }
 
 function onMedium(trustPath: string): StellaError {
-  return refused(trustPath, "it lies on the bundle's own medium");
+  return refused(trustPath, "it is on the bundle's own medium");
 }
 
 function refused(trustPath: string, reason: string): StellaError {
   return new StellaError("trust_from_medium", `Cannot trust ${shown(trustPath)}: ${reason}`, {
-    hint: "get the key another way than the bundle, or accept it with --trust-from-media",
+    hint: "get the key separately from the bundle, or accept it with --trust-from-media",
   });
 }
 

@@ -31,7 +31,7 @@ export function readPublicKey(path: string, guard: KeyGuard = () => {}): Trusted
   if (!/^\s*-----BEGIN PUBLIC KEY-----/.test(pem)) {
     throw new StellaError(
       "key_invalid",
-      `Cannot use ${shown(path)} as a public key: it is no SPKI PEM`,
+      `Cannot use ${shown(path)} as a public key: not an SPKI PEM`,
       {
         hint:
           "a public key begins with -----BEGIN PUBLIC KEY-----; `stella keys show --public` prints one",
@@ -94,5 +94,5 @@ export function keysAt(path: string, guard: KeyGuard = () => {}): TrustedKey[] {
   guard(path);
   const keys = keysInDirectory(path, guard);
   if (keys.length > 0) return keys;
-  throw new StellaError("key_missing", `Cannot trust ${shown(path)}: it holds no *.pub file`);
+  throw new StellaError("key_missing", `Cannot trust ${shown(path)}: no *.pub file in it`);
 }

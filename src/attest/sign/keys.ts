@@ -80,7 +80,7 @@ function makeKeyDirectory(directory: string): void {
       `Cannot make a key in ${shown(directory)}: it is removable media`,
       {
         hint:
-          "that file system keeps no modes, everybody could read the key: use --out on a disk of this machine",
+          "use --out on a disk of this machine: that file system keeps no modes, so anybody could read the key",
       },
     );
   }

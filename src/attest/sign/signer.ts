@@ -57,7 +57,7 @@ export function privateKeyFrom(pem: string, name: string, passphrase?: string): 
 }
 
 function noKey(name: string, cause: unknown): StellaError {
-  const text = `Cannot use ${name} as a signing key: it is no private key in PEM`;
+  const text = `Cannot use ${name} as a signing key: not a private key in PEM`;
   return new StellaError("key_invalid", text, {
     cause,
     hint: "make one with `stella keys generate`, or give a PKCS#8 PEM (`openssl pkcs8 -topk8`)",
@@ -73,7 +73,7 @@ function passphraseFault(name: string, passphrase: string | undefined): StellaEr
     )
     : new StellaError(
       "passphrase_invalid",
-      `Cannot use the key ${name}: it needs no passphrase, one was given`,
+      `Cannot use the key ${name}: it is not protected by a passphrase, but one was given`,
       { hint: "leave --key-passphrase-file out, or name the key that it belongs to" },
     );
 }
@@ -82,7 +82,7 @@ function passphraseFault(name: string, passphrase: string | undefined): StellaEr
 function notOpened(name: string, cause: unknown): StellaError {
   return new StellaError(
     "passphrase_invalid",
-    `Cannot open the key ${name}: the passphrase does not fit`,
+    `Cannot open the key ${name}: wrong passphrase`,
     {
       cause,
       hint:

@@ -1,10 +1,14 @@
 /**
- * Names of one directory that a system which does not tell case or form apart could not keep apart. A map of a million folded names
- * would cost more memory than all else in an export: a number for each name does, and only names that share one are compared.
+ * Finds names in one directory that a case-insensitive or normalizing file system cannot tell
+ * apart. A map of a million folded names would need more memory than the rest of an export: hashes
+ * are enough, and only names that share one are compared.
  */
 import { folded } from "../../domain/paths.ts";
 
-/** Pairs of a name and an earlier one that is its twin, in the order of `keys`; a `/` at the end of a key does not count. */
+/**
+ * Pairs of a name and an earlier name that collides with it, in the order of `keys`; a trailing `/`
+ * of a key is ignored.
+ */
 export function* caseCollisions(keys: readonly string[]): Generator<[name: string, twin: string]> {
   const shared = sharedNumbers(keys);
   if (shared.size === 0) return;
@@ -28,7 +32,7 @@ function sharedNumbers(keys: readonly string[]): Set<number> {
   return shared;
 }
 
-/** 52 bits of two FNV-1a sums over the text's units; that two names share one by chance only makes them be compared. */
+/** 52 bits of two FNV-1a hashes of the text; names that share one are only compared. */
 function numberOf(text: string): number {
   let [a, b] = [0x811c9dc5, 0x1b873593];
   for (let i = 0; i < text.length; i++) {

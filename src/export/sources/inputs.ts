@@ -1,6 +1,6 @@
 /**
- * What goes into a payload: directories, files and built-in entries, laid over each other as one tree. Two inputs may share a
- * directory, never a file.
+ * Combines the inputs of a payload, directories, files and built-in entries, into one tree. Two
+ * inputs may share a directory, but never a file.
  */
 import { lstatSync, type Stats } from "node:fs";
 import { basename, dirname } from "node:path";
@@ -20,32 +20,32 @@ import { kindOf } from "../../bundle/source.ts";
 import type { FilesSource } from "../../config/profile.ts";
 import { type Selection, selectionOf } from "./selection.ts";
 
-/** A file that the program brings along. */
+/** A built-in file. */
 export interface BuiltinEntry {
   path: string;
   bytes: Uint8Array;
 }
 
-/** Where the bytes of a payload file are. `source` counts the inputs from 0. */
+/** Source of the bytes of a payload file. `source` is the number of the input, from 0. */
 export type Origin =
   & { source: number }
   & ({ file: string; folder: InputFolder } | { bytes: Uint8Array });
 
-/** A directory of this machine, as a part of a payload's directory. */
+/** A local directory that is part of a payload directory. */
 export interface RealFolder {
   folder: InputFolder;
   source: number;
-  /** Where it lies below its source: empty, or with `/` at the end. */
+  /** Its path below its source: empty, or ending in `/`. */
   below: string;
-  /** What of the source is packed; undefined: everything. */
+  /** What is packed; undefined: everything. */
   selection?: Selection;
-  /** What a payload cannot hold of a name is percent-encoded. */
+  /** Percent-encode names that a payload cannot hold. */
   encodeNames?: boolean;
-  /** Real paths of the directories above it and of itself, where links are followed. */
+  /** Real paths of its ancestors and of itself, if links are followed. */
   chain: readonly string[];
 }
 
-/** A directory of the payload: real directories that are overlaid, and children that inputs named. */
+/** A directory of the payload: overlaid local directories, and children named by inputs. */
 export interface Folder {
   real: RealFolder[];
   folders: Map<string, Folder>;
@@ -56,7 +56,7 @@ export function emptyFolder(): Folder {
   return { real: [], folders: new Map(), files: new Map() };
 }
 
-/** @throws StellaError usage, unsafe, media: with the faults of all inputs at once */
+/** @throws StellaError usage, unsafe, media: with the faults of all inputs */
 export function layOut(sources: readonly FilesSource[], builtin: readonly BuiltinEntry[]): Folder {
   const root = emptyFolder();
   builtin.forEach((entry) => place(root, entry.path, { source: 0, bytes: entry.bytes }));

@@ -1,7 +1,7 @@
 /**
- * Profiles of the kind risk: what has a URL is downloaded, the providers' data is joined, and both
- * go into the payload. The originals are packed from where they lie; the pack then proves that it
- * read the same bytes as the join.
+ * Prepares profiles of the kind risk: providers with a URL are downloaded, the data is joined, and
+ * both are packed. The originals are packed from their place; packing checks that they are the same
+ * bytes that were joined.
  */
 import { mkdirSync, utimesSync } from "node:fs";
 import { basename, join } from "node:path";
@@ -25,7 +25,8 @@ export interface Prepared {
 
 /**
  * Builds the risk data of a specification in the new directory `scratch`.
- * @throws StellaError usage with every bad record, unsafe, digest and registry for downloads, media
+ * @throws StellaError usage with every invalid record, unsafe, digest and registry for downloads,
+ * media
  */
 export async function prepareRisk(
   asked: ExportSpec,
@@ -33,7 +34,7 @@ export async function prepareRisk(
   context: ExportContext,
 ): Promise<Prepared> {
   const spec = { ...asked, privateFiles: asked.privateFiles.except(scratch) };
-  // Before anything is read or fetched: what cannot be packed is not worth joining.
+  // Before anything is read or downloaded: inputs that cannot be packed are not worth joining.
   const newest = localInputs(spec).length === 0 ? earliestCreated : planExport(spec).newest;
   const folders = { made: join(scratch, "made"), work: join(scratch, "work") };
   for (const path of [scratch, folders.made, folders.work]) mkdirSync(path, { mode: 0o700 });
@@ -59,7 +60,7 @@ export async function prepareRisk(
   return { spec: prepared, risk: reports.map(summaryOf) };
 }
 
-/** The providers with a path each: what has a URL is downloaded. */
+/** The providers with their local paths: those with a URL are downloaded. */
 async function present(
   spec: ExportSpec,
   scratch: string,
@@ -94,7 +95,7 @@ async function fetched(
   mkdirSync(directory, { mode: 0o700 });
   const to = join(directory, fileName(url));
   await download({ url, sha256, to, ...(ca === undefined ? {} : { ca }) }, network);
-  // A downloaded file has no time of its own that a second export would find again.
+  // The mtime of a downloaded file would differ in a second export.
   utimesSync(to, earliestCreated, earliestCreated);
   return to;
 }
@@ -109,7 +110,7 @@ function fileName(url: string): string {
   );
 }
 
-/** Without the query, which may hold a secret. */
+/** Without the query, which may contain a secret. */
 function bare(url: string): string {
   const { origin, pathname } = new URL(url);
   return origin + pathname;

@@ -1,9 +1,9 @@
 /**
- * What of a source is packed: globs over the paths below it, and which symbolic links are followed.
- * Without any, everything is packed and a link is a fault.
+ * Selects what of a source is packed: globs for paths below it, and which symbolic links are
+ * followed. By default everything is packed and a link is a fault.
  *
- * A hidden name is a name like any other: `*` takes it too. An `exclude` that names a directory
- * takes all that lies below it.
+ * Hidden names are matched like others: `*` includes them. An `exclude` that matches a directory
+ * excludes everything below it.
  */
 import { lstatSync, realpathSync, type Stats } from "node:fs";
 import { dirname, join, relative, sep } from "node:path";
@@ -23,13 +23,13 @@ import type { FilesSource } from "../../config/profile.ts";
 export interface Selection {
   /** Whether a file is packed; `path` is below the source, with `/`. */
   takes(path: string): boolean;
-  /** Whether a directory is looked into. */
+  /** Whether a directory is searched. */
   enters(path: string): boolean;
-  /** The source by its real path, where links are followed. */
+  /** The source by its real path, if links are followed. */
   root?: InputFolder;
 }
 
-/** @throws StellaError usage where links are to be followed and the source is gone */
+/** @throws StellaError usage if links are to be followed and the source is missing */
 export function selectionOf(source: FilesSource): Selection | undefined {
   const { include, exclude = [], follow = false, path } = source;
   if (include === undefined && exclude.length === 0 && !follow) return undefined;
@@ -53,11 +53,11 @@ function realPath(path: string): string {
   }
 }
 
-/** Where a link leads. */
+/** The target of a link. */
 export interface Target {
   path: string;
   isFolder: boolean;
-  /** The directory itself, or the one that the file lies in. */
+  /** The directory itself, or the one that contains the file. */
   folder: InputFolder;
 }
 
@@ -65,8 +65,8 @@ export interface Target {
 export type Followed = { target: Target } | { fault: string };
 
 /**
- * @param root the source: what lies outside of it is never packed
- * @param chain real paths of the directories that are being walked
+ * @param root the source: nothing outside it is ever packed
+ * @param chain real paths of the directories being walked
  */
 export function followLink(link: string, root: InputFolder, chain: readonly string[]): Followed {
   let path: string;
@@ -94,8 +94,8 @@ export function followLink(link: string, root: InputFolder, chain: readonly stri
 }
 
 /**
- * The directory at `path`, to which no link leads from `root`: since the link was resolved, one may
- * have been put there.
+ * The directory at `path`, without links below `root`: one may have been created since the link was
+ * resolved.
  */
 function folderBelow(root: InputFolder, path: string): InputFolder {
   let folder = root;

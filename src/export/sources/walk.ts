@@ -1,7 +1,7 @@
 /**
- * The payload in bytewise order, one directory in memory at a time, so that a million files cost no
- * more than the largest directory. A directory sorts as `name/` (`a-b` stands before `a/x`), which
- * makes the depth-first walk the order of whole paths.
+ * Walks the payload in bytewise order with one directory in memory at a time, so that a million
+ * files cost no more than the largest directory. A directory sorts as `name/` (`a-b` comes before
+ * `a/x`), so the depth-first order is that of whole paths.
  */
 import { join } from "node:path";
 import { type Finding, ioError, StellaError } from "../../domain/errors.ts";
@@ -24,7 +24,8 @@ export interface WalkedFile {
 }
 
 /**
- * Told of everything that cannot be packed; the walk goes on, so that all faults are known at once.
+ * Called with everything that cannot be packed; the walk continues, so that all faults are reported
+ * at once.
  */
 export type OnFault = (finding: Finding) => void;
 
@@ -39,19 +40,18 @@ export function walk(
 interface Walk {
   onFault: OnFault;
   onEmpty: (path: string) => void;
-  /** Directories that were reached through links so far. */
+  /** Number of directories reached through links so far. */
   linked: number;
 }
 
-/** Forty directories with two links each to the next one lead to a billion files. */
+/** Forty directories with two links each to the next one would give a billion files. */
 const maxLinked = 10_000;
 
 function* walkFolder(folder: Folder, prefix: string, going: Walk): Generator<WalkedFile> {
   const listing = list(folder, prefix, going);
   if (listing.isEmpty && prefix !== "") going.onEmpty(prefix);
   for (const key of listing.keys) {
-    // A name that is no UTF-8 cannot be opened by what the system made of it; checkNames has
-    // refused it.
+    // A name that is not UTF-8 cannot be opened; checkNames has refused it.
     if (key.includes("\ufffd")) continue;
     if (key.endsWith("/")) {
       yield* walkFolder(listing.folder(key.slice(0, -1)), prefix + key, going);
@@ -66,9 +66,9 @@ function assertSameFolders({ real }: Folder): void {
 }
 
 interface Listing {
-  /** Names in order, directories with a slash at the end. */
+  /** Names in order, directories with a trailing slash. */
   keys: string[];
-  /** Nothing at all is there, left out or not. */
+  /** Whether it has no entries at all, not even excluded ones. */
   isEmpty: boolean;
   folder(name: string): Folder;
   origin(name: string): Origin;
@@ -78,7 +78,7 @@ function list(folder: Folder, prefix: string, going: Walk): Listing {
   const from = new Map<string, Origin>(folder.files);
   const folders = new Map<string, Folder>(folder.folders);
   const keys = [...from.keys(), ...[...folders.keys()].map((name) => `${name}/`)];
-  // A lone real directory needs no map: its names are enough, and there may be a million.
+  // A single local directory needs no map: its names are enough, and there may be a million.
   const lone = folder.real.length === 1 && keys.length === 0 ? folder.real[0] : undefined;
   let isEmpty = keys.length === 0;
   for (const real of folder.real) {
@@ -115,7 +115,7 @@ function originOf(real: RealFolder, name: string, target?: Target): Origin {
   return { source, file: join(folder.path, name), folder };
 }
 
-/** The names are those of the directory that was entered, and of no other. */
+/** Checks that the names are those of the directory that was entered. */
 function readDirectory(folder: InputFolder): Iterable<Deno.DirEntry> {
   let entries: Iterable<Deno.DirEntry>;
   try {
@@ -127,13 +127,13 @@ function readDirectory(folder: InputFolder): Iterable<Deno.DirEntry> {
   return entries;
 }
 
-/** What an entry is packed as; `target` is where a link that is followed leads. */
+/** How an entry is packed; `target` is that of a followed link. */
 interface Found {
   isFolder: boolean;
   target?: Target;
 }
 
-/** Undefined: it is left out, or a fault. */
+/** Undefined if it is excluded or a fault. */
 function look(
   real: RealFolder,
   entry: Deno.DirEntry,
@@ -145,7 +145,7 @@ function look(
     return { isFolder: entry.isDirectory };
   }
   const below = real.below + entry.name;
-  // Whatever it is, what is left out is no fault.
+  // Whatever it is, an excluded entry is not a fault.
   const isWanted = (isFolder: boolean) =>
     selection === undefined || (isFolder ? selection.enters(below) : selection.takes(below));
   if (entry.isFile || entry.isDirectory) {
@@ -185,7 +185,7 @@ function lower(real: RealFolder, name: string, target?: Target): RealFolder {
   return { ...real, folder, below: `${real.below}${name}/`, chain };
 }
 
-/** The directory `name` of `parent`, which is not reached through a link. */
+/** The directory `name` of `parent`, not reached through a link. */
 function enter(parent: InputFolder, name: string): InputFolder {
   const path = join(parent.path, name);
   const { isDirectory, dev, ino } = statInput(path);
@@ -245,7 +245,7 @@ function notAFile(path: string, found: string): Finding {
   };
 }
 
-/** Up to U+D7FF JavaScript's own order is the bytewise one, and much faster. */
+/** Up to U+D7FF JavaScript's own order is bytewise, and much faster. */
 function sortKeys(keys: string[]): void {
   if (keys.some((key) => /[\ud800-\uffff]/.test(key))) keys.sort(comparePaths);
   else keys.sort();

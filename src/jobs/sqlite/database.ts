@@ -45,7 +45,7 @@ export function openDatabase(path: string, onNew: () => void = () => {}): Databa
     throw refuse(
       path,
       messageOf(error),
-      "restore it, or move it away, and store/ with it, to start with an empty queue",
+      "restore it, or move it and store/ away to start with an empty queue",
     );
   }
 }
@@ -91,7 +91,11 @@ function setDurable(db: Database, path: string): void {
   db.pragma("journal_mode = wal");
   const mode = db.pragma("journal_mode");
   if (mode !== "wal") {
-    throw refuse(path, `its journal mode stays ${mode}`, "use a local disk that can be written to");
+    throw refuse(
+      path,
+      `its journal mode is still ${mode}`,
+      "use a local disk that can be written to",
+    );
   }
   db.script("PRAGMA synchronous = FULL");
 }

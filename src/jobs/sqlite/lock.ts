@@ -47,7 +47,7 @@ function refuseLinks(state: string): void {
       `Cannot use ${JSON.stringify(path)}: it is a symbolic link`,
       {
         hint:
-          "what is in the state directory has to lie there itself: mount a disk there, or move the whole directory (STELLA_DATA)",
+          "mount a disk there instead, or move the whole directory (STELLA_DATA): links in the state directory are refused",
       },
     );
   }

@@ -161,7 +161,7 @@ export class SqliteQueue implements JobQueue {
     const job = this.get(id);
     if (job === undefined || !isFinished(job)) return false;
     return this.#db.write(
-      "Cannot forget the export",
+      "Cannot remove the export",
       () => this.#db.run("DELETE FROM jobs WHERE id = ?", [id]) === 1,
     );
   }
@@ -171,13 +171,13 @@ export class SqliteQueue implements JobQueue {
   }
 
   bundlesRemoved(ids: readonly string[]): void {
-    this.#db.write("Cannot note that bundles were removed", () => {
+    this.#db.write("Cannot record that bundles were removed", () => {
       for (const id of ids) this.#db.run("UPDATE jobs SET stored = 0 WHERE id = ?", [id]);
     });
   }
 
   prune(before: number, max: number): Job[] {
-    return this.#db.write("Cannot forget old exports", () =>
+    return this.#db.write("Cannot remove old exports", () =>
       this.#db.all(
         `DELETE FROM jobs WHERE seq IN (SELECT seq FROM jobs
            WHERE finished_at < ? AND stored = 0

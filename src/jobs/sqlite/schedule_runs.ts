@@ -11,13 +11,13 @@ export class SqliteScheduleRuns implements ScheduleRuns {
   }
 
   note(profile: string, time: number): void {
-    this.database.write("Cannot note the run of a schedule", () => {
+    this.database.write("Cannot record the run of a schedule", () => {
       this.database.run("INSERT OR REPLACE INTO schedules VALUES (?, ?)", [profile, time]);
     });
   }
 
   keepOnly(profiles: readonly string[]): void {
-    this.database.write("Cannot forget the runs of other schedules", () => {
+    this.database.write("Cannot remove the runs of other schedules", () => {
       this.database.run(
         "DELETE FROM schedules WHERE name NOT IN (SELECT value FROM json_each(?))",
         [JSON.stringify(profiles)],

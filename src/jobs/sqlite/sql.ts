@@ -121,6 +121,6 @@ export function databaseError(action: string, cause: unknown): StellaError {
 }
 
 const hints: Partial<Record<ErrorKind, string>> = {
-  io: "free space in the state directory, and look at its disk",
-  busy: "ask again when the other program that uses stella.db is done",
+  io: "free space in the state directory, and check its disk",
+  busy: "try again when the other program that uses stella.db has ended",
 };

@@ -21,7 +21,7 @@ export class Uploads {
 
   /** Stores `session`, or removes it if undefined. @throws StellaError media */
   put(key: string, session: unknown): void {
-    this.db.write("Cannot keep the upload", () => {
+    this.db.write("Cannot store the upload", () => {
       this.db.run("DELETE FROM uploads WHERE key = ? OR at <= ?", [key, this.now() - maxAge]);
       if (session === undefined) return;
       const values = [key, JSON.stringify(session), this.now()];

@@ -121,7 +121,9 @@ async function* read(path: string, size: number, from: number, to: number) {
 
 function cut(path: string, expected: number, found: number): StellaError {
   const text = `Cannot read ${JSON.stringify(path)}: it has ${found} bytes and not ${expected}`;
-  return new StellaError("size_changed", text, { hint: "something changed it in the store" });
+  return new StellaError("size_changed", text, {
+    hint: "restore the bundle, or export again: the file was changed in the store",
+  });
 }
 
 async function besides(directory: string): Promise<StoredFile[]> {

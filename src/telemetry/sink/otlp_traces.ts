@@ -49,7 +49,7 @@ export function tracesFromProtobuf(bytes: Uint8Array): Json {
 }
 
 function message(name: string, bytes: Uint8Array, depth: number): Json {
-  if (depth > maxDepth) throw new WireError("values lie too deep in each other");
+  if (depth > maxDepth) throw new WireError("values are nested too deep");
   const result: Json = {};
   for (const field of fields(bytes)) {
     const [key = "", form] = fieldsOf.get(name)?.[field.number - 1] ?? [];
@@ -94,12 +94,12 @@ function doubleOf(bits: bigint): number | string {
 }
 
 function bytesOf(value: bigint | Uint8Array): Uint8Array {
-  if (typeof value === "bigint") throw new WireError("a field has another type than it should");
+  if (typeof value === "bigint") throw new WireError("a field has an unexpected type");
   return value;
 }
 
 function numberOf(value: bigint | Uint8Array): bigint {
-  if (typeof value !== "bigint") throw new WireError("a field has another type than it should");
+  if (typeof value !== "bigint") throw new WireError("a field has an unexpected type");
   return value;
 }
 
@@ -133,7 +133,7 @@ function listOf(value: unknown, key: string): Json[] {
 function checkIds({ traceId, spanId }: Json): void {
   const good = /^[0-9a-fA-F]{32}$/.test(String(traceId)) &&
     /^[0-9a-fA-F]{16}$/.test(String(spanId));
-  if (!good) throw new WireError("a span has no good traceId and spanId");
+  if (!good) throw new WireError("a span has no valid traceId and spanId");
 }
 
 export function countSpans(traces: Json): number {

@@ -14,7 +14,7 @@ export function* fields(bytes: Uint8Array): Generator<Field> {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   let at = 0;
   const take = (count: number): number => {
-    if (count > bytes.length - at) throw new WireError("a field is cut short");
+    if (count > bytes.length - at) throw new WireError("a field is truncated");
     at += count;
     return at - count;
   };

@@ -130,7 +130,7 @@ function unpacked(request: IncomingMessage, body: Uint8Array): Uint8Array {
   try {
     return gunzipSync(body, { maxOutputLength: maxDecompressedBytes });
   } catch {
-    throw new Refusal(400, `the body is no gzip of at most ${maxDecompressedBytes} bytes`);
+    throw new Refusal(400, `the body is not gzip of at most ${maxDecompressedBytes} bytes`);
   }
 }
 
