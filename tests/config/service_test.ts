@@ -129,7 +129,7 @@ profiles:
     [12, "tokens.ci.sha256", /64 lowercase hex/],
     [13, "tokens.ci.tenants", /not one of the tenants/],
     [14, "tokens.ci.scopes[0]", /one of read, download, write, admin/],
-    [16, "tokens.two.sha256", /that of the token one already/],
+    [16, "tokens.two.sha256", /is already used by the token one/],
     [17, "tokens.anonymous", /reserved for requests without a token/],
     [22, "profiles.p.schedule.zone", /time zone/],
     [22, "profiles.p.schedule.tenant", /not one of the tenants/],

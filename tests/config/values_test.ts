@@ -58,7 +58,7 @@ Deno.test("a tag is filled in without a colon", () => {
 
 Deno.test("a template that gives no tag is refused before there is a bundle", () => {
   assert.equal(tagFault("{profile}_{created}"), undefined);
-  assert.match(tagFault("{version}") ?? "", /no \{version\}/);
+  assert.match(tagFault("{version}") ?? "", /unknown placeholder \{version\}/);
   for (const template of ["", ".x", "a:b", "-{created}", "{profile}{digest}x", "ä"]) {
     assert.match(tagFault(template) ?? "", /is no tag/, template);
   }

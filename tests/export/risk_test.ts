@@ -167,7 +167,7 @@ Deno.test("what is pinned is downloaded, and its own date stands for the time th
 Deno.test("a download of other content, a redirect and an absent file end the export with nothing left", async () => {
   using site = new Site();
   const cases: [string, string | number, number, RegExp][] = [
-    ["/renewed.json", kevText + " ", 7, /its content is not the one that was pinned/],
+    ["/renewed.json", kevText + " ", 7, /its digest differs from the pinned one/],
     ["/moved.json", 302, 13, /moved\.json: 302/],
     ["/gone.json", 404, 13, /gone\.json: 404/],
   ];

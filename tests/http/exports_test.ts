@@ -202,7 +202,7 @@ Deno.test("a compressed body is refused, and told what is taken", async () => {
   for (const coding of ["gzip", "br", "identity, gzip"]) {
     const answer = await bench.post({ profile: "kit" }, { "content-encoding": coding });
     assert.deepEqual([answer.status, answer.headers.get("accept-encoding")], [415, "identity"]);
-    assert.match((await answer.json()).detail, /not compressed/);
+    assert.match((await answer.json()).detail, /not be compressed/);
   }
   for (const coding of ["", "identity", "Identity"]) {
     const answer = await bench.post({ profile: "kit" }, { "content-encoding": coding });
