@@ -214,7 +214,7 @@ Deno.test("a secret file and a key file are never taken for each other", () => {
     }
     const shared = join(directory, "shared.key");
     assert.throws(() => readPublicKey(shared), { kind: "config", message: /not an SPKI PEM/ });
-    assert.throws(() => loadSigner(shared), { kind: "config", message: /no private key/ });
+    assert.throws(() => loadSigner(shared), { kind: "config", message: /not a private key/ });
   });
 });
 
