@@ -158,7 +158,7 @@ Deno.test("two names that the target takes for one end it", async () => {
     unpacked.close();
     assert.equal(kind, "unsafe");
     assert.match(message, /the name is taken already/);
-    assert.match(hint!, /two names of the bundle for one/);
+    assert.match(hint!, /cannot tell two names of the bundle apart/);
     assert.deepEqual(readdirSync(root), []);
   });
 });

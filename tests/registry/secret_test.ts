@@ -121,10 +121,10 @@ const dockerRefusals: [string, string, RegExp][] = [
   [
     "a store",
     docker({}, { credsStore: "pass" }),
-    /leaves registry.site:5000 to a credential helper/,
+    /uses a credential helper for registry.site:5000/,
   ],
-  ["a helper", JSON.stringify({ credHelpers: { [host]: "ecr-login" } }), /to a credential helper/],
-  ["no colon", docker({ auth: btoa("hunter2") }), /is neither a user and a password nor an/],
+  ["a helper", JSON.stringify({ credHelpers: { [host]: "ecr-login" } }), /uses a credential helper/],
+  ["no colon", docker({ auth: btoa("hunter2") }), /has neither user and password nor an/],
 ];
 
 for (const [what, content, message] of dockerRefusals) {
@@ -189,7 +189,7 @@ Deno.test("of several files the first that has something usable counts", () => {
     });
     withFile(docker({}, { credsStore: "pass" }), 0o600, (first) => {
       assert.deepEqual(revealed(readLogins([first, second], host)), ["me", "hunter2:more"]);
-      assert.throws(() => readLogins([first, "/nonexistent"], host), /to a credential helper/);
+      assert.throws(() => readLogins([first, "/nonexistent"], host), /uses a credential helper/);
     });
   });
 });

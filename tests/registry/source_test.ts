@@ -278,8 +278,8 @@ const layer = (name?: string) => ({
 const artifactType = "application/vnd.stella.bundle.v1";
 const others: [string, unknown, RegExp][] = [
   ["an image", { layers: [] }, /it is not a bundle of stella$/],
-  ["a layer without a name", { artifactType, layers: [layer()] }, /no names of their own$/],
-  ["two of a name", { artifactType, layers: [layer("a"), layer("a")] }, /no names of their own$/],
+  ["a layer without a name", { artifactType, layers: [layer()] }, /no unique names$/],
+  ["two of a name", { artifactType, layers: [layer("a"), layer("a")] }, /no unique names$/],
   ["no layers", { artifactType }, /not in the form of the image-spec$/],
   ["a path for a digest", { artifactType, layers: [{ ...layer("a"), digest: "../x" }] }, /form of/],
   ["no object", [], /its manifest is not JSON$/],
