@@ -123,7 +123,11 @@ const dockerRefusals: [string, string, RegExp][] = [
     docker({}, { credsStore: "pass" }),
     /uses a credential helper for registry.site:5000/,
   ],
-  ["a helper", JSON.stringify({ credHelpers: { [host]: "ecr-login" } }), /uses a credential helper/],
+  [
+    "a helper",
+    JSON.stringify({ credHelpers: { [host]: "ecr-login" } }),
+    /uses a credential helper/,
+  ],
   ["no colon", docker({ auth: btoa("hunter2") }), /has neither user and password nor an/],
 ];
 
