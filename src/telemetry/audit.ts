@@ -37,11 +37,11 @@ export interface AuditParts {
 
 /** The body of the log line, and the stage in the timeline; that of `queue` is there already. */
 const texts: Record<Action, { body: string; stage?: string }> = {
-  queue: { body: "Export queued by a client" },
-  cancel: { body: "Export cancelled by a client", stage: "cancelling" },
-  retry: { body: "Export queued again by a client", stage: "retried" },
-  delete: { body: "Export deleted by a client", stage: "deleted" },
-  download: { body: "Bundle downloaded by a client", stage: "downloaded" },
+  queue: { body: "export queued by a client" },
+  cancel: { body: "export cancelled by a client", stage: "cancelling" },
+  retry: { body: "export queued again by a client", stage: "retried" },
+  delete: { body: "export deleted by a client", stage: "deleted" },
+  download: { body: "bundle downloaded by a client", stage: "downloaded" },
 };
 
 /** Milliseconds: a client that downloads a bundle file by file, or in ranges, is one event. */
@@ -80,7 +80,7 @@ export class Audit {
 
   refused({ status, ...who }: Refused): void {
     if (who.actor === undefined && !this.#hasRoom()) return;
-    const body = status === 401 ? "Request without a valid token" : "Request refused";
+    const body = status === 401 ? "request without a valid token refused" : "Request refused";
     this.#parts.log("WARN", "audit.refused", body, { status: String(status), ...who });
   }
 
@@ -104,7 +104,7 @@ export class Audit {
       const { left: count } = this.#window;
       this.#window = { since: now, lines: 0, left: 0 };
       if (count > 0) {
-        this.#parts.log("WARN", "audit.left", "Further refused requests were not logged", {
+        this.#parts.log("WARN", "audit.left", "further refused requests not logged", {
           count,
         });
       }

@@ -66,7 +66,7 @@ const refusals: [string, string, number, RegExp][] = [
   ["no JSON", "hunter2", 0o600, /no JSON at byte 0$/],
   ["cut JSON", '{"username":"me","password":"hunter2', 0o600, /no JSON at byte \d+$/],
   ["doubled name", '{"hunter2":1,"hunter2":2}', 0o600, /no JSON at byte \d+$/],
-  ["a list", '["hunter2"]', 0o600, /it does not hold one object$/],
+  ["a list", '["hunter2"]', 0o600, /it must contain a single object$/],
   ["no password", '{"username":"hunter2"}', 0o600, /must be non-empty texts/],
   ["an empty password", '{"username":"hunter2","password":""}', 0o600, /must be non-empty texts/],
   ["a colon", '{"username":"m:hunter2","password":"x"}', 0o600, /the username without ':'$/],
