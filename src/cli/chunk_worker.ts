@@ -1,5 +1,6 @@
 /**
- * Workers for chunks: this program again. With no permissions at all, unless they have to open files by themselves; then they may
+ * Workers for chunks: this program again. With no permissions at all, unless they have to open
+ * files by themselves; then they may
  * read and nothing else.
  */
 import type { ChunkPool } from "../bundle/chunk_pool.ts";

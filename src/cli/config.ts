@@ -21,7 +21,10 @@ interface Destination {
   allowed: boolean;
 }
 
-/** Code 0, or 2 where something is configured that egress would refuse. @throws StellaError usage with every fault */
+/**
+ * Code 0, or 2 where something is configured that egress would refuse.
+ * @throws StellaError usage with every fault
+ */
 export async function checkConfig(
   options: Pick<CommonFlags, "config"> & { destination: string | undefined },
   host: Host,

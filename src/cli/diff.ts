@@ -121,7 +121,9 @@ function fieldChanges(a: Manifest, b: Manifest): FieldChange[] {
   });
 }
 
-/** All that is one value; of a file beside the manifest its size and digest, which cover its chunks. */
+/**
+ * All that is one value; of a file beside the manifest its size and digest, which cover its chunks.
+ */
 function fieldsOf(manifest: Manifest): Map<string, string | number> {
   const { files, tool, payload, ...plain } = manifest;
   const values: [string, string | number | undefined][] = [

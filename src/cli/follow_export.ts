@@ -43,7 +43,9 @@ export class Follower {
     readonly retryPolicy = defaultRetryPolicy,
   ) {}
 
-  /** @throws StellaError where it cannot be followed any more, with its id and what becomes of it */
+  /**
+   * @throws StellaError where it cannot be followed any more, with its id and what becomes of it
+   */
   async toEnd(): Promise<RemoteExport> {
     try {
       for (;;) {
@@ -56,7 +58,10 @@ export class Follower {
     }
   }
 
-  /** One question, and a pause where it did not lead to the end; `retry` throws what another try cannot help. */
+  /**
+   * One question, and a pause where it did not lead to the end; `retry` throws what another try
+   * cannot help.
+   */
   async #try(question: Question, retry: (error: ServiceError) => void) {
     let seconds = 0;
     try {
@@ -110,7 +115,8 @@ export class Follower {
   }
 
   /**
-   * There are no events to be had, which the export itself may do without; who may not read one may not read the
+   * There are no events to be had, which the export itself may do without; who may not read one may
+   * not read the
    * other.
    */
   #refused(error: ServiceError): void {

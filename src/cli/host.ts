@@ -30,9 +30,15 @@ export interface Host {
   random: (bytes: Uint8Array<ArrayBuffer>) => Uint8Array<ArrayBuffer>;
   /** Aborted by SIGINT and SIGTERM. */
   stop: AbortSignal;
-  /** Has `renew` called for each SIGHUP, which ends the process where nobody asks for it; absent where there are no such signals. */
+  /**
+   * Has `renew` called for each SIGHUP, which ends the process where nobody asks for it; absent
+   * where there are no such signals.
+   */
   onHangUp?: (renew: () => void) => void;
-  /** The process's permissions, which a command can give up for good; absent where a test calls commands in its own process. */
+  /**
+   * The process's permissions, which a command can give up for good; absent where a test calls
+   * commands in its own process.
+   */
   permissions?: Permissions;
   /** The module to start a worker of this very program from. */
   mainUrl: string;

@@ -88,7 +88,9 @@ export async function purgeJobs(
   return await forEachJob(options, host, found, (path) => ({ method: "DELETE", path }));
 }
 
-/** What became of several exports; one that is refused does not keep the others from being tried. */
+/**
+ * What became of several exports; one that is refused does not keep the others from being tried.
+ */
 interface Outcomes {
   items: Record<string, unknown>[];
   refused: { id: string; error: StellaError }[];
@@ -126,7 +128,9 @@ async function act(client: ServiceClient, id: string, call: Call) {
   return answer.status === 204 ? { id, state: "removed" } : objectOf(answer);
 }
 
-/** Nobody answers, the token is refused, or the user interrupts: the next would end the same way. */
+/**
+ * Nobody answers, the token is refused, or the user interrupts: the next would end the same way.
+ */
 function isGlobalFailure(error: StellaError): boolean {
   if (!(error instanceof ServiceError)) return true;
   return error.status === undefined || error.status === 401 || error.status === 403;

@@ -1,5 +1,6 @@
 /**
- * Progress on stderr: phase, bytes, rate and time left. One line that is rewritten on a terminal, a line per five seconds
+ * Progress on stderr: phase, bytes, rate and time left. One line that is rewritten on a terminal, a
+ * line per five seconds
  * elsewhere, nothing with --quiet or --json.
  */
 import type { Host } from "./host.ts";

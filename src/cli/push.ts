@@ -68,7 +68,10 @@ export interface Ready {
   client: RegistryClient;
 }
 
-/** All that can be wrong with what a person typed, before any work is done. @throws StellaError usage */
+/**
+ * All that can be wrong with what a person typed, before any work is done.
+ * @throws StellaError usage
+ */
 export async function openPush(
   ref: string,
   flags: PushFlags & CommonFlags,

@@ -22,7 +22,10 @@ export type RunFileOptions =
   & Pick<ExportFlags, "profile" | "manifest">;
 
 export interface RunFiles {
-  /** Writes both; `json` is the command's result. Once is enough. @throws StellaError usage, media */
+  /**
+   * Writes both; `json` is the command's result. Once is enough.
+   * @throws StellaError usage, media
+   */
   end(code: number, json: object): void;
 }
 
@@ -121,7 +124,10 @@ function notOurs(path: string, what: string): StellaError {
   });
 }
 
-/** By a rename, which no reader sees half of; false where nothing can be made beside it, as after verification. */
+/**
+ * By a rename, which no reader sees half of; false where nothing can be made beside it, as after
+ * verification.
+ */
 function replaced(path: string, bytes: Uint8Array, uuid: string): boolean {
   try {
     replaceFile(path, bytes, 0o644, uuid);

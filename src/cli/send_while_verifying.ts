@@ -12,7 +12,10 @@ import type { VerifyHooks } from "./verify.ts";
 import { Backpressure } from "./backpressure.ts";
 
 export interface Sending<T> {
-  /** Verifies the bundle, as fast as `backpressure` gives its bytes, and calls `begin` once it knows who signed it. */
+  /**
+   * Verifies the bundle, as fast as `backpressure` gives its bytes, and calls `begin` once it knows
+   * who signed it.
+   */
   verify(
     begin: NonNullable<VerifyHooks["begin"]>,
     stop: AbortSignal,
@@ -48,7 +51,8 @@ export async function sendWhileVerifying<T>(
     if (isRefused) return backpressure.end();
     sending = send({ approved: approval.promise, backpressure }, both);
     sending.catch((error) => isAboutBytes(error) ? backpressure.end() : failed.reject(error));
-    // For a small bundle no worker starts, and its verdict need not wait for a registry that is slow.
+    // For a small bundle no worker starts, and its verdict need not wait for a registry that is
+    // slow.
     if (bytesOf(manifest) >= workerThreshold) await backpressure.started;
   };
   try {

@@ -1,4 +1,7 @@
-/** `stella serve`: what the command line says, turned into a service that runs until it is asked to stop. */
+/**
+ * `stella serve`: what the command line says, turned into a service that runs until it is asked to
+ * stop.
+ */
 import { resolve } from "node:path";
 import { refuseHostileEnvironment } from "../config/hostile_environment.ts";
 import { defaultListen, parseAddress, parseGuarded } from "../config/listen.ts";
@@ -24,7 +27,8 @@ export function serve(options: ServeFlags, host: Host): Promise<Result> {
 }
 
 /**
- * Serves until `host.stop` is aborted, then stops in order; the result is code 0. Everything that can be refused is refused
+ * Serves until `host.stop` is aborted, then stops in order; the result is code 0. Everything that
+ * can be refused is refused
  * before the lock is taken.
  * @throws StellaError usage
  */

@@ -40,7 +40,10 @@ export class ServiceError extends StellaError {
     this.retryAfter = more.retryAfter;
   }
 
-  /** Whether the same question may be answered a little later: a service that starts anew, or has too much to do. */
+  /**
+   * Whether the same question may be answered a little later: a service that starts anew, or has
+   * too much to do.
+   */
   get passes(): boolean {
     return this.status === undefined || this.status === 429 || this.status >= 500;
   }
@@ -56,7 +59,10 @@ export function objectOf({ text }: Pick<Answer, "text">): Record<string, unknown
   }
 }
 
-/** A refusal of the service (RFC 9457) as the error of a command; `hint` where there is no better one. */
+/**
+ * A refusal of the service (RFC 9457) as the error of a command; `hint` where there is no better
+ * one.
+ */
 export function refusalOf(answer: Answer, hint?: string): ServiceError {
   const { url, status, retryAfter } = answer;
   const { detail, errors, hint: given, code, reason } = objectOf(answer);
@@ -80,7 +86,9 @@ export function refusalOf(answer: Answer, hint?: string): ServiceError {
   );
 }
 
-/** What the service itself says, where that is no fault of its own and tells more than the status. */
+/**
+ * What the service itself says, where that is no fault of its own and tells more than the status.
+ */
 function kindFor(status: number, said: unknown): ErrorKind {
   const kind = kindNamed(said);
   const isOwn = kind === undefined || ["config", "defect", "interrupted", "usage"].includes(kind);

@@ -162,7 +162,8 @@ export class ServiceClient {
     }, (answer) => this.#stop.aborted ? answer.destroy() : resolve(answer));
     request.on("timeout", () => request.destroy(new Error(`no answer in ${limit / 1000} s`)));
     request.on("error", (error) => reject(this.#unreachable(target, error)));
-    // On a connection that is used again, `signal` alone lets an answer through that comes just then (tried).
+    // On a connection that is used again, `signal` alone lets an answer through that comes just
+    // then (tried).
     const stop = () => reject(interrupted());
     this.#stop.addEventListener("abort", stop);
     request.end(text);

@@ -1,4 +1,6 @@
-/** `stella spans`: a sink for the spans of a site that has no collector, until it is asked to stop. */
+/**
+ * `stella spans`: a sink for the spans of a site that has no collector, until it is asked to stop.
+ */
 import { mkdirSync } from "node:fs";
 import { dirname } from "node:path";
 import { StellaError } from "../domain/errors.ts";

@@ -1,4 +1,7 @@
-/** How long each stage of a run took, and how many bytes it got through: what a report tells of a run that nobody watched. */
+/**
+ * How long each stage of a run took, and how many bytes it got through: what a report tells of a
+ * run that nobody watched.
+ */
 
 export interface StageTime {
   stage: string;
@@ -19,7 +22,10 @@ export class StageTimes {
     this.#elapsed = elapsed;
   }
 
-  /** Progress says the stage over and over; a new one ends the one before it. `done` counts from the start of the stage. */
+  /**
+   * Progress says the stage over and over; a new one ends the one before it. `done` counts from the
+   * start of the stage.
+   */
   told(stage: string, done: number): void {
     if (stage !== this.#stage) {
       this.end();

@@ -80,7 +80,10 @@ export async function showHealth(options: ServiceFlags, host: Host): Promise<Res
   };
 }
 
-/** What a manifest says of the build that made it, and of the program that lies beside it as `stella`. */
+/**
+ * What a manifest says of the build that made it, and of the program that lies beside it as
+ * `stella`.
+ */
 interface Named {
   tool: Manifest["tool"];
   program?: { sha256: string };

@@ -19,7 +19,10 @@ import { objectOf, refusalOf } from "./service_answer.ts";
 import { ServiceClient } from "./service_client.ts";
 import { readTrust } from "./verify.ts";
 
-/** @throws StellaError usage where an option needs this machine; with the code of the export where it failed */
+/**
+ * @throws StellaError usage where an option needs this machine; with the code of the export where
+ * it failed
+ */
 export async function submitExport(
   flags: ExportFlags,
   host: Host,

@@ -8,7 +8,10 @@ import type { Verdict } from "../verify/verdict.ts";
 
 export interface VolumeState {
   path: string;
-  /** `unjudged`: so much is wrong that not every finding was kept, and one about this volume may be among the others. */
+  /**
+   * `unjudged`: so much is wrong that not every finding was kept, and one about this volume may be
+   * among the others.
+   */
   state: "right" | "missing" | "bad" | "unjudged";
   /** The directory in which it was found. */
   where?: string;
