@@ -28,12 +28,8 @@ export function parseAddress(text: string): Listen {
   );
 }
 
-/** Whether `parseAddress` accepts it. */
-export function isAddress(text: string): boolean {
-  return readAddress(text) !== undefined;
-}
-
-function readAddress(text: string): Listen | undefined {
+/** Like `parseAddress`; undefined if it is not valid. */
+export function readAddress(text: string): Listen | undefined {
   const parts = /^(?:\[([0-9a-fA-F:.]+)\]|([^:[\]]+)):(\d{1,5})$/.exec(text);
   const port = Number(parts?.[3]);
   const host = addressOf(parts?.[1] ?? parts?.[2] ?? "");

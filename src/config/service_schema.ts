@@ -2,7 +2,7 @@
 import { Cron } from "croner";
 import * as z from "zod";
 import { durationSeconds } from "./duration.ts";
-import { defaultListen, isAddress } from "./listen.ts";
+import { defaultListen, readAddress } from "./listen.ts";
 import { absolutePath } from "./registry_schema.ts";
 import { defaultService, scopes } from "./service.ts";
 
@@ -27,7 +27,7 @@ const host = z.string().regex(
   "must be a host name in lower case, without a port",
 );
 
-const address = z.string().refine(isAddress, `must be IP:PORT, such as ${defaultListen}`);
+const address = z.string().refine(readAddress, `must be IP:PORT, such as ${defaultListen}`);
 
 export const serviceSchema = z.strictObject({
   concurrency: z.number().int().min(1).max(16).default(defaultService.concurrency),

@@ -1,7 +1,11 @@
 /** The certificate of the service and its key, read at startup. */
 import { createPrivateKey, X509Certificate } from "node:crypto";
-import { closeSync, constants, fstatSync, openSync, readFileSync, statSync } from "node:fs";
-import { ioError, messageOf, StellaError } from "../domain/errors.ts";
+import type { Stats } from "node:fs";
+import { messageOf, StellaError } from "../domain/errors.ts";
+import { readRegular } from "../domain/regular_file.ts";
+
+/** Far above real chains of certificates. */
+const maxBytes = 1024 * 1024;
 
 interface Tls {
   certificate: string;
@@ -13,14 +17,12 @@ interface Tls {
  * @throws StellaError usage if they cannot be read, do not match, or the key is world-readable
  */
 export function readTls({ certificate, key }: Tls): Tls {
-  const [chain, secret] = [read(certificate), read(key)];
-  if ((statSync(key).mode & 0o007) !== 0) {
-    throw refuse(
-      key,
-      "everybody may read it",
-      "chmod 640 the file, and let only the service's group read it",
-    );
-  }
+  const chain = read(certificate);
+  const secret = read(key, ({ mode }) => {
+    if ((mode & 0o007) === 0) return;
+    const hint = "chmod 640 the file, and let only the service's group read it";
+    throw refuse(key, "everybody may read it", hint);
+  });
   if (/-----BEGIN ENCRYPTED |^Proc-Type: 4,ENCRYPTED/m.test(secret)) {
     throw refuse(
       key,
@@ -44,20 +46,9 @@ export function readTls({ certificate, key }: Tls): Tls {
   return { certificate: chain, key: secret };
 }
 
-function read(path: string): string {
-  try {
-    // Opening a FIFO would otherwise block until somebody writes. Windows has no such flag.
-    const fd = openSync(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
-    try {
-      if (!fstatSync(fd).isFile()) throw new Error("it is not a regular file");
-      // Windows editors put a byte order mark before the text.
-      return readFileSync(fd, "utf8").replace(/^\ufeff/, "");
-    } finally {
-      closeSync(fd);
-    }
-  } catch (error) {
-    throw ioError("Cannot read", path, error);
-  }
+function read(path: string, check?: (stat: Stats) => void): string {
+  // The decoder drops the byte order mark that Windows editors put before the text.
+  return new TextDecoder().decode(readRegular("Cannot read", path, maxBytes, check));
 }
 
 function refuse(path: string, found: string, hint: string): StellaError {
