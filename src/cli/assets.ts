@@ -1,4 +1,4 @@
-/** `stella assets`: what the binary carries, listed or written out. */
+/** `stella assets`: lists or writes the files embedded in the binary. */
 import { basename, dirname, join, relative, sep } from "node:path";
 import { StellaError } from "../domain/errors.ts";
 import { type Asset, assets } from "../assets/assets.ts";
@@ -32,8 +32,8 @@ interface WriteOptions {
 }
 
 /**
- * @throws StellaError usage for an address that is none; conflict where a link or a directory is in
- * the way; media
+ * @throws StellaError usage for an invalid address; conflict if a link or a directory is in the
+ * way; media
  */
 export async function writeAssets(
   directory: string,
@@ -43,7 +43,7 @@ export async function writeAssets(
   const chosen = options.only === undefined
     ? assets()
     : assets().filter(({ path }) => path.startsWith(`${options.only}/`));
-  // One kind alone goes right into the directory, as /etc/systemd/system wants it.
+  // A single kind goes directly into the directory, as /etc/systemd/system needs it.
   const target = ({ path }: Asset) =>
     join(directory, options.only === undefined ? path : basename(path));
   const filled = filler(options);
@@ -56,7 +56,7 @@ export async function writeAssets(
   });
 }
 
-/** Gives an asset's bytes, the rules and their tests with the addresses of the site. */
+/** Returns the content of an asset, with the site's addresses in the rules and their tests. */
 function filler({ baseUrl, grafanaUrl }: WriteOptions): (asset: Asset) => Uint8Array {
   const base = addressOf("--base-url", baseUrl);
   const grafana = addressOf("--grafana-url", grafanaUrl);
@@ -82,10 +82,7 @@ function addressOf(option: string, text: string | undefined): string | undefined
   );
 }
 
-/**
- * The directory, then those below it: none of them may be a link, which would lead the files
- * elsewhere.
- */
+/** The directory and those below it: a link among them would lead the files elsewhere. */
 function refuseLinks(directory: string, files: readonly string[]): void {
   const below = files.flatMap((file) => {
     const parts = relative(directory, dirname(file)).split(sep).filter((part) => part !== "");

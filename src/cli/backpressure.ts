@@ -1,7 +1,7 @@
 /**
- * Keeps the verification of a bundle close behind its upload: both share one thread, and a
- * verification that runs ahead starves the upload, which the registry then waits for. Behind it,
- * the bytes are still in memory, and the time between two pieces is enough.
+ * Keeps the verification of a bundle close behind its upload: both share a thread, and a
+ * verification that runs ahead starves the upload. Behind it, the bytes are still in memory, and
+ * the time between two pieces is enough.
  */
 import { readerOf } from "./event_loop.ts";
 import { type BundleSource, type ByteReader, withOpen } from "../bundle/source.ts";
@@ -9,8 +9,8 @@ import { type BundleSource, type ByteReader, withOpen } from "../bundle/source.t
 /** Bytes that may be read ahead: a few chunks, or the workers of the verification would idle. */
 const maxReadAhead = 16 * 1024 * 1024;
 /**
- * Bytes that a connection takes at once: with them on their way the registry has work, whatever
- * this thread does next.
+ * Bytes that a connection buffers: once they are sent the registry has work, whatever this thread
+ * does next.
  */
 const startBytes = 4 * 1024 * 1024;
 
@@ -21,14 +21,14 @@ export class Backpressure {
   readonly #started = Promise.withResolvers<void>();
 
   /**
-   * Settles once the first bytes are on their way: to start the workers of the verification takes
-   * this thread as long as a dozen megabytes.
+   * Resolves once the first bytes were sent: starting the workers of the verification takes this
+   * thread as long as a dozen megabytes.
    */
   get started(): Promise<void> {
     return this.#started.promise;
   }
 
-  /** So many bytes of the bundle, which has `total`, have gone out. */
+  /** Records that `bytes` of `total` were sent. */
   sent(bytes: number, total = Infinity): void {
     this.#sent = bytes;
     if (bytes >= Math.min(startBytes, total)) this.#started.resolve();
@@ -36,12 +36,12 @@ export class Backpressure {
     this.#wake = Promise.withResolvers();
   }
 
-  /** Nothing is sent, or nothing more. */
+  /** Nothing more will be sent. */
   end(): void {
     this.sent(Infinity);
   }
 
-  /** The same bundle, whose bytes come no faster than they are sent. */
+  /** The same bundle, read no faster than it is sent. */
   source(source: BundleSource): BundleSource {
     return withOpen(source, async (path) => {
       const reader = await source.open(path);

@@ -1,17 +1,17 @@
 /**
- * What a command is. A command is declared once, in its own file below commands/: parsing, help,
- * permissions, completions and the command reference all come from that declaration. A declaration
- * is cheap to load; `run` imports the modules that do the work when it is called.
+ * Definition of a command. A command is declared once, in its own file in commands/: parsing, help,
+ * permissions, completions and the command reference follow from the declaration. It is cheap to
+ * load; `run` imports the modules that do the work.
  */
 import { StellaError } from "../domain/errors.ts";
 import type { Host } from "./host.ts";
 
-/** What a command may keep beside reading; run, ffi and import are never kept. */
+/** What a command may keep besides read; run, ffi and import are never kept. */
 export type Permission = "net" | "write" | "env" | "sys";
 
 export const everyPermission: readonly Permission[] = ["net", "write", "env", "sys"];
 
-/** `unchanged`: nothing is given up, because the command says what there is. */
+/** `unchanged`: nothing is dropped, because the command reports its permissions. */
 export type Kept = readonly Permission[] | "unchanged";
 
 export interface FlagOption {
@@ -28,7 +28,7 @@ export interface TextOption {
   readonly repeat?: true;
   readonly default?: string;
   readonly choices?: readonly string[];
-  /** Another spelling, as it is typed after `--`: accepted, and not shown. */
+  /** Another spelling after `--`: accepted, but not shown. */
   readonly alias?: string;
 }
 
@@ -38,15 +38,15 @@ export interface Argument {
   readonly help: string;
   readonly optional?: true;
   readonly choices?: readonly string[];
-  /** The option of this name is another way to give it. */
+  /** The name of an option that can be used instead. */
   readonly or?: string;
-  /** Of the last argument only: all words that are left. */
+  /** For the last argument only: all remaining words. */
   readonly repeat?: true;
 }
 
 /** By name; `trustFromMedia` is typed as `--trust-from-media`. */
 export type Options = Readonly<Record<string, Option>>;
-/** By name, in the order in which they are typed. */
+/** By name, in order. */
 export type Arguments = Readonly<Record<string, Argument>>;
 
 type OptionValue<O extends Option> = O extends { kind: "flag" } ? boolean
@@ -61,10 +61,10 @@ type ArgumentValue<A extends Argument> = A extends { repeat: true } ? readonly s
   : A extends { choices: readonly (infer Choice)[] } ? Choice
   : string;
 
-/** What a declaration of options gives to `run`. */
+/** The values that `run` gets for a declaration of options. */
 export type Values<O extends Options> = { readonly [K in keyof O]: OptionValue<O[K]> };
 
-/** The same where everything may be left out: for functions that several commands call. */
+/** The same with all values optional: for functions shared by several commands. */
 export type Flags<O extends Options> = { readonly [K in keyof O]?: OptionValue<O[K]> | undefined };
 
 export interface Input<A extends Arguments, O extends Options> {
@@ -72,30 +72,30 @@ export interface Input<A extends Arguments, O extends Options> {
   readonly options: Values<O & typeof commonOptions>;
 }
 
-/** One result: an object for `--json`, and the same facts as text for a person. */
+/** The result of a command: an object for `--json`, and the same as text. */
 export interface Result<Json extends object = object> {
-  /** Printed with the command's name, `ok` and `code` in front. */
+  /** Printed after the command's name, `ok` and `code`. */
   readonly json: Json;
   readonly text: string;
-  /** The exit code where the work was done and its outcome is not good; absent: 0. */
+  /** The exit code if the work was done but its outcome is not good; default: 0. */
   readonly code?: number;
 }
 
 export interface CommandSpec<A extends Arguments, O extends Options, Json extends object> {
-  /** As it is typed: `export bundle verify`. */
+  /** The full name: `export bundle verify`. */
   readonly path: string;
-  /** Shorter ways to type it: `verify`. */
+  /** Shorter names: `verify`. */
   readonly aliases?: readonly string[];
   readonly summary: string;
   readonly args: A;
   readonly options: O;
-  /** What the command keeps beside reading; all else is given up before `run` is called. */
+  /** What the command keeps besides read; everything else is dropped before `run` is called. */
   readonly permissions: Kept | ((input: Input<A, O>) => readonly Permission[]);
   readonly examples: readonly string[];
   run(input: Input<A, O>, host: Host): Promise<Result<Json>>;
 }
 
-/** Options that every command has. */
+/** Options of every command. */
 export const commonOptions = {
   config: { kind: "text", help: "configuration file", value: "file" },
   json: { kind: "flag", help: "print one result object on stdout" },
@@ -115,31 +115,31 @@ export const commonOptions = {
 
 export type CommonFlags = Flags<typeof commonOptions>;
 
-/** What was typed for one option or argument, before its type is known. */
+/** The typed value of an option or argument, before its type is known. */
 export type Value = boolean | string | readonly string[] | undefined;
 
-/** A command line as the parser understood it. */
+/** A parsed command line. */
 export interface Typed {
   readonly args: Readonly<Record<string, Value>>;
   readonly options: Readonly<Record<string, Value>>;
 }
 
-/** A command whose input is there. */
+/** A command with its input. */
 export interface Prepared {
   readonly permissions: Kept;
   run(host: Host): Promise<Result>;
 }
 
-/** A declared command, as everything but its own `run` sees it. */
+/** A declared command as seen by everything but its own `run`. */
 export interface Command {
   readonly path: string;
   readonly aliases: readonly string[];
   readonly summary: string;
   readonly args: Arguments;
-  /** Without those that every command has. */
+  /** Without the common options. */
   readonly options: Options;
   readonly examples: readonly string[];
-  /** @throws StellaError internal where the input does not have the declared types */
+  /** @throws StellaError internal if the input does not have the declared types */
   prepare(typed: Typed): Prepared;
 }
 
@@ -161,7 +161,7 @@ export function defineCommand<
   return { path, aliases, summary, args, options, examples, prepare };
 }
 
-/** Whether every value has the type that its declaration promises to `run`. */
+/** Whether every value has its declared type. */
 function isInput<A extends Arguments, O extends Options>(
   typed: Typed,
   args: A,

@@ -1,12 +1,12 @@
 /**
- * All commands by subject, in the order of the help. This is the only file that knows them all,
- * and it loads none: `stella version` loads the declaration of one command.
+ * All commands by subject, in the order of the help. Only this file knows them all, and it loads
+ * none: `stella version` loads a single declaration.
  */
 import type { Command } from "./command.ts";
 import type { Subject } from "./help.ts";
 
 export interface Entry {
-  /** As its declaration has them; a test holds both equal. */
+  /** As in the declaration; a test compares both. */
   readonly names: readonly [path: string, ...aliases: string[]];
   readonly load: () => Promise<{ readonly command: Command }>;
 }
@@ -87,7 +87,7 @@ const subjects: readonly { readonly title: string; readonly entries: readonly En
 
 export const entries: readonly Entry[] = subjects.flatMap((subject) => subject.entries);
 
-/** Every declaration: for help and completions. */
+/** All declarations: for help and completions. */
 export function loadSubjects(): Promise<Subject[]> {
   return Promise.all(subjects.map(async ({ title, entries }) => ({
     title,

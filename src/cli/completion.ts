@@ -1,19 +1,19 @@
 /**
- * Completion scripts for bash, zsh and fish, from the declarations of the commands. A script holds
- * all names and options, so that a press of the TAB key starts no program.
+ * Completion scripts for bash, zsh and fish, from the declarations of the commands. A script
+ * contains all names and options, so pressing TAB starts no program.
  */
 import { type Command, commonOptions, flagOf, type Option } from "./command.ts";
 
 /** What can follow a name: `export`, `export bundle`, `verify`. */
 interface Node {
   name: string;
-  /** The next word of a longer name, with what it is about. */
+  /** The next word of a longer name, with its summary. */
   next: [word: string, about: string][];
   options: [flag: string, option: Option][];
   takesPath: boolean;
 }
 
-/** What is offered for the value of an option. */
+/** The completions for the value of an option. */
 type Offer = { kind: "words"; words: readonly string[] } | { kind: "file" | "dir" | "nothing" };
 
 export function completionScript(
@@ -59,7 +59,7 @@ function offerOf(option: Option): Offer | undefined {
   return { kind: ["file", "path", "place"].includes(option.value) ? "file" : "nothing" };
 }
 
-/** Patterns `NAME:--option` of a shell's `case`, by what is offered. */
+/** Patterns `NAME:--option` of a shell's `case`, by the completions they get. */
 function offers(nodes: readonly Node[]): Map<string, { offer: Offer; patterns: string[] }> {
   const found = new Map<string, { offer: Offer; patterns: string[] }>();
   for (const { name, options } of nodes) {

@@ -12,7 +12,7 @@ import type { Host } from "./host.ts";
 import { counted } from "./render.ts";
 import { plainOf, schemaOf, yamlOf } from "../config/show.ts";
 
-/** A host that the configuration names, and whether its own egress lets it be reached. */
+/** A configured host, and whether the egress policy allows it. */
 interface Destination {
   /** `registry site`, `profile risk` or `traces`. */
   of: string;
@@ -50,10 +50,10 @@ export async function checkConfig(
   };
 }
 
-/** Directories of one source that are looked at. */
+/** Directories examined per source. */
 const maxDirectories = 100_000;
 
-/** A warning: what may be packed is decided by whoever may write there. */
+/** A warning: whoever can write there decides what is packed. */
 function openText(open: readonly WritableSource[]): string {
   return open.map(({ profile, path, writer }) =>
     [

@@ -1,6 +1,6 @@
 /**
- * `stella diff A B`: what differs between two bundles, by field of their manifests and by file of
- * their indexes. Two sorted streams side by side, so that a million files need no memory. No
+ * `stella diff A B`: compares two bundles, by field of their manifests and by file of their
+ * indexes. Two sorted streams are compared side by side, so a million files need no memory. No
  * archive is read and no signature is checked.
  */
 import { StellaError } from "../domain/errors.ts";
@@ -20,7 +20,7 @@ import { counted } from "./render.ts";
 
 interface FieldChange {
   field: string;
-  /** What A and B say; absent where the field is. */
+  /** Values in A and B; absent if the field is. */
   a?: string | number;
   b?: string | number;
 }
@@ -28,7 +28,7 @@ interface FieldChange {
 interface FileChange {
   change: "added" | "removed" | "changed";
   path: string;
-  /** sha256 in A and in B. */
+  /** SHA-256 in A and in B. */
   a?: string;
   b?: string;
 }
@@ -62,7 +62,7 @@ export async function diffBundles(
   }
 }
 
-/** A stream gives each byte once, and both indexes are read side by side. */
+/** A stream can only be read once, and both indexes are read side by side. */
 function refuseStream(named: string): void {
   if (named !== "-") return;
   throw new StellaError("argument_invalid", "Cannot compare a bundle from standard input", {
@@ -83,7 +83,7 @@ async function compared(
   if (isText) host.stdout(manifest.map(fieldText).join(""));
   for await (const one of fileChanges(a, b)) {
     counts[one.change]++;
-    // Text goes out as it is found: there may be a million differences.
+    // Text is printed immediately: there may be a million differences.
     if (isText) host.stdout(fileText(one));
     else if (options.json) differences.push(one);
   }
@@ -181,7 +181,7 @@ async function* merge(left: IndexReader, right: IndexReader): AsyncGenerator<Fil
 interface OpenIndex {
   index: IndexReader;
   reader: ByteReader;
-  /** @throws StellaError digest where it is not the one of the manifest */
+  /** @throws StellaError digest if it does not match the manifest */
   check: () => Promise<void>;
 }
 

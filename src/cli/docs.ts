@@ -1,4 +1,4 @@
-/** `stella docs`: the manual that the binary carries, as text for a terminal. */
+/** `stella docs`: prints the embedded manual as plain text. */
 import { pageNamed, pages } from "../docs/pages.ts";
 import { plainText } from "../docs/plain_text.ts";
 import { StellaError } from "../domain/errors.ts";

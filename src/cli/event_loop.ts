@@ -1,6 +1,6 @@
 /**
- * File I/O is synchronous, because that is fastest; yielding to the event loop regularly keeps
- * signals and timers working.
+ * File I/O is synchronous for speed, so yield to the event loop regularly to keep signals and
+ * timers working.
  */
 import {
   type BundleSource,
@@ -14,8 +14,8 @@ import type { Host } from "./host.ts";
 type Clock = Pick<Host, "stop" | "elapsed">;
 
 /**
- * Gives a function that lets signals and timers have their turn.
- * It throws StellaError interrupted once the process was asked to stop.
+ * Returns a function that lets signals and timers run. It throws StellaError interrupted once the
+ * process should stop.
  */
 export function yielder({ stop }: Pick<Host, "stop">): () => Promise<void> {
   return async () => {
@@ -30,7 +30,7 @@ export function interrupted(): StellaError {
   });
 }
 
-/** Settles when the process is asked to stop. */
+/** Resolves when the process should stop. */
 export function stopped({ stop }: Pick<Host, "stop">): Promise<void> {
   if (stop.aborted) return Promise.resolve();
   return new Promise((resolve) => stop.addEventListener("abort", () => resolve()));
@@ -39,7 +39,7 @@ export function stopped({ stop }: Pick<Host, "stop">): Promise<void> {
 /** Milliseconds. */
 const pause = 50;
 
-/** Whether it is time to yield again, and to yield. */
+/** Whether it is time to yield again, and the yielding itself. */
 function throttle(host: Clock) {
   const turn = yielder(host);
   let last = host.elapsed();
@@ -57,7 +57,7 @@ export function throttledYielder(host: Clock): () => Promise<void> {
   };
 }
 
-/** The same source, which yields between reads and while it is listed, at most every 50 ms. */
+/** The same source, yielding between reads and during listing, at most every 50 ms. */
 export function yieldingSource(source: BundleSource, host: Clock): BundleSource {
   const { isDue, turn } = throttle(host);
   const open = async (path: string) => {
@@ -77,7 +77,7 @@ export function yieldingSource(source: BundleSource, host: Clock): BundleSource 
   return { ...withOpen(source, open), ...(source.walk === undefined ? {} : { walk }) };
 }
 
-/** The same reader, whose bytes come by `read`. */
+/** The same reader with another `read`. */
 export function readerOf(reader: ByteReader, read: ByteReader["read"]): ByteReader {
   return { size: reader.size, close: () => reader.close(), read };
 }

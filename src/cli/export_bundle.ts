@@ -104,7 +104,7 @@ export async function exportLocally(flags: ExportFlags, host: Host): Promise<Res
   }
 }
 
-/** An export's manifest has to be called manifest.json: everything else finds it by that name. */
+/** An export's manifest must be called manifest.json: everything else finds it by that name. */
 export function outputDirectory(manifest: string): string {
   if (basename(manifest) === manifestName) return dirname(manifest);
   throw new StellaError(
@@ -189,7 +189,7 @@ function signerFor(
   return machineSigner(machineKeyPath(state), keyPassphraseFile);
 }
 
-/** What is carried away must not hold the key that signs it. */
+/** A bundle that is carried away must not contain its signing key. */
 function refuseKeyInOutput(state: string, output: string): void {
   const [keys, out] = [keyDirectory(state), resolve(output)];
   if (keys !== out && !keys.startsWith(`${out}/`)) return;

@@ -1,6 +1,6 @@
 /**
- * The inputs of a command line: `--input`, and what `--include`, `--exclude` and `--follow` say of
- * all of them.
+ * The inputs of a command line: `--input`, with `--include`, `--exclude` and `--follow` for all of
+ * them.
  */
 import { StellaError } from "../domain/errors.ts";
 import { shown } from "../domain/names.ts";

@@ -1,4 +1,4 @@
-/** What an export, or its plan, says at its end: text for a person, JSON for a program. */
+/** The final output of an export or a dry run: text for people, JSON for programs. */
 import { join } from "node:path";
 import type { MadeKey } from "../attest/sign/keys.ts";
 import { manifestName } from "../bundle/manifest.ts";
@@ -41,7 +41,7 @@ export function planned(plan: Plan): Result {
 
 const noneEmpty: Plan["empty"] = { count: 0, paths: [] };
 
-/** A manifest lists files alone, so nothing of an empty directory is left at the far end. */
+/** A manifest only lists files, so empty directories are lost. */
 function emptyLines({ count, paths }: Plan["empty"] = noneEmpty): string[] {
   if (count === 0) return [];
   const first = paths.slice(0, 3).map(escaped).join(", ");

@@ -1,8 +1,8 @@
 /**
- * An export of a service, followed to its end. A service that is restarted, has too many followers
- * or is out of reach for a while ends nothing: it is asked again until it was silent for too long.
- * Events are read where the service offers them, and the export itself is polled in between, so
- * that a proxy which lets no stream through costs nothing but the progress.
+ * Follows an export of a service to its end. A service that restarts, has too many followers or is
+ * unreachable for a while is asked again until it was silent for too long. Events are read if the
+ * service offers them, and the export itself is polled in between, so a proxy that blocks streams
+ * costs only the progress.
  */
 import { setTimeout } from "node:timers/promises";
 import { StellaError } from "../domain/errors.ts";
@@ -16,14 +16,14 @@ import type { ServiceClient } from "./service_client.ts";
 
 /** Milliseconds. */
 export interface RetryPolicy {
-  /** Before the next question. */
+  /** Before the next request. */
   pause: number;
-  /** Without a good answer. */
+  /** Without a successful response. */
   lost: number;
 }
 
 const defaultRetryPolicy: RetryPolicy = { pause: 1_000, lost: 60_000 };
-/** Seconds; a service that asks for more is asked again earlier. */
+/** Seconds; if the service demands more, it is asked earlier. */
 const maxWait = 300;
 
 type Question = () => Promise<RemoteExport | undefined>;
@@ -32,7 +32,7 @@ export class Follower {
   #lastEvent = "";
   #state = "";
   #isWithoutEvents = false;
-  /** When the service was first missed, by a clock that only ever grows. */
+  /** When the service was first unreachable; monotonic. */
   #missedAt: number | undefined;
 
   constructor(
@@ -77,7 +77,7 @@ export class Follower {
     return undefined;
   }
 
-  /** Reads events after the last one that came, until there is the end or the stream breaks. */
+  /** Reads events after the last one until the end, or until the stream breaks. */
   async #events(): Promise<RemoteExport | undefined> {
     const headers = this.#lastEvent === "" ? {} : { "last-event-id": this.#lastEvent };
     let event = "";
@@ -159,7 +159,7 @@ export class Follower {
   }
 }
 
-/** Something in between answers in place of the service; that may pass. */
+/** Something else responds instead of the service; that may be transient. */
 function noExport({ url }: Answer): ServiceError {
   return new ServiceError("not_a_service", `${shown(url)} does not answer with an export`, {});
 }

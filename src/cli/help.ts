@@ -24,13 +24,13 @@ export const exitCodesText = `Exit codes:
   16 not found or too old   130 interrupted
 `;
 
-/** Commands about one thing. */
+/** Commands of one subject. */
 export interface Subject {
   readonly title: string;
   readonly commands: readonly Command[];
 }
 
-/** What a command is called where there is a shorter name. */
+/** The shortest name of a command. */
 function shortest({ path, aliases }: Pick<Command, "path" | "aliases">): string {
   return [path, ...aliases].toSorted((a, b) => a.length - b.length)[0] ?? path;
 }

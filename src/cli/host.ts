@@ -1,9 +1,9 @@
 import { messageOf, StellaError } from "../domain/errors.ts";
 
-/** Marks a text as good or bad where colors are shown. */
+/** Highlights text as good or bad if colors are on. */
 export type Paint = (tone: "good" | "bad", text: string) => string;
 
-/** What a command may use of the world; main.ts makes the real one, tests make their own. */
+/** What a command needs from its environment; main.ts creates the real one, tests their own. */
 export interface Host {
   environment: (name: string) => string | undefined;
   /**
@@ -51,8 +51,8 @@ export interface Permissions {
 }
 
 /**
- * A closed pipe is no error: `stella ... | head -1` keeps its exit code.
- * @throws StellaError media where the system refuses to write
+ * A closed pipe is not an error: `stella ... | head -1` keeps its exit code.
+ * @throws StellaError media if writing fails
  */
 export function checkedOutput(write: (text: string) => void): (text: string) => void {
   return (text) => {

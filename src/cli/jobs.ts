@@ -10,7 +10,7 @@ import { asStellaError, errorFields } from "./render.ts";
 import { objectOf, refusalOf, ServiceError } from "./service_answer.ts";
 import { type Call, ServiceClient } from "./service_client.ts";
 
-/** Bytes: 500 exports with room for what went wrong. */
+/** Bytes: 500 exports including their errors. */
 const maxPageBytes = 4 * 1024 * 1024;
 const maxLimit = "500";
 
@@ -35,7 +35,7 @@ export async function listJobs(options: ServiceFlags & Filter, host: Host): Prom
   };
 }
 
-/** @throws StellaError not_found where the service knows no such export */
+/** @throws StellaError not_found if the service does not know the export */
 export async function showJob(id: string, options: ServiceFlags, host: Host): Promise<Result> {
   const path = `/v1/exports/${encodeURIComponent(id)}`;
   const answer = await new ServiceClient(options, host).call({ path });
@@ -68,7 +68,7 @@ export async function cancelJobs(
   return await forEachJob(options, host, ids, (id) => ({ method: "POST", path: `${id}/cancel` }));
 }
 
-/** Removes what is named, or all that ended so; bundles go with their exports. */
+/** Removes the named exports, or all with a state; their bundles are removed too. */
 export async function purgeJobs(
   ids: readonly string[],
   options: ServiceFlags & Filter,
@@ -176,7 +176,7 @@ async function allIds(client: ServiceClient, filter: Filter): Promise<string[]> 
   return ids;
 }
 
-/** @returns the exports as the service wrote them, and as they are understood */
+/** @returns the exports as sent by the service, and parsed */
 async function pageOf(client: ServiceClient, query: Filter) {
   const given = Object.entries(query).flatMap(([name, value]) =>
     typeof value === "string" ? [[name, value]] : []

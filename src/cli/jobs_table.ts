@@ -1,7 +1,4 @@
-/**
- * Exports of a running service for a person: many as a table that fits the terminal, one with all
- * that is known of it.
- */
+/** Prints exports of a running service: many as a table that fits the terminal, one in detail. */
 import { escaped } from "../domain/names.ts";
 import { hasEnded, type RemoteExport } from "./remote_export.ts";
 import { counted, findingLine, sizeText } from "./render.ts";

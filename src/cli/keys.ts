@@ -1,4 +1,4 @@
-/** `stella keys`: make a key, show keys, trust a key. */
+/** `stella keys`: creates, shows and trusts keys. */
 import type { KeyObject } from "node:crypto";
 import { existsSync, mkdirSync } from "node:fs";
 import { basename, join } from "node:path";
@@ -52,7 +52,7 @@ function secretsAreBare(): StellaError {
   });
 }
 
-/** A secret has no public half, and is told from a key by its label. */
+/** A secret has no public half, and is distinguished from a key by its label. */
 function generateSecret(out: string | undefined, host: Host): Result {
   const path = out ?? join(keyDirectory(requireStateDirectory(host.environment)), "shared.key");
   const { keyid } = makeSecret(path);
@@ -121,7 +121,7 @@ export async function trustKey(file: string, host: Host): Promise<Result> {
   });
 }
 
-/** What is kept is the key that was read and shown, not what lies at its path by now. */
+/** Stores the key that was read and shown, not what is at its path by now. */
 function addTrust(directory: string, target: string, { key }: TrustedKey): void {
   try {
     mkdirSync(directory, { recursive: true, mode: 0o755 });
@@ -131,7 +131,7 @@ function addTrust(directory: string, target: string, { key }: TrustedKey): void 
   writeNew(target, pemOf(key), 0o644);
 }
 
-/** Where a service shows its key, to everybody: it is public. */
+/** Where a service publishes its key. */
 const keyPath = "/signing.pub";
 
 /** @throws StellaError usage; not_found where the service has no key yet */

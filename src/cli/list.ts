@@ -1,7 +1,7 @@
 /**
- * `stella list` and `stella show`: what a bundle holds, read in place. Both are verifications that
- * report more: each file with size, digest and kind, and after them everything that is wrong.
- * Without a place, `list` shows what the service has stored.
+ * `stella list` and `stella show`: the content of a bundle, read in place. Both verify it and
+ * report more: each file with size, digest and kind, then all findings. Without a place, `list`
+ * shows the bundles stored by the service.
  */
 import { readManifest } from "../bundle/read_manifest.ts";
 import { maxManifestBytes } from "../bundle/read_manifest.ts";
@@ -31,7 +31,7 @@ export async function listBundle(
 ): Promise<Result> {
   const entries: Artifact[] = [];
   const quiet = options.json === true || options.quiet === true;
-  // Text goes out as it is found: a bundle may have a million files.
+  // Text is printed immediately: a bundle may have a million files.
   const onArtifact = quiet
     ? (one: Artifact) => void entries.push(one)
     : (one: Artifact) => host.stdout(lineOf(one));
@@ -64,7 +64,10 @@ export async function showBundle(
   };
 }
 
-/** It proves no origin, so an unknown signer is reported and is no refusal; wrong bytes are one. */
+/**
+ * An unknown signer is only reported, because this proves no origin; content that does not match is
+ * refused.
+ */
 async function look(
   action: string,
   named: string,
@@ -143,8 +146,7 @@ function showText(
 }
 
 /**
- * The stored bundles with what their manifests say; a manifest that cannot be read is reported and
- * ends nothing.
+ * The stored bundles with data of their manifests; an unreadable manifest is reported and skipped.
  */
 export async function listStore({ environment }: Host): Promise<Result> {
   const store = new FileStore(requireStateDirectory(environment));

@@ -1,7 +1,4 @@
-/**
- * What a command does about the environment before it uses the network
- * (config/hostile_environment.ts).
- */
+/** Checks the environment before a command uses the network (config/hostile_environment.ts). */
 import { isLoopback } from "../domain/loopback.ts";
 import { ignoredWarning, refuseHostileEnvironment } from "../config/hostile_environment.ts";
 import type { Host } from "./host.ts";
@@ -10,8 +7,8 @@ import type { CommonFlags } from "./command.ts";
 const warned = new WeakSet<Host>();
 
 /**
- * Says once what is ignored, unless all of `hostnames` are this machine.
- * @throws StellaError usage where a variable is set that cannot be ignored
+ * Reports once which variables are ignored, unless all `hostnames` are this machine.
+ * @throws StellaError usage if a variable is set that cannot be ignored
  */
 export function checkEnvironment(
   hostnames: readonly string[],

@@ -1,4 +1,4 @@
-/** A bundle that a command line names, before and after it is opened. */
+/** A bundle named on a command line, before and after it is opened. */
 import type { TrustedKey } from "../attest/check/trust.ts";
 import type { SharedSecret } from "../attest/secret.ts";
 import type { Manifest } from "../bundle/manifest.ts";
@@ -13,28 +13,25 @@ export interface Trust {
   readonly secrets?: SharedSecret[];
 }
 
-/** One bundle that was named; nothing of it is read yet. */
+/** A named bundle; nothing of it has been read. */
 export interface Place {
-  /** As a person named it. */
+  /** The name as typed. */
   readonly name: string;
-  /** Directories that came with the bundle: no trust is taken from them. */
+  /** Directories that came with the bundle: their keys are not trusted. */
   readonly directories: readonly string[];
-  /** What reading it needs beside the permission to read. */
+  /** Permissions for reading it besides read. */
   readonly needs: readonly Permission[];
-  /** @param trust chooses among several signatures, where anybody may have attached one */
+  /** @param trust chooses among several signatures if anybody could have attached one */
   open(trust: Trust): OpenBundle;
 }
 
 export interface OpenBundle {
   readonly source: BundleSource;
-  /** Is given the manifest before the files that it lists are opened. */
+  /** Called with the manifest before its files are opened. */
   onManifest?(manifest: Manifest): void;
-  /** What is wrong with the place itself; to be asked once the content was verified. */
+  /** Faults of the place itself; call this after the content was verified. */
   remainingFindings?(manifest: Manifest, isGood: boolean): Promise<Finding[]>;
-  /**
-   * In which directory each file was found, and which copies of it were passed over; where there
-   * are several directories.
-   */
+  /** The directory of each file, and the skipped copies; if there are several directories. */
   readonly found?: ReadonlyMap<string, string>;
   readonly badCopies?: ReadonlyMap<string, readonly string[]>;
   close?(): void;

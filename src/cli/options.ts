@@ -1,7 +1,7 @@
 /** Options that several commands have; a declaration spreads them into its own. */
 import type { Flags, Options, Permission } from "./command.ts";
 
-/** Whom to trust. */
+/** Trusted keys and secrets. */
 export const trustOptions = {
   trust: {
     kind: "text",
@@ -37,7 +37,7 @@ export const registryOptions = {
   clientKey: { kind: "text", help: "its private key, PEM, mode 0600", value: "file" },
 } as const satisfies Options;
 
-/** For commands that are run by hand or by a timer, where nobody can scrape them. */
+/** For commands run manually or by a timer, where metrics cannot be scraped. */
 export const runFileOptions = {
   metricsTextfile: {
     kind: "text",
@@ -47,7 +47,7 @@ export const runFileOptions = {
   report: { kind: "text", help: "write the result with its times, as JSON", value: "file" },
 } as const satisfies Options;
 
-/** The other way to name the bundle of a command. */
+/** The option that names a command's bundle. */
 export const manifestOption = {
   manifest: { kind: "text", help: "the same as the argument place", value: "place" },
 } as const satisfies Options;
@@ -61,7 +61,7 @@ export const volumesOption = {
   },
 } as const satisfies Options;
 
-/** Of every command that verifies a bundle where it lies. */
+/** For every command that verifies a bundle in place. */
 export const verifyOptions = {
   ...manifestOption,
   ...volumesOption,
@@ -102,7 +102,7 @@ export const tokenOptions = {
   insecureHttp: { kind: "flag", help: "send the token to another machine by plain http" },
 } as const satisfies Options;
 
-/** Of every command that asks a running service. */
+/** For every command that sends requests to a service. */
 export const serviceOptions = {
   server: {
     kind: "text",
@@ -121,7 +121,7 @@ export const placeArgument = {
   or: "manifest",
 } as const;
 
-/** Whether a person means a registry: `oci://...`, or `oci:...` as skopeo writes it. */
+/** Whether it names a registry: `oci://...`, or `oci:...` as in skopeo. */
 export function isRegistry(place: string | undefined): boolean {
   return place?.startsWith("oci:") === true;
 }

@@ -1,7 +1,7 @@
 /**
- * Words of a command line to the values of a declared command. Everything that is wrong with what
- * was typed is found at once. A parser of our own: it is a few functions over the declarations,
- * and loading a package for it would take longer than all else of `stella version`.
+ * Parses the words of a command line to the values of a declared command, and reports all faults at
+ * once. Our own parser: it is small, and loading a package for it would take longer than the rest
+ * of `stella version`.
  */
 import { escaped, shown } from "../domain/names.ts";
 import {
@@ -15,7 +15,7 @@ import {
   type Value,
 } from "./command.ts";
 
-/** What cannot be understood, and what to type instead where that is clear. */
+/** What was not understood, and a suggestion if there is an obvious one. */
 export interface Fault {
   readonly text: string;
   readonly hint?: string;
@@ -27,7 +27,7 @@ export interface Parsed {
   readonly isHelp: boolean;
 }
 
-/** `words` are those after the name of the command. */
+/** `words` follow the name of the command. */
 export function parse(command: Command, words: readonly string[]): Parsed {
   const options = { ...command.options, ...commonOptions };
   const { plain, given, faults, isHelp } = split(words, options);
@@ -85,7 +85,7 @@ function spellings(name: string, option: Option): string[] {
   return [flagOf(name), ...alias === undefined ? [] : [`--${alias}`]];
 }
 
-/** A value that begins with a hyphen has to be typed as `--option=-value`. */
+/** A value with a leading hyphen must be typed as `--option=-value`. */
 function isValue(word: string | undefined): boolean {
   return word !== undefined && (word === "-" || !word.startsWith("-"));
 }
@@ -97,8 +97,8 @@ function unknownOption(flag: string, options: Options): Fault {
 }
 
 /**
- * Words to arguments. An optional argument takes a word only where one is left for each required
- * one behind it, and one that an option has named takes none.
+ * Assigns words to arguments. An optional argument takes a word only if enough remain for the
+ * required ones, and none if an option has named its value.
  */
 function argumentsOf(
   { args }: Command,
@@ -150,7 +150,7 @@ function optionsOf(
   );
 }
 
-/** Of an option that was typed several times the last one counts. */
+/** Of a repeated option the last value counts. */
 function valueOf(
   name: string,
   option: Option,
@@ -180,7 +180,7 @@ export function argumentText(name: string, { optional, repeat }: Argument): stri
   return optional ? `[${inner}]` : `<${inner}>`;
 }
 
-/** The one of `all` that was probably meant. */
+/** The most similar of `all`. */
 export function nearest(typed: string, all: readonly string[]): string | undefined {
   if (typed.length > 64) return undefined;
   const most = Math.max(1, Math.floor(typed.replace(/^-+/, "").length / 3));
@@ -190,7 +190,7 @@ export function nearest(typed: string, all: readonly string[]): string | undefin
   return ranked[0]?.one;
 }
 
-/** Letters to insert, remove, replace or swap with their neighbour (optimal string alignment). */
+/** Edit distance with insertions, deletions, replacements and swaps (optimal string alignment). */
 function distanceOf(a: string, b: string): number {
   const width = b.length + 1;
   const at = new Array<number>((a.length + 1) * width).fill(0);

@@ -1,12 +1,12 @@
-/** Permissions that a command has no use for are given up, for the rest of the process. */
+/** Drops permissions that a command does not need, for the rest of the process. */
 import { grants, systemFacts } from "../config/permissions.ts";
 import type { Permission } from "./command.ts";
 import type { Host, Permissions } from "./host.ts";
 
 /**
- * Keeps reading and what `keep` names. Where a test calls commands in its own process, nothing is
- * given up.
- * @throws StellaError internal where something else is still granted
+ * Keeps read and what `keep` names. Nothing is dropped in tests that call commands in their own
+ * process.
+ * @throws StellaError internal if anything else is still granted
  */
 export async function dropPermissions(
   { permissions }: Pick<Host, "permissions">,
@@ -19,8 +19,8 @@ export async function dropPermissions(
 }
 
 /**
- * The same before foreign bytes are read, and each operation that must be refused now is tried.
- * @throws StellaError internal where something else is still granted
+ * The same before untrusted bytes are read, with a try of each operation that must be refused.
+ * @throws StellaError internal if anything else is still granted
  */
 export async function confineForBundle(
   host: Pick<Host, "permissions">,
@@ -32,7 +32,7 @@ export async function confineForBundle(
   proveConfined(keep);
 }
 
-/** What Deno says is allowed now: of the program's list, and whatever there should not be. */
+/** The permissions that Deno reports: those of the program's list, and unexpected ones. */
 export function granted(permissions: Permissions | undefined): string[] {
   if (permissions === undefined) return [];
   const isGranted = (descriptor: Deno.PermissionDescriptor) =>

@@ -1,6 +1,6 @@
 /**
- * PLACE: where a command line says that a bundle is. manifest.json, the directory that holds it, a
- * mounted stick, a registry, or standard input. Every command that reads a bundle resolves it here.
+ * PLACE: the location of a bundle on a command line: manifest.json, its directory, a mounted stick,
+ * a registry, or standard input. All commands that read a bundle resolve it here.
  */
 import { existsSync, readdirSync, type Stats, statSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
@@ -20,7 +20,7 @@ const standardInput = "-";
 
 /**
  * The bundle at `named`. @param action such as "unpack", for messages
- * @throws StellaError usage where there are several; see `placesAt`
+ * @throws StellaError usage if there are several; see `placesAt`
  */
 export async function placeAt(
   action: string,
@@ -38,9 +38,9 @@ export async function placeAt(
 }
 
 /**
- * The bundles at `named`: several where a medium holds a directory for each. Whether there is a
- * manifest at all is not asked here: a directory without one is code 3.
- * @throws StellaError media where nothing is there, usage where it can be no bundle
+ * The bundles at `named`: several if a medium has a directory for each. A missing manifest is not
+ * checked here: a directory without one is code 3.
+ * @throws StellaError media if nothing is there, usage if it cannot be a bundle
  */
 export async function placesAt(
   named: string,
@@ -79,9 +79,9 @@ function streamPlace(name: string, host: Host): Place {
 }
 
 /**
- * The directory that holds the manifest which is named, by file or by directory.
- * @throws StellaError media where the directory is not there, usage where a file of another name
- * was named
+ * The directory of the named manifest, given as a file or directory.
+ * @throws StellaError media if the directory is missing, usage if a file with another name was
+ * given
  */
 export function bundleDirectory(path: string): string {
   const found = statOf(path);
@@ -95,7 +95,7 @@ export function bundleDirectory(path: string): string {
   );
 }
 
-/** The directory itself where it has a manifest or none is below it, else each one below. */
+/** The directory itself if it has a manifest or no bundle is below it, otherwise each one below. */
 function bundlesIn(directory: string): string[] {
   if (existsSync(join(directory, manifestName))) return [directory];
   const below = foldersOf(directory).map((name) => join(directory, name))
@@ -118,7 +118,7 @@ function crowded(path: string): StellaError {
   return new StellaError("place_ambiguous", text, { hint: "name the directory of the bundle" });
 }
 
-/** Undefined where nothing has this name; links are followed. @throws StellaError media */
+/** Undefined if nothing has this name; links are followed. @throws StellaError media */
 function statOf(path: string): Stats | undefined {
   try {
     return statSync(path);
@@ -128,7 +128,7 @@ function statOf(path: string): Stats | undefined {
   }
 }
 
-/** @throws StellaError media where it is no directory */
+/** @throws StellaError media if it is not a directory */
 function existingDirectory(directory: string): string {
   try {
     if (statSync(directory).isDirectory()) return directory;
@@ -158,7 +158,7 @@ function assertDirectory(directory: string): void {
   throw new StellaError("path_unusable", `${action} ${shown(directory)}: it is not a directory`);
 }
 
-/** Whoever waits for a pipe that gives nothing can interrupt it. */
+/** Waiting for an idle pipe can be interrupted. */
 function pullFrom({ stdin, stop }: Host): Pull {
   return (buffer) =>
     new Promise((resolve, reject) => {

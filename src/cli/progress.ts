@@ -8,14 +8,11 @@ import { sizeText } from "./render.ts";
 
 const terminalPause = 100;
 const linePause = 5000;
-/** Of the work, or milliseconds: before, the time left would be a guess from next to nothing. */
+/** Share of the work, or milliseconds, before which the remaining time would be a guess. */
 const leastShare = 0.01;
 const leastTime = 5000;
 
-/**
- * Where a phase stood when it was first heard of: what was done before, by another run, took none
- * of its time.
- */
+/** State of a phase when it was first reported: earlier work took none of its time. */
 interface Start {
   phase: string;
   at: number;
@@ -51,7 +48,7 @@ export class ProgressLine {
     this.#show(progressText(phase, done, total, rate, left), columns);
   }
 
-  /** Something to know besides the progress; never kept back. */
+  /** Prints a note besides the progress, immediately. */
   note(text: string): void {
     if (!this.quiet) this.#show(text, this.host.columns());
   }
@@ -63,7 +60,7 @@ export class ProgressLine {
     this.#width = cut.length;
   }
 
-  /** Takes the line away, so that the result stands alone. */
+  /** Erases the line before the result is printed. */
   end(): void {
     if (this.#width > 0) this.host.stderr(`\r${" ".repeat(this.#width)}\r`);
     this.#width = 0;

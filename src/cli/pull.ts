@@ -1,6 +1,6 @@
 /**
- * `stella pull`: a bundle comes from a registry or from a service, is verified on its way, and gets
- * its names when all of it is right.
+ * `stella pull`: a bundle from a registry or a service is verified while it arrives, and committed
+ * when all of it matches.
  */
 import type { BundleSource } from "../bundle/source.ts";
 import { StreamSource } from "../bundle/stream_source.ts";
@@ -51,7 +51,7 @@ async function remotePlace(
 }
 
 /**
- * The verdict, and the names of what was kept: nothing where it is not good.
+ * The verdict, and the names of the files: none if the verdict is not good.
  * @throws StellaError
  */
 export async function pullInto(
@@ -73,7 +73,7 @@ export async function pullInto(
   }
 }
 
-/** A finished bundle of a service, as one stream: verified while it comes, like every bundle. */
+/** A finished bundle of a service as one stream, verified while it arrives. */
 export function servicePlace(
   { url, id }: RemoteBundle,
   options: Omit<ServiceFlags, "server">,

@@ -1,5 +1,5 @@
 /**
- * `stella push`, and `--push` of an export. What was not just made here is verified while it is
+ * `stella push`, and `--push` of an export. A bundle that was not just made is verified while it is
  * sent.
  */
 import { StellaError } from "../domain/errors.ts";

@@ -103,7 +103,7 @@ function lineOf(statement: Uint8Array): Uint8Array {
   return line;
 }
 
-/** It cannot be removed any more. */
+/** It can no longer be removed. */
 function emptyText(path: string): string {
   return `note:  the receipt ${shown(path)} stays empty: there was no manifest to make it about\n`;
 }

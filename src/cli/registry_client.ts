@@ -1,7 +1,7 @@
 /**
- * A registry as a command line names it. On a sealed site `egress.allow` of the configuration is
- * all that may be connected to: registries that are named on the command line, the token servers
- * and redirects that a registry names, downloads.
+ * A registry named on a command line. On a sealed site only `egress.allow` of the configuration may
+ * be connected to: registries on the command line, token servers and redirects of a registry,
+ * downloads.
  */
 import { loadConfig } from "../config/load.ts";
 import { egressPolicy } from "../domain/egress.ts";
@@ -18,7 +18,7 @@ import { checkEnvironment } from "./network.ts";
 import type { RegistryFlags } from "./options.ts";
 
 /**
- * Reads the configuration and the files that the flags name; connects to nobody yet.
+ * Reads the configuration and the files of the flags; makes no connection yet.
  * @throws StellaError usage
  */
 export async function clientFor(
@@ -45,13 +45,13 @@ export async function clientFor(
   return openRegistry(settings, { timing: timingOf(host), policy, ...uploadsOf(host) });
 }
 
-/** What `docker login` or `podman login` left serves those who name nothing. */
+/** Without flags, the logins of `docker login` or `podman login` are used. */
 function credentialsOf(named: string | undefined, host: Host) {
   if (named !== undefined) return { credentialsFile: named };
   return { loginFiles: loginFiles(host.environment) };
 }
 
-/** Without a state directory an upload that was cut off begins anew. */
+/** Without a state directory, interrupted uploads start again. */
 export function uploadsOf(host: Host) {
   const state = stateDirectory(host.environment);
   return state === undefined ? {} : { uploads: new UploadFolder(join(state, "uploads"), host.now) };

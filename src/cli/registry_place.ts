@@ -1,4 +1,4 @@
-/** A bundle in a registry: verified where it is, by the same code, and nothing is written. */
+/** A bundle in a registry: verified in place by the same code, without writing anything. */
 import { checkAttestation } from "../attest/check/check.ts";
 import { checkHmac } from "../attest/check/hmac.ts";
 import { attestationName, hmacName } from "../bundle/manifest.ts";
@@ -8,7 +8,7 @@ import type { Host } from "./host.ts";
 import type { Place, PlaceFlags, Trust } from "./open_bundle.ts";
 import { clientFor } from "./registry_client.ts";
 
-/** Connects to nobody yet. @throws StellaError usage */
+/** Makes no connection yet. @throws StellaError usage */
 export async function registryPlace(
   name: string,
   options: PlaceFlags,
@@ -36,8 +36,8 @@ export async function registryPlace(
 }
 
 /**
- * Anybody may have attached proofs: the first that is right and by somebody who is trusted counts,
- * else the first.
+ * Anybody may have attached signatures: the first valid one by a trusted key counts, otherwise the
+ * first.
  */
 function chooserFor({ trusted, secrets = [] }: Trust): Choice {
   return (candidates, manifest, proof) => {

@@ -1,6 +1,6 @@
 /**
- * An export as a running service shows it. What stands at the other end may be anything: each field
- * is taken only where it has its type.
+ * An export as reported by a running service. The response is untrusted: a field is used only if it
+ * has its type.
  */
 import { isObject } from "../domain/json.ts";
 import { type Finding, kindNamed, reasonNamed, StellaError } from "../domain/errors.ts";
@@ -38,7 +38,7 @@ export interface RemoteError {
   findings: Finding[];
 }
 
-/** Undefined where it is no export. */
+/** Undefined if it is not an export. */
 export function exportFrom(value: unknown): RemoteExport | undefined {
   if (!isObject(value)) return undefined;
   const { id, state } = value;
@@ -84,7 +84,7 @@ export function hasEnded({ state }: Pick<RemoteExport, "state">): boolean {
   return state === "succeeded" || state === "failed" || state === "cancelled";
 }
 
-/** An export that did not succeed, as the error of a command. */
+/** The error of a command for an export that failed. */
 export function failureOf({ id, state, error }: RemoteExport): StellaError {
   const what = `The export ${shown(id)} ${state === "failed" ? "failed" : `is ${escaped(state)}`}`;
   const text = error === undefined ? what : `${what}: ${error.message}`;
@@ -94,7 +94,7 @@ export function failureOf({ id, state, error }: RemoteExport): StellaError {
   return new StellaError(reasonNamed(reason) ?? "other", text, { kind, hint, findings });
 }
 
-/** What the service listed of what it found; nothing of what is no finding. */
+/** The service's findings; invalid ones are dropped. */
 export function findingsFrom(given: unknown): Finding[] {
   return Array.isArray(given) ? given.flatMap(findingFrom) : [];
 }
@@ -119,15 +119,15 @@ function isRange(value: unknown): value is [number, number] {
     value.every((one) => typeof one === "number");
 }
 
-/** What a service left out of an export, as its timeline tells it. */
+/** What a service left out of an export, according to its timeline. */
 export interface LeftOutReport {
   /** Of risk data alone. */
   leftOut?: LeftOutCounts;
-  /** Absent where the service does not say it, as one of an earlier version. */
+  /** Absent if the service does not report it, as in earlier versions. */
   emptyDirectoryCount?: number;
 }
 
-/** Nothing where the timeline cannot be read: the export succeeded all the same. */
+/** Empty if the timeline cannot be read: the export succeeded anyway. */
 export async function fetchLeftOut(
   client: ServiceClient,
   { id, tenant }: Pick<RemoteExport, "id" | "tenant">,
@@ -136,7 +136,7 @@ export async function fetchLeftOut(
   const answer = await client.call({ path: `/v1/timeline?${asked}` }).catch(() => undefined);
   if (answer?.status !== 200) return {};
   const { items } = objectOf(answer);
-  // An earlier attempt may have made a bundle too, and failed after that.
+  // An earlier attempt may have made a bundle too, and failed later.
   const made = Array.isArray(items)
     ? items.filter(isObject).find(({ stage }) => stage === "made")
     : undefined;

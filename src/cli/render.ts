@@ -1,4 +1,6 @@
-/** Errors, findings and verdicts as text and as JSON. Whatever may come from a bundle is escaped here, on its way to a terminal. */
+/**
+ * Errors, findings and verdicts as text and JSON. Whatever may come from a bundle is escaped here.
+ */
 import {
   exitCodes,
   type Finding,

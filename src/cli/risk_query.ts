@@ -1,7 +1,6 @@
 /**
- * `stella risk query`: what a bundle knows about one id, found while the whole bundle is verified
- * in place. The answer is given after the verdict only: nobody should act on a line that somebody
- * else may have written.
+ * `stella risk query`: looks up an id while the whole bundle is verified in place. The answer is
+ * printed after the verdict only: nobody should act on a line that may be forged.
  */
 import { StellaError } from "../domain/errors.ts";
 import { shown } from "../domain/names.ts";
@@ -40,7 +39,7 @@ export async function queryRisk(
   return answered(query.id, answer, verified.verdict, oldest);
 }
 
-/** Which data is too old. @throws StellaError usage */
+/** The age limit. @throws StellaError usage */
 function oldestOf(maxAge: string | undefined, now: number): Oldest | undefined {
   if (maxAge === undefined) return undefined;
   const days = /^([1-9]\d{0,4})([dw])$/.exec(maxAge);
@@ -59,11 +58,11 @@ interface Oldest {
   maxAge: string;
   /** Milliseconds since 1970, as `latest`: earlier data is too old. */
   time: number;
-  /** A later date is a wrong one, and says nothing about the age. */
+  /** A later date is wrong and says nothing about the age. */
   latest: number;
 }
 
-/** Clocks of two machines differ, and a date without a time is that of a time zone. */
+/** Clocks differ, and a date without a time is in some time zone. */
 const clockDifference = 24 * 3600 * 1000;
 
 function staleOf(providers: readonly AskedProvider[], { maxAge, time, latest }: Oldest): Stale[] {

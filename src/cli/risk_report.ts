@@ -1,11 +1,8 @@
-/**
- * What an export of risk data left out, for a person: by provider, and only where there is
- * something.
- */
+/** What an export of risk data left out, as text: by provider, if there is anything. */
 import type { ProviderSummary } from "../export/report.ts";
 import { counted } from "./render.ts";
 
-/** By why it was left out; the reasons are those of the metric. */
+/** By reason; the reasons are those of the metric. */
 export interface LeftOutCounts {
   invalid: number;
   bad_id: number;

@@ -35,7 +35,7 @@ export function notFoundText(id: string, providers: readonly AskedProvider[]): s
   ]);
 }
 
-/** What was left out at export and may be about the id. */
+/** What was left out at export and may concern the id. */
 export function leftOutText({ count, first }: RiskAnswer["leftOut"]): string {
   if (count === 0) return "";
   const listed = first.slice(0, 5);
@@ -46,7 +46,7 @@ export function leftOutText({ count, first }: RiskAnswer["leftOut"]): string {
   ]);
 }
 
-/** Files that nobody read may be about any id. */
+/** Files that were not read may concern any id. */
 export function unreadText(providers: readonly AskedProvider[]): string {
   return text(providers.flatMap(({ name, unread }) => {
     if (unread === undefined || unread.files === 0) return [];
@@ -77,7 +77,7 @@ function leftOutLine({ provider, path, line, reason, ids }: LeftOutLine): string
   return `${place}: ${reason}${ids === undefined ? " (it may be about this id)" : ""}`;
 }
 
-/** KEV and EPSS know CVEs only: that another id has no entry there says nothing. */
+/** KEV and EPSS only have CVEs: a missing entry of another id says nothing. */
 function exploitedElsewhere(answer: AnsweredLine): string {
   const { covers = [], listedUnder = [], coveredBy = [], sources } = answer;
   const named = sources.flatMap(({ upstream = [], related = [] }) =>
@@ -97,7 +97,7 @@ function firstOf(ids: readonly string[]): string {
   return `${all.slice(0, 5).join(", ")}${more}`;
 }
 
-/** Where nobody was asked, or what was said could not be read, the answer is no "no". */
+/** If no provider was consulted, or its data was not readable, the answer is not "no". */
 function absent(
   kind: "kev" | "epss",
   none: string,

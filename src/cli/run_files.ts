@@ -1,9 +1,8 @@
 /**
- * What a run leaves behind for those who were not there: metrics for node_exporter's textfile
- * collector, because a run that ends cannot be scraped, and a report. Both files are opened before
- * the work, since verification gives up writing before it reads the first byte of a bundle: what
- * cannot be written is known at the start. They replace what an earlier run wrote, and nothing
- * else.
+ * Files for later inspection: metrics for node_exporter's textfile collector, because a command
+ * cannot be scraped, and a report. Both are opened before the work, because verification drops
+ * write permission before it reads a bundle: an unwritable file is reported at the start. They
+ * replace only files of earlier runs.
  */
 import { closeSync, fstatSync, ftruncateSync, readFileSync, writeSync } from "node:fs";
 import { dirname, sep } from "node:path";
@@ -29,7 +28,7 @@ export interface RunFiles {
   end(code: number, json: object): void;
 }
 
-/** Undefined where neither is asked for. @throws StellaError usage, media */
+/** Undefined if neither is requested. @throws StellaError usage, media */
 export function openRunFiles(
   command: string,
   options: RunFileOptions,
@@ -64,7 +63,7 @@ export function openRunFiles(
   };
 }
 
-/** The result as `--json` prints it, and when and by what it was made. */
+/** The result as in `--json`, with times and program. */
 function reportOf({ command, json, started, ended }: Run): unknown {
   const { version, commit } = build();
   return {
@@ -81,11 +80,11 @@ function reportOf({ command, json, started, ended }: Run): unknown {
 const maxBefore = 64 * 1024 * 1024;
 
 class RunFile {
-  /** What stood in it. */
+  /** Its previous content. */
   readonly before: string;
   readonly #fd: number;
 
-  /** @param start how a file begins that an earlier run wrote: no other one is replaced */
+  /** @param start how a file of an earlier run begins: no other is replaced */
   constructor(readonly path: string, what: string, start: RegExp, readonly uuid: string) {
     this.#fd = openNamed(path, 0o644);
     try {
@@ -137,11 +136,11 @@ function replaced(path: string, bytes: Uint8Array, uuid: string): boolean {
   }
 }
 
-/** Where an export puts its manifest unless it is told otherwise. */
+/** Default path of an export's manifest. */
 export const defaultManifest = "out/manifest.json";
 
 /**
- * Before the files are opened: a bundle is carried away, and holds no report of its own making.
+ * Checked before the files are opened: a bundle must not contain its own report.
  * @throws StellaError usage
  */
 function refuseInBundle(options: RunFileOptions): void {

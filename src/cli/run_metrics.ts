@@ -10,7 +10,7 @@ const lastSuccess = "export_run_last_success_timestamp_seconds";
  */
 const maxSuccesses = 100;
 
-/** Lines of earlier successes by their labels: a failed run must not make them forgotten. */
+/** Lines of earlier successes by their labels: a failed run must keep them. */
 export function previousSuccesses(text: string): Map<string, string> {
   const lines = text.matchAll(
     new RegExp(`^${lastSuccess}(\\{[^\\n]*\\}) (\\d+(?:\\.\\d+)?)$`, "gm"),
@@ -103,7 +103,7 @@ function metric(
   return `# HELP ${name} ${help}\n# TYPE ${name} gauge\n${lines}`;
 }
 
-/** A profile's name comes from a bundle: whatever is in it, it stays inside the quotes. */
+/** A profile's name may come from a bundle: it must stay inside the quotes. */
 function labelText(labels: Record<string, string>): string {
   const escape = (value: string) =>
     value.replaceAll("\\", "\\\\").replaceAll('"', '\\"').replaceAll("\n", "\\n");

@@ -1,7 +1,7 @@
 /**
- * A bundle is verified while it is sent, so that a slow medium is read once and two cores are used.
- * Who signed it is settled before the first byte goes out; what then goes out nothing refers to,
- * until the verdict is good.
+ * Verifies a bundle while it is sent, so that a slow medium is read once and two cores are used.
+ * The signer is checked before the first byte is sent; nothing refers to the sent blobs until the
+ * verdict is good.
  */
 import type { Manifest } from "../bundle/manifest.ts";
 import { StellaError } from "../domain/errors.ts";
@@ -26,15 +26,15 @@ export interface Sending<T> {
 
 /** What a sender knows of the verification. */
 export interface Verification {
-  /** Settles with the digest of the manifest that was found right. */
+  /** Resolves with the digest of the verified manifest. */
   approved: Promise<string>;
-  /** Is told what was sent. */
+  /** Records what was sent. */
   backpressure: Backpressure;
 }
 
 /**
- * The verdict, and what came of sending where it is good.
- * @throws what `send` threw, unless a bad verdict is the cause of that; what `verify` threw
+ * The verdict, and the result of sending if it is good.
+ * @throws the error of `send`, unless a bad verdict is its cause; the error of `verify`
  */
 export async function sendWhileVerifying<T>(
   { verify, send }: Sending<T>,
@@ -72,7 +72,7 @@ function bytesOf({ files }: Manifest): number {
   return files.reduce((sum, { size }) => sum + size, 0);
 }
 
-/** The medium or the bytes on it may be the cause: then the verdict says more. */
+/** The medium or its content may be the cause: then the verdict says more. */
 function isAboutBytes(error: unknown): boolean {
   if (error instanceof RegistryError) return byRegistry.includes(error.reason);
   return error instanceof StellaError && byUs.includes(error.kind);

@@ -44,7 +44,7 @@ export async function runServe(
   const { tls: files } = config.service;
   const tls = files === undefined ? undefined : () => readTls(files);
   const state = requireStateDirectory(environment);
-  // Before the service can be found: a hang-up that comes early ends nothing.
+  // Installed before the service can be reached: an early SIGHUP must not end the process.
   let renew = () => {};
   host.onHangUp?.(() => renew());
   const { startService } = await import("../service/service.ts");
@@ -68,7 +68,7 @@ export async function runServe(
   return { json: { url: service.url }, text: "" };
 }
 
-/** Flag, else variable, else file. A variable that is empty says nothing. */
+/** Flag, otherwise variable, otherwise file. An empty variable counts as unset. */
 function addressesOf(
   { listen, opsListen }: ServeFlags,
   environment: Host["environment"],
@@ -82,13 +82,13 @@ function addressesOf(
   };
 }
 
-/** Whole, because whoever reads it does not know where the service was started. */
+/** The absolute path, because readers do not know the working directory of the service. */
 function configurationOf({ path, sha256 }: { path: string | undefined; sha256?: string }) {
   if (path === undefined || sha256 === undefined) return undefined;
   return { path: resolve(path), sha256 };
 }
 
-/** A service manager that waits is told; one that cannot be told ends the service in order. */
+/** Notifies a service manager that is waiting; if that fails the service shuts down. */
 async function untilStopped(service: Service, host: Host, directory: string): Promise<void> {
   let manager: Manager | undefined;
   try {

@@ -1,7 +1,4 @@
-/**
- * What a service answered, and how a refusal becomes the error of a command. Whoever shows its
- * texts escapes them.
- */
+/** Responses of a service, and errors for its refusals. Callers escape the text. */
 import { isObject } from "../domain/json.ts";
 import {
   type ErrorDetails,
@@ -19,13 +16,13 @@ export interface Answer {
   url: string;
   status: number;
   text: string;
-  /** Seconds after which it wants to be asked again. */
+  /** Seconds after which to try again. */
   retryAfter?: number;
-  /** Whether the question had a token. */
+  /** Whether the request had a token. */
   hasToken?: boolean;
 }
 
-/** No good answer. Without a status there was none at all. */
+/** An unsuccessful response. Without a status there was none. */
 export class ServiceError extends StellaError {
   readonly status: number | undefined;
   readonly retryAfter: number | undefined;
@@ -49,7 +46,7 @@ export class ServiceError extends StellaError {
   }
 }
 
-/** The body of an answer as an object; anything else is an empty one. */
+/** The body as an object; empty if it is not one. */
 export function objectOf({ text }: Pick<Answer, "text">): Record<string, unknown> {
   try {
     const value: unknown = JSON.parse(text);

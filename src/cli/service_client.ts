@@ -1,7 +1,6 @@
 /**
- * Requests to a running service, for the commands that have one. No proxy and no trust comes from
- * the environment. What stands at the other end may be anything: its answers are limited, and shown
- * escaped.
+ * Requests to a running service. No proxy or trust comes from the environment. Responses are
+ * untrusted: limited in size, and escaped when shown.
  */
 import { Agent as HttpAgent, type IncomingMessage, request as httpRequest } from "node:http";
 import { Agent as HttpsAgent, request as httpsRequest } from "node:https";
@@ -29,10 +28,12 @@ export interface Call {
   headers?: Record<string, string>;
 }
 
-/** Milliseconds without a byte: of an answer, and of a stream, which says something every 15 s. */
+/**
+ * Milliseconds without a byte: of a response, and of a stream, which sends something every 15 s.
+ */
 const timeout = 5_000;
 const streamTimeout = 45_000;
-/** By this the service tells its own command from other clients. */
+/** Identifies our own command to the service. */
 const agent = { "user-agent": `stella/${build().version}` };
 /** Bytes; a status has a few hundred. */
 export const defaultMaxAnswer = 64 * 1024;
@@ -44,9 +45,9 @@ export class ServiceClient {
   readonly #stop: AbortSignal;
 
   /**
-   * --server, else STELLA_URL, else where `stella serve` listens by default; --token-file, else
-   * STELLA_TOKEN_FILE.
-   * @throws StellaError usage; policy where the token would be sent in the clear
+   * --server, otherwise STELLA_URL, otherwise the default address of `stella serve`; --token-file,
+   * otherwise STELLA_TOKEN_FILE.
+   * @throws StellaError usage; policy if the token would be sent unencrypted
    */
   constructor(flags: ServiceFlags & Pick<CommonFlags, "quiet">, host: Host) {
     const { server, tokenFile, ca, insecureHttp, quiet } = flags;
@@ -67,8 +68,7 @@ export class ServiceClient {
   }
 
   /**
-   * @throws ServiceError where nobody answers; StellaError registry where too much comes,
-   * interrupted
+   * @throws ServiceError without a response; StellaError registry if it is too large, interrupted
    */
   async call(call: Call, max = defaultMaxAnswer): Promise<Answer> {
     const answer = await this.#send(call);
@@ -76,8 +76,8 @@ export class ServiceClient {
   }
 
   /**
-   * The bytes of an answer, read as fast as they are used. Has to be closed.
-   * @throws ServiceError where nobody answers, or something else than 200
+   * The bytes of a response, read as fast as they are used; must be closed.
+   * @throws ServiceError without a response, or for another status than 200
    */
   async stream(path: string): Promise<{ pull: Pull; close(): void }> {
     const answer = await this.#send({ path }, streamTimeout);
@@ -104,8 +104,8 @@ export class ServiceClient {
   }
 
   /**
-   * The text of an answer as it comes; it ends where the other end goes away.
-   * @throws ServiceError where nobody answers, or something else than 200
+   * The lines of a response as they arrive; they end when the connection does.
+   * @throws ServiceError without a response, or for another status than 200
    */
   async *lines(call: Call): AsyncGenerator<string> {
     const answer = await this.#send(call, streamTimeout);
@@ -123,7 +123,7 @@ export class ServiceClient {
     }
   }
 
-  /** A connection that breaks ends them, as one that is closed does. */
+  /** A broken connection ends them like a closed one. */
   async *#chunks(answer: IncomingMessage): AsyncGenerator<Uint8Array> {
     try {
       yield* answer as AsyncIterable<Uint8Array>;
@@ -184,7 +184,7 @@ export class ServiceClient {
 }
 
 /**
- * Before anything is said about the URL of a service: no message may repeat a password.
+ * Called before any message about a service URL: none may repeat a password.
  * @throws StellaError usage
  */
 export function refuseCredentials(text: string): void {
@@ -206,7 +206,7 @@ function baseUrl(text: string): URL {
 }
 
 /**
- * Whoever reads the network between two machines would have the token.
+ * The token could be read on the network between two machines.
  * @throws StellaError policy
  */
 function checkTransport(base: URL, isAllowed: boolean, host: Host): void {

@@ -36,7 +36,7 @@ export async function keepSpans(options: SpansFlags, host: Host): Promise<Result
     size: countOf("--max-size", options.maxSize) * mebibyte,
     keep: countOf("--keep", options.keep),
   };
-  // Spans tell who exported what: only their owner reads them.
+  // Spans show who exported what: only their owner may read them.
   const open = (path: string) => openNamed(path, 0o600, true);
   const file = new SpansFile({ path: options.out, open, ...limits });
   let spans = 0;

@@ -11,13 +11,13 @@ export interface StageTime {
 
 export class StageTimes {
   readonly #elapsed: () => number;
-  /** Those that have ended, in their order. */
+  /** Completed stages in order. */
   readonly all: StageTime[] = [];
   #stage: string | undefined;
   #since = 0;
   #bytes = 0;
 
-  /** `elapsed` is milliseconds that only ever grow. */
+  /** `elapsed` is monotonic milliseconds. */
   constructor(elapsed: () => number) {
     this.#elapsed = elapsed;
   }
@@ -35,7 +35,7 @@ export class StageTimes {
     this.#bytes = done;
   }
 
-  /** The last one is over. */
+  /** Ends the last stage. */
   end(): void {
     if (this.#stage === undefined) return;
     const seconds = Math.round(this.#elapsed() - this.#since) / 1000;
@@ -44,7 +44,7 @@ export class StageTimes {
     this.#bytes = 0;
   }
 
-  /** One that was measured elsewhere. */
+  /** A stage that was measured elsewhere. */
   add(stage: string, { seconds, bytes }: { seconds: number; bytes: number }): void {
     this.all.push({ stage, seconds, bytes });
   }

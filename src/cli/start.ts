@@ -1,4 +1,4 @@
-/** Runs one command line: finds the command, reads its options, runs it, and writes its result. */
+/** Runs one command line: finds the command, parses its options, runs it, and prints its result. */
 import { printableJson, shown } from "../domain/names.ts";
 import { StellaError } from "../domain/errors.ts";
 import { build } from "../domain/version.ts";
@@ -10,7 +10,7 @@ import { dropPermissions, granted } from "./permissions.ts";
 import { asStellaError, errorJson, errorText, painter } from "./render.ts";
 import type { RunFiles } from "./run_files.ts";
 
-/** How the result of this command line is written. */
+/** How to print the result. */
 interface Output {
   readonly host: Host;
   /** Of the command, as it was typed. */
@@ -21,7 +21,7 @@ interface Output {
   readonly paint: Paint;
 }
 
-/** Does what `args` say. @returns the exit code; nothing below ends the process */
+/** Runs `args`. @returns the exit code; nothing below ends the process */
 export async function start(args: readonly string[], lent: Host): Promise<number> {
   const host = { ...lent, stdout: checkedOutput(lent.stdout) };
   build(); // It is remembered: the form is told by a variable, which the command may give up.
@@ -55,7 +55,7 @@ function outputFor({ options }: Typed, output: Output): Output {
   };
 }
 
-/** Gives up what the command does not need, runs it, and writes what came of it. */
+/** Drops what the command does not need, runs it, and prints the result. */
 async function perform(command: Command, typed: Typed, output: Output): Promise<number> {
   const { host, name } = output;
   const isQuestion = typed.options["permissions"] === true;
@@ -74,12 +74,12 @@ async function perform(command: Command, typed: Typed, output: Output): Promise<
   }
 }
 
-/** A command, by one of its names, with the words behind the name; or a group of commands. */
+/** A command by one of its names, with the remaining words; or a group of commands. */
 type Found =
   | { readonly entry: Entry; readonly name: string; readonly words: readonly string[] }
   | { readonly group: string; readonly isAsked: boolean };
 
-/** @throws StellaError usage where the words name no command */
+/** @throws StellaError usage if the words are not a command */
 function findCommand(args: readonly string[]): Found {
   if (args[0] === "--version" || args[0] === "-V") {
     return findCommand(["version", ...args.slice(1)]);
@@ -127,7 +127,7 @@ function unknownCommand(name: string, word: string, words: readonly string[]): S
   );
 }
 
-/** All of them at once. */
+/** Reports all faults at once. */
 function refuseFaults(name: string, faults: readonly Fault[]): void {
   if (faults.length === 0) return;
   const hints = [...new Set(faults.flatMap(({ hint }) => hint ?? []))];
@@ -153,13 +153,13 @@ async function showOverview(
   return error.exitCode;
 }
 
-/** In place of the command's work, at the moment when that would begin. */
+/** Runs instead of the command, with the permissions it would have. */
 function showPermissions(host: Host): Result {
   const permissions = granted(host.permissions);
   return { json: { permissions }, text: permissions.map((one) => `${one}\n`).join("") };
 }
 
-/** Opened before anything is given up; most runs ask for none and load nothing for it. */
+/** Opened before permissions are dropped; most runs need none of these modules. */
 async function openFiles(name: string, { options }: Typed, host: Host) {
   const [metricsTextfile, report, profile, manifest] = [
     options["metricsTextfile"],
@@ -176,7 +176,7 @@ function textOf(value: Value): string | undefined {
   return typeof value === "string" ? value : undefined;
 }
 
-/** The error that ended the run is the one to show, whatever becomes of the files. */
+/** The error that ended the run is shown, even if writing the files fails too. */
 function endFailed(files: RunFiles | undefined, name: string, error: StellaError): void {
   try {
     files?.end(error.exitCode, errorJson(name, error));
@@ -204,7 +204,7 @@ function fail(error: StellaError, output: Output): number {
 }
 
 /**
- * Writes to standard output. Where that fails, `instead` and the reason go to standard error.
+ * Writes to standard output. If that fails, `instead` and the reason go to standard error.
  * @returns the exit code
  */
 function show(text: string, { host, paint }: Output, code: number, instead = ""): number {

@@ -1,6 +1,6 @@
 /**
- * `stella status` and `stella health`: what runs, and whether it is the build that a bundle's
- * manifest names. The manifest's own signature is not checked here: that is `stella verify`.
+ * `stella status` and `stella health`: what is running, and whether it is the build in a bundle's
+ * manifest. The manifest's signature is not checked here: use `stella verify`.
  */
 import { isObject } from "../domain/json.ts";
 import { type Manifest, manifestName } from "../bundle/manifest.ts";
@@ -18,15 +18,15 @@ import { findingJson, findingText } from "./render.ts";
 import { objectOf } from "./service_answer.ts";
 import { ServiceClient } from "./service_client.ts";
 
-/** As `/status` answers. */
+/** The response of `/status`. */
 interface Status {
   version: string;
   commit: string;
   buildDate: string;
   form: string;
-  /** Of the one file that runs; absent under `deno run`. */
+  /** Digest of the executable; absent under `deno run`. */
   binary?: { sha256: string };
-  /** For those who have a token: the state directory and the configuration in force. */
+  /** For callers with a token: the state directory and the active configuration. */
   state?: string;
   configuration?: { path: string; sha256: string };
   features: Record<string, boolean>;
@@ -53,7 +53,7 @@ export async function showStatus(
       { hint: "check that it is a service of stella, and name the right one with --server" },
     );
   }
-  // The manifest may be anybody's: where it is a file it is read without the network.
+  // The manifest is untrusted: a local file is read without network permission.
   await dropPermissions(host, place?.needs ?? []);
   const manifest = place === undefined ? undefined : await readNamed(place);
   const findings = manifest === undefined ? [] : differences(manifest, service);
@@ -66,8 +66,8 @@ export async function showStatus(
 }
 
 /**
- * Readiness of a running service by exit code, for hosts without curl: 0 ready, 13 not.
- * @throws StellaError registry (the same code as not ready) where nobody answers
+ * Readiness of a running service as exit code, for hosts without curl: 0 ready, 13 not.
+ * @throws StellaError registry (the same code as not ready) without a response
  */
 export async function showHealth(options: ServiceFlags, host: Host): Promise<Result> {
   const path = "/health/readiness?verbose";

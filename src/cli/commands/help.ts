@@ -1,7 +1,7 @@
 import { type Command, defineCommand } from "../command.ts";
 import type { Subject } from "../help.ts";
 
-/** @param load gives all commands */
+/** @param load returns all commands */
 export function helpCommand(load: () => Promise<readonly Subject[]>): Command {
   return defineCommand({
     path: "help",

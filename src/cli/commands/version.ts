@@ -1,6 +1,6 @@
 /**
- * `stella version`: which build runs; with --check whether the program's bytes are those of its
- * build. Its work is in this file, because it is the command that starts fastest.
+ * `stella version`: which build is running; with --check whether the program's bytes are those of
+ * its build. Its work is in this file, because it has to start fastest.
  */
 import { exitCodes, StellaError } from "../../domain/errors.ts";
 import { build, programPath } from "../../domain/version.ts";
