@@ -9,7 +9,7 @@ import { refuseNoDirectory, regularFileAt, replaceFile } from "../output/named_f
 import { shown } from "../domain/names.ts";
 import type { Result } from "./command.ts";
 import type { Host } from "./host.ts";
-import { counted } from "./render.ts";
+import { plural } from "./render.ts";
 
 export async function listAssets(): Promise<Result> {
   const list = assets().map(({ path, bytes, kind }) => ({
@@ -52,7 +52,7 @@ export async function writeAssets(
   const files = chosen.map(target);
   return await Promise.resolve({
     json: { files },
-    text: `wrote ${counted(files.length, "file")}\n${files.map((file) => `  ${file}\n`).join("")}`,
+    text: `wrote ${plural(files.length, "file")}\n${files.map((file) => `  ${file}\n`).join("")}`,
   });
 }
 

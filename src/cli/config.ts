@@ -9,7 +9,7 @@ import { type WritableSource, writableSources } from "../config/source_writers.t
 import { readTls } from "../config/tls_files.ts";
 import type { CommonFlags, Result } from "./command.ts";
 import type { Host } from "./host.ts";
-import { counted } from "./render.ts";
+import { plural } from "./render.ts";
 import { plainOf, schemaOf, yamlOf } from "../config/show.ts";
 
 /** A configured host, and whether the egress policy allows it. */
@@ -106,7 +106,7 @@ function textOf(config: Config, path: string | undefined, reach: Destination[]):
     sealed
       ? `  egress     sealed: allowed: ${allow.join(", ") || "no connections"}`
       : "  egress     open: all connections are allowed",
-    `  reaches    ${reach.length === 0 ? "nothing" : counted(reach.length, "destination")}`,
+    `  reaches    ${reach.length === 0 ? "nothing" : plural(reach.length, "destination")}`,
     ...reach.map((one) =>
       `    ${one.destination} (${one.of})${
         one.allowed ? "" : ": REFUSED, it is not in egress.allow"

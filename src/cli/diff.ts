@@ -16,7 +16,7 @@ import type { Host } from "./host.ts";
 import { confineForBundle } from "./permissions.ts";
 import type { PlaceFlags } from "./open_bundle.ts";
 import { placeAt } from "./place.ts";
-import { counted } from "./render.ts";
+import { plural } from "./render.ts";
 
 interface FieldChange {
   field: string;
@@ -93,7 +93,7 @@ async function compared(
     json: { same, manifest, counts, differences, findings: [], files: [] },
     text: same
       ? "the same: manifests and indexes say the same of every file\n"
-      : `${counted(manifest.length, "field")} of the manifest, ${counted(added, "file")} added, ` +
+      : `${plural(manifest.length, "field")} of the manifest, ${plural(added, "file")} added, ` +
         `${removed} removed, ${changed} changed\n`,
   };
 }

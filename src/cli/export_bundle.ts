@@ -1,44 +1,31 @@
 /** `stella export bundle`: profile, key and output put together, then the pipeline. */
 import { basename, dirname, resolve } from "node:path";
-import { StellaError } from "../domain/errors.ts";
-import { assets } from "../assets/assets.ts";
 import { loadSigner, type MadeKey } from "../attest/sign/keys.ts";
 import { machineSigner } from "../attest/sign/machine_key.ts";
 import type { Signer } from "../attest/sign/signer.ts";
 import { manifestName } from "../bundle/manifest.ts";
-import { checkName, shown } from "../domain/names.ts";
-import type { PrivatePlaces } from "../bundle/private_files.ts";
-import { type Config, loadConfig } from "../config/load.ts";
-import { keyDirectory, machineKeyPath, requireStateDirectory } from "../config/paths.ts";
 import { hostnameOf } from "../config/destinations.ts";
-import type { Profile } from "../config/profile.ts";
-import { programsOf } from "../export/companions.ts";
+import { keyDirectory, machineKeyPath, requireStateDirectory } from "../config/paths.ts";
+import { StellaError } from "../domain/errors.ts";
+import { shown } from "../domain/names.ts";
 import { exportBundle } from "../export/export.ts";
 import { planExport } from "../export/plan.ts";
-import {
-  addressesOf,
-  type ExportContext,
-  type ExportSpec,
-  requestExport,
-  resolveExport,
-  tenantOf,
-} from "../export/spec.ts";
+import { addressesOf, type ExportContext } from "../export/spec.ts";
 import { tryTargets } from "../export/targets.ts";
-import { build, programPath } from "../domain/version.ts";
+import { timingOf } from "../net/retry.ts";
 import { chunkWorkers } from "./chunk_worker.ts";
 import type { Result } from "./command.ts";
 import { yielder } from "./event_loop.ts";
-import { inputsOf } from "./export_inputs.ts";
 import type { ExportFlags } from "./export_options.ts";
+import { specOf } from "./export_request.ts";
 import { exported, planned } from "./export_result.ts";
 import type { Host } from "./host.ts";
-import { ProgressLine } from "./progress.ts";
 import { checkEnvironment } from "./network.ts";
+import { dropPermissions } from "./permissions.ts";
+import { ProgressLine } from "./progress.ts";
 import { outcomeOf, tryPush, withOutcomes } from "./publish_result.ts";
 import { openPush } from "./push.ts";
 import { uploadsOf } from "./registry_client.ts";
-import { timingOf } from "../net/retry.ts";
-import { dropPermissions } from "./permissions.ts";
 import { defaultManifest, refuseInSources } from "./run_files.ts";
 import { StageTimes } from "./stage_times.ts";
 
@@ -111,69 +98,6 @@ export function outputDirectory(manifest: string): string {
     "argument_invalid",
     `Cannot write the manifest to ${shown(manifest)}: it has to be called ${manifestName}`,
     { hint: `for example: --manifest out/${manifestName}` },
-  );
-}
-
-/** What the flags ask for, and the configuration says of it. */
-async function specOf(flags: ExportFlags, host: Host): Promise<ExportSpec> {
-  const { environment } = host;
-  const name = profileName(flags);
-  const where = { flag: flags.config, environment };
-  const { config } = await loadConfig(where);
-  const profile = profileOf(name, flags, config);
-  const targets = flags.noPublish === true ? [] : profile.targets;
-  const asked = { ...profile, targets };
-  const request = requestExport(config, asked, tenantOf(flags.tenant, profile), environment);
-  return resolveExport({
-    ...request,
-    compression: flags.compression,
-    layout: flags.layout,
-    volumeSize: flags.volumeSize,
-    secretFile: flags.secret,
-    programs: programsOf(flags.includeSelf ? selfPath() : undefined, flags.includeBinary),
-    privatePlaces: withNamedFiles(request.privatePlaces, flags),
-  }, { environment, now: host.now, build: build(), kitFiles: assets });
-}
-
-function profileName(flags: ExportFlags): string {
-  if (flags.profile !== undefined) return checkName("profile", flags.profile);
-  throw new StellaError("argument_missing", "Cannot export: no profile was named", {
-    hint: "for example: stella export bundle --profile kit --manifest out/manifest.json",
-  });
-}
-
-/** What was named to this command is as private as what the configuration names. */
-function withNamedFiles(places: PrivatePlaces, flags: ExportFlags): PrivatePlaces {
-  const { key, keyPassphraseFile, secret, credentials, clientKey, tokenFile } = flags;
-  const named = [key, keyPassphraseFile, secret, credentials, clientKey, tokenFile];
-  return { ...places, files: [...places.files, ...named.filter((path) => path !== undefined)] };
-}
-
-function profileOf(name: string, flags: ExportFlags, config: Config): Profile {
-  const inputs = inputsOf(flags);
-  const known = config.profiles.get(name);
-  if (known !== undefined) return { ...known, sources: [...known.sources, ...inputs] };
-  if (inputs.length > 0) {
-    return { name, kind: "files", sources: inputs, compression: "zstd", targets: [] };
-  }
-  throw new StellaError(
-    "profile_unknown",
-    `Cannot export the profile ${shown(name)}: it is not configured`,
-    {
-      hint: `give it something to pack with --input PATH, or use one of: ${
-        [...config.profiles.keys()].join(", ")
-      }`,
-    },
-  );
-}
-
-function selfPath(): string {
-  const path = programPath();
-  if (path !== undefined) return path;
-  throw new StellaError(
-    "program_unsuitable",
-    "Cannot include this program: it runs from its source, not as one binary",
-    { hint: "build it with `deno task build` or `deno task build:portable`, and run the binary" },
   );
 }
 

@@ -4,11 +4,10 @@ import type { MadeKey } from "../attest/sign/keys.ts";
 import { manifestName } from "../bundle/manifest.ts";
 import { escaped } from "../domain/names.ts";
 import type { Plan } from "../export/plan.ts";
-import type { ExportReport } from "../export/report.ts";
+import type { ExportReport, ProviderSummary } from "../export/report.ts";
 import { nameOf } from "../export/targets.ts";
 import type { Result } from "./command.ts";
-import { counted, sizeText } from "./render.ts";
-import { leftOutLines } from "./risk_report.ts";
+import { plural, sizeText } from "./render.ts";
 import type { StageTime } from "./stage_times.ts";
 
 /** Of a dry run. */
@@ -30,7 +29,7 @@ export function planned(plan: Plan): Result {
       files: [],
     },
     text: [
-      `would export  ${facts.profile} of ${facts.created}: ${counted(plan.files, "file")}, ${
+      `would export  ${facts.profile} of ${facts.created}: ${plural(plan.files, "file")}, ${
         sizeText(plan.bytes)
       }`,
       ...emptyLines(plan.empty),
@@ -66,7 +65,7 @@ export function exported(
   const { profile, tenant, created, bundleDigest, payload } = report;
   const lines = [
     `exported  ${profile} of ${created} into ${directory}`,
-    `  payload   ${counted(payload.files, "file")}, ${sizeText(payload.bytes)}, in a bundle of ${
+    `  payload   ${plural(payload.files, "file")}, ${sizeText(payload.bytes)}, in a bundle of ${
       sizeText(report.bundleBytes)
     }`,
     ...emptyLines(report.emptyDirectories),
@@ -99,4 +98,30 @@ export function exported(
     },
     text: lines.join("\n") + "\n",
   };
+}
+
+/** By why it was left out; the reasons are those of the metric. */
+export interface LeftOutCounts {
+  invalid: number;
+  bad_id: number;
+  unread: number;
+}
+
+/** Empty where nothing was left out. */
+export function countsText({ invalid, bad_id: badIds, unread }: LeftOutCounts): string {
+  return [
+    invalid > 0 ? plural(invalid, "bad record") : "",
+    badIds > 0 ? plural(badIds, "bad id") : "",
+    unread > 0 ? `${plural(unread, "file")} not read` : "",
+  ].filter((part) => part !== "").join(", ");
+}
+
+export function leftOutLines(risk: readonly ProviderSummary[] = []): string[] {
+  const lines = risk.flatMap(({ name, rejected, badIds, unread }) => {
+    const parts = countsText({ invalid: rejected, bad_id: badIds, unread });
+    return parts === "" ? [] : [`  left out  ${name}: ${parts}`];
+  });
+  return lines.length === 0
+    ? []
+    : [...lines, "            see rejected.ndjson and providers.json in the bundle"];
 }

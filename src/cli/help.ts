@@ -15,7 +15,7 @@ export const about =
   "An Export Center in one binary: signed, reproducible bundles for sites behind an air gap";
 
 export const exitCodesText = `Exit codes:
-  0 ok   1 internal   2 usage or configuration   3 manifest unreadable
+  0 ok   1 defect of stella   2 usage or configuration   3 manifest unreadable
   4 signature invalid   5 signer not trusted   6 file missing
   7 digest or size differs   8 unexpected content   9 unsafe path or entry
   10 truncated, or volume missing   11 wrong base or rollback

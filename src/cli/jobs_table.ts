@@ -1,7 +1,7 @@
 /** Prints exports of a running service: many as a table that fits the terminal, one in detail. */
 import { escaped } from "../domain/names.ts";
 import { hasEnded, type RemoteExport } from "./remote_export.ts";
-import { counted, findingLine, sizeText } from "./render.ts";
+import { findingLine, plural, sizeText } from "./render.ts";
 
 const minWidth = 80;
 
@@ -53,7 +53,7 @@ export function exportText(one: RemoteExport): string {
     ["ended", one.endedAt],
     ["took", seconds !== undefined ? durationText(seconds) : undefined],
     ["attempts", attempts === undefined ? undefined : String(attempts)],
-    ["payload", files !== undefined ? counted(files, "file") : undefined],
+    ["payload", files !== undefined ? plural(files, "file") : undefined],
     ["bundle", bytes !== undefined ? sizeText(bytes) : undefined],
     ["digest", bundleDigest === undefined ? undefined : `sha256:${bundleDigest}`],
     ["same as", one.sameAs],

@@ -17,7 +17,7 @@ import type { Verdict } from "../verify/verdict.ts";
 import type { Result } from "./command.ts";
 import type { Host } from "./host.ts";
 import { placeAt } from "./place.ts";
-import { counted, findingText, sizeText, verdictJson } from "./render.ts";
+import { findingText, plural, sizeText, verdictJson } from "./render.ts";
 import { type Verified, type VerifyFlags, verifyPlace } from "./verify.ts";
 
 interface Artifact extends Omit<PayloadFile, "mode"> {
@@ -125,15 +125,15 @@ function showText(
     ? `${escaped(signer.name)} (${signer.keyid}), trusted here`
     : claimedKeyid !== undefined
     ? `${claimedKeyid}, not trusted here`
-    : "nobody that is known";
+    : "no known key";
   const lines = bundle === undefined ? [] : [
     `${bundle.profile} of ${bundle.created}, tenant ${bundle.tenant}`,
     `  digest    sha256:${bundle.bundleDigest}`,
     `  made by   ${bundle.tool.name} ${bundle.tool.version} (${bundle.tool.commit})`,
     `  signed by ${signed}`,
-    `  payload   ${counted(bundle.files, "file")}, ${sizeText(bundle.bytes)}`,
+    `  payload   ${plural(bundle.files, "file")}, ${sizeText(bundle.bytes)}`,
     ...kinds.map(([kind, { files, bytes }]) =>
-      `    ${kind.padEnd(10)} ${counted(files, "file")}, ${sizeText(bytes)}`
+      `    ${kind.padEnd(10)} ${plural(files, "file")}, ${sizeText(bytes)}`
     ),
     "  beside the manifest",
     ...files.map(({ path, role, size }) =>
@@ -158,7 +158,7 @@ export async function listStore({ environment }: Host): Promise<Result> {
   const isBad = items.some((one) => "fault" in one);
   const lines = items.map((one) =>
     `${one.tenant}  ${one.profile}  ${one.exportId}  ${
-      "fault" in one ? escaped(one.fault) : `${one.created}  ${counted(one.files, "file")}`
+      "fault" in one ? escaped(one.fault) : `${one.created}  ${plural(one.files, "file")}`
     }\n`
   );
   return {

@@ -5,7 +5,7 @@
 import { isObject } from "../domain/json.ts";
 import { type Finding, kindNamed, reasonNamed, StellaError } from "../domain/errors.ts";
 import { escaped, shown } from "../domain/names.ts";
-import type { LeftOutCounts } from "./risk_report.ts";
+import type { LeftOutCounts } from "./export_result.ts";
 import { objectOf } from "./service_answer.ts";
 import type { ServiceClient } from "./service_client.ts";
 

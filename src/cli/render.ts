@@ -126,7 +126,9 @@ export function verdictText(verdict: Verdict, paint = plain): string {
     );
   }
   if (verdict.verdict === "integrity-only") {
-    lines.push("  Only the bytes were judged, as asked: this says nothing about who made them.");
+    lines.push(
+      "  Only integrity was checked (--integrity-only): this does not prove who made the bundle.",
+    );
   }
   return [...lines, ...findings.map(findingText), ...(notes ?? []).map(noteText)].join("\n") + "\n";
 }
@@ -137,20 +139,18 @@ function noteText(note: Note): string {
   }
   return "path" in note
     ? `  note      ${escaped(note.path)} is not listed in the manifest and was not verified`
-    : `  note      ${
-      counted(note.more, "more file")
-    } beside the manifest: not listed, not verified`;
+    : `  note      ${plural(note.more, "more file")} beside the manifest: not listed, not verified`;
 }
 
 function filesOf(verdict: Verdict, bundle: NonNullable<Verdict["bundle"]>): string {
-  const total = counted(bundle.files, "file");
+  const total = plural(bundle.files, "file");
   if (verdict.filesVerified === bundle.files) {
-    return `${total}, ${sizeText(bundle.bytes)}, every digest right`;
+    return `${total}, ${sizeText(bundle.bytes)}, all digests match`;
   }
-  return `${verdict.filesVerified} of ${total} with the right digest`;
+  return `${verdict.filesVerified} of ${total} with a matching digest`;
 }
 
-export function counted(count: number, noun: string): string {
+export function plural(count: number, noun: string): string {
   // Not toLocaleString, which loads ICU's number formats: a tenth of the time of a small
   // verification.
   const digits = String(count).replace(/\B(?=(\d{3})+$)/g, ",");

@@ -5,7 +5,7 @@
 import { escaped, shown } from "../domain/names.ts";
 import { isCve } from "../risk/ids.ts";
 import type { AnsweredLine, AskedProvider, LeftOutLine, RiskAnswer } from "../risk/query.ts";
-import { counted } from "./render.ts";
+import { plural } from "./render.ts";
 
 type Json = Record<string, unknown>;
 
@@ -30,7 +30,7 @@ export function notFoundText(id: string, providers: readonly AskedProvider[]): s
   return text([
     `not found: ${shown(id)} is in none of the providers of this bundle (code 16)`,
     ...providers.map(({ name, asOf, records }) =>
-      `  asked       ${name}, as of ${asOf}: ${counted(records, "record")}`
+      `  asked       ${name}, as of ${asOf}: ${plural(records, "record")}`
     ),
   ]);
 }
@@ -52,7 +52,7 @@ export function unreadText(providers: readonly AskedProvider[]): string {
     if (unread === undefined || unread.files === 0) return [];
     const first = unread.names.slice(0, 3);
     const more = unread.files > first.length ? ", ..." : "";
-    const files = `${counted(unread.files, "file")} not read: ${first.join(", ")}${more}`;
+    const files = `${plural(unread.files, "file")} not read: ${first.join(", ")}${more}`;
     return [`  left out    ${name}: ${files} (it may be about this id)`];
   }));
 }

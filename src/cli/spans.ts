@@ -14,7 +14,7 @@ import { openSink } from "../telemetry/sink/span_sink.ts";
 import type { Result } from "./command.ts";
 import { stopped } from "./event_loop.ts";
 import type { Host } from "./host.ts";
-import { counted } from "./render.ts";
+import { plural } from "./render.ts";
 
 interface SpansFlags {
   listen: string;
@@ -54,7 +54,7 @@ export async function keepSpans(options: SpansFlags, host: Host): Promise<Result
     if (!options.quiet) host.stderr(`listens on ${sink.url}/v1/traces\n`);
     await stopped(host);
     await sink.close();
-    const text = `kept ${counted(spans, "span")} in ${shown(options.out)}\n`;
+    const text = `kept ${plural(spans, "span")} in ${shown(options.out)}\n`;
     return {
       json: { url: sink.url, spans, files: [options.out] },
       text,

@@ -4,7 +4,7 @@
 import assert from "node:assert/strict";
 import { mkdirSync, readFileSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
-import { inputsOf } from "../../src/cli/export_inputs.ts";
+import { inputsOf } from "../../src/cli/export_request.ts";
 import { writeFiles } from "../support/bundle_fixture.ts";
 import { type Home, withHome } from "../support/program.ts";
 

@@ -3,7 +3,7 @@ import { mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import type { Finding } from "../../../src/domain/errors.ts";
 import { comparePaths, folded, pathFault } from "../../../src/domain/paths.ts";
-import { parseInput } from "../../../src/cli/export_inputs.ts";
+import { parseInput } from "../../../src/cli/export_request.ts";
 import { layOut } from "../../../src/export/sources/inputs.ts";
 import { walk } from "../../../src/export/sources/walk.ts";
 import { always, alwaysAsync, fc } from "../../support/property.ts";

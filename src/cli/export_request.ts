@@ -1,0 +1,121 @@
+/** What the flags of an export ask for, with what the configuration says of its profile. */
+import { assets } from "../assets/assets.ts";
+import type { PrivatePlaces } from "../bundle/private_files.ts";
+import { globFault } from "../config/glob.ts";
+import { type Config, loadConfig } from "../config/load.ts";
+import type { FilesSource, Profile } from "../config/profile.ts";
+import { StellaError } from "../domain/errors.ts";
+import { checkName, shown } from "../domain/names.ts";
+import { build, programPath } from "../domain/version.ts";
+import { programsOf } from "../export/companions.ts";
+import { type ExportSpec, requestExport, resolveExport, tenantOf } from "../export/spec.ts";
+import type { ExportFlags } from "./export_options.ts";
+import type { Host } from "./host.ts";
+
+/** What the flags ask for, and the configuration says of it. */
+export async function specOf(flags: ExportFlags, host: Host): Promise<ExportSpec> {
+  const { environment } = host;
+  const name = profileName(flags);
+  const where = { flag: flags.config, environment };
+  const { config } = await loadConfig(where);
+  const profile = profileOf(name, flags, config);
+  const targets = flags.noPublish === true ? [] : profile.targets;
+  const asked = { ...profile, targets };
+  const request = requestExport(config, asked, tenantOf(flags.tenant, profile), environment);
+  return resolveExport({
+    ...request,
+    compression: flags.compression,
+    layout: flags.layout,
+    volumeSize: flags.volumeSize,
+    secretFile: flags.secret,
+    programs: programsOf(flags.includeSelf ? selfPath() : undefined, flags.includeBinary),
+    privatePlaces: withNamedFiles(request.privatePlaces, flags),
+  }, { environment, now: host.now, build: build(), kitFiles: assets });
+}
+
+function profileName(flags: ExportFlags): string {
+  if (flags.profile !== undefined) return checkName("profile", flags.profile);
+  throw new StellaError("argument_missing", "Cannot export: no profile was named", {
+    hint: "for example: stella export bundle --profile kit --manifest out/manifest.json",
+  });
+}
+
+/** What was named to this command is as private as what the configuration names. */
+function withNamedFiles(places: PrivatePlaces, flags: ExportFlags): PrivatePlaces {
+  const { key, keyPassphraseFile, secret, credentials, clientKey, tokenFile } = flags;
+  const named = [key, keyPassphraseFile, secret, credentials, clientKey, tokenFile];
+  return { ...places, files: [...places.files, ...named.filter((path) => path !== undefined)] };
+}
+
+function profileOf(name: string, flags: ExportFlags, config: Config): Profile {
+  const inputs = inputsOf(flags);
+  const known = config.profiles.get(name);
+  if (known !== undefined) return { ...known, sources: [...known.sources, ...inputs] };
+  if (inputs.length > 0) {
+    return { name, kind: "files", sources: inputs, compression: "zstd", targets: [] };
+  }
+  throw new StellaError(
+    "profile_unknown",
+    `Cannot export the profile ${shown(name)}: it is not configured`,
+    {
+      hint: `give it something to pack with --input PATH, or use one of: ${
+        [...config.profiles.keys()].join(", ")
+      }`,
+    },
+  );
+}
+
+function selfPath(): string {
+  const path = programPath();
+  if (path !== undefined) return path;
+  throw new StellaError(
+    "program_unsuitable",
+    "Cannot include this program: it runs from its source, not as one binary",
+    { hint: "build it with `deno task build` or `deno task build:portable`, and run the binary" },
+  );
+}
+
+type InputFlags = Pick<ExportFlags, "input" | "include" | "exclude" | "follow">;
+
+/**
+ * @throws StellaError usage for a glob that cannot be used, and where there is no input that it
+ * could be about
+ */
+export function inputsOf(
+  { input = [], include = [], exclude = [], follow }: InputFlags,
+): FilesSource[] {
+  const rules = {
+    ...include.length === 0 ? {} : { include: [...include] },
+    ...exclude.length === 0 ? {} : { exclude: [...exclude] },
+    ...(follow === true ? { follow } : {}),
+  };
+  const [first] = Object.keys(rules);
+  if (first !== undefined && input.length === 0) {
+    throw new StellaError("options_conflict", `Cannot use --${first} without --input`, {
+      hint:
+        "name what to pack with --input PATH; sources of a profile have these rules in stella.yaml",
+    });
+  }
+  for (const [name, globs] of Object.entries({ include, exclude })) {
+    for (const glob of globs) checkGlob(name, glob);
+  }
+  return input.map((text) => ({ ...parseInput(text), ...rules }));
+}
+
+/**
+ * `DIR`, `FILE` or `PREFIX=PATH`. A path that itself holds `=` is written with `./` or `/` in front.
+ * @throws StellaError usage
+ */
+export function parseInput(text: string): FilesSource {
+  const at = text.indexOf("=");
+  if (at < 1 || /^[./]/.test(text)) return { path: text };
+  return { prefix: text.slice(0, at), path: text.slice(at + 1) };
+}
+
+function checkGlob(option: string, glob: string): void {
+  const fault = globFault(glob);
+  if (fault === undefined) return;
+  throw new StellaError("argument_invalid", `Cannot use --${option} ${shown(glob)}: ${fault}`, {
+    hint: "for example: --include '**/*.json'; globs are compared with paths below the input",
+  });
+}
