@@ -88,14 +88,14 @@ const statements: [string, Recipe["statement"], string][] = [
   ["a float", (s) => ({ ...s, predicate: { x: 1.5 } }), malformed],
 ];
 
-Deno.test("a right signature over a wrong statement is refused (CVE-2026-39395, CVE-2022-35929)", () => {
+Deno.test("a valid signature over a wrong statement is refused (CVE-2026-39395, CVE-2022-35929)", () => {
   for (const [about, statement, expected] of statements) {
     assert.deepEqual(check(statement), [expected], about);
     assert.deepEqual(check(statement, []), [expected], `${about}: by a stranger it is no better`);
   }
 });
 
-Deno.test("other subjects, algorithms and fields of the statement are the maker's business", () => {
+Deno.test("additional subjects, algorithms and fields of the statement are accepted", () => {
   const more = check((s) => ({
     ...s,
     subject: [{ name: "x", digest: { sha1: "y" } }, { ...s.subject[0], annotations: {} }],

@@ -35,7 +35,7 @@ function signed(recipe: Recipe): [Uint8Array, Uint8Array] {
   return [files.get(attestationName)!, files.get(manifestName)!];
 }
 
-Deno.test("a trusted signer over exactly these bytes: no finding", () => {
+Deno.test("a trusted signature over exactly these bytes has no finding", () => {
   for (const algorithm of ["ed25519", "p256"] as const) {
     const maker = testKey("maker", algorithm);
     const { files } = makeBundle({ key: maker });
@@ -48,7 +48,7 @@ Deno.test("a trusted signer over exactly these bytes: no finding", () => {
   }
 });
 
-Deno.test("a right signature by a stranger is untrusted, says by which key, and names no signer", () => {
+Deno.test("a valid signature by an unknown key is untrusted, reports the key, and names no signer", () => {
   for (const keys of [[], [other.trusted]]) {
     const result = check(right, manifestBytes, keys);
     assert.deepEqual(result.codes, ["untrusted key_unknown"]);
@@ -223,7 +223,7 @@ Deno.test("every other encoding of the attestation is refused as malformed", () 
   assert.deepEqual(check(Buffer.of(0xff, 0xfe)).codes, [malformed]);
 });
 
-Deno.test("DSSE's own door accepts both forms of base64 and fields that it does not know", () => {
+Deno.test("verifyEnvelope accepts both forms of base64 and unknown fields", () => {
   const bytes = changed((b) => {
     b.dsseEnvelope.payload = urlSafe(b.dsseEnvelope.payload);
     b.dsseEnvelope.signatures[0].sig = urlSafe(b.dsseEnvelope.signatures[0].sig);
@@ -233,7 +233,7 @@ Deno.test("DSSE's own door accepts both forms of base64 and fields that it does 
   assert.equal(verifyEnvelope(readAttestation(bytes), trusted), key.trusted);
 });
 
-Deno.test("DSSE's own door takes one signature and no more: there is no choosing which one counts", () => {
+Deno.test("verifyEnvelope accepts exactly one signature", () => {
   for (const count of [0, 2, 1000]) {
     const bytes = changed((b) => {
       const [one] = b.dsseEnvelope.signatures;
@@ -243,7 +243,7 @@ Deno.test("DSSE's own door takes one signature and no more: there is no choosing
   }
 });
 
-Deno.test("the attestation of one manifest is none of another", () => {
+Deno.test("the attestation of one manifest is refused for another", () => {
   const [, manifest] = signed({ manifest: (m) => m.tenant = "u" });
   assert.deepEqual(check(right, manifest).codes, [subject]);
   assert.deepEqual(check(right, Buffer.concat([manifestBytes, Buffer.from("\n")])).codes, [

@@ -48,7 +48,7 @@ Deno.test("a key is made under a passphrase, is its owner's alone, and opens wit
   });
 });
 
-Deno.test("each way to get a passphrase wrong is said", async () => {
+Deno.test("each fault of a passphrase has its message", async () => {
   await withDirectory((root) => {
     const file = (name: string, content: string, mode = 0o600) => {
       writeFileSync(join(root, name), content, { mode });

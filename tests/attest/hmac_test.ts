@@ -47,7 +47,7 @@ function verdictOf(bytes: Uint8Array, secrets = [secret], over = manifest) {
   return [findings[0]?.kind ?? "ok", findings[0]?.reason ?? by?.name];
 }
 
-Deno.test("a sealed statement is accepted by its secret, the same bytes each time", () => {
+Deno.test("an HMAC signature is accepted with its secret, and has the same bytes each time", () => {
   assert.deepEqual(verdictOf(sealed), ["ok", "shared"]);
   assert.deepEqual(verdictOf(sealed, [other, secret]), ["ok", "shared"]);
   assert.deepEqual(signWithSecret(secret, statement), sealed);
@@ -56,7 +56,7 @@ Deno.test("a sealed statement is accepted by its secret, the same bytes each tim
   assert.match(envelope.signatures[0].keyid, /^hmac-sha256:/);
 });
 
-Deno.test("the code is HMAC-SHA256 over the prefix and DSSE's encoding, as anybody can compute", () => {
+Deno.test("the MAC is HMAC-SHA256 over the prefix and the DSSE encoding", () => {
   const key = Buffer.alloc(32, 7);
   const text = `-----BEGIN STELLA SHARED SECRET-----\n${
     key.toString("base64")
@@ -74,7 +74,7 @@ Deno.test("the code is HMAC-SHA256 over the prefix and DSSE's encoding, as anybo
   );
 });
 
-Deno.test("another secret is a stranger, another manifest is a broken seal", () => {
+Deno.test("another secret is unknown, and another manifest makes the HMAC signature invalid", () => {
   assert.deepEqual(verdictOf(sealed, [other]), ["untrusted", "key_unknown"]);
   assert.deepEqual(verdictOf(sealed, []), ["untrusted", "key_unknown"]);
   assert.deepEqual(verdictOf(sealed, [secret], manifest.slice(1)), [
@@ -128,7 +128,7 @@ Deno.test("a public key used as the secret of an HMAC passes for no signature", 
   }
 });
 
-Deno.test("a seal in the place of an attestation is refused, with and without its wrapping", () => {
+Deno.test("an HMAC signature in place of an attestation is refused, with and without its wrapping", () => {
   const bare = checkAttestation("a", sealed, manifest, [trusted]);
   assert.deepEqual(bare.findings.map(({ kind, reason }) => [kind, reason]), [[
     "signature",
@@ -142,7 +142,7 @@ Deno.test("a seal in the place of an attestation is refused, with and without it
   }
 });
 
-Deno.test("a signature in the place of a seal is refused, whatever its keyid says", () => {
+Deno.test("a key signature in place of an HMAC signature is refused, whatever its keyid", () => {
   const signature = sign(null, preAuthEncoding(payloadType, statement), pair.privateKey);
   for (const id of [secret.keyid, keyid]) {
     const forged = encodeEnvelope({ payloadType, payload: statement, keyid: id, signature });
@@ -152,7 +152,7 @@ Deno.test("a signature in the place of a seal is refused, whatever its keyid say
   assert.deepEqual(verdictOf(attested), ["signature", "malformed"]);
 });
 
-Deno.test("a code without the prefix, by another digest, or cut short is refused", () => {
+Deno.test("a MAC without the prefix, with another digest, or truncated is refused", () => {
   const key = Buffer.alloc(32, 7);
   const text = `-----BEGIN STELLA SHARED SECRET-----\n${
     key.toString("base64")
@@ -197,7 +197,7 @@ function withDirectory(body: (directory: string) => void): void {
   }
 }
 
-Deno.test("a secret file and a key file are never taken for each other", () => {
+Deno.test("a secret file is never accepted as a key file, nor a key file as a secret", () => {
   withDirectory((directory) => {
     const write = (name: string, text: string) => {
       Deno.writeTextFileSync(join(directory, name), text, { mode: 0o600 });

@@ -8,7 +8,7 @@ import { withDirectory, writeFiles } from "../support/bundle_fixture.ts";
 const inDirectory = { kind: "usage", message: /is in the bundle's own directory$/ };
 const onMedium = { kind: "usage", message: /is on the bundle's own medium$/ };
 
-Deno.test("trust in or below the bundle's own directory is refused, however the path is written", async () => {
+Deno.test("a key in or below the bundle's directory is refused, however the path is written", async () => {
   await withDirectory((root) => {
     writeFiles(root, { "out/k.pub": "", "out/keys/k.pub": "", "out2/k.pub": "", "k.pub": "" });
     const out = join(root, "out");
@@ -40,7 +40,7 @@ Deno.test("trust in or below the bundle's own directory is refused, however the 
   });
 });
 
-Deno.test("a hard link of a file that lies with the bundle is that file, in the payload too", async () => {
+Deno.test("a hard link of a file in the bundle is refused as that file, in the payload too", async () => {
   await withDirectory((root) => {
     writeFiles(root, {
       "out/manifest.json": "",
@@ -79,7 +79,7 @@ Deno.test("the same inode, size and time on another device is the file that an o
   });
 });
 
-Deno.test("the bundle's device is its medium, unless this machine has a place of its own on it", async () => {
+Deno.test("a key on the bundle's device is refused, unless the device belongs to this machine", async () => {
   await withDirectory((root) => {
     writeFiles(root, { "stick/b/manifest.json": "", "stick/keys/k.pub": "k" });
     const [bundle, key] = [join(root, "stick/b"), join(root, "stick/keys/k.pub")];

@@ -83,7 +83,7 @@ Deno.test("a key that others can read is refused, with what to do", async () => 
   });
 });
 
-Deno.test("what is no signing key is refused, and never printed", async () => {
+Deno.test("a file that is not a signing key is refused, and never printed", async () => {
   await withDirectory((root) => {
     const path = join(root, "k.key");
     const pem = (type: "rsa" | "ec") => {

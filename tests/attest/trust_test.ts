@@ -83,7 +83,7 @@ Deno.test("a trust directory gives its *.pub files, by name, and nothing else", 
   });
 });
 
-Deno.test("--trust has to name something that holds a key", async () => {
+Deno.test("--trust is refused if the path has no key", async () => {
   await withDirectory((root) => {
     assertUsage(() => keysAt(root), /no \*\.pub file/);
     assert.throws(() => keysAt(join(root, "none")), {

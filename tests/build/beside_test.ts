@@ -7,7 +7,7 @@ import { fixturePlace } from "./place.ts";
 
 const root = new URL("../../", import.meta.url).pathname;
 
-Deno.test("beside a program lie its digest and the SBOM that it carries, with the commit's time", async () => {
+Deno.test("the build writes the digest and the SBOM beside a program, with the commit's time", async () => {
   await using place = await fixturePlace();
   writeFileSync(`${place.root}/stella.exe`, "abc");
   const stamp = { commit: build().commit, date: "2026-01-01T00:00:00Z", modified: false };

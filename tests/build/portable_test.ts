@@ -149,7 +149,7 @@ portableTest(["cc"], "the portable form", async (t) => {
     assert.deepEqual([changed.ok, changed.expected], [false, good.expected]);
   });
 
-  await t.step("says so when the file is cut", () => {
+  await t.step("reports a truncated file", () => {
     const cut = `${place.root}/changed`;
     chmodSync(cut, 0o755);
     truncateSync(cut, 50_000_000);

@@ -27,7 +27,7 @@ Deno.test("files up to the limit are hashed whole, larger ones are left", async 
   });
 });
 
-Deno.test("what is no regular file is said, and not opened", async () => {
+Deno.test("a path that is not a regular file is reported and not opened", async () => {
   await withDirectory((root) => {
     mkdirSync(join(root, "d"));
     writeFileSync(join(root, "d/f"), "content");

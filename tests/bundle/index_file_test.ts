@@ -38,7 +38,7 @@ Deno.test("the index reads the same however its bytes are cut", () => {
   assert.deepEqual(parse([]), []);
 });
 
-Deno.test("an entry outlives the block that it came from", () => {
+Deno.test("an entry stays valid after its block is reused", () => {
   const parser = new IndexParser();
   const block = Buffer.from(lines("first"));
   parser.push(block);

@@ -46,7 +46,7 @@ async function filled(change: (path: string) => void = () => {}) {
   });
 }
 
-Deno.test("a hole gets the bytes of its file, and nothing beside it is touched", async () => {
+Deno.test("a deferred region gets the bytes of its file, and no other byte changes", async () => {
   const { chunk, digest } = await filled();
   assert.equal(digest, sha256(content));
   const end = 10 + content.length;
@@ -69,7 +69,7 @@ const changes: [string, (path: string) => void, RegExp][] = [
   }, /file" is not what it was/],
 ];
 
-Deno.test("a file that is not what it was is refused", async () => {
+Deno.test("a file that changed is refused", async () => {
   for (const [about, change, reason] of changes) {
     await assert.rejects(filled(change), { kind: "conflict", message: reason }, about);
   }

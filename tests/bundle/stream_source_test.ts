@@ -38,7 +38,7 @@ Deno.test("an archive that sorts before the index and before the documents comes
   assert.deepEqual(await judged(await streamOf(zero), zero), { code: 0, found: [] });
 });
 
-Deno.test("what is missing, strange or in another order is named", async () => {
+Deno.test("missing, unexpected and misplaced files of a stream are reported", async () => {
   const made = bundles["zstd"]!;
   const all = order(made);
   const without = (name: string) => all.filter((one) => one !== name);
@@ -60,7 +60,7 @@ Deno.test("what is missing, strange or in another order is named", async () => {
   }
 });
 
-Deno.test("what does not begin with the manifest is no bundle", async () => {
+Deno.test("a stream that does not start with the manifest is refused", async () => {
   const made = bundles["zstd"]!;
   const bad: [string, Uint8Array, RegExp][] = [
     ["nothing", new Uint8Array(), /no manifest\.json in it/],
@@ -88,7 +88,7 @@ Deno.test("a stream cut anywhere is refused, and where files still came it is ca
   assert.deepEqual([code, found], [10, ["truncated bundle.tar"]]);
 });
 
-Deno.test("no byte of a stream can change unseen, padding and end included, and none can follow", async () => {
+Deno.test("every changed or added byte of a stream is found, padding and end included", async () => {
   const made = bundles["zstd"]!;
   const whole = await streamOf(made);
   for (let at = 0; at < whole.length; at += 7) {
@@ -124,7 +124,7 @@ Deno.test("an index that is too large to hold is refused before it is read", asy
   assert.match(found.join(), /its index has 134217729 bytes, and at most 134217728 are held/);
 });
 
-Deno.test("a payload that lies as files cannot be judged as a stream, and that is said", async () => {
+Deno.test("a bundle with the layout directory is refused as a stream", async () => {
   const made = bundles["directory"]!;
   const names = order(made).filter((name) => !name.startsWith("payload/"));
   const { code, found } = await judged(await streamOf(made, names), made);

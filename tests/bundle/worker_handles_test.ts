@@ -38,7 +38,7 @@ function fakes(more: Partial<Parameters<typeof workerPool>[0]> = {}) {
 const ended = { kind: "defect", message: /A worker ended: out of memory/ };
 const chunk = () => new Uint8Array(8);
 
-Deno.test("a question is kept until the worker listens, and then answered", async () => {
+Deno.test("a task is queued until the worker listens, and then done", async () => {
   const { made, pool } = fakes();
   const answer = pool.digest(chunk());
   assert.deepEqual(made[0]!.asked, []);
@@ -48,7 +48,7 @@ Deno.test("a question is kept until the worker listens, and then answered", asyn
   assert.equal(await answer, "done");
 });
 
-Deno.test("a worker that dies fails what was asked, and what is asked later", async () => {
+Deno.test("a worker that crashes fails its pending and later tasks", async () => {
   for (const isReady of [false, true]) {
     const { made, pool } = fakes();
     const before = pool.digestFile();
@@ -64,7 +64,7 @@ Deno.test("a worker that dies fails what was asked, and what is asked later", as
   }
 });
 
-Deno.test("a stop fails all that is under way, and all that comes", async () => {
+Deno.test("a stop fails all pending and later tasks", async () => {
   const stop = new AbortController();
   const error = () => new StellaError("interrupted", "Interrupted");
   const { made, pool } = fakes({ stop: { signal: stop.signal, error } });
@@ -89,7 +89,7 @@ Deno.test("where it was stopped before it began, nothing is done; after its end 
   assert.equal(made.length, 0);
 });
 
-Deno.test("a worker starts with its first work, and one that nothing is asked of not at all", async () => {
+Deno.test("a worker starts with its first task, and never without one", async () => {
   const { made, pool } = fakes();
   assert.equal(made.length, 0);
   const digest = pool.digestFile();
@@ -131,7 +131,7 @@ Deno.test("a digest of which an update failed fails, though the worker goes on",
   await assert.rejects(finished, /no memory/);
 });
 
-Deno.test("a digest is taken by the worker that has the fewest", () => {
+Deno.test("a digest is computed by the worker with the fewest digests", () => {
   const { made, pool } = fakes();
   const [volume, first] = [pool.digestFile(), pool.digestFile()];
   made.forEach((worker) => worker.say("ready"));

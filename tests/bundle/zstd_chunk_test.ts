@@ -183,7 +183,7 @@ Deno.test("frames that are refused before they are decoded, with the reason", ()
   }
 });
 
-Deno.test("frames whose blocks lie are refused by the decoder, within the size", () => {
+Deno.test("frames with wrong block sizes are refused by the decoder", () => {
   const lies: [string, Buffer][] = [
     ["fewer bytes than stated", frame({ size: 300, blocks: [block(0, a300.subarray(1), true)] })],
     ["more bytes than stated", frame({ size: 300, blocks: [block(1, Buffer.of(0), true, 4000)] })],

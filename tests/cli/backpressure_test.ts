@@ -28,7 +28,7 @@ async function reading(backpressure: Backpressure): Promise<{ read(): Promise<nu
   return { read };
 }
 
-Deno.test("bytes come a little ahead of what was sent, and no faster", async () => {
+Deno.test("reading stays a little ahead of sending", async () => {
   const backpressure = new Backpressure();
   const { read } = await reading(backpressure);
   const ahead = await read();
@@ -38,7 +38,7 @@ Deno.test("bytes come a little ahead of what was sent, and no faster", async () 
   assert.equal(await read(), ahead + 100, "it goes on by itself");
 });
 
-Deno.test("where nothing more is sent nothing is waited for", async () => {
+Deno.test("reading does not wait once sending has ended", async () => {
   const backpressure = new Backpressure();
   const { read } = await reading(backpressure);
   assert((await read()) < 1000);

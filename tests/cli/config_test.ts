@@ -55,7 +55,7 @@ Deno.test("an open site reaches all of it, and one destination can be asked abou
   });
 });
 
-Deno.test("faults of egress, providers and timeline are told with their lines", async () => {
+Deno.test("faults of egress, providers and timeline are reported with their lines", async () => {
   const text = `version: 1
 egress:
   sealed: yes

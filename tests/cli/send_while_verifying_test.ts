@@ -22,7 +22,7 @@ function aborted(signal: AbortSignal): Promise<never> {
   });
 }
 
-Deno.test("a good verdict is what the sender waits for", async () => {
+Deno.test("the sender waits for a good verdict", async () => {
   const steps: string[] = [];
   const { verdict, sent } = await sendWhileVerifying({
     verify: async (begin) => {
@@ -38,7 +38,7 @@ Deno.test("a good verdict is what the sender waits for", async () => {
   assert.deepEqual([steps, verdict, sent], [["sent", "judged"], good, "published d"]);
 });
 
-Deno.test("nothing is sent of a bundle that its signer already settles", async () => {
+Deno.test("a bundle with a refused signer is not sent", async () => {
   for (const isRefused of [true, undefined]) {
     const { verdict, sent } = await sendWhileVerifying({
       verify: (begin) => {
@@ -51,7 +51,7 @@ Deno.test("nothing is sent of a bundle that its signer already settles", async (
   }
 });
 
-Deno.test("a bad verdict ends the sender, whether it still sends or waits to publish", async () => {
+Deno.test("a bad verdict ends the sender, while it sends or waits to publish", async () => {
   for (const waits of [true, false]) {
     let end: unknown;
     const { verdict, sent } = await sendWhileVerifying({
@@ -70,7 +70,7 @@ Deno.test("a bad verdict ends the sender, whether it still sends or waits to pub
   }
 });
 
-Deno.test("a registry that fails ends the judging at once", async () => {
+Deno.test("a registry that fails ends the verification at once", async () => {
   const failure = new RegistryError("auth", "401");
   let stopped = false;
   const sending = sendWhileVerifying({
@@ -91,7 +91,7 @@ const aboutBytes = [
   new StellaError("file_missing", "not found"),
 ];
 
-Deno.test("bytes that are wrong are the verdict's to tell, and right ones are the registry's fault", async () => {
+Deno.test("the verdict reports wrong bytes; with right bytes the registry's error is reported", async () => {
   for (const failure of aboutBytes) {
     const work = (verdict: Verdict) => ({
       verify: async (begin: (m: Manifest, isRefused: boolean) => void) => {
@@ -106,7 +106,7 @@ Deno.test("bytes that are wrong are the verdict's to tell, and right ones are th
   }
 });
 
-Deno.test("a medium that fails under the judging ends the sender, and is the error", async () => {
+Deno.test("a medium that fails during verification ends the upload, and is the error", async () => {
   const failure = new StellaError("medium_failed", "the stick is gone");
   let ended = false;
   const sending = sendWhileVerifying({
@@ -120,7 +120,7 @@ Deno.test("a medium that fails under the judging ends the sender, and is the err
   assert(ended);
 });
 
-Deno.test("who stops the program stops both", async () => {
+Deno.test("stopping the program stops verification and upload", async () => {
   const stop = new AbortController();
   const sending = sendWhileVerifying({
     verify: (begin, signal) => {
@@ -133,7 +133,7 @@ Deno.test("who stops the program stops both", async () => {
   await assert.rejects(sending, { kind: "interrupted" });
 });
 
-Deno.test("judging goes on once the first bytes are on their way, or nothing is sent any more", async () => {
+Deno.test("verification continues once the first bytes were sent, or nothing more is sent", async () => {
   const mebibytes = (many: number) => many * 1024 * 1024;
   const cases: [string, (backpressure: Backpressure) => void][] = [
     ["enough for a connection", (backpressure) => backpressure.sent(mebibytes(4), mebibytes(9))],

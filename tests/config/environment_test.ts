@@ -58,7 +58,7 @@ Deno.test("trust directories are the system's and the user's", () => {
   assert.deepEqual(trustDirectories(of({})), ["/etc/stella/trust.d"]);
 });
 
-Deno.test("logins lie where podman and docker look for them, in podman's order", () => {
+Deno.test("logins are read from the paths of podman and docker, in podman's order", () => {
   const all = { HOME: "/h", XDG_RUNTIME_DIR: "/run/user/1", XDG_CONFIG_HOME: "/c" };
   assert.deepEqual(loginFiles(of(all)), [
     "/run/user/1/containers/auth.json",

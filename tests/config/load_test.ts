@@ -104,7 +104,7 @@ profiles:
   });
 });
 
-Deno.test("all faults are told at once, in order, with line and path", async () => {
+Deno.test("all faults are reported at once, in order, with line and path", async () => {
   const faults = await faultsOf(`version: 2
 surprise: yes
 registries:
@@ -166,7 +166,7 @@ profiles:
   ]);
 });
 
-Deno.test("what is no YAML 1.2 is told by line", async (t) => {
+Deno.test("a file that is not YAML 1.2 is refused with the line", async (t) => {
   const cases: [string, string, string[]][] = [
     ["a key twice", "version: 1\nversion: 1\n", ["2 Map keys must be unique"]],
     ["tabs", "version: 1\nprofiles:\n\ta: 1\n", ["3 Tabs are not allowed as indentation"]],
@@ -246,7 +246,7 @@ for (const indent of ["", "  "]) {
   });
 }
 
-Deno.test("a key that comes twice is told with the line of the second, at any depth", async () => {
+Deno.test("a duplicate key is reported with the line of the second, at any depth", async () => {
   const text = "version: 1\nservice:\n  listen: a\n  hosts: []\n  listen: b\nversion: 1\n";
   const message = "Map keys must be unique";
   assert.deepEqual(await faultsOf(text), [`5 ${message}`, `6 ${message}`]);

@@ -81,7 +81,7 @@ service:
   ]);
 });
 
-Deno.test("everything that is wrong is told at once, with its line", async () => {
+Deno.test("all faults are reported at once, each with its line", async () => {
   const faults = await faultsOf(`version: 1
 service:
   concurrency: 0

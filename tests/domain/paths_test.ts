@@ -150,7 +150,7 @@ Deno.test("comparePaths is the order of UTF-8 bytes", () => {
   }));
 });
 
-Deno.test("folded: twins that a case-insensitive or normalising file system cannot keep apart", () => {
+Deno.test("folded: names that collide on a case-insensitive or normalizing file system are equal", () => {
   const twins = [
     ["readme", "README"],
     ["\u00e9", "\u00c9"],

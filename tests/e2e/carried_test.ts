@@ -51,7 +51,7 @@ test("a payload is unpacked below DIR with its modes, and a second time nothing 
   assert.deepEqual(snapshot(join(home.path, "far/away")), expected);
 });
 
-test("of a damaged or foreign bundle nothing is unpacked, and the directory is not even made", async (home) => {
+test("a damaged or untrusted bundle is not unpacked, and its directory is not created", async (home) => {
   const out = await exported(home, "out", ["--compression", "none"]);
   const archive = join(out, "p.tar");
   const right = readFileSync(archive);
@@ -95,7 +95,7 @@ test("the service's bundle.tar is verified and unpacked from a pipe", async (hom
   assert.equal((await home.json(["verify", "-"], { stdin: new Uint8Array() })).exit, 3);
 });
 
-test("volumes on several sticks are judged in any order: right, missing, bad, and where", async (home) => {
+test("volumes on several sticks are verified in any order, and reported with state and place", async (home) => {
   const input = join(home.path, "in");
   mkdirSync(input);
   const noise = new Uint8Array(20 * 1024 * 1024);
@@ -140,7 +140,7 @@ test("volumes on several sticks are judged in any order: right, missing, bad, an
   assert.match(absent.error.message, /Cannot look for volumes in "unplugged": no such file/);
 });
 
-test("of several copies of a volume a right one is found, in any order, and the bad ones are named", async (home) => {
+test("an intact copy of a volume is found in any order, and damaged copies are reported", async (home) => {
   const input = join(home.path, "in");
   mkdirSync(input);
   writeFileSync(join(input, "noise"), crypto.getRandomValues(new Uint8Array(65_536)));

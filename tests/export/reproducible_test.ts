@@ -84,7 +84,7 @@ Deno.test("files are 0644, programs, scripts and directories 0755, whatever the 
   });
 });
 
-Deno.test("what an input's content or mode says, and only that, changes the digest", async () => {
+Deno.test("only content and mode of an input change the digest", async () => {
   await withDirectory(async (root) => {
     const input = join(root, "in");
     const digest = async (name: string) => (await run(join(root, name), input)).bundleDigest;

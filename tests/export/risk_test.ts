@@ -85,7 +85,7 @@ async function payloadOf(directory: string): Promise<Record<string, string>> {
 const kevText = kev([kevEntry("CVE-2021-0001")]);
 const sha256 = (text: string) => createHash("sha256").update(text).digest("hex");
 
-Deno.test("originals and join lie in a bundle that verifies; a second export is the same bytes", async () => {
+Deno.test("a risk bundle has originals and join and verifies; a second export has the same bytes", async () => {
   using site = new Site();
   const providers: ProviderConfig[] = [
     { kind: "kev", path: site.write("in/kev.json", kevText), onInvalid: "fail" },
@@ -112,7 +112,7 @@ Deno.test("originals and join lie in a bundle that verifies; a second export is 
   assert.deepEqual(readdirSync(join(site.path, "out")).filter((name) => name.startsWith(".")), []);
 });
 
-Deno.test("bad records end the export with their places, and nothing is left", async () => {
+Deno.test("invalid records end the export with their locations, and nothing is left", async () => {
   using site = new Site();
   const path = site.write("kev.json", kev([kevEntry("x"), kevEntry("CVE-2021-0001")]));
   const { code, findings } = await refusal(() =>

@@ -122,7 +122,7 @@ Deno.test("a bundle that cannot be compared with is an error once the service ha
   }
 });
 
-Deno.test("nobody at home, something else at home, and a URL that is none", async () => {
+Deno.test("status fails without a service, with another service, and with an invalid URL", async () => {
   const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const { port } = listener.addr as Deno.NetAddr;
   listener.close();

@@ -208,7 +208,7 @@ Deno.test("a person who wants no more ends the following and not the export", as
   }
 });
 
-Deno.test("it does not matter when: the answer may come just then", async () => {
+Deno.test("an interrupt is handled even if the response arrives at the same moment", async () => {
   let asked = () => {};
   await pretending(() => (asked(), stays("retry: 2000\n\n")), async (url) => {
     for (let n = 0; n < 8; n++) {

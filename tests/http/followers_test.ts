@@ -28,7 +28,7 @@ async function leave(streams: Response[]): Promise<void> {
 
 const alone = () => new Bench({ config: { ...config, tenants: ["default"] } });
 
-Deno.test("who goes away makes room for another; there are only so many, and who is refused is counted", async () => {
+Deno.test("followers are limited, leave their place to others, and refusals are counted", async () => {
   using bench = alone();
   const id = enqueue(bench);
   const { streams, refused } = await fill(bench, id);
@@ -42,7 +42,7 @@ Deno.test("who goes away makes room for another; there are only so many, and who
   await leave([...streams, again]);
 });
 
-Deno.test("HEAD tells what would come, and takes nobody's place", async () => {
+Deno.test("HEAD returns the headers and takes no follower's place", async () => {
   using bench = alone();
   const id = enqueue(bench);
   for (let n = 0; n <= bench.feed.maxFollowers; n++) {
@@ -65,7 +65,7 @@ Deno.test("where there are several tenants, one leaves half of the places to the
   await leave([...first.streams, ...other.streams]);
 });
 
-Deno.test("a stream that fails gives its place back", async () => {
+Deno.test("a failed stream releases its place", async () => {
   using bench = alone();
   const id = enqueue(bench);
   const { streams } = await fill(bench, id);

@@ -76,7 +76,7 @@ function guarded(): Bench {
   return bench;
 }
 
-Deno.test("a stranger learns how each check stands, and nothing of what it found", async () => {
+Deno.test("a caller without a token sees the status of each check, but not its result", async () => {
   using bench = guarded();
   bench.peer = "192.0.2.7";
   const ready = await bench.get("/health/readiness");

@@ -101,7 +101,7 @@ Deno.test("request bodies that never arrive block no other tenant, on real socke
   }
 });
 
-Deno.test("a request that fails gives its place back", async () => {
+Deno.test("a failed request releases its place", async () => {
   using bench = new Bench(limited({ maxRequests: 1 }));
   bench.queue.list = () => {
     throw new Error("a defect");

@@ -69,7 +69,7 @@ Deno.test("before the first round nothing is ready", () => {
   assert.equal(bench.readiness.report().status, "fail");
 });
 
-Deno.test("a thousand questions make no probe", async () => {
+Deno.test("a thousand requests cause no probe", async () => {
   let probes = 0;
   using bench = new Bench([check("a", () => {
     probes++;

@@ -263,7 +263,7 @@ Deno.test("as many jobs run at once as there are places, and a free place is fil
   assert.equal(max, 2);
 });
 
-Deno.test("what may pass is tried again, later each time, and fails for good at last", async () => {
+Deno.test("a transient failure is retried with growing waits, and fails for good at last", async () => {
   using bench = new Bench();
   bench.enqueue();
   const waits: number[] = [];

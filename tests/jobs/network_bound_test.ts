@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { Loop } from "../../src/jobs/loop.ts";
 import { MemoryQueue } from "./memory_queue.ts";
 
-Deno.test("where patient jobs hold all places, one more is there for a job of another profile", async () => {
+Deno.test("one more place exists for another profile while network-bound jobs hold all places", async () => {
   let ids = 0;
   const queue = new MemoryQueue({ now: () => 5_000, newId: () => `job-${++ids}` });
   const enqueue = (profile: string) =>

@@ -18,7 +18,7 @@ Deno.test("a worker does its job, and what it says on the way arrives before the
   assert.equal(pulses, 3, "ready, the event, the end");
 });
 
-Deno.test("a refusal crosses the border with code, hint and findings", async () => {
+Deno.test("an error of a worker keeps code, hint and findings", async () => {
   await assert.rejects(run("refuse"), (error) => {
     assert.ok(error instanceof StellaError);
     assert.deepEqual([error.kind, error.message, error.hint], [
@@ -43,7 +43,7 @@ Deno.test("a worker that cannot be loaded fails its job", async () => {
   await assert.rejects(missing, { kind: "defect", message: /worker crashed: .*nonexistent/ });
 });
 
-Deno.test("a worker that falls silent is given up", async (t) => {
+Deno.test("a worker that stops responding is given up", async (t) => {
   for (const job of ["exit", "spin"]) {
     await t.step(
       job,
@@ -74,7 +74,7 @@ Deno.test("after a stop no worker is started", async () => {
   await assert.rejects(run("echo", { signal: AbortSignal.abort(new Error("over")) }), /over/);
 });
 
-Deno.test("a worker that lives and makes no progress is ended, as something that may pass", async () => {
+Deno.test("a worker without progress is ended with a transient failure", async () => {
   await assert.rejects(run("yield", { stallTimeout: 200 }), (error) => {
     assert.ok(error instanceof StellaError);
     assert.match(error.message, /no progress for too long/);

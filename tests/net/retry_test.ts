@@ -22,7 +22,7 @@ async function run(error: Error, times: number, timing = new FakeTiming()) {
   return { calls, result, waits: timing.waits };
 }
 
-Deno.test("what passes is tried five times, with growing waits", async () => {
+Deno.test("a transient failure is retried up to five times, with growing waits", async () => {
   const { calls, result, waits } = await run(refused(outgoing, answer(503)), 9);
   assert.equal(calls, 5);
   assert.deepEqual(waits, [375, 750, 1500, 3000]);
@@ -109,7 +109,7 @@ for (const [what, error, reason, again] of classes) {
   });
 }
 
-Deno.test("an error of ours is not tried again", async () => {
+Deno.test("a local error is not retried", async () => {
   assert.equal((await run(new StellaError("digest_mismatch", "It differs"), 9)).calls, 1);
 });
 

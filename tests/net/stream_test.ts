@@ -92,7 +92,7 @@ Deno.test("a reader that does not read holds the sender up", async () => {
   });
 });
 
-Deno.test("a body that falls silent ends as timeout, one that is cut as reset", async () => {
+Deno.test("a body that stops ends as timeout, a truncated one as reset", async () => {
   const half: Handler = (_, response) => {
     response.writeHead(200, { "content-length": content.length });
     response.write(content.subarray(0, mebibyte));

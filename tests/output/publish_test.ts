@@ -149,7 +149,7 @@ Deno.test("an export is tried again where that may help one of the targets that 
   });
 });
 
-Deno.test("what may pass is told from what will not, also after the border of a worker", () => {
+Deno.test("transient failures are distinguished from permanent ones, also after a worker boundary", () => {
   const registry = (reason: Reason) => new StellaError(reason, "x", { kind: "remote" });
   for (const reason of ["timeout", "server_error", "reset"] as const) {
     assert.equal(isTransient(registry(reason)), true, reason);

@@ -148,7 +148,7 @@ Deno.test("a name that somebody took meanwhile ends it, and what had its name lo
   });
 });
 
-Deno.test("two names that the target takes for one end it", async () => {
+Deno.test("two names that collide on the target end the unpack", async () => {
   await withDirectory((root) => {
     const unpacked = into(root);
     unpacked.begin({ path: "a/x", mode: 0o644, size: 1 });

@@ -185,7 +185,7 @@ Deno.test("all providers are read before one of them is refused, and all their f
   );
 });
 
-Deno.test("skip leaves bad records out, counts them, and lists them in the bundle", async () => {
+Deno.test("skip leaves invalid records out, counts them, and lists them in the bundle", async () => {
   const { report, output, lines } = await build([
     ["kev", { "k.json": kev([kevEntry("CVE-2021-0001"), kevEntry("x", { dueDate: 1 })]) }, {
       onInvalid: "skip",
@@ -220,7 +220,7 @@ Deno.test("skip leaves bad records out, counts them, and lists them in the bundl
   assert.deepEqual([rejected[2].provider, rejected[2].path], ["osv-1", "bad.json"]);
 });
 
-Deno.test("a provider of which nothing is good is refused even where bad records may be skipped", async () => {
+Deno.test("a provider without a valid record is refused even if invalid records are skipped", async () => {
   await assert.rejects(
     build([["osv", { "a.json": "{" }, { onInvalid: "skip" }]]),
     /1 invalid record, and no valid record of osv/,

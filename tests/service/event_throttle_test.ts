@@ -5,7 +5,7 @@ import type { WorkerEvent } from "../../src/service/export_worker.ts";
 
 type Stage = Extract<WorkerEvent, { kind: "progress" }>["stage"];
 
-Deno.test("between two messages of a stage the last one is held, and told before anything else", () => {
+Deno.test("the last progress event of a stage is held back, and sent before any other event", () => {
   const told: string[] = [];
   let now = 0;
   const throttle = new EventThrottle<WorkerEvent>((event) => {

@@ -78,7 +78,7 @@ Deno.test("the last good bundle outlives failed exports and restarts, and one th
   }
 });
 
-Deno.test("what a service that died left of a failed export goes with it, and what nobody remembers is told and stays", async () => {
+Deno.test("partial output of a dead service is removed; bundles of unknown exports are reported and kept", async () => {
   using home = storeHome("at-end");
   let service = await home.start();
   const clock = join(home.path, "clock");
@@ -155,7 +155,7 @@ Deno.test("damage that a scrub found is handed out to nobody, also after a resta
   }
 });
 
-Deno.test("a store that is gone is no empty one: the service is not ready until it is back", async () => {
+Deno.test("the service is not ready while its store is missing", async () => {
   using home = storeHome("at-end");
   const [store, away] = [join(home.state, "store"), join(home.path, "away")];
   let service = await home.start();

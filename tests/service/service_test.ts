@@ -174,7 +174,7 @@ Deno.test("a service does not start under variables that reach past its permissi
   assert.doesNotMatch(service.log, /secret/);
 });
 
-Deno.test("a log that nobody reads stops nothing, and is there when somebody does again", async () => {
+Deno.test("a log that nobody reads blocks nothing, and continues when it is read again", async () => {
   using home = new Home();
   const service = new Service(home.spawn());
   try {

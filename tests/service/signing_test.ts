@@ -53,7 +53,7 @@ Deno.test("the first export makes the key, and the log says so", () =>
   }));
 
 for (const [when, exported] of [["while it runs", false], ["before a restart", true]] as const) {
-  Deno.test(`a key that is gone ${when} is missed, not replaced`, () =>
+  Deno.test(`a key that disappears ${when} is reported missing, and not replaced`, () =>
     scene(async ({ state, events, start, check }) => {
       const first = start();
       first.prepare();

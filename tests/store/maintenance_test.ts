@@ -71,7 +71,7 @@ function upkeepOf(store: FileStore, state: string, more: Partial<MaintenanceOpti
   return { maintenance, told };
 }
 
-Deno.test("what neither the count nor the age keeps has outlived, and the newest never has", () => {
+Deno.test("a bundle that neither count nor age keeps has expired, and the newest never has", () => {
   const ages = [30, 20, 10, 5, 1];
   const bundles = ages.map((one) => bundleOf(one));
   const gone = (rule: { keep?: number; days?: number }) =>

@@ -45,7 +45,7 @@ function spoil(files: Map<string, Uint8Array>): void {
   files.set(attestationName, new TextEncoder().encode(corrupted));
 }
 
-Deno.test("a seal by the secret is enough, whoever signed besides", async () => {
+Deno.test("an HMAC signature by the secret is enough, whoever else signed", async () => {
   const stranger = [testKey("stranger").trusted];
   assert.deepEqual(await judged(), [0, [], "shared"]);
   assert.deepEqual(await judged(() => {}, shared, stranger), [0, [], "shared"]);
@@ -54,7 +54,7 @@ Deno.test("a seal by the secret is enough, whoever signed besides", async () => 
   assert.deepEqual(await judged(unsigned), [0, [], "shared"]);
 });
 
-Deno.test("a signature by a trusted key is not enough where a seal is asked for", async () => {
+Deno.test("a signature by a trusted key is not enough if an HMAC signature is required", async () => {
   const unsealed = (files: Map<string, Uint8Array>) => void files.delete(hmacName);
   assert.deepEqual(await judged(unsealed), [
     5,
@@ -66,7 +66,7 @@ Deno.test("a signature by a trusted key is not enough where a seal is asked for"
   assert.match(String(findings), /^5 /);
 });
 
-Deno.test("a broken signature beside a good seal ends it", async () => {
+Deno.test("an invalid signature beside a valid HMAC signature is refused", async () => {
   const [code, findings] = await judged(spoil);
   assert.equal(code, 4);
   assert.match(String(findings), /^4 .*manifest\.json\.sigstore\.json$/);

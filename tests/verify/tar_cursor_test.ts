@@ -27,7 +27,7 @@ function passing(bytes: Uint8Array): Promise<Uint8Array> {
   return Promise.resolve(new Uint8Array(taken, byteOffset, length));
 }
 
-Deno.test("what was read is given back within a piece, never across its start", async () => {
+Deno.test("the cursor moves back within a piece, never across its start", async () => {
   const cursor = cursorOver(2, 1);
   await cursor.block();
   assert.equal(cursor.back(512), true);
@@ -38,7 +38,7 @@ Deno.test("what was read is given back within a piece, never across its start", 
   assert.equal(cursor.ready, 0, "a refused step back moves nothing");
 });
 
-Deno.test("at a gap nothing is read until whoever lost the place says so", async () => {
+Deno.test("nothing is read at a gap until the caller clears it", async () => {
   const cursor = cursorOver(1, 0, 1);
   await cursor.block();
   assert.equal(await cursor.block(), undefined);
@@ -51,7 +51,7 @@ Deno.test("at a gap nothing is read until whoever lost the place says so", async
   assert.deepEqual([cursor.gap, cursor.ended], [false, true]);
 });
 
-Deno.test("a piece whose rest is away is lent, and the next one follows", async () => {
+Deno.test("a piece whose end is transferred is followed by the next one", async () => {
   const { cursor, lent } = lendingCursor(2, 1);
   await cursor.block();
   const seen: number[] = [];
@@ -65,7 +65,7 @@ Deno.test("a piece whose rest is away is lent, and the next one follows", async 
   assert.equal((await cursor.block())![0], 2);
 });
 
-Deno.test("a piece of which a part is away goes on behind that part when it is back", async () => {
+Deno.test("a partly transferred piece continues after that part when it has returned", async () => {
   const { cursor, lent, returned } = lendingCursor(3);
   await cursor.block();
   await cursor.transfer(512, passing);
@@ -75,7 +75,7 @@ Deno.test("a piece of which a part is away goes on behind that part when it is b
   assert.deepEqual([await cursor.block(), cursor.ready], [new Uint8Array(512).fill(1), 1024]);
 });
 
-Deno.test("work that fails fails the cursor", async () => {
+Deno.test("failed work fails the cursor", async () => {
   const { cursor } = lendingCursor(2);
   await cursor.load();
   await assert.rejects(

@@ -7,7 +7,7 @@ const part = fc.constantFrom("a", "A", "b", "\u00e9", "\u00c9", "ss", "\u00df", 
 const name = fc.array(part, { minLength: 1, maxLength: 3 }).map((parts) => parts.join(""));
 const key = fc.tuple(name, fc.constantFrom("", "/")).map(([text, end]) => text + end);
 
-Deno.test("property: twins are what a map of folded names would find", () => {
+Deno.test("property: collisions are those that a map of folded names would find", () => {
   always(
     fc.property(fc.array(key, { maxLength: 12 }), (keys) => {
       const seen = new Map<string, string>();

@@ -150,7 +150,7 @@ Deno.test("two inputs with one file, and a file where another has a directory, a
   });
 });
 
-Deno.test("all faults are told at once: names, twins, links, special files, bytes that are no UTF-8", async () => {
+Deno.test("all faults are reported at once: names, collisions, links, special files, bytes that are not UTF-8", async () => {
   await withDirectory(async (root) => {
     const input = join(root, "in");
     writeFiles(input, {
