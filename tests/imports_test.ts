@@ -1,4 +1,7 @@
-/** Which module may import which: the table below is the one in the architecture page, and every file is held to it. */
+/**
+ * Which module may import which: the table below is the one in the architecture page, and every
+ * file is held to it.
+ */
 import assert from "node:assert/strict";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { dirname, join, relative, resolve } from "node:path";
@@ -6,7 +9,10 @@ import { fileURLToPath } from "node:url";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 
-/** Module -> what it may import besides itself and `domain`. A module is a folder of src, or the file main.ts. */
+/**
+ * Module -> what it may import besides itself and `domain`. A module is a folder of src, or the
+ * file main.ts.
+ */
 const allowed: Record<string, string[]> = {
   domain: [],
   telemetry: [],
@@ -65,7 +71,10 @@ const allowed: Record<string, string[]> = {
   "dashboards/source": [],
 };
 
-/** Within attest, signing and checking know nothing of each other, and only signers and checkers use them. */
+/**
+ * Within attest, signing and checking know nothing of each other, and only signers and checkers use
+ * them.
+ */
 const forbiddenFolders: [string, string][] = [
   ["src/attest/sign/", "src/attest/check/"],
   ["src/attest/check/", "src/attest/sign/"],
@@ -126,7 +135,9 @@ function isOwn(path: string): boolean {
   return path.startsWith("src/") || path.startsWith("dashboards/source/") || path === "main.ts";
 }
 
-/** The groups of files that import each other in a circle (Tarjan's strongly connected components). */
+/**
+ * The groups of files that import each other in a circle (Tarjan's strongly connected components).
+ */
 function circles(edges: ReadonlyMap<string, readonly string[]>): string[][] {
   const order = new Map<string, number>();
   const lowest = new Map<string, number>();

@@ -103,7 +103,8 @@ export function inputsOf(
 }
 
 /**
- * `DIR`, `FILE` or `PREFIX=PATH`. A path that itself holds `=` is written with `./` or `/` in front.
+ * `DIR`, `FILE` or `PREFIX=PATH`. A path that itself holds `=` is written with `./` or `/` in
+ * front.
  * @throws StellaError usage
  */
 export function parseInput(text: string): FilesSource {

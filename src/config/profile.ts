@@ -1,6 +1,7 @@
 /**
- * The types of a configuration, as the schemas declare it; descriptions.ts says what each key means.
- * Without zod at run time, so that a command line without configuration can create a profile.
+ * The types of a configuration, as the schemas declare it; descriptions.ts says what each key
+ * means. Without zod at run time, so that a command line without configuration can create a
+ * profile.
  */
 import type * as z from "zod";
 import type { profileSchema, sourceSchema, targetSchema } from "./profile_schema.ts";

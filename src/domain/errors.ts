@@ -1,7 +1,7 @@
 /**
  * Errors: one class, a closed list of kinds, a closed list of reasons. Modules throw StellaError,
- * cli renders it as text, JSON and exit code, http as a problem document (RFC 9457). Who has to tell
- * one failure from another compares `kind` or `reason`; texts are for people.
+ * cli renders it as text, JSON and exit code, http as a problem document (RFC 9457). Who has to
+ * tell one failure from another compares `kind` or `reason`; texts are for people.
  *
  * Kinds and reasons are a contract with scripts: they are documented in src/docs/errors.md, which a
  * test compares with these tables, and they never change their meaning.
@@ -214,7 +214,10 @@ export const reasons = {
 } as const satisfies Record<ErrorKind, readonly string[]>;
 
 export type ReasonOf<K extends ErrorKind> = (typeof reasons)[K][number];
-/** `more_findings` counts what is not listed, of whatever kind; `other` is one that came over the wire and is not known here. */
+/**
+ * `more_findings` counts what is not listed, of whatever kind; `other` is one that came over the
+ * wire and is not known here.
+ */
 export type Reason = ReasonOf<ErrorKind> | "more_findings" | "other";
 
 const kindsOfReasons = new Map<string, ErrorKind>(
@@ -241,7 +244,10 @@ export function kindNamed(name: unknown): ErrorKind | undefined {
   return Object.hasOwn(formerNames, name) ? formerNames[name] : undefined;
 }
 
-/** Reasons that have a status of their own: RFC 6585, RFC 4918, draft-ietf-httpapi-idempotency-key-header-07. */
+/**
+ * Reasons that have a status of their own: RFC 6585, RFC 4918,
+ * draft-ietf-httpapi-idempotency-key-header-07.
+ */
 const reasonStatuses = {
   body_too_large: 413,
   headers_too_large: 431,
@@ -342,7 +348,9 @@ export class StellaError extends Error {
   }
 }
 
-/** The order in which findings and bundles decide the exit code of a verification, the worst first. */
+/**
+ * The order in which findings and bundles decide the exit code of a verification, the worst first.
+ */
 const worstFirst: readonly ErrorKind[] = [
   "manifest",
   "signature",
@@ -355,7 +363,9 @@ const worstFirst: readonly ErrorKind[] = [
   "untrusted",
 ];
 
-/** The kind that decides the exit code; what is no verdict about content comes last, in its order. */
+/**
+ * The kind that decides the exit code; what is no verdict about content comes last, in its order.
+ */
 export function worstOf(kinds: readonly ErrorKind[]): ErrorKind | undefined {
   return worstFirst.find((one) => kinds.includes(one)) ?? kinds[0];
 }
@@ -462,7 +472,9 @@ export function uncaughtIoError(thrown: unknown): StellaError | undefined {
   return named === undefined ? undefined : ioError("Cannot use", named, thrown);
 }
 
-/** Deno opens nothing below /dev (which /dev/shm is too), /proc and /sys without all permissions. */
+/**
+ * Deno opens nothing below /dev (which /dev/shm is too), /proc and /sys without all permissions.
+ */
 function isReserved(thrown: unknown): boolean {
   return thrown instanceof Deno.errors.NotCapable &&
     /^\/(dev|proc|sys)(\/|$)/.test(pathIn(thrown) ?? "");

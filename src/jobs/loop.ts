@@ -198,8 +198,8 @@ export class Loop {
   }
 
   /**
-   * Retries until the write succeeds; unwritten if the service is shutting down first: the next start recovers
-   * the job.
+   * Retries until the write succeeds; unwritten if the service is shutting down first: the next
+   * start recovers the job.
    */
   async #persist(write: () => boolean): Promise<"written" | "lost" | "unwritten"> {
     for (;;) {

@@ -226,7 +226,9 @@ function histograms<Label extends string, Name extends string>(
   });
 }
 
-/** One instrument for each name; `make` gets every combination of the label values that are known. */
+/**
+ * One instrument for each name; `make` gets every combination of the label values that are known.
+ */
 function create<Label extends string, Name extends string, Made>(
   registry: Registry,
   values: Values<Label>,

@@ -1,4 +1,6 @@
-/** The runbook's alerts: rules over metrics that the service has, each with a page of the runbook. */
+/**
+ * The runbook's alerts: rules over metrics that the service has, each with a page of the runbook.
+ */
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";

@@ -1,4 +1,6 @@
-/** A configuration with the profile `risk` over the fixtures, and the command line that exports it. */
+/**
+ * A configuration with the profile `risk` over the fixtures, and the command line that exports it.
+ */
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type Home, root } from "../support/program.ts";

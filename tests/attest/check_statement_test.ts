@@ -1,4 +1,6 @@
-/** A right signature is not enough: what was signed has to be a statement about this very manifest. */
+/**
+ * A right signature is not enough: what was signed has to be a statement about this very manifest.
+ */
 import assert from "node:assert/strict";
 import { checkAttestation } from "../../src/attest/check/check.ts";
 import { sha256 } from "../../src/domain/hash.ts";

@@ -1,4 +1,7 @@
-/** Keys under a passphrase: ours open with OpenSSL and OpenSSL's with ours, and what is wrong is said without a word of the secret. */
+/**
+ * Keys under a passphrase: ours open with OpenSSL and OpenSSL's with ours, and what is wrong is
+ * said without a word of the secret.
+ */
 import assert from "node:assert/strict";
 import { createPrivateKey, createPublicKey, generateKeyPairSync } from "node:crypto";
 import { readFileSync, writeFileSync } from "node:fs";

@@ -15,7 +15,10 @@ import {
   writeFiles,
 } from "../support/bundle_fixture.ts";
 
-/** Verifies as a sigstore client does with a key and no transparency log; throws where it is not accepted. */
+/**
+ * Verifies as a sigstore client does with a key and no transparency log; throws where it is not
+ * accepted.
+ */
 function sigstoreVerify(attestation: Uint8Array, key: TestKey): void {
   const bundle = bundleFromJSON(JSON.parse(Buffer.from(attestation).toString()));
   const finder = (hint: string) => {
@@ -35,7 +38,8 @@ const emptyRoot = {
   timestampAuthorities: [],
 };
 
-// Ed25519 alone: for P-256 the client leaves the digest to the runtime, and Deno's default is not Node's.
+// Ed25519 alone: for P-256 the client leaves the digest to the runtime, and Deno's default is not
+// Node's.
 Deno.test("@sigstore/verify accepts an attestation and refuses a changed one", () => {
   const key = testKey("maker");
   const right = makeBundle({ key }).files.get(attestationName)!;

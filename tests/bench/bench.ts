@@ -1,7 +1,8 @@
 /**
- * `deno task bench [--binary dist/stella] [--dir PLACE] [--quick]`: the figures of src/docs/performance.md, each as a ratio beside
- * its peer in the same run, because machines are noisy. Turns alternate between stella and the peer; the fastest of each counts.
- * PLACE should be a tmpfs with 12 GiB free; inputs that are there are used again.
+ * `deno task bench [--binary dist/stella] [--dir PLACE] [--quick]`: the figures of
+ * src/docs/performance.md, each as a ratio beside its peer in the same run, because machines are
+ * noisy. Turns alternate between stella and the peer; the fastest of each counts. PLACE should be a
+ * tmpfs with 12 GiB free; inputs that are there are used again.
  */
 import { spawn, spawnSync } from "node:child_process";
 import { mkdirSync, readFileSync, rmSync } from "node:fs";

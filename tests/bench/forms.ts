@@ -1,7 +1,7 @@
 /**
- * The forms of the binary beside each other (src/docs/architecture.md): `deno run -A tests/bench/forms.ts
- * BINARY ...`. Start, speed and memory of each; every command runs in turn on each binary, and the
- * fastest of all turns counts.
+ * The forms of the binary beside each other (src/docs/architecture.md): `deno run -A
+ * tests/bench/forms.ts BINARY ...`. Start, speed and memory of each; every command runs in turn on
+ * each binary, and the fastest of all turns counts.
  *
  * The last lines say what Deno itself takes: an empty program, and one that only imports the node:
  * modules that every verification needs. Ends with 1 where a goal of the design is missed. `chrt -f

@@ -1,8 +1,10 @@
 /**
- * `deno run -A tests/bench/mutate.ts [--minutes 10] [--jobs 2] [--file PART]`: do the tests notice when a check is gone? Each `if` of the
- * verifier and the reader is made never to hold, each comparison and each `&&` or `||` is turned round, one at a time, in a copy of the
- * tree; the tests of that file have to fail. Where the time does not reach for all, what is tried is spread over all files.
- * By hand, not in continuous integration. A survivor is a missing test, or a check that another one backs up.
+ * `deno run -A tests/bench/mutate.ts [--minutes 10] [--jobs 2] [--file PART]`: do the tests notice
+ * when a check is gone? Each `if` of the verifier and the reader is made never to hold, each
+ * comparison and each `&&` or `||` is turned round, one at a time, in a copy of the tree; the tests
+ * of that file have to fail. Where the time does not reach for all, what is tried is spread over
+ * all files. By hand, not in continuous integration. A survivor is a missing test, or a check that
+ * another one backs up.
  */
 import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";

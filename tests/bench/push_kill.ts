@@ -1,6 +1,7 @@
 /**
- * Kills pushes at random points and counts what was sent twice: `deno run -A tests/bench/push_kill.ts [GIB] [KILLS]`. The registry is
- * one of our own that keeps no byte: every other time it forgets the chunk that was cut off, as those over object storage do.
+ * Kills pushes at random points and counts what was sent twice: `deno run -A
+ * tests/bench/push_kill.ts [GIB] [KILLS]`. The registry is one of our own that keeps no byte: every
+ * other time it forgets the chunk that was cut off, as those over object storage do.
  */
 import assert from "node:assert/strict";
 import { createHash, type Hash } from "node:crypto";

@@ -1,7 +1,8 @@
 /**
- * `deno run -A tests/bench/registry.ts [--binary dist/stella] [--dir PLACE] [--mebibytes N] [--turns N] [--plain-http]`: push, pull and
- * verification in place beside skopeo, in turns against one docker-registry with TLS; the fastest of each counts. Both move the very
- * same blobs. PLACE should be a tmpfs with room for five times the size.
+ * `deno run -A tests/bench/registry.ts [--binary dist/stella] [--dir PLACE] [--mebibytes N]
+ * [--turns N] [--plain-http]`: push, pull and verification in place beside skopeo, in turns against
+ * one docker-registry with TLS; the fastest of each counts. Both move the very same blobs. PLACE
+ * should be a tmpfs with room for five times the size.
  */
 import { spawnSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
@@ -79,7 +80,10 @@ function column(runs: Ran[]): string {
   return `${least("seconds").toFixed(2)} s, CPU ${least("cpu").toFixed(1)} s, ${memory} MiB`;
 }
 
-/** skopeo remembers what a registry has, and the registry too: so each push has one of its own, on a port of its own. */
+/**
+ * skopeo remembers what a registry has, and the registry too: so each push has one of its own, on a
+ * port of its own.
+ */
 function withRegistry(body: (host: string) => void | Promise<void>): Promise<void> {
   const serve = ({ host }: { host: string }) => Promise.resolve(body(host));
   return withDockerRegistry(serve, plain ? {} : { http: tls() });

@@ -1,7 +1,8 @@
 /**
- * A risk bundle with 200,000 generated EPSS rows, the whole program from its source: `deno run -A tests/bench/risk.ts [rows]`.
- * Prints time and peak memory, and ends with 1 where the memory is above 200 MiB or a second bundle differs. Real KEV and OSV
- * data beside the checkout (../shared/data) goes in as well.
+ * A risk bundle with 200,000 generated EPSS rows, the whole program from its source: `deno run -A
+ * tests/bench/risk.ts [rows]`. Prints time and peak memory, and ends with 1 where the memory is
+ * above 200 MiB or a second bundle differs. Real KEV and OSV data beside the checkout
+ * (../shared/data) goes in as well.
  */
 import { existsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -44,7 +45,9 @@ interface Figures {
   digest: string;
 }
 
-/** /proc says the peak of a process while it lives: it is looked at often, and the last look counts. */
+/**
+ * /proc says the peak of a process while it lives: it is looked at often, and the last look counts.
+ */
 async function measured(config: string, out: string): Promise<Figures> {
   const [command, ...words] = programWords();
   const manifest = join(home.path, out, "manifest.json");

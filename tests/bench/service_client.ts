@@ -1,10 +1,16 @@
-/** What the service's benches share: a service with tiny profiles, many clients, and figures of what they saw. */
+/**
+ * What the service's benches share: a service with tiny profiles, many clients, and figures of what
+ * they saw.
+ */
 import { join } from "node:path";
 import { Home, type Service } from "../support/program.ts";
 
 export const say = (text: string) => Deno.stdout.writeSync(new TextEncoder().encode(`${text}\n`));
 
-/** A home with the profile `tiny` and the tenants `a` and `b`; `more` is YAML at the level of profiles. */
+/**
+ * A home with the profile `tiny` and the tenants `a` and `b`; `more` is YAML at the level of
+ * profiles.
+ */
 export function tinyHome(more = "", service = ""): Home {
   const home = new Home();
   Deno.mkdirSync(join(home.path, "in"));

@@ -1,4 +1,7 @@
-/** A service that is killed, or kept busy for long, or held up by its clients: rows F2, L5 and A5 of the test plan. */
+/**
+ * A service that is killed, or kept busy for long, or held up by its clients: rows F2, L5 and A5 of
+ * the test plan.
+ */
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { gaveUp } from "../../src/jobs/job_queue.ts";
@@ -95,7 +98,8 @@ export async function soak(seconds: number): Promise<void> {
       descriptors: [...Deno.readDirSync(`/proc/${service.child.pid}/fd`)].length,
       series: String((await ask(`${service.url}/metrics`)).body).split("\n").length,
     });
-    // Memory settles with the work that was done, not with the time that went by: after some 1,500 exports.
+    // Memory settles with the work that was done, not with the time that went by: after some 1,500
+    // exports.
     const warm = await burst(service, 3 * seconds) + await mix(service, seconds / 20);
     // Both times calm: connections that the clients keep are ended after 5 s.
     const calmed = () => drained(service).then(() => pause(6_000));
@@ -141,7 +145,9 @@ async function burst(service: Service, count: number): Promise<number> {
   return taken;
 }
 
-/** An export every second or so, lists and health in between. @returns how many exports were taken */
+/**
+ * An export every second or so, lists and health in between. @returns how many exports were taken
+ */
 async function mix(service: Service, seconds: number): Promise<number> {
   const end = performance.now() + seconds * 1_000;
   let asked = 0;
@@ -162,7 +168,10 @@ function lows(samples: readonly { second: number; memory: number }[]) {
   );
 }
 
-/** MiB per ten minutes: the median of the slopes between any two samples (Theil and Sen), which a collection now and then does not tilt. */
+/**
+ * MiB per ten minutes: the median of the slopes between any two samples (Theil and Sen), which a
+ * collection now and then does not tilt.
+ */
 function slope(samples: readonly { second: number; memory: number }[]): number {
   const slopes = samples.flatMap((one, i) =>
     samples.slice(i + 1).map((two) => (two.memory - one.memory) / (two.second - one.second) * 600)

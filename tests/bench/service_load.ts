@@ -65,7 +65,10 @@ export async function load(count: number): Promise<void> {
   });
 }
 
-/** The jobs that succeeded, and how often each was queued, started and ended, as the database of a stopped service has it. */
+/**
+ * The jobs that succeeded, and how often each was queued, started and ended, as the database of a
+ * stopped service has it.
+ */
 function storedEnds(home: Home): { id: string; steps: string }[] {
   const database = new DatabaseSync(join(home.state, "stella.db"), { readOnly: true });
   try {
@@ -94,7 +97,10 @@ export async function clients(seconds: number): Promise<void> {
   );
 }
 
-/** So many clients that ask without a pause to speak of: every answer is one, and who is refused is told when to come back. */
+/**
+ * So many clients that ask without a pause to speak of: every answer is one, and who is refused is
+ * told when to come back.
+ */
 async function crowd(service: Service, count: number, seconds: number): Promise<void> {
   const [answers, statuses]: [number[], Map<number, number>] = [[], new Map()];
   const end = performance.now() + seconds * 1_000;

@@ -1,8 +1,9 @@
 /**
- * `deno run -A tests/bench/sizes.ts --dir PLACE [--binary dist/stella] [--quick] [--only TEXT]`: peak memory of export, verify and unpack over what is
- * large in each direction: one sparse file of 8 GiB, 2 GiB of generated advisories, a million files of a few bytes (a tenth of it all
- * with --quick), or of the rows whose name holds TEXT. The promise is 200 MiB. PLACE needs 16 GiB; inputs that are there are used
- * again; not below /dev.
+ * `deno run -A tests/bench/sizes.ts --dir PLACE [--binary dist/stella] [--quick] [--only TEXT]`:
+ * peak memory of export, verify and unpack over what is large in each direction: one sparse file of
+ * 8 GiB, 2 GiB of generated advisories, a million files of a few bytes (a tenth of it all with
+ * --quick), or of the rows whose name holds TEXT. The promise is 200 MiB. PLACE needs 16 GiB;
+ * inputs that are there are used again; not below /dev.
  */
 import { spawnSync } from "node:child_process";
 import { mkdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";

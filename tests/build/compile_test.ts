@@ -1,4 +1,7 @@
-/** `deno compile` run to its end on a stand-in for denort: what it puts into the file can be read, not run. */
+/**
+ * `deno compile` run to its end on a stand-in for denort: what it puts into the file can be read,
+ * not run.
+ */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { appendFileSync, copyFileSync, mkdirSync, readdirSync, readFileSync } from "node:fs";

@@ -1,4 +1,7 @@
-/** The loader in front of the chunks, run by Deno without any permission; each program says what it saw as JSON. */
+/**
+ * The loader in front of the chunks, run by Deno without any permission; each program says what it
+ * saw as JSON.
+ */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";

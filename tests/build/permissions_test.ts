@@ -24,7 +24,8 @@ const config = JSON.parse(readFileSync(new URL("../../deno.json", import.meta.ur
 };
 
 Deno.test("the task that runs stella from its sources has exactly the list's permissions", () => {
-  // The packages are fetched first, as the machine is set up; then what reaches past permissions is taken away.
+  // The packages are fetched first, as the machine is set up; then what reaches past permissions is
+  // taken away.
   const unset = hostileNames.filter((name) => actsAtStart(name) && name !== "OTEL_DENO").join(" ");
   const run =
     `OTEL_DENO=false DENO_NO_UPDATE_CHECK=1 deno run -q ${engineFlags} -P=stella --no-prompt --no-remote main.ts`;

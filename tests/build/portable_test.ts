@@ -1,4 +1,7 @@
-/** The portable form, built from the fixture and run as strangers and hostile surroundings would run it. */
+/**
+ * The portable form, built from the fixture and run as strangers and hostile surroundings would run
+ * it.
+ */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { Buffer } from "node:buffer";
@@ -45,7 +48,10 @@ async function build(place: Place): Promise<string> {
   );
 }
 
-/** What the program answers in an environment of just these variables: spawnSync would add its own to them. */
+/**
+ * What the program answers in an environment of just these variables: spawnSync would add its own
+ * to them.
+ */
 function said(
   path: string,
   args: string[],

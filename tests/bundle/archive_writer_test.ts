@@ -25,7 +25,9 @@ import {
 
 type Options = Omit<ArchiveOptions, "pool" | "privateFiles">;
 
-/** Writes entries as an export does: room, advance, pad. `max` bytes are put into the room at once. */
+/**
+ * Writes entries as an export does: room, advance, pad. `max` bytes are put into the room at once.
+ */
 async function write(
   options: Options,
   entries: readonly Entry[],

@@ -21,7 +21,10 @@ function smallFiles(count: number): { path: string; content: string }[] {
   }));
 }
 
-/** So many that workers are worth their start; around the size of a chunk; an empty one, and names with a PAX header. */
+/**
+ * So many that workers are worth their start; around the size of a chunk; an empty one, and names
+ * with a PAX header.
+ */
 const packed = [
   ...smallFiles(4100),
   ...[-1024, -512, -1, 0, 1].map((more) => ({

@@ -1,4 +1,7 @@
-/** Run as a child with scoped permissions: opens argument 1 below argument 0 and prints what came of it. */
+/**
+ * Run as a child with scoped permissions: opens argument 1 below argument 0 and prints what came of
+ * it.
+ */
 import { messageOf } from "../../src/domain/errors.ts";
 import { Opener } from "../../src/bundle/source.ts";
 

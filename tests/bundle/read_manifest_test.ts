@@ -109,7 +109,9 @@ Deno.test("readManifest refuses a foreign value in each place, and names the pla
   }
 });
 
-/** Values that the reader alone cannot know to be wrong, or whose fault is found in another place. */
+/**
+ * Values that the reader alone cannot know to be wrong, or whose fault is found in another place.
+ */
 function fits(place: string, value: unknown): boolean {
   if (/^(profile|tenant)$|^tool\./.test(place)) return value === "x";
   if (/^payload\.(files|bytes)$/.test(place)) return value === 1e15;

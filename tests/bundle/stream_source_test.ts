@@ -1,4 +1,7 @@
-/** A bundle as one stream: what TarStream writes is verified as the same bundle in a directory is, and nothing else passes. */
+/**
+ * A bundle as one stream: what TarStream writes is verified as the same bundle in a directory is,
+ * and nothing else passes.
+ */
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { attestationName, chunkSize, indexName, manifestName } from "../../src/bundle/manifest.ts";

@@ -1,4 +1,7 @@
-/** Workers that fail, and work that is stopped: whoever waits for an answer gets an error, whenever he asked. */
+/**
+ * Workers that fail, and work that is stopped: whoever waits for an answer gets an error, whenever
+ * he asked.
+ */
 import assert from "node:assert/strict";
 import { workerPool } from "../../src/bundle/chunk_workers.ts";
 import { StellaError } from "../../src/domain/errors.ts";

@@ -3,7 +3,9 @@ import { chunkWorkers } from "../../src/cli/chunk_worker.ts";
 
 const hostile = new URL("./hostile_worker.ts", import.meta.url).href;
 
-/** What a worker could do that somebody else's chunk has taken over; this process may do everything. */
+/**
+ * What a worker could do that somebody else's chunk has taken over; this process may do everything.
+ */
 async function wentThrough(mayRead: boolean): Promise<unknown> {
   const pool = chunkWorkers({ mainUrl: hostile, stop: new AbortController().signal })(mayRead);
   try {

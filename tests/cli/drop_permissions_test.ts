@@ -8,7 +8,10 @@ import { parse } from "../../src/cli/parse.ts";
 import { dropPermissions } from "../../src/cli/permissions.ts";
 import { Home } from "../support/program.ts";
 
-/** Permissions as Deno has them: values are asked for one by one, and revoking a name ends all of its values. */
+/**
+ * Permissions as Deno has them: values are asked for one by one, and revoking a name ends all of
+ * its values.
+ */
 function fake(deaf: string[] = []): Permissions & { revoked: Set<string> } {
   const revoked = new Set<string>();
   const state = ({ name, kind, variable }: { name: string; kind?: string; variable?: string }) => {

@@ -26,7 +26,10 @@ Deno.test("no key is made where the bundle goes", async () => {
   }
 });
 
-/** Permissions that revoke nothing, so that the test goes on, and end the command at the moment when it gives up. */
+/**
+ * Permissions that revoke nothing, so that the test goes on, and end the command at the moment when
+ * it gives up.
+ */
 class Stop implements Permissions {
   readonly revoked: string[] = [];
 
@@ -40,7 +43,10 @@ class Stop implements Permissions {
   }
 }
 
-/** What an export of a profile gives up, in a home where that is configured; it has not read its input by then. */
+/**
+ * What an export of a profile gives up, in a home where that is configured; it has not read its
+ * input by then.
+ */
 async function givenUp(home: Home, flags: Partial<ExportFlags>): Promise<string[]> {
   const permissions = new Stop();
   const host = {

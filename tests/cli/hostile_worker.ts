@@ -1,4 +1,7 @@
-/** What a chunk could do if it took over the worker that opens it: tries everything, answers with what went through. */
+/**
+ * What a chunk could do if it took over the worker that opens it: tries everything, answers with
+ * what went through.
+ */
 const attempts: Record<string, () => unknown> = {
   read: () => Deno.readDirSync("/").next(),
   write: () => Deno.writeTextFileSync("/dev/null", ""),

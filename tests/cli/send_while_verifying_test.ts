@@ -1,4 +1,7 @@
-/** A bundle is judged and sent at once: whichever of the two fails, and when, the other ends and the right reason is told. */
+/**
+ * A bundle is judged and sent at once: whichever of the two fails, and when, the other ends and the
+ * right reason is told.
+ */
 import assert from "node:assert/strict";
 import type { Manifest } from "../../src/bundle/manifest.ts";
 import type { Backpressure } from "../../src/cli/backpressure.ts";

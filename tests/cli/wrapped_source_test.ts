@@ -1,4 +1,7 @@
-/** Sources that are wrapped still list what lies beside the listed files, or files that nobody signed would go unseen. */
+/**
+ * Sources that are wrapped still list what lies beside the listed files, or files that nobody
+ * signed would go unseen.
+ */
 import assert from "node:assert/strict";
 import { type BundleSource, directorySource } from "../../src/bundle/source.ts";
 import { MultiDirectorySource } from "../../src/bundle/multi_directory_source.ts";

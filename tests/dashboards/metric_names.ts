@@ -1,6 +1,6 @@
 /**
- * Every metric that dashboards, rules and runbook may name, as operations.md A3 spells them, without what Prometheus makes
- * of them: `job` and `instance` come with the scrape, `_bucket`, `_count`, `_sum` and `le` with the type.
+ * Every metric that dashboards, rules and runbook may name, without what Prometheus makes of them:
+ * `job` and `instance` come with the scrape, `_bucket`, `_count`, `_sum` and `le` with the type.
  * metric_names_test.ts compares the list with what the service exports.
  */
 export interface Metric {
@@ -64,7 +64,10 @@ const ownSeries: Readonly<Record<string, readonly string[]>> = {
   ALERTS: ["alertname", "alertstate", "severity", "profile", "reason"],
 };
 
-/** The labels of a series as Prometheus stores it, `job` and `instance` among them; undefined where there is none. */
+/**
+ * The labels of a series as Prometheus stores it, `job` and `instance` among them; undefined where
+ * there is none.
+ */
 export function labelsOf(series: string): string[] | undefined {
   const own = ownSeries[series];
   if (own !== undefined) return ["job", "instance", ...own];

@@ -1,4 +1,7 @@
-/** Reads as much of PromQL as the tests need: which series a query names, with which matchers, and which labels it groups by. */
+/**
+ * Reads as much of PromQL as the tests need: which series a query names, with which matchers, and
+ * which labels it groups by.
+ */
 
 export interface Selector {
   series: string;
@@ -9,7 +12,10 @@ export interface Selector {
 const keywords = new Set(["and", "or", "unless", "offset", "bool"]);
 const grouping = /\b(?:by|without|on|ignoring|group_left|group_right)\s*\(([^()]*)\)/g;
 
-/** The query with the content of its strings blanked, which keeps every place: nothing in a string is taken for syntax. */
+/**
+ * The query with the content of its strings blanked, which keeps every place: nothing in a string
+ * is taken for syntax.
+ */
 function masked(expr: string): string {
   return expr.replaceAll(
     /"(?:[^"\\]|\\.)*"/g,

@@ -14,7 +14,10 @@ export function promtool(...args: string[]): string {
   return output;
 }
 
-/** Fails unless every query parses: promtool has no command for one query, so they are put into a file of rules. */
+/**
+ * Fails unless every query parses: promtool has no command for one query, so they are put into a
+ * file of rules.
+ */
 export function parses(queries: string[]): void {
   const rules = queries.map((expr, index) => ({ record: `query:${index}`, expr }));
   const file = Deno.makeTempFileSync({ suffix: ".yml" });

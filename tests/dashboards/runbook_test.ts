@@ -100,7 +100,10 @@ Deno.test("every command of the runbook is one that sh can parse", () => {
   }
 });
 
-/** What one export whose push fails, and a check that fails, leave in the log; systemd's own line is not JSON. */
+/**
+ * What one export whose push fails, and a check that fails, leave in the log; systemd's own line is
+ * not JSON.
+ */
 async function journal(): Promise<string> {
   const lines: string[] = ["Started stella.service - Export Center."];
   const { log, drained } = openLog({

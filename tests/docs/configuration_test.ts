@@ -1,4 +1,7 @@
-/** The configuration page against the schema: every key described, the reference up to date, the examples valid. */
+/**
+ * The configuration page against the schema: every key described, the reference up to date, the
+ * examples valid.
+ */
 import assert from "node:assert/strict";
 import { parse } from "yaml";
 import { withReference } from "../../src/build/configuration_page.ts";

@@ -1,4 +1,7 @@
-/** The scenarios lie in tests/fixtures/egress: what a site allows, and which destinations have to pass or be refused. */
+/**
+ * The scenarios lie in tests/fixtures/egress: what a site allows, and which destinations have to
+ * pass or be refused.
+ */
 import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";

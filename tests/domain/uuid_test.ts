@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { ascendingIds, timeOf, uuidV7 } from "../../src/domain/uuid.ts";
 
 Deno.test("the example of RFC 9562 appendix A.6", () => {
-  // unix_ts_ms 0x017F22E279B0, rand_a 0xCC3, rand_b 0x18C4DC0C0C07398F; version and variant are set over the random bits.
+  // unix_ts_ms 0x017F22E279B0, rand_a 0xCC3, rand_b 0x18C4DC0C0C07398F; version and variant are set
+  // over the random bits.
   const random = Uint8Array.fromHex("0cc318c4dc0c0c07398f");
   assert.equal(uuidV7(0x017f22e279b0, random), "017f22e2-79b0-7cc3-98c4-dc0c0c07398f");
 });

@@ -278,7 +278,10 @@ async function falling(trial: Trial, running: Running): Promise<void> {
   await trial.proves("ExportCenterRestarting", "3 x kill -9 and start", { instance }, () => {});
 }
 
-/** Due each minute, and its source is away; when it is back, one that is asked for by hand ends the waiting. */
+/**
+ * Due each minute, and its source is away; when it is back, one that is asked for by hand ends the
+ * waiting.
+ */
 async function stale(trial: Trial, { get, instance }: Running, source: string): Promise<void> {
   assert.equal((await get().export({ profile: "scheduled" })).state, "succeeded");
   renameSync(source, `${source}.away`);
@@ -313,7 +316,10 @@ async function setBack(trial: Trial, { instance }: Running, clock: FakeClock): P
 
 type FakeClock = Awaited<ReturnType<typeof fakeClock>>;
 
-/** A clock that a test sets, for one process alone: libfaketime, which reads the distance from the true time in a file. */
+/**
+ * A clock that a test sets, for one process alone: libfaketime, which reads the distance from the
+ * true time in a file.
+ */
 async function fakeClock(dir: string) {
   const file = join(dir, "clock");
   const args = ["-m", "-f", "+0", "printenv", "LD_PRELOAD"];
@@ -433,7 +439,8 @@ async function startAll(trial: Trial) {
     trial.targets,
   );
   trial.undo(() => trial.prometheus.stop());
-  // Prometheus looks at a new target only after some seconds; then some time without a fault, so that what happens is a change.
+  // Prometheus looks at a new target only after some seconds; then some time without a fault, so
+  // that what happens is a change.
   const count = String(trial.targets.length);
   const seen = async () => (await trial.prometheus.query("count(up == 1)"))[0]?.value[1] === count;
   await until("every target is scraped", async () => await seen() || undefined, 20);

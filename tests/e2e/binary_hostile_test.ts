@@ -1,6 +1,6 @@
 /**
- * Variables and files that Deno, the loader or Node's modules obey on their own (reliability.md,
- * B2): none of them reaches far.
+ * Variables and files that Deno, the loader or Node's modules obey on their own (environment,
+ * home directory): none of them has any effect.
  */
 import assert from "node:assert/strict";
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";

@@ -8,7 +8,10 @@ import { type BinaryPlace, binaryTest, runWith } from "./binary_place.ts";
 /** What a link of the bundle points to: the right bytes, so that only their place is wrong. */
 const outside = "outside-of-the-medium";
 
-/** Verifies a copy of the bundle in which `name` is a link. @returns the exit code, and whether the target was opened */
+/**
+ * Verifies a copy of the bundle in which `name` is a link. @returns the exit code, and whether the
+ * target was opened
+ */
 function withLink({ stella, home, bundle, key }: BinaryPlace, name: string) {
   const medium = join(home.path, "medium");
   rmSync(medium, { recursive: true, force: true });

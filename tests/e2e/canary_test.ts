@@ -1,6 +1,7 @@
 /**
- * Secrets with a mark, in every input that takes one, through a session of the service and of the commands, right and wrong uses
- * alike; then everything that was said, sent, stored or shown is searched for the marks: row A10 of the test plan.
+ * Secrets with a mark, in every input that takes one, through a session of the service and of the
+ * commands, right and wrong uses alike; then everything that was said, sent, stored or shown is
+ * searched for the marks: row A10 of the test plan.
  */
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";

@@ -1,4 +1,7 @@
-/** Bundles that were carried somewhere, as a user handles them: from a pipe, from several sticks, unpacked, compared, with a receipt. */
+/**
+ * Bundles that were carried somewhere, as a user handles them: from a pipe, from several sticks,
+ * unpacked, compared, with a receipt.
+ */
 import assert from "node:assert/strict";
 import { createPublicKey } from "node:crypto";
 import {

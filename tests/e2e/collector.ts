@@ -1,6 +1,7 @@
 /**
- * `deno task collector`: runs an OpenTelemetry collector with dashboards/otel-collector.yaml: the machine's own where there
- * is one, else one that is built from collector/ into dist/ where Go is installed. Arguments go to the collector.
+ * `deno task collector`: runs an OpenTelemetry collector with dashboards/otel-collector.yaml: the
+ * machine's own where there is one, else one that is built from collector/ into dist/ where Go is
+ * installed. Arguments go to the collector.
  */
 import { existsSync } from "node:fs";
 import { join } from "node:path";

@@ -1,6 +1,7 @@
 /**
- * cosign, which is no program of ours, accepts what stella attests: the file beside the manifest, and the referrer in a registry.
- * Debian has no package of it (peers.ts); where it is not, the tests skip by name.
+ * cosign, which is no program of ours, accepts what stella attests: the file beside the manifest,
+ * and the referrer in a registry. Debian has no package of it (peers.ts); where it is not, the
+ * tests skip by name.
  */
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
@@ -16,7 +17,10 @@ const manifestType = "application/vnd.oci.image.manifest.v1+json";
 
 const cosign = peer("cosign");
 
-/** The exact flags of src/docs/registries.md: nothing is looked up, and there is no transparency log to ask. */
+/**
+ * The exact flags of src/docs/registries.md: nothing is looked up, and there is no transparency log
+ * to ask.
+ */
 const offline = ["--type", "slsaprovenance1", "--insecure-ignore-tlog"];
 
 /** Its reasons, so that no refusal for another one passes for these. */
@@ -131,7 +135,10 @@ async function withTlsRegistry(body: (host: string, ca: string) => Promise<void>
   }
 }
 
-/** Puts a changed manifest beside the right one, and lets the same attestation refer to it. @returns its digest */
+/**
+ * Puts a changed manifest beside the right one, and lets the same attestation refer to it. @returns
+ * its digest
+ */
 async function forge(host: string, ca: string, digest: string): Promise<string> {
   using client = Deno.createHttpClient({ caCerts: [readFileSync(ca, "utf8")] });
   const url = (reference: string) => `https://${host}/v2/exports/kit/manifests/${reference}`;

@@ -1,6 +1,7 @@
 /**
- * `deno task demo`: everything once, as a user does it, in a folder that is removed at the end (`--keep` keeps folder and service).
- * Every line that starts with `$` is a command that was really run; the output below it is what it really said.
+ * `deno task demo`: everything once, as a user does it, in a folder that is removed at the end
+ * (`--keep` keeps folder and service). Every line that starts with `$` is a command that was really
+ * run; the output below it is what it really said.
  */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";

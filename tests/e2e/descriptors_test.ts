@@ -1,4 +1,7 @@
-/** Many files need few descriptors: an export, a verification and an unpacking of 2,000 files with 256 of them. */
+/**
+ * Many files need few descriptors: an export, a verification and an unpacking of 2,000 files with
+ * 256 of them.
+ */
 import assert from "node:assert/strict";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";

@@ -1,4 +1,7 @@
-/** The program against docker-registry over TLS, in all the ways to log in: to push, to verify in place, to pull. */
+/**
+ * The program against docker-registry over TLS, in all the ways to log in: to push, to verify in
+ * place, to pull.
+ */
 import assert from "node:assert/strict";
 import { createPrivateKey, sign, X509Certificate } from "node:crypto";
 import { chmodSync, existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
@@ -103,7 +106,10 @@ testWith(
     }),
 );
 
-/** Makes tokens as docker's registry wants them: JWT with the certificate that it knows (distribution docs/spec/auth/jwt.md). */
+/**
+ * Makes tokens as docker's registry wants them: JWT with the certificate that it knows
+ * (distribution docs/spec/auth/jwt.md).
+ */
 function tokenServer({ authority }: Scene, key: string, cert: string) {
   const asked: { scope: string[]; authorization: string | undefined }[] = [];
   const part = (value: unknown) => Buffer.from(JSON.stringify(value)).toString("base64url");

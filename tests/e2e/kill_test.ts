@@ -1,6 +1,7 @@
 /**
- * The program, killed at every system call that writes (reliability.md F1), on its way from one bundle to the next: what stands there is
- * the old bundle, the new one or none that looks finished; the next export is byte for byte the undisturbed one.
+ * The program, killed at every system call that writes, on its way from one bundle to the next:
+ * what stands there is the old bundle, the new one or none that looks finished; the next export is
+ * byte for byte the undisturbed one.
  */
 import assert from "node:assert/strict";
 import { cpSync, existsSync, readFileSync, rmSync } from "node:fs";
@@ -50,7 +51,10 @@ async function stage(home: Home): Promise<Stage> {
   return { home, key, old, fresh, clean: snapshot(join(home.path, "fresh")) };
 }
 
-/** Exports over the old bundle and kills it at the n-th of the calls. @returns whether that came to pass */
+/**
+ * Exports over the old bundle and kills it at the n-th of the calls. @returns whether that came to
+ * pass
+ */
 async function killed({ home }: Stage, out: string, calls: string, n: number): Promise<boolean> {
   cpSync(join(home.path, "old"), join(home.path, out), { recursive: true });
   const log = join(home.path, `${out}.log`);

@@ -1,6 +1,6 @@
 /**
- * The log of a service at work, as whoever has to find something in it sees it: every line is what the schema says, and one
- * exportId gives the whole story of one export.
+ * The log of a service at work, as whoever has to find something in it sees it: every line is what
+ * the schema says, and one exportId gives the whole story of one export.
  */
 import assert from "node:assert/strict";
 import { join } from "node:path";

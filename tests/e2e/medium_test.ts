@@ -1,4 +1,7 @@
-/** Media that fail and media that are full (reliability.md F4, F6): code 12, nothing said about content, nothing half left behind. */
+/**
+ * Media that fail and media that are full: code 12, nothing said about content, nothing half left
+ * behind.
+ */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { createCipheriv } from "node:crypto";
@@ -18,7 +21,10 @@ function noise(path: string, bytes: number): void {
   writeFileSync(path, cipher.update(new Uint8Array(bytes)));
 }
 
-/** Verifies while the n-th read of one file fails. @returns exit code and what was printed; undefined: there are fewer reads */
+/**
+ * Verifies while the n-th read of one file fails. @returns exit code and what was printed;
+ * undefined: there are fewer reads
+ */
 async function verifyFailing(home: Home, file: string, n: number) {
   const log = join(home.path, "log");
   const inject = ["-e", "trace=read,pread64", "-e", `inject=read,pread64:error=EIO:when=${n}`];

@@ -1,4 +1,6 @@
-/** The service under a manager that waits for it, as systemd does with Type=notify and WatchdogSec. */
+/**
+ * The service under a manager that waits for it, as systemd does with Type=notify and WatchdogSec.
+ */
 import assert from "node:assert/strict";
 import { readdirSync } from "node:fs";
 import { join } from "node:path";

@@ -1,8 +1,8 @@
 /**
- * Behind an air gap, for real: in a network namespace of its own, where there is a loopback and nothing else.
- * `deno task ci:offline [ARGUMENTS OF deno test]` builds and tests there from a cache that was filled before;
- * `deno task sealed-smoke` exports, verifies, serves and asks for health there, with the program
- * from its source or the binary that STELLA_BINARY names.
+ * Behind an air gap, for real: in a network namespace of its own, where there is a loopback and
+ * nothing else. `deno task ci:offline [ARGUMENTS OF deno test]` builds and tests there from a cache
+ * that was filled before; `deno task sealed-smoke` exports, verifies, serves and asks for health
+ * there, with the program from its source or the binary that STELLA_BINARY names.
  */
 import { fileURLToPath } from "node:url";
 import { tool } from "../support/needs.ts";

@@ -1,6 +1,7 @@
 /**
- * Programs of others that Debian has no package of: `deno task peers [NAME ...]` builds them into dist/peers/ where Go is installed,
- * each at its pinned version. The tests that need one skip by name where it is not.
+ * Programs of others that Debian has no package of: `deno task peers [NAME ...]` builds them into
+ * dist/peers/ where Go is installed, each at its pinned version. The tests that need one skip by
+ * name where it is not.
  */
 import { existsSync } from "node:fs";
 import { join } from "node:path";
@@ -9,7 +10,10 @@ import { root } from "../support/program.ts";
 
 const folder = join(root, "dist/peers");
 
-/** What Go builds: `.` is the module in tests/e2e/referrers, what the others need in turn is pinned by their own go.sum. */
+/**
+ * What Go builds: `.` is the module in tests/e2e/referrers, what the others need in turn is pinned
+ * by their own go.sum.
+ */
 const modules = {
   cosign: "github.com/sigstore/cosign/v3/cmd/cosign@v3.0.4",
   oras: "oras.land/oras/cmd/oras@v1.3.6",
@@ -17,7 +21,10 @@ const modules = {
 };
 export type Peer = keyof typeof modules;
 
-/** The path of a peer: what STELLA_COSIGN (or ..._ORAS, ..._REFERRERS) names, else one on the PATH, else the one that was built. */
+/**
+ * The path of a peer: what STELLA_COSIGN (or ..._ORAS, ..._REFERRERS) names, else one on the PATH,
+ * else the one that was built.
+ */
 export function peer(name: Peer): string | undefined {
   const named = Deno.env.get(`STELLA_${name.toUpperCase()}`);
   const folders = [...(Deno.env.get("PATH") ?? "").split(":"), folder];

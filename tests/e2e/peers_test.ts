@@ -1,6 +1,7 @@
 /**
- * A registry with the referrers API (go-containerregistry's; Debian's docker-registry has none), and oras, which reads what stella
- * pushed: names, digests and referrers as the specification has them.
+ * A registry with the referrers API (go-containerregistry's; Debian's docker-registry has none),
+ * and oras, which reads what stella pushed: names, digests and referrers as the specification has
+ * them.
  */
 import assert from "node:assert/strict";
 import { readdirSync, readFileSync, renameSync } from "node:fs";

@@ -1,6 +1,7 @@
 /**
- * Debian's Prometheus scrapes a service at real work. First with the shipped rules: every query of the dashboards has data
- * and every rule is healthy. The alerts, made to fire by real faults, are in alerts_test.ts.
+ * Debian's Prometheus scrapes a service at real work. First with the shipped rules: every query of
+ * the dashboards has data and every rule is healthy. The alerts, made to fire by real faults, are
+ * in alerts_test.ts.
  */
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
@@ -29,7 +30,10 @@ const queries: Query[] = Object.values(dashboards).flatMap(panelsOf).flatMap((pa
   metricTargets([panel]).map((one) => ({ panel: panel.title, expr: one.expr }))
 );
 
-/** Exports that succeed, one that fails, pushes that succeed and one that fails, traces to nobody, and a wrong request. */
+/**
+ * Exports that succeed, one that fails, pushes that succeed and one that fails, traces to nobody,
+ * and a wrong request.
+ */
 async function work(service: Service): Promise<void> {
   for (const profile of ["advisories", "kit", "advisories", "risk", "broken", "lost"]) {
     const { state } = await service.export({ profile });

@@ -1,4 +1,7 @@
-/** `stella export bundle push` of bundles that are not as they should be: what the registry has then, and what a person is told. */
+/**
+ * `stella export bundle push` of bundles that are not as they should be: what the registry has
+ * then, and what a person is told.
+ */
 import assert from "node:assert/strict";
 import { appendFileSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";

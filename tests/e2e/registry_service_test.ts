@@ -1,4 +1,7 @@
-/** The service and a registry that is slow, silent or wants to know who we are; the registry is the tests' own, in memory. */
+/**
+ * The service and a registry that is slow, silent or wants to know who we are; the registry is the
+ * tests' own, in memory.
+ */
 import assert from "node:assert/strict";
 import { randomFillSync } from "node:crypto";
 import { mkdirSync, writeFileSync } from "node:fs";

@@ -1,4 +1,6 @@
-/** Two exports of the same inputs are the same bytes, attestation included, whatever surrounds them. */
+/**
+ * Two exports of the same inputs are the same bytes, attestation included, whatever surrounds them.
+ */
 import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";

@@ -1,8 +1,8 @@
 /**
  * `deno task e2e [--form source|portable|compiled | --binary PATH] [--soak]`: the tests that drive
- * the program as a user does (acceptance, README, end to end; with --soak those that take minutes). A form is built first; without one the
- * program runs from its source. Where the compiled form cannot be built here, its tests are
- * skipped: the last line says so and why.
+ * the program as a user does (acceptance, README, end to end; with --soak those that take minutes).
+ * A form is built first; without one the program runs from its source. Where the compiled form
+ * cannot be built here, its tests are skipped: the last line says so and why.
  *
  * Two files run at a time: many tests wait for a service, an alert or a schedule, and need no
  * processor meanwhile.

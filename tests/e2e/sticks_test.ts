@@ -1,6 +1,7 @@
 /**
- * A volume set on three FAT sticks: written, checked in any order, with one missing, with one damaged. Where the system mounts vfat the
- * sticks are loop-mounted images; elsewhere mtools write and read the same images.
+ * A volume set on three FAT sticks: written, checked in any order, with one missing, with one
+ * damaged. Where the system mounts vfat the sticks are loop-mounted images; elsewhere mtools write
+ * and read the same images.
  */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";

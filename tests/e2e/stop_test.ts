@@ -1,11 +1,17 @@
-/** The program itself under SIGTERM, once and twice, in the middle of an export that takes seconds: row F12 of the test plan. */
+/**
+ * The program itself under SIGTERM, once and twice, in the middle of an export that takes seconds:
+ * row F12 of the test plan.
+ */
 import assert from "node:assert/strict";
 import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { Home, programWords, type Service } from "../support/program.ts";
 import { configureStella, until } from "../support/site.ts";
 
-/** A home whose profile `large` reads two gibibytes that take no room: seconds more than a test needs to ask it to stop. */
+/**
+ * A home whose profile `large` reads two gibibytes that take no room: seconds more than a test
+ * needs to ask it to stop.
+ */
 function largeHome(): Home {
   const home = new Home();
   const source = join(home.path, "large");

@@ -199,7 +199,8 @@ testWith(
 );
 
 /**
- * From source it is Deno that reads the variable, before the program is asked (src/docs/security.md).
+ * From source it is Deno that reads the variable, before the program is asked
+ * (src/docs/security.md).
  */
 binaryTest(
   ["strace"],

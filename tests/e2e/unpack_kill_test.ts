@@ -1,6 +1,7 @@
 /**
- * Unpacking, killed at every system call that changes names or syncs: no name is ever there without all of its content, an
- * unpack that ended half-way does not look finished, and the next one says so or goes through.
+ * Unpacking, killed at every system call that changes names or syncs: no name is ever there without
+ * all of its content, an unpack that ended half-way does not look finished, and the next one says
+ * so or goes through.
  */
 import assert from "node:assert/strict";
 import { existsSync, readFileSync, rmSync } from "node:fs";

@@ -1,4 +1,6 @@
-/** Run as a child: exports argument 0 into argument 1, in every form, with the umask of argument 2. */
+/**
+ * Run as a child: exports argument 0 into argument 1, in every form, with the umask of argument 2.
+ */
 import { join } from "node:path";
 import process from "node:process";
 import { type Changes, run } from "../support/run_export.ts";

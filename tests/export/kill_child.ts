@@ -1,4 +1,7 @@
-/** Run as a child, under strace: exports argument 0 into argument 1 and ends with the error's exit code. */
+/**
+ * Run as a child, under strace: exports argument 0 into argument 1 and ends with the error's exit
+ * code.
+ */
 import { StellaError } from "../../src/domain/errors.ts";
 import { run } from "../support/run_export.ts";
 

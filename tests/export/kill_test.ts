@@ -1,4 +1,7 @@
-/** Exports that are killed at a system call, or whose system calls fail: what stands in the output directory then, and after the next. */
+/**
+ * Exports that are killed at a system call, or whose system calls fail: what stands in the output
+ * directory then, and after the next.
+ */
 import assert from "node:assert/strict";
 import { cpSync, existsSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
@@ -17,7 +20,9 @@ interface Ended {
   injected: boolean;
 }
 
-/** An export of `in` into `out` below `root`, with `fault` at the n-th of the system calls `calls`. */
+/**
+ * An export of `in` into `out` below `root`, with `fault` at the n-th of the system calls `calls`.
+ */
 async function exportUnder(
   root: string,
   out: string,
@@ -76,7 +81,10 @@ async function stage(root: string): Promise<Stage> {
   return { root, old, fresh, clean: snapshot(join(root, "fresh")) };
 }
 
-/** Kills or fails at call 1, 2, ... until an export comes through; `judge` sees the directory after each. */
+/**
+ * Kills or fails at call 1, 2, ... until an export comes through; `judge` sees the directory after
+ * each.
+ */
 async function sweep(
   stage: Stage,
   calls: string,
@@ -128,7 +136,8 @@ testWith(
       const faults = await sweep(set, "fsync", "error=EIO", async (out, { code }, n) => {
         assert.equal(code, 12, `sync ${n}`);
         const digest = await verified(out);
-        // Once the new manifest has its name, what is left to do is clearing up: the new bundle stands.
+        // Once the new manifest has its name, what is left to do is clearing up: the new bundle
+        // stands.
         assert.ok(digest === set.old || digest === set.fresh, `sync ${n}: ${digest}`);
         if (digest === set.old) assert.deepEqual(snapshot(out), stood, `sync ${n}`);
       });
@@ -137,7 +146,9 @@ testWith(
   },
 );
 
-/** The child's first export has this name; only writes to its files count, not those of Deno itself. */
+/**
+ * The child's first export has this name; only writes to its files count, not those of Deno itself.
+ */
 const partial = ".stella-00000000-0000-7000-8000-000000000001.partial";
 const written = [
   ...["manifest.json", "manifest.json.sigstore.json", "SHA256SUMS", "p.tar.zst"],

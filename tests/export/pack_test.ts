@@ -1,4 +1,6 @@
-/** Inputs that change while they are read are an error, never a bundle that differs from its source. */
+/**
+ * Inputs that change while they are read are an error, never a bundle that differs from its source.
+ */
 import assert from "node:assert/strict";
 import {
   appendFileSync,

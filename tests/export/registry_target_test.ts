@@ -1,4 +1,7 @@
-/** Pushes of the service: an export that is run again goes on where it was, and a second target mounts what the first one has. */
+/**
+ * Pushes of the service: an export that is run again goes on where it was, and a second target
+ * mounts what the first one has.
+ */
 import assert from "node:assert/strict";
 import type { Target } from "../../src/config/profile.ts";
 import { publishTargets } from "../../src/export/targets.ts";

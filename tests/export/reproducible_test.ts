@@ -1,4 +1,7 @@
-/** The same inputs are the same bundle: no clock, locale, time zone, umask, user or directory order leaks in. */
+/**
+ * The same inputs are the same bundle: no clock, locale, time zone, umask, user or directory order
+ * leaks in.
+ */
 import assert from "node:assert/strict";
 import { mkdirSync, utimesSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";

@@ -1,4 +1,7 @@
-/** A risk profile from its configuration to a verified bundle: originals, join, downloads, and what may go wrong on the way. */
+/**
+ * A risk profile from its configuration to a verified bundle: originals, join, downloads, and what
+ * may go wrong on the way.
+ */
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import http from "node:http";

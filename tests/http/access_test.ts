@@ -229,7 +229,10 @@ Deno.test("a right token and a wrong one that begins alike take the same time", 
   assert.ok(found.some((t) => Math.abs(t) < 4.5), `t = ${found.join(", ")}`);
 });
 
-/** Welch's t of the times for a token that differs in its last letter and one that does in its first. */
+/**
+ * Welch's t of the times for a token that differs in its last letter and one that does in its
+ * first.
+ */
 function differenceInTime(): number {
   const right = "a".repeat(64);
   const find = accessFinder({ tenants: ["default"], tokens: [token(right, ["read"])] });

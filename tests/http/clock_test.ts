@@ -1,4 +1,6 @@
-/** A service whose clock is set, by a day and by ten years, while it works: row F9 of the test plan. */
+/**
+ * A service whose clock is set, by a day and by ten years, while it works: row F9 of the test plan.
+ */
 import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";

@@ -1,4 +1,7 @@
-/** Why an export failed, each finding with its place: from the worker of a running service to all who ask for it. */
+/**
+ * Why an export failed, each finding with its place: from the worker of a running service to all
+ * who ask for it.
+ */
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import type { ExportFlags } from "../../src/cli/export_options.ts";
@@ -11,7 +14,10 @@ import { lineSchema } from "../support/log_schema.ts";
 import { host } from "../support/quiet_host.ts";
 import { Home, type Service } from "../support/service_process.ts";
 
-/** A service whose profiles are real exports: of two names that cannot be carried, and of risk data with a bad record. */
+/**
+ * A service whose profiles are real exports: of two names that cannot be carried, and of risk data
+ * with a bad record.
+ */
 async function refusing(body: (service: Service, home: Home) => Promise<void>): Promise<void> {
   using home = new Home();
   const input = join(home.path, "in");

@@ -1,4 +1,7 @@
-/** `export bundle --server` when the service is started anew, refuses its events, goes away, or its user wants no more. */
+/**
+ * `export bundle --server` when the service is started anew, refuses its events, goes away, or its
+ * user wants no more.
+ */
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { createServer, type IncomingMessage } from "node:http";

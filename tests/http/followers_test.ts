@@ -1,4 +1,7 @@
-/** How many may follow exports at once: who takes a place, who gives it back, and what is left for other tenants. */
+/**
+ * How many may follow exports at once: who takes a place, who gives it back, and what is left for
+ * other tenants.
+ */
 import assert from "node:assert/strict";
 import { Bench, config } from "./bench.ts";
 

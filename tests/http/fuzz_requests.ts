@@ -1,4 +1,7 @@
-/** Requests that the description of the API leads to: right ones, odd ones, and all between; the same each time for one seed. */
+/**
+ * Requests that the description of the API leads to: right ones, odd ones, and all between; the
+ * same each time for one seed.
+ */
 
 // deno-lint-ignore no-explicit-any -- a document
 export type Description = any;
@@ -21,7 +24,10 @@ const oddTexts = [
 ];
 const oddValues = [null, true, -1, 0, 2 ** 53, 1e308, [], {}, [[]], { a: { b: null } }];
 
-/** Numbers in [0, 1) by a linear congruence: no test needs better ones, and a failure can be repeated. */
+/**
+ * Numbers in [0, 1) by a linear congruence: no test needs better ones, and a failure can be
+ * repeated.
+ */
 export class Fuzz {
   #state: number;
 

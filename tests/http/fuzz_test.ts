@@ -62,7 +62,8 @@ class Judge {
     if (answer.status >= 400) this.#problem(body, type, answer.status, told);
     const method = request.method.toLowerCase();
     const declared = this.description.paths[request.route]?.[method]?.responses;
-    // Of another method, and of what is refused before its route is known, only the problem is judged.
+    // Of another method, and of what is refused before its route is known, only the problem is
+    // judged.
     if (declared === undefined || [405, 421].includes(answer.status)) return;
     const content = declared[answer.status]?.content;
     assert.ok(answer.status in declared, `${told} is not described`);

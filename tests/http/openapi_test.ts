@@ -1,4 +1,7 @@
-/** /openapi.json against the standard, against the routes of the app, and against what the app answers. */
+/**
+ * /openapi.json against the standard, against the routes of the app, and against what the app
+ * answers.
+ */
 import assert from "node:assert/strict";
 import { Validator } from "@seriousme/openapi-schema-validator";
 import * as z from "zod";

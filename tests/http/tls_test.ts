@@ -1,4 +1,7 @@
-/** The service behind its own certificate. The certificates are made here, so that none in the tree can expire. */
+/**
+ * The service behind its own certificate. The certificates are made here, so that none in the tree
+ * can expire.
+ */
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { join } from "node:path";

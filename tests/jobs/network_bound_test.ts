@@ -1,4 +1,7 @@
-/** Jobs that may wait long for others, such as pushes into a registry that hangs, do not hold up the rest. */
+/**
+ * Jobs that may wait long for others, such as pushes into a registry that hangs, do not hold up the
+ * rest.
+ */
 import assert from "node:assert/strict";
 import { Loop } from "../../src/jobs/loop.ts";
 import { MemoryQueue } from "./memory_queue.ts";

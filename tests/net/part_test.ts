@@ -1,4 +1,7 @@
-/** Parts that go from the socket straight into memory (src/net/part_connection.ts): the right bytes, or none and another way. */
+/**
+ * Parts that go from the socket straight into memory (src/net/part_connection.ts): the right bytes,
+ * or none and another way.
+ */
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { randomFillSync } from "node:crypto";
@@ -13,14 +16,20 @@ import { Authority } from "../support/registry/authority.ts";
 const [here, nobody] = [{ address: "127.0.0.1", family: 4 }, { address: "127.0.0.9", family: 4 }];
 let addresses = [here];
 const content = randomFillSync(new Uint8Array(300_000));
-/** Milliseconds without a byte: for the tests of silence; elsewhere a busy machine must not look like a silent one. */
+/**
+ * Milliseconds without a byte: for the tests of silence; elsewhere a busy machine must not look
+ * like a silent one.
+ */
 const [short, long] = [300, 60_000];
 
 interface Scene {
   transport: Transport;
   /** What the server was sent, connection by connection. */
   heard: string[];
-  /** Asks for the bytes from `from` up to `to`. @returns what `fill` says, and whether the room has the right bytes */
+  /**
+   * Asks for the bytes from `from` up to `to`. @returns what `fill` says, and whether the room has
+   * the right bytes
+   */
   fill(from: number, to: number, more?: object): Promise<[number | undefined, boolean]>;
 }
 

@@ -1,4 +1,7 @@
-/** Bodies that are read at the reader's pace (src/net/stream.ts): all bytes, bounded waiting, and an end with a reason. */
+/**
+ * Bodies that are read at the reader's pace (src/net/stream.ts): all bytes, bounded waiting, and an
+ * end with a reason.
+ */
 import assert from "node:assert/strict";
 import { randomFillSync } from "node:crypto";
 import http from "node:http";
@@ -8,7 +11,10 @@ import { Transport } from "../../src/net/transport.ts";
 import type { Handler } from "../support/registry/fake_registry.ts";
 
 const mebibyte = 1 << 20;
-/** Milliseconds without a byte: for the tests of silence; elsewhere a busy machine must not look like a silent one. */
+/**
+ * Milliseconds without a byte: for the tests of silence; elsewhere a busy machine must not look
+ * like a silent one.
+ */
 const [short, stall] = [400, 60_000];
 
 /** Opens what `serve` answers. */

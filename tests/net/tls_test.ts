@@ -1,4 +1,7 @@
-/** Who is believed to be the registry. The certificates are made here, so that none in the tree can expire. */
+/**
+ * Who is believed to be the registry. The certificates are made here, so that none in the tree can
+ * expire.
+ */
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { readFileSync, writeFileSync } from "node:fs";
@@ -12,7 +15,10 @@ import { Authority } from "../support/registry/authority.ts";
 import { FakeTiming } from "../support/registry/fake_bundle.ts";
 import { FakeRegistry } from "../support/registry/fake_registry.ts";
 
-/** Pings a registry that shows a certificate for `names` under the name registry.test, which resolves to loopback. */
+/**
+ * Pings a registry that shows a certificate for `names` under the name registry.test, which
+ * resolves to loopback.
+ */
 async function ping(
   names: string,
   options: { days?: number; url?: string; trusted?: boolean } = {},

@@ -1,4 +1,7 @@
-/** Finished bundles that are published into a directory, by one export after another and by two at once. */
+/**
+ * Finished bundles that are published into a directory, by one export after another and by two at
+ * once.
+ */
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { type Reason, StellaError } from "../../src/domain/errors.ts";

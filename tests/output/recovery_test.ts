@@ -1,4 +1,7 @@
-/** Exports that run at once, fail in their renames or are killed there: no bundle is destroyed, and none is faked. */
+/**
+ * Exports that run at once, fail in their renames or are killed there: no bundle is destroyed, and
+ * none is faked.
+ */
 import assert from "node:assert/strict";
 import {
   existsSync,
@@ -119,7 +122,9 @@ Deno.test("a killed export is cleared: before its renames, between them, and aft
   }
 });
 
-/** Leaves `out` as a kill does after `steps` renames of a commit over the bundle that stands there. */
+/**
+ * Leaves `out` as a kill does after `steps` renames of a commit over the bundle that stands there.
+ */
 function killedAfter(out: string, made: MadeBundle, steps: number): void {
   const partial = join(out, `.stella-${uuid(9)}.partial`);
   writeFiles(partial, made.files);

@@ -1,4 +1,7 @@
-/** Unpacking into a directory: all names at once or none, nothing replaced, and what a killed unpack left is no obstacle. */
+/**
+ * Unpacking into a directory: all names at once or none, nothing replaced, and what a killed unpack
+ * left is no obstacle.
+ */
 import assert from "node:assert/strict";
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";

@@ -1,4 +1,7 @@
-/** Against Debian's docker-registry, which has no referrers API, and with skopeo as an independent reader. */
+/**
+ * Against Debian's docker-registry, which has no referrers API, and with skopeo as an independent
+ * reader.
+ */
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { mkdirSync, readdirSync, readFileSync } from "node:fs";

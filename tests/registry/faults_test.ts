@@ -1,4 +1,7 @@
-/** What a push does when the registry does not. Every test asserts that its fault happened, and the class it ended in. */
+/**
+ * What a push does when the registry does not. Every test asserts that its fault happened, and the
+ * class it ended in.
+ */
 import assert from "node:assert/strict";
 import type { Timeouts } from "../../src/net/exchange.ts";
 import { RegistryError, type RegistryReason } from "../../src/net/failure.ts";
@@ -52,7 +55,10 @@ outlasts(1, "half an answer", referrers, half("reset"));
 outlasts(1, "a silent registry", post, silent, quickish);
 outlasts(1, "a silent upload", upload, silent, quickish);
 
-/** The fault lasts, and the push ends in this class after so many requests that met it; no tag is set. */
+/**
+ * The fault lasts, and the push ends in this class after so many requests that met it; no tag is
+ * set.
+ */
 function ends(
   reason: RegistryReason,
   what: string,

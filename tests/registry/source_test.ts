@@ -1,4 +1,7 @@
-/** Bundles that are verified where they lie in a registry, and what a registry that lies or fails makes of the verdict. */
+/**
+ * Bundles that are verified where they lie in a registry, and what a registry that lies or fails
+ * makes of the verdict.
+ */
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { mkdtempSync, rmSync } from "node:fs";
@@ -220,7 +223,10 @@ sourceTest("what is said to be an attestation comes before what may be one", asy
   assert.equal((await verify()).code, 0);
 });
 
-/** Attaches what anybody with the right to write could: a manifest that refers to the bundle, with this blob. */
+/**
+ * Attaches what anybody with the right to write could: a manifest that refers to the bundle, with
+ * this blob.
+ */
 function attach({ registry, pushed }: Scene, bytes: Uint8Array, at: "start" | "end"): void {
   const encode = (value: unknown) => new TextEncoder().encode(JSON.stringify(value));
   const type = "application/vnd.oci.image.manifest.v1+json";

@@ -1,4 +1,7 @@
-/** Large blobs: chunks, what is gone on with and what is sent again. The archive here has two chunks and a bit. */
+/**
+ * Large blobs: chunks, what is gone on with and what is sent again. The archive here has two chunks
+ * and a bit.
+ */
 import assert from "node:assert/strict";
 import { mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";

@@ -1,4 +1,7 @@
-/** What a running service keeps in its store, over failed exports, restarts, damage and the loss of its database. */
+/**
+ * What a running service keeps in its store, over failed exports, restarts, damage and the loss of
+ * its database.
+ */
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { Home, Service } from "../support/service_process.ts";

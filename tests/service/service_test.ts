@@ -130,7 +130,8 @@ Deno.test("the event loop answers while a worker is busy", async () => {
   try {
     const id = await service.enqueue("busy");
     await home.untilStarted("busy");
-    // Whatever a loaded machine adds, these answers come before the gate is open; on one thread none would.
+    // Whatever a loaded machine adds, these answers come before the gate is open; on one thread
+    // none would.
     for (let n = 0; n < 100; n++) {
       assert.equal((await service.get("/health/liveness")).status, 200);
     }

@@ -7,7 +7,9 @@ const sources = readdirSync(join(root, "src"), { recursive: true, encoding: "utf
   .filter((path) => /\.tsx?$/.test(path) && !path.startsWith("std/"))
   .map((path) => readFileSync(join(root, "src", path), "utf8"));
 
-/** The names in all `import|export { a, type B } from "..."` of `text` whose module `from` accepts. */
+/**
+ * The names in all `import|export { a, type B } from "..."` of `text` whose module `from` accepts.
+ */
 function namesIn(text: string, from: RegExp): string[] {
   return [...text.matchAll(/^(?:import|export) (?:type )?\{([^}]*)\} from "([^"]+)";/gm)]
     .filter(([, , module = ""]) => from.test(module))

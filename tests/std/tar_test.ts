@@ -1,4 +1,7 @@
-/** The stand-in for @std/tar: the digests below are of what @std/tar 0.1.10 itself wrote for the same entries. */
+/**
+ * The stand-in for @std/tar: the digests below are of what @std/tar 0.1.10 itself wrote for the
+ * same entries.
+ */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";

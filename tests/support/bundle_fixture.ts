@@ -1,6 +1,7 @@
 /**
- * Small bundles for tests, made in memory and signed by a throwaway key: sound ones, and hostile ones whose signature is right all
- * the same, so that what lies behind the signature is tested by itself.
+ * Small bundles for tests, made in memory and signed by a throwaway key: sound ones, and hostile
+ * ones whose signature is right all the same, so that what lies behind the signature is tested by
+ * itself.
  */
 import { Buffer } from "node:buffer";
 import {
@@ -52,7 +53,10 @@ export interface TestKey {
   publicPem: string;
 }
 
-/** An Ed25519 key that is the same in every run, so that whole bundles are; a P-256 key is new each time. */
+/**
+ * An Ed25519 key that is the same in every run, so that whole bundles are; a P-256 key is new each
+ * time.
+ */
 export function testKey(name = "test", algorithm: Algorithm = "ed25519"): TestKey {
   const key = algorithm === "ed25519"
     ? ed25519From(sha256(name))

@@ -1,4 +1,7 @@
-/** What a line of the log may be, said a second time: a reader of the log relies on it, whatever the writer is made of. */
+/**
+ * What a line of the log may be, said a second time: a reader of the log relies on it, whatever the
+ * writer is made of.
+ */
 import * as z from "zod";
 import { exitCodes } from "../../src/domain/errors.ts";
 import type { LogFields } from "../../src/telemetry/log.ts";

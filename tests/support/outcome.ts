@@ -10,7 +10,9 @@ import { type MadeBundle, memorySource } from "./bundle_fixture.ts";
 export interface Outcome {
   /** The exit code. */
   code: number;
-  /** `code reason path` of each finding, sorted; `thrown` and the message where there is no verdict. */
+  /**
+   * `code reason path` of each finding, sorted; `thrown` and the message where there is no verdict.
+   */
   findings: string[];
   verdict?: Verdict;
 }

@@ -1,6 +1,7 @@
 /**
- * What each command may still do when its work begins, as it is promised: the list that a build is held to, from source and as a
- * binary. A command stands here once, and again for each option that changes what it needs.
+ * What each command may still do when its work begins, as it is promised: the list that a build is
+ * held to, from source and as a binary. A command stands here once, and again for each option that
+ * changes what it needs.
  */
 import assert from "node:assert/strict";
 import { grants } from "../../src/config/permissions.ts";
@@ -67,7 +68,9 @@ export const permissionLines: readonly [command: string, rest: string[], needs: 
   ["version", [], ["write", "net", "env", "sys"]],
 ];
 
-/** Asks the program that `stella` runs about each line, a few at once, and compares what it answers. */
+/**
+ * Asks the program that `stella` runs about each line, a few at once, and compares what it answers.
+ */
 export async function holdToLines(
   stella: (args: string[]) => Promise<{ code: number; stdout: string; stderr: string }>,
 ): Promise<void> {

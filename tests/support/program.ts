@@ -1,6 +1,7 @@
 /**
- * The program as a user runs it: from its source with the permissions of the binary, or the binary that STELLA_BINARY names.
- * Each call gets an environment of its own, so that no key, configuration or trust of this machine plays a part.
+ * The program as a user runs it: from its source with the permissions of the binary, or the binary
+ * that STELLA_BINARY names. Each call gets an environment of its own, so that no key, configuration
+ * or trust of this machine plays a part.
  */
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -28,7 +29,10 @@ export function programWords(): [string, ...string[]] {
   return binary === undefined ? sourceWords() : [binary];
 }
 
-/** The same from its source, whatever is tested: for what the launcher of the binary does not let through. */
+/**
+ * The same from its source, whatever is tested: for what the launcher of the binary does not let
+ * through.
+ */
 export function sourceWords(): [string, ...string[]] {
   const flags = [...permissionFlags(), ...unstableFlags, engineFlags, "--frozen"];
   return [

@@ -85,7 +85,8 @@ export interface Built {
 }
 
 /**
- * Builds providers from their files; a provider with one file is that file, one with several a directory.
+ * Builds providers from their files; a provider with one file is that file, one with several a
+ * directory.
  * @throws what the builder throws
  */
 export async function build(

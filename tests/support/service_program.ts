@@ -1,6 +1,6 @@
 /**
- * A service with the real queue, worker, server and signals, whose exports are made up: what one does follows from the name
- * of its profile. Tests start it as a process of its own, to kill it.
+ * A service with the real queue, worker, server and signals, whose exports are made up: what one
+ * does follows from the name of its profile. Tests start it as a process of its own, to kill it.
  */
 import { appendFileSync, existsSync, readFileSync } from "node:fs";
 import { createHash } from "node:crypto";
@@ -74,7 +74,10 @@ const world = {
 };
 const runExport = exportRunner(world);
 
-/** A real export that stands still when it first says that it is at `stage`, until there is a file `go`. */
+/**
+ * A real export that stands still when it first says that it is at `stage`, until there is a file
+ * `go`.
+ */
 const held = (stage: string): JobRunner => (job, on, signal) => {
   let isDone = false;
   return runExport(job, (event) => {

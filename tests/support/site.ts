@@ -1,4 +1,7 @@
-/** A site around the service: Debian's registry and Prometheus, each on loopback and ended by its own id. */
+/**
+ * A site around the service: Debian's registry and Prometheus, each on loopback and ended by its
+ * own id.
+ */
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { tool } from "./needs.ts";
@@ -93,7 +96,10 @@ export interface ActiveAlert {
   annotations: Record<string, string>;
 }
 
-/** Debian's Prometheus with the given rules, scraping twice a second under the job name export-center. */
+/**
+ * Debian's Prometheus with the given rules, scraping twice a second under the job name
+ * export-center.
+ */
 export class Prometheus {
   private constructor(readonly dir: string, readonly url: string, readonly started: Started) {}
 
@@ -107,7 +113,8 @@ export class Prometheus {
       "--storage.tsdb.path=data",
       `--web.listen-address=${address}`,
       "--web.enable-lifecycle",
-      // A sixtieth of the usual, as with the rules: how long a target that is gone is still believed.
+      // A sixtieth of the usual, as with the rules: how long a target that is gone is still
+      // believed.
       "--query.lookback-delta=5s",
       "--log.level=error",
     ];

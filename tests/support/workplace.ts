@@ -45,7 +45,9 @@ export class Workplace {
     return this.home.path;
   }
 
-  /** From source there is no binary to include: `dist/stella` is a script that starts the source. */
+  /**
+   * From source there is no binary to include: `dist/stella` is a script that starts the source.
+   */
   #program(): void {
     installProgram(this.home, "dist/stella");
     if (binary === undefined) {

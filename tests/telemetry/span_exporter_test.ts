@@ -15,7 +15,10 @@ const span: Span = {
 
 const changes = new Changes();
 
-/** An exporter whose collector answers `answers` in turn, then 200; an Error is a connection that fails. */
+/**
+ * An exporter whose collector answers `answers` in turn, then 200; an Error is a connection that
+ * fails.
+ */
 function exporter(answers: (number | Error)[] = [], more: { limit?: number; batch?: number } = {}) {
   const seen = { sizes: [] as number[], sent: 0, lost: 0, changes: [] as (string | undefined)[] };
   const made = new SpanExporter({

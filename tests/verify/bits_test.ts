@@ -1,4 +1,7 @@
-/** No byte of a bundle is malleable: every flipped bit, every cut and everything appended is refused. */
+/**
+ * No byte of a bundle is malleable: every flipped bit, every cut and everything appended is
+ * refused.
+ */
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { exitCodes } from "../../src/domain/errors.ts";
@@ -6,7 +9,10 @@ import { attestationName, indexName, manifestName } from "../../src/bundle/manif
 import { type MadeBundle, makeBundle, type Recipe } from "../support/bundle_fixture.ts";
 import { judged } from "../support/outcome.ts";
 
-/** With PAX records, padding, no padding and no content in a few blocks: each byte costs a whole verification. */
+/**
+ * With PAX records, padding, no padding and no content in a few blocks: each byte costs a whole
+ * verification.
+ */
 const entries = [
   { path: "a", content: "first\n" },
   { path: "b/\u00e9", content: "" },

@@ -5,7 +5,10 @@ import { StellaError } from "../../src/domain/errors.ts";
 import { grants, permissionFlags } from "../../src/config/permissions.ts";
 import { confine, type Permissions } from "../../src/verify/confine.ts";
 
-/** Permissions as Deno has them: revoking a whole name takes its single grants too; a bare query says nothing of those. */
+/**
+ * Permissions as Deno has them: revoking a whole name takes its single grants too; a bare query
+ * says nothing of those.
+ */
 class Fake implements Permissions {
   readonly granted = new Set([
     "read",

@@ -86,7 +86,8 @@ Deno.test("a cut archive: what comes before the cut is judged", async () => {
   assert.equal(code, 10);
   const truncated = verdict!.findings.find((f) => f.reason === "truncated")!;
   assert.deepEqual(truncated.range, [5 << 20, files.get(path)!.length]);
-  // The chunk that is not whole is not judged at all: four files are before it, but for the last one's end.
+  // The chunk that is not whole is not judged at all: four files are before it, but for the last
+  // one's end.
   assert.equal(verdict!.filesVerified, 3);
 });
 

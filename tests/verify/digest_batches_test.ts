@@ -1,4 +1,7 @@
-/** Batches of files: judged in the index's order, whenever their digests come, and a fault of the index comes last. */
+/**
+ * Batches of files: judged in the index's order, whenever their digests come, and a fault of the
+ * index comes last.
+ */
 import assert from "node:assert/strict";
 import type { FileDigest } from "../../src/bundle/file_digests.ts";
 import { sha256 } from "../../src/domain/hash.ts";

@@ -1,4 +1,7 @@
-/** Archives by a hostile signer: every digest and the signature are right, and the tar is not what the index says. */
+/**
+ * Archives by a hostile signer: every digest and the signature are right, and the tar is not what
+ * the index says.
+ */
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { blockSize } from "../../src/bundle/tar_header.ts";

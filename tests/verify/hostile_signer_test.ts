@@ -144,7 +144,8 @@ Deno.test("a listed file that is a link is refused, and nothing is read through 
 });
 
 Deno.test("headers by the million are looked for in time that grows with the archive alone", async () => {
-  // 8,192 headers that sort after all of 20,000 paths: a search from the front would compare 160 million paths.
+  // 8,192 headers that sort after all of 20,000 paths: a search from the front would compare 160
+  // million paths.
   const entries = Array.from(
     { length: 20_000 },
     (_, i) => ({ path: `a${i}`.padEnd(7, "x"), content: "" }),

@@ -1,4 +1,7 @@
-/** The look at the payload that listing and queries take: every file once, in order, whole, and no verdict changed by it. */
+/**
+ * The look at the payload that listing and queries take: every file once, in order, whole, and no
+ * verdict changed by it.
+ */
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { join } from "node:path";

@@ -1,4 +1,7 @@
-/** Which verdict follows from signer and content: strangers, integrity-only, and what is not even opened. */
+/**
+ * Which verdict follows from signer and content: strangers, integrity-only, and what is not even
+ * opened.
+ */
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { attestationName, manifestName } from "../../src/bundle/manifest.ts";

@@ -1,4 +1,7 @@
-/** The probe of the verifier: it finds one that refuses the good, one that takes the bad, and one that is right for a wrong reason. */
+/**
+ * The probe of the verifier: it finds one that refuses the good, one that takes the bad, and one
+ * that is right for a wrong reason.
+ */
 import assert from "node:assert/strict";
 import { type Files, memorySource, probeAttestation } from "../../src/verify/probe.ts";
 import type { TrustedKey } from "../../src/attest/check/trust.ts";

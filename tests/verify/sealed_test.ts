@@ -1,4 +1,7 @@
-/** Bundles that have to be sealed with a shared secret: who signed them besides does not count, but a broken signature does. */
+/**
+ * Bundles that have to be sealed with a shared secret: who signed them besides does not count, but
+ * a broken signature does.
+ */
 import assert from "node:assert/strict";
 import { newSecret, secretFrom } from "../../src/attest/secret.ts";
 import { signWithSecret } from "../../src/attest/sign/hmac.ts";
@@ -26,7 +29,10 @@ function sealOver(bytes: Uint8Array): Uint8Array {
 
 type Change = (files: Map<string, Uint8Array>) => void;
 
-/** The sealed bundle after `change`, judged by one who holds `secret` and trusts nobody's key but `trusted`. */
+/**
+ * The sealed bundle after `change`, judged by one who holds `secret` and trusts nobody's key but
+ * `trusted`.
+ */
 async function judged(change: Change = () => {}, secret = shared, trusted = [made.key.trusted]) {
   const files = new Map(made.files);
   files.set(hmacName, sealOver(files.get(manifestName)!));

@@ -16,7 +16,10 @@ Deno.test("untouched bundles of every form are verified, with all their files", 
   }
 });
 
-/** [form, what, change, exit code, findings]; a finding that ends with `...` stands for those that begin so. */
+/**
+ * [form, what, change, exit code, findings]; a finding that ends with `...` stands for those that
+ * begin so.
+ */
 type Row = [string, string, (files: Files) => void, number, string[]];
 
 const everyForm = (

@@ -1,7 +1,10 @@
 import assert from "node:assert/strict";
 import { TarCursor } from "../../src/verify/tar_cursor.ts";
 
-/** A cursor over pieces of one byte value each, of so many blocks; 0 stands for a piece that is missing. */
+/**
+ * A cursor over pieces of one byte value each, of so many blocks; 0 stands for a piece that is
+ * missing.
+ */
 function cursorOver(...blocks: number[]): TarCursor {
   return lendingCursor(...blocks).cursor;
 }

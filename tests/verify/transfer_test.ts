@@ -1,4 +1,7 @@
-/** Who takes the digest of a large file inside an archive: a worker where its bytes come from afar, this thread where they lie here. */
+/**
+ * Who takes the digest of a large file inside an archive: a worker where its bytes come from afar,
+ * this thread where they lie here.
+ */
 import assert from "node:assert/strict";
 import { type ChunkPool, localPool } from "../../src/bundle/chunk_pool.ts";
 import type { BundleSource } from "../../src/bundle/source.ts";

@@ -58,7 +58,8 @@ Deno.test("include and exclude are globs over the path below the source", async 
         "d/tmp/f.json",
         "tmp.json",
       ]],
-      // A secret in a directory that is left out must not slip through because its name begins with a dot.
+      // A secret in a directory that is left out must not slip through because its name begins with
+      // a dot.
       [{ include: ["tmp/**"], exclude: ["tmp/*"] }, []],
       [{ exclude: ["tmp/**", "d/**"] }, [".hidden.json", "a.json", "b.txt", "tmp.json"]],
       [{ exclude: ["**/tmp", "d", ".*"] }, ["a.json", "b.txt", "tmp.json"]],

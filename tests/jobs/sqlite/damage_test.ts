@@ -1,4 +1,7 @@
-/** A database that lost bits, or its tail: refused by its name, or opened with the right rows, and never anything in between. */
+/**
+ * A database that lost bits, or its tail: refused by its name, or opened with the right rows, and
+ * never anything in between.
+ */
 import assert from "node:assert/strict";
 import { copyFileSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -64,7 +67,8 @@ Deno.test("a bit that flipped in the head of a page is refused, or changes no ro
     let refused = 0;
     for (let page = 0; page < pages; page++) {
       const bytes = fresh();
-      // The kind of the page; its first byte, but on the first page, where the file's own header comes before it.
+      // The kind of the page; its first byte, but on the first page, where the file's own header
+      // comes before it.
       bytes[page * 4096 + (page === 0 ? 100 : 0)]! ^= 1;
       if (look(put(bytes)) === "refused") refused++;
     }

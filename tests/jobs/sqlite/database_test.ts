@@ -253,7 +253,8 @@ testWith(
         assert.equal(hits, 1, `the fault ${n} happened`);
         if (/^medium_failed Cannot (open|make|write).*disk I\/O error/.test(said)) refused.push(n);
         else {
-          // The fifth sync belongs to the checkpoint at the end: what was committed is in the log already.
+          // The fifth sync belongs to the checkpoint at the end: what was committed is in the log
+          // already.
           assert.equal(said, "wrote wal");
           const db = openDatabase(join(directory, "stella.db"));
           assert.equal(db.one("SELECT count(*) AS n FROM jobs")?.["n"], 1);

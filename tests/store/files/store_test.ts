@@ -155,7 +155,8 @@ testWith(["strace"], "a place that cannot be synced is an error, and the media's
         `${hit ? "fault" : "no fault"}: ${new TextDecoder().decode(stdout).slice(0, 6).trim()}`,
       );
     }
-    // The directories store, default and advisories into those above them, then the bundle's own name.
+    // The directories store, default and advisories into those above them, then the bundle's own
+    // name.
     assert.deepEqual(said, [...Array(4).fill("fault: medium"), "no fault: stored"]);
   } finally {
     Deno.removeSync(directory, { recursive: true });

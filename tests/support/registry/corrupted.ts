@@ -19,7 +19,10 @@ export const quick = { connect: 500, stall: 500 };
 /** For those in which the registry is silent once, and then must not look so again. */
 export const quickish = { connect: 30_000, stall: 2_000 };
 
-/** Pushes a bundle of `bytes` bytes into a registry that `prepare` has spoilt, and lets `check` look at what came of it. */
+/**
+ * Pushes a bundle of `bytes` bytes into a registry that `prepare` has spoilt, and lets `check` look
+ * at what came of it.
+ */
 export async function pushInto(
   prepare: (registry: FakeRegistry) => void,
   check: (outcome: Outcome) => void | Promise<void>,

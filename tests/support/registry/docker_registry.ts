@@ -14,7 +14,10 @@ export interface DockerRegistry {
   dir: string;
 }
 
-/** Runs `body` with a registry whose configuration has `http` (below `http:`) and `more` (at the top), each a YAML flow mapping. */
+/**
+ * Runs `body` with a registry whose configuration has `http` (below `http:`) and `more` (at the
+ * top), each a YAML flow mapping.
+ */
 export async function withDockerRegistry(
   body: (registry: DockerRegistry) => Promise<void>,
   { http = "", more = "" } = {},

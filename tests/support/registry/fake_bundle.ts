@@ -26,7 +26,10 @@ export interface FakeBundle {
   archive: Uint8Array;
 }
 
-/** Runs `body` with a bundle in a new directory, whose archive has `bytes` bytes, a multiple of 512 as in every tar. */
+/**
+ * Runs `body` with a bundle in a new directory, whose archive has `bytes` bytes, a multiple of 512
+ * as in every tar.
+ */
 export async function withBundle(
   body: (bundle: FakeBundle) => Promise<void>,
   bytes = 3072,

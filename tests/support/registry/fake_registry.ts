@@ -1,6 +1,7 @@
 /**
- * A registry in memory, as the distribution-spec 1.1 has it for what a push needs, and faults on demand. It is stricter than
- * most: a PUT needs Content-Length, a manifest needs all its blobs, a digest is computed and never believed.
+ * A registry in memory, as the distribution-spec 1.1 has it for what a push needs, and faults on
+ * demand. It is stricter than most: a PUT needs Content-Length, a manifest needs all its blobs, a
+ * digest is computed and never believed.
  */
 import http from "node:http";
 import https from "node:https";
@@ -10,7 +11,10 @@ import { FakeUploads } from "./fake_uploads.ts";
 
 export { digestOf, fail, type Handler } from "./fake_answers.ts";
 
-/** Takes the place of the registry for the requests that match, as often as told; `hits` proves that it happened. */
+/**
+ * Takes the place of the registry for the requests that match, as often as told; `hits` proves that
+ * it happened.
+ */
 export interface Fault {
   /** Against `METHOD /path`. */
   on: RegExp;

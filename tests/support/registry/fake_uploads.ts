@@ -1,4 +1,7 @@
-/** The uploads of the registry in memory: opened or mounted, filled by chunks, closed by the digest of all. */
+/**
+ * The uploads of the registry in memory: opened or mounted, filled by chunks, closed by the digest
+ * of all.
+ */
 import type http from "node:http";
 import { digestOf, end, fail, joined, lengthOf } from "./fake_answers.ts";
 
@@ -6,7 +9,10 @@ export class FakeUploads {
   readonly blobs = new Map<string, Uint8Array>();
   /** `<repository>@<digest>` of blobs that other repositories hold. */
   readonly mountable = new Map<string, Uint8Array>();
-  /** Of every upload that is open, by its path, what has come. A cut request leaves what it brought, as it does on a disk. */
+  /**
+   * Of every upload that is open, by its path, what has come. A cut request leaves what it brought,
+   * as it does on a disk.
+   */
   readonly sessions = new Map<string, Uint8Array[]>();
   /** Bytes of blobs that came, those of cut requests and of uploads that ended otherwise too. */
   received = 0;
@@ -45,7 +51,8 @@ export class FakeUploads {
 
   protected startUpload(response: http.ServerResponse, { pathname, searchParams }: URL): void {
     const mounted = searchParams.get("mount") ?? "";
-    // One store serves all repositories here, so a mount says which of them it is allowed to come from.
+    // One store serves all repositories here, so a mount says which of them it is allowed to come
+    // from.
     if (this.mountable.has(`${searchParams.get("from")}@${mounted}`)) {
       this.blobs.set(mounted, this.mountable.get(`${searchParams.get("from")}@${mounted}`)!);
       return end(response, 201, { "docker-content-digest": mounted });
