@@ -15,6 +15,7 @@ export const permissionLines: readonly [command: string, rest: string[], needs: 
   ["assets list", [], []],
   ["assets write", ["there"], ["write"]],
   ["completion", ["bash"], []],
+  ["docs", [], []],
   ["config check", [], ["env"]],
   ["config schema", [], []],
   ["config show", [], ["env"]],
