@@ -63,9 +63,9 @@ const good = '{"username":"me","password":"hunter2"}';
 const refusals: [string, string, number, RegExp][] = [
   ["a group may read it", good, 0o640, /others can read it$/],
   ["everybody may read it", good, 0o604, /others can read it$/],
-  ["no JSON", "hunter2", 0o600, /no JSON at byte 0$/],
-  ["cut JSON", '{"username":"me","password":"hunter2', 0o600, /no JSON at byte \d+$/],
-  ["doubled name", '{"hunter2":1,"hunter2":2}', 0o600, /no JSON at byte \d+$/],
+  ["no JSON", "hunter2", 0o600, /invalid JSON at byte 0$/],
+  ["cut JSON", '{"username":"me","password":"hunter2', 0o600, /invalid JSON at byte \d+$/],
+  ["doubled name", '{"hunter2":1,"hunter2":2}', 0o600, /invalid JSON at byte \d+$/],
   ["a list", '["hunter2"]', 0o600, /it must contain a single object$/],
   ["no password", '{"username":"hunter2"}', 0o600, /must be non-empty texts/],
   ["an empty password", '{"username":"hunter2","password":""}', 0o600, /must be non-empty texts/],
@@ -111,7 +111,7 @@ for (const entry of [{ auth }, { auth: "", username: "me", password: "hunter2:mo
       assert.equal(readLogins([path], "registry.site"), undefined);
       assert.throws(
         () => readCredentials(path, "registry.site"),
-        /it has nothing for registry.site$/,
+        /no entry for registry.site$/,
       );
     });
   });
