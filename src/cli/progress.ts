@@ -9,8 +9,8 @@ import { sizeText } from "./render.ts";
 const terminalPause = 100;
 const linePause = 5000;
 /** Share of the work, or milliseconds, before which the remaining time would be a guess. */
-const leastShare = 0.01;
-const leastTime = 5000;
+const minShare = 0.01;
+const minTime = 5000;
 
 /** State of a phase when it was first reported: earlier work took none of its time. */
 interface Start {
@@ -43,7 +43,7 @@ export class ProgressLine {
     const start = this.#start;
     const seconds = (now - start.at) / 1000;
     const rate = seconds > 0 ? (done - start.done) / seconds : 0;
-    const isKnown = share - start.share >= leastShare || now - start.at >= leastTime;
+    const isKnown = share - start.share >= minShare || now - start.at >= minTime;
     const left = isKnown ? seconds * (1 - share) / (share - start.share) : NaN;
     this.#show(progressText(phase, done, total, rate, left), columns);
   }

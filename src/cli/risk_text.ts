@@ -137,12 +137,12 @@ function packageText(one: Json): string {
   return `${[name, range].filter((part) => part !== "").join(" ")}${link}`;
 }
 
-const mostVersions = 5;
+const maxVersions = 5;
 
 function versionsText(versions: readonly string[] = []): string[] {
   if (versions.length === 0) return [];
-  const more = versions.length - mostVersions;
-  const first = versions.slice(0, mostVersions).join(", ");
+  const more = versions.length - maxVersions;
+  const first = versions.slice(0, maxVersions).join(", ");
   return [`versions ${first}${more > 0 ? ` and ${more} more` : ""}`];
 }
 

@@ -31,7 +31,7 @@ export interface VolumePlaces {
 const absence = ["volume_missing", "file_missing"];
 
 /**
- * Judges each archive file of a manifest by what verification found of it; undefined where there is
+ * Derives the state of each archive file from the findings of verification; undefined if there is
  * one archive in one directory, of which the verdict says all.
  */
 export function volumeStates(

@@ -17,7 +17,7 @@ import type { FreeSpace } from "../output/free_space.ts";
 export function preflight(plan: Plan, directory: string, space: FreeSpace | undefined): void {
   if (space === undefined) return;
   if (space.maxFileBytes !== undefined) checkLargest(plan, directory, space.maxFileBytes);
-  const bytes = leastBytes(plan);
+  const bytes = minBytes(plan);
   if (bytes > space.bytes) throw noSpace(directory, `${bytes} bytes`, `${space.bytes} are free`);
   const files = plan.spec.layout === "directory" ? plan.files : 0;
   if (space.files === undefined || files <= space.files) return;
@@ -50,7 +50,7 @@ function checkLargest(plan: Plan, directory: string, limit: number): void {
  * The size that is certain, however well the payload compresses. The old bundle stays until the new
  * one is complete, so its space is not available.
  */
-function leastBytes(plan: Plan): number {
+function minBytes(plan: Plan): number {
   const { layout, compression, programs } = plan.spec;
   const payload = layout === "directory" ? plan.bytes : compression === "none" ? plan.tarBytes : 0;
   const carried = programs.reduce(

@@ -101,7 +101,7 @@ export class PulledBundle implements BundleSource {
   #head(path: string, reader: ByteReader): ByteReader {
     const pieces: Uint8Array[] = [];
     this.#heads.set(path, pieces);
-    return tapped(reader, (bytes) => pieces.push(Uint8Array.from(bytes)), () => {});
+    return observed(reader, (bytes) => pieces.push(Uint8Array.from(bytes)), () => {});
   }
 
   #refuseTooLarge(files: readonly BundleFile[]): void {
@@ -142,10 +142,10 @@ function kept(reader: ByteReader, path: string, { size, executable }: BundleFile
       fsyncSync(fd);
       closeSync(fd);
     });
-  return tapped(reader, take, end);
+  return observed(reader, take, end);
 }
 
-function tapped(
+function observed(
   reader: ByteReader,
   take: (bytes: Uint8Array) => void,
   end: () => void,

@@ -96,8 +96,7 @@ function refuseLost(path: string, store: FileStore): void {
   const bundles = store.list();
   const [first] = bundles;
   if (first === undefined) return;
-  const found =
-    `the store has ${bundles.length} bundles of exports that only the lost database knows`;
+  const found = `the store has bundles (${bundles.length}) that only the lost database knows`;
   throw new StellaError(
     "database_invalid",
     `Cannot begin a new database ${JSON.stringify(path)}: ${found}`,
