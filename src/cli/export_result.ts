@@ -110,7 +110,7 @@ export interface LeftOutCounts {
 /** Empty where nothing was left out. */
 export function countsText({ invalid, bad_id: badIds, unread }: LeftOutCounts): string {
   return [
-    invalid > 0 ? plural(invalid, "bad record") : "",
+    invalid > 0 ? plural(invalid, "invalid record") : "",
     badIds > 0 ? plural(badIds, "bad id") : "",
     unread > 0 ? `${plural(unread, "file")} not read` : "",
   ].filter((part) => part !== "").join(", ");

@@ -43,7 +43,7 @@ export class ExportWatch {
   }
 
   queued(): void {
-    this.#line("INFO", "export.queued", "Export queued", this.#who);
+    this.#line("INFO", "export.queued", "export queued", this.#who);
   }
 
   /** It failed and will be retried after `wait` milliseconds. */

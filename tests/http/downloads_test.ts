@@ -51,7 +51,7 @@ for (const path of ["bundle.tar", "files/kit.tar.zst"]) {
       const mine = await fill(bench, "default", urls.get("default")! + path);
       const { refused } = mine;
       assert.deepEqual([refused.status, refused.headers.get("retry-after")], [503, "1"]);
-      assert.match((await refused.json()).detail, /downloads run \(limit: 4\)/);
+      assert.match((await refused.json()).detail, /downloads are running \(limit: 4\)/);
       assert.deepEqual(bench.refusals, ["busy"]);
       const theirs = await fill(bench, "lab", urls.get("lab")! + path);
       assert.deepEqual([mine.open.length, theirs.open.length], [2, 2]);

@@ -28,7 +28,7 @@ for (const [what, location] of away) {
 Deno.test("a Location that is no URL is refused", () =>
   pushInto(
     (registry) => registry.fault(/^POST /, accepted(202, { location: "http://[" })),
-    ({ error }) => assert.match(error?.message ?? "", /the answer has no Location$/),
+    ({ error }) => assert.match(error?.message ?? "", /the response has no Location$/),
   ));
 
 Deno.test("an absolute Location of the same origin is taken as it is", () =>

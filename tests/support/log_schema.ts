@@ -51,7 +51,7 @@ export const lineSchema = z.strictObject({
   timestamp: z.iso.datetime({ precision: 3 }),
   severityText: z.enum(Object.keys(severities)),
   severityNumber: z.number(),
-  body: text.regex(/^[A-Z]/),
+  body: text.regex(/^[a-z].*[^.]$/),
   event: z.string().regex(/^[a-z]+(\.[a-z]+)+$/),
   resource: z.strictObject({
     "service.name": z.literal("stella"),

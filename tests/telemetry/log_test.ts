@@ -166,7 +166,7 @@ Deno.test("a closed pipe costs its lines and nothing else", async () => {
 Deno.test("the schema of a line takes what the log writes, and no line that says less or more", async () => {
   const { log, lines } = bench();
   const exportId = "019b76da-a800-7000-8000-000000000000";
-  log("INFO", "export.queued", "Export queued", { exportId, profile: "p", tenant: "lab" });
+  log("INFO", "export.queued", "export queued", { exportId, profile: "p", tenant: "lab" });
   const text = (await lines()).join("\n");
   assert.equal(linesOf(text).length, 1);
   const line = JSON.parse(text);

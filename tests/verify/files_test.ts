@@ -40,5 +40,5 @@ Deno.test("a directory that changes while it is walked is refused, although no n
   assert.deepEqual([code, findings, walks], [8, ["8 entry_unexpected payload"], 2]);
   const { found, expected, hint } = verdict!.findings[0]!;
   assert.notEqual(found, expected);
-  assert.match(hint ?? "", /something changes the directory/);
+  assert.match(hint ?? "", /the directory is being changed/);
 });

@@ -174,7 +174,7 @@ Deno.test("a damaged database is refused with its name, and nothing is made in i
     assert.throws(() => openDatabase(path), {
       kind: "config",
       message: /stella\.db": (it is damaged|database disk image is malformed)/,
-      hint: /move it away/,
+      hint: /move it and store/,
     });
     assert.deepEqual(Deno.readFileSync(path), bytes);
   });
