@@ -84,7 +84,7 @@ export function checkSelf(path: string): SelfCheck {
 /**
  * Compares a program without an embedded digest (made by `deno compile`) with PATH.sha256 from the
  * build. The same limits apply.
- * @throws StellaError if there is no digest, the system's error if a file cannot be read
+ * @throws StellaError if no digest is there, the system's error if a file cannot be read
  */
 export function checkBeside(path: string): SelfCheck {
   const digestFile = `${path}.sha256`;

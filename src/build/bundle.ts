@@ -12,7 +12,7 @@ import { run } from "./run.ts";
  * The whole program as one module.
  * @param entry relative to `root`; it may import the rest of the program only dynamically
  * @param directory for intermediate files, which are removed
- * @throws StellaError internal with Deno's message if the bundler fails; it downloads esbuild from
+ * @throws StellaError defect with Deno's message if the bundler fails; it downloads esbuild from
  * the npm registry once
  */
 export async function bundle(root: string, entry: string, directory: string): Promise<string> {

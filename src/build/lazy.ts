@@ -55,7 +55,7 @@ const loaderName = "stellaImport";
  * The combined module: loader, chunks, entry.
  * @param chunks names with bodies in CommonJS form, which use `module`, `exports` and `require`;
  * only the entry has `import.meta` and passes on what others need of it
- * @throws StellaError internal if the entry imports a chunk statically: it would be needed before
+ * @throws StellaError defect if the entry imports a chunk statically: it would be needed before
  * the loader
  */
 export function joinChunks(

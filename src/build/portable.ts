@@ -15,7 +15,7 @@ const sources = new URL(".", import.meta.url).pathname;
 
 /**
  * Builds `directory`/stella. The same script, Deno and compiler give the same bytes.
- * @throws StellaError usage if the machine or its tools are not suitable, internal if the compiler
+ * @throws StellaError usage if the machine or its tools are not suitable, defect if the compiler
  * fails
  */
 export async function buildPortable(script: Script, directory: string): Promise<string> {

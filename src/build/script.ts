@@ -10,7 +10,7 @@ export interface Script {
 /**
  * Bundles `entry` to `directory`/stella.js after the stamp. The same files give the same bytes and
  * mtime (the commit's), in any directory and on every run: `deno compile` embeds the mtime.
- * @throws StellaError internal with Deno's message if the bundler fails; it downloads esbuild from
+ * @throws StellaError defect with Deno's message if the bundler fails; it downloads esbuild from
  * the npm registry once
  */
 export async function buildScript(

@@ -5,7 +5,7 @@ import { run } from "./run.ts";
 
 /**
  * With an empty environment the file must print this version for `version` within 30 s.
- * @throws StellaError internal
+ * @throws StellaError defect
  */
 export async function assertStarts(path: string): Promise<void> {
   const { code, stdout, stderr } = await run(path, ["version"], { clearEnv: true, limit: 30_000 });

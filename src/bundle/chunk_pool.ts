@@ -64,7 +64,7 @@ export interface ChunkPool {
   readonly depth: number;
   /**
    * Reads files into the regions, then compresses.
-   * @throws StellaError usage if a file changed, unsafe, media
+   * @throws StellaError conflict if a file changed, unsafe, io
    */
   compress(chunk: Uint8Array, files?: DeferredFiles): Promise<StoredChunk>;
   /** The same for a chunk that is stored uncompressed: only computes its digest. */

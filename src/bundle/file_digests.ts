@@ -22,7 +22,7 @@ export const smallFile = 1024 * 1024;
  * @param root directory of the bundle
  * @param paths of files below it
  * @param max size of a file in bytes; more than `smallFile` counts as that
- * @throws StellaError media
+ * @throws StellaError io
  */
 export function digestFiles(root: string, paths: readonly string[], max: number): FileDigest[] {
   const opener = new Opener(root, false);

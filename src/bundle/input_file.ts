@@ -44,7 +44,7 @@ export interface DeferredRegion extends InputFile {
   at: number;
 }
 
-/** lstat of `path`. @throws StellaError usage, media */
+/** lstat of `path`. @throws StellaError usage, io */
 export function statInput(path: string): Deno.FileInfo {
   try {
     return Deno.lstatSync(path);
@@ -63,7 +63,7 @@ export function asInput(
 
 /**
  * Identity of the directory at `path`, which may be reached through links.
- * @throws StellaError usage if it is not a directory, media
+ * @throws StellaError usage if it is not a directory, io
  */
 export function statFolder(path: string): InputFolder {
   const stat = folderStatus(path);
@@ -88,7 +88,7 @@ function folderStatus(path: string): Deno.FileInfo {
 
 /** An open input, verified to be the expected file. */
 export interface OpenInput {
-  /** Reads what is available; 0 at the end. @throws StellaError usage, media */
+  /** Reads what is available; 0 at the end. @throws StellaError usage, io */
   read(view: Uint8Array): number;
   /**
    * Call this after the last byte, and before the first one if reading takes long.
@@ -98,7 +98,7 @@ export interface OpenInput {
   close(): void;
 }
 
-/** @throws StellaError usage if the file changed, unsafe if it is a private file, media */
+/** @throws StellaError conflict if the file changed, unsafe if it is a private file, io */
 export function openInput(seen: InputFile, privateFiles: PrivateFiles): OpenInput {
   assertSameFolder(seen.folder);
   const fd = openUnchanged(seen, privateFiles);
@@ -115,7 +115,7 @@ export function openInput(seen: InputFile, privateFiles: PrivateFiles): OpenInpu
 /**
  * Reads files into their regions, in order.
  * @returns the SHA-256 of each
- * @throws StellaError usage if one changed, unsafe if one is a private file, media
+ * @throws StellaError conflict if one changed, unsafe if one is a private file, io
  */
 export function fillDeferredRegions(
   chunk: Uint8Array,
@@ -133,7 +133,7 @@ export function fillDeferredRegions(
  * Reads a whole small file into `view`, which has its size. The handle is checked once, after the
  * read: twice would cost as much as the read. Opening the file and checking its path both lie
  * between two checks of its directory. Refused content is wiped from the view.
- * @throws StellaError usage if it changed, unsafe if it is a private file, media
+ * @throws StellaError conflict if it changed, unsafe if it is a private file, io
  */
 export function readWhole(view: Uint8Array, seen: InputFile, privateFiles: PrivateFiles): void {
   assertSameFolder(seen.folder);

@@ -43,7 +43,7 @@ export class MultiDirectorySource implements BundleSource {
     this.#listed = new Map(files.map((file) => [file.path, file]));
   }
 
-  /** @throws StellaError unsafe, media: for the first copy, if none is intact */
+  /** @throws StellaError unsafe, io: for the first copy, if none is intact */
   async open(path: string): Promise<ByteReader | undefined> {
     const file = this.#listed.get(path);
     const chosen = file === undefined ? undefined : await this.#choose(file);

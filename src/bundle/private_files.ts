@@ -53,7 +53,7 @@ export class PrivateFiles {
    * Whether an open file, or one just examined by lstat, is private. A file that changed after the
    * list was made may be newer than the list, so the list is rebuilt: while the file is open no
    * other file can get its inode.
-   * @throws StellaError usage, media if a directory cannot be listed
+   * @throws StellaError usage, io if a directory cannot be listed
    */
   has(file: FileStatus): boolean {
     this.#inodes ??= this.#take();

@@ -12,7 +12,7 @@ export interface ByteReader {
   readonly size: number;
   /**
    * Fills `buffer` from where the last read ended; fewer bytes only at the end. @throws StellaError
-   * media
+   * io
    */
   read(buffer: Uint8Array): number | Promise<number>;
   close(): void;

@@ -33,7 +33,7 @@ interface WriteOptions {
 
 /**
  * @throws StellaError usage for an invalid address; conflict if a link or a directory is in the
- * way; media
+ * way; io
  */
 export async function writeAssets(
   directory: string,

@@ -139,7 +139,7 @@ export interface Command {
   /** Without the common options. */
   readonly options: Options;
   readonly examples: readonly string[];
-  /** @throws StellaError internal if the input does not have the declared types */
+  /** @throws StellaError defect if the input does not have the declared types */
   prepare(typed: Typed): Prepared;
 }
 

@@ -181,7 +181,7 @@ async function* merge(left: IndexReader, right: IndexReader): AsyncGenerator<Fil
 interface OpenIndex {
   index: IndexReader;
   reader: ByteReader;
-  /** @throws StellaError digest if it does not match the manifest */
+  /** @throws StellaError differs if it does not match the manifest */
   check: () => Promise<void>;
 }
 

@@ -52,7 +52,7 @@ export interface Permissions {
 
 /**
  * A closed pipe is not an error: `stella ... | head -1` keeps its exit code.
- * @throws StellaError media if writing fails
+ * @throws StellaError io if writing fails
  */
 export function checkedOutput(write: (text: string) => void): (text: string) => void {
   return (text) => {

@@ -6,7 +6,7 @@ import type { Host, Permissions } from "./host.ts";
 /**
  * Keeps read and what `keep` names. Nothing is dropped in tests that call commands in their own
  * process.
- * @throws StellaError internal if anything else is still granted
+ * @throws StellaError defect if anything else is still granted
  */
 export async function dropPermissions(
   { permissions }: Pick<Host, "permissions">,
@@ -20,7 +20,7 @@ export async function dropPermissions(
 
 /**
  * The same before untrusted bytes are read, with a try of each operation that must be refused.
- * @throws StellaError internal if anything else is still granted
+ * @throws StellaError defect if anything else is still granted
  */
 export async function confineForBundle(
   host: Pick<Host, "permissions">,

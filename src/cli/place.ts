@@ -40,7 +40,7 @@ export async function placeAt(
 /**
  * The bundles at `named`: several if a medium has a directory for each. A missing manifest is not
  * checked here: a directory without one is code 3.
- * @throws StellaError media if nothing is there, usage if it cannot be a bundle
+ * @throws StellaError io if nothing is there, usage if it cannot be a bundle
  */
 export async function placesAt(
   named: string,
@@ -80,7 +80,7 @@ function streamPlace(name: string, host: Host): Place {
 
 /**
  * The directory of the named manifest, given as a file or directory.
- * @throws StellaError media if the directory is missing, usage if a file with another name was
+ * @throws StellaError io if the directory is missing, usage if a file with another name was
  * given
  */
 export function bundleDirectory(path: string): string {
@@ -118,7 +118,7 @@ function crowded(path: string): StellaError {
   return new StellaError("place_ambiguous", text, { hint: "name the directory of the bundle" });
 }
 
-/** Undefined if nothing has this name; links are followed. @throws StellaError media */
+/** Undefined if nothing has this name; links are followed. @throws StellaError io */
 function statOf(path: string): Stats | undefined {
   try {
     return statSync(path);
@@ -128,7 +128,7 @@ function statOf(path: string): Stats | undefined {
   }
 }
 
-/** @throws StellaError media if it is not a directory */
+/** @throws StellaError io if it is not a directory */
 function existingDirectory(directory: string): string {
   try {
     if (statSync(directory).isDirectory()) return directory;

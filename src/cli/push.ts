@@ -93,7 +93,7 @@ export async function openPush(
 /**
  * Pushes the bundle in `directory`; the result as JSON and as text.
  * @param verification where it is verified meanwhile
- * @throws StellaError registry
+ * @throws StellaError remote
  */
 export async function push(
   { reference, client }: Ready,

@@ -22,14 +22,14 @@ export interface Receipt {
   watch(source: BundleSource): BundleSource;
   /**
    * Fills the file, with a verdict or with what came in its place. Only the first call counts.
-   * @throws StellaError media
+   * @throws StellaError io
    */
   end(outcome: Verdict | StellaError): void;
 }
 
 /**
  * Undefined where none is asked for. To be called before anything is given up.
- * @throws StellaError usage, media
+ * @throws StellaError usage, io
  */
 export function openReceipt(flags: ReceiptFlags & TrustFlags, host: Host): Receipt | undefined {
   const { receipt: path, receiptKey, keyPassphraseFile } = flags;

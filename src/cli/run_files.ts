@@ -23,12 +23,12 @@ export type RunFileOptions =
 export interface RunFiles {
   /**
    * Writes both; `json` is the command's result. Once is enough.
-   * @throws StellaError usage, media
+   * @throws StellaError usage, io
    */
   end(code: number, json: object): void;
 }
 
-/** Undefined if neither is requested. @throws StellaError usage, media */
+/** Undefined if neither is requested. @throws StellaError usage, io */
 export function openRunFiles(
   command: string,
   options: RunFileOptions,

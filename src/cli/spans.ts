@@ -27,7 +27,7 @@ interface SpansFlags {
 
 const mebibyte = 1024 * 1024;
 
-/** @throws StellaError usage, media */
+/** @throws StellaError usage, io */
 export async function keepSpans(options: SpansFlags, host: Host): Promise<Result> {
   refuseHostileEnvironment(host.environment);
   const listen = parseListen(options.listen);

@@ -35,7 +35,7 @@ interface Status {
 /**
  * Code 0, or 7 with the finding `build_differs`.
  * @param named the bundle to compare with
- * @throws StellaError usage, manifest, media, registry
+ * @throws StellaError usage, manifest, io, remote
  */
 export async function showStatus(
   named: string | undefined,
@@ -67,7 +67,7 @@ export async function showStatus(
 
 /**
  * Readiness of a running service as exit code, for hosts without curl: 0 ready, 13 not.
- * @throws StellaError registry (the same code as not ready) without a response
+ * @throws StellaError remote (the same code as not ready) without a response
  */
 export async function showHealth(options: ServiceFlags, host: Host): Promise<Result> {
   const path = "/health/readiness?verbose";

@@ -41,7 +41,7 @@ const followPause = 1_000;
 
 /**
  * @param named the export
- * @throws StellaError usage where the service refuses the question, registry where nobody answers,
+ * @throws StellaError usage where the service refuses the question, remote where nobody answers,
  * not_found for an export that nothing is known of
  */
 export async function showTimeline(

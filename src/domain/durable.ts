@@ -24,7 +24,7 @@ export function writeAll(fd: number, bytes: Uint8Array): void {
 /**
  * Creates a file with exactly this mode regardless of the umask, and syncs it; an existing file is
  * never touched and no partial file remains.
- * @throws StellaError media, usage
+ * @throws StellaError io, usage
  */
 export function writeNew(path: string, content: Uint8Array | string, mode: number): void {
   const bytes = typeof content === "string" ? new TextEncoder().encode(content) : content;
@@ -32,7 +32,7 @@ export function writeNew(path: string, content: Uint8Array | string, mode: numbe
 }
 
 /**
- * Like writeNew, for content in pieces. @throws StellaError media, usage; and the errors of `fill`
+ * Like writeNew, for content in pieces. @throws StellaError io, usage; and the errors of `fill`
  */
 export function appendNew(
   path: string,
@@ -60,7 +60,7 @@ export function appendNew(
 /**
  * Creates a directory and its missing parents, mode 0755 regardless of the umask, durably. Existing
  * directories are left unchanged.
- * @throws StellaError media, usage
+ * @throws StellaError io, usage
  */
 export function makeDirectories(path: string): void {
   const full = resolve(path);

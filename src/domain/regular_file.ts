@@ -20,7 +20,7 @@ export function openToRead(path: string): number {
  * @param action for messages, such as `Cannot read the key`
  * @param max size in bytes
  * @param check examines the opened file @throws to refuse it
- * @throws StellaError usage if it is not a regular file, media
+ * @throws StellaError usage if it is not a regular file, io
  */
 export function readRegular(
   action: string,

@@ -41,7 +41,7 @@ export function programsOf(
  * Refuses, all at once, paths that are not files, and names that another system cannot hold or that
  * are taken in the bundle.
  * @param taken the names of the bundle's other files
- * @throws StellaError usage; media if a path cannot be used
+ * @throws StellaError usage; io if a path cannot be used
  */
 export function checkPrograms(programs: readonly CarriedProgram[], taken: readonly string[]): void {
   const seen = new Set([manifestName, ...taken].map(folded));
@@ -77,7 +77,7 @@ function faultOf({ name }: CarriedProgram, seen: Set<string>): string | undefine
   return pathFault(name);
 }
 
-/** @throws StellaError media, usage, unsafe if a program is a private file */
+/** @throws StellaError io, usage, unsafe if a program is a private file */
 export function writeCompanions(
   { programs, privateFiles }: {
     programs: readonly CarriedProgram[];
@@ -102,7 +102,7 @@ const pieceSize = 1024 * 1024;
 
 /**
  * Copies a program to `directory` in pieces: it has a hundred megabytes.
- * @throws StellaError media, usage, unsafe if it is a private file
+ * @throws StellaError io, usage, unsafe if it is a private file
  */
 export function copyProgram(
   directory: string,
@@ -141,7 +141,7 @@ function* piecesOf(path: string, privateFiles: PrivateFiles): Generator<Uint8Arr
 
 /**
  * A program may be named by a link, as package managers create them.
- * @throws StellaError usage, media
+ * @throws StellaError usage, io
  */
 function programAt(path: string) {
   try {

@@ -27,7 +27,7 @@ export interface ExportOutput {
 
 /**
  * Exports a bundle into `output.directory`.
- * @throws StellaError usage (2), unsafe (9), media (12); the directory is then unchanged
+ * @throws StellaError usage (2), unsafe (9), io (12); the directory is then unchanged
  */
 export async function exportBundle(
   spec: ExportSpec,

@@ -50,7 +50,7 @@ const costOfOpening = 16 * 1024;
 
 /**
  * Reads all planned files once, and writes index and payload into `directory`.
- * @throws StellaError usage if an input changed, unsafe, media
+ * @throws StellaError usage if an input changed, unsafe, io
  */
 export async function pack(
   plan: Plan,

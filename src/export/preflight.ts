@@ -11,7 +11,7 @@ import { fat32 } from "../domain/volume_size.ts";
 import type { FreeSpace } from "../output/free_space.ts";
 
 /**
- * @throws StellaError usage if FAT32 cannot hold a file of the bundle, media if the bundle cannot
+ * @throws StellaError usage if FAT32 cannot hold a file of the bundle, io if the bundle cannot
  * fit
  */
 export function preflight(plan: Plan, directory: string, space: FreeSpace | undefined): void {

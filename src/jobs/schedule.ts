@@ -23,9 +23,9 @@ export interface Schedule {
 export interface ScheduleRuns {
   /** Last run of the profile's schedule in milliseconds since 1970; undefined if there was none. */
   last(profile: string): number | undefined;
-  /** @throws StellaError media */
+  /** @throws StellaError io */
   note(profile: string, time: number): void;
-  /** Forgets the runs of all other profiles. @throws StellaError media */
+  /** Forgets the runs of all other profiles. @throws StellaError io */
   keepOnly(profiles: readonly string[]): void;
 }
 
@@ -61,7 +61,7 @@ export class Scheduler {
   readonly #options: ScheduleOptions;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
-  /** @throws StellaError media */
+  /** @throws StellaError io */
   constructor(options: ScheduleOptions) {
     this.#options = options;
     options.runs.keepOnly(options.schedules.map(({ profile }) => profile));

@@ -33,11 +33,11 @@ export interface TimelineFilter {
 }
 
 export interface Timeline {
-  /** @throws StellaError media */
+  /** @throws StellaError io */
   add(of: EventOf, stage: string, attributes?: Record<string, unknown>): TimelineEvent;
   /** Undefined if it does not exist or belongs to another tenant. */
   get(id: string, tenant: string): TimelineEvent | undefined;
   list(filter: TimelineFilter): TimelineEvent[];
-  /** Removes old events. @throws StellaError media */
+  /** Removes old events. @throws StellaError io */
   prune(): void;
 }

@@ -29,7 +29,7 @@ export interface WorkerRun<Job, Event> {
 
 /**
  * Runs a job in a new worker that calls `answerJob`.
- * @throws StellaError the error of the work; internal if the worker crashed, was silent or stuck;
+ * @throws StellaError the error of the work; defect if the worker crashed, was silent or stuck;
  * interrupted after `signal`
  */
 export async function runInWorker<Job, Event, Result>(

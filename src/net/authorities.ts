@@ -16,7 +16,7 @@ const bundles = [
   "/etc/ssl/cert.pem",
 ];
 
-/** PEM texts. `ca` is a path. @throws StellaError usage, media */
+/** PEM texts. `ca` is a path. @throws StellaError usage, io */
 export function authorities(ca: string | undefined): readonly string[] {
   if (ca !== undefined) return certificatesIn(ca, readPem(ca));
   const path = bundles.find((bundle) => existsSync(bundle));
@@ -28,7 +28,7 @@ const maxBytes = 16 * 1024 * 1024;
 
 /**
  * Reads a PEM file, also as Windows writes it: with a byte order mark, in UTF-16, with CRLF.
- * @throws StellaError usage, media
+ * @throws StellaError usage, io
  */
 export function readPem(path: string): string {
   const bytes = readRegular("Cannot read the certificates", path, maxBytes);

@@ -33,7 +33,7 @@ export interface DownloadOptions extends Pick<TransportOptions, "policy" | "time
 const defaultMaxBytes = 4 * 1024 ** 3;
 
 /**
- * @throws StellaError usage by the egress policy, registry, media, digest if the content differs
+ * @throws StellaError policy by the egress policy, remote, io, differs if the content differs
  */
 export async function download(what: Download, options: DownloadOptions): Promise<void> {
   const { timing, signal, max = defaultMaxBytes, ...network } = options;

@@ -8,18 +8,18 @@ const blockSize = 64 * 1024;
 export class NameList {
   readonly #fd: number;
 
-  /** Creates the file, which must not exist. @throws StellaError media */
+  /** Creates the file, which must not exist. @throws StellaError io */
   constructor(readonly path: string) {
     this.#fd = this.#attempt("Cannot make", () => openSync(path, "wx+", 0o644));
   }
 
-  /** @param name without a line end @throws StellaError media */
+  /** @param name without a line end @throws StellaError io */
   add(name: string): void {
     const line = new TextEncoder().encode(`${name}\n`);
     this.#attempt("Cannot write", () => writeAll(this.#fd, line));
   }
 
-  /** In the order in which they were added. @throws StellaError media */
+  /** In the order in which they were added. @throws StellaError io */
   *names(): Generator<string> {
     const block = new Uint8Array(blockSize);
     const text = new TextDecoder();

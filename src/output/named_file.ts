@@ -49,7 +49,7 @@ export function refuseNoDirectory(path: string): void {
 /**
  * Opens a file for reading and writing, creating it if it is missing.
  * @param mode of a new file, regardless of the umask
- * @throws StellaError conflict, media
+ * @throws StellaError conflict, io
  */
 export function openNamed(path: string, mode: number, append = false): number {
   const seen = regularFileAt(path);
@@ -71,7 +71,7 @@ export function openNamed(path: string, mode: number, append = false): number {
  * Replaces or creates a file atomically.
  * @param mode of a new file, regardless of the umask; an existing file keeps its mode
  * @param uuid names the file until it is complete
- * @throws StellaError conflict, media
+ * @throws StellaError conflict, io
  */
 export function replaceFile(path: string, bytes: Uint8Array, mode: number, uuid: string): void {
   const seen = regularFileAt(path);

@@ -16,7 +16,7 @@ import { OutputTransaction } from "./output_transaction.ts";
 /**
  * Copies the files `names` of the bundle in `from` to `directory`. Copying is asynchronous: with a
  * slow medium the worker must stay responsive.
- * @throws StellaError usage if other files are in the way, media
+ * @throws StellaError usage if other files are in the way, io
  */
 export async function publishDirectory(
   from: string,

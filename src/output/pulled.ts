@@ -50,7 +50,7 @@ export class PulledBundle implements BundleSource {
   /**
    * Call this once the signer is known, before the first byte of content; without it nothing is
    * written.
-   * @throws StellaError conflict if existing files are in the way, media if the bundle does not fit
+   * @throws StellaError conflict if existing files are in the way, io if the bundle does not fit
    */
   begin(manifest: Manifest, isRefused: boolean): void {
     if (isRefused) return;
@@ -64,7 +64,7 @@ export class PulledBundle implements BundleSource {
     place.check([attestationName, ...files.map(({ path }) => path)]);
   }
 
-  /** @throws StellaError media, and the errors of the source */
+  /** @throws StellaError io, and the errors of the source */
   async open(path: string): Promise<ByteReader | undefined> {
     const reader = await this.source.open(path);
     if (reader === undefined) return undefined;

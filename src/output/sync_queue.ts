@@ -63,7 +63,7 @@ export class SyncQueue {
       this.#pendingBytes <= maxPendingBytes;
   }
 
-  /** Resolves when the queue is short enough. @throws StellaError media */
+  /** Resolves when the queue is short enough. @throws StellaError io */
   async ready(): Promise<void> {
     while (!this.isReady) {
       this.#refuseFailed();
@@ -73,7 +73,7 @@ export class SyncQueue {
 
   /**
    * Resolves when every queued path is on the disk.
-   * @throws StellaError media
+   * @throws StellaError io
    */
   async finish(): Promise<void> {
     while (this.#running > 0 && this.#failure === undefined) await this.#wake.promise;

@@ -96,7 +96,7 @@ export class Unpacked {
   #isExceeded = false;
   #isDone = false;
 
-  /** @throws StellaError busy if another unpack is running there, conflict, media */
+  /** @throws StellaError busy if another unpack is running there, conflict, io */
   constructor(readonly place: UnpackTarget) {
     const { directory, uuid } = place;
     refuseNonEmpty(directory);
@@ -129,7 +129,7 @@ export class Unpacked {
     return this.#syncs.isReady;
   }
 
-  /** @throws StellaError media */
+  /** @throws StellaError io */
   ready(): Promise<void> {
     return this.#syncs.ready();
   }
@@ -137,7 +137,7 @@ export class Unpacked {
   /**
    * Starts the next file; paths are safe, sorted and unique.
    * @returns a writer for its content; undefined if the payload exceeds what the manifest declares
-   * @throws StellaError media, unsafe
+   * @throws StellaError io, unsafe
    */
   begin({ path, mode, size }: UnpackedFile): ((piece: Uint8Array) => void) | undefined {
     this.#endFile();
@@ -154,7 +154,7 @@ export class Unpacked {
     return (piece) => this.#write(file, piece);
   }
 
-  /** Resolves when everything is on the disk; call it before `commit`. @throws StellaError media */
+  /** Resolves when everything is on the disk; call it before `commit`. @throws StellaError io */
   async synced(): Promise<void> {
     this.#endFile();
     this.#enter([]);
@@ -164,7 +164,7 @@ export class Unpacked {
 
   /**
    * Renames the files into place. Call this only after a good verdict.
-   * @throws StellaError conflict, media
+   * @throws StellaError conflict, io
    */
   commit(): void {
     if (this.#isExceeded) {

@@ -51,7 +51,7 @@ export class UploadFolder implements UploadMemory {
     return { location, offset, chunk };
   }
 
-  /** @throws StellaError media, usage */
+  /** @throws StellaError io, usage */
   set(key: string, session: UploadSession): void {
     mkdirSync(this.directory, { recursive: true, mode: 0o700 });
     const path = this.#path(key);

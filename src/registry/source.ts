@@ -31,7 +31,7 @@ export class RegistryBundle implements BundleSource {
   readonly #choose: Choice;
   #found: { digest: Digest; layers: Layers } | undefined;
 
-  /** Makes no connection yet. @throws StellaError usage for a reference without tag and digest */
+  /** Makes no connection yet. @throws StellaError usage for a reference without tag and differs */
   constructor(
     client: RegistryClient,
     reference: Reference,

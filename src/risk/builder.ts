@@ -51,7 +51,7 @@ const parsers: Record<ProviderKind, (file: Original, sink: Sink) => void | Promi
 /**
  * Reads all providers and writes joined.ndjson, providers.json and, if records were left out,
  * rejected.ndjson.
- * @throws StellaError usage with every invalid record and its location, media
+ * @throws StellaError usage with every invalid record and its location, io
  */
 export async function buildRisk(options: BuildOptions): Promise<RiskReport> {
   const { providers, directory, scratch } = options;

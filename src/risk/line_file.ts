@@ -17,7 +17,7 @@ export class LineFile {
   #used = 0;
   #bytes = 0;
 
-  /** @throws StellaError usage, media */
+  /** @throws StellaError usage, io */
   constructor(readonly path: string, mode: number) {
     try {
       this.#fd = openSync(path, "wx", mode);
@@ -26,7 +26,7 @@ export class LineFile {
     }
   }
 
-  /** A line contains no line feed. True if something was written. @throws StellaError media */
+  /** A line contains no line feed. True if something was written. @throws StellaError io */
   add(line: string): boolean {
     const before = this.#bytes;
     // A long line goes in parts: a buffer of its length would stay allocated.
@@ -42,7 +42,7 @@ export class LineFile {
     return this.#bytes > before;
   }
 
-  /** Size and SHA-256 of the whole file. @throws StellaError media */
+  /** Size and SHA-256 of the whole file. @throws StellaError io */
   end(): { bytes: number; sha256: string } {
     this.#write();
     return { bytes: this.#bytes, sha256: this.#hash.digest("hex") };
@@ -65,7 +65,7 @@ export class LineFile {
   }
 }
 
-/** Writes a whole file of lines. @throws StellaError usage, media */
+/** Writes a whole file of lines. @throws StellaError usage, io */
 export function writeLines(path: string, mode: number, lines: Iterable<string>): void {
   const file = new LineFile(path, mode);
   try {

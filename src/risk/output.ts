@@ -35,7 +35,7 @@ export interface OutputOptions {
   yieldToEventLoop: () => Promise<void> | undefined;
 }
 
-/** @throws StellaError media */
+/** @throws StellaError io */
 export async function writeOutput(options: OutputOptions): Promise<RiskReport> {
   const { directory, tallies, digests, created } = options;
   const { ids, joined, bytes, sha256 } = await writeJoined(options);

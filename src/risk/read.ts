@@ -37,7 +37,7 @@ export interface ListedFile {
   carried: string;
 }
 
-/** The provider's files in payload order. @throws StellaError usage, media */
+/** The provider's files in payload order. @throws StellaError usage, io */
 export async function listFiles(
   provider: Provider,
 ): Promise<{ root: string; files: ListedFile[]; isAlone: boolean }> {

@@ -31,7 +31,7 @@ export class Spool {
     this.#waiting = new Uint8Array(room);
   }
 
-  /** A line contains no line feed. @throws StellaError media */
+  /** A line contains no line feed. @throws StellaError io */
   add(line: string): void {
     this.#longest = Math.max(this.#longest, line.length);
     if (this.#put(line)) return;
@@ -50,7 +50,7 @@ export class Spool {
     return true;
   }
 
-  /** All lines, sorted; call once. @throws StellaError media */
+  /** All lines, sorted; call once. @throws StellaError io */
   *sorted(): Generator<string> {
     if (this.#runs.length === 0) return yield* this.#taken();
     this.#addRun(this.#taken());

@@ -71,7 +71,7 @@ function describe(name: Granted["name"], value: string): Deno.PermissionDescript
 
 /**
  * Tries operations that must now be refused. They are harmless if they succeed.
- * @throws StellaError internal with the operation that succeeded
+ * @throws StellaError defect with the operation that succeeded
  */
 export function proveConfined(keep: readonly Kept[] = []): void {
   const attempts: [string, () => unknown][] = [

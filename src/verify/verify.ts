@@ -32,7 +32,7 @@ export interface VerifyOptions extends ContentOptions {
 
 /**
  * Verifies the bundle in `source` and reports all findings.
- * @throws StellaError media or registry if bytes could not be read: that says nothing about the
+ * @throws StellaError io or remote if bytes could not be read: that says nothing about the
  * content
  */
 export async function verifyBundle(source: BundleSource, options: VerifyOptions): Promise<Verdict> {

@@ -187,3 +187,16 @@ Deno.test("the page of errors lists every kind and every reason, with code and s
   assert.deepEqual(listed.map(([reason, status]) => [reason, status]), expected);
   for (const row of rows) assert.ok((row.at(-1) ?? "").length > 10, row[0]);
 });
+
+Deno.test("a comment that says what is thrown names no kind by the name that earlier builds had", () => {
+  const former =
+    /@throws StellaError[^.*@]*\b(media|internal|registry|digest|base)\b(?=,| if| or|$)/m;
+  const root = new URL("../../src/", import.meta.url);
+  const found = readdirSync(root, { recursive: true }).map(String)
+    .filter((path) => path.endsWith(".ts"))
+    .flatMap((path) =>
+      readFileSync(new URL(path, root), "utf8").split("\n")
+        .filter((line) => former.test(line)).map((line) => `${path}: ${line.trim()}`)
+    );
+  assert.deepEqual(found, []);
+});

@@ -19,7 +19,7 @@ const payload = "payload";
  * its medium, or a path that leads there through any link, because such a link decides which key is
  * trusted.
  * @param machine paths on this machine: a device that holds one of them is not removable media
- * @throws StellaError usage, media
+ * @throws StellaError usage, io
  */
 export function refuseTrustFromMedia(
   trustPath: string,
@@ -37,7 +37,7 @@ export function refuseTrustFromMedia(
 /**
  * The same check for the opened file, wherever its path leads meanwhile.
  * @param max size of a directory that is searched, in bytes
- * @throws StellaError usage, media
+ * @throws StellaError usage, io
  */
 export function refuseOpenedFromMedia(
   trustPath: string,

@@ -25,7 +25,7 @@ export function publicPathOf(keyPath: string): string {
 /**
  * Creates a key pair; neither file may exist. Refused on vfat and exfat, which keep no modes.
  * @param passphraseFile file with the passphrase that protects the key
- * @throws StellaError usage, media
+ * @throws StellaError usage, io
  */
 export function generateKey(
   keyPath: string,
@@ -56,7 +56,7 @@ export function generateKey(
 /**
  * Creates a shared secret that only its owner can read; the file must not exist, and its file
  * system must keep modes.
- * @throws StellaError usage, media
+ * @throws StellaError usage, io
  */
 export function makeSecret(path: string): SharedSecret {
   makeKeyDirectory(dirname(path));

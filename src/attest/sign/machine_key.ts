@@ -3,7 +3,7 @@ import { existsSync } from "node:fs";
 import { generateKey, loadSigner, type MadeKey, publicOf } from "./keys.ts";
 import type { Signer } from "./signer.ts";
 
-/** The key at `path`; the first export creates it. @throws StellaError usage, media */
+/** The key at `path`; the first export creates it. @throws StellaError usage, io */
 export function machineSigner(
   path: string,
   passphraseFile?: string,

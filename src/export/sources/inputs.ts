@@ -56,7 +56,7 @@ export function emptyFolder(): Folder {
   return { real: [], folders: new Map(), files: new Map() };
 }
 
-/** @throws StellaError usage, unsafe, media: with the faults of all inputs */
+/** @throws StellaError usage, unsafe, io: with the faults of all inputs */
 export function layOut(sources: readonly FilesSource[], builtin: readonly BuiltinEntry[]): Folder {
   const root = emptyFolder();
   builtin.forEach((entry) => place(root, entry.path, { source: 0, bytes: entry.bytes }));

@@ -25,8 +25,8 @@ export interface Prepared {
 
 /**
  * Builds the risk data of a specification in the new directory `scratch`.
- * @throws StellaError usage with every invalid record, unsafe, digest and registry for downloads,
- * media
+ * @throws StellaError usage with every invalid record, unsafe, differs and remote for downloads,
+ * io
  */
 export async function prepareRisk(
   asked: ExportSpec,

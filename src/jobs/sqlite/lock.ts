@@ -16,7 +16,7 @@ export interface Lock {
  * Locks the state directory `state`, creating it if needed, or fails at once. The file `lock`
  * contains the process id, for operators.
  * @throws StellaError conflict if another process holds the lock, usage if an entry of the
- * directory is a link; media
+ * directory is a link; io
  */
 export async function takeLock(state: string): Promise<Lock> {
   const path = join(state, "lock");

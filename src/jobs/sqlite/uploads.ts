@@ -19,7 +19,7 @@ export class Uploads {
     return rows.map((row) => [String(row["key"]), JSON.parse(String(row["session"]))]);
   }
 
-  /** Stores `session`, or removes it if undefined. @throws StellaError media */
+  /** Stores `session`, or removes it if undefined. @throws StellaError io */
   put(key: string, session: unknown): void {
     this.db.write("Cannot store the upload", () => {
       this.db.run("DELETE FROM uploads WHERE key = ? OR at <= ?", [key, this.now() - maxAge]);

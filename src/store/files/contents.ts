@@ -41,7 +41,7 @@ export interface Contents {
 /** Bytes in memory per reader. */
 const pieceSize = 256 * 1024;
 
-/** @throws StellaError media, manifest */
+/** @throws StellaError io, manifest */
 export async function contentsOf(directory: string): Promise<Contents> {
   const bytes = await readSmallFile(directory, manifestName);
   const manifest = readManifest(bytes);

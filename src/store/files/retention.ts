@@ -44,7 +44,7 @@ export function expired(
 /**
  * Removes expired bundles and returns them. `made` are those of one profile in the order in which
  * they were made. Missing bundles do not count as newest.
- * @throws StellaError media
+ * @throws StellaError io
  */
 export function applyRetention(
   store: FileStore,
@@ -68,7 +68,7 @@ export interface Orphans {
 
 /**
  * Removes bundles of exports that ended without one, because the service died before it could.
- * @throws StellaError media
+ * @throws StellaError io
  */
 export function removeOrphans(
   store: FileStore,

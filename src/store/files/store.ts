@@ -32,7 +32,7 @@ export class FileStore {
 
   /**
    * Creates the directory of the bundles: if it is missing later, it was lost. @throws StellaError
-   * usage, media
+   * usage, io
    */
   prepare(): void {
     attempt("Cannot make", this.#store, () => makeDirectory(this.#store));
@@ -40,7 +40,7 @@ export class FileStore {
 
   /**
    * An empty directory for the bundle of this export; remains of an earlier attempt are removed.
-   * @throws StellaError usage, media
+   * @throws StellaError usage, io
    */
   begin(exportId: string): string {
     const staging = join(this.#tmp, checkId(exportId));
@@ -55,7 +55,7 @@ export class FileStore {
    * Moves the staged bundle to its final path, durably, and returns that. Its files must be synced
    * already. An earlier bundle of the same export is replaced: its attempt died before it was
    * recorded.
-   * @throws StellaError usage, media
+   * @throws StellaError usage, io
    */
   commit(bundle: StoredBundle): string {
     const staging = join(this.#tmp, checkId(bundle.exportId));
@@ -72,7 +72,7 @@ export class FileStore {
 
   /**
    * Removes a finished bundle: first by one rename, then its bytes. False if there is none.
-   * @throws StellaError usage, media
+   * @throws StellaError usage, io
    */
   remove(bundle: StoredBundle): boolean {
     const place = this.find(bundle);

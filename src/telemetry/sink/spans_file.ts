@@ -22,14 +22,14 @@ export class SpansFile {
   #fd: number;
   #bytes: number;
 
-  /** Appends to an existing file. @throws StellaError usage, media */
+  /** Appends to an existing file. @throws StellaError usage, io */
   constructor(options: SpansFileOptions) {
     this.#options = options;
     [this.#fd, this.#bytes] = openAt(options);
   }
 
   /**
-   * `line` has no line end; it is handed to the disk before this returns. @throws StellaError media
+   * `line` has no line end; it is handed to the disk before this returns. @throws StellaError io
    */
   add(line: string): void {
     const bytes = new TextEncoder().encode(`${line}\n`);
