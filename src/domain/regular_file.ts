@@ -61,7 +61,9 @@ export function readPrivateFile(
     // systemd gives a service its credentials by an access list, which looks like group access.
     const others = path.startsWith("/run/credentials/") ? 0o037 : 0o077;
     if ((stat.mode & others) === 0) return;
-    throw new StellaError("file_exposed", `Cannot use ${what} ${shown(path)}: others can read it`, {
+    const mode = (stat.mode & 0o777).toString(8).padStart(4, "0");
+    const found = `others can read it (mode ${mode})`;
+    throw new StellaError("file_exposed", `Cannot use ${what} ${shown(path)}: ${found}`, {
       hint: `run: chmod 600 ${path}`,
     });
   });

@@ -80,7 +80,7 @@ export class Audit {
 
   refused({ status, ...who }: Refused): void {
     if (who.actor === undefined && !this.#hasRoom()) return;
-    const body = status === 401 ? "request without a valid token refused" : "Request refused";
+    const body = status === 401 ? "request without a valid token refused" : "request refused";
     this.#parts.log("WARN", "audit.refused", body, { status: String(status), ...who });
   }
 

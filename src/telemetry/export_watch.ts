@@ -154,7 +154,8 @@ export class ExportWatch {
   #published(result: PublishResult): void {
     this.#parts.metrics.count("export_manifest_publish_total", { result });
     const severity = result === "success" || result === "skipped" ? "INFO" : "ERROR";
-    this.#line(severity, "export.published", "A manifest was to be published", { status: result });
+    const body = severity === "ERROR" ? "manifest not published" : "manifest published";
+    this.#line(severity, "export.published", body, { status: result });
   }
 
   #verified(result: VerificationResult, reason: string | undefined): void {

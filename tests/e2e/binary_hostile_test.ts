@@ -229,7 +229,7 @@ binaryTest(
 
 binaryTest(["script"], "on a terminal nobody is asked for what was given up", (place) => {
   const { stella, bundle, key } = place;
-  const command = `'${stella}' verify '${bundle}' --trust '${key}'`;
+  const command = `'${stella}' verify --color never '${bundle}' --trust '${key}'`;
   const variables = { ...own(place), TERM: "xterm" };
   const args = ["-q", "-e", "-c", command, "/dev/null"];
   const { code, stdout } = runWith(variables, tool("script")!, args, { input: "n\nn\nn\n" });

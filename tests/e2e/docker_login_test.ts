@@ -234,6 +234,6 @@ testWith(tools, "docker-registry: a client certificate", () =>
         "--ca",
         authority.path,
       ]);
-      assert.deepEqual([ran.code, /mode is 0644/.test(ran.stderr)], [2, true], ran.stderr);
+      assert.deepEqual([ran.code, /mode 0644/.test(ran.stderr)], [2, true], ran.stderr);
     }, { http: `, tls: {${tls}, clientcas: [${authority.path}]}` });
   }));
