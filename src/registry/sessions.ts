@@ -19,7 +19,7 @@ export interface UploadSession {
   chunk: number;
 }
 
-/** Keyed by `<origin>/<repository>@<digest>`. A Map fits. */
+/** Keyed by `<URL of the repository's uploads>@<digest>`. A Map fits. */
 export interface UploadMemory {
   get(key: string): UploadSession | undefined;
   set(key: string, session: UploadSession): void;

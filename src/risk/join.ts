@@ -106,11 +106,22 @@ export function joinFacts(
 function add(joined: Joined, fact: SpooledFact, provider: NamedProvider): void {
   const value = fact.value as Json;
   const source = { provider: provider.name, record: fact.record };
-  if (provider.kind === "kev") joined.kev ??= value;
-  if (provider.kind === "epss") joined.epss ??= value;
-  if (provider.kind === "osv") addOsv(joined, fact, value, source);
-  else if (provider.kind === "csaf") addCsaf(joined, fact, value, source);
-  else joined.sources.push(source);
+  switch (provider.kind) {
+    case "osv":
+      return addOsv(joined, fact, value, source);
+    case "csaf":
+      return addCsaf(joined, fact, value, source);
+    case "kev":
+      joined.kev ??= value;
+      break;
+    case "epss":
+      joined.epss ??= value;
+      break;
+    default:
+      // A kind that is not joined is a compile error here.
+      return provider.kind satisfies never;
+  }
+  joined.sources.push(source);
 }
 
 function addOsv(joined: Joined, { mark, record }: SpooledFact, value: Json, source: Source): void {
