@@ -29,12 +29,21 @@ import { uploadsOf } from "./registry_client.ts";
 import { defaultManifest, refuseInSources } from "./run_files.ts";
 import { StageTimes } from "./stage_times.ts";
 
+/** Options that only an export by a service has a use for. */
+function refuseServiceFlags({ trust = [], tokenFile, insecureHttp }: ExportFlags): void {
+  const given = [
+    ...trust.length === 0 ? [] : ["--trust"],
+    ...tokenFile === undefined ? [] : ["--token-file"],
+    ...insecureHttp === true ? ["--insecure-http"] : [],
+  ].join(", ");
+  if (given === "") return;
+  throw new StellaError("options_conflict", `Cannot use ${given} without --server`, {
+    hint: `leave ${given} out, or name a service with --server`,
+  });
+}
+
 export async function exportLocally(flags: ExportFlags, host: Host): Promise<Result> {
-  if (flags.trust !== undefined && flags.trust.length > 0) {
-    throw new StellaError("options_conflict", "Cannot use --trust without --server", {
-      hint: "leave --trust out: it is for a bundle that is fetched from a service",
-    });
-  }
+  refuseServiceFlags(flags);
   const directory = outputDirectory(flags.manifest ?? defaultManifest);
   const spec = await specOf(flags, host);
   refuseInSources(flags, spec.sources.map(({ path }) => path));

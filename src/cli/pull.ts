@@ -7,7 +7,7 @@ import { StreamSource } from "../bundle/stream_source.ts";
 import { StellaError } from "../domain/errors.ts";
 import { escaped, shown } from "../domain/names.ts";
 import { freeSpaceAt } from "../output/free_space.ts";
-import { PulledBundle } from "../output/pulled.ts";
+import { type OutputTarget, PulledBundle } from "../output/pulled.ts";
 import type { Result } from "./command.ts";
 import type { Host } from "./host.ts";
 import type { Place } from "./open_bundle.ts";
@@ -60,7 +60,7 @@ export async function pullInto(
   options: VerifyFlags,
   host: Host,
 ): Promise<{ verified: Verified; files: string[] }> {
-  const target = { directory: to, force, uuid: host.uuid(), room: freeSpaceAt(to) };
+  const target: OutputTarget = { directory: to, force, uuid: host.uuid(), space: freeSpaceAt(to) };
   let pulled: PulledBundle | undefined;
   try {
     const verified = await verifyPlace(place, options, host, {

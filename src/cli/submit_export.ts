@@ -4,11 +4,12 @@
  */
 import { StellaError } from "../domain/errors.ts";
 import { escaped, shown } from "../domain/names.ts";
-import { flagOf, type Result, type Value } from "./command.ts";
+import { commonOptions, flagOf, type Result, type Value } from "./command.ts";
 import { outputDirectory } from "./export_bundle.ts";
 import type { ExportFlags } from "./export_options.ts";
 import { Follower, type RetryPolicy } from "./follow_export.ts";
 import type { Host } from "./host.ts";
+import { runFileOptions, serviceOptions, tokenOptions } from "./options.ts";
 import { ProgressLine } from "./progress.ts";
 import { pullInto, type RemoteBundle, servicePlace } from "./pull.ts";
 import { failureOf, fetchLeftOut, type LeftOutReport, type RemoteExport } from "./remote_export.ts";
@@ -130,28 +131,28 @@ async function submit(client: ServiceClient, body: unknown, { uuid }: Host): Pro
   });
 }
 
-/** Options that only this machine can serve. */
-const localOptions = [
-  "input",
-  "include",
-  "exclude",
-  "follow",
-  "key",
-  "secret",
-  "push",
-  "includeSelf",
-  "includeBinary",
-  "force",
-  "dryRun",
-  "noPublish",
-] as const satisfies (keyof ExportFlags)[];
+/** Options that mean something to an export by the service; every other one is for this machine. */
+const remoteOptions: readonly string[] = [
+  "profile",
+  "manifest",
+  "tenant",
+  "compression",
+  "layout",
+  "volumeSize",
+  ...Object.keys(serviceOptions),
+  "trust",
+  ...Object.keys(tokenOptions),
+  ...Object.keys(runFileOptions),
+  ...Object.keys(commonOptions),
+];
 
 /** What only this machine can do is refused and not left out. */
 function requestOf(flags: ExportFlags): Record<string, string> {
   const { profile, tenant, compression, layout = "archive", volumeSize } = flags;
   const isFetched = flags.manifest !== undefined;
-  const given = localOptions.filter((name) => isGiven(flags[name]))
-    .filter((name) => !(isFetched && name === "force"));
+  const given = Object.entries(flags)
+    .filter(([name, value]) => !remoteOptions.includes(name) && isGiven(value))
+    .map(([name]) => name).filter((name) => !(isFetched && name === "force"));
   if (given.length > 0) {
     const names = given.map(flagOf).join(", ");
     throw new StellaError("options_conflict", `Cannot use ${names} together with --server`, {

@@ -4,7 +4,7 @@
  */
 import { statSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
-import { type Finding, ioError, ioReason, StellaError } from "../domain/errors.ts";
+import { type Finding, ioError, ioReason, kindOf, StellaError } from "../domain/errors.ts";
 import { appendNew, writeNew } from "../domain/durable.ts";
 import { sha256, startSha256 } from "../domain/hash.ts";
 import { asInput, inputChanged, openInput, statFolder } from "../bundle/input_file.ts";
@@ -50,14 +50,17 @@ export function checkPrograms(programs: readonly CarriedProgram[], taken: readon
     const absent = absenceOf(path);
     const fault = faultOf(program, seen);
     seen.add(folded(program.name));
-    if (absent !== undefined) return [{ kind: "io", path, ...absent }];
+    if (absent !== undefined) return [{ kind: kindOf(absent.reason), path, ...absent }];
     if (fault === undefined) return [];
     return [{ kind: "usage", reason: "program_unsuitable", path, found: fault }];
   });
-  if (findings.length === 0) return;
-  throw new StellaError(findings[0]!.reason, "Cannot add a program to the bundle", {
+  const reason = findings[0]?.reason;
+  if (reason === undefined) return;
+  throw new StellaError(reason, "Cannot add a program to the bundle", {
     findings,
-    hint: "give each build a name of its own, such as stella-aarch64 or stella.exe",
+    hint: reason === "program_unsuitable"
+      ? "give each build a name of its own, such as stella-aarch64 or stella.exe"
+      : "name a stella binary that exists",
   });
 }
 

@@ -50,7 +50,7 @@ export function addExports(app: App, deps: ServerDeps): void {
     if (text === undefined) {
       return problem(c, {
         reason: "body_too_large",
-        detail: `A body has at max ${maxBodyBytes} bytes`,
+        detail: `A body has at most ${maxBodyBytes} bytes`,
       });
     }
     const body = request(c).safeParse(jsonOf(text));

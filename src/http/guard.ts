@@ -51,7 +51,7 @@ export function guard(own: Names): Handler {
     if (raw.length / 2 > maxHeaders) {
       return problem(c, {
         reason: "headers_too_large",
-        detail: `A request has at max ${maxHeaders} headers`,
+        detail: `A request has at most ${maxHeaders} headers`,
       });
     }
     const named = raw.filter((name, at) => at % 2 === 0 && name.toLowerCase() === "host").length;

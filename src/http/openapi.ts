@@ -139,13 +139,14 @@ const operations: readonly Operation[] = [
 
 const problemSchema: Json = {
   type: "object",
-  required: ["type", "title", "status", "detail", "code"],
+  required: ["type", "title", "status", "detail", "code", "reason"],
   properties: {
     type: { type: "string" },
     title: { type: "string" },
     status: { type: "integer" },
     detail: { type: "string" },
-    code: { type: "string" },
+    code: { type: "string", description: "The kind of the error" },
+    reason: { type: "string" },
     hint: { type: "string" },
     errors: {
       type: "array",

@@ -4,6 +4,7 @@ import type { ContentfulStatusCode } from "hono/utils/http-status";
 import {
   errnoOf,
   type ErrorKind,
+  type HttpStatus,
   kindOf,
   type Reason,
   statusOf,
@@ -24,7 +25,7 @@ export interface Problem {
   errors?: { path: string; message: string }[];
 }
 
-const titles: Record<number, string> = {
+const titles: Record<HttpStatus, string> = {
   400: "Bad Request",
   401: "Unauthorized",
   403: "Forbidden",
@@ -39,6 +40,7 @@ const titles: Record<number, string> = {
   429: "Too Many Requests",
   431: "Request Header Fields Too Large",
   500: "Internal Server Error",
+  502: "Bad Gateway",
   503: "Service Unavailable",
   507: "Insufficient Storage",
 };

@@ -19,13 +19,13 @@ import { ioError, StellaError } from "../domain/errors.ts";
 import { OutputTransaction } from "./output_transaction.ts";
 import type { FreeSpace } from "./free_space.ts";
 
-export interface PullTarget {
+export interface OutputTarget {
   directory: string;
   /** Overwrite existing files. */
   force: boolean;
   uuid: string;
   /** Free space of the directory's file system, if known. */
-  space?: FreeSpace | undefined;
+  space: FreeSpace | undefined;
 }
 
 export class PulledBundle implements BundleSource {
@@ -37,7 +37,7 @@ export class PulledBundle implements BundleSource {
   #place: { place: OutputTransaction; files: ReadonlyMap<string, BundleFile> } | undefined;
 
   /** Creates nothing yet. */
-  constructor(readonly source: BundleSource, readonly where: PullTarget) {}
+  constructor(readonly source: BundleSource, readonly where: OutputTarget) {}
 
   get name(): string {
     return this.source.name;

@@ -11,28 +11,34 @@ export class EventThrottle<Event extends { kind: string; stage?: string }> {
   #at = 0;
   #held: Event | undefined;
 
-  /** @param elapsed monotonic milliseconds */
-  constructor(readonly emit: (event: Event) => void, readonly elapsed: () => number) {}
+  readonly #send: (event: Event) => void;
+  readonly #elapsed: () => number;
 
-  tell(event: Event): void {
+  /** @param elapsed monotonic milliseconds */
+  constructor(send: (event: Event) => void, elapsed: () => number) {
+    this.#send = send;
+    this.#elapsed = elapsed;
+  }
+
+  emit(event: Event): void {
     if (event.kind !== "progress") {
       this.flush();
-      return this.emit(event);
+      return this.#send(event);
     }
-    if (event.stage === this.#stage && this.elapsed() - this.#at < pause) {
+    if (event.stage === this.#stage && this.#elapsed() - this.#at < pause) {
       this.#held = event;
       return;
     }
     if (event.stage !== this.#stage) this.flush();
     this.#held = undefined;
     this.#stage = event.stage;
-    this.#at = this.elapsed();
-    this.emit(event);
+    this.#at = this.#elapsed();
+    this.#send(event);
   }
 
   flush(): void {
     const held = this.#held;
     this.#held = undefined;
-    if (held !== undefined) this.emit(held);
+    if (held !== undefined) this.#send(held);
   }
 }

@@ -2,7 +2,8 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { join } from "node:path";
-import type { ExportFlags } from "../../src/cli/export_options.ts";
+import { flagOf } from "../../src/cli/command.ts";
+import { type ExportFlags, exportOptions } from "../../src/cli/export_options.ts";
 import { cancelJobs, listJobs, purgeJobs, retryJobs } from "../../src/cli/jobs.ts";
 import { command as exportCommand } from "../../src/cli/commands/export_bundle.ts";
 import { parse } from "../../src/cli/parse.ts";
@@ -258,6 +259,23 @@ Deno.test("what only this machine can do is refused together with --server", asy
       message: /400.*profile is not a profile/,
     });
     assert.deepEqual(bench.queued, []);
+  });
+});
+
+Deno.test("every option that the service does not get is refused together with --server", async () => {
+  const served = ["profile", "manifest", "tenant", "compression", "layout", "volumeSize", "server"];
+  const here = ["ca", "trust", "tokenFile", "insecureHttp", "metricsTextfile", "report"];
+  const names = Object.keys(exportOptions).filter((name) => ![...served, ...here].includes(name));
+  assert.ok(names.length > 15, "an option of the command is here or in one of the lists");
+  await serving(async (url) => {
+    for (const name of names) {
+      const { kind, ...option } = exportOptions[name as keyof typeof exportOptions];
+      const value = kind === "flag" ? true : "repeat" in option ? ["x"] : "x";
+      await assert.rejects(submitExport(flags(url, { [name]: value }), host), {
+        kind: "usage",
+        message: `Cannot use ${flagOf(name)} together with --server`,
+      });
+    }
   });
 });
 

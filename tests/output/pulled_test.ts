@@ -4,7 +4,7 @@ import { existsSync, readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import type { Manifest } from "../../src/bundle/manifest.ts";
 import { type BundleSource, withOpen } from "../../src/bundle/source.ts";
-import { PulledBundle, type PullTarget } from "../../src/output/pulled.ts";
+import { type OutputTarget, PulledBundle } from "../../src/output/pulled.ts";
 import {
   type MadeBundle,
   makeBundle,
@@ -23,10 +23,16 @@ const made = makeBundle({});
 async function pull(
   bundle: MadeBundle,
   out: string,
-  more: Partial<PullTarget> & { source?: BundleSource } = {},
+  more: Partial<OutputTarget> & { source?: BundleSource } = {},
 ): Promise<number> {
   const source = more.source ?? memorySource(bundle.files);
-  const pulled = new PulledBundle(source, { directory: out, force: false, uuid, ...more });
+  const pulled = new PulledBundle(source, {
+    directory: out,
+    force: false,
+    uuid,
+    space: undefined,
+    ...more,
+  });
   try {
     const begin = (manifest: Manifest, isRefused: boolean) => pulled.begin(manifest, isRefused);
     const { code, verdict } = await outcomeOf(pulled, [made.key.trusted], { begin });
@@ -122,7 +128,7 @@ Deno.test("no file is written beyond its declared size", () =>
     for (const { path } of made.manifest.files) {
       files.set(path, new Uint8Array(new Uint8Array(files.get(path)!).length + 100_000));
     }
-    const place = { directory: out, force: false, uuid };
+    const place = { directory: out, force: false, uuid, space: undefined };
     const pulled = new PulledBundle(memorySource(files), place);
     await outcomeOf(pulled, [made.key.trusted], {
       begin: (m, refused) => pulled.begin(m, refused),

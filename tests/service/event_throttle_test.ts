@@ -12,7 +12,7 @@ Deno.test("the last progress event of a stage is held back, and sent before any 
     told.push(event.kind === "progress" ? `${event.stage} ${event.done}` : event.kind);
   }, () => now);
   const progress = (stage: Stage, done: number) =>
-    throttle.tell({ kind: "progress", stage, done, total: 9 });
+    throttle.emit({ kind: "progress", stage, done, total: 9 });
   progress("read", 1);
   progress("read", 2);
   progress("read", 3);
@@ -21,7 +21,7 @@ Deno.test("the last progress event of a stage is held back, and sent before any 
   progress("read", 5);
   progress("verify", 1);
   progress("verify", 9);
-  throttle.tell({ kind: "stage", stage: "store" } as unknown as WorkerEvent);
+  throttle.emit({ kind: "stage", stage: "store" } as unknown as WorkerEvent);
   throttle.flush();
   progress("read", 8);
   progress("read", 9);
