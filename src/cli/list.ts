@@ -3,8 +3,7 @@
  * report more: each file with size, digest and kind, then all findings. Without a place, `list`
  * shows the bundles stored by the service.
  */
-import { readManifest } from "../bundle/read_manifest.ts";
-import { maxManifestBytes } from "../bundle/read_manifest.ts";
+import { maxManifestBytes, readManifest } from "../bundle/read_manifest.ts";
 import { type Manifest, manifestName } from "../bundle/manifest.ts";
 import { directorySource, readSmall } from "../bundle/source.ts";
 import { requireStateDirectory } from "../config/paths.ts";

@@ -2,8 +2,7 @@
 import type { Context, MiddlewareHandler } from "hono";
 import type { Job } from "../jobs/job.ts";
 import type { Action, AuditedExport } from "../telemetry/audit.ts";
-import type { Access } from "./deps.ts";
-import type { AppEnvironment, OpsDeps, ServerDeps } from "./deps.ts";
+import type { Access, AppEnvironment, OpsDeps, ServerDeps } from "./deps.ts";
 import { peerOf } from "./guard.ts";
 import { routeOf } from "./measure.ts";
 

@@ -6,8 +6,7 @@
 import type { Context, MiddlewareHandler } from "hono";
 import type { Config } from "../config/load.ts";
 import { FairLimiter } from "../jobs/fair_limiter.ts";
-import type { Access } from "./deps.ts";
-import type { AppEnvironment, OpsDeps } from "./deps.ts";
+import type { Access, AppEnvironment, OpsDeps } from "./deps.ts";
 import { problem } from "./problem.ts";
 
 /**

@@ -7,9 +7,8 @@
 import { Hono } from "hono";
 import type { Config } from "../config/load.ts";
 import { authenticate, mayName, needs, tokenChecker } from "./access.ts";
-import type { Access } from "./deps.ts";
+import type { Access, App, OpsDeps, ServerDeps } from "./deps.ts";
 import { auditRefusals } from "./audit.ts";
-import type { App, OpsDeps, ServerDeps } from "./deps.ts";
 import { addEvents } from "./export_events.ts";
 import { addFiles } from "./export_files.ts";
 import { addExports } from "./exports.ts";

@@ -4,8 +4,7 @@
  */
 import type { Feed } from "./feed.ts";
 import type { JobError, Outcome } from "./job.ts";
-import type { Timeline } from "./timeline.ts";
-import type { EventOf } from "./timeline.ts";
+import type { EventOf, Timeline } from "./timeline.ts";
 
 /** Observer of one export; the caller defines the kinds of events. */
 export interface Watcher<Event> {

@@ -4,12 +4,11 @@
  */
 import { Buffer } from "node:buffer";
 import { shown } from "../domain/names.ts";
-import { startSha256 } from "../domain/hash.ts";
+import { type Digest, startSha256 } from "../domain/hash.ts";
 import type { BundleFile } from "../bundle/manifest.ts";
 import type { BundleSource, ByteReader } from "../bundle/source.ts";
 import { type Reason, StellaError } from "../domain/errors.ts";
 import { digestOf } from "./artifact.ts";
-import type { Digest } from "../domain/hash.ts";
 import { type Body, bodyOf } from "../net/message.ts";
 
 /** Content with its required digest. */

@@ -7,8 +7,12 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { StellaError } from "../../src/domain/errors.ts";
-import { egressFault, egressPolicy, isAllowed } from "../../src/domain/egress.ts";
-import type { EgressConfig } from "../../src/domain/egress.ts";
+import {
+  type EgressConfig,
+  egressFault,
+  egressPolicy,
+  isAllowed,
+} from "../../src/domain/egress.ts";
 
 interface Scenario {
   why: string;

@@ -12,8 +12,7 @@ import { Home, root, type Service } from "../support/program.ts";
 import { Authority } from "../support/registry/authority.ts";
 import { fail, FakeRegistry } from "../support/registry/fake_registry.ts";
 import { basic, otherToken, Secrets, Seen, token } from "./canaries.ts";
-import { configureStella } from "../support/site.ts";
-import { until } from "../support/site.ts";
+import { configureStella, until } from "../support/site.ts";
 
 const sample = join(root, "tests/fixtures/sample");
 /** A registry that wants the password, and keeps all that is sent in the clear beside it. */

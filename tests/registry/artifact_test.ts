@@ -1,6 +1,5 @@
 import assert from "node:assert/strict";
-import { encodeManifest } from "../../src/bundle/manifest.ts";
-import type { BundleFile } from "../../src/bundle/manifest.ts";
+import { type BundleFile, encodeManifest } from "../../src/bundle/manifest.ts";
 import { StellaError } from "../../src/domain/errors.ts";
 import { bundleArtifact, digestOf, proofArtifact } from "../../src/registry/artifact.ts";
 import { manifestOf } from "../support/registry/fake_bundle.ts";

@@ -2,8 +2,7 @@
  * The program on a pseudo-terminal (script of util-linux): what a person sees, standard output and
  * standard error as they come.
  */
-import type { Home } from "./program.ts";
-import { programWords } from "./program.ts";
+import { type Home, programWords } from "./program.ts";
 
 export interface Shown {
   code: number;

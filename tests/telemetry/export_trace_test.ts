@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
 import { startTrace, traceRequest } from "../../src/telemetry/export_trace.ts";
-import type { Span } from "../../src/telemetry/span.ts";
-import { encodeSpans } from "../../src/telemetry/span.ts";
+import { encodeSpans, type Span } from "../../src/telemetry/span.ts";
 
 const exportId = "0198c5e2-7d7a-7c6e-9f0e-3b1f2a4c5d6e";
 const of = { exportId, profile: "advisories", tenant: "a", createdAt: 1_000 };

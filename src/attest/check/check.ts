@@ -6,11 +6,10 @@
  * An invalid signature and a valid one by an unknown key differ: `signature` findings end
  * verification, an unknown signer does not stop the other checks, and neither is success.
  */
-import { messageOf } from "../../domain/errors.ts";
+import { type Finding, messageOf } from "../../domain/errors.ts";
 import { isObject, type JsonObject } from "../../domain/json.ts";
 import { Buffer } from "node:buffer";
 import { verify } from "node:crypto";
-import type { Finding } from "../../domain/errors.ts";
 import { sha256 } from "../../domain/hash.ts";
 import { shown } from "../../domain/names.ts";
 import { parseStrict } from "../../bundle/strict_json.ts";
@@ -20,8 +19,10 @@ import {
   digestOf,
   encodeBundle,
   type Envelope,
+  payloadType,
+  preAuthEncoding,
+  sigstoreBundleType,
 } from "../dsse.ts";
-import { payloadType, preAuthEncoding, sigstoreBundleType } from "../dsse.ts";
 import { manifestSubject, predicateType, statementType } from "../statement.ts";
 import type { TrustedKey } from "./trust.ts";
 
