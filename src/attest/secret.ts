@@ -16,7 +16,7 @@ import { preAuthEncoding } from "./dsse.ts";
 /**
  * Bytes: the length of the digest; a shorter secret would be the weakest part (RFC 2104 section 3).
  */
-export const minSecretBytes = 32;
+const minSecretBytes = 32;
 const maxSecretBytes = 1024;
 const maxFileBytes = 64 * 1024;
 

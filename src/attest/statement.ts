@@ -7,7 +7,7 @@
 export const statementType = "https://in-toto.io/Statement/v1";
 export const predicateType = "https://slsa.dev/provenance/v1";
 export const manifestSubject = "manifest.json";
-export const registrySubject = "registry-manifest";
+const registrySubject = "registry-manifest";
 
 export interface Provenance {
   /** sha256 of manifest.json, hex. */

@@ -15,7 +15,7 @@ import { compressChunk, decompressChunk, maxStoredSize } from "./zstd_chunk.ts";
  * Room for a chunk or its frame, whichever is larger: work returns the buffer that it was given, so
  * that none is allocated.
  */
-export const chunkBufferSize = maxStoredSize(chunkSize);
+const chunkBufferSize = maxStoredSize(chunkSize);
 
 export function newChunkBuffer(): Uint8Array<ArrayBuffer> {
   return new Uint8Array(chunkBufferSize);

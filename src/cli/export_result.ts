@@ -116,7 +116,7 @@ export function countsText({ invalid, bad_id: badIds, unread }: LeftOutCounts): 
   ].filter((part) => part !== "").join(", ");
 }
 
-export function leftOutLines(risk: readonly ProviderSummary[] = []): string[] {
+function leftOutLines(risk: readonly ProviderSummary[] = []): string[] {
   const lines = risk.flatMap(({ name, rejected, badIds, unread }) => {
     const parts = countsText({ invalid: rejected, bad_id: badIds, unread });
     return parts === "" ? [] : [`  left out  ${name}: ${parts}`];

@@ -52,7 +52,7 @@ export const manifestOption = {
   manifest: { kind: "text", help: "the same as the argument place", value: "place" },
 } as const satisfies Options;
 
-export const volumesOption = {
+const volumesOption = {
   volumes: {
     kind: "text",
     help: "also look for volumes in this directory; repeatable",

@@ -36,7 +36,7 @@ const streamTimeout = 45_000;
 /** Identifies our own command to the service. */
 const agent = { "user-agent": `stella/${build().version}` };
 /** Bytes; a status has a few hundred. */
-export const defaultMaxAnswer = 64 * 1024;
+const defaultMaxAnswer = 64 * 1024;
 
 export class ServiceClient {
   readonly #base: URL;

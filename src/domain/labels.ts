@@ -47,7 +47,7 @@ export const laterFailures = ["key_revoked", "threshold_not_met", "rollback"] as
 export type AttestationFailure = typeof attestationFailures[number];
 
 /** The stages of an export, in their order. */
-export const exportStages = ["plan", "read", "sign", "verify", "store", "push"] as const;
+const exportStages = ["plan", "read", "sign", "verify", "store", "push"] as const;
 export type Stage = typeof exportStages[number];
 
 /** As labels; `other` is a stage that this list does not know yet. */

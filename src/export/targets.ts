@@ -86,7 +86,7 @@ export async function tryTargets(
  * One error for all failures; undefined if there are none. A job is retried if that may help one of
  * them; see transient.ts.
  */
-export function targetsError(outcomes: readonly TargetOutcome[]): unknown {
+function targetsError(outcomes: readonly TargetOutcome[]): unknown {
   const failures = outcomes.flatMap(({ target, failure }) =>
     failure === undefined ? [] : [{ name: nameOf(target), thrown: failure.thrown }]
   );

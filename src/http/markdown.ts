@@ -34,7 +34,7 @@ export function escapeHtml(text: string): string {
 }
 
 /** The anchor of a heading, the same as GitHub's. */
-export function headingId(text: string): string {
+function headingId(text: string): string {
   return text.toLowerCase().replace(/[^\p{L}\p{N} _-]/gu, "").replaceAll(" ", "-");
 }
 

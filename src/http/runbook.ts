@@ -15,7 +15,7 @@ export interface AlertPage {
 }
 
 /** The sections below "Alert hints" by alert name. */
-export function alertPages(text: string): AlertPage[] {
+function alertPages(text: string): AlertPage[] {
   const hints = text.split(/^(?=## )/m).find((part) => part.startsWith("## Alert hints\n")) ?? "";
   return hints.split(/^(?=### )/m).slice(1).map((section) => ({
     alert: headingsOf(section)[0]?.text ?? "",

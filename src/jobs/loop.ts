@@ -129,7 +129,7 @@ export class Loop {
 
   /** The next job, if there is a place for it. */
   #claim(): Job | undefined {
-    const { concurrency: concurrency, networkBound, queue, mayStart } = this.#options;
+    const { concurrency, networkBound, queue, mayStart } = this.#options;
     const isFull = this.#running.size >= concurrency;
     const isHeld = this.#running.size === concurrency && networkBound.size > 0 &&
       [...this.#running.values()].every(({ profile }) => networkBound.has(profile));

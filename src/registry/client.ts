@@ -20,7 +20,7 @@ import type { UploadMemory } from "./sessions.ts";
 import { defaultChunk, defaultMaxChunk } from "./upload_context.ts";
 
 /** Size of one part of a download in bytes. */
-export const defaultPart = 4 * 1024 * 1024;
+const defaultPart = 4 * 1024 * 1024;
 
 export interface ClientOptions {
   endpoint: Endpoint;

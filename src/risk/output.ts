@@ -13,7 +13,7 @@ import { folderOf, type ProviderReport } from "./provider.ts";
 import type { OriginalsDigest } from "./read.ts";
 import type { Tally } from "./tally.ts";
 
-export const riskMediaType = "application/vnd.stella.risk.providers.v1+json";
+const riskMediaType = "application/vnd.stella.risk.providers.v1+json";
 
 export interface RiskReport {
   /** Seconds since 1970. */

@@ -1,6 +1,6 @@
 /** Models of this module: providers of risk data, invalid records, and counts. */
 
-export const providerKinds = ["kev", "osv", "epss", "csaf"] as const;
+const providerKinds = ["kev", "osv", "epss", "csaf"] as const;
 export type ProviderKind = typeof providerKinds[number];
 
 /** Default size limit in bytes of a file with one record. */

@@ -72,7 +72,7 @@ async function run(options: ServiceOptions, resources: ServiceResources, cleanup
     storeHooks(resources, maintenance),
   );
   const onLag = (seconds: number) => metrics.observe("export_event_loop_lag_seconds", seconds, {});
-  const liveness = new Liveness({ elapsed, lastHeartbeatAt: lastHeartbeatAt, onLag });
+  const liveness = new Liveness({ elapsed, lastHeartbeatAt, onLag });
   cleanup.push(() => liveness.stop());
   const isTransientOrLost = (error: unknown) => isTransient(error) || isLost(error);
   const places = config.service.concurrency;

@@ -20,7 +20,7 @@ import { IndexReader } from "./index_reader.ts";
 import { indexFinding, type Merged } from "./merge.ts";
 import type { OnFile } from "./on_file.ts";
 
-export const payloadFolder = "payload";
+const payloadFolder = "payload";
 
 /** Bytes of directory size per byte of index, half-empty blocks included. */
 const directoryBytesPerIndexByte = 4;
@@ -67,7 +67,7 @@ class DirectoryCheck {
   ) {}
 
   async run(): Promise<void> {
-    const { source, pool, onFile: onFile } = this.pass;
+    const { source, pool, onFile } = this.pass;
     const { root } = source;
     // With `onFile` the bytes are needed in this thread.
     if (root === undefined || pool.digestFiles === undefined || onFile !== undefined) {
@@ -191,7 +191,7 @@ class DirectoryCheck {
   async #nameExtras(): Promise<number> {
     const listed = await this.#listed();
     let extras = 0;
-    for await (const { path, fault, isOverLimit: isOverLimit } of this.#walk()) {
+    for await (const { path, fault, isOverLimit } of this.#walk()) {
       if (fault !== undefined || isOverLimit || listed.has(path)) continue;
       this.findings.add(extra(path));
       extras++;
