@@ -1,4 +1,5 @@
 /** Prints exports of a running service: many as a table that fits the terminal, one in detail. */
+import { timeOf } from "../domain/uuid.ts";
 import { escaped } from "../domain/names.ts";
 import { hasEnded, type RemoteExport } from "./remote_export.ts";
 import { findingLine, plural, sizeText } from "./render.ts";
@@ -18,7 +19,7 @@ export function jobsTable(
     [
       one.id,
       one.state,
-      ageText((now - createdOf(one)) / 1000),
+      ageText((now - timeOf(one.id)) / 1000),
       tookText(one, now),
       isOneTenant ? one.profile : `${one.tenant}/${one.profile}`,
     ].map(escaped);
@@ -48,7 +49,7 @@ export function exportText(one: RemoteExport): string {
     ["profile", one.profile],
     ["tenant", one.tenant],
     ["asked by", askedBy(one)],
-    ["created", one.createdAt ?? new Date(createdOf(one)).toISOString()],
+    ["created", one.createdAt ?? new Date(timeOf(one.id)).toISOString()],
     ["started", one.startedAt],
     ["ended", one.endedAt],
     ["took", seconds !== undefined ? durationText(seconds) : undefined],
@@ -64,11 +65,6 @@ export function exportText(one: RemoteExport): string {
     .map(([name, value]) => `  ${name.padEnd(8)}  ${value}`);
   return [`${id}  ${state}`, ...lines].map((line) => `${escaped(line)}\n`).join("") +
     (error?.findings ?? []).map(findingLine).join("");
-}
-
-/** Of a UUIDv7, whose first 48 bits are milliseconds since 1970 (RFC 9562 section 5.7). */
-function createdOf({ id }: Pick<RemoteExport, "id">): number {
-  return parseInt(id.slice(0, 8) + id.slice(9, 13), 16);
 }
 
 function tookText(one: RemoteExport, now: number): string {

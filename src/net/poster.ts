@@ -5,7 +5,8 @@
 import { bodyOf } from "./message.ts";
 import { authorities } from "./authorities.ts";
 import { hostOf, parseEndpoint } from "../domain/reference.ts";
-import { type Policy, Transport } from "./transport.ts";
+import type { EgressPolicy } from "../domain/egress.ts";
+import { Transport } from "./transport.ts";
 
 export interface PosterSettings {
   /** `http(s)://HOST[:PORT]`. */
@@ -25,7 +26,7 @@ export interface Poster {
 }
 
 /** Reads the authorities; makes no connection yet. @throws StellaError usage */
-export function openPoster(settings: PosterSettings, policy: Policy): Poster {
+export function openPoster(settings: PosterSettings, policy: EgressPolicy): Poster {
   const { url, plainHttp } = parseEndpoint(settings.endpoint, settings.plainHttp);
   const transport = new Transport({
     policy,

@@ -16,17 +16,15 @@ import { RegistryError, stopped } from "./failure.ts";
 import type { Answer, Outgoing, Streamed } from "./message.ts";
 import type { OnRead } from "./part_connection.ts";
 import { type Connect, PartPool } from "./part_pool.ts";
+import type { EgressPolicy } from "../domain/egress.ts";
 import { isLoopback } from "../domain/loopback.ts";
 import { hostOf, portOf } from "../domain/reference.ts";
 import { openExchange } from "./stream.ts";
 
-/** Throws a StellaError if `hostname:port` is not allowed. */
-export type Policy = (hostname: string, port: number) => void;
-
 export interface TransportOptions {
   /** PEM texts: the only trusted authorities. */
   authorities: readonly string[];
-  policy: Policy;
+  policy: EgressPolicy;
   /** The host for which plain http was allowed; all others may use it only on loopback. */
   plainHost?: string;
   /**

@@ -9,7 +9,8 @@ import { RegistryError } from "../../src/net/failure.ts";
 import { pushBundle } from "../../src/registry/push.ts";
 import { type Endpoint, mayBeNamedBy, parseEndpoint } from "../../src/domain/reference.ts";
 import { Secret } from "../../src/registry/secret.ts";
-import { type Policy, Transport } from "../../src/net/transport.ts";
+import type { EgressPolicy } from "../../src/domain/egress.ts";
+import { Transport } from "../../src/net/transport.ts";
 import { FakeTiming, withBundle } from "../support/registry/fake_bundle.ts";
 import { digestOf, FakeRegistry } from "../support/registry/fake_registry.ts";
 import { status } from "../support/registry/corrupted.ts";
@@ -64,7 +65,7 @@ interface Scene {
   registry: FakeRegistry;
   storage: Storage;
   origin: string;
-  client(policy?: Policy): RegistryClient;
+  client(policy?: EgressPolicy): RegistryClient;
 }
 
 const basic = `Basic ${btoa("me:hunter2")}`;
