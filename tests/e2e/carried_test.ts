@@ -50,7 +50,10 @@ test("a payload is unpacked below DIR with its modes, and a second time nothing 
   assert.deepEqual(snapshot(join(home.path, "far/away")), expected);
   const again = await home.json([...unpack, "far/away"]);
   assert.equal(again.exit, 14);
-  assert.match(again.error.message, /Cannot unpack into "far\/away": the directory holds "(a\.txt|b)"/);
+  assert.match(
+    again.error.message,
+    /Cannot unpack into "far\/away": the directory holds "(a\.txt|b)"/,
+  );
   assert.deepEqual(snapshot(join(home.path, "far/away")), expected);
 });
 
