@@ -71,7 +71,7 @@ export async function exportLocally(flags: ExportFlags, host: Host): Promise<Res
     yieldToEventLoop: yielder(host),
     workers: chunkWorkers(host),
     emit: (event) => {
-      if (event.kind === "progress") stages.told(event.stage, event.done);
+      if (event.kind === "progress") stages.reached(event.stage, event.done);
       show(event);
     },
     ...uploads,

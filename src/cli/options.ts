@@ -22,7 +22,10 @@ export const trustOptions = {
 } as const satisfies Options;
 
 export const registryOptions = {
-  plainHttp: { kind: "flag", help: "speak http to a registry that is not on this machine" },
+  plainHttp: {
+    kind: "flag",
+    help: "use http without TLS for a registry that is not on this machine",
+  },
   ca: {
     kind: "text",
     help: "certificate authority of the registry or service, PEM",
@@ -34,7 +37,11 @@ export const registryOptions = {
     value: "file",
   },
   clientCert: { kind: "text", help: "certificate to show to the registry, PEM", value: "file" },
-  clientKey: { kind: "text", help: "its private key, PEM, mode 0600", value: "file" },
+  clientKey: {
+    kind: "text",
+    help: "private key of the --client-cert, PEM, mode 0600",
+    value: "file",
+  },
 } as const satisfies Options;
 
 /** For commands run manually or by a timer, where metrics cannot be scraped. */

@@ -26,7 +26,7 @@ export class StageTimes {
    * Progress says the stage over and over; a new one ends the one before it. `done` counts from the
    * start of the stage.
    */
-  told(stage: string, done: number): void {
+  reached(stage: string, done: number): void {
     if (stage !== this.#stage) {
       this.end();
       this.#stage = stage;

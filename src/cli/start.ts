@@ -24,7 +24,7 @@ interface Output {
 /** Runs `args`. @returns the exit code; nothing below ends the process */
 export async function start(args: readonly string[], lent: Host): Promise<number> {
   const host = { ...lent, stdout: checkedOutput(lent.stdout) };
-  build(); // It is remembered: the form is told by a variable, which the command may give up.
+  build(); // Cached now: it reads a variable that the command may no longer read later.
   const paint = painter("auto", "stderr", host);
   let output: Output = { host, name: "", isJson: args.includes("--json"), isQuiet: false, paint };
   try {

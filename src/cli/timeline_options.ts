@@ -5,19 +5,24 @@ import { serviceOptions } from "./options.ts";
 export const timelineOptions = {
   tenant: {
     kind: "text",
-    help: "whose exports (default: the first one of the service)",
+    help: "tenant whose exports are shown (default: the first one of the service)",
     value: "name",
   },
-  export: { kind: "text", help: "of this export only", value: "id" },
-  event: { kind: "text", help: "this one event", value: "id" },
-  after: { kind: "text", help: "only events after this one", value: "id" },
-  before: { kind: "text", help: "only events before this one", value: "id" },
-  newest: { kind: "flag", help: "the last events instead of the first" },
+  export: { kind: "text", help: "show only events of this export", value: "id" },
+  event: { kind: "text", help: "show only this event", value: "id" },
+  after: { kind: "text", help: "show only events after this one", value: "id" },
+  before: { kind: "text", help: "show only events before this one", value: "id" },
+  newest: { kind: "flag", help: "show the last events instead of the first" },
   follow: {
     kind: "flag",
     help: "show new events until interrupted, or until the export has ended",
   },
-  limit: { kind: "text", help: "at most so many, up to 500", value: "count", default: "100" },
+  limit: {
+    kind: "text",
+    help: "show at most this many events, up to 500",
+    value: "count",
+    default: "100",
+  },
   ...serviceOptions,
 } as const satisfies Options;
 

@@ -364,7 +364,8 @@ const worstFirst: readonly ErrorKind[] = [
 ];
 
 /**
- * The kind that decides the exit code; what is no verdict about content comes last, in its order.
+ * The kind that decides the exit code. Kinds that say nothing about content count only if no other
+ * occurs; then the first one decides.
  */
 export function worstOf(kinds: readonly ErrorKind[]): ErrorKind | undefined {
   return worstFirst.find((one) => kinds.includes(one)) ?? kinds[0];
