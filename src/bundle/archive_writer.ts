@@ -8,7 +8,8 @@
  */
 import { closeSync, fsyncSync, openSync } from "node:fs";
 import { join } from "node:path";
-import { ioError, StellaError } from "../domain/errors.ts";
+import { StellaError } from "../domain/errors.ts";
+import { ioError } from "../domain/io_errors.ts";
 import {
   type ChunkPool,
   newChunkBuffer,

@@ -10,7 +10,8 @@
  * never read.
  */
 import { closeSync, fstatSync, readSync } from "node:fs";
-import { ioError, StellaError } from "../domain/errors.ts";
+import { StellaError } from "../domain/errors.ts";
+import { ioError } from "../domain/io_errors.ts";
 import { sha256 } from "../domain/hash.ts";
 import { shown } from "../domain/names.ts";
 import type { PrivateFiles } from "./private_files.ts";

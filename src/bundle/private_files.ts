@@ -5,7 +5,7 @@
  * always identifies its file.
  */
 import { join } from "node:path";
-import { errnoOf, ioError } from "../domain/errors.ts";
+import { errnoOf, ioError } from "../domain/io_errors.ts";
 
 /** Their paths, which need not exist; links are followed. */
 export interface PrivatePlaces {

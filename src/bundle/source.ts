@@ -4,7 +4,8 @@
  */
 import { closeSync, fstatSync, readSync, type Stats } from "node:fs";
 import { join } from "node:path";
-import { errnoOf, ioError, ioReason, type Reason, StellaError } from "../domain/errors.ts";
+import { type Reason, StellaError } from "../domain/errors.ts";
+import { errnoOf, ioError, ioReason } from "../domain/io_errors.ts";
 import { shown } from "../domain/names.ts";
 import { openToRead } from "../domain/regular_file.ts";
 

@@ -2,7 +2,8 @@
 import type { KeyObject } from "node:crypto";
 import { existsSync, mkdirSync } from "node:fs";
 import { basename, join } from "node:path";
-import { ioError, StellaError } from "../domain/errors.ts";
+import { StellaError } from "../domain/errors.ts";
+import { ioError } from "../domain/io_errors.ts";
 import type { Algorithm } from "../attest/dsse.ts";
 import {
   keysInDirectory,

@@ -5,7 +5,8 @@
  */
 import { closeSync, fchmodSync, fsyncSync, openSync } from "node:fs";
 import { dirname } from "node:path";
-import { errnoOf, ioError, StellaError } from "../domain/errors.ts";
+import { StellaError } from "../domain/errors.ts";
+import { errnoOf, ioError } from "../domain/io_errors.ts";
 import { loadSigner } from "../attest/sign/keys.ts";
 import { attest } from "../attest/sign/signer.ts";
 import { syncDirectory, writeAll } from "../domain/durable.ts";

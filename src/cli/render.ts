@@ -1,13 +1,8 @@
 /**
  * Errors, findings and verdicts as text and JSON. Whatever may come from a bundle is escaped here.
  */
-import {
-  exitCodes,
-  type Finding,
-  messageOf,
-  StellaError,
-  uncaughtIoError,
-} from "../domain/errors.ts";
+import { exitCodes, type Finding, messageOf, StellaError } from "../domain/errors.ts";
+import { uncaughtIoError } from "../domain/io_errors.ts";
 import { escaped } from "../domain/names.ts";
 import type { Note, Verdict } from "../verify/verdict.ts";
 import type { Host, Paint } from "./host.ts";

@@ -2,7 +2,8 @@
  * Addresses to listen on. Listening for other machines has to be configured, together with tokens.
  */
 import { isIP } from "node:net";
-import { errnoOf, ioError, StellaError } from "../domain/errors.ts";
+import { StellaError } from "../domain/errors.ts";
+import { errnoOf, ioError } from "../domain/io_errors.ts";
 import { isLoopback } from "../domain/loopback.ts";
 
 export const defaultListen = "127.0.0.1:8420";

@@ -6,7 +6,8 @@
 import { createHash } from "node:crypto";
 import { readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
-import { ioError, StellaError } from "../domain/errors.ts";
+import { StellaError } from "../domain/errors.ts";
+import { ioError } from "../domain/io_errors.ts";
 import { type Environment, stateDirectory } from "./paths.ts";
 import type { Profile, RegistryConfig } from "./profile.ts";
 import type { ParsedConfig } from "./schema.ts";

@@ -13,7 +13,8 @@ import {
   writeSync,
 } from "node:fs";
 import { dirname, resolve } from "node:path";
-import { errnoOf, ioError, StellaError } from "./errors.ts";
+import { StellaError } from "./errors.ts";
+import { errnoOf, ioError } from "./io_errors.ts";
 
 /** Writes all of `bytes`, in as many calls as needed. */
 export function writeAll(fd: number, bytes: Uint8Array): void {

@@ -4,7 +4,8 @@
  * regular files, and checked by fstat.
  */
 import { closeSync, constants, fstatSync, openSync, readSync, type Stats } from "node:fs";
-import { ioError, StellaError } from "./errors.ts";
+import { StellaError } from "./errors.ts";
+import { ioError } from "./io_errors.ts";
 import { shown } from "./names.ts";
 
 // Windows has no such flag, and no FIFOs in its directories.

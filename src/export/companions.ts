@@ -4,7 +4,8 @@
  */
 import { statSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
-import { type Finding, ioError, ioReason, kindOf, StellaError } from "../domain/errors.ts";
+import { type Finding, kindOf, StellaError } from "../domain/errors.ts";
+import { ioError, ioReason } from "../domain/io_errors.ts";
 import { appendNew, writeNew } from "../domain/durable.ts";
 import { sha256, startSha256 } from "../domain/hash.ts";
 import { asInput, inputChanged, openInput, statFolder } from "../bundle/input_file.ts";

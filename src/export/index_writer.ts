@@ -3,7 +3,7 @@
  * may arrive after those of later files.
  */
 import { closeSync, fsyncSync, openSync } from "node:fs";
-import { ioError } from "../domain/errors.ts";
+import { ioError } from "../domain/io_errors.ts";
 import { writeAll } from "../domain/durable.ts";
 import { startSha256 } from "../domain/hash.ts";
 import { type BundleFile, indexName } from "../bundle/manifest.ts";

@@ -1,7 +1,7 @@
 /** Writes the bytes of the payload: into the archive, or into files below `payload/`. */
 import { chmodSync, closeSync, fchmodSync, fsyncSync, mkdirSync, openSync } from "node:fs";
 import { join } from "node:path";
-import { ioError } from "../domain/errors.ts";
+import { ioError } from "../domain/io_errors.ts";
 import { archiveName, ArchiveWriter } from "../bundle/archive_writer.ts";
 import type { ChunkPool } from "../bundle/chunk_pool.ts";
 import { syncDirectory, writeAll } from "../domain/durable.ts";

@@ -2,7 +2,6 @@
 import type { Context } from "hono";
 import type { ContentfulStatusCode } from "hono/utils/http-status";
 import {
-  errnoOf,
   type ErrorKind,
   type HttpStatus,
   kindOf,
@@ -10,6 +9,7 @@ import {
   statusOf,
   StellaError,
 } from "../domain/errors.ts";
+import { errnoOf } from "../domain/io_errors.ts";
 import type { OpsDeps } from "./deps.ts";
 import { withoutPaths } from "./without_paths.ts";
 

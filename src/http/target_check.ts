@@ -6,7 +6,8 @@ import { stat, statfs } from "node:fs/promises";
 import { dirname } from "node:path";
 import type { Profile } from "../config/profile.ts";
 import { renderDirectory } from "../config/target_tenants.ts";
-import { errnoOf, messageOf } from "../domain/errors.ts";
+import { messageOf } from "../domain/errors.ts";
+import { errnoOf } from "../domain/io_errors.ts";
 import type { Check } from "./readiness.ts";
 
 /** Below this share of free space there is hardly room for another bundle. */

@@ -2,7 +2,8 @@
  * Explains a request that failed without a response: what happened to the connection, to which
  * host, and what may help.
  */
-import { errnoOf, messageOf } from "../domain/errors.ts";
+import { messageOf } from "../domain/errors.ts";
+import { errnoOf } from "../domain/io_errors.ts";
 import {
   RegistryError,
   type RegistryFacts,

@@ -5,7 +5,8 @@
 import { closeSync, ftruncateSync, openSync, rmSync, writeSync } from "node:fs";
 import { startSha256 } from "../domain/hash.ts";
 import { shown } from "../domain/names.ts";
-import { ioError, StellaError } from "../domain/errors.ts";
+import { StellaError } from "../domain/errors.ts";
+import { ioError } from "../domain/io_errors.ts";
 import { refused, RegistryError } from "./failure.ts";
 import type { Outgoing } from "./message.ts";
 import { authorities } from "./authorities.ts";

@@ -1,7 +1,7 @@
 /** A list of names in a file, one per line, appended and read in blocks: there may be a million. */
 import { closeSync, openSync, readSync } from "node:fs";
 import { writeAll } from "../domain/durable.ts";
-import { ioError } from "../domain/errors.ts";
+import { ioError } from "../domain/io_errors.ts";
 
 const blockSize = 64 * 1024;
 

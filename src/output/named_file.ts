@@ -15,7 +15,8 @@ import {
   type Stats,
 } from "node:fs";
 import { dirname } from "node:path";
-import { ioError, StellaError } from "../domain/errors.ts";
+import { StellaError } from "../domain/errors.ts";
+import { ioError } from "../domain/io_errors.ts";
 import { rename, syncDirectory, writeAll } from "../domain/durable.ts";
 import { shown } from "../domain/names.ts";
 import { kindOf } from "../bundle/source.ts";

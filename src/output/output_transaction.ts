@@ -6,7 +6,8 @@
  */
 import { chmodSync, mkdirSync, readdirSync, realpathSync } from "node:fs";
 import { join, sep } from "node:path";
-import { ioError, StellaError } from "../domain/errors.ts";
+import { StellaError } from "../domain/errors.ts";
+import { ioError } from "../domain/io_errors.ts";
 import { makeDirectories, rename, syncDirectory } from "../domain/durable.ts";
 import { hmacName, type Manifest, manifestName, oldManifestName } from "../bundle/manifest.ts";
 import { shown } from "../domain/names.ts";

@@ -6,7 +6,7 @@ import { Buffer } from "node:buffer";
 import { readdirSync } from "node:fs";
 import { copyFile, cp, open, stat } from "node:fs/promises";
 import { join } from "node:path";
-import { ioError } from "../domain/errors.ts";
+import { ioError } from "../domain/io_errors.ts";
 import { manifestName } from "../bundle/manifest.ts";
 import { maxManifestBytes } from "../bundle/read_manifest.ts";
 import { readRegular } from "../domain/regular_file.ts";

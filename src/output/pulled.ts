@@ -15,7 +15,8 @@ import {
 } from "../bundle/manifest.ts";
 import { shown } from "../domain/names.ts";
 import type { BundleSource, ByteReader } from "../bundle/source.ts";
-import { ioError, StellaError } from "../domain/errors.ts";
+import { StellaError } from "../domain/errors.ts";
+import { ioError } from "../domain/io_errors.ts";
 import { OutputTransaction } from "./output_transaction.ts";
 import type { FreeSpace } from "./free_space.ts";
 

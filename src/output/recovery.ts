@@ -9,7 +9,8 @@
  */
 import { lstatSync, readdirSync, rmSync, type Stats } from "node:fs";
 import { join } from "node:path";
-import { ioError, StellaError } from "../domain/errors.ts";
+import { StellaError } from "../domain/errors.ts";
+import { ioError } from "../domain/io_errors.ts";
 import { rename, syncDirectory, writeNew } from "../domain/durable.ts";
 import {
   attestationName,

@@ -3,7 +3,7 @@
  * while one after the other would each wait for a commit. The queue is bounded; a caller that
  * awaits `ready` knows how far the disk has got.
  */
-import { ioError } from "../domain/errors.ts";
+import { ioError } from "../domain/io_errors.ts";
 import { isUnsupportedSync } from "../domain/durable.ts";
 
 /** Concurrent syncs. */

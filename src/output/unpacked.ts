@@ -17,7 +17,8 @@ import { join } from "node:path";
 import { makeDirectories, rename, syncDirectory, writeAll } from "../domain/durable.ts";
 import { shown } from "../domain/names.ts";
 import { SyncQueue, type SyncQueueOptions, type Unsynced } from "./sync_queue.ts";
-import { errnoOf, ioError, StellaError } from "../domain/errors.ts";
+import { StellaError } from "../domain/errors.ts";
+import { errnoOf, ioError } from "../domain/io_errors.ts";
 import { clearFolder, lockPartial, lstatIfThere, partialPattern } from "./recovery.ts";
 import { NameList } from "./name_list.ts";
 

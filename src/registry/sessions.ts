@@ -8,7 +8,7 @@ import { rename, writeNew } from "../domain/durable.ts";
 import { sha256 } from "../domain/hash.ts";
 import { integer, object, ShapeFault, text } from "../bundle/json_shape.ts";
 import { JsonFault, parseStrict } from "../bundle/strict_json.ts";
-import { errnoOf, ioError } from "../domain/errors.ts";
+import { errnoOf, ioError } from "../domain/io_errors.ts";
 
 export interface UploadSession {
   /** Where the registry expects the next bytes; opaque, and valid only at that registry. */

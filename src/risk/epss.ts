@@ -5,7 +5,8 @@
  */
 import { createGunzip } from "node:zlib";
 import { pipeline, Readable } from "node:stream";
-import { errnoOf, messageOf } from "../domain/errors.ts";
+import { messageOf } from "../domain/errors.ts";
+import { errnoOf } from "../domain/io_errors.ts";
 import { canonical, isCve } from "./ids.ts";
 import { Lines } from "./lines.ts";
 import type { Original, Sink } from "./provider.ts";

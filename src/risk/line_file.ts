@@ -5,7 +5,7 @@
 import { closeSync, openSync } from "node:fs";
 import { writeAll } from "../domain/durable.ts";
 import { startSha256 } from "../domain/hash.ts";
-import { ioError } from "../domain/errors.ts";
+import { ioError } from "../domain/io_errors.ts";
 
 const bufferSize = 256 * 1024;
 

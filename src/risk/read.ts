@@ -2,7 +2,8 @@
 import type { Hash } from "node:crypto";
 import { statSync } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
-import { ioError, messageOf } from "../domain/errors.ts";
+import { messageOf } from "../domain/errors.ts";
+import { ioError } from "../domain/io_errors.ts";
 import { startSha256 } from "../domain/hash.ts";
 import { encodeIndexLine } from "../bundle/index_file.ts";
 import { carriedPath } from "../bundle/carried_names.ts";

@@ -4,7 +4,7 @@
  */
 import { closeSync, openSync, readSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { ioError } from "../domain/errors.ts";
+import { ioError } from "../domain/io_errors.ts";
 import { Lines } from "./lines.ts";
 import { writeLines } from "./line_file.ts";
 

@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { chmodSync, existsSync, mkdirSync, readFileSync, statSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
-import { ioError, StellaError } from "../../src/domain/errors.ts";
+import { StellaError } from "../../src/domain/errors.ts";
+import { ioError } from "../../src/domain/io_errors.ts";
 import { rename, syncDirectory, writeNew } from "../../src/domain/durable.ts";
 import { withDirectory, writeFiles } from "../support/bundle_fixture.ts";
 

@@ -7,7 +7,6 @@ import {
   type ErrorKind,
   errorRecord,
   exitCodes,
-  ioError,
   kindNamed,
   kindOf,
   type Reason,
@@ -16,10 +15,10 @@ import {
   reasons,
   statusOf,
   StellaError,
-  uncaughtIoError,
   worstExitCode,
   worstOf,
 } from "../../src/domain/errors.ts";
+import { ioError, uncaughtIoError } from "../../src/domain/io_errors.ts";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 const all = Object.entries(reasons).flatMap(([kind, names]) =>

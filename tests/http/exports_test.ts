@@ -3,7 +3,8 @@ import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { scopes } from "../../src/config/service.ts";
-import { ioError, StellaError } from "../../src/domain/errors.ts";
+import { StellaError } from "../../src/domain/errors.ts";
+import { ioError } from "../../src/domain/io_errors.ts";
 import { databaseError } from "../../src/jobs/sqlite/sql.ts";
 import { Bench, config } from "./bench.ts";
 

@@ -9,7 +9,8 @@ import { lstatSync, readdirSync, readlinkSync, realpathSync, type Stats, statSyn
 import { dirname, isAbsolute, join, parse, resolve, sep } from "node:path";
 import { shown } from "../../domain/names.ts";
 import { maxDirectoryBytes } from "../../bundle/source.ts";
-import { ioError, StellaError } from "../../domain/errors.ts";
+import { StellaError } from "../../domain/errors.ts";
+import { ioError } from "../../domain/io_errors.ts";
 
 /** Large, and described by the index alone: nobody looks for a key there. */
 const payload = "payload";

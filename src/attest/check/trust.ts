@@ -5,7 +5,8 @@
 import { createPublicKey, type KeyObject } from "node:crypto";
 import { readdirSync, type Stats, statSync } from "node:fs";
 import { basename, join } from "node:path";
-import { errnoOf, ioError, messageOf, StellaError } from "../../domain/errors.ts";
+import { messageOf, StellaError } from "../../domain/errors.ts";
+import { errnoOf, ioError } from "../../domain/io_errors.ts";
 import { shown } from "../../domain/names.ts";
 import { readRegular } from "../../domain/regular_file.ts";
 import { type Algorithm, checkPublicKey, keyidOf } from "../dsse.ts";

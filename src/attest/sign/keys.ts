@@ -2,7 +2,8 @@
 import { createPublicKey, generateKeyPairSync } from "node:crypto";
 import { chmodSync, existsSync, lstatSync, mkdirSync } from "node:fs";
 import { dirname } from "node:path";
-import { ioError, StellaError } from "../../domain/errors.ts";
+import { StellaError } from "../../domain/errors.ts";
+import { ioError } from "../../domain/io_errors.ts";
 import { writeNew } from "../../domain/durable.ts";
 import { shown } from "../../domain/names.ts";
 import { readPrivateFile } from "../../domain/regular_file.ts";

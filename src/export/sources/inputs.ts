@@ -4,7 +4,8 @@
  */
 import { lstatSync, type Stats } from "node:fs";
 import { basename, dirname } from "node:path";
-import { type Finding, ioError, StellaError } from "../../domain/errors.ts";
+import { type Finding, StellaError } from "../../domain/errors.ts";
+import { ioError } from "../../domain/io_errors.ts";
 import { carriedName } from "../../bundle/carried_names.ts";
 import {
   asInput,

@@ -7,7 +7,7 @@
  */
 import { lstatSync, realpathSync, type Stats } from "node:fs";
 import { dirname, join, relative, sep } from "node:path";
-import { errnoOf, ioError } from "../../domain/errors.ts";
+import { errnoOf, ioError } from "../../domain/io_errors.ts";
 import {
   assertSameFolder,
   inputChanged,

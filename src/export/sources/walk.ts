@@ -4,7 +4,8 @@
  * `a/x`), so the depth-first order is that of whole paths.
  */
 import { join } from "node:path";
-import { type Finding, ioError, StellaError } from "../../domain/errors.ts";
+import { type Finding, StellaError } from "../../domain/errors.ts";
+import { ioError } from "../../domain/io_errors.ts";
 import { carriedName } from "../../bundle/carried_names.ts";
 import {
   assertSameFolder,

@@ -5,7 +5,8 @@
  */
 import { closeSync, existsSync, openSync, rmSync } from "node:fs";
 import { DatabaseSync } from "node:sqlite";
-import { ioError, messageOf, StellaError } from "../../domain/errors.ts";
+import { messageOf, StellaError } from "../../domain/errors.ts";
+import { ioError } from "../../domain/io_errors.ts";
 import { schemaVersion, stepsFrom } from "./migrations.ts";
 import { Database, databaseError } from "./sql.ts";
 

@@ -4,7 +4,8 @@
  */
 import { lstatSync, statSync } from "node:fs";
 import { join } from "node:path";
-import { ioError, StellaError } from "../../domain/errors.ts";
+import { StellaError } from "../../domain/errors.ts";
+import { ioError } from "../../domain/io_errors.ts";
 
 export interface Lock {
   /** Whether the lock file is still the one we hold: it may have been removed. */

@@ -13,7 +13,8 @@ import {
 import { pathFault } from "../../domain/paths.ts";
 import { readManifest } from "../../bundle/read_manifest.ts";
 import { createdSeconds } from "../../domain/time.ts";
-import { ioError, StellaError } from "../../domain/errors.ts";
+import { StellaError } from "../../domain/errors.ts";
+import { ioError } from "../../domain/io_errors.ts";
 
 export interface StoredFile {
   /** Path in the manifest. */

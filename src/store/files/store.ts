@@ -8,7 +8,8 @@ import { lstatSync, mkdirSync, readdirSync, renameSync, rmSync, statSync } from 
 import { dirname, join } from "node:path";
 import { syncDirectory } from "../../domain/durable.ts";
 import { checkName, isName, shown } from "../../domain/names.ts";
-import { ioError, StellaError } from "../../domain/errors.ts";
+import { StellaError } from "../../domain/errors.ts";
+import { ioError } from "../../domain/io_errors.ts";
 
 /** Key of a finished bundle. */
 export interface StoredBundle {

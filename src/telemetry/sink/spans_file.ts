@@ -5,7 +5,7 @@
  * "File Exporter" (OTLP JSON lines).
  */
 import { closeSync, fstatSync, fsyncSync, renameSync, rmSync, writeSync } from "node:fs";
-import { errnoOf, ioError } from "../../domain/errors.ts";
+import { errnoOf, ioError } from "../../domain/io_errors.ts";
 
 export interface SpansFileOptions {
   path: string;
