@@ -20,16 +20,16 @@ const allowed: Record<string, string[]> = {
   config: [],
   assets: [],
   docs: [],
-  net: ["config"],
+  net: [],
   attest: ["bundle"],
   verify: ["bundle", "attest"],
   output: ["bundle"],
   registry: ["bundle", "net"],
-  risk: ["bundle", "net"],
-  store: ["bundle", "net"],
-  jobs: ["telemetry"],
+  risk: ["bundle"],
+  store: ["bundle"],
+  jobs: [],
   export: ["bundle", "attest", "output", "registry", "net", "risk", "store", "config"],
-  http: ["jobs", "store", "verify", "telemetry", "config", "assets", "docs"],
+  http: ["jobs", "store", "telemetry", "config", "docs"],
   service: [
     "assets",
     "attest",
@@ -39,9 +39,7 @@ const allowed: Record<string, string[]> = {
     "http",
     "jobs",
     "net",
-    "output",
     "registry",
-    "risk",
     "store",
     "telemetry",
     "verify",
@@ -53,7 +51,6 @@ const allowed: Record<string, string[]> = {
     "config",
     "docs",
     "export",
-    "jobs",
     "net",
     "output",
     "registry",
@@ -66,7 +63,7 @@ const allowed: Record<string, string[]> = {
   "main.ts": ["cli", "service"],
   std: [],
   // Not part of the program: what builds it.
-  build: ["assets", "cli", "config", "docs"],
+  build: ["assets", "cli", "config"],
   // Not part of the program: what generates the dashboards.
   "dashboards/source": [],
 };
@@ -86,7 +83,6 @@ const forbiddenFolders: [string, string][] = [
 const carried: Record<string, string[]> = {
   assets: ["dashboards/", "deno.lock"],
   http: ["dashboards/"],
-  build: ["deno.json"],
 };
 
 /** Packages that a module may use; a module that is not named uses none. */
@@ -135,6 +131,11 @@ function isOwn(path: string): boolean {
   return path.startsWith("src/") || path.startsWith("dashboards/source/") || path === "main.ts";
 }
 
+/** Whether `path` is `name` itself, a file in that folder, or a part of that package. */
+function isWithin(path: string, name: string): boolean {
+  return path === name || path.startsWith(name.endsWith("/") ? name : `${name}/`);
+}
+
 /**
  * The groups of files that import each other in a circle (Tarjan's strongly connected components).
  */
@@ -172,6 +173,24 @@ Deno.test("every module imports only what the table allows", () => {
   assert.ok(imports.length > 1000, "the pattern finds the imports");
 });
 
+Deno.test("every allowance of the table is used: what nobody imports is not allowed", () => {
+  const used = new Set(imports.map(({ from, to }) => `${moduleOf(from)} -> ${moduleOf(to)}`));
+  const unused = Object.entries(allowed).flatMap(([module, targets]) =>
+    targets.map((target) => `${module} -> ${target}`).filter((edge) => !used.has(edge))
+  );
+  assert.deepEqual(unused, []);
+});
+
+Deno.test("every package and every carried file that a module may use is used by it", () => {
+  const unused = [...Object.entries(packages), ...Object.entries(carried)].flatMap(
+    ([module, names]) =>
+      names.filter((name) =>
+        !imports.some(({ from, to }) => moduleOf(from) === module && isWithin(to, name))
+      ).map((name) => `${module} -> ${name}`),
+  );
+  assert.deepEqual(unused, []);
+});
+
 Deno.test("no file imports what imports it, directly or through others, types included", () => {
   const edges = new Map(
     files.map((file) => [
@@ -200,9 +219,7 @@ Deno.test("packages are used only where the table names them, and verification u
   const wrong = imports.filter(({ from, to }) => {
     if (isOwn(to) || !/^[@a-z]/.test(to) || to.startsWith("node:") || !isOwn(from)) return false;
     const may = [...packages[moduleOf(from)] ?? [], ...carried[moduleOf(from)] ?? []];
-    return !may.some((name) =>
-      to === name || to.startsWith(name.endsWith("/") ? name : `${name}/`)
-    );
+    return !may.some((name) => isWithin(to, name));
   });
   assert.deepEqual(wrong, []);
 });
