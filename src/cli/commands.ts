@@ -74,13 +74,7 @@ const subjects: readonly { readonly title: string; readonly entries: readonly En
           return { command: helpCommand(loadSubjects) };
         },
       },
-      {
-        names: ["completion"],
-        load: async () => {
-          const { completionCommand } = await import("./commands/completion.ts");
-          return { command: completionCommand(loadSubjects) };
-        },
-      },
+      { names: ["completion"], load: () => import("./commands/completion.ts") },
     ],
   },
 ];

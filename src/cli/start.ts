@@ -28,6 +28,7 @@ export async function start(args: readonly string[], lent: Host): Promise<number
   const paint = painter("auto", "stderr", host);
   let output: Output = { host, name: "", isJson: args.includes("--json"), isQuiet: false, paint };
   try {
+    if (args[0] === "__complete") return await showCompletions(args.slice(1), output);
     const found = findCommand(args);
     if ("group" in found) return await showOverview(found, output);
     output = { ...output, name: found.name };
@@ -151,6 +152,14 @@ async function showOverview(
   if (output.isJson) return fail(error, output);
   output.host.stderr(overview.text);
   return error.exitCode;
+}
+
+/** For the scripts of `stella completion`; no declared command, so that nothing shows it. */
+async function showCompletions(words: readonly string[], output: Output): Promise<number> {
+  await dropPermissions(output.host, []);
+  const { completions } = await import("./completion.ts");
+  const commands = (await loadSubjects()).flatMap((subject) => subject.commands);
+  return write({ json: {}, text: completions(words, commands) }, { ...output, isJson: false });
 }
 
 /** Runs instead of the command, with the permissions it would have. */

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { testWith, tool } from "../support/needs.ts";
-import { type Home, withHome } from "../support/program.ts";
+import { type Home, programWords, withHome } from "../support/program.ts";
 
 /** Each command line up to the cursor, and some of what is offered there. */
 const lines: [words: string[], offered: string[], not: string[]][] = [
@@ -18,6 +18,10 @@ const lines: [words: string[], offered: string[], not: string[]][] = [
   [["verify", "ou"], ["out/"], ["jobs"]],
   [["unpack", "out", "--to", "o"], ["out/"], ["other.txt"]],
   [["export", "bundle", "--profile", ""], [], ["verify", "other.txt"]],
+  [["export", "bundle", "-"], ["--input", "--quiet"], ["--receipt"]],
+  [["verify", "--quiet", "o"], ["out/", "other.txt"], ["jobs"]],
+  [["completion", ""], ["bash", "zsh", "fish"], ["other.txt"]],
+  [["moon", ""], [], ["verify", "other.txt", "--json"]],
 ];
 
 type Complete = (home: Home, script: string, words: readonly string[]) => Promise<string[]>;
@@ -30,6 +34,7 @@ function testShell(shell: string, complete: Complete): void {
       withHome(async (home) => {
         Deno.mkdirSync(join(home.path, "out"));
         Deno.writeTextFileSync(join(home.path, "other.txt"), "");
+        installProgram(home);
         const script = join(home.path, `stella.${shell}`);
         Deno.writeTextFileSync(script, (await home.succeed(["completion", shell])).stdout);
         for (const [words, offered, not] of lines) {
@@ -42,11 +47,19 @@ function testShell(shell: string, complete: Complete): void {
   );
 }
 
+/** The scripts run `stella`. */
+function installProgram(home: Home): void {
+  const words = programWords().map((word) => `'${word}'`).join(" ");
+  Deno.mkdirSync(join(home.path, "bin"));
+  const path = join(home.path, "bin/stella");
+  Deno.writeTextFileSync(path, `#!/bin/sh\nexec ${words} "$@"\n`, { mode: 0o755 });
+}
+
 async function ran(home: Home, shell: string, args: string[]): Promise<string[]> {
   const { code, stdout, stderr } = await new Deno.Command(tool(shell) ?? shell, {
     args,
     cwd: home.path,
-    env: home.environment(),
+    env: home.environment({ PATH: `${join(home.path, "bin")}:/usr/bin:/bin` }),
     clearEnv: true,
     stdin: "null",
   }).output();
@@ -91,6 +104,7 @@ testWith(
       const { stdout } = await home.succeed(["completion", "bash"]);
       const script = join(home.path, "stella.bash");
       Deno.writeTextFileSync(script, stdout);
+      installProgram(home);
       const program = '. "$1"; COMP_WORDS=(stella verify --color = al); COMP_CWORD=4; _stella; ' +
         'echo "${COMPREPLY[@]}"';
       assert.deepEqual(await ran(home, "bash", ["--norc", "-c", program, "bash", script]), [
