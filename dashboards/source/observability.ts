@@ -28,7 +28,7 @@ const notCancelled = ofProfiles("export_jobs_total", 'result!="cancelled"');
 const top: PanelSource[] = [
   {
     title: "Export job duration p95/p99",
-    description: `How long 95 and 99 of 100 finished exports took at most, by profile, over the
+    description: `95th and 99th percentile of the duration of finished exports, by profile, over the
       chosen window. Dashed: the SLA of the profile. Running exports are not included: see Oldest
       running job.`,
     unit: "s",
@@ -42,14 +42,14 @@ const top: PanelSource[] = [
   {
     type: "heatmap",
     title: "Bundle size histogram",
-    description: `Finished bundles by size. The bucket that ends at 4294967295 bytes (4 GiB) is
-      the last whose bundles fit on a FAT32 medium in one file.`,
+    description: `Finished bundles by size. Bundles up to 4294967295 bytes (4 GiB) fit on a FAT32
+      medium in one file.`,
     unit: "bytes",
     queries: { "{{le}}": increase("le", size) },
   },
   {
     title: "Registry push latency",
-    description: `How long 95 and 99 of 100 pushes of a whole bundle took at most, including
+    description: `95th and 99th percentile of the duration of pushes of a whole bundle, including
       retries and failed pushes.`,
     unit: "s",
     queries: {
@@ -60,7 +60,7 @@ const top: PanelSource[] = [
   {
     type: "bars",
     title: "Provenance/attestation verification failures",
-    description: `Verifications that failed, by reason. Each of them needs a person. Verifications
+    description: `Failed verifications, by reason. Investigate every one. The panel Verifications
       by result shows whether anything was verified at all.`,
     queries: {
       "{{reason}}": increase("reason", ofInstances("export_attestation_failures_total", raised)),
@@ -68,14 +68,14 @@ const top: PanelSource[] = [
   },
   {
     title: "Queue depth",
-    description: `Exports that wait to be run. A growing queue is fine while Oldest running job
-      stays below the SLA.`,
+    description: `Exports waiting in the queue. A growing queue is no problem while Oldest running
+      job stays below the SLA.`,
     queries: { "{{instance}}": `sum by (instance) (${ofInstances("export_queue_depth")})` },
   },
   {
     title: "Error rate per profile",
-    description: `Share of the finished exports that failed, over the chosen window. Cancelled
-      exports do not count; without any finished export there is no line.`,
+    description: `Share of finished exports that failed, over the chosen window. Cancelled exports
+      do not count. No line if no export finished.`,
     unit: "percentunit",
     queries: { "{{profile}}": `${rate("profile", failed)} / ${rate("profile", notCancelled)}` },
     max: 1,
@@ -90,8 +90,8 @@ const service: PanelSource[] = [
   {
     type: "stat",
     title: "Ready",
-    description: `No when a readiness check of a chosen instance fails; /health/readiness?verbose
-      says which.`,
+    description: `No if a readiness check of a chosen instance fails; /health/readiness?verbose
+      shows which.`,
     unit: "bool_yes_no",
     queries: { ready: `min(${ofInstances("export_readiness_check_up")})` },
     colors: [[null, "red"], [1, "green"]],
@@ -99,13 +99,13 @@ const service: PanelSource[] = [
   {
     type: "stat",
     title: "Jobs running",
-    description: "Exports that run now.",
+    description: "Exports running now.",
     queries: { running: `sum(${ofInstances("export_jobs_running")})` },
   },
   {
     type: "stat",
     title: "Oldest waiting job",
-    description: "Age of the export that has waited longest. Zero when none waits.",
+    description: "Waiting time of the oldest export in the queue. Zero if the queue is empty.",
     unit: "s",
     queries: { age: `max((time() - (${waitingSince} > 0)) or (${waitingSince} == 0))` },
     colors: [[null, "green"], [900, "orange"], [7200, "red"]],
@@ -113,8 +113,8 @@ const service: PanelSource[] = [
   {
     type: "stat",
     title: "Storage free",
-    description: `Free share of the file system that holds the state directory; the fullest of the
-      chosen instances.`,
+    description: `Free share of the file system with the state directory; the lowest of the chosen
+      instances.`,
     unit: "percentunit",
     queries: { free: `min(${storageFree} / ${ofInstances("export_storage_size_bytes")})` },
     colors: [[null, "red"], [0.02, "orange"], [0.1, "green"]],
@@ -122,8 +122,8 @@ const service: PanelSource[] = [
   {
     type: "stat",
     title: "Verification failures, 24 h",
-    description: `Signatures, provenance statements and digests that were wrong, in a day. Any of
-      them needs a person.`,
+    description: `Failed verifications of signatures, provenance statements and digests in the last
+      24 hours. Investigate every one.`,
     queries: {
       failures: `sum(increase(${ofInstances("export_attestation_failures_total")}[24h]))`,
     },
@@ -132,8 +132,8 @@ const service: PanelSource[] = [
   {
     type: "stat",
     title: "Exports within SLA, 30 d",
-    description: `Share of the finished exports that succeeded within the SLA of their profile;
-      the objective is 99 %. Cancelled exports do not count. Without an SLA every success counts.`,
+    description: `Share of finished exports that succeeded within the SLA of their profile; the
+      objective is 99 %. Cancelled exports do not count. Without an SLA every success counts.`,
     unit: "percentunit",
     queries: {
       within: `sum(increase(${ofProfiles("export_jobs_within_sla_total")}[30d]))
@@ -170,7 +170,7 @@ const service: PanelSource[] = [
   },
   {
     title: "Readiness warnings",
-    description: `1 while the check warns: exports go on, but something will be missing soon, or
+    description: `1 while the check warns: exports continue, but something will be missing soon, or
       is missing for some of them.`,
     unit: "bool_yes_no",
     queries: { "{{check}}": `max by (check) (${ofInstances("export_readiness_check_warning")})` },
@@ -178,7 +178,7 @@ const service: PanelSource[] = [
   },
   {
     title: "Age of the readiness checks",
-    description: "Each runs every 10 s. A result older than 30 s no longer counts.",
+    description: "Checks run every 10 s. A result older than 30 s no longer counts.",
     unit: "s",
     queries: { "{{check}}": `max by (check) (time() - ${lastCheck})` },
   },
@@ -189,8 +189,8 @@ const runningSince = ofProfiles("export_running_oldest_job_start_timestamp_secon
 const exports: PanelSource[] = [
   {
     title: "Oldest running job",
-    description: `Age of the oldest running export, by profile, and the SLA. An export that hangs
-      is seen only here.`,
+    description: `Age of the oldest running export, by profile, and the SLA. A hung export shows
+      only here.`,
     unit: "s",
     queries: {
       "{{profile}}": `max by (profile) (time() - (${runningSince} > 0))`,
@@ -201,14 +201,14 @@ const exports: PanelSource[] = [
   {
     type: "heatmap",
     title: "Export job duration distribution",
-    description: `Finished exports by duration: whether a high quantile stands for a few exports
-      or for all of them.`,
+    description: `Finished exports by duration. Shows whether a high percentile comes from a few
+      exports or from all of them.`,
     unit: "s",
     queries: { "{{le}}": increase("le", duration) },
   },
   {
     title: "Finished exports by result",
-    description: "Exports that ended, per hour, by result.",
+    description: "Finished exports per hour, by result.",
     queries: { "{{result}}": perHour("result", ofProfiles("export_jobs_total")) },
   },
 ];
@@ -220,9 +220,9 @@ const nextRun = ofProfiles("export_schedule_next_timestamp_seconds");
 const schedules: PanelSource[] = [
   {
     title: "Time since the last success",
-    description: `Age of the newest good bundle, by profile. For a profile with a schedule also
-      the age at which it is stale: two exports were due since. A profile that never succeeded has
-      no line.`,
+    description: `Time since the last successful export, by profile. With a schedule, also the age
+      at which the profile is stale because two exports have been due since. A profile that never
+      succeeded has no line.`,
     unit: "s",
     queries: {
       "{{profile}}": `max by (profile) (time() - (${lastSuccess} > 0))`,
@@ -231,30 +231,29 @@ const schedules: PanelSource[] = [
   },
   {
     title: "Time to the next scheduled export",
-    description: "Falls to zero and starts again. Profiles without a schedule have no line.",
+    description: "Time until the next export is due. Profiles without a schedule have no line.",
     unit: "s",
     queries: { "{{profile}}": `min by (profile) ((${nextRun} > 0) - time())` },
   },
   {
     type: "bars",
     title: "Scheduled exports by result",
-    description: `Exports that were due. Late: the service was down when they were due and ran
-      them later. Skipped: the previous one had not ended, so the schedule asks for more than can
-      be done.`,
+    description: `Scheduled exports. late: the service was down when the export was due, and ran it
+      later. skipped: the previous export had not ended, so the interval is too short.`,
     queries: { "{{result}}": increase("result", ofProfiles("export_schedule_runs_total")) },
   },
   {
     type: "bars",
     title: "Unchanged scheduled exports",
-    description: `Scheduled exports that equalled the newest stored bundle, by profile: no second
-      copy was stored. A profile whose exports are all unchanged may have a source that is no
-      longer updated.`,
+    description: `Scheduled exports identical to the newest stored bundle, by profile; they are not
+      stored again. If all exports of a profile are unchanged, its source may no longer be
+      updated.`,
     queries: { "{{profile}}": increase("profile", ofProfiles("export_unchanged_total")) },
   },
   {
     title: "Retries by profile",
-    description: `Exports that failed in a way that may pass and were queued again, per hour. No
-      error rate includes them.`,
+    description: `Exports that failed with a temporary error and were queued again, per hour. Error
+      rates do not include them.`,
     queries: { "{{profile}}": perHour("profile", ofProfiles("export_job_retries_total")) },
   },
 ];
@@ -268,7 +267,7 @@ const fitsFat32 = ofProfiles(
 const bundles: PanelSource[] = [
   {
     title: "Bundle size p50/p95",
-    description: "Half of the bundles, and 95 of 100, are at most this large, by profile.",
+    description: "Median and 95th percentile of the bundle size, by profile.",
     unit: "bytes",
     queries: {
       "{{profile}} p50": quantile(0.5, "profile", size),
@@ -277,8 +276,8 @@ const bundles: PanelSource[] = [
   },
   {
     title: "Bundles beyond FAT32",
-    description: `Share of the bundles larger than 4 GiB less one byte, which a FAT32 stick cannot
-      hold in one file: export those with volumeSize fat32.`,
+    description: `Share of the bundles too large for one file on a FAT32 stick (4 GiB or more):
+      export those with volumeSize fat32.`,
     unit: "percentunit",
     queries: {
       "{{profile}}": `1 - ${rate("profile", fitsFat32)}
@@ -301,8 +300,8 @@ const publishing: PanelSource[] = [
   },
   {
     title: "Verifications by result",
-    description: `Verifications of attestations, per hour, by result. The self-check of readiness
-      makes 360 of them: with fewer, no failures mean little.`,
+    description: `Verifications of attestations, per hour, by result. The readiness self-check alone
+      makes 360; with fewer, the absence of failures means little.`,
     queries: {
       "{{result}}": perHour("result", ofInstances("export_attestation_verifications_total")),
     },
@@ -314,14 +313,14 @@ const processed = ofInstances("export_processed_bytes_total", 'stage=~"read|push
 const capacity: PanelSource[] = [
   {
     title: "Bytes processed",
-    description: "What running exports read and push. Flat while one runs: it makes no progress.",
+    description: "Bytes that exports read and push. Zero while an export runs: no progress.",
     unit: "Bps",
     queries: { "{{stage}}": rate("stage", processed, shortRange) },
   },
   {
     title: "Storage free, and in 8 h",
-    description: `Free bytes of the state directory's file system, and what the trend of the last
-      two hours leaves in eight.`,
+    description: `Free space on the file system with the state directory, and the forecast for eight
+      hours from the trend of the last two.`,
     unit: "bytes",
     queries: {
       "{{instance}}": `min by (instance) (${storageFree})`,
@@ -333,15 +332,14 @@ const capacity: PanelSource[] = [
 const store: PanelSource[] = [
   {
     title: "Bundles in the store",
-    description: `Finished bundles that are kept, by profile. Without a retention rule it only
-      rises. The profile _removed stands for all that are no longer in the configuration: no rule
-      removes their bundles.`,
+    description: `Stored bundles, by profile. Without a retention rule the number only rises. The
+      profile _removed stands for all profiles that are no longer configured; retention does not
+      remove their bundles.`,
     queries: { "{{profile}}": `sum by (profile) (${ofProfiles("export_store_bundles")})` },
   },
   {
     title: "Size of the store",
-    description: `Bytes of the kept bundles by their manifests, by profile: what retention could
-      free.`,
+    description: "Bytes of the stored bundles, by profile.",
     unit: "bytes",
     queries: { "{{profile}}": `sum by (profile) (${ofProfiles("export_store_bytes")})` },
   },
@@ -353,16 +351,16 @@ const store: PanelSource[] = [
   },
   {
     title: "Damaged bundles",
-    description: `Stored bundles that are known to differ from their manifest. Above zero: export
-      them again, and purge them.`,
+    description: `Stored bundles known to differ from their manifest. If above zero, export their
+      profiles again and purge them.`,
     queries: {
       "{{instance}}": `max by (instance) (${ofInstances("export_store_damaged_bundles")})`,
     },
   },
   {
     title: "Time since the last scrub",
-    description: `Time since all stored bundles were read and compared. No line: they never were,
-      or scrubDays is 0.`,
+    description: `Time since all stored bundles were last read and compared. No line if that never
+      happened or scrubDays is 0.`,
     unit: "s",
     queries: {
       "{{instance}}": `max by (instance)
@@ -377,8 +375,8 @@ const errors = ofInstances(`${requests}_count`, 'code=~"4xx|5xx"');
 const http: PanelSource[] = [
   {
     title: "HTTP p99 by route",
-    description: `99 of 100 requests were answered within this time. For events and files it is
-      the time to the first byte.`,
+    description: `99th percentile of the response time, by route. For events and files it is the
+      time to the first byte.`,
     unit: "s",
     queries: {
       "{{route}}": quantile(0.99, "route", ofInstances(`${requests}_bucket`), shortRange),
@@ -386,7 +384,7 @@ const http: PanelSource[] = [
   },
   {
     title: "HTTP requests by route",
-    description: "Responses per second, by method and route, whatever their status.",
+    description: "Responses per second with any status, by method and route.",
     unit: "reqps",
     queries: {
       "{{method}} {{route}}": rate("method, route", ofInstances(`${requests}_count`), shortRange),
@@ -394,17 +392,16 @@ const http: PanelSource[] = [
   },
   {
     title: "HTTP errors by route",
-    description: `Responses 4xx and 5xx per second. 4xx is the caller's fault: a wrong token, a
-      wrong request; 5xx is ours or the disk's, and the log says why.`,
+    description: `Responses with status 4xx and 5xx per second. 4xx: an error of the client, such as
+      a wrong token. 5xx: an error of the service or its disk; the log has the reason.`,
     unit: "reqps",
     queries: { "{{code}} {{route}}": rate("route, code", errors, shortRange) },
   },
   {
     type: "bars",
     title: "Requests refused",
-    description: `Requests that have to be sent again later. busy: too many requests are open.
-      queue_full: too many exports of the tenant wait. followers_full: too many clients follow
-      exports.`,
+    description: `Requests that clients must repeat later. busy: too many open requests. queue_full:
+      too many waiting exports of the tenant. followers_full: too many event streams.`,
     queries: { "{{reason}}": increase("reason", ofInstances("export_requests_refused_total")) },
   },
 ];
@@ -423,35 +420,35 @@ const process: PanelSource[] = [
   },
   {
     title: "CPU",
-    description: "Processor cores in use.",
+    description: "CPU cores in use.",
     queries: {
       "{{instance}}": ours(`rate(${ofInstances("process_cpu_seconds_total")}[${shortRange}])`),
     },
   },
   {
     title: "Event loop lag p99",
-    description: `How late the service came to its own work. A blocked loop delays health answers
-      and heartbeats.`,
+    description: `99th percentile of the delay of the event loop. A blocked loop delays health
+      responses and heartbeats.`,
     unit: "s",
     queries: { "{{instance}}": quantile(0.99, "instance", lag, shortRange) },
   },
   {
     title: "Uptime",
-    description: "Time since the start of the service; a fall is a restart.",
+    description: "Time since the start of the service; a drop is a restart.",
     unit: "s",
     queries: { "{{instance}}": ours(`time() - ${ofInstances("process_start_time_seconds")}`) },
   },
   {
     type: "bars",
     title: "Log lines by level",
-    description: "Lines of the log. An ERROR is worth a look into it.",
+    description: "Log lines by level. Look at every ERROR in the log.",
     queries: { "{{level}}": increase("level", ofInstances("export_log_messages_total")) },
   },
   {
     type: "bars",
     title: "Clock set back",
-    description: `How often the clock of the machine was found set back. Schedules, leases and the
-      ids of exports depend on it.`,
+    description: `How often the clock of the machine was set back. Schedules, leases and export ids
+      depend on it.`,
     queries: {
       "{{instance}}": increase("instance", ofInstances("export_clock_regressions_total")),
     },
@@ -459,8 +456,7 @@ const process: PanelSource[] = [
   {
     type: "bars",
     title: "Connections refused by the egress policy",
-    description: `Connections that the configuration does not allow and that were not made; the
-      log names their destination.`,
+    description: "Connections that the egress policy refused; the log names their destinations.",
     queries: { "{{instance}}": increase("instance", ofInstances("export_egress_refused_total")) },
   },
 ];
@@ -469,7 +465,7 @@ export const observability: DashboardSource = {
   uid: "export-center",
   title: "Export Center / Observability",
   description:
-    "Exports, bundles, pushes, verification and queue of the Export Centers of this site.",
+    "Exports, bundles, pushes, verification and queue of the Export Centers at this site.",
   rows: [
     { panels: top },
     { title: "Service", panels: service },

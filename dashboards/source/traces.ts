@@ -16,14 +16,14 @@ function documents(kinds: string): Record<string, string> {
 const content: PanelSource[] = [
   {
     title: "VEX per bundle",
-    description: `VEX documents in the newest bundle of each profile. A fall to zero means that a
+    description: `VEX documents in the newest bundle of each profile. A drop to zero means that a
       source no longer delivers.`,
     queries: documents("vex"),
   },
   {
     title: "OSV per bundle",
-    description: `OSV records in the newest bundle of each profile. They are many
-      more than documents of other kinds, so they have an axis of their own.`,
+    description: `OSV records in the newest bundle of each profile. They have their own panel
+      because there are many more of them than of other kinds.`,
     queries: documents("osv"),
   },
   {
@@ -39,8 +39,8 @@ const content: PanelSource[] = [
   },
   {
     title: "Risk records left out",
-    description: `What is not in the newest risk bundle of each profile: invalid records, invalid
-      ids, and files of no known kind. Listed in its rejected.ndjson and providers.json.`,
+    description: `Left out of the newest risk bundle of each profile: invalid records, invalid ids,
+      and files of an unknown kind. rejected.ndjson and providers.json in the bundle list them.`,
     queries: {
       "{{profile}} {{reason}}": `max by (profile, reason) (${
         ofProfiles("export_risk_records_left_out")
@@ -50,8 +50,8 @@ const content: PanelSource[] = [
   {
     type: "table",
     title: "Newest bundles by kind",
-    description: `How many documents of each kind the newest bundle of each profile holds, of
-      those made since the service started.`,
+    description: `Number of documents of each kind in the newest bundle of each profile made since
+      the service started.`,
     queries: Object.fromEntries(
       Object.entries(documents(".+")).map(([legend, query]) => [legend, `${query} > 0`]),
     ),
@@ -65,8 +65,8 @@ const stageTime = ofInstances("export_stage_duration_seconds_sum", known);
 const time: PanelSource[] = [
   {
     title: "Slowest stages, p95",
-    description: `How long 95 of 100 passes through each stage of an export took at most. The
-      highest line is where time goes.`,
+    description: `95th percentile of the duration of each stage of an export. The highest line is
+      the slowest stage.`,
     unit: "s",
     queries: {
       "{{stage}}": quantile(
@@ -78,7 +78,7 @@ const time: PanelSource[] = [
   },
   {
     title: "Time by stage",
-    description: "Share of the running time of all exports, by stage.",
+    description: "Share of the total running time of exports, by stage.",
     unit: "percentunit",
     queries: {
       "{{stage}}": `${rate("stage", stageTime)}
@@ -88,13 +88,14 @@ const time: PanelSource[] = [
   },
   {
     title: "Spans by result",
-    description: "Spans sent and lost, per hour. No line where traces are off.",
+    description: "Spans sent and lost, per hour. No line if traces are off.",
     queries: { "{{result}}": perHour("result", ofInstances("export_trace_spans_total")) },
   },
   {
     title: "Spans lost, 24 h",
-    description: `Spans that could not be sent to the collector in the last 24 hours. Exports do
-      not wait for it: only traces are missing.`,
+    description:
+      `Spans that could not be sent to the collector in the last 24 hours. Exports are not
+      affected; only traces are incomplete.`,
     queries: {
       lost: `sum(increase(${ofInstances("export_trace_spans_total", 'result="lost"')}[24h]))`,
     },
@@ -119,7 +120,7 @@ const searches: PanelSource[] = [
   {
     type: "spans",
     title: "Stages over 10 s",
-    description: "Single passes through a stage that took more than ten seconds.",
+    description: "Stages of single exports that took more than ten seconds.",
     queries: { slow: `{ ${own} && name =~ "export.stage.+" && duration > 10s }` },
   },
 ];
@@ -127,12 +128,11 @@ const searches: PanelSource[] = [
 export const traces: DashboardSource = {
   uid: "export-center-traces",
   title: "Export Center / Traces and observations",
-  description:
-    "What the newest bundles hold, which stages of exports are slow, and the traces of exports.",
+  description: "Contents of the newest bundles, slow stages, and traces of exports.",
   variables: [{ type: "datasource", name: "traces", label: "Traces", query: "tempo" }],
   rows: [
-    { title: "What the bundles hold", panels: content },
-    { title: "Where the time goes", panels: time },
+    { title: "Bundle contents", panels: content },
+    { title: "Stages and spans", panels: time },
     { title: "Traces", panels: searches },
   ],
 };
