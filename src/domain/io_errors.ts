@@ -59,6 +59,15 @@ export function ioError(action: string, path: string, cause: unknown): StellaErr
   return new StellaError("path_reserved", text, { cause, hint: elsewhere });
 }
 
+/** What `call` on a file returns. @throws StellaError: its own, or `ioError` for any other */
+export function tryIo<Result>(action: string, path: string, call: () => Result): Result {
+  try {
+    return call();
+  } catch (error) {
+    throw error instanceof StellaError ? error : ioError(action, path, error);
+  }
+}
+
 /** What a call on a file threw where nobody knew more about it; undefined for any other error. */
 export function uncaughtIoError(thrown: unknown): StellaError | undefined {
   if (!isReserved(thrown) && pathFaults[errnoOf(thrown)] === undefined) return undefined;

@@ -5,7 +5,7 @@
 import { statSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { type Finding, kindOf, StellaError } from "../domain/errors.ts";
-import { ioError, ioReason } from "../domain/io_errors.ts";
+import { ioError, ioReason, tryIo } from "../domain/io_errors.ts";
 import { appendNew, writeNew } from "../domain/durable.ts";
 import { sha256, startSha256 } from "../domain/hash.ts";
 import { asInput, inputChanged, openInput, statFolder } from "../bundle/input_file.ts";
@@ -148,10 +148,8 @@ function* piecesOf(path: string, privateFiles: PrivateFiles): Generator<Uint8Arr
  * @throws StellaError usage, io
  */
 function programAt(path: string) {
-  try {
+  return tryIo("Cannot read", path, () => {
     const real = Deno.realPathSync(path);
     return asInput(real, Deno.lstatSync(real), statFolder(dirname(real)));
-  } catch (error) {
-    throw error instanceof StellaError ? error : ioError("Cannot read", path, error);
-  }
+  });
 }

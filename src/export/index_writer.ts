@@ -3,7 +3,7 @@
  * may arrive after those of later files.
  */
 import { closeSync, fsyncSync, openSync } from "node:fs";
-import { ioError } from "../domain/io_errors.ts";
+import { tryIo } from "../domain/io_errors.ts";
 import { writeAll } from "../domain/durable.ts";
 import { startSha256 } from "../domain/hash.ts";
 import { type BundleFile, indexName } from "../bundle/manifest.ts";
@@ -17,11 +17,7 @@ export class IndexWriter {
   #open = true;
 
   constructor(readonly path: string) {
-    try {
-      this.#fd = openSync(path, "wx", 0o644);
-    } catch (error) {
-      throw ioError("Cannot make", path, error);
-    }
+    this.#fd = tryIo("Cannot make", path, () => openSync(path, "wx", 0o644));
   }
 
   add(line: string): void {
@@ -32,11 +28,7 @@ export class IndexWriter {
 
   finish(): BundleFile {
     this.#flush();
-    try {
-      fsyncSync(this.#fd);
-    } catch (error) {
-      throw ioError("Cannot sync", this.path, error);
-    }
+    tryIo("Cannot sync", this.path, () => fsyncSync(this.#fd));
     this.close();
     return { path: indexName, role: "index", size: this.#size, sha256: this.#hash.digest("hex") };
   }
@@ -48,11 +40,7 @@ export class IndexWriter {
 
   #flush(): void {
     const bytes = new TextEncoder().encode(this.#lines.join(""));
-    try {
-      writeAll(this.#fd, bytes);
-    } catch (error) {
-      throw ioError("Cannot write", this.path, error);
-    }
+    tryIo("Cannot write", this.path, () => writeAll(this.#fd, bytes));
     this.#hash.update(bytes);
     this.#size += bytes.length;
     this.#lines = [];

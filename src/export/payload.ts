@@ -1,7 +1,7 @@
 /** Writes the bytes of the payload: into the archive, or into files below `payload/`. */
 import { chmodSync, closeSync, fchmodSync, fsyncSync, mkdirSync, openSync } from "node:fs";
 import { join } from "node:path";
-import { ioError } from "../domain/io_errors.ts";
+import { tryIo } from "../domain/io_errors.ts";
 import { archiveName, ArchiveWriter } from "../bundle/archive_writer.ts";
 import type { ChunkPool } from "../bundle/chunk_pool.ts";
 import { syncDirectory, writeAll } from "../domain/durable.ts";
@@ -75,13 +75,11 @@ export class FilesPayload implements Payload {
   begin(path: string): void {
     const parts = ["payload", ...path.split("/")];
     this.#path = join(this.directory, ...parts);
-    try {
+    tryIo("Cannot make", this.#path, () => {
       this.#enter(parts.slice(0, -1));
       this.#fd = openSync(this.#path, "wx", 0o644);
       fchmodSync(this.#fd, 0o644);
-    } catch (error) {
-      throw ioError("Cannot make", this.#path, error);
-    }
+    });
   }
 
   writable(): Uint8Array {
@@ -89,19 +87,12 @@ export class FilesPayload implements Payload {
   }
 
   advance(count: number): void {
-    try {
-      writeAll(this.#fd!, this.#buffer.subarray(0, count));
-    } catch (error) {
-      throw ioError("Cannot write", this.#path, error);
-    }
+    const bytes = this.#buffer.subarray(0, count);
+    tryIo("Cannot write", this.#path, () => writeAll(this.#fd!, bytes));
   }
 
   end(): void {
-    try {
-      if (this.#sync) fsyncSync(this.#fd!);
-    } catch (error) {
-      throw ioError("Cannot sync", this.#path, error);
-    }
+    if (this.#sync) tryIo("Cannot sync", this.#path, () => fsyncSync(this.#fd!));
     this.abort();
   }
 

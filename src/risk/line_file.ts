@@ -5,7 +5,7 @@
 import { closeSync, openSync } from "node:fs";
 import { writeAll } from "../domain/durable.ts";
 import { startSha256 } from "../domain/hash.ts";
-import { ioError } from "../domain/io_errors.ts";
+import { tryIo } from "../domain/io_errors.ts";
 
 const bufferSize = 256 * 1024;
 
@@ -19,11 +19,7 @@ export class LineFile {
 
   /** @throws StellaError usage, io */
   constructor(readonly path: string, mode: number) {
-    try {
-      this.#fd = openSync(path, "wx", mode);
-    } catch (error) {
-      throw ioError("Cannot make", path, error);
-    }
+    this.#fd = tryIo("Cannot make", path, () => openSync(path, "wx", mode));
   }
 
   /** A line contains no line feed. True if something was written. @throws StellaError io */
@@ -55,11 +51,7 @@ export class LineFile {
   #write(): void {
     const bytes = this.#buffer.subarray(0, this.#used);
     this.#hash.update(bytes);
-    try {
-      writeAll(this.#fd, bytes);
-    } catch (error) {
-      throw ioError("Cannot write", this.path, error);
-    }
+    tryIo("Cannot write", this.path, () => writeAll(this.#fd, bytes));
     this.#bytes += this.#used;
     this.#used = 0;
   }

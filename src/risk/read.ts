@@ -3,7 +3,7 @@ import type { Hash } from "node:crypto";
 import { statSync } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
 import { messageOf } from "../domain/errors.ts";
-import { ioError } from "../domain/io_errors.ts";
+import { tryIo } from "../domain/io_errors.ts";
 import { startSha256 } from "../domain/hash.ts";
 import { encodeIndexLine } from "../bundle/index_file.ts";
 import { carriedPath } from "../bundle/carried_names.ts";
@@ -44,7 +44,8 @@ export async function listFiles(
 ): Promise<{ root: string; files: ListedFile[]; isAlone: boolean }> {
   const path = resolve(provider.path);
   const [root, name] = [dirname(path), basename(path)];
-  if (!isDirectory(path)) {
+  const stat = tryIo("Cannot read the provider's data", path, () => statSync(path));
+  if (!stat.isDirectory()) {
     return { root, files: [{ path: name, carried: carriedPath(name) }], isAlone: true };
   }
   const files: ListedFile[] = [];
@@ -56,14 +57,6 @@ export async function listFiles(
   }
   files.sort((a, b) => comparePaths(a.carried, b.carried));
   return { root: path, files, isAlone: files.length === 1 };
-}
-
-function isDirectory(path: string): boolean {
-  try {
-    return statSync(path).isDirectory();
-  } catch (error) {
-    throw ioError("Cannot read the provider's data", path, error);
-  }
 }
 
 /**

@@ -2,10 +2,10 @@
  * Combines the inputs of a payload, directories, files and built-in entries, into one tree. Two
  * inputs may share a directory, but never a file.
  */
-import { lstatSync, type Stats } from "node:fs";
+import { lstatSync } from "node:fs";
 import { basename, dirname } from "node:path";
 import { type Finding, StellaError } from "../../domain/errors.ts";
-import { ioError } from "../../domain/io_errors.ts";
+import { tryIo } from "../../domain/io_errors.ts";
 import { carriedName } from "../../bundle/carried_names.ts";
 import {
   asInput,
@@ -94,19 +94,20 @@ function several(
 }
 
 function addSource(root: Folder, source: FilesSource, index: number): void {
-  const stat = look(source.path);
+  const { path } = source;
+  const stat = tryIo("Cannot read the input", path, () => lstatSync(path));
   const prefix = checkPrefix(source.prefix);
   const selection = selectionOf(source);
   if (stat.isFile()) {
-    if (selection?.takes(basename(source.path)) === false) return;
-    const name = basename(source.path);
+    const name = basename(path);
+    if (selection?.takes(name) === false) return;
     const carried = source.encodeNames === true ? carriedName(name) : name;
-    const origin = { source: index, file: source.path, folder: statFolder(dirname(source.path)) };
+    const origin = { source: index, file: path, folder: statFolder(dirname(path)) };
     return place(root, prefix + carried, origin);
   }
   if (stat.isDirectory()) {
     const folder = prefix === "" ? root : folderAt(root, prefix.slice(0, -1).split("/"));
-    const top = selection?.root ?? statFolder(source.path);
+    const top = selection?.root ?? statFolder(path);
     const rules = {
       ...(selection === undefined ? {} : { selection }),
       ...(source.encodeNames === true ? { encodeNames: true } : {}),
@@ -116,17 +117,9 @@ function addSource(root: Folder, source: FilesSource, index: number): void {
   }
   throw new StellaError(
     "unsafe_entry",
-    `Cannot pack ${shown(source.path)}: it is ${kindOf(stat)}`,
+    `Cannot pack ${shown(path)}: it is ${kindOf(stat)}`,
     { hint: "give the file or directory that it points to" },
   );
-}
-
-function look(path: string): Stats {
-  try {
-    return lstatSync(path);
-  } catch (error) {
-    throw ioError("Cannot read the input", path, error);
-  }
 }
 
 function checkPrefix(prefix: string | undefined): string {

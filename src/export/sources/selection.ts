@@ -7,7 +7,7 @@
  */
 import { lstatSync, realpathSync, type Stats } from "node:fs";
 import { dirname, join, relative, sep } from "node:path";
-import { errnoOf, ioError } from "../../domain/io_errors.ts";
+import { errnoOf, ioError, tryIo } from "../../domain/io_errors.ts";
 import {
   assertSameFolder,
   inputChanged,
@@ -41,16 +41,10 @@ export function selectionOf(source: FilesSource): Selection | undefined {
   return {
     takes: (one) => (included?.some((matches) => matches(one)) ?? true) && !left(one),
     enters: (one) => !left(one),
-    ...(follow ? { root: statFolder(realPath(path)) } : {}),
+    ...(follow
+      ? { root: statFolder(tryIo("Cannot read the input", path, () => realpathSync(path))) }
+      : {}),
   };
-}
-
-function realPath(path: string): string {
-  try {
-    return realpathSync(path);
-  } catch (error) {
-    throw ioError("Cannot read the input", path, error);
-  }
 }
 
 /** The target of a link. */

@@ -5,7 +5,7 @@
  */
 import { join } from "node:path";
 import { type Finding, StellaError } from "../../domain/errors.ts";
-import { ioError } from "../../domain/io_errors.ts";
+import { tryIo } from "../../domain/io_errors.ts";
 import { carriedName } from "../../bundle/carried_names.ts";
 import {
   assertSameFolder,
@@ -118,12 +118,7 @@ function originOf(real: RealFolder, name: string, target?: Target): Origin {
 
 /** Checks that the names are those of the directory that was entered. */
 function readDirectory(folder: InputFolder): Iterable<Deno.DirEntry> {
-  let entries: Iterable<Deno.DirEntry>;
-  try {
-    entries = Deno.readDirSync(folder.path);
-  } catch (error) {
-    throw ioError("Cannot list", folder.path, error);
-  }
+  const entries = tryIo("Cannot list", folder.path, () => Deno.readDirSync(folder.path));
   assertSameFolder(folder);
   return entries;
 }
