@@ -1,8 +1,9 @@
 /** `stella config check|show|schema`: the configuration, and what it lets this machine reach. */
 import { exitCodes, StellaError } from "../domain/errors.ts";
 import { escaped, shown } from "../domain/names.ts";
-import { destinations, hostnameOf } from "../config/destinations.ts";
+import { destinations } from "../config/destinations.ts";
 import { isAllowed } from "../domain/egress.ts";
+import { hostOf, portOf } from "../domain/reference.ts";
 import { type Config, loadConfig } from "../config/load.ts";
 import { stateDirectory } from "../config/paths.ts";
 import { type WritableSource, writableSources } from "../config/source_writers.ts";
@@ -74,7 +75,7 @@ function checkOne(destination: string, { egress }: Config): Result {
       { hint: "for example: stella config check --destination registry.site:5000" },
     );
   }
-  const allowed = isAllowed(egress, hostnameOf(url), Number(url.port));
+  const allowed = isAllowed(egress, hostOf(url), Number(url.port));
   const code = allowed ? exitCodes.ok : exitCodes.policy;
   return {
     code,
@@ -85,9 +86,8 @@ function checkOne(destination: string, { egress }: Config): Result {
 
 function destinationsOf(config: Config): Destination[] {
   return destinations(config).map(({ of, url }) => {
-    const port = Number(url.port) || (url.protocol === "https:" ? 443 : 80);
-    const allowed = isAllowed(config.egress, hostnameOf(url), port);
-    return { of, destination: `${url.hostname}:${port}`, allowed };
+    const allowed = isAllowed(config.egress, hostOf(url), portOf(url));
+    return { of, destination: `${url.hostname}:${portOf(url)}`, allowed };
   });
 }
 
@@ -95,9 +95,8 @@ function textOf(config: Config, path: string | undefined, reach: Destination[]):
   const { sealed, allow } = config.egress;
   const unused = allow.filter((entry) =>
     !reach.some(({ destination }) => {
-      const { hostname, port } = new URL(`tcp://${destination}`);
-      const host = hostname.replace(/^\[|\]$/g, "");
-      return isAllowed({ sealed: true, allow: [entry] }, host, Number(port));
+      const url = new URL(`tcp://${destination}`);
+      return isAllowed({ sealed: true, allow: [entry] }, hostOf(url), portOf(url));
     })
   );
   const lines = [

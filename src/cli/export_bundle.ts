@@ -4,10 +4,10 @@ import { loadSigner, type MadeKey } from "../attest/sign/keys.ts";
 import { machineSigner } from "../attest/sign/machine_key.ts";
 import type { Signer } from "../attest/sign/signer.ts";
 import { manifestName } from "../bundle/manifest.ts";
-import { hostnameOf } from "../config/destinations.ts";
 import { keyDirectory, machineKeyPath, requireStateDirectory } from "../config/paths.ts";
 import { StellaError } from "../domain/errors.ts";
 import { shown } from "../domain/names.ts";
+import { hostOf } from "../domain/reference.ts";
 import { exportBundle } from "../export/export.ts";
 import { planExport } from "../export/plan.ts";
 import { addressesOf, type ExportContext } from "../export/spec.ts";
@@ -48,7 +48,7 @@ export async function exportLocally(flags: ExportFlags, host: Host): Promise<Res
   const spec = await specOf(flags, host);
   refuseInSources(flags, spec.sources.map(({ path }) => path));
   const urls = addressesOf(spec);
-  if (urls.length > 0) checkEnvironment(urls.map(hostnameOf), flags, host);
+  if (urls.length > 0) checkEnvironment(urls.map(hostOf), flags, host);
   if (flags.dryRun) {
     await dropPermissions(host, []);
     return planned(planExport(spec));

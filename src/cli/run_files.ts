@@ -5,12 +5,12 @@
  * replace only files of earlier runs.
  */
 import { closeSync, fstatSync, ftruncateSync, readFileSync, writeSync } from "node:fs";
-import { dirname, sep } from "node:path";
-import { realPath } from "../config/target_tenants.ts";
+import { dirname } from "node:path";
 import { openNamed, replaceFile } from "../output/named_file.ts";
 import { shown } from "../domain/names.ts";
 import { StellaError } from "../domain/errors.ts";
 import { ioError } from "../domain/io_errors.ts";
+import { isWithin, realPath } from "../domain/real_path.ts";
 import { build } from "../domain/version.ts";
 import type { ExportFlags } from "./export_options.ts";
 import type { Host } from "./host.ts";
@@ -162,9 +162,7 @@ export function refuseInSources(options: RunFileOptions, sources: readonly strin
 function refuse({ metricsTextfile, report }: RunFileOptions, place: string, why: string): void {
   const root = realPath(place);
   for (const file of [metricsTextfile, report]) {
-    if (file === undefined) continue;
-    const real = realPath(file);
-    if (real !== root && !real.startsWith(root.endsWith(sep) ? root : root + sep)) continue;
+    if (file === undefined || !isWithin(realPath(file), root)) continue;
     throw new StellaError("output_unsuitable", `Cannot write ${shown(file)}: ${why}`, {
       hint: "choose a file elsewhere",
     });

@@ -8,8 +8,8 @@ import { messageOf, StellaError } from "../domain/errors.ts";
 import { escaped, shown } from "../domain/names.ts";
 import { readPrivateFile } from "../domain/regular_file.ts";
 import type { Pull } from "../bundle/stream_source.ts";
-import { hostnameOf } from "../config/destinations.ts";
 import { isLoopbackHost } from "../domain/loopback.ts";
+import { hostOf } from "../domain/reference.ts";
 import { defaultListen } from "../config/listen.ts";
 import { authorities } from "../net/authorities.ts";
 import { directAgent } from "../net/direct_agent.ts";
@@ -52,7 +52,7 @@ export class ServiceClient {
   constructor(flags: ServiceFlags & Pick<CommonFlags, "quiet">, host: Host) {
     const { server, tokenFile, ca, insecureHttp, quiet } = flags;
     this.#base = baseUrl(server ?? (host.environment("STELLA_URL") || `http://${defaultListen}`));
-    checkEnvironment([hostnameOf(this.#base)], { quiet }, host);
+    checkEnvironment([hostOf(this.#base)], { quiet }, host);
     const tokenPath = tokenFile ?? (host.environment("STELLA_TOKEN_FILE") || undefined);
     const token = tokenPath === undefined ? undefined : readToken(tokenPath);
     if (token !== undefined) checkTransport(this.#base, insecureHttp === true, host);

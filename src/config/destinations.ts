@@ -17,8 +17,3 @@ export function destinations({ registries, profiles, traces }: Config): Destinat
   ];
   return named.map(([of, text]) => ({ of, url: new URL(text) }));
 }
-
-/** The host as connect expects it: IPv6 without brackets. */
-export function hostnameOf({ hostname }: URL): string {
-  return hostname.replace(/^\[|\]$/g, "");
-}

@@ -1,6 +1,6 @@
 /** A provider of risk data in stella.yaml. */
 import * as z from "zod";
-import { isLoopback } from "../domain/loopback.ts";
+import { urlFault } from "../domain/reference.ts";
 import { absolutePath } from "./registry_schema.ts";
 
 /** A day or a time in the file; stored as a time in whole seconds, as in a manifest. */
@@ -35,15 +35,14 @@ export const providerSchema = z.strictObject({
     if (ca !== undefined) add(["ca"], "needs url");
     return;
   }
-  const fault = urlFault(url);
+  const fault = fileUrlFault(url);
   if (fault !== undefined) add(["url"], fault);
   if (sha256 === undefined) add(["url"], "must be pinned: give sha256 of its content");
 });
 
-function urlFault(text: string): string | undefined {
-  const url = URL.parse(text);
-  if (url === null || !/^https?:$/.test(url.protocol)) return "must be https://HOST[:PORT]/PATH";
-  if (url.username !== "" || url.password !== "") return "must not hold credentials";
-  if (/\/$/.test(url.pathname)) return "must name a file";
-  return url.protocol === "https:" || isLoopback(url.hostname) ? undefined : "must be https";
+function fileUrlFault(text: string): string | undefined {
+  const fault = urlFault(text);
+  if (fault === "form") return "must be https://HOST[:PORT]/PATH";
+  if (fault === "credentials") return "must not hold credentials";
+  return new URL(text).pathname.endsWith("/") ? "must name a file" : fault && "must be https";
 }

@@ -1,7 +1,7 @@
 /** A registry in stella.yaml. */
 import { isAbsolute } from "node:path";
 import * as z from "zod";
-import { isLoopback } from "../domain/loopback.ts";
+import { urlFault } from "../domain/reference.ts";
 
 /** Paths are absolute, because a service has no meaningful working directory. */
 export const absolutePath = z.string().refine(isAbsolute, "must be an absolute path");
@@ -24,7 +24,7 @@ export const registrySchema = z.strictObject({
   const add = (path: string, message: string | undefined) => {
     if (message !== undefined) context.addIssue({ code: "custom", path: [path], message });
   };
-  add("url", urlFault(value.url, value.plainHttp === true));
+  add("url", baseUrlFault(value.url, value.plainHttp === true));
   if (value.credential !== undefined && value.credentialsFile !== undefined) {
     add("credential", "cannot be used together with credentialsFile");
   }
@@ -39,17 +39,15 @@ export const tracesSchema = z.strictObject({
   plainHttp: z.boolean().exactOptional(),
   ca: absolutePath.exactOptional(),
 }).superRefine((value, context) => {
-  const message = urlFault(value.endpoint, value.plainHttp === true);
+  const message = baseUrlFault(value.endpoint, value.plainHttp === true);
   if (message !== undefined) context.addIssue({ code: "custom", path: ["endpoint"], message });
 });
 
-function urlFault(text: string, plainHttp: boolean): string | undefined {
-  const url = URL.parse(text);
-  if (url === null || !/^https?:$/.test(url.protocol)) return "must be https://HOST[:PORT]";
-  if (url.username !== "" || url.password !== "") {
-    return "must not hold credentials: use credentialsFile";
-  }
-  if (url.pathname !== "/" || url.search !== "" || url.hash !== "") return "must not have a path";
-  if (url.protocol === "https:" || plainHttp || isLoopback(url.hostname)) return undefined;
-  return "must be https, or say plainHttp: true";
+function baseUrlFault(text: string, plainHttp: boolean): string | undefined {
+  const fault = urlFault(text, plainHttp);
+  if (fault === "form") return "must be https://HOST[:PORT]";
+  if (fault === "credentials") return "must not hold credentials: use credentialsFile";
+  const { href, origin } = new URL(text);
+  if (href !== `${origin}/`) return "must not have a path";
+  return fault && "must be https, or say plainHttp: true";
 }

@@ -3,7 +3,8 @@
  * between two calls of an export; bundle/input_file.ts limits the consequences, but a source should
  * belong to root or to the user of the service.
  */
-import { dirname, join, resolve } from "node:path";
+import { join, resolve } from "node:path";
+import { withAncestors } from "../domain/real_path.ts";
 import type { Profile } from "./profile.ts";
 
 export interface WritableSource {
@@ -42,12 +43,10 @@ export function writableSources(
 }
 
 function ownersOf(state: string | undefined): Own {
-  const stat = state === undefined ? undefined : nearest(state);
+  const stat = state === undefined
+    ? undefined
+    : withAncestors(state).map(statusOf).find((found) => found !== undefined);
   return { uids: [0, stat?.uid ?? 0], gids: [0, stat?.gid ?? 0] };
-}
-
-function nearest(path: string): Deno.FileInfo | undefined {
-  return statusOf(path) ?? (dirname(path) === path ? undefined : nearest(dirname(path)));
 }
 
 function firstWritable(
@@ -66,9 +65,7 @@ function firstWritable(
 /** The source, its ancestors, and the directories below it, nearest first. */
 function* placesOf(path: string, max: number): Generator<{ path: string; isAbove: boolean }> {
   yield { path, isAbove: false };
-  for (let above = dirname(path), last = path; above !== last; above = dirname(last = above)) {
-    yield { path: above, isAbove: true };
-  }
+  for (const above of withAncestors(path).drop(1)) yield { path: above, isAbove: true };
   const waiting = [path];
   for (let looked = 0; waiting.length > 0 && looked < max; looked++) {
     for (const below of directoriesIn(waiting.shift()!)) {

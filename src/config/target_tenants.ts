@@ -3,9 +3,9 @@
  * apart; if two tenants could publish to the same place the configuration is refused, because one
  * would replace, or block, the other's bundle.
  */
-import { realpathSync } from "node:fs";
-import { basename, dirname, join, resolve } from "node:path";
+import { resolve } from "node:path";
 import type { Profile, RegistryConfig, Target } from "./profile.ts";
+import { realPath, withAncestors } from "../domain/real_path.ts";
 import { isTag } from "../domain/reference.ts";
 import { renderTag, type TagValues } from "../domain/tag.ts";
 
@@ -77,16 +77,6 @@ function directoryKey(path: string): string {
   return realPath(path).normalize("NFC").toLowerCase();
 }
 
-/** Resolves links in the existing part; the first export creates the rest. */
-export function realPath(path: string): string {
-  try {
-    return realpathSync(path);
-  } catch {
-    const parent = dirname(path);
-    return parent === path ? path : join(realPath(parent), basename(path));
-  }
-}
-
 /** Placeholders: the time and digest of a bundle are not known yet. */
 const unknown: Pick<TagValues, "created" | "digest"> = { created: "{created}", digest: "{digest}" };
 
@@ -113,7 +103,7 @@ function sharedFaults(claims: readonly Claim[]): TargetFault[] {
   const byKey = Map.groupBy(claims, ({ key }) => key);
   const faults = new Map<string, TargetFault>();
   for (const claim of claims) {
-    const places = claim.what === "tag" ? [claim.key] : withAncestors(claim.key);
+    const places = claim.what === "tag" ? [claim.key] : [...withAncestors(claim.key)];
     const met = places.flatMap((key) => byKey.get(key) ?? [])
       .filter(({ tenant }) => tenant !== claim.tenant);
     for (const one of met.length === 0 ? [] : [claim, ...met]) {
@@ -131,9 +121,4 @@ function shared(claim: Claim, met: readonly Claim[]): string {
   );
   return `is one ${claim.what} for several tenants: ${names.join(", ")}: put {tenant} into it, ` +
     "or name one tenant in `tenants` of the profile";
-}
-
-function withAncestors(path: string): string[] {
-  const parent = dirname(path);
-  return parent === path ? [path] : [path, ...withAncestors(parent)];
 }

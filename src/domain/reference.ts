@@ -67,26 +67,32 @@ export function endpointOf(
  * @throws StellaError usage
  */
 export function parseEndpoint(text: string, plainHttp = false): Endpoint {
-  if (/^[^/]*\/\/[^/]*@/.test(text)) throw withCredentials();
+  const fault = urlFault(text, plainHttp);
+  if (fault === "credentials") throw withCredentials();
+  const written = /^https?:\/\/([^/?#]+)\/?$/.exec(text.toLowerCase())?.[1] ?? "";
+  if (fault === "form" || hostFault(written) !== undefined) {
+    const what = `Cannot use the registry ${shown(text)}: not a plain URL`;
+    throw new StellaError("reference_invalid", what, {
+      hint: "write https://HOST[:PORT] without a path",
+    });
+  }
+  if (fault === undefined) return { url: new URL(new URL(text).origin), plainHttp };
+  const what = `Cannot use the registry ${shown(text)}: plain http is readable`;
+  throw new StellaError("plain_http", what, {
+    hint: "use https, or allow plain http for this registry",
+  });
+}
+
+/** What is wrong with a URL to connect to, whatever its path; undefined if it can be used. */
+export function urlFault(
+  text: string,
+  plainHttp = false,
+): "form" | "credentials" | "plain_http" | undefined {
   const url = URL.parse(text);
-  const written = /^(https?):\/\/([^/?#]+)\/?$/.exec(text.toLowerCase())?.[2];
-  if (url === null || written === undefined || hostFault(written) !== undefined) {
-    throw new StellaError(
-      "reference_invalid",
-      `Cannot use the registry ${shown(text)}: not a plain URL`,
-      {
-        hint: "write https://HOST[:PORT] without a path",
-      },
-    );
-  }
-  if (url.protocol === "https:" || plainHttp || isLoopback(hostOf(url))) {
-    return { url: new URL(url.origin), plainHttp };
-  }
-  throw new StellaError(
-    "plain_http",
-    `Cannot use the registry ${shown(text)}: plain http is readable`,
-    { hint: "use https, or allow plain http for this registry" },
-  );
+  if (/^[^/]*\/\/[^/]*@/.test(text) || url?.username || url?.password) return "credentials";
+  if (url === null || !/^https?:$/.test(url.protocol)) return "form";
+  const isReadable = url.protocol === "http:" && !plainHttp && !isLoopback(url.hostname);
+  return isReadable ? "plain_http" : undefined;
 }
 
 /** The host of a URL as connect expects it: IPv6 without brackets. */

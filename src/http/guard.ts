@@ -7,6 +7,7 @@
 import { isIP } from "node:net";
 import type { Context, MiddlewareHandler } from "hono";
 import { isLoopback } from "../domain/loopback.ts";
+import { hostOf } from "../domain/reference.ts";
 import type { AppEnvironment, NodeBindings } from "./deps.ts";
 import { problem } from "./problem.ts";
 
@@ -100,7 +101,8 @@ export function peerOf(c: Context<AppEnvironment>): string {
 
 /** Any port is fine: a forwarded one differs. */
 function isOwn(host: string, { hosts, addresses }: Names): boolean {
-  const name = (URL.parse(`http://${host}`)?.hostname ?? "").replace(/^\[|\]$/g, "");
+  const url = URL.parse(`http://${host}`);
+  const name = url === null ? "" : hostOf(url);
   if (addresses && isIP(name) !== 0) return true;
   return isLoopback(name) || hosts.includes(name);
 }

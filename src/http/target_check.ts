@@ -3,11 +3,11 @@
  * exports of other profiles still work.
  */
 import { stat, statfs } from "node:fs/promises";
-import { dirname } from "node:path";
 import type { Profile } from "../config/profile.ts";
 import { renderDirectory } from "../config/target_tenants.ts";
 import { messageOf } from "../domain/errors.ts";
 import { errnoOf } from "../domain/io_errors.ts";
+import { withAncestors } from "../domain/real_path.ts";
 import type { Check } from "./readiness.ts";
 
 /** Below this share of free space there is hardly room for another bundle. */
@@ -56,12 +56,13 @@ async function faultOf(directory: string): Promise<string | undefined> {
 }
 
 /** The directory itself, or its nearest existing ancestor. */
-async function nearest(path: string): Promise<string> {
-  const found = await stat(path).catch((error) => {
-    if (errnoOf(error) === "ENOENT") return undefined;
-    throw error;
-  });
-  if (found?.isDirectory()) return path;
-  if (found !== undefined) throw new Error("not a directory");
-  return await nearest(dirname(path));
+async function nearest(directory: string): Promise<string> {
+  for (const path of withAncestors(directory)) {
+    const found = await stat(path).catch((error) => {
+      if (errnoOf(error) !== "ENOENT") throw error;
+    });
+    if (found?.isDirectory()) return path;
+    if (found) throw new Error("not a directory");
+  }
+  throw new Error("no such directory");
 }

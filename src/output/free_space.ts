@@ -1,6 +1,7 @@
 /** Free space, free inodes and limits of the file system below a directory. */
-import { statfsSync, statSync } from "node:fs";
-import { dirname, resolve } from "node:path";
+import { existsSync, statfsSync } from "node:fs";
+import { resolve } from "node:path";
+import { withAncestors } from "../domain/real_path.ts";
 import { fat32 } from "../domain/volume_size.ts";
 
 /** Capacity and limits of the file system that holds a directory. */
@@ -24,7 +25,8 @@ const tmpfs = 0x01021994;
  */
 export function freeSpaceAt(directory: string): FreeSpace | undefined {
   try {
-    const { type, bavail, bsize, files, ffree } = statfsSync(nearest(resolve(directory)));
+    const there = withAncestors(resolve(directory)).find(existsSync) ?? directory;
+    const { type, bavail, bsize, files, ffree } = statfsSync(there);
     return {
       bytes: bavail * bsize,
       ...(files > 0 ? { files: ffree } : {}),
@@ -35,11 +37,4 @@ export function freeSpaceAt(directory: string): FreeSpace | undefined {
     // Writing may still work; if it does not, that error explains why.
     return undefined;
   }
-}
-
-function nearest(path: string): string {
-  if (statSync(path, { throwIfNoEntry: false }) !== undefined || dirname(path) === path) {
-    return path;
-  }
-  return nearest(dirname(path));
 }

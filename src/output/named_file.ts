@@ -16,7 +16,7 @@ import {
 } from "node:fs";
 import { dirname } from "node:path";
 import { StellaError } from "../domain/errors.ts";
-import { ioError } from "../domain/io_errors.ts";
+import { tryIo } from "../domain/io_errors.ts";
 import { rename, syncDirectory, writeAll } from "../domain/durable.ts";
 import { shown } from "../domain/names.ts";
 import { kindOf } from "../bundle/source.ts";
@@ -57,8 +57,8 @@ export function openNamed(path: string, mode: number, append = false): number {
   const { O_RDWR, O_CREAT, O_EXCL, O_APPEND, O_NONBLOCK } = constants;
   const flags = O_RDWR | O_NONBLOCK | (append ? O_APPEND : 0) |
     (seen === undefined ? O_CREAT | O_EXCL : 0);
-  const fd = attempt("Cannot write", path, () => openSync(path, flags, mode));
-  if (seen === undefined) attempt("Cannot set the mode of", path, () => fchmodSync(fd, mode));
+  const fd = tryIo("Cannot write", path, () => openSync(path, flags, mode));
+  if (seen === undefined) tryIo("Cannot set the mode of", path, () => fchmodSync(fd, mode));
   const now = fstatSync(fd);
   if (seen === undefined || (now.dev === seen.dev && now.ino === seen.ino)) return fd;
   closeSync(fd);
@@ -77,9 +77,9 @@ export function openNamed(path: string, mode: number, append = false): number {
 export function replaceFile(path: string, bytes: Uint8Array, mode: number, uuid: string): void {
   const seen = regularFileAt(path);
   const beside = `${path}.${uuid}.tmp`;
-  const fd = attempt("Cannot write", path, () => openSync(beside, "wx", mode));
+  const fd = tryIo("Cannot write", path, () => openSync(beside, "wx", mode));
   try {
-    attempt("Cannot write", path, () => {
+    tryIo("Cannot write", path, () => {
       try {
         fchmodSync(fd, seen === undefined ? mode : seen.mode & 0o777);
         writeAll(fd, bytes);
@@ -97,13 +97,5 @@ export function replaceFile(path: string, bytes: Uint8Array, mode: number, uuid:
 }
 
 function lookAt(path: string): Stats | undefined {
-  return attempt("Cannot look at", path, () => lstatSync(path, { throwIfNoEntry: false }));
-}
-
-function attempt<T>(action: string, path: string, work: () => T): T {
-  try {
-    return work();
-  } catch (error) {
-    throw ioError(action, path, error);
-  }
+  return tryIo("Cannot look at", path, () => lstatSync(path, { throwIfNoEntry: false }));
 }

@@ -4,13 +4,14 @@
  * killed export never looks finished and never destroys the previous bundle: its files are kept in
  * that folder until the new bundle is complete, and are restored on failure.
  */
-import { chmodSync, mkdirSync, readdirSync, realpathSync } from "node:fs";
-import { join, sep } from "node:path";
+import { chmodSync, mkdirSync, readdirSync } from "node:fs";
+import { join } from "node:path";
 import { StellaError } from "../domain/errors.ts";
 import { ioError } from "../domain/io_errors.ts";
 import { makeDirectories, rename, syncDirectory } from "../domain/durable.ts";
 import { hmacName, type Manifest, manifestName, oldManifestName } from "../bundle/manifest.ts";
 import { shown } from "../domain/names.ts";
+import { isWithin, realPath } from "../domain/real_path.ts";
 import {
   bundleFileNames,
   clearFolder,
@@ -215,25 +216,13 @@ function lock(folder: string): Deno.FsFile {
 
 /** Refuses an output directory inside an input: it would pack itself. @throws StellaError usage */
 export function refuseInside(directory: string, inputs: readonly string[]): void {
-  const out = existing(directory);
+  const out = realPath(directory);
   for (const input of inputs) {
-    const root = existing(input);
-    if (out !== root && !out.startsWith(root.endsWith(sep) ? root : root + sep)) continue;
+    if (!isWithin(out, realPath(input))) continue;
     throw new StellaError(
       "output_unsuitable",
       `Cannot export into ${shown(directory)}: it is inside the input ${shown(input)}`,
       { hint: "choose a directory outside the inputs: the bundle would pack itself" },
     );
-  }
-}
-
-/** The real path of the nearest existing ancestor, followed by the rest of the path. */
-function existing(path: string): string {
-  try {
-    return realpathSync(path);
-  } catch {
-    const at = path.replace(/\/+$/, "").lastIndexOf(sep);
-    const parent = at < 0 ? "." : at === 0 ? sep : path.slice(0, at);
-    return join(existing(parent), path.slice(at + 1));
   }
 }

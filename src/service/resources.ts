@@ -17,7 +17,7 @@ import { Metrics, processFigures } from "../telemetry/metrics.ts";
 import { join } from "node:path";
 import { errorRecord, StellaError } from "../domain/errors.ts";
 import { escaped } from "../domain/names.ts";
-import { destinations, hostnameOf } from "../config/destinations.ts";
+import { destinations } from "../config/destinations.ts";
 import { type EgressPolicy, egressPolicy } from "../domain/egress.ts";
 import { ignoredWarning } from "../config/hostile_environment.ts";
 import { isLoopback } from "../domain/loopback.ts";
@@ -81,7 +81,7 @@ export async function openResources(options: ServiceOptions, cleanup: Cleanup) {
 
 /** Warns about variables without effect, if connections to other machines are configured. */
 function warnOfIgnoredVariables({ config, environment }: ServiceOptions, log: Log): void {
-  if (destinations(config).every(({ url }) => isLoopback(hostnameOf(url)))) return;
+  if (destinations(config).every(({ url }) => isLoopback(url.hostname))) return;
   const detail = ignoredWarning(environment);
   if (detail === undefined) return;
   log("WARN", "environment.ignored", "environment variables ignored", { detail });

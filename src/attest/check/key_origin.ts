@@ -11,6 +11,7 @@ import { shown } from "../../domain/names.ts";
 import { maxDirectoryBytes } from "../../bundle/source.ts";
 import { StellaError } from "../../domain/errors.ts";
 import { ioError } from "../../domain/io_errors.ts";
+import { isWithin, withAncestors } from "../../domain/real_path.ts";
 
 /** Large, and described by the index alone: nobody looks for a key there. */
 const payload = "payload";
@@ -29,7 +30,7 @@ export function refuseTrustFromMedia(
 ): void {
   const bundle = real(bundleDirectory);
   const places = [...linksOf(trustPath), real(trustPath)];
-  if (places.some((path) => isWithin(path, bundle))) throw inDirectory(trustPath);
+  if (places.some((path) => isIn(path, bundle))) throw inDirectory(trustPath);
   const device = lstatSync(bundle).dev;
   if (holds(machine, device)) return;
   if (places.some((path) => lstatSync(path).dev === device)) throw onMedium(trustPath);
@@ -80,14 +81,11 @@ function real(path: string): string {
 }
 
 /** By path, or because a directory above it is the bundle's directory under another name. */
-function isWithin(path: string, bundle: string): boolean {
-  if (path === bundle || path.startsWith(bundle.endsWith(sep) ? bundle : bundle + sep)) return true;
+function isIn(path: string, bundle: string): boolean {
+  if (isWithin(path, bundle)) return true;
   const { dev, ino } = lstatSync(bundle);
-  for (let above = path; dirname(above) !== above; above = dirname(above)) {
-    const stat = lstatSync(above);
-    if (stat.dev === dev && stat.ino === ino) return true;
-  }
-  return false;
+  return withAncestors(path).map((above) => lstatSync(above))
+    .some((stat) => stat.dev === dev && stat.ino === ino);
 }
 
 /**
@@ -95,15 +93,17 @@ function isWithin(path: string, bundle: string): boolean {
  * will be created.
  */
 function holds(machine: readonly string[], device: number): boolean {
-  return machine.some((place) => nearest(resolve(place)).dev === device);
+  return machine.some((place) => {
+    const there = withAncestors(resolve(place)).map(statusOf).find((stat) => stat !== undefined);
+    return there?.dev === device;
+  });
 }
 
-function nearest(path: string): Stats {
+function statusOf(path: string): Stats | undefined {
   try {
     return statSync(path);
-  } catch (error) {
-    if (dirname(path) === path) throw ioError("Cannot look at", path, error);
-    return nearest(dirname(path));
+  } catch {
+    return undefined;
   }
 }
 

@@ -8,6 +8,7 @@
 import { lstatSync, realpathSync, type Stats } from "node:fs";
 import { dirname, join, relative, sep } from "node:path";
 import { errnoOf, ioError, tryIo } from "../../domain/io_errors.ts";
+import { isWithin } from "../../domain/real_path.ts";
 import {
   assertSameFolder,
   inputChanged,
@@ -74,7 +75,7 @@ export function followLink(link: string, root: InputFolder, chain: readonly stri
     if (code === "ELOOP") return { fault: "it is a symbolic link to itself" };
     throw ioError("Cannot follow the link", link, error);
   }
-  if (path !== root.path && !path.startsWith(join(root.path, sep))) {
+  if (!isWithin(path, root.path)) {
     return { fault: `it is a symbolic link that leaves the source, to ${shown(path)}` };
   }
   if (stat.isFile()) {

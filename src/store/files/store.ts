@@ -9,7 +9,7 @@ import { dirname, join } from "node:path";
 import { syncDirectory } from "../../domain/durable.ts";
 import { checkName, isName, shown } from "../../domain/names.ts";
 import { StellaError } from "../../domain/errors.ts";
-import { ioError } from "../../domain/io_errors.ts";
+import { tryIo } from "../../domain/io_errors.ts";
 
 /** Key of a finished bundle. */
 export interface StoredBundle {
@@ -36,7 +36,7 @@ export class FileStore {
    * usage, io
    */
   prepare(): void {
-    attempt("Cannot make", this.#store, () => makeDirectory(this.#store));
+    tryIo("Cannot make", this.#store, () => makeDirectory(this.#store));
   }
 
   /**
@@ -45,7 +45,7 @@ export class FileStore {
    */
   begin(exportId: string): string {
     const staging = join(this.#tmp, checkId(exportId));
-    return attempt("Cannot make", staging, () => {
+    return tryIo("Cannot make", staging, () => {
       rmSync(staging, { recursive: true, force: true });
       mkdirSync(staging, { recursive: true, mode: 0o700 });
       return staging;
@@ -61,7 +61,7 @@ export class FileStore {
   commit(bundle: StoredBundle): string {
     const staging = join(this.#tmp, checkId(bundle.exportId));
     const place = this.path(bundle);
-    return attempt("Cannot store the bundle in", place, () => {
+    return tryIo("Cannot store the bundle in", place, () => {
       this.#makeParents(bundle);
       this.#setAside(place, `${staging}.old`);
       renameSync(staging, place);
@@ -79,7 +79,7 @@ export class FileStore {
     const place = this.find(bundle);
     if (place === undefined) return false;
     const gone = join(this.#tmp, `${checkId(bundle.exportId)}.gone`);
-    attempt("Cannot remove the bundle in", place, () => {
+    tryIo("Cannot remove the bundle in", place, () => {
       mkdirSync(this.#tmp, { recursive: true, mode: 0o700 });
       this.#setAside(place, gone);
       rmSync(gone, { recursive: true, force: true });
@@ -165,12 +165,4 @@ function checkId(exportId: string): string {
   throw new StellaError("id_invalid", `The export id ${shown(exportId)} cannot be used`, {
     hint: "use the id that the export was given",
   });
-}
-
-function attempt<T>(action: string, path: string, body: () => T): T {
-  try {
-    return body();
-  } catch (error) {
-    throw error instanceof StellaError ? error : ioError(action, path, error);
-  }
 }

@@ -1,0 +1,26 @@
+import assert from "node:assert/strict";
+import { mkdtempSync, realpathSync, symlinkSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { isWithin, realPath, withAncestors } from "../../src/domain/real_path.ts";
+
+Deno.test("a real path resolves the links of its existing part and keeps the rest", () => {
+  const base = realpathSync(mkdtempSync(join(tmpdir(), "stella-")));
+  symlinkSync(base, join(base, "link"));
+  assert.equal(realPath(join(base, "link/new/file")), join(base, "new/file"));
+  assert.equal(realPath("new/file"), join(realpathSync("."), "new/file"));
+  Deno.removeSync(base, { recursive: true });
+});
+
+Deno.test("a directory holds itself and what is below it, not a name that begins like its own", () => {
+  assert.deepEqual(
+    ["/a", "/a/b", "/ab", "/"].map((path) => isWithin(path, "/a")),
+    [true, true, false, false],
+  );
+  assert(isWithin("/a", "/"));
+});
+
+Deno.test("ancestors end with the root, or with the directory that a relative path starts in", () => {
+  assert.deepEqual([...withAncestors("/a/b")], ["/a/b", "/a", "/"]);
+  assert.deepEqual([...withAncestors("a/b")], ["a/b", "a", "."]);
+});
