@@ -2,13 +2,15 @@
  * One file whose parts are compiled on demand. Deno reads, analyses and compiles all of a module
  * before its first line runs: for the whole program 0.1 s at each start, without a cache. So only
  * the entry is a module; every other piece (a chunk) is a string constant that is compiled when
- * first imported.
+ * first imported, and a large one (pages of the manual, dashboards, packages that only some commands
+ * use) a compressed one: Deno scans every string of the file at each start, 0.01 s for a megabyte.
  *
  * This uses `new Function`. The strings are constants of this file, no other text reaches it, and
  * the verifier, which reads untrusted text, has dropped all permissions but read by then. It also
  * works if the system forbids executable memory (MemoryDenyWriteExecute): that disables V8's
  * compiler, not its interpreter.
  */
+import { constants, zstdCompressSync } from "node:zlib";
 import { StellaError } from "../domain/errors.ts";
 
 /** `program-7.js` to `chunk:program-7`, a name that no module can have. */
@@ -63,7 +65,7 @@ export function joinChunks(
   chunks: readonly (readonly [name: string, body: string])[],
 ): string {
   const names = chunks.map(([name]) => name);
-  const bodies = chunks.map(([name, body]) => [name, dynamic(body, names)]);
+  const bodies = chunks.map(([name, body]) => [name, packed(dynamic(body, names))]);
   const door = dynamic(entry, names);
   if (/\bfrom"chunk:|\bimport"chunk:/.test(door)) {
     throw new StellaError(
@@ -87,6 +89,18 @@ function dynamic(body: string, names: readonly string[]): string {
 }
 
 /**
+ * A body as it is stored: a text, or from this many characters on a list with its zstd frame in
+ * base64. What `version` and most of what `verify` load stays below: unpacking needs node:zlib.
+ */
+const packedFrom = 20_000;
+
+function packed(body: string): string | [frame: string] {
+  if (body.length < packedFrom) return body;
+  const params = { [constants.ZSTD_c_compressionLevel]: 19 };
+  return [new Uint8Array(zstdCompressSync(new TextEncoder().encode(body), { params })).toBase64()];
+}
+
+/**
  * A minimal CommonJS loader: a chunk runs once, in strict mode, and in cyclic imports modules see
  * the exports so far. Other names are Deno's node: modules; no file is ever looked up. A chunk that
  * throws is run again next time.
@@ -96,6 +110,9 @@ function dynamic(body: string, names: readonly string[]): string {
  */
 const loader = `(chunks)=>{
 const loaded=new Map();
+const unpacked=([frame])=>
+new TextDecoder().decode(require("node:zlib").zstdDecompressSync(Uint8Array.fromBase64(frame)));
+const textOf=(body)=>typeof body==="string"?body:unpacked(body);
 const require=(name)=>{
 if(name==="node:module")return{createRequire:()=>require};
 if(name==="node:child_process")return{};
@@ -104,7 +121,7 @@ if(loaded.has(name))return loaded.get(name).exports;
 const module={exports:{}};
 loaded.set(name,module);
 try{
-new Function("module","exports","require","${loaderName}",'"use strict";'+chunks[name]+"\\n//# sourceURL="+name)(module,module.exports,require,load);
+new Function("module","exports","require","${loaderName}",'"use strict";'+textOf(chunks[name])+"\\n//# sourceURL="+name)(module,module.exports,require,load);
 }catch(error){loaded.delete(name);throw error}
 return module.exports;
 };

@@ -67,6 +67,15 @@ Deno.test("a chunk gets Deno's own modules and no others, also without V8's comp
   assert.deepEqual(ran(module, ["--v8-flags=--jitless"]), ["/", true, "/", true, 0]);
 });
 
+Deno.test("a large chunk is stored compressed and runs as any other", () => {
+  const text = "é".repeat(30_000);
+  const chunks = [["chunk:large", `exports.text=${JSON.stringify(text)}`]] as const;
+  const module = joinChunks(show('(await import("chunk:large")).text'), chunks);
+  assert.ok(module.length < 3_000, `${module.length} characters`);
+  assert.equal(ran(module), text);
+  assert.equal(ran(module, ["--v8-flags=--jitless"]), text);
+});
+
 Deno.test("an entry that needs a chunk before the loader is there ends the build", () => {
   for (const entry of ['import{a}from"chunk:a";a()', 'import"chunk:a"']) {
     assert.throws(() => joinChunks(entry, []), /the entry imports a part of the program/);
