@@ -27,10 +27,7 @@ export function authenticate(config: Pick<Config, "tokens" | "tenants">): Handle
     const access = find(c.req.header("authorization"));
     if (access === undefined) {
       c.header("www-authenticate", 'Bearer realm="stella"');
-      return problem(c, {
-        reason: "token_missing",
-        detail: "This needs a token, as Authorization: Bearer",
-      });
+      return problem(c, "token_missing", "This needs a token, as Authorization: Bearer");
     }
     c.set("access", access);
     return await next();
@@ -42,10 +39,7 @@ export function needs(scope: Scope): Handler {
   return async (c, next) => {
     if (c.get("access").scopes.includes(scope)) return await next();
     c.header("www-authenticate", `Bearer realm="stella", error="insufficient_scope"`);
-    return problem(c, {
-      reason: "scope_missing",
-      detail: `The token does not have the scope ${scope}`,
-    });
+    return problem(c, "scope_missing", `The token does not have the scope ${scope}`);
   };
 }
 

@@ -19,15 +19,7 @@ export function tarSize({ files }: Contents): number {
 }
 
 export function bundleTar(contents: Contents): ReadableStream<Uint8Array> {
-  const entries = inputs(contents);
-  const source = new ReadableStream<TarStreamInput>({
-    pull(controller) {
-      const { done, value } = entries.next();
-      if (done) controller.close();
-      else controller.enqueue(value);
-    },
-  }, { highWaterMark: 0 });
-  return inPieces(() => source.pipeThrough(new TarStream()));
+  return inPieces(() => ReadableStream.from(inputs(contents)).pipeThrough(new TarStream()));
 }
 
 function* inputs(contents: Contents): Generator<TarStreamInput> {

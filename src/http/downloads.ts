@@ -20,38 +20,23 @@ export function limitDownloads(
     if (leave === undefined) {
       return tooManyRequests(c, onRefused, `Too many downloads are running (limit: ${max})`);
     }
-    let isSent = false;
+    let release = leave;
     try {
       await next();
       const { body, ok } = c.res;
       if (!ok || body === null) return;
       c.res = new Response(untilRead(body, leave), c.res);
-      isSent = true;
+      release = () => {};
     } finally {
-      if (!isSent) leave();
+      release();
     }
   };
 }
 
-/** The same bytes; `leave` is called when they were read, or the reader cancelled. */
-function untilRead(
-  body: ReadableStream<Uint8Array<ArrayBuffer>>,
+/** The same bytes; `leave` is called when they were read, failed, or the reader cancelled. */
+export function untilRead<Bytes>(
+  body: ReadableStream<Bytes>,
   leave: () => void,
-): ReadableStream<Uint8Array<ArrayBuffer>> {
-  const reader = body.getReader();
-  return new ReadableStream({
-    async pull(controller) {
-      const { done, value } = await reader.read().catch((error) => {
-        leave();
-        throw error;
-      });
-      if (!done) return controller.enqueue(value);
-      leave();
-      controller.close();
-    },
-    async cancel(reason) {
-      leave();
-      await reader.cancel(reason);
-    },
-  }, { highWaterMark: 0 });
+): ReadableStream<Bytes> {
+  return body.pipeThrough(new TransformStream<Bytes, Bytes>({ flush: leave, cancel: leave }));
 }

@@ -9,6 +9,7 @@ import type { Progress } from "../jobs/feed.ts";
 import { isFinished, type Job } from "../jobs/job.ts";
 import { needs } from "./access.ts";
 import type { App, ServerDeps } from "./deps.ts";
+import { untilRead } from "./downloads.ts";
 import { idPattern, shownExport } from "./export_request.ts";
 import { jobFor, noExport } from "./exports.ts";
 import { problem } from "./problem.ts";
@@ -45,49 +46,34 @@ export function addEvents(app: App, deps: ServerDeps): void {
 function tooMany(c: Context, { feed, onRefused }: Pick<ServerDeps, "feed" | "onRefused">) {
   onRefused("followers_full");
   c.header("retry-after", "5");
-  return problem(c, {
-    reason: "too_many_streams",
-    detail: `Too many event streams are open (limit: ${feed.maxFollowers})`,
-    hint: "poll the export itself meanwhile, without /events",
-  });
+  return problem(
+    c,
+    "too_many_streams",
+    `Too many event streams are open (limit: ${feed.maxFollowers})`,
+    { hint: "poll the export itself meanwhile, without /events" },
+  );
 }
 
-function eventStream(
-  job: Job,
-  after: string,
-  deps: Parts,
-  leave: () => void,
-): ReadableStream<Uint8Array> {
-  const encoder = new TextEncoder();
-  const gone = { is: false };
-  const frames = follow(job, after, deps, gone);
-  return new ReadableStream({
-    async pull(controller) {
-      const { done, value } = await frames.next().catch((error) => {
-        leave();
-        throw error;
-      });
-      if (!done) return controller.enqueue(encoder.encode(value));
-      leave();
-      controller.close();
-    },
-    cancel() {
-      gone.is = true;
-      leave();
-      deps.feed.wake(job.id);
-    },
-  }, { highWaterMark: 0 });
+function eventStream(job: Job, after: string, deps: Parts, leave: () => void) {
+  const gone = new AbortController();
+  const frames = ReadableStream.from(follow(job, after, deps, gone.signal))
+    .pipeThrough(new TextEncoderStream());
+  return untilRead(frames, () => {
+    leave();
+    gone.abort();
+    deps.feed.wake(job.id);
+  });
 }
 
 async function* follow(
   { id, tenant }: Job,
   after: string,
   { queue, timeline, feed, elapsed, isDraining }: Parts,
-  gone: { is: boolean },
+  gone: AbortSignal,
 ): AsyncGenerator<string> {
   yield "retry: 2000\n\n";
   let told: Progress | undefined;
-  for (let ended = false; !gone.is;) {
+  for (let ended = false; !gone.aborted;) {
     const count = feed.versionOf(id);
     const events = timeline.list({ tenant, exportId: id, after, limit: page });
     for (const event of events) yield frame("step", shownEvent(event), after = event.id);

@@ -10,6 +10,7 @@ import {
   storedBytes,
   type StoredFile,
 } from "../store/files/contents.ts";
+import { StellaError } from "../domain/errors.ts";
 import type { Job } from "../jobs/job.ts";
 import { needs } from "./access.ts";
 import { audit } from "./audit.ts";
@@ -23,11 +24,8 @@ export function addFiles(app: App, deps: ServerDeps): void {
   app.get("/v1/exports/:id/files", needs("download"), async (c) => {
     const stored = await storedFor(c, deps);
     if (stored instanceof Response) return stored;
-    const items = stored.contents.files.map(({ path, size, digest }) => ({
-      path,
-      size,
-      sha256: digest,
-    }));
+    const items = stored.contents.files
+      .map(({ path, size, digest: sha256 }) => ({ path, size, sha256 }));
     return c.json({ items, next: null });
   });
 
@@ -37,7 +35,7 @@ export function addFiles(app: App, deps: ServerDeps): void {
     const { contents, job } = stored;
     const file = findStored(contents, c.req.param("path"));
     if (file === undefined) {
-      return problem(c, { reason: "not_found", detail: "The export has no such file" });
+      return problem(c, "not_found", "The export has no such file");
     }
     return sendFile(c, contents, file, () => audit(c, deps, "download", job, file.path));
   });
@@ -48,11 +46,7 @@ export function addFiles(app: App, deps: ServerDeps): void {
     const { contents, job } = stored;
     if (contents.layout === "directory") {
       const detail = "A bundle with the layout directory cannot be streamed";
-      return problem(c, {
-        reason: "stream_unavailable",
-        detail,
-        hint: "download its files one by one",
-      });
+      return problem(c, "stream_unavailable", detail, { hint: "download its files one by one" });
     }
     const tag = `"${contents.bundleDigest}.tar"`;
     if (namesTag(c.req.header("if-none-match"), tag)) return unchanged(c, tag);
@@ -71,45 +65,39 @@ async function storedFor(
 ): Promise<{ contents: Contents; job: Job } | Response> {
   const job = jobFor(c, deps);
   if (job === undefined) return noExport(c);
-  const { tenant, profile } = job;
+  const { tenant, profile, state } = job;
   // An unchanged export uses the bundle of the earlier one.
-  const exportId = job.sameAs ?? job.id;
-  const bundle = { exportId, tenant, profile };
-  const directory = job.state === "succeeded" ? deps.store.find(bundle) : undefined;
+  const bundle = { exportId: job.sameAs ?? job.id, tenant, profile };
+  const directory = state === "succeeded" ? deps.store.find(bundle) : undefined;
   if (directory !== undefined) {
     const damage = deps.damageOf?.(bundle);
     if (damage !== undefined) return damaged(c, damage);
-    return await contentsOf(directory).then(
-      (contents) => ({ contents, job }),
-      (error) => unreadable(c, deps, error),
-    );
+    try {
+      return { contents: await contentsOf(directory), job };
+    } catch (error) {
+      return unreadable(c, deps, error);
+    }
   }
-  const why = job.state === "succeeded" ? "was removed" : `is ${job.state}`;
-  return problem(c, {
-    reason: "not_found",
-    detail: `There is no bundle of this export: it ${why}`,
-  });
+  const why = state === "succeeded" ? "was removed" : `is ${state}`;
+  return problem(c, "not_found", `There is no bundle of this export: it ${why}`);
 }
 
 /** It was logged when the scrub found it. */
 function damaged(c: Context, { path }: { path: string }) {
   const what = JSON.stringify(path);
-  return problem(c, {
-    reason: "bundle_damaged",
-    detail: `The bundle of this export is damaged: its file ${what} has changed`,
-    hint: "export its profile again",
-  });
+  const detail = `The bundle of this export is damaged: its file ${what} has changed`;
+  return problem(c, "bundle_damaged", detail, exportAgain);
 }
 
 /** The error names the path, which only belongs in the log. */
 function unreadable(c: Context, { onFault }: Pick<ServerDeps, "onFault">, error: unknown) {
   onFault(error);
-  return problem(c, {
-    reason: "defect",
-    detail: "The bundle of this export cannot be read: the service's log says why",
-    hint: "export its profile again",
-  });
+  const { reason, kind } = error instanceof StellaError ? error : new StellaError("defect", "");
+  const detail = "The bundle of this export cannot be read: the service's log says why";
+  return problem(c, reason, detail, { kind, ...exportAgain });
 }
+
+const exportAgain = { hint: "export its profile again" };
 
 /** `onSent` is called if bytes are sent. */
 function sendFile(c: Context, contents: Contents, file: StoredFile, onSent: () => void) {
@@ -122,7 +110,7 @@ function sendFile(c: Context, contents: Contents, file: StoredFile, onSent: () =
   const range = parseRange(asked, file.size);
   if (range === "unsatisfiable") {
     c.header("content-range", `bytes */${file.size}`);
-    return problem(c, { reason: "range_unsatisfiable", detail: `The file has ${file.size} bytes` });
+    return problem(c, "range_unsatisfiable", `The file has ${file.size} bytes`);
   }
   if (c.req.method === "GET") onSent();
   const [from, to] = range ?? [0, file.size];

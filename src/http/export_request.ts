@@ -171,5 +171,5 @@ export function invalid(c: Context, error: z.ZodError, place?: string) {
     if (issue.code !== "unrecognized_keys") return [{ path, message: issue.message }];
     return issue.keys.map((key) => ({ path: key, message: "is not known here" }));
   });
-  return problem(c, { reason: "request_invalid", detail: "The request is not valid", errors });
+  return problem(c, "request_invalid", "The request is not valid", { errors });
 }

@@ -32,26 +32,17 @@ export function addExports(app: App, deps: ServerDeps): void {
   app.post("/v1/exports", needs("write"), async (c) => {
     if (deps.isDraining()) return stopping(c);
     if (!isJson(c)) {
-      return problem(c, {
-        reason: "media_type_unsupported",
-        detail: "The body must be application/json",
-      });
+      return problem(c, "media_type_unsupported", "The body must be application/json");
     }
     if (isEncoded(c)) {
       c.header("accept-encoding", "identity");
-      return problem(c, {
-        reason: "media_type_unsupported",
-        detail: "The body must not be compressed",
-      });
+      return problem(c, "media_type_unsupported", "The body must not be compressed");
     }
     const key = keySchema.optional().safeParse(c.req.header("idempotency-key"));
     if (!key.success) return invalid(c, key.error, "Idempotency-Key");
     const text = await readBody(c.req.raw);
     if (text === undefined) {
-      return problem(c, {
-        reason: "body_too_large",
-        detail: `A body has at most ${maxBodyBytes} bytes`,
-      });
+      return problem(c, "body_too_large", `A body has at most ${maxBodyBytes} bytes`);
     }
     const body = request(c).safeParse(jsonOf(text));
     if (!body.success) return invalid(c, body.error);
@@ -151,30 +142,28 @@ export function jobFor(c: Context<AppEnvironment>, { queue }: Pick<ServerDeps, "
  */
 export function noExport(c: Context) {
   if (!idPattern.test(c.req.param("id") ?? "")) {
-    return problem(c, { reason: "id_invalid", detail: "Not the id of an export" });
+    return problem(c, "id_invalid", "Not the id of an export");
   }
-  return problem(c, { reason: "not_found", detail: "No such export" });
+  return problem(c, "not_found", "No such export");
 }
 
 function hasEnded(c: Context, { state }: Job) {
-  return problem(c, { reason: "state_conflict", detail: `The export is ${state}` });
+  return problem(c, "state_conflict", `The export is ${state}`);
 }
 
 function noProfile(c: Context, { profile }: Job) {
-  return problem(c, {
-    reason: "profile_removed",
-    detail: `The configuration no longer has the profile ${profile}`,
+  return problem(c, "profile_removed", `The configuration no longer has the profile ${profile}`, {
     hint: "add it again and restart the service, or export another profile",
   });
 }
 
 function stopping(c: Context) {
   c.header("retry-after", "10");
-  return problem(c, { reason: "service_stopping", detail: "The service is shutting down" });
+  return problem(c, "service_stopping", "The service is shutting down");
 }
 
 function cannot(c: Context, check: string) {
   c.header("retry-after", "10");
   const detail = `The readiness check ${check} does not pass, and this export needs it`;
-  return problem(c, { reason: "not_ready", detail });
+  return problem(c, "not_ready", detail);
 }

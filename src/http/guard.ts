@@ -50,14 +50,11 @@ export function guard(own: Names): Handler {
     // c.env does not exist when a test calls app.request(path).
     const raw = (c.env as NodeBindings | undefined)?.incoming?.rawHeaders ?? [];
     if (raw.length / 2 > maxHeaders) {
-      return problem(c, {
-        reason: "headers_too_large",
-        detail: `A request has at most ${maxHeaders} headers`,
-      });
+      return problem(c, "headers_too_large", `A request has at most ${maxHeaders} headers`);
     }
     const named = raw.filter((name, at) => at % 2 === 0 && name.toLowerCase() === "host").length;
     if (named > 1) {
-      return problem(c, { reason: "request_invalid", detail: "A request has one Host header" });
+      return problem(c, "request_invalid", "A request has one Host header");
     }
     // The URL comes from the Host header, or from an absolute request target, which takes
     // precedence (RFC 9112 section 3.2.2).
@@ -66,21 +63,16 @@ export function guard(own: Names): Handler {
     if (foreign !== undefined) return misdirected(c, foreign);
     const origin = c.req.header("origin");
     if (origin !== undefined && !isOwn(URL.parse(origin)?.host ?? "", own)) {
-      return problem(c, {
-        reason: "origin_refused",
-        detail: "Requests from another origin are refused",
-      });
+      return problem(c, "origin_refused", "Requests from another origin are refused");
     }
     return await next();
   };
 }
 
 function misdirected(c: Context, host: string) {
-  return problem(c, {
-    reason: "host_unknown",
-    detail: `The host name ${JSON.stringify(host.slice(0, maxHostLength))} is not served here`,
-    hint: "if it is a name of this service, add it to service.hosts in stella.yaml",
-  });
+  const name = JSON.stringify(host.slice(0, maxHostLength));
+  const hint = "if it is a name of this service, add it to service.hosts in stella.yaml";
+  return problem(c, "host_unknown", `The host name ${name} is not served here`, { hint });
 }
 
 /**

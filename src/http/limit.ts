@@ -40,7 +40,7 @@ export function placesFor({ tokens }: Pick<Config, "tokens">, max: number) {
 export function tooManyRequests(c: Context, onRefused: OpsDeps["onRefused"], detail: string) {
   onRefused("busy");
   c.header("retry-after", "1");
-  return problem(c, { reason: "too_many_requests", detail, hint: "try again in a second" });
+  return problem(c, "too_many_requests", detail, { hint: "try again in a second" });
 }
 
 /** Tokens of the same tenants form one party: more tokens give no larger share. */

@@ -23,7 +23,7 @@ export function addManual(app: App): void {
     const page = pageNamed(name);
     if (page !== undefined) return c.body(rendered(page), 200, htmlHeaders);
     const hint = "the pages are listed at /docs";
-    return problem(c, { reason: "not_found", detail: "No such page in the manual", hint });
+    return problem(c, "not_found", "No such page in the manual", { hint });
   });
 }
 

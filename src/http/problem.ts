@@ -1,53 +1,36 @@
 /** Refusals as problem documents. Source: RFC 9457. */
+import { STATUS_CODES } from "node:http";
 import type { Context } from "hono";
-import type { ContentfulStatusCode } from "hono/utils/http-status";
-import {
-  type ErrorKind,
-  type HttpStatus,
-  kindOf,
-  type Reason,
-  statusOf,
-  StellaError,
-} from "../domain/errors.ts";
+import { type ErrorKind, kindOf, type Reason, statusOf, StellaError } from "../domain/errors.ts";
 import { errnoOf } from "../domain/io_errors.ts";
 import type { OpsDeps } from "./deps.ts";
 import { withoutPaths } from "./without_paths.ts";
 
-export interface Problem {
-  /** Status and code follow from it. */
-  reason: Reason;
+interface ProblemDetails {
   /** Where it is not the one of the reason. */
   kind?: ErrorKind;
-  /** What happened, in one sentence. */
-  detail: string;
   hint?: string | undefined;
   /** All faults of the request; `path` is a position in the body, or a header or parameter name. */
   errors?: { path: string; message: string }[];
 }
 
-const titles: Record<HttpStatus, string> = {
-  400: "Bad Request",
-  401: "Unauthorized",
-  403: "Forbidden",
-  404: "Not Found",
-  405: "Method Not Allowed",
-  409: "Conflict",
+/** Two phrases of node:http are older than RFC 9110. */
+const titles: Readonly<Record<number, string | undefined>> = {
+  ...STATUS_CODES,
   413: "Content Too Large",
-  415: "Unsupported Media Type",
-  416: "Range Not Satisfiable",
-  421: "Misdirected Request",
   422: "Unprocessable Content",
-  429: "Too Many Requests",
-  431: "Request Header Fields Too Large",
-  500: "Internal Server Error",
-  502: "Bad Gateway",
-  503: "Service Unavailable",
-  507: "Insufficient Storage",
 };
 
-/** `type` is about:blank: the status says it all, and a URL would have to be served. */
-export function problem(c: Context, told: Problem) {
-  const { reason, kind = kindOf(reason), detail, hint, ...others } = told;
+/**
+ * Status and code follow from the reason; `detail` says in one sentence what happened. `type` is
+ * about:blank: the status says it all, and a URL would have to be served.
+ */
+export function problem(
+  c: Context,
+  reason: Reason,
+  detail: string,
+  { kind = kindOf(reason), hint, errors }: ProblemDetails = {},
+) {
   const status = statusOf(reason, kind);
   const body = {
     type: "about:blank",
@@ -56,52 +39,41 @@ export function problem(c: Context, told: Problem) {
     detail: withoutPaths(detail),
     code: kind,
     reason,
-    ...others,
-    ...(hint === undefined ? {} : { hint: withoutPaths(hint) }),
+    errors,
+    hint: hint === undefined ? undefined : withoutPaths(hint),
   };
   return c.body(JSON.stringify(body), status, { "content-type": "application/problem+json" });
 }
 
 /** Seconds after which a full queue may have room, or a transient fault may be over. */
-const pauses: Partial<Record<ContentfulStatusCode, number>> = { 429: 30, 503: 5 };
+const pauses: Readonly<Record<number, number>> = { 429: 30, 503: 5 };
 
 /**
  * A thrown error as a problem. Errors that are not the caller's fault are also passed to `onFault`,
- * and only there with their text.
+ * and only there with their text: callers do not name files of the service, so a path of one only
+ * belongs in the log.
  */
 export function problemOf(
   c: Context,
   error: Error,
   { onFault, onRefused }: Pick<OpsDeps, "onFault" | "onRefused">,
 ) {
-  if (isAborted(error)) {
-    return problem(c, { reason: "request_invalid", detail: "The request ended early" });
+  // The client disconnected while its body was read; nobody reads this response.
+  if (errnoOf(error) === "ECONNRESET") {
+    return problem(c, "request_invalid", "The request ended early");
   }
-  const told = toldOf(error);
-  const status = statusOf(told.reason, told.kind);
-  if (status >= 500) onFault(error);
-  if (told.reason === "queue_full") onRefused("queue_full");
+  const { reason, kind, message, hint } = error instanceof StellaError ? error : defect;
+  const status = statusOf(reason, kind);
+  if (status >= 500 || reason === "output_exists") onFault(error);
+  if (reason === "queue_full") onRefused("queue_full");
   if (status in pauses) c.header("retry-after", String(pauses[status]));
-  return problem(c, told);
+  if (reason === "no_space") return problem(c, reason, "No space is left on the service's disk");
+  if (reason === "output_exists") return problem(c, "path_unusable", seeLog);
+  if (ownKinds.has(kind)) return problem(c, reason, seeLog, { kind });
+  return problem(c, reason, message, { kind, hint });
 }
 
-/**
- * Callers do not name files of the service: a fault of one is not theirs, and its path only belongs
- * in the log.
- */
-function toldOf(error: Error): Problem {
-  const { reason, kind, message: detail, hint } = error instanceof StellaError ? error : defect;
-  if (reason === "no_space") return { reason, detail: "No space is left on the service's disk" };
-  const isOurs = ownKinds.has(kind) || reason === "output_exists";
-  return isOurs
-    ? { reason: "defect", detail: "See the service's log" }
-    : { reason, kind, detail, hint };
-}
-
+const seeLog = "See the service's log";
 const defect = new StellaError("defect", "");
+/** Kinds of faults that are the service's own, whatever the request was. */
 const ownKinds: ReadonlySet<ErrorKind> = new Set(["config", "defect", "io"]);
-
-/** The client disconnected while its body was read; nobody reads this response. */
-function isAborted(error: Error): boolean {
-  return error.message === "aborted" || errnoOf(error) === "ECONNRESET";
-}

@@ -39,7 +39,7 @@ export function addRunbook(app: App): void {
   app.get("/runbook/:alert", (c) => {
     const found = pages.find((one) => one.alert === c.req.param("alert"));
     if (found === undefined) {
-      return problem(c, { reason: "not_found", detail: "No such alert" });
+      return problem(c, "not_found", "No such alert");
     }
     return c.body(htmlPage(found.alert, alertBody(found, link)), 200, htmlHeaders);
   });

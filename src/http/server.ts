@@ -86,7 +86,7 @@ function addOperations(
     const pem = deps.publicKey();
     if (pem !== undefined) return c.body(pem, 200, { "content-type": "application/x-pem-file" });
     const hint = "run an export: the first one makes the key";
-    return problem(c, { reason: "not_found", detail: "No signing key yet", hint });
+    return problem(c, "not_found", "No signing key yet", { hint });
   });
   addRunbook(app);
   addManual(app);
@@ -94,7 +94,7 @@ function addOperations(
 
 function finished(app: App, deps: OpsDeps): App {
   refuseOtherMethods(app);
-  app.notFound((c) => problem(c, { reason: "not_found", detail: "Not found" }));
+  app.notFound((c) => problem(c, "not_found", "Not found"));
   app.onError((error, c) => problemOf(c, error, deps));
   return app;
 }
@@ -132,7 +132,7 @@ function refuseOtherMethods(app: App): void {
     const allow = [...methods].join(", ");
     app.all(path, (c) => {
       c.header("allow", allow);
-      return problem(c, { reason: "method_not_allowed", detail: `This path allows ${allow}` });
+      return problem(c, "method_not_allowed", `This path allows ${allow}`);
     });
   }
 }

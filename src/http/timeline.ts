@@ -51,7 +51,7 @@ export function addTimeline(app: App, { timeline }: ServerDeps): void {
     if (!query.success) return invalid(c, query.error);
     const event = timeline.get(query.data.eventId, query.data.tenant);
     return event === undefined
-      ? problem(c, { reason: "not_found", detail: "No such event" })
+      ? problem(c, "not_found", "No such event")
       : c.json(shownEvent(event));
   });
 }

@@ -338,17 +338,18 @@ Deno.test("a full disk is 507, another fault of a file or a defect 500; no path 
       507,
       "io",
     ],
-    [databaseError("Cannot queue /srv/secret", sqliteError(10)), 500, "defect"],
-    [ofFile("ENOENT"), 500, "defect"],
-    [ofFile("EACCES"), 500, "defect"],
-    [ofFile("EIO"), 500, "defect"],
-    [ofFile("EEXIST"), 500, "defect"],
+    [databaseError("Cannot queue /srv/secret", sqliteError(10)), 500, "io"],
+    [ofFile("ENOENT"), 500, "io"],
+    [ofFile("EACCES"), 500, "io"],
+    [ofFile("EIO"), 500, "io"],
+    [ofFile("EEXIST"), 500, "io"],
     [
       new StellaError("medium_failed", "Cannot read /srv/secret: it ended too early"),
       500,
-      "defect",
+      "io",
     ],
     [new TypeError("secret detail of a defect"), 500, "defect"],
+    [new Error("aborted"), 500, "defect"],
   ];
   for (const [fault, status, code] of faults) {
     bench.queue.enqueue = () => {

@@ -215,15 +215,15 @@ Deno.test("a stored bundle without its manifest, or with another, is a fault of 
   const { bench, place, path } = await stored();
   using _ = bench;
   const faults = [
-    () => Deno.writeTextFileSync(join(place, "manifest.json"), "{"),
-    () => Deno.removeSync(join(place, "manifest.json")),
-  ];
-  for (const damage of faults) {
+    [() => Deno.writeTextFileSync(join(place, "manifest.json"), "{"), "manifest"],
+    [() => Deno.removeSync(join(place, "manifest.json")), "io"],
+  ] as const;
+  for (const [damage, code] of faults) {
     damage();
     for (const rest of ["files", "files/kit.tar.zst", "bundle.tar"]) {
       const answer = await bench.get(path(rest));
       const text = await answer.text();
-      assert.deepEqual([answer.status, JSON.parse(text).code], [500, "defect"], rest);
+      assert.deepEqual([answer.status, JSON.parse(text).code], [500, code], rest);
       assert.doesNotMatch(text, new RegExp(`${bench.directory}|no such file`), rest);
     }
   }
@@ -240,7 +240,7 @@ Deno.test("a store that cannot be written to tells its path to the log alone", a
   const url = `http://127.0.0.1${path("").replace(/\/$/, "")}`;
   const answer = await bench.app.request(url, { method: "DELETE" });
   const text = await answer.text();
-  assert.deepEqual([answer.status, JSON.parse(text).code], [500, "defect"]);
+  assert.deepEqual([answer.status, JSON.parse(text).code], [500, "io"]);
   assert.doesNotMatch(text, new RegExp(`${bench.directory}|exists already`));
   assert.match(String(bench.faults[0]), /Cannot remove the bundle in .*: it exists already/);
 });
