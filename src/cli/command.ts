@@ -4,10 +4,8 @@
  * load; `run` imports the modules that do the work.
  */
 import { StellaError } from "../domain/errors.ts";
+import type { Permission } from "../domain/permissions.ts";
 import type { Host } from "./host.ts";
-
-/** What a command may keep besides read; run, ffi and import are never kept. */
-export type Permission = "net" | "write" | "env" | "sys";
 
 export const everyPermission: readonly Permission[] = ["net", "write", "env", "sys"];
 

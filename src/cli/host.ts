@@ -1,4 +1,5 @@
 import { messageOf, StellaError } from "../domain/errors.ts";
+import type { Permissions } from "../domain/permissions.ts";
 
 /** Highlights text as good or bad if colors are on. */
 export type Paint = (tone: "good" | "bad", text: string) => string;
@@ -42,12 +43,6 @@ export interface Host {
   permissions?: Permissions;
   /** The module to start a worker of this very program from. */
   mainUrl: string;
-}
-
-/** The part of Deno.permissions that giving up needs. */
-export interface Permissions {
-  revokeSync(descriptor: Deno.PermissionDescriptor): Deno.PermissionStatus;
-  querySync(descriptor: Deno.PermissionDescriptor): Deno.PermissionStatus;
 }
 
 /**

@@ -4,7 +4,8 @@ import type { SharedSecret } from "../attest/secret.ts";
 import type { Manifest } from "../bundle/manifest.ts";
 import type { BundleSource } from "../bundle/source.ts";
 import type { Finding } from "../domain/errors.ts";
-import type { CommonFlags, Permission } from "./command.ts";
+import type { CommonFlags } from "./command.ts";
+import type { Permission } from "../domain/permissions.ts";
 import type { RegistryFlags } from "./options.ts";
 
 /** Trusted public keys and shared secrets for one verification. */

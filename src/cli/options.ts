@@ -1,5 +1,6 @@
 /** Options that several commands have; a declaration spreads them into its own. */
-import type { Flags, Options, Permission } from "./command.ts";
+import type { Flags, Options } from "./command.ts";
+import type { Permission } from "../domain/permissions.ts";
 
 /** Trusted keys and secrets. */
 export const trustOptions = {

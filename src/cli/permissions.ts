@@ -1,7 +1,7 @@
 /** Drops permissions that a command does not need, for the rest of the process. */
-import { grants, systemFacts } from "../config/permissions.ts";
-import type { Permission } from "./command.ts";
-import type { Host, Permissions } from "./host.ts";
+import { grants } from "../config/permissions.ts";
+import { isGranted, type Permission, type Permissions } from "../domain/permissions.ts";
+import type { Host } from "./host.ts";
 
 /**
  * Keeps read and what `keep` names. Nothing is dropped in tests that call commands in their own
@@ -35,25 +35,12 @@ export async function confineForBundle(
 /** The permissions that Deno reports: those of the program's list, and unexpected ones. */
 export function granted(permissions: Permissions | undefined): string[] {
   if (permissions === undefined) return [];
-  const isGranted = (descriptor: Deno.PermissionDescriptor) =>
-    permissions.querySync(descriptor).state === "granted";
   const listed = grants.flatMap(({ name, values }) =>
     values === undefined
-      ? isGranted({ name }) ? [name] : []
-      : values.filter((value) => isGranted(descriptorOf(name, value)))
+      ? isGranted(permissions, name) ? [name] : []
+      : values.filter((value) => isGranted(permissions, name, value))
         .map((value) => `${name}:${value}`)
   );
-  const others = (["run", "ffi", "import", "env", "sys"] as const)
-    .filter((name) => isGranted({ name }));
-  return [...listed, ...others];
-}
-
-function descriptorOf(name: string, value: string): Deno.PermissionDescriptor {
-  if (name === "env") return { name, variable: value };
-  if (name === "sys" && isSystemFact(value)) return { name, kind: value };
-  throw new TypeError(`the permission ${name} has no values`);
-}
-
-function isSystemFact(value: string): value is (typeof systemFacts)[number] {
-  return systemFacts.some((one) => one === value);
+  const others = ["run", "ffi", "import", "env", "sys"];
+  return [...listed, ...others.filter((name) => isGranted(permissions, name))];
 }

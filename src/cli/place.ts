@@ -1,6 +1,6 @@
 /**
- * PLACE: the location of a bundle on a command line: manifest.json, its directory, a mounted stick,
- * a registry, or standard input. All commands that read a bundle resolve it here.
+ * PLACE, the location of a bundle on a command line: manifest.json, its directory, a mounted stick,
+ * a registry, or standard input.
  */
 import { existsSync, readdirSync, type Stats, statSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
@@ -10,7 +10,7 @@ import { directorySource, maxDirectoryBytes } from "../bundle/source.ts";
 import { MultiDirectorySource } from "../bundle/multi_directory_source.ts";
 import { type Pull, StreamSource } from "../bundle/stream_source.ts";
 import { StellaError } from "../domain/errors.ts";
-import { errnoOf, ioError, ioReason } from "../domain/io_errors.ts";
+import { ioError, ioReason } from "../domain/io_errors.ts";
 import { interrupted, throttledYielder } from "./event_loop.ts";
 import type { Host } from "./host.ts";
 import type { OpenBundle, Place, PlaceFlags } from "./open_bundle.ts";
@@ -56,7 +56,7 @@ export async function placesAt(
     return [await registryPlace(named, options, host)];
   }
   const directories = bundlesIn(bundleDirectory(named));
-  volumes.forEach(assertDirectory);
+  for (const path of volumes) directoryAt("Cannot look for volumes in", path);
   return directories.map((directory) => directoryPlace(directory, volumes, host));
 }
 
@@ -81,17 +81,17 @@ function streamPlace(name: string, host: Host): Place {
 
 /**
  * The directory of the named manifest, given as a file or directory.
- * @throws StellaError io if the directory is missing, usage if a file with another name was
- * given
+ * @throws StellaError io if nothing is there, usage if a file with another name was given
  */
-export function bundleDirectory(path: string): string {
-  const found = statOf(path);
+function bundleDirectory(path: string): string {
+  const action = "Cannot read a bundle at";
+  const found = statAt(action, path, { throwIfNoEntry: false });
   if (found?.isDirectory()) return path;
-  if (basename(path) === manifestName) return existingDirectory(dirname(path));
-  if (found === undefined) return existingDirectory(path);
+  if (basename(path) === manifestName) return directoryAt(action, dirname(path));
+  if (found === undefined) return directoryAt(action, path);
   throw new StellaError(
     "argument_invalid",
-    `Cannot read a bundle at ${shown(path)}: it is not a directory, nor called ${manifestName}`,
+    `${action} ${shown(path)}: it is not a directory, nor called ${manifestName}`,
     { hint: "name the manifest.json of the bundle, or the directory that holds it" },
   );
 }
@@ -119,27 +119,23 @@ function crowded(path: string): StellaError {
   return new StellaError("place_ambiguous", text, { hint: "name the directory of the bundle" });
 }
 
-/** Undefined if nothing has this name; links are followed. @throws StellaError io */
-function statOf(path: string): Stats | undefined {
+/** @throws StellaError io */
+function statAt(
+  action: string,
+  path: string,
+  options: { throwIfNoEntry?: false } = {},
+): Stats | undefined {
   try {
-    return statSync(path);
+    return statSync(path, options);
   } catch (error) {
-    if (errnoOf(error) === "ENOENT") return undefined;
-    throw ioError("Cannot read a bundle at", path, error);
+    throw ioError(action, path, error);
   }
 }
 
-/** @throws StellaError io if it is not a directory */
-function existingDirectory(directory: string): string {
-  try {
-    if (statSync(directory).isDirectory()) return directory;
-  } catch (error) {
-    throw ioError("Cannot read a bundle at", directory, error);
-  }
-  throw new StellaError(
-    "path_unusable",
-    `Cannot read a bundle at ${shown(directory)}: it is a file`,
-  );
+/** @throws StellaError io if it is not there, usage if it is not a directory */
+function directoryAt(action: string, path: string): string {
+  if (statAt(action, path)?.isDirectory()) return path;
+  throw new StellaError("path_unusable", `${action} ${shown(path)}: it is not a directory`);
 }
 
 function noVolumes(named: string): StellaError {
@@ -147,16 +143,6 @@ function noVolumes(named: string): StellaError {
   return new StellaError("options_conflict", `Cannot look for volumes of a bundle ${where}`, {
     hint: "leave --volumes out: all of them come with the bundle",
   });
-}
-
-function assertDirectory(directory: string): void {
-  const action = "Cannot look for volumes in";
-  try {
-    if (statSync(directory).isDirectory()) return;
-  } catch (error) {
-    throw ioError(action, directory, error);
-  }
-  throw new StellaError("path_unusable", `${action} ${shown(directory)}: it is not a directory`);
 }
 
 /** Waiting for an idle pipe can be interrupted. */

@@ -5,7 +5,7 @@
 import { existsSync } from "node:fs";
 import { escaped, shown } from "../domain/names.ts";
 import { nameOf, publishError, type TargetOutcome } from "../export/targets.ts";
-import type { Result } from "./command.ts";
+import { flagOf, type Result, type Value } from "./command.ts";
 import type { ExportFlags } from "./export_options.ts";
 import type { Host } from "./host.ts";
 import { push, type Ready } from "./push.ts";
@@ -54,31 +54,28 @@ export function withOutcomes(
   flags: ExportFlags,
 ): Result {
   if (outcomes.length === 0) return result;
-  const pushed = outcomes.find((one) => one.pushed !== undefined)?.pushed;
   const json = {
     ...result.json,
-    ...pushed === undefined ? {} : { pushed: pushed.json },
+    pushed: outcomes.find((one) => one.pushed !== undefined)?.pushed?.json,
     targets: outcomes.map(outcomeJson),
   };
   const text = result.text + outcomes.map(outcomeText).join("");
-  const failed = outcomes.filter(({ failure }) => failure !== undefined);
+  const failed = outcomes.flatMap(({ name, json, failure }) =>
+    failure === undefined ? [] : [{ name, json, thrown: failure.thrown }]
+  );
   if (failed.length === 0) return { json, text };
-  const error = asStellaError(publishError(
-    failed.map(({ name, failure }) => ({ name, thrown: failure?.thrown })),
-    outcomes.length,
-  ));
+  const error = asStellaError(publishError(failed, outcomes.length));
   const complete = `the bundle itself is complete in ${shown(directory)}`;
   const again = failed.some((one) => "reference" in one.json)
     ? [`push it with: ${pushCommand(directory, flags)}`]
     : [];
-  const hint = [...error.hint === undefined ? [] : [withoutAgain(error.hint)], ...again].join("; ");
+  const hint = [error.hint, ...again].filter((one) => one !== undefined).join("; ");
+  const named = error.reworded(`${error.message}; ${complete}`, { hint: hint || undefined });
   return {
     code: error.exitCode,
     json: {
       ...json,
-      error: errorFields(
-        error.reworded(`${error.message}; ${complete}`, { hint: hint === "" ? undefined : hint }),
-      ),
+      error: errorFields(named),
       findings: error.findings.map(findingJson),
     },
     text: text + [complete, ...again].map((line) => escaped(`  ${line}`) + "\n").join(""),
@@ -102,30 +99,17 @@ function outcomeText({ name, seconds, failure, pushed }: Outcome): string {
   ].join("\n") + "\n";
 }
 
-/** To run the same command again would export again. */
-function withoutAgain(hint: string): string {
-  return hint.replace(/, then run the command again$/, "");
-}
-
 function pushCommand(directory: string, flags: ExportFlags): string {
-  const { ca, credentials, clientCert, clientKey, plainHttp, mountFrom = [], config } = flags;
-  const words = [
-    ...["stella", "push", directory],
-    ...option("--ca", ca),
-    ...option("--credentials", credentials),
-    ...option("--client-cert", clientCert),
-    ...option("--client-key", clientKey),
-    ...mountFrom.flatMap((name) => ["--mount-from", name]),
-    ...(plainHttp === true ? ["--plain-http"] : []),
-    ...option("--config", config),
-    ...option("--trust", publicKeyOf(flags.key)),
-    flags.push ?? "",
-  ];
-  return words.map(quoted).join(" ");
+  const { mountFrom, config, plainHttp, ca, credentials, clientCert, clientKey } = flags;
+  const of = { ca, credentials, clientCert, clientKey, mountFrom, plainHttp, config };
+  const options = Object.entries({ ...of, trust: publicKeyOf(flags.key) })
+    .flatMap(([name, value]) => optionWords(flagOf(name), value));
+  return ["stella", "push", directory, ...options, flags.push ?? ""].map(quoted).join(" ");
 }
 
-function option(name: string, value: string | undefined): string[] {
-  return value === undefined ? [] : [name, value];
+function optionWords(flag: string, value: Value): string[] {
+  if (typeof value === "boolean") return value ? [flag] : [];
+  return [value ?? []].flat().flatMap((one) => [flag, one]);
 }
 
 /** A push verifies first: the machine's own key is trusted, another one has to be named. */

@@ -8,6 +8,8 @@
  * but read before it reads the first untrusted byte.
  */
 
+import type { Grant } from "../domain/permissions.ts";
+
 /** The only variables that the program can see; all others read as unset (`--ignore-env`). */
 export const environmentNames = [
   // systemd: the directory of the service's credentials
@@ -71,12 +73,6 @@ export const hostileNames = [...ignoredNames, ...refusedNames].sort();
 
 /** System information: statfs for free space and file system type, hostname for the log. */
 export const systemFacts = ["hostname", "statfs"] as const;
-
-export interface Grant {
-  name: "read" | "write" | "net" | "env" | "sys";
-  /** Absent: unrestricted. */
-  values?: readonly string[];
-}
 
 export const grants: readonly Grant[] = [
   { name: "read" },

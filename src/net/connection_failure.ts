@@ -76,7 +76,7 @@ const kinds: readonly Kind[] = [
   {
     on: ["ECONNRESET", "EPIPE", "ECONNABORTED"],
     text: (host, work) => `${host} closed the connection${work}`,
-    hint: "see the log of the registry and of a proxy before it, then run the command again",
+    hint: "see the log of the registry and of a proxy before it",
   },
 ];
 

@@ -6,24 +6,7 @@
  */
 import { statfsSync, statSync } from "node:fs";
 import { StellaError } from "../domain/errors.ts";
-
-/**
- * The part of Deno.permissions that is needed; injected, because revoking inside a test would break
- * the test process.
- */
-export interface Permissions {
-  revokeSync(descriptor: Deno.PermissionDescriptor): Deno.PermissionStatus;
-  querySync(descriptor: Deno.PermissionDescriptor): Deno.PermissionStatus;
-}
-
-/** A permission of the program; config/permissions.ts has the list. */
-export interface Granted {
-  name: "read" | "write" | "net" | "env" | "sys";
-  values?: readonly string[];
-}
-
-/** What a command may keep besides read. */
-export type Kept = "net" | "write" | "env" | "sys";
+import { type Grant, isGranted, type Permission, type Permissions } from "../domain/permissions.ts";
 
 const given = ["write", "net", "env", "run", "ffi", "sys", "import"] as const;
 
@@ -33,8 +16,8 @@ const given = ["write", "net", "env", "run", "ffi", "sys", "import"] as const;
  */
 export function confine(
   permissions: Permissions,
-  grants: readonly Granted[],
-  keep: readonly Kept[] = [],
+  grants: readonly Grant[],
+  keep: readonly Permission[] = [],
 ): void {
   const names = given.filter((name) => !keep.some((one) => one === name));
   for (const name of names) permissions.revokeSync({ name });
@@ -48,32 +31,23 @@ export function confine(
 
 function stillGranted(
   permissions: Permissions,
-  grants: readonly Granted[],
+  grants: readonly Grant[],
   names: readonly string[],
 ): string[] {
-  const bare = names.filter((name) =>
-    permissions.querySync({ name } as Deno.PermissionDescriptor).state === "granted"
-  );
-  const single = grants.filter((grant) => names.includes(grant.name)).flatMap((grant) =>
-    (grant.values ?? []).filter((value) =>
-      permissions.querySync(describe(grant.name, value)).state === "granted"
-    )
-      .map((value) => `${grant.name}:${value}`)
+  const bare = names.filter((name) => isGranted(permissions, name));
+  const single = grants.filter(({ name }) => names.includes(name)).flatMap((
+    { name, values = [] },
+  ) =>
+    values.filter((value) => isGranted(permissions, name, value)).map((value) => `${name}:${value}`)
   );
   return [...bare, ...single];
-}
-
-function describe(name: Granted["name"], value: string): Deno.PermissionDescriptor {
-  if (name === "env") return { name, variable: value };
-  if (name === "sys") return { name, kind: value as "hostname" };
-  return { name } as Deno.PermissionDescriptor;
 }
 
 /**
  * Tries operations that must now be refused. They are harmless if they succeed.
  * @throws StellaError defect with the operation that succeeded
  */
-export function proveConfined(keep: readonly Kept[] = []): void {
+export function proveConfined(keep: readonly Permission[] = []): void {
   const attempts: [string, () => unknown][] = [
     ["env", () => Deno.env.get("HOME")],
     ["sys", () => statfsSync("/")],

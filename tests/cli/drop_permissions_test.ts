@@ -1,8 +1,8 @@
 /** Permissions that a command has no use for are given up, and one that stays ends the command. */
 import assert from "node:assert/strict";
 import { grants } from "../../src/config/permissions.ts";
-import type { Permissions } from "../../src/cli/host.ts";
-import { type Command, flagOf, type Permission } from "../../src/cli/command.ts";
+import type { Permission, Permissions } from "../../src/domain/permissions.ts";
+import { type Command, flagOf } from "../../src/cli/command.ts";
 import { loadSubjects } from "../../src/cli/commands.ts";
 import { parse } from "../../src/cli/parse.ts";
 import { dropPermissions } from "../../src/cli/permissions.ts";

@@ -3,7 +3,8 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { exportLocally } from "../../src/cli/export_bundle.ts";
 import type { ExportFlags } from "../../src/cli/export_options.ts";
-import type { Host, Permissions } from "../../src/cli/host.ts";
+import type { Host } from "../../src/cli/host.ts";
+import type { Permissions } from "../../src/domain/permissions.ts";
 import { Home } from "../support/program.ts";
 
 Deno.test("no key is made where the bundle goes", async () => {

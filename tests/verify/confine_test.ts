@@ -3,7 +3,8 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { StellaError } from "../../src/domain/errors.ts";
 import { grants, permissionFlags } from "../../src/config/permissions.ts";
-import { confine, type Permissions } from "../../src/verify/confine.ts";
+import type { Permissions } from "../../src/domain/permissions.ts";
+import { confine } from "../../src/verify/confine.ts";
 
 /**
  * Permissions as Deno has them: revoking a whole name takes its single grants too; a bare query
