@@ -2,12 +2,11 @@
  * `stella unpack`: the payload is written while it is verified, and gets its names when all of it
  * is right. Of what verification gives up only writing is kept.
  */
-import { StellaError } from "../domain/errors.ts";
 import type { Manifest } from "../bundle/manifest.ts";
-import { escaped, shown } from "../domain/names.ts";
+import { escaped } from "../domain/names.ts";
 import { type BundleSource, type ByteReader, withOpen } from "../bundle/source.ts";
 import type { Unsynced } from "../output/sync_queue.ts";
-import { type FreeSpace, freeSpaceAt } from "../output/free_space.ts";
+import { type FreeSpace, freeSpaceAt, refuseNoSpace } from "../output/free_space.ts";
 import { refuseNonEmpty, Unpacked } from "../output/unpacked.ts";
 import type { Result } from "./command.ts";
 import { interrupted, readerOf } from "./event_loop.ts";
@@ -88,7 +87,8 @@ function startUnpack(
   line: ProgressLine,
   host: Host,
 ): Unpacked {
-  refuseTooSmall(directory, { files, bytes }, space);
+  const what = "the payload";
+  refuseNoSpace("Cannot unpack into", directory, space, { what, bytes, fileCount: files });
   return new Unpacked({
     directory,
     uuid: host.uuid(),
@@ -112,20 +112,4 @@ export function showSynced(
     const share = (doneBytes + doneFiles * bytesOfFile) / (bytes + files * bytesOfFile);
     line.update("unpack", doneBytes, bytes, share);
   };
-}
-
-function refuseTooSmall(
-  directory: string,
-  { files, bytes }: { files: number; bytes: number },
-  space: FreeSpace | undefined,
-): void {
-  const found = space !== undefined && bytes > space.bytes
-    ? `the payload has ${bytes} bytes and ${space.bytes} are free`
-    : space?.files !== undefined && files > space.files
-    ? `the payload has ${files} files and it can hold ${space.files} more`
-    : undefined;
-  if (found === undefined) return;
-  throw new StellaError("no_space", `Cannot unpack into ${shown(directory)}: ${found}`, {
-    hint: "free space on the target, or choose another one; nothing was written",
-  });
 }

@@ -12,7 +12,7 @@ import { pushResult, type RegistryReason } from "../net/failure.ts";
 import { openRegistry } from "../registry/open.ts";
 import { pushBundle } from "../registry/push.ts";
 import { parseEndpoint } from "../domain/reference.ts";
-import { isBusy, lstatIfThere } from "../output/recovery.ts";
+import { lstatIfThere } from "../output/partial_folder.ts";
 import { isTransient } from "./transient.ts";
 import { isPublished, publishDirectory } from "../output/publish.ts";
 import type { ExportReport } from "./report.ts";
@@ -165,7 +165,8 @@ async function whileBusy(
     try {
       return await publish();
     } catch (error) {
-      if (!isBusy(error) || waits === maxWaits) throw error;
+      const isHeld = error instanceof StellaError && error.reason === "directory_held";
+      if (!isHeld || waits === maxWaits) throw error;
     }
     await timing.sleep(busyPause, signal);
   }

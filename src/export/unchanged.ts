@@ -12,7 +12,8 @@ import {
   manifestName,
 } from "../bundle/manifest.ts";
 import { readManifest } from "../bundle/read_manifest.ts";
-import { lstatIfThere, readManifestIfValid } from "../output/recovery.ts";
+import { lstatIfThere } from "../output/partial_folder.ts";
+import { readManifestIfValid } from "../output/recovery.ts";
 import type { ExportReport } from "./report.ts";
 
 /** The bundle in the directory `stored`, if it equals the one in `made`. */

@@ -2,9 +2,11 @@
 import { existsSync, statfsSync } from "node:fs";
 import { resolve } from "node:path";
 import { withAncestors } from "../domain/real_path.ts";
+import { StellaError } from "../domain/errors.ts";
+import { shown } from "../domain/names.ts";
 import { fat32 } from "../domain/volume_size.ts";
 
-/** Capacity and limits of the file system that holds a directory. */
+/** Of the file system that holds a directory. */
 export interface FreeSpace {
   /** Bytes available to this user. */
   bytes: number;
@@ -37,4 +39,38 @@ export function freeSpaceAt(directory: string): FreeSpace | undefined {
     // Writing may still work; if it does not, that error explains why.
     return undefined;
   }
+}
+
+/** What is going to be written: its sizes in bytes and, where it is known, the files. */
+export interface Needs {
+  /** `the payload`. */
+  what: string;
+  bytes: number;
+  fileCount?: number;
+  files?: readonly { path: string; size: number }[];
+}
+
+/**
+ * @param action `Cannot unpack into`
+ * @throws StellaError io if the directory cannot hold it
+ */
+export function refuseNoSpace(
+  action: string,
+  directory: string,
+  space: FreeSpace | undefined,
+  { what, bytes, fileCount = 0, files = [] }: Needs,
+): void {
+  if (space === undefined) return;
+  const { maxFileBytes = Infinity } = space;
+  const large = files.find(({ size }) => size > maxFileBytes);
+  const found = bytes > space.bytes
+    ? `${what} has ${bytes} bytes and ${space.bytes} are free`
+    : fileCount > (space.files ?? Infinity)
+    ? `${what} has ${fileCount} files and it can hold ${space.files} more`
+    : large &&
+      `${shown(large.path)} has ${large.size} bytes, and FAT32 holds at most ${maxFileBytes}`;
+  if (found === undefined) return;
+  throw new StellaError("no_space", `${action} ${shown(directory)}: ${found}`, {
+    hint: "free space on the target, or choose another one; nothing was written",
+  });
 }

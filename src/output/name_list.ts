@@ -1,7 +1,7 @@
 /** A list of names in a file, one per line, appended and read in blocks: there may be a million. */
 import { closeSync, openSync, readSync } from "node:fs";
 import { writeAll } from "../domain/durable.ts";
-import { ioError } from "../domain/io_errors.ts";
+import { tryIo } from "../domain/io_errors.ts";
 
 const blockSize = 64 * 1024;
 
@@ -10,13 +10,13 @@ export class NameList {
 
   /** Creates the file, which must not exist. @throws StellaError io */
   constructor(readonly path: string) {
-    this.#fd = this.#attempt("Cannot make", () => openSync(path, "wx+", 0o644));
+    this.#fd = tryIo("Cannot make", path, () => openSync(path, "wx+", 0o644));
   }
 
   /** @param name without a line end @throws StellaError io */
   add(name: string): void {
     const line = new TextEncoder().encode(`${name}\n`);
-    this.#attempt("Cannot write", () => writeAll(this.#fd, line));
+    tryIo("Cannot write", this.path, () => writeAll(this.#fd, line));
   }
 
   /** In the order in which they were added. @throws StellaError io */
@@ -25,7 +25,7 @@ export class NameList {
     const text = new TextDecoder();
     let rest = "";
     for (let at = 0;;) {
-      const length = this.#attempt("Cannot read", () => {
+      const length = tryIo("Cannot read", this.path, () => {
         return readSync(this.#fd, block, 0, block.length, at);
       });
       if (length === 0) return;
@@ -38,13 +38,5 @@ export class NameList {
 
   close(): void {
     closeSync(this.#fd);
-  }
-
-  #attempt<T>(action: string, work: () => T): T {
-    try {
-      return work();
-    } catch (error) {
-      throw ioError(action, this.path, error);
-    }
   }
 }

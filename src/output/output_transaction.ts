@@ -4,22 +4,18 @@
  * killed export never looks finished and never destroys the previous bundle: its files are kept in
  * that folder until the new bundle is complete, and are restored on failure.
  */
-import { chmodSync, mkdirSync, readdirSync } from "node:fs";
+import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { StellaError } from "../domain/errors.ts";
-import { ioError } from "../domain/io_errors.ts";
-import { makeDirectories, rename, syncDirectory } from "../domain/durable.ts";
+import { rename, syncDirectory } from "../domain/durable.ts";
 import { hmacName, type Manifest, manifestName, oldManifestName } from "../bundle/manifest.ts";
 import { shown } from "../domain/names.ts";
 import { isWithin, realPath } from "../domain/real_path.ts";
+import { isDirectory, lstatIfThere, makeFolder, PartialFolder, remove } from "./partial_folder.ts";
 import {
   bundleFileNames,
-  clearFolder,
-  lockPartial,
-  lstatIfThere,
   readManifestIfValid,
-  recoverKilled,
-  remove,
+  recover,
   removeBundleFile,
   replacedFolderName,
   reservedAmong,
@@ -38,9 +34,7 @@ export interface OutputOptions {
 
 /** The transaction of one export, from start to end. */
 export class OutputTransaction {
-  /** The folder to write into. */
-  readonly partial: string;
-  readonly #lock: Deno.FsFile;
+  readonly #folder: PartialFolder;
   /** Manifests of the bundle being replaced; two if an export was killed during cleanup. */
   readonly #old: Manifest[] = [];
   readonly #moved: string[] = [];
@@ -51,19 +45,25 @@ export class OutputTransaction {
    * running
    */
   constructor(readonly options: OutputOptions) {
-    const { directory } = options;
-    makeDirectories(directory);
-    this.partial = join(directory, `.stella-${options.uuid}.partial`);
-    makeFolder(join(this.partial, replacedFolderName));
-    this.#lock = lock(this.partial);
+    const { directory, uuid } = options;
+    // It is locked first: of two exports that start at once, at least one sees the other.
+    this.#folder = new PartialFolder(directory, uuid, {
+      action: "Cannot write a bundle into",
+      other: "another export or pull",
+    });
     try {
-      // Lock first: of two exports that start at once, at least one sees the other.
-      recoverKilled(directory, this.partial);
+      makeFolder(join(this.partial, replacedFolderName), { recursive: true });
+      this.#folder.clearOthers((folder) => recover(directory, folder));
       this.#old = this.#replaced();
     } catch (error) {
       this.close();
       throw error;
     }
+  }
+
+  /** The folder to write into. */
+  get partial(): string {
+    return this.#folder.path;
   }
 
   /**
@@ -98,20 +98,14 @@ export class OutputTransaction {
 
   /** Ends the transaction, after a commit too; without a commit the directory is unchanged. */
   close(): void {
-    try {
-      if (!this.#stuck) clearFolder(this.partial);
-    } finally {
-      this.#lock.close();
-    }
+    this.#folder.close(this.#stuck);
   }
 
   #rename(names: readonly string[]): void {
     const { directory } = this.options;
     const manifest = join(directory, manifestName);
     if (lstatIfThere(manifest) !== undefined) {
-      if (lstatIfThere(join(directory, oldManifestName))?.isDirectory()) {
-        this.#setAside(oldManifestName);
-      }
+      if (isDirectory(join(directory, oldManifestName))) this.#setAside(oldManifestName);
       rename(manifest, join(directory, oldManifestName));
       // Without a journal (FAT) the new files could otherwise reach the disk under the old
       // manifest.
@@ -193,25 +187,6 @@ function inTheWay(directory: string, names: string[]): StellaError {
   return new StellaError("output_exists", text, {
     hint: "choose another directory, or overwrite other files and bundles with --force",
   });
-}
-
-function makeFolder(path: string): void {
-  try {
-    mkdirSync(path, { recursive: true });
-    chmodSync(path, 0o755);
-  } catch (error) {
-    throw ioError("Cannot make the directory", path, error);
-  }
-}
-
-function lock(folder: string): Deno.FsFile {
-  const held = lockPartial(folder);
-  if (held !== undefined) return held;
-  throw new StellaError(
-    "directory_held",
-    `Cannot lock ${shown(folder)}: another export is removing it`,
-    { hint: "run the command again when no other export starts in that directory" },
-  );
 }
 
 /** Refuses an output directory inside an input: it would pack itself. @throws StellaError usage */

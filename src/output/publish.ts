@@ -10,7 +10,7 @@ import { ioError } from "../domain/io_errors.ts";
 import { manifestName } from "../bundle/manifest.ts";
 import { maxManifestBytes } from "../bundle/read_manifest.ts";
 import { readRegular } from "../domain/regular_file.ts";
-import { lstatIfThere } from "./recovery.ts";
+import { lstatIfThere } from "./partial_folder.ts";
 import { OutputTransaction } from "./output_transaction.ts";
 
 /**

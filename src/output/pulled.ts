@@ -5,6 +5,7 @@
  */
 import { closeSync, fchmodSync, fsyncSync, openSync } from "node:fs";
 import { join } from "node:path";
+import { Buffer } from "node:buffer";
 import { writeAll, writeNew } from "../domain/durable.ts";
 import {
   attestationName,
@@ -13,12 +14,11 @@ import {
   type Manifest,
   manifestName,
 } from "../bundle/manifest.ts";
-import { shown } from "../domain/names.ts";
 import type { BundleSource, ByteReader } from "../bundle/source.ts";
 import { StellaError } from "../domain/errors.ts";
-import { ioError } from "../domain/io_errors.ts";
+import { tryIo } from "../domain/io_errors.ts";
 import { OutputTransaction } from "./output_transaction.ts";
-import type { FreeSpace } from "./free_space.ts";
+import { type FreeSpace, refuseNoSpace } from "./free_space.ts";
 
 export interface OutputTarget {
   directory: string;
@@ -30,10 +30,7 @@ export interface OutputTarget {
 }
 
 export class PulledBundle implements BundleSource {
-  /**
-   * manifest.json and its signatures: small, and read before anything else is known about the
-   * bundle.
-   */
+  /** manifest.json and its signatures: read before anything else is known about the bundle. */
   readonly #heads = new Map<string, Uint8Array[]>();
   #place: { place: OutputTransaction; files: ReadonlyMap<string, BundleFile> } | undefined;
 
@@ -56,10 +53,15 @@ export class PulledBundle implements BundleSource {
   begin(manifest: Manifest, isRefused: boolean): void {
     if (isRefused) return;
     if (manifest.payload.layout !== "archive") {
-      throw new StellaError("layout_unsuitable", "Cannot pull the bundle: its layout is directory");
+      const text = "Cannot pull the bundle: its layout is directory";
+      throw new StellaError("layout_unsuitable", text, {
+        hint: "export it with --layout archive",
+      });
     }
     const { profile, tenant, files } = manifest;
-    this.#refuseTooLarge(files);
+    const { directory, space } = this.where;
+    const bytes = files.reduce((sum, { size }) => sum + size, 0);
+    refuseNoSpace("Cannot pull into", directory, space, { what: "the bundle", bytes, files });
     const place = new OutputTransaction({ ...this.where, profile, tenant });
     this.#place = { place, files: new Map(files.map((file) => [file.path, file])) };
     place.check([attestationName, ...files.map(({ path }) => path)]);
@@ -86,7 +88,7 @@ export class PulledBundle implements BundleSource {
     }
     const { place, files } = this.#place;
     for (const [name, pieces] of this.#heads) {
-      writeNew(join(place.partial, name), joined(pieces), 0o644);
+      writeNew(join(place.partial, name), Buffer.concat(pieces), 0o644);
     }
     const names = [...this.#heads.keys(), ...files.keys()];
     place.commit(names);
@@ -104,24 +106,6 @@ export class PulledBundle implements BundleSource {
     this.#heads.set(path, pieces);
     return observed(reader, (bytes) => pieces.push(Uint8Array.from(bytes)), () => {});
   }
-
-  #refuseTooLarge(files: readonly BundleFile[]): void {
-    const { space, directory } = this.where;
-    if (space === undefined) return;
-    const bytes = files.reduce((sum, { size }) => sum + size, 0);
-    const large = files.find(({ size }) => size > (space.maxFileBytes ?? Infinity));
-    const found = bytes > space.bytes
-      ? `the bundle has ${bytes} bytes and ${space.bytes} are free`
-      : large !== undefined
-      ? `${
-        shown(large.path)
-      } has ${large.size} bytes, and FAT32 holds at most ${space.maxFileBytes}`
-      : undefined;
-    if (found === undefined) return;
-    throw new StellaError("no_space", `Cannot pull into ${shown(directory)}: ${found}`, {
-      hint: "free space on the target, or choose another one; nothing was written",
-    });
-  }
 }
 
 /**
@@ -130,15 +114,15 @@ export class PulledBundle implements BundleSource {
  */
 function kept(reader: ByteReader, path: string, { size, executable }: BundleFile): ByteReader {
   const mode = executable ? 0o755 : 0o644;
-  const fd = doing("Cannot make", path, () => openSync(path, "wx", mode));
+  const fd = tryIo("Cannot make", path, () => openSync(path, "wx", mode));
   let left = size;
   const take = (bytes: Uint8Array) => {
     const declared = bytes.subarray(0, left);
     left -= declared.length;
-    doing("Cannot write", path, () => writeAll(fd, declared));
+    tryIo("Cannot write", path, () => writeAll(fd, declared));
   };
   const end = () =>
-    doing("Cannot write", path, () => {
+    tryIo("Cannot write", path, () => {
       fchmodSync(fd, mode);
       fsyncSync(fd);
       closeSync(fd);
@@ -165,22 +149,4 @@ function observed(
       open = false;
     },
   };
-}
-
-function doing<T>(action: string, path: string, work: () => T): T {
-  try {
-    return work();
-  } catch (error) {
-    throw ioError(action, path, error);
-  }
-}
-
-function joined(pieces: readonly Uint8Array[]): Uint8Array {
-  const all = new Uint8Array(pieces.reduce((sum, piece) => sum + piece.length, 0));
-  let at = 0;
-  for (const piece of pieces) {
-    all.set(piece, at);
-    at += piece.length;
-  }
-  return all;
 }

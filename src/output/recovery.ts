@@ -4,13 +4,11 @@
  * partial folder records the names being committed and holds the replaced files, so the next export
  * removes the former and restores the latter.
  *
- * On removable media anybody may have planted such a folder: no link is followed, names are checked
- * like those of a manifest, and no directory except a payload is removed.
+ * Anybody may have planted such a folder: names are checked like those of a manifest, and no
+ * directory except a payload is removed.
  */
-import { lstatSync, readdirSync, rmSync, type Stats } from "node:fs";
+import { readdirSync } from "node:fs";
 import { join } from "node:path";
-import { StellaError } from "../domain/errors.ts";
-import { ioError } from "../domain/io_errors.ts";
 import { rename, syncDirectory, writeNew } from "../domain/durable.ts";
 import {
   attestationName,
@@ -18,16 +16,14 @@ import {
   manifestName,
   oldManifestName,
 } from "../bundle/manifest.ts";
-import { shown } from "../domain/names.ts";
 import { folded, pathFault } from "../domain/paths.ts";
 import { maxManifestBytes, readManifest } from "../bundle/read_manifest.ts";
 import { readRegular } from "../domain/regular_file.ts";
+import { commitRecordName, isDirectory, lockName, lstatIfThere, remove } from "./partial_folder.ts";
 
 const payloadName = "payload";
 /** Subfolder of the partial folder that holds replaced files until the commit is complete. */
 export const replacedFolderName = "old";
-const lockName = "lock";
-const commitRecordName = "names";
 /** Names used during a replacement: no file of a bundle may have one of them. */
 const reserved = [oldManifestName, replacedFolderName, lockName, commitRecordName].map(folded);
 
@@ -38,60 +34,11 @@ export function reservedAmong(names: readonly string[]): string[] {
 
 /** Bytes; a bundle of a thousand volumes needs a tenth of this. */
 const maxCommitRecordBytes = 1024 * 1024;
-export const partialPattern = /^\.stella-[0-9a-f-]{36}\.partial$/;
 
-/**
- * Recovers `directory` from exports that have ended and removes their partial folders, except
- * `own`.
- * @throws StellaError busy if a folder's lock is held: another export is running there
- */
-export function recoverKilled(directory: string, own: string): void {
-  for (const name of readdirSync(directory).filter((one) => partialPattern.test(one))) {
-    const folder = join(directory, name);
-    if (folder === own || !isDirectory(folder)) continue;
-    const lock = lockPartial(folder);
-    if (lock === undefined) throw busy(directory);
-    try {
-      const moved = movedNames(folder);
-      if (moved !== undefined) rollBack(directory, folder, moved);
-      clearFolder(folder);
-    } finally {
-      lock.close();
-    }
-  }
-}
-
-/**
- * Locks an export's partial folder until the process ends; undefined if another process holds the
- * lock.
- */
-export function lockPartial(folder: string): Deno.FsFile | undefined {
-  const path = join(folder, lockName);
-  let file: Deno.FsFile;
-  try {
-    if (lstatIfThere(path)?.isFile() === false) remove(path);
-    // Opening a FIFO for reading and writing never blocks (Linux, fifo(7)): somebody may put one
-    // there at any time.
-    file = Deno.openSync(path, { create: true, read: true, write: true });
-  } catch (error) {
-    throw ioError("Cannot lock", folder, error);
-  }
-  if (file.tryLockSync(true)) return file;
-  file.close();
-  return undefined;
-}
-
-function busy(directory: string): StellaError {
-  return new StellaError(
-    "directory_held",
-    `Cannot write a bundle into ${shown(directory)}: another export or pull is running there`,
-    { hint: "wait until it has ended, or choose another directory" },
-  );
-}
-
-/** Whether the error only means that another run is still active there. */
-export function isBusy(error: unknown): boolean {
-  return error instanceof StellaError && error.kind === "busy";
+/** Rolls back what a killed export left in its partial folder. */
+export function recover(directory: string, partial: string): void {
+  const moved = movedNames(partial);
+  if (moved !== undefined) rollBack(directory, partial, moved);
 }
 
 /** Records the names that are about to be committed. */
@@ -157,24 +104,6 @@ export function readManifestIfValid(path: string): Manifest | undefined {
   }
 }
 
-/** lstat of `path`, dangling links included; undefined if nothing is there. */
-export function lstatIfThere(path: string): Stats | undefined {
-  return lstatSync(path, { throwIfNoEntry: false });
-}
-
-/**
- * Removes a partial folder, its commit record first: a kill in between must not look like an
- * interrupted commit.
- */
-export function clearFolder(folder: string): void {
-  remove(join(folder, commitRecordName));
-  remove(folder);
-}
-
-function isDirectory(path: string): boolean {
-  return lstatIfThere(path)?.isDirectory() === true;
-}
-
 /**
  * Removes a file of a bundle. Only the payload may be a directory, whatever a manifest or commit
  * record claims.
@@ -182,13 +111,4 @@ function isDirectory(path: string): boolean {
 export function removeBundleFile(directory: string, name: string): void {
   const path = join(directory, name);
   if (name === payloadName || !isDirectory(path)) remove(path);
-}
-
-/** Removes a file, a link, or a folder with its contents; a missing path is not an error. */
-export function remove(path: string): void {
-  try {
-    rmSync(path, { recursive: true, force: true });
-  } catch (error) {
-    throw ioError("Cannot remove", path, error);
-  }
 }

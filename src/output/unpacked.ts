@@ -4,22 +4,14 @@
  * empty, so nothing is ever replaced; the next unpack removes the partial folder of one that was
  * killed.
  */
-import {
-  chmodSync,
-  closeSync,
-  fchmodSync,
-  mkdirSync,
-  openSync,
-  readdirSync,
-  rmdirSync,
-} from "node:fs";
+import { closeSync, fchmodSync, openSync, readdirSync, rmdirSync } from "node:fs";
 import { join } from "node:path";
-import { makeDirectories, rename, syncDirectory, writeAll } from "../domain/durable.ts";
+import { rename, syncDirectory, writeAll } from "../domain/durable.ts";
 import { shown } from "../domain/names.ts";
 import { SyncQueue, type SyncQueueOptions, type Unsynced } from "./sync_queue.ts";
 import { StellaError } from "../domain/errors.ts";
-import { errnoOf, ioError } from "../domain/io_errors.ts";
-import { clearFolder, lockPartial, lstatIfThere, partialPattern } from "./recovery.ts";
+import { errnoOf, tryIo } from "../domain/io_errors.ts";
+import { isPartialName, lstatIfThere, makeFolder, PartialFolder } from "./partial_folder.ts";
 import { NameList } from "./name_list.ts";
 
 export interface UnpackTarget extends SyncQueueOptions {
@@ -49,26 +41,17 @@ interface OpenFile {
   unsynced: number;
 }
 
-/**
- * Large files are synced each time this many bytes were written, so that little is left at the end.
- */
+/** Bytes after which a large file is synced, so that little is left at the end. */
 const syncEvery = 32 * 1024 * 1024;
-/**
- * In the partial folder: the top-level names of the payload, one per line. Exports use another
- * record.
- */
+/** In the partial folder: the top-level names of the payload, one per line. */
 const listName = "unpacked";
 const payloadName = "payload";
 
-/**
- * @throws StellaError conflict if the directory holds anything except partial folders of ended
- * unpacks
- */
+/** @throws StellaError conflict if the directory holds anything but partial folders */
 export function refuseNonEmpty(directory: string): void {
-  const stat = lstatIfThere(directory);
-  if (stat === undefined) return;
-  const names = doing("Cannot list", directory, () => readdirSync(directory));
-  const others = names.filter((name) => !partialPattern.test(name));
+  if (lstatIfThere(directory) === undefined) return;
+  const names = tryIo("Cannot list", directory, () => readdirSync(directory));
+  const others = names.filter((name) => !isPartialName(name));
   if (others.length === 0) return;
   const text = `Cannot unpack into ${shown(directory)}: the directory holds ${shown(others[0]!)}`;
   throw new StellaError("output_exists", text, {
@@ -80,15 +63,12 @@ export function refuseNonEmpty(directory: string): void {
 
 /** One unpack, from start to end. */
 export class Unpacked {
-  readonly #partial: string;
+  readonly #partial: PartialFolder;
   readonly #payload: string;
-  readonly #lock: Deno.FsFile;
   readonly #isNew: boolean;
   readonly #list: NameList;
   readonly #syncs: SyncQueue;
-  /**
-   * Directories of the last written file: paths are sorted, so each directory is left only once.
-   */
+  /** Those of the last written file: paths are sorted, so each directory is left only once. */
   #folders: string[] = [];
   #top: string | undefined;
   #file: OpenFile | undefined;
@@ -103,24 +83,22 @@ export class Unpacked {
     refuseNonEmpty(directory);
     this.#isNew = lstatIfThere(directory) === undefined;
     this.#syncs = new SyncQueue(place);
-    this.#partial = join(directory, `.stella-${uuid}.partial`);
-    this.#payload = join(this.#partial, payloadName);
-    makeDirectories(directory);
-    makeFolder(this.#partial);
-    this.#lock = lockOf(this.#partial, directory);
+    this.#partial = new PartialFolder(directory, uuid, {
+      action: "Cannot unpack into",
+      other: "another unpack",
+    });
+    this.#payload = join(this.#partial.path, payloadName);
     try {
-      clearEnded(directory, this.#partial);
+      this.#partial.clearOthers();
       makeFolder(this.#payload);
-      this.#list = new NameList(join(this.#partial, listName));
+      this.#list = new NameList(join(this.#partial.path, listName));
     } catch (error) {
       this.#clear();
       throw error;
     }
   }
 
-  /**
-   * More data arrived than the manifest declares: nothing more is written and nothing is committed.
-   */
+  /** More arrived than the manifest declares: nothing more is written, nothing is committed. */
   get isExceeded(): boolean {
     return this.#isExceeded;
   }
@@ -149,9 +127,9 @@ export class Unpacked {
     this.#enter(parts.slice(0, -1));
     this.#note(parts[0]!);
     const full = join(this.#payload, path);
-    const fd = open(full, "wx", mode);
+    const fd = tryNew("Cannot make", full, () => openSync(full, "wx", mode));
     const file: OpenFile = this.#file = { fd, path: full, unsynced: 0 };
-    doing("Cannot set the mode of", full, () => fchmodSync(fd, mode));
+    tryIo("Cannot set the mode of", full, () => fchmodSync(fd, mode));
     return (piece) => this.#write(file, piece);
   }
 
@@ -191,11 +169,7 @@ export class Unpacked {
   }
 
   #clear(): void {
-    try {
-      clearFolder(this.#partial);
-    } finally {
-      this.#lock.close();
-    }
+    this.#partial.close();
     if (!this.#isNew || this.#isDone) return;
     try {
       rmdirSync(this.place.directory);
@@ -205,7 +179,7 @@ export class Unpacked {
   #write(file: OpenFile, piece: Uint8Array): void {
     this.#isExceeded ||= this.#bytes + piece.length > this.place.bytes;
     if (this.#isExceeded) return;
-    doing("Cannot write", file.path, () => writeAll(file.fd, piece));
+    tryIo("Cannot write", file.path, () => writeAll(file.fd, piece));
     this.#bytes += piece.length;
     file.unsynced += piece.length;
     if (file.unsynced < syncEvery) return;
@@ -217,7 +191,7 @@ export class Unpacked {
     const file = this.#file;
     if (file === undefined) return;
     this.#file = undefined;
-    doing("Cannot write", file.path, () => closeSync(file.fd));
+    tryIo("Cannot write", file.path, () => closeSync(file.fd));
     this.#sync(file.path, "file", file.unsynced);
   }
 
@@ -233,7 +207,8 @@ export class Unpacked {
       this.#sync(join(this.#payload, ...this.#folders.slice(0, depth)), "directory");
     }
     for (let depth = same + 1; depth <= folders.length; depth++) {
-      makeFolder(join(this.#payload, ...folders.slice(0, depth)));
+      const path = join(this.#payload, ...folders.slice(0, depth));
+      tryNew("Cannot make the directory", path, () => makeFolder(path));
     }
     this.#folders = [...folders];
   }
@@ -250,15 +225,13 @@ export class Unpacked {
       throw new StellaError(
         "output_exists",
         `Cannot unpack ${shown(name)}: a file with this name was created meanwhile`,
+        { hint: "find out what created it, then unpack into a new or empty directory" },
       );
     }
     rename(join(this.#payload, name), target);
   }
 
-  /**
-   * Whatever fails here, the first error says more; the folder is then cleared with what came back
-   * to it.
-   */
+  /** Whatever fails here, the first error says more. */
   #undo(): void {
     for (const name of this.#list.names()) {
       const from = join(this.#payload, name);
@@ -270,49 +243,15 @@ export class Unpacked {
   }
 }
 
-/** Removes the folders of unpacks and exports that have ended. */
-function clearEnded(directory: string, own: string): void {
-  for (const name of readdirSync(directory).filter((one) => partialPattern.test(one))) {
-    const folder = join(directory, name);
-    if (folder === own || !lstatIfThere(folder)?.isDirectory()) continue;
-    const lock = lockOf(folder, directory);
-    try {
-      clearFolder(folder);
-    } finally {
-      lock.close();
-    }
-  }
-}
-
-function lockOf(folder: string, directory: string): Deno.FsFile {
-  const lock = lockPartial(folder);
-  if (lock !== undefined) return lock;
-  const text = `Cannot unpack into ${shown(directory)}: another unpack is running there`;
-  throw new StellaError("directory_held", text, {
-    hint: "wait until it has ended, or choose another directory",
-  });
-}
-
-function makeFolder(path: string): void {
-  doing("Cannot make the directory", path, () => {
-    mkdirSync(path);
-    chmodSync(path, 0o755);
-  });
-}
-
-function open(path: string, flags: string, mode: number): number {
-  return doing("Cannot make", path, () => openSync(path, flags, mode));
-}
-
 /**
- * Two names of a bundle may be one on the target, which does not tell cases or forms of letters
- * apart.
+ * As `tryIo`, for a new file or directory of the payload. If it exists already, two names of the
+ * bundle are one on the target, which does not tell cases or forms of letters apart.
  */
-function doing<T>(action: string, path: string, work: () => T): T {
+function tryNew<T>(action: string, path: string, make: () => T): T {
   try {
-    return work();
+    return tryIo(action, path, make);
   } catch (error) {
-    if (errnoOf(error) !== "EEXIST") throw ioError(action, path, error);
+    if (!(error instanceof StellaError) || errnoOf(error.cause) !== "EEXIST") throw error;
     throw new StellaError("case_collision", `${action} ${shown(path)}: the name is taken already`, {
       hint: "unpack to another file system: this one cannot tell two names of the bundle apart",
     });

@@ -7,7 +7,6 @@ import { join } from "node:path";
 import { type Reason, StellaError } from "../../src/domain/errors.ts";
 import type { ExportEvent } from "../../src/domain/export_event.ts";
 import { exportToStore } from "../../src/export/stored_export.ts";
-import { isBusy } from "../../src/output/recovery.ts";
 import { isTransient } from "../../src/export/transient.ts";
 import { OutputTransaction } from "../../src/output/output_transaction.ts";
 import { FileStore } from "../../src/store/files/store.ts";
@@ -162,5 +161,4 @@ Deno.test("transient failures are distinguished from permanent ones, also after 
   }
   assert.equal(isTransient(new StellaError("medium_failed", "disk is full")), false);
   assert.equal(isTransient(new Error("a defect")), false);
-  assert.equal(isBusy(new Error("another export runs there")), false);
 });
