@@ -4,7 +4,8 @@
  * so the same attestation has the same bytes every time.
  */
 import { Buffer } from "node:buffer";
-import { createHash, type KeyObject } from "node:crypto";
+import type { KeyObject } from "node:crypto";
+import { startSha256 } from "../domain/hash.ts";
 import { ed25519Fault } from "./ed25519_points.ts";
 
 export const payloadType = "application/vnd.in-toto+json";
@@ -19,7 +20,7 @@ export function preAuthEncoding(type: string, body: Uint8Array): Uint8Array {
 /** base64 of the SHA-256 of the public key's SPKI: our key id and sigstore's hint. */
 export function keyidOf(key: KeyObject): string {
   const spki = key.export({ type: "spki", format: "der" });
-  return createHash("sha256").update(spki).digest("base64");
+  return startSha256().update(spki).digest("base64");
 }
 
 export type Algorithm = "ed25519" | "p256";

@@ -2,7 +2,7 @@
  * manifest.json, the document that is signed. It lists every file beside it. This module fixes the
  * fields and their order; read_manifest.ts reads it strictly.
  */
-import { createHash } from "node:crypto";
+import { sha256 } from "../domain/hash.ts";
 
 export const manifestName = "manifest.json";
 export const attestationName = "manifest.json.sigstore.json";
@@ -113,5 +113,5 @@ function orderedFile(f: BundleFile): BundleFile {
 
 /** SHA-256 of the manifest's exact bytes, lowercase hex. */
 export function bundleDigest(manifestBytes: Uint8Array): string {
-  return createHash("sha256").update(manifestBytes).digest("hex");
+  return sha256(manifestBytes);
 }

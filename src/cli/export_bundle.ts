@@ -1,7 +1,6 @@
 /** `stella export bundle`: profile, key and output put together, then the pipeline. */
 import { basename, dirname, resolve } from "node:path";
-import { loadSigner, type MadeKey } from "../attest/sign/keys.ts";
-import { machineSigner } from "../attest/sign/machine_key.ts";
+import { loadSigner, machineSigner, type MadeKey } from "../attest/sign/keys.ts";
 import type { Signer } from "../attest/sign/signer.ts";
 import { manifestName } from "../bundle/manifest.ts";
 import { keyDirectory, machineKeyPath, requireStateDirectory } from "../config/paths.ts";

@@ -13,7 +13,7 @@ import type { Manager } from "../telemetry/notify.ts";
 import type { CommonFlags, Result } from "./command.ts";
 import { stopped } from "./event_loop.ts";
 import type { Host } from "./host.ts";
-import { machineKey } from "../attest/sign/machine_key.ts";
+import { machineKey } from "../attest/sign/keys.ts";
 import { probeAttestation } from "../verify/probe.ts";
 
 interface ServeFlags extends Pick<CommonFlags, "config"> {

@@ -13,8 +13,7 @@ import {
   writeSync,
 } from "node:fs";
 import { dirname, resolve } from "node:path";
-import { StellaError } from "./errors.ts";
-import { errnoOf, ioError } from "./io_errors.ts";
+import { errnoOf, ioError, tryIo } from "./io_errors.ts";
 
 /** Writes all of `bytes`, in as many calls as needed. */
 export function writeAll(fd: number, bytes: Uint8Array): void {
@@ -40,19 +39,16 @@ export function appendNew(
   mode: number,
   fill: (write: (bytes: Uint8Array) => void) => void,
 ): void {
-  let fd: number;
+  const fd = tryIo("Cannot make", path, () => openSync(path, "wx", mode));
   try {
-    fd = openSync(path, "wx", mode);
-  } catch (error) {
-    throw ioError("Cannot make", path, error);
-  }
-  try {
-    fchmodSync(fd, mode);
-    fill((bytes) => writeAll(fd, bytes));
-    fsyncSync(fd);
+    tryIo("Cannot write", path, () => {
+      fchmodSync(fd, mode);
+      fill((bytes) => writeAll(fd, bytes));
+      fsyncSync(fd);
+    });
   } catch (error) {
     rmSync(path, { force: true });
-    throw error instanceof StellaError ? error : ioError("Cannot write", path, error);
+    throw error;
   } finally {
     closeSync(fd);
   }
@@ -65,14 +61,13 @@ export function appendNew(
  */
 export function makeDirectories(path: string): void {
   const full = resolve(path);
-  try {
-    if (statSync(full, { throwIfNoEntry: false })?.isDirectory()) return;
-    if (dirname(full) !== full) makeDirectories(dirname(full));
+  const isThere = () => statSync(full, { throwIfNoEntry: false })?.isDirectory();
+  if (tryIo("Cannot make the directory", path, isThere)) return;
+  if (dirname(full) !== full) makeDirectories(dirname(full));
+  tryIo("Cannot make the directory", path, () => {
     mkdirSync(full);
     chmodSync(full, 0o755);
-  } catch (error) {
-    throw error instanceof StellaError ? error : ioError("Cannot make the directory", path, error);
-  }
+  });
   try {
     syncDirectory(dirname(full));
   } catch (error) {
@@ -104,9 +99,5 @@ export function isUnsupportedSync(error: unknown): boolean {
 }
 
 export function rename(from: string, to: string): void {
-  try {
-    renameSync(from, to);
-  } catch (error) {
-    throw ioError("Cannot give its name to", to, error);
-  }
+  tryIo("Cannot give its name to", to, () => renameSync(from, to));
 }

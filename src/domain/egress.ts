@@ -7,7 +7,7 @@
  * exactly that address. Connections to stella's own service (`stella status`, `health`) are exempt.
  */
 import { isIP } from "node:net";
-import { StellaError } from "./errors.ts";
+import { finding, StellaError } from "./errors.ts";
 
 export interface EgressConfig {
   /** Only listed destinations are allowed. */
@@ -57,7 +57,7 @@ export function egressPolicy(
     const where = `${isIP(hostname) === 6 ? `[${hostname}]` : hostname}:${port}`;
     throw new StellaError("egress_refused", `Cannot connect to ${where}: this site is sealed`, {
       hint: `add "${where}" to egress.allow in the configuration, if it is meant to be reached`,
-      findings: [{ kind: "policy", reason: "egress_refused", found: where }],
+      findings: [finding("egress_refused", { found: where })],
     });
   };
 }

@@ -64,7 +64,6 @@ export const reasons = {
     "argument_invalid",
     "argument_missing",
     "body_too_large",
-    "file_unsuitable",
     "headers_too_large",
     "host_unknown",
     "id_invalid",
@@ -313,6 +312,11 @@ export interface Finding {
   hint?: string;
 }
 
+/** A finding; its kind is the one of the reason. */
+export function finding(reason: Reason, facts: Omit<Finding, "kind" | "reason"> = {}): Finding {
+  return { kind: kindOf(reason), reason, ...facts };
+}
+
 export interface ErrorDetails {
   /** Everything found, where one message is not enough. */
   findings?: readonly Finding[] | undefined;
@@ -406,4 +410,23 @@ export function errorRecord(thrown: unknown): ErrorRecord {
   if (!(thrown instanceof StellaError)) return { code: "defect", reason: "defect", message };
   const { kind, reason, hint } = thrown;
   return { code: kind, reason, message, ...(hint === undefined ? {} : { hint }) };
+}
+
+/** An error without its class, which messages between threads do not preserve. */
+export interface Failure {
+  reason: Reason;
+  message: string;
+  details: Pick<ErrorDetails, "kind" | "hint" | "findings">;
+}
+
+export function failureOf(thrown: unknown): Failure {
+  if (!(thrown instanceof StellaError)) {
+    return { reason: "defect", message: messageOf(thrown), details: {} };
+  }
+  const { reason, message, kind, hint, findings } = thrown;
+  return { reason, message, details: { kind, hint, findings } };
+}
+
+export function errorOf({ reason, message, details }: Failure): StellaError {
+  return new StellaError(reason, message, details);
 }

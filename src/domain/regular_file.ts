@@ -5,7 +5,7 @@
  */
 import { closeSync, constants, fstatSync, openSync, readSync, type Stats } from "node:fs";
 import { StellaError } from "./errors.ts";
-import { ioError } from "./io_errors.ts";
+import { tryIo } from "./io_errors.ts";
 import { shown } from "./names.ts";
 
 // Windows has no such flag, and no FIFOs in its directories.
@@ -21,7 +21,7 @@ export function openToRead(path: string): number {
  * @param action for messages, such as `Cannot read the key`
  * @param max size in bytes
  * @param check examines the opened file @throws to refuse it
- * @throws StellaError usage if it is not a regular file, io
+ * @throws StellaError io, for another kind of file and for a larger one too
  */
 export function readRegular(
   action: string,
@@ -29,7 +29,7 @@ export function readRegular(
   max: number,
   check: (stat: Stats) => void = () => {},
 ): Uint8Array {
-  try {
+  return tryIo(action, path, () => {
     const fd = openToRead(path);
     try {
       const stat = fstatSync(fd);
@@ -42,9 +42,7 @@ export function readRegular(
     } finally {
       closeSync(fd);
     }
-  } catch (error) {
-    throw error instanceof StellaError ? error : ioError(action, path, error);
-  }
+  });
 }
 
 /**
@@ -83,5 +81,7 @@ function readAll(fd: number, max: number): Uint8Array {
 }
 
 function refused(action: string, path: string, reason: string): StellaError {
-  return new StellaError("file_unsuitable", `${action} ${shown(path)}: ${reason}`);
+  return new StellaError("path_unusable", `${action} ${shown(path)}: ${reason}`, {
+    hint: "name a regular file of a reasonable size",
+  });
 }

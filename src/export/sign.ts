@@ -1,6 +1,5 @@
 /** Creates the manifest, the attestation and the HMAC signature. */
-import { signWithSecret } from "../attest/sign/hmac.ts";
-import { attest, type Signer } from "../attest/sign/signer.ts";
+import { attest, type Signer, signWithSecret } from "../attest/sign/signer.ts";
 import { encodeStatement } from "../attest/statement.ts";
 import {
   attestationName,

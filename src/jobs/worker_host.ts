@@ -2,8 +2,8 @@
  * Runs each job in its own worker, so that leaks and crashes end with it. A worker that crashes or
  * is silent for too long fails only its job.
  */
-import { StellaError } from "../domain/errors.ts";
-import { errorOf, type FromWorker, type ToWorker } from "./worker_protocol.ts";
+import { errorOf, StellaError } from "../domain/errors.ts";
+import type { FromWorker, ToWorker } from "./worker_protocol.ts";
 
 export interface WorkerRun<Job, Event> {
   /** The module to start: the main module; in a bundled program the bundle itself. */

@@ -2,8 +2,8 @@
  * The worker's side: takes one job, runs it, and reports the result. Small, because every job loads
  * it again.
  */
-import { StellaError } from "../domain/errors.ts";
-import { failureOf, type FromWorker, type ToWorker } from "./worker_protocol.ts";
+import { failureOf, StellaError } from "../domain/errors.ts";
+import type { FromWorker, ToWorker } from "./worker_protocol.ts";
 
 /** Milliseconds between heartbeats. */
 const heartbeatInterval = 5_000;

@@ -3,7 +3,7 @@
  * merged against the index, verdict. It fails closed. It uses only node: built-ins and our own
  * code, writes nothing, opens no connection and no database, and needs no temporary space.
  */
-import { type Finding, StellaError } from "../domain/errors.ts";
+import { type Finding, finding, StellaError } from "../domain/errors.ts";
 import { checkAttestation, type Checked, maxAttestationBytes } from "../attest/check/check.ts";
 import { checkHmac } from "../attest/check/hmac.ts";
 import type { TrustedKey } from "../attest/check/trust.ts";
@@ -41,22 +41,15 @@ export async function verifyBundle(source: BundleSource, options: VerifyOptions)
   const attested = await checkSigner(source, manifestBytes, options);
   attested.findings.forEach((finding) => findings.add(finding));
   const facts = signerFacts(attested);
-  if (attested.findings.some((f) => f.kind === "signature")) {
-    return {
-      ...computeVerdict(findings.all(), false),
-      ...facts,
-      filesVerified: 0,
-      findings: findings.all(),
-    };
+  const verdict = (integrityOnly = false) => computeVerdict(findings.all(), integrityOnly);
+  if (attested.findings.some(({ kind }) => kind === "signature")) {
+    return { ...verdict(), ...facts, filesVerified: 0, findings: findings.all() };
   }
   const manifest = readManifest(manifestBytes);
-  await options.begin?.(
-    manifest,
-    !computeVerdict(findings.all(), options.integrityOnly ?? false).ok,
-  );
+  await options.begin?.(manifest, !verdict(options.integrityOnly).ok);
   const filesVerified = await checkContent(source, manifest, findings, options);
   return {
-    ...computeVerdict(findings.all(), options.integrityOnly ?? false),
+    ...verdict(options.integrityOnly),
     bundle: bundleFacts(manifest, manifestBytes),
     ...facts,
     filesVerified,
@@ -67,51 +60,40 @@ export async function verifyBundle(source: BundleSource, options: VerifyOptions)
 async function readManifestBytes(source: BundleSource): Promise<Uint8Array> {
   const bytes = await readSmall(source, manifestName, maxManifestBytes);
   if (bytes !== undefined) return bytes;
-  throw new StellaError(
-    "manifest_missing",
-    `Cannot verify ${shown(source.name)}: no ${manifestName} in it`,
-    {
-      hint: "name the directory of the bundle; if the export was interrupted, run it again",
-    },
-  );
+  const text = `Cannot verify ${shown(source.name)}: no ${manifestName} in it`;
+  throw new StellaError("manifest_missing", text, {
+    hint: "name the directory of the bundle; if the export was interrupted, run it again",
+  });
 }
 
 async function checkSigner(
   source: BundleSource,
   manifestBytes: Uint8Array,
   { trusted, secrets }: VerifyOptions,
-): Promise<Attested> {
+): Promise<Checked> {
   const attested = await checkKeys(source, manifestBytes, trusted);
   if (secrets === undefined) {
     const found = source.sequential ? await checkUnusedHmac(source, manifestBytes) : [];
     return { ...attested, findings: [...attested.findings, ...found] };
   }
-  const sealed = await checkHmacSignature(source, manifestBytes, secrets);
-  const broken = attested.findings.filter((finding) => finding.kind === "signature");
-  return { ...sealed, findings: [...broken, ...sealed.findings] };
+  const signed = await checkHmacSignature(source, manifestBytes, secrets);
+  const broken = attested.findings.filter(({ kind }) => kind === "signature");
+  return { ...signed, findings: [...broken, ...signed.findings] };
 }
-
-/** The signer of the manifest, by key pair or shared secret. */
-type Attested = Omit<Checked, "signer"> & { signer?: { keyid: string; name: string } };
 
 async function checkHmacSignature(
   source: BundleSource,
   manifestBytes: Uint8Array,
   secrets: readonly SharedSecret[],
-): Promise<Attested> {
+): Promise<Checked> {
   const bytes = await readSmall(source, hmacName, maxAttestationBytes, "malformed");
-  if (bytes !== undefined) {
-    const { secret, findings } = checkHmac(hmacName, bytes, manifestBytes, secrets);
-    return secret === undefined ? { findings } : { signer: secret, findings };
-  }
-  const finding: Finding = {
-    kind: "untrusted",
-    reason: "hmac_missing",
+  if (bytes !== undefined) return checkHmac(hmacName, bytes, manifestBytes, secrets);
+  const missing = finding("hmac_missing", {
     path: hmacName,
     found: "no HMAC signature by a shared secret",
     hint: "export the bundle with --secret FILE, or verify it with a public key",
-  };
-  return { findings: [finding] };
+  });
+  return { findings: [missing] };
 }
 
 /**
@@ -122,11 +104,8 @@ async function checkUnusedHmac(source: BundleSource, manifest: Uint8Array): Prom
   const bytes = await readSmall(source, hmacName, maxAttestationBytes, "entry_unexpected");
   if (bytes === undefined) return [];
   const { findings } = checkHmac(hmacName, bytes, manifest, []);
-  return findings.filter(({ kind }) => kind === "signature").map((finding) => ({
-    ...finding,
-    kind: "unexpected",
-    reason: "entry_unexpected",
-  }));
+  return findings.filter(({ kind }) => kind === "signature")
+    .map((found) => ({ ...found, ...finding("entry_unexpected") }));
 }
 
 async function checkKeys(
@@ -138,17 +117,15 @@ async function checkKeys(
   if (bytes !== undefined) {
     return checkAttestation(attestationName, bytes, manifestBytes, trusted);
   }
-  const finding: Finding = {
-    kind: "untrusted",
-    reason: "attestation_missing",
+  const missing = finding("attestation_missing", {
     path: attestationName,
     found: "attestation not found",
     hint: "copy the attestation too, or check integrity only with --integrity-only",
-  };
-  return { findings: [finding] };
+  });
+  return { findings: [missing] };
 }
 
-function signerFacts(attested: Attested): Pick<Verdict, "signer" | "claimedKeyid"> {
+function signerFacts(attested: Checked): Pick<Verdict, "signer" | "claimedKeyid"> {
   const { signer, claimedKeyid } = attested;
   if (signer !== undefined) return { signer: { keyid: signer.keyid, name: signer.name } };
   return claimedKeyid === undefined ? {} : { claimedKeyid };

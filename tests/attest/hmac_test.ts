@@ -14,7 +14,7 @@ import {
   preAuthEncoding,
 } from "../../src/attest/dsse.ts";
 import { newSecret, readSecret, secretFrom } from "../../src/attest/secret.ts";
-import { signWithSecret } from "../../src/attest/sign/hmac.ts";
+import { signWithSecret } from "../../src/attest/sign/signer.ts";
 import { loadSigner, makeSecret } from "../../src/attest/sign/keys.ts";
 import { encodeStatement } from "../../src/attest/statement.ts";
 import { sha256 } from "../../src/domain/hash.ts";
@@ -43,7 +43,7 @@ function statementOf(bundleDigest: string): Uint8Array {
 
 /** code, reason and signer of a check with the one secret. */
 function verdictOf(bytes: Uint8Array, secrets = [secret], over = manifest) {
-  const { secret: by, findings } = checkHmac(file, bytes, over, secrets);
+  const { signer: by, findings } = checkHmac(file, bytes, over, secrets);
   return [findings[0]?.kind ?? "ok", findings[0]?.reason ?? by?.name];
 }
 

@@ -4,7 +4,7 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { StellaError } from "../../src/domain/errors.ts";
 import { keysAt, keysInDirectory, readPublicKey } from "../../src/attest/check/trust.ts";
-import { isOnRemovableMedia } from "../../src/attest/media.ts";
+import { isOnRemovableMedia } from "../../src/attest/sign/keys.ts";
 import { testKey, withDirectory, writeFiles } from "../support/bundle_fixture.ts";
 
 function assertUsage(run: () => unknown, reason: RegExp): void {
@@ -85,7 +85,11 @@ Deno.test("a trust directory gives its *.pub files, by name, and nothing else", 
 
 Deno.test("--trust is refused if the path has no key", async () => {
   await withDirectory((root) => {
-    assertUsage(() => keysAt(root), /no \*\.pub file/);
+    assert.throws(() => keysAt(root), {
+      kind: "usage",
+      message: /no \*\.pub file/,
+      hint: /^name /,
+    });
     assert.throws(() => keysAt(join(root, "none")), {
       kind: "io",
       message: /Cannot read the trusted key .*none": no such file/,

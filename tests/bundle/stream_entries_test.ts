@@ -3,7 +3,7 @@
  * and nothing else.
  */
 import assert from "node:assert/strict";
-import { signWithSecret } from "../../src/attest/sign/hmac.ts";
+import { signWithSecret } from "../../src/attest/sign/signer.ts";
 import { newSecret, secretFrom } from "../../src/attest/secret.ts";
 import { encodeStatement } from "../../src/attest/statement.ts";
 import {

@@ -4,7 +4,7 @@ import { mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createSigning } from "../../src/service/signing.ts";
-import { machineKey } from "../../src/attest/sign/machine_key.ts";
+import { machineKey } from "../../src/attest/sign/keys.ts";
 import { machineKeyPath } from "../../src/config/paths.ts";
 
 interface Scene {

@@ -16,7 +16,7 @@ import { dirname, join } from "node:path";
 import { StellaError } from "../../src/domain/errors.ts";
 import type { TrustedKey } from "../../src/attest/check/trust.ts";
 import { type Algorithm, keyidOf } from "../../src/attest/dsse.ts";
-import { attest, type Signer, signerFromPem } from "../../src/attest/sign/signer.ts";
+import { attest, type Signer, signerFrom } from "../../src/attest/sign/signer.ts";
 import { encodeStatement } from "../../src/attest/statement.ts";
 import { archiveName, volumeName } from "../../src/bundle/archive_writer.ts";
 import { sha256 } from "../../src/domain/hash.ts";
@@ -65,7 +65,7 @@ export function testKey(name = "test", algorithm: Algorithm = "ed25519"): TestKe
   const spki = createPublicKey(privatePem);
   const publicPem = spki.export({ type: "spki", format: "pem" }) as string;
   const trusted = { keyid: keyidOf(spki), name, path: `${name}.pub`, algorithm, key: spki };
-  return { signer: signerFromPem(privatePem, name), trusted, privatePem, publicPem };
+  return { signer: signerFrom(createPrivateKey(privatePem), name), trusted, privatePem, publicPem };
 }
 
 /** RFC 8410: a PKCS#8 Ed25519 key is this prefix and a seed. */

@@ -5,7 +5,7 @@
 import { appendFileSync, existsSync, readFileSync } from "node:fs";
 import { createHash } from "node:crypto";
 import { join } from "node:path";
-import { machineKey } from "../../src/attest/sign/machine_key.ts";
+import { machineKey } from "../../src/attest/sign/keys.ts";
 import { runServe } from "../../src/cli/serve.ts";
 import { machineKeyPath } from "../../src/config/paths.ts";
 import { StellaError } from "../../src/domain/errors.ts";

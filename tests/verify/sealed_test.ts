@@ -4,7 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { newSecret, secretFrom } from "../../src/attest/secret.ts";
-import { signWithSecret } from "../../src/attest/sign/hmac.ts";
+import { signWithSecret } from "../../src/attest/sign/signer.ts";
 import { encodeStatement } from "../../src/attest/statement.ts";
 import { sha256 } from "../../src/domain/hash.ts";
 import { attestationName, hmacName, manifestName } from "../../src/bundle/manifest.ts";

@@ -6,7 +6,7 @@
  * An invalid signature and a valid one by an unknown key differ: `signature` findings end
  * verification, an unknown signer does not stop the other checks, and neither is success.
  */
-import { type Finding, messageOf } from "../../domain/errors.ts";
+import { type Finding, finding, messageOf, type ReasonOf } from "../../domain/errors.ts";
 import { isObject, type JsonObject } from "../../domain/json.ts";
 import { Buffer } from "node:buffer";
 import { verify } from "node:crypto";
@@ -14,7 +14,6 @@ import { sha256 } from "../../domain/hash.ts";
 import { shown } from "../../domain/names.ts";
 import { parseStrict } from "../../bundle/strict_json.ts";
 import {
-  type Algorithm,
   type Attestation,
   digestOf,
   encodeBundle,
@@ -30,24 +29,16 @@ import type { TrustedKey } from "./trust.ts";
 export const maxAttestationBytes = 4 * 1024 * 1024;
 
 export interface Checked {
-  /** The trusted key that made a valid signature. */
-  signer?: TrustedKey;
+  /** The trusted key, or the secret, that made a valid signature. */
+  signer?: { keyid: string; name: string };
   /** The signer that the attestation claims; proves nothing by itself. */
   claimedKeyid?: string;
   findings: Finding[];
 }
 
-/** Kinds of signature failures; also the `reason` label of export_attestation_failures_total. */
-type Reason =
-  | "signature_invalid"
-  | "payload_type"
-  | "predicate_type"
-  | "subject_mismatch"
-  | "malformed";
-
 /** A refusal that becomes a finding. */
 export class Refused extends Error {
-  constructor(readonly reason: Reason, message: string) {
+  constructor(readonly reason: ReasonOf<"signature">, message: string) {
     super(message);
   }
 }
@@ -75,10 +66,8 @@ export function checkAttestation(
       : { signer, claimedKeyid, findings: [] };
   } catch (error) {
     if (!(error instanceof Refused)) throw error;
-    const finding = refusal(path, error);
-    return claimedKeyid === undefined
-      ? { findings: [finding] }
-      : { claimedKeyid, findings: [finding] };
+    const findings = [refusal(path, error)];
+    return claimedKeyid === undefined ? { findings } : { claimedKeyid, findings };
   }
 }
 
@@ -95,24 +84,20 @@ function checkHint({ hint, keyid = hint }: Attestation): string {
 }
 
 export function refusal(path: string, error: Refused): Finding {
-  return {
-    kind: "signature",
-    reason: error.reason,
+  return finding(error.reason, {
     path,
     found: error.message,
-    hint: "the bundle or its attestation was changed after signing: get it again from its origin",
-  };
+    hint: "get it again from its origin: the bundle or its attestation was changed after signing",
+  });
 }
 
 function unknownSigner(path: string, keyid: string): Finding {
-  return {
-    kind: "untrusted",
-    reason: "key_unknown",
+  return finding("key_unknown", {
     path,
     found: `signed by the key ${keyid}, which is not trusted here`,
-    hint:
-      "get the signer's public key another way and give it with --trust FILE, or keep it by `stella keys trust FILE`",
-  };
+    hint: "get the signer's public key another way and give it with --trust FILE, or keep it " +
+      "by `stella keys trust FILE`",
+  });
 }
 
 /** Whether one of `keys` made the signature of the envelope, according to the DSSE protocol. */
@@ -123,7 +108,7 @@ export function verifyEnvelope(
   const signed = preAuthEncoding(envelope.payloadType, envelope.payload);
   return keys.find((one) => {
     try {
-      return verify(digestOf(one.algorithm as Algorithm), signed, one.key, envelope.signature);
+      return verify(digestOf(one.algorithm), signed, one.key, envelope.signature);
     } catch {
       return false;
     }

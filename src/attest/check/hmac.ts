@@ -4,17 +4,11 @@
  */
 import { Buffer } from "node:buffer";
 import { timingSafeEqual } from "node:crypto";
-import type { Finding } from "../../domain/errors.ts";
+import { type Finding, finding } from "../../domain/errors.ts";
 import { sha256 } from "../../domain/hash.ts";
 import { encodeEnvelope, type Envelope } from "../dsse.ts";
 import { macOf, type SharedSecret } from "../secret.ts";
-import { checkStatement, parse, readDsse, refusal, Refused } from "./check.ts";
-
-export interface CheckedHmac {
-  /** The secret that made the signature. */
-  secret?: SharedSecret;
-  findings: Finding[];
-}
+import { type Checked, checkStatement, parse, readDsse, refusal, Refused } from "./check.ts";
 
 /**
  * Checks the envelope file `bytes` over the manifest's exact bytes against the local secrets.
@@ -26,7 +20,7 @@ export function checkHmac(
   bytes: Uint8Array,
   manifestBytes: Uint8Array,
   secrets: readonly SharedSecret[],
-): CheckedHmac {
+): Checked {
   try {
     const envelope = readDsse(parse(bytes, "the envelope"));
     const keyid = checkKeyid(envelope.keyid);
@@ -36,7 +30,7 @@ export function checkHmac(
       throw new Refused("malformed", "the envelope is not in the one encoding of the format");
     }
     if (secret === undefined) return { findings: [unknownSecret(path, keyid)] };
-    return { secret, findings: [] };
+    return { signer: secret, findings: [] };
   } catch (error) {
     if (!(error instanceof Refused)) throw error;
     return { findings: [refusal(path, error)] };
@@ -68,11 +62,9 @@ function checkKeyid(keyid = ""): string {
 }
 
 function unknownSecret(path: string, keyid: string): Finding {
-  return {
-    kind: "untrusted",
-    reason: "key_unknown",
+  return finding("key_unknown", {
     path,
     found: `signed with the secret ${keyid}, which is not the given one`,
     hint: "use the secret file that the exporting site uses",
-  };
+  });
 }

@@ -10,7 +10,7 @@ import { dirname, isAbsolute, join, parse, resolve, sep } from "node:path";
 import { shown } from "../../domain/names.ts";
 import { maxDirectoryBytes } from "../../bundle/source.ts";
 import { StellaError } from "../../domain/errors.ts";
-import { ioError } from "../../domain/io_errors.ts";
+import { tryIo } from "../../domain/io_errors.ts";
 import { isWithin, withAncestors } from "../../domain/real_path.ts";
 
 /** Large, and described by the index alone: nobody looks for a key there. */
@@ -30,10 +30,10 @@ export function refuseTrustFromMedia(
 ): void {
   const bundle = real(bundleDirectory);
   const places = [...linksOf(trustPath), real(trustPath)];
-  if (places.some((path) => isIn(path, bundle))) throw inDirectory(trustPath);
+  if (places.some((path) => isIn(path, bundle))) throw refused(trustPath, inDirectory);
   const device = lstatSync(bundle).dev;
   if (holds(machine, device)) return;
-  if (places.some((path) => lstatSync(path).dev === device)) throw onMedium(trustPath);
+  if (places.some((path) => lstatSync(path).dev === device)) throw refused(trustPath, onMedium);
 }
 
 /**
@@ -53,18 +53,13 @@ export function refuseOpenedFromMedia(
   if (found === undefined) {
     throw refused(trustPath, "the bundle's directory has too many files to compare it with");
   }
-  if (found) throw inDirectory(trustPath);
+  if (found) throw refused(trustPath, inDirectory);
   const device = lstatSync(bundle).dev;
-  if (opened.dev === device && !holds(machine, device)) throw onMedium(trustPath);
+  if (opened.dev === device && !holds(machine, device)) throw refused(trustPath, onMedium);
 }
 
-function inDirectory(trustPath: string): StellaError {
-  return refused(trustPath, "it is in the bundle's own directory");
-}
-
-function onMedium(trustPath: string): StellaError {
-  return refused(trustPath, "it is on the bundle's own medium");
-}
+const inDirectory = "it is in the bundle's own directory";
+const onMedium = "it is on the bundle's own medium";
 
 function refused(trustPath: string, reason: string): StellaError {
   return new StellaError("trust_from_medium", `Cannot trust ${shown(trustPath)}: ${reason}`, {
@@ -73,11 +68,7 @@ function refused(trustPath: string, reason: string): StellaError {
 }
 
 function real(path: string): string {
-  try {
-    return realpathSync(path);
-  } catch (error) {
-    throw ioError("Cannot look for", path, error);
-  }
+  return tryIo("Cannot look for", path, () => realpathSync(path));
 }
 
 /** By path, or because a directory above it is the bundle's directory under another name. */

@@ -6,7 +6,7 @@ import { createPublicKey, type KeyObject } from "node:crypto";
 import { readdirSync, type Stats, statSync } from "node:fs";
 import { basename, join } from "node:path";
 import { messageOf, StellaError } from "../../domain/errors.ts";
-import { errnoOf, ioError } from "../../domain/io_errors.ts";
+import { errnoOf, ioError, tryIo } from "../../domain/io_errors.ts";
 import { shown } from "../../domain/names.ts";
 import { readRegular } from "../../domain/regular_file.ts";
 import { type Algorithm, checkPublicKey, keyidOf } from "../dsse.ts";
@@ -30,14 +30,11 @@ export function readPublicKey(path: string, guard: KeyGuard = () => {}): Trusted
   const bytes = readRegular("Cannot read the public key", path, maxKeyBytes, check);
   const pem = new TextDecoder().decode(bytes);
   if (!/^\s*-----BEGIN PUBLIC KEY-----/.test(pem)) {
-    throw new StellaError(
-      "key_invalid",
-      `Cannot use ${shown(path)} as a public key: not an SPKI PEM`,
-      {
-        hint:
-          "a public key begins with -----BEGIN PUBLIC KEY-----; `stella keys show --public` prints one",
-      },
-    );
+    const text = `Cannot use ${shown(path)} as a public key: not an SPKI PEM`;
+    throw new StellaError("key_invalid", text, {
+      hint: "name a file that begins with -----BEGIN PUBLIC KEY-----, as `stella keys show " +
+        "--public` prints it",
+    });
   }
   return publicKeyFrom(pem, path);
 }
@@ -83,17 +80,17 @@ export function keysInDirectory(directory: string, guard: KeyGuard = () => {}): 
   return keys.map((name) => readPublicKey(join(directory, name), guard));
 }
 
-/** The keys of a `--trust` argument: a file, or a directory with at least one key. */
+/**
+ * The keys of a `--trust` argument: a file, or a directory with at least one key.
+ * @throws StellaError usage, config, io
+ */
 export function keysAt(path: string, guard: KeyGuard = () => {}): TrustedKey[] {
-  let directory: boolean;
-  try {
-    directory = statSync(path).isDirectory();
-  } catch (error) {
-    throw ioError("Cannot read the trusted key", path, error);
-  }
-  if (!directory) return [readPublicKey(path, guard)];
+  const isDirectory = () => statSync(path).isDirectory();
+  if (!tryIo("Cannot read the trusted key", path, isDirectory)) return [readPublicKey(path, guard)];
   guard(path);
   const keys = keysInDirectory(path, guard);
   if (keys.length > 0) return keys;
-  throw new StellaError("key_missing", `Cannot trust ${shown(path)}: no *.pub file in it`);
+  throw new StellaError("argument_invalid", `Cannot trust ${shown(path)}: no *.pub file in it`, {
+    hint: "name a public key, or a directory that has at least one *.pub file",
+  });
 }

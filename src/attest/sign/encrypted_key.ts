@@ -2,7 +2,7 @@
  * Private keys protected by a passphrase: PKCS#8 `ENCRYPTED PRIVATE KEY` (RFC 5958) with PBES2 (RFC
  * 8018): PBKDF2 with HMAC-SHA-256 and AES-256-CBC, which OpenSSL 1.1 and later reads. Implemented
  * here because node:crypto's export uses only 2,048 iterations, too few for a typed passphrase.
- * Passphrases are read from files: arguments and variables are visible to other processes.
+ * Passphrases are read from files: other processes can see arguments and variables.
  */
 import { Buffer } from "node:buffer";
 import { createCipheriv, type KeyObject, pbkdf2Sync, randomBytes } from "node:crypto";

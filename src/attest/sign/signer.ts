@@ -8,27 +8,19 @@ import {
   checkPublicKey,
   digestOf,
   encodeBundle,
+  encodeEnvelope,
   keyidOf,
   payloadType,
   preAuthEncoding,
 } from "../dsse.ts";
+import { macOf, type SharedSecret } from "../secret.ts";
 
 export interface Signer {
   readonly keyid: string;
   sign(bytes: Uint8Array): Uint8Array;
 }
 
-/**
- * @param name for messages
- * @param passphrase given only if the key is protected by one
- * @throws StellaError usage if the PEM (PKCS#8) is not an Ed25519 or P-256 private key, or the
- * passphrase is wrong
- */
-export function signerFromPem(pem: string, name: string, passphrase?: string): Signer {
-  return signerFrom(privateKeyFrom(pem, name, passphrase), name);
-}
-
-/** @throws StellaError usage if the key is neither Ed25519 nor P-256 */
+/** @throws StellaError config if the key is neither Ed25519 nor P-256 */
 export function signerFrom(key: KeyObject, name: string): Signer {
   const publicKey = createPublicKey(key);
   const checked = checkPublicKey(publicKey);
@@ -46,7 +38,11 @@ function signed(bytes: Uint8Array, key: KeyObject, algorithm: Algorithm): Uint8A
   return lowSignature(sign(digest, bytes, { key, dsaEncoding: "ieee-p1363" }));
 }
 
-/** @throws StellaError usage */
+/**
+ * @param name for messages
+ * @param passphrase given only if the key is protected by one
+ * @throws StellaError config if the PEM (PKCS#8) is not a private key, or the passphrase is wrong
+ */
 export function privateKeyFrom(pem: string, name: string, passphrase?: string): KeyObject {
   if (isEncrypted(pem) !== (passphrase !== undefined)) throw passphraseFault(name, passphrase);
   try {
@@ -65,35 +61,36 @@ function noKey(name: string, cause: unknown): StellaError {
 }
 
 function passphraseFault(name: string, passphrase: string | undefined): StellaError {
-  return passphrase === undefined
-    ? new StellaError(
-      "passphrase_invalid",
-      `Cannot use the key ${name}: it is protected by a passphrase`,
-      { hint: "give the file that holds the passphrase with --key-passphrase-file FILE" },
-    )
-    : new StellaError(
-      "passphrase_invalid",
-      `Cannot use the key ${name}: it is not protected by a passphrase, but one was given`,
-      { hint: "leave --key-passphrase-file out, or name the key that it belongs to" },
-    );
+  const [reason, hint] = passphrase === undefined
+    ? [
+      "it is protected by a passphrase",
+      "give the file that holds the passphrase with --key-passphrase-file FILE",
+    ]
+    : [
+      "it is not protected by a passphrase, but one was given",
+      "leave --key-passphrase-file out, or name the key that it belongs to",
+    ];
+  return new StellaError("passphrase_invalid", `Cannot use the key ${name}: ${reason}`, { hint });
 }
 
 /** OpenSSL reports a wrong passphrase and an unsupported cipher in the same way. */
 function notOpened(name: string, cause: unknown): StellaError {
-  return new StellaError(
-    "passphrase_invalid",
-    `Cannot open the key ${name}: wrong passphrase`,
-    {
-      cause,
-      hint:
-        "check the passphrase file; if it is right, the cipher is not supported: convert the key with " +
-        "`openssl pkcs8 -topk8 -v2 aes-256-cbc -v2prf hmacWithSHA256`",
-    },
-  );
+  const text = `Cannot open the key ${name}: wrong passphrase`;
+  return new StellaError("passphrase_invalid", text, {
+    cause,
+    hint: "check the passphrase file; if it is right, the cipher is not supported: convert the " +
+      "key with `openssl pkcs8 -topk8 -v2 aes-256-cbc -v2prf hmacWithSHA256`",
+  });
 }
 
 /** The attestation file for a statement: a DSSE envelope in a sigstore bundle. */
 export function attest(statement: Uint8Array, signer: Signer): Uint8Array {
   const signature = signer.sign(preAuthEncoding(payloadType, statement));
   return encodeBundle({ payloadType, payload: statement, signature, hint: signer.keyid });
+}
+
+/** The file `manifest.json.hmac.json`: the envelope with the HMAC by a shared secret. */
+export function signWithSecret(secret: SharedSecret, statement: Uint8Array): Uint8Array {
+  const signature = macOf(secret, payloadType, statement);
+  return encodeEnvelope({ payloadType, payload: statement, keyid: secret.keyid, signature });
 }
