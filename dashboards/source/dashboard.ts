@@ -3,7 +3,7 @@
  * has no URL and no `__inputs`, so that the file can be imported without a network.
  */
 import { type Panel, prometheus, type Variable } from "./grafana.ts";
-import { panel, type PanelSource, sizeOf } from "./panels.ts";
+import { panel, type Panels, sizeOf } from "./panels.ts";
 import { ofInstances } from "./queries.ts";
 
 export interface DashboardSource {
@@ -11,26 +11,30 @@ export interface DashboardSource {
   title: string;
   description: string;
   /** Panels below the heading of their row; the top row may have none. */
-  rows: { title?: string; panels: PanelSource[] }[];
+  rows: { title?: string; panels: Panels }[];
   /** Variables besides the common ones. */
   variables?: Variable[];
 }
 
 export type Dashboard = ReturnType<typeof dashboard> & { [setting: string]: unknown };
 
+type Titled = [title: string, panel: Panels[string]];
+
 /**
  * Splits the panels of a row into lines of full width. Neighbours of the same size share a line,
  * and several lines are filled as evenly as possible: five graphs become three and two.
  */
-function lines(panels: readonly PanelSource[]): PanelSource[][] {
-  const groups: PanelSource[][] = [];
-  for (const one of panels) {
+function lines(panels: Panels): Titled[][] {
+  const groups: Titled[][] = [];
+  for (const one of Object.entries(panels)) {
     const last = groups.at(-1);
-    if (last?.[0] !== undefined && sizeOf(last[0]) === sizeOf(one)) last.push(one);
+    if (last?.[0] !== undefined && sizeOf(last[0][1]) === sizeOf(one[1])) last.push(one);
     else groups.push([one]);
   }
   return groups.flatMap((group) => {
-    const count = Math.ceil(group.length / Math.min(...group.map((one) => sizeOf(one).perLine)));
+    const count = Math.ceil(
+      group.length / Math.min(...group.map(([, one]) => sizeOf(one).perLine)),
+    );
     const start = (line: number) => Math.ceil(line * group.length / count);
     return Array.from({ length: count }, (_, at) => group.slice(start(at), start(at + 1)));
   });
@@ -42,13 +46,13 @@ const openRows = 2;
 /** Assigns positions and ids in reading order. */
 function placed(rows: DashboardSource["rows"]): Panel[] {
   let [id, y, titled] = [0, 0, 0];
-  const below = (panels: readonly PanelSource[]) =>
+  const below = (panels: Panels) =>
     lines(panels).flatMap((line) => {
-      const h = Math.max(...line.map((one) => sizeOf(one).height));
+      const h = Math.max(...line.map(([, one]) => sizeOf(one).height));
       const column = (at: number) => Math.floor(24 * at / line.length);
-      const made = line.map((source, at) => {
+      const made = line.map(([title, source], at) => {
         const gridPos = { x: column(at), y, w: column(at + 1) - column(at), h };
-        return panel(source, { id: ++id, gridPos });
+        return panel(source, { id: ++id, gridPos, title });
       });
       y += h;
       return made;
@@ -111,12 +115,7 @@ const variables: Variable[] = [
 ];
 
 /** An annotation on every graph where the query has a value. */
-function annotation(
-  name: string,
-  iconColor: string,
-  expr: string,
-  textFormat: string,
-) {
+function annotation(name: string, iconColor: string, expr: string, textFormat: string) {
   return {
     name,
     datasource: prometheus,

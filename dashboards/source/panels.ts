@@ -5,22 +5,16 @@ import { type Panel, prometheus, type Target, tempo, type TraceTarget } from "./
 type Unit = "s" | "bytes" | "Bps" | "reqps" | "percentunit" | "short" | "none" | "bool_yes_no";
 
 export interface PanelSource {
-  /**
-   * `lines` over time, where it is left out; `bars` are stacked and count what happened in each
-   * minute; `heatmap` shows the buckets of a histogram; `stat` and `table` show the newest values;
-   * `traces` and `spans` list what a search finds.
-   */
-  type?: keyof typeof types;
-  title: string;
+  type: keyof typeof types;
   /** What the panel shows, how to read it, and what it does not show. */
   description: string;
-  /** `short`, a plain number, where it is left out; `none` in tables. */
-  unit?: Unit;
   /**
    * By legend, where `{{label}}` stands for the value of a label: queries in PromQL. Of traces and
    * spans: one search in TraceQL.
    */
   queries: Record<string, string>;
+  /** `short`, a plain number, where it is left out; `none` in tables. */
+  unit?: Unit;
   /** The end of the axis, where that is known. */
   max?: number;
   /** A regular expression for legends of limits: dashed, red, not filled. */
@@ -30,6 +24,39 @@ export interface PanelSource {
   /** For a table: the title of the value column, which is omitted without one. */
   valueColumn?: string;
 }
+
+/** Panels of a row by their titles, in reading order. */
+export type Panels = Record<string, PanelSource>;
+
+type Settings = Omit<PanelSource, "type" | "description" | "queries">;
+
+function declare(type: keyof typeof types, common: Settings = {}) {
+  return (description: string, queries: Record<string, string>, own: Settings = {}) => ({
+    type,
+    description,
+    queries,
+    ...common,
+    ...own,
+  });
+}
+
+/** Graphs over time, by the unit of their axis. */
+export const lines = declare("lines");
+export const seconds = declare("lines", { unit: "s" });
+export const bytes = declare("lines", { unit: "bytes" });
+export const bytesPerSecond = declare("lines", { unit: "Bps" });
+export const perSecond = declare("lines", { unit: "reqps" });
+export const share = declare("lines", { unit: "percentunit", max: 1 });
+/** Stacked; they count what happened in each minute. */
+export const bars = declare("bars");
+/** The buckets of a histogram. */
+export const heatmap = declare("heatmap");
+/** The newest values. */
+export const stat = declare("stat");
+export const table = declare("table");
+/** What a search in the trace store finds. */
+export const traceSearch = declare("traces");
+export const spanSearch = declare("spans");
 
 /** Source text may be wrapped anywhere. */
 const joined = (text: string) => text.trim().replaceAll(/\s+/g, " ");
@@ -81,7 +108,7 @@ type Look = Pick<Panel, "type" | "interval" | "options" | "transformations"> & {
   overrides?: unknown[];
 };
 
-function graph({ type, max, dashed }: PanelSource): Look {
+function graphLook({ type, max, dashed }: PanelSource): Look {
   const bars = type === "bars";
   const custom = bars
     ? { drawStyle: "bars", fillOpacity: 80, stacking: { mode: "normal", group: "A" } }
@@ -116,7 +143,7 @@ function graph({ type, max, dashed }: PanelSource): Look {
   };
 }
 
-function heatmap({ unit }: PanelSource): Look {
+function heatmapLook({ unit }: PanelSource): Look {
   return {
     type: "heatmap",
     interval: countingStep,
@@ -135,7 +162,7 @@ function heatmap({ unit }: PanelSource): Look {
   };
 }
 
-function stat({ colors = [[null, "text"]] }: PanelSource): Look {
+function statLook({ colors = [[null, "text"]] }: PanelSource): Look {
   const steps = colors.map(([value, color]) => ({ value, color }));
   return {
     type: "stat",
@@ -152,7 +179,7 @@ function stat({ colors = [[null, "text"]] }: PanelSource): Look {
 }
 
 /** The labels of the newest samples without their time, or the results of a trace search. */
-function table({ type, valueColumn }: PanelSource): Look {
+function tableLook({ type, valueColumn }: PanelSource): Look {
   const look = { type: "table", options: { cellHeight: "sm", showHeader: true } } as const;
   if (type !== "table") return look;
   const excludeByName = { Time: true, Value: valueColumn === undefined };
@@ -169,24 +196,23 @@ const sixth = { perLine: 6, height: 4 };
 const whole = { perLine: 1, height: 6 };
 
 const types = {
-  lines: { look: graph, size: third },
-  bars: { look: graph, size: third },
-  heatmap: { look: heatmap, size: third },
-  stat: { look: stat, size: sixth },
-  table: { look: table, size: whole },
-  traces: { look: table, size: whole },
-  spans: { look: table, size: whole },
+  lines: { look: graphLook, size: third },
+  bars: { look: graphLook, size: third },
+  heatmap: { look: heatmapLook, size: third },
+  stat: { look: statLook, size: sixth },
+  table: { look: tableLook, size: whole },
+  traces: { look: tableLook, size: whole },
+  spans: { look: tableLook, size: whole },
 };
 
 /** The panel in Grafana's form, with its position. */
-export function panel(source: PanelSource, place: Pick<Panel, "id" | "gridPos">): Panel {
-  const { type = "lines", title, description } = source;
+export function panel(source: PanelSource, place: Pick<Panel, "id" | "gridPos" | "title">): Panel {
+  const { type, description } = source;
   const { look, size } = types[type];
   const { defaults, overrides = [], ...rest } = look(source);
   const unit = source.unit ?? (size === whole ? "none" : "short");
   return {
     ...place,
-    title,
     description: joined(description),
     datasource: type === "traces" || type === "spans" ? tempo : prometheus,
     targets: targets(source),
@@ -195,6 +221,6 @@ export function panel(source: PanelSource, place: Pick<Panel, "id" | "gridPos">)
   };
 }
 
-export function sizeOf({ type = "lines" }: PanelSource): { perLine: number; height: number } {
+export function sizeOf({ type }: PanelSource): { perLine: number; height: number } {
   return types[type].size;
 }
