@@ -7,7 +7,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { sha256 } from "../src/domain/hash.ts";
 import { blocksOf } from "./docs/pages.ts";
-import { testWith } from "./support/needs.ts";
+import { requiring } from "./support/needs.ts";
 import { root } from "./support/program.ts";
 import { withDockerRegistry } from "./support/registry/docker_registry.ts";
 import { withWorkplace, type Workplace } from "./support/workplace.ts";
@@ -49,16 +49,22 @@ Deno.test("README: the demo shows a verified bundle, a refusal and a service", a
   }
 });
 
-testWith(["sh", "install", "sha256sum"], "README: Install", () =>
-  withWorkplace(async (place) => {
-    // What `deno task build` leaves is there already.
-    place.script("bin/deno", 'test "$*" = "task build"');
-    place.write("dist/stella.sha256", `${digestOf(place)}  stella\n`);
-    for (const box of boxes("Install")) await place.run(box);
-    assert.ok(Deno.statSync(join(place.path, ".local/bin/stella")).isFile);
-  }));
+Deno.test(
+  requiring(
+    ["sh", "install", "sha256sum"],
+    "README: Install",
+    () =>
+      withWorkplace(async (place) => {
+        // What `deno task build` leaves is there already.
+        place.script("bin/deno", 'test "$*" = "task build"');
+        place.write("dist/stella.sha256", `${digestOf(place)}  stella\n`);
+        for (const box of boxes("Install")) await place.run(box);
+        assert.ok(Deno.statSync(join(place.path, ".local/bin/stella")).isFile);
+      }),
+  ),
+);
 
-testWith(["sh"], "README: Copy one binary", () =>
+Deno.test(requiring(["sh"], "README: Copy one binary", () =>
   withWorkplace(async (place) => {
     await place.run(boxes("Copy one binary")[0]!);
     const shown = blocksOf(readme).filter(({ language }) => language === "output");
@@ -67,9 +73,9 @@ testWith(["sh"], "README: Copy one binary", () =>
     }
     const payload = [...Deno.readDirSync(join(place.path, "payload"))].map(({ name }) => name);
     assert.deepEqual(payload.toSorted(), ["advisories", "sbom", "vex"]);
-  }));
+  })));
 
-testWith(
+Deno.test(requiring(
   ["sh", "docker-registry"],
   "README: a registry as the medium",
   () =>
@@ -80,15 +86,17 @@ testWith(
         assert.ok(Deno.statSync(join(place.path, "received/manifest.json")).isFile);
       })
     ),
+));
+
+Deno.test(
+  requiring(["sh", "install"], "README: Run the service", () =>
+    withWorkplace(async (place) => {
+      for (const box of boxes("Run the service")) await place.run(box);
+      assert.ok(Deno.statSync(join(place.path, "kit/manifest.json")).isFile);
+    })),
 );
 
-testWith(["sh", "install"], "README: Run the service", () =>
-  withWorkplace(async (place) => {
-    for (const box of boxes("Run the service")) await place.run(box);
-    assert.ok(Deno.statSync(join(place.path, "kit/manifest.json")).isFile);
-  }));
-
-testWith(
+Deno.test(requiring(
   ["sh", "install", "sha256sum"],
   "README: Carry a stick",
   () =>
@@ -109,7 +117,7 @@ testWith(
         await assert.rejects(far.run(check!), /FAILED/);
       });
     }),
-);
+));
 
 /** SHA-256 of the program that was built. */
 function digestOf(place: Workplace): string {

@@ -3,7 +3,7 @@
  * about and drives the program as a user does: commands, the service through its API, the files
  * that they write.
  */
-import { type Needs, testWith } from "../support/needs.ts";
+import { type Needs, requiring } from "../support/needs.ts";
 import { Home, type Service } from "../support/program.ts";
 
 type Body = (home: Home) => Promise<void> | void;
@@ -20,14 +20,14 @@ export function askedWith(
   behaviour: string,
   body: Body,
 ): void {
-  testWith(needs, `line ${line}: ${behaviour}`, async () => {
+  Deno.test(requiring(needs, `line ${line}: ${behaviour}`, async () => {
     const home = new Home();
     try {
       await body(home);
     } finally {
       home.remove();
     }
-  });
+  }));
 }
 
 /** The same with a service that runs. */

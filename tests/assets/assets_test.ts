@@ -7,7 +7,7 @@ import { assets } from "../../src/assets/assets.ts";
 import { hostileNames } from "../../src/config/permissions.ts";
 import { units } from "../../src/assets/units.ts";
 import { build, type Form } from "../../src/domain/version.ts";
-import { testWith, tool } from "../support/needs.ts";
+import { requiring, tool } from "../support/needs.ts";
 
 const root = new URL("../../", import.meta.url);
 const sources = new URL("src/assets/systemd/", root);
@@ -66,7 +66,7 @@ function analyze(form: typeof forms[number], ...args: string[]): Map<string, str
 const exposure: Record<string, number> = { "stella.service": 1.0, "stella-verify@.service": 0.3 };
 
 for (const form of forms) {
-  testWith(
+  Deno.test(requiring(
     ["systemd-analyze"],
     `the units of the ${form} form are exposed to at most 1.0 and 0.3`,
     () => {
@@ -77,9 +77,9 @@ for (const form of forms) {
         assert.ok(Number(level) <= max, `${name}: the level is ${level}`);
       }
     },
-  );
+  ));
 
-  testWith(
+  Deno.test(requiring(
     ["systemd-analyze"],
     `systemd understands every line of the ${form} form's units`,
     () => {
@@ -89,7 +89,7 @@ for (const form of forms) {
         assert.deepEqual(said.split("\n").filter((line) => !known.test(line)), [], name);
       }
     },
-  );
+  ));
 }
 
 Deno.test("memory for machine code is forbidden to the form that can do without", () => {

@@ -11,7 +11,7 @@ import { keyidOf } from "../../src/attest/dsse.ts";
 import { readPassphrase } from "../../src/attest/sign/encrypted_key.ts";
 import { generateKey, loadSigner, publicOf } from "../../src/attest/sign/keys.ts";
 import { withDirectory } from "../support/bundle_fixture.ts";
-import { testWith } from "../support/needs.ts";
+import { requiring } from "../support/needs.ts";
 
 const { privateKey } = generateKeyPairSync("ed25519");
 const phrase = "corr\u00e9ct horse";
@@ -88,22 +88,27 @@ async function openssl(...args: string[]): Promise<string> {
 }
 
 for (const algorithm of ["ed25519", "p256"] as const) {
-  testWith(["openssl"], `OpenSSL opens an ${algorithm} key that stella protects`, async () => {
-    await withDirectory(async (root) => {
-      const [path, file] = [join(root, "k.key"), join(root, "phrase")];
-      writeFileSync(file, phrase, { mode: 0o600 });
-      const { publicPath } = generateKey(path, algorithm, file);
-      const spki = readFileSync(publicPath, "utf8");
-      assert.equal(await openssl("pkey", "-in", path, "-passin", `file:${file}`, "-pubout"), spki);
-      const parsed = await openssl("asn1parse", "-in", path);
-      for (const part of ["PBES2", "PBKDF2", "hmacWithSHA256", "aes-256-cbc", ":04BAF0"]) {
-        assert.ok(parsed.includes(part), part);
-      }
-    });
-  });
+  Deno.test(
+    requiring(["openssl"], `OpenSSL opens an ${algorithm} key that stella protects`, async () => {
+      await withDirectory(async (root) => {
+        const [path, file] = [join(root, "k.key"), join(root, "phrase")];
+        writeFileSync(file, phrase, { mode: 0o600 });
+        const { publicPath } = generateKey(path, algorithm, file);
+        const spki = readFileSync(publicPath, "utf8");
+        assert.equal(
+          await openssl("pkey", "-in", path, "-passin", `file:${file}`, "-pubout"),
+          spki,
+        );
+        const parsed = await openssl("asn1parse", "-in", path);
+        for (const part of ["PBES2", "PBKDF2", "hmacWithSHA256", "aes-256-cbc", ":04BAF0"]) {
+          assert.ok(parsed.includes(part), part);
+        }
+      });
+    }),
+  );
 }
 
-testWith(["openssl"], "stella opens what OpenSSL protects", async () => {
+Deno.test(requiring(["openssl"], "stella opens what OpenSSL protects", async () => {
   await withDirectory(async (root) => {
     const file = join(root, "phrase");
     writeFileSync(file, phrase, { mode: 0o600 });
@@ -126,4 +131,4 @@ testWith(["openssl"], "stella opens what OpenSSL protects", async () => {
       assert.equal(loadSigner(out, file).keyid, keyidOf(createPublicKey(privateKey)), scheme[0]);
     }
   });
-});
+}));

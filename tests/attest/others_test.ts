@@ -6,7 +6,7 @@ import { Buffer } from "node:buffer";
 import { join } from "node:path";
 import { sha256 } from "../../src/domain/hash.ts";
 import { attestationName, manifestName } from "../../src/bundle/manifest.ts";
-import { testWith } from "../support/needs.ts";
+import { requiring } from "../support/needs.ts";
 import {
   makeBundle,
   type TestKey,
@@ -56,24 +56,26 @@ Deno.test("@sigstore/verify accepts an attestation and refuses a changed one", (
 });
 
 for (const algorithm of ["ed25519", "p256"] as const) {
-  testWith(["openssl", "jq"], `openssl and jq accept an ${algorithm} attestation`, async () => {
-    await withDirectory(async (root) => {
-      const key = testKey("maker", algorithm);
-      writeFiles(root, makeBundle({ key }).files);
-      writeFiles(root, { "key.pub": key.publicPem });
-      const verify = algorithm === "ed25519"
-        ? "openssl pkeyutl -verify -pubin -inkey key.pub -rawin -in pae -sigfile s"
-        : "openssl dgst -sha256 -verify key.pub -signature s pae";
-      const script = `
+  Deno.test(
+    requiring(["openssl", "jq"], `openssl and jq accept an ${algorithm} attestation`, async () => {
+      await withDirectory(async (root) => {
+        const key = testKey("maker", algorithm);
+        writeFiles(root, makeBundle({ key }).files);
+        writeFiles(root, { "key.pub": key.publicPem });
+        const verify = algorithm === "ed25519"
+          ? "openssl pkeyutl -verify -pubin -inkey key.pub -rawin -in pae -sigfile s"
+          : "openssl dgst -sha256 -verify key.pub -signature s pae";
+        const script = `
         jq -r .dsseEnvelope.payload ${attestationName} | base64 -d >p
         jq -r '.dsseEnvelope.signatures[0].sig' ${attestationName} | base64 -d >s
         { printf 'DSSEv1 28 application/vnd.in-toto+json %d ' "$(wc -c <p)"; cat p; } >pae
         ${verify} >&2
         jq -r '.subject[] | select(.name == "manifest.json").digest.sha256' p`;
-      const out = await new Deno.Command("sh", { args: ["-ec", script], cwd: root }).output();
-      assert.equal(out.code, 0, new TextDecoder().decode(out.stderr));
-      const digest = sha256(Deno.readFileSync(join(root, manifestName)));
-      assert.equal(new TextDecoder().decode(out.stdout).trim(), digest);
-    });
-  });
+        const out = await new Deno.Command("sh", { args: ["-ec", script], cwd: root }).output();
+        assert.equal(out.code, 0, new TextDecoder().decode(out.stderr));
+        const digest = sha256(Deno.readFileSync(join(root, manifestName)));
+        assert.equal(new TextDecoder().decode(out.stdout).trim(), digest);
+      });
+    }),
+  );
 }

@@ -20,7 +20,7 @@ import { checkSelf } from "../../src/assets/self.ts";
 import { buildPortable, glibcMinorOf } from "../../src/build/portable.ts";
 import { buildScript } from "../../src/build/script.ts";
 import { environmentNames, grants } from "../../src/config/permissions.ts";
-import { type TestBody, testWith, tool } from "../support/needs.ts";
+import { requiring, type TestBody, tool } from "../support/needs.ts";
 import { fixturePlace, type Place } from "./place.ts";
 
 const supported = Deno.build.target === "x86_64-unknown-linux-gnu";
@@ -36,9 +36,9 @@ function guardedBy(guard: string): { status: number | null; stderr: string } {
   return { status, stderr: stderr.toString() };
 }
 
-/** As testWith, where this form of the binary runs at all. */
+/** With what it needs, where this form of the binary runs at all. */
 function portableTest(tools: string[], name: string, body: TestBody): void {
-  testWith({ tools, others: { "Linux on x86-64": supported } }, name, body);
+  Deno.test(requiring({ tools, others: { "Linux on x86-64": supported } }, name, body));
 }
 
 async function build(place: Place): Promise<string> {

@@ -3,7 +3,7 @@ import { spawnSync } from "node:child_process";
 import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { buildScript } from "../../src/build/script.ts";
 import { readStamp, stampLine } from "../../src/build/stamp.ts";
-import { testWith } from "../support/needs.ts";
+import { requiring } from "../support/needs.ts";
 import { fixturePlace } from "./place.ts";
 
 Deno.test("the script is one file, stamped, with dynamic imports inside, and runs anywhere", async () => {
@@ -48,7 +48,7 @@ Deno.test("outside a Git checkout the commit is unknown and the time is not the 
   assert.deepEqual(await readStamp(place.root), unknown);
 });
 
-testWith(
+Deno.test(requiring(
   ["git"],
   "the stamp is the commit and its time, and tells of files that differ",
   async () => {
@@ -76,4 +76,4 @@ testWith(
     writeFileSync(`${place.root}/new.ts`, "");
     assert.equal((await readStamp(place.root)).modified, true);
   },
-);
+));

@@ -21,7 +21,7 @@ import {
   statInput,
 } from "../../src/bundle/input_file.ts";
 import { PrivateFiles } from "../../src/bundle/private_files.ts";
-import { testWith } from "../support/needs.ts";
+import { requiring } from "../support/needs.ts";
 import { noPrivateFiles, withDirectory, writeFiles } from "../support/bundle_fixture.ts";
 
 const content = "content of the file";
@@ -166,7 +166,7 @@ Deno.test("a private file is refused by its handle, and nothing of it is kept", 
   });
 });
 
-testWith(
+Deno.test(requiring(
   ["mkfifo"],
   "a named pipe that took a file's place is refused and never waited for",
   async () => {
@@ -178,7 +178,7 @@ testWith(
       { kind: "conflict", message: /file" is not what it was/ },
     );
   },
-);
+));
 
 Deno.test("a directory of a source that has become a file is refused as changed", async () => {
   await withDirectory((root) => {

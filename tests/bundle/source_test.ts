@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { StellaError } from "../../src/domain/errors.ts";
 import { directorySource, type ListedEntry, Opener, readSmall } from "../../src/bundle/source.ts";
-import { testWith, tool } from "../support/needs.ts";
+import { requiring, tool } from "../support/needs.ts";
 import { memorySource, withDirectory, writeFiles } from "../support/bundle_fixture.ts";
 
 async function readAll(root: string, path: string): Promise<string | undefined> {
@@ -49,13 +49,13 @@ Deno.test("links and directories are refused, wherever on the way they are", asy
   });
 });
 
-testWith(["mkfifo"], "a pipe is refused without being opened", async () => {
+Deno.test(requiring(["mkfifo"], "a pipe is refused without being opened", async () => {
   await withDirectory((root) => {
     new Deno.Command("mkfifo", { args: [join(root, "pipe")] }).outputSync();
     assertUnsafe(() => new Opener(root).open("pipe"), "a device, pipe or socket");
     assertUnsafe(() => new Opener("/dev").open("null"), "a device, pipe or socket");
   });
-});
+}));
 
 Deno.test("a link is refused under scoped permissions too, where O_NOFOLLOW would not help", async () => {
   // Not in /dev/shm: below /dev Deno asks for all permissions.
@@ -183,7 +183,7 @@ Deno.test("a file that shrinks while it is read is an error of the medium, one t
   });
 });
 
-testWith(
+Deno.test(requiring(
   ["mkfifo"],
   "a file that is exchanged for a pipe is refused, and nobody waits for it",
   async () => {
@@ -207,4 +207,4 @@ testWith(
       });
     }
   },
-);
+));

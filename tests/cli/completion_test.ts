@@ -1,7 +1,7 @@
 /** Completion scripts, as the shells run them. */
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { testWith, tool } from "../support/needs.ts";
+import { requiring, tool } from "../support/needs.ts";
 import { type Home, programWords, withHome } from "../support/program.ts";
 
 /** Each command line up to the cursor, and some of what is offered there. */
@@ -27,7 +27,7 @@ const lines: [words: string[], offered: string[], not: string[]][] = [
 type Complete = (home: Home, script: string, words: readonly string[]) => Promise<string[]>;
 
 function testShell(shell: string, complete: Complete): void {
-  testWith(
+  Deno.test(requiring(
     [shell],
     `${shell} completes commands, options, their values and paths`,
     () =>
@@ -44,7 +44,7 @@ function testShell(shell: string, complete: Complete): void {
           assert.deepEqual([missing, wrong], [[], []], `stella ${words.join(" ")}: ${found}`);
         }
       }),
-  );
+  ));
 }
 
 /** The scripts run `stella`. */
@@ -96,7 +96,7 @@ testShell("fish", async (home, script, words) => {
   return found.map((one) => one.split("\t")[0] ?? "");
 });
 
-testWith(
+Deno.test(requiring(
   ["bash"],
   "bash completes --option=value, where it has a word for the sign",
   () =>
@@ -111,4 +111,4 @@ testWith(
         "always",
       ]);
     }),
-);
+));

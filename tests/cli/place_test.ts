@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { appendFileSync, cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { testWith } from "../support/needs.ts";
+import { requiring } from "../support/needs.ts";
 import { type Home, withHome } from "../support/program.ts";
 import { startRegistry } from "../support/site.ts";
 
@@ -130,7 +130,7 @@ Deno.test("a stream is listed, shown and unpacked; where it makes no sense it is
     assert.match(volumes.error.message, /Cannot look for volumes of a bundle from standard input/);
   }));
 
-testWith(
+Deno.test(requiring(
   ["docker-registry"],
   "a bundle in a registry is read by every command",
   () =>
@@ -163,4 +163,4 @@ testWith(
         await registry.stop();
       }
     }),
-);
+));

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { cpSync, existsSync, mkdirSync, rmSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 import { Home } from "../support/program.ts";
-import { testWith } from "../support/needs.ts";
+import { requiring } from "../support/needs.ts";
 
 const kit = ["export", "bundle", "--profile", "kit"];
 
@@ -17,7 +17,7 @@ async function withKit(body: (home: Home, out: string) => Promise<void>): Promis
   }
 }
 
-testWith(
+Deno.test(requiring(
   { others: { "/dev/shm": existsSync("/dev/shm") } },
   "below /dev nothing can be opened, and the error says so and what to do",
   () =>
@@ -53,7 +53,7 @@ testWith(
         Deno.removeSync(place, { recursive: true });
       }
     }),
-);
+));
 
 Deno.test("a trusted path that leads through a link of the bundle's adds no trust, wherever that leads", async () => {
   await withKit(async (home, out) => {

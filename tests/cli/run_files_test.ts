@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { previousSuccesses, runMetrics } from "../../src/cli/run_metrics.ts";
-import { testWith, tool } from "../support/needs.ts";
+import { requiring, tool } from "../support/needs.ts";
 import { type Home, withHome } from "../support/program.ts";
 
 const kit = ["export", "bundle", "--profile", "kit", "--manifest", "out/manifest.json", "--quiet"];
@@ -140,7 +140,7 @@ Deno.test("names from a bundle stay inside their quotes, and earlier successes o
   assert.equal(text.length % 4096, 0);
 });
 
-testWith(
+Deno.test(requiring(
   ["promtool"],
   "promtool finds nothing to say about the metrics of a run",
   () =>
@@ -157,4 +157,4 @@ testWith(
         [0, ""],
       );
     }),
-);
+));

@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { ProgressLine } from "../../src/cli/progress.ts";
 import { showSynced } from "../../src/cli/unpack.ts";
 import { makeBundle, writeFiles } from "../support/bundle_fixture.ts";
-import { testWith } from "../support/needs.ts";
+import { requiring } from "../support/needs.ts";
 import { Home, programWords } from "../support/program.ts";
 import { host as quietHost } from "../support/quiet_host.ts";
 
@@ -18,7 +18,7 @@ import { host as quietHost } from "../support/quiet_host.ts";
  */
 const blocks = 65_536;
 
-testWith(
+Deno.test(requiring(
   ["sh"],
   "a payload larger than the manifest declares is refused before it is written",
   async () => {
@@ -48,7 +48,7 @@ testWith(
       home.remove();
     }
   },
-);
+));
 
 /** Seconds until the end as a line of progress tells them. */
 function secondsIn(line: string): number | undefined {

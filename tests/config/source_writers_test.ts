@@ -6,7 +6,7 @@ import type { Profile } from "../../src/config/profile.ts";
 import { writableSources } from "../../src/config/source_writers.ts";
 import { sourceWriters } from "../../src/http/source_check.ts";
 import { withDirectory } from "../support/bundle_fixture.ts";
-import { isRoot, testWith } from "../support/needs.ts";
+import { isRoot, requiring } from "../support/needs.ts";
 
 function profile(name: string, path: string): Profile {
   return { name, kind: "files", sources: [{ path }], compression: "zstd", targets: [] };
@@ -44,7 +44,7 @@ Deno.test("the bound on directories holds, and what is not there is no fault", (
     assert.equal(writableSources([profile("p", source)], join(state, "not/yet"), 100).length, 1);
   }));
 
-testWith(
+Deno.test(requiring(
   { others: isRoot },
   "a directory of another user or group is named",
   () =>
@@ -58,7 +58,7 @@ testWith(
       chmodSync(join(source, "csaf"), 0o775);
       assert.deepEqual(open().map(({ writer }) => writer), ["the group 2003 can write there"]);
     }),
-);
+));
 
 Deno.test("readiness warns without a path, and looks again only after a while", () =>
   withSource(async (source, state) => {

@@ -4,7 +4,7 @@ import { parse } from "yaml";
 import { dashboards as generated } from "../../dashboards/source/generate.ts";
 import type { Dashboard } from "../../dashboards/source/dashboard.ts";
 import { Metrics } from "../../src/telemetry/metrics.ts";
-import { testWith } from "../support/needs.ts";
+import { requiring } from "../support/needs.ts";
 import { lint } from "./dashboard_lint.ts";
 import { serviceMetrics } from "./metric_names.ts";
 import { isMetric, metricTargets, panelsOf } from "./panels.ts";
@@ -153,13 +153,15 @@ Deno.test("every metric of the service is on a panel, so that whatever it counts
   deepEqual(missing, Object.keys(unplotted));
 });
 
-testWith(["promtool"], "Prometheus parses every query of the dashboards", () => {
+Deno.test(requiring(["promtool"], "Prometheus parses every query of the dashboards", () => {
   const drawn = metricTargets(panels).map((one) => one.expr);
   const marked = dashboard.annotations.list.map((one) => one.expr);
   ok(drawn.length >= 35);
   parses([...drawn, ...marked].map(filled));
-});
+}));
 
-testWith(["promtool"], "a query that Prometheus cannot parse fails the test above", () => {
-  throws(() => parses(["sum by (le) (rate(up[5m])"]), /unclosed left parenthesis/);
-});
+Deno.test(
+  requiring(["promtool"], "a query that Prometheus cannot parse fails the test above", () => {
+    throws(() => parses(["sum by (le) (rate(up[5m])"]), /unclosed left parenthesis/);
+  }),
+);

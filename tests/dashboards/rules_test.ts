@@ -2,7 +2,7 @@ import { deepEqual, match, ok } from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
 import { parse } from "yaml";
 import { observability } from "../../dashboards/source/observability.ts";
-import { testWith } from "../support/needs.ts";
+import { requiring } from "../support/needs.ts";
 import { integerBuckets } from "./dashboard_lint.ts";
 import { sixtyfold } from "./fast_rules.ts";
 import { labelsOf } from "./metric_names.ts";
@@ -133,19 +133,25 @@ Deno.test("the scrape job is named export-center and loads the rules", () => {
   ]);
 });
 
-testWith(["promtool"], "promtool check rules finds nothing, and all rules", () => {
+Deno.test(requiring(["promtool"], "promtool check rules finds nothing, and all rules", () => {
   const said = promtool("check", "rules", "--lint=all", "--lint-fatal", "export-center.rules.yml");
   match(said, new RegExp(`SUCCESS: ${all.length} rules found`));
-});
+}));
 
-testWith(["promtool"], "promtool test rules: every alert fires when it must, and only then", () => {
-  match(promtool("test", "rules", "export-center.rules.test.yml"), /SUCCESS/);
-});
+Deno.test(
+  requiring(
+    ["promtool"],
+    "promtool test rules: every alert fires when it must, and only then",
+    () => {
+      match(promtool("test", "rules", "export-center.rules.test.yml"), /SUCCESS/);
+    },
+  ),
+);
 
-testWith(
+Deno.test(requiring(
   ["promtool"],
   "promtool check config accepts the scrape configuration with its rules",
   () => {
     match(promtool("check", "config", "prometheus.yml"), /1 rule files found[^]*valid prometheus/);
   },
-);
+));

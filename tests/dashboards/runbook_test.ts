@@ -7,7 +7,7 @@ import { watchChecks } from "../../src/telemetry/check_watch.ts";
 import { ExportWatch } from "../../src/telemetry/export_watch.ts";
 import { openLog } from "../../src/telemetry/log.ts";
 import { Metrics } from "../../src/telemetry/metrics.ts";
-import { testWith, tool } from "../support/needs.ts";
+import { requiring, tool } from "../support/needs.ts";
 import { labelsOf, serviceMetrics } from "./metric_names.ts";
 import { dashboards } from "./promtool.ts";
 
@@ -173,7 +173,7 @@ async function journal(): Promise<string> {
   return lines.join("\n");
 }
 
-testWith(
+Deno.test(requiring(
   ["jq"],
   "every look into the log finds what it is for, with all the fields that it shows",
   async () => {
@@ -191,7 +191,7 @@ testWith(
       deepEqual(empty, [], filter);
     }
   },
-);
+));
 
 Deno.test("the events that the runbook explains are those that are logged", async () => {
   const rows = section("## Logs and traces").match(/^\| `.+?(?= \|)/gm)?.join() ?? "";

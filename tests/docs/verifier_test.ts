@@ -23,7 +23,7 @@ import {
   withDirectory,
   writeFiles,
 } from "../support/bundle_fixture.ts";
-import { testWith, tool } from "../support/needs.ts";
+import { requiring, tool } from "../support/needs.ts";
 import { root } from "../support/program.ts";
 import { outcomeOf } from "../support/outcome.ts";
 import { bundles, cut, drop, flip, grow, put, tampered } from "../support/tampered.ts";
@@ -98,15 +98,17 @@ const alterations: Record<string, [string, (files: Files) => void][]> = {
 };
 
 for (const [form, changes] of Object.entries(alterations)) {
-  testWith(tools, `the verifier of the format page agrees on ${form} bundles`, async () => {
-    assert.equal(await agree("unchanged", bundles[form]!), 0);
-    const codes: string[] = [];
-    for (const [about, change] of changes) {
-      codes.push(`${await agree(`${form}: ${about}`, tampered(form, change))} ${about}`);
-    }
-    const accepted = codes.filter((one) => one.startsWith("0 "));
-    assert.deepEqual(accepted, form === "plain" ? ["0 a file that nothing lists"] : []);
-  });
+  Deno.test(
+    requiring(tools, `the verifier of the format page agrees on ${form} bundles`, async () => {
+      assert.equal(await agree("unchanged", bundles[form]!), 0);
+      const codes: string[] = [];
+      for (const [about, change] of changes) {
+        codes.push(`${await agree(`${form}: ${about}`, tampered(form, change))} ${about}`);
+      }
+      const accepted = codes.filter((one) => one.startsWith("0 "));
+      assert.deepEqual(accepted, form === "plain" ? ["0 a file that nothing lists"] : []);
+    }),
+  );
 }
 
 const long = "directory-of-a-name-that-is-rather-long/".repeat(3);
@@ -132,23 +134,31 @@ const signed: [string, Recipe, number][] = [
   ["another subject", { statement: (s) => ({ ...s, subject: [] }) }, 4],
 ];
 
-testWith(tools, "the verifier of the format page agrees on what a trusted key signed", async () => {
-  for (const [about, recipe, expected] of signed) {
-    assert.equal(await agree(about, makeBundle(recipe)), expected, about);
-  }
-});
+Deno.test(
+  requiring(
+    tools,
+    "the verifier of the format page agrees on what a trusted key signed",
+    async () => {
+      for (const [about, recipe, expected] of signed) {
+        assert.equal(await agree(about, makeBundle(recipe)), expected, about);
+      }
+    },
+  ),
+);
 
-testWith(tools, "the verifier of the format page refuses other keys and links", async () => {
-  assert.equal(await agree("another key", { ...bundles["plain"]!, key: testKey("other") }), 5);
-  await withDirectory(async (directory) => {
-    const { files, key } = bundles["directory"]!;
-    const bundle = join(directory, "bundle");
-    writeFiles(bundle, files);
-    symlinkSync("/etc/hostname", join(bundle, "payload/link"));
-    const [code, said] = await python(bundle, key.publicPem);
-    assert.equal(code, 9, said);
-  });
-});
+Deno.test(
+  requiring(tools, "the verifier of the format page refuses other keys and links", async () => {
+    assert.equal(await agree("another key", { ...bundles["plain"]!, key: testKey("other") }), 5);
+    await withDirectory(async (directory) => {
+      const { files, key } = bundles["directory"]!;
+      const bundle = join(directory, "bundle");
+      writeFiles(bundle, files);
+      symlinkSync("/etc/hostname", join(bundle, "payload/link"));
+      const [code, said] = await python(bundle, key.publicPem);
+      assert.equal(code, 9, said);
+    });
+  }),
+);
 
 /** The bundle that the page prints, and its public key. */
 function workedExample(): { files: Files; publicPem: string } {
@@ -180,19 +190,21 @@ function bytesOfDump({ text }: Block): Uint8Array {
   return bytes;
 }
 
-testWith(tools, "the bundle that the format page prints verifies with both", async () => {
-  const { files, publicPem } = workedExample();
-  const trusted = publicKeyFrom(publicPem, "example.pub");
-  const outcome = await outcomeOf(memorySource(files), [trusted]);
-  assert.deepEqual([outcome.code, outcome.findings], [0, []]);
-  await withDirectory(async (directory) => {
-    const bundle = join(directory, "bundle");
-    writeFiles(bundle, files);
-    assert.deepEqual(await python(bundle, publicPem), [0, ""]);
-  });
-});
+Deno.test(
+  requiring(tools, "the bundle that the format page prints verifies with both", async () => {
+    const { files, publicPem } = workedExample();
+    const trusted = publicKeyFrom(publicPem, "example.pub");
+    const outcome = await outcomeOf(memorySource(files), [trusted]);
+    assert.deepEqual([outcome.code, outcome.findings], [0, []]);
+    await withDirectory(async (directory) => {
+      const bundle = join(directory, "bundle");
+      writeFiles(bundle, files);
+      assert.deepEqual(await python(bundle, publicPem), [0, ""]);
+    });
+  }),
+);
 
-testWith(
+Deno.test(requiring(
   ["sh", "jq", "openssl", "sha256sum", "tar"],
   "the commands of the format page check its bundle, and refuse an altered one",
   async () => {
@@ -213,7 +225,7 @@ testWith(
     assert.equal(await run(flip("example.tar", 512)), false);
     assert.equal(await run(flip("manifest.json.sigstore.json", -20)), false);
   },
-);
+));
 
 Deno.test("the digests and the key ID that the format page states are those of its bundle", () => {
   const { files, publicPem } = workedExample();

@@ -10,7 +10,7 @@ import type { AddressInfo } from "node:net";
 import { cpSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { sixtyfold } from "../dashboards/fast_rules.ts";
-import { testWith, tool } from "../support/needs.ts";
+import { requiring, tool } from "../support/needs.ts";
 import { freePort, Home, root, type Service, sourceWords } from "../support/program.ts";
 import { Gate } from "./gate.ts";
 import {
@@ -463,7 +463,7 @@ function print(rows: readonly Row[]): void {
   Deno.stderr.writeSync(new TextEncoder().encode(`\n${lines.join("\n")}\n`));
 }
 
-testWith(
+Deno.test(requiring(
   ["prometheus", "docker-registry", "faketime"],
   "every alert fires on a real fault, and clears when the fault is over",
   async () => {
@@ -503,4 +503,4 @@ testWith(
       await trial.end();
     }
   },
-);
+));

@@ -5,7 +5,7 @@
 import { spawnSync } from "node:child_process";
 import { chmodSync, copyFileSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { isRoot, testWith } from "../support/needs.ts";
+import { isRoot, requiring } from "../support/needs.ts";
 import { binary, Home } from "../support/program.ts";
 
 export interface BinaryPlace {
@@ -57,7 +57,7 @@ export function binaryTest(
 ): void {
   const stella = binary ?? "";
   const needs = { tools, others: { "--binary": binary !== undefined, ...others } };
-  testWith(needs, name, async () => {
+  Deno.test(requiring(needs, name, async () => {
     const home = new Home();
     try {
       await home.succeed([
@@ -77,7 +77,7 @@ export function binaryTest(
       spawnSync("/bin/chmod", ["-R", "u+w", home.path]);
       home.remove();
     }
-  });
+  }));
 }
 
 /** As binaryTest, for what only root can make: namespaces and mounts. */

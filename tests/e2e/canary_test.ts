@@ -7,7 +7,7 @@ import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { testWith } from "../support/needs.ts";
+import { requiring } from "../support/needs.ts";
 import { Home, root, type Service } from "../support/program.ts";
 import { Authority } from "../support/registry/authority.ts";
 import { fail, FakeRegistry } from "../support/registry/fake_registry.ts";
@@ -59,62 +59,73 @@ async function serve(home: Home): Promise<Service> {
   return await home.serve();
 }
 
-testWith(["openssl"], "no secret is in anything that is said, sent, stored or shown", async () => {
-  const [home, authority, seen] = [new Home(), new Authority(), new Seen()];
-  const secrets = new Secrets(home, authority.issue("IP:127.0.0.1", 1));
-  const registry = await registryFor(seen);
-  secrets.logIn(registry.host);
-  const options = { hostname: "127.0.0.1", port: 0, onListen: () => {} };
-  await using collector = Deno.serve(options, async (request) => {
-    seen.add("spans", `${JSON.stringify([...request.headers])} ${await request.text()}`);
-    return Response.json({});
-  });
-  /** Runs a command, keeps what it said. */
-  const stella = async (...args: string[]) => {
-    const ran = await home.stella(args);
-    seen.add(args.join(" "), ran.stdout + ran.stderr);
-    return ran;
-  };
-  const good = async (...args: string[]) => {
-    const ran = await stella(...args);
-    assert.equal(ran.code, 0, `${args.join(" ")}: ${ran.stdout}${ran.stderr}`);
-  };
-  const bad = async (...args: string[]) => {
-    assert.notEqual((await stella(...args)).code, 0, args.join(" "));
-  };
-  const key = secrets.of("release.key");
-  await good("keys", "generate", "--out", key, "--passphrase-file", secrets.of("passphrase"));
-  await good("keys", "generate", "--algorithm", "hmac", "--out", secrets.of("shared.key"));
-  configure(home, secrets, registry, `http://127.0.0.1:${collector.addr.port}`);
-  const service = await serve(home);
-  try {
-    await commands(secrets, registry.host, good, bad);
-    await session(service, secrets, authority.path, good, bad);
-    await outside(service, authority.path, seen);
-    // They go out two seconds after an export ended.
-    await until("spans have come", () => seen.has("spans") || undefined, 30);
-    service.child.kill("SIGABRT");
-    await service.child.status;
-  } finally {
-    await service.stop("SIGKILL");
-    await registry.stop();
-  }
-  seen.add("log", service.log);
-  assert.ok(registry.authorizations.includes(`Basic ${basic}`), "the password was used");
-  for (const [digest, bytes] of registry.blobs) {
-    seen.add(digest, new TextDecoder("latin1").decode(bytes));
-  }
-  const signing = join(home.state, "keys/signing.key");
-  const needles = secrets.needles(key, secrets.of("shared.key"), secrets.of("tls.key"), signing);
-  seen.addFiles(home.path, /\/secrets\/|\/\.docker\/|\/keys\/signing\.key$/);
-  assert.ok(seen.size > 100 && seen.has("spans"), `${seen.size} places`);
-  assert.deepEqual(seen.placesOf(needles), []);
-  const control = new Seen();
-  control.addFiles(secrets.path, /^$/);
-  assert.ok(control.placesOf(needles).length > 10, "a mark that is there is found");
-  authority.remove();
-  home.remove();
-});
+Deno.test(
+  requiring(
+    ["openssl"],
+    "no secret is in anything that is said, sent, stored or shown",
+    async () => {
+      const [home, authority, seen] = [new Home(), new Authority(), new Seen()];
+      const secrets = new Secrets(home, authority.issue("IP:127.0.0.1", 1));
+      const registry = await registryFor(seen);
+      secrets.logIn(registry.host);
+      const options = { hostname: "127.0.0.1", port: 0, onListen: () => {} };
+      await using collector = Deno.serve(options, async (request) => {
+        seen.add("spans", `${JSON.stringify([...request.headers])} ${await request.text()}`);
+        return Response.json({});
+      });
+      /** Runs a command, keeps what it said. */
+      const stella = async (...args: string[]) => {
+        const ran = await home.stella(args);
+        seen.add(args.join(" "), ran.stdout + ran.stderr);
+        return ran;
+      };
+      const good = async (...args: string[]) => {
+        const ran = await stella(...args);
+        assert.equal(ran.code, 0, `${args.join(" ")}: ${ran.stdout}${ran.stderr}`);
+      };
+      const bad = async (...args: string[]) => {
+        assert.notEqual((await stella(...args)).code, 0, args.join(" "));
+      };
+      const key = secrets.of("release.key");
+      await good("keys", "generate", "--out", key, "--passphrase-file", secrets.of("passphrase"));
+      await good("keys", "generate", "--algorithm", "hmac", "--out", secrets.of("shared.key"));
+      configure(home, secrets, registry, `http://127.0.0.1:${collector.addr.port}`);
+      const service = await serve(home);
+      try {
+        await commands(secrets, registry.host, good, bad);
+        await session(service, secrets, authority.path, good, bad);
+        await outside(service, authority.path, seen);
+        // They go out two seconds after an export ended.
+        await until("spans have come", () => seen.has("spans") || undefined, 30);
+        service.child.kill("SIGABRT");
+        await service.child.status;
+      } finally {
+        await service.stop("SIGKILL");
+        await registry.stop();
+      }
+      seen.add("log", service.log);
+      assert.ok(registry.authorizations.includes(`Basic ${basic}`), "the password was used");
+      for (const [digest, bytes] of registry.blobs) {
+        seen.add(digest, new TextDecoder("latin1").decode(bytes));
+      }
+      const signing = join(home.state, "keys/signing.key");
+      const needles = secrets.needles(
+        key,
+        secrets.of("shared.key"),
+        secrets.of("tls.key"),
+        signing,
+      );
+      seen.addFiles(home.path, /\/secrets\/|\/\.docker\/|\/keys\/signing\.key$/);
+      assert.ok(seen.size > 100 && seen.has("spans"), `${seen.size} places`);
+      assert.deepEqual(seen.placesOf(needles), []);
+      const control = new Seen();
+      control.addFiles(secrets.path, /^$/);
+      assert.ok(control.placesOf(needles).length > 10, "a mark that is there is found");
+      authority.remove();
+      home.remove();
+    },
+  ),
+);
 
 type Run = (...args: string[]) => Promise<void>;
 

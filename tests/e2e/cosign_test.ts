@@ -10,7 +10,7 @@ import { join } from "node:path";
 import { Home, type Ran } from "../support/program.ts";
 import { Authority } from "../support/registry/authority.ts";
 import { withDockerRegistry } from "../support/registry/docker_registry.ts";
-import { testWith } from "../support/needs.ts";
+import { requiring } from "../support/needs.ts";
 import { havePeers, peer } from "./peers.ts";
 
 const manifestType = "application/vnd.oci.image.manifest.v1+json";
@@ -49,7 +49,7 @@ interface Scene {
 function cosignTest(name: string, tools: string[], body: (scene: Scene) => Promise<void>): void {
   for (const algorithm of ["ed25519", "p256"]) {
     const needs = { tools, others: havePeers("cosign") };
-    testWith(needs, `cosign, ${algorithm}: ${name}`, () => withSigned(algorithm, body));
+    Deno.test(requiring(needs, `cosign, ${algorithm}: ${name}`, () => withSigned(algorithm, body)));
   }
 }
 

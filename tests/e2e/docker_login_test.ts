@@ -8,7 +8,7 @@ import { chmodSync, existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } 
 import https from "node:https";
 import type { AddressInfo } from "node:net";
 import { dirname, join } from "node:path";
-import { testWith } from "../support/needs.ts";
+import { requiring } from "../support/needs.ts";
 import { Home } from "../support/program.ts";
 import { Authority } from "../support/registry/authority.ts";
 import { body } from "../support/registry/fake_answers.ts";
@@ -75,7 +75,7 @@ async function isRefused({ home, authority }: Scene, { host }: DockerRegistry, l
   return ran.stderr;
 }
 
-testWith(
+Deno.test(requiring(
   tools,
   "docker-registry: TLS and basic, by a file and by what docker login left",
   () =>
@@ -104,7 +104,7 @@ testWith(
         assert.match(await isRefused(made, registry, []), /: 401 UNAUTHORIZED/);
       }, { http: `, tls: {${tls}}`, more: auth });
     }),
-);
+));
 
 /**
  * Makes tokens as docker's registry wants them: JWT with the certificate that it knows
@@ -150,7 +150,7 @@ function tokenServer({ authority }: Scene, key: string, cert: string) {
   return { server, asked };
 }
 
-testWith(tools, "docker-registry: TLS and a token server", () =>
+Deno.test(requiring(tools, "docker-registry: TLS and a token server", () =>
   scene(async (made) => {
     const { authority, tls } = made;
     const signer = authority.issue("DNS:issuer.test", 2);
@@ -176,7 +176,7 @@ testWith(tools, "docker-registry: TLS and a token server", () =>
       server.closeAllConnections();
       await new Promise((done) => server.close(done));
     }
-  }));
+  })));
 
 /** As `docker login` leaves it, by each of the variables that say where. */
 async function byIdentityToken(made: Scene, registry: DockerRegistry) {
@@ -213,7 +213,7 @@ async function byIdentityToken(made: Scene, registry: DockerRegistry) {
   assert.match(ran.stderr, /POST .*\/token: 401 Unauthorized/);
 }
 
-testWith(tools, "docker-registry: a client certificate", () =>
+Deno.test(requiring(tools, "docker-registry: a client certificate", () =>
   scene(async (made) => {
     const { home, authority, tls } = made;
     const client = authority.issue("DNS:client.test", 2);
@@ -236,4 +236,4 @@ testWith(tools, "docker-registry: a client certificate", () =>
       ]);
       assert.deepEqual([ran.code, /mode 0644/.test(ran.stderr)], [2, true], ran.stderr);
     }, { http: `, tls: {${tls}, clientcas: [${authority.path}]}` });
-  }));
+  })));

@@ -7,7 +7,7 @@ import assert from "node:assert/strict";
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { spawnSync } from "node:child_process";
 import { join } from "node:path";
-import { isLong, testWith, tool } from "../support/needs.ts";
+import { isLong, requiring, tool } from "../support/needs.ts";
 import { Exchanger, withExchanger } from "../support/exchanger.ts";
 import { Home } from "../support/program.ts";
 
@@ -64,7 +64,7 @@ function bytesBelow(directory: string): string {
 
 const secretLine = (key: string) => key.split("\n")[1]!;
 
-testWith(
+Deno.test(requiring(
   ["cc"],
   "a directory exchanged for a link to the keys: an export by hand packs no key",
   () =>
@@ -88,9 +88,9 @@ testWith(
       assert.ok(exchanges >= rounds, `${exchanges} exchanges`);
       assert.ok(codes.has(2) || codes.has(9) || codes.has(12) || codes.has(14), "it was seen");
     }),
-);
+));
 
-testWith(
+Deno.test(requiring(
   ["cc"],
   "a directory exchanged for a link to the keys: an export of the service packs no key",
   () =>
@@ -116,9 +116,9 @@ testWith(
         await service.stop();
       }
     }),
-);
+));
 
-testWith(
+Deno.test(requiring(
   ["cc", "mkfifo"],
   "a file exchanged for a named pipe never holds an export",
   () =>
@@ -136,4 +136,4 @@ testWith(
         assert.ok([0, 2, 9, 12, 14].includes(code), stdout + stderr);
       }
     }),
-);
+));

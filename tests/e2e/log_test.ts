@@ -4,7 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { testWith } from "../support/needs.ts";
+import { requiring } from "../support/needs.ts";
 import { Home, root, type Service } from "../support/program.ts";
 import { type Line, linesOf } from "../support/log_schema.ts";
 import { configureStella, startRegistry } from "../support/site.ts";
@@ -33,7 +33,7 @@ function of(lines: readonly Line[], id: string | undefined): Line[] {
 const events = (lines: readonly Line[]) =>
   lines.map(({ event, stage }) => stage === undefined ? event : `${event} ${stage}`);
 
-testWith(
+Deno.test(requiring(
   ["docker-registry"],
   "every line of the log fits its schema, and an exportId gives one export from its request to its end",
   async () => {
@@ -97,4 +97,4 @@ testWith(
       home.remove();
     }
   },
-);
+));

@@ -6,7 +6,7 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { sha256 } from "../../src/domain/hash.ts";
 import { havePeers, type Peer, peer } from "./peers.ts";
-import { testWith } from "../support/needs.ts";
+import { requiring } from "../support/needs.ts";
 import { withDockerRegistry } from "../support/registry/docker_registry.ts";
 import { type Block, blocksOf, pageNames, pageText } from "../docs/pages.ts";
 import { withWorkplace, type Workplace } from "../support/workplace.ts";
@@ -158,7 +158,7 @@ function pageTest(page: string, commands: Block[], shown: Block[], used: Peer | 
   const { needs = [], prepare } = settings[page] ?? {};
   const name = `the commands of the page ${page} work as it says${used ? `, with ${used}` : ""}`;
   const others = used === undefined ? {} : havePeers(used);
-  testWith({ tools: ["sh", ...needs], others }, name, () => {
+  Deno.test(requiring({ tools: ["sh", ...needs], others }, name, () => {
     const run = async (place: Workplace) => {
       await prepare?.(place);
       if (used !== undefined) Deno.symlinkSync(peer(used)!, join(place.path, "bin", used));
@@ -176,5 +176,5 @@ function pageTest(page: string, commands: Block[], shown: Block[], used: Peer | 
         return run(place);
       })
     );
-  });
+  }));
 }

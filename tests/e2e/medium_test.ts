@@ -7,7 +7,7 @@ import { spawnSync } from "node:child_process";
 import { createCipheriv } from "node:crypto";
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { isRoot, testWith, tool } from "../support/needs.ts";
+import { isRoot, requiring, tool } from "../support/needs.ts";
 import { type Home, programWords, type Service, withHome } from "../support/program.ts";
 
 const forms: Record<string, string[]> = {
@@ -42,7 +42,7 @@ async function verifyFailing(home: Home, file: string, n: number) {
 }
 
 for (const [form, options] of Object.entries(forms)) {
-  testWith(
+  Deno.test(requiring(
     ["strace"],
     `where a read of the medium fails, the verdict is code 12 and no word about tampering: ${form}`,
     () =>
@@ -68,10 +68,10 @@ for (const [form, options] of Object.entries(forms)) {
           assert.ok(faults > 0, `${name} was never read`);
         }
       }),
-  );
+  ));
 }
 
-testWith(
+Deno.test(requiring(
   ["strace"],
   "where a sync fails, unpack ends with code 12 and no file has its name",
   () =>
@@ -99,7 +99,7 @@ testWith(
         assert.equal(existsSync(join(home.path, "to")), false);
       }
     }),
-);
+));
 
 /** A tmpfs of so many KiB at `place`; its size can be changed. */
 function mount(place: string, kibibytes: number, remount = false): void {
@@ -108,10 +108,10 @@ function mount(place: string, kibibytes: number, remount = false): void {
   assert.equal(status, 0, stderr.toString());
 }
 
-/** As testWith, for root alone: it mounts. */
+/** As Deno.test, for root alone: it mounts. */
 function mounting(name: string, body: (home: Home, disk: string) => Promise<void>): void {
   const needs = { tools: ["mount", "umount"], others: isRoot };
-  testWith(needs, name, () =>
+  Deno.test(requiring(needs, name, () =>
     withHome(async (home) => {
       const disk = join(home.path, "disk");
       mkdirSync(disk);
@@ -121,7 +121,7 @@ function mounting(name: string, body: (home: Home, disk: string) => Promise<void
       } finally {
         spawnSync("umount", [disk]);
       }
-    }));
+    })));
 }
 
 for (const [form, options] of Object.entries(forms)) {

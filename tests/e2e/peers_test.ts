@@ -12,7 +12,7 @@ import {
   withDockerRegistry,
   withServed,
 } from "../support/registry/docker_registry.ts";
-import { testWith } from "../support/needs.ts";
+import { requiring } from "../support/needs.ts";
 import { havePeers, type Peer, peer } from "./peers.ts";
 
 const kinds = ["docker-registry", "referrers"] as const;
@@ -34,11 +34,11 @@ function peerTest(name: string, peers: Peer[], body: (scene: Scene) => Promise<v
     const needs = kind === "referrers"
       ? { others: havePeers(...peers, kind) }
       : { tools: [kind], others: havePeers(...peers) };
-    testWith(
+    Deno.test(requiring(
       needs,
       `${kind}: ${name}`,
       () => kind === "referrers" ? withReferrers(run) : withDockerRegistry(run),
-    );
+    ));
   }
 }
 

@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
-import { testWith } from "../support/needs.ts";
+import { requiring } from "../support/needs.ts";
 import { Home, programWords } from "../support/program.ts";
 
 const registry = "oci://127.0.0.1:1/r:t";
@@ -46,49 +46,57 @@ const lines = [
 /** Milliseconds; a command that waits for a pipe would wait for ever. */
 const bound = 60_000;
 
-testWith(["mkfifo"], "no command waits for a pipe that lies where a file should", async () => {
-  const home = new Home();
-  try {
-    for (const name of ["in", "bundle"]) mkdirSync(join(home.path, name));
-    for (const name of ["pipe", "in/pipe", "bundle/manifest.json"]) {
-      const args = [join(home.path, name)];
-      assert.ok((await new Deno.Command("mkfifo", { args }).output()).success);
-    }
-    const rest = [...lines];
-    const turn = async () => {
-      for (let line = rest.shift(); line !== undefined; line = rest.shift()) {
-        const { code, signal } = await run(home, line);
-        assert.equal(signal, null, `${line}: it waited`);
-        assert.ok(code > 1, `${line}: code ${code}`);
+Deno.test(
+  requiring(["mkfifo"], "no command waits for a pipe that lies where a file should", async () => {
+    const home = new Home();
+    try {
+      for (const name of ["in", "bundle"]) mkdirSync(join(home.path, name));
+      for (const name of ["pipe", "in/pipe", "bundle/manifest.json"]) {
+        const args = [join(home.path, name)];
+        assert.ok((await new Deno.Command("mkfifo", { args }).output()).success);
       }
-    };
-    await Promise.all([turn(), turn()]);
-  } finally {
-    home.remove();
-  }
-});
+      const rest = [...lines];
+      const turn = async () => {
+        for (let line = rest.shift(); line !== undefined; line = rest.shift()) {
+          const { code, signal } = await run(home, line);
+          assert.equal(signal, null, `${line}: it waited`);
+          assert.ok(code > 1, `${line}: code ${code}`);
+        }
+      };
+      await Promise.all([turn(), turn()]);
+    } finally {
+      home.remove();
+    }
+  }),
+);
 
-testWith(["mkfifo"], "no command waits for a pipe in a folder that an ended one left", async () => {
-  const home = new Home();
-  try {
-    const folder = ".stella-00000000-0000-4000-8000-000000000000.partial";
-    for (const place of ["made", "to"]) {
-      mkdirSync(join(home.path, place, folder), { recursive: true });
-      const args = [join(home.path, place, folder, "lock")];
-      assert.ok((await new Deno.Command("mkfifo", { args }).output()).success);
-    }
-    const commands = [
-      "export bundle --profile kit --manifest made/manifest.json",
-      "export bundle unpack --manifest made/manifest.json --to to",
-    ];
-    for (const line of commands) {
-      const { code, signal } = await run(home, line);
-      assert.deepEqual([code, signal], [0, null], line);
-    }
-  } finally {
-    home.remove();
-  }
-});
+Deno.test(
+  requiring(
+    ["mkfifo"],
+    "no command waits for a pipe in a folder that an ended one left",
+    async () => {
+      const home = new Home();
+      try {
+        const folder = ".stella-00000000-0000-4000-8000-000000000000.partial";
+        for (const place of ["made", "to"]) {
+          mkdirSync(join(home.path, place, folder), { recursive: true });
+          const args = [join(home.path, place, folder, "lock")];
+          assert.ok((await new Deno.Command("mkfifo", { args }).output()).success);
+        }
+        const commands = [
+          "export bundle --profile kit --manifest made/manifest.json",
+          "export bundle unpack --manifest made/manifest.json --to to",
+        ];
+        for (const line of commands) {
+          const { code, signal } = await run(home, line);
+          assert.deepEqual([code, signal], [0, null], line);
+        }
+      } finally {
+        home.remove();
+      }
+    },
+  ),
+);
 
 async function run(home: Home, line: string): Promise<Deno.CommandStatus> {
   const [command, ...words] = programWords();

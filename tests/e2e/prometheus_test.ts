@@ -9,7 +9,7 @@ import { join } from "node:path";
 import { dashboards } from "../../dashboards/source/generate.ts";
 import { metricTargets, panelsOf } from "../dashboards/panels.ts";
 import { filled } from "../dashboards/promql.ts";
-import { testWith } from "../support/needs.ts";
+import { requiring } from "../support/needs.ts";
 import { freePort, Home, root, type Service } from "../support/program.ts";
 import {
   configureStella,
@@ -51,7 +51,7 @@ async function empty(prometheus: Prometheus, asked: readonly Query[]): Promise<Q
   return found.flat();
 }
 
-testWith(
+Deno.test(requiring(
   ["prometheus", "docker-registry"],
   "every query of the dashboards has data, and every rule is healthy",
   async () => {
@@ -118,4 +118,4 @@ testWith(
       home.remove();
     }
   },
-);
+));

@@ -13,7 +13,7 @@ import { keysAt } from "../../src/attest/check/trust.ts";
 import { directorySource } from "../../src/bundle/source.ts";
 import { verifyBundle } from "../../src/verify/verify.ts";
 import { StellaError } from "../../src/domain/errors.ts";
-import { testWith } from "../support/needs.ts";
+import { requiring } from "../support/needs.ts";
 import { Home, root } from "../support/program.ts";
 
 const data = join(root, "../shared/data");
@@ -25,7 +25,7 @@ function realTest(
   body: (out: string, home: Home) => Promise<void>,
 ): void {
   const others = { "the real data": existsSync(data) };
-  testWith({ tools, others }, name, async () => {
+  Deno.test(requiring({ tools, others }, name, async () => {
     const home = new Home();
     try {
       const inputs = folders.flatMap((folder) => ["--input", `${folder}=${join(data, folder)}`]);
@@ -42,7 +42,7 @@ function realTest(
     } finally {
       home.remove();
     }
-  });
+  }));
 }
 
 async function sh(command: string, cwd: string, env: Record<string, string> = {}): Promise<string> {

@@ -4,7 +4,7 @@
 import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { testWith } from "../support/needs.ts";
+import { requiring } from "../support/needs.ts";
 import { Home, programWords } from "../support/program.ts";
 
 const names = [
@@ -38,7 +38,7 @@ function bytesOf(folder: string): Record<string, string> {
   );
 }
 
-testWith(
+Deno.test(requiring(
   ["sh"],
   "two exports are byte-identical under another TZ, LANG, umask, directory and order of creation",
   async () => {
@@ -94,4 +94,4 @@ testWith(
       home.remove();
     }
   },
-);
+));

@@ -8,7 +8,7 @@ import { spawnSync } from "node:child_process";
 import { mkdirSync, readFileSync, truncateSync, writeFileSync } from "node:fs";
 import { createCipheriv } from "node:crypto";
 import { join } from "node:path";
-import { testWith, tool } from "../support/needs.ts";
+import { requiring, tool } from "../support/needs.ts";
 import { Home } from "../support/program.ts";
 
 const canMount = Deno.uid() === 0 && /\bvfat$/m.test(readFileSync("/proc/filesystems", "utf8"));
@@ -105,37 +105,49 @@ function verify({ home, sticks }: Set, ...others: number[]): Promise<any> {
 
 const how = canMount ? "loop-mounted" : "read by mtools";
 
-testWith(["mkfs.vfat", "mcopy"], `volumes on three FAT sticks, ${how}, are judged`, async (t) => {
-  await withSet(async (set) => {
-    const states = (volumes: { state: string }[]) => volumes.map(({ state }) => state);
-    await t.step("in any order", async () => {
-      for (const order of [[1, 2], [2, 1], [2, 0, 1]]) {
-        const { exit, verdict, volumes } = await verify(set, ...order);
-        assert.deepEqual([exit, verdict], [0, "verified"], String(order));
-        assert.deepEqual(
-          volumes.map(({ where }: { where: string }) => where),
-          set.sticks.map(({ place }) => place),
-        );
-      }
-    });
-    await t.step("with one missing", async () => {
-      const { exit, volumes, findings } = await verify(set, 2);
-      assert.equal(exit, 10);
-      assert.deepEqual(states(volumes), ["right", "missing", "right"]);
-      assert.deepEqual([findings[0].reason, findings[0].path], ["volume_missing", set.volumes[1]]);
-    });
-    await t.step("with one damaged: which, where on it, and what it costs", async () => {
-      const volume = readFileSync(join(set.home.path, "out", set.volumes[1]!));
-      set.sticks[1]!.damage(volume.subarray(0, 4096));
-      const { exit, volumes, findings } = await verify(set, 2, 1);
-      assert.equal(exit, 7);
-      assert.deepEqual(states(volumes), ["right", "bad", "right"]);
-      assert.deepEqual([findings[0].reason, findings[0].path], ["digest_mismatch", set.volumes[1]]);
-      assert.equal(findings[0].range[0], 0);
-      const digests = findings.filter(({ reason }: { reason: string }) =>
-        reason === "digest_mismatch"
-      );
-      assert.equal(digests.length, 1, "the rest is what could not be judged because of it");
-    });
-  });
-});
+Deno.test(
+  requiring(
+    ["mkfs.vfat", "mcopy"],
+    `volumes on three FAT sticks, ${how}, are judged`,
+    async (t) => {
+      await withSet(async (set) => {
+        const states = (volumes: { state: string }[]) => volumes.map(({ state }) => state);
+        await t.step("in any order", async () => {
+          for (const order of [[1, 2], [2, 1], [2, 0, 1]]) {
+            const { exit, verdict, volumes } = await verify(set, ...order);
+            assert.deepEqual([exit, verdict], [0, "verified"], String(order));
+            assert.deepEqual(
+              volumes.map(({ where }: { where: string }) => where),
+              set.sticks.map(({ place }) => place),
+            );
+          }
+        });
+        await t.step("with one missing", async () => {
+          const { exit, volumes, findings } = await verify(set, 2);
+          assert.equal(exit, 10);
+          assert.deepEqual(states(volumes), ["right", "missing", "right"]);
+          assert.deepEqual([findings[0].reason, findings[0].path], [
+            "volume_missing",
+            set.volumes[1],
+          ]);
+        });
+        await t.step("with one damaged: which, where on it, and what it costs", async () => {
+          const volume = readFileSync(join(set.home.path, "out", set.volumes[1]!));
+          set.sticks[1]!.damage(volume.subarray(0, 4096));
+          const { exit, volumes, findings } = await verify(set, 2, 1);
+          assert.equal(exit, 7);
+          assert.deepEqual(states(volumes), ["right", "bad", "right"]);
+          assert.deepEqual([findings[0].reason, findings[0].path], [
+            "digest_mismatch",
+            set.volumes[1],
+          ]);
+          assert.equal(findings[0].range[0], 0);
+          const digests = findings.filter(({ reason }: { reason: string }) =>
+            reason === "digest_mismatch"
+          );
+          assert.equal(digests.length, 1, "the rest is what could not be judged because of it");
+        });
+      });
+    },
+  ),
+);

@@ -10,7 +10,7 @@ import { sha256 } from "../../src/domain/hash.ts";
 import { attestationName, hmacName, indexName, manifestName } from "../../src/bundle/manifest.ts";
 import { encodeHeader } from "../../src/bundle/tar_header.ts";
 import { type Entry, order, streamOf } from "../support/bundle_stream.ts";
-import { testWith, tool } from "../support/needs.ts";
+import { requiring, tool } from "../support/needs.ts";
 import { Home, programWords } from "../support/program.ts";
 
 interface Exported {
@@ -68,7 +68,7 @@ function extracted(home: Home, stream: Uint8Array): Record<string, string> {
   }
 }
 
-testWith(
+Deno.test(requiring(
   ["tar"],
   "what is verified from a pipe is what tar leaves of it, or it is code 8",
   () =>
@@ -115,7 +115,7 @@ testWith(
         assert.deepEqual(readdirSync(home.path).sort(), ["b", "state"], about);
       }
     }),
-);
+));
 
 const flood = 1_000_000;
 const mostMemory = 200 * 1024;
@@ -132,7 +132,7 @@ function* foreign(mtime: number): Generator<Uint8Array> {
   }
 }
 
-testWith(
+Deno.test(requiring(
   { others: { Linux: Deno.build.os === "linux" } },
   "a million foreign entries from a pipe end with code 8, below 200 MiB",
   () =>
@@ -163,4 +163,4 @@ testWith(
       const peak = Number(/VmHWM:\s+(\d+)/.exec(status)?.[1]);
       assert.ok(peak < mostMemory, `${peak} KiB`);
     }),
-);
+));

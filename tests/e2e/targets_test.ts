@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { testWith } from "../support/needs.ts";
+import { requiring } from "../support/needs.ts";
 import { freePort, Home } from "../support/program.ts";
 import { startRegistry } from "../support/site.ts";
 
@@ -122,7 +122,7 @@ Deno.test("a registry that is not there is code 13, and the bundle is complete",
     await home.succeed(["verify", "out"]);
   }));
 
-testWith(
+Deno.test(requiring(
   ["docker-registry"],
   "an export of the command line goes to the registries of its profile",
   () =>
@@ -138,4 +138,4 @@ testWith(
         await registry.stop();
       }
     }),
-);
+));

@@ -4,7 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { permissionLines } from "../support/permission_lines.ts";
-import { testWith } from "../support/needs.ts";
+import { requiring } from "../support/needs.ts";
 import { freePort, Home, programWords } from "../support/program.ts";
 import { linesOf } from "../support/log_schema.ts";
 import { onTerminal, quoted, scriptArguments } from "../support/terminal.ts";
@@ -26,7 +26,7 @@ async function each<T>(all: readonly T[], run: (one: T) => Promise<void>): Promi
   await Promise.all([turn(), turn()]);
 }
 
-testWith(
+Deno.test(requiring(
   ["script"],
   "on a terminal each command that is asked for JSON prints one object and nothing else",
   async () => {
@@ -50,25 +50,27 @@ testWith(
       }
     });
   },
+));
+
+Deno.test(
+  requiring(["script"], "on a terminal each command prints what it prints elsewhere", async () => {
+    const home = new Home();
+    try {
+      await each(permissionLines, async ([command, rest]) => {
+        for (const option of ["--permissions", "--help"]) {
+          const args = [...command.split(" "), ...rest, option];
+          const elsewhere = await home.succeed(args);
+          assert.equal(elsewhere.stderr, "", args.join(" "));
+          assert.deepEqual(await onTerminal(home, args), { code: 0, text: elsewhere.stdout });
+        }
+      });
+    } finally {
+      home.remove();
+    }
+  }),
 );
 
-testWith(["script"], "on a terminal each command prints what it prints elsewhere", async () => {
-  const home = new Home();
-  try {
-    await each(permissionLines, async ([command, rest]) => {
-      for (const option of ["--permissions", "--help"]) {
-        const args = [...command.split(" "), ...rest, option];
-        const elsewhere = await home.succeed(args);
-        assert.equal(elsewhere.stderr, "", args.join(" "));
-        assert.deepEqual(await onTerminal(home, args), { code: 0, text: elsewhere.stdout });
-      }
-    });
-  } finally {
-    home.remove();
-  }
-});
-
-testWith(
+Deno.test(requiring(
   ["script"],
   "on a terminal an export and its verification show their results alone",
   async () => {
@@ -91,9 +93,9 @@ testWith(
       home.remove();
     }
   },
-);
+));
 
-testWith(
+Deno.test(requiring(
   ["script"],
   "on a terminal a service shows its log alone, and ends at Ctrl-C",
   async () => {
@@ -127,4 +129,4 @@ testWith(
       home.remove();
     }
   },
-);
+));

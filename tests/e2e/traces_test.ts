@@ -6,7 +6,7 @@
 import assert from "node:assert/strict";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { testWith, tool } from "../support/needs.ts";
+import { requiring, tool } from "../support/needs.ts";
 import { freePort, Home, programWords, root, Service, startSpans } from "../support/program.ts";
 import { FakeRegistry } from "../support/registry/fake_registry.ts";
 import { binaryTest, form } from "./binary_place.ts";
@@ -106,7 +106,7 @@ Deno.test("one export's spans arrive in the sink as one trace below the caller's
   }
 });
 
-testWith(
+Deno.test(requiring(
   { others: { otelcol: collector() !== undefined } },
   "one export's spans arrive in a real OpenTelemetry collector",
   async () => {
@@ -136,7 +136,7 @@ testWith(
       home.remove();
     }
   },
-);
+));
 
 /** A signal to strace does not reach what it runs, so its child is told. */
 function endTraced(strace: number): void {
@@ -190,13 +190,13 @@ function outgoing(trace: string): string[] {
   return lines.filter((line) => /connect\(|sin6?_(port|addr)/.test(line));
 }
 
-testWith(
+Deno.test(requiring(
   ["strace"],
   "with traces off no connection is opened, whatever a caller sends",
   async () => {
     assert.deepEqual(await connections({}), []);
   },
-);
+));
 
 /**
  * From source it is Deno that reads the variable, before the program is asked

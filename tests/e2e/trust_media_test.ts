@@ -7,7 +7,7 @@ import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { testWith, tool } from "../support/needs.ts";
+import { requiring, tool } from "../support/needs.ts";
 import { Home, programWords } from "../support/program.ts";
 
 const tools = ["unshare", "mount", "mkfs.ext4", "truncate", "ln", "cp"];
@@ -80,7 +80,7 @@ const rows: [string, string, string[], RegExp][] = [
   ],
 ];
 
-testWith(
+Deno.test(requiring(
   { tools, others: { "the right to mount": mayMount() } },
   "a key that came with the bundle is refused by device and inode",
   async (t) => {
@@ -140,4 +140,4 @@ testWith(
       home.remove();
     }
   },
-);
+));

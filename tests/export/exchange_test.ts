@@ -13,7 +13,7 @@ import { PrivateFiles } from "../../src/bundle/private_files.ts";
 import { chunkWorkers } from "../../src/cli/chunk_worker.ts";
 import { planExport } from "../../src/export/plan.ts";
 import { packWith } from "../../src/export/pack.ts";
-import { isLong, testWith } from "../support/needs.ts";
+import { isLong, requiring } from "../support/needs.ts";
 import { writeFiles } from "../support/bundle_fixture.ts";
 import { Exchanger, withExchanger } from "../support/exchanger.ts";
 import { optionsFor } from "../support/run_export.ts";
@@ -97,7 +97,7 @@ async function attack(root: string, args: readonly string[], pool: ChunkPool): P
   return tally;
 }
 
-testWith(
+Deno.test(requiring(
   ["cc"],
   "a directory exchanged for a link while it is packed: nothing foreign is packed",
   async (t) => {
@@ -112,7 +112,7 @@ testWith(
       }
     });
   },
-);
+));
 
 async function allForms(
   t: Deno.TestContext,

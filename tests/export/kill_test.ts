@@ -9,7 +9,7 @@ import { fileURLToPath } from "node:url";
 import { manifestName } from "../../src/bundle/manifest.ts";
 import { directorySource } from "../../src/bundle/source.ts";
 import { withDirectory, writeFiles } from "../support/bundle_fixture.ts";
-import { testWith } from "../support/needs.ts";
+import { requiring } from "../support/needs.ts";
 import { outcomeOf } from "../support/outcome.ts";
 import { key, run, snapshot } from "../support/run_export.ts";
 
@@ -108,7 +108,7 @@ async function sweep(
   throw new Error("it never came through");
 }
 
-testWith(
+Deno.test(requiring(
   ["strace"],
   "killed at any rename, an export never looks finished, and the next one is as ever",
   async () => {
@@ -124,9 +124,9 @@ testWith(
       assert.ok(kills >= 10, `${kills} kills`);
     });
   },
-);
+));
 
-testWith(
+Deno.test(requiring(
   ["strace"],
   "where any sync fails, the export fails with code 12 and the old bundle stands",
   async () => {
@@ -144,7 +144,7 @@ testWith(
       assert.ok(faults >= 10, `${faults} faults`);
     });
   },
-);
+));
 
 /**
  * The child's first export has this name; only writes to its files count, not those of Deno itself.
@@ -156,7 +156,7 @@ const written = [
 ].map((name) => `${partial}/${name}`);
 
 for (const errno of ["ENOSPC", "EIO"]) {
-  testWith(
+  Deno.test(requiring(
     ["strace"],
     `where any write ends in ${errno}, the export fails with code 12, leaves nothing, and the old bundle stands`,
     async () => {
@@ -172,5 +172,5 @@ for (const errno of ["ENOSPC", "EIO"]) {
         assert.equal(faults, written.length, "each file is written by one call");
       });
     },
-  );
+  ));
 }

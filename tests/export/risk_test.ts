@@ -17,7 +17,7 @@ import { systemTiming } from "../support/timing.ts";
 import { verifyBundle } from "../../src/verify/verify.ts";
 import { epss, kev, kevEntry, osv } from "../support/risk_records.ts";
 import { key, refusal, run } from "../support/run_export.ts";
-import { testWith } from "../support/needs.ts";
+import { requiring } from "../support/needs.ts";
 
 const open: EgressConfig = { sealed: false, allow: [] };
 
@@ -237,7 +237,7 @@ Deno.test("names that no payload can hold are percent-encoded, and providers.jso
 
 const data = fileURLToPath(new URL("../../../shared/data", import.meta.url));
 
-testWith(
+Deno.test(requiring(
   { others: { "the real data": existsSync(data) } },
   "real data: KEV 2025.08.25 and 4,291 Go advisories become one bundle, twice the same",
   async () => {
@@ -267,4 +267,4 @@ testWith(
     assert.equal(lines.filter(({ kev }) => kev !== null).length, 1404);
     assert.equal((await site.export(providers, "again")).bundleDigest, report.bundleDigest);
   },
-);
+));

@@ -21,7 +21,7 @@ import {
   withDirectory,
   writeFiles,
 } from "../support/bundle_fixture.ts";
-import { isLong, testWith, tool } from "../support/needs.ts";
+import { isLong, requiring, tool } from "../support/needs.ts";
 import { type Changes, run } from "../support/run_export.ts";
 
 const script = fileURLToPath(new URL("../../src/export/verify.sh", import.meta.url));
@@ -72,7 +72,7 @@ async function exported(
 }
 
 for (const algorithm of ["ed25519", "p256"] as const) {
-  testWith(
+  Deno.test(requiring(
     tools,
     `verify.sh finds bundles of every form good, signed by ${algorithm}`,
     async () => {
@@ -88,7 +88,7 @@ for (const algorithm of ["ed25519", "p256"] as const) {
         });
       }
     },
-  );
+  ));
 }
 
 function flip(name: string | RegExp): (out: string) => void {
@@ -184,14 +184,20 @@ async function assertBad(out: string, pub: string, [about, , change, reason]: Ro
   assert.match(stderr, /NOT GOOD/);
 }
 
-testWith(tools, "verify.sh refuses tampered bundles of every form, with the reason", async () => {
-  for (const form of damagedForms) {
-    await exported(form, "ed25519", async (out, pub) => {
-      const here = rows.filter(([, where]) => where.includes(form));
-      await Promise.all(here.map((row) => assertBad(out, pub, row)));
-    });
-  }
-});
+Deno.test(
+  requiring(
+    tools,
+    "verify.sh refuses tampered bundles of every form, with the reason",
+    async () => {
+      for (const form of damagedForms) {
+        await exported(form, "ed25519", async (out, pub) => {
+          const here = rows.filter(([, where]) => where.includes(form));
+          await Promise.all(here.map((row) => assertBad(out, pub, row)));
+        });
+      }
+    },
+  ),
+);
 
 const hostile: [string, Recipe, RegExp][] = [
   ["two manifests in the statement", {
@@ -212,20 +218,22 @@ const hostile: [string, Recipe, RegExp][] = [
   ],
 ];
 
-testWith(tools, "verify.sh refuses a right signature over a wrong statement", async () => {
-  await withDirectory(async (root) => {
-    await Promise.all(hostile.map(async ([about, recipe, reason], i) => {
-      const made = makeBundle(recipe);
-      const [out, pub] = [join(root, String(i)), join(root, `${i}.pub`)];
-      writeFiles(out, made.files);
-      writeFileSync(pub, made.key.publicPem);
-      const { code, stderr } = await check([pub, out]);
-      assert.deepEqual([code, reason.test(stderr)], [1, true], `${about}: ${stderr}`);
-    }));
-  });
-});
+Deno.test(
+  requiring(tools, "verify.sh refuses a right signature over a wrong statement", async () => {
+    await withDirectory(async (root) => {
+      await Promise.all(hostile.map(async ([about, recipe, reason], i) => {
+        const made = makeBundle(recipe);
+        const [out, pub] = [join(root, String(i)), join(root, `${i}.pub`)];
+        writeFiles(out, made.files);
+        writeFileSync(pub, made.key.publicPem);
+        const { code, stderr } = await check([pub, out]);
+        assert.deepEqual([code, reason.test(stderr)], [1, true], `${about}: ${stderr}`);
+      }));
+    });
+  }),
+);
 
-testWith(
+Deno.test(requiring(
   tools,
   "verify.sh refuses another key, other envelopes, and says when it cannot check",
   async () => {
@@ -264,9 +272,9 @@ testWith(
       assert.deepEqual([code, /jq is not installed/.test(stderr)], [2, true]);
     });
   },
-);
+));
 
-testWith(
+Deno.test(requiring(
   tools,
   "the commands of VERIFY.txt work beside the manifest and where the archive was unpacked",
   async () => {
@@ -291,7 +299,7 @@ testWith(
       });
     }
   },
-);
+));
 
 /** A directory of tools: links to those of this machine, and to busybox for those in `applets`. */
 function toolsIn(directory: string, names: string[], applets: string[] = []): string {
@@ -333,33 +341,35 @@ const systems: [
 
 const here = isLong ? telling : ["a changed payload file", "an extra payload file"];
 for (const [about, needs, [name, ...words], names, applets] of systems) {
-  testWith([...tools, ...needs], `verify.sh tells good from tampered: ${about}`, async () => {
-    // A directory bundle needs every tool that the script uses, an archive some of them.
-    for (const form of isLong ? all : ["directory"]) {
-      await exported(form, "ed25519", async (out, pub) => {
-        const PATH = toolsIn(join(out, "..", "bin"), [...tools, ...names], applets);
-        const judge = (directory: string) =>
-          check([pub, directory], { PATH }, [tool(name!)!, ...words]);
-        const good = await judge(out);
-        assert.deepEqual([good.code, good.stderr], [0, ""], form);
-        assert.match(good.stdout, /^GOOD: p of/);
-        for (const [what, where, change] of rows) {
-          if (!where.includes(form) || !here.includes(what)) continue;
-          const copy = `${out} ${what}`;
-          cpSync(out, copy, { recursive: true });
-          change(copy);
-          const bad = await judge(copy);
-          assert.deepEqual([bad.code, bad.stdout], [1, ""], `${what}: ${bad.stderr}`);
-          rmSync(copy, { recursive: true });
-        }
-        rmSync(join(out, "..", "bin"), { recursive: true });
-      });
-    }
-  });
+  Deno.test(
+    requiring([...tools, ...needs], `verify.sh tells good from tampered: ${about}`, async () => {
+      // A directory bundle needs every tool that the script uses, an archive some of them.
+      for (const form of isLong ? all : ["directory"]) {
+        await exported(form, "ed25519", async (out, pub) => {
+          const PATH = toolsIn(join(out, "..", "bin"), [...tools, ...names], applets);
+          const judge = (directory: string) =>
+            check([pub, directory], { PATH }, [tool(name!)!, ...words]);
+          const good = await judge(out);
+          assert.deepEqual([good.code, good.stderr], [0, ""], form);
+          assert.match(good.stdout, /^GOOD: p of/);
+          for (const [what, where, change] of rows) {
+            if (!where.includes(form) || !here.includes(what)) continue;
+            const copy = `${out} ${what}`;
+            cpSync(out, copy, { recursive: true });
+            change(copy);
+            const bad = await judge(copy);
+            assert.deepEqual([bad.code, bad.stdout], [1, ""], `${what}: ${bad.stderr}`);
+            rmSync(copy, { recursive: true });
+          }
+          rmSync(join(out, "..", "bin"), { recursive: true });
+        });
+      }
+    }),
+  );
 }
 
 for (const name of ["dash", "bash", "busybox"]) {
-  testWith(
+  Deno.test(requiring(
     [...tools, name],
     `verify.sh judges the directory that was named, whatever the environment: ${name}`,
     () =>
@@ -393,10 +403,10 @@ for (const name of ["dash", "bash", "busybox"]) {
           assert.deepEqual([previous.code, previous.stdout], [2, ""], `${variable}: cd -`);
         }
       }),
-  );
+  ));
 }
 
-testWith(
+Deno.test(requiring(
   tools,
   "verify.sh says when there is no tool for sha256",
   () =>
@@ -406,9 +416,9 @@ testWith(
       assert.equal(code, 2);
       assert.match(stderr, /sha256sum and shasum are not installed/);
     }),
-);
+));
 
-testWith(
+Deno.test(requiring(
   tools,
   "verify.sh refuses an index with lines that tools would skip",
   () =>
@@ -425,4 +435,4 @@ testWith(
         assert.match(stderr, /payload differs/);
       }
     }),
-);
+));

@@ -4,7 +4,7 @@ import { execFileSync } from "node:child_process";
 import { join } from "node:path";
 import tls from "node:tls";
 import { certificateValid } from "../../src/http/certificate_check.ts";
-import { testWith, tool } from "../support/needs.ts";
+import { requiring, tool } from "../support/needs.ts";
 import { configuration, Home, type Service } from "../support/service_process.ts";
 
 function makePair(directory: string, name: string): void {
@@ -32,7 +32,7 @@ async function hangUp(service: Service, event: string): Promise<void> {
   await service.logged(new RegExp(`"event":"${event}"`));
 }
 
-testWith(
+Deno.test(requiring(
   ["openssl"],
   "a hang-up shows the renewed certificate, or keeps the one that worked",
   async () => {
@@ -54,7 +54,7 @@ testWith(
       await service.stop();
     }
   },
-);
+));
 
 Deno.test("a hang-up ends no service", async () => {
   using home = new Home();
@@ -64,7 +64,7 @@ Deno.test("a hang-up ends no service", async () => {
   assert.equal(await service.stop(), 0);
 });
 
-testWith(
+Deno.test(requiring(
   ["openssl"],
   "a certificate that ends soon is a warning, one that ended a failure",
   async () => {
@@ -89,4 +89,4 @@ testWith(
       Deno.removeSync(directory, { recursive: true });
     }
   },
-);
+));

@@ -9,7 +9,7 @@ import type { Host } from "../../src/cli/host.ts";
 import { showHealth } from "../../src/cli/status.ts";
 import { readTls } from "../../src/config/tls_files.ts";
 import { serveHttp } from "../../src/http/http_server.ts";
-import { testWith, tool } from "../support/needs.ts";
+import { requiring, tool } from "../support/needs.ts";
 import { Bench } from "./bench.ts";
 
 function makePair(directory: string, name: string) {
@@ -29,7 +29,7 @@ const host = {
   stop: new AbortController().signal,
 } as unknown as Host;
 
-testWith(
+Deno.test(requiring(
   ["openssl"],
   "the service is reached by its certificate, and by nobody who does not trust it",
   async () => {
@@ -55,16 +55,25 @@ testWith(
       await server.close(100);
     }
   },
-);
+));
 
-testWith(["openssl"], "a key that everybody can read, another key, and no key are refused", () => {
-  using bench = new Bench();
-  const [one, two] = [makePair(bench.directory, "a"), makePair(bench.directory, "b")];
-  const refusal = (files: { certificate: string; key: string }, message: RegExp, kind = "config") =>
-    assert.throws(() => readTls(files), { kind, message });
-  refusal({ ...one, key: two.key }, /not the key of/);
-  refusal({ ...one, certificate: one.key }, /for TLS/);
-  refusal({ ...one, key: "/nonexistent" }, /nonexistent": no such file/, "io");
-  Deno.chmodSync(one.key, 0o644);
-  refusal(one, /everybody may read it/);
-});
+Deno.test(
+  requiring(
+    ["openssl"],
+    "a key that everybody can read, another key, and no key are refused",
+    () => {
+      using bench = new Bench();
+      const [one, two] = [makePair(bench.directory, "a"), makePair(bench.directory, "b")];
+      const refusal = (
+        files: { certificate: string; key: string },
+        message: RegExp,
+        kind = "config",
+      ) => assert.throws(() => readTls(files), { kind, message });
+      refusal({ ...one, key: two.key }, /not the key of/);
+      refusal({ ...one, certificate: one.key }, /for TLS/);
+      refusal({ ...one, key: "/nonexistent" }, /nonexistent": no such file/, "io");
+      Deno.chmodSync(one.key, 0o644);
+      refusal(one, /everybody may read it/);
+    },
+  ),
+);

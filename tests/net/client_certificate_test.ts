@@ -7,7 +7,7 @@ import { createInterface } from "node:readline";
 import type { RegistryClient } from "../../src/registry/client.ts";
 import { openRegistry } from "../../src/registry/open.ts";
 import { parseEndpoint } from "../../src/domain/reference.ts";
-import { testWith, tool } from "../support/needs.ts";
+import { requiring, tool } from "../support/needs.ts";
 import { Authority } from "../support/registry/authority.ts";
 import { FakeTiming } from "../support/registry/fake_bundle.ts";
 
@@ -49,7 +49,7 @@ async function isShownACertificate(client: RegistryClient, url: string): Promise
   return !isNone;
 }
 
-testWith(
+Deno.test(requiring(
   ["openssl"],
   "a client certificate is shown to the registry alone, not to another origin that it names",
   async () => {
@@ -81,4 +81,4 @@ testWith(
       authority.remove();
     }
   },
-);
+));

@@ -7,7 +7,7 @@ import { writeFileSync } from "node:fs";
 import http from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
-import { testWith } from "../support/needs.ts";
+import { requiring } from "../support/needs.ts";
 import { Home } from "../support/program.ts";
 import { Authority } from "../support/registry/authority.ts";
 import { FakeRegistry } from "../support/registry/fake_registry.ts";
@@ -74,7 +74,7 @@ Deno.test("proxies of the environment are not used, and on this machine nothing 
   }
 });
 
-testWith(
+Deno.test(requiring(
   ["openssl"],
   "certificates of the environment are not trusted, nor is trust switched off",
   async () => {
@@ -111,7 +111,7 @@ testWith(
       home.remove();
     }
   },
-);
+));
 
 Deno.test("ignored variables are reported once before another machine is reached", async () => {
   const home = new Home();

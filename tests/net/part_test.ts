@@ -9,7 +9,7 @@ import net, { type AddressInfo, type Socket } from "node:net";
 import tls from "node:tls";
 import { readPartHead } from "../../src/net/part_head.ts";
 import { Transport } from "../../src/net/transport.ts";
-import { testWith } from "../support/needs.ts";
+import { requiring } from "../support/needs.ts";
 import { Authority } from "../support/registry/authority.ts";
 
 /** The second is one where nobody listens. */
@@ -272,52 +272,62 @@ Deno.test("a token with the end of a line in it is not said", async () => {
 for (
   const [names, isBelieved] of [["DNS:registry.test", true], ["DNS:other.test", false]] as const
 ) {
-  testWith(["openssl"], `TLS: a part is ${isBelieved ? "" : "not "}asked of ${names}`, async () => {
-    const authority = new Authority();
-    const { key, cert } = authority.issue(names, 2);
-    const ca = Deno.readTextFileSync(authority.path);
-    try {
-      await scene(rightly, async ({ fill, heard }) => {
-        const headers = { authorization: "Bearer secret" };
-        const size = isBelieved ? content.length : undefined;
-        assert.deepEqual(await fill(5, 200_000, { headers }), [size, isBelieved]);
-        assert.equal(heard.join("").includes("secret"), isBelieved);
-      }, { key, cert, ca });
-    } finally {
-      authority.remove();
-    }
-  });
+  Deno.test(
+    requiring(
+      ["openssl"],
+      `TLS: a part is ${isBelieved ? "" : "not "}asked of ${names}`,
+      async () => {
+        const authority = new Authority();
+        const { key, cert } = authority.issue(names, 2);
+        const ca = Deno.readTextFileSync(authority.path);
+        try {
+          await scene(rightly, async ({ fill, heard }) => {
+            const headers = { authorization: "Bearer secret" };
+            const size = isBelieved ? content.length : undefined;
+            assert.deepEqual(await fill(5, 200_000, { headers }), [size, isBelieved]);
+            assert.equal(heard.join("").includes("secret"), isBelieved);
+          }, { key, cert, ca });
+        } finally {
+          authority.remove();
+        }
+      },
+    ),
+  );
 }
 
-testWith(["openssl"], "TLS: of several addresses the one that answers is found", async () => {
-  const authority = new Authority();
-  const own = authority.issue("DNS:registry.test", 2);
-  addresses = [nobody, here];
-  try {
-    await scene(rightly, async ({ fill }) => {
-      assert.deepEqual(await fill(0, 10), [undefined, false]);
-      assert.deepEqual(await fill(0, 10), [content.length, true]);
-      assert.deepEqual(await fill(10, 200_000), [content.length, true]);
-    }, { ...own, ca: Deno.readTextFileSync(authority.path) });
-  } finally {
-    addresses = [here];
-    authority.remove();
-  }
-});
+Deno.test(
+  requiring(["openssl"], "TLS: of several addresses the one that answers is found", async () => {
+    const authority = new Authority();
+    const own = authority.issue("DNS:registry.test", 2);
+    addresses = [nobody, here];
+    try {
+      await scene(rightly, async ({ fill }) => {
+        assert.deepEqual(await fill(0, 10), [undefined, false]);
+        assert.deepEqual(await fill(0, 10), [content.length, true]);
+        assert.deepEqual(await fill(10, 200_000), [content.length, true]);
+      }, { ...own, ca: Deno.readTextFileSync(authority.path) });
+    } finally {
+      addresses = [here];
+      authority.remove();
+    }
+  }),
+);
 
-testWith(["openssl"], "TLS: nothing is asked of whom another authority named", async () => {
-  const [own, other] = [new Authority(), new Authority()];
-  try {
-    const ca = Deno.readTextFileSync(other.path);
-    await scene(rightly, async ({ fill, heard }) => {
-      assert.deepEqual(await fill(0, 10), [undefined, false]);
-      assert.deepEqual(heard.join(""), "");
-    }, { ...own.issue("DNS:registry.test", 2), ca });
-  } finally {
-    own.remove();
-    other.remove();
-  }
-});
+Deno.test(
+  requiring(["openssl"], "TLS: nothing is asked of whom another authority named", async () => {
+    const [own, other] = [new Authority(), new Authority()];
+    try {
+      const ca = Deno.readTextFileSync(other.path);
+      await scene(rightly, async ({ fill, heard }) => {
+        assert.deepEqual(await fill(0, 10), [undefined, false]);
+        assert.deepEqual(heard.join(""), "");
+      }, { ...own.issue("DNS:registry.test", 2), ca });
+    } finally {
+      own.remove();
+      other.remove();
+    }
+  }),
+);
 
 const head = "HTTP/1.1 206 P\r\ncontent-length: 5\r\ncontent-range: bytes 2-6/9\r\n\r\n";
 const heads: [text: string, is: ReturnType<typeof readPartHead>][] = [

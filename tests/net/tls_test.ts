@@ -10,7 +10,7 @@ import { authorities } from "../../src/net/authorities.ts";
 import { RegistryError } from "../../src/net/failure.ts";
 import { openRegistry } from "../../src/registry/open.ts";
 import { parseEndpoint } from "../../src/domain/reference.ts";
-import { testWith } from "../support/needs.ts";
+import { requiring } from "../support/needs.ts";
 import { Authority } from "../support/registry/authority.ts";
 import { FakeTiming } from "../support/registry/fake_bundle.ts";
 import { FakeRegistry } from "../support/registry/fake_registry.ts";
@@ -54,41 +54,41 @@ function refusal(message: RegExp) {
   };
 }
 
-testWith(
+Deno.test(requiring(
   ["openssl"],
   "TLS: the named authority is believed, for a name and for an address",
   async () => {
     await ping("DNS:registry.test");
     await ping("IP:127.0.0.1", { url: "https://127.0.0.1" });
   },
-);
+));
 
-testWith(
+Deno.test(requiring(
   ["openssl"],
   "TLS: the certificate of another name is refused",
   () => assert.rejects(ping("DNS:other.test"), refusal(/does not match certificate's altnames/)),
-);
+));
 
-testWith(
+Deno.test(requiring(
   ["openssl"],
   "TLS: the certificate of another address is refused",
   () => assert.rejects(ping("IP:127.0.0.9", { url: "https://127.0.0.1" }), refusal(/altnames/)),
-);
+));
 
-testWith(
+Deno.test(requiring(
   ["openssl"],
   "TLS: a certificate that has ended is refused",
   () =>
     assert.rejects(ping("DNS:registry.test", { days: -1 }), refusal(/certificate has expired$/)),
-);
+));
 
-testWith(
+Deno.test(requiring(
   ["openssl"],
   "TLS: an authority that nobody named is refused",
   () => assert.rejects(ping("DNS:registry.test", { trusted: false }), refusal(/unable to verify/)),
-);
+));
 
-testWith(["openssl"], "TLS: a server without TLS ends as reset", async () => {
+Deno.test(requiring(["openssl"], "TLS: a server without TLS ends as reset", async () => {
   const registry = await new FakeRegistry().start();
   const client = openRegistry({ endpoint: parseEndpoint(`https://127.0.0.1:${registry.port}`) }, {
     timing: new FakeTiming(),
@@ -97,7 +97,7 @@ testWith(["openssl"], "TLS: a server without TLS ends as reset", async () => {
   await assert.rejects(client.ping(), { kind: "remote", reason: "reset" });
   client.close();
   await registry.stop();
-});
+}));
 
 Deno.test("a file without a certificate is refused as the authority", () => {
   const path = import.meta.filename!;
@@ -113,34 +113,36 @@ Deno.test("a file without a certificate is refused as the authority", () => {
   });
 });
 
-testWith(["openssl"], "a CA file is read in the ways that Windows writes it", async () => {
-  const authority = new Authority();
-  const registry = await new FakeRegistry(authority.issue("IP:127.0.0.1", 2)).start();
-  try {
-    const lines = readFileSync(authority.path, "utf8").replaceAll("\n", "\r\n");
-    const forms: [string, Uint8Array][] = [
-      ["a byte order mark", Buffer.from(`\ufeff${lines}`)],
-      ["UTF-16", Buffer.from(`\ufeff${lines}`, "utf16le")],
-      ["text around it", Buffer.from(`subject=/CN=test\r\n\r\n${lines}\r\n`)],
-      ["two of them", Buffer.from(lines + lines)],
-    ];
-    for (const [form, bytes] of forms) {
-      writeFileSync(authority.path, bytes);
-      const client = openRegistry({
-        endpoint: parseEndpoint(`https://${registry.host}`),
-        ca: authority.path,
-      }, { timing: new FakeTiming(), policy: () => {} });
-      await client.ping().catch((error) => assert.fail(`${form}: ${error}`));
-      client.close();
+Deno.test(
+  requiring(["openssl"], "a CA file is read in the ways that Windows writes it", async () => {
+    const authority = new Authority();
+    const registry = await new FakeRegistry(authority.issue("IP:127.0.0.1", 2)).start();
+    try {
+      const lines = readFileSync(authority.path, "utf8").replaceAll("\n", "\r\n");
+      const forms: [string, Uint8Array][] = [
+        ["a byte order mark", Buffer.from(`\ufeff${lines}`)],
+        ["UTF-16", Buffer.from(`\ufeff${lines}`, "utf16le")],
+        ["text around it", Buffer.from(`subject=/CN=test\r\n\r\n${lines}\r\n`)],
+        ["two of them", Buffer.from(lines + lines)],
+      ];
+      for (const [form, bytes] of forms) {
+        writeFileSync(authority.path, bytes);
+        const client = openRegistry({
+          endpoint: parseEndpoint(`https://${registry.host}`),
+          ca: authority.path,
+        }, { timing: new FakeTiming(), policy: () => {} });
+        await client.ping().catch((error) => assert.fail(`${form}: ${error}`));
+        client.close();
+      }
+      assert.equal(registry.log.length, forms.length);
+    } finally {
+      await registry.stop();
+      authority.remove();
     }
-    assert.equal(registry.log.length, forms.length);
-  } finally {
-    await registry.stop();
-    authority.remove();
-  }
-});
+  }),
+);
 
-testWith(["openssl"], "what is in a CA file that cannot be used is said", () => {
+Deno.test(requiring(["openssl"], "what is in a CA file that cannot be used is said", () => {
   const authority = new Authority();
   try {
     const pem = readFileSync(authority.path, "utf8");
@@ -169,4 +171,4 @@ testWith(["openssl"], "what is in a CA file that cannot be used is said", () => 
   } finally {
     authority.remove();
   }
-});
+}));

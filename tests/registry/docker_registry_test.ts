@@ -10,7 +10,7 @@ import { bundleArtifact, digestOf } from "../../src/registry/artifact.ts";
 import type { RegistryClient } from "../../src/registry/client.ts";
 import { pushBundle } from "../../src/registry/push.ts";
 import { systemTiming } from "../support/timing.ts";
-import { testWith, tool } from "../support/needs.ts";
+import { requiring, tool } from "../support/needs.ts";
 import { withDockerRegistry } from "../support/registry/docker_registry.ts";
 import {
   attestation,
@@ -41,7 +41,7 @@ function skopeo(...args: string[]): Uint8Array {
   });
 }
 
-testWith(
+Deno.test(requiring(
   ["docker-registry", "skopeo"],
   "docker-registry takes a bundle and skopeo reads it back byte for byte",
   () =>
@@ -65,9 +65,9 @@ testWith(
       for (const hex of expected) assert(readdirSync(out).includes(hex), `${hex} was not copied`);
       assert.deepEqual(new Uint8Array(readFileSync(join(out, expected[0]!))), bundle.archive);
     }),
-);
+));
 
-testWith(
+Deno.test(requiring(
   ["docker-registry", "skopeo"],
   "docker-registry: the attestation is found by the tag of the digest",
   () =>
@@ -89,9 +89,9 @@ testWith(
       const hex = digestOf(attestation).slice(7);
       assert.deepEqual(new Uint8Array(readFileSync(join(out, hex))), attestation);
     }),
-);
+));
 
-testWith(
+Deno.test(requiring(
   ["docker-registry", "skopeo"],
   "docker-registry: a second push sends nothing",
   () =>
@@ -103,4 +103,4 @@ testWith(
       assert.deepEqual([second.uploaded, second.existed], [0, 6]);
       assert.equal(second.digest, first.digest);
     }),
-);
+));

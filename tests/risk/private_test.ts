@@ -4,7 +4,7 @@ import { linkSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { PrivateFiles } from "../../src/bundle/private_files.ts";
 import { OriginalsDigest } from "../../src/risk/read.ts";
-import { testWith } from "../support/needs.ts";
+import { requiring } from "../support/needs.ts";
 import { noPrivateFiles, withDirectory, writeFiles } from "../support/bundle_fixture.ts";
 
 const provider = { kind: "osv", name: "osv", onInvalid: "skip" } as const;
@@ -30,7 +30,7 @@ Deno.test("a private file in a provider's directory is not read, whatever its na
   });
 });
 
-testWith(
+Deno.test(requiring(
   ["mkfifo"],
   "a named pipe in a provider's directory is refused, not waited for",
   async () => {
@@ -45,4 +45,4 @@ testWith(
       return Promise.resolve();
     });
   },
-);
+));

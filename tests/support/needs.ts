@@ -34,18 +34,25 @@ export function tool(name: string): string | undefined {
   return folders.map((folder) => `${folder}/${name}`).find((path) => existsSync(path));
 }
 
-/** As Deno.test, where all that it needs is there; a list names tools. */
-export function testWith(needs: string[] | Needs, name: string, body: TestBody): void {
+/**
+ * A definition for Deno.test, which is called where the test stands, so that reports name its file.
+ * Ignored where something that it needs is absent. A list names tools.
+ */
+export function requiring(
+  needs: string[] | Needs,
+  name: string,
+  body: TestBody,
+): Deno.TestDefinition {
   const { tools = [], others = {} } = Array.isArray(needs) ? { tools: needs } : needs;
   const absentTools = tools.filter((one) => tool(one) === undefined);
   const absentOthers = Object.keys(others).filter((one) => !others[one]);
   const absent = [...absentTools, ...absentOthers].join(", ");
-  Deno.test({
+  return {
     name: absent === "" ? name : `${name} (needs ${absent})`,
     ignore: absentOthers.length > 0 || (absentTools.length > 0 && !isRequired),
     fn: (t) => {
       if (absent !== "") throw new Error(`Cannot run the test: ${absent} is not there`);
       return body(t);
     },
-  });
+  };
 }

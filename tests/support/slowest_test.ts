@@ -10,6 +10,9 @@ Deno.test("a <slow> test", async (t) => {
   await t.step("its step", () => new Promise((done) => setTimeout(done, 200)));
 });
 Deno.test("is ignored", { ignore: true }, () => {});`;
+const needs = `
+import { requiring } from "${new URL("./needs.ts", import.meta.url)}";
+Deno.test(requiring(["sh"], "needs a tool", () => {}));`;
 const quick = `Deno.test("fails at once", () => { throw new Error("no"); });`;
 
 /** The report of a run of these files. */
@@ -18,7 +21,7 @@ async function reportOf(files: Record<string, string>): Promise<string> {
   try {
     for (const [name, text] of Object.entries(files)) writeFileSync(join(directory, name), text);
     const report = join(directory, "report.xml");
-    const flags = ["--no-config", "--no-check", "--quiet", `--junit-path=${report}`];
+    const flags = ["-A", "--no-config", "--no-check", "--quiet", `--junit-path=${report}`];
     await new Deno.Command(Deno.execPath(), {
       args: ["test", ...flags, ...Object.keys(files)],
       cwd: directory,
@@ -43,4 +46,10 @@ Deno.test("files of reports are listed with their time, slowest first, steps cou
   const [first, , last] = found;
   assert.ok(step >= 0.2 && first!.seconds >= step && first!.seconds < 2 * step, unit);
   assert.ok(last!.seconds < 0.2, unit);
+});
+
+Deno.test("a test that needs a tool is counted for its own file", async () => {
+  const report = await reportOf({ "needs_test.ts": needs });
+  const found = slowest([["unit", report]], 3);
+  assert.deepEqual(found.map(({ file }) => file), ["./needs_test.ts"]);
 });

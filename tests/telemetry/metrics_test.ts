@@ -11,7 +11,7 @@ import {
 } from "../../src/domain/labels.ts";
 import { dashboards } from "../../dashboards/source/generate.ts";
 import { metricTargets } from "../dashboards/panels.ts";
-import { testWith, tool } from "../support/needs.ts";
+import { requiring, tool } from "../support/needs.ts";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 
@@ -224,7 +224,7 @@ Deno.test("a profile costs less than 70 series, so that fifty of them stay below
   assert.ok((eleven - one) / 10 < 70, `${(eleven - one) / 10} series`);
 });
 
-testWith(["promtool"], "promtool finds nothing to say about the metrics", async () => {
+Deno.test(requiring(["promtool"], "promtool finds nothing to say about the metrics", async () => {
   const { body } = await metrics().scrape();
   const child = new Deno.Command(tool("promtool")!, {
     args: ["check", "metrics"],
@@ -238,4 +238,4 @@ testWith(["promtool"], "promtool finds nothing to say about the metrics", async 
   const { code, stdout, stderr } = await child.output();
   const said = new TextDecoder().decode(stdout) + new TextDecoder().decode(stderr);
   assert.deepEqual([code, said], [0, ""]);
-});
+}));

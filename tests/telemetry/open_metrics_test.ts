@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { Metrics } from "../../src/telemetry/metrics.ts";
-import { testWith, tool } from "../support/needs.ts";
+import { requiring, tool } from "../support/needs.ts";
 
 function metricsOf(profiles: number): Metrics {
   const names = Array.from({ length: profiles }, (_, at) => `profile-${at}`);
@@ -74,20 +74,22 @@ Deno.test("ten thousand unknown profiles, methods and statuses make no series", 
   assert.equal(await count(), before);
 });
 
-testWith(["promtool"], "promtool finds nothing to say about the classic text", async () => {
-  const metrics = metricsOf(2);
-  metrics.answered("GET", "/status", 200, 0.003);
-  metrics.checked("storage:write", "pass", 1);
-  const child = new Deno.Command(tool("promtool")!, {
-    args: ["check", "metrics"],
-    stdin: "piped",
-    stdout: "piped",
-    stderr: "piped",
-  }).spawn();
-  const writer = child.stdin.getWriter();
-  await writer.write(new TextEncoder().encode((await metrics.scrape()).body));
-  await writer.close();
-  const { code, stdout, stderr } = await child.output();
-  const said = new TextDecoder().decode(stdout) + new TextDecoder().decode(stderr);
-  assert.deepEqual([code, said], [0, ""]);
-});
+Deno.test(
+  requiring(["promtool"], "promtool finds nothing to say about the classic text", async () => {
+    const metrics = metricsOf(2);
+    metrics.answered("GET", "/status", 200, 0.003);
+    metrics.checked("storage:write", "pass", 1);
+    const child = new Deno.Command(tool("promtool")!, {
+      args: ["check", "metrics"],
+      stdin: "piped",
+      stdout: "piped",
+      stderr: "piped",
+    }).spawn();
+    const writer = child.stdin.getWriter();
+    await writer.write(new TextEncoder().encode((await metrics.scrape()).body));
+    await writer.close();
+    const { code, stdout, stderr } = await child.output();
+    const said = new TextDecoder().decode(stdout) + new TextDecoder().decode(stderr);
+    assert.deepEqual([code, said], [0, ""]);
+  }),
+);

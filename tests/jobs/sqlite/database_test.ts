@@ -4,7 +4,7 @@ import { DatabaseSync } from "node:sqlite";
 import { openDatabase } from "../../../src/jobs/sqlite/database.ts";
 import { SqliteQueue } from "../../../src/jobs/sqlite/queue.ts";
 import { schemaVersion, stepsFrom } from "../../../src/jobs/sqlite/migrations.ts";
-import { testWith, tool } from "../../support/needs.ts";
+import { requiring, tool } from "../../support/needs.ts";
 
 function withDirectory(body: (directory: string) => void): void {
   const directory = Deno.makeTempDirSync({ prefix: "stella-database-" });
@@ -238,7 +238,7 @@ async function traced(directory: string, inject: string): Promise<{ said: string
   return { said: new TextDecoder().decode(stdout).trim(), hits: hits.length };
 }
 
-testWith(
+Deno.test(requiring(
   ["strace"],
   "a sync that fails is never a commit, and never another journal mode",
   async () => {
@@ -266,9 +266,9 @@ testWith(
       Deno.removeSync(directory, { recursive: true });
     }
   },
-);
+));
 
-testWith(["strace"], "a full disk is an io error", async () => {
+Deno.test(requiring(["strace"], "a full disk is an io error", async () => {
   const directory = Deno.makeTempDirSync({ prefix: "stella-database-" });
   try {
     openDatabase(join(directory, "stella.db")).close();
@@ -278,4 +278,4 @@ testWith(["strace"], "a full disk is an io error", async () => {
   } finally {
     Deno.removeSync(directory, { recursive: true });
   }
-});
+}));

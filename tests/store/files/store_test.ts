@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { FileStore } from "../../../src/store/files/store.ts";
-import { testWith, tool } from "../../support/needs.ts";
+import { requiring, tool } from "../../support/needs.ts";
 
 const id = (n: number) => `01a20c9b-0000-7000-8000-00000000000${n}`;
 const of = (n: number, profile = "advisories", tenant = "default") => ({
@@ -134,31 +134,33 @@ const program = `
     console.log(error.reason, error.message);
   }`;
 
-testWith(["strace"], "a place that cannot be synced is an error, and the media's", async () => {
-  const directory = Deno.makeTempDirSync({ prefix: "stella-store-" });
-  try {
-    const [script, trace] = [join(directory, "program.ts"), join(directory, "trace")];
-    Deno.writeTextFileSync(script, program);
-    const said: string[] = [];
-    for (let n = 1; n <= 5; n++) {
-      const child = new Deno.Command(tool("strace")!, {
-        args: [
-          ...["-f", "-qq", "-o", trace, "-e", `inject=fsync:error=EIO:when=${n}`],
-          ...[Deno.execPath(), "run", "-A", "--no-check", "--quiet", "--no-config"],
-          ...[script, join(directory, `state-${n}`)],
-        ],
-        env: { DENO_DIR: "/dev/null/none" },
-      });
-      const { stdout } = await child.output();
-      const hit = Deno.readTextFileSync(trace).includes("(INJECTED)");
-      said.push(
-        `${hit ? "fault" : "no fault"}: ${new TextDecoder().decode(stdout).slice(0, 6).trim()}`,
-      );
+Deno.test(
+  requiring(["strace"], "a place that cannot be synced is an error, and the media's", async () => {
+    const directory = Deno.makeTempDirSync({ prefix: "stella-store-" });
+    try {
+      const [script, trace] = [join(directory, "program.ts"), join(directory, "trace")];
+      Deno.writeTextFileSync(script, program);
+      const said: string[] = [];
+      for (let n = 1; n <= 5; n++) {
+        const child = new Deno.Command(tool("strace")!, {
+          args: [
+            ...["-f", "-qq", "-o", trace, "-e", `inject=fsync:error=EIO:when=${n}`],
+            ...[Deno.execPath(), "run", "-A", "--no-check", "--quiet", "--no-config"],
+            ...[script, join(directory, `state-${n}`)],
+          ],
+          env: { DENO_DIR: "/dev/null/none" },
+        });
+        const { stdout } = await child.output();
+        const hit = Deno.readTextFileSync(trace).includes("(INJECTED)");
+        said.push(
+          `${hit ? "fault" : "no fault"}: ${new TextDecoder().decode(stdout).slice(0, 6).trim()}`,
+        );
+      }
+      // The directories store, default and advisories into those above them, then the bundle's own
+      // name.
+      assert.deepEqual(said, [...Array(4).fill("fault: medium"), "no fault: stored"]);
+    } finally {
+      Deno.removeSync(directory, { recursive: true });
     }
-    // The directories store, default and advisories into those above them, then the bundle's own
-    // name.
-    assert.deepEqual(said, [...Array(4).fill("fault: medium"), "no fault: stored"]);
-  } finally {
-    Deno.removeSync(directory, { recursive: true });
-  }
-});
+  }),
+);
