@@ -9,6 +9,7 @@ import { join } from "node:path";
 import type { Finding } from "../domain/errors.ts";
 import { type ChunkPool, localPool } from "../bundle/chunk_pool.ts";
 import { sha256, startSha256 } from "../domain/hash.ts";
+import { HashedFile } from "../domain/hashed_file.ts";
 import { encodeIndexLine } from "../bundle/index_file.ts";
 import {
   inputChanged,
@@ -20,7 +21,7 @@ import {
 } from "../bundle/input_file.ts";
 import { type BundleFile, indexName } from "../bundle/manifest.ts";
 import { throttled } from "../domain/throttled.ts";
-import { IndexWriter, PendingLines } from "./index_writer.ts";
+import { PendingLines } from "./pending_lines.ts";
 import { archivePayload, FilesPayload, type Payload, readLength } from "./payload.ts";
 import type { Plan } from "./plan.ts";
 import { type OriginStat, statOrigin } from "./sources/inputs.ts";
@@ -83,7 +84,7 @@ function poolFor({ spec, bytes, files }: Plan, { workers }: PackContext): ChunkP
 
 class Packer {
   readonly #payload: Payload;
-  readonly #index: IndexWriter;
+  readonly #index: HashedFile;
   readonly #digests: Hash[];
   readonly #lines = new PendingLines(({ path, source }, sha256) => {
     const line = encodeIndexLine({ path, sha256 });
@@ -106,7 +107,7 @@ class Packer {
     const { spec, sources } = plan;
     this.#yield = throttled(() => context.yieldToEventLoop(), () => context.timing.now());
     this.#digests = sources.map(() => startSha256());
-    this.#index = new IndexWriter(join(directory, indexName));
+    this.#index = new HashedFile(join(directory, indexName), 0o644);
     this.#payload = spec.layout === "archive"
       ? archivePayload(plan, directory, pool, (digests) => this.#lines.digested(digests))
       : new FilesPayload(plan, directory);
@@ -160,7 +161,9 @@ class Packer {
     }));
     const other = sources.find(({ sha256 }, i) => (expected[i] ?? sha256) !== sha256);
     if (other !== undefined) throw inputsChanged(`those of ${other.name} are not what was checked`);
-    const files = [this.#index.finish(), ...payload];
+    const index: BundleFile = { path: indexName, role: "index", ...this.#index.end() };
+    this.#index.sync();
+    const files = [index, ...payload];
     for (const { path } of files) chmodSync(join(this.directory, path), 0o644);
     return Object.freeze({ plan: this.plan, files, sources });
   }

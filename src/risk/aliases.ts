@@ -76,7 +76,5 @@ export class Aliases {
 }
 
 function addTo(map: Map<string, Set<string>>, key: string, value: string): void {
-  const values = map.get(key);
-  if (values === undefined) map.set(key, new Set([value]));
-  else values.add(value);
+  map.getOrInsertComputed(key, () => new Set()).add(value);
 }

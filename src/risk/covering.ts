@@ -26,9 +26,7 @@ export class CoveringAdvisories {
     this.#kept += [id, ...covers].join().length;
     if (cves.length === 0 || this.#kept > maxKept) return;
     for (const name of [id, ...covers.filter((one) => !isCve(one))].map(keyOf)) {
-      const found = this.#byId.get(name);
-      if (found === undefined) this.#byId.set(name, [{ record: id, cves }]);
-      else found.push({ record: id, cves });
+      this.#byId.getOrInsertComputed(name, () => []).push({ record: id, cves });
     }
   }
 

@@ -5,13 +5,12 @@
  */
 import { isObject } from "../domain/json.ts";
 import { canonical, isCve, isId } from "./ids.ts";
-import type { Keep, ReadLimits } from "./json_reader.ts";
+import type { Keep } from "./json_reader.ts";
 import type { Fact, Original, Sink } from "./provider.ts";
-import { faultsOf, readRecord } from "./read.ts";
+import { readRecord } from "./read.ts";
 import { isRejection } from "./rejection.ts";
 import {
   anything,
-  type Check,
   checked,
   cve,
   fields,
@@ -20,27 +19,27 @@ import {
   oneOf,
   text,
   time,
+  type Valid,
 } from "./schema.ts";
 
 /** The VEX of a kernel names some hundred thousand products. */
-const limits: ReadLimits = { values: 1 << 22, characters: 64 * 1024 * 1024 };
+const limits = { values: 1 << 22, characters: 64 * 1024 * 1024 };
 /** Per fact; more products go into further pieces. */
 const maxProducts = 500;
 
-const statuses = [
-  "first_affected",
-  "first_fixed",
-  "fixed",
-  "known_affected",
-  "known_not_affected",
-  "last_affected",
-  "recommended",
-  "under_investigation",
-  "unknown",
-] as const;
-
 /** The schema demands at least one product; an empty list does not invalidate the others. */
-const statusLists = Object.fromEntries(statuses.map((name) => [name, list(text)]));
+const products = list(text);
+const productStatus = fields({}, {
+  first_affected: products,
+  first_fixed: products,
+  fixed: products,
+  known_affected: products,
+  known_not_affected: products,
+  last_affected: products,
+  recommended: products,
+  under_investigation: products,
+  unknown: products,
+});
 
 const head = fields({
   category: text,
@@ -58,14 +57,12 @@ const head = fields({
 });
 
 /** Product names are in branches, full_product_names and relationships. */
-const productTree: Check = checked({ fields: treeFields() }, (value, place, fault) => {
+const productTree = checked({ fields: treeFields() }, (value, place, fault) => {
   if (!isObject(value)) fault(place, "is not an object");
 });
 
 function treeFields(): ReadonlyMap<string, Keep> {
-  const scalars = (...names: string[]) =>
-    new Map<string, Keep>(names.map((one) => [one, "scalar"]));
-  const product: Keep = { fields: scalars("product_id", "name") };
+  const product: Keep = { fields: new Map([["product_id", "scalar"], ["name", "scalar"]]) };
   const branch = new Map<string, Keep>([["product", product]]);
   const branches: Keep = { items: { fields: branch } };
   branch.set("branches", branches);
@@ -76,82 +73,79 @@ function treeFields(): ReadonlyMap<string, Keep> {
   ]);
 }
 
-const vulnerability: Check = fields({}, {
+const vulnerability = fields({}, {
   cve,
   ids: list(fields({ system_name: text, text })),
   title: text,
   notes: list(fields({}, { text: anything })),
-  product_status: fields({}, statusLists),
+  product_status: productStatus,
   flags: list(fields({ label: text }, { product_ids: list(text) })),
 });
 
-const document = fields({ document: head }, {
+const advisory = fields({ document: head }, {
   product_tree: productTree,
   vulnerabilities: list(vulnerability, 1),
 });
 
-type Json = Record<string, unknown>;
-
-export async function parseCsaf(file: Original, sink: Sink): Promise<void> {
-  const value = await readRecord(file, sink, document, limits);
-  if (value === undefined) return;
-  const faults = faultsOf(document, value);
-  if (faults.length === 0) faults.push(...vexFaults(value as Json));
-  const ids = faults.length > 0 ? mentioned(value) : undefined;
-  faults.forEach((fault) => sink.reject(file, fault, ids));
-  if (faults.length === 0) tell(value as Json, file, sink);
-}
+type Vulnerability = Valid<typeof vulnerability>;
+type Advisory = Valid<typeof advisory>;
 
 /** CSAF 4.5: the VEX profile must state the status of products. */
-function vexFaults(value: Json): string[] {
-  if ((value["document"] as Json)["category"] !== "csaf_vex") return [];
-  if (!Array.isArray(value["vulnerabilities"])) return ["vulnerabilities is missing"];
-  return vulnerabilitiesOf(value).flatMap((one, i) =>
-    isObject(one["product_status"]) ? [] : [`vulnerabilities[${i}].product_status is missing`]
-  );
+const document = checked<Advisory>(advisory.keep, (value, place, fault) => {
+  let isRight = true;
+  advisory(value, place, (...found) => {
+    isRight = false;
+    fault(...found);
+  });
+  if (!isRight) return;
+  const { document: { category }, vulnerabilities } = value as Advisory;
+  if (category !== "csaf_vex") return;
+  if (!vulnerabilities) return fault("vulnerabilities", "is missing");
+  vulnerabilities.forEach((one, i) => {
+    if (!one.product_status) fault(`vulnerabilities[${i}].product_status`, "is missing");
+  });
+});
+
+export async function parseCsaf(file: Original, sink: Sink): Promise<void> {
+  const value = await readRecord(file, sink, document, { limits, idsOf: mentioned });
+  if (value === undefined) return;
+  const { tracking, publisher } = value.document;
+  const time = tracking.current_release_date;
+  sink.recordDate(time);
+  sink.advisory({
+    identity: JSON.stringify([publisher.namespace, tracking.id]),
+    version: { time, number: tracking.version },
+    path: file.path,
+    facts: factsOf(value),
+  });
 }
 
 /** All ids that an invalid document names; undefined if it may name others. */
 function mentioned(value: unknown): string[] | undefined {
   const found = isObject(value) ? value["vulnerabilities"] : undefined;
   if (!Array.isArray(found) || !found.every(isObject)) return undefined;
-  const ids = found.map((one) => [one["cve"], ...bareIds(one).flatMap(({ names }) => names)]);
+  const ids = found.map(({ cve, ids }) => {
+    const others = Array.isArray(ids) ? ids.filter(isObject) : [];
+    return [cve, ...others.flatMap((one) => bareId(one).names)];
+  });
   if (ids.some((of) => of.every((id) => typeof id !== "string"))) return undefined;
   return [...new Set(ids.flat().filter((id) => typeof id === "string"))];
 }
 
-function tell(value: Json, file: Original, sink: Sink): void {
-  const { tracking, publisher } = value["document"] as { tracking: Json; publisher: Json };
-  const time = String(tracking["current_release_date"]);
-  sink.recordDate(time);
-  sink.advisory({
-    identity: JSON.stringify([publisher["namespace"], tracking["id"]]),
-    version: { time, number: String(tracking["version"]) },
-    path: file.path,
-    facts: factsOf(value),
-  });
-}
-
-function factsOf(value: Json): Fact[] {
-  const { tracking, publisher, title, category } = value["document"] as Json;
-  const namespace = String((publisher as Json)["namespace"]);
-  const record = String((tracking as Json)["id"]);
+function factsOf(value: Advisory): Fact[] {
+  const { tracking, publisher, title, category } = value.document;
+  const { id: record, current_release_date: date } = tracking;
   const productNames = new Map<string, string>();
-  collectNames(value["product_tree"], productNames);
+  collectNames(value.product_tree, productNames);
   // The largest part of a document is no longer needed.
-  delete value["product_tree"];
-  const common = {
-    category,
-    title,
-    publisher: (publisher as Json)["name"],
-    date: (tracking as Json)["current_release_date"],
-  };
-  return vulnerabilitiesOf(value).flatMap((one) => {
-    const bare = bareIds(one, namespace);
-    const own = typeof one["cve"] === "string" ? [canonical(one["cve"])] : [];
+  delete value.product_tree;
+  const common = { category, title, publisher: publisher.name, date };
+  return (value.vulnerabilities ?? []).flatMap((one) => {
+    const bare = (one.ids ?? []).map((id) => bareId(id, publisher.namespace));
+    const own = one.cve ? [canonical(one.cve)] : [];
     // Without any id it is found by the document's id, which is unique only together with its
     // publisher.
-    const key = own[0] ?? bare[0]?.names[0] ?? `${namespace} ${record}`;
+    const key = own[0] ?? bare[0]?.names[0] ?? `${publisher.namespace} ${record}`;
     const names = bare.length === 0 && own.length === 0 ? [record] : bare.flatMap((id) => id.names);
     const aliases = [...new Set(names)].filter((id) => isId(id) && id !== key);
     const rejected = isRejected(one) ? { rejected: true } : {};
@@ -166,10 +160,6 @@ function factsOf(value: Json): Fact[] {
   });
 }
 
-function vulnerabilitiesOf(value: Json): Json[] {
-  return (value["vulnerabilities"] ?? []) as Json[];
-}
-
 interface BareId {
   /** The ids under which it is shown and queried; the first one is the full name. */
   names: string[];
@@ -178,38 +168,40 @@ interface BareId {
 }
 
 /**
- * Ids of other systems. Two systems may use the same number, so a number counts with its system,
+ * An id of another system. Two systems may use the same number, so a number counts with its system,
  * and with the publisher, who may call any system `Bugzilla`; an id that only one system can assign
  * (VU#123456, GHSA-...) counts by itself or with its system.
  */
-function bareIds(one: Json, namespace = ""): BareId[] {
-  const found = Array.isArray(one["ids"]) ? one["ids"].filter(isObject) : [];
-  return found.map(({ system_name: system, text }): BareId => {
-    const bare = canonical(String(text).trim());
-    if (isCve(bare) || /^GHSA-/i.test(bare)) return { names: [bare], link: bare };
-    const whole = `${String(system).trim()} ${bare}`;
-    if (isId(bare)) return { names: [whole, bare], link: whole };
-    return { names: [whole], link: `${namespace} ${whole}` };
-  });
+function bareId(
+  { system_name: system, text }: Record<string, unknown>,
+  namespace = "",
+): BareId {
+  const bare = canonical(String(text).trim());
+  if (isCve(bare) || /^GHSA-/i.test(bare)) return { names: [bare], link: bare };
+  const whole = `${String(system).trim()} ${bare}`;
+  if (isId(bare)) return { names: [whole, bare], link: whole };
+  return { names: [whole], link: `${namespace} ${whole}` };
 }
 
-function isRejected(one: Json): boolean {
-  const notes = (one["notes"] ?? []) as Json[];
-  return isRejection(one["title"]) || notes.some((note) => isRejection(note["text"]));
+function isRejected({ title, notes }: Vulnerability): boolean {
+  return isRejection(title) || (notes ?? []).some(({ text }) => isRejection(text));
 }
 
 /** By status: the products by name if the document has one, sorted and unique. */
-function statusOf(one: Json, names: ReadonlyMap<string, string>): [string, string[]][] {
-  const given = (one["product_status"] ?? {}) as Record<string, string[] | null>;
-  const shared = sharedNames(statuses.map((name) => given[name] ?? null), names);
-  return statuses.flatMap((name): [string, string[]][] => {
-    const ids = given[name] ?? undefined;
-    if (ids === undefined) return [];
+function statusOf(
+  { product_status: status }: Vulnerability,
+  names: ReadonlyMap<string, string>,
+): [string, string[]][] {
+  const lists = Object.entries(status ?? {}).filter((entry): entry is [string, string[]] =>
+    entry[1] !== null
+  ).sort(([a], [b]) => a < b ? -1 : 1);
+  const shared = sharedNames(lists.map(([, ids]) => ids), names);
+  return lists.map(([name, ids]) => {
     const products = ids.map((product) => {
       const text = names.get(product) ?? product;
       return shared.has(text) ? `${text} (${product})` : text;
     });
-    return [[name, [...new Set(products)].sort()]];
+    return [name, [...new Set(products)].sort()];
   });
 }
 
@@ -218,14 +210,12 @@ function statusOf(one: Json, names: ReadonlyMap<string, string>): [string, strin
  * seem to have both.
  */
 function sharedNames(
-  lists: readonly (readonly string[] | null)[],
+  lists: readonly (readonly string[])[],
   names: ReadonlyMap<string, string>,
 ): Set<string> {
   const shared = new Set<string>();
   // Most documents have few products in all lists but one.
-  const [longest = [], ...others] = lists.map((one) => one ?? []).sort((a, b) =>
-    b.length - a.length
-  );
+  const [longest = [], ...others] = lists.toSorted((a, b) => b.length - a.length);
   const idOf = new Map<string, string>();
   for (const product of others.flat()) {
     const name = names.get(product);
@@ -243,17 +233,17 @@ function sharedNames(
 /** Splits the products into as many objects as lines of limited length need; usually one. */
 function pieces(all: readonly [string, string[]][]): Record<string, string[]>[] {
   const found: Record<string, string[]>[] = [{}];
-  let room = maxProducts;
+  let left = maxProducts;
   for (const [name, products] of all) {
     for (let at = 0; at < products.length;) {
-      if (room === 0) {
+      if (left === 0) {
         found.push({});
-        room = maxProducts;
+        left = maxProducts;
       }
-      const part = products.slice(at, at + room);
+      const part = products.slice(at, at + left);
       (found.at(-1) ?? {})[name] = part;
       at += part.length;
-      room -= part.length;
+      left -= part.length;
     }
   }
   return found;

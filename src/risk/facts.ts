@@ -53,9 +53,9 @@ export class Facts {
         else tally.reject({ path: advisory.path }, fault, advisory.facts.flatMap(({ ids }) => ids));
       },
       row: (row) => this.#addRow(provider, row),
-      reject: (place, reason, ids) => tally.reject(place, reason, ids),
-      rejectId: (place, reason, ids) => tally.rejectId(place, reason, ids),
-      recordDate: (date) => tally.recordDate(date),
+      reject: tally.reject.bind(tally),
+      rejectId: tally.rejectId.bind(tally),
+      recordDate: tally.recordDate.bind(tally),
     };
   }
 
@@ -73,9 +73,9 @@ export class Facts {
   }
 
   #addRow(provider: number, { cve, time, value, path, line }: Row): void {
-    const tally = this.#tally(provider);
-    tally.records++;
-    tally.links.alias++;
+    const { counts } = this.#tally(provider);
+    counts.records++;
+    counts.links.alias++;
     const order = this.#orderOf(time);
     const fact: SpooledFact = { key: cve, provider, record: cve, order, path, value };
     if (line !== undefined) fact.line = line;
@@ -95,7 +95,7 @@ export class Facts {
   #add(provider: number, path: string, fact: Fact): void {
     const { ids, upstream = [], related = [] } = fact;
     const order = String(this.#count++).padStart(9, "0");
-    if (fact.piece === undefined) this.#tally(provider).records++;
+    if (fact.piece === undefined) this.#tally(provider).counts.records++;
     const cves = this.#aliases.note(ids, upstream);
     const isOpen = cves.length === 0 || ![...upstream, ...related].every(isCve);
     if (isOpen) this.#open.add(JSON.stringify([order, provider, path, fact]));
@@ -108,7 +108,7 @@ export class Facts {
       const first = piece === undefined ? {} : { piece };
       this.#spool.add(encodeFact({ key, provider, record, order, mark, ...first, path, value }));
       if (piece === undefined && mark !== "own" && mark !== "covers") {
-        this.#tally(provider).links[mark]++;
+        this.#tally(provider).counts.links[mark]++;
       }
     }
   }

@@ -5,8 +5,8 @@
 import { isObject } from "../domain/json.ts";
 import { canonical, isId } from "./ids.ts";
 import type { Original, Sink } from "./provider.ts";
-import { faultsOf, readRecord } from "./read.ts";
-import { anything, checked, cve, date, fields, list, text, time } from "./schema.ts";
+import { readRecord } from "./read.ts";
+import { anything, checked, cve, date, fields, list, text, time, type Valid } from "./schema.ts";
 
 const entry = fields({
   cveID: cve,
@@ -19,60 +19,55 @@ const entry = fields({
   dueDate: date,
 }, { knownRansomwareCampaignUse: text, notes: text, cwes: list(text) });
 
+type Entry = Valid<typeof entry>;
+
 /** Entries are checked one by one, so that an invalid one does not affect others. */
-const entries = checked({ items: entry.keep }, (value, place, fault) => {
+const entries = checked<unknown[]>({ items: entry.keep }, (value, place, fault) => {
   if (!Array.isArray(value)) fault(place, "is not a list");
 });
 
-const catalogCheck = fields(
+const catalog = fields(
   { catalogVersion: text, dateReleased: time, vulnerabilities: entries },
   { count: anything },
 );
 
 export async function parseKev(file: Original, sink: Sink): Promise<void> {
-  const catalog = await readRecord(file, sink, catalogCheck);
-  if (catalog === undefined) return;
-  const faults = faultsOf(catalogCheck, catalog);
-  faults.forEach((fault) => sink.reject(file, fault));
-  const vulnerabilities = isObject(catalog) ? catalog["vulnerabilities"] : undefined;
-  if (faults.length > 0 || !isObject(catalog) || !Array.isArray(vulnerabilities)) return;
-  const released = String(catalog["dateReleased"]);
+  const found = await readRecord(file, sink, catalog);
+  if (found === undefined) return;
+  const { dateReleased: released, vulnerabilities, count } = found;
   sink.recordDate(released);
   // A catalog that was truncated and closed again by a tool still states its count.
-  if (catalog["count"] !== vulnerabilities.length) {
+  if (count !== vulnerabilities.length) {
     sink.reject(file, `count is not ${vulnerabilities.length}, the number of entries`);
   }
-  vulnerabilities.forEach((one, i) =>
-    parseEntry(one, `vulnerabilities[${i}]`, released, file, sink)
-  );
+  vulnerabilities.forEach((one, i) => {
+    const value = validEntry(one, i, file, sink);
+    if (value !== undefined) sink.row({ ...rowOf(value), time: released, path: file.path });
+  });
 }
 
-function parseEntry(
-  value: unknown,
-  place: string,
-  released: string,
-  file: Original,
-  sink: Sink,
-): void {
+/** Undefined if it was rejected. */
+function validEntry(value: unknown, index: number, { path }: Original, sink: Sink) {
   const id = isObject(value) ? value["cveID"] : undefined;
   const ids = isId(id) ? [canonical(id)] : undefined;
-  let bad = false;
-  entry(value, place, (where, reason) => {
-    bad = true;
-    sink.reject(file, `${where} ${reason}`, ids);
+  let isRight = true;
+  entry(value, `vulnerabilities[${index}]`, (where, reason) => {
+    isRight = false;
+    sink.reject({ path, entry: index }, `${where} ${reason}`, ids);
   });
-  if (bad || !isObject(value)) return;
-  sink.row({
-    cve: canonical(String(id)),
-    time: released,
-    path: file.path,
+  return isRight ? value as Entry : undefined;
+}
+
+function rowOf(entry: Entry) {
+  return {
+    cve: canonical(entry.cveID),
     value: {
-      name: value["vulnerabilityName"],
-      vendor: value["vendorProject"],
-      product: value["product"],
-      dateAdded: value["dateAdded"],
-      dueDate: value["dueDate"],
-      ransomware: value["knownRansomwareCampaignUse"] === "Known",
+      name: entry.vulnerabilityName,
+      vendor: entry.vendorProject,
+      product: entry.product,
+      dateAdded: entry.dateAdded,
+      dueDate: entry.dueDate,
+      ransomware: entry.knownRansomwareCampaignUse === "Known",
     },
-  });
+  };
 }

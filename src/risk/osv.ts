@@ -6,15 +6,15 @@
 import { isObject } from "../domain/json.ts";
 import { canonical, derivedFrom, isId } from "./ids.ts";
 import type { Original, Sink } from "./provider.ts";
-import { faultsOf, readRecord } from "./read.ts";
+import { readRecord } from "./read.ts";
 import { isRejection } from "./rejection.ts";
-import { anything, checked, fields, id, list, oneOf, type OnFault, text, time } from "./schema.ts";
+import { anything, checked, fields, id, list, oneOf, text, time, type Valid } from "./schema.ts";
 
 const marks = ["introduced", "fixed", "last_affected", "limit"];
 
 const event = checked(
   { fields: new Map(marks.map((mark) => [mark, "scalar"])) },
-  (value, place, fault: OnFault) => {
+  (value, place, fault) => {
     if (!isObject(value)) return fault(place, "is not an object");
     const found = Object.keys(value).filter((name) => marks.includes(name));
     if (found.length !== 1) return fault(place, `must have exactly one of ${marks.join(", ")}`);
@@ -30,40 +30,38 @@ const affected = fields({}, {
   versions: list(text),
 });
 
-/** Lists of other ids. */
-const idLists = ["aliases", "upstream", "related"] as const;
-
 const advisory = fields({ id, modified: time }, {
   schema_version: text,
   published: time,
   withdrawn: time,
-  ...Object.fromEntries(idLists.map((name) => [name, list(anything)])),
+  aliases: list(anything),
+  upstream: list(anything),
+  related: list(anything),
   summary: text,
   details: anything,
   severity: list(fields({ type: text, score: text })),
   affected: list(affected),
 });
+type Advisory = Valid<typeof advisory>;
 
-type Json = Record<string, unknown>;
+/** Lists of other ids. */
+const idLists = ["aliases", "upstream", "related"] as const;
+type IdLists = Record<typeof idLists[number], string[]>;
 
 export async function parseOsv(file: Original, sink: Sink): Promise<void> {
-  const value = await readRecord(file, sink, advisory);
+  const value = await readRecord(file, sink, advisory, { idsOf: mentioned });
   if (value === undefined) return;
-  const faults = faultsOf(advisory, value);
-  const ids = mentioned(value);
-  faults.forEach((fault) => sink.reject(file, fault, ids));
-  if (faults.length > 0 || !isObject(value)) return;
-  sink.recordDate(String(value["modified"]));
+  const { modified, published } = value;
+  sink.recordDate(modified);
   // Some databases (Go's in 2022) state 0001 as every modification time.
-  if (isPresent(value["published"])) sink.recordDate(String(value["published"]));
-  const own = canonical(String(value["id"]));
-  const [aliases = [], upstream = [], related = []] = idLists.map((name) =>
-    idsOf(value, name, own, file, sink)
-  );
+  if (isPresent(published)) sink.recordDate(published);
+  const own = canonical(value.id);
+  const lists = idsOf(value, own, file, sink);
+  const { aliases, upstream, related } = lists;
   const derived = derivedFrom(own);
   sink.advisory({
     identity: own,
-    version: { time: String(value["modified"]) },
+    version: { time: modified },
     path: file.path,
     facts: [{
       key: own,
@@ -71,7 +69,7 @@ export async function parseOsv(file: Original, sink: Sink): Promise<void> {
       upstream: derived === undefined ? upstream : [derived, ...upstream],
       related,
       record: own,
-      value: factOf(value, { aliases, upstream, related }),
+      value: factOf(value, lists),
     }],
   });
 }
@@ -84,36 +82,25 @@ function mentioned(value: unknown): string[] | undefined {
   return [value["id"], ...lists.flat()].filter((one) => typeof one === "string").map(canonical);
 }
 
-/** The ids in one of the lists; invalid ones are left out and reported. */
-function idsOf(
-  value: Json,
-  name: typeof idLists[number],
-  own: string,
-  file: Original,
-  sink: Sink,
-): string[] {
-  const found: string[] = [];
-  for (const [i, one] of ((value[name] ?? []) as unknown[]).entries()) {
-    const id = typeof one === "string" ? one.trim() : one;
-    if (isId(id)) found.push(canonical(id));
-    else {
-      const shown = JSON.stringify(one) ?? "";
-      sink.rejectId(file, `${name}[${i}] is not an id: ${shown.slice(0, 200)}`, [own, String(one)]);
+/** The ids in the lists; invalid ones are left out and reported. */
+function idsOf(value: Advisory, own: string, file: Original, sink: Sink): IdLists {
+  const found: IdLists = { aliases: [], upstream: [], related: [] };
+  for (const name of idLists) {
+    for (const [i, one] of (value[name] ?? []).entries()) {
+      const id = typeof one === "string" ? one.trim() : one;
+      if (isId(id)) {
+        found[name].push(canonical(id));
+        continue;
+      }
+      const reason = `${name}[${i}] is not an id: ${(JSON.stringify(one) ?? "").slice(0, 200)}`;
+      sink.rejectId(file, reason, [own, String(one)]);
     }
   }
   return found;
 }
 
-interface Named {
-  aliases: string[];
-  upstream: string[];
-  related: string[];
-}
-
-function factOf(value: Json, { aliases, upstream, related }: Named): unknown {
-  const { summary, details, severity, withdrawn } = value;
-  const modified = String(value["modified"]);
-  const packages = (value["affected"] ?? []) as Json[];
+function factOf(value: Advisory, { aliases, upstream, related }: IdLists): unknown {
+  const { modified, summary, details, severity, withdrawn } = value;
   return {
     aliases,
     ...(upstream.length === 0 ? {} : { upstream }),
@@ -124,25 +111,23 @@ function factOf(value: Json, { aliases, upstream, related }: Named): unknown {
     ...(isPresent(severity) ? { severity } : {}),
     ...(isRejection(summary) || isRejection(details) ? { rejected: true } : {}),
     // A withdrawn advisory affects nothing.
-    ...(isPresent(withdrawn) ? { withdrawn } : { affected: packages.map(packageOf) }),
+    ...(isPresent(withdrawn) ? { withdrawn } : { affected: (value.affected ?? []).map(packageOf) }),
   };
 }
 
-function packageOf(one: Json): unknown {
-  const { ecosystem, name, purl } = (one["package"] ?? {}) as Json;
-  const ranges = (one["ranges"] ?? []) as Json[];
+function packageOf({ package: named, ranges, versions }: Valid<typeof affected>): unknown {
   return {
-    ...(isPresent(ecosystem) ? { ecosystem, name } : {}),
-    ...(isPresent(purl) ? { purl } : {}),
-    ranges: ranges.map(({ type, repo, events }) => ({
+    ...(named ? { ecosystem: named.ecosystem, name: named.name } : {}),
+    ...(isPresent(named?.purl) ? { purl: named.purl } : {}),
+    ranges: (ranges ?? []).map(({ type, repo, events }) => ({
       type,
       ...(isPresent(repo) ? { repo } : {}),
       events,
     })),
-    ...(isPresent(one["versions"]) ? { versions: one["versions"] } : {}),
+    ...(isPresent(versions) ? { versions } : {}),
   };
 }
 
-function isPresent(value: unknown): boolean {
+function isPresent<Value>(value: Value | undefined | null): value is Value {
   return value !== undefined && value !== null;
 }

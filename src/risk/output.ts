@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { writeNew } from "../domain/durable.ts";
 import { createdText } from "../domain/time.ts";
 import { decodeFact, joinFacts, type SpooledFact } from "./join.ts";
-import { LineFile, writeLines } from "./line_file.ts";
+import { HashedFile, writeLines } from "../domain/hashed_file.ts";
 import { joinedName, providersName, rejectedName } from "./names.ts";
 import { folderOf, type ProviderReport } from "./provider.ts";
 import type { OriginalsDigest } from "./read.ts";
@@ -38,14 +38,14 @@ export interface OutputOptions {
 /** @throws StellaError io */
 export async function writeOutput(options: OutputOptions): Promise<RiskReport> {
   const { directory, tallies, digests, created } = options;
-  const { ids, joined, bytes, sha256 } = await writeJoined(options);
+  const { ids, joined, size, sha256 } = await writeJoined(options);
   const providers = tallies.map((tally, i) => reportOf(tally, digests[i]!, created));
   const manifest = {
     schemaVersion: 1,
     mediaType: riskMediaType,
     created: createdText(created),
     providers,
-    joined: { path: joinedName, ids, joined, bytes, sha256 },
+    joined: { path: joinedName, ids, joined, bytes: size, sha256 },
   };
   writeNew(join(directory, providersName), JSON.stringify(manifest) + "\n", 0o644);
   const leftOut = tallies.flatMap((tally) => tally.leftOut);
@@ -62,7 +62,6 @@ export async function writeOutput(options: OutputOptions): Promise<RiskReport> {
 
 function reportOf(tally: Tally, digest: OriginalsDigest, created: number): ProviderReport {
   const { name, kind, url, licence, onInvalid } = tally.provider;
-  const { records, rejected, duplicates, superseded, badIds, links, unread } = tally;
   const { names } = digest;
   return {
     name,
@@ -75,13 +74,7 @@ function reportOf(tally: Tally, digest: OriginalsDigest, created: number): Provi
     files: digest.files,
     bytes: digest.bytes,
     sha256: digest.digest(),
-    records,
-    rejected,
-    duplicates,
-    superseded,
-    badIds,
-    links,
-    unread,
+    ...tally.counts,
     ...(Object.keys(names).length === 0 ? {} : { names }),
   };
 }
@@ -89,14 +82,14 @@ function reportOf(tally: Tally, digest: OriginalsDigest, created: number): Provi
 async function writeJoined(options: OutputOptions) {
   const { directory, lines, tallies, yieldToEventLoop } = options;
   const providers = tallies.map((tally) => tally.provider);
-  const out = new LineFile(join(directory, joinedName), 0o644);
+  const out = new HashedFile(join(directory, joinedName), 0o644);
   let [ids, joined] = [0, 0];
   try {
     for (const facts of byKey(lines, tallies)) {
       const kinds = new Set(facts.map((fact) => providers[fact.provider]!.kind));
       ids++;
       if (kinds.size > 1) joined++;
-      if (out.add(JSON.stringify(joinFacts(facts, providers)))) await yieldToEventLoop();
+      if (out.addLine(JSON.stringify(joinFacts(facts, providers)))) await yieldToEventLoop();
     }
     return { ids, joined, ...out.end() };
   } finally {
@@ -146,9 +139,9 @@ function isRepeated(before: SpooledFact, fact: SpooledFact): boolean {
 /** The newest row comes first. */
 function repeated(before: SpooledFact, fact: SpooledFact, tally: Tally): void {
   const { record, path, line } = fact;
-  tally.records--;
-  tally.links.alias--;
-  if (before.order !== fact.order) tally.superseded++;
-  else if (JSON.stringify(before.value) === JSON.stringify(fact.value)) tally.duplicates++;
+  tally.counts.records--;
+  tally.counts.links.alias--;
+  if (before.order !== fact.order) tally.counts.superseded++;
+  else if (JSON.stringify(before.value) === JSON.stringify(fact.value)) tally.counts.duplicates++;
   else tally.conflict({ path, ...(line === undefined ? {} : { line }) }, record, [record]);
 }

@@ -33,10 +33,12 @@ export interface Place {
   path: string;
   /** Line of a text file, from 1. */
   line?: number;
+  /** Index of the record in a file of many; not recorded, because the reason has it. */
+  entry?: number;
 }
 
 /** Something that was left out. `reason` may contain untrusted text: escape it. */
-export interface LeftOut extends Place {
+export interface LeftOut extends Pick<Place, "path" | "line"> {
   /** Name of the provider. */
   provider: string;
   /** The location, as in `vulnerabilities[3].dueDate`, and the fault. */

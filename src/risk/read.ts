@@ -11,7 +11,7 @@ import { asInput, openInput, statFolder, statInput } from "../bundle/input_file.
 import { comparePaths } from "../domain/paths.ts";
 import type { PrivateFiles } from "../bundle/private_files.ts";
 import { directorySource } from "../bundle/source.ts";
-import { type ReadLimits, readSelected, RecordFault, selected } from "./json_reader.ts";
+import { type Keep, type ReadLimits, readSelected, RecordFault, selected } from "./json_reader.ts";
 import {
   defaultMaxRecordBytes,
   folderOf,
@@ -28,8 +28,6 @@ const ordinary: ReadLimits = { values: 1 << 20, characters: 16 * 1024 * 1024 };
 const maxFaults = 100;
 /** The syntax tree of YAML takes about two hundred times the memory of the text. */
 const maxYamlBytes = 1024 * 1024;
-/** A larger file is read block by block. */
-const maxWhole = blockSize;
 
 export interface ListedFile {
   /** Relative to the provider's path; the name of a single file. */
@@ -110,40 +108,57 @@ function* blocksOf(read: (buffer: Uint8Array) => number, hash: Hash): Generator<
   }
 }
 
-/** The part of a record that `check` examines; undefined if it was rejected. */
-export async function readRecord(
+/**
+ * The part of a record that `check` examines; undefined if it was rejected.
+ * @param options.idsOf all ids that an invalid record names; undefined if it may name others
+ */
+export async function readRecord<Value>(
   file: Original,
   sink: Sink,
-  { keep }: Check,
-  limits: ReadLimits = ordinary,
-): Promise<unknown> {
+  check: Check<Value>,
+  { limits = ordinary, idsOf }: {
+    limits?: ReadLimits;
+    idsOf?: (value: unknown) => string[] | undefined;
+  } = {},
+): Promise<Value | undefined> {
+  let value: unknown;
   try {
-    const isYaml = /\.ya?ml$/i.test(file.path);
-    checkSize(file, isYaml ? Math.min(maxYamlBytes, file.maxRecordBytes) : file.maxRecordBytes);
-    if (isYaml) {
-      // Most providers have no YAML, so it is loaded on demand.
-      const { readYaml } = await import("./yaml_reader.ts");
-      return readYaml(wholeFile(file), keep, limits);
-    }
-    if (file.size <= maxWhole) return selected(parseJson(wholeFile(file)), keep, limits);
-    return readSelected(file.blocks(), keep, limits);
+    value = await readValue(file, check.keep, limits);
   } catch (error) {
     if (!(error instanceof RecordFault)) throw error;
-    return void sink.reject({ path: file.path }, error.message);
+    return void sink.reject(file, error.message);
   }
+  const faults: string[] = [];
+  check(value, "", (place, reason) => {
+    if (faults.length < maxFaults) faults.push(`${place || "the file"} ${reason}`);
+  });
+  if (faults.length === 0) return value as Value;
+  const ids = idsOf?.(value);
+  faults.forEach((fault) => sink.reject(file, fault, ids));
+  return undefined;
 }
 
-/** Most records are small, and JSON.parse is the fastest. */
+async function readValue(file: Original, keep: Keep, limits: ReadLimits): Promise<unknown> {
+  const isYaml = /\.ya?ml$/i.test(file.path);
+  const max = isYaml ? Math.min(maxYamlBytes, file.maxRecordBytes) : file.maxRecordBytes;
+  if (file.size > max) throw new RecordFault(`is larger than ${max} bytes (maxRecordBytes)`);
+  if (isYaml) {
+    // Most providers have no YAML, so it is loaded on demand.
+    const { readYaml } = await import("./yaml_reader.ts");
+    return readYaml(wholeFile(file), keep, limits);
+  }
+  // Most records are small, and JSON.parse is the fastest; a larger file is read block by block.
+  return file.size <= blockSize
+    ? selected(parseJson(wholeFile(file)), keep, limits)
+    : readSelected(file.blocks(), keep, limits);
+}
+
 function parseJson(bytes: Uint8Array): unknown {
   try {
     return JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
   } catch (error) {
     throw new RecordFault(`is not JSON: ${messageOf(error)}`);
   }
-}
-
-function checkSize({ size }: Original, max: number): void {
-  if (size > max) throw new RecordFault(`is larger than ${max} bytes (maxRecordBytes)`);
 }
 
 function wholeFile(file: Original): Uint8Array {
@@ -155,15 +170,6 @@ function wholeFile(file: Original): Uint8Array {
     at += block.length;
   }
   return bytes.subarray(0, at);
-}
-
-/** Checks `value` and returns its faults, up to a limit. */
-export function faultsOf(check: Check, value: unknown): string[] {
-  const faults: string[] = [];
-  check(value, "", (place, reason) => {
-    if (faults.length < maxFaults) faults.push(`${place || "the file"} ${reason}`);
-  });
-  return faults;
 }
 
 /** Some providers put checksums, signatures and notes beside records. */

@@ -6,7 +6,7 @@ import { closeSync, openSync, readSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { ioError } from "../domain/io_errors.ts";
 import { Lines } from "./lines.ts";
-import { writeLines } from "./line_file.ts";
+import { writeLines } from "../domain/hashed_file.ts";
 
 /** Bytes buffered in memory. */
 const runBytes = 512 * 1024;

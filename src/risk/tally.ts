@@ -1,7 +1,7 @@
 /** Counts a provider's records while they are read, and collects their faults. */
 import { type Finding, StellaError } from "../domain/errors.ts";
 import { createdText, earliestCreated, latestCreated } from "../domain/time.ts";
-import type { Counts, LeftOut, Link, Place, Provider } from "./provider.ts";
+import type { Counts, LeftOut, Place, Provider } from "./provider.ts";
 
 /** Faults kept individually; all are counted. */
 const maxKept = 100_000;
@@ -10,17 +10,18 @@ const maxListed = 1_000;
 /** Names kept of files that are not read; all are counted. */
 const maxUnread = 100;
 
-export class Tally implements Counts {
-  records = 0;
-  rejected = 0;
-  duplicates = 0;
-  superseded = 0;
-  badIds = 0;
+export class Tally {
+  /** In the order of providers.json. */
+  readonly counts: Counts = {
+    records: 0,
+    rejected: 0,
+    duplicates: 0,
+    superseded: 0,
+    badIds: 0,
+    links: { alias: 0, several: 0, upstream: 0, related: 0 },
+    unread: { files: 0, names: [] },
+  };
   readonly leftOut: LeftOut[] = [];
-  /** Files of an unknown kind, which are included but not read. */
-  readonly unread: { files: number; names: string[] } = { files: 0, names: [] };
-  /** Number of records listed under a CVE, by reason. */
-  readonly links: Record<Link, number> = { alias: 0, several: 0, upstream: 0, related: 0 };
   /** The latest date in the data, seconds since 1970. */
   latest: number | undefined;
   #lastBad: string | undefined;
@@ -32,16 +33,14 @@ export class Tally implements Counts {
    * faults are reported together.
    */
   reject(place: Place, reason: string, ids?: readonly string[]): void {
-    const entry = /^vulnerabilities\[\d+\]/.exec(reason)?.[0];
-    const part = this.provider.kind === "kev" ? entry : place.line;
-    const key = `${place.path} ${part ?? ""}`;
-    if (key !== this.#lastBad) this.rejected++;
+    const key = `${place.path} ${place.line ?? place.entry ?? ""}`;
+    if (key !== this.#lastBad) this.counts.rejected++;
     this.#lastBad = key;
     this.#leaveOut("record", place, reason, ids);
   }
 
   rejectId(place: Place, reason: string, ids: readonly string[]): void {
-    this.badIds++;
+    this.counts.badIds++;
     this.#leaveOut("id", place, reason, ids);
   }
 
@@ -54,8 +53,9 @@ export class Tally implements Counts {
   }
 
   addUnread(path: string): void {
-    this.unread.files++;
-    if (this.unread.names.length < maxUnread) this.unread.names.push(path);
+    const { unread } = this.counts;
+    unread.files++;
+    if (unread.names.length < maxUnread) unread.names.push(path);
   }
 
   #leaveOut(
@@ -64,15 +64,15 @@ export class Tally implements Counts {
     reason: string,
     ids?: readonly string[],
   ): void {
+    const provider = this.provider.name;
     if (this.leftOut.length > maxKept) return;
     if (this.leftOut.length === maxKept) {
       // It may concern any id, so every answer must mention it.
-      const provider = this.provider.name;
       const more = `more records were left out than the ${maxKept} faults listed here`;
       return void this.leftOut.push({ provider, path: "", what, reason: more });
     }
     this.leftOut.push({
-      provider: this.provider.name,
+      provider,
       path,
       ...(line === undefined ? {} : { line }),
       what,
@@ -99,13 +99,13 @@ export class Tally implements Counts {
  * valid record
  */
 export function refuseBad(tallies: readonly Tally[]): void {
-  const refusing = tallies.filter(({ provider, rejected, records }) =>
+  const refusing = tallies.filter(({ provider, counts: { rejected, records } }) =>
     records === 0 || (provider.onInvalid === "fail" && rejected > 0)
   );
   if (refusing.length === 0) return;
-  const count = refusing.reduce((sum, tally) => sum + tally.rejected, 0);
-  const empty = refusing.filter(({ records }) => records === 0).map(({ provider }) =>
-    provider.name
+  const count = refusing.reduce((sum, { counts }) => sum + counts.rejected, 0);
+  const empty = refusing.flatMap(({ provider, counts: { records } }) =>
+    records === 0 ? provider.name : []
   );
   const what = [
     ...(count > 0 ? [count === 1 ? "1 invalid record" : `${count} invalid records`] : []),
@@ -118,13 +118,7 @@ export function refuseBad(tallies: readonly Tally[]): void {
   });
 }
 
-function finding({ provider, path, line, reason }: LeftOut): Finding {
-  const place = line === undefined ? {} : { line };
-  return {
-    kind: "usage",
-    reason: "record_invalid",
-    path: `${provider}/${path}`,
-    ...place,
-    found: reason,
-  };
+function finding({ provider, path, line, reason: found }: LeftOut): Finding {
+  const place = { path: `${provider}/${path}`, ...(line === undefined ? {} : { line }) };
+  return { kind: "usage", reason: "record_invalid", ...place, found };
 }

@@ -50,8 +50,8 @@ export class Versions {
     const tally = this.tallies[line.provider];
     const { record, ids, piece } = JSON.parse(line.fact) as Fact;
     if (tally === undefined || piece !== undefined) return;
-    if (current.version !== line.version) tally.superseded++;
-    else if (current.digest === line.digest) tally.duplicates++;
+    if (current.version !== line.version) tally.counts.superseded++;
+    else if (current.digest === line.digest) tally.counts.duplicates++;
     else tally.conflict({ path: JSON.parse(line.path) }, record, ids);
   }
 }

@@ -1,6 +1,6 @@
 /** Lines of the index come in the order of the files, whenever their digests come. */
 import assert from "node:assert/strict";
-import { PendingLines } from "../../src/export/index_writer.ts";
+import { PendingLines } from "../../src/export/pending_lines.ts";
 
 function lines() {
   const emitted: string[] = [];
