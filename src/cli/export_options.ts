@@ -59,13 +59,13 @@ export const exportOptions = {
   },
   compression: {
     kind: "text",
-    help: "of the archive",
+    help: "compression of the archive",
     value: "kind",
     choices: ["zstd", "none"],
   },
   layout: {
     kind: "text",
-    help: "of the payload",
+    help: "layout of the payload: an archive, or a directory of files",
     value: "kind",
     choices: ["archive", "directory"],
     default: "archive",
@@ -86,7 +86,7 @@ export const exportOptions = {
     repeat: true,
   },
   force: { kind: "flag", help: "overwrite existing files in the output directory" },
-  dryRun: { kind: "flag", help: "say what would be packed, write nothing" },
+  dryRun: { kind: "flag", help: "show what would be packed; write nothing" },
   push: {
     kind: "text",
     help: "then push to a registry: oci://HOST/REPOSITORY:TAG",

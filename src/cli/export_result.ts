@@ -1,7 +1,5 @@
 /** The final output of an export or a dry run: text for people, JSON for programs. */
-import { join } from "node:path";
 import type { MadeKey } from "../attest/sign/keys.ts";
-import { manifestName } from "../bundle/manifest.ts";
 import { escaped } from "../domain/names.ts";
 import type { Plan } from "../export/plan.ts";
 import type { ExportReport, ProviderSummary } from "../export/report.ts";
@@ -73,10 +71,10 @@ export function exported(
     `  signed by ${report.keyid}`,
     ...(report.risk === undefined ? [] : leftOutLines(report.risk)),
     ...(made === undefined ? [] : [
-      `  A new key was made for this machine: ${made.keyPath}`,
-      `  Others need ${made.publicPath} to verify; bring it to them another way than the bundle.`,
+      `  Made a signing key for this machine: ${made.keyPath}`,
+      `  Recipients need ${made.publicPath} to verify: send it separately from the bundle.`,
     ]),
-    `  check it: stella export bundle verify --manifest ${join(directory, manifestName)}`,
+    `  check it: stella verify ${directory}`,
   ];
   return {
     json: {

@@ -11,7 +11,7 @@ import type { Host } from "./host.ts";
 import type { ProgressLine } from "./progress.ts";
 import { exportFrom, hasEnded, type RemoteExport } from "./remote_export.ts";
 import { asStellaError } from "./render.ts";
-import { type Answer, objectOf, refusalOf, ServiceError } from "./service_answer.ts";
+import { notAService, objectOf, ServiceError } from "./service_answer.ts";
 import type { ServiceClient } from "./service_client.ts";
 
 /** Milliseconds. */
@@ -58,10 +58,7 @@ export class Follower {
     }
   }
 
-  /**
-   * One question, and a pause where it did not lead to the end; `retry` throws what another try
-   * cannot help.
-   */
+  /** A question, then a pause unless it led to the end; `retry` throws what is not transient. */
   async #try(question: Question, retry: (error: ServiceError) => void) {
     let seconds = 0;
     try {
@@ -95,11 +92,9 @@ export class Follower {
   }
 
   async #poll(): Promise<RemoteExport | undefined> {
-    const answer = await this.client.call({ path: this.#path });
-    if (answer.status !== 200) throw refusalOf(answer);
-    const data = objectOf(answer);
+    const data = await this.client.ask({ path: this.#path });
     const { state } = data;
-    if (typeof state !== "string") throw noExport(answer);
+    if (typeof state !== "string") throw notAService(this.client.url, "an export");
     this.#recovered();
     if (hasEnded({ state })) return endOf(data);
     if (state !== this.#state) this.line.note(escaped(this.#state = state));
@@ -114,11 +109,7 @@ export class Follower {
     this.line.update(escaped(String(stage)), Number(done), Number(total));
   }
 
-  /**
-   * There are no events to be had, which the export itself may do without; who may not read one may
-   * not read the
-   * other.
-   */
+  /** Without events the export itself is polled; whoever may not read one may not read either. */
   #refused(error: ServiceError): void {
     const { status } = error;
     if (status === undefined) return this.#failed(error);
@@ -157,11 +148,6 @@ export class Follower {
       hint: hints.filter((hint) => hint !== undefined).join("; "),
     });
   }
-}
-
-/** Something else responds instead of the service; that may be transient. */
-function noExport({ url }: Answer): ServiceError {
-  return new ServiceError("not_a_service", `${shown(url)} does not answer with an export`, {});
 }
 
 /** @throws StellaError not_found where it is no export any more */

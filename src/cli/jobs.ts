@@ -1,80 +1,53 @@
 /** `stella jobs ...`: the exports of a running service, by its API. */
 import { StellaError } from "../domain/errors.ts";
-import { escaped, shown } from "../domain/names.ts";
+import { escaped } from "../domain/names.ts";
 import type { Result } from "./command.ts";
 import type { Host } from "./host.ts";
 import { exportText, jobsTable } from "./jobs_table.ts";
 import type { ServiceFlags } from "./options.ts";
-import { exportFrom } from "./remote_export.ts";
+import { exportFrom, type RemoteExport } from "./remote_export.ts";
 import { asStellaError, errorFields } from "./render.ts";
-import { objectOf, refusalOf, ServiceError } from "./service_answer.ts";
-import { type Call, ServiceClient } from "./service_client.ts";
+import { notAService, ServiceError } from "./service_answer.ts";
+import { type Page, type Query, ServiceClient } from "./service_client.ts";
 
-/** Bytes: 500 exports including their errors. */
-const maxPageBytes = 4 * 1024 * 1024;
 const maxLimit = "500";
 
-interface Filter {
-  readonly tenant?: string | undefined;
-  readonly profile?: string | undefined;
-  readonly state?: string | undefined;
-  readonly cursor?: string | undefined;
-  readonly limit?: string | undefined;
-}
+type Filter = { readonly [K in "tenant" | "profile" | "state"]?: string | undefined };
 
-export async function listJobs(options: ServiceFlags & Filter, host: Host): Promise<Result> {
-  const client = new ServiceClient(options, host);
-  const { tenant, profile, state, cursor, limit } = options;
-  const { items, exports, next } = await pageOf(client, { tenant, profile, state, cursor, limit });
+export async function listJobs(
+  { tenant, profile, state, cursor, limit, ...flags }:
+    & ServiceFlags
+    & Filter
+    & { readonly cursor?: string | undefined; readonly limit: string },
+  host: Host,
+): Promise<Result> {
+  const client = new ServiceClient(flags, host);
+  const { items, parsed, next } = await pageOf(client, { tenant, profile, state, cursor, limit });
   const more = next === null ? "" : `more: --cursor ${escaped(next)}\n`;
   return {
     json: { items, next },
-    text: exports.length === 0
+    text: parsed.length === 0
       ? "no exports\n"
-      : jobsTable(exports, host.now(), host.columns()) + more,
+      : jobsTable(parsed, host.now(), host.columns()) + more,
   };
 }
 
 /** @throws StellaError not_found if the service does not know the export */
 export async function showJob(id: string, options: ServiceFlags, host: Host): Promise<Result> {
+  const client = new ServiceClient(options, host);
   const path = `/v1/exports/${encodeURIComponent(id)}`;
-  const answer = await new ServiceClient(options, host).call({ path });
-  if (answer.status !== 200) throw refusalOf(answer, "run: stella jobs list, which shows the ids");
-  const found = objectOf(answer);
+  const found = await client.ask({ path }, "run: stella jobs list, which shows the ids");
   const known = exportFrom(found);
-  if (known === undefined || known.id !== id) throw noExports(answer.url);
+  if (known?.id !== id) throw notAService(client.url, anExport);
   return { json: { export: found }, text: exportText(known) };
-}
-
-function noExports(url: string): StellaError {
-  return new StellaError("not_a_service", `${shown(url)} does not answer with an export`, {
-    hint: "name a service of stella with --server",
-  });
-}
-
-export async function retryJobs(
-  ids: readonly string[],
-  options: ServiceFlags,
-  host: Host,
-): Promise<Result> {
-  return await forEachJob(options, host, ids, (id) => ({ method: "POST", path: `${id}/retry` }));
-}
-
-export async function cancelJobs(
-  ids: readonly string[],
-  options: ServiceFlags,
-  host: Host,
-): Promise<Result> {
-  return await forEachJob(options, host, ids, (id) => ({ method: "POST", path: `${id}/cancel` }));
 }
 
 /** Removes the named exports, or all with a state; their bundles are removed too. */
 export async function purgeJobs(
   ids: readonly string[],
-  options: ServiceFlags & Filter,
+  { state, profile, tenant, ...flags }: ServiceFlags & Filter,
   host: Host,
 ): Promise<Result> {
-  const { state, profile, tenant } = options;
   if ((ids.length === 0) === (state === undefined)) {
     throw new StellaError(
       "argument_missing",
@@ -82,10 +55,31 @@ export async function purgeJobs(
       { hint: "for example: stella jobs purge --state failed" },
     );
   }
-  const found = state === undefined
-    ? ids
-    : await allIds(new ServiceClient(options, host), { state, profile, tenant });
-  return await forEachJob(options, host, found, (path) => ({ method: "DELETE", path }));
+  const client = new ServiceClient(flags, host);
+  const found = state === undefined ? ids : await allIds(client, { state, profile, tenant });
+  return await forEachJob(found, async (path, id) => {
+    await client.ask({ method: "DELETE", path });
+    return { id, state: "removed" };
+  });
+}
+
+export function retryJobs(ids: readonly string[], options: ServiceFlags, host: Host) {
+  return changeJobs("retry", ids, options, host);
+}
+
+export function cancelJobs(ids: readonly string[], options: ServiceFlags, host: Host) {
+  return changeJobs("cancel", ids, options, host);
+}
+
+async function changeJobs(
+  action: "retry" | "cancel",
+  ids: readonly string[],
+  options: ServiceFlags,
+  host: Host,
+): Promise<Result> {
+  const client = new ServiceClient(options, host);
+  const act = (path: string) => client.ask({ method: "POST", path: `${path}/${action}` });
+  return await forEachJob(ids, act);
 }
 
 /**
@@ -97,35 +91,26 @@ interface Outcomes {
   skipped: readonly string[];
 }
 
+/** @param act on the export with this path and id; returns what it is now */
 async function forEachJob(
-  flags: ServiceFlags,
-  host: Host,
   ids: readonly string[],
-  callFor: (id: string) => Call,
+  act: (path: string, id: string) => Promise<Record<string, unknown>>,
 ): Promise<Result> {
-  const client = new ServiceClient(flags, host);
   const outcomes: Outcomes = { items: [], refused: [], skipped: [] };
-  const { items, refused } = outcomes;
   for (const [i, id] of ids.entries()) {
     try {
-      items.push(await act(client, id, callFor(encodeURIComponent(id))));
+      outcomes.items.push(await act(`/v1/exports/${encodeURIComponent(id)}`, id));
     } catch (thrown) {
       const error = asStellaError(thrown);
       const isLast = isGlobalFailure(error);
       if (ids.length === 1 || (isLast && i === 0)) throw error;
-      refused.push({ id, error });
+      outcomes.refused.push({ id, error });
       if (!isLast) continue;
       outcomes.skipped = ids.slice(i + 1);
       break;
     }
   }
   return resultOf(outcomes);
-}
-
-async function act(client: ServiceClient, id: string, call: Call) {
-  const answer = await client.call({ ...call, path: `/v1/exports/${call.path}` });
-  if (answer.status >= 300) throw refusalOf(answer);
-  return answer.status === 204 ? { id, state: "removed" } : objectOf(answer);
 }
 
 /**
@@ -146,22 +131,15 @@ function resultOf({ items, refused, skipped }: Outcomes): Result {
     ...skipped.map((id) => `${id}  not tried`),
     ...[...hints].map((hint) => `hint:  ${hint}`),
   ];
-  const json = { items, ...code === 0 ? {} : refusals(refused, skipped) };
+  const refusals = refused.map(({ id, error }) => ({
+    id,
+    code: error.exitCode,
+    error: errorFields(error),
+  }));
   return {
     code,
-    json,
-    text: lines.length === 0 ? "no exports\n" : lines.map(escapedLine).join(""),
-  };
-}
-
-function refusals(refused: Outcomes["refused"], skipped: readonly string[]) {
-  return {
-    refused: refused.map(({ id, error }) => ({
-      id,
-      code: error.exitCode,
-      error: errorFields(error),
-    })),
-    untried: skipped,
+    json: { items, ...code === 0 ? {} : { refused: refusals, untried: skipped } },
+    text: lines.length === 0 ? "no exports\n" : lines.map((one) => `${escaped(one)}\n`).join(""),
   };
 }
 
@@ -169,31 +147,15 @@ async function allIds(client: ServiceClient, filter: Filter): Promise<string[]> 
   const ids: string[] = [];
   let cursor: string | undefined;
   do {
-    const { exports, next } = await pageOf(client, { ...filter, cursor, limit: maxLimit });
-    ids.push(...exports.map(({ id }) => id));
+    const { parsed, next } = await pageOf(client, { ...filter, cursor, limit: maxLimit });
+    ids.push(...parsed.map(({ id }) => id));
     cursor = next ?? undefined;
   } while (cursor !== undefined);
   return ids;
 }
 
-/** @returns the exports as sent by the service, and parsed */
-async function pageOf(client: ServiceClient, query: Filter) {
-  const given = Object.entries(query).flatMap(([name, value]) =>
-    typeof value === "string" ? [[name, value]] : []
-  );
-  const path = `/v1/exports?${new URLSearchParams(given)}`;
-  const answer = await client.call({ path }, maxPageBytes);
-  if (answer.status !== 200) throw refusalOf(answer);
-  const { items, next } = objectOf(answer);
-  if (!Array.isArray(items)) throw noExports(answer.url);
-  const exports = items.map((one) => {
-    const known = exportFrom(one);
-    if (known === undefined) throw noExports(answer.url);
-    return known;
-  });
-  return { items, exports, next: typeof next === "string" ? next : null };
-}
+const anExport = "an export";
 
-function escapedLine(line: string): string {
-  return escaped(line.trimEnd()) + "\n";
+function pageOf(client: ServiceClient, query: Query): Promise<Page<RemoteExport>> {
+  return client.page("/v1/exports", query, { parse: exportFrom, what: anExport });
 }

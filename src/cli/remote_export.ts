@@ -6,79 +6,68 @@ import { isObject } from "../domain/json.ts";
 import { type Finding, kindNamed, reasonNamed, StellaError } from "../domain/errors.ts";
 import { escaped, shown } from "../domain/names.ts";
 import type { LeftOutCounts } from "./export_result.ts";
-import { objectOf } from "./service_answer.ts";
-import type { ServiceClient } from "./service_client.ts";
+import { queryText, type ServiceClient } from "./service_client.ts";
 
-export interface RemoteExport {
+/** `trigger` is api, schedule or cli; `actor` the name of the token that requested it. */
+const times = ["createdAt", "startedAt", "endedAt"] as const;
+const exportTexts = ["trigger", "actor", ...times, "sameAs", "bundleDigest"] as const;
+const exportNumbers = ["seconds", "attempts", "bytes", "files"] as const;
+
+/** Older services do not send everything. */
+export interface RemoteExport
+  extends Fields<typeof exportTexts, string>, Fields<typeof exportNumbers, number> {
   id: string;
   state: string;
   profile: string;
   tenant: string;
-  /** What asked for it: api, schedule or cli. Older services do not say this and what follows. */
-  trigger: string | undefined;
-  /** Name of the token that requested it. */
-  actor: string | undefined;
-  createdAt: string | undefined;
-  startedAt: string | undefined;
-  endedAt: string | undefined;
-  seconds: number | undefined;
-  attempts: number | undefined;
-  bytes: number | undefined;
-  files: number | undefined;
-  sameAs: string | undefined;
-  bundleDigest: string | undefined;
-  error: RemoteError | undefined;
+  error?: RemoteError | undefined;
 }
 
-export interface RemoteError {
+export interface RemoteError extends Fields<["reason", "hint"], string> {
   code: string;
-  reason: string | undefined;
   message: string;
-  hint: string | undefined;
   findings: Finding[];
 }
+
+type Fields<K extends readonly string[], T> = { [name in K[number]]?: T | undefined };
 
 /** Undefined if it is not an export. */
 export function exportFrom(value: unknown): RemoteExport | undefined {
   if (!isObject(value)) return undefined;
   const { id, state } = value;
   if (typeof id !== "string" || typeof state !== "string") return undefined;
-  const text = (name: string) => textOf(value[name]);
-  const count = (name: string) => typeof value[name] === "number" ? value[name] : undefined;
+  const { profile = "", tenant = "" } = fieldsOf(value, ["profile", "tenant"], isText);
   return {
-    id,
-    state,
-    profile: text("profile") ?? "",
-    tenant: text("tenant") ?? "",
-    trigger: text("trigger"),
-    actor: text("actor"),
-    createdAt: text("createdAt"),
-    startedAt: text("startedAt"),
-    endedAt: text("endedAt"),
-    seconds: count("seconds"),
-    attempts: count("attempts"),
-    bytes: count("bytes"),
-    files: count("files"),
-    sameAs: text("sameAs"),
-    bundleDigest: text("bundleDigest"),
+    ...{ id, state, profile, tenant },
+    ...fieldsOf(value, exportTexts, isText),
+    ...fieldsOf(value, exportNumbers, isNumber),
     error: errorFrom(value["error"]),
   };
 }
 
 function errorFrom(value: unknown): RemoteError | undefined {
   if (!isObject(value)) return undefined;
-  return {
-    code: textOf(value["code"]) ?? "",
-    reason: textOf(value["reason"]),
-    message: textOf(value["message"]) ?? "",
-    hint: textOf(value["hint"]),
-    findings: findingsFrom(value["findings"]),
-  };
+  const { code = "", message = "" } = fieldsOf(value, ["code", "message"], isText);
+  const more = fieldsOf(value, ["reason", "hint"], isText);
+  return { code, message, ...more, findings: findingsFrom(value["findings"]) };
 }
 
-function textOf(value: unknown): string | undefined {
-  return typeof value === "string" ? value : undefined;
+/** Those of the fields that have the type. */
+function fieldsOf<K extends string, T>(
+  value: Record<string, unknown>,
+  names: readonly K[],
+  hasType: (field: unknown) => field is T,
+): { [name in K]?: T } {
+  const found: { [name in K]?: T } = {};
+  for (const name of names) {
+    const field = value[name];
+    if (hasType(field)) found[name] = field;
+  }
+  return found;
 }
+
+const isText = (value: unknown) => typeof value === "string";
+const isNumber = (value: unknown) => typeof value === "number";
 
 export function hasEnded({ state }: Pick<RemoteExport, "state">): boolean {
   return state === "succeeded" || state === "failed" || state === "cancelled";
@@ -101,15 +90,12 @@ export function findingsFrom(given: unknown): Finding[] {
 
 function findingFrom(value: unknown): Finding[] {
   if (!isObject(value)) return [];
-  const { line, range } = value;
-  const texts = ["path", "found", "expected", "hint"].flatMap((name) =>
-    typeof value[name] === "string" ? [[name, value[name]]] : []
-  );
+  const { range } = value;
   return [{
     kind: kindNamed(value["code"]) ?? "defect",
     reason: reasonNamed(value["reason"]) ?? "other",
-    ...Object.fromEntries(texts),
-    ...typeof line === "number" ? { line } : {},
+    ...fieldsOf(value, ["path", "found", "expected", "hint"], isText),
+    ...fieldsOf(value, ["line"], isNumber),
     ...isRange(range) ? { range } : {},
   }];
 }
@@ -132,25 +118,22 @@ export async function fetchLeftOut(
   client: ServiceClient,
   { id, tenant }: Pick<RemoteExport, "id" | "tenant">,
 ): Promise<LeftOutReport> {
-  const asked = new URLSearchParams({ exportId: id, tenant, first: "newest", limit: "100" });
-  const answer = await client.call({ path: `/v1/timeline?${asked}` }).catch(() => undefined);
-  if (answer?.status !== 200) return {};
-  const { items } = objectOf(answer);
+  const query = queryText({ exportId: id, tenant, first: "newest", limit: "100" });
+  const { items } = await client.ask({ path: `/v1/timeline?${query}` }).catch(() => ({
+    items: [],
+  }));
   // An earlier attempt may have made a bundle too, and failed later.
   const made = Array.isArray(items)
     ? items.filter(isObject).find(({ stage }) => stage === "made")
     : undefined;
   const attributes = made?.["attributes"];
   if (!isObject(attributes)) return {};
-  const { leftOut, emptyDirectoryCount } = attributes;
+  const { leftOut } = attributes;
+  const none = { invalid: 0, bad_id: 0, unread: 0 };
   return {
-    ...isObject(leftOut) ? { leftOut: countsFrom(leftOut) } : {},
-    ...typeof emptyDirectoryCount === "number" ? { emptyDirectoryCount } : {},
+    ...isObject(leftOut)
+      ? { leftOut: { ...none, ...fieldsOf(leftOut, ["invalid", "bad_id", "unread"], isNumber) } }
+      : {},
+    ...fieldsOf(attributes, ["emptyDirectoryCount"], isNumber),
   };
-}
-
-function countsFrom(told: Record<string, unknown>): LeftOutCounts {
-  const count = (value: unknown) => typeof value === "number" ? value : 0;
-  const { invalid, bad_id: badIds, unread } = told;
-  return { invalid: count(invalid), bad_id: count(badIds), unread: count(unread) };
 }

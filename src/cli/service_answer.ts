@@ -17,7 +17,7 @@ export interface Answer {
   status: number;
   text: string;
   /** Seconds after which to try again. */
-  retryAfter?: number;
+  retryAfter?: number | undefined;
   /** Whether the request had a token. */
   hasToken?: boolean;
 }
@@ -30,7 +30,7 @@ export class ServiceError extends StellaError {
   constructor(
     reason: Reason,
     message: string,
-    more: ErrorDetails & Partial<Pick<Answer, "status" | "retryAfter">>,
+    more: ErrorDetails & Partial<Pick<Answer, "status" | "retryAfter">> = {},
   ) {
     super(reason, message, more);
     this.status = more.status;
@@ -56,29 +56,35 @@ export function objectOf({ text }: Pick<Answer, "text">): Record<string, unknown
   }
 }
 
+/** Something else than a service of stella has answered. @param what the answer should be */
+export function notAService(url: string, what: string): ServiceError {
+  return new ServiceError("not_a_service", `${shown(url)} does not answer with ${what}`, {
+    hint: "name a service of stella with --server",
+  });
+}
+
 /**
- * A refusal of the service (RFC 9457) as the error of a command; `hint` where there is no better
- * one.
+ * A refusal of the service (RFC 9457) as the error of a command.
+ * @param hint for a refusal of the request itself (400, 404) without a hint
  */
 export function refusalOf(answer: Answer, hint?: string): ServiceError {
-  const { url, status, retryAfter } = answer;
+  const { url, status, retryAfter, hasToken } = answer;
   const { detail, errors, hint: given, code, reason } = objectOf(answer);
   const faults = Array.isArray(errors)
     ? errors.map((one) => `${one?.path} ${one?.message}`).slice(0, 20)
     : [];
   const words = [detail ?? "no reason", ...faults].join("; ");
   const pause = retryAfter === undefined ? "" : ` (to be asked again in ${retryAfter} s)`;
-  const isUnknown = status === 401 && answer.hasToken === true;
-  const next = (isUnknown ? unknownToken : tokenHints[status]) ??
-    (typeof given === "string" ? given : hint);
+  const tokenHint = status === 401 && hasToken ? unknownToken : tokenHints[status];
+  const own = status === 400 || status === 404 ? hint : undefined;
   return new ServiceError(
     reasonNamed(reason) ?? reasonOfStatus(status),
     `${shown(url)} answers ${status}: ${words}${pause}`,
     {
       status,
-      hint: next,
+      retryAfter,
       kind: kindFor(status, code),
-      ...(retryAfter === undefined ? {} : { retryAfter }),
+      hint: tokenHint ?? (typeof given === "string" ? given : own),
     },
   );
 }

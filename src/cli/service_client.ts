@@ -17,9 +17,19 @@ import { Secret } from "../registry/secret.ts";
 import type { Host } from "./host.ts";
 import { checkEnvironment } from "./network.ts";
 import { build } from "../domain/version.ts";
-import { type Answer, refusalOf, ServiceError } from "./service_answer.ts";
+import { type Answer, notAService, objectOf, refusalOf, ServiceError } from "./service_answer.ts";
 import type { CommonFlags } from "./command.ts";
 import type { ServiceFlags } from "./options.ts";
+
+/** By name; undefined: not sent. */
+export type Query = Readonly<Record<string, string | undefined>>;
+
+export interface Page<T> {
+  readonly items: readonly unknown[];
+  readonly parsed: readonly T[];
+  /** Where the next page begins. */
+  readonly next: string | null;
+}
 
 export interface Call {
   method?: "GET" | "POST" | "DELETE";
@@ -37,6 +47,8 @@ const streamTimeout = 45_000;
 const agent = { "user-agent": `stella/${build().version}` };
 /** Bytes; a status has a few hundred. */
 const defaultMaxAnswer = 64 * 1024;
+/** Bytes; 500 exports or events, with their errors. */
+const maxPageBytes = 4 * 1024 * 1024;
 
 export class ServiceClient {
   readonly #base: URL;
@@ -67,12 +79,40 @@ export class ServiceClient {
     return this.#base.href.replace(/\/$/, "");
   }
 
-  /**
-   * @throws ServiceError without a response; StellaError registry if it is too large, interrupted
-   */
+  /** @throws ServiceError without a response; StellaError remote if it is too large, interrupted */
   async call(call: Call, max = defaultMaxAnswer): Promise<Answer> {
-    const answer = await this.#send(call);
-    return await this.#whole(call, answer, max);
+    return await this.#whole(call, await this.#send(call), max);
+  }
+
+  /**
+   * The object that a request is answered with; empty if it is none.
+   * @param hint what to do where the request itself was refused
+   * @throws ServiceError also for a refusal
+   */
+  async ask(call: Call, hint?: string, max?: number): Promise<Record<string, unknown>> {
+    const answer = await this.call(call, max);
+    if (answer.status >= 300) throw refusalOf(answer, hint);
+    return objectOf(answer);
+  }
+
+  /**
+   * Items of a list, as the service wrote them and as `parse` understands them.
+   * @throws ServiceError also for a refusal, and if something is not an item
+   */
+  async page<T extends object>(
+    path: string,
+    query: Query,
+    { parse, what, hint }: { parse: (item: unknown) => T | undefined; what: string; hint?: string },
+  ): Promise<Page<T>> {
+    const call = { path: `${path}?${queryText(query)}` };
+    const { items, next } = await this.ask(call, hint, maxPageBytes);
+    if (!Array.isArray(items)) throw notAService(this.url, what);
+    const parsed = items.map((item) => {
+      const found = parse(item);
+      if (found === undefined) throw notAService(this.url, what);
+      return found;
+    });
+    return { items, parsed, next: typeof next === "string" ? next : null };
   }
 
   /**
@@ -80,17 +120,13 @@ export class ServiceClient {
    * @throws ServiceError without a response, or for another status than 200
    */
   async stream(path: string): Promise<{ pull: Pull; close(): void }> {
-    const answer = await this.#send({ path }, streamTimeout);
-    if (answer.statusCode !== 200) {
-      throw refusalOf(await this.#whole({ path }, answer, defaultMaxAnswer));
-    }
-    const target = new URL(path, this.#base);
+    const answer = await this.#opened({ path });
     const chunks = (answer as AsyncIterable<Uint8Array>)[Symbol.asyncIterator]();
     let rest = new Uint8Array();
     const pull = async (buffer: Uint8Array) => {
       if (rest.length === 0) {
         const next = await chunks.next().catch((error) => {
-          throw this.#unreachable(target, error);
+          throw this.#unreachable(this.#target(path), error);
         });
         if (next.done) return null;
         rest = new Uint8Array(next.value);
@@ -104,51 +140,56 @@ export class ServiceClient {
   }
 
   /**
-   * The lines of a response as they arrive; they end when the connection does.
+   * The lines of a response as they arrive; they end when the connection does, closed or broken.
    * @throws ServiceError without a response, or for another status than 200
    */
   async *lines(call: Call): AsyncGenerator<string> {
-    const answer = await this.#send(call, streamTimeout);
-    if (answer.statusCode !== 200) {
-      throw refusalOf(await this.#whole(call, answer, defaultMaxAnswer));
-    }
+    const answer = await this.#opened(call);
     const decoder = new TextDecoder();
     let rest = "";
-    for await (const chunk of this.#chunks(answer)) {
-      rest += decoder.decode(chunk, { stream: true });
-      if (rest.length > defaultMaxAnswer) throw tooLong(this.#base.href);
-      const lines = rest.split("\n");
-      rest = lines.pop() ?? "";
-      yield* lines;
+    try {
+      for await (const chunk of answer) {
+        rest += decoder.decode(chunk as Uint8Array, { stream: true });
+        if (rest.length > defaultMaxAnswer) throw tooLong(this.url);
+        const lines = rest.split("\n");
+        rest = lines.pop() ?? "";
+        yield* lines;
+      }
+    } catch (error) {
+      if (this.#stop.aborted) throw interrupted();
+      if (error instanceof StellaError) throw error;
     }
   }
 
-  /** A broken connection ends them like a closed one. */
-  async *#chunks(answer: IncomingMessage): AsyncGenerator<Uint8Array> {
-    try {
-      yield* answer as AsyncIterable<Uint8Array>;
-    } catch {
-      if (this.#stop.aborted) throw interrupted();
-    }
+  #target(path: string): URL {
+    return new URL(path, this.#base);
+  }
+
+  /** A response to be read piece by piece. */
+  async #opened(call: Call): Promise<IncomingMessage> {
+    const answer = await this.#send(call, streamTimeout);
+    if (answer.statusCode === 200) return answer;
+    throw refusalOf(await this.#whole(call, answer, defaultMaxAnswer));
   }
 
   async #whole({ path }: Call, answer: IncomingMessage, max: number): Promise<Answer> {
-    const target = new URL(path, this.#base);
-    const text = await limitedText(answer, max, target.href)
-      .catch((error) => {
-        throw error instanceof StellaError ? error : this.#unreachable(target, error);
-      });
+    const target = this.#target(path);
+    const text = await limitedText(answer, max, target.href).catch((error) => {
+      throw error instanceof StellaError ? error : this.#unreachable(target, error);
+    });
     const retryAfter = /^\d{1,9}$/.exec(answer.headers["retry-after"] ?? "")?.[0];
-    const more = {
-      ...(retryAfter === undefined ? {} : { retryAfter: Number(retryAfter) }),
-      ...(this.#headers()["authorization"] === undefined ? {} : { hasToken: true }),
+    return {
+      url: target.href,
+      status: answer.statusCode ?? 0,
+      text,
+      retryAfter: retryAfter === undefined ? undefined : Number(retryAfter),
+      hasToken: this.#headers()["authorization"] !== undefined,
     };
-    return { url: target.href, status: answer.statusCode ?? 0, text, ...more };
   }
 
   #send(call: Call, limit = timeout): Promise<IncomingMessage> {
     const { method = "GET", path, body, headers = {} } = call;
-    const target = new URL(path, this.#base);
+    const target = this.#target(path);
     const text = body === undefined ? undefined : JSON.stringify(body);
     const send = target.protocol === "https:" ? httpsRequest : httpRequest;
     const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>();
@@ -172,14 +213,11 @@ export class ServiceClient {
 
   #unreachable(target: URL, error: Error): StellaError {
     if (this.#stop.aborted) return interrupted();
-    return new ServiceError(
-      "unreachable",
-      `Cannot ask ${shown(target.href)}: ${messageOf(error)}`,
-      {
-        cause: error,
-        hint: "start it with `stella serve`, or name the right one with --server",
-      },
-    );
+    const text = `Cannot ask ${shown(target.href)}: ${messageOf(error)}`;
+    return new ServiceError("unreachable", text, {
+      cause: error,
+      hint: "start it with `stella serve`, or name the right one with --server",
+    });
   }
 }
 
@@ -205,10 +243,7 @@ function baseUrl(text: string): URL {
   });
 }
 
-/**
- * The token could be read on the network between two machines.
- * @throws StellaError policy
- */
+/** @throws StellaError policy where the token could be read between two machines */
 function checkTransport(base: URL, isAllowed: boolean, host: Host): void {
   if (base.protocol === "https:" || isLoopbackHost(base.host)) return;
   if (isAllowed) {
@@ -230,6 +265,13 @@ function readToken(path: string): Secret {
   );
 }
 
+export function queryText(query: Query): string {
+  const given = Object.entries(query).filter((one): one is [string, string] =>
+    one[1] !== undefined
+  );
+  return new URLSearchParams(given).toString();
+}
+
 /** Bytes of a token's file. */
 const maxText = 64 * 1024;
 
@@ -248,6 +290,7 @@ function tooLong(url: string): StellaError {
   return new StellaError("not_a_service", what, { hint: "name the right one with --server" });
 }
 
+/** Unlike the error of other commands it does not say that nothing was left behind. */
 function interrupted(): StellaError {
   return new StellaError("interrupted", "Interrupted");
 }

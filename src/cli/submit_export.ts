@@ -3,19 +3,19 @@
  * follows it to its end.
  */
 import { StellaError } from "../domain/errors.ts";
-import { escaped, shown } from "../domain/names.ts";
+import { escaped } from "../domain/names.ts";
 import { commonOptions, flagOf, type Result, type Value } from "./command.ts";
 import { outputDirectory } from "./export_bundle.ts";
 import type { ExportFlags } from "./export_options.ts";
 import { Follower, type RetryPolicy } from "./follow_export.ts";
 import type { Host } from "./host.ts";
-import { runFileOptions, serviceOptions, tokenOptions } from "./options.ts";
+import { runFileOptions, serviceOptions } from "./options.ts";
 import { ProgressLine } from "./progress.ts";
 import { pullInto, type RemoteBundle, servicePlace } from "./pull.ts";
 import { failureOf, fetchLeftOut, type LeftOutReport, type RemoteExport } from "./remote_export.ts";
 import { asStellaError, verdictJson, verdictText } from "./render.ts";
 import { countsText, emptyText } from "./export_result.ts";
-import { objectOf, refusalOf } from "./service_answer.ts";
+import { notAService } from "./service_answer.ts";
 import { ServiceClient } from "./service_client.ts";
 import { readTrust } from "./verify.ts";
 
@@ -49,23 +49,19 @@ function exported(
   url: string,
   { leftOut, emptyDirectoryCount }: LeftOutReport,
 ): Result {
-  const counts = leftOut === undefined ? "" : countsText(leftOut);
+  const leftOutTexts = [
+    emptyDirectoryCount ? emptyText(emptyDirectoryCount) : "",
+    leftOut === undefined ? "" : countsText(leftOut),
+  ];
   const lines = [
     `exported  ${profile} of ${tenant} by ${url}`,
     `  export    ${id}`,
-    ...(emptyDirectoryCount ? [`  left out  ${emptyText(emptyDirectoryCount)}`] : []),
     `  digest    sha256:${bundleDigest}`,
-    ...(counts === "" ? [] : [`  left out  ${counts}`]),
+    ...leftOutTexts.filter((one) => one !== "").map((one) => `  left out  ${one}`),
   ];
   const bundle = { profile, tenant, bundleDigest };
   return {
-    json: {
-      verdict: "exported",
-      id,
-      bundle,
-      ...(emptyDirectoryCount === undefined ? {} : { emptyDirectoryCount }),
-      ...(leftOut && { leftOut }),
-    },
+    json: { verdict: "exported", id, bundle, emptyDirectoryCount, leftOut },
     text: lines.map((one) => `${escaped(one)}\n`).join(""),
   };
 }
@@ -89,13 +85,12 @@ async function fetched(
     throw notFetched(error, bundle);
   });
   const { verdict } = verified;
-  const { ok, code } = verdict;
-  const where = ok
+  const where = verdict.ok
     ? `  fetched to ${escaped(directory)}\n`
     : `  Nothing was kept.\n${escaped(fetchText(bundle.url, bundle.id))}\n`;
   return {
-    code,
-    json: { ...verdictJson(verdict), ...(ok ? done.json : { id: bundle.id }), files },
+    code: verdict.code,
+    json: { ...verdictJson(verdict), ...(verdict.ok ? done.json : { id: bundle.id }), files },
     text: done.text + verdictText(verdict, host.paint) + where,
   };
 }
@@ -122,39 +117,27 @@ function checkTrust({ secret: _, ...flags }: ExportFlags, host: Host): void {
 /** @returns the id; it becomes part of paths and texts, so it is nothing but an id */
 async function submit(client: ServiceClient, body: unknown, { uuid }: Host): Promise<string> {
   const headers = { "idempotency-key": uuid() };
-  const answer = await client.call({ method: "POST", path: "/v1/exports", body, headers });
-  if (answer.status !== 202) throw refusalOf(answer);
-  const { id } = objectOf(answer);
+  const { id } = await client.ask({ method: "POST", path: "/v1/exports", body, headers });
   if (typeof id === "string" && /^[0-9a-f-]{36}$/.test(id)) return id;
-  throw new StellaError("not_a_service", `${shown(answer.url)} accepted an export without an id`, {
-    hint: "name a service of stella with --server",
-  });
+  throw notAService(client.url, "the id of an export");
 }
 
 /** Options that mean something to an export by the service; every other one is for this machine. */
 const remoteOptions: readonly string[] = [
-  "profile",
-  "manifest",
-  "tenant",
-  "compression",
-  "layout",
-  "volumeSize",
-  ...Object.keys(serviceOptions),
-  "trust",
-  ...Object.keys(tokenOptions),
-  ...Object.keys(runFileOptions),
-  ...Object.keys(commonOptions),
+  ...["profile", "manifest", "tenant", "compression", "layout", "volumeSize", "trust"],
+  ...Object.keys({ ...serviceOptions, ...runFileOptions, ...commonOptions }),
 ];
 
 /** What only this machine can do is refused and not left out. */
-function requestOf(flags: ExportFlags): Record<string, string> {
+function requestOf(flags: ExportFlags): Record<string, string | undefined> {
   const { profile, tenant, compression, layout = "archive", volumeSize } = flags;
   const isFetched = flags.manifest !== undefined;
-  const given = Object.entries(flags)
-    .filter(([name, value]) => !remoteOptions.includes(name) && isGiven(value))
-    .map(([name]) => name).filter((name) => !(isFetched && name === "force"));
+  const known = isFetched ? [...remoteOptions, "force"] : remoteOptions;
+  const given = Object.entries(flags).flatMap(([name, value]) =>
+    known.includes(name) || !isGiven(value) ? [] : [flagOf(name)]
+  );
   if (given.length > 0) {
-    const names = given.map(flagOf).join(", ");
+    const names = given.join(", ");
     throw new StellaError("options_conflict", `Cannot use ${names} together with --server`, {
       hint:
         "leave them out: the service packs what its configuration says, and signs with its own key",
@@ -168,13 +151,8 @@ function requestOf(flags: ExportFlags): Record<string, string> {
   if (profile === undefined) {
     throw new StellaError("argument_missing", "Cannot export: no profile was named");
   }
-  return {
-    profile,
-    ...tenant === undefined ? {} : { tenant },
-    ...compression === undefined ? {} : { compression },
-    ...layout === "archive" ? {} : { layout },
-    ...volumeSize === undefined ? {} : { volumeSize },
-  };
+  const asked = layout === "archive" ? undefined : layout;
+  return { profile, tenant, compression, layout: asked, volumeSize };
 }
 
 function isGiven(value: Value): boolean {

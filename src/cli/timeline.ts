@@ -11,8 +11,8 @@ import { interrupted } from "./event_loop.ts";
 import type { Host } from "./host.ts";
 import { findingsFrom } from "./remote_export.ts";
 import { findingLine } from "./render.ts";
-import { objectOf, refusalOf } from "./service_answer.ts";
-import { ServiceClient } from "./service_client.ts";
+import { notAService } from "./service_answer.ts";
+import { type Page, queryText, ServiceClient } from "./service_client.ts";
 import type { TimelineFlags } from "./timeline_options.ts";
 
 interface Event {
@@ -24,33 +24,23 @@ interface Event {
   attributes: Record<string, unknown>;
 }
 
-interface Page {
-  /** As the service wrote them, the earlier one first; and as they are understood. */
-  items: unknown[];
-  events: Event[];
-  next: string | null;
-}
-
-/** Bytes: 500 events with room for their attributes. */
-const maxPageBytes = 4 * 1024 * 1024;
-
-const idsHint = "use an id that the exports API or the timeline itself shows";
+const hint = "use an id that the exports API or the timeline itself shows";
 
 /** Milliseconds between two questions of --follow. */
 const followPause = 1_000;
 
 /**
- * @param named the export
+ * @param of the export
  * @throws StellaError usage where the service refuses the question, remote where nobody answers,
  * not_found for an export that nothing is known of
  */
 export async function showTimeline(
-  named: string | undefined,
+  of: string | undefined,
   options: TimelineFlags & CommonFlags,
   host: Host,
   pause = followPause,
 ): Promise<Result> {
-  const asked = named === undefined ? options : { ...options, export: exportOf(named, options) };
+  const asked = { ...options, export: of };
   if (asked.follow === true && (asked.json === true || asked.event !== undefined)) {
     throw new StellaError(
       "options_conflict",
@@ -60,44 +50,38 @@ export async function showTimeline(
   }
   const client = new ServiceClient(asked, host);
   const page = await pageOf(client, asked);
-  if (page.events.length === 0) await refuseUnknown(client, asked);
-  if (asked.follow === true) return await follow(client, asked, page, host, pause);
-  const { items, events, next } = page;
+  const { items, parsed, next } = page;
+  if (parsed.length === 0) await refuseUnknown(client, asked);
+  if (asked.follow === true) return await follow(client, asked, parsed, host, pause);
   return {
     json: { items, next },
-    text: events.length === 0 ? "no events\n" : textOf(events, asked) + more(next, asked),
+    text: parsed.length === 0 ? "no events\n" : textOf(parsed, asked) + more(next, asked),
   };
 }
 
-function exportOf(named: string, options: TimelineFlags): string {
-  if (options.export === undefined || options.export === named) return named;
-  throw new StellaError("options_conflict", "Cannot show the timeline of two exports at once", {
-    hint: "name one of them",
-  });
+/** The earlier event first. */
+async function pageOf(client: ServiceClient, options: TimelineFlags): Promise<Page<Event>> {
+  const { tenant, event, export: exportId, after, before, newest, limit } = options;
+  const of = { parse: eventFrom, what: "events", hint };
+  if (event !== undefined) return await oneEvent(client, event, tenant);
+  const first = newest === true ? "newest" : undefined;
+  const query = { tenant, exportId, after, before, first, limit };
+  const { items, parsed, next } = await client.page("/v1/timeline", query, of);
+  return newest === true
+    ? { items: items.toReversed(), parsed: parsed.toReversed(), next }
+    : { items, parsed, next };
 }
 
-async function pageOf(client: ServiceClient, options: TimelineFlags): Promise<Page> {
-  const answer = await client.call({ path: pathOf(options) }, maxPageBytes);
-  const { status } = answer;
-  if (status !== 200) {
-    throw refusalOf(answer, status === 400 || status === 404 ? idsHint : undefined);
-  }
-  const body = objectOf(answer);
-  const { items, next } = options.event === undefined ? body : { items: [body], next: null };
-  if (!Array.isArray(items)) throw noEvents(answer.url);
-  const ordered = options.newest === true ? items.toReversed() : items;
-  const events = ordered.map((one) => eventFrom(one) ?? noEvent(answer.url));
-  return { items: ordered, events, next: typeof next === "string" ? next : null };
-}
-
-function noEvent(url: string): never {
-  throw noEvents(url);
-}
-
-function noEvents(url: string): StellaError {
-  return new StellaError("not_a_service", `${shown(url)} does not answer with events`, {
-    hint: "name a service of stella with --server",
-  });
+async function oneEvent(
+  client: ServiceClient,
+  id: string,
+  tenant: string | undefined,
+): Promise<Page<Event>> {
+  const path = `/v1/timeline/${encodeURIComponent(id)}?${queryText({ tenant })}`;
+  const item = await client.ask({ path }, hint);
+  const event = eventFrom(item);
+  if (event === undefined) throw notAService(client.url, "an event");
+  return { items: [item], parsed: [event], next: null };
 }
 
 /** Undefined where it is no event. */
@@ -112,19 +96,6 @@ function eventFrom(value: unknown): Event | undefined {
 
 function areTexts<K extends string>(values: Record<K, unknown>): values is Record<K, string> {
   return Object.values(values).every((one) => typeof one === "string");
-}
-
-function pathOf({ tenant, event, ...options }: TimelineFlags): string {
-  const { export: exportId, after, before, newest, limit } = options;
-  const first = newest === true ? "newest" : undefined;
-  const asked = event === undefined
-    ? { tenant, exportId, after, before, first, limit }
-    : { tenant };
-  const given = Object.entries(asked).flatMap(([name, value]) =>
-    value === undefined ? [] : [[name, value]]
-  );
-  const one = event === undefined ? "" : `/${encodeURIComponent(event)}`;
-  return `/v1/timeline${one}?${new URLSearchParams(given)}`;
 }
 
 /**
@@ -148,11 +119,11 @@ async function refuseUnknown(client: ServiceClient, options: TimelineFlags): Pro
 async function follow(
   client: ServiceClient,
   options: TimelineFlags,
-  first: Page,
+  first: readonly Event[],
   host: Host,
   pause: number,
 ): Promise<Result> {
-  let { events } = first;
+  let events = first;
   let last = options.after;
   let isEnded = false;
   for (;;) {
@@ -160,15 +131,10 @@ async function follow(
     last = events.at(-1)?.id ?? last;
     isEnded = events.reduce((ended, { stage }) => isEnd[stage] ?? ended, isEnded);
     const isFull = events.length === Number(options.limit);
-    if (options.export !== undefined && isEnded && !isFull) {
-      return { json: {}, text: "" };
-    }
+    if (options.export !== undefined && isEnded && !isFull) return { json: {}, text: "" };
     if (!isFull) await setTimeout(pause, undefined, { signal: host.stop }).catch(stopped);
     const { newest: _, before: __, ...rest } = options;
-    ({ events } = await pageOf(client, {
-      ...rest,
-      ...(last === undefined ? {} : { after: last }),
-    }));
+    events = (await pageOf(client, { ...rest, after: last })).parsed;
   }
 }
 
@@ -208,8 +174,6 @@ function shortened(value: unknown): unknown {
 }
 
 function more(next: string | null, { newest }: TimelineFlags): string {
-  if (typeof next !== "string") return "";
-  return newest === true
-    ? `more: --newest --before ${escaped(next)}\n`
-    : `more: --after ${escaped(next)}\n`;
+  if (next === null) return "";
+  return `more: ${newest === true ? "--newest --before" : "--after"} ${escaped(next)}\n`;
 }

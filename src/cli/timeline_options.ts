@@ -8,7 +8,7 @@ export const timelineOptions = {
     help: "tenant whose exports are shown (default: the first one of the service)",
     value: "name",
   },
-  export: { kind: "text", help: "show only events of this export", value: "id" },
+  export: { kind: "text", help: "the same as the argument export", value: "id" },
   event: { kind: "text", help: "show only this event", value: "id" },
   after: { kind: "text", help: "show only events after this one", value: "id" },
   before: { kind: "text", help: "show only events before this one", value: "id" },

@@ -191,7 +191,9 @@ Deno.test("what is no service of stella gives no id to follow", async () => {
     () => Response.json({ id: "../../metrics" }, { status: 202 }),
   );
   const url = `http://127.0.0.1:${server.addr.port}`;
-  await assert.rejects(submitExport(flags(url), person().host), { message: /without an id/ });
+  await assert.rejects(submitExport(flags(url), person().host), {
+    message: /does not answer with the id/,
+  });
 });
 
 Deno.test("a person who wants no more ends the following and not the export", async () => {

@@ -3,15 +3,24 @@ import { defineCommand } from "../command.ts";
 export const command = defineCommand({
   path: "assets write",
   summary: "Write dashboards, rules, runbook and units to a directory",
-  args: { dir: { help: "directory; it is made where it does not exist" } },
+  args: { dir: { help: "directory; created if it does not exist" } },
   options: {
-    only: { kind: "text", help: "just these", value: "kind", choices: ["systemd", "dashboards"] },
+    only: {
+      kind: "text",
+      help: "write only the assets of this kind",
+      value: "kind",
+      choices: ["systemd", "dashboards"],
+    },
     baseUrl: {
       kind: "text",
-      help: "address at which people reach this service: for the links in the alert rules",
+      help: "address at which users reach this service, for links in the alert rules",
       value: "url",
     },
-    grafanaUrl: { kind: "text", help: "address of the site's Grafana, for the same", value: "url" },
+    grafanaUrl: {
+      kind: "text",
+      help: "address of the site's Grafana, for links in the alert rules",
+      value: "url",
+    },
   },
   permissions: ["write"],
   examples: [

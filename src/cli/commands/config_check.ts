@@ -2,10 +2,14 @@ import { defineCommand } from "../command.ts";
 
 export const command = defineCommand({
   path: "config check",
-  summary: "Check the configuration and say what it could reach",
+  summary: "Check the configuration and show which hosts it can reach",
   args: {},
   options: {
-    destination: { kind: "text", help: "say whether this one is allowed", value: "host:port" },
+    destination: {
+      kind: "text",
+      help: "show whether connections to this destination are allowed",
+      value: "host:port",
+    },
   },
   permissions: ["env"],
   examples: ["stella config check", "stella config check --config /etc/stella/stella.yaml --json"],

@@ -8,12 +8,12 @@ export const command = defineCommand({
   options: {
     state: {
       kind: "text",
-      help: "only exports in this state",
+      help: "remove only exports in this state",
       value: "state",
       choices: ["succeeded", "failed", "cancelled"],
     },
-    profile: { kind: "text", help: "only of this profile", value: "name" },
-    tenant: { kind: "text", help: "only of this tenant", value: "name" },
+    profile: { kind: "text", help: "remove only exports of this profile", value: "name" },
+    tenant: { kind: "text", help: "remove only exports of this tenant", value: "name" },
     ...serviceOptions,
   },
   permissions: ["net", "env"],

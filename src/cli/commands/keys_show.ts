@@ -12,7 +12,7 @@ export const command = defineCommand({
       help: "with --public: the key that this service signs with",
     },
     ca: serviceOptions.ca,
-    key: { kind: "text", help: "another private key", value: "file" },
+    key: { kind: "text", help: "show the public key of this private key", value: "file" },
     ...passphraseOption,
   },
   permissions: ({ options }) => options.server === undefined ? ["env"] : ["net", "env"],

@@ -7,7 +7,8 @@ export const command = defineCommand({
   options: {
     listen: {
       kind: "text",
-      help: "HOST:PORT (default: STELLA_LISTEN, else service.listen, else 127.0.0.1:8420)",
+      help:
+        "address to listen on, HOST:PORT (default: STELLA_LISTEN, else service.listen, else 127.0.0.1:8420)",
       value: "address",
     },
     opsListen: {

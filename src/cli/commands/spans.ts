@@ -7,23 +7,23 @@ export const command = defineCommand({
   options: {
     listen: {
       kind: "text",
-      help: "HOST:PORT, loopback only",
+      help: "address to listen on, HOST:PORT, on loopback only",
       value: "address",
       default: "127.0.0.1:4318",
     },
     out: {
       kind: "text",
-      help: "where they go: a line per request, OTLP JSON",
+      help: "file that spans are added to: one line per request, OTLP JSON",
       value: "file",
       default: "spans.ndjson",
     },
     maxSize: {
       kind: "text",
-      help: "of the file; full ones become FILE.1, FILE.2, ...",
+      help: "maximum size of the file; full files become FILE.1, FILE.2, ...",
       value: "mebibytes",
       default: "64",
     },
-    keep: { kind: "text", help: "how many full files are kept", value: "count", default: "5" },
+    keep: { kind: "text", help: "number of full files to keep", value: "count", default: "5" },
   },
   permissions: ["net", "write", "env"],
   examples: ["stella spans --listen 127.0.0.1:4318 --out spans.ndjson"],

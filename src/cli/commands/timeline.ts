@@ -4,7 +4,7 @@ import { timelineOptions } from "../timeline_options.ts";
 export const command = defineCommand({
   path: "timeline",
   summary: "Show the event history of exports, or of one",
-  args: { export: { help: "id of the export", optional: true } },
+  args: { export: { help: "id of the export", optional: true, or: "export" } },
   options: timelineOptions,
   permissions: ["net", "env"],
   examples: [
