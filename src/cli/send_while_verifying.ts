@@ -5,7 +5,7 @@
  */
 import type { Manifest } from "../bundle/manifest.ts";
 import { StellaError } from "../domain/errors.ts";
-import { RegistryError } from "../net/failure.ts";
+import { RemoteError } from "../net/failure.ts";
 import { workerThreshold } from "../verify/content.ts";
 import type { Verdict } from "../verify/verdict.ts";
 import type { VerifyHooks } from "./verify.ts";
@@ -74,7 +74,7 @@ function bytesOf({ files }: Manifest): number {
 
 /** The medium or its content may be the cause: then the verdict says more. */
 function isAboutBytes(error: unknown): boolean {
-  if (error instanceof RegistryError) return byRegistry.includes(error.reason);
+  if (error instanceof RemoteError) return byRegistry.includes(error.reason);
   return error instanceof StellaError && byUs.includes(error.kind);
 }
 

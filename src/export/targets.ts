@@ -8,7 +8,7 @@ import { shown } from "../domain/names.ts";
 import type { Target } from "../config/profile.ts";
 import { renderTag } from "../domain/tag.ts";
 import { renderDirectory } from "../config/target_tenants.ts";
-import { pushResult, type RegistryReason } from "../net/failure.ts";
+import { pushResult, type RemoteReason } from "../net/failure.ts";
 import { openRegistry } from "../registry/open.ts";
 import { pushBundle } from "../registry/push.ts";
 import { parseEndpoint } from "../domain/reference.ts";
@@ -172,11 +172,11 @@ async function whileBusy(
   }
 }
 
-/** @throws StellaError usage, interrupted; RegistryError */
+/** @throws StellaError usage, interrupted; RemoteError */
 async function toRegistry(publishing: Publishing, target: RegistryTarget): Promise<void> {
   const { spec, bundle: { directory, report }, context: { timing, emit, signal } } = publishing;
   const started = timing.now();
-  const end = (result: "success" | RegistryReason) => {
+  const end = (result: "success" | RemoteReason) => {
     const seconds = (timing.now() - started) / 1000;
     emit({ kind: "pushed", registry: target.registry, result, seconds });
   };

@@ -4,20 +4,15 @@
  */
 import { messageOf } from "../domain/errors.ts";
 import { errnoOf } from "../domain/io_errors.ts";
-import {
-  RegistryError,
-  type RegistryFacts,
-  type RegistryReason,
-  shortened,
-  target,
-} from "./failure.ts";
+import { RemoteError, type RemoteReason, shortened, target } from "./failure.ts";
+import type { Outgoing } from "./message.ts";
 
 interface Kind {
   /** Codes of Node.js, OpenSSL and libuv; one that ends with `_` stands for all that begin so. */
   on: readonly string[];
-  /** `host` is HOST[:PORT], `work` as in `while a blob was sent`. */
-  text?: (host: string, work: string) => string;
-  reason?: RegistryReason;
+  /** `host` is HOST[:PORT], `when` empty or as in ` while a blob was sent`. */
+  text?: (host: string, when: string) => string;
+  reason?: RemoteReason;
   hint?: string;
   /** Permanent failures are not retried; most are transient. */
   lasts?: boolean;
@@ -75,7 +70,7 @@ const kinds: readonly Kind[] = [
   },
   {
     on: ["ECONNRESET", "EPIPE", "ECONNABORTED"],
-    text: (host, work) => `${host} closed the connection${work}`,
+    text: (host, when) => `${host} closed the connection${when}`,
     hint: "see the log of the registry and of a proxy before it",
   },
 ];
@@ -85,45 +80,26 @@ export function connectionClosed(): Error {
   return Object.assign(new Error("the connection was closed"), { code: "ECONNRESET" });
 }
 
-export function broken(method: string, url: URL, cause: unknown): RegistryError {
+export function broken(outgoing: Outgoing, cause: unknown): RemoteError {
+  const { url, purpose } = outgoing;
   const code = errnoOf(cause);
   const words = wordsOf(cause) || code;
   const name = code.replace(/^ERR_SSL_\w+?_ALERT_/, alertPrefix);
   const kind: Omit<Kind, "on"> = kinds.find(({ on }) => on.some((one) => isCode(name, one))) ?? {};
-  const known = kind.text?.(url.host, workOf(method, url));
-  const text = known === undefined ? words || "the connection ended" : said(known, words);
-  const facts: RegistryFacts = {
+  const known = kind.text?.(url.host, purpose === undefined ? "" : ` while ${purpose}`);
+  const text = known === undefined
+    ? words || "the connection ended"
+    : known + (words && ` (${words})`);
+  const message = `${target(outgoing)}: ${shortened(text)}`;
+  return new RemoteError(kind.reason ?? "reset", message, {
     cause,
     isTransient: kind.lasts !== true,
-    ...(kind.hint === undefined ? {} : { hint: kind.hint }),
-  };
-  const message = `${target(method, url)}: ${shortened(text)}`;
-  return new RegistryError(kind.reason ?? "reset", message, facts);
+    hint: kind.hint,
+  });
 }
 
 function isCode(code: string, listed: string): boolean {
   return listed.endsWith("_") ? code.startsWith(listed) : code === listed;
-}
-
-/** The purpose of a request of the distribution-spec. */
-const works: readonly [RegExp, string][] = [
-  [/^HEAD .*\/blobs\//, "a blob was looked for"],
-  [/^HEAD .*\/manifests\//, "a manifest was looked for"],
-  [/^POST .*\/blobs\/uploads\//, "an upload was begun"],
-  [/^(?:PUT|PATCH) .*\/blobs\/uploads\//, "a blob was sent"],
-  [/^GET .*\/blobs\/(?!uploads\/)/, "a blob was read"],
-  [/^PUT .*\/manifests\//, "a manifest was sent"],
-  [/^GET .*\/manifests\//, "a manifest was read"],
-  [/^GET .*\/referrers\//, "the referrers were listed"],
-];
-
-function workOf(method: string, { pathname }: URL): string {
-  const found = works.find(([on]) => on.test(`${method} ${pathname}`));
-  return found === undefined ? "" : ` while ${found[1]}`;
-}
-
-function said(known: string, words: string): string {
-  return words === "" ? known : `${known} (${words})`;
 }
 
 /** Connecting to several addresses fails with an error for each and no message of its own. */

@@ -7,7 +7,7 @@ import { startSha256 } from "../domain/hash.ts";
 import { shown } from "../domain/names.ts";
 import { StellaError } from "../domain/errors.ts";
 import { ioError } from "../domain/io_errors.ts";
-import { refused, RegistryError } from "./failure.ts";
+import { refused, RemoteError } from "./failure.ts";
 import type { Outgoing } from "./message.ts";
 import { authorities } from "./authorities.ts";
 import { type Timing, withRetries } from "./retry.ts";
@@ -86,7 +86,7 @@ class NewFile {
 
   add(piece: Uint8Array): void {
     if (this.#size + piece.length > this.max) {
-      throw new RegistryError("rejected", `Received more than ${this.max} bytes`);
+      throw new RemoteError("rejected", `Received more than ${this.max} bytes`);
     }
     try {
       for (let at = 0; at < piece.length;) {

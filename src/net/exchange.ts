@@ -2,10 +2,11 @@
  * Performs one HTTP request: sends its body, reads the response, and aborts it when no data moves
  * any more.
  */
+import { Buffer } from "node:buffer";
 import type { ClientRequest, IncomingMessage } from "node:http";
 import { StellaError } from "../domain/errors.ts";
 import { broken, connectionClosed } from "./connection_failure.ts";
-import { RegistryError, stopped, target } from "./failure.ts";
+import { RemoteError, stopped, target } from "./failure.ts";
 import type { Answer, Body, Outgoing } from "./message.ts";
 
 /** Milliseconds: to connect (including DNS and TLS), and between two bytes. */
@@ -23,7 +24,7 @@ const maxErrorBytes = 8 * 1024;
 /** Checks while a stall timeout runs. */
 const checksPerStall = 8;
 
-/** @throws RegistryError without a response; StellaError of the body or the signal */
+/** @throws RemoteError without a response; StellaError of the body or the signal */
 export async function exchange(
   request: ClientRequest,
   outgoing: Outgoing,
@@ -35,7 +36,7 @@ export async function exchange(
     return await readAnswer(response, outgoing, watch);
   } catch (error) {
     const cause = watch.cause ?? error;
-    throw cause instanceof StellaError ? cause : broken(outgoing.method, outgoing.url, cause);
+    throw cause instanceof StellaError ? cause : broken(outgoing, cause);
   } finally {
     watch.end();
     // If the response came before the end of the body, the rest is not sent. (With TLS "finished"
@@ -165,9 +166,10 @@ function drained(request: ClientRequest): Promise<void> {
 
 export async function readAnswer(
   response: IncomingMessage,
-  { method, url, take }: Outgoing,
+  outgoing: Outgoing,
   watch: Watch,
 ): Promise<Answer> {
+  const { take } = outgoing;
   const status = response.statusCode ?? 0;
   const max = status >= 400 ? maxErrorBytes : maxAnswerBytes;
   const pieces: Uint8Array[] = [];
@@ -183,21 +185,17 @@ export async function readAnswer(
     if (size > max) break;
   }
   if (size > max && status < 400) {
-    throw new RegistryError("rejected", `${target(method, url)}: received more than ${max} bytes`);
+    throw new RemoteError("rejected", `${target(outgoing)}: received more than ${max} bytes`, {
+      hint: "check host and port: no registry sends so much here",
+    });
   }
-  return { status, header: (name) => single(response.headers[name]), body: joined(pieces, max) };
+  return {
+    status,
+    header: (name) => single(response.headers[name]),
+    body: Buffer.concat(pieces).subarray(0, max),
+  };
 }
 
 export function single(value: string | string[] | undefined): string | undefined {
   return Array.isArray(value) ? value.join(", ") : value;
-}
-
-function joined(pieces: Uint8Array[], max: number): Uint8Array {
-  const all = new Uint8Array(pieces.reduce((sum, piece) => sum + piece.length, 0));
-  let at = 0;
-  for (const piece of pieces) {
-    all.set(piece, at);
-    at += piece.length;
-  }
-  return all.subarray(0, max);
 }

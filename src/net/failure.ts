@@ -1,28 +1,28 @@
 /**
- * Failures of registry requests, classified as in the metric `export_registry_push_total`. All text
- * from a registry is escaped and cut here, and URLs lose their query: an upload URL carries the
- * state of its session.
+ * Failures of requests, classified as in the metric `export_registry_push_total`. All text from
+ * outside is escaped and cut here, and URLs lose their query: an upload URL carries the state of
+ * its session.
  */
 import { STATUS_CODES } from "node:http";
 import { escaped } from "../domain/names.ts";
 import { StellaError } from "../domain/errors.ts";
-import { isObject } from "../domain/json.ts";
+import { isObject, objectIn } from "../domain/json.ts";
 import type { PushResult } from "../domain/labels.ts";
 import type { Answer, Login, Outgoing } from "./message.ts";
 
-/** `auth` concerns identity on either side: our credentials or the registry's certificate. */
-export type RegistryReason = Exclude<PushResult, "success">;
+/** `auth` concerns identity on either side: our credentials or the other's certificate. */
+export type RemoteReason = Exclude<PushResult, "success">;
 
-export class RegistryError extends StellaError {
-  declare readonly reason: RegistryReason;
+export class RemoteError extends StellaError {
+  declare readonly reason: RemoteReason;
   /** The HTTP status, if there was a response. */
   readonly status: number | undefined;
   /** Whether the same request may succeed a little later. */
   readonly isTransient: boolean;
-  /** Milliseconds that the registry asks us to wait. */
+  /** Milliseconds that the other side asks us to wait. */
   readonly retryAfter: number | undefined;
 
-  constructor(reason: RegistryReason, message: string, more: RegistryFacts = {}) {
+  constructor(reason: RemoteReason, message: string, more: RemoteFacts = {}) {
     super(reason, message, { kind: "remote", cause: more.cause, hint: more.hint });
     this.status = more.status;
     this.isTransient = more.isTransient ?? false;
@@ -30,11 +30,11 @@ export class RegistryError extends StellaError {
   }
 }
 
-export interface RegistryFacts {
-  status?: number;
+export interface RemoteFacts {
+  status?: number | undefined;
   isTransient?: boolean;
-  retryAfter?: number;
-  hint?: string;
+  retryAfter?: number | undefined;
+  hint?: string | undefined;
   cause?: unknown;
 }
 
@@ -42,8 +42,8 @@ export interface RegistryFacts {
  * The label of a push that failed with `thrown`. A local file that differs from its manifest counts
  * as digest_mismatch.
  */
-export function pushResult(thrown: unknown): RegistryReason {
-  if (thrown instanceof RegistryError) return thrown.reason;
+export function pushResult(thrown: unknown): RemoteReason {
+  if (thrown instanceof RemoteError) return thrown.reason;
   return thrown instanceof StellaError && thrown.kind === "differs"
     ? "digest_mismatch"
     : "rejected";
@@ -54,30 +54,27 @@ export function pushResult(thrown: unknown): RegistryReason {
  * or `: 413 Payload Too Large`.
  */
 export function refused(
-  { method, url }: Outgoing,
+  asked: Outgoing,
   answer: Answer,
-  facts: RegistryFacts = {},
-): RegistryError {
+  facts: RemoteFacts = {},
+): RemoteError {
   const { status, login, from } = answer;
-  const detail = errorText(answer.body);
-  const wait = retryAfter(answer);
+  const errors = errorsIn(answer.body);
+  const detail = shortened(errors.map(textOf).filter(Boolean).join("; "));
   const said = detail || (STATUS_CODES[status] ?? "");
   const more = login === "unasked"
     ? ", and did not ask for the given credentials"
     : from === undefined
     ? ""
     : `, from ${from}, to which it redirects`;
-  return new RegistryError(
-    reasonOf(status, detail),
-    `${target(method, url)}: ${status}${said && ` ${said}`}${more}`,
-    {
-      status,
-      isTransient: isTransientStatus(status),
-      ...(wait === undefined ? {} : { retryAfter: wait }),
-      ...hintOf(answer),
-      ...facts,
-    },
-  );
+  const text = `${target(asked)}: ${status}${said && ` ${said}`}${more}`;
+  return new RemoteError(reasonOf(status, errors), text, {
+    status,
+    isTransient: isTransientStatus(status),
+    retryAfter: retryAfter(answer),
+    hint: hintOf(answer),
+    ...facts,
+  });
 }
 
 /**
@@ -87,12 +84,12 @@ export function refused(
 export function stopped(signal: AbortSignal): StellaError {
   const { reason } = signal;
   return reason instanceof Error && reason.name === "TimeoutError"
-    ? new RegistryError("timeout", "The request timed out")
-    : new StellaError("interrupted", "The registry request was interrupted");
+    ? new RemoteError("timeout", "The request timed out")
+    : new StellaError("interrupted", "The request was interrupted");
 }
 
 /** `METHOD URL` without the query. */
-export function target(method: string, url: URL): string {
+export function target({ method, url }: Outgoing): string {
   return `${method} ${escaped(url.origin + url.pathname)}`;
 }
 
@@ -101,11 +98,11 @@ function isTransientStatus(status: number): boolean {
     (status >= 500 && status !== 501 && status !== 505);
 }
 
-function reasonOf(status: number, detail: string): RegistryReason {
+function reasonOf(status: number, errors: readonly OciError[]): RemoteReason {
   if (status === 401 || status === 403) return "auth";
   if (status === 408) return "timeout";
   if (status >= 500) return "server_error";
-  return detail.startsWith("DIGEST_INVALID") ? "digest_mismatch" : "rejected";
+  return errors.some(({ code }) => code === "DIGEST_INVALID") ? "digest_mismatch" : "rejected";
 }
 
 const loginHints: Record<Login, string> = {
@@ -117,33 +114,28 @@ const loginHints: Record<Login, string> = {
   token_only: "log in with user and password: the registry takes no identity token",
 };
 
-function hintOf({ status, login, from }: Answer): { hint?: string } {
-  if (from !== undefined) return { hint: `see the log of ${from}, the storage of the registry` };
+function hintOf({ status, login, from }: Answer): string | undefined {
+  if (from !== undefined) return `see the log of ${from}, the storage of the registry`;
   if (status >= 300 && status < 400) {
-    return { hint: "name the registry itself: redirects of uploads are not followed" };
+    return "name the registry itself: redirects of uploads are not followed";
   }
-  if (status === 401) return { hint: loginHints[login ?? "refused"] };
-  if (status === 403) {
-    return { hint: "ask for access to this repository, or use other credentials" };
-  }
-  return {};
+  if (status === 401) return loginHints[login ?? "refused"];
+  return status === 403 ? "ask for access to this repository, or use other credentials" : undefined;
 }
 
-/** `CODE: message` of each error, or empty: the body may be anything, such as a proxy's page. */
-function errorText(body: Uint8Array): string {
-  let value: unknown;
-  try {
-    value = JSON.parse(new TextDecoder().decode(body));
-  } catch {
-    return "";
-  }
-  const errors = isObject(value) ? value["errors"] : undefined;
-  if (!Array.isArray(errors)) return "";
-  return shortened(errors.slice(0, 5).map(oneError).filter(Boolean).join("; "));
+/** An entry of `errors`, whose fields may be anything (distribution-spec, Error Codes). */
+interface OciError {
+  code?: unknown;
+  message?: unknown;
 }
 
-function oneError(error: unknown): string {
-  const { code, message } = isObject(error) ? error : {};
+/** The first errors in a body; none if it is something else, such as a proxy's page. */
+function errorsIn(body: Uint8Array): OciError[] {
+  const errors = objectIn(body)?.["errors"];
+  return Array.isArray(errors) ? errors.slice(0, 5).filter((one) => isObject(one)) : [];
+}
+
+function textOf({ code, message }: OciError): string {
   return [code, message].filter((part) => typeof part === "string" && part !== "").join(": ");
 }
 

@@ -3,6 +3,8 @@
 export interface Outgoing {
   method: "GET" | "HEAD" | "POST" | "PUT" | "PATCH";
   url: URL;
+  /** What the connection was for, if it breaks: `a blob was sent`. */
+  purpose?: string;
   headers?: Record<string, string>;
   body?: Body;
   signal?: AbortSignal | undefined;

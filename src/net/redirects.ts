@@ -4,7 +4,7 @@
  * request. Redirects of uploads are not followed: content is only sent to the named registry.
  */
 import { StellaError } from "../domain/errors.ts";
-import { refused, RegistryError, target } from "./failure.ts";
+import { refused, RemoteError, target } from "./failure.ts";
 import type { Answer, Outgoing } from "./message.ts";
 import { type Endpoint, mayBeNamedBy } from "../domain/reference.ts";
 
@@ -12,7 +12,7 @@ const maxRedirects = 5;
 
 /**
  * The final response of a chain of redirects; `answer` is the first one.
- * @throws RegistryError
+ * @throws RemoteError
  */
 export async function followRedirects<T extends Answer>(
   endpoint: Endpoint,
@@ -41,15 +41,17 @@ async function follow<T extends Answer>(
     const url = redirectOf(endpoint, asked, last);
     if (url === undefined) return last;
     if (hops === maxRedirects) {
-      const text = `${target(asked.method, outgoing.url)}: more than ${maxRedirects} redirects`;
-      throw new RegistryError("rejected", text);
+      const text = `${target(outgoing)}: more than ${maxRedirects} redirects`;
+      throw new RemoteError("rejected", text, {
+        hint: "see the log of the registry and of a proxy before it",
+      });
     }
     asked = { ...asked, url, headers: headersFor(url, asked) };
     last = { ...await send(asked), from: url.origin };
   }
 }
 
-/** @throws RegistryError if the registry may not redirect to that URL */
+/** @throws RemoteError if the registry may not redirect to that URL */
 function redirectOf(endpoint: Endpoint, asked: Outgoing, answer: Answer): URL | undefined {
   const { method, url } = asked;
   const location = answer.header("location");

@@ -1,5 +1,5 @@
 /** Retries: transient failures are tried up to five times, with increasing, jittered waits. */
-import { RegistryError, stopped } from "./failure.ts";
+import { RemoteError, stopped } from "./failure.ts";
 
 export interface Timing {
   /** Milliseconds of a monotonic clock. */
@@ -13,10 +13,7 @@ export interface Timing {
 export const attempts = 5;
 const firstWait = 500;
 const maxWait = 8_000;
-/**
- * A registry that demands a longer wait is given up at once, so that an export does not hang for
- * hours.
- */
+/** A registry that demands a longer wait is given up: an export must not hang for hours. */
 const maxRetryAfter = 120_000;
 
 /**
@@ -27,7 +24,7 @@ export type Action<T> = (progressed: () => void) => Promise<T>;
 
 /**
  * Runs `action` until it succeeds or fails permanently.
- * @throws the last error of `action`; a RegistryError after all attempts names their number
+ * @throws the last error of `action`; a RemoteError after all attempts names their number
  */
 export async function withRetries<T>(
   action: Action<T>,
@@ -38,7 +35,7 @@ export async function withRetries<T>(
     try {
       return await action(() => attempt = 1);
     } catch (error) {
-      if (!(error instanceof RegistryError) || !error.isTransient) throw error;
+      if (!(error instanceof RemoteError) || !error.isTransient) throw error;
       if (attempt === attempts) throw exhausted(error);
       if ((error.retryAfter ?? 0) > maxRetryAfter) throw tooLong(error);
       await timing.sleep(waitBefore(attempt, error.retryAfter, timing), signal);
@@ -52,21 +49,17 @@ function waitBefore(attempt: number, asked: number | undefined, timing: Timing):
   return Math.max(asked ?? 0, step / 2 + timing.random() * step / 2);
 }
 
-function exhausted(error: RegistryError): RegistryError {
-  return again(error, `${error.message} (${attempts} attempts)`, error.hint);
+function exhausted(error: RemoteError): RemoteError {
+  return permanent(error, `${error.message} (${attempts} attempts)`, error.hint);
 }
 
-function tooLong(error: RegistryError): RegistryError {
+function tooLong(error: RemoteError): RemoteError {
   const seconds = Math.ceil((error.retryAfter ?? 0) / 1000);
-  return again(error, error.message, `the registry asks to wait ${seconds} s: push again then`);
+  return permanent(error, error.message, `the registry asks to wait ${seconds} s: push again then`);
 }
 
-function again(error: RegistryError, message: string, hint: string | undefined): RegistryError {
-  return new RegistryError(error.reason, message, {
-    cause: error,
-    ...(error.status === undefined ? {} : { status: error.status }),
-    ...(hint === undefined ? {} : { hint }),
-  });
+function permanent(cause: RemoteError, message: string, hint: string | undefined): RemoteError {
+  return new RemoteError(cause.reason, message, { cause, status: cause.status, hint });
 }
 
 /** A monotonic clock, in milliseconds, and random bytes. */

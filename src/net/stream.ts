@@ -10,7 +10,7 @@ import { readAnswer, responseTo, single, type Timeouts, Watch } from "./exchange
 import { broken, connectionClosed } from "./connection_failure.ts";
 import type { Outgoing, Stream, Streamed } from "./message.ts";
 
-/** @throws RegistryError without a response; StellaError of the signal */
+/** @throws RemoteError without a response; StellaError of the signal */
 export async function openExchange(
   request: ClientRequest,
   outgoing: Outgoing,
@@ -144,9 +144,9 @@ function release({ buffer, length }: Uint8Array): void {
 }
 
 /** Ends the request and returns the reason. */
-function ended(watch: Watch, { method, url }: Outgoing, error: unknown): StellaError {
+function ended(watch: Watch, outgoing: Outgoing, error: unknown): StellaError {
   const cause = watch.cause ?? error;
   watch.end();
   watch.request.destroy();
-  return cause instanceof StellaError ? cause : broken(method, url, cause);
+  return cause instanceof StellaError ? cause : broken(outgoing, cause);
 }

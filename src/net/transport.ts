@@ -12,7 +12,7 @@ import net, { isIP, type LookupFunction, type Socket } from "node:net";
 import tls from "node:tls";
 import { directAgent } from "./direct_agent.ts";
 import { exchange, type Timeouts } from "./exchange.ts";
-import { RegistryError, stopped } from "./failure.ts";
+import { RemoteError, stopped } from "./failure.ts";
 import type { Answer, Outgoing, Streamed } from "./message.ts";
 import type { OnRead } from "./part_connection.ts";
 import { type Connect, PartPool } from "./part_pool.ts";
@@ -55,7 +55,7 @@ export class Transport {
     this.#parts = new PartPool(connect, this.#timeouts);
   }
 
-  /** @throws RegistryError without a response; StellaError of the policy, the body or the signal */
+  /** @throws RemoteError without a response; StellaError of the policy, the body or the signal */
   async send(outgoing: Outgoing): Promise<Answer> {
     this.#check(outgoing);
     return await exchange(this.#request(outgoing), outgoing, this.#timeouts);
@@ -161,7 +161,7 @@ export class Transport {
   #checkAddress(url: URL, address: string): void {
     if (url.protocol === "https:" || isLoopback(address)) return;
     if (hostOf(url) === this.#options.plainHost) return;
-    throw new RegistryError(
+    throw new RemoteError(
       "rejected",
       `${url.origin}: plain http is not allowed beyond this machine`,
       {

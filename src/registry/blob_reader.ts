@@ -5,14 +5,14 @@
  */
 import type { ByteReader } from "../bundle/source.ts";
 import type { Descriptor } from "./artifact.ts";
-import { RegistryError } from "../net/failure.ts";
+import { RemoteError } from "../net/failure.ts";
 import type { Stream } from "../net/message.ts";
 import type { OpenBlob, Repository } from "./repository.ts";
 
 /** Parts requested ahead of the one being read. */
 const partsAhead = 2;
 
-/** Undefined if the registry does not have the blob. @throws RegistryError */
+/** Undefined if the registry does not have the blob. @throws RemoteError */
 export async function openBlobReader(
   repository: Repository,
   blob: Descriptor,
@@ -102,7 +102,7 @@ class BlobReader implements ByteReader {
       return opened.stream;
     }
     opened?.stream.close();
-    throw new RegistryError("rejected", `The blob ${this.blob.digest} changed while it was read`, {
+    throw new RemoteError("rejected", `The blob ${this.blob.digest} changed while it was read`, {
       hint: "the registry's storage is being cleaned or repaired: try again later",
     });
   }
@@ -160,7 +160,7 @@ class BlobReader implements ByteReader {
   }
 
   #short(): never {
-    throw new RegistryError("reset", `The blob ${this.blob.digest} ended too early`, {
+    throw new RemoteError("reset", `The blob ${this.blob.digest} ended too early`, {
       isTransient: true,
     });
   }

@@ -3,12 +3,12 @@
  * GHCR.
  */
 import type { Blob } from "./blob.ts";
-import { refused, RegistryError } from "../net/failure.ts";
+import { refused, RemoteError } from "../net/failure.ts";
 import type { Answer, Outgoing } from "../net/message.ts";
 import type { UploadContext } from "./upload_context.ts";
 
 /** A body refused as too large. It is retried in smaller chunks, or whole: see `shrink`. */
-export class BodyTooLarge extends RegistryError {
+export class BodyTooLarge extends RemoteError {
   /** Size of the body in bytes. */
   readonly size: number;
   readonly isWhole: boolean;

@@ -42,7 +42,7 @@ export class Authorizer {
   /**
    * Prepares the answer to a 401.
    * @returns undefined if the request should be repeated, otherwise why not
-   * @throws RegistryError auth if no token could be obtained
+   * @throws RemoteError auth if no token could be obtained
    */
   async answer(refused: Unauthorized): Promise<Login | undefined> {
     const { scope, sent } = refused;

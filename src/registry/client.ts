@@ -78,7 +78,7 @@ export class RegistryClient {
   /**
    * Checks that the registry is reachable: `GET /v2/` returns 200, or 401, which needs no
    * credentials. No retries.
-   * @throws RegistryError
+   * @throws RemoteError
    */
   async ping(signal?: AbortSignal): Promise<void> {
     const outgoing: Outgoing = { method: "GET", url: this.url("/v2/"), signal };

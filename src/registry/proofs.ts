@@ -21,7 +21,7 @@ const maxProofListBytes = 1024 * 1024;
 
 /**
  * The content of each signature of a kind, in the registry's order; invalid ones are skipped.
- * @throws RegistryError
+ * @throws RemoteError
  */
 export async function proofsOf(
   repository: Repository,

@@ -74,7 +74,7 @@ const maxProofBytes = 1024 * 1024;
  * Order: blobs, bundle manifest by digest, attestation, tag. The attestation is pushed unchecked;
  * verification is up to the caller.
  * @throws StellaError usage, manifest, missing, untrusted, differs, io, interrupted;
- * RegistryError
+ * RemoteError
  */
 export async function pushBundle(options: PushOptions): Promise<PushReport> {
   const { client, tag } = options;

@@ -4,11 +4,11 @@
  * several writers. Source: distribution-spec 1.1, "Referrers Tag Schema" and "Pushing Manifests
  * with Subject".
  */
-import { isObject } from "../domain/json.ts";
+import { isObject, objectIn } from "../domain/json.ts";
 import { shown } from "../domain/names.ts";
 import { type Descriptor, ociTypes } from "./artifact.ts";
 import type { Digest } from "../domain/hash.ts";
-import { RegistryError } from "../net/failure.ts";
+import { RemoteError } from "../net/failure.ts";
 import type { Repository, StoredManifest } from "./repository.ts";
 
 const rounds = 5;
@@ -26,7 +26,7 @@ export async function announce(
     const merged = withReferrer(stored, referrer, tag);
     if (merged === undefined || await repository.putIndex(tag, merged, stored?.etag)) return "tag";
   }
-  throw new RegistryError("rejected", `The tag ${tag} was changed by others ${rounds} times`, {
+  throw new RemoteError("rejected", `The tag ${tag} was changed by others ${rounds} times`, {
     hint: "push again when nobody else writes to this bundle's referrers",
   });
 }
@@ -39,34 +39,23 @@ export function withReferrer(
   referrer: Descriptor,
   tag: string,
 ): Uint8Array | undefined {
-  const index = stored === undefined ? {} : parsedIndex(stored, tag);
-  const manifests = index.manifests ?? [];
-  if (manifests.some((one) => one.digest === referrer.digest)) return undefined;
+  const index = stored === undefined ? { manifests: [] } : indexIn(stored, tag);
+  if (index.manifests.some((one) => one["digest"] === referrer.digest)) return undefined;
   return new TextEncoder().encode(JSON.stringify({
     schemaVersion: 2,
     mediaType: ociTypes.index,
     ...index,
-    manifests: [...manifests, referrer],
+    manifests: [...index.manifests, referrer],
   }));
 }
 
-interface Index {
-  manifests?: { digest?: unknown }[];
-}
-
 /** Other content under this tag is not overwritten: it may be somebody's only list. */
-function parsedIndex(stored: StoredManifest, tag: string): Index {
-  const value = stored.mediaType === ociTypes.index ? parsedObject(stored.bytes) : undefined;
-  if (Array.isArray(value?.manifests) && value.manifests.every(isObject)) return value as Index;
-  const what = `The tag ${tag} holds ${shown(stored.mediaType)} , not a list of referrers`;
-  throw new RegistryError("rejected", what, { hint: "find out who wrote it, and remove the tag" });
-}
-
-function parsedObject(bytes: Uint8Array): { manifests?: unknown } | undefined {
-  try {
-    const value: unknown = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
-    return isObject(value) ? value : undefined;
-  } catch {
-    return undefined;
+function indexIn({ mediaType, bytes }: StoredManifest, tag: string) {
+  const index = mediaType === ociTypes.index ? objectIn(bytes) : undefined;
+  const manifests = index?.["manifests"];
+  if (Array.isArray(manifests) && manifests.every((one) => isObject(one))) {
+    return { ...index, manifests };
   }
+  const what = `The tag ${tag} holds ${shown(mediaType)}, not a list of referrers`;
+  throw new RemoteError("rejected", what, { hint: "find out who wrote it, and remove the tag" });
 }

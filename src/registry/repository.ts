@@ -6,18 +6,12 @@ import { type Artifact, digestOf, ociTypes } from "./artifact.ts";
 import type { Digest } from "../domain/hash.ts";
 import type { Blob } from "./blob.ts";
 import type { RegistryClient } from "./client.ts";
-import { refused, RegistryError, target } from "../net/failure.ts";
-import { type Answer, type Body, bodyOf, type Outgoing, type Stream } from "../net/message.ts";
+import { refused, RemoteError, target } from "../net/failure.ts";
+import { type Answer, bodyOf, type Outgoing, type Stream } from "../net/message.ts";
 import { isDigest } from "../domain/reference.ts";
 import type { Action } from "../net/retry.ts";
-import { uploadBlob } from "./upload.ts";
-import {
-  checkDigest,
-  forget,
-  type Growth,
-  minChunk,
-  type UploadContext,
-} from "./upload_context.ts";
+import { Upload } from "./upload.ts";
+import { checkDigest, type Growth, minChunk, type UploadContext } from "./upload_context.ts";
 
 /** A manifest or index as a registry holds it. */
 export interface StoredManifest {
@@ -70,34 +64,31 @@ export class Repository {
   /**
    * Uploads a blob unless the repository has it.
    * @returns whether anything was sent
-   * @throws RegistryError; errors of reading the blob
+   * @throws RemoteError; errors of reading the blob
    */
   pushBlob(blob: Blob): Promise<boolean> {
     let max = 0;
     return this.#retrying(async (progressed) => {
-      if (await this.#has(`blobs/${blob.digest}`, blob)) {
-        forget(this.#place, blob);
-        return false;
-      }
-      return await uploadBlob(this.#place, blob, (bytes) => {
+      const upload = new Upload(this.#uploadContext, blob, (bytes) => {
         if (bytes > max) progressed();
         max = Math.max(max, bytes);
       });
+      if (!await this.#has(`blobs/${blob.digest}`, "a blob was looked for", blob)) {
+        return await upload.run();
+      }
+      upload.forget();
+      return false;
     });
   }
 
   /**
    * The bytes of a blob from `from` to `to`, read at the caller's pace; undefined if it does not
    * exist. If the registry does not support ranges and `from` is 0, the whole blob.
-   * @throws RegistryError, also if the registry cannot start at `from`
+   * @throws RemoteError, also if the registry cannot start at `from`
    */
-  async openBlob(
-    digest: Digest,
-    from: number,
-    to?: number,
-  ): Promise<OpenBlob | undefined> {
-    const range = to === undefined ? {} : { range: `bytes=${from}-${to - 1}` };
-    const outgoing = this.#outgoing("GET", `blobs/${digest}`, range);
+  async openBlob(digest: Digest, from: number, to?: number): Promise<OpenBlob | undefined> {
+    const headers = to === undefined ? {} : { range: `bytes=${from}-${to - 1}` };
+    const outgoing = this.#reading(`blobs/${digest}`, "a blob was read", headers);
     const answer = await this.client.open(outgoing, this.#scope);
     if (answer.status === 404) return undefined;
     if (answer.stream === undefined) throw refused(outgoing, answer);
@@ -105,25 +96,24 @@ export class Repository {
     const isPart = answer.status === 206;
     if (size !== undefined) return { size, isPart, stream: answer.stream };
     answer.stream.close();
-    const where = target(outgoing.method, outgoing.url);
-    throw new RegistryError(
-      "rejected",
-      `${where}: the response has an invalid length or range`,
-    );
+    const what = `${target(outgoing)}: the response has an invalid length or range`;
+    throw new RemoteError("rejected", what, {
+      hint: "see the log of the registry and of a proxy before it",
+    });
   }
 
   /**
-   * Reads the bytes of a blob from `from` on into `room`, in the fastest available way.
+   * Reads the bytes of a blob from `from` on into `buffer`, in the fastest available way.
    * @returns size of the whole blob; undefined if openBlob has to be used
    */
   fillPart(
     digest: Digest,
     from: number,
-    room: Uint8Array,
+    buffer: Uint8Array,
     signal: AbortSignal,
   ): Promise<number | undefined> {
-    const outgoing = { ...this.#outgoing("GET", `blobs/${digest}`, {}), signal };
-    return this.client.fill(outgoing, this.#scope, from, room);
+    const outgoing = { ...this.#reading(`blobs/${digest}`, "a blob was read"), signal };
+    return this.client.fill(outgoing, this.#scope, from, buffer);
   }
 
   /**
@@ -131,12 +121,10 @@ export class Repository {
    * none.
    */
   fetch(reference: string, types: readonly string[]): Promise<StoredManifest | undefined> {
-    return this.#retrying(async () => {
-      const outgoing = this.#outgoing("GET", `manifests/${reference}`, {
-        accept: types.join(", "),
-      });
-      return await this.#stored(outgoing, isDigest(reference) ? reference : undefined);
-    });
+    const headers = { accept: types.join(", ") };
+    const outgoing = this.#reading(`manifests/${reference}`, "a manifest was read", headers);
+    const expected = isDigest(reference) ? reference : undefined;
+    return this.#retrying(() => this.#stored(outgoing, expected));
   }
 
   /**
@@ -144,9 +132,10 @@ export class Repository {
    * none.
    */
   referrers(digest: Digest, next?: URL): Promise<StoredManifest | undefined> {
+    const headers = { accept: ociTypes.index };
+    const first = this.#reading(`referrers/${digest}`, "the referrers were listed", headers);
     return this.#retrying(async () => {
-      const first = this.#outgoing("GET", `referrers/${digest}`, { accept: ociTypes.index });
-      const stored = await this.#stored(next === undefined ? first : { ...first, url: next });
+      const stored = await this.#stored({ ...first, url: next ?? first.url });
       return stored?.mediaType === ociTypes.index ? stored : undefined;
     });
   }
@@ -155,15 +144,15 @@ export class Repository {
   pushManifest(artifact: Artifact): Promise<void> {
     return this.#retrying(async () => {
       const known = { digest: artifact.digest, size: artifact.bytes.length };
-      if (!await this.#has(`manifests/${artifact.digest}`, known)) {
-        await this.#put(artifact.digest, artifact);
-      }
+      const path = `manifests/${artifact.digest}`;
+      if (await this.#has(path, "a manifest was looked for", known)) return;
+      await this.#putManifest(artifact.digest, artifact);
     });
   }
 
   /** Points a tag at an existing manifest. */
   tag(tag: string, artifact: Artifact): Promise<void> {
-    return this.#retrying(() => this.#put(tag, artifact));
+    return this.#retrying(() => this.#putManifest(tag, artifact));
   }
 
   /** The index of a tag, or undefined. */
@@ -177,11 +166,9 @@ export class Repository {
    * @returns false if another writer was faster
    */
   putIndex(tag: string, bytes: Uint8Array, etag?: string): Promise<boolean> {
+    const condition: Record<string, string> = etag === undefined ? {} : { "if-match": etag };
+    const outgoing = this.#sending(tag, ociTypes.index, bytes, condition);
     return this.#retrying(async () => {
-      const outgoing = this.#outgoing("PUT", `manifests/${tag}`, {
-        "content-type": ociTypes.index,
-        ...(etag === undefined ? {} : { "if-match": etag }),
-      }, bodyOf(bytes));
       const answer = await this.#ask(outgoing);
       if (answer.status === 412) return false;
       if (answer.status !== 201) throw refused(outgoing, answer);
@@ -193,8 +180,13 @@ export class Repository {
    * A failed redirect or another length does not count as existing: uploading again is correct,
    * only slower. Some proxies report 0 for every HEAD, and some storages only allow reading.
    */
-  async #has(path: string, known: { digest: Digest; size: number }): Promise<boolean> {
-    const outgoing = this.#outgoing("HEAD", path, { accept: `${ociTypes.manifest}, */*` });
+  async #has(
+    path: string,
+    purpose: string,
+    known: { digest: Digest; size: number },
+  ): Promise<boolean> {
+    const headers = { accept: `${ociTypes.manifest}, */*` };
+    const outgoing: Outgoing = { ...this.#reading(path, purpose, headers), method: "HEAD" };
     const answer = await this.#ask(outgoing);
     if (answer.status === 404 || (answer.status >= 300 && answer.status < 400)) return false;
     if (answer.status !== 200 && answer.from !== undefined) return false;
@@ -203,27 +195,28 @@ export class Repository {
     return Number(answer.header("content-length") ?? known.size) === known.size;
   }
 
-  async #put(reference: string, artifact: Artifact): Promise<void> {
-    const headers = { "content-type": ociTypes.manifest };
-    const outgoing = this.#outgoing(
-      "PUT",
-      `manifests/${reference}`,
-      headers,
-      bodyOf(artifact.bytes),
-    );
+  async #putManifest(reference: string, { bytes, digest }: Artifact): Promise<void> {
+    const outgoing = this.#sending(reference, ociTypes.manifest, bytes);
     const answer = await this.#ask(outgoing);
     if (answer.status !== 201) throw refused(outgoing, answer);
-    checkDigest(outgoing, answer, artifact.digest);
+    checkDigest(outgoing, answer, digest);
   }
 
-  #outgoing(
-    method: Outgoing["method"],
-    path: string,
-    headers: Record<string, string>,
-    body?: Body,
-  ): Outgoing {
+  #reading(path: string, purpose: string, headers: Record<string, string> = {}): Outgoing {
     const url = this.client.url(`/v2/${this.name}/${path}`);
-    return { method, url, headers, signal: this.signal, ...(body === undefined ? {} : { body }) };
+    return { method: "GET", url, purpose, headers, signal: this.signal };
+  }
+
+  /** Stores a manifest or an index. */
+  #sending(
+    reference: string,
+    type: string,
+    bytes: Uint8Array,
+    more: Record<string, string> = {},
+  ): Outgoing {
+    const headers = { "content-type": type, ...more };
+    const outgoing = this.#reading(`manifests/${reference}`, "a manifest was sent", headers);
+    return { ...outgoing, method: "PUT", body: bodyOf(bytes) };
   }
 
   async #stored(outgoing: Outgoing, expected?: Digest): Promise<StoredManifest | undefined> {
@@ -233,11 +226,10 @@ export class Repository {
     const digest = digestOf(answer.body);
     checkDigest(outgoing, answer, digest);
     if (expected !== undefined && digest !== expected) {
-      throw new RegistryError(
-        "digest_mismatch",
-        `${target(outgoing.method, outgoing.url)}: the response has the digest ${digest}`,
-        { hint: "check the storage of the registry: it returned other content" },
-      );
+      const what = `${target(outgoing)}: the response has the digest ${digest}`;
+      throw new RemoteError("digest_mismatch", what, {
+        hint: "check the storage of the registry: it returned other content",
+      });
     }
     const more = { ...strongEtag(answer), ...nextPage(outgoing, answer) };
     return { bytes: answer.body, mediaType: mediaTypeOf(answer), ...more };
@@ -254,7 +246,7 @@ export class Repository {
     return [own, ...mountFrom.map((name) => `repository:${name}:pull`)].join(" ");
   }
 
-  get #place(): UploadContext {
+  get #uploadContext(): UploadContext {
     return {
       uploads: this.client.url(`/v2/${this.name}/blobs/uploads/`),
       mountFrom: this.options.mountFrom,

@@ -56,7 +56,7 @@ export class RegistryBundle implements BundleSource {
     return `oci://${authority}/${repository}${digest === undefined ? `:${tag}` : `@${digest}`}`;
   }
 
-  /** @throws StellaError manifest if no bundle is there; RegistryError */
+  /** @throws StellaError manifest if no bundle is there; RemoteError */
   async open(path: string): Promise<ByteReader | undefined> {
     const { layers } = await this.#resolve();
     if (path === attestationName) return await this.#openProof("attestation");

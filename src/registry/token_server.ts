@@ -3,8 +3,8 @@
  * refresh token of OAuth 2 that `docker login` and `az acr login` store. Source: distribution
  * docs/spec/auth/token.md and oauth.md.
  */
-import { isObject } from "../domain/json.ts";
-import { refused, RegistryError, target } from "../net/failure.ts";
+import { type Json, objectIn } from "../domain/json.ts";
+import { refused, RemoteError, target } from "../net/failure.ts";
 import { shown } from "../domain/names.ts";
 import { type Answer, bodyOf, type Outgoing } from "../net/message.ts";
 import { type Endpoint, mayBeNamedBy } from "../domain/reference.ts";
@@ -30,7 +30,7 @@ export class TokenServer {
 
   constructor(readonly options: TokenServerOptions) {}
 
-  /** @throws RegistryError auth if no token could be obtained */
+  /** @throws RemoteError auth if no token could be obtained */
   async fetch(request: TokenRequest): Promise<Secret> {
     const { credentials } = this.options;
     const url = this.#realm(request.realm);
@@ -42,13 +42,15 @@ export class TokenServer {
       const login = credentials === undefined ? "none" : "refused";
       throw refused(outgoing, { ...answer, login });
     }
-    const fields = fieldsOf(answer.body);
+    // No part of the body may appear in a message.
+    const fields = objectIn(answer.body) ?? {};
     this.#identityToken = tokenIn(fields["refresh_token"]) ?? this.#identityToken;
     // An empty `token` beside an `access_token` does occur.
     const token = tokenIn(fields["token"]) ?? tokenIn(fields["access_token"]);
     if (token !== undefined) return token;
-    const where = target(outgoing.method, url);
-    throw new RegistryError("auth", `${where}: the response has no token`);
+    throw new RemoteError("auth", `${target(outgoing)}: the response has no token`, {
+      hint: "see the log of the token server, and check the credentials",
+    });
   }
 
   /** Credentials are sent there. */
@@ -56,7 +58,7 @@ export class TokenServer {
     const { endpoint } = this.options;
     const url = URL.parse(realm);
     if (url !== null && mayBeNamedBy(endpoint, url)) return url;
-    throw new RegistryError(
+    throw new RemoteError(
       "auth",
       `Cannot fetch a token from ${shown(realm)}, which the registry ` +
         `${endpoint.url.host} names: it is not an https URL`,
@@ -94,18 +96,6 @@ function byIdentity(
   return { method: "POST", url, headers, body, signal };
 }
 
-/**
- * The fields of a JSON object; none if it is not one. No part of the body may appear in a message.
- */
-function fieldsOf(body: Uint8Array): Record<string, unknown> {
-  try {
-    const value: unknown = JSON.parse(new TextDecoder().decode(body));
-    return isObject(value) ? value : {};
-  } catch {
-    return {};
-  }
-}
-
-function tokenIn(value: unknown): Secret | undefined {
+function tokenIn(value: Json | undefined): Secret | undefined {
   return typeof value === "string" && /^[\x21-\x7e]+$/.test(value) ? new Secret(value) : undefined;
 }

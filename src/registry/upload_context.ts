@@ -1,10 +1,7 @@
-/**
- * State shared by the requests of one upload: target, progress, and the URL for the next request.
- */
+/** What the uploads to a repository share, and what they read from responses. */
 import { shown } from "../domain/names.ts";
 import type { Digest } from "../domain/hash.ts";
-import type { Blob } from "./blob.ts";
-import { RegistryError, target } from "../net/failure.ts";
+import { RemoteError, target } from "../net/failure.ts";
 import type { Answer, Outgoing } from "../net/message.ts";
 import type { UploadMemory } from "./sessions.ts";
 
@@ -39,36 +36,14 @@ export interface Growth {
 
 /** Bytes: the most that is sent twice on a slow connection. */
 export const defaultChunk = 32 * 1024 * 1024;
-/**
- * On a fast connection: between two chunks the registry idles for about the time of three
- * megabytes.
- */
+/** Between two chunks the registry idles for about the time of three fast megabytes. */
 export const defaultMaxChunk = 256 * 1024 * 1024;
 /** Smaller chunks are not tried. nginx accepts 1 MiB by default. */
 export const minChunk = 256 * 1024;
-export const octets = { "content-type": "application/octet-stream" };
 
 /** Size in bytes of the first chunk of a new upload. */
 export function firstChunk({ chunk, growth }: UploadContext): number {
   return Math.min(chunk, growth.max);
-}
-
-/** Discards any unfinished upload of this blob. */
-export function forget(place: UploadContext, blob: Blob): void {
-  place.memory.delete(keyOf(place, blob));
-}
-
-export function outgoing(
-  place: UploadContext,
-  method: Outgoing["method"],
-  url: URL,
-  more: Pick<Outgoing, "headers" | "body"> = {},
-): Outgoing {
-  return { method, url, signal: place.signal, ...more };
-}
-
-export function keyOf({ uploads }: UploadContext, { digest }: Blob): string {
-  return `${uploads.href}@${digest}`;
 }
 
 /**
@@ -88,26 +63,28 @@ export function received(answer: Answer): number | undefined {
 export function nextUrl(asked: Outgoing, answer: Answer): URL {
   const location = answer.header("location");
   const url = location === undefined ? null : URL.parse(location, asked.url);
-  const where = target(asked.method, asked.url);
-  if (url === null) throw new RegistryError("rejected", `${where}: the response has no Location`);
+  const where = target(asked);
+  if (url === null) {
+    throw new RemoteError("rejected", `${where}: the response has no Location`, {
+      hint: "see the log of the registry and of a proxy before it",
+    });
+  }
   if (url.origin !== asked.url.origin || url.username !== "" || url.password !== "") {
-    throw new RegistryError(
-      "rejected",
-      `${where}: the registry sends the upload to another host: ${url.origin}`,
-      { hint: "have the proxy before the registry pass on scheme, host and port" },
-    );
+    const what = `${where}: the registry sends the upload to another host: ${url.origin}`;
+    throw new RemoteError("rejected", what, {
+      hint: "have the proxy before the registry pass on scheme, host and port",
+    });
   }
   url.hash = "";
   return url;
 }
 
 /** The registry need not report what it stored; if it does, it must match. */
-export function checkDigest({ method, url }: Outgoing, answer: Answer, digest: Digest): void {
-  const said = answer.header("docker-content-digest");
-  if (said === undefined || said === digest) return;
-  throw new RegistryError(
-    "digest_mismatch",
-    `${target(method, url)}: ${digest} expected, ${shown(said)} found`,
-    { hint: "check the storage of the registry: it did not store what was sent" },
-  );
+export function checkDigest(asked: Outgoing, answer: Answer, digest: Digest): void {
+  const found = answer.header("docker-content-digest");
+  if (found === undefined || found === digest) return;
+  const what = `${target(asked)}: ${digest} expected, ${shown(found)} found`;
+  throw new RemoteError("digest_mismatch", what, {
+    hint: "check the storage of the registry: it did not store what was sent",
+  });
 }

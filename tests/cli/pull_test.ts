@@ -14,7 +14,7 @@ Deno.test("a bundle larger than the free space is refused before anything is wri
     const stream = await streamOf(made);
     const service = Deno.serve(
       { hostname: "127.0.0.1", port: 0, onListen() {} },
-      () => new Response(stream),
+      () => new Response(new Uint8Array(stream)),
     );
     try {
       const id = "00000000-0000-7000-8000-000000000001";

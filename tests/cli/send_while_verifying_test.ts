@@ -7,7 +7,7 @@ import type { Manifest } from "../../src/bundle/manifest.ts";
 import type { Backpressure } from "../../src/cli/backpressure.ts";
 import { sendWhileVerifying } from "../../src/cli/send_while_verifying.ts";
 import { StellaError } from "../../src/domain/errors.ts";
-import { RegistryError } from "../../src/net/failure.ts";
+import { RemoteError } from "../../src/net/failure.ts";
 import type { Verdict } from "../../src/verify/verdict.ts";
 
 const good = { ok: true, code: 0, bundle: { bundleDigest: "d" } } as Verdict;
@@ -74,7 +74,7 @@ Deno.test("a bad verdict ends the sender, while it sends or waits to publish", a
 });
 
 Deno.test("a registry that fails ends the verification at once", async () => {
-  const failure = new RegistryError("auth", "401");
+  const failure = new RemoteError("auth", "401");
   let stopped = false;
   const sending = sendWhileVerifying({
     verify: (begin, stop) => {
@@ -89,7 +89,7 @@ Deno.test("a registry that fails ends the verification at once", async () => {
 });
 
 const aboutBytes = [
-  new RegistryError("rejected", "400 DIGEST_INVALID"),
+  new RemoteError("rejected", "400 DIGEST_INVALID"),
   new StellaError("digest_mismatch", "it has 1 byte, not 2"),
   new StellaError("file_missing", "not found"),
 ];

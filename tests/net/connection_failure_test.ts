@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import net from "node:net";
 import type { AddressInfo } from "node:net";
 import { broken } from "../../src/net/connection_failure.ts";
+import type { Outgoing } from "../../src/net/message.ts";
 import { clientFor } from "../support/registry/fake_bundle.ts";
 import { pushInto, reset, resetMidway } from "../support/registry/corrupted.ts";
 
@@ -72,7 +73,8 @@ for (
 
 Deno.test("an error without a message shows its code, or that the connection ended", () => {
   const url = new URL("https://r.test/v2/x/blobs/uploads/1");
-  const said = (cause: unknown) => broken("PATCH", url, cause).message.slice("PATCH ".length);
+  const outgoing: Outgoing = { method: "PATCH", url, purpose: "a blob was sent" };
+  const said = (cause: unknown) => broken(outgoing, cause).message.slice("PATCH ".length);
   const where = "https://r.test/v2/x/blobs/uploads/1: ";
   const empty = (code?: string) => Object.assign(new Error(""), code && { code });
   assert.equal(
@@ -89,7 +91,8 @@ Deno.test("an error without a message shows its code, or that the connection end
 Deno.test("the code of an error decides what happened, its text never", () => {
   const url = new URL("https://r.test/v2/");
   const of = (code: string, message = "ECONNREFUSED, fatal alert: UnknownCA, socket hang up") => {
-    const { reason, isTransient } = broken("GET", url, Object.assign(new Error(message), { code }));
+    const cause = Object.assign(new Error(message), { code });
+    const { reason, isTransient } = broken({ method: "GET", url }, cause);
     return [reason, isTransient];
   };
   assert.deepEqual(of("EWEIRD"), ["reset", true]);

@@ -5,7 +5,7 @@ import http from "node:http";
 import type { AddressInfo } from "node:net";
 import { RegistryClient } from "../../src/registry/client.ts";
 import { openBlobReader } from "../../src/registry/blob_reader.ts";
-import { RegistryError } from "../../src/net/failure.ts";
+import { RemoteError } from "../../src/net/failure.ts";
 import { pushBundle } from "../../src/registry/push.ts";
 import { type Endpoint, mayBeNamedBy, parseEndpoint } from "../../src/domain/reference.ts";
 import { Secret } from "../../src/registry/secret.ts";
@@ -137,7 +137,7 @@ redirectTest(
 redirectTest("the policy decides about a redirect too", async ({ client, storage, origin }) => {
   const { port } = new URL(origin);
   const sealed = client((_, to) => {
-    if (String(to) === port) throw new RegistryError("rejected", "sealed");
+    if (String(to) === port) throw new RemoteError("rejected", "sealed");
   });
   await assert.rejects(read(sealed), { message: "sealed" });
   assert.deepEqual(storage.asked, []);
@@ -166,7 +166,7 @@ redirectTest(
       1,
     );
     await assert.rejects(read(client()), (error) => {
-      assert(error instanceof RegistryError);
+      assert(error instanceof RemoteError);
       const { message, hint } = error;
       assert(message.endsWith(`: 403 Forbidden, from ${origin}, to which it redirects`), message);
       assert(hint?.includes(origin) && !`${message}${hint}`.includes("s3cret"), hint);

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { StellaError } from "../../src/domain/errors.ts";
 import { broken } from "../../src/net/connection_failure.ts";
-import { refused, RegistryError } from "../../src/net/failure.ts";
+import { refused, RemoteError } from "../../src/net/failure.ts";
 import { withRetries } from "../../src/net/retry.ts";
 import { systemTiming } from "../support/timing.ts";
 import { FakeTiming } from "../support/registry/fake_bundle.ts";
@@ -26,7 +26,7 @@ Deno.test("a transient failure is retried up to five times, with growing waits",
   const { calls, result, waits } = await run(refused(outgoing, answer(503)), 9);
   assert.equal(calls, 5);
   assert.deepEqual(waits, [375, 750, 1500, 3000]);
-  assert(result instanceof RegistryError);
+  assert(result instanceof RemoteError);
   assert.equal(result.reason, "server_error");
   assert.equal(result.message, "GET https://r.test/v2/a: 503 Service Unavailable (5 attempts)");
 });
@@ -68,7 +68,7 @@ Deno.test("a registry that asks for hours is given up at once", async () => {
   const error = refused(outgoing, answer(429, { "retry-after": "7200" }));
   const { calls, result, waits } = await run(error, 9);
   assert.deepEqual([calls, waits], [1, []]);
-  assert(result instanceof RegistryError);
+  assert(result instanceof RemoteError);
   assert.equal(result.reason, "rejected");
   assert.equal(result.hint, "the registry asks to wait 7200 s: push again then");
 });
@@ -96,13 +96,13 @@ const classes: [string, Error, string, boolean][] = [
   ["a certificate of another", thrown("ERR_TLS_CERT_ALTNAME_INVALID"), "auth", false],
 ];
 
-function thrown(code: string): RegistryError {
-  return broken("GET", outgoing.url, Object.assign(new Error(`it broke: ${code}`), { code }));
+function thrown(code: string): RemoteError {
+  return broken(outgoing, Object.assign(new Error(`it broke: ${code}`), { code }));
 }
 
 for (const [what, error, reason, again] of classes) {
   Deno.test(`${what} counts as ${reason} and is ${again ? "" : "not "}tried again`, async () => {
-    assert(error instanceof RegistryError);
+    assert(error instanceof RemoteError);
     assert.deepEqual([error.kind, error.reason], ["remote", reason]);
     assert.equal((await run(error, 9)).calls, again ? 5 : 1);
     assert(!error.message.includes("secret"), "the query is shown");

@@ -7,7 +7,7 @@ import { Buffer } from "node:buffer";
 import { readFileSync, writeFileSync } from "node:fs";
 import { StellaError } from "../../src/domain/errors.ts";
 import { authorities } from "../../src/net/authorities.ts";
-import { RegistryError } from "../../src/net/failure.ts";
+import { RemoteError } from "../../src/net/failure.ts";
 import { openRegistry } from "../../src/registry/open.ts";
 import { parseEndpoint } from "../../src/domain/reference.ts";
 import { requiring } from "../support/needs.ts";
@@ -47,7 +47,7 @@ async function ping(
 
 function refusal(message: RegExp) {
   return (error: unknown) => {
-    assert(error instanceof RegistryError, String(error));
+    assert(error instanceof RemoteError, String(error));
     assert.deepEqual([error.reason, error.isTransient], ["auth", false]);
     assert.match(error.message, message);
     return true;

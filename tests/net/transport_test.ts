@@ -4,7 +4,7 @@ import type { LookupAddress } from "node:dns";
 import net from "node:net";
 import { StellaError } from "../../src/domain/errors.ts";
 import type { RegistryClient } from "../../src/registry/client.ts";
-import { pushResult, RegistryError } from "../../src/net/failure.ts";
+import { pushResult, RemoteError } from "../../src/net/failure.ts";
 import { openRegistry } from "../../src/registry/open.ts";
 import { parseEndpoint } from "../../src/domain/reference.ts";
 import { Transport } from "../../src/net/transport.ts";
@@ -49,7 +49,7 @@ Deno.test("refused connections end as reset, with every address named", async ()
   const port = await closedPort();
   const client = resolving(`http://localhost:${port}`, ["127.0.0.3", "127.0.0.4"]);
   await assert.rejects(client.ping(), (error) => {
-    assert(error instanceof RegistryError && error.reason === "reset", String(error));
+    assert(error instanceof RemoteError && error.reason === "reset", String(error));
     assert.match(error.message, /^GET http:\/\/localhost:\d+\/v2\/: .*ECONNREFUSED 127\.0\.0\.3/);
     assert.match(error.message, /ECONNREFUSED 127\.0\.0\.4/);
     return true;
@@ -154,7 +154,7 @@ Deno.test("a ping is 200 or 401, asked once", async () => {
 });
 
 Deno.test("the metric's label of an error", () => {
-  assert.equal(pushResult(new RegistryError("reset", "x")), "reset");
+  assert.equal(pushResult(new RemoteError("reset", "x")), "reset");
   assert.equal(pushResult(new StellaError("digest_mismatch", "x")), "digest_mismatch");
   assert.equal(pushResult(new StellaError("argument_invalid", "x")), "rejected");
   assert.equal(pushResult(new Error("x")), "rejected");

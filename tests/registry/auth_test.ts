@@ -3,7 +3,7 @@ import http from "node:http";
 import type { AddressInfo } from "node:net";
 import { parseChallenges } from "../../src/registry/challenge.ts";
 import { RegistryClient } from "../../src/registry/client.ts";
-import { RegistryError } from "../../src/net/failure.ts";
+import { RemoteError } from "../../src/net/failure.ts";
 import { pushBundle, type PushReport } from "../../src/registry/push.ts";
 import { parseEndpoint } from "../../src/domain/reference.ts";
 import { type Credentials, Secret } from "../../src/registry/secret.ts";
@@ -54,7 +54,7 @@ async function withRegistry(run: (registry: FakeRegistry) => Promise<void>): Pro
 
 function isAuth(message: RegExp, hint = /./) {
   return (error: unknown) => {
-    assert(error instanceof RegistryError, String(error));
+    assert(error instanceof RemoteError, String(error));
     assert.equal(error.reason, "auth");
     assert.match(error.message, message);
     if (hint.source !== ".") assert.match(error.hint ?? "", hint);

@@ -4,7 +4,7 @@
  */
 import assert from "node:assert/strict";
 import type { Timeouts } from "../../src/net/exchange.ts";
-import { RegistryError, type RegistryReason } from "../../src/net/failure.ts";
+import { RemoteError, type RemoteReason } from "../../src/net/failure.ts";
 import { digestOf, fail, type Handler } from "../support/registry/fake_registry.ts";
 import {
   accepted,
@@ -60,7 +60,7 @@ outlasts(1, "a silent upload", upload, silent, quickish);
  * set.
  */
 function ends(
-  reason: RegistryReason,
+  reason: RemoteReason,
   what: string,
   on: RegExp,
   act: Handler,
@@ -70,7 +70,7 @@ function ends(
   Deno.test(`a push ends as ${reason} with ${what}`, () =>
     pushInto((registry) => registry.fault(on, act), ({ registry, error, report }) => {
       assert.equal(report, undefined);
-      assert(error instanceof RegistryError, String(error));
+      assert(error instanceof RemoteError, String(error));
       assert.deepEqual([error.kind, error.reason], ["remote", reason]);
       assert.match(error.message, message);
       assert.equal(registry.hits, requests);

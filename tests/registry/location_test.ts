@@ -1,6 +1,6 @@
 /** The registry says where an upload goes; the client decides whether it goes there. */
 import assert from "node:assert/strict";
-import { RegistryError } from "../../src/net/failure.ts";
+import { RemoteError } from "../../src/net/failure.ts";
 import { accepted, pushInto } from "../support/registry/corrupted.ts";
 
 const away: [string, string][] = [
@@ -17,7 +17,7 @@ for (const [what, location] of away) {
       const there = location.replace("HOST", registry.host);
       registry.fault(/^POST /, accepted(202, { location: there }));
     }, ({ registry, error }) => {
-      assert(error instanceof RegistryError, String(error));
+      assert(error instanceof RemoteError, String(error));
       assert.equal(error.reason, "rejected");
       assert.match(error.message, /sends the upload to another host: /);
       assert(!registry.log.some((line) => line.startsWith("PUT ")), "something was sent");

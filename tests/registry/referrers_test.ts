@@ -3,7 +3,7 @@ import { Repository } from "../../src/registry/repository.ts";
 import type { Descriptor } from "../../src/registry/artifact.ts";
 import type { Digest } from "../../src/domain/hash.ts";
 import type { RegistryClient } from "../../src/registry/client.ts";
-import { RegistryError } from "../../src/net/failure.ts";
+import { RemoteError } from "../../src/net/failure.ts";
 import { announce, withReferrer } from "../../src/registry/referrers.ts";
 import { clientFor } from "../support/registry/fake_bundle.ts";
 import { FakeRegistry } from "../support/registry/fake_registry.ts";
@@ -114,7 +114,7 @@ for (
   Deno.test(`a tag that holds ${what} is not overwritten`, () => {
     assert.throws(
       () => withReferrer(thing, referrer("1"), tag),
-      (error) => error instanceof RegistryError && error.reason === "rejected",
+      (error) => error instanceof RemoteError && error.reason === "rejected",
     );
   });
 }

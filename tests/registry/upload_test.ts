@@ -16,7 +16,7 @@ import {
   type UploadMemory,
   type UploadSession,
 } from "../../src/registry/sessions.ts";
-import { nextChunk } from "../../src/registry/upload_chunks.ts";
+import { nextChunk } from "../../src/registry/upload.ts";
 import { Transport } from "../../src/net/transport.ts";
 import { type FakeBundle, FakeTiming, withBundle } from "../support/registry/fake_bundle.ts";
 import { digestOf, fail, FakeRegistry, type Handler } from "../support/registry/fake_registry.ts";
