@@ -1,5 +1,5 @@
 /** A bounded list of findings: an attacker decides how many there are. */
-import type { ErrorKind, Finding } from "../domain/errors.ts";
+import { type ErrorKind, type Finding, finding, kindOf, type Reason } from "../domain/errors.ts";
 
 /** Number of findings kept individually; a million missing files must not fill the memory. */
 const maxFindings = 10_000;
@@ -13,15 +13,19 @@ export class Findings {
     return this.#list.length === 0;
   }
 
-  add(finding: Finding): void {
-    if (this.#list.length < maxFindings) this.#list.push(finding);
-    else this.#count(finding.kind, 1);
+  add(found: Finding): void {
+    if (this.#list.length < maxFindings) this.#list.push(found);
+    else this.#count(found.kind, 1);
   }
 
-  /** Adds all findings of `other` with their kinds mapped. */
-  take(other: Findings, change: (kind: ErrorKind) => ErrorKind): void {
-    for (const finding of other.#list) this.add({ ...finding, kind: change(finding.kind) });
-    for (const [kind, count] of other.#unlisted) this.#count(change(kind), count);
+  /** Adds all findings of `other`; those of the kinds `changed` get another reason. */
+  take(other: Findings, changed: readonly ErrorKind[], reason: Reason): void {
+    for (const found of other.#list) {
+      this.add(changed.includes(found.kind) ? { ...found, ...finding(reason) } : found);
+    }
+    for (const [kind, count] of other.#unlisted) {
+      this.#count(changed.includes(kind) ? kindOf(reason) : kind, count);
+    }
   }
 
   /** All findings, followed by one for each kind of which there are more than listed. */

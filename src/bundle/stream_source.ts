@@ -4,7 +4,7 @@
  * as TarStream writes it. Nothing is read twice and nothing is stored on disk: only the index is
  * kept in memory, because the archive is verified against it.
  */
-import { type Finding, type ReasonOf, StellaError } from "../domain/errors.ts";
+import { type Finding, finding, type Reason, StellaError } from "../domain/errors.ts";
 import { Findings } from "./finding_list.ts";
 import { attestationName, hmacName, indexName, type Manifest, manifestName } from "./manifest.ts";
 import { comparePaths } from "../domain/paths.ts";
@@ -21,6 +21,8 @@ export type Pull = (buffer: Uint8Array) => Promise<number | null>;
 
 /** The entries before the sorted files. */
 const heads = [manifestName, attestationName, hmacName, indexName];
+/** The whole stream, in findings. */
+const streamName = "bundle.tar";
 const passed = 1024 * 1024;
 const readAhead = 64 * 1024;
 
@@ -73,7 +75,7 @@ export class StreamSource implements BundleSource {
         for (const entry of this.#own) this.#checkHeader(entry, manifest);
       } catch (error) {
         if (!(error instanceof StellaError) || error.kind !== "unexpected") throw error;
-        this.#findings.add(finding("header_differs", "bundle.tar", error.message));
+        this.#findings.add(fault("header_differs", streamName, error.message));
       }
       return this.#findings.all();
     });
@@ -248,42 +250,33 @@ function largeIndex(name: string, size: number): StellaError {
   });
 }
 
-function finding(reason: ReasonOf<"unexpected">, path: string, found: string): Finding {
+function fault(reason: Reason, path: string, found: string): Finding {
   const hint = "get the stream again from its origin: it is not as stella sends it";
-  return { kind: "unexpected", reason, path, found, hint };
+  return finding(reason, { path, found, hint });
 }
 
-const unread = (path: string) =>
-  finding("trailing_data", path, "more bytes than the manifest says");
+const unread = (path: string) => fault("trailing_data", path, "more bytes than the manifest says");
 const badPadding = (path: string) =>
-  finding("padding_differs", path, "bytes that are not zero after the content");
+  fault("padding_differs", path, "bytes that are not zero after the content");
 const extra = (path: string) =>
-  finding("entry_unexpected", path, "not listed in the manifest at this position of the stream");
+  fault("entry_unexpected", path, "not listed in the manifest at this position of the stream");
+const trailing = (at: number) =>
+  fault("trailing_data", streamName, `bytes after the end of the stream, from byte ${at}`);
 
 function modeDiffers(path: string, found: number, expected: number): Finding {
   const text = (mode: number) => `mode ${mode.toString(8).padStart(4, "0")}`;
-  return { ...finding("mode_differs", path, text(found)), expected: text(expected) };
+  return { ...fault("mode_differs", path, text(found)), expected: text(expected) };
 }
 
 function timeDiffers(path: string, found: number, expected: number): Finding {
   const text = (seconds: number) => `time ${new Date(seconds * 1000).toISOString()}`;
-  return { ...finding("mtime_differs", path, text(found)), expected: text(expected) };
-}
-
-function trailing(at: number): Finding {
-  return finding(
-    "trailing_data",
-    "bundle.tar",
-    `bytes after the end of the stream, from byte ${at}`,
-  );
+  return { ...fault("mtime_differs", path, text(found)), expected: text(expected) };
 }
 
 function cut(at: number): Finding {
-  return {
-    kind: "truncated",
-    reason: "truncated",
-    path: "bundle.tar",
+  return finding("truncated", {
+    path: streamName,
     found: `the stream ends at byte ${at}, without its end blocks`,
     hint: "send the stream again: it is truncated",
-  };
+  });
 }

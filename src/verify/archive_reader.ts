@@ -6,7 +6,7 @@
  * Chunks are read ahead as far as the pool has workers; findings are reported in the order of the
  * bytes.
  */
-import type { Finding } from "../domain/errors.ts";
+import { type Finding, finding } from "../domain/errors.ts";
 import { type ChunkPool, localPool, type StreamingDigest } from "../bundle/chunk_pool.ts";
 import { type BundleFile, type Chunk, chunkSize, mediaTypes } from "../bundle/manifest.ts";
 import type { BundleSource, ByteReader } from "../bundle/source.ts";
@@ -149,32 +149,31 @@ export class ArchiveReader implements Pieces {
     const { path } = open.file;
     return () => {
       if (opened.bytes !== undefined) return { bytes: opened.bytes };
-      const finding = opened.fault === undefined
+      const fault = opened.fault === undefined
         ? digestDiffers(path, expected, opened.sha256)
         : notDecodable(path, index, opened.fault);
-      return { bytes: this.#damage(open, { ...finding, range }) };
+      return { bytes: this.#damage(open, { ...fault, range }) };
     };
   }
 
-  #damage(open: OpenFile, finding: Finding): undefined {
+  #damage(open: OpenFile, found: Finding): undefined {
     open.damaged = true;
     this.damaged = true;
-    this.pass.findings.add(finding);
+    this.pass.findings.add(found);
   }
 
   #cut(open: OpenFile, at: number): Step {
     open.reader?.close();
     open.reader = undefined;
-    const finding: Finding = {
-      kind: "truncated",
-      reason: "truncated",
-      path: open.file.path,
-      range: [at, open.file.size],
+    const { path, size } = open.file;
+    const cut = finding("truncated", {
+      path,
+      range: [at, size],
       found: `${at} bytes`,
-      expected: `${open.file.size} bytes`,
+      expected: `${size} bytes`,
       hint: "copy the file again: the copy is incomplete",
-    };
-    return Promise.resolve(() => ({ bytes: this.#damage(open, finding) }));
+    });
+    return Promise.resolve(() => ({ bytes: this.#damage(open, cut) }));
   }
 
   async #finish(open: OpenFile): Step {
@@ -217,11 +216,9 @@ function largestChunk(volumes: BundleFile[]): number {
 }
 
 function notDecodable(path: string, index: number, fault: string): Finding {
-  return {
-    kind: "unexpected",
-    reason: "chunk_not_decodable",
+  return finding("chunk_not_decodable", {
     path,
     found: `chunk ${index}: ${fault}`,
     hint: "report this to the sender of the bundle: stella does not write such a chunk",
-  };
+  });
 }

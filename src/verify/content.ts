@@ -2,6 +2,7 @@
  * Compares what the manifest lists with what exists: first the files beside it, then index and
  * payload in one pass. Large bundles use workers, with the same findings.
  */
+import { finding } from "../domain/errors.ts";
 import { type ChunkPool, localPool, type StreamingDigest } from "../bundle/chunk_pool.ts";
 import { IndexFault } from "../bundle/index_file.ts";
 import { type BundleFile, type Manifest, manifestName } from "../bundle/manifest.ts";
@@ -156,7 +157,7 @@ async function checkCaseCollisions(
     const index = new IndexReader(reader, file.size, (path) => pairs.push(...search.add(path)));
     for (let e = await index.peek(); e !== undefined; e = await index.peek()) {
       index.take();
-      for (const [name, twin] of pairs.splice(0)) findings.add(caseCollision(name, twin));
+      for (const [name, other] of pairs.splice(0)) findings.add(caseCollision(name, other));
     }
     if (search.isFull) findings.add(tooManyCollisions());
   } catch (error) {
@@ -168,20 +169,17 @@ async function checkCaseCollisions(
 }
 
 /**
- * Findings of the merge are only consequences if the digest of the stored bytes already differs.
+ * If the digest of the stored bytes differs, the sender did not write what is wrong in them: each
+ * finding says where they differ.
  */
 function addMerged(merged: Merged, manifest: Manifest, findings: Findings, sound: boolean): void {
-  findings.take(merged.findings, (kind) => {
-    return !sound && (kind === "unexpected" || kind === "unsafe") ? "differs" : kind;
-  });
+  findings.take(merged.findings, sound ? [] : ["unexpected", "unsafe"], "digest_mismatch");
   const { files, bytes } = manifest.payload;
   if (!merged.findings.none || (merged.files === files && merged.bytes === bytes)) return;
-  findings.add({
-    kind: "differs",
-    reason: "payload_differs",
+  findings.add(finding("payload_differs", {
     path: manifestName,
     found: `${merged.files} files of ${merged.bytes} bytes`,
     expected: `${files} files of ${bytes} bytes`,
     hint: "report this to the sender of the bundle: manifest and index disagree",
-  });
+  }));
 }

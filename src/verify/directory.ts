@@ -5,17 +5,17 @@
  *
  * Workers that may read hash small files in batches; findings are reported in index order.
  */
-import { hash } from "node:crypto";
-import type { Finding } from "../domain/errors.ts";
+import { type Finding, finding } from "../domain/errors.ts";
+import { sha256 } from "../domain/hash.ts";
 import type { ChunkPool } from "../bundle/chunk_pool.ts";
 import { type FileDigest, smallFile } from "../bundle/file_digests.ts";
 import { type IndexEntry, IndexFault } from "../bundle/index_file.ts";
 import { indexName } from "../bundle/manifest.ts";
 import { type BundleSource, type ByteReader, maxDirectoryBytes } from "../bundle/source.ts";
-import { digestDiffers } from "./findings.ts";
+import { absent, digestDiffers, sizeDiffers, unsafe } from "./findings.ts";
 import { Findings } from "../bundle/finding_list.ts";
 import { digestInBatches } from "./digest_batches.ts";
-import { absent, openFile, type Progress, unsafe } from "./files.ts";
+import { openFile, type Progress } from "./files.ts";
 import { IndexReader } from "./index_reader.ts";
 import { indexFinding, type Merged } from "./merge.ts";
 import type { OnFile } from "./on_file.ts";
@@ -112,13 +112,11 @@ class DirectoryCheck {
     try {
       this.#opened++;
       // A planted file of the size of a disk would keep the verifier busy for hours.
-      if (reader.size > this.max) return this.findings.add(tooLarge(full, this.max, reader.size));
-      const take = this.pass.onFile?.({
-        path,
-        size: reader.size,
-        mode: 0o644,
-        sha256: expected,
-      });
+      if (reader.size > this.max) {
+        const atMost = `at most ${this.max} bytes, the size of the whole payload`;
+        return this.findings.add(sizeDiffers({ path: full, size: this.max }, reader.size, atMost));
+      }
+      const take = this.pass.onFile?.({ path, size: reader.size, mode: 0o644, sha256: expected });
       const { digest, size } = await this.#digest(reader, take);
       this.#compare(path, expected, digest, size);
     } finally {
@@ -135,7 +133,7 @@ class DirectoryCheck {
     if (n < this.#buffer.length) {
       const content = this.#buffer.subarray(0, n);
       take?.(content);
-      return { digest: hash("sha256", content, "hex"), size: n };
+      return { digest: sha256(content), size: n };
     }
     return await this.#large(reader, this.#buffer, take);
   }
@@ -216,56 +214,31 @@ class DirectoryCheck {
   }
 }
 
-function tooLarge(path: string, max: number, size: number): Finding {
-  return {
-    kind: "differs",
-    reason: "size_differs",
-    path,
-    found: `${size} bytes`,
-    expected: `at most ${max} bytes, the size of the whole payload`,
-    hint: "copy the file again from an intact copy: it was changed after signing",
-  };
-}
-
 /** The counts differ although every name is listed. */
 function unstable(there: number, opened: number): Finding {
-  return {
-    kind: "unexpected",
-    reason: "entry_unexpected",
+  return finding("entry_unexpected", {
     path: payloadFolder,
     found: `${there} files`,
     expected: `${opened} files`,
-    hint:
-      "copy the bundle elsewhere: the directory is being changed, or its file system cannot tell two names apart",
-  };
+    hint: "copy the bundle elsewhere: the directory is being changed, or its file system cannot " +
+      "tell two names apart",
+  });
 }
 
 function notAFile(path: string, fault: string): Finding {
-  return {
-    kind: "unsafe",
-    reason: "unsafe_entry",
-    path,
-    found: `it is ${fault}`,
-    hint: "a bundle holds regular files only: remove it",
-  };
+  const hint = "remove it: a bundle holds regular files only";
+  return finding("unsafe_entry", { path, found: `it is ${fault}`, hint });
 }
 
 function tooManyEntries(path: string): Finding {
-  return {
-    kind: "unexpected",
-    reason: "entry_unexpected",
+  return finding("entry_unexpected", {
     path,
     found: "a directory too large to list: it has, or had, far more names than the index",
     hint: "remove what the index does not list, and copy the bundle again",
-  };
+  });
 }
 
 function extra(path: string): Finding {
-  return {
-    kind: "unexpected",
-    reason: "entry_unexpected",
-    path,
-    found: "not listed in the index",
-    hint: "find out who added it, then remove it",
-  };
+  const hint = "find out who added it, then remove it";
+  return finding("entry_unexpected", { path, found: "not listed in the index", hint });
 }

@@ -1,18 +1,15 @@
 /** Checks the files beside the manifest. A link or a missing file becomes a finding. */
-import { type Finding, StellaError } from "../domain/errors.ts";
+import { StellaError } from "../domain/errors.ts";
 import { startSha256 } from "../domain/hash.ts";
 import type { BundleFile } from "../bundle/manifest.ts";
 import type { BundleSource, ByteReader } from "../bundle/source.ts";
-import { digestDiffers, sizeDiffers } from "./findings.ts";
+import { absent, digestDiffers, sizeDiffers, unsafe } from "./findings.ts";
 import type { Findings } from "../bundle/finding_list.ts";
 
 /** Called with the bytes read since the last call. */
 export type Progress = (bytes: number) => void;
 
-/**
- * Opens a listed file; a missing or unsafe one becomes a finding and undefined. A missing volume
- * counts as truncation.
- */
+/** Opens a listed file; a missing or unsafe one becomes a finding and undefined. */
 export async function openFile(
   source: BundleSource,
   file: { path: string; volume?: unknown },
@@ -27,22 +24,6 @@ export async function openFile(
     findings.add(unsafe(file.path, error.message));
   }
   return undefined;
-}
-
-export function absent({ path, volume }: { path: string; volume?: unknown }): Finding {
-  return {
-    kind: volume === undefined ? "missing" : "truncated",
-    reason: volume === undefined ? "file_missing" : "volume_missing",
-    path,
-    hint: volume === undefined
-      ? "the manifest lists the file, but not found: copy it here"
-      : "copy it here, or name its directory with --volumes",
-  };
-}
-
-/** @param found what is there instead of a regular file */
-export function unsafe(path: string, found: string): Finding {
-  return { kind: "unsafe", reason: "unsafe_entry", path, found };
 }
 
 const block = 1024 * 1024;

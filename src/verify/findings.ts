@@ -1,60 +1,58 @@
 /** Wording of the common findings. */
-import type { Finding } from "../domain/errors.ts";
+import { type Finding, finding } from "../domain/errors.ts";
 import { type BundleFile, indexName } from "../bundle/manifest.ts";
 
+const copyAgain = "copy the file again from an intact copy: it was changed after signing";
+const reportCollision = "report this to the sender of the bundle: stella exports no such names";
+
 export function digestDiffers(path: string, expected: string, found: string): Finding {
-  return {
-    kind: "differs",
-    reason: "digest_mismatch",
-    path,
-    found,
-    expected,
-    hint: "copy the file again from an intact copy: it was changed after signing",
-  };
+  return finding("digest_mismatch", { path, found, expected, hint: copyAgain });
+}
+
+/** @param expected the size in words, where the manifest does not state it */
+export function sizeDiffers(
+  { path, size }: Pick<BundleFile, "path" | "size">,
+  found: number,
+  expected = `${size} bytes`,
+): Finding {
+  return finding("size_differs", { path, found: `${found} bytes`, expected, hint: copyAgain });
 }
 
 export function trailing(file: BundleFile, size: number): Finding {
-  return {
-    kind: "unexpected",
-    reason: "trailing_data",
+  return finding("trailing_data", {
     path: file.path,
     range: [file.size, size],
     found: `${size} bytes`,
     expected: `${file.size} bytes`,
     hint: "copy the file again from an intact copy: data was added after signing",
-  };
+  });
 }
 
-export function sizeDiffers(file: { path: string; size: number }, size: number): Finding {
-  return {
-    kind: "differs",
-    reason: "size_differs",
-    path: file.path,
-    found: `${size} bytes`,
-    expected: `${file.size} bytes`,
-    hint: "copy the file again from an intact copy: it was changed after signing",
-  };
+/** A missing volume counts as truncation. */
+export function absent({ path, volume }: { path: string; volume?: unknown }): Finding {
+  return volume === undefined
+    ? finding("file_missing", { path, hint: "copy it here: the manifest or the index lists it" })
+    : finding("volume_missing", {
+      path,
+      hint: "copy it here, or name its directory with --volumes",
+    });
 }
 
-const collisionHint = "stella exports no such names: report this to the sender of the bundle";
+/** @param found what is there instead of a regular file */
+export function unsafe(path: string, found: string): Finding {
+  return finding("unsafe_entry", { path, found });
+}
 
 /** Reported at the later of the two names. */
-export function caseCollision(path: string, twin: string): Finding {
-  return {
-    kind: "unsafe",
-    reason: "case_collision",
-    path,
-    found: `it differs from ${twin} only by case or Unicode form`,
-    hint: collisionHint,
-  };
+export function caseCollision(path: string, other: string): Finding {
+  const found = `it differs from ${other} only by case or Unicode form`;
+  return finding("case_collision", { path, found, hint: reportCollision });
 }
 
 export function tooManyCollisions(): Finding {
-  return {
-    kind: "unsafe",
-    reason: "case_collision",
+  return finding("case_collision", {
     path: indexName,
     found: "too many names that may differ only by case or Unicode form to compare them all",
-    hint: collisionHint,
-  };
+    hint: reportCollision,
+  });
 }

@@ -8,8 +8,8 @@
  * the index, already differs.
  */
 import { Buffer } from "node:buffer";
-import { hash } from "node:crypto";
-import type { Finding } from "../domain/errors.ts";
+import { type Finding, finding } from "../domain/errors.ts";
+import { sha256 } from "../domain/hash.ts";
 import type { StreamingDigest } from "../bundle/chunk_pool.ts";
 import { type IndexEntry, IndexFault } from "../bundle/index_file.ts";
 import { indexName } from "../bundle/manifest.ts";
@@ -56,14 +56,12 @@ export async function mergeArchive(
 }
 
 export function indexFinding(fault: IndexFault): Finding {
-  return {
-    kind: fault.unsafe ? "unsafe" : "unexpected",
-    reason: fault.unsafe ? "entry_path" : "index_malformed",
+  return finding(fault.unsafe ? "entry_path" : "index_malformed", {
     path: indexName,
     line: fault.line,
     found: fault.reason,
     hint: "get the bundle again: the index is not as stella writes it",
-  };
+  });
 }
 
 function isZero(bytes: Uint8Array): boolean {
@@ -136,7 +134,7 @@ class Merge {
     if (entry.size <= this.cursor.ready) {
       const span = this.cursor.span(entry.size);
       take?.(span);
-      return hash("sha256", span, "hex");
+      return sha256(span);
     }
     return await this.#parted(entry.size, take);
   }
@@ -164,12 +162,8 @@ class Merge {
    */
   #checkPadding(entry: TarEntry): void {
     if (isZero(this.cursor.span(paddingOf(entry.size)))) return;
-    this.#add({
-      kind: "unexpected",
-      reason: "padding_differs",
-      path: entry.path,
-      found: "bytes that are not zero after the content",
-    });
+    const found = "bytes that are not zero after the content";
+    this.#add(finding("padding_differs", { path: entry.path, found }));
   }
 
   /**
@@ -204,13 +198,11 @@ class Merge {
     }
     if (count === 0) return;
     const range = count === 1 ? first : `${first} to ${last}`;
-    this.#add({
-      kind: "missing",
-      reason: "not_judged",
+    this.#add(finding("not_judged", {
       path: first,
       found: `${count} ${count === 1 ? "file" : "files"} (${range}) could not be verified`,
       hint: "see the other findings: the archive is damaged there",
-    });
+    }));
   }
 
   /** After the last entry: two zero blocks, then the end. */
@@ -220,19 +212,19 @@ class Merge {
     await this.drain();
   }
 
-  async #endFault(): Promise<Omit<Finding, "path"> & { path?: string } | undefined> {
+  async #endFault(): Promise<Finding | undefined> {
     for (let i = 0; i < 2; i++) {
       const header = await readHeader(this.cursor);
       if (header === undefined) {
-        return { kind: "truncated", reason: "truncated", found: "a tar without its end blocks" };
+        return finding("truncated", { found: "a tar without its end blocks" });
       }
       if (header.some((byte) => byte !== 0)) return explainHeader(header, undefined);
     }
     if (this.cursor.ready === 0 && !await this.cursor.load()) return undefined;
-    return { kind: "unexpected", reason: "trailing_data", found: "bytes after the end of the tar" };
+    return finding("trailing_data", { found: "bytes after the end of the tar" });
   }
 
-  #add(finding: Finding): void {
-    this.found.findings.add(finding);
+  #add(found: Finding): void {
+    this.found.findings.add(found);
   }
 }

@@ -4,7 +4,7 @@
  * difference.
  */
 import { Buffer } from "node:buffer";
-import type { Finding } from "../domain/errors.ts";
+import { type Finding, finding } from "../domain/errors.ts";
 import { comparePaths, pathFault } from "../domain/paths.ts";
 import { blockSize, encodeHeader, paddingOf, type TarEntry } from "../bundle/tar_header.ts";
 import type { TarCursor } from "./tar_cursor.ts";
@@ -60,48 +60,29 @@ export function ownPath(header: Buffer, mtime: number): string | undefined {
   return matchHeader(header, path, mtime) === undefined ? undefined : path;
 }
 
-export type Difference = Pick<Finding, "kind" | "reason" | "path"> & { found: string };
-
 /** Describes how a header differs from the one for `expected` (undefined: after the last entry). */
-export function explainHeader(header: Buffer, expected: string | undefined): Difference {
+export function explainHeader(header: Buffer, expected: string | undefined): Finding {
   const main = header.subarray(-blockSize);
   if (header.every((byte) => byte === 0)) {
-    return { kind: "missing", reason: "entry_missing", found: "the archive ends before it" };
+    return finding("entry_missing", { found: "the archive ends before it" });
   }
   if (main.toString("latin1", 257, 262) !== "ustar") {
-    return { kind: "unexpected", reason: "header_differs", found: "not a tar header" };
+    return finding("header_differs", { found: "not a tar header" });
   }
   const path = pathOf(header);
   const type = main.toString("latin1", 156, 157);
-  if (type !== "0") return { kind: "unsafe", reason: "entry_type", path, found: `type ${type}` };
+  if (type !== "0") return finding("entry_type", { path, found: `type ${type}` });
   const fault = pathFault(path);
-  if (fault !== undefined) return { kind: "unsafe", reason: "entry_path", path, found: fault };
-  return explainPath(path, expected);
-}
-
-function explainPath(path: string, expected: string | undefined): Difference {
+  if (fault !== undefined) return finding("entry_path", { path, found: fault });
   const order = expected === undefined ? -1 : comparePaths(path, expected);
-  if (order < 0) {
-    return {
-      kind: "unexpected",
-      reason: "entry_unexpected",
-      path,
-      found: "not listed in the index",
-    };
-  }
+  if (order < 0) return finding("entry_unexpected", { path, found: "not listed in the index" });
   if (order > 0) {
-    return {
-      kind: "missing",
-      reason: "entry_missing",
-      found: `the archive continues with another file`,
-    };
+    return finding("entry_missing", { found: "the archive continues with another file" });
   }
-  return {
-    kind: "unexpected",
-    reason: "header_differs",
+  return finding("header_differs", {
     path,
     found: "size, mode, time, owner or another field of the header is not as stella writes it",
-  };
+  });
 }
 
 function pathOf(header: Buffer): string {

@@ -64,14 +64,15 @@ Deno.test("10,000 findings are listed; of the others the number and the code are
   );
 });
 
-Deno.test("findings are taken over with their kinds changed, the unlisted too", () => {
+Deno.test("findings are taken over with another reason and its kind, the unlisted too", () => {
   const inner = new Findings();
   for (let i = 0; i < 10_002; i++) inner.add(finding("unexpected"));
   const outer = new Findings();
   outer.add(finding("untrusted"));
-  outer.take(inner, (code) => code === "unexpected" ? "differs" : code);
+  outer.take(inner, ["unexpected"], "digest_mismatch");
   const all = outer.all();
   assert.deepEqual([all[0]!.kind, all[1]!.kind], ["untrusted", "differs"]);
+  assert.equal(all[1]!.reason, "digest_mismatch");
   assert.deepEqual(all.at(-1), {
     kind: "differs",
     reason: "more_findings",
