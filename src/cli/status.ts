@@ -6,7 +6,7 @@ import { isObject } from "../domain/json.ts";
 import { type Manifest, manifestName } from "../bundle/manifest.ts";
 import { maxManifestBytes, readManifest } from "../bundle/read_manifest.ts";
 import { readSmall } from "../bundle/source.ts";
-import { exitCodes, type Finding, StellaError } from "../domain/errors.ts";
+import { exitCodes, type Finding, finding, StellaError } from "../domain/errors.ts";
 import { escaped, shown } from "../domain/names.ts";
 import type { Result } from "./command.ts";
 import type { Host } from "./host.ts";
@@ -130,13 +130,13 @@ function differences({ tool, program }: Named, service: Status): Finding[] {
     pairs.push(["binary sha256", service.binary.sha256, program.sha256]);
   }
   return pairs.filter(([, found, expected]) => found !== expected)
-    .map(([name, found, expected]) => ({
-      kind: "differs",
-      reason: "build_differs",
-      found: `${name} ${found}`,
-      expected: `${name} ${expected}`,
-      hint: "run the build that made the bundle, or export it again with the running one",
-    }));
+    .map(([name, found, expected]) =>
+      finding("build_differs", {
+        found: `${name} ${found}`,
+        expected: `${name} ${expected}`,
+        hint: "run the build that made the bundle, or export it again with the running one",
+      })
+    );
 }
 
 function statusText(

@@ -4,7 +4,7 @@
  */
 import { statSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
-import { type Finding, kindOf, StellaError } from "../domain/errors.ts";
+import { type Finding, finding, StellaError } from "../domain/errors.ts";
 import { ioError, ioReason, tryIo } from "../domain/io_errors.ts";
 import { appendNew, writeNew } from "../domain/durable.ts";
 import { sha256, startSha256 } from "../domain/hash.ts";
@@ -51,9 +51,9 @@ export function checkPrograms(programs: readonly CarriedProgram[], taken: readon
     const absent = absenceOf(path);
     const fault = faultOf(program, seen);
     seen.add(folded(program.name));
-    if (absent !== undefined) return [{ kind: kindOf(absent.reason), path, ...absent }];
+    if (absent !== undefined) return [absent];
     if (fault === undefined) return [];
-    return [{ kind: "usage", reason: "program_unsuitable", path, found: fault }];
+    return [finding("program_unsuitable", { path, found: fault })];
   });
   const reason = findings[0]?.reason;
   if (reason === undefined) return;
@@ -66,12 +66,12 @@ export function checkPrograms(programs: readonly CarriedProgram[], taken: readon
 }
 
 /** Why nothing can be read at `path`; undefined if it is a file. */
-function absenceOf(path: string): Pick<Finding, "reason" | "found"> | undefined {
+function absenceOf(path: string): Finding | undefined {
   try {
     if (statSync(path).isFile()) return undefined;
-    return { reason: "path_unusable", found: "it is not a file" };
+    return finding("path_unusable", { path, found: "it is not a file" });
   } catch (error) {
-    return { reason: ioError("Cannot read", path, error).reason, found: ioReason(error) };
+    return finding(ioError("Cannot read", path, error).reason, { path, found: ioReason(error) });
   }
 }
 

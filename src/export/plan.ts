@@ -3,7 +3,7 @@
  * bundle and everything that cannot be packed.
  */
 import { statSync } from "node:fs";
-import { type Finding, StellaError } from "../domain/errors.ts";
+import { type Finding, finding, StellaError } from "../domain/errors.ts";
 import { privateInput, privateReason } from "../bundle/input_file.ts";
 import { shown } from "../domain/names.ts";
 import { pathFault } from "../domain/paths.ts";
@@ -108,7 +108,7 @@ class Totals {
 const indexLineBytes = 67;
 
 function longPath(path: string, found: string): Finding {
-  return { kind: "unsafe", reason: "unsafe_name", path, found, hint: "rename it, or leave it out" };
+  return finding("unsafe_name", { path, found, hint: "rename it, or leave it out" });
 }
 
 /** A private file that was named directly gets its own message. @throws StellaError unsafe */
@@ -123,7 +123,7 @@ function refusePrivate(sources: readonly FilesSource[], privateFiles: PrivateFil
 
 function privateEntry(path: string): Finding {
   const hint = "leave it out: name other inputs, or use --exclude";
-  return { kind: "unsafe", reason: "private_file", path, found: privateReason, hint };
+  return finding("private_file", { path, found: privateReason, hint });
 }
 
 function refused(count: number, faults: Finding[]): StellaError {

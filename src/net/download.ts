@@ -5,7 +5,7 @@
 import { closeSync, ftruncateSync, openSync, rmSync, writeSync } from "node:fs";
 import { startSha256 } from "../domain/hash.ts";
 import { shown } from "../domain/names.ts";
-import { StellaError } from "../domain/errors.ts";
+import { finding, StellaError } from "../domain/errors.ts";
 import { ioError } from "../domain/io_errors.ts";
 import { refused, RemoteError } from "./failure.ts";
 import type { Outgoing } from "./message.ts";
@@ -106,7 +106,7 @@ class NewFile {
     const text = `Cannot use ${shown(origin + pathname)}: its digest differs from the pinned one`;
     throw new StellaError("digest_mismatch", text, {
       hint: "check the data, then pin the new digest: it was updated, or changed in transit",
-      findings: [{ kind: "differs", reason: "digest_mismatch", found, expected: sha256 }],
+      findings: [finding("digest_mismatch", { found, expected: sha256 })],
     });
   }
 

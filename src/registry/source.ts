@@ -7,7 +7,7 @@ import { attestationName, hmacName, manifestName } from "../bundle/manifest.ts";
 import { maxManifestBytes, readManifest } from "../bundle/read_manifest.ts";
 import { type BundleSource, type ByteReader, memoryReader, readSmall } from "../bundle/source.ts";
 import { shown } from "../domain/names.ts";
-import { type Finding, StellaError } from "../domain/errors.ts";
+import { type Finding, finding, StellaError } from "../domain/errors.ts";
 import { bundleArtifact, type Descriptor, digestOf, ociTypes, type Proof } from "./artifact.ts";
 import type { Digest } from "../domain/hash.ts";
 import { openBlobReader } from "./blob_reader.ts";
@@ -80,15 +80,13 @@ export class RegistryBundle implements BundleSource {
     const expected = bundleArtifact(readManifest(bytes), bytes).digest;
     const found = await this.digest();
     if (found === expected) return undefined;
-    return {
-      kind: "differs",
-      reason: "registry_manifest_differs",
+    return finding("registry_manifest_differs", {
       path: this.name,
       found,
       expected,
-      hint:
-        "push the bundle again: the files are intact, but the registry's manifest is not the one of the bundle",
-    };
+      hint: "push the bundle again: the files are intact, but the registry's manifest is not the " +
+        "one of the bundle",
+    });
   }
 
   async #resolve() {

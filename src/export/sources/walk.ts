@@ -4,7 +4,7 @@
  * `a/x`), so the depth-first order is that of whole paths.
  */
 import { join } from "node:path";
-import { type Finding, StellaError } from "../../domain/errors.ts";
+import { type Finding, finding, StellaError } from "../../domain/errors.ts";
 import { tryIo } from "../../domain/io_errors.ts";
 import { carriedName } from "../../bundle/carried_names.ts";
 import {
@@ -222,7 +222,7 @@ function checkNames(keys: readonly string[], prefix: string, onFault: OnFault): 
 }
 
 function unsafeName(path: string, found: string): Finding {
-  return { kind: "unsafe", reason: "unsafe_name", path, found, hint: "rename it, or leave it out" };
+  return finding("unsafe_name", { path, found, hint: "rename it, or leave it out" });
 }
 
 const followHint = "keep a copy of what it leads to with --follow, or leave it out with --exclude";
@@ -232,13 +232,8 @@ function kindOfEntry(entry: Deno.DirEntry): string {
 }
 
 function notAFile(path: string, found: string): Finding {
-  return {
-    kind: "unsafe",
-    reason: "unsafe_entry",
-    path,
-    found,
-    hint: "put the file itself there, or leave it out with --exclude",
-  };
+  const hint = "put the file itself there, or leave it out with --exclude";
+  return finding("unsafe_entry", { path, found, hint });
 }
 
 /** Up to U+D7FF JavaScript's own order is bytewise, and much faster. */
