@@ -8,12 +8,11 @@ export interface Destination {
 }
 
 export function destinations({ registries, profiles, traces }: Config): Destination[] {
-  const named = [
-    ...[...registries.values()].map(({ name, url }) => [`registry ${name}`, url] as const),
-    ...[...profiles.values()].flatMap(({ name, providers = [] }) =>
-      providers.flatMap(({ url }) => url === undefined ? [] : [[`profile ${name}`, url] as const])
+  return [
+    ...registries.values().map(({ name, url }) => ({ of: `registry ${name}`, url })),
+    ...profiles.values().flatMap(({ name, providers = [] }) =>
+      providers.map(({ url }) => ({ of: `profile ${name}`, url }))
     ),
-    ...(traces === undefined ? [] : [["traces", traces.endpoint] as const]),
-  ];
-  return named.map(([of, text]) => ({ of, url: new URL(text) }));
+    { of: "traces", url: traces?.endpoint },
+  ].flatMap(({ of, url }) => url === undefined ? [] : { of, url: new URL(url) });
 }

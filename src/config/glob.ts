@@ -1,6 +1,6 @@
 /**
  * Globs of a source's `include` and `exclude`. Names below a source may be hostile, so a glob is
- * matched with sets of positions and without backtracking: the time grows with the length of the
+ * matched with sets of positions, never backtracking: the time grows with the length of the
  * name times that of the glob.
  *
  * Supported: `*`, `?`, `[a-z]`, `[!a]`, `**` as a whole part, `{a,b}`, `{1..3}`, and `@(a|b)` with
@@ -10,13 +10,10 @@
 import { expandBraces, parsePart, type Token } from "./glob_pattern.ts";
 
 const maxLength = 1000;
-/** Limit for the alternatives of all braces of a glob. */
+/** Of all braces of a glob. */
 const maxAlternatives = 1000;
 
-/**
- * Why a glob is not valid, or undefined. Globs are matched against paths below a source, with `/`
- * on every system.
- */
+/** Why a glob over paths below a source, with `/` on every system, is not valid; or undefined. */
 export function globFault(glob: string): string | undefined {
   if (glob === "") return "it is empty";
   if (glob.length > maxLength) return `it is longer than ${maxLength} characters`;
@@ -29,16 +26,12 @@ export function globFault(glob: string): string | undefined {
   if (parts.includes("")) {
     return "it has an empty part: a directory is named without a / at the end";
   }
-  if (expandBraces(glob, maxAlternatives) === undefined) {
-    return `its braces have more than ${maxAlternatives} alternatives`;
-  }
-  return undefined;
+  return expandBraces(glob, maxAlternatives) === undefined
+    ? `its braces have more than ${maxAlternatives} alternatives`
+    : undefined;
 }
 
-/**
- * Compiles a glob without faults.
- * @returns whether it matches a whole path below the source, with `/`
- */
+/** Whether a glob without faults matches a whole path below the source. */
 export function globMatcher(glob: string): (path: string) => boolean {
   const patterns = (expandBraces(glob, maxAlternatives) ?? []).map((one) =>
     one.split("/").map((part) => part === "**" ? "**" : parsePart(part))
@@ -50,82 +43,57 @@ export function globMatcher(glob: string): (path: string) => boolean {
 }
 
 type Pattern = readonly ("**" | readonly Token[])[];
+/** Where a match of the pattern so far may end. */
+type Ends = ReadonlySet<number>;
 
-/** `reached[i]`: the pattern so far matches the first `i` parts. */
+/** Numbers of parts. */
 function matchesParts(pattern: Pattern, parts: readonly string[]): boolean {
-  let reached = new Uint8Array(parts.length + 1);
-  reached[0] = 1;
-  pattern.forEach((one, at) => {
-    const next = new Uint8Array(parts.length + 1);
-    for (let i = 0; i <= parts.length; i++) {
-      if (reached[i] === 0) continue;
-      if (one === "**") {
-        // At the end it matches at least one part: `a/**` matches everything in `a`, but not `a`.
-        next.fill(1, at === pattern.length - 1 ? i + 1 : i);
-        break;
-      }
-      if (i < parts.length && matchesPart(one, parts[i]!)) next[i + 1] = 1;
-    }
-    reached = next;
-  });
-  return reached[parts.length] === 1;
+  const last = pattern.length - 1;
+  const ends = pattern.reduce((from: Ends, one, at) => {
+    // At the end it matches at least one part: `a/**` matches everything in `a`, but not `a`.
+    if (one === "**") return onwards(Math.min(...from) + (at === last ? 1 : 0), parts.length);
+    const next = from.values().filter((i) => i < parts.length && matchesPart(one, parts[i]!));
+    return new Set(next.map((i) => i + 1));
+  }, new Set([0]));
+  return ends.has(parts.length);
 }
 
 function matchesPart(tokens: readonly Token[], text: string): boolean {
-  const start = new Uint8Array(text.length + 1);
-  start[0] = 1;
-  return endsOf(tokens, text, start)[text.length] === 1;
+  return endsOf(tokens, text, new Set([0])).has(text.length);
 }
 
-/** Where matches that start at one of `starts` can end; both have a flag per position in `text`. */
-function endsOf(tokens: readonly Token[], text: string, starts: Uint8Array): Uint8Array {
+/** Positions in `text`. */
+function endsOf(tokens: readonly Token[], text: string, starts: Ends): Ends {
   return tokens.reduce((from, token) => step(token, text, from), starts);
 }
 
-function step(token: Token, text: string, from: Uint8Array): Uint8Array {
-  const to = new Uint8Array(from.length);
-  if (token.kind === "star") {
-    const first = from.indexOf(1);
-    return first < 0 ? to : to.fill(1, first);
-  }
+function step(token: Token, text: string, from: Ends): Ends {
+  if (token.kind === "star") return onwards(Math.min(...from), text.length);
   if (token.kind === "one") {
-    for (let i = 0; i < text.length; i++) {
-      if (from[i] === 1 && token.takes(text.charAt(i))) to[i + 1] = 1;
-    }
-    return to;
+    const next = from.values().filter((i) => i < text.length && token.takes(text.charAt(i)));
+    return new Set(next.map((i) => i + 1));
   }
-  const once = (starts: Uint8Array) => union(token.parts.map((one) => endsOf(one, text, starts)));
+  const once = (starts: Ends) =>
+    token.parts.map((one) => endsOf(one, text, starts)).reduce((all, more) => all.union(more));
   if (token.sign === "@") return once(from);
-  if (token.sign === "?") return union([from, once(from)]);
-  if (token.sign === "!") return allBut(once, from);
+  if (token.sign === "?") return from.union(once(from));
+  // For each start by itself: all ends but those of the group.
+  if (token.sign === "!") {
+    const others = from.values().map((start) =>
+      onwards(start, text.length).difference(once(new Set([start])))
+    );
+    return others.reduce((all, more) => all.union(more), new Set<number>());
+  }
   return repeated(once, token.sign === "*" ? from : once(from));
 }
 
 /** Repeats until nothing is added: at most once per position. */
-function repeated(once: (starts: Uint8Array) => Uint8Array, from: Uint8Array): Uint8Array {
-  for (let all = from;;) {
-    const more = union([all, once(all)]);
-    if (more.every((flag, i) => flag === all[i])) return all;
-    all = more;
-  }
+function repeated(once: (starts: Ends) => Ends, from: Ends): Ends {
+  const all = from.union(once(from));
+  return all.size === from.size ? from : repeated(once, all);
 }
 
-/** For each start by itself, all ends except those that `once` finds. */
-function allBut(once: (starts: Uint8Array) => Uint8Array, from: Uint8Array): Uint8Array {
-  const to = new Uint8Array(from.length);
-  from.forEach((flag, start) => {
-    if (flag === 0) return;
-    const alone = new Uint8Array(from.length);
-    alone[start] = 1;
-    const taken = once(alone);
-    for (let end = start; end < to.length; end++) if (taken[end] === 0) to[end] = 1;
-  });
-  return to;
-}
-
-function union(all: readonly Uint8Array[]): Uint8Array {
-  const [first, ...rest] = all;
-  const merged = new Uint8Array(first ?? []);
-  for (const one of rest) one.forEach((flag, i) => merged[i]! |= flag);
-  return merged;
+/** All positions from one on; none from Infinity, the smallest of no positions. */
+function onwards(from: number, to: number): Set<number> {
+  return new Set(Array.from({ length: Math.max(0, to + 1 - from) }, (_, i) => from + i));
 }

@@ -1,17 +1,12 @@
 /** Parses globs: expands braces, and splits a part of a path into tokens. */
 
 export type Token =
-  /** Any number of characters. */
   | { kind: "star" }
   | { kind: "one"; takes: (character: string) => boolean }
-  /**
-   * `@(a|b)`: once; `?(...)`: at most once; `*(...)`, `+(...)`: repeated; `!(...)`: anything else.
-   */
+  /** `@(a|b)`: once; `?()`: at most once; `*()`, `+()`: repeated; `!()`: anything else. */
   | { kind: "group"; sign: string; parts: readonly (readonly Token[])[] };
 
-/**
- * All globs that the braces of one expand to, as in bash; undefined if there are more than `max`.
- */
+/** All globs that the braces of one expand to, as in bash; undefined if more than `max`. */
 export function expandBraces(glob: string, max: number): string[] | undefined {
   for (let open = glob.indexOf("{"); open >= 0; open = glob.indexOf("{", open + 1)) {
     const close = closing(glob, open, "{", "}");
@@ -42,9 +37,7 @@ function rangeOf(text: string): string[] | undefined {
   if (found === null) return undefined;
   const [, low = "", high = "", from = "", to = "", stride = "1"] = found;
   const isNumber = low !== "";
-  const [start, end] = isNumber
-    ? [Number(low), Number(high)]
-    : [from.charCodeAt(0), to.charCodeAt(0)];
+  const [start, end] = isNumber ? [+low, +high] : [from.charCodeAt(0), to.charCodeAt(0)];
   const isPadded = [low, high].some((one) => /^-?0\d/.test(one));
   const width = isPadded ? Math.max(low.length, high.length) : 0;
   const step = Math.max(1, Math.abs(Number(stride)));

@@ -1,11 +1,11 @@
 /**
- * Environment variables that act regardless of the program's permissions: a proxy would receive
- * every request with its credentials, SSLKEYLOGFILE exposes TLS secrets, others add trust or switch
- * it off. Those that are common on company machines (proxies, NODE_EXTRA_CA_CERTS) have no effect,
- * because the transport sets authorities and uses no proxy: they are ignored with a warning. Deno
- * obeys the others before the program starts, so commands that use the network refuse to run.
+ * Environment variables that act regardless of the program's permissions. Those that are common on
+ * company machines (proxies, NODE_EXTRA_CA_CERTS) have no effect, because the transport sets
+ * authorities and uses no proxy: they are ignored with a warning. Deno obeys the others before the
+ * program starts (SSLKEYLOGFILE exposes TLS secrets), so commands that use the network refuse to
+ * run.
  */
-import { type Finding, StellaError } from "../domain/errors.ts";
+import { StellaError } from "../domain/errors.ts";
 import type { Environment } from "./paths.ts";
 import { ignoredNames, refusedNames } from "./permissions.ts";
 
@@ -21,14 +21,11 @@ const harmless: Record<string, readonly string[]> = {
 export function refuseHostileEnvironment(environment: Environment): void {
   const names = refusedNames.filter((name) => isSet(name, environment(name)));
   if (names.length === 0) return;
-  throw new StellaError(
-    "hostile_environment",
-    `Cannot use the network while ${names.join(", ")} is set`,
-    {
-      hint: `unset it: env ${names.map((name) => `-u ${name}`).join(" ")} stella ...`,
-      findings: names.map(finding),
-    },
-  );
+  const reason = "hostile_environment";
+  throw new StellaError(reason, `Cannot use the network while ${names.join(", ")} is set`, {
+    hint: `unset it: env ${names.map((name) => `-u ${name}`).join(" ")} stella ...`,
+    findings: names.map((found) => ({ kind: "config", reason, found })),
+  });
 }
 
 /**
@@ -38,16 +35,10 @@ export function refuseHostileEnvironment(environment: Environment): void {
 export function ignoredWarning(environment: Environment): string | undefined {
   const names = ignoredNames.filter((name) => isSet(name, environment(name)));
   if (names.length === 0) return undefined;
-  return `${
-    names.join(", ")
-  } ignored: stella connects directly, and trusts the system's certificate ` +
-    "authorities or those of --ca FILE (ca in the configuration)";
+  return `${names.join(", ")} ignored: stella connects directly, and trusts the system's ` +
+    "certificate authorities or those of --ca FILE (ca in the configuration)";
 }
 
 function isSet(name: string, value: string | undefined): boolean {
   return value !== undefined && value !== "" && !harmless[name]?.includes(value);
-}
-
-function finding(name: string): Finding {
-  return { kind: "config", reason: "hostile_environment", found: name };
 }

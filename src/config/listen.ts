@@ -22,11 +22,12 @@ export interface Listen {
 export function parseAddress(text: string): Listen {
   const listen = readAddress(text);
   if (listen !== undefined) return listen;
-  throw new StellaError(
-    "argument_invalid",
-    `Cannot listen on ${JSON.stringify(text)}: no IP:PORT`,
-    { hint: `write it as ${defaultListen} or [::1]:8420` },
-  );
+  throw refuse(text, "no IP:PORT", `write it as ${defaultListen} or [::1]:8420`);
+}
+
+function refuse(text: string, found: string, hint: string, cause?: unknown): StellaError {
+  const what = `Cannot listen on ${JSON.stringify(text)}: ${found}`;
+  return new StellaError("argument_invalid", what, { hint, cause });
 }
 
 /** Like `parseAddress`; undefined if it is not valid. */
@@ -41,28 +42,26 @@ export function readAddress(text: string): Listen | undefined {
 export function parseListen(text: string): Listen {
   const listen = parseAddress(text);
   if (isLoopback(listen.host)) return listen;
-  throw notLoopback(text, "only this machine may reach it: use 127.0.0.1 or [::1]");
+  const hint = "use 127.0.0.1 or [::1]: only this machine may reach it";
+  throw refuse(text, "not a loopback address", hint);
 }
 
 /** Like `parseAddress`; an address other than loopback needs tokens. @throws StellaError usage */
 export function parseGuarded(text: string, tokens: number): Listen {
   const listen = parseAddress(text);
   if (tokens > 0 || isLoopback(listen.host)) return listen;
-  throw notLoopback(
-    text,
-    "there are no access tokens, so only this machine may reach it: use 127.0.0.1 or [::1], or configure tokens",
-  );
-}
-
-function notLoopback(text: string, hint: string): StellaError {
-  const what = `Cannot listen on ${JSON.stringify(text)}: not a loopback address`;
-  return new StellaError("argument_invalid", what, { hint });
+  const hint = "use 127.0.0.1 or [::1], or configure tokens: there are no access tokens, so only " +
+    "this machine may reach it";
+  throw refuse(text, "not a loopback address", hint);
 }
 
 /** `http://HOST:PORT`. */
 export function urlOf(listen: Listen, scheme = "http"): string {
-  const host = isIP(listen.host) === 6 ? `[${listen.host}]` : listen.host;
-  return `${scheme}://${host}:${listen.port}`;
+  return `${scheme}://${textOf(listen)}`;
+}
+
+function textOf({ host, port }: Listen): string {
+  return `${isIP(host) === 6 ? `[${host}]` : host}:${port}`;
 }
 
 /** localhost is 127.0.0.1, without asking a resolver. */
@@ -71,12 +70,9 @@ function addressOf(host: string): string | undefined {
   return isIP(host) === 0 ? undefined : host;
 }
 
-/**
- * Why an address cannot be listened on: conflict if another process does, usage if this machine
- * does not have it.
- */
+/** Why an address cannot be listened on: conflict, or usage if this machine does not have it. */
 export function listenError(listen: Listen, cause: unknown): StellaError {
-  const place = urlOf(listen, "tcp").slice("tcp://".length);
+  const place = textOf(listen);
   const errno = errnoOf(cause);
   if (errno === "EADDRINUSE") {
     return new StellaError("address_in_use", `Cannot listen on "${place}": the address is in use`, {
@@ -88,14 +84,8 @@ export function listenError(listen: Listen, cause: unknown): StellaError {
   if (!["EADDRNOTAVAIL", "EINVAL"].includes(errno)) {
     return ioError("Cannot listen on", place, cause);
   }
-  return new StellaError(
-    "argument_invalid",
-    `Cannot listen on "${place}": this machine has no such address`,
-    {
-      cause,
-      hint: "choose an address of this machine: `ip address` lists them",
-    },
-  );
+  const hint = "choose an address of this machine: `ip address` lists them";
+  return refuse(place, "this machine has no such address", hint, cause);
 }
 
 /**
@@ -106,12 +96,10 @@ export function listenError(listen: Listen, cause: unknown): StellaError {
 export function checkBound(asked: Listen, bound: Listen): void {
   const isSame = hostOf(bound) === hostOf(asked) && [0, bound.port].includes(asked.port);
   if (isSame) return;
-  const [wanted, found] = [asked, bound].map((one) => urlOf(one, "tcp").slice("tcp://".length));
-  throw new StellaError(
-    "environment_invalid",
-    `Cannot listen on "${wanted}": "${found}" was bound instead`,
-    { hint: "start it without DENO_SERVE_ADDRESS" },
-  );
+  const what = `Cannot listen on "${textOf(asked)}": "${textOf(bound)}" was bound instead`;
+  throw new StellaError("environment_invalid", what, {
+    hint: "start it without DENO_SERVE_ADDRESS",
+  });
 }
 
 /** IPv6 addresses in their canonical short form. */

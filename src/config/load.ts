@@ -3,11 +3,11 @@
  * and key. Without a file the configuration has the profile `kit`, the tenant `default` and no
  * registry. No file is ever read from the working directory, which may be a hostile stick.
  */
-import { createHash } from "node:crypto";
 import { readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { StellaError } from "../domain/errors.ts";
-import { ioError } from "../domain/io_errors.ts";
+import { tryIo } from "../domain/io_errors.ts";
+import { sha256 } from "../domain/hash.ts";
 import { type Environment, stateDirectory } from "./paths.ts";
 import type { Profile, RegistryConfig } from "./profile.ts";
 import type { ParsedConfig } from "./schema.ts";
@@ -28,7 +28,7 @@ export interface LoadedConfig {
 }
 
 const systemFile = "/etc/stella/stella.yaml";
-/** Size limit in bytes: far above real files, and no burden for the parser. */
+/** Far above real files, and no burden for the parser. */
 const maxConfigBytes = 1024 * 1024;
 
 const kit: Profile = { name: "kit", kind: "kit", sources: [], compression: "zstd", targets: [] };
@@ -47,8 +47,7 @@ export async function loadConfig(
   // Parser and schema take 80 ms to load: not needed without a configuration file.
   const { parseConfig } = await import("./parse.ts");
   const parsed = parseConfig(path, new TextDecoder().decode(bytes));
-  const sha256 = createHash("sha256").update(bytes).digest("hex");
-  return { config: configOf(parsed, where.environment), path, sha256 };
+  return { config: configOf(parsed, where.environment), path, sha256: sha256(bytes) };
 }
 
 function findFile(
@@ -59,25 +58,19 @@ function findFile(
   const named = flag ?? environment("STELLA_CONFIG");
   if (named !== undefined && named !== "") return named;
   const state = stateDirectory(environment);
-  const candidates = [...(state === undefined ? [] : [join(state, "stella.yaml")]), system];
-  return candidates.find(exists);
-}
-
-function exists(path: string): boolean {
-  return statSync(path, { throwIfNoEntry: false }) !== undefined;
+  const candidates = state === undefined ? [system] : [join(state, "stella.yaml"), system];
+  return candidates.find((path) => statSync(path, { throwIfNoEntry: false }) !== undefined);
 }
 
 function readSmall(path: string): Uint8Array {
-  try {
+  return tryIo("Cannot read the configuration", path, () => {
     const stat = statSync(path);
     if (stat.isFile() && stat.size <= maxConfigBytes) return readFileSync(path);
-  } catch (error) {
-    throw ioError("Cannot read the configuration", path, error);
-  }
-  throw new StellaError(
-    "configuration_invalid",
-    `Cannot read the configuration ${JSON.stringify(path)}: it is not a small file`,
-  );
+    const what = `Cannot read the configuration ${JSON.stringify(path)}: it is not a small file`;
+    throw new StellaError("configuration_invalid", what, {
+      hint: `name a file of at most ${maxConfigBytes} bytes`,
+    });
+  });
 }
 
 /** Without a file: the defaults of schema.ts. */
@@ -102,10 +95,7 @@ function configOf(
   };
 }
 
-/**
- * systemd puts credentials into a directory of their own; elsewhere the path shows where it would
- * be.
- */
+/** systemd puts credentials into a directory of its own; elsewhere the path shows where. */
 function located(registry: RegistryConfig, environment: Environment): RegistryConfig {
   if (registry.credential === undefined) return registry;
   const directory = environment("CREDENTIALS_DIRECTORY") || "/run/credentials/stella.service";

@@ -56,14 +56,11 @@ export function parseConfig(path: string, text: string): ParsedConfig {
 
 const byLine = (a: Finding, b: Finding) => (a.line ?? 0) - (b.line ?? 0);
 
-/**
- * The document as plain values. The parser limits the expansion of aliases: a few lines could
- * expand to gigabytes.
- */
 function valueOf(path: string, document: Document): unknown {
   try {
     return document.toJS();
   } catch (error) {
+    // Aliases expand too far: a few lines could expand to gigabytes.
     throw refuse(path, [finding(path, 1, messageOf(error))]);
   }
 }
@@ -155,14 +152,11 @@ class LineFinder {
 
   /** Built once per map: a file may have as many faults as keys. */
   #pairsOf(map: YAMLMap): ReadonlyMap<unknown, Pair> {
-    const known = this.#pairs.get(map);
-    if (known !== undefined) return known;
-    const pairs = new Map(map.items.map((pair) => [
-      isScalar(pair.key) ? pair.key.value : undefined,
-      pair,
-    ]));
-    this.#pairs.set(map, pairs);
-    return pairs;
+    return this.#pairs.getOrInsertComputed(
+      map,
+      () =>
+        new Map(map.items.map((pair) => [isScalar(pair.key) ? pair.key.value : undefined, pair])),
+    );
   }
 }
 
@@ -183,12 +177,6 @@ function finding(path: string, line: number, found: string): Finding {
 
 function refuse(path: string, findings: Finding[]): StellaError {
   const count = findings.length === 1 ? "1 fault" : `${findings.length} faults`;
-  return new StellaError(
-    "configuration_invalid",
-    `Cannot use the configuration ${JSON.stringify(path)}: ${count}`,
-    {
-      hint: "fix the lines above",
-      findings,
-    },
-  );
+  const what = `Cannot use the configuration ${JSON.stringify(path)}: ${count}`;
+  return new StellaError("configuration_invalid", what, { hint: "fix the lines above", findings });
 }

@@ -31,7 +31,7 @@ export function requireStateDirectory(environment: Environment): string {
   });
 }
 
-/** The keys of this machine: used for signing, and trusted. */
+/** Keys of this machine: it signs with them and trusts them. */
 export function keyDirectory(state: string): string {
   return join(state, "keys");
 }
@@ -41,10 +41,7 @@ export function machineKeyPath(state: string): string {
   return join(keyDirectory(state), "signing.key");
 }
 
-/**
- * Directories of trusted keys besides the machine's own and those of `--trust`; they need not
- * exist.
- */
+/** Directories of trusted keys besides the machine's own and `--trust`; none need exist. */
 export function trustDirectories(environment: Environment): string[] {
   const own = xdg(environment, "XDG_CONFIG_HOME", ".config");
   return ["/etc/stella/trust.d", ...(own === undefined ? [] : [join(own, "trust.d")])];
@@ -68,10 +65,7 @@ export function loginFiles(environment: Environment): string[] {
   ].filter((path) => path !== undefined);
 }
 
-/**
- * `<variable>/<name>`, otherwise `HOME/<fallback>/<name>`; the specification says to ignore a
- * relative value.
- */
+/** `<variable>/<name>`, otherwise `HOME/<fallback>/<name>`; a relative value is ignored. */
 function xdg(
   environment: Environment,
   variable: string,
@@ -98,9 +92,6 @@ function set(environment: Environment, name: string): string | undefined {
 
 function absolute(name: string, path: string): string {
   if (isAbsolute(path)) return path;
-  throw new StellaError(
-    "environment_invalid",
-    `Cannot use ${name}=${JSON.stringify(path)}: it is relative`,
-    { hint: "name the directory from the root" },
-  );
+  const what = `Cannot use ${name}=${JSON.stringify(path)}: it is relative`;
+  throw new StellaError("environment_invalid", what, { hint: "name the directory from the root" });
 }

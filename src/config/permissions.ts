@@ -54,11 +54,7 @@ export const ignoredNames = [
   "https_proxy",
 ] as const;
 
-/**
- * Variables that Deno obeys regardless of its permissions (SSLKEYLOGFILE exposes TLS secrets,
- * OTEL_DENO connects, DENO_SERVE_ADDRESS changes the address, ...); readable so that network
- * commands can refuse to start.
- */
+/** Variables that Deno obeys regardless of its permissions: network commands refuse to start. */
 export const refusedNames = [
   "DENO_AUDIT_PERMISSIONS",
   "DENO_PERMISSION_BROKER_PATH",
@@ -82,10 +78,7 @@ export const grants: readonly Grant[] = [
   { name: "sys", values: systemFacts },
 ];
 
-/**
- * Unstable Deno features: workers without permissions, and datagrams over Unix sockets
- * (telemetry/notify.ts).
- */
+/** Workers without permissions, and datagrams over Unix sockets (telemetry/notify.ts). */
 export const unstableFlags: readonly string[] = ["--unstable-net", "--unstable-worker-options"];
 
 /**
@@ -95,10 +88,7 @@ export const unstableFlags: readonly string[] = ["--unstable-net", "--unstable-w
  */
 export const engineFlags = "--v8-flags=--max-semi-space-size=1,--heap-growing-percent=20";
 
-/**
- * The flags of `deno run` and `deno compile`; `--no-remote` and an impossible import host prevent
- * remote code.
- */
+/** For `deno run` and `compile`; `--no-remote` and an impossible host prevent remote code. */
 export function permissionFlags(): string[] {
   return [
     "--no-prompt",

@@ -25,16 +25,9 @@ export function privatePlacesOf(
   return {
     files: files.filter((path) => path !== undefined),
     directories: [
-      ...(state === undefined ? [] : inState(state)),
+      // A new bundle may move from `tmp` into the store meanwhile: `tmp` first, so it is not missed.
+      ...(state === undefined ? [] : [join(state, "tmp"), state]),
       ...(credentials ? [credentials] : []),
     ],
   };
-}
-
-/**
- * A new bundle moves from `tmp` into the store during the listing: `tmp` comes first, so it is not
- * missed.
- */
-function inState(state: string): string[] {
-  return [join(state, "tmp"), state];
 }

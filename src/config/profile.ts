@@ -17,9 +17,7 @@ export interface FilesSource extends z.output<typeof sourceSchema> {
 
 export type ProviderConfig = z.output<typeof providerSchema>;
 
-/**
- * `{tenant}` in a directory or a tag is the tenant of the export; see target_tenants.ts and tag.ts.
- */
+/** `{tenant}` in a directory or a tag is the tenant of the export; see target_tenants.ts. */
 export type Target = z.output<typeof targetSchema>;
 
 type ConfiguredProfile = z.output<typeof profileSchema>;

@@ -5,16 +5,13 @@ import { globFault } from "./glob.ts";
 import { providerSchema } from "./provider_schema.ts";
 import { absolutePath } from "./registry_schema.ts";
 import { duration, retentionSchema, scheduleSchema } from "./service_schema.ts";
+import { isRepository } from "../domain/reference.ts";
 import { tagFault } from "../domain/tag.ts";
 
 /** An SLA at or above this is beyond the histogram's buckets, so its alert could never fire. */
 const slaLimit = 7200;
 
-/** distribution-spec, "Pulling manifests": <name>. */
-const repositoryPattern =
-  /^[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*(\/[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*)*$/;
-
-const repository = z.string().max(255).regex(repositoryPattern, "must be a repository name");
+const repository = z.string().refine(isRepository, "must be a repository name");
 const tag = z.string().superRefine(without(tagFault));
 const globs = z.array(z.string().superRefine(without(globFault)))
   .min(1, "must name at least one glob").max(100, "must name at most 100 globs");

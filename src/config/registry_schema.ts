@@ -6,18 +6,18 @@ import { urlFault } from "../domain/reference.ts";
 /** Paths are absolute, because a service has no meaningful working directory. */
 export const absolutePath = z.string().refine(isAbsolute, "must be an absolute path");
 
+export const sha256Hex = z.string().regex(/^[0-9a-f]{64}$/, "must be 64 lowercase hex digits");
+
+const credential = z.string()
+  .regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/, "must be the name of a credential");
+
 /** One value of `registries`, parsed to a RegistryConfig without its name. */
 export const registrySchema = z.strictObject({
   url: z.string(),
   plainHttp: z.boolean().exactOptional(),
   ca: absolutePath.exactOptional(),
   credentialsFile: absolutePath.exactOptional(),
-  /** A systemd credential, as in LoadCredential=NAME:PATH. */
-  credential: z.string().regex(
-    /^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/,
-    "must be the name of a credential",
-  )
-    .exactOptional(),
+  credential: credential.exactOptional(),
   clientCertificate: absolutePath.exactOptional(),
   clientKey: absolutePath.exactOptional(),
 }).superRefine((value, context) => {

@@ -3,13 +3,12 @@ import { Cron } from "croner";
 import * as z from "zod";
 import { durationSeconds } from "./duration.ts";
 import { defaultListen, readAddress } from "./listen.ts";
-import { absolutePath } from "./registry_schema.ts";
+import { absolutePath, sha256Hex } from "./registry_schema.ts";
 import { defaultService, scopes } from "./service.ts";
 
 const days = z.number().int().max(3650);
 const count = z.number().int().min(1);
 
-/** Parses a duration to seconds. */
 /** A duration in seconds; `range` tells in words what `isInRange` checks. */
 export function duration(isInRange: (seconds: number) => boolean, range: string) {
   return z.string().transform((value, context): number => {
@@ -40,10 +39,7 @@ export const serviceSchema = z.strictObject({
   scrubDays: days.min(0).default(defaultService.scrubDays),
   maxRequests: count.max(1_000).default(defaultService.maxRequests),
   maxQueued: count.max(1_000_000).default(defaultService.maxQueued),
-}).transform(({ stallTimeout, ...rest }) => ({
-  ...rest,
-  stallSeconds: stallTimeout,
-}));
+}).transform(({ stallTimeout, ...rest }) => ({ ...rest, stallSeconds: stallTimeout }));
 
 /** Former names of keys, with the new one. */
 export const renamedKeys: Readonly<Record<string, string>> = {
@@ -55,7 +51,7 @@ export const renamedKeys: Readonly<Record<string, string>> = {
 
 /** One value of `tokens`. */
 export const tokenSchema = z.strictObject({
-  sha256: z.string().regex(/^[0-9a-f]{64}$/, "must be 64 lowercase hex digits"),
+  sha256: sha256Hex,
   tenants: z.array(z.string()).min(1, "must name at least one tenant"),
   scopes: z.array(z.enum(scopes, `must be one of ${scopes.join(", ")}`))
     .min(1, "must name at least one scope"),
@@ -76,10 +72,7 @@ export const scheduleSchema = z.strictObject({
   if (fault !== undefined) context.addIssue({ code: "custom", ...fault });
 });
 
-function scheduleFault(
-  cron: string,
-  zone: string,
-): { path: string[]; message: string } | undefined {
+function scheduleFault(cron: string, zone: string) {
   const says = (path: string, message: string) => ({ path: [path], message });
   if (!isZone(zone)) return says("zone", "must be a time zone such as UTC or Europe/Berlin");
   if (cron.trim().split(/\s+/).length !== 5) {

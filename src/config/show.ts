@@ -13,8 +13,7 @@ import { configSchema } from "./schema.ts";
 export function schemaOf(): Record<string, unknown> {
   const schema = toJSONSchema(configSchema, { io: "input", unrepresentable: "any" });
   for (const { path, schema: part } of keysOf(schema)) {
-    const description = descriptions[path];
-    if (description !== undefined) part.description = description;
+    if (descriptions[path] !== undefined) part.description = descriptions[path];
   }
   return { title: "stella.yaml", ...schema };
 }

@@ -24,26 +24,19 @@ export function readTls({ certificate, key }: Tls): Tls {
     throw refuse(key, "everybody may read it", hint);
   });
   if (/-----BEGIN ENCRYPTED |^Proc-Type: 4,ENCRYPTED/m.test(secret)) {
-    throw refuse(
-      key,
-      "it is encrypted",
-      "openssl pkey -in KEY -out PLAIN gives one without a passphrase; keep it to the service's group",
-    );
+    const hint = "make one without a passphrase: openssl pkey -in KEY -out PLAIN; keep it to the " +
+      "service's group";
+    throw refuse(key, "it is encrypted", hint);
   }
   let fits: boolean;
   try {
     fits = new X509Certificate(chain).checkPrivateKey(createPrivateKey(secret));
   } catch (error) {
-    throw refuse(certificate, messageOf(error), "both files have to be PEM");
+    throw refuse(certificate, messageOf(error), "name two files in PEM");
   }
-  if (!fits) {
-    throw refuse(
-      key,
-      `it is not the key of ${JSON.stringify(certificate)}`,
-      "name both of one pair",
-    );
-  }
-  return { certificate: chain, key: secret };
+  if (fits) return { certificate: chain, key: secret };
+  const found = `it is not the key of ${JSON.stringify(certificate)}`;
+  throw refuse(key, found, "name both of one pair");
 }
 
 function read(path: string, check?: (stat: Stats) => void): string {
@@ -52,9 +45,6 @@ function read(path: string, check?: (stat: Stats) => void): string {
 }
 
 function refuse(path: string, found: string, hint: string): StellaError {
-  return new StellaError(
-    "certificate_invalid",
-    `Cannot use ${JSON.stringify(path)} for TLS: ${found}`,
-    { hint },
-  );
+  const what = `Cannot use ${JSON.stringify(path)} for TLS: ${found}`;
+  return new StellaError("certificate_invalid", what, { hint });
 }
