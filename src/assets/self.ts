@@ -114,9 +114,7 @@ function digestIn(path: string): string {
   throw new StellaError(
     "digest_file_invalid",
     `Cannot check the program: no sha256 in ${JSON.stringify(path)}`,
-    {
-      hint: "copy it again from the build; it has one line, as sha256sum writes it",
-    },
+    { hint: "copy it again from the build; it has one line, as sha256sum writes it" },
   );
 }
 

@@ -42,13 +42,7 @@ export async function bundle(root: string, entry: string, directory: string): Pr
   }
 }
 
-const bodyOptions = [
-  "--no-config",
-  "--no-lock",
-  "--format=cjs",
-  "--external=chunk:*",
-  "--outdir",
-];
+const bodyOptions = ["--no-config", "--no-lock", "--format=cjs", "--external=chunk:*", "--outdir"];
 
 async function bundler(cwd: string, entry: string, options: string[]): Promise<void> {
   const args = ["bundle", "--quiet", "--platform", "deno", "--minify", ...options];

@@ -71,9 +71,7 @@ export function joinChunks(
     throw new StellaError(
       "build_failed",
       "Cannot bundle: the entry imports a part of the program",
-      {
-        hint: "main.ts may import values only by `await import()`; types are no matter",
-      },
+      { hint: "main.ts may import values only by `await import()`; types are no matter" },
     );
   }
   return `const ${loaderName}=(${loader})(${JSON.stringify(Object.fromEntries(bodies))});\n${door}`;

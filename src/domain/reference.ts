@@ -44,9 +44,7 @@ export function parseReference(text: string): Reference {
   throw new StellaError(
     "reference_invalid",
     `Cannot use the reference ${shown(text)}: ${faults.join("; ")}`,
-    {
-      hint: "write oci://HOST[:PORT]/REPOSITORY[:TAG]",
-    },
+    { hint: "write oci://HOST[:PORT]/REPOSITORY[:TAG]" },
   );
 }
 
@@ -137,9 +135,7 @@ function withoutScheme(text: string): string {
   throw new StellaError(
     "reference_invalid",
     `Cannot use the reference ${shown(text)}: it has no scheme`,
-    {
-      hint: "write oci://HOST[:PORT]/REPOSITORY[:TAG]",
-    },
+    { hint: "write oci://HOST[:PORT]/REPOSITORY[:TAG]" },
   );
 }
 

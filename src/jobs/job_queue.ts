@@ -156,8 +156,6 @@ export function queueFull(max: number): StellaError {
   return new StellaError(
     "queue_full",
     `Cannot queue the export: ${max} exports of this tenant wait already`,
-    {
-      hint: "try again when some of them are done; the limit is service.maxQueued in stella.yaml",
-    },
+    { hint: "try again when some of them are done; the limit is service.maxQueued in stella.yaml" },
   );
 }

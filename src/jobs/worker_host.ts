@@ -32,9 +32,7 @@ export interface WorkerRun<Job, Event> {
  * @throws StellaError the error of the work; defect if the worker crashed, was silent or stuck;
  * interrupted after `signal`
  */
-export async function runInWorker<Job, Event, Result>(
-  run: WorkerRun<Job, Event>,
-): Promise<Result> {
+export async function runInWorker<Job, Event, Result>(run: WorkerRun<Job, Event>): Promise<Result> {
   run.signal.throwIfAborted();
   const deno = { permissions: run.permissions ?? "inherit" };
   const worker = new Worker(run.url, { type: "module", name: "export", deno });
