@@ -1,10 +1,9 @@
 /**
- * Errors: one class, a closed list of kinds, a closed list of reasons. Modules throw StellaError,
- * cli renders it as text, JSON and exit code, http as a problem document (RFC 9457). Who has to
- * tell one failure from another compares `kind` or `reason`; texts are for people.
+ * Errors: one class, closed lists of kinds and reasons. Code tells failures apart by `kind` or
+ * `reason`, never by their texts.
  *
- * Kinds and reasons are a contract with scripts: they are documented in src/docs/errors.md, which a
- * test compares with these tables, and they never change their meaning.
+ * Kinds and reasons are a contract with scripts and never change their meaning; a test compares
+ * src/docs/errors.md with these tables.
  */
 
 export const exitCodes = {
@@ -32,30 +31,6 @@ export const exitCodes = {
 } as const;
 
 export type ErrorKind = Exclude<keyof typeof exitCodes, "ok">;
-
-/** The status of the API for each kind (RFC 9110); see reasonStatuses for what has its own. */
-const kindStatuses = {
-  defect: 500,
-  usage: 400,
-  config: 500,
-  manifest: 500,
-  signature: 500,
-  untrusted: 500,
-  missing: 500,
-  differs: 500,
-  unexpected: 500,
-  unsafe: 500,
-  truncated: 500,
-  rollback: 409,
-  io: 500,
-  remote: 502,
-  conflict: 409,
-  busy: 503,
-  policy: 403,
-  not_found: 404,
-  stale: 404,
-  interrupted: 503,
-} as const satisfies Record<ErrorKind, number>;
 
 /** Why something failed. The kind follows from the reason, so each stands in one list only. */
 export const reasons = {
@@ -213,10 +188,7 @@ export const reasons = {
 } as const satisfies Record<ErrorKind, readonly string[]>;
 
 export type ReasonOf<K extends ErrorKind> = (typeof reasons)[K][number];
-/**
- * `more_findings` counts what is not listed, of whatever kind; `other` is one that came over the
- * wire and is not known here.
- */
+/** `more_findings` counts what is not listed; `other` came over the wire and is not known here. */
 export type Reason = ReasonOf<ErrorKind> | "more_findings" | "other";
 
 const kindsOfReasons = new Map<string, ErrorKind>(
@@ -244,32 +216,37 @@ export function kindNamed(name: unknown): ErrorKind | undefined {
 }
 
 /**
- * Reasons that have a status of their own: RFC 6585, RFC 4918,
+ * Status with which the API answers a reason, else its kind, else 500: RFC 9110, RFC 6585, RFC 4918,
  * draft-ietf-httpapi-idempotency-key-header-07.
  */
-const reasonStatuses = {
+const statuses = {
   body_too_large: 413,
+  busy: 503,
+  conflict: 409,
   headers_too_large: 431,
   host_unknown: 421,
   idempotency_key_reused: 422,
+  interrupted: 503,
   media_type_unsupported: 415,
   method_not_allowed: 405,
   no_space: 507,
+  not_found: 404,
   not_ready: 503,
+  policy: 403,
   queue_full: 429,
   range_unsatisfiable: 416,
+  remote: 502,
+  rollback: 409,
+  stale: 404,
   token_missing: 401,
-} as const satisfies Partial<Record<Reason, number>>;
+  usage: 400,
+} as const satisfies Partial<Record<Reason | ErrorKind, number>>;
 
-export type HttpStatus =
-  | (typeof kindStatuses)[ErrorKind]
-  | (typeof reasonStatuses)[keyof typeof reasonStatuses];
+export type HttpStatus = (typeof statuses)[keyof typeof statuses] | 500;
 
-/** The status with which the API answers a failure. */
 export function statusOf(reason: Reason, kind = kindOf(reason)): HttpStatus {
-  return reason in reasonStatuses
-    ? reasonStatuses[reason as keyof typeof reasonStatuses]
-    : kindStatuses[kind];
+  const known: Partial<Record<string, HttpStatus>> = statuses;
+  return known[reason] ?? known[kind] ?? 500;
 }
 
 /** What a status says where the answer does not say more: of an earlier build, or of a proxy. */
@@ -294,10 +271,7 @@ const generalReasons: Readonly<Record<number, Reason>> = {
   507: "no_space",
 };
 
-/**
- * One thing that is wrong, for a person and for a program. Text fields may hold attacker text:
- * render escaped.
- */
+/** One thing that is wrong. Text fields may hold attacker text: render escaped. */
 export interface Finding {
   kind: ErrorKind;
   reason: Reason;
@@ -352,9 +326,7 @@ export class StellaError extends Error {
   }
 }
 
-/**
- * The order in which findings and bundles decide the exit code of a verification, the worst first.
- */
+/** The order in which findings and bundles decide the exit code of a verification. */
 const worstFirst: readonly ErrorKind[] = [
   "manifest",
   "signature",

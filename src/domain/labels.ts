@@ -90,10 +90,11 @@ export function statusClass(status: number): string {
 }
 
 /**
- * Results of a scheduled run: queued on time, queued late, or skipped because the previous one was
- * still running.
+ * A scheduled run: queued on time; queued late, after a downtime; or skipped, because the previous
+ * one still waited or ran.
  */
 export const scheduledRuns = ["queued", "late", "skipped"] as const;
+export type ScheduledRun = typeof scheduledRuns[number];
 
 /** Why a valid request was refused. */
 export const refusals = ["busy", "queue_full", "followers_full"] as const;

@@ -1,7 +1,4 @@
-/**
- * Writes the steps of an export to its timeline. A write error is reported and does not end the
- * export.
- */
+/** What is told about an export while it waits and runs: to its timeline, and to its followers. */
 import type { Feed } from "./feed.ts";
 import type { JobError, Outcome } from "./job.ts";
 import type { EventOf, Timeline } from "./timeline.ts";
@@ -29,80 +26,72 @@ export interface Watcher<Event> {
   ended(end: Outcome, seconds: number, at?: number): void;
 }
 
-/** Forwards everything to `watcher` and records each step in the timeline. */
-export function alsoInTimeline<Event extends { kind: string; stage?: string }>(
-  watcher: Watcher<Event>,
+interface AnyEvent {
+  kind: string;
+  stage?: string;
+  done?: number;
+  total?: number;
+}
+
+/** Passes everything on to each of `watchers`, in this order. */
+export function watchedBy<Event>(...watchers: Watcher<Event>[]): Watcher<Event> {
+  return {
+    queued: () => watchers.forEach((one) => one.queued()),
+    started: (attempt) => watchers.forEach((one) => one.started(attempt)),
+    deferred: (error, wait) => watchers.forEach((one) => one.deferred(error, wait)),
+    lost: () => watchers.forEach((one) => one.lost()),
+    onEvent: (event) => watchers.forEach((one) => one.onEvent(event)),
+    made: (...made) => watchers.forEach((one) => one.made(...made)),
+    ended: (...end) => watchers.forEach((one) => one.ended(...end)),
+  };
+}
+
+/** Records each step in the timeline. A write error is reported and does not end the export. */
+export function timelineWatcher(
   of: EventOf & { trigger?: string; actor?: string },
   timeline: Pick<Timeline, "add">,
   onFault: (error: unknown) => void,
-): Watcher<Event> {
-  const add = (stage: string, attributes: Record<string, unknown>) => {
+): Watcher<AnyEvent> {
+  const add = (stage: string, attributes: Record<string, unknown> = {}) => {
     try {
       timeline.add(of, stage, attributes);
     } catch (error) {
       onFault(error);
     }
   };
-  const { trigger, actor } = of;
-  const who = { ...(trigger && { trigger }), ...(actor && { actor }) };
   let last: string | undefined;
   return {
-    queued: () => (watcher.queued(), add("queued", who)),
-    started: (attempt) => (watcher.started(attempt), add("started", { attempt })),
+    queued: () => add("queued", { trigger: of.trigger, actor: of.actor }),
+    started: (attempt) => add("started", { attempt }),
     deferred: (error, wait) => {
-      watcher.deferred(error, wait);
       last = undefined;
       add("deferred", { error, seconds: wait / 1000 });
     },
-    lost: () => (watcher.lost(), add("lost", {})),
-    onEvent: (event) => {
-      watcher.onEvent(event);
-      const { kind, ...attributes } = event;
-      if (kind !== "progress") return add(kind, attributes);
+    lost: () => add("lost"),
+    onEvent: ({ kind, ...attributes }) => {
+      const { stage } = attributes;
+      if (kind !== "progress") add(kind, attributes);
       // Progress events repeat their stage; the first one is the step.
-      if (event.stage !== undefined && event.stage !== last) add(last = event.stage, {});
+      else if (stage !== undefined && stage !== last) add(last = stage);
     },
-    made: (bytes, artifacts, leftOut, emptyDirectoryCount) => {
-      watcher.made(bytes, artifacts, leftOut, emptyDirectoryCount);
-      add("made", {
-        bytes,
-        ...(artifacts === undefined ? {} : { artifacts }),
-        ...(leftOut === undefined ? {} : { leftOut }),
-        ...(emptyDirectoryCount === undefined ? {} : { emptyDirectoryCount }),
-      });
-    },
-    ended: (end, seconds, at) => {
-      watcher.ended(end, seconds, at);
-      const { state, bundleDigest, error } = end;
-      add(state, { seconds, ...(bundleDigest && { bundleDigest }), ...(error && { error }) });
-    },
+    made: (bytes, artifacts, leftOut, emptyDirectoryCount) =>
+      add("made", { bytes, artifacts, leftOut, emptyDirectoryCount }),
+    ended: ({ state, bundleDigest, error }, seconds) =>
+      add(state, { seconds, bundleDigest, error }),
   };
 }
 
-/** Forwards everything to `watcher`, then notifies the followers of the export. */
-export function alsoInFeed<Event extends { kind: string; stage?: string }>(
-  watcher: Watcher<Event>,
-  exportId: string,
-  feed: Feed,
-): Watcher<Event> {
-  const after = (told: () => void) => (told(), feed.notify(exportId));
+/** Notifies the followers of the export. */
+export function feedWatcher(exportId: string, feed: Feed): Watcher<AnyEvent> {
+  const changed = () => feed.notify(exportId);
   return {
-    queued: () => after(() => watcher.queued()),
-    started: (attempt) => after(() => watcher.started(attempt)),
-    deferred: (error, wait) => after(() => watcher.deferred(error, wait)),
-    lost: () => after(() => watcher.lost()),
-    onEvent: (event) => {
-      watcher.onEvent(event);
-      if (event.kind !== "progress") return feed.notify(exportId);
-      const { stage = "", done = 0, total = 0 } = event as
-        & { done?: number; total?: number }
-        & Event;
-      feed.progressed(exportId, { stage, done, total });
-    },
-    made: (...made) => after(() => watcher.made(...made)),
-    ended: (end, seconds, at) => {
-      watcher.ended(end, seconds, at);
-      feed.ended(exportId);
-    },
+    queued: changed,
+    started: changed,
+    deferred: changed,
+    lost: changed,
+    onEvent: ({ kind, stage = "", done = 0, total = 0 }) =>
+      kind === "progress" ? feed.progressed(exportId, { stage, done, total }) : changed(),
+    made: changed,
+    ended: () => feed.ended(exportId),
   };
 }

@@ -1,11 +1,9 @@
 /**
- * The main loop: runs up to `concurrency` jobs, renews the lease of each, and records each result
- * before its place is reused. No job can end the loop; writing to the database is retried until it
- * succeeds. Transient failures are retried later. A job that lost its lease is aborted: another
- * process runs it.
+ * The main loop: runs up to `concurrency` jobs, renews their leases, and records each result before
+ * its place is reused. No job can end the loop; writing to the database is retried until it
+ * succeeds. A job that lost its lease is aborted: another process runs it.
  */
 import { StellaError } from "../domain/errors.ts";
-import { backoff } from "./backoff.ts";
 import type { Job, JobError, Outcome } from "./job.ts";
 import { jobError } from "./job_error.ts";
 import { type JobQueue, maxAttempts } from "./job_queue.ts";
@@ -42,14 +40,13 @@ export interface LoopOptions {
   networkBound?: ReadonlySet<string>;
   /** Milliseconds between heartbeats, a third of the lease or less. */
   heartbeat?: number;
-  /**
-   * Milliseconds between polls of the queue without a call of `wake`, and before a failed write is
-   * retried.
-   */
+  /** Milliseconds between polls of the queue, and before a failed write is retried. */
   pause?: number;
   /** Milliseconds before the second try. */
   firstWait?: number;
 }
+
+const leaseLost = "The export was aborted: its lease was lost";
 
 /** A running job. */
 interface Running {
@@ -82,11 +79,7 @@ export class Loop {
     };
   }
 
-  start(): void {
-    this.wake();
-  }
-
-  /** There may be a new job, or a free place. */
+  /** To start, and when there may be a new job or a free place. */
   wake(): void {
     clearTimeout(this.#timer);
     if (this.#draining) return;
@@ -100,10 +93,7 @@ export class Loop {
     this.#running.get(id)?.cancel.abort(reason);
   }
 
-  /**
-   * Takes no new job, waits for running ones for at most `bound` milliseconds, then returns them to
-   * the queue.
-   */
+  /** Takes no new job; after `bound` milliseconds returns those that run to the queue. */
   async stop(bound: number): Promise<void> {
     this.#draining = true;
     clearTimeout(this.#timer);
@@ -169,7 +159,7 @@ export class Loop {
     const { work, heartbeat, isTransient, random, firstWait } = this.#options;
     const lost = new AbortController();
     const beat = setInterval(() => {
-      if (!this.#renewLease(job)) lost.abort(leaseLost());
+      if (!this.#renewLease(job)) lost.abort(new StellaError("lease_lost", leaseLost));
     }, heartbeat);
     try {
       const signals = [this.#stop.signal, cancelled, lost.signal];
@@ -197,10 +187,7 @@ export class Loop {
     }
   }
 
-  /**
-   * Retries until the write succeeds; unwritten if the service is shutting down first: the next
-   * start recovers the job.
-   */
+  /** Retries until the write succeeds; after a shutdown the next start recovers the job. */
   async #persist(write: () => boolean): Promise<"written" | "lost" | "unwritten"> {
     for (;;) {
       try {
@@ -214,6 +201,15 @@ export class Loop {
   }
 }
 
-function leaseLost(): StellaError {
-  return new StellaError("lease_lost", "The export was aborted: its lease was lost");
+/** Milliseconds; the longest wait between two tries. */
+const longestWait = 600_000;
+
+/**
+ * Milliseconds to wait after `tries` tries: four times as long after each. `random`, in [0, 1),
+ * spreads the second half: jobs that failed together, because a registry was down, must not all
+ * retry together.
+ */
+function backoff(tries: number, random: number, first: number): number {
+  const whole = Math.min(longestWait, first * 4 ** Math.max(0, tries - 1));
+  return Math.round(whole * (0.5 + random / 2));
 }

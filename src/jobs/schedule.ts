@@ -1,11 +1,11 @@
 /**
- * Schedules. The last run of each is in the database, so after a downtime one missed run is made up
- * for at startup, however many were missed. The idempotency key of the job is the due time: a
- * service that dies between queueing and recording queues the same job again, not another one. A
- * schedule removed from the configuration is forgotten at the next start; if it is added again it
- * starts anew.
+ * Schedules. The last run of each is in the database: after a downtime one missed run is made up
+ * for at startup, however many were missed. The due time is the job's idempotency key: a service
+ * that dies between queueing and recording queues the same job again. The run of a schedule that
+ * was removed from the configuration is forgotten at the next start.
  */
 import { Cron } from "croner";
+import type { ScheduledRun } from "../domain/labels.ts";
 import { isFinished, type Job } from "./job.ts";
 import type { JobQueue, NewJob } from "./job_queue.ts";
 
@@ -36,21 +36,12 @@ export interface ScheduleOptions {
   /** Milliseconds since 1970. */
   now(): number;
   onQueued(job: Job): void;
-  /**
-   * The next due time, and the time after which two runs are overdue, in milliseconds since 1970;
-   * undefined: never.
-   */
+  /** Milliseconds since 1970: the next due time, and from when on two runs are overdue. */
   onTimes?(profile: string, next: number | undefined, stale: number | undefined): void;
   /** Reports the result of a due run. */
-  onRun(schedule: Schedule, result: Run): void;
+  onRun(schedule: Schedule, result: ScheduledRun): void;
   onFault(error: unknown): void;
 }
-
-/**
- * `late` is queued too, for a time in a downtime; `skipped`: the previous run is still waiting or
- * running.
- */
-export type Run = "queued" | "late" | "skipped";
 
 /** Milliseconds between checks of the clock, even if nothing is due: it may have been set. */
 const maxSleep = 30_000;
@@ -126,10 +117,7 @@ function jobFor({ profile, tenant }: Schedule, due: number): NewJob {
   return { profile, tenant, request: {}, trigger: "schedule", idempotencyKey };
 }
 
-/**
- * The last `count` due times up to `now`, newest first. One second is added because croner excludes
- * `now`.
- */
+/** The last `count` due times up to `now`, newest first; croner excludes the time it is given. */
 function dueTimes({ cron, zone }: Schedule, now: number, count: number): number[] {
   const runs = cronOf(cron, zone).previousRuns(count, new Date(now + 1_000));
   return runs.map((one) => one.getTime());

@@ -37,8 +37,14 @@ export async function runInWorker<Job, Event, Result>(run: WorkerRun<Job, Event>
   const deno = { permissions: run.permissions ?? "inherit" };
   const worker = new Worker(run.url, { type: "module", name: "export", deno });
   const { promise, resolve, reject } = Promise.withResolvers<Result>();
-  const lost = timer(run.silenceTimeout ?? 300_000, () => reject(silent()));
-  const stuck = timer(run.stallTimeout, () => reject(stalled()));
+  const lost = timer(
+    run.silenceTimeout ?? 300_000,
+    () => reject(lostError("its worker stopped responding")),
+  );
+  const stuck = timer(
+    run.stallTimeout,
+    () => reject(lostError("it made no progress for too long")),
+  );
   const over = timer(run.gracePeriod ?? 2_000, () => reject(interrupted(run.signal)));
   const send = (message: ToWorker<Job>) => worker.postMessage(message);
   const cancel = () => {
@@ -57,7 +63,8 @@ export async function runInWorker<Job, Event, Result>(run: WorkerRun<Job, Event>
   };
   worker.onerror = (event) => {
     event.preventDefault();
-    reject(crashed(event.message));
+    const found = `The export was lost: its worker crashed: ${event.message}`;
+    reject(new StellaError("worker_crashed", found));
   };
   run.signal.addEventListener("abort", cancel);
   lost.restart();
@@ -97,20 +104,8 @@ function lostError(found: string): StellaError {
   });
 }
 
-function silent(): StellaError {
-  return lostError("its worker stopped responding");
-}
-
-function stalled(): StellaError {
-  return lostError("it made no progress for too long");
-}
-
 function interrupted({ reason }: AbortSignal): StellaError {
   return reason instanceof StellaError
     ? reason
     : new StellaError("interrupted", "The export was interrupted: the service is shutting down");
-}
-
-function crashed(message: string): StellaError {
-  return new StellaError("worker_crashed", `The export was lost: its worker crashed: ${message}`);
 }

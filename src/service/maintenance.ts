@@ -1,6 +1,7 @@
 /** Maintenance: scheduled exports, expired bundles, old jobs. */
-import { type Run, type Schedule, Scheduler } from "../jobs/schedule.ts";
+import { type Schedule, Scheduler } from "../jobs/schedule.ts";
 import { SqliteScheduleRuns } from "../jobs/sqlite/schedule_runs.ts";
+import type { ScheduledRun } from "../domain/labels.ts";
 import type { Job } from "../jobs/job.ts";
 import type { ServerDeps } from "../http/deps.ts";
 import type { ExportOutcome, MadeBundle, Orphans, Retention } from "../store/files/retention.ts";
@@ -150,7 +151,7 @@ export function createScheduler(
 }
 
 /** Event and message of the log line for irregular scheduled runs. */
-const outOfOrder: Partial<Record<Run, [event: string, body: string]>> = {
+const outOfOrder: Partial<Record<ScheduledRun, [event: string, body: string]>> = {
   late: ["schedule.late", "scheduled export queued late: the service was down when it was due"],
   skipped: ["schedule.skipped", "scheduled export skipped: the previous one has not ended"],
 };

@@ -3,7 +3,7 @@
  * policy, traces.
  */
 import { ascendingIds } from "../domain/uuid.ts";
-import { alsoInFeed, alsoInTimeline } from "../jobs/export_timeline.ts";
+import { feedWatcher, timelineWatcher, watchedBy } from "../jobs/export_timeline.ts";
 import { Feed } from "../jobs/feed.ts";
 import { takeLock } from "../jobs/sqlite/lock.ts";
 import { SqliteQueue } from "../jobs/sqlite/queue.ts";
@@ -72,7 +72,8 @@ export async function openResources(options: ServiceOptions, cleanup: Cleanup) {
     const who = { trigger, ...(actor === undefined ? {} : { actor }) };
     const of = { exportId, profile, tenant, ...who };
     const seen = new ExportWatch(of, { log, metrics, elapsed, trace, egress });
-    return alsoInFeed(alsoInTimeline(seen, of, timeline, onFault), exportId, feed);
+    const steps = timelineWatcher(of, timeline, onFault);
+    return watchedBy(seen, steps, feedWatcher(exportId, feed));
   };
   const audit = new Audit({ log, timeline, elapsed, onFault });
   const told = { audit, lock, log, onFault, metrics, traces, watch, egress, policy };

@@ -101,7 +101,7 @@ async function run(options: ServiceOptions, resources: ServiceResources, cleanup
   for (const job of givenUp) watch(job).ended({ ...job, state: "failed" }, 0);
   for (const job of cancelled) watch(job).ended({ state: "cancelled" }, 0);
   const url = await serve(options, resources, cleanup, { ...health, onQueued, onCancelled });
-  loop.start();
+  loop.wake();
   cleanup.push(() => loop.stop(drain));
   maintenance.start();
   cleanup.push(() => maintenance.stop());

@@ -41,7 +41,7 @@ class Bench {
       pause: 5,
       ...more,
     });
-    loop.start();
+    loop.wake();
     return loop;
   }
 

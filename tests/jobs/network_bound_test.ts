@@ -34,7 +34,7 @@ Deno.test("one more place exists for another profile while network-bound jobs ho
       return {};
     },
   });
-  loop.start();
+  loop.wake();
   await ends[near.length - 1]!.promise;
   const states = (of: string[]) => of.map((id) => queue.get(id)?.state);
   assert.deepEqual(states(near), ["succeeded", "succeeded"]);

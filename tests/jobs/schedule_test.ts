@@ -3,7 +3,8 @@ import { join } from "node:path";
 import type { Job } from "../../src/jobs/job.ts";
 import { SqliteQueue } from "../../src/jobs/sqlite/queue.ts";
 import { SqliteScheduleRuns } from "../../src/jobs/sqlite/schedule_runs.ts";
-import { type Run, type Schedule, Scheduler } from "../../src/jobs/schedule.ts";
+import type { ScheduledRun } from "../../src/domain/labels.ts";
+import { type Schedule, Scheduler } from "../../src/jobs/schedule.ts";
 
 const nightly: Schedule = { profile: "p", tenant: "lab", cron: "0 3 * * *", zone: "UTC" };
 
@@ -11,7 +12,7 @@ const nightly: Schedule = { profile: "p", tenant: "lab", cron: "0 3 * * *", zone
 class Bench {
   readonly directory = Deno.makeTempDirSync({ prefix: "stella-schedule-" });
   readonly queued: Job[] = [];
-  readonly runs: Run[] = [];
+  readonly runs: ScheduledRun[] = [];
   /** When the profile is due next, and since when two of its runs were. */
   times: (number | undefined)[] = [];
   now = 0;

@@ -4,8 +4,6 @@ import { isFinished, type Job, type JobError, type Outcome } from "../job.ts";
 import { jobOf } from "./job_row.ts";
 import {
   defaultLease,
-  type Figures,
-  type Filter,
   gaveUp,
   type JobQueue,
   keyReused,
@@ -16,45 +14,30 @@ import {
   type QueueOptions,
   type Recovered,
 } from "../job_queue.ts";
-import {
-  countByTenant,
-  figuresOf,
-  isFull,
-  jobsOf,
-  lastSuccessesOf,
-  madeOf,
-  nextReady,
-  tenantsReady,
-} from "./queue_reads.ts";
-import type { Database, Row, Value } from "./sql.ts";
+import { QueueReads } from "./queue_reads.ts";
+import type { Row, Value } from "./sql.ts";
 import { FairScheduler } from "../fair_scheduler.ts";
 
-export class SqliteQueue implements JobQueue {
-  readonly #db: Database;
+export class SqliteQueue extends QueueReads implements JobQueue {
   readonly #options: Required<Omit<QueueOptions, "onNew">>;
   readonly #turns = new FairScheduler();
 
   /** @throws StellaError usage; see `openDatabase` */
   constructor(path: string, { onNew, ...options }: QueueOptions) {
-    this.#db = openDatabase(path, onNew);
+    super(openDatabase(path, onNew));
     this.#options = { lease: defaultLease, ...options };
-  }
-
-  /** The database, for other tables in the same file. */
-  get database(): Database {
-    return this.#db;
   }
 
   enqueue(job: NewJob, max = Infinity): { job: Job; isNew: boolean } {
     const { tenant, profile, idempotencyKey: key = null, traceparent = null } = job;
     const { trigger = "api", actor = null } = job;
     const request = JSON.stringify(job.request);
-    return this.#db.write("Cannot queue the export", () => {
+    return this.database.write("Cannot queue the export", () => {
       const earlier = this.#earlier(tenant, key);
       if (earlier !== undefined) return { job: same(earlier, profile, request), isNew: false };
       this.#refuseFull(tenant, max);
       const [id, now] = [this.#options.newId(), this.#options.now()];
-      this.#db.run(
+      this.database.run(
         `INSERT INTO jobs (id, tenant, profile, request, idempotency_key, traceparent, created_at,
            queued_at, trigger, actor) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
         [id, tenant, profile, request, key, traceparent, now, now, trigger, actor],
@@ -63,25 +46,16 @@ export class SqliteQueue implements JobQueue {
     });
   }
 
-  get(id: string): Job | undefined {
-    const row = this.#db.one("SELECT * FROM jobs WHERE id = ?", [id]);
-    return row === undefined ? undefined : jobOf(row);
-  }
-
-  list(filter: Filter): Job[] {
-    return jobsOf(this.#db, filter);
-  }
-
   claim(
     held: ReadonlySet<string> = new Set(),
     passed: ReadonlySet<string> = new Set(),
   ): Job | undefined {
     const { now, lease } = this.#options;
-    return this.#db.writeLazily("Cannot lease a job", () => {
+    return this.database.writeLazily("Cannot lease a job", () => {
       this.#promote();
       const seq = this.#lapsed(held, passed) ?? this.#ready(passed);
       if (seq === undefined) return undefined;
-      const row = this.#db.one(
+      const row = this.database.one(
         `UPDATE jobs SET state = 'running', attempt = attempt + 1, tries = tries + 1,
            lease_until = ?, started_at = coalesce(started_at, ?) WHERE seq = ? RETURNING *`,
         [now() + lease, now(), seq],
@@ -94,10 +68,8 @@ export class SqliteQueue implements JobQueue {
 
   heartbeat(job: Job): boolean {
     const until = this.#options.now() + this.#options.lease;
-    return this.#db.writeLazily(
-      "Cannot renew the lease",
-      () => this.#set(job, "lease_until = ?", [until]),
-    );
+    const renew = () => this.#set(job, "lease_until = ?", [until]);
+    return this.database.writeLazily("Cannot renew the lease", renew);
   }
 
   finish(job: Job, outcome: Outcome): boolean {
@@ -105,14 +77,14 @@ export class SqliteQueue implements JobQueue {
     const error = outcome.error === undefined ? null : JSON.stringify(outcome.error);
     const stored = state === "succeeded" && sameAs === null ? nextStored : "0";
     const now = this.#options.now();
-    return this.#db.write("Cannot write the state of the export", () => {
+    return this.database.write("Cannot write the state of the export", () => {
       const isOurs = this.#set(
         job,
         `state = ?, stored = ${stored}, finished_at = ?, bundle_digest = ?, bytes = ?, files = ?,
            same_as = ?, error = ?, lease_until = NULL, cancelling = 0`,
         [state, now, bundleDigest, bytes, files, sameAs, error],
       );
-      if (isOurs) this.#db.run("UPDATE jobs SET confirmed_at = ? WHERE id = ?", [now, sameAs]);
+      if (isOurs) this.database.run("UPDATE jobs SET confirmed_at = ? WHERE id = ?", [now, sameAs]);
       return isOurs;
     });
   }
@@ -130,9 +102,9 @@ export class SqliteQueue implements JobQueue {
   }
 
   cancel(id: string): Job | undefined {
-    return this.#db.write("Cannot cancel the export", () => {
-      this.#db.run("UPDATE jobs SET cancelling = 1 WHERE id = ? AND state = 'running'", [id]);
-      this.#db.run(
+    return this.database.write("Cannot cancel the export", () => {
+      this.database.run("UPDATE jobs SET cancelling = 1 WHERE id = ? AND state = 'running'", [id]);
+      this.database.run(
         `UPDATE jobs SET state = 'cancelled', finished_at = ?, not_before = 0, error = NULL
          WHERE id = ? AND state = 'queued'`,
         [this.#options.now(), id],
@@ -142,12 +114,12 @@ export class SqliteQueue implements JobQueue {
   }
 
   retry(id: string, max = Infinity): Job | undefined {
-    return this.#db.write("Cannot queue the export again", () => {
+    return this.database.write("Cannot queue the export again", () => {
       const job = this.get(id);
       if (job?.state === "failed" || job?.state === "cancelled") {
         this.#refuseFull(job.tenant, max);
       }
-      this.#db.run(
+      this.database.run(
         `UPDATE jobs SET state = 'queued', tries = 0, queued_at = ?, started_at = NULL,
            finished_at = NULL, error = NULL, not_before = 0
          WHERE id = ? AND state IN ('failed', 'cancelled')`,
@@ -160,25 +132,19 @@ export class SqliteQueue implements JobQueue {
   remove(id: string): boolean {
     const job = this.get(id);
     if (job === undefined || !isFinished(job)) return false;
-    return this.#db.write(
-      "Cannot remove the export",
-      () => this.#db.run("DELETE FROM jobs WHERE id = ?", [id]) === 1,
-    );
-  }
-
-  made(profile: string): Job[] {
-    return madeOf(this.#db, profile);
+    const remove = () => this.database.run("DELETE FROM jobs WHERE id = ?", [id]) === 1;
+    return this.database.write("Cannot remove the export", remove);
   }
 
   bundlesRemoved(ids: readonly string[]): void {
-    this.#db.write("Cannot record that bundles were removed", () => {
-      for (const id of ids) this.#db.run("UPDATE jobs SET stored = 0 WHERE id = ?", [id]);
+    this.database.write("Cannot record that bundles were removed", () => {
+      for (const id of ids) this.database.run("UPDATE jobs SET stored = 0 WHERE id = ?", [id]);
     });
   }
 
   prune(before: number, max: number): Job[] {
-    return this.#db.write("Cannot remove old exports", () =>
-      this.#db.all(
+    return this.database.write("Cannot remove old exports", () =>
+      this.database.all(
         `DELETE FROM jobs WHERE seq IN (SELECT seq FROM jobs
            WHERE finished_at < ? AND stored = 0
            ORDER BY finished_at LIMIT ?) RETURNING *`,
@@ -189,12 +155,12 @@ export class SqliteQueue implements JobQueue {
   recover(): Recovered {
     const { now } = this.#options;
     const change = (set: string, values: Value[], where = "true", more: Value[] = []) =>
-      this.#db.all(
+      this.database.all(
         `UPDATE jobs SET ${set}, lease_until = NULL, cancelling = 0
          WHERE state = 'running' AND ${where} RETURNING *`,
         [...values, ...more],
       ).map(jobOf);
-    return this.#db.write("Cannot recover the queue", () => ({
+    return this.database.write("Cannot recover the queue", () => ({
       cancelled: change("state = 'cancelled', finished_at = ?", [now()], "cancelling = 1"),
       givenUp: change(
         "state = 'failed', finished_at = ?, error = ?",
@@ -206,31 +172,23 @@ export class SqliteQueue implements JobQueue {
     }));
   }
 
-  figures(): Figures {
-    return figuresOf(this.#db);
-  }
-
-  lastSuccesses(): Map<string, number> {
-    return lastSuccessesOf(this.#db);
-  }
-
   /** Takes and releases the write lock. */
   probe(): void {
-    this.#db.write("Cannot write to the database", () => undefined);
+    this.database.write("Cannot write to the database", () => undefined);
   }
 
   close(): void {
-    this.#db.close();
+    this.database.close();
   }
 
   #refuseFull(tenant: string, max: number): void {
-    if (isFull(this.#db, tenant, max)) throw queueFull(max);
+    if (this.isFull(tenant, max)) throw queueFull(max);
   }
 
   /** Jobs that have waited long enough return to their old position. */
   #promote(): void {
     const now = this.#options.now();
-    this.#db.run(
+    this.database.run(
       `UPDATE jobs INDEXED BY jobs_later SET not_before = 0 WHERE state = 'queued' AND not_before > 0
          AND (not_before <= ? OR not_before > ?)`,
       [now, now + maxWait],
@@ -240,7 +198,7 @@ export class SqliteQueue implements JobQueue {
   /** A lease longer than any granted one is from before the clock was set back. */
   #lapsed(held: ReadonlySet<string>, passed: ReadonlySet<string>): Value | undefined {
     const { now, lease } = this.#options;
-    const rows = this.#db.all(
+    const rows = this.database.all(
       `SELECT id, profile, seq FROM jobs WHERE state = 'running' AND (lease_until <= ? OR lease_until > ?)
        ORDER BY seq`,
       [now(), now() + lease],
@@ -251,28 +209,24 @@ export class SqliteQueue implements JobQueue {
   }
 
   #ready(passed: ReadonlySet<string>): Value | undefined {
-    const tenant = this.#turns.next(tenantsReady(this.#db, passed), countByTenant(this.#db));
-    return tenant === undefined ? undefined : nextReady(this.#db, tenant, passed);
+    const tenant = this.#turns.next(this.tenantsReady(passed), this.runningByTenant());
+    return tenant === undefined ? undefined : this.nextReady(tenant, passed);
   }
 
   #earlier(tenant: string, key: string | null): Row | undefined {
     if (key === null) return undefined;
-    return this.#db.one("SELECT * FROM jobs WHERE tenant = ? AND idempotency_key = ?", [
-      tenant,
-      key,
-    ]);
+    const sql = "SELECT * FROM jobs WHERE tenant = ? AND idempotency_key = ?";
+    return this.database.one(sql, [tenant, key]);
   }
 
   #change(job: Job, set: string, values: Value[]): boolean {
-    return this.#db.write(
-      "Cannot write the state of the export",
-      () => this.#set(job, set, values),
-    );
+    const change = () => this.#set(job, set, values);
+    return this.database.write("Cannot write the state of the export", change);
   }
 
   #set(job: Job, set: string, values: Value[]): boolean {
     const sql = `UPDATE jobs SET ${set} WHERE id = ? AND state = 'running' AND attempt = ?`;
-    return this.#db.run(sql, [...values, job.id, job.attempt]) === 1;
+    return this.database.run(sql, [...values, job.id, job.attempt]) === 1;
   }
 }
 

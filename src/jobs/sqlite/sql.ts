@@ -1,7 +1,4 @@
-/**
- * A thin wrapper of node:sqlite: prepared statements by text, transactions, and errors that name
- * the action.
- */
+/** node:sqlite with prepared statements by text, transactions, and errors that name the action. */
 import type { DatabaseSync, SQLInputValue, StatementSync } from "node:sqlite";
 import {
   type ErrorKind,
@@ -41,9 +38,8 @@ export class Database {
   }
 
   /**
-   * The value of `PRAGMA text`. All rows are read, because `get` stops after the first one:
-   * `journal_mode = wal` would then report wal, fail to sync, and keep another mode silently
-   * (tested).
+   * The value of `PRAGMA text`. All rows are read: after the first one only, `journal_mode = wal`
+   * would report wal, fail to sync, and keep another mode silently (tested).
    */
   pragma(text: string): unknown {
     return Object.values(this.#db.prepare(`PRAGMA ${text}`).all()[0] ?? {})[0];
@@ -55,7 +51,16 @@ export class Database {
    * StellaError of `body` unchanged
    */
   write<T>(action: string, body: () => T): T {
-    return this.#write(action, body);
+    try {
+      this.run("BEGIN IMMEDIATE");
+      const result = body();
+      this.run("COMMIT");
+      return result;
+    } catch (error) {
+      // After some errors (disk full) SQLite has rolled back already.
+      if (this.#db.isTransaction) this.run("ROLLBACK");
+      throw error instanceof StellaError ? error : databaseError(action, error);
+    }
   }
 
   /**
@@ -66,22 +71,9 @@ export class Database {
   writeLazily<T>(action: string, body: () => T): T {
     this.run("PRAGMA synchronous = NORMAL");
     try {
-      return this.#write(action, body);
+      return this.write(action, body);
     } finally {
       this.run("PRAGMA synchronous = FULL");
-    }
-  }
-
-  #write<T>(action: string, body: () => T): T {
-    try {
-      this.run("BEGIN IMMEDIATE");
-      const result = body();
-      this.run("COMMIT");
-      return result;
-    } catch (error) {
-      // After some errors (disk full) SQLite has rolled back already.
-      if (this.#db.isTransaction) this.run("ROLLBACK");
-      throw error instanceof StellaError ? error : databaseError(action, error);
     }
   }
 
@@ -97,10 +89,7 @@ export class Database {
   }
 }
 
-/**
- * Result codes of SQLite (sqlite.org/rescode.html) that are not defects of stella. Extended codes
- * have these in their low byte.
- */
+/** Result codes that are no defects of stella (sqlite.org/rescode.html): the low byte. */
 const reasonsOfCodes: Readonly<Record<number, Reason>> = {
   5: "database_locked",
   6: "database_locked",

@@ -1,6 +1,6 @@
 /** Stores the timeline in the service's database. */
 import type { EventOf, Timeline, TimelineEvent, TimelineFilter } from "../timeline.ts";
-import type { Database, Row, Value } from "./sql.ts";
+import type { Database, Row } from "./sql.ts";
 import { ascendingIds, uuidV7 } from "../../domain/uuid.ts";
 
 export interface TimelineOptions {
@@ -28,22 +28,13 @@ export class SqliteTimeline implements Timeline {
 
   add(of: EventOf, stage: string, attributes: Record<string, unknown> = {}): TimelineEvent {
     const { exportId, tenant, profile } = of;
-    const event = {
-      id: this.#newId(),
-      time: this.options.now(),
-      exportId,
-      tenant,
-      profile,
-      stage,
-      attributes,
-    };
-    const values = [...Object.values({ ...event, attributes: JSON.stringify(attributes) })];
-    this.db.writeLazily(
-      "Cannot write the timeline",
-      () => this.db.run("INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?)", values as Value[]),
-    );
+    const [id, time] = [this.#newId(), this.options.now()];
+    const values = [id, time, exportId, tenant, profile, stage, JSON.stringify(attributes)];
+    this.db.writeLazily("Cannot write the timeline", () => {
+      this.db.run("INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?)", values);
+    });
     if (++this.#added % pruneEvery === 0) this.prune();
-    return event;
+    return { id, time, exportId, tenant, profile, stage, attributes };
   }
 
   get(id: string, tenant: string): TimelineEvent | undefined {
@@ -51,8 +42,7 @@ export class SqliteTimeline implements Timeline {
     return row === undefined ? undefined : eventOf(row);
   }
 
-  list({ tenant, limit, first = "oldest", ...filter }: TimelineFilter): TimelineEvent[] {
-    const { exportId, after = "", before } = filter;
+  list({ tenant, limit, first, exportId, after = "", before }: TimelineFilter): TimelineEvent[] {
     const terms = ["tenant = ?", "id > ?"];
     const values = [tenant, after];
     const add = (term: string, value: string | undefined) => {
@@ -62,7 +52,7 @@ export class SqliteTimeline implements Timeline {
     };
     add("export_id = ?", exportId);
     add("id < ?", before);
-    const order = first === "oldest" ? "ASC" : "DESC";
+    const order = first === "newest" ? "DESC" : "ASC";
     const sql = `SELECT * FROM events WHERE ${terms.join(" AND ")} ORDER BY id ${order} LIMIT ?`;
     return this.db.all(sql, [...values, limit]).map(eventOf);
   }

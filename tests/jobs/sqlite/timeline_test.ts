@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { openDatabase } from "../../../src/jobs/sqlite/database.ts";
-import { alsoInTimeline } from "../../../src/jobs/export_timeline.ts";
+import { timelineWatcher, watchedBy } from "../../../src/jobs/export_timeline.ts";
 import type { Database } from "../../../src/jobs/sqlite/sql.ts";
 import { SqliteTimeline } from "../../../src/jobs/sqlite/timeline.ts";
 
@@ -106,7 +106,7 @@ Deno.test("events are gone after their time and no earlier", () => {
 Deno.test("an export writes each of its steps once, and passes all that it is told on", () => {
   using bench = new Bench();
   const told: string[] = [];
-  const watcher = alsoInTimeline(
+  const watcher = watchedBy(
     {
       queued: () => void told.push("queued"),
       started: () => void told.push("started"),
@@ -116,9 +116,11 @@ Deno.test("an export writes each of its steps once, and passes all that it is to
       made: () => void told.push("made"),
       ended: () => void told.push("ended"),
     },
-    { ...a, trigger: "cli", actor: "ci" },
-    bench.timeline,
-    (error) => assert.fail(String(error)),
+    timelineWatcher(
+      { ...a, trigger: "cli", actor: "ci" },
+      bench.timeline,
+      (error) => assert.fail(String(error)),
+    ),
   );
   watcher.queued();
   watcher.started(1);
@@ -151,7 +153,8 @@ Deno.test("a timeline that cannot be written is a fault and does not end the exp
     },
   };
   let queued = 0;
-  const watcher = alsoInTimeline(
+  const watcher = watchedBy(
+    timelineWatcher(a, broken, (error) => faults.push(error)),
     {
       queued: () => void queued++,
       started() {},
@@ -161,9 +164,6 @@ Deno.test("a timeline that cannot be written is a fault and does not end the exp
       made() {},
       ended() {},
     },
-    a,
-    broken,
-    (error) => faults.push(error),
   );
   watcher.queued();
   assert.equal(queued, 1);
