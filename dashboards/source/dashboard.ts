@@ -68,10 +68,7 @@ function placed(rows: DashboardSource["rows"]): Panel[] {
   });
 }
 
-/**
- * A multiple choice of label values. "All" is `.+`, because `.*` would also match series without
- * the label.
- */
+/** A choice of label values. "All" is `.+`: `.*` also matches series without the label. */
 function choice(name: string, label: string, query: string, chosen?: string): Variable {
   return {
     type: "query",

@@ -1,7 +1,4 @@
-/**
- * The part of Grafana's dashboard JSON (schema version 39: Grafana 10.4 and later) that our
- * dashboards use.
- */
+/** The part of Grafana's dashboard JSON (schema version 39, Grafana 10.4) that is used here. */
 
 /** Data sources are variables, so that a file can be imported wherever they have other names. */
 export const prometheus = { type: "prometheus", uid: "${datasource}" } as const;

@@ -34,10 +34,7 @@ export interface Asset {
   kind: AssetKind;
 }
 
-/**
- * All assets, sorted by the bytes of the path; the same for each run of a build. They are the
- * payload of `kit`.
- */
+/** All assets, sorted by the bytes of the path: the payload of `kit`, the same for each run. */
 export function assets(): Asset[] {
   const { version, commit, form } = build();
   const name = form === "compiled" ? "denort" : "deno";

@@ -77,9 +77,7 @@ export function renderSbom(lock: string, built: Built): string {
   return `${JSON.stringify(document, null, 2)}\n`;
 }
 
-/**
- * Keys of the npm packages that the program imports: `npm:NAME@REQUIREMENT` to the chosen version.
- */
+/** Keys of the npm packages that the program imports: NAME@REQUIREMENT to the chosen version. */
 function rootsOf(specifiers: Record<string, string>): string[] {
   return Object.entries(specifiers).flatMap(([specifier, version]) => {
     const name = /^npm:(@?[^@]+)@/.exec(specifier)?.[1];

@@ -43,10 +43,7 @@ export interface SelfCheck {
   found: string;
 }
 
-/**
- * The first part of the trailer, followed by the digest of all bytes up to its end, and the magic
- * number.
- */
+/** The first part of the trailer; digest of all bytes up to its end and magic number follow. */
 export function encodePlaces(places: Places): Buffer {
   const bytes = Buffer.alloc(placesLength);
   const { imageOffset, imageSize, scriptOffset, scriptSize } = places;

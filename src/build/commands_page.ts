@@ -1,7 +1,4 @@
-/**
- * Generates the page of the manual that lists all commands, src/docs/commands.md, from their
- * declarations.
- */
+/** Generates src/docs/commands.md from the declarations of the commands. */
 import { type Command, commonOptions, type Options } from "../cli/command.ts";
 import { argumentRows, exitCodesText, optionRows, type Row, type Subject } from "../cli/help.ts";
 import { argumentText } from "../cli/parse.ts";

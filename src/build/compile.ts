@@ -1,6 +1,4 @@
-/**
- * `deno task build`: dist/stella by `deno compile`, with the permissions of config/permissions.ts.
- */
+/** `deno task build`: dist/stella by `deno compile`, limited by config/permissions.ts. */
 import { engineFlags, permissionFlags, unstableFlags } from "../config/permissions.ts";
 import { StellaError } from "../domain/errors.ts";
 import { assertDeno, assertDenort } from "./denort.ts";

@@ -12,10 +12,7 @@ import {
 } from "../config/permissions.ts";
 import { StellaError } from "../domain/errors.ts";
 
-/**
- * The arguments of Deno before the script's path; the user's arguments follow it and mean nothing
- * to Deno.
- */
+/** Deno's arguments before the script's path; those of the user follow it. */
 export const launcherArguments: readonly string[] = [
   "run",
   "--quiet",
@@ -29,10 +26,7 @@ export const launcherArguments: readonly string[] = [
   ...permissionFlags(),
 ];
 
-/**
- * Variables in which the launcher passes the program's path, and HOME; outside values are never
- * passed on.
- */
+/** Variables in which the launcher passes the program's path, and HOME; never outside values. */
 const selfName = "STELLA_SELF";
 const homeName = "STELLA_HOME";
 

@@ -31,9 +31,7 @@ export function writeNew(path: string, content: Uint8Array | string, mode: numbe
   appendNew(path, mode, (write) => write(bytes));
 }
 
-/**
- * Like writeNew, for content in pieces. @throws StellaError io, usage; and the errors of `fill`
- */
+/** Like writeNew, for content in pieces. @throws StellaError io, usage; and the errors of `fill` */
 export function appendNew(
   path: string,
   mode: number,
@@ -90,10 +88,7 @@ export function syncDirectory(directory: string): void {
   }
 }
 
-/**
- * Some file systems (vfat over FUSE, network shares) cannot sync a directory; nothing is lost by
- * that.
- */
+/** vfat over FUSE and network shares cannot sync a directory; nothing is lost by that. */
 export function isUnsupportedSync(error: unknown): boolean {
   return ["EINVAL", "ENOTSUP"].includes(errnoOf(error));
 }

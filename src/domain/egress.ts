@@ -16,9 +16,7 @@ export interface EgressConfig {
   allow: readonly string[];
 }
 
-/**
- * Throws if `hostname:port` is not allowed. The hostname is as URL gives it, IPv6 without brackets.
- */
+/** Throws if `hostname:port` is not allowed; the hostname as in URL, IPv6 without brackets. */
 export type EgressPolicy = (hostname: string, port: number) => void;
 
 interface Rule {

@@ -9,9 +9,7 @@ export type ExportEvent =
   | { kind: "progress"; stage: Stage; done: number; total: number }
   /** One manifest became visible, in the store or in a directory, or did not. */
   | { kind: "published"; result: PublishResult }
-  /**
-   * The whole push to one registry, failed ones too; `registry` is its name in the configuration.
-   */
+  /** A push to one registry, failed or not; `registry` is its name in the configuration. */
   | { kind: "pushed"; registry: string; result: PushResult; seconds: number }
   /** The bundle is whole and signed; from then on it is known by its digest. */
   | { kind: "signed"; bundleDigest: string }

@@ -75,9 +75,7 @@ export function uncaughtIoError(thrown: unknown): StellaError | undefined {
   return named === undefined ? undefined : ioError("Cannot use", named, thrown);
 }
 
-/**
- * Deno opens nothing below /dev (which /dev/shm is too), /proc and /sys without all permissions.
- */
+/** Deno opens nothing below /dev, with /dev/shm, /proc and /sys without all permissions. */
 function isReserved(thrown: unknown): boolean {
   return thrown instanceof Deno.errors.NotCapable &&
     /^\/(dev|proc|sys)(\/|$)/.test(pathIn(thrown) ?? "");

@@ -26,10 +26,7 @@ export type PublishResult = typeof publishResults[number];
 export const verificationResults = ["success", "failed"] as const;
 export type VerificationResult = typeof verificationResults[number];
 
-/**
- * Reasons that nothing raises yet are exported as 0, so that their first increase is seen; see
- * laterFailures.
- */
+/** All are exported from the start, as 0, so that the first increase of each is seen. */
 export const attestationFailures = [
   "signature_invalid",
   "key_unknown",

@@ -34,10 +34,7 @@ export function comparePaths(a: string, b: string): number {
 const harmless = /^(?:[\w-](?:[\w.-]*[\w-])?\/)*[\w-](?:[\w.-]*[\w-])?$/;
 const perhapsDevice = /(?:^|\/)(?:con|prn|aux|nul|com|lpt)/i;
 
-/**
- * Why `path` is not a valid payload path, or undefined. Order and case collisions are checked by
- * the caller.
- */
+/** Why `path` is no valid payload path, or undefined. Order and case are checked by the caller. */
 export function pathFault(path: string): string | undefined {
   if (
     path.length < maxPartBytes && harmless.test(path) && !perhapsDevice.test(path) && path !== "-"

@@ -48,10 +48,7 @@ export function parseReference(text: string): Reference {
   );
 }
 
-/**
- * The registry of a reference: https, or plain http if it is allowed or on loopback, unless a CA is
- * configured.
- */
+/** https, or plain http if it is allowed, or on loopback without a configured CA. */
 export function endpointOf(
   reference: Reference,
   options: { plainHttp?: boolean; ca?: boolean } = {},
@@ -164,10 +161,7 @@ function repositoryFault(repository: string): string {
   return `the repository ${shown(repository)} is not allowed${upper}`;
 }
 
-/**
- * Also refuses spellings such as 127.1 or 0x7f.1, which a URL parser turns into another host than a
- * person reads.
- */
+/** Also refuses 127.1 or 0x7f.1, which a URL parser turns into another host than a person reads. */
 function hostFault(authority: string): string | undefined {
   if (authority === "") return "there is no host";
   const url = hostPattern.test(authority) ? URL.parse(`http://${authority}`) : null;

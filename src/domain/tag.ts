@@ -1,7 +1,4 @@
-/**
- * Tags of exported bundles in a registry: a template with `{created}`, `{profile}`, `{tenant}` and
- * `{digest}`.
- */
+/** Tags of bundles in a registry: a template with {created}, {profile}, {tenant}, {digest}. */
 import { isTag } from "./reference.ts";
 
 const placeholders = ["created", "profile", "tenant", "digest"] as const;

@@ -1,7 +1,4 @@
-/**
- * The timestamp of a bundle, `created`: whole seconds, UTC, within the range of tar, zip and FAT
- * (1980 to 2107).
- */
+/** `created` of a bundle: whole seconds, UTC, in the range of tar, zip and FAT (1980 to 2107). */
 
 export const earliestCreated = Date.UTC(1980, 0, 1) / 1000;
 export const latestCreated = Date.UTC(2108, 0, 1) / 1000 - 1;

@@ -1,6 +1,4 @@
-/**
- * Chooses the next tenant: the one with the fewest running jobs, then the one served longest ago.
- */
+/** Chooses the tenant with the fewest running jobs, then the one served longest ago. */
 
 export class FairScheduler {
   /** Tenant to the number of jobs served when it was last served. */

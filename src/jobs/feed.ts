@@ -62,10 +62,7 @@ export class Feed {
     return this.#progress.get(exportId);
   }
 
-  /**
-   * Resolves if the version is no longer `count`, at the next change, or after `bound`
-   * milliseconds.
-   */
+  /** Resolves unless the version is `count`, at the next change, or after `bound` milliseconds. */
   async waitForChange(exportId: string, count: number, bound: number): Promise<void> {
     if (this.versionOf(exportId) !== count) return;
     const { promise, resolve } = Promise.withResolvers<void>();

@@ -69,10 +69,7 @@ function shortened(finding: Finding): FindingRecord {
   };
 }
 
-/**
- * A file is named relative to its source; of a source itself, or another local path, only the last
- * part remains.
- */
+/** A file is named relative to its source; any other local path by its last part. */
 function withoutPlace(finding: Finding): Finding {
   const { path, found } = finding;
   const name = path === undefined || !isAbsolute(path) ? "" : basename(path);

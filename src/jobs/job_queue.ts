@@ -87,15 +87,11 @@ export interface JobQueue {
    * its own, and the job with that id is confirmed.
    */
   finish(job: Job, outcome: Outcome): boolean;
-  /**
-   * Returns a job to the queue as if this attempt had not happened: the service is shutting down.
-   */
+  /** Returns a job as if this attempt had not happened: the service is shutting down. */
   release(job: Job): boolean;
   /** Returns a failed job to the queue, to be retried after `wait` milliseconds. */
   defer(job: Job, error: JobError, wait: number): boolean;
-  /**
-   * Cancels a waiting job, marks a running one, and leaves an ended one unchanged; returns the job.
-   */
+  /** Cancels a waiting job, marks a running one, leaves an ended one; returns the job. */
   cancel(id: string): Job | undefined;
   /**
    * Queues a failed or cancelled job again and leaves all others unchanged; returns the job.
@@ -123,16 +119,10 @@ export interface JobQueue {
   close(): void;
 }
 
-/**
- * Number of starts after which a job is given up: it ended the service each time, or its failures
- * were transient.
- */
+/** Starts after which a job is given up: each ended the service or failed transiently. */
 export const maxAttempts = 3;
 
-/**
- * Milliseconds; the longest wait. A later time stems from before the clock was set back, so the job
- * is due.
- */
+/** Milliseconds. A later time is from before the clock was set back: the job is due. */
 export const maxWait = 3_600_000;
 
 export const defaultLease = 60_000;

@@ -1,7 +1,4 @@
-/**
- * The worker's side: takes one job, runs it, and reports the result. Small, because every job loads
- * it again.
- */
+/** The worker's side: runs one job. Small, because every job loads it again. */
 import { failureOf, StellaError } from "../domain/errors.ts";
 import type { FromWorker, ToWorker } from "./worker_protocol.ts";
 

@@ -123,10 +123,7 @@ function keptName(path: string, schema: number): string {
   return `${path}.schema${schema}`;
 }
 
-/**
- * VACUUM INTO needs an empty or absent file; an earlier copy is from a start that was interrupted
- * after this.
- */
+/** VACUUM INTO needs a new file; an earlier copy is from a start that was interrupted. */
 function keep(db: Database, copy: string): void {
   rmSync(copy, { force: true });
   openPrivate(copy, "wx");

@@ -1,7 +1,4 @@
-/**
- * Locks the state directory for one service: an exclusive flock, which the kernel releases when the
- * process ends.
- */
+/** Locks the state directory: an exclusive flock, which ends with the process. */
 import { lstatSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { StellaError } from "../../domain/errors.ts";
@@ -36,10 +33,7 @@ export async function takeLock(state: string): Promise<Lock> {
 /** Everything that a service creates in its state directory. */
 const made = ["lock", "stella.db", "stella.db-wal", "stella.db-shm", "keys", "store", "tmp"];
 
-/**
- * Through a planted link the service could truncate, fill or sign with a file chosen by somebody
- * else.
- */
+/** Through a planted link the service could truncate, fill or sign with a foreign file. */
 function refuseLinks(state: string): void {
   for (const path of made.map((name) => join(state, name))) {
     if (!lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink()) continue;

@@ -1,7 +1,4 @@
-/**
- * Encodes the header of a file in an archive, 512 bytes: POSIX.1-2017, pax, "ustar Interchange
- * Format".
- */
+/** Encodes the header of a file, 512 bytes: POSIX.1-2017, pax, "ustar Interchange Format". */
 
 /** A byte array with its own ArrayBuffer, in any TypeScript version. */
 export type Uint8Array_ = ReturnType<Uint8Array["slice"]>;
@@ -18,10 +15,7 @@ export interface TarStreamInput {
   type: "file";
   /** Relative to the archive's root. */
   path: string;
-  /**
-   * Bytes, below 64 GiB; from 8 GiB on the field has twelve digits without a terminator, as in the
-   * package.
-   */
+  /** Bytes, below 64 GiB; from 8 GiB on the field has twelve digits without a terminator. */
   size: number;
   readable: ReadableStream<Uint8Array>;
   options?: TarStreamOptions;
@@ -52,9 +46,7 @@ export function toHeader({ path, size, options = {} }: TarStreamInput): Uint8Arr
   return block;
 }
 
-/**
- * The whole path as name, or split at the leftmost slash that leaves a name of at most 99 bytes.
- */
+/** As name, or split at the leftmost slash that leaves a name of at most 99 bytes. */
 function splitPath(path: Uint8Array_): { prefix: Uint8Array_; name: Uint8Array_ } {
   if (path.length <= nameLength) return { prefix: new Uint8Array(0), name: path };
   const slash = path.indexOf(0x2f, path.length - nameLength);
