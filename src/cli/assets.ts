@@ -31,10 +31,7 @@ interface WriteOptions {
   grafanaUrl: string | undefined;
 }
 
-/**
- * @throws StellaError usage for an invalid address; conflict if a link or a directory is in the
- * way; io
- */
+/** @throws StellaError usage; conflict if a link or a directory is in the way; io */
 export async function writeAssets(
   directory: string,
   options: WriteOptions,

@@ -1,17 +1,13 @@
 /**
- * Keeps the verification of a bundle close behind its upload: both share a thread, and a
- * verification that runs ahead starves the upload. Behind it, the bytes are still in memory, and
- * the time between two pieces is enough.
+ * Keeps the verification of a bundle close behind its upload, while its bytes are still in memory:
+ * both share a thread, and a verification that runs ahead starves the upload.
  */
 import { readerOf } from "./event_loop.ts";
 import { type BundleSource, type ByteReader, withOpen } from "../bundle/source.ts";
 
 /** Bytes that may be read ahead: a few chunks, or the workers of the verification would idle. */
 const maxReadAhead = 16 * 1024 * 1024;
-/**
- * Bytes that a connection buffers: once they are sent the registry has work, whatever this thread
- * does next.
- */
+/** Bytes that a connection buffers: once they are sent, the registry has work. */
 const startBytes = 4 * 1024 * 1024;
 
 export class Backpressure {
@@ -20,10 +16,7 @@ export class Backpressure {
   #wake = Promise.withResolvers<void>();
   readonly #started = Promise.withResolvers<void>();
 
-  /**
-   * Resolves once the first bytes were sent: starting the workers of the verification takes this
-   * thread as long as a dozen megabytes.
-   */
+  /** Resolves once the first bytes were sent: starting workers blocks the thread for a while. */
   get started(): Promise<void> {
     return this.#started.promise;
   }

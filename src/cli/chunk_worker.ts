@@ -1,8 +1,4 @@
-/**
- * Workers for chunks: this program again. With no permissions at all, unless they have to open
- * files by themselves; then they may
- * read and nothing else.
- */
+/** Workers for chunks: this program again, with no permission but, if they open files, reading. */
 import type { ChunkPool } from "../bundle/chunk_pool.ts";
 import { workerPool } from "../bundle/chunk_workers.ts";
 import { interrupted } from "./event_loop.ts";

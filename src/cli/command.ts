@@ -1,7 +1,6 @@
 /**
- * Definition of a command. A command is declared once, in its own file in commands/: parsing, help,
- * permissions, completions and the command reference follow from the declaration. It is cheap to
- * load; `run` imports the modules that do the work.
+ * Definition of a command: parsing, help, permissions, completions and the command reference follow
+ * from its declaration in commands/. That is cheap to load; `run` imports what does the work.
  */
 import { StellaError } from "../domain/errors.ts";
 import type { Permission } from "../domain/permissions.ts";

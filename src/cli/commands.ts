@@ -1,7 +1,4 @@
-/**
- * All commands by subject, in the order of the help. Only this file knows them all, and it loads
- * none: `stella version` loads a single declaration.
- */
+/** All commands by subject, in the order of the help. None is loaded before it is needed. */
 import type { Command } from "./command.ts";
 import type { Subject } from "./help.ts";
 

@@ -22,10 +22,7 @@ interface Destination {
   allowed: boolean;
 }
 
-/**
- * Code 0, or 2 where something is configured that egress would refuse.
- * @throws StellaError usage with every fault
- */
+/** Code 0, or 2 if something is configured that egress refuses. @throws StellaError config */
 export async function checkConfig(
   options: Pick<CommonFlags, "config"> & { destination: string | undefined },
   host: Host,

@@ -1,7 +1,7 @@
 /**
- * `stella diff A B`: compares two bundles, by field of their manifests and by file of their
- * indexes. Two sorted streams are compared side by side, so a million files need no memory. No
- * archive is read and no signature is checked.
+ * `stella diff A B`: compares the fields of two manifests and the files of two indexes, side by
+ * side
+ * in constant memory. No archive is read and no signature is checked.
  */
 import { StellaError } from "../domain/errors.ts";
 import { IndexFault } from "../bundle/index_file.ts";
@@ -121,9 +121,7 @@ function fieldChanges(a: Manifest, b: Manifest): FieldChange[] {
   });
 }
 
-/**
- * All that is one value; of a file beside the manifest its size and digest, which cover its chunks.
- */
+/** All single values; of a file beside the manifest size and digest, which cover its chunks. */
 function fieldsOf(manifest: Manifest): Map<string, string | number> {
   const { files, tool, payload, ...plain } = manifest;
   const values: [string, string | number | undefined][] = [

@@ -1,7 +1,4 @@
-/**
- * File I/O is synchronous for speed, so yield to the event loop regularly to keep signals and
- * timers working.
- */
+/** File I/O is synchronous for speed: yielding regularly keeps signals and timers working. */
 import {
   type BundleSource,
   type ByteReader,
@@ -13,10 +10,7 @@ import type { Host } from "./host.ts";
 
 type Clock = Pick<Host, "stop" | "elapsed">;
 
-/**
- * Returns a function that lets signals and timers run. It throws StellaError interrupted once the
- * process should stop.
- */
+/** Lets signals and timers run; throws StellaError interrupted once the process should stop. */
 export function yielder({ stop }: Pick<Host, "stop">): () => Promise<void> {
   return async () => {
     await new Promise((resolve) => setTimeout(resolve, 0));

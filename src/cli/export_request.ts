@@ -77,10 +77,7 @@ function selfPath(): string {
 
 type InputFlags = Pick<ExportFlags, "input" | "include" | "exclude" | "follow">;
 
-/**
- * @throws StellaError usage for a glob that cannot be used, and where there is no input that it
- * could be about
- */
+/** @throws StellaError usage for an invalid glob, and for one without an input */
 export function inputsOf(
   { input = [], include = [], exclude = [], follow }: InputFlags,
 ): FilesSource[] {
@@ -102,11 +99,7 @@ export function inputsOf(
   return input.map((text) => ({ ...parseInput(text), ...rules }));
 }
 
-/**
- * `DIR`, `FILE` or `PREFIX=PATH`. A path that itself holds `=` is written with `./` or `/` in
- * front.
- * @throws StellaError usage
- */
+/** `DIR`, `FILE` or `PREFIX=PATH`; a path with `=` in it is written with `./` or `/` in front. */
 export function parseInput(text: string): FilesSource {
   const at = text.indexOf("=");
   if (at < 1 || /^[./]/.test(text)) return { path: text };

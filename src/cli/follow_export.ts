@@ -1,8 +1,8 @@
 /**
- * Follows an export of a service to its end. A service that restarts, has too many followers or is
- * unreachable for a while is asked again until it was silent for too long. Events are read if the
- * service offers them, and the export itself is polled in between, so a proxy that blocks streams
- * costs only the progress.
+ * Follows an export of a service to its end. A service that is silent or too busy is asked again
+ * for
+ * a while. Besides reading events the export is polled: a proxy that blocks streams costs only the
+ * progress.
  */
 import { setTimeout } from "node:timers/promises";
 import { StellaError } from "../domain/errors.ts";
@@ -43,9 +43,7 @@ export class Follower {
     readonly retryPolicy = defaultRetryPolicy,
   ) {}
 
-  /**
-   * @throws StellaError where it cannot be followed any more, with its id and what becomes of it
-   */
+  /** @throws StellaError where it cannot be followed any more; the hint says what becomes of it */
   async toEnd(): Promise<RemoteExport> {
     try {
       for (;;) {

@@ -7,10 +7,7 @@ export type Paint = (tone: "good" | "bad", text: string) => string;
 /** What a command needs from its environment; main.ts creates the real one, tests their own. */
 export interface Host {
   environment: (name: string) => string | undefined;
-  /**
-   * Writes all of it.
-   * @throws what the system says; to commands start.ts gives checkedOutput of it
-   */
+  /** Writes all, or throws what the system says; start.ts gives commands checkedOutput of it. */
   stdout: (text: string) => void;
   /** Writes what it can: nothing is thrown. */
   stderr: (text: string) => void;
@@ -31,24 +28,15 @@ export interface Host {
   random: (bytes: Uint8Array<ArrayBuffer>) => Uint8Array<ArrayBuffer>;
   /** Aborted by SIGINT and SIGTERM. */
   stop: AbortSignal;
-  /**
-   * Has `renew` called for each SIGHUP, which ends the process where nobody asks for it; absent
-   * where there are no such signals.
-   */
+  /** Calls `renew` for each SIGHUP, which else ends the process; absent without signals. */
   onHangUp?: (renew: () => void) => void;
-  /**
-   * The process's permissions, which a command can give up for good; absent where a test calls
-   * commands in its own process.
-   */
+  /** Of the process; absent where a test calls commands in its own process. */
   permissions?: Permissions;
   /** The module to start a worker of this very program from. */
   mainUrl: string;
 }
 
-/**
- * A closed pipe is not an error: `stella ... | head -1` keeps its exit code.
- * @throws StellaError io if writing fails
- */
+/** A closed pipe is no error, as for `| head -1`. @throws StellaError io if writing fails */
 export function checkedOutput(write: (text: string) => void): (text: string) => void {
   return (text) => {
     try {

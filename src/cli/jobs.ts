@@ -82,9 +82,7 @@ async function changeJobs(
   return await forEachJob(ids, act);
 }
 
-/**
- * What became of several exports; one that is refused does not keep the others from being tried.
- */
+/** What became of several exports; a refused one does not keep the others from being tried. */
 interface Outcomes {
   items: Record<string, unknown>[];
   refused: { id: string; error: StellaError }[];
@@ -113,9 +111,7 @@ async function forEachJob(
   return resultOf(outcomes);
 }
 
-/**
- * Nobody answers, the token is refused, or the user interrupts: the next would end the same way.
- */
+/** No response, a refused token or an interruption: the next one would end in the same way. */
 function isGlobalFailure(error: StellaError): boolean {
   if (!(error instanceof ServiceError)) return true;
   return error.status === undefined || error.status === 401 || error.status === 403;

@@ -1,7 +1,6 @@
 /**
- * `stella list` and `stella show`: the content of a bundle, read in place. Both verify it and
- * report more: each file with size, digest and kind, then all findings. Without a place, `list`
- * shows the bundles stored by the service.
+ * `stella list` and `stella show`: the content of a bundle, verified in place, with all findings.
+ * Without a place, `list` shows the bundles stored by the service.
  */
 import { maxManifestBytes, readManifest } from "../bundle/read_manifest.ts";
 import { type Manifest, manifestName } from "../bundle/manifest.ts";
@@ -63,10 +62,7 @@ export async function showBundle(
   };
 }
 
-/**
- * An unknown signer is only reported, because this proves no origin; content that does not match is
- * refused.
- */
+/** An unknown signer is only reported, because this proves no origin. */
 async function look(
   action: string,
   named: string,
@@ -144,9 +140,7 @@ function showText(
   return [...lines, ...end, ""].join("\n");
 }
 
-/**
- * The stored bundles with data of their manifests; an unreadable manifest is reported and skipped.
- */
+/** The stored bundles; an unreadable manifest is reported and skipped. */
 export async function listStore({ environment }: Host): Promise<Result> {
   const store = new FileStore(requireStateDirectory(environment));
   const items = [];

@@ -8,7 +8,7 @@ const warned = new WeakSet<Host>();
 
 /**
  * Reports once which variables are ignored, unless all `hostnames` are this machine.
- * @throws StellaError usage if a variable is set that cannot be ignored
+ * @throws StellaError config if a variable is set that cannot be ignored
  */
 export function checkEnvironment(
   hostnames: readonly string[],

@@ -1,7 +1,6 @@
 /**
- * Parses the words of a command line to the values of a declared command, and reports all faults at
- * once. Our own parser: it is small, and loading a package for it would take longer than the rest
- * of `stella version`.
+ * Parses the words of a command line, and reports all faults at once. Our own parser: loading a
+ * package for it would take longer than the rest of `stella version`.
  */
 import { escaped, shown } from "../domain/names.ts";
 import {
@@ -97,8 +96,8 @@ function unknownOption(flag: string, options: Options): Fault {
 }
 
 /**
- * Assigns words to arguments. An optional argument takes a word only if enough remain for the
- * required ones, and none if an option has named its value.
+ * An optional argument takes a word only if enough remain for the required ones, and none if an
+ * option has named its value.
  */
 function argumentsOf(
   { args }: Command,

@@ -3,11 +3,7 @@ import { grants } from "../config/permissions.ts";
 import { isGranted, type Permission, type Permissions } from "../domain/permissions.ts";
 import type { Host } from "./host.ts";
 
-/**
- * Keeps read and what `keep` names. Nothing is dropped in tests that call commands in their own
- * process.
- * @throws StellaError defect if anything else is still granted
- */
+/** Keeps read and `keep`. @throws StellaError defect if anything else is still granted */
 export async function dropPermissions(
   { permissions }: Pick<Host, "permissions">,
   keep: readonly Permission[],
@@ -18,10 +14,7 @@ export async function dropPermissions(
   confine(permissions, grants, keep);
 }
 
-/**
- * The same before untrusted bytes are read, with a try of each operation that must be refused.
- * @throws StellaError defect if anything else is still granted
- */
+/** The same before untrusted bytes are read, with a try of each operation that must be refused. */
 export async function confineForBundle(
   host: Pick<Host, "permissions">,
   keep: readonly Permission[] = [],

@@ -1,7 +1,4 @@
-/**
- * PLACE, the location of a bundle on a command line: manifest.json, its directory, a mounted stick,
- * a registry, or standard input.
- */
+/** PLACE: manifest.json, its directory, a mounted stick, a registry, or standard input. */
 import { existsSync, readdirSync, type Stats, statSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { manifestName } from "../bundle/manifest.ts";
@@ -19,10 +16,7 @@ import { isRegistry } from "./options.ts";
 /** What stands for standard input. */
 const standardInput = "-";
 
-/**
- * The bundle at `named`. @param action such as "unpack", for messages
- * @throws StellaError usage if there are several; see `placesAt`
- */
+/** The bundle at `named`. @param action such as "unpack" @throws StellaError if it is several */
 export async function placeAt(
   action: string,
   named: string,
@@ -39,9 +33,8 @@ export async function placeAt(
 }
 
 /**
- * The bundles at `named`: several if a medium has a directory for each. A missing manifest is not
- * checked here: a directory without one is code 3.
- * @throws StellaError io if nothing is there, usage if it cannot be a bundle
+ * The bundles at `named`: several if a medium has a directory for each. A directory without a
+ * manifest is not refused here: that is code 3. @throws StellaError io, usage
  */
 export async function placesAt(
   named: string,
@@ -79,10 +72,7 @@ function streamPlace(name: string, host: Host): Place {
   return { name, directories: [], needs: [], open };
 }
 
-/**
- * The directory of the named manifest, given as a file or directory.
- * @throws StellaError io if nothing is there, usage if a file with another name was given
- */
+/** The directory of a manifest, given as a file or directory. @throws StellaError io, usage */
 function bundleDirectory(path: string): string {
   const action = "Cannot read a bundle at";
   const found = statAt(action, path, { throwIfNoEntry: false });

@@ -1,7 +1,6 @@
 /**
- * Progress on stderr: phase, bytes, rate and time left. One line that is rewritten on a terminal, a
- * line per five seconds
- * elsewhere, nothing with --quiet or --json.
+ * Progress on stderr: a line that is rewritten on a terminal, a line per five seconds elsewhere,
+ * nothing with --quiet or --json.
  */
 import type { Host } from "./host.ts";
 import { sizeText } from "./render.ts";
@@ -29,10 +28,7 @@ export class ProgressLine {
     this.#said = host.now();
   }
 
-  /**
-   * @param total 0: not known
-   * @param share how much of the work is done, 0 to 1, where bytes alone do not say it
-   */
+  /** @param total 0: not known @param share done, 0 to 1, if bytes alone do not say it */
   update(phase: string, done: number, total: number, share = done / total): void {
     if (this.quiet) return;
     const columns = this.host.columns();

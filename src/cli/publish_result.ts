@@ -1,6 +1,6 @@
 /**
- * Where an export goes besides its output directory: the targets of its profile and `--push`. One
- * that fails keeps no other from being tried, and the result names each of them.
+ * Where an export goes besides its output directory: the targets of its profile and `--push`. All
+ * are tried, and the result names each.
  */
 import { existsSync } from "node:fs";
 import { escaped, shown } from "../domain/names.ts";

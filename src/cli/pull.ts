@@ -1,7 +1,4 @@
-/**
- * `stella pull`: a bundle from a registry or a service is verified while it arrives, and committed
- * when all of it matches.
- */
+/** `stella pull`: verifies a bundle of a registry or a service while it arrives. */
 import type { BundleSource } from "../bundle/source.ts";
 import { StreamSource } from "../bundle/stream_source.ts";
 import { StellaError } from "../domain/errors.ts";
@@ -50,10 +47,7 @@ async function remotePlace(
   return await registryPlace(reference, options, host);
 }
 
-/**
- * The verdict, and the names of the files: none if the verdict is not good.
- * @throws StellaError
- */
+/** The verdict, and the names of the files: none if the verdict is not good. */
 export async function pullInto(
   { to, force = false }: PullTarget,
   place: Place,

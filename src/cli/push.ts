@@ -1,7 +1,4 @@
-/**
- * `stella push`, and `--push` of an export. A bundle that was not just made is verified while it is
- * sent.
- */
+/** `stella push`, which verifies while it sends, and `--push` of an export. */
 import { StellaError } from "../domain/errors.ts";
 import { shown } from "../domain/names.ts";
 import { parseReference, type Reference } from "../domain/reference.ts";
@@ -69,10 +66,7 @@ export interface Ready {
   client: RegistryClient;
 }
 
-/**
- * All that can be wrong with what a person typed, before any work is done.
- * @throws StellaError usage
- */
+/** Refuses what was typed wrong before any work is done. @throws StellaError usage */
 export async function openPush(
   ref: string,
   flags: PushFlags & CommonFlags,
@@ -91,11 +85,7 @@ export async function openPush(
   return { reference, client: await clientFor(reference, flags, host) };
 }
 
-/**
- * Pushes the bundle in `directory`; the result as JSON and as text.
- * @param verification where it is verified meanwhile
- * @throws StellaError remote
- */
+/** @param verification where it is verified meanwhile @throws StellaError remote */
 export async function push(
   { reference, client }: Ready,
   directory: string,

@@ -1,7 +1,6 @@
 /**
- * `--receipt FILE`: the file is made before the program gives up writing, and filled through the
- * open handle once the verdict is
- * there. One that exists is refused: a receipt is not written over.
+ * `--receipt FILE`: the file is created before the program gives up writing, and filled through the
+ * open handle. An existing one is refused: a receipt is not written over.
  */
 import { closeSync, fchmodSync, fsyncSync, openSync } from "node:fs";
 import { dirname } from "node:path";
@@ -21,17 +20,11 @@ import type { ReceiptFlags, TrustFlags } from "./options.ts";
 export interface Receipt {
   /** The source to verify in place of the given one. */
   watch(source: BundleSource): BundleSource;
-  /**
-   * Fills the file, with a verdict or with what came in its place. Only the first call counts.
-   * @throws StellaError io
-   */
+  /** Fills the file. Only the first call counts. @throws StellaError io */
   end(outcome: Verdict | StellaError): void;
 }
 
-/**
- * Undefined where none is asked for. To be called before anything is given up.
- * @throws StellaError usage, io
- */
+/** Undefined without --receipt. To be called before permissions are dropped. @throws StellaError */
 export function openReceipt(flags: ReceiptFlags & TrustFlags, host: Host): Receipt | undefined {
   const { receipt: path, receiptKey, keyPassphraseFile } = flags;
   if (path === undefined) {

@@ -1,7 +1,6 @@
 /**
- * A registry named on a command line. On a sealed site only `egress.allow` of the configuration may
- * be connected to: registries on the command line, token servers and redirects of a registry,
- * downloads.
+ * A registry named on a command line. On a sealed site only `egress.allow` may be connected to,
+ * also by its token servers and redirects.
  */
 import { loadConfig } from "../config/load.ts";
 import { egressPolicy } from "../domain/egress.ts";
@@ -17,10 +16,7 @@ import type { Host } from "./host.ts";
 import { checkEnvironment } from "./network.ts";
 import type { RegistryFlags } from "./options.ts";
 
-/**
- * Reads the configuration and the files of the flags; makes no connection yet.
- * @throws StellaError usage
- */
+/** Reads the configuration and the files of the flags; makes no connection yet. */
 export async function clientFor(
   reference: Reference,
   flags: RegistryFlags & Pick<CommonFlags, "config" | "quiet">,

@@ -35,10 +35,7 @@ export async function registryPlace(
   };
 }
 
-/**
- * Anybody may have attached signatures: the first valid one by a trusted key counts, otherwise the
- * first.
- */
+/** Anybody may have attached signatures: the first valid one by a trusted key, else the first. */
 function chooserFor({ trusted, secrets = [] }: Trust): Choice {
   return (candidates, manifest, proof) => {
     const isRight = (bytes: Uint8Array) =>

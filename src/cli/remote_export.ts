@@ -1,7 +1,4 @@
-/**
- * An export as reported by a running service. The response is untrusted: a field is used only if it
- * has its type.
- */
+/** An export as a service reports it, untrusted: a field counts only if it has its type. */
 import { isObject } from "../domain/json.ts";
 import { type Finding, kindNamed, reasonNamed, StellaError } from "../domain/errors.ts";
 import { escaped, shown } from "../domain/names.ts";

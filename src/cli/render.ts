@@ -1,6 +1,4 @@
-/**
- * Errors, findings and verdicts as text and JSON. Whatever may come from a bundle is escaped here.
- */
+/** Errors, findings and verdicts as text and JSON; text of a bundle is escaped here. */
 import { exitCodes, type Finding, messageOf, StellaError } from "../domain/errors.ts";
 import { uncaughtIoError } from "../domain/io_errors.ts";
 import { escaped } from "../domain/names.ts";

@@ -1,6 +1,6 @@
 /**
- * `stella risk query`: looks up an id while the whole bundle is verified in place. The answer is
- * printed after the verdict only: nobody should act on a line that may be forged.
+ * `stella risk query`: looks up an id while the bundle is verified in place. The answer is printed
+ * after the verdict: nobody should act on a line that may be forged.
  */
 import { StellaError } from "../domain/errors.ts";
 import { shown } from "../domain/names.ts";

@@ -1,7 +1,4 @@
-/**
- * Answers of `stella risk query` for a person. All of it may be text of the data: each line is
- * escaped.
- */
+/** Answers of `stella risk query` as text of the bundle: each line is escaped. */
 import { escaped, shown } from "../domain/names.ts";
 import { isCve } from "../risk/ids.ts";
 import type { AnsweredLine, AskedProvider, LeftOutLine, RiskAnswer } from "../risk/query.ts";

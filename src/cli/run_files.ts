@@ -1,8 +1,7 @@
 /**
- * Files for later inspection: metrics for node_exporter's textfile collector, because a command
- * cannot be scraped, and a report. Both are opened before the work, because verification drops
- * write permission before it reads a bundle: an unwritable file is reported at the start. They
- * replace only files of earlier runs.
+ * Metrics of a run for node_exporter's textfile collector, and a report. Both files are opened
+ * before
+ * the work, because verification drops write permission. They replace only files of earlier runs.
  */
 import { closeSync, fstatSync, ftruncateSync, readFileSync, writeSync } from "node:fs";
 import { dirname } from "node:path";
@@ -22,10 +21,7 @@ export type RunFileOptions =
   & Pick<ExportFlags, "profile" | "manifest">;
 
 export interface RunFiles {
-  /**
-   * Writes both; `json` is the command's result. Once is enough.
-   * @throws StellaError usage, io
-   */
+  /** Writes both, once; `json` is the command's result. @throws StellaError io */
   end(code: number, json: object): void;
 }
 
@@ -124,10 +120,7 @@ function notOurs(path: string, what: string): StellaError {
   });
 }
 
-/**
- * By a rename, which no reader sees half of; false where nothing can be made beside it, as after
- * verification.
- */
+/** By a rename, which no reader sees half of; false where nothing can be created beside it. */
 function replaced(path: string, bytes: Uint8Array, uuid: string): boolean {
   try {
     replaceFile(path, bytes, 0o644, uuid);
@@ -140,19 +133,13 @@ function replaced(path: string, bytes: Uint8Array, uuid: string): boolean {
 /** Default path of an export's manifest. */
 export const defaultManifest = "out/manifest.json";
 
-/**
- * Checked before the files are opened: a bundle must not contain its own report.
- * @throws StellaError usage
- */
+/** A bundle must not contain its own report. @throws StellaError usage */
 function refuseInBundle(options: RunFileOptions): void {
   const directory = dirname(options.manifest ?? defaultManifest);
   refuse(options, directory, `it lies in the directory of the bundle, ${shown(directory)}`);
 }
 
-/**
- * @param sources what is packed: the next bundle would hold the report of this one
- * @throws StellaError usage
- */
+/** The next bundle would contain the report of this one. @throws StellaError usage */
 export function refuseInSources(options: RunFileOptions, sources: readonly string[]): void {
   for (const source of sources) {
     refuse(options, source, `it lies in what is exported, ${shown(source)}`);

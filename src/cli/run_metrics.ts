@@ -1,13 +1,8 @@
-/**
- * The metrics of one run, as text. Source: Prometheus exposition format 0.0.4; node_exporter,
- * textfile collector.
- */
+/** The metrics of one run. Source: Prometheus exposition format 0.0.4; node_exporter, textfile. */
 import { leftOutOf, type ProviderSummary } from "../export/report.ts";
 
 const lastSuccess = "export_run_last_success_timestamp_seconds";
-/**
- * Of other commands and profiles; a file that somebody else filled is not carried on without end.
- */
+/** Of other commands and profiles: a foreign file must not grow without end. */
 const maxSuccesses = 100;
 
 /** Lines of earlier successes by their labels: a failed run must keep them. */
@@ -82,10 +77,8 @@ export function runMetrics(run: Run, before: ReadonlyMap<string, string>): strin
 }
 
 /**
- * Fills a text up to whole blocks with a comment: after verification the file can only be written
- * in place, and texts of one
- * length replace each other in one write, so that a collector that reads meanwhile does not see
- * half of each.
+ * Fills a text up to whole blocks with a comment: after verification it can only be written in
+ * place, and a collector sees no half of a text that replaces one of the same length.
  */
 function filled(text: string): string {
   const rest = -(text.length + 2) % block + block;

@@ -1,7 +1,6 @@
 /**
- * Verifies a bundle while it is sent, so that a slow medium is read once and two cores are used.
- * The signer is checked before the first byte is sent; nothing refers to the sent blobs until the
- * verdict is good.
+ * Verifies a bundle while it is sent: a slow medium is read once. The signer is checked before the
+ * first byte is sent, and nothing refers to the sent blobs until the verdict is good.
  */
 import type { Manifest } from "../bundle/manifest.ts";
 import { StellaError } from "../domain/errors.ts";
@@ -12,10 +11,7 @@ import type { VerifyHooks } from "./verify.ts";
 import { Backpressure } from "./backpressure.ts";
 
 export interface Sending<T> {
-  /**
-   * Verifies the bundle, as fast as `backpressure` gives its bytes, and calls `begin` once it knows
-   * who signed it.
-   */
+  /** Calls `begin` once it knows who signed the bundle, and reads as `backpressure` lets it. */
   verify(
     begin: NonNullable<VerifyHooks["begin"]>,
     stop: AbortSignal,

@@ -1,7 +1,4 @@
-/**
- * `stella serve`: what the command line says, turned into a service that runs until it is asked to
- * stop.
- */
+/** `stella serve`: from the command line to a service that runs until it is stopped. */
 import { resolve } from "node:path";
 import { refuseHostileEnvironment } from "../config/hostile_environment.ts";
 import { defaultListen, parseAddress, parseGuarded } from "../config/listen.ts";
@@ -26,12 +23,7 @@ export function serve(options: ServeFlags, host: Host): Promise<Result> {
   return runServe(options, host, { attestation: () => probeAttestation(), signingKey });
 }
 
-/**
- * Serves until `host.stop` is aborted, then stops in order; the result is code 0. Everything that
- * can be refused is refused
- * before the lock is taken.
- * @throws StellaError usage
- */
+/** Serves until `host.stop` is aborted. What can be refused is refused before the lock is taken. */
 export async function runServe(
   options: ServeFlags,
   host: Host,

@@ -37,10 +37,7 @@ export class ServiceError extends StellaError {
     this.retryAfter = more.retryAfter;
   }
 
-  /**
-   * Whether the same question may be answered a little later: a service that starts anew, or has
-   * too much to do.
-   */
+  /** Whether to ask again later: a service that restarts, or has too much to do. */
   get passes(): boolean {
     return this.status === undefined || this.status === 429 || this.status >= 500;
   }
@@ -64,7 +61,7 @@ export function notAService(url: string, what: string): ServiceError {
 }
 
 /**
- * A refusal of the service (RFC 9457) as the error of a command.
+ * A refusal of the service (RFC 9457) as an error.
  * @param hint for a refusal of the request itself (400, 404) without a hint
  */
 export function refusalOf(answer: Answer, hint?: string): ServiceError {
@@ -89,9 +86,7 @@ export function refusalOf(answer: Answer, hint?: string): ServiceError {
   );
 }
 
-/**
- * What the service itself says, where that is no fault of its own and tells more than the status.
- */
+/** The kind that the service names, unless that is a fault of its own or of its caller there. */
 function kindFor(status: number, said: unknown): ErrorKind {
   const kind = kindNamed(said);
   const isOwn = kind === undefined || ["config", "defect", "interrupted", "usage"].includes(kind);

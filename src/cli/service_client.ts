@@ -38,9 +38,7 @@ export interface Call {
   headers?: Record<string, string>;
 }
 
-/**
- * Milliseconds without a byte: of a response, and of a stream, which sends something every 15 s.
- */
+/** Milliseconds without a byte: of a response, and of a stream, which sends some every 15 s. */
 const timeout = 5_000;
 const streamTimeout = 45_000;
 /** Identifies our own command to the service. */
@@ -57,8 +55,7 @@ export class ServiceClient {
   readonly #stop: AbortSignal;
 
   /**
-   * --server, otherwise STELLA_URL, otherwise the default address of `stella serve`; --token-file,
-   * otherwise STELLA_TOKEN_FILE.
+   * From flags, otherwise variables, otherwise the default address of `stella serve`.
    * @throws StellaError usage; policy if the token would be sent unencrypted
    */
   constructor(flags: ServiceFlags & Pick<CommonFlags, "quiet">, host: Host) {
@@ -85,8 +82,7 @@ export class ServiceClient {
   }
 
   /**
-   * The object that a request is answered with; empty if it is none.
-   * @param hint what to do where the request itself was refused
+   * The object of a response, empty if it is none. @param hint where the request itself is refused
    * @throws ServiceError also for a refusal
    */
   async ask(call: Call, hint?: string, max?: number): Promise<Record<string, unknown>> {
@@ -95,10 +91,7 @@ export class ServiceClient {
     return objectOf(answer);
   }
 
-  /**
-   * Items of a list, as the service wrote them and as `parse` understands them.
-   * @throws ServiceError also for a refusal, and if something is not an item
-   */
+  /** Items of a list, as sent and as parsed. @throws ServiceError also for what is not an item */
   async page<T extends object>(
     path: string,
     query: Query,
@@ -115,10 +108,7 @@ export class ServiceClient {
     return { items, parsed, next: typeof next === "string" ? next : null };
   }
 
-  /**
-   * The bytes of a response, read as fast as they are used; must be closed.
-   * @throws ServiceError without a response, or for another status than 200
-   */
+  /** The bytes of a response, read as fast as they are used; to be closed. @throws ServiceError */
   async stream(path: string): Promise<{ pull: Pull; close(): void }> {
     const answer = await this.#opened({ path });
     const chunks = (answer as AsyncIterable<Uint8Array>)[Symbol.asyncIterator]();
@@ -139,10 +129,7 @@ export class ServiceClient {
     return { pull, close: () => void answer.destroy() };
   }
 
-  /**
-   * The lines of a response as they arrive; they end when the connection does, closed or broken.
-   * @throws ServiceError without a response, or for another status than 200
-   */
+  /** Lines as they arrive, until the connection ends, closed or broken. @throws ServiceError */
   async *lines(call: Call): AsyncGenerator<string> {
     const answer = await this.#opened(call);
     const decoder = new TextDecoder();
@@ -221,10 +208,7 @@ export class ServiceClient {
   }
 }
 
-/**
- * Called before any message about a service URL: none may repeat a password.
- * @throws StellaError usage
- */
+/** No message about a service's URL may repeat a password. @throws StellaError usage */
 export function refuseCredentials(text: string): void {
   if (!/^[^/]*\/*[^/?#]*@/.test(text)) return;
   throw new StellaError(

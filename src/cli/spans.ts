@@ -1,6 +1,4 @@
-/**
- * `stella spans`: a sink for the spans of a site that has no collector, until it is asked to stop.
- */
+/** `stella spans`: a sink for the spans of a site without a collector. */
 import { mkdirSync } from "node:fs";
 import { dirname } from "node:path";
 import { StellaError } from "../domain/errors.ts";

@@ -1,7 +1,4 @@
-/**
- * How long each stage of a run took, and how many bytes it got through: what a report tells of a
- * run that nobody watched.
- */
+/** How long each stage of a run took, and how many bytes it processed, for its report. */
 
 export interface StageTime {
   stage: string;
@@ -22,10 +19,7 @@ export class StageTimes {
     this.#elapsed = elapsed;
   }
 
-  /**
-   * Progress says the stage over and over; a new one ends the one before it. `done` counts from the
-   * start of the stage.
-   */
+  /** A new stage ends the one before it. `done` counts from the start of the stage. */
   reached(stage: string, done: number): void {
     if (stage !== this.#stage) {
       this.end();

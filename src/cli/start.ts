@@ -212,10 +212,7 @@ function fail(error: StellaError, output: Output): number {
   return error.exitCode;
 }
 
-/**
- * Writes to standard output. If that fails, `instead` and the reason go to standard error.
- * @returns the exit code
- */
+/** If standard output fails, `instead` and the reason go to standard error. */
 function show(text: string, { host, paint }: Output, code: number, instead = ""): number {
   try {
     host.stdout(text);

@@ -1,6 +1,7 @@
 /**
- * `stella status` and `stella health`: what is running, and whether it is the build in a bundle's
- * manifest. The manifest's signature is not checked here: use `stella verify`.
+ * `stella status` and `stella health`: the running build, compared with the one in a manifest,
+ * whose
+ * signature is not checked here.
  */
 import { isObject } from "../domain/json.ts";
 import { type Manifest, manifestName } from "../bundle/manifest.ts";
@@ -32,11 +33,7 @@ interface Status {
   features: Record<string, boolean>;
 }
 
-/**
- * Code 0, or 7 with the finding `build_differs`.
- * @param named the bundle to compare with
- * @throws StellaError usage, manifest, io, remote
- */
+/** Code 0, or 7 with the finding `build_differs`. @param named the bundle to compare with */
 export async function showStatus(
   named: string | undefined,
   options: ServiceFlags & PlaceFlags,
@@ -65,10 +62,7 @@ export async function showStatus(
   };
 }
 
-/**
- * Readiness of a running service as exit code, for hosts without curl: 0 ready, 13 not.
- * @throws StellaError remote (the same code as not ready) without a response
- */
+/** Readiness as exit code, for hosts without curl: 0 ready, 13 not ready or no response. */
 export async function showHealth(options: ServiceFlags, host: Host): Promise<Result> {
   const path = "/health/readiness?verbose";
   const { status, text } = await new ServiceClient(options, host).call({ path });
@@ -80,10 +74,7 @@ export async function showHealth(options: ServiceFlags, host: Host): Promise<Res
   };
 }
 
-/**
- * What a manifest says of the build that made it, and of the program that lies beside it as
- * `stella`.
- */
+/** The build that made a bundle, and the program that the bundle carries as `stella`. */
 interface Named {
   tool: Manifest["tool"];
   program?: { sha256: string };

@@ -1,7 +1,4 @@
-/**
- * `stella export bundle --server URL`: a service does the export; this command asks for it and
- * follows it to its end.
- */
+/** `stella export bundle --server URL`: a service does the export, and this command follows it. */
 import { StellaError } from "../domain/errors.ts";
 import { escaped } from "../domain/names.ts";
 import { commonOptions, flagOf, type Result, type Value } from "./command.ts";
@@ -19,10 +16,7 @@ import { notAService } from "./service_answer.ts";
 import { ServiceClient } from "./service_client.ts";
 import { readTrust } from "./verify.ts";
 
-/**
- * @throws StellaError usage where an option needs this machine; with the code of the export where
- * it failed
- */
+/** @throws StellaError usage for an option that needs this machine; the error of the export */
 export async function submitExport(
   flags: ExportFlags,
   host: Host,

@@ -1,7 +1,4 @@
-/**
- * `stella timeline`: the events of a running service in the order of their times, for people and as
- * the API gives them.
- */
+/** `stella timeline`: the events of a running service in the order of their times. */
 import { isObject } from "../domain/json.ts";
 import { setTimeout } from "node:timers/promises";
 import { StellaError } from "../domain/errors.ts";
@@ -29,11 +26,7 @@ const hint = "use an id that the exports API or the timeline itself shows";
 /** Milliseconds between two questions of --follow. */
 const followPause = 1_000;
 
-/**
- * @param of the export
- * @throws StellaError usage where the service refuses the question, remote where nobody answers,
- * not_found for an export that nothing is known of
- */
+/** @param of the export @throws StellaError usage, remote, not_found */
 export async function showTimeline(
   of: string | undefined,
   options: TimelineFlags & CommonFlags,
@@ -98,10 +91,7 @@ function areTexts<K extends string>(values: Record<K, unknown>): values is Recor
   return Object.values(values).every((one) => typeof one === "string");
 }
 
-/**
- * Nothing after some event is an answer; nothing at all of an export is not, unless the service
- * knows it.
- */
+/** That there are no events is an answer, unless the service does not know the export. */
 async function refuseUnknown(client: ServiceClient, options: TimelineFlags): Promise<void> {
   const { export: id, after, before } = options;
   if (id === undefined || after !== undefined || before !== undefined) return;
@@ -112,10 +102,7 @@ async function refuseUnknown(client: ServiceClient, options: TimelineFlags): Pro
   });
 }
 
-/**
- * Writes events as they come, until the one export that was asked for has ended.
- * @throws StellaError interrupted
- */
+/** Writes events as they come, until the one export has ended. @throws StellaError interrupted */
 async function follow(
   client: ServiceClient,
   options: TimelineFlags,

@@ -1,7 +1,4 @@
-/**
- * `stella unpack`: the payload is written while it is verified, and gets its names when all of it
- * is right. Of what verification gives up only writing is kept.
- */
+/** `stella unpack`: the payload is written while it is verified, and named once it is right. */
 import type { Manifest } from "../bundle/manifest.ts";
 import { escaped } from "../domain/names.ts";
 import { type BundleSource, type ByteReader, withOpen } from "../bundle/source.ts";

@@ -1,6 +1,7 @@
 /**
- * Verification of bundles wherever they are: trust is read first, then all permissions that this
- * does not need are given up, then the first byte of a bundle is read.
+ * Verification of bundles wherever they are: keys are read first, then permissions are dropped,
+ * then
+ * the first byte of a bundle is read.
  */
 import { existsSync } from "node:fs";
 import { refuseOpenedFromMedia, refuseTrustFromMedia } from "../attest/check/key_origin.ts";
@@ -220,7 +221,7 @@ export async function verifySource(
 }
 
 /**
- * Reads the keys of this machine, those of --trust, and the secret of --secret.
+ * Keys of this machine and of --trust, and the secret of --secret.
  * @param directories of the bundle: what comes with it is refused
  */
 export function readTrust(
@@ -276,9 +277,9 @@ function guardFor(
 const maxNotes = 20;
 
 /**
- * Files beside a manifest that it does not list. They are no part of the bundle and no fault of it,
- * since people put notes and keys on a stick, but they are not verified: the result says so.
- * @throws what the system says
+ * Files beside a manifest that it does not list, such as notes on a stick: no fault, but they are
+ * not
+ * verified, and the result says so.
  */
 function unlistedFiles(directory: string, { files }: Manifest): Note[] {
   if (Deno.statSync(directory).size > maxDirectoryBytes) return [{ reason: "not_searched" }];

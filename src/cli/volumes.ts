@@ -1,17 +1,11 @@
-/**
- * Volumes of one bundle, which may lie on several sticks: what came of each, right, missing or bad,
- * and where it was found.
- */
+/** Volumes of one bundle, on one or several sticks: the state of each, and where it was found. */
 import type { Manifest } from "../bundle/manifest.ts";
 import { escaped } from "../domain/names.ts";
 import type { Verdict } from "../verify/verdict.ts";
 
 export interface VolumeState {
   path: string;
-  /**
-   * `unjudged`: so much is wrong that not every finding was kept, and one about this volume may be
-   * among the others.
-   */
+  /** `unjudged`: findings were cut off, and one may be about this volume. */
   state: "right" | "missing" | "bad" | "unjudged";
   /** The directory in which it was found. */
   where?: string;
@@ -30,10 +24,7 @@ export interface VolumePlaces {
 
 const absence = ["volume_missing", "file_missing"];
 
-/**
- * Derives the state of each archive file from the findings of verification; undefined if there is
- * one archive in one directory, of which the verdict says all.
- */
+/** The state of each archive file; undefined if one archive lies in one directory. */
 export function volumeStates(
   { files }: Manifest,
   { findings }: Verdict,

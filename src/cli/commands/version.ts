@@ -1,6 +1,6 @@
 /**
- * `stella version`: which build is running; with --check whether the program's bytes are those of
- * its build. Its work is in this file, because it has to start fastest.
+ * `stella version`: the running build; with --check whether the program's bytes are those of it.
+ * Its work is in this file, because it has to start fastest.
  */
 import { exitCodes, StellaError } from "../../domain/errors.ts";
 import { build, programPath } from "../../domain/version.ts";
