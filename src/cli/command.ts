@@ -31,6 +31,19 @@ export interface TextOption {
 
 export type Option = FlagOption | TextOption;
 
+export function flag(help: string): FlagOption {
+  return { kind: "flag", help };
+}
+
+type Details = Omit<TextOption, "kind" | "value" | "help">;
+type Plain = Pick<TextOption, "kind" | "value" | "help">;
+
+export function text(value: string, help: string): Plain;
+export function text<const D extends Details>(value: string, help: string, details: D): Plain & D;
+export function text(value: string, help: string, details: Details = {}): TextOption {
+  return { kind: "text", value, help, ...details };
+}
+
 export interface Argument {
   readonly help: string;
   readonly optional?: true;
@@ -94,21 +107,15 @@ export interface CommandSpec<A extends Arguments, O extends Options, Json extend
 
 /** Options of every command. */
 export const commonOptions = {
-  config: { kind: "text", help: "configuration file", value: "file" },
-  json: { kind: "flag", help: "print one result object on stdout" },
-  quiet: { kind: "flag", help: "print nothing but errors" },
-  color: {
-    kind: "text",
-    help: "when to use colors; auto: on a terminal, unless NO_COLOR is set",
-    value: "when",
+  config: text("file", "configuration file"),
+  json: flag("print one result object on stdout"),
+  quiet: flag("print nothing but errors"),
+  color: text("when", "when to use colors; auto: on a terminal, unless NO_COLOR is set", {
     choices: ["auto", "always", "never"],
     default: "auto",
-  },
-  permissions: {
-    kind: "flag",
-    help: "print the permissions this command runs with, and exit",
-  },
-} as const satisfies Options;
+  }),
+  permissions: flag("print the permissions this command runs with, and exit"),
+} satisfies Options;
 
 export type CommonFlags = Flags<typeof commonOptions>;
 

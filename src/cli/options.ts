@@ -1,73 +1,40 @@
 /** Options that several commands have; a declaration spreads them into its own. */
-import type { Flags, Options } from "./command.ts";
+import { flag, type Flags, type Options, text } from "./command.ts";
 import type { Permission } from "../domain/permissions.ts";
 
 /** Trusted keys and secrets. */
 export const trustOptions = {
-  trust: {
-    kind: "text",
-    help: "public key, or a directory of *.pub; repeatable",
-    value: "path",
-    repeat: true,
-  },
-  secret: {
-    kind: "text",
-    help: "shared secret that the bundle must be signed with (HMAC-SHA256)",
-    value: "file",
-  },
-  trustFromMedia: {
-    kind: "flag",
-    help: "accept a --trust key from the bundle's own medium (proves no origin)",
-  },
-  integrityOnly: { kind: "flag", help: "check integrity only, ignore the signer" },
-} as const satisfies Options;
+  trust: text("path", "public key, or a directory of *.pub; repeatable", { repeat: true }),
+  secret: text("file", "shared secret that the bundle must be signed with (HMAC-SHA256)"),
+  trustFromMedia: flag("accept a --trust key from the bundle's own medium (proves no origin)"),
+  integrityOnly: flag("check integrity only, ignore the signer"),
+} satisfies Options;
 
 export const registryOptions = {
-  plainHttp: {
-    kind: "flag",
-    help: "use http without TLS for a registry that is not on this machine",
-  },
-  ca: {
-    kind: "text",
-    help: "certificate authority of the registry or service, PEM",
-    value: "file",
-  },
-  credentials: {
-    kind: "text",
-    help: "{username, password}, docker's config.json or podman's auth.json; mode 0600",
-    value: "file",
-  },
-  clientCert: { kind: "text", help: "certificate to show to the registry, PEM", value: "file" },
-  clientKey: {
-    kind: "text",
-    help: "private key of the --client-cert, PEM, mode 0600",
-    value: "file",
-  },
-} as const satisfies Options;
+  plainHttp: flag("use http without TLS for a registry that is not on this machine"),
+  ca: text("file", "certificate authority of the registry or service, PEM"),
+  credentials: text(
+    "file",
+    "{username, password}, docker's config.json or podman's auth.json; mode 0600",
+  ),
+  clientCert: text("file", "certificate to show to the registry, PEM"),
+  clientKey: text("file", "private key of the --client-cert, PEM, mode 0600"),
+} satisfies Options;
 
 /** For commands run manually or by a timer, where metrics cannot be scraped. */
 export const runFileOptions = {
-  metricsTextfile: {
-    kind: "text",
-    help: "write metrics of the run, for node_exporter's textfile collector",
-    value: "path",
-  },
-  report: { kind: "text", help: "write the result with its times, as JSON", value: "file" },
-} as const satisfies Options;
+  metricsTextfile: text("path", "write metrics of the run, for node_exporter's textfile collector"),
+  report: text("file", "write the result with its times, as JSON"),
+} satisfies Options;
 
 /** The option that names a command's bundle. */
 export const manifestOption = {
-  manifest: { kind: "text", help: "the same as the argument place", value: "place" },
-} as const satisfies Options;
+  manifest: text("place", "the same as the argument place"),
+} satisfies Options;
 
 const volumesOption = {
-  volumes: {
-    kind: "text",
-    help: "also look for volumes in this directory; repeatable",
-    value: "dir",
-    repeat: true,
-  },
-} as const satisfies Options;
+  volumes: text("dir", "also look for volumes in this directory; repeatable", { repeat: true }),
+} satisfies Options;
 
 /** For every command that verifies a bundle in place. */
 export const verifyOptions = {
@@ -76,51 +43,39 @@ export const verifyOptions = {
   ...trustOptions,
   ...registryOptions,
   ...runFileOptions,
-} as const satisfies Options;
+} satisfies Options;
 
 export const passphraseOption = {
-  keyPassphraseFile: { kind: "text", help: "passphrase of the key, mode 0600", value: "file" },
-} as const satisfies Options;
+  keyPassphraseFile: text("file", "passphrase of the key, mode 0600"),
+} satisfies Options;
 
 export const receiptOptions = {
-  receipt: {
-    kind: "text",
-    help: "write what was checked and found, as an in-toto statement",
-    value: "file",
-  },
-  receiptKey: { kind: "text", help: "private key that signs the receipt", value: "file" },
+  receipt: text("file", "write what was checked and found, as an in-toto statement"),
+  receiptKey: text("file", "private key that signs the receipt"),
   ...passphraseOption,
-} as const satisfies Options;
+} satisfies Options;
 
 export const mountOption = {
-  mountFrom: {
-    kind: "text",
-    help: "repository of the same registry that may have the files already; repeatable",
-    value: "repository",
-    repeat: true,
-  },
-} as const satisfies Options;
+  mountFrom: text(
+    "repository",
+    "repository of the same registry that may have the files already; repeatable",
+    { repeat: true },
+  ),
+} satisfies Options;
 
 export const tokenOptions = {
-  tokenFile: {
-    kind: "text",
-    help: "access token of the service, mode 0600 (default: STELLA_TOKEN_FILE)",
-    value: "file",
-  },
-  insecureHttp: { kind: "flag", help: "send the token to another machine by plain http" },
-} as const satisfies Options;
+  tokenFile: text("file", "access token of the service, mode 0600 (default: STELLA_TOKEN_FILE)"),
+  insecureHttp: flag("send the token to another machine by plain http"),
+} satisfies Options;
 
 /** For every command that sends requests to a service. */
 export const serviceOptions = {
-  server: {
-    kind: "text",
-    help: "URL of the service (default: STELLA_URL, else http://127.0.0.1:8420)",
-    value: "url",
+  server: text("url", "URL of the service (default: STELLA_URL, else http://127.0.0.1:8420)", {
     alias: "url",
-  },
-  ca: { kind: "text", help: "certificate authority of the service, PEM", value: "file" },
+  }),
+  ca: text("file", "certificate authority of the service, PEM"),
   ...tokenOptions,
-} as const satisfies Options;
+} satisfies Options;
 
 /** The argument of every command that reads a bundle. */
 export const placeArgument = {

@@ -1,26 +1,15 @@
-import { defineCommand } from "../command.ts";
+import { defineCommand, text } from "../command.ts";
 
 export const command = defineCommand({
   path: "assets write",
   summary: "Write dashboards, rules, runbook and units to a directory",
   args: { dir: { help: "directory; created if it does not exist" } },
   options: {
-    only: {
-      kind: "text",
-      help: "write only the assets of this kind",
-      value: "kind",
+    only: text("kind", "write only the assets of this kind", {
       choices: ["systemd", "dashboards"],
-    },
-    baseUrl: {
-      kind: "text",
-      help: "address at which users reach this service, for links in the alert rules",
-      value: "url",
-    },
-    grafanaUrl: {
-      kind: "text",
-      help: "address of the site's Grafana, for links in the alert rules",
-      value: "url",
-    },
+    }),
+    baseUrl: text("url", "address at which users reach this service, for links in the alert rules"),
+    grafanaUrl: text("url", "address of the site's Grafana, for links in the alert rules"),
   },
   permissions: ["write"],
   examples: [

@@ -1,15 +1,11 @@
-import { defineCommand } from "../command.ts";
+import { defineCommand, text } from "../command.ts";
 
 export const command = defineCommand({
   path: "config check",
   summary: "Check the configuration and show which hosts it can reach",
   args: {},
   options: {
-    destination: {
-      kind: "text",
-      help: "show whether connections to this destination are allowed",
-      value: "host:port",
-    },
+    destination: text("host:port", "show whether connections to this destination are allowed"),
   },
   permissions: ["env"],
   examples: ["stella config check", "stella config check --config /etc/stella/stella.yaml --json"],

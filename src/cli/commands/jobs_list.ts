@@ -1,4 +1,4 @@
-import { defineCommand } from "../command.ts";
+import { defineCommand, text } from "../command.ts";
 import { serviceOptions } from "../options.ts";
 
 export const command = defineCommand({
@@ -6,21 +6,13 @@ export const command = defineCommand({
   summary: "List exports, newest first",
   args: {},
   options: {
-    state: {
-      kind: "text",
-      help: "list only exports in this state",
-      value: "state",
+    state: text("state", "list only exports in this state", {
       choices: ["queued", "running", "succeeded", "failed", "cancelled"],
-    },
-    profile: { kind: "text", help: "list only exports of this profile", value: "name" },
-    tenant: { kind: "text", help: "list only exports of this tenant", value: "name" },
-    cursor: { kind: "text", help: "list only exports older than this one", value: "id" },
-    limit: {
-      kind: "text",
-      help: "list at most this many exports, up to 500",
-      value: "count",
-      default: "50",
-    },
+    }),
+    profile: text("name", "list only exports of this profile"),
+    tenant: text("name", "list only exports of this tenant"),
+    cursor: text("id", "list only exports older than this one"),
+    limit: text("count", "list at most this many exports, up to 500", { default: "50" }),
     ...serviceOptions,
   },
   permissions: ["net", "env"],

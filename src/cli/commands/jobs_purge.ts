@@ -1,4 +1,4 @@
-import { defineCommand } from "../command.ts";
+import { defineCommand, text } from "../command.ts";
 import { serviceOptions } from "../options.ts";
 
 export const command = defineCommand({
@@ -6,14 +6,11 @@ export const command = defineCommand({
   summary: "Remove exports that have ended, and their bundles",
   args: { ids: { help: "ids of exports", optional: true, repeat: true } },
   options: {
-    state: {
-      kind: "text",
-      help: "remove only exports in this state",
-      value: "state",
+    state: text("state", "remove only exports in this state", {
       choices: ["succeeded", "failed", "cancelled"],
-    },
-    profile: { kind: "text", help: "remove only exports of this profile", value: "name" },
-    tenant: { kind: "text", help: "remove only exports of this tenant", value: "name" },
+    }),
+    profile: text("name", "remove only exports of this profile"),
+    tenant: text("name", "remove only exports of this tenant"),
     ...serviceOptions,
   },
   permissions: ["net", "env"],

@@ -1,27 +1,16 @@
-import { defineCommand } from "../command.ts";
+import { defineCommand, text } from "../command.ts";
 
 export const command = defineCommand({
   path: "keys generate",
   summary: "Make a key pair, or a shared secret",
   args: {},
   options: {
-    algorithm: {
-      kind: "text",
-      help: "algorithm of the key",
-      value: "name",
+    algorithm: text("name", "algorithm of the key", {
       choices: ["ed25519", "p256", "hmac"],
       default: "ed25519",
-    },
-    out: {
-      kind: "text",
-      help: "private key file; the public key is written beside it",
-      value: "file",
-    },
-    passphraseFile: {
-      kind: "text",
-      help: "encrypt the private key with this passphrase, mode 0600",
-      value: "file",
-    },
+    }),
+    out: text("file", "private key file; the public key is written beside it"),
+    passphraseFile: text("file", "encrypt the private key with this passphrase, mode 0600"),
   },
   permissions: ["write", "env", "sys"],
   examples: [

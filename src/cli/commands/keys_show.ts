@@ -1,4 +1,4 @@
-import { defineCommand } from "../command.ts";
+import { defineCommand, flag, text } from "../command.ts";
 import { passphraseOption, serviceOptions } from "../options.ts";
 
 export const command = defineCommand({
@@ -6,13 +6,13 @@ export const command = defineCommand({
   summary: "Show the key of this machine and the trusted keys",
   args: {},
   options: {
-    public: { kind: "flag", help: "print the public key as PEM" },
+    public: flag("print the public key as PEM"),
     server: {
       ...serviceOptions.server,
       help: "with --public: the key that this service signs with",
     },
     ca: serviceOptions.ca,
-    key: { kind: "text", help: "show the public key of this private key", value: "file" },
+    key: text("file", "show the public key of this private key"),
     ...passphraseOption,
   },
   permissions: ({ options }) => options.server === undefined ? ["env"] : ["net", "env"],

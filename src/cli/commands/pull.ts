@@ -1,4 +1,4 @@
-import { defineCommand, everyPermission } from "../command.ts";
+import { defineCommand, everyPermission, flag, text } from "../command.ts";
 import { registryOptions, runFileOptions, tokenOptions, trustOptions } from "../options.ts";
 
 export const command = defineCommand({
@@ -9,13 +9,10 @@ export const command = defineCommand({
     reference: { help: "oci://HOST/REPOSITORY:TAG, or https://SERVICE/v1/exports/ID" },
   },
   options: {
-    to: {
-      kind: "text",
-      help: "target directory; files appear there only after verification",
-      value: "dir",
+    to: text("dir", "target directory; files appear there only after verification", {
       required: true,
-    },
-    force: { kind: "flag", help: "overwrite existing files in the target directory" },
+    }),
+    force: flag("overwrite existing files in the target directory"),
     ...trustOptions,
     ...registryOptions,
     ...tokenOptions,

@@ -1,4 +1,4 @@
-import { defineCommand } from "../command.ts";
+import { defineCommand, text } from "../command.ts";
 import { placeArgument, verifierNeeds, verifyOptions } from "../options.ts";
 
 export const command = defineCommand({
@@ -10,11 +10,7 @@ export const command = defineCommand({
   },
   options: {
     ...verifyOptions,
-    maxAge: {
-      kind: "text",
-      help: "end with code 16 if a provider's data is older: 12h, 7d, 2w",
-      value: "duration",
-    },
+    maxAge: text("duration", "end with code 16 if a provider's data is older: 12h, 7d, 2w"),
   },
   permissions: ({ args }) => verifierNeeds(args.place),
   examples: [

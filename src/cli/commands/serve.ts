@@ -1,22 +1,20 @@
-import { defineCommand, everyPermission } from "../command.ts";
+import { defineCommand, everyPermission, text } from "../command.ts";
 
 export const command = defineCommand({
   path: "serve",
   summary: "Run the service: exports API, health, status, metrics",
   args: {},
   options: {
-    listen: {
-      kind: "text",
-      help:
-        "address to listen on, HOST:PORT (default: STELLA_LISTEN, else service.listen, else 127.0.0.1:8420)",
-      value: "address",
-    },
-    opsListen: {
-      kind: "text",
-      help: "serve health, status, metrics and runbook here too, without tokens " +
+    listen: text(
+      "address",
+      "address to listen on, HOST:PORT " +
+        "(default: STELLA_LISTEN, else service.listen, else 127.0.0.1:8420)",
+    ),
+    opsListen: text(
+      "address",
+      "serve health, status, metrics and runbook here too, without tokens " +
         "(default: STELLA_OPS_LISTEN, else service.opsListen)",
-      value: "address",
-    },
+    ),
   },
   permissions: everyPermission,
   examples: [

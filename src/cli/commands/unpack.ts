@@ -1,4 +1,4 @@
-import { defineCommand } from "../command.ts";
+import { defineCommand, text } from "../command.ts";
 import { placeArgument, verifierNeeds, verifyOptions } from "../options.ts";
 
 export const command = defineCommand({
@@ -8,12 +8,9 @@ export const command = defineCommand({
   args: { place: placeArgument },
   options: {
     ...verifyOptions,
-    to: {
-      kind: "text",
-      help: "new or empty directory; files appear there only after verification",
-      value: "dir",
+    to: text("dir", "new or empty directory; files appear there only after verification", {
       required: true,
-    },
+    }),
   },
   permissions: ({ args }) => ["write", ...verifierNeeds(args.place)],
   examples: [

@@ -4,7 +4,7 @@
  */
 import { exitCodes, StellaError } from "../../domain/errors.ts";
 import { build, programPath } from "../../domain/version.ts";
-import { defineCommand, type Result } from "../command.ts";
+import { defineCommand, flag, type Result } from "../command.ts";
 import type { Host } from "../host.ts";
 import { granted } from "../permissions.ts";
 
@@ -13,7 +13,7 @@ export const command = defineCommand({
   summary: "Version, commit, build date and form",
   args: {},
   options: {
-    check: { kind: "flag", help: "compare the program's bytes with the digest from its build" },
+    check: flag("compare the program's bytes with the digest from its build"),
   },
   permissions: "unchanged",
   examples: ["stella version --check"],
