@@ -88,7 +88,7 @@ const carried: Record<string, string[]> = {
 /** Packages that a module may use; a module that is not named uses none. */
 const packages: Record<string, string[]> = {
   http: ["hono", "marked", "@hono/node-server", "zod", "@std/crypto", "@std/tar"],
-  telemetry: ["prom-client"],
+  telemetry: ["prom-client", "zod"],
   config: ["croner", "yaml", "zod"],
   jobs: ["croner"],
   risk: ["yaml"],

@@ -4,6 +4,16 @@
  */
 import type { PublishResult, PushResult, Stage, VerificationResult } from "./labels.ts";
 
+/** What names an export in log, traces and timeline. */
+export interface ExportRef {
+  /** UUIDv7. */
+  exportId: string;
+  profile: string;
+  tenant: string;
+}
+
+export type EventOf<Kind extends ExportEvent["kind"]> = Extract<ExportEvent, { kind: Kind }>;
+
 export type ExportEvent =
   /** `done` and `total` are bytes; `total` is 0 where it is not known. */
   | { kind: "progress"; stage: Stage; done: number; total: number }

@@ -100,14 +100,13 @@ export type Refusal = typeof refusals[number];
 export const spanResults = ["sent", "lost"] as const;
 
 /**
- * The reason of a finding as a label. Findings have more ways in which content can differ (size,
- * order, truncation, ...), which all mean that the bytes are not the signed ones; they add no
- * series.
+ * The reason of a finding as a label. Without a readable attestation it is malformed. Findings have
+ * more ways in which content can differ (size, order, truncation, ...), which all mean that the
+ * bytes are not the signed ones; they add no series.
  */
 export function attestationFailure(reason: string | undefined): AttestationFailure {
   const known = attestationFailures.find((one) => one === reason);
   if (known !== undefined) return known;
-  return reason === undefined || reason.startsWith("attestation_")
-    ? "malformed"
-    : "digest_mismatch";
+  const isAbsent = reason === undefined || reason === "attestation_missing";
+  return isAbsent ? "malformed" : "digest_mismatch";
 }

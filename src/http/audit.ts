@@ -1,7 +1,7 @@
 /** Passes actions and refusals of requests to telemetry/audit.ts. */
 import type { Context, MiddlewareHandler } from "hono";
 import type { Job } from "../jobs/job.ts";
-import type { Action, AuditedExport } from "../telemetry/audit.ts";
+import type { Action } from "../telemetry/audit.ts";
 import type { Access, AppEnvironment, OpsDeps, ServerDeps } from "./deps.ts";
 import { peerOf } from "./guard.ts";
 import { routeOf } from "./measure.ts";
@@ -14,11 +14,8 @@ export function audit(
   job: Job,
   path?: string,
 ): void {
-  audit.did(action, c.get("access").actor, audited(job), path);
-}
-
-function audited({ id: exportId, profile, tenant, bundleDigest }: Job): AuditedExport {
-  return { exportId, profile, tenant, ...(bundleDigest === undefined ? {} : { bundleDigest }) };
+  const { id: exportId, profile, tenant, bundleDigest } = job;
+  audit.did(action, c.get("access").actor, { exportId, profile, tenant, bundleDigest }, path);
 }
 
 export function auditRefusals(
@@ -30,13 +27,8 @@ export function auditRefusals(
     if (status !== 401 && status !== 403) return;
     // Absent if no route that needs a token was matched.
     const access: Access | undefined = c.get("access");
-    const client = peerOf(c);
-    audit.refused({
-      status,
-      method: c.req.method,
-      route: routeOf(c),
-      ...(access === undefined ? {} : { actor: access.actor }),
-      ...(client === "" ? {} : { client }),
-    });
+    const client = peerOf(c) || undefined;
+    const route = routeOf(c);
+    audit.refused({ status, method: c.req.method, route, actor: access?.actor, client });
   };
 }

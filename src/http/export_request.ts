@@ -18,8 +18,14 @@ export const idPattern = /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3
 /** The syntax of a size; config/volume_size.ts checks its value. */
 const sizePattern = /^(fat32|[1-9]\d{0,11}([KMG]B?)?)$/;
 
-/** The request of a job as stored in the queue. */
-export type ExportRequest = Omit<z.output<ReturnType<typeof requestSchema>>, "tenant" | "profile">;
+/** What a request says besides profile and tenant; the queue stores it with the job. */
+export const exportOptions = z.strictObject({
+  compression: z.enum(["zstd", "none"]).exactOptional(),
+  layout: z.enum(["archive", "directory"]).exactOptional(),
+  volumeSize: z.string().regex(sizePattern, { error: "is not a size", abort: true })
+    .refine((size) => volumeBytes(size) !== undefined, `must be ${volumeSizes}`)
+    .exactOptional(),
+});
 
 /**
  * Only profiles and tenants of the caller are valid; a foreign name looks like an unknown one.
@@ -37,11 +43,7 @@ export function requestSchema({ profiles }: Pick<Config, "profiles">, access: Ac
   return z.strictObject({
     profile: z.string().max(64).refine((name) => known(name) !== undefined, unknownProfile),
     tenant: tenantSchema(access).exactOptional(),
-    compression: z.enum(["zstd", "none"]).exactOptional(),
-    layout: z.enum(["archive", "directory"]).exactOptional(),
-    volumeSize: z.string().regex(sizePattern, { error: "is not a size", abort: true })
-      .refine((size) => volumeBytes(size) !== undefined, `must be ${volumeSizes}`)
-      .exactOptional(),
+    ...exportOptions.shape,
   }).superRefine(({ profile: name, tenant, layout, volumeSize }, context) => {
     const fault = (path: string, message: string) =>
       context.addIssue({ code: "custom", path: [path], message });

@@ -130,7 +130,7 @@ export const defaultLease = 60_000;
 export const gaveUp: JobError = {
   code: "defect",
   reason: "worker_lost",
-  message: `The service ended ${maxAttempts} times while this export ran`,
+  message: `Cannot finish the export: the service ended ${maxAttempts} times while it ran`,
   hint: "check the service's log before its starts, then export again",
 };
 

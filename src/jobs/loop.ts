@@ -46,7 +46,7 @@ export interface LoopOptions {
   firstWait?: number;
 }
 
-const leaseLost = "The export was aborted: its lease was lost";
+const leaseLost = "Cannot finish the export: its lease was lost";
 
 /** A running job. */
 interface Running {
@@ -89,7 +89,7 @@ export class Loop {
 
   /** Aborts the job if it runs here; the queue has been updated already. */
   cancel(id: string): void {
-    const reason = new StellaError("cancelled", "The export was cancelled");
+    const reason = new StellaError("cancelled", "Cannot finish the export: it was cancelled");
     this.#running.get(id)?.cancel.abort(reason);
   }
 

@@ -63,7 +63,7 @@ export async function runInWorker<Job, Event, Result>(run: WorkerRun<Job, Event>
   };
   worker.onerror = (event) => {
     event.preventDefault();
-    const found = `The export was lost: its worker crashed: ${event.message}`;
+    const found = `Cannot finish the export: its worker crashed: ${event.message}`;
     reject(new StellaError("worker_crashed", found));
   };
   run.signal.addEventListener("abort", cancel);
@@ -99,7 +99,7 @@ export function isLost(error: unknown): boolean {
 }
 
 function lostError(found: string): StellaError {
-  return new StellaError("worker_lost", `The export was lost: ${found}`, {
+  return new StellaError("worker_lost", `Cannot finish the export: ${found}`, {
     hint: "check for a disk or a network share that does not respond",
   });
 }
@@ -107,5 +107,5 @@ function lostError(found: string): StellaError {
 function interrupted({ reason }: AbortSignal): StellaError {
   return reason instanceof StellaError
     ? reason
-    : new StellaError("interrupted", "The export was interrupted: the service is shutting down");
+    : new StellaError("interrupted", "Cannot finish the export: the service is shutting down");
 }

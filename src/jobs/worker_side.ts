@@ -35,7 +35,9 @@ export function answerJob<Job, Event, Result>(
   });
   port.addEventListener("message", ({ data }) => {
     if (data.kind === "cancel") {
-      return cancel.abort(new StellaError("interrupted", "The export was stopped"));
+      return cancel.abort(
+        new StellaError("interrupted", "Cannot finish the export: it was stopped"),
+      );
     }
     const alive = setInterval(() => port.postMessage({ kind: "alive" }), heartbeatInterval);
     work(data.job, (event) => port.postMessage({ kind: "event", event }), cancel.signal)

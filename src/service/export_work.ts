@@ -6,7 +6,7 @@ import { leftOutOf } from "../export/report.ts";
 import { requestExport } from "../export/spec.ts";
 import type { ExportJob, JobReport } from "../export/stored_export.ts";
 import type { Job, JobError, Outcome } from "../jobs/job.ts";
-import type { ExportRequest } from "../http/export_request.ts";
+import { exportOptions } from "../http/export_request.ts";
 import type { UploadSession } from "../registry/sessions.ts";
 import type { WorkerEvent } from "./export_worker.ts";
 import type { ServiceResources } from "./resources.ts";
@@ -110,21 +110,27 @@ export function networkBoundProfiles(profiles: ReadonlyMap<string, Profile>): Se
   return new Set([...profiles].filter(([, one]) => usesNetwork(one)).map(([name]) => name));
 }
 
-/** @throws StellaError usage if the configuration no longer has the profile or the tenant */
+/**
+ * @throws StellaError config if the configuration no longer has the profile or the tenant, usage if
+ * the stored request cannot be read
+ */
 function exportJob({ config, state, environment }: ServiceOptions, job: Job): ExportJob {
   const profile = config.profiles.get(job.profile);
   const isOwn = profile !== undefined && belongsTo(profile, job.tenant);
   if (!isOwn || !config.tenants.includes(job.tenant)) {
-    throw new StellaError(
-      "configuration_changed",
-      "Cannot export: the configuration changed since the request",
-      {
-        hint: `put the profile ${job.profile} and the tenant ${job.tenant} back, and export again`,
-      },
-    );
+    const changed = `Cannot export "${job.profile}": the configuration changed since the request`;
+    const hint =
+      `put the profile ${job.profile} and the tenant ${job.tenant} back, and export again`;
+    throw new StellaError("configuration_changed", changed, { hint });
+  }
+  const stored = exportOptions.safeParse(job.request);
+  if (!stored.success) {
+    const found = stored.error.issues.map(({ path, message }) => `${path.join(".")} ${message}`);
+    const said = `Cannot export "${job.profile}": the stored request is not valid: ${found}`;
+    const hint = "export the profile again: this request was stored by an earlier version";
+    throw new StellaError("request_invalid", said, { hint });
   }
   const { id: exportId, tenant } = job;
-  const { compression, layout, volumeSize } = job.request as ExportRequest;
   const request = requestExport(config, profile, tenant, environment, state);
-  return { exportId, state, request: { ...request, compression, layout, volumeSize } };
+  return { exportId, state, request: { ...request, ...stored.data } };
 }

@@ -2,27 +2,25 @@
  * Audit: a log line and a timeline event for every action through the API, and a line for every
  * request refused for missing rights. Tokens are identified by name.
  */
+import type { ExportRef } from "../domain/export_event.ts";
 import type { Log } from "./log.ts";
 
 export const actions = ["queue", "cancel", "retry", "delete", "download"] as const;
 export type Action = typeof actions[number];
 
-export interface AuditedExport {
-  exportId: string;
-  profile: string;
-  tenant: string;
-  bundleDigest?: string;
+export interface AuditedExport extends ExportRef {
+  bundleDigest?: string | undefined;
 }
 
 export interface Refused {
   status: 401 | 403;
   /** Absent if not authenticated. */
-  actor?: string;
+  actor?: string | undefined;
   method: string;
   /** Our route template, never the caller's path. */
   route: string;
   /** IP address of the peer; that of a proxy, if there is one. */
-  client?: string;
+  client?: string | undefined;
 }
 
 export interface AuditParts {
@@ -67,9 +65,8 @@ export class Audit {
   /** `path` is the downloaded file as the bundle names it; absent for the whole bundle. */
   did(action: Action, actor: string, of: AuditedExport, path?: string): void {
     const { log, timeline, onFault } = this.#parts;
-    const file = path === undefined ? {} : { path };
     const { body, stage } = texts[action];
-    log("INFO", `audit.${action}`, body, { actor, ...of, ...file });
+    log("INFO", `audit.${action}`, body, { actor, ...of, path });
     if (stage === undefined || (action === "download" && !this.#isFirst(of, actor))) return;
     try {
       timeline.add(of, stage, { actor });
@@ -103,11 +100,8 @@ export class Audit {
     if (now - this.#window.since >= minute) {
       const { left: count } = this.#window;
       this.#window = { since: now, lines: 0, left: 0 };
-      if (count > 0) {
-        this.#parts.log("WARN", "audit.left", "further refused requests not logged", {
-          count,
-        });
-      }
+      const body = "further refused requests not logged";
+      if (count > 0) this.#parts.log("WARN", "audit.left", body, { count });
     }
     if (this.#window.lines++ < maxRefusals) return true;
     this.#window.left++;

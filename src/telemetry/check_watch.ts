@@ -21,11 +21,8 @@ export function watchChecks(log: Log, metrics: Metrics): (checks: readonly Watch
       const isNews = status !== (last.get(name) ?? "pass");
       last.set(name, status);
       if (!isNews) continue;
-      log(severities[status], "readiness.changed", "readiness check changed", {
-        check: name,
-        status,
-        ...(output === undefined ? {} : { detail: output }),
-      });
+      const fields = { check: name, status, detail: output };
+      log(severities[status], "readiness.changed", "readiness check changed", fields);
     }
   };
 }

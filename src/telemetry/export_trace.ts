@@ -3,16 +3,12 @@
  * per stage and one per push. The caller's context (traceparent) is stored with the job, so API,
  * queue, worker and registry form one trace; without a caller the trace id is the exportId.
  */
-import type { ExportEvent } from "../domain/export_event.ts";
+import type { EventOf, ExportEvent, ExportRef } from "../domain/export_event.ts";
 import type { ErrorRecord } from "../domain/errors.ts";
 import type { Attributes, Span, SpanKind } from "./span.ts";
 import { formatTraceparent, parseTraceparent, type TraceContext } from "./trace_context.ts";
 
-export interface TracedExport {
-  /** UUIDv7. */
-  exportId: string;
-  profile: string;
-  tenant: string;
+export interface TracedExport extends ExportRef {
   /** Milliseconds since 1970. */
   createdAt: number;
   /** The span that requested it. */
@@ -94,7 +90,8 @@ export class ExportTrace {
     const failure = error === undefined ? undefined : this.parts.escape(error.message);
     this.#endStage(failure);
     if (this.#attempt !== undefined) this.#close(this.#attempt, this.#root.spanId, failure);
-    const attributes = { state, bundleDigest, "error.type": error?.code };
+    const digest = bundleDigest ?? this.#digest;
+    const attributes = { state, bundleDigest: digest, "error.type": error?.code };
     const whole = this.#openSinceRequest("export", attributes);
     this.#close({ ...whole, spanId: this.#root.spanId }, this.#root.parentSpanId, failure);
     this.#attempt = undefined;
@@ -113,7 +110,7 @@ export class ExportTrace {
   }
 
   /** `registry` is the configured name; hosts are not traced. */
-  #pushed({ registry, result, seconds }: { registry: string; result: string; seconds: number }) {
+  #pushed({ registry, result, seconds }: EventOf<"pushed">): void {
     const push = this.#open("registry.push", { registry, "push.result": result });
     const failure = result === "success" ? undefined : result;
     const parent = this.#stage?.spanId ?? this.#attempt?.spanId;
@@ -136,26 +133,19 @@ export class ExportTrace {
     { since, ...open }: OpenSpan,
     parent: string | undefined,
     error?: string,
-    kind?: SpanKind,
+    kind: SpanKind = "internal",
   ): void {
     const { exportId, profile, tenant } = this.of;
-    const parentSpanId = parent ??
-      (open.spanId === this.#root.spanId ? undefined : this.#root.spanId);
+    const known = { attestationStatus: this.#attestation, bundleDigest: this.#digest };
+    const rootId = this.#root.spanId;
     this.parts.add({
       ...open,
       traceId: this.traceId,
-      ...(parentSpanId === undefined ? {} : { parentSpanId }),
-      kind: kind ?? "internal",
+      parentSpanId: parent ?? (open.spanId === rootId ? undefined : rootId),
+      kind,
       end: endOf(open.start, since, this.parts),
-      attributes: {
-        exportId,
-        profile,
-        tenant,
-        attestationStatus: this.#attestation,
-        ...(this.#digest === undefined ? {} : { bundleDigest: this.#digest }),
-        ...open.attributes,
-      },
-      ...(error === undefined ? {} : { error }),
+      attributes: { exportId, profile, tenant, ...known, ...open.attributes },
+      error,
     });
   }
 }
@@ -167,7 +157,7 @@ function endOf(start: number, since: number | undefined, { now, elapsed }: Trace
 /** A request for an export: its `traceparent` is queued with the job; `end` records the result. */
 export interface RequestTrace {
   traceparent: string;
-  end(of: { exportId: string; profile: string; tenant: string; status: number }): void;
+  end(of: ExportRef & { status: number }): void;
 }
 
 /** `header` is the caller's traceparent; without a valid one a new trace starts. */
@@ -187,7 +177,7 @@ export function traceRequest(header: string | undefined, parts: TraceParts): Req
       parts.add({
         traceId: context.traceId,
         spanId: context.spanId,
-        ...(parent === undefined ? {} : { parentSpanId: parent.spanId }),
+        parentSpanId: parent?.spanId,
         name: "POST /v1/exports",
         kind: "server",
         start,

@@ -1,16 +1,13 @@
 /** Reports an export to log and metrics; its log lines share exportId, profile and tenant. */
-import type { EgressWatch } from "./egress_watch.ts";
-import type { ExportEvent } from "../domain/export_event.ts";
-import type { ExportEnd, ExportTrace } from "./export_trace.ts";
-import type { PublishResult, PushResult, Trigger, VerificationResult } from "../domain/labels.ts";
-import type { Log, LogFields } from "./log.ts";
 import type { ErrorRecord } from "../domain/errors.ts";
+import type { EventOf, ExportEvent, ExportRef } from "../domain/export_event.ts";
+import type { Trigger } from "../domain/labels.ts";
+import type { EgressWatch } from "./egress_watch.ts";
+import type { ExportEnd, ExportTrace } from "./export_trace.ts";
+import type { Log, LogFields, Severity } from "./log.ts";
 import type { Metrics } from "./metrics.ts";
 
-export interface WatchedExport {
-  exportId: string;
-  profile: string;
-  tenant: string;
+export interface WatchedExport extends ExportRef {
   trigger?: Trigger;
   /** Name of the token that requested it. */
   actor?: string;
@@ -27,8 +24,8 @@ interface ExportWatchParts {
 }
 
 export class ExportWatch {
-  readonly #of: WatchedExport;
-  readonly #who: Pick<WatchedExport, "trigger" | "actor">;
+  readonly #of: ExportRef;
+  readonly #who: Pick<LogFields, "trigger" | "actor">;
   readonly #parts: ExportWatchParts;
   #digest: string | undefined;
   #attestation: NonNullable<LogFields["attestationStatus"]> = "pending";
@@ -36,9 +33,12 @@ export class ExportWatch {
   #stageSince = 0;
   #stageBytes = 0;
 
-  constructor({ exportId, profile, tenant, ...who }: WatchedExport, parts: ExportWatchParts) {
+  constructor(
+    { exportId, profile, tenant, trigger, actor }: WatchedExport,
+    parts: ExportWatchParts,
+  ) {
     this.#of = { exportId, profile, tenant };
-    this.#who = who;
+    this.#who = { trigger, actor };
     this.#parts = parts;
   }
 
@@ -50,26 +50,21 @@ export class ExportWatch {
   deferred(error: ErrorRecord, wait: number): void {
     this.#endStage();
     this.#parts.metrics.count("export_job_retries_total", { profile: this.#of.profile });
-    this.#line("WARN", "export.deferred", "export failed, will be retried", {
-      durationMs: wait,
-      error,
-    });
+    const fields = { durationMs: wait, error };
+    this.#line("WARN", "export.deferred", "export failed, will be retried", fields);
   }
 
   /** Its lease was lost: another process runs it now. */
   lost(): void {
     this.#endStage();
-    this.#line("WARN", "export.lost", "export aborted: lease lost", {});
+    this.#line("WARN", "export.lost", "export aborted: lease lost");
   }
 
   /** `attempt` is greater than 1 after the service died during the export. */
   started(attempt: number): void {
     this.#digest = undefined;
     this.#parts.trace?.started(attempt);
-    this.#line("INFO", "export.started", "export started", {
-      ...this.#who,
-      count: attempt,
-    });
+    this.#line("INFO", "export.started", "export started", { ...this.#who, count: attempt });
   }
 
   onEvent(event: ExportEvent): void {
@@ -77,10 +72,13 @@ export class ExportWatch {
     if (event.kind === "progress") this.#moved(event.stage, event.done);
     else if (event.kind === "signed") this.#digest = event.bundleDigest;
     else if (event.kind === "unchanged") this.#unchanged(event);
-    else if (event.kind === "published") this.#published(event.result);
+    else if (event.kind === "published") this.#published(event);
     else if (event.kind === "pushed") this.#pushed(event);
-    else if (event.kind === "refused") this.#refused(event.destination);
-    else this.#verified(event.result, event.reason);
+    else if (event.kind === "verified") this.#verified(event);
+    else {
+      const of = { ...this.#of, bundleDigest: this.#digest };
+      this.#parts.egress?.refused(event.destination, of);
+    }
   }
 
   /**
@@ -89,28 +87,22 @@ export class ExportWatch {
    */
   made(
     bytes: number,
-    artifacts: Readonly<Record<string, number>> = {},
-    leftOut: Readonly<Record<string, number>> = {},
+    artifacts?: Readonly<Record<string, number>>,
+    leftOut?: Readonly<Record<string, number>>,
   ): void {
-    const { profile, exportId } = this.#of;
-    this.#parts.metrics.bundleMade({ profile, exportId, bytes, artifacts, leftOut });
+    this.#parts.metrics.bundleMade({ ...this.#of, bytes, artifacts, leftOut });
   }
 
   /** `seconds` since its first start; `at` in milliseconds since 1970. */
   ended(end: ExportEnd, seconds: number, at?: number): void {
-    const { state, bundleDigest, error } = end;
+    const { state, bundleDigest = this.#digest, error } = end;
     this.#endStage();
     this.#parts.trace?.ended(end);
     const result = state === "succeeded" ? "success" : state;
-    const { profile, exportId } = this.#of;
-    const time = at === undefined ? {} : { at };
-    this.#parts.metrics.jobFinished({ profile, exportId, result, seconds, ...time });
-    this.#line(state === "failed" ? "ERROR" : "INFO", "export.ended", "export ended", {
-      status: state,
-      durationMs: Math.round(seconds * 1000),
-      ...(bundleDigest === undefined ? {} : { bundleDigest }),
-      ...(error === undefined ? {} : { error }),
-    });
+    this.#parts.metrics.jobFinished({ ...this.#of, result, seconds, at });
+    const durationMs = Math.round(seconds * 1000);
+    const fields = { status: state, durationMs, bundleDigest, error };
+    this.#line(state === "failed" ? "ERROR" : "INFO", "export.ended", "export ended", fields);
   }
 
   /**
@@ -128,67 +120,49 @@ export class ExportWatch {
     this.#stageBytes = done;
   }
 
-  #pushed(push: { registry: string; result: PushResult; seconds: number }): void {
-    const { registry, result, seconds } = push;
-    const { profile, exportId } = this.#of;
-    this.#parts.metrics.pushed({ profile, exportId, result, seconds });
+  #pushed({ registry, result, seconds }: EventOf<"pushed">): void {
+    this.#parts.metrics.pushed({ ...this.#of, result, seconds });
+    const fields = { registry, status: result, durationMs: Math.round(seconds * 1000) };
     const severity = result === "success" ? "INFO" : "ERROR";
-    this.#line(severity, "export.pushed", "push to a registry ended", {
-      registry,
-      status: result,
-      durationMs: Math.round(seconds * 1000),
-    });
+    this.#line(severity, "export.pushed", "push to a registry ended", fields);
   }
 
-  #unchanged({ sameAs, bundleDigest }: { sameAs: string; bundleDigest: string }): void {
+  #unchanged({ sameAs, bundleDigest }: EventOf<"unchanged">): void {
     this.#digest = bundleDigest;
     this.#parts.metrics.count("export_unchanged_total", { profile: this.#of.profile });
     this.#line("INFO", "export.unchanged", "export unchanged, no second copy stored", { sameAs });
   }
 
-  #refused(destination: string): void {
-    const digest = this.#digest === undefined ? {} : { bundleDigest: this.#digest };
-    this.#parts.egress?.refused(destination, { ...this.#of, ...digest });
-  }
-
-  #published(result: PublishResult): void {
+  #published({ result }: EventOf<"published">): void {
     this.#parts.metrics.count("export_manifest_publish_total", { result });
-    const severity = result === "success" || result === "skipped" ? "INFO" : "ERROR";
-    const body = severity === "ERROR" ? "manifest not published" : "manifest published";
-    this.#line(severity, "export.published", body, { status: result });
+    const isDone = result === "success" || result === "skipped";
+    const body = isDone ? "manifest published" : "manifest not published";
+    this.#line(isDone ? "INFO" : "ERROR", "export.published", body, { status: result });
   }
 
-  #verified(result: VerificationResult, reason: string | undefined): void {
+  #verified({ result, reason }: EventOf<"verified">): void {
     this.#parts.metrics.verified(result, reason);
     this.#attestation = result === "success" ? "verified" : "failed";
     const severity = result === "success" ? "INFO" : "ERROR";
-    this.#line(severity, "export.verified", "finished bundle verified", {
-      ...(reason === undefined ? {} : { detail: reason }),
-    });
+    this.#line(severity, "export.verified", "finished bundle verified", { detail: reason });
   }
 
   #endStage(): void {
-    if (this.#stage === undefined) return;
+    const stage = this.#stage;
+    if (stage === undefined) return;
     const durationMs = Math.round(this.#parts.elapsed() - this.#stageSince);
-    this.#parts.metrics.stageEnded(this.#stage, durationMs / 1000);
-    this.#line("INFO", "export.stage.ended", "stage of an export ended", {
-      stage: this.#stage,
-      durationMs,
-    });
+    this.#parts.metrics.stageEnded(stage, durationMs / 1000);
+    const fields = { stage, durationMs };
+    this.#line("INFO", "export.stage.ended", "stage of an export ended", fields);
     this.#stage = undefined;
   }
 
-  #line(
-    severity: "INFO" | "WARN" | "ERROR",
-    event: string,
-    body: string,
-    fields: LogFields,
-  ): void {
+  #line(severity: Severity, event: string, body: string, fields: LogFields = {}): void {
     this.#parts.log(severity, event, body, {
       ...this.#of,
-      ...(this.#parts.trace === undefined ? {} : { traceId: this.#parts.trace.traceId }),
+      traceId: this.#parts.trace?.traceId,
       attestationStatus: this.#attestation,
-      ...(this.#digest === undefined ? {} : { bundleDigest: this.#digest }),
+      bundleDigest: this.#digest,
       ...fields,
     });
   }

@@ -1,5 +1,5 @@
 /** The instruments by name, each with all series that are known beforehand at 0. */
-import { Counter, Gauge, Histogram, type Registry } from "prom-client";
+import { Counter, type CounterConfiguration, Gauge, Histogram, type Registry } from "prom-client";
 import {
   attestationFailures,
   jobResults,
@@ -17,27 +17,13 @@ import {
 type Values<Label extends string> = Readonly<Record<Label, readonly string[]>>;
 type Helps<Name extends string> = Readonly<Record<Name, string>>;
 
-interface Options<Label> {
-  name: string;
-  help: string;
-  labelNames: Label[];
-  registers: Registry[];
-}
-
 /** Bucket bounds. Seconds, in steps of 2 to 2.5. */
 const durationBuckets = [0.5, 1, 2.5, 5, 10, 20, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200];
 
 /** Bytes, powers of 4 and 16; 4294967295 is the largest file that FAT32 can hold. */
 const sizeBuckets = [
-  65536,
-  1048576,
-  16777216,
-  67108864,
-  268435456,
-  1073741824,
-  4294967295,
-  17179869184,
-  68719476736,
+  ...[65536, 1048576, 16777216, 67108864, 268435456, 1073741824],
+  ...[4294967295, 17179869184, 68719476736],
 ];
 
 /** Seconds; 600 is the time limit of a push, so a timeout is still within a bucket. */
@@ -193,7 +179,7 @@ function counters<Label extends string, Name extends string>(
   registry: Registry,
   values: Values<Label>,
   helps: Helps<Name>,
-): Record<Name, Counter<Label>> {
+) {
   return create(registry, values, helps, (options, series) => {
     const made = new Counter<Label>(options);
     for (const labels of series) made.inc(labels, 0);
@@ -205,7 +191,7 @@ function gauges<Label extends string, Name extends string>(
   registry: Registry,
   values: Values<Label>,
   helps: Helps<Name>,
-): Record<Name, Gauge<Label>> {
+) {
   return create(registry, values, helps, (options, series) => {
     const made = new Gauge<Label>(options);
     for (const labels of series) made.set(labels, 0);
@@ -218,7 +204,7 @@ function histograms<Label extends string, Name extends string>(
   buckets: number[],
   values: Values<Label>,
   helps: Helps<Name>,
-): Record<Name, Histogram<Label>> {
+) {
   return create(registry, values, helps, (options, series) => {
     const made = new Histogram<Label>({ ...options, buckets, enableExemplars: true });
     for (const labels of series) made.zero(labels);
@@ -226,14 +212,15 @@ function histograms<Label extends string, Name extends string>(
   });
 }
 
-/**
- * One instrument for each name; `make` gets every combination of the label values that are known.
- */
+/** One instrument for each name; `make` gets every combination of the known label values. */
 function create<Label extends string, Name extends string, Made>(
   registry: Registry,
   values: Values<Label>,
   helps: Helps<Name>,
-  make: (options: Options<Label>, series: Record<Label, string>[]) => Made,
+  make: (
+    options: Omit<CounterConfiguration<Label>, "collect">,
+    series: Record<Label, string>[],
+  ) => Made,
 ): Record<Name, Made> {
   const labelNames = Object.keys(values) as Label[];
   const series = labelNames.reduce(

@@ -7,10 +7,7 @@ import type { ErrorRecord } from "../domain/errors.ts";
 import type { Trigger } from "../domain/labels.ts";
 import { LineWriter, type Write } from "./line_writer.ts";
 
-/**
- * severityNumber of OpenTelemetry's logs data model, and the priority that journald reads from
- * `<N>`.
- */
+/** severityNumber of OpenTelemetry's logs data model, and the priority that journald reads. */
 const severities = {
   INFO: { number: 9, priority: 6 },
   WARN: { number: 13, priority: 4 },
@@ -18,38 +15,41 @@ const severities = {
 } as const;
 export type Severity = keyof typeof severities;
 
-export interface LogFields {
-  exportId?: string;
-  profile?: string;
-  tenant?: string;
+interface KnownFields {
+  exportId: string;
+  profile: string;
+  tenant: string;
   /** Name of the token of the caller. */
-  actor?: string;
+  actor: string;
   /** What triggered the export. */
-  trigger?: Trigger;
-  bundleDigest?: string;
+  trigger: Trigger;
+  bundleDigest: string;
   /** Id of the export whose stored bundle an unchanged one equals. */
-  sameAs?: string;
-  attestationStatus?: "verified" | "failed" | "pending";
+  sameAs: string;
+  attestationStatus: "verified" | "failed" | "pending";
   /** Its name in the configuration. */
-  registry?: string;
-  stage?: string;
-  durationMs?: number;
+  registry: string;
+  stage: string;
+  durationMs: number;
   /** Of a readiness check. */
-  check?: string;
-  status?: string;
-  detail?: string;
-  method?: string;
+  check: string;
+  status: string;
+  detail: string;
+  method: string;
   /** Template of a route. */
-  route?: string;
+  route: string;
   /** IP address. */
-  client?: string;
-  url?: string;
-  path?: string;
-  count?: number;
-  error?: ErrorRecord;
+  client: string;
+  url: string;
+  path: string;
+  count: number;
+  error: ErrorRecord;
   /** Only if traces are on. */
-  traceId?: string;
+  traceId: string;
 }
+
+/** Undefined values are omitted. */
+export type LogFields = { readonly [Name in keyof KnownFields]?: KnownFields[Name] | undefined };
 
 /** `event` is stable and for programs, `body` a fixed sentence for people. */
 export type Log = (severity: Severity, event: string, body: string, fields?: LogFields) => void;
@@ -68,24 +68,16 @@ export interface LogOptions {
   onLine?(severity: Severity): void;
 }
 
-export interface OpenLog {
-  log: Log;
-  /** Resolves when all lines are written, or after `bound` milliseconds. */
-  drained(bound: number): Promise<void>;
-}
-
-export function openLog(options: LogOptions): OpenLog {
+export function openLog(options: LogOptions) {
   const lines = new LineWriter(
     options.write,
     (count) => lineOf(options, "WARN", "log.lost", "log lines lost", { count }),
   );
-  return {
-    log: (severity, event, body, fields = {}) => {
-      lines.line(lineOf(options, severity, event, body, fields));
-      options.onLine?.(severity);
-    },
-    drained: (bound) => lines.drained(bound),
+  const log: Log = (severity, event, body, fields = {}) => {
+    lines.line(lineOf(options, severity, event, body, fields));
+    options.onLine?.(severity);
   };
+  return { log, drained: (bound: number) => lines.drained(bound) };
 }
 
 function lineOf(

@@ -30,19 +30,8 @@ interface QueueFigures {
   oldestRunningAt: ReadonlyMap<string, number>;
 }
 
-interface ProcessFigures {
-  /** Seconds since 1970. */
-  startedAt: number;
-  /** User and system time. */
-  cpuSeconds: number;
-  residentBytes: number;
-}
-
 export interface MetricsOptions {
-  /**
-   * All values of the label `profile`; `slaSeconds` becomes a bucket bound and the target of the
-   * alert.
-   */
+  /** All values of the label `profile`; `slaSeconds` becomes a bucket bound and the alert's target. */
   profiles: readonly { name: string; slaSeconds?: number }[];
   build: { version: string; commit: string; bundleSchema: number };
   /**
@@ -50,20 +39,15 @@ export interface MetricsOptions {
    * after the first crash.
    */
   queue(): QueueFigures;
-  process(): ProcessFigures;
+  process(): ReturnType<typeof processFigures>;
   onFault(error: unknown): void;
 }
 
-interface StoredFigures {
-  bundles: number;
-  bytes: number;
-}
+/** The number of bundles and their bytes. */
+type StoredFigures = Readonly<{ bundles: number; bytes: number }>;
 
 /** The response of `/metrics`. */
-export interface Scrape {
-  body: string;
-  contentType: string;
-}
+export type Scrape = Awaited<ReturnType<Metrics["scrape"]>>;
 
 type Counters = ReturnType<typeof createCounters>;
 type Gauges = ReturnType<typeof createGauges>;
@@ -72,6 +56,14 @@ type LabelsOf<Made> = Made extends
   Counter<infer Label> | Gauge<infer Label> | Histogram<infer Label>
   ? Readonly<Record<Label, string>>
   : never;
+
+type Counts = Readonly<Record<string, number>>;
+
+interface Recorded {
+  profile: string;
+  exportId?: string;
+  seconds: number;
+}
 
 export class Metrics {
   readonly #options: MetricsOptions;
@@ -126,10 +118,11 @@ export class Metrics {
   }
 
   /** Cancelled exports are counted, but not their duration. */
-  jobFinished(
-    end: { profile: string; result: JobResult; seconds: number; at?: number; exportId?: string },
-  ): void {
-    const { profile, result, seconds, at, exportId } = end;
+  jobFinished({ profile, exportId, result, seconds, at }: Recorded & {
+    result: JobResult;
+    /** Milliseconds since 1970. */
+    at?: number | undefined;
+  }): void {
     this.count("export_jobs_total", { profile, result });
     if (result === "success") {
       if (at !== undefined) this.succeeded(profile, at);
@@ -150,23 +143,18 @@ export class Metrics {
    * `artifacts` counts the files of the bundle by kind; missing kinds are 0, and kinds that never
    * occurred have no series.
    */
-  bundleMade(
-    bundle: {
-      profile: string;
-      bytes: number;
-      artifacts?: Readonly<Record<string, number>>;
-      /** For risk data: what was left out, by reason. */
-      leftOut?: Readonly<Record<string, number>>;
-      exportId?: string;
-    },
-  ): void {
-    const { profile, bytes, artifacts = {}, leftOut = {}, exportId } = bundle;
+  bundleMade({ profile, exportId, bytes, artifacts, leftOut }: Omit<Recorded, "seconds"> & {
+    bytes: number;
+    artifacts?: Counts | undefined;
+    /** For risk data: what was left out, by reason. */
+    leftOut?: Counts | undefined;
+  }): void {
     this.observe("export_bundle_size_bytes", bytes, { profile }, exportId);
-    for (const kind of Object.keys(artifacts).length === 0 ? [] : artifactKinds) {
-      this.set("export_bundle_artifacts", artifacts[kind] ?? 0, { profile, kind });
+    for (const kind of namesIn(artifacts, artifactKinds)) {
+      this.set("export_bundle_artifacts", artifacts?.[kind] ?? 0, { profile, kind });
     }
-    for (const reason of Object.keys(leftOut).length === 0 ? [] : leftOutReasons) {
-      this.set("export_risk_records_left_out", leftOut[reason] ?? 0, { profile, reason });
+    for (const reason of namesIn(leftOut, leftOutReasons)) {
+      this.set("export_risk_records_left_out", leftOut?.[reason] ?? 0, { profile, reason });
     }
   }
 
@@ -179,10 +167,7 @@ export class Metrics {
     this.observe("export_stage_duration_seconds", seconds, { stage: stageOf(stage) });
   }
 
-  pushed(
-    push: { profile: string; result: PushResult; seconds: number; exportId?: string },
-  ): void {
-    const { profile, result, seconds, exportId } = push;
+  pushed({ profile, exportId, result, seconds }: Recorded & { result: PushResult }): void {
     this.count("export_registry_push_total", { profile, result });
     this.observe("export_registry_push_latency_seconds", seconds, { profile }, exportId);
   }
@@ -238,7 +223,7 @@ export class Metrics {
   }
 
   /** The classic text format; OpenMetrics with exemplars on request. */
-  async scrape(openMetrics = false): Promise<Scrape> {
+  async scrape(openMetrics = false): Promise<{ body: string; contentType: string }> {
     this.#record({}, () => this.#refresh());
     const body = await this.#registry.metrics();
     return openMetrics
@@ -247,13 +232,12 @@ export class Metrics {
   }
 
   #refresh(): void {
-    const queue = this.#options.queue();
-    this.set("export_queue_depth", queue.queued, {});
-    this.set("export_jobs_running", queue.running, {});
-    const oldest = (queue.oldestQueuedAt ?? 0) / 1000;
-    this.set("export_queue_oldest_job_timestamp_seconds", oldest, {});
+    const { queued, running, oldestQueuedAt = 0, oldestRunningAt } = this.#options.queue();
+    this.set("export_queue_depth", queued, {});
+    this.set("export_jobs_running", running, {});
+    this.set("export_queue_oldest_job_timestamp_seconds", oldestQueuedAt / 1000, {});
     for (const profile of this.#slas.keys()) {
-      const since = (queue.oldestRunningAt.get(profile) ?? 0) / 1000;
+      const since = (oldestRunningAt.get(profile) ?? 0) / 1000;
       this.set("export_running_oldest_job_start_timestamp_seconds", since, { profile });
     }
     // The three that need no permission; prom-client's own read /proc, which is not accessible.
@@ -275,12 +259,14 @@ export class Metrics {
   }
 }
 
-/** Of this process; `startedAt` is milliseconds since 1970. */
-export function processFigures(startedAt: number): ProcessFigures {
+/** What is known of a bundle: all names, or none if nothing was counted. */
+function namesIn<Name>(counts: Counts = {}, names: readonly Name[]): readonly Name[] {
+  return Object.keys(counts).length === 0 ? [] : names;
+}
+
+/** Of this process: start in seconds since 1970, user and system time, resident memory. */
+export function processFigures(startedAt: number) {
   const { user, system } = process.cpuUsage();
-  return {
-    startedAt: startedAt / 1000,
-    cpuSeconds: (user + system) / 1e6,
-    residentBytes: process.memoryUsage.rss(),
-  };
+  const residentBytes = process.memoryUsage.rss();
+  return { startedAt: startedAt / 1000, cpuSeconds: (user + system) / 1e6, residentBytes };
 }

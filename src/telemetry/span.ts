@@ -12,7 +12,7 @@ export type Attributes = Readonly<Record<string, string | number | boolean | und
 export interface Span {
   traceId: string;
   spanId: string;
-  parentSpanId?: string;
+  parentSpanId?: string | undefined;
   name: string;
   kind: SpanKind;
   /** Milliseconds since 1970, with fractions. */
@@ -20,7 +20,7 @@ export interface Span {
   end: number;
   attributes: Attributes;
   /** Why it failed; absent on success. */
-  error?: string;
+  error?: string | undefined;
 }
 
 const kinds = { internal: 1, server: 2, client: 3 } as const;
@@ -42,7 +42,7 @@ function encodeSpan(span: Span): unknown {
   return {
     traceId,
     spanId,
-    ...(parentSpanId === undefined ? {} : { parentSpanId }),
+    parentSpanId,
     name,
     kind: kinds[kind],
     startTimeUnixNano: nanoseconds(start),

@@ -2,26 +2,11 @@
  * Wires tracing; loaded only if a collector is configured, so that otherwise neither its code nor a
  * socket exists. Deno's own OpenTelemetry is never used: it connects regardless of the permissions.
  */
-import {
-  type ExportTrace,
-  type RequestTrace,
-  startTrace,
-  type TracedExport,
-  type TraceParts,
-  traceRequest,
-} from "./export_trace.ts";
+import { startTrace, type TracedExport, type TraceParts, traceRequest } from "./export_trace.ts";
 import type { Log } from "./log.ts";
 import type { Metrics } from "./metrics.ts";
-import type { Attributes } from "./span.ts";
+import type { Attributes, Span } from "./span.ts";
 import { type Post, SpanExporter } from "./span_exporter.ts";
-
-export interface Traces {
-  /** Undefined if the caller does not record. */
-  ofExport(of: TracedExport): ExportTrace | undefined;
-  ofRequest(traceparent: string | undefined): RequestTrace;
-  /** Sends the remaining spans, for at most this many milliseconds. */
-  close(bound: number): Promise<void>;
-}
 
 export interface TracesOptions extends Omit<TraceParts, "add"> {
   post: Post;
@@ -31,24 +16,24 @@ export interface TracesOptions extends Omit<TraceParts, "add"> {
   metrics: Pick<Metrics, "count">;
 }
 
-export function openTraces(options: TracesOptions): Traces {
+/** `ofExport` is undefined if the caller does not record its trace. */
+export function openTraces(options: TracesOptions) {
   const { post, resource, version, log, metrics, ...rest } = options;
   const exporter = new SpanExporter({
     post,
     resource,
     version,
     onSpans: (result, count) => metrics.count("export_trace_spans_total", { result }, count),
-    onChange: (problem) =>
-      problem === undefined
+    onChange: (detail) =>
+      detail === undefined
         ? log("INFO", "traces.sent", "trace collector available again")
-        : log("WARN", "traces.failed", "spans not sent to the trace collector", {
-          detail: problem,
-        }),
+        : log("WARN", "traces.failed", "spans not sent to the trace collector", { detail }),
   });
-  const parts = { ...rest, add: (span: Parameters<TraceParts["add"]>[0]) => exporter.add(span) };
+  const parts = { ...rest, add: (span: Span) => exporter.add(span) };
   return {
-    ofExport: (of) => startTrace(of, parts),
-    ofRequest: (traceparent) => traceRequest(traceparent, parts),
-    close: (bound) => exporter.close(bound),
+    ofExport: (of: TracedExport) => startTrace(of, parts),
+    ofRequest: (traceparent: string | undefined) => traceRequest(traceparent, parts),
+    /** Sends the remaining spans, for at most this many milliseconds. */
+    close: (bound: number) => exporter.close(bound),
   };
 }

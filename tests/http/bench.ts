@@ -94,7 +94,9 @@ export class Bench {
         configuration: { path: "/srv/secret-path/stella.yaml", sha256: "c".repeat(64) },
       },
       audit: new Audit({
-        log: (severity, event, _, fields) => this.audited.push({ severity, event, ...fields }),
+        // Without undefined fields, as the log writes it.
+        log: (severity, event, _, fields) =>
+          this.audited.push(JSON.parse(JSON.stringify({ severity, event, ...fields }))),
         timeline: this.timeline,
         elapsed: () => this.now,
         onFault: (error) => this.faults.push(error),

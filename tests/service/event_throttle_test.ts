@@ -1,5 +1,8 @@
 /** Progress that is throttled still ends where it ended. */
 import assert from "node:assert/strict";
+import type { Profile } from "../../src/config/profile.ts";
+import type { ExportJob, JobReport } from "../../src/export/stored_export.ts";
+import { runInWorker } from "../../src/jobs/worker_host.ts";
 import { EventThrottle } from "../../src/service/event_throttle.ts";
 import type { WorkerEvent } from "../../src/service/export_worker.ts";
 
@@ -38,4 +41,31 @@ Deno.test("the last progress event of a stage is held back, and sent before any 
     "read 9",
   ];
   assert.deepEqual(told, expected);
+});
+
+Deno.test("a worker that reports 20,000 files sends the first and the last of them", async () => {
+  const profile: Profile = {
+    name: "p",
+    kind: "kit",
+    sources: [],
+    compression: "zstd",
+    targets: [],
+  };
+  const privatePlaces = { files: [], directories: [] };
+  const egress = { sealed: false, allow: [] };
+  const request = { profile, tenant: "default", registries: [], egress, privatePlaces };
+  const told: WorkerEvent[] = [];
+  const report = await runInWorker<ExportJob, WorkerEvent, JobReport>({
+    url: new URL("./many_events.ts", import.meta.url).href,
+    job: { exportId: "1", state: "/nonexistent", request },
+    onEvent: (event) => told.push(event),
+    signal: new AbortController().signal,
+  });
+  const total = report.payload.files;
+  // Counted first: the difference between long lists takes minutes to write.
+  assert.equal(told.length, 2);
+  assert.deepEqual(told, [
+    { kind: "progress", stage: "read", done: 1, total },
+    { kind: "progress", stage: "read", done: total, total },
+  ]);
 });

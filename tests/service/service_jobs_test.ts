@@ -180,3 +180,22 @@ function leaseOf(home: Home, id: string): number {
   using database = new DatabaseSync(join(home.state, "stella.db"), { readOnly: true });
   return Number(database.prepare("SELECT lease_until FROM jobs WHERE id = ?").get(id)?.lease_until);
 }
+
+Deno.test("a stored request that this build cannot read ends its export and says why", async () => {
+  using home = new Home();
+  const service = await home.start();
+  try {
+    await service.until(await service.enqueue("gated"), "running");
+    const id = await service.enqueue("quick");
+    const database = new DatabaseSync(join(home.state, "stella.db"));
+    database.prepare("UPDATE jobs SET request = ? WHERE id = ?").run('{"volumeSize":7}', id);
+    database.close();
+    home.openGate();
+    const { error } = await service.until(id, "failed");
+    assert.deepEqual([error.code, error.reason], ["usage", "request_invalid"]);
+    assert.match(error.message, /^Cannot export "quick": .*stored request.*volumeSize/);
+    assert.match(error.hint, /^export the profile again/);
+  } finally {
+    assert.equal(await service.stop(), 0);
+  }
+});

@@ -6,8 +6,7 @@ import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { openNamed } from "../../src/output/named_file.ts";
 import { isLoopbackHost } from "../../src/domain/loopback.ts";
-import { countSpans, tracesFromProtobuf } from "../../src/telemetry/sink/otlp_traces.ts";
-import { WireError } from "../../src/telemetry/sink/protobuf.ts";
+import { tracesFromProtobuf, WireError } from "../../src/telemetry/sink/otlp_traces.ts";
 import { openSink, type SinkOptions } from "../../src/telemetry/sink/span_sink.ts";
 import { SpansFile } from "../../src/telemetry/sink/spans_file.ts";
 
@@ -105,9 +104,9 @@ Deno.test("protobuf becomes OTLP's JSON, field by field", () => {
     // Field 100, which this version does not know.
     Uint8Array.of(0xa2, 0x06, 1, 0x61),
   );
-  const found = tracesFromProtobuf(bytes);
-  assert.equal(countSpans(found), 1);
-  assert.deepEqual(found, {
+  const { count, line } = tracesFromProtobuf(bytes);
+  assert.equal(count, 1);
+  assert.deepEqual(JSON.parse(line), {
     resourceSpans: [{
       scopeSpans: [{
         spans: [{
@@ -167,6 +166,7 @@ const refusals: [string, number, Parameters<Post>][] = [
   ["JSON of something else", 400, ["[]"]],
   ["spans that are no list", 400, [`{"resourceSpans":[{"scopeSpans":[{"spans":{}}]}]}`]],
   ["a span without ids", 400, [good.replace(traceId, "x")]],
+  ["a protobuf span without ids", 400, [inRequest(field(5, "read")), protobuf]],
   ["protobuf that is none", 400, [Uint8Array.of(0xff), protobuf]],
   ["a type that a foreign page could send", 415, [good, { "content-type": "text/plain" }]],
   ["an encoding that it does not know", 415, [good, { "content-encoding": "br" }]],

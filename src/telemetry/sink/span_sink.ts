@@ -3,13 +3,12 @@
  * request as one line. It responds after the line was written, so that senders retry otherwise.
  * Source: OTLP specification 1.x, "OTLP/HTTP".
  */
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { Buffer } from "node:buffer";
 import { gunzipSync } from "node:zlib";
 import { messageOf } from "../../domain/errors.ts";
-import { countSpans, type Json, tracesFromJson, tracesFromProtobuf } from "./otlp_traces.ts";
-import { WireError } from "./protobuf.ts";
+import { tracesFromJson, tracesFromProtobuf, WireError } from "./otlp_traces.ts";
 
 export interface SinkOptions {
   host: string;
@@ -22,23 +21,15 @@ export interface SinkOptions {
   onSpans(count: number): void;
 }
 
-export interface SpanSink {
-  url: string;
-  /** The address that it listens on. */
-  address: { host: string; port: number };
-  close(): Promise<void>;
-}
-
 /** Limits of a body in bytes, as sent and decompressed. */
 const maxBodyBytes = 8 * 1024 * 1024;
 const maxDecompressedBytes = 64 * 1024 * 1024;
 const maxConnections = 64;
 
-const types = {
-  "application/json": tracesFromJsonBytes,
-  "application/x-protobuf": tracesFromProtobuf,
-};
-type ContentType = keyof typeof types;
+const readers = new Map([
+  ["application/json", tracesFromJson],
+  ["application/x-protobuf", tracesFromProtobuf],
+]);
 
 /** A refused request: OTLP senders drop it at 400 and above, and retry at 503. */
 class Refusal extends Error {
@@ -47,32 +38,28 @@ class Refusal extends Error {
   }
 }
 
-/** @throws the system's error if it cannot listen there */
-export async function openSink(options: SinkOptions): Promise<SpanSink> {
+/** The address and the URL that it listens on. @throws the system's error if it cannot */
+export async function openSink(options: SinkOptions) {
   const server = createServer(
     { headersTimeout: 10_000, requestTimeout: 30_000, keepAliveTimeout: 60_000 },
     (request, response) => void take(request, response, options),
   );
   server.maxConnections = maxConnections;
-  await listening(server, options);
+  const { promise: isListening, resolve, reject } = Promise.withResolvers<void>();
+  server.once("error", reject);
+  server.listen(options.port, options.host, resolve);
+  await isListening;
   const { address, port } = server.address() as AddressInfo;
   const host = address.includes(":") ? `[${address}]` : address;
   return {
     address: { host: address, port },
     url: `http://${host}:${port}`,
     close: () =>
-      new Promise((resolve) => {
+      new Promise<void>((resolve) => {
         server.close(() => resolve());
         server.closeAllConnections();
       }),
   };
-}
-
-function listening(server: Server, { host, port }: SinkOptions): Promise<void> {
-  const { promise, resolve, reject } = Promise.withResolvers<void>();
-  server.once("error", (error) => reject(error));
-  server.listen(port, host, resolve);
-  return promise;
 }
 
 async function take(
@@ -82,11 +69,16 @@ async function take(
 ): Promise<void> {
   try {
     checkHost(request, options);
-    const type = contentType(request);
-    const bytes = unpacked(request, await bodyOf(request));
-    const traces = types[type](bytes);
-    const count = countSpans(traces);
-    kept(JSON.stringify(traces), options);
+    checkRoute(request);
+    const type = (request.headers["content-type"] ?? "").split(";")[0]?.trim().toLowerCase() ?? "";
+    const read = readers.get(type);
+    // A browser can send neither type without a preflight request, which is not answered here.
+    if (read === undefined) {
+      const known = [...readers.keys()].join(" nor ");
+      throw new Refusal(415, `the content type is neither ${known}`);
+    }
+    const { line, count } = read(unpacked(request, await bodyOf(request)));
+    kept(line, options);
     options.onSpans(count);
     // The empty response to accepted spans: `{}`, or a message without fields.
     response.writeHead(200, { "content-type": type }).end(type === "application/json" ? "{}" : "");
@@ -103,13 +95,9 @@ function checkHost({ rawHeaders }: IncomingMessage, { isOwnHost }: SinkOptions):
   if (!isOwnHost(hosts[0] ?? "")) throw new Refusal(421, "this host name is not served here");
 }
 
-/** A browser can send neither type without a preflight request, which is not answered here. */
-function contentType(request: IncomingMessage): ContentType {
-  if (request.url !== "/v1/traces") throw new Refusal(404, "only /v1/traces is served here");
-  if (request.method !== "POST") throw new Refusal(405, "only POST is served here");
-  const type = (request.headers["content-type"] ?? "").split(";")[0]?.trim().toLowerCase() ?? "";
-  if (Object.hasOwn(types, type)) return type as ContentType;
-  throw new Refusal(415, "the content type is neither application/json nor application/x-protobuf");
+function checkRoute({ url, method }: IncomingMessage): void {
+  if (url !== "/v1/traces") throw new Refusal(404, "only /v1/traces is served here");
+  if (method !== "POST") throw new Refusal(405, "only POST is served here");
 }
 
 async function bodyOf(request: IncomingMessage): Promise<Uint8Array> {
@@ -132,10 +120,6 @@ function unpacked(request: IncomingMessage, body: Uint8Array): Uint8Array {
   } catch {
     throw new Refusal(400, `the body is not gzip of at most ${maxDecompressedBytes} bytes`);
   }
-}
-
-function tracesFromJsonBytes(bytes: Uint8Array): Json {
-  return tracesFromJson(new TextDecoder().decode(bytes));
 }
 
 function kept(line: string, { keep }: SinkOptions): void {
