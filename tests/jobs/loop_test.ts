@@ -67,13 +67,14 @@ Deno.test("jobs run one at a time, in order, and end once", async () => {
   let running = 0;
   const work = async (job: Job) => {
     assert.equal(++running, 1, "one at a time");
-    // Time in which another one could be started.
-    await new Promise((resolve) => setTimeout(resolve, 2));
+    // It is counted as running by then, and the loop looks for another one at once.
+    await Promise.resolve();
+    loop.wake();
     running--;
     return { bundleDigest: `digest of ${job.id}` };
   };
-  bench.enqueue();
   const loop = bench.loop(work);
+  bench.enqueue();
   bench.enqueue();
   loop.wake();
   await bench.until(2);
@@ -249,15 +250,17 @@ Deno.test("a long job keeps its lease by heartbeats, and a heartbeat that fails 
 
 Deno.test("as many jobs run at once as there are places, and a free place is filled at once", async () => {
   using bench = new Bench();
-  [1, 2, 3, 4, 5].forEach(() => bench.enqueue());
   let [running, max] = [0, 0];
   const loop = bench.loop(async () => {
     max = Math.max(max, ++running);
-    // Time in which a third one could be started.
-    await new Promise((resolve) => setTimeout(resolve, 2));
+    // It is counted as running by then, and the loop looks for a third one at once.
+    await Promise.resolve();
+    loop.wake();
     running--;
     return {};
   }, { concurrency: 2, pause: 60_000 });
+  [1, 2, 3, 4, 5].forEach(() => bench.enqueue());
+  loop.wake();
   await bench.until(5);
   await loop.stop(1_000);
   assert.equal(max, 2);
@@ -331,9 +334,9 @@ Deno.test("a lease that ran out while the process stood still is not taken by it
   const { promise, resolve } = Promise.withResolvers<Record<string, never>>();
   const loop = bench.loop(() => promise, { concurrency: 2 });
   bench.now += 90_000;
+  // The loop takes a job for its other place before this returns, or not at all.
   loop.wake();
-  // Time in which its other place could take the job.
-  await new Promise((later) => setTimeout(later, 20));
+  assert.deepEqual(bench.said, ["start job-1"]);
   resolve({});
   await bench.until(1);
   await loop.stop(1_000);
