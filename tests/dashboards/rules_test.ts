@@ -138,16 +138,6 @@ Deno.test(requiring(["promtool"], "promtool check rules finds nothing, and all r
   match(said, new RegExp(`SUCCESS: ${all.length} rules found`));
 }));
 
-Deno.test(
-  requiring(
-    ["promtool"],
-    "promtool test rules: every alert fires when it must, and only then",
-    () => {
-      match(promtool("test", "rules", "export-center.rules.test.yml"), /SUCCESS/);
-    },
-  ),
-);
-
 Deno.test(requiring(
   ["promtool"],
   "promtool check config accepts the scrape configuration with its rules",

@@ -21,6 +21,16 @@ interface Ended {
 }
 
 /**
+ * The words of an export of `in` into `out` below `root`. Deno writes nothing of its own once the
+ * modules are in its cache: its calls would be counted too.
+ */
+function exporting(root: string, out: string): [string, ...string[]] {
+  const child = fileURLToPath(new URL("kill_child.ts", import.meta.url));
+  const flags = ["--quiet", "--no-check", "--no-code-cache", "-A"];
+  return [Deno.execPath(), "run", ...flags, child, join(root, "in"), join(root, out)];
+}
+
+/**
  * An export of `in` into `out` below `root`, with `fault` at the n-th of the system calls `calls`.
  */
 async function exportUnder(
@@ -34,23 +44,11 @@ async function exportUnder(
   const paths = only.flatMap((name) => ["-P", join(root, out, name)]);
   const log = join(root, `${out}.log`);
   const inject = `inject=${calls}:${fault}:when=${n}`;
-  const child = fileURLToPath(new URL("kill_child.ts", import.meta.url));
-  const program = [
-    Deno.execPath(),
-    "run",
-    "--quiet",
-    "--no-check",
-    "-A",
-    child,
-    join(root, "in"),
-    join(root, out),
-  ];
+  const program = exporting(root, out);
   const { code, signal } = await new Deno.Command("strace", {
     args: ["-f", "-q", "-o", log, ...paths, "-e", `trace=${calls}`, "-e", inject, ...program],
     stdout: "null",
     stderr: "null",
-    // No cache of Deno's own is written: its calls would be counted too.
-    env: { DENO_DIR: "/dev/null/none" },
   }).output();
   const text = readFileSync(log, "utf8");
   return {
@@ -77,7 +75,10 @@ async function stage(root: string): Promise<Stage> {
   writeFiles(root, { "before/a": "old", "before/z/y": "old", "in/a": "new", "in/b/c": "new" });
   const old =
     (await run(join(root, "old"), join(root, "before"), { layout: "directory" })).bundleDigest;
-  const fresh = (await run(join(root, "fresh"), join(root, "in"))).bundleDigest;
+  // By the program that is killed then: now its modules are in the cache.
+  const [program, ...args] = exporting(root, "fresh");
+  assert.ok((await new Deno.Command(program, { args }).output()).success);
+  const fresh = (await verified(join(root, "fresh")))!;
   return { root, old, fresh, clean: snapshot(join(root, "fresh")) };
 }
 

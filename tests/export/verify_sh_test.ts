@@ -76,7 +76,9 @@ for (const algorithm of ["ed25519", "p256"] as const) {
     tools,
     `verify.sh finds bundles of every form good, signed by ${algorithm}`,
     async () => {
-      for (const form of Object.keys(forms)) {
+      // The signature is checked before, and apart from, what depends on the form.
+      const few = algorithm === "p256" && !isLong ? ["directory"] : Object.keys(forms);
+      for (const form of few) {
         await exported(form, algorithm, async (out, pub) => {
           const { code, stdout, stderr } = await check([pub, out]);
           assert.deepEqual([code, stderr], [0, ""], form);

@@ -24,7 +24,8 @@ function lines(count: number): string[] {
 for (const room of [16, 1000, 100_000, undefined]) {
   Deno.test(`lines come out sorted, and all of them, with room for ${room ?? "all"} bytes`, () => {
     withSpool(room, (spool, directory) => {
-      const given = [...lines(2000), "z".repeat(5000), "", "twice", "twice"];
+      // With room for 16 bytes each line is a file.
+      const given = [...lines(room === 16 ? 300 : 2000), "z".repeat(5000), "", "twice", "twice"];
       given.forEach((line) => spool.add(line));
       if (room === 1000) assert.ok(readdirSync(directory).length > 10, "runs were written");
       if (room === undefined) assert.deepEqual(readdirSync(directory), []);

@@ -7,6 +7,7 @@ import { Buffer } from "node:buffer";
 import { exitCodes } from "../../src/domain/errors.ts";
 import { attestationName, indexName, manifestName } from "../../src/bundle/manifest.ts";
 import { type MadeBundle, makeBundle, type Recipe } from "../support/bundle_fixture.ts";
+import { isLong } from "../support/needs.ts";
 import { judged } from "../support/outcome.ts";
 
 /**
@@ -17,6 +18,8 @@ const entries = [
   { path: "a", content: "first\n" },
   { path: "b/\u00e9", content: "" },
 ];
+/** Without STELLA_TEST_LONG of manifest and attestation each byte, of the rest each third. */
+const spacing = isLong ? 1 : 3;
 const recipes: [string, Recipe][] = [
   ["plain", { entries }],
   ["zstd", { entries, compression: "zstd" }],
@@ -42,14 +45,15 @@ for (const [form, recipe] of recipes) {
     const made = makeBundle(recipe);
     let flips = 0;
     for (const [path, right] of made.files) {
-      for (let at = 0; at < right.length; at++) {
+      const step = path === manifestName || path === attestationName ? 1 : spacing;
+      for (let at = 0; at < right.length; at += step) {
         const bytes = Buffer.from(right);
         bytes[at]! ^= 1 << (at & 7);
         await assertRefused(made, path, bytes, `${path} byte ${at}`);
         flips++;
       }
     }
-    assert.ok(flips > 1900, `${flips} flips`);
+    assert.ok(flips > 1900 / spacing, `${flips} flips`);
   });
 
   Deno.test(`${form}: each file cut anywhere that matters, or longer, is refused`, async () => {
