@@ -208,7 +208,7 @@ export class ArchiveWriter {
     if (number > maxVolumes) {
       throw new StellaError(
         "argument_invalid",
-        `Cannot cut the archive into more than ${maxVolumes} volumes`,
+        `Cannot split the archive into more than ${maxVolumes} volumes`,
         { hint: "choose a larger --volume-size" },
       );
     }

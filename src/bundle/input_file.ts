@@ -223,6 +223,6 @@ export const privateReason = "it is private to stella: a key, a credential or a 
 
 export function privateInput(path: string): StellaError {
   return new StellaError("private_file", `Cannot pack ${shown(path)}: ${privateReason}`, {
-    hint: "leave it out of the inputs, with --exclude where it lies in a directory",
+    hint: "leave it out of the inputs, for example with --exclude",
   });
 }

@@ -173,7 +173,7 @@ export class Opener {
 
 function notRegular(full: string, stat: Deno.FileInfo): StellaError {
   return new StellaError("unsafe_entry", `Cannot read ${shown(full)}: it is ${kindOf(stat)}`, {
-    hint: "a bundle holds regular files only; nothing was followed or opened",
+    hint: "replace it with a regular file: it was not opened",
   });
 }
 
@@ -228,7 +228,7 @@ class FileReader implements ByteReader {
         {
           cause: error,
           hint:
-            "clean, replug or copy the medium and verify again: this says nothing about the content",
+            "clean, reconnect or copy the medium and verify again: this is no verdict on the content",
         },
       );
     }

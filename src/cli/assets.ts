@@ -72,7 +72,7 @@ function addressOf(option: string, text: string | undefined): string | undefined
   if (address !== undefined) return address;
   throw new StellaError(
     "argument_invalid",
-    `Cannot use ${option} ${shown(text)}: it is no http address`,
+    `Cannot use ${option} ${shown(text)}: not an http or https URL`,
     {
       hint: "for example: http://10.0.0.5:8420, without user, query or fragment",
     },

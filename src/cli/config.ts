@@ -68,7 +68,7 @@ function checkOne(destination: string, { egress }: Config): Result {
   if (url === null || url.port === "") {
     throw new StellaError(
       "argument_invalid",
-      `Cannot check ${shown(destination)}: it is no HOST:PORT`,
+      `Cannot check ${shown(destination)}: not in the form HOST:PORT`,
       { hint: "for example: stella config check --destination registry.site:5000" },
     );
   }

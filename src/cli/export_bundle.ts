@@ -127,7 +127,7 @@ function refuseKeyInOutput(state: string, output: string): void {
   if (keys !== out && !keys.startsWith(`${out}/`)) return;
   throw new StellaError(
     "output_unsuitable",
-    `Cannot export into ${shown(output)}: the keys lie in it`,
+    `Cannot export into ${shown(output)}: it contains the keys`,
     { hint: "choose an output directory outside of the state directory (STELLA_DATA)" },
   );
 }

@@ -10,7 +10,7 @@ import {
 } from "./options.ts";
 
 export const exportOptions = {
-  profile: text("name", "configured profile, kit, or a new name together with --input"),
+  profile: text("name", "configured profile, kit, or with --input any new name"),
   manifest: text(
     "path",
     "path of the manifest; the other files are written beside it (default: " +
@@ -19,8 +19,8 @@ export const exportOptions = {
   input: text("path", "file or directory to pack, or PREFIX=PATH; repeatable", { repeat: true }),
   include: text("glob", "pack only these files of each --input; repeatable", { repeat: true }),
   exclude: text("glob", "do not pack these files of each --input; repeatable", { repeat: true }),
-  follow: flag("pack copies of what symbolic links inside an --input lead to"),
-  key: text("file", "private key that signs (default: the key of this machine)"),
+  follow: flag("follow symbolic links inside each --input and pack copies"),
+  key: text("file", "private key to sign with (default: the key of this machine)"),
   ...passphraseOption,
   secret: text("file", "also sign the manifest with this shared secret (HMAC-SHA256)"),
   tenant: text(
@@ -33,20 +33,20 @@ export const exportOptions = {
     choices: ["archive", "directory"],
     default: "archive",
   }),
-  volumeSize: text("size", "cut the archive: fat32, or a size such as 4G or 700MB"),
+  volumeSize: text("size", "split the archive into volumes: fat32, or a size such as 4G or 700MB"),
   includeSelf: flag("add this stella binary to the bundle (97 MB, not split by --volume-size)"),
   includeBinary: text("path", "add a stella binary for another platform; repeatable", {
     repeat: true,
   }),
   force: flag("overwrite existing files in the output directory"),
   dryRun: flag("show what would be packed; write nothing"),
-  push: text("reference", "then push to a registry: oci://HOST/REPOSITORY:TAG"),
+  push: text("reference", "also push the bundle to a registry: oci://HOST/REPOSITORY:TAG"),
   noPublish: flag("do not publish to the targets that the profile names"),
   ...mountOption,
   ...registryOptions,
   server: {
     ...serviceOptions.server,
-    help: "let this service do the export, and follow it; --ca is then its authority",
+    help: "run the export on this service and follow it; --ca is then its authority",
   },
   trust: text(
     "path",

@@ -58,7 +58,7 @@ function profileOf(name: string, flags: ExportFlags, config: Config): Profile {
     "profile_unknown",
     `Cannot export the profile ${shown(name)}: it is not configured`,
     {
-      hint: `give it something to pack with --input PATH, or use one of: ${
+      hint: `name its files with --input PATH, or use one of: ${
         [...config.profiles.keys()].join(", ")
       }`,
     },
@@ -70,7 +70,7 @@ function selfPath(): string {
   if (path !== undefined) return path;
   throw new StellaError(
     "program_unsuitable",
-    "Cannot include this program: it runs from its source, not as one binary",
+    "Cannot include this program: it runs from its source, not as a binary",
     { hint: "build it with `deno task build` or `deno task build:portable`, and run the binary" },
   );
 }
@@ -110,6 +110,6 @@ function checkGlob(option: string, glob: string): void {
   const fault = globFault(glob);
   if (fault === undefined) return;
   throw new StellaError("argument_invalid", `Cannot use --${option} ${shown(glob)}: ${fault}`, {
-    hint: "for example: --include '**/*.json'; globs are compared with paths below the input",
+    hint: "for example: --include '**/*.json'; globs match paths relative to the input",
   });
 }

@@ -49,7 +49,7 @@ export async function generateKeys(
 
 function secretsAreBare(): StellaError {
   return new StellaError("options_conflict", "Cannot protect a shared secret by a passphrase", {
-    hint: "leave --passphrase-file out: both ends have to read that file by themselves",
+    hint: "leave out --passphrase-file: both sides read this file unattended",
   });
 }
 

@@ -17,8 +17,8 @@ export const registryOptions = {
     "file",
     "{username, password}, docker's config.json or podman's auth.json; mode 0600",
   ),
-  clientCert: text("file", "certificate to show to the registry, PEM"),
-  clientKey: text("file", "private key of the --client-cert, PEM, mode 0600"),
+  clientCert: text("file", "client certificate for the registry, PEM"),
+  clientKey: text("file", "private key of --client-cert, PEM, mode 0600"),
 } satisfies Options;
 
 /** For commands run manually or by a timer, where metrics cannot be scraped. */
@@ -29,7 +29,7 @@ export const runFileOptions = {
 
 /** The option that names a command's bundle. */
 export const manifestOption = {
-  manifest: text("place", "the same as the argument place"),
+  manifest: text("place", "same as the argument place"),
 } satisfies Options;
 
 const volumesOption = {
@@ -58,7 +58,7 @@ export const receiptOptions = {
 export const mountOption = {
   mountFrom: text(
     "repository",
-    "repository of the same registry that may have the files already; repeatable",
+    "repository of the same registry that may already have the files; repeatable",
     { repeat: true },
   ),
 } satisfies Options;

@@ -76,7 +76,7 @@ export async function openPush(
   if (reference.digest !== undefined) {
     throw new StellaError(
       "argument_invalid",
-      "Cannot push to a digest: it follows from the bundle",
+      "Cannot push to a digest: it is computed from the bundle",
       {
         hint: "give a tag, as in oci://HOST/REPOSITORY:TAG, or none",
       },

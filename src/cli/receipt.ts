@@ -74,7 +74,7 @@ function create(path: string): number {
     throw new StellaError(
       "output_exists",
       `Cannot make the receipt ${shown(path)}: the file exists`,
-      { hint: "a receipt is never written over: name a new file" },
+      { hint: "name a new file: receipts are never overwritten" },
     );
   }
 }

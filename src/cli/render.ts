@@ -65,7 +65,7 @@ export function findingText(finding: Finding): string {
   const lines = [`  [${exitCodes[finding.kind]}] ${reason}`];
   if (finding.found !== undefined) lines.push(`      found     ${escaped(finding.found)}`);
   if (finding.expected !== undefined) lines.push(`      expected  ${escaped(finding.expected)}`);
-  if (finding.hint !== undefined) lines.push(`      do        ${escaped(finding.hint)}`);
+  if (finding.hint !== undefined) lines.push(`      fix       ${escaped(finding.hint)}`);
   return lines.join("\n");
 }
 

@@ -200,7 +200,7 @@ export class ServiceClient {
 
   #unreachable(target: URL, error: Error): StellaError {
     if (this.#stop.aborted) return interrupted();
-    const text = `Cannot ask ${shown(target.href)}: ${messageOf(error)}`;
+    const text = `Cannot connect to ${shown(target.href)}: ${messageOf(error)}`;
     return new ServiceError("unreachable", text, {
       cause: error,
       hint: "start it with `stella serve`, or name the right one with --server",
@@ -222,9 +222,13 @@ function baseUrl(text: string): URL {
   refuseCredentials(text);
   const url = URL.parse(text);
   if (url !== null && /^https?:$/.test(url.protocol)) return url;
-  throw new StellaError("argument_invalid", `Cannot ask ${shown(text)}: it is no http URL`, {
-    hint: `write it as http://${defaultListen}`,
-  });
+  throw new StellaError(
+    "argument_invalid",
+    `Cannot connect to ${shown(text)}: not an http or https URL`,
+    {
+      hint: `write it as http://${defaultListen}`,
+    },
+  );
 }
 
 /** @throws StellaError policy where the token could be read between two machines */
@@ -236,7 +240,7 @@ function checkTransport(base: URL, isAllowed: boolean, host: Host): void {
   }
   const text = `Cannot send the token to ${shown(base.origin)}: plain http to another machine`;
   throw new StellaError("plain_http", text, {
-    hint: "use an https URL, or add --insecure-http where the network between is trusted",
+    hint: "use an https URL, or add --insecure-http if you trust the network",
   });
 }
 

@@ -66,7 +66,7 @@ function countOf(option: string, text: string): number {
   if (/^[1-9]\d{0,5}$/.test(text)) return Number(text);
   throw new StellaError(
     "argument_invalid",
-    `Cannot use ${option} ${shown(text)}: it is no number above 0`,
+    `Cannot use ${option} ${shown(text)}: not a number above 0`,
     { hint: "--max-size counts in MiB, --keep counts files" },
   );
 }

@@ -47,7 +47,7 @@ export async function showStatus(
     throw new StellaError(
       "not_a_service",
       `Cannot read the status of ${shown(url)}: it answers ${status}`,
-      { hint: "check that it is a service of stella, and name the right one with --server" },
+      { hint: "check that it is a stella service, and name the right one with --server" },
     );
   }
   // The manifest is untrusted: a local file is read without network permission.

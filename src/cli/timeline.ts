@@ -38,7 +38,7 @@ export async function showTimeline(
     throw new StellaError(
       "options_conflict",
       "Cannot follow with --json or --event: the output has no end",
-      { hint: "ask again with --after and the id of the last event" },
+      { hint: "run the command again with --after and the id of the last event" },
     );
   }
   const client = new ServiceClient(asked, host);

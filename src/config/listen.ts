@@ -98,7 +98,7 @@ export function checkBound(asked: Listen, bound: Listen): void {
   if (isSame) return;
   const what = `Cannot listen on "${textOf(asked)}": "${textOf(bound)}" was bound instead`;
   throw new StellaError("environment_invalid", what, {
-    hint: "start it without DENO_SERVE_ADDRESS",
+    hint: "unset DENO_SERVE_ADDRESS",
   });
 }
 

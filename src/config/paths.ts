@@ -92,6 +92,6 @@ function set(environment: Environment, name: string): string | undefined {
 
 function absolute(name: string, path: string): string {
   if (isAbsolute(path)) return path;
-  const what = `Cannot use ${name}=${JSON.stringify(path)}: it is relative`;
-  throw new StellaError("environment_invalid", what, { hint: "name the directory from the root" });
+  const what = `Cannot use ${name}=${JSON.stringify(path)}: not an absolute path`;
+  throw new StellaError("environment_invalid", what, { hint: "give an absolute path" });
 }

@@ -54,7 +54,7 @@ export function ioError(action: string, path: string, cause: unknown): StellaErr
     const text = `${action} ${JSON.stringify(path)}: ${ioReason(cause)}`;
     return new StellaError(reason, text, { cause, hint });
   }
-  const text = `${action} ${JSON.stringify(path)}: nothing below /dev, /proc and /sys is opened`;
+  const text = `${action} ${JSON.stringify(path)}: files below /dev, /proc and /sys are not opened`;
   const elsewhere = "choose another directory: a tmpfs mounted elsewhere works";
   return new StellaError("path_reserved", text, { cause, hint: elsewhere });
 }

@@ -72,7 +72,7 @@ export function parseEndpoint(text: string, plainHttp = false): Endpoint {
     });
   }
   if (fault === undefined) return { url: new URL(new URL(text).origin), plainHttp };
-  const what = `Cannot use the registry ${shown(text)}: plain http is readable`;
+  const what = `Cannot use the registry ${shown(text)}: plain http is not encrypted`;
   throw new StellaError("plain_http", what, {
     hint: "use https, or allow plain http for this registry",
   });

@@ -60,7 +60,7 @@ export function checkPrograms(programs: readonly CarriedProgram[], taken: readon
   throw new StellaError(reason, "Cannot add a program to the bundle", {
     findings,
     hint: reason === "program_unsuitable"
-      ? "give each build a name of its own, such as stella-aarch64 or stella.exe"
+      ? "give each build its own name, such as stella-aarch64 or stella.exe"
       : "name a stella binary that exists",
   });
 }

@@ -148,7 +148,7 @@ function nothing(sources: readonly FilesSource[]): StellaError {
   if (sources.some(({ include, exclude = [] }) => include !== undefined || exclude.length > 0)) {
     const left = `no file in ${where} is left by include and exclude`;
     return new StellaError("input_empty", `Cannot export: ${left}`, {
-      hint: "check the globs: they are compared with paths below the source, and case counts",
+      hint: "check the globs: they match paths relative to the source and are case-sensitive",
     });
   }
   return new StellaError("input_empty", `Cannot export: no file was found in ${where}`, {

@@ -188,12 +188,16 @@ function volumeSizeOf(layout: Layout, text: string | undefined): number | undefi
   if (text === undefined) return undefined;
   const bytes = volumeBytes(text);
   if (bytes === undefined) {
-    throw new StellaError("argument_invalid", `Cannot cut volumes of the size ${shown(text)}`, {
-      hint: `use ${volumeSizes}`,
-    });
+    throw new StellaError(
+      "argument_invalid",
+      `Cannot split the archive into volumes of ${shown(text)}`,
+      {
+        hint: `use ${volumeSizes}`,
+      },
+    );
   }
   if (layout === "archive") return bytes;
-  throw new StellaError("options_conflict", "Cannot cut a directory bundle into volumes", {
+  throw new StellaError("options_conflict", "Cannot split a bundle with the layout directory", {
     hint: "leave out --volume-size, or use --layout archive",
   });
 }

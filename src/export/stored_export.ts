@@ -99,6 +99,6 @@ async function verifyFinished(
   if (reason === undefined) return emit({ kind: "verified", result: "success" });
   emit({ kind: "verified", result: "failed", reason });
   throw new StellaError("bundle_damaged", `The finished bundle does not verify: ${reason}`, {
-    hint: "memory or disk of this machine changed its bytes: check both; nothing was stored",
+    hint: "check memory and disk of this machine: they changed its bytes; nothing was stored",
   });
 }

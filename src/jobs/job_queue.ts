@@ -137,7 +137,7 @@ export const gaveUp: JobError = {
 export function keyReused(): StellaError {
   return new StellaError(
     "idempotency_key_reused",
-    "Cannot queue the export: the idempotency key has another request",
+    "Cannot queue the export: the idempotency key was used for another request",
     { hint: "use a new key for a new request" },
   );
 }
@@ -145,7 +145,7 @@ export function keyReused(): StellaError {
 export function queueFull(max: number): StellaError {
   return new StellaError(
     "queue_full",
-    `Cannot queue the export: ${max} exports of this tenant wait already`,
+    `Cannot queue the export: ${max} exports of this tenant are already waiting`,
     { hint: "try again when some of them are done; the limit is service.maxQueued in stella.yaml" },
   );
 }

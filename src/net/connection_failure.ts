@@ -28,7 +28,7 @@ const kinds: readonly Kind[] = [
       ...["HOSTNAME_MISMATCH", "INVALID_CA"],
     ],
     reason: "auth",
-    hint: "name the authority that signed the registry's certificate, or have it renewed",
+    hint: "name the registry's certificate authority, or have the certificate renewed",
     lasts: true,
   },
   {
@@ -71,7 +71,7 @@ const kinds: readonly Kind[] = [
   {
     on: ["ECONNRESET", "EPIPE", "ECONNABORTED"],
     text: (host, when) => `${host} closed the connection${when}`,
-    hint: "see the log of the registry and of a proxy before it",
+    hint: "check the log of the registry and of any proxy in front of it",
   },
 ];
 

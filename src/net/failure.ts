@@ -109,9 +109,9 @@ const loginHints: Record<Login, string> = {
   none: "log in: --credentials FILE, credentialsFile in the configuration, or docker login",
   refused: "check the credentials, and that they may use this repository",
   unasked:
-    "check the registry's address; it, or a proxy before it, must ask for Basic or Bearer in " +
+    "check the registry's address; it, or a proxy in front of it, must offer Basic or Bearer in " +
     "WWW-Authenticate",
-  token_only: "log in with user and password: the registry takes no identity token",
+  token_only: "log in with user and password: the registry does not accept identity tokens",
 };
 
 function hintOf({ status, login, from }: Answer): string | undefined {

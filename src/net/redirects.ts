@@ -43,7 +43,7 @@ async function follow<T extends Answer>(
     if (hops === maxRedirects) {
       const text = `${target(outgoing)}: more than ${maxRedirects} redirects`;
       throw new RemoteError("rejected", text, {
-        hint: "see the log of the registry and of a proxy before it",
+        hint: "check the log of the registry and of any proxy in front of it",
       });
     }
     asked = { ...asked, url, headers: headersFor(url, asked) };

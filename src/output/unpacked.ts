@@ -252,7 +252,7 @@ function tryNew<T>(action: string, path: string, make: () => T): T {
     return tryIo(action, path, make);
   } catch (error) {
     if (!(error instanceof StellaError) || errnoOf(error.cause) !== "EEXIST") throw error;
-    throw new StellaError("case_collision", `${action} ${shown(path)}: the name is taken already`, {
+    throw new StellaError("case_collision", `${action} ${shown(path)}: the name is already taken`, {
       hint: "unpack to another file system: this one cannot tell two names of the bundle apart",
     });
   }

@@ -22,7 +22,7 @@ export class BodyTooLarge extends RemoteError {
 }
 
 function tooLargeHint({ size, isProgram = false }: Blob): string {
-  const raise = "raise the size limit of the registry or the proxy before it " +
+  const raise = "raise the size limit of the registry or of the proxy in front of it " +
     `(nginx: client_max_body_size) above ${Math.ceil(size / 1e6)} MB`;
   return isProgram
     ? `${raise}, or export without --include-self: --volume-size does not cut the program`

@@ -101,6 +101,6 @@ function withBlock(path: string, text: string, label: string): string {
   throw new StellaError(
     "certificate_invalid",
     `Cannot use ${JSON.stringify(path)}: not the expected PEM file`,
-    { hint: "a client certificate is a PEM CERTIFICATE, its key an unencrypted PEM PRIVATE KEY" },
+    { hint: "use a PEM CERTIFICATE and an unencrypted PEM PRIVATE KEY" },
   );
 }

@@ -98,7 +98,7 @@ export class Repository {
     answer.stream.close();
     const what = `${target(outgoing)}: the response has an invalid length or range`;
     throw new RemoteError("rejected", what, {
-      hint: "see the log of the registry and of a proxy before it",
+      hint: "check the log of the registry and of any proxy in front of it",
     });
   }
 

@@ -62,7 +62,9 @@ export class TokenServer {
       "auth",
       `Cannot fetch a token from ${shown(realm)}, which the registry ` +
         `${endpoint.url.host} names: it is not an https URL`,
-      { hint: "have the registry name its token server by https (the realm of its challenge)" },
+      {
+        hint: "configure an https URL for the registry's token server (the realm of its challenge)",
+      },
     );
   }
 }

@@ -66,13 +66,13 @@ export function nextUrl(asked: Outgoing, answer: Answer): URL {
   const where = target(asked);
   if (url === null) {
     throw new RemoteError("rejected", `${where}: the response has no Location`, {
-      hint: "see the log of the registry and of a proxy before it",
+      hint: "check the log of the registry and of any proxy in front of it",
     });
   }
   if (url.origin !== asked.url.origin || url.username !== "" || url.password !== "") {
     const what = `${where}: the registry sends the upload to another host: ${url.origin}`;
     throw new RemoteError("rejected", what, {
-      hint: "have the proxy before the registry pass on scheme, host and port",
+      hint: "configure the proxy in front of the registry to forward scheme, host and port",
     });
   }
   url.hash = "";

@@ -100,10 +100,10 @@ function refuseLost(path: string, store: FileStore): void {
   const found = `the store has bundles (${bundles.length}) that only the lost database knows`;
   throw new StellaError(
     "database_invalid",
-    `Cannot begin a new database ${JSON.stringify(path)}: ${found}`,
+    `Cannot create a new database ${JSON.stringify(path)}: ${found}`,
     {
       hint:
-        "put stella.db back from a backup, with its stella.db-wal; or move store/ away to start anew: its bundles are intact, " +
+        "restore stella.db and stella.db-wal from a backup; or move store/ away to start again: its bundles are intact, " +
         `verify each with stella verify, such as ${JSON.stringify(store.path(first))}`,
     },
   );

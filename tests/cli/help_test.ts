@@ -12,7 +12,10 @@ Deno.test("all commands are listed by subject, in lines of at most 80 columns", 
       ...["Bundles:", "Risk data:", "Service:", "Keys:", "Configuration and assets:"],
       ...["The program:", "Exit codes:"],
     ]);
-    assert.match(stdout, /^ {2}verify <place> {2,}Verify a bundle: every byte is the signed one$/m);
+    assert.match(
+      stdout,
+      /^ {2}verify <place> {2,}Verify the signature and the contents of a bundle$/m,
+    );
     assert.ok(Math.max(...stdout.split("\n").map((line) => line.length)) <= 80);
     const none = await home.stella([]);
     assert.deepEqual([none.code, none.stdout, none.stderr], [2, "", stdout]);

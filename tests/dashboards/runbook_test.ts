@@ -160,7 +160,7 @@ async function journal(): Promise<string> {
   log("INFO", "store.removed", "expired bundles removed", { count: 1 });
   const bundle = { exportId, profile: "kit", tenant: "default" };
   log("INFO", "store.stray", "partial output of a failed export removed", bundle);
-  log("WARN", "store.unknown", "Bundles of exports that nobody knows", { count: 1, ...bundle });
+  log("WARN", "store.unknown", "bundles of unknown exports", { count: 1, ...bundle });
   log("ERROR", "store.damaged", "stored bundle differs from its manifest", {
     ...bundle,
     path: "x",

@@ -109,8 +109,8 @@ Deno.test("an endpoint is a bare URL, plain http only on loopback or where it is
   assert.equal(hostOf(parseEndpoint("http://[::1]:5000").url), "::1");
   assert.equal(parseEndpoint("http://registry.site", true).plainHttp, true);
   const refusals: [string, RegExp][] = [
-    ["http://registry.site", /plain http is readable$/],
-    ["http://127.0.0.1.evil.example", /plain http is readable$/],
+    ["http://registry.site", /plain http is not encrypted$/],
+    ["http://127.0.0.1.evil.example", /plain http is not encrypted$/],
     ["https://registry.site/path", /not a plain URL$/],
     ["https://registry.site?x", /not a plain URL$/],
     ["https://127.1", /not a plain URL$/],

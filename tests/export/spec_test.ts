@@ -118,6 +118,6 @@ Deno.test("sizes of volumes are read as people write them, and refused below two
     "\u0668M",
   ];
   for (const text of refused) {
-    assert.throws(() => volumeSize(text), /Cannot cut volumes of the size/, text);
+    assert.throws(() => volumeSize(text), /Cannot split the archive into volumes of/, text);
   }
 });

@@ -139,7 +139,7 @@ Deno.test("a service that stays away is given up with the id, and what becomes o
       "busy",
       "503: The service is shutting down",
     ],
-    [{ text: "<html>" }, "remote", "does not answer with an export"],
+    [{ text: "<html>" }, "remote", "does not respond with an export"],
     [{ text: "", then: "breaks" }, "remote", "Cannot ask"],
   ];
   for (const [said, kind, reason] of ways) {

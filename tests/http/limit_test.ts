@@ -119,7 +119,7 @@ Deno.test("a tenant with a full queue gets 429, other tenants and repeated reque
   assert.deepEqual([refused.status, refused.headers.get("retry-after")], [429, "30"]);
   const { title, detail, hint } = await refused.json();
   assert.equal(title, "Too Many Requests");
-  assert.match(detail, /2 exports of this tenant wait already/);
+  assert.match(detail, /2 exports of this tenant are already waiting/);
   assert.match(hint, /service\.maxQueued/);
   assert.deepEqual((await (await bench.post({ profile: "kit" }, key)).json()).id, first.id);
   assert.equal((await bench.post({ profile: "kit", tenant: "lab" })).status, 202);

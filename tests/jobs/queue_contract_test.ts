@@ -399,7 +399,10 @@ contract(
     const full = { kind: "busy", reason: "queue_full" };
     const first = ask("loud", "key").job;
     ask("loud");
-    assert.throws(() => ask("loud"), { ...full, message: /2 exports of this tenant wait already/ });
+    assert.throws(() => ask("loud"), {
+      ...full,
+      message: /2 exports of this tenant are already waiting/,
+    });
     assert.deepEqual(ask("loud", "key"), { job: first, isNew: false });
     assert.ok(ask("quiet").isNew);
     queue.finish(bench.claim(), { state: "failed", error });

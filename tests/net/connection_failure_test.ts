@@ -38,7 +38,7 @@ for (
       withServer(act, async (host) => {
         const { message, hint } = await refusal(`${scheme}://${host}`);
         assert(message.startsWith(`GET ${scheme}://${host}/v2/: ${host} closed the connection (`));
-        assert.equal(hint, "see the log of the registry and of a proxy before it");
+        assert.equal(hint, "check the log of the registry and of any proxy in front of it");
       }));
   }
 }

@@ -160,7 +160,7 @@ Deno.test("two names that collide on the target end the unpack", async () => {
     );
     unpacked.close();
     assert.equal(kind, "unsafe");
-    assert.match(message, /the name is taken already/);
+    assert.match(message, /the name is already taken/);
     assert.match(hint!, /cannot tell two names of the bundle apart/);
     assert.deepEqual(readdirSync(root), []);
   });

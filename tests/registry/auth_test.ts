@@ -380,7 +380,7 @@ Deno.test("Bearer: an identity token that is refused is not shown", () =>
 Deno.test("Basic: an identity token is no password", () =>
   withRegistry(async (registry) => {
     ask(registry, 'Basic realm="r"', () => false);
-    const hint = /the registry takes no identity token$/;
+    const hint = /the registry does not accept identity tokens$/;
     await assert.rejects(push(registry, identity), isAuth(/: 401 Unauthorized$/, hint));
     assert.deepEqual(registry.authorizations, [undefined]);
   }));

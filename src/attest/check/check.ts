@@ -95,8 +95,8 @@ function unknownSigner(path: string, keyid: string): Finding {
   return finding("key_unknown", {
     path,
     found: `signed by the key ${keyid}, which is not trusted here`,
-    hint: "get the signer's public key another way and give it with --trust FILE, or keep it " +
-      "by `stella keys trust FILE`",
+    hint: "get the signer's public key by a separate route, then use --trust FILE or " +
+      "`stella keys trust FILE`",
   });
 }
 

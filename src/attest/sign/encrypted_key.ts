@@ -33,7 +33,7 @@ export function readPassphrase(path: string): string {
   throw new StellaError(
     "passphrase_invalid",
     `Cannot use the passphrase in ${shown(path)}: ${fault}`,
-    { hint: "the file holds the passphrase in one line, and nothing else" },
+    { hint: "put only the passphrase into the file, on one line" },
   );
 }
 

@@ -2,7 +2,7 @@ import { defineCommand } from "../command.ts";
 
 export const command = defineCommand({
   path: "assets list",
-  summary: "List what the binary carries: dashboards, rules, runbook, units",
+  summary: "List the files in the binary: dashboards, rules, runbook, units",
   args: {},
   options: {},
   permissions: [],

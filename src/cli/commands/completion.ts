@@ -2,7 +2,7 @@ import { defineCommand } from "../command.ts";
 
 export const command = defineCommand({
   path: "completion",
-  summary: "Print the completion script of a shell",
+  summary: "Print the completion script for a shell",
   args: { shell: { help: "bash, zsh or fish", choices: ["bash", "zsh", "fish"] } },
   options: {},
   permissions: [],

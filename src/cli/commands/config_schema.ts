@@ -2,7 +2,7 @@ import { defineCommand } from "../command.ts";
 
 export const command = defineCommand({
   path: "config schema",
-  summary: "Print what stella.yaml may say, as a JSON Schema",
+  summary: "Print the JSON Schema of stella.yaml",
   args: {},
   options: {},
   permissions: [],

@@ -2,7 +2,7 @@ import { defineCommand } from "../command.ts";
 
 export const command = defineCommand({
   path: "config show",
-  summary: "Show the configuration in force, with all defaults",
+  summary: "Show the effective configuration, with all defaults",
   args: {},
   options: {},
   permissions: ["env"],

@@ -4,9 +4,11 @@ import { isRegistry, manifestOption, placeArgument, registryOptions } from "../o
 export const command = defineCommand({
   path: "export bundle diff",
   aliases: ["diff"],
-  summary:
-    "What differs between two bundles, by manifest field and by file; exit code 0 either way",
-  args: { place: placeArgument, other: { help: "the bundle to compare with, named as the first" } },
+  summary: "Compare two bundles, by manifest field and by file; exit code 0 either way",
+  args: {
+    place: placeArgument,
+    other: { help: "bundle to compare with, in any of the same forms" },
+  },
   options: { ...manifestOption, ...registryOptions },
   permissions: ({ args }) => [args.place, args.other].some(isRegistry) ? ["net", "env"] : [],
   examples: ["stella diff yesterday today", "stella diff yesterday today --json | jq .same"],

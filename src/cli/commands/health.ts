@@ -3,7 +3,7 @@ import { serviceOptions } from "../options.ts";
 
 export const command = defineCommand({
   path: "health",
-  summary: "Readiness of a running service, by exit code: 0 ready, 13 not",
+  summary: "Check whether a running service is ready: exit code 0, else 13",
   args: {},
   options: serviceOptions,
   permissions: ["net", "env"],

@@ -5,8 +5,8 @@ import type { Subject } from "../help.ts";
 export function helpCommand(load: () => Promise<readonly Subject[]>): Command {
   return defineCommand({
     path: "help",
-    summary: "Show what there is, or one command: help export bundle",
-    args: { command: { help: "words of the command's name", optional: true, repeat: true } },
+    summary: "List all commands, or show the help of one",
+    args: { command: { help: "name of the command", optional: true, repeat: true } },
     options: {},
     permissions: [],
     examples: ["stella help", "stella help export bundle verify"],

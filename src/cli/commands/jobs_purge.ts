@@ -3,7 +3,7 @@ import { serviceOptions } from "../options.ts";
 
 export const command = defineCommand({
   path: "jobs purge",
-  summary: "Remove exports that have ended, and their bundles",
+  summary: "Remove finished exports and their bundles",
   args: { ids: { help: "ids of exports", optional: true, repeat: true } },
   options: {
     state: text("state", "remove only exports in this state", {

@@ -2,7 +2,7 @@ import { defineCommand, text } from "../command.ts";
 
 export const command = defineCommand({
   path: "keys generate",
-  summary: "Make a key pair, or a shared secret",
+  summary: "Generate a key pair or a shared secret",
   args: {},
   options: {
     algorithm: text("name", "algorithm of the key", {

@@ -9,7 +9,7 @@ export const command = defineCommand({
     public: flag("print the public key as PEM"),
     server: {
       ...serviceOptions.server,
-      help: "with --public: the key that this service signs with",
+      help: "with --public: print the signing key of this service",
     },
     ca: serviceOptions.ca,
     key: text("file", "show the public key of this private key"),

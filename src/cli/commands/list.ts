@@ -4,8 +4,7 @@ import { placeArgument, verifierNeeds, verifyOptions } from "../options.ts";
 export const command = defineCommand({
   path: "export bundle list",
   aliases: ["list"],
-  summary:
-    "List what a bundle holds, and what is wrong with it; without a place, all stored bundles",
+  summary: "Verify a bundle and list its files; without a place, list all stored bundles",
   args: { place: { ...placeArgument, optional: true } },
   options: verifyOptions,
   permissions: ({ args }) => verifierNeeds(args.place),

@@ -4,7 +4,7 @@ import { registryOptions, runFileOptions, tokenOptions, trustOptions } from "../
 export const command = defineCommand({
   path: "export bundle pull",
   aliases: ["pull"],
-  summary: "Pull a bundle and verify it while it is written",
+  summary: "Pull a bundle and verify it during the transfer",
   args: {
     reference: { help: "oci://HOST/REPOSITORY:TAG, or https://SERVICE/v1/exports/ID" },
   },

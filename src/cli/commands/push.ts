@@ -14,7 +14,7 @@ export const command = defineCommand({
   summary: "Push a finished bundle to an OCI registry",
   args: {
     place: placeArgument,
-    reference: { help: "where to: oci://HOST/REPOSITORY:TAG" },
+    reference: { help: "destination: oci://HOST/REPOSITORY:TAG" },
   },
   options: {
     ...manifestOption,

@@ -4,7 +4,7 @@ import { placeArgument, verifierNeeds, verifyOptions } from "../options.ts";
 export const command = defineCommand({
   path: "export bundle show",
   aliases: ["show"],
-  summary: "Show a bundle, and what is wrong with it",
+  summary: "Verify a bundle and show its details",
   args: { place: placeArgument },
   options: verifyOptions,
   permissions: ({ args }) => verifierNeeds(args.place),

@@ -2,7 +2,7 @@ import { defineCommand, text } from "../command.ts";
 
 export const command = defineCommand({
   path: "spans",
-  summary: "Keep the spans of a site without a collector: OTLP/HTTP into a file",
+  summary: "Receive spans by OTLP/HTTP and write them to a file",
   args: {},
   options: {
     listen: text("address", "address to listen on, HOST:PORT, on loopback only", {

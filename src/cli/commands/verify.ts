@@ -4,7 +4,7 @@ import { placeArgument, receiptOptions, verifierNeeds, verifyOptions } from "../
 export const command = defineCommand({
   path: "export bundle verify",
   aliases: ["verify"],
-  summary: "Verify a bundle: every byte is the signed one",
+  summary: "Verify the signature and the contents of a bundle",
   args: { place: placeArgument },
   options: { ...verifyOptions, ...receiptOptions },
   permissions: ({ args, options }) => [

@@ -10,7 +10,7 @@ import { granted } from "../permissions.ts";
 
 export const command = defineCommand({
   path: "version",
-  summary: "Version, commit, build date and form",
+  summary: "Print version, commit, build date and form",
   args: {},
   options: {
     check: flag("compare the program's bytes with the digest from its build"),

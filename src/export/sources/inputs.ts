@@ -147,7 +147,7 @@ function place(root: Folder, path: string, origin: Origin): void {
   if (folder.files.has(name)) {
     throw new StellaError(
       "input_duplicate",
-      `Cannot pack two inputs under the one name ${shown(path)}`,
+      `Cannot pack two inputs under the same name ${shown(path)}`,
       { hint: "put one of them below a prefix: --input PREFIX=PATH" },
     );
   }

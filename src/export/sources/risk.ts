@@ -105,7 +105,7 @@ function fileName(url: string): string {
   if (pathFault(carriedName(name)) === undefined) return name;
   throw new StellaError(
     "name_invalid",
-    `Cannot pack what is downloaded as ${JSON.stringify(name)}`,
+    `Cannot pack the download as ${JSON.stringify(name)}`,
     { hint: "give a URL that ends in a plain file name" },
   );
 }

@@ -71,6 +71,7 @@ function taken(path: string): StellaError {
   const holder = Deno.readTextFileSync(path).trim();
   const who = /^\d+$/.test(holder) ? `process ${holder}` : "another process";
   return new StellaError("lock_held", `Cannot use ${JSON.stringify(path)}: ${who} holds it`, {
-    hint: "stop the other stella that uses this state directory, or set STELLA_DATA to another one",
+    hint:
+      "stop the other stella process that uses this state directory, or set STELLA_DATA to another one",
   });
 }

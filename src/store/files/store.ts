@@ -163,6 +163,6 @@ function nameDirectories(directory: string): string[] {
 function checkId(exportId: string): string {
   if (idPattern.test(exportId)) return exportId;
   throw new StellaError("id_invalid", `The export id ${shown(exportId)} cannot be used`, {
-    hint: "use the id that the export was given",
+    hint: "use an id that `stella jobs list` shows",
   });
 }
