@@ -1,6 +1,6 @@
 /**
- * The build: one script that bundles the whole program, and two ways to make one file of it. It is
- * started by deno.json's tasks, is no part of the program, and no other room imports it.
+ * The build: one script that bundles the whole program, two ways to make one file of it, and the
+ * release. It is started by deno.json's tasks and is not part of the program.
  *
  *   build.ts js                  dist/stella.js
  *   build.ts compile             dist/stella by `deno compile`
@@ -8,16 +8,21 @@
  *     --allow-other-denort       with the denort of another version of Deno: for tests
  *     --stand-in                 tries the build where DENORT_BIN is not Deno's: dist/stand-in/stella
  *   build.ts portable            dist/stella from a launcher, Deno's own executable and the script
+ *   build.ts release             dist/release: a signed bundle of these forms (release.ts)
+ *     --key FILE                 signed with this private key
+ *     --out DIRECTORY            another directory; its name with .pub gets the public key
+ *     --draft                    also where files differ from the commit
  *
  * Beside a program lie its sha256 and its SBOM (beside.ts).
  */
 import process from "node:process";
-import { parseArgs } from "node:util";
+import { parseArgs, type ParseArgsConfig } from "node:util";
 import { messageOf, StellaError } from "../domain/errors.ts";
 import { writeBeside } from "./beside.ts";
 import { compile, type CompileOptions } from "./compile.ts";
 import { targets } from "./denort.ts";
 import { buildPortable } from "./portable.ts";
+import { release } from "./release.ts";
 import { buildScript, type Script } from "./script.ts";
 
 const root = new URL("../../", import.meta.url).pathname;
@@ -39,7 +44,18 @@ async function build(form: string | undefined, options: string[]): Promise<strin
     await writeBeside(path, { name: "deno", version: Deno.version.deno }, root, built.stamp);
     return path;
   }
+  if (form === "release") return await makeRelease(options);
   throw unknownOptions();
+}
+
+async function makeRelease(args: string[]): Promise<string> {
+  const { key, out = `${directory}/release`, draft = false } = parsed(args, {
+    key: { type: "string" },
+    out: { type: "string" },
+    draft: { type: "boolean" },
+  });
+  await Deno.mkdir(directory, { recursive: true });
+  return await release(root, directory, { ...key && { key }, out, draft, say });
 }
 
 async function script(): Promise<Script> {
@@ -49,7 +65,11 @@ async function script(): Promise<Script> {
 }
 
 function compileOptions(args: string[]): CompileOptions {
-  const { target, ...flags } = parsed(args);
+  const { target, ...flags } = parsed(args, {
+    "target": { type: "string" },
+    "allow-other-denort": { type: "boolean" },
+    "stand-in": { type: "boolean" },
+  });
   if (target !== undefined && !targets.includes(target)) throw unknownTarget(target);
   return {
     ...(target === undefined ? {} : { target }),
@@ -58,26 +78,23 @@ function compileOptions(args: string[]): CompileOptions {
   };
 }
 
-function parsed(args: string[]) {
+function parsed<T extends NonNullable<ParseArgsConfig["options"]>>(args: string[], options: T) {
   try {
-    return parseArgs({
-      args,
-      options: {
-        "target": { type: "string" },
-        "allow-other-denort": { type: "boolean" },
-        "stand-in": { type: "boolean" },
-      },
-    }).values;
+    return parseArgs({ args, options }).values;
   } catch {
     throw unknownOptions();
   }
 }
 
 function unknownOptions(): StellaError {
-  return new StellaError("argument_invalid", "Cannot build: expected js, compile or portable", {
-    hint:
-      "compile takes --target TARGET, --allow-other-denort and --stand-in, the others no options",
-  });
+  return new StellaError(
+    "argument_invalid",
+    "Cannot build: expected js, compile, portable or release",
+    {
+      hint: "compile takes --target TARGET, --allow-other-denort and --stand-in; " +
+        "release takes --key FILE, --out DIRECTORY and --draft",
+    },
+  );
 }
 
 function unknownTarget(target: string): StellaError {

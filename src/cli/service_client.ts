@@ -5,6 +5,7 @@
 import { Agent as HttpAgent, type IncomingMessage, request as httpRequest } from "node:http";
 import { Agent as HttpsAgent, request as httpsRequest } from "node:https";
 import { messageOf, StellaError } from "../domain/errors.ts";
+import { errnoOf } from "../domain/io_errors.ts";
 import { escaped, shown } from "../domain/names.ts";
 import { readPrivateFile } from "../domain/regular_file.ts";
 import type { Pull } from "../bundle/stream_source.ts";
@@ -47,6 +48,13 @@ const agent = { "user-agent": `stella/${build().version}` };
 const defaultMaxAnswer = 64 * 1024;
 /** Bytes; 500 exports or events, with their errors. */
 const maxPageBytes = 4 * 1024 * 1024;
+
+/** Why a service cannot be reached, by the code of Node.js. */
+const reasons: Readonly<Record<string, string>> = {
+  ECONNREFUSED: "connection refused",
+  ECONNRESET: "the connection was closed",
+  ENOTFOUND: "no address is known for this host",
+};
 
 export class ServiceClient {
   readonly #base: URL;
@@ -200,8 +208,8 @@ export class ServiceClient {
 
   #unreachable(target: URL, error: Error): StellaError {
     if (this.#stop.aborted) return interrupted();
-    const text = `Cannot connect to ${shown(target.href)}: ${messageOf(error)}`;
-    return new ServiceError("unreachable", text, {
+    const reason = reasons[errnoOf(error)] ?? messageOf(error);
+    return new ServiceError("unreachable", `Cannot reach ${shown(target.href)}: ${reason}`, {
       cause: error,
       hint: "start it with `stella serve`, or name the right one with --server",
     });
@@ -274,7 +282,7 @@ async function limitedText(answer: IncomingMessage, max: number, url: string): P
 }
 
 function tooLong(url: string): StellaError {
-  const what = `Cannot ask ${shown(url)}: the answer is too long for a service of stella`;
+  const what = `Cannot read the response of ${shown(url)}: too long for a stella service`;
   return new StellaError("not_a_service", what, { hint: "name the right one with --server" });
 }
 

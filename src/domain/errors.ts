@@ -358,9 +358,16 @@ export function kindOf(reason: Reason): ErrorKind {
   return kindsOfReasons.get(reason) ?? "defect";
 }
 
-/** The message of anything that was thrown. */
+/**
+ * The message of anything that was thrown; never empty. Connecting to several addresses fails with
+ * an error for each and no message of its own.
+ */
 export function messageOf(thrown: unknown): string {
-  return thrown instanceof Error ? thrown.message : String(thrown);
+  if (!(thrown instanceof Error)) return String(thrown);
+  if (thrown.message !== "") return thrown.message;
+  const parts = thrown instanceof AggregateError ? thrown.errors.map(messageOf) : [];
+  if (parts.length > 0) return parts.join("; ");
+  return "code" in thrown ? String(thrown.code) : thrown.name;
 }
 
 /** An error as data: in the API, in the database of jobs and in the log. */

@@ -3,7 +3,9 @@
  * dist/stella.js that sets `STELLA_BUILD`; from source there is none and the commit is read from
  * .git.
  */
-export const version = "0.1.0";
+import project from "../../deno.json" with { type: "json" };
+
+export const version = project.version;
 
 export type Form = "source" | "script" | "compiled" | "portable";
 

@@ -83,7 +83,7 @@ export function connectionClosed(): Error {
 export function broken(outgoing: Outgoing, cause: unknown): RemoteError {
   const { url, purpose } = outgoing;
   const code = errnoOf(cause);
-  const words = wordsOf(cause) || code;
+  const words = wordsOf(cause);
   const name = code.replace(/^ERR_SSL_\w+?_ALERT_/, alertPrefix);
   const kind: Omit<Kind, "on"> = kinds.find(({ on }) => on.some((one) => isCode(name, one))) ?? {};
   const known = kind.text?.(url.host, purpose === undefined ? "" : ` while ${purpose}`);
@@ -102,9 +102,8 @@ function isCode(code: string, listed: string): boolean {
   return listed.endsWith("_") ? code.startsWith(listed) : code === listed;
 }
 
-/** Connecting to several addresses fails with an error for each and no message of its own. */
+/** Empty for an error of which only the class is known. */
 function wordsOf(cause: unknown): string {
-  return cause instanceof AggregateError && cause.message === ""
-    ? cause.errors.map(messageOf).join("; ")
-    : messageOf(cause);
+  const words = messageOf(cause);
+  return cause instanceof Error && words === cause.name ? "" : words;
 }

@@ -155,7 +155,7 @@ Deno.test("a reader fills its buffer until the end, and an error of the medium i
     reader.close();
     reader.close();
     assert.throws(() => reader.read(buffer), (error: StellaError) => {
-      return error.kind === "io" && /says nothing about the content/.test(error.hint ?? "");
+      return error.kind === "io" && /no verdict on the content/.test(error.hint ?? "");
     });
   });
 });

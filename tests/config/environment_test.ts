@@ -37,7 +37,7 @@ Deno.test("the state directory follows STELLA_DATA, STATE_DIRECTORY, XDG_STATE_H
 Deno.test("a relative STELLA_DATA is refused: it would move with the working directory", () => {
   assert.throws(() => stateDirectory(of({ STELLA_DATA: "data" })), {
     kind: "config",
-    message: /STELLA_DATA="data": it is relative/,
+    message: /STELLA_DATA="data": not an absolute path/,
   });
 });
 

@@ -9,6 +9,7 @@ import {
   exitCodes,
   kindNamed,
   kindOf,
+  messageOf,
   type Reason,
   reasonNamed,
   reasonOfStatus,
@@ -198,4 +199,16 @@ Deno.test("a comment that says what is thrown names no kind by the name that ear
         .filter((line) => former.test(line)).map((line) => `${path}: ${line.trim()}`)
     );
   assert.deepEqual(found, []);
+});
+
+Deno.test("the message of an error is never empty, so that no line ends with a colon", () => {
+  const refused = Object.assign(new Error("refused"), { code: "ECONNREFUSED" });
+  const cases: [unknown, string][] = [
+    [new Error("x"), "x"],
+    ["x", "x"],
+    [new AggregateError([refused, refused]), "refused; refused"],
+    [Object.assign(new AggregateError([]), { code: "ECONNREFUSED" }), "ECONNREFUSED"],
+    [new TypeError(), "TypeError"],
+  ];
+  for (const [thrown, text] of cases) assert.equal(messageOf(thrown), text);
 });

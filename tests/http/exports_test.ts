@@ -249,7 +249,7 @@ Deno.test("a key for another request is 422, and a key that is none is refused",
   await bench.post({ profile: "kit" }, key);
   const answer = await bench.post({ profile: "advisories" }, key);
   assert.equal(answer.status, 422);
-  assert.match((await answer.json()).detail, /idempotency key has another request/);
+  assert.match((await answer.json()).detail, /idempotency key was used for another request/);
   for (const wrong of ["a b", "x".repeat(256), "\u00fc"]) {
     assert.equal((await bench.post({ profile: "kit" }, { "idempotency-key": wrong })).status, 400);
   }

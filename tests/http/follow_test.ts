@@ -89,7 +89,7 @@ Deno.test("a service that is started anew is followed on, and says so", async ()
   bench.draining = true;
   bench.feed.close();
   await first.close(100);
-  while (!said.some((text) => /Cannot ask .*: trying for 10 s/.test(text))) await turn();
+  while (!said.some((text) => /Cannot reach .*: trying for 10 s/.test(text))) await turn();
   bench.queue.finish(bench.queue.claim()!, { state: "succeeded", bundleDigest });
   bench.draining = false;
   const second = await serveHttp(bench.app, listen);
@@ -140,7 +140,7 @@ Deno.test("a service that stays away is given up with the id, and what becomes o
       "503: The service is shutting down",
     ],
     [{ text: "<html>" }, "remote", "does not respond with an export"],
-    [{ text: "", then: "breaks" }, "remote", "Cannot ask"],
+    [{ text: "", then: "breaks" }, "remote", "Cannot reach"],
   ];
   for (const [said, kind, reason] of ways) {
     await pretending(() => said, async (url) => {

@@ -179,7 +179,7 @@ Deno.test("a 401 that asks for nothing says that the credentials were not asked 
     const message = /: 401 Unauthorized, and did not ask for the given credentials$/;
     await assert.rejects(
       push(registry),
-      isAuth(message, /must ask for Basic or Bearer in WWW-Authenticate$/),
+      isAuth(message, /must offer Basic or Bearer in WWW-Authenticate$/),
     );
     assert.deepEqual(registry.authorizations.filter((value) => value !== undefined), []);
     await assert.rejects(push(registry, false), isAuth(/: 401 Unauthorized$/, /^log in: /));

@@ -112,7 +112,7 @@ Deno.test("what cannot be laid out is refused by name", async () => {
     symlinkSync(join(root, "f"), join(root, "link"));
     const at = (path: string) => join(root, path);
     const refused: [string[], number, RegExp][] = [
-      [[at("f"), at("g/f")], 2, /two inputs under the one name "f"/],
+      [[at("f"), at("g/f")], 2, /two inputs under the same name "f"/],
       [[at("none")], 12, /Cannot read the input .*none/],
       [[at("link")], 9, /it is a symbolic link/],
       [["/dev/null"], 9, /it is a device/],
