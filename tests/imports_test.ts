@@ -81,6 +81,7 @@ const forbiddenFolders: [string, string][] = [
 
 /** Files of the repository outside src that a module may import: what the binary carries. */
 const carried: Record<string, string[]> = {
+  domain: ["deno.json"],
   assets: ["dashboards/", "deno.lock"],
   http: ["dashboards/"],
 };

@@ -55,7 +55,7 @@ export function objectOf({ text }: Pick<Answer, "text">): Record<string, unknown
 
 /** Something else than a service of stella has answered. @param what the answer should be */
 export function notAService(url: string, what: string): ServiceError {
-  return new ServiceError("not_a_service", `${shown(url)} does not answer with ${what}`, {
+  return new ServiceError("not_a_service", `${shown(url)} does not respond with ${what}`, {
     hint: "name a stella service with --server",
   });
 }

@@ -192,7 +192,7 @@ Deno.test("what is no service of stella gives no id to follow", async () => {
   );
   const url = `http://127.0.0.1:${server.addr.port}`;
   await assert.rejects(submitExport(flags(url), person().host), {
-    message: /does not answer with the id/,
+    message: /does not respond with the id/,
   });
 });
 
