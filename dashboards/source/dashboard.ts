@@ -1,7 +1,4 @@
-/**
- * Builds a dashboard from its rows: the position of each panel, and what all dashboards share. It
- * has no URL and no `__inputs`, so that the file can be imported without a network.
- */
+/** Builds a dashboard from its rows, without URL and `__inputs`: it is imported offline. */
 import { type Panel, prometheus, type Variable } from "./grafana.ts";
 import { panel, type Panels, sizeOf } from "./panels.ts";
 import { ofInstances } from "./queries.ts";
@@ -20,10 +17,7 @@ export type Dashboard = ReturnType<typeof dashboard> & { [setting: string]: unkn
 
 type Titled = [title: string, panel: Panels[string]];
 
-/**
- * Splits the panels of a row into lines of full width. Neighbours of the same size share a line,
- * and several lines are filled as evenly as possible: five graphs become three and two.
- */
+/** Lines of full width: neighbours of one size share a line, five graphs become three and two. */
 function lines(panels: Panels): Titled[][] {
   const groups: Titled[][] = [];
   for (const one of Object.entries(panels)) {
@@ -92,10 +86,7 @@ const ranges = ["30m", "1h", "6h", "1d"].map((value) => ({
   selected: value === "1h",
 }));
 
-/**
- * The data source is chosen when the dashboard is opened. The default job is `export-center`: all
- * jobs would be every process that Prometheus scrapes.
- */
+/** The data source is chosen on opening; without a default job all scraped processes count. */
 const variables: Variable[] = [
   { type: "datasource", name: "datasource", label: "Data source", query: "prometheus" },
   choice("job", "Job", "label_values(export_build_info, job)", "export-center"),

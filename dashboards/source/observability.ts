@@ -1,7 +1,4 @@
-/**
- * export-center-observability.json. The six panels at the top answer whether all is well; the rows
- * below show why one of them looks bad.
- */
+/** export-center-observability.json: the top row says whether all is well, the others why not. */
 import { laterFailures } from "../../src/domain/labels.ts";
 import type { DashboardSource } from "./dashboard.ts";
 import {

@@ -8,10 +8,7 @@ export interface PanelSource {
   type: keyof typeof types;
   /** What the panel shows, how to read it, and what it does not show. */
   description: string;
-  /**
-   * By legend, where `{{label}}` stands for the value of a label: queries in PromQL. Of traces and
-   * spans: one search in TraceQL.
-   */
+  /** By legend, where `{{label}}` stands for a label: PromQL; of searches: TraceQL. */
   queries: Record<string, string>;
   /** `short`, a plain number, where it is left out; `none` in tables. */
   unit?: Unit;

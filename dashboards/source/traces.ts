@@ -1,7 +1,4 @@
-/**
- * export-center-traces.json: the content of the newest bundles, where exports spend their time, and
- * their traces. Only the last row needs a trace store.
- */
+/** export-center-traces.json: bundle contents, stages, traces. Only the last row needs Tempo. */
 import { stages } from "../../src/domain/labels.ts";
 import type { DashboardSource } from "./dashboard.ts";
 import { lines, type Panels, seconds, share, spanSearch, table, traceSearch } from "./panels.ts";

@@ -1,7 +1,4 @@
-/**
- * Inserts the site's addresses into assets: links in alerts must be absolute, and no address may be
- * built in, so the committed rules have placeholders that never resolve (RFC 6761, .invalid).
- */
+/** Inserts the site's addresses; committed files have placeholders that never resolve (.invalid). */
 
 export const placeholders = { base: "http://stella.invalid", grafana: "http://grafana.invalid" };
 

@@ -1,7 +1,4 @@
-/**
- * Generates the reference in the manual's page about stella.yaml from the schema and its
- * descriptions: everything after the heading "Reference".
- */
+/** Generates what follows the heading "Reference" in configuration.md, from the schema. */
 import { type Key, keysOf, schemaOf } from "../config/show.ts";
 
 const heading = "## Reference\n";

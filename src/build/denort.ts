@@ -43,10 +43,7 @@ export async function assertDenort(target: string = Deno.build.target): Promise<
   });
 }
 
-/**
- * The Deno version in denort, and in programs compiled with it, as `Deno/2.9.6+e518fbd`. It is read
- * from the file, because denort prints no version and one for another platform cannot be started.
- */
+/** Read from the file, `Deno/2.9.6+e518fbd`: denort prints no version, a foreign one cannot run. */
 export function denoVersionIn(program: Uint8Array): string | undefined {
   const bytes = Buffer.from(program.buffer, program.byteOffset, program.byteLength);
   for (let at = bytes.indexOf("Deno/"); at >= 0; at = bytes.indexOf("Deno/", at + 1)) {

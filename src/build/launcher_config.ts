@@ -1,7 +1,4 @@
-/**
- * Generates launcher_config.h: how the launcher (launcher.c) treats arguments and environment, from
- * config/permissions.ts.
- */
+/** Generates launcher_config.h, the arguments and environment of Deno, from permissions.ts. */
 import { trailerMagic } from "../assets/self.ts";
 import {
   engineFlags,

@@ -1,7 +1,4 @@
-/**
- * `deno task build:portable`: dist/stella from the launcher, Deno's own executable and
- * dist/stella.js, without denort.
- */
+/** `deno task build:portable`: dist/stella from launcher, Deno itself and stella.js, no denort. */
 import { createHash } from "node:crypto";
 import { encodePlaces, trailerMagic } from "../assets/self.ts";
 import { StellaError } from "../domain/errors.ts";

@@ -11,10 +11,7 @@ export interface Stamp {
   modified: boolean;
 }
 
-/**
- * The commit of `root` and its time. Without a commit the date is SOURCE_DATE_EPOCH, otherwise
- * 1980-01-01: never the clock, so that the same files give the same bytes.
- */
+/** The commit of `root`; without one SOURCE_DATE_EPOCH, else 1980: never the clock. */
 export async function readStamp(root: string): Promise<Stamp> {
   const git = (...args: string[]) => run("git", ["-C", root, ...args]);
   const shown = await git("show", "--no-patch", "--format=%H %ct", "HEAD");

@@ -1,7 +1,4 @@
-/**
- * The manual, embedded in the binary: `stella docs [PAGE]` prints it and the service shows it at
- * `/docs/PAGE`. The pages are also written for GitHub, so links between them name files.
- */
+/** The manual, for `stella docs [PAGE]` and `/docs/PAGE`. Links name files, as GitHub needs. */
 import commands from "./commands.md" with { type: "text" };
 import architecture from "./architecture.md" with { type: "text" };
 import changelog from "./changelog.md" with { type: "text" };

@@ -339,10 +339,7 @@ const worstFirst: readonly ErrorKind[] = [
   "untrusted",
 ];
 
-/**
- * The kind that decides the exit code. Kinds that say nothing about content count only if no other
- * occurs; then the first one decides.
- */
+/** The kind that decides the exit code: the worst about content, else the first. */
 export function worstOf(kinds: readonly ErrorKind[]): ErrorKind | undefined {
   return worstFirst.find((one) => kinds.includes(one)) ?? kinds[0];
 }

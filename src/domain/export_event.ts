@@ -1,7 +1,4 @@
-/**
- * What an export says while it runs; plain data. A worker tells it, the timeline keeps it, metrics
- * and log show it.
- */
+/** What an export reports while it runs: plain data, for timeline, metrics and log. */
 import type { PublishResult, PushResult, Stage, VerificationResult } from "./labels.ts";
 
 /** What names an export in log, traces and timeline. */

@@ -1,9 +1,6 @@
 /** The closed lists of metric label values. */
 
-/**
- * Stands for all profiles that were removed from the configuration but still have bundles; no
- * profile can have this name.
- */
+/** All removed profiles that still have bundles; no profile can have this name. */
 export const removedProfiles = "_removed";
 
 export const jobResults = ["success", "failed", "cancelled"] as const;
@@ -86,10 +83,7 @@ export function statusClass(status: number): string {
   return `${Math.floor(status / 100)}xx`;
 }
 
-/**
- * A scheduled run: queued on time; queued late, after a downtime; or skipped, because the previous
- * one still waited or ran.
- */
+/** A scheduled run: on time; late, after a downtime; skipped, as the last one had not ended. */
 export const scheduledRuns = ["queued", "late", "skipped"] as const;
 export type ScheduledRun = typeof scheduledRuns[number];
 

@@ -4,10 +4,7 @@ import { isTag } from "./reference.ts";
 const placeholders = ["created", "profile", "tenant", "digest"] as const;
 export type TagValues = Record<typeof placeholders[number], string>;
 
-/**
- * The longest possible values, to check a template before there is a bundle. The lengths of tenant
- * names are checked with the whole configuration; see target_tenants.ts.
- */
+/** The longest values, to check a template early; for tenant names see target_tenants.ts. */
 const longestValues: TagValues = {
   created: "2026-01-01T00:00:00Z",
   profile: "p".repeat(64),
@@ -27,10 +24,7 @@ export function tagFault(template: string): string | undefined {
     : "it does not give a valid tag: 1 to 128 of a-z A-Z 0-9 _ . - without a leading dot or dash";
 }
 
-/**
- * Renders the tag of a bundle. `created` is the manifest's, rendered as `20260101T000000Z`, because
- * a tag cannot contain a colon. `digest` is the bundleDigest, 64 hex digits.
- */
+/** `created` becomes `20260101T000000Z`: a tag has no colon. `digest`: 64 hex digits. */
 export function renderTag(template: string, values: TagValues): string {
   return template
     .replaceAll("{created}", values.created.replace(/[-:]/g, ""))

@@ -1,7 +1,4 @@
-/**
- * Work on files is synchronous, because that is fastest; now and then signals and timers of the
- * process have to get their turn.
- */
+/** Work on files is synchronous for speed; signals and timers get their turn now and then. */
 
 /**
  * `work`, done at most every `pause` milliseconds of the clock `elapsed`. Undefined while it is not

@@ -1,7 +1,4 @@
-/**
- * Notifies followers of running exports. Nothing is queued: a follower is woken and reads the
- * current state, so a slow one needs no memory and misses only intermediate progress.
- */
+/** Wakes followers of exports, which then read the state: a slow one needs no memory. */
 import { FairLimiter } from "./fair_limiter.ts";
 
 /** Progress of an export in its current stage in bytes; `total` is 0 if unknown. */

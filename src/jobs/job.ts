@@ -28,10 +28,7 @@ export interface Job {
   actor?: string;
   /** Total number of starts: distinguishes successive holders of the job. */
   attempt: number;
-  /**
-   * Starts that count against the limit: without those interrupted by a shutdown, and counted anew
-   * after a manual retry.
-   */
+  /** Starts that count against the limit: not those that a shutdown ended; a retry resets them. */
   tries: number;
   createdAt: number;
   /** Start of the first attempt. */

@@ -7,16 +7,10 @@ import { basename, isAbsolute } from "node:path";
 import { errorRecord, type Finding, type FindingRecord, StellaError } from "../domain/errors.ts";
 import type { JobError } from "./job.ts";
 
-/**
- * Limits of the findings: their number, and their total JSON size in characters, because lists have
- * up to 500 jobs.
- */
+/** Limits of the findings of a job: number, and JSON size in characters; lists have 500 jobs. */
 const maxFindings = 20;
 const maxText = 4_096;
-/**
- * Limits in characters: one text of a finding, more than the longest file name; and a message,
- * which may cover several faults.
- */
+/** Limits in characters: a text of a finding, longer than any file name; and a message. */
 const maxTextLength = 300;
 const maxMessageLength = 2_000;
 

@@ -82,10 +82,7 @@ export interface JobQueue {
   claim(held?: ReadonlySet<string>, passed?: ReadonlySet<string>): Job | undefined;
   /** Renews the lease; false if this attempt no longer holds it. */
   heartbeat(job: Job): boolean;
-  /**
-   * Ends a job; false if this attempt no longer holds it. With `sameAs` the job has no bundle of
-   * its own, and the job with that id is confirmed.
-   */
+  /** Ends a job; false if its lease is lost. With `sameAs` that job is confirmed instead. */
   finish(job: Job, outcome: Outcome): boolean;
   /** Returns a job as if this attempt had not happened: the service is shutting down. */
   release(job: Job): boolean;
@@ -100,10 +97,7 @@ export interface JobQueue {
   retry(id: string, max?: number): Job | undefined;
   /** Removes an ended job; false for any other. */
   remove(id: string): boolean;
-  /**
-   * Successful jobs of the profile whose bundles exist, in the order in which they ended, whatever
-   * the clock said.
-   */
+  /** Jobs of the profile whose bundles exist, in the order of their ends, whatever the clock. */
   made(profile: string): Job[];
   /** Records that the bundles of these jobs were removed. */
   bundlesRemoved(ids: readonly string[]): void;

@@ -33,10 +33,7 @@ export interface LoopOptions {
   random?(): number;
   /** Number of jobs that run at once. */
   concurrency?: number;
-  /**
-   * Profiles whose jobs may wait long for the network: if they hold all places, one more job of
-   * another profile may run.
-   */
+  /** If jobs of these, which wait for the network, hold all places, one of another may run. */
   networkBound?: ReadonlySet<string>;
   /** Milliseconds between heartbeats, a third of the lease or less. */
   heartbeat?: number;

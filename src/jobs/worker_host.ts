@@ -1,7 +1,4 @@
-/**
- * Runs each job in its own worker, so that leaks and crashes end with it. A worker that crashes or
- * is silent for too long fails only its job.
- */
+/** Runs each job in a worker of its own: leaks and crashes end with it and fail only this job. */
 import { errorOf, StellaError } from "../domain/errors.ts";
 import type { FromWorker, ToWorker } from "./worker_protocol.ts";
 
@@ -14,10 +11,7 @@ export interface WorkerRun<Job, Event> {
   /** Called for every message of the worker. */
   onHeartbeat?(): void;
   signal: AbortSignal;
-  /**
-   * Permissions of the worker; default: those of this process. Set here, because a worker that
-   * drops permissions drops them for the whole process.
-   */
+  /** Default: those of this process, for which a worker that drops some drops them too. */
   permissions?: Deno.PermissionOptions;
   /** Milliseconds without a message after which the worker is lost. */
   silenceTimeout?: number;

@@ -1,281 +1,212 @@
 /**
- * `deno task bench [--binary dist/stella] [--dir PLACE] [--quick]`: the figures of
- * src/docs/performance.md, each as a ratio beside its peer in the same run, because machines are
- * noisy. Turns alternate between stella and the peer; the fastest of each counts. PLACE should be a
- * tmpfs with 12 GiB free; inputs that are there are used again.
+ * `deno task bench`: the figures of src/docs/performance.md, each beside its peer and beside an
+ * older stella, in turns (measure.ts). Prints a row as soon as it is measured, and writes all of
+ * them to one JSON file. Ends with 1 if a row is slower than the older one.
+ *
+ *   --binary FILE   the stella to measure; default: dist/stella
+ *   --base FILE     an older stella to measure beside it
+ *   --dir PLACE     a tmpfs with 12 GiB free; inputs that are there are used again
+ *   --disk PLACE    a folder on a disk, for the durable unpack, which a tmpfs cannot show
+ *   --pairs N       turns of each row; default 15
+ *   --only WORD     only the rows with this word in their name
+ *   --out FILE      the result; default: bench.json in PLACE
+ *   --quick         small inputs, to try the bench itself
  */
-import { spawn, spawnSync } from "node:child_process";
-import { mkdirSync, readFileSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
-import { Home, programWords } from "../support/program.ts";
-import { advisories, largeFile, smallFiles } from "./data.ts";
+import { parseArgs } from "node:util";
+import { advisories, largeFile, largeFiles, smallFiles } from "./data.ts";
+import { liveness } from "./liveness.ts";
+import { heading, Measurement, say, type Work } from "./measure.ts";
+import { measureRegistry } from "./registry.ts";
 
-const option = (name: string) => {
-  const at = Deno.args.indexOf(name);
-  return at < 0 ? undefined : Deno.args[at + 1];
-};
-const quick = Deno.args.includes("--quick");
-const place = resolve(option("--dir") ?? join(Deno.makeTempDirSync({ prefix: "stella-bench-" })));
-const turns = quick ? 1 : 3;
-const home = new Home();
-const stella = programWords();
-const env = home.environment();
+const { values: given } = parseArgs({
+  options: {
+    binary: { type: "string", default: "dist/stella" },
+    base: { type: "string" },
+    dir: { type: "string" },
+    disk: { type: "string" },
+    pairs: { type: "string", default: "15" },
+    only: { type: "string", default: "" },
+    out: { type: "string" },
+    quick: { type: "boolean", default: false },
+  },
+});
+const { quick } = given;
+const place = resolve(given.dir ?? mkdtempSync(join(tmpdir(), "stella-bench-")));
+const scratch = join(place, "scratch");
+const bundles = join(place, "bundles");
+const base = given.base === undefined ? undefined : resolve(given.base);
+const bench = new Measurement(resolve(given.binary), base, Number(given.pairs), place);
+const key = join(bench.home.path, "key.pem");
+const trust = ["--trust", `${key}.pub`];
 
-interface Ran {
-  seconds: number;
-  /** Of the largest process, MiB. */
-  memory: number;
+function clear(path = scratch): void {
+  rmSync(path, { recursive: true, force: true });
+  mkdirSync(path, { recursive: true });
 }
 
-/** Runs under GNU time, which knows the peak of memory. */
-function timed(words: readonly string[], cwd = place): Ran {
-  const report = join(home.path, "time");
-  const { status, stderr } = spawnSync("/usr/bin/time", ["-f", "%e %M", "-o", report, ...words], {
-    cwd,
-    env,
-  });
-  if (status !== 0) throw new Error(`${words.join(" ")}: ${status}\n${stderr}`);
-  const [seconds, kibibytes] = readFileSync(report, "utf8").trim().split(/\s+/).map(Number);
-  return { seconds: seconds!, memory: Math.round(kibibytes! / 1024) };
+function exporting(stella: string, input: string, out: string, ...more: string[]): string[] {
+  const words = [stella, "export", "bundle", "--profile", "bench", "--input", input];
+  return [...words, "--manifest", join(out, "manifest.json"), "--key", key, ...more];
 }
 
-const shell = (command: string) => ["sh", "-ec", command];
-
-interface Row {
-  work: string;
-  beside: string;
-  ours: Ran;
-  theirs: Ran;
-  goal: string;
-}
-
-const rows: Row[] = [];
-
-/** `before` clears what the turn before left. */
-function compare(
-  work: string,
-  ours: string[],
-  beside: string,
-  theirs: string[],
-  goal: string,
-  before = () => {},
-): void {
-  const best = { ours: { seconds: Infinity, memory: 0 }, theirs: { seconds: Infinity, memory: 0 } };
-  for (let turn = 0; turn < turns; turn++) {
-    for (const [who, words] of [["ours", ours], ["theirs", theirs]] as const) {
-      before();
-      const ran = timed(words);
-      best[who].seconds = Math.min(best[who].seconds, ran.seconds);
-      best[who].memory = Math.max(best[who].memory, ran.memory);
-    }
-  }
-  const row = { work, beside, ...best, goal };
-  rows.push(row);
-  const ratio = (row.ours.seconds / row.theirs.seconds).toFixed(2);
-  Deno.stdout.writeSync(new TextEncoder().encode(
-    `| ${work} | ${row.ours.seconds} s, ${row.ours.memory} MiB | ${beside} | ${row.theirs.seconds} s | ${ratio} | ${goal} |\n`,
-  ));
-}
-
+/** A bundle to read, made by the older binary where there is one. */
 function exported(name: string, input: string, ...more: string[]): string {
-  const out = join(place, name);
-  rmSync(out, { recursive: true, force: true });
-  const words = [
-    ...stella,
-    "export",
-    "bundle",
-    "--profile",
-    "bench",
-    "--input",
-    input,
-    "--manifest",
-    join(out, "manifest.json"),
-  ];
-  timed([...words, ...more]);
+  const out = join(bundles, name);
+  clear(out);
+  bench.run(exporting(base ?? bench.binary, input, out, ...more));
   return out;
 }
 
-const scratch = join(place, "scratch");
-const clear = () => {
-  rmSync(scratch, { recursive: true, force: true });
-  mkdirSync(scratch);
-};
-const exportTo = (
-  input: string,
-  ...more: string[]
-) => [
-  ...stella,
-  "export",
-  "bundle",
-  "--profile",
-  "bench",
-  "--input",
-  input,
-  "--manifest",
-  join(scratch, "manifest.json"),
-  ...more,
+const shell = (command: string) => ["sh", "-ec", command];
+const hashing = (words: string) => ({ name: "openssl dgst -sha256", words: shell(words) });
+
+/** Each row makes its inputs when it is its turn, and takes them away again. */
+const rows: [name: string, make: () => Omit<Work, "name">][] = [
+  ["start: version", () => ({
+    ours: (stella) => [stella, "version"],
+    peer: { name: "empty deno run", words: [Deno.execPath(), "run", "--no-config", empty()] },
+    goal: 1.5,
+    repeat: 10,
+    turns: 2,
+  })],
+  ["start: verify a small bundle", () => {
+    const small = exported("tiny", smallFiles(place, 5));
+    return {
+      ours: (stella) => [stella, "verify", small, ...trust],
+      peer: { name: "empty deno run", words: [Deno.execPath(), "run", "--no-config", empty()] },
+      goal: 4,
+      repeat: 5,
+      turns: 2,
+    };
+  }],
+  ["verify 1 GiB, directory of 64 files", () => {
+    const out = exported("directory", large(), "--layout", "directory");
+    return {
+      ours: (stella) => [stella, "verify", out, ...trust],
+      peer: hashing(`find ${large()} -type f -print0 | xargs -0 openssl dgst -sha256`),
+      goal: 0.75,
+    };
+  }],
+  ["verify 1 GiB, plain archive", () => {
+    const out = exported("plain", large(), "--compression", "none");
+    return {
+      ours: (stella) => [stella, "verify", out, ...trust],
+      peer: hashing(`openssl dgst -sha256 ${out}/bench.tar`),
+      goal: 1.2,
+    };
+  }],
+  ["verify advisories, zstd", () => {
+    const out = exported("advisories", texts());
+    return {
+      ours: (stella) => [stella, "verify", out, ...trust],
+      peer: { name: "zstd | tar -x, sha256sum -c", words: shell(unpacked(out)) },
+      goal: 0.33,
+      before: () => clear(),
+    };
+  }],
+  ["verify 20,000 files of 2 kB, directory", () => {
+    const out = exported("small", smallFiles(place, quick ? 500 : 20_000), "--layout", "directory");
+    const check = `cd ${out}/payload && sha256sum -c --quiet --strict ../SHA256SUMS`;
+    return {
+      ours: (stella) => [stella, "verify", out, ...trust],
+      peer: { name: "sha256sum -c", words: shell(check) },
+      goal: 2.2,
+    };
+  }],
+  ["export advisories, zstd, signed", () => ({
+    ours: (stella) => exporting(stella, texts(), scratch),
+    peer: {
+      name: "tar | zstd -3 -T2, openssl over the files",
+      words: shell(
+        `tar -cf - -C ${texts()} . | zstd -3 -T2 -q >${scratch}/t.tar.zst
+         find ${texts()} -type f -print0 | xargs -0 openssl dgst -sha256 >/dev/null
+         openssl dgst -sha256 ${scratch}/t.tar.zst`,
+      ),
+    },
+    goal: 1.5,
+    before: () => clear(),
+  })],
+  ["export 1 GiB, plain, signed", () => ({
+    ours: (stella) => exporting(stella, large(), scratch, "--compression", "none"),
+    peer: {
+      name: "tar, openssl over files and archive",
+      words: shell(
+        `tar -cf ${scratch}/t.tar -C ${large()} .
+         find ${large()} ${scratch}/t.tar -type f -print0 | xargs -0 openssl dgst -sha256`,
+      ),
+    },
+    goal: 0.8,
+    before: () => clear(),
+  })],
+  ["unpack advisories", () => {
+    const out = exported("advisories", texts());
+    return {
+      ours: (stella) => unpacking(stella, out, scratch),
+      peer: { name: "zstd | tar -x, sha256sum -c", words: shell(unpacked(out)) },
+      goal: 1.2,
+      before: () => clear(),
+    };
+  }],
+  ["unpack 4,291 files onto a disk, durable", () => {
+    const out = exported("disk", smallFiles(place, quick ? 100 : 4_291));
+    const target = join(resolve(given.disk ?? place), "stella-bench-unpacked");
+    return {
+      ours: (stella) => unpacking(stella, out, target),
+      peer: {
+        name: "tar -x, sync",
+        words: shell(`zstd -dcq ${out}/bench.tar.zst | tar -xf - -C ${target}; sync ${target}`),
+      },
+      goal: 2,
+      before: () => clear(target),
+    };
+  }],
 ];
 
-function verification(): void {
-  const large = largeFile(place, quick ? 256 : 1024);
-  const hash = ["openssl", "dgst", "-sha256", join(large, "large.bin")];
-  const directory = exported("out-directory", large, "--layout", "directory");
-  compare(
-    "verify 1 GiB, directory",
-    [...stella, "verify", directory],
-    "openssl dgst",
-    hash,
-    "<= 1.0",
-  );
-  const plain = exported("out-plain", large, "--compression", "none");
-  compare(
-    "verify 1 GiB, plain archive",
-    [...stella, "verify", plain],
-    "openssl dgst",
-    hash,
-    "<= 1.6",
-  );
-  rmSync(directory, { recursive: true });
-  rmSync(plain, { recursive: true });
-  const texts = advisories(place, quick ? 128 : 2048);
-  const packed = exported("out-advisories", texts);
-  const peer =
-    `zstd -dcq ${packed}/bench.tar.zst | tar -xf - -C ${scratch} && cd ${scratch} && sha256sum -c --quiet --strict ${packed}/SHA256SUMS`;
-  compare(
-    "verify 2 GiB of advisories, zstd",
-    [...stella, "verify", packed],
-    "zstd | tar -x, sha256sum -c",
-    shell(peer),
-    "<= 0.5",
-    clear,
-  );
-  rmSync(packed, { recursive: true });
-  const small = exported("out-small", smallFiles(place, 20_000), "--layout", "directory");
-  const check = shell(`cd ${small}/payload && sha256sum -c --quiet --strict ../SHA256SUMS`);
-  compare(
-    "verify 20,000 files, directory",
-    [...stella, "verify", small],
-    "sha256sum -c",
-    check,
-    "<= 0.6",
-  );
-  const archived = exported(
-    "out-small-archive",
-    smallFiles(place, 20_000),
-    "--compression",
-    "none",
-  );
-  compare(
-    "verify 20,000 files, plain archive",
-    [...stella, "verify", archived],
-    "sha256sum -c",
-    check,
-    "<= 0.6",
-  );
-  rmSync(small, { recursive: true });
-  rmSync(archived, { recursive: true });
+const large = () => largeFiles(place, 64, quick ? 1 : 16);
+/** 107,000 advisories. */
+const texts = () => advisories(place, quick ? 16 : 480);
+const unpacked = (out: string) =>
+  `zstd -dcq ${out}/bench.tar.zst | tar -xf - -C ${scratch}
+   cd ${scratch} && sha256sum -c --quiet --strict ${out}/SHA256SUMS`;
+const unpacking = (
+  stella: string,
+  out: string,
+  to: string,
+) => [...[stella, "export", "bundle", "unpack", "--manifest", out], ...["--to", to, ...trust]];
+
+function empty(): string {
+  const path = join(place, "empty.js");
+  writeFileSync(path, "");
+  return path;
 }
 
-function exporting(): void {
-  const large = largeFile(place, quick ? 256 : 1024);
-  const tar =
-    `tar -cf ${scratch}/t.tar -C ${large} . && openssl dgst -sha256 ${large}/large.bin ${scratch}/t.tar`;
-  compare(
-    "export 1 GiB, plain",
-    exportTo(large, "--compression", "none"),
-    "tar, openssl over files and archive",
-    shell(tar),
-    "<= 0.67",
-    clear,
-  );
-  const texts = advisories(place, quick ? 128 : 2048);
-  const zstd =
-    `tar -cf - -C ${texts} . | zstd -3 -T2 -q >${scratch}/t.tar.zst && find ${texts} -type f -print0 | xargs -0 openssl dgst -sha256 >/dev/null && openssl dgst -sha256 ${scratch}/t.tar.zst`;
-  compare(
-    "export 2 GiB of advisories, zstd",
-    exportTo(texts),
-    "tar | zstd -3 -T2, openssl over files",
-    shell(zstd),
-    "<= 1.25",
-    clear,
-  );
-  rmSync(scratch, { recursive: true });
-}
-
-/** Liveness from another process while two exports run. */
-async function liveness(): Promise<void> {
-  const large = largeFile(place, quick ? 256 : 1024);
-  const port = 18_420;
-  const config = join(home.path, "stella.yaml");
-  const profile = (name: string) =>
-    `  ${name}: { kind: files, sources: [{ files: "${large}" }] }\n`;
-  Deno.writeTextFileSync(config, `version: 1\nprofiles:\n${profile("one")}${profile("two")}`);
-  const [command, ...words] = [
-    ...stella,
-    "serve",
-    "--listen",
-    `127.0.0.1:${port}`,
-    "--config",
-    config,
-  ];
-  const service = spawn(command!, words, { env, stdio: "ignore" });
-  const url = `http://127.0.0.1:${port}`;
-  try {
-    for (let i = 0; i < 100 && !await answers(`${url}/health/liveness`); i++) {
-      await new Promise((r) => setTimeout(r, 50));
+const isChosen = (name: string) => name.includes(given.only);
+try {
+  [scratch, bundles].forEach((path) => clear(path));
+  bench.run([bench.binary, "keys", "generate", "--out", key]);
+  say(`${bench.binary} beside ${base ?? "its peers only"}, ${given.pairs} turns\n\n${heading}`);
+  for (const [name, make] of rows.filter(([name]) => isChosen(name))) {
+    if (name.includes("onto a disk") && given.disk === undefined) {
+      say(`| ${name} | not measured: needs --disk |`);
+      continue;
     }
-    for (const name of ["one", "two"]) {
-      const body = JSON.stringify({ profile: name });
-      await (await fetch(`${url}/v1/exports`, {
-        method: "POST",
-        headers: { "content-type": "application/json" },
-        body,
-      })).body?.cancel();
-    }
-    await new Promise((r) => setTimeout(r, 300));
-    const times: number[] = [];
-    for (let i = 0; i < 500; i++) {
-      const started = performance.now();
-      await (await fetch(`${url}/health/liveness`)).text();
-      times.push(performance.now() - started);
-      await new Promise((r) => setTimeout(r, 5));
-    }
-    times.sort((a, b) => a - b);
-    const [p50, p99] = [times[250]!, times[495]!];
-    Deno.stdout.writeSync(new TextEncoder().encode(
-      `| liveness under two exports | p50 ${p50.toFixed(1)} ms, p99 ${
-        p99.toFixed(1)
-      } ms | - | - | - | p99 <= 20 ms |\n`,
-    ));
-  } finally {
-    service.kill("SIGKILL");
+    bench.measure({ name, ...make() });
+    clear(bundles);
   }
+  await measureRegistry(bench, () => largeFile(place, quick ? 16 : 1024), isChosen);
+  const live = isChosen("liveness") ? await liveness(bench, large()) : undefined;
+  const memory = Math.max(...bench.rows.map(({ figures }) => figures.new?.memory ?? 0));
+  say(`\nPeak memory ${memory} MiB, goal 200`);
+  const out = resolve(given.out ?? join(place, "bench.json"));
+  const result = { binary: bench.binary, base, pairs: bench.pairs, rows: bench.rows, live, memory };
+  writeFileSync(out, `${JSON.stringify(result, null, 2)}\n`);
+  say(`written to ${out}`);
+} finally {
+  bench.home.remove();
+  [scratch, bundles].forEach((path) => rmSync(path, { recursive: true, force: true }));
+  if (given.dir === undefined && given.out !== undefined) rmSync(place, { recursive: true });
 }
-
-async function answers(url: string): Promise<boolean> {
-  try {
-    await (await fetch(url)).text();
-    return true;
-  } catch {
-    return false;
-  }
-}
-
-mkdirSync(place, { recursive: true });
-clear();
-Deno.stdout.writeSync(
-  new TextEncoder().encode(
-    "| work | stella | beside | peer | ratio | goal |\n|---|---|---|---|---|---|\n",
-  ),
-);
-verification();
-exporting();
-await liveness();
-home.remove();
-if (option("--dir") === undefined) rmSync(place, { recursive: true });
-const worst = Math.max(...rows.map((row) => row.ours.memory));
-Deno.stdout.writeSync(
-  new TextEncoder().encode(
-    `\nPeak memory ${worst} MiB (goal 200); fastest of ${turns} turns each.\n`,
-  ),
-);
+Deno.exit(bench.rows.some(({ slower }) => slower) ? 1 : 0);

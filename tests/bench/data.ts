@@ -23,11 +23,21 @@ function once(place: string, name: string, fill: (folder: string) => void): stri
 /** One file of `mebibytes`. */
 export function largeFile(place: string, mebibytes: number): string {
   return once(place, `large-${mebibytes}`, (folder) => {
-    const random = noise(1);
-    const file = Deno.openSync(join(folder, "large.bin"), { create: true, write: true });
-    for (let i = 0; i < mebibytes; i++) file.writeSync(random(1024 * 1024));
-    file.close();
+    fill(join(folder, "large.bin"), mebibytes, noise(1));
   });
+}
+
+/** `count` files of `mebibytes` each. */
+export function largeFiles(place: string, count: number, mebibytes: number): string {
+  return once(place, `large-${count}x${mebibytes}`, (folder) => {
+    const random = noise(3);
+    for (let i = 0; i < count; i++) fill(join(folder, `${i}.bin`), mebibytes, random);
+  });
+}
+
+function fill(path: string, mebibytes: number, random: (length: number) => Uint8Array): void {
+  using file = Deno.openSync(path, { create: true, write: true });
+  for (let i = 0; i < mebibytes; i++) file.writeSync(random(1024 * 1024));
 }
 
 /** `count` files of 2 to 12.5 kB, 500 to a folder: 145 MB at 20,000. */

@@ -1,153 +1,131 @@
 /**
- * `deno run -A tests/bench/registry.ts [--binary dist/stella] [--dir PLACE] [--mebibytes N]
- * [--turns N] [--plain-http]`: push, pull and verification in place beside skopeo, in turns against
- * one docker-registry with TLS; the fastest of each counts. Both move the very same blobs. PLACE
- * should be a tmpfs with room for five times the size.
+ * Push, pull and verification in place beside skopeo, in turns against docker-registry with TLS.
+ * Both move the very same blobs.
  */
-import { spawnSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join, resolve } from "node:path";
+import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { tool } from "../support/needs.ts";
-import { Home, programWords } from "../support/program.ts";
 import { Authority } from "../support/registry/authority.ts";
 import { withDockerRegistry } from "../support/registry/docker_registry.ts";
-import { largeFile } from "./data.ts";
+import { type Measurement, type Runs, say } from "./measure.ts";
 
-const option = (name: string) => {
-  const at = Deno.args.indexOf(name);
-  return at < 0 ? undefined : Deno.args[at + 1];
-};
-// What the registry keeps has to lie on the tmpfs too.
-Deno.env.set("TMPDIR", resolve(option("--dir") ?? tmpdir()));
-const place = mkdtempSync(join(tmpdir(), "stella-registry-bench-"));
-const mebibytes = Number(option("--mebibytes") ?? 1024);
-const turns = Number(option("--turns") ?? 3);
-const plain = Deno.args.includes("--plain-http");
-const binary = option("--binary");
-const stella = binary === undefined ? programWords() : [resolve(binary)];
-const home = new Home();
-const authority = new Authority();
-
-interface Ran {
-  seconds: number;
-  /** MiB at its peak. */
-  memory: number;
-  /** Seconds of both cores: what a busy machine makes longer least. */
-  cpu: number;
+interface RegistryWork {
+  name: string;
+  ours(stella: string, host: string): string[];
+  theirs(host: string): string[];
+  goal: number;
 }
 
-/** Runs under GNU time, which knows the peak of memory. */
-function timed(words: readonly string[]): Ran {
-  const report = join(home.path, "time");
-  const format = ["-f", "%e %M %U %S", "-o", report];
-  const { status, stderr } = spawnSync("/usr/bin/time", [...format, ...words], {
-    cwd: place,
-    env: home.environment(),
-  });
-  if (status !== 0) throw new Error(`${words.join(" ")}: ${status}\n${stderr}`);
-  const figures = readFileSync(report, "utf8").trim().split(/\s+/).map(Number);
-  const [seconds, kibibytes, user, system] = figures as [number, number, number, number];
-  return { seconds, memory: Math.round(kibibytes / 1024), cpu: user + system };
-}
-
-function say(text: string): void {
-  Deno.stdout.writeSync(new TextEncoder().encode(`${text}\n`));
-}
-
-type Words = (host: string) => string[];
-
-/** Both in turn, with the registry at `host`, or each time with a new one. */
-async function compare(work: string, ours: Words, theirs: Words, host?: string): Promise<void> {
-  const [mine, other]: [Ran[], Ran[]] = [[], []];
-  for (let turn = 0; turn < turns; turn++) {
-    for (const [runs, words] of [[mine, ours], [other, theirs]] as const) {
-      clear();
-      const run = (host: string) => void runs.push(timed(words(host)));
-      if (host === undefined) await withRegistry(run);
-      else run(host);
-    }
+/** Measures the rows that `isChosen` accepts. @param input makes a directory to pack */
+export async function measureRegistry(
+  bench: Measurement,
+  input: () => string,
+  isChosen: (name: string) => boolean,
+): Promise<void> {
+  if (!["push 1 GiB", "pull 1 GiB", "verify 1 GiB in the registry"].some(isChosen)) return;
+  const skopeo = tool("skopeo");
+  if (skopeo === undefined || tool("docker-registry") === undefined) {
+    return say("| push, pull, verify in the registry | not measured: no skopeo, docker-registry |");
   }
-  const best = (runs: Ran[]) => Math.min(...runs.map(({ seconds }) => seconds));
-  const all = [mine, other].map((runs) => runs.map(({ seconds }) => seconds).join(" ")).join(" / ");
-  const ratio = (best(mine) / best(other)).toFixed(2);
-  say(`| ${work} | ${column(mine)} | ${column(other)} | ${ratio} | ${all} |`);
+  // What the registry keeps has to lie on the tmpfs too.
+  Deno.env.set("TMPDIR", bench.place);
+  const folder = join(bench.place, "registry");
+  rmSync(folder, { recursive: true, force: true });
+  mkdirSync(folder);
+  const inside = (name: string) => join(folder, name);
+  const authority = new Authority();
+  const withRegistry = <T>(body: (host: string) => Promise<T> | T) =>
+    served(authority, folder, body);
+  const ca = ["--quiet", "--ca", authority.path];
+  const at = (host: string) => `oci://${host}/bench/bundle:v1`;
+  const copy = [skopeo, "copy", "--quiet", "--insecure-policy"];
+  const trusting = (side: "src" | "dest") => [`--${side}-cert-dir`, inside("certificates")];
+  const image = (host: string) => `docker://${host}/bench/bundle:v1`;
+  const command = (stella: string, ...words: string[]) => [stella, "export", "bundle", ...words];
+  const push: RegistryWork = {
+    name: "push 1 GiB",
+    ours: (stella, host) => command(stella, "push", "--manifest", inside("out"), at(host), ...ca),
+    theirs: (host) => [...copy, ...trusting("dest"), `dir:${inside("kept")}`, image(host)],
+    goal: 0.9,
+  };
+  const theirs = (
+    host: string,
+  ) => [...copy, ...trusting("src"), image(host), `dir:${inside("copied")}`];
+  const reads: RegistryWork[] = [
+    {
+      name: "pull 1 GiB",
+      ours: (stella, host) => command(stella, "pull", at(host), "--to", inside("pulled"), ...ca),
+      theirs,
+      goal: 0.9,
+    },
+    {
+      name: "verify 1 GiB in the registry",
+      ours: (stella, host) => [stella, "verify", at(host), ...ca],
+      theirs,
+      goal: 0.9,
+    },
+  ];
+  const clear = () =>
+    ["pulled", "copied"].forEach((name) => rmSync(inside(name), { recursive: true, force: true }));
+
+  /** As `Measurement.measure`; a push needs a new registry each time, because both remember. */
+  const measure = async (work: RegistryWork, host?: string) => {
+    const sides = [
+      ["new", (host: string) => work.ours(bench.binary, host)] as const,
+      ...(bench.base === undefined
+        ? []
+        : [["base", (host: string) => work.ours(bench.base!, host)] as const]),
+      ["peer", work.theirs] as const,
+    ];
+    const runs: Runs = { new: [], base: [], peer: [] };
+    for (let turn = -1; turn < bench.pairs; turn++) {
+      for (const [side, words] of turn % 2 === 0 ? sides : sides.toReversed()) {
+        clear();
+        const once = (host: string) => bench.run(words(host));
+        const ran = host === undefined ? await withRegistry(once) : once(host);
+        if (turn >= 0) runs[side].push(ran);
+      }
+    }
+    const { name, goal } = work;
+    bench.keep({ name, goal, peer: "skopeo copy" }, runs);
+  };
+
+  try {
+    mkdirSync(inside("certificates"));
+    writeFileSync(join(inside("certificates"), "ca.crt"), readFileSync(authority.path));
+    const first = bench.base ?? bench.binary;
+    const made = ["--profile", "bench", "--compression", "none", "--input", input()];
+    bench.run(command(first, ...made, "--manifest", join(inside("out"), "manifest.json")));
+    await withRegistry((host) => {
+      bench.run(push.ours(first, host));
+      bench.run(theirs(host));
+    });
+    renameSync(inside("copied"), inside("kept"));
+    if (isChosen(push.name)) await measure(push);
+    await withRegistry(async (host) => {
+      // Not by skopeo, which leaves the attestation behind.
+      bench.run(push.ours(first, host));
+      for (const work of reads.filter(({ name }) => isChosen(name))) await measure(work, host);
+    });
+  } finally {
+    authority.remove();
+    rmSync(folder, { recursive: true, force: true });
+  }
 }
 
-function column(runs: Ran[]): string {
-  const least = (of: "seconds" | "cpu") => Math.min(...runs.map((ran) => ran[of]));
-  const memory = Math.max(...runs.map((ran) => ran.memory));
-  return `${least("seconds").toFixed(2)} s, CPU ${least("cpu").toFixed(1)} s, ${memory} MiB`;
-}
-
-/**
- * skopeo remembers what a registry has, and the registry too: so each push has one of its own, on a
- * port of its own.
- */
-function withRegistry(body: (host: string) => void | Promise<void>): Promise<void> {
-  const serve = ({ host }: { host: string }) => Promise.resolve(body(host));
-  return withDockerRegistry(serve, plain ? {} : { http: tls() });
-}
-
-function tls(): string {
+/** A new registry with a certificate of `authority`, on a port of its own. */
+async function served<T>(
+  authority: Authority,
+  folder: string,
+  body: (host: string) => Promise<T> | T,
+): Promise<T> {
   const { key, cert } = authority.issue("IP:127.0.0.1", 2);
   const write = (name: string, text: string) => {
-    writeFileSync(join(place, name), text);
-    return JSON.stringify(join(place, name));
+    writeFileSync(join(folder, name), text);
+    return JSON.stringify(join(folder, name));
   };
-  return `, tls: {certificate: ${write("r.pem", cert)}, key: ${write("r.key", key)}}`;
-}
-
-const bundle = ["export", "bundle"];
-const out = join(place, "out");
-/** The blobs of the bundle as skopeo keeps them. */
-const kept = join(place, "kept");
-const [pulled, copied, certificates] = ["pulled", "copied", "certs"].map((name) =>
-  join(place, name)
-);
-const clear = () =>
-  [pulled, copied].forEach((path) => rmSync(path!, { recursive: true, force: true }));
-const ca = plain ? [] : ["--ca", authority.path];
-const skopeo = [tool("skopeo")!, "copy", "--quiet", "--insecure-policy"];
-const trusting = (side: "src" | "dest") =>
-  plain ? [`--${side}-tls-verify=false`] : [`--${side}-cert-dir`, certificates!];
-
-const at = (host: string) => `oci://${host}/bench/bundle:v1`;
-const image = (host: string) => `docker://${host}/bench/bundle:v1`;
-const push: Words = (host) => [
-  ...[...stella, ...bundle, "push", "--manifest", out, at(host), "--quiet", ...ca],
-];
-const pull: Words = (host) => [
-  ...[...stella, ...bundle, "pull", at(host), "--to", pulled!, "--quiet", ...ca],
-];
-const verify: Words = (host) => [...stella, "verify", at(host), "--quiet", ...ca];
-const copyIn: Words = (host) => [...skopeo, ...trusting("dest"), `dir:${kept}`, image(host)];
-const copyOut: Words = (host) => [...skopeo, ...trusting("src"), image(host), `dir:${copied}`];
-
-try {
-  mkdirSync(certificates!);
-  writeFileSync(join(certificates!, "ca.crt"), readFileSync(authority.path));
-  const input = largeFile(tmpdir(), mebibytes);
-  timed([
-    ...[...stella, ...bundle, "--profile", "bench", "--compression", "none"],
-    ...["--input", input, "--manifest", join(out, "manifest.json")],
-  ]);
-  await withRegistry((host) => {
-    timed(push(host));
-    timed(copyOut(host));
-  });
-  renameSync(copied!, kept);
-  say(`${mebibytes} MiB, ${plain ? "plain http" : "TLS"}, best of ${turns}`);
-  say("| work | stella | skopeo | ratio | seconds of all turns |\n| --- | --- | --- | --- | --- |");
-  await compare("push", push, copyIn);
-  await withRegistry(async (host) => {
-    // Not by skopeo, which leaves the attestation behind.
-    timed(push(host));
-    await compare("pull", pull, copyOut, host);
-    await compare("verify in place, beside a copy", verify, copyOut, host);
-  });
-} finally {
-  home.remove();
-  authority.remove();
-  rmSync(place, { recursive: true, force: true });
+  const tls = `, tls: {certificate: ${write("r.pem", cert)}, key: ${write("r.key", key)}}`;
+  let result: T;
+  await withDockerRegistry(async ({ host }) => void (result = await body(host)), { http: tls });
+  return result!;
 }

@@ -51,10 +51,7 @@ export function openDatabase(path: string, onNew: () => void = () => {}): Databa
   }
 }
 
-/**
- * Creates the file, or checks that it opens, because SQLite does not report why it cannot. SQLite
- * creates its -wal and -shm files with the mode of the database.
- */
+/** Creates the file, whose mode -wal and -shm get, or says why it cannot be opened. */
 function openPrivate(path: string, flags: "r+" | "wx"): void {
   try {
     closeSync(openSync(path, flags, 0o600));
@@ -107,10 +104,7 @@ function checkPages(db: Database, path: string): void {
   throw refuse(path, `it is damaged: ${answer}`, "restore it, or move it and store/ away");
 }
 
-/**
- * Migrates in one transaction. The old database is copied first, so that the previous version can
- * be started again with it, without the jobs since then.
- */
+/** Migrates in one transaction, after a copy for going back to the previous version. */
 function migrate(db: Database, path: string, schema: number): void {
   if (schema > 0) keep(db, keptName(path, schema));
   db.write("Cannot make the tables of the database", () => {

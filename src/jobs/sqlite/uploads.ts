@@ -1,7 +1,4 @@
-/**
- * Unfinished uploads of exports, in the job database: an interrupted export resumes them when it
- * runs again, because the same inputs give the same blobs. A session is opaque data here.
- */
+/** Unfinished uploads, which an export resumes: same inputs, same blobs. Sessions are opaque. */
 import type { Database } from "./sql.ts";
 
 /** Registries discard uploads, the most common ones after a week. */

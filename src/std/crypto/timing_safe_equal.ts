@@ -1,7 +1,4 @@
-/**
- * Compares two byte sequences in a time that depends only on their length. Different lengths are
- * unequal at once: compare digests if the length is secret.
- */
+/** Compares in a time that depends only on the length; other lengths are unequal at once. */
 export function timingSafeEqual(
   a: ArrayBufferView | ArrayBufferLike | DataView,
   b: ArrayBufferView | ArrayBufferLike | DataView,
