@@ -9,7 +9,7 @@
 import { closeSync, fsyncSync, openSync } from "node:fs";
 import { join } from "node:path";
 import { StellaError } from "../domain/errors.ts";
-import { ioError } from "../domain/io_errors.ts";
+import { tryIo } from "../domain/io_errors.ts";
 import {
   type ChunkPool,
   newChunkBuffer,
@@ -64,7 +64,7 @@ export function volumeName(archive: string, number: number): string {
   return `${archive}.${String(number).padStart(3, "0")}`;
 }
 
-/** A chunk that the pool is processing, and the number of tar bytes in it. */
+/** A chunk in the pool, and the number of tar bytes in it. */
 interface Pending {
   stored: Promise<StoredChunk>;
   length: number;
@@ -85,10 +85,7 @@ export class ArchiveWriter {
     return this.#append(encodeHeader(entry));
   }
 
-  /**
-   * Free space in the current chunk, at least one byte: write to it, then call `advance` with the
-   * number of bytes written.
-   */
+  /** Free space in the current chunk, at least one byte; `advance` says how much was written. */
   writable(): Uint8Array {
     return this.#chunk.subarray(this.#filled, chunkSize);
   }
@@ -99,8 +96,8 @@ export class ArchiveWriter {
   }
 
   /**
-   * Defers reading a file to the pool, which reads it when its chunk is full.
-   * @returns false if the file does not fit into the current chunk: then the caller has to read it
+   * Leaves reading a file to the pool, once its chunk is full; false if it does not fit into the
+   * current chunk: then the caller has to read it.
    */
   defer(file: InputFile): boolean {
     if (file.size >= chunkSize - this.#filled) return false;
@@ -114,10 +111,7 @@ export class ArchiveWriter {
     return this.#append(new Uint8Array(paddingOf(size)));
   }
 
-  /**
-   * Writes two zero blocks and the last chunk and syncs everything; returns the files as the
-   * manifest lists them.
-   */
+  /** Ends the tar and syncs everything; returns the files as the manifest lists them. */
   async finish(): Promise<BundleFile[]> {
     await this.#append(new Uint8Array(2 * blockSize));
     if (this.#filled > 0) await this.#store();
@@ -172,15 +166,13 @@ export class ArchiveWriter {
     const { stored: bytes, sha256, digests } = await stored;
     this.options.digested?.(digests);
     const volume = await this.#volumeFor(bytes.length);
-    try {
-      writeAll(volume.fd, bytes);
-    } catch (error) {
-      throw ioError("Cannot write", volume.path, error);
-    }
+    tryIo("Cannot write", volume.path, () => writeAll(volume.fd, bytes));
     volume.size += bytes.length;
     volume.uncompressedSize += length;
     volume.chunks.push({ size: bytes.length, sha256 });
-    const passing = volume.digest.update(bytes).then((passed) => this.#keep(passed));
+    const passing = volume.digest.update(bytes).then(({ buffer }) => {
+      this.#free.push(new Uint8Array(buffer as ArrayBuffer));
+    });
     // Nobody awaits this update if an earlier one fails.
     passing.catch(() => {});
     volume.passing.push(passing);
@@ -188,17 +180,10 @@ export class ArchiveWriter {
     while (volume.passing.length > this.options.pool.depth >> 1) await volume.passing.shift();
   }
 
-  /** Recycles the buffer. */
-  #keep(bytes: Uint8Array): void {
-    this.#free.push(new Uint8Array(bytes.buffer as ArrayBuffer));
-  }
-
   async #volumeFor(length: number): Promise<OpenVolume> {
-    const limit = this.options.volumeSize;
+    const { volumeSize = Infinity } = this.options;
     const open = this.#open;
-    const full = limit !== undefined && open !== undefined && open.size > 0 &&
-      open.size + length > limit;
-    if (open !== undefined && !full) return open;
+    if (open !== undefined && (open.size === 0 || open.size + length <= volumeSize)) return open;
     if (open !== undefined) await this.#closeVolume();
     return this.#open = this.#openVolume();
   }
@@ -206,20 +191,13 @@ export class ArchiveWriter {
   #openVolume(): OpenVolume {
     const number = this.#done.length + 1;
     if (number > maxVolumes) {
-      throw new StellaError(
-        "argument_invalid",
-        `Cannot split the archive into more than ${maxVolumes} volumes`,
-        { hint: "choose a larger --volume-size" },
-      );
+      const text = `Cannot split the archive into more than ${maxVolumes} volumes`;
+      throw new StellaError("argument_invalid", text, { hint: "choose a larger --volume-size" });
     }
     const path = join(this.options.directory, this.#name(number));
-    try {
-      const fd = openSync(path, "wx", 0o644);
-      const digest = this.options.pool.digestFile();
-      return { path, fd, digest, passing: [], size: 0, uncompressedSize: 0, chunks: [] };
-    } catch (error) {
-      throw ioError("Cannot make", path, error);
-    }
+    const fd = tryIo("Cannot make", path, () => openSync(path, "wx", 0o644));
+    const digest = this.options.pool.digestFile();
+    return { path, fd, digest, passing: [], size: 0, uncompressedSize: 0, chunks: [] };
   }
 
   #name(number: number): string {
@@ -233,9 +211,7 @@ export class ArchiveWriter {
     const sha256 = await volume.digest.finish();
     this.#open = undefined;
     try {
-      fsyncSync(volume.fd);
-    } catch (error) {
-      throw ioError("Cannot sync", volume.path, error);
+      tryIo("Cannot sync", volume.path, () => fsyncSync(volume.fd));
     } finally {
       closeSync(volume.fd);
     }

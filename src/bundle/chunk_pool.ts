@@ -21,10 +21,9 @@ export function newChunkBuffer(): Uint8Array<ArrayBuffer> {
   return new Uint8Array(chunkBufferSize);
 }
 
-/** Files that the pool reads into a chunk. */
+/** Files that the pool reads into a chunk; a private one is never read. */
 export interface DeferredFiles {
   regions: readonly DeferredRegion[];
-  /** None of these files is ever read. */
   privateFiles: PrivateFiles;
 }
 
@@ -36,10 +35,7 @@ export interface StoredChunk {
   digests: string[];
 }
 
-/**
- * Result of decoding a stored chunk: its bytes, or the reason why there are none. `sha256` is the
- * digest found.
- */
+/** A decoded chunk with the digest found, or why there are no bytes. */
 export interface OpenedChunk {
   bytes?: Uint8Array;
   sha256: string;

@@ -7,16 +7,16 @@ import {
   type StoredChunk,
   type StreamingDigest,
 } from "./chunk_pool.ts";
-import { messageOf, type Reason, StellaError } from "../domain/errors.ts";
+import { errorOf, type Failure, failureOf, StellaError } from "../domain/errors.ts";
 import { digestFiles, type FileDigest } from "./file_digests.ts";
+import type { Hash } from "node:crypto";
 import { startSha256 } from "../domain/hash.ts";
 import type { DeferredRegion } from "./input_file.ts";
 import { PrivateFiles, type PrivatePlaces } from "./private_files.ts";
 
 /** `file` numbers the digests in progress. */
 type Task =
-  | { op: "compress"; bytes: Uint8Array; files: TaskFiles | undefined }
-  | { op: "digest"; bytes: Uint8Array; files: TaskFiles | undefined }
+  | { op: "compress" | "digest"; bytes: Uint8Array; files: TaskFiles | undefined }
   | { op: "open"; bytes: Uint8Array; expected: { sha256: string; size: number } }
   | { op: "update"; file: number; bytes: Uint8Array }
   | { op: "finish"; file: number }
@@ -33,14 +33,7 @@ type Message = Task & { id: number };
 interface Reply {
   id: number;
   result?: unknown;
-  error?: Fault;
-}
-
-/** An error as sent between threads. */
-interface Fault {
-  message: string;
-  reason?: Reason;
-  hint?: string | undefined;
+  failure?: Failure;
 }
 
 /** The part of a Worker that the pool needs; the caller knows how to start one. */
@@ -74,29 +67,27 @@ export function workerPool({ start, mayRead = false, stop }: PoolOptions): Chunk
   let turn = 0;
   const next = () => handles[turn++ % handles.length]!;
   let files = 0;
+  const store =
+    (op: "compress" | "digest") => (bytes: Uint8Array, files: DeferredFiles | undefined) =>
+      next().send<StoredChunk>({
+        op,
+        bytes,
+        files: files && { regions: files.regions, places: files.privateFiles.places },
+      });
+  const digestFiles: ChunkPool["digestFiles"] = (root, paths, max) =>
+    next().send<FileDigest[]>({ op: "files", root, paths, max });
   return {
     depth: workers + 1,
-    compress: (bytes, files) =>
-      next().send<StoredChunk>({ op: "compress", bytes, files: taskFiles(files) }, [bytes]),
-    digest: (bytes, files) =>
-      next().send<StoredChunk>({ op: "digest", bytes, files: taskFiles(files) }, [bytes]),
-    open: (bytes, expected) => next().send<OpenedChunk>({ op: "open", bytes, expected }, [bytes]),
+    compress: store("compress"),
+    digest: store("digest"),
+    open: (bytes, expected) => next().send<OpenedChunk>({ op: "open", bytes, expected }),
     digestFile: () => streamingDigest(leastBusy(handles), files++),
-    ...(mayRead
-      ? {
-        digestFiles: (root, paths, max) =>
-          next().send<FileDigest[]>({ op: "files", root, paths, max }, []),
-      }
-      : {}),
+    ...(mayRead ? { digestFiles } : {}),
     close: () => {
       stop?.signal.removeEventListener("abort", end);
       handles.forEach((handle) => handle.close());
     },
   };
-}
-
-function taskFiles(files: DeferredFiles | undefined): TaskFiles | undefined {
-  return files && { regions: files.regions, places: files.privateFiles.places };
 }
 
 /**
@@ -116,11 +107,11 @@ function streamingDigest(handle: WorkerHandle, file: number): StreamingDigest {
   failed.promise.catch(() => {});
   const end = () => {
     handle.digests--;
-    return handle.send<string>({ op: "finish", file }, []);
+    return handle.send<string>({ op: "finish", file });
   };
   return {
     update: (bytes) => {
-      const back = handle.send<Uint8Array>({ op: "update", file, bytes }, [bytes]);
+      const back = handle.send<Uint8Array>({ op: "update", file, bytes });
       back.catch(failed.reject);
       return back;
     },
@@ -160,14 +151,15 @@ class WorkerHandle {
     };
   }
 
-  send<T>(question: Task, views: Uint8Array[]): Promise<T> {
+  /** The buffer of a task is transferred. */
+  send<T>(task: Task): Promise<T> {
     this.begin();
     if (this.#reason !== undefined) return Promise.reject(this.#reason);
     const id = this.#id++;
     const answer = Promise.withResolvers<never>();
     this.#open.set(id, answer);
-    const transfer = views.map((view) => view.buffer as ArrayBuffer);
-    const send = () => this.#worker!.postMessage({ ...question, id }, transfer);
+    const transfer = "bytes" in task ? [task.bytes.buffer as ArrayBuffer] : [];
+    const send = () => this.#worker!.postMessage({ ...task, id }, transfer);
     if (this.#waiting === undefined) send();
     else this.#waiting.push(send);
     return answer.promise as Promise<T>;
@@ -185,11 +177,11 @@ class WorkerHandle {
     this.#waiting = undefined;
   }
 
-  #answered({ id, result, error }: Reply): void {
+  #answered({ id, result, failure }: Reply): void {
     const answer = this.#open.get(id);
     this.#open.delete(id);
-    if (error === undefined) answer?.resolve(result as never);
-    else answer?.reject(thrownBy(error));
+    if (failure === undefined) answer?.resolve(result as never);
+    else answer?.reject(errorOf(failure));
   }
 
   /** Rejects all pending and future tasks. */
@@ -201,41 +193,28 @@ class WorkerHandle {
   }
 }
 
-function faultOf(thrown: unknown): Fault {
-  if (!(thrown instanceof StellaError)) return { message: messageOf(thrown) };
-  const { reason, message, hint } = thrown;
-  return { reason, message, hint };
-}
-
-function thrownBy({ reason, message, hint }: Fault): Error {
-  return reason === undefined ? new Error(message) : new StellaError(reason, message, { hint });
-}
-
 /** Runs inside the worker: handles tasks until it is terminated. */
 export function answerChunks(now: () => number): void {
   const port = globalThis as unknown as {
     onmessage: (event: MessageEvent<Message>) => void;
     postMessage(message: unknown, transfer?: Transferable[]): void;
   };
-  const files = new Map<number, ReturnType<typeof startSha256>>();
+  const files = new Map<number, Hash>();
   port.onmessage = ({ data }) => {
     try {
       const result = answer(data, files, now);
       port.postMessage({ id: data.id, result }, buffersOf(result));
     } catch (error) {
-      port.postMessage({ id: data.id, error: faultOf(error) });
+      port.postMessage({ id: data.id, failure: failureOf(error) });
     }
   };
   port.postMessage("ready");
 }
 
-function answer(
-  task: Message,
-  files: Map<number, ReturnType<typeof startSha256>>,
-  now: () => number,
-): unknown {
-  if (task.op === "compress") return chunkWork.compress(task.bytes, deferredFiles(task.files, now));
-  if (task.op === "digest") return chunkWork.digest(task.bytes, deferredFiles(task.files, now));
+function answer(task: Message, files: Map<number, Hash>, now: () => number): unknown {
+  if ("files" in task) {
+    return chunkWork[task.op](task.bytes, deferredFiles(task.files, now));
+  }
   if (task.op === "files") return digestFiles(task.root, task.paths, task.max);
   if (task.op === "open") return chunkWork.open(task.bytes, task.expected);
   const hash = files.get(task.file) ?? startSha256();
@@ -251,10 +230,7 @@ function answer(
 let privateFiles: PrivateFiles | undefined;
 
 /** A pool serves one export, so the paths of the first task are those of all. */
-function deferredFiles(
-  files: TaskFiles | undefined,
-  now: () => number,
-): DeferredFiles | undefined {
+function deferredFiles(files: TaskFiles | undefined, now: () => number) {
   if (files === undefined) return undefined;
   privateFiles ??= new PrivateFiles(files.places, now);
   return { regions: files.regions, privateFiles };

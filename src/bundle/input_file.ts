@@ -11,7 +11,7 @@
  */
 import { closeSync, fstatSync, readSync } from "node:fs";
 import { StellaError } from "../domain/errors.ts";
-import { ioError } from "../domain/io_errors.ts";
+import { tryIo } from "../domain/io_errors.ts";
 import { sha256 } from "../domain/hash.ts";
 import { shown } from "../domain/names.ts";
 import type { PrivateFiles } from "./private_files.ts";
@@ -45,13 +45,9 @@ export interface DeferredRegion extends InputFile {
   at: number;
 }
 
-/** lstat of `path`. @throws StellaError usage, io */
+/** lstat of `path`. @throws StellaError io */
 export function statInput(path: string): Deno.FileInfo {
-  try {
-    return Deno.lstatSync(path);
-  } catch (error) {
-    throw ioError("Cannot look at", path, error);
-  }
+  return tryIo("Cannot look at", path, () => Deno.lstatSync(path));
 }
 
 export function asInput(
@@ -64,36 +60,27 @@ export function asInput(
 
 /**
  * Identity of the directory at `path`, which may be reached through links.
- * @throws StellaError usage if it is not a directory, io
+ * @throws StellaError conflict if it is not a directory, io
  */
 export function statFolder(path: string): InputFolder {
-  const stat = folderStatus(path);
+  const stat = tryIo("Cannot look at", path, () => Deno.statSync(path));
   if (!stat.isDirectory) throw inputChanged(path);
   return { path, dev: stat.dev, ino: stat.ino };
 }
 
-/** @throws StellaError usage if another directory, or a link to one, took its place */
-export function assertSameFolder(folder: InputFolder): void {
-  const stat = folderStatus(folder.path);
-  const isSame = stat.isDirectory && stat.dev === folder.dev && stat.ino === folder.ino;
-  if (!isSame) throw inputChanged(folder.path);
-}
-
-function folderStatus(path: string): Deno.FileInfo {
-  try {
-    return Deno.statSync(path);
-  } catch (error) {
-    throw ioError("Cannot look at", path, error);
-  }
+/** @throws StellaError conflict if another directory, or a link to one, took its place */
+export function assertSameFolder({ path, dev, ino }: InputFolder): void {
+  const now = statFolder(path);
+  if (now.dev !== dev || now.ino !== ino) throw inputChanged(path);
 }
 
 /** An open input, verified to be the expected file. */
 export interface OpenInput {
-  /** Reads what is available; 0 at the end. @throws StellaError usage, io */
+  /** Reads what is available; 0 at the end. @throws StellaError io */
   read(view: Uint8Array): number;
   /**
    * Call this after the last byte, and before the first one if reading takes long.
-   * @throws StellaError usage if the file or its directory changed
+   * @throws StellaError conflict if the file or its directory changed
    */
   assertSame(): void;
   close(): void;
@@ -102,7 +89,13 @@ export interface OpenInput {
 /** @throws StellaError conflict if the file changed, unsafe if it is a private file, io */
 export function openInput(seen: InputFile, privateFiles: PrivateFiles): OpenInput {
   assertSameFolder(seen.folder);
-  const fd = openUnchanged(seen, privateFiles);
+  const fd = openFile(seen.path);
+  try {
+    assertHandle(fd, seen, privateFiles);
+  } catch (error) {
+    closeSync(fd);
+    throw error;
+  }
   return {
     read: (view) => readInput(fd, view, seen.path),
     assertSame: () => {
@@ -157,33 +150,19 @@ export function readWhole(view: Uint8Array, seen: InputFile, privateFiles: Priva
   }
 }
 
-function openUnchanged(seen: InputFile, privateFiles: PrivateFiles): number {
-  const fd = openFile(seen.path);
-  try {
-    assertHandle(fd, seen, privateFiles);
-    return fd;
-  } catch (error) {
-    closeSync(fd);
-    throw error;
-  }
+function openFile(path: string): number {
+  return tryIo("Cannot open", path, () => openToRead(path));
 }
 
-function openFile(path: string): number {
-  try {
-    return openToRead(path);
-  } catch (error) {
-    throw ioError("Cannot open", path, error);
-  }
+function readInput(fd: number, view: Uint8Array, path: string): number {
+  return tryIo("Cannot read", path, () => readSync(fd, view));
 }
 
 function assertHandle(fd: number, seen: InputFile, privateFiles: PrivateFiles): void {
   const stat = fstatSync(fd);
-  if (privateFiles.has({ dev: stat.dev, ino: stat.ino, changed: stat.ctimeMs })) {
-    throw privateInput(seen.path);
-  }
-  const isSame = stat.isFile() && stat.dev === seen.dev && stat.ino === seen.ino &&
-    stat.size === seen.size && Math.trunc(stat.mtimeMs) === seen.mtime;
-  if (!isSame) throw inputChanged(seen.path);
+  const { dev, ino, size } = stat;
+  if (privateFiles.has({ dev, ino, changed: stat.ctimeMs })) throw privateInput(seen.path);
+  assertUnchanged(seen, stat.isFile(), { dev, ino, size, mtime: Math.trunc(stat.mtimeMs) });
 }
 
 /**
@@ -192,17 +171,17 @@ function assertHandle(fd: number, seen: InputFile, privateFiles: PrivateFiles): 
  */
 function assertSamePath(seen: InputFile): void {
   const stat = statInput(seen.path);
-  const isSame = stat.isFile && stat.dev === seen.dev && stat.ino === seen.ino &&
-    stat.size === seen.size && (stat.mtime?.getTime() ?? 0) === seen.mtime;
-  if (!isSame) throw inputChanged(seen.path);
+  assertUnchanged(seen, stat.isFile, asInput(seen.path, stat, seen.folder));
 }
 
-function readInput(fd: number, view: Uint8Array, path: string): number {
-  try {
-    return readSync(fd, view);
-  } catch (error) {
-    throw ioError("Cannot read", path, error);
-  }
+function assertUnchanged(
+  seen: InputFile,
+  isFile: boolean,
+  { dev, ino, size, mtime }: Pick<InputFile, "dev" | "ino" | "size" | "mtime">,
+): void {
+  const isSame = isFile && dev === seen.dev && ino === seen.ino && size === seen.size &&
+    mtime === seen.mtime;
+  if (!isSame) throw inputChanged(seen.path);
 }
 
 export function inputChanged(path: string): StellaError {

@@ -69,46 +69,16 @@ export interface Manifest {
   files: BundleFile[];
 }
 
+/** All fields, in an order that is the documented one within each object. */
+const fieldOrder = [
+  ...["path", "role", "schemaVersion", "mediaType", "executable", "profile", "tenant", "created"],
+  ...["sequence", "tool", "payload", "name", "version", "commit", "layout", "index", "files"],
+  ...["bytes", "base", "size", "sha256", "uncompressedSize", "chunkSize", "chunks", "volume", "of"],
+];
+
 /** Compact JSON in the documented key order with one line feed at the end. */
 export function encodeManifest(manifest: Manifest): Uint8Array {
-  return new TextEncoder().encode(JSON.stringify(ordered(manifest)) + "\n");
-}
-
-function ordered(m: Manifest): Manifest {
-  return {
-    schemaVersion: m.schemaVersion,
-    mediaType: m.mediaType,
-    profile: m.profile,
-    tenant: m.tenant,
-    created: m.created,
-    ...(m.sequence === undefined ? {} : { sequence: m.sequence }),
-    tool: { name: m.tool.name, version: m.tool.version, commit: m.tool.commit },
-    payload: {
-      layout: m.payload.layout,
-      index: m.payload.index,
-      files: m.payload.files,
-      bytes: m.payload.bytes,
-      ...(m.payload.base === undefined ? {} : { base: m.payload.base }),
-    },
-    files: m.files.map(orderedFile),
-  };
-}
-
-function orderedFile(f: BundleFile): BundleFile {
-  return {
-    path: f.path,
-    role: f.role,
-    ...(f.mediaType === undefined ? {} : { mediaType: f.mediaType }),
-    ...(f.executable === undefined ? {} : { executable: f.executable }),
-    size: f.size,
-    sha256: f.sha256,
-    ...(f.uncompressedSize === undefined ? {} : { uncompressedSize: f.uncompressedSize }),
-    ...(f.chunkSize === undefined ? {} : { chunkSize: f.chunkSize }),
-    ...(f.chunks === undefined
-      ? {}
-      : { chunks: f.chunks.map((c) => ({ size: c.size, sha256: c.sha256 })) }),
-    ...(f.volume === undefined ? {} : { volume: { index: f.volume.index, of: f.volume.of } }),
-  };
+  return new TextEncoder().encode(JSON.stringify(manifest, fieldOrder) + "\n");
 }
 
 /** SHA-256 of the manifest's exact bytes, lowercase hex. */

@@ -4,11 +4,8 @@
  * copies are skipped: one intact copy is enough.
  */
 import { StellaError } from "../domain/errors.ts";
-import { startSha256 } from "../domain/hash.ts";
 import type { BundleFile, Manifest } from "./manifest.ts";
-import { type BundleSource, type ByteReader, directorySource } from "./source.ts";
-
-const block = 1024 * 1024;
+import { type BundleSource, type ByteReader, digestOf, directorySource } from "./source.ts";
 
 export class MultiDirectorySource implements BundleSource {
   readonly #sources: readonly BundleSource[];
@@ -65,14 +62,14 @@ export class MultiDirectorySource implements BundleSource {
    * The first source with an intact copy; undefined if there is only one copy, or none is intact.
    */
   async #choose(file: BundleFile): Promise<BundleSource | undefined> {
-    const holders = [];
+    const holders: BundleSource[] = [];
     for (const source of this.#sources) {
-      if (await holdsFile(source, file.path)) holders.push(source);
+      if (await ofCopy(() => isThere(source, file.path), true)) holders.push(source);
     }
     if (holders.length < 2) return undefined;
     const bad: string[] = [];
     for (const source of holders) {
-      if (await this.#isRight(source, file)) {
+      if (await ofCopy(() => this.#isIntact(source, file), false)) {
         if (bad.length > 0) this.badCopies.set(file.path, bad);
         return source;
       }
@@ -81,45 +78,32 @@ export class MultiDirectorySource implements BundleSource {
     return undefined;
   }
 
-  async #isRight(source: BundleSource, { path, size, sha256 }: BundleFile): Promise<boolean> {
+  async #isIntact(source: BundleSource, { path, size, sha256 }: BundleFile): Promise<boolean> {
+    const reader = await source.open(path);
     try {
-      const reader = await source.open(path);
-      if (reader === undefined) return false;
-      try {
-        return reader.size === size && await this.#digest(reader) === sha256;
-      } finally {
-        reader.close();
-      }
-    } catch (error) {
-      if (isOfCopy(error)) return false;
-      throw error;
+      if (reader?.size !== size) return false;
+      return (await digestOf(reader, size, this.#yieldToEventLoop)).sha256 === sha256;
+    } finally {
+      reader?.close();
     }
-  }
-
-  async #digest(reader: ByteReader): Promise<string> {
-    const hash = startSha256();
-    const buffer = new Uint8Array(block);
-    for (let n = await reader.read(buffer); n > 0; n = await reader.read(buffer)) {
-      hash.update(buffer.subarray(0, n));
-      await this.#yieldToEventLoop();
-    }
-    return hash.digest("hex");
   }
 }
 
 /** Whether anything exists under this name, intact or not. */
-async function holdsFile(source: BundleSource, path: string): Promise<boolean> {
-  try {
-    const reader = await source.open(path);
-    reader?.close();
-    return reader !== undefined;
-  } catch (error) {
-    if (isOfCopy(error)) return true;
-    throw error;
-  }
+async function isThere(source: BundleSource, path: string): Promise<boolean> {
+  const reader = await source.open(path);
+  reader?.close();
+  return reader !== undefined;
 }
 
-/** A link or a read error: another copy may be intact. */
-function isOfCopy(error: unknown): boolean {
-  return error instanceof StellaError && (error.kind === "unsafe" || error.kind === "io");
+/** What `look` finds; `otherwise` after a link or a read error: another copy may be intact. */
+async function ofCopy(look: () => Promise<boolean>, otherwise: boolean): Promise<boolean> {
+  try {
+    return await look();
+  } catch (error) {
+    const isOfCopy = error instanceof StellaError &&
+      (error.kind === "unsafe" || error.kind === "io");
+    if (isOfCopy) return otherwise;
+    throw error;
+  }
 }

@@ -127,24 +127,21 @@ function identityOf(stat: Deno.FileInfo | undefined): string | undefined {
 }
 
 function statusOf(path: string): Deno.FileInfo | undefined {
-  try {
-    return Deno.statSync(path);
-  } catch (error) {
-    if (isInaccessible(error)) return undefined;
-    throw ioError("Cannot look at", path, error);
-  }
+  return ifAccessible("Cannot look at", path, () => Deno.statSync(path));
 }
 
 function namesIn(path: string): string[] {
-  try {
-    return [...Deno.readDirSync(path)].map((entry) => entry.name);
-  } catch (error) {
-    if (isInaccessible(error)) return [];
-    throw ioError("Cannot list", path, error);
-  }
+  const list = () => [...Deno.readDirSync(path)].map((entry) => entry.name);
+  return ifAccessible("Cannot list", path, list) ?? [];
 }
 
-/** An export cannot read what does not exist or is not accessible to this user. */
-function isInaccessible(error: unknown): boolean {
-  return ["ENOENT", "ENOTDIR", "EACCES", "EPERM", "ELOOP"].includes(errnoOf(error));
+/** Undefined for what does not exist or this user cannot read: no export can read it either. */
+function ifAccessible<T>(action: string, path: string, call: () => T): T | undefined {
+  try {
+    return call();
+  } catch (error) {
+    const codes = ["ENOENT", "ENOTDIR", "EACCES", "EPERM", "ELOOP"];
+    if (codes.includes(errnoOf(error))) return undefined;
+    throw ioError(action, path, error);
+  }
 }

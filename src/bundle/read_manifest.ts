@@ -55,9 +55,7 @@ const fileName: Shape<string> = (value, place) => {
   if (fault !== undefined) throw new ShapeFault(place, `${shown(value)} cannot be used: ${fault}`);
   const isOwn = ownNames.includes(folded(value)) || /\.(sigstore|hmac)\.json$/.test(value) ||
     value.startsWith(".stella-");
-  if (isOwn) {
-    throw new ShapeFault(place, `${shown(value)} cannot be listed in the manifest`);
-  }
+  if (isOwn) throw new ShapeFault(place, `${shown(value)} cannot be listed in the manifest`);
   return value;
 };
 
@@ -140,12 +138,10 @@ function checkFiles(read: Manifest): void {
 function checkCaseCollisions({ files, payload }: Manifest): void {
   const seen = new Map(payload.layout === "directory" ? [["payload", "payload"]] : []);
   files.forEach(({ path }, i) => {
-    const twin = seen.get(folded(path));
-    if (twin !== undefined) {
-      throw new ShapeFault(
-        `files[${i}].path`,
-        `differs from ${shown(twin)} only by case or Unicode form`,
-      );
+    const other = seen.get(folded(path));
+    if (other !== undefined) {
+      const fault = `differs from ${shown(other)} only by case or Unicode form`;
+      throw new ShapeFault(`files[${i}].path`, fault);
     }
     seen.set(folded(path), path);
   });
@@ -154,10 +150,8 @@ function checkCaseCollisions({ files, payload }: Manifest): void {
 function checkArchives(files: BundleFile[], expected: boolean): void {
   const archives = files.filter((f) => f.role === "archive");
   if ((archives.length > 0) !== expected) {
-    throw new ShapeFault(
-      "files",
-      expected ? "has no archive" : "has an archive beside a directory",
-    );
+    const fault = expected ? "has no archive" : "has an archive beside a directory";
+    throw new ShapeFault("files", fault);
   }
   if (archives.length > 1 && archives.some((a) => a.volume === undefined)) {
     throw new ShapeFault("files", "has two archives that are not volumes");
@@ -166,10 +160,8 @@ function checkArchives(files: BundleFile[], expected: boolean): void {
     const place = `files[${i}]`;
     if (file.role === "archive") return checkArchive(file, archives, place);
     if (file.mediaType ?? file.uncompressedSize ?? file.chunkSize ?? file.chunks ?? file.volume) {
-      throw new ShapeFault(
-        place,
-        `has an archive's fields, but is a file of the role ${file.role}`,
-      );
+      const fault = `has an archive's fields, but is a file of the role ${file.role}`;
+      throw new ShapeFault(place, fault);
     }
   });
 }
@@ -186,10 +178,8 @@ function checkArchive(file: BundleFile, archives: BundleFile[], place: string): 
     throw new ShapeFault(`${place}.mediaType`, "differs from the first volume's");
   }
   if (chunks.length !== Math.ceil(bytes / chunkSize)) {
-    throw new ShapeFault(
-      `${place}.chunks`,
-      `does not cut ${bytes} bytes into pieces of ${chunkSize}`,
-    );
+    const fault = `does not cut ${bytes} bytes into pieces of ${chunkSize}`;
+    throw new ShapeFault(`${place}.chunks`, fault);
   }
   if (chunks.reduce((sum, one) => sum + one.size, 0) !== file.size) {
     throw new ShapeFault(`${place}.chunks`, `does not add up to the size ${file.size}`);

@@ -5,7 +5,8 @@
 import { closeSync, fstatSync, readSync, type Stats } from "node:fs";
 import { join } from "node:path";
 import { type Reason, StellaError } from "../domain/errors.ts";
-import { errnoOf, ioError, ioReason } from "../domain/io_errors.ts";
+import { startSha256 } from "../domain/hash.ts";
+import { errnoOf, ioError, ioReason, tryIo } from "../domain/io_errors.ts";
 import { shown } from "../domain/names.ts";
 import { openToRead } from "../domain/regular_file.ts";
 
@@ -41,6 +42,8 @@ export interface BundleSource {
  */
 export const maxDirectoryBytes = 4 * 1024 * 1024;
 
+const digestBlock = 1024 * 1024;
+
 export interface ListedEntry {
   path: string;
   fault?: string;
@@ -53,15 +56,13 @@ export interface ListedEntry {
  * its methods: without `walk` nobody would look for unlisted files.
  */
 export function withOpen(source: BundleSource, open: BundleSource["open"]): BundleSource {
-  const { name, root, sequential } = source;
+  const { name, root, sequential, walk } = source;
   return {
     name,
+    open,
     ...(root === undefined ? {} : { root }),
     ...(sequential === undefined ? {} : { sequential }),
-    open,
-    ...(source.walk === undefined
-      ? {}
-      : { walk: (directory, max) => source.walk!(directory, max) }),
+    ...(walk === undefined ? {} : { walk: walk.bind(source) }),
   };
 }
 
@@ -92,20 +93,12 @@ function* walk(root: string, directory: string, max = Infinity): Generator<Liste
   if (stat.isFile) return yield { path: directory, fault: "a file in place of a directory" };
   if (!stat.isDirectory) return yield { path: directory, fault: kindOf(stat) };
   if (stat.size > max) return yield { path: directory, isOverLimit: true };
-  for (const entry of list(full)) {
+  for (const entry of tryIo("Cannot list", full, () => Deno.readDirSync(full))) {
     const path = `${directory}/${entry.name}`;
     if (entry.name.includes("\ufffd")) yield { path, fault: "something whose name is not UTF-8" };
     else if (entry.isDirectory) yield* walk(root, path, max);
     else if (entry.isFile) yield { path };
     else yield { path, fault: entry.isSymlink ? "a symbolic link" : "a device, pipe or socket" };
-  }
-}
-
-function list(full: string): Iterable<Deno.DirEntry> {
-  try {
-    return Deno.readDirSync(full);
-  } catch (error) {
-    throw ioError("Cannot list", full, error);
   }
 }
 
@@ -127,20 +120,14 @@ export class Opener {
     const full = join(this.root, path);
     const seen = this.#lookAt(path);
     if (seen === undefined) return undefined;
-    let file: number;
-    try {
-      file = openToRead(full);
-    } catch (error) {
-      throw ioError("Cannot open", full, error);
-    }
+    const file = tryIo("Cannot open", full, () => openToRead(full));
     if (!this.watched) return new FileReader(file, seen.size, full);
     const now = fstatSync(file);
     if (now.dev !== seen.dev || now.ino !== seen.ino || !now.isFile()) {
       closeSync(file);
-      throw new StellaError(
-        "file_changed",
-        `Cannot read ${shown(full)}: it changed while it was opened`,
-      );
+      const text = `Cannot read ${shown(full)}: it changed while it was opened`;
+      const hint = "verify again when nothing writes there";
+      throw new StellaError("file_changed", text, { hint });
     }
     return new FileReader(file, now.size, full);
   }
@@ -222,15 +209,12 @@ class FileReader implements ByteReader {
         if (this.#at === this.size) break;
       }
     } catch (error) {
-      throw new StellaError(
-        "medium_failed",
-        `Cannot read ${shown(this.path)}: ${ioReason(error)}`,
-        {
-          cause: error,
-          hint:
-            "clean, reconnect or copy the medium and verify again: this is no verdict on the content",
-        },
-      );
+      const text = `Cannot read ${shown(this.path)}: ${ioReason(error)}`;
+      throw new StellaError("medium_failed", text, {
+        cause: error,
+        hint: "clean, reconnect or copy the medium and verify again: this is no verdict on the " +
+          "content",
+      });
     }
     return filled;
   }
@@ -243,6 +227,32 @@ class FileReader implements ByteReader {
     if (this.#file !== undefined) closeSync(this.#file);
     this.#file = undefined;
   }
+}
+
+/** The same reader with another `read`. */
+export function readerOf(reader: ByteReader, read: ByteReader["read"]): ByteReader {
+  return { size: reader.size, close: () => reader.close(), read };
+}
+
+/**
+ * SHA-256 and length of what is read; ends soon after `max` bytes, because more cannot match.
+ * @param onRead called, and awaited, with the bytes read since the last call
+ */
+export async function digestOf(
+  reader: ByteReader,
+  max: number,
+  onRead: (bytes: number) => void | Promise<void>,
+): Promise<{ sha256: string; size: number }> {
+  const hash = startSha256();
+  const buffer = new Uint8Array(Math.min(digestBlock, max + 1));
+  let size = 0;
+  for (let n = await reader.read(buffer); n > 0; n = await reader.read(buffer)) {
+    hash.update(buffer.subarray(0, n));
+    size += n;
+    await onRead(n);
+    if (size > max) break;
+  }
+  return { sha256: hash.digest("hex"), size };
 }
 
 /** Reads bytes that are in memory. */

@@ -2,8 +2,7 @@
  * Keeps the verification of a bundle close behind its upload, while its bytes are still in memory:
  * both share a thread, and a verification that runs ahead starves the upload.
  */
-import { readerOf } from "./event_loop.ts";
-import { type BundleSource, type ByteReader, withOpen } from "../bundle/source.ts";
+import { type BundleSource, type ByteReader, readerOf, withOpen } from "../bundle/source.ts";
 
 /** Bytes that may be read ahead: a few chunks, or the workers of the verification would idle. */
 const maxReadAhead = 16 * 1024 * 1024;

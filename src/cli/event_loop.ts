@@ -1,10 +1,5 @@
 /** File I/O is synchronous for speed: yielding regularly keeps signals and timers working. */
-import {
-  type BundleSource,
-  type ByteReader,
-  type ListedEntry,
-  withOpen,
-} from "../bundle/source.ts";
+import { type BundleSource, type ListedEntry, readerOf, withOpen } from "../bundle/source.ts";
 import { StellaError } from "../domain/errors.ts";
 import type { Host } from "./host.ts";
 
@@ -69,9 +64,4 @@ export function yieldingSource(source: BundleSource, host: Clock): BundleSource 
     }
   }
   return { ...withOpen(source, open), ...(source.walk === undefined ? {} : { walk }) };
-}
-
-/** The same reader with another `read`. */
-export function readerOf(reader: ByteReader, read: ByteReader["read"]): ByteReader {
-  return { size: reader.size, close: () => reader.close(), read };
 }

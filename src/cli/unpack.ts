@@ -1,12 +1,12 @@
 /** `stella unpack`: the payload is written while it is verified, and named once it is right. */
 import type { Manifest } from "../bundle/manifest.ts";
 import { escaped } from "../domain/names.ts";
-import { type BundleSource, type ByteReader, withOpen } from "../bundle/source.ts";
+import { type BundleSource, type ByteReader, readerOf, withOpen } from "../bundle/source.ts";
 import type { Unsynced } from "../output/sync_queue.ts";
 import { type FreeSpace, freeSpaceAt, refuseNoSpace } from "../output/free_space.ts";
 import { refuseNonEmpty, Unpacked } from "../output/unpacked.ts";
 import type { Result } from "./command.ts";
-import { interrupted, readerOf } from "./event_loop.ts";
+import { interrupted } from "./event_loop.ts";
 import type { Host } from "./host.ts";
 import { placeAt } from "./place.ts";
 import { ProgressLine } from "./progress.ts";

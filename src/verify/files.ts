@@ -1,8 +1,7 @@
 /** Checks the files beside the manifest. A link or a missing file becomes a finding. */
 import { StellaError } from "../domain/errors.ts";
-import { startSha256 } from "../domain/hash.ts";
 import type { BundleFile } from "../bundle/manifest.ts";
-import type { BundleSource, ByteReader } from "../bundle/source.ts";
+import { type BundleSource, type ByteReader, digestOf } from "../bundle/source.ts";
 import { absent, digestDiffers, sizeDiffers, unsafe } from "./findings.ts";
 import type { Findings } from "../bundle/finding_list.ts";
 
@@ -26,8 +25,6 @@ export async function openFile(
   return undefined;
 }
 
-const block = 1024 * 1024;
-
 /** Compares size and SHA-256 of a listed file that is neither index nor archive. */
 export async function checkFile(
   source: BundleSource,
@@ -45,22 +42,4 @@ export async function checkFile(
   } finally {
     reader.close();
   }
-}
-
-/** Digest and length; stops soon after `max` bytes, because more cannot match. */
-async function digestOf(
-  reader: ByteReader,
-  max: number,
-  progress: Progress,
-): Promise<{ sha256: string; size: number }> {
-  const hash = startSha256();
-  const buffer = new Uint8Array(Math.min(block, max + 1));
-  let size = 0;
-  for (let n = await reader.read(buffer); n > 0; n = await reader.read(buffer)) {
-    hash.update(buffer.subarray(0, n));
-    size += n;
-    progress(n);
-    if (size > max) break;
-  }
-  return { sha256: hash.digest("hex"), size };
 }

@@ -4,11 +4,12 @@
  * in-toto/attestation spec/v1/statement.md; slsa.dev/verification_summary/v1, whose extension
  * fields are named by URIs.
  */
+import type { Hash } from "node:crypto";
 import { exitCodes, type Finding, StellaError } from "../domain/errors.ts";
 import { startSha256 } from "../domain/hash.ts";
 import { statementType } from "../attest/statement.ts";
 import { attestationName, hmacName, manifestName } from "../bundle/manifest.ts";
-import { type BundleSource, withOpen } from "../bundle/source.ts";
+import { type BundleSource, readerOf, withOpen } from "../bundle/source.ts";
 import type { Verdict } from "./verdict.ts";
 
 const summaryType = "https://slsa.dev/verification_summary/v1";
@@ -33,7 +34,7 @@ export interface ReceiptFacts {
 export function watchProofs(
   source: BundleSource,
 ): { source: BundleSource; digests: () => Map<string, string> } {
-  const hashes = new Map<string, ReturnType<typeof startSha256>>();
+  const hashes = new Map<string, Hash>();
   const open = async (path: string) => {
     const reader = await source.open(path);
     if (reader === undefined || ![manifestName, attestationName, hmacName].includes(path)) {
@@ -41,15 +42,11 @@ export function watchProofs(
     }
     const hash = startSha256();
     hashes.set(path, hash);
-    return {
-      size: reader.size,
-      close: () => reader.close(),
-      read: async (buffer: Uint8Array) => {
-        const length = await reader.read(buffer);
-        hash.update(buffer.subarray(0, length));
-        return length;
-      },
-    };
+    return readerOf(reader, async (buffer) => {
+      const length = await reader.read(buffer);
+      hash.update(buffer.subarray(0, length));
+      return length;
+    });
   };
   return {
     source: withOpen(source, open),

@@ -4,7 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { workerPool } from "../../src/bundle/chunk_workers.ts";
-import { StellaError } from "../../src/domain/errors.ts";
+import { failureOf, StellaError } from "../../src/domain/errors.ts";
 
 class FakeWorker {
   onmessage: ((event: MessageEvent) => void) | null = null;
@@ -127,7 +127,7 @@ Deno.test("a digest of which an update failed fails, though the worker goes on",
   made[0]!.say("ready");
   const updates = [digest.update(chunk()), digest.update(chunk())];
   made[0]!.say({ id: 0, result: "back" });
-  made[0]!.say({ id: 1, error: { message: "no memory" } });
+  made[0]!.say({ id: 1, failure: failureOf(new Error("no memory")) });
   await assert.rejects(updates[1]!, /no memory/);
   const finished = digest.finish();
   made[0]!.say({ id: 2, result: "a digest that lacks a piece" });
