@@ -9,15 +9,7 @@
  */
 import { Buffer } from "node:buffer";
 import { createHash } from "node:crypto";
-import {
-  closeSync,
-  createReadStream,
-  existsSync,
-  fstatSync,
-  openSync,
-  readFileSync,
-  readSync,
-} from "node:fs";
+import { createReadStream, existsSync, readFileSync, statSync } from "node:fs";
 import { StellaError } from "../domain/errors.ts";
 
 export const trailerMagic = "STELLAv1";
@@ -60,22 +52,13 @@ export function encodePlaces(places: Places): Buffer {
  * @param path the binary's own path; STELLA_SELF in the portable form
  * @throws the system's error if the file cannot be read
  */
-export function checkSelf(path: string): SelfCheck {
-  const file = openSync(path, "r");
-  try {
-    const { size } = fstatSync(file);
-    const covered = Math.max(0, size - endLength);
-    const found = digestOf(file, covered);
-    const end = Buffer.alloc(endLength);
-    readSync(file, end, 0, endLength, covered);
-    if (end.toString("latin1", 32) !== trailerMagic) {
-      return { ok: false, digestFile: path, found };
-    }
-    const expected = end.toString("hex", 0, 32);
-    return { ok: expected === found, digestFile: path, expected, found };
-  } finally {
-    closeSync(file);
-  }
+export async function checkSelf(path: string): Promise<SelfCheck> {
+  const covered = Math.max(0, statSync(path).size - endLength);
+  const end = Buffer.concat(await Array.fromAsync(createReadStream(path, { start: covered })));
+  const found = await digestOfFile(path, covered);
+  if (end.toString("latin1", 32) !== trailerMagic) return { ok: false, digestFile: path, found };
+  const expected = end.toString("hex", 0, 32);
+  return { ok: expected === found, digestFile: path, expected, found };
 }
 
 /**
@@ -83,58 +66,34 @@ export function checkSelf(path: string): SelfCheck {
  * build. The same limits apply.
  * @throws StellaError if no digest is there, the system's error if a file cannot be read
  */
-export function checkBeside(path: string): SelfCheck {
+export async function checkBeside(path: string): Promise<SelfCheck> {
   const digestFile = `${path}.sha256`;
   const expected = digestIn(digestFile);
-  const file = openSync(path, "r");
-  try {
-    const found = digestOf(file, fstatSync(file).size);
-    return { ok: expected === found, digestFile, expected, found };
-  } finally {
-    closeSync(file);
-  }
+  const found = await digestOfFile(path);
+  return { ok: expected === found, digestFile, expected, found };
 }
 
 /** In the form of sha256sum: one line for one file. */
 function digestIn(path: string): string {
   if (!existsSync(path)) {
-    throw new StellaError(
-      "path_missing",
-      `Cannot check the program: no digest at ${JSON.stringify(path)}`,
-      {
-        hint: "copy it there from the build, or compare the output of `sha256sum stella` yourself",
-      },
-    );
+    const text = `Cannot check the program: no digest at ${JSON.stringify(path)}`;
+    throw new StellaError("path_missing", text, {
+      hint: "copy it there from the build, or compare the output of `sha256sum stella` yourself",
+    });
   }
   const [, digest] = /^([0-9a-f]{64}) [ *][^\n]+\n?$/.exec(readFileSync(path, "latin1")) ?? [];
   if (digest !== undefined) return digest;
-  throw new StellaError(
-    "digest_file_invalid",
-    `Cannot check the program: no sha256 in ${JSON.stringify(path)}`,
-    { hint: "copy it again from the build; it has one line, as sha256sum writes it" },
-  );
+  const text = `Cannot check the program: no sha256 in ${JSON.stringify(path)}`;
+  throw new StellaError("digest_file_invalid", text, {
+    hint: "copy it again from the build; it has one line, as sha256sum writes it",
+  });
 }
 
-/**
- * SHA-256 of a whole file in hex, computed asynchronously.
- * @throws the system's error if it cannot be read
- */
-export async function digestOfFile(path: string): Promise<string> {
+/** SHA-256 of the first `length` bytes of a file in hex. @throws the system's error */
+export async function digestOfFile(path: string, length = Infinity): Promise<string> {
   const hash = createHash("sha256");
-  for await (const piece of createReadStream(path, { highWaterMark: 1024 * 1024 })) {
-    hash.update(piece);
-  }
-  return hash.digest("hex");
-}
-
-function digestOf(file: number, length: number): string {
-  const hash = createHash("sha256");
-  const buffer = Buffer.allocUnsafe(1024 * 1024);
-  for (let at = 0; at < length;) {
-    const count = readSync(file, buffer, 0, Math.min(buffer.length, length - at), at);
-    if (count === 0) break;
-    hash.update(buffer.subarray(0, count));
-    at += count;
-  }
+  if (length === 0) return hash.digest("hex");
+  const stream = createReadStream(path, { end: length - 1, highWaterMark: 1024 * 1024 });
+  for await (const piece of stream) hash.update(piece);
   return hash.digest("hex");
 }

@@ -2,9 +2,8 @@
 import { engineFlags, permissionFlags, unstableFlags } from "../config/permissions.ts";
 import { StellaError } from "../domain/errors.ts";
 import { assertDeno, assertDenort } from "./denort.ts";
-import { run } from "./run.ts";
+import { assertStarts, run } from "./run.ts";
 import { type Script, setTime } from "./script.ts";
-import { assertStarts } from "./starts.ts";
 
 /**
  * Never `-A`. No configuration or lock file is used: the script is complete. No code cache: it

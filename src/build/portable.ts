@@ -3,9 +3,8 @@ import { createHash } from "node:crypto";
 import { encodePlaces, trailerMagic } from "../assets/self.ts";
 import { StellaError } from "../domain/errors.ts";
 import { launcherConfig } from "./launcher_config.ts";
-import { run } from "./run.ts";
+import { assertStarts, run } from "./run.ts";
 import { type Script, setTime } from "./script.ts";
-import { assertStarts } from "./starts.ts";
 
 const pageSize = 4096;
 const sources = new URL(".", import.meta.url).pathname;
@@ -34,16 +33,11 @@ export async function buildPortable(script: Script, directory: string): Promise<
 }
 
 function assertPlatform(): void {
-  const { os, arch } = Deno.build;
-  if (os === "linux" && arch === "x86_64" && Deno.build.env === "gnu") return;
-  throw new StellaError(
-    "argument_invalid",
-    `Cannot build the portable form on ${Deno.build.target}`,
-    {
-      hint:
-        "its launcher is for Linux on x86-64 with glibc only; deno task build has no such limit",
-    },
-  );
+  const { target } = Deno.build;
+  if (target === "x86_64-unknown-linux-gnu") return;
+  throw new StellaError("argument_invalid", `Cannot build the portable form on ${target}`, {
+    hint: "its launcher is for Linux on x86-64 with glibc only; deno task build has no such limit",
+  });
 }
 
 /** Compiles the launcher; its configuration is generated beside it. */

@@ -1,4 +1,6 @@
-/** Runs other programs for the build. */
+/** Runs other programs for the build, and what was built. */
+import { StellaError } from "../domain/errors.ts";
+import { version } from "../domain/version.ts";
 
 export interface Outcome {
   /** The exit code; 127 if the program does not exist. */
@@ -33,6 +35,17 @@ export async function run(
     if (cause instanceof Deno.errors.NotFound) return { code: 127, stdout: "", stderr: "" };
     throw cause;
   }
+}
+
+/**
+ * With an empty environment the file must print this version for `version` within 30 s.
+ * @throws StellaError defect
+ */
+export async function assertStarts(path: string): Promise<void> {
+  const { code, stdout, stderr } = await run(path, ["version"], { clearEnv: true, limit: 30_000 });
+  if (code === 0 && stdout.includes(version)) return;
+  const found = `exit code ${code}: ${stderr.trim()}`;
+  throw new StellaError("build_failed", `Cannot start what was built: ${found}`);
 }
 
 function text(bytes: Uint8Array): string {

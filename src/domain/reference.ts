@@ -41,11 +41,7 @@ export function parseReference(text: string): Reference {
   const reference = { authority, ...splitPath(slash < 0 ? "" : rest.slice(slash + 1)) };
   const faults = faultsOf(reference);
   if (faults.length === 0) return reference;
-  throw new StellaError(
-    "reference_invalid",
-    `Cannot use the reference ${shown(text)}: ${faults.join("; ")}`,
-    { hint: "write oci://HOST[:PORT]/REPOSITORY[:TAG]" },
-  );
+  throw unusable(text, faults.join("; "));
 }
 
 /** https, or plain http if it is allowed, or on loopback without a configured CA. */
@@ -129,11 +125,7 @@ export function isDigest(text: string): text is Digest {
 function withoutScheme(text: string): string {
   const found = /^oci:(?:\/\/)?(?!\/)/.exec(text);
   if (found) return text.slice(found[0].length);
-  throw new StellaError(
-    "reference_invalid",
-    `Cannot use the reference ${shown(text)}: it has no scheme`,
-    { hint: "write oci://HOST[:PORT]/REPOSITORY[:TAG]" },
-  );
+  throw unusable(text, "it has no scheme");
 }
 
 function splitPath(path: string): { repository: string; tag?: string; digest?: Digest } {
@@ -170,10 +162,13 @@ function hostFault(authority: string): string | undefined {
   return `the host ${shown(authority)} is not allowed`;
 }
 
+function unusable(text: string, found: string): StellaError {
+  return new StellaError("reference_invalid", `Cannot use the reference ${shown(text)}: ${found}`, {
+    hint: "write oci://HOST[:PORT]/REPOSITORY[:TAG]",
+  });
+}
+
 function withCredentials(): StellaError {
-  return new StellaError(
-    "reference_invalid",
-    "Cannot use the reference: it has credentials in it",
-    { hint: "put them into a credentials file" },
-  );
+  const text = "Cannot use the reference: it has credentials in it";
+  return new StellaError("reference_invalid", text, { hint: "put them into a credentials file" });
 }

@@ -54,13 +54,9 @@ export interface Job {
 }
 
 /** Result of a job. */
-export interface Outcome {
+export interface Outcome
+  extends Pick<Job, "bundleDigest" | "bytes" | "files" | "sameAs" | "error"> {
   state: Finished;
-  bundleDigest?: string;
-  bytes?: number;
-  files?: number;
-  sameAs?: string;
-  error?: JobError;
 }
 
 export function isFinished({ state }: Job): boolean {

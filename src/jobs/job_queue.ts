@@ -21,20 +21,12 @@ export interface QueueOptions {
   onNew?: () => void;
 }
 
-export interface NewJob {
-  tenant: string;
-  profile: string;
-  /** Plain data. */
-  request: unknown;
+export type NewJob = Pick<Job, "tenant" | "profile" | "request" | "actor" | "traceparent"> & {
   /** Default: `api`. */
   trigger?: Trigger;
-  /** Name of the requesting token. */
-  actor?: string;
   /** Repeating a key within a tenant returns the existing job. */
   idempotencyKey?: string;
-  /** Stored with the job; ignored for a repeated request. */
-  traceparent?: string;
-}
+};
 
 export interface Filter {
   /** Only jobs of these tenants; other tenants' jobs are invisible, also to cursors. */
@@ -62,13 +54,12 @@ export interface Recovered {
   cancelled: Job[];
 }
 
-/** Every write throws StellaError media if the disk is full or failing. */
+/** Every write throws StellaError io if the disk is full or failing. */
 export interface JobQueue {
   /**
-   * `isNew` is false if the idempotency key is known. A new job is refused if `max` jobs of its
-   * tenant are waiting.
-   * @throws StellaError usage if the key was used for another request, or the tenant's queue is
-   * full
+   * `isNew` is false if the idempotency key is known.
+   * @throws StellaError conflict if the key was used for another request, busy if `max` jobs of the
+   * tenant are waiting
    */
   enqueue(job: NewJob, max?: number): { job: Job; isNew: boolean };
   get(id: string): Job | undefined;
@@ -92,7 +83,7 @@ export interface JobQueue {
   cancel(id: string): Job | undefined;
   /**
    * Queues a failed or cancelled job again and leaves all others unchanged; returns the job.
-   * @throws StellaError usage if `max` jobs of its tenant are waiting
+   * @throws StellaError busy if `max` jobs of its tenant are waiting
    */
   retry(id: string, max?: number): Job | undefined;
   /** Removes an ended job; false for any other. */
@@ -129,11 +120,10 @@ export const gaveUp: JobError = {
 };
 
 export function keyReused(): StellaError {
-  return new StellaError(
-    "idempotency_key_reused",
-    "Cannot queue the export: the idempotency key was used for another request",
-    { hint: "use a new key for a new request" },
-  );
+  const text = "Cannot queue the export: the idempotency key was used for another request";
+  return new StellaError("idempotency_key_reused", text, {
+    hint: "use a new key for a new request",
+  });
 }
 
 export function queueFull(max: number): StellaError {

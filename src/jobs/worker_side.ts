@@ -9,11 +9,6 @@ const heartbeatInterval = 5_000;
 interface Port<Job, Event, Result> {
   postMessage(message: FromWorker<Event, Result>): void;
   addEventListener(type: "message", listener: (event: { data: ToWorker<Job> }) => void): void;
-  addEventListener(type: "error", listener: (event: ErrorEvent) => void): void;
-  addEventListener(
-    type: "unhandledrejection",
-    listener: (event: PromiseRejectionEvent) => void,
-  ): void;
 }
 
 /** Handles the one `run` message of `runInWorker` with `work`; `cancel` aborts its signal. */
@@ -25,11 +20,11 @@ export function answerJob<Job, Event, Result>(
   const fail = (thrown: unknown) =>
     port.postMessage({ kind: "failed", failure: failureOf(thrown) });
   // Unhandled errors would print a stack trace between the lines of the log.
-  port.addEventListener("error", (event) => {
+  globalThis.addEventListener("error", (event) => {
     event.preventDefault();
     fail(event.error);
   });
-  port.addEventListener("unhandledrejection", (event) => {
+  globalThis.addEventListener("unhandledrejection", (event) => {
     event.preventDefault();
     fail(event.reason);
   });

@@ -14,11 +14,11 @@ function sample(): Buffer {
   return Buffer.concat([covered, digest, Buffer.from(trailerMagic)]);
 }
 
-function check(bytes: Uint8Array) {
+async function check(bytes: Uint8Array) {
   const directory = mkdtempSync(`${tmpdir()}/stella-self-`);
   try {
     writeFileSync(`${directory}/stella`, bytes);
-    const { digestFile, ...rest } = checkSelf(`${directory}/stella`);
+    const { digestFile, ...rest } = await checkSelf(`${directory}/stella`);
     assert.equal(digestFile, `${directory}/stella`);
     return rest;
   } finally {
@@ -26,32 +26,32 @@ function check(bytes: Uint8Array) {
   }
 }
 
-Deno.test("the digest of an unchanged file is right", () => {
+Deno.test("the digest of an unchanged file is right", async () => {
   const bytes = sample();
   const expected = bytes.toString("hex", bytes.length - 40, bytes.length - 8);
-  assert.deepEqual(check(bytes), { ok: true, expected, found: expected });
+  assert.deepEqual(await check(bytes), { ok: true, expected, found: expected });
 });
 
-Deno.test("a changed byte shows wherever it is", () => {
+Deno.test("a changed byte shows wherever it is", async () => {
   const length = sample().length;
   for (const at of [0, 700_000, 1_499_999, length - 72, length - 41, length - 40, length - 9]) {
     const bytes = sample();
     bytes[at] = (bytes[at] ?? 0) ^ 1;
-    const { ok, expected, found } = check(bytes);
+    const { ok, expected, found } = await check(bytes);
     assert.deepEqual([ok, expected === found], [false, false], `byte ${at}`);
   }
 });
 
-Deno.test("a file that ends otherwise is not right, and nothing is expected of it", () => {
+Deno.test("a file that ends otherwise is not right, and nothing is expected of it", async () => {
   const whole = sample();
   for (const bytes of [whole.subarray(0, -1), whole.subarray(0, 20), Buffer.alloc(0)]) {
-    const { ok, expected, found } = check(bytes);
+    const { ok, expected, found } = await check(bytes);
     assert.deepEqual([ok, expected], [false, undefined]);
     assert.match(found, /^[0-9a-f]{64}$/);
   }
 });
 
-Deno.test("a program without a digest of its own is compared with the one beside it", () => {
+Deno.test("a program without a digest of its own is compared with the one beside it", async () => {
   const directory = mkdtempSync(`${tmpdir()}/stella-self-`);
   const [path, digestFile] = [`${directory}/stella`, `${directory}/stella.sha256`];
   const expected = createHash("sha256").update("program").digest("hex");
@@ -61,21 +61,23 @@ Deno.test("a program without a digest of its own is compared with the one beside
   };
   try {
     writeFileSync(path, "program");
-    assert.throws(() => checkBeside(path), { kind: "io", message: /no digest at ".*\.sha256"/ });
+    await assert.rejects(checkBeside(path), { kind: "io", message: /no digest at ".*\.sha256"/ });
     const right = { ok: true, digestFile, expected, found: expected };
     for (const end of ["  stella\n", " *dist/stella", "  two words\n"]) {
-      assert.deepEqual(beside(expected + end), right);
+      assert.deepEqual(await beside(expected + end), right);
     }
     const other = expected.replaceAll("a", "b");
     const wrong = { ok: false, digestFile, expected: other, found: expected };
-    assert.deepEqual(beside(`${other}  stella\n`), wrong);
+    assert.deepEqual(await beside(`${other}  stella\n`), wrong);
     const texts = [
       "",
       expected,
       `${expected.slice(1)}  stella`,
       `${expected}  a\n${expected}  b\n`,
     ];
-    for (const text of texts) assert.throws(() => beside(text), { message: /no sha256 in / }, text);
+    for (const text of texts) {
+      await assert.rejects(beside(text), { message: /no sha256 in / }, text);
+    }
   } finally {
     rmSync(directory, { recursive: true });
   }

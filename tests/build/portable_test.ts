@@ -144,14 +144,14 @@ portableTest(["cc"], "the portable form", async (t) => {
     },
   });
 
-  await t.step("carries its digest, and a changed byte of it shows", () => {
-    const good = checkSelf(path);
+  await t.step("carries its digest, and a changed byte of it shows", async () => {
+    const good = await checkSelf(path);
     assert.deepEqual([good.ok, good.expected], [true, good.found]);
     const bytes = readFileSync(path);
     const scriptAt = bytes.lastIndexOf("globalThis.STELLA_BUILD");
     bytes[scriptAt] = 0x47;
     writeFileSync(`${place.root}/changed`, bytes);
-    const changed = checkSelf(`${place.root}/changed`);
+    const changed = await checkSelf(`${place.root}/changed`);
     assert.deepEqual([changed.ok, changed.expected], [false, good.expected]);
   });
 

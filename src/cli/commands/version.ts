@@ -40,7 +40,7 @@ async function showVersion(
     );
   }
   const { checkBeside, checkSelf } = await import("../../assets/self.ts");
-  const check = form === "portable" ? checkSelf(path) : checkBeside(path);
+  const check = await (form === "portable" ? checkSelf(path) : checkBeside(path));
   const found = check.ok
     ? `match the digest in ${JSON.stringify(check.digestFile)}`
     : `MISMATCH: expected ${check.expected}, found ${check.found}`;
