@@ -1,7 +1,8 @@
 /**
- * Companion files in a bundle: files that help to verify it without stella, and programs: stella
+ * Companion files in a bundle: those that help to verify it without stella, and programs: stella
  * itself, and builds for other platforms.
  */
+import { Buffer } from "node:buffer";
 import { statSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { type Finding, finding, StellaError } from "../domain/errors.ts";
@@ -20,16 +21,13 @@ const [textName, scriptName] = ["VERIFY.txt", "verify.sh"];
 export const companionNames = [textName, scriptName];
 
 export interface CarriedProgram {
-  /** Its name in the bundle. */
+  /** In the bundle. */
   name: string;
-  /** Its current path. */
+  /** Where it is now. */
   path: string;
 }
 
-/**
- * The programs of `--include-self` and each `--include-binary`: stella itself is called stella
- * whatever its file name, the others keep theirs.
- */
+/** Stella itself is called stella whatever its file name, the other programs keep theirs. */
 export function programsOf(
   self: string | undefined,
   binaries: readonly string[] = [],
@@ -39,8 +37,8 @@ export function programsOf(
 }
 
 /**
- * Refuses, all at once, paths that are not files, and names that another system cannot hold or that
- * are taken in the bundle.
+ * Refuses, all at once, paths that are not files, and names that are taken or that another system
+ * cannot hold.
  * @param taken the names of the bundle's other files
  * @throws StellaError usage; io if a path cannot be used
  */
@@ -83,10 +81,7 @@ function faultOf({ name }: CarriedProgram, seen: Set<string>): string | undefine
 
 /** @throws StellaError io, usage, unsafe if a program is a private file */
 export function writeCompanions(
-  { programs, privateFiles }: {
-    programs: readonly CarriedProgram[];
-    privateFiles: PrivateFiles;
-  },
+  { programs, privateFiles }: { programs: readonly CarriedProgram[]; privateFiles: PrivateFiles },
   directory: string,
 ): BundleFile[] {
   return [
@@ -97,12 +92,9 @@ export function writeCompanions(
 }
 
 function written(directory: string, path: string, content: string, mode: number) {
-  const bytes = new TextEncoder().encode(content);
-  writeNew(join(directory, path), bytes, mode);
-  return { path, size: bytes.length, sha256: sha256(bytes) };
+  writeNew(join(directory, path), content, mode);
+  return { path, size: Buffer.byteLength(content), sha256: sha256(content) };
 }
-
-const pieceSize = 1024 * 1024;
 
 /**
  * Copies a program to `directory` in pieces: it has a hundred megabytes.
@@ -127,7 +119,7 @@ export function copyProgram(
 
 /** Each piece is valid until the next one is requested. */
 function* piecesOf(path: string, privateFiles: PrivateFiles): Generator<Uint8Array> {
-  const buffer = new Uint8Array(pieceSize);
+  const buffer = new Uint8Array(1024 * 1024);
   const seen = programAt(path);
   const file = openInput(seen, privateFiles);
   try {
@@ -143,10 +135,7 @@ function* piecesOf(path: string, privateFiles: PrivateFiles): Generator<Uint8Arr
   }
 }
 
-/**
- * A program may be named by a link, as package managers create them.
- * @throws StellaError usage, io
- */
+/** A program may be named by a link, as package managers create them. @throws StellaError */
 function programAt(path: string) {
   return tryIo("Cannot read", path, () => {
     const real = Deno.realPathSync(path);

@@ -1,7 +1,4 @@
-/**
- * Runs an export, from its specification to the bundle in its output directory; spec.ts lists the
- * stages.
- */
+/** Runs an export, from its specification to the bundle in a directory; see spec.ts. */
 import { join } from "node:path";
 import type { Signer } from "../attest/sign/signer.ts";
 import { archiveName, maxVolumes, volumeName } from "../bundle/archive_writer.ts";
@@ -35,6 +32,7 @@ export async function exportBundle(
   context: ExportContext,
 ): Promise<ExportReport> {
   const { profile, tenant, providers } = spec;
+  const uuid = context.uuid();
   const stage = (name: "plan" | "sign" | "store") =>
     context.emit({ kind: "progress", stage: name, done: 0, total: 0 });
   refuseInside(directory, localInputs(spec).map(({ path }) => path));
@@ -44,13 +42,7 @@ export async function exportBundle(
     return plan;
   };
   const early = providers.length === 0 ? fits(planExport(spec)) : undefined;
-  const transaction = new OutputTransaction({
-    directory,
-    profile,
-    tenant,
-    force,
-    uuid: context.uuid(),
-  });
+  const transaction = new OutputTransaction({ directory, profile, tenant, force, uuid });
   try {
     transaction.check(possibleNames(spec));
     const prepared = early === undefined
@@ -69,11 +61,10 @@ export async function exportBundle(
     const names = writtenNames(signed);
     transaction.commit(names);
     const { manifest: { created, payload }, bundleDigest, keyid, bundleBytes } = signed;
+    const { files, bytes } = payload;
     return Object.freeze({
-      ...{ profile, tenant, created, bundleDigest, keyid, bundleBytes },
-      payload: { files: payload.files, bytes: payload.bytes },
-      files: names,
-      emptyDirectories: plan.empty,
+      ...{ profile, tenant, created, bundleDigest, keyid, bundleBytes, payload: { files, bytes } },
+      ...{ files: names, emptyDirectories: plan.empty },
       ...(prepared === undefined ? {} : { risk: prepared.risk }),
     });
   } finally {
@@ -81,10 +72,7 @@ export async function exportBundle(
   }
 }
 
-/**
- * All names that this export may need, with the maximum number of volumes. @throws StellaError
- * usage
- */
+/** All names that this export may need, of all possible volumes. @throws StellaError usage */
 function possibleNames(spec: ExportSpec): string[] {
   const names = [attestationName, hmacName, indexName, ...payloadNames(spec), ...companionNames];
   checkPrograms(spec.programs, names);

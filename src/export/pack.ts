@@ -1,7 +1,6 @@
 /**
  * Packs the payload: each file is read once, its digest goes into the index and its bytes into the
- * archive (or below `payload/`). Small files are deferred to the workers that fill the archive's
- * chunks, the others are read here.
+ * archive (or below `payload/`). Small files are read by the workers that fill the archive's chunks.
  */
 import type { Hash } from "node:crypto";
 import { chmodSync } from "node:fs";
@@ -42,22 +41,16 @@ export type PackContext = Pick<
   "timing" | "emit" | "yieldToEventLoop" | "workers" | "onFirstBytes"
 >;
 
-/**
- * Payload bytes below which starting a worker costs more than it saves; opening a file costs as
- * much as some thousand bytes.
- */
+/** Payload bytes below which starting a worker costs more than it saves. */
 const thresholdWorkers = 64 * 1024 * 1024;
+/** Opening a file costs as much as reading so many bytes. */
 const costOfOpening = 16 * 1024;
 
 /**
  * Reads all planned files once, and writes index and payload into `directory`.
  * @throws StellaError usage if an input changed, unsafe, io
  */
-export async function pack(
-  plan: Plan,
-  directory: string,
-  context: PackContext,
-): Promise<Packed> {
+export async function pack(plan: Plan, directory: string, context: PackContext): Promise<Packed> {
   const pool = poolFor(plan, context);
   try {
     return await packWith(pool, plan, directory, context);
@@ -94,7 +87,7 @@ class Packer {
   #files = 0;
   #bytes = 0;
   #newest = 0;
-  /** Number of bytes read. */
+  /** Bytes. */
   #read = 0;
   readonly #yield: () => Promise<void> | undefined;
 
@@ -132,16 +125,12 @@ class Packer {
     return await this.#packed();
   }
 
-  /**
-   * Compares with the plan: if a file changed since then, `created` would be a time that a second
-   * export does not find.
-   */
+  /** If a file changed since, `created` would be a time that a second export does not find. */
   #checkPlan(): void {
     const { files, bytes, newest } = this.plan;
     if (this.#files !== files || this.#bytes !== bytes) {
-      throw inputsChanged(
-        `${files} files of ${bytes} bytes are now ${this.#files} of ${this.#bytes}`,
-      );
+      const now = `${this.#files} of ${this.#bytes}`;
+      throw inputsChanged(`${files} files of ${bytes} bytes are now ${now}`);
     }
     if (this.#newest !== newest) throw inputsChanged("one was written after the export began");
   }
@@ -155,10 +144,8 @@ class Packer {
     const { expected } = this.plan;
     // The lines of the last files come with the last chunk.
     const payload = await this.#payload.finish();
-    const sources = this.plan.sources.map((name, i) => ({
-      name,
-      sha256: this.#digests[i]!.digest("hex"),
-    }));
+    const digests = this.#digests.map((hash) => hash.digest("hex"));
+    const sources = this.plan.sources.map((name, i) => ({ name, sha256: digests[i]! }));
     const other = sources.find(({ sha256 }, i) => (expected[i] ?? sha256) !== sha256);
     if (other !== undefined) throw inputsChanged(`those of ${other.name} are not what was checked`);
     const index: BundleFile = { path: indexName, role: "index", ...this.#index.end() };
@@ -186,9 +173,8 @@ class Packer {
     return true;
   }
 
-  async #content({ path, origin }: WalkedFile, input: InputFile | undefined): Promise<string> {
-    if ("bytes" in origin) return await this.#copyBytes(path, origin.bytes);
-    return await this.#copyFile(path, input!);
+  #content({ path, origin }: WalkedFile, input: InputFile | undefined): Promise<string> {
+    return "bytes" in origin ? this.#copyBytes(path, origin.bytes) : this.#copyFile(path, input!);
   }
 
   async #copyBytes(name: string, bytes: Uint8Array): Promise<string> {
@@ -248,13 +234,8 @@ class Packer {
   }
 
   #progress(bytes: number): void {
-    this.#read += bytes;
-    this.context.emit({
-      kind: "progress",
-      stage: "read",
-      done: this.#read,
-      total: this.plan.bytes,
-    });
+    const done = this.#read += bytes;
+    this.context.emit({ kind: "progress", stage: "read", done, total: this.plan.bytes });
   }
 }
 

@@ -32,13 +32,9 @@ export function archivePayload(
   digested: (digests: readonly string[]) => void,
 ): Payload {
   const { profile, compression, volumeSize, privateFiles } = spec;
+  const name = archiveName(profile, compression);
   const writer = new ArchiveWriter({
-    pool,
-    digested,
-    privateFiles,
-    directory,
-    name: archiveName(profile, compression),
-    compression,
+    ...{ pool, digested, privateFiles, directory, name, compression },
     ...(volumeSize === undefined ? {} : { volumeSize }),
   });
   return {
@@ -53,15 +49,12 @@ export function archivePayload(
   };
 }
 
-/**
- * Above this many files, syncing each file and folder costs more than it saves: the system writes
- * them by itself.
- */
+/** With more files syncing each one costs more than it saves: the system writes them by itself. */
 const maxSynced = 10_000;
 
 /** The payload as files below `payload/`, modes 0644 and 0755 whatever the umask. */
 export class FilesPayload implements Payload {
-  /** The folders from `payload` to the current one. In sorted order no folder is entered twice. */
+  /** From `payload` to the current one. In sorted order no folder is entered twice. */
   readonly #folders: string[] = [];
   readonly #buffer = new Uint8Array(readLength);
   readonly #sync: boolean;

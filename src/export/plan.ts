@@ -12,6 +12,7 @@ import { blockSize, paddingOf } from "../bundle/tar_header.ts";
 import { createdText, earliestCreated, latestCreated } from "../domain/time.ts";
 import type { FilesSource } from "../config/profile.ts";
 import { type Folder, layOut, type OriginStat, statOrigin } from "./sources/inputs.ts";
+import type { EmptyDirectories } from "./report.ts";
 import { type ExportSpec, localInputs } from "./spec.ts";
 import { walk } from "./sources/walk.ts";
 
@@ -32,24 +33,21 @@ export interface Plan {
   readonly created: number;
   /** mtime of the newest input, seconds since 1970. */
   readonly newest: number;
-  /** Empty directories, which a bundle cannot contain: their number, and the first thousand. */
-  readonly empty: { count: number; paths: string[] };
+  /** What a bundle cannot contain. */
+  readonly empty: EmptyDirectories;
 }
 
-/** Limit for the listed faults and empty directories. */
+/** Faults and empty directories that are listed; all are counted. */
 const maxListed = 1000;
 
-/**
- * @throws StellaError usage if there is nothing to pack, unsafe with every name and entry that
- * cannot be packed
- */
+/** @throws StellaError usage if there is nothing to pack, unsafe with all that cannot be packed */
 export function planExport(spec: ExportSpec): Plan {
   const { builtin, privateFiles } = spec;
   const sources = localInputs(spec);
   refusePrivate(sources, privateFiles);
   const tree = layOut(sources, builtin);
   const faults: Finding[] = [];
-  const empty: { count: number; paths: string[] } = { count: 0, paths: [] };
+  const empty: EmptyDirectories = { count: 0, paths: [] };
   const totals = new Totals();
   let faultCount = 0;
   const fault = (finding: Finding) => {
@@ -61,7 +59,7 @@ export function planExport(spec: ExportSpec): Plan {
   for (const { path, origin } of walk(tree, fault, onEmpty)) {
     // The walk has checked every part; only the total length remains.
     const whole = path.length > 1000 ? pathFault(path) : undefined;
-    if (whole !== undefined) fault(longPath(path, whole));
+    if (whole !== undefined) fault(finding("unsafe_name", { path, found: whole, hint: rename }));
     const stat = statOrigin(origin);
     // Only mistakes of the user are found here: a handle is compared again when it is opened.
     if (stat.input && privateFiles.has({ ...stat.input, changed: 0 })) fault(privateEntry(path));
@@ -79,9 +77,7 @@ export function planExport(spec: ExportSpec): Plan {
       ...sources.map(({ prefix }, i) => prefix ?? `source-${i + 1}`),
     ],
     expected: [...(own ? [undefined] : []), ...sources.map(({ sha256 }) => sha256)],
-    ...totals,
-    created,
-    empty,
+    ...{ ...totals, created, empty },
   });
 }
 
@@ -107,9 +103,7 @@ class Totals {
 /** Bytes of an index line besides the path: SHA-256, two spaces, line feed. */
 const indexLineBytes = 67;
 
-function longPath(path: string, found: string): Finding {
-  return finding("unsafe_name", { path, found, hint: "rename it, or leave it out" });
-}
+const rename = "rename it, or leave it out";
 
 /** A private file that was named directly gets its own message. @throws StellaError unsafe */
 function refusePrivate(sources: readonly FilesSource[], privateFiles: PrivateFiles): void {
@@ -127,20 +121,16 @@ function privateEntry(path: string): Finding {
 }
 
 function refused(count: number, faults: Finding[]): StellaError {
-  const what = count === 1
-    ? "an entry that cannot be carried"
-    : `${count} entries that cannot be carried`;
-  return new StellaError(
-    faults[0]?.reason ?? "unsafe_name",
-    `Cannot export: the inputs have ${what}`,
-    {
-      findings: faults,
-      ...(faults.every(({ reason }) => reason !== "unsafe_name") ? {} : {
-        hint:
-          "rename the files, since some systems cannot hold these names: see stella docs format",
-      }),
-    },
-  );
+  const what = `${count === 1 ? "an entry" : `${count} entries`} that cannot be carried`;
+  const isName = faults.some(({ reason }) => ["unsafe_name", "case_collision"].includes(reason));
+  const hint = isName
+    ? "rename the files, since some systems cannot hold these names: see stella docs format"
+    : undefined;
+  const reason = faults[0]?.reason ?? "unsafe_name";
+  return new StellaError(reason, `Cannot export: the inputs have ${what}`, {
+    findings: faults,
+    hint,
+  });
 }
 
 function nothing(sources: readonly FilesSource[]): StellaError {
@@ -158,13 +148,9 @@ function nothing(sources: readonly FilesSource[]): StellaError {
 
 function checkCreated(seconds: number): number {
   if (seconds >= earliestCreated && seconds <= latestCreated) return seconds;
-  throw new StellaError(
-    "argument_invalid",
-    `Cannot date the bundle ${new Date(seconds * 1000).toISOString()}`,
-    {
-      hint: `tar, zip and FAT hold ${createdText(earliestCreated)} to ${
-        createdText(latestCreated)
-      }: set SOURCE_DATE_EPOCH or touch the inputs`,
-    },
-  );
+  const what = `Cannot date the bundle ${new Date(seconds * 1000).toISOString()}`;
+  const [first, last] = [earliestCreated, latestCreated].map(createdText);
+  throw new StellaError("argument_invalid", what, {
+    hint: `set SOURCE_DATE_EPOCH or touch the inputs: tar, zip and FAT hold ${first} to ${last}`,
+  });
 }

@@ -1,7 +1,6 @@
 /**
  * Checks, before the first byte is written, that the minimum size of the bundle fits. The size
- * after compression is unknown; if the medium fills up later, the export ends with code 12 as well,
- * and removes what it wrote.
+ * after compression is unknown: if the medium fills up later, the export ends with code 12 too.
  */
 import { statSync } from "node:fs";
 import { StellaError } from "../domain/errors.ts";
@@ -10,10 +9,7 @@ import type { Plan } from "./plan.ts";
 import { fat32 } from "../domain/volume_size.ts";
 import type { FreeSpace } from "../output/free_space.ts";
 
-/**
- * @throws StellaError usage if FAT32 cannot hold a file of the bundle, io if the bundle cannot
- * fit
- */
+/** @throws StellaError usage if FAT32 cannot hold a file of the bundle, io if it cannot fit */
 export function preflight(plan: Plan, directory: string, space: FreeSpace | undefined): void {
   if (space === undefined) return;
   if (space.maxFileBytes !== undefined) checkLargest(plan, directory, space.maxFileBytes);
@@ -27,23 +23,18 @@ export function preflight(plan: Plan, directory: string, space: FreeSpace | unde
 function checkLargest(plan: Plan, directory: string, limit: number): void {
   const { layout, volumeSize, compression } = plan.spec;
   if (layout === "directory") {
-    if (plan.largest.size <= limit) return;
-    throw tooLarge(
-      directory,
-      `${shown(plan.largest.path)} has ${plan.largest.size} bytes`,
-      "use --layout archive --volume-size fat32: volumes cut a file where they have to",
-    );
+    const { path, size } = plan.largest;
+    if (size <= limit) return;
+    const hint = "use --layout archive --volume-size fat32: volumes cut a file where they have to";
+    throw tooLarge(directory, `${shown(path)} has ${size} bytes`, hint);
   }
   if (volumeSize !== undefined && volumeSize > limit) {
     throw tooLarge(directory, `volumes of ${volumeSize} bytes`, "use --volume-size fat32");
   }
   if (volumeSize !== undefined || plan.tarBytes <= limit) return;
   const has = compression === "none" ? "has" : "may have up to";
-  throw tooLarge(
-    directory,
-    `the archive ${has} ${plan.tarBytes} bytes`,
-    "cut it with --volume-size fat32, or give the target an exFAT file system",
-  );
+  const hint = "cut it with --volume-size fat32, or give the target an exFAT file system";
+  throw tooLarge(directory, `the archive ${has} ${plan.tarBytes} bytes`, hint);
 }
 
 /**
@@ -53,27 +44,18 @@ function checkLargest(plan: Plan, directory: string, limit: number): void {
 function minBytes(plan: Plan): number {
   const { layout, compression, programs } = plan.spec;
   const payload = layout === "directory" ? plan.bytes : compression === "none" ? plan.tarBytes : 0;
-  const carried = programs.reduce(
-    (sum, { path }) => sum + (statSync(path, { throwIfNoEntry: false })?.size ?? 0),
-    0,
-  );
-  return payload + plan.indexBytes + carried;
+  const sizes = programs.map(({ path }) => statSync(path, { throwIfNoEntry: false })?.size ?? 0);
+  return sizes.reduce((sum, size) => sum + size, payload + plan.indexBytes);
 }
 
 function noSpace(directory: string, needed: string, found: string): StellaError {
-  return new StellaError(
-    "no_space",
-    `Cannot export into ${shown(directory)}: the bundle needs ${needed} and ${found}`,
-    { hint: "free space on the target, or choose another one; nothing was written" },
-  );
+  const what = `Cannot export into ${shown(directory)}: the bundle needs ${needed} and ${found}`;
+  const hint = "free space on the target, or choose another one; nothing was written";
+  return new StellaError("no_space", what, { hint });
 }
 
 function tooLarge(directory: string, found: string, hint: string): StellaError {
-  return new StellaError(
-    "output_unsuitable",
-    `Cannot export into ${
-      shown(directory)
-    }: FAT32 holds files of at most ${fat32} bytes, and ${found}`,
-    { hint },
-  );
+  const limit = `FAT32 holds files of at most ${fat32} bytes`;
+  const what = `Cannot export into ${shown(directory)}: ${limit}, and ${found}`;
+  return new StellaError("output_unsuitable", what, { hint });
 }

@@ -24,6 +24,12 @@ export function leftOutOf(risk: readonly ProviderSummary[] | undefined) {
   };
 }
 
+/** Their number, and the first thousand. */
+export interface EmptyDirectories {
+  count: number;
+  paths: string[];
+}
+
 export interface ExportReport {
   readonly profile: string;
   readonly tenant: string;
@@ -36,11 +42,8 @@ export interface ExportReport {
   readonly payload: { files: number; bytes: number };
   /** For risk data, by provider. */
   readonly risk?: readonly ProviderSummary[];
-  /**
-   * Empty directories, which a bundle cannot contain: their number, and the first thousand. Absent
-   * if the inputs were not walked.
-   */
-  readonly emptyDirectories?: { count: number; paths: string[] };
+  /** Empty directories, which a bundle cannot contain; absent if the inputs were not walked. */
+  readonly emptyDirectories?: EmptyDirectories;
   /** Names written into the output directory, manifest first. */
   readonly files: readonly string[];
   /** The earlier export whose stored bundle is equal: this one was not kept. */

@@ -74,20 +74,15 @@ export function sign(described: Described, signer: Signer): Signed {
 function provenance({ packed: { plan: { spec }, sources }, manifest, bytes }: Described) {
   const { layout, compression, volumeSize, profile, tenant } = spec;
   const registryManifest = layout === "directory"
-    ? undefined
-    : bundleArtifact(manifest, bytes).digest.replace("sha256:", "");
+    ? {}
+    : { registryManifest: bundleArtifact(manifest, bytes).digest.replace("sha256:", "") };
+  const volumes = volumeSize === undefined ? {} : { volumeSize };
+  const { created } = manifest;
   return {
     bundleDigest: bundleDigest(bytes),
-    ...(registryManifest === undefined ? {} : { registryManifest }),
+    ...registryManifest,
     version: spec.tool.version,
-    parameters: {
-      profile,
-      tenant,
-      compression,
-      layout,
-      ...(volumeSize === undefined ? {} : { volumeSize }),
-      created: manifest.created,
-    },
+    parameters: { profile, tenant, compression, layout, ...volumes, created },
     sources,
   };
 }

@@ -33,7 +33,7 @@ import type { CarriedProgram } from "./companions.ts";
 import type { BuiltinEntry } from "./sources/inputs.ts";
 import type { FreeSpace } from "../output/free_space.ts";
 
-/** An export request combined with the configuration; plain data, so that a worker can have it. */
+/** A request with the configuration that it needs; plain data, so that a worker can have it. */
 export interface ExportRequest {
   readonly profile: Profile;
   readonly tenant: string;
@@ -90,12 +90,9 @@ export interface ExportContext {
   /** Lets signals and timers of the process run. @throws if the export should stop */
   yieldToEventLoop(): Promise<void>;
   emit(event: ExportEvent): void;
-  /**
-   * Workers for a large export; without them, and for small ones, everything is done in this
-   * thread.
-   */
+  /** Workers for a large export; else everything is done in this thread. */
   readonly workers?: (mayRead: boolean) => ChunkPool;
-  /** Called with the first bytes of each file that is not empty, once and in order. */
+  /** Gets the first bytes of each file that is not empty, once and in order. */
   readonly onFirstBytes?: (path: string, head: Uint8Array) => void;
   /** Unfinished uploads to registries of earlier runs. */
   readonly uploads?: UploadMemory | undefined;
@@ -231,8 +228,7 @@ export function addressesOf({ providers, targets, registries }: ExportSpec): URL
 
 /** The egress policy of the specification; refusals are reported. */
 export function egressOf({ egress }: ExportSpec, { emit }: ExportContext): EgressPolicy {
-  return egressPolicy(
-    egress,
-    (hostname, port) => emit({ kind: "refused", destination: `${hostname}:${port}` }),
-  );
+  const onRefused = (hostname: string, port: number) =>
+    emit({ kind: "refused", destination: `${hostname}:${port}` });
+  return egressPolicy(egress, onRefused);
 }

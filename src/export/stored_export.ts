@@ -29,9 +29,7 @@ export interface ExportJob {
 /** How a job signs and verifies its bundle. */
 export interface JobKeys {
   readonly signer: Signer;
-  /**
-   * Verifies the finished bundle in a directory; undefined if it is valid, otherwise the reason.
-   */
+  /** Why the finished bundle in a directory is not valid; undefined if it is. */
   verify(directory: string): Promise<string | undefined>;
 }
 
@@ -40,10 +38,7 @@ export interface JobReport extends ExportReport {
   readonly artifacts?: Record<string, number>;
 }
 
-/**
- * @throws StellaError whatever ends the export; all targets are tried, and all failures named
- * together
- */
+/** @throws StellaError; all targets are tried, and all failures named together */
 export async function exportToStore(
   { exportId, state, newest }: Pick<ExportJob, "exportId" | "state" | "newest">,
   spec: ExportSpec,

@@ -1,7 +1,4 @@
-/**
- * Publishes a finished bundle to all targets of its profile: a failing target does not affect the
- * others.
- */
+/** Publishes a finished bundle to all targets of its profile; one that fails affects no other. */
 import { realpathSync } from "node:fs";
 import { messageOf, StellaError } from "../domain/errors.ts";
 import { shown } from "../domain/names.ts";
@@ -53,8 +50,11 @@ export async function publishTargets(
   bundle: FinishedBundle,
   context: ExportContext,
 ): Promise<void> {
-  const failure = targetsError(await tryTargets(spec, bundle, context));
-  if (failure !== undefined) throw failure;
+  const outcomes = await tryTargets(spec, bundle, context);
+  const failures = outcomes.flatMap(({ target, failure }) =>
+    failure === undefined ? [] : [{ name: nameOf(target), thrown: failure.thrown }]
+  );
+  if (failures.length > 0) throw publishError(failures, outcomes.length);
 }
 
 /** @throws the reason of an aborted signal */
@@ -83,17 +83,9 @@ export async function tryTargets(
 }
 
 /**
- * One error for all failures; undefined if there are none. A job is retried if that may help one of
- * them; see transient.ts.
+ * One error for all failures. A job is retried if that may help one of them; see transient.ts.
+ * @param count of all destinations, failed or not
  */
-function targetsError(outcomes: readonly TargetOutcome[]): unknown {
-  const failures = outcomes.flatMap(({ target, failure }) =>
-    failure === undefined ? [] : [{ name: nameOf(target), thrown: failure.thrown }]
-  );
-  return failures.length === 0 ? undefined : publishError(failures, outcomes.length);
-}
-
-/** @param count of all destinations, failed or not */
 export function publishError(
   failures: readonly { name: string; thrown: unknown }[],
   count: number,
@@ -139,24 +131,19 @@ async function toDirectory(publishing: Publishing, template: string): Promise<vo
   }
 }
 
-/**
- * Whether the bundle was made in that directory, or was published there before. If the directory
- * cannot be examined, publishing will report why.
- */
+/** Whether the bundle was made or published in that directory before. */
 function isThere(bundle: FinishedBundle, directory: string): boolean {
   try {
     if (lstatIfThere(directory) === undefined) return false;
     if (realpathSync(bundle.directory) === realpathSync(directory)) return true;
     return bundle.isRepeated === true && isPublished(bundle.directory, directory);
   } catch {
+    // Publishing will report why it cannot be examined.
     return false;
   }
 }
 
-/**
- * Two exports of the service may publish to the same directory: the second waits for the first for
- * a while.
- */
+/** Two exports may publish to the same directory: the second one waits for a while. */
 async function whileBusy(
   { timing, signal }: ExportContext,
   publish: () => Promise<void>,
@@ -182,12 +169,12 @@ async function toRegistry(publishing: Publishing, target: RegistryTarget): Promi
   };
   const client = clientFor(publishing, target);
   try {
-    const { created, profile, tenant, bundleDigest: digest } = report;
+    const tag = renderTag(target.tag, { ...report, digest: report.bundleDigest });
     await pushBundle({
       client,
       dir: directory,
       repository: target.repository,
-      tag: renderTag(target.tag, { created, profile, tenant, digest }),
+      tag,
       mountFrom: othersBefore(target, spec),
       progress: (done, total) => emit({ kind: "progress", stage: "push", done, total }),
       signal,
@@ -202,10 +189,7 @@ async function toRegistry(publishing: Publishing, target: RegistryTarget): Promi
   }
 }
 
-/**
- * Repositories of the same registry that this export was pushed to already: they have all of its
- * blobs.
- */
+/** Repositories of the same registry that this export was pushed to: they have all its blobs. */
 function othersBefore(target: RegistryTarget, { targets }: ExportSpec): string[] {
   const before = targets.slice(0, targets.indexOf(target));
   const there = before.flatMap((one) =>

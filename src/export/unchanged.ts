@@ -41,35 +41,34 @@ function contentOfFile({ path, role, mediaType, volume, sha256 }: BundleFile) {
 
 /** The signing keys: after a change of keys receivers need a new bundle. */
 function keysOf(directory: string): unknown[] {
-  const signed = jsonIn(join(directory, attestationName));
-  const sealed = jsonIn(join(directory, hmacName));
+  const hmac = jsonIn(join(directory, hmacName));
   return [
-    signed?.verificationMaterial?.publicKey?.hint ?? null,
-    sealed?.signatures?.map(({ keyid }) => keyid ?? null) ?? null,
+    keyidIn(directory) ?? null,
+    hmac?.signatures?.map(({ keyid }) => keyid ?? null) ?? null,
   ];
 }
 
-/** The part needed here; see attest/dsse.ts. */
-interface Signed {
+/** The part of an envelope needed here; see attest/dsse.ts. */
+interface SignedEnvelope {
   verificationMaterial?: { publicKey?: { hint?: string } };
   signatures?: { keyid?: string }[];
 }
 
-function jsonIn(path: string): Signed | undefined {
+function jsonIn(path: string): SignedEnvelope | undefined {
   return lstatIfThere(path)?.isFile() ? JSON.parse(readFileSync(path, "utf8")) : undefined;
+}
+
+function keyidIn(directory: string): string | undefined {
+  return jsonIn(join(directory, attestationName))?.verificationMaterial?.publicKey?.hint;
 }
 
 function reportOf(directory: string): ExportReport {
   const bytes = readFileSync(join(directory, manifestName));
   const { profile, tenant, created, payload, files } = readManifest(bytes);
-  const size = files.reduce((sum, file) => sum + file.size, bytes.length);
   return {
-    profile,
-    tenant,
-    created,
-    bundleDigest: bundleDigest(bytes),
-    keyid: jsonIn(join(directory, attestationName))?.verificationMaterial?.publicKey?.hint ?? "",
-    bundleBytes: size,
+    ...{ profile, tenant, created, bundleDigest: bundleDigest(bytes) },
+    keyid: keyidIn(directory) ?? "",
+    bundleBytes: files.reduce((sum, { size }) => sum + size, bytes.length),
     payload: { files: payload.files, bytes: payload.bytes },
     files: readdirSync(directory),
   };

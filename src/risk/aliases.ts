@@ -1,8 +1,7 @@
 /**
- * Finds the CVEs of an advisory: in its own aliases, or those of an advisory that is its alias:
- * GO-1 names GHSA-1, and GHSA-1 names CVE-1. An advisory that covers several CVEs does not say
- * which of its other ids belongs to which, so it links none. Upstream is another relation: a Debian
- * record about a CVE is not another name of it.
+ * Finds the CVEs of an advisory: its own aliases, or those of an alias (GO-1 names GHSA-1, which
+ * names CVE-1). An advisory of several CVEs does not say which of its other ids belongs to which,
+ * so it links none. Upstream is another relation: a Debian record about a CVE is no name of it.
  */
 import { derivedFrom, isCve, keyOf } from "./ids.ts";
 
@@ -28,8 +27,7 @@ export class Aliases {
     for (const id of others) {
       if (cves.length === 1) cves.forEach((cve) => addTo(this.#cves, id, cve));
       else if (first !== undefined && id !== first) {
-        // Linked through the first one: linking all pairs would be quadratic in the length of a
-        // list.
+        // Through the first one: linking all pairs would be quadratic in the length of a list.
         addTo(this.#links, id, first);
         addTo(this.#links, first, id);
       }
@@ -52,10 +50,7 @@ export class Aliases {
     return [...found].sort();
   }
 
-  /**
-   * The CVEs behind an id that a record names as upstream or related, through any number of
-   * records.
-   */
+  /** The CVEs behind an id named as upstream or related, through any number of records. */
   behind(id: string): string[] {
     if (isCve(id)) return [id];
     const found = new Set<string>();

@@ -1,12 +1,10 @@
 /**
- * Builds risk data: joins what several providers know about vulnerabilities into files that can be
- * queried offline.
+ * Builds risk data: joins what several providers know about vulnerabilities for queries offline.
  *
- * Each provider's files are kept (`originals/<name>/`), checked record by record against the
- * provider's schema, and joined into `joined.ndjson`: one line per CVE, sorted bytewise, with
- * exploitation (KEV), probability (EPSS), affected packages (OSV) and product status (CSAF).
- * `providers.json` describes the input. The same inputs give the same bytes, and memory does not
- * grow with them: facts are sorted through a spool.
+ * Each provider's files are kept (`originals/<name>/`), checked record by record, and joined into
+ * `joined.ndjson`: one line per CVE, sorted bytewise, with exploitation (KEV), probability (EPSS),
+ * affected packages (OSV) and product status (CSAF). `providers.json` describes the input. The same
+ * inputs give the same bytes, and memory does not grow with them: facts are sorted through a spool.
  */
 import type { PrivateFiles } from "../bundle/private_files.ts";
 import { earliestCreated } from "../domain/time.ts";
@@ -27,9 +25,7 @@ export interface BuildOptions {
   directory: string;
   /** An empty directory for temporary files; the caller removes it. */
   scratch: string;
-  /**
-   * Seconds since 1970: SOURCE_DATE_EPOCH; undefined: `newest`, or a later date of downloaded data.
-   */
+  /** SOURCE_DATE_EPOCH; undefined: `newest`, or a later date of downloaded data. */
   epoch?: number;
   /** Newest mtime of the local files, seconds since 1970. */
   newest: number;
@@ -49,8 +45,7 @@ const parsers: Record<ProviderKind, (file: Original, sink: Sink) => void | Promi
 };
 
 /**
- * Reads all providers and writes joined.ndjson, providers.json and, if records were left out,
- * rejected.ndjson.
+ * Writes joined.ndjson, providers.json and, if records were left out, rejected.ndjson.
  * @throws StellaError usage with every invalid record and its location, io
  */
 export async function buildRisk(options: BuildOptions): Promise<RiskReport> {
@@ -60,8 +55,9 @@ export async function buildRisk(options: BuildOptions): Promise<RiskReport> {
   const facts = new Facts(scratch, tallies);
   const digests: OriginalsDigest[] = [];
   for (const [i, provider] of providers.entries()) {
-    const reading = { ...options, yieldToEventLoop, tally: tallies[i]! };
-    digests.push(await readProvider(provider, facts.sinkOf(i), reading));
+    const digest = new OriginalsDigest(provider, options.privateFiles);
+    digests.push(digest);
+    await readProvider(digest, facts.sinkOf(i), tallies[i]!, yieldToEventLoop);
   }
   const created = createdOf(options, tallies);
   const inputs = { lines: facts.sorted(), tallies, digests };
@@ -71,14 +67,12 @@ export async function buildRisk(options: BuildOptions): Promise<RiskReport> {
 }
 
 async function readProvider(
-  provider: Provider,
+  digest: OriginalsDigest,
   sink: Sink,
-  { privateFiles, tally, yieldToEventLoop }: Pick<BuildOptions, "privateFiles"> & {
-    tally: Tally;
-    yieldToEventLoop: () => Promise<void> | undefined;
-  },
-): Promise<OriginalsDigest> {
-  const digest = new OriginalsDigest(provider, privateFiles);
+  tally: Tally,
+  yieldToEventLoop: () => Promise<void> | undefined,
+): Promise<void> {
+  const { provider } = digest;
   const { root, files, isAlone } = await listFiles(provider);
   for (const listed of files) {
     const role = isAlone ? "record" : roleOf(provider.kind, listed.path);
@@ -91,7 +85,6 @@ async function readProvider(
     }
     await yieldToEventLoop();
   }
-  return digest;
 }
 
 /** Downloaded files have no mtime: the date of the data is used. */

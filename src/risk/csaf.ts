@@ -205,10 +205,7 @@ function statusOf(
   });
 }
 
-/**
- * Product names with more than one status that several products share: by name alone they would
- * seem to have both.
- */
+/** Names of several products with more than one status: by name they would seem to have both. */
 function sharedNames(
   lists: readonly (readonly string[])[],
   names: ReadonlyMap<string, string>,

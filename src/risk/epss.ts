@@ -33,31 +33,23 @@ export async function parseEpss(file: Original, sink: Sink): Promise<void> {
 
 /** The decompressed bytes; gzip is detected by its magic number. */
 function unpacked(file: Original): AsyncIterable<Uint8Array> | Iterable<Uint8Array> {
-  const blocks = file.blocks();
-  const first = blocks.next();
-  if (first.done) return [];
-  if (first.value[0] !== 0x1f || first.value[1] !== 0x8b) return chained(first.value, blocks);
+  const rest = file.blocks();
+  const { value: first, done } = rest.next();
+  if (done) return [];
+  const blocks = [[first], rest].values().flatMap((some) => some);
+  if (first[0] !== 0x1f || first[1] !== 0x8b) return blocks;
   const gunzip = createGunzip();
-  const packed = Readable.from(copied(first.value, blocks), { highWaterMark: 1 });
+  // A stream reads ahead, but a block is only valid until the next one.
+  const packed = Readable.from(blocks.map((block) => block.slice()), { highWaterMark: 1 });
   // An error of either ends the iteration over the last one and is thrown there.
   pipeline(packed, gunzip, () => {});
   return gunzip;
 }
 
-function* chained(first: Uint8Array, rest: Iterable<Uint8Array>): Generator<Uint8Array> {
-  yield first;
-  yield* rest;
-}
-
-/** A stream reads ahead, but a block is only valid until the next one. */
-function* copied(first: Uint8Array, rest: Iterable<Uint8Array>): Generator<Uint8Array> {
-  for (const block of chained(first, rest)) yield block.slice();
-}
-
 class Parser {
   #line = 0;
   #headed = false;
-  /** When the scores were computed; stated in the first line of a file. */
+  /** When the scores were computed. */
   #time: string | undefined;
 
   constructor(readonly file: Original, readonly sink: Sink) {}
@@ -105,18 +97,12 @@ class Parser {
     const ids = isCve(id) ? [id] : undefined;
     faults.forEach((fault) => this.#bad(fault, this.#line, ids));
     if (faults.length > 0) return;
+    const value = { score: Number(score), percentile: Number(percentile) };
+    const row = { cve: id, path: this.file.path, line: this.#line, value };
     const time = this.#time;
-    this.sink.row({
-      cve: id,
-      path: this.file.path,
-      line: this.#line,
-      ...(time === undefined ? {} : { time }),
-      value: {
-        score: Number(score),
-        percentile: Number(percentile),
-        ...(time === undefined ? {} : { date: time.slice(0, 10) }),
-      },
-    });
+    this.sink.row(
+      time === undefined ? row : { ...row, time, value: { ...value, date: time.slice(0, 10) } },
+    );
   }
 
   #bad(reason: string, line: number, ids?: readonly string[]): void {

@@ -1,6 +1,4 @@
-/**
- * Between the parsers and the join: each fact goes into the spool under every CVE that it is about.
- */
+/** Puts each fact of the parsers into the spool under every CVE that it is about. */
 import { Aliases } from "./aliases.ts";
 import { isCve } from "./ids.ts";
 import { encodeFact, type Mark, type SpooledFact } from "./join.ts";
@@ -59,10 +57,7 @@ export class Facts {
     };
   }
 
-  /**
-   * All facts encoded by `encodeFact`, sorted by key, provider and record; call once, after all
-   * input.
-   */
+  /** All facts by `encodeFact`, sorted by key, provider and record; once, after all input. */
   *sorted(): Generator<string> {
     for (const { provider, path, fact } of this.#versions.newest()) this.#add(provider, path, fact);
     for (const line of this.#open.sorted()) {

@@ -17,19 +17,14 @@ export function isCve(text: string): boolean {
   return cvePattern.test(text);
 }
 
-/**
- * Letters first, a digit somewhere (not required of GitHub's), blanks only inside, at most 128
- * characters.
- */
+/** Letters first, a digit somewhere (not in GitHub's), blanks only inside, <= 128 characters. */
 export function isId(text: unknown): text is string {
   return typeof text === "string" && text.length <= maxLength && /^\p{L}/u.test(text) &&
     (/\d/.test(text) || ghsa.test(text)) && !text.endsWith(" ") && !unfit.test(text) &&
     (anyCase.test(text) || !misspelled.test(text));
 }
 
-/**
- * A publisher may name its own document by any visible text. Source: CSAF 2.0 section 3.2.1.12.4.
- */
+/** A publisher's name for its document: any visible text. Source: CSAF 2.0, 3.2.1.12.4. */
 export function isName(text: unknown): text is string {
   // deno-lint-ignore no-control-regex -- these are exactly the characters that are refused
   return typeof text === "string" && /^\S(?:.*\S)?$/u.test(text) && !/[\u0000-\u001f]/.test(text) &&

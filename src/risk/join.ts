@@ -1,15 +1,12 @@
 /**
- * The join: sorted facts become one line per id with the data of all providers. The format is a
- * contract with readers of jq; it is documented in the manual.
+ * Joins sorted facts to one line per id with the data of all providers. Its format is a contract
+ * with users of jq; it is documented in the manual.
  */
-import { startSha256 } from "../domain/hash.ts";
+import { sha256 } from "../domain/hash.ts";
 import { isCve } from "./ids.ts";
 import type { Link, ProviderKind } from "./provider.ts";
 
-/**
- * Why a fact is under its key: by a link to a CVE, or under its own id, which leads to no CVE or
- * covers several.
- */
+/** By a link to a CVE, or under the record's own id, which leads to no CVE or covers several. */
 export type Mark = Link | "own" | "covers";
 
 /** A fact in the spool; its text form sorts by key, provider, record and order. */
@@ -63,14 +60,8 @@ export function encodeFact(fact: SpooledFact): string {
 export function decodeFact(text: string): SpooledFact {
   const [key = "", provider = "", record = "", order = "", about = "", ...value] = text.split("\t");
   const [mark, piece, path, line] = JSON.parse(about) as [Mark | "", number, string, number];
-  const fact: SpooledFact = {
-    key,
-    provider: Number(provider),
-    record,
-    order,
-    path,
-    value: JSON.parse(value.join("\t")),
-  };
+  const place = { key, provider: Number(provider), record, order, path };
+  const fact: SpooledFact = { ...place, value: JSON.parse(value.join("\t")) };
   if (mark !== "") fact.mark = mark;
   if (piece !== 0) fact.piece = piece;
   if (line !== 0) fact.line = line;
@@ -85,15 +76,8 @@ export function joinFacts(
   providers: readonly NamedProvider[],
 ): Joined {
   const id = facts[0]!.key;
-  const joined: Joined = {
-    id,
-    aliases: [],
-    kev: null,
-    epss: null,
-    affected: [],
-    vex: [],
-    sources: [],
-  };
+  const lists = { affected: [], vex: [], sources: [] };
+  const joined: Joined = { id, aliases: [], kev: null, epss: null, ...lists };
   for (const fact of facts) add(joined, fact, providers[fact.provider]!);
   joined.aliases = [...new Set(joined.aliases)].filter((one) => one !== id).sort();
   joined.affected = distinct(joined.affected);
@@ -131,19 +115,16 @@ function addOsv(joined: Joined, { mark, record }: SpooledFact, value: Json, sour
     related?: string[];
     affected?: Json[];
   };
-  const link = mark === "several" || mark === "upstream" || mark === "related"
-    ? { link: mark }
-    : {};
+  const isOwn = mark === undefined || ["alias", "own", "covers"].includes(mark);
+  const link = isOwn ? {} : { link: mark };
   // Two CVEs covered by the same advisory are not names of the same vulnerability.
   if (mark === "covers") joined.covers = aliases;
-  else if (link.link === undefined) {
-    joined.aliases.push(...[record, ...aliases].filter((one) => !isCve(one)));
-  }
+  else if (isOwn) joined.aliases.push(...[record, ...aliases].filter((one) => !isCve(one)));
   joined.affected.push(...affected.map((one) => ({ record, ...link, ...one })));
   // Further ids of the record are listed once, on its own line.
-  const named = link.link !== undefined ? {} : {
-    ...(upstream === undefined ? {} : { upstream }),
-    ...(related === undefined ? {} : { related }),
+  const named = {
+    ...(isOwn && upstream !== undefined ? { upstream } : {}),
+    ...(isOwn && related !== undefined ? { related } : {}),
   };
   joined.sources.push({ ...source, ...link, ...named, ...rest });
 }
@@ -154,18 +135,15 @@ function addCsaf(joined: Joined, fact: SpooledFact, value: Json, source: Source)
   joined.vex.push({ record: fact.record, publisher, date, status });
   if (fact.piece !== undefined) return;
   // As with advisories: of several CVEs none is another name.
-  if (fact.mark !== "several") {
-    joined.aliases.push(...aliases.filter((one) => !isCve(one)));
-  }
+  if (fact.mark !== "several") joined.aliases.push(...aliases.filter((one) => !isCve(one)));
   joined.sources.push({ ...source, ...rest });
 }
 
+/** By the text, or the digest of a long one: a second copy of all packages needs the memory. */
 function distinct(values: Json[]): Json[] {
-  return [...new Map(values.map((one) => [keyOfValue(one), one])).values()];
-}
-
-/** Its text, or the digest of a long one: a second copy of all packages would double the memory. */
-function keyOfValue(value: unknown): string {
-  const text = JSON.stringify(value);
-  return text.length < 1000 ? text : startSha256().update(text).digest("hex");
+  const keyed = values.map((one) => {
+    const text = JSON.stringify(one);
+    return [text.length < 1000 ? text : sha256(text), one] as const;
+  });
+  return [...new Map(keyed).values()];
 }

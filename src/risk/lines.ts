@@ -8,10 +8,7 @@ export class Lines {
   /** `onTooLong` is called for a line of more than `max` characters, which is then dropped. */
   constructor(readonly max = Infinity, readonly onTooLong: () => void = () => {}) {}
 
-  /**
-   * The lines that end in this piece, without their line feeds. One by one: a list of them would
-   * survive the next garbage collection.
-   */
+  /** The lines that end in this piece, one by one: a list would survive garbage collection. */
   *push(piece: Uint8Array): Generator<string> {
     const text = this.#decoder.decode(piece, { stream: true });
     let at = 0;

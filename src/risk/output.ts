@@ -1,7 +1,4 @@
-/**
- * Writes the builder's output into the payload: the joined lines, the provider manifest, and what
- * was left out.
- */
+/** Writes the joined lines, the provider manifest, and what was left out. */
 import { utimesSync } from "node:fs";
 import { join } from "node:path";
 import { writeNew } from "../domain/durable.ts";
@@ -61,19 +58,13 @@ export async function writeOutput(options: OutputOptions): Promise<RiskReport> {
 }
 
 function reportOf(tally: Tally, digest: OriginalsDigest, created: number): ProviderReport {
-  const { name, kind, url, licence, onInvalid } = tally.provider;
-  const { names } = digest;
+  const { name, kind, url, licence = null, onInvalid } = tally.provider;
+  const { files, bytes, names } = digest;
   return {
-    name,
-    kind,
-    folder: folderOf(tally.provider),
+    ...{ name, kind, folder: folderOf(tally.provider) },
     ...(url === undefined ? {} : { url }),
-    licence: licence ?? null,
-    asOf: tally.asOf(created),
-    onInvalid,
-    files: digest.files,
-    bytes: digest.bytes,
-    sha256: digest.digest(),
+    ...{ licence, asOf: tally.asOf(created), onInvalid },
+    ...{ files, bytes, sha256: digest.digest() },
     ...tally.counts,
     ...(Object.keys(names).length === 0 ? {} : { names }),
   };
@@ -124,10 +115,8 @@ function* byKey(lines: Iterable<string>, tallies: readonly Tally[]): Generator<S
 const maxLine = 20 * 1024 * 1024;
 
 function tooMuch({ key, record, path }: SpooledFact, tally: Tally): void {
-  tally.reject({ path }, `${record} does not fit on the line of ${key}, which is full`, [
-    key,
-    record,
-  ]);
+  const reason = `${record} does not fit on the line of ${key}, which is full`;
+  tally.reject({ path }, reason, [key, record]);
 }
 
 /** A row's record has one row per CVE; advisories were compared by version before. */

@@ -1,7 +1,6 @@
-/** Models of this module: providers of risk data, invalid records, and counts. */
+/** Providers of risk data, the results of their parsers, and counts. */
 
-const providerKinds = ["kev", "osv", "epss", "csaf"] as const;
-export type ProviderKind = typeof providerKinds[number];
+export type ProviderKind = "kev" | "osv" | "epss" | "csaf";
 
 /** Default size limit in bytes of a file with one record. */
 export const defaultMaxRecordBytes = 256 * 1024 * 1024;
@@ -18,10 +17,7 @@ export interface Provider {
   licence?: string;
   /** `YYYY-MM-DDTHH:MM:SSZ`; undefined: the provider's own date. */
   asOf?: string;
-  /**
-   * How to treat invalid records: end the export with a list of them, or leave them out and list
-   * them in the bundle.
-   */
+  /** Invalid records: end the export with a list of them, or leave them out and list them. */
   onInvalid: "fail" | "skip";
   /** A larger JSON or YAML file is an invalid record. */
   maxRecordBytes?: number;
@@ -48,10 +44,7 @@ export interface LeftOut extends Pick<Place, "path" | "line"> {
   ids?: readonly string[];
 }
 
-/**
- * Why a record is listed under a CVE: it is its only one, one of several that it covers, or one
- * that it names as upstream or related.
- */
+/** Why a record is under a CVE: its only one, one of several, or named as upstream or related. */
 export const links = ["alias", "several", "upstream", "related"] as const;
 export type Link = typeof links[number];
 
@@ -61,9 +54,7 @@ export interface Fact {
   key: string;
   /** Names of the same vulnerability: its own id and its aliases. */
   ids: readonly string[];
-  /**
-   * Ids that it repackages or is related to: it is also listed under their CVEs, marked as such.
-   */
+  /** Ids that it repackages or is related to: it is listed under their CVEs too, marked so. */
   upstream?: readonly string[];
   related?: readonly string[];
   /** The record's own name within its provider. */

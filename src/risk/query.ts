@@ -1,7 +1,7 @@
 /**
- * Looks up an id in a risk bundle while its files are read, keeping only one line of each in
- * memory: what is known about it, which providers were consulted, and which records left out at
- * export may concern it. Bundles of earlier versions contain less, and are supported.
+ * Looks up an id in a risk bundle while its files are read, with one line of each in memory: what
+ * is known, which providers were consulted, and which records left out at export may concern it.
+ * Bundles of earlier versions contain less, and are supported.
  */
 import { Buffer } from "node:buffer";
 import { shown } from "../domain/names.ts";
@@ -81,15 +81,10 @@ export class RiskQuery {
     if (this.#providers.length === 0) return [];
     const text = Buffer.concat(this.#providers).toString();
     const { providers } = JSON.parse(text) as { providers: AskedProvider[] };
-    return providers.map(({ name, kind, asOf, records, rejected, badIds = 0, unread }) => ({
-      name,
-      kind,
-      asOf,
-      records,
-      rejected,
-      badIds,
-      ...(unread === undefined ? {} : { unread }),
-    }));
+    return providers.map(({ name, kind, asOf, records, rejected, badIds = 0, unread }) => {
+      const counts = { records, rejected, badIds, ...(unread === undefined ? {} : { unread }) };
+      return { name, kind, asOf, ...counts };
+    });
   }
 
   #lookAt(lines: Iterable<string>): void {
@@ -115,10 +110,9 @@ export class RiskQuery {
 
   /** The id, its other names, and the records about it. */
   #ownKeys(): Set<string> {
-    const lines = this.#search.end();
-    const ids = lines.flatMap((
-      { id, aliases, sources },
-    ) => [id, ...aliases, ...sources.map(({ record }) => record)]);
+    const ids = this.#search.end().flatMap(({ id, aliases, sources }) =>
+      [id, aliases, sources.map(({ record }) => record)].flat()
+    );
     return new Set([this.id, ...ids].map(keyOf));
   }
 }
@@ -129,10 +123,8 @@ function lettersAndDigits(id: string): string {
 }
 
 function tooLong(): never {
-  throw new StellaError(
-    "risk_data_invalid",
-    `Cannot read the risk data: a line is longer than ${maxLine}`,
-  );
+  const what = `Cannot read the risk data: a line is longer than ${maxLine} characters`;
+  throw new StellaError("risk_data_invalid", what, { hint: "report it to the sender" });
 }
 
 /** Finds the lines of joined.ndjson about an id. */

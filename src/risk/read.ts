@@ -57,10 +57,7 @@ export async function listFiles(
   return { root: path, files, isAlone: files.length === 1 };
 }
 
-/**
- * The digest of all files of a provider: SHA-256 of their lines of SHA256SUMS, as the export will
- * write them.
- */
+/** SHA-256 of the lines of SHA256SUMS of all files of a provider, as the export writes them. */
 export class OriginalsDigest {
   readonly #lines = startSha256();
   /** True names by payload names, if they differ. */
@@ -182,10 +179,7 @@ const records: Record<ProviderKind, RegExp> = {
   csaf: /\.json$/i,
 };
 
-/**
- * Whether a file of a directory is read as a record, included as a companion of one, or included as
- * unknown.
- */
+/** How a file of a directory is treated: all are included, but only records are read. */
 export function roleOf(kind: ProviderKind, path: string): "record" | "companion" | "unknown" {
   if (companion.test(path)) return "companion";
   return records[kind].test(path) ? "record" : "unknown";

@@ -4,7 +4,7 @@
  */
 import { closeSync, openSync, readSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { ioError } from "../domain/io_errors.ts";
+import { tryIo } from "../domain/io_errors.ts";
 import { Lines } from "./lines.ts";
 import { writeLines } from "../domain/hashed_file.ts";
 
@@ -20,15 +20,13 @@ export class Spool {
   /** Longest line so far, in UTF-16 units. */
   #longest = 0;
   readonly #encoder = new TextEncoder();
-  /**
-   * As bytes: a hundred thousand strings would cost the garbage collector twenty times their text.
-   */
+  /** As bytes: a hundred thousand strings would cost twenty times their text. */
   readonly #waiting: Uint8Array;
   #used = 0;
 
-  /** Runs are files `<prefix>-<number>` in `directory`; up to `room` bytes are buffered. */
-  constructor(readonly directory: string, readonly prefix: string, room = runBytes) {
-    this.#waiting = new Uint8Array(room);
+  /** Runs are files `<prefix>-<number>` in `directory`. */
+  constructor(readonly directory: string, readonly prefix: string, bufferBytes = runBytes) {
+    this.#waiting = new Uint8Array(bufferBytes);
   }
 
   /** A line contains no line feed. @throws StellaError io */
@@ -91,15 +89,12 @@ export class Spool {
 
 /** The lines of a run. */
 function* readLines(path: string): Generator<string, undefined> {
-  const fd = openSync(path, "r");
+  const fd = tryIo("Cannot read", path, () => openSync(path, "r"));
   const lines = new Lines();
   const buffer = new Uint8Array(readSize);
+  const read = () => tryIo("Cannot read", path, () => readSync(fd, buffer));
   try {
-    for (let n = readSync(fd, buffer); n > 0; n = readSync(fd, buffer)) {
-      yield* lines.push(buffer.subarray(0, n));
-    }
-  } catch (error) {
-    throw ioError("Cannot read", path, error);
+    for (let n = read(); n > 0; n = read()) yield* lines.push(buffer.subarray(0, n));
   } finally {
     closeSync(fd);
   }

@@ -1,5 +1,5 @@
 /** Counts a provider's records while they are read, and collects their faults. */
-import { type Finding, StellaError } from "../domain/errors.ts";
+import { type Finding, finding, StellaError } from "../domain/errors.ts";
 import { createdText, earliestCreated, latestCreated } from "../domain/time.ts";
 import type { Counts, LeftOut, Place, Provider } from "./provider.ts";
 
@@ -28,10 +28,7 @@ export class Tally {
 
   constructor(readonly provider: Provider) {}
 
-  /**
-   * A record may have many faults and is rejected once: a line, an entry of a list, or a file. Its
-   * faults are reported together.
-   */
+  /** A record (a line, an entry of a list, a file) is rejected once; its faults come together. */
   reject(place: Place, reason: string, ids?: readonly string[]): void {
     const key = `${place.path} ${place.line ?? place.entry ?? ""}`;
     if (key !== this.#lastBad) this.counts.rejected++;
@@ -44,10 +41,7 @@ export class Tally {
     this.#leaveOut("id", place, reason, ids);
   }
 
-  /**
-   * A record occurs twice with the same version: identical content is fine, other content is a
-   * fault.
-   */
+  /** A record occurs twice with the same version but other content. */
   conflict(place: Place, record: string, ids: readonly string[]): void {
     this.reject(place, `${record} occurs twice with different content`, ids);
   }
@@ -94,10 +88,7 @@ export class Tally {
   }
 }
 
-/**
- * @throws StellaError usage if a provider with `onInvalid: fail` has invalid records, or one has no
- * valid record
- */
+/** @throws StellaError usage if invalid records are not to be skipped, or none is valid */
 export function refuseBad(tallies: readonly Tally[]): void {
   const refusing = tallies.filter(({ provider, counts: { rejected, records } }) =>
     records === 0 || (provider.onInvalid === "fail" && rejected > 0)
@@ -114,11 +105,11 @@ export function refuseBad(tallies: readonly Tally[]): void {
   throw new StellaError("record_invalid", `Cannot build the risk data: ${what}`, {
     hint: "get the data again, or leave invalid records out with onInvalid: skip",
     findings: refusing.flatMap(({ leftOut }) => leftOut.filter(({ what }) => what === "record"))
-      .slice(0, maxListed).map(finding),
+      .slice(0, maxListed).map(findingOf),
   });
 }
 
-function finding({ provider, path, line, reason: found }: LeftOut): Finding {
+function findingOf({ provider, path, line, reason: found }: LeftOut): Finding {
   const place = { path: `${provider}/${path}`, ...(line === undefined ? {} : { line }) };
-  return { kind: "usage", reason: "record_invalid", ...place, found };
+  return finding("record_invalid", { ...place, found });
 }

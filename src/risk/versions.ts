@@ -1,6 +1,6 @@
 /**
- * Keeps the newest version of each advisory, whichever file it is in: all facts go through a sorted
- * spool, in which the versions of an advisory are adjacent, newest first.
+ * Keeps the newest version of each advisory, whichever file it is in: in a sorted spool of all
+ * facts the versions of an advisory are adjacent, newest first.
  */
 import { startSha256 } from "../domain/hash.ts";
 import type { Advisory, Fact, Version } from "./provider.ts";
@@ -75,14 +75,8 @@ interface Line {
 function parse(text: string): Line {
   const [provider = "", identity = "", version = "", path = "", digest = ""] = text.split("\t", 5);
   const start = [provider, identity, version, path, digest].join("\t").length + 10;
-  return {
-    provider: Number(provider),
-    identity,
-    version,
-    path,
-    digest,
-    fact: text.slice(start),
-  };
+  const fact = text.slice(start);
+  return { provider: Number(provider), identity, version, path, digest, fact };
 }
 
 /** Sorts newer versions before older ones. */

@@ -1,6 +1,6 @@
 /**
- * Reads YAML, in which some databases keep their OSV records (PyPI's, OSS-Fuzz). Scalars stay text:
- * a version 1.10 is not a number. Source: YAML 1.2, core schema.
+ * Reads OSV records in YAML (PyPI's, OSS-Fuzz). Scalars stay text: a version 1.10 is not a number.
+ * Source: YAML 1.2, core schema.
  */
 import { parseDocument, visit } from "yaml";
 import { type Keep, type ReadLimits, RecordFault, selected } from "./json_reader.ts";

@@ -5,10 +5,7 @@
  */
 import { folded } from "../../domain/paths.ts";
 
-/**
- * Pairs of a name and an earlier name that collides with it, in the order of `keys`; a trailing `/`
- * of a key is ignored.
- */
+/** Names, each with an earlier one that it collides with, in order; `/` at the end is ignored. */
 export function* caseCollisions(keys: readonly string[]): Generator<[name: string, twin: string]> {
   const shared = sharedNumbers(keys);
   if (shared.size === 0) return;

@@ -39,9 +39,9 @@ export interface RealFolder {
   /** Its path below its source: empty, or ending in `/`. */
   below: string;
   /** What is packed; undefined: everything. */
-  selection?: Selection;
+  selection: Selection | undefined;
   /** Percent-encode names that a payload cannot hold. */
-  encodeNames?: boolean;
+  encodeNames: boolean | undefined;
   /** Real paths of its ancestors and of itself, if links are followed. */
   chain: readonly string[];
 }
@@ -73,8 +73,7 @@ export function layOut(sources: readonly FilesSource[], builtin: readonly Builti
 
 function errorOf(work: () => void): StellaError | undefined {
   try {
-    work();
-    return undefined;
+    return void work();
   } catch (error) {
     if (error instanceof StellaError) return error;
     throw error;
@@ -86,8 +85,8 @@ function several(
   first: StellaError,
 ): StellaError {
   const findings = faults.map(({ path, error }): Finding => {
-    const { kind, reason, message, hint } = error;
-    return { kind, reason, path, found: message, ...(hint === undefined ? {} : { hint }) };
+    const { kind, reason, message: found, hint } = error;
+    return { kind, reason, path, found, ...(hint === undefined ? {} : { hint }) };
   });
   const text = `Cannot export: ${faults.length} of the inputs cannot be packed`;
   return new StellaError(first.reason, text, { findings });
@@ -101,25 +100,20 @@ function addSource(root: Folder, source: FilesSource, index: number): void {
   if (stat.isFile()) {
     const name = basename(path);
     if (selection?.takes(name) === false) return;
-    const carried = source.encodeNames === true ? carriedName(name) : name;
+    const carried = source.encodeNames ? carriedName(name) : name;
     const origin = { source: index, file: path, folder: statFolder(dirname(path)) };
     return place(root, prefix + carried, origin);
   }
   if (stat.isDirectory()) {
     const folder = prefix === "" ? root : folderAt(root, prefix.slice(0, -1).split("/"));
     const top = selection?.root ?? statFolder(path);
-    const rules = {
-      ...(selection === undefined ? {} : { selection }),
-      ...(source.encodeNames === true ? { encodeNames: true } : {}),
-    };
-    folder.real.push({ folder: top, source: index, below: "", ...rules, chain: [top.path] });
-    return;
+    const { encodeNames } = source;
+    const place = { folder: top, source: index, below: "", chain: [top.path] };
+    return void folder.real.push({ ...place, selection, encodeNames });
   }
-  throw new StellaError(
-    "unsafe_entry",
-    `Cannot pack ${shown(path)}: it is ${kindOf(stat)}`,
-    { hint: "give the file or directory that it points to" },
-  );
+  throw new StellaError("unsafe_entry", `Cannot pack ${shown(path)}: it is ${kindOf(stat)}`, {
+    hint: "give the file or directory that it points to",
+  });
 }
 
 function checkPrefix(prefix: string | undefined): string {
@@ -127,16 +121,14 @@ function checkPrefix(prefix: string | undefined): string {
   const clean = prefix.replace(/\/$/, "");
   const fault = pathFault(clean);
   if (fault === undefined) return `${clean}/`;
-  throw new StellaError("argument_invalid", `Cannot use the prefix ${shown(prefix)}: ${fault}`);
+  throw new StellaError("argument_invalid", `Cannot use the prefix ${shown(prefix)}: ${fault}`, {
+    hint: "choose a relative directory whose name every system can hold",
+  });
 }
 
 function folderAt(root: Folder, parts: string[]): Folder {
   let folder = root;
-  for (const part of parts) {
-    let next = folder.folders.get(part);
-    if (next === undefined) folder.folders.set(part, next = emptyFolder());
-    folder = next;
-  }
+  for (const part of parts) folder = folder.folders.getOrInsertComputed(part, emptyFolder);
   return folder;
 }
 
@@ -144,14 +136,11 @@ function place(root: Folder, path: string, origin: Origin): void {
   const parts = path.split("/");
   const name = parts.pop() ?? "";
   const folder = folderAt(root, parts);
-  if (folder.files.has(name)) {
-    throw new StellaError(
-      "input_duplicate",
-      `Cannot pack two inputs under the same name ${shown(path)}`,
-      { hint: "put one of them below a prefix: --input PREFIX=PATH" },
-    );
-  }
-  folder.files.set(name, origin);
+  if (!folder.files.has(name)) return void folder.files.set(name, origin);
+  const what = `Cannot pack two inputs under the same name ${shown(path)}`;
+  throw new StellaError("input_duplicate", what, {
+    hint: "put one of them below a prefix: --input PREFIX=PATH",
+  });
 }
 
 export interface OriginStat {
@@ -163,10 +152,7 @@ export interface OriginStat {
   input?: InputFile;
 }
 
-/**
- * Looks at the file without following a link.
- * @throws StellaError usage where it is no regular file any more
- */
+/** Follows no link. @throws StellaError usage where it is no regular file any more */
 export function statOrigin(origin: Origin): OriginStat {
   if ("bytes" in origin) return { size: origin.bytes.length, mtime: 0, executable: false };
   const stat = statInput(origin.file);

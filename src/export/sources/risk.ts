@@ -25,8 +25,7 @@ export interface Prepared {
 
 /**
  * Builds the risk data of a specification in the new directory `scratch`.
- * @throws StellaError usage with every invalid record, unsafe, differs and remote for downloads,
- * io
+ * @throws StellaError usage with every invalid record, unsafe, io; differs, remote for downloads
  */
 export async function prepareRisk(
   asked: ExportSpec,
@@ -70,19 +69,11 @@ async function present(
   const network = { timing, signal, policy: egressOf(spec, context) };
   const providers: Provider[] = [];
   for (const config of spec.providers) {
-    const { name, kind, licence, asOf, onInvalid, maxRecordBytes, url } = config;
+    const { sha256: _, ca: __, url, path, ...rest } = config;
     const place = url === undefined
-      ? { path: config.path! }
-      : { path: await fetched(config, join(scratch, name), network), url: bare(url) };
-    providers.push({
-      kind,
-      name,
-      onInvalid,
-      ...place,
-      ...(licence === undefined ? {} : { licence }),
-      ...(asOf === undefined ? {} : { asOf }),
-      ...(maxRecordBytes === undefined ? {} : { maxRecordBytes }),
-    });
+      ? { path: path! }
+      : { path: await fetched(config, join(scratch, config.name), network), url: bare(url) };
+    providers.push({ ...rest, ...place });
   }
   return providers;
 }
@@ -103,11 +94,10 @@ async function fetched(
 function fileName(url: string): string {
   const name = basename(new URL(url).pathname);
   if (pathFault(carriedName(name)) === undefined) return name;
-  throw new StellaError(
-    "name_invalid",
-    `Cannot pack the download as ${JSON.stringify(name)}`,
-    { hint: "give a URL that ends in a plain file name" },
-  );
+  const what = `Cannot pack the download as ${JSON.stringify(name)}`;
+  throw new StellaError("name_invalid", what, {
+    hint: "give a URL that ends in a plain file name",
+  });
 }
 
 /** Without the query, which may contain a secret. */

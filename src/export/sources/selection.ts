@@ -88,10 +88,7 @@ export function followLink(link: string, root: InputFolder, chain: readonly stri
   return { target: { path, isFolder: true, folder: folderBelow(root, path) } };
 }
 
-/**
- * The directory at `path`, without links below `root`: one may have been created since the link was
- * resolved.
- */
+/** The directory at `path`; no link below `root`, which may have come after resolving. */
 function folderBelow(root: InputFolder, path: string): InputFolder {
   let folder = root;
   for (const part of relative(root.path, path).split(sep).filter((one) => one !== "")) {

@@ -24,10 +24,7 @@ export interface WalkedFile {
   origin: Origin;
 }
 
-/**
- * Called with everything that cannot be packed; the walk continues, so that all faults are reported
- * at once.
- */
+/** Called with everything that cannot be packed; the walk goes on, to report all at once. */
 export type OnFault = (finding: Finding) => void;
 
 export function walk(
@@ -41,7 +38,7 @@ export function walk(
 interface Walk {
   onFault: OnFault;
   onEmpty: (path: string) => void;
-  /** Number of directories reached through links so far. */
+  /** Directories reached through links so far. */
   linked: number;
 }
 
@@ -66,16 +63,11 @@ function assertSameFolders({ real }: Folder): void {
   for (const { folder } of real) assertSameFolder(folder);
 }
 
-interface Listing {
-  /** Names in order, directories with a trailing slash. */
-  keys: string[];
-  /** Whether it has no entries at all, not even excluded ones. */
-  isEmpty: boolean;
-  folder(name: string): Folder;
-  origin(name: string): Origin;
-}
-
-function list(folder: Folder, prefix: string, going: Walk): Listing {
+/**
+ * `keys`: names in order, directories with a trailing slash; `isEmpty`: it has no entries at all,
+ * not even excluded ones.
+ */
+function list(folder: Folder, prefix: string, going: Walk) {
   const from = new Map<string, Origin>(folder.files);
   const folders = new Map<string, Folder>(folder.folders);
   const keys = [...from.keys(), ...[...folders.keys()].map((name) => `${name}/`)];
@@ -94,9 +86,8 @@ function list(folder: Folder, prefix: string, going: Walk): Listing {
         else overlay(folders, keys, name, lower(real, entry.name, found.target));
       } else {
         keys.push(name);
-        if (!isPlain && !from.has(name)) {
-          from.set(name, originOf(real, entry.name, found.target));
-        }
+        if (isPlain || from.has(name)) continue;
+        from.set(name, originOf(real, entry.name, found.target));
       }
     }
   }
@@ -105,8 +96,8 @@ function list(folder: Folder, prefix: string, going: Walk): Listing {
   return {
     keys,
     isEmpty,
-    folder: (name) => folders.get(name) ?? { ...emptyFolder(), real: [lower(lone!, name)] },
-    origin: (name) => from.get(name) ?? originOf(lone!, name),
+    folder: (name: string) => folders.get(name) ?? { ...emptyFolder(), real: [lower(lone!, name)] },
+    origin: (name: string) => from.get(name) ?? originOf(lone!, name),
   };
 }
 
@@ -207,23 +198,23 @@ function checkNames(keys: readonly string[], prefix: string, onFault: OnFault): 
   for (const key of keys) {
     const name = key.replace(/\/$/, "");
     const fault = name === "-" && prefix !== "" ? undefined : pathFault(name);
-    if (fault !== undefined) onFault(unsafeName(prefix + name, `it cannot be carried: ${fault}`));
+    if (fault === undefined) continue;
+    const found = `it cannot be carried: ${fault}`;
+    onFault(finding("unsafe_name", { path: prefix + name, found, hint: renameHint }));
   }
   for (const [name, twin] of caseCollisions(keys)) {
-    onFault(
-      unsafeName(
-        prefix + name,
-        twin === name
-          ? "two inputs have this name"
-          : `it differs from ${twin} only by case or Unicode form`,
-      ),
-    );
+    const path = prefix + name;
+    if (twin === name) {
+      const hint = "put one of them below a prefix: --input PREFIX=PATH";
+      onFault(finding("input_duplicate", { path, found: "two inputs have this name", hint }));
+    } else {
+      const found = `it differs from ${twin} only by case or Unicode form`;
+      onFault(finding("case_collision", { path, found, hint: renameHint }));
+    }
   }
 }
 
-function unsafeName(path: string, found: string): Finding {
-  return finding("unsafe_name", { path, found, hint: "rename it, or leave it out" });
-}
+const renameHint = "rename it, or leave it out";
 
 const followHint = "keep a copy of what it leads to with --follow, or leave it out with --exclude";
 

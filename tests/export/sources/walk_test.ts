@@ -184,7 +184,7 @@ Deno.test("all faults are reported at once: names, collisions, links, special fi
         "unsafe_name a\\b: it cannot be carried: it has the character \\",
         "unsafe_name con: it cannot be carried: a part is a Windows device name",
         "unsafe_name d/nul.txt: it cannot be carried: a part is a Windows device name",
-        "unsafe_name d/readme: it differs from README only by case or Unicode form",
+        "case_collision d/readme: it differs from README only by case or Unicode form",
         "unsafe_name d/trailing : it cannot be carried: a part ends with a dot or a space",
         "unsafe_name e/e\u0301: it cannot be carried: it is not in Unicode form NFC",
         `unsafe_name f\ufffd: ${control}`,
