@@ -1,11 +1,13 @@
 /** The readiness checks: each says what it tries, and fails with what it found. */
+import { X509Certificate } from "node:crypto";
 import { open, readFile, rename, rm, statfs } from "node:fs/promises";
 import { join } from "node:path";
 import { messageOf } from "../domain/errors.ts";
 import type { Profile, RegistryConfig } from "../config/profile.ts";
+import { writableSources } from "../config/source_writers.ts";
 import type { Lock } from "../jobs/sqlite/lock.ts";
 import type { JobQueue } from "../jobs/job_queue.ts";
-import type { Check, CheckState } from "./readiness.ts";
+import type { Check, CheckResult, CheckState } from "./readiness.ts";
 
 const probeSize = 4096;
 
@@ -81,13 +83,8 @@ export function registryChecks(
   profiles: readonly Profile[],
   ping: (registry: RegistryConfig, signal: AbortSignal) => Promise<void>,
 ): Check[] {
-  if (registries.length === 0) {
-    return [{
-      name: "registry",
-      limit: 1_000,
-      run: () => ({ status: "pass", output: "none configured" }),
-    }];
-  }
+  const none: CheckResult = { status: "pass", output: "none configured" };
+  if (registries.length === 0) return [{ name: "registry", limit: 1_000, run: () => none }];
   const configured = profiles.filter((one) => one.kind !== "kit");
   return registries.map((registry) => {
     const needed = configured.length > 0 && configured.every((one) => needs(one, registry.name));
@@ -103,6 +100,98 @@ export function registryChecks(
         ),
     };
   });
+}
+
+const day = 86_400_000;
+/** Days: enough to have a certificate renewed manually. */
+const soon = 14;
+
+/**
+ * The validity of the service's certificate, PEM text: otherwise only users of clients that refuse
+ * it would notice. Warns two weeks before it expires; fails after that, and before it is valid.
+ */
+export function certificateValid(certificate: () => string, now: () => number): Check {
+  return {
+    name: "tls:certificate",
+    limit: 1_000,
+    run: () => {
+      const { validFrom, validTo } = new X509Certificate(certificate());
+      const left = (Date.parse(validTo) - now()) / day;
+      if (Date.parse(validFrom) > now()) {
+        return { status: "fail", output: `it is not valid before ${validFrom}` };
+      }
+      if (left <= 0) return { status: "fail", output: `it expired at ${validTo}` };
+      return { status: left < soon ? "warn" : "pass", output: `it expires at ${validTo}` };
+    },
+  };
+}
+
+/** Milliseconds; a clock that is being adjusted differs by less between two checks. */
+const jitter = 1_000;
+
+/**
+ * A plausible clock: leases, schedules and ids depend on it, durations do not. Warns if it is
+ * before the date of the build, and in the round in which it was set back.
+ */
+export function clockSane({ now, elapsed, buildDate, onSetBack }: {
+  /** Milliseconds since 1970. */
+  now(): number;
+  /** Monotonic milliseconds. */
+  elapsed(): number;
+  /** RFC 3339, or `unknown`: a correct clock cannot be before it. */
+  buildDate: string;
+  /** Called if the clock was set back since the last check. */
+  onSetBack(): void;
+}): Check {
+  const built = Date.parse(buildDate);
+  let last: { now: number; elapsed: number } | undefined;
+  return {
+    name: "clock:sane",
+    limit: 1_000,
+    run: () => {
+      const seen = { now: now(), elapsed: elapsed() };
+      const back = last === undefined ? 0 : seen.elapsed - last.elapsed - (seen.now - last.now);
+      last = seen;
+      if (back > jitter) {
+        onSetBack();
+        return { status: "warn", output: `the clock was set back by ${Math.round(back / 1000)} s` };
+      }
+      const isEarly = seen.now < built;
+      return isEarly
+        ? { status: "warn", output: "the clock is before this build's date" }
+        : { status: "pass" };
+    },
+  };
+}
+
+/** Directories examined per source, and milliseconds between two examinations. */
+const maxDirectories = 500;
+const examineEvery = 10 * 60 * 1000;
+
+/** Warns if others can write to sources. Without paths: callers need not know directories. */
+export function sourceWriters(
+  profiles: readonly Profile[],
+  state: string,
+  elapsed: () => number,
+): Check {
+  let last: { at: number; result: CheckResult } | undefined;
+  const examined = (): CheckResult => {
+    const writable = writableSources(profiles, state, maxDirectories);
+    const list = [...new Set(writable.map((one) => one.profile))].join(", ");
+    const output = `other users can write to sources of ${list}: see \`stella config check\``;
+    return list === "" ? { status: "pass" } : { status: "warn", output };
+  };
+  return {
+    name: "sources:writers",
+    limit: 2_000,
+    late: "warn",
+    run: () => {
+      if (last === undefined || elapsed() - last.at >= examineEvery) {
+        last = { at: elapsed(), result: examined() };
+      }
+      return last.result;
+    },
+  };
 }
 
 /** What every export needs, whatever its profile. */

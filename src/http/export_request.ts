@@ -127,25 +127,32 @@ export const exportSchema = z.strictObject({
 
 export function shownExport(job: Job): z.output<typeof exportSchema> {
   const { id, state, profile, tenant, trigger, attempt, createdAt, startedAt, finishedAt } = job;
+  const { actor = null, bytes = null, files = null, sameAs = null, bundleDigest = null } = job;
   const hasRun = startedAt !== undefined && finishedAt !== undefined;
   return {
-    ...{ id, state, profile, tenant, trigger },
-    actor: job.actor ?? null,
+    ...{ id, state, profile, tenant, trigger, actor },
     createdAt: timeText(createdAt),
     startedAt: startedAt === undefined ? null : timeText(startedAt),
     endedAt: finishedAt === undefined ? null : timeText(finishedAt),
     seconds: hasRun ? Math.max(0, finishedAt - startedAt) / 1000 : null,
     attempts: attempt,
-    bytes: job.bytes ?? null,
-    files: job.files ?? null,
-    sameAs: job.sameAs ?? null,
-    bundleDigest: job.bundleDigest ?? null,
+    ...{ bytes, files, sameAs, bundleDigest },
     error: job.error === undefined ? null : shownError(job.error),
   };
 }
 
 function timeText(milliseconds: number): string {
   return new Date(milliseconds).toISOString();
+}
+
+/** One page of a list that was read with one item more than `limit`. */
+export function pageOf<Item, Shown extends { id: string }>(
+  found: readonly Item[],
+  limit: number,
+  shown: (item: Item) => Shown,
+) {
+  const items = found.slice(0, limit).map(shown);
+  return { items, next: found.length > limit ? items.at(-1)?.id : null };
 }
 
 /** A form on a foreign page cannot send this type without a preflight request. */

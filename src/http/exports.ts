@@ -20,6 +20,7 @@ import {
   jsonOf,
   keySchema,
   listSchema,
+  pageOf,
   requestSchema,
   shownExport,
 } from "./export_request.ts";
@@ -58,11 +59,9 @@ export function addExports(app: App, deps: ServerDeps): void {
     if (!query.success) return invalid(c, query.error);
     const { cursor, limit, tenant, ...filter } = query.data;
     const tenants = tenant === undefined ? c.get("access").tenants : [tenant];
-    // One more than requested shows whether there is another page.
     const before = cursor === undefined ? {} : { before: cursor };
     const jobs = deps.queue.list({ ...filter, ...before, tenants, limit: limit + 1 });
-    const items = jobs.slice(0, limit).map(shownExport);
-    return c.json({ items, next: jobs.length > limit ? items.at(-1)?.id : null });
+    return c.json(pageOf(jobs, limit, shownExport));
   });
 
   app.get("/v1/exports/:id", needs("read"), (c) => {

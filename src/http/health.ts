@@ -46,22 +46,15 @@ export function addHealth(
 
 function pathless({ checks, ...rest }: Health): Health {
   if (checks === undefined) return rest;
-  return {
-    ...rest,
-    checks: checks.map((one) =>
-      one.output === undefined ? one : { ...one, output: withoutPaths(one.output) }
-    ),
-  };
+  const shown = ({ output, ...check }: Shown) =>
+    output === undefined ? check : { ...check, output: withoutPaths(output) };
+  return { ...rest, checks: checks.map(shown) };
 }
 
 /** Only the status of each check. */
 function bare({ status, checks }: Health): Health {
-  return {
-    status,
-    ...(checks === undefined
-      ? {}
-      : { checks: checks.map(({ name, status }) => ({ name, status })) }),
-  };
+  if (checks === undefined) return { status };
+  return { status, checks: checks.map(({ name, status }) => ({ name, status })) };
 }
 
 function isVerbose(c: Context): boolean {
@@ -69,20 +62,16 @@ function isVerbose(c: Context): boolean {
 }
 
 function answer(c: Context, { checks, ...rest }: Health) {
-  const body = { ...rest, ...(checks === undefined ? {} : { checks: byName(checks) }) };
-  return c.body(JSON.stringify(body), codeOf(rest.status), {
-    "content-type": "application/health+json",
-  });
+  const body = JSON.stringify({ ...rest, checks: checks && byName(checks) });
+  return c.body(body, codeOf(rest.status), { "content-type": "application/health+json" });
 }
 
 /** The draft allows several results per check, hence the lists of one. */
 function byName(checks: readonly Shown[]) {
-  return Object.fromEntries(
-    checks.map(({ name, time, ...rest }) => [
-      name,
-      [{ ...rest, ...(time === undefined ? {} : { time: new Date(time).toISOString() }) }],
-    ]),
-  );
+  return Object.fromEntries(checks.map(({ name, time, ...rest }) => {
+    const shown = time === undefined ? {} : { time: new Date(time).toISOString() };
+    return [name, [{ ...rest, ...shown }]];
+  }));
 }
 
 const marks: Record<Status, string> = { pass: "+", warn: "!", fail: "-" };

@@ -7,7 +7,7 @@ import type { JobError } from "../jobs/job.ts";
 import type { TimelineEvent } from "../jobs/timeline.ts";
 import { needs, perAccess } from "./access.ts";
 import type { Access, App, ServerDeps } from "./deps.ts";
-import { idPattern, invalid, tenantSchema } from "./export_request.ts";
+import { idPattern, invalid, pageOf, tenantSchema } from "./export_request.ts";
 import { problem } from "./problem.ts";
 import { shownError } from "./without_paths.ts";
 
@@ -40,10 +40,7 @@ export function addTimeline(app: App, { timeline }: ServerDeps): void {
     const query = listing(c).safeParse(c.req.query());
     if (!query.success) return invalid(c, query.error);
     const { limit, ...filter } = query.data;
-    // One more than requested shows whether there is another page.
-    const events = timeline.list({ ...filter, limit: limit + 1 });
-    const items = events.slice(0, limit).map(shownEvent);
-    return c.json({ items, next: events.length > limit ? items.at(-1)?.id : null });
+    return c.json(pageOf(timeline.list({ ...filter, limit: limit + 1 }), limit, shownEvent));
   });
 
   app.get("/v1/timeline/:eventId", needs("read"), (c) => {

@@ -4,7 +4,6 @@
  * it.
  */
 import { basename } from "node:path";
-import type { FindingRecord } from "../domain/errors.ts";
 import type { JobError } from "../jobs/job.ts";
 
 /** A quoted path in a message; it may contain blanks. */
@@ -30,22 +29,31 @@ function lastPart(path: string): string {
   return (name === "" ? "/" : name) + end;
 }
 
-/** Why an export failed, as its tenant is told. */
-export function shownError({ message, hint, findings, ...rest }: JobError): JobError {
-  return {
-    ...rest,
-    message: withoutPaths(message),
-    ...(hint === undefined ? {} : { hint: withoutPaths(hint) }),
-    ...(findings === undefined ? {} : { findings: findings.map(shownFinding) }),
-  };
+/** Fields of an error and its findings that are texts; `path` begins at its source already. */
+const texts = new Set(["message", "hint", "found", "expected"]);
+
+/** Why an export failed, as its tenant is told: without local paths and command-line options. */
+export function shownError(error: JobError): JobError {
+  return JSON.parse(JSON.stringify(error, (key, value) => {
+    if (!texts.has(key) || typeof value !== "string") return value;
+    return withoutPaths(key === "hint" ? withFieldNames(value) : value);
+  }));
 }
 
-/** `path` begins at its source already; see jobs/job_error.ts. */
-function shownFinding({ found, expected, hint, ...rest }: FindingRecord): FindingRecord {
-  return {
-    ...rest,
-    ...(found === undefined ? {} : { found: withoutPaths(found) }),
-    ...(expected === undefined ? {} : { expected: withoutPaths(expected) }),
-    ...(hint === undefined ? {} : { hint: withoutPaths(hint) }),
-  };
+/** Options whose field in the configuration or the API has another name than theirs. */
+const fieldNames: Readonly<Record<string, string>> = {
+  "client-cert": "clientCertificate",
+  "credentials": "credentialsFile",
+  "input": "sources",
+};
+
+/**
+ * A client of the API has no options: a hint names the fields of the configuration or the request
+ * instead. A whole command in backticks stays.
+ */
+function withFieldNames(hint: string): string {
+  return hint.replace(/`stella [^`]*`|--([a-z][a-z-]*[a-z])/g, (all, option?: string) => {
+    if (option === undefined) return all;
+    return fieldNames[option] ?? option.replace(/-(.)/g, (_, next) => next.toUpperCase());
+  });
 }

@@ -113,7 +113,7 @@ function scrubbed(damaged: readonly Damage[], { metrics, log, queue }: ServiceRe
     metrics.verified("failed", "digest_mismatch");
     log("ERROR", "store.damaged", "stored bundle differs from its manifest", {
       ...of,
-      ...(bundleDigest === undefined ? {} : { bundleDigest }),
+      bundleDigest,
       attestationStatus: "failed",
       path,
       detail: found,

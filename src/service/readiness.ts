@@ -1,16 +1,7 @@
 /** The readiness checks of a service. */
 import { parseEndpoint } from "../domain/reference.ts";
-import {
-  attestationVerify,
-  databaseWrite,
-  lockHeld,
-  registryChecks,
-  storageFree,
-  storageWrite,
-} from "../http/checks.ts";
-import { clockSane } from "../http/clock_check.ts";
+import * as checks from "../http/checks.ts";
 import { Readiness } from "../http/readiness.ts";
-import { sourceWriters } from "../http/source_check.ts";
 import { targetChecks } from "../http/target_check.ts";
 import { type Clock, timingOf } from "../net/retry.ts";
 import { openRegistry } from "../registry/open.ts";
@@ -32,24 +23,20 @@ export function createReadiness(
   const { state, config, now, elapsed, random, attestation } = options;
   const profiles = [...config.profiles.values()];
   const { buildDate } = build();
+  const onSetBack = () => metrics.count("export_clock_regressions_total", {});
   return new Readiness({
     checks: [
-      storageWrite(join(state, "store"), random),
-      storageFree(state, (space) => metrics.storage(space)),
-      databaseWrite(queue),
-      lockHeld(lock),
+      checks.storageWrite(join(state, "store"), random),
+      checks.storageFree(state, (space) => metrics.storage(space)),
+      checks.databaseWrite(queue),
+      checks.lockHeld(lock),
       signing.check,
       ...tls.checks,
-      clockSane({
-        now,
-        elapsed,
-        buildDate,
-        onSetBack: () => metrics.count("export_clock_regressions_total", {}),
-      }),
-      ...registryChecks([...config.registries.values()], profiles, pingOf(policy, options)),
-      sourceWriters(profiles, state, elapsed),
+      checks.clockSane({ now, elapsed, buildDate, onSetBack }),
+      ...checks.registryChecks([...config.registries.values()], profiles, pingOf(policy, options)),
+      checks.sourceWriters(profiles, state, elapsed),
       ...targetChecks(profiles, config.tenants),
-      attestationVerify(
+      checks.attestationVerify(
         attestation,
         ({ ok, reason }) => metrics.verified(ok ? "success" : "failed", reason),
       ),

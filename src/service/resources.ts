@@ -25,7 +25,6 @@ import type { Job } from "../jobs/job.ts";
 import type { JobQueue } from "../jobs/job_queue.ts";
 import { FileStore } from "../store/files/store.ts";
 import { type Log, openLog, type Severity } from "../telemetry/log.ts";
-import type * as telemetry from "../telemetry/traces.ts";
 import { build } from "../domain/version.ts";
 import type { Cleanup, ServiceOptions } from "./options.ts";
 
@@ -45,9 +44,7 @@ export async function openResources(options: ServiceOptions, cleanup: Cleanup) {
   cleanup.push(() => log("INFO", "service.stopped", "service stopped"));
   warnOfIgnoredVariables(options, log);
   const onFault = (error: unknown) =>
-    log("ERROR", "service.fault", "background task failed", {
-      error: errorRecord(error),
-    });
+    log("ERROR", "service.fault", "background task failed", { error: errorRecord(error) });
   const lease = options.lease === undefined ? {} : { lease: options.lease };
   const path = join(state, "stella.db");
   const onNew = () => refuseLost(path, store);
@@ -67,17 +64,15 @@ export async function openResources(options: ServiceOptions, cleanup: Cleanup) {
   const uploads = new Uploads(queue.database, now);
   const feed = new Feed(config.tenants.length);
   const watch = ({ id: exportId, ...job }: Job) => {
-    const trace = traces?.ofExport({ exportId, ...job });
-    const { profile, tenant, trigger, actor } = job;
-    const who = { trigger, ...(actor === undefined ? {} : { actor }) };
-    const of = { exportId, profile, tenant, ...who };
+    const of = { exportId, ...job };
+    const trace = traces?.ofExport(of);
     const seen = new ExportWatch(of, { log, metrics, elapsed, trace, egress });
     const steps = timelineWatcher(of, timeline, onFault);
     return watchedBy(seen, steps, feedWatcher(exportId, feed));
   };
   const audit = new Audit({ log, timeline, elapsed, onFault });
-  const told = { audit, lock, log, onFault, metrics, traces, watch, egress, policy };
-  return { ...told, store, queue, timeline, uploads, feed };
+  const observers = { audit, log, onFault, metrics, traces, watch, egress };
+  return { ...observers, lock, policy, store, queue, timeline, uploads, feed };
 }
 
 /** Warns about variables without effect, if connections to other machines are configured. */
@@ -98,15 +93,11 @@ function refuseLost(path: string, store: FileStore): void {
   const [first] = bundles;
   if (first === undefined) return;
   const found = `the store has bundles (${bundles.length}) that only the lost database knows`;
-  throw new StellaError(
-    "database_invalid",
-    `Cannot create a new database ${JSON.stringify(path)}: ${found}`,
-    {
-      hint:
-        "restore stella.db and stella.db-wal from a backup; or move store/ away to start again: its bundles are intact, " +
-        `verify each with stella verify, such as ${JSON.stringify(store.path(first))}`,
-    },
-  );
+  const refused = `Cannot create a new database ${JSON.stringify(path)}: ${found}`;
+  const hint = "restore stella.db and stella.db-wal from a backup; or move store/ away to start " +
+    "again: its bundles are intact, verify each with stella verify, such as " +
+    JSON.stringify(store.path(first));
+  throw new StellaError("database_invalid", refused, { hint });
 }
 
 function openMetrics(
@@ -130,7 +121,7 @@ function openMetrics(
 /** Undefined if no collector is configured; then no code is loaded and no socket opened. */
 async function openTraces(
   options: ServiceOptions,
-  to: Pick<Parameters<typeof telemetry.openTraces>[0], "log" | "metrics">,
+  to: { log: Log; metrics: Metrics },
   policy: EgressPolicy,
 ) {
   const { config, now, elapsed, random } = options;

@@ -44,8 +44,7 @@ export async function startService(options: ServiceOptions): Promise<Service> {
   };
   try {
     const resources = await openResources(options, cleanup);
-    const running = await run(options, resources, cleanup);
-    const { drain, ...shown } = running;
+    const { drain, ...shown } = await run(options, resources, cleanup);
     return { ...shown, stop: () => (drain(), unwind()) };
   } catch (error) {
     await unwind();
@@ -65,27 +64,21 @@ async function run(options: ServiceOptions, resources: ServiceResources, cleanup
   cleanup.push(() => readiness.stop());
   await readiness.start();
   const maintenance = createMaintenance(options, resources);
-  const { lastHeartbeatAt, ...work } = exportWork(
-    options,
-    resources,
-    signing,
-    storeHooks(resources, maintenance),
-  );
+  const hooks = storeHooks(resources, maintenance);
+  const { lastHeartbeatAt, ...work } = exportWork(options, resources, signing, hooks);
   const onLag = (seconds: number) => metrics.observe("export_event_loop_lag_seconds", seconds, {});
   const liveness = new Liveness({ elapsed, lastHeartbeatAt, onLag });
   cleanup.push(() => liveness.stop());
-  const isTransientOrLost = (error: unknown) => isTransient(error) || isLost(error);
-  const places = config.service.concurrency;
   const loop = new Loop({
     ...work,
     queue,
     now,
     elapsed,
     onFault,
-    isTransient: isTransientOrLost,
+    isTransient: (error) => isTransient(error) || isLost(error),
     // Nothing is started if the state directory belongs to another process or its mount was lost.
     mayStart: () => resources.lock.isHeld(),
-    concurrency: places,
+    concurrency: config.service.concurrency,
     networkBound: networkBoundProfiles(config.profiles),
     ...options.lease === undefined ? {} : { heartbeat: options.lease / 3 },
     random: timingOf(options).random,
@@ -113,11 +106,8 @@ async function run(options: ServiceOptions, resources: ServiceResources, cleanup
     url,
     alive: () => liveness.report().status === "pass",
     renew: () => {
-      log(
-        "INFO",
-        "service.renew",
-        "certificate reload requested; the configuration is only read at startup",
-      );
+      const body = "certificate reload requested; the configuration is only read at startup";
+      log("INFO", "service.renew", body);
       tls.renew();
     },
     drain: () => {

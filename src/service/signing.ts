@@ -8,52 +8,42 @@ import { messageOf, StellaError } from "../domain/errors.ts";
 import type { ServiceResources } from "./resources.ts";
 import type { ServiceOptions } from "./options.ts";
 
-export interface Signing {
-  /**
-   * Call this before each export. @throws StellaError usage if the key is missing or cannot be used
-   */
-  prepare(): void;
-  check: Check;
-}
+export type Signing = ReturnType<typeof createSigning>;
 
 export function createSigning(
   { signingKey }: Pick<ServiceOptions, "signingKey">,
   { queue, log }: Pick<ServiceResources, "queue" | "log">,
-): Signing {
+) {
+  const { path } = signingKey;
   let wasSeen = queue.lastSuccesses().size > 0;
   /** Undefined if there is no key and never was. */
   const look = () => {
     const keyid = signingKey.find();
     if (keyid !== undefined) wasSeen = true;
-    else if (wasSeen) throw keyMissing(signingKey.path);
+    else if (wasSeen) throw keyMissing(path);
     return keyid;
   };
+  const check: Check = {
+    name: "signing:key",
+    limit: 1_000,
+    run: () => {
+      try {
+        return { status: "pass", output: look() ?? "the first export creates it" };
+      } catch (error) {
+        return { status: "fail", output: messageOf(error) };
+      }
+    },
+  };
   return {
+    /** For each export. @throws StellaError config if the key is missing or cannot be used */
     prepare: () => {
       if (look() !== undefined) return;
       const detail = signingKey.make();
       wasSeen = true;
-      log(
-        "WARN",
-        "key.made",
-        "signing key created: receivers have to trust it",
-        {
-          path: signingKey.path,
-          detail,
-        },
-      );
+      const body = "signing key created: receivers have to trust it";
+      log("WARN", "key.made", body, { path, detail });
     },
-    check: {
-      name: "signing:key",
-      limit: 1_000,
-      run: () => {
-        try {
-          return { status: "pass", output: look() ?? "the first export creates it" };
-        } catch (error) {
-          return { status: "fail", output: messageOf(error) };
-        }
-      },
-    },
+    check,
   };
 }
 

@@ -1,33 +1,26 @@
 /** The certificate of the service, which can be renewed at run time. */
-import { certificateValid } from "../http/certificate_check.ts";
-import type { Check } from "../http/readiness.ts";
-import type { HttpServer, TlsFiles } from "../http/http_server.ts";
+import { certificateValid } from "../http/checks.ts";
+import type { HttpServer } from "../http/http_server.ts";
 import { messageOf } from "../domain/errors.ts";
 import type { ServiceResources } from "./resources.ts";
 import type { ServiceOptions } from "./options.ts";
 
-export interface Tls {
-  /** Undefined if the service uses plain http. */
-  files(): TlsFiles | undefined;
-  checks: Check[];
-  /** Registers a server that gets renewed certificates. */
-  shownBy(server: HttpServer): void;
-  /** Reads the files again; errors are logged and the old certificate stays. */
-  renew(): void;
-}
+export type Tls = ReturnType<typeof createTls>;
 
-/** @throws StellaError usage if the files cannot be used at startup */
+/** @throws StellaError config if the files cannot be used at startup */
 export function createTls(
   { tls: read, now }: Pick<ServiceOptions, "tls" | "now">,
   { log }: Pick<ServiceResources, "log">,
-): Tls {
+) {
   let files = read?.();
   const servers: HttpServer[] = [];
-  const certificate = () => files!.certificate;
   return {
+    /** Undefined if the service uses plain http. */
     files: () => files,
-    checks: files === undefined ? [] : [certificateValid({ certificate, now })],
-    shownBy: (server) => void servers.push(server),
+    checks: files === undefined ? [] : [certificateValid(() => files!.certificate, now)],
+    /** Registers a server that gets renewed certificates. */
+    shownBy: (server: HttpServer) => void servers.push(server),
+    /** Reads the files again; errors are logged and the old certificate stays. */
     renew: () => {
       if (read === undefined) return;
       try {
@@ -36,9 +29,7 @@ export function createTls(
         files = renewed;
         log("INFO", "tls.renewed", "certificate reloaded");
       } catch (error) {
-        log("ERROR", "tls.refused", "certificate not reloaded", {
-          detail: messageOf(error),
-        });
+        log("ERROR", "tls.refused", "certificate not reloaded", { detail: messageOf(error) });
       }
     },
   };

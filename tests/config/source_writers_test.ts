@@ -4,7 +4,7 @@ import { chmodSync, chownSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
 import type { Profile } from "../../src/config/profile.ts";
 import { writableSources } from "../../src/config/source_writers.ts";
-import { sourceWriters } from "../../src/http/source_check.ts";
+import { sourceWriters } from "../../src/http/checks.ts";
 import { withDirectory } from "../support/bundle_fixture.ts";
 import { isRoot, requiring } from "../support/needs.ts";
 

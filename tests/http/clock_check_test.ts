@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { clockSane } from "../../src/http/clock_check.ts";
+import { clockSane } from "../../src/http/checks.ts";
 
 Deno.test("a clock that was set back, or is before the build, is a warning and a count", async () => {
   let [now, elapsed, back] = [Date.parse("2026-01-02T00:00:00Z"), 0, 0];

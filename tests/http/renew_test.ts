@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { join } from "node:path";
 import tls from "node:tls";
-import { certificateValid } from "../../src/http/certificate_check.ts";
+import { certificateValid } from "../../src/http/checks.ts";
 import { requiring, tool } from "../support/needs.ts";
 import { configuration, Home, type Service } from "../support/service_process.ts";
 
@@ -75,7 +75,7 @@ Deno.test(requiring(
       const day = 86_400_000;
       const after = async (days: number) => {
         const now = () => Date.now() + days * day;
-        const check = certificateValid({ certificate: () => pem, now });
+        const check = certificateValid(() => pem, now);
         const { status, output } = await check.run(new AbortController().signal);
         return `${status} ${output!.replace(/ [A-Z][a-z]{2} .*/, "")}`;
       };

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { withoutPaths } from "../../src/http/without_paths.ts";
+import { shownError, withoutPaths } from "../../src/http/without_paths.ts";
 
 Deno.test("only the last part of a path of this machine is left in a message", () => {
   const cases: [string, string][] = [
@@ -31,4 +31,25 @@ Deno.test("what is no path of this machine stays", () => {
     "files below /dev, /proc and /sys are not opened",
   ];
   for (const text of texts) assert.equal(withoutPaths(text), text);
+});
+
+Deno.test("a hint shown to clients of the API names fields instead of options of the command line", () => {
+  const hints: [string, string][] = [
+    ["use --layout archive --volume-size fat32", "use layout archive volumeSize fat32"],
+    ["keep it with --follow, or use --exclude", "keep it with follow, or use exclude"],
+    ["give files with --input PATH", "give files with sources PATH"],
+    ["log in: --credentials FILE", "log in: credentialsFile FILE"],
+    ["name one: --client-cert and --client-key", "name one: clientCertificate and clientKey"],
+    [
+      "make one with `stella keys generate --out FILE`",
+      "make one with `stella keys generate --out FILE`",
+    ],
+  ];
+  for (const [hint, expected] of hints) {
+    const finding = { code: "unsafe", reason: "unsafe_entry", path: "/a--b", hint };
+    const error = { code: "unsafe", message: "Cannot read --x", hint, findings: [finding] };
+    const shown = shownError(error);
+    assert.deepEqual([shown.hint, shown.findings?.[0]?.hint], [expected, expected]);
+    assert.deepEqual([shown.message, shown.findings?.[0]?.path], ["Cannot read --x", "/a--b"]);
+  }
 });
