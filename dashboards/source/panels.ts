@@ -94,9 +94,8 @@ function targets({ type, queries }: PanelSource): (Target | TraceTarget)[] {
 }
 
 /**
- * For counts of increments a step is four scrapes of 15 s. `$__rate_interval` is then one step and
- * one scrape, so that each increment appears in one bar or cell; with smaller steps it would appear
- * in several.
+ * For counts a step is four scrapes of 15 s: `$__rate_interval` is then one step and one scrape, so
+ * that each increment appears in one bar or cell only.
  */
 const countingStep = "1m";
 

@@ -1,8 +1,7 @@
 /**
- * Files embedded in the binary: one file is copied to a machine, and everything else that operators
- * need comes out of it. Dashboards, rules and runbook are those of dashboards/, the units those of
- * systemd/ beside this file, adapted to the form of the binary (units.ts); the SBOM is generated.
- * Text is imported, so it is the same in every form and needs no file at run time.
+ * Files embedded in the binary: what operators need comes out of the one file. Dashboards, rules
+ * and runbook are those of dashboards/, the units those of systemd/ beside this file (units.ts);
+ * the SBOM is generated. Text is imported, so it is the same in every form.
  *
  * self.ts has facts about the binary's own bytes.
  */

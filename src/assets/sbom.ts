@@ -1,7 +1,6 @@
 /**
- * The SBOM of the build: CycloneDX 1.6 JSON, generated from deno.lock. It has no serial number and
- * no time, so the same build gives the same bytes, and no digest of stella itself, which contains
- * it.
+ * The SBOM: CycloneDX 1.6 JSON, generated from deno.lock. Without serial number and time, so that
+ * the same build gives the same bytes, and without a digest of stella, which contains it.
  */
 
 export interface Built {

@@ -1,7 +1,6 @@
 /**
  * Bundles the sources by Deno's own bundler in two passes: the first splits the program at its
- * dynamic imports, the second turns each piece into a function body, so that lazy.ts can store it
- * as text until it is needed.
+ * dynamic imports, the second makes each piece a function body, for lazy.ts to store as text.
  */
 import { basename } from "node:path";
 import { StellaError } from "../domain/errors.ts";

@@ -39,8 +39,7 @@ export interface Compiled {
 
 /**
  * Compiles a script of buildScript to `directory`/stella, or `directory`/TARGET/stella, with `.exe`
- * for Windows. The result with a stand-in goes below `directory`/stand-in, so it is never mistaken
- * for a real one.
+ * for Windows; with a stand-in below `directory`/stand-in, never to be mistaken for a real one.
  * @throws StellaError usage if denort is not available or of another version, defect if the
  * compiler fails
  */

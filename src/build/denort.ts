@@ -1,7 +1,6 @@
 /**
- * Finds the base of `deno compile`: denort, Deno's runtime without its tools, of the same version.
- * The compiler uses DENORT_BIN, or a zip in Deno's cache, or downloads that zip without a timeout;
- * so its availability is checked first.
+ * Finds the base of `deno compile`: denort, Deno's runtime without its tools, of the same version:
+ * DENORT_BIN, a zip in Deno's cache, or a download without a timeout, which is tried first.
  */
 import { Buffer } from "node:buffer";
 import { StellaError } from "../domain/errors.ts";
@@ -26,7 +25,11 @@ export const targets: readonly string[] = [
  */
 export async function assertDenort(target: string = Deno.build.target): Promise<void> {
   const chosen = Deno.env.get("DENORT_BIN");
-  if (chosen !== undefined && chosen !== "") return await assertFile(chosen);
+  if (chosen) {
+    if (await isFile(chosen)) return;
+    const text = `Cannot compile: DENORT_BIN names no file: ${JSON.stringify(chosen)}`;
+    throw new StellaError("toolchain_missing", text);
+  }
   const zip = `release/v${Deno.version.deno}/denort-${target}.zip`;
   const cached = `${await denoDirectory()}/dl/${zip}`;
   if (await isFile(cached)) return;
@@ -63,23 +66,15 @@ export function assertDeno(program: Uint8Array, allowOther: boolean): string {
   const found = denoVersionIn(program);
   const expected = Deno.version.deno;
   if (found === expected || (found !== undefined && allowOther)) return found;
-  const reason = found === undefined
-    ? "it names no version of Deno"
-    : `it is of Deno ${found}, and this is Deno ${expected}`;
+  const [reason, other] = found === undefined
+    ? ["it names no version of Deno", "--stand-in tries the build with any file"]
+    : [
+      `it is of Deno ${found}, and this is Deno ${expected}`,
+      "for tests --allow-other-denort takes this one",
+    ];
   throw new StellaError("toolchain_missing", `Cannot compile with this denort: ${reason}`, {
-    hint: found === undefined
-      ? "set DENORT_BIN to Deno's denort; --stand-in tries the build with any file"
-      : `set DENORT_BIN to the denort of Deno ${expected}; ` +
-        "for tests --allow-other-denort takes this one",
+    hint: `set DENORT_BIN to the denort of Deno ${expected}; ${other}`,
   });
-}
-
-async function assertFile(path: string): Promise<void> {
-  if (await isFile(path)) return;
-  throw new StellaError(
-    "toolchain_missing",
-    `Cannot compile: DENORT_BIN names no file: ${JSON.stringify(path)}`,
-  );
 }
 
 async function isFile(path: string): Promise<boolean> {

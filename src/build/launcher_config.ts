@@ -29,11 +29,10 @@ const homeName = "STELLA_HOME";
 
 /**
  * Variables that the launcher sets. No cache (databases written at each start): nothing can exist
- * below a file, and /proc/self/exe is a file everywhere, also without /dev/null. No update check,
- * no telemetry of Deno. No HOME, because Deno reads .npmrc there at each start and ends if it has a
- * fault: nobody can create files in /proc. On a terminal Deno logs errors about cache databases
- * that it could not open, even with `--quiet`: the errors of that module are switched off, all
- * others are shown.
+ * below a file, and /proc/self/exe is a file everywhere. No update check, no telemetry of Deno. No
+ * HOME, because Deno reads .npmrc there and ends if it has a fault: nobody can create files in
+ * /proc. On a terminal Deno logs that it could not open cache databases, even with `--quiet`: the
+ * errors of that module are switched off, all others are shown.
  */
 export const setVariables: readonly string[] = [
   "DENO_DIR=/proc/self/exe/none",

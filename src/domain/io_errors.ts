@@ -44,10 +44,7 @@ export function ioReason(cause: unknown): string {
   return pathFaults[errnoOf(cause)]?.[1] ?? messageOf(cause);
 }
 
-/**
- * Wraps what a call on a file threw. A path that cannot be used and a medium that is full,
- * read-only or failing are kind io, never a finding about content.
- */
+/** Wraps what a call on a file threw: kind io, never a finding about content. */
 export function ioError(action: string, path: string, cause: unknown): StellaError {
   const [reason = "path_unusable", , hint] = pathFaults[errnoOf(cause)] ?? [];
   if (!isReserved(cause)) {

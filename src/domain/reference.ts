@@ -96,9 +96,8 @@ export function portOf(url: URL): number {
 }
 
 /**
- * Whether a registry may refer us to `url`, as its token server or by a redirect. That must be TLS,
- * or plain HTTP to the registry's own host if the registry itself uses plain HTTP. The egress
- * policy applies as well.
+ * Whether a registry may refer us to `url`, as its token server or by a redirect: TLS, or plain
+ * HTTP to its own host if the registry itself uses that. The egress policy applies as well.
  */
 export function mayBeNamedBy(endpoint: Endpoint, url: URL): boolean {
   if (url.username !== "" || url.password !== "") return false;

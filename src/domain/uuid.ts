@@ -29,9 +29,8 @@ export interface IdOptions {
 }
 
 /**
- * Generates ascending ids, also within a millisecond and after the clock was set back: what is kept
- * by age and order must not mistake a new bundle for an old one. RFC 9562 section 6.2 allows a time
- * ahead of the clock for that.
+ * Generates ascending ids, also within a millisecond and after the clock was set back, because
+ * bundles are kept by age and order. RFC 9562 section 6.2 allows a time ahead of the clock.
  */
 export function ascendingIds({ now, random, after, perMillisecond = 1 }: IdOptions): () => string {
   let last = { time: after === undefined ? 0 : timeOf(after), count: perMillisecond };

@@ -1,7 +1,6 @@
 /**
  * Version, commit, build date and form of this stella. The build writes one line at the start of
- * dist/stella.js that sets `STELLA_BUILD`; from source there is none and the commit is read from
- * .git.
+ * dist/stella.js that sets `STELLA_BUILD`; from source the commit is read from .git.
  */
 import project from "../../deno.json" with { type: "json" };
 

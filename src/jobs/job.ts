@@ -1,7 +1,6 @@
 /**
- * Jobs: requests that are kept until they are done. This module queues, leases and runs work but
- * does not know what the work is: it is passed as a function, so the queue is tested without
- * exports.
+ * Jobs: requests that are kept until they are done. This module queues, leases and runs work that
+ * it is given as a function, so the queue is tested without exports.
  */
 
 import type { ErrorRecord } from "../domain/errors.ts";

@@ -1,7 +1,6 @@
 /**
- * Describes why a job failed, for its owner: in the API, the timeline and the log. It is stored
- * with the job, listed by the hundred and visible to tenants, so it is limited in size and contains
- * no local paths.
+ * Why a job failed, for its owner: in the API, the timeline and the log. It is stored with the job,
+ * listed by the hundred and seen by tenants: limited in size, without local paths.
  */
 import { basename, isAbsolute } from "node:path";
 import { errorRecord, type Finding, type FindingRecord, StellaError } from "../domain/errors.ts";

@@ -203,8 +203,7 @@ const longestWait = 600_000;
 
 /**
  * Milliseconds to wait after `tries` tries: four times as long after each. `random`, in [0, 1),
- * spreads the second half: jobs that failed together, because a registry was down, must not all
- * retry together.
+ * spreads the second half: jobs that failed because a registry was down must not all retry at once.
  */
 function backoff(tries: number, random: number, first: number): number {
   const whole = Math.min(longestWait, first * 4 ** Math.max(0, tries - 1));

@@ -1,8 +1,7 @@
 /**
- * The timeline: the events of all exports, kept for the configured time. An event belongs to one
- * tenant and every read takes the tenant, so a foreign event looks exactly like a missing one. Ids
- * are UUIDv7 and ascend with every event, also within a millisecond and after the clock was set
- * back: they are in order of occurrence, and a cursor stays valid when older events are removed.
+ * The timeline: the events of all exports, kept for the configured time. Every read takes the
+ * tenant, so a foreign event looks like a missing one. Ids are UUIDv7 and ascend with every event,
+ * also after the clock was set back, so a cursor stays valid when older events are removed.
  */
 
 export interface TimelineEvent {

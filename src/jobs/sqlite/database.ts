@@ -6,7 +6,7 @@
 import { closeSync, existsSync, openSync, rmSync } from "node:fs";
 import { DatabaseSync } from "node:sqlite";
 import { messageOf, StellaError } from "../../domain/errors.ts";
-import { ioError } from "../../domain/io_errors.ts";
+import { tryIo } from "../../domain/io_errors.ts";
 import { schemaVersion, stepsFrom } from "./migrations.ts";
 import { Database, databaseError } from "./sql.ts";
 
@@ -43,21 +43,14 @@ export function openDatabase(path: string, onNew: () => void = () => {}): Databa
     if (error instanceof StellaError) throw error;
     const failure = databaseError(`Cannot open the database ${JSON.stringify(path)}`, error);
     if (failure.kind === "io" || failure.kind === "busy") throw failure;
-    throw refuse(
-      path,
-      messageOf(error),
-      "restore it, or move it and store/ away to start with an empty queue",
-    );
+    const away = "restore it, or move it and store/ away to start with an empty queue";
+    throw refuse(path, messageOf(error), away);
   }
 }
 
 /** Creates the file, whose mode -wal and -shm get, or says why it cannot be opened. */
 function openPrivate(path: string, flags: "r+" | "wx"): void {
-  try {
-    closeSync(openSync(path, flags, 0o600));
-  } catch (error) {
-    throw ioError("Cannot open the database", path, error);
-  }
+  tryIo("Cannot open the database", path, () => closeSync(openSync(path, flags, 0o600)));
 }
 
 /** A database that SQLite has just created, of whatever size. */
@@ -69,8 +62,7 @@ function isEmpty(db: Database): boolean {
 /** Runs before the first write. */
 function checkIdentity(db: Database, path: string): void {
   const version = Number(db.pragma("user_version"));
-  const application = db.pragma("application_id");
-  if (application !== applicationId) {
+  if (db.pragma("application_id") !== applicationId) {
     throw refuse(path, "it is not a database of stella", "move the file away");
   }
   if (version > schemaVersion) {
@@ -88,13 +80,8 @@ function checkIdentity(db: Database, path: string): void {
 function setDurable(db: Database, path: string): void {
   db.pragma("journal_mode = wal");
   const mode = db.pragma("journal_mode");
-  if (mode !== "wal") {
-    throw refuse(
-      path,
-      `its journal mode is still ${mode}`,
-      "use a local disk that can be written to",
-    );
-  }
+  const local = "use a local disk that can be written to";
+  if (mode !== "wal") throw refuse(path, `its journal mode is still ${mode}`, local);
   db.script("PRAGMA synchronous = FULL");
 }
 
@@ -125,9 +112,6 @@ function keep(db: Database, copy: string): void {
 }
 
 function refuse(path: string, found: string, hint: string): StellaError {
-  return new StellaError(
-    "database_invalid",
-    `Cannot open the database ${JSON.stringify(path)}: ${found}`,
-    { hint },
-  );
+  const text = `Cannot open the database ${JSON.stringify(path)}: ${found}`;
+  return new StellaError("database_invalid", text, { hint });
 }

@@ -5,8 +5,7 @@ const blockSize = 512;
 
 /**
  * A transform of entries into one archive, ended by two zero blocks. Content is passed on in the
- * pieces of its stream, one at a time, so memory does not grow with it. The readable side is a byte
- * stream.
+ * pieces of its stream, so memory does not grow with it. The readable side is a byte stream.
  *
  * It fails with a RangeError if a file's stream has more or fewer bytes than its `size`, and with a
  * RangeError or TypeError if a path or option does not fit a ustar header; the stream of the
