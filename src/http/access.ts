@@ -1,8 +1,8 @@
 /**
- * Authentication and authorization. Without tokens the service only listens on loopback, and every
- * caller may do everything. With tokens, every API request needs one, also from this machine: a
- * proxy in front of the service would otherwise open it to everybody. What belongs to another
- * tenant is answered as if it did not exist.
+ * Authentication and authorization. Without tokens the service only listens on loopback and every
+ * caller may do everything. With tokens every API request needs one, also from this machine: a
+ * proxy would otherwise open it to everybody. A foreign tenant's things are answered like unknown
+ * ones.
  */
 import { createHash } from "node:crypto";
 import { timingSafeEqual } from "@std/crypto";

@@ -1,15 +1,9 @@
-/**
- * Streams a whole bundle as one tar, manifest first, so that a reader of the stream knows what to
- * expect. Written by TarStream; equal bundles give equal streams.
- */
+/** Streams a whole bundle as one tar, manifest first; equal bundles give equal streams. */
 import { TarStream, type TarStreamInput } from "@std/tar";
 import { type Contents, storedBytes } from "../store/files/contents.ts";
 
 const block = 512;
-/**
- * Bytes per piece; with a default reader TarStream yields 512 at a time, at a hundredth of the
- * speed.
- */
+/** Bytes per piece; a default reader gets 512 at a time, at a hundredth of the speed. */
 const pieceSize = 256 * 1024;
 
 /** Size of the stream: a header and whole blocks per file, two blocks at the end. */
@@ -34,10 +28,7 @@ function* inputs(contents: Contents): Generator<TarStreamInput> {
   }
 }
 
-/**
- * Opened on the first read, with a fresh buffer for each piece: TarStream 0.1.10 leaves earlier
- * content of a buffer in its headers.
- */
+/** Opened on the first read; TarStream 0.1.10 needs a fresh buffer for each piece. */
 function inPieces(open: () => ReadableStream<Uint8Array>): ReadableStream<Uint8Array> {
   let reader: ReadableStreamBYOBReader | undefined;
   return new ReadableStream({

@@ -74,10 +74,7 @@ export function lockHeld(lock: Pick<Lock, "isHeld">): Check {
   };
 }
 
-/**
- * One check per registry; `ping` resolves if it responds. A registry that is down only warns as
- * long as some profile does not need it.
- */
+/** One check per registry. One that is down only warns as long as some profile does not need it. */
 export function registryChecks(
   registries: readonly RegistryConfig[],
   profiles: readonly Profile[],
@@ -106,10 +103,7 @@ const day = 86_400_000;
 /** Days: enough to have a certificate renewed manually. */
 const soon = 14;
 
-/**
- * The validity of the service's certificate, PEM text: otherwise only users of clients that refuse
- * it would notice. Warns two weeks before it expires; fails after that, and before it is valid.
- */
+/** The service's certificate, PEM text; warns two weeks before it expires, fails if not valid. */
 export function certificateValid(certificate: () => string, now: () => number): Check {
   return {
     name: "tls:certificate",
@@ -222,10 +216,7 @@ export interface AttestationProbe {
   reason?: string;
 }
 
-/**
- * `probe` verifies a known bundle and checks that tampered copies are refused, on the code path of
- * real bundles: without the second half a verifier that accepts everything would be ready.
- */
+/** `probe` verifies a known bundle and tampered copies: a verifier may not accept everything. */
 export function attestationVerify(
   probe: () => Promise<AttestationProbe>,
   onResult: (probe: AttestationProbe) => void,

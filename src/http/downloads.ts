@@ -1,7 +1,4 @@
-/**
- * Limits concurrent downloads. A slow reader holds a connection, of which the process has a
- * thousand, so here too a tenant leaves room for the others.
- */
+/** Limits concurrent downloads: a slow reader holds one of the process's thousand connections. */
 import type { MiddlewareHandler } from "hono";
 import type { Config } from "../config/load.ts";
 import type { AppEnvironment, OpsDeps } from "./deps.ts";

@@ -1,8 +1,7 @@
 /**
- * The progress of an export as server-sent events (WHATWG HTML, section 9.2): `step` for each
- * timeline event, with its id, so that a reconnecting client misses nothing; `progress` in between,
- * without an id; `end` with the export as returned by GET, and then no more. Comment lines keep
- * proxies and socket timeouts quiet.
+ * The progress of an export as server-sent events (WHATWG HTML, section 9.2): `step` with its id
+ * for each timeline event, so that a reconnecting client misses nothing; `progress` in between;
+ * `end` with the export as GET returns it. Comment lines keep proxies and socket timeouts quiet.
  */
 import type { Context } from "hono";
 import type { Progress } from "../jobs/feed.ts";
@@ -15,10 +14,7 @@ import { jobFor, noExport } from "./exports.ts";
 import { problem } from "./problem.ts";
 import { shownEvent } from "./timeline.ts";
 
-/**
- * Milliseconds without an event after which a comment is sent; the socket is closed after 60 s
- * without a byte.
- */
+/** Milliseconds without an event until a comment is sent; the socket closes after 60 s. */
 const silence = 15_000;
 const page = 100;
 
@@ -39,10 +35,7 @@ export function addEvents(app: App, deps: ServerDeps): void {
   });
 }
 
-/**
- * The same answer whether all places or the tenant's share are taken: a tenant learns nothing about
- * the others.
- */
+/** The same answer whether all places or the tenant's are taken: it learns nothing about others. */
 function tooMany(c: Context, { feed, onRefused }: Pick<ServerDeps, "feed" | "onRefused">) {
   onRefused("followers_full");
   c.header("retry-after", "5");

@@ -1,7 +1,4 @@
-/**
- * The files of a finished export: as a list, one by one with ranges and ETags, or all as one
- * stream.
- */
+/** The files of a finished export: a list, single files with ranges and ETags, or one stream. */
 import type { Context } from "hono";
 import {
   type Contents,
@@ -125,9 +122,7 @@ function unchanged(c: Context, etag: string) {
   return c.body(null, 304, { etag, "cache-control": "private, no-cache" });
 }
 
-/**
- * The bytes behind an ETag never change, so they may be cached; access is checked for each request.
- */
+/** The bytes behind an ETag never change: they may be cached, access is checked each time. */
 function attachment(type: string, name: string, etag: string): Record<string, string> {
   return {
     etag,

@@ -1,7 +1,4 @@
-/**
- * The exports API: create, get, list, cancel, retry and remove. A request names a profile and never
- * a path.
- */
+/** The exports API: create, get, list, cancel, retry, remove. A request never names a path. */
 import type { Context } from "hono";
 import { belongsTo } from "../config/profile.ts";
 import type { Trigger } from "../domain/labels.ts";
@@ -136,9 +133,7 @@ export function jobFor(c: Context<AppEnvironment>, { queue }: Pick<ServerDeps, "
   return job !== undefined && c.get("access").tenants.includes(job.tenant) ? job : undefined;
 }
 
-/**
- * A foreign tenant's id is answered like an unknown one; an invalid id is a fault of the request.
- */
+/** A foreign tenant's id is answered like an unknown one; an invalid one is the request's fault. */
 export function noExport(c: Context) {
   if (!idPattern.test(c.req.param("id") ?? "")) {
     return problem(c, "id_invalid", "Not the id of an export");

@@ -75,10 +75,7 @@ function misdirected(c: Context, host: string) {
   return problem(c, "host_unknown", `The host name ${name} is not served here`, { hint });
 }
 
-/**
- * Whether the request comes from this machine. A request forwarded by a local proxy does not, if
- * the proxy says so.
- */
+/** Whether the request comes from this machine; one that a proxy says it forwards does not. */
 export function isLocal(c: Context<AppEnvironment>): boolean {
   const isForwarded = proxied.some((name) => c.req.header(name) !== undefined);
   return !isForwarded && isLoopback(peerOf(c));

@@ -1,9 +1,7 @@
 /**
  * `/health/liveness` and `/health/readiness`. Programs read the status code, people use `?verbose`.
- * The JSON follows draft-inadarei-api-health-check-06, which expired in 2022 and never became an
- * RFC, including the words pass, warn and fail. Results of checks may contain paths and addresses:
- * local callers see all of it, callers with a token see it without paths, and everybody else only
- * the status of each check.
+ * The JSON follows draft-inadarei-api-health-check-06, which never became an RFC. Local callers see
+ * results with paths and addresses, callers with a token without paths, others only the statuses.
  */
 import type { Context } from "hono";
 import type { App, AppEnvironment, OpsDeps } from "./deps.ts";

@@ -1,7 +1,4 @@
-/**
- * A text page for browsers: no script and no foreign address. Its Content-Security-Policy only
- * allows its own style, by digest, and pictures of this service.
- */
+/** A text page for browsers: no script, and only its own style and pictures of this service. */
 import { createHash } from "node:crypto";
 import { escapeHtml, headingsOf } from "./markdown.ts";
 import style from "./page.css" with { type: "text" };

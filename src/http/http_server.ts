@@ -22,10 +22,7 @@ export interface HttpLimits {
   maxHeaderSize: number;
 }
 
-/**
- * Connections are checked at intervals, so a timeout may take effect one interval late: 10 s and 30
- * s are kept.
- */
+/** Connections are checked at intervals: with one interval more, 10 s and 30 s are still kept. */
 export const defaultLimits: HttpLimits = {
   headersTimeout: 8_000,
   requestTimeout: 29_000,
@@ -35,9 +32,7 @@ export const defaultLimits: HttpLimits = {
 };
 /** Milliseconds without a byte in either direction. */
 const idleTimeout = 60_000;
-/**
- * More than one client machine opens, fewer than a process may have: a connection is a descriptor.
- */
+/** More than one client machine opens, fewer than a process may have descriptors. */
 const maxConnections = 1_024;
 
 /** PEM texts. */
@@ -55,10 +50,7 @@ export interface HttpServer {
   close(bound: number): Promise<void>;
 }
 
-/**
- * @throws StellaError conflict if the address is in use, usage if it is not available, or
- * certificate and key are invalid or do not match
- */
+/** @throws StellaError conflict if the address is in use, usage or config if it cannot be used */
 export async function serveHttp(
   app: Pick<App, "fetch">,
   listen: Listen,

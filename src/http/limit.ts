@@ -1,7 +1,6 @@
 /**
- * Limits concurrent API requests. Beyond the limit a caller gets 503 with Retry-After, because the
- * process only has a thousand connections. A tenant leaves room for the others. Operations are not
- * limited: health and metrics must respond then.
+ * Limits concurrent API requests: beyond the limit the answer is 503 with Retry-After, and a tenant
+ * leaves room for the others. Operations are not limited: health and metrics must respond then.
  */
 import type { Context, MiddlewareHandler } from "hono";
 import type { Config } from "../config/load.ts";
@@ -9,9 +8,7 @@ import { FairLimiter } from "../jobs/fair_limiter.ts";
 import type { Access, AppEnvironment, OpsDeps } from "./deps.ts";
 import { problem } from "./problem.ts";
 
-/**
- * A place is held until the response starts, so a slow body counts but a file being sent does not.
- */
+/** A place is held until the response starts: a slow body counts, a file being sent does not. */
 export function limitRequests(
   config: Pick<Config, "tokens" | "service">,
   onRefused: OpsDeps["onRefused"],

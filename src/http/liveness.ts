@@ -6,10 +6,7 @@
 export interface LivenessOptions {
   /** Monotonic milliseconds. */
   elapsed(): number;
-  /**
-   * Last heartbeat of the worker that has been silent longest, on that clock; undefined if none is
-   * running.
-   */
+  /** The oldest last heartbeat of all workers, on that clock; undefined if none is running. */
   lastHeartbeatAt(): number | undefined;
   /** Delay of the event loop in seconds. */
   onLag?(seconds: number): void;
@@ -18,9 +15,8 @@ export interface LivenessOptions {
 /** Milliseconds without an iteration of the event loop. */
 const loopLimit = 30_000;
 /**
- * Milliseconds without a heartbeat of a worker. Longer than jobs allow (worker_host.ts): a worker
- * blocked by a slow disk is ended with its export; only if that fails is the service restarted,
- * with all others.
+ * Milliseconds without a heartbeat of a worker. Longer than jobs allow (worker_host.ts), which end
+ * a blocked worker with its export: only if that fails is the service restarted.
  */
 const workerLimit = 360_000;
 const tick = 1_000;

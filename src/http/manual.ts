@@ -1,7 +1,4 @@
-/**
- * The manual for browsers: `/docs` is its contents, `/docs/<page>` a page. It is embedded in the
- * binary.
- */
+/** The manual for browsers, embedded in the binary: `/docs`, and its pages `/docs/<page>`. */
 import { type Page, pageNamed, pages, pictures } from "../docs/pages.ts";
 import type { App } from "./deps.ts";
 import { contentsOf, htmlHeaders, htmlPage } from "./html_page.ts";

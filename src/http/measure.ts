@@ -1,7 +1,4 @@
-/**
- * Measures requests by route template: the caller's path is never a label, or anybody could create
- * a million series.
- */
+/** Measures requests by route template: by path, anybody could create a million series. */
 import type { Context, MiddlewareHandler } from "hono";
 import { matchedRoutes } from "hono/route";
 import type { AppEnvironment, OpsDeps } from "./deps.ts";

@@ -3,10 +3,7 @@
 /** Bytes [from, to). */
 export type ByteRange = [from: number, to: number];
 
-/**
- * The range of a Range header for `size` bytes. Undefined: everything, also for several ranges and
- * for invalid headers; "unsatisfiable" if it starts after the end.
- */
+/** Undefined stands for everything, also with several ranges or an invalid header. */
 export function parseRange(
   header: string | undefined,
   size: number,
@@ -24,10 +21,7 @@ export function parseRange(
   return from >= size ? "unsatisfiable" : [from, to];
 }
 
-/**
- * Whether a list of entity tags contains `tag`, by the weak comparison of If-None-Match (section
- * 13.1.2).
- */
+/** Whether a list of entity tags contains `tag`, compared weakly (section 13.1.2). */
 export function namesTag(header: string | undefined, tag: string): boolean {
   if (header === undefined) return false;
   return header.split(",").map((one) => one.trim().replace(/^W\//, ""))

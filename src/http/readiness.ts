@@ -38,10 +38,7 @@ export interface ReadinessOptions {
   onRound(states: readonly CheckState[]): void;
   /** Milliseconds between rounds. */
   interval?: number;
-  /**
-   * Milliseconds after which a check that failed for the first time is repeated, to tell a glitch
-   * from a fault.
-   */
+  /** Milliseconds after which a first failure is checked again, to tell a glitch from a fault. */
   confirm?: number;
   /** Milliseconds after which results are too old. */
   stale?: number;
@@ -134,10 +131,7 @@ export class Readiness {
   }
 }
 
-/**
- * The first failure after a success is only a warning: one lost packet must not make the service
- * unready.
- */
+/** The first failure after a success only warns: one lost packet must not make us unready. */
 function softened(result: CheckResult, before: CheckState | undefined): CheckResult {
   const first = result.status === "fail" && before?.status === "pass";
   return first ? { ...result, status: "warn", output: `failed once: ${result.output}` } : result;

@@ -1,8 +1,7 @@
 /**
- * The HTTP server of the service. `createServer` returns a Hono app that tests can call without a
- * port; http_server.ts serves it. Operations (health, status, metrics) and the API share their
- * rules: every request passes the guard, every response has the same headers, every refusal is a
- * problem document (RFC 9457).
+ * The HTTP server of the service: a Hono app that tests can call without a port. Operations and the
+ * API share their rules: every request passes the guard, every response has the same headers, every
+ * refusal is a problem document (RFC 9457).
  */
 import { Hono } from "hono";
 import type { Config } from "../config/load.ts";
@@ -62,10 +61,7 @@ function base(deps: OpsDeps, names: Names): App {
   return app;
 }
 
-/**
- * `isKnown` checks the token of an Authorization header; on the address of operations none is
- * valid.
- */
+/** `isKnown` checks the token of an Authorization header; the operations address knows none. */
 function addOperations(
   app: App,
   deps: OpsDeps,
@@ -117,9 +113,7 @@ function profilesOf(config: Config, access: Access) {
   }));
 }
 
-/**
- * A known path with another method is 405 with the allowed ones (RFC 9110 section 15.5.6), not 404.
- */
+/** A known path with another method is 405 (RFC 9110 section 15.5.6), not 404. */
 function refuseOtherMethods(app: App): void {
   const allowed = new Map<string, Set<string>>();
   for (const { method, path } of app.routes) {

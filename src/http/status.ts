@@ -1,6 +1,6 @@
 /**
- * `/status`: what is running and which features are on, for everybody who can reach the service.
- * Paths and the digest of the configuration need a token: they would help an attacker.
+ * `/status`: what runs and which features are on, for everybody who can reach the service. Paths
+ * and the configuration's digest would help an attacker: they need a token.
  */
 import type { Config } from "../config/load.ts";
 import type { OpsDeps } from "./deps.ts";

@@ -1,7 +1,4 @@
-/**
- * The readiness check for the target directories of the profiles. An unusable directory only warns:
- * exports of other profiles still work.
- */
+/** Readiness checks of target directories; they only warn: other profiles can still export. */
 import { stat, statfs } from "node:fs/promises";
 import type { Profile } from "../config/profile.ts";
 import { renderDirectory } from "../config/target_tenants.ts";
@@ -39,9 +36,8 @@ function directoriesOf(profile: Profile, all: readonly string[]): string[] {
 }
 
 /**
- * Why a bundle cannot be published there; a missing directory is created by the first export. Write
- * access shows only at the next export: mode bits do not decide it, and a test file would appear in
- * a published directory.
+ * Why a bundle cannot be published there; the first export creates a missing directory. Write
+ * access is not tried: mode bits do not decide it, and a test file would appear to readers.
  */
 async function faultOf(directory: string): Promise<string | undefined> {
   const says = (reason: string) => `${JSON.stringify(directory)}: ${reason}`;

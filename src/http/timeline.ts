@@ -1,6 +1,6 @@
 /**
  * The timeline API: events of exports, from either end, one tenant at a time. A foreign tenant's
- * event or export is answered like an unknown one; an invalid id is a fault of the request.
+ * event is answered like an unknown one.
  */
 import * as z from "zod";
 import type { JobError } from "../jobs/job.ts";

@@ -1,7 +1,6 @@
 /**
- * Removes local paths from texts for tenants: where the service stores its files is for its
- * operator, who finds full errors in the log. The last part of a path stays, because tenants know
- * it.
+ * Removes local paths from texts for tenants: where files lie is for the operator, who has the log.
+ * The last part of a path stays, because tenants know it.
  */
 import { basename } from "node:path";
 import type { JobError } from "../jobs/job.ts";
@@ -47,10 +46,7 @@ const fieldNames: Readonly<Record<string, string>> = {
   "input": "sources",
 };
 
-/**
- * A client of the API has no options: a hint names the fields of the configuration or the request
- * instead. A whole command in backticks stays.
- */
+/** Clients of the API have no options: hints name fields. A command in backticks stays. */
 function withFieldNames(hint: string): string {
   return hint.replace(/`stella [^`]*`|--([a-z][a-z-]*[a-z])/g, (all, option?: string) => {
     if (option === undefined) return all;

@@ -1,6 +1,6 @@
 /**
- * Limits the progress events of a worker: 20,000 files need not be 20,000 messages. A held event is
- * sent before any other kind, so the last event of a stage always has the final count.
+ * Limits the progress events of a worker: 20,000 files need not be 20,000 messages. The last event
+ * of a stage is always sent, so it has the final count.
  */
 
 /** Milliseconds between two messages about the same stage. */

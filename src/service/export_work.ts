@@ -110,10 +110,7 @@ export function networkBoundProfiles(profiles: ReadonlyMap<string, Profile>): Se
   return new Set([...profiles].filter(([, one]) => usesNetwork(one)).map(([name]) => name));
 }
 
-/**
- * @throws StellaError config if the configuration no longer has the profile or the tenant, usage if
- * the stored request cannot be read
- */
+/** @throws StellaError config if profile or tenant are gone, usage if the request is not valid */
 function exportJob({ config, state, environment }: ServiceOptions, job: Job): ExportJob {
   const profile = config.profiles.get(job.profile);
   const isOwn = profile !== undefined && belongsTo(profile, job.tenant);

@@ -14,10 +14,7 @@ import { build } from "../domain/version.ts";
 import { verifyBundle } from "../verify/verify.ts";
 import { EventThrottle } from "./event_throttle.ts";
 
-/**
- * Messages of a worker to the service: observed events, and the state of its uploads, which is
- * stored.
- */
+/** Messages of a worker to the service: events, and the state of its uploads, which is stored. */
 export type WorkerEvent =
   | ExportEvent
   | { kind: "upload"; key: string; session?: UploadSession };
@@ -91,10 +88,7 @@ export function uploadsOf(
   };
 }
 
-/**
- * Why a verifier that trusts only this machine's keys would refuse the bundle; undefined if it
- * would not.
- */
+/** Why a verifier that trusts only this machine's keys would refuse the bundle, if it would. */
 async function faultOf(
   directory: string,
   keys: string,

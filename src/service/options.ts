@@ -4,9 +4,7 @@ import type { Listen } from "../config/listen.ts";
 import type { AttestationProbe } from "../http/checks.ts";
 import type { TlsFiles } from "../http/http_server.ts";
 
-/**
- * The key that signs every export. The service creates it, because two workers would create two.
- */
+/** The key that signs every export; the service creates it: two workers would create two. */
 export interface SigningKey {
   path: string;
   /** Its keyid; undefined if it does not exist. @throws StellaError usage if it cannot be used */

@@ -1,7 +1,4 @@
-/**
- * Opens what the service needs: the lock of its state directory, log, queue, store, metrics, egress
- * policy, traces.
- */
+/** What the service needs: lock, log, queue, store, metrics, egress policy, traces. */
 import { ascendingIds } from "../domain/uuid.ts";
 import { feedWatcher, timelineWatcher, watchedBy } from "../jobs/export_timeline.ts";
 import { Feed } from "../jobs/feed.ts";
@@ -83,11 +80,7 @@ function warnOfIgnoredVariables({ config, environment }: ServiceOptions, log: Lo
   log("WARN", "environment.ignored", "environment variables ignored", { detail });
 }
 
-/**
- * With a new database all existing bundles would be unknown, as if the site had never exported, and
- * no rule would ever remove them.
- * @throws StellaError usage
- */
+/** No rule would remove bundles that a new database does not know. @throws StellaError config */
 function refuseLost(path: string, store: FileStore): void {
   const bundles = store.list();
   const [first] = bundles;

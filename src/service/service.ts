@@ -1,7 +1,4 @@
-/**
- * Wires the service. It starts the state first (lock, database), then checks, port and work, and
- * stops in the opposite order; a failed start is undone.
- */
+/** Wires the service: it starts state, checks, port, work, and stops in the opposite order. */
 import { digestOfFile } from "../assets/self.ts";
 import { isTransient } from "../export/transient.ts";
 import { serveHttp } from "../http/http_server.ts";

@@ -50,6 +50,7 @@ export function createSigning(
 function keyMissing(path: string): StellaError {
   return new StellaError("key_missing", `Cannot sign: the key ${JSON.stringify(path)} is missing`, {
     hint:
-      "restore it from a backup, or make a new one with `stella keys generate --out FILE` and give its .pub to the receivers",
+      "restore it from a backup, or make a new one with `stella keys generate --out FILE` and " +
+      "give its .pub to the receivers",
   });
 }

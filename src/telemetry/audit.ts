@@ -1,6 +1,6 @@
 /**
  * Audit: a log line and a timeline event for every action through the API, and a line for every
- * request refused for missing rights. Tokens are identified by name.
+ * refused request. Tokens are identified by name.
  */
 import type { ExportRef } from "../domain/export_event.ts";
 import type { Log } from "./log.ts";
@@ -46,9 +46,7 @@ const texts: Record<Action, { body: string; stage?: string }> = {
 const sameDownload = 3_600_000;
 const maxDownloads = 1_000;
 
-/**
- * Lines per minute about requests without a token: anybody who reaches the port could fill the log.
- */
+/** Lines per minute about requests without a token: anybody at the port could fill the log. */
 const maxRefusals = 60;
 const minute = 60_000;
 

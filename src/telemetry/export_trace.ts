@@ -56,10 +56,7 @@ export class ExportTrace {
   #digest: string | undefined;
   #attestation: "pending" | "verified" | "failed" = "pending";
 
-  /**
-   * Both ids follow from the exportId: an attempt after a restart continues the same trace below
-   * the same span.
-   */
+  /** Both ids follow from the exportId: after a restart the same trace and span continue. */
   constructor(
     readonly of: TracedExport,
     readonly parts: TraceParts,

@@ -81,10 +81,7 @@ export class ExportWatch {
     }
   }
 
-  /**
-   * A bundle of this size was made, with these artifacts by kind; `leftOut` counts what is missing,
-   * by reason.
-   */
+  /** A bundle of this size was made; artifacts are counted by kind, what is missing by reason. */
   made(
     bytes: number,
     artifacts?: Readonly<Record<string, number>>,
@@ -105,10 +102,7 @@ export class ExportWatch {
     this.#line(state === "failed" ? "ERROR" : "INFO", "export.ended", "export ended", fields);
   }
 
-  /**
-   * Progress events repeat their stage; only a new one is reported. A smaller count means that the
-   * stage started again, as a push may.
-   */
+  /** Progress events repeat their stage; with a smaller count it started again, as a push may. */
   #moved(stage: string, done: number): void {
     if (stage !== this.#stage) {
       this.#endStage();

@@ -1,8 +1,7 @@
 /**
- * Writes lines to a descriptor that may be slow, blocked or closed. Writing happens in the
- * background, so a pipe that nobody reads does not block the service (`process.stderr.write` blocks
- * on a full pipe and ends the process on a closed one). Lines beyond the buffer are dropped and
- * counted, and the loss is reported with the next line that gets through.
+ * Writes lines to a descriptor that may be slow, blocked or closed, in the background: a pipe that
+ * nobody reads does not block the service, as `process.stderr.write` would. Lines beyond the buffer
+ * are dropped and counted; the next line that gets through reports the loss.
  */
 
 /** Writes some of the bytes and returns their number, like Deno.stderr.write. */

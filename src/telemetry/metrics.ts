@@ -1,8 +1,7 @@
 /**
  * The metrics: names and labels are a contract with dashboards and rules. Every series exists at 0
- * from the start, because a counter created at 1 hides its first event from `increase()`. Label
- * values are configured profiles and one name for all former ones; never tenants, exports or
- * digests. Recording never fails a job: errors are reported as a fault and dropped.
+ * from the start: a counter created at 1 hides its first event from `increase()`. Profiles are
+ * label values, tenants, exports and digests never. Recording never fails a job.
  */
 import process from "node:process";
 import { type Counter, type Gauge, type Histogram, Registry } from "prom-client";
@@ -31,13 +30,10 @@ interface QueueFigures {
 }
 
 export interface MetricsOptions {
-  /** All values of the label `profile`; `slaSeconds` becomes a bucket bound and the alert's target. */
+  /** All values of the label `profile`; `slaSeconds` becomes a bucket bound. */
   profiles: readonly { name: string; slaSeconds?: number }[];
   build: { version: string; commit: string; bundleSchema: number };
-  /**
-   * Read at each scrape, like `process`: a gauge that is incremented and decremented would be wrong
-   * after the first crash.
-   */
+  /** Read at each scrape: a gauge that is counted up and down would be wrong after a crash. */
   queue(): QueueFigures;
   process(): ReturnType<typeof processFigures>;
   onFault(error: unknown): void;
@@ -139,10 +135,7 @@ export class Metrics {
     this.set("export_last_success_timestamp_seconds", at / 1000, { profile });
   }
 
-  /**
-   * `artifacts` counts the files of the bundle by kind; missing kinds are 0, and kinds that never
-   * occurred have no series.
-   */
+  /** `artifacts` counts files by kind; kinds that never occurred have no series. */
   bundleMade({ profile, exportId, bytes, artifacts, leftOut }: Omit<Recorded, "seconds"> & {
     bytes: number;
     artifacts?: Counts | undefined;
@@ -194,10 +187,7 @@ export class Metrics {
     }
   }
 
-  /**
-   * The number of damaged bundles; the last scrub ended at `at`, milliseconds since 1970, 0 if
-   * there was none.
-   */
+  /** The number of damaged bundles; the last scrub ended at `at`, milliseconds since 1970, or 0. */
   damaged(bundles: number, at: number): void {
     this.set("export_store_scrub_timestamp_seconds", at / 1000, {});
     this.set("export_store_damaged_bundles", bundles, {});

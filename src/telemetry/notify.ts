@@ -1,7 +1,6 @@
 /**
- * Notifies the service manager (sd_notify(3), Type=notify) that the service is ready, is stopping,
- * and, with a watchdog, is alive. One datagram each over a Unix socket; without NOTIFY_SOCKET
- * nothing is opened.
+ * Notifies the service manager (sd_notify(3), Type=notify) that the service is ready, stopping and,
+ * with a watchdog, alive: a datagram each. Without NOTIFY_SOCKET nothing is opened.
  */
 import { join } from "node:path";
 import { StellaError } from "../domain/errors.ts";
@@ -9,24 +8,16 @@ import { StellaError } from "../domain/errors.ts";
 export interface NotifyOptions {
   /** NOTIFY_SOCKET: a path, or `@name` for one in the abstract namespace. */
   socket: string | undefined;
-  /**
-   * WATCHDOG_USEC and WATCHDOG_PID: microseconds after which a silent process is killed, and the
-   * process meant.
-   */
+  /** WATCHDOG_USEC, after which a silent process is killed, and WATCHDOG_PID, the process meant. */
   watchdog: { microseconds: string | undefined; pid: string | undefined };
   /** A directory of ours, in which the sender's socket exists for a moment. */
   directory: string;
-  /**
-   * Whether the service works; if not, the watchdog gets no message and the manager restarts it.
-   */
+  /** Whether the service works; if not, the watchdog gets no message and restarts it. */
   alive(): boolean;
 }
 
 export interface Manager {
-  /**
-   * @throws StellaError usage if the manager cannot be notified: it would wait for that and then
-   * end the service
-   */
+  /** @throws StellaError config if the manager, which would wait for that, cannot be notified */
   ready(status: string): Promise<void>;
   stopping(): Promise<void>;
   close(): void;
@@ -99,9 +90,7 @@ function unreachable(socket: string, cause: unknown): StellaError {
   );
 }
 
-/**
- * Half of the watchdog time in milliseconds; undefined if there is no watchdog for this process.
- */
+/** Half of the watchdog time in milliseconds; undefined without one for this process. */
 function watchdogPause({ microseconds, pid }: NotifyOptions["watchdog"]): number | undefined {
   if (pid !== undefined && pid !== "" && pid !== String(Deno.pid)) return undefined;
   const limit = Number(microseconds);

@@ -11,10 +11,7 @@ export interface TraceContext {
 
 const pattern = /^([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?$/;
 
-/**
- * Undefined for an invalid header, which is ignored (section 3.2.2.3). Later versions may append
- * fields.
- */
+/** Undefined for an invalid header (section 3.2.2.3). Later versions may append fields. */
 export function parseTraceparent(text: string | undefined): TraceContext | undefined {
   const [, version = "ff", traceId = "", spanId = "", flags = "", rest] =
     pattern.exec(text ?? "") ??

@@ -1,8 +1,6 @@
 /**
- * The file of the span sink: a line per request, each a complete object, readable line by line and
- * importable by a collector (its otlpjsonfile receiver reads this format). Its size is limited;
- * full files become PATH.1, PATH.2 and so on, and the oldest is removed. Source: OpenTelemetry
- * "File Exporter" (OTLP JSON lines).
+ * The file of the span sink: a line per request, importable by a collector (otlpjsonfile receiver).
+ * Full files become PATH.1, PATH.2 and so on, and the oldest is removed.
  */
 import { closeSync, fstatSync, fsyncSync, renameSync, rmSync, writeSync } from "node:fs";
 import { errnoOf, ioError } from "../../domain/io_errors.ts";
@@ -28,9 +26,7 @@ export class SpansFile {
     [this.#fd, this.#bytes] = openAt(options);
   }
 
-  /**
-   * `line` has no line end; it is handed to the disk before this returns. @throws StellaError io
-   */
+  /** `line` has no line end; it is handed to the disk at once. @throws StellaError io */
   add(line: string): void {
     const bytes = new TextEncoder().encode(`${line}\n`);
     if (this.#bytes > 0 && this.#bytes + bytes.length > this.#options.size) this.#rotate();
