@@ -15,3 +15,11 @@ export function createdSeconds(text: string): number | undefined {
   const valid = seconds >= earliestCreated && seconds <= latestCreated;
   return valid && createdText(seconds) === text ? seconds : undefined;
 }
+
+/** The clocks of this process. */
+export interface Clocks {
+  /** Milliseconds since 1970. */
+  now(): number;
+  /** Monotonic milliseconds: setting the clock does not change them. */
+  elapsed(): number;
+}

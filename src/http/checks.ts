@@ -1,4 +1,5 @@
 /** The readiness checks: each says what it tries, and fails with what it found. */
+import type { Clocks } from "../domain/time.ts";
 import { X509Certificate } from "node:crypto";
 import { open, readFile, rename, rm, statfs } from "node:fs/promises";
 import { join } from "node:path";
@@ -127,11 +128,7 @@ const jitter = 1_000;
  * A plausible clock: leases, schedules and ids depend on it, durations do not. Warns if it is
  * before the date of the build, and in the round in which it was set back.
  */
-export function clockSane({ now, elapsed, buildDate, onSetBack }: {
-  /** Milliseconds since 1970. */
-  now(): number;
-  /** Monotonic milliseconds. */
-  elapsed(): number;
+export function clockSane({ now, elapsed, buildDate, onSetBack }: Clocks & {
   /** RFC 3339, or `unknown`: a correct clock cannot be before it. */
   buildDate: string;
   /** Called if the clock was set back since the last check. */

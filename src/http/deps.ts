@@ -1,4 +1,5 @@
 /** Dependencies of the app, all passed in, so that tests can replace them. */
+import type { Clocks } from "../domain/time.ts";
 import type { Hono } from "hono";
 import type { Config } from "../config/load.ts";
 import type { Feed } from "../jobs/feed.ts";
@@ -37,7 +38,7 @@ export interface Origin {
 }
 
 /** Dependencies of the operations routes: nothing here can change anything. */
-export interface OpsDeps {
+export interface OpsDeps extends Pick<Clocks, "elapsed"> {
   build: Build;
   /** SHA-256 of the executable in hex, as of startup; absent when running from source. */
   binary?: Promise<string | undefined>;
@@ -58,8 +59,6 @@ export interface OpsDeps {
   onRefused(reason: Refusal): void;
   /** Records refusals and actions. */
   audit: Pick<Audit, "did" | "refused">;
-  /** Monotonic milliseconds. */
-  elapsed(): number;
   /** An error that no caller is responsible for. */
   onFault(error: unknown): void;
 }

@@ -10,26 +10,22 @@ import type { Duplex } from "node:stream";
 import { checkBound, type Listen, listenError, urlOf } from "../config/listen.ts";
 import type { App } from "./deps.ts";
 
-/** Times in milliseconds; the names are those of node:http. */
-export interface HttpLimits {
-  headersTimeout: number;
-  /** For a whole request including its body. */
-  requestTimeout: number;
-  /** Between two requests. */
-  keepAliveTimeout: number;
-  connectionsCheckingInterval: number;
-  /** Bytes. */
-  maxHeaderSize: number;
-}
-
-/** Connections are checked at intervals: with one interval more, 10 s and 30 s are still kept. */
-export const defaultLimits: HttpLimits = {
+/**
+ * Names of node:http, times in milliseconds. Connections are checked at intervals: with one more,
+ * 10 s and 30 s are still kept.
+ */
+export const defaultLimits = {
   headersTimeout: 8_000,
+  /** For a whole request including its body. */
   requestTimeout: 29_000,
+  /** Between two requests. */
   keepAliveTimeout: 5_000,
   connectionsCheckingInterval: 500,
+  /** Bytes. */
   maxHeaderSize: 16 * 1024,
 };
+export type HttpLimits = typeof defaultLimits;
+
 /** Milliseconds without a byte in either direction. */
 const idleTimeout = 60_000;
 /** More than one client machine opens, fewer than a process may have descriptors. */

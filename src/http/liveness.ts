@@ -3,9 +3,9 @@
  * full disk must not restart the service, which would only lose running exports.
  */
 
-export interface LivenessOptions {
-  /** Monotonic milliseconds. */
-  elapsed(): number;
+import type { Clocks } from "../domain/time.ts";
+
+export interface LivenessOptions extends Pick<Clocks, "elapsed"> {
   /** The oldest last heartbeat of all workers, on that clock; undefined if none is running. */
   lastHeartbeatAt(): number | undefined;
   /** Delay of the event loop in seconds. */
@@ -22,28 +22,26 @@ const workerLimit = 360_000;
 const tick = 1_000;
 
 export class Liveness {
-  readonly #options: LivenessOptions;
   readonly #timer: ReturnType<typeof setInterval>;
   #turnedAt: number;
 
-  constructor(options: LivenessOptions) {
-    this.#options = options;
+  constructor(private readonly options: LivenessOptions) {
     this.#turnedAt = options.elapsed();
     this.#timer = setInterval(() => this.#turn(), tick);
   }
 
   /** `output` describes the fault. */
   report(): { status: "pass" | "fail"; output?: string } {
-    const now = this.#options.elapsed();
-    const heardAt = this.#options.lastHeartbeatAt() ?? now;
+    const now = this.options.elapsed();
+    const heardAt = this.options.lastHeartbeatAt() ?? now;
     if (now - this.#turnedAt > loopLimit) return { status: "fail", output: "event loop stalled" };
     if (now - heardAt > workerLimit) return { status: "fail", output: "worker silent" };
     return { status: "pass" };
   }
 
   #turn(): void {
-    const now = this.#options.elapsed();
-    this.#options.onLag?.(Math.max(0, now - this.#turnedAt - tick) / 1000);
+    const now = this.options.elapsed();
+    this.options.onLag?.(Math.max(0, now - this.#turnedAt - tick) / 1000);
     this.#turnedAt = now;
   }
 

@@ -2,6 +2,7 @@
  * Readiness: whether the service can do its work. A background loop runs all checks, each with its
  * own timeout, and requests read the last results: many requests cause no more probes.
  */
+import type { Clocks } from "../domain/time.ts";
 import { messageOf } from "../domain/errors.ts";
 
 export type Status = "pass" | "warn" | "fail";
@@ -28,12 +29,8 @@ export interface CheckState extends CheckResult {
   time: number;
 }
 
-export interface ReadinessOptions {
+export interface ReadinessOptions extends Clocks {
   checks: readonly Check[];
-  /** Milliseconds since 1970. */
-  now(): number;
-  /** Monotonic milliseconds. */
-  elapsed(): number;
   isDraining(): boolean;
   onRound(states: readonly CheckState[]): void;
   /** Milliseconds between rounds. */

@@ -11,34 +11,28 @@ export class EventThrottle<Event extends { kind: string; stage?: string }> {
   #at = 0;
   #held: Event | undefined;
 
-  readonly #send: (event: Event) => void;
-  readonly #elapsed: () => number;
-
-  /** @param elapsed monotonic milliseconds */
-  constructor(send: (event: Event) => void, elapsed: () => number) {
-    this.#send = send;
-    this.#elapsed = elapsed;
-  }
+  /** `elapsed` gives monotonic milliseconds. */
+  constructor(
+    private readonly send: (event: Event) => void,
+    private readonly elapsed: () => number,
+  ) {}
 
   emit(event: Event): void {
-    if (event.kind !== "progress") {
-      this.flush();
-      return this.#send(event);
-    }
-    if (event.stage === this.#stage && this.#elapsed() - this.#at < pause) {
+    const isProgress = event.kind === "progress";
+    const isSame = isProgress && event.stage === this.#stage;
+    if (isSame && this.elapsed() - this.#at < pause) {
       this.#held = event;
       return;
     }
-    if (event.stage !== this.#stage) this.flush();
-    this.#held = undefined;
-    this.#stage = event.stage;
-    this.#at = this.#elapsed();
-    this.#send(event);
+    if (isSame) this.#held = undefined;
+    else this.flush();
+    if (isProgress) [this.#stage, this.#at] = [event.stage, this.elapsed()];
+    this.send(event);
   }
 
   flush(): void {
     const held = this.#held;
     this.#held = undefined;
-    if (held !== undefined) this.#send(held);
+    if (held !== undefined) this.send(held);
   }
 }

@@ -1,4 +1,5 @@
 /** The worker of the service: this program again, running one export. */
+import type { Clocks } from "../domain/time.ts";
 import { assets } from "../assets/assets.ts";
 import { keysInDirectory } from "../attest/check/trust.ts";
 import { loadSigner } from "../attest/sign/keys.ts";
@@ -20,10 +21,8 @@ export type WorkerEvent =
   | { kind: "upload"; key: string; session?: UploadSession };
 
 /** What a worker needs from its environment. */
-export interface WorkerHost extends Clock {
+export interface WorkerHost extends Clock, Pick<Clocks, "now"> {
   environment(name: string): string | undefined;
-  /** Milliseconds since 1970. */
-  now(): number;
   uuid(): string;
 }
 

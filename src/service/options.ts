@@ -1,4 +1,5 @@
 /** Options of a service. */
+import type { Clocks } from "../domain/time.ts";
 import type { Config } from "../config/load.ts";
 import type { Listen } from "../config/listen.ts";
 import type { AttestationProbe } from "../http/checks.ts";
@@ -15,7 +16,7 @@ export interface SigningKey {
   publicPem(): string | undefined;
 }
 
-export interface ServiceOptions {
+export interface ServiceOptions extends Clocks {
   config: Config;
   /** Path and digest of the configuration file; absent if there is none. */
   configuration?: { path: string; sha256: string } | undefined;
@@ -34,10 +35,6 @@ export interface ServiceOptions {
   environment(name: string): string | undefined;
   /** Writes to the log; returns the number of bytes written. */
   write(bytes: Uint8Array): Promise<number>;
-  /** Milliseconds since 1970. */
-  now(): number;
-  /** Monotonic milliseconds. */
-  elapsed(): number;
   random(bytes: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer>;
   /** Milliseconds that a lease lasts without a heartbeat; job_queue.ts has the default. */
   lease?: number;

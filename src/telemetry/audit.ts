@@ -2,6 +2,7 @@
  * Audit: a log line and a timeline event for every action through the API, and a line for every
  * refused request. Tokens are identified by name.
  */
+import type { Clocks } from "../domain/time.ts";
 import type { ExportRef } from "../domain/export_event.ts";
 import type { Log } from "./log.ts";
 
@@ -23,13 +24,11 @@ export interface Refused {
   client?: string | undefined;
 }
 
-export interface AuditParts {
+export interface AuditParts extends Pick<Clocks, "elapsed"> {
   log: Log;
   timeline: {
     add(of: AuditedExport, stage: string, attributes: Record<string, unknown>): unknown;
   };
-  /** Monotonic milliseconds. */
-  elapsed(): number;
   onFault(error: unknown): void;
 }
 
@@ -51,18 +50,15 @@ const maxRefusals = 60;
 const minute = 60_000;
 
 export class Audit {
-  readonly #parts: AuditParts;
   /** Export and actor to the time of the last timeline event. */
   readonly #downloads = new Map<string, number>();
   #window = { since: 0, lines: 0, left: 0 };
 
-  constructor(parts: AuditParts) {
-    this.#parts = parts;
-  }
+  constructor(private readonly parts: AuditParts) {}
 
   /** `path` is the downloaded file as the bundle names it; absent for the whole bundle. */
   did(action: Action, actor: string, of: AuditedExport, path?: string): void {
-    const { log, timeline, onFault } = this.#parts;
+    const { log, timeline, onFault } = this.parts;
     const { body, stage } = texts[action];
     log("INFO", `audit.${action}`, body, { actor, ...of, path });
     if (stage === undefined || (action === "download" && !this.#isFirst(of, actor))) return;
@@ -76,12 +72,12 @@ export class Audit {
   refused({ status, ...who }: Refused): void {
     if (who.actor === undefined && !this.#hasRoom()) return;
     const body = status === 401 ? "request without a valid token refused" : "request refused";
-    this.#parts.log("WARN", "audit.refused", body, { status: String(status), ...who });
+    this.parts.log("WARN", "audit.refused", body, { status: String(status), ...who });
   }
 
   #isFirst({ exportId }: AuditedExport, actor: string): boolean {
     const key = `${exportId} ${actor}`;
-    const now = this.#parts.elapsed();
+    const now = this.parts.elapsed();
     const last = this.#downloads.get(key);
     if (last !== undefined && now - last < sameDownload) return false;
     const [oldest] = this.#downloads.keys();
@@ -94,12 +90,12 @@ export class Audit {
 
   /** The first line of the next minute says how many were omitted. */
   #hasRoom(): boolean {
-    const now = this.#parts.elapsed();
+    const now = this.parts.elapsed();
     if (now - this.#window.since >= minute) {
       const { left: count } = this.#window;
       this.#window = { since: now, lines: 0, left: 0 };
       const body = "further refused requests not logged";
-      if (count > 0) this.#parts.log("WARN", "audit.left", body, { count });
+      if (count > 0) this.parts.log("WARN", "audit.left", body, { count });
     }
     if (this.#window.lines++ < maxRefusals) return true;
     this.#window.left++;

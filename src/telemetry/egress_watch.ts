@@ -3,12 +3,9 @@ import type { Log, LogFields } from "./log.ts";
 import type { Metrics } from "./metrics.ts";
 
 export class EgressWatch {
-  readonly #to: { log: Log; metrics: Pick<Metrics, "count"> };
   #count = 0;
 
-  constructor(to: { log: Log; metrics: Pick<Metrics, "count"> }) {
-    this.#to = to;
-  }
+  constructor(private readonly to: { log: Log; metrics: Pick<Metrics, "count"> }) {}
 
   /** Since the service started. */
   get count(): number {
@@ -18,8 +15,8 @@ export class EgressWatch {
   /** `destination` is `HOST:PORT`; `of` is the export that tried to connect, if any. */
   refused(destination: string, of: LogFields = {}): void {
     this.#count++;
-    this.#to.metrics.count("export_egress_refused_total", {});
+    this.to.metrics.count("export_egress_refused_total", {});
     const body = "connection refused by the egress policy";
-    this.#to.log("WARN", "egress.refused", body, { ...of, detail: destination });
+    this.to.log("WARN", "egress.refused", body, { ...of, detail: destination });
   }
 }

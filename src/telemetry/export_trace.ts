@@ -3,6 +3,7 @@
  * per stage and one per push. The caller's context (traceparent) is stored with the job, so API,
  * queue, worker and registry form one trace; without a caller the trace id is the exportId.
  */
+import type { Clocks } from "../domain/time.ts";
 import type { EventOf, ExportEvent, ExportRef } from "../domain/export_event.ts";
 import type { ErrorRecord } from "../domain/errors.ts";
 import type { Attributes, Span, SpanKind } from "./span.ts";
@@ -22,12 +23,8 @@ export interface ExportEnd {
   error?: ErrorRecord;
 }
 
-export interface TraceParts {
+export interface TraceParts extends Clocks {
   add(span: Span): void;
-  /** Milliseconds since 1970. */
-  now(): number;
-  /** Monotonic milliseconds: setting the clock back makes no span negative. */
-  elapsed(): number;
   random(bytes: Uint8Array): Uint8Array;
   /** Escapes untrusted text. */
   escape(text: string): string;
@@ -152,13 +149,10 @@ function endOf(start: number, since: number | undefined, { now, elapsed }: Trace
 }
 
 /** A request for an export: its `traceparent` is queued with the job; `end` records the result. */
-export interface RequestTrace {
-  traceparent: string;
-  end(of: ExportRef & { status: number }): void;
-}
+export type RequestTrace = ReturnType<typeof traceRequest>;
 
 /** `header` is the caller's traceparent; without a valid one a new trace starts. */
-export function traceRequest(header: string | undefined, parts: TraceParts): RequestTrace {
+export function traceRequest(header: string | undefined, parts: TraceParts) {
   const [start, since] = [parts.now(), parts.elapsed()];
   const id = (bytes: number) => parts.random(new Uint8Array(bytes)).toHex();
   const parent = parseTraceparent(header);
@@ -169,7 +163,7 @@ export function traceRequest(header: string | undefined, parts: TraceParts): Req
   };
   return {
     traceparent: formatTraceparent(context),
-    end: ({ status, ...of }) => {
+    end: ({ status, ...of }: ExportRef & { status: number }) => {
       if (!context.sampled) return;
       parts.add({
         traceId: context.traceId,

@@ -1,4 +1,5 @@
 /** Reports an export to log and metrics; its log lines share exportId, profile and tenant. */
+import type { Clocks } from "../domain/time.ts";
 import type { ErrorRecord } from "../domain/errors.ts";
 import type { EventOf, ExportEvent, ExportRef } from "../domain/export_event.ts";
 import type { Trigger } from "../domain/labels.ts";
@@ -13,11 +14,9 @@ export interface WatchedExport extends ExportRef {
   actor?: string;
 }
 
-interface ExportWatchParts {
+interface ExportWatchParts extends Pick<Clocks, "elapsed"> {
   log: Log;
   metrics: Metrics;
-  /** Monotonic milliseconds. */
-  elapsed: () => number;
   /** Without it nothing is traced. */
   trace?: ExportTrace | undefined;
   egress?: EgressWatch;
@@ -26,7 +25,6 @@ interface ExportWatchParts {
 export class ExportWatch {
   readonly #of: ExportRef;
   readonly #who: Pick<LogFields, "trigger" | "actor">;
-  readonly #parts: ExportWatchParts;
   #digest: string | undefined;
   #attestation: NonNullable<LogFields["attestationStatus"]> = "pending";
   #stage: string | undefined;
@@ -35,11 +33,10 @@ export class ExportWatch {
 
   constructor(
     { exportId, profile, tenant, trigger, actor }: WatchedExport,
-    parts: ExportWatchParts,
+    private readonly parts: ExportWatchParts,
   ) {
     this.#of = { exportId, profile, tenant };
     this.#who = { trigger, actor };
-    this.#parts = parts;
   }
 
   queued(): void {
@@ -49,7 +46,7 @@ export class ExportWatch {
   /** It failed and will be retried after `wait` milliseconds. */
   deferred(error: ErrorRecord, wait: number): void {
     this.#endStage();
-    this.#parts.metrics.count("export_job_retries_total", { profile: this.#of.profile });
+    this.parts.metrics.count("export_job_retries_total", { profile: this.#of.profile });
     const fields = { durationMs: wait, error };
     this.#line("WARN", "export.deferred", "export failed, will be retried", fields);
   }
@@ -63,12 +60,12 @@ export class ExportWatch {
   /** `attempt` is greater than 1 after the service died during the export. */
   started(attempt: number): void {
     this.#digest = undefined;
-    this.#parts.trace?.started(attempt);
+    this.parts.trace?.started(attempt);
     this.#line("INFO", "export.started", "export started", { ...this.#who, count: attempt });
   }
 
   onEvent(event: ExportEvent): void {
-    this.#parts.trace?.onEvent(event);
+    this.parts.trace?.onEvent(event);
     if (event.kind === "progress") this.#moved(event.stage, event.done);
     else if (event.kind === "signed") this.#digest = event.bundleDigest;
     else if (event.kind === "unchanged") this.#unchanged(event);
@@ -77,7 +74,7 @@ export class ExportWatch {
     else if (event.kind === "verified") this.#verified(event);
     else {
       const of = { ...this.#of, bundleDigest: this.#digest };
-      this.#parts.egress?.refused(event.destination, of);
+      this.parts.egress?.refused(event.destination, of);
     }
   }
 
@@ -87,16 +84,16 @@ export class ExportWatch {
     artifacts?: Readonly<Record<string, number>>,
     leftOut?: Readonly<Record<string, number>>,
   ): void {
-    this.#parts.metrics.bundleMade({ ...this.#of, bytes, artifacts, leftOut });
+    this.parts.metrics.bundleMade({ ...this.#of, bytes, artifacts, leftOut });
   }
 
   /** `seconds` since its first start; `at` in milliseconds since 1970. */
   ended(end: ExportEnd, seconds: number, at?: number): void {
     const { state, bundleDigest = this.#digest, error } = end;
     this.#endStage();
-    this.#parts.trace?.ended(end);
+    this.parts.trace?.ended(end);
     const result = state === "succeeded" ? "success" : state;
-    this.#parts.metrics.jobFinished({ ...this.#of, result, seconds, at });
+    this.parts.metrics.jobFinished({ ...this.#of, result, seconds, at });
     const durationMs = Math.round(seconds * 1000);
     const fields = { status: state, durationMs, bundleDigest, error };
     this.#line(state === "failed" ? "ERROR" : "INFO", "export.ended", "export ended", fields);
@@ -107,15 +104,15 @@ export class ExportWatch {
     if (stage !== this.#stage) {
       this.#endStage();
       this.#stage = stage;
-      this.#stageSince = this.#parts.elapsed();
+      this.#stageSince = this.parts.elapsed();
       this.#stageBytes = 0;
     }
-    this.#parts.metrics.processed(stage, Math.max(0, done - this.#stageBytes));
+    this.parts.metrics.processed(stage, Math.max(0, done - this.#stageBytes));
     this.#stageBytes = done;
   }
 
   #pushed({ registry, result, seconds }: EventOf<"pushed">): void {
-    this.#parts.metrics.pushed({ ...this.#of, result, seconds });
+    this.parts.metrics.pushed({ ...this.#of, result, seconds });
     const fields = { registry, status: result, durationMs: Math.round(seconds * 1000) };
     const severity = result === "success" ? "INFO" : "ERROR";
     this.#line(severity, "export.pushed", "push to a registry ended", fields);
@@ -123,19 +120,19 @@ export class ExportWatch {
 
   #unchanged({ sameAs, bundleDigest }: EventOf<"unchanged">): void {
     this.#digest = bundleDigest;
-    this.#parts.metrics.count("export_unchanged_total", { profile: this.#of.profile });
+    this.parts.metrics.count("export_unchanged_total", { profile: this.#of.profile });
     this.#line("INFO", "export.unchanged", "export unchanged, no second copy stored", { sameAs });
   }
 
   #published({ result }: EventOf<"published">): void {
-    this.#parts.metrics.count("export_manifest_publish_total", { result });
+    this.parts.metrics.count("export_manifest_publish_total", { result });
     const isDone = result === "success" || result === "skipped";
     const body = isDone ? "manifest published" : "manifest not published";
     this.#line(isDone ? "INFO" : "ERROR", "export.published", body, { status: result });
   }
 
   #verified({ result, reason }: EventOf<"verified">): void {
-    this.#parts.metrics.verified(result, reason);
+    this.parts.metrics.verified(result, reason);
     this.#attestation = result === "success" ? "verified" : "failed";
     const severity = result === "success" ? "INFO" : "ERROR";
     this.#line(severity, "export.verified", "finished bundle verified", { detail: reason });
@@ -144,17 +141,17 @@ export class ExportWatch {
   #endStage(): void {
     const stage = this.#stage;
     if (stage === undefined) return;
-    const durationMs = Math.round(this.#parts.elapsed() - this.#stageSince);
-    this.#parts.metrics.stageEnded(stage, durationMs / 1000);
+    const durationMs = Math.round(this.parts.elapsed() - this.#stageSince);
+    this.parts.metrics.stageEnded(stage, durationMs / 1000);
     const fields = { stage, durationMs };
     this.#line("INFO", "export.stage.ended", "stage of an export ended", fields);
     this.#stage = undefined;
   }
 
   #line(severity: Severity, event: string, body: string, fields: LogFields = {}): void {
-    this.#parts.log(severity, event, body, {
+    this.parts.log(severity, event, body, {
       ...this.#of,
-      traceId: this.#parts.trace?.traceId,
+      traceId: this.parts.trace?.traceId,
       attestationStatus: this.#attestation,
       bundleDigest: this.#digest,
       ...fields,

@@ -8,20 +8,17 @@
 export type Write = (bytes: Uint8Array) => Promise<number>;
 
 export class LineWriter {
-  readonly #write: Write;
-  readonly #limit: number;
-  readonly #lossLine: (lost: number) => string;
   readonly #waiting: Uint8Array[] = [];
   #bytes = 0;
   #lost = 0;
   #flushing: Promise<void> | undefined;
 
   /** `lossLine` creates the line about dropped lines; `limit` is the buffer size in bytes. */
-  constructor(write: Write, lossLine: (lost: number) => string, limit = 1024 * 1024) {
-    this.#write = write;
-    this.#lossLine = lossLine;
-    this.#limit = limit;
-  }
+  constructor(
+    private readonly write: Write,
+    private readonly lossLine: (lost: number) => string,
+    private readonly limit = 1024 * 1024,
+  ) {}
 
   /** Dropped lines that were not reported yet. */
   get lost(): number {
@@ -31,7 +28,7 @@ export class LineWriter {
   /** Never throws and never waits. */
   line(text: string): void {
     const bytes = new TextEncoder().encode(text);
-    if (this.#bytes + bytes.length > this.#limit) {
+    if (this.#bytes + bytes.length > this.limit) {
       this.#lost++;
       return;
     }
@@ -61,14 +58,14 @@ export class LineWriter {
 
   #tellLoss(): void {
     if (this.#lost === 0) return;
-    const text = this.#lossLine(this.#lost);
+    const text = this.lossLine(this.#lost);
     this.#lost = 0;
     this.line(text);
   }
 
   async #writeAll(bytes: Uint8Array): Promise<boolean> {
     try {
-      for (let at = 0; at < bytes.length;) at += await this.#write(bytes.subarray(at));
+      for (let at = 0; at < bytes.length;) at += await this.write(bytes.subarray(at));
       return true;
     } catch {
       // The pipe is closed: nothing can be reported.

@@ -3,6 +3,7 @@
  * field names that operators search for. The list of fields is closed, so no secret can slip in,
  * and all text is escaped: a name from a bundle is untrusted text on the operator's terminal.
  */
+import type { Clocks } from "../domain/time.ts";
 import type { ErrorRecord } from "../domain/errors.ts";
 import type { Trigger } from "../domain/labels.ts";
 import { LineWriter, type Write } from "./line_writer.ts";
@@ -54,11 +55,9 @@ export type LogFields = { readonly [Name in keyof KnownFields]?: KnownFields[Nam
 /** `event` is stable and for programs, `body` a fixed sentence for people. */
 export type Log = (severity: Severity, event: string, body: string, fields?: LogFields) => void;
 
-export interface LogOptions {
+export interface LogOptions extends Pick<Clocks, "now"> {
   /** Writes some of the bytes and returns their number, like Deno.stderr.write. */
   write: Write;
-  /** Milliseconds since 1970. */
-  now(): number;
   resource: { "service.name": string; "service.version": string; "service.instance.id": string };
   /** Escapes untrusted text. */
   escape(text: string): string;

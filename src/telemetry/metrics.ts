@@ -62,7 +62,6 @@ interface Recorded {
 }
 
 export class Metrics {
-  readonly #options: MetricsOptions;
   readonly #registry = new Registry();
   readonly #counters: Counters;
   readonly #gauges: Gauges;
@@ -70,11 +69,10 @@ export class Metrics {
   /** The SLA of each profile in seconds, Infinity without one. */
   readonly #slas: ReadonlyMap<string, number>;
 
-  constructor(options: MetricsOptions) {
+  constructor(private readonly options: MetricsOptions) {
     const { profiles, build } = options;
     const names = profiles.map((one) => one.name);
     const slas = profiles.flatMap((one) => one.slaSeconds ?? []);
-    this.#options = options;
     // Its type only knows the classic format.
     this.#registry.setContentType(openMetricsType as never);
     this.#slas = new Map(profiles.map((one) => [one.name, one.slaSeconds ?? Infinity]));
@@ -222,7 +220,7 @@ export class Metrics {
   }
 
   #refresh(): void {
-    const { queued, running, oldestQueuedAt = 0, oldestRunningAt } = this.#options.queue();
+    const { queued, running, oldestQueuedAt = 0, oldestRunningAt } = this.options.queue();
     this.set("export_queue_depth", queued, {});
     this.set("export_jobs_running", running, {});
     this.set("export_queue_oldest_job_timestamp_seconds", oldestQueuedAt / 1000, {});
@@ -231,7 +229,7 @@ export class Metrics {
       this.set("export_running_oldest_job_start_timestamp_seconds", since, { profile });
     }
     // The three that need no permission; prom-client's own read /proc, which is not accessible.
-    const { startedAt, cpuSeconds, residentBytes } = this.#options.process();
+    const { startedAt, cpuSeconds, residentBytes } = this.options.process();
     this.set("process_start_time_seconds", startedAt, {});
     this.set("process_resident_memory_bytes", residentBytes, {});
     this.#counters.process_cpu_seconds_total.reset();
@@ -244,7 +242,7 @@ export class Metrics {
     try {
       record();
     } catch (error) {
-      this.#options.onFault(error);
+      this.options.onFault(error);
     }
   }
 }

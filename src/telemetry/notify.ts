@@ -16,20 +16,15 @@ export interface NotifyOptions {
   alive(): boolean;
 }
 
-export interface Manager {
-  /** @throws StellaError config if the manager, which would wait for that, cannot be notified */
-  ready(status: string): Promise<void>;
-  stopping(): Promise<void>;
-  close(): void;
-}
+export type Manager = typeof nobody;
 
-const nobody: Manager = {
-  ready: () => Promise.resolve(),
-  stopping: () => Promise.resolve(),
-  close: () => {},
-};
+const nobody = { ready: async (_: string) => {}, stopping: async () => {}, close: () => {} };
 
-/** @throws StellaError usage if NOTIFY_SOCKET is not a valid address */
+/**
+ * `ready` throws StellaError config if the manager cannot be notified: it would wait for that and
+ * then end the service.
+ * @throws StellaError config if NOTIFY_SOCKET is not a valid address
+ */
 export function openManager(options: NotifyOptions): Manager {
   if (options.socket === undefined || options.socket === "") return nobody;
   const address = addressOf(options.socket);
@@ -60,13 +55,9 @@ export function openManager(options: NotifyOptions): Manager {
 function addressOf(socket: string): string {
   if (socket.startsWith("@")) return `\0${socket.slice(1)}`;
   if (socket.startsWith("/")) return socket;
-  throw new StellaError(
-    "environment_invalid",
-    `Cannot use NOTIFY_SOCKET: ${JSON.stringify(socket)} is not a path`,
-    {
-      hint: "unset it if no service manager is listening",
-    },
-  );
+  const refused = `Cannot use NOTIFY_SOCKET: ${JSON.stringify(socket)} is not a path`;
+  const hint = "unset it if no service manager is listening";
+  throw new StellaError("environment_invalid", refused, { hint });
 }
 
 /** A datagram needs a bound socket; its name is not needed afterwards. */
@@ -80,14 +71,9 @@ function openSender(path: string): Deno.DatagramConn {
 }
 
 function unreachable(socket: string, cause: unknown): StellaError {
-  return new StellaError(
-    "service_manager",
-    `Cannot notify the service manager at ${JSON.stringify(socket)}`,
-    {
-      cause,
-      hint: "allow AF_UNIX in RestrictAddressFamilies of the unit, and set NotifyAccess=main",
-    },
-  );
+  const refused = `Cannot notify the service manager at ${JSON.stringify(socket)}`;
+  const hint = "allow AF_UNIX in RestrictAddressFamilies of the unit, and set NotifyAccess=main";
+  return new StellaError("service_manager", refused, { cause, hint });
 }
 
 /** Half of the watchdog time in milliseconds; undefined without one for this process. */

@@ -16,25 +16,23 @@ export interface SpansFileOptions {
 }
 
 export class SpansFile {
-  readonly #options: SpansFileOptions;
   #fd: number;
   #bytes: number;
 
   /** Appends to an existing file. @throws StellaError usage, io */
-  constructor(options: SpansFileOptions) {
-    this.#options = options;
+  constructor(private readonly options: SpansFileOptions) {
     [this.#fd, this.#bytes] = openAt(options);
   }
 
   /** `line` has no line end; it is handed to the disk at once. @throws StellaError io */
   add(line: string): void {
     const bytes = new TextEncoder().encode(`${line}\n`);
-    if (this.#bytes > 0 && this.#bytes + bytes.length > this.#options.size) this.#rotate();
+    if (this.#bytes > 0 && this.#bytes + bytes.length > this.options.size) this.#rotate();
     try {
       for (let at = 0; at < bytes.length;) at += writeSync(this.#fd, bytes, at);
       this.#bytes += bytes.length;
     } catch (error) {
-      throw ioError("Cannot write the spans to", this.#options.path, error);
+      throw ioError("Cannot write the spans to", this.options.path, error);
     }
   }
 
@@ -44,13 +42,13 @@ export class SpansFile {
   }
 
   #rotate(): void {
-    const { path, keep } = this.#options;
+    const { path, keep } = this.options;
     this.close();
     rmSync(`${path}.${keep}`, { force: true });
     for (let n = keep - 1; n >= 1; n--) renameIfThere(`${path}.${n}`, `${path}.${n + 1}`);
     if (keep > 0) renameIfThere(path, `${path}.1`);
     else rmSync(path, { force: true });
-    [this.#fd, this.#bytes] = openAt(this.#options);
+    [this.#fd, this.#bytes] = openAt(this.options);
   }
 }
 
