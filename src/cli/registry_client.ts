@@ -25,12 +25,12 @@ export async function clientFor(
   const { ca, credentials, clientCert, clientKey } = flags;
   const settings = {
     endpoint: endpointOf(reference, {
-      ...(flags.plainHttp ? { plainHttp: true } : {}),
-      ...(ca === undefined ? {} : { ca: true }),
+      plainHttp: flags.plainHttp === true,
+      ca: ca !== undefined,
     }),
-    ...(ca === undefined ? {} : { ca }),
-    ...(clientCert === undefined ? {} : { clientCertificate: clientCert }),
-    ...(clientKey === undefined ? {} : { clientKey }),
+    ca,
+    clientCertificate: clientCert,
+    clientKey,
     repository: reference.repository,
     ...credentialsOf(credentials, host),
   };

@@ -211,6 +211,6 @@ function clientFor({ spec, context }: Publishing, target: RegistryTarget) {
   return openRegistry({ endpoint, repository: target.repository, ...files }, {
     timing: context.timing,
     policy: egressOf(spec, context),
-    ...(context.uploads === undefined ? {} : { uploads: context.uploads }),
+    uploads: context.uploads,
   });
 }

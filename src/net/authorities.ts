@@ -26,10 +26,7 @@ export function authorities(ca: string | undefined): readonly string[] {
 /** The system's file has about 250 kB. */
 const maxBytes = 16 * 1024 * 1024;
 
-/**
- * Reads a PEM file, also as Windows writes it: with a byte order mark, in UTF-16, with CRLF.
- * @throws StellaError usage, io
- */
+/** Also as Windows writes it: with a byte order mark, in UTF-16, with CRLF. */
 export function readPem(path: string): string {
   const bytes = readRegular("Cannot read the certificates", path, maxBytes);
   const isUtf16 = bytes[0] === 0xff && bytes[1] === 0xfe;
@@ -39,9 +36,7 @@ export function readPem(path: string): string {
 
 const block = /^-----BEGIN CERTIFICATE-----[ \t]*\n[\s\S]*?^-----END [^\n]*-----/gm;
 
-/**
- * Parsed one by one, so that a damaged file is reported as such and not as an untrusted registry.
- */
+/** Parsed one by one: a damaged file must not look like an untrusted registry. */
 function certificatesIn(path: string, text: string): string[] {
   const found = text.match(block) ?? [];
   if (found.length === 0) throw unfit(path, contentOf(text));

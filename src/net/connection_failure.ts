@@ -1,7 +1,4 @@
-/**
- * Explains a request that failed without a response: what happened to the connection, to which
- * host, and what may help.
- */
+/** Explains a request without a response: what broke the connection, and what may help. */
 import { messageOf } from "../domain/errors.ts";
 import { errnoOf } from "../domain/io_errors.ts";
 import { RemoteError, type RemoteReason, shortened, target } from "./failure.ts";

@@ -2,11 +2,12 @@
  * Downloads a URL to a file, for content pinned by its digest. It uses the common transport with
  * its egress policy, follows no redirect, and leaves no file with other content.
  */
-import { closeSync, ftruncateSync, openSync, rmSync, writeSync } from "node:fs";
+import { closeSync, ftruncateSync, openSync, rmSync } from "node:fs";
+import { writeAll } from "../domain/durable.ts";
 import { startSha256 } from "../domain/hash.ts";
 import { shown } from "../domain/names.ts";
 import { finding, StellaError } from "../domain/errors.ts";
-import { ioError } from "../domain/io_errors.ts";
+import { tryIo } from "../domain/io_errors.ts";
 import { refused, RemoteError } from "./failure.ts";
 import type { Outgoing } from "./message.ts";
 import { authorities } from "./authorities.ts";
@@ -27,15 +28,13 @@ export interface Download {
 export interface DownloadOptions extends Pick<TransportOptions, "policy" | "timeouts" | "resolve"> {
   timing: Timing;
   signal?: AbortSignal | undefined;
-  /** Limit in bytes. */
+  /** Bytes. */
   max?: number;
 }
 
 const defaultMaxBytes = 4 * 1024 ** 3;
 
-/**
- * @throws StellaError policy by the egress policy, remote, io, differs if the content differs
- */
+/** @throws StellaError policy, remote, io, differs */
 export async function download(what: Download, options: DownloadOptions): Promise<void> {
   const { timing, signal, max = defaultMaxBytes, ...network } = options;
   const url = new URL(what.url);
@@ -72,29 +71,22 @@ class NewFile {
   #size = 0;
 
   constructor(readonly path: string, readonly max: number) {
-    try {
-      this.#fd = openSync(path, "wx", 0o600);
-    } catch (error) {
-      throw ioError("Cannot make", path, error);
-    }
+    this.#fd = tryIo("Cannot make", path, () => openSync(path, "ax", 0o600));
   }
 
   restart(): void {
     ftruncateSync(this.#fd, 0);
-    [this.#hash, this.#size] = [startSha256(), 0];
+    this.#hash = startSha256();
+    this.#size = 0;
   }
 
   add(piece: Uint8Array): void {
     if (this.#size + piece.length > this.max) {
-      throw new RemoteError("rejected", `Received more than ${this.max} bytes`);
+      throw new RemoteError("rejected", `Received more than ${this.max} bytes`, {
+        hint: "check the URL: risk data is not so large",
+      });
     }
-    try {
-      for (let at = 0; at < piece.length;) {
-        at += writeSync(this.#fd, piece, at, piece.length - at, this.#size + at);
-      }
-    } catch (error) {
-      throw ioError("Cannot write", this.path, error);
-    }
+    tryIo("Cannot write", this.path, () => writeAll(this.#fd, piece));
     this.#hash.update(piece);
     this.#size += piece.length;
   }

@@ -1,7 +1,4 @@
-/**
- * Performs one HTTP request: sends its body, reads the response, and aborts it when no data moves
- * any more.
- */
+/** Performs one HTTP request, and aborts it when no data moves any more. */
 import { Buffer } from "node:buffer";
 import type { ClientRequest, IncomingMessage } from "node:http";
 import { StellaError } from "../domain/errors.ts";
@@ -15,10 +12,7 @@ export interface Timeouts {
   stall: number;
 }
 
-/**
- * The manifest size that every registry must accept is also the limit here (distribution-spec,
- * Pushing Manifests).
- */
+/** The manifest size that every registry must accept (distribution-spec, Pushing Manifests). */
 const maxAnswerBytes = 4 * 1024 * 1024;
 const maxErrorBytes = 8 * 1024;
 /** Checks while a stall timeout runs. */
@@ -35,35 +29,30 @@ export async function exchange(
     const response = await responseTo(request, outgoing.body, watch);
     return await readAnswer(response, outgoing, watch);
   } catch (error) {
-    const cause = watch.cause ?? error;
-    throw cause instanceof StellaError ? cause : broken(outgoing, cause);
+    throw watch.failure(error);
   } finally {
     watch.end();
-    // If the response came before the end of the body, the rest is not sent. (With TLS "finished"
-    // may come after the response.)
+    // If the response came before the end of the body, the rest is not sent.
     if (!request.writableEnded) request.destroy();
   }
 }
 
-/**
- * Aborts a request that makes no progress: first by connecting, then by any byte in either
- * direction, and on its signal.
- */
+/** Aborts a request that does not connect or move any byte in time, and on its signal. */
 export class Watch {
   /** Why the request was aborted: Node may then report any kind of reset. */
   cause: Error | undefined;
   /** Checks since the last byte moved; undefined before the connection is established. */
   #quiet: number | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
-  readonly #signal: AbortSignal | undefined;
-  readonly #abort = () => this.#stop(stopped(this.#signal!));
+  readonly #abort: () => void;
 
   constructor(
     readonly request: ClientRequest,
-    { url, signal }: Outgoing,
+    readonly outgoing: Outgoing,
     readonly limit: Timeouts,
   ) {
-    this.#signal = signal;
+    const { url, signal } = outgoing;
+    this.#abort = () => signal && this.#stop(stopped(signal));
     signal?.addEventListener("abort", this.#abort, { once: true });
     this.#arm(limit.connect);
     request.on("socket", (socket) => {
@@ -91,7 +80,13 @@ export class Watch {
   end(): void {
     clearTimeout(this.#timer);
     this.cause ??= new Error("the request has ended");
-    this.#signal?.removeEventListener("abort", this.#abort);
+    this.outgoing.signal?.removeEventListener("abort", this.#abort);
+  }
+
+  /** Why the request failed, if `error` was thrown. */
+  failure(error: unknown): StellaError {
+    const cause = this.cause ?? error;
+    return cause instanceof StellaError ? cause : broken(this.outgoing, cause);
   }
 
   #arm(milliseconds: number): void {
@@ -118,10 +113,7 @@ export class Watch {
   }
 }
 
-/**
- * The response may come before the body was sent: then the rest of the body is dropped and errors
- * of sending are ignored.
- */
+/** It may come before the body was sent: then the rest is dropped, and errors of sending too. */
 export function responseTo(
   request: ClientRequest,
   body: Body | undefined,

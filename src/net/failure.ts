@@ -38,26 +38,18 @@ export interface RemoteFacts {
   cause?: unknown;
 }
 
-/**
- * The label of a push that failed with `thrown`. A local file that differs from its manifest counts
- * as digest_mismatch.
- */
+/** The label of a push that failed: a local file that differs counts as digest_mismatch. */
 export function pushResult(thrown: unknown): RemoteReason {
   if (thrown instanceof RemoteError) return thrown.reason;
-  return thrown instanceof StellaError && thrown.kind === "differs"
-    ? "digest_mismatch"
-    : "rejected";
+  const isDiffering = thrown instanceof StellaError && thrown.kind === "differs";
+  return isDiffering ? "digest_mismatch" : "rejected";
 }
 
 /**
  * `PUT https://host/v2/x/manifests/y: 400 MANIFEST_INVALID: text` (distribution-spec, Error Codes),
  * or `: 413 Payload Too Large`.
  */
-export function refused(
-  asked: Outgoing,
-  answer: Answer,
-  facts: RemoteFacts = {},
-): RemoteError {
+export function refused(asked: Outgoing, answer: Answer, facts: RemoteFacts = {}): RemoteError {
   const { status, login, from } = answer;
   const errors = errorsIn(answer.body);
   const detail = shortened(errors.map(textOf).filter(Boolean).join("; "));
@@ -77,14 +69,11 @@ export function refused(
   });
 }
 
-/**
- * The error for an aborted signal: a caller's time limit is a timeout, everything else an
- * interruption.
- */
+/** The error for an aborted signal: after a time limit a timeout, otherwise an interruption. */
 export function stopped(signal: AbortSignal): StellaError {
   const { reason } = signal;
   return reason instanceof Error && reason.name === "TimeoutError"
-    ? new RemoteError("timeout", "The request timed out")
+    ? new RemoteError("timeout", "The request timed out", { hint: "try again later" })
     : new StellaError("interrupted", "The request was interrupted");
 }
 

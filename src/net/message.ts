@@ -25,10 +25,7 @@ export interface Body {
   open(from?: number): AsyncIterable<Uint8Array>;
 }
 
-/**
- * Why a 401 could not be answered: no credentials, refused credentials, or no challenge for what is
- * known.
- */
+/** Why a 401 could not be answered. */
 export type Login = "none" | "refused" | "unasked" | "token_only";
 
 export interface Answer {

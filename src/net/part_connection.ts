@@ -12,30 +12,28 @@
  * transport.ts, which reports errors properly.
  */
 import type { Socket } from "node:net";
-import { fillYoungGeneration } from "./young_generation.ts";
+import type { Timeouts } from "./exchange.ts";
 import { readPartHead } from "./part_head.ts";
+import { fillYoungGeneration } from "./young_generation.ts";
 
-/** Requests the bytes from `from` to `from + room.length` of `path`, into `room`. */
-export interface PartQuestion {
+/** Requests the bytes of `path` from `from` on that fill `buffer`. */
+export interface PartRequest {
   /** The Host header, and the path with query. */
   host: string;
   path: string;
   headers: Record<string, string>;
   from: number;
-  room: Uint8Array;
+  buffer: Uint8Array;
   signal: AbortSignal | undefined;
 }
 
-/**
- * Lets node:net and node:tls read into our memory: `callback` gets the number of bytes and returns
- * the next buffer.
- */
+/** Lets a socket read into our memory; `callback` gets the number of bytes. */
 export interface OnRead {
   buffer: () => Uint8Array;
   callback: (n: number) => boolean;
 }
 
-interface Asked extends PartQuestion {
+interface Pending extends PartRequest {
   /** Number of bytes received. */
   at: number;
   /** Size of the whole blob; known after the head of the response. */
@@ -50,34 +48,26 @@ const maxHeadBytes = 16 * 1024;
 const arrays = 20_000;
 
 export class PartConnection {
+  /** Whether the connection was ever established. */
+  wasReady = false;
+  /** Whether a response, or the rest of one, timed out. */
+  isSilent = false;
   readonly #socket: Socket;
   readonly #ready = Promise.withResolvers<boolean>();
   readonly #head = new Uint8Array(maxHeadBytes);
   #headLength = 0;
-  #asked: Asked | undefined;
-  #wasReady = false;
-  #isSilent = false;
+  #pending: Pending | undefined;
 
-  /**
-   * @param connect starts connecting; `secure`: ready only after the TLS handshake @param limits
-   * milliseconds
-   */
-  constructor(
-    connect: (onread: OnRead) => Socket,
-    secure: boolean,
-    readonly limits: { connect: number; stall: number },
-  ) {
-    this.#socket = connect({
-      buffer: () => this.#room(),
-      callback: (n) => this.#arrived(n),
-    });
-    this.#socket.setTimeout(limits.connect, () => {
-      this.#isSilent = this.#asked !== undefined;
+  /** Starts connecting. @param secure ready only after the TLS handshake */
+  constructor(connect: (onread: OnRead) => Socket, secure: boolean, timeouts: Timeouts) {
+    this.#socket = connect({ buffer: () => this.#next(), callback: (n) => this.#arrived(n) });
+    this.#socket.setTimeout(timeouts.connect, () => {
+      this.isSilent = this.#pending !== undefined;
       this.close();
     });
     this.#socket.once(secure ? "secureConnect" : "connect", () => {
-      this.#socket.setTimeout(limits.stall);
-      this.#wasReady = true;
+      this.#socket.setTimeout(timeouts.stall);
+      this.wasReady = true;
       this.#ready.resolve(true);
     });
     this.#socket.on("error", () => this.close());
@@ -88,34 +78,22 @@ export class PartConnection {
     return !this.#socket.destroyed;
   }
 
-  /** Whether the connection was ever established. */
-  get wasReady(): boolean {
-    return this.#wasReady;
-  }
-
-  /** Whether a response, or the rest of one, timed out. */
-  get isSilent(): boolean {
-    return this.#isSilent;
-  }
-
-  /**
-   * One request at a time. @returns size of the whole blob; undefined if the part did not arrive:
-   * then the connection has ended
-   */
-  async ask(question: PartQuestion): Promise<number | undefined> {
+  /** One at a time. @returns size of the whole blob; undefined if the connection has ended */
+  async ask(request: PartRequest): Promise<number | undefined> {
+    const { signal } = request;
     const abort = () => this.close();
-    question.signal?.addEventListener("abort", abort);
+    signal?.addEventListener("abort", abort);
     try {
-      if (question.signal?.aborted || !isSayable(question) || !await this.#ready.promise) {
+      if (signal?.aborted || !isSendable(request) || !await this.#ready.promise) {
         return void this.close();
       }
       return await new Promise((done) => {
-        this.#asked = { ...question, at: 0, size: undefined, isLast: false, done };
-        if (this.isOpen) this.#socket.write(textOf(question), "latin1");
+        this.#pending = { ...request, at: 0, size: undefined, isLast: false, done };
+        if (this.isOpen) this.#socket.write(textOf(request), "latin1");
         else this.close();
       });
     } finally {
-      question.signal?.removeEventListener("abort", abort);
+      signal?.removeEventListener("abort", abort);
     }
   }
 
@@ -126,64 +104,63 @@ export class PartConnection {
   }
 
   #answer(size: number | undefined): void {
-    const asked = this.#asked;
-    this.#asked = undefined;
+    const pending = this.#pending;
+    this.#pending = undefined;
     this.#headLength = 0;
     // Remains of an earlier head must not be taken for the next one.
     this.#head.fill(0);
-    asked?.done(size);
+    pending?.done(size);
   }
 
   /** The buffer for the next bytes; never empty, or reading would stop. */
-  #room(): Uint8Array {
-    const asked = this.#asked;
-    return asked?.size === undefined
+  #next(): Uint8Array {
+    const pending = this.#pending;
+    return pending?.size === undefined
       ? this.#head.subarray(this.#headLength)
-      : asked.room.subarray(asked.at);
+      : pending.buffer.subarray(pending.at);
   }
 
   #arrived(n: number): boolean {
-    const asked = this.#asked;
-    if (asked === undefined) this.close();
-    else if (asked.size === undefined) this.#headArrived(asked, n);
-    else this.#bodyArrived(asked, n);
+    const pending = this.#pending;
+    if (pending === undefined) this.close();
+    else if (pending.size === undefined) this.#headArrived(pending, n);
+    else this.#bodyArrived(pending, n);
     return this.isOpen;
   }
 
-  #headArrived(asked: Asked, n: number): void {
+  #headArrived(pending: Pending, n: number): void {
+    const { from, buffer } = pending;
     this.#headLength += n;
     const bytes = this.#head.subarray(0, this.#headLength);
-    const head = readPartHead(bytes, asked.from, asked.room.length);
+    const head = readPartHead(bytes, from, buffer.length);
     if (head === "incomplete" && this.#headLength < maxHeadBytes) return;
-    const body = typeof head === "string" ? bytes : bytes.subarray(head.length);
-    if (typeof head === "string" || body.length > asked.room.length) return this.close();
-    asked.size = head.size;
-    asked.isLast = head.isLast;
-    asked.room.set(body);
-    this.#bodyArrived(asked, body.length);
+    if (typeof head === "string") return this.close();
+    const body = bytes.subarray(head.length);
+    if (body.length > buffer.length) return this.close();
+    pending.size = head.size;
+    pending.isLast = head.isLast;
+    buffer.set(body);
+    this.#bodyArrived(pending, body.length);
   }
 
-  #bodyArrived(asked: Asked, n: number): void {
-    asked.at += n;
-    if (asked.at < asked.room.length) return;
-    this.#answer(asked.size);
-    if (asked.isLast) this.close();
+  #bodyArrived(pending: Pending, n: number): void {
+    pending.at += n;
+    if (pending.at < pending.buffer.length) return;
+    this.#answer(pending.size);
+    if (pending.isLast) this.close();
     fillYoungGeneration(arrays);
   }
 }
 
 /** Untrusted text, such as a token, must not contain a line end. */
-function isSayable({ host, path, headers }: PartQuestion): boolean {
+function isSendable({ host, path, headers }: PartRequest): boolean {
   const texts = [host, path, ...Object.entries(headers).flat()];
   return texts.every((text) => /^[\t\x20-\x7e]*$/.test(text)) && !path.includes(" ");
 }
 
-function textOf({ host, path, headers, from, room }: PartQuestion): string {
-  const lines = Object.entries({
-    host,
-    connection: "keep-alive",
-    ...headers,
-    range: `bytes=${from}-${from + room.length - 1}`,
-  }).map(([name, value]) => `${name}: ${value}\r\n`);
+function textOf({ host, path, headers, from, buffer }: PartRequest): string {
+  const range = `bytes=${from}-${from + buffer.length - 1}`;
+  const lines = Object.entries({ host, connection: "keep-alive", ...headers, range })
+    .map(([name, value]) => `${name}: ${value}\r\n`);
   return `GET ${path} HTTP/1.1\r\n${lines.join("")}\r\n`;
 }

@@ -1,6 +1,4 @@
-/**
- * Parses the only response that part_connection.ts accepts: 206 with exactly the requested bytes.
- */
+/** The only response that part_connection.ts accepts: 206 with exactly the requested bytes. */
 import { Buffer } from "node:buffer";
 
 export interface PartHead {
@@ -15,13 +13,14 @@ export interface PartHead {
 const end = "\r\n\r\n";
 
 /**
- * Why the bytes are not such a head: incomplete, or another response. Source: RFC 9112 sections 4,
- * 5 and 6.
+ * The head of the response to a request for `length` bytes from `from` on, or why it is none.
+ * Source: RFC 9112 sections 4, 5 and 6.
  */
-export type NoHead = "incomplete" | "other";
-
-/** @param from offset of the first requested byte @param length number of requested bytes */
-export function readPartHead(bytes: Uint8Array, from: number, length: number): PartHead | NoHead {
+export function readPartHead(
+  bytes: Uint8Array,
+  from: number,
+  length: number,
+): PartHead | "incomplete" | "other" {
   const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString("latin1");
   const stop = text.indexOf(end);
   if (stop < 0) return "incomplete";
@@ -57,7 +56,7 @@ const decisive = [
   "connection",
 ];
 
-/** As they are: what else a registry may mean by its bytes, node:http knows. */
+/** Anything encoded is left to node:http. */
 function isPlain(fields: Map<string, string>): boolean {
   if (fields.has("transfer-encoding")) return false;
   if ((fields.get("content-encoding") ?? "identity") !== "identity") return false;

@@ -31,20 +31,13 @@ export function openPoster(settings: PosterSettings, policy: EgressPolicy): Post
   const transport = new Transport({
     policy,
     authorities: url.protocol === "https:" ? authorities(settings.ca) : [],
-    ...(plainHttp ? { plainHost: hostOf(url) } : {}),
+    plainHost: plainHttp ? hostOf(url) : undefined,
   });
-  const target = new URL(settings.path, url);
+  const headers = { "content-type": settings.contentType };
+  const request = { method: "POST", url: new URL(settings.path, url), headers } as const;
   return {
     post: async (body, signal) => {
-      const headers = { "content-type": settings.contentType };
-      const outgoing = {
-        method: "POST",
-        url: target,
-        headers,
-        body: bodyOf(body),
-        signal,
-      } as const;
-      return (await transport.send(outgoing)).status;
+      return (await transport.send({ ...request, body: bodyOf(body), signal })).status;
     },
     close: () => transport.close(),
   };

@@ -10,44 +10,32 @@ import { type Endpoint, mayBeNamedBy } from "../domain/reference.ts";
 
 const maxRedirects = 5;
 
-/**
- * The final response of a chain of redirects; `answer` is the first one.
- * @throws RemoteError
- */
+/** The last response of a chain of redirects that begins with `answer`. */
 export async function followRedirects<T extends Answer>(
   endpoint: Endpoint,
   outgoing: Outgoing,
   answer: T,
   send: (outgoing: Outgoing) => Promise<T>,
 ): Promise<T> {
+  let [asked, last] = [outgoing, answer];
   try {
-    return await follow(endpoint, outgoing, answer, send);
+    for (let hops = 0;; hops++) {
+      const url = redirectOf(endpoint, asked, last);
+      if (url === undefined) return last;
+      if (hops === maxRedirects) {
+        const text = `${target(outgoing)}: more than ${maxRedirects} redirects`;
+        throw new RemoteError("rejected", text, {
+          hint: "check the log of the registry and of any proxy in front of it",
+        });
+      }
+      asked = { ...asked, url, headers: headersFor(url, asked) };
+      last = { ...await send(asked), from: url.origin };
+    }
   } catch (error) {
     // An existence check may stay undecided: the blob is then sent.
     const isOpen = outgoing.method === "HEAD" && error instanceof StellaError;
     if (isOpen && error.kind !== "interrupted") return answer;
     throw error;
-  }
-}
-
-async function follow<T extends Answer>(
-  endpoint: Endpoint,
-  outgoing: Outgoing,
-  answer: T,
-  send: (outgoing: Outgoing) => Promise<T>,
-): Promise<T> {
-  let [asked, last] = [outgoing, answer];
-  for (let hops = 0;; hops++) {
-    const url = redirectOf(endpoint, asked, last);
-    if (url === undefined) return last;
-    if (hops === maxRedirects) {
-      const text = `${target(outgoing)}: more than ${maxRedirects} redirects`;
-      throw new RemoteError("rejected", text, {
-        hint: "check the log of the registry and of any proxy in front of it",
-      });
-    }
-    asked = { ...asked, url, headers: headersFor(url, asked) };
-    last = { ...await send(asked), from: url.origin };
   }
 }
 

@@ -1,4 +1,5 @@
 /** Retries: transient failures are tried up to five times, with increasing, jittered waits. */
+import { setTimeout } from "node:timers/promises";
 import { RemoteError, stopped } from "./failure.ts";
 
 export interface Timing {
@@ -16,10 +17,7 @@ const maxWait = 8_000;
 /** A registry that demands a longer wait is given up: an export must not hang for hours. */
 const maxRetryAfter = 120_000;
 
-/**
- * The action to try. It calls `progressed` when it got further than before: then the attempts are
- * counted anew.
- */
+/** It calls `progressed` when it got further than before: then attempts are counted anew. */
 export type Action<T> = (progressed: () => void) => Promise<T>;
 
 /**
@@ -78,13 +76,7 @@ export function timingOf({ elapsed, random }: Clock): Timing {
 }
 
 function sleep(milliseconds: number, signal?: AbortSignal): Promise<void> {
-  return new Promise((resolve, reject) => {
-    if (signal?.aborted) return reject(stopped(signal));
-    const stop = () => (clearTimeout(timer), reject(stopped(signal!)));
-    const timer = setTimeout(() => {
-      signal?.removeEventListener("abort", stop);
-      resolve();
-    }, milliseconds);
-    signal?.addEventListener("abort", stop, { once: true });
+  return setTimeout(milliseconds, undefined, signal && { signal }).catch((error) => {
+    throw signal?.aborted ? stopped(signal) : error;
   });
 }

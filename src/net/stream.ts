@@ -5,9 +5,9 @@
  */
 import type { ClientRequest, IncomingMessage } from "node:http";
 import { fillYoungGeneration } from "./young_generation.ts";
-import { StellaError } from "../domain/errors.ts";
+import type { StellaError } from "../domain/errors.ts";
 import { readAnswer, responseTo, single, type Timeouts, Watch } from "./exchange.ts";
-import { broken, connectionClosed } from "./connection_failure.ts";
+import { connectionClosed } from "./connection_failure.ts";
 import type { Outgoing, Stream, Streamed } from "./message.ts";
 
 /** @throws RemoteError without a response; StellaError of the signal */
@@ -20,25 +20,19 @@ export async function openExchange(
   try {
     const response = await responseTo(request, outgoing.body, watch);
     const status = response.statusCode ?? 0;
-    if (status >= 200 && status < 300) return streamed(status, response, outgoing, watch);
+    if (status >= 200 && status < 300) return streamed(status, response, watch);
     const answer = await readAnswer(response, outgoing, watch);
     watch.end();
     return { ...answer, stream: undefined };
   } catch (error) {
-    throw ended(watch, outgoing, error);
+    throw ended(watch, error);
   }
 }
 
-function streamed(
-  status: number,
-  response: IncomingMessage,
-  outgoing: Outgoing,
-  watch: Watch,
-): Streamed {
+function streamed(status: number, response: IncomingMessage, watch: Watch): Streamed {
   const header = (name: string) => single(response.headers[name]);
   watch.idle();
-  const stream = new Arrival(response, outgoing, watch);
-  return { status, header, body: new Uint8Array(), stream };
+  return { status, header, body: new Uint8Array(), stream: new Arrival(response, watch) };
 }
 
 const maxWaiting = 1024 * 1024;
@@ -50,28 +44,20 @@ const maxWaiting = 1024 * 1024;
 const clearAfter = 3 * 1024 * 1024;
 const arrays = 8_000;
 
-/**
- * Pieces come as events: an iterator costs a promise and a timer for each, and a gigabyte has
- * 16,000.
- */
+/** Pieces come as events: an iterator costs a promise and a timer for each. */
 class Arrival implements Stream {
   readonly #pieces: Uint8Array[] = [];
-  /**
-   * Offset in the first piece, bytes of all unread pieces, and bytes received since the last
-   * collection.
-   */
+  /** Offset in the first piece. */
   #at = 0;
+  /** Bytes of all unread pieces. */
   #waiting = 0;
+  /** Bytes given since the last collection. */
   #fresh = 0;
   /** How the body ended: with an error, or completely. */
   #end: { error?: unknown } | undefined;
   #wake = () => {};
 
-  constructor(
-    readonly response: IncomingMessage,
-    readonly outgoing: Outgoing,
-    readonly watch: Watch,
-  ) {
+  constructor(readonly response: IncomingMessage, readonly watch: Watch) {
     response.on("data", (piece: Uint8Array) => this.#take(piece));
     response.on("end", () => this.#over({}));
     response.on("error", (error) => this.#over({ error }));
@@ -82,7 +68,7 @@ class Arrival implements Stream {
     while (this.#waiting === 0 && this.#end === undefined) await this.#next();
     if (this.#waiting > 0) return this.#give(buffer);
     if (this.#end !== undefined && "error" in this.#end) {
-      throw ended(this.watch, this.outgoing, this.#end.error);
+      throw ended(this.watch, this.#end.error);
     }
     this.watch.end();
     return 0;
@@ -126,15 +112,12 @@ class Arrival implements Stream {
     }
     this.#waiting -= filled;
     if (this.#waiting < maxWaiting / 2) this.response.resume();
-    this.#clear(filled);
+    this.#fresh += filled;
+    if (this.#fresh >= clearAfter) {
+      this.#fresh = 0;
+      fillYoungGeneration(arrays);
+    }
     return filled;
-  }
-
-  #clear(bytes: number): void {
-    this.#fresh += bytes;
-    if (this.#fresh < clearAfter) return;
-    this.#fresh = 0;
-    fillYoungGeneration(arrays);
   }
 }
 
@@ -144,9 +127,9 @@ function release({ buffer, length }: Uint8Array): void {
 }
 
 /** Ends the request and returns the reason. */
-function ended(watch: Watch, outgoing: Outgoing, error: unknown): StellaError {
-  const cause = watch.cause ?? error;
+function ended(watch: Watch, error: unknown): StellaError {
+  const failure = watch.failure(error);
   watch.end();
   watch.request.destroy();
-  return cause instanceof StellaError ? cause : broken(outgoing, cause);
+  return failure;
 }

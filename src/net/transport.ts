@@ -26,31 +26,30 @@ export interface TransportOptions {
   authorities: readonly string[];
   policy: EgressPolicy;
   /** The host for which plain http was allowed; all others may use it only on loopback. */
-  plainHost?: string;
-  /**
-   * PEM texts of the client certificate, presented to that origin only: it may refer us to others,
-   * by redirects and token servers.
-   */
-  certificate?: { cert: string; key: string; origin: string };
+  plainHost?: string | undefined;
+  /** PEM texts of the client certificate, presented to that origin only. */
+  certificate?: { cert: string; key: string; origin: string } | undefined;
   timeouts?: Timeouts;
   resolve?: (hostname: string) => Promise<LookupAddress[]>;
 }
 
 export class Transport {
   readonly #options: TransportOptions;
+  readonly #timeouts: Timeouts;
+  /** Trust settings for the peer. */
+  readonly #trust: tls.SecureContextOptions & { rejectUnauthorized: true };
   readonly #plain = new http.Agent(directAgent);
   readonly #secure: https.Agent;
   /** Agent for the origin that gets the client certificate. */
   readonly #known: https.Agent;
-  /** Trust settings for the peer. */
-  readonly #trust: tls.SecureContextOptions & { rejectUnauthorized: true };
   readonly #parts: PartPool;
 
   constructor(options: TransportOptions) {
     this.#options = options;
+    this.#timeouts = options.timeouts ?? { connect: 5_000, stall: 60_000 };
     this.#trust = { rejectUnauthorized: true, ca: [...options.authorities] };
     this.#secure = new https.Agent({ ...directAgent, ...this.#trust });
-    this.#known = new https.Agent({ ...directAgent, ...this.#trust, ...this.#shown });
+    this.#known = new https.Agent({ ...directAgent, ...this.#trust, ...this.#ownCertificate });
     const connect: Connect = (url, turn, onread) => this.#connect(url, turn, onread);
     this.#parts = new PartPool(connect, this.#timeouts);
   }
@@ -68,15 +67,21 @@ export class Transport {
   }
 
   /**
-   * Reads the part of a blob that starts at `from` into `room` (part_connection.ts).
+   * Reads the part of a blob that starts at `from` into `buffer` (part_connection.ts).
    * @returns size of the whole blob; undefined if it did not arrive and `open` has to be used
    * @throws StellaError of the policy or the signal
    */
-  async fill(outgoing: Outgoing, from: number, room: Uint8Array): Promise<number | undefined> {
+  async fill(outgoing: Outgoing, from: number, buffer: Uint8Array): Promise<number | undefined> {
     this.#check(outgoing);
     const { url, headers = {}, signal } = outgoing;
     const path = url.pathname + url.search;
-    return await this.#parts.fill(url, { host: url.host, path, headers, from, room, signal });
+    return await this.#parts.fill(url, { host: url.host, path, headers, from, buffer, signal });
+  }
+
+  /** Closes idle connections and those for parts. */
+  close(): void {
+    for (const agent of [this.#plain, this.#secure, this.#known]) agent.destroy();
+    this.#parts.close();
   }
 
   /**
@@ -84,61 +89,45 @@ export class Transport {
    * the next one by itself, a TLS connection reads beyond the given memory.
    */
   #connect(url: URL, turn: number, onread: OnRead): Socket {
-    const host = hostOf(url);
-    const place = { host, port: portOf(url), lookup: this.#lookup(url, turn), onread };
-    const one = { ...place, autoSelectFamily: false };
+    const one = { ...this.#peer(url, turn), onread, autoSelectFamily: false };
     if (url.protocol !== "https:") return net.connect(one as net.NetConnectOpts);
-    const name = isIP(host) === 0 ? { servername: host } : {};
-    const secure = { ...this.#trust, ...(this.#isKnown(url) ? this.#shown : {}) };
-    const options = { ...one, ...secure, ...name, ALPNProtocols: ["http/1.1"] };
+    const secure = { ...this.#trust, ...(this.#isKnown(url) ? this.#ownCertificate : {}) };
+    const options = { ...one, ...secure, ALPNProtocols: ["http/1.1"] };
     return tls.connect(options as tls.ConnectionOptions);
+  }
+
+  #request({ method, url, headers, body }: Outgoing): http.ClientRequest {
+    const secure = url.protocol === "https:";
+    return (secure ? https : http).request({
+      ...this.#peer(url),
+      method,
+      path: url.pathname + url.search,
+      headers: { ...headers, ...(body ? { "content-length": String(body.size) } : {}) },
+      agent: !secure ? this.#plain : this.#isKnown(url) ? this.#known : this.#secure,
+    });
+  }
+
+  /** Where to connect, and the name that the certificate must have. */
+  #peer(url: URL, turn?: number) {
+    const host = hostOf(url);
+    const name = url.protocol === "https:" && isIP(host) === 0 ? { servername: host } : {};
+    return { host, port: portOf(url), lookup: this.#lookup(url, turn), ...name };
   }
 
   #check({ url, signal }: Outgoing): void {
     if (signal?.aborted) throw stopped(signal);
-    this.#options.policy(hostOf(url), portOf(url));
-    if (isIP(hostOf(url)) !== 0) this.#checkAddress(url, hostOf(url));
+    const host = hostOf(url);
+    this.#options.policy(host, portOf(url));
+    if (isIP(host) !== 0) this.#checkAddress(url, host);
   }
 
-  /** Our certificate and its key. */
-  get #shown(): tls.SecureContextOptions {
+  get #ownCertificate(): tls.SecureContextOptions {
     const { cert, key } = this.#options.certificate ?? {};
     return cert === undefined || key === undefined ? {} : { cert, key };
   }
 
   #isKnown(url: URL): boolean {
     return url.origin === this.#options.certificate?.origin;
-  }
-
-  #agentFor(url: URL): https.Agent {
-    return this.#isKnown(url) ? this.#known : this.#secure;
-  }
-
-  get #timeouts(): Timeouts {
-    return this.#options.timeouts ?? { connect: 5_000, stall: 60_000 };
-  }
-
-  /** Closes idle connections and those for parts. */
-  close(): void {
-    this.#plain.destroy();
-    this.#secure.destroy();
-    this.#known.destroy();
-    this.#parts.close();
-  }
-
-  #request({ method, url, headers, body }: Outgoing): http.ClientRequest {
-    const secure = url.protocol === "https:";
-    const host = hostOf(url);
-    return (secure ? https : http).request({
-      method,
-      host,
-      port: portOf(url),
-      path: url.pathname + url.search,
-      headers: { ...headers, ...(body ? { "content-length": String(body.size) } : {}) },
-      agent: secure ? this.#agentFor(url) : this.#plain,
-      lookup: this.#lookup(url),
-      ...(secure && isIP(host) === 0 ? { servername: host } : {}),
-    });
   }
 
   /**
@@ -161,12 +150,9 @@ export class Transport {
   #checkAddress(url: URL, address: string): void {
     if (url.protocol === "https:" || isLoopback(address)) return;
     if (hostOf(url) === this.#options.plainHost) return;
-    throw new RemoteError(
-      "rejected",
-      `${url.origin}: plain http is not allowed beyond this machine`,
-      {
-        hint: "use https, or allow plain http for this registry",
-      },
-    );
+    const text = `${url.origin}: plain http is not allowed beyond this machine`;
+    throw new RemoteError("rejected", text, {
+      hint: "use https, or allow plain http for this registry",
+    });
   }
 }

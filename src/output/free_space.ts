@@ -22,9 +22,7 @@ export interface FreeSpace {
 const vfat = 0x4d44;
 const tmpfs = 0x01021994;
 
-/**
- * Free space for `directory`, which need not exist yet; undefined if the system does not report it.
- */
+/** Of `directory`, which need not exist yet; undefined if the system does not report it. */
 export function freeSpaceAt(directory: string): FreeSpace | undefined {
   try {
     const there = withAncestors(resolve(directory)).find(existsSync) ?? directory;

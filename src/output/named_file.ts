@@ -1,7 +1,7 @@
 /**
  * Output files named on the command line. Links are never followed, and only regular files are
- * opened or replaced. Another process that can write the directory could still exchange an entry,
- * so an opened file is compared with the earlier lstat, and a file is replaced by a rename.
+ * opened or replaced. As another process could exchange an entry, an opened file is compared with
+ * the earlier lstat, and a file is replaced by a rename.
  */
 import {
   closeSync,
@@ -43,7 +43,9 @@ export function refuseNoDirectory(path: string): void {
   throw new StellaError(
     "output_exists",
     `Cannot write into ${shown(path)}: it is ${kindOf(stat)}`,
-    { hint: "name another directory, or remove this file" },
+    {
+      hint: "name another directory, or remove this file",
+    },
   );
 }
 
@@ -62,10 +64,8 @@ export function openNamed(path: string, mode: number, append = false): number {
   const now = fstatSync(fd);
   if (seen === undefined || (now.dev === seen.dev && now.ino === seen.ino)) return fd;
   closeSync(fd);
-  throw new StellaError(
-    "output_exists",
-    `Cannot write ${shown(path)}: it changed while it was opened`,
-  );
+  const text = `Cannot write ${shown(path)}: it changed while it was opened`;
+  throw new StellaError("output_exists", text, { hint: "find out what else writes this file" });
 }
 
 /**
@@ -79,15 +79,15 @@ export function replaceFile(path: string, bytes: Uint8Array, mode: number, uuid:
   const beside = `${path}.${uuid}.tmp`;
   const fd = tryIo("Cannot write", path, () => openSync(beside, "wx", mode));
   try {
-    tryIo("Cannot write", path, () => {
-      try {
+    try {
+      tryIo("Cannot write", path, () => {
         fchmodSync(fd, seen === undefined ? mode : seen.mode & 0o777);
         writeAll(fd, bytes);
         fsyncSync(fd);
-      } finally {
-        closeSync(fd);
-      }
-    });
+      });
+    } finally {
+      closeSync(fd);
+    }
     rename(beside, path);
   } catch (error) {
     rmSync(beside, { force: true });

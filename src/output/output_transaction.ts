@@ -16,9 +16,9 @@ import {
   bundleFileNames,
   readManifestIfValid,
   recover,
+  refuseReserved,
   removeBundleFile,
   replacedFolderName,
-  reservedAmong,
   rollBack,
   writeCommitRecord,
 } from "./recovery.ts";
@@ -40,10 +40,7 @@ export class OutputTransaction {
   readonly #moved: string[] = [];
   #stuck = false;
 
-  /**
-   * @throws StellaError conflict if existing files are in the way, busy if another export is
-   * running
-   */
+  /** @throws StellaError conflict if files are in the way, busy if another export is running */
   constructor(readonly options: OutputOptions) {
     const { directory, uuid } = options;
     // It is locked first: of two exports that start at once, at least one sees the other.
@@ -79,10 +76,7 @@ export class OutputTransaction {
     if (taken.length > 0 && !force) throw inTheWay(directory, taken);
   }
 
-  /**
-   * Renames all files of `partial` into place, the manifest last, then removes the rest of the old
-   * bundle.
-   */
+  /** Renames all files into place, the manifest last, then removes the rest of the old bundle. */
   commit(names: readonly string[]): void {
     refuseReserved(this.options.directory, names);
     writeCommitRecord(this.partial, names);
@@ -121,9 +115,7 @@ export class OutputTransaction {
     syncDirectory(directory);
   }
 
-  /**
-   * Replaced files are kept in the partial folder, so that a failed or killed commit can be undone.
-   */
+  /** Replaced files are kept, so that a failed or killed commit can be undone. */
   #setAside(name: string): void {
     rename(join(this.options.directory, name), join(this.partial, replacedFolderName, name));
   }
@@ -132,8 +124,7 @@ export class OutputTransaction {
     try {
       rollBack(this.options.directory, this.partial, this.#moved);
     } catch {
-      // The first error is the cause. The folder keeps all of the old bundle: the next export
-      // retries the rollback.
+      // The first error is the cause. The next export retries the rollback from the folder.
       this.#stuck = true;
     }
   }
@@ -153,16 +144,11 @@ export class OutputTransaction {
     syncDirectory(directory);
   }
 
-  /**
-   * The manifest of the existing bundle, or of the one that a killed export was replacing, if it
-   * may be replaced.
-   */
+  /** The manifest of the existing bundle, or of the one that a killed export was replacing. */
   #replaced(): Manifest[] {
     const { directory, profile, tenant, force } = this.options;
-    const names = [manifestName, oldManifestName].filter((name) =>
-      lstatIfThere(join(directory, name))
-    );
-    return names.flatMap((name) => {
+    return [manifestName, oldManifestName].flatMap((name) => {
+      if (lstatIfThere(join(directory, name)) === undefined) return [];
       const old = readManifestIfValid(join(directory, name));
       const ours = old?.profile === profile && old.tenant === tenant;
       if (!ours && !force) throw inTheWay(directory, [name]);
@@ -171,18 +157,8 @@ export class OutputTransaction {
   }
 }
 
-function refuseReserved(directory: string, names: readonly string[]): void {
-  const reserved = reservedAmong(names);
-  if (reserved.length === 0) return;
-  const list = reserved.map((name) => shown(name)).join(", ");
-  const text = `Cannot write a bundle into ${shown(directory)}: ${list} is a reserved name`;
-  throw new StellaError("name_reserved", text, {
-    hint: "ask the sender to rename the file: stella uses this name while it replaces a bundle",
-  });
-}
-
 function inTheWay(directory: string, names: string[]): StellaError {
-  const list = names.map((name) => shown(name)).join(", ");
+  const list = names.map(shown).join(", ");
   const text = `Cannot write a bundle into ${shown(directory)}: ${list} is in the way`;
   return new StellaError("output_exists", text, {
     hint: "choose another directory, or overwrite other files and bundles with --force",

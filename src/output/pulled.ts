@@ -32,7 +32,7 @@ export interface OutputTarget {
 export class PulledBundle implements BundleSource {
   /** manifest.json and its signatures: read before anything else is known about the bundle. */
   readonly #heads = new Map<string, Uint8Array[]>();
-  #place: { place: OutputTransaction; files: ReadonlyMap<string, BundleFile> } | undefined;
+  #begun: { output: OutputTransaction; files: ReadonlyMap<string, BundleFile> } | undefined;
 
   /** Creates nothing yet. */
   constructor(readonly source: BundleSource, readonly where: OutputTarget) {}
@@ -62,9 +62,9 @@ export class PulledBundle implements BundleSource {
     const { directory, space } = this.where;
     const bytes = files.reduce((sum, { size }) => sum + size, 0);
     refuseNoSpace("Cannot pull into", directory, space, { what: "the bundle", bytes, files });
-    const place = new OutputTransaction({ ...this.where, profile, tenant });
-    this.#place = { place, files: new Map(files.map((file) => [file.path, file])) };
-    place.check([attestationName, ...files.map(({ path }) => path)]);
+    const output = new OutputTransaction({ ...this.where, profile, tenant });
+    this.#begun = { output, files: new Map(files.map((file) => [file.path, file])) };
+    output.check([attestationName, ...files.map(({ path }) => path)]);
   }
 
   /** @throws StellaError io, and the errors of the source */
@@ -72,33 +72,30 @@ export class PulledBundle implements BundleSource {
     const reader = await this.source.open(path);
     if (reader === undefined) return undefined;
     if ([manifestName, attestationName, hmacName].includes(path)) return this.#head(path, reader);
-    const file = this.#place?.files.get(path);
-    if (this.#place === undefined || file === undefined) return reader;
-    return kept(reader, join(this.#place.place.partial, path), file);
+    const { output, files } = this.#begun ?? {};
+    const file = files?.get(path);
+    if (output === undefined || file === undefined) return reader;
+    return kept(reader, join(output.partial, path), file);
   }
 
-  /**
-   * Renames the files into place. Call this only after a good verdict: then every file has been
-   * read completely.
-   * @returns the names
-   */
+  /** Renames the files into place and returns their names. Call this only after a good verdict. */
   commit(): string[] {
-    if (this.#place === undefined) {
+    if (this.#begun === undefined) {
       throw new StellaError("defect", "Cannot pull: no bundle was received");
     }
-    const { place, files } = this.#place;
+    const { output, files } = this.#begun;
     for (const [name, pieces] of this.#heads) {
-      writeNew(join(place.partial, name), Buffer.concat(pieces), 0o644);
+      writeNew(join(output.partial, name), Buffer.concat(pieces), 0o644);
     }
     const names = [...this.#heads.keys(), ...files.keys()];
-    place.commit(names);
+    output.commit(names);
     return names;
   }
 
   /** Ends the pull; without a commit the directory is unchanged. */
   close(): void {
-    this.#place?.place.close();
-    this.#place = undefined;
+    this.#begun?.output.close();
+    this.#begun = undefined;
   }
 
   #head(path: string, reader: ByteReader): ByteReader {
@@ -108,10 +105,7 @@ export class PulledBundle implements BundleSource {
   }
 }
 
-/**
- * A reader that also writes what it reads to a new file, up to the declared size; the file is
- * synced when the reader is closed.
- */
+/** Also writes what it reads to a new file, up to the declared size; closing it syncs the file. */
 function kept(reader: ByteReader, path: string, { size, executable }: BundleFile): ByteReader {
   const mode = executable ? 0o755 : 0o644;
   const fd = tryIo("Cannot make", path, () => openSync(path, "wx", mode));

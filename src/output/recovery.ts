@@ -9,6 +9,7 @@
  */
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
+import { StellaError } from "../domain/errors.ts";
 import { rename, syncDirectory, writeNew } from "../domain/durable.ts";
 import {
   attestationName,
@@ -16,6 +17,7 @@ import {
   manifestName,
   oldManifestName,
 } from "../bundle/manifest.ts";
+import { shown } from "../domain/names.ts";
 import { folded, pathFault } from "../domain/paths.ts";
 import { maxManifestBytes, readManifest } from "../bundle/read_manifest.ts";
 import { readRegular } from "../domain/regular_file.ts";
@@ -27,9 +29,15 @@ export const replacedFolderName = "old";
 /** Names used during a replacement: no file of a bundle may have one of them. */
 const reserved = [oldManifestName, replacedFolderName, lockName, commitRecordName].map(folded);
 
-/** The `names` that no bundle file may have, because a replacement uses them. */
-export function reservedAmong(names: readonly string[]): string[] {
-  return names.filter((name) => reserved.includes(folded(name)));
+/** @throws StellaError unsafe for a name that a replacement uses */
+export function refuseReserved(directory: string, names: readonly string[]): void {
+  const found = names.filter((name) => reserved.includes(folded(name)));
+  if (found.length === 0) return;
+  const list = found.map(shown).join(", ");
+  const text = `Cannot write a bundle into ${shown(directory)}: ${list} is a reserved name`;
+  throw new StellaError("name_reserved", text, {
+    hint: "ask the sender to rename the file: stella uses this name while it replaces a bundle",
+  });
 }
 
 /** Bytes; a bundle of a thousand volumes needs a tenth of this. */
@@ -46,23 +54,18 @@ export function writeCommitRecord(partial: string, names: readonly string[]): vo
   writeNew(join(partial, commitRecordName), names.join("\n"), 0o644);
 }
 
-/**
- * Names that a killed export had already moved out of its partial folder; undefined if its commit
- * had not started.
- */
+/** Names that a killed export had already moved; undefined if its commit had not started. */
 function movedNames(partial: string): string[] | undefined {
   const note = join(partial, commitRecordName);
   const stat = lstatIfThere(note);
   if (!stat?.isFile() || stat.size > maxCommitRecordBytes) return undefined;
-  const names = new TextDecoder().decode(readRegular("Cannot read", note, maxCommitRecordBytes))
-    .split("\n");
-  const safe = names.filter((name) => pathFault(name) === undefined && !name.includes("/"));
-  return safe.filter((name) => lstatIfThere(join(partial, name)) === undefined);
+  const bytes = readRegular("Cannot read", note, maxCommitRecordBytes);
+  return new TextDecoder().decode(bytes).split("\n")
+    .filter((name) => pathFault(name) === undefined && !name.includes("/"))
+    .filter((name) => lstatIfThere(join(partial, name)) === undefined);
 }
 
-/**
- * Rolls back a commit that was interrupted after it had moved the names `moved` out of `partial`.
- */
+/** Rolls back a commit that has moved the names `moved` out of `partial`. */
 export function rollBack(directory: string, partial: string, moved: readonly string[]): void {
   // A manifest.json means that no commit was in progress.
   if (lstatIfThere(join(directory, manifestName)) !== undefined) return;
@@ -91,9 +94,7 @@ export function bundleFileNames(manifest: Manifest): string[] {
   return [attestationName, ...manifest.files.map((file) => file.path), ...payload];
 }
 
-/**
- * The manifest at `path`, if it is a regular file with a valid manifest; links are not followed.
- */
+/** Links are not followed. */
 export function readManifestIfValid(path: string): Manifest | undefined {
   const stat = lstatIfThere(path);
   if (!stat?.isFile() || stat.size > maxManifestBytes) return undefined;
@@ -104,10 +105,7 @@ export function readManifestIfValid(path: string): Manifest | undefined {
   }
 }
 
-/**
- * Removes a file of a bundle. Only the payload may be a directory, whatever a manifest or commit
- * record claims.
- */
+/** Only the payload may be a directory, whatever a manifest or commit record claims. */
 export function removeBundleFile(directory: string, name: string): void {
   const path = join(directory, name);
   if (name === payloadName || !isDirectory(path)) remove(path);

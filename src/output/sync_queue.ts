@@ -1,7 +1,7 @@
 /**
  * Syncs many files concurrently with the writer: a file system commits waiting syncs together,
- * while one after the other would each wait for a commit. The queue is bounded; a caller that
- * awaits `ready` knows how far the disk has got.
+ * while one after the other would each wait for a commit. A caller that awaits `ready` keeps the
+ * queue short.
  */
 import { ioError } from "../domain/io_errors.ts";
 import { isUnsupportedSync } from "../domain/durable.ts";
@@ -29,9 +29,7 @@ export interface SyncQueueOptions {
 }
 
 export class SyncQueue {
-  readonly #sync: (item: Unsynced) => Promise<void>;
-  readonly #onSynced: (item: Unsynced) => void;
-  readonly #isVolatile: boolean;
+  readonly #options: Required<SyncQueueOptions>;
   readonly #waiting: Unsynced[] = [];
   /** Bytes of queued and running syncs. */
   #pendingBytes = 0;
@@ -39,18 +37,14 @@ export class SyncQueue {
   #failure: { error: unknown } | undefined;
   #wake = Promise.withResolvers<void>();
 
-  constructor({ sync = syncPath, onSynced = () => {}, isVolatile = false }: SyncQueueOptions = {}) {
-    this.#isVolatile = isVolatile;
-    this.#sync = sync;
-    this.#onSynced = onSynced;
+  constructor(options: SyncQueueOptions = {}) {
+    this.#options = { sync: syncPath, onSynced: () => {}, isVolatile: false, ...options };
   }
 
-  /**
-   * Queues a path whose data has been written.
-   * @throws the error of an earlier sync
-   */
+  /** Queues a path whose data has been written. @throws the error of an earlier sync */
   add(item: Unsynced): void {
-    if (this.#isVolatile) return this.#onSynced(item);
+    const { isVolatile, onSynced } = this.#options;
+    if (isVolatile) return onSynced(item);
     this.#refuseFailed();
     this.#waiting.push(item);
     this.#pendingBytes += item.bytes;
@@ -71,10 +65,7 @@ export class SyncQueue {
     }
   }
 
-  /**
-   * Resolves when every queued path is on the disk.
-   * @throws StellaError io
-   */
+  /** Resolves when every queued path is on the disk. @throws StellaError io */
   async finish(): Promise<void> {
     while (this.#running > 0 && this.#failure === undefined) await this.#wake.promise;
     this.#refuseFailed();
@@ -91,8 +82,8 @@ export class SyncQueue {
 
   async #run(item: Unsynced): Promise<void> {
     try {
-      await this.#sync(item);
-      this.#onSynced(item);
+      await this.#options.sync(item);
+      this.#options.onSynced(item);
     } catch (error) {
       this.#failure ??= { error };
       this.#waiting.length = 0;

@@ -1,8 +1,7 @@
 /**
- * Unpacks a payload while it is verified: files are written and synced in `.stella-<uuid>.partial/`
- * inside the target directory and renamed into place after a good verdict. The directory must be
- * empty, so nothing is ever replaced; the next unpack removes the partial folder of one that was
- * killed.
+ * Unpacks a payload while it is verified: files are written and synced in a partial folder inside
+ * the target directory and renamed into place after a good verdict. The directory must be empty, so
+ * nothing is ever replaced.
  */
 import { closeSync, fchmodSync, openSync, readdirSync, rmdirSync } from "node:fs";
 import { join } from "node:path";
@@ -18,10 +17,7 @@ export interface UnpackTarget extends SyncQueueOptions {
   /** New or empty; missing parents are created. */
   directory: string;
   uuid: string;
-  /**
-   * Number of payload files and their total size according to the manifest: nothing beyond that is
-   * written.
-   */
+  /** Payload files and their total size in the manifest: nothing beyond that is written. */
   files: number;
   bytes: number;
 }
@@ -74,7 +70,8 @@ export class Unpacked {
   #file: OpenFile | undefined;
   #files = 0;
   #bytes = 0;
-  #isExceeded = false;
+  /** More arrived than the manifest declares: nothing more is written, nothing is committed. */
+  isExceeded = false;
   #isDone = false;
 
   /** @throws StellaError busy if another unpack is running there, conflict, io */
@@ -98,11 +95,6 @@ export class Unpacked {
     }
   }
 
-  /** More arrived than the manifest declares: nothing more is written, nothing is committed. */
-  get isExceeded(): boolean {
-    return this.#isExceeded;
-  }
-
   /** Whether the disk keeps up with the writer; otherwise wait for `ready`. */
   get isReady(): boolean {
     return this.#syncs.isReady;
@@ -121,8 +113,8 @@ export class Unpacked {
   begin({ path, mode, size }: UnpackedFile): ((piece: Uint8Array) => void) | undefined {
     this.#endFile();
     this.#files++;
-    this.#isExceeded ||= this.#files > this.place.files || this.#bytes + size > this.place.bytes;
-    if (this.#isExceeded) return undefined;
+    this.isExceeded ||= this.#files > this.place.files || this.#bytes + size > this.place.bytes;
+    if (this.isExceeded) return undefined;
     const parts = path.split("/");
     this.#enter(parts.slice(0, -1));
     this.#note(parts[0]!);
@@ -146,7 +138,7 @@ export class Unpacked {
    * @throws StellaError conflict, io
    */
   commit(): void {
-    if (this.#isExceeded) {
+    if (this.isExceeded) {
       throw new StellaError("defect", "Cannot unpack: the payload exceeds what is declared");
     }
     try {
@@ -177,8 +169,8 @@ export class Unpacked {
   }
 
   #write(file: OpenFile, piece: Uint8Array): void {
-    this.#isExceeded ||= this.#bytes + piece.length > this.place.bytes;
-    if (this.#isExceeded) return;
+    this.isExceeded ||= this.#bytes + piece.length > this.place.bytes;
+    if (this.isExceeded) return;
     tryIo("Cannot write", file.path, () => writeAll(file.fd, piece));
     this.#bytes += piece.length;
     file.unsynced += piece.length;
@@ -222,11 +214,10 @@ export class Unpacked {
   #move(name: string): void {
     const target = join(this.place.directory, name);
     if (lstatIfThere(target) !== undefined) {
-      throw new StellaError(
-        "output_exists",
-        `Cannot unpack ${shown(name)}: a file with this name was created meanwhile`,
-        { hint: "find out what created it, then unpack into a new or empty directory" },
-      );
+      const text = `Cannot unpack ${shown(name)}: a file with this name was created meanwhile`;
+      throw new StellaError("output_exists", text, {
+        hint: "find out what created it, then unpack into a new or empty directory",
+      });
     }
     rename(join(this.#payload, name), target);
   }

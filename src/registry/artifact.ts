@@ -1,9 +1,8 @@
 /**
  * The form of a bundle in a registry: an OCI image manifest whose layers are manifest.json and the
- * listed files, and a referrer for each signature. All are pure functions of the bundle, because
- * the digest of the OCI manifest is a subject of the attestation: it is signed before any registry
- * is known, so neither version nor tag may be part of it. Source: image-spec manifest.md and
- * descriptor.md 1.1, cosign specs/BUNDLE_SPEC.md.
+ * listed files, and a referrer for each signature. A pure function of the bundle: its digest is
+ * signed before any registry is known, so neither version nor tag may be part of it. Source:
+ * image-spec manifest.md and descriptor.md 1.1, cosign specs/BUNDLE_SPEC.md.
  */
 import { StellaError } from "../domain/errors.ts";
 import { type Digest, sha256 } from "../domain/hash.ts";
@@ -33,16 +32,13 @@ export interface Descriptor {
   annotations?: Record<string, string>;
 }
 
-/** An OCI manifest, byte for byte as sent, and its digest. */
+/** An OCI manifest as it is sent. */
 export interface Artifact {
   bytes: Uint8Array;
   digest: Digest;
 }
 
-/**
- * The two bytes `{}` of an empty config; image-spec manifest.md, "Guidance for an Empty
- * Descriptor".
- */
+/** image-spec manifest.md, "Guidance for an Empty Descriptor". */
 export const emptyConfig = new TextEncoder().encode("{}");
 const emptyDescriptor: Descriptor = {
   mediaType: ociTypes.empty,
@@ -53,10 +49,7 @@ const emptyDescriptor: Descriptor = {
 const created = "org.opencontainers.image.created";
 export const title = "org.opencontainers.image.title";
 
-/**
- * The media type of a layer depends only on the file's role, never on its name or content; an
- * archive has its own.
- */
+/** By role, never by name or content; an archive has its own. */
 const roleTypes: Record<Exclude<Role, "archive">, string> = {
   document: "text/plain",
   index: "text/plain",
@@ -80,21 +73,18 @@ export function bundleArtifact(manifest: Manifest, manifestBytes: Uint8Array): A
     mediaType: ociTypes.manifest,
     artifactType: ociTypes.bundle,
     config: emptyDescriptor,
-    layers: [manifestLayer(manifestBytes), ...manifest.files.map(fileLayer)],
+    layers: [
+      layer(mediaTypes.manifest, manifestBytes, manifestName),
+      ...manifest.files.map(fileLayer),
+    ],
     annotations: { [created]: manifest.created, [title]: manifest.profile },
   });
 }
 
-/**
- * The signatures of a bundle, each in its own referrer: the attestation by a key pair, and the HMAC
- * signature by a shared secret.
- */
+/** A signature of a bundle by a key pair, or by a shared secret; each is a referrer. */
 export type Proof = "attestation" | "hmac";
 
-/**
- * Both are in-toto statements with SLSA provenance; only the first is a sigstore bundle, which
- * other tools can find.
- */
+/** Only the first is a sigstore bundle, which other tools can find. */
 const proofs: Record<Proof, { type: string; suffix: string; annotations: object }> = {
   attestation: {
     type: ociTypes.attestation,
@@ -127,10 +117,7 @@ export function proofArtifact(
   });
 }
 
-/**
- * The descriptor of `referrer` in a list of referrers: repeats its type and annotations
- * (distribution-spec, Referrers Tag Schema).
- */
+/** As a list of referrers has it (distribution-spec, Referrers Tag Schema). */
 export function referrerDescriptor(proof: Proof, referrer: Artifact, at: string): Descriptor {
   const { type, annotations } = proofs[proof];
   return {
@@ -140,8 +127,7 @@ export function referrerDescriptor(proof: Proof, referrer: Artifact, at: string)
   };
 }
 
-/** The descriptor of `artifact`. */
-export function descriptorOf(artifact: Artifact): Descriptor {
+function descriptorOf(artifact: Artifact): Descriptor {
   return { mediaType: ociTypes.manifest, digest: artifact.digest, size: artifact.bytes.length };
 }
 
@@ -149,17 +135,9 @@ export function digestOf(bytes: Uint8Array): Digest {
   return `sha256:${sha256(bytes)}`;
 }
 
-function manifestLayer(bytes: Uint8Array): Descriptor {
-  return layer(mediaTypes.manifest, bytes, manifestName);
-}
-
 function layer(mediaType: string, bytes: Uint8Array, name: string): Descriptor {
-  return {
-    mediaType,
-    digest: digestOf(bytes),
-    size: bytes.length,
-    annotations: { [title]: name },
-  };
+  const annotations = { [title]: name };
+  return { mediaType, digest: digestOf(bytes), size: bytes.length, annotations };
 }
 
 function fileLayer(file: BundleFile): Descriptor {
@@ -173,10 +151,8 @@ function fileLayer(file: BundleFile): Descriptor {
 
 function archiveType(file: BundleFile): string {
   if (file.mediaType !== undefined) return file.mediaType;
-  throw new StellaError(
-    "manifest_invalid",
-    "Cannot describe the bundle: an archive has no mediaType",
-  );
+  const text = "Cannot describe the bundle: an archive has no mediaType";
+  throw new StellaError("manifest_invalid", text, { hint: "export the bundle again" });
 }
 
 function encode(value: unknown): Artifact {

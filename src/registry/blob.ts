@@ -25,8 +25,8 @@ export function memoryBlob(bytes: Uint8Array): Blob {
 }
 
 /**
- * A file of a bundle; sending it fails if it is missing (code missing) or differs from the manifest
- * (code digest). If `verified` elsewhere, the registry alone checks the digest.
+ * A file of a bundle; sending it fails if it is missing or differs from the manifest. If it is
+ * `verified` elsewhere, only the registry checks the digest.
  */
 export function fileBlob(source: BundleSource, file: BundleFile, verified = false): Blob {
   return {
@@ -45,10 +45,7 @@ export function fileBlob(source: BundleSource, file: BundleFile, verified = fals
   };
 }
 
-/**
- * Reads a blob piecewise and in order; it is reopened only if the next piece does not follow the
- * last.
- */
+/** Reads a blob in order; it is reopened only if the next piece does not follow the last. */
 export class BlobCursor {
   #pieces: AsyncIterator<Uint8Array> | undefined;
   #held: Uint8Array | undefined;
@@ -115,8 +112,7 @@ async function* read(
   }
   const hash = startSha256();
   let silent = 0;
-  // Three buffers in rotation: a yielded piece may still be in the socket when the next one is
-  // read, but not after the one after that.
+  // Three buffers in rotation: a yielded piece may still be in the socket when the next is read.
   const ring = [0, 1, 2].map(() => Buffer.allocUnsafe(Math.min(piece, file.size)));
   for (let left = file.size, turn = 0; left > 0; turn++) {
     const bytes = ring[turn % ring.length]!.subarray(0, left);
@@ -125,6 +121,7 @@ async function* read(
     }
     if (!verified) hash.update(bytes);
     left -= bytes.length;
+    // Without its last piece the registry cannot complete the blob.
     if (left === 0 && !verified) checkDigest(file, hash.digest("hex"));
     const skipped = Math.max(0, from - (file.size - left - bytes.length));
     if (skipped < bytes.length) yield bytes.subarray(skipped);
@@ -133,7 +130,6 @@ async function* read(
   }
 }
 
-/** Called before the last piece is sent: without it the registry cannot complete the blob. */
 function checkDigest(file: BundleFile, found: string): void {
   if (found !== file.sha256) {
     throw unfit("digest_mismatch", file, `its sha256 is ${found}, not ${file.sha256}`);

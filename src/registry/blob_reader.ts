@@ -29,20 +29,15 @@ function openAt(repository: Repository, { digest, size }: Descriptor, at: number
   return repository.openBlob(digest, at, at === 0 && size <= part ? undefined : end);
 }
 
-/** A part requested ahead; undefined if it did not arrive. */
-interface Ahead {
-  at: number;
-  opened: Promise<OpenBlob | undefined>;
-}
-
 class BlobReader implements ByteReader {
   #stream: Stream | undefined;
-  #ahead: Ahead[] = [];
+  /** Parts requested ahead; undefined if one did not arrive. */
+  #ahead: { at: number; opened: Promise<OpenBlob | undefined> }[] = [];
   #at = 0;
   /** Aborts parts that nobody will read; combined with the caller's signal. */
   #stop = new AbortController();
   #signal: AbortSignal;
-  readonly #rooms: Uint8Array[] = [];
+  readonly #buffers: Uint8Array[] = [];
 
   /** According to the registry; the digest is checked elsewhere. */
   readonly size: number;
@@ -70,10 +65,7 @@ class BlobReader implements ByteReader {
     this.#stop.abort();
   }
 
-  /**
-   * Reads at least one byte; a connection that ended early is replaced by one that continues at its
-   * position.
-   */
+  /** At least one byte; a connection that ended early is replaced by one that continues there. */
   async #some(buffer: Uint8Array): Promise<number> {
     const { client, signal } = this.repository;
     const length = await client.retrying(async () => {
@@ -82,7 +74,13 @@ class BlobReader implements ByteReader {
         if (now > 0) return now;
         this.#stream?.close();
         this.#stream = await this.#follow();
-        return await this.#stream.read(buffer) || this.#short();
+        const first = await this.#stream.read(buffer);
+        if (first > 0) return first;
+        const what = `The blob ${this.blob.digest} ended too early`;
+        throw new RemoteError("reset", what, {
+          hint: "check the log of the registry and of any proxy in front of it",
+          isTransient: true,
+        });
       } catch (error) {
         this.close();
         throw error;
@@ -103,14 +101,11 @@ class BlobReader implements ByteReader {
     }
     opened?.stream.close();
     throw new RemoteError("rejected", `The blob ${this.blob.digest} changed while it was read`, {
-      hint: "the registry's storage is being cleaned or repaired: try again later",
+      hint: "try again later: the registry's storage is being cleaned or repaired",
     });
   }
 
-  /**
-   * A part that did not arrive ahead is requested again when it is needed; an abandoned one may be
-   * resumed.
-   */
+  /** A part that does not arrive ahead is requested again when it is needed. */
   #askAhead(): void {
     if (this.#stop.signal.aborted) {
       this.#stop = new AbortController();
@@ -127,22 +122,22 @@ class BlobReader implements ByteReader {
   /** The signal for further requests. */
   #begun(): AbortSignal {
     const { signal } = this.repository;
-    return AbortSignal.any([this.#stop.signal, ...(signal === undefined ? [] : [signal])]);
+    return AbortSignal.any([this.#stop.signal, signal ?? []].flat());
   }
 
   async #part(at: number): Promise<OpenBlob | undefined> {
     const signal = this.#signal;
     const { part } = this.repository.client;
-    const room = this.#rooms.pop() ?? new Uint8Array(part);
-    const bytes = room.subarray(0, Math.min(part, this.size - at));
+    const buffer = this.#buffers.pop() ?? new Uint8Array(part);
+    const bytes = buffer.subarray(0, Math.min(part, this.size - at));
     const size = await this.repository.fillPart(this.blob.digest, at, bytes, signal);
-    if (size !== undefined) return { size, isPart: true, stream: this.#arrived(room, bytes) };
-    this.#rooms.push(room);
+    if (size !== undefined) return { size, isPart: true, stream: this.#arrived(buffer, bytes) };
+    this.#buffers.push(buffer);
     return signal.aborted ? undefined : await openAt(this.repository, this.blob, at);
   }
 
   /** A stream over the bytes that arrived; its buffer is free afterwards. */
-  #arrived(room: Uint8Array, bytes: Uint8Array): Stream {
+  #arrived(whole: Uint8Array, bytes: Uint8Array): Stream {
     let at = 0;
     let isOpen = true;
     return {
@@ -153,15 +148,9 @@ class BlobReader implements ByteReader {
         return Promise.resolve(now.length);
       },
       close: () => {
-        if (isOpen) this.#rooms.push(room);
+        if (isOpen) this.#buffers.push(whole);
         isOpen = false;
       },
     };
-  }
-
-  #short(): never {
-    throw new RemoteError("reset", `The blob ${this.blob.digest} ended too early`, {
-      isTransient: true,
-    });
   }
 }

@@ -5,13 +5,13 @@
  */
 import type { Answer, Login } from "../net/message.ts";
 import { basic, Secret } from "./secret.ts";
-import { type TokenRequest, TokenServer, type TokenServerOptions } from "./token_server.ts";
+import { TokenServer, type TokenServerOptions } from "./token_server.ts";
 
 export interface Challenge {
   /** Lowercase. */
   scheme: string;
   /** Names in lowercase. */
-  parameters: Map<string, string>;
+  parameters: ReadonlyMap<string, string>;
 }
 
 /** A 401 response that may be answered. */
@@ -24,7 +24,7 @@ export interface Unauthorized {
   signal?: AbortSignal | undefined;
 }
 
-/** Provides the Authorization of requests, as far as the registry has asked for it. */
+/** Provides the Authorization of requests, once the registry has asked for it. */
 export class Authorizer {
   readonly #tokens = new Map<string, Secret>();
   readonly #tokenServer: TokenServer;
@@ -52,7 +52,8 @@ export class Authorizer {
     const challenges = await this.#challenges(refused);
     const bearer = challenges.find((one) => one.scheme === "bearer");
     if (bearer !== undefined) {
-      this.#tokens.set(scope, await this.#token(bearer, refused));
+      const token = await this.#tokenServer.fetch({ ...refused, parameters: bearer.parameters });
+      this.#tokens.set(scope, new Secret(`Bearer ${token.reveal()}`));
       return undefined;
     }
     return this.#answerBasic(challenges, sent);
@@ -68,21 +69,7 @@ export class Authorizer {
     return undefined;
   }
 
-  async #token(bearer: Challenge, { scope, signal }: Unauthorized): Promise<Secret> {
-    const { parameters } = bearer;
-    const request: TokenRequest = {
-      realm: parameters.get("realm") ?? "",
-      service: parameters.get("service"),
-      scope,
-      signal,
-    };
-    return new Secret(`Bearer ${(await this.#tokenServer.fetch(request)).reveal()}`);
-  }
-
-  /**
-   * The challenges of the response, or those of `/v2/`, the only place where some registries send
-   * them.
-   */
+  /** Of the response, or of `/v2/`, the only place where some registries send them. */
   async #challenges({ answer, signal }: Unauthorized): Promise<Challenge[]> {
     const own = usable(answer);
     if (own.length > 0) return own;
@@ -101,7 +88,7 @@ function usable(answer: Answer): Challenge[] {
 /** RFC 9110 section 11.6.1; several challenges may share one header line. */
 export function parseChallenges(header: string): Challenge[] {
   const piece = /[\s,]*([!#$%&'*+.^_`|~\w-]+)(?:\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]*)))?/y;
-  const challenges: Challenge[] = [];
+  const challenges: (Challenge & { parameters: Map<string, string> })[] = [];
   for (let found = piece.exec(header); found !== null; found = piece.exec(header)) {
     const [, name = "", quoted, plain] = found;
     const value = quoted?.replace(/\\(.)/g, "$1") ?? plain;

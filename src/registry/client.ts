@@ -1,43 +1,33 @@
 /**
- * A client for OCI registries.
- *
- * Layers: transport.ts opens connections, exchange.ts performs one request, challenge.ts answers
- * 401, retry.ts repeats requests, and this file combines them; repository.ts has the requests of
- * the distribution-spec, upload.ts sends and resumes blobs, referrers.ts attaches signatures,
- * push.ts pushes a bundle, and source.ts reads one for verification. artifact.ts computes the form
- * of a bundle in a registry as a pure function, because its digest is signed. A push sends the
- * blobs, the bundle manifest by digest, the attestation, then the tag, so a tag never points to
- * something that cannot be verified.
+ * A client for OCI registries: the connections of net, with login and retries. repository.ts has
+ * the requests of the distribution-spec, upload.ts sends and resumes blobs, push.ts pushes a bundle
+ * and source.ts reads one for verification.
  */
 import { Authorizer } from "./challenge.ts";
 import { refused } from "../net/failure.ts";
-import type { Answer, Login, Outgoing, Streamed } from "../net/message.ts";
+import type { Answer, Outgoing, Streamed } from "../net/message.ts";
 import type { Endpoint } from "../domain/reference.ts";
 import { followRedirects } from "../net/redirects.ts";
 import { type Action, type Timing, withRetries } from "../net/retry.ts";
+import type { Transport } from "../net/transport.ts";
 import type { Credentials } from "./secret.ts";
 import type { UploadMemory } from "./sessions.ts";
-import { defaultChunk, defaultMaxChunk } from "./upload_context.ts";
 
+/** Bytes: the most that is sent twice on a slow connection. */
+export const defaultChunk = 32 * 1024 * 1024;
+/** Between two chunks the registry idles for about the time of three fast megabytes. */
+export const defaultMaxChunk = 256 * 1024 * 1024;
 /** Size of one part of a download in bytes. */
 const defaultPart = 4 * 1024 * 1024;
 
 export interface ClientOptions {
   endpoint: Endpoint;
-  transport: {
-    send(outgoing: Outgoing): Promise<Answer>;
-    open(outgoing: Outgoing): Promise<Streamed>;
-    fill(outgoing: Outgoing, from: number, room: Uint8Array): Promise<number | undefined>;
-    close(): void;
-  };
+  transport: Transport;
   timing: Timing;
-  credentials?: Credentials;
+  credentials?: Credentials | undefined;
   /** Stores unfinished uploads; without it they are known only to this client. */
-  uploads?: UploadMemory;
-  /**
-   * Sizes in bytes: the first chunk of an upload, the largest one (the same by default), and one
-   * part of a download.
-   */
+  uploads?: UploadMemory | undefined;
+  /** Bytes: the first chunk of an upload, the largest one, and one part of a download. */
   chunk?: number;
   maxChunk?: number;
   part?: number;
@@ -62,12 +52,9 @@ export class RegistryClient {
     this.maxChunk = options.maxChunk ?? options.chunk ?? defaultMaxChunk;
     this.part = options.part ?? defaultPart;
     this.#options = options;
-    const { endpoint, credentials } = options;
-    this.#authorizer = new Authorizer({
-      endpoint,
-      credentials,
-      send: (outgoing) => options.transport.send(outgoing),
-    });
+    const { endpoint, credentials, transport } = options;
+    const send = (outgoing: Outgoing) => transport.send(outgoing);
+    this.#authorizer = new Authorizer({ endpoint, credentials, send });
   }
 
   /** The URL of a path of this registry. */
@@ -75,21 +62,14 @@ export class RegistryClient {
     return new URL(path, this.#options.endpoint.url);
   }
 
-  /**
-   * Checks that the registry is reachable: `GET /v2/` returns 200, or 401, which needs no
-   * credentials. No retries.
-   * @throws RemoteError
-   */
+  /** `GET /v2/` returns 200, or 401, which needs no credentials. No retries. @throws RemoteError */
   async ping(signal?: AbortSignal): Promise<void> {
     const outgoing: Outgoing = { method: "GET", url: this.url("/v2/"), signal };
     const answer = await this.#options.transport.send(outgoing);
     if (answer.status !== 200 && answer.status !== 401) throw refused(outgoing, answer);
   }
 
-  /**
-   * Sends a request, and again after a 401 that could be answered; redirects of reads are followed.
-   * `scope` is the required scope of a token.
-   */
+  /** Logs in where the registry asks for it, for `scope`; redirects of reads are followed. */
   ask(outgoing: Outgoing, scope: string): Promise<Answer> {
     return this.#answered(outgoing, scope, (one) => this.#options.transport.send(one));
   }
@@ -100,12 +80,11 @@ export class RegistryClient {
   }
 
   /** Like Transport.fill; if the registry demands another token, use `open`. */
-  fill(outgoing: Outgoing, scope: string, from: number, room: Uint8Array) {
-    const headers = { ...outgoing.headers, ...this.#authorizer.headers(scope) };
-    return this.#options.transport.fill({ ...outgoing, headers }, from, room);
+  fill(outgoing: Outgoing, scope: string, from: number, buffer: Uint8Array) {
+    return this.#options.transport.fill(this.#withLogin(outgoing, scope), from, buffer);
   }
 
-  /** Retries up to five times; see retry.ts. */
+  /** See retry.ts. */
   retrying<T>(action: Action<T>, signal?: AbortSignal): Promise<T> {
     return withRetries(action, this.timing, signal);
   }
@@ -121,9 +100,8 @@ export class RegistryClient {
     send: (outgoing: Outgoing) => Promise<T>,
   ): Promise<T> {
     const answer = await this.#authorized(outgoing, scope, send);
-    const headers = { ...outgoing.headers, ...this.#authorizer.headers(scope) };
     const { endpoint } = this.#options;
-    return await followRedirects(endpoint, { ...outgoing, headers }, answer, send);
+    return await followRedirects(endpoint, this.#withLogin(outgoing, scope), answer, send);
   }
 
   async #authorized<T extends Answer>(
@@ -131,22 +109,21 @@ export class RegistryClient {
     scope: string,
     send: (outgoing: Outgoing) => Promise<T>,
   ): Promise<T> {
-    const attempt = async () => {
-      const secret = this.#authorizer.headers(scope);
-      const answer = await send({ ...outgoing, headers: { ...outgoing.headers, ...secret } });
-      return { answer, sent: secret["authorization"] };
-    };
-    const { answer, sent } = await attempt();
+    const first = this.#withLogin(outgoing, scope);
+    const answer = await send(first);
     if (answer.status !== 401) return answer;
     const { signal } = outgoing;
+    const sent = first.headers?.["authorization"];
     const login = await this.#authorizer.answer({ answer, scope, sent, signal });
     if (login !== undefined) return { ...answer, login };
-    const again = (await attempt()).answer;
-    return again.status === 401 ? { ...again, login: this.#refusedLogin() } : again;
+    const again = await send(this.#withLogin(outgoing, scope));
+    if (again.status !== 401) return again;
+    // A token obtained without credentials may not be sufficient.
+    return { ...again, login: this.#options.credentials === undefined ? "none" : "refused" };
   }
 
-  /** A token obtained without credentials may not be sufficient. */
-  #refusedLogin(): Login {
-    return this.#options.credentials === undefined ? "none" : "refused";
+  #withLogin(outgoing: Outgoing, scope: string): Outgoing {
+    const headers = { ...outgoing.headers, ...this.#authorizer.headers(scope) };
+    return { ...outgoing, headers };
   }
 }

@@ -1,7 +1,4 @@
-/**
- * Parses manifests from a registry strictly, as far as they are used. Source: image-spec
- * manifest.md 1.1.
- */
+/** Parses manifests from a registry strictly, as far as they are used: image-spec 1.1. */
 import { isObject, type Json, type JsonObject } from "../domain/json.ts";
 import { shown } from "../domain/names.ts";
 import { JsonFault, parseStrict } from "../bundle/strict_json.ts";
@@ -25,9 +22,7 @@ export function readLayers(stored: StoredManifest, name: string): Layers {
   const layers = descriptorsAt(manifest, "layers");
   if (layers === undefined) throw unfit("its layers are not in the form of the image-spec");
   const named = new Map(layers.map((layer) => [layer.annotations?.[title] ?? "", layer]));
-  if (named.has("") || named.size < layers.length) {
-    throw unfit("its layers have no unique names");
-  }
+  if (named.has("") || named.size < layers.length) throw unfit("its layers have no unique names");
   return named;
 }
 
@@ -65,9 +60,6 @@ export function descriptor(value: Json | undefined): Descriptor | undefined {
 }
 
 function texts(object: JsonObject): Record<string, string> {
-  return Object.fromEntries(
-    Object.entries(object).filter((entry): entry is [string, string] =>
-      typeof entry[1] === "string"
-    ),
-  );
+  const isText = (entry: [string, Json]): entry is [string, string] => typeof entry[1] === "string";
+  return Object.fromEntries(Object.entries(object).filter(isText));
 }

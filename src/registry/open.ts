@@ -9,41 +9,30 @@ import type { Credentials } from "./secret.ts";
 import type { UploadMemory } from "./sessions.ts";
 import { Transport, type TransportOptions } from "../net/transport.ts";
 
+/** Files are paths; PEM files except for the logins. */
 export interface RegistrySettings {
   endpoint: Endpoint;
   /** The repository to access: credentials may depend on its path. */
-  repository?: string;
-  /** Path of a PEM file with the only trusted authorities; otherwise the system's. */
-  ca?: string;
-  /**
-   * Path of a JSON file that only its owner can read: `{username, password}`, or docker's
-   * config.json with this registry in it.
-   */
-  credentialsFile?: string;
-  /**
-   * Paths of docker and podman login files, in order of precedence; they need not exist or have an
-   * entry for this registry.
-   */
+  repository?: string | undefined;
+  /** The only trusted authorities; otherwise the system's. */
+  ca?: string | undefined;
+  /** Private: `{username, password}`, or docker's config.json with this registry in it. */
+  credentialsFile?: string | undefined;
+  /** Of docker and podman, in order of precedence; they need not exist or name this registry. */
   loginFiles?: readonly string[];
-  /**
-   * Paths of PEM files, both or none: the client certificate, and its private key, which only its
-   * owner can read.
-   */
-  clientCertificate?: string;
-  clientKey?: string;
+  /** The client certificate and its private key: both or none. */
+  clientCertificate?: string | undefined;
+  clientKey?: string | undefined;
 }
 
 export interface RegistryDependencies
   extends Pick<TransportOptions, "policy" | "resolve" | "timeouts"> {
   timing: Timing;
   /** Stores unfinished uploads for the next process. */
-  uploads?: UploadMemory;
+  uploads?: UploadMemory | undefined;
 }
 
-/**
- * Reads the files; makes no connection yet.
- * @throws StellaError usage
- */
+/** Reads the files; makes no connection yet. @throws StellaError usage, config */
 export function openRegistry(
   settings: RegistrySettings,
   { timing, uploads, ...network }: RegistryDependencies,
@@ -54,16 +43,10 @@ export function openRegistry(
   const transport = new Transport({
     ...network,
     authorities: endpoint.url.protocol === "https:" ? authorities(settings.ca) : [],
-    ...(endpoint.plainHttp ? { plainHost: hostOf(endpoint.url) } : {}),
-    ...(certificate === undefined ? {} : { certificate }),
+    plainHost: endpoint.plainHttp ? hostOf(endpoint.url) : undefined,
+    certificate,
   });
-  return new RegistryClient({
-    endpoint,
-    transport,
-    timing,
-    ...(credentials === undefined ? {} : { credentials }),
-    ...(uploads === undefined ? {} : { uploads }),
-  });
+  return new RegistryClient({ endpoint, transport, timing, credentials, uploads });
 }
 
 function credentialsOf(settings: RegistrySettings): Credentials | undefined {
@@ -77,17 +60,16 @@ function credentialsOf(settings: RegistrySettings): Credentials | undefined {
 function certificateOf({ endpoint, clientCertificate, clientKey }: RegistrySettings) {
   if (clientCertificate === undefined && clientKey === undefined) return undefined;
   if (clientCertificate === undefined || clientKey === undefined) {
-    throw new StellaError(
-      "certificate_invalid",
-      "Cannot use a client certificate: one of its files is missing",
-      { hint: "name both, the certificate and its private key" },
-    );
+    const what = "Cannot use a client certificate: one of its files is missing";
+    throw new StellaError("options_conflict", what, {
+      hint: "name both, the certificate and its private key",
+    });
   }
   if (endpoint.url.protocol !== "https:") {
-    throw new StellaError(
-      "certificate_invalid",
-      "Cannot use a client certificate: the registry has no https",
-    );
+    const what = "Cannot use a client certificate: the registry has no https";
+    throw new StellaError("options_conflict", what, {
+      hint: "use https, or leave the client certificate out",
+    });
   }
   const cert = withBlock(clientCertificate, readPem(clientCertificate), "CERTIFICATE");
   const secret = new TextDecoder().decode(readPrivate(clientKey));
@@ -95,12 +77,11 @@ function certificateOf({ endpoint, clientCertificate, clientKey }: RegistrySetti
   return { cert, key, origin: endpoint.url.origin };
 }
 
-/** @throws StellaError usage if `text`, the content of `path`, has no such PEM block */
+/** @throws StellaError config if `text`, the content of `path`, has no such PEM block */
 function withBlock(path: string, text: string, label: string): string {
   if (new RegExp(`^-----BEGIN ${label}-----`, "m").test(text)) return text;
-  throw new StellaError(
-    "certificate_invalid",
-    `Cannot use ${JSON.stringify(path)}: not the expected PEM file`,
-    { hint: "use a PEM CERTIFICATE and an unencrypted PEM PRIVATE KEY" },
-  );
+  const what = `Cannot use ${JSON.stringify(path)}: not the expected PEM file`;
+  throw new StellaError("certificate_invalid", what, {
+    hint: "use a PEM CERTIFICATE and an unencrypted PEM PRIVATE KEY",
+  });
 }

@@ -1,7 +1,4 @@
-/**
- * Pushes a finished bundle from its directory. Nothing is copied: files are read once, while they
- * are sent.
- */
+/** Pushes a finished bundle from its directory: files are read once, while they are sent. */
 import { maxManifestBytes, readManifest } from "../bundle/read_manifest.ts";
 import {
   attestationName,
@@ -11,8 +8,8 @@ import {
   manifestName,
 } from "../bundle/manifest.ts";
 import { shown } from "../domain/names.ts";
-import { type BundleSource, directorySource, readSmall } from "../bundle/source.ts";
-import { StellaError } from "../domain/errors.ts";
+import { directorySource, readSmall } from "../bundle/source.ts";
+import { type Reason, StellaError } from "../domain/errors.ts";
 import {
   type Artifact,
   bundleArtifact,
@@ -34,10 +31,7 @@ export interface PushOptions {
   dir: string;
   repository: string;
   tag?: string;
-  /**
-   * Other repositories of the same registry that may have some of the blobs: those are mounted
-   * instead of sent.
-   */
+  /** Other repositories of the registry, whose blobs are mounted instead of sent. */
   mountFrom?: readonly string[];
   /**
    * Set if the bundle is verified meanwhile: resolves with the digest of the verified manifest.
@@ -54,10 +48,7 @@ export interface PushReport {
   digest: Digest;
   attestationDigest: Digest;
   tag: string | undefined;
-  /**
-   * How to find the attestation from the manifest: by the registry's referrers API, or by the tag
-   * `sha256-<hex>`.
-   */
+  /** How the attestation is found: by the referrers API, or by the tag `sha256-<hex>`. */
   referrers: "api" | "tag";
   /** Total size of all blobs, sent or not. */
   bytes: number;
@@ -71,10 +62,9 @@ export interface PushReport {
 const maxProofBytes = 1024 * 1024;
 
 /**
- * Order: blobs, bundle manifest by digest, attestation, tag. The attestation is pushed unchecked;
- * verification is up to the caller.
- * @throws StellaError usage, manifest, missing, untrusted, differs, io, interrupted;
- * RemoteError
+ * Order: blobs, bundle manifest by digest, attestation, tag: a tag never points to something that
+ * cannot be verified. The attestation is pushed unchecked.
+ * @throws StellaError usage, manifest, missing, untrusted, differs, io, remote, interrupted
  */
 export async function pushBundle(options: PushOptions): Promise<PushReport> {
   const { client, tag } = options;
@@ -104,7 +94,7 @@ function checkNames({ repository, tag, mountFrom = [] }: PushOptions): void {
   if (tag !== undefined && !isTag(tag)) faults.push(`the tag ${shown(tag)} is not allowed`);
   if (faults.length > 0) {
     throw new StellaError("reference_invalid", `Cannot push the bundle: ${faults.join("; ")}`, {
-      hint: "repositories are lowercase; a tag has letters, digits and . _ - only",
+      hint: "write repositories in lowercase, and tags with letters, digits and . _ - only",
     });
   }
 }
@@ -112,11 +102,10 @@ function checkNames({ repository, tag, mountFrom = [] }: PushOptions): void {
 /** What is pushed must be what was verified. */
 async function checkApproval({ digest }: Bundle, { approved, dir }: PushOptions): Promise<void> {
   if (approved === undefined || await approved === digest) return;
-  throw new StellaError(
-    "digest_mismatch",
-    `Cannot push ${shown(dir)}: its ${manifestName} has changed`,
-    { hint: "push it again: the bundle changed while it was verified" },
-  );
+  const text = `Cannot push ${shown(dir)}: its ${manifestName} has changed`;
+  throw new StellaError("digest_mismatch", text, {
+    hint: "push it again: the bundle changed while it was verified",
+  });
 }
 
 interface Bundle {
@@ -133,24 +122,20 @@ async function readBundle(dir: string, verified: boolean): Promise<Bundle> {
   const source = directorySource(dir);
   const bytes = await readSmall(source, manifestName, maxManifestBytes);
   if (bytes === undefined) {
-    throw new StellaError(
-      "manifest_missing",
-      `Cannot push ${shown(dir)}: there is no ${manifestName}`,
-      { hint: "name the directory of a finished bundle" },
-    );
+    throw absent("manifest_missing", dir, manifestName, "name the directory of a finished bundle");
   }
   const manifest = readManifest(bytes);
   const artifact = bundleArtifact(manifest, bytes);
-  const attestation = await readAttestation(source, dir);
+  // Nobody could tell an unsigned bundle from a forged one.
+  const attestation = await readSmall(source, attestationName, maxProofBytes);
+  if (attestation === undefined) {
+    const hint = "export the bundle again, or copy its attestation too";
+    throw absent("attestation_missing", dir, attestationName, hint);
+  }
   const hmacSignature = await readSmall(source, hmacName, maxProofBytes);
   const proof = (kind: Proof, content: Uint8Array) =>
     proofArtifact(kind, artifact, content, manifest.created);
-  const small = [
-    emptyConfig,
-    attestation,
-    ...(hmacSignature === undefined ? [] : [hmacSignature]),
-    bytes,
-  ];
+  const small = [emptyConfig, attestation, hmacSignature ?? [], bytes].flat();
   const files = manifest.files.map((file) => fileBlob(source, file, verified));
   return {
     digest: bundleDigest(bytes),
@@ -176,28 +161,18 @@ async function pushProofs(
   return await put("attestation", attestation);
 }
 
-/** An unsigned bundle is not pushed: nobody could tell it from a forged one. */
-async function readAttestation(source: BundleSource, dir: string): Promise<Uint8Array> {
-  const bytes = await readSmall(source, attestationName, maxProofBytes);
-  if (bytes !== undefined) return bytes;
-  throw new StellaError(
-    "attestation_missing",
-    `Cannot push ${shown(dir)}: there is no ${attestationName}`,
-    { hint: "export the bundle again, or copy its attestation too" },
-  );
+function absent(reason: Reason, dir: string, name: string, hint: string): StellaError {
+  return new StellaError(reason, `Cannot push ${shown(dir)}: there is no ${name}`, { hint });
 }
 
-/**
- * Large blobs one after another, with the small ones in parallel: their round trips take as long as
- * megabytes.
- */
+/** Large blobs in turn, beside the small ones: a round trip takes as long as megabytes. */
 async function pushBlobs(
   { client, repository: name, mountFrom = [], signal, progress = () => {} }: PushOptions,
   blobs: Blob[],
 ): Promise<{ bytes: number; uploaded: number; existed: number }> {
   const bytes = blobs.reduce((sum, blob) => sum + blob.size, 0);
   const failed = new AbortController();
-  const both = AbortSignal.any([failed.signal, ...(signal === undefined ? [] : [signal])]);
+  const both = AbortSignal.any([failed.signal, signal ?? []].flat());
   const repository = new Repository(client, name, { mountFrom, signal: both });
   let done = 0;
   let uploaded = 0;
@@ -211,15 +186,16 @@ async function pushBlobs(
     if (await repository.pushBlob(counted(blob, move))) uploaded++;
     move(blob.size);
   };
-  const lane = async (some: Blob[]) => {
+  const lane = async (some: Blob[] = []) => {
     for (const blob of some) await push(blob);
   };
-  const [large, small] = [true, false].map((is) =>
-    blobs.filter(({ size }) => size > client.chunk === is)
-  );
+  const { large, small } = Object.groupBy(blobs, ({ size }) => {
+    return size > client.chunk ? "large" : "small";
+  });
   // If one fails the other is aborted too, before the error is thrown.
-  const lanes = [large!, small!].map((some) => lane(some).catch((error) => failed.abort(error)));
-  await Promise.allSettled(lanes);
+  await Promise.all(
+    [large, small].map((some) => lane(some).catch((error) => failed.abort(error))),
+  );
   failed.signal.throwIfAborted();
   return { bytes, uploaded, existed: blobs.length - uploaded };
 }

@@ -1,7 +1,4 @@
-/**
- * The requests of one repository, following distribution-spec 1.1 ("Pull", "Push", "Listing
- * Referrers").
- */
+/** The requests of one repository: distribution-spec 1.1, "Pull", "Push", "Listing Referrers". */
 import { type Artifact, digestOf, ociTypes } from "./artifact.ts";
 import type { Digest } from "../domain/hash.ts";
 import type { Blob } from "./blob.ts";
@@ -32,44 +29,42 @@ export interface OpenBlob {
   stream: Stream;
 }
 
-export interface RepositoryOptions {
-  access: "pull" | "push";
+interface RepositoryOptions {
+  access?: "pull" | "push";
   /** Other repositories of the registry that may have blobs with the same content. */
-  mountFrom: readonly string[];
-  signal: AbortSignal | undefined;
+  mountFrom?: readonly string[];
+  /** All work ends when it aborts. */
+  signal?: AbortSignal | undefined;
 }
 
-/**
- * One repository; its name and those in `mountFrom` were checked by isRepository. All work ends
- * when `signal` aborts.
- */
-export class Repository {
-  readonly #whole = new Set<Digest>();
-  readonly #growth: Growth;
-  readonly options: RepositoryOptions;
+/** Its name and those in `mountFrom` were checked by isRepository. */
+export class Repository implements UploadContext {
+  readonly uploads: URL;
+  readonly mountFrom: readonly string[];
+  readonly signal: AbortSignal | undefined;
+  readonly whole = new Set<Digest>();
+  readonly growth: Growth;
+  /** The required scope of a token. */
+  readonly #scope: string;
 
   constructor(
     readonly client: RegistryClient,
     readonly name: string,
-    options: Partial<RepositoryOptions> = {},
+    { access = "push", mountFrom = [], signal }: RepositoryOptions = {},
   ) {
-    this.options = { access: "push", mountFrom: [], signal: undefined, ...options };
-    this.#growth = { max: client.maxChunk, min: minChunk };
+    this.uploads = client.url(`/v2/${name}/blobs/uploads/`);
+    this.mountFrom = mountFrom;
+    this.signal = signal;
+    this.growth = { max: client.maxChunk, min: minChunk };
+    const own = `repository:${name}:${access === "pull" ? "pull" : "pull,push"}`;
+    this.#scope = [own, ...mountFrom.map((one) => `repository:${one}:pull`)].join(" ");
   }
 
-  get signal(): AbortSignal | undefined {
-    return this.options.signal;
-  }
-
-  /**
-   * Uploads a blob unless the repository has it.
-   * @returns whether anything was sent
-   * @throws RemoteError; errors of reading the blob
-   */
+  /** Uploads a blob unless the repository has it. @returns whether anything was sent */
   pushBlob(blob: Blob): Promise<boolean> {
     let max = 0;
     return this.#retrying(async (progressed) => {
-      const upload = new Upload(this.#uploadContext, blob, (bytes) => {
+      const upload = new Upload(this, blob, (bytes) => {
         if (bytes > max) progressed();
         max = Math.max(max, bytes);
       });
@@ -83,8 +78,8 @@ export class Repository {
 
   /**
    * The bytes of a blob from `from` to `to`, read at the caller's pace; undefined if it does not
-   * exist. If the registry does not support ranges and `from` is 0, the whole blob.
-   * @throws RemoteError, also if the registry cannot start at `from`
+   * exist. The whole blob if `from` is 0 and the registry does not support ranges.
+   * @throws RemoteError
    */
   async openBlob(digest: Digest, from: number, to?: number): Promise<OpenBlob | undefined> {
     const headers = to === undefined ? {} : { range: `bytes=${from}-${to - 1}` };
@@ -116,10 +111,7 @@ export class Repository {
     return this.client.fill(outgoing, this.#scope, from, buffer);
   }
 
-  /**
-   * The manifest or index of a tag or digest, if it has one of the types; undefined if there is
-   * none.
-   */
+  /** The manifest or index of a tag or digest; undefined if there is none of the types. */
   fetch(reference: string, types: readonly string[]): Promise<StoredManifest | undefined> {
     const headers = { accept: types.join(", ") };
     const outgoing = this.#reading(`manifests/${reference}`, "a manifest was read", headers);
@@ -127,10 +119,7 @@ export class Repository {
     return this.#retrying(() => this.#stored(outgoing, expected));
   }
 
-  /**
-   * The registry's own list of referrers of `digest`, or its page at `next`; undefined if it has
-   * none.
-   */
+  /** The registry's own list of referrers, or its page at `next`; undefined if it has none. */
   referrers(digest: Digest, next?: URL): Promise<StoredManifest | undefined> {
     const headers = { accept: ociTypes.index };
     const first = this.#reading(`referrers/${digest}`, "the referrers were listed", headers);
@@ -160,16 +149,12 @@ export class Repository {
     return this.fetch(tag, [ociTypes.index]);
   }
 
-  /**
-   * Stores an index under a tag.
-   * @param etag the state that it replaces
-   * @returns false if another writer was faster
-   */
+  /** Stores an index under a tag, in place of `etag`; false if another writer was faster. */
   putIndex(tag: string, bytes: Uint8Array, etag?: string): Promise<boolean> {
     const condition: Record<string, string> = etag === undefined ? {} : { "if-match": etag };
     const outgoing = this.#sending(tag, ociTypes.index, bytes, condition);
     return this.#retrying(async () => {
-      const answer = await this.#ask(outgoing);
+      const answer = await this.ask(outgoing);
       if (answer.status === 412) return false;
       if (answer.status !== 201) throw refused(outgoing, answer);
       return true;
@@ -187,7 +172,7 @@ export class Repository {
   ): Promise<boolean> {
     const headers = { accept: `${ociTypes.manifest}, */*` };
     const outgoing: Outgoing = { ...this.#reading(path, purpose, headers), method: "HEAD" };
-    const answer = await this.#ask(outgoing);
+    const answer = await this.ask(outgoing);
     if (answer.status === 404 || (answer.status >= 300 && answer.status < 400)) return false;
     if (answer.status !== 200 && answer.from !== undefined) return false;
     if (answer.status !== 200) throw refused(outgoing, answer);
@@ -197,7 +182,7 @@ export class Repository {
 
   async #putManifest(reference: string, { bytes, digest }: Artifact): Promise<void> {
     const outgoing = this.#sending(reference, ociTypes.manifest, bytes);
-    const answer = await this.#ask(outgoing);
+    const answer = await this.ask(outgoing);
     if (answer.status !== 201) throw refused(outgoing, answer);
     checkDigest(outgoing, answer, digest);
   }
@@ -220,7 +205,7 @@ export class Repository {
   }
 
   async #stored(outgoing: Outgoing, expected?: Digest): Promise<StoredManifest | undefined> {
-    const answer = await this.#ask(outgoing);
+    const answer = await this.ask(outgoing);
     if (answer.status === 404) return undefined;
     if (answer.status !== 200) throw refused(outgoing, answer);
     const digest = digestOf(answer.body);
@@ -235,29 +220,8 @@ export class Repository {
     return { bytes: answer.body, mediaType: mediaTypeOf(answer), ...more };
   }
 
-  #ask(outgoing: Outgoing): Promise<Answer> {
+  ask(outgoing: Outgoing): Promise<Answer> {
     return this.client.ask(outgoing, this.#scope);
-  }
-
-  /** The required scope of a token. */
-  get #scope(): string {
-    const { access, mountFrom } = this.options;
-    const own = `repository:${this.name}:${access === "pull" ? "pull" : "pull,push"}`;
-    return [own, ...mountFrom.map((name) => `repository:${name}:pull`)].join(" ");
-  }
-
-  get #uploadContext(): UploadContext {
-    return {
-      uploads: this.client.url(`/v2/${this.name}/blobs/uploads/`),
-      mountFrom: this.options.mountFrom,
-      memory: this.client.uploads,
-      chunk: this.client.chunk,
-      growth: this.#growth,
-      whole: this.#whole,
-      signal: this.signal,
-      elapsed: () => this.client.timing.now(),
-      ask: (outgoing) => this.#ask(outgoing),
-    };
   }
 
   #retrying<T>(action: Action<T>): Promise<T> {
@@ -282,9 +246,7 @@ function strongEtag(answer: Answer): { etag?: string } {
   return etag === undefined || !etag.startsWith('"') ? {} : { etag };
 }
 
-/**
- * Size of the whole blob, whichever part is returned; undefined if it is not the requested part.
- */
+/** Size of the whole blob; undefined if the response is not the requested part. */
 function sizeOf(answer: Answer, from: number): number | undefined {
   const range = /^bytes (\d{1,15})-\d{1,15}\/(\d{1,15})$/.exec(
     answer.header("content-range") ?? "",

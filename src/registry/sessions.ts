@@ -26,8 +26,8 @@ export interface UploadMemory {
   delete(key: string): void;
 }
 
-/** The most common registries discard uploads after a week (distribution, `uploadpurging`). */
-const maxAge = 6 * 24 * 3600_000;
+/** Milliseconds. Registries discard uploads, the most common ones after a week. */
+export const maxUploadAge = 6 * 24 * 3600_000;
 
 const readSession = object({
   key: text(/^.{1,1024}$/su, "a key"),
@@ -37,16 +37,14 @@ const readSession = object({
   at: integer(0),
 }, {});
 
-/**
- * Stores each upload in its own file, mode 0600, in `directory`; a damaged or old file is ignored.
- */
+/** Stores each upload in its own file, mode 0600; a damaged or old file is ignored. */
 export class UploadFolder implements UploadMemory {
   /** @param now milliseconds since 1970 */
   constructor(readonly directory: string, readonly now: () => number) {}
 
   get(key: string): UploadSession | undefined {
-    const { at, ...found } = this.#read(key) ?? { at: 0 };
-    if (!("location" in found) || found.key !== key || this.now() - at > maxAge) return undefined;
+    const found = this.#read(key);
+    if (found?.key !== key || this.now() - found.at > maxUploadAge) return undefined;
     const { location, offset, chunk } = found;
     return { location, offset, chunk };
   }

@@ -1,7 +1,6 @@
 /**
  * Reads a bundle from a registry for verification: nothing is stored on disk and each byte is read
- * once. The registry's metadata is only used to find bytes; only attestation and manifest decide
- * what they are worth.
+ * once. The registry's metadata only serves to find bytes.
  */
 import { attestationName, hmacName, manifestName } from "../bundle/manifest.ts";
 import { maxManifestBytes, readManifest } from "../bundle/read_manifest.ts";
@@ -12,7 +11,7 @@ import { bundleArtifact, type Descriptor, digestOf, ociTypes, type Proof } from 
 import type { Digest } from "../domain/hash.ts";
 import { openBlobReader } from "./blob_reader.ts";
 import type { RegistryClient } from "./client.ts";
-import { proofsOf } from "./proofs.ts";
+import { proofsOf } from "./referrers.ts";
 import { type Layers, readLayers } from "./layers.ts";
 import type { Reference } from "../domain/reference.ts";
 import { Repository } from "./repository.ts";
@@ -26,33 +25,26 @@ export type Choice = (
 
 export class RegistryBundle implements BundleSource {
   readonly #repository: Repository;
-  readonly #reference: Reference;
-  readonly #choose: Choice;
   #found: { digest: Digest; layers: Layers } | undefined;
 
   /** Makes no connection yet. @throws StellaError usage for a reference without tag and differs */
   constructor(
     client: RegistryClient,
-    reference: Reference,
-    choose: Choice,
+    readonly reference: Reference,
+    readonly choose: Choice,
     signal?: AbortSignal,
   ) {
     if (reference.tag === undefined && reference.digest === undefined) {
-      throw new StellaError(
-        "reference_invalid",
-        "Cannot read from the registry: there is no tag and no digest",
-        {
-          hint: "write oci://HOST[:PORT]/REPOSITORY:TAG, or REPOSITORY@sha256:...",
-        },
-      );
+      const text = "Cannot read from the registry: there is no tag and no digest";
+      throw new StellaError("reference_invalid", text, {
+        hint: "write oci://HOST[:PORT]/REPOSITORY:TAG, or REPOSITORY@sha256:...",
+      });
     }
     this.#repository = new Repository(client, reference.repository, { access: "pull", signal });
-    this.#reference = reference;
-    this.#choose = choose;
   }
 
   get name(): string {
-    const { authority, repository, tag, digest } = this.#reference;
+    const { authority, repository, tag, digest } = this.reference;
     return `oci://${authority}/${repository}${digest === undefined ? `:${tag}` : `@${digest}`}`;
   }
 
@@ -71,9 +63,8 @@ export class RegistryBundle implements BundleSource {
   }
 
   /**
-   * Checks the registry's own manifest, which was not verified so far: it must be byte for byte the
-   * one that belongs to the bundle, because its digest is signed as well. Call this after the
-   * bundle was verified.
+   * Checks the registry's own manifest after the bundle was verified: it must be byte for byte the
+   * one that belongs to the bundle, because its digest is signed as well.
    */
   async check(): Promise<Finding | undefined> {
     const bytes = await readSmall(this, manifestName, maxManifestBytes) ?? new Uint8Array();
@@ -84,8 +75,7 @@ export class RegistryBundle implements BundleSource {
       path: this.name,
       found,
       expected,
-      hint: "push the bundle again: the files are intact, but the registry's manifest is not the " +
-        "one of the bundle",
+      hint: "push the bundle again: its files are intact, but the registry's manifest is another",
     });
   }
 
@@ -94,7 +84,7 @@ export class RegistryBundle implements BundleSource {
   }
 
   async #find() {
-    const { tag, digest } = this.#reference;
+    const { tag, digest } = this.reference;
     const stored = await this.#repository.fetch(digest ?? tag!, [ociTypes.manifest]);
     if (stored === undefined) {
       throw new StellaError("bundle_missing", `Cannot read ${shown(this.name)}: not found`, {
@@ -110,7 +100,7 @@ export class RegistryBundle implements BundleSource {
     let chosen = 0;
     if (candidates.length > 1) {
       const manifest = await readLayer(this.#repository, layers.get(manifestName));
-      chosen = this.#choose(candidates, manifest, proof);
+      chosen = this.choose(candidates, manifest, proof);
     }
     const bytes = candidates[chosen];
     return bytes && memoryReader(bytes);

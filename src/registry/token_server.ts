@@ -10,10 +10,9 @@ import { type Answer, bodyOf, type Outgoing } from "../net/message.ts";
 import { type Endpoint, mayBeNamedBy } from "../domain/reference.ts";
 import { basic, type Credentials, type Password, Secret } from "./secret.ts";
 
-/** The parameters of the registry's challenge. */
 export interface TokenRequest {
-  realm: string;
-  service: string | undefined;
+  /** Of the registry's challenge. */
+  parameters: ReadonlyMap<string, string>;
   scope: string;
   signal?: AbortSignal | undefined;
 }
@@ -33,7 +32,7 @@ export class TokenServer {
   /** @throws RemoteError auth if no token could be obtained */
   async fetch(request: TokenRequest): Promise<Secret> {
     const { credentials } = this.options;
-    const url = this.#realm(request.realm);
+    const url = this.#realm(request.parameters.get("realm") ?? "");
     const outgoing = credentials !== undefined && "identityToken" in credentials
       ? byIdentity(url, request, this.#identityToken ?? credentials.identityToken)
       : byPassword(url, request, credentials);
@@ -58,23 +57,21 @@ export class TokenServer {
     const { endpoint } = this.options;
     const url = URL.parse(realm);
     if (url !== null && mayBeNamedBy(endpoint, url)) return url;
-    throw new RemoteError(
-      "auth",
-      `Cannot fetch a token from ${shown(realm)}, which the registry ` +
-        `${endpoint.url.host} names: it is not an https URL`,
-      {
-        hint: "configure an https URL for the registry's token server (the realm of its challenge)",
-      },
-    );
+    const what = `Cannot fetch a token from ${shown(realm)}, which the registry ` +
+      `${endpoint.url.host} names: it is not an https URL`;
+    throw new RemoteError("auth", what, {
+      hint: "configure an https URL for the registry's token server (the realm of its challenge)",
+    });
   }
 }
 
 function byPassword(
   realm: URL,
-  { service, scope, signal }: TokenRequest,
+  { parameters, scope, signal }: TokenRequest,
   credentials: Password | undefined,
 ): Outgoing {
   const url = new URL(realm);
+  const service = parameters.get("service");
   if (service !== undefined) url.searchParams.append("service", service);
   for (const one of scope.split(" ")) url.searchParams.append("scope", one);
   const headers = credentials && { authorization: basic(credentials).reveal() };
@@ -83,9 +80,10 @@ function byPassword(
 
 function byIdentity(
   url: URL,
-  { service, scope, signal }: TokenRequest,
+  { parameters, scope, signal }: TokenRequest,
   identityToken: Secret,
 ): Outgoing {
+  const service = parameters.get("service");
   const form = new URLSearchParams({
     grant_type: "refresh_token",
     client_id: "stella",

@@ -12,7 +12,6 @@ import { shown } from "../domain/names.ts";
 import { refused, RemoteError, target } from "../net/failure.ts";
 import { type Answer, bodyOf, type Outgoing } from "../net/message.ts";
 import { type Blob, BlobCursor } from "./blob.ts";
-import { BodyTooLarge, shrink } from "./body_too_large.ts";
 import type { UploadSession } from "./sessions.ts";
 import {
   checkDigest,
@@ -30,6 +29,28 @@ const octets = { "content-type": "application/octet-stream" };
 const empty = bodyOf(new Uint8Array());
 const sending = "a blob was sent";
 
+/** The registry, or a proxy in front of it, refused a body as too large: 413, or 416 by GHCR. */
+export class BodyTooLarge extends RemoteError {
+  /** Size of the body in bytes. */
+  readonly size: number;
+  readonly isWhole: boolean;
+
+  constructor(request: Outgoing, answer: Answer, blob: Blob) {
+    const { reason, message } = refused(request, answer);
+    super(reason, message, { status: answer.status, hint: tooLargeHint(blob) });
+    this.size = request.body?.size ?? 0;
+    this.isWhole = this.size === blob.size;
+  }
+}
+
+function tooLargeHint({ size, isProgram = false }: Blob): string {
+  const raise = "raise the size limit of the registry or of the proxy in front of it " +
+    `(nginx: client_max_body_size) above ${Math.ceil(size / 1e6)} MB`;
+  return isProgram
+    ? `${raise}, or export without --include-self: --volume-size does not cut the program`
+    : `${raise}, or export with a smaller --volume-size`;
+}
+
 export class Upload {
   readonly #key: string;
 
@@ -42,25 +63,34 @@ export class Upload {
     this.#key = `${context.uploads.href}@${blob.digest}`;
   }
 
-  /**
-   * @returns false if the blob was mounted and nothing was sent
-   * @throws RemoteError; errors of reading the blob
-   */
+  /** False if the blob was mounted. @throws RemoteError; errors of reading the blob */
   async run(): Promise<boolean> {
     for (;;) {
       try {
         return await this.#once();
       } catch (error) {
-        if (!(error instanceof BodyTooLarge) || !shrink(this.context, this.blob, error)) {
-          throw error;
-        }
+        if (!(error instanceof BodyTooLarge) || !this.#shrink(error)) throw error;
       }
     }
   }
 
   /** Discards any unfinished upload of this blob. */
   forget(): void {
-    this.context.memory.delete(this.#key);
+    this.context.client.uploads.delete(this.#key);
+  }
+
+  /**
+   * Reduces the chunk size, or switches to a single request if even small chunks are refused: some
+   * registries take no chunks. False if neither is left.
+   */
+  #shrink({ size, isWhole }: BodyTooLarge): boolean {
+    const { context: { growth, whole }, blob: { digest } } = this;
+    if (whole.has(digest)) return false;
+    const half = Math.ceil(size / 2);
+    if (half >= growth.min) growth.max = Math.min(growth.max, half);
+    else if (isWhole) return false;
+    else whole.add(digest);
+    return true;
   }
 
   async #once(): Promise<boolean> {
@@ -119,7 +149,7 @@ export class Upload {
   /** The stored upload as the registry knows it; undefined if it no longer exists. */
   async #resumed(): Promise<UploadSession | undefined> {
     const { context, blob } = this;
-    const kept = context.memory.get(this.#key);
+    const kept = context.client.uploads.get(this.#key);
     if (kept === undefined) return undefined;
     const url = URL.parse(kept.location);
     if (url?.origin === context.uploads.origin) {
@@ -130,7 +160,7 @@ export class Upload {
       const offset = received(answer) ?? 0;
       if (status === 204 && offset <= blob.size) {
         // Above the default size it is the minimum that the registry demands.
-        const chunk = kept.chunk > context.chunk
+        const chunk = kept.chunk > context.client.chunk
           ? kept.chunk
           : Math.min(kept.chunk, firstChunk(context));
         return { location: following(question, answer), offset, chunk };
@@ -142,16 +172,16 @@ export class Upload {
 
   /** @returns where to complete the upload */
   async #sendChunks(begun: UploadSession): Promise<string> {
-    const { context: { memory, elapsed, growth }, blob } = this;
+    const { context: { client: { uploads: memory, timing }, growth }, blob } = this;
     const cursor = new BlobCursor(blob);
     let session = begun;
     let chunk = session.chunk;
     try {
       memory.set(this.#key, session);
       while (session.offset < blob.size) {
-        const began = elapsed();
+        const began = timing.now();
         session = await this.#sendChunk({ ...session, chunk }, cursor);
-        chunk = nextChunk(growth, chunk, elapsed() - began);
+        chunk = nextChunk(growth, chunk, timing.now() - began);
         memory.set(this.#key, { ...session, chunk: begun.chunk });
         this.confirmed(session.offset);
       }
@@ -182,10 +212,7 @@ export class Upload {
     return { chunk, location: following(request, answer), offset: offset + size };
   }
 
-  /**
-   * A lost upload starts again, an unexpected offset is queried, and without support for chunks the
-   * blob is sent whole.
-   */
+  /** A lost upload starts again; a registry that takes no chunks gets the blob whole. */
   async #chunkRefused(request: Outgoing, answer: Answer, offset: number): Promise<RemoteError> {
     const { status } = answer;
     if (status === 404) this.forget();

@@ -3,7 +3,7 @@ import { shown } from "../domain/names.ts";
 import type { Digest } from "../domain/hash.ts";
 import { RemoteError, target } from "../net/failure.ts";
 import type { Answer, Outgoing } from "../net/message.ts";
-import type { UploadMemory } from "./sessions.ts";
+import type { RegistryClient } from "./client.ts";
 
 /** The repository that a blob is uploaded to. */
 export interface UploadContext {
@@ -11,15 +11,11 @@ export interface UploadContext {
   uploads: URL;
   /** Repositories of the same registry that may already have the blob. */
   mountFrom: readonly string[];
-  memory: UploadMemory;
-  /** Size of the first chunk in bytes; a larger blob is sent in several. */
-  chunk: number;
+  client: Pick<RegistryClient, "uploads" | "chunk" | "timing">;
   growth: Growth;
   /** Blobs that the registry does not accept in chunks. */
   whole: Set<Digest>;
   signal: AbortSignal | undefined;
-  /** Milliseconds of a clock that never goes back. */
-  elapsed(): number;
   ask(outgoing: Outgoing): Promise<Answer>;
 }
 
@@ -34,22 +30,15 @@ export interface Growth {
   min: number;
 }
 
-/** Bytes: the most that is sent twice on a slow connection. */
-export const defaultChunk = 32 * 1024 * 1024;
-/** Between two chunks the registry idles for about the time of three fast megabytes. */
-export const defaultMaxChunk = 256 * 1024 * 1024;
 /** Smaller chunks are not tried. nginx accepts 1 MiB by default. */
 export const minChunk = 256 * 1024;
 
 /** Size in bytes of the first chunk of a new upload. */
-export function firstChunk({ chunk, growth }: UploadContext): number {
-  return Math.min(chunk, growth.max);
+export function firstChunk({ client, growth }: UploadContext): number {
+  return Math.min(client.chunk, growth.max);
 }
 
-/**
- * Number of bytes that the registry has, from `Range: 0-<last>`. Some use `0-0` for both nothing
- * and one byte: treated as nothing.
- */
+/** Bytes that the registry has: `Range: 0-<last>`. `0-0` may be none or one: taken for none. */
 export function received(answer: Answer): number | undefined {
   const last = /^(?:bytes=)?0-(\d{1,15})$/.exec(answer.header("range") ?? "")?.[1];
   if (last === undefined) return undefined;

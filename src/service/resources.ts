@@ -5,6 +5,7 @@ import { Feed } from "../jobs/feed.ts";
 import { takeLock } from "../jobs/sqlite/lock.ts";
 import { SqliteQueue } from "../jobs/sqlite/queue.ts";
 import { SqliteTimeline } from "../jobs/sqlite/timeline.ts";
+import { maxUploadAge } from "../registry/sessions.ts";
 import { Uploads } from "../jobs/sqlite/uploads.ts";
 import { Audit } from "../telemetry/audit.ts";
 import { EgressWatch } from "../telemetry/egress_watch.ts";
@@ -58,7 +59,7 @@ export async function openResources(options: ServiceOptions, cleanup: Cleanup) {
   cleanup.push(() => traces?.close(2_000));
   const keep = config.timeline.days * 86_400_000;
   const timeline = new SqliteTimeline(queue.database, { now, random, keep });
-  const uploads = new Uploads(queue.database, now);
+  const uploads = new Uploads(queue.database, now, maxUploadAge);
   const feed = new Feed(config.tenants.length);
   const watch = ({ id: exportId, ...job }: Job) => {
     const of = { exportId, ...job };

@@ -1,8 +1,7 @@
 /**
  * Maintenance of the store: removes expired bundles and those of failed exports, and scrubs the
- * others regularly (scrub.ts). The result of a scrub is stored beside the bundles.
+ * others regularly.
  */
-import { readScrubbed, type Scrubbed, writeScrubbed } from "./files/damage_note.ts";
 import {
   applyRetention,
   type ExportOutcome,
@@ -11,7 +10,7 @@ import {
   removeOrphans,
   type Retention,
 } from "./files/retention.ts";
-import { type Damage, scrub } from "./files/scrub.ts";
+import { type Damage, readScrubbed, scrub, type Scrubbed, writeScrubbed } from "./files/scrub.ts";
 import { Sizes, type StoredSize } from "./files/size.ts";
 import type { FileStore, StoredBundle } from "./files/store.ts";
 
@@ -32,10 +31,7 @@ export interface MaintenanceOptions {
   now(): number;
   /** Monotonic milliseconds. */
   elapsed(): number;
-  /**
-   * Counts of the examined profiles; `others`, if all were examined: bundles of profiles no longer
-   * configured.
-   */
+  /** By profile; `others`, if all were examined: bundles of profiles no longer configured. */
   onCounts(counts: ReadonlyMap<string, StoredSize>, others: StoredSize | undefined): void;
   /** Called after a round over all profiles. */
   onRound?(): void;
@@ -43,10 +39,7 @@ export interface MaintenanceOptions {
   onOrphans(orphans: Orphans): void;
   /** Called after a scrub. */
   onScrubbed(damaged: readonly Damage[]): void;
-  /**
-   * Bundles known to be damaged and still stored, with the end of the last scrub, 0 if there was
-   * none.
-   */
+  /** What is damaged and still stored, with the end of the last scrub, 0 if there was none. */
   onDamage(damaged: readonly Damage[], at: number): void;
   onFault(error: unknown): void;
   /** Milliseconds between rounds. */
@@ -82,8 +75,7 @@ export class Maintenance {
 
   /**
    * Applies the rules and counts the remaining bundles: of one profile after each export, of all
-   * regularly. The rules are applied when it returns; the counts are reported when its promise
-   * resolves.
+   * regularly. The rules are applied when it returns; its promise resolves with the counts.
    */
   tidy(profile?: string): Promise<void> {
     const { rules, onFault } = this.#options;
@@ -145,11 +137,12 @@ export class Maintenance {
 
   async #count(profile: string | undefined): Promise<void> {
     const { store, profiles, onCounts } = this.#options;
-    const { counts, others } = profile === undefined
+    const isAll = profile === undefined;
+    const { counts, others } = isAll
       ? await this.#sizes.count(store, profiles)
       : await this.#sizes.count(store, [profile], { profile });
     if (this.#stop.signal.aborted) return;
-    onCounts(counts, profile === undefined ? others : undefined);
+    onCounts(counts, isAll ? others : undefined);
     this.#tellDamage();
   }
 
@@ -159,44 +152,27 @@ export class Maintenance {
     onDamage(damaged.filter((one) => store.find(one) !== undefined), at);
   }
 
-  /**
-   * Damaged bundles are read again in every round: a transient fault must not block a bundle until
-   * the next scrub.
-   */
+  /** Damaged bundles are read again in every round: the fault may have been transient. */
   #scrubWhenDue(): void {
     const { scrubEvery, now, onFault } = this.#options;
     const { at, damaged } = this.#scrubbed;
     const isDue = scrubEvery > 0 && Math.abs(now() - at) >= scrubEvery;
     if (this.#scrubbing !== undefined || !isDue && damaged.length === 0) return;
-    const scrubbing = isDue ? this.#scrubAll() : this.#scrubDamaged();
-    this.#scrubbing = scrubbing.catch(onFault).finally(() => {
+    this.#scrubbing = this.#scrub(isDue).catch(onFault).finally(() => {
       this.#scrubbing = undefined;
     });
   }
 
-  async #scrubAll(): Promise<void> {
-    const { store, now, onScrubbed } = this.#options;
-    const damaged = await this.#scrub(() => store.list());
-    if (this.#stop.signal.aborted) return;
-    onScrubbed(damaged);
-    this.#note({ at: now(), damaged });
-  }
-
-  async #scrubDamaged(): Promise<void> {
-    const { at, damaged } = this.#scrubbed;
-    const still = await this.#scrub(() => [...damaged]);
-    if (!this.#stop.signal.aborted) this.#note({ at, damaged: still });
-  }
-
-  #scrub(list: () => StoredBundle[]): Promise<Damage[]> {
-    const { store, rate, elapsed } = this.#options;
-    const find = (bundle: StoredBundle) => store.find(bundle);
-    return scrub({ store: { list, find }, rate, elapsed, signal: this.#stop.signal });
-  }
-
-  #note(scrubbed: Scrubbed): void {
-    this.#scrubbed = scrubbed;
+  async #scrub(isDue: boolean): Promise<void> {
+    const { store, rate, elapsed, now, state, onScrubbed } = this.#options;
+    const { signal } = this.#stop;
+    const { at, damaged: known } = this.#scrubbed;
+    const bundles = isDue ? store.list() : known;
+    const damaged = await scrub(bundles, { store, rate, elapsed, signal });
+    if (signal.aborted) return;
+    if (isDue) onScrubbed(damaged);
+    this.#scrubbed = { at: isDue ? now() : at, damaged };
     this.#tellDamage();
-    writeScrubbed(this.#options.state, scrubbed);
+    writeScrubbed(state, this.#scrubbed);
   }
 }

@@ -9,7 +9,7 @@ import { truncateSync, writeFileSync } from "node:fs";
 import http from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
-import { defaultChunk, defaultMaxChunk } from "../../src/registry/upload_context.ts";
+import { defaultChunk, defaultMaxChunk } from "../../src/registry/client.ts";
 import { Home, programWords } from "../support/program.ts";
 
 const [gibibytes = 4, kills = 20] = Deno.args.map(Number);

@@ -6,7 +6,7 @@ import assert from "node:assert/strict";
 import { randomFillSync } from "node:crypto";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { defaultChunk } from "../../src/registry/upload_context.ts";
+import { defaultChunk } from "../../src/registry/client.ts";
 import { Home, type Service } from "../support/program.ts";
 import { fail, FakeRegistry, type Handler } from "../support/registry/fake_registry.ts";
 import { silent } from "../support/registry/corrupted.ts";

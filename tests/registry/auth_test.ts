@@ -407,7 +407,10 @@ for (
         return Promise.resolve({ status: 200, header: () => undefined, body: answer });
       },
     });
-    const fetching = server.fetch({ realm, service: "s", scope: "repository:a:pull" });
+    const fetching = server.fetch({
+      parameters: new Map([["realm", realm], ["service", "s"]]),
+      scope: "repository:a:pull",
+    });
     if (isAsked) assert.equal((await fetching).reveal(), "t");
     else await assert.rejects(fetching, isAuth(/: it is not an https URL$/));
     assert.equal(asked.length, isAsked ? 1 : 0);

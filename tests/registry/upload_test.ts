@@ -7,7 +7,6 @@ import { mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from "node:
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { memoryBlob } from "../../src/registry/blob.ts";
-import { BodyTooLarge } from "../../src/registry/body_too_large.ts";
 import { RegistryClient } from "../../src/registry/client.ts";
 import { pushBundle, type PushOptions, type PushReport } from "../../src/registry/push.ts";
 import { parseEndpoint } from "../../src/domain/reference.ts";
@@ -16,7 +15,7 @@ import {
   type UploadMemory,
   type UploadSession,
 } from "../../src/registry/sessions.ts";
-import { nextChunk } from "../../src/registry/upload.ts";
+import { BodyTooLarge, nextChunk } from "../../src/registry/upload.ts";
 import { Transport } from "../../src/net/transport.ts";
 import { type FakeBundle, FakeTiming, withBundle } from "../support/registry/fake_bundle.ts";
 import { digestOf, fail, FakeRegistry, type Handler } from "../support/registry/fake_registry.ts";

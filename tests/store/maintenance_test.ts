@@ -161,7 +161,12 @@ Deno.test("a sound store scrubs clean; one changed, one cut and one lost file ar
     const places = [];
     for (const bundle of bundles) places.push(await put(store, bundle));
     const look = () =>
-      scrub({ store, rate: 1e12, elapsed: () => 0, signal: new AbortController().signal });
+      scrub(store.list(), {
+        store,
+        rate: 1e12,
+        elapsed: () => 0,
+        signal: new AbortController().signal,
+      });
     assert.deepEqual(await look(), []);
     const archive = join(places[0]!, "p.tar.zst");
     const bytes = Deno.readFileSync(archive);

@@ -21,10 +21,7 @@ export interface StoredFile {
   path: string;
   /** Bytes. */
   size: number;
-  /**
-   * Lowercase hex; for a payload file, whose digest only the index has, that of the bundle. In both
-   * cases the same tag means the same bytes.
-   */
+  /** Lowercase hex; of a payload file, whose digest only the index has, that of the bundle. */
   digest: string;
   executable: boolean;
 }
@@ -46,12 +43,9 @@ const pieceSize = 256 * 1024;
 export async function contentsOf(directory: string): Promise<Contents> {
   const bytes = await readSmallFile(directory, manifestName);
   const manifest = readManifest(bytes);
-  const listed = manifest.files.map(({ path, size, sha256, executable }) => ({
-    path,
-    size,
-    digest: sha256,
-    executable: executable === true,
-  }));
+  const listed = manifest.files.map(({ path, size, sha256: digest, executable = false }) => {
+    return { path, size, digest, executable };
+  });
   const isIndex = ({ path }: StoredFile) => path === manifest.payload.index;
   const digest = bundleDigest(bytes);
   return {
@@ -88,17 +82,7 @@ export function storedBytes(
   from = 0,
   to = file.size,
 ): ReadableStream<Uint8Array> {
-  const pieces = read(join(directory, file.path), file.size, from, to);
-  return new ReadableStream({
-    async pull(controller) {
-      const { done, value } = await pieces.next();
-      if (done) controller.close();
-      else controller.enqueue(value);
-    },
-    async cancel() {
-      await pieces.return(undefined);
-    },
-  }, { highWaterMark: 0 });
+  return ReadableStream.from(read(join(directory, file.path), file.size, from, to));
 }
 
 async function* read(path: string, size: number, from: number, to: number) {
@@ -137,11 +121,9 @@ async function besides(directory: string): Promise<StoredFile[]> {
   return files;
 }
 
-async function readSmallFile(directory: string, name: string): Promise<Uint8Array> {
+function readSmallFile(directory: string, name: string): Promise<Uint8Array> {
   const path = join(directory, name);
-  try {
-    return await readFile(path);
-  } catch (error) {
+  return readFile(path).catch((error) => {
     throw ioError("Cannot read", path, error);
-  }
+  });
 }

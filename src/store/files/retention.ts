@@ -22,10 +22,9 @@ export type ExportOutcome = "succeeded" | "open" | "ended without a bundle" | "u
 const day = 86_400_000;
 
 /**
- * The `bundles`, of one profile and tenant in the order in which they were made, that no rule
+ * Those of `bundles`, of one profile and tenant in the order in which they were made, that no rule
  * keeps. The newest one always stays: after a month of failures a site must not lose its last good
- * bundle. A bundle is as young as any made before it, so a clock that was wrong for a while expires
- * nothing. `now` in milliseconds.
+ * bundle. A bundle is as young as any made before it, so a wrong clock expires nothing.
  */
 export function expired(
   bundles: readonly MadeBundle[],
@@ -42,8 +41,7 @@ export function expired(
 }
 
 /**
- * Removes expired bundles and returns them. `made` are those of one profile in the order in which
- * they were made. Missing bundles do not count as newest.
+ * Removes expired bundles of one profile. Missing ones do not count as newest.
  * @throws StellaError io
  */
 export function applyRetention(
@@ -67,7 +65,7 @@ export interface Orphans {
 }
 
 /**
- * Removes bundles of exports that ended without one, because the service died before it could.
+ * Removes bundles of exports that ended without one: the service had died.
  * @throws StellaError io
  */
 export function removeOrphans(

@@ -1,9 +1,9 @@
 /**
  * The scrub: reads every stored bundle regularly and compares it with its manifest, so that bit rot
- * is found while the sources still exist. It reads slowly, in pieces, beside the other work of the
- * service.
+ * is found while the sources still exist. It reads slowly, beside the other work of the service.
  */
 import { createHash } from "node:crypto";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { messageOf } from "../../domain/errors.ts";
@@ -17,7 +17,7 @@ export interface Damage extends StoredBundle {
 }
 
 export interface ScrubOptions {
-  store: Pick<FileStore, "list" | "find">;
+  store: Pick<FileStore, "find">;
   /** Bytes per second; the event loop is blocked for about a millisecond at a time. */
   rate: number;
   signal: AbortSignal;
@@ -25,14 +25,14 @@ export interface ScrubOptions {
   elapsed(): number;
 }
 
-/**
- * Reads all bundles once and returns the damaged ones. A bundle removed by retention meanwhile is
- * not damaged.
- */
-export async function scrub(options: ScrubOptions): Promise<Damage[]> {
+/** Reads the bundles once and returns the damaged ones. One removed meanwhile is not damaged. */
+export async function scrub(
+  bundles: readonly StoredBundle[],
+  options: ScrubOptions,
+): Promise<Damage[]> {
   const found: Damage[] = [];
   const { store, signal } = options;
-  for (const bundle of store.list()) {
+  for (const bundle of bundles) {
     const directory = store.find(bundle);
     if (directory === undefined) continue;
     const damage = await scrubBundle(directory, options);
@@ -77,4 +77,32 @@ async function scrubFile(contents: Contents, file: StoredFile, options: ScrubOpt
 
 function nameOf({ directory }: Contents): string {
   return join(directory).split("/").slice(-3).join("/");
+}
+
+export interface Scrubbed {
+  /** End of the last scrub in milliseconds since 1970; 0: never. */
+  at: number;
+  damaged: readonly Damage[];
+}
+
+/**
+ * Stores the result: a restart neither forgets damage nor reads everything again.
+ * @param state the state directory @throws the system's error
+ */
+export function writeScrubbed(state: string, scrubbed: Scrubbed): void {
+  writeFileSync(noteIn(state), `${JSON.stringify(scrubbed)}\n`, { mode: 0o600 });
+}
+
+/** A missing or truncated file counts as no scrub. Earlier versions wrote only the time. */
+export function readScrubbed(state: string): Scrubbed {
+  try {
+    const note = JSON.parse(readFileSync(noteIn(state), "utf8")) as number | Scrubbed;
+    return typeof note === "number" ? { at: note, damaged: [] } : note;
+  } catch {
+    return { at: 0, damaged: [] };
+  }
+}
+
+function noteIn(state: string): string {
+  return join(state, "scrubbed");
 }

@@ -16,17 +16,11 @@ export interface StoredSize {
 /** Cached: a stored bundle never changes. */
 export class Sizes {
   readonly #known = new Map<string, number>();
-  readonly #signal: AbortSignal | undefined;
 
   /** When `signal` aborts, the count ends early and is incomplete. */
-  constructor(signal?: AbortSignal) {
-    this.#signal = signal;
-  }
+  constructor(readonly signal?: AbortSignal) {}
 
-  /**
-   * Counts bundles that match `filter`, by profile, including those of `profiles` without bundles;
-   * and in total those of profiles no longer configured.
-   */
+  /** Counts bundles by profile, those of `profiles` even if there are none, and all others. */
   async count(
     store: Pick<FileStore, "list" | "path">,
     profiles: readonly string[],
@@ -35,7 +29,7 @@ export class Sizes {
     const counts = new Map(profiles.map((one) => [one, { bundles: 0, bytes: 0 }]));
     const others = { bundles: 0, bytes: 0 };
     for (const bundle of store.list(filter)) {
-      if (this.#signal?.aborted) break;
+      if (this.signal?.aborted) break;
       const of = counts.get(bundle.profile) ?? others;
       of.bundles++;
       of.bytes += await this.#sizeOf(store.path(bundle), bundle);

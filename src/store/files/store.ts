@@ -1,8 +1,7 @@
 /**
- * Finished bundles on the file system: `store/<tenant>/<profile>/<exportId>/`, each a directory as
- * written by an export. A bundle is built in `tmp/` on the same file system and renamed into place,
- * so a reader sees all of it or nothing. Directories have mode 0700: other users have no access to
- * the store.
+ * Finished bundles: `store/<tenant>/<profile>/<exportId>/`, each a directory as written by an
+ * export. A bundle is built in `tmp/` on the same file system and renamed into place, so a reader
+ * sees all of it or nothing. Directories have mode 0700: other users have no access to the store.
  */
 import { lstatSync, mkdirSync, readdirSync, renameSync, rmSync, statSync } from "node:fs";
 import { dirname, join } from "node:path";
@@ -32,16 +31,16 @@ export class FileStore {
   }
 
   /**
-   * Creates the directory of the bundles: if it is missing later, it was lost. @throws StellaError
-   * usage, io
+   * Creates the directory of the bundles: if it is missing later, it was lost.
+   * @throws StellaError io
    */
   prepare(): void {
     tryIo("Cannot make", this.#store, () => makeDirectory(this.#store));
   }
 
   /**
-   * An empty directory for the bundle of this export; remains of an earlier attempt are removed.
-   * @throws StellaError usage, io
+   * A new directory for the bundle of this export, emptied of an earlier attempt.
+   * @throws StellaError io
    */
   begin(exportId: string): string {
     const staging = join(this.#tmp, checkId(exportId));
@@ -53,10 +52,9 @@ export class FileStore {
   }
 
   /**
-   * Moves the staged bundle to its final path, durably, and returns that. Its files must be synced
-   * already. An earlier bundle of the same export is replaced: its attempt died before it was
-   * recorded.
-   * @throws StellaError usage, io
+   * Moves the staged bundle, whose files must be synced, to its final path, and returns that. An
+   * earlier bundle of the same export is replaced: its attempt died before it was recorded.
+   * @throws StellaError io
    */
   commit(bundle: StoredBundle): string {
     const staging = join(this.#tmp, checkId(bundle.exportId));
@@ -71,10 +69,7 @@ export class FileStore {
     });
   }
 
-  /**
-   * Removes a finished bundle: first by one rename, then its bytes. False if there is none.
-   * @throws StellaError usage, io
-   */
+  /** First by one rename, then its bytes. False if there is none. @throws StellaError io */
   remove(bundle: StoredBundle): boolean {
     const place = this.find(bundle);
     if (place === undefined) return false;
@@ -92,10 +87,7 @@ export class FileStore {
     rmSync(join(this.#tmp, checkId(exportId)), { recursive: true, force: true });
   }
 
-  /**
-   * Removes all staged files, left by a process that died. The caller must hold the lock of the
-   * state directory.
-   */
+  /** Removes all staged files. The caller must hold the lock of the state directory. */
   sweep(): void {
     for (const name of names(this.#tmp)) {
       rmSync(join(this.#tmp, name), { recursive: true, force: true });

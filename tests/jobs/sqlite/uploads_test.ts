@@ -6,7 +6,8 @@ Deno.test("uploads are kept over a restart, changed, forgotten, and grow old", (
   const directory = Deno.makeTempDirSync({ prefix: "stella-uploads-" });
   try {
     let now = 1_000_000;
-    const open = () => new Uploads(openDatabase(`${directory}/stella.db`), () => now);
+    const age = 6 * 24 * 3600_000;
+    const open = () => new Uploads(openDatabase(`${directory}/stella.db`), () => now, age);
     const first = open();
     first.put("a", { location: "https://r.test/1", offset: 5 });
     first.put("b", { location: "https://r.test/2", offset: 6 });
@@ -19,7 +20,7 @@ Deno.test("uploads are kept over a restart, changed, forgotten, and grow old", (
     ]);
     second.put("b", undefined);
     assert.deepEqual(second.all().map(([key]) => key), ["a"]);
-    now += 6 * 24 * 3600_000;
+    now += age;
     assert.deepEqual(second.all(), []);
     second.put("c", 1);
     assert.deepEqual(second.db.all("SELECT key FROM uploads").map((row) => row["key"]), ["c"]);
