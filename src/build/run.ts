@@ -2,7 +2,7 @@
 import { StellaError } from "../domain/errors.ts";
 import { version } from "../domain/version.ts";
 
-export interface Outcome {
+export interface CommandResult {
   /** The exit code; 127 if the program does not exist. */
   code: number;
   stdout: string;
@@ -18,7 +18,7 @@ export async function run(
   program: string,
   args: string[],
   options: { cwd?: string; limit?: number; env?: Record<string, string>; clearEnv?: boolean } = {},
-): Promise<Outcome> {
+): Promise<CommandResult> {
   const { limit, env = {}, ...rest } = options;
   const signal = limit === undefined ? {} : { signal: AbortSignal.timeout(limit) };
   try {

@@ -12,7 +12,7 @@ import { push, type Ready } from "./push.ts";
 import { asStellaError, errorFields, findingJson, findingText } from "./render.ts";
 
 /** What became of one destination. */
-export interface Outcome {
+export interface PublishResult {
   readonly name: string;
   /** How the result names it. */
   readonly json: object;
@@ -22,7 +22,7 @@ export interface Outcome {
   readonly pushed?: Awaited<ReturnType<typeof push>>;
 }
 
-export function outcomeOf({ target, seconds, failure }: TargetOutcome): Outcome {
+export function outcomeOf({ target, seconds, failure }: TargetOutcome): PublishResult {
   return { name: nameOf(target), json: target, seconds, failure };
 }
 
@@ -33,7 +33,7 @@ export async function tryPush(
   directory: string,
   flags: ExportFlags,
   host: Host,
-): Promise<Outcome> {
+): Promise<PublishResult> {
   const destination = { name: reference, json: { reference } };
   const started = host.elapsed();
   const seconds = () => Math.round(host.elapsed() - started) / 1000;
@@ -49,7 +49,7 @@ export async function tryPush(
 /** Adds each destination to the result of an export; where one failed the code is its own. */
 export function withOutcomes(
   result: Result,
-  outcomes: readonly Outcome[],
+  outcomes: readonly PublishResult[],
   directory: string,
   flags: ExportFlags,
 ): Result {
@@ -82,13 +82,13 @@ export function withOutcomes(
   };
 }
 
-function outcomeJson({ json, seconds, failure }: Outcome): object {
+function outcomeJson({ json, seconds, failure }: PublishResult): object {
   if (failure === undefined) return { ...json, ok: true, seconds };
   const error = asStellaError(failure.thrown);
   return { ...json, ok: false, code: error.exitCode, error: errorFields(error), seconds };
 }
 
-function outcomeText({ name, seconds, failure, pushed }: Outcome): string {
+function outcomeText({ name, seconds, failure, pushed }: PublishResult): string {
   if (pushed !== undefined) return pushed.text;
   if (failure === undefined) return escaped(`published ${name}, ${seconds} s`) + "\n";
   const { exitCode, message, hint, findings } = asStellaError(failure.thrown);

@@ -17,7 +17,7 @@ export function previousSuccesses(text: string): Map<string, string> {
 const block = 4096;
 
 /** What of a result the metrics show. */
-export interface Outcome {
+export interface RunResult {
   bundle?: { profile?: string; files?: number; bytes?: number };
   findings?: readonly { reason?: string }[];
   risk?: readonly ProviderSummary[];
@@ -27,7 +27,7 @@ export interface Run {
   command: string;
   profile: string | undefined;
   code: number;
-  json: Outcome;
+  json: RunResult;
   /** Milliseconds since 1970. */
   started: number;
   ended: number;
