@@ -23,7 +23,7 @@ const maxCasts: Record<string, number> = {
   jobs: 11,
   net: 4,
   registry: 1,
-  risk: 28,
+  risk: 15,
   service: 1,
   std: 1,
   store: 1,

@@ -4,6 +4,7 @@
  * streamed: a million lines need no memory.
  */
 import { Buffer } from "node:buffer";
+import { sha256Hex } from "../domain/hash.ts";
 import { shown } from "../domain/names.ts";
 import { comparePaths, pathFault } from "../domain/paths.ts";
 
@@ -15,7 +16,6 @@ export interface IndexEntry {
 const pathStart = 66;
 /** SHA-256, two spaces, the longest path, line feed. */
 const maxLineLength = pathStart + 4095 + 1;
-const hexDigits = /^[0-9a-f]{64}$/;
 
 export function encodeIndexLine(entry: IndexEntry): string {
   return `${entry.sha256}  ${entry.path}\n`;
@@ -98,7 +98,7 @@ export class IndexParser {
   #entry(line: string): IndexEntry {
     const sha256 = line.slice(0, 64);
     const spaces = line.charCodeAt(64) === 32 && line.charCodeAt(65) === 32;
-    if (!spaces || line.length <= pathStart || !hexDigits.test(sha256)) {
+    if (!spaces || line.length <= pathStart || !sha256Hex.test(sha256)) {
       this.#fail("the line is not <64 hex digits><two spaces><path>");
     }
     const path = line.slice(pathStart);

@@ -17,6 +17,7 @@ import {
   mediaTypes,
   oldManifestName,
 } from "./manifest.ts";
+import { sha256Hex } from "../domain/hash.ts";
 import { isName, shown } from "../domain/names.ts";
 import { comparePaths, folded, pathFault } from "../domain/paths.ts";
 import { JsonFault, parseStrict } from "./strict_json.ts";
@@ -29,7 +30,7 @@ export const maxManifestBytes = 16 * 1024 * 1024;
 const maxFiles = 4096;
 const maxChunks = 1 << 20;
 
-const digest = text(/^[0-9a-f]{64}$/, "64 lowercase hex digits");
+const digest = text(sha256Hex, "64 lowercase hex digits");
 const label = text(/^[\x21-\x7e]{1,128}$/, "1 to 128 printable ASCII characters");
 
 const name: Shape<string> = (value, place) => {

@@ -5,7 +5,7 @@
  * program starts (SSLKEYLOGFILE exposes TLS secrets), so commands that use the network refuse to
  * run.
  */
-import { StellaError } from "../domain/errors.ts";
+import { finding, StellaError } from "../domain/errors.ts";
 import type { Environment } from "./paths.ts";
 import { ignoredNames, refusedNames } from "./permissions.ts";
 
@@ -24,7 +24,7 @@ export function refuseHostileEnvironment(environment: Environment): void {
   const reason = "hostile_environment";
   throw new StellaError(reason, `Cannot use the network while ${names.join(", ")} is set`, {
     hint: `unset it: env ${names.map((name) => `-u ${name}`).join(" ")} stella ...`,
-    findings: names.map((found) => ({ kind: "config", reason, found })),
+    findings: names.map((found) => finding(reason, { found })),
   });
 }
 

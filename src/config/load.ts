@@ -23,7 +23,6 @@ export interface LoadedConfig {
   config: Config;
   /** Path of the file; undefined if there is none. */
   path: string | undefined;
-  /** SHA-256 of the file in hex. */
   sha256?: string;
 }
 

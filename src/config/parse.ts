@@ -16,13 +16,13 @@ import {
   type YAMLMap,
 } from "yaml";
 import type { z } from "zod";
-import { type Finding, messageOf, StellaError } from "../domain/errors.ts";
-import { configSchema, crossFaults, type Fault, type ParsedConfig } from "./schema.ts";
+import { type Finding, finding, messageOf, StellaError } from "../domain/errors.ts";
+import { configSchema, crossFaults, type ParsedConfig } from "./schema.ts";
+import type { Fault } from "./target_tenants.ts";
 import { renamedKeys } from "./service_schema.ts";
 
 type Issue = z.core.$ZodIssue;
 
-/** @throws StellaError usage with one finding per fault */
 export function parseConfig(path: string, text: string): ParsedConfig {
   const lines = new LineCounter();
   const document = parseDocument(text, {
@@ -34,9 +34,9 @@ export function parseConfig(path: string, text: string): ParsedConfig {
     uniqueKeys: false,
   });
   const broken = [...document.errors, ...document.warnings]
-    .map((e) => finding(path, lines.linePos(e.pos[0]).line, e.message));
+    .map((e) => fault(path, lines.linePos(e.pos[0]).line, e.message));
   const twice = repeated(document).map((key) =>
-    finding(path, lines.linePos(key.range?.[0] ?? 0).line, "Map keys must be unique")
+    fault(path, lines.linePos(key.range?.[0] ?? 0).line, "Map keys must be unique")
   );
   if (broken.length + twice.length > 0) throw refuse(path, [...broken, ...twice].sort(byLine));
   const value = valueOf(path, document);
@@ -49,7 +49,7 @@ export function parseConfig(path: string, text: string): ParsedConfig {
   if (result.success && faults.length === 0) return result.data;
   const finder = new LineFinder(document, lines);
   const findings = faults.map(({ place, text }) =>
-    finding(path, finder.lineOf(place), `${dotted(place)}: ${text}`)
+    fault(path, finder.lineOf(place), `${dotted(place)}: ${text}`)
   );
   throw refuse(path, findings.sort(byLine));
 }
@@ -61,11 +61,10 @@ function valueOf(path: string, document: Document): unknown {
     return document.toJS();
   } catch (error) {
     // Aliases expand too far: a few lines could expand to gigabytes.
-    throw refuse(path, [finding(path, 1, messageOf(error))]);
+    throw refuse(path, [fault(path, 1, messageOf(error))]);
   }
 }
 
-/** Duplicate keys of maps. */
 function repeated(document: Document): Scalar[] {
   const found: Scalar[] = [];
   visit(document, {
@@ -171,8 +170,8 @@ function shownKey(key: PropertyKey): string {
   return /^[\w.-]{1,64}$/.test(text) ? text : JSON.stringify(text.slice(0, 64));
 }
 
-function finding(path: string, line: number, found: string): Finding {
-  return { kind: "config", reason: "configuration_invalid", path, line, found };
+function fault(path: string, line: number, found: string): Finding {
+  return finding("configuration_invalid", { path, line, found });
 }
 
 function refuse(path: string, findings: Finding[]): StellaError {

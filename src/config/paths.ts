@@ -5,7 +5,6 @@
 import { isAbsolute, join } from "node:path";
 import { StellaError } from "../domain/errors.ts";
 
-/** The value of a variable; undefined if it is not set. */
 export type Environment = (name: string) => string | undefined;
 
 /**
@@ -36,7 +35,6 @@ export function keyDirectory(state: string): string {
   return join(state, "keys");
 }
 
-/** The key with which this machine signs. */
 export function machineKeyPath(state: string): string {
   return join(keyDirectory(state), "signing.key");
 }

@@ -51,7 +51,6 @@ export const sourceSchema = z.strictObject({
   follow: z.boolean().exactOptional(),
 }).transform(({ files, ...rest }) => ({ path: files, ...rest }));
 
-/** One value of `profiles`. */
 export const profileSchema = z.strictObject({
   kind: z.enum(["files", "risk"], "must be files or risk"),
   tenants: z.array(z.string()).min(1, "must name at least one tenant").exactOptional(),

@@ -1,7 +1,7 @@
 /** A provider of risk data in stella.yaml. */
 import * as z from "zod";
 import { urlFault } from "../domain/reference.ts";
-import { absolutePath, sha256Hex } from "./registry_schema.ts";
+import { absolutePath, sha256Text } from "./registry_schema.ts";
 
 /** A day or a time in the file; stored as a time in whole seconds, as in a manifest. */
 const asOf = z.string().transform((value, context): string => {
@@ -15,12 +15,11 @@ const asOf = z.string().transform((value, context): string => {
 
 const bytesRange = "must be a number of bytes from 1 to 1099511627776";
 
-/** One item of `providers`. */
 export const providerSchema = z.strictObject({
   kind: z.enum(["kev", "osv", "epss", "csaf"], "must be kev, osv, epss or csaf"),
   path: absolutePath.exactOptional(),
   url: z.string().exactOptional(),
-  sha256: sha256Hex.exactOptional(),
+  sha256: sha256Text.exactOptional(),
   ca: absolutePath.exactOptional(),
   licence: z.string().min(1).max(200).exactOptional(),
   asOf: asOf.exactOptional(),

@@ -1,12 +1,13 @@
 /** A registry in stella.yaml. */
 import { isAbsolute } from "node:path";
 import * as z from "zod";
+import { sha256Hex } from "../domain/hash.ts";
 import { urlFault } from "../domain/reference.ts";
 
 /** Paths are absolute, because a service has no meaningful working directory. */
 export const absolutePath = z.string().refine(isAbsolute, "must be an absolute path");
 
-export const sha256Hex = z.string().regex(/^[0-9a-f]{64}$/, "must be 64 lowercase hex digits");
+export const sha256Text = z.string().regex(sha256Hex, "must be 64 lowercase hex digits");
 
 const credential = z.string()
   .regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/, "must be the name of a credential");

@@ -7,7 +7,7 @@ import { profileSchema } from "./profile_schema.ts";
 import { registrySchema, tracesSchema } from "./registry_schema.ts";
 import { anonymous, defaultService } from "./service.ts";
 import { serviceSchema, tokenSchema } from "./service_schema.ts";
-import { targetFaults } from "./target_tenants.ts";
+import { type Fault, targetFaults } from "./target_tenants.ts";
 
 export type ParsedConfig = z.output<typeof configSchema>;
 
@@ -25,7 +25,6 @@ const egressSchema = z.strictObject({
 
 const name = z.string().refine(isName, nameRule);
 
-/** The schema of the whole file. */
 export const configSchema = z.strictObject({
   version: z.literal(1, "must be 1"),
   registries: z.record(name, registrySchema).default({}),
@@ -53,91 +52,81 @@ function listed<One>(named: Readonly<Record<string, One>>): ({ name: string } & 
   return Object.entries(named).map(([name, one]) => ({ name, ...one }));
 }
 
-export interface Fault {
-  /** Keys and indexes from the root to the fault. */
-  place: PropertyKey[];
-  text: string;
-}
-
 /**
  * Faults between parts of the file. It examines the unchecked value, because zod skips refinements
  * if there are other faults, and all faults are reported at once.
  */
 export function crossFaults(value: unknown): Fault[] {
-  const registries = mapOf(mapOf(value)["registries"]);
-  const profiles = Object.entries(mapOf(mapOf(value)["profiles"]));
+  const { registries, tenants = ["default"], profiles, tokens } = mapOf(value);
+  const known: KnownTenants = (...named) =>
+    !Array.isArray(tenants) ||
+    named.every((one) => typeof one !== "string" || tenants.includes(one));
   return [
-    ...tokenFaults(value),
-    ...profiles.flatMap(([name, profile]) => [
-      ...(name === "kit"
-        ? [{ place: ["profiles", "kit"], text: "is built in: use another name" }]
-        : []),
-      ...kindFaults(name, mapOf(profile)),
-      ...tenantFaults(value, ["profiles", name, "tenants"], listOf(mapOf(profile)["tenants"])),
-      ...scheduleFaults(value, name, mapOf(profile)),
-      ...targetsOf(profile).flatMap((target, at): Fault[] => {
-        const registry = mapOf(target)["registry"];
-        if (typeof registry !== "string" || Object.hasOwn(registries, registry)) return [];
-        const place = ["profiles", name, "targets", at, "registry"];
-        return [{ place, text: "is not one of the registries" }];
-      }),
-    ]),
+    ...tokenFaults(Object.entries(mapOf(tokens)), known),
+    ...Object.entries(mapOf(profiles)).flatMap(([name, profile]) =>
+      name === "__proto__" ? [] : profileFaults(name, mapOf(profile), known, mapOf(registries))
+    ),
   ];
 }
 
-/** The tenant of a schedule must be a tenant of the profile. */
-function scheduleFaults(value: unknown, name: string, profile: Record<string, unknown>): Fault[] {
-  const { tenant } = mapOf(profile["schedule"]);
-  const place = ["profiles", name, "schedule", "tenant"];
-  const unknown = tenantFaults(value, place, [tenant]);
-  const { tenants } = profile;
-  if (unknown.length > 0 || tenant === undefined || !Array.isArray(tenants)) return unknown;
-  return tenants.includes(tenant) ? [] : [{ place, text: "is not one of the profile's tenants" }];
-}
+/** Whether all of them are tenants; anything but a text is another check's fault. */
+type KnownTenants = (...named: unknown[]) => boolean;
 
-function tokenFaults(value: unknown): Fault[] {
-  const tokens = Object.entries(mapOf(mapOf(value)["tokens"]));
+const unknownTenant = "is not one of the tenants";
+
+function tokenFaults(tokens: [string, unknown][], areTenants: KnownTenants): Fault[] {
   return tokens.flatMap(([name, token], at) => {
     const { tenants, sha256 } = mapOf(token);
-    const twin = tokens.slice(0, at).find(([, other]) => mapOf(other)["sha256"] === sha256)?.[0];
-    const text = `is already used by the token ${twin}: a token has one set of rights`;
+    const other = tokens.slice(0, at).find(([, one]) => mapOf(one)["sha256"] === sha256)?.[0];
+    const fault = faultsOf("tokens", name);
     return [
-      ...(name === anonymous
-        ? [{ place: ["tokens", name], text: "is reserved for requests without a token" }]
-        : []),
-      ...tenantFaults(value, ["tokens", name, "tenants"], listOf(tenants)),
-      ...(twin === undefined || sha256 === undefined
-        ? []
-        : [{ place: ["tokens", name, "sha256"], text }]),
+      ...fault(name === anonymous, [], "is reserved for requests without a token"),
+      ...fault(!areTenants(...listOf(tenants)), ["tenants"], unknownTenant),
+      ...fault(
+        other !== undefined && sha256 !== undefined,
+        ["sha256"],
+        `is already used by the token ${other}: a token has one set of rights`,
+      ),
     ];
   });
 }
 
-function tenantFaults(value: unknown, place: PropertyKey[], named: unknown[]): Fault[] {
-  const tenants = mapOf(value)["tenants"] ?? ["default"];
-  const unknown = named.filter((one) =>
-    typeof one === "string" && Array.isArray(tenants) && !tenants.includes(one)
-  );
-  return unknown.length === 0 ? [] : [{ place, text: "is not one of the tenants" }];
-}
-
-/** Each kind of profile requires its list. */
-function kindFaults(name: string, profile: Record<string, unknown>): Fault[] {
-  const fault = (key: string, text: string) => ({ place: ["profiles", name, key], text });
+function profileFaults(
+  name: string,
+  profile: Record<string, unknown>,
+  areTenants: KnownTenants,
+  registries: Record<string, unknown>,
+): Fault[] {
+  const { kind, sources, providers, tenants, targets } = profile;
+  const { tenant } = mapOf(profile["schedule"]);
+  const fault = faultsOf("profiles", name);
+  const isOfOthers = areTenants(tenant) && tenant !== undefined && Array.isArray(tenants) &&
+    !tenants.includes(tenant);
   const missing = "is missing: a list goes here";
-  const { kind, sources, providers } = profile;
-  if (name === "__proto__") return [];
   return [
-    ...(kind === "files" && sources === undefined ? [fault("sources", missing)] : []),
-    ...(kind === "risk" && providers === undefined ? [fault("providers", missing)] : []),
-    ...(kind === "files" && providers !== undefined
-      ? [fault("providers", "is for profiles of the kind risk")]
-      : []),
+    ...fault(name === "kit", [], "is built in: use another name"),
+    ...fault(kind === "files" && sources === undefined, ["sources"], missing),
+    ...fault(kind === "risk" && providers === undefined, ["providers"], missing),
+    ...fault(
+      kind === "files" && providers !== undefined,
+      ["providers"],
+      "is for profiles of the kind risk",
+    ),
+    ...fault(!areTenants(...listOf(tenants)), ["tenants"], unknownTenant),
+    ...fault(!areTenants(tenant), ["schedule", "tenant"], unknownTenant),
+    ...fault(isOfOthers, ["schedule", "tenant"], "is not one of the profile's tenants"),
+    ...listOf(targets).flatMap((target, at) => {
+      const { registry } = mapOf(target);
+      const isUnknown = typeof registry === "string" && !Object.hasOwn(registries, registry);
+      return fault(isUnknown, ["targets", at, "registry"], "is not one of the registries");
+    }),
   ];
 }
 
-function targetsOf(profile: unknown): unknown[] {
-  return listOf(mapOf(profile)["targets"]);
+/** Gives the fault at a key below `of`, if there is one. */
+function faultsOf(...of: string[]) {
+  return (isThere: boolean, below: PropertyKey[], text: string): Fault[] =>
+    isThere ? [{ place: [...of, ...below], text }] : [];
 }
 
 function listOf(value: unknown): unknown[] {

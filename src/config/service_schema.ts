@@ -3,7 +3,7 @@ import { Cron } from "croner";
 import * as z from "zod";
 import { durationSeconds } from "./duration.ts";
 import { defaultListen, readAddress } from "./listen.ts";
-import { absolutePath, sha256Hex } from "./registry_schema.ts";
+import { absolutePath, sha256Text } from "./registry_schema.ts";
 import { defaultService, scopes } from "./service.ts";
 
 const days = z.number().int().max(3650);
@@ -49,9 +49,8 @@ export const renamedKeys: Readonly<Record<string, string>> = {
   "service.mostQueued": "maxQueued",
 };
 
-/** One value of `tokens`. */
 export const tokenSchema = z.strictObject({
-  sha256: sha256Hex,
+  sha256: sha256Text,
   tenants: z.array(z.string()).min(1, "must name at least one tenant"),
   scopes: z.array(z.enum(scopes, `must be one of ${scopes.join(", ")}`))
     .min(1, "must name at least one scope"),

@@ -11,14 +11,7 @@ export interface WritableSource {
   profile: string;
   /** The source, or a directory below or above it. */
   path: string;
-  /** Description of who can write there. */
   writer: string;
-}
-
-/** Users and groups whose write access is fine. */
-interface Own {
-  uids: readonly number[];
-  gids: readonly number[];
 }
 
 /**
@@ -35,31 +28,29 @@ export function writableSources(
   const own = ownersOf(state);
   return [...profiles].flatMap(({ name, sources, providers = [] }) => {
     const paths = [...sources, ...providers].flatMap(({ path }) => path ?? []);
-    return paths.flatMap((path) => {
-      const found = firstWritable(resolve(path), own, max);
-      return found === undefined ? [] : [{ profile: name, ...found }];
-    });
+    return paths.flatMap((path) =>
+      writablePlaces(resolve(path), own, max).map((found) => ({ profile: name, ...found })).take(1)
+        .toArray()
+    );
   });
 }
 
-function ownersOf(state: string | undefined): Own {
+type Own = ReturnType<typeof ownersOf>;
+
+/** Users and groups whose write access is fine. */
+function ownersOf(state: string | undefined) {
   const stat = state === undefined
     ? undefined
     : withAncestors(state).map(statusOf).find((found) => found !== undefined);
   return { uids: [0, stat?.uid ?? 0], gids: [0, stat?.gid ?? 0] };
 }
 
-function firstWritable(
-  path: string,
-  own: Own,
-  max: number,
-): Omit<WritableSource, "profile"> | undefined {
-  for (const one of placesOf(path, max)) {
-    const stat = statusOf(one.path);
-    const writer = stat && writerOf(stat, own, one.isAbove);
-    if (writer !== undefined) return { path: one.path, writer };
+function* writablePlaces(root: string, own: Own, max: number) {
+  for (const { path, isAbove } of placesOf(root, max)) {
+    const stat = statusOf(path);
+    const writer = stat && writerOf(stat, own, isAbove);
+    if (writer !== undefined) yield { path, writer };
   }
-  return undefined;
 }
 
 /** The source, its ancestors, and the directories below it, nearest first. */

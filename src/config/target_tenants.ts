@@ -9,7 +9,6 @@ import { realPath, withAncestors } from "../domain/real_path.ts";
 import { isTag } from "../domain/reference.ts";
 import { renderTag, type TagValues } from "../domain/tag.ts";
 
-/** The target directory for one tenant. */
 export function renderDirectory(template: string, tenant: string): string {
   return template.replaceAll("{tenant}", tenant);
 }
@@ -21,7 +20,8 @@ export interface Publishing {
   registries: Readonly<Record<string, Pick<RegistryConfig, "url">>>;
 }
 
-export interface TargetFault {
+export interface Fault {
+  /** Keys and indexes from the root to the fault. */
   place: PropertyKey[];
   text: string;
 }
@@ -36,8 +36,8 @@ interface Claim {
   what: "directory" | "tag";
 }
 
-export function targetFaults(config: Publishing): TargetFault[] {
-  const faults: TargetFault[] = [];
+export function targetFaults(config: Publishing): Fault[] {
+  const faults: Fault[] = [];
   const claims = Object.entries(config.profiles).flatMap(([profile, { targets, ...rest }]) => {
     const tenants = rest.tenants ?? config.tenants;
     return targets.flatMap((target, at) => {
@@ -86,7 +86,7 @@ function tagFaults(
   tenants: readonly string[],
   target: Target,
   at: number,
-): TargetFault[] {
+): Fault[] {
   if ("directory" in target) return [];
   const values = { created: "2026-01-01T00:00:00Z", digest: "0".repeat(64), profile };
   const bad = tenants.find((tenant) => !isTag(renderTag(target.tag, { ...values, tenant })));
@@ -99,9 +99,9 @@ function tagFaults(
  * A bundle inside the directory of another one counts too: verification would report its files as
  * unlisted.
  */
-function sharedFaults(claims: readonly Claim[]): TargetFault[] {
+function sharedFaults(claims: readonly Claim[]): Fault[] {
   const byKey = Map.groupBy(claims, ({ key }) => key);
-  const faults = new Map<string, TargetFault>();
+  const faults = new Map<string, Fault>();
   for (const claim of claims) {
     const places = claim.what === "tag" ? [claim.key] : [...withAncestors(claim.key)];
     const met = places.flatMap((key) => byKey.get(key) ?? [])

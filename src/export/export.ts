@@ -17,7 +17,6 @@ import { type ExportContext, type ExportSpec, localInputs } from "./spec.ts";
 export interface ExportOutput {
   /** The directory for manifest.json; created if missing. */
   readonly directory: string;
-  /** Overwrite existing files. */
   readonly force: boolean;
   readonly signer: Signer;
 }

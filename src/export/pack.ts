@@ -35,7 +35,6 @@ export interface Packed {
   readonly sources: readonly { readonly name: string; readonly sha256: string }[];
 }
 
-/** What packing needs from its environment. */
 export type PackContext = Pick<
   ExportContext,
   "timing" | "emit" | "yieldToEventLoop" | "workers" | "onFirstBytes"

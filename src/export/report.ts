@@ -3,7 +3,6 @@ import type { ProviderReport } from "../risk/provider.ts";
 
 export type ProviderSummary = ReturnType<typeof summaryOf>;
 
-/** The summary of a provider of risk data. */
 export function summaryOf(
   { name, kind, asOf, records, rejected, badIds, superseded, duplicates, links, unread }:
     ProviderReport,

@@ -21,7 +21,6 @@ import type { Packed } from "./pack.ts";
 export interface Described {
   readonly packed: Packed;
   readonly manifest: Manifest;
-  /** The manifest as written. */
   readonly bytes: Uint8Array;
 }
 

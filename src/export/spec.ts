@@ -59,7 +59,6 @@ export interface ExportSpec {
   readonly profile: string;
   readonly tenant: string;
   readonly sources: readonly FilesSource[];
-  /** Built-in files: those of the kit. */
   readonly builtin: readonly BuiltinEntry[];
   /** Providers of risk data to join; empty for other kinds of profile. */
   readonly providers: readonly NamedProvider[];
@@ -73,7 +72,6 @@ export interface ExportSpec {
   /** Makes an HMAC signature in addition to the attestation. */
   readonly secret: SharedSecret | undefined;
   readonly tool: { readonly version: string; readonly commit: string };
-  /** Where the finished bundle is published. */
   readonly targets: readonly Target[];
   readonly registries: readonly RegistryConfig[];
   readonly egress: EgressConfig;
@@ -81,7 +79,6 @@ export interface ExportSpec {
   readonly privateFiles: PrivateFiles;
 }
 
-/** What the stages need from their environment. */
 export interface ExportContext {
   uuid(): string;
   /** Monotonic clock, randomness and sleep. */
@@ -122,7 +119,6 @@ export function tenantOf(named: string | undefined, profile: Profile): string {
   });
 }
 
-/** The request to export `profile` as configured. */
 export function requestExport(
   config: Config,
   profile: Profile,
@@ -185,13 +181,8 @@ function volumeSizeOf(layout: Layout, text: string | undefined): number | undefi
   if (text === undefined) return undefined;
   const bytes = volumeBytes(text);
   if (bytes === undefined) {
-    throw new StellaError(
-      "argument_invalid",
-      `Cannot split the archive into volumes of ${shown(text)}`,
-      {
-        hint: `use ${volumeSizes}`,
-      },
-    );
+    const what = `Cannot split the archive into volumes of ${shown(text)}`;
+    throw new StellaError("argument_invalid", what, { hint: `use ${volumeSizes}` });
   }
   if (layout === "archive") return bytes;
   throw new StellaError("options_conflict", "Cannot split a bundle with the layout directory", {

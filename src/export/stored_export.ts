@@ -18,7 +18,6 @@ import { sameBundle } from "./unchanged.ts";
 export interface ExportJob {
   readonly exportId: string;
   readonly request: ExportRequest;
-  /** The state directory. */
   readonly state: string;
   /** The newest stored bundle of profile and tenant: if nothing changed, no second copy is kept. */
   readonly newest?: { readonly exportId: string };
@@ -26,7 +25,6 @@ export interface ExportJob {
   readonly uploads?: readonly [string, UploadSession][];
 }
 
-/** How a job signs and verifies its bundle. */
 export interface JobKeys {
   readonly signer: Signer;
   /** Why the finished bundle in a directory is not valid; undefined if it is. */

@@ -25,7 +25,6 @@ export interface FinishedBundle {
   readonly isRepeated?: boolean;
 }
 
-/** A bundle and one of its targets. */
 interface Publishing {
   readonly spec: ExportSpec;
   readonly bundle: FinishedBundle;
@@ -36,11 +35,9 @@ interface Publishing {
 const busyPause = 500;
 const maxWaits = 1_200;
 
-/** Result of one target. */
 export interface TargetOutcome {
   target: Target;
   seconds: number;
-  /** Why it failed. */
   failure?: { thrown: unknown };
 }
 
@@ -106,7 +103,6 @@ export function publishError(
   });
 }
 
-/** The target as in the configuration. */
 export function nameOf(target: Target): string {
   return "directory" in target
     ? `directory ${shown(target.directory)}`

@@ -6,6 +6,7 @@ import { belongsTo, type Profile } from "../config/profile.ts";
 import { volumeBytes, volumeSizes } from "../domain/volume_size.ts";
 import { triggers } from "../domain/labels.ts";
 import { type Job, states } from "../jobs/job.ts";
+import { sha256Hex } from "../domain/hash.ts";
 import { StellaError } from "../domain/errors.ts";
 import { mayName } from "./access.ts";
 import type { Access } from "./deps.ts";
@@ -115,7 +116,7 @@ export const exportSchema = z.strictObject({
   files: z.number().int().nullable().describe("Payload files in the bundle"),
   sameAs: z.string().regex(idPattern).nullable()
     .describe("The earlier export whose stored bundle this one equals"),
-  bundleDigest: z.string().regex(/^[0-9a-f]{64}$/).nullable(),
+  bundleDigest: z.string().regex(sha256Hex).nullable(),
   error: z.strictObject({
     code: z.string(),
     reason: z.string().exactOptional().describe("Absent in exports of earlier versions"),

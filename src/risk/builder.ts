@@ -21,7 +21,6 @@ import { refuseBad, Tally } from "./tally.ts";
 
 export interface BuildOptions {
   providers: readonly Provider[];
-  /** An empty directory for the result. */
   directory: string;
   /** An empty directory for temporary files; the caller removes it. */
   scratch: string;
@@ -29,7 +28,6 @@ export interface BuildOptions {
   epoch?: number;
   /** Newest mtime of the local files, seconds since 1970. */
   newest: number;
-  /** None of these files is read. */
   privateFiles: PrivateFiles;
   /** Lets signals and timers of the process run. @throws to stop */
   yieldToEventLoop: () => Promise<void>;

@@ -41,7 +41,6 @@ export class Facts {
     this.#open = new Spool(scratch, "open");
   }
 
-  /** The sink for the parser of the provider with this index. */
   sinkOf(provider: number): Sink {
     const tally = this.#tally(provider);
     return {

@@ -12,7 +12,6 @@ export type Mark = Link | "own" | "covers";
 /** A fact in the spool; its text form sorts by key, provider, record and order. */
 export interface SpooledFact {
   key: string;
-  /** Index of the provider in the configuration. */
   provider: number;
   record: string;
   /** Order among the facts of a record under the same key. */
@@ -21,7 +20,6 @@ export interface SpooledFact {
   mark?: Mark;
   /** Above 0 it continues the previous fact. */
   piece?: number;
-  /** Path within its provider. */
   path: string;
   line?: number;
   value: unknown;

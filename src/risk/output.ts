@@ -5,8 +5,13 @@ import { writeNew } from "../domain/durable.ts";
 import { createdText } from "../domain/time.ts";
 import { decodeFact, joinFacts, type SpooledFact } from "./join.ts";
 import { HashedFile, writeLines } from "../domain/hashed_file.ts";
-import { joinedName, providersName, rejectedName } from "./names.ts";
-import { folderOf, type ProviderReport } from "./provider.ts";
+import {
+  folderOf,
+  joinedName,
+  type ProviderReport,
+  providersName,
+  rejectedName,
+} from "./provider.ts";
 import type { OriginalsDigest } from "./read.ts";
 import type { Tally } from "./tally.ts";
 
@@ -28,11 +33,9 @@ export interface OutputOptions {
   tallies: readonly Tally[];
   digests: readonly OriginalsDigest[];
   created: number;
-  /** Lets signals and timers run if it is time. */
   yieldToEventLoop: () => Promise<void> | undefined;
 }
 
-/** @throws StellaError io */
 export async function writeOutput(options: OutputOptions): Promise<RiskReport> {
   const { directory, tallies, digests, created } = options;
   const { ids, joined, size, sha256 } = await writeJoined(options);

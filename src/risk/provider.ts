@@ -2,6 +2,11 @@
 
 export type ProviderKind = "kev" | "osv" | "epss" | "csaf";
 
+/** Of the joined lines; sorts before `originals/`, so it is at the start of the archive. */
+export const joinedName = "joined.ndjson";
+export const providersName = "providers.json";
+export const rejectedName = "rejected.ndjson";
+
 /** Default size limit in bytes of a file with one record. */
 export const defaultMaxRecordBytes = 256 * 1024 * 1024;
 
@@ -9,7 +14,6 @@ export interface Provider {
   kind: ProviderKind;
   /** Name of its folder in the payload; unique among the providers of a bundle. */
   name: string;
-  /** A file, or a directory of files. */
   path: string;
   /** The download URL without its query, which may contain a secret. */
   url?: string;
@@ -23,7 +27,6 @@ export interface Provider {
   maxRecordBytes?: number;
 }
 
-/** Location of a fault. */
 export interface Place {
   /** Relative to the provider's path. */
   path: string;
@@ -35,7 +38,6 @@ export interface Place {
 
 /** Something that was left out. `reason` may contain untrusted text: escape it. */
 export interface LeftOut extends Pick<Place, "path" | "line"> {
-  /** Name of the provider. */
   provider: string;
   /** The location, as in `vulnerabilities[3].dueDate`, and the fault. */
   reason: string;
@@ -57,7 +59,6 @@ export interface Fact {
   /** Ids that it repackages or is related to: it is listed under their CVEs too, marked so. */
   upstream?: readonly string[];
   related?: readonly string[];
-  /** The record's own name within its provider. */
   record: string;
   /** Its part of the joined line; plain JSON. */
   value: unknown;
@@ -76,7 +77,6 @@ export interface Advisory {
 
 /** The later time is the newer version, and at the same time the greater number. */
 export interface Version {
-  /** RFC 3339. */
   time: string;
   /** As in `2` or `1.0.3`. */
   number?: string;
@@ -90,11 +90,9 @@ export interface Row extends Place {
   value: unknown;
 }
 
-/** Receives the results of a parser. */
 export interface Sink {
   advisory(advisory: Advisory): void;
   row(row: Row): void;
-  /** Leaves the record out. */
   reject(place: Place, reason: string, ids?: readonly string[]): void;
   /** Leaves out an id but not its record; `ids` are those of the record, and the text itself. */
   rejectId(place: Place, reason: string, ids: readonly string[]): void;
@@ -112,22 +110,16 @@ export interface Original {
   maxRecordBytes: number;
 }
 
-/** The folder of a provider's files in the payload. */
 export function folderOf(provider: Pick<Provider, "name">): string {
   return `originals/${provider.name}`;
 }
 
-/** Counts for a provider. */
 export interface Counts {
   /** Valid records that were joined, without duplicates. */
   records: number;
-  /** Invalid records that were left out. */
   rejected: number;
-  /** Repetitions of the same record. */
   duplicates: number;
-  /** Older versions of a record. */
   superseded: number;
-  /** Ids of valid records that were left out. */
   badIds: number;
   /** Number of records listed under a CVE, by reason. */
   links: Record<Link, number>;
@@ -139,7 +131,6 @@ export interface Counts {
 export interface ProviderReport extends Counts {
   name: string;
   kind: ProviderKind;
-  /** `originals/<name>`. */
   folder: string;
   url?: string;
   licence: string | null;

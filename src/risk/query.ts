@@ -6,12 +6,21 @@
 import { Buffer } from "node:buffer";
 import { shown } from "../domain/names.ts";
 import { StellaError } from "../domain/errors.ts";
-import { type Covering, CoveringAdvisories } from "./covering.ts";
 import { canonical, isCve, isId, keyOf } from "./ids.ts";
 import type { Joined } from "./join.ts";
 import { Lines } from "./lines.ts";
-import { joinedName, providersName, rejectedName } from "./names.ts";
-import type { LeftOut, ProviderReport } from "./provider.ts";
+import {
+  joinedName,
+  type LeftOut,
+  type ProviderReport,
+  providersName,
+  rejectedName,
+} from "./provider.ts";
+
+interface Covering {
+  record: string;
+  cves: string[];
+}
 
 /** A line, and for a record that leads to no CVE, where else to look. */
 export interface AnsweredLine extends Joined {
@@ -40,6 +49,8 @@ export interface RiskAnswer {
 export const maxLine = 64 * 1024 * 1024;
 const maxProviders = 64 * 1024 * 1024;
 const maxFirst = 20;
+/** Characters of ids. Databases have some thousand advisories of several CVEs, of a hundred each. */
+const maxKept = 8 * 1024 * 1024;
 
 export class RiskQuery {
   readonly #search: LineSearch;
@@ -70,7 +81,6 @@ export class RiskQuery {
     };
   }
 
-  /** Undefined if the bundle has no risk data. */
   end(): RiskAnswer | undefined {
     if (!this.#isRiskData) return undefined;
     this.#lookAt(this.#rejected.end());
@@ -192,5 +202,33 @@ export class LineSearch {
     if (!isCve(this.#id) && covers.some(isSame)) return true;
     // A document about several vulnerabilities has no line of its own.
     return sources.some(({ record, publisher }) => publisher !== undefined && isSame(record));
+  }
+}
+
+/**
+ * Advisories that cover several CVEs, by all their ids. A record whose alias is such an advisory
+ * may be about any of its CVEs, so it is linked to none, and a query reports them all.
+ */
+class CoveringAdvisories {
+  readonly #byId = new Map<string, Covering[]>();
+  #kept = 0;
+
+  /** Records a line of joined.ndjson if it belongs to such an advisory. */
+  note(line: string): void {
+    // Most lines have none, and parsing all of them would take several times as long.
+    if (!line.includes('"covers":[')) return;
+    const { id, covers = [] } = JSON.parse(line) as { id: string; covers?: string[] };
+    const cves = covers.filter(isCve);
+    this.#kept += [id, ...covers].join().length;
+    if (cves.length === 0 || this.#kept > maxKept) return;
+    for (const name of [id, ...covers.filter((one) => !isCve(one))].map(keyOf)) {
+      this.#byId.getOrInsertComputed(name, () => []).push({ record: id, cves });
+    }
+  }
+
+  /** The advisories with one of the ids, without duplicates. */
+  of(ids: readonly string[]): Covering[] {
+    const found = ids.flatMap((id) => this.#byId.get(keyOf(id)) ?? []);
+    return [...new Map(found.map((one) => [one.record, one])).values()];
   }
 }

@@ -32,7 +32,6 @@ const maxYamlBytes = 1024 * 1024;
 export interface ListedFile {
   /** Relative to the provider's path; the name of a single file. */
   path: string;
-  /** Its path in the payload. */
   carried: string;
 }
 

@@ -8,7 +8,6 @@ import { tryIo } from "../domain/io_errors.ts";
 import { Lines } from "./lines.ts";
 import { writeLines } from "../domain/hashed_file.ts";
 
-/** Bytes buffered in memory. */
 const runBytes = 512 * 1024;
 const readSize = 16 * 1024;
 /** UTF-16 units in memory during a merge, one line per run. */
@@ -87,7 +86,6 @@ export class Spool {
   }
 }
 
-/** The lines of a run. */
 function* readLines(path: string): Generator<string, undefined> {
   const fd = tryIo("Cannot read", path, () => openSync(path, "r"));
   const lines = new Lines();

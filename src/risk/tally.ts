@@ -5,7 +5,6 @@ import type { Counts, LeftOut, Place, Provider } from "./provider.ts";
 
 /** Faults kept individually; all are counted. */
 const maxKept = 100_000;
-/** Faults listed in an error. */
 const maxListed = 1_000;
 /** Names kept of files that are not read; all are counted. */
 const maxUnread = 100;

@@ -45,7 +45,6 @@ export class Versions {
     }
   }
 
-  /** Skips another file about the same advisory. */
   #skip(current: Line, line: Line): void {
     const tally = this.tallies[line.provider];
     const { record, ids, piece } = JSON.parse(line.fact) as Fact;
@@ -62,17 +61,10 @@ function digestOf(texts: Iterable<string>): string {
   return hash.digest("hex");
 }
 
-interface Line {
-  provider: number;
-  identity: string;
-  version: string;
-  path: string;
-  digest: string;
-  fact: string;
-}
+type Line = ReturnType<typeof parse>;
 
 /** The parts before the fact contain no tab: JSON escapes it. */
-function parse(text: string): Line {
+function parse(text: string) {
   const [provider = "", identity = "", version = "", path = "", digest = ""] = text.split("\t", 5);
   const start = [provider, identity, version, path, digest].join("\t").length + 10;
   const fact = text.slice(start);

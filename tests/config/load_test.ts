@@ -219,8 +219,10 @@ Deno.test("a file that was named has to be there, small, and a file", async () =
       kind: "io",
       message: /none\.yaml": no such file/,
     });
-    await assert.rejects(load(join(directory, "large.yaml")), { message: /not a small file/ });
-    await assert.rejects(load(directory), { message: /not a small file/ });
+    await assert.rejects(load(join(directory, "large.yaml")), {
+      message: /not a regular file of at most 1 MiB/,
+    });
+    await assert.rejects(load(directory), { message: /not a regular file of at most 1 MiB/ });
   });
 });
 

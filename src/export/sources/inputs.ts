@@ -21,7 +21,6 @@ import { kindOf } from "../../bundle/source.ts";
 import type { FilesSource } from "../../config/profile.ts";
 import { type Selection, selectionOf } from "./selection.ts";
 
-/** A built-in file. */
 export interface BuiltinEntry {
   path: string;
   bytes: Uint8Array;
@@ -40,7 +39,6 @@ export interface RealFolder {
   below: string;
   /** What is packed; undefined: everything. */
   selection: Selection | undefined;
-  /** Percent-encode names that a payload cannot hold. */
   encodeNames: boolean | undefined;
   /** Real paths of its ancestors and of itself, if links are followed. */
   chain: readonly string[];

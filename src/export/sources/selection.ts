@@ -48,7 +48,6 @@ export function selectionOf(source: FilesSource): Selection | undefined {
   };
 }
 
-/** The target of a link. */
 export interface Target {
   path: string;
   isFolder: boolean;
@@ -90,13 +89,15 @@ export function followLink(link: string, root: InputFolder, chain: readonly stri
 
 /** The directory at `path`; no link below `root`, which may have come after resolving. */
 function folderBelow(root: InputFolder, path: string): InputFolder {
-  let folder = root;
-  for (const part of relative(root.path, path).split(sep).filter((one) => one !== "")) {
-    const next = join(folder.path, part);
-    const { isDirectory, dev, ino } = statInput(next);
-    if (!isDirectory) throw inputChanged(next);
-    folder = { path: next, dev, ino };
-  }
-  assertSameFolder(root);
-  return folder;
+  const parts = relative(root.path, path).split(sep).filter((one) => one !== "");
+  return parts.reduce(enter, root);
+}
+
+/** The directory `name` of `parent`, not reached through a link. */
+export function enter(parent: InputFolder, name: string): InputFolder {
+  const path = join(parent.path, name);
+  const { isDirectory, dev, ino } = statInput(path);
+  if (!isDirectory) throw inputChanged(path);
+  assertSameFolder(parent);
+  return { path, dev, ino };
 }

@@ -7,16 +7,11 @@ import { join } from "node:path";
 import { type Finding, finding, StellaError } from "../../domain/errors.ts";
 import { tryIo } from "../../domain/io_errors.ts";
 import { carriedName } from "../../bundle/carried_names.ts";
-import {
-  assertSameFolder,
-  inputChanged,
-  type InputFolder,
-  statInput,
-} from "../../bundle/input_file.ts";
+import { assertSameFolder, type InputFolder } from "../../bundle/input_file.ts";
 import { shown } from "../../domain/names.ts";
 import { comparePaths, pathFault } from "../../domain/paths.ts";
 import { emptyFolder, type Folder, type Origin, type RealFolder } from "./inputs.ts";
-import { followLink, type Target } from "./selection.ts";
+import { enter, followLink, type Target } from "./selection.ts";
 import { caseCollisions } from "./case_collisions.ts";
 
 export interface WalkedFile {
@@ -128,22 +123,18 @@ function look(
   going: Walk,
 ): Found | undefined {
   const { selection } = real;
-  if (selection === undefined && (entry.isFile || entry.isDirectory)) {
-    return { isFolder: entry.isDirectory };
-  }
-  const below = real.below + entry.name;
   // Whatever it is, an excluded entry is not a fault.
-  const isWanted = (isFolder: boolean) =>
-    selection === undefined || (isFolder ? selection.enters(below) : selection.takes(below));
+  const isWanted = (isFolder: boolean) => {
+    if (selection === undefined) return true;
+    const below = real.below + entry.name;
+    return isFolder ? selection.enters(below) : selection.takes(below);
+  };
   if (entry.isFile || entry.isDirectory) {
     return isWanted(entry.isDirectory) ? { isFolder: entry.isDirectory } : undefined;
   }
   const root = entry.isSymlink ? selection?.root : undefined;
   if (root === undefined) {
-    if (isWanted(false)) {
-      const fault = notAFile(prefix + entry.name, kindOfEntry(entry));
-      going.onFault(entry.isSymlink ? { ...fault, hint: followHint } : fault);
-    }
+    if (isWanted(false)) going.onFault(unsafeEntry(prefix + entry.name, entry.isSymlink));
     return undefined;
   }
   if (!isWanted(true)) return undefined;
@@ -170,15 +161,6 @@ function lower(real: RealFolder, name: string, target?: Target): RealFolder {
   if (real.selection === undefined) return { ...real, folder };
   const chain = [...real.chain, folder.path];
   return { ...real, folder, below: `${real.below}${name}/`, chain };
-}
-
-/** The directory `name` of `parent`, not reached through a link. */
-function enter(parent: InputFolder, name: string): InputFolder {
-  const path = join(parent.path, name);
-  const { isDirectory, dev, ino } = statInput(path);
-  if (!isDirectory) throw inputChanged(path);
-  assertSameFolder(parent);
-  return { path, dev, ino };
 }
 
 function overlay(
@@ -216,10 +198,10 @@ function checkNames(keys: readonly string[], prefix: string, onFault: OnFault): 
 
 const renameHint = "rename it, or leave it out";
 
-const followHint = "keep a copy of what it leads to with --follow, or leave it out with --exclude";
-
-function kindOfEntry(entry: Deno.DirEntry): string {
-  return entry.isSymlink ? "it is a symbolic link" : "it is a device, pipe or socket";
+function unsafeEntry(path: string, isLink: boolean): Finding {
+  if (!isLink) return notAFile(path, "it is a device, pipe or socket");
+  const hint = "keep a copy of what it leads to with --follow, or leave it out with --exclude";
+  return { ...notAFile(path, "it is a symbolic link"), hint };
 }
 
 function notAFile(path: string, found: string): Finding {
