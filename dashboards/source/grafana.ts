@@ -4,7 +4,7 @@
 export const prometheus = { type: "prometheus", uid: "${datasource}" } as const;
 export const tempo = { type: "tempo", uid: "${traces}" } as const;
 
-export interface Target {
+export interface MetricQuery {
   refId: string;
   datasource: typeof prometheus;
   expr: string;
@@ -15,7 +15,7 @@ export interface Target {
   exemplar: boolean;
 }
 
-export interface TraceTarget {
+export interface TraceQuery {
   refId: string;
   datasource: typeof tempo;
   queryType: "traceql";
@@ -33,7 +33,7 @@ export interface Panel {
   datasource?: typeof prometheus | typeof tempo;
   /** Minimum step between two points. */
   interval?: string;
-  targets?: (Target | TraceTarget)[];
+  targets?: (MetricQuery | TraceQuery)[];
   fieldConfig?: { defaults: Record<string, unknown>; overrides: unknown[] };
   options?: Record<string, unknown>;
   transformations?: unknown[];

@@ -1,5 +1,5 @@
 /** Declaration of a panel, and its form in Grafana: queries, and options for each type. */
-import { type Panel, prometheus, type Target, tempo, type TraceTarget } from "./grafana.ts";
+import { type MetricQuery, type Panel, prometheus, tempo, type TraceQuery } from "./grafana.ts";
 
 /** Units, by Grafana's ids. */
 type Unit = "s" | "bytes" | "Bps" | "reqps" | "percentunit" | "short" | "none" | "bool_yes_no";
@@ -71,7 +71,7 @@ const exemplars = new RegExp(
   `^(histogram_quantile|sum by \\(le\\)).*(${withExemplars.join("|")})_bucket`,
 );
 
-function targets({ type, queries }: PanelSource): (Target | TraceTarget)[] {
+function targets({ type, queries }: PanelSource): (MetricQuery | TraceQuery)[] {
   // Current values, so that an instance that is gone shows no data instead of its last value.
   const instant = type === "stat" || type === "table";
   return Object.entries(queries).map(([legend, text], index) => {

@@ -71,11 +71,8 @@ function compileOptions(args: string[]): CompileOptions {
     "stand-in": { type: "boolean" },
   });
   if (target !== undefined && !targets.includes(target)) throw unknownTarget(target);
-  return {
-    ...(target === undefined ? {} : { target }),
-    allowOther: flags["allow-other-denort"] ?? false,
-    standIn: flags["stand-in"] ?? false,
-  };
+  const { "allow-other-denort": allowOther = false, "stand-in": standIn = false } = flags;
+  return { ...target && { target }, allowOther, standIn };
 }
 
 function parsed<T extends NonNullable<ParseArgsConfig["options"]>>(args: string[], options: T) {
@@ -87,14 +84,11 @@ function parsed<T extends NonNullable<ParseArgsConfig["options"]>>(args: string[
 }
 
 function unknownOptions(): StellaError {
-  return new StellaError(
-    "argument_invalid",
-    "Cannot build: expected js, compile, portable or release",
-    {
-      hint: "compile takes --target TARGET, --allow-other-denort and --stand-in; " +
-        "release takes --key FILE, --out DIRECTORY and --draft",
-    },
-  );
+  const text = "Cannot build: expected js, compile, portable or release";
+  return new StellaError("argument_invalid", text, {
+    hint: "compile takes --target TARGET, --allow-other-denort and --stand-in; " +
+      "release takes --key FILE, --out DIRECTORY and --draft",
+  });
 }
 
 function unknownTarget(target: string): StellaError {

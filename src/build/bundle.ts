@@ -20,9 +20,8 @@ export async function bundle(root: string, entry: string, directory: string): Pr
     const [split, whole, bodies] = [`${between}/split`, `${between}/whole`, `${between}/bodies`];
     await bundler(root, entry, ["--frozen", "--code-splitting", "--outdir", split, entry]);
     const door = basename(entry).replace(/\.ts$/, ".js");
-    const texts = new Map(
-      filesOf(split).map((name) => [name, Deno.readTextFileSync(`${split}/${name}`)]),
-    );
+    const textOf = (name: string) => Deno.readTextFileSync(`${split}/${name}`);
+    const texts = new Map(filesOf(split).map((name) => [name, textOf(name)]));
     const names = stableNames(texts, door);
     const files = [...names.values()];
     await Deno.mkdir(whole);
@@ -30,11 +29,8 @@ export async function bundle(root: string, entry: string, directory: string): Pr
       await Deno.writeTextFile(`${whole}/${name}`, renamed(texts.get(old)!, names));
     }
     if (files.length > 0) await bundler(whole, entry, [...bodyOptions, bodies, ...files]);
-    const chunks = await Promise.all(
-      files.map(async (name) =>
-        [chunkName(name), await Deno.readTextFile(`${bodies}/${name}`)] as const
-      ),
-    );
+    const bodyOf = (name: string) => Deno.readTextFileSync(`${bodies}/${name}`);
+    const chunks = files.map((name) => [chunkName(name), bodyOf(name)] as const);
     return joinChunks(await Deno.readTextFile(`${whole}/${door}`), chunks);
   } finally {
     await Deno.remove(between, { recursive: true });

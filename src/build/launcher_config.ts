@@ -78,8 +78,6 @@ export function launcherConfig(glibcMinor: number): string {
 /** A C string; text that would need escapes is a defect. */
 function quoted(text: string): string {
   if (/^[\w.,:=/-]+$/.test(text)) return `"${text}"`;
-  throw new StellaError(
-    "build_failed",
-    `Cannot put ${JSON.stringify(text)} into launcher_config.h`,
-  );
+  const found = `Cannot put ${JSON.stringify(text)} into launcher_config.h`;
+  throw new StellaError("build_failed", found);
 }

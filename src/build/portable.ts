@@ -48,11 +48,10 @@ async function compileLauncher(directory: string, glibcMinor: number): Promise<U
   const compiler = await findCompiler();
   const { code, stderr } = await run(compiler, [...args, `${sources}launcher.c`]);
   if (code === 0) return await Deno.readFile(output);
-  throw new StellaError(
-    "build_failed",
-    `Cannot compile the launcher with ${compiler}: ${stderr.trim()}`,
-    { hint: "it needs the C library's headers (Debian: gcc and libc6-dev)" },
-  );
+  const text = `Cannot compile the launcher with ${compiler}: ${stderr.trim()}`;
+  throw new StellaError("build_failed", text, {
+    hint: "install the C library's headers (Debian: gcc and libc6-dev)",
+  });
 }
 
 /** No C library, and nothing that depends on the path of the sources. */
@@ -79,11 +78,10 @@ async function findCompiler(): Promise<string> {
   for (const name of candidates) {
     if ((await run(name, ["--version"])).code === 0) return name;
   }
-  throw new StellaError(
-    "toolchain_missing",
-    `Cannot build the launcher: found no ${candidates.join(", ")}`,
-    { hint: "install a C compiler (Debian: apt install gcc libc6-dev) or set CC" },
-  );
+  const text = `Cannot build the launcher: found no ${candidates.join(", ")}`;
+  throw new StellaError("toolchain_missing", text, {
+    hint: "install a C compiler (Debian: apt install gcc libc6-dev) or set CC",
+  });
 }
 
 /** The newest GLIBC_2.N in the executable's symbol versions, within its first megabytes. */
@@ -91,10 +89,8 @@ export function glibcMinorOf(image: Uint8Array): number {
   const head = new TextDecoder("latin1").decode(image.subarray(0, 4 * 1024 * 1024));
   const minors = [...head.matchAll(/GLIBC_2\.(\d+)/g)].map((match) => Number(match[1]));
   if (minors.length > 0) return Math.max(...minors);
-  throw new StellaError(
-    "build_failed",
-    "Cannot tell which glibc Deno needs: it names no GLIBC_2 version",
-  );
+  const text = "Cannot tell which glibc Deno needs: it names no GLIBC_2 version";
+  throw new StellaError("build_failed", text);
 }
 
 function parts(launcher: Uint8Array, image: Uint8Array, script: Uint8Array): Uint8Array[] {

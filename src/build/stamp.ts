@@ -32,11 +32,10 @@ function epochFromEnvironment(): number {
   const text = Deno.env.get("SOURCE_DATE_EPOCH");
   if (text === undefined || text === "") return Date.UTC(1980, 0, 1) / 1000;
   if (/^\d{1,11}$/.test(text)) return Number(text);
-  throw new StellaError(
-    "environment_invalid",
-    `Cannot build: SOURCE_DATE_EPOCH is ${JSON.stringify(text)}`,
-    { hint: "give whole seconds since 1970, or unset it" },
-  );
+  const found = `Cannot build: SOURCE_DATE_EPOCH is ${JSON.stringify(text)}`;
+  throw new StellaError("environment_invalid", found, {
+    hint: "give whole seconds since 1970, or unset it",
+  });
 }
 
 function dateOf(seconds: number): string {

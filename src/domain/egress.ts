@@ -7,6 +7,7 @@
  * exactly that address. Connections to stella's own service (`stella status`, `health`) are exempt.
  */
 import { isIP } from "node:net";
+import { hostLabel } from "./reference.ts";
 import { finding, StellaError } from "./errors.ts";
 
 export interface EgressConfig {
@@ -60,9 +61,8 @@ export function egressPolicy(
   };
 }
 
-const label = "[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?";
 const entryPattern = new RegExp(
-  `^(?:(\\*\\.)?(${label}(?:\\.${label})*)|\\[([0-9a-f:.]+)\\])(?::(\\d{1,5}))?$`,
+  `^(?:(\\*\\.)?(${hostLabel}(?:\\.${hostLabel})*)|\\[([0-9a-f:.]+)\\])(?::(\\d{1,5}))?$`,
 );
 
 function ruleOf(entry: string): Rule | undefined {

@@ -1,6 +1,6 @@
 /** Runs each job in a worker of its own: leaks and crashes end with it and fail only this job. */
 import { errorOf, StellaError } from "../domain/errors.ts";
-import type { FromWorker, ToWorker } from "./worker_protocol.ts";
+import type { FromWorker, ToWorker } from "./worker_side.ts";
 
 export interface WorkerRun<Job, Event> {
   /** The module to start: the main module; in a bundled program the bundle itself. */

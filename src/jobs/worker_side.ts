@@ -1,6 +1,17 @@
 /** The worker's side: runs one job. Small, because every job loads it again. */
-import { failureOf, StellaError } from "../domain/errors.ts";
-import type { FromWorker, ToWorker } from "./worker_protocol.ts";
+import { type Failure, failureOf, StellaError } from "../domain/errors.ts";
+
+/** Messages to a worker and from it: plain data only. */
+export type ToWorker<Job> = { kind: "run"; job: Job } | { kind: "cancel" };
+
+export type FromWorker<Event, Result> =
+  /** The worker listens: earlier messages would be lost while its module loads. */
+  | { kind: "ready" }
+  /** Heartbeat, sent every few seconds while a job runs. */
+  | { kind: "alive" }
+  | { kind: "event"; event: Event }
+  | { kind: "done"; result: Result }
+  | { kind: "failed"; failure: Failure };
 
 /** Milliseconds between heartbeats. */
 const heartbeatInterval = 5_000;

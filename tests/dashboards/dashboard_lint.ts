@@ -6,7 +6,7 @@
  * does that in dashboard_test.ts.
  */
 import type { Dashboard } from "../../dashboards/source/dashboard.ts";
-import type { Panel, Target, Variable } from "../../dashboards/source/grafana.ts";
+import type { MetricQuery, Panel, Variable } from "../../dashboards/source/grafana.ts";
 import { labelsOf } from "./metric_names.ts";
 import { isMetric, metricTargets, panelsOf } from "./panels.ts";
 import { groupingLabels, matchedLabels, selectors } from "./promql.ts";
@@ -30,7 +30,7 @@ function panels(dashboard: Dashboard, bad: (panel: Panel) => boolean): string[] 
 
 function targets(
   dashboard: Dashboard,
-  bad: (target: Target, panel: Panel) => boolean,
+  bad: (target: MetricQuery, panel: Panel) => boolean,
 ): string[] {
   return panels(dashboard, (panel) => metricTargets([panel]).some((one) => bad(one, panel)));
 }
@@ -51,7 +51,7 @@ const sources = { prometheus: "${datasource}", tempo: "${traces}" };
 const templated = (source: { type: string; uid: string } | undefined) =>
   source?.uid !== undefined && sources[source.type as keyof typeof sources] === source.uid;
 
-const carries = (target: Target, matcher: string) =>
+const carries = (target: MetricQuery, matcher: string) =>
   selectors(target.expr).every((one) => one.matchers.includes(matcher));
 
 /** Every query of the file: panels, annotations. */

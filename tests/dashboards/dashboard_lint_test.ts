@@ -2,7 +2,7 @@
 import { deepEqual, ok } from "node:assert/strict";
 import { dashboards } from "../../dashboards/source/generate.ts";
 import type { Dashboard } from "../../dashboards/source/dashboard.ts";
-import type { Panel, Target } from "../../dashboards/source/grafana.ts";
+import type { MetricQuery, Panel } from "../../dashboards/source/grafana.ts";
 import { type Exceptions, integerBuckets, lint, rules } from "./dashboard_lint.ts";
 
 const exportCenter = dashboards["export-center-observability.json"];
@@ -17,7 +17,7 @@ const exceptions: Exceptions = Map.groupBy(
 );
 
 const panel = (d: Dashboard, at = 0) => d.panels[at] as Panel;
-const target = (d: Dashboard, at = 0) => panel(d, at).targets?.[0] as Target;
+const target = (d: Dashboard, at = 0) => panel(d, at).targets?.[0] as MetricQuery;
 const variable = (d: Dashboard, name: string) =>
   d.templating.list.find((one) => one.name === name) as Dashboard["templating"]["list"][0];
 const edit = (d: Dashboard, from: string, to: string, at = 0) => {

@@ -37,14 +37,10 @@ const made = ["lock", "stella.db", "stella.db-wal", "stella.db-shm", "keys", "st
 function refuseLinks(state: string): void {
   for (const path of made.map((name) => join(state, name))) {
     if (!lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink()) continue;
-    throw new StellaError(
-      "state_invalid",
-      `Cannot use ${JSON.stringify(path)}: it is a symbolic link`,
-      {
-        hint:
-          "mount a disk there instead, or move the whole directory (STELLA_DATA): links in the state directory are refused",
-      },
-    );
+    const text = `Cannot use ${JSON.stringify(path)}: it is a symbolic link`;
+    throw new StellaError("state_invalid", text, {
+      hint: "mount a disk there instead, or move the whole directory (STELLA_DATA)",
+    });
   }
 }
 
