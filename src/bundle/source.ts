@@ -234,6 +234,16 @@ export function readerOf(reader: ByteReader, read: ByteReader["read"]): ByteRead
   return { size: reader.size, close: () => reader.close(), read };
 }
 
+export type Read = (reader: ByteReader, buffer: Uint8Array) => ReturnType<ByteReader["read"]>;
+
+/** The same source, each file of which is read by `read`. */
+export function withRead(source: BundleSource, read: Read): BundleSource {
+  return withOpen(source, async (path) => {
+    const reader = await source.open(path);
+    return reader && readerOf(reader, (buffer) => read(reader, buffer));
+  });
+}
+
 /**
  * SHA-256 and length of what is read; ends soon after `max` bytes, because more cannot match.
  * @param onRead called, and awaited, with the bytes read since the last call

@@ -11,7 +11,7 @@ import type { Result } from "./command.ts";
 import type { Host } from "./host.ts";
 import { plural } from "./render.ts";
 
-export async function listAssets(): Promise<Result> {
+export function listAssets(): Result {
   const list = assets().map(({ path, bytes, kind }) => ({
     path,
     kind,
@@ -19,24 +19,17 @@ export async function listAssets(): Promise<Result> {
     sha256: sha256(bytes),
   }));
   const lines = list.map((one) => `${one.sha256}  ${String(one.size).padStart(7)}  ${one.path}\n`);
-  return await Promise.resolve({
-    json: { assets: list },
-    text: lines.join(""),
-  });
+  return { json: { assets: list }, text: lines.join("") };
 }
 
-interface WriteOptions {
-  only: "systemd" | "dashboards" | undefined;
-  baseUrl: string | undefined;
-  grafanaUrl: string | undefined;
-}
+type WriteOptions = Record<"only" | "baseUrl" | "grafanaUrl", string | undefined>;
 
 /** @throws StellaError usage; conflict if a link or a directory is in the way; io */
-export async function writeAssets(
+export function writeAssets(
   directory: string,
   options: WriteOptions,
   { uuid }: Pick<Host, "uuid">,
-): Promise<Result> {
+): Result {
   const chosen = options.only === undefined
     ? assets()
     : assets().filter(({ path }) => path.startsWith(`${options.only}/`));
@@ -47,10 +40,10 @@ export async function writeAssets(
   refuseLinks(directory, chosen.map(target));
   for (const asset of chosen) write(target(asset), filled(asset), uuid());
   const files = chosen.map(target);
-  return await Promise.resolve({
+  return {
     json: { files },
     text: `wrote ${plural(files.length, "file")}\n${files.map((file) => `  ${file}\n`).join("")}`,
-  });
+  };
 }
 
 /** Returns the content of an asset, with the site's addresses in the rules and their tests. */

@@ -2,7 +2,7 @@
  * Keeps the verification of a bundle close behind its upload, while its bytes are still in memory:
  * both share a thread, and a verification that runs ahead starves the upload.
  */
-import { type BundleSource, type ByteReader, readerOf, withOpen } from "../bundle/source.ts";
+import { type BundleSource, withRead } from "../bundle/source.ts";
 
 /** Bytes that may be read ahead: a few chunks, or the workers of the verification would idle. */
 const maxReadAhead = 16 * 1024 * 1024;
@@ -35,19 +35,11 @@ export class Backpressure {
 
   /** The same bundle, read no faster than it is sent. */
   source(source: BundleSource): BundleSource {
-    return withOpen(source, async (path) => {
-      const reader = await source.open(path);
-      return reader && this.#reader(reader);
-    });
-  }
-
-  #reader(reader: ByteReader): ByteReader {
-    const read = async (buffer: Uint8Array) => {
+    return withRead(source, async (reader, buffer) => {
       while (this.#read > this.#sent + maxReadAhead) await this.#wake.promise;
       const length = await reader.read(buffer);
       this.#read += length;
       return length;
-    };
-    return readerOf(reader, read);
+    });
   }
 }

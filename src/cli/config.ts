@@ -54,12 +54,10 @@ const maxDirectories = 100_000;
 /** A warning: whoever can write there decides what is packed. */
 function openText(open: readonly WritableSource[]): string {
   return open.map(({ profile, path, writer }) =>
-    [
-      `warning: other users can write to a source of ${escaped(profile)}: ${
-        shown(path)
-      }: ${writer}`,
-      "  hint: allow only root and the user of the service to write there, or export a snapshot",
-    ].map((line) => `${line}\n`).join("")
+    `warning: other users can write to a source of ${escaped(profile)}: ${
+      shown(path)
+    }: ${writer}\n` +
+    "  hint: allow only root and the user of the service to write there, or export a snapshot\n"
   ).join("");
 }
 
@@ -116,12 +114,9 @@ function textOf(config: Config, path: string | undefined, reach: Destination[]):
   return lines.map(escaped).join("\n") + "\n";
 }
 
-export function showSchema(): Promise<Result> {
+export function showSchema(): Result {
   const schema = schemaOf();
-  return Promise.resolve({
-    json: { schema, findings: [] },
-    text: JSON.stringify(schema, null, 2) + "\n",
-  });
+  return { json: { schema, findings: [] }, text: JSON.stringify(schema, null, 2) + "\n" };
 }
 
 /** The configuration with all defaults. @throws StellaError usage with every fault */

@@ -21,8 +21,8 @@ import { plural } from "./render.ts";
 interface FieldChange {
   field: string;
   /** Values in A and B; absent if the field is. */
-  a?: string | number;
-  b?: string | number;
+  a: string | number | undefined;
+  b: string | number | undefined;
 }
 
 interface FileChange {
@@ -70,12 +70,7 @@ function refuseStream(named: string): void {
   });
 }
 
-async function compared(
-  a: Side,
-  b: Side,
-  options: CommonFlags,
-  host: Host,
-): Promise<Result> {
+async function compared(a: Side, b: Side, options: CommonFlags, host: Host): Promise<Result> {
   const manifest = fieldChanges(a.manifest, b.manifest);
   const counts = { added: 0, removed: 0, changed: 0 };
   const differences: FileChange[] = [];
@@ -112,12 +107,7 @@ function fieldChanges(a: Manifest, b: Manifest): FieldChange[] {
   const [inA, inB] = [fieldsOf(a), fieldsOf(b)];
   const fields = [...new Set([...inA.keys(), ...inB.keys()])];
   return fields.filter((field) => inA.get(field) !== inB.get(field)).map((field) => {
-    const [left, right] = [inA.get(field), inB.get(field)];
-    return {
-      field,
-      ...(left === undefined ? {} : { a: left }),
-      ...(right === undefined ? {} : { b: right }),
-    };
+    return { field, a: inA.get(field), b: inB.get(field) };
   });
 }
 

@@ -1,5 +1,5 @@
 /** File I/O is synchronous for speed: yielding regularly keeps signals and timers working. */
-import { type BundleSource, type ListedEntry, readerOf, withOpen } from "../bundle/source.ts";
+import { type BundleSource, type ListedEntry, type Read, withRead } from "../bundle/source.ts";
 import { StellaError } from "../domain/errors.ts";
 import type { Host } from "./host.ts";
 
@@ -49,19 +49,13 @@ export function throttledYielder(host: Clock): () => Promise<void> {
 /** The same source, yielding between reads and during listing, at most every 50 ms. */
 export function yieldingSource(source: BundleSource, host: Clock): BundleSource {
   const { isDue, turn } = throttle(host);
-  const open = async (path: string) => {
-    const reader = await source.open(path);
-    return reader &&
-      readerOf(
-        reader,
-        (buffer) => isDue() ? turn().then(() => reader.read(buffer)) : reader.read(buffer),
-      );
-  };
+  const read: Read = (reader, buffer) =>
+    isDue() ? turn().then(() => reader.read(buffer)) : reader.read(buffer);
   async function* walk(directory: string, max?: number): AsyncGenerator<ListedEntry> {
     for await (const found of source.walk?.(directory, max) ?? []) {
       if (isDue()) await turn();
       yield found;
     }
   }
-  return { ...withOpen(source, open), ...(source.walk === undefined ? {} : { walk }) };
+  return { ...withRead(source, read), ...(source.walk === undefined ? {} : { walk }) };
 }

@@ -15,7 +15,7 @@ import { timingOf } from "../net/retry.ts";
 import { chunkWorkers } from "./chunk_worker.ts";
 import type { Result } from "./command.ts";
 import { yielder } from "./event_loop.ts";
-import type { ExportFlags } from "./export_options.ts";
+import { type ExportFlags, givenFlags } from "./export_options.ts";
 import { specOf } from "./export_request.ts";
 import { exported, planned } from "./export_result.ts";
 import type { Host } from "./host.ts";
@@ -28,13 +28,11 @@ import { uploadsOf } from "./registry_client.ts";
 import { defaultManifest, refuseInSources } from "./run_files.ts";
 import { StageTimes } from "./stage_times.ts";
 
-/** Options that only an export by a service has a use for. */
-function refuseServiceFlags({ trust = [], tokenFile, insecureHttp }: ExportFlags): void {
-  const given = [
-    ...trust.length === 0 ? [] : ["--trust"],
-    ...tokenFile === undefined ? [] : ["--token-file"],
-    ...insecureHttp === true ? ["--insecure-http"] : [],
-  ].join(", ");
+/** Only an export by a service has a use for these. */
+const remoteOnly = ["trust", "tokenFile", "insecureHttp"];
+
+function refuseRemoteFlags(flags: ExportFlags): void {
+  const given = givenFlags(flags, (name) => remoteOnly.includes(name)).join(", ");
   if (given === "") return;
   throw new StellaError("options_conflict", `Cannot use ${given} without --server`, {
     hint: `leave ${given} out, or name a service with --server`,
@@ -42,7 +40,7 @@ function refuseServiceFlags({ trust = [], tokenFile, insecureHttp }: ExportFlags
 }
 
 export async function exportLocally(flags: ExportFlags, host: Host): Promise<Result> {
-  refuseServiceFlags(flags);
+  refuseRemoteFlags(flags);
   const directory = outputDirectory(flags.manifest ?? defaultManifest);
   const spec = await specOf(flags, host);
   refuseInSources(flags, spec.sources.map(({ path }) => path));
@@ -81,10 +79,7 @@ export async function exportLocally(flags: ExportFlags, host: Host): Promise<Res
     line.end();
     stages.end();
     const finished = { exportId: host.uuid(), directory, report };
-    const targets = spec.targets.length === 0
-      ? []
-      : await tryTargets(spec, finished, { ...context, emit: show });
-    const outcomes = targets.map(outcomeOf);
+    const outcomes = (await tryTargets(spec, finished, { ...context, emit: show })).map(outcomeOf);
     line.end();
     if (ready !== undefined && flags.push !== undefined) {
       const outcome = await tryPush(ready, flags.push, directory, flags, host);
@@ -92,7 +87,7 @@ export async function exportLocally(flags: ExportFlags, host: Host): Promise<Res
       outcomes.push(outcome);
     }
     const result = exported(report, stages.all, directory, made);
-    return outcomes.length === 0 ? result : withOutcomes(result, outcomes, directory, flags);
+    return withOutcomes(result, outcomes, directory, flags);
   } finally {
     line.end();
     ready?.client.close();

@@ -1,5 +1,13 @@
 /** Options of `stella export bundle`. */
-import { type CommonFlags, flag, type Flags, type Options, text } from "./command.ts";
+import {
+  type CommonFlags,
+  flag,
+  flagOf,
+  type Flags,
+  type Options,
+  text,
+  type Value,
+} from "./command.ts";
 import {
   mountOption,
   passphraseOption,
@@ -58,3 +66,13 @@ export const exportOptions = {
 } satisfies Options;
 
 export type ExportFlags = Flags<typeof exportOptions> & CommonFlags;
+
+/** The spellings of the options that were given, of those whose name `isAsked`. */
+export function givenFlags(flags: ExportFlags, isAsked: (name: string) => boolean): string[] {
+  return Object.entries<Value>(flags)
+    .filter(([name, value]) => isAsked(name) && isGiven(value)).map(([name]) => flagOf(name));
+}
+
+function isGiven(value: Value): boolean {
+  return Array.isArray(value) ? value.length > 0 : value !== undefined && value !== false;
+}

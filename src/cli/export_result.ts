@@ -11,26 +11,14 @@ import type { StageTime } from "./stage_times.ts";
 /** Of a dry run. */
 export function planned(plan: Plan): Result {
   const { profile, tenant, targets } = plan.spec;
-  const facts = {
-    profile,
-    tenant,
-    files: plan.files,
-    bytes: plan.bytes,
-    created: new Date(plan.created * 1000).toISOString().replace(".000", ""),
-  };
+  const { files, bytes, empty } = plan;
+  const created = new Date(plan.created * 1000).toISOString().replace(".000", "");
+  const bundle = { profile, tenant, files, bytes, created };
   return {
-    json: {
-      dryRun: true,
-      bundle: facts,
-      ...emptyJson(plan.empty),
-      targets,
-      files: [],
-    },
+    json: { dryRun: true, bundle, ...emptyJson(empty), targets, files: [] },
     text: [
-      `would export  ${facts.profile} of ${facts.created}: ${plural(plan.files, "file")}, ${
-        sizeText(plan.bytes)
-      }`,
-      ...emptyLines(plan.empty),
+      `would export  ${profile} of ${created}: ${plural(files, "file")}, ${sizeText(bytes)}`,
+      ...emptyLines(empty),
       ...targets.map((target) => escaped(`would publish to ${nameOf(target)}`)),
     ].join("\n") + "\n",
   };
@@ -60,16 +48,15 @@ export function exported(
   directory: string,
   made: MadeKey | undefined,
 ): Result {
-  const { profile, tenant, created, bundleDigest, payload } = report;
+  const { profile, tenant, created, bundleDigest, payload: { files, bytes }, keyid, risk } = report;
+  const size = `${sizeText(bytes)}, in a bundle of ${sizeText(report.bundleBytes)}`;
   const lines = [
     `exported  ${profile} of ${created} into ${directory}`,
-    `  payload   ${plural(payload.files, "file")}, ${sizeText(payload.bytes)}, in a bundle of ${
-      sizeText(report.bundleBytes)
-    }`,
+    `  payload   ${plural(files, "file")}, ${size}`,
     ...emptyLines(report.emptyDirectories),
     `  digest    sha256:${bundleDigest}`,
-    `  signed by ${report.keyid}`,
-    ...(report.risk === undefined ? [] : leftOutLines(report.risk)),
+    `  signed by ${keyid}`,
+    ...leftOutLines(risk),
     ...(made === undefined ? [] : [
       `  Made a signing key for this machine: ${made.keyPath}`,
       `  Recipients need ${made.publicPath} to verify: send it separately from the bundle.`,
@@ -79,19 +66,12 @@ export function exported(
   return {
     json: {
       verdict: "exported",
-      bundle: {
-        profile,
-        tenant,
-        bundleDigest,
-        created,
-        files: payload.files,
-        bytes: payload.bytes,
-      },
-      signer: { keyid: report.keyid, ...(made === undefined ? {} : { made: made.keyPath }) },
+      bundle: { profile, tenant, bundleDigest, created, files, bytes },
+      signer: { keyid, made: made?.keyPath },
       findings: [],
       files: report.files,
       ...emptyJson(report.emptyDirectories),
-      ...(report.risk === undefined ? {} : { risk: report.risk }),
+      risk,
       stages,
     },
     text: lines.join("\n") + "\n",

@@ -3,7 +3,7 @@ import type { KeyObject } from "node:crypto";
 import { existsSync, mkdirSync } from "node:fs";
 import { basename, join } from "node:path";
 import { StellaError } from "../domain/errors.ts";
-import { ioError } from "../domain/io_errors.ts";
+import { tryIo } from "../domain/io_errors.ts";
 import type { Algorithm } from "../attest/dsse.ts";
 import {
   keysInDirectory,
@@ -25,26 +25,30 @@ import type { Host } from "./host.ts";
 import { refusalOf } from "./service_answer.ts";
 import { ServiceClient } from "./service_client.ts";
 
-export async function generateKeys(
-  options: {
+export function generateKeys(
+  { algorithm, out, passphraseFile }: {
     algorithm: Algorithm | "hmac";
     out: string | undefined;
     passphraseFile: string | undefined;
   },
   host: Host,
-): Promise<Result> {
-  if (options.algorithm === "hmac") {
-    if (options.passphraseFile !== undefined) throw secretsAreBare();
-    return await Promise.resolve(generateSecret(options.out, host));
+): Result {
+  if (algorithm === "hmac") {
+    if (passphraseFile !== undefined) throw secretsAreBare();
+    return generateSecret(out, host);
   }
-  const path = options.out ??
-    join(keyDirectory(requireStateDirectory(host.environment)), "signing.key");
-  const made = generateKey(path, options.algorithm, options.passphraseFile);
-  return await Promise.resolve({
-    json: { algorithm: options.algorithm, ...made },
+  const path = out ?? ownFile("signing.key", host);
+  const made = generateKey(path, algorithm, passphraseFile);
+  return {
+    json: { algorithm, ...made },
     text: `made the key ${escaped(made.keyPath)}\n  public    ${escaped(made.publicPath)}\n` +
       `  keyid     ${made.keyid}\n`,
-  });
+  };
+}
+
+/** A key of this machine. */
+function ownFile(name: string, { environment }: Host): string {
+  return join(keyDirectory(requireStateDirectory(environment)), name);
 }
 
 function secretsAreBare(): StellaError {
@@ -55,7 +59,7 @@ function secretsAreBare(): StellaError {
 
 /** A secret has no public half, and is distinguished from a key by its label. */
 function generateSecret(out: string | undefined, host: Host): Result {
-  const path = out ?? join(keyDirectory(requireStateDirectory(host.environment)), "shared.key");
+  const path = out ?? ownFile("shared.key", host);
   const { keyid } = makeSecret(path);
   return {
     json: { algorithm: "hmac", keyid, keyPath: path },
@@ -64,18 +68,13 @@ function generateSecret(out: string | undefined, host: Host): Result {
   };
 }
 
-interface ShowFlags {
-  readonly public: boolean;
-  readonly key: string | undefined;
-  readonly keyPassphraseFile: string | undefined;
-  readonly server: string | undefined;
-  readonly ca: string | undefined;
-  readonly quiet: boolean;
-}
+type ShowFlags =
+  & Readonly<Record<"public" | "quiet", boolean>>
+  & Readonly<Record<"key" | "keyPassphraseFile" | "server" | "ca", string | undefined>>;
 
 export async function showKeys(options: ShowFlags, host: Host): Promise<Result> {
   if (options.server !== undefined) return await showServiceKey(options, host);
-  if (options.public) return await Promise.resolve(showPublic(options, host));
+  if (options.public) return showPublic(options, host);
   const keys = trusted(host);
   const lines = keys.map((key) => `${key.keyid}  ${key.algorithm}  ${escaped(key.path)}`);
   return {
@@ -89,8 +88,7 @@ export async function showKeys(options: ShowFlags, host: Host): Promise<Result> 
 }
 
 function showPublic(options: ShowFlags, host: Host): Result {
-  const path = options.key ??
-    join(keyDirectory(requireStateDirectory(host.environment)), "signing.key");
+  const path = options.key ?? ownFile("signing.key", host);
   const { pem, keyid } = publicOf(path, options.keyPassphraseFile);
   return { json: { keyid, pem }, text: pem };
 }
@@ -101,14 +99,13 @@ function trusted(host: Host): TrustedKey[] {
   return [...own, ...trustDirectories(host.environment)].flatMap((path) => keysInDirectory(path));
 }
 
-export async function trustKey(file: string, host: Host): Promise<Result> {
+export function trustKey(file: string, host: Host): Result {
   const key = readPublicKey(file);
   const directory = trustDirectories(host.environment).at(-1);
   if (directory === undefined) throw new TypeError("there is always a trust directory");
   const target = join(directory, `${basename(key.path).replace(/\.pub$/, "")}.pub`);
   if (existsSync(target)) {
-    const known = readPublicKey(target).keyid === key.keyid;
-    if (!known) {
+    if (readPublicKey(target).keyid !== key.keyid) {
       throw new StellaError(
         "key_differs",
         `Cannot trust ${shown(key.path)}: ${shown(target)} is another key`,
@@ -116,24 +113,18 @@ export async function trustKey(file: string, host: Host): Promise<Result> {
       );
     }
   } else addTrust(directory, target, key);
-  return await Promise.resolve({
+  return {
     json: { keyid: key.keyid, path: target },
     text: `trusted ${key.keyid}\n  kept in   ${escaped(target)}\n`,
-  });
+  };
 }
 
 /** Stores the key that was read and shown, not what is at its path by now. */
 function addTrust(directory: string, target: string, { key }: TrustedKey): void {
-  try {
-    mkdirSync(directory, { recursive: true, mode: 0o755 });
-  } catch (error) {
-    throw ioError("Cannot make the trust directory", directory, error);
-  }
+  const make = () => mkdirSync(directory, { recursive: true, mode: 0o755 });
+  tryIo("Cannot create the trust directory", directory, make);
   writeNew(target, pemOf(key), 0o644);
 }
-
-/** Where a service publishes its key. */
-const keyPath = "/signing.pub";
 
 /** @throws StellaError usage; not_found where the service has no key yet */
 async function showServiceKey(options: ShowFlags, host: Host): Promise<Result> {
@@ -144,7 +135,7 @@ async function showServiceKey(options: ShowFlags, host: Host): Promise<Result> {
       { hint: "use --server together with --public, and without --key" },
     );
   }
-  const answer = await new ServiceClient(options, host).call({ path: keyPath });
+  const answer = await new ServiceClient(options, host).call({ path: "/signing.pub" });
   if (answer.status !== 200) throw refusalOf(answer);
   const { keyid, key } = publicKeyFrom(answer.text, answer.url);
   const pem = pemOf(key);

@@ -22,11 +22,7 @@ interface Artifact extends Omit<PayloadFile, "mode"> {
   kind: ArtifactKind;
 }
 
-export async function listBundle(
-  named: string,
-  options: VerifyFlags,
-  host: Host,
-): Promise<Result> {
+export async function listBundle(named: string, options: VerifyFlags, host: Host): Promise<Result> {
   const entries: Artifact[] = [];
   const quiet = options.json === true || options.quiet === true;
   // Text is printed immediately: a bundle may have a million files.
@@ -41,11 +37,7 @@ export async function listBundle(
   };
 }
 
-export async function showBundle(
-  named: string,
-  options: VerifyFlags,
-  host: Host,
-): Promise<Result> {
+export async function showBundle(named: string, options: VerifyFlags, host: Host): Promise<Result> {
   const kinds: Partial<Record<ArtifactKind, { files: number; bytes: number }>> = {};
   const verified = await look("show", named, options, host, ({ kind, size }) => {
     const { files, bytes } = kinds[kind] ?? { files: 0, bytes: 0 };
@@ -79,31 +71,22 @@ async function look(
 
 /** Reports the kind of each file by its first bytes, in one piece or several. */
 function kindReporter(onArtifact: (one: Artifact) => void): { onFile: OnFile; end: () => void } {
-  let open: { file: PayloadFile; head: Uint8Array[]; length: number } | undefined;
-  const end = () => {
-    if (open === undefined) return;
-    const { file, head } = open;
-    open = undefined;
-    const { path, size, sha256 } = file;
-    onArtifact({ path, size, sha256, kind: artifactKind(path, joined(head)) });
-  };
-  const onFile: OnFile = (file) => {
+  let end = () => {};
+  const onFile: OnFile = ({ path, size, sha256 }) => {
     end();
-    const now = open = { file, head: new Array<Uint8Array>(), length: 0 };
+    const head = new Uint8Array(Math.min(size, headLength));
+    let length = 0;
+    end = () => {
+      end = () => {};
+      onArtifact({ path, size, sha256, kind: artifactKind(path, head.subarray(0, length)) });
+    };
     return (piece) => {
-      if (now.length >= headLength) return;
-      const part = piece.slice(0, headLength - now.length);
-      now.head.push(part);
-      now.length += part.length;
+      const part = piece.subarray(0, head.length - length);
+      head.set(part, length);
+      length += part.length;
     };
   };
-  return { onFile, end };
-}
-
-function joined(parts: readonly Uint8Array[]): Uint8Array {
-  const [first, ...more] = parts;
-  if (first !== undefined && more.length === 0) return first;
-  return new Uint8Array(parts.flatMap((part) => [...part]));
+  return { onFile, end: () => end() };
 }
 
 function lineOf({ path, size, sha256, kind }: Artifact): string {

@@ -30,7 +30,10 @@ export interface Parsed {
 export function parse(command: Command, words: readonly string[]): Parsed {
   const options = { ...command.options, ...commonOptions };
   const { plain, given, faults, isHelp } = split(words, options);
-  const values = optionsOf(options, given, faults);
+  const values: Record<string, Value> = {};
+  for (const [name, option] of Object.entries(options)) {
+    values[name] = valueOf(name, option, given.get(name), faults);
+  }
   const args = argumentsOf(command, plain, values, faults);
   return { typed: { args, options: values }, faults, isHelp };
 }
@@ -60,10 +63,7 @@ function split(words: readonly string[], options: Options): Split {
 
 function takeOption(word: string, rest: string[], options: Options, found: Split): void {
   const [, flag = word, value] = /^([^=]*)=(.*)$/s.exec(word) ?? [];
-  const known = Object.entries(options).find(([name, option]) =>
-    spellings(name, option)
-      .includes(flag)
-  );
+  const known = Object.entries(options).find(([name, option]) => isSpelled(flag, name, option));
   if (known === undefined) return void found.faults.push(unknownOption(flag, options));
   const [name, option] = known;
   if (option.kind === "flag") {
@@ -72,16 +72,15 @@ function takeOption(word: string, rest: string[], options: Options, found: Split
   }
   const next = value ?? (isValue(rest[0]) ? rest.shift() : undefined);
   if (next === undefined) {
-    return void found.faults.push({
-      text: `option ${flag} needs a value: ${usageOf(name, option)}`,
-    });
+    const text = `option ${flag} needs a value: ${usageOf(name, option)}`;
+    return void found.faults.push({ text });
   }
   found.given.set(name, [...found.given.get(name) ?? [], next]);
 }
 
-function spellings(name: string, option: Option): string[] {
+function isSpelled(flag: string, name: string, option: Option): boolean {
   const alias = option.kind === "text" ? option.alias : undefined;
-  return [flagOf(name), ...alias === undefined ? [] : [`--${alias}`]];
+  return flag === flagOf(name) || (alias !== undefined && flag === `--${alias}`);
 }
 
 /** A value with a leading hyphen must be typed as `--option=-value`. */
@@ -139,25 +138,15 @@ function notAmong(
     .map((one) => ({ text: `${name} ${shown(one)} is not one of ${choices.join(", ")}` }));
 }
 
-function optionsOf(
-  options: Options,
-  given: ReadonlyMap<string, readonly string[]>,
-  faults: Fault[],
-): Record<string, Value> {
-  return Object.fromEntries(
-    Object.entries(options).map(([name, option]) => [name, valueOf(name, option, given, faults)]),
-  );
-}
-
-/** Of a repeated option the last value counts. */
+/** Of a repeated option the last value counts. @param values undefined: not given */
 function valueOf(
   name: string,
   option: Option,
-  given: ReadonlyMap<string, readonly string[]>,
+  given: readonly string[] | undefined,
   faults: Fault[],
 ): Value {
-  if (option.kind === "flag") return given.has(name);
-  const values = given.get(name) ?? [];
+  if (option.kind === "flag") return given !== undefined;
+  const values = given ?? [];
   const { choices, required } = option;
   faults.push(...notAmong(flagOf(name), choices, values));
   if (option.repeat) return values;

@@ -7,7 +7,7 @@ import { directorySource, maxDirectoryBytes } from "../bundle/source.ts";
 import { MultiDirectorySource } from "../bundle/multi_directory_source.ts";
 import { type Pull, StreamSource } from "../bundle/stream_source.ts";
 import { StellaError } from "../domain/errors.ts";
-import { ioError, ioReason } from "../domain/io_errors.ts";
+import { ioReason, tryIo } from "../domain/io_errors.ts";
 import { interrupted, throttledYielder } from "./event_loop.ts";
 import type { Host } from "./host.ts";
 import type { OpenBundle, Place, PlaceFlags } from "./open_bundle.ts";
@@ -36,11 +36,7 @@ export async function placeAt(
  * The bundles at `named`: several if a medium has a directory for each. A directory without a
  * manifest is not refused here: that is code 3. @throws StellaError io, usage
  */
-export async function placesAt(
-  named: string,
-  options: PlaceFlags,
-  host: Host,
-): Promise<Place[]> {
+export async function placesAt(named: string, options: PlaceFlags, host: Host): Promise<Place[]> {
   const { volumes = [] } = options;
   if (named === standardInput || isRegistry(named)) {
     if (volumes.length > 0) throw noVolumes(named);
@@ -95,13 +91,10 @@ function bundlesIn(directory: string): string[] {
 }
 
 function foldersOf(path: string): string[] {
-  try {
-    if (statSync(path).size > maxDirectoryBytes) throw crowded(path);
-    return readdirSync(path, { withFileTypes: true }).filter((entry) => entry.isDirectory())
-      .map((entry) => entry.name).sort();
-  } catch (error) {
-    throw error instanceof StellaError ? error : ioError("Cannot list", path, error);
-  }
+  const action = "Cannot list";
+  if ((statAt(action, path)?.size ?? 0) > maxDirectoryBytes) throw crowded(path);
+  return tryIo(action, path, () => readdirSync(path, { withFileTypes: true }))
+    .filter((entry) => entry.isDirectory()).map((entry) => entry.name).sort();
 }
 
 function crowded(path: string): StellaError {
@@ -115,11 +108,7 @@ function statAt(
   path: string,
   options: { throwIfNoEntry?: false } = {},
 ): Stats | undefined {
-  try {
-    return statSync(path, options);
-  } catch (error) {
-    throw ioError(action, path, error);
-  }
+  return tryIo(action, path, () => statSync(path, options));
 }
 
 /** @throws StellaError io if it is not there, usage if it is not a directory */

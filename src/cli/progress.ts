@@ -64,18 +64,11 @@ export class ProgressLine {
 }
 
 /** @param rate bytes a second @param left seconds; shown where it is a number */
-function progressText(
-  phase: string,
-  done: number,
-  total: number,
-  rate: number,
-  left: number,
-): string {
+function progressText(phase: string, done: number, total: number, rate: number, left: number) {
   if (total === 0) return `${phase}  ${sizeText(done)}`;
   const percent = `${Math.floor((100 * done) / total)}%`;
-  const speed = `${sizeText(Math.round(rate))}/s`;
   const time = Number.isFinite(left) ? `, ${timeText(left)} left` : "";
-  return `${phase}  ${percent} of ${sizeText(total)}, ${speed}${time}`;
+  return `${phase}  ${percent} of ${sizeText(total)}, ${sizeText(Math.round(rate))}/s${time}`;
 }
 
 function timeText(seconds: number): string {

@@ -5,7 +5,7 @@
 import { closeSync, fchmodSync, fsyncSync, openSync } from "node:fs";
 import { dirname } from "node:path";
 import { StellaError } from "../domain/errors.ts";
-import { errnoOf, ioError } from "../domain/io_errors.ts";
+import { errnoOf, ioError, tryIo } from "../domain/io_errors.ts";
 import { loadSigner } from "../attest/sign/keys.ts";
 import { attest } from "../attest/sign/signer.ts";
 import { syncDirectory, writeAll } from "../domain/durable.ts";
@@ -81,10 +81,10 @@ function create(path: string): number {
 
 function fill(path: string, fd: number, bytes: Uint8Array): void {
   try {
-    writeAll(fd, bytes);
-    fsyncSync(fd);
-  } catch (error) {
-    throw ioError("Cannot write the receipt", path, error);
+    tryIo("Cannot write the receipt", path, () => {
+      writeAll(fd, bytes);
+      fsyncSync(fd);
+    });
   } finally {
     closeSync(fd);
   }

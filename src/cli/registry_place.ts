@@ -9,11 +9,7 @@ import type { Place, PlaceFlags, Trust } from "./open_bundle.ts";
 import { clientFor } from "./registry_client.ts";
 
 /** Makes no connection yet. @throws StellaError usage */
-export async function registryPlace(
-  name: string,
-  options: PlaceFlags,
-  host: Host,
-): Promise<Place> {
+export async function registryPlace(name: string, options: PlaceFlags, host: Host): Promise<Place> {
   const reference = parseReference(name);
   const client = await clientFor(reference, options, host);
   return {

@@ -30,12 +30,11 @@ export function painter(
 }
 
 export function errorText(error: StellaError, paint = plain): string {
-  const lines = [
+  return [
     `${paint("bad", "error:")} ${escaped(error.message)} (code ${error.exitCode})`,
     ...error.findings.map(findingText),
-  ];
-  if (error.hint !== undefined) lines.push(`hint:  ${escaped(error.hint)}`);
-  return lines.join("\n") + "\n";
+    ...error.hint === undefined ? [] : [`hint:  ${escaped(error.hint)}`],
+  ].join("\n") + "\n";
 }
 
 export function errorJson(command: string, error: StellaError) {
@@ -50,7 +49,7 @@ export function errorJson(command: string, error: StellaError) {
 
 /** Kind and reason are what a script compares; see src/docs/errors.md. */
 export function errorFields({ kind, reason, message, hint }: StellaError) {
-  return { kind, reason, message, ...(hint === undefined ? {} : { hint }) };
+  return { kind, reason, message, hint };
 }
 
 /** The finding as scripts read it: its code as the number. */
@@ -84,46 +83,31 @@ function placeOf({ path, range, line }: Finding): string {
 }
 
 /** `ok` and `code` are written in front of every result. */
-export function verdictJson(verdict: Verdict) {
-  const { bundle, signer, claimedKeyid, filesVerified } = verdict;
-  return {
-    verdict: verdict.verdict,
-    ...(bundle === undefined ? {} : { bundle }),
-    ...(signer === undefined ? {} : { signer }),
-    ...(verdict.trustFromMedia ? { trustFromMedia: true } : {}),
-    ...(claimedKeyid === undefined ? {} : { claimedKeyid }),
-    filesVerified,
-    findings: verdict.findings.map(findingJson),
-    ...(verdict.notes === undefined ? {} : { notes: verdict.notes }),
-  };
+export function verdictJson(of: Verdict) {
+  const { verdict, bundle, signer, trustFromMedia, claimedKeyid, filesVerified, notes } = of;
+  const findings = of.findings.map(findingJson);
+  return { verdict, bundle, signer, trustFromMedia, claimedKeyid, filesVerified, findings, notes };
 }
 
 export function verdictText(verdict: Verdict, paint = plain): string {
-  const { bundle, signer, findings, notes } = verdict;
+  const { bundle, signer, findings, notes = [] } = verdict;
   const head = verdict.ok
     ? paint("good", verdict.verdict)
     : `${paint("bad", "REFUSED")} (code ${verdict.code})`;
-  const what = bundle === undefined ? "" : `  ${bundle.profile} of ${bundle.created}`;
-  const lines = [`${head}${what}`];
-  if (bundle !== undefined) {
-    lines.push(
-      `  payload   ${filesOf(verdict, bundle)}`,
-      `  digest    sha256:${bundle.bundleDigest}`,
-    );
-  }
+  const lines = bundle === undefined ? [head] : [
+    `${head}  ${bundle.profile} of ${bundle.created}`,
+    `  payload   ${filesOf(verdict, bundle)}`,
+    `  digest    sha256:${bundle.bundleDigest}`,
+  ];
   if (signer !== undefined) lines.push(`  signed by ${escaped(signer.name)} (${signer.keyid})`);
+  const noProof = "this does not prove who made the bundle.";
   if (verdict.trustFromMedia) {
-    lines.push(
-      "  Keys from the bundle's own medium were trusted (--trust-from-media): " +
-        "this does not prove who made the bundle.",
-    );
+    lines.push(`  Keys from the bundle's own medium were trusted (--trust-from-media): ${noProof}`);
   }
   if (verdict.verdict === "integrity-only") {
-    lines.push(
-      "  Only integrity was checked (--integrity-only): this does not prove who made the bundle.",
-    );
+    lines.push(`  Only integrity was checked (--integrity-only): ${noProof}`);
   }
-  return [...lines, ...findings.map(findingText), ...(notes ?? []).map(noteText)].join("\n") + "\n";
+  return [...lines, ...findings.map(findingText), ...notes.map(noteText)].join("\n") + "\n";
 }
 
 function noteText(note: Note): string {

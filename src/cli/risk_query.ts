@@ -2,7 +2,7 @@
  * `stella risk query`: looks up an id while the bundle is verified in place. The answer is printed
  * after the verdict: nobody should act on a line that may be forged.
  */
-import { StellaError } from "../domain/errors.ts";
+import { exitCodes, StellaError } from "../domain/errors.ts";
 import { shown } from "../domain/names.ts";
 import { durationSeconds } from "../config/duration.ts";
 import { type AskedProvider, type RiskAnswer, RiskQuery } from "../risk/query.ts";
@@ -83,18 +83,12 @@ function answered(
   const stale = oldest === undefined ? [] : staleOf(providers, oldest);
   const found = lines.length > 0;
   const reason = !found ? "not_found" : stale.length > 0 ? "stale" : undefined;
-  const code = reason === undefined ? 0 : 16;
   return {
-    code,
+    code: reason === undefined ? exitCodes.ok : exitCodes[reason],
     json: {
       ...verdictJson(verdict),
-      ...(reason === undefined ? {} : { reason }),
-      id,
-      found,
-      answers: lines,
-      providers,
-      ...(stale.length === 0 ? {} : { stale: stale.map(({ name }) => name) }),
-      leftOut,
+      ...{ reason, id, found, answers: lines, providers, leftOut },
+      stale: stale.length === 0 ? undefined : stale.map(({ name }) => name),
     },
     text: [
       found

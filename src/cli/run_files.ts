@@ -25,14 +25,13 @@ export interface RunFiles {
   end(code: number, json: object): void;
 }
 
-/** Undefined if neither is requested. @throws StellaError usage, io */
+/** @throws StellaError usage, io */
 export function openRunFiles(
   command: string,
   options: RunFileOptions,
   host: Host,
-): RunFiles | undefined {
+): RunFiles {
   const { metricsTextfile, report, profile } = options;
-  if (metricsTextfile === undefined && report === undefined) return undefined;
   if (command === "export bundle") refuseInBundle(options);
   const started = host.now();
   const metrics = metricsTextfile === undefined ? undefined : new RunFile(

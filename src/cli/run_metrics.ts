@@ -36,31 +36,25 @@ export interface Run {
 export function runMetrics(run: Run, before: ReadonlyMap<string, string>): string {
   const { bundle, findings = [], risk } = run.json;
   const labels = { command: run.command, profile: bundle?.profile ?? run.profile ?? "" };
-  const own = labelText(labels);
-  const seconds = (milliseconds: number) => String(milliseconds / 1000);
-  const successes = new Map([
-    ...before,
-    ...(run.code === 0 ? [[own, seconds(run.ended)]] as const : []),
-  ]);
-  const counts = Map.groupBy(findings, (one) => one.reason ?? "other");
+  const of = labelText(labels);
+  const one = (name: string, help: string, value: number) =>
+    metric(name, help, [[of, String(value)]]);
+  const isGood = run.code === 0;
+  const ended = run.ended / 1000;
+  const successes = new Map(isGood ? [...before, [of, String(ended)]] : before);
+  const counts = Map.groupBy(findings, (finding) => finding.reason ?? "other");
   return filled([
-    metric("export_run_success", "1 where the newest run ended with code 0, else 0.", [
-      [own, run.code === 0 ? "1" : "0"],
-    ]),
-    metric("export_run_exit_code", "Exit code of the newest run.", [[own, String(run.code)]]),
-    metric("export_run_duration_seconds", "How long the newest run took.", [
-      [own, seconds(run.ended - run.started)],
-    ]),
-    metric("export_run_end_timestamp_seconds", "When the newest run ended.", [
-      [own, seconds(run.ended)],
-    ]),
+    one("export_run_success", "1 where the newest run ended with code 0, else 0.", Number(isGood)),
+    one("export_run_exit_code", "Exit code of the newest run.", run.code),
+    one(
+      "export_run_duration_seconds",
+      "How long the newest run took.",
+      (run.ended - run.started) / 1000,
+    ),
+    one("export_run_end_timestamp_seconds", "When the newest run ended.", ended),
     metric(lastSuccess, "When a run last succeeded.", [...successes]),
-    metric("export_run_payload_files", "Files in the payload of its bundle.", [
-      [own, String(bundle?.files ?? 0)],
-    ]),
-    metric("export_run_payload_bytes", "Bytes in the payload of its bundle.", [
-      [own, String(bundle?.bytes ?? 0)],
-    ]),
+    one("export_run_payload_files", "Files in the payload of its bundle.", bundle?.files ?? 0),
+    one("export_run_payload_bytes", "Bytes in the payload of its bundle.", bundle?.bytes ?? 0),
     metric(
       "export_run_findings",
       "What the newest run found wrong, by reason.",

@@ -7,16 +7,13 @@ import { machineKeyPath, requireStateDirectory } from "../config/paths.ts";
 import { readTls } from "../config/tls_files.ts";
 import type { Service, ServiceOptions } from "../service/service.ts";
 import type { Manager } from "../telemetry/notify.ts";
-import type { CommonFlags, Result } from "./command.ts";
+import type { Result } from "./command.ts";
 import { stopped } from "./event_loop.ts";
 import type { Host } from "./host.ts";
 import { machineKey } from "../attest/sign/keys.ts";
 import { probeAttestation } from "../verify/probe.ts";
 
-interface ServeFlags extends Pick<CommonFlags, "config"> {
-  readonly listen?: string | undefined;
-  readonly opsListen?: string | undefined;
-}
+type ServeFlags = { readonly [K in "config" | "listen" | "opsListen"]?: string | undefined };
 
 export function serve(options: ServeFlags, host: Host): Promise<Result> {
   const signingKey = machineKey(machineKeyPath(requireStateDirectory(host.environment)));
@@ -82,10 +79,16 @@ function configurationOf({ path, sha256 }: { path: string | undefined; sha256?: 
 
 /** Notifies a service manager that is waiting; if that fails the service shuts down. */
 async function untilStopped(service: Service, host: Host, directory: string): Promise<void> {
+  const { environment } = host;
   let manager: Manager | undefined;
   try {
     const { openManager } = await import("../telemetry/notify.ts");
-    manager = openManager(managerOptions(service, host.environment, directory));
+    manager = openManager({
+      socket: environment("NOTIFY_SOCKET"),
+      watchdog: { microseconds: environment("WATCHDOG_USEC"), pid: environment("WATCHDOG_PID") },
+      directory,
+      alive: () => service.alive(),
+    });
     await manager.ready(`Serving ${service.url}`);
     await stopped(host);
     await manager.stopping();
@@ -94,13 +97,4 @@ async function untilStopped(service: Service, host: Host, directory: string): Pr
     // Not earlier: a watchdog may still listen while a running export ends.
     manager?.close();
   }
-}
-
-function managerOptions(service: Service, environment: Host["environment"], directory: string) {
-  return {
-    socket: environment("NOTIFY_SOCKET"),
-    watchdog: { microseconds: environment("WATCHDOG_USEC"), pid: environment("WATCHDOG_PID") },
-    directory,
-    alive: () => service.alive(),
-  };
 }

@@ -14,14 +14,9 @@ import { stopped } from "./event_loop.ts";
 import type { Host } from "./host.ts";
 import { plural } from "./render.ts";
 
-interface SpansFlags {
-  listen: string;
-  out: string;
-  /** In MiB. */
-  maxSize: string;
-  keep: string;
-  quiet: boolean;
-}
+type SpansFlags =
+  & Record<"listen" | "out" | "maxSize" | "keep", string>
+  & { quiet: boolean };
 
 const mebibyte = 1024 * 1024;
 
@@ -53,10 +48,7 @@ export async function keepSpans(options: SpansFlags, host: Host): Promise<Result
     await stopped(host);
     await sink.close();
     const text = `kept ${plural(spans, "span")} in ${shown(options.out)}\n`;
-    return {
-      json: { url: sink.url, spans, files: [options.out] },
-      text,
-    };
+    return { json: { url: sink.url, spans, files: [options.out] }, text };
   } finally {
     file.close();
   }

@@ -7,24 +7,21 @@ export interface StageTime {
 }
 
 export class StageTimes {
-  readonly #elapsed: () => number;
   /** Completed stages in order. */
   readonly all: StageTime[] = [];
   #stage: string | undefined;
   #since = 0;
   #bytes = 0;
 
-  /** `elapsed` is monotonic milliseconds. */
-  constructor(elapsed: () => number) {
-    this.#elapsed = elapsed;
-  }
+  /** @param elapsed monotonic milliseconds */
+  constructor(readonly elapsed: () => number) {}
 
   /** A new stage ends the one before it. `done` counts from the start of the stage. */
   reached(stage: string, done: number): void {
     if (stage !== this.#stage) {
       this.end();
       this.#stage = stage;
-      this.#since = this.#elapsed();
+      this.#since = this.elapsed();
     }
     this.#bytes = done;
   }
@@ -32,14 +29,14 @@ export class StageTimes {
   /** Ends the last stage. */
   end(): void {
     if (this.#stage === undefined) return;
-    const seconds = Math.round(this.#elapsed() - this.#since) / 1000;
+    const seconds = Math.round(this.elapsed() - this.#since) / 1000;
     this.add(this.#stage, { seconds, bytes: this.#bytes });
     this.#stage = undefined;
     this.#bytes = 0;
   }
 
   /** A stage that was measured elsewhere. */
-  add(stage: string, { seconds, bytes }: { seconds: number; bytes: number }): void {
+  add(stage: string, { seconds, bytes }: Omit<StageTime, "stage">): void {
     this.all.push({ stage, seconds, bytes });
   }
 }

@@ -170,13 +170,10 @@ function showPermissions(host: Host): Result {
 
 /** Opened before permissions are dropped; most runs need none of these modules. */
 async function openFiles(name: string, { options }: Typed, host: Host) {
-  const [metricsTextfile, report, profile, manifest] = [
-    options["metricsTextfile"],
-    options["report"],
-    options["profile"],
-    options["manifest"],
-  ].map(textOf);
+  const metricsTextfile = textOf(options["metricsTextfile"]);
+  const report = textOf(options["report"]);
   if (metricsTextfile === undefined && report === undefined) return undefined;
+  const [profile, manifest] = [textOf(options["profile"]), textOf(options["manifest"])];
   const { openRunFiles } = await import("./run_files.ts");
   return openRunFiles(name, { metricsTextfile, report, profile, manifest }, host);
 }

@@ -42,8 +42,8 @@ export async function showStatus(
   const client = new ServiceClient(options, host);
   const place = named === undefined ? undefined : await placeAt("compare", named, options, host);
   const { url, status, text } = await client.call({ path: "/status" });
-  const service = status === 200 ? statusFrom(objectOf({ text })) : undefined;
-  if (service === undefined) {
+  const service: Partial<Status> = status === 200 ? objectOf({ text }) : {};
+  if (!isStatus(service)) {
     throw new StellaError(
       "not_a_service",
       `Cannot read the status of ${shown(url)}: it answers ${status}`,
@@ -54,10 +54,9 @@ export async function showStatus(
   await dropPermissions(host, place?.needs ?? []);
   const manifest = place === undefined ? undefined : await readNamed(place);
   const findings = manifest === undefined ? [] : differences(manifest, service);
-  const compared = manifest === undefined ? {} : { manifest };
   return {
     code: findings.length === 0 ? 0 : exitCodes.differs,
-    json: { service, ...compared, findings: findings.map(findingJson) },
+    json: { service, manifest, findings: findings.map(findingJson) },
     text: statusText(service, manifest, findings),
   };
 }
@@ -96,11 +95,6 @@ async function readNamed(place: Place): Promise<Named> {
   }
 }
 
-/** Undefined where it is no status of ours. */
-function statusFrom(value: Record<string, unknown>): Status | undefined {
-  return isStatus(value) ? value : undefined;
-}
-
 function isStatus(value: Partial<Record<keyof Status, unknown>>): value is Status {
   const { version, commit, buildDate, form, features, binary, state, configuration } = value;
   return [version, commit, buildDate, form].every((one) => typeof one === "string") &&
@@ -130,11 +124,7 @@ function differences({ tool, program }: Named, service: Status): Finding[] {
     );
 }
 
-function statusText(
-  service: Status,
-  named: Named | undefined,
-  findings: Finding[],
-): string {
+function statusText(service: Status, named: Named | undefined, findings: Finding[]): string {
   const on = Object.entries(service.features).map(([name, value]) =>
     `${name} ${value ? "on" : "off"}`
   );

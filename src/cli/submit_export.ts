@@ -1,9 +1,9 @@
 /** `stella export bundle --server URL`: a service does the export, and this command follows it. */
 import { StellaError } from "../domain/errors.ts";
 import { escaped } from "../domain/names.ts";
-import { commonOptions, flagOf, type Result, type Value } from "./command.ts";
+import { commonOptions, type Result } from "./command.ts";
 import { outputDirectory } from "./export_bundle.ts";
-import type { ExportFlags } from "./export_options.ts";
+import { type ExportFlags, givenFlags } from "./export_options.ts";
 import { Follower, type RetryPolicy } from "./follow_export.ts";
 import type { Host } from "./host.ts";
 import { runFileOptions, serviceOptions } from "./options.ts";
@@ -127,9 +127,7 @@ function requestOf(flags: ExportFlags): Record<string, string | undefined> {
   const { profile, tenant, compression, layout = "archive", volumeSize } = flags;
   const isFetched = flags.manifest !== undefined;
   const known = isFetched ? [...remoteOptions, "force"] : remoteOptions;
-  const given = Object.entries(flags).flatMap(([name, value]) =>
-    known.includes(name) || !isGiven(value) ? [] : [flagOf(name)]
-  );
+  const given = givenFlags(flags, (name) => !known.includes(name));
   if (given.length > 0) {
     const names = given.join(", ");
     throw new StellaError("options_conflict", `Cannot use ${names} together with --server`, {
@@ -147,8 +145,4 @@ function requestOf(flags: ExportFlags): Record<string, string | undefined> {
   }
   const asked = layout === "archive" ? undefined : layout;
   return { profile, tenant, compression, layout: asked, volumeSize };
-}
-
-function isGiven(value: Value): boolean {
-  return Array.isArray(value) ? value.length > 0 : value !== undefined && value !== false;
 }

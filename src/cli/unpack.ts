@@ -1,7 +1,7 @@
 /** `stella unpack`: the payload is written while it is verified, and named once it is right. */
 import type { Manifest } from "../bundle/manifest.ts";
 import { escaped } from "../domain/names.ts";
-import { type BundleSource, type ByteReader, readerOf, withOpen } from "../bundle/source.ts";
+import { type BundleSource, withRead } from "../bundle/source.ts";
 import type { Unsynced } from "../output/sync_queue.ts";
 import { type FreeSpace, freeSpaceAt, refuseNoSpace } from "../output/free_space.ts";
 import { refuseNonEmpty, Unpacked } from "../output/unpacked.ts";
@@ -63,14 +63,10 @@ async function commit(unpacked: Unpacked, { stop }: Host): Promise<void> {
 
 /** The same bundle, read no faster than the disk takes what comes out of it. */
 function backpressured(source: BundleSource, target: () => Unpacked | undefined): BundleSource {
-  const read = (reader: ByteReader, buffer: Uint8Array) => {
+  return withRead(source, (reader, buffer) => {
     const unpacked = target();
     if (unpacked === undefined || unpacked.isReady) return reader.read(buffer);
     return unpacked.ready().then(() => reader.read(buffer));
-  };
-  return withOpen(source, async (path) => {
-    const reader = await source.open(path);
-    return reader && readerOf(reader, (buffer) => read(reader, buffer));
   });
 }
 

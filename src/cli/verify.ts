@@ -42,7 +42,7 @@ export interface Verified {
   /** Absent where none was read that counts. */
   readonly manifest?: Manifest;
   /** Absent where the verdict says all. */
-  readonly volumes?: VolumeState[];
+  readonly volumes?: VolumeState[] | undefined;
 }
 
 /** `stella verify PLACE`: one bundle, or each of those that a medium holds. */
@@ -75,11 +75,7 @@ export function resultOf(
 ): Result {
   return {
     code: verdict.code,
-    json: {
-      ...verdictJson(verdict),
-      ...volumes === undefined ? {} : { volumes },
-      files: more.files ?? [],
-    },
+    json: { ...verdictJson(verdict), volumes, files: more.files ?? [] },
     text: verdictText(verdict, paint) + volumesText(volumes ?? []) + (more.text ?? ""),
   };
 }
@@ -175,8 +171,11 @@ async function verifyOpened(
     const verdict = marked(withFindings(first, more, options), options);
     const notes = directories[0] === undefined ? [] : unlistedFiles(directories[0], manifest);
     const told = notes.length === 0 ? verdict : { ...verdict, notes };
-    const volumes = volumeStates(manifest, told, { directories, ...opened });
-    return { verdict: told, manifest, ...volumes === undefined ? {} : { volumes } };
+    return {
+      verdict: told,
+      manifest,
+      volumes: volumeStates(manifest, told, { directories, ...opened }),
+    };
   } finally {
     opened.close?.();
   }

@@ -10,7 +10,7 @@ export interface VolumeState {
   /** The directory in which it was found. */
   where?: string;
   /** Directories with a copy that is damaged, while the one in `where` is right. */
-  badCopies?: readonly string[];
+  badCopies?: readonly string[] | undefined;
 }
 
 /** Where the files of a bundle were looked for. */
@@ -42,16 +42,15 @@ export function volumeStates(
     const where = found === undefined ? only : found.get(path);
     if (where === undefined || absent.has(path)) return { path, state: "missing" };
     const state = faulty.has(path) ? "bad" : isCut ? "unjudged" : "right";
-    const bad = badCopies?.get(path);
-    return { path, state, where, ...(bad === undefined ? {} : { badCopies: bad }) };
+    return { path, state, where, badCopies: badCopies?.get(path) };
   });
 }
 
 export function volumesText(states: readonly VolumeState[]): string {
-  const line = (state: string, path: string, where?: string) =>
-    `  ${state.padEnd(8)}  ${escaped(path)}${
-      where === undefined ? "" : `  in ${escaped(where)}`
-    }\n`;
+  const line = (state: string, path: string, where?: string) => {
+    const place = where === undefined ? "" : `  in ${escaped(where)}`;
+    return `  ${state.padEnd(8)}  ${escaped(path)}${place}\n`;
+  };
   return states.flatMap(({ path, state, where, badCopies = [] }) => [
     line(state, path, where),
     ...badCopies.map((directory) => line("bad copy", path, directory)),

@@ -5,9 +5,7 @@ export const command = defineCommand({
   path: "export bundle pull",
   aliases: ["pull"],
   summary: "Pull a bundle and verify it during the transfer",
-  args: {
-    reference: { help: "oci://HOST/REPOSITORY:TAG, or https://SERVICE/v1/exports/ID" },
-  },
+  args: { reference: { help: "oci://HOST/REPOSITORY:TAG, or https://SERVICE/v1/exports/ID" } },
   options: {
     to: text("dir", "target directory; files appear there only after verification", {
       required: true,

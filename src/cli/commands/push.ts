@@ -12,10 +12,7 @@ export const command = defineCommand({
   path: "export bundle push",
   aliases: ["push"],
   summary: "Push a finished bundle to an OCI registry",
-  args: {
-    place: placeArgument,
-    reference: { help: "destination: oci://HOST/REPOSITORY:TAG" },
-  },
+  args: { place: placeArgument, reference: { help: "destination: oci://HOST/REPOSITORY:TAG" } },
   options: {
     ...manifestOption,
     ...mountOption,
@@ -26,10 +23,5 @@ export const command = defineCommand({
   permissions: everyPermission,
   examples: ["stella push out oci://registry.site:5000/exports/kit:latest"],
   run: async ({ args, options }, host) =>
-    (await import("../push.ts")).pushBundleFrom(
-      args.place,
-      args.reference,
-      options,
-      host,
-    ),
+    (await import("../push.ts")).pushBundleFrom(args.place, args.reference, options, host),
 });

@@ -4,10 +4,7 @@ import { placeArgument, verifierNeeds, verifyOptions } from "../options.ts";
 export const command = defineCommand({
   path: "risk query",
   summary: "Look up a CVE in the risk data of a verified bundle",
-  args: {
-    id: { help: "CVE, or another id such as GHSA-jfh8-c2jp-5v3q" },
-    place: placeArgument,
-  },
+  args: { id: { help: "CVE, or another id such as GHSA-jfh8-c2jp-5v3q" }, place: placeArgument },
   options: {
     ...verifyOptions,
     maxAge: text("duration", "exit with code 16 if a provider's data is older: 12h, 7d, 2w"),

@@ -12,9 +12,7 @@ export const command = defineCommand({
   path: "version",
   summary: "Print version, commit, build date and form",
   args: {},
-  options: {
-    check: flag("compare the program's bytes with the digest from its build"),
-  },
+  options: { check: flag("compare the program's bytes with the digest from its build") },
   permissions: "unchanged",
   examples: ["stella version --check"],
   run: ({ options }, host) => showVersion(options, host),
