@@ -46,7 +46,6 @@ export function writeAssets(
   };
 }
 
-/** Returns the content of an asset, with the site's addresses in the rules and their tests. */
 function filler({ baseUrl, grafanaUrl }: WriteOptions): (asset: Asset) => Uint8Array {
   const base = addressOf("--base-url", baseUrl);
   const grafana = addressOf("--grafana-url", grafanaUrl);

@@ -20,7 +20,6 @@ export class Backpressure {
     return this.#started.promise;
   }
 
-  /** Records that `bytes` of `total` were sent. */
   sent(bytes: number, total = Infinity): void {
     this.#sent = bytes;
     if (bytes >= Math.min(startBytes, total)) this.#started.resolve();
@@ -28,7 +27,6 @@ export class Backpressure {
     this.#wake = Promise.withResolvers();
   }
 
-  /** Nothing more will be sent. */
   end(): void {
     this.sent(Infinity);
   }

@@ -97,15 +97,14 @@ export interface CommandSpec<A extends Arguments, O extends Options, Json extend
   /** Shorter names: `verify`. */
   readonly aliases?: readonly string[];
   readonly summary: string;
-  readonly args: A;
-  readonly options: O;
+  readonly args?: A;
+  readonly options?: O;
   /** What the command keeps besides read; everything else is dropped before `run` is called. */
   readonly permissions: Kept | ((input: Input<A, O>) => readonly Permission[]);
   readonly examples: readonly string[];
   run(input: Input<A, O>, host: Host): Promise<Result<Json>>;
 }
 
-/** Options of every command. */
 export const commonOptions = {
   config: text("file", "configuration file"),
   json: flag("print one result object on stdout"),
@@ -122,13 +121,11 @@ export type CommonFlags = Flags<typeof commonOptions>;
 /** The typed value of an option or argument, before its type is known. */
 export type Value = boolean | string | readonly string[] | undefined;
 
-/** A parsed command line. */
 export interface Typed {
   readonly args: Readonly<Record<string, Value>>;
   readonly options: Readonly<Record<string, Value>>;
 }
 
-/** A command with its input. */
 export interface Prepared {
   readonly permissions: Kept;
   run(host: Host): Promise<Result>;
@@ -147,14 +144,16 @@ export interface Command {
   prepare(typed: Typed): Prepared;
 }
 
+type None = Record<never, never>;
+
 export function defineCommand<
-  const A extends Arguments,
-  const O extends Options,
   Json extends object,
+  const A extends Arguments = None,
+  const O extends Options = None,
 >(spec: CommandSpec<A, O, Json>): Command {
-  const { path, aliases = [], summary, args, options, examples, permissions } = spec;
+  const { path, aliases = [], summary, args = {}, options = {}, examples, permissions } = spec;
   const prepare = (typed: Typed): Prepared => {
-    if (!isInput(typed, args, options)) {
+    if (!isInput<A, O>(typed, args, options)) {
       throw new StellaError("defect", `Cannot run "${path}": its input has other types`);
     }
     return {
@@ -165,11 +164,10 @@ export function defineCommand<
   return { path, aliases, summary, args, options, examples, prepare };
 }
 
-/** Whether every value has its declared type. */
 function isInput<A extends Arguments, O extends Options>(
   typed: Typed,
-  args: A,
-  options: O,
+  args: Arguments,
+  options: Options,
 ): typed is Typed & Input<A, O> {
   return Object.entries(args).every(([name, one]) => isArgument(typed.args[name], one)) &&
     Object.entries({ ...options, ...commonOptions })

@@ -13,7 +13,6 @@ import type { Host } from "./host.ts";
 import { plural } from "./render.ts";
 import { plainOf, schemaOf, yamlOf } from "../config/show.ts";
 
-/** A configured host, and whether the egress policy allows it. */
 interface Destination {
   /** `registry site`, `profile risk` or `traces`. */
   of: string;

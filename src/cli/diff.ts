@@ -5,16 +5,15 @@
  */
 import { StellaError } from "../domain/errors.ts";
 import { IndexFault } from "../bundle/index_file.ts";
-import { indexName, type Manifest, manifestName } from "../bundle/manifest.ts";
+import { indexName, type Manifest } from "../bundle/manifest.ts";
 import { escaped, shown } from "../domain/names.ts";
 import { comparePaths } from "../domain/paths.ts";
-import { maxManifestBytes, readManifest } from "../bundle/read_manifest.ts";
-import { type BundleSource, type ByteReader, readSmall } from "../bundle/source.ts";
+import type { BundleSource, ByteReader } from "../bundle/source.ts";
 import { IndexReader } from "../verify/index_reader.ts";
 import type { CommonFlags, Result } from "./command.ts";
 import type { Host } from "./host.ts";
 import { confineForBundle } from "./permissions.ts";
-import type { PlaceFlags } from "./open_bundle.ts";
+import { manifestIn, type PlaceFlags } from "./open_bundle.ts";
 import { placeAt } from "./place.ts";
 import { plural } from "./render.ts";
 
@@ -33,7 +32,6 @@ interface FileChange {
   b?: string;
 }
 
-/** One of the two bundles. */
 interface Side {
   name: string;
   source: BundleSource;
@@ -54,7 +52,9 @@ export async function diffBundles(
   await confineForBundle(host, places.flatMap(({ needs }) => needs));
   const opened = places.map((place) => place.open({ trusted: [] }));
   try {
-    const [a, b] = await Promise.all(opened.map(({ source }) => sideOf(source)));
+    const [a, b] = await Promise.all(opened.map(async ({ source }): Promise<Side> => {
+      return { name: source.name, source, manifest: await manifestIn(source, "compare") };
+    }));
     if (a === undefined || b === undefined) throw new TypeError("two bundles are compared");
     return await compared(a, b, options, host);
   } finally {
@@ -93,16 +93,6 @@ async function compared(a: Side, b: Side, options: CommonFlags, host: Host): Pro
   };
 }
 
-async function sideOf(source: BundleSource): Promise<Side> {
-  const { name } = source;
-  const bytes = await readSmall(source, manifestName, maxManifestBytes);
-  if (bytes !== undefined) return { name, source, manifest: readManifest(bytes) };
-  throw new StellaError(
-    "manifest_missing",
-    `Cannot compare ${shown(name)}: no ${manifestName} in it`,
-  );
-}
-
 function fieldChanges(a: Manifest, b: Manifest): FieldChange[] {
   const [inA, inB] = [fieldsOf(a), fieldsOf(b)];
   const fields = [...new Set([...inA.keys(), ...inB.keys()])];
@@ -114,40 +104,32 @@ function fieldChanges(a: Manifest, b: Manifest): FieldChange[] {
 /** All single values; of a file beside the manifest size and digest, which cover its chunks. */
 function fieldsOf(manifest: Manifest): Map<string, string | number> {
   const { files, tool, payload, ...plain } = manifest;
-  const values: [string, string | number | undefined][] = [
+  const within = (prefix: string, values: object) =>
+    Object.entries(values).map(([name, value]) => [`${prefix}.${name}`, value] as const);
+  const values: (readonly [string, string | number | undefined])[] = [
     ...Object.entries(plain),
-    ...Object.entries(tool).map(([name, value]) => [`tool.${name}`, value] as [string, string]),
-    ...Object.entries(payload).map(([name, value]) =>
-      [`payload.${name}`, value] as [string, string | number]
-    ),
-    ...files.flatMap(({ path, size, sha256 }): [string, string | number][] => [
-      [`files[${path}].size`, size],
-      [`files[${path}].sha256`, sha256],
-    ]),
+    ...within("tool", tool),
+    ...within("payload", payload),
+    ...files.flatMap(({ path, size, sha256 }) => within(`files[${path}]`, { size, sha256 })),
   ];
-  return new Map(values.filter((one): one is [string, string | number] => one[1] !== undefined));
+  return new Map(values.flatMap(([name, value]) => value === undefined ? [] : [[name, value]]));
 }
 
 async function* fileChanges(a: Side, b: Side): AsyncGenerator<FileChange> {
-  const left = await openIndex(a);
+  const opened: OpenIndex[] = [];
   try {
-    const right = await openIndex(b);
-    try {
-      yield* merge(left.index, right.index);
-      await left.check();
-      await right.check();
-    } finally {
-      right.reader.close();
-    }
+    for (const side of [a, b]) opened.push(await openIndex(side));
+    const [left, right] = opened;
+    if (left !== undefined && right !== undefined) yield* merge(left.index, right.index);
+    for (const { check } of opened) await check();
   } catch (error) {
     if (!(error instanceof IndexFault)) throw error;
-    throw new StellaError(
-      "index_malformed",
-      `Cannot compare: an index is malformed: ${error.reason}`,
-      { hint: "verify both bundles: stella verify PLACE" },
-    );
+    const text = `Cannot compare: an index is malformed: ${error.reason}`;
+    throw new StellaError("index_malformed", text, {
+      hint: "verify both bundles: stella verify PLACE",
+    });
   } finally {
-    left.reader.close();
+    for (const { reader } of opened) reader.close();
   }
 }
 

@@ -5,7 +5,6 @@ import { StellaError } from "../domain/errors.ts";
 import { shown } from "../domain/names.ts";
 import type { Result } from "./command.ts";
 
-/** @throws StellaError not_found */
 export function showPage(name: string | undefined): Result {
   if (name === undefined) return listPages();
   const page = pageNamed(name);

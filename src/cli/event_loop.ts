@@ -19,7 +19,6 @@ export function interrupted(): StellaError {
   });
 }
 
-/** Resolves when the process should stop. */
 export function stopped({ stop }: Pick<Host, "stop">): Promise<void> {
   if (stop.aborted) return Promise.resolve();
   return new Promise((resolve) => stop.addEventListener("abort", () => resolve()));
@@ -28,7 +27,6 @@ export function stopped({ stop }: Pick<Host, "stop">): Promise<void> {
 /** Milliseconds. */
 const pause = 50;
 
-/** Whether it is time to yield again, and the yielding itself. */
 function throttle(host: Clock) {
   const turn = yielder(host);
   let last = host.elapsed();

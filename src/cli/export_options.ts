@@ -1,4 +1,3 @@
-/** Options of `stella export bundle`. */
 import {
   type CommonFlags,
   flag,

@@ -12,7 +12,6 @@ import { type ExportSpec, requestExport, resolveExport, tenantOf } from "../expo
 import type { ExportFlags } from "./export_options.ts";
 import type { Host } from "./host.ts";
 
-/** What the flags ask for, and the configuration says of it. */
 export async function specOf(flags: ExportFlags, host: Host): Promise<ExportSpec> {
   const { environment } = host;
   const name = profileName(flags);

@@ -2,13 +2,12 @@
 import type { MadeKey } from "../attest/sign/keys.ts";
 import { escaped } from "../domain/names.ts";
 import type { Plan } from "../export/plan.ts";
-import type { ExportReport, ProviderSummary } from "../export/report.ts";
+import type { ExportReport, leftOutOf, ProviderSummary } from "../export/report.ts";
 import { nameOf } from "../export/targets.ts";
 import type { Result } from "./command.ts";
 import { plural, sizeText } from "./render.ts";
 import type { StageTime } from "./stage_times.ts";
 
-/** Of a dry run. */
 export function planned(plan: Plan): Result {
   const { profile, tenant, targets } = plan.spec;
   const { files, bytes, empty } = plan;
@@ -79,13 +78,8 @@ export function exported(
 }
 
 /** By why it was left out; the reasons are those of the metric. */
-export interface LeftOutCounts {
-  invalid: number;
-  bad_id: number;
-  unread: number;
-}
+export type LeftOutCounts = NonNullable<ReturnType<typeof leftOutOf>>;
 
-/** Empty where nothing was left out. */
 export function countsText({ invalid, bad_id: badIds, unread }: LeftOutCounts): string {
   return [
     invalid > 0 ? plural(invalid, "invalid record") : "",

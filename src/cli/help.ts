@@ -24,13 +24,11 @@ export const exitCodesText = `Exit codes:
   16 not found or too old   130 interrupted
 `;
 
-/** Commands of one subject. */
 export interface Subject {
   readonly title: string;
   readonly commands: readonly Command[];
 }
 
-/** The shortest name of a command. */
 function shortest({ path, aliases }: Pick<Command, "path" | "aliases">): string {
   return [path, ...aliases].toSorted((a, b) => a.length - b.length)[0] ?? path;
 }
@@ -67,7 +65,6 @@ function factsOf({ path, aliases, summary, args, options, examples }: Command) {
   return { path, aliases, summary, args, options, examples };
 }
 
-/** All commands by subject, or those of one group. */
 function overviewText(subjects: readonly Subject[], group = ""): string {
   const lines = subjects.flatMap(({ title, commands }) => {
     const rows = commands.flatMap((one) => {

@@ -42,15 +42,12 @@ export function checkedOutput(write: (text: string) => void): (text: string) => 
     try {
       write(text);
     } catch (cause) {
-      if (!(cause instanceof Deno.errors.BrokenPipe)) throw unwritten(cause);
+      if (cause instanceof Deno.errors.BrokenPipe) return;
+      const reason = messageOf(cause).replace(/ \(os error \d+\)$/, "");
+      throw new StellaError("output_failed", `Cannot write to standard output: ${reason}`, {
+        cause,
+        hint: "free space, or send the output elsewhere",
+      });
     }
   };
-}
-
-function unwritten(cause: unknown): StellaError {
-  const reason = messageOf(cause).replace(/ \(os error \d+\)$/, "");
-  return new StellaError("output_failed", `Cannot write to standard output: ${reason}`, {
-    cause,
-    hint: "free space, or send the output elsewhere",
-  });
 }

@@ -15,9 +15,9 @@ import { generateKey, makeSecret, publicOf } from "../attest/sign/keys.ts";
 import { writeNew } from "../domain/durable.ts";
 import { escaped, shown } from "../domain/names.ts";
 import {
+  keyDirectories,
   keyDirectory,
   requireStateDirectory,
-  stateDirectory,
   trustDirectories,
 } from "../config/paths.ts";
 import type { Result } from "./command.ts";
@@ -75,7 +75,7 @@ type ShowFlags =
 export async function showKeys(options: ShowFlags, host: Host): Promise<Result> {
   if (options.server !== undefined) return await showServiceKey(options, host);
   if (options.public) return showPublic(options, host);
-  const keys = trusted(host);
+  const keys = keyDirectories(host.environment).flatMap((path) => keysInDirectory(path));
   const lines = keys.map((key) => `${key.keyid}  ${key.algorithm}  ${escaped(key.path)}`);
   return {
     json: {
@@ -91,12 +91,6 @@ function showPublic(options: ShowFlags, host: Host): Result {
   const path = options.key ?? ownFile("signing.key", host);
   const { pem, keyid } = publicOf(path, options.keyPassphraseFile);
   return { json: { keyid, pem }, text: pem };
-}
-
-function trusted(host: Host): TrustedKey[] {
-  const state = stateDirectory(host.environment);
-  const own = state === undefined ? [] : [keyDirectory(state)];
-  return [...own, ...trustDirectories(host.environment)].flatMap((path) => keysInDirectory(path));
 }
 
 export function trustKey(file: string, host: Host): Result {

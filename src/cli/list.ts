@@ -2,9 +2,8 @@
  * `stella list` and `stella show`: the content of a bundle, verified in place, with all findings.
  * Without a place, `list` shows the bundles stored by the service.
  */
-import { maxManifestBytes, readManifest } from "../bundle/read_manifest.ts";
-import { type Manifest, manifestName } from "../bundle/manifest.ts";
-import { directorySource, readSmall } from "../bundle/source.ts";
+import type { Manifest } from "../bundle/manifest.ts";
+import { directorySource } from "../bundle/source.ts";
 import { requireStateDirectory } from "../config/paths.ts";
 import { type ArtifactKind, artifactKind, headLength } from "../domain/artifact_kind.ts";
 import { messageOf } from "../domain/errors.ts";
@@ -14,6 +13,7 @@ import type { OnFile, PayloadFile } from "../verify/on_file.ts";
 import type { Verdict } from "../verify/verdict.ts";
 import type { Result } from "./command.ts";
 import type { Host } from "./host.ts";
+import { manifestIn } from "./open_bundle.ts";
 import { placeAt } from "./place.ts";
 import { findingText, plural, sizeText, verdictJson } from "./render.ts";
 import { type Verified, type VerifyFlags, verifyPlace } from "./verify.ts";
@@ -146,10 +146,7 @@ export async function listStore({ environment }: Host): Promise<Result> {
 
 async function factsOf(directory: string) {
   try {
-    const source = directorySource(directory);
-    const bytes = await readSmall(source, manifestName, maxManifestBytes);
-    if (bytes === undefined) return { fault: `it has no ${manifestName}` };
-    const { created, payload } = readManifest(bytes);
+    const { created, payload } = await manifestIn(directorySource(directory), "list");
     return { created, files: payload.files, bytes: payload.bytes };
   } catch (error) {
     return { fault: messageOf(error) };

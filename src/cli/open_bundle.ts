@@ -1,9 +1,11 @@
 /** A bundle named on a command line, before and after it is opened. */
 import type { TrustedKey } from "../attest/check/trust.ts";
 import type { SharedSecret } from "../attest/secret.ts";
-import type { Manifest } from "../bundle/manifest.ts";
-import type { BundleSource } from "../bundle/source.ts";
-import type { Finding } from "../domain/errors.ts";
+import { type Manifest, manifestName } from "../bundle/manifest.ts";
+import { maxManifestBytes, readManifest } from "../bundle/read_manifest.ts";
+import { type BundleSource, readSmall } from "../bundle/source.ts";
+import { type Finding, StellaError } from "../domain/errors.ts";
+import { shown } from "../domain/names.ts";
 import type { CommonFlags } from "./command.ts";
 import type { Permission } from "../domain/permissions.ts";
 import type { RegistryFlags } from "./options.ts";
@@ -40,4 +42,12 @@ export interface OpenBundle {
 
 export interface PlaceFlags extends RegistryFlags, Pick<CommonFlags, "config" | "quiet"> {
   readonly volumes?: readonly string[] | undefined;
+}
+
+/** The manifest, without a check of its signature. @param action such as "compare" */
+export async function manifestIn(source: BundleSource, action: string): Promise<Manifest> {
+  const bytes = await readSmall(source, manifestName, maxManifestBytes);
+  if (bytes !== undefined) return readManifest(bytes);
+  const text = `Cannot ${action} ${shown(source.name)}: no ${manifestName} in it`;
+  throw new StellaError("manifest_missing", text);
 }

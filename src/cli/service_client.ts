@@ -160,7 +160,6 @@ export class ServiceClient {
     return new URL(path, this.#base);
   }
 
-  /** A response to be read piece by piece. */
   async #opened(call: Call): Promise<IncomingMessage> {
     const answer = await this.#send(call, streamTimeout);
     if (answer.statusCode === 200) return answer;

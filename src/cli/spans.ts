@@ -20,7 +20,6 @@ type SpansFlags =
 
 const mebibyte = 1024 * 1024;
 
-/** @throws StellaError usage, io */
 export async function keepSpans(options: SpansFlags, host: Host): Promise<Result> {
   refuseHostileEnvironment(host.environment);
   const listen = parseListen(options.listen);

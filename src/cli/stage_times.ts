@@ -7,7 +7,6 @@ export interface StageTime {
 }
 
 export class StageTimes {
-  /** Completed stages in order. */
   readonly all: StageTime[] = [];
   #stage: string | undefined;
   #since = 0;
@@ -26,7 +25,6 @@ export class StageTimes {
     this.#bytes = done;
   }
 
-  /** Ends the last stage. */
   end(): void {
     if (this.#stage === undefined) return;
     const seconds = Math.round(this.elapsed() - this.#since) / 1000;

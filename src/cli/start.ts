@@ -10,14 +10,12 @@ import { dropPermissions, granted } from "./permissions.ts";
 import { asStellaError, errorJson, errorText, painter } from "./render.ts";
 import type { RunFiles } from "./run_files.ts";
 
-/** How to print the result. */
 interface Output {
   readonly host: Host;
   /** Of the command, as it was typed. */
   readonly name: string;
   readonly isJson: boolean;
   readonly isQuiet: boolean;
-  /** For standard error. */
   readonly paint: Paint;
 }
 
@@ -108,7 +106,6 @@ function findCommand(args: readonly string[]): Found {
   throw unknownCommand("", plain[0] ?? "", []);
 }
 
-/** The words that can follow `name`. */
 function nextWords(name: string): string[] {
   const start = name === "" ? "" : `${name} `;
   const longer = entries.flatMap(({ names }) => names).filter((one) => one.startsWith(start));
@@ -128,7 +125,6 @@ function unknownCommand(name: string, word: string, words: readonly string[]): S
   );
 }
 
-/** Reports all faults at once. */
 function refuseFaults(name: string, faults: readonly Fault[]): void {
   if (faults.length === 0) return;
   const hints = [...new Set(faults.flatMap(({ hint }) => hint ?? []))];

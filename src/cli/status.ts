@@ -4,22 +4,19 @@
  * signature is not checked here.
  */
 import { isObject } from "../domain/json.ts";
-import { type Manifest, manifestName } from "../bundle/manifest.ts";
-import { maxManifestBytes, readManifest } from "../bundle/read_manifest.ts";
-import { readSmall } from "../bundle/source.ts";
+import type { Manifest } from "../bundle/manifest.ts";
 import { exitCodes, type Finding, finding, StellaError } from "../domain/errors.ts";
 import { escaped, shown } from "../domain/names.ts";
 import type { Result } from "./command.ts";
 import type { Host } from "./host.ts";
 import type { ServiceFlags } from "./options.ts";
 import { dropPermissions } from "./permissions.ts";
-import type { Place, PlaceFlags } from "./open_bundle.ts";
+import { manifestIn, type Place, type PlaceFlags } from "./open_bundle.ts";
 import { placeAt } from "./place.ts";
 import { findingJson, findingText } from "./render.ts";
 import { objectOf } from "./service_answer.ts";
 import { ServiceClient } from "./service_client.ts";
 
-/** The response of `/status`. */
 interface Status {
   version: string;
   commit: string;
@@ -82,12 +79,7 @@ interface Named {
 async function readNamed(place: Place): Promise<Named> {
   const opened = place.open({ trusted: [] });
   try {
-    const bytes = await readSmall(opened.source, manifestName, maxManifestBytes);
-    if (bytes === undefined) {
-      const text = `Cannot compare with ${shown(place.name)}: no ${manifestName} in it`;
-      throw new StellaError("manifest_missing", text);
-    }
-    const { tool, files } = readManifest(bytes);
+    const { tool, files } = await manifestIn(opened.source, "compare with");
     const carried = files.find(({ path, role }) => role === "program" && path === "stella");
     return { tool, ...carried === undefined ? {} : { program: { sha256: carried.sha256 } } };
   } finally {

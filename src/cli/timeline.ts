@@ -77,7 +77,6 @@ async function oneEvent(
   return { items: [item], parsed: [event], next: null };
 }
 
-/** Undefined where it is no event. */
 function eventFrom(value: unknown): Event | undefined {
   if (!isObject(value)) return undefined;
   const { id, time, exportId, profile, stage, attributes } = value;

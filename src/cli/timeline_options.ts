@@ -1,4 +1,3 @@
-/** Options of `stella timeline`. */
 import { flag, type Flags, type Options, text } from "./command.ts";
 import { serviceOptions } from "./options.ts";
 

@@ -10,7 +10,7 @@ import { readSecret } from "../attest/secret.ts";
 import { attestationName, hmacName, type Manifest, manifestName } from "../bundle/manifest.ts";
 import { shown } from "../domain/names.ts";
 import { type BundleSource, maxDirectoryBytes } from "../bundle/source.ts";
-import { keyDirectory, stateDirectory, trustDirectories } from "../config/paths.ts";
+import { keyDirectories, stateDirectory } from "../config/paths.ts";
 import { StellaError, worstExitCode } from "../domain/errors.ts";
 import type { ContentOptions } from "../verify/content.ts";
 import { computeVerdict, type Note, type Verdict } from "../verify/verdict.ts";
@@ -67,7 +67,6 @@ export async function verifyPlaces(
   }
 }
 
-/** The verdict as a command's result. */
 export function resultOf(
   { verdict, volumes }: Verified,
   { paint }: Pick<Host, "paint">,
@@ -241,11 +240,7 @@ function trustedKeys(
   { environment }: Pick<Host, "environment">,
   guard: KeyGuard,
 ): TrustedKey[] {
-  const state = stateDirectory(environment);
-  const defaultPaths = [
-    ...state === undefined ? [] : [keyDirectory(state)],
-    ...trustDirectories(environment),
-  ].filter((path) => existsSync(path));
+  const defaultPaths = keyDirectories(environment).filter((path) => existsSync(path));
   defaultPaths.forEach((path) => guard(path));
   return [
     ...defaultPaths.flatMap((path) => keysInDirectory(path, guard)),

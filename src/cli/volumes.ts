@@ -2,6 +2,7 @@
 import type { Manifest } from "../bundle/manifest.ts";
 import { escaped } from "../domain/names.ts";
 import type { Verdict } from "../verify/verdict.ts";
+import type { OpenBundle, Place } from "./open_bundle.ts";
 
 export interface VolumeState {
   path: string;
@@ -13,22 +14,13 @@ export interface VolumeState {
   badCopies?: readonly string[] | undefined;
 }
 
-/** Where the files of a bundle were looked for. */
-export interface VolumePlaces {
-  directories: readonly string[];
-  /** Path -> directory, of the files that were opened, where there are several directories. */
-  found?: ReadonlyMap<string, string>;
-  /** Path -> directories whose copy was passed over. */
-  badCopies?: ReadonlyMap<string, readonly string[]>;
-}
-
 const absence = ["volume_missing", "file_missing"];
 
 /** The state of each archive file; undefined if one archive lies in one directory. */
 export function volumeStates(
   { files }: Manifest,
   { findings }: Verdict,
-  { directories, found, badCopies }: VolumePlaces,
+  { directories, found, badCopies }: Pick<Place, "directories"> & Omit<OpenBundle, "source">,
 ): VolumeState[] | undefined {
   const archives = files.filter(({ role }) => role === "archive");
   const [only] = directories;

@@ -45,6 +45,12 @@ export function trustDirectories(environment: Environment): string[] {
   return ["/etc/stella/trust.d", ...(own === undefined ? [] : [join(own, "trust.d")])];
 }
 
+/** Directories of keys that this machine trusts: its own and those above. */
+export function keyDirectories(environment: Environment): string[] {
+  const state = stateDirectory(environment);
+  return [...state === undefined ? [] : [keyDirectory(state)], ...trustDirectories(environment)];
+}
+
 /**
  * Where `docker login` and `podman login` store credentials, in podman's order; none need exist.
  * REGISTRY_AUTH_FILE names the only file, otherwise DOCKER_CONFIG the directory of the only one.

@@ -4,7 +4,6 @@ export const command = defineCommand({
   path: "completion",
   summary: "Print the completion script for a shell",
   args: { shell: { help: "bash, zsh or fish", choices: ["bash", "zsh", "fish"] } },
-  options: {},
   permissions: [],
   examples: [
     "source <(stella completion bash)",

@@ -3,7 +3,6 @@ import { defineCommand, text } from "../command.ts";
 export const command = defineCommand({
   path: "config check",
   summary: "Check the configuration and show which hosts it can reach",
-  args: {},
   options: {
     destination: text("host:port", "show whether connections to this destination are allowed"),
   },

@@ -4,7 +4,6 @@ export const command = defineCommand({
   path: "docs",
   summary: "Print a page of the manual, or list its pages",
   args: { page: { help: "name of a page", optional: true } },
-  options: {},
   permissions: [],
   examples: ["stella docs", "stella docs verification | less"],
   run: async ({ args }) => (await import("../docs.ts")).showPage(args.page),

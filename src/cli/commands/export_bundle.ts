@@ -4,7 +4,6 @@ import { exportOptions } from "../export_options.ts";
 export const command = defineCommand({
   path: "export bundle",
   summary: "Export a profile as a signed bundle",
-  args: {},
   options: exportOptions,
   permissions: ({ options }) =>
     options.server === undefined || options.manifest !== undefined

@@ -4,7 +4,6 @@ import { serviceOptions } from "../options.ts";
 export const command = defineCommand({
   path: "health",
   summary: "Check whether a running service is ready: exit code 0, else 13",
-  args: {},
   options: serviceOptions,
   permissions: ["net", "env"],
   examples: ["stella health"],

@@ -7,7 +7,6 @@ export function helpCommand(load: () => Promise<readonly Subject[]>): Command {
     path: "help",
     summary: "List all commands, or show the help of one",
     args: { command: { help: "name of the command", optional: true, repeat: true } },
-    options: {},
     permissions: [],
     examples: ["stella help", "stella help export bundle verify"],
     run: async ({ args }) => (await import("../help.ts")).showHelp(args.command, await load()),

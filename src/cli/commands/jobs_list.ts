@@ -4,7 +4,6 @@ import { serviceOptions } from "../options.ts";
 export const command = defineCommand({
   path: "jobs list",
   summary: "List exports, newest first",
-  args: {},
   options: {
     state: text("state", "list only exports in this state", {
       choices: ["queued", "running", "succeeded", "failed", "cancelled"],

@@ -3,7 +3,6 @@ import { defineCommand, text } from "../command.ts";
 export const command = defineCommand({
   path: "keys generate",
   summary: "Generate a key pair or a shared secret",
-  args: {},
   options: {
     algorithm: text("name", "algorithm of the key", {
       choices: ["ed25519", "p256", "hmac"],

@@ -4,7 +4,6 @@ import { passphraseOption, serviceOptions } from "../options.ts";
 export const command = defineCommand({
   path: "keys show",
   summary: "Show the key of this machine and the trusted keys",
-  args: {},
   options: {
     public: flag("print the public key as PEM"),
     server: {

@@ -3,7 +3,6 @@ import { defineCommand, everyPermission, text } from "../command.ts";
 export const command = defineCommand({
   path: "serve",
   summary: "Run the service: exports API, health, status, metrics",
-  args: {},
   options: {
     listen: text(
       "address",

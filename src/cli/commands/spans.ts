@@ -3,7 +3,6 @@ import { defineCommand, text } from "../command.ts";
 export const command = defineCommand({
   path: "spans",
   summary: "Receive spans by OTLP/HTTP and write them to a file",
-  args: {},
   options: {
     listen: text("address", "address to listen on, HOST:PORT, on loopback only", {
       default: "127.0.0.1:4318",

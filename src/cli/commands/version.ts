@@ -11,7 +11,6 @@ import { granted } from "../permissions.ts";
 export const command = defineCommand({
   path: "version",
   summary: "Print version, commit, build date and form",
-  args: {},
   options: { check: flag("compare the program's bytes with the digest from its build") },
   permissions: "unchanged",
   examples: ["stella version --check"],
