@@ -1,7 +1,6 @@
 /**
- * `stella diff A B`: compares the fields of two manifests and the files of two indexes, side by
- * side
- * in constant memory. No archive is read and no signature is checked.
+ * `stella diff A B`: compares two manifests and, in constant memory, two sorted indexes. No archive
+ * is read and no signature is checked.
  */
 import { StellaError } from "../domain/errors.ts";
 import { IndexFault } from "../bundle/index_file.ts";
@@ -96,9 +95,8 @@ async function compared(a: Side, b: Side, options: CommonFlags, host: Host): Pro
 function fieldChanges(a: Manifest, b: Manifest): FieldChange[] {
   const [inA, inB] = [fieldsOf(a), fieldsOf(b)];
   const fields = [...new Set([...inA.keys(), ...inB.keys()])];
-  return fields.filter((field) => inA.get(field) !== inB.get(field)).map((field) => {
-    return { field, a: inA.get(field), b: inB.get(field) };
-  });
+  return fields.map((field) => ({ field, a: inA.get(field), b: inB.get(field) }))
+    .filter(({ a, b }) => a !== b);
 }
 
 /** All single values; of a file beside the manifest size and digest, which cover its chunks. */

@@ -180,24 +180,22 @@ export function nearest(typed: string, all: readonly string[]): string | undefin
 
 /** Edit distance with insertions, deletions, replacements and swaps (optimal string alignment). */
 function distanceOf(a: string, b: string): number {
-  const width = b.length + 1;
-  const at = new Array<number>((a.length + 1) * width).fill(0);
-  const get = (i: number, j: number) => at[i * width + j] ?? 0;
-  for (let i = 0; i <= a.length; i++) {
-    for (let j = 0; j <= b.length; j++) {
-      if (i === 0 || j === 0) {
-        at[i * width + j] = i + j;
-        continue;
-      }
+  const at = (row: readonly number[], j: number) => row[j] ?? Infinity;
+  let before: number[] = [];
+  let row = Array.from({ length: b.length + 1 }, (_, j) => j);
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i];
+    for (let j = 1; j <= b.length; j++) {
       const isSame = a[i - 1] === b[j - 1];
-      const isSwapped = a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1];
-      at[i * width + j] = Math.min(
-        get(i - 1, j) + 1,
-        get(i, j - 1) + 1,
-        get(i - 1, j - 1) + (isSame ? 0 : 1),
-        i > 1 && j > 1 && isSwapped ? get(i - 2, j - 2) + 1 : Infinity,
+      const isSwapped = j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1];
+      next[j] = Math.min(
+        at(row, j) + 1,
+        at(next, j - 1) + 1,
+        at(row, j - 1) + (isSame ? 0 : 1),
+        isSwapped ? at(before, j - 2) + 1 : Infinity,
       );
     }
+    [before, row] = [row, next];
   }
-  return get(a.length, b.length);
+  return at(row, b.length);
 }

@@ -11,14 +11,7 @@ import type { Result } from "./command.ts";
 import type { Host } from "./host.ts";
 import { placeAt } from "./place.ts";
 import { verdictJson } from "./render.ts";
-import {
-  answerText,
-  leftOutText,
-  notFoundText,
-  type Stale,
-  staleText,
-  unreadText,
-} from "./risk_text.ts";
+import { riskText, type Stale } from "./risk_text.ts";
 import { resultOf, type VerifyFlags, verifyPlace } from "./verify.ts";
 
 export async function queryRisk(
@@ -90,14 +83,7 @@ function answered(
       ...{ reason, id, found, answers: lines, providers, leftOut },
       stale: stale.length === 0 ? undefined : stale.map(({ name }) => name),
     },
-    text: [
-      found
-        ? lines.map((line) => answerText(line, { providers, leftOut })).join("\n")
-        : notFoundText(id, providers),
-      leftOutText(leftOut),
-      unreadText(providers),
-      staleText(stale),
-    ].join(""),
+    text: riskText(id, answer, stale),
   };
 }
 

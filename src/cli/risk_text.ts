@@ -6,6 +6,15 @@ import { plural } from "./render.ts";
 
 type Json = Record<string, unknown>;
 
+/** The answer, what may be missing in it, and data that is too old. */
+export function riskText(id: string, answer: RiskAnswer, stale: readonly Stale[]): string {
+  const { lines, providers, leftOut } = answer;
+  const found = lines.length > 0
+    ? lines.map((line) => answerText(line, answer)).join("\n")
+    : notFoundText(id, providers);
+  return [found, leftOutText(leftOut), unreadText(providers), staleText(stale)].join("");
+}
+
 export function answerText(answer: AnsweredLine, about: Omit<RiskAnswer, "lines">): string {
   const { id, aliases, covers, kev, epss, affected, vex, sources } = answer;
   return text([
@@ -23,7 +32,7 @@ export function answerText(answer: AnsweredLine, about: Omit<RiskAnswer, "lines"
   ]);
 }
 
-export function notFoundText(id: string, providers: readonly AskedProvider[]): string {
+function notFoundText(id: string, providers: readonly AskedProvider[]): string {
   return text([
     `not found: ${shown(id)} is in none of the providers of this bundle (code 16)`,
     ...providers.map(({ name, asOf, records }) =>
@@ -33,7 +42,7 @@ export function notFoundText(id: string, providers: readonly AskedProvider[]): s
 }
 
 /** What was left out at export and may concern the id. */
-export function leftOutText({ count, first }: RiskAnswer["leftOut"]): string {
+function leftOutText({ count, first }: RiskAnswer["leftOut"]): string {
   if (count === 0) return "";
   const listed = first.slice(0, 5);
   const more = count - listed.length;
@@ -44,7 +53,7 @@ export function leftOutText({ count, first }: RiskAnswer["leftOut"]): string {
 }
 
 /** Files that were not read may concern any id. */
-export function unreadText(providers: readonly AskedProvider[]): string {
+function unreadText(providers: readonly AskedProvider[]): string {
   return text(providers.flatMap(({ name, unread }) => {
     if (unread === undefined || unread.files === 0) return [];
     const first = unread.names.slice(0, 3);
@@ -61,7 +70,7 @@ export interface Stale {
   why: string;
 }
 
-export function staleText(stale: readonly Stale[]): string {
+function staleText(stale: readonly Stale[]): string {
   return text(stale.map(({ name, asOf, why }) => `stale: ${name} is of ${asOf}, ${why} (code 16)`));
 }
 

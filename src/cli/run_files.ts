@@ -1,7 +1,6 @@
 /**
  * Metrics of a run for node_exporter's textfile collector, and a report. Both files are opened
- * before
- * the work, because verification drops write permission. They replace only files of earlier runs.
+ * before the work, because verification drops write permission, and replace only earlier runs'.
  */
 import { closeSync, fstatSync, ftruncateSync, readFileSync, writeSync } from "node:fs";
 import { dirname } from "node:path";
@@ -26,11 +25,7 @@ export interface RunFiles {
 }
 
 /** @throws StellaError usage, io */
-export function openRunFiles(
-  command: string,
-  options: RunFileOptions,
-  host: Host,
-): RunFiles {
+export function openRunFiles(command: string, options: RunFileOptions, host: Host): RunFiles {
   const { metricsTextfile, report, profile } = options;
   if (command === "export bundle") refuseInBundle(options);
   const started = host.now();

@@ -229,13 +229,8 @@ function baseUrl(text: string): URL {
   refuseCredentials(text);
   const url = URL.parse(text);
   if (url !== null && /^https?:$/.test(url.protocol)) return url;
-  throw new StellaError(
-    "argument_invalid",
-    `Cannot connect to ${shown(text)}: not an http or https URL`,
-    {
-      hint: `write it as http://${defaultListen}`,
-    },
-  );
+  const what = `Cannot connect to ${shown(text)}: not an http or https URL`;
+  throw new StellaError("argument_invalid", what, { hint: `write it as http://${defaultListen}` });
 }
 
 /** @throws StellaError policy where the token could be read between two machines */
@@ -252,23 +247,19 @@ function checkTransport(base: URL, isAllowed: boolean, host: Host): void {
 }
 
 function readToken(path: string): Secret {
-  const text = new TextDecoder().decode(readPrivateFile("the token", path, maxText)).trim();
+  const text = new TextDecoder().decode(readPrivateFile("the token", path, maxToken)).trim();
   if (/^[\x21-\x7e]{1,1024}$/.test(text)) return new Secret(text);
-  throw new StellaError(
-    "token_invalid",
-    `Cannot use the token ${JSON.stringify(path)}: it is not one line`,
-  );
+  throw new StellaError("token_invalid", `Cannot use the token ${shown(path)}: it is not one line`);
 }
 
 export function queryText(query: Query): string {
-  const given = Object.entries(query).filter((one): one is [string, string] =>
-    one[1] !== undefined
-  );
+  const given = Object.entries(query)
+    .flatMap(([name, value]) => value === undefined ? [] : [[name, value]]);
   return new URLSearchParams(given).toString();
 }
 
 /** Bytes of a token's file. */
-const maxText = 64 * 1024;
+const maxToken = 64 * 1024;
 
 async function limitedText(answer: IncomingMessage, max: number, url: string): Promise<string> {
   const decoder = new TextDecoder();

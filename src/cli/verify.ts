@@ -127,11 +127,7 @@ function failed(thrown: unknown, { paint }: Host): Result {
   const error = asStellaError(thrown);
   if (error.kind === "interrupted" || error.kind === "defect") throw thrown;
   const { error: facts, findings } = errorJson("", error);
-  return {
-    code: error.exitCode,
-    json: { error: facts, findings },
-    text: errorText(error, paint),
-  };
+  return { code: error.exitCode, json: { error: facts, findings }, text: errorText(error, paint) };
 }
 
 /** @param keep permissions beside those that the place needs */
@@ -270,19 +266,11 @@ function guardFor(
 /** Names of unlisted files in a result; a stick may hold any number. */
 const maxNotes = 20;
 
-/**
- * Files beside a manifest that it does not list, such as notes on a stick: no fault, but they are
- * not
- * verified, and the result says so.
- */
+/** Files beside a manifest that it does not list, such as notes: no fault, but not verified. */
 function unlistedFiles(directory: string, { files }: Manifest): Note[] {
   if (Deno.statSync(directory).size > maxDirectoryBytes) return [{ reason: "not_searched" }];
-  const known = new Set([
-    manifestName,
-    attestationName,
-    hmacName,
-    ...files.map(({ path }) => path),
-  ]);
+  const own = [manifestName, attestationName, hmacName];
+  const known = new Set([...own, ...files.map(({ path }) => path)]);
   const names: string[] = [];
   let more = 0;
   for (const { name, isDirectory } of Deno.readDirSync(directory)) {
