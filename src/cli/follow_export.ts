@@ -1,8 +1,6 @@
 /**
- * Follows an export of a service to its end. A service that is silent or too busy is asked again
- * for
- * a while. Besides reading events the export is polled: a proxy that blocks streams costs only the
- * progress.
+ * Follows an export of a service to its end, through a while of silence or overload. It also polls
+ * the export itself: a proxy that blocks event streams costs only the progress.
  */
 import { setTimeout } from "node:timers/promises";
 import { StellaError } from "../domain/errors.ts";

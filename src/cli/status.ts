@@ -1,7 +1,6 @@
 /**
- * `stella status` and `stella health`: the running build, compared with the one in a manifest,
- * whose
- * signature is not checked here.
+ * `stella status` and `stella health`: the running build, compared with a manifest whose signature
+ * is not checked here.
  */
 import { isObject } from "../domain/json.ts";
 import type { Manifest } from "../bundle/manifest.ts";

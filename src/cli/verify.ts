@@ -1,7 +1,6 @@
 /**
- * Verification of bundles wherever they are: keys are read first, then permissions are dropped,
- * then
- * the first byte of a bundle is read.
+ * Verification of bundles wherever they are: keys are read, then permissions are dropped, then the
+ * first byte of a bundle is read.
  */
 import { existsSync } from "node:fs";
 import { refuseOpenedFromMedia, refuseTrustFromMedia } from "../attest/check/key_origin.ts";
