@@ -102,41 +102,23 @@ const variables: Variable[] = [
   },
 ];
 
-/** An annotation on every graph where the query has a value. */
-function annotation(name: string, iconColor: string, expr: string, textFormat: string) {
-  return {
-    name,
-    datasource: prometheus,
-    enable: true,
-    expr,
-    iconColor,
-    step: "60s",
-    titleFormat: name,
-    textFormat,
-  };
-}
-
 const build = ofInstances("export_build_info");
-const annotations = [
-  annotation(
-    "Restart",
-    "blue",
-    `changes(${ofInstances("process_start_time_seconds")}[2m]) > 0 and on (job, instance) ${build}`,
-    "{{instance}}",
-  ),
-  annotation(
-    "Version change",
-    "purple",
-    `${build} unless ${build} offset 5m`,
-    "{{instance}} {{version}}",
-  ),
-  annotation(
+const restarts = `changes(${ofInstances("process_start_time_seconds")}[2m]) > 0`;
+/** On every graph where the query has a value: name, color, query and text. */
+const annotations = ([
+  ["Restart", "blue", `${restarts} and on (job, instance) ${build}`, "{{instance}}"],
+  ["Version change", "purple", `${build} unless ${build} offset 5m`, "{{instance}} {{version}}"],
+  [
     "Alert",
     "red",
     'ALERTS{job=~"$job",alertstate="firing",alertname=~"Export.+"}',
     "{{alertname}} {{profile}} {{instance}}",
-  ),
-];
+  ],
+] as const).map(([name, iconColor, expr, textFormat]) => ({
+  ...{ name, datasource: prometheus, enable: true, expr, iconColor, step: "60s" },
+  titleFormat: name,
+  textFormat,
+}));
 
 /** The dashboard in Grafana's form: in UTC, and linked to the others by their common tag. */
 export function dashboard(source: DashboardSource) {

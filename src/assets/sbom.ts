@@ -44,7 +44,7 @@ export function renderSbom(lock: string, built: Built): string {
   const { specifiers = {}, npm = {} } = JSON.parse(lock) as Lock;
   const roots = rootsOf(specifiers);
   const keys = [...reachable(roots, npm)].sort();
-  const [program, platform] = [programRef(built), runtimeRef(built.runtime)];
+  const [program, platform] = [`pkg:generic/stella@${built.version}`, runtimeRef(built.runtime)];
   const document = {
     $schema: "http://cyclonedx.org/schema/bom-1.6.schema.json",
     bomFormat: "CycloneDX",
@@ -136,10 +136,6 @@ function component(key: string, found: Package | undefined): unknown {
       ? {}
       : { hashes: [{ alg: "SHA-512", content: Uint8Array.fromBase64(sha512).toHex() }] }),
   };
-}
-
-function programRef({ version }: Built): string {
-  return `pkg:generic/stella@${version}`;
 }
 
 /** denort is another program of the same release; `cli/rt` is its directory in Deno's sources. */

@@ -21,7 +21,7 @@ export async function bundle(root: string, entry: string, directory: string): Pr
     await bundler(root, entry, ["--frozen", "--code-splitting", "--outdir", split, entry]);
     const door = basename(entry).replace(/\.ts$/, ".js");
     const textOf = (name: string) => Deno.readTextFileSync(`${split}/${name}`);
-    const texts = new Map(filesOf(split).map((name) => [name, textOf(name)]));
+    const texts = new Map([...Deno.readDirSync(split)].map(({ name }) => [name, textOf(name)]));
     const names = stableNames(texts, door);
     const files = [...names.values()];
     await Deno.mkdir(whole);
@@ -46,8 +46,4 @@ async function bundler(cwd: string, entry: string, options: string[]): Promise<v
   throw new StellaError("build_failed", `Cannot bundle ${entry}: ${stderr.trim()}`, {
     hint: "deno check main.ts says more about faults in the sources",
   });
-}
-
-function filesOf(directory: string): string[] {
-  return [...Deno.readDirSync(directory)].map(({ name }) => name).sort();
 }

@@ -59,12 +59,6 @@ function kindOf({ schema }: Key): string {
 
 function defaultOf({ schema }: Key): string {
   const { default: value } = schema;
-  if (value === undefined || typeof value === "object") {
-    return Array.isArray(value) ? list(value) : "";
-  }
-  return `\`${value}\``;
-}
-
-function list(value: unknown[]): string {
-  return value.length === 0 ? "" : `\`[${value.join(", ")}]\``;
+  if (Array.isArray(value)) return value.length === 0 ? "" : `\`[${value.join(", ")}]\``;
+  return value === undefined || typeof value === "object" ? "" : `\`${value}\``;
 }

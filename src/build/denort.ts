@@ -31,7 +31,8 @@ export async function assertDenort(target: string = Deno.build.target): Promise<
     throw new StellaError("toolchain_missing", text);
   }
   const zip = `release/v${Deno.version.deno}/denort-${target}.zip`;
-  const cached = `${await denoDirectory()}/dl/${zip}`;
+  const { stdout } = await run(Deno.execPath(), ["info", "--json", "--no-config"]);
+  const cached = `${(JSON.parse(stdout) as { denoDir: string }).denoDir}/dl/${zip}`;
   if (await isFile(cached)) return;
   const url = `https://dl.deno.land/${zip}`;
   const trouble = await probe(url);
@@ -79,11 +80,6 @@ export function assertDeno(program: Uint8Array, allowOther: boolean): string {
 
 async function isFile(path: string): Promise<boolean> {
   return (await Deno.stat(path).catch(() => undefined))?.isFile ?? false;
-}
-
-async function denoDirectory(): Promise<string> {
-  const { stdout } = await run(Deno.execPath(), ["info", "--json", "--no-config"]);
-  return (JSON.parse(stdout) as { denoDir: string }).denoDir;
 }
 
 /** Why a URL cannot be downloaded, or undefined. */

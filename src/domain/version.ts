@@ -17,15 +17,6 @@ export interface Build {
   form: Form;
 }
 
-interface Stamp {
-  commit: string;
-  date: string;
-}
-
-function stamp(): Stamp | undefined {
-  return (globalThis as { STELLA_BUILD?: Stamp }).STELLA_BUILD;
-}
-
 function commitFromGit(): string {
   try {
     const git = new URL("../../.git/", import.meta.url);
@@ -59,7 +50,8 @@ let cached: Build | undefined;
 
 /** Facts about the running program, computed once. */
 export function build(): Build {
-  const stamped = stamp();
+  type Stamped = { STELLA_BUILD?: { commit: string; date: string } };
+  const stamped = (globalThis as Stamped).STELLA_BUILD;
   return cached ??= {
     version,
     commit: stamped?.commit ?? commitFromGit(),

@@ -1,5 +1,4 @@
 /** Chooses the tenant with the fewest running jobs, then the one served longest ago. */
-
 export class FairScheduler {
   /** Tenant to the number of jobs served when it was last served. */
   readonly #served = new Map<string, number>();

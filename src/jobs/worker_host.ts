@@ -80,8 +80,7 @@ function timer(milliseconds: number | undefined, act: () => void) {
   return {
     restart: () => {
       stop();
-      if (milliseconds === undefined) return;
-      id = setTimeout(act, milliseconds);
+      if (milliseconds !== undefined) id = setTimeout(act, milliseconds);
     },
     stop,
   };

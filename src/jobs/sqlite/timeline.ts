@@ -1,13 +1,9 @@
 /** Stores the timeline in the service's database. */
 import type { EventOf, Timeline, TimelineEvent, TimelineFilter } from "../timeline.ts";
 import type { Database, Row } from "./sql.ts";
-import { ascendingIds, uuidV7 } from "../../domain/uuid.ts";
+import { ascendingIds, type IdOptions, uuidV7 } from "../../domain/uuid.ts";
 
-export interface TimelineOptions {
-  /** Milliseconds since 1970. */
-  now: () => number;
-  /** Fills the bytes. */
-  random(bytes: Uint8Array): Uint8Array;
+export interface TimelineOptions extends Pick<IdOptions, "now" | "random"> {
   /** Milliseconds for which events are kept. */
   keep: number;
 }

@@ -12,21 +12,13 @@ const blockSize = 512;
  * current entry is then cancelled.
  */
 export class TarStream implements TransformStream<TarStreamInput, Uint8Array_> {
-  readonly #readable: ReadableStream<Uint8Array_>;
-  readonly #writable: WritableStream<TarStreamInput>;
+  readonly readable: ReadableStream<Uint8Array_>;
+  readonly writable: WritableStream<TarStreamInput>;
 
   constructor() {
     const inputs = new TransformStream<TarStreamInput, TarStreamInput>();
-    this.#writable = inputs.writable;
-    this.#readable = byteStream(archive(inputs.readable));
-  }
-
-  get readable(): ReadableStream<Uint8Array_> {
-    return this.#readable;
-  }
-
-  get writable(): WritableStream<TarStreamInput> {
-    return this.#writable;
+    this.writable = inputs.writable;
+    this.readable = byteStream(archive(inputs.readable));
   }
 }
 
