@@ -85,6 +85,6 @@ function plainEnvelope({ payload, payloadType, signature, keyid }: Envelope) {
   return {
     payload: Buffer.from(payload).toString("base64"),
     payloadType,
-    signatures: [{ sig, ...(keyid === undefined ? {} : { keyid }) }],
+    signatures: [{ sig, keyid }],
   };
 }

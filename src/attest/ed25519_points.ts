@@ -14,10 +14,7 @@ const orderEight = 0x05fc536d880238b13933c6d305acdfd5f098eff289f4c345b027b2c28f9
 /** 1 has order 1, -1 order 2, 0 order 4; a point and its negative share their y. */
 const smallOrder: readonly bigint[] = [0n, 1n, prime - 1n, orderEight, prime - orderEight];
 
-/**
- * Why a 32-byte public key must be refused, or undefined. Verification itself checks that it is on
- * the curve.
- */
+/** Why 32 bytes are refused as a key, or undefined. Verifying checks that it is on the curve. */
 export function ed25519Fault(encoded: Uint8Array): string | undefined {
   const bytes = Uint8Array.from(encoded).reverse();
   // The highest bit is the sign of x.

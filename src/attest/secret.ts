@@ -13,9 +13,7 @@ import { readPrivateFile } from "../domain/regular_file.ts";
 import { StellaError } from "../domain/errors.ts";
 import { preAuthEncoding } from "./dsse.ts";
 
-/**
- * Bytes: the length of the digest; a shorter secret would be the weakest part (RFC 2104 section 3).
- */
+/** Bytes: as long as the digest; a shorter secret would be weaker (RFC 2104 section 3). */
 const minSecretBytes = 32;
 const maxSecretBytes = 1024;
 const maxFileBytes = 64 * 1024;
@@ -76,10 +74,7 @@ export function secretFrom(text: string, path: string): SharedSecret {
   return { keyid: `hmac-sha256:${id}`, name: basename(path).replace(/\.key$/, ""), key };
 }
 
-/**
- * HMAC-SHA256 over a prefix that is used for nothing else, followed by the envelope's
- * pre-authentication encoding.
- */
+/** HMAC-SHA256 over a prefix of its own, then the envelope's pre-authentication encoding. */
 export function macOf(secret: SharedSecret, type: string, payload: Uint8Array): Uint8Array {
   const mac = createHmac("sha256", secret.key);
   return mac.update("stella-hmac-sha256\n").update(preAuthEncoding(type, payload)).digest();

@@ -28,6 +28,7 @@ export interface Provenance {
 }
 
 export function encodeStatement(p: Provenance): Uint8Array {
+  const { profile, tenant, compression, layout, volumeSize, created } = p.parameters;
   const subject = [
     { name: manifestSubject, digest: { sha256: p.bundleDigest } },
     ...(p.registryManifest === undefined
@@ -41,7 +42,8 @@ export function encodeStatement(p: Provenance): Uint8Array {
     predicate: {
       buildDefinition: {
         buildType: "urn:stella:bundle:v1",
-        externalParameters: parametersOf(p),
+        // Written out: their order belongs to the format.
+        externalParameters: { profile, tenant, compression, layout, volumeSize, created },
         internalParameters: {},
         resolvedDependencies: p.sources.map((s) => ({
           name: s.name,
@@ -54,15 +56,4 @@ export function encodeStatement(p: Provenance): Uint8Array {
       },
     },
   }));
-}
-
-function parametersOf({ parameters: p }: Provenance): Record<string, string | number> {
-  return {
-    profile: p.profile,
-    tenant: p.tenant,
-    compression: p.compression,
-    layout: p.layout,
-    ...(p.volumeSize === undefined ? {} : { volumeSize: p.volumeSize }),
-    created: p.created,
-  };
 }

@@ -95,10 +95,7 @@ export class ArchiveWriter {
     return this.#filled === chunkSize ? this.#store() : undefined;
   }
 
-  /**
-   * Leaves reading a file to the pool, once its chunk is full; false if it does not fit into the
-   * current chunk: then the caller has to read it.
-   */
+  /** Leaves a file to the pool; false if the chunk has no room: then the caller has to read it. */
   defer(file: InputFile): boolean {
     if (file.size >= chunkSize - this.#filled) return false;
     this.#regions.push({ ...file, at: this.#filled });

@@ -13,10 +13,7 @@ export function carriedPath(path: string): string {
   return path.split("/").map(carriedName).join("/");
 }
 
-/**
- * The name itself if it is allowed; otherwise the refused characters become `%XX` of their UTF-8
- * bytes.
- */
+/** The name itself if it is allowed, else with `%XX` for each byte of a refused character. */
 export function carriedName(name: string): string {
   // Not UTF-8: Deno's version of the name cannot be opened, so it is refused unchanged.
   if (name.includes("\ufffd")) return name;

@@ -11,10 +11,7 @@ import { chunkSize } from "./manifest.ts";
 import type { PrivateFiles } from "./private_files.ts";
 import { compressChunk, decompressChunk, maxStoredSize } from "./zstd_chunk.ts";
 
-/**
- * Room for a chunk or its frame, whichever is larger: work returns the buffer that it was given, so
- * that none is allocated.
- */
+/** The size of a chunk or its frame, whichever is larger: results go into the given buffer. */
 const chunkBufferSize = maxStoredSize(chunkSize);
 
 export function newChunkBuffer(): Uint8Array<ArrayBuffer> {
@@ -43,10 +40,7 @@ export interface OpenedChunk {
   fault?: string;
 }
 
-/**
- * The digest of a file that is fed in pieces; `update` returns the piece. It must be finished or
- * dropped.
- */
+/** The digest of a file in pieces, which `update` gives back; finish or drop it. */
 export interface StreamingDigest {
   update(piece: Uint8Array): Promise<Uint8Array>;
   /** @throws the error of any update */

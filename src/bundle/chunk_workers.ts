@@ -55,10 +55,7 @@ export interface PoolOptions {
   stop?: { signal: AbortSignal; error: () => Error };
 }
 
-/**
- * Workers are started with their first task: a plain archive in a local file needs one, and each
- * costs this thread 20 ms.
- */
+/** Workers start with their first task: each costs 20 ms, and a plain archive needs one. */
 export function workerPool({ start, mayRead = false, stop }: PoolOptions): ChunkPool {
   const handles = Array.from({ length: workers }, () => new WorkerHandle(start));
   const end = () => handles.forEach((handle) => handle.fail(stop!.error()));
@@ -90,10 +87,7 @@ export function workerPool({ start, mayRead = false, stop }: PoolOptions): Chunk
   };
 }
 
-/**
- * The worker with the fewest digests in progress: a volume and the large file inside it are hashed
- * in parallel.
- */
+/** The one with the fewest digests: a volume and the large file in it are hashed in parallel. */
 function leastBusy(handles: readonly WorkerHandle[]): WorkerHandle {
   return handles.reduce((best, handle) => handle.digests < best.digests ? handle : best);
 }
@@ -120,10 +114,7 @@ function streamingDigest(handle: WorkerHandle, file: number): StreamingDigest {
   };
 }
 
-/**
- * A worker and its pending tasks. It replies in order, and tasks may be queued before it has
- * loaded.
- */
+/** A worker and its tasks, also those queued before it has loaded. It replies in order. */
 class WorkerHandle {
   #worker: ChunkWorker | undefined;
   readonly #open = new Map<number, PromiseWithResolvers<never>>();

@@ -1,7 +1,4 @@
-/**
- * Digests of the many small files of a directory bundle, in batches: the work of a worker with read
- * permission only.
- */
+/** Digests of small files of a directory bundle, in batches, for workers that may only read. */
 import { StellaError } from "../domain/errors.ts";
 import { sha256 } from "../domain/hash.ts";
 import { Opener } from "./source.ts";
@@ -18,12 +15,7 @@ export type FileDigest =
 /** Size of the largest file that is read here, in bytes. */
 export const smallFile = 1024 * 1024;
 
-/**
- * @param root directory of the bundle
- * @param paths of files below it
- * @param max size of a file in bytes; more than `smallFile` counts as that
- * @throws StellaError io
- */
+/** @param max size of a file in bytes; more than `smallFile` counts as that @throws StellaError io */
 export function digestFiles(root: string, paths: readonly string[], max: number): FileDigest[] {
   const opener = new Opener(root, false);
   return paths.map((path) => digestFile(opener, path, max));

@@ -21,10 +21,7 @@ export function encodeIndexLine(entry: IndexEntry): string {
   return `${entry.sha256}  ${entry.path}\n`;
 }
 
-/**
- * A fault in a line of the index; `line` counts from 1. `unsafe`: the path is one that no payload
- * may have.
- */
+/** A fault in a line of the index, from 1. `unsafe`: no payload may have such a path. */
 export class IndexFault extends Error {
   constructor(readonly line: number, readonly reason: string, readonly unsafe = false) {
     super(reason);
@@ -40,18 +37,12 @@ export class IndexFault extends Error {
 export class IndexParser {
   /** Bytes after the last line feed. */
   #rest: Buffer = Buffer.alloc(0);
-  /**
-   * Complete lines that were not taken yet, decoded together: once per block is much faster than
-   * once per line.
-   */
+  /** Lines not taken yet, decoded together: much faster than line by line. */
   #lines = "";
   #at = 0;
   #line = 0;
   #previous: string | undefined;
-  /**
-   * Earlier paths that are a prefix of the last one, each a prefix of the next: few, however many
-   * lines.
-   */
+  /** Earlier paths that begin the last one, each a prefix of the next: always few. */
   readonly #stems: string[] = [];
   readonly #utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
@@ -83,10 +74,7 @@ export class IndexParser {
     }
   }
 
-  /**
-   * Invalid UTF-8 becomes U+FFFD, which no path may contain: so the fault is reported with its
-   * line.
-   */
+  /** Invalid UTF-8 becomes U+FFFD, which no path may contain: so its line is reported. */
   #decode(bytes: Uint8Array): string {
     try {
       return this.#utf8.decode(bytes);
@@ -112,10 +100,7 @@ export class IndexParser {
     return { path, sha256 };
   }
 
-  /**
-   * `a` and `a/b` cannot both be files. In sorted order all paths between them begin with `a` too,
-   * so a stack of prefixes finds it.
-   */
+  /** `a` and `a/b` cannot both be files; between them, in order, all paths begin with `a`. */
   #checkBelow(path: string): void {
     while (this.#stems.length > 0 && !path.startsWith(this.#stems.at(-1)!)) this.#stems.pop();
     const above = this.#stems.find((stem) => path[stem.length] === "/");

@@ -17,10 +17,7 @@ import { shown } from "../domain/names.ts";
 import type { PrivateFiles } from "./private_files.ts";
 import { openToRead } from "../domain/regular_file.ts";
 
-/**
- * A directory as it was when the walk entered it. The identity of its full path covers all
- * directories above it.
- */
+/** A directory as the walk entered it; its identity covers all directories above it. */
 export interface InputFolder {
   path: string;
   dev: number;
@@ -165,10 +162,7 @@ function assertHandle(fd: number, seen: InputFile, privateFiles: PrivateFiles): 
   assertUnchanged(seen, stat.isFile(), { dev, ino, size, mtime: Math.trunc(stat.mtimeMs) });
 }
 
-/**
- * The handle is the expected file and its path still leads to it, so what lstat says of the path
- * holds for the handle.
- */
+/** What lstat says of the path holds for the handle, if the path still leads to it. */
 function assertSamePath(seen: InputFile): void {
   const stat = statInput(seen.path);
   assertUnchanged(seen, stat.isFile, asInput(seen.path, stat, seen.folder));

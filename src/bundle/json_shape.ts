@@ -1,7 +1,4 @@
-/**
- * Shapes of strict JSON: each takes a value and its location and returns it typed, or reports what
- * is wrong.
- */
+/** Shapes of strict JSON: each returns a value typed, or reports where it is wrong. */
 import { isObject, type Json } from "../domain/json.ts";
 import { shown } from "../domain/names.ts";
 
@@ -21,17 +18,12 @@ export function object<R extends Shapes, O extends Shapes>(
   required: R,
   optional: O,
 ): Shape<Of<R> & Partial<Of<O>>> {
+  const shapes = new Map<string, Shape<unknown>>(Object.entries({ ...required, ...optional }));
   return (value, place) => {
-    if (!isObject(value)) {
-      throw new ShapeFault(place, "is not an object");
-    }
+    if (!isObject(value)) throw new ShapeFault(place, "is not an object");
     const out: Record<string, unknown> = {};
     for (const name of Object.keys(value)) {
-      const shape = Object.hasOwn(required, name)
-        ? required[name]
-        : Object.hasOwn(optional, name)
-        ? optional[name]
-        : undefined;
+      const shape = shapes.get(name);
       if (shape === undefined) throw new ShapeFault(join(place, name), "is not known");
       out[name] = shape(value[name], join(place, name));
     }

@@ -33,9 +33,7 @@ export class MultiDirectorySource implements BundleSource {
     return this.directories[0] ?? "";
   }
 
-  /**
-   * Announces size and digest of the files: from then on the intact one of several copies is found.
-   */
+  /** Announces the files: from then on the intact one of several copies is found. */
   expect({ files }: Manifest): void {
     this.#listed = new Map(files.map((file) => [file.path, file]));
   }
@@ -58,9 +56,7 @@ export class MultiDirectorySource implements BundleSource {
     return this.#sources[0]?.walk?.(directory, max) ?? [];
   }
 
-  /**
-   * The first source with an intact copy; undefined if there is only one copy, or none is intact.
-   */
+  /** The first with an intact copy; undefined if there is one copy only, or none is intact. */
   async #choose(file: BundleFile): Promise<BundleSource | undefined> {
     const holders: BundleSource[] = [];
     for (const source of this.#sources) {

@@ -20,23 +20,15 @@ export interface PrivatePlaces {
 export interface FileStatus {
   dev: number;
   ino: number | null;
-  /**
-   * Milliseconds since 1970 of the last change of the inode (ctime); null if the system has none.
-   */
+  /** Last change of the inode (ctime), ms since 1970; null if the system has none. */
   changed: number | null;
 }
 
-/**
- * Milliseconds by which a ctime may precede the change: ext3 keeps whole seconds, and the kernel's
- * clock for files advances in ticks.
- */
+/** Milliseconds that a ctime may be early: ext3 keeps whole seconds, kernels count in ticks. */
 const clockStep = 1_100;
 
 export class PrivateFiles {
-  /**
-   * Inodes by device, sorted: a store may have a million files, and a Set would need ten times the
-   * memory.
-   */
+  /** Inodes by device, sorted: for a million files a Set needs ten times the memory. */
   #inodes: Map<number, Float64Array> | undefined;
   /** Milliseconds since 1970. */
   #takenAt = -Infinity;

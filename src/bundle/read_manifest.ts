@@ -189,9 +189,7 @@ function checkArchive(file: BundleFile, archives: BundleFile[], place: string): 
   if (file.volume !== undefined) checkVolume(file, archives, place);
 }
 
-/**
- * A compressed chunk is no longer than compressChunk can write; a plain one has its exact length.
- */
+/** A compressed chunk fits what compressChunk writes; a plain one has its exact length. */
 function checkStored(file: BundleFile, chunks: { size: number }[], place: string): void {
   chunks.forEach((one, i) => {
     const length = Math.min(chunkSize, file.uncompressedSize! - i * chunkSize);

@@ -12,10 +12,7 @@ import { openToRead } from "../domain/regular_file.ts";
 
 export interface ByteReader {
   readonly size: number;
-  /**
-   * Fills `buffer` from where the last read ended; fewer bytes only at the end. @throws StellaError
-   * io
-   */
+  /** Fills `buffer`; gives fewer bytes only at the end. @throws StellaError io */
   read(buffer: Uint8Array): number | Promise<number>;
   close(): void;
 }
@@ -29,10 +26,7 @@ export interface BundleSource {
   readonly sequential?: true | undefined;
   /** Opens a regular file by its path relative to the manifest; undefined if there is none. */
   open(path: string): ByteReader | undefined | Promise<ByteReader | undefined>;
-  /**
-   * Lists everything below a directory; `fault` describes an entry that is not a regular file.
-   * Absent if the source cannot list files.
-   */
+  /** Lists everything below a directory; absent if the source cannot list files. */
   walk?(directory: string, max?: number): Iterable<ListedEntry> | AsyncIterable<ListedEntry>;
 }
 
@@ -66,10 +60,7 @@ export function withOpen(source: BundleSource, open: BundleSource["open"]): Bund
   };
 }
 
-/**
- * A bundle in the directory `root`. Links and special files are refused (code unsafe), never
- * followed.
- */
+/** A bundle in the directory `root`. Links and special files are refused, never followed. */
 export function directorySource(root: string): BundleSource {
   const opener = new Opener(root);
   return {
@@ -83,8 +74,7 @@ export function directorySource(root: string): BundleSource {
 /**
  * Never lists through a link: a `payload` that points elsewhere must not turn all of elsewhere into
  * findings.
- * @param max size of a directory itself, which grows with its names: Deno lists all of it at once,
- * whatever memory that takes
+ * @param max size of a directory itself; see maxDirectoryBytes
  */
 function* walk(root: string, directory: string, max = Infinity): Generator<ListedEntry> {
   const full = join(root, directory);
@@ -143,9 +133,7 @@ export class Opener {
     throw notRegular(full, stat);
   }
 
-  /**
-   * Whether all parts are directories; nothing exists below a file, and listing reports that file.
-   */
+  /** Whether all parts are directories; listing reports a file in their place. */
   #isFolder(folder: string): boolean {
     let full = this.root;
     for (const part of folder.split("/")) {
@@ -177,13 +165,12 @@ function lstat(path: string): Deno.FileInfo | undefined {
 
 /** Describes what is not a regular file. */
 export function kindOf(stat: Deno.FileInfo | Stats): string {
-  const is = (what: boolean | (() => boolean)) =>
-    typeof what === "boolean" ? what : what.call(stat);
-  const link = "isSymlink" in stat ? stat.isSymlink : stat.isSymbolicLink();
+  const [link, directory, file] = "isSymlink" in stat
+    ? [stat.isSymlink, stat.isDirectory, stat.isFile]
+    : [stat.isSymbolicLink(), stat.isDirectory(), stat.isFile()];
   if (link) return "a symbolic link";
-  if (is(stat.isDirectory)) return "a directory";
-  if (is(stat.isFile)) return "a regular file";
-  return "a device, pipe or socket";
+  if (directory) return "a directory";
+  return file ? "a regular file" : "a device, pipe or socket";
 }
 
 class FileReader implements ByteReader {

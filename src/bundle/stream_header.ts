@@ -5,7 +5,7 @@
  * Interchange Format"; @std/tar 0.1.
  */
 import { Buffer } from "node:buffer";
-import { blockSize, encodeHeader } from "./tar_header.ts";
+import { blockSize, encodeHeader, ustarPath, writeChecksum } from "./tar_header.ts";
 
 export interface StreamEntry {
   path: string;
@@ -20,7 +20,6 @@ export interface StreamEntry {
 const sizeAt = 124;
 const mtimeAt = 136;
 const checksumAt = 148;
-const checksumLength = 8;
 
 /** The entry of a 512-byte header; undefined if it is not what TarStream writes. */
 export function readStreamHeader(block: Uint8Array): StreamEntry | undefined {
@@ -29,7 +28,7 @@ export function readStreamHeader(block: Uint8Array): StreamEntry | undefined {
   const mode = octal(header.toString("latin1", 100, 106));
   const mtime = octal(header.toString("latin1", mtimeAt, checksumAt - 1));
   if (size === undefined || mode === undefined || mtime === undefined) return undefined;
-  const path = pathOf(header);
+  const path = ustarPath(header);
   // Of a PAX header and the entry's own header, the second is plain ustar.
   const expected = Buffer.from(encodeHeader({ path, size: 0, mode, mtime }).subarray(-blockSize));
   header.copy(expected, sizeAt, sizeAt, mtimeAt);
@@ -44,23 +43,4 @@ function sizeOf(field: string): number | undefined {
 
 function octal(field: string): number | undefined {
   return /^[0-7]+$/.test(field) ? parseInt(field, 8) : undefined;
-}
-
-function pathOf(header: Buffer): string {
-  const name = textAt(header, 0, 100);
-  const prefix = textAt(header, 345, 155);
-  return prefix === "" ? name : `${prefix}/${name}`;
-}
-
-function textAt(header: Buffer, at: number, length: number): string {
-  const field = header.subarray(at, at + length);
-  const end = field.indexOf(0);
-  return field.toString("utf8", 0, end < 0 ? length : end);
-}
-
-function writeChecksum(header: Buffer): void {
-  header.fill(0x20, checksumAt, checksumAt + checksumLength);
-  let sum = 0;
-  for (let at = 0; at < header.length; at++) sum += header[at] ?? 0;
-  header.write(`${sum.toString(8).padStart(6, "0")}\0 `, checksumAt, "latin1");
 }

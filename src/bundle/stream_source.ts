@@ -160,9 +160,7 @@ export class StreamSource implements BundleSource {
     if (padding.some((byte) => byte !== 0)) this.#findings.add(badPadding(entry.path));
   }
 
-  /**
-   * Skips an entry that was not opened; unused signatures are valid, once and at their position.
-   */
+  /** Skips an entry; unused signatures are valid, once and at their position. */
   async #pass(entry: StreamEntry): Promise<void> {
     if (heads.includes(entry.path) && this.#inOrder) this.#own.push(entry);
     else this.#findings.add(extra(entry.path));
@@ -232,14 +230,10 @@ function noHeader(name: string, at: number): StellaError {
 }
 
 function noDirectory(name: string): StellaError {
-  return new StellaError(
-    "layout_unsuitable",
-    `Cannot read a bundle from ${name}: its layout is directory`,
-    {
-      hint:
-        "name the directory of the bundle: a bundle with the layout directory cannot be streamed",
-    },
-  );
+  const text = `Cannot read a bundle from ${name}: its layout is directory`;
+  return new StellaError("layout_unsuitable", text, {
+    hint: "name the directory of the bundle: one with the layout directory cannot be streamed",
+  });
 }
 
 function largeIndex(name: string, size: number): StellaError {

@@ -115,10 +115,7 @@ class Parser {
     return text;
   }
 
-  /**
-   * End of the string that starts at `start`: after the next quote with an even number of
-   * backslashes before it.
-   */
+  /** The end: after the next quote with an even number of backslashes before it. */
   #endOfString(start: number): number {
     let at = start;
     for (;;) {

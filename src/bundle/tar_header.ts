@@ -26,6 +26,7 @@ const nameLength = 100;
 const sizeAt = 124;
 const checksumAt = 148;
 const zero = 0x30;
+const prefixAt = 345;
 const prefixLength = 155;
 
 /** Number of zero bytes after `size` bytes of content. */
@@ -38,10 +39,7 @@ export function encodeHeader(entry: TarEntry): Uint8Array {
   return encodeShort(entry) ?? encodeAny(entry);
 }
 
-/**
- * The part shared by all entries with short names: encoded once per mode and time, with its
- * checksum.
- */
+/** What entries with short names share, encoded once per mode and time, with its checksum. */
 interface Template {
   mode: number;
   mtime: number;
@@ -61,10 +59,7 @@ function templateFor(mode: number, mtime: number): Template {
   return template = { mode, mtime, block, sum: block.reduce((sum, byte) => sum + byte, 0) };
 }
 
-/**
- * A fast path of `encodeAny` with the same bytes, for an ASCII path of up to 100 bytes; undefined
- * for others.
- */
+/** A fast path of `encodeAny` for ASCII paths of up to 100 bytes; undefined for others. */
 function encodeShort({ path, size, mode, mtime }: TarEntry): Uint8Array | undefined {
   if (path.length > nameLength || size >= sizeLimit) return undefined;
   const shared = templateFor(mode, mtime);
@@ -103,10 +98,7 @@ function encodeAny(entry: TarEntry): Uint8Array {
   return Buffer.concat([paxBlocks(path, records, entry.mtime), main]);
 }
 
-/**
- * Splits like TarStream: name alone up to 100 bytes, otherwise at the leftmost slash that leaves a
- * name of at most 99 bytes.
- */
+/** Splits like TarStream: at the leftmost slash that leaves a name of at most 99 bytes. */
 function splitPath(path: Buffer): { name: Buffer; prefix: Buffer } | undefined {
   if (path.length <= nameLength) return { name: path, prefix: Buffer.alloc(0) };
   const slash = path.indexOf(0x2f, path.length - nameLength);
@@ -157,15 +149,32 @@ function ustar(fields: Fields): Buffer {
   fields.name.copy(block, 0);
   block.write(`${octal(fields.mode, 6)} \0${octal(0, 6)} \0${octal(0, 6)} \0`, 100, "latin1");
   block.write(`${octal(fields.size, 11)} ${octal(fields.mtime, 11)} `, 124, "latin1");
-  block.write("        ", 148, "latin1");
   block.write(`${fields.type}`, 156, "latin1");
   block.write("ustar\u000000", 257, "latin1");
   // uname and gname stay empty; devmajor and devminor are eight NUL bytes each.
-  fields.prefix.copy(block, 345);
+  fields.prefix.copy(block, prefixAt);
+  writeChecksum(block);
+  return block;
+}
+
+/** The path in the fields of one block, not in PAX records. */
+export function ustarPath(block: Buffer): string {
+  const name = textAt(block, 0, nameLength);
+  const prefix = textAt(block, prefixAt, prefixLength);
+  return prefix === "" ? name : `${prefix}/${name}`;
+}
+
+function textAt(block: Buffer, at: number, length: number): string {
+  const field = block.subarray(at, at + length);
+  const end = field.indexOf(0);
+  return field.toString("utf8", 0, end < 0 ? length : end);
+}
+
+export function writeChecksum(block: Buffer): void {
+  block.fill(0x20, checksumAt, checksumAt + 8);
   let sum = 0;
   for (const byte of block) sum += byte;
-  block.write(`${octal(sum, 6)}\0 `, 148, "latin1");
-  return block;
+  block.write(`${octal(sum, 6)}\0 `, checksumAt, "latin1");
 }
 
 function octal(value: number, digits: number): string {

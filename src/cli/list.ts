@@ -9,7 +9,7 @@ import { type ArtifactKind, artifactKind, headLength } from "../domain/artifact_
 import { messageOf } from "../domain/errors.ts";
 import { escaped } from "../domain/names.ts";
 import { FileStore } from "../store/files/store.ts";
-import type { OnFile, PayloadFile } from "../verify/on_file.ts";
+import type { OnFile, PayloadFile } from "../verify/files.ts";
 import type { Verdict } from "../verify/verdict.ts";
 import type { Result } from "./command.ts";
 import type { Host } from "./host.ts";

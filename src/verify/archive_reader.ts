@@ -7,12 +7,11 @@
  * bytes.
  */
 import { type Finding, finding } from "../domain/errors.ts";
-import { type ChunkPool, localPool, type StreamingDigest } from "../bundle/chunk_pool.ts";
+import { localPool, type StreamingDigest } from "../bundle/chunk_pool.ts";
 import { type BundleFile, type Chunk, chunkSize, mediaTypes } from "../bundle/manifest.ts";
-import type { BundleSource, ByteReader } from "../bundle/source.ts";
+import type { ByteReader } from "../bundle/source.ts";
 import { digestDiffers, trailing } from "./findings.ts";
-import type { Findings } from "../bundle/finding_list.ts";
-import { openFile, type Progress } from "./files.ts";
+import { openFile, type Pass } from "./files.ts";
 import type { Piece, Pieces } from "./tar_cursor.ts";
 
 /** Work in progress: gives the piece when its turn comes; nothing for the end of a volume. */
@@ -27,17 +26,8 @@ interface OpenFile {
   damaged: boolean;
 }
 
-export interface ArchivePass {
-  source: BundleSource;
-  findings: Findings;
-  progress: Progress;
-  pool: ChunkPool;
-}
-
 export class ArchiveReader implements Pieces {
-  /**
-   * Size of the largest chunk of this archive, stored or decoded: small bundles need little memory.
-   */
+  /** The largest chunk, stored or decoded: small bundles need little memory. */
   readonly #bufferSize: number;
   readonly #free: Uint8Array[] = [];
   readonly #steps: Step[] = [];
@@ -49,7 +39,7 @@ export class ArchiveReader implements Pieces {
   /** Whether a stored digest differed: then errors in the tar are only a consequence. */
   damaged = false;
 
-  constructor(readonly volumes: BundleFile[], readonly pass: ArchivePass) {
+  constructor(readonly volumes: BundleFile[], readonly pass: Pass) {
     this.#bufferSize = largestChunk(volumes);
   }
 
@@ -110,10 +100,7 @@ export class ArchiveReader implements Pieces {
     return { file, reader, digest, next: 0, at: 0, damaged: reader === undefined };
   }
 
-  /**
-   * Reads a chunk and starts the work on it. The step is wrapped in an object: awaiting the read
-   * must not await the work.
-   */
+  /** Reads a chunk and starts its work, wrapped: awaiting the read must not await it. */
   async #chunk(open: OpenFile, chunk: Chunk): Promise<{ step: Step }> {
     const from = open.at;
     const index = open.next++;
@@ -131,10 +118,7 @@ export class ArchiveReader implements Pieces {
     return plain ? this.#pass(open, stored) : this.#decode(open, stored, index, from);
   }
 
-  /**
-   * An uncompressed chunk only feeds the digest of its file; damage shows in the entry that
-   * differs.
-   */
+  /** Only feeds the digest of the file; damage shows in the entry that differs. */
   async #pass(open: OpenFile, stored: Uint8Array): Step {
     const bytes = await open.digest.update(stored);
     return () => ({ bytes });

@@ -10,10 +10,7 @@ import { type Grant, isGranted, type Permission, type Permissions } from "../dom
 
 const given = ["write", "net", "env", "run", "ffi", "sys", "import"] as const;
 
-/**
- * Keeps read and what `keep` names: a bundle in a registry cannot be read without net. @throws
- * StellaError internal if anything else is still granted: then nothing is verified
- */
+/** Keeps read and what `keep` names. @throws StellaError defect if anything else is still granted */
 export function confine(
   permissions: Permissions,
   grants: readonly Grant[],
@@ -63,10 +60,8 @@ export function proveConfined(keep: readonly Permission[] = []): void {
     } catch {
       continue;
     }
-    throw new StellaError(
-      "permissions_kept",
-      `Cannot verify: ${name} is still allowed after it was given up`,
-    );
+    const text = `Cannot verify: ${name} is still allowed after it was given up`;
+    throw new StellaError("permissions_kept", text);
   }
   try {
     statSync("/");

@@ -10,19 +10,15 @@ import type { BundleSource } from "../bundle/source.ts";
 import { createdSeconds } from "../domain/time.ts";
 import { ArchiveReader } from "./archive_reader.ts";
 import { checkDirectory } from "./directory.ts";
-import { CollisionSearch, NameHashes } from "./case_collisions.ts";
+import { CollisionSearch, NameHashes } from "../bundle/case_collisions.ts";
 import { caseCollision, digestDiffers, sizeDiffers, tooManyCollisions } from "./findings.ts";
 import type { Findings } from "../bundle/finding_list.ts";
-import { checkFile, openFile, type Progress } from "./files.ts";
+import { checkFile, type OnFile, openFile, type Pass } from "./files.ts";
 import { IndexReader } from "./index_reader.ts";
 import { mergeArchive, type Merged } from "./merge.ts";
-import type { OnFile } from "./on_file.ts";
 import { TarCursor } from "./tar_cursor.ts";
 
-/**
- * Stored bytes below which starting a worker costs more than it saves; opening a file costs as much
- * as hashing `bytesPerOpen`.
- */
+/** Bytes below which workers cost more than they save; an open costs as much as `bytesPerOpen`. */
 export const workerThreshold = 64 * 1024 * 1024;
 const bytesPerOpen = 16 * 1024;
 /** Bytes below which transferring a file to a worker takes longer than hashing it here. */
@@ -38,20 +34,8 @@ export interface ContentOptions {
   onFile?: OnFile;
   /** Bytes read so far and bytes to read. */
   progress?: (done: number, total: number) => void;
-  /**
-   * Starts workers for a large bundle, with read permission if `mayRead`; small bundles are checked
-   * in this thread.
-   */
+  /** Starts workers, with read permission if `mayRead`; small bundles need none. */
   workers?: (mayRead: boolean) => ChunkPool;
-}
-
-/** State shared by the checks of one bundle. */
-export interface Pass {
-  source: BundleSource;
-  findings: Findings;
-  progress: Progress;
-  pool: ChunkPool;
-  onFile: OnFile | undefined;
 }
 
 /** @returns the number of payload files whose digest matches */
@@ -157,7 +141,9 @@ async function checkCaseCollisions(
     const index = new IndexReader(reader, file.size, (path) => pairs.push(...search.add(path)));
     for (let e = await index.peek(); e !== undefined; e = await index.peek()) {
       index.take();
-      for (const [name, other] of pairs.splice(0)) findings.add(caseCollision(name, other));
+      for (const [name, other] of pairs.splice(0)) {
+        if (name !== other) findings.add(caseCollision(name, other));
+      }
     }
     if (search.isFull) findings.add(tooManyCollisions());
   } catch (error) {
@@ -168,10 +154,7 @@ async function checkCaseCollisions(
   }
 }
 
-/**
- * If the digest of the stored bytes differs, the sender did not write what is wrong in them: each
- * finding says where they differ.
- */
+/** If the digest of the stored bytes differs, each finding only says where. */
 function addMerged(merged: Merged, manifest: Manifest, findings: Findings, sound: boolean): void {
   findings.take(merged.findings, sound ? [] : ["unexpected", "unsafe"], "digest_mismatch");
   const { files, bytes } = manifest.payload;

@@ -1,7 +1,4 @@
-/**
- * Sends the files of the index to workers in batches, several at once, and checks the results in
- * index order.
- */
+/** Sends the files of the index to workers in batches; checks the results in index order. */
 import type { FileDigest } from "../bundle/file_digests.ts";
 import { type IndexEntry, IndexFault } from "../bundle/index_file.ts";
 import type { IndexReader } from "./index_reader.ts";

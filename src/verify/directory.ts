@@ -7,18 +7,16 @@
  */
 import { type Finding, finding } from "../domain/errors.ts";
 import { sha256 } from "../domain/hash.ts";
-import type { ChunkPool } from "../bundle/chunk_pool.ts";
 import { type FileDigest, smallFile } from "../bundle/file_digests.ts";
 import { type IndexEntry, IndexFault } from "../bundle/index_file.ts";
 import { indexName } from "../bundle/manifest.ts";
-import { type BundleSource, type ByteReader, maxDirectoryBytes } from "../bundle/source.ts";
+import { type ByteReader, maxDirectoryBytes } from "../bundle/source.ts";
 import { absent, digestDiffers, sizeDiffers, unsafe } from "./findings.ts";
 import { Findings } from "../bundle/finding_list.ts";
 import { digestInBatches } from "./digest_batches.ts";
-import { openFile, type Progress } from "./files.ts";
+import { type OnFile, openFile, type Pass } from "./files.ts";
 import { IndexReader } from "./index_reader.ts";
 import { indexFinding, type Merged } from "./merge.ts";
-import type { OnFile } from "./on_file.ts";
 
 const payloadFolder = "payload";
 
@@ -33,7 +31,7 @@ function inPayload(path: string): string {
 export async function checkDirectory(
   index: IndexReader,
   max: number,
-  pass: DirectoryPass,
+  pass: Pass,
 ): Promise<Merged> {
   const check = new DirectoryCheck(index, max, pass);
   try {
@@ -43,13 +41,6 @@ export async function checkDirectory(
     check.findings.add(indexFinding(error));
   }
   return { files: check.files, bytes: check.bytes, findings: check.findings };
-}
-
-export interface DirectoryPass {
-  source: BundleSource;
-  progress: Progress;
-  pool: ChunkPool;
-  onFile: OnFile | undefined;
 }
 
 class DirectoryCheck {
@@ -63,7 +54,7 @@ class DirectoryCheck {
   constructor(
     readonly index: IndexReader,
     readonly max: number,
-    readonly pass: DirectoryPass,
+    readonly pass: Pass,
   ) {}
 
   async run(): Promise<void> {

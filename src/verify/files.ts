@@ -1,5 +1,6 @@
-/** Checks the files beside the manifest. A link or a missing file becomes a finding. */
+/** Opens and checks listed files, for all checks of a bundle; what is wrong becomes a finding. */
 import { StellaError } from "../domain/errors.ts";
+import type { ChunkPool } from "../bundle/chunk_pool.ts";
 import type { BundleFile } from "../bundle/manifest.ts";
 import { type BundleSource, type ByteReader, digestOf } from "../bundle/source.ts";
 import { absent, digestDiffers, sizeDiffers, unsafe } from "./findings.ts";
@@ -7,6 +8,31 @@ import type { Findings } from "../bundle/finding_list.ts";
 
 /** Called with the bytes read since the last call. */
 export type Progress = (bytes: number) => void;
+
+export interface PayloadFile {
+  path: string;
+  size: number;
+  /** 0o644 or 0o755 as the archive states it; 0o644 for a payload stored as files. */
+  mode: number;
+  /** Digest according to the index; findings say whether the content matches. */
+  sha256: string;
+}
+
+/**
+ * Called for each file before its content, in order; returns a consumer for the pieces, or
+ * undefined. A piece is a view that is valid during the call. The data must not be used before the
+ * verdict.
+ */
+export type OnFile = (file: PayloadFile) => ((piece: Uint8Array) => void) | undefined;
+
+/** State shared by the checks of one bundle. */
+export interface Pass {
+  source: BundleSource;
+  findings: Findings;
+  progress: Progress;
+  pool: ChunkPool;
+  onFile: OnFile | undefined;
+}
 
 /** Opens a listed file; a missing or unsafe one becomes a finding and undefined. */
 export async function openFile(

@@ -31,10 +31,7 @@ export class IndexReader {
     this.#block = new Uint8Array(Math.min(size + 1, blockLength));
   }
 
-  /**
-   * The next entry, without taking it; undefined after the last one. @throws IndexFault at its
-   * position
-   */
+  /** The next entry, not taken; undefined after the last. @throws IndexFault at its position */
   async peek(): Promise<IndexEntry | undefined> {
     await this.#fill(1);
     const next = this.#queue[this.#head];
@@ -46,10 +43,7 @@ export class IndexReader {
     while (this.#queue.length - this.#head < count && await this.#more());
   }
 
-  /**
-   * Whether one of the next `depth` entries has this path. Entries are sorted, so millions of
-   * hostile headers stay cheap.
-   */
+  /** Whether one of the next `depth` entries has this path; cheap for hostile headers too. */
   async has(path: string, depth: number): Promise<boolean> {
     await this.#fill(depth);
     let [low, high] = [this.#head, Math.min(this.#queue.length, this.#head + depth)];
@@ -75,9 +69,7 @@ export class IndexReader {
     return entry;
   }
 
-  /**
-   * Reads the rest; returns SHA-256 and length of all bytes. Errors in the rest no longer matter.
-   */
+  /** SHA-256 and length of all bytes; errors in the rest no longer matter. */
   async finish(): Promise<{ sha256: string; size: number }> {
     while (await this.#read() !== undefined);
     return { sha256: this.#hash.digest("hex"), size: this.#bytes };

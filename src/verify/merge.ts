@@ -17,7 +17,7 @@ import { blockSize, paddingOf, type TarEntry } from "../bundle/tar_header.ts";
 import { digestDiffers } from "./findings.ts";
 import { Findings } from "../bundle/finding_list.ts";
 import type { IndexReader } from "./index_reader.ts";
-import type { OnFile } from "./on_file.ts";
+import type { OnFile } from "./files.ts";
 import type { TarCursor } from "./tar_cursor.ts";
 import { explainHeader, matchHeader, ownPath, readHeader } from "./tar_entry.ts";
 
@@ -116,10 +116,7 @@ class Merge {
     return true;
   }
 
-  /**
-   * True if the position is still known: `expected` is missing and the header belongs to a later
-   * entry.
-   */
+  /** True if the position is known: `expected` is missing, the header is of a later entry. */
   #explain(header: Buffer, expected: string): boolean {
     const difference = explainHeader(header, expected);
     this.#add({ ...difference, path: difference.path ?? expected });
@@ -139,10 +136,7 @@ class Merge {
     return await this.#parted(entry.size, take);
   }
 
-  /**
-   * For content of several pieces. With a worker, the next piece is read while the previous one is
-   * hashed.
-   */
+  /** Content of several pieces: a worker hashes one while the next is read. */
   async #parted(size: number, take: ReturnType<OnFile>): Promise<string | undefined> {
     const running = this.pass.digestOf(size);
     for (let left = size; left > 0;) {
@@ -156,20 +150,14 @@ class Merge {
     return await running.finish();
   }
 
-  /**
-   * Content plus padding fill whole blocks and pieces are whole blocks, so the padding is in the
-   * last piece of the content.
-   */
+  /** Pieces are whole blocks, so the padding is in the last piece of the content. */
   #checkPadding(entry: TarEntry): void {
     if (isZero(this.cursor.span(paddingOf(entry.size)))) return;
     const found = "bytes that are not zero after the content";
     this.#add(finding("padding_differs", { path: entry.path, found }));
   }
 
-  /**
-   * After damage: finds the first block that is the header of a later entry. False if there is
-   * none.
-   */
+  /** After damage: finds the next header of a later entry; false if there is none. */
   async #goOn(): Promise<boolean> {
     for (;;) {
       this.cursor.gap = false;

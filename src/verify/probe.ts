@@ -52,9 +52,7 @@ const tamperings: { name: string; reason: string; tamper(files: Files): void; tr
 /** Verifies a bundle. @returns `ok`, or the first reason against it */
 export type Verifier = (files: Files, trusted: TrustedKey[]) => Promise<string>;
 
-/**
- * Never throws: failures are returned. @param outcome the verifier under test; replaced in tests
- */
+/** Never throws: failures are returned. @param outcome replaced in tests */
 export async function probeAttestation(outcome: Verifier = verifyFiles): Promise<Probe> {
   try {
     const key = publicKeyFrom(probeKey, "golden");

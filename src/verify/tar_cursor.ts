@@ -6,10 +6,7 @@ import { blockSize } from "../bundle/tar_header.ts";
 
 const nothing = new Uint8Array(0);
 
-/**
- * A piece of the tar: its bytes, or `undefined` if they are not available. The bytes are valid
- * until the next call.
- */
+/** A piece of the tar, valid until the next call; `undefined` if it is not available. */
 export interface Piece {
   bytes: Uint8Array | undefined;
 }
@@ -17,10 +14,7 @@ export interface Piece {
 /** Source of the pieces. */
 export interface Pieces {
   next(): Promise<Piece | undefined>;
-  /**
-   * The last piece was transferred and returns with `back`. Waits for the previously transferred
-   * piece.
-   */
+  /** The last piece was transferred and returns with `back`; waits for the one before. */
   transfer(back: Promise<Uint8Array>): Promise<void>;
   /** The transferred piece has returned, in another buffer. */
   replace(piece: Uint8Array): void;
@@ -87,10 +81,7 @@ export class TarCursor {
     }
   }
 
-  /**
-   * The next block of 512 bytes; undefined at the end or at a gap. Pieces are whole blocks, so no
-   * block is split.
-   */
+  /** The next 512 bytes; undefined at the end or at a gap. Pieces are whole blocks. */
   async block(): Promise<Uint8Array | undefined> {
     if (this.ready === 0 && !await this.load()) return undefined;
     const block = this.span(blockSize);

@@ -6,7 +6,13 @@
 import { Buffer } from "node:buffer";
 import { type Finding, finding } from "../domain/errors.ts";
 import { comparePaths, pathFault } from "../domain/paths.ts";
-import { blockSize, encodeHeader, paddingOf, type TarEntry } from "../bundle/tar_header.ts";
+import {
+  blockSize,
+  encodeHeader,
+  paddingOf,
+  type TarEntry,
+  ustarPath,
+} from "../bundle/tar_header.ts";
 import type { TarCursor } from "./tar_cursor.ts";
 
 /** Our PAX records hold a path of at most 4095 bytes and a size. */
@@ -33,9 +39,7 @@ function view(block: Uint8Array): Buffer {
   return Buffer.from(block.buffer, block.byteOffset, block.length);
 }
 
-/**
- * The entry that the header describes for `path`, if it is exactly the header that stella writes.
- */
+/** The entry for `path`, if the header is exactly the one that stella writes. */
 export function matchHeader(header: Buffer, path: string, mtime: number): TarEntry | undefined {
   const main = header.subarray(-blockSize);
   const size = paxSize(header) ?? octalAt(main, 124);
@@ -51,9 +55,7 @@ function same(a: Uint8Array, b: Uint8Array): boolean {
   return true;
 }
 
-/**
- * The path of a header, if it is exactly a header that stella writes; used to resume after damage.
- */
+/** The path, if the header is exactly one that stella writes; to resume after damage. */
 export function ownPath(header: Buffer, mtime: number): string | undefined {
   if (header.toString("latin1", 257, 265) !== "ustar\u000000") return undefined;
   const path = pathOf(header);
@@ -86,17 +88,7 @@ export function explainHeader(header: Buffer, expected: string | undefined): Fin
 }
 
 function pathOf(header: Buffer): string {
-  const main = header.subarray(-blockSize);
-  const pax = paxPath(header);
-  if (pax !== undefined) return pax;
-  const name = field(main, 0, 100);
-  const prefix = field(main, 345, 155);
-  return prefix === "" ? name : `${prefix}/${name}`;
-}
-
-function field(block: Buffer, at: number, length: number): string {
-  const end = block.indexOf(0, at);
-  return block.toString("utf8", at, end < 0 || end > at + length ? at + length : end);
+  return paxPath(header) ?? ustarPath(header.subarray(-blockSize));
 }
 
 /** Up to twelve octal digits at `at`; undefined if there are none. */
@@ -112,11 +104,8 @@ function octalAt(block: Uint8Array, at: number): number | undefined {
 
 /** The name according to a PAX record: that is where other programs would unpack the entry. */
 function paxPath(header: Buffer): string | undefined {
-  const records = header.toString(
-    "utf8",
-    blockSize,
-    Math.max(header.length - blockSize, blockSize),
-  );
+  const end = Math.max(header.length - blockSize, blockSize);
+  const records = header.toString("utf8", blockSize, end);
   return /(?:^|\n)\d+ path=([^\n]*)\n/.exec(records)?.[1];
 }
 

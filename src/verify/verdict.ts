@@ -24,26 +24,17 @@ export interface Verdict {
   /** Number of payload files whose digest matches. */
   filesVerified: number;
   findings: Finding[];
-  /**
-   * Files that were not verified because they are not part of the bundle; they do not change the
-   * verdict.
-   */
+  /** Files beside the bundle that were not verified; they do not change the verdict. */
   notes?: readonly Note[];
 }
 
-/**
- * A file beside the manifest that it does not list, the number of `more` such files, or too many
- * files to search.
- */
+/** An unlisted file, the number of `more` of them, or too many files to search. */
 export type Note =
   | { reason: "not_listed"; path: string }
   | { reason: "not_listed"; more: number }
   | { reason: "not_searched" };
 
-/**
- * No finding means success; with `integrityOnly` a missing or unknown signer alone does not cause a
- * refusal and is reported.
- */
+/** `integrityOnly`: a missing or unknown signer alone is reported and does not refuse. */
 export function computeVerdict(
   findings: Finding[],
   integrityOnly: boolean,

@@ -4,8 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { comparePaths, folded, pathFault } from "../../src/domain/paths.ts";
-import { caseCollisions } from "../../src/export/sources/case_collisions.ts";
-import { CollisionSearch, NameHashes } from "../../src/verify/case_collisions.ts";
+import { caseCollisions, CollisionSearch, NameHashes } from "../../src/bundle/case_collisions.ts";
 import { makeBundle, withDirectory, writeFiles } from "../support/bundle_fixture.ts";
 import { always, fc } from "../support/property.ts";
 import { judged as judgedStream, streamOf } from "../support/bundle_stream.ts";

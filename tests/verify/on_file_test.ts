@@ -6,7 +6,7 @@ import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { directorySource } from "../../src/bundle/source.ts";
-import type { PayloadFile } from "../../src/verify/on_file.ts";
+import type { PayloadFile } from "../../src/verify/files.ts";
 import { verifyBundle } from "../../src/verify/verify.ts";
 import { key, run } from "../support/run_export.ts";
 

@@ -115,10 +115,7 @@ export function verifyEnvelope(
   });
 }
 
-/**
- * If the named key is trusted but did not sign, the signature is invalid; if it is not trusted, the
- * signer is unknown.
- */
+/** A trusted key that did not sign: invalid; a key that is not trusted: unknown. */
 function findSigner(
   attestation: Attestation,
   trusted: readonly TrustedKey[],
@@ -133,10 +130,7 @@ function findSigner(
   );
 }
 
-/**
- * Reads a sigstore bundle v0.3 with a public key hint and a DSSE envelope with exactly one
- * signature.
- */
+/** Reads a sigstore bundle v0.3 with a public key hint and a DSSE envelope. */
 export function readAttestation(bytes: Uint8Array): Attestation {
   const bundle = parse(bytes, "the attestation");
   if (bundle["mediaType"] !== sigstoreBundleType) {
@@ -147,10 +141,7 @@ export function readAttestation(bytes: Uint8Array): Attestation {
   return { ...readDsse(objectAt(bundle, "dsseEnvelope")), hint: textAt(publicKey, "hint") };
 }
 
-/**
- * A DSSE envelope with exactly one signature; both base64 forms and unknown fields are accepted, as
- * DSSE demands.
- */
+/** With exactly one signature; both base64 forms and unknown fields, as DSSE demands. */
 export function readDsse(envelope: JsonObject): Envelope {
   const signatures = envelope["signatures"];
   const [first] = Array.isArray(signatures) && signatures.length === 1 ? signatures : [];
@@ -196,10 +187,7 @@ export function checkStatement(envelope: Envelope, manifestDigest: string): void
   }
 }
 
-/**
- * The file must be exactly what stella writes, or wrote, for this envelope, with the hint of the
- * key that verified it.
- */
+/** Exactly what stella writes, or wrote, with the hint of the key that verified it. */
 function checkEncoding(bytes: Uint8Array, attestation: Attestation, signer?: TrustedKey): void {
   const hint = signer?.keyid ?? attestation.hint;
   if (attestation.hint !== hint || !Buffer.from(bytes).equals(encodeBundle(attestation))) {

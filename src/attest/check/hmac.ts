@@ -37,10 +37,7 @@ export function checkHmac(
   }
 }
 
-/**
- * The MAC does not cover the keyid, so it must equal that of the secret: no byte of the file may be
- * arbitrary.
- */
+/** The MAC does not cover the keyid: it must equal the secret's, no byte is arbitrary. */
 function findSecret(
   envelope: Envelope,
   secrets: readonly SharedSecret[],

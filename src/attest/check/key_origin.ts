@@ -79,10 +79,7 @@ function isIn(path: string, bundle: string): boolean {
     .some((stat) => stat.dev === dev && stat.ino === ino);
 }
 
-/**
- * Whether the device holds one of these paths; a directory that does not exist yet counts where it
- * will be created.
- */
+/** Whether the device holds one of these paths, or will once it is created. */
 function holds(machine: readonly string[], device: number): boolean {
   return machine.some((place) => {
     const there = withAncestors(resolve(place)).map(statusOf).find((stat) => stat !== undefined);
@@ -117,10 +114,7 @@ function liesBelow(bundle: string, file: Stats, max: number): boolean | undefine
   return false;
 }
 
-/**
- * An overlay shows the files of its lower directory with their inodes and times, on a device of its
- * own.
- */
+/** An overlay has a device of its own, and inodes and times of its lower directory. */
 function isSame(one: Stats | undefined, other: Stats): boolean {
   if (one === undefined || one.ino !== other.ino) return false;
   return one.dev === other.dev ||
@@ -130,10 +124,7 @@ function isSame(one: Stats | undefined, other: Stats): boolean {
 /** Linux follows no more links than that. */
 const maxLinks = 40;
 
-/**
- * The symbolic links that a path passes through, for directories and the file, each with its real
- * directory.
- */
+/** The links that a path passes through, each with its real directory. */
 function linksOf(path: string): string[] {
   const links: string[] = [];
   let { root: real } = parse(resolve(path));

@@ -1,7 +1,4 @@
-/**
- * Trusted keys: `*.pub` files (SPKI PEM) in places that the operator chose. Nothing in a bundle is
- * ever trusted.
- */
+/** Trusted keys: `*.pub` files (SPKI PEM) that the operator chose, none in a bundle. */
 import { createPublicKey, type KeyObject } from "node:crypto";
 import { readdirSync, type Stats, statSync } from "node:fs";
 import { basename, join } from "node:path";
@@ -64,9 +61,7 @@ export function publicKeyFrom(pem: string, path: string): TrustedKey {
  */
 export type KeyGuard = (path: string, opened?: Stats) => void;
 
-/**
- * The keys in a directory's `*.pub` files, sorted by name; none if the directory does not exist.
- */
+/** The keys in `*.pub` files, sorted by name; none if the directory does not exist. */
 export function keysInDirectory(directory: string, guard: KeyGuard = () => {}): TrustedKey[] {
   let names: string[];
   try {

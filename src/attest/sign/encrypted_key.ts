@@ -56,10 +56,7 @@ export function encryptKey(key: KeyObject, passphrase: string): string {
   return `-----BEGIN ENCRYPTED PRIVATE KEY-----\n${lines}\n-----END ENCRYPTED PRIVATE KEY-----\n`;
 }
 
-/**
- * PBES2-params (RFC 8018, appendix A.4) in DER. Salt and IV have 16 bytes each, so all lengths are
- * known.
- */
+/** PBES2-params (RFC 8018, appendix A.4) in DER; all lengths are known. */
 function schemeOf(salt: Buffer, iv: Buffer): Buffer {
   const hex = (text: string) => Buffer.from(text.replaceAll(" ", ""), "hex");
   const pbes2 = "3060 06092a864886f70d01050d 3053";

@@ -21,10 +21,7 @@ export interface MadeKey {
   publicPath: string;
 }
 
-/**
- * statfs types of vfat, exfat, iso9660 and udf (Linux, include/uapi/linux/magic.h and the file
- * systems' own headers).
- */
+/** statfs types of vfat, exfat, iso9660 and udf (Linux, include/uapi/linux/magic.h). */
 const removable = new Set([0x4d44, 0x2011bab0, 0x9660, 0x15013346]);
 
 /** Such file systems keep no modes, and their files came with whoever carried them. */
@@ -38,8 +35,7 @@ export function publicPathOf(keyPath: string): string {
 
 /**
  * Creates a key pair; neither file may exist. Refused on vfat and exfat, which keep no modes.
- * @param passphraseFile file with the passphrase that protects the key
- * @throws StellaError usage, io
+ * @throws StellaError usage, config, conflict, io
  */
 export function generateKey(
   keyPath: string,

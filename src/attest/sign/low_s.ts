@@ -26,10 +26,7 @@ function bytesOf(value: bigint): Uint8Array {
   return Uint8Array.fromHex(value.toString(16).padStart(2 * length, "0"));
 }
 
-/**
- * A positive INTEGER: as few bytes as possible, with a leading zero if the first bit would be a
- * sign.
- */
+/** A positive INTEGER: the fewest bytes, with a leading zero before a first bit of 1. */
 function integer(bytes: Uint8Array): number[] {
   const first = bytes.findIndex((byte) => byte !== 0);
   const digits = [...bytes.subarray(first < 0 ? bytes.length - 1 : first)];

@@ -7,12 +7,12 @@ import { join } from "node:path";
 import { type Finding, finding, StellaError } from "../../domain/errors.ts";
 import { tryIo } from "../../domain/io_errors.ts";
 import { carriedName } from "../../bundle/carried_names.ts";
+import { caseCollisions } from "../../bundle/case_collisions.ts";
 import { assertSameFolder, type InputFolder } from "../../bundle/input_file.ts";
 import { shown } from "../../domain/names.ts";
 import { comparePaths, pathFault } from "../../domain/paths.ts";
 import { emptyFolder, type Folder, type Origin, type RealFolder } from "./inputs.ts";
 import { enter, followLink, type Target } from "./selection.ts";
-import { caseCollisions } from "./case_collisions.ts";
 
 export interface WalkedFile {
   path: string;
@@ -177,20 +177,20 @@ function overlay(
 }
 
 function checkNames(keys: readonly string[], prefix: string, onFault: OnFault): void {
-  for (const key of keys) {
-    const name = key.replace(/\/$/, "");
+  const names = keys.map((key) => key.replace(/\/$/, ""));
+  for (const name of names) {
     const fault = name === "-" && prefix !== "" ? undefined : pathFault(name);
     if (fault === undefined) continue;
     const found = `it cannot be carried: ${fault}`;
     onFault(finding("unsafe_name", { path: prefix + name, found, hint: renameHint }));
   }
-  for (const [name, twin] of caseCollisions(keys)) {
+  for (const [name, other] of caseCollisions(names)) {
     const path = prefix + name;
-    if (twin === name) {
+    if (other === name) {
       const hint = "put one of them below a prefix: --input PREFIX=PATH";
       onFault(finding("input_duplicate", { path, found: "two inputs have this name", hint }));
     } else {
-      const found = `it differs from ${twin} only by case or Unicode form`;
+      const found = `it differs from ${other} only by case or Unicode form`;
       onFault(finding("case_collision", { path, found, hint: renameHint }));
     }
   }

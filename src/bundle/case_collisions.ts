@@ -1,11 +1,9 @@
 /**
  * Names in one directory that a case-insensitive or normalizing file system cannot tell apart:
- * unpacked there, one file would replace the other. Exports refuse them, so such an index was not
- * made by stella.
+ * unpacked there, one file would replace the other. Exports and verifications refuse them.
  *
- * A map of a million folded names would need more memory than the rest of a verification. A hash
- * per file and directory needs nine megabytes; only names that share a hash are compared, in a
- * second pass over the index.
+ * A map of a million folded names would need more memory than the rest of the work. A hash per file
+ * and directory needs nine megabytes; only names that share a hash are compared, in a second pass.
  */
 import { folded } from "../domain/paths.ts";
 
@@ -134,16 +132,24 @@ export class CollisionSearch {
     return this.#seen.size >= maxCompared;
   }
 
-  /** @returns pairs of a name and an earlier name that collides with it */
+  /** Pairs of a name and the first one that collides with it, or that is the same. */
   add(path: string): [name: string, other: string][] {
     const pairs: [string, string][] = [];
     this.#names.visit(path, (number, name) => {
       if (!this.shared.has(number)) return;
       const form = name.split("/").map(folded).join("\0");
       const other = this.#seen.get(form);
-      if (other !== undefined && other !== name) pairs.push([name, other]);
-      if (other === undefined && !this.isFull) this.#seen.set(form, name);
+      if (other !== undefined) pairs.push([name, other]);
+      else if (!this.isFull) this.#seen.set(form, name);
     });
     return pairs;
   }
+}
+
+/** The collisions among names of one directory; a name that comes twice is one, too. */
+export function caseCollisions(names: readonly string[]): [name: string, other: string][] {
+  const hashes = new NameHashes();
+  names.forEach((name) => hashes.add(name));
+  const search = new CollisionSearch(hashes.shared());
+  return search.shared.size === 0 ? [] : names.flatMap((name) => search.add(name));
 }
