@@ -56,6 +56,14 @@ Deno.test("an HMAC signature is accepted with its secret, and has the same bytes
   assert.match(envelope.signatures[0].keyid, /^hmac-sha256:/);
 });
 
+Deno.test("an envelope in another encoding is malformed, though its MAC is right", () => {
+  const text = new TextDecoder().decode(sealed);
+  for (const other of [text.trimEnd(), JSON.stringify(JSON.parse(text), null, 1) + "\n"]) {
+    const found = verdictOf(new TextEncoder().encode(other));
+    assert.deepEqual(found, ["signature", "malformed"], other);
+  }
+});
+
 Deno.test("the MAC is HMAC-SHA256 over the prefix and the DSSE encoding", () => {
   const key = Buffer.alloc(32, 7);
   const text = `-----BEGIN STELLA SHARED SECRET-----\n${

@@ -40,6 +40,20 @@ Deno.test("a key in or below the bundle's directory is refused, however the path
   });
 });
 
+Deno.test("a link that goes up and back into the bundle is refused, a circle of links is io", async () => {
+  await withDirectory((root) => {
+    writeFiles(root, { "out/k.pub": "", "keys/own.pub": "" });
+    symlinkSync("../out/k.pub", join(root, "keys/up.pub"));
+    symlinkSync("../keys/own.pub", join(root, "keys/back.pub"));
+    symlinkSync("circle.pub", join(root, "keys/circle.pub"));
+    const refuse = (name: string) =>
+      refuseTrustFromMedia(join(root, "keys", name), join(root, "out"), ["/", root]);
+    assert.throws(() => refuse("up.pub"), inDirectory);
+    refuse("back.pub");
+    assert.throws(() => refuse("circle.pub"), { kind: "io", message: /too many levels/ });
+  });
+});
+
 Deno.test("a hard link of a file in the bundle is refused as that file, in the payload too", async () => {
   await withDirectory((root) => {
     writeFiles(root, {

@@ -5,7 +5,14 @@ import { join } from "node:path";
 import process from "node:process";
 import { StellaError } from "../../src/domain/errors.ts";
 import { readPublicKey } from "../../src/attest/check/trust.ts";
-import { generateKey, loadSigner, publicOf, publicPathOf } from "../../src/attest/sign/keys.ts";
+import {
+  generateKey,
+  loadSigner,
+  machineKey,
+  machineSigner,
+  publicOf,
+  publicPathOf,
+} from "../../src/attest/sign/keys.ts";
 import { withDirectory } from "../support/bundle_fixture.ts";
 
 function assertUsage(run: () => unknown, reason: RegExp, code = "config"): void {
@@ -53,6 +60,22 @@ Deno.test("both algorithms: the files belong together and sign", async () => {
       assert.equal(publicOf(made.keyPath).keyid, made.keyid);
     });
   }
+});
+
+Deno.test("the key of the machine is made once, and by nobody who named a passphrase", async () => {
+  await withDirectory((root) => {
+    const path = join(root, "keys/signing.key");
+    const service = machineKey(path);
+    assert.deepEqual([service.find(), service.publicPem()], [undefined, undefined]);
+    assert.throws(() => machineSigner(path, join(root, "phrase")), { reason: "path_missing" });
+    const first = machineSigner(path);
+    assert.equal(first.made?.keyid, first.signer.keyid);
+    const second = machineSigner(path);
+    assert.deepEqual([second.made, second.signer.keyid], [undefined, first.signer.keyid]);
+    assert.equal(service.find(), first.signer.keyid);
+    assert.equal(service.publicPem(), readFileSync(first.made!.publicPath, "utf8"));
+    assert.throws(() => service.make(), { reason: "output_exists" });
+  });
 });
 
 Deno.test("a key is never written over another, nor over its public half", async () => {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { generateKeyPairSync } from "node:crypto";
-import { mkdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { StellaError } from "../../src/domain/errors.ts";
 import { keysAt, keysInDirectory, readPublicKey } from "../../src/attest/check/trust.ts";
@@ -80,6 +80,17 @@ Deno.test("a trust directory gives its *.pub files, by name, and nothing else", 
     assert.deepEqual(keysInDirectory(join(root, "README")), []);
     writeFileSync(join(root, "c.pub"), "garbage");
     assertUsage(() => keysInDirectory(root), /c\.pub/);
+  });
+});
+
+Deno.test("a trust directory that cannot be listed is io, and not the same as none", async () => {
+  await withDirectory((root) => {
+    symlinkSync("circle", join(root, "circle"));
+    assert.throws(() => keysInDirectory(join(root, "circle")), {
+      kind: "io",
+      message: /Cannot list the trusted keys in .*too many levels/,
+    });
+    assert.deepEqual(keysInDirectory(join(root, "none")), []);
   });
 });
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
-import { readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { readdirSync, readFileSync, readlinkSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import {
   archiveName,
@@ -8,7 +8,7 @@ import {
   ArchiveWriter,
   volumeName,
 } from "../../src/bundle/archive_writer.ts";
-import { localPool } from "../../src/bundle/chunk_pool.ts";
+import { type ChunkPool, localPool } from "../../src/bundle/chunk_pool.ts";
 import { sha256 } from "../../src/domain/hash.ts";
 import { type BundleFile, chunkSize } from "../../src/bundle/manifest.ts";
 import { decompressChunk } from "../../src/bundle/zstd_chunk.ts";
@@ -173,3 +173,37 @@ Deno.test(requiring(["zstd", "tar"], "zstd and tar read the chunks as one archiv
     assert.equal(new TextDecoder().decode(out.stdout), expected);
   });
 }));
+
+Deno.test("an archive of more than 999 volumes is refused, and no file stays open", async () => {
+  await withDirectory(async (directory) => {
+    // A pool that stores a byte for a chunk: the volumes need neither memory nor time.
+    const pool: ChunkPool = {
+      ...localPool,
+      digest: (chunk) => Promise.resolve({ stored: chunk.slice(0, 1), sha256: "", digests: [] }),
+    };
+    const options = { directory, name: "p.tar", compression: "none", volumeSize: 1 } as const;
+    const writer = new ArchiveWriter({ ...options, privateFiles: noPrivateFiles, pool });
+    for (let i = 0; i < 999; i++) await writer.advance(chunkSize);
+    const error = { kind: "usage", message: /more than 999 volumes/, hint: /larger --volume-size/ };
+    await assert.rejects(async () => await writer.advance(chunkSize), error);
+    writer.abort();
+    assert.equal(readdirSync(directory).length, 999);
+    assert.deepEqual(openFilesBelow(directory), []);
+  });
+});
+
+function openFilesBelow(directory: string): string[] {
+  return readdirSync("/proc/self/fd").flatMap((fd) => {
+    const path = linkOf(join("/proc/self/fd", fd));
+    return path?.startsWith(directory) ? [path] : [];
+  });
+}
+
+/** Undefined for a descriptor that was closed meanwhile, such as the one of the listing. */
+function linkOf(path: string): string | undefined {
+  try {
+    return readlinkSync(path);
+  } catch {
+    return undefined;
+  }
+}

@@ -144,3 +144,14 @@ Deno.test("a digest is computed by the worker with the fewest digests", () => {
   assert.deepEqual(asked, [["update"], ["finish", "update"]], "one that was dropped is forgotten");
   pool.close();
 });
+
+Deno.test("a chunk to open goes to a worker with what is expected of it, and its answer comes back", async () => {
+  const { made, pool } = fakes();
+  const expected = { sha256: "0".repeat(64), size: 4 };
+  const opened = pool.open(chunk(), expected);
+  made[0]!.say("ready");
+  const [task] = made[0]!.asked as unknown as { op: string; expected: unknown }[];
+  assert.deepEqual([task!.op, task!.expected], ["open", expected]);
+  made[0]!.say({ id: 0, result: { sha256: "f" } });
+  assert.deepEqual(await opened, { sha256: "f" });
+});

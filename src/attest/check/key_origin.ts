@@ -29,7 +29,7 @@ export function refuseTrustFromMedia(
   machine: readonly string[],
 ): void {
   const bundle = real(bundleDirectory);
-  const places = [...linksOf(trustPath), real(trustPath)];
+  const places = [real(trustPath), ...linksOf(trustPath)];
   if (places.some((path) => isIn(path, bundle))) throw refused(trustPath, inDirectory);
   const device = lstatSync(bundle).dev;
   if (holds(machine, device)) return;
