@@ -32,14 +32,10 @@ export const manifestOption = {
   manifest: text("place", "same as the argument place"),
 } satisfies Options;
 
-const volumesOption = {
-  volumes: text("dir", "also look for volumes in this directory; repeatable", { repeat: true }),
-} satisfies Options;
-
 /** For every command that verifies a bundle in place. */
 export const verifyOptions = {
   ...manifestOption,
-  ...volumesOption,
+  volumes: text("dir", "also look for volumes in this directory; repeatable", { repeat: true }),
   ...trustOptions,
   ...registryOptions,
   ...runFileOptions,

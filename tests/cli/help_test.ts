@@ -1,5 +1,6 @@
 /** Help, and the ways to ask for it, by the program. */
 import assert from "node:assert/strict";
+import { exitCodes } from "../../src/domain/errors.ts";
 import { withHome } from "../support/program.ts";
 
 Deno.test("all commands are listed by subject, in lines of at most 80 columns", () =>
@@ -19,6 +20,13 @@ Deno.test("all commands are listed by subject, in lines of at most 80 columns", 
     assert.ok(Math.max(...stdout.split("\n").map((line) => line.length)) <= 80);
     const none = await home.stella([]);
     assert.deepEqual([none.code, none.stdout, none.stderr], [2, "", stdout]);
+  }));
+
+Deno.test("help explains every exit code", () =>
+  withHome(async (home) => {
+    const { stdout } = await home.succeed(["help"]);
+    const codes = stdout.split("Exit codes:\n")[1]?.match(/\b\d+(?= [a-z])/g)?.map(Number);
+    assert.deepEqual(codes, [...new Set(Object.values(exitCodes))].toSorted((a, b) => a - b));
   }));
 
 Deno.test("one command is shown by each of its names, and a group with its commands", () =>
