@@ -6,19 +6,17 @@
  */
 import { createHash } from "node:crypto";
 import { timingSafeEqual } from "@std/crypto";
-import type { Context, MiddlewareHandler } from "hono";
+import type { Context } from "hono";
 import type { Config } from "../config/load.ts";
 import { anonymous, type Scope, scopes } from "../config/service.ts";
 import { belongsTo, type Profile } from "../config/profile.ts";
-import type { Access, AppEnvironment } from "./deps.ts";
+import type { Access, AppEnvironment, Handler } from "./deps.ts";
 import { problem } from "./problem.ts";
 
 /** Whether one of the caller's tenants may export the profile; for all others it does not exist. */
 export function mayName({ tenants }: Access, profile: Pick<Profile, "tenants">): boolean {
   return tenants.some((tenant) => belongsTo(profile, tenant));
 }
-
-type Handler = MiddlewareHandler<AppEnvironment>;
 
 /** Attaches the access of the request for handlers, or refuses the request (RFC 6750 section 3). */
 export function authenticate(config: Pick<Config, "tokens" | "tenants">): Handler {

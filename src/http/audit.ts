@@ -1,8 +1,8 @@
 /** Passes actions and refusals of requests to telemetry/audit.ts. */
-import type { Context, MiddlewareHandler } from "hono";
+import type { Context } from "hono";
 import type { Job } from "../jobs/job.ts";
 import type { Action } from "../telemetry/audit.ts";
-import type { Access, AppEnvironment, OpsDeps, ServerDeps } from "./deps.ts";
+import type { Access, AppEnvironment, Handler, OpsDeps, ServerDeps } from "./deps.ts";
 import { peerOf } from "./guard.ts";
 import { routeOf } from "./measure.ts";
 
@@ -18,9 +18,7 @@ export function audit(
   audit.did(action, c.get("access").actor, { exportId, profile, tenant, bundleDigest }, path);
 }
 
-export function auditRefusals(
-  { audit }: Pick<OpsDeps, "audit">,
-): MiddlewareHandler<AppEnvironment> {
+export function auditRefusals({ audit }: Pick<OpsDeps, "audit">): Handler {
   return async (c, next) => {
     await next();
     const { status } = c.res;

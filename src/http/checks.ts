@@ -54,25 +54,13 @@ export function storageFree(
 }
 
 export function databaseWrite(queue: Pick<JobQueue, "probe">): Check {
-  return {
-    name: "database:write",
-    limit: 2_000,
-    run: () => {
-      queue.probe();
-      return { status: "pass" };
-    },
-  };
+  const run = (): CheckResult => (queue.probe(), { status: "pass" });
+  return { name: "database:write", limit: 2_000, run };
 }
 
 export function lockHeld(lock: Pick<Lock, "isHeld">): Check {
-  return {
-    name: "lock:held",
-    limit: 1_000,
-    run: () =>
-      lock.isHeld()
-        ? { status: "pass" }
-        : { status: "fail", output: "the lock file was removed or replaced" },
-  };
+  const lost: CheckResult = { status: "fail", output: "the lock file was removed or replaced" };
+  return { name: "lock:held", limit: 1_000, run: () => lock.isHeld() ? { status: "pass" } : lost };
 }
 
 /** One check per registry. One that is down only warns as long as some profile does not need it. */
@@ -147,10 +135,8 @@ export function clockSane({ now, elapsed, buildDate, onSetBack }: Clocks & {
         onSetBack();
         return { status: "warn", output: `the clock was set back by ${Math.round(back / 1000)} s` };
       }
-      const isEarly = seen.now < built;
-      return isEarly
-        ? { status: "warn", output: "the clock is before this build's date" }
-        : { status: "pass" };
+      if (seen.now >= built || Number.isNaN(built)) return { status: "pass" };
+      return { status: "warn", output: "the clock is before this build's date" };
     },
   };
 }

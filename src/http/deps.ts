@@ -1,6 +1,6 @@
 /** Dependencies of the app, all passed in, so that tests can replace them. */
 import type { Clocks } from "../domain/time.ts";
-import type { Hono } from "hono";
+import type { Hono, MiddlewareHandler } from "hono";
 import type { Config } from "../config/load.ts";
 import type { Feed } from "../jobs/feed.ts";
 import type { Job } from "../jobs/job.ts";
@@ -31,7 +31,6 @@ export interface NodeBindings {
 
 /** Paths, and identification of the active configuration. */
 export interface Origin {
-  /** The state directory. */
   state: string;
   /** Path and digest of the file when it was read; absent if there is none. */
   configuration?: { path: string; sha256: string };
@@ -55,9 +54,7 @@ export interface OpsDeps extends Pick<Clocks, "elapsed"> {
   scrape(openMetrics: boolean): Promise<Scrape>;
   /** Called after each response; `route` is one of our templates, never the caller's path. */
   onAnswered(method: string, route: string, status: number, seconds: number): void;
-  /** Called when a request is refused because of load. */
   onRefused(reason: Refusal): void;
-  /** Records refusals and actions. */
   audit: Pick<Audit, "did" | "refused">;
   /** An error that no caller is responsible for. */
   onFault(error: unknown): void;
@@ -85,3 +82,4 @@ export interface AppEnvironment {
 }
 
 export type App = Hono<AppEnvironment>;
+export type Handler = MiddlewareHandler<AppEnvironment>;

@@ -8,9 +8,9 @@ import type { Progress } from "../jobs/feed.ts";
 import { isFinished, type Job } from "../jobs/job.ts";
 import { needs } from "./access.ts";
 import type { App, ServerDeps } from "./deps.ts";
-import { untilRead } from "./downloads.ts";
 import { idPattern, shownExport } from "./export_request.ts";
 import { jobFor, noExport } from "./exports.ts";
+import { untilRead } from "./limit.ts";
 import { problem } from "./problem.ts";
 import { shownEvent } from "./timeline.ts";
 

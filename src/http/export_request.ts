@@ -29,8 +29,8 @@ export const exportOptions = z.strictObject({
 });
 
 /**
- * Only profiles and tenants of the caller are valid; a foreign name looks like an unknown one.
- * Default tenant: the first one of the caller that may use the profile.
+ * Of the caller's profiles and tenants; a foreign name looks like an unknown one. Default tenant:
+ * the first one of the caller that may use the profile.
  */
 export function requestSchema({ profiles }: Pick<Config, "profiles">, access: Access) {
   const known = (name: string) => {

@@ -107,11 +107,9 @@ function addActions(app: App, deps: ServerDeps): void {
 
 function accept(c: Context<AppEnvironment>, deps: ServerDeps, asked: NewJob) {
   const trace = deps.trace?.(c.req.header("traceparent"));
-  const traceparent = trace === undefined ? {} : { traceparent: trace.traceparent };
-  const { maxQueued } = deps.config.service;
   const { actor } = c.get("access");
-  const who = { actor, trigger: triggerOf(c), ...traceparent };
-  const { job, isNew } = deps.queue.enqueue({ ...asked, ...who }, maxQueued);
+  const who = { actor, trigger: triggerOf(c), ...(trace && { traceparent: trace.traceparent }) };
+  const { job, isNew } = deps.queue.enqueue({ ...asked, ...who }, deps.config.service.maxQueued);
   if (isNew) {
     audit(c, deps, "queue", job);
     deps.onQueued(job);

@@ -5,13 +5,11 @@
  * so both are counted here.
  */
 import { isIP } from "node:net";
-import type { Context, MiddlewareHandler } from "hono";
+import type { Context } from "hono";
 import { isLoopback } from "../domain/loopback.ts";
 import { hostOf } from "../domain/reference.ts";
-import type { AppEnvironment, NodeBindings } from "./deps.ts";
+import type { AppEnvironment, Handler, NodeBindings } from "./deps.ts";
 import { problem } from "./problem.ts";
-
-type Handler = MiddlewareHandler<AppEnvironment>;
 
 const maxHeaders = 100;
 /** Characters of a name and its port (RFC 1035 section 2.3.4); longer ones are cut when shown. */

@@ -1,7 +1,4 @@
-/**
- * Serves the app by node:http, because Deno.serve has no timeouts for headers, bodies and idle
- * connections, so that a few slow clients could block it for ever.
- */
+/** Serves the app by node:http: Deno.serve has no timeouts, and slow clients could block it. */
 import { createAdaptorServer } from "@hono/node-server";
 import type { Server } from "node:http";
 import { createServer as createTlsServer, type Server as TlsServer } from "node:https";

@@ -1,6 +1,6 @@
 /**
- * Liveness: whether the process works at all. Nothing external is checked: a dead registry or a
- * full disk must not restart the service, which would only lose running exports.
+ * Liveness: whether the process works at all. Nothing external is checked: a restart would only
+ * lose running exports.
  */
 
 import type { Clocks } from "../domain/time.ts";

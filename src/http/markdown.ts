@@ -1,7 +1,6 @@
 /**
- * Renders Markdown to HTML for the embedded pages: GitHub's dialect by `marked`, with anchors for
- * headings and links for names with a page of their own. The text can add no HTML, image or script:
- * an edited runbook can at worst look odd.
+ * Renders Markdown to HTML for the embedded pages by `marked`, with anchors for headings and links
+ * for names with a page of their own. The text can add no HTML, image or script.
  */
 import { lexer, Marked, Renderer, type Tokens } from "marked";
 

@@ -1,11 +1,9 @@
 /** Measures requests by route template: by path, anybody could create a million series. */
-import type { Context, MiddlewareHandler } from "hono";
+import type { Context } from "hono";
 import { matchedRoutes } from "hono/route";
-import type { AppEnvironment, OpsDeps } from "./deps.ts";
+import type { Handler, OpsDeps } from "./deps.ts";
 
-export function measure(
-  { elapsed, onAnswered }: Pick<OpsDeps, "elapsed" | "onAnswered">,
-): MiddlewareHandler<AppEnvironment> {
+export function measure({ elapsed, onAnswered }: OpsDeps): Handler {
   return async (c, next) => {
     const started = elapsed();
     await next();

@@ -1,7 +1,4 @@
-/**
- * `/openapi.json`, generated from the schemas of the requests. A test compares it with the routes
- * of the app; another sends the described requests with every token.
- */
+/** `/openapi.json`, from the schemas of the requests; a test compares it with the routes. */
 import * as z from "zod";
 import type { Config } from "../config/load.ts";
 import type { Scope } from "../config/service.ts";

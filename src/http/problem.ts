@@ -21,10 +21,7 @@ const titles: Readonly<Record<number, string | undefined>> = {
   422: "Unprocessable Content",
 };
 
-/**
- * Status and code follow from the reason; `detail` says in one sentence what happened. `type` is
- * about:blank: the status says it all, and a URL would have to be served.
- */
+/** Status and code follow from the reason. `type` is about:blank: a URL would have to be served. */
 export function problem(
   c: Context,
   reason: Reason,
@@ -49,9 +46,8 @@ export function problem(
 const pauses: Readonly<Record<number, number>> = { 429: 30, 503: 5 };
 
 /**
- * A thrown error as a problem. Errors that are not the caller's fault are also passed to `onFault`,
- * and only there with their text: callers do not name files of the service, so a path of one only
- * belongs in the log.
+ * A thrown error as a problem. If the caller is not at fault, only `onFault` gets its text: paths
+ * of the service belong in the log alone.
  */
 export function problemOf(
   c: Context,

@@ -1,6 +1,6 @@
 /**
- * Readiness: whether the service can do its work. A background loop runs all checks, each with its
- * own timeout, and requests read the last results: many requests cause no more probes.
+ * Readiness: whether the service can do its work. A background loop runs the checks, requests read
+ * the last results: many requests cause no more probes.
  */
 import type { Clocks } from "../domain/time.ts";
 import { messageOf } from "../domain/errors.ts";
@@ -55,9 +55,15 @@ export class Readiness {
 
   /** Resolves after the first round; rounds continue until `stop`. */
   async start(): Promise<void> {
-    const began = this.#options.elapsed();
-    await this.#round();
-    this.#schedule(began);
+    const { checks, elapsed, interval } = this.#options;
+    const began = elapsed();
+    await Promise.all(checks.map((check) => this.#runOne(check)));
+    this.#roundAt = elapsed();
+    this.#options.onRound(this.#all());
+    if (this.#stopped) return;
+    // From start to start, because a check may hang.
+    const wait = Math.max(0, interval - (elapsed() - began));
+    this.#timer = setTimeout(() => this.start(), wait);
   }
 
   stop(): void {
@@ -73,20 +79,6 @@ export class Readiness {
     );
     const has = (status: Status) => checks.some((one) => one.status === status);
     return { status: has("fail") ? "fail" : has("warn") ? "warn" : "pass", checks };
-  }
-
-  /** From start to start, because a check may hang. */
-  #schedule(began: number): void {
-    if (this.#stopped) return;
-    const { interval, elapsed } = this.#options;
-    const wait = Math.max(0, interval - (elapsed() - began));
-    this.#timer = setTimeout(() => this.start(), wait);
-  }
-
-  async #round(): Promise<void> {
-    await Promise.all(this.#options.checks.map((check) => this.#runOne(check)));
-    this.#roundAt = this.#options.elapsed();
-    this.#options.onRound(this.#all());
   }
 
   /** Each result is published at once: a check that hangs does not delay the others. */
@@ -111,13 +103,10 @@ export class Readiness {
   /** Not a check of the loop: it has to show at once. */
   #drain(): CheckState {
     const draining = this.#options.isDraining();
-    return {
-      name: "drain",
-      time: this.#options.now(),
-      ...(draining
-        ? { status: "fail", output: "the service is shutting down" }
-        : { status: "pass" }),
-    };
+    const result: CheckResult = draining
+      ? { status: "fail", output: "the service is shutting down" }
+      : { status: "pass" };
+    return { name: "drain", time: this.#options.now(), ...result };
   }
 
   #age(): CheckState[] {

@@ -1,6 +1,6 @@
 /**
- * The runbook for browsers: `/runbook` is the whole page, `/runbook/<Alert>` the section that an
- * alert links to. It is embedded in the binary, so it is available when nothing else is.
+ * The runbook for browsers, embedded in the binary to be there when nothing else is: `/runbook`,
+ * and `/runbook/<Alert>`, the section that an alert links to.
  */
 import runbook from "../../dashboards/observability.md" with { type: "text" };
 import type { App } from "./deps.ts";
@@ -8,49 +8,31 @@ import { contentsOf, htmlHeaders, htmlPage } from "./html_page.ts";
 import { escapeHtml, headingsOf, renderMarkdown } from "./markdown.ts";
 import { problem } from "./problem.ts";
 
-export interface AlertPage {
-  alert: string;
-  /** Markdown including its heading. */
-  text: string;
-}
-
-/** The sections below "Alert hints" by alert name. */
-function alertPages(text: string): AlertPage[] {
+/** The sections below "Alert hints" by alert name: Markdown with its heading. */
+function alertPages(text: string): Map<string, string> {
   const hints = text.split(/^(?=## )/m).find((part) => part.startsWith("## Alert hints\n")) ?? "";
-  return hints.split(/^(?=### )/m).slice(1).map((section) => ({
-    alert: headingsOf(section)[0]?.text ?? "",
-    text: section,
-  }));
+  const sections = hints.split(/^(?=### )/m).slice(1);
+  return new Map(sections.map((section) => [headingsOf(section)[0]?.text ?? "", section]));
 }
 
 export function addRunbook(app: App): void {
   const pages = alertPages(runbook);
-  const names = new Set(pages.map((page) => page.alert));
-  const link = (name: string) => names.has(name) ? `/runbook/${name}` : undefined;
+  const link = (name: string) => pages.has(name) ? `/runbook/${name}` : undefined;
   // Rendered on first use: most services never need it.
   let whole: string | undefined;
   app.get("/runbook", (c) => {
-    whole ??= htmlPage(
-      "Export Center observability",
-      contentsOf(runbook) + renderMarkdown(runbook, { pageOf: link }),
-    );
-    return c.body(whole, 200, htmlHeaders);
+    const body = () => contentsOf(runbook) + renderMarkdown(runbook, { pageOf: link });
+    return c.body(whole ??= htmlPage("Export Center observability", body()), 200, htmlHeaders);
   });
   app.get("/runbook/:alert", (c) => {
-    const found = pages.find((one) => one.alert === c.req.param("alert"));
-    if (found === undefined) {
-      return problem(c, "not_found", "No such alert");
-    }
-    return c.body(htmlPage(found.alert, alertBody(found, link)), 200, htmlHeaders);
+    const alert = c.req.param("alert");
+    const section = pages.get(alert);
+    if (section === undefined) return problem(c, "not_found", "No such alert");
+    // A link to the current page would only confuse.
+    const pageOf = (name: string) => name === alert ? undefined : link(name);
+    const body = renderMarkdown(section.replace(/^### /, "# "), { pageOf });
+    const address = `/runbook#${escapeHtml(alert.toLowerCase())}`;
+    const nav = `<nav><a href="${address}">The whole runbook</a></nav>\n`;
+    return c.body(htmlPage(alert, nav + body), 200, htmlHeaders);
   });
-}
-
-function alertBody({ alert, text }: AlertPage, link: (name: string) => string | undefined): string {
-  const own = text.replace(/^### /, "# ");
-  // A link to the current page would only confuse.
-  const others = (name: string) => name === alert ? undefined : link(name);
-  return `<nav><a href="/runbook#${
-    escapeHtml(alert.toLowerCase())
-  }">The whole runbook</a></nav>\n` +
-    renderMarkdown(own, { pageOf: others });
 }

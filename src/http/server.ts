@@ -12,9 +12,8 @@ import { addEvents } from "./export_events.ts";
 import { addFiles } from "./export_files.ts";
 import { addExports } from "./exports.ts";
 import { guard, isLocal, type Names, setHeaders } from "./guard.ts";
-import { limitDownloads } from "./downloads.ts";
 import { addHealth } from "./health.ts";
-import { limitRequests } from "./limit.ts";
+import { limitDownloads, limitRequests } from "./limit.ts";
 import { addManual } from "./manual.ts";
 import { measure } from "./measure.ts";
 import { openApi } from "./openapi.ts";
@@ -30,11 +29,7 @@ export function createServer(deps: ServerDeps, names: Names): App {
   const description = openApi(deps.build.version);
   app.get("/openapi.json", (c) => c.json(description));
   const { config, onRefused } = deps;
-  app.use(
-    "/v1/*",
-    authenticate(config),
-    limitRequests(config, onRefused),
-  );
+  app.use("/v1/*", authenticate(config), limitRequests(config, onRefused));
   const downloads = limitDownloads(config, onRefused);
   app.use("/v1/exports/:id/files/*", downloads);
   app.use("/v1/exports/:id/bundle.tar", downloads);
@@ -104,26 +99,21 @@ function wantsOpenMetrics(accept = ""): boolean {
 
 /** The profiles that the caller can export; their sources and targets are not shown. */
 function profilesOf(config: Config, access: Access) {
-  const own = [...config.profiles.values()].filter((one) => mayName(access, one));
-  return own.map(({ name, kind, compression, slaSeconds }) => ({
-    name,
-    kind,
-    compression,
-    slaSeconds: slaSeconds ?? null,
-  }));
+  return [...config.profiles.values()].filter((one) => mayName(access, one))
+    .map(({ name, kind, compression, slaSeconds = null }) => ({
+      name,
+      kind,
+      compression,
+      slaSeconds,
+    }));
 }
 
 /** A known path with another method is 405 (RFC 9110 section 15.5.6), not 404. */
 function refuseOtherMethods(app: App): void {
-  const allowed = new Map<string, Set<string>>();
-  for (const { method, path } of app.routes) {
-    if (method === "ALL") continue;
-    const methods = allowed.get(path) ?? new Set<string>();
-    for (const one of method === "GET" ? ["GET", "HEAD"] : [method]) methods.add(one);
-    allowed.set(path, methods);
-  }
-  for (const [path, methods] of allowed) {
-    const allow = [...methods].join(", ");
+  const routes = app.routes.filter(({ method }) => method !== "ALL");
+  for (const [path, all] of Map.groupBy(routes, (route) => route.path)) {
+    const methods = all.flatMap(({ method }) => method === "GET" ? ["GET", "HEAD"] : [method]);
+    const allow = [...new Set(methods)].join(", ");
     app.all(path, (c) => {
       c.header("allow", allow);
       return problem(c, "method_not_allowed", `This path allows ${allow}`);

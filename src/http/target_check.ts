@@ -21,9 +21,8 @@ export function targetChecks(profiles: readonly Profile[], tenants: readonly str
       late: "warn",
       run: async () => {
         const faults = await Promise.all(directories.map(faultOf));
-        const found = faults.filter((one) => one !== undefined);
-        if (found.length === 0) return { status: "pass" };
-        return { status: "warn", output: found.join("; ") };
+        const output = faults.filter((one) => one !== undefined).join("; ");
+        return output === "" ? { status: "pass" } : { status: "warn", output };
       },
     }];
   });

@@ -30,9 +30,11 @@ export function exportWork(
   const { elapsed, now, mainUrl, config } = options;
   const watched = new Map<string, ReturnType<typeof watch>>();
   const heard = new Map<string, number>();
-  const end = (id: string, tell: (of: ReturnType<typeof watch> | undefined) => void) => {
-    tell(watched.get(id));
+  /** The watcher of an export that ends. */
+  const taken = (id: string) => {
+    const watcher = watched.get(id);
     watched.delete(id);
+    return watcher;
   };
   return {
     /** The oldest last heartbeat of all workers. */
@@ -71,11 +73,10 @@ export function exportWork(
       watched.get(id)?.made(bytes, artifacts, leftOutOf(risk), emptyDirectories?.count);
       return { bundleDigest, bytes, files };
     },
-    onDefer: ({ id }: Job, error: JobError, wait: number) =>
-      end(id, (watcher) => watcher?.deferred(error, wait)),
-    onLost: ({ id }: Job) => end(id, (watcher) => watcher?.lost()),
+    onDefer: ({ id }: Job, error: JobError, wait: number) => taken(id)?.deferred(error, wait),
+    onLost: ({ id }: Job) => taken(id)?.lost(),
     onEnd: (job: Job, outcome: Outcome, seconds: number) => {
-      end(job.id, (watcher) => watcher?.ended(outcome, seconds, now()));
+      taken(job.id)?.ended(outcome, seconds, now());
       if (outcome.state === "succeeded") onStored(job);
     },
   };

@@ -123,10 +123,8 @@ function scrubbed(damaged: readonly Damage[], { metrics, log, queue }: ServiceRe
 }
 
 function rulesOf({ profiles }: ServiceOptions["config"]): Map<string, Retention> {
-  const rules = [...profiles.values()].flatMap(({ name, retention }): [string, Retention][] =>
-    retention === undefined ? [] : [[name, retention]]
-  );
-  return new Map(rules);
+  const rules = [...profiles].map(([name, { retention }]) => [name, retention] as const);
+  return new Map(rules.filter((rule): rule is [string, Retention] => rule[1] !== undefined));
 }
 
 export function createScheduler(

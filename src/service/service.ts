@@ -17,7 +17,7 @@ import { isLoopback } from "../domain/loopback.ts";
 import type { Listen } from "../config/listen.ts";
 import type { Config } from "../config/load.ts";
 import type { Job } from "../jobs/job.ts";
-import type { ServerDeps } from "../http/deps.ts";
+import type { App, ServerDeps } from "../http/deps.ts";
 import { build, programPath } from "../domain/version.ts";
 import { timingOf } from "../net/retry.ts";
 
@@ -53,8 +53,8 @@ export async function startService(options: ServiceOptions): Promise<Service> {
 async function run(options: ServiceOptions, resources: ServiceResources, cleanup: Cleanup) {
   const { elapsed, now, config, drain = 60_000 } = options;
   const { queue, metrics, watch, feed, onFault, log } = resources;
-  let draining = false;
-  const isDraining = () => draining;
+  const draining = new AbortController();
+  const isDraining = () => draining.signal.aborted;
   const signing = createSigning(options, resources);
   const tls = createTls(options, resources);
   const readiness = createReadiness(options, resources, { signing, tls }, isDraining);
@@ -108,7 +108,7 @@ async function run(options: ServiceOptions, resources: ServiceResources, cleanup
       tls.renew();
     },
     drain: () => {
-      draining = true;
+      draining.abort();
       feed.close();
       log("INFO", "service.stopping", "service stopping");
     },
@@ -138,21 +138,20 @@ async function serve(
     publicKey: () => options.signingKey.publicPem(),
     ...(traces === undefined ? {} : { trace: traces.ofRequest }),
   };
-  if (opsListen !== undefined) {
-    const ops = createOpsServer(deps, namesFor(opsListen, config));
-    const http = await serveHttp(ops, opsListen, { tls: tls.files() });
+  const open = async (app: App, at: Listen) => {
+    const http = await serveHttp(app, at, { tls: tls.files() });
     tls.shownBy(http);
     cleanup.push(() => http.close(2_000));
-    log("INFO", "service.operations", "operations server started", { url: http.url });
+    return http.url;
+  };
+  if (opsListen !== undefined) {
+    const url = await open(createOpsServer(deps, namesFor(opsListen, config)), opsListen);
+    log("INFO", "service.operations", "operations server started", { url });
   }
   if (!isLoopback(listen.host) && tls.files() === undefined) {
     log("WARN", "service.plain", "tokens from other machines are sent unencrypted");
   }
-  const app = createServer(deps, namesFor(listen, config));
-  const http = await serveHttp(app, listen, { tls: tls.files() });
-  tls.shownBy(http);
-  cleanup.push(() => http.close(2_000));
-  return http.url;
+  return await open(createServer(deps, namesFor(listen, config)), listen);
 }
 
 /** On loopback the service answers only to configured host names. */

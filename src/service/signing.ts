@@ -1,7 +1,6 @@
 /**
- * The signing key of a service. The first export creates it; after that it is never created again:
- * if the key disappears (a lost mount, a cleaned directory), signing fails, because no receiver
- * would trust a new key.
+ * The signing key of a service. The first export creates it, and never again: if it disappears (a
+ * lost mount, a cleaned directory), signing fails, because no receiver would trust a new key.
  */
 import type { Check } from "../http/readiness.ts";
 import { messageOf, StellaError } from "../domain/errors.ts";

@@ -1,7 +1,7 @@
 /**
- * Traces an export: a span for its whole life, and below it one for its wait, one per attempt, one
- * per stage and one per push. The caller's context (traceparent) is stored with the job, so API,
- * queue, worker and registry form one trace; without a caller the trace id is the exportId.
+ * Traces an export: a span for its whole life, and below it one for its wait, each attempt, stage
+ * and push. The caller's context (traceparent) is stored with the job, so that API, queue, worker
+ * and registry form one trace; without one the trace id is the exportId.
  */
 import type { Clocks } from "../domain/time.ts";
 import type { EventOf, ExportEvent, ExportRef } from "../domain/export_event.ts";

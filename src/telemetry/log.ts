@@ -1,7 +1,7 @@
 /**
- * The log: one JSON object per line on stderr, in the form of OpenTelemetry log records, with the
- * field names that operators search for. The list of fields is closed, so no secret can slip in,
- * and all text is escaped: a name from a bundle is untrusted text on the operator's terminal.
+ * The log: one JSON object per line on stderr, in the form of OpenTelemetry log records. The list
+ * of fields is closed, so no secret can slip in, and all text is escaped: a name from a bundle is
+ * untrusted text on the operator's terminal.
  */
 import type { Clocks } from "../domain/time.ts";
 import type { ErrorRecord } from "../domain/errors.ts";
@@ -22,7 +22,6 @@ interface KnownFields {
   tenant: string;
   /** Name of the token of the caller. */
   actor: string;
-  /** What triggered the export. */
   trigger: Trigger;
   bundleDigest: string;
   /** Id of the export whose stored bundle an unchanged one equals. */
@@ -32,14 +31,12 @@ interface KnownFields {
   registry: string;
   stage: string;
   durationMs: number;
-  /** Of a readiness check. */
   check: string;
   status: string;
   detail: string;
   method: string;
   /** Template of a route. */
   route: string;
-  /** IP address. */
   client: string;
   url: string;
   path: string;

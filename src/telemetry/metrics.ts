@@ -81,10 +81,8 @@ export class Metrics {
     this.#histograms = createHistograms(this.#registry, names, slas);
     const { version, commit, bundleSchema } = build;
     this.set("export_build_info", 1, { version, commit, bundle_schema: String(bundleSchema) });
-    for (const { name, slaSeconds } of profiles) {
-      if (slaSeconds !== undefined) {
-        this.set("export_profile_sla_seconds", slaSeconds, { profile: name });
-      }
+    for (const { name: profile, slaSeconds } of profiles) {
+      if (slaSeconds !== undefined) this.set("export_profile_sla_seconds", slaSeconds, { profile });
     }
   }
 
@@ -118,14 +116,12 @@ export class Metrics {
     at?: number | undefined;
   }): void {
     this.count("export_jobs_total", { profile, result });
-    if (result === "success") {
-      if (at !== undefined) this.succeeded(profile, at);
-      const isWithin = seconds <= (this.#slas.get(profile) ?? Infinity);
-      if (isWithin) this.count("export_jobs_within_sla_total", { profile });
-    }
-    if (result !== "cancelled") {
-      this.observe("export_job_duration_seconds", seconds, { profile }, exportId);
-    }
+    if (result === "cancelled") return;
+    this.observe("export_job_duration_seconds", seconds, { profile }, exportId);
+    if (result === "failed") return;
+    if (at !== undefined) this.succeeded(profile, at);
+    const isWithin = seconds <= (this.#slas.get(profile) ?? Infinity);
+    if (isWithin) this.count("export_jobs_within_sla_total", { profile });
   }
 
   /** Also in an earlier run of the service; milliseconds since 1970. */

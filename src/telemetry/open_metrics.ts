@@ -1,7 +1,6 @@
 /**
- * The two text formats. prom-client writes one of them, so the registry writes OpenMetrics, which
- * carries more, and the classic format is derived from it. Sources: OpenMetrics 1.0 section
- * "Exemplars"; Prometheus, "Text-based format".
+ * The two text formats: prom-client writes OpenMetrics, from which the classic format is derived.
+ * Sources: OpenMetrics 1.0, "Exemplars"; Prometheus, "Text-based format".
  */
 
 export const openMetricsType = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -9,9 +8,8 @@ export const openMetricsType = "application/openmetrics-text; version=1.0.0; cha
 export const classicType = "text/plain; version=0.0.4; charset=utf-8";
 
 /**
- * Converts OpenMetrics text to the classic format: no exemplars, no end mark, and counters with
- * `_total` in HELP and TYPE too. Only for text of prom-client: our label values never contain ` #
- * {`.
+ * To the classic format: no exemplars, no end mark, counters with `_total` in HELP and TYPE too.
+ * Only for text of prom-client: our label values never contain ` # {`.
  */
 export function classicOf(openMetrics: string): string {
   const lines = openMetrics.replace(/\n?# EOF\n$/, "").split("\n");

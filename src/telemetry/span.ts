@@ -1,7 +1,6 @@
 /**
- * A finished span and its wire form. One function writes OTLP's JSON (opentelemetry-proto, "JSON
- * Protobuf Encoding": ids as hex, 64-bit numbers as decimal text, enums as numbers), so collector,
- * sink and file get the same.
+ * A finished span, and OTLP's JSON of it (opentelemetry-proto, "JSON Protobuf Encoding": ids as
+ * hex, 64-bit numbers as decimal text, enums as numbers).
  */
 
 export type SpanKind = "internal" | "server" | "client";

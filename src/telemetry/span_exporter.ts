@@ -1,7 +1,7 @@
 /**
- * Sends finished spans to the collector in batches; retries if that may help, otherwise drops them.
- * Tracing never delays or fails an export: spans that do not fit the buffer are dropped, counted
- * and reported once. Source: OTLP specification, "OTLP/HTTP Response" (retryable failures).
+ * Sends finished spans to the collector in batches and retries if that may help (OTLP
+ * specification, "OTLP/HTTP Response"). Tracing never delays or fails an export: spans that do not
+ * fit the buffer are dropped and counted.
  */
 import { messageOf } from "../domain/errors.ts";
 import { type Attributes, encodeSpans, type Span } from "./span.ts";

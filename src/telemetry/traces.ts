@@ -1,6 +1,6 @@
 /**
- * Wires tracing; loaded only if a collector is configured, so that otherwise neither its code nor a
- * socket exists. Deno's own OpenTelemetry is never used: it connects regardless of the permissions.
+ * Wires tracing; loaded only if a collector is configured. Deno's own OpenTelemetry is never used:
+ * it connects regardless of the permissions.
  */
 import { startTrace, type TracedExport, type TraceParts, traceRequest } from "./export_trace.ts";
 import type { Log } from "./log.ts";

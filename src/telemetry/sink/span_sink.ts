@@ -1,7 +1,6 @@
 /**
- * A sink for spans without a collector: accepts OTLP over HTTP, JSON or protobuf, and stores each
- * request as one line. It responds after the line was written, so that senders retry otherwise.
- * Source: OTLP specification 1.x, "OTLP/HTTP".
+ * A sink for spans without a collector: takes OTLP over HTTP (OTLP specification 1.x), JSON or
+ * protobuf. It responds after the line was written, so that senders retry otherwise.
  */
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
