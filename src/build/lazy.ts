@@ -68,11 +68,10 @@ export function joinChunks(
   const bodies = chunks.map(([name, body]) => [name, packed(dynamic(body, names))]);
   const door = dynamic(entry, names);
   if (/\bfrom"chunk:|\bimport"chunk:/.test(door)) {
-    throw new StellaError(
-      "build_failed",
-      "Cannot bundle: the entry imports a part of the program",
-      { hint: "main.ts may import values only by `await import()`; types are no matter" },
-    );
+    const text = "Cannot bundle: the entry imports a part of the program";
+    throw new StellaError("build_failed", text, {
+      hint: "import values only by `await import()` in main.ts; types are no matter",
+    });
   }
   return `const ${loaderName}=(${loader})(${JSON.stringify(Object.fromEntries(bodies))});\n${door}`;
 }

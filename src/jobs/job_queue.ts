@@ -73,7 +73,7 @@ export interface JobQueue {
   claim(held?: ReadonlySet<string>, passed?: ReadonlySet<string>): Job | undefined;
   /** Renews the lease; false if this attempt no longer holds it. */
   heartbeat(job: Job): boolean;
-  /** Ends a job; false if its lease is lost. With `sameAs` that job is confirmed instead. */
+  /** Ends a job; false if its lease is lost. `sameAs`: it has no bundle, that job is confirmed. */
   finish(job: Job, outcome: Outcome): boolean;
   /** Returns a job as if this attempt had not happened: the service is shutting down. */
   release(job: Job): boolean;
@@ -127,9 +127,8 @@ export function keyReused(): StellaError {
 }
 
 export function queueFull(max: number): StellaError {
-  return new StellaError(
-    "queue_full",
-    `Cannot queue the export: ${max} exports of this tenant are already waiting`,
-    { hint: "try again when some of them are done; the limit is service.maxQueued in stella.yaml" },
-  );
+  const text = `Cannot queue the export: ${max} exports of this tenant are already waiting`;
+  return new StellaError("queue_full", text, {
+    hint: "try again when some of them are done; the limit is service.maxQueued in stella.yaml",
+  });
 }

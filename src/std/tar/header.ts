@@ -21,6 +21,7 @@ export interface TarStreamInput {
   options?: TarStreamOptions;
 }
 
+const cannot = "Cannot add to the archive";
 const nameLength = 100;
 const prefixLength = 155;
 /** Limits of eleven octal digits and a space, and of twelve digits. */
@@ -52,31 +53,25 @@ function splitPath(path: Uint8Array_): { prefix: Uint8Array_; name: Uint8Array_ 
   const slash = path.indexOf(0x2f, path.length - nameLength);
   if (path.length > prefixLength + 1 + nameLength || slash < 0) {
     throw new RangeError(
-      `Cannot add to the archive: a path of ${path.length} bytes cannot be cut into 155 and 100`,
+      `${cannot}: a path of ${path.length} bytes cannot be cut into 155 and 100`,
     );
   }
   if (slash > prefixLength) {
-    throw new TypeError(
-      `Cannot add to the archive: the path's first part has ${slash} of 155 bytes`,
-    );
+    throw new TypeError(`${cannot}: the path's first part has ${slash} of 155 bytes`);
   }
   return { prefix: path.slice(0, slash), name: path.slice(slash + 1) };
 }
 
 function sizeField(size: number): string {
   if (!Number.isInteger(size) || size < 0 || size >= sizeLimits[1]) {
-    throw new RangeError(
-      `Cannot add a file to the archive: its size is ${size}, below 64 GiB is allowed`,
-    );
+    throw new RangeError(`${cannot}: the size is ${size}, below 64 GiB is allowed`);
   }
   return size < sizeLimits[0] ? `${octal(size, 11)} ` : octal(size, 12);
 }
 
 function digits(name: string, value: number, count: number): string {
   if (value >= 0 && value < 8 ** count) return octal(value, count);
-  throw new TypeError(
-    `Cannot add to the archive: ${name} ${value} has not 1 to ${count} octal digits`,
-  );
+  throw new TypeError(`${cannot}: ${name} ${value} has not 1 to ${count} octal digits`);
 }
 
 function put(block: Uint8Array, offset: number, ascii: string): void {
