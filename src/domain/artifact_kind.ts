@@ -30,8 +30,7 @@ const textName = /\.(json|csv|xml|spdx|rdf)$/i;
 /** `path` in the bundle; `head` its first bytes, up to `headLength`. */
 export function artifactKind(path: string, head: Uint8Array): ArtifactKind {
   if (!textName.test(path)) return "other";
-  // Latin-1 maps every byte to a character: the patterns are ASCII, and a cut inside a character is
-  // harmless.
+  // Latin-1 maps every byte to a character; the patterns are ASCII, so a cut character is harmless.
   const text = new TextDecoder("latin1").decode(head.subarray(0, headLength));
   return signs.find(([, sign]) => sign.test(text))?.[0] ?? "other";
 }

@@ -70,8 +70,7 @@ function ruleOf(entry: string): Rule | undefined {
   const host = six ?? name;
   const number = port === undefined ? undefined : Number(port);
   if (host === undefined || (number !== undefined && (number < 1 || number > 65535))) return;
-  // A spelling that URL rewrites (127.1, 0x7f.1, 1:0::1) would never match although it looks as if
-  // it did.
+  // A spelling that URL rewrites (127.1, 0x7f.1, 1:0::1) would never match.
   const written = six === undefined ? host : `[${six}]`;
   if (URL.parse(`http://${written}`)?.hostname !== written) return undefined;
   if (star !== undefined && isIP(host) !== 0) return undefined;

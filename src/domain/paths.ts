@@ -10,8 +10,7 @@ const encoder = new TextEncoder();
 const maxPartBytes = 255;
 const maxPathBytes = 4095;
 
-// Control and bidi characters, line separators, byte order mark, replacement character, tags, lone
-// surrogates.
+// Control and bidi characters, line separators, BOM, replacement character, tags, lone surrogates.
 const controls =
   // deno-lint-ignore no-control-regex -- these are exactly what is refused
   /[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ufff9-\ufffd\p{Cs}\u{e0000}-\u{e007f}]/u;

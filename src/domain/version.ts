@@ -41,8 +41,7 @@ function readRef(git: URL, ref: string): string {
 function form(stamped: boolean): Form {
   if (Deno.build.standalone) return "compiled";
   if (!stamped) return "source";
-  // Under the launcher the executable is Deno's; elsewhere the variable could only come from
-  // outside.
+  // Under the launcher the executable is Deno's; elsewhere the variable comes from outside.
   return Deno.env.get("STELLA_SELF") === Deno.execPath() ? "portable" : "script";
 }
 

@@ -16,10 +16,9 @@ const applicationId = 0x73746c61;
 const busyTimeout = 50;
 
 /**
- * Opens or creates the database at `path`, readable by its owner only. `onNew` is called before a
- * new one is created, and may throw.
- * @throws StellaError config for a damaged, foreign or newer database, or if WAL is not available;
- * io; busy
+ * Opens or creates the database at `path`, readable by its owner only.
+ * @param onNew is called before a new one is created, and may throw
+ * @throws StellaError config for a damaged, foreign or newer database, or without WAL; io; busy
  */
 export function openDatabase(path: string, onNew: () => void = () => {}): Database {
   let opened: DatabaseSync | undefined;

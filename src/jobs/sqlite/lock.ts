@@ -11,10 +11,9 @@ export interface Lock {
 }
 
 /**
- * Locks the state directory `state`, creating it if needed, or fails at once. The file `lock`
- * contains the process id, for operators.
- * @throws StellaError conflict if another process holds the lock, usage if an entry of the
- * directory is a link; io
+ * Locks the state directory, creating it if needed, or fails at once. The file `lock` contains the
+ * process id, for operators.
+ * @throws StellaError conflict if another process holds it, config if an entry is a link; io
  */
 export async function takeLock(state: string): Promise<Lock> {
   const path = join(state, "lock");

@@ -35,7 +35,7 @@ export class SqliteQueue extends QueueReads implements JobQueue {
     return this.database.write("Cannot queue the export", () => {
       const earlier = this.#earlier(tenant, key);
       if (earlier !== undefined) return { job: same(earlier, profile, request), isNew: false };
-      this.#refuseFull(tenant, max);
+      if (this.isFull(tenant, max)) throw queueFull(max);
       const [id, now] = [this.#options.newId(), this.#options.now()];
       this.database.run(
         `INSERT INTO jobs (id, tenant, profile, request, idempotency_key, traceparent, created_at,
@@ -116,9 +116,8 @@ export class SqliteQueue extends QueueReads implements JobQueue {
   retry(id: string, max = Infinity): Job | undefined {
     return this.database.write("Cannot queue the export again", () => {
       const job = this.get(id);
-      if (job?.state === "failed" || job?.state === "cancelled") {
-        this.#refuseFull(job.tenant, max);
-      }
+      const isEnded = job?.state === "failed" || job?.state === "cancelled";
+      if (isEnded && this.isFull(job.tenant, max)) throw queueFull(max);
       this.database.run(
         `UPDATE jobs SET state = 'queued', tries = 0, queued_at = ?, started_at = NULL,
            finished_at = NULL, error = NULL, not_before = 0
@@ -179,10 +178,6 @@ export class SqliteQueue extends QueueReads implements JobQueue {
 
   close(): void {
     this.database.close();
-  }
-
-  #refuseFull(tenant: string, max: number): void {
-    if (this.isFull(tenant, max)) throw queueFull(max);
   }
 
   /** Jobs that have waited long enough return to their old position. */
