@@ -5,11 +5,11 @@
  */
 import { Buffer } from "node:buffer";
 import type { KeyObject } from "node:crypto";
+import { mediaTypes } from "../bundle/manifest.ts";
 import { startSha256 } from "../domain/hash.ts";
 import { ed25519Fault } from "./ed25519_points.ts";
 
 export const payloadType = "application/vnd.in-toto+json";
-export const sigstoreBundleType = "application/vnd.dev.sigstore.bundle.v0.3+json";
 
 /** What is signed: `DSSEv1 LEN(type) type LEN(body) body`, lengths in bytes. */
 export function preAuthEncoding(type: string, body: Uint8Array): Uint8Array {
@@ -68,7 +68,7 @@ export interface Attestation extends Envelope {
  */
 export function encodeBundle({ hint, ...envelope }: Attestation): Uint8Array {
   const bundle = {
-    mediaType: sigstoreBundleType,
+    mediaType: mediaTypes.attestation,
     verificationMaterial: { publicKey: { hint } },
     dsseEnvelope: plainEnvelope(envelope),
   };

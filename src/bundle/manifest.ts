@@ -16,6 +16,7 @@ export const mediaTypes = {
   manifest: "application/vnd.stella.bundle.manifest.v1+json",
   tar: "application/vnd.stella.bundle.archive.v1.tar",
   tarZstd: "application/vnd.stella.bundle.archive.v1.tar+zstd",
+  attestation: "application/vnd.dev.sigstore.bundle.v0.3+json",
 } as const;
 
 /** 4 MiB: the part of the tar in one zstd frame, and the unit in which damage is located. */

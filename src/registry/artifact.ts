@@ -19,7 +19,7 @@ export const ociTypes = {
   index: "application/vnd.oci.image.index.v1+json",
   empty: "application/vnd.oci.empty.v1+json",
   bundle: "application/vnd.stella.bundle.v1",
-  attestation: "application/vnd.dev.sigstore.bundle.v0.3+json",
+  attestation: mediaTypes.attestation,
   hmac: "application/vnd.stella.hmac.v1+json",
 } as const;
 

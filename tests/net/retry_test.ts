@@ -31,6 +31,20 @@ Deno.test("a transient failure is retried up to five times, with growing waits",
   assert.equal(result.message, "GET https://r.test/v2/a: 503 Service Unavailable (5 attempts)");
 });
 
+Deno.test("the error code of a registry decides about a digest, not the text of a message", () => {
+  const of = (...errors: { code: string; message: string }[]) => {
+    const body = new TextEncoder().encode(JSON.stringify({ errors }));
+    return refused(outgoing, { ...answer(400), body }).reason;
+  };
+  const message = "DIGEST_INVALID or not";
+  assert.equal(of({ code: "MANIFEST_INVALID", message }), "rejected");
+  assert.equal(of({ code: "", message }), "rejected");
+  assert.equal(
+    of({ code: "BLOB_UPLOAD_INVALID", message }, { code: "DIGEST_INVALID", message }),
+    "digest_mismatch",
+  );
+});
+
 Deno.test("jitter keeps a wait between half and the whole of its step", async () => {
   for (const [random, expected] of [[0, 250], [0.999, 499.75]] as const) {
     const timing = Object.assign(new FakeTiming(), { random: () => random });

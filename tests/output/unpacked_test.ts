@@ -166,6 +166,13 @@ Deno.test("two names that collide on the target end the unpack", async () => {
   });
 });
 
+Deno.test("a file in the place of the partial folder is no collision of names", async () => {
+  await withDirectory((root) => {
+    writeFileSync(join(root, `.stella-${uuid}.partial`), "");
+    assert.equal(thrown(() => into(root)).reason, "output_exists");
+  });
+});
+
 Deno.test("thousands of names directly below the directory come through the list of names", async () => {
   await withDirectory(async (root) => {
     const unpacked = into(root, { files: 3000, bytes: 3000 });

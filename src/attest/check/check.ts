@@ -12,6 +12,7 @@ import { Buffer } from "node:buffer";
 import { verify } from "node:crypto";
 import { sha256 } from "../../domain/hash.ts";
 import { shown } from "../../domain/names.ts";
+import { mediaTypes } from "../../bundle/manifest.ts";
 import { parseStrict } from "../../bundle/strict_json.ts";
 import {
   type Attestation,
@@ -20,7 +21,6 @@ import {
   type Envelope,
   payloadType,
   preAuthEncoding,
-  sigstoreBundleType,
 } from "../dsse.ts";
 import { manifestSubject, predicateType, statementType } from "../statement.ts";
 import type { TrustedKey } from "./trust.ts";
@@ -133,8 +133,8 @@ function findSigner(
 /** Reads a sigstore bundle v0.3 with a public key hint and a DSSE envelope. */
 export function readAttestation(bytes: Uint8Array): Attestation {
   const bundle = parse(bytes, "the attestation");
-  if (bundle["mediaType"] !== sigstoreBundleType) {
-    throw new Refused("malformed", `the attestation is not of the type ${sigstoreBundleType}`);
+  if (bundle["mediaType"] !== mediaTypes.attestation) {
+    throw new Refused("malformed", `the attestation is not of the type ${mediaTypes.attestation}`);
   }
   const { publicKey } = objectAt(bundle, "verificationMaterial");
   if (!isObject(publicKey)) throw new Refused("malformed", "the attestation names no public key");
