@@ -14,7 +14,7 @@ import type { FilesSource } from "../config/profile.ts";
 import { type Folder, layOut, type OriginStat, statOrigin } from "./sources/inputs.ts";
 import type { EmptyDirectories } from "./report.ts";
 import { type ExportSpec, localInputs } from "./spec.ts";
-import { walk } from "./sources/walk.ts";
+import { renameHint, walk } from "./sources/walk.ts";
 
 export interface Plan {
   readonly spec: ExportSpec;
@@ -59,7 +59,9 @@ export function planExport(spec: ExportSpec): Plan {
   for (const { path, origin } of walk(tree, fault, onEmpty)) {
     // The walk has checked every part; only the total length remains.
     const whole = path.length > 1000 ? pathFault(path) : undefined;
-    if (whole !== undefined) fault(finding("unsafe_name", { path, found: whole, hint: rename }));
+    if (whole !== undefined) {
+      fault(finding("unsafe_name", { path, found: whole, hint: renameHint }));
+    }
     const stat = statOrigin(origin);
     // Only mistakes of the user are found here: a handle is compared again when it is opened.
     if (stat.input && privateFiles.has({ ...stat.input, changed: 0 })) fault(privateEntry(path));
@@ -102,8 +104,6 @@ class Totals {
 
 /** Bytes of an index line besides the path: SHA-256, two spaces, line feed. */
 const indexLineBytes = 67;
-
-const rename = "rename it, or leave it out";
 
 /** A private file that was named directly gets its own message. @throws StellaError unsafe */
 function refusePrivate(sources: readonly FilesSource[], privateFiles: PrivateFiles): void {

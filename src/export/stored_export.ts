@@ -56,7 +56,15 @@ export async function exportToStore(
     const same = place === undefined ? undefined : sameBundle(directory, place);
     if (newest && place && same && await keys.verify(place) === undefined) {
       const earlier = { ...report, ...same, sameAs: newest.exportId };
-      tellUnchanged(earlier, context);
+      const count = report.emptyDirectories?.count;
+      const left = count === undefined ? {} : { emptyDirectoryCount: count };
+      emit({
+        kind: "unchanged",
+        sameAs: newest.exportId,
+        bundleDigest: same.bundleDigest,
+        ...left,
+      });
+      emit({ kind: "verified", result: "success" });
       const bundle = { exportId, directory: place, report: earlier, isRepeated: true };
       await publishTargets(spec, bundle, context);
       return earlier;
@@ -72,15 +80,6 @@ export async function exportToStore(
   } finally {
     store.abandon(exportId);
   }
-}
-
-function tellUnchanged(
-  { sameAs, bundleDigest, emptyDirectories: empty }: ExportReport & { sameAs: string },
-  { emit }: ExportContext,
-): void {
-  const left = empty === undefined ? {} : { emptyDirectoryCount: empty.count };
-  emit({ kind: "unchanged", sameAs, bundleDigest, ...left });
-  emit({ kind: "verified", result: "success" });
 }
 
 async function verifyFinished(

@@ -1,7 +1,7 @@
 /** Puts each fact of the parsers into the spool under every CVE that it is about. */
 import { Aliases } from "./aliases.ts";
 import { isCve } from "./ids.ts";
-import { encodeFact, type Mark, type SpooledFact } from "./join.ts";
+import { encodeFact, type Mark } from "./join.ts";
 import type { Advisory, Fact, Link, Row, Sink } from "./provider.ts";
 import { Spool } from "./spool.ts";
 import type { Tally } from "./tally.ts";
@@ -71,9 +71,7 @@ export class Facts {
     counts.records++;
     counts.links.alias++;
     const order = this.#orderOf(time);
-    const fact: SpooledFact = { key: cve, provider, record: cve, order, path, value };
-    if (line !== undefined) fact.line = line;
-    this.#spool.add(encodeFact(fact));
+    this.#spool.add(encodeFact({ key: cve, provider, record: cve, order, path, line, value }));
   }
 
   /** All rows of a file have the same time. */
@@ -99,8 +97,7 @@ export class Facts {
   #put(provider: number, path: string, fact: Fact, order: string): void {
     const { record, value, piece } = fact;
     for (const [key, mark] of this.#marks(fact)) {
-      const first = piece === undefined ? {} : { piece };
-      this.#spool.add(encodeFact({ key, provider, record, order, mark, ...first, path, value }));
+      this.#spool.add(encodeFact({ key, provider, record, order, mark, piece, path, value }));
       if (piece === undefined && mark !== "own" && mark !== "covers") {
         this.#tally(provider).counts.links[mark]++;
       }

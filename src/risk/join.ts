@@ -17,11 +17,11 @@ export interface SpooledFact {
   /** Order among the facts of a record under the same key. */
   order: string;
   /** Absent for a row. */
-  mark?: Mark;
+  mark?: Mark | undefined;
   /** Above 0 it continues the previous fact. */
-  piece?: number;
+  piece?: number | undefined;
   path: string;
-  line?: number;
+  line?: number | undefined;
   value: unknown;
 }
 
@@ -49,21 +49,15 @@ export interface Joined {
  * Ids and names contain no tab, which sorts before all their characters, so `a` comes before `a-b`.
  */
 export function encodeFact(fact: SpooledFact): string {
-  const { key, provider, record, order, mark, piece, path, line, value } = fact;
-  const about = JSON.stringify([mark ?? "", piece ?? 0, path, line ?? 0]);
-  const head = [key, String(provider).padStart(3, "0"), record, order, about];
-  return [...head, JSON.stringify(value)].join("\t");
+  const { key, provider, record, order, value, ...about } = fact;
+  const head = [key, String(provider).padStart(3, "0"), record, order];
+  return [...head, JSON.stringify(about), JSON.stringify(value)].join("\t");
 }
 
 export function decodeFact(text: string): SpooledFact {
   const [key = "", provider = "", record = "", order = "", about = "", ...value] = text.split("\t");
-  const [mark, piece, path, line] = JSON.parse(about) as [Mark | "", number, string, number];
-  const place = { key, provider: Number(provider), record, order, path };
-  const fact: SpooledFact = { ...place, value: JSON.parse(value.join("\t")) };
-  if (mark !== "") fact.mark = mark;
-  if (piece !== 0) fact.piece = piece;
-  if (line !== 0) fact.line = line;
-  return fact;
+  const head = { key, provider: Number(provider), record, order };
+  return { ...head, ...JSON.parse(about), value: JSON.parse(value.join("\t")) };
 }
 
 type NamedProvider = { kind: ProviderKind; name: string };

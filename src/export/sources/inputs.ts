@@ -59,14 +59,21 @@ export function emptyFolder(): Folder {
 export function layOut(sources: readonly FilesSource[], builtin: readonly BuiltinEntry[]): Folder {
   const root = emptyFolder();
   builtin.forEach((entry) => place(root, entry.path, { source: 0, bytes: entry.bytes }));
-  const first = builtin.length > 0 ? 1 : 0;
+  const own = builtin.length > 0 ? 1 : 0;
   const faults = sources.flatMap((source, i) => {
-    const error = errorOf(() => addSource(root, source, first + i));
+    const error = errorOf(() => addSource(root, source, own + i));
     return error === undefined ? [] : [{ path: source.path, error }];
   });
-  const [fault, ...more] = faults;
-  if (fault !== undefined) throw more.length === 0 ? fault.error : several(faults, fault.error);
-  return root;
+  const [first] = faults;
+  if (first === undefined) return root;
+  if (faults.length === 1) throw first.error;
+  const findings = faults.map(({ path, error }): Finding => {
+    const { kind, reason, message: found, hint } = error;
+    return { kind, reason, path, found, ...(hint === undefined ? {} : { hint }) };
+  });
+  const text = `Cannot export: ${faults.length} of the inputs cannot be packed`;
+  const hint = "fix the inputs above, or leave them out";
+  throw new StellaError(first.error.reason, text, { findings, hint });
 }
 
 function errorOf(work: () => void): StellaError | undefined {
@@ -78,17 +85,7 @@ function errorOf(work: () => void): StellaError | undefined {
   }
 }
 
-function several(
-  faults: readonly { path: string; error: StellaError }[],
-  first: StellaError,
-): StellaError {
-  const findings = faults.map(({ path, error }): Finding => {
-    const { kind, reason, message: found, hint } = error;
-    return { kind, reason, path, found, ...(hint === undefined ? {} : { hint }) };
-  });
-  const text = `Cannot export: ${faults.length} of the inputs cannot be packed`;
-  return new StellaError(first.reason, text, { findings });
-}
+export const prefixHint = "put one of them below a prefix: --input PREFIX=PATH";
 
 function addSource(root: Folder, source: FilesSource, index: number): void {
   const { path } = source;
@@ -136,9 +133,7 @@ function place(root: Folder, path: string, origin: Origin): void {
   const folder = folderAt(root, parts);
   if (!folder.files.has(name)) return void folder.files.set(name, origin);
   const what = `Cannot pack two inputs under the same name ${shown(path)}`;
-  throw new StellaError("input_duplicate", what, {
-    hint: "put one of them below a prefix: --input PREFIX=PATH",
-  });
+  throw new StellaError("input_duplicate", what, { hint: prefixHint });
 }
 
 export interface OriginStat {

@@ -11,7 +11,7 @@ import { caseCollisions } from "../../bundle/case_collisions.ts";
 import { assertSameFolder, type InputFolder } from "../../bundle/input_file.ts";
 import { shown } from "../../domain/names.ts";
 import { comparePaths, pathFault } from "../../domain/paths.ts";
-import { emptyFolder, type Folder, type Origin, type RealFolder } from "./inputs.ts";
+import { emptyFolder, type Folder, type Origin, prefixHint, type RealFolder } from "./inputs.ts";
 import { enter, followLink, type Target } from "./selection.ts";
 
 export interface WalkedFile {
@@ -187,8 +187,8 @@ function checkNames(keys: readonly string[], prefix: string, onFault: OnFault): 
   for (const [name, other] of caseCollisions(names)) {
     const path = prefix + name;
     if (other === name) {
-      const hint = "put one of them below a prefix: --input PREFIX=PATH";
-      onFault(finding("input_duplicate", { path, found: "two inputs have this name", hint }));
+      const found = "two inputs have this name";
+      onFault(finding("input_duplicate", { path, found, hint: prefixHint }));
     } else {
       const found = `it differs from ${other} only by case or Unicode form`;
       onFault(finding("case_collision", { path, found, hint: renameHint }));
@@ -196,7 +196,7 @@ function checkNames(keys: readonly string[], prefix: string, onFault: OnFault): 
   }
 }
 
-const renameHint = "rename it, or leave it out";
+export const renameHint = "rename it, or leave it out";
 
 function unsafeEntry(path: string, isLink: boolean): Finding {
   if (!isLink) return notAFile(path, "it is a device, pipe or socket");
