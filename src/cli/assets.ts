@@ -62,13 +62,10 @@ function addressOf(option: string, text: string | undefined): string | undefined
   if (text === undefined) return undefined;
   const address = siteAddress(text);
   if (address !== undefined) return address;
-  throw new StellaError(
-    "argument_invalid",
-    `Cannot use ${option} ${shown(text)}: not an http or https URL`,
-    {
-      hint: "for example: http://10.0.0.5:8420, without user, query or fragment",
-    },
-  );
+  const what = `Cannot use ${option} ${shown(text)}: not an http or https URL`;
+  throw new StellaError("argument_invalid", what, {
+    hint: "for example: http://10.0.0.5:8420, without user, query or fragment",
+  });
 }
 
 /** The directory and those below it: a link among them would lead the files elsewhere. */

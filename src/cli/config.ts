@@ -63,11 +63,10 @@ function openText(open: readonly WritableSource[]): string {
 function checkOne(destination: string, { egress }: Config): Result {
   const url = URL.parse(`tcp://${destination}`);
   if (url === null || url.port === "") {
-    throw new StellaError(
-      "argument_invalid",
-      `Cannot check ${shown(destination)}: not in the form HOST:PORT`,
-      { hint: "for example: stella config check --destination registry.site:5000" },
-    );
+    const what = `Cannot check ${shown(destination)}: not in the form HOST:PORT`;
+    throw new StellaError("argument_invalid", what, {
+      hint: "for example: stella config check --destination registry.site:5000",
+    });
   }
   const allowed = isAllowed(egress, hostOf(url), Number(url.port));
   const code = allowed ? exitCodes.ok : exitCodes.policy;

@@ -163,11 +163,10 @@ async function openIndex({ name, source, manifest: { files } }: Side): Promise<O
   const check = async () => {
     const found = await index.finish();
     if (found.sha256 === file.sha256 && found.size === file.size) return;
-    throw new StellaError(
-      "digest_mismatch",
-      `Cannot compare ${shown(name)}: its ${indexName} is not the one of its manifest`,
-      { hint: "verify the bundle, then copy it again: the differences shown cannot be relied on" },
-    );
+    const what = `Cannot compare ${shown(name)}: its ${indexName} is not the one of its manifest`;
+    throw new StellaError("digest_mismatch", what, {
+      hint: "verify the bundle, then copy it again: the differences shown cannot be relied on",
+    });
   };
   return { index, reader, check };
 }

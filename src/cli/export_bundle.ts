@@ -120,9 +120,8 @@ function signerFor(
 function refuseKeyInOutput(state: string, output: string): void {
   const [keys, out] = [keyDirectory(state), resolve(output)];
   if (keys !== out && !keys.startsWith(`${out}/`)) return;
-  throw new StellaError(
-    "output_unsuitable",
-    `Cannot export into ${shown(output)}: it contains the keys`,
-    { hint: "choose an output directory outside of the state directory (STELLA_DATA)" },
-  );
+  const what = `Cannot export into ${shown(output)}: it contains the keys`;
+  throw new StellaError("output_unsuitable", what, {
+    hint: "choose an output directory outside of the state directory (STELLA_DATA)",
+  });
 }

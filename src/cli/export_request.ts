@@ -53,25 +53,21 @@ function profileOf(name: string, flags: ExportFlags, config: Config): Profile {
   if (inputs.length > 0) {
     return { name, kind: "files", sources: inputs, compression: "zstd", targets: [] };
   }
-  throw new StellaError(
-    "profile_unknown",
-    `Cannot export the profile ${shown(name)}: it is not configured`,
-    {
-      hint: `name its files with --input PATH, or use one of: ${
-        [...config.profiles.keys()].join(", ")
-      }`,
-    },
-  );
+  const what = `Cannot export the profile ${shown(name)}: it is not configured`;
+  throw new StellaError("profile_unknown", what, {
+    hint: `name its files with --input PATH, or use one of: ${
+      [...config.profiles.keys()].join(", ")
+    }`,
+  });
 }
 
 function selfPath(): string {
   const path = programPath();
   if (path !== undefined) return path;
-  throw new StellaError(
-    "program_unsuitable",
-    "Cannot include this program: it runs from its source, not as a binary",
-    { hint: "build it with `deno task build` or `deno task build:portable`, and run the binary" },
-  );
+  const what = "Cannot include this program: it runs from its source, not as a binary";
+  throw new StellaError("program_unsuitable", what, {
+    hint: "build it with `deno task build` or `deno task build:portable`, and run the binary",
+  });
 }
 
 type InputFlags = Pick<ExportFlags, "input" | "include" | "exclude" | "follow">;

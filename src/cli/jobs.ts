@@ -49,11 +49,10 @@ export async function purgeJobs(
   host: Host,
 ): Promise<Result> {
   if ((ids.length === 0) === (state === undefined)) {
-    throw new StellaError(
-      "argument_missing",
-      "Cannot purge: name exports by their ids, or all by --state",
-      { hint: "for example: stella jobs purge --state failed" },
-    );
+    const what = "Cannot purge: name exports by their ids, or all by --state";
+    throw new StellaError("argument_missing", what, {
+      hint: "for example: stella jobs purge --state failed",
+    });
   }
   const client = new ServiceClient(flags, host);
   const found = state === undefined ? ids : await allIds(client, { state, profile, tenant });

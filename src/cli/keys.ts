@@ -100,11 +100,10 @@ export function trustKey(file: string, host: Host): Result {
   const target = join(directory, `${basename(key.path).replace(/\.pub$/, "")}.pub`);
   if (existsSync(target)) {
     if (readPublicKey(target).keyid !== key.keyid) {
-      throw new StellaError(
-        "key_differs",
-        `Cannot trust ${shown(key.path)}: ${shown(target)} is another key`,
-        { hint: "rename the file, or remove the other key first" },
-      );
+      const what = `Cannot trust ${shown(key.path)}: ${shown(target)} is another key`;
+      throw new StellaError("key_differs", what, {
+        hint: "rename the file, or remove the other key first",
+      });
     }
   } else addTrust(directory, target, key);
   return {
@@ -123,11 +122,10 @@ function addTrust(directory: string, target: string, { key }: TrustedKey): void 
 /** @throws StellaError usage; not_found where the service has no key yet */
 async function showServiceKey(options: ShowFlags, host: Host): Promise<Result> {
   if (!options.public || options.key !== undefined) {
-    throw new StellaError(
-      "options_conflict",
-      "Cannot show the key of a service: --public was not given",
-      { hint: "use --server together with --public, and without --key" },
-    );
+    const what = "Cannot show the key of a service: --public was not given";
+    throw new StellaError("options_conflict", what, {
+      hint: "use --server together with --public, and without --key",
+    });
   }
   const answer = await new ServiceClient(options, host).call({ path: "/signing.pub" });
   if (answer.status !== 200) throw refusalOf(answer);

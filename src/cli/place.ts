@@ -75,11 +75,10 @@ function bundleDirectory(path: string): string {
   if (found?.isDirectory()) return path;
   if (basename(path) === manifestName) return directoryAt(action, dirname(path));
   if (found === undefined) return directoryAt(action, path);
-  throw new StellaError(
-    "argument_invalid",
-    `${action} ${shown(path)}: it is not a directory, nor called ${manifestName}`,
-    { hint: "name the manifest.json of the bundle, or the directory that holds it" },
-  );
+  const what = `${action} ${shown(path)}: it is not a directory, nor called ${manifestName}`;
+  throw new StellaError("argument_invalid", what, {
+    hint: "name the manifest.json of the bundle, or the directory that holds it",
+  });
 }
 
 /** The directory itself if it has a manifest or no bundle is below it, otherwise each one below. */

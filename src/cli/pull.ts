@@ -101,11 +101,8 @@ export function parseExportUrl(text: string): RemoteBundle {
   const found = /^\/v1\/exports\/([0-9a-f-]{36})(?:\/bundle\.tar)?$/.exec(url?.pathname ?? "");
   const isBare = url?.search === "" && url.hash === "";
   if (url !== null && found !== null && isBare) return { url: url.origin, id: found[1] ?? "" };
-  throw new StellaError(
-    "argument_invalid",
-    `Cannot pull ${shown(text)}: it is not the URL of an export`,
-    {
-      hint: "write it as https://SERVICE/v1/exports/ID, or oci://HOST/REPOSITORY:TAG",
-    },
-  );
+  const what = `Cannot pull ${shown(text)}: it is not the URL of an export`;
+  throw new StellaError("argument_invalid", what, {
+    hint: "write it as https://SERVICE/v1/exports/ID, or oci://HOST/REPOSITORY:TAG",
+  });
 }

@@ -54,11 +54,10 @@ export async function pushBundleFrom(
 /** Its files are read again where an upload has to be repeated. */
 function notADirectory(named: string): StellaError {
   const where = named === "-" ? "from standard input" : shown(named);
-  return new StellaError(
-    "argument_invalid",
-    `Cannot push a bundle ${where}: it is not in a directory`,
-    { hint: "pull it first: stella pull REFERENCE --to DIR" },
-  );
+  const what = `Cannot push a bundle ${where}: it is not in a directory`;
+  return new StellaError("argument_invalid", what, {
+    hint: "pull it first: stella pull REFERENCE --to DIR",
+  });
 }
 
 export interface Ready {
@@ -74,13 +73,10 @@ export async function openPush(
 ): Promise<Ready> {
   const reference = parseReference(ref);
   if (reference.digest !== undefined) {
-    throw new StellaError(
-      "argument_invalid",
-      "Cannot push to a digest: it is computed from the bundle",
-      {
-        hint: "give a tag, as in oci://HOST/REPOSITORY:TAG, or none",
-      },
-    );
+    const what = "Cannot push to a digest: it is computed from the bundle";
+    throw new StellaError("argument_invalid", what, {
+      hint: "give a tag, as in oci://HOST/REPOSITORY:TAG, or none",
+    });
   }
   return { reference, client: await clientFor(reference, flags, host) };
 }

@@ -71,11 +71,10 @@ function create(path: string): number {
     if (errnoOf(error) !== "EEXIST") {
       throw ioError("Cannot make the receipt", path, error);
     }
-    throw new StellaError(
-      "output_exists",
-      `Cannot make the receipt ${shown(path)}: the file exists`,
-      { hint: "name a new file: receipts are never overwritten" },
-    );
+    const what = `Cannot make the receipt ${shown(path)}: the file exists`;
+    throw new StellaError("output_exists", what, {
+      hint: "name a new file: receipts are never overwritten",
+    });
   }
 }
 

@@ -88,9 +88,8 @@ function answered(
 }
 
 function noRiskData(place: string): StellaError {
-  return new StellaError(
-    "risk_data_missing",
-    `Cannot query ${shown(place)}: the bundle has no risk data`,
-    { hint: "export a profile of the kind risk, and query that bundle" },
-  );
+  const what = `Cannot query ${shown(place)}: the bundle has no risk data`;
+  return new StellaError("risk_data_missing", what, {
+    hint: "export a profile of the kind risk, and query that bundle",
+  });
 }

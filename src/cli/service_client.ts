@@ -218,11 +218,10 @@ export class ServiceClient {
 /** No message about a service's URL may repeat a password. @throws StellaError usage */
 export function refuseCredentials(text: string): void {
   if (!/^[^/]*\/*[^/?#]*@/.test(text)) return;
-  throw new StellaError(
-    "argument_invalid",
-    "Cannot use the URL of the service: it has credentials in it",
-    { hint: "put the token into a file, and name it with --token-file" },
-  );
+  const what = "Cannot use the URL of the service: it has credentials in it";
+  throw new StellaError("argument_invalid", what, {
+    hint: "put the token into a file, and name it with --token-file",
+  });
 }
 
 function baseUrl(text: string): URL {

@@ -55,9 +55,8 @@ export async function keepSpans(options: SpansFlags, host: Host): Promise<Result
 
 function countOf(option: string, text: string): number {
   if (/^[1-9]\d{0,5}$/.test(text)) return Number(text);
-  throw new StellaError(
-    "argument_invalid",
-    `Cannot use ${option} ${shown(text)}: not a number above 0`,
-    { hint: "--max-size counts in MiB, --keep counts files" },
-  );
+  const what = `Cannot use ${option} ${shown(text)}: not a number above 0`;
+  throw new StellaError("argument_invalid", what, {
+    hint: "--max-size counts in MiB, --keep counts files",
+  });
 }

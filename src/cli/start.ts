@@ -128,11 +128,10 @@ function unknownCommand(name: string, word: string, words: readonly string[]): S
 function refuseFaults(name: string, faults: readonly Fault[]): void {
   if (faults.length === 0) return;
   const hints = [...new Set(faults.flatMap(({ hint }) => hint ?? []))];
-  throw new StellaError(
-    "argument_invalid",
-    `Cannot run "stella ${name}": ${faults.map(({ text }) => text).join("; ")}`,
-    { hint: [...hints, `run: stella ${name} --help`].join("; ") },
-  );
+  const what = `Cannot run "stella ${name}": ${faults.map(({ text }) => text).join("; ")}`;
+  throw new StellaError("argument_invalid", what, {
+    hint: [...hints, `run: stella ${name} --help`].join("; "),
+  });
 }
 
 /** What there is, where a group was named: as the answer to a question, or beside a refusal. */

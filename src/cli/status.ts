@@ -40,11 +40,10 @@ export async function showStatus(
   const { url, status, text } = await client.call({ path: "/status" });
   const service: Partial<Status> = status === 200 ? objectOf({ text }) : {};
   if (!isStatus(service)) {
-    throw new StellaError(
-      "not_a_service",
-      `Cannot read the status of ${shown(url)}: it answers ${status}`,
-      { hint: "check that it is a stella service, and name the right one with --server" },
-    );
+    const what = `Cannot read the status of ${shown(url)}: it answers ${status}`;
+    throw new StellaError("not_a_service", what, {
+      hint: "check that it is a stella service, and name the right one with --server",
+    });
   }
   // The manifest is untrusted: a local file is read without network permission.
   await dropPermissions(host, place?.needs ?? []);

@@ -35,11 +35,10 @@ export async function showTimeline(
 ): Promise<Result> {
   const asked = { ...options, export: of };
   if (asked.follow === true && (asked.json === true || asked.event !== undefined)) {
-    throw new StellaError(
-      "options_conflict",
-      "Cannot follow with --json or --event: the output has no end",
-      { hint: "run the command again with --after and the id of the last event" },
-    );
+    const what = "Cannot follow with --json or --event: the output has no end";
+    throw new StellaError("options_conflict", what, {
+      hint: "run the command again with --after and the id of the last event",
+    });
   }
   const client = new ServiceClient(asked, host);
   const page = await pageOf(client, asked);

@@ -95,11 +95,10 @@ async function verifyEach(
 ): Promise<Result> {
   if (options.receipt !== undefined) {
     const names = places.map(({ name }) => shown(name)).join(", ");
-    throw new StellaError(
-      "options_conflict",
-      `Cannot write one receipt for several bundles: ${names}`,
-      { hint: "verify them one by one" },
-    );
+    const what = `Cannot write one receipt for several bundles: ${names}`;
+    throw new StellaError("options_conflict", what, {
+      hint: "verify them one by one",
+    });
   }
   // All keys, before the first bundle: what is on the medium of one is trusted for none.
   const trust = readTrust(options, host, places.flatMap(({ directories }) => directories));

@@ -30,11 +30,10 @@ async function showVersion(
   }
   const path = programPath();
   if (path === undefined) {
-    throw new StellaError(
-      "program_unsuitable",
-      `Cannot check the program: the form ${form} is not one file`,
-      { hint: "check a binary: deno task build makes one" },
-    );
+    const what = `Cannot check the program: the form ${form} is not one file`;
+    throw new StellaError("program_unsuitable", what, {
+      hint: "check a binary: deno task build makes one",
+    });
   }
   const { checkBeside, checkSelf } = await import("../../assets/self.ts");
   const check = await (form === "portable" ? checkSelf(path) : checkBeside(path));
