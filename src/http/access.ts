@@ -32,7 +32,6 @@ export function authenticate(config: Pick<Config, "tokens" | "tenants">): Handle
   };
 }
 
-/** Refuses requests whose token lacks the scope. */
 export function needs(scope: Scope): Handler {
   return async (c, next) => {
     if (c.get("access").scopes.includes(scope)) return await next();

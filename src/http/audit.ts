@@ -6,7 +6,6 @@ import type { Access, AppEnvironment, Handler, OpsDeps, ServerDeps } from "./dep
 import { peerOf } from "./guard.ts";
 import { routeOf } from "./measure.ts";
 
-/** Records that the caller of `c` did this to the export. */
 export function audit(
   c: Context<AppEnvironment>,
   { audit }: Pick<ServerDeps, "audit">,

@@ -12,7 +12,6 @@ import type { Check, CheckResult, CheckState } from "./readiness.ts";
 
 const probeSize = 4096;
 
-/** Writes, syncs, renames, reads back and removes a small file in `directory`. */
 export function storageWrite(
   directory: string,
   random: (bytes: Uint8Array<ArrayBuffer>) => Uint8Array,
@@ -119,7 +118,6 @@ const jitter = 1_000;
 export function clockSane({ now, elapsed, buildDate, onSetBack }: Clocks & {
   /** RFC 3339, or `unknown`: a correct clock cannot be before it. */
   buildDate: string;
-  /** Called if the clock was set back since the last check. */
   onSetBack(): void;
 }): Check {
   const built = Date.parse(buildDate);
@@ -191,7 +189,6 @@ function needs(profile: Profile, registry: string): boolean {
   return profile.targets.some((target) => "registry" in target && target.registry === registry);
 }
 
-/** Result of the probe of `attestationVerify`. */
 export interface AttestationProbe {
   ok: boolean;
   detail: string;

@@ -18,7 +18,6 @@ import type { Readiness } from "./readiness.ts";
 
 /** The rights of a token; the same object for all its requests. */
 export interface Access {
-  /** The actor in log and export: the name of the token. */
   actor: string;
   tenants: readonly string[];
   scopes: readonly Scope[];
@@ -42,9 +41,7 @@ export interface OpsDeps extends Pick<Clocks, "elapsed"> {
   /** SHA-256 of the executable in hex, as of startup; absent when running from source. */
   binary?: Promise<string | undefined>;
   config: Config;
-  /** Paths and configuration, shown to callers with a token. */
   origin: Origin;
-  /** Connections refused by the egress policy since startup. */
   egress: { readonly count: number };
   /** PEM of the signing key; undefined until the first export has created it. */
   publicKey(): string | undefined;
@@ -56,7 +53,6 @@ export interface OpsDeps extends Pick<Clocks, "elapsed"> {
   onAnswered(method: string, route: string, status: number, seconds: number): void;
   onRefused(reason: Refusal): void;
   audit: Pick<Audit, "did" | "refused">;
-  /** An error that no caller is responsible for. */
   onFault(error: unknown): void;
 }
 

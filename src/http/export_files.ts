@@ -96,7 +96,6 @@ function unreadable(c: Context, { onFault }: Pick<ServerDeps, "onFault">, error:
 
 const exportAgain = { hint: "export its profile again" };
 
-/** `onSent` is called if bytes are sent. */
 function sendFile(c: Context, contents: Contents, file: StoredFile, onSent: () => void) {
   const tag = `"${file.digest}"`;
   if (namesTag(c.req.header("if-none-match"), tag)) return unchanged(c, tag);

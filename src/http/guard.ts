@@ -15,7 +15,6 @@ const maxHeaders = 100;
 /** Characters of a name and its port (RFC 1035 section 2.3.4); longer ones are cut when shown. */
 const maxHostLength = 261;
 
-/** Headers in which a proxy names its client. */
 const proxied = ["forwarded", "via", "x-forwarded-for", "x-real-ip"];
 
 const headers = {

@@ -17,10 +17,8 @@ interface Health {
 /** `time` is not for everybody either. */
 type Shown = Omit<CheckState, "time"> & Partial<Pick<CheckState, "time">>;
 
-/** How much of the results is shown. */
 export type Detail = "all" | "without paths" | "none";
 
-/** `detailFor` decides how much a request may see. */
 export function addHealth(
   app: App,
   { liveness, readiness }: OpsDeps,
@@ -49,7 +47,6 @@ function pathless({ checks, ...rest }: Health): Health {
   return { ...rest, checks: checks.map(shown) };
 }
 
-/** Only the status of each check. */
 function bare({ status, checks }: Health): Health {
   if (checks === undefined) return { status };
   return { status, checks: checks.map(({ name, status }) => ({ name, status })) };

@@ -18,7 +18,6 @@ export const defaultLimits = {
   /** Between two requests. */
   keepAliveTimeout: 5_000,
   connectionsCheckingInterval: 500,
-  /** Bytes. */
   maxHeaderSize: 16 * 1024,
 };
 export type HttpLimits = typeof defaultLimits;
@@ -28,7 +27,6 @@ const idleTimeout = 60_000;
 /** More than one client machine opens, fewer than a process may have descriptors. */
 const maxConnections = 1_024;
 
-/** PEM texts. */
 export interface TlsFiles {
   certificate: string;
   key: string;

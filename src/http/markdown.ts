@@ -10,16 +10,13 @@ export interface Addresses {
   pageOf?(name: string): string | undefined;
   /** The address of a link as written in the text. */
   addressOf?(href: string): string | undefined;
-  /** The address of a picture. */
   pictureOf?(href: string): string | undefined;
 }
 
-/** HTML of `text`. */
 export function renderMarkdown(text: string, addresses: Addresses = {}): string {
   return new Marked().parse(text, { async: false, renderer: new PageRenderer(addresses) });
 }
 
-/** The headings of `text` in order. */
 export function headingsOf(text: string): { level: number; text: string; id: string }[] {
   const isHeading = (token: { type: string }): token is Tokens.Heading => token.type === "heading";
   return lexer(text).filter(isHeading)

@@ -11,13 +11,11 @@ interface Operation {
   /** The scope that a token needs; without it no token is needed. */
   scope?: Scope;
   summary: string;
-  /** Parameters of the query. */
   query?: z.ZodObject;
   headers?: Record<string, z.ZodType>;
   body?: z.ZodType;
   /** Status and media type of success; problems are added. */
   answers: [status: number, about: string, content?: Json];
-  /** Other successful responses. */
   also?: Record<number, string>;
   problems: number[];
 }

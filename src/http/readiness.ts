@@ -9,7 +9,6 @@ export type Status = "pass" | "warn" | "fail";
 
 export interface CheckResult {
   status: Status;
-  /** What was found. */
   output?: string;
 }
 
@@ -95,7 +94,6 @@ export class Readiness {
     this.#doubts.add(doubt);
   }
 
-  /** In the order of the checks. */
   #all(): CheckState[] {
     return this.#options.checks.flatMap(({ name }) => this.#states.get(name) ?? []);
   }

@@ -10,7 +10,6 @@ import type { Check } from "./readiness.ts";
 /** Below this share of free space there is hardly room for another bundle. */
 const minFree = 0.02;
 
-/** One check per profile with target directories, covering all its tenants. */
 export function targetChecks(profiles: readonly Profile[], tenants: readonly string[]): Check[] {
   return profiles.flatMap((profile): Check[] => {
     const directories = directoriesOf(profile, tenants);

@@ -15,7 +15,6 @@ import type { Signing } from "./signing.ts";
 
 /** The store as used by exports. */
 export interface Stored {
-  /** Called when an export has succeeded. */
   onStored(job: Job): void;
   /** The export with the newest stored bundle, unless that is damaged. */
   newestOf(job: Job): Job | undefined;
@@ -106,7 +105,6 @@ function usesNetwork({ providers = [], targets }: Profile): boolean {
     targets.some((target) => "registry" in target);
 }
 
-/** Names of the profiles that may wait for a registry or a download. */
 export function networkBoundProfiles(profiles: ReadonlyMap<string, Profile>): Set<string> {
   return new Set([...profiles].filter(([, one]) => usesNetwork(one)).map(([name]) => name));
 }

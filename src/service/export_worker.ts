@@ -20,7 +20,6 @@ export type WorkerEvent =
   | ExportEvent
   | { kind: "upload"; key: string; session?: UploadSession };
 
-/** What a worker needs from its environment. */
 export interface WorkerHost extends Clock, Pick<Clocks, "now"> {
   environment(name: string): string | undefined;
   uuid(): string;

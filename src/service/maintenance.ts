@@ -111,13 +111,14 @@ function scrubbed(damaged: readonly Damage[], { metrics, log, queue }: ServiceRe
   for (const { path, found, ...of } of damaged) {
     const bundleDigest = queue.get(of.exportId)?.bundleDigest;
     metrics.verified("failed", "digest_mismatch");
-    log("ERROR", "store.damaged", "stored bundle differs from its manifest", {
+    const fields = {
       ...of,
       bundleDigest,
       attestationStatus: "failed",
       path,
       detail: found,
-    });
+    } as const;
+    log("ERROR", "store.damaged", "stored bundle differs from its manifest", fields);
   }
   log("INFO", "store.scrubbed", "stored bundles scrubbed", { count: damaged.length });
 }

@@ -25,7 +25,6 @@ export type { ServiceOptions } from "./options.ts";
 
 export interface Service {
   url: string;
-  /** The answer of /health/liveness. */
   alive(): boolean;
   /** Becomes unready at once and takes no new job; running ones end or return to the queue. */
   stop(): Promise<void>;

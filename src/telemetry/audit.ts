@@ -15,7 +15,6 @@ export interface AuditedExport extends ExportRef {
 
 export interface Refused {
   status: 401 | 403;
-  /** Absent if not authenticated. */
   actor?: string | undefined;
   method: string;
   /** Our route template, never the caller's path. */

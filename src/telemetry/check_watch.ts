@@ -12,7 +12,6 @@ interface WatchedCheck {
 
 const severities = { pass: "INFO", warn: "WARN", fail: "ERROR" } as const;
 
-/** Returns a callback for the results of each round. */
 export function watchChecks(log: Log, metrics: Metrics): (checks: readonly WatchedCheck[]) => void {
   const last = new Map<string, string>();
   return (checks) => {

@@ -16,7 +16,6 @@ export interface TracedExport extends ExportRef {
   traceparent?: string;
 }
 
-/** Result of an export. */
 export interface ExportEnd {
   state: "succeeded" | "failed" | "cancelled";
   bundleDigest?: string;
@@ -26,7 +25,6 @@ export interface ExportEnd {
 export interface TraceParts extends Clocks {
   add(span: Span): void;
   random(bytes: Uint8Array): Uint8Array;
-  /** Escapes untrusted text. */
   escape(text: string): string;
 }
 
@@ -91,7 +89,6 @@ export class ExportTrace {
     this.#attempt = undefined;
   }
 
-  /** Progress events repeat their stage. */
   #stageIs(stage: string): void {
     if (stage === this.#stage?.attributes["stage"]) return;
     this.#endStage();

@@ -38,7 +38,6 @@ const httpBuckets = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
 /** Seconds; an iteration of the event loop takes about 0.001, health answers may take 0.02. */
 const lagBuckets = [0.001, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 1, 5];
 
-/** `profiles` are the values of the label `profile`. */
 export function createCounters(registry: Registry, profiles: readonly string[]) {
   return {
     ...counters(registry, { profile: profiles, result: jobResults }, {

@@ -20,7 +20,6 @@ interface KnownFields {
   exportId: string;
   profile: string;
   tenant: string;
-  /** Name of the token of the caller. */
   actor: string;
   trigger: Trigger;
   bundleDigest: string;
@@ -35,7 +34,6 @@ interface KnownFields {
   status: string;
   detail: string;
   method: string;
-  /** Template of a route. */
   route: string;
   client: string;
   url: string;
@@ -53,14 +51,11 @@ export type LogFields = { readonly [Name in keyof KnownFields]?: KnownFields[Nam
 export type Log = (severity: Severity, event: string, body: string, fields?: LogFields) => void;
 
 export interface LogOptions extends Pick<Clocks, "now"> {
-  /** Writes some of the bytes and returns their number, like Deno.stderr.write. */
   write: Write;
   resource: { "service.name": string; "service.version": string; "service.instance.id": string };
   /** Escapes untrusted text. */
   escape(text: string): string;
-  /** Whether stderr is journald, which reads the priority at the start of the line. */
   journal: boolean;
-  /** Called for every line. */
   onLine?(severity: Severity): void;
 }
 

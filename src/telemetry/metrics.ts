@@ -42,7 +42,6 @@ export interface MetricsOptions {
 /** The number of bundles and their bytes. */
 type StoredFigures = Readonly<{ bundles: number; bytes: number }>;
 
-/** The response of `/metrics`. */
 export type Scrape = Awaited<ReturnType<Metrics["scrape"]>>;
 
 type Counters = ReturnType<typeof createCounters>;
@@ -145,7 +144,6 @@ export class Metrics {
     }
   }
 
-  /** Bytes processed by a running export. */
   processed(stage: string, bytes: number): void {
     this.count("export_processed_bytes_total", { stage: stageOf(stage) }, bytes);
   }
@@ -200,7 +198,6 @@ export class Metrics {
     this.set("export_readiness_check_warning", status === "warn" ? 1 : 0, { check });
   }
 
-  /** Bytes. */
   storage({ free, size }: { free: number; size: number }): void {
     this.set("export_storage_free_bytes", free, {});
     this.set("export_storage_size_bytes", size, {});

@@ -22,7 +22,6 @@ export interface SpanExporterOptions {
   patience?: number;
   /** Number of spans that may wait. */
   limit?: number;
-  /** Number of spans per request. */
   batch?: number;
 }
 
