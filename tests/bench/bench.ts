@@ -9,7 +9,7 @@
  *   --disk PLACE    a folder on a disk, for the durable unpack, which a tmpfs cannot show
  *   --pairs N       turns of each row; default 15
  *   --only WORD     only the rows with this word in their name
- *   --out FILE      the result; default: bench.json in PLACE
+ *   --out FILE      the result; default: dist/bench.json
  *   --quick         small inputs, to try the bench itself
  */
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
@@ -29,7 +29,7 @@ const { values: given } = parseArgs({
     disk: { type: "string" },
     pairs: { type: "string", default: "15" },
     only: { type: "string", default: "" },
-    out: { type: "string" },
+    out: { type: "string", default: "dist/bench.json" },
     quick: { type: "boolean", default: false },
   },
 });
@@ -37,6 +37,7 @@ const { quick } = given;
 const place = resolve(given.dir ?? mkdtempSync(join(tmpdir(), "stella-bench-")));
 const scratch = join(place, "scratch");
 const bundles = join(place, "bundles");
+const unpackedOnDisk = join(resolve(given.disk ?? place), "stella-bench-unpacked");
 const base = given.base === undefined ? undefined : resolve(given.base);
 const bench = new Measurement(resolve(given.binary), base, Number(given.pairs), place);
 const key = join(bench.home.path, "key.pem");
@@ -152,15 +153,16 @@ const rows: [name: string, make: () => Omit<Work, "name">][] = [
   }],
   ["unpack 4,291 files onto a disk, durable", () => {
     const out = exported("disk", smallFiles(place, quick ? 100 : 4_291));
-    const target = join(resolve(given.disk ?? place), "stella-bench-unpacked");
     return {
-      ours: (stella) => unpacking(stella, out, target),
+      ours: (stella) => unpacking(stella, out, unpackedOnDisk),
       peer: {
         name: "tar -x, sync",
-        words: shell(`zstd -dcq ${out}/bench.tar.zst | tar -xf - -C ${target}; sync ${target}`),
+        words: shell(
+          `zstd -dcq ${out}/bench.tar.zst | tar -xf - -C ${unpackedOnDisk}; sync -f ${unpackedOnDisk}`,
+        ),
       },
       goal: 2,
-      before: () => clear(target),
+      before: () => clear(unpackedOnDisk),
     };
   }],
 ];
@@ -200,13 +202,13 @@ try {
   const live = isChosen("liveness") ? await liveness(bench, large()) : undefined;
   const memory = Math.max(...bench.rows.map(({ figures }) => figures.new?.memory ?? 0));
   say(`\nPeak memory ${memory} MiB, goal 200`);
-  const out = resolve(given.out ?? join(place, "bench.json"));
+  const out = resolve(given.out);
   const result = { binary: bench.binary, base, pairs: bench.pairs, rows: bench.rows, live, memory };
   writeFileSync(out, `${JSON.stringify(result, null, 2)}\n`);
   say(`written to ${out}`);
 } finally {
   bench.home.remove();
-  [scratch, bundles].forEach((path) => rmSync(path, { recursive: true, force: true }));
-  if (given.dir === undefined && given.out !== undefined) rmSync(place, { recursive: true });
+  const made = [scratch, bundles, unpackedOnDisk, ...given.dir === undefined ? [place] : []];
+  for (const path of made) rmSync(path, { recursive: true, force: true });
 }
 Deno.exit(bench.rows.some(({ slower }) => slower) ? 1 : 0);
