@@ -1,6 +1,8 @@
 /** Help, and the ways to ask for it, by the program. */
 import assert from "node:assert/strict";
 import { exitCodes } from "../../src/domain/errors.ts";
+import { loadSubjects } from "../../src/cli/commands.ts";
+import { showHelpOf } from "../../src/cli/help.ts";
 import { withHome } from "../support/program.ts";
 
 Deno.test("all commands are listed by subject, in lines of at most 80 columns", () =>
@@ -76,3 +78,10 @@ Deno.test("colors are used on demand, and in text alone", () =>
     const none = await home.stella(["verify", "none", "--color=always"]);
     assert.ok(none.stderr.startsWith("\x1b[31merror:\x1b[0m Cannot read a bundle"), none.stderr);
   }));
+
+Deno.test("the help of every command has lines of at most 80 columns, examples included", async () => {
+  for (const command of (await loadSubjects()).flatMap(({ commands }) => commands)) {
+    const lines = showHelpOf(command, command.path).text.split("\n");
+    assert.deepEqual(lines.filter((line) => line.length > 80), [], command.path);
+  }
+});

@@ -11,7 +11,7 @@ export const command = defineCommand({
       : ["net", "env"],
   examples: [
     "stella export bundle --profile kit --manifest out/manifest.json",
-    "stella export bundle --profile advisories --input osv=/srv/osv --manifest out/manifest.json",
+    "stella export bundle --profile advisories --input osv=/srv/osv",
     "stella export bundle --profile kit --server https://stella.site:8420",
   ],
   run: async ({ options }, host) =>

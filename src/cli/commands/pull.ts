@@ -19,7 +19,7 @@ export const command = defineCommand({
   permissions: everyPermission,
   examples: [
     "stella pull oci://registry.site:5000/exports/kit:latest --to in",
-    "stella pull https://stella.site:8420/v1/exports/ID --to in --token-file ci.token",
+    "stella pull https://stella.site:8420/v1/exports/ID --to in",
   ],
   run: async ({ args, options }, host) =>
     (await import("../pull.ts")).pullBundle(args.reference, options, host),

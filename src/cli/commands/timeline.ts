@@ -10,7 +10,7 @@ export const command = defineCommand({
   examples: [
     "stella timeline",
     "stella timeline --newest --follow",
-    "stella timeline --tenant lab --export 019b76da-a800-7000-8000-000000000000 --json",
+    "stella timeline --tenant lab --newest --json",
   ],
   run: async ({ args, options }, host) =>
     (await import("../timeline.ts")).showTimeline(args.export, options, host),
