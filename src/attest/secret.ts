@@ -40,9 +40,8 @@ export function newSecret(): string {
 }
 
 /**
- * Reads a secret file that only its owner can read.
+ * Reads a secret file that only its owner can read. @throws StellaError config, io
  * @param guard called with the path, and then with the status of the opened file
- * @throws StellaError usage
  */
 export function readSecret(
   path: string,

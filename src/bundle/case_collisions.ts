@@ -51,11 +51,7 @@ class Names {
     }
   }
 
-  /**
-   * Adds the folded characters between two positions of a path. Most names are ASCII and are folded
-   * on the fly.
-   * @returns a hash of 52 bits
-   */
+  /** A hash of 52 bits of the folded characters in between; ASCII is folded on the fly. */
   #number(path: string, from: number, to: number): number {
     let [a, b] = [this.#a, this.#b];
     for (let i = from; i < to; i++) {

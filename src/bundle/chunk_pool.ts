@@ -52,10 +52,7 @@ export interface StreamingDigest {
 export interface ChunkPool {
   /** Number of chunks worth having in progress at once. */
   readonly depth: number;
-  /**
-   * Reads files into the regions, then compresses.
-   * @throws StellaError conflict if a file changed, unsafe, io
-   */
+  /** Fills the regions, then compresses. @throws StellaError conflict, unsafe, io */
   compress(chunk: Uint8Array, files?: DeferredFiles): Promise<StoredChunk>;
   /** The same for a chunk that is stored uncompressed: only computes its digest. */
   digest(chunk: Uint8Array, files?: DeferredFiles): Promise<StoredChunk>;

@@ -15,7 +15,7 @@ export type FileDigest =
 /** Size of the largest file that is read here, in bytes. */
 export const smallFile = 1024 * 1024;
 
-/** @param max size of a file in bytes; more than `smallFile` counts as that @throws StellaError io */
+/** @param max size of a file, in bytes, up to `smallFile` @throws StellaError io */
 export function digestFiles(root: string, paths: readonly string[], max: number): FileDigest[] {
   const opener = new Opener(root, false);
   return paths.map((path) => digestFile(opener, path, max));

@@ -29,10 +29,9 @@ export class IndexFault extends Error {
 }
 
 /**
- * Parses the index incrementally. Feed blocks in order with `push`, take entries with `next`
- * (undefined: more bytes are needed), and call `end` after the last block.
- * @throws IndexFault on anything but the exact format: form, order, duplicate, unsafe path, a file
- * below a file
+ * Parses the index: feed blocks with `push`, take entries with `next` (undefined: more bytes are
+ * needed), and call `end` last.
+ * @throws IndexFault for form, order, duplicate, unsafe path, a file below a file
  */
 export class IndexParser {
   /** Bytes after the last line feed. */

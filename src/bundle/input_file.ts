@@ -55,10 +55,7 @@ export function asInput(
   return { path, size, mtime: mtime?.getTime() ?? 0, dev, ino, folder };
 }
 
-/**
- * Identity of the directory at `path`, which may be reached through links.
- * @throws StellaError conflict if it is not a directory, io
- */
+/** A directory, perhaps reached by links. @throws StellaError conflict if it is none, io */
 export function statFolder(path: string): InputFolder {
   const stat = tryIo("Cannot look at", path, () => Deno.statSync(path));
   if (!stat.isDirectory) throw inputChanged(path);
@@ -76,7 +73,7 @@ export interface OpenInput {
   /** Reads what is available; 0 at the end. @throws StellaError io */
   read(view: Uint8Array): number;
   /**
-   * Call this after the last byte, and before the first one if reading takes long.
+   * Call it after the last byte, and before the first if reading takes long.
    * @throws StellaError conflict if the file or its directory changed
    */
   assertSame(): void;
@@ -104,8 +101,7 @@ export function openInput(seen: InputFile, privateFiles: PrivateFiles): OpenInpu
 }
 
 /**
- * Reads files into their regions, in order.
- * @returns the SHA-256 of each
+ * Reads files into their regions, in order; returns the SHA-256 of each.
  * @throws StellaError conflict if one changed, unsafe if one is a private file, io
  */
 export function fillDeferredRegions(

@@ -93,10 +93,7 @@ const manifest = object({
   files: array(file, maxFiles),
 }, { sequence: integer(1) });
 
-/**
- * @param bytes the exact signed bytes
- * @throws StellaError manifest, with the location of the first fault
- */
+/** @param bytes as signed @throws StellaError manifest, with the location of the first fault */
 export function readManifest(bytes: Uint8Array): Manifest {
   if (bytes.length > maxManifestBytes) {
     refuse(`it has ${bytes.length} bytes, more than ${maxManifestBytes}`);

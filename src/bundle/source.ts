@@ -72,9 +72,8 @@ export function directorySource(root: string): BundleSource {
 }
 
 /**
- * Never lists through a link: a `payload` that points elsewhere must not turn all of elsewhere into
- * findings.
- * @param max size of a directory itself; see maxDirectoryBytes
+ * Never lists through a link: all of elsewhere would turn into findings.
+ * @param max see maxDirectoryBytes
  */
 function* walk(root: string, directory: string, max = Infinity): Generator<ListedEntry> {
   const full = join(root, directory);
@@ -232,8 +231,8 @@ export function withRead(source: BundleSource, read: Read): BundleSource {
 }
 
 /**
- * SHA-256 and length of what is read; ends soon after `max` bytes, because more cannot match.
- * @param onRead called, and awaited, with the bytes read since the last call
+ * SHA-256 and length; ends soon after `max` bytes, because more cannot match.
+ * @param onRead awaited with the bytes read since the last call
  */
 export async function digestOf(
   reader: ByteReader,
@@ -265,7 +264,7 @@ export function memoryReader(bytes: Uint8Array): ByteReader {
 }
 
 /**
- * The whole of a small file; undefined if there is none.
+ * A whole small file; undefined if there is none.
  * @throws StellaError of the reason `tooLarge` if it has more than `max` bytes
  */
 export async function readSmall(

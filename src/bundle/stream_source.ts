@@ -52,8 +52,7 @@ export class StreamSource implements BundleSource {
 
   /**
    * Files must be opened in the order of the stream; one that is not at its position is missing.
-   * @throws StellaError manifest, unexpected if the stream is not a bundle; usage if it cannot be
-   * verified as a stream
+   * @throws StellaError manifest, unexpected: not a bundle; usage: it cannot be a stream
    */
   open(path: string): Promise<ByteReader | undefined> {
     if (path.includes("/")) throw noDirectory(this.name);
@@ -61,9 +60,8 @@ export class StreamSource implements BundleSource {
   }
 
   /**
-   * Faults of the stream itself: what `tar -x` extracts must be exactly what was verified. Call
-   * this after the verdict; it reads to the end of the stream, or to the first byte that is not
-   * tar.
+   * Faults of the stream itself: what `tar -x` extracts must be exactly what was verified. Call it
+   * after the verdict; it reads to the end of the stream, or to the first byte that is not tar.
    */
   finish(manifest: Manifest): Promise<Finding[]> {
     return this.#alone(async () => {

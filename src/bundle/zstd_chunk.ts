@@ -25,10 +25,7 @@ export function compressChunk(chunk: Uint8Array): Uint8Array {
   return zstdCompressSync(chunk, options);
 }
 
-/**
- * Decodes a stored chunk whose digest matched.
- * @throws Error with the reason if it is not one frame of `size` bytes
- */
+/** Decodes a chunk whose digest matched. @throws Error if it is not one frame of `size` bytes */
 export function decompressChunk(stored: Uint8Array, size: number): Uint8Array {
   walkFrame(stored, size);
   // A buffer for the whole output and some more; otherwise zlib makes pieces of 16 kB and joins

@@ -10,7 +10,7 @@ import { type Grant, isGranted, type Permission, type Permissions } from "../dom
 
 const given = ["write", "net", "env", "run", "ffi", "sys", "import"] as const;
 
-/** Keeps read and what `keep` names. @throws StellaError defect if anything else is still granted */
+/** Keeps read and what `keep` names. @throws StellaError defect if anything else stays granted */
 export function confine(
   permissions: Permissions,
   grants: readonly Grant[],
@@ -40,10 +40,7 @@ function stillGranted(
   return [...bare, ...single];
 }
 
-/**
- * Tries operations that must now be refused. They are harmless if they succeed.
- * @throws StellaError defect with the operation that succeeded
- */
+/** Tries what must now be refused, and harms nothing. @throws StellaError defect if one succeeds */
 export function proveConfined(keep: readonly Permission[] = []): void {
   const attempts: [string, () => unknown][] = [
     ["env", () => Deno.env.get("HOME")],

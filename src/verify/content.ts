@@ -25,10 +25,7 @@ const bytesPerOpen = 16 * 1024;
 const transferThreshold = 512 * 1024;
 
 export interface ContentOptions {
-  /**
-   * Called with the manifest before the first byte of content, and awaited; `isRefused`: the
-   * signature already settles that the bundle is refused.
-   */
+  /** Awaited before the first byte of content; `isRefused`: the signature already refuses it. */
   begin?: (manifest: Manifest, isRefused: boolean) => void | Promise<void>;
   /** Called for each file of the payload. */
   onFile?: OnFile;

@@ -51,11 +51,7 @@ class DirectoryCheck {
   #opened = 0;
   #buffer: Uint8Array = new Uint8Array(1024 * 1024);
 
-  constructor(
-    readonly index: IndexReader,
-    readonly max: number,
-    readonly pass: Pass,
-  ) {}
+  constructor(readonly index: IndexReader, readonly max: number, readonly pass: Pass) {}
 
   async run(): Promise<void> {
     const { source, pool, onFile } = this.pass;

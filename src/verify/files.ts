@@ -19,9 +19,8 @@ export interface PayloadFile {
 }
 
 /**
- * Called for each file before its content, in order; returns a consumer for the pieces, or
- * undefined. A piece is a view that is valid during the call. The data must not be used before the
- * verdict.
+ * Called for each file before its content, in order; may return a consumer for the pieces, views
+ * that are valid during the call. The data must not be used before the verdict.
  */
 export type OnFile = (file: PayloadFile) => ((piece: Uint8Array) => void) | undefined;
 

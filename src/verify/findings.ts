@@ -38,7 +38,6 @@ export function absent({ path, volume }: { path: string; volume?: unknown }): Fi
     });
 }
 
-/** @param found what is there instead of a regular file */
 export function unsafe(path: string, found: string): Finding {
   return finding("unsafe_entry", { path, found });
 }

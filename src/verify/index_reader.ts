@@ -19,8 +19,7 @@ export class IndexReader {
   #bytes = 0;
 
   /**
-   * @param size bytes according to the manifest: a longer index is read no further than needed to
-   * notice
+   * @param size bytes by the manifest: a longer index is read only as far as needed to notice
    * @param onPath called for each path as it is read
    */
   constructor(

@@ -31,9 +31,7 @@ export interface ReceiptFacts {
 }
 
 /** Computes the digests of manifest and signatures while they are read from `source`. */
-export function watchProofs(
-  source: BundleSource,
-): { source: BundleSource; digests: () => Map<string, string> } {
+export function watchProofs(source: BundleSource) {
   const hashes = new Map<string, Hash>();
   const open = async (path: string) => {
     const reader = await source.open(path);

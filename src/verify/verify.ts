@@ -32,8 +32,7 @@ export interface VerifyOptions extends ContentOptions {
 
 /**
  * Verifies the bundle in `source` and reports all findings.
- * @throws StellaError io or remote if bytes could not be read: that says nothing about the
- * content
+ * @throws StellaError io or remote if bytes could not be read: no verdict on the content
  */
 export async function verifyBundle(source: BundleSource, options: VerifyOptions): Promise<Verdict> {
   const findings = new Findings();
@@ -125,20 +124,12 @@ async function checkKeys(
   return { findings: [missing] };
 }
 
-function signerFacts(attested: Checked): Pick<Verdict, "signer" | "claimedKeyid"> {
-  const { signer, claimedKeyid } = attested;
+function signerFacts({ signer, claimedKeyid }: Checked): Pick<Verdict, "signer" | "claimedKeyid"> {
   if (signer !== undefined) return { signer: { keyid: signer.keyid, name: signer.name } };
   return claimedKeyid === undefined ? {} : { claimedKeyid };
 }
 
-function bundleFacts(manifest: Manifest, bytes: Uint8Array): NonNullable<Verdict["bundle"]> {
-  return {
-    profile: manifest.profile,
-    tenant: manifest.tenant,
-    bundleDigest: bundleDigest(bytes),
-    created: manifest.created,
-    files: manifest.payload.files,
-    bytes: manifest.payload.bytes,
-    tool: manifest.tool,
-  };
+function bundleFacts(manifest: Manifest, written: Uint8Array): NonNullable<Verdict["bundle"]> {
+  const { profile, tenant, created, tool, payload: { files, bytes } } = manifest;
+  return { profile, tenant, bundleDigest: bundleDigest(written), created, files, bytes, tool };
 }

@@ -44,9 +44,8 @@ export class Refused extends Error {
 }
 
 /**
- * Checks the attestation file `bytes` over the manifest's exact bytes against the trusted keys.
- * Invalid content never throws: it becomes a finding (code signature, or untrusted for an unknown
- * signer).
+ * Checks the attestation over the manifest's exact bytes against the trusted keys. Invalid content
+ * never throws: it becomes a finding, signature, or untrusted for an unknown signer.
  */
 export function checkAttestation(
   path: string,
@@ -124,10 +123,8 @@ function findSigner(
   if (signer !== undefined) return signer;
   const named = trusted.find((one) => one.keyid === attestation.hint);
   if (named === undefined) return undefined;
-  throw new Refused(
-    "signature_invalid",
-    `invalid signature for the key ${named.keyid} (${named.name})`,
-  );
+  const fault = `invalid signature for the key ${named.keyid} (${named.name})`;
+  throw new Refused("signature_invalid", fault);
 }
 
 /** Reads a sigstore bundle v0.3 with a public key hint and a DSSE envelope. */
@@ -171,10 +168,8 @@ export function checkStatement(envelope: Envelope, manifestDigest: string): void
   const subjects = Array.isArray(statement["subject"]) ? statement["subject"] : [];
   const ours = subjects.filter((s) => isObject(s) && s["name"] === manifestSubject);
   if (ours.length !== 1) {
-    throw new Refused(
-      "subject_mismatch",
-      `the statement has ${ours.length} subjects called ${manifestSubject}, not one`,
-    );
+    const fault = `the statement has ${ours.length} subjects called ${manifestSubject}, not one`;
+    throw new Refused("subject_mismatch", fault);
   }
   const digest = isObject(ours[0]) ? ours[0]["digest"] : undefined;
   const found = isObject(digest) ? digest["sha256"] : undefined;

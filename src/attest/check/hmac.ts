@@ -11,9 +11,8 @@ import { macOf, type SharedSecret } from "../secret.ts";
 import { type Checked, checkStatement, parse, readDsse, refusal, Refused } from "./check.ts";
 
 /**
- * Checks the envelope file `bytes` over the manifest's exact bytes against the local secrets.
- * Invalid content never throws: it becomes a finding (code signature, or untrusted for an unknown
- * secret).
+ * Checks the envelope over the manifest's exact bytes against the local secrets. Invalid content
+ * never throws: it becomes a finding, signature, or untrusted for an unknown secret.
  */
 export function checkHmac(
   path: string,
@@ -38,19 +37,14 @@ export function checkHmac(
 }
 
 /** The MAC does not cover the keyid: it must equal the secret's, no byte is arbitrary. */
-function findSecret(
-  envelope: Envelope,
-  secrets: readonly SharedSecret[],
-): SharedSecret | undefined {
+function findSecret(envelope: Envelope, secrets: readonly SharedSecret[]) {
   const named = secrets.find((secret) => secret.keyid === envelope.keyid);
   if (named === undefined) return undefined;
   const expected = macOf(named, envelope.payloadType, envelope.payload);
   const found = envelope.signature;
   if (found.length === expected.length && timingSafeEqual(found, expected)) return named;
-  throw new Refused(
-    "signature_invalid",
-    `invalid HMAC signature for the secret ${named.keyid} (${named.name})`,
-  );
+  const fault = `invalid HMAC signature for the secret ${named.keyid} (${named.name})`;
+  throw new Refused("signature_invalid", fault);
 }
 
 function checkKeyid(keyid = ""): string {

@@ -37,9 +37,8 @@ export function refuseTrustFromMedia(
 }
 
 /**
- * The same check for the opened file, wherever its path leads meanwhile.
+ * The same for the opened file, wherever its path leads. @throws StellaError usage, io
  * @param max size of a directory that is searched, in bytes
- * @throws StellaError usage, io
  */
 export function refuseOpenedFromMedia(
   trustPath: string,

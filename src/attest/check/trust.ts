@@ -55,10 +55,7 @@ export function publicKeyFrom(pem: string, path: string): TrustedKey {
   return { keyid: keyidOf(key), name, path, algorithm: checked.algorithm, key };
 }
 
-/**
- * Called with the path of each key before it is read, and then with the status of the opened file.
- * @throws to refuse the key
- */
+/** Called with each key's path, then with the status of the opened file; throws to refuse. */
 export type KeyGuard = (path: string, opened?: Stats) => void;
 
 /** The keys in `*.pub` files, sorted by name; none if the directory does not exist. */
@@ -75,10 +72,7 @@ export function keysInDirectory(directory: string, guard: KeyGuard = () => {}): 
   return keys.map((name) => readPublicKey(join(directory, name), guard));
 }
 
-/**
- * The keys of a `--trust` argument: a file, or a directory with at least one key.
- * @throws StellaError usage, config, io
- */
+/** Keys of `--trust`: a file, or a directory with some. @throws StellaError usage, config, io */
 export function keysAt(path: string, guard: KeyGuard = () => {}): TrustedKey[] {
   const isDirectory = () => statSync(path).isDirectory();
   if (!tryIo("Cannot read the trusted key", path, isDirectory)) return [readPublicKey(path, guard)];

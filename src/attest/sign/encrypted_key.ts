@@ -15,10 +15,7 @@ const iterations = 310_000;
 const maxPassphraseLength = 1024;
 const maxFileBytes = 64 * 1024;
 
-/**
- * Reads a passphrase from a file that only its owner can read: the first line without its line end.
- * @throws StellaError usage
- */
+/** The first line of a file that only its owner can read. @throws StellaError config, io */
 export function readPassphrase(path: string): string {
   const bytes = readPrivateFile("the passphrase in", path, maxFileBytes);
   const line = new TextDecoder().decode(bytes).replace(/\r?\n$/, "");

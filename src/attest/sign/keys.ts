@@ -63,11 +63,7 @@ export function generateKey(
   return { keyid: keyidOf(publicKey), keyPath, publicPath };
 }
 
-/**
- * Creates a shared secret that only its owner can read; the file must not exist, and its file
- * system must keep modes.
- * @throws StellaError usage, io
- */
+/** Creates a secret for its owner alone, as `generateKey` does. @throws StellaError conflict, io */
 export function makeSecret(path: string): SharedSecret {
   makeKeyDirectory(dirname(path));
   const text = newSecret();
@@ -89,11 +85,7 @@ function makeKeyDirectory(directory: string): void {
   });
 }
 
-/**
- * Reads a private key file that only its owner can read.
- * @param passphraseFile given if the key is protected by a passphrase
- * @throws StellaError config, io
- */
+/** Reads a private key file that only its owner can read. @throws StellaError config, io */
 export function loadSigner(keyPath: string, passphraseFile?: string): Signer {
   return signerFrom(readKey(keyPath, passphraseFile), shown(keyPath));
 }
