@@ -65,12 +65,9 @@ function readSmall(path: string): Uint8Array {
   return tryIo("Cannot read the configuration", path, () => {
     const stat = statSync(path);
     if (stat.isFile() && stat.size <= maxConfigBytes) return readFileSync(path);
-    const what = `Cannot read the configuration ${
-      JSON.stringify(path)
-    }: not a regular file of at most 1 MiB`;
-    throw new StellaError("configuration_invalid", what, {
-      hint: `name a file of at most ${maxConfigBytes} bytes`,
-    });
+    const found = "not a regular file of at most 1 MiB";
+    const what = `Cannot read the configuration ${JSON.stringify(path)}: ${found}`;
+    throw new StellaError("configuration_invalid", what, { hint: "name a YAML file" });
   });
 }
 
