@@ -80,7 +80,7 @@ Deno.test(requiring(
       assert.equal(exported.code, 0, exported.text);
       assert.match(
         withoutProgress(exported.text),
-        /^exported {2}kit of [^]*verify --manifest out\/manifest\.json\n$/,
+        /^exported {2}kit of [^]*check it: stella verify out\n$/,
       );
       const verified = await onTerminal(home, ["verify", "out"]);
       const shown = withoutProgress(verified.text);
