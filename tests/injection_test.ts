@@ -1,6 +1,6 @@
 /**
- * Clock, randomness, environment and permissions come from main.ts, which hands them on: so a test
- * can replace each of them, and a reader finds them where they are used.
+ * Clock, randomness, environment, permissions and facts of the process come from main.ts, which
+ * hands them on: so a test can replace each of them, and a reader finds them where they are used.
  */
 import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
@@ -19,8 +19,8 @@ const sources = new RegExp(
     String.raw`\brandomUUID\b`,
     String.raw`\bgetRandomValues\b`,
     String.raw`\brandomBytes\b`,
-    String.raw`\bDeno\.permissions\b`,
-    String.raw`\bDeno\.env\b`,
+    String.raw`\bDeno\.(?:permissions|env|hostname|pid|ppid|execPath|cwd|args|uid|gid)\b`,
+    String.raw`\bprocess\.\w+`,
   ].join("|"),
   "g",
 );
@@ -34,8 +34,17 @@ const exceptions: Record<string, number> = {
   "src/bundle/case_collisions.ts": 1,
   // It is a proof that the permission is gone, by asking for it.
   "src/verify/confine.ts": 1,
-  // Which program this is, once for the process.
-  "src/domain/version.ts": 2,
+  // Which program this is and where it lies, once for the process.
+  "src/domain/version.ts": 4,
+  // The number of the process that holds the lock, for whoever is refused.
+  "src/jobs/sqlite/lock.ts": 1,
+  // systemd names the process that its watchdog is for.
+  "src/telemetry/notify.ts": 1,
+  // CPU time and memory of this process are what is measured.
+  "src/telemetry/metrics.ts": 2,
+  // The name of this machine: hosts that requests may name, and who sends logs and traces.
+  "src/service/service.ts": 1,
+  "src/service/resources.ts": 1,
   // As the package that it stands for.
   "src/std/tar/header.ts": 1,
 };
@@ -53,7 +62,7 @@ function usesIn(file: string): number {
   return [...code.matchAll(sources)].length;
 }
 
-Deno.test("only main.ts asks the system for time, randomness, environment and permissions", () => {
+Deno.test("only main.ts asks the system for time, randomness, environment, permissions and the process", () => {
   const files = filesIn("src").filter((file) => !file.startsWith("src/build/"));
   const found = files.map((file) => [file, usesIn(file)] as const).filter(([, uses]) => uses > 0);
   assert.deepEqual(Object.fromEntries(found), exceptions);

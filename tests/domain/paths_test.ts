@@ -169,15 +169,15 @@ Deno.test("folded: names that collide on a case-insensitive or normalizing file 
 
 Deno.test("property: no accepted path leaves the place it is joined to", () => {
   const piece = fc.oneof(anyText, fc.constantFrom("..", ".", "/", "\\", "a"));
+  const accepted = fc.array(piece).map((pieces) => pieces.join("/"))
+    .filter((path) => pathFault(path) === undefined);
   always(
-    fc.property(fc.array(piece), (pieces) => {
-      const path = pieces.join("/");
-      if (pathFault(path) !== undefined) return;
+    fc.property(accepted, (path) => {
       const url = new URL(path.split("/").map(encodeURIComponent).join("/"), "file:///root/");
       assert.ok(url.pathname.startsWith("/root/"));
       assert.equal(path, path.normalize("NFC"));
       assert.equal(Buffer.from(path).toString(), path);
     }),
-    1000,
+    300,
   );
 });

@@ -227,7 +227,9 @@ Deno.test("property: the walk refuses a tree just where a path of it is at fault
     fc.array(odd, { minLength: 1, maxLength: 2 }).map((p) => p.join("/")),
     { maxLength: 4 },
   )
-    .map((all) => all.filter((one) => !all.some((other) => other.startsWith(`${one}/`))));
+    .map((all) => all.filter((one) => !all.some((other) => other.startsWith(`${one}/`))))
+    // `-` is refused only as a whole path; the walk cannot know that of a directory.
+    .filter((all) => !all.some((path) => path.startsWith("-/")));
   always(
     fc.property(any, (all) => {
       const builtin = all.map((path) => ({ path, bytes: new Uint8Array(0) }));
@@ -238,8 +240,6 @@ Deno.test("property: the walk refuses a tree just where a path of it is at fault
         all.flatMap((path) => path.split("/").map((_, i, p) => p.slice(0, i + 1).join("/"))),
       );
       const twins = new Set([...parts].map(folded)).size < parts.size;
-      // `-` is refused only as a whole path; the walk cannot know that of a directory.
-      if (all.some((path) => path.startsWith("-/"))) return;
       assert.equal(faults > 0, wrong || twins, all.join(" "));
     }),
     400,
