@@ -60,10 +60,10 @@ function bareCode(text: string): string {
 
 function checkAtMost(found: Map<string, number>, max: Record<string, number>, what: string) {
   const over = [...found].filter(([module, count]) => count > (max[module] ?? 0));
-  const said = over.map(([module, count]) =>
+  const printed = over.map(([module, count]) =>
     `src/${module}: ${count}, at most ${max[module] ?? 0}`
   );
-  assert.deepEqual(said, [], `say it with a type instead of ${what}`);
+  assert.deepEqual(printed, [], `say it with a type instead of ${what}`);
 }
 
 function countBy(modules: Iterable<string>): Map<string, number> {

@@ -116,7 +116,7 @@ askedWith(
       args: ["test", "rules", "export-center.rules.test.yml"],
       cwd: join(home.path, "written/dashboards"),
     }).output();
-    const said = new TextDecoder().decode(stdout) + new TextDecoder().decode(stderr);
-    assert.equal(code, 0, said);
+    const printed = new TextDecoder().decode(stdout) + new TextDecoder().decode(stderr);
+    assert.equal(code, 0, printed);
   },
 );

@@ -17,16 +17,16 @@ const needs = {
   others: { "the right to make a namespace": mayUnshare() },
 };
 
-/** Runs a task to its end. @returns what it said */
+/** Runs a task to its end. @returns what it printed */
 async function task(...args: string[]): Promise<string> {
   const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
     args: ["task", "--quiet", ...args],
     cwd: root,
   }).output();
   const text = new TextDecoder();
-  const said = text.decode(stdout) + text.decode(stderr);
-  assert.equal(code, 0, said);
-  return said;
+  const printed = text.decode(stdout) + text.decode(stderr);
+  assert.equal(code, 0, printed);
+  return printed;
 }
 
 askedWith(
@@ -34,9 +34,9 @@ askedWith(
   45,
   "continuous integration builds and tests from a warmed cache without a network",
   async () => {
-    const said = await task("ci:offline", "tests/std");
-    assert.match(said, /\bok\b.* \| \d+ passed/);
-    assert.match(said, /ci: all of it without a network/);
+    const printed = await task("ci:offline", "tests/std");
+    assert.match(printed, /\bok\b.* \| \d+ passed/);
+    assert.match(printed, /ci: all of it without a network/);
   },
 );
 

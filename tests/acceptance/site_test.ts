@@ -34,9 +34,9 @@ asked(
           home.json(["config", "check", "--config", config, "--destination", destination])
         ),
       );
-      const told = ran.map(({ exit, destination, allowed }) => [exit, destination, allowed]);
+      const reported = ran.map(({ exit, destination, allowed }) => [exit, destination, allowed]);
       assert.deepEqual(
-        told,
+        reported,
         asked.map((one) => allowed.includes(one) ? [0, one, true] : [15, one, false]),
         name,
       );
@@ -91,7 +91,7 @@ asked(42, "the timeline of an export is read by tenant and by the id of an event
     assert.ok(stages.includes(stage), `${stage} of ${stages}`);
   }
   assert.deepEqual(await service.get(`/v1/timeline/${items[0].id}`), items[0]);
-  // Another tenant is told the same as about an event that never was.
+  // Another tenant gets the same answer as about an event that never was.
   const foreign = await fetch(`${service.url}/v1/timeline/${items[0].id}?tenant=lab`);
   const missing = await fetch(
     `${service.url}/v1/timeline/019b76da-a800-7000-8000-000000000000?tenant=lab`,
@@ -99,8 +99,8 @@ asked(42, "the timeline of an export is read by tenant and by the id of an event
   assert.deepEqual([foreign.status, await foreign.text()], [404, await missing.text()]);
   assert.deepEqual((await service.get(`${timeline}&tenant=lab`)).items, []);
   assert.equal((await service.get("/v1/timeline/7")).status, 400);
-  const told = await home.json(["timeline", "--url", service.url, "--export", job.id]);
-  assert.deepEqual(told.items, items);
+  const reported = await home.json(["timeline", "--url", service.url, "--export", job.id]);
+  assert.deepEqual(reported.items, items);
   await service.stop();
 });
 

@@ -70,10 +70,10 @@ for (const form of forms) {
     ["systemd-analyze"],
     `the units of the ${form} form are exposed to at most 1.0 and 0.3`,
     () => {
-      const said = analyze(form, "security", "--offline=true", "--no-pager");
+      const printed = analyze(form, "security", "--offline=true", "--no-pager");
       for (const [name, max] of Object.entries(exposure)) {
-        const level = /Overall exposure level for \S+: ([\d.]+)/.exec(said.get(name) ?? "")?.[1];
-        assert.ok(level !== undefined, said.get(name));
+        const level = /Overall exposure level for \S+: ([\d.]+)/.exec(printed.get(name) ?? "")?.[1];
+        assert.ok(level !== undefined, printed.get(name));
         assert.ok(Number(level) <= max, `${name}: the level is ${level}`);
       }
     },
@@ -85,18 +85,18 @@ for (const form of forms) {
     () => {
       // The only thing it may miss is the program, which is not at its place on this machine.
       const known = /^$|Command \/usr\/local\/bin\/stella is not executable/;
-      for (const [name, said] of analyze(form, "verify", "--man=no")) {
-        assert.deepEqual(said.split("\n").filter((line) => !known.test(line)), [], name);
+      for (const [name, printed] of analyze(form, "verify", "--man=no")) {
+        assert.deepEqual(printed.split("\n").filter((line) => !known.test(line)), [], name);
       }
     },
   ));
 }
 
 Deno.test("memory for machine code is forbidden to the form that can do without", () => {
-  const said = (form: Form) =>
+  const printed = (form: Form) =>
     /^MemoryDenyWriteExecute=(.*)$/m.exec(units(form)["stella-verify@.service"]!)?.[1];
   const all = ["compiled", "portable", "script", "source"] as const;
-  assert.deepEqual(all.map(said), ["no", "yes", "no", "no"]);
+  assert.deepEqual(all.map(printed), ["no", "yes", "no", "no"]);
 });
 
 /**

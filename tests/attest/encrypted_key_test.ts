@@ -28,9 +28,9 @@ function usage(work: () => unknown): string {
     work();
   } catch (error) {
     if (error instanceof StellaError && error.kind === "config") {
-      const said = `${error.message} ${error.hint}`;
-      assert.doesNotMatch(said, /horse|battery/);
-      return said;
+      const printed = `${error.message} ${error.hint}`;
+      assert.doesNotMatch(printed, /horse|battery/);
+      return printed;
     }
     throw error;
   }

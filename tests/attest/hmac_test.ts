@@ -24,7 +24,7 @@ const manifest = new TextEncoder().encode("the manifest's exact bytes\n");
 const statement = statementOf(sha256(manifest));
 const secret = secretFrom(newSecret(), "shared.key");
 const other = secretFrom(newSecret(), "other.key");
-const sealed = signWithSecret(secret, statement);
+const signedBySecret = signWithSecret(secret, statement);
 
 function statementOf(bundleDigest: string): Uint8Array {
   return encodeStatement({
@@ -48,10 +48,10 @@ function verdictOf(bytes: Uint8Array, secrets = [secret], over = manifest) {
 }
 
 Deno.test("an HMAC signature is accepted with its secret, and has the same bytes each time", () => {
-  assert.deepEqual(verdictOf(sealed), ["ok", "shared"]);
-  assert.deepEqual(verdictOf(sealed, [other, secret]), ["ok", "shared"]);
-  assert.deepEqual(signWithSecret(secret, statement), sealed);
-  const envelope = JSON.parse(new TextDecoder().decode(sealed));
+  assert.deepEqual(verdictOf(signedBySecret), ["ok", "shared"]);
+  assert.deepEqual(verdictOf(signedBySecret, [other, secret]), ["ok", "shared"]);
+  assert.deepEqual(signWithSecret(secret, statement), signedBySecret);
+  const envelope = JSON.parse(new TextDecoder().decode(signedBySecret));
   assert.deepEqual(Object.keys(envelope), ["payload", "payloadType", "signatures"]);
   assert.match(envelope.signatures[0].keyid, /^hmac-sha256:/);
 });
@@ -83,29 +83,29 @@ Deno.test("the MAC is HMAC-SHA256 over the prefix and the DSSE encoding", () => 
 });
 
 Deno.test("another secret is unknown, and another manifest makes the HMAC signature invalid", () => {
-  assert.deepEqual(verdictOf(sealed, [other]), ["untrusted", "key_unknown"]);
-  assert.deepEqual(verdictOf(sealed, []), ["untrusted", "key_unknown"]);
-  assert.deepEqual(verdictOf(sealed, [secret], manifest.slice(1)), [
+  assert.deepEqual(verdictOf(signedBySecret, [other]), ["untrusted", "key_unknown"]);
+  assert.deepEqual(verdictOf(signedBySecret, []), ["untrusted", "key_unknown"]);
+  assert.deepEqual(verdictOf(signedBySecret, [secret], manifest.slice(1)), [
     "signature",
     "subject_mismatch",
   ]);
 });
 
 Deno.test("no bit of the envelope file can be changed", () => {
-  for (let at = 0; at < sealed.length; at++) {
+  for (let at = 0; at < signedBySecret.length; at++) {
     for (const bit of [1, 32]) {
-      const changed = sealed.slice();
+      const changed = signedBySecret.slice();
       changed[at]! ^= bit;
       const [code] = verdictOf(changed);
-      // A changed keyid names a secret that nobody has; all else is a broken seal.
+      // A changed keyid names a secret that nobody has; all else is a broken signature.
       assert.ok(code === "signature" || code === "untrusted", `byte ${at}: ${code}`);
     }
   }
   for (
     const changed of [
-      sealed.subarray(1),
-      sealed.subarray(0, -1),
-      Buffer.concat([sealed, Buffer.from("\n")]),
+      signedBySecret.subarray(1),
+      signedBySecret.subarray(0, -1),
+      Buffer.concat([signedBySecret, Buffer.from("\n")]),
     ]
   ) {
     assert.deepEqual(verdictOf(changed), ["signature", "malformed"]);
@@ -137,7 +137,7 @@ Deno.test("a public key used as the secret of an HMAC passes for no signature", 
 });
 
 Deno.test("an HMAC signature in place of an attestation is refused, with and without its wrapping", () => {
-  const bare = checkAttestation("a", sealed, manifest, [trusted]);
+  const bare = checkAttestation("a", signedBySecret, manifest, [trusted]);
   assert.deepEqual(bare.findings.map(({ kind, reason }) => [kind, reason]), [[
     "signature",
     "malformed",

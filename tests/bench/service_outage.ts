@@ -32,8 +32,8 @@ async function until(
 
 export async function outage(): Promise<void> {
   // A registry that takes connections and says nothing.
-  const hole = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  const { port } = hole.addr as Deno.NetAddr;
+  const silent = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const { port } = silent.addr as Deno.NetAddr;
   const home = tinyHome("", `registries: { site: { url: "http://127.0.0.1:${port}" } }\n`);
   const status = (ready: Readiness, check: string) => ready.checks[check]?.[0].status;
   try {
@@ -69,6 +69,6 @@ export async function outage(): Promise<void> {
       await until(service, "storage is back", (ready) => ready.status === "warn");
     }, home);
   } finally {
-    hole.close();
+    silent.close();
   }
 }

@@ -138,14 +138,14 @@ Deno.test("without denort and without a network the remedies are named, at once"
     await assertDenort().catch((error) => console.log(error.kind, error.message, error.hint));`;
   // Nothing listens at the proxy's address: no request leaves the machine.
   const env = { DENO_DIR: `${place.root}/cache`, HTTPS_PROXY: "http://127.0.0.1:9" };
-  const said = runLines(lines, env).stdout.toString();
+  const printed = runLines(lines, env).stdout.toString();
   const refusal =
     /^config Cannot compile: https:\S+denort-\S+\.zip cannot be had \(no connection\)/;
-  assert.match(said, refusal);
+  assert.match(printed, refusal);
   const zip =
     `${place.root}/cache/dl/release/v${Deno.version.deno}/denort-${Deno.build.target}.zip`;
   for (const remedy of [zip, "DENORT_BIN", "build:portable"]) {
-    assert.ok(said.includes(remedy), remedy);
+    assert.ok(printed.includes(remedy), remedy);
   }
   // With the file in Deno's cache the same call finds it.
   mkdirSync(zip.slice(0, zip.lastIndexOf("/")), { recursive: true });

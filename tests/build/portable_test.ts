@@ -52,7 +52,7 @@ async function build(place: Place): Promise<string> {
  * What the program answers in an environment of just these variables: spawnSync would add its own
  * to them.
  */
-function said(
+function printed(
   path: string,
   args: string[],
   { variables = {}, cwd }: { variables?: Record<string, string>; cwd?: string } = {},
@@ -70,12 +70,12 @@ portableTest(["cc"], "the portable form", async (t) => {
 
   await t.step("starts with an empty environment, in a directory it cannot write", () => {
     mkdirSync(`${place.root}/locked`, { mode: 0o555 });
-    assert.equal(said(path, ["version"], { cwd: `${place.root}/locked` }), "stella 0.1.0");
+    assert.equal(printed(path, ["version"], { cwd: `${place.root}/locked` }), "stella 0.1.0");
   });
 
   await t.step("hands arguments on unread and has the list's permissions", () => {
     const args = ["facts", "-A", "--allow-run", "--help", "--", "ünï"];
-    const facts = said(path, args) as { states: Record<string, string> };
+    const facts = printed(path, args) as { states: Record<string, string> };
     const states = Object.fromEntries(
       ["read", "write", "net"].map((
         name,
@@ -101,7 +101,7 @@ portableTest(["cc"], "the portable form", async (t) => {
       NODE_CHANNEL_FD: "3",
     };
     const passed = environmentNames.filter((name) => !/^(HOME|STELLA_(HOME|SELF))$/.test(name));
-    assert.deepEqual(said(path, ["environment", ...names], { variables }), {
+    assert.deepEqual(printed(path, ["environment", ...names], { variables }), {
       ...Object.fromEntries(passed.map((name) => [name, `own ${name}`])),
       HOME: "/proc/none",
       STELLA_HOME: "own HOME",
@@ -114,14 +114,14 @@ portableTest(["cc"], "the portable form", async (t) => {
   await t.step("does not trip over a faulty .npmrc at home, or a home that is none", () => {
     writeFileSync(`${place.root}/.npmrc`, "registry=${NOWHERE}\n");
     for (const HOME of [place.root, "/dev/null", "relative"]) {
-      assert.equal(said(path, ["version"], { variables: { HOME } }), "stella 0.1.0");
+      assert.equal(printed(path, ["version"], { variables: { HOME } }), "stella 0.1.0");
     }
-    const unset = said(path, ["environment", "HOME", "STELLA_HOME"]);
+    const unset = printed(path, ["environment", "HOME", "STELLA_HOME"]);
     assert.deepEqual(unset, { HOME: "/proc/none", STELLA_HOME: "" });
   });
 
   await t.step("starts workers without permissions from its own script", () => {
-    assert.deepEqual(said(path, ["worker"]), { double: 42, refused: "NotCapable" });
+    assert.deepEqual(printed(path, ["worker"]), { double: 42, refused: "NotCapable" });
   });
 
   await t.step("hands the exit code on, and lives with closed standard streams", () => {
@@ -139,7 +139,7 @@ portableTest(["cc"], "the portable form", async (t) => {
     ignore: !isKnown,
     fn: () => {
       assert.notEqual(guard.status, 0, "the guard guards nothing: Deno itself ran");
-      const answer = said(`${place.root}/guard`, [path, "worker"]);
+      const answer = printed(`${place.root}/guard`, [path, "worker"]);
       assert.deepEqual(answer, { double: 42, refused: "NotCapable" });
     },
   });
@@ -212,7 +212,7 @@ portableTest(
     const path = await build(place);
     const trace = `${place.root}/trace`;
     const calls = "trace=connect,bind,open,openat,creat,mkdir,mkdirat,rename,unlink";
-    said(tool("strace") ?? "", ["-f", "-o", trace, "-e", calls, path, "worker"]);
+    printed(tool("strace") ?? "", ["-f", "-o", trace, "-e", calls, path, "worker"]);
     const done = readFileSync(trace, "utf8").split("\n").filter((line) =>
       !/ = -1 | resumed>/.test(line)
     );

@@ -89,13 +89,13 @@ Deno.test("an error of a worker keeps its code, its message and its hint", async
   await inRoot(async (root) => {
     const input = writeInput(root);
     let done = false;
-    const told = onProgress((stage, bytes) => {
+    const reported = onProgress((stage, bytes) => {
       if (stage !== "read" || bytes === 0 || done) return;
       done = true;
       // It has been looked at and left to a worker by then.
       truncateSync(join(input, "d0/f0"), 0);
     });
-    await assert.rejects(run(join(root, "out"), input, { workers, ...told }), {
+    await assert.rejects(run(join(root, "out"), input, { workers, ...reported }), {
       kind: "conflict",
       message: /d0\/f0.* is not what it was when the export began/,
       hint: /export a snapshot/,
@@ -114,8 +114,8 @@ Deno.test("an export and a verification on workers end at once when they are sto
       const stopped = chunkWorkers({ mainUrl, stop: stop.signal });
       const out = join(root, layout);
       if (layout === "archive") {
-        const told = onProgress((stage, bytes) => void (stage === "read" && progress(bytes)));
-        const exported = run(out, input, { workers: stopped, ...told });
+        const reported = onProgress((stage, bytes) => void (stage === "read" && progress(bytes)));
+        const exported = run(out, input, { workers: stopped, ...reported });
         await assert.rejects(exported, interrupted);
         assert.deepEqual(snapshot(out), {});
       } else {

@@ -1,4 +1,4 @@
-/** A file of the inputs is read into its hole as it was when it was looked at, or refused. */
+/** A file of the inputs is read into its region as it was when it was looked at, or refused. */
 import assert from "node:assert/strict";
 import {
   appendFileSync,
@@ -26,11 +26,11 @@ import { noPrivateFiles, withDirectory, writeFiles } from "../support/bundle_fix
 
 const content = "content of the file";
 
-function holeOf(path: string, at = 0): DeferredRegion {
+function regionOf(path: string, at = 0): DeferredRegion {
   return { ...asInput(path, statInput(path), statFolder(dirname(path))), at };
 }
 
-/** Looks at a file, changes something, and fills its hole in a chunk of 100 bytes. */
+/** Looks at a file, changes something, and fills its region in a chunk of 100 bytes. */
 async function filled(change: (path: string) => void = () => {}) {
   return await withDirectory((root) => {
     const path = join(root, "file");
@@ -38,10 +38,10 @@ async function filled(change: (path: string) => void = () => {}) {
     writeFileSync(join(root, "other"), content);
     utimesSync(path, 1.7e9, 1.7e9);
     utimesSync(join(root, "other"), 1.7e9, 1.7e9);
-    const hole = holeOf(path, 10);
+    const region = regionOf(path, 10);
     change(path);
     const chunk = new Uint8Array(100);
-    const [digest] = fillDeferredRegions(chunk, [hole], noPrivateFiles);
+    const [digest] = fillDeferredRegions(chunk, [region], noPrivateFiles);
     return Promise.resolve({ chunk, digest });
   });
 }
@@ -96,14 +96,14 @@ Deno.test("a link that was there only while the file was opened is found out", a
       writeFileSync(one, content);
       utimesSync(one, 1.7e9, 1.7e9);
     }
-    const hole = holeOf(path!);
+    const region = regionOf(path!);
     renameSync(path!, aside!);
     symlinkSync(secret!, path!);
     const chunk = new Uint8Array(100);
     const back = new WhileOpen(() => renameSync(aside!, path!));
-    assert.throws(() => fillDeferredRegions(chunk, [hole], back), /file" is not what it was/);
+    assert.throws(() => fillDeferredRegions(chunk, [region], back), /file" is not what it was/);
     assert.deepEqual(chunk, new Uint8Array(100), "nothing of it was read");
-    fillDeferredRegions(chunk, [hole], noPrivateFiles);
+    fillDeferredRegions(chunk, [region], noPrivateFiles);
     return Promise.resolve();
   });
 });
@@ -120,15 +120,15 @@ Deno.test("a directory exchanged for a link is found out, by its files or by its
       rmSync(folder);
       renameSync(aside, folder);
     };
-    const hole = holeOf(join(folder, "file"));
+    const region = regionOf(join(folder, "file"));
     const filled = (privateFiles: PrivateFiles) =>
-      fillDeferredRegions(new Uint8Array(100), [hole], privateFiles);
+      fillDeferredRegions(new Uint8Array(100), [region], privateFiles);
     exchange();
     assert.throws(() => filled(noPrivateFiles), /in\/d" is not what it was/, "before it is opened");
     undo();
     assert.throws(() => filled(new WhileOpen(exchange)), /in\/d" is not what it was/, "after");
     undo();
-    const opened = openInput(hole, noPrivateFiles);
+    const opened = openInput(region, noPrivateFiles);
     exchange();
     assert.throws(() => opened.assertSame(), /file" is not what it was/);
     opened.close();
@@ -154,14 +154,14 @@ Deno.test("a private file is refused by its handle, and nothing of it is kept", 
     linkSync(join(root, "state/keys/signing.key"), join(root, "in/d/key"));
     const chunk = new Uint8Array(100);
     assert.throws(
-      () => fillDeferredRegions(chunk, [holeOf(join(root, "in/d/key"))], privateFiles),
+      () => fillDeferredRegions(chunk, [regionOf(join(root, "in/d/key"))], privateFiles),
       {
         kind: "unsafe",
         message: /Cannot pack .*key": it is private to stella/,
       },
     );
     assert.deepEqual(chunk, new Uint8Array(100));
-    fillDeferredRegions(chunk, [holeOf(join(root, "in/a"))], privateFiles);
+    fillDeferredRegions(chunk, [regionOf(join(root, "in/a"))], privateFiles);
     return Promise.resolve();
   });
 });

@@ -16,12 +16,12 @@ Deno.lstatSync = (path) => {
   renameSync(join(root, "pipe"), join(root, "file"));
   return stat;
 };
-let said: string;
+let printed: string;
 try {
-  said = way === "digest"
+  printed = way === "digest"
     ? JSON.stringify(digestFiles(root, ["file"], 100))
     : `${await new Opener(root).open("file")?.read(new Uint8Array(100))}`;
 } catch (error) {
-  said = messageOf(error);
+  printed = messageOf(error);
 }
-Deno.stdout.writeSync(new TextEncoder().encode(said));
+Deno.stdout.writeSync(new TextEncoder().encode(printed));

@@ -188,7 +188,10 @@ Deno.test(requiring(
   "a file that is exchanged for a pipe is refused, and nobody waits for it",
   async () => {
     for (
-      const [way, said] of [["open", /it changed while it was opened/], ["digest", /ended after 0/]]
+      const [way, printed] of [["open", /it changed while it was opened/], [
+        "digest",
+        /ended after 0/,
+      ]]
     ) {
       await withDirectory(async (root) => {
         writeFiles(root, { "file": "content" });
@@ -203,7 +206,7 @@ Deno.test(requiring(
         const ended = setTimeout(() => child.kill("SIGKILL"), 60_000);
         const { stdout } = await child.output();
         clearTimeout(ended);
-        assert.match(new TextDecoder().decode(stdout), said as RegExp);
+        assert.match(new TextDecoder().decode(stdout), printed as RegExp);
       });
     }
   },

@@ -16,7 +16,7 @@ import {
 import { readManifest } from "../../src/bundle/read_manifest.ts";
 import { bundles } from "../support/tampered.ts";
 import { makeBundle, mtime } from "../support/bundle_fixture.ts";
-import { type Entry, judged, order, streamOf } from "../support/bundle_stream.ts";
+import { type Entry, order, streamOf, verifyStream } from "../support/bundle_stream.ts";
 
 const made = bundles["zstd"]!;
 const all = order(made);
@@ -32,7 +32,7 @@ Deno.test("an entry of the head that comes twice, or at another place, is code 8
     for (const content of [made.files.get(name)!, other]) {
       for (let at = all.indexOf(name) + 1; at <= all.length; at++) {
         const bytes = await streamOf(made, withEntry({ path: name, content }, at));
-        const { code, found } = await judged(bytes, made);
+        const { code, found } = await verifyStream(bytes, made);
         assert.equal(code, 8, `${name} at ${at}: ${found}`);
         assert.ok(found.includes(`entry_unexpected ${name}`), `${name} at ${at}: ${found}`);
       }
@@ -42,7 +42,7 @@ Deno.test("an entry of the head that comes twice, or at another place, is code 8
 
 Deno.test("a listed file that comes twice is code 8", async () => {
   for (const name of all.slice(all.indexOf(indexName) + 1)) {
-    const { code, found } = await judged(
+    const { code, found } = await verifyStream(
       await streamOf(made, withEntry({ path: name, content: other }, all.length)),
       made,
     );
@@ -67,11 +67,11 @@ Deno.test("without a secret an HMAC envelope is one of this manifest, once, befo
   const content = envelope();
   const place = all.indexOf(indexName);
   const right = await streamOf(made, withEntry({ path: hmacName, content }, place));
-  assert.deepEqual(await judged(right, made), { code: 0, found: [] });
+  assert.deepEqual(await verifyStream(right, made), { code: 0, found: [] });
   for (let at = 1; at <= all.length; at++) {
     const wrong = at === place ? other : content;
     const bytes = await streamOf(made, withEntry({ path: hmacName, content: wrong }, at));
-    const { code, found } = await judged(bytes, made);
+    const { code, found } = await verifyStream(bytes, made);
     // Before the attestation it stands where that is looked for.
     assert.equal(code, 8, `${at}: ${found}`);
     assert.match(found.join(), /entry_unexpected manifest\.json\.(hmac|sigstore)\.json/);
@@ -83,11 +83,14 @@ Deno.test("another mode or time than the bundle's own is code 8, for every entry
     const entries = (change: Partial<Entry>) =>
       all.map((one) => one === path ? { path, ...change } : one);
     for (const mode of [0o6777, 0o600, 0o755, 0o444, 0]) {
-      const { code, found } = await judged(await streamOf(made, entries({ mode })), made);
+      const { code, found } = await verifyStream(await streamOf(made, entries({ mode })), made);
       assert.deepEqual([code, found], [8, [`mode_differs ${path}`]], mode.toString(8));
     }
     for (const time of [0, mtime - 1, mtime + 1]) {
-      const { code, found } = await judged(await streamOf(made, entries({ mtime: time })), made);
+      const { code, found } = await verifyStream(
+        await streamOf(made, entries({ mtime: time })),
+        made,
+      );
       assert.deepEqual([code, found], [8, [`mtime_differs ${path}`]], String(time));
     }
   }
@@ -95,7 +98,7 @@ Deno.test("another mode or time than the bundle's own is code 8, for every entry
 
 Deno.test("another time of all entries alike is code 8", async () => {
   const entries = all.map((path) => ({ path, mtime: mtime + 7 }));
-  const { code, found } = await judged(await streamOf(made, entries), made);
+  const { code, found } = await verifyStream(await streamOf(made, entries), made);
   assert.equal(code, 8);
   assert.deepEqual(found, all.map((path) => `mtime_differs ${path}`).sort());
 });
@@ -111,8 +114,8 @@ Deno.test("a program has the mode 755 in the stream, and no other", async () => 
   const entries = (mode: number) =>
     order(program).map((path) => path === "stella" ? { path, mode } : path);
   const right = await streamOf(program, entries(0o755));
-  assert.deepEqual(await judged(right, program), { code: 0, found: [] });
-  const plain = await judged(await streamOf(program, entries(0o644)), program);
+  assert.deepEqual(await verifyStream(right, program), { code: 0, found: [] });
+  const plain = await verifyStream(await streamOf(program, entries(0o644)), program);
   assert.deepEqual(plain, { code: 8, found: ["mode_differs stella"] });
 });
 
@@ -127,7 +130,7 @@ Deno.test("findings about a stream are counted and not kept beyond ten thousand"
   const bytes = new Uint8Array(whole.length + foreign.length);
   bytes.set(whole.subarray(0, -1024));
   bytes.set(foreign, whole.length - 1024);
-  const { code, found } = await judged(bytes, made, 65_536);
+  const { code, found } = await verifyStream(bytes, made, 65_536);
   assert.equal(code, 8);
   assert.equal(found.filter((one) => one === "entry_unexpected zzz").length, 10_000);
   assert.equal(found.filter((one) => one === "more_findings undefined").length, 1);

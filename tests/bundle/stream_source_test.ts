@@ -11,14 +11,14 @@ import { maxBufferedIndexBytes } from "../../src/bundle/stream_source.ts";
 import { encodeHeader } from "../../src/bundle/tar_header.ts";
 import { bundles } from "../support/tampered.ts";
 import { makeBundle, mtime } from "../support/bundle_fixture.ts";
-import { judged, order, streamOf } from "../support/bundle_stream.ts";
+import { order, streamOf, verifyStream } from "../support/bundle_stream.ts";
 
 const archives = ["plain", "zstd", "volumes", "plainVolumes"] as const;
 for (const form of archives) {
   Deno.test(`the stream of a bundle is verified, ${form}`, async () => {
     const made = bundles[form]!;
     const max = form.endsWith("olumes") ? 65_536 : 511;
-    assert.deepEqual(await judged(await streamOf(made), made, max), { code: 0, found: [] });
+    assert.deepEqual(await verifyStream(await streamOf(made), made, max), { code: 0, found: [] });
   });
 }
 
@@ -38,7 +38,7 @@ Deno.test("an archive that sorts before the index and before the documents comes
   zero.files.set("0day.tar", files.get("p.tar")!);
   zero.files.delete("p.tar");
   assert.deepEqual(order(zero).slice(-2), ["0day.tar", "VERIFY.txt"]);
-  assert.deepEqual(await judged(await streamOf(zero), zero), { code: 0, found: [] });
+  assert.deepEqual(await verifyStream(await streamOf(zero), zero), { code: 0, found: [] });
 });
 
 Deno.test("missing, unexpected and misplaced files of a stream are reported", async () => {
@@ -50,8 +50,10 @@ Deno.test("missing, unexpected and misplaced files of a stream are reported", as
     ["no document", without("VERIFY.txt"), 6, ["file_missing VERIFY.txt"]],
     ["no archive", without("p.tar.zst"), 6, ["file_missing p.tar.zst", "not_judged a.txt"]],
     ["no index", without(indexName), 6, [`file_missing ${indexName}`]],
-    ["a stray file between", [...all.slice(0, 3), "A", ...all.slice(3)], 8, ["entry_unexpected A"]],
-    ["a stray file last", [...all, "zzz"], 8, ["entry_unexpected zzz"]],
+    ["an unexpected file between", [...all.slice(0, 3), "A", ...all.slice(3)], 8, [
+      "entry_unexpected A",
+    ]],
+    ["an unexpected file last", [...all, "zzz"], 8, ["entry_unexpected zzz"]],
     ["a file twice", [...all, "p.tar.zst"], 8, ["entry_unexpected p.tar.zst"]],
     ["the archive before the document", [...all.slice(0, 3), ...all.slice(3).reverse()], 8, [
       "entry_unexpected VERIFY.txt",
@@ -59,7 +61,7 @@ Deno.test("missing, unexpected and misplaced files of a stream are reported", as
     ]],
   ];
   for (const [name, names, code, found] of cases) {
-    assert.deepEqual(await judged(await streamOf(made, names), made), { code, found }, name);
+    assert.deepEqual(await verifyStream(await streamOf(made, names), made), { code, found }, name);
   }
 });
 
@@ -72,7 +74,7 @@ Deno.test("a stream that does not start with the manifest is refused", async () 
     ["another file first", await streamOf(made, [indexName, manifestName]), /no manifest\.json/],
   ];
   for (const [name, bytes, message] of bad) {
-    const { code, found } = await judged(bytes, made);
+    const { code, found } = await verifyStream(bytes, made);
     assert.equal(code, 3, name);
     assert.match(found.join(), message, name);
   }
@@ -83,11 +85,11 @@ Deno.test("a stream cut anywhere is refused, and where files still came it is ca
   const whole = await streamOf(made);
   const later = (await streamOf(made, order(made).slice(0, 3))).length - 1024;
   for (let length = 0; length < whole.length; length += 97) {
-    const { code, found } = await judged(whole.subarray(0, length), made);
+    const { code, found } = await verifyStream(whole.subarray(0, length), made);
     assert.notEqual(code, 0, `${length}`);
     if (length > later) assert.match(found.join(), /truncated/, `${length}: ${code} ${found}`);
   }
-  const { code, found } = await judged(whole.subarray(0, -1), made);
+  const { code, found } = await verifyStream(whole.subarray(0, -1), made);
   assert.deepEqual([code, found], [10, ["truncated bundle.tar"]]);
 });
 
@@ -97,11 +99,11 @@ Deno.test("every changed or added byte of a stream is found, padding and end inc
   for (let at = 0; at < whole.length; at += 7) {
     const bytes = Buffer.from(whole);
     bytes[at]! ^= 1 << (at % 8);
-    const { code } = await judged(bytes, made);
+    const { code } = await verifyStream(bytes, made);
     assert.notEqual(code, 0, `byte ${at}`);
   }
   for (const more of [1, 512, 10_240]) {
-    const { code, found } = await judged(Buffer.concat([whole, Buffer.alloc(more)]), made);
+    const { code, found } = await verifyStream(Buffer.concat([whole, Buffer.alloc(more)]), made);
     assert.deepEqual([code, found], [8, ["trailing_data bundle.tar"]], `${more} zero bytes`);
   }
 });
@@ -111,7 +113,7 @@ Deno.test("a file that is longer than the manifest says is refused, at the place
   for (const name of order(made).slice(2)) {
     const files = new Map(made.files);
     files.set(name, Buffer.concat([files.get(name)!, Buffer.from("x")]));
-    const { code, found } = await judged(await streamOf({ ...made, files }), made);
+    const { code, found } = await verifyStream(await streamOf({ ...made, files }), made);
     assert.ok([7, 8].includes(code), `${name}: ${code}`);
     assert.match(found.join(), /trailing_data|size_differs/, name);
   }
@@ -122,7 +124,7 @@ Deno.test("an index that is too large to hold is refused before it is read", asy
   const start = await streamOf(made, [manifestName, attestationName]);
   const entry = { path: indexName, size: maxBufferedIndexBytes + 1, mode: 0o644, mtime };
   const bytes = Buffer.concat([start.subarray(0, -1024), encodeHeader(entry)]);
-  const { code, found } = await judged(bytes, made);
+  const { code, found } = await verifyStream(bytes, made);
   assert.equal(code, 2);
   assert.match(found.join(), /its index has 134217729 bytes, and at most 134217728 are held/);
 });
@@ -130,7 +132,7 @@ Deno.test("an index that is too large to hold is refused before it is read", asy
 Deno.test("a bundle with the layout directory is refused as a stream", async () => {
   const made = bundles["directory"]!;
   const names = order(made).filter((name) => !name.startsWith("payload/"));
-  const { code, found } = await judged(await streamOf(made, names), made);
+  const { code, found } = await verifyStream(await streamOf(made, names), made);
   assert.equal(code, 2);
   assert.match(found.join(), /its layout is directory/);
 });

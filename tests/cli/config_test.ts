@@ -78,7 +78,9 @@ profiles:
   await withConfig(text, async (home, config) => {
     const { exit, findings } = await home.json(["config", "check", ...config]);
     assert.equal(exit, 2);
-    const told = findings.map((one: { line: number; found: string }) => `${one.line} ${one.found}`);
+    const reported = findings.map((one: { line: number; found: string }) =>
+      `${one.line} ${one.found}`
+    );
     for (
       const expected of [
         "3 egress.sealed: must be true or false",
@@ -95,8 +97,11 @@ profiles:
         "17 profiles.b.providers: is for profiles of the kind risk",
         "18 profiles.c.providers: is missing: a list goes here",
       ]
-    ) assert.ok(told.includes(expected), `${expected}\nof\n${told.join("\n")}`);
-    assert.ok(told.some((one: string) => one.startsWith("5 timeline.days: ")), told.join("\n"));
+    ) assert.ok(reported.includes(expected), `${expected}\nof\n${reported.join("\n")}`);
+    assert.ok(
+      reported.some((one: string) => one.startsWith("5 timeline.days: ")),
+      reported.join("\n"),
+    );
   });
 });
 

@@ -30,8 +30,8 @@ Deno.test("each answer of a service has its exit code", () => {
 });
 
 Deno.test("what the service says tells more than the status", () => {
-  const code = (status: number, said: string) =>
-    refusalOf({ url: "http://a.invalid/", status, text: JSON.stringify({ code: said }) }).kind;
+  const code = (status: number, printed: string) =>
+    refusalOf({ url: "http://a.invalid/", status, text: JSON.stringify({ code: printed }) }).kind;
   assert.equal(code(503, "registry"), "remote");
   assert.equal(code(500, "digest"), "differs");
   assert.equal(code(404, "usage"), "not_found");
@@ -122,9 +122,13 @@ Deno.test("a command line that cannot be parsed is one JSON object too, where th
       assert.equal(ran.code, 2, args.join(" "));
       const [line, ...more] = ran.stdout.split("\n");
       assert.deepEqual(more, [""], args.join(" "));
-      const said = JSON.parse(line!);
-      assert.deepEqual([said.command, said.ok, said.code], [command, false, 2], args.join(" "));
-      assert.match(said.error.message, message);
+      const printed = JSON.parse(line!);
+      assert.deepEqual(
+        [printed.command, printed.ok, printed.code],
+        [command, false, 2],
+        args.join(" "),
+      );
+      assert.match(printed.error.message, message);
     }
     assert.equal((await home.stella(["verify"])).stdout, "");
     const { code, stderr } = await home.stella(["verfiy", "out"]);

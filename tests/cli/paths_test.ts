@@ -84,9 +84,9 @@ Deno.test("a path that cannot be used is code 12 in plain words, for every comma
   symlinkSync("loop", join(home.path, "loop"));
   const refuses = async (args: string[]) => {
     const ran = await home.json(args);
-    const said = JSON.stringify([ran.error, ran.findings]);
-    assert.equal(ran.exit, 12, `${args.join(" ")}: ${said}`);
-    assert.doesNotMatch(said, /ENOENT|ENOTDIR|ELOOP|os error|lstat|defect/, args.join(" "));
+    const printed = JSON.stringify([ran.error, ran.findings]);
+    assert.equal(ran.exit, 12, `${args.join(" ")}: ${printed}`);
+    assert.doesNotMatch(printed, /ENOENT|ENOTDIR|ELOOP|os error|lstat|defect/, args.join(" "));
   };
   try {
     const unreadable = ["none", "file/below", "loop"];

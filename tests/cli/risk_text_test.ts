@@ -1,4 +1,4 @@
-/** Answers about risk for a person: what nobody could know is not told as "no". */
+/** Answers about risk for a person: what nobody could know is not shown as "no". */
 import assert from "node:assert/strict";
 import { answerText } from "../../src/cli/risk_text.ts";
 import type { AskedProvider, LeftOutLine } from "../../src/risk/query.ts";

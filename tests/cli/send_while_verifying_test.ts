@@ -1,6 +1,6 @@
 /**
- * A bundle is judged and sent at once: whichever of the two fails, and when, the other ends and the
- * right reason is told.
+ * A bundle is verified and sent at once: whichever of the two fails, and when, the other ends and the
+ * right reason is reported.
  */
 import assert from "node:assert/strict";
 import type { Manifest } from "../../src/bundle/manifest.ts";
@@ -30,7 +30,7 @@ Deno.test("the sender waits for a good verdict", async () => {
   const { verdict, sent } = await sendWhileVerifying({
     verify: async (begin) => {
       begin(small, false);
-      steps.push("judged");
+      steps.push("verified");
       return await Promise.resolve(good);
     },
     send: async ({ approved }) => {
@@ -38,7 +38,7 @@ Deno.test("the sender waits for a good verdict", async () => {
       return `published ${await approved}`;
     },
   }, never);
-  assert.deepEqual([steps, verdict, sent], [["sent", "judged"], good, "published d"]);
+  assert.deepEqual([steps, verdict, sent], [["sent", "verified"], good, "published d"]);
 });
 
 Deno.test("a bundle with a refused signer is not sent", async () => {
@@ -85,7 +85,7 @@ Deno.test("a registry that fails ends the verification at once", async () => {
   }, never);
   await assert.rejects(sending, failure);
   await Promise.resolve();
-  assert(stopped, "the judging goes on");
+  assert(stopped, "the verification goes on");
 });
 
 const aboutBytes = [

@@ -67,17 +67,17 @@ const payloads: Record<string, (i: number) => number> = {
 
 Deno.test("no time left is told before there is something to tell it from", () => {
   let now = 0;
-  let said = "";
-  const stderr = (text: string) => void (said += text);
+  let printed = "";
+  const stderr = (text: string) => void (printed += text);
   const host = { ...quietHost, now: () => now, stderr, columns: () => 80 };
   const synced = showSynced(new ProgressLine(host, false), { files: 2, bytes: 30_000_002 });
   now += 200;
   synced({ path: "small", kind: "file", bytes: 2 });
-  assert.match(said, /unpack {2}0% of 28\.6 MiB/);
-  assert.equal(secondsIn(said), undefined, said);
+  assert.match(printed, /unpack {2}0% of 28\.6 MiB/);
+  assert.equal(secondsIn(printed), undefined, printed);
   now += 300;
   synced({ path: "large", kind: "file", bytes: 20_000_000 });
-  assert.equal(secondsIn(said), 0, said);
+  assert.equal(secondsIn(printed), 0, printed);
 });
 
 for (const [disk, milliseconds] of Object.entries(disks)) {

@@ -2,7 +2,7 @@
  * What every dashboard of ours keeps to. The first rules say again, in our words, those of
  * grafana/dashboard-linter that apply to a Prometheus dashboard (docs/rules there; it is written in
  * Go, so it cannot be taken for granted on a test machine). The others are for an air-gapped site,
- * for Prometheus 3 and for metrics that exist. That a query parses is not judged here: promtool
+ * for Prometheus 3 and for metrics that exist. That a query parses is not checked here: promtool
  * does that in dashboard_test.ts.
  */
 import type { Dashboard } from "../../dashboards/source/dashboard.ts";

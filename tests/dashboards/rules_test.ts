@@ -134,8 +134,14 @@ Deno.test("the scrape job is named export-center and loads the rules", () => {
 });
 
 Deno.test(requiring(["promtool"], "promtool check rules finds nothing, and all rules", () => {
-  const said = promtool("check", "rules", "--lint=all", "--lint-fatal", "export-center.rules.yml");
-  match(said, new RegExp(`SUCCESS: ${all.length} rules found`));
+  const printed = promtool(
+    "check",
+    "rules",
+    "--lint=all",
+    "--lint-fatal",
+    "export-center.rules.yml",
+  );
+  match(printed, new RegExp(`SUCCESS: ${all.length} rules found`));
 }));
 
 Deno.test(requiring(

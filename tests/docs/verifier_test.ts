@@ -52,8 +52,8 @@ async function agree(about: string, { files, key }: Pick<MadeBundle, "files" | "
   await withDirectory(async (directory) => {
     const bundle = join(directory, "bundle");
     writeFiles(bundle, files);
-    const [theirs, said] = await python(bundle, key.publicPem);
-    assert.equal(theirs, ours.code, `${about}\n${ours.findings.join("\n")}\n${said}`);
+    const [theirs, printed] = await python(bundle, key.publicPem);
+    assert.equal(theirs, ours.code, `${about}\n${ours.findings.join("\n")}\n${printed}`);
   });
   return ours.code;
 }
@@ -154,8 +154,8 @@ Deno.test(
       const bundle = join(directory, "bundle");
       writeFiles(bundle, files);
       symlinkSync("/etc/hostname", join(bundle, "payload/link"));
-      const [code, said] = await python(bundle, key.publicPem);
-      assert.equal(code, 9, said);
+      const [code, printed] = await python(bundle, key.publicPem);
+      assert.equal(code, 9, printed);
     });
   }),
 );

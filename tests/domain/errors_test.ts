@@ -111,9 +111,9 @@ Deno.test("names that earlier builds gave to kinds are understood, and nothing e
 Deno.test("an error in other words keeps its kind, reason and findings", () => {
   const findings = [{ kind: "unsafe", reason: "unsafe_name", path: "a" }] as const;
   const error = new StellaError("unsafe_name", "Cannot pack", { findings, hint: "rename it" });
-  const told = error.reworded("Cannot export: Cannot pack", { hint: "rename it, then export" });
+  const reported = error.reworded("Cannot export: Cannot pack", { hint: "rename it, then export" });
   assert.deepEqual(
-    [told.kind, told.reason, told.findings, told.hint, told.cause],
+    [reported.kind, reported.reason, reported.findings, reported.hint, reported.cause],
     ["unsafe", "unsafe_name", findings, "rename it, then export", error],
   );
   assert.equal(error.reworded("other").hint, "rename it");

@@ -151,7 +151,7 @@ Deno.test("comparePaths is the order of UTF-8 bytes", () => {
 });
 
 Deno.test("folded: names that collide on a case-insensitive or normalizing file system are equal", () => {
-  const twins = [
+  const collisions = [
     ["readme", "README"],
     ["\u00e9", "\u00c9"],
     ["stra\u00dfe", "STRASSE"],
@@ -161,7 +161,7 @@ Deno.test("folded: names that collide on a case-insensitive or normalizing file 
     ["\u01c6", "\u01c5"],
     ["\uff21", "a"],
   ];
-  for (const [a, b] of twins) assert.equal(folded(a!), folded(b!), `${a} ${b}`);
+  for (const [a, b] of collisions) assert.equal(folded(a!), folded(b!), `${a} ${b}`);
   for (const [a, b] of [["a", "b"], ["a", "\u00e4"], ["1", "l"]]) {
     assert.notEqual(folded(a!), folded(b!), `${a} ${b}`);
   }

@@ -80,7 +80,7 @@ class Trial {
     alert: string,
     fault: string,
     labels: Record<string, string>,
-    mend: () => unknown,
+    repair: () => unknown,
     seconds = { fire: 90, clear: 150 },
   ): Promise<void> {
     const from = performance.now();
@@ -90,7 +90,7 @@ class Trial {
     assert.match(found.annotations["description"] ?? "", /^\S.+\.$/);
     assert.doesNotMatch(found.annotations["description"] ?? "", /<no value>|\{\{/);
     const mended = performance.now();
-    await mend();
+    await repair();
     const isGone = async () => (await this.#firing(alert, labels)) === undefined || undefined;
     await until(`${alert} clears`, isGone, seconds.clear);
     this.rows.push({ alert, fault, firedAfter, clearedAfter: since(mended) });
@@ -135,8 +135,13 @@ async function untrusted(trial: Trial, { get, home, instance }: Running): Promis
   renameSync(key, `${key}.away`);
   assert.equal((await get().export({ profile: "kit" })).state, "failed");
   const labels = { instance, reason: "key_unknown" };
-  const mend = () => renameSync(`${key}.away`, key);
-  await trial.proves("ExportAttestationVerificationFailures", "signing.pub removed", labels, mend);
+  const repair = () => renameSync(`${key}.away`, key);
+  await trial.proves(
+    "ExportAttestationVerificationFailures",
+    "signing.pub removed",
+    labels,
+    repair,
+  );
 }
 
 /** Exports whose source does not exist. */
@@ -169,8 +174,8 @@ async function untargeted(
 ): Promise<void> {
   writeFileSync(directory, "in the way");
   const labels = { instance, check: "target:aside" };
-  const mend = () => rmSync(directory);
-  await trial.proves("ExportTargetWarning", "file in place of a target", labels, mend);
+  const repair = () => rmSync(directory);
+  await trial.proves("ExportTargetWarning", "file in place of a target", labels, repair);
 }
 
 /** Quick pushes for a while, then slow ones, then refused ones. */
@@ -248,8 +253,8 @@ async function unready(trial: Trial, { home, instance }: Running): Promise<void>
   const lock = join(home.state, "lock");
   renameSync(lock, `${lock}.away`);
   const labels = { instance, check: "lock:held" };
-  const mend = () => renameSync(`${lock}.away`, lock);
-  await trial.proves("ExportCenterNotReady", "lock file renamed", labels, mend);
+  const repair = () => renameSync(`${lock}.away`, lock);
+  await trial.proves("ExportCenterNotReady", "lock file renamed", labels, repair);
 }
 
 /** A state directory of 64 MiB, of which 60 are taken. */
@@ -310,8 +315,8 @@ async function damaged(trial: Trial, { get, home, instance, kill, startAgain }: 
 /** The service's clock goes back by an hour, while the time that it measures with goes on. */
 async function setBack(trial: Trial, { instance }: Running, clock: FakeClock): Promise<void> {
   clock.set("-3600");
-  const mend = () => clock.set("+0");
-  await trial.proves("ExportClockWentBackwards", "clock set back by 1 h", { instance }, mend);
+  const repair = () => clock.set("+0");
+  await trial.proves("ExportClockWentBackwards", "clock set back by 1 h", { instance }, repair);
 }
 
 type FakeClock = Awaited<ReturnType<typeof fakeClock>>;
@@ -491,8 +496,8 @@ Deno.test(requiring(
       print(trial.rows);
       assert.deepEqual(failures.map(String), []);
       await trial.prometheus.reload("renamed", trial.targets);
-      const mend = () => trial.prometheus.reload("export-center", trial.targets);
-      await trial.proves("ExportCenterAbsent", "scrape job renamed", {}, mend);
+      const repair = () => trial.prometheus.reload("export-center", trial.targets);
+      await trial.proves("ExportCenterAbsent", "scrape job renamed", {}, repair);
       print(trial.rows.slice(-1));
       const proven = new Set(trial.rows.map((row) => row.alert));
       const named = [...shippedRules.matchAll(/- alert: (\w+)/g)].map((one) => one[1] ?? "");

@@ -36,9 +36,9 @@ rootTest(
       `${tool("setpriv")}`,
       key,
     ];
-    const said = runWith({ PATH: "/usr/sbin:/usr/bin:/sbin:/bin" }, "unshare", words);
-    assert.deepEqual([said.code, said.stderr], [0, ""], said.stdout);
-    const { verdict, signer } = JSON.parse(said.stdout);
+    const printed = runWith({ PATH: "/usr/sbin:/usr/bin:/sbin:/bin" }, "unshare", words);
+    assert.deepEqual([printed.code, printed.stderr], [0, ""], printed.stdout);
+    const { verdict, signer } = JSON.parse(printed.stdout);
     assert.equal(verdict, "verified");
     assert.equal(signer.name, "signer");
   },

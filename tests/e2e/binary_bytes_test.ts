@@ -48,9 +48,9 @@ binaryTest(
     const entry = files.find(({ path }: { path: string }) => path === "stella");
     assert.equal(entry.sha256, createHash("sha256").update(readFileSync(stella)).digest("hex"));
     chmodSync(join(home.path, "stick"), 0o555);
-    const said = runWith({}, carried, ["verify", join(home.path, "stick"), "--trust", key]);
+    const printed = runWith({}, carried, ["verify", join(home.path, "stick"), "--trust", key]);
     chmodSync(join(home.path, "stick"), 0o755);
-    assert.deepEqual([said.code, said.stderr], [0, ""]);
+    assert.deepEqual([printed.code, printed.stderr], [0, ""]);
   },
 );
 

@@ -86,9 +86,9 @@ binaryTest(
     assert.equal(isGuarded, form === "portable");
     const args = ["verify", bundle, "--trust", key, "--json"];
     const trusted = runWith({}, stella, args);
-    const said = runWith({}, filter, [...isGuarded ? [guard] : [], stella, ...args]);
-    assert.deepEqual([said.code, said.stderr], [0, ""]);
-    assert.deepEqual(JSON.parse(said.stdout), JSON.parse(trusted.stdout));
+    const printed = runWith({}, filter, [...isGuarded ? [guard] : [], stella, ...args]);
+    assert.deepEqual([printed.code, printed.stderr], [0, ""]);
+    assert.deepEqual(JSON.parse(printed.stdout), JSON.parse(trusted.stdout));
     // The guard guards: what cannot do without machine code ends under it, as a compiled binary
     // does.
     const words = isGuarded ? [Deno.execPath(), "eval", "0"] : [stella, "version"];
@@ -100,8 +100,8 @@ binaryTest(
 binaryTest(needed, "a socket is refused under the verifier's filter", async (place) => {
   const filter = filterOf(await written(place, verifier), place.home.path);
   const line = "try { Deno.listen({ port: 0 }); } catch (error) { console.log(error.message); }";
-  const said = runWith({ DENO_DIR: "/dev/null/none" }, filter, [Deno.execPath(), "eval", line]);
-  assert.match(said.stdout, /family not supported/i);
+  const printed = runWith({ DENO_DIR: "/dev/null/none" }, filter, [Deno.execPath(), "eval", line]);
+  assert.match(printed.stdout, /family not supported/i);
 }, sameMachine);
 
 binaryTest(

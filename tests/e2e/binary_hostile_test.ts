@@ -113,9 +113,9 @@ for (const unit of ["stella-verify@.service", "stella.service"]) {
     const left = without(all, (name) => unset.includes(name));
     assert.deepEqual(Object.keys(left).filter((name) => obeyed.test(name)), []);
     const args = ["verify", bundle, "--trust", key, "--json"];
-    const said = runWith({ ...own(place), ...left }, stella, args);
-    assert.deepEqual(said, runWith(own(place), stella, args));
-    assert.deepEqual([said.code, said.stderr], [0, ""]);
+    const printed = runWith({ ...own(place), ...left }, stella, args);
+    assert.deepEqual(printed, runWith(own(place), stella, args));
+    assert.deepEqual([printed.code, printed.stderr], [0, ""]);
     await (await home.serve([], left)).stop();
   });
 }
@@ -138,9 +138,9 @@ binaryTest(
     ];
     for (const args of commands) {
       const expected = runWith(own(place), stella, args, { cwd: home.path });
-      const said = runWith(variables, stella, args, { cwd: home.path });
-      assert.deepEqual(said, expected, args.join(" "));
-      assert.equal(said.code, 0, said.stderr);
+      const printed = runWith(variables, stella, args, { cwd: home.path });
+      assert.deepEqual(printed, expected, args.join(" "));
+      assert.equal(printed.code, 0, printed.stderr);
     }
     await caught.close();
     assert.equal(caught.count(), 0);

@@ -85,7 +85,7 @@ export function rootTest(...[tools, name, body, others]: Parameters<typeof binar
   binaryTest(tools, name, body, { ...isRoot, ...others });
 }
 
-export interface Said {
+export interface Printed {
   code: number | null;
   stdout: string;
   stderr: string;
@@ -97,7 +97,7 @@ export function runWith(
   program: string,
   args: string[],
   options: { cwd?: string; input?: string } = {},
-): Said {
+): Printed {
   const pairs = Object.entries(variables).map(([name, value]) => `${name}=${value}`);
   const { status, stdout, stderr } = spawnSync("/usr/bin/env", ["-i", ...pairs, program, ...args], {
     ...options,

@@ -6,13 +6,13 @@ import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { cpSync, existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { type BinaryPlace, form, rootTest, runWith, type Said } from "./binary_place.ts";
+import { type BinaryPlace, form, type Printed, rootTest, runWith } from "./binary_place.ts";
 
 /**
  * Another user, no network, nothing that can be written, no variables: unshare gives what the
  * system forgets at its end.
  */
-function inBareRoot(root: string, withProc: boolean, args: string[]): Said {
+function inBareRoot(root: string, withProc: boolean, args: string[]): Printed {
   const lines = [
     "set -e",
     `mount --bind '${root}' '${root}'`,
@@ -66,8 +66,8 @@ rootTest(
   (place) => {
     const { code, stdout, stderr } = inBareRoot(bareRoot(place), false, ["version"]);
     if (form === "portable") {
-      const said = "stella: Cannot start: /proc/self/exe cannot be read (is /proc mounted?)";
-      assert.deepEqual([code, stderr.slice(0, said.length)], [1, said]);
+      const printed = "stella: Cannot start: /proc/self/exe cannot be read (is /proc mounted?)";
+      assert.deepEqual([code, stderr.slice(0, printed.length)], [1, printed]);
     } else assert.deepEqual([code, stderr, stdout.slice(0, 7)], [0, "", "stella "]);
   },
 );

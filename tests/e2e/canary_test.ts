@@ -1,6 +1,6 @@
 /**
  * Secrets with a mark, in every input that takes one, through a session of the service and of the
- * commands, right and wrong uses alike; then everything that was said, sent, stored or shown is
+ * commands, right and wrong uses alike; then everything that was printed, sent, stored or shown is
  * searched for the marks: row A10 of the test plan.
  */
 import assert from "node:assert/strict";
@@ -62,7 +62,7 @@ async function serve(home: Home): Promise<Service> {
 Deno.test(
   requiring(
     ["openssl"],
-    "no secret is in anything that is said, sent, stored or shown",
+    "no secret is in anything that is printed, sent, stored or shown",
     async () => {
       const [home, authority, seen] = [new Home(), new Authority(), new Seen()];
       const secrets = new Secrets(home, authority.issue("IP:127.0.0.1", 1));
@@ -73,7 +73,7 @@ Deno.test(
         seen.add("spans", `${JSON.stringify([...request.headers])} ${await request.text()}`);
         return Response.json({});
       });
-      /** Runs a command, keeps what it said. */
+      /** Runs a command, keeps what it printed. */
       const stella = async (...args: string[]) => {
         const ran = await home.stella(args);
         seen.add(args.join(" "), ran.stdout + ran.stderr);
@@ -145,7 +145,7 @@ async function commands(secrets: Secrets, host: string, good: Run, bad: Run): Pr
   const open = ["--key-passphrase-file", of("passphrase")];
   const ref = `oci://${host}/exports/kit:one`;
   const trust = ["--trust", of("release.pub")];
-  const seal = ["--secret", of("shared.key")];
+  const secretOptions = ["--secret", of("shared.key")];
   await good(
     ...kit,
     ...open,
@@ -161,8 +161,8 @@ async function commands(secrets: Secrets, host: string, good: Run, bad: Run): Pr
   await bad(...bundle, "--profile", "kit", "--key", of("broken.key"));
   await bad(...bundle, "--profile", "kit", "--secret", of("tls.key"));
   await good("keys", "show", "--public", "--key", of("release.key"), ...open);
-  await good("verify", "out", ...trust, ...seal, "--json");
-  await good(...bundle, "show", "--manifest", "out", ...trust, ...seal);
+  await good("verify", "out", ...trust, ...secretOptions, "--json");
+  await good(...bundle, "show", "--manifest", "out", ...trust, ...secretOptions);
   await good(...bundle, "pull", ref, "--to", "in", ...trust, "--credentials", of("site.json"));
   for (const name of ["open.json", "broken.json", "odd.json"]) {
     await bad(

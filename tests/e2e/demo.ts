@@ -1,7 +1,7 @@
 /**
  * `deno task demo`: everything once, as a user does it, in a folder that is removed at the end
  * (`--keep` keeps folder and service). Every line that starts with `$` is a command that was really
- * run; the output below it is what it really said.
+ * run; the output below it is what it really printed.
  */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -45,11 +45,11 @@ async function shell(tools: string[], command: string, cwd: string): Promise<voi
     env: { PATH: "/usr/local/bin:/usr/bin:/bin" },
   }).output();
   const text = new TextDecoder();
-  const said = (text.decode(stdout) + text.decode(stderr)).trimEnd().split("\n");
+  const printed = (text.decode(stdout) + text.decode(stderr)).trimEnd().split("\n");
   indented(
-    said.length > 8
-      ? [...said.slice(0, 3), `... ${said.length - 4} more`, said.at(-1)].join("\n")
-      : said.join("\n"),
+    printed.length > 8
+      ? [...printed.slice(0, 3), `... ${printed.length - 4} more`, printed.at(-1)].join("\n")
+      : printed.join("\n"),
   );
   if (code !== 0) throw new Error(`exit code ${code}`);
 }

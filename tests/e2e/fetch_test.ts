@@ -159,13 +159,13 @@ Deno.test("a token goes by TLS or to this machine, elsewhere in the clear only w
       "http://localhost:1",
       "http://[::1]",
     ];
-    const said: string[] = [];
+    const printed: string[] = [];
     const environment = (values: Record<string, string>) => (name: string) => values[name];
     const make = (url: string, more: object, values: Record<string, string> = {}) => {
       const own = {
         ...host,
         environment: environment(values),
-        stderr: (t: string) => said.push(t),
+        stderr: (t: string) => printed.push(t),
       };
       return new ServiceClient({ server: url, ...more }, own);
     };
@@ -180,9 +180,9 @@ Deno.test("a token goes by TLS or to this machine, elsewhere in the clear only w
       // Without a token there is nothing to lose.
       make(url, {});
     }
-    assert.deepEqual(said, []);
+    assert.deepEqual(printed, []);
     make("http://10.0.0.5", { tokenFile: path, insecureHttp: true });
-    assert.deepEqual(said, [
+    assert.deepEqual(printed, [
       "warning: the token is sent to 10.0.0.5 in the clear (--insecure-http)\n",
     ]);
   } finally {

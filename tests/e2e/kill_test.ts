@@ -70,7 +70,7 @@ async function killed({ home }: Stage, out: string, calls: string, n: number): P
   return readFileSync(log, "utf8").includes("killed by SIGKILL");
 }
 
-async function judge({ home, key, old, fresh, clean }: Stage, out: string): Promise<string> {
+async function inspect({ home, key, old, fresh, clean }: Stage, out: string): Promise<string> {
   const full = join(home.path, out);
   const { code, verdict } = await outcomeOf(directorySource(full), [key]);
   const stood = code === 0 ? verdict!.bundle!.bundleDigest : "none";
@@ -94,7 +94,7 @@ for (const [calls, least] of classes) {
       const pair = await Promise.all([n, n + 1].map(async (at) => {
         const out = `out${at}`;
         if (!await killed(set, out, calls, at)) return undefined;
-        const what = await judge(set, out).catch((error) => {
+        const what = await inspect(set, out).catch((error) => {
           throw new Error(`killed at ${calls} ${at}: ${error.message}`, { cause: error });
         });
         rmSync(join(home.path, out), { recursive: true });

@@ -38,7 +38,7 @@ async function verifyFailing(home: Home, file: string, n: number) {
     stderr: "null",
   }).output();
   if (!readFileSync(log, "utf8").includes("INJECTED")) return undefined;
-  return { code, said: new TextDecoder().decode(stdout) };
+  return { code, printed: new TextDecoder().decode(stdout) };
 }
 
 for (const [form, options] of Object.entries(forms)) {
@@ -61,9 +61,13 @@ for (const [form, options] of Object.entries(forms)) {
             const failed = await verifyFailing(home, file, n);
             if (failed === undefined) break;
             faults++;
-            const result = JSON.parse(failed.said);
+            const result = JSON.parse(failed.printed);
             assert.deepEqual([failed.code, result.code], [12, 12], `${name}, read ${n}`);
-            assert.doesNotMatch(failed.said, /digest_mismatch|tamper|"verified"/, `${name}, ${n}`);
+            assert.doesNotMatch(
+              failed.printed,
+              /digest_mismatch|tamper|"verified"/,
+              `${name}, ${n}`,
+            );
           }
           assert.ok(faults > 0, `${name} was never read`);
         }
@@ -93,8 +97,8 @@ Deno.test(requiring(
           clearEnv: true,
           stderr: "null",
         }).output();
-        const { code: told, error } = JSON.parse(new TextDecoder().decode(stdout));
-        assert.deepEqual([code, told], [12, 12], error.message);
+        const { code: reported, error } = JSON.parse(new TextDecoder().decode(stdout));
+        assert.deepEqual([code, reported], [12, 12], error.message);
         assert.match(error.message, /Cannot sync "/);
         assert.equal(existsSync(join(home.path, "to")), false);
       }

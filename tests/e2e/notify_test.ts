@@ -10,13 +10,13 @@ Deno.test("the manager hears ready when the port answers, beats, and stopping; t
   const home = new Home();
   const socket = join(home.path, "manager.sock");
   const manager = Deno.listenDatagram({ transport: "unixpacket", path: socket });
-  const heard = async () => new TextDecoder().decode((await manager.receive())[0]);
+  const received = async () => new TextDecoder().decode((await manager.receive())[0]);
   const service = await home.serve([], { NOTIFY_SOCKET: socket, WATCHDOG_USEC: "400000" });
   try {
-    assert.equal(await heard(), `READY=1\nSTATUS=Serving ${service.url}`);
-    assert.deepEqual([await heard(), await heard()], ["WATCHDOG=1", "WATCHDOG=1"]);
+    assert.equal(await received(), `READY=1\nSTATUS=Serving ${service.url}`);
+    assert.deepEqual([await received(), await received()], ["WATCHDOG=1", "WATCHDOG=1"]);
     assert.ok(!readdirSync(home.state).includes("notify.sock"));
-    const [code] = await Promise.all([service.stop(), stopping(heard)]);
+    const [code] = await Promise.all([service.stop(), stopping(received)]);
     assert.equal(code, 0);
   } finally {
     await service.stop("SIGKILL");
@@ -25,8 +25,8 @@ Deno.test("the manager hears ready when the port answers, beats, and stopping; t
   }
 });
 
-async function stopping(heard: () => Promise<string>): Promise<void> {
-  for (let text = await heard(); text !== "STOPPING=1"; text = await heard()) {
+async function stopping(received: () => Promise<string>): Promise<void> {
+  for (let text = await received(); text !== "STOPPING=1"; text = await received()) {
     assert.equal(text, "WATCHDOG=1");
   }
 }
@@ -35,10 +35,10 @@ Deno.test("a manager that cannot be told ends the service at its start, in order
   const home = new Home();
   try {
     const env = { NOTIFY_SOCKET: join(home.path, "nobody") };
-    const said = await home.stella(["serve", "--listen", "127.0.0.1:0"], { env });
-    assert.equal(said.code, 2, said.stderr);
-    assert.match(said.stderr, /Cannot notify the service manager at/);
-    assert.match(said.stderr, /"service stopped"/);
+    const printed = await home.stella(["serve", "--listen", "127.0.0.1:0"], { env });
+    assert.equal(printed.code, 2, printed.stderr);
+    assert.match(printed.stderr, /Cannot notify the service manager at/);
+    assert.match(printed.stderr, /"service stopped"/);
   } finally {
     home.remove();
   }

@@ -1,6 +1,6 @@
 /**
- * Standard output and standard error that cannot be written: what was not said is never taken for
- * said.
+ * Standard output and standard error that cannot be written: what was not written is never taken for
+ * written.
  */
 import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";

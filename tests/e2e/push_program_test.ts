@@ -1,6 +1,6 @@
 /**
  * `stella export bundle push` of bundles that are not as they should be: what the registry has
- * then, and what a person is told.
+ * then, and what a person reads.
  */
 import assert from "node:assert/strict";
 import { appendFileSync, readFileSync, writeFileSync } from "node:fs";
@@ -95,35 +95,38 @@ programTest("push: who may not write is told so, whatever the bundle", async (sc
   assert.match(error.message, /: 403 Forbidden$/);
 });
 
-programTest("push: the seal of a shared secret goes along, and is found again", async (scene) => {
-  const { home, registry, push } = scene;
-  for (const name of ["shared.key", "other.key"]) {
-    await home.succeed(["keys", "generate", "--algorithm", "hmac", "--out", name]);
-  }
-  const kit = ["--profile", "kit", "--manifest", "out/manifest.json", "--secret", "shared.key"];
-  await home.succeed(["export", "bundle", ...kit]);
-  const { pushed } = await push();
-  const index = registry.manifests.get(pushed.digest.replace(":", "-"))!;
-  const types = JSON.parse(new TextDecoder().decode(index.bytes)).manifests
-    .map(({ artifactType }: { artifactType: string }) => artifactType);
-  assert.deepEqual(types, [
-    "application/vnd.stella.hmac.v1+json",
-    "application/vnd.dev.sigstore.bundle.v0.3+json",
-  ]);
-  const ref = `oci://${registry.host}/exports/kit:v1`;
-  for (const [secret, exit] of [["shared.key", 0], ["other.key", 5]] as const) {
-    const verified = await home.json(["verify", ref, "--secret", secret]);
-    assert.equal(verified.exit, exit, JSON.stringify(verified));
-  }
-  assert.equal((await home.json(["verify", ref])).exit, 0, "the key pair still vouches too");
-  const pull = ["export", "bundle", "pull", ref, "--to", "in", "--secret", "shared.key"];
-  await home.succeed(pull);
-  await home.succeed(["verify", "in", "--secret", "shared.key"]);
-  const right = readFileSync(join(home.path, "out/manifest.json.hmac.json"));
-  assert.deepEqual(readFileSync(join(home.path, "in/manifest.json.hmac.json")), right);
-});
+programTest(
+  "push: the signature by a shared secret goes along, and is found again",
+  async (scene) => {
+    const { home, registry, push } = scene;
+    for (const name of ["shared.key", "other.key"]) {
+      await home.succeed(["keys", "generate", "--algorithm", "hmac", "--out", name]);
+    }
+    const kit = ["--profile", "kit", "--manifest", "out/manifest.json", "--secret", "shared.key"];
+    await home.succeed(["export", "bundle", ...kit]);
+    const { pushed } = await push();
+    const index = registry.manifests.get(pushed.digest.replace(":", "-"))!;
+    const types = JSON.parse(new TextDecoder().decode(index.bytes)).manifests
+      .map(({ artifactType }: { artifactType: string }) => artifactType);
+    assert.deepEqual(types, [
+      "application/vnd.stella.hmac.v1+json",
+      "application/vnd.dev.sigstore.bundle.v0.3+json",
+    ]);
+    const ref = `oci://${registry.host}/exports/kit:v1`;
+    for (const [secret, exit] of [["shared.key", 0], ["other.key", 5]] as const) {
+      const verified = await home.json(["verify", ref, "--secret", secret]);
+      assert.equal(verified.exit, exit, JSON.stringify(verified));
+    }
+    assert.equal((await home.json(["verify", ref])).exit, 0, "the key pair still vouches too");
+    const pull = ["export", "bundle", "pull", ref, "--to", "in", "--secret", "shared.key"];
+    await home.succeed(pull);
+    await home.succeed(["verify", "in", "--secret", "shared.key"]);
+    const right = readFileSync(join(home.path, "out/manifest.json.hmac.json"));
+    assert.deepEqual(readFileSync(join(home.path, "in/manifest.json.hmac.json")), right);
+  },
+);
 
-programTest("verify in place: without a seal, --secret is refused", async (scene) => {
+programTest("verify in place: without an HMAC signature, --secret is refused", async (scene) => {
   const { home, registry, push } = scene;
   await push();
   await home.succeed(["keys", "generate", "--algorithm", "hmac", "--out", "shared.key"]);

@@ -1,7 +1,7 @@
 /**
  * Real public data through the whole way out and back: advisories, KEV, CSAF/VEX and SBOMs, where
  * they lie beside the checkout. Both check lines of the README, GNU tar, openssl and
- * @sigstore/verify judge the bundle; then 1,000 flipped bits must be refused.
+ * @sigstore/verify verify the bundle; then 1,000 flipped bits must be refused.
  */
 import assert from "node:assert/strict";
 import { createPublicKey } from "node:crypto";

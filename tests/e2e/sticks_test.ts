@@ -108,7 +108,7 @@ const how = canMount ? "loop-mounted" : "read by mtools";
 Deno.test(
   requiring(
     ["mkfs.vfat", "mcopy"],
-    `volumes on three FAT sticks, ${how}, are judged`,
+    `volumes on three FAT sticks, ${how}, are verified`,
     async (t) => {
       await withSet(async (set) => {
         const states = (volumes: { state: string }[]) => volumes.map(({ state }) => state);
@@ -145,7 +145,7 @@ Deno.test(
           const digests = findings.filter(({ reason }: { reason: string }) =>
             reason === "digest_mismatch"
           );
-          assert.equal(digests.length, 1, "the rest is what could not be judged because of it");
+          assert.equal(digests.length, 1, "the rest is what could not be verified because of it");
         });
       });
     },

@@ -9,7 +9,7 @@ import { freePort, Home, programWords } from "../support/program.ts";
 import { linesOf } from "../support/log_schema.ts";
 import { onTerminal, quoted, scriptArguments } from "../support/terminal.ts";
 
-/** These run until they are told to stop. */
+/** These run until they are stopped. */
 const endless = ["serve", "spans"];
 
 /** The progress line is rewritten in place and taken away at the end. */

@@ -30,7 +30,7 @@ function ran(home: Home, script: string, args: string[], env: Record<string, str
       encoding: "utf8",
     },
   );
-  return { status, said: stdout + stderr };
+  return { status, printed: stdout + stderr };
 }
 
 /** The stick, with a bundle and keys beside it. */
@@ -98,12 +98,12 @@ Deno.test(requiring(
         cp -r "$H/b" "$H/stick"; mkdir "$H/stick/keys"; cp "$H/k.pub" "$H/s.key" "$H/stick/keys"`;
       assert.deepEqual(ran(home, made, ["version", "--json"]).status, 0);
       const env = { STELLA_DATA: join(home.path, "other") };
-      for (const [name, script, options, said] of rows) {
+      for (const [name, script, options, printed] of rows) {
         await t.step(name, () => {
           const args = ["verify", "stick/b", ...options];
           const refused = ran(home, script, args, env);
-          assert.equal(refused.status, 2, refused.said);
-          assert.match(refused.said, said);
+          assert.equal(refused.status, 2, refused.printed);
+          assert.match(refused.printed, printed);
           ran(home, 'rm -rf "$H/stick/b" "$H/l.pub" "$H/f.pub"', ["version"]);
         });
       }
@@ -112,25 +112,25 @@ Deno.test(requiring(
         const script = `${stick}; mkdir -p "$H/stick/config/stella/trust.d"
           cp "$H/k.pub" "$H/stick/config/stella/trust.d"`;
         const refused = ran(home, script, ["verify", "stick/b"], config);
-        assert.equal(refused.status, 2, refused.said);
-        assert.match(refused.said, /trust\.d.*own medium/);
+        assert.equal(refused.status, 2, refused.printed);
+        assert.match(refused.printed, /trust\.d.*own medium/);
       });
       await t.step(
         "a key of this machine is taken, and one of the stick where that is asked for",
         () => {
           const own = ran(home, stick, ["verify", "stick/b", "--trust", "k.pub"], env);
-          assert.equal(own.status, 0, own.said);
-          assert.doesNotMatch(own.said, /own medium/);
+          assert.equal(own.status, 0, own.printed);
+          assert.doesNotMatch(own.printed, /own medium/);
           const asked = ["--trust", "stick/keys/k.pub", "--trust-from-media"];
           for (
             const verb of [["verify", "stick/b"], [
               ...["export", "bundle", "unpack", "--manifest", "stick/b", "--to", "unpacked"],
             ]]
           ) {
-            const { status, said } = ran(home, stick, [...verb, ...asked], env);
-            assert.equal(status, 0, said);
+            const { status, printed } = ran(home, stick, [...verb, ...asked], env);
+            assert.equal(status, 0, printed);
             assert.match(
-              said,
+              printed,
               /own medium were trusted \(--trust-from-media\): this does not prove/,
             );
           }

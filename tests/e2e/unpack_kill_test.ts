@@ -43,7 +43,7 @@ async function killed(home: Home, out: string, calls: string, n: number): Promis
 }
 
 /** What stands in `out`, and what came of unpacking there again. */
-async function judge(home: Home, out: string, whole: Record<string, string>): Promise<void> {
+async function inspect(home: Home, out: string, whole: Record<string, string>): Promise<void> {
   const full = join(home.path, out);
   const found = existsSync(full) ? snapshot(full) : {};
   const isPartial = (path: string) => /^\.stella-[^/]*\.partial\//.test(path);
@@ -74,7 +74,7 @@ for (const [calls, least] of classes) {
       for (let n = 1, misses = 0; n < 100 && misses < enoughMisses; n++) {
         if (await killed(home, `out${n}`, calls, n)) kills++;
         else misses++;
-        await judge(home, `out${n}`, whole).catch((error) => {
+        await inspect(home, `out${n}`, whole).catch((error) => {
           throw new Error(`killed at ${calls} ${n}: ${error.message}`, { cause: error });
         });
         rmSync(join(home.path, `out${n}`), { recursive: true, force: true });

@@ -83,14 +83,14 @@ async function stage(root: string): Promise<Stage> {
 }
 
 /**
- * Kills or fails at call 1, 2, ... until an export comes through; `judge` sees the directory after
+ * Kills or fails at call 1, 2, ... until an export comes through; `inspect` sees the directory after
  * each.
  */
 async function sweep(
   stage: Stage,
   calls: string,
   fault: string,
-  judge: (out: string, ended: Ended, n: number) => Promise<void>,
+  inspect: (out: string, ended: Ended, n: number) => Promise<void>,
   only: readonly string[] = [],
 ): Promise<number> {
   for (let n = 1; n < 60; n += 2) {
@@ -99,7 +99,7 @@ async function sweep(
       const out = `out${at}`;
       cpSync(join(stage.root, "old"), join(stage.root, out), { recursive: true });
       const ended = await exportUnder(stage.root, out, calls, fault, at, only);
-      if (ended.injected) await judge(join(stage.root, out), ended, at);
+      if (ended.injected) await inspect(join(stage.root, out), ended, at);
       else assert.equal(ended.code, 0, `call ${at} is behind the last`);
       rmSync(join(stage.root, out), { recursive: true });
       return ended.injected;
@@ -164,12 +164,12 @@ for (const errno of ["ENOSPC", "EIO"]) {
       await withDirectory(async (root) => {
         const set = await stage(root);
         const stood = snapshot(join(root, "old"));
-        const judge = (out: string, { code }: Ended, n: number) => {
+        const inspect = (out: string, { code }: Ended, n: number) => {
           assert.equal(code, 12, `write ${n}`);
           assert.deepEqual(snapshot(out), stood, `write ${n}`);
           return Promise.resolve();
         };
-        const faults = await sweep(set, "write,pwrite64", `error=${errno}`, judge, written);
+        const faults = await sweep(set, "write,pwrite64", `error=${errno}`, inspect, written);
         assert.equal(faults, written.length, "each file is written by one call");
       });
     },

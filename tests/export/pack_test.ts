@@ -32,12 +32,12 @@ async function changing(
     for (const path of ["in/a", "in/b", "in/c/d"]) utimesSync(join(root, path), 1.7e9, 1.7e9);
     const out = join(root, "out");
     let changed = false;
-    const told = onProgress((stage, done) => {
+    const reported = onProgress((stage, done) => {
       if (changed || stage !== "read" || done === 0) return;
       changed = true;
       change(root);
     });
-    const { code, message } = await refusal(() => run(out, join(root, "in"), told));
+    const { code, message } = await refusal(() => run(out, join(root, "in"), reported));
     assert.ok(changed, "the change happened");
     return { code, message, left: Object.keys(snapshot(out)) };
   });

@@ -20,8 +20,8 @@ function publication(
   { dir: directory }: FakeBundle,
   uploads: [string, UploadSession][] = [],
 ) {
-  const said: WorkerEvent[] = [];
-  const emit = (event: WorkerEvent) => void said.push(event);
+  const printed: WorkerEvent[] = [];
+  const emit = (event: WorkerEvent) => void printed.push(event);
   const report = {
     created: "2026-01-01T00:00:00Z",
     profile: "p",
@@ -34,7 +34,7 @@ function publication(
     const all = optionsFor("", [], { targets, registries, signal, emit, uploads: memory });
     await publishTargets(all, { exportId: "1", directory, report }, all);
   };
-  return { said, push };
+  return { printed, push };
 }
 
 const target = (repository: string): Target => ({ registry: "site", repository, tag: "v1" });
@@ -60,16 +60,16 @@ Deno.test("an upload is told as it moves, and gone on with by who is told of it"
         return true;
       };
       await assert.rejects(first.push([one], stop.signal), { kind: "interrupted" });
-      const ends = first.said.filter(({ kind }) => kind === "pushed");
+      const ends = first.printed.filter(({ kind }) => kind === "pushed");
       assert.deepEqual(ends, [], "who stops a push does not blame the registry");
-      const told = first.said.filter((event): event is Upload => event.kind === "upload");
-      assert.deepEqual(told.map(({ session }) => session?.offset), [0, 32 * 1024 * 1024]);
-      const kept = told.at(-1)!;
+      const reported = first.printed.filter((event): event is Upload => event.kind === "upload");
+      assert.deepEqual(reported.map(({ session }) => session?.offset), [0, 32 * 1024 * 1024]);
+      const kept = reported.at(-1)!;
       const again = publication(registry, bundle, [[kept.key, kept.session!]]);
       registry.received = 0;
       await again.push([one]);
       assert(registry.received < 2 * 1024 * 1024, `${registry.received} bytes were sent`);
-      assert.deepEqual(again.said.findLast(({ kind }) => kind === "upload"), {
+      assert.deepEqual(again.printed.findLast(({ kind }) => kind === "upload"), {
         kind: "upload",
         key: kept.key,
       });

@@ -161,8 +161,8 @@ Deno.test("what is pinned is downloaded, and its own date stands for the time th
   assert.equal(report.created, "2025-08-25T17:04:19Z");
   const files = await payloadOf(join(site.path, "out"));
   assert.equal(files["originals/kev/kev.json"], kevText);
-  const [said] = JSON.parse(files["providers.json"]!).providers;
-  assert.match(said.url, /^http:\/\/127\.0\.0\.1:\d+\/feeds\/kev\.json$/);
+  const [printed] = JSON.parse(files["providers.json"]!).providers;
+  assert.match(printed.url, /^http:\/\/127\.0\.0\.1:\d+\/feeds\/kev\.json$/);
   assert.ok(!Object.values(files).join("").includes("SECRET"));
   assert.equal((await site.export([provider], "again")).bundleDigest, report.bundleDigest);
 });
@@ -218,13 +218,13 @@ Deno.test("names that no payload can hold are percent-encoded, and providers.jso
     "originals/osv/e%CC%81.json",
     "originals/osv/q%3F.json",
   ]);
-  const [said] = JSON.parse(files["providers.json"]!).providers;
-  for (const [carried, name] of Object.entries(said.names)) {
+  const [printed] = JSON.parse(files["providers.json"]!).providers;
+  for (const [carried, name] of Object.entries(printed.names)) {
     assert.equal(decodeURIComponent(carried), name, "what is encoded can be decoded");
     assert.ok(existsSync(join(site.path, "osv", String(name))), "the true name");
     assert.ok(`originals/osv/${carried}` in files);
   }
-  assert.equal(Object.keys(said.names).length, 7);
+  assert.equal(Object.keys(printed.names).length, 7);
   assert.deepEqual(report.risk?.map(({ name, records, rejected }) => [name, records, rejected]), [
     ["osv", 7, 0],
   ]);
@@ -254,15 +254,15 @@ Deno.test(requiring(
     ];
     const report = await site.export(providers);
     const files = await payloadOf(join(site.path, "out"));
-    const said = JSON.parse(files["providers.json"]!);
-    const counts = said.providers.map((one: Record<string, unknown>) => [
+    const printed = JSON.parse(files["providers.json"]!);
+    const counts = printed.providers.map((one: Record<string, unknown>) => [
       one["name"],
       one["records"],
       one["rejected"],
     ]);
     assert.deepEqual(counts, [["kev", 1404, 0], ["osv", 4291, 0], ["csaf", 59, 0]]);
     const lines = files["joined.ndjson"]!.trim().split("\n").map((line) => JSON.parse(line));
-    assert.deepEqual([lines.length, said.joined.ids, said.joined.joined], [5757, 5757, 8]);
+    assert.deepEqual([lines.length, printed.joined.ids, printed.joined.joined], [5757, 5757, 8]);
     assert.equal(lines.filter(({ id }) => !id.startsWith("CVE-")).length, 411);
     assert.equal(lines.filter(({ kev }) => kev !== null).length, 1404);
     assert.equal((await site.export(providers, "again")).bundleDigest, report.bundleDigest);

@@ -67,7 +67,7 @@ Deno.test("a directory has a bundle where its manifest and the sizes of all file
   });
 });
 
-/** Runs jobs of one profile; what they said. */
+/** Runs jobs of one profile; what they reported. */
 function jobs(out: string, input: string) {
   let count = 0;
   const state = join(out, "..", "state");
@@ -90,11 +90,11 @@ function jobs(out: string, input: string) {
     });
     const keys = { ...all, verify: (directory: string) => Promise.resolve(verify(directory)) };
     const report = await exportToStore(job, all, keys, all);
-    const said = events.flatMap((one) =>
+    const printed = events.flatMap((one) =>
       one.kind === "published" ? one.result : one.kind === "progress" ? [] : one.kind
     );
     const stored = new FileStore(state).list().map((one) => one.exportId);
-    return { exportId, report, said, stored };
+    return { exportId, report, printed, stored };
   };
 }
 
@@ -103,7 +103,7 @@ Deno.test("an unchanged export stores no copy and skips targets that have it", a
     const job = jobs(out, input);
     const first = await job();
     const second = await job(first.exportId);
-    assert.deepEqual(second.said, ["unchanged", "verified", "skipped", "skipped"]);
+    assert.deepEqual(second.printed, ["unchanged", "verified", "skipped", "skipped"]);
     assert.deepEqual(second.stored, [first.exportId]);
     assert.deepEqual(
       [second.report.bundleDigest, second.report.sameAs],
@@ -118,7 +118,7 @@ Deno.test("a target that lost the bundle gets the stored one again", async () =>
     const first = await job();
     Deno.removeSync(join(out, "b"), { recursive: true });
     const second = await job(first.exportId);
-    assert.deepEqual(second.said, ["unchanged", "verified", "skipped", "success"]);
+    assert.deepEqual(second.printed, ["unchanged", "verified", "skipped", "success"]);
     await assertSound(join(out, "b"));
     assert.ok(isPublished(join(out, "a"), join(out, "b")));
   });
@@ -129,13 +129,13 @@ Deno.test("what changed, what is gone and what no longer verifies is stored anew
     const job = jobs(out, input);
     const first = await job();
     const expectedEvents = ["signed", "verified", "success", "success", "success"];
-    assert.deepEqual((await job("019b76da-a800-7000-8000-00000000ffff")).said, expectedEvents);
+    assert.deepEqual((await job("019b76da-a800-7000-8000-00000000ffff")).printed, expectedEvents);
     const isStored = (directory: string) => directory.includes("/store/") ? "digest" : undefined;
     const third = await job(first.exportId, isStored);
-    assert.deepEqual(third.said, expectedEvents);
+    assert.deepEqual(third.printed, expectedEvents);
     writeFileSync(join(input, "a.txt"), "changed");
     const fourth = await job(third.exportId);
-    assert.deepEqual(fourth.said, expectedEvents);
+    assert.deepEqual(fourth.printed, expectedEvents);
     assert.equal(fourth.report.sameAs, undefined);
     assert.equal(fourth.stored.length, 4);
   });

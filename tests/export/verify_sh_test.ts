@@ -1,4 +1,4 @@
-/** verify.sh judges bundles of every form without stella: 0 good, 1 not good, 2 cannot check. */
+/** verify.sh checks bundles of every form without stella: 0 good, 1 not good, 2 cannot check. */
 import assert from "node:assert/strict";
 import {
   cpSync,
@@ -357,9 +357,9 @@ for (const [about, needs, [name, ...words], names, applets] of systems) {
       for (const form of isLong ? all : ["directory"]) {
         await exported(form, "ed25519", async (out, pub) => {
           const PATH = toolsIn(join(out, "..", "bin"), [...tools, ...names], applets);
-          const judge = (directory: string) =>
+          const checkIn = (directory: string) =>
             check([pub, directory], { PATH }, [tool(name!)!, ...words]);
-          const good = await judge(out);
+          const good = await checkIn(out);
           assert.deepEqual([good.code, good.stderr], [0, ""], form);
           assert.match(good.stdout, /^GOOD: p of/);
           for (const [what, where, change] of rows) {
@@ -367,7 +367,7 @@ for (const [about, needs, [name, ...words], names, applets] of systems) {
             const copy = `${out} ${what}`;
             cpSync(out, copy, { recursive: true });
             change(copy);
-            const bad = await judge(copy);
+            const bad = await checkIn(copy);
             assert.deepEqual([bad.code, bad.stdout], [1, ""], `${what}: ${bad.stderr}`);
             rmSync(copy, { recursive: true });
           }
@@ -381,7 +381,7 @@ for (const [about, needs, [name, ...words], names, applets] of systems) {
 for (const name of ["dash", "bash", "busybox"]) {
   Deno.test(requiring(
     [...tools, name],
-    `verify.sh judges the directory that was named, whatever the environment: ${name}`,
+    `verify.sh checks the directory that was named, whatever the environment: ${name}`,
     () =>
       exported("directory", "ed25519", async (out, pub) => {
         const root = join(out, "..");

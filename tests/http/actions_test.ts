@@ -121,10 +121,10 @@ Deno.test("who follows an export hears its steps, its progress and its end", asy
   bench.timeline.add(of, "queued");
   const answer = await bench.get(`/v1/exports/${id}/events`);
   assert.equal(answer.headers.get("content-type"), "text/event-stream; charset=utf-8");
-  const heard: string[] = [];
-  const followed = follow(answer, heard);
+  const received: string[] = [];
+  const followed = follow(answer, received);
   const until = async (event: string) => {
-    for (let n = 0; n < 2_000 && !heard.includes(event); n++) await turn();
+    for (let n = 0; n < 2_000 && !received.includes(event); n++) await turn();
   };
   await until("step queued");
   bench.feed.progressed(id, { stage: "read", done: 1, total: 9 });

@@ -104,7 +104,7 @@ Deno.test("the attestation check follows its probe and counts what it found", as
   const seen: AttestationProbe[] = [];
   const check = (probe: AttestationProbe) =>
     run(attestationVerify(() => Promise.resolve(probe), (result) => seen.push(result)));
-  assert.equal((await check({ ok: true, detail: "judged" })).status, "pass");
+  assert.equal((await check({ ok: true, detail: "verified" })).status, "pass");
   const bad = { ok: false, detail: "a tampered bundle was accepted", reason: "subject_mismatch" };
   assert.deepEqual(await check(bad), { status: "fail", output: "a tampered bundle was accepted" });
   assert.deepEqual(seen.map(({ reason }) => reason), [undefined, "subject_mismatch"]);

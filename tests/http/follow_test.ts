@@ -22,43 +22,43 @@ const patience = { pause: 10, lost: 10_000 };
 const cancel = (url: string) =>
   new RegExp(`goes on; .stella jobs cancel ${id} --server ${url}. ends`);
 
-/** Ends nothing by itself; `said` is what stood on stderr. */
+/** Ends nothing by itself; `printed` is what stood on stderr. */
 function person() {
   const stop = new AbortController();
-  const said: string[] = [];
+  const printed: string[] = [];
   const host = {
     environment: () => undefined,
     stop: stop.signal,
-    stderr: (text: string) => said.push(text),
+    stderr: (text: string) => printed.push(text),
     columns: () => undefined,
     now: () => 0,
     elapsed: () => performance.now(),
     uuid: () => crypto.randomUUID(),
   } as unknown as Host;
-  return { host, said, stop };
+  return { host, printed, stop };
 }
 
 const flags = (server: string, more: Partial<ExportFlags> = {}) =>
   ({ profile: "kit", layout: "archive", server, ...more }) as ExportFlags;
 
 /** What a pretended service says, and what it does with the connection then. */
-interface Said {
+interface Printed {
   status?: number;
   headers?: Record<string, string>;
   text: string;
   then?: "breaks" | "stays";
 }
 
-type Answers = (what: "events" | "look", request: IncomingMessage) => Said;
+type Answers = (what: "events" | "look", request: IncomingMessage) => Printed;
 
-/** A service that accepts every export as `id`, and answers the rest as told. */
+/** A service that accepts every export as `id`, and answers the rest as configured. */
 async function pretending(answers: Answers, body: (url: string) => Promise<void>): Promise<void> {
-  const accepted: Said = { status: 202, text: JSON.stringify({ id, state: "queued" }) };
+  const accepted: Printed = { status: 202, text: JSON.stringify({ id, state: "queued" }) };
   const server = createServer((request, response) => {
     const what = request.url!.endsWith("/events") ? "events" : "look";
-    const said = request.method === "POST" ? accepted : answers(what, request);
-    const { status = 200, headers = {}, text, then } = said;
-    // What was said has to be on its way, and heard, first.
+    const printed = request.method === "POST" ? accepted : answers(what, request);
+    const { status = 200, headers = {}, text, then } = printed;
+    // What was sent has to have arrived first.
     const breaks = () => setTimeout(() => response.socket!.destroy(), 20);
     response.writeHead(status, headers).write(text, () => then === "breaks" && breaks());
     if (then === undefined) response.end();
@@ -72,30 +72,30 @@ async function pretending(answers: Answers, body: (url: string) => Promise<void>
   }
 }
 
-const json = (body: unknown, more: Omit<Said, "text"> = {}): Said => ({
+const json = (body: unknown, more: Omit<Printed, "text"> = {}): Printed => ({
   text: JSON.stringify(body),
   ...more,
 });
-const stays = (text: string): Said => ({ text, then: "stays" });
+const stays = (text: string): Printed => ({ text, then: "stays" });
 const endOf = (body: unknown) => stays(`event: end\ndata: ${JSON.stringify(body)}\n\n`);
 
 Deno.test("a service that is started anew is followed on, and says so", async () => {
   using bench = new Bench();
   const listen = { host: "127.0.0.1", port: freePort() };
   const first = await serveHttp(bench.app, listen);
-  const { host, said } = person();
+  const { host, printed } = person();
   const following = submitExport(flags(first.url), host, patience);
   while (!bench.answered.some((one) => /events 200/.test(one))) await turn();
   bench.draining = true;
   bench.feed.close();
   await first.close(100);
-  while (!said.some((text) => /Cannot reach .*: trying for 10 s/.test(text))) await turn();
+  while (!printed.some((text) => /Cannot reach .*: trying for 10 s/.test(text))) await turn();
   bench.queue.finish(bench.queue.claim()!, { state: "succeeded", bundleDigest });
   bench.draining = false;
   const second = await serveHttp(bench.app, listen);
   try {
     assert.equal((await following).code ?? 0, 0);
-    assert.ok(said.includes("the service answers again\n"), said.join(""));
+    assert.ok(printed.includes("the service answers again\n"), printed.join(""));
   } finally {
     await second.close(100);
   }
@@ -124,16 +124,16 @@ Deno.test("where no events are to be had the export is looked at, not before the
       if (what === "look") return json(succeeded);
       return json({ detail: "Too many" }, { status, headers: { "retry-after": "1" } });
     }, async (url) => {
-      const { host, said } = person();
+      const { host, printed } = person();
       assert.equal((await submitExport(flags(url), host, patience)).code ?? 0, 0);
-      assert.match(said.join(""), new RegExp(`export ${id}\n.*answers ${status}: Too many`));
+      assert.match(printed.join(""), new RegExp(`export ${id}\n.*answers ${status}: Too many`));
       assert.ok(at[1]! - at[0]! > 900, "Retry-After is honoured");
     });
   }
 });
 
 Deno.test("a service that stays away is given up with the id, and what becomes of the export", async () => {
-  const ways: [Said, string, string][] = [
+  const ways: [Printed, string, string][] = [
     [
       json({ detail: "The service is shutting down" }, { status: 503 }),
       "busy",
@@ -142,8 +142,8 @@ Deno.test("a service that stays away is given up with the id, and what becomes o
     [{ text: "<html>" }, "remote", "does not respond with an export"],
     [{ text: "", then: "breaks" }, "remote", "Cannot reach"],
   ];
-  for (const [said, kind, reason] of ways) {
-    await pretending(() => said, async (url) => {
+  for (const [printed, kind, reason] of ways) {
+    await pretending(() => printed, async (url) => {
       await assert.rejects(submitExport(flags(url), person().host, { pause: 10, lost: 100 }), {
         kind,
         message: new RegExp(`Lost the export ${id}: .*${reason}`),
@@ -176,8 +176,8 @@ Deno.test("a token that may only write is told which scope is missing, and the i
 
 Deno.test("an export that is removed meanwhile is told as that", async () => {
   const gone = json({ detail: "No such export" }, { status: 404 });
-  for (const said of [gone, endOf(null)]) {
-    await pretending(() => said, async (url) => {
+  for (const printed of [gone, endOf(null)]) {
+    await pretending(() => printed, async (url) => {
       const error = await submitExport(flags(url), person().host, patience).catch((e) => e);
       assert.match(error.message, /404: No such export|It ended as/);
       assert.match(error.message, new RegExp(id));
@@ -199,14 +199,16 @@ Deno.test("what is no service of stella gives no id to follow", async () => {
 Deno.test("a person who wants no more ends the following and not the export", async () => {
   const whileReading = stays("retry: 2000\n\n");
   const whileWaiting = json({}, { status: 503 });
-  for (const said of [whileReading, whileWaiting]) {
+  for (const printed of [whileReading, whileWaiting]) {
     let isAsked = false;
-    await pretending(() => (isAsked = true, said), async (url) => {
-      const { host, said: texts, stop } = person();
+    await pretending(() => (isAsked = true, printed), async (url) => {
+      const { host, printed: texts, stop } = person();
       const following = submitExport(flags(url), host, { pause: 60_000, lost: 60_000 });
       while (!isAsked) await turn();
-      // Once this is said it waits for its next try.
-      while (said === whileWaiting && !texts.some((text) => /answers 503/.test(text))) await turn();
+      // Once this is printed it waits for its next try.
+      while (printed === whileWaiting && !texts.some((text) => /answers 503/.test(text))) {
+        await turn();
+      }
       stop.abort();
       await assert.rejects(following, { kind: "interrupted", message: cancel(url) });
     });
@@ -221,7 +223,7 @@ Deno.test("an interrupt is handled even if the response arrives at the same mome
       const { host, stop } = person();
       const following = submitExport(flags(url), host, patience);
       await isAsked;
-      // The client's own turn is kept back, so that the answer is there when it is told to stop.
+      // The client's own turn is kept back, so that the answer is there when it has to stop.
       for (const end = performance.now() + n; performance.now() < end;);
       stop.abort();
       await assert.rejects(following, { kind: "interrupted" });

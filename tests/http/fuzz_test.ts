@@ -46,45 +46,45 @@ function schemaIn(description: Description, schema: Description): z.ZodType {
 }
 
 /** Holds answers to the description; schemas are made once. */
-class Judge {
+class AnswerChecker {
   readonly #schemas = new Map<string, z.ZodType>();
   /** `METHOD route` and how often each status came. */
   readonly seen = new Map<string, Map<number, number>>();
 
   constructor(readonly description: Description) {}
 
-  async judge(request: FuzzRequest, answer: Response): Promise<void> {
-    const told = JSON.stringify({ ...request, status: answer.status });
-    assert.ok(answer.status < 500, told);
+  async check(request: FuzzRequest, answer: Response): Promise<void> {
+    const reported = JSON.stringify({ ...request, status: answer.status });
+    assert.ok(answer.status < 500, reported);
     const type = answer.headers.get("content-type") ?? "";
     const isText = type.includes("json");
     const body = isText ? await answer.json() : await answer.body?.cancel();
-    if (answer.status >= 400) this.#problem(body, type, answer.status, told);
+    if (answer.status >= 400) this.#problem(body, type, answer.status, reported);
     const method = request.method.toLowerCase();
     const declared = this.description.paths[request.route]?.[method]?.responses;
     // Of another method, and of what is refused before its route is known, only the problem is
-    // judged.
+    // checked.
     if (declared === undefined || [405, 421].includes(answer.status)) return;
     const content = declared[answer.status]?.content;
-    assert.ok(answer.status in declared, `${told} is not described`);
+    assert.ok(answer.status in declared, `${reported} is not described`);
     if (isText && answer.status < 400 && !request.route.endsWith("{path}")) {
       const key = `${method} ${request.route} ${answer.status}`;
-      this.#held(key, content["application/json"].schema, body, told);
+      this.#held(key, content["application/json"].schema, body, reported);
     }
     this.#count(`${request.method} ${request.route}`, answer.status);
   }
 
-  #problem(body: Description, type: string, status: number, told: string): void {
-    assert.equal(type, "application/problem+json", told);
-    this.#held("problem", { $ref: "#/components/schemas/Problem" }, body, told);
-    assert.equal(body.status, status, told);
+  #problem(body: Description, type: string, status: number, reported: string): void {
+    assert.equal(type, "application/problem+json", reported);
+    this.#held("problem", { $ref: "#/components/schemas/Problem" }, body, reported);
+    assert.equal(body.status, status, reported);
   }
 
-  #held(key: string, schema: Description, body: unknown, told: string): void {
+  #held(key: string, schema: Description, body: unknown, reported: string): void {
     const made = this.#schemas.get(key) ?? schemaIn(this.description, schema);
     this.#schemas.set(key, made);
     const { success, error } = made.safeParse(body);
-    assert.ok(success, `${told}: ${JSON.stringify(body)}: ${error?.message}`);
+    assert.ok(success, `${reported}: ${JSON.stringify(body)}: ${error?.message}`);
   }
 
   #count(key: string, status: number): void {
@@ -98,13 +98,13 @@ Deno.test(`${requests} requests that the description leads to: no 5xx, and every
   const description = await (await bench.get("/openapi.json")).json();
   const ids = await exportsIn(bench);
   const fuzz = new Fuzz(description, ids, 7);
-  const judge = new Judge(description);
+  const checker = new AnswerChecker(description);
   for (let n = 0; n < requests; n++) {
     const request = fuzz.next();
     const { method, path, headers, body } = request;
     const init = { method, headers, ...(body === undefined ? {} : { body }) };
     const answer = await bench.app.request(`http://127.0.0.1:8420${path}`, init);
-    await judge.judge(request, answer);
+    await checker.check(request, answer);
     // A request has removed the finished one: there is another.
     if (bench.queue.get(ids[0]!) === undefined) {
       ids.splice(0, ids.length, ...await exportsIn(bench));
@@ -113,7 +113,7 @@ Deno.test(`${requests} requests that the description leads to: no 5xx, and every
   assert.deepEqual(bench.faults, []);
   for (const [path, methods] of Object.entries<Description>(description.paths)) {
     for (const method of Object.keys(methods)) {
-      const seen = [...judge.seen.get(`${method.toUpperCase()} ${path}`)?.keys() ?? []];
+      const seen = [...checker.seen.get(`${method.toUpperCase()} ${path}`)?.keys() ?? []];
       assert.ok(seen.some((status) => status < 300), `${method} ${path} never went well: ${seen}`);
       assert.ok(
         path === "/v1/profiles" || seen.some((status) => status >= 400),

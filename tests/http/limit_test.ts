@@ -89,9 +89,9 @@ Deno.test("request bodies that never arrive block no other tenant, on real socke
     );
     assert.deepEqual(new Set(listed), new Set([200]));
     // Whoever is refused does not keep the connection, whose body would come some time.
-    let said = "";
-    for await (const bytes of open.at(-1)!.readable) said += new TextDecoder().decode(bytes);
-    assert.match(said, /^HTTP\/1\.1 503 /);
+    let printed = "";
+    for await (const bytes of open.at(-1)!.readable) printed += new TextDecoder().decode(bytes);
+    assert.match(printed, /^HTTP\/1\.1 503 /);
     const own = await fetch(url, { headers: { authorization: "Bearer default" } });
     assert.equal(own.status, 503, await own.text());
   } finally {

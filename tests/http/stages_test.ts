@@ -47,7 +47,7 @@ function count(home: Home, what: string, id: string): number {
   return lines.filter((line) => line.startsWith(what) && line.endsWith(id)).length;
 }
 
-/** The digest of what is stored, published and told; the three are one. */
+/** The digest of what is stored, published and reported; the three are one. */
 async function digestOf(home: Home, service: Service, id: string, stage: string) {
   const job = await service.until(id, "succeeded", "failed", "cancelled");
   assert.equal(job.state, "succeeded", JSON.stringify(job.error));

@@ -70,9 +70,9 @@ Deno.test("scheduled exports that find nothing new store no second copy, and kee
     const { status, body } = await service.get(`/v1/exports/${id}/files`);
     assert.deepEqual([status, body.items.length > 2], [200, true]);
     const { items } = (await service.get(`/v1/timeline?exportId=${id}`)).body;
-    const said = items.find((one: Shown) => one.stage === "unchanged");
-    assert.equal(said.attributes.sameAs, first.id);
-    assert.equal(said.attributes.emptyDirectoryCount, 1, "it is not in that bundle either");
+    const printed = items.find((one: Shown) => one.stage === "unchanged");
+    assert.equal(printed.attributes.sameAs, first.id);
+    assert.equal(printed.attributes.emptyDirectoryCount, 1, "it is not in that bundle either");
     const metrics = (await service.get("/metrics")).body;
     assert.match(metrics, /^export_unchanged_total\{profile="at-never"\} 1$/m);
     assert.match(metrics, /^export_jobs_total\{profile="at-never",result="success"\} 1$/m);

@@ -6,10 +6,10 @@ import { Loop, type LoopOptions } from "../../src/jobs/loop.ts";
 import { SqliteQueue } from "../../src/jobs/sqlite/queue.ts";
 import { Changes } from "../support/changes.ts";
 
-/** A loop over a real queue, and what it said. */
+/** A loop over a real queue, and what it reported. */
 class Bench {
   readonly directory = Deno.makeTempDirSync({ prefix: "stella-loop-" });
-  readonly said: string[] = [];
+  readonly printed: string[] = [];
   readonly ended: { outcome: Outcome; seconds: number }[] = [];
   readonly faults: unknown[] = [];
   now = 5_000;
@@ -31,9 +31,9 @@ class Bench {
       work,
       now: () => this.now,
       elapsed: () => this.elapsed,
-      onStart: (job) => this.said.push(`start ${job.id}`),
+      onStart: (job) => this.printed.push(`start ${job.id}`),
       onEnd: (job, outcome, seconds) => {
-        this.said.push(`${outcome.state} ${job.id}`);
+        this.printed.push(`${outcome.state} ${job.id}`);
         this.ended.push({ outcome, seconds });
         this.#waiting.splice(0).forEach((resolve) => resolve());
       },
@@ -79,7 +79,7 @@ Deno.test("jobs run one at a time, in order, and end once", async () => {
   loop.wake();
   await bench.until(2);
   await loop.stop(1_000);
-  assert.deepEqual(bench.said, [
+  assert.deepEqual(bench.printed, [
     "start job-1",
     "succeeded job-1",
     "start job-2",
@@ -155,7 +155,7 @@ Deno.test("a job whose lease is lost is aborted, and ended by its new holder alo
   bench.queue.heartbeat = held;
   assert.match(String(await aborted.promise), /its lease was lost/);
   assert.deepEqual((await lost.promise).id, id);
-  assert.deepEqual([bench.said, bench.ended], [[`start ${id}`], []]);
+  assert.deepEqual([bench.printed, bench.ended], [[`start ${id}`], []]);
   assert.equal(bench.queue.get(id)?.state, "running");
   assert.equal(bench.queue.finish(other, { state: "succeeded" }), true);
   await loop.stop(1_000);
@@ -187,7 +187,7 @@ Deno.test("a stop waits for the running job and starts no other", async () => {
   const stopped = loop.stop(60_000);
   resolve({});
   await stopped;
-  assert.deepEqual(bench.said, ["start job-1", "succeeded job-1"]);
+  assert.deepEqual(bench.printed, ["start job-1", "succeeded job-1"]);
   assert.equal(bench.queue.get("job-2")?.state, "queued");
 });
 
@@ -198,7 +198,7 @@ Deno.test("a job that does not end in time goes back to the queue as if it had n
     new Promise((_, reject) => signal.addEventListener("abort", () => reject(new Error("stop"))))
   );
   await loop.stop(10);
-  assert.deepEqual(bench.said, ["start job-1"]);
+  assert.deepEqual(bench.printed, ["start job-1"]);
   assert.deepEqual([bench.queue.get("job-1")?.state, bench.queue.get("job-1")?.tries], [
     "queued",
     0,
@@ -219,7 +219,7 @@ Deno.test("an end that cannot be written is written as soon as it can, and nothi
   await bench.until(2);
   await loop.stop(1_000);
   assert.equal(bench.faults.length, 3);
-  assert.deepEqual(bench.said, [
+  assert.deepEqual(bench.printed, [
     "start job-1",
     "succeeded job-1",
     "start job-2",
@@ -284,7 +284,7 @@ Deno.test("a transient failure is retried with growing waits, and fails for good
   await bench.until(1);
   await loop.stop(1_000);
   assert.deepEqual(waits, [500, 2_000]);
-  assert.deepEqual(bench.said, ["start job-1", "start job-1", "start job-1", "failed job-1"]);
+  assert.deepEqual(bench.printed, ["start job-1", "start job-1", "start job-1", "failed job-1"]);
   assert.equal(bench.queue.get("job-1")?.error?.code, "remote");
 });
 
@@ -303,7 +303,7 @@ Deno.test("a job that is cancelled while it runs ends cancelled, and only that o
   loop.cancel(first);
   loop.cancel("none");
   await bench.until(1);
-  assert.deepEqual(bench.said.slice(2), [`cancelled ${first}`]);
+  assert.deepEqual(bench.printed.slice(2), [`cancelled ${first}`]);
   resolve({});
   await bench.until(2);
   await loop.stop(1_000);
@@ -325,7 +325,7 @@ Deno.test("a job that was to be cancelled when its holder died does no more work
   });
   await bench.until(1);
   await loop.stop(1_000);
-  assert.deepEqual(bench.said, [`start ${id}`, `cancelled ${id}`]);
+  assert.deepEqual(bench.printed, [`start ${id}`, `cancelled ${id}`]);
 });
 
 Deno.test("a lease that ran out while the process stood still is not taken by its other place", async () => {
@@ -336,11 +336,11 @@ Deno.test("a lease that ran out while the process stood still is not taken by it
   bench.now += 90_000;
   // The loop takes a job for its other place before this returns, or not at all.
   loop.wake();
-  assert.deepEqual(bench.said, ["start job-1"]);
+  assert.deepEqual(bench.printed, ["start job-1"]);
   resolve({});
   await bench.until(1);
   await loop.stop(1_000);
-  assert.deepEqual(bench.said, ["start job-1", "succeeded job-1"]);
+  assert.deepEqual(bench.printed, ["start job-1", "succeeded job-1"]);
 });
 
 Deno.test("nothing is begun while the loop may not start anything, and all of it afterwards", async () => {
@@ -349,9 +349,9 @@ Deno.test("nothing is begun while the loop may not start anything, and all of it
   const loop = bench.loop(() => Promise.resolve({}), { mayStart: () => ++asked > 3 });
   bench.enqueue();
   loop.wake();
-  assert.deepEqual(bench.said, []);
+  assert.deepEqual(bench.printed, []);
   await bench.until(1);
   await loop.stop(1_000);
-  assert.deepEqual(bench.said, ["start job-1", "succeeded job-1"]);
+  assert.deepEqual(bench.printed, ["start job-1", "succeeded job-1"]);
   assert.ok(asked > 3, "it is asked each time");
 });

@@ -66,26 +66,26 @@ for (
   Deno.test(`a reset tells that it came while ${work}`, () =>
     pushInto((registry) => registry.fault(on, act), ({ registry, error }) => {
       const { message = "" } = error ?? {};
-      const told = `${registry.host} closed the connection while ${work} (`;
-      assert(message.includes(told), message);
+      const reported = `${registry.host} closed the connection while ${work} (`;
+      assert(message.includes(reported), message);
     }));
 }
 
 Deno.test("an error without a message shows its code, or that the connection ended", () => {
   const url = new URL("https://r.test/v2/x/blobs/uploads/1");
   const outgoing: Outgoing = { method: "PATCH", url, purpose: "a blob was sent" };
-  const said = (cause: unknown) => broken(outgoing, cause).message.slice("PATCH ".length);
+  const printed = (cause: unknown) => broken(outgoing, cause).message.slice("PATCH ".length);
   const where = "https://r.test/v2/x/blobs/uploads/1: ";
   const empty = (code?: string) => Object.assign(new Error(""), code && { code });
   assert.equal(
-    said(empty("EPIPE")),
+    printed(empty("EPIPE")),
     `${where}r.test closed the connection while a blob was sent (EPIPE)`,
   );
-  assert.equal(said(empty("EWEIRD")), `${where}EWEIRD`);
-  assert.equal(said(empty()), `${where}the connection ended`);
-  assert.equal(said(new AggregateError([])), `${where}the connection ended`);
+  assert.equal(printed(empty("EWEIRD")), `${where}EWEIRD`);
+  assert.equal(printed(empty()), `${where}the connection ended`);
+  assert.equal(printed(new AggregateError([])), `${where}the connection ended`);
   const both = new AggregateError([new Error("connect ECONNREFUSED ::1:1"), new Error("b")]);
-  assert.equal(said(both), `${where}connect ECONNREFUSED ::1:1; b`);
+  assert.equal(printed(both), `${where}connect ECONNREFUSED ::1:1; b`);
 });
 
 Deno.test("the code of an error decides what happened, its text never", () => {

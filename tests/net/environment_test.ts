@@ -160,8 +160,8 @@ Deno.test("a service that connects to other machines logs what is ignored", asyn
     const service = await home.serve(["--config", config], env);
     await service.stop();
     const logged = service.log.trim().split("\n").map((line) => JSON.parse(line));
-    const [said, ...more] = logged.filter(({ event }) => event === "environment.ignored");
-    assert.match(said?.detail, /^HTTPS_PROXY ignored: /, service.log);
+    const [printed, ...more] = logged.filter(({ event }) => event === "environment.ignored");
+    assert.match(printed?.detail, /^HTTPS_PROXY ignored: /, service.log);
     assert.deepEqual(more, []);
     assert(!service.log.includes("hunter2"));
   } finally {

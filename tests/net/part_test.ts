@@ -25,7 +25,7 @@ const [short, long] = [300, 60_000];
 interface Scene {
   transport: Transport;
   /** What the server was sent, connection by connection. */
-  heard: string[];
+  received: string[];
   /**
    * Asks for the bytes from `from` up to `to`. @returns what `fill` says, and whether the room has
    * the right bytes
@@ -42,14 +42,14 @@ async function scene(
   secure?: { key: string; cert: string; ca: string },
   stall = long,
 ): Promise<void> {
-  const heard: string[] = [];
+  const received: string[] = [];
   let turn = 0;
   const serve = (socket: Socket) => {
-    const mine = heard.push("") - 1;
+    const mine = received.push("") - 1;
     socket.on("error", () => {});
     socket.on("data", (bytes) => {
       const text = bytes.toString("latin1");
-      heard[mine] += text;
+      received[mine] += text;
       if (text.endsWith("\r\n\r\n")) speak(socket, text, turn++);
     });
   };
@@ -69,7 +69,7 @@ async function scene(
     return [size, Buffer.from(content.subarray(from, to)).equals(room)];
   };
   try {
-    await body({ transport, heard, fill });
+    await body({ transport, received, fill });
   } finally {
     transport.close();
     await new Promise((done) => server.close(done));
@@ -99,19 +99,19 @@ const rightly: Speak = (socket, request) => {
 };
 
 Deno.test("parts come whole, one after another on one connection", async () => {
-  await scene(rightly, async ({ fill, heard }) => {
+  await scene(rightly, async ({ fill, received }) => {
     assert.deepEqual(await fill(0, 100_000), [content.length, true]);
     assert.deepEqual(await fill(100_000, 300_000), [content.length, true]);
-    assert.equal(heard.length, 1);
-    assert.match(heard[0]!, /^GET \/v2\/b\?x=1 HTTP\/1\.1\r\nhost: 127\.0\.0\.1:\d+\r\n/);
+    assert.equal(received.length, 1);
+    assert.match(received[0]!, /^GET \/v2\/b\?x=1 HTTP\/1\.1\r\nhost: 127\.0\.0\.1:\d+\r\n/);
   });
 });
 
 Deno.test("parts that are asked for at once have a connection each", async () => {
-  await scene(rightly, async ({ fill, heard }) => {
+  await scene(rightly, async ({ fill, received }) => {
     const both = await Promise.all([fill(0, 150_000), fill(150_000, 300_000)]);
     assert.deepEqual(both, [[content.length, true], [content.length, true]]);
-    assert.equal(heard.length, 2);
+    assert.equal(received.length, 2);
   });
 });
 
@@ -158,7 +158,7 @@ for (const [name, speak] of Object.entries(others)) {
       (turn === 0 ? speak : rightly)(socket, request, turn);
     await scene(
       atFirst,
-      async ({ fill, heard }) => {
+      async ({ fill, received }) => {
         assert.deepEqual(await fill(10, 20), [undefined, false]);
         if (name.startsWith("silence")) return;
         assert.deepEqual(
@@ -166,7 +166,7 @@ for (const [name, speak] of Object.entries(others)) {
           [content.length, true],
           "another connection may do it",
         );
-        assert.equal(heard.length, 2);
+        assert.equal(received.length, 2);
       },
       undefined,
       name.startsWith("silence") ? short : long,
@@ -179,11 +179,11 @@ Deno.test("a part may be the last one of its connection", async () => {
     socket.write(headOf(request, "Connection: close\r\n"));
     socket.end(bodyOf(request));
   };
-  await scene(last, async ({ fill, heard }) => {
+  await scene(last, async ({ fill, received }) => {
     for (let from = 0; from < 50_000; from += 10_000) {
       assert.deepEqual(await fill(from, from + 10_000), [content.length, true]);
     }
-    assert.equal(heard.length, 5);
+    assert.equal(received.length, 5);
   });
 });
 
@@ -216,9 +216,9 @@ for (
   Deno.test(`who ${what} is asked ${max} times at most`, async () => {
     await scene(
       speak!,
-      async ({ fill, heard }) => {
+      async ({ fill, received }) => {
         for (let i = 0; i < 6; i++) assert.deepEqual(await fill(0, 10), [undefined, false]);
-        assert.equal(heard.length, max);
+        assert.equal(received.length, max);
       },
       undefined,
       what === "is silent" ? short : long,
@@ -262,10 +262,10 @@ Deno.test("who stops waits no longer", async () => {
 });
 
 Deno.test("a token with the end of a line in it is not said", async () => {
-  await scene(rightly, async ({ fill, heard }) => {
+  await scene(rightly, async ({ fill, received }) => {
     const headers = { authorization: "Bearer x\r\nx-more: 1" };
     assert.deepEqual(await fill(0, 10, { headers }), [undefined, false]);
-    assert.deepEqual(heard.filter((text) => text !== ""), []);
+    assert.deepEqual(received.filter((text) => text !== ""), []);
   });
 });
 
@@ -281,11 +281,11 @@ for (
         const { key, cert } = authority.issue(names, 2);
         const ca = Deno.readTextFileSync(authority.path);
         try {
-          await scene(rightly, async ({ fill, heard }) => {
+          await scene(rightly, async ({ fill, received }) => {
             const headers = { authorization: "Bearer secret" };
             const size = isBelieved ? content.length : undefined;
             assert.deepEqual(await fill(5, 200_000, { headers }), [size, isBelieved]);
-            assert.equal(heard.join("").includes("secret"), isBelieved);
+            assert.equal(received.join("").includes("secret"), isBelieved);
           }, { key, cert, ca });
         } finally {
           authority.remove();
@@ -318,9 +318,9 @@ Deno.test(
     const [own, other] = [new Authority(), new Authority()];
     try {
       const ca = Deno.readTextFileSync(other.path);
-      await scene(rightly, async ({ fill, heard }) => {
+      await scene(rightly, async ({ fill, received }) => {
         assert.deepEqual(await fill(0, 10), [undefined, false]);
-        assert.deepEqual(heard.join(""), "");
+        assert.deepEqual(received.join(""), "");
       }, { ...own.issue("DNS:registry.test", 2), ca });
     } finally {
       own.remove();

@@ -132,15 +132,17 @@ Deno.test("the error body is told, escaped and cut", () => {
     ...answer(400),
     body: new TextEncoder().encode(JSON.stringify(value)),
   });
-  const told = (value: unknown) =>
+  const reported = (value: unknown) =>
     refused(outgoing, body(value)).message.slice("GET https://r.test/v2/a: ".length);
   assert.equal(
-    told({ errors: [{ code: "NAME_INVALID", message: "no\u001b[2J\u202e" }, { code: "DENIED" }] }),
+    reported({
+      errors: [{ code: "NAME_INVALID", message: "no\u001b[2J\u202e" }, { code: "DENIED" }],
+    }),
     "400 NAME_INVALID: no\\u{1b}[2J\\u{202e}; DENIED",
   );
-  assert.equal(told({ errors: [{ code: 7, message: {} }, null] }), "400 Bad Request");
-  assert.equal(told("<html>"), "400 Bad Request");
-  assert.equal(told({ errors: [{ code: "X", message: "y".repeat(1000) }] }).length, 404);
+  assert.equal(reported({ errors: [{ code: 7, message: {} }, null] }), "400 Bad Request");
+  assert.equal(reported("<html>"), "400 Bad Request");
+  assert.equal(reported({ errors: [{ code: "X", message: "y".repeat(1000) }] }).length, 404);
   const digest = refused(outgoing, body({ errors: [{ code: "DIGEST_INVALID", message: "" }] }));
   assert.equal(digest.reason, "digest_mismatch");
 });

@@ -124,9 +124,9 @@ Deno.test("what else is in the way is refused before any work is done, and left 
       mkdirSync(out);
       prepare(out);
       const before = readdirSync(out);
-      const told = onProgress((stage) => assert.equal(stage, "plan", about));
+      const reported = onProgress((stage) => assert.equal(stage, "plan", about));
       const { code, message, error } = await refusal(() =>
-        run(out, input, { ...options, ...told })
+        run(out, input, { ...options, ...reported })
       );
       assert.equal(code, 14, about);
       assert.match(message, reason, about);

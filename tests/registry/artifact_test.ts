@@ -92,9 +92,9 @@ Deno.test("the attestation is a referrer in cosign's form", () => {
   );
 });
 
-Deno.test("the seal is a referrer of its own kind, which nobody takes for a sigstore bundle", () => {
-  const seal = proofArtifact("hmac", bundleArtifact(manifest, bytes), bytes, manifest.created);
-  const { artifactType, annotations } = JSON.parse(new TextDecoder().decode(seal.bytes));
+Deno.test("the HMAC signature is a referrer of its own kind, which nobody takes for a sigstore bundle", () => {
+  const hmac = proofArtifact("hmac", bundleArtifact(manifest, bytes), bytes, manifest.created);
+  const { artifactType, annotations } = JSON.parse(new TextDecoder().decode(hmac.bytes));
   assert.equal(artifactType, "application/vnd.stella.hmac.v1+json");
   assert.deepEqual(annotations, { "org.opencontainers.image.created": manifest.created });
 });

@@ -41,7 +41,7 @@ Deno.test("what has gone out is told piece by piece", async () => {
   assert.deepEqual(seen, [5]);
 });
 
-Deno.test("a blob from an offset on is the rest of it, and still judged as a whole", () =>
+Deno.test("a blob from an offset on is the rest of it, and still verified as a whole", () =>
   withBundle(async (bundle) => {
     const from = 1024 * 1024 + 7;
     const pieces: Uint8Array[] = [];

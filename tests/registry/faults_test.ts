@@ -104,8 +104,8 @@ const mischief: Handler = (request, response) => {
   request.resume();
   fail(response, 400, "MANIFEST_INVALID", "not\u001b[31m valid");
 };
-const told = /\/manifests\/sha256:[0-9a-f]{64}: 400 MANIFEST_INVALID: not\\u\{1b\}\[31m valid$/;
-ends("rejected", "an invalid manifest", manifest, mischief, told);
+const reported = /\/manifests\/sha256:[0-9a-f]{64}: 400 MANIFEST_INVALID: not\\u\{1b\}\[31m valid$/;
+ends("rejected", "an invalid manifest", manifest, mischief, reported);
 
 const otherDigest = { "docker-content-digest": digestOf(new Uint8Array(1)) };
 const differs = /sha256:[0-9a-f]{64} expected, "sha256:[0-9a-f]{64}" found$/;

@@ -190,10 +190,10 @@ Deno.test("a CVE that was rejected, and a record that was withdrawn, say so", as
       }]),
     }],
   ]);
-  const said = lines[0]?.sources.map((
+  const printed = lines[0]?.sources.map((
     { record, rejected, withdrawn },
   ) => [record, rejected, withdrawn]);
-  assert.deepEqual(said, [
+  assert.deepEqual(printed, [
     ["GO-1", true, undefined],
     ["GO-2", undefined, "2025-01-01T00:00:00Z"],
     ["GO-3", undefined, undefined],

@@ -14,7 +14,7 @@ const place = (name: string) => {
   Deno.mkdirSync(join(root, name));
   return join(root, name);
 };
-const said: { error: string[]; records?: number } = { error: [] };
+const printed: { error: string[]; records?: number } = { error: [] };
 try {
   const report = await buildRisk({
     privateFiles: noPrivateFiles,
@@ -25,13 +25,13 @@ try {
     yieldToEventLoop: () => Promise.resolve(),
     elapsed: () => performance.now(),
   });
-  said.records = report.providers[0]!.records;
+  printed.records = report.providers[0]!.records;
 } catch (error) {
   const { message, findings = [] } = error as { message: string; findings?: { found: string }[] };
-  said.error = [message, ...findings.map(({ found }) => found)];
+  printed.error = [message, ...findings.map(({ found }) => found)];
 } finally {
   Deno.removeSync(root, { recursive: true });
 }
 const peak = /VmHWM:\s+(\d+)/.exec(Deno.readTextFileSync("/proc/self/status"))?.[1];
-const text = JSON.stringify({ ...said, mebibytes: Math.round(Number(peak) / 1024) });
+const text = JSON.stringify({ ...printed, mebibytes: Math.round(Number(peak) / 1024) });
 await Deno.stdout.write(new TextEncoder().encode(text));

@@ -15,14 +15,14 @@ const mebibyte = 1024 * 1024;
 /** The unit of the service has MemoryMax=1G, and a service has more to do than this. */
 const max = 256;
 
-interface Said {
+interface Printed {
   error: string[];
   records?: number;
   mebibytes: number;
 }
 
 /** Reads a file made of `parts`, each `[text, times]`. */
-async function read(kind: string, parts: [string, number][], onInvalid = "fail"): Promise<Said> {
+async function read(kind: string, parts: [string, number][], onInvalid = "fail"): Promise<Printed> {
   const directory = Deno.makeTempDirSync({ prefix: "stella-risk-large-" });
   try {
     const path = join(directory, "record.json");
@@ -33,7 +33,7 @@ async function read(kind: string, parts: [string, number][], onInvalid = "fail")
   }
 }
 
-async function probed(kind: string, path: string, onInvalid: string): Promise<Said> {
+async function probed(kind: string, path: string, onInvalid: string): Promise<Printed> {
   const flags = `${engineFlags},--max-heap-size=${max}`;
   const child = new Deno.Command(Deno.execPath(), {
     args: ["run", "-A", "--quiet", "--no-check", `--config=${config}`, flags, probe].concat(

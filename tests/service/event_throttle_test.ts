@@ -9,10 +9,10 @@ import type { WorkerEvent } from "../../src/service/export_worker.ts";
 type Stage = Extract<WorkerEvent, { kind: "progress" }>["stage"];
 
 Deno.test("the last progress event of a stage is held back, and sent before any other event", () => {
-  const told: string[] = [];
+  const reported: string[] = [];
   let now = 0;
   const throttle = new EventThrottle<WorkerEvent>((event) => {
-    told.push(event.kind === "progress" ? `${event.stage} ${event.done}` : event.kind);
+    reported.push(event.kind === "progress" ? `${event.stage} ${event.done}` : event.kind);
   }, () => now);
   const progress = (stage: Stage, done: number) =>
     throttle.emit({ kind: "progress", stage, done, total: 9 });
@@ -40,7 +40,7 @@ Deno.test("the last progress event of a stage is held back, and sent before any 
     "read 8",
     "read 9",
   ];
-  assert.deepEqual(told, expected);
+  assert.deepEqual(reported, expected);
 });
 
 Deno.test("a worker that reports 20,000 files sends the first and the last of them", async () => {
@@ -54,17 +54,17 @@ Deno.test("a worker that reports 20,000 files sends the first and the last of th
   const privatePlaces = { files: [], directories: [] };
   const egress = { sealed: false, allow: [] };
   const request = { profile, tenant: "default", registries: [], egress, privatePlaces };
-  const told: WorkerEvent[] = [];
+  const reported: WorkerEvent[] = [];
   const report = await runInWorker<ExportJob, WorkerEvent, JobReport>({
     url: new URL("./many_events.ts", import.meta.url).href,
     job: { exportId: "1", state: "/nonexistent", request },
-    onEvent: (event) => told.push(event),
+    onEvent: (event) => reported.push(event),
     signal: new AbortController().signal,
   });
   const total = report.payload.files;
   // Counted first: the difference between long lists takes minutes to write.
-  assert.equal(told.length, 2);
-  assert.deepEqual(told, [
+  assert.equal(reported.length, 2);
+  assert.deepEqual(reported, [
     { kind: "progress", stage: "read", done: 1, total },
     { kind: "progress", stage: "read", done: total, total },
   ]);

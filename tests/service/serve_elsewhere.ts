@@ -3,5 +3,8 @@ import { messageOf } from "../../src/domain/errors.ts";
 import { serveHttp } from "../../src/http/http_server.ts";
 
 const app = { fetch: () => new Response() };
-const said = await serveHttp(app, { host: "127.0.0.1", port: 0 }).then(({ url }) => url, messageOf);
-await Deno.stdout.write(new TextEncoder().encode(`${said}\n`));
+const printed = await serveHttp(app, { host: "127.0.0.1", port: 0 }).then(
+  ({ url }) => url,
+  messageOf,
+);
+await Deno.stdout.write(new TextEncoder().encode(`${printed}\n`));

@@ -102,9 +102,9 @@ Deno.test("partial output of a dead service is removed; bundles of unknown expor
     assert.equal((await service.get(`/v1/exports/${failed}`)).status, 404, "it is forgotten");
     assert.equal(await files(service, good), 200, "an export with a bundle is not");
     assert.equal(await service.stop(), 0);
-    const told = (event: string) => service.lines().filter((line) => line.event === event);
-    assert.deepEqual(told("store.stray").map(({ exportId }) => exportId), [failed]);
-    assert.deepEqual(told("store.unknown").map(({ count, exportId }) => [count, exportId]), [
+    const reported = (event: string) => service.lines().filter((line) => line.event === event);
+    assert.deepEqual(reported("store.stray").map(({ exportId }) => exportId), [failed]);
+    assert.deepEqual(reported("store.unknown").map(({ count, exportId }) => [count, exportId]), [
       [1, unknown],
     ]);
   } finally {

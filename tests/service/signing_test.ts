@@ -22,10 +22,10 @@ async function scene(body: (scene: Scene) => Promise<void>): Promise<void> {
     const lastSuccesses = () => new Map(exported ? [["kit", 1]] : []);
     const log = (severity: string, event: string, _: string, fields?: { path?: string }) =>
       void events.push(`${severity} ${event} ${fields?.path}`);
-    const ground = { queue: { lastSuccesses }, log } as unknown as Parameters<
+    const resources = { queue: { lastSuccesses }, log } as unknown as Parameters<
       typeof createSigning
     >[1];
-    return createSigning({ signingKey: machineKey(machineKeyPath(state)) }, ground);
+    return createSigning({ signingKey: machineKey(machineKeyPath(state)) }, resources);
   };
   const check: Scene["check"] = async ({ check }) => {
     const { status, output } = await check.run(new AbortController().signal);

@@ -41,11 +41,11 @@ async function put(store: FileStore, bundle: StoredBundle): Promise<string> {
 
 const changes = new Changes();
 
-/** An upkeep of profile `p` alone that notes what it is told, by the name of who is told it. */
-function upkeepOf(store: FileStore, state: string, more: Partial<MaintenanceOptions> = {}) {
-  const told: Record<string, unknown[]> = {};
+/** Maintenance of profile `p` alone; notes what it reports, by the name of the callback. */
+function maintenanceOf(store: FileStore, state: string, more: Partial<MaintenanceOptions> = {}) {
+  const reported: Record<string, unknown[]> = {};
   const note = (name: string) => (...values: unknown[]) => {
-    (told[name] ??= []).push(...values);
+    (reported[name] ??= []).push(...values);
     changes.changed();
   };
   const maintenance = new Maintenance({
@@ -68,7 +68,7 @@ function upkeepOf(store: FileStore, state: string, more: Partial<MaintenanceOpti
     pause: 1,
     ...more,
   });
-  return { maintenance, told };
+  return { maintenance, reported };
 }
 
 Deno.test("a bundle that neither count nor age keeps has expired, and the newest never has", () => {
@@ -100,9 +100,9 @@ Deno.test("the order in which bundles were made decides, not that in which they 
     // The last one was purged, and is no newest bundle.
     const made = () => [before, { ...fresh, madeAt: now }, gone];
     const rules = new Map([["p", { keep: 1 }]]);
-    const { maintenance, told } = upkeepOf(store, state, { rules, made });
+    const { maintenance, reported } = maintenanceOf(store, state, { rules, made });
     await maintenance.tidy("p");
-    assert.deepEqual(told["removed"], [[before]]);
+    assert.deepEqual(reported["removed"], [[before]]);
     assert.deepEqual(store.list(), [placed(fresh)]);
   });
 });
@@ -118,13 +118,13 @@ Deno.test("bundles of exports that ended without one go; what is open or unknown
     standings.set(good!.exportId, "succeeded");
     standings.set(failed!.exportId, "ended without a bundle");
     standings.set(open!.exportId, "open");
-    const { maintenance, told } = upkeepOf(store, state, {
+    const { maintenance, reported } = maintenanceOf(store, state, {
       rules: new Map([["p", { keep: 1 }]]),
       made: () => [good!],
       outcomeOf: ({ exportId }) => standings.get(exportId) ?? "unknown",
     });
     await maintenance.tidy();
-    assert.deepEqual(told["strays"], [{
+    assert.deepEqual(reported["strays"], [{
       removed: [placed(failed!)],
       unknown: [placed(unknown!)],
     }]);
@@ -140,16 +140,16 @@ Deno.test("rules are applied by profile; a profile without one keeps all", async
       store.commit(bundle);
     }
     const of = (bundles: number) => ({ bundles, bytes: 0 });
-    const { maintenance, told } = upkeepOf(store, state, {
+    const { maintenance, reported } = maintenanceOf(store, state, {
       profiles: ["p", "q", "r"],
       rules: new Map([["p", { keep: 1 }]]),
       made: (profile) => all.filter((one) => one.profile === profile),
     });
     await maintenance.tidy();
     const whole = new Map([["p", of(1)], ["q", of(3)], ["r", of(0)]]);
-    assert.deepEqual(told["counts"], [whole, of(3)], "s is of the configuration no more");
+    assert.deepEqual(reported["counts"], [whole, of(3)], "s is of the configuration no more");
     await maintenance.tidy("p");
-    assert.deepEqual(told["counts"]!.slice(2), [new Map([["p", of(1)]]), undefined]);
+    assert.deepEqual(reported["counts"]!.slice(2), [new Map([["p", of(1)]]), undefined]);
     assert.deepEqual(store.list({ profile: "p" }), [placed(bundleOf(1))]);
     assert.deepEqual([...Deno.readDirSync(join(state, "tmp"))], [], "nothing is left behind");
   });
@@ -188,7 +188,7 @@ Deno.test("a sound store scrubs clean; one changed, one cut and one lost file ar
 /** For a start at which no scrub is due: it says what it knows. */
 const known = (damage: unknown[]) => damage.length > 0;
 
-/** Starts, waits until it has scrubbed or is done otherwise, and stops; what it told. */
+/** Starts, waits until it has scrubbed or is done otherwise, and stops; what it reported. */
 async function once(
   store: FileStore,
   state: string,
@@ -198,7 +198,7 @@ async function once(
   const scrubs: (readonly Damage[])[] = [];
   let lookUps = 0;
   store.find = (bundle) => (lookUps++, FileStore.prototype.find.call(store, bundle));
-  const { maintenance, told } = upkeepOf(store, state, {
+  const { maintenance, reported } = maintenanceOf(store, state, {
     scrubEvery: 7 * day,
     ...more,
     onScrubbed: (damaged) => {
@@ -209,7 +209,7 @@ async function once(
   maintenance.start();
   // A scrub looks up its first bundle before it waits for anything.
   const begun = lookUps > 0;
-  const damage = () => told["damage"] ?? [];
+  const damage = () => reported["damage"] ?? [];
   await changes.until(() => scrubs.length > 0 || isDone(damage()));
   await maintenance.stop();
   return { maintenance, begun, scrubs, damage: damage() };
@@ -252,13 +252,13 @@ Deno.test("damage is known after a restart, until the bundle is gone or whole ag
     assert.deepEqual([again.damage[0], again.scrubs], [both, []]);
     assert.deepEqual(again.damage.at(-1), [["p.tar.zst"], now], "what was damaged is read again");
     assert.equal(again.maintenance.damageOf(first), undefined);
-    const last = upkeepOf(store, state);
+    const last = maintenanceOf(store, state);
     store.remove(second);
     last.maintenance.removed(second);
-    await changes.until(() => last.told["damage"] !== undefined);
+    await changes.until(() => last.reported["damage"] !== undefined);
     await last.maintenance.stop();
-    assert.deepEqual(last.told["damage"], [[[], now]]);
-    const { bundles } = (last.told["counts"]?.[0] as Map<string, StoredSize>).get("p")!;
+    assert.deepEqual(last.reported["damage"], [[[], now]]);
+    const { bundles } = (last.reported["counts"]?.[0] as Map<string, StoredSize>).get("p")!;
     assert.equal(bundles, 1);
   });
 });

@@ -67,7 +67,7 @@ export function sourceOf(bytes: Uint8Array, max = 4099): StreamSource {
 }
 
 /** `code reason path` of everything that is wrong with the bundle and with the stream. */
-export async function judged(bytes: Uint8Array, made: MadeBundle, max?: number) {
+export async function verifyStream(bytes: Uint8Array, made: MadeBundle, max?: number) {
   const source = sourceOf(bytes, max);
   let manifest: Manifest | undefined;
   const begin = (read: Manifest) => void (manifest = read);

@@ -1,4 +1,4 @@
-/** A test that waits for a line of a process gets it, or is told that it will not come. */
+/** A test that waits for a line of a process gets it, or an error that it will not come. */
 import assert from "node:assert/strict";
 import { ChildLog } from "./child_log.ts";
 

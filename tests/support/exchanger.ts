@@ -1,5 +1,5 @@
 /**
- * The attacker of exchange.c: built once, started against one directory of a source, told to end.
+ * The attacker of exchange.c: built once, started against one directory of a source, stopped.
  */
 import { spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";

@@ -1,5 +1,5 @@
 /**
- * What a line of the log may be, said a second time: a reader of the log relies on it, whatever the
+ * What a line of the log may be, described a second time: a reader of the log relies on it, whatever the
  * writer is made of.
  */
 import * as z from "zod";

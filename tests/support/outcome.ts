@@ -34,8 +34,8 @@ export async function outcomeOf(
   }
 }
 
-/** Of a bundle in memory, judged with its own key. */
-export function judged(made: Pick<MadeBundle, "files" | "key">): Promise<Outcome> {
+/** Of a bundle in memory, verified with its own key. */
+export function verifyInMemory(made: Pick<MadeBundle, "files" | "key">): Promise<Outcome> {
   return outcomeOf(memorySource(made.files), [made.key.trusted]);
 }
 
@@ -43,9 +43,13 @@ export function judged(made: Pick<MadeBundle, "files" | "key">): Promise<Outcome
 export function assertFindings(found: string[], expected: string[], about: string): void {
   const fits = (one: string, pattern: string) =>
     pattern.endsWith("...") ? one.startsWith(pattern.slice(0, -3)) : one === pattern;
-  const stray = found.filter((one) => !expected.some((pattern) => fits(one, pattern)));
+  const unexpected = found.filter((one) => !expected.some((pattern) => fits(one, pattern)));
   const absent = expected.filter((pattern) =>
     pattern !== "..." && !found.some((one) => fits(one, pattern))
   );
-  assert.deepEqual({ stray, absent }, { stray: [], absent: [] }, `${about}: ${found.join("; ")}`);
+  assert.deepEqual(
+    { unexpected, absent },
+    { unexpected: [], absent: [] },
+    `${about}: ${found.join("; ")}`,
+  );
 }

@@ -80,7 +80,7 @@ export class Home {
     return { code, stdout: text.decode(stdout), stderr: text.decode(stderr) };
   }
 
-  /** As `stella`, but anything but success is an error with all that was said. */
+  /** As `stella`, but anything but success is an error with all that was printed. */
   async succeed(args: string[], options: RunOptions = {}): Promise<Ran> {
     const ran = await this.stella(args, options);
     if (ran.code === 0) return ran;
@@ -98,7 +98,7 @@ export class Home {
     return await this.start(["serve", "--listen", "127.0.0.1:0", ...args], env).answers();
   }
 
-  /** Starts a command that runs until it is told to end. */
+  /** Starts a command that runs until it is stopped. */
   start(
     args: string[],
     env: Record<string, string> = {},
@@ -121,7 +121,7 @@ export class Home {
   }
 }
 
-/** A program that has heard enough closes its end; that is no fault of the test. */
+/** A program that has read enough closes its end; that is no fault of the test. */
 async function feed(stdin: WritableStream<Uint8Array>, bytes: Uint8Array): Promise<void> {
   const writer = stdin.getWriter();
   try {
@@ -208,10 +208,10 @@ export class Service {
   async ended(path: string, { authorization }: Record<string, string> = {}): Promise<any> {
     const headers = authorization === undefined ? {} : { authorization };
     const events = await fetch(this.url + path.replace(/\?|$/, "/events$&"), { headers });
-    const told = await events.text();
+    const reported = await events.text();
     const job = await (await fetch(this.url + path, { headers })).json();
     if (events.ok && !["queued", "running"].includes(job.state)) return job;
-    throw new Error(`The export at ${path} has not ended: ${JSON.stringify(job)}\n${told}`);
+    throw new Error(`The export at ${path} has not ended: ${JSON.stringify(job)}\n${reported}`);
   }
 
   /** Ends it by its process id. @returns its exit code */

@@ -72,7 +72,7 @@ export class Home {
     return text.trim().split("\n").map((line) => line.split(" ").slice(0, 2).join(" "));
   }
 
-  /** Until an export of this profile has said that it started. */
+  /** Until an export of this profile has noted that it started. */
   async untilStarted(profile: string): Promise<void> {
     await untilFile(this.#log, (text) => new RegExp(`^start ${profile} .*\n`, "m").test(text));
   }

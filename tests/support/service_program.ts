@@ -157,7 +157,7 @@ else if (import.meta.main) {
     onHangUp: (renew: () => void) => Deno.addSignalListener("SIGHUP", renew),
     mainUrl: import.meta.url,
   };
-  const attestation = () => Promise.resolve({ ok: true, detail: "two envelopes judged" });
+  const attestation = () => Promise.resolve({ ok: true, detail: "two envelopes verified" });
   try {
     const options = {
       ...(listen === "" ? {} : { listen }),

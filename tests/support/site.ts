@@ -23,9 +23,11 @@ async function start(name: string, args: string[], dir: string, url: string): Pr
     stdout: "null",
     stderr: "piped",
   }).spawn();
-  let said = "";
+  let printed = "";
   const drained = (async () => {
-    for await (const bytes of child.stderr) said = (said + decoder.decode(bytes)).slice(-8_000);
+    for await (const bytes of child.stderr) {
+      printed = (printed + decoder.decode(bytes)).slice(-8_000);
+    }
   })();
   const stop = async () => {
     try {
@@ -38,7 +40,7 @@ async function start(name: string, args: string[], dir: string, url: string): Pr
     await until(`${name} answers`, async () => (await ok(url)) || undefined, 60);
   } catch (error) {
     await stop();
-    throw new Error(`${name} did not start:\n${said}`, { cause: error });
+    throw new Error(`${name} did not start:\n${printed}`, { cause: error });
   }
   return { url, stop };
 }

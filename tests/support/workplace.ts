@@ -92,9 +92,9 @@ export class Workplace {
     });
     const { code, stdout, stderr } = await child.output();
     const text = new TextDecoder();
-    const said = text.decode(stdout) + text.decode(stderr);
-    this.output += said;
-    assert.equal(code, 0, `${mapped}\nended with ${code}:\n${said}`);
+    const reported = text.decode(stdout) + text.decode(stderr);
+    this.output += reported;
+    assert.equal(code, 0, `${mapped}\nended with ${code}:\n${reported}`);
   }
 
   /** Whether a line that a page shows was printed; digests, times, keys and paths may differ. */
@@ -121,7 +121,7 @@ export class Workplace {
     } catch {
       return; // None was started, or it has ended by itself.
     }
-    // It is the child of a shell that has ended: nobody here is told of its end.
+    // It is the child of a shell that has ended: nobody here is notified of its end.
     for (let i = 0; i < 1_200 && isRunning(pid); i++) await new Promise((r) => setTimeout(r, 50));
   }
 }

@@ -236,6 +236,6 @@ Deno.test(requiring(["promtool"], "promtool finds nothing to say about the metri
   await writer.write(new TextEncoder().encode(body));
   await writer.close();
   const { code, stdout, stderr } = await child.output();
-  const said = new TextDecoder().decode(stdout) + new TextDecoder().decode(stderr);
-  assert.deepEqual([code, said], [0, ""]);
+  const printed = new TextDecoder().decode(stdout) + new TextDecoder().decode(stderr);
+  assert.deepEqual([code, printed], [0, ""]);
 }));

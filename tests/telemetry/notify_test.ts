@@ -10,7 +10,7 @@ interface Surroundings extends AsyncDisposable {
   directory: string;
   socket: string;
   /** The next datagram; undefined where none comes in so many milliseconds. */
-  heard(bound?: number): Promise<string | undefined>;
+  received(bound?: number): Promise<string | undefined>;
 }
 
 /** A service manager that listens, at a path or in the abstract namespace. */
@@ -20,7 +20,7 @@ function surroundings(socketOf = (directory: string) => `${directory}/manager`):
   const path = socket.replace(/^@/, "\0");
   const listener = Deno.listenDatagram({ transport: "unixpacket", path });
   let next = listener.receive();
-  const heard = async (bound = patience) => {
+  const received = async (bound = patience) => {
     let timer: ReturnType<typeof setTimeout> | undefined;
     const nothing = new Promise<undefined>((resolve) => {
       timer = setTimeout(() => resolve(undefined), bound);
@@ -36,7 +36,7 @@ function surroundings(socketOf = (directory: string) => `${directory}/manager`):
     await next.catch(() => {});
     rmSync(directory, { recursive: true });
   };
-  return { directory, socket, heard, [Symbol.asyncDispose]: dispose };
+  return { directory, socket, received, [Symbol.asyncDispose]: dispose };
 }
 
 function options(given: Partial<NotifyOptions> & { directory: string }): NotifyOptions {
@@ -50,9 +50,9 @@ for (const place of [undefined, () => `@stella-test-${crypto.randomUUID()}`]) {
     await using here = surroundings(place);
     const manager = openManager(options(here));
     await manager.ready("Serving http://127.0.0.1:1");
-    assert.equal(await here.heard(), "READY=1\nSTATUS=Serving http://127.0.0.1:1");
+    assert.equal(await here.received(), "READY=1\nSTATUS=Serving http://127.0.0.1:1");
     await manager.stopping();
-    assert.equal(await here.heard(), "STOPPING=1");
+    assert.equal(await here.received(), "STOPPING=1");
     manager.close();
     assert.deepEqual(readdirSync(here.directory).filter((name) => name !== "manager"), []);
   });
@@ -65,15 +65,15 @@ Deno.test("the watchdog hears of a service that is alive, in half of its time, a
   const manager = openManager(options({ ...here, watchdog, alive: () => alive }));
   const started = performance.now();
   await manager.ready("");
-  await here.heard();
-  assert.deepEqual([await here.heard(), await here.heard()], ["WATCHDOG=1", "WATCHDOG=1"]);
+  await here.received();
+  assert.deepEqual([await here.received(), await here.received()], ["WATCHDOG=1", "WATCHDOG=1"]);
   assert.ok(performance.now() - started >= 90, "the beats are too quick");
   alive = false;
   let late = 0;
-  while (late < 5 && await here.heard(silence) !== undefined) late++;
+  while (late < 5 && await here.received(silence) !== undefined) late++;
   assert.ok(late < 5, "no more than was on its way");
   alive = true;
-  assert.equal(await here.heard(), "WATCHDOG=1");
+  assert.equal(await here.received(), "WATCHDOG=1");
   manager.close();
 });
 
@@ -83,8 +83,8 @@ Deno.test("a watchdog of another process, or none, hears nothing", async () => {
   for (const watchdog of [foreign, { microseconds: undefined, pid: undefined }]) {
     const manager = openManager(options({ ...here, watchdog }));
     await manager.ready("");
-    await here.heard();
-    assert.equal(await here.heard(silence), undefined);
+    await here.received();
+    assert.equal(await here.received(silence), undefined);
     manager.close();
   }
 });

@@ -43,17 +43,17 @@ Deno.test("a stage's time and bytes are counted; a count that falls back takes n
     metrics,
     elapsed: () => now,
   });
-  const told = (stage: Stage, done: number) =>
+  const reported = (stage: Stage, done: number) =>
     watch.onEvent({ kind: "progress", stage, done, total: 100 });
-  told("read", 0);
-  told("read", 60);
-  told("read", 100);
+  reported("read", 0);
+  reported("read", 60);
+  reported("read", 100);
   now = 2_000;
-  told("push", 0);
-  told("push", 80);
-  told("push", 30);
-  told("push", 100);
-  told("a stage of a later version" as Stage, 5);
+  reported("push", 0);
+  reported("push", 80);
+  reported("push", 30);
+  reported("push", 100);
+  reported("a stage of a later version" as Stage, 5);
   watch.ended({ state: "succeeded" }, 1);
   assert.equal(await value('export_processed_bytes_total{stage="read"}'), 100);
   assert.equal(await value('export_processed_bytes_total{stage="push"}'), 150);

@@ -89,7 +89,7 @@ Deno.test(
     await writer.write(new TextEncoder().encode((await metrics.scrape()).body));
     await writer.close();
     const { code, stdout, stderr } = await child.output();
-    const said = new TextDecoder().decode(stdout) + new TextDecoder().decode(stderr);
-    assert.deepEqual([code, said], [0, ""]);
+    const printed = new TextDecoder().decode(stdout) + new TextDecoder().decode(stderr);
+    assert.deepEqual([code, printed], [0, ""]);
   }),
 );

@@ -8,7 +8,7 @@ import { exitCodes } from "../../src/domain/errors.ts";
 import { attestationName, indexName, manifestName } from "../../src/bundle/manifest.ts";
 import { type MadeBundle, makeBundle, type Recipe } from "../support/bundle_fixture.ts";
 import { isLong } from "../support/needs.ts";
-import { judged } from "../support/outcome.ts";
+import { verifyInMemory } from "../support/outcome.ts";
 
 /**
  * With PAX records, padding, no padding and no content in a few blocks: each byte costs a whole
@@ -35,7 +35,10 @@ function allowed(path: string): number[] {
 }
 
 async function assertRefused(made: MadeBundle, path: string, bytes: Uint8Array, about: string) {
-  const { code, findings } = await judged({ ...made, files: new Map(made.files).set(path, bytes) });
+  const { code, findings } = await verifyInMemory({
+    ...made,
+    files: new Map(made.files).set(path, bytes),
+  });
   assert.ok(allowed(path).includes(code), `${about}: code ${code}, ${findings}`);
   assert.ok(findings.length > 0, about);
 }
@@ -80,15 +83,15 @@ Deno.test("cut and longer archives are told apart: truncated, trailing data", as
     const made = makeBundle({ compression });
     const path = compression === "zstd" ? "p.tar.zst" : "p.tar";
     const right = made.files.get(path)!;
-    const judge = (bytes: Uint8Array) =>
-      judged({ ...made, files: new Map(made.files).set(path, bytes) });
+    const verifyArchive = (bytes: Uint8Array) =>
+      verifyInMemory({ ...made, files: new Map(made.files).set(path, bytes) });
     for (const length of [0, 1, right.length >> 1, right.length - 1]) {
-      const { code, findings } = await judge(right.subarray(0, length));
+      const { code, findings } = await verifyArchive(right.subarray(0, length));
       assert.equal(code, exitCodes.truncated, `${path} of ${length}`);
       assert.ok(findings.includes(`10 truncated ${path}`));
     }
     for (const more of [Buffer.of(0), Buffer.alloc(512), right]) {
-      const { code, findings } = await judge(Buffer.concat([right, more]));
+      const { code, findings } = await verifyArchive(Buffer.concat([right, more]));
       assert.deepEqual([code, findings], [exitCodes.unexpected, [`8 trailing_data ${path}`]]);
     }
   }
@@ -102,5 +105,5 @@ Deno.test("swapped files of two bundles by the same signer are refused", async (
   }
   const both = new Map(one.files).set(manifestName, two.files.get(manifestName)!)
     .set(attestationName, two.files.get(attestationName)!);
-  assert.equal((await judged({ ...one, files: both })).code, exitCodes.unexpected);
+  assert.equal((await verifyInMemory({ ...one, files: both })).code, exitCodes.unexpected);
 });

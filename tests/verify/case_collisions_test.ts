@@ -7,9 +7,9 @@ import { comparePaths, folded, pathFault } from "../../src/domain/paths.ts";
 import { caseCollisions, CollisionSearch, NameHashes } from "../../src/bundle/case_collisions.ts";
 import { makeBundle, withDirectory, writeFiles } from "../support/bundle_fixture.ts";
 import { always, fc } from "../support/property.ts";
-import { judged as judgedStream, streamOf } from "../support/bundle_stream.ts";
+import { streamOf, verifyStream } from "../support/bundle_stream.ts";
 import { directorySource } from "../../src/bundle/source.ts";
-import { judged, outcomeOf } from "../support/outcome.ts";
+import { outcomeOf, verifyInMemory } from "../support/outcome.ts";
 
 /** Twins of a sorted list of paths, as verification finds them. */
 function found(paths: readonly string[]): [string, string][] {
@@ -19,7 +19,7 @@ function found(paths: readonly string[]): [string, string][] {
   return paths.flatMap((path) => search.add(path));
 }
 
-/** What an export refuses: twins among the names of one directory, files and directories alike. */
+/** What an export refuses: colliding names of one directory, files and directories alike. */
 function refusedByExport(paths: readonly string[]): boolean {
   const folders = new Map<string, Set<string>>();
   for (const path of paths) {
@@ -73,24 +73,24 @@ const rows: [string, string[], string[]][] = [
   ["a file and a directory", ["A", "a/y"], ["9 case_collision a"]],
   ["three of one form", ["AB", "Ab", "ab"], ["9 case_collision Ab", "9 case_collision ab"]],
   ["other letters of one form", ["ss", "ß"], ["9 case_collision ß"]],
-  ["no twins", ["a", "ab", "b/a", "c/a"], []],
+  ["no collision", ["a", "ab", "b/a", "c/a"], []],
 ];
 
-Deno.test("a signed bundle with twins is code 9 as archive, as directory and from a pipe", async () => {
+Deno.test("a signed bundle with colliding names is code 9 as archive, as directory and from a pipe", async () => {
   for (const [about, paths, findings] of rows) {
     const entries = paths.filter((one) => pathFault(one) === undefined)
       .map((one) => ({ path: one, content: one }));
     const code = findings.length === 0 ? 0 : 9;
     const archive = makeBundle({ entries });
-    assert.deepEqual([about, (await judged(archive)).findings], [about, findings]);
-    assert.equal((await judged(archive)).code, code);
+    assert.deepEqual([about, (await verifyInMemory(archive)).findings], [about, findings]);
+    assert.equal((await verifyInMemory(archive)).code, code);
     const directory = makeBundle({ entries, layout: "directory" });
     await withDirectory(async (root) => {
       writeFiles(root, directory.files);
       const outcome = await outcomeOf(directorySource(root), [directory.key.trusted]);
       assert.deepEqual([about, outcome.code, outcome.findings], [about, code, findings]);
     });
-    const piped = await judgedStream(await streamOf(archive), archive);
+    const piped = await verifyStream(await streamOf(archive), archive);
     assert.equal(piped.code, code, about);
   }
 });

@@ -1,4 +1,4 @@
-/** Damage is located, and what can still be judged around it is judged. */
+/** Damage is located, and what can still be verified around it is verified. */
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { StellaError } from "../../src/domain/errors.ts";
@@ -11,7 +11,7 @@ import {
   memorySource,
   type Recipe,
 } from "../support/bundle_fixture.ts";
-import { judged, outcomeOf } from "../support/outcome.ts";
+import { outcomeOf, verifyInMemory } from "../support/outcome.ts";
 
 /** Files of 1 MiB, four to a chunk but for the headers: chunk borders lie within files. */
 const entries: Entry[] = Array.from({ length: 14 }, (_, i) => ({
@@ -33,11 +33,11 @@ function damaged(form: string, path: string, at: number): Pick<MadeBundle, "file
   return { ...made[form]!, files: new Map(made[form]!.files).set(path, bytes) };
 }
 
-Deno.test("a damaged chunk is a gap: located, files in it not judged, files after it right", async () => {
+Deno.test("a damaged chunk is a gap: located, files in it not verified, files after it right", async () => {
   const file = made["zstd"]!.manifest.files.at(-1)!;
   const sizes = file.chunks!.map((chunk) => chunk.size);
   assert.equal(sizes.length, 4);
-  const { code, verdict } = await judged(damaged("zstd", file.path, sizes[0]! + 20));
+  const { code, verdict } = await verifyInMemory(damaged("zstd", file.path, sizes[0]! + 20));
   assert.equal(code, 7);
   const [digest, gap, ...rest] = verdict!.findings;
   assert.deepEqual(rest, []);
@@ -53,7 +53,7 @@ Deno.test("two damaged chunks are two gaps", async () => {
   const first = damaged("zstd", file.path, 20);
   const bytes = Buffer.from(first.files.get(file.path)!);
   bytes[file.size - 5]! ^= 1;
-  const { verdict, findings } = await judged({
+  const { verdict, findings } = await verifyInMemory({
     ...first,
     files: new Map(first.files).set(file.path, bytes),
   });
@@ -69,31 +69,33 @@ Deno.test("two damaged chunks are two gaps", async () => {
 Deno.test("a missing volume in the middle is a gap too", async () => {
   const files = new Map(made["volumes"]!.files);
   files.delete("p.tar.zst.002");
-  const { code, findings, verdict } = await judged({ ...made["volumes"]!, files });
+  const { code, findings, verdict } = await verifyInMemory({ ...made["volumes"]!, files });
   assert.equal(code, 10);
   assert.deepEqual(findings, ["10 volume_missing p.tar.zst.002", "6 not_judged f03"]);
   assert.equal(verdict!.filesVerified, 9);
 });
 
-Deno.test("a cut archive: what comes before the cut is judged", async () => {
+Deno.test("a cut archive: what comes before the cut is verified", async () => {
   const { files, manifest } = made["none"]!;
   const path = manifest.files.at(-1)!.path;
   const cut = files.get(path)!.subarray(0, 5 << 20);
-  const { code, verdict } = await judged({
+  const { code, verdict } = await verifyInMemory({
     ...made["none"]!,
     files: new Map(files).set(path, cut),
   });
   assert.equal(code, 10);
   const truncated = verdict!.findings.find((f) => f.reason === "truncated")!;
   assert.deepEqual(truncated.range, [5 << 20, files.get(path)!.length]);
-  // The chunk that is not whole is not judged at all: four files are before it, but for the last
+  // The chunk that is not whole is not verified at all: four files are before it, but for the last
   // one's end.
   assert.equal(verdict!.filesVerified, 3);
 });
 
 Deno.test("a damaged header of a plain archive costs one file", async () => {
   const path = made["none"]!.manifest.files.at(-1)!.path;
-  const { code, findings, verdict } = await judged(damaged("none", path, (1 << 20) + 512 + 200));
+  const { code, findings, verdict } = await verifyInMemory(
+    damaged("none", path, (1 << 20) + 512 + 200),
+  );
   assert.equal(code, 7);
   assert.deepEqual(findings, [
     "6 not_judged f01",
@@ -105,12 +107,14 @@ Deno.test("a damaged header of a plain archive costs one file", async () => {
 
 Deno.test("damaged content of a plain archive costs one file, and names it", async () => {
   const path = made["none"]!.manifest.files.at(-1)!.path;
-  const { findings, verdict } = await judged(damaged("none", path, 2 * ((1 << 20) + 512) + 1000));
+  const { findings, verdict } = await verifyInMemory(
+    damaged("none", path, 2 * ((1 << 20) + 512) + 1000),
+  );
   assert.deepEqual(findings, ["7 digest_mismatch f02", "7 digest_mismatch p.tar"]);
   assert.equal(verdict!.filesVerified, 13);
 });
 
-Deno.test("files over a chunk's border, and exactly up to it, are judged whole", async () => {
+Deno.test("files over a chunk's border, and exactly up to it, are verified whole", async () => {
   for (const compression of ["none", "zstd"] as const) {
     for (
       const length of [chunkSize - 512, chunkSize - 511, chunkSize, 2 * chunkSize - 1024 - 512]
@@ -120,18 +124,20 @@ Deno.test("files over a chunk's border, and exactly up to it, are judged whole",
         path: "c",
         content: "",
       }];
-      const { code, verdict } = await judged(makeBundle({ entries: some, compression }));
+      const { code, verdict } = await verifyInMemory(makeBundle({ entries: some, compression }));
       assert.deepEqual([code, verdict!.filesVerified], [0, 3], `${compression} ${length}`);
     }
   }
 });
 
-Deno.test("the longest path and the smallest bundle are judged whole", async () => {
+Deno.test("the longest path and the smallest bundle are verified whole", async () => {
   const longest = `${"a/".repeat(2047)}b`;
   const wide = `${"\u00e9/".repeat(1364)}abc`;
   for (const path of [longest, wide]) {
     assert.equal(Buffer.byteLength(path), 4095);
-    const { code, verdict } = await judged(makeBundle({ entries: [{ path, content: "" }] }));
+    const { code, verdict } = await verifyInMemory(
+      makeBundle({ entries: [{ path, content: "" }] }),
+    );
     assert.deepEqual([code, verdict!.filesVerified], [0, 1]);
   }
 });

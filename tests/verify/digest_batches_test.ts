@@ -1,5 +1,5 @@
 /**
- * Batches of files: judged in the index's order, whenever their digests come, and a fault of the
+ * Batches of files: checked in the index's order, whenever their digests come, and a fault of the
  * index comes last.
  */
 import assert from "node:assert/strict";
@@ -25,10 +25,10 @@ async function indexOf(count: number, after = ""): Promise<IndexReader> {
 type Digest = (paths: string[]) => Promise<FileDigest[]>;
 
 /** Digests that say which path they belong to. */
-const told: Digest = (paths) =>
+const reported: Digest = (paths) =>
   Promise.resolve(paths.map((path) => ({ sha256: path, size: path.length })));
 
-async function judged(index: IndexReader, digest: Digest): Promise<string[]> {
+async function pathsChecked(index: IndexReader, digest: Digest): Promise<string[]> {
   const seen: string[] = [];
   await digestInBatches(index, digest, 3, ({ path }, found) => {
     assert.ok("sha256" in found && found.sha256 === path, "each gets its own");
@@ -38,26 +38,26 @@ async function judged(index: IndexReader, digest: Digest): Promise<string[]> {
   return seen;
 }
 
-Deno.test("each file is judged once, in order, whichever batch is done first", async () => {
+Deno.test("each file is checked once, in order, whichever batch is done first", async () => {
   for (const count of [0, 1, 63, 64, 65, 1000]) {
     let turn = 0;
     const late: Digest = async (paths) => {
       await new Promise((resolve) => setTimeout(resolve, turn++ % 3 === 0 ? 20 : 0));
-      return await told(paths);
+      return await reported(paths);
     };
     const expected = Array.from({ length: count }, (_, i) => name(i));
-    assert.deepEqual(await judged(await indexOf(count), late), expected, `${count} files`);
+    assert.deepEqual(await pathsChecked(await indexOf(count), late), expected, `${count} files`);
   }
 });
 
 Deno.test("no more batches are under way than were asked for", async () => {
   let [open, max] = [0, 0];
-  await judged(await indexOf(1000), async (paths) => {
+  await pathsChecked(await indexOf(1000), async (paths) => {
     max = Math.max(max, ++open);
     // As many as are started without waiting for this one are started before a timer is due.
     await new Promise((resolve) => setTimeout(resolve, 0));
     open--;
-    return await told(paths);
+    return await reported(paths);
   });
   assert.equal(max, 4);
 });
@@ -65,7 +65,7 @@ Deno.test("no more batches are under way than were asked for", async () => {
 Deno.test("a fault of the index counts after the files before it, wherever a batch ends", async () => {
   for (const count of [0, 1, 64, 100, 128]) {
     const seen: string[] = [];
-    const run = digestInBatches(await indexOf(count, "no line\n"), told, 3, ({ path }) => {
+    const run = digestInBatches(await indexOf(count, "no line\n"), reported, 3, ({ path }) => {
       seen.push(path);
       return Promise.resolve();
     });
@@ -80,9 +80,9 @@ Deno.test("a batch that fails ends it with its error, and leaves nobody else's u
     const own = turn++;
     await new Promise((resolve) => setTimeout(resolve, own === 0 ? 20 : 0));
     if (own > 0) throw new Error(`batch ${own}`);
-    return await told(paths);
+    return await reported(paths);
   };
-  await assert.rejects(judged(await indexOf(1000), failing), /batch 1/);
+  await assert.rejects(pathsChecked(await indexOf(1000), failing), /batch 1/);
   // A rejection that nobody handles ends the process before a timer is due.
   await new Promise((resolve) => setTimeout(resolve, 0));
 });

@@ -3,7 +3,7 @@ import type { ErrorKind, Finding } from "../../src/domain/errors.ts";
 import { Findings } from "../../src/bundle/finding_list.ts";
 import { computeVerdict } from "../../src/verify/verdict.ts";
 import { makeBundle } from "../support/bundle_fixture.ts";
-import { judged } from "../support/outcome.ts";
+import { verifyInMemory } from "../support/outcome.ts";
 
 const finding = (kind: ErrorKind): Finding => ({ kind, reason: "other" });
 
@@ -89,7 +89,7 @@ Deno.test("a bundle with more wrong files than are listed says so, and keeps its
   const made = makeBundle({ entries, layout: "directory" });
   const files = new Map([...made.files].filter(([path]) => !path.startsWith("payload/f1")));
   files.set("payload/zzz", new Uint8Array(0));
-  const { code, verdict } = await judged({ ...made, files });
+  const { code, verdict } = await verifyInMemory({ ...made, files });
   assert.equal(code, 8, "the foreign file is found after all the missing ones");
   assert.equal(verdict!.findings.length, 10_002);
   assert.deepEqual(verdict!.findings.slice(-2).map((f) => `${f.kind} ${f.found}`), [

@@ -24,7 +24,7 @@ import {
   wide,
   withHeader,
 } from "./hostile_tar.ts";
-import { assertFindings, judged } from "../support/outcome.ts";
+import { assertFindings, verifyInMemory } from "../support/outcome.ts";
 
 const differs = ["8 header_differs a.txt", "6 not_judged a.txt"];
 type Row = [string, Uint8Array, number, string[]];
@@ -243,7 +243,7 @@ const rows: Row[] = [
 Deno.test("an archive that differs from the index is refused, with the reason", async () => {
   for (const compression of ["none", "zstd"] as const) {
     for (const [about, tar, code, expected] of rows) {
-      const outcome = await judged(makeBundle({ entries: ac, tar, compression }));
+      const outcome = await verifyInMemory(makeBundle({ entries: ac, tar, compression }));
       const named = expected.map((one) =>
         compression === "zstd" ? one.replace(/p\.tar$/, "p.tar.zst") : one
       );
@@ -253,7 +253,7 @@ Deno.test("an archive that differs from the index is refused, with the reason", 
   }
 });
 
-Deno.test("entries before and after a foreign one are judged all the same", async () => {
+Deno.test("entries before and after a foreign one are verified all the same", async () => {
   for (
     const tar of [
       tarOf([a, b, c]),
@@ -261,10 +261,12 @@ Deno.test("entries before and after a foreign one are judged all the same", asyn
       tarOf([{ ...b, path: "Z" }, a, c]),
     ]
   ) {
-    const { verdict } = await judged(makeBundle({ entries: ac, tar }));
+    const { verdict } = await verifyInMemory(makeBundle({ entries: ac, tar }));
     assert.equal(verdict!.filesVerified, 2);
   }
-  const missing = await judged(makeBundle({ entries: [a, b, c, wide], tar: tarOf([a, wide]) }));
+  const missing = await verifyInMemory(
+    makeBundle({ entries: [a, b, c, wide], tar: tarOf([a, wide]) }),
+  );
   assert.deepEqual(missing.findings, ["6 entry_missing b.txt", "6 entry_missing c.txt"]);
   assert.equal(missing.verdict!.filesVerified, 2);
 });
@@ -278,7 +280,7 @@ Deno.test("property: a tar with one byte changed and signed anew is refused, and
     fc.asyncProperty(at, flip, async (at, flip) => {
       const bytes = Buffer.from(tar);
       bytes[at]! ^= flip;
-      assert.notEqual((await judged(makeBundle({ entries, tar: bytes }))).code, 0);
+      assert.notEqual((await verifyInMemory(makeBundle({ entries, tar: bytes }))).code, 0);
     }),
     400,
   );

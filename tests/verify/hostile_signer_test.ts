@@ -6,7 +6,7 @@ import { encodeIndexLine } from "../../src/bundle/index_file.ts";
 import { compressChunk } from "../../src/bundle/zstd_chunk.ts";
 import { indexOf, makeBundle, memorySource, type Recipe } from "../support/bundle_fixture.ts";
 import { a, ac, b, c, header } from "./hostile_tar.ts";
-import { assertFindings, judged, outcomeOf } from "../support/outcome.ts";
+import { assertFindings, outcomeOf, verifyInMemory } from "../support/outcome.ts";
 
 const indexes: [string, Recipe["index"], number, string[]][] = [
   ["no line", "", 8, ["8 entry_unexpected a.txt"]],
@@ -34,7 +34,7 @@ const indexes: [string, Recipe["index"], number, string[]][] = [
 Deno.test("a signed index that is not as it should be is refused, with the reason", async () => {
   for (const layout of ["archive", "directory"] as const) {
     for (const [about, index, code, expected] of indexes) {
-      const outcome = await judged(makeBundle({ entries: ac, index: index!, layout }));
+      const outcome = await verifyInMemory(makeBundle({ entries: ac, index: index!, layout }));
       const paths = expected.map((one) => {
         if (layout === "archive" || one.endsWith("SHA256SUMS")) return one;
         return one.replace(/ (?=[^ ]*$)/, " payload/").replace("entry_missing", "file_missing");
@@ -85,7 +85,7 @@ const manifests: [string, Recipe, number, string[]][] = [
 
 Deno.test("a signed manifest that contradicts its bundle is refused", async () => {
   for (const [about, recipe, code, expected] of manifests) {
-    const outcome = await judged(makeBundle({ entries: ac, ...recipe }));
+    const outcome = await verifyInMemory(makeBundle({ entries: ac, ...recipe }));
     assertFindings(outcome.findings, expected, about);
     assert.equal(outcome.code, code, about);
   }
@@ -96,13 +96,13 @@ Deno.test("chunk digests of a plain archive only locate damage: they decide noth
     entries: ac,
     manifest: (m) => m.files.at(-1)!.chunks![0]!.sha256 = sha256("x"),
   });
-  assert.equal((await judged(made)).code, 0);
+  assert.equal((await verifyInMemory(made)).code, 0);
   const zstd = makeBundle({
     entries: ac,
     compression: "zstd",
     manifest: (m) => m.files.at(-1)!.chunks![0]!.sha256 = sha256("x"),
   });
-  assert.deepEqual((await judged(zstd)).findings, [
+  assert.deepEqual((await verifyInMemory(zstd)).findings, [
     "6 not_judged a.txt",
     "7 digest_mismatch p.tar.zst",
   ]);
@@ -120,7 +120,9 @@ Deno.test("a chunk that is not one frame of the stated size is never decoded fur
     ["a cut frame", (chunk) => compressChunk(chunk).slice(0, -1)],
   ];
   for (const [about, storeChunk] of stored) {
-    const outcome = await judged(makeBundle({ entries: ac, compression: "zstd", storeChunk }));
+    const outcome = await verifyInMemory(
+      makeBundle({ entries: ac, compression: "zstd", storeChunk }),
+    );
     assert.deepEqual(
       outcome.findings,
       ["6 not_judged a.txt", "8 chunk_not_decodable p.tar.zst"],
@@ -153,7 +155,7 @@ Deno.test("headers by the million are looked for in time that grows with the arc
   const later = header({ path: "zzz", content: "" });
   const tar = Buffer.concat([Buffer.alloc(512, 0x5a), ...Array(8192).fill(later)]);
   const started = performance.now();
-  const outcome = await judged(makeBundle({ entries, tar }));
+  const outcome = await verifyInMemory(makeBundle({ entries, tar }));
   assert.equal(outcome.code, 8);
   assert.ok(performance.now() - started < 5000, "bounded");
 });

@@ -18,7 +18,7 @@ const files: Record<string, Uint8Array> = {
   "c": new TextEncoder().encode("last"),
 };
 
-async function tapped(directory: string) {
+async function verifyWithDigests(directory: string) {
   const seen: (PayloadFile & { found: string; length: number })[] = [];
   const verdict = await verifyBundle(directorySource(directory), {
     trusted: [key.trusted],
@@ -62,7 +62,7 @@ const layouts: [string, Parameters<typeof run>[2]][] = [
 for (const [name, more] of layouts) {
   Deno.test(`every file of ${name} is seen once, in order, with its size and all its bytes`, async () => {
     await withBundle(more, async (out) => {
-      const { seen, verdict } = await tapped(out);
+      const { seen, verdict } = await verifyWithDigests(out);
       assert.ok(verdict.ok);
       assert.deepEqual(seen.map(({ path, size }) => [path, size]), [
         ["a.json", 25],
@@ -85,7 +85,7 @@ Deno.test("what a tap saw of a damaged bundle is told apart by the verdict alone
     file.seekSync(-3 * 512, Deno.SeekMode.End);
     file.writeSync(new TextEncoder().encode("L"));
     file.close();
-    const { seen, verdict } = await tapped(out);
+    const { seen, verdict } = await verifyWithDigests(out);
     assert.equal(verdict.ok, false);
     assert.ok(seen.length > 0);
     assert.deepEqual([...new Set(verdict.findings.map(({ reason }) => reason))], [

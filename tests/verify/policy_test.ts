@@ -32,17 +32,17 @@ Deno.test("what is wrong inside counts more than a signer that is not trusted", 
 });
 
 Deno.test("--integrity-only forgives a missing or unknown signer, and nothing else", async () => {
-  const judge = (made: MadeBundle, trusted = [testKey("another").trusted]) =>
+  const verifyWith = (made: MadeBundle, trusted = [testKey("another").trusted]) =>
     outcomeOf(memorySource(made.files), trusted, { integrityOnly: true });
   for (const made of [bundles["zstd"]!, tampered("zstd", drop(attestationName))]) {
-    const { code, verdict } = await judge(made);
+    const { code, verdict } = await verifyWith(made);
     assert.deepEqual([code, verdict!.ok, verdict!.verdict], [0, true, "integrity-only"]);
     assert.equal(verdict!.findings.length, 1, "and says so");
   }
-  assert.equal((await judge(tampered("zstd", flip("p.tar.zst", 40)))).code, 7);
-  assert.equal((await judge(tampered("zstd", flip(manifestName, 30)))).code, 4);
-  assert.equal((await judge(tampered("zstd", flip(attestationName, -3)))).code, 4);
-  const known = await judge(bundles["zstd"]!, [testKey().trusted]);
+  assert.equal((await verifyWith(tampered("zstd", flip("p.tar.zst", 40)))).code, 7);
+  assert.equal((await verifyWith(tampered("zstd", flip(manifestName, 30)))).code, 4);
+  assert.equal((await verifyWith(tampered("zstd", flip(attestationName, -3)))).code, 4);
+  const known = await verifyWith(bundles["zstd"]!, [testKey().trusted]);
   assert.deepEqual([known.code, known.verdict!.verdict], [0, "integrity-only"]);
 });
 

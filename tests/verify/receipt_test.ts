@@ -1,4 +1,4 @@
-/** The receipt: which bytes were judged, by whom, with which outcome; of a refusal too. */
+/** The receipt: which bytes were verified, by whom, with which outcome; of a refusal too. */
 import assert from "node:assert/strict";
 import { type Finding, StellaError } from "../../src/domain/errors.ts";
 import { sha256 } from "../../src/domain/hash.ts";

@@ -1,5 +1,5 @@
 /**
- * Bundles that have to be sealed with a shared secret: who signed them besides does not count, but
+ * Bundles that need a signature by a shared secret: who signed them besides does not count, but
  * a broken signature does.
  */
 import assert from "node:assert/strict";
@@ -30,10 +30,10 @@ function sealOver(bytes: Uint8Array): Uint8Array {
 type Change = (files: Map<string, Uint8Array>) => void;
 
 /**
- * The sealed bundle after `change`, judged by one who holds `secret` and trusts nobody's key but
+ * The bundle with that signature after `change`, verified by one who holds `secret` and trusts nobody's key but
  * `trusted`.
  */
-async function judged(change: Change = () => {}, secret = shared, trusted = [made.key.trusted]) {
+async function verifyAs(change: Change = () => {}, secret = shared, trusted = [made.key.trusted]) {
   const files = new Map(made.files);
   files.set(hmacName, sealOver(files.get(manifestName)!));
   change(files);
@@ -53,27 +53,27 @@ function spoil(files: Map<string, Uint8Array>): void {
 
 Deno.test("an HMAC signature by the secret is enough, whoever else signed", async () => {
   const stranger = [testKey("stranger").trusted];
-  assert.deepEqual(await judged(), [0, [], "shared"]);
-  assert.deepEqual(await judged(() => {}, shared, stranger), [0, [], "shared"]);
-  assert.deepEqual(await judged(() => {}, shared, []), [0, [], "shared"]);
+  assert.deepEqual(await verifyAs(), [0, [], "shared"]);
+  assert.deepEqual(await verifyAs(() => {}, shared, stranger), [0, [], "shared"]);
+  assert.deepEqual(await verifyAs(() => {}, shared, []), [0, [], "shared"]);
   const unsigned = (files: Map<string, Uint8Array>) => void files.delete(attestationName);
-  assert.deepEqual(await judged(unsigned), [0, [], "shared"]);
+  assert.deepEqual(await verifyAs(unsigned), [0, [], "shared"]);
 });
 
 Deno.test("a signature by a trusted key is not enough if an HMAC signature is required", async () => {
   const unsealed = (files: Map<string, Uint8Array>) => void files.delete(hmacName);
-  assert.deepEqual(await judged(unsealed), [
+  assert.deepEqual(await verifyAs(unsealed), [
     5,
     ["5 hmac_missing manifest.json.hmac.json"],
     undefined,
   ]);
-  const [code, findings, signer] = await judged(() => {}, another);
+  const [code, findings, signer] = await verifyAs(() => {}, another);
   assert.deepEqual([code, signer], [5, undefined]);
   assert.match(String(findings), /^5 /);
 });
 
 Deno.test("an invalid signature beside a valid HMAC signature is refused", async () => {
-  const [code, findings] = await judged(spoil);
+  const [code, findings] = await verifyAs(spoil);
   assert.equal(code, 4);
   assert.match(String(findings), /^4 .*manifest\.json\.sigstore\.json$/);
 });

@@ -2,12 +2,12 @@
 import assert from "node:assert/strict";
 import { attestationName, indexName, manifestName } from "../../src/bundle/manifest.ts";
 import type { Files } from "../support/bundle_fixture.ts";
-import { assertFindings, judged } from "../support/outcome.ts";
+import { assertFindings, verifyInMemory } from "../support/outcome.ts";
 import { bundles, cut, drop, flip, grow, put, swap, tampered } from "../support/tampered.ts";
 
 Deno.test("untouched bundles of every form are verified, with all their files", async () => {
   for (const [form, made] of Object.entries(bundles)) {
-    const { code, findings, verdict } = await judged(made);
+    const { code, findings, verdict } = await verifyInMemory(made);
     assert.deepEqual([code, findings], [0, []], form);
     assert.equal(verdict!.ok, true);
     assert.equal(verdict!.verdict, "verified");
@@ -213,7 +213,7 @@ const rows: Row[] = [
 Deno.test("each kind of tampering has its exit code and its reasons", async () => {
   for (const [form, what, change, code, expected] of rows) {
     const about = `${form}: ${what}`;
-    const outcome = await judged(tampered(form, change));
+    const outcome = await verifyInMemory(tampered(form, change));
     assertFindings(outcome.findings, expected, about);
     assert.equal(outcome.code, code, `${about}: ${outcome.findings}`);
     assert.equal(outcome.verdict?.ok ?? false, code === 0, about);

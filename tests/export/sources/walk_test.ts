@@ -39,7 +39,7 @@ const part = fc.constantFrom(
 );
 const path = fc.array(part, { minLength: 1, maxLength: 4 }).map((parts) => parts.join("/"));
 
-/** Paths of which none is a directory of another, and no two are twins. */
+/** Paths of which none is a directory of another, and no two collide. */
 const paths = fc.uniqueArray(path, { maxLength: 14, selector: folded })
   .map((all) => all.filter((one) => !all.some((other) => other.startsWith(`${one}/`))));
 
@@ -239,8 +239,8 @@ Deno.test("property: the walk refuses a tree just where a path of it is at fault
       const parts = new Set(
         all.flatMap((path) => path.split("/").map((_, i, p) => p.slice(0, i + 1).join("/"))),
       );
-      const twins = new Set([...parts].map(folded)).size < parts.size;
-      assert.equal(faults > 0, wrong || twins, all.join(" "));
+      const collisions = new Set([...parts].map(folded)).size < parts.size;
+      assert.equal(faults > 0, wrong || collisions, all.join(" "));
     }),
     400,
   );

@@ -217,7 +217,10 @@ const probe = `
     console.log(error.reason, error.message);
   }`;
 
-async function traced(directory: string, inject: string): Promise<{ said: string; hits: number }> {
+async function traced(
+  directory: string,
+  inject: string,
+): Promise<{ printed: string; hits: number }> {
   const script = join(directory, "probe.ts");
   const trace = join(directory, "trace");
   Deno.writeTextFileSync(script, probe);
@@ -235,7 +238,7 @@ async function traced(directory: string, inject: string): Promise<{ said: string
   const hits = Deno.readTextFileSync(trace).split("\n").filter((line) =>
     line.includes("(INJECTED)")
   );
-  return { said: new TextDecoder().decode(stdout).trim(), hits: hits.length };
+  return { printed: new TextDecoder().decode(stdout).trim(), hits: hits.length };
 }
 
 Deno.test(requiring(
@@ -249,13 +252,14 @@ Deno.test(requiring(
         for (const name of ["stella.db", "stella.db-wal", "stella.db-shm"]) {
           await Deno.remove(join(directory, name)).catch(() => {});
         }
-        const { said, hits } = await traced(directory, `fsync,fdatasync:error=EIO:when=${n}`);
+        const { printed, hits } = await traced(directory, `fsync,fdatasync:error=EIO:when=${n}`);
         assert.equal(hits, 1, `the fault ${n} happened`);
-        if (/^medium_failed Cannot (open|make|write).*disk I\/O error/.test(said)) refused.push(n);
-        else {
+        if (/^medium_failed Cannot (open|make|write).*disk I\/O error/.test(printed)) {
+          refused.push(n);
+        } else {
           // The fifth sync belongs to the checkpoint at the end: what was committed is in the log
           // already.
-          assert.equal(said, "wrote wal");
+          assert.equal(printed, "wrote wal");
           const db = openDatabase(join(directory, "stella.db"));
           assert.equal(db.one("SELECT count(*) AS n FROM jobs")?.["n"], 1);
           db.close();
@@ -272,9 +276,9 @@ Deno.test(requiring(["strace"], "a full disk is an io error", async () => {
   const directory = Deno.makeTempDirSync({ prefix: "stella-database-" });
   try {
     openDatabase(join(directory, "stella.db")).close();
-    const { said, hits } = await traced(directory, "pwrite64:error=ENOSPC");
+    const { printed, hits } = await traced(directory, "pwrite64:error=ENOSPC");
     assert.ok(hits > 0, "the fault happened");
-    assert.match(said, /^no_space Cannot write: database or disk is full/);
+    assert.match(printed, /^no_space Cannot write: database or disk is full/);
   } finally {
     Deno.removeSync(directory, { recursive: true });
   }

@@ -105,16 +105,16 @@ Deno.test("events are gone after their time and no earlier", () => {
 
 Deno.test("an export writes each of its steps once, and passes all that it is told on", () => {
   using bench = new Bench();
-  const told: string[] = [];
+  const reported: string[] = [];
   const watcher = watchedBy(
     {
-      queued: () => void told.push("queued"),
-      started: () => void told.push("started"),
-      deferred: () => void told.push("deferred"),
-      lost: () => void told.push("lost"),
-      onEvent: (event: { kind: string; stage?: string }) => void told.push(event.kind),
-      made: () => void told.push("made"),
-      ended: () => void told.push("ended"),
+      queued: () => void reported.push("queued"),
+      started: () => void reported.push("started"),
+      deferred: () => void reported.push("deferred"),
+      lost: () => void reported.push("lost"),
+      onEvent: (event: { kind: string; stage?: string }) => void reported.push(event.kind),
+      made: () => void reported.push("made"),
+      ended: () => void reported.push("ended"),
     },
     timelineWatcher(
       { ...a, trigger: "cli", actor: "ci" },
@@ -142,7 +142,7 @@ Deno.test("an export writes each of its steps once, and passes all that it is to
     ["made", { bytes: 10, artifacts: { osv: 2 }, emptyDirectoryCount: 4 }],
     ["failed", { seconds: 1.5, error }],
   ]);
-  assert.equal(told.length, 10, "nothing is swallowed");
+  assert.equal(reported.length, 10, "nothing is swallowed");
 });
 
 Deno.test("a timeline that cannot be written is a fault and does not end the export", () => {

@@ -140,7 +140,7 @@ Deno.test(
     try {
       const [script, trace] = [join(directory, "program.ts"), join(directory, "trace")];
       Deno.writeTextFileSync(script, program);
-      const said: string[] = [];
+      const printed: string[] = [];
       for (let n = 1; n <= 5; n++) {
         const child = new Deno.Command(tool("strace")!, {
           args: [
@@ -152,13 +152,13 @@ Deno.test(
         });
         const { stdout } = await child.output();
         const hit = Deno.readTextFileSync(trace).includes("(INJECTED)");
-        said.push(
+        printed.push(
           `${hit ? "fault" : "no fault"}: ${new TextDecoder().decode(stdout).slice(0, 6).trim()}`,
         );
       }
       // The directories store, default and advisories into those above them, then the bundle's own
       // name.
-      assert.deepEqual(said, [...Array(4).fill("fault: medium"), "no fault: stored"]);
+      assert.deepEqual(printed, [...Array(4).fill("fault: medium"), "no fault: stored"]);
     } finally {
       Deno.removeSync(directory, { recursive: true });
     }

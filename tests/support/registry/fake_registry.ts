@@ -12,7 +12,7 @@ import { FakeUploads } from "./fake_uploads.ts";
 export { digestOf, fail, type Handler } from "./fake_answers.ts";
 
 /**
- * Takes the place of the registry for the requests that match, as often as told; `hits` proves that
+ * Takes the place of the registry for the requests that match, as often as given; `hits` proves that
  * it happened.
  */
 export interface Fault {
@@ -32,7 +32,7 @@ export class FakeRegistry extends FakeUploads {
   referrersApi = false;
   /** Referrers on one page of the list. */
   pageSize = Infinity;
-  /** The origin that the next page is said to be at; undefined: a path alone. */
+  /** The origin that the next page is given as; undefined: a path alone. */
   pageOrigin: string | undefined;
   /** What that list says a manifest is; some registries say it wrongly, or nothing. */
   listedType = ({ artifactType }: { artifactType?: string }): string | undefined => artifactType;
