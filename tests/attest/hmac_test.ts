@@ -57,7 +57,7 @@ Deno.test("an HMAC signature is accepted with its secret, and has the same bytes
 });
 
 Deno.test("an envelope in another encoding is malformed, though its MAC is right", () => {
-  const text = new TextDecoder().decode(sealed);
+  const text = new TextDecoder().decode(signedBySecret);
   for (const other of [text.trimEnd(), JSON.stringify(JSON.parse(text), null, 1) + "\n"]) {
     const found = verdictOf(new TextEncoder().encode(other));
     assert.deepEqual(found, ["signature", "malformed"], other);
