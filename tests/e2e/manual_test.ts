@@ -183,3 +183,22 @@ function pageTest(page: string, commands: Block[], shown: Block[], used: Peer | 
     );
   }));
 }
+
+/** Commands that a page shows but this file does not run, by their first line, and why. */
+const notRun: Record<string, string> = {
+  "npx --yes deno@2.9.6 task demo": "readme_test.ts runs the demo; the tests are running",
+  "deno task --quiet stella version": "the tests of the form `source` run the program that way",
+  "deno task ok": "the checks before a change; continuous integration runs them",
+  "deno task build --target aarch64-apple-darwin": "needs denort, which few machines can download",
+  "SSL_CERT_FILE=ca.pem cosign verify-attestation --key signing.pub \\":
+    "cosign_test.ts runs it, against a registry with TLS",
+};
+
+Deno.test("all commands of the manual are run, but for a list with reasons", () => {
+  const command =
+    /^(?:[A-Z_]+=\S+ )?(?:stella|deno|npx|cosign|oras|skopeo|curl|jq|sudo|sh|openssl|promtool|git) /;
+  const shown = pageNames().flatMap((page) => blocksOf(pageText(page)))
+    .filter(({ language, text }) => language !== "sh" && command.test(text))
+    .map(({ text }) => text.split("\n")[0]);
+  assert.deepEqual(shown.toSorted(), Object.keys(notRun).toSorted());
+});
