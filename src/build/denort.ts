@@ -32,7 +32,8 @@ export async function assertDenort(target: string = Deno.build.target): Promise<
   }
   const zip = `release/v${Deno.version.deno}/denort-${target}.zip`;
   const { stdout } = await run(Deno.execPath(), ["info", "--json", "--no-config"]);
-  const cached = `${(JSON.parse(stdout) as { denoDir: string }).denoDir}/dl/${zip}`;
+  const { denoDir }: { denoDir: string } = JSON.parse(stdout);
+  const cached = `${denoDir}/dl/${zip}`;
   if (await isFile(cached)) return;
   const url = `https://dl.deno.land/${zip}`;
   const trouble = await probe(url);

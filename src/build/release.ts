@@ -163,7 +163,7 @@ async function sourcesOf(root: string) {
   if (code !== 0) {
     throw new StellaError("build_failed", `Cannot list the sources: ${stderr.trim()}`);
   }
-  const { modules } = JSON.parse(stdout) as { modules: { specifier: string }[] };
+  const { modules }: { modules: { specifier: string }[] } = JSON.parse(stdout);
   const own = modules.map(({ specifier }) => specifier)
     .filter((specifier) => specifier.startsWith("file:") && !specifier.includes("/node_modules/"))
     .map((specifier) => new URL(specifier).pathname);
