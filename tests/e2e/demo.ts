@@ -29,7 +29,7 @@ async function stella(args: string, expected = 0): Promise<void> {
   const ran = await home.stella(args.split(" "));
   indented(ran.stdout + ran.stderr);
   if (ran.code !== expected) throw new Error(`exit code ${ran.code}, expected ${expected}`);
-  if (expected !== 0) say(`  (exit code ${ran.code}, as it should)`);
+  if (expected !== 0) say(`  (exit code ${ran.code}, as expected)`);
 }
 
 async function shell(tools: string[], command: string, cwd: string): Promise<void> {
@@ -117,7 +117,7 @@ if (keep) {
 say(
   `\nDone in ${
     ((performance.now() - started) / 1000).toFixed(1)
-  } s: everything above went as it should.`,
+  } s: everything above went as expected.`,
 );
 if (keep) running.child.unref();
 
