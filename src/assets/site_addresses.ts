@@ -10,8 +10,7 @@ export interface SiteAddresses {
 
 /** Replaces the known addresses; the others stay placeholders. */
 export function withAddresses(text: string, { base, grafana }: SiteAddresses): string {
-  return text
-    .replaceAll(placeholders.base, () => base ?? placeholders.base)
+  return text.replaceAll(placeholders.base, () => base ?? placeholders.base)
     .replaceAll(placeholders.grafana, () => grafana ?? placeholders.grafana);
 }
 

@@ -97,10 +97,7 @@ function helpText(command: Command, name: string): string {
     ...(others.length === 0 ? [] : ["", ...others.map((one) => `Also: stella ${one}`)]),
     ...section("Arguments", argumentRows(args)),
     ...section("Options", optionRows(options)),
-    ...section("Common options", [
-      ...optionRows(commonOptions),
-      ["-h, --help", "show this help"],
-    ]),
+    ...section("Common options", [...optionRows(commonOptions), ["-h, --help", "show this help"]]),
     "",
     "Examples:",
     ...examples.map((line) => `  ${line}`),

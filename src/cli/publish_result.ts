@@ -73,11 +73,7 @@ export function withOutcomes(
   const named = error.reworded(`${error.message}; ${complete}`, { hint: hint || undefined });
   return {
     code: error.exitCode,
-    json: {
-      ...json,
-      error: errorFields(named),
-      findings: error.findings.map(findingJson),
-    },
+    json: { ...json, error: errorFields(named), findings: error.findings.map(findingJson) },
     text: text + [complete, ...again].map((line) => escaped(`  ${line}`) + "\n").join(""),
   };
 }

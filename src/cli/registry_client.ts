@@ -24,10 +24,7 @@ export async function clientFor(
 ): Promise<RegistryClient> {
   const { ca, credentials, clientCert, clientKey } = flags;
   const settings = {
-    endpoint: endpointOf(reference, {
-      plainHttp: flags.plainHttp === true,
-      ca: ca !== undefined,
-    }),
+    endpoint: endpointOf(reference, { plainHttp: flags.plainHttp === true, ca: ca !== undefined }),
     ca,
     clientCertificate: clientCert,
     clientKey,

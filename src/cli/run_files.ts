@@ -15,9 +15,7 @@ import type { Host } from "./host.ts";
 import type { RunFileFlags } from "./options.ts";
 import { previousSuccesses, type Run, runMetrics } from "./run_metrics.ts";
 
-export type RunFileOptions =
-  & RunFileFlags
-  & Pick<ExportFlags, "profile" | "manifest">;
+export type RunFileOptions = RunFileFlags & Pick<ExportFlags, "profile" | "manifest">;
 
 export interface RunFiles {
   /** Writes both, once; `json` is the command's result. @throws StellaError io */

@@ -14,9 +14,7 @@ import { stopped } from "./event_loop.ts";
 import type { Host } from "./host.ts";
 import { plural } from "./render.ts";
 
-type SpansFlags =
-  & Record<"listen" | "out" | "maxSize" | "keep", string>
-  & { quiet: boolean };
+type SpansFlags = Record<"listen" | "out" | "maxSize" | "keep", string> & { quiet: boolean };
 
 const mebibyte = 1024 * 1024;
 

@@ -104,14 +104,13 @@ function differences({ tool, program }: Named, service: Status): Finding[] {
   if (program !== undefined && service.binary !== undefined) {
     pairs.push(["binary sha256", service.binary.sha256, program.sha256]);
   }
-  return pairs.filter(([, found, expected]) => found !== expected)
-    .map(([name, found, expected]) =>
-      finding("build_differs", {
-        found: `${name} ${found}`,
-        expected: `${name} ${expected}`,
-        hint: "run the build that made the bundle, or export it again with the running one",
-      })
-    );
+  return pairs.filter(([, found, expected]) => found !== expected).map(([name, found, expected]) =>
+    finding("build_differs", {
+      found: `${name} ${found}`,
+      expected: `${name} ${expected}`,
+      hint: "run the build that made the bundle, or export it again with the running one",
+    })
+  );
 }
 
 function statusText(service: Status, named: Named | undefined, findings: Finding[]): string {

@@ -96,9 +96,7 @@ async function verifyEach(
   if (options.receipt !== undefined) {
     const names = places.map(({ name }) => shown(name)).join(", ");
     const what = `Cannot write one receipt for several bundles: ${names}`;
-    throw new StellaError("options_conflict", what, {
-      hint: "verify them one by one",
-    });
+    throw new StellaError("options_conflict", what, { hint: "verify them one by one" });
   }
   // All keys, before the first bundle: what is on the medium of one is trusted for none.
   const trust = readTrust(options, host, places.flatMap(({ directories }) => directories));

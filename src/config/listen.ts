@@ -97,9 +97,7 @@ export function checkBound(asked: Listen, bound: Listen): void {
   const isSame = hostOf(bound) === hostOf(asked) && [0, bound.port].includes(asked.port);
   if (isSame) return;
   const what = `Cannot listen on "${textOf(asked)}": "${textOf(bound)}" was bound instead`;
-  throw new StellaError("environment_invalid", what, {
-    hint: "unset DENO_SERVE_ADDRESS",
-  });
+  throw new StellaError("environment_invalid", what, { hint: "unset DENO_SERVE_ADDRESS" });
 }
 
 /** IPv6 addresses in their canonical short form. */

@@ -32,8 +32,7 @@ export const configSchema = z.strictObject({
     .refine(isDistinct, "must not repeat a name").default(["default"]),
   profiles: z.record(name, profileSchema).default({}),
   egress: egressSchema.default({ sealed: false, allow: [] }),
-  timeline: z.strictObject({ days: z.number().int().min(1).max(3650) })
-    .default({ days: 90 }),
+  timeline: z.strictObject({ days: z.number().int().min(1).max(3650) }).default({ days: 90 }),
   traces: tracesSchema.exactOptional(),
   service: serviceSchema.default(defaultService),
   tokens: z.record(name, tokenSchema).default({}),

@@ -87,8 +87,7 @@ function tableText([head = [], , ...rows]: string[][], width: number): string {
 /** Without the marks of links, pictures and emphasis; code keeps its marks. */
 function inline(text: string): string {
   return text.split(/(`[^`]*`)/).map((part) =>
-    part.startsWith("`") ? part : part
-      .replace(/!\[([^\]]*)\]\([^)]*\)/g, "$1")
+    part.startsWith("`") ? part : part.replace(/!\[([^\]]*)\]\([^)]*\)/g, "$1")
       .replace(/\[([^\]]*)\]\((https?:[^)]*)\)/g, "$1 <$2>")
       .replace(/\*\*([^*]*)\*\*/g, "$1")
       .replace(/(?<!\w)_([^_]*)_(?!\w)/g, "$1")

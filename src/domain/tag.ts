@@ -26,8 +26,7 @@ export function tagFault(template: string): string | undefined {
 
 /** `created` becomes `20260101T000000Z`: a tag has no colon. `digest`: 64 hex digits. */
 export function renderTag(template: string, values: TagValues): string {
-  return template
-    .replaceAll("{created}", values.created.replace(/[-:]/g, ""))
+  return template.replaceAll("{created}", values.created.replace(/[-:]/g, ""))
     .replaceAll("{profile}", values.profile)
     .replaceAll("{tenant}", values.tenant)
     .replaceAll("{digest}", values.digest);

@@ -42,10 +42,7 @@ function contentOfFile({ path, role, mediaType, volume, sha256 }: BundleFile) {
 /** The signing keys: after a change of keys receivers need a new bundle. */
 function keysOf(directory: string): unknown[] {
   const hmac = jsonIn(join(directory, hmacName));
-  return [
-    keyidIn(directory) ?? null,
-    hmac?.signatures?.map(({ keyid }) => keyid ?? null) ?? null,
-  ];
+  return [keyidIn(directory) ?? null, hmac?.signatures?.map(({ keyid }) => keyid ?? null) ?? null];
 }
 
 /** The part of an envelope needed here; see attest/dsse.ts. */

@@ -16,8 +16,7 @@ const bare =
   /file:\/\/[^\s"'`]*|(?<![\w/.\]})*])\/(?!\/|v[12]\/|(?:dev|proc|sys)(?![\w/.-]))[^\s"'`()<>,;]+/g;
 
 export function withoutPaths(text: string): string {
-  return text
-    .replace(quoted, (_, mark: string, path: string) => `${mark}${lastPart(path)}${mark}`)
+  return text.replace(quoted, (_, mark: string, path: string) => `${mark}${lastPart(path)}${mark}`)
     .replace(bare, lastPart);
 }
 

@@ -43,9 +43,7 @@ export function refuseNoDirectory(path: string): void {
   throw new StellaError(
     "output_exists",
     `Cannot write into ${shown(path)}: it is ${kindOf(stat)}`,
-    {
-      hint: "name another directory, or remove this file",
-    },
+    { hint: "name another directory, or remove this file" },
   );
 }
 

@@ -54,9 +54,7 @@ export class PulledBundle implements BundleSource {
     if (isRefused) return;
     if (manifest.payload.layout !== "archive") {
       const text = "Cannot pull the bundle: its layout is directory";
-      throw new StellaError("layout_unsuitable", text, {
-        hint: "export it with --layout archive",
-      });
+      throw new StellaError("layout_unsuitable", text, { hint: "export it with --layout archive" });
     }
     const { profile, tenant, files } = manifest;
     const { directory, space } = this.where;

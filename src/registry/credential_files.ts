@@ -105,8 +105,7 @@ function dockerCredentials(
 }
 
 function longestMatch(auths: JsonObject, place: string): [string, Json | undefined] {
-  const matches = Object.entries(auths)
-    .map(([key, entry]) => ({ key: normalized(key), entry }))
+  const matches = Object.entries(auths).map(([key, entry]) => ({ key: normalized(key), entry }))
     .filter(({ key }) => place === key || place.startsWith(`${key}/`))
     .sort((a, b) => b.key.length - a.key.length);
   const [longest] = matches;

@@ -193,9 +193,7 @@ async function pushBlobs(
     return size > client.chunk ? "large" : "small";
   });
   // If one fails the other is aborted too, before the error is thrown.
-  await Promise.all(
-    [large, small].map((some) => lane(some).catch((error) => failed.abort(error))),
-  );
+  await Promise.all([large, small].map((some) => lane(some).catch((error) => failed.abort(error))));
   failed.signal.throwIfAborted();
   return { bytes, uploaded, existed: blobs.length - uploaded };
 }

@@ -172,10 +172,7 @@ interface BareId {
  * and with the publisher, who may call any system `Bugzilla`; an id that only one system can assign
  * (VU#123456, GHSA-...) counts by itself or with its system.
  */
-function bareId(
-  { system_name: system, text }: Record<string, unknown>,
-  namespace = "",
-): BareId {
+function bareId({ system_name: system, text }: Record<string, unknown>, namespace = ""): BareId {
   const bare = canonical(String(text).trim());
   if (isCve(bare) || /^GHSA-/i.test(bare)) return { names: [bare], link: bare };
   const whole = `${String(system).trim()} ${bare}`;

@@ -5,10 +5,7 @@
  */
 
 /** What is kept of a value: a scalar, some members of an object, or all items of an array. */
-export type Keep =
-  | "scalar"
-  | { fields: ReadonlyMap<string, Keep> }
-  | { items: Keep };
+export type Keep = "scalar" | { fields: ReadonlyMap<string, Keep> } | { items: Keep };
 
 /** Why a record is invalid, worded to follow its path. */
 export class RecordFault extends Error {}

@@ -16,9 +16,7 @@ import { verifyBundle } from "../verify/verify.ts";
 import { EventThrottle } from "./event_throttle.ts";
 
 /** Messages of a worker to the service: events, and the state of its uploads, which is stored. */
-export type WorkerEvent =
-  | ExportEvent
-  | { kind: "upload"; key: string; session?: UploadSession };
+export type WorkerEvent = ExportEvent | { kind: "upload"; key: string; session?: UploadSession };
 
 export interface WorkerHost extends Clock, Pick<Clocks, "now"> {
   environment(name: string): string | undefined;

@@ -25,9 +25,7 @@ export interface Refused {
 
 export interface AuditParts extends Pick<Clocks, "elapsed"> {
   log: Log;
-  timeline: {
-    add(of: AuditedExport, stage: string, attributes: Record<string, unknown>): unknown;
-  };
+  timeline: { add(of: AuditedExport, stage: string, attributes: Record<string, unknown>): unknown };
   onFault(error: unknown): void;
 }
 

@@ -13,9 +13,7 @@ export const classicType = "text/plain; version=0.0.4; charset=utf-8";
  */
 export function classicOf(openMetrics: string): string {
   const lines = openMetrics.replace(/\n?# EOF\n$/, "").split("\n");
-  const counters = new Set(
-    lines.flatMap((line) => /^# TYPE (\S+) counter$/.exec(line)?.[1] ?? []),
-  );
+  const counters = new Set(lines.flatMap((line) => /^# TYPE (\S+) counter$/.exec(line)?.[1] ?? []));
   return lines.map((line) => classicLine(line, counters)).join("\n") + "\n";
 }
 

@@ -14,8 +14,7 @@ const pattern = /^([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)
 /** Undefined for an invalid header (section 3.2.2.3). Later versions may append fields. */
 export function parseTraceparent(text: string | undefined): TraceContext | undefined {
   const [, version = "ff", traceId = "", spanId = "", flags = "", rest] =
-    pattern.exec(text ?? "") ??
-      [];
+    pattern.exec(text ?? "") ?? [];
   if (version === "ff" || (version === "00" && rest !== undefined)) return undefined;
   if (/^0+$/.test(traceId) || /^0+$/.test(spanId)) return undefined;
   return { traceId, spanId, sampled: (parseInt(flags, 16) & 1) === 1 };

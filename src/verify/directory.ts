@@ -28,11 +28,7 @@ function inPayload(path: string): string {
 }
 
 /** @param max size of the whole payload in bytes: no file of it is larger */
-export async function checkDirectory(
-  index: IndexReader,
-  max: number,
-  pass: Pass,
-): Promise<Merged> {
+export async function checkDirectory(index: IndexReader, max: number, pass: Pass): Promise<Merged> {
   const check = new DirectoryCheck(index, max, pass);
   try {
     await check.run();
