@@ -25,6 +25,7 @@ const allowed: Record<string, string[]> = {
   verify: ["bundle", "attest"],
   output: ["bundle"],
   registry: ["bundle", "net"],
+  images: ["bundle"],
   risk: ["bundle"],
   store: ["bundle"],
   jobs: [],

@@ -42,6 +42,18 @@ export function array<T>(item: Shape<T>, max: number): Shape<T[]> {
   };
 }
 
+/** An object with any keys, at most `max`; the result has no prototype, so no key is special. */
+export function record<T>(item: Shape<T>, max: number): Shape<Record<string, T>> {
+  return (value, place) => {
+    if (!isObject(value)) throw new ShapeFault(place, "is not an object");
+    const names = Object.keys(value);
+    if (names.length > max) throw new ShapeFault(place, `has more than ${max} keys`);
+    const out: Record<string, T> = Object.create(null);
+    for (const name of names) out[name] = item(value[name], join(place, name));
+    return out;
+  };
+}
+
 export function text(pattern: RegExp, what: string): Shape<string> {
   return (value, place) => {
     if (typeof value === "string" && pattern.test(value)) return value;

@@ -83,6 +83,7 @@ export const reasons = {
   manifest: [
     "artifact_invalid",
     "bundle_missing",
+    "images_invalid",
     "manifest_invalid",
     "manifest_missing",
     "risk_data_invalid",

@@ -110,6 +110,11 @@ export function mayBeNamedBy(endpoint: Endpoint, url: URL): boolean {
   return isLoopback(own) ? isLoopback(named) : endpoint.plainHttp && own === named;
 }
 
+/** Whether `text` is a valid `HOST[:PORT]`. */
+export function isAuthority(text: string): boolean {
+  return text === text.toLowerCase() && hostFault(text) === undefined;
+}
+
 /** Whether `tag` is a valid tag. */
 export function isTag(tag: string): boolean {
   return tagPattern.test(tag);

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { array, integer, object, oneOf, text } from "../../src/bundle/json_shape.ts";
+import { array, integer, object, oneOf, record, text } from "../../src/bundle/json_shape.ts";
 
 Deno.test("an array has at most so many items, each of which is named by its place", () => {
   const letters = array(text(/^[a-z]$/, "a letter"), 3);
@@ -42,4 +42,13 @@ Deno.test("an object has its names and no others, and what is wrong is named fro
   for (const [value, message] of faults) {
     assert.throws(() => shape(value, ""), { message }, message);
   }
+});
+
+Deno.test("a record has any keys, at most so many, and none of them is special", () => {
+  const shape = record(integer(0), 2);
+  const read = shape(JSON.parse('{"__proto__":1,"b":2}'), "map");
+  assert.deepEqual(Object.entries(read), [["__proto__", 1], ["b", 2]]);
+  assert.throws(() => shape({ a: 1, b: 2, c: 3 }, "map"), /map has more than 2 keys/);
+  assert.throws(() => shape({ a: "x" }, "map"), /map\.a is not an integer/);
+  assert.throws(() => shape([], "map"), /map is not an object/);
 });
