@@ -11,7 +11,15 @@ import { ed25519Fault } from "./ed25519_points.ts";
 
 export const payloadType = "application/vnd.in-toto+json";
 
-/** What is signed: `DSSEv1 LEN(type) type LEN(body) body`, lengths in bytes. */
+/**
+ * What is signed: `DSSEv1 LEN(type) type LEN(body) body`, lengths in bytes.
+ * @example
+ * ```ts
+ * import { equal } from "node:assert/strict";
+ * const body = new TextEncoder().encode("{}");
+ * equal(`${preAuthEncoding("text/json", body)}`, "DSSEv1 9 text/json 2 {}");
+ * ```
+ */
 export function preAuthEncoding(type: string, body: Uint8Array): Uint8Array {
   const head = `DSSEv1 ${Buffer.byteLength(type)} ${type} ${body.length} `;
   return Buffer.concat([Buffer.from(head), body]);

@@ -27,6 +27,12 @@ const containerCost = 3;
  * Parses UTF-8 JSON strictly. Numbers must be plain decimal integers, because our documents have no
  * others. Objects have no prototype, so no name is special.
  * @throws JsonFault
+ * @example
+ * ```ts
+ * import { throws } from "node:assert/strict";
+ * const bytes = new TextEncoder().encode('{"size":1,"size":2}');
+ * throws(() => parseStrict(bytes), /Duplicate name "size" at byte 10/);
+ * ```
  */
 export function parseStrict(bytes: Uint8Array): Json {
   let text: string;

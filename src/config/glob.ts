@@ -31,7 +31,16 @@ export function globFault(glob: string): string | undefined {
     : undefined;
 }
 
-/** Whether a glob without faults matches a whole path below the source. */
+/**
+ * Whether a glob without faults matches a whole path below the source.
+ * @example
+ * ```ts
+ * import { equal } from "node:assert/strict";
+ * const matches = globMatcher("vex/{2025,2026}/*.json");
+ * equal(matches("vex/2026/a.json"), true);
+ * equal(matches("vex/2026/b/a.json"), false);
+ * ```
+ */
 export function globMatcher(glob: string): (path: string) => boolean {
   const patterns = (expandBraces(glob, maxAlternatives) ?? []).map((one) =>
     one.split("/").map((part) => part === "**" ? "**" : parsePart(part))

@@ -31,7 +31,14 @@ function hex(character: string): string {
   return `\\u{${(character.codePointAt(0) ?? 0).toString(16)}}`;
 }
 
-/** Quoted, escaped and cut to 120 characters, for messages. */
+/**
+ * Quoted, escaped and cut to 120 characters, for messages.
+ * @example
+ * ```ts
+ * import { equal } from "node:assert/strict";
+ * equal(shown("a\x1b[2Jb"), '"a\\u{1b}[2Jb"');
+ * ```
+ */
 export function shown(text: string): string {
   const cut = text.length > 120 ? text.slice(0, 117) + "..." : text;
   return `"${escaped(cut)}"`;

@@ -17,7 +17,16 @@ const controls =
 // Windows also ignores spaces before the dot: `nul .txt` is the device.
 const windowsDevice = /^(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³]|conin\$|conout\$) *(\.|$)/i;
 
-/** Bytewise order of two paths as UTF-8; JavaScript's own order differs above U+D7FF. */
+/**
+ * Bytewise order of two paths as UTF-8; JavaScript's own order differs above U+D7FF.
+ * @example
+ * ```ts
+ * import { equal } from "node:assert/strict";
+ * const [later, earlier] = ["\u{1F600}", "\uFF5E"];
+ * equal(comparePaths(later, earlier), 1);
+ * equal(later < earlier, true);
+ * ```
+ */
 export function comparePaths(a: string, b: string): number {
   const length = Math.min(a.length, b.length);
   for (let i = 0; i < length; i++) {
@@ -33,7 +42,15 @@ export function comparePaths(a: string, b: string): number {
 const harmless = /^(?:[\w-](?:[\w.-]*[\w-])?\/)*[\w-](?:[\w.-]*[\w-])?$/;
 const perhapsDevice = /(?:^|\/)(?:con|prn|aux|nul|com|lpt)/i;
 
-/** Why `path` is no valid payload path, or undefined. Order and case are checked by the caller. */
+/**
+ * Why `path` is no valid payload path, or undefined. Order and case are checked by the caller.
+ * @example
+ * ```ts
+ * import { equal } from "node:assert/strict";
+ * equal(pathFault("advisories/2026.json"), undefined);
+ * equal(pathFault("../etc/passwd"), "it has the part ..");
+ * ```
+ */
 export function pathFault(path: string): string | undefined {
   if (
     path.length < maxPartBytes && harmless.test(path) && !perhapsDevice.test(path) && path !== "-"

@@ -34,7 +34,15 @@ const hostPattern = new RegExp(
 );
 const maxNameLength = 255;
 
-/** @throws StellaError usage with all faults */
+/**
+ * @throws StellaError usage with all faults
+ * @example
+ * ```ts
+ * import { deepEqual } from "node:assert/strict";
+ * const expected = { authority: "localhost:5000", repository: "kit", tag: "v1" };
+ * deepEqual(parseReference("oci://localhost:5000/kit:v1"), expected);
+ * ```
+ */
 export function parseReference(text: string): Reference {
   // Check this first: no message may repeat a password.
   if (/^(?:[a-z+]*:\/\/|oci:)?[^/]*@/i.test(text)) throw withCredentials();

@@ -24,7 +24,16 @@ export function tagFault(template: string): string | undefined {
     : "it does not give a valid tag: 1 to 128 of a-z A-Z 0-9 _ . - without a leading dot or dash";
 }
 
-/** `created` becomes `20260101T000000Z`: a tag has no colon. `digest`: 64 hex digits. */
+/**
+ * `created` becomes `20260101T000000Z`: a tag has no colon. `digest`: 64 hex digits.
+ * @example
+ * ```ts
+ * import { equal } from "node:assert/strict";
+ * const [profile, tenant, digest] = ["kit", "north", "0".repeat(64)];
+ * const values = { created: "2026-01-01T00:00:00Z", profile, tenant, digest };
+ * equal(renderTag("{profile}-{created}", values), "kit-20260101T000000Z");
+ * ```
+ */
 export function renderTag(template: string, values: TagValues): string {
   return template.replaceAll("{created}", values.created.replace(/[-:]/g, ""))
     .replaceAll("{profile}", values.profile)

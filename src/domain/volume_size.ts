@@ -16,7 +16,15 @@ const units: Record<string, number> = {
 
 export const volumeSizes = "fat32, or at least 8M: K M G count by 1024, KB MB GB by 1000";
 
-/** Size in bytes, or undefined if `text` is not valid. */
+/**
+ * Size in bytes, or undefined if `text` is not valid.
+ * @example
+ * ```ts
+ * import { equal } from "node:assert/strict";
+ * equal(volumeBytes("700MB"), 700_000_000);
+ * equal(volumeBytes("1K"), undefined);
+ * ```
+ */
 export function volumeBytes(text: string): number | undefined {
   if (text === "fat32") return fat32;
   const [, digits, unit] = /^(\d{1,12})([KMG]B?)?$/.exec(text) ?? [];

@@ -33,6 +33,16 @@ export interface VerifyOptions extends ContentOptions {
 /**
  * Verifies the bundle in `source` and reports all findings.
  * @throws StellaError io or remote if bytes could not be read: no verdict on the content
+ * @example
+ * ```ts
+ * import { equal } from "node:assert/strict";
+ * import { readPublicKey } from "../attest/check/trust.ts";
+ * import { directorySource } from "../bundle/source.ts";
+ * const source = directorySource("tests/fixtures/golden/zstd");
+ * const trusted = [readPublicKey("tests/fixtures/golden/ed25519.pub")];
+ * equal((await verifyBundle(source, { trusted })).verdict, "verified");
+ * equal((await verifyBundle(source, { trusted: [] })).verdict, "refused");
+ * ```
  */
 export async function verifyBundle(source: BundleSource, options: VerifyOptions): Promise<Verdict> {
   const findings = new Findings();

@@ -46,6 +46,15 @@ export class Refused extends Error {
 /**
  * Checks the attestation over the manifest's exact bytes against the trusted keys. Invalid content
  * never throws: it becomes a finding, signature, or untrusted for an unknown signer.
+ * @example
+ * ```ts
+ * import { equal } from "node:assert/strict";
+ * const read = (name: string) => Deno.readFileSync(`tests/fixtures/golden/plain/${name}`);
+ * const [path, manifest] = ["manifest.json.sigstore.json", read("manifest.json")];
+ * equal(checkAttestation(path, read(path), manifest, []).findings[0]?.reason, "key_unknown");
+ * const cut = manifest.subarray(1);
+ * equal(checkAttestation(path, read(path), cut, []).findings[0]?.reason, "subject_mismatch");
+ * ```
  */
 export function checkAttestation(
   path: string,
