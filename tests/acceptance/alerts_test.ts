@@ -86,7 +86,7 @@ const alerts: [line: number, behaviour: string, alert: string][] = [
 ];
 
 for (const [line, behaviour, alert] of alerts) {
-  asked(line, behaviour, async () => {
+  Deno.test(asked(line, behaviour, async () => {
     const { rules, cases, metrics, pages } = await site();
     const rule = rules.find((one) => one.alert === alert);
     assert.ok(rule, `no alert is called ${alert}`);
@@ -103,10 +103,10 @@ for (const [line, behaviour, alert] of alerts) {
     assert.ok(outcomes.includes(true), "no case makes it fire");
     assert.ok(outcomes.includes(false), "no case keeps it silent");
     assert.match(pages.get(alert) ?? "", new RegExp(`<h[1-6][^>]*>[^<]*${alert}`));
-  });
+  }));
 }
 
-askedWith(
+Deno.test(askedWith(
   ["promtool"],
   28,
   "Prometheus finds that the alerts do what their cases say",
@@ -119,4 +119,4 @@ askedWith(
     const printed = new TextDecoder().decode(stdout) + new TextDecoder().decode(stderr);
     assert.equal(code, 0, printed);
   },
-);
+));

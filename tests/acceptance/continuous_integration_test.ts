@@ -29,7 +29,7 @@ async function task(...args: string[]): Promise<string> {
   return printed;
 }
 
-askedWith(
+Deno.test(askedWith(
   { ...needs, others: { ...needs.others, STELLA_TEST_LONG: isLong } },
   45,
   "continuous integration builds and tests from a warmed cache without a network",
@@ -38,8 +38,10 @@ askedWith(
     assert.match(printed, /\bok\b.* \| \d+ passed/);
     assert.match(printed, /ci: all of it without a network/);
   },
-);
+));
 
-askedWith(needs, 45, "the program exports, verifies and serves in a sealed place", async () => {
-  assert.match(await task("sealed-smoke"), /smoke: all of it without a network/);
-});
+Deno.test(
+  askedWith(needs, 45, "the program exports, verifies and serves in a sealed place", async () => {
+    assert.match(await task("sealed-smoke"), /smoke: all of it without a network/);
+  }),
+);

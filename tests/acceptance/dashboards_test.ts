@@ -25,13 +25,19 @@ async function written(home: Home): Promise<string> {
   return readFileSync(join(home.path, "kit/dashboards/export-center-observability.json"), "utf8");
 }
 
-asked(10, "the dashboard is imported as it is and names no external data source", async (home) => {
-  const text = await written(home);
-  const { __inputs, __requires, templating }: Dashboard = JSON.parse(text);
-  assert.deepEqual([__inputs, __requires], [undefined, undefined]);
-  assert.doesNotMatch(text, /https?:\/\//);
-  assert.ok(templating.list.some(({ type }) => type === "datasource"));
-});
+Deno.test(
+  asked(
+    10,
+    "the dashboard is imported as it is and names no external data source",
+    async (home) => {
+      const text = await written(home);
+      const { __inputs, __requires, templating }: Dashboard = JSON.parse(text);
+      assert.deepEqual([__inputs, __requires], [undefined, undefined]);
+      assert.doesNotMatch(text, /https?:\/\//);
+      assert.ok(templating.list.some(({ type }) => type === "datasource"));
+    },
+  ),
+);
 
 const panels: [line: number, title: string, metric: string][] = [
   [11, "export job duration p95/p99", "export_job_duration_seconds"],
@@ -43,20 +49,22 @@ const panels: [line: number, title: string, metric: string][] = [
 ];
 
 for (const [line, title, metric] of panels) {
-  asked(line, `a panel shows ${title}, from metrics that the service has`, async (home) => {
-    const { panels }: Dashboard = JSON.parse(await written(home));
-    const panel = panels.find((one) => one.title.toLowerCase() === title);
-    assert.ok(panel, `no panel is called ${title}`);
-    const read = panel.targets.flatMap(({ expr }) => metricsOf(expr));
-    assert.ok(read.includes(metric), `${read} lacks ${metric}`);
-    const metrics = await metricsAfterExport();
-    for (const name of read) assert.ok(isExposed(metrics, name), `the service has no ${name}`);
-  });
+  Deno.test(
+    asked(line, `a panel shows ${title}, from metrics that the service has`, async (home) => {
+      const { panels }: Dashboard = JSON.parse(await written(home));
+      const panel = panels.find((one) => one.title.toLowerCase() === title);
+      assert.ok(panel, `no panel is called ${title}`);
+      const read = panel.targets.flatMap(({ expr }) => metricsOf(expr));
+      assert.ok(read.includes(metric), `${read} lacks ${metric}`);
+      const metrics = await metricsAfterExport();
+      for (const name of read) assert.ok(isExposed(metrics, name), `the service has no ${name}`);
+    }),
+  );
 }
 
-asked(16, "the error rate counts the failed jobs of each profile", async (home) => {
+Deno.test(asked(16, "the error rate counts the failed jobs of each profile", async (home) => {
   const { panels }: Dashboard = JSON.parse(await written(home));
   const panel = panels.find((one) => one.title.toLowerCase() === "error rate per profile");
   assert.match(panel?.targets[0]?.expr ?? "", /export_jobs_total\{[^}]*result="failed"/);
   assert.match(panel?.targets[0]?.expr ?? "", /\bby \([^)]*profile/);
-});
+}));

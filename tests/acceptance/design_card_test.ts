@@ -8,7 +8,7 @@ import { asked, askedOfService, askedWith, exportKit } from "./asked.ts";
 
 const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
 
-asked(1, "the tool is a single file that runs on its own", async (home) => {
+Deno.test(asked(1, "the tool is a single file that runs on its own", async (home) => {
   const installed = installProgram(home, "alone/stella");
   const { code, stdout } = await new Deno.Command(installed, {
     args: ["version", "--json"],
@@ -21,9 +21,9 @@ asked(1, "the tool is a single file that runs on its own", async (home) => {
   assert.match(version, /^\d+\.\d+\.\d+$/);
   const forms = binary === undefined ? ["source"] : ["compiled", "portable"];
   assert.ok(forms.includes(form), form);
-});
+}));
 
-asked(2, "it is made with hono, @std/crypto, @std/tar, prom-client and zod", async () => {
+Deno.test(asked(2, "it is made with hono, @std/crypto, @std/tar, prom-client and zod", async () => {
   const { stdout } = await new Deno.Command(Deno.execPath(), {
     args: ["info", "--json", "main.ts"],
     cwd: root,
@@ -44,9 +44,9 @@ asked(2, "it is made with hono, @std/crypto, @std/tar, prom-client and zod", asy
     assert.ok(used.has(name), `no module of the program imports ${name}`);
     assert.ok(imports[name].startsWith(source), `${name} is ${imports[name]}`);
   }
-});
+}));
 
-asked(
+Deno.test(asked(
   3,
   "deno.json, main.ts, src, tests, dashboards and README.md are the top level",
   async (home) => {
@@ -67,25 +67,27 @@ asked(
     assert.equal(code, 0, text(stderr));
     assert.match(text(stdout), /^stella \d/);
   },
+));
+
+Deno.test(
+  askedOfService(4, "the binary serves health, status and metrics", async (service, home) => {
+    const { version } = await home.json(["version"]);
+    assert.equal((await service.get("/health/liveness")).status, "pass");
+    assert.equal((await service.get("/status")).version, version);
+    assert.match(await service.get("/metrics"), /^export_queue_depth 0$/m);
+  }),
 );
 
-askedOfService(4, "the binary serves health, status and metrics", async (service, home) => {
-  const { version } = await home.json(["version"]);
-  assert.equal((await service.get("/health/liveness")).status, "pass");
-  assert.equal((await service.get("/status")).version, version);
-  assert.match(await service.get("/metrics"), /^export_queue_depth 0$/m);
-});
-
-asked(5, "it has export and verify subcommands", async (home) => {
+Deno.test(asked(5, "it has export and verify subcommands", async (home) => {
   await home.succeed(exportKit);
   await home.succeed(["verify", "out"]);
   const help = await home.succeed(["--help"]);
   assert.match(help.stdout, /^ {2}export\b/m);
   assert.match(help.stdout, /^ {2}verify\b/m);
-});
+}));
 
 if (binary === undefined) {
-  asked(
+  Deno.test(asked(
     6,
     "the program from its source is no file to ship, and says what to build",
     async (home) => {
@@ -93,46 +95,54 @@ if (binary === undefined) {
       assert.equal(ran.exit, 2);
       assert.match(ran.error.hint, /build:portable/);
     },
-  );
+  ));
 } else {
-  asked(6, "the binary ships in an offline bundle, which it verifies from there", async (home) => {
-    await home.succeed([...exportKit, "--include-self"]);
-    const carried = new Deno.Command(join(home.path, "out/stella"), {
-      args: ["verify", "out"],
-      cwd: home.path,
-      env: home.environment(),
-      clearEnv: true,
-    });
-    assert.equal((await carried.output()).code, 0);
-  });
+  Deno.test(
+    asked(
+      6,
+      "the binary ships in an offline bundle, which it verifies from there",
+      async (home) => {
+        await home.succeed([...exportKit, "--include-self"]);
+        const carried = new Deno.Command(join(home.path, "out/stella"), {
+          args: ["verify", "out"],
+          cwd: home.path,
+          env: home.environment(),
+          clearEnv: true,
+        });
+        assert.equal((await carried.output()).code, 0);
+      },
+    ),
+  );
 }
 
-asked(7, "a copy of the binary in a directory of PATH is an installation", async (home) => {
-  const { path } = home;
-  installProgram(home, ".local/bin/stella");
-  const run = async (command: string) => {
-    const { code, stdout, stderr } = await new Deno.Command("sh", {
-      args: ["-ec", command],
-      cwd: path,
-      env: home.environment({ PATH: `${path}/.local/bin:/usr/bin:/bin` }),
-      clearEnv: true,
-    }).output();
-    assert.equal(code, 0, text(stderr));
-    return text(stdout);
-  };
-  await run(`stella ${exportKit.join(" ")}`);
-  assert.match(await run("stella verify out"), /^verified /);
-});
+Deno.test(
+  asked(7, "a copy of the binary in a directory of PATH is an installation", async (home) => {
+    const { path } = home;
+    installProgram(home, ".local/bin/stella");
+    const run = async (command: string) => {
+      const { code, stdout, stderr } = await new Deno.Command("sh", {
+        args: ["-ec", command],
+        cwd: path,
+        env: home.environment({ PATH: `${path}/.local/bin:/usr/bin:/bin` }),
+        clearEnv: true,
+      }).output();
+      assert.equal(code, 0, text(stderr));
+      return text(stdout);
+    };
+    await run(`stella ${exportKit.join(" ")}`);
+    assert.match(await run("stella verify out"), /^verified /);
+  }),
+);
 
-asked(8, "it writes the units of a systemd service", async (home) => {
+Deno.test(asked(8, "it writes the units of a systemd service", async (home) => {
   await home.succeed(["assets", "write", "--only", "systemd", "units"]);
   assert.deepEqual(readdirSync(join(home.path, "units")).sort(), [
     "stella-verify@.service",
     "stella.service",
   ]);
-});
+}));
 
-askedWith(
+Deno.test(askedWith(
   ["systemd-analyze"],
   8,
   "systemd finds little exposed by the units",
@@ -146,9 +156,9 @@ askedWith(
       assert.equal(code, 0, text(stdout).split("\n").slice(-2).join(" "));
     }
   },
-);
+));
 
-asked(
+Deno.test(asked(
   9,
   "a bundle on a read-only stick is verified by somebody who has the public key",
   async (home) => {
@@ -166,4 +176,4 @@ asked(
     assert.deepEqual([known.exit, known.verdict], [0, "verified"]);
     assert.deepEqual([unknown.exit, unknown.findings[0].reason], [5, "key_unknown"]);
   },
-);
+));

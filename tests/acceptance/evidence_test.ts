@@ -14,7 +14,7 @@ const headings = [
   "Evidence locations",
 ];
 
-askedOfService(
+Deno.test(askedOfService(
   35,
   "the service shows the runbook, with its headings and the places of the evidence",
   async (service, home) => {
@@ -31,4 +31,4 @@ askedOfService(
     const job = await service.export({ profile: "kit" });
     assert.ok(existsSync(join(home.state, "store/default/kit", job.id, "manifest.json")));
   },
-);
+));

@@ -4,7 +4,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { asked, askedOfService, exportKit } from "./asked.ts";
 
-askedOfService(
+Deno.test(askedOfService(
   25,
   "readiness checks storage, registries and the attestation path; liveness shows the results",
   async (service) => {
@@ -19,9 +19,9 @@ askedOfService(
     assert.match(verbose, /^liveness: pass$/m);
     for (const name of names) assert.ok(verbose.includes(`[+]${name} pass`), verbose);
   },
-);
+));
 
-askedOfService(
+Deno.test(askedOfService(
   26,
   "status shows version, commit and feature flags, and is compared with a bundle's manifest",
   async (service, home) => {
@@ -33,9 +33,9 @@ askedOfService(
     const manifest = ["--manifest", "out/manifest.json"];
     await home.succeed(["status", "--url", service.url, ...manifest]);
   },
-);
+));
 
-asked(
+Deno.test(asked(
   27,
   "export bundle verify --manifest compares every hash with the manifest",
   async (home) => {
@@ -52,4 +52,4 @@ asked(
       [7, "digest_mismatch", "kit.tar.zst"],
     );
   },
-);
+));

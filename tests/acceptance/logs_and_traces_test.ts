@@ -5,7 +5,7 @@ import { join } from "node:path";
 import type { Home } from "../support/program.ts";
 import { asked, askedOfService } from "./asked.ts";
 
-askedOfService(
+Deno.test(askedOfService(
   23,
   "log lines of an export carry exportId, profile and tenant, the last one its bundle",
   async (service) => {
@@ -19,7 +19,7 @@ askedOfService(
     assert.equal(last.bundleDigest, job.bundleDigest);
     assert.equal(last.attestationStatus, "verified");
   },
-);
+));
 
 /** Whether a service traces, as it says itself, after one export. */
 async function traces(home: Home): Promise<boolean> {
@@ -32,25 +32,33 @@ async function traces(home: Home): Promise<boolean> {
   }
 }
 
-asked(24, "traces are off by default and go to the collector that is configured", async (home) => {
-  const received: string[] = [];
-  const collector = Deno.serve(
-    { hostname: "127.0.0.1", port: 0, onListen: () => {} },
-    async (request) => {
-      received.push(`${request.method} ${new URL(request.url).pathname} ${await request.text()}`);
-      return Response.json({});
+Deno.test(
+  asked(
+    24,
+    "traces are off by default and go to the collector that is configured",
+    async (home) => {
+      const received: string[] = [];
+      const collector = Deno.serve(
+        { hostname: "127.0.0.1", port: 0, onListen: () => {} },
+        async (request) => {
+          received.push(
+            `${request.method} ${new URL(request.url).pathname} ${await request.text()}`,
+          );
+          return Response.json({});
+        },
+      );
+      try {
+        assert.equal(await traces(home), false);
+        assert.deepEqual(received, []);
+        const endpoint = `http://127.0.0.1:${collector.addr.port}`;
+        mkdirSync(home.state, { recursive: true });
+        const config = `version: 1\ntraces: { endpoint: "${endpoint}" }\n`;
+        writeFileSync(join(home.state, "stella.yaml"), config);
+        assert.equal(await traces(home), true);
+        assert.match(received.join("\n"), /^POST \/v1\/traces .*"name":"export"/m);
+      } finally {
+        await collector.shutdown();
+      }
     },
-  );
-  try {
-    assert.equal(await traces(home), false);
-    assert.deepEqual(received, []);
-    const endpoint = `http://127.0.0.1:${collector.addr.port}`;
-    mkdirSync(home.state, { recursive: true });
-    const config = `version: 1\ntraces: { endpoint: "${endpoint}" }\n`;
-    writeFileSync(join(home.state, "stella.yaml"), config);
-    assert.equal(await traces(home), true);
-    assert.match(received.join("\n"), /^POST \/v1\/traces .*"name":"export"/m);
-  } finally {
-    await collector.shutdown();
-  }
-});
+  ),
+);

@@ -40,5 +40,5 @@ const samples: [line: number, behaviour: string, sample: RegExp][] = [
 ];
 
 for (const [line, behaviour, sample] of samples) {
-  asked(line, behaviour, async () => assert.match(await metricsAfterExport(), sample));
+  Deno.test(asked(line, behaviour, async () => assert.match(await metricsAfterExport(), sample)));
 }

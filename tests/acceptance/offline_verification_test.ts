@@ -6,29 +6,38 @@ import { parse } from "yaml";
 import { tool } from "../support/needs.ts";
 import { asked, askedOfService, askedWith, exportKit } from "./asked.ts";
 
-asked(32, "the dashboard reads the scrape that is labeled export-center", async (home) => {
-  await home.succeed(["assets", "write", "kit"]);
-  const read = (name: string) => readFileSync(join(home.path, "kit/dashboards", name), "utf8");
-  const { scrape_configs } = parse(read("prometheus.yml"));
-  assert.deepEqual(
-    scrape_configs.map((one: { job_name: string }) => one.job_name),
-    ["export-center"],
-  );
-  const { templating } = JSON.parse(read("export-center-observability.json"));
-  const job = templating.list.find((one: { name: string }) => one.name === "job");
-  assert.deepEqual(job.current.value, ["export-center"]);
-});
+Deno.test(
+  asked(32, "the dashboard reads the scrape that is labeled export-center", async (home) => {
+    await home.succeed(["assets", "write", "kit"]);
+    const read = (name: string) => readFileSync(join(home.path, "kit/dashboards", name), "utf8");
+    const { scrape_configs } = parse(read("prometheus.yml"));
+    assert.deepEqual(
+      scrape_configs.map((one: { job_name: string }) => one.job_name),
+      ["export-center"],
+    );
+    const { templating } = JSON.parse(read("export-center-observability.json"));
+    const job = templating.list.find((one: { name: string }) => one.name === "job");
+    assert.deepEqual(job.current.value, ["export-center"]);
+  }),
+);
 
-askedWith(["promtool"], 32, "Prometheus takes the scrape configuration as it is", async (home) => {
-  await home.succeed(["assets", "write", "kit"]);
-  const { code, stderr } = await new Deno.Command(tool("promtool")!, {
-    args: ["check", "config", "prometheus.yml"],
-    cwd: join(home.path, "kit/dashboards"),
-  }).output();
-  assert.equal(code, 0, new TextDecoder().decode(stderr));
-});
+Deno.test(
+  askedWith(
+    ["promtool"],
+    32,
+    "Prometheus takes the scrape configuration as it is",
+    async (home) => {
+      await home.succeed(["assets", "write", "kit"]);
+      const { code, stderr } = await new Deno.Command(tool("promtool")!, {
+        args: ["check", "config", "prometheus.yml"],
+        cwd: join(home.path, "kit/dashboards"),
+      }).output();
+      assert.equal(code, 0, new TextDecoder().decode(stderr));
+    },
+  ),
+);
 
-asked(33, "every file of the manifest lies beside it, with its size", async (home) => {
+Deno.test(asked(33, "every file of the manifest lies beside it, with its size", async (home) => {
   await home.succeed(exportKit);
   const out = join(home.path, "out");
   const { files } = JSON.parse(readFileSync(join(out, "manifest.json"), "utf8"));
@@ -37,9 +46,9 @@ asked(33, "every file of the manifest lies beside it, with its size", async (hom
     assert.ok(existsSync(join(out, path)), path);
     assert.equal(Deno.statSync(join(out, path)).size, size, path);
   }
-});
+}));
 
-askedWith(
+Deno.test(askedWith(
   ["jq", "sha256sum"],
   33,
   "jq and sha256sum confirm the hashes of the manifest",
@@ -54,9 +63,9 @@ askedWith(
     assert.equal(code, 0);
     assert.equal(new TextDecoder().decode(stdout).match(/: OK$/gm)?.length, files.length);
   },
-);
+));
 
-askedOfService(
+Deno.test(askedOfService(
   34,
   "version and commit of the service are those of the bundle's manifest, else status fails",
   async (service, home) => {
@@ -72,4 +81,4 @@ askedOfService(
     const ran = await home.stella(["status", "--url", service.url, "--manifest", path]);
     assert.notEqual(ran.code, 0);
   },
-);
+));

@@ -6,7 +6,7 @@ import { Home, root } from "../support/program.ts";
 import { asked } from "./asked.ts";
 import { exportRisk, riskConfig } from "./risk_config.ts";
 
-asked(
+Deno.test(asked(
   36,
   "a risk bundle joins its providers, made by hand and as a job of the service",
   async (home) => {
@@ -23,9 +23,9 @@ asked(
     await service.stop();
     assert.deepEqual([job.state, job.bundleDigest], ["succeeded", made.bundle.bundleDigest]);
   },
-);
+));
 
-asked(
+Deno.test(asked(
   37,
   "the service keeps its bundles in a store of files, by tenant and profile",
   async (home) => {
@@ -39,9 +39,9 @@ asked(
     assert.deepEqual(readdirSync(join(home.state, "tmp")), []);
     await home.succeed(["verify", directory]);
   },
-);
+));
 
-asked(
+Deno.test(asked(
   38,
   "a shared secret signs a bundle by HMAC, and only it verifies the bundle",
   async (home) => {
@@ -70,9 +70,9 @@ asked(
       far.remove();
     }
   },
-);
+));
 
-asked(39, "builder, job and signing have unit tests, which pass", async (home) => {
+Deno.test(asked(39, "builder, job and signing have unit tests, which pass", async (home) => {
   const suites = [
     "tests/risk/join_test.ts",
     "tests/risk/bad_records_test.ts",
@@ -92,35 +92,37 @@ asked(39, "builder, job and signing have unit tests, which pass", async (home) =
       .exec(text) ?? [];
     assert.ok(Number(tests) > 5, `${suite}: ${tests}`);
   }
-});
+}));
 
-asked(40, "list and show read the manifest and the artifacts of a bundle", async (home) => {
-  await home.succeed([...exportRisk, ...riskConfig(home)]);
-  const list = ["export", "bundle", "list", "--manifest", "out"];
-  const { entries } = await home.json(list);
-  assert.deepEqual(
-    entries.map((one: { path: string; kind: string }) => `${one.path} ${one.kind}`),
-    [
-      "joined.ndjson other",
-      "originals/csaf/ex-2026-0001.json vex",
-      "originals/epss/epss.csv epss",
-      "originals/kev/kev.json kev",
-      "originals/osv/GO-2026-0001.json osv",
-      "originals/osv/GO-2026-0002.json osv",
-      "providers.json other",
-    ],
-  );
-  assert.deepEqual(
-    entries.map((one: { path: string; sha256: string }) => `${one.sha256}  ${one.path}`),
-    readFileSync(join(home.path, "out/SHA256SUMS"), "utf8").trim().split("\n"),
-  );
-  const shown = await home.json(["export", "bundle", "show", "--manifest", "out"]);
-  assert.equal(shown.artifacts.osv.files, 2);
-  const archive = join(home.path, "out/risk.tar.zst");
-  truncateSync(archive, statSync(archive).size - 1);
-  const cut = await home.json(list);
-  assert.deepEqual([cut.exit, cut.findings[0].reason], [10, "truncated"]);
-  writeFileSync(join(home.path, "out/manifest.json"), "{}");
-  const unreadable = await home.json(list);
-  assert.ok([3, 4].includes(unreadable.exit), JSON.stringify(unreadable));
-});
+Deno.test(
+  asked(40, "list and show read the manifest and the artifacts of a bundle", async (home) => {
+    await home.succeed([...exportRisk, ...riskConfig(home)]);
+    const list = ["export", "bundle", "list", "--manifest", "out"];
+    const { entries } = await home.json(list);
+    assert.deepEqual(
+      entries.map((one: { path: string; kind: string }) => `${one.path} ${one.kind}`),
+      [
+        "joined.ndjson other",
+        "originals/csaf/ex-2026-0001.json vex",
+        "originals/epss/epss.csv epss",
+        "originals/kev/kev.json kev",
+        "originals/osv/GO-2026-0001.json osv",
+        "originals/osv/GO-2026-0002.json osv",
+        "providers.json other",
+      ],
+    );
+    assert.deepEqual(
+      entries.map((one: { path: string; sha256: string }) => `${one.sha256}  ${one.path}`),
+      readFileSync(join(home.path, "out/SHA256SUMS"), "utf8").trim().split("\n"),
+    );
+    const shown = await home.json(["export", "bundle", "show", "--manifest", "out"]);
+    assert.equal(shown.artifacts.osv.files, 2);
+    const archive = join(home.path, "out/risk.tar.zst");
+    truncateSync(archive, statSync(archive).size - 1);
+    const cut = await home.json(list);
+    assert.deepEqual([cut.exit, cut.findings[0].reason], [10, "truncated"]);
+    writeFileSync(join(home.path, "out/manifest.json"), "{}");
+    const unreadable = await home.json(list);
+    assert.ok([3, 4].includes(unreadable.exit), JSON.stringify(unreadable));
+  }),
+);

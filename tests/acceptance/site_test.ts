@@ -13,7 +13,7 @@ interface Scenario {
   denied: string[];
 }
 
-asked(
+Deno.test(asked(
   41,
   "each egress scenario allows and refuses the destinations that it names",
   async (home) => {
@@ -42,9 +42,9 @@ asked(
       );
     }
   },
-);
+));
 
-asked(41, "a sealed site connects to nothing but what its list names", async (home) => {
+Deno.test(asked(41, "a sealed site connects to nothing but what its list names", async (home) => {
   const config = riskConfig(
     home,
     [
@@ -75,36 +75,42 @@ asked(41, "a sealed site connects to nothing but what its list names", async (ho
   const push = ["export", "bundle", "push", "--manifest", "out", "oci://127.0.0.1:9/r:t"];
   const pushed = await home.json([...push, ...config]);
   assert.deepEqual([pushed.exit, pushed.findings[0].reason], [15, "egress_refused"]);
-});
+}));
 
-asked(42, "the timeline of an export is read by tenant and by the id of an event", async (home) => {
-  const service = await home.serve(riskConfig(home, "tenants: [default, lab]"));
-  const job = await service.export({ profile: "risk" });
-  const timeline = `/v1/timeline?exportId=${job.id}`;
-  const { items, next } = await service.get(timeline);
-  const stages: string[] = items.map((one: { stage: string }) => one.stage);
-  assert.deepEqual(
-    [stages[0], stages[1], stages.at(-1), next],
-    ["queued", "started", "succeeded", null],
-  );
-  for (const stage of ["plan", "read", "sign", "verified", "published"]) {
-    assert.ok(stages.includes(stage), `${stage} of ${stages}`);
-  }
-  assert.deepEqual(await service.get(`/v1/timeline/${items[0].id}`), items[0]);
-  // Another tenant gets the same answer as about an event that never was.
-  const foreign = await fetch(`${service.url}/v1/timeline/${items[0].id}?tenant=lab`);
-  const missing = await fetch(
-    `${service.url}/v1/timeline/019b76da-a800-7000-8000-000000000000?tenant=lab`,
-  );
-  assert.deepEqual([foreign.status, await foreign.text()], [404, await missing.text()]);
-  assert.deepEqual((await service.get(`${timeline}&tenant=lab`)).items, []);
-  assert.equal((await service.get("/v1/timeline/7")).status, 400);
-  const reported = await home.json(["timeline", "--url", service.url, "--export", job.id]);
-  assert.deepEqual(reported.items, items);
-  await service.stop();
-});
+Deno.test(
+  asked(
+    42,
+    "the timeline of an export is read by tenant and by the id of an event",
+    async (home) => {
+      const service = await home.serve(riskConfig(home, "tenants: [default, lab]"));
+      const job = await service.export({ profile: "risk" });
+      const timeline = `/v1/timeline?exportId=${job.id}`;
+      const { items, next } = await service.get(timeline);
+      const stages: string[] = items.map((one: { stage: string }) => one.stage);
+      assert.deepEqual(
+        [stages[0], stages[1], stages.at(-1), next],
+        ["queued", "started", "succeeded", null],
+      );
+      for (const stage of ["plan", "read", "sign", "verified", "published"]) {
+        assert.ok(stages.includes(stage), `${stage} of ${stages}`);
+      }
+      assert.deepEqual(await service.get(`/v1/timeline/${items[0].id}`), items[0]);
+      // Another tenant gets the same answer as about an event that never was.
+      const foreign = await fetch(`${service.url}/v1/timeline/${items[0].id}?tenant=lab`);
+      const missing = await fetch(
+        `${service.url}/v1/timeline/019b76da-a800-7000-8000-000000000000?tenant=lab`,
+      );
+      assert.deepEqual([foreign.status, await foreign.text()], [404, await missing.text()]);
+      assert.deepEqual((await service.get(`${timeline}&tenant=lab`)).items, []);
+      assert.equal((await service.get("/v1/timeline/7")).status, 400);
+      const reported = await home.json(["timeline", "--url", service.url, "--export", job.id]);
+      assert.deepEqual(reported.items, items);
+      await service.stop();
+    },
+  ),
+);
 
-asked(43, "stella spans keeps the spans that are sent to it by OTLP", async (home) => {
+Deno.test(asked(43, "stella spans keeps the spans that are sent to it by OTLP", async (home) => {
   const sink = await startSpans(home, "spans.ndjson");
   const span = { traceId: "a".repeat(32), spanId: "b".repeat(16), name: "export" };
   const sent = { resourceSpans: [{ scopeSpans: [{ spans: [span] }] }] };
@@ -116,9 +122,9 @@ asked(43, "stella spans keeps the spans that are sent to it by OTLP", async (hom
   assert.deepEqual([answer.status, await answer.json()], [200, {}]);
   assert.equal(await sink.stop(), 0);
   assert.deepEqual(JSON.parse(readFileSync(join(home.path, "spans.ndjson"), "utf8")), sent);
-});
+}));
 
-asked(43, "a configuration of a collector comes with the program", async (home) => {
+Deno.test(asked(43, "a configuration of a collector comes with the program", async (home) => {
   await home.succeed(["assets", "write", "kit"]);
   const config = readFileSync(join(home.path, "kit/dashboards/otel-collector.yaml"), "utf8");
   const { receivers, exporters, service } = parse(config);
@@ -126,18 +132,20 @@ asked(43, "a configuration of a collector comes with the program", async (home) 
   assert.deepEqual(from, ["otlp"]);
   assert.equal(receivers.otlp.protocols.http.endpoint, "127.0.0.1:4318");
   for (const name of to) assert.ok(name in exporters, name);
-});
+}));
 
-asked(44, "a second dashboard shows traces, and VEX and advisories of bundles", async (home) => {
-  await home.succeed(["assets", "write", "kit"]);
-  const path = join(home.path, "kit/dashboards/export-center-traces.json");
-  const { panels, templating } = JSON.parse(readFileSync(path, "utf8"));
-  const titles: string[] = panels.map((panel: { title: string }) => panel.title);
-  assert.ok(titles.some((title) => /VEX/.test(title)), `${titles}`);
-  assert.ok(titles.some((title) => /stages/i.test(title)), `${titles}`);
-  assert.ok(
-    templating.list.some((one: { type: string; query: string }) =>
-      one.type === "datasource" && one.query === "tempo"
-    ),
-  );
-});
+Deno.test(
+  asked(44, "a second dashboard shows traces, and VEX and advisories of bundles", async (home) => {
+    await home.succeed(["assets", "write", "kit"]);
+    const path = join(home.path, "kit/dashboards/export-center-traces.json");
+    const { panels, templating } = JSON.parse(readFileSync(path, "utf8"));
+    const titles: string[] = panels.map((panel: { title: string }) => panel.title);
+    assert.ok(titles.some((title) => /VEX/.test(title)), `${titles}`);
+    assert.ok(titles.some((title) => /stages/i.test(title)), `${titles}`);
+    assert.ok(
+      templating.list.some((one: { type: string; query: string }) =>
+        one.type === "datasource" && one.query === "tempo"
+      ),
+    );
+  }),
+);
