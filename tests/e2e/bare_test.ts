@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { tool } from "../support/needs.ts";
 import { rootTest, runWith } from "./binary_place.ts";
 
-rootTest(
+Deno.test(rootTest(
   ["unshare", "setpriv", "mount"],
   "the carried binary verifies as nobody, with an empty environment, no network, from a read-only medium",
   async ({ stella, home, key }) => {
@@ -42,4 +42,4 @@ rootTest(
     assert.equal(verdict, "verified");
     assert.equal(signer.name, "signer");
   },
-);
+));

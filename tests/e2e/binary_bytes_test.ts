@@ -9,15 +9,17 @@ import { createHash } from "node:crypto";
 import { grants } from "../../src/config/permissions.ts";
 import { binaryTest, form, runWith } from "./binary_place.ts";
 
-binaryTest([], "the binary has exactly the committed list's permissions", async ({ home }) => {
-  const { permissions } = await home.json(["version"]);
-  const listed = grants.flatMap(({ name, values }) =>
-    values === undefined ? [name] : values.map((value) => `${name}:${value}`)
-  );
-  assert.deepEqual(permissions, listed);
-});
+Deno.test(
+  binaryTest([], "the binary has exactly the committed list's permissions", async ({ home }) => {
+    const { permissions } = await home.json(["version"]);
+    const listed = grants.flatMap(({ name, values }) =>
+      values === undefined ? [name] : values.map((value) => `${name}:${value}`)
+    );
+    assert.deepEqual(permissions, listed);
+  }),
+);
 
-binaryTest(
+Deno.test(binaryTest(
   [],
   "beside the binary lie its digest and the SBOM that it carries",
   async ({ stella, home }) => {
@@ -27,9 +29,9 @@ binaryTest(
     const sbom = readFileSync(join(home.path, "kit/sbom.cdx.json"), "utf8");
     assert.equal(readFileSync(join(dirname(stella), "stella.cdx.json"), "utf8"), sbom);
   },
-);
+));
 
-binaryTest(
+Deno.test(binaryTest(
   [],
   "a carried verifier is the binary itself, is listed, and works from the stick",
   async ({ stella, home, key }) => {
@@ -52,9 +54,9 @@ binaryTest(
     chmodSync(join(home.path, "stick"), 0o755);
     assert.deepEqual([printed.code, printed.stderr], [0, ""]);
   },
-);
+));
 
-binaryTest(
+Deno.test(binaryTest(
   [],
   "a changed byte anywhere is told by version --check, a cut file does not start",
   ({ stella, home }) => {
@@ -83,9 +85,9 @@ binaryTest(
       } else assert.deepEqual([code === 0, stdout.includes("match")], [false, false], stderr);
     }
   },
-);
+));
 
-binaryTest(
+Deno.test(binaryTest(
   [],
   "a running service is the binary that the bundle carries",
   async ({ stella, home }) => {
@@ -110,4 +112,4 @@ binaryTest(
       await running.stop();
     }
   },
-);
+));

@@ -74,7 +74,7 @@ function compiled(source: string, output: string, options: string[] = []): strin
 const needed = ["cc", "systemd-analyze"];
 const verifier = "stella-verify@.service";
 
-binaryTest(
+Deno.test(binaryTest(
   needed,
   "under the limits of the verifier's unit the verdict is the same",
   async (place) => {
@@ -95,16 +95,16 @@ binaryTest(
     assert.notEqual(runWith({ DENO_DIR: "/dev/null/none" }, guard, words).code, 0);
   },
   { ...sameMachine, ...kernel(6, 3) }, // PR_SET_MDWE
-);
+));
 
-binaryTest(needed, "a socket is refused under the verifier's filter", async (place) => {
+Deno.test(binaryTest(needed, "a socket is refused under the verifier's filter", async (place) => {
   const filter = filterOf(await written(place, verifier), place.home.path);
   const line = "try { Deno.listen({ port: 0 }); } catch (error) { console.log(error.message); }";
   const printed = runWith({ DENO_DIR: "/dev/null/none" }, filter, [Deno.execPath(), "eval", line]);
   assert.match(printed.stdout, /family not supported/i);
-}, sameMachine);
+}, sameMachine));
 
-binaryTest(
+Deno.test(binaryTest(
   needed,
   "under the service's filter it serves, exports on a worker and stops",
   async (place) => {
@@ -122,7 +122,7 @@ binaryTest(
     }
   },
   sameMachine,
-);
+));
 
 async function startFiltered(filter: string, { stella, home }: BinaryPlace): Promise<Service> {
   const child = new Deno.Command(filter, {

@@ -97,30 +97,32 @@ function without(
 }
 
 for (const unit of ["stella-verify@.service", "stella.service"]) {
-  binaryTest([], `what ${unit} leaves of hostile variables changes nothing`, async (place) => {
-    const { stella, home, bundle, key } = place;
-    await home.succeed(["assets", "write", "--only", "systemd", "units"]);
-    const unset = unsetBy(join(home.path, "units", unit));
-    const more = {
-      DENO_LOG: "debug",
-      DENO_TOKIO_EVENT_INTERVAL: "none",
-      GLIBC_TUNABLES: "glibc.malloc.check=3",
-      LD_DEBUG: "all",
-      LD_SHOW_AUXV: "1",
-      NODE_CHANNEL_FD: "2",
-    };
-    const all = { ...hostile(place, "http://127.0.0.1:9"), ...more };
-    const left = without(all, (name) => unset.includes(name));
-    assert.deepEqual(Object.keys(left).filter((name) => obeyed.test(name)), []);
-    const args = ["verify", bundle, "--trust", key, "--json"];
-    const printed = runWith({ ...own(place), ...left }, stella, args);
-    assert.deepEqual(printed, runWith(own(place), stella, args));
-    assert.deepEqual([printed.code, printed.stderr], [0, ""]);
-    await (await home.serve([], left)).stop();
-  });
+  Deno.test(
+    binaryTest([], `what ${unit} leaves of hostile variables changes nothing`, async (place) => {
+      const { stella, home, bundle, key } = place;
+      await home.succeed(["assets", "write", "--only", "systemd", "units"]);
+      const unset = unsetBy(join(home.path, "units", unit));
+      const more = {
+        DENO_LOG: "debug",
+        DENO_TOKIO_EVENT_INTERVAL: "none",
+        GLIBC_TUNABLES: "glibc.malloc.check=3",
+        LD_DEBUG: "all",
+        LD_SHOW_AUXV: "1",
+        NODE_CHANNEL_FD: "2",
+      };
+      const all = { ...hostile(place, "http://127.0.0.1:9"), ...more };
+      const left = without(all, (name) => unset.includes(name));
+      assert.deepEqual(Object.keys(left).filter((name) => obeyed.test(name)), []);
+      const args = ["verify", bundle, "--trust", key, "--json"];
+      const printed = runWith({ ...own(place), ...left }, stella, args);
+      assert.deepEqual(printed, runWith(own(place), stella, args));
+      assert.deepEqual([printed.code, printed.stderr], [0, ""]);
+      await (await home.serve([], left)).stop();
+    }),
+  );
 }
 
-binaryTest(
+Deno.test(binaryTest(
   [],
   "hostile variables change nothing where no network is used, and nobody is called",
   async (place) => {
@@ -148,9 +150,9 @@ binaryTest(
       assert.ok(!existsSync(join(home.path, name)), name);
     }
   },
-);
+));
 
-binaryTest(
+Deno.test(binaryTest(
   [],
   "what uses the network heeds no such variable, and says what it ignores where that matters",
   async (place) => {
@@ -193,9 +195,9 @@ binaryTest(
     assert.equal(caught.count(), 0);
     assert.ok(!existsSync(join(place.home.path, "tls.keys")));
   },
-);
+));
 
-binaryTest(
+Deno.test(binaryTest(
   ["strace"],
   "verification opens no connection, starts nothing, writes nothing",
   (place) => {
@@ -225,9 +227,9 @@ binaryTest(
       [],
     );
   },
-);
+));
 
-binaryTest(["script"], "on a terminal nobody is asked for what was given up", (place) => {
+Deno.test(binaryTest(["script"], "on a terminal nobody is asked for what was given up", (place) => {
   const { stella, bundle, key } = place;
   const command = `'${stella}' verify --color never '${bundle}' --trust '${key}'`;
   const variables = { ...own(place), TERM: "xterm" };
@@ -236,9 +238,9 @@ binaryTest(["script"], "on a terminal nobody is asked for what was given up", (p
   assert.equal(code, 0, stdout);
   assert.match(stdout, /verified {2}kit/);
   assert.doesNotMatch(stdout, /requests|Allow\?|--allow-/);
-});
+}));
 
-binaryTest(
+Deno.test(binaryTest(
   [],
   "what is made for others is readable, what is of the machine is not",
   async ({ home }) => {
@@ -266,4 +268,4 @@ binaryTest(
     ];
     assert.deepEqual(modes.map(mode), ["700", "700", "600", "644", "755"]);
   },
-);
+));

@@ -30,7 +30,7 @@ function withLink({ stella, home, bundle, key }: BinaryPlace, name: string) {
   return { code, stdout, opened };
 }
 
-binaryTest(
+Deno.test(binaryTest(
   ["strace"],
   "a link in place of a file is refused, and its target never opened",
   (place) => {
@@ -45,4 +45,4 @@ binaryTest(
       assert.deepEqual(through, [], name);
     }
   },
-);
+));

@@ -2,6 +2,8 @@
 import { holdToLines } from "../support/permission_lines.ts";
 import { binaryTest } from "./binary_place.ts";
 
-binaryTest([], "in the binary each command has exactly what the list says", async ({ home }) => {
-  await holdToLines((args) => home.stella(args));
-});
+Deno.test(
+  binaryTest([], "in the binary each command has exactly what the list says", async ({ home }) => {
+    await holdToLines((args) => home.stella(args));
+  }),
+);

@@ -45,8 +45,8 @@ export function unsetBy(unit: string): string[] {
 }
 
 /**
- * A test of the binary that STELLA_BINARY names; without one, or without the tools, it is skipped
- * by name.
+ * A definition, for Deno.test, of a test of the binary that STELLA_BINARY names; without one, or
+ * without the tools, it is skipped by name.
  * @param others what else the test needs
  */
 export function binaryTest(
@@ -54,10 +54,10 @@ export function binaryTest(
   name: string,
   body: (place: BinaryPlace) => Promise<void> | void,
   others: Record<string, boolean> = {},
-): void {
+): Deno.TestDefinition {
   const stella = binary ?? "";
   const needs = { tools, others: { "--binary": binary !== undefined, ...others } };
-  Deno.test(requiring(needs, name, async () => {
+  return requiring(needs, name, async () => {
     const home = new Home();
     try {
       await home.succeed([
@@ -77,12 +77,14 @@ export function binaryTest(
       spawnSync("/bin/chmod", ["-R", "u+w", home.path]);
       home.remove();
     }
-  }));
+  });
 }
 
 /** As binaryTest, for what only root can make: namespaces and mounts. */
-export function rootTest(...[tools, name, body, others]: Parameters<typeof binaryTest>): void {
-  binaryTest(tools, name, body, { ...isRoot, ...others });
+export function rootTest(
+  ...[tools, name, body, others]: Parameters<typeof binaryTest>
+): Deno.TestDefinition {
+  return binaryTest(tools, name, body, { ...isRoot, ...others });
 }
 
 export interface Printed {

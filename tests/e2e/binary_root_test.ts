@@ -46,7 +46,7 @@ function librariesOf(program: string): string[] {
   return [...listed.matchAll(/(\/\S+) \(0x/g)].map((found) => found[1]!);
 }
 
-rootTest(["unshare", "chroot", "ldd"], "in a bare root the binary verifies", (place) => {
+Deno.test(rootTest(["unshare", "chroot", "ldd"], "in a bare root the binary verifies", (place) => {
   const root = bareRoot(place);
   const trusted = inBareRoot(root, true, ["verify", "/media", "--trust", "/signer.pub"]);
   assert.deepEqual([trusted.code, trusted.stderr], [0, ""]);
@@ -58,9 +58,9 @@ rootTest(["unshare", "chroot", "ldd"], "in a bare root the binary verifies", (pl
   );
   const version = inBareRoot(root, true, ["version", "--check"]);
   assert.deepEqual([version.code, version.stderr], [0, ""]);
-});
+}));
 
-rootTest(
+Deno.test(rootTest(
   ["unshare", "chroot", "ldd"],
   "without /proc the launcher says what is missing; what deno compile made does without",
   (place) => {
@@ -70,9 +70,9 @@ rootTest(
       assert.deepEqual([code, stderr.slice(0, printed.length)], [1, printed]);
     } else assert.deepEqual([code, stderr, stdout.slice(0, 7)], [0, "", "stella "]);
   },
-);
+));
 
-rootTest(
+Deno.test(rootTest(
   ["unshare"],
   "the binary starts where memory files may not be executed",
   ({ stella }) => {
@@ -84,9 +84,9 @@ rootTest(
     assert.match(stdout, /^2\nstella /);
   },
   { "Linux 6.3": existsSync("/proc/sys/vm/memfd_noexec") },
-);
+));
 
-rootTest(
+Deno.test(rootTest(
   ["unshare", "mount"],
   "from a medium that forbids execution it is the system that refuses",
   ({ stella, home }) => {
@@ -100,4 +100,4 @@ rootTest(
     const { code, stderr } = runWith({ PATH: "/usr/bin:/bin" }, "unshare", args);
     assert.deepEqual([code, /stella: Permission denied/.test(stderr)], [126, true]);
   },
-);
+));

@@ -86,23 +86,29 @@ async function inspect({ home, key, old, fresh, clean }: Stage, out: string): Pr
 }
 
 for (const [calls, least] of classes) {
-  binaryTest(["strace"], `killed at any ${calls}, the next export is as ever`, async ({ home }) => {
-    const set = await stage(home);
-    const stood: string[] = [];
-    for (let n = 1; n < 200; n += 2) {
-      // Two at a time: this machine may have two cores.
-      const pair = await Promise.all([n, n + 1].map(async (at) => {
-        const out = `out${at}`;
-        if (!await killed(set, out, calls, at)) return undefined;
-        const what = await inspect(set, out).catch((error) => {
-          throw new Error(`killed at ${calls} ${at}: ${error.message}`, { cause: error });
-        });
-        rmSync(join(home.path, out), { recursive: true });
-        return what;
-      }));
-      stood.push(...pair.filter((what) => what !== undefined));
-      if (pair.includes(undefined)) break;
-    }
-    assert.ok(stood.length >= least, `${stood.length} kills`);
-  });
+  Deno.test(
+    binaryTest(
+      ["strace"],
+      `killed at any ${calls}, the next export is as ever`,
+      async ({ home }) => {
+        const set = await stage(home);
+        const stood: string[] = [];
+        for (let n = 1; n < 200; n += 2) {
+          // Two at a time: this machine may have two cores.
+          const pair = await Promise.all([n, n + 1].map(async (at) => {
+            const out = `out${at}`;
+            if (!await killed(set, out, calls, at)) return undefined;
+            const what = await inspect(set, out).catch((error) => {
+              throw new Error(`killed at ${calls} ${at}: ${error.message}`, { cause: error });
+            });
+            rmSync(join(home.path, out), { recursive: true });
+            return what;
+          }));
+          stood.push(...pair.filter((what) => what !== undefined));
+          if (pair.includes(undefined)) break;
+        }
+        assert.ok(stood.length >= least, `${stood.length} kills`);
+      },
+    ),
+  );
 }

@@ -144,7 +144,7 @@ Deno.test("one signal ends a command whose reader reads no more", () =>
     await reader.cancel();
   }));
 
-binaryTest([], "an output that is closed cannot be written either", async ({ home }) => {
+Deno.test(binaryTest([], "an output that is closed cannot be written either", async ({ home }) => {
   const args = ["verify", "out", "--integrity-only"];
   const { code, stderr } = await redirected(home, args, ">&-");
   if (form === "portable") {
@@ -158,4 +158,4 @@ binaryTest([], "an output that is closed cannot be written either", async ({ hom
   }
   assert.equal((await redirected(home, ["version"], "2>&- <&-")).code, 0);
   assert.equal((await redirected(home, ["verify", "-"], "<&-")).code, 3);
-});
+}));

@@ -202,7 +202,7 @@ Deno.test(requiring(
  * From source it is Deno that reads the variable, before the program is asked
  * (src/docs/security.md).
  */
-binaryTest(
+Deno.test(binaryTest(
   ["strace"],
   "nor under OTEL_DENO=true with an endpoint in the environment",
   async ({ home }) => {
@@ -217,4 +217,4 @@ binaryTest(
     assert.match(new TextDecoder().decode(stderr), /Cannot use the network while OTEL_DENO is set/);
     assert.deepEqual(outgoing(trace), []);
   },
-);
+));

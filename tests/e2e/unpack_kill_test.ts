@@ -60,7 +60,7 @@ async function inspect(home: Home, out: string, whole: Record<string, string>): 
 }
 
 for (const [calls, least] of classes) {
-  binaryTest(
+  Deno.test(binaryTest(
     ["strace"],
     `an unpack killed at any ${calls} leaves no half of anything`,
     async ({ home }) => {
@@ -81,5 +81,5 @@ for (const [calls, least] of classes) {
       }
       assert.ok(kills >= least, `${kills} kills`);
     },
-  );
+  ));
 }
