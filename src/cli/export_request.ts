@@ -61,7 +61,8 @@ function profileOf(name: string, flags: ExportFlags, config: Config): Profile {
   });
 }
 
-function selfPath(): string {
+/** @throws StellaError usage where stella runs from its source */
+export function selfPath(): string {
   const path = programPath();
   if (path !== undefined) return path;
   const what = "Cannot include this program: it runs from its source, not as a binary";

@@ -54,14 +54,17 @@ export async function pullInto(
   options: VerifyFlags,
   host: Host,
 ): Promise<{ verified: Verified; files: string[] }> {
-  const target: OutputTarget = { directory: to, force, uuid: host.uuid(), space: freeSpaceAt(to) };
+  const [action, uuid, space] = ["Cannot pull", host.uuid(), freeSpaceAt(to)];
+  const target: OutputTarget = { action, force, uuid, space };
   let pulled: PulledBundle | undefined;
   try {
     const verified = await verifyPlace(place, options, host, {
       through: (source: BundleSource) => pulled = new PulledBundle(source, target),
-      begin: (manifest, isRefused) => pulled?.begin(manifest, isRefused),
+      begin: (manifest, isRefused) => pulled?.begin(manifest, isRefused, to),
     }, ["write"]);
-    return { verified, files: verified.verdict.ok ? pulled?.commit() ?? [] : [] };
+    if (!verified.verdict.ok || pulled === undefined) return { verified, files: [] };
+    pulled.complete();
+    return { verified, files: pulled.commit() };
   } finally {
     pulled?.close();
   }

@@ -9,7 +9,7 @@ export function isName(name: string): boolean {
 }
 
 /** @throws StellaError usage */
-export function checkName(kind: "profile" | "tenant", name: string): string {
+export function checkName(kind: "bundle directory" | "profile" | "tenant", name: string): string {
   if (isName(name)) return name;
   throw new StellaError("name_invalid", `The ${kind} name ${shown(name)} cannot be used`, {
     hint: "use 1 to 64 of a-z 0-9 . _ - with a letter or digit at both ends and no '..'",

@@ -1,7 +1,7 @@
 /**
- * Writes a bundle that is being pulled into a directory while it is verified, so that it is read
- * only once. The files are renamed into place, all or nothing, after a good verdict; nothing is
- * written if the signer is not trusted.
+ * Writes a bundle into a directory while it is verified, so that it is read only once. The files
+ * are renamed into place, all or nothing, after a good verdict; nothing is written if the signer is
+ * not trusted.
  */
 import { closeSync, fchmodSync, fsyncSync, openSync } from "node:fs";
 import { join } from "node:path";
@@ -21,7 +21,8 @@ import { OutputTransaction } from "./output_transaction.ts";
 import { type FreeSpace, refuseNoSpace } from "./free_space.ts";
 
 export interface OutputTarget {
-  directory: string;
+  /** For messages: `Cannot pull`. */
+  action: string;
   /** Overwrite existing files. */
   force: boolean;
   uuid: string;
@@ -50,17 +51,17 @@ export class PulledBundle implements BundleSource {
    * written.
    * @throws StellaError conflict if existing files are in the way, io if the bundle does not fit
    */
-  begin(manifest: Manifest, isRefused: boolean): void {
+  begin(manifest: Manifest, isRefused: boolean, directory: string): void {
     if (isRefused) return;
     if (manifest.payload.layout !== "archive") {
-      const text = "Cannot pull the bundle: its layout is directory";
+      const text = `${this.where.action} the bundle: its layout is directory`;
       throw new StellaError("layout_unsuitable", text, { hint: "export it with --layout archive" });
     }
     const { profile, tenant, files } = manifest;
-    const { directory, space } = this.where;
+    const { action, space } = this.where;
     const bytes = files.reduce((sum, { size }) => sum + size, 0);
-    refuseNoSpace("Cannot pull into", directory, space, { what: "the bundle", bytes, files });
-    const output = new OutputTransaction({ ...this.where, profile, tenant });
+    refuseNoSpace(`${action} into`, directory, space, { what: "the bundle", bytes, files });
+    const output = new OutputTransaction({ ...this.where, directory, profile, tenant });
     this.#begun = { output, files: new Map(files.map((file) => [file.path, file])) };
     output.check([attestationName, ...files.map(({ path }) => path)]);
   }
@@ -76,18 +77,29 @@ export class PulledBundle implements BundleSource {
     return kept(reader, join(output.partial, path), file);
   }
 
-  /** Renames the files into place and returns their names. Call this only after a good verdict. */
-  commit(): string[] {
-    if (this.#begun === undefined) {
-      throw new StellaError("defect", "Cannot pull: no bundle was received");
-    }
-    const { output, files } = this.#begun;
+  /**
+   * Writes what is left. Call this once, after a good verdict.
+   * @returns the folder that holds the whole bundle until it is committed
+   */
+  complete(): string {
+    const { output } = this.#received();
     for (const [name, pieces] of this.#heads) {
       writeNew(join(output.partial, name), Buffer.concat(pieces), 0o644);
     }
+    return output.partial;
+  }
+
+  /** Renames the files into place and returns their names. Call this after `complete`. */
+  commit(): string[] {
+    const { output, files } = this.#received();
     const names = [...this.#heads.keys(), ...files.keys()];
     output.commit(names);
     return names;
+  }
+
+  #received() {
+    if (this.#begun !== undefined) return this.#begun;
+    throw new StellaError("defect", `${this.where.action}: no bundle was received`);
   }
 
   /** Ends the pull; without a commit the directory is unchanged. */

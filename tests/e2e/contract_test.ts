@@ -4,7 +4,7 @@
  * with `STELLA_UPDATE_CONTRACT=1 deno test -A tests/e2e/contract_test.ts` and named in its commit.
  */
 import assert from "node:assert/strict";
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { exitCodes } from "../../src/domain/errors.ts";
 import { Home, root } from "../support/program.ts";
@@ -79,6 +79,9 @@ Deno.test("JSON results keep their fields", async () => {
     await keep("list", [...bundle, "list", "--manifest", "out"]);
     await keep("show", [...bundle, "show", "--manifest", "out"]);
     await keep("unpack", [...bundle, "unpack", "--manifest", "out", "--to", "in"]);
+    mkdirSync(join(home.path, "stick"));
+    writeFileSync(join(home.path, "stella.exe"), "program");
+    await keep("stick write", ["stick", "write", "out", "stick", "--include-binary", "stella.exe"]);
     writeFileSync(join(home.path, "out/SHA256SUMS"), "changed\n");
     await keep("verify of a changed bundle", ["verify", "out"]);
     await keep("an error", ["verify", "nothing"]);

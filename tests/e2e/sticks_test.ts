@@ -40,8 +40,8 @@ class Stick {
     this.plug();
   }
 
-  plug(): void {
-    if (canMount) return ran("mount", "-o", "loop,ro", this.image, this.place);
+  plug(mode: "ro" | "rw" = "ro"): void {
+    if (canMount) return ran("mount", "-o", `loop,${mode}`, this.image, this.place);
     Deno.removeSync(this.place, { recursive: true });
     mkdirSync(this.place);
     ran("mcopy", "-s", "-i", this.image, "::/*", this.place);
@@ -151,3 +151,27 @@ Deno.test(
     },
   ),
 );
+
+Deno.test(requiring(
+  { tools: ["mkfs.vfat", "mount"], others: { "vfat and root": canMount } },
+  "a stick is written on FAT, read back from the medium, and right when it is plugged in again",
+  async () => {
+    const home = new Home();
+    const stick = new Stick(home, "stick");
+    try {
+      mkdirSync(join(home.path, "in"));
+      writeFileSync(join(home.path, "in/a"), new Uint8Array(2 << 20));
+      const args = ["export", "bundle", "--profile", "p", "--input", "in", "--compression", "none"];
+      await home.succeed(args);
+      stick.plug("rw");
+      const { exit, readBack } = await home.json(["stick", "write", "out", stick.place]);
+      assert.deepEqual([exit, readBack], [0, "medium"]);
+      stick.unplug();
+      stick.plug();
+      assert.equal((await home.json(["verify", stick.place])).exit, 0);
+    } finally {
+      stick.unplug();
+      home.remove();
+    }
+  },
+));

@@ -27,16 +27,20 @@ async function pull(
 ): Promise<number> {
   const source = more.source ?? memorySource(bundle.files);
   const pulled = new PulledBundle(source, {
-    directory: out,
+    action: "Cannot pull",
     force: false,
     uuid,
     space: undefined,
     ...more,
   });
   try {
-    const begin = (manifest: Manifest, isRefused: boolean) => pulled.begin(manifest, isRefused);
+    const begin = (manifest: Manifest, isRefused: boolean) =>
+      pulled.begin(manifest, isRefused, out);
     const { code, verdict } = await outcomeOf(pulled, [made.key.trusted], { begin });
-    if (verdict?.ok) pulled.commit();
+    if (verdict?.ok) {
+      pulled.complete();
+      pulled.commit();
+    }
     return code;
   } finally {
     pulled.close();
@@ -128,10 +132,10 @@ Deno.test("no file is written beyond its declared size", () =>
     for (const { path } of made.manifest.files) {
       files.set(path, new Uint8Array(new Uint8Array(files.get(path)!).length + 100_000));
     }
-    const place = { directory: out, force: false, uuid, space: undefined };
+    const place = { action: "Cannot pull", force: false, uuid, space: undefined };
     const pulled = new PulledBundle(memorySource(files), place);
     await outcomeOf(pulled, [made.key.trusted], {
-      begin: (m, refused) => pulled.begin(m, refused),
+      begin: (m, refused) => pulled.begin(m, refused, out),
     });
     for (const { path, size } of made.manifest.files) {
       const written = statSync(join(out, `.stella-${uuid}.partial`, path)).size;

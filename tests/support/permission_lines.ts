@@ -61,6 +61,8 @@ export const permissionLines: readonly [command: string, rest: string[], needs: 
   ["show", ["out"], ["env", "sys"]],
   ["spans", [], ["write", "net", "env"]],
   ["status", [place], ["net", "env"]],
+  ["stick write", ["out", "/media"], ["write", "env", "sys"]],
+  ["stick write", [registry, "/media"], ["write", "net", "env", "sys"]],
   ["timeline", [], ["net", "env"]],
   ["unpack", ["out", "--to=in"], ["write", "env", "sys"]],
   ["verify", ["out"], ["env", "sys"]],
