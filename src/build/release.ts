@@ -58,6 +58,8 @@ export async function release(
     await describe(root, script, payload, programs);
     const signing = key === undefined ? [] : ["--key", key];
     const output = ["--layout", "directory", "--manifest", `${out}/manifest.json`, "--force"];
+    // Another machine must be able to make the same release, and knows no sequence of this one.
+    output.push("--sequence", "none");
     const made = ["export", "bundle", "--profile", "stella", "--input", payload, ...output];
     await stella(programs[0], [...made, ...signing], stamp);
     const shown = await stella(programs[0], ["keys", "show", "--public", ...signing], stamp);

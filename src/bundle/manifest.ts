@@ -55,7 +55,10 @@ export interface Manifest {
   tenant: string;
   /** `YYYY-MM-DDTHH:MM:SSZ`, 1980 to 2107. */
   created: string;
-  /** Increases with each export of a profile; reserved for deltas. */
+  /**
+   * Numbers the states of the profile; see src/export/sequences.ts. Absent in bundles of version
+   * 0.1, and where an export had no state directory.
+   */
   sequence?: number;
   tool: { name: string; version: string; commit: string };
   payload: {
@@ -80,6 +83,11 @@ const fieldOrder = [
 /** Compact JSON in the documented key order with one line feed at the end. */
 export function encodeManifest(manifest: Manifest): Uint8Array {
   return new TextEncoder().encode(JSON.stringify(manifest, fieldOrder) + "\n");
+}
+
+/** The state of the payload that a sequence numbers: the digest of its index, lowercase hex. */
+export function stateOf({ files, payload }: Manifest): string {
+  return files.find(({ path }) => path === payload.index)?.sha256 ?? "";
 }
 
 /** SHA-256 of the manifest's exact bytes, lowercase hex. */

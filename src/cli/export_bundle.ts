@@ -3,13 +3,20 @@ import { basename, dirname, resolve } from "node:path";
 import { loadSigner, machineSigner, type MadeKey } from "../attest/sign/keys.ts";
 import type { Signer } from "../attest/sign/signer.ts";
 import { manifestName } from "../bundle/manifest.ts";
-import { keyDirectory, machineKeyPath, requireStateDirectory } from "../config/paths.ts";
+import {
+  keyDirectory,
+  machineKeyPath,
+  requireStateDirectory,
+  stateDirectory,
+} from "../config/paths.ts";
 import { StellaError } from "../domain/errors.ts";
 import { shown } from "../domain/names.ts";
 import { hostOf } from "../domain/reference.ts";
+import { sequenceOption } from "../domain/sequence.ts";
 import { exportBundle } from "../export/export.ts";
 import { planExport } from "../export/plan.ts";
-import { addressesOf, type ExportContext } from "../export/spec.ts";
+import { type Sequencer, sequencer } from "../export/sequences.ts";
+import { addressesOf, type ExportContext, type ExportSpec } from "../export/spec.ts";
 import { tryTargets } from "../export/targets.ts";
 import { timingOf } from "../net/retry.ts";
 import { chunkWorkers } from "./chunk_worker.ts";
@@ -52,6 +59,7 @@ export async function exportLocally(flags: ExportFlags, host: Host): Promise<Res
   }
   const ready = flags.push === undefined ? undefined : await openPush(flags.push, flags, host);
   const { signer, made } = signerFor(flags, host, directory);
+  const numbered = sequencerFor(flags, spec, host);
   const isOnline = ready !== undefined || urls.length > 0;
   const uploads = isOnline ? uploadsOf(host) : {};
   // Before the first byte of what is packed: it may be anybody's.
@@ -74,7 +82,7 @@ export async function exportLocally(flags: ExportFlags, host: Host): Promise<Res
     ...uploads,
   };
   try {
-    const output = { directory, signer, force: flags.force === true };
+    const output = { directory, signer, sequencer: numbered, force: flags.force === true };
     const report = await exportBundle(spec, output, context);
     line.end();
     stages.end();
@@ -114,6 +122,19 @@ function signerFor(
   const state = requireStateDirectory(host.environment);
   refuseKeyInOutput(state, output);
   return machineSigner(machineKeyPath(state), keyPassphraseFile);
+}
+
+/** Undefined where there is no state directory to remember the last sequence in. */
+function sequencerFor(
+  { sequence }: ExportFlags,
+  { tenant, profile }: ExportSpec,
+  { environment, uuid }: Host,
+): Sequencer | undefined {
+  const asked = sequence === undefined ? undefined : sequenceOption("sequence", sequence);
+  const directory = stateDirectory(environment);
+  if (asked === "none") return undefined;
+  if (directory !== undefined) return sequencer({ directory, tenant, profile, uuid }, asked);
+  return asked === undefined ? undefined : () => Promise.resolve(asked);
 }
 
 /** A bundle that is carried away must not contain its signing key. */

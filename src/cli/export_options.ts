@@ -27,6 +27,11 @@ export const exportOptions = {
   include: text("glob", "pack only these files of each --input; repeatable", { repeat: true }),
   exclude: text("glob", "do not pack these files of each --input; repeatable", { repeat: true }),
   follow: flag("follow symbolic links inside each --input and pack copies"),
+  sequence: text(
+    "number",
+    "sequence of the bundle, or none (default: the last one of the profile, plus 1 if its " +
+      "contents changed)",
+  ),
   key: text("file", "private key to sign with (default: the key of this machine)"),
   ...passphraseOption,
   secret: text("file", "also sign the manifest with this shared secret (HMAC-SHA256)"),

@@ -47,13 +47,15 @@ export function exported(
   directory: string,
   made: MadeKey | undefined,
 ): Result {
-  const { profile, tenant, created, bundleDigest, payload: { files, bytes }, keyid, risk } = report;
+  const { profile, tenant, created, sequence, bundleDigest, keyid, risk } = report;
+  const { files, bytes } = report.payload;
   const size = `${sizeText(bytes)}, in a bundle of ${sizeText(report.bundleBytes)}`;
   const lines = [
     `exported  ${profile} of ${created} into ${directory}`,
     `  payload   ${plural(files, "file")}, ${size}`,
     ...emptyLines(report.emptyDirectories),
     `  digest    sha256:${bundleDigest}`,
+    ...(sequence === undefined ? [] : [`  sequence  ${sequence}`]),
     `  signed by ${keyid}`,
     ...leftOutLines(risk),
     ...(made === undefined ? [] : [
@@ -65,7 +67,7 @@ export function exported(
   return {
     json: {
       verdict: "exported",
-      bundle: { profile, tenant, bundleDigest, created, files, bytes },
+      bundle: { profile, tenant, bundleDigest, created, sequence, files, bytes },
       signer: { keyid, made: made?.keyPath },
       findings: [],
       files: report.files,

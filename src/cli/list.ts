@@ -107,6 +107,7 @@ function showText(
   const lines = bundle === undefined ? [] : [
     `${bundle.profile} of ${bundle.created}, tenant ${bundle.tenant}`,
     `  digest    sha256:${bundle.bundleDigest}`,
+    ...(bundle.sequence === undefined ? [] : [`  sequence  ${bundle.sequence}`]),
     `  made by   ${bundle.tool.name} ${bundle.tool.version} (${bundle.tool.commit})`,
     `  signed by ${signed}`,
     `  payload   ${plural(bundle.files, "file")}, ${sizeText(bundle.bytes)}`,
@@ -146,8 +147,8 @@ export async function listStore({ environment }: Host): Promise<Result> {
 
 async function factsOf(directory: string) {
   try {
-    const { created, payload } = await manifestIn(directorySource(directory), "list");
-    return { created, files: payload.files, bytes: payload.bytes };
+    const { created, sequence, payload } = await manifestIn(directorySource(directory), "list");
+    return { created, sequence, files: payload.files, bytes: payload.bytes };
   } catch (error) {
     return { fault: messageOf(error) };
   }

@@ -98,6 +98,7 @@ export function verdictText(verdict: Verdict, paint = plain): string {
     `${head}  ${bundle.profile} of ${bundle.created}`,
     `  payload   ${filesOf(verdict, bundle)}`,
     `  digest    sha256:${bundle.bundleDigest}`,
+    ...(bundle.sequence === undefined ? [] : [`  sequence  ${bundle.sequence}`]),
   ];
   if (signer !== undefined) lines.push(`  signed by ${escaped(signer.name)} (${signer.keyid})`);
   const noProof = "this does not prove who made the bundle.";

@@ -132,7 +132,7 @@ export const reasons = {
     "unsafe_name",
   ],
   truncated: ["truncated", "volume_missing"],
-  rollback: ["rollback"],
+  rollback: ["fork", "rollback"],
   io: [
     "medium_failed",
     "no_space",

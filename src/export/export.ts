@@ -11,6 +11,7 @@ import { OutputTransaction, refuseInside } from "../output/output_transaction.ts
 import { type Plan, planExport } from "./plan.ts";
 import { preflight } from "./preflight.ts";
 import type { ExportReport } from "./report.ts";
+import type { Sequencer } from "./sequences.ts";
 import { describe, sign, type Signed } from "./sign.ts";
 import { type ExportContext, type ExportSpec, localInputs } from "./spec.ts";
 
@@ -19,6 +20,8 @@ export interface ExportOutput {
   readonly directory: string;
   readonly force: boolean;
   readonly signer: Signer;
+  /** Absent: the bundle gets no sequence. */
+  readonly sequencer?: Sequencer | undefined;
 }
 
 /**
@@ -27,7 +30,7 @@ export interface ExportOutput {
  */
 export async function exportBundle(
   spec: ExportSpec,
-  { directory, force, signer }: ExportOutput,
+  { directory, force, signer, sequencer }: ExportOutput,
   context: ExportContext,
 ): Promise<ExportReport> {
   const { profile, tenant, providers } = spec;
@@ -52,7 +55,9 @@ export async function exportBundle(
     const packed = await pack(plan, transaction.partial, context);
     await context.yieldToEventLoop();
     stage("sign");
-    const signed = sign(describe(packed, writeCompanions(plan.spec, transaction.partial)), signer);
+    const companions = writeCompanions(plan.spec, transaction.partial);
+    const sequence = await sequencer?.(packed.state);
+    const signed = sign(describe(packed, companions, sequence), signer);
     for (const [name, bytes] of signed.files) {
       writeNew(join(transaction.partial, name), bytes, 0o644);
     }
@@ -63,6 +68,7 @@ export async function exportBundle(
     const { files, bytes } = payload;
     return Object.freeze({
       ...{ profile, tenant, created, bundleDigest, keyid, bundleBytes, payload: { files, bytes } },
+      ...(sequence === undefined ? {} : { sequence }),
       ...{ files: names, emptyDirectories: plan.empty },
       ...(prepared === undefined ? {} : { risk: prepared.risk }),
     });

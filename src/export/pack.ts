@@ -31,6 +31,8 @@ export interface Packed {
   readonly plan: Plan;
   /** The index and the archive or its volumes. */
   readonly files: readonly BundleFile[];
+  /** Digest of the index, which a sequence numbers. */
+  readonly state: string;
   /** Digest per source of its lines in the index. */
   readonly sources: readonly { readonly name: string; readonly sha256: string }[];
 }
@@ -151,7 +153,7 @@ class Packer {
     this.#index.sync();
     const files = [index, ...payload];
     for (const { path } of files) chmodSync(join(this.directory, path), 0o644);
-    return Object.freeze({ plan: this.plan, files, sources });
+    return Object.freeze({ plan: this.plan, files, state: index.sha256, sources });
   }
 
   #look({ origin }: WalkedFile): OriginStat {

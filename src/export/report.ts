@@ -33,6 +33,7 @@ export interface ExportReport {
   readonly profile: string;
   readonly tenant: string;
   readonly created: string;
+  readonly sequence?: number;
   readonly bundleDigest: string;
   /** base64 of the SHA-256 of the signer's SPKI. */
   readonly keyid: string;

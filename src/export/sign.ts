@@ -35,7 +35,11 @@ export interface Signed {
 }
 
 /** @param companions the files besides index and payload */
-export function describe(packed: Packed, companions: readonly BundleFile[]): Described {
+export function describe(
+  packed: Packed,
+  companions: readonly BundleFile[],
+  sequence: number | undefined,
+): Described {
   const { plan } = packed;
   const { profile, tenant, tool, layout } = plan.spec;
   const manifest: Manifest = {
@@ -44,6 +48,7 @@ export function describe(packed: Packed, companions: readonly BundleFile[]): Des
     profile,
     tenant,
     created: createdText(plan.created),
+    ...(sequence === undefined ? {} : { sequence }),
     tool: { name: "stella", ...tool },
     payload: { layout, index: indexName, files: plan.files, bytes: plan.bytes },
     files: [...packed.files, ...companions].sort((a, b) => comparePaths(a.path, b.path)),

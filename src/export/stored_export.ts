@@ -11,6 +11,7 @@ import { FileStore } from "../store/files/store.ts";
 import { exportBundle } from "./export.ts";
 import type { ExportReport } from "./report.ts";
 import type { ExportContext, ExportRequest, ExportSpec } from "./spec.ts";
+import { sequencer } from "./sequences.ts";
 import { publishTargets } from "./targets.ts";
 import { sameBundle } from "./unchanged.ts";
 
@@ -50,7 +51,13 @@ export async function exportToStore(
   try {
     const count = new ArtifactCount();
     const onFirstBytes = (path: string, head: Uint8Array) => count.add(path, head);
-    const output = { directory, force: false, signer: keys.signer };
+    const counter = { directory: state, tenant, profile, uuid: context.uuid };
+    const output = {
+      directory,
+      force: false,
+      signer: keys.signer,
+      sequencer: sequencer(counter),
+    };
     const report = await exportBundle(spec, output, { ...context, onFirstBytes });
     const place = newest && store.find({ exportId: newest.exportId, tenant, profile });
     const same = place === undefined ? undefined : sameBundle(directory, place);

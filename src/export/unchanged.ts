@@ -61,9 +61,10 @@ function keyidIn(directory: string): string | undefined {
 
 function reportOf(directory: string): ExportReport {
   const bytes = readFileSync(join(directory, manifestName));
-  const { profile, tenant, created, payload, files } = readManifest(bytes);
+  const { profile, tenant, created, sequence, payload, files } = readManifest(bytes);
   return {
     ...{ profile, tenant, created, bundleDigest: bundleDigest(bytes) },
+    ...(sequence === undefined ? {} : { sequence }),
     keyid: keyidIn(directory) ?? "",
     bundleBytes: files.reduce((sum, { size }) => sum + size, bytes.length),
     payload: { files: payload.files, bytes: payload.bytes },

@@ -12,6 +12,8 @@ export interface Verdict {
     tenant: string;
     bundleDigest: string;
     created: string;
+    /** Absent if the bundle has none. */
+    sequence?: number;
     files: number;
     bytes: number;
     tool: Manifest["tool"];

@@ -140,6 +140,7 @@ function signerFacts({ signer, claimedKeyid }: Checked): Pick<Verdict, "signer" 
 }
 
 function bundleFacts(manifest: Manifest, written: Uint8Array): NonNullable<Verdict["bundle"]> {
-  const { profile, tenant, created, tool, payload: { files, bytes } } = manifest;
-  return { profile, tenant, bundleDigest: bundleDigest(written), created, files, bytes, tool };
+  const { profile, tenant, created, sequence, tool, payload: { files, bytes } } = manifest;
+  const facts = { profile, tenant, bundleDigest: bundleDigest(written), created };
+  return { ...facts, ...(sequence === undefined ? {} : { sequence }), files, bytes, tool };
 }
