@@ -172,6 +172,8 @@ class WorkerHandle {
     const answer = this.#open.get(id);
     this.#open.delete(id);
     if (failure === undefined) answer?.resolve(result as never);
+    // Whoever shows an error that is not ours adds what to do about it.
+    else if (failure.reason === "defect") answer?.reject(new Error(failure.message));
     else answer?.reject(errorOf(failure));
   }
 

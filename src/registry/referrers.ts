@@ -52,7 +52,7 @@ export function withReferrer(
 
 /** Other content under this tag is not overwritten: it may be somebody's only list. */
 function indexIn({ mediaType, bytes }: StoredManifest, tag: string) {
-  const index = mediaType === ociTypes.index ? objectIn(bytes) : undefined;
+  const index = mediaType === ociTypes.index ? objectIn(bytes, { fatal: true }) : undefined;
   const manifests = index?.["manifests"];
   if (Array.isArray(manifests) && manifests.every((one) => isObject(one))) {
     return { ...index, manifests };

@@ -4,6 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { workerPool } from "../../src/bundle/chunk_workers.ts";
+import { asStellaError } from "../../src/cli/render.ts";
 import { failureOf, StellaError } from "../../src/domain/errors.ts";
 
 class FakeWorker {
@@ -132,6 +133,17 @@ Deno.test("a digest of which an update failed fails, though the worker goes on",
   const finished = digest.finish();
   made[0]!.say({ id: 2, result: "a digest that lacks a piece" });
   await assert.rejects(finished, /no memory/);
+});
+
+Deno.test("an unexpected error of a worker is shown as a defect, with what to do about it", async () => {
+  const { made, pool } = fakes();
+  const opened = pool.open(chunk(), { sha256: "0".repeat(64), size: 4 });
+  made[0]!.say("ready");
+  made[0]!.say({ id: 0, failure: failureOf(new TypeError("no memory")) });
+  const error = asStellaError(await opened.catch((thrown: unknown) => thrown));
+  assert.equal(error.message, "Unexpected error: no memory");
+  assert.match(error.hint ?? "", /^this is a defect of stella/);
+  pool.close();
 });
 
 Deno.test("a digest is computed by the worker with the fewest digests", () => {

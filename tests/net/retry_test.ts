@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { Buffer } from "node:buffer";
 import { StellaError } from "../../src/domain/errors.ts";
 import { broken } from "../../src/net/connection_failure.ts";
 import { refused, RemoteError } from "../../src/net/failure.ts";
@@ -43,6 +44,14 @@ Deno.test("the error code of a registry decides about a digest, not the text of 
     of({ code: "BLOB_UPLOAD_INVALID", message }, { code: "DIGEST_INVALID", message }),
     "digest_mismatch",
   );
+});
+
+Deno.test("an error of a registry that is not UTF-8 still says its code", () => {
+  const text = JSON.stringify({ errors: [{ code: "DIGEST_INVALID", message: "ungültig" }] });
+  const body = Buffer.from(text, "latin1");
+  const { reason, message } = refused(outgoing, { ...answer(400), body });
+  assert.equal(reason, "digest_mismatch");
+  assert.match(message, /: 400 DIGEST_INVALID: ung.+ltig$/);
 });
 
 Deno.test("jitter keeps a wait between half and the whole of its step", async () => {

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { Buffer } from "node:buffer";
 import { Repository } from "../../src/registry/repository.ts";
 import type { Descriptor } from "../../src/registry/artifact.ts";
 import type { Digest } from "../../src/domain/hash.ts";
@@ -106,6 +107,10 @@ for (
   const [what, thing] of [
     ["an image", stored({ manifests: [] }, "application/vnd.oci.image.manifest.v1+json")],
     ["no JSON", { bytes: new Uint8Array([0xff]), mediaType: indexType }],
+    ["a list with a text that is not UTF-8", {
+      bytes: Buffer.from('{"manifests":[{"digest":"\xff"}]}', "latin1"),
+      mediaType: indexType,
+    }],
     ["no list", stored({ manifests: {} })],
     ["a list of texts", stored({ manifests: ["x"] })],
     ["null", stored(null)],
