@@ -28,10 +28,10 @@ export function writableSources(
   const own = ownersOf(state);
   return [...profiles].flatMap(({ name, sources, providers = [] }) => {
     const paths = [...sources, ...providers].flatMap(({ path }) => path ?? []);
-    return paths.flatMap((path) =>
-      writablePlaces(resolve(path), own, max).map((found) => ({ profile: name, ...found })).take(1)
-        .toArray()
-    );
+    return paths.flatMap((path) => {
+      const [first] = writablePlaces(resolve(path), own, max);
+      return first === undefined ? [] : { profile: name, ...first };
+    });
   });
 }
 

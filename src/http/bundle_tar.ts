@@ -28,7 +28,10 @@ function* inputs(contents: Contents): Generator<TarStreamInput> {
   }
 }
 
-/** Opened on the first read; TarStream 0.1.10 needs a fresh buffer for each piece. */
+/**
+ * Opened on the first read, with a fresh buffer for each piece: TarStream 0.1.10 leaves earlier
+ * content of a buffer in its headers.
+ */
 function inPieces(open: () => ReadableStream<Uint8Array>): ReadableStream<Uint8Array> {
   let reader: ReadableStreamBYOBReader | undefined;
   return new ReadableStream({

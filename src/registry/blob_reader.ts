@@ -122,7 +122,7 @@ class BlobReader implements ByteReader {
   /** The signal for further requests. */
   #begun(): AbortSignal {
     const { signal } = this.repository;
-    return AbortSignal.any([this.#stop.signal, signal ?? []].flat());
+    return AbortSignal.any([this.#stop.signal, signal].filter((one) => one !== undefined));
   }
 
   async #part(at: number): Promise<OpenBlob | undefined> {

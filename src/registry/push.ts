@@ -135,7 +135,7 @@ async function readBundle(dir: string, verified: boolean): Promise<Bundle> {
   const hmacSignature = await readSmall(source, hmacName, maxProofBytes);
   const proof = (kind: Proof, content: Uint8Array) =>
     proofArtifact(kind, artifact, content, manifest.created);
-  const small = [emptyConfig, attestation, hmacSignature ?? [], bytes].flat();
+  const small = [emptyConfig, attestation, hmacSignature, bytes].filter((one) => one !== undefined);
   const files = manifest.files.map((file) => fileBlob(source, file, verified));
   return {
     digest: bundleDigest(bytes),
@@ -172,7 +172,7 @@ async function pushBlobs(
 ): Promise<{ bytes: number; uploaded: number; existed: number }> {
   const bytes = blobs.reduce((sum, blob) => sum + blob.size, 0);
   const failed = new AbortController();
-  const both = AbortSignal.any([failed.signal, signal ?? []].flat());
+  const both = AbortSignal.any([failed.signal, signal].filter((one) => one !== undefined));
   const repository = new Repository(client, name, { mountFrom, signal: both });
   let done = 0;
   let uploaded = 0;

@@ -110,7 +110,8 @@ async function listReferrers(
 
 /**
  * Some registries omit the artifact type from their lists, others list the type of the empty config
- * (go-containerregistry): then the manifest decides. Entries with a known type come first.
+ * (go-containerregistry): then the manifest decides. Entries with a known type come first, because
+ * their number is limited.
  */
 class Listed {
   readonly #sure: Descriptor[] = [];

@@ -34,16 +34,21 @@ export async function parseEpss(file: Original, sink: Sink): Promise<void> {
 /** The decompressed bytes; gzip is detected by its magic number. */
 function unpacked(file: Original): AsyncIterable<Uint8Array> | Iterable<Uint8Array> {
   const rest = file.blocks();
-  const { value: first, done } = rest.next();
-  if (done) return [];
-  const blocks = [[first], rest].values().flatMap((some) => some);
-  if (first[0] !== 0x1f || first[1] !== 0x8b) return blocks;
+  const first = rest.next();
+  if (first.done) return [];
+  const blocks = chained(first.value, rest);
+  if (first.value[0] !== 0x1f || first.value[1] !== 0x8b) return blocks;
   const gunzip = createGunzip();
   // A stream reads ahead, but a block is only valid until the next one.
   const packed = Readable.from(blocks.map((block) => block.slice()), { highWaterMark: 1 });
   // An error of either ends the iteration over the last one and is thrown there.
   pipeline(packed, gunzip, () => {});
   return gunzip;
+}
+
+function* chained(first: Uint8Array, rest: Iterable<Uint8Array>): Generator<Uint8Array> {
+  yield first;
+  yield* rest;
 }
 
 class Parser {

@@ -52,8 +52,8 @@ export async function startService(options: ServiceOptions): Promise<Service> {
 async function run(options: ServiceOptions, resources: ServiceResources, cleanup: Cleanup) {
   const { elapsed, now, config, drain = 60_000 } = options;
   const { queue, metrics, watch, feed, onFault, log } = resources;
-  const draining = new AbortController();
-  const isDraining = () => draining.signal.aborted;
+  let draining = false;
+  const isDraining = () => draining;
   const signing = createSigning(options, resources);
   const tls = createTls(options, resources);
   const readiness = createReadiness(options, resources, { signing, tls }, isDraining);
@@ -107,7 +107,7 @@ async function run(options: ServiceOptions, resources: ServiceResources, cleanup
       tls.renew();
     },
     drain: () => {
-      draining.abort();
+      draining = true;
       feed.close();
       log("INFO", "service.stopping", "service stopping");
     },

@@ -103,8 +103,9 @@ function addSource(root: Folder, source: FilesSource, index: number): void {
     const folder = prefix === "" ? root : folderAt(root, prefix.slice(0, -1).split("/"));
     const top = selection?.root ?? statFolder(path);
     const { encodeNames } = source;
-    const place = { folder: top, source: index, below: "", chain: [top.path] };
-    return void folder.real.push({ ...place, selection, encodeNames });
+    const chain = [top.path];
+    folder.real.push({ folder: top, source: index, below: "", selection, encodeNames, chain });
+    return;
   }
   throw new StellaError("unsafe_entry", `Cannot pack ${shown(path)}: it is ${kindOf(stat)}`, {
     hint: "give the file or directory that it points to",
