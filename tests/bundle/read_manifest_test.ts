@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { StellaError } from "../../src/domain/errors.ts";
 import {
   bundleDigest,
+  type BundleFile,
   chunkSize,
   encodeManifest,
   type Manifest,
@@ -43,6 +44,17 @@ Deno.test("readManifest reads what encodeManifest writes, in every layout", () =
   for (const manifest of [plain, volumes, directory, full]) {
     assert.deepEqual(readManifest(encodeManifest(manifest)), manifest);
   }
+});
+
+Deno.test("encodeManifest leaves out no field that a manifest may have", () => {
+  const [sha256, size] = ["0".repeat(64), 1];
+  const file: Required<BundleFile> = {
+    ...{ path: "p.tar", role: "archive", mediaType: "m", executable: true, size, sha256 },
+    ...{ uncompressedSize: 1, chunkSize, chunks: [{ size, sha256 }], volume: { index: 1, of: 2 } },
+  };
+  const payload: Required<Manifest["payload"]> = { ...plain.payload, base: sha256 };
+  const manifest: Required<Manifest> = { ...plain, sequence: 7, payload, files: [file] };
+  assert.deepEqual(JSON.parse(text(manifest)), manifest);
 });
 
 Deno.test("encodeManifest: the one encoding, byte for byte", () => {
