@@ -30,7 +30,7 @@ export function exportWork(
   const watched = new Map<string, ReturnType<typeof watch>>();
   const heard = new Map<string, number>();
   /** The watcher of an export that ends. */
-  const taken = (id: string) => {
+  const takeWatcher = (id: string) => {
     const watcher = watched.get(id);
     watched.delete(id);
     return watcher;
@@ -72,10 +72,10 @@ export function exportWork(
       watched.get(id)?.made(bytes, artifacts, leftOutOf(risk), emptyDirectories?.count);
       return { bundleDigest, bytes, files };
     },
-    onDefer: ({ id }: Job, error: JobError, wait: number) => taken(id)?.deferred(error, wait),
-    onLost: ({ id }: Job) => taken(id)?.lost(),
+    onDefer: ({ id }: Job, error: JobError, wait: number) => takeWatcher(id)?.deferred(error, wait),
+    onLost: ({ id }: Job) => takeWatcher(id)?.lost(),
     onEnd: (job: Job, outcome: Outcome, seconds: number) => {
-      taken(job.id)?.ended(outcome, seconds, now());
+      takeWatcher(job.id)?.ended(outcome, seconds, now());
       if (outcome.state === "succeeded") onStored(job);
     },
   };

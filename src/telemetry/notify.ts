@@ -16,15 +16,16 @@ export interface NotifyOptions {
   alive(): boolean;
 }
 
-export type Manager = typeof nobody;
+export interface Manager {
+  /** @throws StellaError config if it cannot be notified: it would wait, then end the service */
+  ready(status: string): Promise<void>;
+  stopping(): Promise<void>;
+  close(): void;
+}
 
-const nobody = { ready: async (_: string) => {}, stopping: async () => {}, close: () => {} };
+const nobody: Manager = { ready: async () => {}, stopping: async () => {}, close: () => {} };
 
-/**
- * `ready` throws StellaError config if the manager cannot be notified: it would wait for that and
- * then end the service.
- * @throws StellaError config if NOTIFY_SOCKET is not a valid address
- */
+/** @throws StellaError config if NOTIFY_SOCKET is not a valid address */
 export function openManager(options: NotifyOptions): Manager {
   if (options.socket === undefined || options.socket === "") return nobody;
   const address = addressOf(options.socket);
