@@ -327,7 +327,7 @@ export class StellaError extends Error {
   }
 }
 
-/** The order in which findings and bundles decide the exit code of a verification. */
+/** The order in which findings and bundles decide the exit code. */
 const worstFirst: readonly ErrorKind[] = [
   "manifest",
   "signature",

@@ -3,7 +3,7 @@
  * bundle and everything that cannot be packed.
  */
 import { statSync } from "node:fs";
-import { type Finding, finding, StellaError } from "../domain/errors.ts";
+import { type Finding, finding, StellaError, worstOf } from "../domain/errors.ts";
 import { privateInput, privateReason } from "../bundle/input_file.ts";
 import { shown } from "../domain/names.ts";
 import { pathFault } from "../domain/paths.ts";
@@ -126,7 +126,8 @@ function refused(count: number, faults: Finding[]): StellaError {
   const hint = isName
     ? "rename the files, since some systems cannot hold these names: see stella docs format"
     : undefined;
-  const reason = faults[0]?.reason ?? "unsafe_name";
+  const worst = worstOf(faults.map(({ kind }) => kind));
+  const reason = faults.find(({ kind }) => kind === worst)?.reason ?? "unsafe_name";
   return new StellaError(reason, `Cannot export: the inputs have ${what}`, {
     findings: faults,
     hint,

@@ -150,6 +150,20 @@ Deno.test("two inputs with one file, and a file where another has a directory, a
   });
 });
 
+Deno.test("an unsafe entry decides the exit code, not a name that two inputs share", async () => {
+  await withDirectory(async (root) => {
+    writeFiles(root, { "one/a": "", "two/a": "", "two/z/b": "" });
+    symlinkSync("b", join(root, "two/z/link"));
+    const inputs = [join(root, "one"), join(root, "two")];
+    const { code, findings } = await refusal(() => run(join(root, "out"), inputs));
+    assert.deepEqual(findings, [
+      "input_duplicate a: two inputs have this name",
+      "unsafe_entry z/link: it is a symbolic link",
+    ]);
+    assert.equal(code, 9);
+  });
+});
+
 Deno.test("all faults are reported at once: names, collisions, links, special files, bytes that are not UTF-8", async () => {
   await withDirectory(async (root) => {
     const input = join(root, "in");
