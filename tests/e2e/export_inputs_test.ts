@@ -41,18 +41,18 @@ Deno.test("what is refused, or not there, says what helps", () =>
     const out = ["--manifest", "out/manifest.json"];
     const plain = await home.stella([...exported, ...out]);
     assert.equal(plain.code, 9);
-    assert.match(plain.stderr, /do {8}keep a copy of what it leads to with --follow, or leave it/);
+    assert.match(plain.stderr, /fix {7}keep a copy of what it leads to with --follow, or leave it/);
     assert.doesNotMatch(plain.stderr, /rename the files/);
     symlinkSync("../outside", join(home.path, "in/away"));
     const away = await home.stella([...exported, ...out, "--follow"]);
     assert.match(
       away.stderr,
-      /leaves the source, .*\n {6}do {8}put the file itself there, or leave/,
+      /leaves the source, .*\n {6}fix {7}put the file itself there, or leave/,
     );
     const none = await home.stella([...exported, ...out, "--include", "*.txt"]);
     assert.equal(none.code, 2);
     assert.match(none.stderr, /Cannot export: no file in "in" is left by include and exclude/);
-    assert.match(none.stderr, /hint: {2}check the globs: .*case counts/);
+    assert.match(none.stderr, /hint: {2}check the globs: .*case-sensitive/);
   }));
 
 Deno.test("no empty directory is reported where there is none", () =>
