@@ -7,16 +7,22 @@ import { tryIo } from "./io_errors.ts";
 /** Text waiting as strings would need many times its size. */
 const bufferSize = 256 * 1024;
 
+export function newBuffer(): Uint8Array<ArrayBuffer> {
+  return new Uint8Array(bufferSize);
+}
+
 export class HashedFile {
   readonly #hash = startSha256();
   readonly #encoder = new TextEncoder();
   readonly #fd: number;
-  readonly #buffer = new Uint8Array(bufferSize);
   #used = 0;
   #size = 0;
 
-  /** @throws StellaError usage, io */
-  constructor(readonly path: string, mode: number) {
+  /**
+   * @param buffer for files that are written one after the other
+   * @throws StellaError usage, io
+   */
+  constructor(readonly path: string, mode: number, readonly buffer = newBuffer()) {
     this.#fd = tryIo("Cannot make", path, () => openSync(path, "wx", mode));
   }
 
@@ -25,7 +31,7 @@ export class HashedFile {
     const before = this.#size;
     // A long text goes in parts: a buffer of its length would stay allocated.
     for (let rest = text;;) {
-      const { read, written } = this.#encoder.encodeInto(rest, this.#buffer.subarray(this.#used));
+      const { read, written } = this.#encoder.encodeInto(rest, this.buffer.subarray(this.#used));
       this.#used += written;
       if (read === rest.length) return this.#size > before;
       rest = rest.slice(read);
@@ -54,7 +60,7 @@ export class HashedFile {
   }
 
   #write(): void {
-    const bytes = this.#buffer.subarray(0, this.#used);
+    const bytes = this.buffer.subarray(0, this.#used);
     this.#hash.update(bytes);
     tryIo("Cannot write", this.path, () => writeAll(this.#fd, bytes));
     this.#size += this.#used;

@@ -2,8 +2,8 @@
  * Builds risk data: joins what several providers know about vulnerabilities for queries offline.
  *
  * Each provider's files are kept (`originals/<name>/`), checked record by record, and joined into
- * `joined.ndjson`: one line per CVE, sorted bytewise, with exploitation (KEV), probability (EPSS),
- * affected packages (OSV) and product status (CSAF). `providers.json` describes the input. The same
+ * `joined/`: one line per CVE, in files by year and thousand, sorted bytewise, with exploitation
+ * (KEV), probability (EPSS), affected packages (OSV) and product status (CSAF). `providers.json` describes the input. The same
  * inputs give the same bytes, and memory does not grow with them: facts are sorted through a spool.
  */
 import type { PrivateFiles } from "../bundle/private_files.ts";
@@ -43,7 +43,7 @@ const parsers: Record<ProviderKind, (file: Original, sink: Sink) => void | Promi
 };
 
 /**
- * Writes joined.ndjson, providers.json and, if records were left out, rejected.ndjson.
+ * Writes joined/, providers.json and, if records were left out, rejected.ndjson.
  * @throws StellaError usage with every invalid record and its location, io
  */
 export async function buildRisk(options: BuildOptions): Promise<RiskReport> {

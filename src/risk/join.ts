@@ -4,12 +4,13 @@
  */
 import { sha256 } from "../domain/hash.ts";
 import { isCve } from "./ids.ts";
+import { joinedFileOf } from "./joined_files.ts";
 import type { Link, ProviderKind } from "./provider.ts";
 
 /** By a link to a CVE, or under the record's own id, which leads to no CVE or covers several. */
 export type Mark = Link | "own" | "covers";
 
-/** A fact in the spool; its text form sorts by key, provider, record and order. */
+/** A fact in the spool; its text form sorts by file, key, provider, record and order. */
 export interface SpooledFact {
   key: string;
   provider: number;
@@ -28,7 +29,7 @@ export interface SpooledFact {
 type Json = Record<string, unknown>;
 type Source = { provider: string; record: string } & Json;
 
-/** A line of joined.ndjson, in this order. */
+/** A joined line, in this order. */
 export interface Joined {
   /** A CVE id, or the own id of a record that leads to none or covers several. */
   id: string;
@@ -50,12 +51,14 @@ export interface Joined {
  */
 export function encodeFact(fact: SpooledFact): string {
   const { key, provider, record, order, value, ...about } = fact;
-  const head = [key, String(provider).padStart(3, "0"), record, order];
+  const head = [joinedFileOf(key), key, String(provider).padStart(3, "0"), record, order];
   return [...head, JSON.stringify(about), JSON.stringify(value)].join("\t");
 }
 
 export function decodeFact(text: string): SpooledFact {
-  const [key = "", provider = "", record = "", order = "", about = "", ...value] = text.split("\t");
+  const [, key = "", provider = "", record = "", order = "", about = "", ...value] = text.split(
+    "\t",
+  );
   const head = { key, provider: Number(provider), record, order };
   return { ...head, ...JSON.parse(about), value: JSON.parse(value.join("\t")) };
 }

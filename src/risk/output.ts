@@ -4,10 +4,11 @@ import { join } from "node:path";
 import { writeNew } from "../domain/durable.ts";
 import { createdText } from "../domain/time.ts";
 import { decodeFact, joinFacts, type SpooledFact } from "./join.ts";
-import { HashedFile, writeLines } from "../domain/hashed_file.ts";
+import { writeLines } from "../domain/hashed_file.ts";
+import { JoinedFiles } from "./joined_files.ts";
 import {
   folderOf,
-  joinedName,
+  joinedFolder,
   type ProviderReport,
   providersName,
   rejectedName,
@@ -21,7 +22,7 @@ export interface RiskReport {
   /** Seconds since 1970. */
   created: number;
   providers: ProviderReport[];
-  /** Lines of joined.ndjson, and how many of them have data of more than one kind of provider. */
+  /** Joined lines, and how many of them have data of more than one kind of provider. */
   ids: number;
   joined: number;
 }
@@ -38,18 +39,18 @@ export interface OutputOptions {
 
 export async function writeOutput(options: OutputOptions): Promise<RiskReport> {
   const { directory, tallies, digests, created } = options;
-  const { ids, joined, size, sha256 } = await writeJoined(options);
+  const { paths, ids, joined, ...files } = await writeJoined(options);
   const providers = tallies.map((tally, i) => reportOf(tally, digests[i]!, created));
   const manifest = {
     schemaVersion: 1,
     mediaType: riskMediaType,
     created: createdText(created),
     providers,
-    joined: { path: joinedName, ids, joined, bytes: size, sha256 },
+    joined: { path: joinedFolder, ids, joined, ...files },
   };
   writeNew(join(directory, providersName), JSON.stringify(manifest) + "\n", 0o644);
   const leftOut = tallies.flatMap((tally) => tally.leftOut);
-  const names = [joinedName, providersName];
+  const names = [...paths, providersName];
   if (leftOut.length > 0) {
     const lines = leftOut.values().map((one) => JSON.stringify(one));
     writeLines(join(directory, rejectedName), 0o644, lines);
@@ -76,16 +77,17 @@ function reportOf(tally: Tally, digest: OriginalsDigest, created: number): Provi
 async function writeJoined(options: OutputOptions) {
   const { directory, lines, tallies, yieldToEventLoop } = options;
   const providers = tallies.map((tally) => tally.provider);
-  const out = new HashedFile(join(directory, joinedName), 0o644);
+  const out = new JoinedFiles(directory);
   let [ids, joined] = [0, 0];
   try {
     for (const facts of byKey(lines, tallies)) {
       const kinds = new Set(facts.map((fact) => providers[fact.provider]!.kind));
       ids++;
       if (kinds.size > 1) joined++;
-      if (out.addLine(JSON.stringify(joinFacts(facts, providers)))) await yieldToEventLoop();
+      const line = joinFacts(facts, providers);
+      if (out.addLine(line.id, JSON.stringify(line))) await yieldToEventLoop();
     }
-    return { ids, joined, ...out.end() };
+    return { paths: out.paths, ids, joined, ...out.end() };
   } finally {
     out.close();
   }

@@ -2,8 +2,8 @@
 
 export type ProviderKind = "kev" | "osv" | "epss" | "csaf";
 
-/** Of the joined lines; sorts before `originals/`, so it is at the start of the archive. */
-export const joinedName = "joined.ndjson";
+/** Of the joined lines; sorts before `originals/`, so they are at the start of the archive. */
+export const joinedFolder = "joined";
 export const providersName = "providers.json";
 export const rejectedName = "rejected.ndjson";
 

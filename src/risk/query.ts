@@ -8,14 +8,9 @@ import { shown } from "../domain/names.ts";
 import { StellaError } from "../domain/errors.ts";
 import { canonical, isCve, isId, keyOf } from "./ids.ts";
 import type { Joined } from "./join.ts";
+import { isJoinedFile } from "./joined_files.ts";
 import { Lines } from "./lines.ts";
-import {
-  joinedName,
-  type LeftOut,
-  type ProviderReport,
-  providersName,
-  rejectedName,
-} from "./provider.ts";
+import { type LeftOut, type ProviderReport, providersName, rejectedName } from "./provider.ts";
 
 interface Covering {
   record: string;
@@ -68,8 +63,9 @@ export class RiskQuery {
 
   /** A consumer for the content of `path`. Files come in the order of their names. */
   take(path: string): ((piece: Uint8Array) => void) | undefined {
-    if (path === joinedName) {
+    if (isJoinedFile(path)) {
       this.#isRiskData = true;
+      this.#search.endFile();
       return (piece) => this.#search.push(piece);
     }
     if (path === rejectedName) return (piece) => this.#lookAt(this.#rejected.push(piece));
@@ -137,7 +133,7 @@ function tooLong(): never {
   throw new StellaError("risk_data_invalid", what, { hint: "report it to the sender" });
 }
 
-/** Finds the lines of joined.ndjson about an id. */
+/** Finds the joined lines about an id. */
 export class LineSearch {
   readonly #id: string;
   readonly #key: string;
@@ -165,11 +161,16 @@ export class LineSearch {
     for (const line of this.#lines.push(piece)) this.#look(line);
   }
 
+  /** The last line of a file may lack its line feed. */
+  endFile(): void {
+    for (const line of this.#lines.end()) this.#look(line);
+  }
+
   /** All lines with the id as their own or as an alias, in order. */
   end(): AnsweredLine[] {
     if (this.#isOver) return this.#found;
     this.#isOver = true;
-    for (const line of this.#lines.end()) this.#look(line);
+    this.endFile();
     for (const line of this.#found) this.#tellElsewhere(line);
     return this.#found;
   }
@@ -213,7 +214,7 @@ class CoveringAdvisories {
   readonly #byId = new Map<string, Covering[]>();
   #kept = 0;
 
-  /** Records a line of joined.ndjson if it belongs to such an advisory. */
+  /** Records a joined line if it belongs to such an advisory. */
   note(line: string): void {
     // Most lines have none, and parsing all of them would take several times as long.
     if (!line.includes('"covers":[')) return;

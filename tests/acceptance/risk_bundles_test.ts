@@ -102,7 +102,9 @@ Deno.test(
     assert.deepEqual(
       entries.map((one: { path: string; kind: string }) => `${one.path} ${one.kind}`),
       [
-        "joined.ndjson other",
+        "joined/2025-0xxx.ndjson other",
+        "joined/2026-0xxx.ndjson other",
+        "joined/GO-2026-0xxx.ndjson other",
         "originals/csaf/ex-2026-0001.json vex",
         "originals/epss/epss.csv epss",
         "originals/kev/kev.json kev",

@@ -15,7 +15,7 @@ import type { EgressConfig } from "../../src/domain/egress.ts";
 import { namedProviders } from "../../src/export/spec.ts";
 import { systemTiming } from "../support/timing.ts";
 import { verifyBundle } from "../../src/verify/verify.ts";
-import { epss, kev, kevEntry, osv } from "../support/risk_records.ts";
+import { epss, joinedText, kev, kevEntry, osv } from "../support/risk_records.ts";
 import { key, refusal, run } from "../support/run_export.ts";
 import { requiring } from "../support/needs.ts";
 
@@ -101,7 +101,8 @@ Deno.test("a risk bundle has originals and join and verifies; a second export ha
   assert.equal(first.created, "2025-06-15T15:06:40Z", "the newest original's time");
   const files = await payloadOf(join(site.path, "out"));
   assert.deepEqual(Object.keys(files), [
-    "joined.ndjson",
+    "joined/2021-0xxx.ndjson",
+    "joined/other.ndjson",
     "originals/kev/kev.json",
     "originals/osv-2/GO-9.json",
     "originals/osv/a/GO-1.json",
@@ -261,7 +262,7 @@ Deno.test(requiring(
       one["rejected"],
     ]);
     assert.deepEqual(counts, [["kev", 1404, 0], ["osv", 4291, 0], ["csaf", 59, 0]]);
-    const lines = files["joined.ndjson"]!.trim().split("\n").map((line) => JSON.parse(line));
+    const lines = joinedText(files).trim().split("\n").map((line) => JSON.parse(line));
     assert.deepEqual([lines.length, printed.joined.ids, printed.joined.joined], [5757, 5757, 8]);
     assert.equal(lines.filter(({ id }) => !id.startsWith("CVE-")).length, 411);
     assert.equal(lines.filter(({ kev }) => kev !== null).length, 1404);

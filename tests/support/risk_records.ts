@@ -79,8 +79,9 @@ export type Files = Record<string, string | Uint8Array>;
 
 export interface Built {
   report: RiskReport;
+  /** Of all files, sorted by id. */
   lines: Joined[];
-  /** What the builder wrote, by name. */
+  /** What the builder wrote, by path. */
   output: Record<string, string>;
 }
 
@@ -117,17 +118,31 @@ export async function build(
       privateFiles: noPrivateFiles,
       ...more,
     });
-    const output = Object.fromEntries(
-      [...Deno.readDirSync(directory)].map(({ name }) => [
-        name,
-        Deno.readTextFileSync(join(directory, name)),
-      ]),
-    );
-    const lines = output["joined.ndjson"]!.trim().split("\n").map((line) => JSON.parse(line));
+    const output = textsIn(directory);
+    const lines = joinedText(output).trim().split("\n").map((line) => JSON.parse(line))
+      .sort((a: Joined, b: Joined) => a.id < b.id ? -1 : 1);
     return { report, lines, output };
   } finally {
     Deno.removeSync(root, { recursive: true });
   }
+}
+
+/** The files below a directory, by their paths, in order. */
+function textsIn(directory: string): Record<string, string> {
+  const paths = Deno.readDirSync(directory).flatMap(({ name, isDirectory }) =>
+    isDirectory
+      ? [...Deno.readDirSync(join(directory, name))].map((one) => `${name}/${one.name}`)
+      : [name]
+  );
+  return Object.fromEntries(
+    [...paths].sort().map((path) => [path, Deno.readTextFileSync(join(directory, path))]),
+  );
+}
+
+/** All joined lines of a payload, in the order of its files. */
+export function joinedText(files: Record<string, string>): string {
+  return Object.entries(files).filter(([path]) => path.startsWith("joined/"))
+    .map(([, text]) => text).join("");
 }
 
 function write(directory: string, name: string, content: string | Uint8Array): void {
