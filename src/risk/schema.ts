@@ -8,9 +8,9 @@ import { canonical, isCve, isId, isName } from "./ids.ts";
 import type { Keep } from "./json_reader.ts";
 
 type OnFault = (place: string, reason: string) => void;
-type Judge = (value: unknown, place: string, fault: OnFault) => void;
+type CheckFunction = (value: unknown, place: string, fault: OnFault) => void;
 
-export interface Check<Value = unknown> extends Judge {
+export interface Check<Value = unknown> extends CheckFunction {
   readonly keep: Keep;
   /** A type only: no check has it. */
   readonly valid?: Value;
@@ -50,7 +50,7 @@ export function list<Value>(item: Check<Value>, min = 0): Check<Value[]> {
 }
 
 /** `check` with its selection. */
-export function checked<Value>(keep: Keep, check: Judge): Check<Value> {
+export function checked<Value>(keep: Keep, check: CheckFunction): Check<Value> {
   return Object.assign(check, { keep });
 }
 
