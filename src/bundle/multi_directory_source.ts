@@ -11,6 +11,8 @@ export class MultiDirectorySource implements BundleSource {
   readonly #sources: readonly BundleSource[];
   readonly #yieldToEventLoop: () => Promise<void>;
   #listed: ReadonlyMap<string, BundleFile> = new Map();
+  /** By path: whoever opens a file many times must not compare its copies each time. */
+  readonly #chosen = new Map<string, Promise<BundleSource | undefined>>();
   /** Path to the directory in which it was found. */
   readonly foundIn = new Map<string, string>();
   /** Path to the directories whose copy was skipped. */
@@ -41,7 +43,7 @@ export class MultiDirectorySource implements BundleSource {
   /** @throws StellaError unsafe, io: for the first copy, if none is intact */
   async open(path: string): Promise<ByteReader | undefined> {
     const file = this.#listed.get(path);
-    const chosen = file === undefined ? undefined : await this.#choose(file);
+    const chosen = file === undefined ? undefined : await this.#chosenFor(file);
     for (const source of chosen === undefined ? this.#sources : [chosen]) {
       const reader = await source.open(path);
       if (reader === undefined) continue;
@@ -54,6 +56,12 @@ export class MultiDirectorySource implements BundleSource {
   /** Only archives are cut into volumes: a payload of files is beside its manifest. */
   walk(directory: string, max?: number): ReturnType<NonNullable<BundleSource["walk"]>> {
     return this.#sources[0]?.walk?.(directory, max) ?? [];
+  }
+
+  #chosenFor(file: BundleFile): Promise<BundleSource | undefined> {
+    const choice = this.#chosen.get(file.path) ?? this.#choose(file);
+    this.#chosen.set(file.path, choice);
+    return choice;
   }
 
   /** The first with an intact copy; undefined if there is one copy only, or none is intact. */

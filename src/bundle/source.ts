@@ -14,6 +14,8 @@ export interface ByteReader {
   readonly size: number;
   /** Fills `buffer`; gives fewer bytes only at the end. @throws StellaError io */
   read(buffer: Uint8Array): number | Promise<number>;
+  /** The same from byte `offset` on; absent if the source can only be read in order. */
+  readAt?(buffer: Uint8Array, offset: number): number;
   close(): void;
 }
 
@@ -183,9 +185,8 @@ class FileReader implements ByteReader {
   read(buffer: Uint8Array): number {
     let filled = 0;
     try {
-      if (this.#file === undefined) throw new Error("it is closed");
       while (filled < buffer.length) {
-        const n = readSync(this.#file, buffer, filled, buffer.length - filled, null);
+        const n = readSync(this.#open(), buffer, filled, buffer.length - filled, null);
         if (n === 0 && this.#at < this.size) throw new Error(this.#cut());
         if (n === 0) break;
         filled += n;
@@ -195,14 +196,38 @@ class FileReader implements ByteReader {
         if (this.#at === this.size) break;
       }
     } catch (error) {
-      const text = `Cannot read ${shown(this.path)}: ${ioReason(error)}`;
-      throw new StellaError("medium_failed", text, {
-        cause: error,
-        hint: "clean, reconnect or copy the medium and verify again: this is no verdict on the " +
-          "content",
-      });
+      throw this.#failed(error);
     }
     return filled;
+  }
+
+  readAt(buffer: Uint8Array, offset: number): number {
+    let filled = 0;
+    try {
+      while (filled < buffer.length) {
+        const left = buffer.length - filled;
+        const n = readSync(this.#open(), buffer, filled, left, offset + filled);
+        if (n === 0) break;
+        filled += n;
+      }
+    } catch (error) {
+      throw this.#failed(error);
+    }
+    return filled;
+  }
+
+  #open(): number {
+    if (this.#file === undefined) throw new Error("it is closed");
+    return this.#file;
+  }
+
+  #failed(cause: unknown): StellaError {
+    const text = `Cannot read ${shown(this.path)}: ${ioReason(cause)}`;
+    return new StellaError("medium_failed", text, {
+      cause,
+      hint: "clean, reconnect or copy the medium and verify again: this is no verdict on the " +
+        "content",
+    });
   }
 
   #cut(): string {

@@ -20,6 +20,7 @@ const subjects: readonly { readonly title: string; readonly entries: readonly En
       { names: ["export bundle unpack", "unpack"], load: () => import("./commands/unpack.ts") },
       { names: ["export bundle push", "push"], load: () => import("./commands/push.ts") },
       { names: ["export bundle pull", "pull"], load: () => import("./commands/pull.ts") },
+      { names: ["export bundle load", "load"], load: () => import("./commands/load.ts") },
       { names: ["stick write"], load: () => import("./commands/stick_write.ts") },
     ],
   },

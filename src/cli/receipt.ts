@@ -11,7 +11,7 @@ import { attest } from "../attest/sign/signer.ts";
 import { syncDirectory, writeAll } from "../domain/durable.ts";
 import { shown } from "../domain/names.ts";
 import type { BundleSource } from "../bundle/source.ts";
-import { encodeReceipt, watchProofs } from "../verify/receipt.ts";
+import { encodeReceipt, type ReceiptFacts, watchProofs } from "../verify/receipt.ts";
 import type { Verdict } from "../verify/verdict.ts";
 import { build } from "../domain/version.ts";
 import type { Host } from "./host.ts";
@@ -21,7 +21,7 @@ export interface Receipt {
   /** The source to verify in place of the given one. */
   watch(source: BundleSource): BundleSource;
   /** Fills the file. Only the first call counts. @throws StellaError io */
-  end(outcome: Verdict | StellaError): void;
+  end(outcome: Verdict | StellaError, loaded?: ReceiptFacts["loaded"]): void;
 }
 
 /** Undefined without --receipt. To be called before permissions are dropped. @throws StellaError */
@@ -35,12 +35,13 @@ export function openReceipt(flags: ReceiptFlags & TrustFlags, host: Host): Recei
   const fd = create(path);
   let digests = () => new Map<string, string>();
   let isOpen = true;
-  const end = (outcome: Verdict | StellaError) => {
+  const end: Receipt["end"] = (outcome, loaded) => {
     if (!isOpen) return;
     isOpen = false;
     const statement = encodeReceipt({
       digests: digests(),
       outcome,
+      loaded,
       time: new Date(host.now()).toISOString(),
       build: build(),
       integrityOnly: flags.integrityOnly === true,

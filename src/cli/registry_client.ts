@@ -28,7 +28,7 @@ export async function clientFor(
     ca,
     clientCertificate: clientCert,
     clientKey,
-    repository: reference.repository,
+    repository: reference.repository || undefined,
     ...credentialsOf(credentials, host),
   };
   checkEnvironment([hostOf(settings.endpoint.url)], flags, host);

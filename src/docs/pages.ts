@@ -7,6 +7,7 @@ import configuration from "./configuration.md" with { type: "text" };
 import contributing from "./contributing.md" with { type: "text" };
 import errors from "./errors.md" with { type: "text" };
 import format from "./format.md" with { type: "text" };
+import images from "./images.md" with { type: "text" };
 import index from "./index.md" with { type: "text" };
 import metrics from "./metrics.md" with { type: "text" };
 import overview from "./overview.svg" with { type: "text" };
@@ -34,6 +35,7 @@ const texts = {
   verification,
   sticks,
   registries,
+  images,
   service,
   configuration,
   metrics,

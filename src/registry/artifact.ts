@@ -32,11 +32,21 @@ export interface Descriptor {
   annotations?: Record<string, string>;
 }
 
-/** An OCI manifest as it is sent. */
+/** A manifest or index as it is sent. */
 export interface Artifact {
   bytes: Uint8Array;
   digest: Digest;
+  /** Default: an OCI manifest. */
+  mediaType?: string;
 }
+
+/** What a registry may answer a request for a manifest with. */
+export const manifestTypes: readonly string[] = [
+  ociTypes.manifest,
+  ociTypes.index,
+  "application/vnd.docker.distribution.manifest.v2+json",
+  "application/vnd.docker.distribution.manifest.list.v2+json",
+];
 
 /** image-spec manifest.md, "Guidance for an Empty Descriptor". */
 export const emptyConfig = new TextEncoder().encode("{}");

@@ -55,11 +55,12 @@ export function descriptor(value: Json | undefined): Descriptor | undefined {
     digest,
     size,
     ...(typeof artifactType === "string" ? { artifactType } : {}),
-    ...(isObject(annotations) ? { annotations: texts(annotations) } : {}),
+    ...(isObject(annotations) ? { annotations: textsIn(annotations) } : {}),
   };
 }
 
-function texts(object: JsonObject): Record<string, string> {
+/** The fields that are strings, as annotations have to be. */
+export function textsIn(object: JsonObject): Record<string, string> {
   const isText = (entry: [string, Json]): entry is [string, string] => typeof entry[1] === "string";
   return Object.fromEntries(Object.entries(object).filter(isText));
 }

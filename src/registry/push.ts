@@ -77,7 +77,7 @@ export async function pushBundle(options: PushOptions): Promise<PushReport> {
   await checkApproval(bundle, options);
   await repository.pushManifest(bundle.artifact);
   const referrers = await pushProofs(repository, bundle);
-  if (tag !== undefined) await repository.tag(tag, bundle.artifact);
+  if (tag !== undefined) await repository.putManifest(tag, bundle.artifact);
   return {
     digest: bundle.artifact.digest,
     attestationDigest: bundle.attestation.digest,

@@ -16,17 +16,17 @@ import type { Repository, StoredManifest } from "./repository.ts";
 
 const rounds = 5;
 
-/** @returns how `referrer` is found: by the registry's own list, or by the tag that was written */
+/** @returns how they are found: by the registry's own list, or by the tag that was written */
 export async function announce(
   repository: Repository,
   subject: Digest,
-  referrer: Descriptor,
+  ...referrers: readonly Descriptor[]
 ): Promise<"api" | "tag"> {
   if (await repository.referrers(subject) !== undefined) return "api";
   const tag = tagOf(subject);
   for (let round = 0; round < rounds; round++) {
     const stored = await repository.index(tag);
-    const merged = withReferrer(stored, referrer, tag);
+    const merged = withReferrers(stored, referrers, tag);
     if (merged === undefined || await repository.putIndex(tag, merged, stored?.etag)) return "tag";
   }
   throw new RemoteError("rejected", `The tag ${tag} was changed by others ${rounds} times`, {
@@ -34,19 +34,21 @@ export async function announce(
   });
 }
 
-/** The index with `referrer` added, others unchanged; undefined if it is already there. */
-export function withReferrer(
+/** The index with `referrers` added, others unchanged; undefined if all are already there. */
+export function withReferrers(
   stored: StoredManifest | undefined,
-  referrer: Descriptor,
+  referrers: readonly Descriptor[],
   tag: string,
 ): Uint8Array | undefined {
   const index = stored === undefined ? { manifests: [] } : indexIn(stored, tag);
-  if (index.manifests.some((one) => one["digest"] === referrer.digest)) return undefined;
+  const there = new Set(index.manifests.map((one) => one["digest"]));
+  const added = referrers.filter(({ digest }) => !there.has(digest));
+  if (added.length === 0) return undefined;
   return new TextEncoder().encode(JSON.stringify({
     schemaVersion: 2,
     mediaType: ociTypes.index,
     ...index,
-    manifests: [...index.manifests, referrer],
+    manifests: [...index.manifests, ...added],
   }));
 }
 

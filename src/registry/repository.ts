@@ -1,5 +1,5 @@
 /** The requests of one repository: distribution-spec 1.1, "Pull", "Push", "Listing Referrers". */
-import { type Artifact, digestOf, ociTypes } from "./artifact.ts";
+import { type Artifact, digestOf, manifestTypes, ociTypes } from "./artifact.ts";
 import type { Digest } from "../domain/hash.ts";
 import type { Blob } from "./blob.ts";
 import type { RegistryClient } from "./client.ts";
@@ -9,6 +9,9 @@ import { isDigest } from "../domain/reference.ts";
 import type { Action } from "../net/retry.ts";
 import { Upload } from "./upload.ts";
 import { checkDigest, type Growth, minChunk, type UploadContext } from "./upload_context.ts";
+
+/** Some registries answer 404 for a manifest of a type that the request does not name. */
+const acceptsAll = [...manifestTypes, "*/*"].join(", ");
 
 /** A manifest or index as a registry holds it. */
 export interface StoredManifest {
@@ -60,20 +63,29 @@ export class Repository implements UploadContext {
     this.#scope = [own, ...mountFrom.map((one) => `repository:${one}:pull`)].join(" ");
   }
 
-  /** Uploads a blob unless the repository has it. @returns whether anything was sent */
-  pushBlob(blob: Blob): Promise<boolean> {
+  /**
+   * Uploads a blob unless the repository has it. @returns whether anything was sent
+   * @param isMissing the registry was asked already, and need not be before the first attempt
+   */
+  pushBlob(blob: Blob, isMissing = false): Promise<boolean> {
     let max = 0;
+    let isKnown = isMissing;
     return this.#retrying(async (progressed) => {
       const upload = new Upload(this, blob, (bytes) => {
         if (bytes > max) progressed();
         max = Math.max(max, bytes);
       });
-      if (!await this.#has(`blobs/${blob.digest}`, "a blob was looked for", blob)) {
-        return await upload.run();
-      }
+      const isThere = !isKnown && await this.#hasBlob(blob);
+      isKnown = false;
+      if (!isThere) return await upload.run();
       upload.forget();
       return false;
     });
+  }
+
+  /** Whether the repository has a blob with this digest and size. */
+  hasBlob(known: { digest: Digest; size: number }): Promise<boolean> {
+    return this.#retrying(() => this.#hasBlob(known));
   }
 
   /**
@@ -139,9 +151,31 @@ export class Repository implements UploadContext {
     });
   }
 
-  /** Points a tag at an existing manifest. */
-  tag(tag: string, artifact: Artifact): Promise<void> {
-    return this.#retrying(() => this.#putManifest(tag, artifact));
+  /** Whether the repository has this manifest. */
+  hasManifest(known: { digest: Digest; size: number }): Promise<boolean> {
+    const path = `manifests/${known.digest}`;
+    return this.#retrying(() => this.#has(path, "a manifest was looked for", known));
+  }
+
+  /** The digest that a tag refers to; undefined if there is no such tag. */
+  tagDigest(tag: string): Promise<Digest | undefined> {
+    const headers = { accept: acceptsAll };
+    const reading = this.#reading(`manifests/${tag}`, "a tag was looked for", headers);
+    const outgoing: Outgoing = { ...reading, method: "HEAD" };
+    return this.#retrying(async () => {
+      const answer = await this.ask(outgoing);
+      if (answer.status === 404) return undefined;
+      if (answer.status !== 200) throw refused(outgoing, answer);
+      const digest = answer.header("docker-content-digest");
+      if (digest !== undefined && isDigest(digest)) return digest;
+      const stored = await this.#stored(reading);
+      return stored && digestOf(stored.bytes);
+    });
+  }
+
+  /** Stores a manifest under a tag, or under its digest. */
+  putManifest(reference: string, artifact: Artifact): Promise<void> {
+    return this.#retrying(() => this.#putManifest(reference, artifact));
   }
 
   /** The index of a tag, or undefined. */
@@ -161,6 +195,10 @@ export class Repository implements UploadContext {
     });
   }
 
+  #hasBlob(known: { digest: Digest; size: number }): Promise<boolean> {
+    return this.#has(`blobs/${known.digest}`, "a blob was looked for", known);
+  }
+
   /**
    * A failed redirect or another length does not count as existing: uploading again is correct,
    * only slower. Some proxies report 0 for every HEAD, and some storages only allow reading.
@@ -170,7 +208,7 @@ export class Repository implements UploadContext {
     purpose: string,
     known: { digest: Digest; size: number },
   ): Promise<boolean> {
-    const headers = { accept: `${ociTypes.manifest}, */*` };
+    const headers = { accept: acceptsAll };
     const outgoing: Outgoing = { ...this.#reading(path, purpose, headers), method: "HEAD" };
     const answer = await this.ask(outgoing);
     if (answer.status === 404 || (answer.status >= 300 && answer.status < 400)) return false;
@@ -180,8 +218,8 @@ export class Repository implements UploadContext {
     return Number(answer.header("content-length") ?? known.size) === known.size;
   }
 
-  async #putManifest(reference: string, { bytes, digest }: Artifact): Promise<void> {
-    const outgoing = this.#sending(reference, ociTypes.manifest, bytes);
+  async #putManifest(reference: string, { bytes, digest, mediaType }: Artifact): Promise<void> {
+    const outgoing = this.#sending(reference, mediaType ?? ociTypes.manifest, bytes);
     const answer = await this.ask(outgoing);
     if (answer.status !== 201) throw refused(outgoing, answer);
     checkDigest(outgoing, answer, digest);

@@ -13,13 +13,14 @@ import { sha256 } from "../domain/hash.ts";
 import type { StreamingDigest } from "../bundle/chunk_pool.ts";
 import { type IndexEntry, IndexFault } from "../bundle/index_file.ts";
 import { indexName } from "../bundle/manifest.ts";
+import { matchHeader } from "../bundle/match_header.ts";
 import { blockSize, paddingOf, type TarEntry } from "../bundle/tar_header.ts";
 import { digestDiffers } from "./findings.ts";
 import { Findings } from "../bundle/finding_list.ts";
 import type { IndexReader } from "./index_reader.ts";
 import type { OnFile } from "./files.ts";
 import type { TarCursor } from "./tar_cursor.ts";
-import { explainHeader, matchHeader, ownPath, readHeader } from "./tar_entry.ts";
+import { explainHeader, ownPath, readHeader } from "./tar_entry.ts";
 
 /** How many index entries are searched for a header found after damage. */
 const searchDepth = 100_000;

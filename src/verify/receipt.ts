@@ -22,6 +22,8 @@ export interface ReceiptFacts {
   digests: ReadonlyMap<string, string>;
   /** The verdict, or the error that ended the verification before a verdict. */
   outcome: Verdict | StellaError;
+  /** What was loaded into a registry, and under which names. */
+  loaded?: readonly object[] | undefined;
   /** Time of the verdict; RFC 3339. */
   time: string;
   build: { version: string; commit: string };
@@ -92,7 +94,7 @@ function inputs(digests: ReadonlyMap<string, string>) {
   }));
 }
 
-function details({ outcome, trustFromMedia }: ReceiptFacts) {
+function details({ outcome, trustFromMedia, loaded }: ReceiptFacts) {
   const media = trustFromMedia ? { trustFromMedia } : {};
   if (outcome instanceof StellaError) {
     return { verdict: "refused", code: outcome.exitCode, error: outcome.message, ...media };
@@ -106,6 +108,7 @@ function details({ outcome, trustFromMedia }: ReceiptFacts) {
     signer,
     claimedKeyid,
     filesVerified,
+    loaded,
     findings: findings.length,
     firstFindings: findings.slice(0, maxFindings).map(shortly),
   };

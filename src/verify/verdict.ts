@@ -39,7 +39,7 @@ export type Note =
 /** `integrityOnly`: a missing or unknown signer alone is reported and does not refuse. */
 export function computeVerdict(
   findings: Finding[],
-  integrityOnly: boolean,
+  integrityOnly = false,
 ): Pick<Verdict, "ok" | "code" | "verdict"> {
   const counted = integrityOnly ? findings.filter(({ kind }) => kind !== "untrusted") : findings;
   const kind = worstOf(counted.map((finding) => finding.kind));

@@ -45,25 +45,34 @@ export interface VerifyOptions extends ContentOptions {
  * ```
  */
 export async function verifyBundle(source: BundleSource, options: VerifyOptions): Promise<Verdict> {
+  const { verdict: signed, manifest } = await verifyManifest(source, options);
+  if (manifest === undefined) return signed;
+  await options.begin?.(manifest, !signed.ok);
   const findings = new Findings();
-  const manifestBytes = await readManifestBytes(source);
-  const attested = await checkSigner(source, manifestBytes, options);
-  attested.findings.forEach((finding) => findings.add(finding));
-  const facts = signerFacts(attested);
-  const verdict = (integrityOnly = false) => computeVerdict(findings.all(), integrityOnly);
-  if (attested.findings.some(({ kind }) => kind === "signature")) {
-    return { ...verdict(), ...facts, filesVerified: 0, findings: findings.all() };
-  }
-  const manifest = readManifest(manifestBytes);
-  await options.begin?.(manifest, !verdict(options.integrityOnly).ok);
+  signed.findings.forEach((finding) => findings.add(finding));
   const filesVerified = await checkContent(source, manifest, findings, options);
-  return {
-    ...verdict(options.integrityOnly),
-    bundle: bundleFacts(manifest, manifestBytes),
-    ...facts,
-    filesVerified,
-    findings: findings.all(),
-  };
+  const all = findings.all();
+  return { ...signed, ...computeVerdict(all, options.integrityOnly), filesVerified, findings: all };
+}
+
+/**
+ * Who signed the manifest, and what it says; no file that it lists is read. Without a manifest if
+ * its signature is invalid.
+ */
+export async function verifyManifest(
+  source: BundleSource,
+  options: VerifyOptions,
+): Promise<{ verdict: Verdict; manifest?: Manifest }> {
+  const bytes = await readManifestBytes(source);
+  const attested = await checkSigner(source, bytes, options);
+  const { findings } = attested;
+  const facts = { ...signerFacts(attested), filesVerified: 0, findings };
+  if (findings.some(({ kind }) => kind === "signature")) {
+    return { verdict: { ...computeVerdict(findings), ...facts } };
+  }
+  const manifest = readManifest(bytes);
+  const verdict = computeVerdict(findings, options.integrityOnly);
+  return { verdict: { ...verdict, bundle: bundleFacts(manifest, bytes), ...facts }, manifest };
 }
 
 async function readManifestBytes(source: BundleSource): Promise<Uint8Array> {

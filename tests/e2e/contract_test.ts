@@ -7,7 +7,10 @@ import assert from "node:assert/strict";
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { exitCodes } from "../../src/domain/errors.ts";
+import { makeBundle, writeFiles } from "../support/bundle_fixture.ts";
+import { Layout } from "../support/oci_layout.ts";
 import { Home, root } from "../support/program.ts";
+import { FakeRegistry } from "../support/registry/fake_registry.ts";
 
 const file = join(root, "tests/fixtures/contract.json");
 const isUpdate = Deno.env.get("STELLA_UPDATE_CONTRACT") === "1";
@@ -82,6 +85,7 @@ Deno.test("JSON results keep their fields", async () => {
     mkdirSync(join(home.path, "stick"));
     writeFileSync(join(home.path, "stella.exe"), "program");
     await keep("stick write", ["stick", "write", "out", "stick", "--include-binary", "stella.exe"]);
+    await withImages(home, (args) => keep("load", [...bundle, "load", ...args]));
     writeFileSync(join(home.path, "out/SHA256SUMS"), "changed\n");
     await keep("verify of a changed bundle", ["verify", "out"]);
     await keep("an error", ["verify", "nothing"]);
@@ -93,3 +97,19 @@ Deno.test("JSON results keep their fields", async () => {
     home.remove();
   }
 });
+
+/** Runs `body` with the words that load a bundle of one image into a registry. */
+async function withImages(home: Home, body: (args: string[]) => Promise<void>): Promise<void> {
+  const layout = new Layout();
+  layout.name(layout.image({ seed: "a" }), "registry.example/a:v1");
+  const made = makeBundle({ entries: layout.entries() });
+  writeFiles(join(home.path, "images"), made.files);
+  writeFiles(home.path, { "images.pub": made.key.publicPem });
+  const registry = await new FakeRegistry().start();
+  try {
+    const to = `oci://${registry.host}/mirror`;
+    await body(["--manifest", "images", "--to", to, "--trust", "images.pub"]);
+  } finally {
+    await registry.stop();
+  }
+}

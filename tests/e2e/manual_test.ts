@@ -6,6 +6,8 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { sha256 } from "../../src/domain/hash.ts";
 import { havePeers, type Peer, peer } from "./peers.ts";
+import { writeFiles } from "../support/bundle_fixture.ts";
+import { Layout } from "../support/oci_layout.ts";
 import { requiring } from "../support/needs.ts";
 import { withDockerRegistry } from "../support/registry/docker_registry.ts";
 import { type Block, blocksOf, pageNames, pageText } from "../docs/pages.ts";
@@ -33,6 +35,7 @@ const settings: Record<string, Setting> = {
   service: { needs: ["install", "curl", "jq", "openssl", "sha256sum"], prepare: siteService },
   configuration: { prepare: (place) => place.write("stella.yaml", smallConfiguration) },
   registries: { needs: ["docker-registry", "skopeo", "jq"], prepare: registry },
+  images: { needs: ["docker-registry", "skopeo"], prepare: images },
   verification: { needs: ["jq", "openssl", "sha256sum", "curl"], prepare: bundles },
   security: {
     prepare: (place) => place.run("cp dist/stella /usr/local/bin/stella && mkdir -p srv/osv"),
@@ -140,6 +143,19 @@ async function registry(place: Workplace): Promise<void> {
     ["registry.site:5000", place.registry],
     ["other.site:5000/", `${place.registry}/other/`],
   );
+}
+
+/** A small image in the registry. */
+async function images(place: Workplace): Promise<void> {
+  const layout = new Layout();
+  layout.name(layout.both("web"), "web");
+  writeFiles(join(place.path, "made"), layout.files());
+  place.exchanged.push(
+    ["skopeo copy ", "skopeo copy --src-tls-verify=false --dest-tls-verify=false "],
+    ["skopeo inspect docker", "skopeo inspect --tls-verify=false docker"],
+    ["registry.site:5000", place.registry],
+  );
+  await place.run("skopeo copy --all oci:made:web docker://registry.site:5000/library/web:1.0");
 }
 
 /** The tool that Debian has no package of and that a block of commands calls. */

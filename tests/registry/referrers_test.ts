@@ -5,7 +5,7 @@ import type { Descriptor } from "../../src/registry/artifact.ts";
 import type { Digest } from "../../src/domain/hash.ts";
 import type { RegistryClient } from "../../src/registry/client.ts";
 import { RemoteError } from "../../src/net/failure.ts";
-import { announce, withReferrer } from "../../src/registry/referrers.ts";
+import { announce, withReferrers } from "../../src/registry/referrers.ts";
 import { clientFor } from "../support/registry/fake_bundle.ts";
 import { FakeRegistry } from "../support/registry/fake_registry.ts";
 
@@ -62,7 +62,7 @@ Deno.test("without the API, a tag lists the referrers, with type and annotations
 Deno.test("what others wrote stays as it is", () => {
   const other = { digest: "sha256:ff", foreign: { x: [1.5, null] }, __proto__: null };
   const before = { schemaVersion: 2, manifests: [other], annotations: { a: "b" }, later: true };
-  const after = withReferrer(stored(before), referrer("1"), tag);
+  const after = withReferrers(stored(before), [referrer("1")], tag);
   assert.deepEqual(JSON.parse(new TextDecoder().decode(after)), {
     schemaVersion: 2,
     mediaType: indexType,
@@ -81,7 +81,7 @@ Deno.test("a faster writer is not overwritten", () =>
     registry.fault(/^GET .*\/manifests\//, (_, response) => {
       const { bytes, type } = registry.manifests.get(tag)!;
       response.writeHead(200, { "content-type": type, etag: '"stale"' }).end(bytes);
-      const theirs = withReferrer({ bytes, mediaType: type }, referrer("2"), tag)!;
+      const theirs = withReferrers({ bytes, mediaType: type }, [referrer("2")], tag)!;
       registry.manifests.set(tag, { bytes: theirs, type });
     }, 1);
     await announce(repository, subject, referrer("3"));
@@ -118,7 +118,7 @@ for (
 ) {
   Deno.test(`a tag that holds ${what} is not overwritten`, () => {
     assert.throws(
-      () => withReferrer(thing, referrer("1"), tag),
+      () => withReferrers(thing, [referrer("1")], tag),
       (error) => error instanceof RemoteError && error.reason === "rejected",
     );
   });

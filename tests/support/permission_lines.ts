@@ -9,6 +9,7 @@ import { grants } from "../../src/config/permissions.ts";
 const id = "019b76da-a800-7000-8000-000000000000";
 const place = "--manifest=out";
 const registry = "oci://registry.invalid/r:t";
+const target = "oci://registry.invalid/mirror";
 
 /** The command, the rest of its line, and what it keeps beside reading. */
 export const permissionLines: readonly [command: string, rest: string[], needs: string[]][] = [
@@ -32,6 +33,7 @@ export const permissionLines: readonly [command: string, rest: string[], needs: 
   ["export bundle list", [place], ["env", "sys"]],
   ["export bundle list", [], ["env", "sys"]],
   ["export bundle list", [registry], ["net", "env", "sys"]],
+  ["export bundle load", [place, `--to=${target}`], ["write", "net", "env", "sys"]],
   ["export bundle pull", [registry, "--to=in"], ["write", "net", "env", "sys"]],
   ["export bundle push", [registry, place], ["write", "net", "env", "sys"]],
   ["export bundle show", [place], ["env", "sys"]],
@@ -53,6 +55,7 @@ export const permissionLines: readonly [command: string, rest: string[], needs: 
   ["keys show", ["--public", "--server=http://127.0.0.1:1"], ["net", "env"]],
   ["keys trust", ["signer.pub"], ["write", "env"]],
   ["list", ["out"], ["env", "sys"]],
+  ["load", ["out", `--to=${target}`], ["write", "net", "env", "sys"]],
   ["pull", [registry, "--to=in"], ["write", "net", "env", "sys"]],
   ["push", ["out", registry], ["write", "net", "env", "sys"]],
   ["risk query", ["CVE-2021-44228", place], ["env", "sys"]],

@@ -1,0 +1,362 @@
+/** Loading images into a registry, as a user does it. */
+import assert from "node:assert/strict";
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { havePeers, peer } from "../e2e/peers.ts";
+import { makeBundle, type Recipe, writeFiles } from "../support/bundle_fixture.ts";
+import { requiring } from "../support/needs.ts";
+import {
+  Layout,
+  type LayoutDescriptor,
+  ociConfig,
+  pathOf,
+  sbomType,
+} from "../support/oci_layout.ts";
+import { type Home, withHome } from "../support/program.ts";
+import { FakeRegistry } from "../support/registry/fake_registry.ts";
+import { status } from "../support/registry/corrupted.ts";
+import {
+  type DockerRegistry,
+  withDockerRegistry,
+  withServed,
+} from "../support/registry/docker_registry.ts";
+
+/** All forms of content, under five names. */
+function someImages() {
+  const layout = new Layout();
+  const web = layout.both("web");
+  const shared = layout.layer("shared", 200_000);
+  const app = layout.image({ seed: "app", layers: [shared, layout.layer("app")] });
+  const tool = layout.image({ seed: "tool", layers: [shared] });
+  const old = layout.both("old", true);
+  const nested = layout.index([layout.both("inner"), layout.image({ seed: "outer" })]);
+  layout.name(web, "docker.io/library/web:1.0");
+  layout.name(app, "registry.example:5000/team/app:v2");
+  layout.name(tool, "registry.example:5000/team/tool:v2");
+  layout.name(old, "docker.io/library/old:1.0");
+  layout.name(nested, "ghcr.io/org/nested:latest");
+  const sbom = layout.attach(web, "sbom");
+  const signature = layout.attach(sbom, "signature of the sbom");
+  const tagged = layout.image({ seed: "legacy signature" });
+  layout.name(tagged, `docker.io/library/web:${web.digest.replace(":", "-")}.sig`);
+  return { layout, web, app, tool, old, nested, sbom, signature, tagged, shared };
+}
+
+const tops = {
+  "mirror/docker.io/library/web:1.0": "web",
+  "mirror/registry.example_5000/team/app:v2": "app",
+  "mirror/registry.example_5000/team/tool:v2": "tool",
+  "mirror/docker.io/library/old:1.0": "old",
+  "mirror/ghcr.io/org/nested:latest": "nested",
+} as const;
+
+function writeBundle(home: Home, layout: Layout, recipe: Recipe = {}): void {
+  const made = makeBundle({ entries: layout.entries(), ...recipe });
+  writeFiles(join(home.path, "in"), made.files);
+  writeFiles(home.path, { "signer.pub": made.key.publicPem });
+}
+
+function load(home: Home, host: string, ...more: string[]) {
+  return home.json([
+    "load",
+    "in",
+    "--to",
+    `oci://${host}/mirror`,
+    "--trust",
+    "signer.pub",
+    ...more,
+  ]);
+}
+
+const accept = [
+  "application/vnd.oci.image.index.v1+json",
+  "application/vnd.oci.image.manifest.v1+json",
+  "application/vnd.docker.distribution.manifest.list.v2+json",
+  "application/vnd.docker.distribution.manifest.v2+json",
+].join(", ");
+
+async function digestAt(host: string, name: string): Promise<string | null> {
+  const [, repository, reference] = /^(.+?)[:@]((?:sha256:)?[^:]+)$/.exec(name) ?? [];
+  const url = `http://${host}/v2/${repository}/manifests/${reference}`;
+  const answer = await fetch(url, { headers: { accept } });
+  await answer.body?.cancel();
+  return answer.ok ? answer.headers.get("docker-content-digest") : null;
+}
+
+/** Pulls all that an image consists of, as a client would. @returns the number of objects */
+async function pullAll(host: string, repository: string, { digest }: { digest: string }) {
+  const answer = await fetch(`http://${host}/v2/${repository}/manifests/${digest}`, {
+    headers: { accept },
+  });
+  assert.equal(answer.status, 200, `${repository}@${digest}`);
+  const manifest = await answer.json();
+  let count = 1;
+  for (const child of manifest.manifests ?? []) count += await pullAll(host, repository, child);
+  for (const blob of [manifest.config ?? [], manifest.layers ?? []].flat()) {
+    const found = await fetch(`http://${host}/v2/${repository}/blobs/${blob.digest}`);
+    assert.equal(found.status, 200, `${repository}: ${blob.digest}`);
+    assert.equal((await found.arrayBuffer()).byteLength, blob.size);
+    count++;
+  }
+  return count;
+}
+
+async function assertLoaded(host: string, images: ReturnType<typeof someImages>) {
+  for (const [name, which] of Object.entries(tops)) {
+    assert.equal(await digestAt(host, name), images[which].digest, name);
+    await pullAll(host, name.slice(0, name.lastIndexOf(":")), images[which]);
+  }
+  const web = "mirror/docker.io/library/web";
+  const legacy = `${web}:${images.web.digest.replace(":", "-")}.sig`;
+  assert.equal(await digestAt(host, legacy), images.tagged.digest);
+  for (const one of [images.sbom, images.signature]) await pullAll(host, web, one);
+}
+
+type Kind = "docker-registry" | "referrers";
+
+function withRegistry(kind: Kind, body: (registry: DockerRegistry) => Promise<void>) {
+  return kind === "docker-registry"
+    ? withDockerRegistry(body)
+    : withServed(body, ({ host, dir }) => [peer("referrers")!, host, dir]);
+}
+
+const recipes: Record<string, Recipe> = {
+  "a plain archive": {},
+  "a compressed archive": { compression: "zstd" },
+  "a directory": { layout: "directory" },
+};
+
+for (const kind of ["docker-registry", "referrers"] as const) {
+  const needs = kind === "docker-registry" ? [kind] : { others: havePeers(kind) };
+  for (const [form, recipe] of Object.entries(recipes)) {
+    Deno.test(
+      requiring(
+        needs,
+        `${kind} takes all images of ${form}, with their referrers`,
+        () =>
+          withHome((home) =>
+            withRegistry(kind, async ({ host }) => {
+              const images = someImages();
+              writeBundle(home, images.layout, recipe);
+              const first = await load(home, host);
+              assert.equal(first.exit, 0, JSON.stringify(first));
+              assert.deepEqual(
+                first.images.map((one: { result: string }) => one.result),
+                Array(6).fill("loaded"),
+              );
+              await assertLoaded(host, images);
+              for (
+                const [subject, referrer] of [[images.web, images.sbom], [
+                  images.sbom,
+                  images.signature,
+                ]]
+              ) {
+                const found = await referrersAt(
+                  host,
+                  kind,
+                  "mirror/docker.io/library/web",
+                  subject!,
+                );
+                assert.deepEqual(found, [referrer!.digest]);
+              }
+              const again = await load(home, host, "--recheck");
+              assert.equal(again.exit, 0, JSON.stringify(again));
+              assert.deepEqual(again.blobs, { sent: 0, mounted: 0, existed: 25 });
+              const results = again.images.map((one: { result: string }) => one.result);
+              assert.deepEqual([again.manifests, results], [0, Array(6).fill("unchanged")]);
+            })
+          ),
+      ),
+    );
+  }
+}
+
+async function referrersAt(host: string, kind: Kind, repository: string, of: LayoutDescriptor) {
+  const path = kind === "referrers"
+    ? `referrers/${of.digest}`
+    : `manifests/${of.digest.replace(":", "-")}`;
+  const answer = await fetch(`http://${host}/v2/${repository}/${path}`, { headers: { accept } });
+  const { manifests } = await answer.json();
+  // go-containerregistry states the type of the configuration.
+  const type = kind === "referrers" ? ociConfig : sbomType;
+  for (const { artifactType } of manifests) assert.equal(artifactType, type);
+  return manifests.map(({ digest }: LayoutDescriptor) => digest);
+}
+
+/** Everything that a tag of the registry in memory leads to, which must be there. */
+function assertPullable(registry: FakeRegistry): string[] {
+  const tags = [...registry.manifests.keys()].filter((name) => !name.startsWith("sha256:"));
+  const check = (reference: string) => {
+    const stored = registry.manifests.get(reference);
+    assert.ok(stored !== undefined, `${reference} is not there`);
+    const manifest = JSON.parse(new TextDecoder().decode(stored.bytes));
+    for (const { digest } of manifest.manifests ?? []) check(digest);
+    for (const { digest } of [manifest.config ?? [], manifest.layers ?? []].flat()) {
+      assert.ok(registry.blobs.has(digest), `${digest} is not there`);
+    }
+  };
+  tags.forEach(check);
+  return tags.sort();
+}
+
+/** Two images, of which one layer is large; `v1` and `v2` are their tags. */
+function twoImages() {
+  const layout = new Layout();
+  const layer = layout.layer("large", 100_000);
+  const one = layout.image({ seed: "one", layers: [layer] });
+  const two = layout.image({ seed: "two" });
+  layout.name(one, "registry.example/one:v1");
+  layout.name(two, "registry.example/two:v2");
+  return { layout, layer, one, two };
+}
+
+type Images = ReturnType<typeof twoImages>;
+
+async function withTwo(
+  body: (home: Home, registry: FakeRegistry, images: Images) => Promise<void>,
+  recipe: Recipe = {},
+): Promise<void> {
+  const registry = await new FakeRegistry().start();
+  try {
+    await withHome(async (home) => {
+      const images = twoImages();
+      writeBundle(home, images.layout, recipe);
+      await body(home, registry, images);
+    });
+  } finally {
+    await registry.stop();
+  }
+}
+
+/** `result name` of each image. */
+function resultsOf({ images }: { images: { name: string; result: string }[] }): string[] {
+  return images.map(({ name, result }) => `${result} ${name}`);
+}
+
+/** Changes a byte of the first layer in the archive. */
+function flip(home: Home, { layer, layout }: Images): void {
+  const path = join(home.path, "in/p.tar");
+  const bytes = readFileSync(path);
+  const at = bytes.indexOf(layout.blobs.get(layer.digest)!) + 99_000;
+  bytes[at]! ^= 1;
+  writeFileSync(path, bytes);
+}
+
+Deno.test("a flipped byte is found while its layer is sent, and no tag is set", () =>
+  withTwo(async (home, registry, images) => {
+    flip(home, images);
+    const { exit, findings, ...result } = await load(home, registry.host);
+    assert.deepEqual([exit, findings[0].reason, findings[0].path], [
+      7,
+      "digest_mismatch",
+      pathOf(images.layer.digest),
+    ]);
+    const expected = ["incomplete registry.example/one:v1", "pending registry.example/two:v2"];
+    assert.deepEqual(resultsOf(result), expected);
+    assert.deepEqual(assertPullable(registry), []);
+    assert.ok(!registry.blobs.has(images.layer.digest));
+  }));
+
+Deno.test("--partial sets the tags of complete images, and the next load the others", () =>
+  withTwo(async (home, registry, images) => {
+    const intact = readFileSync(join(home.path, "in/p.tar"));
+    flip(home, images);
+    const first = await load(home, registry.host, "--partial");
+    assert.equal(first.exit, 7);
+    const expected = ["incomplete registry.example/one:v1", "loaded registry.example/two:v2"];
+    assert.deepEqual(resultsOf(first), expected);
+    assert.deepEqual(assertPullable(registry), ["v2"]);
+    writeFileSync(join(home.path, "in/p.tar"), intact);
+    const second = await load(home, registry.host, "--partial");
+    assert.deepEqual(resultsOf(second), [
+      "loaded registry.example/one:v1",
+      "unchanged registry.example/two:v2",
+    ]);
+    assert.deepEqual(assertPullable(registry), ["v1", "v2"]);
+  }));
+
+Deno.test("a bundle by an unknown signer is refused before the registry is asked", () =>
+  withTwo(async (home, registry) => {
+    const { exit, verdict } = await home.json(["load", "in", "--to", `oci://${registry.host}/m`]);
+    assert.deepEqual([exit, verdict, registry.log], [5, "refused", []]);
+  }));
+
+Deno.test("a changed index is refused before the registry is asked", () =>
+  withTwo(async (home, registry) => {
+    const path = join(home.path, "in/SHA256SUMS");
+    writeFileSync(path, readFileSync(path, "utf8").replace("oci-layout", "oci-lay0ut"));
+    const { exit, error } = await load(home, registry.host);
+    assert.deepEqual([exit, error.reason, registry.log], [7, "digest_mismatch", []]);
+  }));
+
+Deno.test("--dry-run says what would be sent, and sends nothing", () =>
+  withTwo(async (home, registry, images) => {
+    const first = await load(home, registry.host, "--dry-run");
+    assert.equal(first.exit, 0, JSON.stringify(first));
+    assert.deepEqual([first.blobs.sent, first.bytes > images.layer.size], [4, true]);
+    assert.ok(resultsOf(first).every((one) => one.startsWith("new ")));
+    assert.deepEqual(registry.log.filter((line) => !line.startsWith("HEAD ")), []);
+    assert.equal((await load(home, registry.host)).exit, 0);
+    const later = await load(home, registry.host, "--dry-run");
+    assert.deepEqual([later.blobs.sent, later.bytes], [0, 0]);
+    assert.ok(resultsOf(later).every((one) => one.startsWith("unchanged ")));
+  }));
+
+Deno.test("--only loads the images whose names match, with --map and --flatten in force", () =>
+  withTwo(async (home, registry) => {
+    const words = [
+      "--only",
+      "registry.example/t*",
+      "--map",
+      "registry.example=own/of",
+      "--flatten",
+    ];
+    const { exit, images } = await load(home, registry.host, ...words);
+    assert.equal(exit, 0);
+    const targets = images.map(({ target }: { target: string }) => target);
+    assert.deepEqual(targets, [`${registry.host}/mirror/own-of-two:v2`]);
+    assert.deepEqual(assertPullable(registry), ["v2"]);
+    const none = await load(home, registry.host, "--only", "nothing/*");
+    assert.deepEqual([none.exit, none.error.reason], [2, "argument_invalid"]);
+  }));
+
+Deno.test("a tag that the registry protects is left alone if right, and named if not", () =>
+  withTwo(async (home, registry, { one, two }) => {
+    assert.equal((await load(home, registry.host)).exit, 0);
+    registry.fault(/^PUT .*manifests\/v\d$/, status(409));
+    const quiet = await load(home, registry.host);
+    assert.deepEqual([quiet.exit, registry.hits], [0, 0]);
+    registry.manifests.set("v1", registry.manifests.get(two.digest)!);
+    const { exit, findings, ...result } = await load(home, registry.host);
+    assert.deepEqual([exit, registry.hits], [13, 1]);
+    assert.deepEqual(resultsOf(result), [
+      "refused registry.example/one:v1",
+      "unchanged registry.example/two:v2",
+    ]);
+    const [{ path, found, expected }] = findings;
+    assert.equal(path, "mirror/registry.example/one:v1");
+    assert.match(found, new RegExp(`^the tag refers to ${two.digest}; `));
+    assert.equal(expected, one.digest);
+  }));
+
+Deno.test("two images of one name are refused before the registry is asked", () =>
+  withTwo(async (home, registry, { layout }) => {
+    layout.name(layout.image({ seed: "other" }), "registry.example/three:v1");
+    writeBundle(home, layout);
+    const maps = ["one", "three"].flatMap((name) => ["--map", `registry.example/${name}=same`]);
+    const { exit, findings } = await load(home, registry.host, ...maps);
+    assert.deepEqual([exit, findings.length, registry.log], [2, 1, []]);
+    assert.match(findings[0].found, /would have the same name, "mirror\/same:v1"/);
+  }));
+
+Deno.test("the receipt says what was loaded, and where", () =>
+  withTwo(async (home, registry, { one }) => {
+    assert.equal((await load(home, registry.host, "--receipt", "r.json")).exit, 0);
+    const { predicate } = JSON.parse(readFileSync(join(home.path, "r.json"), "utf8"));
+    assert.equal(predicate.verificationResult, "PASSED");
+    const [loaded] = predicate["urn:stella:receipt:v1"].loaded;
+    assert.deepEqual([loaded.digest, loaded.target], [
+      one.digest,
+      `${registry.host}/mirror/registry.example/one:v1`,
+    ]);
+  }));
