@@ -1,8 +1,9 @@
 /**
- * `deno task e2e [--form source|portable|compiled | --binary PATH] [--soak]`: the tests that drive
- * the program as a user does (acceptance, README, end to end; with --soak those that take minutes).
- * A form is built first; without one the program runs from its source. Where the compiled form
- * cannot be built here, its tests are skipped: the last line says so and why.
+ * `deno task e2e [--form source|portable|compiled | --binary PATH] [--soak | --differing]`: the
+ * tests that drive the program as a user does (acceptance, README, end to end; with --soak those
+ * that take minutes; with --differing only those whose result may differ from form to form). A form
+ * is built first; without one the program runs from its source. Where the compiled form cannot be
+ * built here, its tests are skipped: the last line says so and why.
  *
  * Two files run at a time: many tests wait for a service, an alert or a schedule, and need no
  * processor meanwhile.
@@ -17,7 +18,39 @@ type Form = typeof forms[number];
 
 const build = new URL("../../src/build/build.ts", import.meta.url).pathname;
 const built = new URL("../../dist/stella", import.meta.url).pathname;
-const suites = ["tests/acceptance", "tests/readme_test.ts", "tests/e2e"];
+const readme = "tests/readme_test.ts";
+const suites = ["tests/acceptance", "tests/e2e"];
+/**
+ * Left out with --differing, because the code that they test is the same in every form: metrics and
+ * alerts, registries, sources, tenants, and the format of a bundle. All others run on each form.
+ */
+const sameInEveryForm = [
+  "acceptance/alerts",
+  "acceptance/dashboards",
+  "acceptance/evidence",
+  "acceptance/logs_and_traces",
+  "acceptance/metrics",
+  "acceptance/offline_verification",
+  "acceptance/risk_bundles",
+  "acceptance/site",
+  "e2e/alerts",
+  "e2e/cosign",
+  "e2e/docker_login",
+  "e2e/exchange",
+  "e2e/export_inputs",
+  "e2e/fetch",
+  "e2e/golden_bundles",
+  "e2e/log",
+  "e2e/peers",
+  "e2e/prometheus",
+  "e2e/push_program",
+  "e2e/real_data",
+  "e2e/registry_service",
+  "e2e/risk",
+  "e2e/sticks",
+  "e2e/targets",
+  "e2e/tenants",
+].map((name) => `tests/${name}_test.ts`);
 
 /** The value of an option, which is taken out of `args`. */
 function take(args: string[], option: string): string | undefined {
@@ -60,10 +93,20 @@ async function compiler(): Promise<{ args: string[]; env: Record<string, string>
   return { args: ["compile", "--allow-other-denort"], env: { DENORT_BIN: denortPath } };
 }
 
+function testsIn(folder: string): string[] {
+  return [...Deno.readDirSync(folder)].map(({ name }) => `${folder}/${name}`)
+    .filter((path) => path.endsWith("_test.ts")).sort();
+}
+
 async function test(binary: string | undefined, rest: string[]): Promise<number> {
   const folders = rest.includes("--soak") ? [...suites, "tests/soak"] : suites;
-  const flags = rest.filter((one) => one !== "--soak");
-  const args = ["test", "-A", "--no-check", "--parallel", ...folders, ...flags];
+  const left = rest.includes("--differing") ? sameInEveryForm : [];
+  // A name without a file would leave nothing out.
+  for (const path of left) Deno.statSync(path);
+  // Not by --ignore: deno ignores files of the first folder alone.
+  const files = folders.flatMap(testsIn).filter((path) => !left.includes(path));
+  const flags = rest.filter((one) => one !== "--soak" && one !== "--differing");
+  const args = ["test", "-A", "--no-check", "--parallel", readme, ...files, ...flags];
   const env = { DENO_JOBS: "2", ...binary === undefined ? {} : { STELLA_BINARY: binary } };
   return await deno(args, env);
 }
