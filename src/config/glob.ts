@@ -86,14 +86,18 @@ function step(token: Token, text: string, from: Ends): Ends {
     token.parts.map((one) => endsOf(one, text, starts)).reduce((all, more) => all.union(more));
   if (token.sign === "@") return once(from);
   if (token.sign === "?") return from.union(once(from));
-  // For each start by itself: all ends but those of the group.
-  if (token.sign === "!") {
-    const others = from.values().map((start) =>
-      onwards(start, text.length).difference(once(new Set([start])))
-    );
-    return others.reduce((all, more) => all.union(more), new Set<number>());
-  }
+  if (token.sign === "!") return allBut(once, from, text.length);
   return repeated(once, token.sign === "*" ? from : once(from));
+}
+
+/** For each start by itself, all ends up to `last` except those that `once` finds. */
+function allBut(once: (starts: Ends) => Ends, from: Ends, last: number): Ends {
+  const ends = new Set<number>();
+  for (const start of from) {
+    const taken = once(new Set([start]));
+    for (let end = start; end <= last; end++) if (!taken.has(end)) ends.add(end);
+  }
+  return ends;
 }
 
 /** Repeats until nothing is added: at most once per position. */
