@@ -1,10 +1,11 @@
 /** Loading images into a registry, as a user does it. */
 import assert from "node:assert/strict";
-import { readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { encodeImages } from "../../src/images/layout.ts";
 import { havePeers, peer } from "../e2e/peers.ts";
 import { makeBundle, type Recipe, writeFiles } from "../support/bundle_fixture.ts";
-import { requiring } from "../support/needs.ts";
+import { isLong, requiring } from "../support/needs.ts";
 import {
   Layout,
   type LayoutDescriptor,
@@ -12,8 +13,9 @@ import {
   pathOf,
   sbomType,
 } from "../support/oci_layout.ts";
-import { type Home, withHome } from "../support/program.ts";
+import { type Home, programWords, withHome } from "../support/program.ts";
 import { FakeRegistry } from "../support/registry/fake_registry.ts";
+import { assertPullable } from "../support/registry/pullable.ts";
 import { status } from "../support/registry/corrupted.ts";
 import {
   type DockerRegistry,
@@ -183,22 +185,6 @@ async function referrersAt(host: string, kind: Kind, repository: string, of: Lay
   return manifests.map(({ digest }: LayoutDescriptor) => digest);
 }
 
-/** Everything that a tag of the registry in memory leads to, which must be there. */
-function assertPullable(registry: FakeRegistry): string[] {
-  const tags = [...registry.manifests.keys()].filter((name) => !name.startsWith("sha256:"));
-  const check = (reference: string) => {
-    const stored = registry.manifests.get(reference);
-    assert.ok(stored !== undefined, `${reference} is not there`);
-    const manifest = JSON.parse(new TextDecoder().decode(stored.bytes));
-    for (const { digest } of manifest.manifests ?? []) check(digest);
-    for (const { digest } of [manifest.config ?? [], manifest.layers ?? []].flat()) {
-      assert.ok(registry.blobs.has(digest), `${digest} is not there`);
-    }
-  };
-  tags.forEach(check);
-  return tags.sort();
-}
-
 /** Two images, of which one layer is large; `v1` and `v2` are their tags. */
 function twoImages() {
   const layout = new Layout();
@@ -359,4 +345,97 @@ Deno.test("the receipt says what was loaded, and where", () =>
       one.digest,
       `${registry.host}/mirror/registry.example/one:v1`,
     ]);
+  }));
+
+Deno.test("after kill -9 at any request no tag is half, and the same command ends the work", () =>
+  withTwo(async (home, registry) => {
+    const to = `oci://${registry.host}/mirror`;
+    const points = isLong ? 20 : 5;
+    for (let point = 0; point < points; point++) {
+      registry.blobs.clear();
+      registry.manifests.clear();
+      let requests = 0;
+      const [command, ...words] = programWords();
+      const child = new Deno.Command(command, {
+        args: [...words, "load", "in", "--to", to, "--trust", "signer.pub"],
+        cwd: home.path,
+        env: home.environment(),
+        clearEnv: true,
+        stdout: "null",
+        stderr: "null",
+      }).spawn();
+      registry.guard = (_, response) => {
+        if (requests++ < point * (isLong ? 1 : 4)) return true;
+        child.kill("SIGKILL");
+        response.destroy();
+        return false;
+      };
+      assert.equal((await child.status).signal, "SIGKILL");
+      registry.guard = undefined;
+      assertPullable(registry);
+      assert.equal((await load(home, registry.host)).exit, 0);
+      assert.deepEqual(assertPullable(registry), ["v1", "v2"]);
+    }
+  }));
+
+/** Two images with layers of their own, on an archive of several volumes; images.json has sizes. */
+function writeVolumes(home: Home): { volumes: string[]; tags: string[] } {
+  const layout = new Layout();
+  const tags = ["v1", "v2", "v3"];
+  const images = tags.map((tag) => {
+    const image = layout.image({ seed: tag, layers: [layout.layer(tag, 3_000_000)] });
+    layout.name(image, `registry.example/app:${tag}`);
+    return { tag, image };
+  });
+  const digests = [...layout.blobs.keys()].sort();
+  const document = encodeImages({
+    schemaVersion: 1,
+    images: images.map(({ tag, image: { digest, mediaType } }) => ({
+      name: `registry.example/app:${tag}`,
+      registry: "registry.example",
+      repository: "app",
+      tag,
+      digest,
+      mediaType,
+      platforms: [],
+      referrers: [],
+      blobs: [digests.indexOf(digest)],
+    })),
+    blobs: digests.map((digest) => ({ digest, size: layout.blobs.get(digest)!.length })),
+  });
+  const made = makeBundle({
+    entries: layout.entries(),
+    chunksPerVolume: 1,
+    documents: { "images.json": document },
+  });
+  writeFiles(join(home.path, "in"), made.files);
+  writeFiles(home.path, { "signer.pub": made.key.publicPem });
+  return { volumes: [...made.files.keys()].filter((path) => path.includes(".tar.")), tags };
+}
+
+Deno.test("volumes on several sticks: without one nothing is half, with all of them all is there", () =>
+  withHome(async (home) => {
+    const registry = await new FakeRegistry().start();
+    try {
+      const { volumes, tags } = writeVolumes(home);
+      assert.equal(volumes.length, 3);
+      for (const volume of volumes) {
+        mkdirSync(join(home.path, volume));
+        renameSync(join(home.path, "in", volume), join(home.path, volume, volume));
+      }
+      const [a = "", b = "", c = ""] = volumes;
+      const of = (...some: string[]) => some.flatMap((volume) => ["--volumes", volume]);
+      for (const there of [of(b, c), of(a, c), of(b, a)]) {
+        const { exit, findings } = await load(home, registry.host, "--partial", ...there);
+        assert.deepEqual([exit, findings[0].reason], [10, "volume_missing"]);
+        assertPullable(registry);
+      }
+      const sent = registry.received;
+      const all = await load(home, registry.host, ...of(c, a, b));
+      assert.equal(all.exit, 0, JSON.stringify(all.findings));
+      assert.deepEqual(assertPullable(registry), tags);
+      assert.equal(registry.received - sent, all.bytes);
+    } finally {
+      await registry.stop();
+    }
   }));

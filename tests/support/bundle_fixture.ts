@@ -99,6 +99,8 @@ export interface Recipe {
   tar?: Uint8Array;
   /** The index, in place of the entries'. */
   index?: string | Uint8Array;
+  /** More documents beside the manifest. */
+  documents?: Record<string, Uint8Array>;
   /** Stored bytes of a chunk, in place of its one zstd frame. */
   storeChunk?: (chunk: Uint8Array, index: number) => Uint8Array;
   manifest?: (manifest: Manifest) => void;
@@ -125,9 +127,11 @@ export function makeBundle(recipe: Recipe = {}): MadeBundle {
   const files: Files = new Map();
   files.set(indexName, bytesOf(recipe.index ?? indexOf(entries)));
   files.set("VERIFY.txt", bytesOf("how to check\n"));
+  for (const [path, bytes] of Object.entries(recipe.documents ?? {})) files.set(path, bytes);
+  const documents = ["VERIFY.txt", ...Object.keys(recipe.documents ?? {})];
   const listed = [
     describe(indexName, "index", files),
-    describe("VERIFY.txt", "document", files),
+    ...documents.map((path) => describe(path, "document", files)),
   ];
   const tar = recipe.tar ?? tarOf(entries);
   if (layout === "directory") {
