@@ -11,6 +11,8 @@ export class LineWriter {
   readonly #waiting: Uint8Array[] = [];
   #bytes = 0;
   #lost = 0;
+  /** Lines that are no longer waiting. */
+  #taken = 0;
   #flushing: Promise<void> | undefined;
 
   /** `lossLine` creates the line about dropped lines; `limit` is the buffer size in bytes. */
@@ -37,12 +39,15 @@ export class LineWriter {
     this.#flushing ??= this.#flush();
   }
 
-  /** Resolves when everything is written, or after `bound` milliseconds. */
+  /** Resolves when everything is written, or when nothing was for `bound` milliseconds. */
   async drained(bound: number): Promise<void> {
-    let limit: ReturnType<typeof setTimeout> | undefined;
-    const late = new Promise<void>((resolve) => limit = setTimeout(resolve, bound));
-    await Promise.race([this.#flushing, late]);
-    clearTimeout(limit);
+    for (let before = -1; this.#flushing !== undefined && this.#taken > before;) {
+      before = this.#taken;
+      let limit: ReturnType<typeof setTimeout> | undefined;
+      const late = new Promise<void>((resolve) => limit = setTimeout(resolve, bound));
+      await Promise.race([this.#flushing, late]);
+      clearTimeout(limit);
+    }
   }
 
   async #flush(): Promise<void> {
@@ -50,6 +55,7 @@ export class LineWriter {
       const written = await this.#writeAll(next);
       this.#waiting.shift();
       this.#bytes -= next.length;
+      this.#taken++;
       if (written) this.#tellLoss();
       else this.#lost++;
     }

@@ -121,9 +121,13 @@ export class Service {
     return this.#log.text;
   }
 
-  /** Reads no more of the log until `stop`. */
+  /** Reads no more of the log until `resume` or `stop`. */
   pause(): void {
     this.#going = new Promise((resolve) => this.#go = resolve);
+  }
+
+  resume(): void {
+    this.#go();
   }
 
   /** Closes the reading end of the log's pipe. */

@@ -140,6 +140,21 @@ Deno.test("a pipe nobody reads loses lines, not time, and tells how many when it
   assert.equal(writer.lost, 0);
 });
 
+Deno.test("a slow reader gets all lines at the end: only one that stands still is given up", async () => {
+  const written: string[] = [];
+  const bound = 20;
+  const write = async (bytes: Uint8Array) => {
+    await new Promise((resolve) => setTimeout(resolve, bound / 2));
+    written.push(new TextDecoder().decode(bytes));
+    return bytes.length;
+  };
+  const writer = new LineWriter(write, (lost) => `lost ${lost}\n`);
+  const lines = Array.from({ length: 10 }, (_, n) => `line ${n}\n`);
+  for (const line of lines) writer.line(line);
+  await writer.drained(bound);
+  assert.deepEqual(written, lines);
+});
+
 Deno.test("a closed pipe costs its lines and nothing else", async () => {
   let closed = true;
   const written: string[] = [];
