@@ -10,7 +10,7 @@ import { ioError, ioReason, tryIo } from "../domain/io_errors.ts";
 import { appendNew, writeNew } from "../domain/durable.ts";
 import { sha256, startSha256 } from "../domain/hash.ts";
 import { asInput, inputChanged, openInput, statFolder } from "../bundle/input_file.ts";
-import { type BundleFile, manifestName } from "../bundle/manifest.ts";
+import { type BundleFile, manifestName, oldManifestName } from "../bundle/manifest.ts";
 import { folded, pathFault } from "../domain/paths.ts";
 import type { PrivateFiles } from "../bundle/private_files.ts";
 import verifyScript from "./verify.sh" with { type: "text" };
@@ -43,7 +43,7 @@ export function programsOf(
  * @throws StellaError usage; io if a path cannot be used
  */
 export function checkPrograms(programs: readonly CarriedProgram[], taken: readonly string[]): void {
-  const seen = new Set([manifestName, ...taken].map(folded));
+  const seen = new Set([manifestName, oldManifestName, ...taken].map(folded));
   const findings = programs.flatMap((program): Finding[] => {
     const { path } = program;
     const absent = absenceOf(path);
@@ -76,6 +76,8 @@ function absenceOf(path: string): Finding | undefined {
 function faultOf({ name }: CarriedProgram, seen: Set<string>): string | undefined {
   if (name.startsWith(".")) return "its name begins with a dot";
   if (seen.has(folded(name))) return `the bundle has another file called ${name}`;
+  // No verifier accepts a manifest that lists such a name.
+  if (/\.(sigstore|hmac)\.json$/.test(folded(name))) return "its name is that of a signature";
   return pathFault(name);
 }
 

@@ -41,7 +41,8 @@ Deno.test("a carried program is the same bytes, may be run, and is described", (
 
 Deno.test("what cannot be carried is refused, all at once, with its reason", () => {
   inDirectory((directory) => {
-    for (const name of ["stella", "Verify.SH", ".hidden", "a:b", "good"]) {
+    const signatures = ["Manifest.json.OLD", "x.SigStore.json", "x.hmac.json"];
+    for (const name of ["stella", "Verify.SH", ".hidden", "a:b", "good", ...signatures]) {
       writeFileSync(`${directory}/${name}`, "x");
     }
     mkdirSync(`${directory}/folder`);
@@ -54,6 +55,7 @@ Deno.test("what cannot be carried is refused, all at once, with its reason", () 
       "folder",
       "none",
       "manifest.json",
+      ...signatures,
     ];
     writeFileSync(`${directory}/manifest.json`, "x");
     const programs = programsOf(`${directory}/good`, paths.map((name) => `${directory}/${name}`));
@@ -70,6 +72,9 @@ Deno.test("what cannot be carried is refused, all at once, with its reason", () 
         ["folder", "it is not a file"],
         ["none", "no such file or directory"],
         ["manifest.json", "the bundle has another file called manifest.json"],
+        ["Manifest.json.OLD", "the bundle has another file called Manifest.json.OLD"],
+        ["x.SigStore.json", "its name is that of a signature"],
+        ["x.hmac.json", "its name is that of a signature"],
       ]);
       return true;
     });
