@@ -9,16 +9,20 @@ import { createHmac } from "node:crypto";
 import { readFileSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 import { publicKeyFrom } from "../../src/attest/check/trust.ts";
+import type { Manifest } from "../../src/bundle/manifest.ts";
 import { readManifest } from "../../src/bundle/read_manifest.ts";
 import { sha256 } from "../../src/domain/hash.ts";
 import { bundleArtifact } from "../../src/registry/artifact.ts";
 import {
+  entryOf,
   type Files,
   indexOf,
   type MadeBundle,
   makeBundle,
   memorySource,
   type Recipe,
+  someEntries,
+  tarOf,
   testKey,
   withDirectory,
   writeFiles,
@@ -111,6 +115,13 @@ for (const [form, changes] of Object.entries(alterations)) {
   );
 }
 
+const archiveOf = (m: Manifest) => m.files.find(({ role }) => role === "archive")!;
+const renameDocument = (path: string) => (m: Manifest) => {
+  m.files.find(({ role }) => role === "document")!.path = path;
+};
+const right = tarOf(someEntries);
+const zeros = Buffer.alloc(512);
+const lastEntry = entryOf(someEntries.at(-1)!).length;
 const long = "directory-of-a-name-that-is-rather-long/".repeat(3);
 const entries = [
   { path: "a.txt", content: "a\n" },
@@ -132,6 +143,29 @@ const signed: [string, Recipe, number][] = [
   ["another version", { manifest: (m) => Object.assign(m, { schemaVersion: 2 }) }, 3],
   ["blanks in the manifest", { manifestBytes: (bytes) => Buffer.concat([bytes, bytes]) }, 3],
   ["another subject", { statement: (s) => ({ ...s, subject: [] }) }, 4],
+  ["more fields and blanks in the statement", {
+    statement: (s) => JSON.stringify({ more: 1, ...s }, null, 2),
+  }, 0],
+  ["a key twice in the statement", {
+    statement: (s) => JSON.stringify(s).replace("{", '{"_type":"other",'),
+  }, 4],
+  ["half of a surrogate pair in the statement", { statement: (s) => ({ ...s, x: "\ud800" }) }, 4],
+  ["another digest of a plain chunk", {
+    manifest: (m) => archiveOf(m).chunks![0]!.sha256 = "0".repeat(64),
+  }, 0],
+  ["a single volume", { chunksPerVolume: 1 }, 0],
+  ["a second 60", { manifest: (m) => m.created = "2026-01-01T00:00:60Z" }, 3],
+  ["a name of the format in capitals", { manifest: renameDocument("manifest.JSON") }, 3],
+  ["a name that ends like that of a signature", { manifest: renameDocument("b.hmac.json") }, 3],
+  ["a path below another", {
+    index: indexOf([{ path: "a", content: "" }, { path: "a/b", content: "" }]),
+  }, 9],
+  ["a path that is not UTF-8", { index: Buffer.from(`${sha256("")}  \xff\n`, "latin1") }, 9],
+  ["one end block less", { tar: right.subarray(0, -512) }, 10],
+  ["no end blocks", { tar: right.subarray(0, -1024) }, 10],
+  ["the end before the last entry", { tar: right.subarray(0, -1024 - lastEntry) }, 6],
+  ["a zero block before the first entry", { tar: Buffer.concat([zeros, right]) }, 6],
+  ["a block after the end", { tar: Buffer.concat([right, zeros]) }, 8],
 ];
 
 Deno.test(

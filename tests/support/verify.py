@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
 """Verifies a stella bundle: written from src/docs/format.md alone, to test that page.
 usage: verify.py KEY.pub DIR [VOLUMES ...]   needs openssl and zstd; exits with the verdict"""
-import base64, calendar, hashlib, json, os, re, stat, subprocess, sys, tempfile, time, unicodedata
+import base64, datetime, hashlib, json, os, re, stat, subprocess, sys, tempfile, unicodedata
 
 CHUNK, TAR = 4 << 20, "application/vnd.stella.bundle.archive.v1.tar"
 OWN = ["manifest.json"] + ["manifest.json." + end for end in ("sigstore.json", "hmac.json", "old")]
 CONTROL = re.compile("[\0-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff"
                      "\ufff9-\ufffd\ud800-\udfff\U000e0000-\U000e007f\\\\:*?\"<>|]")
-DEVICE = re.compile(r"(con|prn|aux|nul|(com|lpt)[0-9¹²³]|conin\$|conout\$) *(\.|$)", re.I)
+DEVICE = re.compile(r"(con|prn|aux|nul|(com|lpt)[0-9¹²³]|conin\$|conout\$) *(\.|$)", re.I | re.A)
 found, key, dirs = [], sys.argv[1], sys.argv[2:]
 
 def note(code, text): found.append(code) or print(f"[{code}] {ascii(text)}")
@@ -20,16 +20,19 @@ def safe(path):
     ok = lambda p: p and p[-1] not in ". " and not DEVICE.match(p) and len(p.encode()) < 256
     return (path != "-" and not CONTROL.search(path) and unicodedata.is_normalized("NFC", path)
             and len(path.encode()) < 4096 and all(map(ok, path.split("/"))))
-
 def opened(path, places=dirs[:1]):
     for place in [os.path.join(one, path) for one in places]:
         try: fd = os.open(place, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
         except (FileNotFoundError, NotADirectoryError): continue
         except OSError: return note(9, path)
         return os.fdopen(fd, "rb") if stat.S_ISREG(os.fstat(fd).st_mode) else note(9, path)
-def parse(data):
-    value = json.loads(data.decode(), parse_float=Exception)
-    assert (json.dumps(value, separators=(",", ":"), ensure_ascii=False) + "\n").encode() == data
+def once(pairs):
+    assert len(dict(pairs)) == len(pairs), "a key twice"
+    return dict(pairs)
+def parse(data, exact=True):
+    value = json.loads(data.decode(), parse_float=Exception, object_pairs_hook=once)
+    text = (json.dumps(value, separators=(",", ":"), ensure_ascii=False) + "\n").encode()
+    assert text == data or not exact, "not the one encoding"
     return value
 
 def check_signature(data, manifest):
@@ -44,11 +47,11 @@ def check_signature(data, manifest):
     assert json.dumps(read) == json.dumps({
         "mediaType": "application/vnd.dev.sigstore.bundle.v0.3+json",
         "verificationMaterial": {"publicKey": {"hint": hint}}, "dsseEnvelope": dsse}), "encoding"
-    says = json.loads(body)
+    says = parse(body, exact=False)
     digests = [s["digest"]["sha256"] for s in says["subject"] if s["name"] == OWN[0]]
     assert digests == [sha(manifest)], "the attestation is about another manifest"
-    assert says["_type"] == "https://in-toto.io/Statement/v1", "_type"
-    assert says["predicateType"] == "https://slsa.dev/provenance/v1", "predicateType"
+    types = says["_type"], says["predicateType"]
+    assert types == ("https://in-toto.io/Statement/v1", "https://slsa.dev/provenance/v1"), types
     assert re.fullmatch("[A-Za-z0-9+/]{43}=", hint), "hint"
     named = hint == b64(hashlib.sha256(der).digest())
     with tempfile.TemporaryDirectory() as at:
@@ -68,9 +71,10 @@ def read_manifest(data):
     assert m["payload"]["layout"] == ("archive" if m["archives"] else "directory"), "layout"
     assert [f["path"] for f in m["files"] if f["role"] == "index"] == ["SHA256SUMS"], "index"
     assert paths == sorted(paths, key=str.encode) and all(map(safe, paths)), "paths"
+    assert not [p for p in paths if p.endswith((".sigstore.json", ".hmac.json"))], "signatures"
     assert len(set(map(folded, OWN + paths))) == len(OWN + paths), "two names collide"
+    m["mtime"] = datetime.datetime.strptime(m["created"], "%Y-%m-%dT%H:%M:%S%z").timestamp()
     return m
-
 def check_file(f, places):
     file, volume = opened(f["path"], places), f["role"] == "archive"
     data = file.read(f["size"] + 1) if file else b""
@@ -78,7 +82,6 @@ def check_file(f, places):
     elif file and volume and len(data) != f["size"]: note(8 if len(data) > f["size"] else 10, f)
     elif file and sha(data) != f["sha256"]: note(7, f["path"])
     return data
-
 def read_index(data):
     paths, names, last = {}, {}, ""
     for line in data.split(b"\n")[:-1]:
@@ -119,8 +122,7 @@ def check_archive(tar, index, mtime):
         at = end + -size % 512
         if sha(tar[start:end]) != digest: note(7, path)
         if tar[end:at].strip(b"\0"): note(8, path)
-    if tar[at:] != bytes(1024): note(8, "the end of the archive")
-
+    if tar[at:] != bytes(1024): note(10 if tar[at:] in (b"", bytes(512)) else 8, "the end")
 def check_directory(root, index, most):
     for place in [os.path.join(at, n) for at, f, g in os.walk(root) for n in f + g]:
         kind = os.lstat(place).st_mode
@@ -135,16 +137,14 @@ try:
     check_signature(attestation.read(), manifest) if attestation else note(5, "no attestation")
     code = 3
     m = read_manifest(manifest)
-except (AssertionError, ValueError, KeyError, TypeError) as error:
-    stop(code, repr(error))
+except (AssertionError, ValueError, KeyError, TypeError) as error: stop(code, repr(error))
 data = {f["path"]: check_file(f, dirs) for f in m["files"]}
 index = read_index(data["SHA256SUMS"]) if not set(found) - {5} else None
 if index and m["archives"]:
     tar = b"".join(data[f["path"]] for f in m["archives"])
     if m["archives"][0]["mediaType"] != TAR:
         tar = subprocess.run(["zstd", "-dc"], input=tar, capture_output=True).stdout
-    check_archive(tar, index, calendar.timegm(time.strptime(m["created"], "%Y-%m-%dT%H:%M:%SZ")))
-elif index:
-    check_directory(os.path.join(dirs[0], "payload"), index, m["payload"]["bytes"])
+    check_archive(tar, index, int(m["mtime"]))
+elif index: check_directory(os.path.join(dirs[0], "payload"), index, m["payload"]["bytes"])
 if index and not set(found) - {5} and len(index) != m["payload"]["files"]: note(7, "payload.files")
 stop()
