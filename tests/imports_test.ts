@@ -29,7 +29,7 @@ const allowed: Record<string, string[]> = {
   risk: ["bundle"],
   store: ["bundle"],
   jobs: [],
-  export: ["bundle", "attest", "output", "registry", "net", "risk", "store", "config"],
+  export: ["bundle", "attest", "output", "registry", "net", "images", "risk", "store", "config"],
   http: ["jobs", "store", "telemetry", "config", "docs"],
   service: [
     "assets",

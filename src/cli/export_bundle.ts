@@ -13,8 +13,7 @@ import { StellaError } from "../domain/errors.ts";
 import { shown } from "../domain/names.ts";
 import { hostOf } from "../domain/reference.ts";
 import { sequenceOption } from "../domain/sequence.ts";
-import { exportBundle } from "../export/export.ts";
-import { planExport } from "../export/plan.ts";
+import { exportBundle, planOnly } from "../export/export.ts";
 import { type Sequencer, sequencer } from "../export/sequences.ts";
 import { addressesOf, type ExportContext, type ExportSpec } from "../export/spec.ts";
 import { tryTargets } from "../export/targets.ts";
@@ -54,8 +53,8 @@ export async function exportLocally(flags: ExportFlags, host: Host): Promise<Res
   const urls = addressesOf(spec);
   if (urls.length > 0) checkEnvironment(urls.map(hostOf), flags, host);
   if (flags.dryRun) {
-    await dropPermissions(host, []);
-    return planned(planExport(spec));
+    await dropPermissions(host, spec.images.length > 0 ? ["net"] : []);
+    return planned(await planOnly(spec, { ...contextOf(host), emit: () => {} }));
   }
   const ready = flags.push === undefined ? undefined : await openPush(flags.push, flags, host);
   const { signer, made } = signerFor(flags, host, directory);
@@ -70,11 +69,7 @@ export async function exportLocally(flags: ExportFlags, host: Host): Promise<Res
     if (event.kind === "progress") line.update(event.stage, event.done, event.total);
   };
   const context: ExportContext = {
-    uuid: host.uuid,
-    timing: timingOf(host),
-    signal: host.stop,
-    yieldToEventLoop: yielder(host),
-    workers: chunkWorkers(host),
+    ...contextOf(host),
     emit: (event) => {
       if (event.kind === "progress") stages.reached(event.stage, event.done);
       show(event);
@@ -100,6 +95,16 @@ export async function exportLocally(flags: ExportFlags, host: Host): Promise<Res
     line.end();
     ready?.client.close();
   }
+}
+
+function contextOf(host: Host) {
+  return {
+    uuid: host.uuid,
+    timing: timingOf(host),
+    signal: host.stop,
+    yieldToEventLoop: yielder(host),
+    workers: chunkWorkers(host),
+  };
 }
 
 /** An export's manifest must be called manifest.json: everything else finds it by that name. */

@@ -23,6 +23,11 @@ export const exportOptions = {
     "path of the manifest; the other files are written beside it (default: " +
       "out/manifest.json; with --server: fetch the finished bundle to this place)",
   ),
+  image: text(
+    "reference",
+    "image or chart to carry: HOST/REPOSITORY:TAG, with @DIGEST to demand what it is; repeatable",
+    { repeat: true },
+  ),
   input: text("path", "file or directory to pack, or PREFIX=PATH; repeatable", { repeat: true }),
   include: text("glob", "pack only these files of each --input; repeatable", { repeat: true }),
   exclude: text("glob", "do not pack these files of each --input; repeatable", { repeat: true }),

@@ -3,12 +3,17 @@ import { assets } from "../assets/assets.ts";
 import type { PrivatePlaces } from "../bundle/private_files.ts";
 import { globFault } from "../config/glob.ts";
 import { type Config, loadConfig } from "../config/load.ts";
+import { loginFiles } from "../config/paths.ts";
 import type { FilesSource, Profile } from "../config/profile.ts";
 import { StellaError } from "../domain/errors.ts";
+import { parseImage } from "../domain/image_reference.ts";
 import { checkName, shown } from "../domain/names.ts";
+import { parseReference } from "../domain/reference.ts";
 import { build, programPath } from "../domain/version.ts";
 import { programsOf } from "../export/companions.ts";
+import type { ImageAccess } from "../export/image_registries.ts";
 import { type ExportSpec, requestExport, resolveExport, tenantOf } from "../export/spec.ts";
+import { flagOf } from "./command.ts";
 import type { ExportFlags } from "./export_options.ts";
 import type { Host } from "./host.ts";
 
@@ -29,6 +34,9 @@ export async function specOf(flags: ExportFlags, host: Host): Promise<ExportSpec
     secretFile: flags.secret,
     programs: programsOf(flags.includeSelf ? selfPath() : undefined, flags.includeBinary),
     privatePlaces: withNamedFiles(request.privatePlaces, flags),
+    ...(asked.images === undefined
+      ? {}
+      : { imageAccess: imageAccessOf(asked.images, flags, host) }),
   }, { environment, now: host.now, build: build(), kitFiles: assets });
 }
 
@@ -46,18 +54,83 @@ function withNamedFiles(places: PrivatePlaces, flags: ExportFlags): PrivatePlace
   return { ...places, files: [...places.files, ...named.filter((path) => path !== undefined)] };
 }
 
+/**
+ * How registries of images are reached that are not configured. Flags are for one registry: no
+ * credentials may be sent to two. @throws StellaError usage
+ */
+function imageAccessOf(images: readonly string[], flags: ExportFlags, host: Host): ImageAccess {
+  const { ca, credentials, clientCert, clientKey, plainHttp } = flags;
+  const given = Object.entries({ ca, credentials, clientCert, clientKey, plainHttp })
+    .flatMap(([name, value]) => value === undefined || value === false ? [] : [flagOf(name)]);
+  const [first] = given;
+  if (first !== undefined) refuseSharedFlag(first, images, flags);
+  return {
+    ca,
+    clientCertificate: clientCert,
+    clientKey,
+    ...(plainHttp === true ? { plainHttp } : {}),
+    ...(credentials === undefined
+      ? { loginFiles: loginFiles(host.environment) }
+      : { credentialsFile: credentials }),
+  };
+}
+
+function refuseSharedFlag(
+  flag: string,
+  images: readonly string[],
+  { push }: Pick<ExportFlags, "push">,
+): void {
+  const named = new Set(images.map((image) => parseImage(image).registry));
+  if (push !== undefined) named.add(parseReference(push).authority);
+  if (named.size === 1) return;
+  const what = `Cannot use ${flag} with several registries: ${[...named].join(", ")}`;
+  throw new StellaError("options_conflict", what, {
+    hint: "configure each of them under `registries` in stella.yaml",
+  });
+}
+
 function profileOf(name: string, flags: ExportFlags, config: Config): Profile {
   const inputs = inputsOf(flags);
+  const images = flags.image ?? [];
   const known = config.profiles.get(name);
+  if (images.length > 0) return imageProfile(name, images, inputs, known);
   if (known !== undefined) return { ...known, sources: [...known.sources, ...inputs] };
   if (inputs.length > 0) {
     return { name, kind: "files", sources: inputs, compression: "zstd", targets: [] };
   }
   const what = `Cannot export the profile ${shown(name)}: it is not configured`;
   throw new StellaError("profile_unknown", what, {
-    hint: `name its files with --input PATH, or use one of: ${
+    hint: `name its files with --input PATH, its images with --image, or use one of: ${
       [...config.profiles.keys()].join(", ")
     }`,
+  });
+}
+
+function imageProfile(
+  name: string,
+  images: readonly string[],
+  inputs: readonly FilesSource[],
+  known: Profile | undefined,
+): Profile {
+  if (inputs.length > 0) {
+    throw new StellaError("options_conflict", "Cannot use --image together with --input", {
+      hint: "export files and images as two bundles",
+    });
+  }
+  if (known === undefined) {
+    return {
+      name,
+      kind: "images",
+      images: [...images],
+      sources: [],
+      compression: "none",
+      targets: [],
+    };
+  }
+  if (known.kind === "images") return { ...known, images: [...known.images ?? [], ...images] };
+  const what = `Cannot add images to the profile ${shown(name)}: it is of the kind ${known.kind}`;
+  throw new StellaError("options_conflict", what, {
+    hint: "choose another name, or a profile of the kind images",
   });
 }
 

@@ -47,7 +47,7 @@ export function exported(
   directory: string,
   made: MadeKey | undefined,
 ): Result {
-  const { profile, tenant, created, sequence, bundleDigest, keyid, risk } = report;
+  const { profile, tenant, created, sequence, bundleDigest, keyid, risk, images } = report;
   const { files, bytes } = report.payload;
   const size = `${sizeText(bytes)}, in a bundle of ${sizeText(report.bundleBytes)}`;
   const lines = [
@@ -57,6 +57,7 @@ export function exported(
     `  digest    sha256:${bundleDigest}`,
     ...(sequence === undefined ? [] : [`  sequence  ${sequence}`]),
     `  signed by ${keyid}`,
+    ...imageLines(images),
     ...leftOutLines(risk),
     ...(made === undefined ? [] : [
       `  Made a signing key for this machine: ${made.keyPath}`,
@@ -73,10 +74,20 @@ export function exported(
       files: report.files,
       ...emptyJson(report.emptyDirectories),
       risk,
+      images,
       stages,
     },
     text: lines.join("\n") + "\n",
   };
+}
+
+function imageLines(images: ExportReport["images"] = []): string[] {
+  const shownImages = images.slice(0, 20).map(({ name, digest }) =>
+    `  image     ${name} ${digest}`
+  );
+  return images.length <= 20
+    ? shownImages
+    : [...shownImages, `            and ${images.length - 20} more: see stella list`];
 }
 
 /** By why it was left out; the reasons are those of the metric. */

@@ -3,14 +3,16 @@
  * Without a place, `list` shows the bundles stored by the service.
  */
 import type { Manifest } from "../bundle/manifest.ts";
-import { directorySource } from "../bundle/source.ts";
+import { type BundleSource, directorySource } from "../bundle/source.ts";
 import { requireStateDirectory } from "../config/paths.ts";
 import { type ArtifactKind, artifactKind, headLength } from "../domain/artifact_kind.ts";
 import { messageOf } from "../domain/errors.ts";
 import { escaped } from "../domain/names.ts";
+import type { CarriedImage } from "../images/layout.ts";
 import { FileStore } from "../store/files/store.ts";
 import type { OnFile, PayloadFile } from "../verify/files.ts";
 import type { Verdict } from "../verify/verdict.ts";
+import { imageJson, imageLine, ImageListKeeper } from "./carried_images.ts";
 import type { Result } from "./command.ts";
 import type { Host } from "./host.ts";
 import { manifestIn } from "./open_bundle.ts";
@@ -29,11 +31,13 @@ export async function listBundle(named: string, options: VerifyFlags, host: Host
   const onArtifact = quiet
     ? (one: Artifact) => void entries.push(one)
     : (one: Artifact) => host.stdout(lineOf(one));
-  const { verdict } = await look("list", named, options, host, onArtifact);
+  const { verdict, images } = await look("list", named, options, host, onArtifact);
+  const carried = images.length === 0 ? {} : { images: images.map(imageJson) };
   return {
     code: verdict.code,
-    json: { ...verdictJson(verdict), entries },
-    text: verdict.findings.map((one) => `${findingText(one)}\n`).join(""),
+    json: { ...verdictJson(verdict), entries, ...carried },
+    text: [...images.map(imageLine), ...verdict.findings.map((one) => `${findingText(one)}\n`)]
+      .join(""),
   };
 }
 
@@ -61,12 +65,16 @@ async function look(
   options: VerifyFlags,
   host: Host,
   onArtifact: (one: Artifact) => void,
-): Promise<Verified> {
+): Promise<Verified & { images: CarriedImage[] }> {
   const { onFile, end } = kindReporter(onArtifact);
+  const keeper = new ImageListKeeper();
+  const through = (source: BundleSource) => keeper.through(source);
   const place = await placeAt(action, named, options, host);
-  const verified = await verifyPlace(place, { ...options, integrityOnly: true }, host, { onFile });
+  const checked = { ...options, integrityOnly: true };
+  const verified = await verifyPlace(place, checked, host, { onFile, through });
   end();
-  return verified;
+  const { manifest } = verified;
+  return { ...verified, images: manifest === undefined ? [] : keeper.images(manifest) };
 }
 
 /** Reports the kind of each file by its first bytes, in one piece or several. */

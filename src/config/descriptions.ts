@@ -6,8 +6,15 @@
 export const descriptions: Readonly<Record<string, string>> = {
   "version": "Version of this format: 1.",
 
-  "registries": "OCI registries by a name of your choice, for the targets of profiles.",
+  "registries":
+    "OCI registries by a name of your choice, for images and for the targets of profiles.",
   "registries.NAME.url": "`https://HOST[:PORT]`, without path or credentials.",
+  "registries.NAME.serves":
+    "`HOST[:PORT]` in references to images that this registry serves, such as `docker.io`. Default: " +
+    "the host of `url`.",
+  "registries.NAME.redirects":
+    "Hosts to which this registry may redirect reads, written as in `egress.allow`. Default: any " +
+    "with https, but no private address unless the registry has one.",
   "registries.NAME.plainHttp": "Allow `http://` for a host that is not this machine.",
   "registries.NAME.ca": "PEM file with the only certificate authorities trusted for this registry.",
   "registries.NAME.credentialsFile":
@@ -21,7 +28,8 @@ export const descriptions: Readonly<Record<string, string>> = {
   "tenants": "Tenants that exist; exports, bundles and events of one are hidden from the others.",
 
   "profiles": "Profiles by name. `kit` is built in and cannot be configured.",
-  "profiles.NAME.kind": "`files` packs files, `risk` joins data about vulnerabilities.",
+  "profiles.NAME.kind":
+    "`files` packs files, `risk` joins data about vulnerabilities, `images` carries images.",
   "profiles.NAME.tenants":
     "Tenants that may export this profile; for all others it does not exist. Default: every tenant.",
   "profiles.NAME.sources": "Kind `files`: what to pack, at least one source.",
@@ -49,8 +57,11 @@ export const descriptions: Readonly<Record<string, string>> = {
     "`fail` ends the export on invalid records and lists all; `skip` leaves them out and counts them.",
   "profiles.NAME.providers[].maxRecordBytes":
     "Largest file with one record, in bytes. Default: 256 MiB for JSON, 1 MiB for YAML.",
+  "profiles.NAME.images":
+    "Kind `images`: what to carry, at least one `HOST[:PORT]/REPOSITORY[:TAG][@DIGEST]`.",
   "profiles.NAME.secretFile": "Shared secret that signs the manifest as well (HMAC); mode 0600.",
-  "profiles.NAME.compression": "Of the archive: `zstd` or `none`.",
+  "profiles.NAME.compression":
+    "Of the archive: `zstd` or `none`. Default: `none` for the kind `images`, else `zstd`.",
   "profiles.NAME.sla":
     "Duration in which an export should finish, such as `15m`, below `2h`; for metrics and alerts.",
   "profiles.NAME.targets": "Where a finished bundle is published.",

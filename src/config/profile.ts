@@ -33,5 +33,13 @@ export function belongsTo({ tenants }: Pick<Profile, "tenants">, tenant: string)
   return tenants === undefined || tenants.includes(tenant);
 }
 
+/** Whether `registry`, `HOST[:PORT]` of a reference to an image, is this one. */
+export function isServedBy(
+  { url, serves }: Pick<RegistryConfig, "url" | "serves">,
+  registry: string,
+): boolean {
+  return (serves ?? new URL(url).host) === registry;
+}
+
 /** Where `credential` is given, load.ts sets `credentialsFile` to where systemd puts it. */
 export type RegistryConfig = { name: string } & z.output<typeof registrySchema>;

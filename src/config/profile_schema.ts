@@ -5,6 +5,7 @@ import { globFault } from "./glob.ts";
 import { providerSchema } from "./provider_schema.ts";
 import { absolutePath } from "./registry_schema.ts";
 import { duration, retentionSchema, scheduleSchema } from "./service_schema.ts";
+import { imageFault } from "../domain/image_reference.ts";
 import { isRepository } from "../domain/reference.ts";
 import { tagFault } from "../domain/tag.ts";
 
@@ -52,17 +53,24 @@ export const sourceSchema = z.strictObject({
 }).transform(({ files, ...rest }) => ({ path: files, ...rest }));
 
 export const profileSchema = z.strictObject({
-  kind: z.enum(["files", "risk"], "must be files or risk"),
+  kind: z.enum(["files", "risk", "images"], "must be files, risk or images"),
   tenants: z.array(z.string()).min(1, "must name at least one tenant").exactOptional(),
   sources: z.array(sourceSchema).min(1, "must name at least one source").default([]),
   providers: z.array(providerSchema).min(1, "must name at least one provider").exactOptional(),
+  images: z.array(z.string().superRefine(without(imageFault))).min(
+    1,
+    "must name at least one image",
+  )
+    .max(10_000, "must name at most 10000 images").exactOptional(),
   secretFile: absolutePath.exactOptional(),
-  compression: z.enum(["zstd", "none"], "must be zstd or none").default("zstd"),
+  compression: z.enum(["zstd", "none"], "must be zstd or none").exactOptional(),
   sla: sla.exactOptional(),
   targets: z.array(targetSchema).default([]),
   schedule: scheduleSchema.exactOptional(),
   retention: retentionSchema.exactOptional(),
-}).transform(({ sla, ...rest }) => ({
+}).transform(({ sla, compression, ...rest }) => ({
   ...rest,
+  // The layers of images are compressed already, and other tools read a plain archive in place.
+  compression: compression ?? (rest.kind === "images" ? "none" as const : "zstd" as const),
   ...(sla === undefined ? {} : { slaSeconds: sla }),
 }));

@@ -2,12 +2,19 @@
 import { isAbsolute } from "node:path";
 import * as z from "zod";
 import { sha256Hex } from "../domain/hash.ts";
-import { urlFault } from "../domain/reference.ts";
+import { egressFault } from "../domain/egress.ts";
+import { isAuthority, urlFault } from "../domain/reference.ts";
 
 /** Paths are absolute, because a service has no meaningful working directory. */
 export const absolutePath = z.string().refine(isAbsolute, "must be an absolute path");
 
 export const sha256Text = z.string().regex(sha256Hex, "must be 64 lowercase hex digits");
+
+/** As in `egress.allow`. */
+export const hostEntry = z.string().superRefine((entry, context) => {
+  const message = egressFault(entry);
+  if (message !== undefined) context.addIssue({ code: "custom", message });
+});
 
 const credential = z.string()
   .regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/, "must be the name of a credential");
@@ -15,6 +22,9 @@ const credential = z.string()
 /** One value of `registries`, parsed to a RegistryConfig without its name. */
 export const registrySchema = z.strictObject({
   url: z.string(),
+  serves: z.string().refine(isAuthority, "must be HOST[:PORT] as references have it")
+    .exactOptional(),
+  redirects: z.array(hostEntry).exactOptional(),
   plainHttp: z.boolean().exactOptional(),
   ca: absolutePath.exactOptional(),
   credentialsFile: absolutePath.exactOptional(),

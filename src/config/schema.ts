@@ -1,10 +1,9 @@
 /** The schema of stella.yaml in zod: unknown keys are errors, and all defaults are here. */
 import { isObject } from "../domain/json.ts";
 import * as z from "zod";
-import { egressFault } from "../domain/egress.ts";
 import { isName } from "../domain/names.ts";
 import { profileSchema } from "./profile_schema.ts";
-import { registrySchema, tracesSchema } from "./registry_schema.ts";
+import { hostEntry, registrySchema, tracesSchema } from "./registry_schema.ts";
 import { anonymous, defaultService } from "./service.ts";
 import { serviceSchema, tokenSchema } from "./service_schema.ts";
 import { type Fault, targetFaults } from "./target_tenants.ts";
@@ -15,12 +14,7 @@ const nameRule = "must be 1 to 64 of a-z 0-9 . _ - with a letter or digit at bot
 
 const egressSchema = z.strictObject({
   sealed: z.boolean().default(false),
-  allow: z.array(
-    z.string().superRefine((entry, context) => {
-      const message = egressFault(entry);
-      if (message !== undefined) context.addIssue({ code: "custom", message });
-    }),
-  ).default([]),
+  allow: z.array(hostEntry).default([]),
 });
 
 const name = z.string().refine(isName, nameRule);
@@ -96,7 +90,7 @@ function profileFaults(
   areTenants: KnownTenants,
   registries: Record<string, unknown>,
 ): Fault[] {
-  const { kind, sources, providers, tenants, targets } = profile;
+  const { kind, sources, providers, images, tenants, targets } = profile;
   const { tenant } = mapOf(profile["schedule"]);
   const fault = faultsOf("profiles", name);
   const isOfOthers = areTenants(tenant) && tenant !== undefined && Array.isArray(tenants) &&
@@ -106,10 +100,21 @@ function profileFaults(
     ...fault(name === "kit", [], "is built in: use another name"),
     ...fault(kind === "files" && sources === undefined, ["sources"], missing),
     ...fault(kind === "risk" && providers === undefined, ["providers"], missing),
+    ...fault(kind === "images" && images === undefined, ["images"], missing),
     ...fault(
-      kind === "files" && providers !== undefined,
+      (kind === "files" || kind === "images") && providers !== undefined,
       ["providers"],
       "is for profiles of the kind risk",
+    ),
+    ...fault(
+      kind === "images" && sources !== undefined,
+      ["sources"],
+      "is not for profiles of the kind images",
+    ),
+    ...fault(
+      (kind === "files" || kind === "risk") && images !== undefined,
+      ["images"],
+      "is for profiles of the kind images",
     ),
     ...fault(!areTenants(...listOf(tenants)), ["tenants"], unknownTenant),
     ...fault(!areTenants(tenant), ["schedule", "tenant"], unknownTenant),

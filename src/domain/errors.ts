@@ -104,6 +104,7 @@ export const reasons = {
   ],
   missing: ["entry_missing", "file_missing", "not_judged"],
   differs: [
+    "blob_differs",
     "build_differs",
     "bundle_damaged",
     "digest_mismatch",
@@ -147,6 +148,8 @@ export const reasons = {
   ],
   remote: [
     "auth",
+    "image_invalid",
+    "image_missing",
     "not_ready",
     "not_a_service",
     "rejected",

@@ -44,24 +44,37 @@ const maxNameLength = 255;
  * ```
  */
 export function parseReference(text: string): Reference {
-  // Check this first: no message may repeat a password.
-  if (/^(?:[a-z+]*:\/\/|oci:)?[^/]*@/i.test(text)) throw withCredentials();
-  const rest = withoutScheme(text);
-  const slash = rest.indexOf("/");
-  const authority = (slash < 0 ? rest : rest.slice(0, slash)).toLowerCase();
-  const reference = { authority, ...splitPath(slash < 0 ? "" : rest.slice(slash + 1)) };
-  const faults = faultsOf(reference);
+  refuseCredentials(text);
+  const { reference, faults } = readReference(withoutScheme(text));
   if (faults.length === 0) return reference;
   throw unusable(text, faults.join("; "));
 }
 
+/** Comes before every other check: no message may repeat a password. @throws StellaError usage */
+export function refuseCredentials(text: string): void {
+  if (/^(?:[a-z+]*:\/\/|oci:)?[^/]*@/i.test(text)) throw withCredentials();
+}
+
+/** A reference without its scheme, and all that is wrong with it. */
+export function readReference(text: string): { reference: Reference; faults: string[] } {
+  const slash = text.indexOf("/");
+  const authority = (slash < 0 ? text : text.slice(0, slash)).toLowerCase();
+  const reference = { authority, ...splitPath(slash < 0 ? "" : text.slice(slash + 1)) };
+  return { reference, faults: faultsOf(reference) };
+}
+
+/** The name of Docker Hub in references; another host serves it. */
+export const dockerHub = "docker.io";
+const dockerHubHost = "registry-1.docker.io";
+
 /** https, or plain http if it is allowed, or on loopback without a configured CA. */
 export function endpointOf(
-  reference: Reference,
+  { authority }: Pick<Reference, "authority">,
   options: { plainHttp?: boolean; ca?: boolean } = {},
 ): Endpoint {
-  const plain = options.plainHttp || (!options.ca && isLoopbackHost(reference.authority));
-  return parseEndpoint(`${plain ? "http" : "https"}://${reference.authority}`, options.plainHttp);
+  const host = authority === dockerHub ? dockerHubHost : authority;
+  const plain = options.plainHttp || (!options.ca && isLoopbackHost(host));
+  return parseEndpoint(`${plain ? "http" : "https"}://${host}`, options.plainHttp);
 }
 
 /**

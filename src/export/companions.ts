@@ -81,19 +81,29 @@ function faultOf({ name }: CarriedProgram, seen: Set<string>): string | undefine
   return pathFault(name);
 }
 
+interface Companions {
+  readonly programs: readonly CarriedProgram[];
+  readonly documents: readonly { readonly path: string; readonly bytes: Uint8Array }[];
+  readonly privateFiles: PrivateFiles;
+}
+
 /** @throws StellaError io, usage, unsafe if a program is a private file */
 export function writeCompanions(
-  { programs, privateFiles }: { programs: readonly CarriedProgram[]; privateFiles: PrivateFiles },
+  { programs, documents, privateFiles }: Companions,
   directory: string,
 ): BundleFile[] {
   return [
+    ...documents.map(({ path, bytes }): BundleFile => ({
+      ...written(directory, path, bytes, 0o644),
+      role: "document",
+    })),
     { ...written(directory, textName, verifyText, 0o644), role: "document" },
     { ...written(directory, scriptName, verifyScript, 0o755), role: "script", executable: true },
     ...programs.map((program) => copyProgram(directory, program, privateFiles)),
   ];
 }
 
-function written(directory: string, path: string, content: string, mode: number) {
+function written(directory: string, path: string, content: string | Uint8Array, mode: number) {
   writeNew(join(directory, path), content, mode);
   return { path, size: Buffer.byteLength(content), sha256: sha256(content) };
 }

@@ -4,6 +4,7 @@ import type { Signer } from "../attest/sign/signer.ts";
 import { archiveName, maxVolumes, volumeName } from "../bundle/archive_writer.ts";
 import { writeNew } from "../domain/durable.ts";
 import { attestationName, hmacName, indexName } from "../bundle/manifest.ts";
+import { imagesName } from "../images/layout.ts";
 import { freeSpaceAt } from "../output/free_space.ts";
 import { checkPrograms, companionNames, writeCompanions } from "./companions.ts";
 import { pack } from "./pack.ts";
@@ -33,7 +34,7 @@ export async function exportBundle(
   { directory, force, signer, sequencer }: ExportOutput,
   context: ExportContext,
 ): Promise<ExportReport> {
-  const { profile, tenant, providers } = spec;
+  const { profile, tenant } = spec;
   const uuid = context.uuid();
   const stage = (name: "plan" | "sign" | "store") =>
     context.emit({ kind: "progress", stage: name, done: 0, total: 0 });
@@ -43,14 +44,12 @@ export async function exportBundle(
     preflight(plan, directory, (context.freeSpace ?? freeSpaceAt)(directory));
     return plan;
   };
-  const early = providers.length === 0 ? fits(planExport(spec)) : undefined;
+  const early = needsPreparation(spec) ? undefined : fits(planExport(spec));
   const transaction = new OutputTransaction({ directory, profile, tenant, force, uuid });
+  let prepared: Prepared | undefined;
   try {
     transaction.check(possibleNames(spec));
-    const prepared = early === undefined
-      ? await (await import("./sources/risk.ts"))
-        .prepareRisk(spec, join(transaction.partial, "prepared"), context)
-      : undefined;
+    if (early === undefined) prepared = await prepare(spec, transaction.partial, context);
     const plan = early ?? fits(planExport(prepared?.spec ?? spec));
     const packed = await pack(plan, transaction.partial, context);
     await context.yieldToEventLoop();
@@ -70,16 +69,58 @@ export async function exportBundle(
       ...{ profile, tenant, created, bundleDigest, keyid, bundleBytes, payload: { files, bytes } },
       ...(sequence === undefined ? {} : { sequence }),
       ...{ files: names, emptyDirectories: plan.empty },
-      ...(prepared === undefined ? {} : { risk: prepared.risk }),
+      ...prepared?.report,
     });
   } finally {
+    prepared?.close();
     transaction.close();
   }
 }
 
+/** An export whose content is known. */
+interface Prepared {
+  readonly spec: ExportSpec;
+  readonly report: Pick<ExportReport, "risk" | "images">;
+  close(): void;
+}
+
+function needsPreparation({ providers, images }: ExportSpec): boolean {
+  return providers.length > 0 || images.length > 0;
+}
+
+/** Downloads and joins risk data, or resolves images; imported only where it is needed. */
+async function prepare(
+  spec: ExportSpec,
+  scratch: string,
+  context: ExportContext,
+): Promise<Prepared> {
+  if (spec.images.length > 0) {
+    const { prepareImages } = await import("./sources/images.ts");
+    const { images, ...prepared } = await prepareImages(spec, context);
+    return { ...prepared, report: { images } };
+  }
+  const { prepareRisk } = await import("./sources/risk.ts");
+  const { spec: prepared, risk } = await prepareRisk(spec, join(scratch, "prepared"), context);
+  return { spec: prepared, report: { risk }, close: () => {} };
+}
+
+/** What would be exported; reads manifests of images, writes nothing. */
+export async function planOnly(spec: ExportSpec, context: ExportContext): Promise<Plan> {
+  if (spec.images.length === 0) return planExport(spec);
+  const { prepareImages } = await import("./sources/images.ts");
+  const prepared = await prepareImages(spec, context);
+  prepared.close();
+  return planExport(prepared.spec);
+}
+
 /** All names that this export may need, of all possible volumes. @throws StellaError usage */
 function possibleNames(spec: ExportSpec): string[] {
-  const names = [attestationName, hmacName, indexName, ...payloadNames(spec), ...companionNames];
+  const documents = spec.images.length > 0 ? [imagesName] : [];
+  const names = [
+    ...[attestationName, hmacName, indexName, ...documents],
+    ...payloadNames(spec),
+    ...companionNames,
+  ];
   checkPrograms(spec.programs, names);
   return [...names, ...spec.programs.map(({ name }) => name)];
 }

@@ -5,7 +5,7 @@
 import type { Hash } from "node:crypto";
 import { chmodSync } from "node:fs";
 import { join } from "node:path";
-import type { Finding } from "../domain/errors.ts";
+import { type Finding, StellaError } from "../domain/errors.ts";
 import { type ChunkPool, localPool } from "../bundle/chunk_pool.ts";
 import { sha256, startSha256 } from "../domain/hash.ts";
 import { HashedFile } from "../domain/hashed_file.ts";
@@ -23,7 +23,7 @@ import { throttled } from "../domain/throttled.ts";
 import { PendingLines } from "./pending_lines.ts";
 import { archivePayload, FilesPayload, type Payload, readLength } from "./payload.ts";
 import type { Plan } from "./plan.ts";
-import { type OriginStat, statOrigin } from "./sources/inputs.ts";
+import { type OriginStat, type RemoteBlob, statOrigin } from "./sources/inputs.ts";
 import type { ExportContext } from "./spec.ts";
 import { walk, type WalkedFile } from "./sources/walk.ts";
 
@@ -175,7 +175,32 @@ class Packer {
   }
 
   #content({ path, origin }: WalkedFile, input: InputFile | undefined): Promise<string> {
-    return "bytes" in origin ? this.#copyBytes(path, origin.bytes) : this.#copyFile(path, input!);
+    if ("bytes" in origin) return this.#copyBytes(path, origin.bytes);
+    return "blob" in origin ? this.#copyBlob(path, origin.blob) : this.#copyFile(path, input!);
+  }
+
+  /** The name of a blob is its digest, and what depends on it was planned: nothing else may come. */
+  async #copyBlob(name: string, { digest, size, open }: RemoteBlob): Promise<string> {
+    const hash = startSha256();
+    const reader = await open();
+    try {
+      for (let left = size; left > 0;) {
+        const writable = this.#payload.writable();
+        const view = writable.subarray(0, Math.min(writable.length, left, readLength));
+        const n = await reader.read(view);
+        if (n === 0) throw blobDiffers(digest, `it ends after ${size - left} of ${size} bytes`);
+        hash.update(view.subarray(0, n));
+        if (left === size) this.context.onFirstBytes?.(name, view.subarray(0, n));
+        await this.#payload.advance(n);
+        this.#progress(n);
+        left -= n;
+      }
+    } finally {
+      reader.close();
+    }
+    const found = hash.digest("hex");
+    if (`sha256:${found}` === digest) return found;
+    throw blobDiffers(digest, `its sha256 is ${found}`);
   }
 
   async #copyBytes(name: string, bytes: Uint8Array): Promise<string> {
@@ -238,6 +263,12 @@ class Packer {
     const done = this.#read += bytes;
     this.context.emit({ kind: "progress", stage: "read", done, total: this.plan.bytes });
   }
+}
+
+function blobDiffers(digest: string, found: string): StellaError {
+  return new StellaError("blob_differs", `Cannot pack the blob ${digest}: ${found}`, {
+    hint: "check the storage of the registry, and of any proxy in front of it; nothing was written",
+  });
 }
 
 function changedWhere({ path = "" }: Finding): never {

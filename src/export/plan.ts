@@ -75,7 +75,7 @@ export function planExport(spec: ExportSpec): Plan {
     spec,
     tree,
     sources: [
-      ...(own ? ["builtin"] : []),
+      ...(own ? [spec.images.length > 0 ? "images" : "builtin"] : []),
       ...sources.map(({ prefix }, i) => prefix ?? `source-${i + 1}`),
     ],
     expected: [...(own ? [undefined] : []), ...sources.map(({ sha256 }) => sha256)],

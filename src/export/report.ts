@@ -1,4 +1,5 @@
 /** The report of an export; plain data, so that a worker can send it. */
+import type { ImagesDocument } from "../images/layout.ts";
 import type { ProviderReport } from "../risk/provider.ts";
 
 export type ProviderSummary = ReturnType<typeof summaryOf>;
@@ -29,6 +30,18 @@ export interface EmptyDirectories {
   paths: string[];
 }
 
+/** A carried image. */
+export interface ImageSummary {
+  readonly name: string;
+  readonly digest: string;
+  /** `OS/ARCHITECTURE[/VARIANT]`; empty for artifacts that are no images. */
+  readonly platforms: readonly string[];
+}
+
+export function imageSummaries({ images }: ImagesDocument): ImageSummary[] {
+  return images.map(({ name, digest, platforms }) => ({ name, digest, platforms }));
+}
+
 export interface ExportReport {
   readonly profile: string;
   readonly tenant: string;
@@ -42,6 +55,8 @@ export interface ExportReport {
   readonly payload: { files: number; bytes: number };
   /** For risk data, by provider. */
   readonly risk?: readonly ProviderSummary[];
+  /** The carried images. */
+  readonly images?: readonly ImageSummary[];
   /** Empty directories, which a bundle cannot contain; absent if the inputs were not walked. */
   readonly emptyDirectories?: EmptyDirectories;
   /** Names written into the output directory, manifest first. */

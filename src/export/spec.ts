@@ -28,8 +28,10 @@ import { volumeBytes, volumeSizes } from "../domain/volume_size.ts";
 import type { ExportEvent } from "../domain/export_event.ts";
 import type { Timing } from "../net/retry.ts";
 import { folderOf } from "../risk/provider.ts";
+import { type ImageReference, parseImage } from "../domain/image_reference.ts";
 import type { UploadMemory } from "../registry/sessions.ts";
 import type { CarriedProgram } from "./companions.ts";
+import { type ImageAccess, settingsFor } from "./image_registries.ts";
 import type { BuiltinEntry } from "./sources/inputs.ts";
 import type { FreeSpace } from "../output/free_space.ts";
 
@@ -43,8 +45,9 @@ export interface ExportRequest {
   readonly volumeSize?: string | undefined;
   /** Instead of the profile's. */
   readonly secretFile?: string | undefined;
+  readonly imageAccess?: ImageAccess;
   readonly programs?: readonly CarriedProgram[];
-  /** At least those of the profile's targets. */
+  /** At least those of the profile's targets and images. */
   readonly registries: readonly RegistryConfig[];
   readonly egress: EgressConfig;
   /** Keys, credentials and state of this program. */
@@ -60,6 +63,11 @@ export interface ExportSpec {
   readonly tenant: string;
   readonly sources: readonly FilesSource[];
   readonly builtin: readonly BuiltinEntry[];
+  /** Images to carry; empty for other kinds of profile. */
+  readonly images: readonly ImageReference[];
+  readonly imageAccess: ImageAccess;
+  /** Files of the bundle beside its manifest. */
+  readonly documents: readonly { readonly path: string; readonly bytes: Uint8Array }[];
   /** Providers of risk data to join; empty for other kinds of profile. */
   readonly providers: readonly NamedProvider[];
   /** Seconds since 1970, or the mtime of the newest input. */
@@ -127,10 +135,12 @@ export function requestExport(
   state?: string,
 ): ExportRequest {
   const named = profile.targets.flatMap((one) => "registry" in one ? one.registry : []);
+  const isNeeded = ({ name }: RegistryConfig) =>
+    profile.images !== undefined || named.includes(name);
   return {
     profile,
     tenant,
-    registries: [...config.registries.values()].filter(({ name }) => named.includes(name)),
+    registries: [...config.registries.values()].filter(isNeeded),
     egress: config.egress,
     privatePlaces: privatePlacesOf(config, environment, state),
   };
@@ -148,6 +158,9 @@ export function resolveExport(request: ExportRequest, options: ResolveOptions): 
     sources: profile.sources,
     builtin: profile.kind === "kit" ? options.kitFiles() : [],
     providers: profile.kind === "risk" ? namedProviders(profile.providers) : [],
+    images: profile.images?.map(parseImage) ?? [],
+    imageAccess: request.imageAccess ?? {},
+    documents: [],
     created: createdOf(profile, options),
     layout,
     compression: request.compression ?? profile.compression,
@@ -208,12 +221,17 @@ function createdOf(
   return Number.isFinite(built) ? built : earliestCreated;
 }
 
-/** What an export connects to: where it downloads from, and the registries of its targets. */
-export function addressesOf({ providers, targets, registries }: ExportSpec): URL[] {
+/**
+ * What an export connects to: where it downloads from, and the registries of its images and its
+ * targets.
+ */
+export function addressesOf(spec: ExportSpec): URL[] {
+  const { providers, targets, registries, images } = spec;
   const named = targets.flatMap((target) => "registry" in target ? target.registry : []);
   return [
     ...providers.flatMap(({ url }) => url ?? []),
     ...registries.flatMap(({ name, url }) => named.includes(name) ? url : []),
+    ...new Set(images.map(({ registry }) => settingsFor(registry, spec).endpoint.url.href)),
   ].map((url) => new URL(url));
 }
 

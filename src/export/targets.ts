@@ -202,7 +202,7 @@ function clientFor({ spec, context }: Publishing, target: RegistryTarget) {
       hint: "name it under `registries` in stella.yaml",
     });
   }
-  const { url, plainHttp, name: _, credential: __, ...files } = registry;
+  const { url, plainHttp, name: _, credential: __, serves: ___, ...files } = registry;
   const endpoint = parseEndpoint(url, plainHttp);
   return openRegistry({ endpoint, repository: target.repository, ...files }, {
     timing: context.timing,

@@ -12,6 +12,7 @@ import {
   manifestName,
 } from "../bundle/manifest.ts";
 import { readManifest } from "../bundle/read_manifest.ts";
+import { imagesName } from "../images/layout.ts";
 import { lstatIfThere } from "../output/partial_folder.ts";
 import { readManifestIfValid } from "../output/recovery.ts";
 import type { ExportReport } from "./report.ts";
@@ -31,11 +32,11 @@ function contentOf(directory: string): string | undefined {
 }
 
 /**
- * The archive follows from the index; VERIFY.txt and verify.sh from the version. Other files count
- * by their digest.
+ * The archive follows from the index; VERIFY.txt and verify.sh from the version. Programs and the
+ * list of images count by their digest.
  */
 function contentOfFile({ path, role, mediaType, volume, sha256 }: BundleFile) {
-  const isCarried = role === "index" || role === "program";
+  const isCarried = role === "index" || role === "program" || path === imagesName;
   return { path, role, mediaType, volume, ...(isCarried ? { sha256 } : {}) };
 }
 

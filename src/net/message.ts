@@ -8,6 +8,8 @@ export interface Outgoing {
   headers?: Record<string, string>;
   body?: Body;
   signal?: AbortSignal | undefined;
+  /** Connect to no private address, unless this host has one. */
+  redirectedBy?: URL | undefined;
   /**
    * Receives the body of a success in pieces, whatever its size; the response's body is then empty.
    * @throws to abort

@@ -17,7 +17,9 @@ import type { Answer, Outgoing, Streamed } from "./message.ts";
 import type { OnRead } from "./part_connection.ts";
 import { type Connect, PartPool } from "./part_pool.ts";
 import type { EgressPolicy } from "../domain/egress.ts";
+import { StellaError } from "../domain/errors.ts";
 import { isLoopback } from "../domain/loopback.ts";
+import { isPrivateAddress } from "../domain/private_address.ts";
 import { hostOf, portOf } from "../domain/reference.ts";
 import { openExchange } from "./stream.ts";
 
@@ -43,6 +45,8 @@ export class Transport {
   /** Agent for the origin that gets the client certificate. */
   readonly #known: https.Agent;
   readonly #parts: PartPool;
+  /** Hosts with private addresses that nobody redirected to. */
+  readonly #privateHosts = new Set<string>();
 
   constructor(options: TransportOptions) {
     this.#options = options;
@@ -89,17 +93,17 @@ export class Transport {
    * the next one by itself, a TLS connection reads beyond the given memory.
    */
   #connect(url: URL, turn: number, onread: OnRead): Socket {
-    const one = { ...this.#peer(url, turn), onread, autoSelectFamily: false };
+    const one = { ...this.#peer(url, { turn }), onread, autoSelectFamily: false };
     if (url.protocol !== "https:") return net.connect(one as net.NetConnectOpts);
     const secure = { ...this.#trust, ...(this.#isKnown(url) ? this.#ownCertificate : {}) };
     const options = { ...one, ...secure, ALPNProtocols: ["http/1.1"] };
     return tls.connect(options as tls.ConnectionOptions);
   }
 
-  #request({ method, url, headers, body }: Outgoing): http.ClientRequest {
+  #request({ method, url, headers, body, redirectedBy }: Outgoing): http.ClientRequest {
     const secure = url.protocol === "https:";
     return (secure ? https : http).request({
-      ...this.#peer(url),
+      ...this.#peer(url, { redirectedBy }),
       method,
       path: url.pathname + url.search,
       headers: { ...headers, ...(body ? { "content-length": String(body.size) } : {}) },
@@ -108,17 +112,17 @@ export class Transport {
   }
 
   /** Where to connect, and the name that the certificate must have. */
-  #peer(url: URL, turn?: number) {
+  #peer(url: URL, peer: Peer) {
     const host = hostOf(url);
     const name = url.protocol === "https:" && isIP(host) === 0 ? { servername: host } : {};
-    return { host, port: portOf(url), lookup: this.#lookup(url, turn), ...name };
+    return { host, port: portOf(url), lookup: this.#lookup(url, peer), ...name };
   }
 
-  #check({ url, signal }: Outgoing): void {
+  #check({ url, signal, redirectedBy }: Outgoing): void {
     if (signal?.aborted) throw stopped(signal);
     const host = hostOf(url);
     this.#options.policy(host, portOf(url));
-    if (isIP(host) !== 0) this.#checkAddress(url, host);
+    if (isIP(host) !== 0) this.#checkAddress(url, host, redirectedBy);
   }
 
   get #ownCertificate(): tls.SecureContextOptions {
@@ -134,11 +138,11 @@ export class Transport {
    * Passes every checked address to connect, which tries them in turn: `localhost` is often ::1
    * first. With `turn` only that address.
    */
-  #lookup(url: URL, turn = 0): LookupFunction {
+  #lookup(url: URL, { turn = 0, redirectedBy }: Peer): LookupFunction {
     const resolve = this.#options.resolve ?? ((name: string) => lookup(name, { all: true }));
     return (hostname, options, done) => {
       resolve(hostname).then((addresses) => {
-        for (const { address } of addresses) this.#checkAddress(url, address);
+        for (const { address } of addresses) this.#checkAddress(url, address, redirectedBy);
         const one = addresses[turn % addresses.length];
         if (one === undefined) throw new Error(`${hostname} has no address`);
         if (options.all) done(null, addresses);
@@ -147,7 +151,11 @@ export class Transport {
     };
   }
 
-  #checkAddress(url: URL, address: string): void {
+  #checkAddress(url: URL, address: string, redirectedBy?: URL): void {
+    if (isPrivateAddress(address)) {
+      if (redirectedBy === undefined) this.#privateHosts.add(url.hostname);
+      else if (!this.#privateHosts.has(redirectedBy.hostname)) throw privateTarget(url, address);
+    }
     if (url.protocol === "https:" || isLoopback(address)) return;
     if (hostOf(url) === this.#options.plainHost) return;
     const text = `${url.origin}: plain http is not allowed beyond this machine`;
@@ -155,4 +163,18 @@ export class Transport {
       hint: "use https, or allow plain http for this registry",
     });
   }
+}
+
+/** With `turn` only one of the addresses; see Outgoing for the other. */
+interface Peer {
+  turn?: number;
+  redirectedBy?: URL | undefined;
+}
+
+function privateTarget(url: URL, address: string): StellaError {
+  const what =
+    `Cannot connect to ${url.host}: the registry redirects to a private address, ${address}`;
+  return new StellaError("egress_refused", what, {
+    hint: `add ${JSON.stringify(url.host)} to redirects of the registry, if it is its storage`,
+  });
 }

@@ -25,6 +25,8 @@ export interface ClientOptions {
   transport: Transport;
   timing: Timing;
   credentials?: Credentials | undefined;
+  /** Hosts that it may redirect reads to, as in `egress.allow`; undefined: any public one. */
+  redirects?: readonly string[] | undefined;
   /** Stores unfinished uploads; without it they are known only to this client. */
   uploads?: UploadMemory | undefined;
   /** Bytes: the first chunk of an upload, the largest one, and one part of a download. */
@@ -100,8 +102,7 @@ export class RegistryClient {
     send: (outgoing: Outgoing) => Promise<T>,
   ): Promise<T> {
     const answer = await this.#authorized(outgoing, scope, send);
-    const { endpoint } = this.#options;
-    return await followRedirects(endpoint, this.#withLogin(outgoing, scope), answer, send);
+    return await followRedirects(this.#options, this.#withLogin(outgoing, scope), answer, send);
   }
 
   async #authorized<T extends Answer>(

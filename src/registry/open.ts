@@ -2,10 +2,11 @@
 import { StellaError } from "../domain/errors.ts";
 import { authorities, readPem } from "../net/authorities.ts";
 import { RegistryClient } from "./client.ts";
+import { sha256 } from "../domain/hash.ts";
 import { type Endpoint, hostOf } from "../domain/reference.ts";
 import type { Timing } from "../net/retry.ts";
 import { readCredentials, readLogins, readPrivate } from "./credential_files.ts";
-import type { Credentials } from "./secret.ts";
+import { basic, type Credentials } from "./secret.ts";
 import type { UploadMemory } from "./sessions.ts";
 import { Transport, type TransportOptions } from "../net/transport.ts";
 
@@ -14,6 +15,8 @@ export interface RegistrySettings {
   endpoint: Endpoint;
   /** The repository to access: credentials may depend on its path. */
   repository?: string | undefined;
+  /** Hosts that it may redirect reads to, as in `egress.allow`; undefined: any public one. */
+  redirects?: readonly string[] | undefined;
   /** The only trusted authorities; otherwise the system's. */
   ca?: string | undefined;
   /** Private: `{username, password}`, or docker's config.json with this registry in it. */
@@ -37,7 +40,7 @@ export function openRegistry(
   settings: RegistrySettings,
   { timing, uploads, ...network }: RegistryDependencies,
 ): RegistryClient {
-  const { endpoint } = settings;
+  const { endpoint, redirects } = settings;
   const credentials = credentialsOf(settings);
   const certificate = certificateOf(settings);
   const transport = new Transport({
@@ -46,7 +49,15 @@ export function openRegistry(
     plainHost: endpoint.plainHttp ? hostOf(endpoint.url) : undefined,
     certificate,
   });
-  return new RegistryClient({ endpoint, transport, timing, credentials, uploads });
+  return new RegistryClient({ endpoint, transport, timing, credentials, redirects, uploads });
+}
+
+/** Equal for settings with the same credentials; it does not reveal them. */
+export function loginKey(settings: RegistrySettings): string {
+  const found = credentialsOf(settings);
+  if (found === undefined) return "";
+  const secret = "password" in found ? basic(found) : found.identityToken;
+  return sha256(secret.reveal());
 }
 
 function credentialsOf(settings: RegistrySettings): Credentials | undefined {

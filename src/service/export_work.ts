@@ -94,14 +94,14 @@ function newestFor(
   return isSame ? newest : undefined;
 }
 
-/** Packed files may be hostile: network permission only for profiles that push or download. */
+/** Packed files may be hostile: network permission only for profiles that connect to others. */
 function permissionsFor(profile: Profile): Deno.PermissionOptions {
   const net = usesNetwork(profile) ? "inherit" : false;
   return { read: "inherit", write: "inherit", env: "inherit", sys: "inherit", net };
 }
 
-function usesNetwork({ providers = [], targets }: Profile): boolean {
-  return providers.some(({ url }) => url !== undefined) ||
+function usesNetwork({ providers = [], images, targets }: Profile): boolean {
+  return images !== undefined || providers.some(({ url }) => url !== undefined) ||
     targets.some((target) => "registry" in target);
 }
 

@@ -146,7 +146,7 @@ profiles:
     "7 tenants: must not repeat a name",
     "9 profiles.__proto__: cannot be a name",
     "11 profiles.kit: is built in: use another name",
-    "13 profiles.a.kind: must be files or risk",
+    "13 profiles.a.kind: must be files, risk or images",
     "15 profiles.a.sources[0].files: must be an absolute path",
     "16 profiles.a.sources[0].prefix: cannot be used: it has the part ..",
     "18 profiles.a.sources[1].include[0]: cannot be used: it is absolute: write it as below the source",
@@ -252,4 +252,31 @@ Deno.test("a duplicate key is reported with the line of the second, at any depth
   const text = "version: 1\nservice:\n  listen: a\n  hosts: []\n  listen: b\nversion: 1\n";
   const message = "Map keys must be unique";
   assert.deepEqual(await faultsOf(text), [`5 ${message}`, `6 ${message}`]);
+});
+
+Deno.test("what a profile of images lacks, has too much or cannot name is reported", async () => {
+  const faults = await faultsOf(`version: 1
+registries:
+  hub: { url: "https://mirror.site", serves: "Docker.io/x", redirects: ["https://cdn.site"] }
+profiles:
+  a: { kind: images }
+  b:
+    kind: images
+    images: [nginx, "docker.io/nginx", "me:word@r.site/x:1", "r.site/x@sha256:1", "r.site/x:1"]
+    sources: [{ files: /srv }]
+    providers: [{ kind: kev, path: /srv/kev.json }]
+  c: { kind: files, sources: [{ files: /srv }], images: ["r.site/x:1"] }
+`);
+  assert.deepEqual(faults, [
+    "3 registries.hub.serves: must be HOST[:PORT] as references have it",
+    "3 registries.hub.redirects[0]: must be HOST[:PORT], without scheme and path",
+    "5 profiles.a.images: is missing: a list goes here",
+    "8 profiles.b.images[0]: cannot be used: there is no repository",
+    "8 profiles.b.images[1]: cannot be used: it has no tag",
+    "8 profiles.b.images[2]: cannot be used: it has credentials in it",
+    '8 profiles.b.images[3]: cannot be used: the digest "sha256:1" is not sha256 and 64 hex digits',
+    "9 profiles.b.sources: is not for profiles of the kind images",
+    "10 profiles.b.providers: is for profiles of the kind risk",
+    "11 profiles.c.images: is for profiles of the kind images",
+  ]);
 });

@@ -11,6 +11,7 @@ import { Layout } from "../support/oci_layout.ts";
 import { requiring } from "../support/needs.ts";
 import { withDockerRegistry } from "../support/registry/docker_registry.ts";
 import { type Block, blocksOf, pageNames, pageText } from "../docs/pages.ts";
+import { putImage, putIndex } from "../support/registry/made_images.ts";
 import { withWorkplace, type Workplace } from "../support/workplace.ts";
 
 /** What a page finds when its first command runs. */
@@ -145,15 +146,20 @@ async function registry(place: Workplace): Promise<void> {
   );
 }
 
-/** A small image in the registry. */
+/** Small images in the registry, which goes by the names of the page. */
 async function images(place: Workplace): Promise<void> {
   const layout = new Layout();
   layout.name(layout.both("web"), "web");
   writeFiles(join(place.path, "made"), layout.files());
+  const host = place.registry;
+  await putIndex({ host, name: "library/nginx" }, "1.27", ["linux/amd64", "linux/arm64"]);
+  await putImage({ host, name: "charts/app" }, { tag: "1.2" });
   place.exchanged.push(
     ["skopeo copy ", "skopeo copy --src-tls-verify=false --dest-tls-verify=false "],
     ["skopeo inspect docker", "skopeo inspect --tls-verify=false docker"],
-    ["registry.site:5000", place.registry],
+    ["oras cp ", "oras cp --to-plain-http "],
+    ["registry.site:5000", host],
+    ["docker.io/library/nginx", `${host}/library/nginx`],
   );
   await place.run("skopeo copy --all oci:made:web docker://registry.site:5000/library/web:1.0");
 }

@@ -15,6 +15,7 @@ const folder = join(root, "dist/peers");
  * by their own go.sum.
  */
 const modules = {
+  crane: "github.com/google/go-containerregistry/cmd/crane@v0.22.1",
   cosign: "github.com/sigstore/cosign/v3/cmd/cosign@v3.0.4",
   oras: "oras.land/oras/cmd/oras@v1.3.6",
   referrers: ".",

@@ -4,6 +4,8 @@ import assert from "node:assert/strict";
 import http from "node:http";
 import type { AddressInfo } from "node:net";
 import { RegistryClient } from "../../src/registry/client.ts";
+import { isPrivateAddress } from "../../src/domain/private_address.ts";
+import { followRedirects } from "../../src/net/redirects.ts";
 import { openBlobReader } from "../../src/registry/blob_reader.ts";
 import { RemoteError } from "../../src/net/failure.ts";
 import { pushBundle } from "../../src/registry/push.ts";
@@ -65,7 +67,7 @@ interface Scene {
   registry: FakeRegistry;
   storage: Storage;
   origin: string;
-  client(policy?: EgressPolicy): RegistryClient;
+  client(policy?: EgressPolicy, redirects?: readonly string[]): RegistryClient;
 }
 
 const basic = `Basic ${btoa("me:hunter2")}`;
@@ -97,12 +99,19 @@ function redirectTest(name: string, run: (scene: Scene) => Promise<void>): void 
         registry,
         storage,
         origin,
-        client: (policy = () => {}) => {
+        client: (policy = () => {}, redirects) => {
           const endpoint = parseEndpoint(`http://${registry.host}`);
           const transport = new Transport({ authorities: [], policy });
           const credentials = { username: "me", password: new Secret("hunter2") };
           const timing = new FakeTiming();
-          const client = new RegistryClient({ endpoint, transport, timing, credentials, part });
+          const client = new RegistryClient({
+            endpoint,
+            transport,
+            timing,
+            credentials,
+            redirects,
+            part,
+          });
           clients.push(client);
           return client;
         },
@@ -144,6 +153,83 @@ redirectTest("the policy decides about a redirect too", async ({ client, storage
 });
 
 redirectTest(
+  "a registry redirects only to the hosts that are listed for it, if some are",
+  async ({ client, storage, origin }) => {
+    const refused = client(undefined, ["storage.example"]);
+    await assert.rejects(read(refused), (error) => {
+      assert(error instanceof RemoteError);
+      assert.match(error.hint ?? "", /to redirects of the registry, if it is its storage$/);
+      return true;
+    });
+    assert.deepEqual(storage.asked, []);
+    const { port } = new URL(origin);
+    assert.deepEqual(await read(client(undefined, [`127.0.0.1:${port}`])), bytes);
+  },
+);
+
+redirectTest(
+  "a registry on the internet does not lead to a private address, not even by a name",
+  async ({ storage, origin }) => {
+    const { port } = new URL(origin);
+    const resolve = () => Promise.resolve([{ address: "127.0.0.1", family: 4 }]);
+    const transport = new Transport({ authorities: [], policy: () => {}, resolve });
+    const ask = (host: string) =>
+      transport.send({
+        method: "GET",
+        url: new URL(`http://${host}:${port}/store/x`),
+        redirectedBy: new URL("https://registry.example/v2/"),
+      });
+    for (const host of ["127.0.0.1", "storage.example"]) {
+      await assert.rejects(ask(host), { reason: "egress_refused", message: /a private address/ });
+    }
+    assert.deepEqual(storage.asked, []);
+    transport.close();
+  },
+);
+
+Deno.test("a redirect to another host is marked as such, one to the same host is not", async () => {
+  const endpoint = parseEndpoint("https://r.example");
+  const url = new URL("https://r.example/v2/a/blobs/x");
+  const answer = (location?: string) => ({
+    status: location === undefined ? 200 : 307,
+    header: (name: string) => name === "location" ? location : undefined,
+    body: new Uint8Array(),
+  });
+  const targets = ["https://r.example/b", "https://s3.example/c"];
+  for (const redirects of [undefined, ["s3.example"]]) {
+    const asked: (string | undefined)[] = [];
+    const answers = [answer(targets[1]), answer()];
+    await followRedirects(
+      { endpoint, redirects },
+      { method: "GET", url },
+      answer(targets[0]),
+      (outgoing) => {
+        asked.push(outgoing.redirectedBy?.host);
+        return Promise.resolve(answers.shift() ?? answer());
+      },
+    );
+    assert.deepEqual(asked, [undefined, redirects === undefined ? "r.example" : undefined]);
+  }
+});
+
+Deno.test("private addresses are those that the public internet does not route", () => {
+  const all = [
+    "10.1.2.3",
+    "127.0.0.1",
+    "169.254.169.254",
+    "172.31.0.1",
+    "192.168.0.1",
+    "100.64.0.1",
+  ];
+  for (const address of [...all, "::1", "::", "fd00::1", "fe80::1", "::ffff:10.0.0.1"]) {
+    assert(isPrivateAddress(address), address);
+  }
+  for (const address of ["8.8.8.8", "172.32.0.1", "2606:4700::1", "::ffff:8.8.8.8"]) {
+    assert(!isPrivateAddress(address), address);
+  }
+});
+
+redirectTest(
   "a push skips what the storage has, and sends what it does not show",
   async ({ client, storage, registry }) => {
     await withBundle(async ({ dir }) => {
@@ -180,8 +266,8 @@ redirectTest(
 
 redirectTest("redirects in a circle end", async ({ client, registry }) => {
   registry.fault(/^GET .*\/blobs\//, status(307, { location: "?again" }));
-  await assert.rejects(read(client()), { message: /: more than 5 redirects$/ });
-  assert.equal(registry.hits, 6);
+  await assert.rejects(read(client()), { message: /: more than 3 redirects$/ });
+  assert.equal(registry.hits, 4);
 });
 
 Deno.test("where a registry may lead to: https, or plain http where it has no more itself", () => {

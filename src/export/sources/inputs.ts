@@ -17,19 +17,28 @@ import {
 } from "../../bundle/input_file.ts";
 import { shown } from "../../domain/names.ts";
 import { pathFault } from "../../domain/paths.ts";
-import { kindOf } from "../../bundle/source.ts";
+import { type ByteReader, kindOf } from "../../bundle/source.ts";
+import type { Digest } from "../../domain/hash.ts";
 import type { FilesSource } from "../../config/profile.ts";
 import { type Selection, selectionOf } from "./selection.ts";
 
-export interface BuiltinEntry {
-  path: string;
-  bytes: Uint8Array;
+/** Content that is not in a local file. */
+export type BuiltinEntry = { path: string } & Content;
+
+type Content = { bytes: Uint8Array } | { blob: RemoteBlob };
+
+/** Content that is fetched while it is packed. */
+export interface RemoteBlob {
+  /** Bytes. */
+  size: number;
+  digest: Digest;
+  open(): Promise<ByteReader>;
 }
 
 /** Source of the bytes of a payload file. `source` is the number of the input, from 0. */
 export type Origin =
   & { source: number }
-  & ({ file: string; folder: InputFolder } | { bytes: Uint8Array });
+  & ({ file: string; folder: InputFolder } | Content);
 
 /** A local directory that is part of a payload directory. */
 export interface RealFolder {
@@ -58,7 +67,7 @@ export function emptyFolder(): Folder {
 /** @throws StellaError usage, unsafe, io: with the faults of all inputs */
 export function layOut(sources: readonly FilesSource[], builtin: readonly BuiltinEntry[]): Folder {
   const root = emptyFolder();
-  builtin.forEach((entry) => place(root, entry.path, { source: 0, bytes: entry.bytes }));
+  builtin.forEach(({ path, ...content }) => place(root, path, { source: 0, ...content }));
   const own = builtin.length > 0 ? 1 : 0;
   const faults = sources.flatMap((source, i) => {
     const error = errorOf(() => addSource(root, source, own + i));
@@ -142,13 +151,14 @@ export interface OriginStat {
   /** Whole seconds. */
   mtime: number;
   executable: boolean;
-  /** Undefined: it is one of the program's own. */
+  /** Undefined: it is no local file. */
   input?: InputFile;
 }
 
 /** Follows no link. @throws StellaError usage where it is no regular file any more */
 export function statOrigin(origin: Origin): OriginStat {
   if ("bytes" in origin) return { size: origin.bytes.length, mtime: 0, executable: false };
+  if ("blob" in origin) return { size: origin.blob.size, mtime: 0, executable: false };
   const stat = statInput(origin.file);
   if (!stat.isFile) throw inputChanged(origin.file);
   const input = asInput(origin.file, stat, origin.folder);
