@@ -176,7 +176,7 @@ Deno.test("every module imports only what the table allows", () => {
   assert.ok(imports.length > 1000, "the pattern finds the imports");
 });
 
-Deno.test("every allowance of the table is used: what nobody imports is not allowed", () => {
+Deno.test("every allowed import of the table is used", () => {
   const used = new Set(imports.map(({ from, to }) => `${moduleOf(from)} -> ${moduleOf(to)}`));
   const unused = Object.entries(allowed).flatMap(([module, targets]) =>
     targets.map((target) => `${module} -> ${target}`).filter((edge) => !used.has(edge))
@@ -240,7 +240,7 @@ Deno.test("the table names every module and no other", () => {
   assert.deepEqual(folders, inSource.sort());
 });
 
-Deno.test("no folder or file is named for no subject", () => {
+Deno.test("no folder or file has a name without a subject", () => {
   assert.deepEqual(
     files.filter((file) => /(^|\/)(utils?|common|helpers|misc|types)(\/|\.ts$)/.test(file)),
     [],

@@ -9,7 +9,7 @@ export interface DashboardSource {
   description: string;
   /** Panels below the heading of their row; the top row may have none. */
   rows: { title?: string; panels: Panels }[];
-  /** Variables besides the common ones. */
+  /** Variables in addition to the common ones. */
   variables?: Variable[];
 }
 

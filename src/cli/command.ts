@@ -99,7 +99,7 @@ export interface CommandSpec<A extends Arguments, O extends Options, Json extend
   readonly summary: string;
   readonly args?: A;
   readonly options?: O;
-  /** What the command keeps besides read; everything else is dropped before `run` is called. */
+  /** What the command keeps in addition to read; everything else is dropped before `run` is called. */
   readonly permissions: Kept | ((input: Input<A, O>) => readonly Permission[]);
   readonly examples: readonly string[];
   run(input: Input<A, O>, host: Host): Promise<Result<Json>>;

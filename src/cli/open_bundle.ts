@@ -22,7 +22,7 @@ export interface Place {
   readonly name: string;
   /** Directories that came with the bundle: their keys are not trusted. */
   readonly directories: readonly string[];
-  /** Permissions for reading it besides read. */
+  /** Permissions for reading it in addition to read. */
   readonly needs: readonly Permission[];
   /** @param trust chooses among several signatures if anybody could have attached one */
   open(trust: Trust): OpenBundle;

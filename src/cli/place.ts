@@ -75,7 +75,7 @@ function bundleDirectory(path: string): string {
   if (found?.isDirectory()) return path;
   if (basename(path) === manifestName) return directoryAt(action, dirname(path));
   if (found === undefined) return directoryAt(action, path);
-  const what = `${action} ${shown(path)}: it is not a directory, nor called ${manifestName}`;
+  const what = `${action} ${shown(path)}: neither a directory nor a ${manifestName}`;
   throw new StellaError("argument_invalid", what, {
     hint: "name the manifest.json of the bundle, or the directory that holds it",
   });

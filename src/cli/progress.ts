@@ -44,7 +44,7 @@ export class ProgressLine {
     this.#show(progressText(phase, done, total, rate, left), columns);
   }
 
-  /** Prints a note besides the progress, immediately. */
+  /** Prints a note in addition to the progress, immediately. */
   note(text: string): void {
     if (!this.quiet) this.#show(text, this.host.columns());
   }

@@ -1,5 +1,5 @@
 /**
- * Where an export goes besides its output directory: the targets of its profile and `--push`. All
+ * Where an export goes apart from its output directory: the targets of its profile and `--push`. All
  * are tried, and the result names each.
  */
 import { existsSync } from "node:fs";

@@ -70,9 +70,9 @@ function create(path: string): number {
     return fd;
   } catch (error) {
     if (errnoOf(error) !== "EEXIST") {
-      throw ioError("Cannot make the receipt", path, error);
+      throw ioError("Cannot write the receipt", path, error);
     }
-    const what = `Cannot make the receipt ${shown(path)}: the file exists`;
+    const what = `Cannot write the receipt ${shown(path)}: the file exists`;
     throw new StellaError("output_exists", what, {
       hint: "name a new file: receipts are never overwritten",
     });

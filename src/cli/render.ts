@@ -5,7 +5,7 @@ import { escaped } from "../domain/names.ts";
 import type { Note, Verdict } from "../verify/verdict.ts";
 import type { Host, Paint } from "./host.ts";
 
-/** An error of any kind as a StellaError; what nobody expected is a defect and says so. */
+/** An error of any kind as a StellaError; an unexpected one is a defect. */
 export function asStellaError(thrown: unknown): StellaError {
   if (thrown instanceof StellaError) return thrown;
   return uncaughtIoError(thrown) ??

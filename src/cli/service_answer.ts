@@ -71,12 +71,12 @@ export function refusalOf(answer: Answer, hint?: string): ServiceError {
     ? errors.map((one) => `${one?.path} ${one?.message}`).slice(0, 20)
     : [];
   const words = [detail ?? "no reason", ...faults].join("; ");
-  const pause = retryAfter === undefined ? "" : ` (to be asked again in ${retryAfter} s)`;
+  const pause = retryAfter === undefined ? "" : `; try again in ${retryAfter} s`;
   const tokenHint = status === 401 && hasToken ? unknownToken : tokenHints[status];
   const own = status === 400 || status === 404 ? hint : undefined;
   return new ServiceError(
     reasonNamed(reason) ?? reasonOfStatus(status),
-    `${shown(url)} answers ${status}: ${words}${pause}`,
+    `Cannot request ${shown(url)} (status ${status}): ${words}${pause}`,
     {
       status,
       retryAfter,

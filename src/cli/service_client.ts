@@ -210,7 +210,7 @@ export class ServiceClient {
     const reason = reasons[errnoOf(error)] ?? messageOf(error);
     return new ServiceError("unreachable", `Cannot reach ${shown(target.href)}: ${reason}`, {
       cause: error,
-      hint: "start it with `stella serve`, or name the right one with --server",
+      hint: "start the service with `stella serve`, or name another one with --server",
     });
   }
 }

@@ -41,10 +41,10 @@ export async function keepSpans(options: SpansFlags, host: Host): Promise<Result
       throw listenError(listen, error);
     });
     checkBound(listen, sink.address);
-    if (!options.quiet) host.stderr(`listens on ${sink.url}/v1/traces\n`);
+    if (!options.quiet) host.stderr(`listening on ${sink.url}/v1/traces\n`);
     await stopped(host);
     await sink.close();
-    const text = `kept ${plural(spans, "span")} in ${shown(options.out)}\n`;
+    const text = `wrote ${plural(spans, "span")} to ${shown(options.out)}\n`;
     return { json: { url: sink.url, spans, files: [options.out] }, text };
   } finally {
     file.close();

@@ -131,8 +131,8 @@ function requestOf(flags: ExportFlags): Record<string, string | undefined> {
   if (given.length > 0) {
     const names = given.join(", ");
     throw new StellaError("options_conflict", `Cannot use ${names} together with --server`, {
-      hint:
-        "leave them out: the service packs what its configuration says, and signs with its own key",
+      hint: `leave out ${names}: the service packs what its configuration says, and signs with ` +
+        "its own key",
     });
   }
   if (isFetched && layout === "directory") {

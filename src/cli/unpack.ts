@@ -25,7 +25,7 @@ export async function unpackBundle(
   let unpacked: Unpacked | undefined;
   const hooks: VerifyHooks = {
     through: (source) => backpressured(source, () => unpacked),
-    // What is refused already is not written: a stranger's bundle would only fill the disk.
+    // A bundle that is already refused is not written: it would only fill the disk.
     begin: (manifest, isRefused) => {
       if (!isRefused) unpacked = startUnpack(manifest, to, space, line, host);
     },

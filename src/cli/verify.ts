@@ -156,7 +156,7 @@ async function verifyOpened(
   try {
     const source = through?.(opened.source) ?? opened.source;
     const first = await verifySource(source, trust, options, host, { ...hooks, begin });
-    // Without a manifest that counts nobody has read on: what follows is not known to be wrong.
+    // Without a valid manifest nothing else was read, so nothing is known about the other files.
     if (manifest === undefined) return { verdict: marked(first, options) };
     const more = await opened.remainingFindings?.(manifest, first.ok) ?? [];
     const verdict = marked(withFindings(first, more, options), options);

@@ -6,11 +6,11 @@ import type { OpenBundle, Place } from "./open_bundle.ts";
 
 export interface VolumeState {
   path: string;
-  /** `unjudged`: findings were cut off, and one may be about this volume. */
-  state: "right" | "missing" | "bad" | "unjudged";
+  /** `not_checked`: findings were cut off, and one may be about this volume. */
+  state: "ok" | "missing" | "damaged" | "not_checked";
   /** The directory in which it was found. */
   where?: string;
-  /** Directories with a copy that is damaged, while the one in `where` is right. */
+  /** Directories with a copy that is damaged, while the one in `where` is ok. */
   badCopies?: readonly string[] | undefined;
 }
 
@@ -33,7 +33,7 @@ export function volumeStates(
   return archives.map(({ path }) => {
     const where = found === undefined ? only : found.get(path);
     if (where === undefined || absent.has(path)) return { path, state: "missing" };
-    const state = faulty.has(path) ? "bad" : isCut ? "unjudged" : "right";
+    const state = faulty.has(path) ? "damaged" : isCut ? "not_checked" : "ok";
     return { path, state, where, badCopies: badCopies?.get(path) };
   });
 }
@@ -41,10 +41,10 @@ export function volumeStates(
 export function volumesText(states: readonly VolumeState[]): string {
   const line = (state: string, path: string, where?: string) => {
     const place = where === undefined ? "" : `  in ${escaped(where)}`;
-    return `  ${state.padEnd(8)}  ${escaped(path)}${place}\n`;
+    return `  ${state.replace("_", " ").padEnd(8)}  ${escaped(path)}${place}\n`;
   };
   return states.flatMap(({ path, state, where, badCopies = [] }) => [
     line(state, path, where),
-    ...badCopies.map((directory) => line("bad copy", path, directory)),
+    ...badCopies.map((directory) => line("damaged", path, directory)),
   ]).join("");
 }

@@ -107,7 +107,7 @@ export const descriptions: Readonly<Record<string, string>> = {
   "service.opsListen":
     "`IP:PORT` where health, status, metrics, runbook and manual are served too, without tokens.",
   "service.hosts":
-    "Names by which clients reach the service, besides IP addresses. Requests to others get 421.",
+    "Names by which clients reach the service, in addition to IP addresses. Requests to others get 421.",
   "service.tls": "Serve the API by TLS.",
   "service.tls.certificate": "PEM file with the certificate and the authorities in between.",
   "service.tls.key": "PEM file with its private key, not readable by others.",

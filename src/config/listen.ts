@@ -22,7 +22,7 @@ export interface Listen {
 export function parseAddress(text: string): Listen {
   const listen = readAddress(text);
   if (listen !== undefined) return listen;
-  throw refuse(text, "no IP:PORT", `write it as ${defaultListen} or [::1]:8420`);
+  throw refuse(text, "not in the form IP:PORT", `write it as ${defaultListen} or [::1]:8420`);
 }
 
 function refuse(text: string, found: string, hint: string, cause?: unknown): StellaError {

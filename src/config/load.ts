@@ -65,7 +65,7 @@ function readSmall(path: string): Uint8Array {
   return tryIo("Cannot read the configuration", path, () => {
     const stat = statSync(path);
     if (stat.isFile() && stat.size <= maxConfigBytes) return readFileSync(path);
-    const found = "not a regular file of at most 1 MiB";
+    const found = stat.isFile() ? "larger than 1 MiB" : "not a regular file";
     const what = `Cannot read the configuration ${JSON.stringify(path)}: ${found}`;
     throw new StellaError("configuration_invalid", what, { hint: "name a YAML file" });
   });

@@ -39,7 +39,7 @@ export function machineKeyPath(state: string): string {
   return join(keyDirectory(state), "signing.key");
 }
 
-/** Directories of trusted keys besides the machine's own and `--trust`; none need exist. */
+/** Directories of trusted keys in addition to the machine's own and `--trust`; none need exist. */
 export function trustDirectories(environment: Environment): string[] {
   const own = xdg(environment, "XDG_CONFIG_HOME", ".config");
   return ["/etc/stella/trust.d", ...(own === undefined ? [] : [join(own, "trust.d")])];

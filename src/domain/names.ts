@@ -11,9 +11,13 @@ export function isName(name: string): boolean {
 /** @throws StellaError usage */
 export function checkName(kind: "bundle directory" | "profile" | "tenant", name: string): string {
   if (isName(name)) return name;
-  throw new StellaError("name_invalid", `The ${kind} name ${shown(name)} cannot be used`, {
-    hint: "use 1 to 64 of a-z 0-9 . _ - with a letter or digit at both ends and no '..'",
-  });
+  throw new StellaError(
+    "name_invalid",
+    `Cannot use the ${kind} name ${shown(name)}: not a valid name`,
+    {
+      hint: "use 1 to 64 of a-z 0-9 . _ - with a letter or digit at both ends and no '..'",
+    },
+  );
 }
 
 // Control characters, soft hyphen, zero-width, bidi and line separators, lone surrogates, tags:

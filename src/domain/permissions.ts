@@ -3,7 +3,7 @@
 /** The part that is needed. Injected: revoking inside a test would break the test process. */
 export type Permissions = Pick<Deno.Permissions, "querySync" | "revokeSync">;
 
-/** What a command may keep besides read; run, ffi and import are never kept. */
+/** What a command may keep in addition to read; run, ffi and import are never kept. */
 export type Permission = "net" | "write" | "env" | "sys";
 
 /** A permission that the program starts with. */

@@ -61,7 +61,7 @@ export function readPrivateFile(
     const others = path.startsWith("/run/credentials/") ? 0o037 : 0o077;
     if ((stat.mode & others) === 0) return;
     const mode = (stat.mode & 0o777).toString(8).padStart(4, "0");
-    const found = `others can read it (mode ${mode})`;
+    const found = `others can read the file (mode ${mode})`;
     throw new StellaError("file_exposed", `Cannot use ${what} ${shown(path)}: ${found}`, {
       hint: `run: chmod 600 ${path}`,
     });

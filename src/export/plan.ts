@@ -102,7 +102,7 @@ class Totals {
   }
 }
 
-/** Bytes of an index line besides the path: SHA-256, two spaces, line feed. */
+/** Bytes of an index line apart from the path: SHA-256, two spaces, line feed. */
 const indexLineBytes = 67;
 
 /** A private file that was named directly gets its own message. @throws StellaError unsafe */
@@ -121,14 +121,14 @@ function privateEntry(path: string): Finding {
 }
 
 function refused(count: number, faults: Finding[]): StellaError {
-  const what = `${count === 1 ? "an entry" : `${count} entries`} that cannot be carried`;
+  const what = count === 1 ? "1 entry" : `${count} entries`;
   const isName = faults.some(({ reason }) => ["unsafe_name", "case_collision"].includes(reason));
   const hint = isName
     ? "rename the files, since some systems cannot hold these names: see stella docs format"
     : undefined;
   const worst = worstOf(faults.map(({ kind }) => kind));
   const reason = faults.find(({ kind }) => kind === worst)?.reason ?? "unsafe_name";
-  return new StellaError(reason, `Cannot export: the inputs have ${what}`, {
+  return new StellaError(reason, `Cannot export: ${what} of the inputs cannot be packed`, {
     findings: faults,
     hint,
   });
@@ -137,7 +137,7 @@ function refused(count: number, faults: Finding[]): StellaError {
 function nothing(sources: readonly FilesSource[]): StellaError {
   const where = sources.map((source) => shown(source.path)).join(", ") || "no input";
   if (sources.some(({ include, exclude = [] }) => include !== undefined || exclude.length > 0)) {
-    const left = `no file in ${where} is left by include and exclude`;
+    const left = `include and exclude leave no file of ${where}`;
     return new StellaError("input_empty", `Cannot export: ${left}`, {
       hint: "check the globs: they match paths relative to the source and are case-sensitive",
     });

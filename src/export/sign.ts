@@ -34,7 +34,7 @@ export interface Signed {
   readonly files: readonly (readonly [name: string, content: Uint8Array])[];
 }
 
-/** @param companions the files besides index and payload */
+/** @param companions the files other than index and payload */
 export function describe(
   packed: Packed,
   companions: readonly BundleFile[],

@@ -194,13 +194,19 @@ function volumeSizeOf(layout: Layout, text: string | undefined): number | undefi
   if (text === undefined) return undefined;
   const bytes = volumeBytes(text);
   if (bytes === undefined) {
-    const what = `Cannot split the archive into volumes of ${shown(text)}`;
+    const what = `Cannot split the archive into volumes of ${
+      shown(text)
+    }: not a size, or too small`;
     throw new StellaError("argument_invalid", what, { hint: `use ${volumeSizes}` });
   }
   if (layout === "archive") return bytes;
-  throw new StellaError("options_conflict", "Cannot split a bundle with the layout directory", {
-    hint: "leave out --volume-size, or use --layout archive",
-  });
+  throw new StellaError(
+    "options_conflict",
+    "Cannot split the bundle into volumes: its layout is directory",
+    {
+      hint: "leave out --volume-size, or use --layout archive",
+    },
+  );
 }
 
 /** SOURCE_DATE_EPOCH; for the kit, whose files have no mtime, the time of the build. */

@@ -13,7 +13,7 @@ import { needs } from "./access.ts";
 import { audit } from "./audit.ts";
 import { bundleTar, tarSize } from "./bundle_tar.ts";
 import type { App, AppEnvironment, ServerDeps } from "./deps.ts";
-import { jobFor, noExport } from "./exports.ts";
+import { jobFor, noExport, stateText } from "./exports.ts";
 import { problem } from "./problem.ts";
 import { namesTag, parseRange } from "./range.ts";
 
@@ -75,8 +75,8 @@ async function storedFor(
       return unreadable(c, deps, error);
     }
   }
-  const why = state === "succeeded" ? "was removed" : `is ${state}`;
-  return problem(c, "not_found", `There is no bundle of this export: it ${why}`);
+  const why = state === "succeeded" ? "was removed" : stateText(state);
+  return problem(c, "not_found", `The export has no bundle: it ${why}`);
 }
 
 /** It was logged when the scrub found it. */

@@ -19,7 +19,7 @@ export const idPattern = /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3
 /** The syntax of a size; config/volume_size.ts checks its value. */
 const sizePattern = /^(fat32|[1-9]\d{0,11}([KMG]B?)?)$/;
 
-/** What a request says besides profile and tenant; the queue stores it with the job. */
+/** What a request contains apart from profile and tenant; the queue stores it with the job. */
 export const exportOptions = z.strictObject({
   compression: z.enum(["zstd", "none"]).exactOptional(),
   layout: z.enum(["archive", "directory"]).exactOptional(),
@@ -62,14 +62,14 @@ export function requestSchema({ profiles }: Pick<Config, "profiles">, access: Ac
   }));
 }
 
-const unknownProfile = "is not a profile";
+const unknownProfile = "is unknown";
 
 function isPushed(profile: Profile | undefined): boolean {
   return profile?.targets.some((target) => "registry" in target) === true;
 }
 
 export function tenantSchema({ tenants }: Access) {
-  return z.string().max(64).refine((name) => tenants.includes(name), "is not a tenant");
+  return z.string().max(64).refine((name) => tenants.includes(name), "is unknown");
 }
 
 export function listSchema(access: Access) {
@@ -174,12 +174,19 @@ export function jsonOf(text: string): unknown {
   }
 }
 
+/** As our own messages read: after the path. */
+function wording(issue: z.core.$ZodIssue): string {
+  if (issue.code === "invalid_value") return `must be one of ${issue.values.join(", ")}`;
+  if (issue.code !== "invalid_type") return issue.message;
+  return issue.input === undefined ? "is missing" : `must be a ${issue.expected}`;
+}
+
 /** All faults at once. */
 export function invalid(c: Context, error: z.ZodError, place?: string) {
   const errors = error.issues.flatMap((issue) => {
     const path = [...(place === undefined ? [] : [place]), ...issue.path].join(".");
-    if (issue.code !== "unrecognized_keys") return [{ path, message: issue.message }];
-    return issue.keys.map((key) => ({ path: key, message: "is not known here" }));
+    if (issue.code !== "unrecognized_keys") return [{ path, message: wording(issue) }];
+    return issue.keys.map((key) => ({ path: key, message: "is not a known field" }));
   });
   return problem(c, "request_invalid", "The request is not valid", { errors });
 }

@@ -2,7 +2,7 @@
 import type { Context } from "hono";
 import { belongsTo } from "../config/profile.ts";
 import type { Trigger } from "../domain/labels.ts";
-import { isFinished, type Job } from "../jobs/job.ts";
+import { isFinished, type Job, type State } from "../jobs/job.ts";
 import type { NewJob } from "../jobs/job_queue.ts";
 import { needs, perAccess } from "./access.ts";
 import { audit } from "./audit.ts";
@@ -134,13 +134,19 @@ export function jobFor(c: Context<AppEnvironment>, { queue }: Pick<ServerDeps, "
 /** A foreign tenant's id is answered like an unknown one; an invalid one is the request's fault. */
 export function noExport(c: Context) {
   if (!idPattern.test(c.req.param("id") ?? "")) {
-    return problem(c, "id_invalid", "Not the id of an export");
+    return problem(c, "id_invalid", "Not an export id");
   }
   return problem(c, "not_found", "No such export");
 }
 
+/** To be read after `the export`. */
+export function stateText(state: State): string {
+  if (state === "cancelled") return "was cancelled";
+  return state === "queued" || state === "running" ? `is ${state}` : `has ${state}`;
+}
+
 function hasEnded(c: Context, { state }: Job) {
-  return problem(c, "state_conflict", `The export is ${state}`);
+  return problem(c, "state_conflict", `The export ${stateText(state)}`);
 }
 
 function noProfile(c: Context, { profile }: Job) {

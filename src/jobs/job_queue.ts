@@ -127,7 +127,7 @@ export function keyReused(): StellaError {
 }
 
 export function queueFull(max: number): StellaError {
-  const text = `Cannot queue the export: ${max} exports of this tenant are already waiting`;
+  const text = `Cannot queue the export: the queue of this tenant is full (limit: ${max})`;
   return new StellaError("queue_full", text, {
     hint: "try again when some of them are done; the limit is service.maxQueued in stella.yaml",
   });

@@ -86,7 +86,7 @@ export function broken(outgoing: Outgoing, cause: unknown): RemoteError {
   const known = kind.text?.(url.host, purpose === undefined ? "" : ` while ${purpose}`);
   const text = known === undefined
     ? words || "the connection ended"
-    : known + (words && ` (${words})`);
+    : known + addressesIn(words, url.host);
   const message = `${target(outgoing)}: ${shortened(text)}`;
   return new RemoteError(kind.reason ?? "reset", message, {
     cause,
@@ -97,6 +97,13 @@ export function broken(outgoing: Outgoing, cause: unknown): RemoteError {
 
 function isCode(code: string, listed: string): boolean {
   return listed.endsWith("_") ? code.startsWith(listed) : code === listed;
+}
+
+/** ` (10.0.0.7:5000)`: the addresses that were tried, unless the host is one itself. */
+function addressesIn(words: string, host: string): string {
+  const found = [...words.matchAll(/\bconnect E[A-Z]+ ([^\s;]+)/g)].map(([, address]) => address);
+  const others = found.filter((address) => address !== undefined && address !== host);
+  return others.length === 0 ? "" : ` (${others.join(", ")})`;
 }
 
 /** Empty for an error of which only the class is known. */

@@ -77,6 +77,21 @@ export function stopped(signal: AbortSignal): StellaError {
     : new StellaError("interrupted", "The request was interrupted");
 }
 
+/**
+ * Adds to a failure of the other side what it prevented: `Cannot read from "oci://...": GET ...`.
+ * @throws the error of `action`, with `what` before its message if it is a RemoteError
+ */
+export async function explained<T>(what: string, action: () => Promise<T>): Promise<T> {
+  try {
+    return await action();
+  } catch (error) {
+    if (!(error instanceof RemoteError)) throw error;
+    const { reason, status, isTransient, retryAfter, hint } = error;
+    const facts = { status, isTransient, retryAfter, hint, cause: error };
+    throw new RemoteError(reason, `${what}: ${error.message}`, facts);
+  }
+}
+
 /** `METHOD URL` without the query. */
 export function target({ method, url }: Outgoing): string {
   return `${method} ${escaped(url.origin + url.pathname)}`;

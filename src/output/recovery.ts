@@ -88,7 +88,7 @@ function isComplete(directory: string): boolean {
     bundleFileNames(old).every((name) => lstatIfThere(join(directory, name)));
 }
 
-/** The files of a bundle besides its manifest. */
+/** The files of a bundle apart from its manifest. */
 export function bundleFileNames(manifest: Manifest): string[] {
   const payload = manifest.payload.layout === "directory" ? [payloadName] : [];
   return [attestationName, ...manifest.files.map((file) => file.path), ...payload];

@@ -17,8 +17,7 @@ export async function openBlobReader(
   repository: Repository,
   blob: Descriptor,
 ): Promise<ByteReader | undefined> {
-  const { client, signal } = repository;
-  const opened = await client.retrying(() => openAt(repository, blob, 0), signal);
+  const opened = await repository.retrying(() => openAt(repository, blob, 0));
   return opened && new BlobReader(repository, blob, opened);
 }
 
@@ -67,8 +66,7 @@ class BlobReader implements ByteReader {
 
   /** At least one byte; a connection that ended early is replaced by one that continues there. */
   async #some(buffer: Uint8Array): Promise<number> {
-    const { client, signal } = this.repository;
-    const length = await client.retrying(async () => {
+    const length = await this.repository.retrying(async () => {
       try {
         const now = await this.#stream?.read(buffer) ?? 0;
         if (now > 0) return now;
@@ -85,7 +83,7 @@ class BlobReader implements ByteReader {
         this.close();
         throw error;
       }
-    }, signal);
+    });
     this.#at += length;
     return length;
   }

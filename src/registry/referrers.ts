@@ -52,7 +52,7 @@ export function withReferrers(
   }));
 }
 
-/** Other content under this tag is not overwritten: it may be somebody's only list. */
+/** Other content under this tag is not overwritten: it may be the only list of its referrers. */
 function indexIn({ mediaType, bytes }: StoredManifest, tag: string) {
   const index = mediaType === ociTypes.index ? objectIn(bytes, { fatal: true }) : undefined;
   const manifests = index?.["manifests"];

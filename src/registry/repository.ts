@@ -3,8 +3,9 @@ import { type Artifact, digestOf, manifestTypes, ociTypes } from "./artifact.ts"
 import type { Digest } from "../domain/hash.ts";
 import type { Blob } from "./blob.ts";
 import type { RegistryClient } from "./client.ts";
-import { refused, RemoteError, target } from "../net/failure.ts";
+import { explained, refused, RemoteError, target } from "../net/failure.ts";
 import { type Answer, bodyOf, type Outgoing, type Stream } from "../net/message.ts";
+import { shown } from "../domain/names.ts";
 import { isDigest } from "../domain/reference.ts";
 import type { Action } from "../net/retry.ts";
 import { Upload } from "./upload.ts";
@@ -49,6 +50,8 @@ export class Repository implements UploadContext {
   readonly growth: Growth;
   /** The required scope of a token. */
   readonly #scope: string;
+  /** For messages: `Cannot push to "oci://HOST/NAME"`. */
+  readonly #action: string;
 
   constructor(
     readonly client: RegistryClient,
@@ -59,6 +62,8 @@ export class Repository implements UploadContext {
     this.mountFrom = mountFrom;
     this.signal = signal;
     this.growth = { max: client.maxChunk, min: minChunk };
+    const verb = access === "pull" ? "read from" : "push to";
+    this.#action = `Cannot ${verb} ${shown(`oci://${client.host}/${name}`)}`;
     const own = `repository:${name}:${access === "pull" ? "pull" : "pull,push"}`;
     this.#scope = [own, ...mountFrom.map((one) => `repository:${one}:pull`)].join(" ");
   }
@@ -70,7 +75,7 @@ export class Repository implements UploadContext {
   pushBlob(blob: Blob, isMissing = false): Promise<boolean> {
     let max = 0;
     let isKnown = isMissing;
-    return this.#retrying(async (progressed) => {
+    return this.retrying(async (progressed) => {
       const upload = new Upload(this, blob, (bytes) => {
         if (bytes > max) progressed();
         max = Math.max(max, bytes);
@@ -85,7 +90,7 @@ export class Repository implements UploadContext {
 
   /** Whether the repository has a blob with this digest and size. */
   hasBlob(known: { digest: Digest; size: number }): Promise<boolean> {
-    return this.#retrying(() => this.#hasBlob(known));
+    return this.retrying(() => this.#hasBlob(known));
   }
 
   /**
@@ -128,14 +133,14 @@ export class Repository implements UploadContext {
     const headers = { accept: types.join(", ") };
     const outgoing = this.#reading(`manifests/${reference}`, "a manifest was read", headers);
     const expected = isDigest(reference) ? reference : undefined;
-    return this.#retrying(() => this.#stored(outgoing, expected));
+    return this.retrying(() => this.#stored(outgoing, expected));
   }
 
   /** The registry's own list of referrers, or its page at `next`; undefined if it has none. */
   referrers(digest: Digest, next?: URL): Promise<StoredManifest | undefined> {
     const headers = { accept: ociTypes.index };
     const first = this.#reading(`referrers/${digest}`, "the referrers were listed", headers);
-    return this.#retrying(async () => {
+    return this.retrying(async () => {
       const stored = await this.#stored({ ...first, url: next ?? first.url });
       return stored?.mediaType === ociTypes.index ? stored : undefined;
     });
@@ -143,7 +148,7 @@ export class Repository implements UploadContext {
 
   /** Stores a manifest under its digest unless it exists. */
   pushManifest(artifact: Artifact): Promise<void> {
-    return this.#retrying(async () => {
+    return this.retrying(async () => {
       const known = { digest: artifact.digest, size: artifact.bytes.length };
       const path = `manifests/${artifact.digest}`;
       if (await this.#has(path, "a manifest was looked for", known)) return;
@@ -154,7 +159,7 @@ export class Repository implements UploadContext {
   /** Whether the repository has this manifest. */
   hasManifest(known: { digest: Digest; size: number }): Promise<boolean> {
     const path = `manifests/${known.digest}`;
-    return this.#retrying(() => this.#has(path, "a manifest was looked for", known));
+    return this.retrying(() => this.#has(path, "a manifest was looked for", known));
   }
 
   /** The digest that a tag refers to; undefined if there is no such tag. */
@@ -162,7 +167,7 @@ export class Repository implements UploadContext {
     const headers = { accept: acceptsAll };
     const reading = this.#reading(`manifests/${tag}`, "a tag was looked for", headers);
     const outgoing: Outgoing = { ...reading, method: "HEAD" };
-    return this.#retrying(async () => {
+    return this.retrying(async () => {
       const answer = await this.ask(outgoing);
       if (answer.status === 404) return undefined;
       if (answer.status !== 200) throw refused(outgoing, answer);
@@ -175,7 +180,7 @@ export class Repository implements UploadContext {
 
   /** Stores a manifest under a tag, or under its digest. */
   putManifest(reference: string, artifact: Artifact): Promise<void> {
-    return this.#retrying(() => this.#putManifest(reference, artifact));
+    return this.retrying(() => this.#putManifest(reference, artifact));
   }
 
   /** The index of a tag, or undefined. */
@@ -187,7 +192,7 @@ export class Repository implements UploadContext {
   putIndex(tag: string, bytes: Uint8Array, etag?: string): Promise<boolean> {
     const condition: Record<string, string> = etag === undefined ? {} : { "if-match": etag };
     const outgoing = this.#sending(tag, ociTypes.index, bytes, condition);
-    return this.#retrying(async () => {
+    return this.retrying(async () => {
       const answer = await this.ask(outgoing);
       if (answer.status === 412) return false;
       if (answer.status !== 201) throw refused(outgoing, answer);
@@ -262,8 +267,9 @@ export class Repository implements UploadContext {
     return this.client.ask(outgoing, this.#scope);
   }
 
-  #retrying<T>(action: Action<T>): Promise<T> {
-    return this.client.retrying(action, this.signal);
+  /** As that of the client; the error says what could not be done. */
+  retrying<T>(action: Action<T>): Promise<T> {
+    return explained(this.#action, () => this.client.retrying(action, this.signal));
   }
 }
 

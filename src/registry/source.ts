@@ -35,7 +35,8 @@ export class RegistryBundle implements BundleSource {
     signal?: AbortSignal,
   ) {
     if (reference.tag === undefined && reference.digest === undefined) {
-      const text = "Cannot read from the registry: there is no tag and no digest";
+      const name = `oci://${reference.authority}/${reference.repository}`;
+      const text = `Cannot read ${shown(name)}: it has no tag and no digest`;
       throw new StellaError("reference_invalid", text, {
         hint: "write oci://HOST[:PORT]/REPOSITORY:TAG, or REPOSITORY@sha256:...",
       });

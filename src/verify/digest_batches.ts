@@ -13,7 +13,7 @@ interface Batch {
 
 /**
  * @param digest returns the results for the paths, in order
- * @param depth batches in progress besides the one being checked
+ * @param depth batches in progress apart from the one being checked
  * @throws IndexFault after the entries before it were checked
  */
 export async function digestInBatches(

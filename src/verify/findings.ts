@@ -38,8 +38,8 @@ export function absent({ path, volume }: { path: string; volume?: unknown }): Fi
     });
 }
 
-export function unsafe(path: string, found: string): Finding {
-  return finding("unsafe_entry", { path, found });
+export function unsafe(path: string, found: string, hint?: string): Finding {
+  return finding("unsafe_entry", { path, found, ...(hint === undefined ? {} : { hint }) });
 }
 
 /** Reported at the later of the two names. */

@@ -189,8 +189,8 @@ class Merge {
     const range = count === 1 ? first : `${first} to ${last}`;
     this.#add(finding("not_judged", {
       path: first,
-      found: `${count} ${count === 1 ? "file" : "files"} (${range}) could not be verified`,
-      hint: "see the other findings: the archive is damaged there",
+      found: `${count === 1 ? "1 file was" : `${count} files were`} not checked (${range})`,
+      hint: "see the other findings: data before these files is damaged or missing",
     }));
   }
 

@@ -80,7 +80,8 @@ async function readManifestBytes(source: BundleSource): Promise<Uint8Array> {
   if (bytes !== undefined) return bytes;
   const text = `Cannot verify ${shown(source.name)}: no ${manifestName} in it`;
   throw new StellaError("manifest_missing", text, {
-    hint: "name the directory of the bundle; if the export was interrupted, run it again",
+    hint: "name the directory of a bundle, or send the stream of one; if the export was " +
+      "interrupted, run it again",
   });
 }
 

@@ -95,7 +95,7 @@ Deno.test(
         assert.ok(stages.includes(stage), `${stage} of ${stages}`);
       }
       assert.deepEqual(await service.get(`/v1/timeline/${items[0].id}`), items[0]);
-      // Another tenant gets the same answer as about an event that never was.
+      // Another tenant gets the same answer as for an event that does not exist.
       const foreign = await fetch(`${service.url}/v1/timeline/${items[0].id}?tenant=lab`);
       const missing = await fetch(
         `${service.url}/v1/timeline/019b76da-a800-7000-8000-000000000000?tenant=lab`,

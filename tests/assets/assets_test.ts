@@ -127,7 +127,7 @@ Deno.test("the units take away the variables that act past the program's permiss
   }
 });
 
-Deno.test("what the service needs of systemd to start and stop in order stands in its unit", () => {
+Deno.test("the unit has what the service needs to start and stop in order", () => {
   const unit = units("compiled")["stella.service"]!;
   const needed = ["Type=notify", "NotifyAccess=main", "WatchdogSec=60", "StateDirectory=stella"];
   for (const line of needed) assert.ok(unit.includes(`\n${line}\n`), line);

@@ -65,7 +65,7 @@ Deno.test("an older attestation, whose signature has the hint as its keyid too, 
   const result = check(older);
   assert.deepEqual([result.codes, result.signer], [[], key.trusted]);
   assert.deepEqual(check(older, manifestBytes, []).codes, ["untrusted key_unknown"]);
-  // No bit of it is free either.
+  // No bit of it can be changed either.
   for (let at = 0; at < older.length; at++) {
     const bytes = Buffer.from(older);
     bytes[at]! ^= 1;
@@ -81,7 +81,7 @@ function named(hint: string): (bundle: Loose) => void {
   return (b) => b.verificationMaterial.publicKey.hint = hint;
 }
 
-/** As earlier builds wrote it: the keyid of the signature besides the hint. */
+/** As earlier builds wrote it: the keyid of the signature in addition to the hint. */
 function withKeyid(keyid: unknown): (bundle: Loose) => void {
   return (b) => b.dsseEnvelope.signatures[0].keyid = keyid;
 }

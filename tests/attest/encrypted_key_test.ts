@@ -64,7 +64,7 @@ Deno.test("each fault of a passphrase has its message", async () => {
     const cases: [string, string | undefined, RegExp][] = [
       [key, undefined, /it is protected by a passphrase .*--key-passphrase-file FILE/],
       [key, file("wrong", "battery staple"), /wrong passphrase .*openssl pkcs8 -topk8/],
-      [key, file("open", phrase, 0o644), /others can read it .*chmod 600/],
+      [key, file("open", phrase, 0o644), /others can read the file .*chmod 600/],
       [key, file("empty", "\n"), /it is empty/],
       [key, file("lines", `${phrase}\n\n`), /it has more than one line/],
       [key, file("long", "x".repeat(1025)), /it is longer than 1024 characters/],

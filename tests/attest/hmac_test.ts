@@ -82,7 +82,7 @@ Deno.test("the MAC is HMAC-SHA256 over the prefix and the DSSE encoding", () => 
   );
 });
 
-Deno.test("another secret is unknown, and another manifest makes the HMAC signature invalid", () => {
+Deno.test("another secret gives key_unknown, another manifest an invalid HMAC signature", () => {
   assert.deepEqual(verdictOf(signedBySecret, [other]), ["untrusted", "key_unknown"]);
   assert.deepEqual(verdictOf(signedBySecret, []), ["untrusted", "key_unknown"]);
   assert.deepEqual(verdictOf(signedBySecret, [secret], manifest.slice(1)), [
@@ -97,7 +97,7 @@ Deno.test("no bit of the envelope file can be changed", () => {
       const changed = signedBySecret.slice();
       changed[at]! ^= bit;
       const [code] = verdictOf(changed);
-      // A changed keyid names a secret that nobody has; all else is a broken signature.
+      // A changed keyid names an unknown secret; every other change is an invalid signature.
       assert.ok(code === "signature" || code === "untrusted", `byte ${at}: ${code}`);
     }
   }
@@ -112,7 +112,7 @@ Deno.test("no bit of the envelope file can be changed", () => {
   }
 });
 
-// Algorithm confusion: what passes on one side must mean nothing on the other.
+// Algorithm confusion: a signature of one algorithm must not be valid for another.
 
 const pair = generateKeyPairSync("ed25519");
 const spki = pair.publicKey.export({ type: "spki", format: "pem" }) as string;
@@ -221,7 +221,10 @@ Deno.test("a secret file is never accepted as a key file, nor a key file as a se
       });
     }
     const shared = join(directory, "shared.key");
-    assert.throws(() => readPublicKey(shared), { kind: "config", message: /not an SPKI PEM/ });
+    assert.throws(() => readPublicKey(shared), {
+      kind: "config",
+      message: /no PEM block PUBLIC KEY in it/,
+    });
     assert.throws(() => loadSigner(shared), { kind: "config", message: /not a private key/ });
   });
 });
@@ -235,7 +238,7 @@ Deno.test("a new secret is its owner's alone, 32 bytes, each time another", () =
     assert.notEqual(secretFrom(newSecret(), "x").keyid, made.keyid);
     assert.throws(() => makeSecret(path), { kind: "conflict" });
     Deno.chmodSync(path, 0o644);
-    assert.throws(() => readSecret(path), { kind: "config", message: /others can read it/ });
+    assert.throws(() => readSecret(path), { kind: "config", message: /others can read the file/ });
   });
 });
 

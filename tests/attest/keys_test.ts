@@ -62,7 +62,7 @@ Deno.test("both algorithms: the files belong together and sign", async () => {
   }
 });
 
-Deno.test("the key of the machine is made once, and by nobody who named a passphrase", async () => {
+Deno.test("the key of the machine is created once, and never with a passphrase", async () => {
   await withDirectory((root) => {
     const path = join(root, "keys/signing.key");
     const service = machineKey(path);
@@ -96,8 +96,8 @@ Deno.test("a key that others can read is refused, with what to do", async () => 
     const { keyPath } = generateKey(join(root, "k.key"), "ed25519");
     for (const wide of [0o644, 0o640, 0o604, 0o660, 0o601, 0o666]) {
       chmodSync(keyPath, wide);
-      assertUsage(() => loadSigner(keyPath), /others can read it/);
-      assertUsage(() => publicOf(keyPath), /others can read it/);
+      assertUsage(() => loadSigner(keyPath), /others can read the file/);
+      assertUsage(() => publicOf(keyPath), /others can read the file/);
     }
     for (const narrow of [0o600, 0o400]) {
       chmodSync(keyPath, narrow);

@@ -40,11 +40,19 @@ Deno.test("anything else is refused as a public key, by name", async () => {
     const spki = { type: "spki", format: "pem" } as const;
     const key = testKey();
     const files: [string, string, RegExp][] = [
-      ["nothing", "", /not an SPKI PEM/],
-      ["text", "hello", /not an SPKI PEM/],
-      ["private", key.privatePem, /not an SPKI PEM/],
-      ["certificate", key.publicPem.replaceAll("PUBLIC KEY", "CERTIFICATE"), /not an SPKI PEM/],
-      ["pkcs1", rsa.export({ type: "pkcs1", format: "pem" }) as string, /not an SPKI PEM/],
+      ["nothing", "", /no PEM block PUBLIC KEY in it/],
+      ["text", "hello", /no PEM block PUBLIC KEY in it/],
+      ["private", key.privatePem, /no PEM block PUBLIC KEY in it/],
+      [
+        "certificate",
+        key.publicPem.replaceAll("PUBLIC KEY", "CERTIFICATE"),
+        /no PEM block PUBLIC KEY in it/,
+      ],
+      [
+        "pkcs1",
+        rsa.export({ type: "pkcs1", format: "pem" }) as string,
+        /no PEM block PUBLIC KEY in it/,
+      ],
       ["garbage", "-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n", /Cannot use/],
       ["cut", key.publicPem.slice(0, 40), /Cannot use/],
       ["rsa", rsa.export(spki) as string, /its type is rsa/],
@@ -108,7 +116,7 @@ Deno.test("--trust is refused if the path has no key", async () => {
   });
 });
 
-Deno.test("a directory of this machine's disk is no removable medium", async () => {
+Deno.test("a directory on this machine's disk does not count as removable media", async () => {
   await withDirectory((root) => {
     mkdirSync(join(root, "d"));
     assert.equal(isOnRemovableMedia(join(root, "d")), false);

@@ -58,7 +58,7 @@ Deno.test("each point of small order is refused in all its encodings, and other 
   }
 });
 
-Deno.test("OpenSSL verifies a signature that nobody made under such a key: the refusal is needed", () => {
+Deno.test("OpenSSL accepts a forged signature under a key of small order, so such keys are refused", () => {
   const key = createPublicKey(pemOf(smallOrder[0]!));
   // R is the neutral point and s is 0: s B = R + h A holds for whatever h is.
   const forged = Buffer.concat([smallOrder[0]!, Buffer.alloc(32)]);

@@ -1,5 +1,5 @@
 /**
- * The forms of the binary beside each other (src/docs/architecture.md): `deno run -A
+ * Compares the forms of the binary (src/docs/architecture.md): `deno run -A
  * tests/bench/forms.ts BINARY ...`. Start, speed and memory of each; every command runs in turn on
  * each binary, and the fastest of all turns counts.
  *

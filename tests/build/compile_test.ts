@@ -97,7 +97,7 @@ Deno.test("a compiled file has the same bytes in each place", async () => {
   assert.ok(files[0]?.equals(files[1] ?? new Uint8Array()), "the files differ");
 });
 
-Deno.test("a denort that is none, or of another Deno, ends the build; the other one can be allowed", async () => {
+Deno.test("an invalid denort or one of another Deno version ends the build; the latter can be allowed", async () => {
   await using place = await fixturePlace();
   const denort = `${place.root}/denort`;
   const call =
@@ -109,12 +109,12 @@ Deno.test("a denort that is none, or of another Deno, ends the build; the other 
   assert.match(refusal("{ allowOther: true }"), /it names no version of Deno/);
   appendFileSync(denort, "Deno/1.2.3Deno/1.2.3+0123456789");
   assert.match(refusal("{}"), /it is of Deno 1\.2\.3, and this is Deno .*--allow-other-denort/s);
-  // It is taken, and then does not start as stella: nothing of it is left.
+  // It is accepted, but does not start as stella: nothing of it is left.
   assert.match(refusal("{ allowOther: true }"), /^defect\nCannot start what was built/);
   assert.deepEqual(readdirSync(`${place.root}/dist`), ["stella.js"]);
 });
 
-Deno.test("the version of Deno is read where it stands with the commit it was built of", () => {
+Deno.test("the version of Deno is read together with its commit", () => {
   const read = (text: string) => denoVersionIn(new TextEncoder().encode(text));
   assert.equal(read("Deno/2.9.4Deno/2.9.4+14eea3114 Deno/3.0.0+1234567"), "2.9.4");
   assert.deepEqual(

@@ -35,7 +35,7 @@ Deno.test("the task that runs stella from its sources has exactly the list's per
   assert.deepEqual(config.permissions, { stella: { ...listed, env, import: ["none.invalid"] } });
 });
 
-Deno.test("what Deno calls unstable is the list's, from source too", () => {
+Deno.test("the unstable features in use are those of the list, also from source", () => {
   assert.deepEqual(config.unstable.map((name) => `--unstable-${name}`), unstableFlags);
 });
 

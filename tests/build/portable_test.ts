@@ -111,7 +111,7 @@ portableTest(["cc"], "the portable form", async (t) => {
     assert.throws(() => readFileSync(log), /ENOENT/);
   });
 
-  await t.step("does not trip over a faulty .npmrc at home, or a home that is none", () => {
+  await t.step("a faulty .npmrc or a missing home directory does not matter", () => {
     writeFileSync(`${place.root}/.npmrc`, "registry=${NOWHERE}\n");
     for (const HOME of [place.root, "/dev/null", "relative"]) {
       assert.equal(printed(path, ["version"], { variables: { HOME } }), "stella 0.1.0");
@@ -155,7 +155,7 @@ portableTest(["cc"], "the portable form", async (t) => {
     assert.deepEqual([changed.ok, changed.expected], [false, good.expected]);
   });
 
-  await t.step("reports a truncated file", () => {
+  await t.step("a truncated file is reported", () => {
     const cut = `${place.root}/changed`;
     chmodSync(cut, 0o755);
     truncateSync(cut, 50_000_000);

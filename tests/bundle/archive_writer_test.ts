@@ -153,7 +153,7 @@ Deno.test("names of archives and volumes", () => {
   ]);
 });
 
-Deno.test("a file that stands in the way is never written to", async () => {
+Deno.test("an existing file at the target path is never written to", async () => {
   await withDirectory(async (directory) => {
     writeFileSync(join(directory, "p.tar"), "mine");
     const options = { directory, name: "p.tar", compression: "none" } as const;

@@ -72,7 +72,7 @@ Deno.test("a file that has not changed for long does not cause a new listing", a
   });
 });
 
-Deno.test("a directory that an export prepares for itself is no secret to it", async () => {
+Deno.test("a directory that an export prepares for itself is not treated as private", async () => {
   await withDirectory((root) => {
     writeFiles(root, { "state/tmp/1/prepared/made": "", "state/tmp/2/prepared/made": "" });
     const at = (path: string) => join(root, path);

@@ -88,7 +88,7 @@ async function walked(root: string, directory = "payload"): Promise<ListedEntry[
   return found.sort((a, b) => a.path < b.path ? -1 : 1);
 }
 
-Deno.test("walk lists every file below a directory, and says what is none", async () => {
+Deno.test("walk lists every file below a directory and reports what is not a regular file", async () => {
   await withDirectory(async (root) => {
     writeFiles(root, { "payload/a": "", "payload/d/e/f": "", "other": "", "payload/.hidden": "" });
     symlinkSync("/etc", join(root, "payload/d/link"));
@@ -101,7 +101,7 @@ Deno.test("walk lists every file below a directory, and says what is none", asyn
   });
 });
 
-Deno.test("walk finds nothing where there is no directory, and looks through no link", async () => {
+Deno.test("walk finds nothing in a missing directory and follows no link", async () => {
   await withDirectory(async (root) => {
     assert.deepEqual(await walked(root), []);
     symlinkSync("/etc", join(root, "payload"));

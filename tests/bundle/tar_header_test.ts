@@ -118,7 +118,7 @@ Deno.test("PAX records stand where a path or size needs them, and only there", (
   assert.deepEqual(Object.entries(both), [["path", long], ["size", String(size)]]);
 });
 
-Deno.test("what stands beside a PAX record: a shortened name, or a size of zero", () => {
+Deno.test("with a PAX record the header has a shortened name or a size of zero", () => {
   const long = encodeHeader({ ...some, path: "x".repeat(150) });
   assert.equal(name(long), "x".repeat(100));
   const split = encodeHeader({ ...some, path: `${"x".repeat(99)}\u00e9${"y".repeat(50)}` });

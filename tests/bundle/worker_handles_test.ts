@@ -82,7 +82,7 @@ Deno.test("a stop fails all pending and later tasks", async () => {
   assert.deepEqual(made.map(({ ended }) => ended), [1, 1]);
 });
 
-Deno.test("where it was stopped before it began, nothing is done; after its end a stop changes nothing", async () => {
+Deno.test("an abort before the start does nothing, and one after the end has no effect", async () => {
   const stop = new AbortController();
   const options = { stop: { signal: stop.signal, error: () => new Error("stopped") } };
   const earlier = fakes(options).pool;
@@ -108,7 +108,7 @@ Deno.test("a worker starts with its first task, and never without one", async ()
   assert.equal(made.length, 1, "none starts afterwards");
 });
 
-Deno.test("where one worker cannot be started, what is asked of it fails, and the other is ended", async () => {
+Deno.test("if a worker cannot be started, its tasks fail and the other worker is ended", async () => {
   const first = new FakeWorker();
   const start = () => {
     if (first.onmessage !== null) throw new Error("no more threads");

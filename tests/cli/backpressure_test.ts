@@ -47,7 +47,7 @@ Deno.test("reading does not wait once sending has ended", async () => {
   assert.equal(await read(), 1000);
 });
 
-Deno.test("what is not there is not there, and what is listed is listed", async () => {
+Deno.test("a missing directory is empty, and listed files are returned", async () => {
   const source = new Backpressure().source({ name: "s", open: () => undefined, walk: () => [] });
   assert.equal(source.name, "s");
   assert.equal(await source.open("x"), undefined);

@@ -55,7 +55,7 @@ Deno.test("from source each command has exactly what the list says when its work
   }
 });
 
-Deno.test("to ask a command what it may do does nothing", async () => {
+Deno.test("--permissions prints the permissions and does nothing", async () => {
   const home = new Home();
   try {
     await home.succeed(["assets", "write", "there", "--permissions"]);

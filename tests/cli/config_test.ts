@@ -23,7 +23,7 @@ traces: { endpoint: "https://collector.site:4318" }
 egress: { sealed: SEALED, allow: [registry.site, "*.site:443", "collector.site:4318", unused.site] }
 `;
 
-Deno.test("config check says what can be reached, for whom, and what would be refused", async () => {
+Deno.test("config check lists reachable destinations, their users and what is refused", async () => {
   await withConfig(site.replace("SEALED", "true"), async (home, config) => {
     const checked = await home.json(["config", "check", ...config]);
     assert.deepEqual([checked.exit, checked.ok], [2, false]);
@@ -133,7 +133,7 @@ service: { concurrency: 1, stallTimeout: 90s, hosts: [a.site], tls: { certificat
 tokens: { ci: { sha256: ${"b".repeat(64)}, tenants: [lab], scopes: [read] } }
 `;
 
-Deno.test("config show says what holds, as a file could say it: it reads the same again", async () => {
+Deno.test("config show prints the effective configuration as a file that parses to the same", async () => {
   await withConfig(full, async (home, config) => {
     const { stdout } = await home.succeed(["config", "show", ...config]);
     assert.match(stdout, /^# from stella\.yaml\nversion: 1\n/);

@@ -29,7 +29,7 @@ Deno.test("each answer of a service has its exit code", () => {
   }
 });
 
-Deno.test("what the service says tells more than the status", () => {
+Deno.test("the service's own message wins over the status", () => {
   const code = (status: number, printed: string) =>
     refusalOf({ url: "http://a.invalid/", status, text: JSON.stringify({ code: printed }) }).kind;
   assert.equal(code(503, "registry"), "remote");

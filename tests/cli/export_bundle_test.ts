@@ -89,7 +89,7 @@ Deno.test("an export keeps the network only where it pushes or downloads, and lo
   }
 });
 
-Deno.test("a reference that is none is told before anything is exported", async () => {
+Deno.test("an invalid reference is reported before anything is exported", async () => {
   const home = new Home();
   try {
     const ran = await home.json(["export", "bundle", "--profile", "kit", "--push", "oci://"]);

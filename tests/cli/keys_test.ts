@@ -64,7 +64,7 @@ Deno.test("names of key files are shown escaped, by every command that shows the
   }
 });
 
-Deno.test("what is kept is the key alone, without what stood around it", async () => {
+Deno.test("a trusted key is stored without the text around it", async () => {
   const home = new Home();
   try {
     mkdirSync(join(home.path, "config"));

@@ -133,7 +133,7 @@ Deno.test("help is asked for anywhere before --", () => {
   assert.equal(parse(command, ["--", "--help"]).isHelp, false);
 });
 
-Deno.test("what is typed reaches messages escaped", () => {
+Deno.test("typed text is escaped in messages", () => {
   assert.deepEqual(textsOf(["a", "b", "--key-file=k", "--\u001b[2J"]), [
     'unknown option "--\\u{1b}[2J"',
   ]);

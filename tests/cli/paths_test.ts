@@ -114,7 +114,7 @@ Deno.test("a path that cannot be used is code 12 in plain words, for every comma
   }
 });
 
-Deno.test("an error of the system that nobody caught is about its path, one without is a defect", () => {
+Deno.test("an uncaught system error is reported for its path; without a path it is a defect", () => {
   const lost = Object.assign(new Error("ENOENT: no such file or directory, open '/mnt/a b'"), {
     code: "ENOENT",
     path: "/mnt/a b",

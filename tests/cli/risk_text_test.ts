@@ -27,7 +27,7 @@ Deno.test("a CVE is called unexploited only where nothing of KEV is missing", ()
   );
 });
 
-Deno.test("a package of which versions are listed is told with them, the first ones", () => {
+Deno.test("a package with listed versions is shown with the first of them", () => {
   const affected = (more: Record<string, unknown>) => {
     const one = { record: "PYSEC-1", ecosystem: "PyPI", name: "x", ranges: [], ...more };
     const text = answerText({ ...answer, affected: [one] }, {

@@ -65,7 +65,7 @@ const payloads: Record<string, (i: number) => number> = {
   "files of many sizes": (i) => (i * 7919) % 40_000,
 };
 
-Deno.test("no time left is told before there is something to tell it from", () => {
+Deno.test("no remaining time is shown before it can be estimated", () => {
   let now = 0;
   let printed = "";
   const stderr = (text: string) => void (printed += text);

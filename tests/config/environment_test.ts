@@ -75,7 +75,7 @@ Deno.test("logins are read from the paths of podman and docker, in podman's orde
   assert.deepEqual(loginFiles(of({})), []);
 });
 
-Deno.test("what is usual on a company's machine is ignored with a warning, without its value", () => {
+Deno.test("proxy and certificate variables are ignored with a warning, without their values", () => {
   for (const name of ignoredNames) {
     const environment = of({ [name]: "http://user:secret@proxy" });
     refuseHostileEnvironment(environment);
@@ -90,7 +90,7 @@ Deno.test("what is usual on a company's machine is ignored with a warning, witho
   assert.equal(ignoredWarning(of({ HTTP_PROXY: "", NODE_USE_ENV_PROXY: "0" })), undefined);
 });
 
-Deno.test("what Deno obeys on its own is refused by name, and its value is not repeated", () => {
+Deno.test("variables that Deno obeys are refused by name without their values", () => {
   for (const name of refusedNames) {
     assert.throws(
       () => refuseHostileEnvironment(of({ [name]: "http://user:secret@proxy" })),
@@ -107,7 +107,7 @@ Deno.test("what Deno obeys on its own is refused by name, and its value is not r
   }
 });
 
-Deno.test("all hostile variables are told at once; values that switch nothing on are let through", () => {
+Deno.test("all hostile variables are reported at once; values without an effect are allowed", () => {
   assert.throws(
     () => refuseHostileEnvironment(of({ NODE_OPTIONS: "x", SSLKEYLOGFILE: "y" })),
     { message: "Cannot use the network while NODE_OPTIONS, SSLKEYLOGFILE is set" },

@@ -36,7 +36,7 @@ Deno.test("a source that only its owner can write to is not named, a directory t
     assert.equal(open()[0]?.path, source, "others may add to it all the same");
   }));
 
-Deno.test("the bound on directories holds, and what is not there is no fault", () =>
+Deno.test("the limit on directories holds, and a missing directory is not an error", () =>
   withSource((source, state) => {
     chmodSync(join(source, "osv/d"), 0o777);
     assert.deepEqual(writableSources([profile("p", source)], state, 1), []);

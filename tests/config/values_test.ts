@@ -35,11 +35,15 @@ Deno.test("other addresses are refused, and the hint tells why", () => {
   }
 });
 
-Deno.test("what is no address is refused as such", () => {
+Deno.test("an invalid address is refused as such", () => {
   // The short and numeric forms are ones that a resolver would take for 127.0.0.1 or 0.0.0.0.
   const odd = ["8420", ":8420", "127.1:80", "2130706433:80", "0:80", "127.0.0.1:65536", "host:80"];
   for (const text of [...odd, "127.0.0.1", "::1:80", "[127.0.0.1:80"]) {
-    assert.throws(() => parseListen(text), { kind: "usage", message: /no IP:PORT/ }, text);
+    assert.throws(
+      () => parseListen(text),
+      { kind: "usage", message: /not in the form IP:PORT/ },
+      text,
+    );
   }
 });
 

@@ -250,7 +250,7 @@ Deno.test(requiring(
       return await withDirectory(async (directory) => {
         writeFiles(directory, altered);
         Deno.writeTextFileSync(join(directory, "example.pub"), publicPem);
-        const shell = new Deno.Command("sh", { args: ["-ec", commands], cwd: directory });
+        const shell = new Deno.Command("sh", { args: ["-c", commands], cwd: directory });
         return (await shell.output()).success;
       });
     };

@@ -55,7 +55,7 @@ Deno.test("a path or medium that fails is code 12 in plain words, a file in the 
   assert.deepEqual([wrapped("EWHAT").exitCode, wrapped("").exitCode], [12, 12]);
 });
 
-Deno.test("rename and syncDirectory say which path failed", async () => {
+Deno.test("rename and syncDirectory name the path that failed", async () => {
   await withDirectory((root) => {
     writeFiles(root, { "a": "1", "b": "2" });
     rename(join(root, "a"), join(root, "b"));

@@ -86,7 +86,7 @@ Deno.test("a status follows from the reason, else from the kind", () => {
   for (const [reason, status] of cases) assert.equal(statusOf(reason), status, reason);
 });
 
-Deno.test("an answer that says only its status is of the kind that this status stands for", () => {
+Deno.test("a response without a problem document gets the kind of its status", () => {
   for (const status of [400, 401, 403, 404, 409, 413, 415, 416, 421, 429, 431, 503, 507]) {
     assert.equal(statusOf(reasonOfStatus(status)), status);
   }
@@ -158,7 +158,7 @@ Deno.test("the errno decides what is wrong with a path, never the text", () => {
   assert.equal(uncaughtIoError(bare)?.message, 'Cannot use "/x y": no such file or directory');
 });
 
-Deno.test("what Deno opens to nobody is told by its class: /dev, /proc and /sys", () => {
+Deno.test("paths that Deno never opens (/dev, /proc, /sys) are reported by their class", () => {
   const refused = (path: string) =>
     new Deno.errors.NotCapable(`Requires all access to "${path}", run again`);
   const error = ioError("Cannot write", "link/x", refused("/dev/shm/x"));

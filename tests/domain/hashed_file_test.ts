@@ -1,4 +1,4 @@
-/** A file of text from one buffer: its bytes, size and digest, whatever is longer than the buffer. */
+/** A text file written through one buffer: bytes, size and digest, also of longer text. */
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { StellaError } from "../../src/domain/errors.ts";
@@ -9,7 +9,7 @@ Deno.test("a hashed file has what was added, also text longer than its buffer", 
   const directory = Deno.makeTempDirSync({ prefix: "stella-hashed-" });
   try {
     const path = join(directory, "lines");
-    // Characters of one to four bytes meet every place of the end of the buffer.
+    // Characters of one to four bytes cross the end of the buffer at every offset.
     const lines = ["", "a", "é€😀".repeat(100_000), "x".repeat(256 * 1024), "last"];
     const file = new HashedFile(path, 0o644);
     const written = lines.map((line) => file.addLine(line));

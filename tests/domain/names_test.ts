@@ -38,7 +38,7 @@ Deno.test("checkName says which name and what is allowed", () => {
   assert.throws(() => checkName("profile", "\u001b[2Jx"), (error) => {
     assert.ok(error instanceof StellaError);
     assert.equal(error.kind, "usage");
-    assert.equal(error.message, 'The profile name "\\u{1b}[2Jx" cannot be used');
+    assert.equal(error.message, 'Cannot use the profile name "\\u{1b}[2Jx": not a valid name');
     assert.match(error.hint ?? "", /1 to 64/);
     return true;
   });

@@ -12,7 +12,7 @@ Deno.test("a real path resolves the links of its existing part and keeps the res
   Deno.removeSync(base, { recursive: true });
 });
 
-Deno.test("a directory holds itself and what is below it, not a name that begins like its own", () => {
+Deno.test("a directory contains itself and everything below it, but no sibling with the same prefix", () => {
   assert.deepEqual(
     ["/a", "/a/b", "/ab", "/"].map((path) => isWithin(path, "/a")),
     [true, true, false, false],

@@ -69,7 +69,7 @@ function hostile({ home }: BinaryPlace, url: string): Record<string, string> {
   };
 }
 
-Deno.test("the trap catches what a proxy would", async () => {
+Deno.test("the network trap of the test records a proxied request", async () => {
   const caught = trap();
   const lines =
     'await fetch("http://a.invalid", { signal: AbortSignal.timeout(3_000) }).catch(() => {})';

@@ -123,18 +123,18 @@ test("volumes on several sticks are verified in any order, and reported with sta
     );
     return [exit, ...states];
   };
-  assert.deepEqual(await verify("b", "a"), [0, "right b", "right a", "right out"]);
-  assert.deepEqual(await verify("a"), [10, "missing ", "right a", "right out"]);
+  assert.deepEqual(await verify("b", "a"), [0, "ok b", "ok a", "ok out"]);
+  assert.deepEqual(await verify("a"), [10, "missing ", "ok a", "ok out"]);
   const bytes = readFileSync(join(a, second));
   bytes[5 * 1024 * 1024]! ^= 1;
   writeFileSync(join(a, second), bytes);
-  assert.deepEqual(await verify("a", "b"), [7, "right b", "bad a", "right out"]);
+  assert.deepEqual(await verify("a", "b"), [7, "ok b", "damaged a", "ok out"]);
   const plain = await home.json(["verify", "out"]);
   assert.deepEqual(
     plain.volumes.map(({ path, state, where }: { path: string; state: string; where?: string }) =>
       `${path} ${state} ${where ?? ""}`
     ),
-    [`${first} missing `, `${second} missing `, "p.tar.003 right out"],
+    [`${first} missing `, `${second} missing `, "p.tar.003 ok out"],
   );
   const key = await home.succeed(["keys", "show", "--public"]);
   writeFileSync(join(a, "signer.pub"), key.stdout);
@@ -180,25 +180,25 @@ test("an intact copy of a volume is found in any order, and damaged copies are r
     ];
   };
   const orders: [string[], string, string][] = [
-    [["a", "b", "c"], "right c a,b", "right a out"],
-    [["c", "b", "a"], "right c", "right c out"],
-    [["b", "c", "a"], "right c b", "right c out,b"],
+    [["a", "b", "c"], "ok c a,b", "ok a out"],
+    [["c", "b", "a"], "ok c", "ok c out"],
+    [["b", "c", "a"], "ok c b", "ok c out,b"],
   ];
   for (const [names, one, two] of orders) {
-    assert.deepEqual(await verify(...names), [0, one, two, "right out"], String(names));
+    assert.deepEqual(await verify(...names), [0, one, two, "ok out"], String(names));
   }
-  assert.deepEqual(await verify("b", "a"), [10, "bad b", "right a out,b", "right out"]);
+  assert.deepEqual(await verify("b", "a"), [10, "damaged b", "ok a out,b", "ok out"]);
   const text = await home.succeed(["verify", "out", "--volumes", "a", "--volumes", "c"]);
-  assert.match(text.stdout, /right {5}p\.tar\.001 {2}in c\n {2}bad copy {2}p\.tar\.001 {2}in a\n/);
+  assert.match(text.stdout, /ok {8}p\.tar\.001 {2}in c\n {2}damaged {3}p\.tar\.001 {2}in a\n/);
   const unpack = ["export", "bundle", "unpack", "--manifest", "out", "--to", "far"];
   const short = await home.json([...unpack, "--volumes", "b"]);
   assert.deepEqual([short.exit, short.volumes?.[0]], [7, {
     path: first,
-    state: "bad",
+    state: "damaged",
     where: "b",
   }]);
   const unpacked = await home.succeed([...unpack, "--volumes", "a", "--volumes", "c"]);
-  assert.match(unpacked.stdout, /in c\n {2}bad copy {2}p\.tar\.001 {2}in a\n/);
+  assert.match(unpacked.stdout, /in c\n {2}damaged {3}p\.tar\.001 {2}in a\n/);
   assert.deepEqual(readFileSync(join(home.path, "far/noise")), readFileSync(join(input, "noise")));
 });
 

@@ -34,7 +34,7 @@ Deno.test("empty directories are reported in text, JSON, the report and a dry ru
     assert.deepEqual([report.emptyDirectoryCount, report.emptyDirectories], [4, paths]);
   }));
 
-Deno.test("what is refused, or not there, says what helps", () =>
+Deno.test("refused inputs and an empty selection have a hint", () =>
   withHome(async (home) => {
     writeFiles(home.path, { "in/a.json": "1", "outside": "2" });
     symlinkSync("a.json", join(home.path, "in/link.json"));
@@ -51,7 +51,7 @@ Deno.test("what is refused, or not there, says what helps", () =>
     );
     const none = await home.stella([...exported, ...out, "--include", "*.txt"]);
     assert.equal(none.code, 2);
-    assert.match(none.stderr, /Cannot export: no file in "in" is left by include and exclude/);
+    assert.match(none.stderr, /Cannot export: include and exclude leave no file of "in"/);
     assert.match(none.stderr, /hint: {2}check the globs: .*case-sensitive/);
   }));
 

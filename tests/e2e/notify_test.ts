@@ -6,7 +6,7 @@ import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { Home } from "../support/program.ts";
 
-Deno.test("the manager hears ready when the port answers, beats, and stopping; the exit code is 0", async () => {
+Deno.test("the service manager gets READY, WATCHDOG and STOPPING; the exit code is 0", async () => {
   const home = new Home();
   const socket = join(home.path, "manager.sock");
   const manager = Deno.listenDatagram({ transport: "unixpacket", path: socket });
@@ -31,7 +31,7 @@ async function stopping(received: () => Promise<string>): Promise<void> {
   }
 }
 
-Deno.test("a manager that cannot be told ends the service at its start, in order", async () => {
+Deno.test("a failing notification of the service manager stops the service cleanly at its start", async () => {
   const home = new Home();
   try {
     const env = { NOTIFY_SOCKET: join(home.path, "nobody") };

@@ -90,7 +90,7 @@ Deno.test("a record without a CVE is answered with those of what it names, where
   ]]);
 });
 
-Deno.test("ids in any case; what is not there and what is no id have codes of their own", async () => {
+Deno.test("ids match in any case; an unknown id and a malformed id have different codes", async () => {
   using site = new Site();
   const exported = await site.export("osv", {
     "a.json": osv("GO-2025-1", { ...released, aliases: ["CVE-2025-11111"] }),
@@ -165,7 +165,7 @@ Deno.test("--max-age: older data is stale, and the answer is given all the same"
   assert.equal(wrong.code, 2);
 });
 
-Deno.test("what no provider of the bundle could know is not answered with no", async () => {
+Deno.test("a question that no provider covers is not answered with no", async () => {
   using site = new Site();
   const record = { ...released, aliases: ["CVE-2025-0001"] };
   assert.equal((await site.export("osv", { "a.json": osv("GO-1", record) })).code, 0);
@@ -197,7 +197,7 @@ Deno.test("--max-age: data with a date in the future is not taken for new", asyn
   assert.match(stdout, /stale: osv is of 2098-01-01T00:00:00Z, which is in the future \(code 16\)/);
 });
 
-Deno.test("an alias that is a misspelled CVE is told by answers about that CVE", async () => {
+Deno.test("a misspelled CVE among the aliases is reported in answers about that CVE", async () => {
   using site = new Site();
   const aliases = ["CVE_2025_0005", "CVE-2025\u20130006", "CVE-2025-0007."];
   const exported = await site.export("osv", {

@@ -125,7 +125,7 @@ Deno.test(
         await t.step("with one missing", async () => {
           const { exit, volumes, findings } = await verify(set, 2);
           assert.equal(exit, 10);
-          assert.deepEqual(states(volumes), ["right", "missing", "right"]);
+          assert.deepEqual(states(volumes), ["ok", "missing", "ok"]);
           assert.deepEqual([findings[0].reason, findings[0].path], [
             "volume_missing",
             set.volumes[1],
@@ -136,7 +136,7 @@ Deno.test(
           set.sticks[1]!.damage(volume.subarray(0, 4096));
           const { exit, volumes, findings } = await verify(set, 2, 1);
           assert.equal(exit, 7);
-          assert.deepEqual(states(volumes), ["right", "bad", "right"]);
+          assert.deepEqual(states(volumes), ["ok", "damaged", "ok"]);
           assert.deepEqual([findings[0].reason, findings[0].path], [
             "digest_mismatch",
             set.volumes[1],

@@ -79,7 +79,7 @@ Deno.test("a profile of one tenant does not exist for the other", async () => {
   }
 });
 
-Deno.test("a tenant is told why its export failed without a path, and the log has the path", async () => {
+Deno.test("a tenant sees why its export failed without a path, and the log has the path", async () => {
   const home = new Home();
   configureStella(home, configuration(home));
   const service = await home.serve();

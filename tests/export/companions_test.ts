@@ -39,7 +39,7 @@ Deno.test("a carried program is the same bytes, may be run, and is described", (
   });
 });
 
-Deno.test("what cannot be carried is refused, all at once, with its reason", () => {
+Deno.test("programs that cannot be packed are all refused at once, each with its reason", () => {
   inDirectory((directory) => {
     const signatures = ["Manifest.json.OLD", "x.SigStore.json", "x.hmac.json"];
     for (const name of ["stella", "Verify.SH", ".hidden", "a:b", "good", ...signatures]) {

@@ -19,7 +19,7 @@ function sparse(root: string, sizes: Record<string, number>): void {
   }
 }
 
-Deno.test("what is certain to be written has to fit before anything is written", async () => {
+Deno.test("the minimum size must fit into the free space before anything is written", async () => {
   await withDirectory(async (root) => {
     const input = join(root, "in");
     sparse(input, { a: 1000, b: 0 });

@@ -48,7 +48,7 @@ async function withRegistry(body: (registry: FakeRegistry) => Promise<void>): Pr
   }
 }
 
-Deno.test("an upload is told as it moves, and gone on with by who is told of it", () =>
+Deno.test("upload progress is reported, and another process resumes from it", () =>
   withRegistry((registry) =>
     withBundle(async (bundle) => {
       const one = target("exports/a");
@@ -77,7 +77,7 @@ Deno.test("an upload is told as it moves, and gone on with by who is told of it"
     }, size)
   ));
 
-Deno.test("what an earlier target of the same registry has is mounted from there", () =>
+Deno.test("blobs of an earlier target in the same registry are mounted", () =>
   withRegistry((registry) =>
     withBundle(async (bundle) => {
       const { push } = publication(registry, bundle);

@@ -154,7 +154,7 @@ Deno.test("an original that changes between the join and the pack is never in th
   assert.deepEqual(readdirSync(join(site.path, "out")), []);
 });
 
-Deno.test("what is pinned is downloaded, and its own date stands for the time that it does not have", async () => {
+Deno.test("a pinned file is downloaded, and its own date is used as its time", async () => {
   using site = new Site();
   const url = await site.serve("/feeds/kev.json?token=SECRET", kevText);
   const provider: ProviderConfig = { kind: "kev", url, sha256: sha256(kevText), onInvalid: "fail" };
@@ -187,7 +187,7 @@ Deno.test("a download of other content, a redirect and an absent file end the ex
   assert.deepEqual(site.requests, ["/renewed.json", "/moved.json", "/gone.json"]);
 });
 
-Deno.test("a sealed site does not ask for what it does not allow, and does for what it does", async () => {
+Deno.test("a sealed site requests only what the egress policy allows", async () => {
   using site = new Site();
   const url = await site.serve("/kev.json", kevText);
   const provider: ProviderConfig = { kind: "kev", url, sha256: sha256(kevText), onInvalid: "fail" };

@@ -75,7 +75,10 @@ Deno.test("a secret that was named takes the place of the profile's", async () =
 
 Deno.test("a directory bundle cannot be cut into volumes", () => {
   const request = { layout: "directory", volumeSize: "8M" } as const;
-  assert.throws(() => resolve(request), /Cannot split a bundle with the layout directory/);
+  assert.throws(
+    () => resolve(request),
+    /Cannot split the bundle into volumes: its layout is directory/,
+  );
   assert.equal(resolve({ layout: "directory" }).volumeSize, undefined);
 });
 

@@ -124,7 +124,7 @@ Deno.test("a target that lost the bundle gets the stored one again", async () =>
   });
 });
 
-Deno.test("what changed, what is gone and what no longer verifies is stored anew", async () => {
+Deno.test("changed, missing and damaged bundles are stored again", async () => {
   await inDirectory(async (out, input) => {
     const job = jobs(out, input);
     const first = await job();

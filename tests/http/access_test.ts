@@ -133,7 +133,7 @@ Deno.test("status tells paths and the digest of the configuration to who has a t
   }
 });
 
-Deno.test("on the address of operations no token opens anything", async () => {
+Deno.test("the operations address accepts no token", async () => {
   using of = bench();
   const ops = createOpsServer(of.deps, { hosts: [], addresses: false });
   const answer = await ops.request("http://127.0.0.1/status", { headers: as("all") });

@@ -25,10 +25,10 @@ Deno.test("an export that waits is cancelled at once, one that runs is asked to 
     [[waiting, "cancelled"], [running, "running"]],
   );
   const again = await call(bench, "POST", `${waiting}/cancel`);
-  assert.deepEqual([again.status, (await again.json()).detail], [409, "The export is cancelled"]);
+  assert.deepEqual([again.status, (await again.json()).detail], [409, "The export was cancelled"]);
 });
 
-Deno.test("what failed or was cancelled is queued again; nothing else is", async () => {
+Deno.test("only failed and cancelled exports can be queued again", async () => {
   using bench = new Bench();
   const id = enqueue(bench);
   assert.equal((await call(bench, "POST", `${id}/retry`)).status, 409, "it waits");
@@ -114,7 +114,7 @@ async function follow(answer: Response, events: string[] = []) {
   return { events, ids };
 }
 
-Deno.test("who follows an export hears its steps, its progress and its end", async () => {
+Deno.test("a follower receives the steps, progress and end of an export", async () => {
   using bench = new Bench();
   const id = enqueue(bench);
   const of = { exportId: id, tenant: "default", profile: "kit" };

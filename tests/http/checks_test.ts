@@ -28,7 +28,7 @@ Deno.test("storage is written, synced, read back, and left as it was", async () 
   await assert.rejects(run(storageWrite(directory, (bytes) => bytes.fill(7))), { code: "ENOENT" });
 });
 
-Deno.test("a name that stands in the way of the probe is a failure", async () => {
+Deno.test("an existing file at the path of the probe fails the check", async () => {
   const directory = Deno.makeTempDirSync();
   try {
     Deno.mkdirSync(join(directory, ".readiness"));
@@ -40,7 +40,7 @@ Deno.test("a name that stands in the way of the probe is a failure", async () =>
   }
 });
 
-Deno.test("free space is told in bytes and as a share", async () => {
+Deno.test("free space is reported in bytes and as a percentage", async () => {
   let seen = { free: 0, size: 0 };
   const result = await run(storageFree("/", (space) => seen = space));
   assert.match(result.output ?? "", /^\d+\.\d % free$/);

@@ -76,7 +76,7 @@ Deno.test("retry, cancel and purge act on what is named, and say why they cannot
   });
 });
 
-Deno.test("one that is refused does not keep the others from being tried, and all are told", async () => {
+Deno.test("one refused item does not stop the others, and all refusals are reported", async () => {
   await serving(async (url, bench) => {
     const [a, b, c] = [fail(bench), fail(bench), fail(bench)];
     const options = { server: url, ...list };
@@ -85,7 +85,7 @@ Deno.test("one that is refused does not keep the others from being tried, and al
     assert.equal(code, 14);
     assert.match(
       text,
-      new RegExp(`^${a}  queued\n${c}  queued\n${b}  refused: .*409: The export is queued.*\n$`),
+      new RegExp(`^${a}  queued\n${c}  queued\n${b}  refused: .*409.*: The export is queued.*\n$`),
     );
     assert.deepEqual([a, c].map((id) => bench.queue.get(id)?.state), ["queued", "queued"]);
     const { items, refused, untried } = json as Record<string, { id: string }[]>;
@@ -97,7 +97,7 @@ Deno.test("one that is refused does not keep the others from being tried, and al
   });
 });
 
-Deno.test("what would refuse all of them ends it, with those that were not tried", async () => {
+Deno.test("an error that concerns all ids ends the command and lists those not tried", async () => {
   const ids = ["a", "b", "c"];
   let left = 1;
   await using server = Deno.serve(
@@ -190,7 +190,7 @@ Deno.test("a tenant that was typed is sent, also the one called default", async 
   }, bench);
 });
 
-Deno.test("what a service left out of risk data is told by the command that asked for the export", async () => {
+Deno.test("records that a service left out of risk data are reported by the command", async () => {
   const bench = ending((bench, job) => {
     const { id: exportId, tenant, profile } = job;
     const of = { exportId, tenant, profile };
@@ -247,7 +247,7 @@ Deno.test("an export that fails there ends with its own code here", async () => 
   }, bench);
 });
 
-Deno.test("what only this machine can do is refused together with --server", async () => {
+Deno.test("options for local exports are refused together with --server", async () => {
   await serving(async (url, bench) => {
     const odd = flags(url, { input: ["/srv"], includeSelf: true });
     await assert.rejects(submitExport(odd, host), {
@@ -256,7 +256,7 @@ Deno.test("what only this machine can do is refused together with --server", asy
     });
     await assert.rejects(submitExport(flags(url, { profile: "none" }), host), {
       kind: "usage",
-      message: /400.*profile is not a profile/,
+      message: /400.*profile is unknown/,
     });
     assert.deepEqual(bench.queued, []);
   });
@@ -302,7 +302,7 @@ Deno.test("a token comes from a private file, and shows nowhere", async () => {
     Deno.chmodSync(tokenFile, 0o644);
     await assert.rejects(listJobs({ server: url, tokenFile, ...list }, host), {
       kind: "config",
-      message: /others can read it/,
+      message: /others can read the file/,
     });
   }, bench);
 });

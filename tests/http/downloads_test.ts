@@ -64,7 +64,7 @@ for (const path of ["bundle.tar", "files/kit.tar.zst"]) {
     }));
 }
 
-Deno.test("what sends no file takes no place of a download", () =>
+Deno.test("responses without a file do not count as downloads", () =>
   withTwoTenants(async (bench, urls) => {
     const headers = { authorization: "Bearer default" };
     const url = urls.get("default")!;

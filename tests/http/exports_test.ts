@@ -111,7 +111,7 @@ Deno.test("a finished and a failed export tell digest and error", async () => {
   assert.deepEqual([b.state, b.bundleDigest, b.error], ["failed", null, error]);
 });
 
-Deno.test("everything that is wrong with a request is told at once, and nothing is queued", async () => {
+Deno.test("all errors of a request are reported at once, and nothing is queued", async () => {
   using bench = new Bench();
   const answer = await bench.post({
     profile: "../x",
@@ -175,7 +175,7 @@ Deno.test("names that no configuration has are refused alike, however they are s
   assert.deepEqual(bench.queued, []);
 });
 
-Deno.test("what is no JSON object is refused", async () => {
+Deno.test("a body that is not a JSON object is refused", async () => {
   using bench = new Bench();
   for (const body of ["", "{", "null", "[]", "7", '"kit"', "{}", '{"profile":7}']) {
     assert.equal((await bench.post(body)).status, 400, body);
@@ -198,7 +198,7 @@ Deno.test("a body of another type is refused: a foreign page's form can send tho
   assert.equal((await bench.post({ profile: "kit" }, spelled)).status, 202);
 });
 
-Deno.test("a compressed body is refused, and told what is taken", async () => {
+Deno.test("a compressed body is refused, and the answer names the accepted encoding", async () => {
   using bench = new Bench();
   for (const coding of ["gzip", "br", "identity, gzip"]) {
     const answer = await bench.post({ profile: "kit" }, { "content-encoding": coding });
@@ -256,7 +256,7 @@ Deno.test("a key for another request is 422, and a key that is none is refused",
   assert.equal((await bench.post({ profile: "kit", tenant: "lab" }, key)).status, 202);
 });
 
-Deno.test("an unknown export is 404, what can be nobody's id is 400", async () => {
+Deno.test("an unknown export is 404, a malformed id is 400", async () => {
   using bench = new Bench();
   const unknown = ["019b76da-a800-7000-8000-000000000000", "019b76da-a800-7000-8000-00000000000f"];
   const malformed = ["x", "..%2f..", "'", "__proto__"];
@@ -325,7 +325,7 @@ Deno.test("a service that stops takes no export and says when to try again", asy
   assert.equal(bench.queue.figures().queued, 0);
 });
 
-Deno.test("a full disk is 507, another fault of a file or a defect 500; no path is told", async () => {
+Deno.test("a full disk is 507, another file error or a defect is 500, and no path is shown", async () => {
   using bench = new Bench();
   const ofFile = (code: string) =>
     ioError("Cannot write", "/srv/secret/tmp", Object.assign(new Error(code), { code }));

@@ -191,7 +191,7 @@ Deno.test("bundle.tar is the whole bundle, manifest first, in equal bytes each t
   assert.equal(answer.headers.get("etag"), `"${bundleDigest}.tar"`);
 });
 
-Deno.test("a file that was cut in the store breaks the stream and is no shorter answer", async () => {
+Deno.test("a truncated file in the store breaks the stream instead of shortening the response", async () => {
   const { bench, place, path } = await stored();
   using _ = bench;
   Deno.truncateSync(join(place, "kit.tar.zst"), 10);
@@ -201,7 +201,7 @@ Deno.test("a file that was cut in the store breaks the stream and is no shorter 
   }
 });
 
-Deno.test("where there is no bundle it says why", async () => {
+Deno.test("a missing bundle is reported with the reason", async () => {
   const { bench, of, path } = await stored();
   using _ = bench;
   const detail = async (url: string) => (await (await bench.get(url)).json()).detail;

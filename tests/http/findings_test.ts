@@ -42,7 +42,7 @@ profiles:
   }
 }
 
-Deno.test("names that cannot be carried are all told: API, timeline, log and commands", async () => {
+Deno.test("all names that cannot be packed are reported: API, timeline, log and commands", async () => {
   await refusing(async (service, home) => {
     const { url } = service;
     const id = await service.enqueue("at-names");
@@ -56,10 +56,16 @@ Deno.test("names that cannot be carried are all told: API, timeline, log and com
     assert.deepEqual(page.items.at(-1).attributes.error.findings, job.error.findings);
 
     const list = await listJobs({ server: url, limit: "50" }, host);
-    assert.match(list.text, /^ {4}osv\/red\\u\{1b\}\[31m: it cannot be carried: .+$/m);
-    assert.match(list.text, /^ {4}osv\/sub\/CON: it cannot be carried: .+$/m);
+    assert.match(
+      list.text,
+      /^ {4}osv\/red\\u\{1b\}\[31m: not every system can hold this name: .+$/m,
+    );
+    assert.match(list.text, /^ {4}osv\/sub\/CON: not every system can hold this name: .+$/m);
     const { text } = await showTimeline(id, { server: url, limit: "50" }, host);
-    assert.match(text, /failed .*Cannot export.*\n {4}osv\/red\\u\{1b\}.*\n {4}osv\/sub\/CON: it/);
+    assert.match(
+      text,
+      /failed .*Cannot export.*\n {4}osv\/red\\u\{1b\}.*\n {4}osv\/sub\/CON: not every/,
+    );
     assert.doesNotMatch(text, /"findings"/, "they are told once");
 
     const line = service.lines().find(({ event, error }) => event === "export.ended" && error);

@@ -116,7 +116,7 @@ Deno.test("a stream that breaks is taken up after the last event that came", asy
   });
 });
 
-Deno.test("where no events are to be had the export is looked at, not before the service wants it", async () => {
+Deno.test("without events the export is polled, not before Retry-After", async () => {
   for (const status of [429, 503]) {
     const at: number[] = [];
     await pretending((what) => {
@@ -126,7 +126,7 @@ Deno.test("where no events are to be had the export is looked at, not before the
     }, async (url) => {
       const { host, printed } = person();
       assert.equal((await submitExport(flags(url), host, patience)).code ?? 0, 0);
-      assert.match(printed.join(""), new RegExp(`export ${id}\n.*answers ${status}: Too many`));
+      assert.match(printed.join(""), new RegExp(`export ${id}\n.*status ${status}\\): Too many`));
       assert.ok(at[1]! - at[0]! > 900, "Retry-After is honoured");
     });
   }
@@ -137,7 +137,7 @@ Deno.test("a service that stays away is given up with the id, and what becomes o
     [
       json({ detail: "The service is shutting down" }, { status: 503 }),
       "busy",
-      "503: The service is shutting down",
+      "503\\): The service is shutting down",
     ],
     [{ text: "<html>" }, "remote", "does not respond with an export"],
     [{ text: "", then: "breaks" }, "remote", "Cannot reach"],
@@ -153,7 +153,7 @@ Deno.test("a service that stays away is given up with the id, and what becomes o
   }
 });
 
-Deno.test("a token that may only write is told which scope is missing, and the id", async () => {
+Deno.test("a token with the scope write alone gets the missing scope and the export id", async () => {
   const token = "correct-horse-battery-staple";
   const sha256 = createHash("sha256").update(token).digest("hex");
   const tokens = [{ name: "ci", sha256, tenants: ["default"], scopes: ["write" as const] }];
@@ -167,25 +167,25 @@ Deno.test("a token that may only write is told which scope is missing, and the i
     );
     const { id } = bench.queued[0]!;
     assert.equal(error.kind, "policy");
-    assert.match(error.message, new RegExp(`export ${id}: .*403: .* the scope read`));
+    assert.match(error.message, new RegExp(`export ${id}: .*403\\): .* the scope read`));
     assert.match(error.hint, new RegExp(`with that scope.*stella jobs cancel ${id}`));
   } finally {
     await server.close(100);
   }
 });
 
-Deno.test("an export that is removed meanwhile is told as that", async () => {
+Deno.test("an export removed meanwhile is reported as removed", async () => {
   const gone = json({ detail: "No such export" }, { status: 404 });
   for (const printed of [gone, endOf(null)]) {
     await pretending(() => printed, async (url) => {
       const error = await submitExport(flags(url), person().host, patience).catch((e) => e);
-      assert.match(error.message, /404: No such export|It ended as/);
+      assert.match(error.message, /404\): No such export|It ended as/);
       assert.match(error.message, new RegExp(id));
     });
   }
 });
 
-Deno.test("what is no service of stella gives no id to follow", async () => {
+Deno.test("another program's answer gives no id to follow", async () => {
   await using server = Deno.serve(
     { hostname: "127.0.0.1", port: 0, onListen: () => {} },
     () => Response.json({ id: "../../metrics" }, { status: 202 }),
@@ -206,7 +206,7 @@ Deno.test("a person who wants no more ends the following and not the export", as
       const following = submitExport(flags(url), host, { pause: 60_000, lost: 60_000 });
       while (!isAsked) await turn();
       // Once this is printed it waits for its next try.
-      while (printed === whileWaiting && !texts.some((text) => /answers 503/.test(text))) {
+      while (printed === whileWaiting && !texts.some((text) => /status 503/.test(text))) {
         await turn();
       }
       stop.abort();

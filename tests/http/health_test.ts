@@ -116,7 +116,7 @@ Deno.test("readiness shows what was found here, and without paths to tokens", as
   }
 });
 
-Deno.test("on the address of operations only this machine learns what the checks found", async () => {
+Deno.test("the operations address shows the results of checks to this machine only", async () => {
   using bench = guarded();
   const ops = createOpsServer(bench.deps, { hosts: [], addresses: false });
   const ask = async (path: string, remoteAddress: string) => {

@@ -62,7 +62,7 @@ Deno.test("the table fits 80 columns, whatever names and errors it holds, and a 
   assert.match(first!, /cancelled {2}0s {3}9h59m {2}t+\.\.\.$/);
 });
 
-Deno.test("the tenant stands in the table where there are several", () => {
+Deno.test("the table shows tenants if there are several", () => {
   const one = jobsTable([remote(), remote()], now, 80);
   assert.match(one, / {2}kit\n.* {2}kit\n$/);
   const two = jobsTable([remote(), remote({ tenant: "lab" })], now, 80);
@@ -131,7 +131,7 @@ function fill(bench: Bench) {
 
 const stagesOf = (text: string) => [...text.matchAll(/kit {2}(\w+)/g)].map(([, stage]) => stage);
 
-Deno.test("the newest events stand in the order of their times, with the way to those before", async () => {
+Deno.test("the newest events are in order of time, with a link to earlier ones", async () => {
   await serving(async (url, bench) => {
     const { events, of } = fill(bench);
     const newest = { server: url, newest: true, limit: "2" };
@@ -149,7 +149,7 @@ Deno.test("the newest events stand in the order of their times, with the way to 
   });
 });
 
-Deno.test("seconds are told to the millisecond", async () => {
+Deno.test("seconds are shown to the millisecond", async () => {
   await serving(async (url, bench) => {
     const { of } = fill(bench);
     bench.timeline.add(of, "succeeded", { seconds: 0.5189234889999997 });

@@ -64,7 +64,7 @@ Deno.test("the app learns from the socket who asks", async () => {
   });
 });
 
-Deno.test("slow clients are told 408 and let go", async (t) => {
+Deno.test("slow clients get 408 and are disconnected", async (t) => {
   const slow = {
     "a header without end": "GET /status HTTP/1.1\r\nHost: 127",
     "a body that does not come": `${post}Content-Length: 100\r\n\r\n{"pro`,
@@ -94,7 +94,7 @@ Deno.test("an idle connection is ended after its last answer", async () => {
   });
 });
 
-Deno.test("what is no proper request is refused once, and no second answer follows", async (t) => {
+Deno.test("a malformed request is refused once, without a second response", async (t) => {
   const requests: Record<string, [string, number]> = {
     "two lengths": [`${post}Content-Length: 2\r\nContent-Length: 3\r\n\r\n{}x`, 400],
     "length and chunks": [
@@ -137,7 +137,7 @@ Deno.test("a large body is refused before it is read, by its length and by what 
   });
 });
 
-Deno.test("a client that leaves in the middle of its body queues nothing and is no fault", async () => {
+Deno.test("a client that disconnects during its request body queues nothing and logs no error", async () => {
   await serving(async (server, bench) => {
     const port = Number(new URL(server.url).port);
     for (let n = 0; n < 5; n++) {
@@ -169,7 +169,7 @@ Deno.test("closing ends what is idle at once and what is busy after its time", a
   resolve(new Response());
 });
 
-Deno.test("a port that is taken is told as what it is", async () => {
+Deno.test("a port in use is reported as such", async () => {
   await serving(async (server) => {
     const listen = { host: "127.0.0.1", port: Number(new URL(server.url).port) };
     await assert.rejects(serveHttp(new Hono<{ Bindings: NodeBindings }>(), listen), {
@@ -187,7 +187,7 @@ Deno.test("an address that this machine does not have is a wrong command line", 
   });
 });
 
-Deno.test("where the run time binds another address than was asked for, nothing is served there", async () => {
+Deno.test("nothing is served if the runtime binds another address than requested", async () => {
   const elsewhere = `127.0.0.2:${freePort()}`;
   const child = new Deno.Command(Deno.execPath(), {
     args: ["run", "-A", "-q", "--no-check", join(root, "tests/service/serve_elsewhere.ts")],

@@ -24,7 +24,7 @@ function slowPost(bench: Bench) {
   return { answer, send: resolve };
 }
 
-Deno.test("one request more than may be open is told to come back; health and metrics are answered", async () => {
+Deno.test("requests above the limit get Retry-After; health and metrics are still answered", async () => {
   using bench = new Bench(limited({ maxRequests: 2 }));
   const open = [slowPost(bench), slowPost(bench)];
   const refused = await bench.get("/v1/exports");
@@ -119,7 +119,7 @@ Deno.test("a tenant with a full queue gets 429, other tenants and repeated reque
   assert.deepEqual([refused.status, refused.headers.get("retry-after")], [429, "30"]);
   const { title, detail, hint } = await refused.json();
   assert.equal(title, "Too Many Requests");
-  assert.match(detail, /2 exports of this tenant are already waiting/);
+  assert.match(detail, /queue of this tenant is full \(limit: 2\)/);
   assert.match(hint, /service\.maxQueued/);
   assert.deepEqual((await (await bench.post({ profile: "kit" }, key)).json()).id, first.id);
   assert.equal((await bench.post({ profile: "kit", tenant: "lab" })).status, 202);

@@ -100,7 +100,7 @@ Deno.test("two failures in a row take it out, one success brings it back", async
   ]);
 });
 
-Deno.test("a check that does not answer in time is told so, and is asked to end", async () => {
+Deno.test("a check that exceeds its time fails as timed out and is aborted", async () => {
   let asked: AbortSignal | undefined;
   const hang = (signal: AbortSignal) => {
     asked = signal;
@@ -148,7 +148,7 @@ Deno.test("checks are left out by name or by component", async () => {
   assert.equal(bench.readiness.report(["registry"]).status, "pass");
 });
 
-Deno.test("liveness fails for a loop that stands still and for a worker that says nothing", () => {
+Deno.test("liveness fails if the event loop is blocked or a worker is silent", () => {
   let elapsed = 0;
   let heardAt: number | undefined;
   const liveness = new Liveness({ elapsed: () => elapsed, lastHeartbeatAt: () => heardAt });

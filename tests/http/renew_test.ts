@@ -56,7 +56,7 @@ Deno.test(requiring(
   },
 ));
 
-Deno.test("a hang-up ends no service", async () => {
+Deno.test("SIGHUP does not stop the service", async () => {
   using home = new Home();
   const service = await home.start("127.0.0.1:0");
   await hangUp(service, "service.renew");

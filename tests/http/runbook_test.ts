@@ -58,7 +58,7 @@ Deno.test("the pages let nothing through but their own style", async () => {
   }
 });
 
-Deno.test("an alert that does not exist is 404, whatever is asked for", async () => {
+Deno.test("an unknown alert is 404 for every media type", async () => {
   using bench = new Bench();
   for (const name of ["Nope", "..%2f..%2fetc", "%3Cscript%3E", "exportcenterdown", "__proto__"]) {
     const answer = await bench.get(`/runbook/${name}`);

@@ -16,7 +16,7 @@ const host = {
   stop: new AbortController().signal,
 } as unknown as Host;
 
-Deno.test("who has a token learns where the service runs and which configuration it took; others learn what is on", async () => {
+Deno.test("status shows paths and configuration with a token, and only features without one", async () => {
   using home = new Home();
   home.configure(guarded);
   const service = await home.start();
@@ -37,7 +37,7 @@ Deno.test("who has a token learns where the service runs and which configuration
   }
 });
 
-Deno.test("without tokens nobody learns of paths, not on the service's own machine either", async () => {
+Deno.test("without tokens paths are shown to no client, even on this machine", async () => {
   using home = new Home();
   const service = await home.start();
   try {

@@ -56,7 +56,7 @@ Deno.test("the newest events first, page by page", async () => {
   assert.deepEqual(await ask(`&after=${events[1]!.id}`), [["read"], null]);
 });
 
-Deno.test("a foreign event or export is answered to the letter as one that is not there", async () => {
+Deno.test("an event or export of another tenant gets exactly the answer of one that does not exist", async () => {
   using bench = new Bench();
   const { foreign, foreignEvent, events } = fill(bench);
   const pairs: [string, string, number][] = [
@@ -112,7 +112,7 @@ Deno.test("malformed ids and parameters are 400 and say which", async () => {
   }
 });
 
-Deno.test("status shows whether the site is sealed and how often something was refused", async () => {
+Deno.test("status shows whether the site is sealed and the number of refused connections", async () => {
   using bench = new Bench();
   bench.refused = 3;
   const { egress, features } = await (await bench.get("/status")).json();

@@ -84,7 +84,7 @@ Deno.test("scheduled exports that find nothing new store no second copy, and kee
   await t.step("whenUnchanged: export stores a copy each time", () => {
     assert.equal(storedIn(home, "at-nothing").length, 2);
   });
-  await t.step("its bundle outlives its days as long as they confirm it", async () => {
+  await t.step("a bundle is kept beyond its days while unchanged exports confirm it", async () => {
     assert.equal((await afterDays(home, 3)).sameAs, first.id);
     assert.equal((await afterDays(home, 4)).sameAs, first.id);
     assert.deepEqual(storedIn(home), [first.id]);

@@ -18,7 +18,7 @@ Deno.test("only the last part of a path of this machine is left in a message", (
   for (const [text] of cases) assert.doesNotMatch(withoutPaths(text), /srv|etc|var/, text);
 });
 
-Deno.test("what is no path of this machine stays", () => {
+Deno.test("text that is not a local path stays", () => {
   const texts = [
     'Cannot push to "https://registry.site:5000/v2/exports/a": 403',
     "oci://registry.site:5000/exports/a:latest",
@@ -33,7 +33,7 @@ Deno.test("what is no path of this machine stays", () => {
   for (const text of texts) assert.equal(withoutPaths(text), text);
 });
 
-Deno.test("a hint shown to clients of the API names fields instead of options of the command line", () => {
+Deno.test("hints shown to API clients name fields instead of command-line options", () => {
   const hints: [string, string][] = [
     ["use --layout archive --volume-size fat32", "use layout archive volumeSize fat32"],
     ["keep it with --follow, or use --exclude", "keep it with follow, or use exclude"],

@@ -23,7 +23,7 @@ Deno.test("of several parties one takes half, and each of the others gets its sh
   }
 });
 
-Deno.test("however parties take turns, the last one gets its share", () => {
+Deno.test("every party gets its share for any order of turns", () => {
   const shares = new FairLimiter(64, 4);
   let taking = ["a", "b", "c"];
   while (taking.length > 0) taking = taking.filter((one) => shares.acquire(one) !== undefined);

@@ -8,9 +8,9 @@ const recorded = ({ kind, ...rest }: Finding) => ({ code: kind, ...rest });
 const refused = (findings: Finding[]) =>
   new StellaError("unsafe_entry", "Cannot export", { findings });
 
-Deno.test("what was found goes with the error, each with its place", () => {
+Deno.test("an error carries all findings with their places", () => {
   const findings: Finding[] = [
-    { ...unsafe("osv/CON"), found: "it cannot be carried", hint: "rename it" },
+    { ...unsafe("osv/CON"), found: "not every system can hold this name", hint: "rename it" },
     { kind: "usage", reason: "record_invalid", path: "osv/a.json", line: 3, found: "no id" },
   ];
   assert.deepEqual(jobError(refused(findings)), {
@@ -58,7 +58,7 @@ Deno.test("so are the message and the hint, whoever threw them", () => {
   });
 });
 
-Deno.test("of a path of this machine only its last part is told", () => {
+Deno.test("only the last part of a local path is shown", () => {
   const found = `Cannot read the input "/srv/secret/osv": ENOENT, lstat '/srv/secret/osv'`;
   const { findings = [] } = jobError(refused([{ ...unsafe("/srv/secret/osv"), found }]));
   assert.deepEqual(findings, [
@@ -66,7 +66,7 @@ Deno.test("of a path of this machine only its last part is told", () => {
   ]);
 });
 
-Deno.test("a mark for programs is no finding to tell, and what has no code is ours", () => {
+Deno.test("markers for programs are not shown as findings, and a finding without a code is internal", () => {
   const mark: Finding = { kind: "remote", reason: "timeout" };
   assert.deepEqual(jobError(new StellaError("rejected", "no answer", { findings: [mark] })), {
     code: "remote",

@@ -88,7 +88,7 @@ Deno.test("jobs run one at a time, in order, and end once", async () => {
   assert.equal(bench.queue.get("job-2")?.bundleDigest, "digest of job-2");
 });
 
-Deno.test("a job that fails is told with code and hint, a bug as a defect, and the loop goes on", async () => {
+Deno.test("a failed job is recorded with code and hint, a bug as a defect, and the loop continues", async () => {
   using bench = new Bench();
   const errors = [
     new StellaError("unsafe_entry", "Cannot pack", { hint: "rename it" }),

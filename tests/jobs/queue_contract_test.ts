@@ -401,7 +401,7 @@ contract(
     ask("loud");
     assert.throws(() => ask("loud"), {
       ...full,
-      message: /2 exports of this tenant are already waiting/,
+      message: /queue of this tenant is full \(limit: 2\)/,
     });
     assert.deepEqual(ask("loud", "key"), { job: first, isNew: false });
     assert.ok(ask("quiet").isNew);

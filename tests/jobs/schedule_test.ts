@@ -112,7 +112,7 @@ Deno.test("a service that died between asking and noting does not ask twice", ()
   assert.equal(bench.queue.claim(), undefined);
 });
 
-Deno.test("an export that has not ended is not asked for again, and that is told", () => {
+Deno.test("an unfinished export is not queued again, and the skip is logged", () => {
   using bench = new Bench("2026-01-01T12:00:00Z");
   const scheduler = bench.scheduler();
   scheduler.tick();
@@ -123,7 +123,7 @@ Deno.test("an export that has not ended is not asked for again, and that is told
   assert.deepEqual([bench.queued.length, bench.runs], [1, ["queued", "skipped"]]);
 });
 
-Deno.test("it tells when it is due next, and since when two runs were due, whatever lies between them", () => {
+Deno.test("a schedule computes its next run and the time since which two runs were due", () => {
   using bench = new Bench("2026-01-05T03:00:00Z");
   const weekdays = { ...nightly, cron: "0 3 * * 1-5" };
   const scheduler = bench.scheduler([weekdays]);

@@ -38,13 +38,13 @@ class Site {
   }
 }
 
-Deno.test("a file of several megabytes arrives whole, and is nobody else's to read", async () => {
+Deno.test("a file of several megabytes arrives whole and is readable by its owner only", async () => {
   using site = new Site((response) => response.end(content));
   assert.equal(await site.get(), content);
   assert.equal(Deno.statSync(site.to).mode! & 0o777, 0o600);
 });
 
-Deno.test("what was cut off is fetched anew, from its start", async () => {
+Deno.test("an interrupted download starts again from its beginning", async () => {
   using site = new Site((response, turn) => {
     if (turn === 1) {
       response.writeHead(200, { "content-length": content.length });
@@ -77,7 +77,7 @@ Deno.test("an answer that stops moving is a timeout, and nothing stays", async (
   assert.ok(!existsSync(site.to));
 });
 
-Deno.test("the policy is asked before anything else, and a file that stands there is never touched", async () => {
+Deno.test("the egress policy is checked first, and an existing file is never touched", async () => {
   using site = new Site((response) => response.end(content));
   const policy = () => {
     throw new Error("sealed");

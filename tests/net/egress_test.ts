@@ -1,6 +1,6 @@
 /**
- * The program on a sealed site: what a registry names is connected to only where the configuration
- * allows it.
+ * The program on a sealed site: hosts that a registry names are connected to only if the
+ * configuration allows them.
  */
 import assert from "node:assert/strict";
 import http from "node:http";
@@ -10,7 +10,7 @@ import { writeFileSync } from "node:fs";
 import { Home } from "../support/program.ts";
 import { FakeRegistry } from "../support/registry/fake_registry.ts";
 
-/** Stands for whatever a registry names: counts who comes, and answers nothing useful. */
+/** A host that a registry names: counts connections and answers nothing useful. */
 class Elsewhere {
   readonly asked: (string | undefined)[] = [];
   readonly #server = http.createServer((request, response) => {

@@ -41,7 +41,7 @@ class Proxy {
 
 const out = join("out", "manifest.json");
 
-Deno.test("proxies of the environment are not used, and on this machine nothing is said of them", async () => {
+Deno.test("proxy variables are ignored, without a warning for this machine", async () => {
   const home = new Home();
   const registry = await new FakeRegistry().start();
   const proxy = await new Proxy().start();

@@ -1,6 +1,6 @@
 /**
- * Parts that go from the socket straight into memory (src/net/part_connection.ts): the right bytes,
- * or none and another way.
+ * Parts that are read from the socket straight into memory (src/net/part_connection.ts): the right
+ * bytes, or the caller falls back to another request.
  */
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
@@ -12,7 +12,7 @@ import { Transport } from "../../src/net/transport.ts";
 import { requiring } from "../support/needs.ts";
 import { Authority } from "../support/registry/authority.ts";
 
-/** The second is one where nobody listens. */
+/** Nothing listens at the second address. */
 const [here, nobody] = [{ address: "127.0.0.1", family: 4 }, { address: "127.0.0.9", family: 4 }];
 let addresses = [here];
 const content = randomFillSync(new Uint8Array(300_000));
@@ -174,7 +174,7 @@ for (const [name, speak] of Object.entries(others)) {
   });
 }
 
-Deno.test("a part may be the last one of its connection", async () => {
+Deno.test("a part may be the last one on its connection", async () => {
   const last: Speak = (socket, request) => {
     socket.write(headOf(request, "Connection: close\r\n"));
     socket.end(bodyOf(request));
@@ -200,7 +200,7 @@ Deno.test("a kept connection that ended meanwhile is replaced, as often as it ta
       assert.deepEqual(await fill(from, from + 10_000), [content.length, true]);
       await ended.promise;
       ended = Promise.withResolvers();
-      // For this side to hear of it.
+      // So that this side notices it.
       await new Promise((done) => setTimeout(done, 15));
     }
   });
@@ -244,7 +244,7 @@ Deno.test("bytes after a part end the connection, and belong to no other part", 
   });
 });
 
-Deno.test("who stops waits no longer", async () => {
+Deno.test("an abort ends the wait", async () => {
   const stop = new AbortController();
   await scene(
     // When it waits for the answer.

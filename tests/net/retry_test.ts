@@ -79,7 +79,7 @@ Deno.test("Retry-After as a date is measured by the registry's own clock", async
   assert.deepEqual((await run(refused(outgoing, answer(503, headers)), 1)).waits, [9000]);
 });
 
-Deno.test("a Retry-After that is no time, or in the past, leaves the usual wait", async () => {
+Deno.test("an invalid or past Retry-After leaves the usual wait", async () => {
   const date = "Thu, 01 Jan 1998 00:00:09 GMT";
   for (const value of ["soon", "-5", "Thu, 01 Jan 1998 00:00:00 GMT"]) {
     const error = refused(outgoing, answer(503, { date, "retry-after": value }));
@@ -136,7 +136,7 @@ Deno.test("a local error is not retried", async () => {
   assert.equal((await run(new StellaError("digest_mismatch", "It differs"), 9)).calls, 1);
 });
 
-Deno.test("the error body is told, escaped and cut", () => {
+Deno.test("the error body is shown escaped and shortened", () => {
   const body = (value: unknown) => ({
     ...answer(400),
     body: new TextEncoder().encode(JSON.stringify(value)),

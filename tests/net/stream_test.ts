@@ -119,7 +119,7 @@ Deno.test("a body that stops ends as timeout, a truncated one as reset", async (
   });
 });
 
-Deno.test("who is stopped while waiting for a byte ends as interrupted", async () => {
+Deno.test("an abort while waiting for a byte ends as interrupted", async () => {
   const stop = new AbortController();
   await opened((_, response) => response.write("x"), async (stream) => {
     assert.equal(await stream.read(new Uint8Array(9)), 1);

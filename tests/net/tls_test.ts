@@ -142,7 +142,7 @@ Deno.test(
   }),
 );
 
-Deno.test(requiring(["openssl"], "what is in a CA file that cannot be used is said", () => {
+Deno.test(requiring(["openssl"], "an unusable CA file is reported with its content", () => {
   const authority = new Authority();
   try {
     const pem = readFileSync(authority.path, "utf8");

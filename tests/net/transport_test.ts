@@ -50,8 +50,11 @@ Deno.test("refused connections end as reset, with every address named", async ()
   const client = resolving(`http://localhost:${port}`, ["127.0.0.3", "127.0.0.4"]);
   await assert.rejects(client.ping(), (error) => {
     assert(error instanceof RemoteError && error.reason === "reset", String(error));
-    assert.match(error.message, /^GET http:\/\/localhost:\d+\/v2\/: .*ECONNREFUSED 127\.0\.0\.3/);
-    assert.match(error.message, /ECONNREFUSED 127\.0\.0\.4/);
+    assert.match(
+      error.message,
+      /^GET http:\/\/localhost:\d+\/v2\/: .*refused the connection \(.*127\.0\.0\.3/,
+    );
+    assert.match(error.message, /127\.0\.0\.4/);
     return true;
   });
   client.close();
@@ -117,7 +120,7 @@ Deno.test("plain http that was allowed is allowed for its host only", async () =
   await registry.stop();
 });
 
-Deno.test("the policy is asked before anything else, with host and port", async () => {
+Deno.test("the egress policy is checked first, with host and port", async () => {
   const asked: [string, number][] = [];
   const client = openRegistry({ endpoint: parseEndpoint("https://registry.site") }, {
     timing: new FakeTiming(),

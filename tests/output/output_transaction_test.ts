@@ -118,7 +118,7 @@ const inTheWay: Row[] = [
   ],
 ];
 
-Deno.test("what else is in the way is refused before any work is done, and left alone", async () => {
+Deno.test("other existing files are refused before any work and left alone", async () => {
   for (const [about, prepare, options, reason] of inTheWay) {
     await inDirectory(async (out, input) => {
       mkdirSync(out);
@@ -156,7 +156,7 @@ Deno.test("--force replaces whatever is in the way", async () => {
   assert.ok(existsSync("/etc/hostname"), "a link is replaced, not what it points to");
 });
 
-Deno.test("names that this export does not need are in nobody's way", async () => {
+Deno.test("existing names that this export does not use are left alone", async () => {
   await inDirectory(async (out, input) => {
     writeFiles(out, {
       "p.tar": "",
@@ -182,7 +182,7 @@ Deno.test("an output that cannot be a directory is refused by name", async () =>
   });
 });
 
-Deno.test("a manifest that claims a directory of mine does not make an export remove it", async () => {
+Deno.test("an export does not remove a user's directory that an old manifest lists", async () => {
   await inDirectory(async (out, input) => {
     const made = makeBundle({
       manifest: (m) =>

@@ -47,7 +47,7 @@ async function pull(
   }
 }
 
-Deno.test("a pulled bundle is the one that was pushed, with its modes, and nothing besides", () =>
+Deno.test("a pulled bundle equals the pushed one, modes included, and nothing else is written", () =>
   withDirectory(async (root) => {
     const out = join(root, "deep/out");
     assert.equal(await pull(made, out), 0);
@@ -62,7 +62,7 @@ Deno.test("a pulled bundle is the one that was pushed, with its modes, and nothi
     }
   }));
 
-Deno.test("nothing is kept of a bundle that is refused, and what stood there still stands", () =>
+Deno.test("a refused bundle leaves nothing behind, and existing files stay", () =>
   withDirectory(async (root) => {
     const out = join(root, "out");
     const archive = made.manifest.files.find((file) => file.role === "archive")!.path;
@@ -87,7 +87,7 @@ Deno.test("a broken signature ends it before anything is made", () =>
     assert.equal(existsSync(join(root, "out")), false);
   }));
 
-Deno.test("something else that stands in the way is not touched without force", () =>
+Deno.test("an existing file is not replaced without --force", () =>
   withDirectory(async (root) => {
     const out = join(root, "out");
     writeFiles(out, { "SHA256SUMS": "mine" });
@@ -144,7 +144,7 @@ Deno.test("no file is written beyond its declared size", () =>
     pulled.close();
   }));
 
-Deno.test("a bundle that lists a name which replacing needs is refused, and what stood there stands", () =>
+Deno.test("a bundle that lists a name reserved for replacing is refused, and the old bundle stays", () =>
   withDirectory(async (root) => {
     const listing = (name: string) => {
       const bundle = makeBundle({

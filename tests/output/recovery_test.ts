@@ -83,7 +83,7 @@ function failingCommit(out: string, made: MadeBundle, missing: string): void {
   }
 }
 
-Deno.test("where a rename fails, whichever, the directory is as it was", async () => {
+Deno.test("if any rename fails, the directory is as before", async () => {
   for (const missing of [attestationName, "SHA256SUMS", "VERIFY.txt", "p.tar"]) {
     await inDirectory(async (out, input) => {
       failingCommit(out, makeBundle(), missing);
@@ -155,7 +155,7 @@ Deno.test("an old bundle whose replacement was killed comes back, even if the ne
   }
 });
 
-Deno.test("an export that was killed when all was done but clearing up stands, even if the next one fails", async () => {
+Deno.test("an export killed during its cleanup keeps its bundle, even if the next export fails", async () => {
   await inDirectory(async (out, input) => {
     const made = makeBundle();
     writeFiles(out, made.files);
@@ -183,7 +183,7 @@ Deno.test("an old bundle that is not whole does not get its manifest back", asyn
   });
 });
 
-Deno.test("what a killed export had not yet cleared of the old bundle goes with the next", async () => {
+Deno.test("remains of an old bundle after a killed export are removed by the next export", async () => {
   await inDirectory(async (out, input) => {
     await run(out, input, { volumeSize: 8 << 20 });
     const old = readFileSync(join(out, manifestName));
@@ -196,7 +196,7 @@ Deno.test("what a killed export had not yet cleared of the old bundle goes with 
   });
 });
 
-Deno.test("a folder that somebody planted on the stick reaches nothing outside, and no directory", async () => {
+Deno.test("a planted directory on the stick cannot reach files outside", async () => {
   await withDirectory(async (root) => {
     writeFiles(root, { "in/a": "1", "home/file": "mine", "out/photos/1.jpg": "mine" });
     const out = join(root, "out");

@@ -71,7 +71,7 @@ Deno.test("the first failed sync ends the queue: add, ready and finish throw it"
   await assert.rejects(queue.finish(), /first/);
 });
 
-Deno.test("real files and directories are synced; one that is gone is said by its path", async () => {
+Deno.test("real files and directories are synced; a missing one is reported with its path", async () => {
   await withDirectory(async (root) => {
     writeFiles(root, { "d/a": "1" });
     mkdirSync(join(root, "e"));

@@ -109,7 +109,7 @@ Deno.test("a directory that holds anything is refused, and left as it is", async
   });
 });
 
-Deno.test("what a killed unpack left is cleared; one that was giving names is told", async () => {
+Deno.test("remains of a killed unpack are removed; one killed while renaming is reported", async () => {
   await withDirectory(async (root) => {
     mkdirSync(join(root, other, "payload/deep"), { recursive: true });
     const unpacked = into(root);
@@ -136,7 +136,7 @@ Deno.test("two unpacks into one directory do not mix", async () => {
   });
 });
 
-Deno.test("a name that somebody took meanwhile ends it, and what had its name loses it again", async () => {
+Deno.test("a name taken meanwhile ends the publication, and files already renamed are rolled back", async () => {
   await withDirectory(async (root) => {
     const unpacked = into(root);
     write(unpacked);
@@ -166,7 +166,7 @@ Deno.test("two names that collide on the target end the unpack", async () => {
   });
 });
 
-Deno.test("a file in the place of the partial folder is no collision of names", async () => {
+Deno.test("a file in place of the partial directory is not reported as a name collision", async () => {
   await withDirectory((root) => {
     writeFileSync(join(root, `.stella-${uuid}.partial`), "");
     assert.equal(thrown(() => into(root)).reason, "output_exists");

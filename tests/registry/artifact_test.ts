@@ -92,7 +92,7 @@ Deno.test("the attestation is a referrer in cosign's form", () => {
   );
 });
 
-Deno.test("the HMAC signature is a referrer of its own kind, which nobody takes for a sigstore bundle", () => {
+Deno.test("the HMAC signature is a referrer of its own type, distinct from a Sigstore bundle", () => {
   const hmac = proofArtifact("hmac", bundleArtifact(manifest, bytes), bytes, manifest.created);
   const { artifactType, annotations } = JSON.parse(new TextDecoder().decode(hmac.bytes));
   assert.equal(artifactType, "application/vnd.stella.hmac.v1+json");

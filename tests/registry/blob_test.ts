@@ -35,7 +35,7 @@ Deno.test("the last piece of a file that differs is held back", () =>
     assert.equal(yielded, 4 * 1024 * 1024);
   }, size));
 
-Deno.test("what has gone out is told piece by piece", async () => {
+Deno.test("sent bytes are reported piece by piece", async () => {
   const seen: number[] = [];
   await Array.fromAsync(counted(memoryBlob(new Uint8Array(5)), (n) => seen.push(n)).open());
   assert.deepEqual(seen, [5]);

@@ -25,7 +25,7 @@ for (const [what, location] of away) {
     }));
 }
 
-Deno.test("a Location that is no URL is refused", () =>
+Deno.test("an invalid URL in Location is refused", () =>
   pushInto(
     (registry) => registry.fault(/^POST /, accepted(202, { location: "http://[" })),
     ({ error }) => assert.match(error?.message ?? "", /the response has no Location$/),

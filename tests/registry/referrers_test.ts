@@ -59,7 +59,7 @@ Deno.test("without the API, a tag lists the referrers, with type and annotations
     });
   }));
 
-Deno.test("what others wrote stays as it is", () => {
+Deno.test("unchanged text of other programs stays as it is", () => {
   const other = { digest: "sha256:ff", foreign: { x: [1.5, null] }, __proto__: null };
   const before = { schemaVersion: 2, manifests: [other], annotations: { a: "b" }, later: true };
   const after = withReferrers(stored(before), [referrer("1")], tag);
@@ -124,7 +124,7 @@ for (
   });
 }
 
-Deno.test("a page that is no index does not count as the API", () =>
+Deno.test("a response that is not an index does not count as the referrers API", () =>
   withRegistry(async (registry, client) => {
     registry.fault(/^GET .*\/referrers\//, (_, response) => {
       response.writeHead(200, { "content-type": "text/html" }).end("<html>");

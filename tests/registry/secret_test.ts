@@ -61,8 +61,8 @@ Deno.test("credentials are read from a file that only its owner can read", () =>
 
 const good = '{"username":"me","password":"hunter2"}';
 const refusals: [string, string, number, RegExp][] = [
-  ["a group may read it", good, 0o640, /others can read it \(mode 06[0-7]{2}\)$/],
-  ["everybody may read it", good, 0o604, /others can read it \(mode 06[0-7]{2}\)$/],
+  ["a group may read it", good, 0o640, /others can read the file \(mode 06[0-7]{2}\)$/],
+  ["everybody may read it", good, 0o604, /others can read the file \(mode 06[0-7]{2}\)$/],
   ["no JSON", "hunter2", 0o600, /invalid JSON at byte 0$/],
   ["cut JSON", '{"username":"me","password":"hunter2', 0o600, /invalid JSON at byte \d+$/],
   ["doubled name", '{"hunter2":1,"hunter2":2}', 0o600, /invalid JSON at byte \d+$/],
@@ -144,10 +144,10 @@ for (const [what, content, message] of dockerRefusals) {
   });
 }
 
-Deno.test("docker's config.json: its mode matters only where it has something for the registry", () => {
+Deno.test("the mode of docker's config.json matters only if it has credentials for the registry", () => {
   withFile(docker({ auth }), 0o644, (path) => {
     assert.equal(readLogins([path], "elsewhere"), undefined);
-    assert.throws(() => readLogins([path], host), /others can read it \(mode 06[0-7]{2}\)$/);
+    assert.throws(() => readLogins([path], host), /others can read the file \(mode 06[0-7]{2}\)$/);
   });
   assert.equal(readLogins(["/nonexistent/config.json"], host), undefined);
 });

@@ -124,7 +124,7 @@ sourceTest(
   },
 );
 
-sourceTest("who stops reading asks for nothing more", async ({ registry, bundle }) => {
+sourceTest("a reader that stops makes no more requests", async ({ registry, bundle }) => {
   const reader = await bundle().open(archive.path);
   const begun = Promise.withResolvers<void>();
   registry.fault(blob, () => begun.resolve());
@@ -150,7 +150,7 @@ sourceTest(
     registry.fault(blob, status(500));
     const { code, findings } = await verify();
     assert.equal(code, 13);
-    assert.match(findings[0]!, /^thrown GET .*: 500 .*\(5 attempts\)$/);
+    assert.match(findings[0]!, /^thrown Cannot read from "oci:.*": GET .*: 500 .*\(5 attempts\)$/);
   },
 );
 
@@ -309,7 +309,7 @@ sourceTest("what is not there is said to be not there", async ({ bundle }) => {
     kind: "manifest",
     message: /not found$/,
   });
-  assert.throws(() => bundle(undefined, { tag: undefined }), /there is no tag and no digest$/);
+  assert.throws(() => bundle(undefined, { tag: undefined }), /it has no tag and no digest$/);
 });
 
 sourceTest("a manifest with another digest than the one asked for is refused", async (scene) => {

@@ -170,7 +170,7 @@ Deno.test("gzip and plain, with carriage returns and without, are the same data"
   assert.equal(plain.lines.length, 2);
 });
 
-Deno.test("all providers are read before one of them is refused, and all their faults are told", async () => {
+Deno.test("all providers are read, and all their errors reported, before an export is refused", async () => {
   await assert.rejects(
     build([
       ["kev", { "k.json": kev([kevEntry("x")]) }],

@@ -104,7 +104,7 @@ Deno.test("an advisory about two CVEs does not make them one, and has a line of 
   ]);
 });
 
-Deno.test("what was withdrawn is told, and affects nothing", async () => {
+Deno.test("a withdrawn record is reported and affects nothing", async () => {
   const { lines } = await build([["osv", {
     "1.json": osv("CVE-2024-0001", {
       withdrawn: "2024-02-01T00:00:00Z",

@@ -20,7 +20,7 @@ function keepAll(value: unknown): Keep {
   return { fields: new Map(Object.entries(value).map(([name, one]) => [name, keepAll(one)])) };
 }
 
-Deno.test("what is asked for is what JSON.parse gives, wherever the blocks are cut", () => {
+Deno.test("selected values equal those of JSON.parse for any block borders", () => {
   const scalar = fc.oneof(
     anyText,
     fc.double(),

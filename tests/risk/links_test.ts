@@ -146,7 +146,7 @@ Deno.test("a vulnerability of a document that names a second CVE gives neither t
   ]);
 });
 
-Deno.test("products of one name are told apart by their ids where a document says different things of them", async () => {
+Deno.test("products of the same name are distinguished by id where their states differ", async () => {
   const names = ["P-1", "P-2", "P-3"].map((product_id) => ({
     product_id,
     name: product_id === "P-3" ? "Other" : "Box",

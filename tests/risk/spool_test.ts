@@ -52,7 +52,7 @@ Deno.test("runs of long lines are merged a few at a time, in order, and all of t
   });
 });
 
-Deno.test("the runs are gone too where nobody takes all lines", () => {
+Deno.test("the sorted runs are removed if the reader stops early", () => {
   withSpool(100, (spool, directory) => {
     lines(500).forEach((line) => spool.add(line));
     for (const _ of spool.sorted()) break;
@@ -86,7 +86,7 @@ Deno.test("an id is found by itself or as an alias, wherever the pieces are cut"
   }
 });
 
-Deno.test("what is no id is refused before anything is read", () => {
+Deno.test("a malformed id is refused before anything is read", () => {
   const long = `a${"1".repeat(200)}`;
   for (const id of ["", "banana", "CVE-1 ", 'x1"', long, "-x1", "4711", "GHSA-2,", "CVE-2021-1"]) {
     assert.throws(() => new LineSearch(id), { kind: "usage", message: /not an id/ }, id);

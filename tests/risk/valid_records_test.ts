@@ -25,7 +25,7 @@ Deno.test("null is a field that is not there", async () => {
   assert.deepEqual(lines[0]?.sources, [{ provider: "osv", record: "GO-1" }]);
 });
 
-Deno.test("a bad id costs that id, and is counted and named", async () => {
+Deno.test("a bad id is left out, counted and named; the record stays", async () => {
   const { lines, report, output } = await build([["osv", {
     "b.json": osv("GHSA-2", { aliases: ["CVE-2025-22222", "GHSA-2,", 7, null] }),
   }]]);
@@ -101,7 +101,7 @@ for (const [name, text, expected] of hostileYaml) {
   });
 }
 
-Deno.test("what is not read is carried, counted and named; what lies beside records is only carried", async () => {
+Deno.test("unread records are packed, counted and named; other files are only packed", async () => {
   const { report } = await build([["csaf", {
     "2025/a.json": csaf("A", [{ cve: "CVE-2025-0001", product_status: { fixed: ["P-1"] } }]),
     "2025/a.json.asc": "signature",
@@ -116,7 +116,7 @@ Deno.test("what is not read is carried, counted and named; what lies beside reco
   assert.deepEqual([files, records, unread], [8, 1, { files: 2, names: ["all.zip", "b.yaml"] }]);
 });
 
-Deno.test("the schema that lies beside CISA's catalog is no catalog", async () => {
+Deno.test("the JSON Schema next to CISA's catalog is not read as a catalog", async () => {
   const { report } = await build([["kev", {
     "known_exploited_vulnerabilities.json": kev([kevEntry("CVE-2025-0001")]),
     "known_exploited_vulnerabilities_schema.json": "{}",

@@ -15,7 +15,7 @@ const guarded = `${configuration}tokens:
 }, tenants: [default], scopes: [read] }
 `;
 
-Deno.test("two exports run at once, and each is told apart in log and timeline", async () => {
+Deno.test("two exports run at once and are separate in log and timeline", async () => {
   using home = new Home();
   home.configure(two);
   const service = await home.start();
@@ -134,7 +134,7 @@ Deno.test("operations are served on an address of their own, without anything el
   assert.doesNotMatch(service.log, new RegExp(token));
 });
 
-Deno.test("other machines are let in only with tokens; else the start is refused, code 2, before the lock", async () => {
+Deno.test("listening for other machines without tokens is refused with code 2 before the lock is taken", async () => {
   using home = new Home();
   const refused = new Service(home.spawn({}, "0.0.0.0:0"));
   await assert.rejects(refused.ready(), /no access tokens|not a loopback/);

@@ -128,7 +128,7 @@ Deno.test("bundles of a profile that was taken out are counted, under a name for
   }
 });
 
-Deno.test("damage that a scrub found is handed out to nobody, also after a restart, and is gone with the bundle", async () => {
+Deno.test("bundles found damaged by a scrub are not served, also after a restart, until they are removed", async () => {
   using home = storeHome("at-end");
   let service = await home.start();
   try {
@@ -180,7 +180,7 @@ Deno.test("the service is not ready while its store is missing", async () => {
   }
 });
 
-Deno.test("a database that was lost is not begun anew beside a store that has bundles", async () => {
+Deno.test("a lost database is not created anew beside a store that has bundles", async () => {
   using home = storeHome("at-end");
   let service = await home.start();
   try {

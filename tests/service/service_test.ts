@@ -175,7 +175,7 @@ Deno.test("a service does not start under variables that reach past its permissi
   assert.doesNotMatch(service.log, /secret/);
 });
 
-Deno.test("a log that nobody reads blocks nothing, and continues when it is read again", async () => {
+Deno.test("an unread log blocks nothing and continues when it is read again", async () => {
   using home = new Home();
   const service = new Service(home.spawn());
   try {

@@ -69,7 +69,7 @@ export const lineSchema = z.strictObject({
 
 export type Line = z.output<typeof lineSchema> & LogFields;
 
-/** All lines of a log. @throws with the first line that is none */
+/** All lines of a log. @throws with the first invalid line */
 export function linesOf(log: string): Line[] {
   return log.trimEnd().split("\n").map((line) => {
     const read = lineSchema.safeParse(JSON.parse(line));

@@ -143,7 +143,7 @@ export async function withHome(body: (home: Home) => Promise<void>): Promise<voi
 /** Starts `stella spans` on a free port, which keeps what comes in the file `out`. */
 export async function startSpans(home: Home, out: string): Promise<Service> {
   const service = home.start(["spans", "--listen", "127.0.0.1:0", "--out", out]);
-  return await service.answers(/listens on (\S+)\/v1\/traces/);
+  return await service.answers(/listening on (\S+)\/v1\/traces/);
 }
 
 /** The line with which `stella serve` says that it answers, and where. */

@@ -121,7 +121,7 @@ Deno.test("a descriptor that takes a few bytes at a time gets whole lines in ord
   assert.deepEqual(lines, [1, 2, 3]);
 });
 
-Deno.test("a pipe nobody reads loses lines, not time, and tells how many when it is read again", async () => {
+Deno.test("an unread pipe loses lines without blocking, and their number is logged afterwards", async () => {
   const written: string[] = [];
   const reader = Promise.withResolvers<void>();
   const write = async (bytes: Uint8Array) => {
@@ -155,7 +155,7 @@ Deno.test("a slow reader gets all lines at the end: only one that stands still i
   assert.deepEqual(written, lines);
 });
 
-Deno.test("a closed pipe costs its lines and nothing else", async () => {
+Deno.test("a closed pipe loses its lines and nothing else", async () => {
   let closed = true;
   const written: string[] = [];
   const { log, drained } = bench({

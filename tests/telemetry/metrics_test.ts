@@ -36,7 +36,7 @@ async function series(of: Metrics): Promise<Map<string, number>> {
   }));
 }
 
-Deno.test("every series of the contract stands at zero before anything happened", async () => {
+Deno.test("every series of the contract starts at zero", async () => {
   const found = await series(metrics());
   const zero = (name: string) => assert.equal(found.get(name), 0, name);
   for (const profile of ["kit", "advisories"]) {
@@ -112,7 +112,7 @@ Deno.test("an SLA is a bucket border and a gauge; FAT32's largest file is a bord
   assert.equal(found.has('export_profile_sla_seconds{profile="kit"}'), false);
 });
 
-Deno.test("what happened is counted where it belongs", async () => {
+Deno.test("each event increments its own metric", async () => {
   const all = metrics();
   const profile = "advisories";
   all.jobFinished({ profile, result: "success", seconds: 40 });

@@ -58,7 +58,7 @@ for (const place of [undefined, () => `@stella-test-${crypto.randomUUID()}`]) {
   });
 }
 
-Deno.test("the watchdog hears of a service that is alive, in half of its time, and of no other", async () => {
+Deno.test("the watchdog is notified at half of its interval while the service is alive, and not otherwise", async () => {
   await using here = surroundings();
   let alive = true;
   const watchdog = { microseconds: "100000", pid: String(Deno.pid) };
@@ -99,7 +99,7 @@ Deno.test("without NOTIFY_SOCKET nothing is opened", async () => {
   }
 });
 
-Deno.test("a manager that cannot be told is an error, at the start", async () => {
+Deno.test("a service manager that cannot be notified at the start is an error", async () => {
   await using here = surroundings();
   assert.throws(() => openManager(options({ ...here, socket: "vsock:2:1" })), /is not a path/);
   const manager = openManager(options({ ...here, socket: `${here.directory}/nobody` }));

@@ -83,7 +83,7 @@ Deno.test("what the newest risk bundle left out is counted by reason, and other 
   assert.deepEqual([await of("invalid"), await of("bad_id"), await of("unread")], [3, 1, 0]);
 });
 
-Deno.test("with traces on, lines of the log carry the trace, spans are counted, trouble is told", async () => {
+Deno.test("with traces on, log lines have the trace id, spans are counted and failures logged", async () => {
   const { metrics, value } = bench();
   const lines: ({ event: string } & LogFields)[] = [];
   const answers = [400];

@@ -184,7 +184,7 @@ for (const [what, status, request] of refusals) {
     }));
 }
 
-Deno.test("what cannot be kept is answered 503, so that the sender tries again", () =>
+Deno.test("spans that cannot be stored are answered 503, so that the sender retries", () =>
   withSink(async (post) => {
     const answer = await post(good);
     assert.deepEqual([answer.status, JSON.parse(answer.text).message], [503, "disk full"]);

@@ -78,7 +78,7 @@ for (const [form, recipe] of recipes) {
   });
 }
 
-Deno.test("cut and longer archives are told apart: truncated, trailing data", async () => {
+Deno.test("a short archive is truncated, a longer one has trailing data", async () => {
   for (const compression of ["none", "zstd"] as const) {
     const made = makeBundle({ compression });
     const path = compression === "zstd" ? "p.tar.zst" : "p.tar";

@@ -62,7 +62,7 @@ Deno.test("property: what verification refuses for its names is what an export r
   assert.ok(refused > 50, `${refused}`);
 });
 
-Deno.test("a name whose folded form has a slash is no twin of a path", () => {
+Deno.test("a name whose case-folded form has a slash does not collide with a path", () => {
   assert.deepEqual(found(["a/c", "\u2100"]), []);
   assert.deepEqual(found(["A/c", "a/C"]), [["a", "A"], ["a/C", "A/c"]]);
 });

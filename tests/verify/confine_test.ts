@@ -46,7 +46,7 @@ Deno.test("confine keeps read alone", () => {
   assert.deepEqual([...fake.granted], ["read"]);
 });
 
-Deno.test("confine refuses to go on where a single grant is left", () => {
+Deno.test("confine fails if a single permission is left", () => {
   for (const name of ["write", "net", "env", "sys"]) {
     assert.throws(() => confine(new Fake(name), grants), (error) => {
       assert.ok(error instanceof StellaError && error.kind === "defect");

@@ -44,7 +44,7 @@ Deno.test("a damaged chunk is a gap: located, files in it not verified, files af
   assert.equal(digest!.reason, "digest_mismatch");
   assert.deepEqual(digest!.range, [sizes[0], sizes[0]! + sizes[1]!]);
   assert.equal(gap!.reason, "not_judged");
-  assert.equal(gap!.found, "5 files (f03 to f07) could not be verified");
+  assert.equal(gap!.found, "5 files were not checked (f03 to f07)");
   assert.equal(verdict!.filesVerified, 9);
 });
 
@@ -186,7 +186,7 @@ Deno.test("an error of the medium ends it with code 12, says nothing about conte
   }
 });
 
-Deno.test("a file that cannot be opened is no finding either", async () => {
+Deno.test("a file that cannot be opened is an error, not a finding", async () => {
   for (const [bundle, path] of [[made["none"]!, "p.tar"], [made["none"]!, "VERIFY.txt"]] as const) {
     const source = memorySource(bundle.files);
     const broken: BundleSource = {

@@ -74,7 +74,7 @@ Deno.test("a fault of the index counts after the files before it, wherever a bat
   }
 });
 
-Deno.test("a batch that fails ends it with its error, and leaves nobody else's unhandled", async () => {
+Deno.test("a failing batch ends the run with its error and leaves no unhandled rejection", async () => {
   let turn = 0;
   const failing: Digest = async (paths) => {
     const own = turn++;

@@ -4,7 +4,7 @@ import type { BundleSource, ListedEntry } from "../../src/bundle/source.ts";
 import { makeBundle, memorySource } from "../support/bundle_fixture.ts";
 import { outcomeOf } from "../support/outcome.ts";
 
-Deno.test("a listed file that has no end is read until that is clear, and no further", async () => {
+Deno.test("an endless listed file is read only up to its declared size", async () => {
   const { files, key } = makeBundle({});
   const source = memorySource(files);
   let reads = 0;
@@ -24,7 +24,7 @@ Deno.test("a listed file that has no end is read until that is clear, and no fur
   assert.deepEqual([code, findings], [7, ["7 size_differs VERIFY.txt"]]);
 });
 
-Deno.test("a directory that changes while it is walked is refused, although no name can be told", async () => {
+Deno.test("a directory that changes during the walk is refused, even if no changed name is known", async () => {
   const { files, key } = makeBundle({ layout: "directory" });
   const source = memorySource(files);
   let walks = 0;

@@ -36,7 +36,7 @@ Deno.test("the exit code is the first of 3 4 11 9 8 7 10 6 5 that was found", ()
   );
 });
 
-Deno.test("integrity-only forgives untrusted alone", () => {
+Deno.test("integrity-only ignores an untrusted signer and nothing else", () => {
   assert.deepEqual(judgeCodes(["untrusted"], true), [true, 0, "integrity-only"]);
   assert.deepEqual(judgeCodes([], true), [true, 0, "integrity-only"]);
   for (

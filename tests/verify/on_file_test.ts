@@ -77,7 +77,7 @@ for (const [name, more] of layouts) {
   });
 }
 
-Deno.test("what a tap saw of a damaged bundle is told apart by the verdict alone", async () => {
+Deno.test("onFile reports files of a damaged bundle too: only the verdict decides", async () => {
   await withBundle({ compression: "none" }, async (out) => {
     const archive = join(out, "p.tar");
     const file = Deno.openSync(archive, { read: true, write: true });

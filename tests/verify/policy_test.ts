@@ -1,6 +1,6 @@
 /**
- * Which verdict follows from signer and content: strangers, integrity-only, and what is not even
- * opened.
+ * Which verdict follows from signer and content: unknown signers, integrity-only, and files that are
+ * not opened.
  */
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
@@ -9,7 +9,7 @@ import { type MadeBundle, makeBundle, memorySource, testKey } from "../support/b
 import { outcomeOf } from "../support/outcome.ts";
 import { bundles, drop, flip, tampered } from "../support/tampered.ts";
 
-Deno.test("a bundle by a stranger is refused, and what matched is said all the same", async () => {
+Deno.test("a bundle by an unknown signer is refused, and the matching files are still reported", async () => {
   for (const [form, made] of Object.entries(bundles)) {
     const { code, findings, verdict } = await outcomeOf(memorySource(made.files), [
       testKey("another").trusted,
@@ -21,7 +21,7 @@ Deno.test("a bundle by a stranger is refused, and what matched is said all the s
   }
 });
 
-Deno.test("what is wrong inside counts more than a signer that is not trusted", async () => {
+Deno.test("findings in the content outrank an untrusted signer", async () => {
   const made = tampered("directory", flip("payload/a.txt", 0));
   const { code, findings } = await outcomeOf(memorySource(made.files), []);
   assert.equal(code, 7);

@@ -71,7 +71,7 @@ Deno.test("a receipt is a verification summary about the manifest's bytes", () =
   });
 });
 
-Deno.test("what was asked for is said: bytes alone, trust from the medium", () => {
+Deno.test("the verdict names --integrity-only and --trust-from-media", () => {
   const outcome: Verdict = { ...verified, verdict: "integrity-only" };
   const { predicate } = receipt({ outcome, integrityOnly: true, trustFromMedia: true });
   assert.equal(predicate.policy.uri, "urn:stella:policy:integrity-only:v1");
@@ -110,7 +110,7 @@ Deno.test("a refusal is a failure with its first findings, codes as scripts know
   assert.deepEqual(details.firstFindings[0], { ...shown, code: 7 });
 });
 
-Deno.test("what ended before a verdict is a failure with its error", () => {
+Deno.test("a verification that ends without a verdict counts as a failure with its error", () => {
   const { predicate } = receipt({ outcome: new StellaError("medium_failed", "Cannot read a") });
   assert.equal(predicate.verificationResult, "FAILED");
   assert.deepEqual(predicate["urn:stella:receipt:v1"], {
@@ -150,7 +150,7 @@ Deno.test("the digests are those of the bytes that were read, of manifest and pr
   assert.deepEqual([...digests()], expected, "they can be asked for again");
 });
 
-Deno.test("what is watched is the same source otherwise", async () => {
+Deno.test("a wrapped source behaves like its original", async () => {
   const walk = function* () {
     yield { path: "payload/a" };
   };

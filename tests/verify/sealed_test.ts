@@ -1,6 +1,6 @@
 /**
- * Bundles that need a signature by a shared secret: who signed them besides does not count, but
- * a broken signature does.
+ * Bundles that need a signature by a shared secret: other signers do not count, but an invalid
+ * signature does.
  */
 import assert from "node:assert/strict";
 import { newSecret, secretFrom } from "../../src/attest/secret.ts";
@@ -51,7 +51,7 @@ function spoil(files: Map<string, Uint8Array>): void {
   files.set(attestationName, new TextEncoder().encode(corrupted));
 }
 
-Deno.test("an HMAC signature by the secret is enough, whoever else signed", async () => {
+Deno.test("a valid HMAC signature is sufficient for any other signer", async () => {
   const stranger = [testKey("stranger").trusted];
   assert.deepEqual(await verifyAs(), [0, [], "shared"]);
   assert.deepEqual(await verifyAs(() => {}, shared, stranger), [0, [], "shared"]);

@@ -78,7 +78,7 @@ Deno.test("a partly transferred piece continues after that part when it has retu
   assert.deepEqual([await cursor.block(), cursor.ready], [new Uint8Array(512).fill(1), 1024]);
 });
 
-Deno.test("failed work fails the cursor", async () => {
+Deno.test("failed work makes the cursor fail", async () => {
   const { cursor } = lendingCursor(2);
   await cursor.load();
   await assert.rejects(

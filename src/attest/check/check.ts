@@ -38,7 +38,12 @@ export interface Checked {
 
 /** A refusal that becomes a finding. */
 export class Refused extends Error {
-  constructor(readonly reason: ReasonOf<"signature">, message: string) {
+  /** @param expected the value in place of `message`, if two values differ */
+  constructor(
+    readonly reason: ReasonOf<"signature">,
+    message: string,
+    readonly expected?: string,
+  ) {
     super(message);
   }
 }
@@ -95,6 +100,7 @@ export function refusal(path: string, error: Refused): Finding {
   return finding(error.reason, {
     path,
     found: error.message,
+    ...(error.expected === undefined ? {} : { expected: error.expected }),
     hint: "get it again from its origin: the bundle or its attestation was changed after signing",
   });
 }
@@ -183,10 +189,11 @@ export function checkStatement(envelope: Envelope, manifestDigest: string): void
   const digest = isObject(ours[0]) ? ours[0]["digest"] : undefined;
   const found = isObject(digest) ? digest["sha256"] : undefined;
   if (found !== manifestDigest) {
-    const other = typeof found === "string" ? shown(found) : "no single digest";
+    const other = typeof found === "string" ? `the SHA-256 ${shown(found)}` : "no single digest";
     throw new Refused(
       "subject_mismatch",
-      `the attestation is for a manifest with sha256 ${other}, this one has ${manifestDigest}`,
+      `manifest.json has the SHA-256 ${manifestDigest}`,
+      other,
     );
   }
 }

@@ -27,7 +27,7 @@ export function readPublicKey(path: string, guard: KeyGuard = () => {}): Trusted
   const bytes = readRegular("Cannot read the public key", path, maxKeyBytes, check);
   const pem = new TextDecoder().decode(bytes);
   if (!/^\s*-----BEGIN PUBLIC KEY-----/.test(pem)) {
-    const text = `Cannot use ${shown(path)} as a public key: not an SPKI PEM`;
+    const text = `Cannot use ${shown(path)} as a public key: no PEM block PUBLIC KEY in it`;
     throw new StellaError("key_invalid", text, {
       hint: "name a file that begins with -----BEGIN PUBLIC KEY-----, as `stella keys show " +
         "--public` prints it",

@@ -47,9 +47,13 @@ export function generateKey(
   for (const path of [keyPath, publicPath]) {
     // A dangling link counts as existing: no private key is created unless the public one can be.
     if (lstatSync(path, { throwIfNoEntry: false }) === undefined) continue;
-    throw new StellaError("output_exists", `Cannot make a key at ${shown(path)}: the file exists`, {
-      hint: "move it away, or name another file with --out",
-    });
+    throw new StellaError(
+      "output_exists",
+      `Cannot generate the key ${shown(path)}: the file exists`,
+      {
+        hint: "move it away, or name another file with --out",
+      },
+    );
   }
   makeKeyDirectory(dirname(keyPath));
   const { privateKey, publicKey } = algorithm === "ed25519"
@@ -78,7 +82,7 @@ function makeKeyDirectory(directory: string): void {
     chmodSync(directory, 0o700);
   });
   if (!isOnRemovableMedia(directory)) return;
-  const text = `Cannot make a key in ${shown(directory)}: it is removable media`;
+  const text = `Cannot generate a key in ${shown(directory)}: it is on a removable medium`;
   throw new StellaError("output_unsuitable", text, {
     hint: "use --out on a disk of this machine: anybody could read the key on a file system " +
       "that keeps no modes",

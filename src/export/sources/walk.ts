@@ -181,7 +181,7 @@ function checkNames(keys: readonly string[], prefix: string, onFault: OnFault): 
   for (const name of names) {
     const fault = name === "-" && prefix !== "" ? undefined : pathFault(name);
     if (fault === undefined) continue;
-    const found = `it cannot be carried: ${fault}`;
+    const found = `not every system can hold this name: ${fault}`;
     onFault(finding("unsafe_name", { path: prefix + name, found, hint: renameHint }));
   }
   for (const [name, other] of caseCollisions(names)) {

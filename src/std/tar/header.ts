@@ -3,7 +3,7 @@
 /** A byte array with its own ArrayBuffer, in any TypeScript version. */
 export type Uint8Array_ = ReturnType<Uint8Array["slice"]>;
 
-/** Properties of an entry besides path and content. */
+/** Properties of an entry apart from path and content. */
 export interface TarStreamOptions {
   /** Default 0o644; at most six octal digits. */
   mode?: number;

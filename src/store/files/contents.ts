@@ -55,7 +55,7 @@ export async function contentsOf(directory: string): Promise<Contents> {
     bundleDigest: digest,
     files: [
       { path: manifestName, size: bytes.length, digest, executable: false },
-      ...await besides(directory),
+      ...await signatureFiles(directory),
       ...listed.filter(isIndex),
       ...listed.filter((file) => !isIndex(file)),
     ],
@@ -111,7 +111,7 @@ function cut(path: string, expected: number, found: number): StellaError {
   });
 }
 
-async function besides(directory: string): Promise<StoredFile[]> {
+async function signatureFiles(directory: string): Promise<StoredFile[]> {
   const files = [];
   for (const path of [attestationName, hmacName]) {
     if (statSync(join(directory, path), { throwIfNoEntry: false }) === undefined) continue;

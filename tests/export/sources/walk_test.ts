@@ -106,7 +106,7 @@ Deno.test("parseInput", () => {
   assert.deepEqual(parseInput("=dir"), { path: "=dir" });
 });
 
-Deno.test("what cannot be laid out is refused by name", async () => {
+Deno.test("inputs that cannot be combined are refused by name", async () => {
   await withDirectory(async (root) => {
     writeFiles(root, { "f": "", "g/f": "", "d/x": "" });
     symlinkSync(join(root, "f"), join(root, "link"));
@@ -128,7 +128,7 @@ Deno.test("what cannot be laid out is refused by name", async () => {
   });
 });
 
-Deno.test("of several inputs that cannot be laid out each is named", async () => {
+Deno.test("every input that cannot be packed is named", async () => {
   await withDirectory(async (root) => {
     writeFiles(root, { "f": "" });
     symlinkSync(join(root, "f"), join(root, "link"));
@@ -187,26 +187,27 @@ Deno.test("all faults are reported at once: names, collisions, links, special fi
     assert.ok(new Deno.Command("sh", { args: ["-ec", shell], cwd: input }).outputSync().success);
     const { code, findings, error } = await refusal(() => run(join(root, "out"), input));
     assert.equal(code, 9);
-    const control = "it cannot be carried: it has a control character or is not UTF-8";
+    const control =
+      "not every system can hold this name: it has a control character or is not UTF-8";
     assert.deepEqual(
       findings.sort(),
       [
         "unsafe_entry d/link: it is a symbolic link",
         "unsafe_entry link: it is a symbolic link",
         "unsafe_entry pipe: it is a device, pipe or socket",
-        "unsafe_name -: it cannot be carried: sha256sum would read standard input for it",
-        "unsafe_name a\\b: it cannot be carried: it has the character \\",
-        "unsafe_name con: it cannot be carried: a part is a Windows device name",
-        "unsafe_name d/nul.txt: it cannot be carried: a part is a Windows device name",
+        "unsafe_name -: not every system can hold this name: sha256sum would read standard input for it",
+        "unsafe_name a\\b: not every system can hold this name: it has the character \\",
+        "unsafe_name con: not every system can hold this name: a part is a Windows device name",
+        "unsafe_name d/nul.txt: not every system can hold this name: a part is a Windows device name",
         "case_collision d/readme: it differs from README only by case or Unicode form",
-        "unsafe_name d/trailing : it cannot be carried: a part ends with a dot or a space",
-        "unsafe_name e/e\u0301: it cannot be carried: it is not in Unicode form NFC",
+        "unsafe_name d/trailing : not every system can hold this name: a part ends with a dot or a space",
+        "unsafe_name e/e\u0301: not every system can hold this name: it is not in Unicode form NFC",
         `unsafe_name f\ufffd: ${control}`,
         `unsafe_name g\ufffd: ${control}`,
         `unsafe_name \u202ex: ${control}`,
       ].sort(),
     );
-    assert.match(error.message, /13 entries that cannot be carried/);
+    assert.match(error.message, /13 entries of the inputs cannot be packed/);
     assert.deepEqual(
       Deno.statSync(root).isDirectory && [...Deno.readDirSync(root)].map((e) => e.name),
       ["in"],

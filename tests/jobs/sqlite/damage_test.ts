@@ -61,7 +61,7 @@ function withCopies(body: (fresh: () => Uint8Array, put: (bytes: Uint8Array) => 
   }
 }
 
-Deno.test("a bit that flipped in the head of a page is refused, or changes no row", () => {
+Deno.test("a flipped bit in the header of a database page is detected or changes no row", () => {
   withCopies((fresh, put) => {
     const pages = fresh().length / 4096;
     let refused = 0;

@@ -123,7 +123,7 @@ Deno.test("of the jobs of an older version it is known which a schedule asked fo
   });
 });
 
-Deno.test("who opens a database is asked before one is made, be it missing, empty or without a table", () => {
+Deno.test("creating a missing or empty database needs the caller's consent", () => {
   withDirectory((directory) => {
     const path = join(directory, "stella.db");
     const no = () => {
@@ -180,7 +180,7 @@ Deno.test("a damaged database is refused with its name, and nothing is made in i
   });
 });
 
-Deno.test("text is no database", () => {
+Deno.test("a text file is refused as a database", () => {
   withDirectory((directory) => {
     const path = join(directory, "stella.db");
     Deno.writeTextFileSync(path, "this is not a database at all\n".repeat(50));

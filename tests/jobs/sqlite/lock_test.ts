@@ -47,7 +47,7 @@ Deno.test("a lock whose file was removed or replaced is not held", async () => {
   });
 });
 
-Deno.test("a state directory that cannot be made is told by its path", async () => {
+Deno.test("a state directory that cannot be created is reported with its path", async () => {
   await assert.rejects(takeLock("/dev/null/state"), { message: /Cannot lock "\/dev\/null\/state/ });
 });
 

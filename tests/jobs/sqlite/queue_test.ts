@@ -30,7 +30,7 @@ Deno.test("a job that was accepted is there after a restart, with all that was a
   });
 });
 
-Deno.test("after a restart attempts go on counting, so that nobody of before can end a job", () => {
+Deno.test("attempts continue to count after a restart, so that an earlier holder cannot end a job", () => {
   withQueues((open) => {
     open().enqueue(asked);
     const first = open().claim()!;
@@ -44,7 +44,7 @@ Deno.test("after a restart attempts go on counting, so that nobody of before can
   });
 });
 
-Deno.test("a claim looks at a handful of rows, however many wait", () => {
+Deno.test("a claim reads a constant number of rows for any length of the queue", () => {
   withQueues((open) => {
     const queue = open();
     queue.enqueue(asked);

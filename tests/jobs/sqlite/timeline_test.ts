@@ -91,7 +91,7 @@ Deno.test("a tenant sees its own events only, whatever it asks for", () => {
   assert.deepEqual(bench.timeline.list({ tenant: "lab", after: own.id, limit: 9 }), [foreign]);
 });
 
-Deno.test("events are gone after their time and no earlier", () => {
+Deno.test("events are removed after their retention and not before", () => {
   using bench = new Bench();
   bench.timeline.add(a, "old");
   bench.now = start + 29 * day;
@@ -103,7 +103,7 @@ Deno.test("events are gone after their time and no earlier", () => {
   assert.deepEqual(stages, ["young"], "a new start prunes");
 });
 
-Deno.test("an export writes each of its steps once, and passes all that it is told on", () => {
+Deno.test("an export records each step once and forwards every event", () => {
   using bench = new Bench();
   const reported: string[] = [];
   const watcher = watchedBy(

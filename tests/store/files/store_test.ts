@@ -70,7 +70,7 @@ Deno.test("the same export stored again replaces what stood there, with nothing 
   });
 });
 
-Deno.test("what is abandoned or swept was never there", () => {
+Deno.test("abandoned and removed transactions leave no files", () => {
   withStore((store, state) => {
     stage(store, 1, "abandoned");
     store.abandon(id(1));
