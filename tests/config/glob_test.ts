@@ -6,6 +6,7 @@ import { matchesGlob } from "node:path";
 import { globFault, globMatcher } from "../../src/config/glob.ts";
 import { isLong } from "../support/needs.ts";
 import { always, fc } from "../support/property.ts";
+import { computed } from "../support/timing.ts";
 
 const glob = fc.array(
   fc.constantFrom(
@@ -70,7 +71,7 @@ Deno.test("single forms, and hidden names like any other", () => {
   }
 });
 
-Deno.test("a hostile name costs no more than a harmless one of its length", () => {
+Deno.test("a hostile name costs no more than a harmless one of its length", async () => {
   const patterns = [
     "*-*-*-*.json",
     "{a,b,*-*-*-*-*}",
@@ -81,14 +82,15 @@ Deno.test("a hostile name costs no more than a harmless one of its length", () =
     "**/*-*/**/*-*/**/*-*/**/x",
   ];
   const names = ["-".repeat(255), "a".repeat(255), "-/".repeat(120) + "-"];
-  const started = performance.now();
-  for (const pattern of patterns) {
-    assert.equal(globFault(pattern), undefined);
-    const matches = globMatcher(pattern);
-    for (const name of names) for (let i = 0; i < 3; i++) matches(name);
-  }
+  const spent = await computed(() => {
+    for (const pattern of patterns) {
+      assert.equal(globFault(pattern), undefined);
+      const matches = globMatcher(pattern);
+      for (const name of names) for (let i = 0; i < 3; i++) matches(name);
+    }
+  });
   // minimatch takes seconds for one of them.
-  assert.ok(performance.now() - started < 5_000, `${performance.now() - started} ms`);
+  assert.ok(spent < 5_000, `${spent} ms`);
 });
 
 Deno.test("globs with too many alternatives in braces are refused", () => {

@@ -7,6 +7,7 @@ import { compressChunk } from "../../src/bundle/zstd_chunk.ts";
 import { indexOf, makeBundle, memorySource, type Recipe } from "../support/bundle_fixture.ts";
 import { a, ac, b, c, header } from "./hostile_tar.ts";
 import { assertFindings, outcomeOf, verifyInMemory } from "../support/outcome.ts";
+import { computed } from "../support/timing.ts";
 
 const indexes: [string, Recipe["index"], number, string[]][] = [
   ["no line", "", 8, ["8 entry_unexpected a.txt"]],
@@ -154,8 +155,9 @@ Deno.test("headers by the million are looked for in time that grows with the arc
   );
   const later = header({ path: "zzz", content: "" });
   const tar = Buffer.concat([Buffer.alloc(512, 0x5a), ...Array(8192).fill(later)]);
-  const started = performance.now();
-  const outcome = await verifyInMemory(makeBundle({ entries, tar }));
-  assert.equal(outcome.code, 8);
-  assert.ok(performance.now() - started < 5000, "bounded");
+  const bundle = makeBundle({ entries, tar });
+  const spent = await computed(async () => {
+    assert.equal((await verifyInMemory(bundle)).code, 8);
+  });
+  assert.ok(spent < 5_000, `${spent} ms`);
 });
